@@ -1,0 +1,350 @@
+"""Configuration of a block: every parameter, its range and what it costs."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Bus", "Config", "ConfigError", "Identity", "Manager", "PRESETS", "Port", "load", "preset"]
+
+
+class ConfigError(ValueError):
+    """A parameter outside its limits. The text names parameter, limit and value."""
+
+
+class Bus(StrEnum):
+    """Bus protocol of a port."""
+
+    AXI4_LITE = "axi4-lite"
+    WISHBONE = "wishbone"
+
+
+class Identity(StrEnum):
+    """How a port learns the VM-ID of a request."""
+
+    SIDEBAND = "sideband"  # a tag beside the address, mapped to VM-IDs by the tag table
+    PAGE = "page"  # the register page that was addressed
+    RESIDENT = "resident"  # the manager's register that says who runs on this core
+    STATIC = "static"  # one VM, fixed at generation
+
+
+class Manager(StrEnum):
+    """Who may use the manager page."""
+
+    NONE = "none"  # there is no manager page; every VM is open from reset on
+    PAGE = "page"  # whoever reaches its addresses (stage 2 or PMP guards them)
+    SECURE = "secure"  # secure transactions: AxPROT[1] low
+    VM = "vm"  # one VM-ID
+    PORT = "port"  # one port
+
+
+@dataclass(frozen=True)
+class Port:
+    """One bus port.
+
+    Parameters
+    ----------
+    bus : Bus
+        ``axi4-lite`` or ``wishbone`` (B4 pipelined). Both move one word per cycle in each direction that they have.
+    identity : Identity
+        Where the VM-ID of a request comes from. ``sideband`` costs a tag table (see ``tag_entries``), the others nothing.
+    vm : int
+        The VM behind a ``static`` port. Requires: below ``vms``. Ignored otherwise.
+    cores : int
+        Cores behind this port, 1 to 8. Each has its own interrupt line, enable register and residency register.
+        Requires: 1 for ``resident``, because a port cannot tell which of its cores asks.
+    """
+
+    bus: Bus = Bus.AXI4_LITE
+    identity: Identity = Identity.SIDEBAND
+    vm: int = 0
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every parameter of a block.
+
+    Parameters
+    ----------
+    name : str
+        Verilog module name. A letter, then letters, digits and underscores.
+    ports : tuple of Port
+        The bus ports, 1 to 16. Area grows about linearly with their number.
+    vms : int
+        VM-IDs, 2 to 64. Each has a queue; permissions and credits grow with the square, in LUT RAM.
+    lanes : int
+        Lanes of a VM, 1 to 8. Each costs one message slot per port and VM.
+    words : int
+        Longest message in 32-bit words, 1 to 16.
+    depth : int
+        Messages that the queue of one VM holds, 2 to 256.
+    page_stride : int
+        Bytes from one guest register page to the next, 4096 or 65536. Requires: the guest registers fit.
+    manager : Manager
+        Who may use the manager page: ``none``, ``page``, ``secure``, ``vm`` or ``port``. ``none`` removes the page
+        and all that only it can change, and opens every VM at reset.
+    manager_vm : int
+        The manager's VM-ID where ``manager`` is ``vm``. Requires: below ``vms``.
+    manager_port : int
+        The manager's port where ``manager`` is ``port``. Requires: an index into ``ports``.
+    tag_bits : int
+        Width of the tag wires of ``sideband`` ports, 1 to 16.
+    tag_entries : int
+        Entries of the match/mask table that maps tags to VM-IDs, 1 to 64; ``0`` means one per VM.
+        Costs one comparison per entry, ``sideband`` port and direction.
+    open_at_reset : bool
+        Every VM is open after reset and may send to every other. Requires: true where ``manager`` is ``none``.
+    credits : int
+        Credits of each sender at each receiver where ``open_at_reset`` is true.
+        Requires: ``credits * (vms - 1)`` at most ``depth``. Ignored otherwise: the manager grants credits.
+    moderation : bool
+        Mail interrupts can be held back until a number of messages or a time is reached. Costs two counters per VM.
+    read_error : bool
+        A refused read is answered with a bus error (SLVERR, ERR) beside its zero. Writes never are.
+    request_register : bool
+        Register each request before it is decoded. Adds one cycle to every access and shortens the longest path;
+        small blocks reach their clock without it.
+    """
+
+    name: str = "postern"
+    ports: tuple[Port, ...] = field(default_factory=lambda: (Port(),) * 4)
+    vms: int = 8
+    lanes: int = 2
+    words: int = 16
+    depth: int = 16
+    page_stride: int = 4096
+    manager: Manager = Manager.VM
+    manager_vm: int = 0
+    manager_port: int = 0
+    tag_bits: int = 4
+    tag_entries: int = 0
+    open_at_reset: bool = False
+    credits: int = 2
+    moderation: bool = False
+    read_error: bool = False
+    request_register: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ports", tuple(self.ports))
+        _check(self)
+
+    @property
+    def tags(self) -> int:
+        """Number of entries of the tag table; 0 without a ``sideband`` port."""
+        if not any(port.identity is Identity.SIDEBAND for port in self.ports):
+            return 0
+        return self.tag_entries or self.vms
+
+    @property
+    def cores(self) -> int:
+        """Number of cores behind all ports."""
+        return sum(port.cores for port in self.ports)
+
+    def core_base(self, port: int) -> int:
+        """Index of the first core behind ``port``."""
+        return sum(p.cores for p in self.ports[:port])
+
+    def port_vms(self, port: int) -> tuple[int, ...]:
+        """VM-IDs that requests through ``port`` can carry."""
+        chosen = self.ports[port]
+        return (chosen.vm,) if chosen.identity is Identity.STATIC else tuple(range(self.vms))
+
+    def replace(self, **changes: Any) -> "Config":
+        """Return a copy with some parameters changed, checked again."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that ``from_dict`` takes back, in the order of the parameters."""
+        out: dict[str, Any] = {}
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if item.name == "ports":
+                out["port"] = [
+                    {f.name: _plain(getattr(port, f.name)) for f in dataclasses.fields(port)} for port in value
+                ]
+            else:
+                out[item.name] = _plain(value)
+        return out
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, base: "Config | None" = None) -> "Config":
+        """Build a configuration from plain values, as a difference from ``base``.
+
+        Parameters
+        ----------
+        values : dict
+            As in a TOML file: parameter names, and ``port``, a list of tables with the parameters of a port. A port table
+            may hold ``count`` to stand for several equal ports. ``preset`` names the base.
+        base : Config
+            What a missing parameter is taken from.
+
+        Raises
+        ------
+        ConfigError
+            An unknown parameter, a wrong kind of value or a value outside its limits.
+        """
+        values = dict(values)
+        if "preset" in values:
+            base = preset(values.pop("preset"))
+        changes: dict[str, Any] = {}
+        known = {item.name: item for item in dataclasses.fields(cls) if item.name != "ports"}
+        for name, value in values.items():
+            if name == "port":
+                changes["ports"] = _ports(value)
+            elif name in known:
+                changes[name] = _convert(name, value, known[name].type)
+            else:
+                raise ConfigError(f"parameter must be one of {', '.join(sorted([*known, 'port', 'preset']))}, not {name}")
+        return dataclasses.replace(base or cls(), **changes)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+def _convert(name: str, value: Any, kind: Any) -> Any:
+    kind = getattr(kind, "__name__", kind)
+    enums: dict[str, type[StrEnum]] = {"Bus": Bus, "Identity": Identity, "Manager": Manager}
+    if kind in enums:
+        try:
+            return enums[kind](value)
+        except ValueError:
+            raise ConfigError(f"{name} must be one of {', '.join(enums[kind])}, not {value!r}") from None
+    wanted = {"int": int, "bool": bool, "str": str}[kind]
+    if type(value) is not wanted:
+        words = {"int": "an integer", "bool": "true or false", "str": "a text"}[kind]
+        raise ConfigError(f"{name} must be {words}, not {value!r}")
+    return value
+
+
+def _ports(tables: Any) -> tuple[Port, ...]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigError(f"port must be a list of tables, not {tables!r}")
+    known = {item.name: item for item in dataclasses.fields(Port)}
+    ports: list[Port] = []
+    for table in tables:
+        table = dict(table)
+        count = _convert("port.count", table.pop("count", 1), "int")
+        if not 1 <= count <= 16:
+            raise ConfigError(f"port.count must be from 1 to 16, not {count}")
+        for name in table:
+            if name not in known:
+                raise ConfigError(f"port parameter must be one of {', '.join([*known, 'count'])}, not {name}")
+        changes = {name: _convert(f"port.{name}", value, known[name].type) for name, value in table.items()}
+        ports += [Port(**changes)] * count
+    return tuple(ports)
+
+
+def _between(name: str, value: int, low: int, high: int) -> None:
+    if type(value) is not int:
+        raise ConfigError(f"{name} must be an integer, not {value!r}")
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be from {low} to {high}, not {value}")
+
+
+def _check(c: Config) -> None:
+    if not (c.name.isascii() and c.name.isidentifier() and c.name[0].isalpha()):
+        raise ConfigError(f"name must be a letter followed by letters, digits and underscores, not {c.name!r}")
+    _between("number of ports", len(c.ports), 1, 16)
+    _between("vms", c.vms, 2, 64)
+    _between("lanes", c.lanes, 1, 8)
+    _between("words", c.words, 1, 16)
+    _between("depth", c.depth, 2, 256)
+    if c.page_stride not in (4096, 65536):
+        raise ConfigError(f"page_stride must be 4096 or 65536, not {c.page_stride}")
+    _between("tag_bits", c.tag_bits, 1, 16)
+    _between("tag_entries", c.tag_entries, 0, 64)
+    _between("credits", c.credits, 0, 256)
+    for index, port in enumerate(c.ports):
+        _between(f"port {index} cores", port.cores, 1, 8)
+        if port.identity is Identity.STATIC:
+            _between(f"port {index} vm", port.vm, 0, c.vms - 1)
+        if port.identity is Identity.RESIDENT and port.cores != 1:
+            raise ConfigError(f"port {index} cores must be 1 for resident identity, not {port.cores}")
+        if port.identity is Identity.RESIDENT and c.manager is Manager.NONE:
+            raise ConfigError(f"port {index} identity must not be resident without a manager page, not {port.identity}")
+        if c.manager is Manager.SECURE and port.bus is Bus.WISHBONE:
+            raise ConfigError(f"port {index} bus must carry AxPROT where manager is secure, not {port.bus}")
+    if c.manager is Manager.VM:
+        _between("manager_vm", c.manager_vm, 0, c.vms - 1)
+    if c.manager is Manager.PORT:
+        _between("manager_port", c.manager_port, 0, len(c.ports) - 1)
+    if c.manager is Manager.NONE and not c.open_at_reset:
+        raise ConfigError("open_at_reset must be true where manager is none, not False")
+    if c.open_at_reset and c.credits * (c.vms - 1) > c.depth:
+        raise ConfigError(
+            f"credits must be at most {c.depth // (c.vms - 1)} (depth {c.depth} shared by {c.vms - 1} senders), "
+            f"not {c.credits}"
+        )
+    from .regmap import guest_page  # here because the map is built from a configuration
+
+    size = guest_page(c).size
+    if size > c.page_stride:
+        raise ConfigError(f"page_stride must be at least the {size} bytes of the guest registers, not {c.page_stride}")
+
+
+_STATIC = tuple(Port(identity=Identity.STATIC, vm=vm) for vm in range(2))
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "small": {
+        "ports": _STATIC,
+        "vms": 2,
+        "lanes": 1,
+        "words": 4,
+        "manager": Manager.NONE,
+        "open_at_reset": True,
+        "credits": 16,
+        "request_register": False,
+    },
+    "large": {
+        "ports": (Port(identity=Identity.PAGE),) * 8,
+        "vms": 32,
+        "depth": 32,
+        "page_stride": 65536,
+        "manager": Manager.PAGE,
+    },
+}
+"""Presets, each as its differences from ``Config()``."""
+
+
+def preset(name: str) -> Config:
+    """Return the preset called ``name``.
+
+    Raises
+    ------
+    ConfigError
+        There is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
+    module = "postern" if name == "default" else f"postern_{name}"
+    return Config(**{"name": module, **PRESETS[name]})
+
+
+def load(source: str | Path) -> Config:
+    """Return the preset or the TOML file called ``source``.
+
+    Raises
+    ------
+    ConfigError
+        ``source`` is neither, is not TOML, or holds a bad value.
+    """
+    if str(source) in PRESETS:
+        return preset(str(source))
+    path = Path(source)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise ConfigError(
+            f"configuration must be a preset ({', '.join(PRESETS)}) or a readable TOML file, not {str(source)!r} ({reason})"
+        ) from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"configuration must be TOML, not {str(source)!r} ({error})") from None
+    return Config.from_dict(values)
