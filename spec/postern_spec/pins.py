@@ -1,4 +1,4 @@
-"""The ports of the generated Verilog module, for a configuration: what the top level declares and the manifest lists."""
+"""The ports of the generated Verilog module: what the top level declares and the manifest lists."""
 
 from dataclasses import dataclass
 from typing import Literal
