@@ -1,0 +1,1 @@
+"""Synthesis, area and clock on FPGAs."""

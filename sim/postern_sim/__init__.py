@@ -1,0 +1,1 @@
+"""The generated hardware in simulators: in-process, under cocotb, and the benches."""

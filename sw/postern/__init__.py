@@ -1,0 +1,1 @@
+"""Driver and functional model of the Postern mailbox; standard library only."""
