@@ -11,8 +11,6 @@ exclude_patterns = ["_*"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# A folder of pages, such as the decisions, may still be empty.
-suppress_warnings = ["toc.empty_glob"]
 
 # Amaranth's section for the signature of a component.
 napoleon_custom_sections = [("Members", "params_style")]
