@@ -122,6 +122,8 @@ def shared_libpython():
 
 def check_tools():
     # type: () -> None
+    if any(char.isspace() for char in ROOT):
+        raise SetupError(f"The path of this checkout must be free of spaces (Verilator needs it), not {ROOT!r}.")
     packages = [("make", "make"), ("perl", "perl"), ("git", "git"), ("c++", "g++"), ("ar", "binutils")]
     for tool, package in packages:
         if shutil.which(tool) is None:
