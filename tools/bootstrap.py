@@ -288,7 +288,7 @@ def install(level):
     run(f"installing {names} from pinned versions", [*pip, "-e", f".[{','.join(extras)}]"], log)
     run("compiling Amaranth's Verilog writer (first use)", [VENV_PYTHON, "-c", WARM_AMARANTH], log)
     if "fpga" in extras:
-        run("compiling Yosys (first use; about 90 s)", [VENV_PYTHON, "-c", WARM_YOSYS], log)
+        run("compiling Yosys (first use; 30 to 90 s)", [VENV_PYTHON, "-c", WARM_YOSYS], log)
         run("compiling nextpnr (first use)", [VENV_PYTHON, "-c", WARM_NEXTPNR], log)
     with open(stamp_path(level), "w", encoding="utf-8") as file:
         file.write(stamp_text(level))
