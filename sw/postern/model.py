@@ -1,0 +1,884 @@
+"""Functional model of a block: every access of ``docs/states.md``, and nothing of its timing.
+
+It has two uses. For software it is a device that answers at once (``bind``, ``read``, ``write``). For tests it is the
+scoreboard of the hardware: they replay its requests in the order in which they took effect, and a write in the two
+parts in which the hardware executes it (``stage_write``, ``finish_write``). Time passes only with ``tick``.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from postern_spec.config import Config, Identity, Manager
+from postern_spec.model import Access, Page, Register
+from postern_spec.regmap import (
+    Command,
+    Fault,
+    Interrupt,
+    Kind,
+    Popped,
+    Result,
+    State,
+    address_map,
+    guest_page,
+    manager_page,
+)
+
+__all__ = ["Model", "Token"]
+
+MAIL, DOORBELL, CREDIT, PEER, REFUSAL = (1 << source for source in Interrupt)
+_WORD = 0xFFFF_FFFF
+_COUNT_MAX = 0xFFFF
+_NOTHING = Fault.NONE
+_CLOSED = State.CLOSED
+_ACCEPTED = Result.ACCEPTED
+
+
+class _Message(NamedTuple):
+    """A message in a queue."""
+
+    sender: int
+    header: int  # as ``HEADER`` reads
+    words: tuple[int, ...]
+
+
+class _Lane:
+    """What a lane of a VM shows at every port."""
+
+    __slots__ = ("code", "count", "fresh", "popped", "vm")
+
+    def __init__(self) -> None:
+        self.fresh = False
+        self.popped = Popped.NONE
+        self.acknowledge()
+
+    def acknowledge(self) -> None:
+        self.code = _ACCEPTED
+        self.vm = 0
+        self.count = 0
+
+
+class _Vm:
+    """What the block knows of a VM. The lanes' staged words are kept per port, in ``Model``."""
+
+    def __init__(self, c: Config, vm: int) -> None:
+        everybody = (1 << c.vms) - 1
+        opened = c.open_at_reset
+        others = everybody & ~(1 << vm)
+        self.state = State.OPEN if opened else State.CLOSED
+        self.generation = int(opened)
+        self.refused = False  # the last command
+        self.queue: deque[_Message] = deque()
+        self.permit = others if opened else 0  # who may send to it
+        self.limit = [c.credits if opened and s != vm else 0 for s in range(c.vms)]
+        self.used = [0] * c.vms
+        self.acknowledged = everybody if opened else 0  # whose generation it has acknowledged
+        self.forget(c)
+
+    def forget(self, c: Config) -> None:
+        """Give it a context without a past."""
+        self.lanes = [_Lane() for _ in range(c.lanes)]
+        self.pending = 0
+        self.latches = 0
+        self.enable = [0] * c.cores
+        self.hold_count = 0  # moderation
+        self.hold_time = 0
+        self.since = 0  # cycle in which the moderation timer is zero, meaningful while the queue is not empty
+
+
+class _Record:
+    """A record of the fault log."""
+
+    __slots__ = ("address", "count", "kind", "port")
+
+    def __init__(self) -> None:
+        self.kind = Fault.NONE
+        self.port = self.address = self.count = 0
+
+    def log(self, kind: Fault, port: int, address: int) -> None:
+        if self.count == 0:
+            self.kind, self.port, self.address = kind, port, address
+        self.count = min(self.count + 1, _COUNT_MAX)
+
+
+class _Tag:
+    """An entry of the tag table."""
+
+    __slots__ = ("mask", "match", "valid", "vm")
+
+    def __init__(self, index: int, c: Config) -> None:
+        self.valid = index < min(c.vms, 1 << c.tag_bits)
+        self.match = self.vm = index if self.valid else 0
+        self.mask = (1 << c.tag_bits) - 1 if self.valid else 0
+
+
+class _Decoded(NamedTuple):
+    """What an address means to a requester, in one direction."""
+
+    fault: Fault  # of the checks that nothing but the address decides
+    guest: bool  # the VM must not be closed; this check comes before ``UNMAPPED`` and ``DIRECTION``
+    name: str  # of the register; empty where there is none, and for an upper half
+    act: Callable[..., Any]  # read: () -> value; write: (data) -> Fault
+    where: tuple[int, ...]  # indices of the register
+
+
+Token = tuple[_Decoded, int, int | None, int, int, bool, Fault | None, tuple[int, ...] | None]
+"""A write whose lane part has been done: what it decodes to, port, VM, address, data, whether all strobes are set, the
+verdict (of a staging write, which is judged when it is staged), the words (of a commit; ``None`` where torn)."""
+
+
+class Model:
+    """A block without timing.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    stepped_open : bool
+        The command ``OPEN`` only begins to open a VM, and each ``walk`` goes one step further, as in the hardware.
+        Without it opening is one step.
+    """
+
+    def __init__(self, config: Config, *, stepped_open: bool = False) -> None:
+        self.config = config
+        self.now = 0
+        self._stepped_open = stepped_open
+        self._guest = guest_page(config)
+        self._manager = manager_page(config)
+        guest = self._guest  # packers of what is read often; the rest names its fields where it packs them
+        self._pack_self = _packer(guest.SELF, "VM", "GENERATION", "STATE", "PORT")
+        self._pack_result = _packer(guest.RESULT, "CODE", "VM", "COUNT")
+        self._pack_header = _packer(guest.HEADER, "COUNT", "KIND", "SENDER", "GENERATION")
+        self._pack_peer = _packer(guest.PEER, "GENERATION", "REACHABLE", "ALIVE", "ACKNOWLEDGED")
+        self._pack_credit = _packer(guest.CREDIT, "AVAILABLE", "LIMIT")
+        self._maps = [address_map(config, port) for port in range(len(config.ports))]
+        self._everybody = (1 << config.vms) - 1
+        self._reads: dict[tuple[int, int | None, bool, int], _Decoded] = {}
+        self._writes: dict[tuple[int, int | None, bool, int], _Decoded] = {}
+        self.reset()
+
+    # Resets and time
+
+    def reset(self) -> None:
+        """Reset the block: everything as after power-up."""
+        c = self.config
+        self._vms = [_Vm(c, vm) for vm in range(c.vms)]
+        self._staged: list[list[list[list[int] | None]]] = [
+            [[[] for _ in range(c.lanes)] for _ in range(c.vms)] for _ in c.ports
+        ]  # of port, VM and lane: the words that it holds, or ``None`` where it is torn
+        self._epoch = 0
+        self._fixed = [p.vm if p.identity is Identity.STATIC else None for p in c.ports for _ in range(p.cores)]
+        self._resident = list(self._fixed)  # of core: the VM, if any
+        self._tags = [_Tag(index, c) for index in range(c.tags)]
+        self._tags_locked = False
+        self._tag_vms: dict[int, int | None] = {}  # what the tag table says of the tags that were asked for
+        self._armed = self._arming = self._firing = self._fired = 0
+        self._write_faults = [_Record() for _ in range(c.vms + 1)]
+        self._read_faults = [_Record() for _ in range(c.vms + 1)]
+        self._fault_enable = 0
+        self._stray_enable = False
+        self._walking: tuple[int, int] | None = None  # the VM that is being opened, the next step
+
+    def reset_port(self, port: int) -> None:
+        """Reset a port: its lanes are empty. The caller drops the requests that it had not yet passed on."""
+        for vm in range(self.config.vms):
+            self._tear(port, vm)
+
+    def tick(self, cycles: int = 1) -> None:
+        """Let clock cycles pass. All accesses since the last call belong to the first of them."""
+        while cycles and (self._armed or self._firing):
+            # Firing was decided by the state in which this cycle began: it beats a clear and a disarming in the cycle,
+            # and arming in the cycle beats it.
+            self._fired |= self._firing
+            self._armed = self._armed & ~self._firing | self._arming
+            self._arming = 0
+            self.now += 1
+            self._firing = self._wait(self._armed)
+            cycles -= 1
+        self.now += cycles
+
+    def walk(self) -> bool:
+        """Execute one step of an opening in progress; return whether it was the last.
+
+        Raises
+        ------
+        RuntimeError
+            No VM is being opened.
+        """
+        if self._walking is None:
+            raise RuntimeError("a VM must be opening for a step of it, not none")
+        vm, step = self._walking
+        if step < self.config.vms:
+            self._vms[step].acknowledged &= ~(1 << vm)
+            self._vms[step].pending &= ~(1 << vm)
+        step += 1
+        if step < max(self.config.vms, self.config.lanes):
+            self._walking = vm, step
+            return False
+        self._walking = None
+        opened = self._vms[vm]
+        opened.forget(self.config)
+        opened.acknowledged = 0
+        opened.generation = opened.generation % 255 + 1
+        self._tear_everywhere(vm)
+        self._enter(vm, State.OPEN)
+        return True
+
+    # Outputs
+
+    def irq(self, core: int) -> bool:
+        """Return the level of a core's interrupt line."""
+        vm = self._resident[core]
+        return vm is not None and bool(self._irq_state(vm) & self._vms[vm].enable[core])
+
+    @property
+    def manager_irq(self) -> bool:
+        """Level of the manager's interrupt line."""
+        stray = self._stray_enable and self._pending_fault(self.config.vms)
+        return bool(self._fired) or stray or bool(self._fault_pending() & self._fault_enable)
+
+    @property
+    def waiting(self) -> int:
+        """VMs that have something pending and enabled and are nowhere resident, one bit per VM."""
+        return self._wait(self._everybody)
+
+    def _wait(self, mask: int) -> int:
+        for vm, it in enumerate(self._vms):
+            if mask >> vm & 1:
+                state = self._irq_state(vm)
+                pending = it.state is not _CLOSED and any(state & enable for enable in it.enable)
+                if not pending or vm in self._resident:
+                    mask &= ~(1 << vm)
+        return mask
+
+    @property
+    def walking(self) -> bool:
+        """Whether a VM is being opened."""
+        return self._walking is not None
+
+    def fresh(self, vm: int, lane: int) -> bool:
+        """Return whether a pop by this lane would pop."""
+        return self._vms[vm].lanes[lane].fresh
+
+    def state(self, vm: int) -> State:
+        """Return the state of a VM."""
+        return self._vms[vm].state
+
+    # Accesses
+
+    def bind(self, port: int, address: int, *, tag: int = 0) -> int | None:
+        """Return the VM-ID that a request gets now, or ``None`` where identity yields none.
+
+        Parameters
+        ----------
+        port : int
+            Port that accepts the request.
+        address : int
+            Its byte address there, which is the identity of a ``page`` port.
+        tag : int
+            Its tag, which is the identity of a ``sideband`` port.
+        """
+        identity = self.config.ports[port].identity
+        if identity is Identity.STATIC:
+            return self.config.ports[port].vm
+        if identity is Identity.RESIDENT:
+            return self._resident[self.config.core_base(port)]
+        if identity is Identity.SIDEBAND:
+            if tag not in self._tag_vms:
+                match = (e for e in self._tags if e.valid and not (tag ^ e.match) & e.mask)
+                entry = next(match, None)
+                self._tag_vms[tag] = entry.vm if entry else None
+            return self._tag_vms[tag]
+        vm = (address - self._maps[port].guest_base) // self._maps[port].guest_stride
+        return vm if vm < self.config.vms and not self._to_manager(port, address) else None
+
+    def read(
+        self, port: int, vm: int | None, address: int, *, full: bool = True, secure: bool = True, log: bool = True
+    ) -> tuple[int, Fault]:
+        """Read.
+
+        Parameters
+        ----------
+        port : int
+            Port of the request.
+        vm : int or None
+            VM-ID that was bound to it.
+        address : int
+            Byte address at that port.
+        full : bool
+            All four bytes are selected; only Wishbone can say otherwise. (A read without any select is no access.)
+        secure : bool
+            AxPROT[1] was low.
+        log : bool
+            A refusal is logged. Otherwise that is left to the caller, see ``log``.
+
+        Returns
+        -------
+        tuple of int and Fault
+            The word, zero where refused, and why it was refused.
+
+        Raises
+        ------
+        ValueError
+            The address has more bits than the port.
+        """
+        decoded = self._reads.get((port, vm, secure, address)) or self._decode(port, vm, secure, address, False)
+        fault = decoded.fault
+        if vm is not None and decoded.guest and self._vms[vm].state is _CLOSED:
+            fault = Fault.CLOSED
+        elif fault is _NOTHING:
+            if full or decoded.name not in ("HEADER", "POP"):
+                return decoded.act(), fault
+            fault = Fault.PARTIAL
+        if log:
+            self.log(port, vm, address, fault, write=False)
+        return 0, fault
+
+    def write(
+        self, port: int, vm: int | None, address: int, data: int, strobes: int = 0xF, *, secure: bool = True
+    ) -> Fault:
+        """Write, both parts at once; see ``stage_write`` for the parameters."""
+        return self.finish_write(self.stage_write(port, vm, address, data, strobes, secure=secure))
+
+    def stage_write(
+        self, port: int, vm: int | None, address: int, data: int, strobes: int = 0xF, *, secure: bool = True
+    ) -> Token:
+        """Do the lane part of a write: ``STAGE`` puts a word into the lane, ``COMMIT`` takes what the lane holds.
+
+        Parameters
+        ----------
+        port : int
+            Port of the request.
+        vm : int or None
+            VM-ID that was bound to it.
+        address : int
+            Byte address at that port.
+        data : int
+            The word.
+        strobes : int
+            Byte strobes, one bit per byte. Without any it is no access at all.
+        secure : bool
+            AxPROT[1] was low.
+
+        Returns
+        -------
+        Token
+            For ``finish_write``.
+
+        Raises
+        ------
+        ValueError
+            The address has more bits than the port.
+        """
+        decoded = self._writes.get((port, vm, secure, address)) or self._decode(port, vm, secure, address, True)
+        whole = strobes == 0xF
+        settled = words = None
+        if not strobes:
+            settled = _NOTHING
+        elif vm is not None and decoded.guest and decoded.fault is _NOTHING:
+            if decoded.name == "STAGE":
+                settled = self._stage(port, vm, decoded.where, data, whole)
+            elif decoded.name == "COMMIT":
+                words = self._take(port, vm, decoded.where, data, whole)
+        return decoded, port, vm, address, data, whole, settled, words
+
+    def finish_write(self, token: Token) -> Fault:
+        """Do the rest of a write: verdict, register, log. Return why it was refused."""
+        decoded, port, vm, address, data, whole, fault, words = token
+        if fault is None:
+            fault = decoded.fault
+            if vm is not None and decoded.guest and self._vms[vm].state is _CLOSED:
+                fault = Fault.CLOSED
+            elif fault is _NOTHING:
+                if vm is not None and decoded.name == "COMMIT":
+                    fault = self._judge(vm, decoded.where, words)
+                    if not whole:
+                        fault = Fault.PARTIAL
+                elif whole or not decoded.name:
+                    fault = decoded.act(data)
+                else:
+                    fault = Fault.PARTIAL
+        if fault is not _NOTHING:
+            self.log(port, vm, address, fault, write=True)
+        return fault
+
+    def log(self, port: int, vm: int | None, address: int, fault: Fault, *, write: bool) -> None:
+        """Enter a refused access into the fault log."""
+        records = self._write_faults if write else self._read_faults
+        records[self.config.vms if vm is None else vm].log(fault, port, address)
+
+    # Decoding: once for every address that is used, and from the register map
+
+    def _to_manager(self, port: int, address: int) -> bool:
+        base = self._maps[port].manager_base
+        return base is not None and address >= base
+
+    def _is_manager(self, port: int, vm: int | None, secure: bool) -> bool:
+        c = self.config
+        return {
+            Manager.PAGE: True,
+            Manager.SECURE: secure,
+            Manager.VM: vm == c.manager_vm,
+            Manager.PORT: port == c.manager_port,
+        }[c.manager]
+
+    def _decode(self, port: int, vm: int | None, secure: bool, address: int, write: bool) -> _Decoded:
+        where = self._maps[port]
+        if not 0 <= address < 1 << where.bits:
+            raise ValueError(f"address must be from 0 to {(1 << where.bits) - 1:#x}, not {address:#x}")
+        if self._to_manager(port, address):
+            assert where.manager_base is not None
+            if not self._is_manager(port, vm, secure):
+                decoded = _refused(Fault.NOT_MANAGER)
+            else:
+                decoded = self._find(self._manager, address - where.manager_base, write, ())
+        elif vm is None:
+            decoded = _refused(Fault.NO_VM)
+        else:
+            offset = address - where.guest(vm)
+            decoded = self._find(self._guest, offset, write, (port, vm))._replace(guest=not offset % 4)
+        (self._writes if write else self._reads)[port, vm, secure, address] = decoded
+        return decoded
+
+    def _find(self, page: Page, offset: int, write: bool, requester: tuple[int, ...]) -> _Decoded:
+        if offset % 4:
+            return _refused(Fault.UNALIGNED)
+        if offset % 8:
+            return _Decoded(_NOTHING, False, "", _ignore if write else int, ())
+        found = page.decode(offset)
+        if found is None:
+            return _refused(Fault.UNMAPPED)
+        register, indices = found
+        if not (register.writable if write else register.readable):
+            return _refused(Fault.DIRECTION)
+        name = f"_{page.name}_{register.name.lower()}_{'write' if write else 'read'}"
+        if write and register.name in ("STAGE", "COMMIT"):
+            act: Callable[..., Any] = _ignore  # see ``stage_write``
+        elif not write and not hasattr(self, name):
+            act = partial(int, _constant(register))
+        else:
+            act = partial(getattr(self, name), *requester, *indices)
+        return _Decoded(_NOTHING, False, register.name, act, indices)
+
+    # Lanes, sending side
+
+    def _tear(self, port: int, vm: int) -> None:
+        self._staged[port][vm] = [[] for _ in range(self.config.lanes)]
+
+    def _tear_everywhere(self, vm: int) -> None:
+        for port in range(len(self.config.ports)):
+            self._tear(port, vm)
+
+    def _stage(self, port: int, vm: int, where: tuple[int, ...], data: int, whole: bool) -> Fault:
+        if self._vms[vm].state is _CLOSED:
+            return Fault.CLOSED
+        lane, word = where
+        lanes = self._staged[port][vm]
+        held = lanes[lane]
+        if not whole:
+            lanes[lane] = None
+            return Fault.PARTIAL
+        if word == 0:
+            lanes[lane] = [data]
+        elif held is not None and word == len(held):
+            held.append(data)
+        else:
+            lanes[lane] = None
+        return _NOTHING
+
+    def _take(self, port: int, vm: int, where: tuple[int, ...], data: int, whole: bool) -> tuple[int, ...] | None:
+        lane, _, many, _ = where
+        lanes = self._staged[port][vm]
+        held, lanes[lane] = lanes[lane], []
+        fits = held is not None and (0 < len(held) < self.config.words if many else not held)
+        return (*held, data) if held is not None and fits and whole else None
+
+    # Lanes, results
+
+    def _judge(self, s: int, where: tuple[int, ...], words: tuple[int, ...] | None) -> Fault:
+        sender, d = self._vms[s], where[3]
+        receiver, lane = self._vms[d], sender.lanes[where[0]]
+        if lane.code is not _ACCEPTED:
+            return _NOTHING
+        fault = _NOTHING
+        if words is None:
+            code = Result.TORN
+        elif sender.state is State.DRAINING or not receiver.permit >> s & 1:
+            code, fault = Result.DENIED, Fault.DENIED
+        elif not self._reachable(s, d):
+            code = Result.PEER_GONE
+        elif receiver.state is State.PAUSED or receiver.used[s] >= receiver.limit[s]:
+            code = Result.NO_CREDIT
+        else:
+            lane.count = (lane.count + 1) & 0xFF
+            if not receiver.queue:
+                receiver.since = self.now + 1
+            header = self._pack_header(len(words), Kind.PLAIN, s, sender.generation)
+            receiver.queue.append(_Message(s, header, words))
+            receiver.used[s] += 1
+            return fault
+        lane.code, lane.vm = code, d
+        return fault
+
+    def _reachable(self, s: int, d: int) -> bool:
+        alive = self._vms[d].state in (State.OPEN, State.PAUSED)
+        return alive and bool(self._vms[s].acknowledged >> d & 1)
+
+    # VMs
+
+    def _enter(self, vm: int, state: State) -> None:
+        it = self._vms[vm]
+        it.state = state
+        for peer, other in enumerate(self._vms):
+            if it.permit >> peer & 1 and peer != vm:
+                other.latches |= PEER
+
+    def _irq_state(self, vm: int) -> int:
+        it = self._vms[vm]
+        state = it.latches
+        waiting = len(it.queue)
+        if waiting:
+            expired = it.hold_time and self.now - it.since >= it.hold_time
+            if waiting >= it.hold_count or expired:
+                state |= MAIL
+        if it.pending:
+            state |= DOORBELL
+        if any(lane.code is not _ACCEPTED for lane in it.lanes):
+            state |= REFUSAL
+        return state
+
+    # Guest page. Each handler is named after its register and gets port, VM, the indices of the register and the word.
+
+    def _guest_self_read(self, port: int, vm: int) -> int:
+        it = self._vms[vm]
+        return self._pack_self(vm, it.generation, it.state, port)
+
+    def _guest_epoch_read(self, port: int, vm: int) -> int:
+        return self._epoch
+
+    def _guest_irq_state_read(self, port: int, vm: int) -> int:
+        return self._irq_state(vm)
+
+    def _guest_irq_state_write(self, port: int, vm: int, data: int) -> Fault:
+        self._vms[vm].latches &= ~data
+        return _NOTHING
+
+    def _guest_irq_test_write(self, port: int, vm: int, data: int) -> Fault:
+        self._vms[vm].latches |= self._guest.IRQ_TEST.SOURCES.get(data)
+        return _NOTHING
+
+    def _guest_irq_moderation_read(self, port: int, vm: int) -> int:
+        it = self._vms[vm]
+        return self._guest.IRQ_MODERATION.pack(COUNT=it.hold_count, TIME=it.hold_time)
+
+    def _guest_irq_moderation_write(self, port: int, vm: int, data: int) -> Fault:
+        register, it = self._guest.IRQ_MODERATION, self._vms[vm]
+        it.hold_count, it.hold_time = register.COUNT.get(data), register.TIME.get(data)
+        return _NOTHING
+
+    def _guest_irq_enable_read(self, port: int, vm: int, core: int) -> int:
+        return self._vms[vm].enable[core]
+
+    def _guest_irq_enable_write(self, port: int, vm: int, core: int, data: int) -> Fault:
+        self._vms[vm].enable[core] = self._guest.IRQ_ENABLE.SOURCES.get(data)
+        return _NOTHING
+
+    def _guest_ring_write(self, port: int, vm: int, data: int) -> Fault:
+        d = self._guest.RING.VM.get(data)
+        if d >= self.config.vms or self._vms[vm].state is State.DRAINING or not self._vms[d].permit >> vm & 1:
+            return Fault.DENIED
+        if self._reachable(vm, d):
+            self._vms[d].pending |= 1 << vm
+        return _NOTHING
+
+    def _guest_pending_read(self, port: int, vm: int, half: int) -> int:
+        return _half(self._vms[vm].pending, half)
+
+    def _guest_pending_write(self, port: int, vm: int, half: int, data: int) -> Fault:
+        self._vms[vm].pending &= ~(data << 32 * half)
+        return _NOTHING
+
+    def _guest_result_read(self, port: int, vm: int, lane: int) -> int:
+        it = self._vms[vm].lanes[lane]
+        return self._pack_result(it.code, it.vm, it.count)
+
+    def _guest_ack_write(self, port: int, vm: int, lane: int, data: int) -> Fault:
+        self._vms[vm].lanes[lane].acknowledge()
+        return _NOTHING
+
+    def _guest_header_read(self, port: int, vm: int, lane: int) -> int:
+        it = self._vms[vm]
+        it.lanes[lane].fresh = bool(it.queue)
+        return it.queue[0].header if it.queue else 0
+
+    def _guest_word_read(self, port: int, vm: int, word: int) -> int:
+        queue = self._vms[vm].queue
+        return queue[0].words[word] if queue and word < len(queue[0].words) else 0
+
+    def _guest_pop_read(self, port: int, vm: int, lane: int) -> int:
+        it = self._vms[vm]
+        if not it.lanes[lane].fresh:
+            it.lanes[lane].popped = Popped.STALE
+            return 0
+        head = it.queue.popleft()
+        for other in it.lanes:
+            other.fresh = False
+        it.lanes[lane].popped = Popped.POPPED
+        it.since = self.now + 1
+        it.used[head.sender] -= 1
+        self._vms[head.sender].latches |= CREDIT
+        return head.words[-1]
+
+    def _guest_rx_result_read(self, port: int, vm: int, lane: int) -> int:
+        return self._vms[vm].lanes[lane].popped
+
+    def _guest_peer_read(self, port: int, vm: int, d: int) -> int:
+        peer = self._vms[d]
+        if not peer.permit >> vm & 1:
+            return 0
+        alive = peer.state in (State.OPEN, State.PAUSED)
+        return self._pack_peer(peer.generation, 1, alive, self._vms[vm].acknowledged >> d & 1)
+
+    def _guest_peer_write(self, port: int, vm: int, d: int, data: int) -> Fault:
+        if not self._vms[d].permit >> vm & 1:
+            return Fault.DENIED
+        if self._guest.PEER.GENERATION.get(data) == self._vms[d].generation:
+            self._vms[vm].acknowledged |= 1 << d
+        return _NOTHING
+
+    def _guest_credit_read(self, port: int, vm: int, d: int) -> int:
+        peer = self._vms[d]
+        if not peer.permit >> vm & 1:
+            return 0
+        return self._pack_credit(peer.limit[vm] - peer.used[vm], peer.limit[vm])
+
+    # Manager page
+
+    def _manager_epoch_read(self) -> int:
+        return self._epoch
+
+    def _manager_epoch_write(self, data: int) -> Fault:
+        self._epoch = data
+        return _NOTHING
+
+    def _manager_tear_write(self, data: int) -> Fault:
+        register = self._manager.TEAR
+        vm, port = register.VM.get(data), register.PORT.get(data)
+        if vm >= self.config.vms or port >= len(self.config.ports):
+            return Fault.BAD_VALUE
+        self._tear(port, vm)
+        return _NOTHING
+
+    def _manager_lock_read(self) -> int:
+        return self._manager.LOCK.pack(TAGS=self._tags_locked)
+
+    def _manager_lock_write(self, data: int) -> Fault:
+        self._tags_locked |= bool(self._manager.LOCK.TAGS.get(data))
+        return _NOTHING
+
+    def _pending_fault(self, record: int) -> bool:
+        return bool(self._write_faults[record].count or self._read_faults[record].count)
+
+    def _fault_pending(self) -> int:
+        return sum(1 << vm for vm in range(self.config.vms) if self._pending_fault(vm))
+
+    def _clear_faults(self, record: int) -> None:
+        self._write_faults[record] = _Record()
+        self._read_faults[record] = _Record()
+
+    def _manager_fault_pending_read(self, half: int) -> int:
+        return _half(self._fault_pending(), half)
+
+    def _manager_fault_pending_write(self, half: int, data: int) -> Fault:
+        for vm in range(self.config.vms):
+            if data << 32 * half >> vm & 1:
+                self._clear_faults(vm)
+        return _NOTHING
+
+    def _manager_fault_enable_read(self, half: int) -> int:
+        return _half(self._fault_enable, half)
+
+    def _manager_fault_enable_write(self, half: int, data: int) -> Fault:
+        self._fault_enable = self._with_half(self._fault_enable, half, data)
+        return _NOTHING
+
+    def _manager_stray_read(self) -> int:
+        return self._manager.STRAY.pack(PENDING=self._pending_fault(self.config.vms), ENABLE=self._stray_enable)
+
+    def _manager_stray_write(self, data: int) -> Fault:
+        register = self._manager.STRAY
+        if register.PENDING.get(data):
+            self._clear_faults(self.config.vms)
+        self._stray_enable = bool(register.ENABLE.get(data))
+        return _NOTHING
+
+    def _manager_waiting_read(self, half: int) -> int:
+        return _half(self.waiting, half)
+
+    def _manager_wait_arm_read(self, half: int) -> int:
+        return _half(self._armed, half)
+
+    def _manager_wait_arm_write(self, half: int, data: int) -> Fault:
+        ones = self._with_half(0, half, data)
+        self._armed |= ones
+        self._arming |= ones
+        return _NOTHING
+
+    def _manager_wait_disarm_write(self, half: int, data: int) -> Fault:
+        self._armed &= ~(data << 32 * half)
+        self._arming &= ~(data << 32 * half)
+        return _NOTHING
+
+    def _manager_wait_fired_read(self, half: int) -> int:
+        return _half(self._fired, half)
+
+    def _manager_wait_fired_write(self, half: int, data: int) -> Fault:
+        self._fired &= ~(data << 32 * half)
+        return _NOTHING
+
+    def _manager_resident_read(self, core: int) -> int:
+        vm = self._resident[core]
+        return 0 if vm is None else self._manager.RESIDENT.pack(VM=vm, VALID=1)
+
+    def _manager_resident_write(self, core: int, data: int) -> Fault:
+        register = self._manager.RESIDENT
+        vm, valid = register.VM.get(data), register.VALID.get(data)
+        if self._fixed[core] is not None or (valid and vm >= self.config.vms):
+            return Fault.BAD_VALUE
+        self._resident[core] = vm if valid else None
+        return _NOTHING
+
+    def _manager_control_read(self, vm: int) -> int:
+        it = self._vms[vm]
+        return self._manager.CONTROL.pack(STATE=it.state, REFUSED=it.refused, QUEUED=len(it.queue))
+
+    def _manager_control_write(self, vm: int, data: int) -> Fault:
+        it = self._vms[vm]
+        command = self._manager.CONTROL.COMMAND.get(data)
+        match command, it.state:
+            case Command.OPEN, State.CLOSED if it.generation < 255 or not any(r.used[vm] for r in self._vms):
+                if self._walking:
+                    raise RuntimeError(f"VM {self._walking[0]} must be open before another command, not opening")
+                self._walking = vm, 0
+                while not self._stepped_open and not self.walk():
+                    pass
+            case Command.PAUSE, State.OPEN:
+                self._enter(vm, State.PAUSED)
+            case Command.RESUME, State.PAUSED:
+                self._enter(vm, State.OPEN)
+            case Command.DRAIN, (State.OPEN | State.PAUSED):
+                self._enter(vm, State.DRAINING)
+            case Command.CLOSE, (State.OPEN | State.PAUSED | State.DRAINING) if not it.queue:
+                self._tear_everywhere(vm)
+                for lane in it.lanes:
+                    lane.acknowledge()
+                it.latches = it.pending = 0
+                self._enter(vm, State.CLOSED)
+            case _:
+                it.refused = True
+                return Fault.BAD_VALUE
+        it.refused = False
+        return _NOTHING
+
+    def _manager_generation_read(self, vm: int) -> int:
+        return self._vms[vm].generation
+
+    def _manager_permit_read(self, vm: int, half: int) -> int:
+        return _half(self._vms[vm].permit, half)
+
+    def _manager_permit_write(self, vm: int, half: int, data: int) -> Fault:
+        it = self._vms[vm]
+        it.permit = self._with_half(it.permit, half, data)
+        return _NOTHING
+
+    def _manager_tag_match_read(self, entry: int) -> int:
+        return self._tags[entry].match
+
+    def _manager_tag_match_write(self, entry: int, data: int) -> Fault:
+        return self._set_tag(entry, match=self._manager.TAG_MATCH.VALUE.get(data))
+
+    def _manager_tag_mask_read(self, entry: int) -> int:
+        return self._tags[entry].mask
+
+    def _manager_tag_mask_write(self, entry: int, data: int) -> Fault:
+        return self._set_tag(entry, mask=self._manager.TAG_MASK.VALUE.get(data))
+
+    def _manager_tag_vm_read(self, entry: int) -> int:
+        it = self._tags[entry]
+        return self._manager.TAG_VM.pack(VM=it.vm, VALID=it.valid)
+
+    def _manager_tag_vm_write(self, entry: int, data: int) -> Fault:
+        register = self._manager.TAG_VM
+        vm, valid = register.VM.get(data), register.VALID.get(data)
+        if valid and vm >= self.config.vms:
+            return Fault.BAD_VALUE
+        return self._set_tag(entry, vm=vm if valid else 0, valid=bool(valid))
+
+    def _set_tag(self, entry: int, **values: int) -> Fault:
+        if self._tags_locked:
+            return Fault.BAD_VALUE
+        for name, value in values.items():
+            setattr(self._tags[entry], name, value)
+        self._tag_vms.clear()
+        return _NOTHING
+
+    def _manager_fault_write_read(self, record: int) -> int:
+        return self._info(self._manager.FAULT_WRITE, self._write_faults[record])
+
+    def _manager_fault_write_address_read(self, record: int) -> int:
+        return self._write_faults[record].address
+
+    def _manager_fault_read_read(self, record: int) -> int:
+        return self._info(self._manager.FAULT_READ, self._read_faults[record])
+
+    def _manager_fault_read_address_read(self, record: int) -> int:
+        return self._read_faults[record].address
+
+    def _info(self, register: Register, record: _Record) -> int:
+        return register.pack(KIND=record.kind, PORT=record.port, COUNT=record.count)
+
+    def _manager_credits_read(self, receiver: int, sender: int) -> int:
+        it = self._vms[receiver]
+        return self._manager.CREDITS.pack(LIMIT=it.limit[sender], USED=it.used[sender])
+
+    def _manager_credits_write(self, receiver: int, sender: int, data: int) -> Fault:
+        it, limit = self._vms[receiver], self._manager.CREDITS.LIMIT.get(data)
+        if limit < it.used[sender] or sum(it.limit) - it.limit[sender] + limit > self.config.depth:
+            return Fault.BAD_VALUE
+        it.limit[sender] = limit
+        return _NOTHING
+
+    def _with_half(self, mask: int, half: int, data: int) -> int:
+        return (mask & ~(_WORD << 32 * half) | data << 32 * half) & self._everybody
+
+
+def _ignore(_: int) -> Fault:
+    return _NOTHING
+
+
+def _refused(fault: Fault) -> _Decoded:
+    return _Decoded(fault, False, "", _ignore, ())
+
+
+def _constant(register: Register) -> int:
+    """Return what a register always reads as."""
+    values = {field.name: field.reset for field in register.fields if field.access is Access.RO}
+    return register.pack(**{name: value for name, value in values.items() if value is not None})
+
+
+def _packer(register: Register, *names: str) -> Callable[..., int]:
+    """Return a function that packs the named fields, from values that fit them."""
+    shifts = tuple(getattr(register, name).lsb for name in names)
+
+    def pack(*values: int) -> int:
+        word = 0
+        for value, shift in zip(values, shifts, strict=True):
+            word |= value << shift
+        return word
+
+    return pack
+
+
+def _half(mask: int, half: int) -> int:
+    return mask >> 32 * half & _WORD
