@@ -121,7 +121,7 @@ def introduction(c: Config) -> list[str]:
         f"Registers of the block `{c.name}`, generated from its configuration (SHA-256 `{digest(c)[:16]}`). "
         f"Register map version {VERSION >> 16}.{VERSION & 0xFFFF}.",
         "Registers have 32 bits and are little-endian. They lie at a stride of 8 bytes; the upper half of each stride "
-        "is inert: it reads as zero and ignores writes. A write must set all four byte strobes, otherwise it is refused. "
+        "is inert: it reads as zero and ignores writes. A write must set all four byte strobes, or it is refused. "
         "A refused access reads as zero, changes nothing but the lane that it concerns, and is logged for the manager. "
         "Map the pages non-cacheable and non-idempotent.",
         "All VMs see the guest registers at the same offsets; which VM's context answers follows from the identity of "

@@ -25,19 +25,22 @@ from .common import (
 __all__ = ["emit"]
 
 _STYLE = """
-:root { --ink: #1b1f24; --paper: #fff; --soft: #57606a; --line: #d0d7de; --box: #f6f8fa; --mark: #0550ae; --act: #9a3412 }
+:root { --ink: #1b1f24; --paper: #fff; --soft: #57606a; --line: #d0d7de; --box: #f6f8fa; --mark: #0550ae;
+  --act: #9a3412 }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --paper: #0d1117; --soft: #9198a1; --line: #30363d; --box: #161b22; --mark: #79b8ff; --act: #ffa657 }
+  :root { --ink: #e6edf3; --paper: #0d1117; --soft: #9198a1; --line: #30363d; --box: #161b22; --mark: #79b8ff;
+    --act: #ffa657 }
 }
 * { box-sizing: border-box }
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper) }
-nav { position: fixed; inset: 0 auto 0 0; width: 15rem; overflow: auto; padding: 1rem; border-right: 1px solid var(--line);
-  background: var(--box); font-size: 13px }
+nav { position: fixed; inset: 0 auto 0 0; width: 15rem; overflow: auto; padding: 1rem;
+  border-right: 1px solid var(--line); background: var(--box); font-size: 13px }
 nav ul { list-style: none; margin: 0 0 1rem; padding: 0 }
 nav b { display: block; margin-top: .5rem }
 main { margin-left: 15rem; padding: 1rem 2rem 6rem; max-width: 62rem }
 a { color: var(--mark); text-decoration: none } a:hover { text-decoration: underline }
-h2 { margin-top: 3rem; border-bottom: 1px solid var(--line) } h3 { margin: 2.5rem 0 .25rem; font-family: ui-monospace, monospace }
+h2 { margin-top: 3rem; border-bottom: 1px solid var(--line) }
+h3 { margin: 2.5rem 0 .25rem; font-family: ui-monospace, monospace }
 code { font-family: ui-monospace, monospace; font-size: 90% }
 table { border-collapse: collapse; margin: .75rem 0; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--line) }
@@ -151,12 +154,8 @@ def _register(page: Page, register: Register) -> list[str]:
 def _picture(register: Register) -> list[str]:
     """Draw the 32 bits of a register. A name that is wider than its field stands upright."""
     parts = list(spans(register))
-    upright = [
-        len(item.name) * _LETTER
-        for high, low, item in parts
-        if item and len(item.name) * _LETTER > (high - low + 1) * _BIT
-    ]
-    height = max([30.0, *(length + 14 for length in upright)])
+    lengths = [(len(item.name) * _LETTER, item.width * _BIT) for _, _, item in parts if item]
+    height = max([30.0, *(length + 14 for length, width in lengths if length > width)])
     label = ", ".join(f"{item.name} {bits(item)}" for _, _, item in parts if item)
     out = [f'<svg viewBox="0 0 {32 * _BIT + 2} {height + 16:.0f}" role="img" aria-label="{register.name}: {label}">']
     for high, low, item in parts:

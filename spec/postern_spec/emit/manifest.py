@@ -24,22 +24,18 @@ def build(c: Config, files: dict[str, str]) -> dict[str, Any]:
     files : dict
         Name of each generated file, by what it is.
     """
-    resets = [{"pin": "rst", "scope": "block", "port": None, "active": "high", "synchronous_to": "clk"}]
+    resets: list[dict[str, Any]] = [
+        {"pin": "rst", "scope": "block", "port": None, "active": "high", "synchronous_to": "clk"}
+    ]
     resets += [
         {"pin": pin.name, "scope": "port", "port": pin.port, "active": "high", "synchronous_to": "clk"}
         for pin in pins(c)
         if pin.port is not None and pin.signal == "rst"
     ]
     interrupts: list[dict[str, Any]] = [
-        {
-            "pin": "irq",
-            "bit": c.core_base(index) + core,
-            "for": "core",
-            "port": index,
-            "core": c.core_base(index) + core,
-        }
+        {"pin": "irq", "bit": core, "for": "core", "port": index, "core": core}
         for index, port in enumerate(c.ports)
-        for core in range(port.cores)
+        for core in range(c.core_base(index), c.core_base(index) + port.cores)
     ]
     if c.manager is not Manager.NONE:
         interrupts.append({"pin": "manager_irq", "bit": 0, "for": "manager", "port": None, "core": None})
@@ -56,7 +52,7 @@ def build(c: Config, files: dict[str, str]) -> dict[str, Any]:
                 "address_bits": address_map(c, index).bits,
                 "identity": str(port.identity),
                 "vms": list(c.port_vms(index)),
-                "cores": [c.core_base(index) + core for core in range(port.cores)],
+                "cores": list(range(c.core_base(index), c.core_base(index) + port.cores)),
                 "address_map": [
                     {"page": page, "vm": vm, "base": base, "size": size} for page, vm, base, size in windows(c, index)
                 ],

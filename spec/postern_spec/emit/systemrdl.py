@@ -1,7 +1,6 @@
 """SystemRDL 2.0: one address map per page, and one per bus port that places the pages."""
 
 import dataclasses
-import os.path
 from enum import IntEnum
 
 from ..config import Config
@@ -85,11 +84,17 @@ def _group(c: Config, registers: tuple[Register, ...], base: int) -> list[str]:
             continue
         dim = first.dims[0]
         inner = tuple(dataclasses.replace(item, dims=item.dims[1:]) for item in group)
-        prefix = os.path.commonprefix([f"{item.name}_" for item in group]).rpartition("_")[0]
+        prefix = first.name if len(group) == 1 else _shared([item.name for item in group])
         name = f"{prefix}_{dim.name.upper()}".lstrip("_")
         out += ["regfile {", *_indent(_group(c, inner, first.offset))]
         out.append(f"}} {name}[{dim.count}] @ 0x{first.offset - base:X} += 0x{dim.stride:X};")
     return out
+
+
+def _shared(names: list[str]) -> str:
+    """Return the word that all names begin with, or nothing."""
+    words = {name.split("_")[0] for name in names}
+    return words.pop() if len(words) == 1 else ""
 
 
 def _register(c: Config, register: Register, base: int) -> list[str]:
