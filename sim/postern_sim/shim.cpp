@@ -1,0 +1,633 @@
+// Bus masters around a Verilated block, and a C interface for ctypes.
+//
+// Every port has a master with a queue of requests. A blocking access is a queue of one; throughput and latency are
+// measured on full queues; the lockstep tests add pauses, resets and an event log. The bus rules are checked in every
+// cycle, whoever uses the masters.
+//
+// One cycle: the masters drive their wires, combinational outputs settle, the masters look at them, the clock rises.
+
+#include <cstdarg>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "Vtop.h"
+#include "pins.h"  // PORT_LIST, PORT_COUNT, IRQ_*, PROBE: from the configuration
+#include "verilated.h"
+#if TRACE
+#include "verilated_vcd_c.h"
+#endif
+
+namespace {
+
+struct Request {  // rtl.REQUEST
+    uint32_t address;
+    uint32_t data;
+    uint16_t tag;
+    uint16_t gap;       // idle cycles before the request is valid
+    uint16_t data_gap;  // the same for write data, where the bus has a channel for it
+    uint8_t strobes;
+    uint8_t prot;
+    uint8_t write;
+    uint8_t fence;  // it and all that follow wait until everything before it is answered
+    uint16_t reserved;
+};
+
+struct Done {  // rtl.DONE
+    uint64_t accepted;
+    uint64_t answered;
+    uint32_t data;
+    uint16_t response;
+    uint16_t state;  // PENDING, ANSWERED, DROPPED
+};
+
+enum State : uint16_t { PENDING, ANSWERED, DROPPED };
+
+struct Event {  // lockstep.EVENT
+    uint32_t cycle;
+    uint8_t kind;
+    uint8_t port;
+    uint16_t response;
+    uint32_t index;
+    uint32_t data;
+};
+
+enum Kind : uint8_t { IRQ, MANAGER_IRQ, ACCEPT, WALK, READ_ISSUE, WRITE_ISSUE, PORT_RESET, BLOCK_RESET, READ_DONE, WRITE_DONE };
+
+struct Pace {  // rtl.PACE
+    uint32_t seed;
+    uint8_t b_chance;  // of a pause in accepting write responses, in 256 per cycle
+    uint8_t r_chance;  // the same for read responses
+    uint8_t pause;     // longest such pause in cycles
+    uint8_t reads;     // most reads that are outstanding
+    uint8_t writes;    // most writes that are outstanding
+    uint8_t noise;     // drive requests while the port is in reset, to see that they are not accepted
+    uint16_t reserved;
+};
+
+struct Reset {  // rtl.RESET
+    uint64_t cycle;
+    uint32_t ports;  // one bit per port; all ones for the whole block
+    uint32_t cycles;
+};
+
+constexpr uint32_t BLOCK = 0xFFFFFFFF;
+
+struct Random {
+    uint32_t state = 1;
+    uint32_t next() {
+        state ^= state << 13;
+        state ^= state >> 17;
+        return state ^= state << 5;
+    }
+};
+
+struct Bench;
+
+// What is common to the masters: the queue, what became of its requests, and what the probes said.
+struct Master {
+    Bench& bench;
+    const uint8_t id;
+    Pace pace{1, 0, 0, 0, 16, 16, 0, 0};
+    Random random;
+    std::vector<Request> requests;
+    std::vector<Done> done;
+    std::vector<uint32_t> after;          // requests before this one are answered before it starts
+    std::vector<uint32_t> reads, writes;  // positions in `requests`
+    size_t reads_issued = 0, writes_issued = 0;
+    size_t answered = 0;
+    bool in_reset = false;  // the port's or the block's
+    bool rst = false;       // its pin
+
+    Master(Bench& b, uint8_t number) : bench(b), id(number) {}
+    virtual ~Master() = default;
+
+    void push(const Request& request) {
+        uint32_t index = uint32_t(requests.size());
+        after.push_back(request.fence ? index : index ? after.back() : 0);
+        (request.write ? writes : reads).push_back(index);
+        requests.push_back(request);
+        done.push_back({0, 0, 0, 0, PENDING});
+    }
+    bool idle() const { return answered == requests.size(); }
+    bool free_to_start(uint32_t index) const { return answered >= after[index]; }
+    void answer(Kind kind, uint32_t index, uint32_t data, uint16_t response);
+    void drop(uint32_t index) {
+        if (done[index].state != PENDING) return;
+        done[index].state = DROPPED;
+        answered++;
+    }
+    virtual size_t reads_accepted() const = 0;
+    virtual size_t writes_accepted() const = 0;
+    virtual void reset() = 0;  // forget everything that was started
+    virtual void clear() = 0;  // empty the queue; only when idle
+    virtual void drive() = 0;
+    virtual void load(Vtop& top) = 0;   // wires to pins
+    virtual void store(Vtop& top) = 0;  // pins to wires
+    virtual void observe() = 0;
+};
+
+// A wait that is too long, counted only while the master holds nothing back.
+struct Watchdog {
+    uint32_t waited = 0;
+    bool late(bool waiting, bool open, uint32_t bound) {
+        if (!waiting) waited = 0;
+        else if (open) waited++;
+        return waited > bound;
+    }
+};
+
+struct Bench {
+    VerilatedContext context;
+    std::unique_ptr<Vtop> top;
+    std::vector<std::unique_ptr<Master>> ports;
+    std::vector<Reset> resets;
+    std::vector<Event> events;
+    std::string failure;
+    uint64_t cycle = 0;
+    uint64_t settled = 0;  // cycle from which on the ports have to accept requests
+    uint32_t bound = 1000, settle = 100000;
+    bool logging = false;
+    uint32_t irq[4] = {0, 0, 0, 0};
+    uint32_t manager_irq = 0;
+#if TRACE
+    std::unique_ptr<VerilatedVcdC> vcd;
+#endif
+
+    explicit Bench(uint32_t seed);
+    ~Bench() {
+        top->final();
+#if TRACE
+        if (vcd) vcd->close();
+#endif
+    }
+
+    void fail(int port, const char* format, ...) __attribute__((format(printf, 3, 4))) {
+        if (!failure.empty()) return;
+        char text[256];
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(text, sizeof text, format, arguments);
+        va_end(arguments);
+        failure = "cycle " + std::to_string(cycle) + ", port " + std::to_string(port) + ": " + text;
+    }
+    void log(Kind kind, uint8_t port, uint32_t index, uint32_t data = 0, uint16_t response = 0) {
+        if (logging) events.push_back({uint32_t(cycle), kind, port, response, index, data});
+    }
+    void step();
+    void look_at_interrupts();
+    void look_at_probes();
+};
+
+void Master::answer(Kind kind, uint32_t index, uint32_t data, uint16_t response) {
+    Done& d = done[index];
+    d.answered = bench.cycle;
+    d.data = data;
+    d.response = response;
+    d.state = ANSWERED;
+    answered++;
+    bench.log(kind, id, index, data, response);
+}
+
+// One valid/ready channel that sends the entries of a queue in order.
+struct Sender {
+    size_t next = 0;     // entry that is sent or waits for its turn
+    uint32_t waited = 0; // idle cycles before it
+    bool valid = false;
+    Watchdog dog;
+    bool start(bool may, uint32_t gap) {
+        if (!valid && may && waited++ >= gap) valid = true;
+        return valid;
+    }
+    void sent() { next++, waited = 0, valid = false; }
+};
+
+// The ready side of a response channel: open, or pausing.
+struct Receiver {
+    uint32_t pause = 0;
+    bool held = false;  // valid without ready in the last cycle
+    uint32_t data = 0;
+    uint8_t response = 0;
+    Watchdog dog;
+    bool ready(Random& random, uint8_t chance, uint8_t longest) {
+        if (pause) return --pause == 0;
+        if (chance && (random.next() & 255) < chance) pause = 1 + random.next() % (longest ? longest : 1);
+        return pause == 0;
+    }
+};
+
+struct AxiWires {
+    uint32_t awaddr = 0, wdata = 0, araddr = 0, rdata = 0;
+    uint16_t awuser = 0, aruser = 0;
+    uint8_t awprot = 0, wstrb = 0, arprot = 0, bresp = 0, rresp = 0;
+    bool awvalid = false, awready = false, wvalid = false, wready = false, bvalid = false, bready = false;
+    bool arvalid = false, arready = false, rvalid = false, rready = false;
+};
+
+struct AxiMaster : Master {
+    using Master::Master;
+    AxiWires wires;
+    Sender aw, w, ar;
+    Receiver b, r;
+    size_t b_next = 0, r_next = 0;
+
+    size_t reads_accepted() const override { return ar.next; }
+    size_t writes_accepted() const override { return aw.next < w.next ? aw.next : w.next; }
+
+    void reset() override {
+        size_t started_writes = std::max(aw.next + aw.valid, w.next + w.valid), started_reads = ar.next + ar.valid;
+        while (b_next < started_writes) drop(writes[b_next++]);
+        while (r_next < started_reads) drop(reads[r_next++]);
+        aw = w = ar = Sender{};
+        aw.next = w.next = writes_issued = b_next;
+        ar.next = reads_issued = r_next;
+        b = r = Receiver{};
+    }
+    void clear() override {
+        requests.clear(), done.clear(), after.clear(), reads.clear(), writes.clear();
+        aw = w = ar = Sender{};
+        b_next = r_next = reads_issued = writes_issued = answered = 0;
+    }
+    void drive() override {
+        if (in_reset) {
+            bool noisy = pace.noise && random.next() & 1;
+            wires.awvalid = wires.wvalid = wires.arvalid = noisy;
+            wires.bready = wires.rready = false;
+            return;
+        }
+        auto may = [&](const std::vector<uint32_t>& queue, const Sender& sender, size_t answers, uint32_t most) {
+            return sender.next < queue.size() && sender.next - answers < most && free_to_start(queue[sender.next]);
+        };
+        wires.awvalid = aw.valid || (may(writes, aw, b_next, pace.writes) && aw.start(true, requests[writes[aw.next]].gap));
+        wires.wvalid = w.valid || (may(writes, w, b_next, pace.writes) && w.start(true, requests[writes[w.next]].data_gap));
+        wires.arvalid = ar.valid || (may(reads, ar, r_next, pace.reads) && ar.start(true, requests[reads[ar.next]].gap));
+        // Without valid the payload is noise: nothing may depend on it.
+        uint32_t noise = random.next();
+        wires.awaddr = wires.araddr = wires.wdata = noise;
+        wires.awuser = wires.aruser = uint16_t(noise >> 7);
+        wires.awprot = wires.arprot = uint8_t(noise & 7);
+        wires.wstrb = uint8_t(noise >> 3 & 15);
+        if (wires.awvalid) {
+            const Request& q = requests[writes[aw.next]];
+            wires.awaddr = q.address, wires.awuser = q.tag, wires.awprot = q.prot;
+        }
+        if (wires.wvalid) {
+            const Request& q = requests[writes[w.next]];
+            wires.wdata = q.data, wires.wstrb = q.strobes;
+        }
+        if (wires.arvalid) {
+            const Request& q = requests[reads[ar.next]];
+            wires.araddr = q.address, wires.aruser = q.tag, wires.arprot = q.prot;
+        }
+        wires.bready = b.ready(random, pace.b_chance, pace.pause);
+        wires.rready = r.ready(random, pace.r_chance, pace.pause);
+    }
+    void observe() override {
+        if (in_reset) {
+            if ((wires.awvalid && wires.awready) || (wires.wvalid && wires.wready) || (wires.arvalid && wires.arready))
+                bench.fail(id, "a request must not be accepted in reset");
+            return;
+        }
+        // Responses first: they answer requests of earlier cycles.
+        if (b.held && (!wires.bvalid || wires.bresp != b.response)) bench.fail(id, "BVALID or BRESP changed before BREADY");
+        if (r.held && (!wires.rvalid || wires.rresp != r.response || wires.rdata != r.data))
+            bench.fail(id, "RVALID, RRESP or RDATA changed before RREADY");
+        b.held = wires.bvalid && !wires.bready, b.response = wires.bresp;
+        r.held = wires.rvalid && !wires.rready, r.response = wires.rresp, r.data = wires.rdata;
+        if (wires.bvalid && b_next >= writes_accepted()) return bench.fail(id, "BVALID without a write");
+        if (wires.rvalid && r_next >= reads_accepted()) return bench.fail(id, "RVALID without a read");
+        bool open = wires.bready && wires.rready;  // the port may hold one direction for the other
+        if (b.dog.late(b_next < writes_accepted() && !wires.bvalid, open, bench.bound)) bench.fail(id, "a write was not answered in time");
+        if (r.dog.late(r_next < reads_accepted() && !wires.rvalid, open, bench.bound)) bench.fail(id, "a read was not answered in time");
+        if (wires.bvalid && wires.bready) answer(WRITE_DONE, writes[b_next++], 0, wires.bresp);
+        if (wires.rvalid && wires.rready) answer(READ_DONE, reads[r_next++], wires.rdata, wires.rresp);
+
+        open = open && bench.cycle >= bench.settled;
+        if (aw.dog.late(wires.awvalid && !wires.awready, open, bench.bound)) bench.fail(id, "AWREADY did not come in time");
+        // Data may wait for its address.
+        if (w.dog.late(wires.wvalid && !wires.wready && w.next < aw.next, open, bench.bound)) bench.fail(id, "WREADY did not come in time");
+        if (ar.dog.late(wires.arvalid && !wires.arready, open, bench.bound)) bench.fail(id, "ARREADY did not come in time");
+        if (wires.awvalid && wires.awready) {
+            uint32_t index = writes[aw.next];
+            aw.sent();
+            done[index].accepted = bench.cycle;
+            bench.log(ACCEPT, id, index);
+        }
+        if (wires.wvalid && wires.wready) {
+            done[writes[w.next]].accepted = bench.cycle;
+            w.sent();
+        }
+        if (wires.arvalid && wires.arready) {
+            uint32_t index = reads[ar.next];
+            ar.sent();
+            done[index].accepted = bench.cycle;
+            bench.log(ACCEPT, id, index);
+        }
+    }
+};
+
+struct WishboneWires {
+    uint32_t adr = 0, dat_w = 0, dat_r = 0;
+    uint16_t tga = 0;
+    uint8_t sel = 0;
+    bool cyc = false, stb = false, we = false, stall = false, ack = false, err = false;
+};
+
+// Wishbone B4 pipelined: one stream of requests, answered in order. The master has to take every answer.
+struct WishboneMaster : Master {
+    using Master::Master;
+    WishboneWires wires;
+    Sender out;
+    Watchdog dog;
+    size_t next = 0;  // request that is answered next
+    size_t accepted_reads = 0, accepted_writes = 0;
+
+    size_t reads_accepted() const override { return accepted_reads; }
+    size_t writes_accepted() const override { return accepted_writes; }
+
+    void reset() override {
+        size_t started = out.next + out.valid;
+        for (; next < started; next++) {
+            if (next >= out.next) (requests[next].write ? accepted_writes : accepted_reads)++;
+            drop(uint32_t(next));
+        }
+        out = Sender{};
+        out.next = next;
+        reads_issued = accepted_reads, writes_issued = accepted_writes;
+        dog = Watchdog{};
+    }
+    void clear() override {
+        requests.clear(), done.clear(), after.clear(), reads.clear(), writes.clear();
+        out = Sender{};
+        next = reads_issued = writes_issued = answered = accepted_reads = accepted_writes = 0;
+    }
+    void drive() override {
+        if (in_reset) {
+            wires.cyc = wires.stb = pace.noise && random.next() & 1;
+            return;
+        }
+        bool may = out.next < requests.size() && out.next - next < std::max(pace.reads, pace.writes) &&
+                   free_to_start(uint32_t(out.next));
+        wires.stb = out.valid || (may && out.start(true, requests[out.next].gap));
+        wires.cyc = wires.stb || next < out.next;
+        uint32_t noise = random.next();
+        wires.adr = wires.dat_w = noise, wires.tga = uint16_t(noise >> 7), wires.sel = uint8_t(noise >> 3 & 15), wires.we = noise & 1;
+        if (wires.stb) {
+            const Request& q = requests[out.next];
+            wires.adr = q.address >> 2, wires.dat_w = q.data, wires.tga = q.tag, wires.sel = q.strobes, wires.we = q.write;
+        }
+    }
+    void observe() override {
+        if (in_reset) {
+            if (wires.stb && !wires.stall) bench.fail(id, "a request must not be accepted in reset");
+            return;
+        }
+        if (wires.ack && wires.err) bench.fail(id, "ACK and ERR must not come together");
+        if ((wires.ack || wires.err) && wires.cyc) {
+            if (next >= out.next) return bench.fail(id, "ACK or ERR without a request");
+            uint32_t index = uint32_t(next++);
+            bool write = requests[index].write;
+            answer(write ? WRITE_DONE : READ_DONE, index, write ? 0 : wires.dat_r, wires.err ? 2 : 0);
+            dog.waited = 0;
+        } else if (dog.late(next < out.next, true, bench.bound)) {
+            bench.fail(id, "a request was not answered in time");
+        }
+        if (out.dog.late(wires.stb && wires.stall, bench.cycle >= bench.settled, bench.bound)) bench.fail(id, "STALL did not end in time");
+        if (wires.stb && !wires.stall) {
+            uint32_t index = uint32_t(out.next);
+            out.sent();
+            (requests[index].write ? accepted_writes : accepted_reads)++;
+            done[index].accepted = bench.cycle;
+            bench.log(ACCEPT, id, index);
+        }
+    }
+};
+
+// The wires of one port and the pins of the model, by name.
+#define USER_0(statement)
+#define USER_1(statement) statement;
+#define AXI4_LITE(N, USER)                                                                                            \
+    struct Port##N : AxiMaster {                                                                                      \
+        using AxiMaster::AxiMaster;                                                                                   \
+        void load(Vtop& top) override {                                                                               \
+            top.s##N##_rst = rst;                                                                                     \
+            top.s##N##_axi_awvalid = wires.awvalid, top.s##N##_axi_awprot = wires.awprot;                             \
+            top.s##N##_axi_awaddr = wires.awaddr & ADDRESS_MASK_##N;                                                  \
+            top.s##N##_axi_wvalid = wires.wvalid, top.s##N##_axi_wdata = wires.wdata;                                 \
+            top.s##N##_axi_wstrb = wires.wstrb, top.s##N##_axi_bready = wires.bready;                                 \
+            top.s##N##_axi_arvalid = wires.arvalid, top.s##N##_axi_arprot = wires.arprot;                             \
+            top.s##N##_axi_araddr = wires.araddr & ADDRESS_MASK_##N;                                                  \
+            top.s##N##_axi_rready = wires.rready;                                                                     \
+            USER_##USER(top.s##N##_axi_awuser = wires.awuser & TAG_MASK)                                              \
+            USER_##USER(top.s##N##_axi_aruser = wires.aruser & TAG_MASK)                                              \
+        }                                                                                                             \
+        void store(Vtop& top) override {                                                                              \
+            wires.awready = top.s##N##_axi_awready, wires.wready = top.s##N##_axi_wready;                             \
+            wires.bvalid = top.s##N##_axi_bvalid, wires.bresp = top.s##N##_axi_bresp;                                 \
+            wires.arready = top.s##N##_axi_arready, wires.rvalid = top.s##N##_axi_rvalid;                             \
+            wires.rdata = top.s##N##_axi_rdata, wires.rresp = top.s##N##_axi_rresp;                                   \
+        }                                                                                                             \
+    };
+#define WISHBONE(N, USER)                                                                                             \
+    struct Port##N : WishboneMaster {                                                                                 \
+        using WishboneMaster::WishboneMaster;                                                                         \
+        void load(Vtop& top) override {                                                                               \
+            top.s##N##_rst = rst;                                                                                     \
+            top.s##N##_wb_cyc = wires.cyc, top.s##N##_wb_stb = wires.stb, top.s##N##_wb_we = wires.we;                \
+            top.s##N##_wb_adr = wires.adr & ADDRESS_MASK_##N >> 2, top.s##N##_wb_dat_w = wires.dat_w;                 \
+            top.s##N##_wb_sel = wires.sel;                                                                            \
+            USER_##USER(top.s##N##_wb_tga = wires.tga & TAG_MASK)                                                     \
+        }                                                                                                             \
+        void store(Vtop& top) override {                                                                              \
+            wires.stall = top.s##N##_wb_stall, wires.ack = top.s##N##_wb_ack, wires.err = top.s##N##_wb_err;          \
+            wires.dat_r = top.s##N##_wb_dat_r;                                                                        \
+        }                                                                                                             \
+    };
+#define PORT(BUS, N, USER) BUS(N, USER)
+PORT_LIST
+#undef PORT
+
+// `irq` is a number up to 64 bits wide, or an array of words.
+template <typename T>
+uint32_t word(const T& value, int index) {
+    if constexpr (std::is_integral_v<T>) return uint32_t(uint64_t(value) >> 32 * index);
+    else return value[index];
+}
+
+Bench::Bench(uint32_t seed) {
+    context.randReset(seed ? 2 : 0);
+    context.randSeed(int(seed));
+#if TRACE
+    context.traceEverOn(true);
+#endif
+    top = std::make_unique<Vtop>(&context, "");
+#define PORT(BUS, N, USER) ports.push_back(std::make_unique<Port##N>(*this, N));
+    PORT_LIST
+#undef PORT
+    resets.push_back({0, BLOCK, 2});
+}
+
+void Bench::look_at_interrupts() {
+    for (int i = 0; i < (IRQ_WIDTH + 31) / 32; i++) {
+        uint32_t now = word(top->irq, i);
+        if (now != irq[i]) log(IRQ, uint8_t(i), 0, now);
+        irq[i] = now;
+    }
+#if MANAGER
+    if (top->manager_irq != manager_irq) log(MANAGER_IRQ, 0, 0, top->manager_irq);
+    manager_irq = top->manager_irq;
+#endif
+}
+
+void Bench::look_at_probes() {
+#if PROBE
+    uint32_t reads = top->probe_r_issue, writes = top->probe_w_issue;
+    if (top->probe_walk) log(WALK, 0, 0);
+    for (auto& port : ports) {
+        if (reads >> port->id & 1) {
+            if (port->reads_issued >= port->reads_accepted()) fail(port->id, "a read was issued that was not accepted");
+            else log(READ_ISSUE, port->id, port->reads[port->reads_issued++]);
+        }
+        if (writes >> port->id & 1) {
+            if (port->writes_issued >= port->writes_accepted()) fail(port->id, "a write was issued that was not accepted");
+            else log(WRITE_ISSUE, port->id, port->writes[port->writes_issued++]);
+        }
+    }
+#endif
+}
+
+void Bench::step() {
+    bool block = false;
+    uint32_t held = 0;
+    for (size_t i = 0; i < resets.size();) {
+        Reset& reset = resets[i];
+        if (cycle >= reset.cycle + reset.cycles) {
+            resets[i] = resets.back();
+            resets.pop_back();
+            continue;
+        }
+        if (cycle >= reset.cycle) {
+            if (reset.ports == BLOCK) block = true;
+            else held |= reset.ports;
+        }
+        i++;
+    }
+    if (block) settled = cycle + settle;
+    for (auto& port : ports) {
+        port->rst = held >> port->id & 1;
+        port->in_reset = block || port->rst;
+        port->drive();
+        port->load(*top);
+    }
+    top->rst = block;
+    top->clk = 0;
+    top->eval();
+#if TRACE
+    if (vcd) vcd->dump(cycle * 10 + 5);
+#endif
+    look_at_interrupts();
+    for (auto& port : ports) {
+        port->store(*top);
+        port->observe();
+    }
+    if (!block) look_at_probes();
+    if (block) log(BLOCK_RESET, 0, 0);
+    for (auto& port : ports) {
+        if (port->rst) log(PORT_RESET, port->id, 0);
+        if (port->in_reset) port->reset();
+    }
+    top->clk = 1;
+    top->eval();
+#if TRACE
+    if (vcd) vcd->dump(cycle * 10 + 10);
+#endif
+    cycle++;
+}
+
+}  // namespace
+
+extern "C" {
+
+Bench* bench_new(uint32_t seed) { return new Bench(seed); }
+void bench_delete(Bench* bench) { delete bench; }
+const char* bench_failure(Bench* bench) { return bench->failure.c_str(); }
+uint64_t bench_cycle(Bench* bench) { return bench->cycle; }
+uint32_t bench_irq(Bench* bench, uint32_t index) { return bench->irq[index]; }
+uint32_t bench_manager_irq(Bench* bench) { return bench->manager_irq; }
+void bench_limits(Bench* bench, uint32_t bound, uint32_t settle) { bench->bound = bound, bench->settle = settle; }
+void bench_pace(Bench* bench, uint32_t port, const Pace* pace) {
+    bench->ports[port]->pace = *pace;
+    bench->ports[port]->random.state = pace->seed | 1;
+}
+void bench_reset(Bench* bench, const Reset* reset) { bench->resets.push_back(*reset); }
+void bench_log(Bench* bench, int on) { bench->logging = on; }
+
+void bench_push(Bench* bench, uint32_t port, const Request* requests, size_t count) {
+    for (size_t i = 0; i < count; i++) bench->ports[port]->push(requests[i]);
+}
+
+// Run until every queue is empty, a number of cycles has passed, or a bus rule was broken. Returns the cycles.
+uint64_t bench_run(Bench* bench, uint64_t cycles, int until_idle) {
+    uint64_t start = bench->cycle;
+    while (bench->cycle - start < cycles && bench->failure.empty()) {
+        if (until_idle) {
+            bool idle = true;
+            for (auto& port : bench->ports) idle = idle && port->idle();
+            if (idle) break;
+        }
+        bench->step();
+    }
+    return bench->cycle - start;
+}
+
+// Run until the line of a core (or of the manager: core < 0) is high. Returns whether it is.
+int bench_wait(Bench* bench, int core, uint64_t cycles) {
+    for (uint64_t i = 0; bench->failure.empty(); i++) {
+        if (core < 0 ? bench->manager_irq : bench->irq[core / 32] >> core % 32 & 1) return 1;
+        if (i == cycles) break;
+        bench->step();
+    }
+    return 0;
+}
+
+size_t bench_size(Bench* bench, uint32_t port) { return bench->ports[port]->requests.size(); }
+const Done* bench_done(Bench* bench, uint32_t port) { return bench->ports[port]->done.data(); }
+const Event* bench_events(Bench* bench, size_t* count) {
+    *count = bench->events.size();
+    return bench->events.data();
+}
+void bench_clear_events(Bench* bench) { bench->events.clear(); }
+
+// One access, from an idle port to its answer. Returns data, response << 32 and state << 48.
+uint64_t bench_access(Bench* bench, uint32_t port, uint32_t address, uint32_t data, uint32_t write, uint32_t strobes,
+                      uint32_t tag, uint32_t prot, uint64_t cycles) {
+    Master& master = *bench->ports[port];
+    if (!bench->logging && master.idle()) master.clear();
+    size_t index = master.requests.size();
+    master.push({address, data, uint16_t(tag), 0, 0, uint8_t(strobes), uint8_t(prot), uint8_t(write), 0, 0});
+    for (uint64_t start = bench->cycle; master.done[index].state == PENDING; bench->step())
+        if (bench->cycle - start >= cycles || !bench->failure.empty()) break;
+    const Done& done = master.done[index];
+    return done.data | uint64_t(done.response) << 32 | uint64_t(done.state) << 48;
+}
+
+// Forget the requests that were answered, on every port that is idle.
+void bench_forget(Bench* bench) {
+    for (auto& port : bench->ports)
+        if (port->idle()) port->clear();
+}
+
+#if TRACE
+void bench_trace(Bench* bench, const char* path) {
+    if (bench->vcd) bench->vcd->close(), bench->vcd.reset();
+    if (!path) return;
+    bench->vcd = std::make_unique<VerilatedVcdC>();
+    bench->top->trace(bench->vcd.get(), 99);
+    bench->vcd->open(path);
+}
+#endif
+
+}  // extern "C"
