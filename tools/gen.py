@@ -32,10 +32,7 @@ def generate(target: Path) -> None:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{done.stdout.rstrip()}\npostern generate {preset} must succeed, not fail.")
-        found = sorted(folder.glob("*.md"))
-        if len(found) != 1:
-            raise SystemExit(f"{preset} must have one register page in Markdown, not {len(found)}.")
-        shutil.copyfile(found[0], pages / f"{preset}.md")
+        shutil.copyfile(folder / "registers.md", pages / f"{preset}.md")
 
 
 def files(folder: Path) -> set[Path]:
