@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from postern_spec.config import Config, Identity, Manager
-from postern_spec.model import Access, Page, Register
+from postern_spec.model import Access, Page, Register, pow2
 from postern_spec.regmap import (
     Command,
     Fault,
@@ -110,7 +110,7 @@ class _Tag:
     def __init__(self, index: int, c: Config) -> None:
         self.valid = index < min(c.vms, 1 << c.tag_bits)
         self.match = self.vm = index if self.valid else 0
-        self.mask = (1 << c.tag_bits) - 1 if self.valid else 0
+        self.mask = (1 << c.tag_bits) - 1
 
 
 class _Decoded(NamedTuple):
@@ -170,6 +170,7 @@ class Model:
         self._epoch = 0
         self._fixed = [p.vm if p.identity is Identity.STATIC else None for p in c.ports for _ in range(p.cores)]
         self._resident = list(self._fixed)  # of core: the VM, if any
+        self._resident_vm = [vm or 0 for vm in self._fixed]  # of core: the field, which is kept without a VM, too
         self._tags = [_Tag(index, c) for index in range(c.tags)]
         self._tags_locked = False
         self._tag_vms: dict[int, int | None] = {}  # what the tag table says of the tags that were asked for
@@ -338,7 +339,7 @@ class Model:
     def write(
         self, port: int, vm: int | None, address: int, data: int, strobes: int = 0xF, *, secure: bool = True
     ) -> Fault:
-        """Write, both parts at once; see ``stage_write`` for the parameters."""
+        """Write, both parts at once; parameters and errors as ``stage_write``, result as ``finish_write``."""
         return self.finish_write(self.stage_write(port, vm, address, data, strobes, secure=secure))
 
     def stage_write(
@@ -738,8 +739,7 @@ class Model:
         return _NOTHING
 
     def _manager_resident_read(self, core: int) -> int:
-        vm = self._resident[core]
-        return 0 if vm is None else self._manager.RESIDENT.pack(VM=vm, VALID=1)
+        return self._manager.RESIDENT.pack(VM=self._resident_vm[core], VALID=self._resident[core] is not None)
 
     def _manager_resident_write(self, core: int, data: int) -> Fault:
         register = self._manager.RESIDENT
@@ -747,6 +747,7 @@ class Model:
         if self._fixed[core] is not None or (valid and vm >= self.config.vms):
             return Fault.BAD_VALUE
         self._resident[core] = vm if valid else None
+        self._resident_vm[core] = vm % pow2(self.config.vms)
         return _NOTHING
 
     def _manager_control_read(self, vm: int) -> int:
@@ -813,7 +814,7 @@ class Model:
         vm, valid = register.VM.get(data), register.VALID.get(data)
         if valid and vm >= self.config.vms:
             return Fault.BAD_VALUE
-        return self._set_tag(entry, vm=vm if valid else 0, valid=bool(valid))
+        return self._set_tag(entry, vm=vm % pow2(self.config.vms), valid=bool(valid))
 
     def _set_tag(self, entry: int, **values: int) -> Fault:
         if self._tags_locked:

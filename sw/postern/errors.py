@@ -1,0 +1,93 @@
+"""What can go wrong, each cause with its own type."""
+
+from postern_spec.regmap import Result
+
+__all__ = [
+    "BusError",
+    "CommandRefused",
+    "Deadlock",
+    "Denied",
+    "DeviceError",
+    "NoCredit",
+    "PeerGone",
+    "PosternError",
+    "Refused",
+    "Timeout",
+    "Torn",
+]
+
+
+class PosternError(Exception):
+    """Base of all errors of this package that are not a caller's bad argument (those are ``ValueError``)."""
+
+
+class BusError(PosternError):
+    """The bus answered a read with an error."""
+
+
+class DeviceError(PosternError):
+    """A register held what it cannot hold: no such block here, the VM is closed, or this is not the manager."""
+
+
+class Timeout(PosternError, TimeoutError):
+    """The time given has passed without an interrupt."""
+
+
+class Deadlock(PosternError):
+    """Every program waits for an interrupt, and none can come."""
+
+
+class Refused(PosternError):
+    """A commit was refused, and its lane refuses everything until it is acknowledged.
+
+    Parameters
+    ----------
+    vm : int
+        Destination of the first refused commit.
+    accepted : int
+        Commits of the lane that were accepted since its last acknowledge, mod 256.
+    """
+
+    cause = "refused"
+
+    def __init__(self, vm: int, accepted: int):
+        super().__init__(f"commit to VM {vm} must be {self.cause} (accepted before: {accepted})")
+        self.vm = vm
+        self.accepted = accepted
+
+
+class NoCredit(Refused):
+    """All credits at the receiver are in use, or it is paused. Wait for ``CREDIT`` or ``PEER`` and send again."""
+
+    cause = "covered by a credit of a receiver that is not paused, not NO_CREDIT"
+
+
+class Denied(Refused):
+    """This VM may not send there, or is draining. Only the manager can change that."""
+
+    cause = "permitted, not DENIED"
+
+
+class PeerGone(Refused):
+    """The receiver is closed or draining, or has been opened anew since ``connect``. Connect again before sending."""
+
+    cause = "to a connected generation of an open VM, not PEER_GONE"
+
+
+class Torn(Refused):
+    """The lane did not hold the message: another context used it, or the manager emptied it. Send again."""
+
+    cause = "of a whole message, not TORN"
+
+
+REFUSALS: dict[Result, type[Refused]] = {
+    Result.NO_CREDIT: NoCredit,
+    Result.DENIED: Denied,
+    Result.PEER_GONE: PeerGone,
+    Result.TORN: Torn,
+}
+"""Which error stands for which outcome of a commit."""
+
+
+class CommandRefused(PosternError):
+    """The block refused what the manager asked for; the text says what is in the way."""
