@@ -1,0 +1,511 @@
+"""The guest's side: what a VM can do with its mailbox, one method for each thing that the hardware does.
+
+There is no state here beyond addresses, and each method says how many accesses it takes. ``Sender`` has the policy that
+most programs want on top.
+"""
+
+from collections.abc import Sequence
+from enum import IntFlag
+from typing import NamedTuple
+
+from postern_spec.config import Bus as BusKind
+from postern_spec.config import Config, ConfigError, Identity, Manager, Port
+from postern_spec.model import Page
+from postern_spec.regmap import MAGIC, VERSION, Interrupt, Kind, Popped, Result, State, guest_page
+
+from .bus import Bus
+from .errors import REFUSALS, DeviceError, PeerGone, Timeout
+
+__all__ = ["Credit", "Header", "Mailbox", "Message", "Outcome", "Peer", "Source", "Who", "probe"]
+
+
+class Source(IntFlag):
+    """Interrupt sources, as a mask."""
+
+    NONE = 0
+    MAIL = 1 << Interrupt.MAIL
+    DOORBELL = 1 << Interrupt.DOORBELL
+    CREDIT = 1 << Interrupt.CREDIT
+    PEER = 1 << Interrupt.PEER
+    REFUSAL = 1 << Interrupt.REFUSAL
+
+
+class Who(NamedTuple):
+    """Who the hardware says this is."""
+
+    vm: int
+    generation: int
+    state: State
+    port: int
+
+
+class Peer(NamedTuple):
+    """A VM that this one may send to."""
+
+    vm: int
+    generation: int
+    alive: bool
+    acknowledged: bool
+
+
+class Credit(NamedTuple):
+    """Messages that could still be sent to a VM, and the most that may wait there at a time."""
+
+    available: int
+    limit: int
+
+
+class Header(NamedTuple):
+    """What the hardware says of the oldest message."""
+
+    length: int
+    kind: Kind
+    sender: int
+    generation: int
+
+
+class Message(NamedTuple):
+    """A message that was received."""
+
+    sender: int
+    generation: int
+    words: tuple[int, ...]
+
+
+class Outcome(NamedTuple):
+    """What became of a lane's commits since its last acknowledge.
+
+    Parameters
+    ----------
+    code : Result
+        ``ACCEPTED``, or the first refusal.
+    vm : int
+        Destination of that refusal.
+    accepted : int
+        Commits accepted, mod 256: exactly the first so many.
+    """
+
+    code: Result
+    vm: int
+    accepted: int
+
+    def check(self) -> int:
+        """Return ``accepted``.
+
+        Raises
+        ------
+        NoCredit, Denied, PeerGone, Torn
+            A commit was refused.
+        """
+        if self.code is not Result.ACCEPTED:
+            raise REFUSALS[self.code](self.vm, self.accepted)
+        return self.accepted
+
+
+def probe(bus: Bus, base: int = 0) -> Config:
+    """Return what a guest can find out about a block: all that the addresses of its page depend on. Five reads.
+
+    Raises
+    ------
+    DeviceError
+        There is no block, this VM has no access to it, or it is of a kind that this driver does not know.
+    """
+    page = guest_page(Config())  # the registers that tell lie at the same place in every block
+
+    def read(name: str) -> int:
+        return bus.read32(base + getattr(page, name).at())
+
+    magic = read("MAGIC")
+    if magic != MAGIC:
+        raise DeviceError(f"MAGIC must be {MAGIC:#x}, not {magic:#x}")
+    major = page.VERSION.MAJOR.get(read("VERSION"))
+    if major != VERSION >> 16:
+        raise DeviceError(f"major version of the register map must be {VERSION >> 16}, not {major}")
+    features, dimensions, capacity = read("FEATURES"), read("DIMENSIONS"), read("CAPACITY")
+    ports, cores = page.CAPACITY.PORTS.get(capacity), page.DIMENSIONS.CORES.get(dimensions)
+    if not 1 <= ports <= cores <= 8 * ports:
+        raise DeviceError(f"CORES must be from 1 to 8 for each of the {ports} ports, not {cores} in all")
+    # Which port has which cores does not matter here, nor do bus and identity.
+    more, rest = divmod(cores, ports)
+    managed = page.FEATURES.MANAGER.get(features)
+    try:
+        return Config(
+            ports=tuple(Port(BusKind.AXI4_LITE, Identity.STATIC, 0, more + (i < rest)) for i in range(ports)),
+            vms=page.DIMENSIONS.VMS.get(dimensions),
+            lanes=page.DIMENSIONS.LANES.get(dimensions),
+            words=page.DIMENSIONS.WORDS.get(dimensions),
+            depth=page.CAPACITY.DEPTH.get(capacity),
+            page_stride=65536,
+            manager=Manager.PAGE if managed else Manager.NONE,
+            open_at_reset=not managed,
+            credits=0,
+            moderation=bool(page.FEATURES.MODERATION.get(features)),
+            read_error=bool(page.FEATURES.READ_ERROR.get(features)),
+        )
+    except ConfigError as error:
+        raise DeviceError(f"DIMENSIONS and CAPACITY must be those of a block: {error}") from None
+
+
+class Mailbox:
+    """The mailbox of the VM that uses this bus. Everything is an access or a few; nothing is buffered.
+
+    Contexts that can preempt each other (cores, interrupt levels, threads) use different lanes or a lock.
+
+    Parameters
+    ----------
+    bus : Bus
+        The way to the registers.
+    base : int
+        Address of the guest page.
+    config : Config or None
+        The block, or whatever agrees with it in what ``probe`` returns. ``None``: probe.
+    core : int
+        Core on which this runs, counted over all ports: whose interrupt line ``wait`` and ``receive`` enable.
+
+    Raises
+    ------
+    DeviceError
+        Probing found no block.
+    """
+
+    def __init__(self, bus: Bus, base: int = 0, config: Config | None = None, *, core: int = 0):
+        c = config or probe(bus, base)
+        if not 0 <= core < c.cores:
+            raise ValueError(f"core must be from 0 to {c.cores - 1}, not {core}")
+        self.bus = bus
+        self.base = base
+        self.config = c
+        self.core = core
+        self.page: Page = guest_page(c)
+        self._read, self._write = bus.read32, bus.write32
+
+        page, lanes, vms, words = self.page, range(c.lanes), range(c.vms), range(c.words)
+
+        def at(name: str, *indices: int) -> int:
+            address: int = base + getattr(page, name).at(*indices)
+            return address
+
+        # Addresses of all that is used often; indices are checked where they come in.
+        self._stage = [[at("STAGE", lane, word) for word in words] for lane in lanes]
+        self._commit = [[[at("COMMIT", lane, Kind.PLAIN, many, vm) for vm in vms] for many in (0, 1)] for lane in lanes]
+        self._word = [at("WORD", word) for word in words]
+        self._header = [at("HEADER", lane) for lane in lanes]
+        self._pop = [at("POP", lane) for lane in lanes]
+        self._result = [at("RESULT", lane) for lane in lanes]
+        self._ack = [at("ACK", lane) for lane in lanes]
+        self._rx_result = [at("RX_RESULT", lane) for lane in lanes]
+        self._peer = [at("PEER", vm) for vm in vms]
+        self._credit = [at("CREDIT", vm) for vm in vms]
+        self._enable = [at("IRQ_ENABLE", core) for core in range(c.cores)]
+        self._pending = [at("PENDING", half) for half in range((c.vms + 31) // 32)]
+        self._self, self._epoch, self._ring = at("SELF"), at("EPOCH"), at("RING")
+        self._irq_state, self._irq_test = at("IRQ_STATE"), at("IRQ_TEST")
+        header = page.HEADER
+        self._count, self._kind, self._sender, self._generation = (
+            (field.lsb, (1 << field.width) - 1)
+            for field in (header.COUNT, header.KIND, header.SENDER, header.GENERATION)
+        )
+
+    # Who and whom
+
+    def identity(self) -> Who:
+        """Return who the hardware says we are. One read.
+
+        Raises
+        ------
+        DeviceError
+            Nobody: the VM is closed.
+        """
+        word, register = self._read(self._self), self.page.SELF
+        generation, state = register.GENERATION.get(word), State(register.STATE.get(word))
+        if not generation or state is State.CLOSED:
+            raise DeviceError(f"SELF must be that of an open VM, not {word:#x}")
+        return Who(register.VM.get(word), generation, state, register.PORT.get(word))
+
+    def epoch(self) -> int:
+        """Return the boot epoch that the manager supplied. One read."""
+        return self._read(self._epoch)
+
+    def peer(self, vm: int) -> Peer | None:
+        """Return what is known of a VM, ``None`` where we may not send to it. One read."""
+        self._check_vm(vm)
+        word, register = self._read(self._peer[vm]), self.page.PEER
+        if not register.REACHABLE.get(word):
+            if word:
+                raise DeviceError(f"PEER of VM {vm} must be zero or reachable, not {word:#x}")
+            return None
+        return Peer(
+            vm,
+            register.GENERATION.get(word),
+            bool(register.ALIVE.get(word)),
+            bool(register.ACKNOWLEDGED.get(word)),
+        )
+
+    def peers(self) -> list[Peer]:
+        """Return the VMs that we may send to. One read for each VM of the block."""
+        found = (self.peer(vm) for vm in range(self.config.vms))
+        return [peer for peer in found if peer]
+
+    def connect(self, vm: int) -> int:
+        """Acknowledge the generation of a VM, so that we can send to it, and return it. One read, one write.
+
+        A generation that ends between the two is not acknowledged; then commits are refused as ``PEER_GONE``.
+
+        Raises
+        ------
+        Denied
+            We may not send to it.
+        PeerGone
+            It is closed or draining.
+        """
+        peer = self.peer(vm)
+        if peer is None:
+            raise REFUSALS[Result.DENIED](vm, 0)
+        if not peer.alive:
+            raise PeerGone(vm, 0)
+        self._write(self._peer[vm], peer.generation)
+        return peer.generation
+
+    def credit(self, vm: int) -> Credit:
+        """Return our credit at a VM; zero where we may not send to it. One read."""
+        self._check_vm(vm)
+        word, register = self._read(self._credit[vm]), self.page.CREDIT
+        return Credit(register.AVAILABLE.get(word), register.LIMIT.get(word))
+
+    # Send
+
+    def send(self, dest: int, words: Sequence[int], lane: int = 0) -> None:
+        """Send a message: as many writes as words, and nothing else.
+
+        What became of it is in ``result``. Who counts credits asks once per batch of at most 255 messages.
+
+        Parameters
+        ----------
+        dest : int
+            VM-ID of the receiver.
+        words : sequence of int
+            Payload, 1 to ``config.words`` words of 32 bits.
+        lane : int
+            Lane.
+
+        Raises
+        ------
+        ValueError
+            A parameter outside its limits. Nothing was committed.
+        """
+        count = len(words)
+        c = self.config
+        if not 0 < count <= c.words:
+            raise ValueError(f"message must be of 1 to {c.words} words, not {count}")
+        if not 0 <= dest < c.vms:
+            self._check_vm(dest)
+        if not 0 <= lane < c.lanes:
+            self._check_lane(lane)
+        write = self._write
+        if count > 1:
+            stage = self._stage[lane]
+            for index in range(count - 1):
+                write(stage[index], words[index])
+        write(self._commit[lane][count > 1][dest], words[-1])
+
+    def check(self, dest: int, words: Sequence[int]) -> None:
+        """Raise ``ValueError`` where ``send`` would. No access."""
+        if not 0 < len(words) <= self.config.words:
+            raise ValueError(f"message must be of 1 to {self.config.words} words, not {len(words)}")
+        for word in words:
+            if word >> 32:
+                raise ValueError(f"word must be from 0 to 0xffffffff, not {word:#x}")
+        self._check_vm(dest)
+
+    def result(self, lane: int = 0) -> Outcome:
+        """Return what became of a lane's commits since its last acknowledge. One read.
+
+        Raises
+        ------
+        DeviceError
+            No outcome: the VM is closed.
+        """
+        self._check_lane(lane)
+        word, register = self._read(self._result[lane]), self.page.RESULT
+        code = register.CODE.get(word)
+        if code != Result.ACCEPTED and code not in REFUSALS:
+            raise DeviceError(f"RESULT must hold the outcome of a commit, not {word:#x}")
+        return Outcome(Result(code), register.VM.get(word), register.COUNT.get(word))
+
+    def acknowledge(self, lane: int = 0) -> None:
+        """Acknowledge the result: the lane accepts again, and its count restarts. One write."""
+        self._check_lane(lane)
+        self._write(self._ack[lane], 1)
+
+    # Receive
+
+    def header(self, lane: int = 0) -> Header | None:
+        """Return the header of the oldest message, ``None`` where there is none, and let this lane pop it. One read.
+
+        Raises
+        ------
+        DeviceError
+            The header is none of this block.
+        """
+        self._check_lane(lane)
+        word = self._read(self._header[lane])
+        return self._parse(word) if word else None
+
+    def try_receive(self, lane: int = 0) -> Message | None:
+        """Take the oldest message, ``None`` where there is none. One read more than the message has words.
+
+        A last word of zero costs another read, to be told from a message that another lane of this VM took first. In
+        that case it looks again.
+
+        Raises
+        ------
+        DeviceError
+            The block holds what it cannot hold.
+        """
+        self._check_lane(lane)
+        read = self._read
+        while word := read(self._header[lane]):
+            header = self._parse(word)
+            words = [read(address) for address in self._word[: header.length - 1]]
+            last = read(self._pop[lane])
+            if last or self._popped(lane):
+                words.append(last)
+                return Message(header.sender, header.generation, tuple(words))
+        return None
+
+    def receive(self, lane: int = 0, timeout: float | None = None) -> Message:
+        """Take the oldest message, and wait for one if there is none. Where there is one it is ``try_receive``.
+
+        Raises
+        ------
+        Timeout
+            None came within ``timeout`` seconds.
+        DeviceError
+            The block holds what it cannot hold.
+        """
+        while (message := self.try_receive(lane)) is None:
+            self.wait(Source.MAIL, timeout)
+        return message
+
+    def _parse(self, word: int) -> Header:
+        (count_at, count), (kind_at, kind), (sender_at, sender), (generation_at, generation) = (
+            self._count,
+            self._kind,
+            self._sender,
+            self._generation,
+        )
+        header = Header(
+            word >> count_at & count,
+            Kind.BLOCK if word >> kind_at & kind else Kind.PLAIN,
+            word >> sender_at & sender,
+            word >> generation_at & generation,
+        )
+        if not 0 < header.length <= self.config.words or header.sender >= self.config.vms or not header.generation:
+            raise DeviceError(f"HEADER must be zero or that of a message, not {word:#x}")
+        return header
+
+    def _popped(self, lane: int) -> bool:
+        word = self._read(self._rx_result[lane])
+        if word not in (Popped.POPPED, Popped.STALE):
+            raise DeviceError(f"RX_RESULT must be POPPED or STALE after a pop, not {word:#x}")
+        return word == Popped.POPPED
+
+    # Doorbells
+
+    def ring(self, vm: int) -> None:
+        """Ring the doorbell of a VM. One write.
+
+        It says nothing more than "look": rings coalesce, and there is no result. A ring without permission is
+        refused and logged for the manager, one to a VM that is closed, draining or not connected does nothing.
+        """
+        self._check_vm(vm)
+        self._write(self._ring, vm)
+
+    def pending(self) -> int:
+        """Return who rang, one bit per VM. One read, two in a block of more than 32 VMs."""
+        mask = 0
+        for half, address in enumerate(self._pending):
+            mask |= self._read(address) << 32 * half
+        return mask
+
+    def clear_pending(self, mask: int) -> None:
+        """Clear the bits of ``mask``, before looking at what the ring was about. One write for every 32 VMs with one.
+
+        A ring in the same moment is not lost: it is pending again.
+        """
+        self._check_mask(mask)
+        for half, address in enumerate(self._pending):
+            if part := mask >> 32 * half & 0xFFFF_FFFF:
+                self._write(address, part)
+
+    # Interrupts
+
+    def irq_state(self) -> Source:
+        """Return the sources that are active, enabled or not. One read."""
+        return Source(self._read(self._irq_state))
+
+    def irq_clear(self, sources: int) -> None:
+        """Clear sources. ``MAIL``, ``DOORBELL`` and ``REFUSAL`` stay active while their cause lasts. One write."""
+        self._write(self._irq_state, sources)
+
+    def irq_test(self, sources: int) -> None:
+        """Make sources active, to test the way to the handler. One write."""
+        self._write(self._irq_test, sources)
+
+    def irq_enable(self, sources: int, core: int | None = None) -> None:
+        """Let just these sources raise the line of a core (of this one) while this VM is resident there. One write."""
+        self._write(self._enable[self._check_core(core)], sources)
+
+    def irq_enabled(self, core: int | None = None) -> Source:
+        """Return the sources that raise the line of a core (of this one). One read."""
+        return Source(self._read(self._enable[self._check_core(core)]))
+
+    def moderation(self, count: int, time: int) -> None:
+        """Hold ``MAIL`` back until ``count`` messages wait, or for ``time`` clock cycles. 0 and 0: not at all. One
+        write.
+
+        Raises
+        ------
+        ValueError
+            Outside the limits, or the block was built without moderation.
+        """
+        if not self.config.moderation:
+            raise ValueError("block must be built with moderation to hold interrupts back, not without")
+        register = self.page.IRQ_MODERATION
+        self._write(self.base + register.at(), register.pack(COUNT=count, TIME=time))
+
+    def wait(self, sources: int, timeout: float | None = None) -> Source:
+        """Wait until one of ``sources`` is active, and return which are. Enables just these on this core, and leaves
+        it so.
+
+        Raises
+        ------
+        Timeout
+            None became active within ``timeout`` seconds.
+        """
+        while not (active := self.irq_state() & sources):
+            self.irq_enable(sources)
+            self.bus.note = str(Source(sources).name).replace("|", " or ")
+            if not self.bus.wait_for_interrupt(timeout):
+                raise Timeout(f"{self.bus.note} must become active within {timeout} s, not later")
+        return active
+
+    # Arguments
+
+    def _check_vm(self, vm: int) -> None:
+        if not 0 <= vm < self.config.vms:
+            raise ValueError(f"VM must be from 0 to {self.config.vms - 1}, not {vm}")
+
+    def _check_lane(self, lane: int) -> None:
+        if not 0 <= lane < self.config.lanes:
+            raise ValueError(f"lane must be from 0 to {self.config.lanes - 1}, not {lane}")
+
+    def _check_core(self, core: int | None) -> int:
+        core = self.core if core is None else core
+        if not 0 <= core < self.config.cores:
+            raise ValueError(f"core must be from 0 to {self.config.cores - 1}, not {core}")
+        return core
+
+    def _check_mask(self, mask: int) -> None:
+        if not 0 <= mask < 1 << self.config.vms:
+            raise ValueError(f"mask must have no bit beyond VM {self.config.vms - 1}, not {mask:#x}")

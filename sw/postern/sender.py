@@ -1,0 +1,148 @@
+"""A sender that loses nothing: counts credits, batches, and sends again what was refused."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from postern_spec.regmap import Result
+
+from .driver import Mailbox, Source
+from .errors import REFUSALS, DeviceError, Refused, Torn
+
+__all__ = ["Sender"]
+
+
+class Sender:
+    """Sends messages through one lane and loses none, nor their order, whatever is refused.
+
+    It counts credits, commits as far as they reach without asking, reads ``RESULT`` once per batch, and keeps a copy
+    of each message until then. After a refusal exactly the suffix that did not go is kept as ``unsent`` and the lane
+    acknowledged. What time heals is sent again: ``NO_CREDIT`` when credit or the peer's state changes, ``TORN`` at
+    once. What only the program can decide about is raised: ``PeerGone`` and ``Denied``. Then ``connect`` again and
+    ``flush``, or ``drop``.
+
+    The lane must be this object's alone. ``CREDIT`` and ``PEER`` are cleared here, and they are one each for all of
+    a VM: of its contexts, one at a time may wait for credit.
+
+    Parameters
+    ----------
+    mailbox : Mailbox
+        Whose lane.
+    lane : int
+        The lane.
+    batch : int
+        Most messages that are committed between two reads of ``RESULT``, 1 to 255.
+
+    Raises
+    ------
+    NoCredit, Denied, PeerGone, Torn
+        The lane still holds a refusal of before.
+    """
+
+    def __init__(self, mailbox: Mailbox, lane: int = 0, *, batch: int = 64):
+        if not 1 <= batch <= 255:
+            raise ValueError(f"batch must be from 1 to 255, not {batch}")
+        self.mailbox = mailbox
+        self.lane = lane
+        self.batch = batch
+        self._unsent: deque[tuple[int, tuple[int, ...]]] = deque()
+        self._sent: deque[tuple[int, tuple[int, ...]]] = deque()  # committed, but RESULT has not been read since
+        self._credits = [0] * mailbox.config.vms  # commits that can be tried without asking
+        self._starved = False  # the last refusal was NO_CREDIT
+        self._torn = False  # the first of the unsent was refused as TORN
+        self._accepted = mailbox.result(lane).check()
+
+    @property
+    def unsent(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Destination and words of the messages that are known not to have gone, oldest first."""
+        return tuple(self._unsent)
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages were committed since ``RESULT`` was read."""
+        return len(self._sent)
+
+    def send(self, dest: int, words: Sequence[int], timeout: float | None = None) -> None:
+        """Commit a message after all earlier ones, waiting for credit where needed.
+
+        Whatever is raised but ``ValueError``, the message is kept, and ``flush`` goes on with it.
+
+        Raises
+        ------
+        ValueError
+            A parameter outside its limits. The message is not kept.
+        Timeout
+            No credit for ``timeout`` seconds.
+        PeerGone, Denied
+            An unconfirmed message, this one or an earlier one, cannot be delivered.
+        Torn
+            Twice in a row: the lane is somebody else's, too.
+        """
+        kept = tuple(words)
+        self.mailbox.check(dest, kept)
+        self._unsent.append((dest, kept))
+        self._push(timeout)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Return when every message has been accepted. Raises what ``send`` raises."""
+        while self._unsent or self._sent:
+            self._push(timeout)
+            self._confirm()
+
+    def drop(self, dest: int) -> list[tuple[int, ...]]:
+        """Forget the unsent messages to a VM, and return them."""
+        dropped = [words for to, words in self._unsent if to == dest]
+        self._unsent = deque(item for item in self._unsent if item[0] != dest)
+        self._torn = False
+        return dropped
+
+    def _push(self, timeout: float | None) -> None:
+        while self._unsent:
+            dest, words = self._unsent[0]
+            if not self._credits[dest]:
+                self._confirm()
+                self._refill(self._unsent[0][0], timeout)
+                continue
+            self.mailbox.send(dest, words, self.lane)
+            self._credits[dest] -= 1
+            self._sent.append(self._unsent.popleft())
+            if len(self._sent) >= self.batch:
+                self._confirm()
+
+    def _refill(self, dest: int, timeout: float | None) -> None:
+        wanted = Source.CREDIT | Source.PEER
+        if self._starved:
+            self.mailbox.wait(wanted, timeout)
+            self._starved = False
+        # Cleared before the look, so that what comes after the look ends the next wait.
+        self.mailbox.irq_clear(wanted)
+        available = self.mailbox.credit(dest).available
+        # Without credit one commit is tried all the same: its refusal says why, be it a pause, no permission, or a peer
+        # that is gone.
+        self._credits[dest] = max(1, available)
+
+    def _confirm(self) -> None:
+        if not self._sent:
+            return
+        outcome = self.mailbox.result(self.lane)
+        went = outcome.accepted - self._accepted & 0xFF
+        refused = outcome.code is not Result.ACCEPTED
+        if went > len(self._sent) or (went < len(self._sent)) != refused:
+            raise DeviceError(f"RESULT must count {len(self._sent)} commits or say why not, not {went}")
+        self._accepted = outcome.accepted
+        for _ in range(went):
+            self._sent.popleft()
+        if went:
+            self._torn = False
+        if not refused:
+            return
+        self._unsent.extendleft(reversed(self._sent))
+        self._sent.clear()
+        self._credits = [0] * len(self._credits)
+        self._accepted = 0
+        self.mailbox.acknowledge(self.lane)
+        again = self._torn and outcome.code is Result.TORN
+        self._torn = outcome.code is Result.TORN
+        self._starved = outcome.code is Result.NO_CREDIT
+        if again or outcome.code in (Result.DENIED, Result.PEER_GONE):
+            error: Refused = Torn(outcome.vm, went) if again else REFUSALS[outcome.code](outcome.vm, went)
+            raise error
