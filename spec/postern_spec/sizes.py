@@ -1,0 +1,24 @@
+"""What the memories of a block hold, for estimates. The hardware computes the same (``postern_hw.native``)."""
+
+from .config import Config
+from .model import pow2
+
+__all__ = ["block_rams", "pool_banks", "slots"]
+
+
+def slots(c: Config) -> int:
+    """Return the message slots of the pool: the queues', one for each lane of each VM at a port, one spare per port."""
+    lanes = sum(len(c.port_vms(port)) * c.lanes for port in range(len(c.ports)))
+    return c.vms * c.depth + lanes + len(c.ports)
+
+
+def pool_banks(c: Config) -> tuple[int, int]:
+    """Return the banks of the pool, and the 32-bit words in each."""
+    banks = min(pow2(len(c.ports)), pow2(c.words))
+    return banks, slots(c) * (pow2(c.words) // banks)
+
+
+def block_rams(c: Config) -> int:
+    """Return the block RAMs that the pool takes, as memories of 512 words of 36 bits (DP16KD, half a RAMB36)."""
+    banks, words = pool_banks(c)
+    return banks * -(-words // 512)
