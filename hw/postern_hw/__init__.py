@@ -1,1 +1,1 @@
-"""The hardware, in Amaranth."""
+"""The hardware: an Amaranth description of the block, made from a configuration."""

@@ -1,0 +1,62 @@
+"""Address decoding, taken from the register map."""
+
+from amaranth.hdl import Cat, Const, Value
+
+from postern_spec.model import Page, Register, pow2
+
+from .select import bits_for
+
+__all__ = ["Decoder"]
+
+
+class Decoder:
+    """Decodes the registers of a page from an offset.
+
+    Parameters
+    ----------
+    page : Page
+        The registers.
+    offset : Value
+        Byte offset within the page. Its lowest three bits are not looked at: alignment and upper halves are
+        somebody else's business.
+    """
+
+    def __init__(self, page: Page, offset: Value):
+        self.page = page
+        self.offset = offset
+        self._hits: dict[str, Value] = {}
+
+    def hit(self, register: Register) -> Value:
+        """Whether the offset is one of ``register``."""
+        if register.name not in self._hits:
+            self._hits[register.name] = self._hit(register)
+        return self._hits[register.name]
+
+    def __getitem__(self, name: str) -> Value:
+        return self.hit(getattr(self.page, name)) if name in self.page else Const(0)
+
+    def index(self, name: str, dim: str) -> Value:
+        """Which one of an array of registers, along ``dim``."""
+        register = getattr(self.page, name)
+        chosen = next(item for item in register.dims if item.name == dim)
+        low = chosen.stride.bit_length() - 1
+        return self.offset[low : low + bits_for(pow2(chosen.count))]
+
+    def any(self, wanted) -> Value:
+        """Whether the offset is one of a register for which ``wanted(register)`` holds."""
+        hits = [self.hit(register) for register in self.page.registers if wanted(register)]
+        return Cat(*hits).any() if hits else Const(0)
+
+    def _hit(self, register: Register) -> Value:
+        pattern = ["-" if bit < 3 else str(register.offset >> bit & 1) for bit in range(len(self.offset))]
+        bounds = []
+        for dim in register.dims:
+            low = dim.stride.bit_length() - 1
+            width = bits_for(pow2(dim.count))
+            pattern[low : low + width] = "-" * width
+            if dim.count != pow2(dim.count):
+                bounds.append(self.offset[low : low + width] < dim.count)
+        hit = self.offset.matches("".join(reversed(pattern)))
+        for bound in bounds:
+            hit = hit & bound
+        return hit

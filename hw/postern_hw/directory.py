@@ -1,0 +1,235 @@
+"""Who is there and who may reach whom: states, generations, permissions, acknowledged generations."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Manager
+from postern_spec.regmap import Command, State
+
+from .native import Sizes
+from .queue import fill_bits
+from .select import mux_by_index, one_hot
+from .table import Table
+
+__all__ = ["Directory"]
+
+
+class Directory(wiring.Component):
+    """States, generations, permissions and acknowledged generations of all VMs. See ``docs/states.md``, section 5.
+
+    Permissions and acknowledgements are one row per receiver with one bit per sender, so that all that is asked about a receiver is one
+    look-up. What must be cleared for a sender, when its VM-ID is opened again, is a column; a walk clears it row by row, in turns that
+    the write engine gives it.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    source, target : In
+        Sender and receiver that the write engine asks about.
+    permitted : Out(1)
+        The source may send to the target.
+    acknowledged : Out(1)
+        The source has acknowledged the target's generation.
+    source_state, target_state : Out(State)
+    source_generation, target_generation : Out(8)
+    acknowledge : In(1)
+        The source acknowledges the target's generation.
+    set_permit : In(1)
+        Replace ``permit_half`` of the target's row by ``data``.
+    data : In(32)
+    command : In(1)
+        Give the target the command in ``data``.
+    empty : In(1)
+        The target's queue is empty.
+    idle : In(1)
+        No message of the target, taken as a sender, waits anywhere.
+    refuse : Out(1)
+        The command is refused.
+    walking : Out(1)
+        A VM is being opened.
+    walk_vm, walk_step : Out
+        Which one, and the row whose turn it is.
+    walk_last : Out(1)
+        This step ends the walk.
+    walk : In(1)
+        Take the step. Then ``target`` is ``walk_step`` (in the last step, the VM) and ``source`` the VM.
+    states : Out(2).array(vms)
+    open : Out(vms)
+        VMs whose accesses act.
+    opened, closed : Out(vms)
+        This VM is opened or closed at the end of this cycle.
+    changed : Out(vms)
+        VMs that learn of a change of state.
+    refused : Out(vms)
+        The last command to this VM was refused.
+    look_target, look_source, look_permits, look_permitted, look_acknowledged, look_generation, look_own_generation : In, Out
+        The same tables for the read engine; ``look_permits`` is the whole row.
+    fill, fill_row : In
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        sizes = Sizes(config)
+        vm = unsigned(sizes.vm_bits)
+        vms = config.vms
+        super().__init__(
+            {
+                "source": In(vm),
+                "target": In(vm),
+                "permitted": Out(1),
+                "acknowledged": Out(1),
+                "source_state": Out(2),
+                "target_state": Out(2),
+                "source_generation": Out(8),
+                "target_generation": Out(8),
+                "acknowledge": In(1),
+                "set_permit": In(1),
+                "permit_half": In(1),
+                "data": In(32),
+                "command": In(1),
+                "empty": In(1),
+                "idle": In(1),
+                "refuse": Out(1),
+                "walking": Out(1),
+                "walk_vm": Out(vm),
+                "walk_step": Out(range(self.steps(config))),
+                "walk_last": Out(1),
+                "walk": In(1),
+                "states": Out(2, init=State.OPEN if config.open_at_reset else State.CLOSED).array(vms),
+                "open": Out(vms),
+                "opened": Out(vms),
+                "closed": Out(vms),
+                "changed": Out(vms),
+                "refused": Out(vms),
+                "look_target": In(vm),
+                "look_source": In(vm),
+                "look_permits": Out(vms),
+                "look_permitted": Out(1),
+                "look_acknowledged": Out(1),
+                "look_generation": Out(8),
+                "look_own_generation": Out(8),
+                "fill": In(1),
+                "fill_row": In(fill_bits(config)),
+            }
+        )
+
+    @staticmethod
+    def steps(c: Config) -> int:
+        """Return how many steps it takes to open a VM: a row each, and a last one for the VM itself."""
+        return max(c.vms, c.lanes) + 1
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.config.manager is Manager.NONE:
+            self._fixed(m)
+        else:
+            self._managed(m)
+        m.d.comb += self.open.eq(Cat(state != State.CLOSED for state in self.states))
+        return m
+
+    def _fixed(self, m: Module):
+        """Without a manager everything is as after reset, and that is constants."""
+        for state in self.states:
+            m.d.comb += state.eq(State.OPEN)
+        m.d.comb += [
+            self.permitted.eq(self.source != self.target),
+            self.look_permitted.eq(self.look_source != self.look_target),
+            self.acknowledged.eq(1),
+            self.look_acknowledged.eq(1),
+            self.source_state.eq(State.OPEN),
+            self.target_state.eq(State.OPEN),
+        ]
+        for generation in ("source_generation", "target_generation", "look_generation", "look_own_generation"):
+            m.d.comb += getattr(self, generation).eq(1)
+
+    def _managed(self, m: Module):
+        c = self.config
+        vms = c.vms
+        all_but = [((1 << vms) - 1) & ~(1 << vm) if c.open_at_reset else 0 for vm in range(vms)]
+
+        def table(name, width, readers, init):
+            m.submodules[name] = made = Table(vms, width, readers=readers, init=init, fill_bits=len(self.fill_row))
+            m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row), made.write_row.eq(self.target)]
+            return made
+
+        permits = table("permits", vms, 2, all_but)
+        known = table("known", vms, 2, all_but)
+        generations = table("generations", 8, 4, [int(c.open_at_reset)] * vms)
+        permit_row = permits.read(m, 0, self.target)
+        known_row = known.read(m, 0, self.target)
+        source_bit = Cat(one_hot(self.source, vms))
+        m.d.comb += [
+            self.look_permits.eq(permits.read(m, 1, self.look_target)),
+            self.permitted.eq(mux_by_index(list(permit_row), self.source)),
+            self.acknowledged.eq(mux_by_index(list(known_row), self.source)),
+            self.look_permitted.eq(mux_by_index(list(self.look_permits), self.look_source)),
+            self.look_acknowledged.eq(mux_by_index(list(known.read(m, 1, self.look_target)), self.look_source)),
+            self.source_generation.eq(generations.read(m, 0, self.source)),
+            self.target_generation.eq(generations.read(m, 1, self.target)),
+            self.look_generation.eq(generations.read(m, 2, self.look_target)),
+            self.look_own_generation.eq(generations.read(m, 3, self.look_source)),
+            self.source_state.eq(mux_by_index(list(self.states), self.source)),
+            self.target_state.eq(mux_by_index(list(self.states), self.target)),
+        ]
+
+        # Commands.
+        after = Signal(2)
+        opens, wraps = Signal(), Signal()
+        m.d.comb += [
+            opens.eq(self.command & (self.data == Command.OPEN) & ~self.refuse),
+            wraps.eq(self.target_generation == 255),
+            self.refuse.eq(1),
+            after.eq(self.target_state),
+        ]
+        state = self.target_state
+        with m.Switch(self.data):
+            with m.Case(Command.OPEN):
+                m.d.comb += self.refuse.eq((state != State.CLOSED) | (wraps & ~self.idle))
+            with m.Case(Command.PAUSE):
+                m.d.comb += [self.refuse.eq(state != State.OPEN), after.eq(State.PAUSED)]
+            with m.Case(Command.RESUME):
+                m.d.comb += [self.refuse.eq(state != State.PAUSED), after.eq(State.OPEN)]
+            with m.Case(Command.DRAIN):
+                m.d.comb += [
+                    self.refuse.eq((state == State.CLOSED) | (state == State.DRAINING)),
+                    after.eq(State.DRAINING),
+                ]
+            with m.Case(Command.CLOSE):
+                m.d.comb += [self.refuse.eq((state == State.CLOSED) | ~self.empty), after.eq(State.CLOSED)]
+
+        done, ends = Signal(), Signal()
+        m.d.comb += [
+            done.eq(self.command & ~self.refuse & (self.data != Command.OPEN)),
+            self.walk_last.eq(self.walk_step == self.steps(c) - 1),
+            ends.eq(self.walk & self.walk_last),
+        ]
+        for vm, target in enumerate(one_hot(self.target, vms)):
+            with m.If(target & self.command):
+                m.d.sync += self.refused[vm].eq(self.refuse)
+            with m.If(target & ends):
+                m.d.sync += self.states[vm].eq(State.OPEN)
+                m.d.comb += self.opened[vm].eq(1)
+            with m.If(target & done):
+                m.d.sync += self.states[vm].eq(after)
+                m.d.comb += self.closed[vm].eq(after == State.CLOSED)
+        m.d.comb += self.changed.eq(permit_row & (ends | done).replicate(vms) & ~Cat(one_hot(self.target, vms)))
+        with m.If(opens):
+            m.d.sync += [self.walking.eq(1), self.walk_vm.eq(self.target), self.walk_step.eq(0)]
+        with m.Elif(self.walk):
+            m.d.sync += [self.walking.eq(~self.walk_last), self.walk_step.eq(self.walk_step + 1)]
+
+        half = Mux(self.permit_half, Cat(permit_row[:32], self.data), Cat(self.data[: min(vms, 32)], permit_row[32:]))
+        m.d.comb += [
+            permits.write.eq(self.set_permit),
+            permits.write_data.eq(half),
+            known.write.eq(self.acknowledge | self.walk),
+            known.write_data.eq(
+                Mux(self.walk, Mux(self.walk_last, 0, known_row & ~source_bit), known_row | source_bit)
+            ),
+            generations.write.eq(ends),
+            generations.write_data.eq(Mux(wraps, 1, self.target_generation + 1)),
+        ]

@@ -1,0 +1,174 @@
+"""Identity: which VM a request belongs to, bound when the port accepts it."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Identity, Manager
+from postern_spec.regmap import address_map
+
+from .native import Sizes
+from .select import bits_for, choose, lowest, mux_by_index
+
+__all__ = ["Binding", "TagTable", "resident", "tag_entry"]
+
+
+def tag_entry(c: Config) -> data.StructLayout:
+    """Entry of the tag table: bits to match, bits to compare, the VM, and whether the entry is used."""
+    return data.StructLayout({"match": c.tag_bits, "mask": c.tag_bits, "vm": unsigned(bits_for(c.vms)), "valid": 1})
+
+
+def resident(c: Config) -> data.StructLayout:
+    """Who runs on a core: a VM, if anybody."""
+    return data.StructLayout({"vm": unsigned(bits_for(c.vms)), "valid": 1})
+
+
+class TagTable(wiring.Component):
+    """Match/mask table that maps tags to VM-IDs. After reset entry ``i`` maps tag ``i`` to VM ``i``.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    entries : Out(tag_entry).array(tags)
+    row : In
+        Which entry the manager addresses; ``entry`` is what it holds.
+    entry : Out(tag_entry)
+    set_match, set_mask, set_vm : In(1)
+        Take that part from ``data``, laid out as in the registers.
+    data : In(32)
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        layout = tag_entry(config)
+        super().__init__(
+            {
+                "entries": Out(layout).array(config.tags),
+                "read_row": In(unsigned(bits_for(config.tags))),
+                "entry": Out(layout),
+                "row": In(unsigned(bits_for(config.tags))),
+                "set_match": In(1),
+                "set_mask": In(1),
+                "set_vm": In(1),
+                "data": In(32),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        c = self.config
+        layout = tag_entry(c)
+        kept = []
+        for i in range(c.tags):
+            used = i < min(c.vms, 1 << c.tag_bits)
+            init = {"match": i if used else 0, "mask": (1 << c.tag_bits) - 1, "vm": i if used else 0, "valid": used}
+            kept.append(Signal(layout, name=f"entry_{i}", init=init))
+            chosen = self.row == i if c.tags > 1 else 1
+            m.d.comb += self.entries[i].eq(kept[i])
+            with m.If(self.set_match & chosen):
+                m.d.sync += kept[i].match.eq(self.data)
+            with m.If(self.set_mask & chosen):
+                m.d.sync += kept[i].mask.eq(self.data)
+            with m.If(self.set_vm & chosen):
+                m.d.sync += [kept[i].vm.eq(self.data), kept[i].valid.eq(self.data[31])]
+        m.d.comb += self.entry.as_value().eq(mux_by_index([item.as_value() for item in kept], self.read_row))
+        return m
+
+
+class Binding(wiring.Component):
+    """Binds a request to a VM-ID by the identity source of its port. Combinational.
+
+    Parameters
+    ----------
+    config : Config
+    port : int
+        Which port.
+
+    Members
+    -------
+    address, tag, secure : In
+        Of the request.
+    entries : In(tag_entry).array(tags)
+        The tag table.
+    resident : In(resident)
+        Who runs on the core of this port.
+    known : Out(1)
+        There is a VM-ID.
+    vm : Out
+        The VM-ID; zero if there is none.
+    manager : Out(1)
+        The manager page is addressed.
+    allowed : Out(1)
+        The page that is addressed may be used: the manager page by the manager, a guest page by a VM.
+    offset : Out
+        Address within the page.
+    """
+
+    def __init__(self, config: Config, port: int):
+        self.config = config
+        self.port = port
+        self._sizes = sizes = Sizes(config)
+        sideband = config.ports[port].identity is Identity.SIDEBAND
+        super().__init__(
+            {
+                "address": In(address_map(config, port).bits),
+                "tag": In(unsigned(config.tag_bits if sideband else 0)),
+                "secure": In(1),
+                "entries": In(tag_entry(config)).array(config.tags),
+                "resident": In(resident(config)),
+                "known": Out(1),
+                "vm": Out(unsigned(sizes.vm_bits)),
+                "manager": Out(1),
+                "allowed": Out(1),
+                "offset": Out(sizes.offset_bits),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        c = self.config
+        chosen = c.ports[self.port]
+        mapped = address_map(c, self.port)
+        below = self.address if mapped.manager_base is None else self.address[:-1]
+        if mapped.manager_base is not None:
+            m.d.comb += self.manager.eq(self.address[-1])
+        m.d.comb += self.offset.eq(below)
+
+        if chosen.identity is Identity.STATIC:
+            m.d.comb += [self.known.eq(1), self.vm.eq(chosen.vm)]
+        elif chosen.identity is Identity.RESIDENT:
+            m.d.comb += [self.known.eq(self.resident.valid), self.vm.eq(Mux(self.known, self.resident.vm, 0))]
+        elif chosen.identity is Identity.PAGE:
+            page = below[bits_for(c.page_stride) :]
+            in_page = below[: bits_for(c.page_stride)]
+            with m.If(~self.manager):
+                m.d.comb += [
+                    self.known.eq(page < c.vms),
+                    self.vm.eq(Mux(self.known, page, 0)),
+                    self.offset.eq(in_page),
+                ]
+        else:
+            matches = Signal(c.tags)
+            m.d.comb += [
+                matches.eq(
+                    Cat(
+                        entry.valid & (((self.tag ^ entry.match) & entry.mask) == 0)
+                        for entry in (self.entries[i] for i in range(c.tags))
+                    )
+                ),
+                self.known.eq(matches.any()),
+                self.vm.eq(choose(lowest(matches), [self.entries[i].vm for i in range(c.tags)])),
+            ]
+
+        manages = {
+            Manager.NONE: 0,
+            Manager.PAGE: 1,
+            Manager.SECURE: self.secure,
+            Manager.VM: self.known & (self.vm == c.manager_vm),
+            Manager.PORT: int(self.port == c.manager_port),
+        }[c.manager]
+        m.d.comb += self.allowed.eq(Mux(self.manager, manages, self.known))
+        return m

@@ -1,0 +1,199 @@
+"""Interrupts of the VMs, residency, and the wake-ups that the manager asked for."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Identity, Manager
+from postern_spec.regmap import Interrupt
+
+from .identity import resident
+from .native import Sizes
+from .select import any_of, bits_for, mux_by_index, one_hot
+
+__all__ = ["Interrupts"]
+
+SOURCES = len(Interrupt)
+
+
+class Interrupts(wiring.Component):
+    """State and enables of every VM's sources, one line per core, and the wake-ups. See ``docs/states.md``, sections 7 and 8.
+
+    A line is combinational from registers: it is high in the cycle after its cause was stored.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    vm : In
+        On whose registers the write engine works.
+    data : In(32)
+    clear, test, set_moderation : In(1)
+        Clear or set latches of ``vm``; store its moderation.
+    set_enable : In(1), core : In
+        Store the enables of ``vm`` for a core.
+    set_resident : In(1)
+        Store who runs on ``core``.
+    arm, disarm, clear_fired : In(1), half : In(1)
+        Wake-ups of the VMs in ``data``, of that half.
+    filled, popped, doorbell, credit, peer, opened, closed : In(vms)
+        Message queue not empty; a message goes; a doorbell is pending; a credit comes back; a peer's state changes; the VM is
+        opened or closed.
+    level : In(range(depth + 1)).array(vms)
+        Messages in the queue. Only with moderation.
+    refusing : In(vms)
+        A lane waits for its refusal to be acknowledged.
+    open : In(vms)
+    state : Out(sources).array(vms)
+    residents : Out(resident).array(cores)
+    waiting, armed, fired : Out(vms)
+    lines : Out(cores)
+    look_vm, look_core : In
+    look_state, look_enable, look_moderation, look_resident : Out
+        For the read engine.
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        vms, cores = config.vms, config.cores
+        vm, core = unsigned(Sizes(config).vm_bits), unsigned(bits_for(cores))
+        super().__init__(
+            {
+                "vm": In(vm),
+                "data": In(32),
+                "clear": In(1),
+                "test": In(1),
+                "set_moderation": In(1),
+                "set_enable": In(1),
+                "core": In(core),
+                "set_resident": In(1),
+                "arm": In(1),
+                "disarm": In(1),
+                "clear_fired": In(1),
+                "half": In(1),
+                "filled": In(vms),
+                "popped": In(vms),
+                "doorbell": In(vms),
+                "credit": In(vms),
+                "peer": In(vms),
+                "opened": In(vms),
+                "closed": In(vms),
+                "level": In(range(config.depth + 1)).array(vms),
+                "refusing": In(vms),
+                "open": In(vms),
+                "residents": Out(resident(config)).array(cores),
+                "waiting": Out(vms),
+                "armed": Out(vms),
+                "fired": Out(vms),
+                "lines": Out(cores),
+                "look_vm": In(vm),
+                "look_core": In(core),
+                "look_state": Out(SOURCES),
+                "look_enable": Out(SOURCES),
+                "look_moderation": Out(32),
+                "look_resident": Out(resident(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        c = self.config
+        own = one_hot(self.vm, c.vms)
+        at_core = one_hot(self.core, c.cores)
+        looked_state, looked_enable, looked_moderation = [], [], []
+        raised = [[] for _ in range(c.cores)]  # per core, by VM: a source is on and enabled there
+        self._residency(m, at_core)
+
+        for vm in range(c.vms):
+            latch = Signal(SOURCES, name=f"latch_{vm}")
+            state = Signal(SOURCES, name=f"state_{vm}")
+            mail = self.filled[vm]
+            if c.moderation:
+                mail, moderation = self._moderate(m, vm, own[vm])
+                looked_moderation.append(moderation)
+            levels = {Interrupt.MAIL: mail, Interrupt.DOORBELL: self.doorbell[vm], Interrupt.REFUSAL: self.refusing[vm]}
+            events = {Interrupt.CREDIT: self.credit[vm], Interrupt.PEER: self.peer[vm]}
+            m.d.comb += state.eq(latch | Cat(levels.get(source, 0) for source in Interrupt))
+            kept = latch & ~(self.data[:SOURCES] & (own[vm] & self.clear).replicate(SOURCES))
+            tested = self.data[:SOURCES] & (own[vm] & self.test).replicate(SOURCES)
+            fresh = kept | tested | Cat(events.get(source, 0) for source in Interrupt)
+            m.d.sync += latch.eq(fresh & ~(self.opened[vm] | self.closed[vm]).replicate(SOURCES))
+            looked_state.append(state)
+
+            for core in range(c.cores):
+                enable = Signal(SOURCES, name=f"enable_{vm}_{core}")
+                with m.If(own[vm] & at_core[core] & self.set_enable):
+                    m.d.sync += enable.eq(self.data)
+                with m.If(self.opened[vm]):
+                    m.d.sync += enable.eq(0)
+                looked_enable.append(enable)
+                raised[core].append((state & enable).any())
+
+        for core in range(c.cores):
+            chosen = self.residents[core]
+            here = [chosen.valid & hit for hit in one_hot(chosen.vm, c.vms)]
+            m.d.comb += self.lines[core].eq(any_of([hit & on for hit, on in zip(here, raised[core], strict=True)]))
+        m.d.comb += [
+            self.look_state.eq(mux_by_index(looked_state, self.look_vm)),
+            self.look_enable.eq(
+                mux_by_index(
+                    [
+                        mux_by_index(looked_enable[vm * c.cores : (vm + 1) * c.cores], self.look_core)
+                        for vm in range(c.vms)
+                    ],
+                    self.look_vm,
+                )
+            ),
+            self.look_resident.as_value().eq(
+                mux_by_index([item.as_value() for item in self.residents], self.look_core)
+            ),
+        ]
+        if c.moderation:
+            m.d.comb += self.look_moderation.eq(mux_by_index(looked_moderation, self.look_vm))
+        if c.manager is not Manager.NONE:
+            self._wake(m, raised)
+        return m
+
+    def _residency(self, m: Module, at_core):
+        c = self.config
+        for index, port in enumerate(c.ports):
+            for core in range(c.core_base(index), c.core_base(index) + port.cores):
+                slot = self.residents[core]
+                if port.identity is Identity.STATIC:
+                    m.d.comb += [slot.valid.eq(1), slot.vm.eq(port.vm)]
+                elif c.manager is not Manager.NONE:
+                    with m.If(at_core[core] & self.set_resident):
+                        m.d.sync += [slot.vm.eq(self.data), slot.valid.eq(self.data[31])]
+
+    def _moderate(self, m: Module, vm: int, own):
+        count, time = Signal(9, name=f"count_{vm}"), Signal(16, name=f"time_{vm}")
+        timer, expired = Signal(16, name=f"timer_{vm}"), Signal(name=f"expired_{vm}")
+        with m.If(own & self.set_moderation):
+            m.d.sync += [count.eq(self.data), time.eq(self.data[16:])]
+        with m.If(self.opened[vm]):
+            m.d.sync += [count.eq(0), time.eq(0)]
+        m.d.comb += expired.eq((time != 0) & (timer >= time))
+        with m.If(~self.filled[vm] | self.popped[vm]):
+            m.d.sync += timer.eq(0)
+        with m.Elif(~expired):
+            m.d.sync += timer.eq(timer + 1)
+        mail = self.filled[vm] & ((count <= 1) | (self.level[vm] >= count) | expired)
+        return mail, Cat(count, Const(0, 7), time)
+
+    def _wake(self, m: Module, raised):
+        c = self.config
+        selected = Mux(self.half, Cat(Const(0, 32), self.data), self.data)[: c.vms]
+        for vm in range(c.vms):
+            absent = ~any_of([slot.valid & (slot.vm == vm) for slot in self.residents])
+            m.d.comb += self.waiting[vm].eq(self.open[vm] & absent & any_of([lines[vm] for lines in raised]))
+        fires = Signal(c.vms)
+        chosen = Signal(c.vms)
+        m.d.comb += [fires.eq(self.waiting & self.armed), chosen.eq(selected)]
+        m.d.sync += [
+            self.armed.eq(
+                (self.armed & ~fires & ~(chosen & self.disarm.replicate(c.vms))) | (chosen & self.arm.replicate(c.vms))
+            ),
+            self.fired.eq((self.fired & ~(chosen & self.clear_fired.replicate(c.vms))) | fires),
+        ]

@@ -1,0 +1,109 @@
+"""The bus inside: what adapters give to ports, and ports to the engines."""
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data
+
+from postern_spec.config import Config, Identity, Manager
+from postern_spec.model import pow2
+from postern_spec.regmap import address_map, guest_page, manager_page
+
+from .select import bits_for
+
+__all__ = ["Sizes", "bus_read", "bus_write", "read_request", "read_response", "write_request"]
+
+
+class Sizes:
+    """Widths and counts that several components derive from a configuration.
+
+    Attributes
+    ----------
+    vm_bits, lane_bits, word_bits, port_bits : int
+        Width of an index; 0 where there is only one.
+    address_bits, offset_bits : int
+        Widest address of any port; widest offset within a page.
+    banks, rows : int
+        Block RAM banks of the pool, and words of a slot in each.
+    slots, slot_bits : int
+        Message slots: the queues', one per lane, one spare per port.
+    """
+
+    def __init__(self, c: Config):
+        self.vm_bits = bits_for(c.vms)
+        self.lane_bits = bits_for(c.lanes)
+        self.word_bits = bits_for(c.words)
+        self.port_bits = bits_for(len(c.ports))
+        self.address_bits = max(address_map(c, port).bits for port in range(len(c.ports)))
+        self.offset_bits = self.address_bits - (c.manager is not Manager.NONE)
+        self.banks = min(pow2(len(c.ports)), pow2(c.words))
+        self.rows = pow2(c.words) // self.banks
+        self.lane_slots = [len(c.port_vms(port)) * c.lanes for port in range(len(c.ports))]
+        self.slots = c.vms * c.depth + sum(self.lane_slots) + len(c.ports)
+        self.slot_bits = bits_for(self.slots)
+        self.guest_page = guest_page(c)
+        self.manager_page = manager_page(c)
+
+
+def _tag_bits(c: Config, port: int) -> int:
+    return c.tag_bits if c.ports[port].identity is Identity.SIDEBAND else 0
+
+
+def bus_write(c: Config, port: int) -> data.StructLayout:
+    """Write as a bus adapter hands it on: byte address, word, byte strobes, tag, secure transaction."""
+    return data.StructLayout(
+        {
+            "address": address_map(c, port).bits,
+            "data": 32,
+            "strobes": 4,
+            "tag": unsigned(_tag_bits(c, port)),
+            "secure": 1,
+        }
+    )
+
+
+def bus_read(c: Config, port: int) -> data.StructLayout:
+    """Read as a bus adapter hands it on. ``strobes`` are all set where the bus carries no read size."""
+    return data.StructLayout(
+        {"address": address_map(c, port).bits, "strobes": 4, "tag": unsigned(_tag_bits(c, port)), "secure": 1}
+    )
+
+
+def read_response() -> data.StructLayout:
+    """Answer to a read: the word, and whether the access was refused and errors are to be shown."""
+    return data.StructLayout({"data": 32, "error": 1})
+
+
+def _request(c: Config) -> dict:
+    sizes = Sizes(c)
+    return {
+        "address": sizes.address_bits,
+        "offset": sizes.offset_bits,
+        "manager": 1,  # the manager page was addressed
+        "allowed": 1,  # by the manager, or the guest page by a VM
+        "known": 1,  # there is a VM-ID
+        "vm": unsigned(sizes.vm_bits),
+        "strobes": 4,
+        "direct": 1,  # belongs to the port's own path, and came here because its VM is closed
+    }
+
+
+def write_request(c: Config) -> data.StructLayout:
+    """Write as a port hands it to the write engine.
+
+    ``commit`` marks a commit, ``torn`` one that cannot be a message; ``last`` is the index of its last word and ``slot`` where it lies.
+    """
+    sizes = Sizes(c)
+    return data.StructLayout(
+        _request(c)
+        | {
+            "data": 32,
+            "commit": 1,
+            "torn": 1,
+            "last": unsigned(sizes.word_bits),
+            "slot": unsigned(sizes.slot_bits),
+        }
+    )
+
+
+def read_request(c: Config) -> data.StructLayout:
+    """Read as a port hands it to the read engine."""
+    return data.StructLayout(_request(c))

@@ -1,0 +1,147 @@
+"""The message slots: block RAM in banks, shared by all ports."""
+
+from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config
+
+from .arbiter import RoundRobin
+from .native import Sizes
+from .select import any_of, bits_for, choose
+
+__all__ = ["Pool", "PoolReadSignature", "PoolWriteSignature"]
+
+
+class PoolWriteSignature(wiring.Signature):
+    """One port's writes into the pool, seen from the port.
+
+    Members
+    -------
+    request : Out(1)
+        A word is to be written.
+    slot, word, data : Out
+        Where, and what.
+    grant : In(1)
+        It is written at the end of this cycle. Until then the request must stay.
+    """
+
+    def __init__(self, sizes: Sizes):
+        super().__init__(
+            {
+                "request": Out(1),
+                "slot": Out(unsigned(sizes.slot_bits)),
+                "word": Out(unsigned(sizes.word_bits)),
+                "data": Out(32),
+                "grant": In(1),
+            }
+        )
+
+
+class PoolReadSignature(wiring.Signature):
+    """One port's reads from the pool, seen from the port.
+
+    Members
+    -------
+    request : Out(1)
+        A word is to be read.
+    slot, word : Out
+        Which.
+    grant : In(1)
+        It is being read. Until then the request must stay.
+    data : In(32)
+        The word, in the cycle after the grant; zero in any other.
+    """
+
+    def __init__(self, sizes: Sizes):
+        super().__init__(
+            {
+                "request": Out(1),
+                "slot": Out(unsigned(sizes.slot_bits)),
+                "word": Out(unsigned(sizes.word_bits)),
+                "grant": In(1),
+                "data": In(32),
+            }
+        )
+
+
+class Pool(wiring.Component):
+    """Message slots in block RAM; the words of a slot are interleaved over the banks.
+
+    Each bank writes one word and reads one word per cycle, round robin between ports, so that ports that stream settle on different
+    banks. A word is never read in the cycle in which it is written: a slot belongs to a lane or to a queue, not to both.
+
+    Parameters
+    ----------
+    config : Config
+        Number of ports and words, from which slots and banks follow.
+
+    Members
+    -------
+    w : In(PoolWriteSignature).array(ports)
+    r : In(PoolReadSignature).array(ports)
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.sizes = sizes = Sizes(config)
+        count = len(config.ports)
+        super().__init__(
+            {"w": In(PoolWriteSignature(sizes)).array(count), "r": In(PoolReadSignature(sizes)).array(count)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        sizes = self.sizes
+        bank_bits = bits_for(sizes.banks)
+        w_grants = [[] for _ in self.w]
+        r_grants = [[] for _ in self.r]
+        words = [[] for _ in self.r]
+
+        for bank in range(sizes.banks):
+
+            def wants(port, bank=bank):
+                return port.request & (port.word[:bank_bits] == bank) if bank_bits else port.request
+
+            def row(port):
+                return Cat(
+                    port.word[bank_bits:], *([0] * (bits_for(sizes.rows) - len(port.word[bank_bits:]))), port.slot
+                )
+
+            cells = memory.Memory(
+                shape=unsigned(32),
+                depth=sizes.slots * sizes.rows,
+                init=[],
+                attrs={"no_rw_check": 1},  # spares the bypass around a collision that cannot happen
+            )
+            m.submodules[f"bank_{bank}"] = cells
+            w_port = cells.write_port()
+            r_port = cells.read_port()
+
+            m.submodules[f"write_arbiter_{bank}"] = w_arbiter = RoundRobin(len(self.w))
+            m.d.comb += [
+                w_arbiter.request.eq(Cat(wants(port) for port in self.w)),
+                w_port.en.eq(w_arbiter.request.any()),
+                w_port.addr.eq(choose(w_arbiter.grant, [row(port) for port in self.w])),
+                w_port.data.eq(choose(w_arbiter.grant, [port.data for port in self.w])),
+            ]
+            m.submodules[f"read_arbiter_{bank}"] = r_arbiter = RoundRobin(len(self.r))
+            m.d.comb += [
+                r_arbiter.request.eq(Cat(wants(port) for port in self.r)),
+                r_port.en.eq(1),
+                r_port.addr.eq(choose(r_arbiter.grant, [row(port) for port in self.r])),
+            ]
+            for p in range(len(self.w)):
+                w_grants[p].append(w_arbiter.grant[p])
+                r_grants[p].append(r_arbiter.grant[p])
+                taken = Signal(name=f"taken_{bank}_{p}")
+                m.d.sync += taken.eq(r_arbiter.grant[p])
+                words[p].append(r_port.data & taken.replicate(32))
+
+        for p, (w, r) in enumerate(zip(self.w, self.r, strict=True)):
+            m.d.comb += [
+                w.grant.eq(Cat(w_grants[p]).any()),
+                r.grant.eq(Cat(r_grants[p]).any()),
+                r.data.eq(any_of(words[p])),
+            ]
+        return m

@@ -1,0 +1,432 @@
+"""One port: requests are bound to a VM here, staged words and payload reads go straight to the pool, the rest to the engines."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Manager
+from postern_spec.model import pow2
+
+from .decode import Decoder
+from .identity import Binding, resident, tag_entry
+from .native import Sizes, bus_read, bus_write, read_request, read_response, write_request
+from .pool import PoolReadSignature, PoolWriteSignature
+from .queue import entry, fill_bits
+from .select import bits_for, mux_by_index, one_hot
+from .table import Table
+
+__all__ = ["Port"]
+
+ANSWERS = 7
+"""Writes whose answers the bus has not taken yet, at most."""
+
+RESPONSES = 4
+"""Reads whose data the bus has not taken yet, at most: enough to stream through two stages."""
+
+
+class Port(wiring.Component):
+    """One port: identity, lanes, payload reads, and the way to the engines.
+
+    Stage 1 of an access is the cycle in which it is passed on: a staged word is written into the lane's slot, a payload word is
+    read from the head's slot, or an engine takes the request. In the next cycle (stage 2) engines act, and pops are decided. A read
+    is answered two cycles after stage 1, a staged word one cycle, an engine's write two.
+
+    Parameters
+    ----------
+    config : Config
+    index : int
+        Which port.
+
+    Members
+    -------
+    write : In(stream of bus_write)
+    read : In(stream of bus_read)
+    written : Out(stream)
+        One transfer per write, in order, after it has taken effect.
+    answer : Out(stream of read_response)
+        One transfer per read, in order.
+    reset : In(1)
+        Drops requests and answers of this port and empties its lanes.
+    ready : In(1)
+        Tables are filled; nothing is accepted before.
+    fill, fill_row : In
+    entries, resident : In
+        What identity is taken from.
+    open : In(vms)
+        VMs whose accesses act.
+    tear : In(vms)
+        Empty the lanes of these VMs.
+    hold : In(1)
+        The manager must wait, because a VM is being opened.
+    w_pool, r_pool : Out
+        To the pool.
+    w_engine : Out(stream of write_request)
+    r_engine : Out(stream of read_request)
+    w_acted : In(1)
+        The write engine acts on this port's request.
+    slot_back : In(1), back : In
+        A free slot in exchange for that of a commit.
+    r_data, r_error : In
+        The read engine's answer, in stage 2.
+    filled, head : In(vms), In(entry).array(vms)
+        Heads of all queues.
+    fresh : In(vms * lanes)
+        Which lanes may pop.
+    take : Out(vms * lanes)
+        This lane tries to pop, in stage 2.
+    r_issue, w_issue : Out(1)
+        An accepted read or write is passed on.
+    """
+
+    def __init__(self, config: Config, index: int):
+        self.config = config
+        self.index = index
+        self.vms = config.port_vms(index)
+        sizes = self.sizes = Sizes(config)
+        super().__init__(
+            {
+                "write": In(stream.Signature(bus_write(config, index))),
+                "read": In(stream.Signature(bus_read(config, index))),
+                "written": Out(stream.Signature(unsigned(0))),
+                "answer": Out(stream.Signature(read_response())),
+                "reset": In(1),
+                "ready": In(1),
+                "fill": In(1),
+                "fill_row": In(fill_bits(config)),
+                "entries": In(tag_entry(config)).array(config.tags),
+                "resident": In(resident(config)),
+                "open": In(config.vms),
+                "tear": In(config.vms),
+                "hold": In(1),
+                "w_pool": Out(PoolWriteSignature(sizes)),
+                "r_pool": Out(PoolReadSignature(sizes)),
+                "w_engine": Out(stream.Signature(write_request(config))),
+                "r_engine": Out(stream.Signature(read_request(config))),
+                "w_acted": In(1),
+                "slot_back": In(1),
+                "back": In(unsigned(sizes.slot_bits)),
+                "r_data": In(32),
+                "r_error": In(1),
+                "filled": In(config.vms),
+                "head": In(entry(config)).array(config.vms),
+                "fresh": In(config.vms * config.lanes),
+                "take": Out(config.vms * config.lanes),
+                "r_issue": Out(1),
+                "w_issue": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        self._writes(m)
+        self._reads(m)
+        return m
+
+    def _accept(self, m: Module, name: str, source, extra: dict):
+        """Bind a request and hold it until it is passed on. Returns it, ``valid``, and the signal that lets it go."""
+        c = self.config
+        m.submodules[f"{name}_binding"] = binding = Binding(c, self.index)
+        bound = data.StructLayout(
+            {
+                "address": len(source.payload.address),
+                "offset": self.sizes.offset_bits,
+                "manager": 1,
+                "allowed": 1,
+                "known": 1,
+                "vm": unsigned(self.sizes.vm_bits),
+                "strobes": 4,
+            }
+            | extra
+        )
+        incoming = Signal(bound, name=f"{name}_incoming")
+        m.d.comb += [
+            binding.address.eq(source.payload.address),
+            binding.tag.eq(source.payload.tag),
+            binding.secure.eq(source.payload.secure),
+            binding.resident.eq(self.resident),
+            incoming.address.eq(source.payload.address),
+            incoming.strobes.eq(source.payload.strobes),
+        ]
+        m.d.comb += [binding.entries[i].eq(self.entries[i]) for i in range(c.tags)]
+        m.d.comb += [
+            getattr(incoming, k).eq(getattr(binding, k)) for k in ("offset", "manager", "allowed", "known", "vm")
+        ]
+        usable = Signal(name=f"{name}_usable")
+        m.d.comb += usable.eq(self.ready & ~self.reset)
+        go = Signal(name=f"{name}_go")
+        if not c.request_register:
+            if "data" in extra:
+                m.d.comb += incoming.data.eq(source.payload.data)
+            valid = Signal(name=f"{name}_valid")
+            m.d.comb += [valid.eq(source.valid & usable), source.ready.eq(go)]
+            return incoming, self._flags(incoming), valid, go
+
+        held = Signal(bound, name=f"{name}_held")
+        occupied = Signal(name=f"{name}_occupied")
+        flags = self._flags(incoming)
+        held_flags = {key: Signal(name=f"{name}_{key}") for key in flags}
+        m.d.comb += source.ready.eq(usable & (~occupied | go))
+        with m.If(source.ready):
+            m.d.sync += [
+                occupied.eq(source.valid),
+                *(getattr(held, key).eq(getattr(incoming, key)) for key in bound.members if key != "data"),
+                *(held_flags[key].eq(value) for key, value in flags.items()),
+            ]
+            if "data" in extra:
+                m.d.sync += held.data.eq(source.payload.data)
+        with m.If(self.reset):
+            m.d.sync += occupied.eq(0)
+        valid = Signal(name=f"{name}_valid")
+        m.d.comb += valid.eq(occupied & ~self.reset)
+        return held, held_flags, valid, go
+
+    def _flags(self, request) -> dict:
+        """Decode what the port itself must know of a request."""
+        sizes = self.sizes
+        page = Decoder(sizes.guest_page, request.offset)
+        low = (request.address[:3] == 0) & request.allowed
+        guest = low & ~request.manager
+        flags = {name.lower(): page[name] & guest for name in ("STAGE", "COMMIT", "WORD", "POP")}
+        flags["drain"] = Decoder(sizes.manager_page, request.offset)["DRAIN"] & low & request.manager
+        return flags
+
+    def _index(self, name: str, dim: str, request):
+        return Decoder(self.sizes.guest_page, request.offset).index(name, dim)
+
+    def _of_vm(self, values, vm):
+        """Return the one of ``values``, one per VM, that belongs to ``vm``."""
+        return values[self.vms[0]] if len(self.vms) == 1 else mux_by_index(values, vm)
+
+    def _engine_request(self, m: Module, payload, request):
+        for key in ("address", "offset", "manager", "allowed", "known", "vm", "strobes"):
+            m.d.comb += getattr(payload, key).eq(getattr(request, key))
+
+    def _writes(self, m: Module):
+        c, sizes = self.config, self.sizes
+        request, flags, valid, go = self._accept(m, "w", self.write, {"data": 32})
+        self._write_waits = valid
+        word_bits = sizes.word_bits
+
+        # Which lane, and what it holds.
+        lane_count = len(self.vms) * pow2(c.lanes)
+        stage_lane = self._index("STAGE", "lane", request)
+        commit_lane = self._index("COMMIT", "lane", request)
+        lane = Signal(unsigned(bits_for(lane_count)))
+        lane_bits = sizes.lane_bits
+        number = Mux(flags["commit"], commit_lane, stage_lane)[:lane_bits]
+        m.d.comb += lane.eq(number if len(self.vms) == 1 else Cat(number, request.vm))
+
+        # Slots behind those of the queues: per port a spare, then one per lane.
+        base = c.vms * c.depth + sum(sizes.lane_slots[: self.index]) + self.index
+        initial = [
+            base + 1 + vm * c.lanes + number if number < c.lanes else 0  # no such lane
+            for vm in range(len(self.vms))
+            for number in range(pow2(c.lanes))
+        ]
+        state = data.StructLayout({"count": bits_for(c.words + 1), "torn": 1})
+        m.submodules.slots = slots = Table(
+            lane_count, sizes.slot_bits, readers=1, init=initial, fill_bits=len(self.fill_row)
+        )
+        m.submodules.states = states = memory.Memory(shape=state, depth=lane_count, init=[])
+        state_r, state_w = states.read_port(domain="comb"), states.write_port()
+        busy = Signal(lane_count)  # beside the table, because many can be emptied at once
+        spare, spare_here = Signal(sizes.slot_bits, init=base), Signal(init=1)
+        m.d.comb += [
+            slots.fill.eq(self.fill),
+            slots.fill_row.eq(self.fill_row),
+            state_r.addr.eq(lane),
+            state_w.addr.eq(lane),
+        ]
+        slot = slots.read(m, 0, lane)
+        is_busy = busy.bit_select(lane, 1) if lane_count > 1 else busy
+        count = state_r.data.count
+        holding = is_busy & ~state_r.data.torn
+
+        none, full = Signal(), Signal()
+        many = self._index("COMMIT", "many", request)
+        word = Signal(unsigned(word_bits))
+        staged_word = self._index("STAGE", "word", request)[:word_bits]
+        torn = Signal()
+        fast = Signal()  # a staged word, for which no engine is needed
+        m.d.comb += [
+            none.eq(request.strobes == 0),
+            full.eq(request.strobes.all()),
+            word.eq(Mux(flags["commit"], Mux(many, count, 0), staged_word)),
+            torn.eq(~full | Mux(many, ~holding | (count == c.words), is_busy)),
+            fast.eq(flags["stage"] & full & self._of_vm(self.open, request.vm)),
+        ]
+
+        # The pool takes the word; a commit that waits for the engine has it taken just once.
+        stored = Signal()
+        needs_pool = fast | (flags["commit"] & ~torn)
+        room = Signal()
+        pending = Signal(range(ANSWERS + 1))
+        m.d.comb += [
+            room.eq(pending < ANSWERS - 2),  # one more each from the pool and the engine can be on its way
+            self.w_pool.request.eq(valid & room & needs_pool & ~(flags["commit"] & (stored | ~spare_here))),
+            self.w_pool.slot.eq(slot),
+            self.w_pool.word.eq(word),
+            self.w_pool.data.eq(request.data),
+        ]
+
+        to_engine = Signal()
+        waits = flags["commit"] & ~torn & ~(spare_here & (stored | self.w_pool.grant))
+        if c.manager is not Manager.NONE:
+            waits = waits | (self.hold & request.manager)
+        payload = self.w_engine.payload
+        self._engine_request(m, payload, request)
+        m.d.comb += [
+            to_engine.eq(valid & room & ~none & ~fast),
+            self.w_engine.valid.eq(to_engine & ~waits),
+            payload.data.eq(request.data),
+            payload.commit.eq(flags["commit"]),
+            payload.direct.eq(flags["stage"]),
+            payload.torn.eq(torn),
+            payload.last.eq(word),
+            payload.slot.eq(slot),
+        ]
+        passed = self.w_engine.valid & self.w_engine.ready
+        stored_now = fast & self.w_pool.grant
+        m.d.comb += [
+            go.eq(valid & (stored_now | passed | (none & room))),
+            self.w_issue.eq(go),
+        ]
+        with m.If(go | self.reset):
+            m.d.sync += stored.eq(0)
+        with m.Elif(self.w_pool.grant):
+            m.d.sync += stored.eq(1)
+
+        # The lane.
+        here = Signal(lane_count)
+        m.d.comb += here.eq(Cat(one_hot(lane, lane_count)))
+        tear = Cat(self.tear[vm] for vm in self.vms for _ in range(pow2(c.lanes)))
+        set_busy, clear_busy = Signal(), Signal()
+        first, follows = (staged_word == 0), holding & (staged_word == count)
+        m.d.comb += [
+            set_busy.eq(go & flags["stage"] & ~none),
+            clear_busy.eq(go & flags["commit"] & ~none),
+            state_w.en.eq(set_busy),
+            state_w.data.torn.eq(~(full & (first | follows))),
+            state_w.data.count.eq(staged_word + 1),
+            slots.write.eq(passed & flags["commit"] & ~torn),
+            slots.write_row.eq(lane),
+            slots.write_data.eq(spare),
+        ]
+        m.d.sync += busy.eq(
+            ((busy | (here & set_busy.replicate(lane_count))) & ~(here & clear_busy.replicate(lane_count)))
+            & ~(tear | self.reset.replicate(lane_count))
+        )
+        with m.If(slots.write):
+            m.d.sync += spare_here.eq(0)
+        with m.If(self.slot_back):
+            m.d.sync += [spare_here.eq(1), spare.eq(self.back)]
+
+        # Answers.
+        early = Signal()
+        m.d.comb += [early.eq(go & (fast | none)), self.written.valid.eq((pending != 0) & ~self.reset)]
+        taken = self.written.valid & self.written.ready
+        m.d.sync += pending.eq(pending + early + self.w_acted - taken)
+        with m.If(self.reset):
+            m.d.sync += pending.eq(0)
+
+    def _reads(self, m: Module):
+        c, sizes = self.config, self.sizes
+        request, flags, valid, go = self._accept(m, "r", self.read, {})
+        word_bits, lanes = sizes.word_bits, c.lanes
+
+        # The head of the requester's queue.
+        filled = self._of_vm(self.filled, request.vm)
+        heads = [Cat(self.head[vm].slot, self.head[vm].last) for vm in range(c.vms)]
+        head = self._of_vm(heads, request.vm)
+        slot, last = head[: sizes.slot_bits], head[sizes.slot_bits :]
+
+        none, full = Signal(), Signal()
+        word = self._index("WORD", "word", request)[:word_bits]
+        direct, pops, inside = Signal(), Signal(), Signal()
+        m.d.comb += [
+            none.eq(request.strobes == 0),
+            full.eq(request.strobes.all()),
+            pops.eq(flags["pop"] & full),
+            direct.eq(none | ((flags["word"] | pops) & self._of_vm(self.open, request.vm))),
+            inside.eq(~none & filled & (pops | (word <= last))),
+        ]
+
+        room, waiting = Signal(), Signal()
+        m.d.comb += [
+            self.r_pool.request.eq(valid & room & direct & inside),
+            self.r_pool.slot.eq(slot),
+            self.r_pool.word.eq(Mux(pops, last, word)),
+        ]
+        if c.manager is not Manager.NONE:
+            # The one write that waits in this port may be older; once it has gone, later ones do not matter.
+            older = self._older_write(m, valid & flags["drain"], go) if c.request_register else 0
+            m.d.comb += waiting.eq((flags["drain"] & older) | (request.manager & self.hold))
+        payload = self.r_engine.payload
+        self._engine_request(m, payload, request)
+        m.d.comb += [
+            payload.direct.eq(flags["word"] | pops),
+            self.r_engine.valid.eq(valid & room & ~direct & ~waiting),
+            go.eq(valid & room & Mux(direct, ~inside | self.r_pool.grant, self.r_engine.valid & self.r_engine.ready)),
+            self.r_issue.eq(go),
+        ]
+
+        # Stage 2: the word arrives, and a pop is decided.
+        arrives, popping, by_engine = Signal(), Signal(), Signal()
+        pop_lane = Signal(unsigned(sizes.lane_bits))
+        pop_vm = Signal(unsigned(sizes.vm_bits))
+        m.d.sync += [
+            arrives.eq(go),
+            popping.eq(go & direct & pops & ~none),
+            by_engine.eq(go & ~direct),
+            pop_lane.eq(self._index("POP", "lane", request)[: sizes.lane_bits]),
+            pop_vm.eq(request.vm),
+        ]
+        for vm in self.vms:
+            mine = popping & ~self.reset & ((pop_vm == vm) if len(self.vms) > 1 else 1)
+            m.d.comb += self.take[vm * lanes : (vm + 1) * lanes].eq(Cat(one_hot(pop_lane, lanes, mine)))
+        allowed = Signal()
+        m.d.comb += allowed.eq(~popping | (self.take & self.fresh).any())
+
+        ready_data, ready_error, answered = Signal(32), Signal(), Signal()
+        m.d.sync += [
+            answered.eq(arrives & ~self.reset),
+            ready_data.eq(Mux(by_engine, self.r_data, self.r_pool.data & allowed.replicate(32))),
+            ready_error.eq(by_engine & self.r_error if c.read_error else 0),
+        ]
+
+        # Answers the bus does not take at once wait in a small queue.
+        backlog = memory.Memory(shape=read_response(), depth=RESPONSES, init=[])
+        m.submodules.backlog = backlog
+        b_w, b_r = backlog.write_port(), backlog.read_port(domain="comb")
+        waiting_count = Signal(range(RESPONSES + 1))
+        put, get = Signal(range(RESPONSES)), Signal(range(RESPONSES))
+        behind = Signal()
+        m.d.comb += [
+            behind.eq(waiting_count != 0),
+            self.answer.valid.eq((behind | answered) & ~self.reset),
+            self.answer.payload.data.eq(Mux(behind, b_r.data.data, ready_data)),
+            self.answer.payload.error.eq(Mux(behind, b_r.data.error, ready_error)),
+            b_r.addr.eq(get),
+            b_w.addr.eq(put),
+            b_w.data.data.eq(ready_data),
+            b_w.data.error.eq(ready_error),
+            b_w.en.eq(answered & (behind | ~self.answer.ready)),
+            room.eq(waiting_count + answered + arrives < RESPONSES),
+        ]
+        unqueue = behind & self.answer.ready
+        m.d.sync += waiting_count.eq(waiting_count + b_w.en - unqueue)
+        with m.If(b_w.en):
+            m.d.sync += put.eq(put + 1)
+        with m.If(unqueue):
+            m.d.sync += get.eq(get + 1)
+        with m.If(self.reset):
+            m.d.sync += waiting_count.eq(0)
+
+    def _older_write(self, m: Module, draining, go):
+        """Whether a write that was accepted before the ``DRAIN`` read now at the front may still wait."""
+        gone = Signal()
+        with m.If(go):
+            m.d.sync += gone.eq(0)
+        with m.Elif(draining & (~self._write_waits | self.w_issue)):
+            m.d.sync += gone.eq(1)
+        return self._write_waits & ~gone

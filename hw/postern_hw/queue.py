@@ -1,0 +1,229 @@
+"""The receive queue of one VM, with its senders' credits."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Manager
+from postern_spec.model import pow2
+from postern_spec.regmap import Popped
+
+from .native import Sizes
+from .select import bits_for
+from .table import Table
+
+__all__ = ["Queue", "entry"]
+
+
+def entry(c: Config) -> data.StructLayout:
+    """Descriptor of a message: its slot, index of its last word, sender, and the sender's generation."""
+    sizes = Sizes(c)
+    return data.StructLayout(
+        {
+            "slot": unsigned(sizes.slot_bits),
+            "last": unsigned(sizes.word_bits),
+            "sender": unsigned(sizes.vm_bits),
+            "generation": 8,
+        }
+    )
+
+
+class Queue(wiring.Component):
+    """Ring of message descriptors, read from its head and written at its tail.
+
+    An entry of the ring that holds no message holds a free slot. A message takes the place of the free slot at the tail, so slots are
+    exchanged and no list of free ones is needed. Entries between head and tail are messages. See ``docs/states.md``, section 4.
+
+    The head is kept in a register, so that it is there in the cycle after a message came or went. When a push and a pop meet, both happen.
+
+    Parameters
+    ----------
+    config : Config
+    vm : int
+        Whose queue this is.
+
+    Members
+    -------
+    push : In(1)
+        Store ``message``. The credit check keeps this from happening in a full queue.
+    message : In(entry)
+    free_slot : Out
+        The free slot that ``push`` gives up.
+    filled : Out(1)
+        There is a message.
+    head : Out(entry)
+        The oldest one, where ``filled``.
+    level : Out
+        Messages in the queue.
+    look : In(lanes)
+        This lane reads the header.
+    take : In(lanes)
+        This lane tries to pop; acts where the lane is fresh. Ports see to it that no two succeed at once.
+    fresh : Out(lanes)
+        The lane has read the header of the message that is now the head.
+    popped : Out(1)
+        The head goes.
+    rx_result : Out(2 * lanes)
+        ``Popped`` of each lane.
+    forget : In(1)
+        The VM is opened: all lanes stale, no results.
+    sender : In
+        Whose credits the write engine looks at and changes.
+    used, limit, spent : Out
+        Their messages that wait, their limit, and whether these are equal.
+    grant : In(1)
+        Set the limit to ``new_limit``. Absent without a manager.
+    reader : In
+        Whose credits the read engine looks at.
+    reader_used, reader_limit : Out
+    fill, fill_row : In
+        Tables are filled after reset.
+    """
+
+    def __init__(self, config: Config, vm: int):
+        self.config = config
+        self.vm = vm
+        sizes = Sizes(config)
+        count = bits_for(config.depth + 1)
+        self._fill_bits = fill_bits(config)
+        super().__init__(
+            {
+                "push": In(1),
+                "message": In(entry(config)),
+                "free_slot": Out(unsigned(sizes.slot_bits)),
+                "filled": Out(1),
+                "head": Out(entry(config)),
+                "level": Out(count),
+                "look": In(config.lanes),
+                "take": In(config.lanes),
+                "fresh": Out(config.lanes),
+                "popped": Out(1),
+                "rx_result": Out(2 * config.lanes),
+                "forget": In(1),
+                "sender": In(unsigned(sizes.vm_bits)),
+                "used": Out(count),
+                "limit": Out(count),
+                "spent": Out(1),
+                "grant": In(1),
+                "new_limit": In(count),
+                "reader": In(unsigned(sizes.vm_bits)),
+                "reader_used": Out(count),
+                "reader_limit": Out(count),
+                "fill": In(1),
+                "fill_row": In(self._fill_bits),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        self._ring(m)
+        self._lanes(m)
+        self._credits(m)
+        return m
+
+    def _ring(self, m: Module):
+        depth = self.config.depth
+        layout = entry(self.config)
+        slot_bits = len(self.free_slot)
+        rest_bits = layout.size - slot_bits
+
+        m.submodules.slots = slots = memory.Memory(shape=unsigned(slot_bits), depth=depth, init=[])
+        m.submodules.rest = rest = memory.Memory(shape=unsigned(rest_bits), depth=depth, init=[])
+        slot_w, rest_w = slots.write_port(), rest.write_port()
+        slot_next, rest_next = slots.read_port(domain="comb"), rest.read_port(domain="comb")
+        slot_tail = slots.read_port(domain="comb")
+
+        first, next_first, tail = (Signal(range(depth), name=name) for name in ("first", "next_first", "tail"))
+        fill_here = Signal()
+        single = Signal()  # the head is the only message
+        straight = Signal()  # the message that comes becomes the head at once
+        m.d.comb += [
+            next_first.eq(_after(first, depth)),
+            single.eq(next_first == tail),
+            straight.eq(self.push & (~self.filled | self.popped & single)),
+            self.level.eq(Mux(self.filled & (first == tail), depth, _distance(first, tail, depth))),
+            self.free_slot.eq(slot_tail.data),
+            slot_tail.addr.eq(tail),
+            slot_next.addr.eq(next_first),
+            rest_next.addr.eq(next_first),
+            rest_w.addr.eq(tail),
+            rest_w.en.eq(self.push),
+            rest_w.data.eq(self.message.as_value()[slot_bits:]),
+            fill_here.eq(self.fill & (self.fill_row < depth)),
+            slot_w.en.eq(self.push | fill_here),
+            slot_w.addr.eq(Mux(self.fill, self.fill_row[: len(tail)], tail)),
+            slot_w.data.eq(Mux(self.fill, self.vm * depth + self.fill_row[: len(tail)], self.message.slot)),
+        ]
+        with m.If(self.push):
+            m.d.sync += [tail.eq(_after(tail, depth)), self.filled.eq(1)]
+        with m.Elif(self.popped & single):
+            m.d.sync += self.filled.eq(0)
+        with m.If(self.popped):
+            m.d.sync += first.eq(next_first)
+        with m.If(self.popped | straight):
+            following = Cat(slot_next.data, rest_next.data)
+            m.d.sync += self.head.as_value().eq(Mux(straight, self.message.as_value(), following))
+
+    def _lanes(self, m: Module):
+        m.d.comb += self.popped.eq((self.take & self.fresh).any())
+        for lane in range(self.config.lanes):
+            result = self.rx_result[2 * lane : 2 * lane + 2]
+            with m.If(self.look[lane]):
+                m.d.sync += self.fresh[lane].eq(self.filled)
+            with m.If(self.popped | self.forget):
+                m.d.sync += self.fresh[lane].eq(0)
+            with m.If(self.forget):
+                m.d.sync += result.eq(Popped.NONE)
+            with m.Elif(self.take[lane]):
+                m.d.sync += result.eq(Mux(self.fresh[lane], Popped.POPPED, Popped.STALE))
+
+    def _credits(self, m: Module):
+        c = self.config
+        count = len(self.used)
+
+        def table(name, readers, init):
+            m.submodules[name] = made = Table(c.vms, count, readers=readers, init=init, fill_bits=self._fill_bits)
+            m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row)]
+            return made
+
+        sent = table("sent", 2, [0] * c.vms)
+        gone = table("gone", 3, [0] * c.vms)
+        sent_now, gone_now = sent.read(m, 0, self.sender), gone.read(m, 0, self.sender)
+        m.d.comb += [
+            self.used.eq(sent_now - gone_now),
+            self.reader_used.eq(sent.read(m, 1, self.reader) - gone.read(m, 1, self.reader)),
+            sent.write.eq(self.push),
+            sent.write_row.eq(self.sender),
+            sent.write_data.eq(sent_now + 1),
+            gone.write.eq(self.popped),
+            gone.write_row.eq(self.head.sender),
+            gone.write_data.eq(gone.read(m, 2, self.head.sender) + 1),
+            self.spent.eq(self.used == self.limit),
+        ]
+        initial = [c.credits if c.open_at_reset and vm != self.vm else 0 for vm in range(c.vms)]
+        if c.manager is Manager.NONE:
+            # No sender is the VM itself: PERMIT refuses that before credits are asked for.
+            m.d.comb += [self.limit.eq(c.credits), self.reader_limit.eq(c.credits)]
+        else:
+            limit = table("limits", 2, initial)
+            m.d.comb += [
+                self.limit.eq(limit.read(m, 0, self.sender)),
+                self.reader_limit.eq(limit.read(m, 1, self.reader)),
+                limit.write.eq(self.grant),
+                limit.write_row.eq(self.sender),
+                limit.write_data.eq(self.new_limit),
+            ]
+
+
+def fill_bits(c: Config) -> int:
+    """Return the width of the counter that fills the tables: its last row is that of the deepest table."""
+    return bits_for(max(c.depth, c.vms * pow2(c.lanes)))
+
+
+def _after(index, count):
+    return index + 1 if count & (count - 1) == 0 else Mux(index == count - 1, 0, index + 1)
+
+
+def _distance(first, tail, count):
+    difference = (tail - first)[: len(tail)]
+    return difference if count & (count - 1) == 0 else Mux(tail < first, (difference + count)[: len(tail)], difference)

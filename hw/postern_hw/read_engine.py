@@ -1,0 +1,305 @@
+"""The read engine: every read but that of payload, one per cycle for all ports."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Manager
+from postern_spec.model import Field, Register
+from postern_spec.regmap import FAULT_RECORDS_EXTRA, Fault, State
+
+from .arbiter import RoundRobin
+from .decode import Decoder
+from .faults import FaultSignature
+from .native import Sizes, read_request
+from .queue import entry
+from .select import any_of, bits_for, choose, mux_by_index, one_hot
+from .write_engine import early_fault
+
+__all__ = ["ReadEngine"]
+
+
+class ReadEngine(wiring.Component):
+    """Takes one read per cycle and has the answer in the next.
+
+    It asks the other components for what they know about the requester, or about the VM that the address names, and chooses. The only
+    read that acts here is that of a header, which lets its lane pop.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    requests : In(stream of read_request).array(ports)
+        Granted round robin.
+    data : Out(32), error : Out(1)
+        The answer, in the cycle after the grant: zero if the read is refused.
+    look : Out(vms * lanes)
+        This lane reads a header.
+    fault : Out(FaultSignature)
+    own, other, lane, record : Out
+        Requester (or the sender that the manager asks about), the VM that the address names, lane, fault record.
+    ...
+        The answers of the other components, named as there.
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        sizes = self.sizes = Sizes(config)
+        vms, ports = config.vms, len(config.ports)
+        count = bits_for(config.depth + 1)
+        vm = unsigned(sizes.vm_bits)
+        half = min(vms, 32)
+        super().__init__(
+            {
+                "requests": In(stream.Signature(read_request(config))).array(ports),
+                "data": Out(32),
+                "error": Out(1),
+                "look": Out(vms * config.lanes),
+                "fault": Out(FaultSignature(config)),
+                "own": Out(vm),
+                "other": Out(vm),
+                "lane": Out(unsigned(sizes.lane_bits)),
+                "core": Out(unsigned(bits_for(config.cores))),
+                "record": Out(unsigned(bits_for(vms + FAULT_RECORDS_EXTRA))),
+                "tag_row": Out(unsigned(bits_for(config.tags or 1))),
+                # mailbox
+                "states": In(2).array(vms),
+                "filled": In(vms),
+                "heads": In(entry(config)).array(vms),
+                "rx_results": In(2 * config.lanes).array(vms),
+                "levels": In(count).array(vms),
+                "used": In(count).array(vms),
+                "limits": In(count).array(vms),
+                "result_code": In(3),
+                "result_vm": In(vm),
+                "result_count": In(8),
+                # directory, doorbells, interrupts
+                "permits": In(vms),
+                "permitted": In(1),
+                "acknowledged": In(1),
+                "generation": In(8),
+                "own_generation": In(8),
+                "refused": In(vms),
+                "doorbells": In(vms),
+                "irq_state": In(5),
+                "irq_enable": In(5),
+                "irq_moderation": In(32),
+                # manager page
+                "epoch": In(32),
+                "locked": In(1),
+                "resident_vm": In(vm),
+                "resident_valid": In(1),
+                "waiting": In(vms),
+                "armed": In(vms),
+                "fired": In(vms),
+                "fault_pending": In(vms + FAULT_RECORDS_EXTRA),
+                "fault_enable": In(vms + FAULT_RECORDS_EXTRA),
+                "fault_write": In(4 + sizes.port_bits + sizes.address_bits + 16),
+                "fault_read": In(4 + sizes.port_bits + sizes.address_bits + 16),
+                "tag_match": In(config.tag_bits),
+                "tag_mask": In(config.tag_bits),
+                "tag_vm": In(vm),
+                "tag_valid": In(1),
+            }
+        )
+        self._half = half
+
+    def elaborate(self, platform):
+        m = Module()
+        self._choose(m)
+        self._answer(m)
+        return m
+
+    def _choose(self, m: Module):
+        c, sizes = self.config, self.sizes
+        ports = len(self.requests)
+        m.submodules.arbiter = arbiter = RoundRobin(ports)
+        m.d.comb += arbiter.request.eq(Cat(request.valid for request in self.requests))
+        chosen = Signal(read_request(c))
+        m.d.comb += chosen.as_value().eq(
+            choose(arbiter.grant, [request.payload.as_value() for request in self.requests])
+        )
+        m.d.comb += [request.ready.eq(grant) for request, grant in zip(self.requests, arbiter.grant, strict=True)]
+
+        guest, manager = Decoder(sizes.guest_page, chosen.offset), Decoder(sizes.manager_page, chosen.offset)
+
+        def either(wanted):
+            return Mux(chosen.manager, manager.any(wanted), guest.any(wanted))
+
+        first, late = early_fault(chosen, either(lambda register: True), either(lambda register: register.readable))
+        acts = ~chosen.manager & (guest["HEADER"] | guest["POP"])
+        partial = acts & ~chosen.strobes.all()
+        self._here, self._request = here, request = Signal(ports), Signal(read_request(c))
+        self._first, self._late, self._upper = Signal(4), Signal(4), Signal()
+        m.d.sync += [
+            here.eq(arbiter.grant),
+            request.eq(chosen),
+            self._first.eq(first),
+            self._late.eq(Mux(late.any() | chosen.address[2] | ~partial, late, Fault.PARTIAL)),
+        ]
+        self._hits = {}
+        for decoder, page in ((guest, ~chosen.manager), (manager, chosen.manager)):
+            for register in decoder.page.registers:
+                if register.readable:
+                    hit = Signal(name=f"hit_{decoder.page.name}_{register.name.lower()}")
+                    m.d.sync += hit.eq(decoder.hit(register) & page & ~chosen.address[2])
+                    self._hits[decoder.page.name, register.name] = hit
+
+        own, other = Signal(unsigned(sizes.vm_bits)), Signal(unsigned(sizes.vm_bits))
+        m.d.comb += [own.eq(chosen.vm), other.eq(guest.index("PEER", "vm"))]
+        if c.manager is not Manager.NONE:
+            with m.If(chosen.manager):
+                m.d.comb += other.eq(manager.index("CONTROL", "vm"))
+                with m.If(manager["CREDITS"]):
+                    m.d.comb += [
+                        other.eq(manager.index("CREDITS", "receiver")),
+                        own.eq(manager.index("CREDITS", "sender")),
+                    ]
+                with m.If(manager["PERMIT"]):
+                    m.d.comb += other.eq(manager.index("PERMIT", "vm"))
+            m.d.sync += [self.record.eq(manager.index("FAULT_WRITE", "vm"))]
+            if c.tags:
+                m.d.sync += self.tag_row.eq(manager.index("TAG_MATCH", "entry"))
+            m.d.sync += self.core.eq(
+                Mux(chosen.manager, manager.index("RESIDENT", "core"), guest.index("IRQ_ENABLE", "core"))
+            )
+        else:
+            m.d.sync += self.core.eq(guest.index("IRQ_ENABLE", "core"))
+        m.d.sync += [self.own.eq(own), self.other.eq(other), self.lane.eq(guest.index("RESULT", "lane"))]
+
+    def _answer(self, m: Module):
+        c = self.config
+        request, valid = self._request, self._here.any()
+        closed, refused, good = Signal(), Signal(4), Signal()
+        state = Signal(2)
+        m.d.comb += [
+            state.eq(mux_by_index(list(self.states), request.vm)),
+            # A payload read comes here only from a closed VM; its port has looked already.
+            closed.eq(~request.manager & ((state == State.CLOSED) | (request.direct & request.strobes.all()))),
+            refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
+            good.eq(valid & ~refused.any() & ~request.address[2]),
+            self.fault.valid.eq(valid & refused.any()),
+            self.fault.kind.eq(refused),
+            self.fault.record.eq(Mux(request.known, request.vm, c.vms)),
+            self.fault.address.eq(request.address),
+            self.fault.port.eq(any_of([Mux(here, p, 0) for p, here in enumerate(self._here)])),
+            self.error.eq(refused.any()),
+        ]
+
+        words = self._guest_words(state)
+        if c.manager is not Manager.NONE:
+            words |= self._manager_words()
+        m.d.comb += self.data.eq(
+            any_of([word & self._hits[name].replicate(32) for name, word in words.items()]) & good.replicate(32)
+        )
+
+        header = good & self._hits["guest", "HEADER"]
+        looks = []
+        for own in one_hot(request.vm, c.vms, header):
+            looks += one_hot(self.lane, c.lanes, own)
+        m.d.comb += self.look.eq(Cat(looks))
+
+    def _pack(self, register: Register, **values) -> Value:
+        """Return the word of ``register`` with these fields, and its constant ones as they are after reset."""
+        word = Const(0, 32)
+        for item in register.fields:
+            value = values.pop(item.name, item.reset or 0)
+            word = word | _place(item, value)
+        if values:
+            raise KeyError(f"{register.name} must have a field {', '.join(values)}")
+        return word[:32]
+
+    def _guest_words(self, state) -> dict:
+        c, page, pack = self.config, self.sizes.guest_page, self._pack
+        request = self._request
+        vm = request.vm
+        half_bit = Decoder(page, request.offset).index("PENDING", "half")
+        head = entry(c)
+        head_word = mux_by_index([item.as_value() for item in self.heads], vm)
+        fields = {name: head_word[item.offset : item.offset + item.width] for name, item in head}
+        filled = mux_by_index(list(self.filled), vm)
+        rx_results = mux_by_index(list(self.rx_results), vm)
+        rx = mux_by_index([rx_results[2 * lane : 2 * lane + 2] for lane in range(c.lanes)], self.lane)
+        used, limit = mux_by_index(list(self.used), self.other), mux_by_index(list(self.limits), self.other)
+        target_state = mux_by_index(list(self.states), self.other)
+        alive = (target_state == State.OPEN) | (target_state == State.PAUSED)
+        exists = self.permitted.replicate(32)
+        words = {
+            "SELF": pack(page.SELF, VM=vm, GENERATION=self.own_generation, STATE=state, PORT=self.fault.port),
+            "EPOCH": self.epoch,
+            "IRQ_STATE": self.irq_state,
+            "PENDING": mux_by_index([self.doorbells[:32], self.doorbells[32:]], half_bit)[:32],
+            "IRQ_ENABLE": self.irq_enable,
+            "RESULT": pack(page.RESULT, CODE=self.result_code, VM=self.result_vm, COUNT=self.result_count),
+            "HEADER": pack(
+                page.HEADER,
+                COUNT=(fields["last"] + 1)[:5],
+                SENDER=fields["sender"],
+                GENERATION=fields["generation"],
+            ) & filled.replicate(32),
+            "RX_RESULT": rx,
+            "PEER": pack(
+                page.PEER, GENERATION=self.generation, REACHABLE=1, ALIVE=alive, ACKNOWLEDGED=self.acknowledged
+            ) & exists,
+            "CREDIT": pack(page.CREDIT, AVAILABLE=(limit - used)[: len(used)], LIMIT=limit) & exists,
+        }  # fmt: skip
+        if c.moderation:
+            words["IRQ_MODERATION"] = self.irq_moderation
+        for name in ("MAGIC", "VERSION", "FEATURES", "DIMENSIONS", "CAPACITY"):
+            words[name] = pack(getattr(page, name))
+        return {("guest", name): word for name, word in words.items()}
+
+    def _manager_words(self) -> dict:
+        c, page, pack = self.config, self.sizes.manager_page, self._pack
+        vms = c.vms
+        offset = self._request.offset
+        half_bit = Decoder(page, offset).index("WAITING", "half")
+        permit_half = Decoder(page, offset).index("PERMIT", "half")
+
+        def halves(bits, half):
+            return mux_by_index([bits[:32], bits[32:vms]], half)[:32]
+
+        used, limit = mux_by_index(list(self.used), self.other), mux_by_index(list(self.limits), self.other)
+        state = mux_by_index(list(self.states), self.other)
+        words = {
+            "EPOCH": self.epoch,
+            "DRAIN": Const(1, 1),
+            "LOCK": self.locked,
+            "FAULT_PENDING": halves(self.fault_pending[:vms], half_bit),
+            "FAULT_ENABLE": halves(self.fault_enable[:vms], half_bit),
+            "WAITING": halves(self.waiting, half_bit),
+            "WAIT_ARM": halves(self.armed, half_bit),
+            "WAIT_FIRED": halves(self.fired, half_bit),
+            "STRAY": pack(page.STRAY, PENDING=self.fault_pending[vms], ENABLE=self.fault_enable[vms]),
+            "RESIDENT": pack(page.RESIDENT, VM=self.resident_vm, VALID=self.resident_valid),
+            "CONTROL": pack(
+                page.CONTROL,
+                STATE=state,
+                REFUSED=mux_by_index(list(self.refused), self.other),
+                QUEUED=mux_by_index(list(self.levels), self.other),
+            ),
+            "GENERATION": self.generation,
+            "PERMIT": halves(self.permits, permit_half),
+            "CREDITS": pack(page.CREDITS, LIMIT=limit, USED=used),
+        }
+        if c.tags:
+            words |= {
+                "TAG_MATCH": self.tag_match,
+                "TAG_MASK": self.tag_mask,
+                "TAG_VM": pack(page.TAG_VM, VM=self.tag_vm, VALID=self.tag_valid),
+            }
+        port_bits = self.sizes.port_bits
+        for name, record in (("WRITE", self.fault_write), ("READ", self.fault_read)):
+            kind, rest = record[:4], record[4:]
+            port, rest = rest[:port_bits], rest[port_bits:]
+            address, count = rest[:-16], rest[-16:]
+            words[f"FAULT_{name}"] = pack(page.FAULT_WRITE, KIND=kind, PORT=port, COUNT=count)
+            words[f"FAULT_{name}_ADDRESS"] = address
+        return {("manager", name): word for name, word in words.items()}
+
+
+def _place(item: Field, value) -> Value:
+    value = Value.cast(value)
+    return Cat(Const(0, item.lsb), value[: item.width])

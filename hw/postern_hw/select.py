@@ -1,0 +1,47 @@
+"""Picking one of many by index or by a set bit."""
+
+from amaranth.hdl import Cat, Mux, Value
+
+__all__ = ["any_of", "bits_for", "choose", "lowest", "mux_by_index", "one_hot"]
+
+
+def bits_for(count: int) -> int:
+    """Return the width of an index below ``count``; zero where there is just one."""
+    return (count - 1).bit_length()
+
+
+def one_hot(index: Value, count: int, enable: Value | int = 1) -> list[Value]:
+    """Return ``count`` bits of which the one at ``index`` is ``enable``."""
+    if count == 1:
+        return [Value.cast(enable)]
+    return [(index == i) & enable for i in range(count)]
+
+
+def mux_by_index(values: list[Value], index: Value) -> Value:
+    """Return the value at ``index``. Beyond the list it is whatever is cheapest to build."""
+    if len(values) == 1 or len(index) == 0:
+        return Value.cast(values[0])
+    values = [Value.cast(value) for value in values]
+    level = values
+    for bit in index:
+        pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
+        level = [Mux(bit, pair[1], pair[0]) if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0]
+
+
+def any_of(values: list[Value]) -> Value:
+    """Return the bitwise or of ``values``."""
+    total = Value.cast(values[0])
+    for value in values[1:]:
+        total = total | value
+    return total
+
+
+def choose(grant: Value, values: list[Value]) -> Value:
+    """Return the value whose bit in ``grant`` is set, zero if none is. At most one bit may be set."""
+    return any_of([value & bit.replicate(len(value)) for bit, value in zip(grant, values, strict=True)])
+
+
+def lowest(bits: Value) -> Value:
+    """Return just the lowest of the bits that are set."""
+    return Cat(bits[i] & ~bits[:i].any() if i else bits[i] for i in range(len(bits)))

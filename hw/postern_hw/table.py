@@ -1,0 +1,94 @@
+"""Small tables that are filled at reset."""
+
+from amaranth.hdl import Array, Module, Mux, Signal, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from .select import bits_for, mux_by_index
+
+__all__ = ["Table"]
+
+FLIP_FLOP_DEPTH = 4
+"""Up to this depth a table is made of flip-flops: faster, and smaller than the logic that fills LUT RAM."""
+
+
+class Table(wiring.Component):
+    """Table with one write port and several read ports that answer in the same cycle.
+
+    Reads see what was written in earlier cycles. Deep tables are LUT RAM and take ``depth`` cycles after reset to be filled.
+
+    Parameters
+    ----------
+    depth, width : int
+        Rows and bits of a row.
+    readers : int
+        Number of read ports.
+    init : list of int
+        Contents after reset, one per row.
+
+    Members
+    -------
+    fill : In(1)
+        High while tables are filled. Writes are not accepted then.
+    fill_row : In(unsigned)
+        The row to fill; others than the table's own are ignored.
+    write : In(1), write_row, write_data
+        Stores a row at the end of this cycle.
+    row_0, data_0, ... : In, Out
+        Read ports.
+    """
+
+    def __init__(self, depth: int, width: int, *, readers: int, init: list[int], fill_bits: int):
+        if len(init) != depth:
+            raise ValueError(f"initial contents must have {depth} rows, not {len(init)}")
+        self.depth = depth
+        self.width = width
+        self.readers = readers
+        self.init = init
+        row = unsigned(bits_for(depth))
+        members = {
+            "fill": In(1),
+            "fill_row": In(fill_bits),
+            "write": In(1),
+            "write_row": In(row),
+            "write_data": In(width),
+        }
+        for i in range(readers):
+            members |= {f"row_{i}": In(row), f"data_{i}": Out(width)}
+        super().__init__(members)
+
+    def read(self, m: Module, port: int, row):
+        """Connect read port ``port`` to ``row`` and return its data."""
+        m.d.comb += getattr(self, f"row_{port}").eq(row)
+        return getattr(self, f"data_{port}")
+
+    def elaborate(self, platform):
+        m = Module()
+        ports = [(getattr(self, f"row_{i}"), getattr(self, f"data_{i}")) for i in range(self.readers)]
+        if self.depth <= FLIP_FLOP_DEPTH:
+            rows = [Signal(self.width, name=f"row{i}", init=self.init[i]) for i in range(self.depth)]
+            for i, cell in enumerate(rows):
+                chosen = self.write if self.depth == 1 else self.write & (self.write_row == i)
+                with m.If(chosen):
+                    m.d.sync += cell.eq(self.write_data)
+            for row, out in ports:
+                m.d.comb += out.eq(mux_by_index(rows, row))
+            return m
+
+        m.submodules.cells = cells = memory.Memory(shape=unsigned(self.width), depth=self.depth, init=[])
+        w_port = cells.write_port()
+        fill_here = self.fill
+        if 1 << len(self.fill_row) > self.depth:
+            fill_here = self.fill & (self.fill_row < self.depth)
+        fill_data = (
+            self.init[0] if len(set(self.init)) == 1 else Array(self.init)[self.fill_row[: bits_for(self.depth)]]
+        )
+        m.d.comb += [
+            w_port.en.eq(self.write | fill_here),
+            w_port.addr.eq(Mux(self.fill, self.fill_row[: bits_for(self.depth)], self.write_row)),
+            w_port.data.eq(Mux(self.fill, fill_data, self.write_data)),
+        ]
+        for row, out in ports:
+            r_port = cells.read_port(domain="comb")
+            m.d.comb += [r_port.addr.eq(row), out.eq(r_port.data)]
+        return m

@@ -1,0 +1,315 @@
+"""The block: ports, pool, queues, engines and what they share, wired together."""
+
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetSignal, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Manager
+from postern_spec.model import pow2
+from postern_spec.pins import Pin, pins, port_pins
+
+from .bus import ADAPTERS
+from .directory import Directory
+from .doorbells import Doorbells
+from .faults import Faults
+from .identity import TagTable
+from .interrupts import Interrupts
+from .native import Sizes
+from .pool import Pool
+from .port import Port
+from .queue import Queue, fill_bits
+from .read_engine import ReadEngine
+from .select import any_of, one_hot
+from .write_engine import WriteEngine
+
+__all__ = ["Postern", "probes"]
+
+
+def probes(c: Config) -> list[Pin]:
+    """Return the outputs that the lockstep build has beyond ``pins``."""
+    ports = len(c.ports)
+    return [
+        Pin("probe_r_issue", "out", ports, "reads that are passed on"),
+        Pin("probe_w_issue", "out", ports, "writes that are passed on"),
+        Pin("probe_walk", "out", 1, "a step of opening a VM acts"),
+    ]
+
+
+class Postern(wiring.Component):
+    """A whole block.
+
+    Parameters
+    ----------
+    config : Config
+        What to build.
+    probe : bool
+        Add the outputs by which lockstep tests learn the order in which requests took effect.
+
+    Members
+    -------
+    As listed by ``postern_spec.pins.pins``, and ``probes`` where asked for.
+    """
+
+    def __init__(self, config: Config, *, probe: bool = False):
+        self.config = config
+        self.probe = probe
+        self.sizes = Sizes(config)
+        listed = pins(config) + (probes(config) if probe else [])
+        super().__init__({pin.name: (In if pin.direction == "in" else Out)(pin.width) for pin in listed})
+
+    def elaborate(self, platform):
+        m = Module()
+        c = self.config
+        m.domains.sync = ClockDomain(local=True)
+        m.d.comb += [ClockSignal().eq(self.clk), ResetSignal().eq(self.rst)]
+
+        m.submodules.pool = self.pool = Pool(c)
+        m.submodules.directory = self.directory = Directory(c)
+        m.submodules.doorbells = self.doorbells = Doorbells(c)
+        m.submodules.interrupts = self.interrupts = Interrupts(c)
+        m.submodules.write_engine = self.writer = WriteEngine(c)
+        m.submodules.read_engine = self.reader = ReadEngine(c)
+        self.queues = [Queue(c, vm) for vm in range(c.vms)]
+        self.ports = [Port(c, index) for index in range(len(c.ports))]
+        for vm, queue in enumerate(self.queues):
+            m.submodules[f"queue_{vm}"] = queue
+        for index, port in enumerate(self.ports):
+            m.submodules[f"port_{index}"] = port
+        self.tags = self.faults = None
+        if c.tags:
+            m.submodules.tags = self.tags = TagTable(c)
+        if c.manager is not Manager.NONE:
+            m.submodules.faults = self.faults = Faults(c)
+
+        self._fill(m)
+        self._buses(m)
+        self._ports(m)
+        self._queues(m)
+        self._writer(m)
+        self._reader(m)
+        self._interrupts(m)
+        if self.faults is not None:
+            self._faults(m)
+        if self.probe:
+            m.d.comb += [
+                self.probe_r_issue.eq(Cat(port.r_issue for port in self.ports)),
+                self.probe_w_issue.eq(Cat(port.w_issue for port in self.ports)),
+                self.probe_walk.eq(self.writer.walk),
+            ]
+        return m
+
+    def _fill(self, m: Module):
+        """Fill the tables after reset, all at once, a row per cycle."""
+        c = self.config
+        rows = max(c.depth, c.vms * pow2(c.lanes))
+        filling, row = Signal(init=1), Signal(fill_bits(c))
+        with m.If(filling):
+            m.d.sync += [row.eq(row + 1), filling.eq(row != rows - 1)]
+        filled = [self.directory, self.doorbells, self.writer, *self.queues, *self.ports]
+        for component in filled:
+            m.d.comb += [component.fill.eq(filling), component.fill_row.eq(row)]
+        m.d.comb += [port.ready.eq(~filling) for port in self.ports]
+
+    def _buses(self, m: Module):
+        for index, port in enumerate(self.ports):
+            m.submodules[f"bus_{index}"] = adapter = ADAPTERS[self.config.ports[index].bus](self.config, index)
+            for pin in port_pins(self.config, index):
+                if pin.signal == "rst":
+                    m.d.comb += port.reset.eq(getattr(self, pin.name))
+                if not hasattr(adapter, pin.signal):
+                    continue
+                outer, inner = getattr(self, pin.name), getattr(adapter, pin.signal)
+                m.d.comb += inner.eq(outer) if pin.direction == "in" else outer.eq(inner)
+            wiring.connect(m, adapter.write, port.write)
+            wiring.connect(m, adapter.read, port.read)
+            wiring.connect(m, port.written, adapter.written)
+            wiring.connect(m, port.answer, adapter.answer)
+
+    def _ports(self, m: Module):
+        c, writer, reader = self.config, self.writer, self.reader
+        torn = one_hot(writer.data[:6], c.vms, writer.do.tear)
+        for index, port in enumerate(self.ports):
+            wiring.connect(m, port.w_pool, self.pool.w[index])
+            wiring.connect(m, port.r_pool, self.pool.r[index])
+            wiring.connect(m, port.w_engine, writer.requests[index])
+            wiring.connect(m, port.r_engine, reader.requests[index])
+            here = writer.data[8:12] == index
+            m.d.comb += [
+                port.resident.eq(self.interrupts.residents[c.core_base(index)]),
+                port.open.eq(self.directory.open),
+                port.tear.eq(Cat(bit & here for bit in torn) | self.directory.opened | self.directory.closed),
+                port.hold.eq(writer.hold),
+                port.w_acted.eq(writer.acted[index]),
+                port.slot_back.eq(writer.slot_back[index]),
+                port.back.eq(writer.back),
+                port.r_data.eq(reader.data),
+                port.r_error.eq(reader.error),
+                port.filled.eq(Cat(queue.filled for queue in self.queues)),
+                port.fresh.eq(Cat(queue.fresh for queue in self.queues)),
+                *(port.head[vm].eq(queue.head) for vm, queue in enumerate(self.queues)),
+            ]
+            if self.tags is not None:
+                m.d.comb += [port.entries[i].eq(self.tags.entries[i]) for i in range(c.tags)]
+
+    def _queues(self, m: Module):
+        c, writer, reader = self.config, self.writer, self.reader
+        for vm, queue in enumerate(self.queues):
+            lanes = slice(vm * c.lanes, (vm + 1) * c.lanes)
+            m.d.comb += [
+                queue.push.eq(writer.push[vm]),
+                queue.message.eq(writer.message),
+                queue.sender.eq(writer.source),
+                queue.grant.eq(writer.grant[vm]),
+                queue.new_limit.eq(writer.data),
+                queue.reader.eq(reader.own),
+                queue.look.eq(reader.look[lanes]),
+                queue.take.eq(any_of([port.take[lanes] for port in self.ports])),
+                queue.forget.eq(self.directory.opened[vm]),
+                writer.free_slots[vm].eq(queue.free_slot),
+                writer.used[vm].eq(queue.used),
+                writer.limits[vm].eq(queue.limit),
+                writer.spent[vm].eq(queue.spent),
+                reader.filled[vm].eq(queue.filled),
+                reader.heads[vm].eq(queue.head),
+                reader.rx_results[vm].eq(queue.rx_result),
+                reader.levels[vm].eq(queue.level),
+                reader.used[vm].eq(queue.reader_used),
+                reader.limits[vm].eq(queue.reader_limit),
+            ]
+
+    def _writer(self, m: Module):
+        c, writer, directory, doorbells = self.config, self.writer, self.directory, self.doorbells
+        do = writer.do
+        closing = directory.closed.any()
+        m.d.comb += [
+            directory.source.eq(writer.source),
+            directory.target.eq(writer.target),
+            directory.acknowledge.eq(do.peer),
+            directory.set_permit.eq(do.permit),
+            directory.permit_half.eq(writer.half),
+            directory.data.eq(writer.data),
+            directory.command.eq(do.control),
+            directory.empty.eq(
+                ~(Cat(queue.filled for queue in self.queues) & Cat(one_hot(writer.target, c.vms))).any()
+            ),
+            directory.idle.eq(writer.idle),
+            directory.walk.eq(writer.walk),
+            writer.permitted.eq(directory.permitted),
+            writer.acknowledged.eq(directory.acknowledged),
+            writer.source_state.eq(directory.source_state),
+            writer.target_state.eq(directory.target_state),
+            writer.source_generation.eq(directory.source_generation),
+            writer.target_generation.eq(directory.target_generation),
+            writer.closed_vm.eq(directory.closed),
+            writer.walking.eq(directory.walking),
+            writer.walk_vm.eq(directory.walk_vm),
+            writer.walk_step.eq(directory.walk_step),
+            writer.walk_last.eq(directory.walk_last),
+            writer.refused_command.eq(directory.refuse),
+            doorbells.row.eq(writer.target),
+            doorbells.ring.eq(do.ring),
+            doorbells.sender.eq(writer.source),
+            doorbells.clear.eq(do.pending),
+            doorbells.half.eq(writer.half),
+            doorbells.data.eq(writer.data),
+            doorbells.forget_sender.eq(writer.walk & ~directory.walk_last),
+            doorbells.forget_all.eq((writer.walk & directory.walk_last) | closing),
+        ]
+        if self.tags is not None:
+            m.d.comb += [
+                self.tags.row.eq(writer.index),
+                self.tags.set_match.eq(do.tag_match),
+                self.tags.set_mask.eq(do.tag_mask),
+                self.tags.set_vm.eq(do.tag_vm),
+                self.tags.data.eq(writer.data),
+            ]
+
+    def _reader(self, m: Module):
+        writer, reader, directory, interrupts = self.writer, self.reader, self.directory, self.interrupts
+        m.d.comb += [
+            directory.look_source.eq(reader.own),
+            directory.look_target.eq(reader.other),
+            reader.permits.eq(directory.look_permits),
+            reader.permitted.eq(directory.look_permitted),
+            reader.acknowledged.eq(directory.look_acknowledged),
+            reader.generation.eq(directory.look_generation),
+            reader.own_generation.eq(directory.look_own_generation),
+            reader.refused.eq(directory.refused),
+            *(reader.states[vm].eq(state) for vm, state in enumerate(directory.states)),
+            self.doorbells.look_row.eq(reader.own),
+            reader.doorbells.eq(self.doorbells.look),
+            writer.look_vm.eq(reader.own),
+            writer.look_lane.eq(reader.lane),
+            reader.result_code.eq(writer.look_result.code),
+            reader.result_vm.eq(writer.look_result.vm),
+            reader.result_count.eq(writer.look_result.count),
+            reader.epoch.eq(writer.epoch),
+            reader.locked.eq(writer.locked),
+            interrupts.look_vm.eq(reader.own),
+            interrupts.look_core.eq(reader.core),
+            reader.irq_state.eq(interrupts.look_state),
+            reader.irq_enable.eq(interrupts.look_enable),
+            reader.irq_moderation.eq(interrupts.look_moderation),
+            reader.resident_vm.eq(interrupts.look_resident.vm),
+            reader.resident_valid.eq(interrupts.look_resident.valid),
+            reader.waiting.eq(interrupts.waiting),
+            reader.armed.eq(interrupts.armed),
+            reader.fired.eq(interrupts.fired),
+        ]
+        if self.tags is not None:
+            m.d.comb += [
+                self.tags.read_row.eq(reader.tag_row),
+                reader.tag_match.eq(self.tags.entry.match),
+                reader.tag_mask.eq(self.tags.entry.mask),
+                reader.tag_vm.eq(self.tags.entry.vm),
+                reader.tag_valid.eq(self.tags.entry.valid),
+            ]
+
+    def _interrupts(self, m: Module):
+        c, writer, interrupts = self.config, self.writer, self.interrupts
+        do = writer.do
+        credit = [Cat(one_hot(queue.head.sender, c.vms, queue.popped)) for queue in self.queues]
+        m.d.comb += [
+            interrupts.vm.eq(writer.vm),
+            interrupts.data.eq(writer.data),
+            interrupts.clear.eq(do.irq_state),
+            interrupts.test.eq(do.irq_test),
+            interrupts.set_moderation.eq(do.irq_moderation),
+            interrupts.set_enable.eq(do.irq_enable),
+            interrupts.core.eq(writer.index),
+            interrupts.set_resident.eq(do.resident),
+            interrupts.arm.eq(do.wait_arm),
+            interrupts.disarm.eq(do.wait_disarm),
+            interrupts.clear_fired.eq(do.wait_fired),
+            interrupts.half.eq(writer.half),
+            interrupts.filled.eq(Cat(queue.filled for queue in self.queues)),
+            interrupts.popped.eq(Cat(queue.popped for queue in self.queues)),
+            interrupts.doorbell.eq(self.doorbells.any),
+            interrupts.credit.eq(any_of(credit)),
+            interrupts.peer.eq(self.directory.changed),
+            interrupts.opened.eq(self.directory.opened),
+            interrupts.closed.eq(self.directory.closed),
+            interrupts.refusing.eq(writer.refusing),
+            interrupts.open.eq(self.directory.open),
+            *(interrupts.level[vm].eq(queue.level) for vm, queue in enumerate(self.queues)),
+            self.irq.eq(interrupts.lines),
+        ]
+        if self.faults is not None:
+            m.d.comb += self.manager_irq.eq(interrupts.fired.any() | self.faults.interrupt)
+
+    def _faults(self, m: Module):
+        faults, writer, reader = self.faults, self.writer, self.reader
+        wiring.connect(m, writer.fault, faults.write)
+        wiring.connect(m, reader.fault, faults.read)
+        m.d.comb += [
+            faults.clear.eq(writer.do.fault_pending),
+            faults.set_enable.eq(writer.do.fault_enable),
+            faults.set_stray.eq(writer.do.stray),
+            faults.half.eq(writer.half),
+            faults.data.eq(writer.data),
+            faults.look_record.eq(reader.record),
+            reader.fault_pending.eq(faults.pending),
+            reader.fault_enable.eq(faults.enable),
+            reader.fault_write.eq(faults.look_write.as_value()),
+            reader.fault_read.eq(faults.look_read.as_value()),
+        ]

@@ -1,0 +1,454 @@
+"""The write engine: every write with an effect beyond a lane, one per cycle, in one order for all ports."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Identity, Manager
+from postern_spec.model import pow2
+from postern_spec.regmap import Fault, Result, State
+
+from .arbiter import RoundRobin
+from .decode import Decoder
+from .faults import FaultSignature
+from .native import Sizes, write_request
+from .queue import entry, fill_bits
+from .select import any_of, bits_for, choose, mux_by_index, one_hot
+from .table import Table
+
+__all__ = ["WriteEngine", "early_fault", "result_entry"]
+
+
+def result_entry(c: Config) -> data.StructLayout:
+    """What a lane remembers of its commits: first refusal, its destination, and how many were accepted."""
+    return data.StructLayout({"code": 3, "vm": unsigned(bits_for(c.vms)), "count": 8})
+
+
+def early_fault(request, decoder_mapped, decoder_directed):
+    """Return the fault that an address alone decides, ``CLOSED`` and later ones left out, and whether it comes before ``CLOSED``.
+
+    Parameters
+    ----------
+    request : View
+        Of ``read_request`` or ``write_request``.
+    decoder_mapped, decoder_directed : Value
+        A register is there; it goes in this direction.
+    """
+    first = Mux(
+        request.allowed,
+        Mux(request.address[:2].any(), Fault.UNALIGNED, Fault.NONE),
+        Mux(request.manager, Fault.NOT_MANAGER, Fault.NO_VM),
+    )
+    late = Mux(
+        request.address[2],
+        Fault.NONE,
+        Mux(decoder_mapped, Mux(decoder_directed, Fault.NONE, Fault.DIRECTION), Fault.UNMAPPED),
+    )
+    return first, late
+
+
+class WriteEngine(wiring.Component):
+    """Takes one write per cycle, checks it, and has it act in the next.
+
+    Here messages are judged. Everything else that a write can do happens in the component that it concerns; the engine decodes,
+    refuses what ``docs/states.md`` section 1 refuses, and raises one strobe.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    requests : In(stream of write_request).array(ports)
+        Granted round robin, together with the steps of a VM that is being opened.
+    acted : Out(ports)
+        This port's request has acted at the end of this cycle.
+    slot_back : Out(ports), back : Out
+        The port whose commit acts gets this free slot.
+    do : Out
+        One strobe per writable register that others act on, by its name in lower case.
+    vm, source, target, port : Out
+        Requester; the sender and the receiver that are looked at; the port.
+    data : Out(32), half : Out(1), index : Out
+        The word; which half of a bit list; which core or tag entry.
+    push : Out(vms), message : Out(entry)
+        A message for a queue.
+    free_slots, used, limits, spent, empty : In
+        From the queues: see ``Queue``.
+    grant : Out(vms)
+        The queue takes a new limit.
+    permitted, acknowledged, source_state, target_state, source_generation, target_generation : In
+        From the directory.
+    closed_vm : In(vms)
+        This VM is closed at the end of this cycle.
+    idle : Out(1)
+        No message from ``source`` waits anywhere.
+    walking, walk_vm, walk_step, walk_last : In; walk : Out(1)
+        Steps of a VM that is being opened.
+    hold : Out(1)
+        Managers wait.
+    refused_command : In(1)
+        The directory refuses the command.
+    refusing : Out(vms)
+        Some lane of this VM waits for its refusal to be acknowledged.
+    epoch : Out(32), locked : Out(1)
+        Of the manager page.
+    fault : Out(FaultSignature)
+    look_lane, look_vm : In, look_result : Out(result_entry)
+        A lane's result for the read engine.
+    fill, fill_row : In
+    """
+
+    STROBES = (
+        "IRQ_STATE", "IRQ_TEST", "IRQ_MODERATION", "IRQ_ENABLE", "RING", "PENDING", "PEER",
+        "TEAR", "FAULT_PENDING", "FAULT_ENABLE", "WAIT_ARM", "WAIT_DISARM", "WAIT_FIRED", "STRAY",
+        "RESIDENT", "CONTROL", "PERMIT", "TAG_MATCH", "TAG_MASK", "TAG_VM",
+    )  # fmt: skip
+
+    def __init__(self, config: Config):
+        self.config = config
+        sizes = self.sizes = Sizes(config)
+        vms, ports = config.vms, len(config.ports)
+        count = bits_for(config.depth + 1)
+        vm = unsigned(sizes.vm_bits)
+        super().__init__(
+            {
+                "requests": In(stream.Signature(write_request(config))).array(ports),
+                "acted": Out(ports),
+                "slot_back": Out(ports),
+                "back": Out(unsigned(sizes.slot_bits)),
+                "do": Out(wiring.Signature({name.lower(): Out(1) for name in self.STROBES})),
+                "vm": Out(vm),
+                "source": Out(vm),
+                "target": Out(vm),
+                "data": Out(32),
+                "half": Out(1),
+                "index": Out(unsigned(max(bits_for(config.cores), bits_for(config.tags or 1)))),
+                "push": Out(vms),
+                "message": Out(entry(config)),
+                "free_slots": In(unsigned(sizes.slot_bits)).array(vms),
+                "used": In(count).array(vms),
+                "limits": In(count).array(vms),
+                "spent": In(vms),
+                "grant": Out(vms),
+                "permitted": In(1),
+                "acknowledged": In(1),
+                "source_state": In(2),
+                "target_state": In(2),
+                "source_generation": In(8),
+                "target_generation": In(8),
+                "closed_vm": In(vms),
+                "idle": Out(1),
+                "walking": In(1),
+                "walk_vm": In(vm),
+                "walk_step": In(range(max(vms, config.lanes) + 1)),
+                "walk_last": In(1),
+                "walk": Out(1),
+                "hold": Out(1),
+                "refused_command": In(1),
+                "refusing": Out(vms),
+                "epoch": Out(32),
+                "locked": Out(1),
+                "fault": Out(FaultSignature(config)),
+                "look_vm": In(vm),
+                "look_lane": In(unsigned(sizes.lane_bits)),
+                "look_result": Out(result_entry(config)),
+                "fill": In(1),
+                "fill_row": In(fill_bits(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        self._choose(m)
+        self._act(m)
+        self._judge(m)
+        self._manage(m)
+        return m
+
+    # Stage 1: choose a request and decode it.
+
+    def _choose(self, m: Module):
+        c, sizes = self.config, self.sizes
+        ports = len(self.requests)
+        managed = c.manager is not Manager.NONE
+        m.submodules.arbiter = arbiter = RoundRobin(ports + managed)
+        wants = [request.valid & ~self.fill for request in self.requests]
+        m.d.comb += arbiter.request.eq(Cat(*wants, *([self.walking & ~self.walk] if managed else [])))
+        chosen = Signal(write_request(c))
+        m.d.comb += chosen.as_value().eq(
+            choose(arbiter.grant[:ports], [request.payload.as_value() for request in self.requests])
+        )
+        m.d.comb += [request.ready.eq(grant) for request, grant in zip(self.requests, arbiter.grant, strict=False)]
+
+        guest, manager = Decoder(sizes.guest_page, chosen.offset), Decoder(sizes.manager_page, chosen.offset)
+
+        def either(wanted):
+            return Mux(chosen.manager, manager.any(wanted), guest.any(wanted))
+
+        mapped, directed = either(lambda register: True), either(lambda register: register.writable)
+        first, late = early_fault(chosen, mapped, directed)
+        full = chosen.strobes.all()
+
+        self._here = here = Signal(ports)  # whose request acts now
+        self._request = request = Signal(write_request(c))
+        self._first, self._late, self._hit = Signal(4), Signal(4), {}
+        m.d.sync += [
+            here.eq(arbiter.grant[:ports]),
+            request.eq(chosen),
+            self._first.eq(first),
+            self._late.eq(Mux(late.any() | full | chosen.address[2], late, Fault.PARTIAL)),
+        ]
+        for decoder, own in ((guest, ~chosen.manager), (manager, chosen.manager)):
+            for register in decoder.page.registers:
+                if register.writable and register.name not in ("STAGE", "COMMIT"):
+                    self._hit[register.name] = hit = Signal(name=f"hit_{register.name.lower()}")
+                    m.d.sync += hit.eq(decoder.hit(register) & own)
+
+        # Indices, ready for the tables of stage 2.
+        self._source = source = Signal(unsigned(sizes.vm_bits))
+        self._target = target = Signal(unsigned(sizes.vm_bits))
+        self._target_exists = Signal()
+        self._lane = lane = Signal(unsigned(sizes.lane_bits))
+        vm_bits = sizes.vm_bits
+        choice, sender = Signal(8), Signal(unsigned(vm_bits))
+        m.d.comb += [sender.eq(chosen.vm), choice.eq(guest.index("COMMIT", "vm"))]
+        with m.If(~chosen.manager & guest["RING"]):
+            m.d.comb += choice.eq(Mux(chosen.data[8:].any(), 255, chosen.data[:8]))
+        with m.If(~chosen.manager & guest["PENDING"]):
+            m.d.comb += choice.eq(chosen.vm)
+        with m.If(~chosen.manager & guest["PEER"]):
+            m.d.comb += choice.eq(guest.index("PEER", "vm"))
+        if managed:
+            with m.If(chosen.manager & manager["CREDITS"]):
+                m.d.comb += [
+                    choice.eq(manager.index("CREDITS", "receiver")),
+                    sender.eq(manager.index("CREDITS", "sender")),
+                ]
+            with m.If(chosen.manager & manager["PERMIT"]):
+                m.d.comb += choice.eq(manager.index("PERMIT", "vm"))
+            with m.If(chosen.manager & manager["CONTROL"]):
+                m.d.comb += [choice.eq(manager.index("CONTROL", "vm")), sender.eq(choice[:vm_bits])]
+            self._walk = walk = Signal()
+            m.d.sync += walk.eq(arbiter.grant[-1])
+            with m.If(arbiter.grant[-1]):
+                m.d.comb += [sender.eq(self.walk_vm), choice.eq(Mux(self.walk_last, self.walk_vm, self.walk_step))]
+        else:
+            self._walk = Const(0, 1)
+        m.d.sync += [
+            source.eq(sender),
+            target.eq(choice),
+            self._target_exists.eq(choice < c.vms),
+            lane.eq(Mux(chosen.commit, guest.index("COMMIT", "lane"), guest.index("ACK", "lane"))[: sizes.lane_bits]),
+        ]
+
+    # Stage 2: act.
+
+    def _act(self, m: Module):
+        c, sizes = self.config, self.sizes
+        request = self._request
+        self._valid = valid = Signal()
+        closed = Signal()
+        self._refused = refused = Signal(4)  # why, as far as it is known before looking at what the write wants
+        m.d.comb += [
+            valid.eq(self._here.any()),
+            # A staged word comes here only from a closed VM, or damaged; its port has looked already.
+            closed.eq(
+                ~request.manager & ((self.source_state == State.CLOSED) | (request.direct & request.strobes.all()))
+            ),
+            refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
+            self.acted.eq(self._here),
+            self.walk.eq(self._walk),
+            self.vm.eq(request.vm),
+            self.source.eq(self._source),
+            self.target.eq(self._target),
+            self.data.eq(request.data),
+        ]
+        self._closed = closed
+        self._good = good = Signal()
+        m.d.comb += good.eq(valid & ~refused.any() & ~request.address[2])
+        self._late_fault = Signal(4)  # why, by what the write wants
+        m.d.comb += [
+            self.fault.valid.eq(valid & (refused.any() | self._late_fault.any())),
+            self.fault.kind.eq(Mux(refused.any(), refused, self._late_fault)),
+            self.fault.record.eq(Mux(request.known, request.vm, c.vms)),
+            self.fault.address.eq(request.address),
+            self.fault.port.eq(any_of([Mux(here, p, 0) for p, here in enumerate(self._here)])),
+        ]
+        if c.vms > 32:
+            m.d.comb += self.half.eq(request.offset[3])  # every bit list lies at a stride of 8
+        if c.manager is not Manager.NONE:
+            decoder = Decoder(sizes.manager_page, request.offset)
+            with m.If(self._hit["RESIDENT"]):
+                m.d.comb += self.index.eq(decoder.index("RESIDENT", "core"))
+            if c.tags:
+                with m.If(self._hit["TAG_MATCH"] | self._hit["TAG_MASK"] | self._hit["TAG_VM"]):
+                    m.d.comb += self.index.eq(decoder.index("TAG_MATCH", "entry"))
+        with m.If(self._hit["IRQ_ENABLE"]):
+            m.d.comb += self.index.eq(Decoder(sizes.guest_page, request.offset).index("IRQ_ENABLE", "core"))
+
+    def _strobe(self, name: str, allowed=1):
+        return getattr(self.do, name.lower()).eq(self._good & self._hit[name] & allowed)
+
+    def _judge(self, m: Module):
+        """Messages, their results and doorbells."""
+        c, sizes = self.config, self.sizes
+        request = self._request
+        row = Cat(self._lane, request.vm)
+        lane_rows = c.vms * pow2(c.lanes)
+        fresh = {"code": int(Result.ACCEPTED), "vm": 0, "count": 0}
+        m.submodules.results = results = Table(
+            lane_rows, result_entry(c).size, readers=2, init=[result_entry(c).const(fresh).as_value().value] * lane_rows,
+            fill_bits=len(self.fill_row),
+        )  # fmt: skip
+        result = data.View(result_entry(c), results.read(m, 0, row))
+        m.d.comb += [
+            results.fill.eq(self.fill),
+            results.fill_row.eq(self.fill_row),
+            self.look_result.as_value().eq(results.read(m, 1, Cat(self.look_lane, self.look_vm))),
+        ]
+
+        draining = self.source_state == State.DRAINING
+        alive = (self.target_state == State.OPEN) | (self.target_state == State.PAUSED)
+        may, reaches, room, accept, refuse = (
+            Signal(name=name) for name in ("may", "reaches", "room", "accept", "refuse")
+        )
+        commit = Signal()
+        code = Signal(Result)
+        m.d.comb += [
+            commit.eq(self._valid & request.commit & ~self._closed & (result.code == Result.ACCEPTED)),
+            may.eq(self.permitted & ~draining & self._target_exists),
+            reaches.eq(alive & self.acknowledged),
+            room.eq((self.target_state != State.PAUSED) & ~mux_by_index(list(self.spent), self._target)),
+            accept.eq(commit & ~request.torn & may & reaches & room),
+            refuse.eq(commit & ~accept),
+            code.eq(Result.NO_CREDIT),
+        ]
+        with m.If(request.torn):
+            m.d.comb += code.eq(Result.TORN)
+        with m.Elif(~may):
+            m.d.comb += code.eq(Result.DENIED)
+        with m.Elif(~reaches):
+            m.d.comb += code.eq(Result.PEER_GONE)
+
+        m.d.comb += [
+            self.push.eq(Cat(one_hot(self._target, c.vms, accept))),
+            self.message.slot.eq(request.slot),
+            self.message.last.eq(request.last),
+            self.message.sender.eq(request.vm),
+            self.message.generation.eq(self.source_generation),
+            self.slot_back.eq(self._here & (request.commit & ~request.torn).replicate(len(self._here))),
+            self.back.eq(Mux(accept, mux_by_index(list(self.free_slots), self._target), request.slot)),
+        ]
+
+        # Results, and who waits for an acknowledge.
+        acknowledge = self._good & self._hit["ACK"]
+        new = Signal(result_entry(c))
+        m.d.comb += [
+            new.code.eq(Mux(refuse, code, Result.ACCEPTED)),
+            new.vm.eq(Mux(refuse, self._target, 0)),
+            new.count.eq(Mux(commit, result.count + accept, 0)),
+            results.write.eq(commit | acknowledge),
+            results.write_row.eq(row),
+            results.write_data.eq(new),
+        ]
+        if c.manager is not Manager.NONE:
+            with m.If(self._walk):
+                m.d.comb += [
+                    results.write.eq(self.walk_step < c.lanes),
+                    results.write_row.eq(Cat(self.walk_step[: sizes.lane_bits], self._source)),
+                ]
+        flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]
+        for vm, (lanes, own) in enumerate(zip(flags, one_hot(request.vm, c.vms), strict=True)):
+            for lane, here in enumerate(one_hot(self._lane, c.lanes)):
+                with m.If(own & here & (refuse | acknowledge)):
+                    m.d.sync += lanes[lane].eq(refuse)
+            with m.If(self.closed_vm[vm]):
+                m.d.sync += lanes.eq(0)
+            m.d.comb += self.refusing[vm].eq(lanes.any())
+
+        # Doorbells and acknowledged generations.
+        rings, greets = self._good & self._hit["RING"], self._good & self._hit["PEER"]
+        denied = (
+            (refuse & (code == Result.DENIED)) | (rings & ~may) | (greets & ~(self.permitted & self._target_exists))
+        )
+        with m.If(denied):
+            m.d.comb += self._late_fault.eq(Fault.DENIED)
+        m.d.comb += [
+            self._strobe("RING", may & reaches),
+            self._strobe("PENDING"),
+            self._strobe("PEER", self.permitted & self._target_exists & (request.data == self.target_generation)),
+            *(self._strobe(f"IRQ_{name}") for name in ("STATE", "TEST", "ENABLE")),
+        ]
+        if c.moderation:
+            m.d.comb += self._strobe("IRQ_MODERATION")
+
+    def _manage(self, m: Module):
+        """The manager page."""
+        c = self.config
+        idle = Signal(c.vms)
+        m.d.comb += [idle.eq(Cat(used == 0 for used in self.used)), self.idle.eq(idle.all())]
+        if c.manager is Manager.NONE:
+            return
+        word = self.data
+        vm_exists = word[:6] < c.vms
+        manages = {name: self._good & self._hit[name] for name in self._hit}
+        with m.If(manages["EPOCH"]):
+            m.d.sync += self.epoch.eq(word)
+        if c.tags:
+            with m.If(manages["LOCK"] & word[0]):
+                m.d.sync += self.locked.eq(1)
+
+        # A new limit must leave room for what waits, and for what was promised to others.
+        count = len(self.used[0])
+        m.submodules.promised = promised = Table(
+            c.vms, count, readers=1, init=[c.credits * (c.vms - 1) if c.open_at_reset else 0] * c.vms,
+            fill_bits=len(self.fill_row),
+        )  # fmt: skip
+        old = mux_by_index(list(self.limits), self._target)
+        used = mux_by_index(list(self.used), self._target)
+        total = Signal(count + 2)
+        fits = Signal()
+        asked = word[:count]
+        m.d.comb += [
+            promised.fill.eq(self.fill),
+            promised.fill_row.eq(self.fill_row),
+            total.eq(promised.read(m, 0, self._target) - old + asked),
+            fits.eq(~word[count:16].any() & (asked <= c.depth) & (asked >= used) & (total <= c.depth)),
+            self.grant.eq(Cat(one_hot(self._target, c.vms, manages["CREDITS"] & fits))),
+            promised.write.eq(manages["CREDITS"] & fits),
+            promised.write_row.eq(self._target),
+            promised.write_data.eq(total),
+        ]
+
+        port_exists = word[8:12] < len(c.ports)
+        static = Cat(port.identity is Identity.STATIC for port in c.ports for _ in range(port.cores))
+        at_static = static.bit_select(self.index[: bits_for(c.cores)], 1) if c.cores > 1 else static
+        bad = {
+            "CREDITS": ~fits,
+            "TEAR": ~(vm_exists & port_exists),
+            "RESIDENT": at_static | (word[31] & ~vm_exists),
+            "CONTROL": self.refused_command,
+        }
+        if c.tags:
+            bad |= {
+                "TAG_MATCH": self.locked,
+                "TAG_MASK": self.locked,
+                "TAG_VM": self.locked | (word[31] & ~vm_exists),
+            }
+        with m.If(Cat(manages[name] & wrong for name, wrong in bad.items()).any()):
+            m.d.comb += self._late_fault.eq(Fault.BAD_VALUE)
+        strobes = [
+            "TEAR",
+            "FAULT_PENDING",
+            "FAULT_ENABLE",
+            "WAIT_ARM",
+            "WAIT_DISARM",
+            "WAIT_FIRED",
+            "STRAY",
+            "RESIDENT",
+        ]
+        strobes += ["TAG_MATCH", "TAG_MASK", "TAG_VM"] if c.tags else []
+        m.d.comb += [self._strobe(name, ~Value.cast(bad[name]) if name in bad else 1) for name in strobes]
+        m.d.comb += [self._strobe("CONTROL"), self._strobe("PERMIT")]
+        m.d.comb += self.hold.eq(self.walking | manages["CONTROL"])
