@@ -210,12 +210,11 @@ class Model:
         if self._walking is None:
             raise RuntimeError("a VM must be opening for a step of it, not none")
         vm, step = self._walking
-        if step < self.config.vms:
-            self._vms[step].acknowledged &= ~(1 << vm)
-            self._vms[step].pending &= ~(1 << vm)
-        step += 1
         if step < max(self.config.vms, self.config.lanes):
-            self._walking = vm, step
+            if step < self.config.vms:
+                self._vms[step].acknowledged &= ~(1 << vm)
+                self._vms[step].pending &= ~(1 << vm)
+            self._walking = vm, step + 1
             return False
         self._walking = None
         opened = self._vms[vm]
