@@ -159,8 +159,9 @@ class Mailbox:
         Address of the guest page.
     config : Config or None
         The block, or whatever agrees with it in what ``probe`` returns. ``None``: probe.
-    core : int
-        Core on which this runs, counted over all ports: whose interrupt line ``wait`` and ``receive`` enable.
+    core : int or None
+        Core on which this runs, counted over all ports: whose interrupt line ``wait`` and ``receive`` enable. ``None``:
+        the first core behind the port that ``SELF`` names, all ports having as many; read when it is needed first.
 
     Raises
     ------
@@ -168,14 +169,12 @@ class Mailbox:
         Probing found no block.
     """
 
-    def __init__(self, bus: Bus, base: int = 0, config: Config | None = None, *, core: int = 0):
+    def __init__(self, bus: Bus, base: int = 0, config: Config | None = None, *, core: int | None = None):
         c = config or probe(bus, base)
-        if not 0 <= core < c.cores:
-            raise ValueError(f"core must be from 0 to {c.cores - 1}, not {core}")
         self.bus = bus
         self.base = base
         self.config = c
-        self.core = core
+        self._core = None if core is None else self._check_core(core)
         self.page: Page = guest_page(c)
         self._read, self._write = bus.read32, bus.write32
 
@@ -205,6 +204,16 @@ class Mailbox:
             (field.lsb, (1 << field.width) - 1)
             for field in (header.COUNT, header.KIND, header.SENDER, header.GENERATION)
         )
+
+    @property
+    def core(self) -> int:
+        """Core on which this runs."""
+        if self._core is None:
+            ports, cores = len(self.config.ports), self.config.cores
+            if cores % ports:
+                raise ValueError(f"core must be given where {ports} ports share {cores} cores, not None")
+            self._core = self.identity().port * (cores // ports)
+        return self._core
 
     # Who and whom
 
@@ -454,11 +463,11 @@ class Mailbox:
 
     def irq_enable(self, sources: int, core: int | None = None) -> None:
         """Let just these sources raise the line of a core (of this one) while this VM is resident there. One write."""
-        self._write(self._enable[self._check_core(core)], sources)
+        self._write(self._enable[self.core if core is None else self._check_core(core)], sources)
 
     def irq_enabled(self, core: int | None = None) -> Source:
         """Return the sources that raise the line of a core (of this one). One read."""
-        return Source(self._read(self._enable[self._check_core(core)]))
+        return Source(self._read(self._enable[self.core if core is None else self._check_core(core)]))
 
     def moderation(self, count: int, time: int) -> None:
         """Hold ``MAIL`` back until ``count`` messages wait, or for ``time`` clock cycles. 0 and 0: not at all. One
@@ -500,8 +509,7 @@ class Mailbox:
         if not 0 <= lane < self.config.lanes:
             raise ValueError(f"lane must be from 0 to {self.config.lanes - 1}, not {lane}")
 
-    def _check_core(self, core: int | None) -> int:
-        core = self.core if core is None else core
+    def _check_core(self, core: int) -> int:
         if not 0 <= core < self.config.cores:
             raise ValueError(f"core must be from 0 to {self.config.cores - 1}, not {core}")
         return core

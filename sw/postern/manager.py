@@ -1,0 +1,543 @@
+"""The manager's side: what a hypervisor or boot firmware does with a block."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from postern_spec.config import Config, Identity
+from postern_spec.model import Page, Register
+from postern_spec.regmap import Command, Fault, State, address_map, manager_page
+
+from .bus import Bus
+from .errors import CommandRefused, DeviceError
+
+__all__ = ["FaultRecord", "Limit", "Manager", "Status", "Tag", "VmStatus"]
+
+_WORD = 0xFFFF_FFFF
+
+
+class FaultRecord(NamedTuple):
+    """The first refused access of a VM in one direction since its records were cleared.
+
+    Parameters
+    ----------
+    vm : int or None
+        Whose; ``None``: requests without a VM-ID.
+    write : bool
+        Direction.
+    kind : Fault
+        Why it was refused.
+    port : int
+        Port that carried it.
+    address : int
+        Byte address at that port.
+    times : int
+        Refused accesses in all, up to 65535.
+    """
+
+    vm: int | None
+    write: bool
+    kind: Fault
+    port: int
+    address: int
+    times: int
+
+
+class Limit(NamedTuple):
+    """Credits of a sender at a receiver: granted, and in use by messages that wait."""
+
+    limit: int
+    used: int
+
+
+class Tag(NamedTuple):
+    """An entry of the tag table. ``vm`` is ``None`` where it is not used."""
+
+    match: int
+    mask: int
+    vm: int | None
+
+
+class VmStatus(NamedTuple):
+    """What the manager sees of a VM.
+
+    Parameters
+    ----------
+    vm : int
+        VM-ID.
+    state : State
+    generation : int
+    queued : int
+        Messages in its queue.
+    senders : tuple of int
+        Who may send to it.
+    limits : tuple of Limit
+        Credits at it, of each sender.
+    cores : tuple of int
+        Where it is resident.
+    waiting : bool
+        It has something pending and enabled, and is nowhere resident.
+    """
+
+    vm: int
+    state: State
+    generation: int
+    queued: int
+    senders: tuple[int, ...]
+    limits: tuple[Limit, ...]
+    cores: tuple[int, ...]
+    waiting: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """All that the manager configured and sees. As text it is a table."""
+
+    epoch: int
+    vms: tuple[VmStatus, ...]
+    faults: tuple[FaultRecord, ...]
+
+    def __str__(self) -> str:
+        heads = ("VM", "state", "generation", "queued", "cores", "waiting", "may be sent to by (used/credits)")
+        rows = [
+            (
+                str(it.vm),
+                it.state.name.lower(),
+                str(it.generation),
+                str(it.queued),
+                " ".join(map(str, it.cores)) or "-",
+                "yes" if it.waiting else "-",
+                " ".join(f"{s} ({it.limits[s].used}/{it.limits[s].limit})" for s in it.senders) or "-",
+            )
+            for it in self.vms
+        ]
+        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heads, *rows)
+        ]
+        for fault in self.faults:
+            whom = "no VM" if fault.vm is None else f"VM {fault.vm}"
+            way = "write" if fault.write else "read"
+            lines.append(
+                f"fault of {whom}: {way} of {fault.address:#x} at port {fault.port}, {fault.kind.name}, x{fault.times}"
+            )
+        return "\n".join(line.rstrip() for line in lines)
+
+
+class Manager:
+    """The manager page. All of it can be read back, so a restarted manager adopts a running block.
+
+    Parameters
+    ----------
+    bus : Bus
+        The way to the registers.
+    config : Config
+        The block. The manager knows what it runs on; only guests probe.
+    base : int or None
+        Address of the manager page; by default where the first port has it.
+
+    Raises
+    ------
+    ValueError
+        The block has no manager page.
+    DeviceError
+        There is none at ``base``, or this is not the manager.
+    """
+
+    def __init__(self, bus: Bus, config: Config, base: int | None = None):
+        page = manager_page(config)
+        if not page.size:
+            raise ValueError(f"manager must be one that has a page, not {config.manager}")
+        self.bus = bus
+        self.config = config
+        self.page: Page = page
+        found = address_map(config, 0).manager_base if base is None else base
+        assert found is not None
+        self.base = found
+        self.drain_port()
+
+    # VMs
+
+    def open(self, vm: int) -> int:
+        """Open a VM, and return its new generation. Peers must connect again.
+
+        Raises
+        ------
+        CommandRefused
+            It is not closed; or 255 generations have passed while a message of the first still waits somewhere.
+        """
+        self._command(vm, Command.OPEN)
+        return self._read(self.page.GENERATION, vm)
+
+    def pause(self, vm: int) -> None:
+        """Let nobody send to a VM: they see ``NO_CREDIT``.
+
+        Raises
+        ------
+        CommandRefused
+            It is not open.
+        """
+        self._command(vm, Command.PAUSE)
+
+    def resume(self, vm: int) -> None:
+        """End a pause.
+
+        Raises
+        ------
+        CommandRefused
+            It is not paused.
+        """
+        self._command(vm, Command.RESUME)
+
+    def drain(self, vm: int) -> None:
+        """Let a VM receive but not send, and nobody send to it: the way to an empty queue.
+
+        Raises
+        ------
+        CommandRefused
+            It is neither open nor paused.
+        """
+        self._command(vm, Command.DRAIN)
+
+    def close(self, vm: int) -> None:
+        """Close a VM.
+
+        Raises
+        ------
+        CommandRefused
+            It is closed, or messages are in its queue; the text says how many.
+        """
+        self._command(vm, Command.CLOSE)
+
+    def state(self, vm: int) -> State:
+        """Return the state of a VM."""
+        return State(self.page.CONTROL.STATE.get(self._read(self.page.CONTROL, vm)))
+
+    def queued(self, vm: int) -> int:
+        """Return how many messages are in the queue of a VM."""
+        return self.page.CONTROL.QUEUED.get(self._read(self.page.CONTROL, vm))
+
+    def generation(self, vm: int) -> int:
+        """Return the generation of a VM; 0 if it was never opened."""
+        return self._read(self.page.GENERATION, vm)
+
+    def _command(self, vm: int, command: Command) -> None:
+        register = self.page.CONTROL
+        self._write(register, register.COMMAND.put(command), vm)
+        word = self._read(register, vm)
+        if not register.REFUSED.get(word):
+            return
+        state, queued = State(register.STATE.get(word)), register.QUEUED.get(word)
+        allowed = {
+            Command.OPEN: (State.CLOSED,),
+            Command.PAUSE: (State.OPEN,),
+            Command.RESUME: (State.PAUSED,),
+            Command.DRAIN: (State.OPEN, State.PAUSED),
+            Command.CLOSE: (State.OPEN, State.PAUSED, State.DRAINING),
+        }[command]
+        name = command.name.lower()
+        if state not in allowed:
+            wanted = " or ".join(item.name.lower() for item in allowed)
+            raise CommandRefused(f"VM {vm} must be {wanted} to {name}, not {state.name.lower()}")
+        if command is Command.CLOSE:
+            raise CommandRefused(f"queue of VM {vm} must be empty to close, not hold {queued} messages")
+        raise CommandRefused(f"queues must hold no message of VM {vm} to {name} it in generation 1, not still some")
+
+    # Who may talk to whom
+
+    def permit(self, sender: int, receiver: int, allowed: bool = True) -> None:
+        """Say whether ``sender`` may send to ``receiver`` and ring it. Withdrawal acts on the next commit."""
+        self._check_vm(sender)
+        half, bit = divmod(sender, 32)
+        old = self._read(self.page.PERMIT, receiver, half)
+        self._write(self.page.PERMIT, old | 1 << bit if allowed else old & ~(1 << bit), receiver, half)
+
+    def permitted(self, receiver: int) -> int:
+        """Return who may send to a VM, one bit per VM."""
+        return self._read_mask(self.page.PERMIT, receiver)
+
+    def credits(self, sender: int, receiver: int, count: int) -> None:
+        """Let up to ``count`` messages of ``sender`` wait at ``receiver``.
+
+        Raises
+        ------
+        CommandRefused
+            Fewer than wait there now, or more than the queue has room for beside what others were granted.
+        """
+        register = self.page.CREDITS
+        self._write(register, register.LIMIT.put(count), receiver, sender)
+        limit, used = self.limit(sender, receiver)
+        if limit != count:
+            depth = self.config.depth
+            raise CommandRefused(
+                f"credits of VM {sender} at VM {receiver} must be at least the {used} in use, "
+                f"and with those of others at most {depth}, not {count}"
+            )
+
+    def limit(self, sender: int, receiver: int) -> Limit:
+        """Return the credits of ``sender`` at ``receiver``."""
+        register = self.page.CREDITS
+        word = self._read(register, receiver, sender)
+        return Limit(register.LIMIT.get(word), register.USED.get(word))
+
+    def connect(self, a: int, b: int, credits: int) -> None:
+        """Let two VMs send to each other, each with so many credits. Raises what ``credits`` raises."""
+        for sender, receiver in ((a, b), (b, a)):
+            self.credits(sender, receiver, credits)
+            self.permit(sender, receiver)
+
+    # Scheduling
+
+    def drain_port(self) -> None:
+        """Return when every write that this port accepted before has taken effect.
+
+        Raises
+        ------
+        DeviceError
+            There is no manager page, or this is not the manager.
+        """
+        word = self._read(self.page.DRAIN)
+        if word != 1:
+            raise DeviceError(f"DRAIN must read as 1 for the manager, not {word:#x}")
+
+    def tear(self, vm: int, port: int) -> None:
+        """Empty the lanes of a VM at a port: what a vCPU has left half written there when it leaves."""
+        self._check_vm(vm)
+        if not 0 <= port < len(self.config.ports):
+            raise ValueError(f"port must be from 0 to {len(self.config.ports) - 1}, not {port}")
+        register = self.page.TEAR
+        self._write(register, register.pack(VM=vm, PORT=port))
+
+    def resident(self, core: int, vm: int | None) -> None:
+        """Say who runs on a core; ``None``: nobody.
+
+        Raises
+        ------
+        ValueError
+            No such core or VM, or the core is behind a ``static`` port.
+        """
+        register = self.page.RESIDENT
+        c = self.config
+        if vm is not None:
+            self._check_vm(vm)
+        for index, port in enumerate(c.ports):
+            if port.identity is Identity.STATIC and c.core_base(index) <= core < c.core_base(index) + port.cores:
+                raise ValueError(f"core must not be behind a static port to change who runs there, not {core}")
+        self._write(register, 0 if vm is None else register.pack(VM=vm, VALID=1), core)
+
+    def who(self, core: int) -> int | None:
+        """Return who runs on a core."""
+        register = self.page.RESIDENT
+        word = self._read(register, core)
+        return register.VM.get(word) if register.VALID.get(word) else None
+
+    def schedule(self, core: int, old: int | None, new: int | None, port: int) -> None:
+        """Switch a core from a vCPU of one VM to that of another.
+
+        The caller has stopped the old vCPU, let its accesses finish (a barrier on that core), and reaches the
+        manager page through the same port. Then: ``DRAIN``, so that all that the old vCPU wrote has taken effect;
+        ``TEAR``, so that nothing half written stays; ``RESIDENT``; and a watch on the old VM, so that whatever is
+        pending or comes for it while it is nowhere resident raises the manager's interrupt. The watch on the new VM
+        ends.
+
+        Parameters
+        ----------
+        core : int
+            The core.
+        old, new : int or None
+            VM that leaves, VM that comes.
+        port : int
+            Port behind which the core is.
+        """
+        self.drain_port()
+        if old is not None:
+            self.tear(old, port)
+        self.resident(core, new)
+        if new is not None:
+            self.disarm(1 << new)
+        if old is not None and old != new:
+            self.arm(1 << old)
+
+    # Waiting: all masks have one bit per VM
+
+    def waiting(self) -> int:
+        """Return the VMs that have something pending and enabled and are nowhere resident."""
+        return self._read_mask(self.page.WAITING)
+
+    def arm(self, mask: int) -> None:
+        """Watch VMs: the first moment in which one is waiting, now or later, makes it ``fired`` and ends the watch."""
+        self._write_mask(self.page.WAIT_ARM, mask)
+
+    def disarm(self, mask: int) -> None:
+        """End the watch on VMs."""
+        self._write_mask(self.page.WAIT_DISARM, mask)
+
+    def armed(self) -> int:
+        """Return the VMs that are watched."""
+        return self._read_mask(self.page.WAIT_ARM)
+
+    def fired(self) -> int:
+        """Return the VMs whose watch fired. Any raises the manager's interrupt."""
+        return self._read_mask(self.page.WAIT_FIRED)
+
+    def acknowledge(self, mask: int) -> None:
+        """Take note of fired watches."""
+        self._write_mask(self.page.WAIT_FIRED, mask)
+
+    # Tags
+
+    def tag(self, entry: int, match: int, mask: int, vm: int | None) -> None:
+        """Map the tags that have the bits ``match`` where ``mask`` has ones to a VM; the lowest entry that matches
+        counts.
+
+        The entry is out of use while it changes.
+
+        Raises
+        ------
+        CommandRefused
+            The tag table is locked.
+        """
+        page = self.page
+        if "TAG_VM" not in page:
+            raise ValueError("block must have a sideband port to map tags, not none")
+        if vm is not None:
+            self._check_vm(vm)
+        if self.tags_locked():
+            raise CommandRefused("tag table must be unlocked to change, not locked until reset")
+        self._write(page.TAG_VM, 0, entry)
+        self._write(page.TAG_MATCH, page.TAG_MATCH.VALUE.put(match), entry)
+        self._write(page.TAG_MASK, page.TAG_MASK.VALUE.put(mask), entry)
+        if vm is not None:
+            self._write(page.TAG_VM, page.TAG_VM.pack(VM=vm, VALID=1), entry)
+
+    def tags(self) -> list[Tag]:
+        """Return the tag table; empty where there is none."""
+        page, table = self.page, []
+        for entry in range(self.config.tags):
+            word = self._read(page.TAG_VM, entry)
+            vm = page.TAG_VM.VM.get(word) if page.TAG_VM.VALID.get(word) else None
+            table.append(Tag(self._read(page.TAG_MATCH, entry), self._read(page.TAG_MASK, entry), vm))
+        return table
+
+    def lock_tags(self) -> None:
+        """Let nobody change the tag table until reset."""
+        self._write(self.page.LOCK, self.page.LOCK.pack(TAGS=1))
+
+    def tags_locked(self) -> bool:
+        """Return whether the tag table is locked."""
+        return bool(self.page.LOCK.TAGS.get(self._read(self.page.LOCK)))
+
+    # Faults
+
+    def faults(self) -> list[FaultRecord]:
+        """Return what was refused, VM by VM, writes before reads, requests without a VM-ID last."""
+        found = []
+        pending = self._read_mask(self.page.FAULT_PENDING)
+        stray = self.page.STRAY.PENDING.get(self._read(self.page.STRAY))
+        for index in range(self.config.vms + 1):
+            vm = index if index < self.config.vms else None
+            if stray if vm is None else pending >> index & 1:
+                found += [record for write in (True, False) if (record := self._record(vm, index, write))]
+        return found
+
+    def _record(self, vm: int | None, index: int, write: bool) -> FaultRecord | None:
+        page = self.page
+        info, address = (
+            (page.FAULT_WRITE, page.FAULT_WRITE_ADDRESS) if write else (page.FAULT_READ, page.FAULT_READ_ADDRESS)
+        )
+        word = self._read(info, index)
+        if not word:
+            return None
+        return FaultRecord(
+            vm,
+            write,
+            Fault(info.KIND.get(word)),
+            info.PORT.get(word),
+            self._read(address, index),
+            info.COUNT.get(word),
+        )
+
+    def clear_faults(self, vm: int | None) -> None:
+        """Clear both records of a VM, or with ``None`` those of requests without a VM-ID, and arm them again."""
+        if vm is not None:
+            self._check_vm(vm)
+            self._write_mask(self.page.FAULT_PENDING, 1 << vm)
+        else:
+            register = self.page.STRAY
+            enabled = register.ENABLE.get(self._read(register))
+            self._write(register, register.pack(PENDING=1, ENABLE=enabled))
+
+    def fault_interrupts(self, mask: int, stray: bool = False) -> None:
+        """Let faults of just these VMs, and of requests without a VM-ID, raise the manager's interrupt."""
+        self._check_mask(mask)
+        for half in range(self._halves):
+            self._write(self.page.FAULT_ENABLE, mask >> 32 * half & _WORD, half)
+        self._write(self.page.STRAY, self.page.STRAY.pack(ENABLE=stray))
+
+    # All of it
+
+    @property
+    def epoch(self) -> int:
+        """Boot epoch that guests read."""
+        return self._read(self.page.EPOCH)
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        self._write(self.page.EPOCH, value)
+
+    def status(self) -> Status:
+        """Return all that can be seen. ``str`` of it is a table."""
+        vms = range(self.config.vms)
+        cores = [self.who(core) for core in range(self.config.cores)]
+        waiting = self.waiting()
+        seen = []
+        for vm in vms:
+            word = self._read(self.page.CONTROL, vm)
+            permitted = self.permitted(vm)
+            seen.append(
+                VmStatus(
+                    vm,
+                    State(self.page.CONTROL.STATE.get(word)),
+                    self.generation(vm),
+                    self.page.CONTROL.QUEUED.get(word),
+                    tuple(sender for sender in vms if permitted >> sender & 1),
+                    tuple(self.limit(sender, vm) for sender in vms),
+                    tuple(core for core, who in enumerate(cores) if who == vm),
+                    bool(waiting >> vm & 1),
+                )
+            )
+        return Status(self.epoch, tuple(seen), tuple(self.faults()))
+
+    # Registers
+
+    @property
+    def _halves(self) -> int:
+        return (self.config.vms + 31) // 32
+
+    def _at(self, register: Register, indices: tuple[int, ...]) -> int:
+        try:
+            return self.base + register.at(*indices)
+        except IndexError as error:
+            raise ValueError(str(error)) from None
+
+    def _read(self, register: Register, *indices: int) -> int:
+        return self.bus.read32(self._at(register, indices))
+
+    def _write(self, register: Register, value: int, *indices: int) -> None:
+        self.bus.write32(self._at(register, indices), value)
+
+    def _read_mask(self, register: Register, *indices: int) -> int:
+        return sum(self._read(register, *indices, half) << 32 * half for half in range(self._halves))
+
+    def _write_mask(self, register: Register, mask: int) -> None:
+        self._check_mask(mask)
+        for half in range(self._halves):
+            if part := mask >> 32 * half & _WORD:
+                self._write(register, part, half)
+
+    def _check_vm(self, vm: int) -> None:
+        if not 0 <= vm < self.config.vms:
+            raise ValueError(f"VM must be from 0 to {self.config.vms - 1}, not {vm}")
+
+    def _check_mask(self, mask: int) -> None:
+        if not 0 <= mask < 1 << self.config.vms:
+            raise ValueError(f"mask must have no bit beyond VM {self.config.vms - 1}, not {mask:#x}")
