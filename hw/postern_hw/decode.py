@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Value
 
 from postern_spec.model import Page, Register, pow2
 
-from .select import bits_for
+from .select import log2
 
 __all__ = ["Decoder"]
 
@@ -40,7 +40,7 @@ class Decoder:
         register = getattr(self.page, name)
         chosen = next(item for item in register.dims if item.name == dim)
         low = chosen.stride.bit_length() - 1
-        return self.offset[low : low + bits_for(pow2(chosen.count))]
+        return self.offset[low : low + log2(chosen.count)]
 
     def any(self, wanted) -> Value:
         """Whether the offset is one of a register for which ``wanted(register)`` holds."""
@@ -52,7 +52,7 @@ class Decoder:
         bounds = []
         for dim in register.dims:
             low = dim.stride.bit_length() - 1
-            width = bits_for(pow2(dim.count))
+            width = log2(dim.count)
             pattern[low : low + width] = "-" * width
             if dim.count != pow2(dim.count):
                 bounds.append(self.offset[low : low + width] < dim.count)

@@ -8,7 +8,7 @@ from postern_spec.config import Config, Identity, Manager
 from postern_spec.regmap import address_map
 
 from .native import Sizes
-from .select import bits_for, choose, lowest, mux_by_index
+from .select import bits_for, choose, log2, lowest, mux_by_index
 
 __all__ = ["Binding", "TagTable", "resident", "tag_entry"]
 
@@ -115,7 +115,7 @@ class Binding(wiring.Component):
         super().__init__(
             {
                 "address": In(address_map(config, port).bits),
-                "tag": In(unsigned(config.tag_bits if sideband else 0)),
+                "tag": In(config.tag_bits if sideband else 1),
                 "secure": In(1),
                 "entries": In(tag_entry(config)).array(config.tags),
                 "resident": In(resident(config)),
@@ -142,8 +142,8 @@ class Binding(wiring.Component):
         elif chosen.identity is Identity.RESIDENT:
             m.d.comb += [self.known.eq(self.resident.valid), self.vm.eq(Mux(self.known, self.resident.vm, 0))]
         elif chosen.identity is Identity.PAGE:
-            page = below[bits_for(c.page_stride) :]
-            in_page = below[: bits_for(c.page_stride)]
+            page = below[log2(c.page_stride) :]
+            in_page = below[: log2(c.page_stride)]
             with m.If(~self.manager):
                 m.d.comb += [
                     self.known.eq(page < c.vms),

@@ -1,15 +1,16 @@
 """The bus inside: what adapters give to ports, and ports to the engines."""
 
 from amaranth.hdl import unsigned
-from amaranth.lib import data
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
 from postern_spec.regmap import address_map, guest_page, manager_page
 
-from .select import bits_for
+from .select import bits_for, log2
 
-__all__ = ["Sizes", "bus_read", "bus_write", "read_request", "read_response", "write_request"]
+__all__ = ["Sizes", "bus_read", "bus_write", "done", "read_request", "read_response", "write_request"]
 
 
 class Sizes:
@@ -18,11 +19,13 @@ class Sizes:
     Attributes
     ----------
     vm_bits, lane_bits, word_bits, port_bits : int
-        Width of an index; 0 where there is only one.
+        Width of an index.
+    lane_log : int
+        Address bits of a lane; 0 where there is only one.
     address_bits, offset_bits : int
         Widest address of any port; widest offset within a page.
-    banks, rows : int
-        Block RAM banks of the pool, and words of a slot in each.
+    words, banks, rows : int
+        Words of a slot, block RAM banks of the pool, and words of a slot in each.
     slots, slot_bits : int
         Message slots: the queues', one per lane, one spare per port.
     """
@@ -30,12 +33,14 @@ class Sizes:
     def __init__(self, c: Config):
         self.vm_bits = bits_for(c.vms)
         self.lane_bits = bits_for(c.lanes)
+        self.lane_log = log2(c.lanes)
         self.word_bits = bits_for(c.words)
         self.port_bits = bits_for(len(c.ports))
         self.address_bits = max(address_map(c, port).bits for port in range(len(c.ports)))
         self.offset_bits = self.address_bits - (c.manager is not Manager.NONE)
-        self.banks = min(pow2(len(c.ports)), pow2(c.words))
-        self.rows = pow2(c.words) // self.banks
+        self.words = pow2(c.words)
+        self.banks = min(pow2(len(c.ports)), self.words)
+        self.rows = self.words // self.banks
         self.lane_slots = [len(c.port_vms(port)) * c.lanes for port in range(len(c.ports))]
         self.slots = c.vms * c.depth + sum(self.lane_slots) + len(c.ports)
         self.slot_bits = bits_for(self.slots)
@@ -44,7 +49,7 @@ class Sizes:
 
 
 def _tag_bits(c: Config, port: int) -> int:
-    return c.tag_bits if c.ports[port].identity is Identity.SIDEBAND else 0
+    return c.tag_bits if c.ports[port].identity is Identity.SIDEBAND else 1  # constant zero
 
 
 def bus_write(c: Config, port: int) -> data.StructLayout:
@@ -70,6 +75,11 @@ def bus_read(c: Config, port: int) -> data.StructLayout:
 def read_response() -> data.StructLayout:
     """Answer to a read: the word, and whether the access was refused and errors are to be shown."""
     return data.StructLayout({"data": 32, "error": 1})
+
+
+def done() -> wiring.Signature:
+    """A stream that carries nothing but that something is done."""
+    return wiring.Signature({"valid": Out(1), "ready": In(1)})
 
 
 def _request(c: Config) -> dict:

@@ -8,7 +8,7 @@ from postern_spec.config import Config
 
 from .arbiter import RoundRobin
 from .native import Sizes
-from .select import any_of, bits_for, choose
+from .select import any_of, choose, log2
 
 __all__ = ["Pool", "PoolReadSignature", "PoolWriteSignature"]
 
@@ -93,7 +93,7 @@ class Pool(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         sizes = self.sizes
-        bank_bits = bits_for(sizes.banks)
+        bank_log, word_log = log2(sizes.banks), log2(sizes.words)
         w_grants = [[] for _ in self.w]
         r_grants = [[] for _ in self.r]
         words = [[] for _ in self.r]
@@ -101,12 +101,10 @@ class Pool(wiring.Component):
         for bank in range(sizes.banks):
 
             def wants(port, bank=bank):
-                return port.request & (port.word[:bank_bits] == bank) if bank_bits else port.request
+                return port.request & (port.word[:bank_log] == bank) if bank_log else port.request
 
             def row(port):
-                return Cat(
-                    port.word[bank_bits:], *([0] * (bits_for(sizes.rows) - len(port.word[bank_bits:]))), port.slot
-                )
+                return Cat(port.word[bank_log:word_log], port.slot)
 
             cells = memory.Memory(
                 shape=unsigned(32),

@@ -9,7 +9,7 @@ from postern_spec.model import pow2
 
 from .decode import Decoder
 from .identity import Binding, resident, tag_entry
-from .native import Sizes, bus_read, bus_write, read_request, read_response, write_request
+from .native import Sizes, bus_read, bus_write, done, read_request, read_response, write_request
 from .pool import PoolReadSignature, PoolWriteSignature
 from .queue import entry, fill_bits
 from .select import bits_for, mux_by_index, one_hot
@@ -87,7 +87,7 @@ class Port(wiring.Component):
             {
                 "write": In(stream.Signature(bus_write(config, index))),
                 "read": In(stream.Signature(bus_read(config, index))),
-                "written": Out(stream.Signature(unsigned(0))),
+                "written": Out(done()),
                 "answer": Out(stream.Signature(read_response())),
                 "reset": In(1),
                 "ready": In(1),
@@ -212,8 +212,7 @@ class Port(wiring.Component):
         stage_lane = self._index("STAGE", "lane", request)
         commit_lane = self._index("COMMIT", "lane", request)
         lane = Signal(unsigned(bits_for(lane_count)))
-        lane_bits = sizes.lane_bits
-        number = Mux(flags["commit"], commit_lane, stage_lane)[:lane_bits]
+        number = Mux(flags["commit"], commit_lane, stage_lane)[: sizes.lane_log]
         m.d.comb += lane.eq(number if len(self.vms) == 1 else Cat(number, request.vm))
 
         # Slots behind those of the queues: per port a spare, then one per lane.

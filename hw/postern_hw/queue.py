@@ -172,10 +172,10 @@ class Queue(wiring.Component):
                 m.d.sync += self.fresh[lane].eq(self.filled)
             with m.If(self.popped | self.forget):
                 m.d.sync += self.fresh[lane].eq(0)
+            with m.If(self.take[lane]):
+                m.d.sync += result.eq(Mux(self.fresh[lane], Popped.POPPED, Popped.STALE))
             with m.If(self.forget):
                 m.d.sync += result.eq(Popped.NONE)
-            with m.Elif(self.take[lane]):
-                m.d.sync += result.eq(Mux(self.fresh[lane], Popped.POPPED, Popped.STALE))
 
     def _credits(self, m: Module):
         c = self.config

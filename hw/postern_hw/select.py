@@ -2,12 +2,17 @@
 
 from amaranth.hdl import Cat, Mux, Value
 
-__all__ = ["any_of", "bits_for", "choose", "lowest", "mux_by_index", "one_hot"]
+__all__ = ["any_of", "bits_for", "choose", "log2", "lowest", "mux_by_index", "one_hot"]
+
+
+def log2(count: int) -> int:
+    """Return the logarithm of ``count``, rounded up."""
+    return (count - 1).bit_length()
 
 
 def bits_for(count: int) -> int:
-    """Return the width of an index below ``count``; zero where there is just one."""
-    return (count - 1).bit_length()
+    """Return the width of a signal that holds an index below ``count``: at least 1, because Verilog has no empty signals."""
+    return max(1, log2(count))
 
 
 def one_hot(index: Value, count: int, enable: Value | int = 1) -> list[Value]:

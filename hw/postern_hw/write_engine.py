@@ -294,7 +294,7 @@ class WriteEngine(wiring.Component):
         """Messages, their results and doorbells."""
         c, sizes = self.config, self.sizes
         request = self._request
-        row = Cat(self._lane, request.vm)
+        row = Cat(self._lane[: sizes.lane_log], request.vm)
         lane_rows = c.vms * pow2(c.lanes)
         fresh = {"code": int(Result.ACCEPTED), "vm": 0, "count": 0}
         m.submodules.results = results = Table(
@@ -305,7 +305,7 @@ class WriteEngine(wiring.Component):
         m.d.comb += [
             results.fill.eq(self.fill),
             results.fill_row.eq(self.fill_row),
-            self.look_result.as_value().eq(results.read(m, 1, Cat(self.look_lane, self.look_vm))),
+            self.look_result.as_value().eq(results.read(m, 1, Cat(self.look_lane[: sizes.lane_log], self.look_vm))),
         ]
 
         draining = self.source_state == State.DRAINING
@@ -356,7 +356,7 @@ class WriteEngine(wiring.Component):
             with m.If(self._walk):
                 m.d.comb += [
                     results.write.eq(self.walk_step < c.lanes),
-                    results.write_row.eq(Cat(self.walk_step[: sizes.lane_bits], self._source)),
+                    results.write_row.eq(Cat(self.walk_step[: sizes.lane_log], self._source)),
                 ]
         flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]
         for vm, (lanes, own) in enumerate(zip(flags, one_hot(request.vm, c.vms), strict=True)):

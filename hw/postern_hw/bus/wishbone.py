@@ -1,13 +1,13 @@
 """Wishbone B4 pipelined."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config
 from postern_spec.pins import port_pins
 
-from ..native import bus_read, bus_write, read_response
+from ..native import bus_read, bus_write, done, read_response
 
 __all__ = ["Wishbone"]
 
@@ -45,7 +45,7 @@ class Wishbone(wiring.Component):
             | {
                 "write": Out(stream.Signature(bus_write(config, port))),
                 "read": Out(stream.Signature(bus_read(config, port))),
-                "written": In(stream.Signature(unsigned(0))),
+                "written": In(done()),
                 "answer": In(stream.Signature(read_response())),
             }
         )
