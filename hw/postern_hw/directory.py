@@ -18,9 +18,9 @@ __all__ = ["Directory"]
 class Directory(wiring.Component):
     """States, generations, permissions and acknowledged generations of all VMs. See ``docs/states.md``, section 5.
 
-    Permissions and acknowledgements are one row per receiver with one bit per sender, so that all that is asked about a receiver is one
-    look-up. What must be cleared for a sender, when its VM-ID is opened again, is a column; a walk clears it row by row, in turns that
-    the write engine gives it.
+    Permissions and acknowledgements are one row per receiver with one bit per sender, so that all that is asked about
+    a receiver is one look-up. What must be cleared for a sender, when its VM-ID is opened again, is a column; a walk
+    clears it row by row, in turns that the write engine gives it.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ class Directory(wiring.Component):
         VMs that learn of a change of state.
     refused : Out(vms)
         The last command to this VM was refused.
-    look_target, look_source, look_permits, look_permitted, look_acknowledged, look_generation, look_own_generation : In, Out
+    look_target, look_source : In
+    look_permits, look_permitted, look_acknowledged, look_generation, look_own_generation : Out
         The same tables for the read engine; ``look_permits`` is the whole row.
     fill, fill_row : In
     """

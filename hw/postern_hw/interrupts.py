@@ -17,7 +17,7 @@ SOURCES = len(Interrupt)
 
 
 class Interrupts(wiring.Component):
-    """State and enables of every VM's sources, one line per core, and the wake-ups. See ``docs/states.md``, sections 7 and 8.
+    """Every VM's sources, one line per core, and the wake-ups. See ``docs/states.md``, sections 7 and 8.
 
     A line is combinational from registers: it is high in the cycle after its cause was stored.
 
@@ -39,8 +39,8 @@ class Interrupts(wiring.Component):
     arm, disarm, clear_fired : In(1), half : In(1)
         Wake-ups of the VMs in ``data``, of that half.
     filled, popped, doorbell, credit, peer, opened, closed : In(vms)
-        Message queue not empty; a message goes; a doorbell is pending; a credit comes back; a peer's state changes; the VM is
-        opened or closed.
+        Message queue not empty; a message goes; a doorbell is pending; a credit comes back; a peer's state changes;
+        the VM is opened or closed.
     level : In(range(depth + 1)).array(vms)
         Messages in the queue. Only with moderation.
     refusing : In(vms)

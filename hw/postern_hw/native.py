@@ -99,7 +99,8 @@ def _request(c: Config) -> dict:
 def write_request(c: Config) -> data.StructLayout:
     """Write as a port hands it to the write engine.
 
-    ``commit`` marks a commit, ``torn`` one that cannot be a message; ``last`` is the index of its last word and ``slot`` where it lies.
+    ``commit`` marks a commit, ``torn`` one that cannot be a message; ``last`` is the index of its last word and
+    ``slot`` where it lies.
     """
     sizes = Sizes(c)
     return data.StructLayout(

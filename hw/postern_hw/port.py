@@ -1,4 +1,4 @@
-"""One port: requests are bound to a VM here, staged words and payload reads go straight to the pool, the rest to the engines."""
+"""One port: binds requests to a VM, serves staged words and payload reads from the pool, and hands on the rest."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -27,9 +27,10 @@ RESPONSES = 4
 class Port(wiring.Component):
     """One port: identity, lanes, payload reads, and the way to the engines.
 
-    Stage 1 of an access is the cycle in which it is passed on: a staged word is written into the lane's slot, a payload word is
-    read from the head's slot, or an engine takes the request. In the next cycle (stage 2) engines act, and pops are decided. A read
-    is answered two cycles after stage 1, a staged word one cycle, an engine's write two.
+    Stage 1 of an access is the cycle in which it is passed on: a staged word is written into the lane's slot, a
+    payload word is read from the head's slot, or an engine takes the request. In the next cycle (stage 2) engines
+    act, and pops are decided. A read is answered two cycles after stage 1, a staged word one cycle, an engine's write
+    two.
 
     Parameters
     ----------

@@ -31,10 +31,12 @@ def entry(c: Config) -> data.StructLayout:
 class Queue(wiring.Component):
     """Ring of message descriptors, read from its head and written at its tail.
 
-    An entry of the ring that holds no message holds a free slot. A message takes the place of the free slot at the tail, so slots are
-    exchanged and no list of free ones is needed. Entries between head and tail are messages. See ``docs/states.md``, section 4.
+    An entry of the ring that holds no message holds a free slot. A message takes the place of the free slot at the
+    tail, so slots are exchanged and no list of free ones is needed. Entries between head and tail are messages. See
+    ``docs/states.md``, section 4.
 
-    The head is kept in a register, so that it is there in the cycle after a message came or went. When a push and a pop meet, both happen.
+    The head is kept in a register, so that it is there in the cycle after a message came or went. When a push and a
+    pop meet, both happen.
 
     Parameters
     ----------

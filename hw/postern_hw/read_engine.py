@@ -22,8 +22,8 @@ __all__ = ["ReadEngine"]
 class ReadEngine(wiring.Component):
     """Takes one read per cycle and has the answer in the next.
 
-    It asks the other components for what they know about the requester, or about the VM that the address names, and chooses. The only
-    read that acts here is that of a header, which lets its lane pop.
+    It asks the other components for what they know about the requester, or about the VM that the address names, and
+    chooses. The only read that acts here is that of a header, which lets its lane pop.
 
     Parameters
     ----------

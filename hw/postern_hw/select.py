@@ -11,7 +11,7 @@ def log2(count: int) -> int:
 
 
 def bits_for(count: int) -> int:
-    """Return the width of a signal that holds an index below ``count``: at least 1, because Verilog has no empty signals."""
+    """Return the width of a signal that holds an index below ``count``: at least 1, as Verilog requires."""
     return max(1, log2(count))
 
 

@@ -15,7 +15,8 @@ FLIP_FLOP_DEPTH = 4
 class Table(wiring.Component):
     """Table with one write port and several read ports that answer in the same cycle.
 
-    Reads see what was written in earlier cycles. Deep tables are LUT RAM and take ``depth`` cycles after reset to be filled.
+    Reads see what was written in earlier cycles. Deep tables are LUT RAM and take ``depth`` cycles after reset to be
+    filled.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def result_entry(c: Config) -> data.StructLayout:
 
 
 def early_fault(request, decoder_mapped, decoder_directed):
-    """Return the fault that an address alone decides, ``CLOSED`` and later ones left out, and whether it comes before ``CLOSED``.
+    """Return the faults that an address alone decides: those that come before ``CLOSED``, and those after it.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def early_fault(request, decoder_mapped, decoder_directed):
 class WriteEngine(wiring.Component):
     """Takes one write per cycle, checks it, and has it act in the next.
 
-    Here messages are judged. Everything else that a write can do happens in the component that it concerns; the engine decodes,
-    refuses what ``docs/states.md`` section 1 refuses, and raises one strobe.
+    Here messages are judged. Everything else that a write can do happens in the component that it concerns; the
+    engine decodes, refuses what ``docs/states.md`` section 1 refuses, and raises one strobe.
 
     Parameters
     ----------
@@ -296,11 +296,13 @@ class WriteEngine(wiring.Component):
         request = self._request
         row = Cat(self._lane[: sizes.lane_log], request.vm)
         lane_rows = c.vms * pow2(c.lanes)
-        fresh = {"code": int(Result.ACCEPTED), "vm": 0, "count": 0}
         m.submodules.results = results = Table(
-            lane_rows, result_entry(c).size, readers=2, init=[result_entry(c).const(fresh).as_value().value] * lane_rows,
+            lane_rows,
+            result_entry(c).size,
+            readers=2,
+            init=[int(Result.ACCEPTED)] * lane_rows,  # the other fields, above the code, are zero
             fill_bits=len(self.fill_row),
-        )  # fmt: skip
+        )
         result = data.View(result_entry(c), results.read(m, 0, row))
         m.d.comb += [
             results.fill.eq(self.fill),

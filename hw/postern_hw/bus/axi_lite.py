@@ -17,8 +17,9 @@ SLVERR = 0b10
 class AxiLite(wiring.Component):
     """AXI4-Lite subordinate.
 
-    Address and word of a write are taken together, in the cycle in which both are there: the protocol forbids a manager to wait for one
-    before it offers the other. AxUSER is the tag. A write and a read per cycle; nothing is stored here.
+    Address and word of a write are taken together, in the cycle in which both are there: the protocol forbids a
+    manager to wait for one before it offers the other. AxUSER is the tag. A write and a read per cycle; nothing is
+    stored here.
 
     Parameters
     ----------

@@ -18,9 +18,9 @@ OUTSTANDING = 7
 class Wishbone(wiring.Component):
     """Wishbone B4 pipelined subordinate, 32 bits, byte granularity; ADR counts words, TGA is the tag.
 
-    A request per cycle in one direction. A change of direction waits until everything before it has been acknowledged, so that requests take
-    effect in the order in which they were made. When the bus cycle ends early, what is outstanding takes effect, and its acknowledges are
-    swallowed before the next cycle starts.
+    A request per cycle in one direction. A change of direction waits until everything before it has been
+    acknowledged, so that requests take effect in the order in which they were made. When the bus cycle ends early,
+    what is outstanding takes effect, and its acknowledges are swallowed before the next cycle starts.
 
     Parameters
     ----------
