@@ -125,7 +125,7 @@ class _Decoded(NamedTuple):
 
 Token = tuple[_Decoded, int, int | None, int, int, bool, Fault | None, tuple[int, ...] | None]
 """A write whose lane part has been done: what it decodes to, port, VM, address, data, whether all strobes are set, the
-verdict (of a staging write, which is judged when it is staged), the words (of a commit; ``None`` where torn)."""
+verdict (of a whole staging write, which is judged when it is staged), the words (of a commit; ``None`` where torn)."""
 
 
 class Model:
@@ -212,7 +212,6 @@ class Model:
         vm, step = self._walking
         if step < max(self.config.vms, self.config.lanes):
             if step < self.config.vms:
-                self._vms[step].acknowledged &= ~(1 << vm)
                 self._vms[step].pending &= ~(1 << vm)
             self._walking = vm, step + 1
             return False
@@ -220,6 +219,8 @@ class Model:
         opened = self._vms[vm]
         opened.forget(self.config)
         opened.acknowledged = 0
+        for peer in self._vms:
+            peer.acknowledged &= ~(1 << vm)
         opened.generation = opened.generation % 255 + 1
         self._tear_everywhere(vm)
         self._enter(vm, State.OPEN)
@@ -470,15 +471,15 @@ class Model:
         for port in range(len(self.config.ports)):
             self._tear(port, vm)
 
-    def _stage(self, port: int, vm: int, where: tuple[int, ...], data: int, whole: bool) -> Fault:
-        if self._vms[vm].state is _CLOSED:
-            return Fault.CLOSED
+    def _stage(self, port: int, vm: int, where: tuple[int, ...], data: int, whole: bool) -> Fault | None:
         lane, word = where
         lanes = self._staged[port][vm]
         held = lanes[lane]
         if not whole:
             lanes[lane] = None
-            return Fault.PARTIAL
+            return None  # judged with the rest
+        if self._vms[vm].state is _CLOSED:
+            return Fault.CLOSED
         if word == 0:
             lanes[lane] = [data]
         elif held is not None and word == len(held):
@@ -585,7 +586,7 @@ class Model:
         return _NOTHING
 
     def _guest_ring_write(self, port: int, vm: int, data: int) -> Fault:
-        d = self._guest.RING.VM.get(data)
+        d = data  # as it is: a word beyond the field is no VM-ID
         if d >= self.config.vms or self._vms[vm].state is State.DRAINING or not self._vms[d].permit >> vm & 1:
             return Fault.DENIED
         if self._reachable(vm, d):
@@ -643,7 +644,7 @@ class Model:
     def _guest_peer_write(self, port: int, vm: int, d: int, data: int) -> Fault:
         if not self._vms[d].permit >> vm & 1:
             return Fault.DENIED
-        if self._guest.PEER.GENERATION.get(data) == self._vms[d].generation:
+        if data == self._vms[d].generation:
             self._vms[vm].acknowledged |= 1 << d
         return _NOTHING
 
@@ -674,7 +675,7 @@ class Model:
         return self._manager.LOCK.pack(TAGS=self._tags_locked)
 
     def _manager_lock_write(self, data: int) -> Fault:
-        self._tags_locked |= bool(self._manager.LOCK.TAGS.get(data))
+        self._tags_locked |= bool(self._tags) and bool(self._manager.LOCK.TAGS.get(data))
         return _NOTHING
 
     def _pending_fault(self, record: int) -> bool:
@@ -843,7 +844,7 @@ class Model:
         return self._manager.CREDITS.pack(LIMIT=it.limit[sender], USED=it.used[sender])
 
     def _manager_credits_write(self, receiver: int, sender: int, data: int) -> Fault:
-        it, limit = self._vms[receiver], self._manager.CREDITS.LIMIT.get(data)
+        it, limit = self._vms[receiver], data & 0xFFFF  # a number too large for the field is no smaller one
         if limit < it.used[sender] or sum(it.limit) - it.limit[sender] + limit > self.config.depth:
             return Fault.BAD_VALUE
         it.limit[sender] = limit
