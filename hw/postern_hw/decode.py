@@ -40,7 +40,7 @@ class Decoder:
         register = getattr(self.page, name)
         chosen = next(item for item in register.dims if item.name == dim)
         low = chosen.stride.bit_length() - 1
-        return self.offset[low : low + log2(chosen.count)]
+        return self.offset[low : low + log2(chosen.count)] if chosen.count > 1 else Const(0)
 
     def any(self, wanted) -> Value:
         """Whether the offset is one of a register for which ``wanted(register)`` holds."""

@@ -227,20 +227,20 @@ class Port(wiring.Component):
         m.submodules.slots = slots = Table(
             lane_count, sizes.slot_bits, readers=1, init=initial, fill_bits=len(self.fill_row)
         )
-        m.submodules.states = states = memory.Memory(shape=state, depth=lane_count, init=[])
-        state_r, state_w = states.read_port(domain="comb"), states.write_port()
+        m.submodules.states = states = Table(lane_count, state.size, readers=1, init=None, fill_bits=len(self.fill_row))
+        kept, following = data.View(state, states.read(m, 0, lane)), Signal(state)
         busy = Signal(lane_count)  # beside the table, because many can be emptied at once
         spare, spare_here = Signal(sizes.slot_bits, init=base), Signal(init=1)
         m.d.comb += [
             slots.fill.eq(self.fill),
             slots.fill_row.eq(self.fill_row),
-            state_r.addr.eq(lane),
-            state_w.addr.eq(lane),
+            states.write_row.eq(lane),
+            states.write_data.eq(following),
         ]
         slot = slots.read(m, 0, lane)
         is_busy = busy.bit_select(lane, 1) if lane_count > 1 else busy
-        count = state_r.data.count
-        holding = is_busy & ~state_r.data.torn
+        count = kept.count
+        holding = is_busy & ~kept.torn
 
         none, full = Signal(), Signal()
         many = self._index("COMMIT", "many", request)
@@ -305,9 +305,9 @@ class Port(wiring.Component):
         m.d.comb += [
             set_busy.eq(go & flags["stage"] & ~none),
             clear_busy.eq(go & flags["commit"] & ~none),
-            state_w.en.eq(set_busy),
-            state_w.data.torn.eq(~(full & (first | follows))),
-            state_w.data.count.eq(staged_word + 1),
+            states.write.eq(set_busy),
+            following.torn.eq(~(full & (first | follows))),
+            following.count.eq(staged_word + 1),
             slots.write.eq(passed & flags["commit"] & ~torn),
             slots.write_row.eq(lane),
             slots.write_data.eq(spare),

@@ -24,8 +24,8 @@ class Table(wiring.Component):
         Rows and bits of a row.
     readers : int
         Number of read ports.
-    init : list of int
-        Contents after reset, one per row.
+    init : list of int or None
+        Contents after reset, one per row; ``None`` where nothing is read before it was written.
 
     Members
     -------
@@ -39,8 +39,8 @@ class Table(wiring.Component):
         Read ports.
     """
 
-    def __init__(self, depth: int, width: int, *, readers: int, init: list[int], fill_bits: int):
-        if len(init) != depth:
+    def __init__(self, depth: int, width: int, *, readers: int, init: list[int] | None, fill_bits: int):
+        if init is not None and len(init) != depth:
             raise ValueError(f"initial contents must have {depth} rows, not {len(init)}")
         self.depth = depth
         self.width = width
@@ -67,7 +67,9 @@ class Table(wiring.Component):
         m = Module()
         ports = [(getattr(self, f"row_{i}"), getattr(self, f"data_{i}")) for i in range(self.readers)]
         if self.depth <= FLIP_FLOP_DEPTH:
-            rows = [Signal(self.width, name=f"row{i}", init=self.init[i]) for i in range(self.depth)]
+            rows = [
+                Signal(self.width, name=f"row{i}", init=self.init[i] if self.init else 0) for i in range(self.depth)
+            ]
             for i, cell in enumerate(rows):
                 chosen = self.write if self.depth == 1 else self.write & (self.write_row == i)
                 with m.If(chosen):
@@ -78,17 +80,15 @@ class Table(wiring.Component):
 
         m.submodules.cells = cells = memory.Memory(shape=unsigned(self.width), depth=self.depth, init=[])
         w_port = cells.write_port()
-        fill_here = self.fill
-        if 1 << len(self.fill_row) > self.depth:
-            fill_here = self.fill & (self.fill_row < self.depth)
-        fill_data = (
-            self.init[0] if len(set(self.init)) == 1 else Array(self.init)[self.fill_row[: bits_for(self.depth)]]
-        )
-        m.d.comb += [
-            w_port.en.eq(self.write | fill_here),
-            w_port.addr.eq(Mux(self.fill, self.fill_row[: bits_for(self.depth)], self.write_row)),
-            w_port.data.eq(Mux(self.fill, fill_data, self.write_data)),
-        ]
+        row, data, enable = self.write_row, self.write_data, self.write
+        if self.init is not None:
+            fill_row = self.fill_row[: bits_for(self.depth)]
+            fill_data = self.init[0] if len(set(self.init)) == 1 else Array(self.init)[fill_row]
+            fill_here = self.fill
+            if 1 << len(self.fill_row) > self.depth:
+                fill_here = self.fill & (self.fill_row < self.depth)
+            row, data, enable = Mux(self.fill, fill_row, row), Mux(self.fill, fill_data, data), enable | fill_here
+        m.d.comb += [w_port.en.eq(enable), w_port.addr.eq(row), w_port.data.eq(data)]
         for row, out in ports:
             r_port = cells.read_port(domain="comb")
             m.d.comb += [r_port.addr.eq(row), out.eq(r_port.data)]
