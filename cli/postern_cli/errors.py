@@ -34,7 +34,10 @@ def write(path: Path, text: str, *, new: bool = False) -> None:
         with path.open("x" if new else "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
-        what = f"{str(path)!r} must be a new file" if new else f"{str(path.parent)!r} must be a folder"
-        raise CommandError(f"{what}, not one that is there already") from None
+        if new and path.parent.is_dir():
+            raise CommandError(f"{str(path)!r} must be a new file, not one that is there already") from None
+        raise CommandError(f"{str(path.parent)!r} must be a folder, not a file") from None
+    except NotADirectoryError:
+        raise CommandError(f"{str(path.parent)!r} must be a folder, not below a file") from None
     except OSError as error:
         raise CommandError(f"{str(path)!r} must be writable, not refused ({error.strerror})") from None
