@@ -11,6 +11,7 @@ from pathlib import Path
 from postern_spec.config import Config, ConfigError, Port, load, preset
 
 from .errors import write
+from .words import counted
 
 __all__ = ["check", "new", "show", "to_toml"]
 
@@ -81,7 +82,7 @@ def check(configs: Sequence[str]) -> int:
             print(f"postern: {config}: {error}", file=sys.stderr)
             status = 1
         else:
-            print(f"{config}: good ({c.name}, {len(c.ports)} ports, {c.vms} VMs)")
+            print(f"{config}: good ({c.name}, {counted(len(c.ports), 'port')}, {c.vms} VMs)")
     return status
 
 

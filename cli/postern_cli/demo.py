@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from postern_spec.regmap import Fault, Kind, address_map, guest_page, manager_pa
 
 from .errors import CommandError, needs, write
 from .info import picture
+from .words import counted
 
 if TYPE_CHECKING:
     from postern_sim.rtl import Rtl
@@ -108,13 +109,8 @@ def run(config: str, *, wave: str | None = None, model: bool = False) -> int:
     seats = cast(c)
     if len(seats) < 2:
         raise CommandError(f"VMs that reach a port of {c.name} must be at least 2 to demonstrate, not {len(seats)}")
-    block: Model | Rtl
-    if model:
-        block, context = Model(c), nullcontext()
-    else:
-        block = _hardware(c, wave)
-        context = block
-    with context:
+    block = Model(c) if model else _hardware(c, wave)
+    with nullcontext() if isinstance(block, Model) else block:
         try:
             _Show(c, seats, block).play()
         except PosternError as error:
@@ -209,7 +205,7 @@ class _Show:
         c = self.c
         kinds = " and ".join(sorted({str(port.bus) for port in c.ports}))
         where = "the functional model" if self.rtl is None else "the generated Verilog, in Verilator"
-        self._say(f"{self._bold('Postern')}: {c.vms} virtual machines behind {len(c.ports)} {kinds} ports")
+        self._say(f"{self._bold('Postern')}: {c.vms} virtual machines behind {counted(len(c.ports), f'{kinds} port')}")
         column = "" if self.rtl is None else " The first column is the clock cycle."
         self._say(f"Runs on {where}. Every number below was measured in this run.{column}")
         self._say("")
@@ -245,7 +241,9 @@ class _Show:
         if not c.open_at_reset:
             several = max(1, min(4, c.depth // 2))
             manager.connect(self.anna.vm, self.ben.vm, several)
-            self._step("manager", f"VM {self.anna.vm} and VM {self.ben.vm} may talk, {_messages(several)} ahead")
+            self._step(
+                "manager", f"VM {self.anna.vm} and VM {self.ben.vm} may talk, {counted(several, 'message')} ahead"
+            )
         if self.rogue is not self.ben:
             if c.open_at_reset:
                 manager.permit(self.rogue.vm, self.anna.vm, False)
@@ -254,7 +252,9 @@ class _Show:
                 manager.credits(self.rogue.vm, self.ben.vm, few)
                 manager.permit(self.rogue.vm, self.ben.vm)
             limit = manager.limit(self.rogue.vm, self.ben.vm).limit
-            self._step("manager", f"VM {self.rogue.vm} may send to VM {self.ben.vm} only, {_messages(limit)} ahead")
+            self._step(
+                "manager", f"VM {self.rogue.vm} may send to VM {self.ben.vm} only, {counted(limit, 'message')} ahead"
+            )
 
     def _secure(self, seat: Seat) -> Bus:
         if self.rtl is None:
@@ -285,7 +285,7 @@ class _Show:
         ]:
             words = self._pack(text)
             box, other = boxes[sender], boxes[receiver]
-            self._step(f"VM {sender.vm}", f"sends {_count(words)}: {self._quote(words)}")
+            self._step(f"VM {sender.vm}", f"sends {counted(len(words), 'word')}: {self._quote(words)}")
             box.send(receiver.vm, words)
             outcome = box.result()
             self._step("", f"result {outcome.code.name}, {outcome.accepted} accepted")
@@ -370,7 +370,7 @@ class _Show:
         each = {
             vm: sum(1 for message in taken if message.sender == vm) for vm in dict.fromkeys(m.sender for m in taken)
         }
-        story = ", ".join(f"{_messages(count)} of VM {vm}" for vm, count in each.items())
+        story = ", ".join(f"{counted(count, 'message')} of VM {vm}" for vm, count in each.items())
         self._step(f"VM {target.vm}", f"empties its queue: {story}")
         self._say("")
         self._say(f"  {self.tried} attempts, {self.refused} refused.")
@@ -433,13 +433,14 @@ class _Show:
 
         size = f"{4 * count} bytes"
         self._row(
-            f"send {size}: {_accesses(sent)}, first accepted to last accepted", sent[-1].accepted - sent[0].accepted + 1
+            f"send {size}: {counted(len(sent), 'access')}, first accepted to last accepted",
+            sent[-1].accepted - sent[0].accepted + 1,
         )
         if raised is not None:
             self._row("last write accepted to the receiver's interrupt", raised - sent[-1].accepted)
         self._row("a read, accepted to answered", single.answered - single.accepted)
         self._row(
-            f"receive {size}: {_accesses(received)}, first accepted to last answered",
+            f"receive {size}: {counted(len(received), 'access')}, first accepted to last answered",
             received[-1].answered - received[0].accepted + 1,
         )
         self._row("the whole demonstration", rtl.cycle)
@@ -495,36 +496,21 @@ class _Show:
         print(text.rstrip(), flush=True)
 
 
-def _messages(count: int) -> str:
-    return f"{count} message{'s' * (count != 1)}"
-
-
-def _count(words: Sequence[int]) -> str:
-    return f"{len(words)} word{'s' * (len(words) != 1)}"
-
-
-def _accesses(done: Sequence[object]) -> str:
-    return f"{len(done)} access{'es' * (len(done) != 1)}"
-
-
 def _finish_wave(c: Config, wave: Path, seats: Sequence[Seat]) -> None:
     write(wave.with_suffix(".gtkw"), signal_list(c, wave.name, [seat.port for seat in seats]))
 
 
 def signal_list(c: Config, wave: str, ports: Sequence[int]) -> str:
-    """Return a GTKWave save file: clock, interrupts, and the buses of some ports, each in a group."""
+    """Return a GTKWave save file: clock, reset and interrupts, then the pins of some ports, each under a title."""
     lines = [f'[dumpfile] "{wave}"', "[timestart] 0", "[signals_width] 200"]
-    listed = pins(c)
-
-    def add(names: Callable[[Any], bool]) -> None:
-        for pin in filter(names, listed):
-            lines.append("@28" if pin.width == 1 else "@22")
-            lines.append(f"{c.name}.{pin.name}" + (f"[{pin.width - 1}:0]" if pin.width > 1 else ""))
-
-    add(lambda pin: pin.port is None)
-    for port in dict.fromkeys(ports):
-        lines += ["@200", f"-port {port}"]
-        add(lambda pin, port=port: pin.port == port)
+    for port in [None, *dict.fromkeys(ports)]:
+        if port is not None:
+            lines += ["@200", f"-port {port}"]
+        for pin in pins(c):
+            if pin.port == port:
+                hexadecimal = pin.width > 1
+                lines.append("@22" if hexadecimal else "@28")
+                lines.append(f"{c.name}.{pin.name}" + (f"[{pin.width - 1}:0]" if hexadecimal else ""))
     return "\n".join([*lines, ""])
 
 

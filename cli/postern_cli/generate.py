@@ -6,6 +6,7 @@ from postern_spec.config import load
 from postern_spec.emit import documents, file_names
 
 from .errors import needs, write
+from .words import counted
 
 __all__ = ["run"]
 
@@ -44,7 +45,7 @@ def run(config: str, output: str) -> int:
     write(folder / names["verilog"], files[names["verilog"]])
 
     width = max(map(len, names.values()))
-    print(f"{c.name}: {len(c.ports)} ports, {c.vms} VMs, in {output}")
+    print(f"{c.name}: {counted(len(c.ports), 'port')}, {c.vms} VMs, in {output}")
     for kind, name in names.items():
         print(f"  {name:<{width}}  {len(files[name].encode()):>9,} bytes  {_WHAT[kind]}")
     return 0

@@ -8,6 +8,8 @@ from postern_spec.pins import pins
 from postern_spec.regmap import guest_page, manager_page
 from postern_spec.sizes import block_rams, pool_banks, slots
 
+from .words import counted
+
 __all__ = ["picture", "run", "text"]
 
 
@@ -25,7 +27,7 @@ def text(c: Config) -> str:
     lines = [f"{c.name}  (configuration {digest(c)[:16]})", "", *picture(c), ""]
     lines += _table(
         [
-            ("VMs", f"{c.vms}, each with {c.lanes} lane{'s' * (c.lanes > 1)} and a queue of {c.depth} messages"),
+            ("VMs", f"{c.vms}, each with {counted(c.lanes, 'lane')} and a queue of {c.depth} messages"),
             ("message", f"1 to {c.words} words of 32 bits"),
             ("cores", f"{c.cores}, each with an interrupt line"),
             ("manager", manager_words(c)),
@@ -65,7 +67,7 @@ def picture(c: Config) -> list[str]:
         numbers = [index for index, _ in group]
         port = c.ports[numbers[0]]
         name = f"port {numbers[0]}" if len(numbers) == 1 else f"ports {numbers[0]}-{numbers[-1]}"
-        cores = f"{port.cores} core{'s' * (port.cores > 1)}" + (" each" if len(numbers) > 1 else "")
+        cores = counted(port.cores, "core") + (" each" if len(numbers) > 1 else "")
         who = f"static: VM {port.vm}" if port.identity is Identity.STATIC else str(port.identity)
         columns.append([cores, name, str(port.bus), who, _side(c, numbers[0])])
     widths = [max(map(len, column)) + 4 for column in columns]
