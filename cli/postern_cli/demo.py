@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postern import Bus, Mailbox, Manager, Message, Model, ModelBus, PosternError, Source
+from postern import Bus, BusError, Mailbox, Manager, Message, Model, ModelBus, PosternError, Source
 from postern_spec.config import Config, Identity, load
 from postern_spec.config import Manager as ManagerKind
-from postern_spec.emit.common import digest, manager_words
+from postern_spec.emit.common import digest, manager_words, windows
 from postern_spec.pins import pins
-from postern_spec.regmap import Fault, Kind, address_map, guest_page, manager_page
+from postern_spec.regmap import Command, Fault, Kind, State, address_map, guest_page, manager_page
 
 from .errors import CommandError, needs, write
 from .info import picture
@@ -337,10 +337,16 @@ class _Show:
         else:
             control = manager_page(c).CONTROL
             self._step(name, "reaches for the manager page: closes VM " + str(victim.vm) + ", then reads its state")
-            bus.write32(base + control.at(victim.vm), control.COMMAND.put(5))
-            seen = bus.read32(base + control.at(victim.vm))
-            state = "" if self.manager is None else f"; VM {victim.vm} is {self.manager.state(victim.vm).name}"
-            self._refused(f"refused: it reads 0x{seen:X}{state}", seen == 0)
+            bus.write32(base + control.at(victim.vm), control.COMMAND.put(Command.CLOSE))
+            try:
+                seen = bus.read32(base + control.at(victim.vm))
+                answer = f"it reads 0x{seen:X}"
+            except BusError:  # where the block was built with read_error
+                seen, answer = 0, "the read gets a bus error"
+            assert self.manager is not None
+            state = self.manager.state(victim.vm)
+            unharmed = seen == 0 and state is State.OPEN
+            self._refused(f"refused: {answer}; VM {victim.vm} is {state.name}", unharmed)
 
         self._step(name, f"sends to VM {self.closed_to_rogue.vm}, which it may not")
         box.send(self.closed_to_rogue.vm, self._pack("psst"))
@@ -384,8 +390,8 @@ class _Show:
             more = f", and {record.times - 1} more" if record.times > 1 else ""
             self._step(
                 "manager",
-                f"{whom}: {names[record.write]} of 0x{record.address:X} through port {record.port}, "
-                f"{Fault(record.kind).name}{more}",
+                f"{whom}: {names[record.write]} of {self._register(record.port, record.address)} "
+                f"through port {record.port}, {Fault(record.kind).name}{more}",
             )
             manager.clear_faults(record.vm)
         if not records:
@@ -462,6 +468,15 @@ class _Show:
             f"receives {self._quote(message.words)} from VM {message.sender}, generation {message.generation}"
             " (sender put there by the hardware)",
         )
+
+    def _register(self, port: int, address: int) -> str:
+        """Return address and register, such as ``0x1190 (manager CONTROL)``."""
+        for page, _, base, size in windows(self.c, port):
+            if base <= address < base + size:
+                described = guest_page(self.c) if page == "guest" else manager_page(self.c)
+                found = described.decode(address - base)
+                return f"0x{address:X} ({page} {found[0].name})" if found else f"0x{address:X} ({page})"
+        return f"0x{address:X}"
 
     def _result(self, box: Mailbox) -> None:
         outcome = box.result()
