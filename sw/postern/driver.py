@@ -14,7 +14,7 @@ from postern_spec.model import Page
 from postern_spec.regmap import MAGIC, VERSION, Interrupt, Kind, Popped, Result, State, guest_page
 
 from .bus import Bus
-from .errors import REFUSALS, DeviceError, PeerGone, Timeout
+from .errors import REFUSALS, Denied, DeviceError, PeerGone, Timeout
 
 __all__ = ["Credit", "Header", "Mailbox", "Message", "Outcome", "Peer", "Source", "Who", "probe"]
 
@@ -269,9 +269,9 @@ class Mailbox:
         """
         peer = self.peer(vm)
         if peer is None:
-            raise REFUSALS[Result.DENIED](vm, 0)
+            raise Denied(vm)
         if not peer.alive:
-            raise PeerGone(vm, 0)
+            raise PeerGone(vm)
         self._write(self._peer[vm], peer.generation)
         return peer.generation
 

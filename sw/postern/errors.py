@@ -38,20 +38,21 @@ class Deadlock(PosternError):
 
 
 class Refused(PosternError):
-    """A commit was refused, and its lane refuses everything until it is acknowledged.
+    """A commit was refused, and its lane refuses everything until it is acknowledged; or it is known that it would be.
 
     Parameters
     ----------
     vm : int
         Destination of the first refused commit.
-    accepted : int
-        Commits of the lane that were accepted since its last acknowledge, mod 256.
+    accepted : int or None
+        Commits of the lane that were accepted since its last acknowledge, mod 256. ``None``: nothing was committed.
     """
 
     cause = "refused"
 
-    def __init__(self, vm: int, accepted: int):
-        super().__init__(f"commit to VM {vm} must be {self.cause} (accepted before: {accepted})")
+    def __init__(self, vm: int, accepted: int | None = None):
+        before = "" if accepted is None else f" (accepted before: {accepted})"
+        super().__init__(f"message to VM {vm} must be {self.cause}{before}")
         self.vm = vm
         self.accepted = accepted
 
@@ -59,7 +60,7 @@ class Refused(PosternError):
 class NoCredit(Refused):
     """All credits at the receiver are in use, or it is paused. Wait for ``CREDIT`` or ``PEER`` and send again."""
 
-    cause = "covered by a credit of a receiver that is not paused, not NO_CREDIT"
+    cause = "covered by a credit, and the VM not paused, not NO_CREDIT"
 
 
 class Denied(Refused):
@@ -71,13 +72,13 @@ class Denied(Refused):
 class PeerGone(Refused):
     """The receiver is closed or draining, or has been opened anew since ``connect``. Connect again before sending."""
 
-    cause = "to a connected generation of an open VM, not PEER_GONE"
+    cause = "to an open VM and the generation that was connected, not PEER_GONE"
 
 
 class Torn(Refused):
     """The lane did not hold the message: another context used it, or the manager emptied it. Send again."""
 
-    cause = "of a whole message, not TORN"
+    cause = "staged whole, not TORN"
 
 
 REFUSALS: dict[Result, type[Refused]] = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from postern_spec.regmap import Result
 
 from .driver import Mailbox, Source
-from .errors import REFUSALS, DeviceError, Refused, Torn
+from .errors import REFUSALS, DeviceError
 
 __all__ = ["Sender"]
 
@@ -144,5 +144,4 @@ class Sender:
         self._torn = outcome.code is Result.TORN
         self._starved = outcome.code is Result.NO_CREDIT
         if again or outcome.code in (Result.DENIED, Result.PEER_GONE):
-            error: Refused = Torn(outcome.vm, went) if again else REFUSALS[outcome.code](outcome.vm, went)
-            raise error
+            raise REFUSALS[outcome.code](outcome.vm, outcome.accepted)
