@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Draw the block diagram and the exchange of slots.
 
-    python docs/diagrams.py            write docs/images/block.svg and slots.svg
-    python docs/diagrams.py --check    compare with what is there
+python docs/diagrams.py            write docs/images/block.svg and slots.svg
+python docs/diagrams.py --check    compare with what is there
 """
 
 import sys
@@ -33,7 +33,14 @@ def block() -> Svg:
 
     # The middle
     s.box(400, 76, 190, 76, ["pool", "message slots in block RAM,", "banks by word, round robin"], fill=GREEN)
-    s.box(400, 216, 190, 92, ["write engine", "one write per cycle,", "all ports in one order:", "judges every commit"], fill=SAND)
+    s.box(
+        400,
+        216,
+        190,
+        92,
+        ["write engine", "one write per cycle,", "all ports in one order:", "judges every commit"],
+        fill=SAND,
+    )
     s.box(400, 376, 190, 76, ["read engine", "one register read per cycle;", "HEADER makes a lane fresh"], fill=SAND)
     s.path([(332, 112), (400, 112)], arrow=True)
     s.text(366, 104, "words", size=11, fill=MUTED)

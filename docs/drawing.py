@@ -57,9 +57,7 @@ class Svg:
         self.rect(x, y, width, height, fill=fill, dashed=dashed)
         top = y + height / 2 - 8 * (len(lines) - 1) + 4
         for i, line in enumerate(lines):
-            self.text(
-                x + width / 2, top + 16 * i, line, size=12 if i else 13, bold=not i, fill=MUTED if i else INK
-            )
+            self.text(x + width / 2, top + 16 * i, line, size=12 if i else 13, bold=not i, fill=MUTED if i else INK)
 
     def path(self, points, *, stroke=INK, width=1.2, arrow=False, dashed=False, fill="none"):
         """Draw a line through points, with a head at its end where ``arrow`` says so."""
@@ -69,7 +67,11 @@ class Svg:
         if arrow:
             (x0, y0), (x, y) = points[-2:]
             dx, dy = (x > x0) - (x < x0), (y > y0) - (y < y0)
-            head = [(x, y), (x - 7 * dx - 3.5 * dy, y - 7 * dy - 3.5 * dx), (x - 7 * dx + 3.5 * dy, y - 7 * dy + 3.5 * dx)]
+            head = [
+                (x, y),
+                (x - 7 * dx - 3.5 * dy, y - 7 * dy - 3.5 * dx),
+                (x - 7 * dx + 3.5 * dy, y - 7 * dy + 3.5 * dx),
+            ]
             shape = " ".join(f"{px},{py}" for px, py in head)
             self._shapes.append(f'<polygon points="{shape}" fill="{stroke}"/>')
 
