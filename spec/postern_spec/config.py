@@ -49,7 +49,8 @@ class Port:
     bus : Bus
         ``axi4-lite`` or ``wishbone`` (B4 pipelined). Both move one word per cycle in each direction that they have.
     identity : Identity
-        Where the VM-ID of a request comes from. ``sideband`` costs a tag table (see ``tag_entries``), the others nothing.
+        Where the VM-ID of a request comes from. ``sideband`` costs a tag table (see ``tag_entries``), the others
+        nothing.
     vm : int
         The VM behind a ``static`` port. Requires: below ``vms``. Ignored otherwise.
     cores : int
@@ -176,8 +177,8 @@ class Config:
         Parameters
         ----------
         values : dict
-            As in a TOML file: parameter names, and ``port``, a list of tables with the parameters of a port. A port table
-            may hold ``count`` to stand for several equal ports. ``preset`` names the base.
+            As in a TOML file: parameter names, and ``port``, a list of tables with the parameters of a port. A port
+            table may hold ``count`` to stand for several equal ports. ``preset`` names the base.
         base : Config
             What a missing parameter is taken from.
 
@@ -197,7 +198,9 @@ class Config:
             elif name in known:
                 changes[name] = _convert(name, value, known[name].type)
             else:
-                raise ConfigError(f"parameter must be one of {', '.join(sorted([*known, 'port', 'preset']))}, not {name}")
+                raise ConfigError(
+                    f"parameter must be one of {', '.join(sorted([*known, 'port', 'preset']))}, not {name}"
+                )
         return dataclasses.replace(base or cls(), **changes)
 
 
@@ -341,7 +344,8 @@ def load(source: str | Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise ConfigError(
-            f"configuration must be a preset ({', '.join(PRESETS)}) or a readable TOML file, not {str(source)!r} ({reason})"
+            f"configuration must be a preset ({', '.join(PRESETS)}) or a readable TOML file, "
+            f"not {str(source)!r} ({reason})"
         ) from None
     try:
         values = tomllib.loads(text)
