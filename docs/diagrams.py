@@ -117,12 +117,18 @@ def slots() -> Svg:
     )  # fmt: skip
     panel(
         344, "stage 1: the commit is passed on", ("E", "free", True), None, start,
-        ["The last word goes into D. The lane takes", "the spare, so the next message can be", "staged in the very next cycle."],
+        [
+            "The last word goes into D. The lane takes", "the spare, so the next message can be",
+            "staged in the very next cycle.",
+        ],
     )  # fmt: skip
     panel(
         664, "stage 2: accepted", ("E", "free", False), ("B", "free", True),
         [("A", "message", False), ("D", "message", True), ("C", "free", False)],
-        ["D takes the entry at the tail; B, which was", "there, is the new spare. (Refused: D itself", "becomes the spare, the ring stays.)"],
+        [
+            "D takes the entry at the tail; B, which was", "there, is the new spare. (Refused: D itself",
+            "becomes the spare, the ring stays.)",
+        ],
     )  # fmt: skip
     for x in (328, 648):
         s.path([(x, 50), (x, 300)], stroke=GREY, width=2)

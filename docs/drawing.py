@@ -41,7 +41,8 @@ class Svg:
         """Draw a rectangle."""
         dash = ' stroke-dasharray="4 3"' if dashed else ""
         self._shapes.append(
-            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="{radius}" fill="{fill}" stroke="{stroke}"{dash}/>'
+            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="{radius}" '
+            f'fill="{fill}" stroke="{stroke}"{dash}/>'
         )
 
     def text(self, x, y, text, *, size=13, anchor="middle", fill=INK, mono=False, bold=False):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drawing import ACCENT, BLUE, GREY, INK, MUTED, Svg, main
+
 from postern_sim.rtl import Request, Rtl
 from postern_spec.config import preset
 from postern_spec.regmap import Interrupt, guest_page
@@ -173,8 +174,11 @@ def draw_values(svg: Svg, y: int, texts: list[str]) -> None:
 
 
 def picture(title: str, lines: tuple[Line, ...], path: Path, first: int, count: int, rule: int, groups: int) -> Svg:
-    """Draw ``lines`` over ``count`` cycles from ``first`` on; ``rule`` is the cycle in which the last access is accepted,
-    and a rule separates the first ``groups`` lines, which are bus signals, from those inside."""
+    """Draw ``lines`` over ``count`` cycles from ``first`` on.
+
+    ``rule`` is the cycle in which the last access is accepted. A line separates the first ``groups`` signals, which are
+    those of the bus, from those inside.
+    """
     names = {line.signal for line in lines} | {line.valid for line in lines if line.valid}
     found = samples(path, names, first, count)
     height = 66 + ROW * len(lines) + 14
