@@ -147,12 +147,12 @@ class Script(Bus):
         return not self.steps
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config():
     return CONFIG
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_block():
     return Block
 
@@ -162,6 +162,6 @@ def block():
     return Block()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_script():
     return Script

@@ -1,0 +1,355 @@
+"""The manager's side: exact accesses where time counts, what is refused and why, adoption of a running block."""
+
+import re
+
+import pytest
+
+from postern import (
+    CommandRefused,
+    DeviceError,
+    Limit,
+    Mailbox,
+    Manager,
+    Model,
+    ModelBus,
+    Source,
+    State,
+    Tag,
+    TracingBus,
+)
+from postern.manager import FaultRecord
+from postern_spec.config import Identity, Port, preset
+from postern_spec.regmap import Fault, address_map
+
+
+@pytest.fixture
+def model(config):
+    return Model(config)
+
+
+@pytest.fixture
+def manager(model, config):
+    return Manager(ModelBus(model, 0, tag=3, manager=True), config)
+
+
+@pytest.fixture
+def traced(model, config):
+    manager = Manager(TracingBus(ModelBus(model, 0, tag=3)), config)
+    manager.bus.take()
+    return manager
+
+
+def trace(manager):
+    """Return what was accessed, as kind, register, indices and value."""
+    page, base = manager.page, manager.base
+    seen = []
+    for kind, address, value in manager.bus.take():
+        register, indices = page.decode(address - base)
+        seen.append((kind, register.name, indices, value))
+    return seen
+
+
+def exactly(text):
+    return f"^{re.escape(text)}$"
+
+
+# Who is the manager
+
+
+def test_only_the_manager():
+    config = preset("default")
+    assert Manager(ModelBus(Model(config), tag=0), config)
+    with pytest.raises(DeviceError, match=r"^DRAIN must read as 1 for the manager, not 0x0$"):
+        Manager(ModelBus(Model(config), tag=1), config)
+
+
+def test_block_without_manager():
+    config = preset("small")
+    with pytest.raises(ValueError, match=r"^manager must be one that has a page, not none$"):
+        Manager(ModelBus(Model(config)), config)
+
+
+# Life of a VM
+
+
+def test_life(manager):
+    assert manager.generation(1) == 0
+    assert manager.open(1) == 1
+    assert manager.state(1) is State.OPEN
+    manager.pause(1)
+    assert manager.state(1) is State.PAUSED
+    manager.resume(1)
+    assert manager.state(1) is State.OPEN
+    manager.drain(1)
+    assert manager.state(1) is State.DRAINING
+    manager.close(1)
+    assert manager.state(1) is State.CLOSED
+    assert manager.open(1) == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "text"),
+    [
+        (["open"], "open", "VM 1 must be closed to open, not open"),
+        ([], "pause", "VM 1 must be open to pause, not closed"),
+        (["open"], "resume", "VM 1 must be paused to resume, not open"),
+        (["open", "drain"], "drain", "VM 1 must be open or paused to drain, not draining"),
+        ([], "close", "VM 1 must be open or paused or draining to close, not closed"),
+    ],
+)
+def test_refused_commands(manager, before, command, text):
+    for step in before:
+        getattr(manager, step)(1)
+    with pytest.raises(CommandRefused, match=exactly(text)):
+        getattr(manager, command)(1)
+
+
+def test_close_says_what_remains(manager, model):
+    for vm in (1, 2):
+        manager.open(vm)
+    manager.connect(1, 2, 3)
+    guest = Mailbox(ModelBus(model, 1, tag=1))
+    guest.connect(2)
+    for word in (1, 2):
+        guest.send(2, [word])
+    with pytest.raises(CommandRefused, match=r"^queue of VM 2 must be empty to close, not hold 2 messages$"):
+        manager.close(2)
+    assert manager.queued(2) == 2
+    assert manager.limit(1, 2) == Limit(3, 2)
+
+
+def test_open_that_would_repeat_a_generation(manager, model):
+    for vm in (1, 2):
+        manager.open(vm)
+    for _ in range(254):
+        manager.close(1)
+        manager.open(1)
+    manager.connect(1, 2, 3)
+    guest = Mailbox(ModelBus(model, 1, tag=1))
+    guest.connect(2)
+    guest.send(2, [1])
+    manager.close(1)
+    text = "queues must hold no message of VM 1 to open it in generation 1, not still some"
+    with pytest.raises(CommandRefused, match=exactly(text)):
+        manager.open(1)
+
+
+# Permissions and credits
+
+
+def test_permit_changes_one_bit(traced):
+    traced.permit(2, 1)
+    assert trace(traced) == [("read", "PERMIT", (1, 0), 0), ("write", "PERMIT", (1, 0), 0b100)]
+    traced.permit(0, 1)
+    traced.permit(2, 1, False)
+    assert traced.permitted(1) == 0b001
+
+
+def test_credits(manager):
+    manager.credits(0, 1, 5)
+    assert manager.limit(0, 1) == Limit(5, 0)
+    text = "credits of VM 2 at VM 1 must be at least the 0 in use, and with those of others at most 8, not 4"
+    with pytest.raises(CommandRefused, match=exactly(text)):
+        manager.credits(2, 1, 4)
+    with pytest.raises(ValueError, match=r"^LIMIT must be from 0 to 511, not 512$"):
+        manager.credits(2, 1, 512)
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        (lambda m: m.open(4), "CONTROL vm must be from 0 to 3, not 4"),
+        (lambda m: m.state(-1), "CONTROL vm must be from 0 to 3, not -1"),
+        (lambda m: m.permit(4, 1), "VM must be from 0 to 3, not 4"),
+        (lambda m: m.permit(0, 4), "PERMIT vm must be from 0 to 3, not 4"),
+        (lambda m: m.credits(0, 9, 1), "CREDITS receiver must be from 0 to 3, not 9"),
+        (lambda m: m.tear(4, 0), "VM must be from 0 to 3, not 4"),
+        (lambda m: m.tear(0, 2), "port must be from 0 to 1, not 2"),
+        (lambda m: m.resident(2, 0), "RESIDENT core must be from 0 to 1, not 2"),
+        (lambda m: m.resident(0, 4), "VM must be from 0 to 3, not 4"),
+        (lambda m: m.arm(16), "mask must have no bit beyond VM 3, not 0x10"),
+        (lambda m: m.fault_interrupts(-1), "mask must have no bit beyond VM 3, not -0x1"),
+        (lambda m: m.clear_faults(4), "VM must be from 0 to 3, not 4"),
+        (lambda m: m.tag(0, 16, 0, 0), "VALUE must be from 0 to 15, not 16"),
+        (lambda m: m.tag(0, 0, 0, 4), "VM must be from 0 to 3, not 4"),
+    ],
+)
+def test_bad_arguments(manager, step, text):
+    with pytest.raises(ValueError, match=exactly(text)):
+        step(manager)
+
+
+# Scheduling
+
+
+def test_world_switch(traced):
+    """The documented order: old writes have taken effect, lanes are emptied, then the new vCPU is resident."""
+    traced.schedule(core=1, old=2, new=1, port=1)
+    page = traced.page
+    assert trace(traced) == [
+        ("read", "DRAIN", (), 1),
+        ("write", "TEAR", (), page.TEAR.pack(VM=2, PORT=1)),
+        ("write", "RESIDENT", (1,), page.RESIDENT.pack(VM=1, VALID=1)),
+        ("write", "WAIT_DISARM", (0,), 0b0010),
+        ("write", "WAIT_ARM", (0,), 0b0100),
+    ]
+    assert traced.who(1) == 1
+    traced.bus.take()
+    traced.schedule(core=1, old=1, new=None, port=1)
+    assert [name for _, name, _, _ in trace(traced)] == ["DRAIN", "TEAR", "RESIDENT", "WAIT_ARM"]
+    assert traced.who(1) is None
+
+
+def test_no_wake_up_is_lost_in_a_switch(manager, model):
+    for vm in (0, 1, 2):
+        manager.open(vm)
+    manager.connect(0, 1, 2)
+    guests = [Mailbox(ModelBus(model, 1, tag=vm), core=1) for vm in range(3)]
+    guests[0].connect(1)
+    guests[1].irq_enable(Source.MAIL)
+    manager.schedule(1, None, 1, 1)
+    manager.schedule(1, 1, 2, 1)
+    assert (manager.fired(), manager.armed(), manager.waiting()) == (0, 0b10, 0)
+    guests[0].send(1, [7])
+    assert manager.bus.wait_for_interrupt(0)
+    assert (manager.fired(), manager.armed(), manager.waiting()) == (0b10, 0, 0b10)
+    manager.acknowledge(0b10)
+    manager.schedule(1, 2, 1, 1)
+    assert not manager.bus.wait_for_interrupt(0)
+    assert guests[1].receive().words == (7,)
+    manager.disarm(0b1111)
+    assert manager.armed() == 0
+
+
+def test_static_cores_cannot_be_scheduled(config):
+    config = config.replace(ports=(Port(cores=2), Port(identity=Identity.STATIC, vm=1)))
+    manager = Manager(ModelBus(Model(config)), config)
+    manager.resident(1, 0)
+    with pytest.raises(ValueError, match=r"^core must not be behind a static port to change who runs there, not 2$"):
+        manager.resident(2, 0)
+    assert [manager.who(core) for core in range(3)] == [None, 0, 1]
+
+
+# Tags
+
+
+def test_tags(manager, model):
+    assert manager.tags() == [Tag(vm, 0xF, vm) for vm in range(4)]
+    manager.tag(1, match=0b1000, mask=0b1000, vm=2)
+    manager.tag(2, 0, 0, None)
+    assert manager.tags()[1:3] == [Tag(0b1000, 0b1000, 2), Tag(0, 0, None)]
+    assert model.bind(0, 0, tag=9) == 2
+    manager.lock_tags()
+    assert manager.tags_locked()
+    with pytest.raises(CommandRefused, match=r"^tag table must be unlocked to change, not locked until reset$"):
+        manager.tag(0, 0, 0, 0)
+
+
+def test_entry_is_out_of_use_while_it_changes(traced):
+    traced.tag(1, match=8, mask=12, vm=2)
+    page = traced.page
+    assert trace(traced) == [
+        ("read", "LOCK", (), 0),
+        ("write", "TAG_VM", (1,), 0),
+        ("write", "TAG_MATCH", (1,), 8),
+        ("write", "TAG_MASK", (1,), 12),
+        ("write", "TAG_VM", (1,), page.TAG_VM.pack(VM=2, VALID=1)),
+    ]
+
+
+def test_block_without_tags(config):
+    config = config.replace(ports=(Port(identity=Identity.PAGE),))
+    manager = Manager(ModelBus(Model(config)), config)
+    assert manager.tags() == []
+    with pytest.raises(ValueError, match=r"^block must have a sideband port to map tags, not none$"):
+        manager.tag(0, 0, 0, 0)
+
+
+# Faults
+
+
+def test_faults(manager, model):
+    manager.open(0)
+    guest = ModelBus(model, 1, tag=0)
+    stranger = ModelBus(model, 0, tag=9)
+    guest.write32(0x00, 1)
+    guest.read32(0x38)
+    guest.read32(0x40)
+    stranger.read32(0x08)
+    assert manager.faults() == [
+        FaultRecord(0, True, Fault.DIRECTION, 1, 0x00, 1),
+        FaultRecord(0, False, Fault.UNMAPPED, 1, 0x38, 2),
+        FaultRecord(None, False, Fault.NO_VM, 0, 0x08, 1),
+    ]
+    assert not manager.bus.wait_for_interrupt(0)
+    manager.fault_interrupts(0b0001, stray=True)
+    assert manager.bus.wait_for_interrupt(0)
+    manager.clear_faults(0)
+    assert [record.vm for record in manager.faults()] == [None]
+    assert manager.bus.wait_for_interrupt(0)
+    manager.clear_faults(None)
+    assert manager.faults() == []
+    assert not manager.bus.wait_for_interrupt(0)
+    stranger.read32(0x08)
+    assert manager.bus.wait_for_interrupt(0)  # clearing has not disabled it
+
+
+# All of it
+
+
+def test_status(manager, model):
+    manager.epoch = 0x77
+    for vm in (0, 1):
+        manager.open(vm)
+    manager.connect(0, 1, 2)
+    manager.resident(0, 1)
+    guest = Mailbox(ModelBus(model, 1, tag=0), core=1)
+    guest.connect(1)
+    guest.send(1, [5])
+    guest.irq_enable(Source.PEER)
+    guest.irq_test(Source.PEER)
+    guest.bus.write32(0, 0)
+    status = manager.status()
+    assert status.epoch == 0x77
+    assert str(status) == (
+        "VM  state   generation  queued  cores  waiting  may be sent to by (used/credits)\n"
+        "0   open    1           0       -      yes      1 (0/2)\n"
+        "1   open    1           1       0      -        0 (1/2)\n"
+        "2   closed  0           0       -      -        -\n"
+        "3   closed  0           0       -      -        -\n"
+        "fault of VM 0: write of 0x0 at port 1, DIRECTION, x1"
+    )
+    # A manager that starts anew adopts what runs
+    again = Manager(ModelBus(model, 1, tag=3), manager.config)
+    assert again.status() == status
+
+
+def test_manager_of_many_vms(config):
+    config = config.replace(vms=40, page_stride=65536, depth=64)
+    manager = Manager(ModelBus(Model(config), manager=True), config)
+    for vm in (1, 39):
+        manager.open(vm)
+    manager.connect(1, 39, 2)
+    assert (manager.permitted(1), manager.permitted(39)) == (1 << 39, 1 << 1)
+    manager.arm(1 << 39 | 1)
+    assert manager.armed() == 1 << 39 | 1
+    manager.fault_interrupts(1 << 39)
+    manager.bus.model.read(0, 39, 0x38)
+    assert manager.bus.wait_for_interrupt(0)
+    assert [record.vm for record in manager.faults()] == [39]
+
+
+def test_base_of_the_page(config):
+    script_base = 0x9000_0000
+    model = Model(config)
+
+    class Moved(ModelBus):
+        def read32(self, address):
+            return super().read32(address - script_base)
+
+        def write32(self, address, value):
+            super().write32(address - script_base, value)
+
+    page = address_map(config, 0).manager_base
+    manager = Manager(Moved(model), config, script_base + page)
+    assert manager.open(2) == 1
