@@ -151,16 +151,13 @@ class Binding(wiring.Component):
                     self.offset.eq(in_page),
                 ]
         else:
-            matches = Signal(c.tags)
+            entries = [self.entries[i] for i in range(c.tags)]
+            matches, first = Signal(c.tags), Signal(c.tags)
             m.d.comb += [
-                matches.eq(
-                    Cat(
-                        entry.valid & (((self.tag ^ entry.match) & entry.mask) == 0)
-                        for entry in (self.entries[i] for i in range(c.tags))
-                    )
-                ),
+                matches.eq(Cat(entry.valid & (((self.tag ^ entry.match) & entry.mask) == 0) for entry in entries)),
+                first.eq(lowest(matches)),
                 self.known.eq(matches.any()),
-                self.vm.eq(choose(lowest(matches), [self.entries[i].vm for i in range(c.tags)])),
+                self.vm.eq(choose(first, [entry.vm for entry in entries])),
             ]
 
         manages = {
