@@ -206,8 +206,9 @@ class _Show:
         kinds = " and ".join(sorted({str(port.bus) for port in c.ports}))
         where = "the functional model" if self.rtl is None else "the generated Verilog, in Verilator"
         self._say(f"{self._bold('Postern')}: {c.vms} virtual machines behind {counted(len(c.ports), f'{kinds} port')}")
-        column = "" if self.rtl is None else " The first column is the clock cycle."
-        self._say(f"Runs on {where}. Every number below was measured in this run.{column}")
+        self._say(f"Runs on {where}. Every number below was measured in this run.")
+        if self.rtl is not None:
+            self._say("The first column is the clock cycle.")
         self._say("")
         for line in picture(c):
             self._say(line)
