@@ -1,0 +1,799 @@
+/* postern: registers and their accessors. Freestanding C99.
+ *
+ * A guest page or the manager page is given by the address at which it is mapped: non-cacheable and
+ * non-idempotent (device memory). POSTERN_<REGISTER>_OFFSET(...) is relative to the page.
+ * The accessors are volatile accesses and no more: order them against other memory with the fences of your
+ * processor where a message announces data that lies elsewhere.
+ */
+#ifndef POSTERN_H
+#define POSTERN_H
+
+#include <stdint.h>
+
+/* Sizes. */
+
+#define POSTERN_PORTS 4u
+#define POSTERN_CORES 4u
+#define POSTERN_VMS 8u
+#define POSTERN_LANES 2u
+#define POSTERN_WORDS 16u
+#define POSTERN_DEPTH 16u
+
+/* Where the pages lie in the address space of each port. */
+
+#define POSTERN_PORT0_ADDRESS_BITS 13u
+#define POSTERN_PORT0_GUEST_BASE 0x0u
+#define POSTERN_PORT0_MANAGER_BASE 0x1000u
+#define POSTERN_PORT1_ADDRESS_BITS 13u
+#define POSTERN_PORT1_GUEST_BASE 0x0u
+#define POSTERN_PORT1_MANAGER_BASE 0x1000u
+#define POSTERN_PORT2_ADDRESS_BITS 13u
+#define POSTERN_PORT2_GUEST_BASE 0x0u
+#define POSTERN_PORT2_MANAGER_BASE 0x1000u
+#define POSTERN_PORT3_ADDRESS_BITS 13u
+#define POSTERN_PORT3_GUEST_BASE 0x0u
+#define POSTERN_PORT3_MANAGER_BASE 0x1000u
+
+/* Values. */
+
+/* Outcome of a commit. */
+enum postern_result {
+    POSTERN_RESULT_ACCEPTED = 1,
+    POSTERN_RESULT_NO_CREDIT = 2,
+    POSTERN_RESULT_DENIED = 3,
+    POSTERN_RESULT_PEER_GONE = 4,
+    POSTERN_RESULT_TORN = 5,
+    POSTERN_RESULT_BAD_BLOCK = 6
+};
+
+/* Outcome of a pop. */
+enum postern_popped {
+    POSTERN_POPPED_NONE = 0,
+    POSTERN_POPPED_POPPED = 1,
+    POSTERN_POPPED_STALE = 2
+};
+
+/* What a message carries. */
+enum postern_kind {
+    POSTERN_KIND_PLAIN = 0,
+    POSTERN_KIND_BLOCK = 1
+};
+
+/* Interrupt sources: bit positions in STATE, TEST and ENABLE. */
+enum postern_interrupt {
+    POSTERN_INTERRUPT_MAIL = 0,
+    POSTERN_INTERRUPT_DOORBELL = 1,
+    POSTERN_INTERRUPT_CREDIT = 2,
+    POSTERN_INTERRUPT_PEER = 3,
+    POSTERN_INTERRUPT_REFUSAL = 4
+};
+
+/* State of a VM. */
+enum postern_state {
+    POSTERN_STATE_CLOSED = 0,
+    POSTERN_STATE_OPEN = 1,
+    POSTERN_STATE_PAUSED = 2,
+    POSTERN_STATE_DRAINING = 3
+};
+
+/* What the manager asks of a VM. */
+enum postern_command {
+    POSTERN_COMMAND_OPEN = 1,
+    POSTERN_COMMAND_PAUSE = 2,
+    POSTERN_COMMAND_RESUME = 3,
+    POSTERN_COMMAND_DRAIN = 4,
+    POSTERN_COMMAND_CLOSE = 5
+};
+
+/* Why an access was refused. Where several apply the first in this order is logged. */
+enum postern_fault {
+    POSTERN_FAULT_NONE = 0,
+    POSTERN_FAULT_NO_VM = 1,
+    POSTERN_FAULT_UNALIGNED = 2,
+    POSTERN_FAULT_NOT_MANAGER = 3,
+    POSTERN_FAULT_CLOSED = 4,
+    POSTERN_FAULT_UNMAPPED = 5,
+    POSTERN_FAULT_DIRECTION = 6,
+    POSTERN_FAULT_PARTIAL = 7,
+    POSTERN_FAULT_DENIED = 8,
+    POSTERN_FAULT_BAD_VALUE = 9
+};
+
+/* A field of a word, and a value in the place of a field: */
+/* POSTERN_GET(POSTERN_HEADER_SENDER, header), POSTERN_PUT(POSTERN_SELF_VM, 3). */
+
+#define POSTERN_GET(field, word) (((uint32_t)(word) & field##_MASK) >> field##_LSB)
+#define POSTERN_PUT(field, value) (((uint32_t)(value) << field##_LSB) & field##_MASK)
+
+/* The guest page. */
+
+#define POSTERN_GUEST_SIZE 0x600u
+
+/* Identifies the block. */
+#define POSTERN_MAGIC_OFFSET 0x0u
+#define POSTERN_MAGIC_VALUE_LSB 0u
+#define POSTERN_MAGIC_VALUE_MASK 0xFFFFFFFFu
+#define POSTERN_MAGIC_EXPECTED 0x4E545350u
+
+/* Version of this register map. */
+#define POSTERN_VERSION_OFFSET 0x8u
+#define POSTERN_VERSION_MINOR_LSB 0u
+#define POSTERN_VERSION_MINOR_MASK 0x0000FFFFu
+#define POSTERN_VERSION_MAJOR_LSB 16u
+#define POSTERN_VERSION_MAJOR_MASK 0xFFFF0000u
+#define POSTERN_VERSION_EXPECTED 0x00010000u
+
+/* What was built in. */
+#define POSTERN_FEATURES_OFFSET 0x10u
+#define POSTERN_FEATURES_MODERATION_LSB 0u
+#define POSTERN_FEATURES_MODERATION_MASK 0x00000001u
+#define POSTERN_FEATURES_MANAGER_LSB 1u
+#define POSTERN_FEATURES_MANAGER_MASK 0x00000002u
+#define POSTERN_FEATURES_READ_ERROR_LSB 2u
+#define POSTERN_FEATURES_READ_ERROR_MASK 0x00000004u
+
+/* Sizes, from which software computes addresses. */
+#define POSTERN_DIMENSIONS_OFFSET 0x18u
+#define POSTERN_DIMENSIONS_VMS_LSB 0u
+#define POSTERN_DIMENSIONS_VMS_MASK 0x0000007Fu
+#define POSTERN_DIMENSIONS_LANES_LSB 8u
+#define POSTERN_DIMENSIONS_LANES_MASK 0x00000F00u
+#define POSTERN_DIMENSIONS_WORDS_LSB 16u
+#define POSTERN_DIMENSIONS_WORDS_MASK 0x001F0000u
+#define POSTERN_DIMENSIONS_CORES_LSB 24u
+#define POSTERN_DIMENSIONS_CORES_MASK 0xFF000000u
+
+/* Sizes that no address depends on. */
+#define POSTERN_CAPACITY_OFFSET 0x20u
+#define POSTERN_CAPACITY_DEPTH_LSB 0u
+#define POSTERN_CAPACITY_DEPTH_MASK 0x000001FFu
+#define POSTERN_CAPACITY_PORTS_LSB 16u
+#define POSTERN_CAPACITY_PORTS_MASK 0x001F0000u
+
+/* Who the requester is. */
+#define POSTERN_SELF_OFFSET 0x28u
+#define POSTERN_SELF_VM_LSB 0u
+#define POSTERN_SELF_VM_MASK 0x0000003Fu
+#define POSTERN_SELF_GENERATION_LSB 8u
+#define POSTERN_SELF_GENERATION_MASK 0x0000FF00u
+#define POSTERN_SELF_STATE_LSB 16u
+#define POSTERN_SELF_STATE_MASK 0x00030000u
+#define POSTERN_SELF_PORT_LSB 24u
+#define POSTERN_SELF_PORT_MASK 0x0F000000u
+
+/* Boot epoch that the manager supplied. */
+#define POSTERN_EPOCH_OFFSET 0x30u
+#define POSTERN_EPOCH_VALUE_LSB 0u
+#define POSTERN_EPOCH_VALUE_MASK 0xFFFFFFFFu
+
+/* Interrupt sources. MAIL, DOORBELL and REFUSAL stay set while their cause lasts. */
+#define POSTERN_IRQ_STATE_OFFSET 0x80u
+#define POSTERN_IRQ_STATE_SOURCES_LSB 0u
+#define POSTERN_IRQ_STATE_SOURCES_MASK 0x0000001Fu
+
+/* Sets interrupt sources. */
+#define POSTERN_IRQ_TEST_OFFSET 0x88u
+#define POSTERN_IRQ_TEST_SOURCES_LSB 0u
+#define POSTERN_IRQ_TEST_SOURCES_MASK 0x0000001Fu
+
+/* Rings the doorbell of a VM. */
+#define POSTERN_RING_OFFSET 0xA0u
+#define POSTERN_RING_VM_LSB 0u
+#define POSTERN_RING_VM_MASK 0x0000003Fu
+
+/* Doorbells that were rung, one bit per sender. */
+#define POSTERN_PENDING_OFFSET(half) (0xB0u + 8u * (half))
+#define POSTERN_PENDING_SENDERS_LSB 0u
+#define POSTERN_PENDING_SENDERS_MASK 0x000000FFu
+
+/* Sources that raise the line of a core while this VM is resident there. */
+#define POSTERN_IRQ_ENABLE_OFFSET(core) (0xC0u + 8u * (core))
+#define POSTERN_IRQ_ENABLE_SOURCES_LSB 0u
+#define POSTERN_IRQ_ENABLE_SOURCES_MASK 0x0000001Fu
+
+/* What became of this lane's commits since the last acknowledge. Never zero. */
+#define POSTERN_RESULT_OFFSET(lane) (0x100u + 64u * (lane))
+#define POSTERN_RESULT_CODE_LSB 0u
+#define POSTERN_RESULT_CODE_MASK 0x00000007u
+#define POSTERN_RESULT_VM_LSB 8u
+#define POSTERN_RESULT_VM_MASK 0x00003F00u
+#define POSTERN_RESULT_COUNT_LSB 16u
+#define POSTERN_RESULT_COUNT_MASK 0x00FF0000u
+
+/* Acknowledges RESULT: the lane accepts again and COUNT restarts. */
+#define POSTERN_ACK_OFFSET(lane) (0x108u + 64u * (lane))
+#define POSTERN_ACK_VALUE_LSB 0u
+#define POSTERN_ACK_VALUE_MASK 0xFFFFFFFFu
+
+/* Header of the oldest message, zero if there is none. The read lets this lane pop it. The read acts. */
+#define POSTERN_HEADER_OFFSET(lane) (0x110u + 64u * (lane))
+#define POSTERN_HEADER_COUNT_LSB 0u
+#define POSTERN_HEADER_COUNT_MASK 0x0000001Fu
+#define POSTERN_HEADER_KIND_LSB 7u
+#define POSTERN_HEADER_KIND_MASK 0x00000080u
+#define POSTERN_HEADER_SENDER_LSB 8u
+#define POSTERN_HEADER_SENDER_MASK 0x00003F00u
+#define POSTERN_HEADER_GENERATION_LSB 16u
+#define POSTERN_HEADER_GENERATION_MASK 0x00FF0000u
+
+/* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
+#define POSTERN_POP_OFFSET(lane) (0x118u + 64u * (lane))
+#define POSTERN_POP_WORD_LSB 0u
+#define POSTERN_POP_WORD_MASK 0xFFFFFFFFu
+
+/* Outcome of this lane's last pop. */
+#define POSTERN_RX_RESULT_OFFSET(lane) (0x120u + 64u * (lane))
+#define POSTERN_RX_RESULT_CODE_LSB 0u
+#define POSTERN_RX_RESULT_CODE_MASK 0x00000003u
+
+/* Payload of the oldest message; zero beyond its end. */
+#define POSTERN_WORD_OFFSET(word) (0x180u + 8u * (word))
+#define POSTERN_WORD_VALUE_LSB 0u
+#define POSTERN_WORD_VALUE_MASK 0xFFFFFFFFu
+
+/* Payload of the message that a lane is putting together. Word 0 restarts it. */
+#define POSTERN_STAGE_OFFSET(lane, word) (0x200u + 128u * (lane) + 8u * (word))
+#define POSTERN_STAGE_VALUE_LSB 0u
+#define POSTERN_STAGE_VALUE_MASK 0xFFFFFFFFu
+
+/* A VM that this one may send to; zero for any other. A write acknowledges a generation. */
+#define POSTERN_PEER_OFFSET(vm) (0x300u + 16u * (vm))
+#define POSTERN_PEER_GENERATION_LSB 0u
+#define POSTERN_PEER_GENERATION_MASK 0x000000FFu
+#define POSTERN_PEER_REACHABLE_LSB 8u
+#define POSTERN_PEER_REACHABLE_MASK 0x00000100u
+#define POSTERN_PEER_ALIVE_LSB 9u
+#define POSTERN_PEER_ALIVE_MASK 0x00000200u
+#define POSTERN_PEER_ACKNOWLEDGED_LSB 10u
+#define POSTERN_PEER_ACKNOWLEDGED_MASK 0x00000400u
+
+/* Messages that this VM could still send to a VM that it may reach. */
+#define POSTERN_CREDIT_OFFSET(vm) (0x308u + 16u * (vm))
+#define POSTERN_CREDIT_AVAILABLE_LSB 0u
+#define POSTERN_CREDIT_AVAILABLE_MASK 0x000001FFu
+#define POSTERN_CREDIT_LIMIT_LSB 16u
+#define POSTERN_CREDIT_LIMIT_MASK 0x01FF0000u
+
+/* Last word of a message: the write sends it. */
+#define POSTERN_COMMIT_OFFSET(lane, kind, many, vm) (0x400u + 256u * (lane) + 128u * (kind) + 64u * (many) + 8u * (vm))
+#define POSTERN_COMMIT_WORD_LSB 0u
+#define POSTERN_COMMIT_WORD_MASK 0xFFFFFFFFu
+
+/* The manager page. */
+
+#define POSTERN_MANAGER_SIZE 0x800u
+
+/* Boot epoch that guests read. */
+#define POSTERN_MANAGER_EPOCH_OFFSET 0x0u
+#define POSTERN_MANAGER_EPOCH_VALUE_LSB 0u
+#define POSTERN_MANAGER_EPOCH_VALUE_MASK 0xFFFFFFFFu
+
+/* Answered when everything that this port accepted before has taken effect. */
+#define POSTERN_MANAGER_DRAIN_OFFSET 0x8u
+#define POSTERN_MANAGER_DRAIN_DONE_LSB 0u
+#define POSTERN_MANAGER_DRAIN_DONE_MASK 0x00000001u
+
+/* Empties the lanes of a VM at a port. */
+#define POSTERN_MANAGER_TEAR_OFFSET 0x10u
+#define POSTERN_MANAGER_TEAR_VM_LSB 0u
+#define POSTERN_MANAGER_TEAR_VM_MASK 0x0000003Fu
+#define POSTERN_MANAGER_TEAR_PORT_LSB 8u
+#define POSTERN_MANAGER_TEAR_PORT_MASK 0x00000F00u
+
+/* Locks configuration until reset. */
+#define POSTERN_MANAGER_LOCK_OFFSET 0x18u
+#define POSTERN_MANAGER_LOCK_TAGS_LSB 0u
+#define POSTERN_MANAGER_LOCK_TAGS_MASK 0x00000001u
+
+/* VMs with a logged fault. A written one clears the record and arms it again. */
+#define POSTERN_MANAGER_FAULT_PENDING_OFFSET(half) (0x20u + 8u * (half))
+#define POSTERN_MANAGER_FAULT_PENDING_VMS_LSB 0u
+#define POSTERN_MANAGER_FAULT_PENDING_VMS_MASK 0x000000FFu
+
+/* Faults that raise the manager's interrupt. */
+#define POSTERN_MANAGER_FAULT_ENABLE_OFFSET(half) (0x30u + 8u * (half))
+#define POSTERN_MANAGER_FAULT_ENABLE_VMS_LSB 0u
+#define POSTERN_MANAGER_FAULT_ENABLE_VMS_MASK 0x000000FFu
+
+/* VMs that have something pending and enabled and are nowhere resident. */
+#define POSTERN_MANAGER_WAITING_OFFSET(half) (0x40u + 8u * (half))
+#define POSTERN_MANAGER_WAITING_VMS_LSB 0u
+#define POSTERN_MANAGER_WAITING_VMS_MASK 0x000000FFu
+
+/* VMs whose WAITING is watched. Disarmed by itself when it fires. */
+#define POSTERN_MANAGER_WAIT_ARM_OFFSET(half) (0x50u + 8u * (half))
+#define POSTERN_MANAGER_WAIT_ARM_VMS_LSB 0u
+#define POSTERN_MANAGER_WAIT_ARM_VMS_MASK 0x000000FFu
+
+/* Stops watching. */
+#define POSTERN_MANAGER_WAIT_DISARM_OFFSET(half) (0x60u + 8u * (half))
+#define POSTERN_MANAGER_WAIT_DISARM_VMS_LSB 0u
+#define POSTERN_MANAGER_WAIT_DISARM_VMS_MASK 0x000000FFu
+
+/* VMs whose watch fired; raises the manager's interrupt. */
+#define POSTERN_MANAGER_WAIT_FIRED_OFFSET(half) (0x70u + 8u * (half))
+#define POSTERN_MANAGER_WAIT_FIRED_VMS_LSB 0u
+#define POSTERN_MANAGER_WAIT_FIRED_VMS_MASK 0x000000FFu
+
+/* Faults of requests without a VM-ID. */
+#define POSTERN_MANAGER_STRAY_OFFSET 0x80u
+#define POSTERN_MANAGER_STRAY_PENDING_LSB 0u
+#define POSTERN_MANAGER_STRAY_PENDING_MASK 0x00000001u
+#define POSTERN_MANAGER_STRAY_ENABLE_LSB 8u
+#define POSTERN_MANAGER_STRAY_ENABLE_MASK 0x00000100u
+
+/* Who runs on a core. */
+#define POSTERN_MANAGER_RESIDENT_OFFSET(core) (0x100u + 8u * (core))
+#define POSTERN_MANAGER_RESIDENT_VM_LSB 0u
+#define POSTERN_MANAGER_RESIDENT_VM_MASK 0x0000003Fu
+#define POSTERN_MANAGER_RESIDENT_VALID_LSB 31u
+#define POSTERN_MANAGER_RESIDENT_VALID_MASK 0x80000000u
+
+/* Commands to and state of a VM. */
+#define POSTERN_MANAGER_CONTROL_OFFSET(vm) (0x180u + 16u * (vm))
+#define POSTERN_MANAGER_CONTROL_COMMAND_LSB 0u
+#define POSTERN_MANAGER_CONTROL_COMMAND_MASK 0x00000007u
+#define POSTERN_MANAGER_CONTROL_STATE_LSB 8u
+#define POSTERN_MANAGER_CONTROL_STATE_MASK 0x00000300u
+#define POSTERN_MANAGER_CONTROL_REFUSED_LSB 10u
+#define POSTERN_MANAGER_CONTROL_REFUSED_MASK 0x00000400u
+#define POSTERN_MANAGER_CONTROL_QUEUED_LSB 16u
+#define POSTERN_MANAGER_CONTROL_QUEUED_MASK 0x01FF0000u
+
+/* Generation of a VM. */
+#define POSTERN_MANAGER_GENERATION_OFFSET(vm) (0x188u + 16u * (vm))
+#define POSTERN_MANAGER_GENERATION_VALUE_LSB 0u
+#define POSTERN_MANAGER_GENERATION_VALUE_MASK 0x000000FFu
+
+/* Who may send to a VM. */
+#define POSTERN_MANAGER_PERMIT_OFFSET(vm, half) (0x200u + 16u * (vm) + 8u * (half))
+#define POSTERN_MANAGER_PERMIT_SENDERS_LSB 0u
+#define POSTERN_MANAGER_PERMIT_SENDERS_MASK 0x000000FFu
+
+/* Bits that a tag must have. */
+#define POSTERN_MANAGER_TAG_MATCH_OFFSET(entry) (0x300u + 32u * (entry))
+#define POSTERN_MANAGER_TAG_MATCH_VALUE_LSB 0u
+#define POSTERN_MANAGER_TAG_MATCH_VALUE_MASK 0x0000000Fu
+
+/* Bits that are compared. */
+#define POSTERN_MANAGER_TAG_MASK_OFFSET(entry) (0x308u + 32u * (entry))
+#define POSTERN_MANAGER_TAG_MASK_VALUE_LSB 0u
+#define POSTERN_MANAGER_TAG_MASK_VALUE_MASK 0x0000000Fu
+
+/* VM of an entry; the lowest entry that matches counts. */
+#define POSTERN_MANAGER_TAG_VM_OFFSET(entry) (0x310u + 32u * (entry))
+#define POSTERN_MANAGER_TAG_VM_VM_LSB 0u
+#define POSTERN_MANAGER_TAG_VM_VM_MASK 0x0000003Fu
+#define POSTERN_MANAGER_TAG_VM_VALID_LSB 31u
+#define POSTERN_MANAGER_TAG_VM_VALID_MASK 0x80000000u
+
+/* First refused write of a VM; the last record is for requests without one. */
+#define POSTERN_MANAGER_FAULT_WRITE_OFFSET(vm) (0x400u + 32u * (vm))
+#define POSTERN_MANAGER_FAULT_WRITE_KIND_LSB 0u
+#define POSTERN_MANAGER_FAULT_WRITE_KIND_MASK 0x0000000Fu
+#define POSTERN_MANAGER_FAULT_WRITE_PORT_LSB 8u
+#define POSTERN_MANAGER_FAULT_WRITE_PORT_MASK 0x00000F00u
+#define POSTERN_MANAGER_FAULT_WRITE_COUNT_LSB 16u
+#define POSTERN_MANAGER_FAULT_WRITE_COUNT_MASK 0xFFFF0000u
+
+/* Its address. */
+#define POSTERN_MANAGER_FAULT_WRITE_ADDRESS_OFFSET(vm) (0x408u + 32u * (vm))
+#define POSTERN_MANAGER_FAULT_WRITE_ADDRESS_OFFSET_LSB 0u
+#define POSTERN_MANAGER_FAULT_WRITE_ADDRESS_OFFSET_MASK 0xFFFFFFFFu
+
+/* First refused read of a VM; the last record is for requests without one. */
+#define POSTERN_MANAGER_FAULT_READ_OFFSET(vm) (0x410u + 32u * (vm))
+#define POSTERN_MANAGER_FAULT_READ_KIND_LSB 0u
+#define POSTERN_MANAGER_FAULT_READ_KIND_MASK 0x0000000Fu
+#define POSTERN_MANAGER_FAULT_READ_PORT_LSB 8u
+#define POSTERN_MANAGER_FAULT_READ_PORT_MASK 0x00000F00u
+#define POSTERN_MANAGER_FAULT_READ_COUNT_LSB 16u
+#define POSTERN_MANAGER_FAULT_READ_COUNT_MASK 0xFFFF0000u
+
+/* Its address. */
+#define POSTERN_MANAGER_FAULT_READ_ADDRESS_OFFSET(vm) (0x418u + 32u * (vm))
+#define POSTERN_MANAGER_FAULT_READ_ADDRESS_OFFSET_LSB 0u
+#define POSTERN_MANAGER_FAULT_READ_ADDRESS_OFFSET_MASK 0xFFFFFFFFu
+
+/* Credits of a sender at a receiver. */
+#define POSTERN_MANAGER_CREDITS_OFFSET(receiver, sender) (0x600u + 64u * (receiver) + 8u * (sender))
+#define POSTERN_MANAGER_CREDITS_LIMIT_LSB 0u
+#define POSTERN_MANAGER_CREDITS_LIMIT_MASK 0x000001FFu
+#define POSTERN_MANAGER_CREDITS_USED_LSB 16u
+#define POSTERN_MANAGER_CREDITS_USED_MASK 0x01FF0000u
+
+/* Accesses. */
+
+static inline uint32_t postern_read32(uintptr_t page, uint32_t offset)
+{
+    return *(const volatile uint32_t *)(page + offset);
+}
+
+static inline void postern_write32(uintptr_t page, uint32_t offset, uint32_t value)
+{
+    *(volatile uint32_t *)(page + offset) = value;
+}
+
+/* Registers of the guest page. */
+
+static inline uint32_t postern_read_magic(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_MAGIC_OFFSET);
+}
+
+static inline uint32_t postern_read_version(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_VERSION_OFFSET);
+}
+
+static inline uint32_t postern_read_features(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_FEATURES_OFFSET);
+}
+
+static inline uint32_t postern_read_dimensions(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_DIMENSIONS_OFFSET);
+}
+
+static inline uint32_t postern_read_capacity(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_CAPACITY_OFFSET);
+}
+
+static inline uint32_t postern_read_self(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_SELF_OFFSET);
+}
+
+static inline uint32_t postern_read_epoch(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_EPOCH_OFFSET);
+}
+
+static inline uint32_t postern_read_irq_state(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_IRQ_STATE_OFFSET);
+}
+
+static inline void postern_write_irq_state(uintptr_t guest, uint32_t value)
+{
+    postern_write32(guest, POSTERN_IRQ_STATE_OFFSET, value);
+}
+
+static inline void postern_write_irq_test(uintptr_t guest, uint32_t value)
+{
+    postern_write32(guest, POSTERN_IRQ_TEST_OFFSET, value);
+}
+
+static inline void postern_write_ring(uintptr_t guest, uint32_t value)
+{
+    postern_write32(guest, POSTERN_RING_OFFSET, value);
+}
+
+static inline uint32_t postern_read_pending(uintptr_t guest, uint32_t half)
+{
+    return postern_read32(guest, POSTERN_PENDING_OFFSET(half));
+}
+
+static inline void postern_write_pending(uintptr_t guest, uint32_t half, uint32_t value)
+{
+    postern_write32(guest, POSTERN_PENDING_OFFSET(half), value);
+}
+
+static inline uint32_t postern_read_irq_enable(uintptr_t guest, uint32_t core)
+{
+    return postern_read32(guest, POSTERN_IRQ_ENABLE_OFFSET(core));
+}
+
+static inline void postern_write_irq_enable(uintptr_t guest, uint32_t core, uint32_t value)
+{
+    postern_write32(guest, POSTERN_IRQ_ENABLE_OFFSET(core), value);
+}
+
+static inline uint32_t postern_read_result(uintptr_t guest, uint32_t lane)
+{
+    return postern_read32(guest, POSTERN_RESULT_OFFSET(lane));
+}
+
+static inline void postern_write_ack(uintptr_t guest, uint32_t lane, uint32_t value)
+{
+    postern_write32(guest, POSTERN_ACK_OFFSET(lane), value);
+}
+
+static inline uint32_t postern_read_header(uintptr_t guest, uint32_t lane)
+{
+    return postern_read32(guest, POSTERN_HEADER_OFFSET(lane));
+}
+
+static inline uint32_t postern_read_pop(uintptr_t guest, uint32_t lane)
+{
+    return postern_read32(guest, POSTERN_POP_OFFSET(lane));
+}
+
+static inline uint32_t postern_read_rx_result(uintptr_t guest, uint32_t lane)
+{
+    return postern_read32(guest, POSTERN_RX_RESULT_OFFSET(lane));
+}
+
+static inline uint32_t postern_read_word(uintptr_t guest, uint32_t word)
+{
+    return postern_read32(guest, POSTERN_WORD_OFFSET(word));
+}
+
+static inline void postern_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
+{
+    postern_write32(guest, POSTERN_STAGE_OFFSET(lane, word), value);
+}
+
+static inline uint32_t postern_read_peer(uintptr_t guest, uint32_t vm)
+{
+    return postern_read32(guest, POSTERN_PEER_OFFSET(vm));
+}
+
+static inline void postern_write_peer(uintptr_t guest, uint32_t vm, uint32_t value)
+{
+    postern_write32(guest, POSTERN_PEER_OFFSET(vm), value);
+}
+
+static inline uint32_t postern_read_credit(uintptr_t guest, uint32_t vm)
+{
+    return postern_read32(guest, POSTERN_CREDIT_OFFSET(vm));
+}
+
+static inline void postern_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
+{
+    postern_write32(guest, POSTERN_COMMIT_OFFSET(lane, kind, many, vm), value);
+}
+
+/* Registers of the manager page. */
+
+static inline uint32_t postern_manager_read_epoch(uintptr_t manager)
+{
+    return postern_read32(manager, POSTERN_MANAGER_EPOCH_OFFSET);
+}
+
+static inline void postern_manager_write_epoch(uintptr_t manager, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_EPOCH_OFFSET, value);
+}
+
+static inline uint32_t postern_manager_read_drain(uintptr_t manager)
+{
+    return postern_read32(manager, POSTERN_MANAGER_DRAIN_OFFSET);
+}
+
+static inline void postern_manager_write_tear(uintptr_t manager, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_TEAR_OFFSET, value);
+}
+
+static inline uint32_t postern_manager_read_lock(uintptr_t manager)
+{
+    return postern_read32(manager, POSTERN_MANAGER_LOCK_OFFSET);
+}
+
+static inline void postern_manager_write_lock(uintptr_t manager, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_LOCK_OFFSET, value);
+}
+
+static inline uint32_t postern_manager_read_fault_pending(uintptr_t manager, uint32_t half)
+{
+    return postern_read32(manager, POSTERN_MANAGER_FAULT_PENDING_OFFSET(half));
+}
+
+static inline void postern_manager_write_fault_pending(uintptr_t manager, uint32_t half, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_FAULT_PENDING_OFFSET(half), value);
+}
+
+static inline uint32_t postern_manager_read_fault_enable(uintptr_t manager, uint32_t half)
+{
+    return postern_read32(manager, POSTERN_MANAGER_FAULT_ENABLE_OFFSET(half));
+}
+
+static inline void postern_manager_write_fault_enable(uintptr_t manager, uint32_t half, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_FAULT_ENABLE_OFFSET(half), value);
+}
+
+static inline uint32_t postern_manager_read_waiting(uintptr_t manager, uint32_t half)
+{
+    return postern_read32(manager, POSTERN_MANAGER_WAITING_OFFSET(half));
+}
+
+static inline uint32_t postern_manager_read_wait_arm(uintptr_t manager, uint32_t half)
+{
+    return postern_read32(manager, POSTERN_MANAGER_WAIT_ARM_OFFSET(half));
+}
+
+static inline void postern_manager_write_wait_arm(uintptr_t manager, uint32_t half, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_WAIT_ARM_OFFSET(half), value);
+}
+
+static inline void postern_manager_write_wait_disarm(uintptr_t manager, uint32_t half, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_WAIT_DISARM_OFFSET(half), value);
+}
+
+static inline uint32_t postern_manager_read_wait_fired(uintptr_t manager, uint32_t half)
+{
+    return postern_read32(manager, POSTERN_MANAGER_WAIT_FIRED_OFFSET(half));
+}
+
+static inline void postern_manager_write_wait_fired(uintptr_t manager, uint32_t half, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_WAIT_FIRED_OFFSET(half), value);
+}
+
+static inline uint32_t postern_manager_read_stray(uintptr_t manager)
+{
+    return postern_read32(manager, POSTERN_MANAGER_STRAY_OFFSET);
+}
+
+static inline void postern_manager_write_stray(uintptr_t manager, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_STRAY_OFFSET, value);
+}
+
+static inline uint32_t postern_manager_read_resident(uintptr_t manager, uint32_t core)
+{
+    return postern_read32(manager, POSTERN_MANAGER_RESIDENT_OFFSET(core));
+}
+
+static inline void postern_manager_write_resident(uintptr_t manager, uint32_t core, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_RESIDENT_OFFSET(core), value);
+}
+
+static inline uint32_t postern_manager_read_control(uintptr_t manager, uint32_t vm)
+{
+    return postern_read32(manager, POSTERN_MANAGER_CONTROL_OFFSET(vm));
+}
+
+static inline void postern_manager_write_control(uintptr_t manager, uint32_t vm, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_CONTROL_OFFSET(vm), value);
+}
+
+static inline uint32_t postern_manager_read_generation(uintptr_t manager, uint32_t vm)
+{
+    return postern_read32(manager, POSTERN_MANAGER_GENERATION_OFFSET(vm));
+}
+
+static inline uint32_t postern_manager_read_permit(uintptr_t manager, uint32_t vm, uint32_t half)
+{
+    return postern_read32(manager, POSTERN_MANAGER_PERMIT_OFFSET(vm, half));
+}
+
+static inline void postern_manager_write_permit(uintptr_t manager, uint32_t vm, uint32_t half, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_PERMIT_OFFSET(vm, half), value);
+}
+
+static inline uint32_t postern_manager_read_tag_match(uintptr_t manager, uint32_t entry)
+{
+    return postern_read32(manager, POSTERN_MANAGER_TAG_MATCH_OFFSET(entry));
+}
+
+static inline void postern_manager_write_tag_match(uintptr_t manager, uint32_t entry, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_TAG_MATCH_OFFSET(entry), value);
+}
+
+static inline uint32_t postern_manager_read_tag_mask(uintptr_t manager, uint32_t entry)
+{
+    return postern_read32(manager, POSTERN_MANAGER_TAG_MASK_OFFSET(entry));
+}
+
+static inline void postern_manager_write_tag_mask(uintptr_t manager, uint32_t entry, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_TAG_MASK_OFFSET(entry), value);
+}
+
+static inline uint32_t postern_manager_read_tag_vm(uintptr_t manager, uint32_t entry)
+{
+    return postern_read32(manager, POSTERN_MANAGER_TAG_VM_OFFSET(entry));
+}
+
+static inline void postern_manager_write_tag_vm(uintptr_t manager, uint32_t entry, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_TAG_VM_OFFSET(entry), value);
+}
+
+static inline uint32_t postern_manager_read_fault_write(uintptr_t manager, uint32_t vm)
+{
+    return postern_read32(manager, POSTERN_MANAGER_FAULT_WRITE_OFFSET(vm));
+}
+
+static inline uint32_t postern_manager_read_fault_write_address(uintptr_t manager, uint32_t vm)
+{
+    return postern_read32(manager, POSTERN_MANAGER_FAULT_WRITE_ADDRESS_OFFSET(vm));
+}
+
+static inline uint32_t postern_manager_read_fault_read(uintptr_t manager, uint32_t vm)
+{
+    return postern_read32(manager, POSTERN_MANAGER_FAULT_READ_OFFSET(vm));
+}
+
+static inline uint32_t postern_manager_read_fault_read_address(uintptr_t manager, uint32_t vm)
+{
+    return postern_read32(manager, POSTERN_MANAGER_FAULT_READ_ADDRESS_OFFSET(vm));
+}
+
+static inline uint32_t postern_manager_read_credits(uintptr_t manager, uint32_t receiver, uint32_t sender)
+{
+    return postern_read32(manager, POSTERN_MANAGER_CREDITS_OFFSET(receiver, sender));
+}
+
+static inline void postern_manager_write_credits(uintptr_t manager, uint32_t receiver, uint32_t sender, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_CREDITS_OFFSET(receiver, sender), value);
+}
+
+/* What a guest does. */
+
+/* Send a message of count words, 1 to POSTERN_WORDS. What became of it, and of those before it, is in
+ * postern_read_result(): the first refusal since the last acknowledge, and how many commits were accepted. */
+static inline void postern_send(uintptr_t guest, uint32_t lane, uint32_t destination, const uint32_t *words,
+                              uint32_t count)
+{
+    uint32_t i;
+    for (i = 0; i + 1u < count; i++)
+        postern_write_stage(guest, lane, i, words[i]);
+    postern_write_commit(guest, lane, POSTERN_KIND_PLAIN, count > 1u, destination, words[i]);
+}
+
+/* Take the oldest message into words, which has room for POSTERN_WORDS. Returns its header, or zero when there is
+ * none or another context of this VM took it first. */
+static inline uint32_t postern_receive(uintptr_t guest, uint32_t lane, uint32_t *words)
+{
+    uint32_t header = postern_read_header(guest, lane);
+    uint32_t count = POSTERN_GET(POSTERN_HEADER_COUNT, header);
+    uint32_t i, last;
+    if (count == 0u)
+        return 0u;
+    for (i = 0; i + 1u < count; i++)
+        words[i] = postern_read_word(guest, i);
+    last = postern_read_pop(guest, lane);
+    if (last == 0u && postern_read_rx_result(guest, lane) != (uint32_t)POSTERN_POPPED_POPPED)
+        return 0u;
+    words[i] = last;
+    return header;
+}
+
+/* Acknowledge the present generation of a VM, so that messages to it are accepted. Returns that generation, or zero
+ * where the VM may not be reached. */
+static inline uint32_t postern_meet(uintptr_t guest, uint32_t vm)
+{
+    uint32_t generation = POSTERN_GET(POSTERN_PEER_GENERATION, postern_read_peer(guest, vm));
+    if (generation != 0u)
+        postern_write_peer(guest, vm, generation);
+    return generation;
+}
+
+/* What a manager does. */
+
+/* Give a command to a VM. Returns 1 if it was executed, 0 if it was refused. */
+static inline uint32_t postern_manager_command(uintptr_t manager, uint32_t vm, enum postern_command command)
+{
+    postern_manager_write_control(manager, vm, POSTERN_PUT(POSTERN_MANAGER_CONTROL_COMMAND, command));
+    return !POSTERN_GET(POSTERN_MANAGER_CONTROL_REFUSED, postern_manager_read_control(manager, vm));
+}
+
+/* Let one VM send to another with so many credits. Returns 1 if the credits were granted, 0 if they are fewer than
+ * the messages that wait, or more than the receiver's queue has left. */
+static inline uint32_t postern_manager_connect(uintptr_t manager, uint32_t receiver, uint32_t sender, uint32_t credits)
+{
+    uint32_t half = sender / 32u;
+    uint32_t granted;
+    postern_manager_write_credits(manager, receiver, sender, POSTERN_PUT(POSTERN_MANAGER_CREDITS_LIMIT, credits));
+    granted = postern_manager_read_credits(manager, receiver, sender);
+    postern_manager_write_permit(manager, receiver, half,
+        postern_manager_read_permit(manager, receiver, half) | (uint32_t)1 << (sender % 32u));
+    return POSTERN_GET(POSTERN_MANAGER_CREDITS_LIMIT, granted) == credits;
+}
+
+#endif /* POSTERN_H */
