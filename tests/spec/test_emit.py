@@ -178,6 +178,25 @@ def test_header_sends_and_receives(config: Config, tmp_path: Path) -> None:
     """The accessors that do several accesses, over plain memory in place of the block."""
     low, up = config.name.lower(), config.name.upper()
     count, lane, vm = config.words, config.lanes - 1, config.vms - 1
+    manager = ""
+    if config.manager is not Manager.NONE:
+        manager = f"""
+        static uint32_t more[{up}_MANAGER_SIZE / 4u];
+        uintptr_t root = (uintptr_t)more;
+        uint32_t half = {vm}u / 32u;
+        more[{up}_MANAGER_PERMIT_OFFSET(0u, half) / 4u] = 1u;
+        if ({low}_manager_permit(root, {vm}u, 0u, 5u) != 1u)
+            return 10;
+        if (more[{up}_MANAGER_PERMIT_OFFSET(0u, half) / 4u] != (1u | (uint32_t)1 << ({vm}u % 32u)))
+            return 11;
+        if (more[{up}_MANAGER_CREDITS_OFFSET(0u, {vm}u) / 4u] != {up}_PUT({up}_MANAGER_CREDITS_LIMIT, 5u))
+            return 12;
+        if ({low}_manager_permit(root, 0u, {vm}u, 1u << 12) != 0u)
+            return 13;
+        if ({low}_manager_command(root, {vm}u, {up}_COMMAND_DRAIN) != 1u)
+            return 14;
+        if (more[{up}_MANAGER_CONTROL_OFFSET({vm}u) / 4u] != {up}_COMMAND_DRAIN)
+            return 15;"""
     body = f"""
     static uint32_t page[{up}_GUEST_SIZE / 4u];
     static uint32_t at(uint32_t offset) {{ return page[offset / 4u]; }}
@@ -217,8 +236,9 @@ def test_header_sends_and_receives(config: Config, tmp_path: Path) -> None:
             return 8;
 
         page[{up}_PEER_OFFSET({vm}u) / 4u] = {up}_PUT({up}_PEER_GENERATION, 9u) | {up}_PEER_REACHABLE_MASK;
-        if ({low}_meet(guest, {vm}u) != 9u || at({up}_PEER_OFFSET({vm}u)) != 9u)
+        if ({low}_connect(guest, {vm}u) != 9u || at({up}_PEER_OFFSET({vm}u)) != 9u)
             return 9;
+        {manager}
         return 0;
     }}"""
     done = compile_c(tmp_path, config, body, "-std=c99", "-o", "probe")

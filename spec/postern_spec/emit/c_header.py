@@ -20,8 +20,9 @@ def emit(c: Config) -> str:
         " *",
         " * A guest page or the manager page is given by the address at which it is mapped: non-cacheable and",
         f" * non-idempotent (device memory). {up}_<REGISTER>_OFFSET(...) is relative to the page.",
-        " * The accessors are volatile accesses and no more: order them against other memory with the fences of your",
-        " * processor where a message announces data that lies elsewhere.",
+        " * The accessors are volatile accesses and no more. They rely on a mapping in which accesses take effect in",
+        " * program order, a read after the writes before it (on Arm Device-nGnRnE). Where a message announces data that",
+        " * lies elsewhere, order them against that memory with the fences of your processor.",
         " */",
         f"#ifndef {up}_H",
         f"#define {up}_H",
@@ -182,7 +183,7 @@ static inline uint32_t {low}_receive(uintptr_t guest, uint32_t lane, uint32_t *w
 
 /* Acknowledge the present generation of a VM, so that messages to it are accepted. Returns that generation, or zero
  * where the VM may not be reached. */
-static inline uint32_t {low}_meet(uintptr_t guest, uint32_t vm)
+static inline uint32_t {low}_connect(uintptr_t guest, uint32_t vm)
 {{
     uint32_t generation = {up}_GET({up}_PEER_GENERATION, {low}_read_peer(guest, vm));
     if (generation != 0u)
@@ -202,9 +203,9 @@ static inline uint32_t {low}_manager_command(uintptr_t manager, uint32_t vm, enu
     return !{up}_GET({up}_MANAGER_CONTROL_REFUSED, {low}_manager_read_control(manager, vm));
 }}
 
-/* Let one VM send to another with so many credits. Returns 1 if the credits were granted, 0 if they are fewer than
+/* Let sender send to receiver, with so many credits. Returns 1 if the credits were granted, 0 if they are fewer than
  * the messages that wait, or more than the receiver's queue has left. */
-static inline uint32_t {low}_manager_connect(uintptr_t manager, uint32_t receiver, uint32_t sender, uint32_t credits)
+static inline uint32_t {low}_manager_permit(uintptr_t manager, uint32_t sender, uint32_t receiver, uint32_t credits)
 {{
     uint32_t half = sender / 32u;
     uint32_t granted;
