@@ -5,7 +5,7 @@ from pathlib import Path
 from postern_spec.config import load
 from postern_spec.emit import documents, file_names
 
-from .errors import needs, write
+from .errors import CommandError, needs, write
 from .words import counted
 
 __all__ = ["run"]
@@ -37,11 +37,16 @@ def run(config: str, output: str) -> int:
     for name, text in files.items():
         write(folder / name, text)
     with needs("hw", "write Verilog"):
-        from postern_hw.verilog import emit
+        from postern_hw.verilog import YosysError, emit
     from postern_sim.build import wait_with_progress
 
-    with wait_with_progress(f"postern: writing the Verilog of {c.name}"):
-        files[names["verilog"]] = emit(c)
+    try:
+        with wait_with_progress(f"postern: writing the Verilog of {c.name}"):
+            files[names["verilog"]] = emit(c)
+    except YosysError:
+        raise CommandError(
+            "Yosys must be installed to write Verilog (pip install 'postern[hw]'), not missing"
+        ) from None
     write(folder / names["verilog"], files[names["verilog"]])
 
     width = max(map(len, names.values()))

@@ -276,6 +276,18 @@ def test_generate(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     }
 
 
+def test_without_yosys_it_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AMARANTH_USE_YOSYS", "system")
+    monkeypatch.setenv("YOSYS", "yosys-that-is-not-there")
+    fails(
+        capsys, 1,
+        "postern: Yosys must be installed to write Verilog (pip install 'postern[hw]'), not missing",
+        "generate", "small", "-o", str(tmp_path),
+    )  # fmt: skip
+
+
 def test_generate_writes_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     texts = []
     for number, seed in enumerate(("1", "2")):
