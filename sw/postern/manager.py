@@ -239,7 +239,9 @@ class Manager:
             wanted = " or ".join(item.name.lower() for item in allowed)
             raise CommandRefused(f"VM {vm} must be {wanted} to {name}, not {state.name.lower()}")
         if command is Command.CLOSE:
-            raise CommandRefused(f"queue of VM {vm} must be empty to close, not hold {queued} messages")
+            raise CommandRefused(
+                f"queue of VM {vm} must be empty to close, not hold {queued} message{'s' * (queued > 1)}"
+            )
         raise CommandRefused(f"queues must hold no message of VM {vm} to {name} it in generation 1, not still some")
 
     # Who may talk to whom

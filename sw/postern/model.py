@@ -177,6 +177,7 @@ class Model:
         self._armed = self._arming = self._firing = self._fired = 0
         self._write_faults = [_Record() for _ in range(c.vms + 1)]
         self._read_faults = [_Record() for _ in range(c.vms + 1)]
+        self._faulty = 0  # records that are filled
         self._fault_enable = 0
         self._stray_enable = False
         self._walking: tuple[int, int] | None = None  # the VM that is being opened, the next step
@@ -197,6 +198,8 @@ class Model:
             self.now += 1
             self._firing = self._wait(self._armed)
             cycles -= 1
+            if not (self._firing or self.config.moderation):
+                break  # nothing changes before the next access
         self.now += cycles
 
     def walk(self) -> bool:
@@ -231,13 +234,16 @@ class Model:
     def irq(self, core: int) -> bool:
         """Return the level of a core's interrupt line."""
         vm = self._resident[core]
-        return vm is not None and bool(self._irq_state(vm) & self._vms[vm].enable[core])
+        if vm is None:
+            return False
+        enable = self._vms[vm].enable[core]
+        return bool(enable and self._irq_state(vm) & enable)
 
     @property
     def manager_irq(self) -> bool:
         """Level of the manager's interrupt line."""
-        stray = self._stray_enable and self._pending_fault(self.config.vms)
-        return bool(self._fired) or stray or bool(self._fault_pending() & self._fault_enable)
+        stray = self._stray_enable << self.config.vms
+        return bool(self._fired or self._faulty & (self._fault_enable | stray))
 
     @property
     def waiting(self) -> int:
@@ -245,13 +251,25 @@ class Model:
         return self._wait(self._everybody)
 
     def _wait(self, mask: int) -> int:
-        for vm, it in enumerate(self._vms):
-            if mask >> vm & 1:
-                state = self._irq_state(vm)
-                pending = it.state is not _CLOSED and any(state & enable for enable in it.enable)
-                if not pending or vm in self._resident:
-                    mask &= ~(1 << vm)
-        return mask
+        found = 0
+        for vm in range(mask.bit_length()):
+            if mask >> vm & 1 and vm not in self._resident:
+                it = self._vms[vm]
+                state = it.state is not _CLOSED and self._irq_state(vm)
+                for enable in it.enable:
+                    if state & enable:
+                        found |= 1 << vm
+                        break
+        return found
+
+    def alarm(self) -> int | None:
+        """Return in how many cycles a moderation timer raises ``MAIL`` by itself, or ``None`` where none will."""
+        running = [
+            it.hold_time - (self.now - it.since)
+            for it in self._vms
+            if it.hold_time and 0 < len(it.queue) < it.hold_count
+        ]
+        return min((cycles for cycles in running if cycles > 0), default=None)
 
     @property
     def walking(self) -> bool:
@@ -407,7 +425,9 @@ class Model:
     def log(self, port: int, vm: int | None, address: int, fault: Fault, *, write: bool) -> None:
         """Enter a refused access into the fault log."""
         records = self._write_faults if write else self._read_faults
-        records[self.config.vms if vm is None else vm].log(fault, port, address)
+        record = self.config.vms if vm is None else vm
+        records[record].log(fault, port, address)
+        self._faulty |= 1 << record
 
     # Decoding: once for every address that is used, and from the register map
 
@@ -545,8 +565,9 @@ class Model:
                 state |= MAIL
         if it.pending:
             state |= DOORBELL
-        if any(lane.code is not _ACCEPTED for lane in it.lanes):
-            state |= REFUSAL
+        for lane in it.lanes:
+            if lane.code is not _ACCEPTED:
+                return state | REFUSAL
         return state
 
     # Guest page. Each handler is named after its register and gets port, VM, the indices of the register and the word.
@@ -678,18 +699,13 @@ class Model:
         self._tags_locked |= bool(self._tags) and bool(self._manager.LOCK.TAGS.get(data))
         return _NOTHING
 
-    def _pending_fault(self, record: int) -> bool:
-        return bool(self._write_faults[record].count or self._read_faults[record].count)
-
-    def _fault_pending(self) -> int:
-        return sum(1 << vm for vm in range(self.config.vms) if self._pending_fault(vm))
-
     def _clear_faults(self, record: int) -> None:
         self._write_faults[record] = _Record()
         self._read_faults[record] = _Record()
+        self._faulty &= ~(1 << record)
 
     def _manager_fault_pending_read(self, half: int) -> int:
-        return _half(self._fault_pending(), half)
+        return _half(self._faulty & self._everybody, half)
 
     def _manager_fault_pending_write(self, half: int, data: int) -> Fault:
         for vm in range(self.config.vms):
@@ -705,7 +721,7 @@ class Model:
         return _NOTHING
 
     def _manager_stray_read(self) -> int:
-        return self._manager.STRAY.pack(PENDING=self._pending_fault(self.config.vms), ENABLE=self._stray_enable)
+        return self._manager.STRAY.pack(PENDING=self._faulty >> self.config.vms, ENABLE=self._stray_enable)
 
     def _manager_stray_write(self, data: int) -> Fault:
         register = self._manager.STRAY
