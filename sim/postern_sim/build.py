@@ -33,9 +33,9 @@ __all__ = [
 
 SHIM = Path(__file__).with_name("shim.cpp")
 
-# Unknown bits become random ones, so that a design that depends on one differs from its model. WIDTH: Amaranth leaves
-# it to the assignment to extend and to cut.
-VERILATE = ("-Wno-WIDTH", "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "0", "-O3")
+# Unknown bits become random ones, so that a design that depends on one differs from its model. Warnings: see ``lint``.
+VERILATE = ("-Wno-lint", "-Wno-style", "-Wno-fatal", "--no-timing", "-O3", "--output-split", "0")
+VERILATE += ("--x-assign", "unique", "--x-initial", "unique")
 COMPILE = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-w")
 
 
@@ -109,6 +109,7 @@ def _digest(*parts: str | bytes) -> str:
 def _sources() -> list[bytes]:
     """Return everything that the Verilog depends on beside the configuration."""
     import amaranth
+
     import postern_hw
     import postern_spec
 
@@ -132,13 +133,10 @@ def verilog(config: Config, *, probe: bool = False) -> str:
     key = _digest(json.dumps(config.to_dict()), str(probe), *_sources())
     path = build_folder() / "sim" / f"{config.name}-{key}.v"
     if not path.exists():
-        from amaranth.back import verilog as writer
-        from postern_hw.top import Postern
+        from postern_hw.verilog import emit
 
         with wait_with_progress(f"sim: writing the Verilog of {config.name}"):
-            text = writer.convert(
-                Postern(config, probe=probe), name=config.name, emit_src=False, strip_internal_attrs=True
-            )
+            text = emit(config, probe=probe)
         _replace(path, text)
     return path.read_text()
 

@@ -14,6 +14,7 @@ __all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "State"]
 
 # Structures of shim.cpp
 REQUEST = struct.Struct("<IIHHHBBBBH")
+EVENT = struct.Struct("<IBBHII")
 DONE = struct.Struct("<QQIHH")
 RESET = struct.Struct("<QII")
 PACE = struct.Struct("<IBBBBBBH")
@@ -56,6 +57,8 @@ class Request(NamedTuple):
         Idle cycles before the request, and before its data where the bus has a channel for it.
     fence : bool
         It and all that follow wait until everything before it on this port was answered.
+    vary : bool
+        Mix the number of the request in its port's queue into the data, see ``varied``.
     """
 
     address: int
@@ -67,6 +70,7 @@ class Request(NamedTuple):
     gap: int = 0
     data_gap: int = 0
     fence: bool = False
+    vary: bool = False
 
     def pack(self) -> bytes:
         """Return the structure of shim.cpp."""
@@ -80,8 +84,13 @@ class Request(NamedTuple):
             self.prot,
             self.write,
             self.fence,
-            0,
+            self.vary,
         )
+
+
+def varied(data: int, index: int) -> int:
+    """Return the data of a request with ``vary`` that is number ``index`` in its port's queue."""
+    return data ^ index * 0x9E3779B1 & 0xFFFF_FFFF
 
 
 class Pace(NamedTuple):
@@ -318,7 +327,7 @@ class Rtl:
         """Return the events since the last call, in the structure of shim.cpp."""
         count = ctypes.c_size_t()
         pointer = self._library.bench_events(self._bench, ctypes.byref(count))
-        data = ctypes.string_at(pointer, count.value * 16) if count.value else b""
+        data = ctypes.string_at(pointer, count.value * EVENT.size) if count.value else b""
         self._library.bench_clear_events(self._bench)
         return data
 

@@ -33,7 +33,7 @@ struct Request {  // rtl.REQUEST
     uint8_t prot;
     uint8_t write;
     uint8_t fence;  // it and all that follow wait until everything before it is answered
-    uint16_t reserved;
+    uint16_t vary;      // mix the request's number into the data, so that no two words are alike
 };
 
 struct Done {  // rtl.DONE
@@ -55,7 +55,8 @@ struct Event {  // lockstep.EVENT
     uint32_t data;
 };
 
-enum Kind : uint8_t { IRQ, MANAGER_IRQ, ACCEPT, WALK, READ_ISSUE, WRITE_ISSUE, PORT_RESET, BLOCK_RESET, READ_DONE, WRITE_DONE };
+// In the order in which those of one cycle are logged.
+enum Kind : uint8_t { IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, ACCEPT, WALK, READ_ISSUE, WRITE_ISSUE, READ_DONE, WRITE_DONE };
 
 struct Pace {  // rtl.PACE
     uint32_t seed;
@@ -110,6 +111,7 @@ struct Master {
         after.push_back(request.fence ? index : index ? after.back() : 0);
         (request.write ? writes : reads).push_back(index);
         requests.push_back(request);
+        if (request.vary) requests.back().data ^= index * 0x9E3779B1u;
         done.push_back({0, 0, 0, 0, PENDING});
     }
     bool idle() const { return answered == requests.size(); }
@@ -145,7 +147,7 @@ struct Bench {
     std::unique_ptr<Vtop> top;
     std::vector<std::unique_ptr<Master>> ports;
     std::vector<Reset> resets;
-    std::vector<Event> events;
+    std::vector<Event> events, responses;  // responses of this cycle, until they are logged behind its other events
     std::string failure;
     uint64_t cycle = 0;
     uint64_t settled = 0;  // cycle from which on the ports have to accept requests
@@ -175,7 +177,7 @@ struct Bench {
         failure = "cycle " + std::to_string(cycle) + ", port " + std::to_string(port) + ": " + text;
     }
     void log(Kind kind, uint8_t port, uint32_t index, uint32_t data = 0, uint16_t response = 0) {
-        if (logging) events.push_back({uint32_t(cycle), kind, port, response, index, data});
+        if (logging) (kind >= READ_DONE ? responses : events).push_back({uint32_t(cycle), kind, port, response, index, data});
     }
     void step();
     void look_at_interrupts();
@@ -253,7 +255,7 @@ struct AxiMaster : Master {
     }
     void drive() override {
         if (in_reset) {
-            bool noisy = pace.noise && random.next() & 1;
+            bool noisy = rst && pace.noise && random.next() & 1;  // a block reset forbids it
             wires.awvalid = wires.wvalid = wires.arvalid = noisy;
             wires.bready = wires.rready = false;
             return;
@@ -366,7 +368,7 @@ struct WishboneMaster : Master {
     }
     void drive() override {
         if (in_reset) {
-            wires.cyc = wires.stb = pace.noise && random.next() & 1;
+            wires.cyc = wires.stb = rst && pace.noise && random.next() & 1;
             return;
         }
         bool may = out.next < requests.size() && out.next - next < std::max(pace.reads, pace.writes) &&
@@ -517,7 +519,7 @@ void Bench::step() {
     }
     if (block) settled = cycle + settle;
     for (auto& port : ports) {
-        port->rst = held >> port->id & 1;
+        port->rst = !block && held >> port->id & 1;
         port->in_reset = block || port->rst;
         port->drive();
         port->load(*top);
@@ -529,14 +531,18 @@ void Bench::step() {
     if (vcd) vcd->dump(cycle * 10 + 5);
 #endif
     look_at_interrupts();
+    if (block) log(BLOCK_RESET, 0, 0);
+    for (auto& port : ports) {
+        if (port->rst) log(PORT_RESET, port->id, 0);
+    }
     for (auto& port : ports) {
         port->store(*top);
         port->observe();
     }
     if (!block) look_at_probes();
-    if (block) log(BLOCK_RESET, 0, 0);
+    events.insert(events.end(), responses.begin(), responses.end());
+    responses.clear();
     for (auto& port : ports) {
-        if (port->rst) log(PORT_RESET, port->id, 0);
         if (port->in_reset) port->reset();
     }
     top->clk = 1;

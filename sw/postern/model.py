@@ -153,6 +153,7 @@ class Model:
         self._pack_peer = _packer(guest.PEER, "GENERATION", "REACHABLE", "ALIVE", "ACKNOWLEDGED")
         self._pack_credit = _packer(guest.CREDIT, "AVAILABLE", "LIMIT")
         self._maps = [address_map(config, port) for port in range(len(config.ports))]
+        self._binders = [self._binder(port) for port in range(len(config.ports))]
         self._everybody = (1 << config.vms) - 1
         self._reads: dict[tuple[int, int | None, bool, int], _Decoded] = {}
         self._writes: dict[tuple[int, int | None, bool, int], _Decoded] = {}
@@ -298,19 +299,7 @@ class Model:
         tag : int
             Its tag, which is the identity of a ``sideband`` port.
         """
-        identity = self.config.ports[port].identity
-        if identity is Identity.STATIC:
-            return self.config.ports[port].vm
-        if identity is Identity.RESIDENT:
-            return self._resident[self.config.core_base(port)]
-        if identity is Identity.SIDEBAND:
-            if tag not in self._tag_vms:
-                match = (e for e in self._tags if e.valid and not (tag ^ e.match) & e.mask)
-                entry = next(match, None)
-                self._tag_vms[tag] = entry.vm if entry else None
-            return self._tag_vms[tag]
-        vm = (address - self._maps[port].guest_base) // self._maps[port].guest_stride
-        return vm if vm < self.config.vms and not self._to_manager(port, address) else None
+        return self._binders[port](address, tag)
 
     def read(
         self, port: int, vm: int | None, address: int, *, full: bool = True, secure: bool = True, log: bool = True
@@ -428,6 +417,28 @@ class Model:
         record = self.config.vms if vm is None else vm
         records[record].log(fault, port, address)
         self._faulty |= 1 << record
+
+    # Identity: a function of address and tag for each port
+
+    def _binder(self, port: int) -> Callable[[int, int], int | None]:
+        c, where = self.config, self._maps[port]
+        core, fixed = c.core_base(port), c.ports[port].vm
+
+        def by_address(address: int, _: int) -> int | None:
+            vm = (address - where.guest_base) // where.guest_stride
+            return vm if vm < c.vms and not self._to_manager(port, address) else None
+
+        return {
+            Identity.STATIC: lambda _, __: fixed,
+            Identity.RESIDENT: lambda _, __: self._resident[core],
+            Identity.SIDEBAND: lambda _, tag: self._tag_vms[tag] if tag in self._tag_vms else self._match(tag),
+            Identity.PAGE: by_address,
+        }[c.ports[port].identity]
+
+    def _match(self, tag: int) -> int | None:
+        vm = next((e.vm for e in self._tags if e.valid and not (tag ^ e.match) & e.mask), None)
+        self._tag_vms[tag] = vm
+        return vm
 
     # Decoding: once for every address that is used, and from the register map
 

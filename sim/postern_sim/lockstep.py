@@ -1,0 +1,450 @@
+"""Lockstep: random programs on the RTL, replayed into the functional model, every output compared in every cycle.
+
+The RTL says with its probes when it passes an access on, and the scoreboard has the model do the same in the order of
+``docs/states.md``. In cycle ``c``:
+
+1. accesses that are accepted are bound to a VM-ID;
+2. reads of ``WORD`` that are passed on now, and other reads that were passed on in ``c - 1``, look;
+3. stale pops, then reads of ``HEADER``, of those passed on in ``c - 1``;
+4. writes that are passed on now are staged; the one passed on to the write engine in ``c - 1`` acts, or one step of an
+   opening is done;
+5. refusals are logged, then pops that were passed on in ``c - 1`` take the head;
+6. responses that are taken now are compared.
+
+The interrupt lines in ``c`` are compared with the model before step 2. A port that is in reset in ``c`` has lost what
+it had not passed on, what it had not answered, and its pops of ``c - 1``.
+"""
+
+import random
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from postern.model import Model, Token
+from postern_spec.config import Config, Manager
+from postern_spec.regmap import Fault, Popped, Result, guest_page
+
+from .rtl import EVENT, Pace, ProtocolError, Rtl, varied
+from .traffic import HEADER, NOTHING, POP, WORD, Access, Traffic, describe
+
+__all__ = ["Episode", "Mismatch", "Scoreboard", "run_episode"]
+
+(
+    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, ACCEPT, WALK, READ_ISSUE, WRITE_ISSUE, READ_DONE, WRITE_DONE,
+) = range(10)  # fmt: skip
+EVENT_NAMES = (
+    "irq", "manager_irq", "port reset", "block reset", "accepted", "walk", "read issued", "write issued",
+    "read answered", "write answered",
+)  # fmt: skip
+
+ERROR_RESPONSE = 2  # SLVERR; the masters report ERR of Wishbone as the same
+
+_SETTLING = 3  # cycles after an access in which outputs of the model can still change by themselves
+
+
+class Mismatch(AssertionError):
+    """RTL and model differ; the text says where and what happened before."""
+
+
+@dataclass
+class Episode:
+    """What an episode covered.
+
+    Attributes
+    ----------
+    cycles : int
+        Cycles in which all outputs were compared.
+    accesses : int
+        Responses that were compared.
+    coverage : Counter
+        How often each outcome was seen.
+    """
+
+    cycles: int = 0
+    accesses: int = 0
+    coverage: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Episode") -> None:
+        """Add the figures of another episode."""
+        self.cycles += other.cycles
+        self.accesses += other.accesses
+        self.coverage += other.coverage
+
+
+class Scoreboard:
+    """Replays events into a model and compares.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    accesses : list of list of Access
+        Of each port, by number of the request.
+    model : Model
+        A model after reset, with ``stepped_open``.
+    """
+
+    def __init__(self, config: Config, accesses: list[list[Access]], model: Model):
+        self.config = config
+        self.accesses = accesses
+        self.model = model
+        self.episode = Episode()
+        self.recent: deque[tuple[int, ...]] = deque(maxlen=60)
+        ports = range(len(config.ports))
+        self._bound: list[dict[int, int | None]] = [{} for _ in ports]  # VM of the accepted requests
+        self._results: list[dict[int, tuple[int, int]]] = [{} for _ in ports]  # data and response of those that acted
+        self._lines = 0  # interrupt lines of the RTL, the manager's above the cores'
+        self._expected = 0
+        self._doubtful = _SETTLING  # cycles for which the expectation has to be computed anew
+        self._cycle = 0
+        self._started = False
+        # Passed on in the cycle before: (port, number, access, VM).
+        self._reads: list[tuple[int, int, Access, int | None]] = []
+        self._headers: list[tuple[int, int, Access, int | None]] = []
+        self._pops: list[tuple[int, int, Access, int]] = []
+        self._refused: list[tuple[int, int, Access, int]] = []  # belonged to the port's own path, but the VM was closed
+        self._writes: list[tuple[int, int, Token]] = []
+        # Passed on in this cycle.
+        self._new: tuple[list, list, list, list, list] = ([], [], [], [], [])
+        self._faults: list[tuple[int, int | None, int, Fault]] = []  # of reads, logged behind the write of this cycle
+        self._walk = False
+        self._answers: list[tuple[int, int, int, int, int]] = []  # of this cycle: port, number, kind, data, response
+        self._has_manager = config.manager is not Manager.NONE
+        self._manager_line = (config.cores + 31) // 32 * 32  # above the words of the cores' lines
+        self._coverage = self.episode.coverage
+        self._guest = guest_page(config)
+
+    def replay(self, events: bytes, end: int) -> None:
+        """Replay the events of all cycles before ``end``.
+
+        Raises
+        ------
+        Mismatch
+            RTL and model differ.
+        """
+        model = self.model
+        for event in EVENT.iter_unpack(events):
+            cycle, kind, port, response, index, data = event
+            if cycle != self._cycle:
+                self._advance(cycle)
+            self.recent.append(event)
+            if kind == IRQ:
+                mask = 0xFFFF_FFFF << 32 * port
+                self._lines = self._lines & ~mask | data << 32 * port
+            elif kind == MANAGER_IRQ:
+                self._lines = self._lines & (1 << self._manager_line) - 1 | data << self._manager_line
+            elif kind == PORT_RESET:
+                self._reset_port(port)
+            elif kind == BLOCK_RESET:
+                self._reset()
+            else:
+                if not self._started:
+                    self._start()
+                access = self.accesses[port][index] if kind != WALK else None
+                if kind == ACCEPT:
+                    self._bound[port][index] = model.bind(port, access.address, tag=access.tag)
+                elif kind == READ_ISSUE:
+                    self._read_issue(port, index, access)
+                elif kind == WRITE_ISSUE:
+                    vm = self._bound[port].pop(index)
+                    word = varied(access.data, index) if access.vary else access.data
+                    token = model.stage_write(port, vm, access.address, word, access.strobes, secure=access.secure)
+                    self._new[4].append((port, index, token))
+                elif kind == WALK:
+                    self._walk = True
+                else:
+                    self._answers.append((port, index, kind, data, response))
+        self._advance(end)
+
+    # One cycle
+
+    def _advance(self, cycle: int) -> None:
+        """End the current cycle and all others up to ``cycle``, which becomes the current one."""
+        model, timed = self.model, self.config.moderation
+        while True:
+            if not self._started:
+                self._start()
+            self._end()
+            if self._doubtful or timed:
+                model.tick()
+            self._cycle += 1
+            self._started = False
+            if self._cycle == cycle:
+                break
+            if not (self._doubtful or self._reads or self._headers or self._pops or self._refused or self._writes):
+                # Nothing is under way, no event comes, and the lines have had their time to follow: only a timer can
+                # still raise one.
+                alarm = model.alarm() if timed else None
+                skipped = cycle - self._cycle
+                if alarm is not None and alarm <= skipped:
+                    skipped = alarm - 1
+                    self._doubtful = _SETTLING
+                if timed:
+                    model.tick(skipped)
+                self._cycle += skipped
+                if self._cycle == cycle:
+                    break
+        if timed:
+            self._doubtful = self._doubtful or 1
+
+    def _start(self) -> None:
+        """Do what looks: the interrupt lines, then the reads that were passed on in the cycle before."""
+        self._started = True
+        self._compare_lines()
+        if self._pops:
+            stale = [pop for pop in self._pops if not self._pops_now(pop)]
+            if stale:
+                self._pops = [pop for pop in self._pops if pop not in stale]
+        else:
+            stale = None
+        for port, index, access, vm in self._reads:
+            self._read(port, index, access, vm)
+        if stale:
+            for port, index, access, vm in stale:
+                self._pop(port, index, access, vm)
+        for port, index, access, vm in self._headers:
+            self._read(port, index, access, vm)
+        for port, index, access, vm in self._refused:
+            self._faults.append((port, vm, access.address, Fault.CLOSED))
+            self._give(port, index, 0, Fault.CLOSED)
+
+    def _pops_now(self, pop: tuple[int, int, Access, int]) -> bool:
+        _, _, access, vm = pop
+        return bool(self.model.state(vm)) and self.model.fresh(vm, access.lane)
+
+    def _end(self) -> None:
+        """Do what acts."""
+        model = self.model
+        if self._writes or self._walk:
+            for port, index, token in self._writes:
+                fault = model.finish_write(token)
+                if fault or token[0].name != "STAGE":  # staging changes no line
+                    self._doubtful = _SETTLING
+                self._results[port][index] = 0, 0
+                self._coverage[f"write {fault.name}"] += 1
+            if self._walk:
+                if not model.walking:
+                    self._fail("no VM is being opened", "a step of an opening")
+                model.walk()
+                self._walk = False
+                self._doubtful = _SETTLING
+        if self._faults:
+            for port, vm, address, fault in self._faults:
+                model.log(port, vm, address, fault, write=False)
+            self._faults.clear()
+            self._doubtful = _SETTLING
+        for port, index, access, vm in self._pops:
+            self._pop(port, index, access, vm)
+            self._doubtful = _SETTLING
+        if self._answers:
+            for answer in self._answers:
+                self._respond(*answer)
+            self._answers.clear()
+        self._reads, self._headers, self._pops, self._refused, self._writes = self._new
+        self._new = ([], [], [], [], [])
+
+    def _compare_lines(self) -> None:
+        if self._doubtful:
+            model = self.model
+            lines = sum(1 << core for core in range(self.config.cores) if model.irq(core))
+            if self._has_manager and model.manager_irq:
+                lines |= 1 << self._manager_line
+            self._expected = lines
+            self._doubtful -= 1
+        if self._lines != self._expected:
+            wrong = self._lines ^ self._expected
+            line = (wrong & -wrong).bit_length() - 1
+            name = "manager_irq" if line == self._manager_line else f"irq[{line}]"
+            self._fail(f"{name} {self._expected >> line & 1}", f"{self._lines >> line & 1}")
+
+    # Accesses
+
+    def _read_issue(self, port: int, index: int, access: Access) -> None:
+        vm = self._bound[port].pop(index)
+        path = access.path
+        if path == NOTHING:
+            self._results[port][index] = 0, 0
+        elif vm is not None and (path == WORD or (path == POP and access.strobes == 0xF)):
+            if not self.model.state(vm):
+                self._new[3].append((port, index, access, vm))
+            elif path == WORD:
+                self._read(port, index, access, vm)
+            else:
+                self._new[2].append((port, index, access, vm))
+        elif path == HEADER:
+            self._new[1].append((port, index, access, vm))
+        else:
+            self._new[0].append((port, index, access, vm))
+
+    def _read(self, port: int, index: int, access: Access, vm: int | None) -> None:
+        full = access.strobes == 0xF
+        value, fault = self.model.read(port, vm, access.address, full=full, secure=access.secure, log=False)
+        if fault:
+            self._faults.append((port, vm, access.address, fault))
+        self._give(port, index, value, fault)
+
+    def _pop(self, port: int, index: int, access: Access, vm: int) -> None:
+        if self.model.state(vm):
+            value, fault = self.model.read(port, vm, access.address, secure=access.secure, log=False)
+        else:
+            value, fault = 0, Fault.NONE  # closed since it was passed on; its queue is empty
+        self._give(port, index, value, fault)
+
+    def _give(self, port: int, index: int, value: int, fault: Fault) -> None:
+        self._coverage[f"read {fault.name}"] += 1
+        self._results[port][index] = value, ERROR_RESPONSE if fault and self.config.read_error else 0
+
+    def _respond(self, port: int, index: int, kind: int, data: int, response: int) -> None:
+        result = self._results[port].pop(index, None)
+        if result is None:
+            self._fail("an effect before the answer", "an answer before the effect", port, index)
+        elif result != (data, response):
+            self._fail(f"{result[0]:#x}, response {result[1]}", f"{data:#x}, response {response}", port, index)
+        self.episode.accesses += 1
+        if kind == READ_DONE:
+            access = self.accesses[port][index]
+            self._note(access.name, data)
+
+    def _note(self, name: str, data: int) -> None:
+        """Count what a read showed."""
+        guest = self._guest
+        if name == "RESULT" and data:
+            self._coverage[f"commit {Result(guest.RESULT.CODE.get(data)).name}"] += 1
+        elif name == "RX_RESULT":
+            self._coverage[f"pop {Popped(guest.RX_RESULT.CODE.get(data)).name}"] += 1
+        elif name == "HEADER":
+            count = guest.HEADER.COUNT.get(data)
+            self._coverage[f"message of {count} words" if count else "no message"] += 1
+
+    # Resets
+
+    def _reset_port(self, port: int) -> None:
+        self.model.reset_port(port)
+        self._bound[port].clear()
+        self._results[port].clear()
+        self._pops = [pop for pop in self._pops if pop[0] != port]
+        self._coverage["port reset"] += 1
+
+    def _reset(self) -> None:
+        if not self._started:
+            self._compare_lines()
+            self._started = True
+        self.model.reset()
+        for port in range(len(self.config.ports)):
+            self._bound[port].clear()
+            self._results[port].clear()
+        self._reads, self._headers, self._pops, self._refused, self._writes = [], [], [], [], []
+        self._doubtful = _SETTLING
+        self._coverage["block reset"] += 1
+
+    # Reports
+
+    def _fail(self, expected: str, got: str, port: int | None = None, index: int = 0) -> None:
+        where = f"\n  at port {port}, {self._text(port, index)}" if port is not None else ""
+        self.fail(f"cycle {self._cycle}: the model says {expected}, the RTL says {got}{where}")
+
+    def fail(self, text: str) -> None:
+        """Raise a ``Mismatch`` with this text and the last events."""
+        events = "\n".join(f"  {self._event(*event)}" for event in self.recent)
+        raise Mismatch(f"{text}\nthe last events:\n{events}")
+
+    def _text(self, port: int, index: int) -> str:
+        access = self.accesses[port][index]
+        what = f"request {index}: {'write' if access.path == 0 else 'read'} {access.address:#x}"
+        what += f" {describe(self.config, port, access.address)}"
+        if access.path == 0:
+            what += f" = {varied(access.data, index) if access.vary else access.data:#x}"
+        bound = self._bound[port].get(index, "-")
+        return f"{what} tag {access.tag} strobes {access.strobes:04b} secure {int(access.secure)} VM {bound}"
+
+    def _event(self, cycle: int, kind: int, port: int, response: int, index: int, data: int) -> str:
+        text = f"{cycle:8} {EVENT_NAMES[kind]:14}"
+        if kind in (IRQ, MANAGER_IRQ):
+            return f"{text} {data:#x}"
+        if kind in (WALK, BLOCK_RESET):
+            return text
+        if kind == PORT_RESET:
+            return f"{text} port {port}"
+        if kind == READ_DONE:
+            return f"{text} port {port} request {index}: {data:#x} response {response}"
+        if kind == WRITE_DONE:
+            return f"{text} port {port} request {index}: response {response}"
+        return f"{text} port {port} {self._text(port, index)}"
+
+
+@lru_cache(maxsize=32)
+def _model(config: Config) -> Model:
+    """Return a model that is used again, because it remembers what addresses mean."""
+    return Model(config, stepped_open=True)
+
+
+def run_episode(
+    config: Config, seed: int, *, length: int = 1500, text: str | None = None, model: Model | None = None
+) -> Episode:
+    """Run one random program on every port of a block and compare. The same arguments give the same run.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    seed : int
+        Of everything that is random.
+    length : int
+        Requests of each port.
+    text : str
+        The Verilog, where it is not that of ``config`` as it is.
+    model : Model
+        What to compare with, where it is not the model as it is.
+
+    Raises
+    ------
+    Mismatch
+        RTL and model differ, or the RTL broke a bus rule.
+    """
+    rng = random.Random(seed)
+    ports = len(config.ports)
+    traffic = Traffic(config, rng.getrandbits(32), length)
+    model = model or _model(config)
+    model.reset()
+    board = Scoreboard(config, traffic.accesses, model)
+    with Rtl(config, probe=True, text=text, seed=rng.getrandbits(30) | 1) as rtl:
+        # A grant takes a turn of all ports, and a manager waits until a VM is open: a turn for each step.
+        rtl.limits(bound=100 + 40 * ports + 2 * config.vms * (ports + 1), settle=100 + 4 * config.vms * config.depth)
+        for port in range(ports):
+            rtl.issue(port, traffic.requests[port])
+        rtl.log(True)
+        expected = 3 * length
+        for _ in range(rng.choice((0, 1, 3, 8))):
+            rtl.schedule_reset(rng.randrange(ports), rng.randrange(expected), rng.choice((1, 1, 2, 5)))
+        if rng.random() < 0.3:
+            rtl.schedule_reset(None, rng.randrange(expected), rng.choice((1, 2, 3)))
+        chunk = 1024
+        passed = chunk
+        while passed == chunk:
+            for port in range(ports):
+                rtl.pace(port, _pace(rng))
+            failure = None
+            try:
+                passed = rtl.run(chunk)
+            except ProtocolError as error:
+                failure = error
+            board.replay(rtl.events(), rtl.cycle)
+            if failure:
+                board.fail(str(failure))
+            if rtl.cycle > 200 * length:
+                board.fail(f"the programs must end within {200 * length} cycles")
+        board.episode.cycles = rtl.cycle
+    return board.episode
+
+
+def _pace(rng: random.Random) -> Pace:
+    chances = (0, 0, 20, 128, 250)
+    return Pace(
+        seed=rng.getrandbits(32),
+        b_chance=rng.choice(chances),
+        r_chance=rng.choice(chances),
+        pause=rng.choice((1, 3, 30)),
+        reads=rng.choice((1, 2, 4, 16)),
+        writes=rng.choice((1, 2, 4, 16)),
+        noise=rng.random() < 0.5,
+    )

@@ -1,0 +1,466 @@
+"""Random programs for the ports of a block, weighted towards traffic that gets somewhere."""
+
+import random
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from postern_spec.config import Bus, Config, Identity, Manager
+from postern_spec.model import Register
+from postern_spec.regmap import Command, Interrupt, address_map, guest_page, manager_page
+
+from .rtl import INSECURE, Request
+
+__all__ = ["Access", "Traffic", "describe"]
+
+# How a request goes through the block, as far as the order of effects depends on it.
+WRITE, READ, WORD, HEADER, POP, NOTHING = range(6)
+
+_PHRASES = 160  # of a port; its program is made of them in random order
+
+
+class Access(NamedTuple):
+    """What the scoreboard has to know of a request.
+
+    Parameters
+    ----------
+    address, data, tag, strobes : int
+        As sent.
+    secure : bool
+        AxPROT[1] was low.
+    vary : bool
+        The number of the request is mixed into the data.
+    path : int
+        ``WRITE`` to ``NOTHING`` above.
+    name : str
+        Of the register, empty where there is none.
+    lane : int
+        Of a register that belongs to a lane.
+    """
+
+    address: int
+    data: int
+    tag: int
+    strobes: int
+    secure: bool
+    vary: bool
+    path: int
+    name: str
+    lane: int
+
+
+Item = tuple[Request, Access]
+
+
+def _locate(c: Config, port: int, address: int) -> tuple[Register, tuple[int, ...]] | None:
+    where = address_map(c, port)
+    if where.manager_base is not None and address >= where.manager_base:
+        return manager_page(c).decode(address - where.manager_base)
+    return guest_page(c).decode(address % c.page_stride)
+
+
+def describe(c: Config, port: int, address: int) -> str:
+    """Return the name of the register at an address of a port, for people."""
+    where = address_map(c, port)
+    manager = where.manager_base is not None and address >= where.manager_base
+    page = "manager " if manager else ""
+    if not manager and where.guest_stride:
+        page = f"page {address // where.guest_stride} "
+    found = _locate(c, port, address)
+    if found is None:
+        return f"{page}{address:#x}"
+    register, indices = found
+    pairs = zip(register.dims, indices, strict=True)
+    inside = ", ".join(f"{dim.name} {index}" for dim, index in pairs)
+    return f"{page}{register.name}{f'[{inside}]' if inside else ''}"
+
+
+@lru_cache(maxsize=64)
+def _paths(c: Config, port: int) -> dict[int, tuple[int, str, int]]:
+    """Return what is known of the addresses of a port: path, name and lane. It fills with use."""
+    return {}
+
+
+class Traffic:
+    """Programs of all ports for one episode.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    seed : int
+        The same seed gives the same programs.
+    length : int
+        Requests of each port, about.
+
+    Attributes
+    ----------
+    requests : list of bytes
+        Of each port, for ``Rtl.issue``.
+    accesses : list of list of Access
+        Of each port, by number of the request.
+    """
+
+    def __init__(self, config: Config, seed: int, length: int):
+        self.config = config
+        self.random = random.Random(seed)
+        rng = self.random
+        everybody = list(range(config.vms))
+        # Few VMs meet more often; with all of them every table is reached.
+        self.active = (
+            everybody if rng.random() < 0.4 else sorted(rng.sample(everybody, min(config.vms, rng.choice((2, 3, 4)))))
+        )
+        self.guest = guest_page(config)
+        self.guest_registers = {id(register) for register in self.guest.registers}
+        self.manager = manager_page(config)
+        self.requests: list[bytes] = []
+        self.accesses: list[list[Access]] = []
+        for port in range(len(config.ports)):
+            items = self._program(port, length)
+            self.requests.append(b"".join(request.pack() for request, _ in items))
+            self.accesses.append([access for _, access in items])
+
+    def _program(self, port: int, length: int) -> list[Item]:
+        rng = self.random
+        speaker = _Speaker(self, port)
+        phrases = [speaker.phrase() for _ in range(_PHRASES)]
+        program: list[Item] = []
+        restart = 0
+        while len(program) < length:
+            if len(program) >= restart:
+                program += speaker.setup()
+                restart = len(program) + rng.randrange(300, 900)
+            program += rng.choice(phrases)
+        return program
+
+
+class _Speaker:
+    """Makes the phrases of one port."""
+
+    def __init__(self, traffic: Traffic, port: int):
+        self.t = traffic
+        self.c = traffic.config
+        self.random = traffic.random
+        self.port = port
+        self.where = address_map(self.c, port)
+        self.identity = self.c.ports[port].identity
+        self.wishbone = self.c.ports[port].bus is Bus.WISHBONE
+        # Cycles between requests: back to back, now and then, seldom.
+        self.gaps: tuple[int, ...] = self.random.choice(((0,), (0, 0, 0, 1, 3), (0, 0, 2, 5, 12), (0, 6, 15, 40)))
+        self.leads: tuple[int, ...] = self.random.choice(((0,), (0, 0, 1), (0, 0, 2, 7)))
+        self.paths = _paths(self.c, port)
+        self.vm = 0
+        self.as_manager = False
+
+    # Requests
+
+    def _item(self, address: int, data: int, write: bool, strobes: int = 0xF, vary: bool = False) -> Item:
+        rng = self.random
+        if self.wishbone:
+            address &= ~3
+        if address not in self.paths:
+            found = _locate(self.c, self.port, address)
+            name = found[0].name if found else ""
+            lane = found[1][0] if found and found[0].dims and found[0].dims[0].name == "lane" else 0
+            self.paths[address] = {"WORD": WORD, "HEADER": HEADER, "POP": POP}.get(name, READ), name, lane
+        path, name, lane = self.paths[address]
+        if write:
+            path = WRITE
+        elif not self.wishbone:
+            strobes = 0xF
+        elif not strobes:
+            path = NOTHING
+        tag = self.vm if self.vm < 1 << self.c.tag_bits and rng.random() < 0.99 else rng.randrange(1 << self.c.tag_bits)
+        tag = tag if self.identity is Identity.SIDEBAND else 0
+        if self.c.manager is Manager.SECURE:
+            secure = self.as_manager if rng.random() < 0.95 else not self.as_manager
+        else:
+            secure = rng.random() < 0.5
+        secure = secure or self.wishbone
+        prot = 0 if secure else INSECURE
+        data &= 0xFFFF_FFFF
+        prot |= rng.choice((0, 1, 4))
+        gap, lead = rng.choice(self.gaps), rng.choice(self.leads)
+        request = Request(address, data, write, tag, strobes, prot, gap, lead, False, vary)
+        return request, Access(address, data, tag, strobes, secure, vary, path, name, lane)
+
+    def _write(self, register: Register, *indices: int, data: int, strobes: int = 0xF, vary: bool = False) -> Item:
+        return self._item(self._base(register) + register.at(*indices), data, True, strobes, vary)
+
+    def _read(self, register: Register, *indices: int, strobes: int = 0xF) -> Item:
+        return self._item(self._base(register) + register.at(*indices), 0, False, strobes)
+
+    def _base(self, register: Register) -> int:
+        # Registers of the two pages may share a name, never the object.
+        if id(register) in self.t.guest_registers:
+            return self.where.guest(self.vm)
+        assert self.where.manager_base is not None
+        return self.where.manager_base
+
+    def _some(self, register: Register) -> tuple[int, ...]:
+        """Return random indices, of VMs mostly active ones."""
+        rng = self.random
+        return tuple(
+            rng.choice(self.t.active)
+            if d.name in ("vm", "receiver", "sender") and d.count == self.c.vms
+            else rng.randrange(d.count)
+            for d in register.dims
+        )
+
+    def _word(self) -> int:
+        return self.random.getrandbits(32)
+
+    def _strobes(self, often: float = 0.97) -> int:
+        return 0xF if self.random.random() < often else self.random.randrange(16)
+
+    # Phrases
+
+    def phrase(self) -> list[Item]:
+        """Return a few requests that belong together."""
+        rng, c = self.random, self.c
+        self.vm = c.ports[self.port].vm if self.identity is Identity.STATIC else rng.choice(self.t.active)
+        if rng.random() < 0.02:
+            self.vm = rng.randrange(c.vms)
+        self.as_manager = False
+        kinds: list[tuple[Callable[[], list[Item]], int]] = [
+            (self._send, 26), (self._torn, 4), (self._flood, 4), (self._receive, 40), (self._stale, 3),
+            (self._acknowledge, 5), (self._connect, 6), (self._ring, 6), (self._interrupts, 6), (self._look, 8),
+            (self._wrong, 5),
+        ]  # fmt: skip
+        if c.manager is not Manager.NONE:
+            kinds += [(self._manage, 10), (self._supervise, 8), (self._recycle, 3)]
+        kind = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
+        if kind in (self._manage, self._supervise, self._recycle):
+            self._be_manager()
+        return kind()
+
+    def _be_manager(self) -> None:
+        self.as_manager = True
+        if self.c.manager is Manager.VM and self.random.random() < 0.97 and self.identity is not Identity.STATIC:
+            self.vm = self.c.manager_vm
+
+    def _length(self) -> int:
+        words = self.c.words
+        return self.random.choice((1, min(2, words), words, self.random.randint(1, words)))
+
+    def _peer(self) -> int:
+        return self.random.choice(self.t.active) if self.random.random() < 0.97 else self.random.randrange(self.c.vms)
+
+    def _message(self, lane: int, words: list[int], many: int, d: int, strobes: float = 1) -> list[Item]:
+        """Stage the words with these numbers, then commit."""
+        g = self.t.guest
+        staged = [
+            self._write(g.STAGE, lane, w, data=self._word(), strobes=self._strobes(strobes), vary=True) for w in words
+        ]
+        commit = self._write(g.COMMIT, lane, 0, many, d, data=self._word(), strobes=self._strobes(strobes), vary=True)
+        return [*staged, commit]
+
+    def _send(self) -> list[Item]:
+        lane, n = self.random.randrange(self.c.lanes), self._length()
+        out = self._message(lane, list(range(n - 1)), int(n > 1), self._peer())
+        if self.random.random() < 0.3:
+            out.append(self._read(self.t.guest.RESULT, lane))
+        if self.random.random() < 0.25:
+            out.append(self._write(self.t.guest.ACK, lane, data=self._word()))
+        return out
+
+    def _torn(self) -> list[Item]:
+        rng, c = self.random, self.c
+        lane, n = rng.randrange(c.lanes), self._length()
+        words = [w for w in range(n) if rng.random() < 0.9]
+        if rng.random() < 0.3 and words:
+            words.insert(rng.randrange(len(words)), rng.choice(words))
+        out = self._message(lane, words, rng.randrange(2), self._peer(), 0.9)
+        return [*out, self._read(self.t.guest.RESULT, lane)]
+
+    def _flood(self) -> list[Item]:
+        lane, d, n = self.random.randrange(self.c.lanes), self._peer(), min(self.c.words, self.random.choice((1, 1, 2)))
+        return [
+            item for _ in range(self.c.depth // 2) for item in self._message(lane, list(range(n - 1)), int(n > 1), d)
+        ]
+
+    def _receive(self) -> list[Item]:
+        rng, g, c = self.random, self.t.guest, self.c
+        lane = rng.randrange(c.lanes)
+        out = []
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            out.append(self._read(g.HEADER, lane, strobes=self._strobes()))
+            out += [
+                self._read(g.WORD, w, strobes=self._strobes())
+                for w in range(rng.choice((0, 1, 2, c.words)) % (c.words + 1))
+            ]
+            out.append(self._read(g.POP, lane, strobes=self._strobes()))
+            if rng.random() < 0.2:
+                out.append(self._read(g.RX_RESULT, lane))
+        return out
+
+    def _stale(self) -> list[Item]:
+        rng, g, lanes = self.random, self.t.guest, self.c.lanes
+        out = [self._read(rng.choice((g.HEADER, g.POP, g.POP)), rng.randrange(lanes)) for _ in range(rng.randint(1, 5))]
+        return [*out, self._read(g.RX_RESULT, rng.randrange(lanes))]
+
+    def _acknowledge(self) -> list[Item]:
+        lane = self.random.randrange(self.c.lanes)
+        return [self._read(self.t.guest.RESULT, lane), self._write(self.t.guest.ACK, lane, data=self._word())]
+
+    def _connect(self) -> list[Item]:
+        g, d = self.t.guest, self._peer()
+        numbers = self.random.sample((1, 2, 3, self.random.randrange(256)), 3)
+        return [self._read(g.PEER, d), *(self._write(g.PEER, d, data=n) for n in numbers), self._read(g.PEER, d)]
+
+    def _ring(self) -> list[Item]:
+        rng, g = self.random, self.t.guest
+        out = [self._write(g.RING, data=self._peer() | (rng.getrandbits(32) & ~63 if rng.random() < 0.1 else 0))]
+        if rng.random() < 0.1:
+            out.append(self._write(g.RING, data=rng.randrange(64)))
+        if rng.random() < 0.5:
+            half = rng.randrange(g.PENDING.dims[0].count)
+            out += [
+                self._read(g.PENDING, half),
+                self._write(g.PENDING, half, data=rng.choice((self._word(), 0xFFFF_FFFF))),
+            ]
+        return out
+
+    def _interrupts(self) -> list[Item]:
+        rng, g = self.random, self.t.guest
+        sources = (1 << len(Interrupt)) - 1
+        pick = rng.random()
+        if pick < 0.35:
+            data = rng.choice((sources, rng.randrange(sources + 1), self._word()))
+            return [self._write(g.IRQ_ENABLE, rng.randrange(self.c.cores), data=data)]
+        if pick < 0.5:
+            return [self._write(g.IRQ_TEST, data=rng.choice((rng.randrange(sources + 1), self._word())))]
+        if pick < 0.65 and "IRQ_MODERATION" in g:
+            register = g.IRQ_MODERATION
+            count, time = rng.choice((0, 1, 2, 3, self.c.depth)), rng.choice((0, 1, 2, 10, 50, 300))
+            return [self._write(register, data=register.pack(COUNT=count, TIME=time)), self._read(register)]
+        return [self._read(g.IRQ_STATE), self._write(g.IRQ_STATE, data=rng.choice((sources, self._word())))]
+
+    def _look(self) -> list[Item]:
+        registers = [r for r in self.t.guest.registers if r.readable and r.name not in ("HEADER", "POP")]
+        chosen = self.random.choices(registers, k=self.random.randint(1, 4))
+        return [self._read(register, *self._some(register), strobes=self._strobes()) for register in chosen]
+
+    def _wrong(self) -> list[Item]:
+        """Accesses that are refused, or that nobody should make."""
+        rng, g = self.random, self.t.guest
+        pick = rng.random()
+        size = 1 << self.where.bits
+        if pick < 0.2:
+            return [self._item(rng.randrange(size), self._word(), rng.random() < 0.5, self._strobes(0.5))]
+        if pick < 0.4:  # near to what exists: unaligned, upper halves, gaps
+            address = (self.where.guest(self.vm) + rng.randrange(g.size + 64)) % size
+            return [self._item(address, self._word(), rng.random() < 0.5, self._strobes(0.8))]
+        register = rng.choice(g.registers)
+        address = self.where.guest(self.vm) + register.at(*self._some(register))
+        if pick < 0.6:  # a 64-bit access, split in two
+            return [self._item(address + half, self._word(), rng.random() < 0.5) for half in rng.sample((0, 4), 2)]
+        if pick < 0.8:  # in either direction, partial
+            return [self._item(address, self._word(), rng.random() < 0.5, self._strobes(0.5))]
+        if self.where.manager_base is not None:  # somebody else's page
+            register = rng.choice(self.t.manager.registers)
+            address = self.where.manager_base + register.at(*self._some(register)) + rng.choice((0, 0, 0, 4, 1))
+        return [self._item(address, self._word(), rng.random() < 0.5, self._strobes(0.8))]
+
+    # The manager
+
+    def setup(self) -> list[Item]:
+        """Return what opens the active VMs, where this port may do that, and connects them."""
+        c, m, rng = self.c, self.t.manager, self.random
+        out: list[Item] = []
+        active = self.t.active
+        if c.manager is not Manager.NONE:
+            self._be_manager()
+            share = max(1, c.depth // len(active))
+            for r in active:
+                for half in range(m.PERMIT.dims[1].count):
+                    bits = sum(1 << s % 32 for s in range(c.vms) if s // 32 == half and (s != r or rng.random() < 0.3))
+                    out.append(self._write(m.PERMIT, r, half, data=bits))
+                out += [self._write(m.CREDITS, r, s, data=rng.choice((share, 1, share))) for s in active]
+                out.append(self._write(m.CONTROL, r, data=Command.OPEN))
+                out.append(self._write(m.CONTROL, r, data=Command.RESUME))
+            out += [
+                self._write(m.RESIDENT, core, data=m.RESIDENT.pack(VM=rng.choice(active), VALID=1))
+                for core in range(c.cores)
+            ]
+            out += [
+                self._write(m.FAULT_ENABLE, half, data=self._word()) for half in range(m.FAULT_ENABLE.dims[0].count)
+            ]
+        self.as_manager = False
+        speakers = c.port_vms(self.port) if self.identity is Identity.STATIC else active
+        for vm in speakers:
+            self.vm = vm
+            out += [self._write(self.t.guest.PEER, d, data=1) for d in active]
+            out.append(self._write(self.t.guest.IRQ_ENABLE, rng.randrange(c.cores), data=self._word()))
+        return out
+
+    def _manage(self) -> list[Item]:
+        """Write a register of the manager page."""
+        rng, c, m = self.random, self.c, self.t.manager
+        weights = {
+            "CONTROL": 8,
+            "CREDITS": 4,
+            "RESIDENT": 6,
+            "PERMIT": 2,
+            "TEAR": 3,
+            "LOCK": 0.3,
+            "TAG_MATCH": 1,
+            "TAG_MASK": 1,
+            "TAG_VM": 1,
+        }
+        registers = [r for r in m.registers if r.writable]
+        register = rng.choices(registers, [weights.get(r.name, 3) for r in registers])[0]
+        where = self._some(register)
+        vm = rng.choice(self.t.active) if rng.random() < 0.9 else rng.randrange(64)
+        match register.name:
+            case "CONTROL":
+                data = int(rng.choice((*Command, Command.OPEN, Command.RESUME, Command.RESUME, rng.randrange(8))))
+            case "CREDITS":
+                data = rng.choice((rng.randrange(4), rng.randrange(c.depth + 1), rng.randrange(512)))
+            case "RESIDENT":
+                data = register.pack(VM=vm, VALID=int(rng.random() < 0.8))
+            case "TEAR":
+                data = register.pack(VM=vm, PORT=rng.choice((rng.randrange(len(c.ports)), rng.randrange(16))))
+            case "LOCK":
+                data = rng.randrange(2)
+            case "PERMIT":
+                data = self._word() | self._word() | self._word()
+            case "TAG_MATCH" | "TAG_MASK" | "TAG_VM":
+                return self._retag(register, where[0], vm)
+            case _:
+                data = rng.choice((self._word(), 0xFFFF_FFFF, self._word() & self._word()))
+        item = self._write(register, *where, data=data, strobes=self._strobes())
+        return [item, self._read(register, *where)] if register.readable and rng.random() < 0.5 else [item]
+
+    def _retag(self, register: Register, entry: int, vm: int) -> list[Item]:
+        """Change an entry of the tag table for a moment; not the manager's, or nobody could change it back."""
+        rng, c, m = self.random, self.c, self.t.manager
+        if c.manager is Manager.VM and entry == c.manager_vm:
+            return [self._read(register, entry)]
+        ones = (1 << c.tag_bits) - 1
+        data = register.pack(VM=vm, VALID=int(rng.random() < 0.8)) if register is m.TAG_VM else rng.randrange(ones + 1)
+        home = entry if entry < min(c.vms, ones + 1) else 0
+        back = [
+            self._write(m.TAG_MATCH, entry, data=home),
+            self._write(m.TAG_MASK, entry, data=ones),
+            self._write(m.TAG_VM, entry, data=m.TAG_VM.pack(VM=home, VALID=1)),
+        ]
+        reads = [self._read(item, entry) for item in (m.TAG_MATCH, m.TAG_MASK, m.TAG_VM)]
+        return [self._write(register, entry, data=data), *reads, *back]
+
+    def _supervise(self) -> list[Item]:
+        """Read registers of the manager page."""
+        registers = [r for r in self.t.manager.registers if r.readable]
+        chosen = self.random.choices(registers, k=self.random.randint(1, 5))
+        return [self._read(register, *self._some(register), strobes=self._strobes()) for register in chosen]
+
+    def _recycle(self) -> list[Item]:
+        """Close a VM and open it again."""
+        m, vm = self.t.manager, self._peer()
+        begin = [Command.DRAIN] if self.random.random() < 0.5 else []
+        commands = [*begin, Command.CLOSE, Command.CLOSE, Command.OPEN, Command.RESUME]
+        return [
+            item
+            for command in commands
+            for item in (self._write(m.CONTROL, vm, data=command), self._read(m.CONTROL, vm))
+        ]
