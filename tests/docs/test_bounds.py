@@ -1,0 +1,103 @@
+"""The waits that docs/theory_of_operation.md derives: its table, and the hardware under attack of all ports."""
+
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from postern_sim.rtl import Request, Rtl
+from postern_spec.config import Config, Manager, preset
+from postern_spec.regmap import Command, address_map, guest_page, manager_page
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "theory_of_operation.md"
+
+
+def bounds(c: Config) -> dict[str, int]:
+    """Cycles from acceptance to answer, at most; without request register from the cycle of the offer."""
+    ports, managed, register = len(c.ports), c.manager is not Manager.NONE, c.request_register
+    waits = {
+        "staged word": ports - 1,
+        "commit": 1 + (ports - 1) + (ports - 1 + managed),
+        "other write": ports - 1 + managed,
+        "read": ports - 1,
+    }
+    return {kind: register + wait + 2 for kind, wait in waits.items()}
+
+
+def opening(c: Config) -> int:
+    """Cycles that an opening adds to an access of the manager page, at most."""
+    return 1 + (max(c.vms, c.lanes) + 1) * (len(c.ports) + 2)
+
+
+def test_the_table_has_the_derived_figures():
+    rows = re.findall(r"^\| ([a-z ,]+) \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    table = {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
+    presets = [preset(name) for name in ("small", "default", "large")]
+    for kind in bounds(presets[0]):
+        assert table[kind] == [str(bounds(c)[kind]) for c in presets]
+    assert table["manager page during an opening, added"] == ["none", *(str(opening(c)) for c in presets[1:])]
+
+
+def request(c: Config, kind: str, port: int, lane: int) -> Request:
+    """One access of a kind; all ports want the same bank."""
+    page = guest_page(c)
+    if kind == "staged word":
+        return Request(page.STAGE.at(lane, 0), 1, True, tag=port)
+    if kind == "commit":
+        return Request(page.COMMIT.at(lane, 0, 0, (port + 1) % len(c.ports)), 1, True, tag=port)
+    if kind == "other write":
+        return Request(page.ACK.at(lane), 1, True, tag=port)
+    return Request(page.HEADER.at(lane), tag=port)
+
+
+def attack(c: Config, seed: int, count: int = 300) -> Counter[str]:
+    """Let every port issue as fast as it can. Returns the longest time of each kind of access."""
+    chance = random.Random(seed)
+    kinds: list[list[str]] = []
+    with Rtl(c) as rtl:
+        rtl.step(100)
+        for port in range(len(c.ports)):
+            kinds.append(chance.choices(list(bounds(c)), (1, 3, 2, 4), k=count))
+            rtl.issue(port, [request(c, kind, port, chance.randrange(c.lanes)) for kind in kinds[-1]])
+        rtl.run()
+        longest: Counter[str] = Counter()
+        for port, names in enumerate(kinds):
+            accepted: dict[bool, int] = {}
+            for kind, done in zip(names, rtl.done(port), strict=True):
+                # The queue of the master is full: without request register a request is offered in the cycle after the
+                # one before it in its direction was accepted.
+                start = done.accepted if c.request_register else accepted.get(kind == "read", done.accepted - 1) + 1
+                accepted[kind == "read"] = done.accepted
+                longest[kind] = max(longest[kind], done.answered - start)
+    return longest
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("name", ["small", "default"])
+def test_attacks_stay_within_the_bounds(name: str):
+    c = preset(name).replace(open_at_reset=True)
+    longest: Counter[str] = Counter()
+    for seed in range(20):
+        longest |= attack(c, seed)
+    for kind, bound in bounds(c).items():
+        assert longest[kind] <= bound, f"{kind} must take at most {bound} cycles, not {longest[kind]}"
+    assert longest["read"] == bounds(c)["read"], "the attack must reach the worst case of a read"
+
+
+@pytest.mark.sim
+def test_an_opening_holds_the_manager_up_for_its_steps():
+    c = preset("default")
+    manager, base = manager_page(c), address_map(c, 0).manager_base
+    assert base is not None
+    steps = max(c.vms, c.lanes) + 1
+    with Rtl(c) as rtl:
+        rtl.step(100)
+        rtl.issue(0, [Request(base + manager.CONTROL.at(1), Command.OPEN, True), Request(base + manager.DRAIN.at())])
+        rtl.run()
+        opened, drained = rtl.done(0)
+        # Both are accepted in the same cycle or nearly so; DRAIN also waits for the write.
+        assert 2 * steps <= drained.answered - opened.answered <= opening(c)
+        word, _ = rtl.read(0, base + manager.CONTROL.at(1))
+    assert manager.CONTROL.STATE.get(word) == 1
