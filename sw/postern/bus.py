@@ -27,7 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from postern_spec.config import Config, Identity
+from postern_spec.config import Config
 from postern_spec.regmap import Fault, guest_page
 
 from .errors import BusError, Deadlock
@@ -131,7 +131,6 @@ class ModelBus(Bus):
         self.secure = secure
         self.core = c.core_base(port) if core is None else core
         self.manager = manager
-        self._static = c.ports[port].identity is Identity.STATIC
 
     def read32(self, address: int) -> int:
         model, port = self.model, self.port
