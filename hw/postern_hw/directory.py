@@ -158,7 +158,7 @@ class Directory(wiring.Component):
             return made
 
         permits = table("permits", vms, 2, all_but)
-        known = table("known", vms, 2, all_but)
+        known = table("known", vms, 2, [(1 << vms) - 1 if c.open_at_reset else 0] * vms)
         generations = table("generations", 8, 4, [int(c.open_at_reset)] * vms)
         permit_row = permits.read(m, 0, self.target)
         known_row = known.read(m, 0, self.target)

@@ -113,20 +113,22 @@ class Interrupts(wiring.Component):
             if c.moderation:
                 mail, moderation = self._moderate(m, vm, own[vm])
                 looked_moderation.append(moderation)
+            clean = self.opened[vm] | self.closed[vm]
             levels = {Interrupt.MAIL: mail, Interrupt.DOORBELL: self.doorbell[vm], Interrupt.REFUSAL: self.refusing[vm]}
             events = {Interrupt.CREDIT: self.credit[vm], Interrupt.PEER: self.peer[vm]}
             m.d.comb += state.eq(latch | Cat(levels.get(source, 0) for source in Interrupt))
-            kept = latch & ~(self.data[:SOURCES] & (own[vm] & self.clear).replicate(SOURCES))
-            tested = self.data[:SOURCES] & (own[vm] & self.test).replicate(SOURCES)
-            fresh = kept | tested | Cat(events.get(source, 0) for source in Interrupt)
-            m.d.sync += latch.eq(fresh & ~(self.opened[vm] | self.closed[vm]).replicate(SOURCES))
+            # An event beats whatever clears: a write, or the VM being opened or closed.
+            written = self.data[:SOURCES]
+            kept = latch & ~(written & (own[vm] & self.clear).replicate(SOURCES))
+            kept = (kept | written & (own[vm] & self.test).replicate(SOURCES)) & ~clean.replicate(SOURCES)
+            m.d.sync += latch.eq(kept | Cat(events.get(source, 0) for source in Interrupt))
             looked_state.append(state)
 
             for core in range(c.cores):
                 enable = Signal(SOURCES, name=f"enable_{vm}_{core}")
                 with m.If(own[vm] & at_core[core] & self.set_enable):
                     m.d.sync += enable.eq(self.data)
-                with m.If(self.opened[vm]):
+                with m.If(self.closed[vm]):
                     m.d.sync += enable.eq(0)
                 looked_enable.append(enable)
                 raised[core].append((state & enable).any())
@@ -172,12 +174,12 @@ class Interrupts(wiring.Component):
         timer, expired = Signal(16, name=f"timer_{vm}"), Signal(name=f"expired_{vm}")
         with m.If(own & self.set_moderation):
             m.d.sync += [count.eq(self.data), time.eq(self.data[16:])]
-        with m.If(self.opened[vm]):
+        with m.If(self.closed[vm]):
             m.d.sync += [count.eq(0), time.eq(0)]
         m.d.comb += expired.eq((time != 0) & (timer >= time))
         with m.If(~self.filled[vm] | self.popped[vm]):
             m.d.sync += timer.eq(0)
-        with m.Elif(~expired):
+        with m.Elif(~timer.all()):
             m.d.sync += timer.eq(timer + 1)
         mail = self.filled[vm] & ((count <= 1) | (self.level[vm] >= count) | expired)
         return mail, Cat(count, Const(0, 7), time)

@@ -94,7 +94,7 @@ class Command(IntEnum):
 
 
 class Fault(IntEnum):
-    """Why an access was refused. Where several apply the first in this order is logged."""
+    """Why an access was refused. ``docs/states.md``, section 1, says which one counts where several apply."""
 
     NONE = 0
     NO_VM = 1  # the tag matches no VM, or nobody is resident

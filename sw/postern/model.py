@@ -783,8 +783,7 @@ class Model:
 
     def _manager_control_write(self, vm: int, data: int) -> Fault:
         it = self._vms[vm]
-        command = self._manager.CONTROL.COMMAND.get(data)
-        match command, it.state:
+        match data, it.state:
             case Command.OPEN, State.CLOSED if it.generation < 255 or not any(r.used[vm] for r in self._vms):
                 if self._walking:
                     raise RuntimeError(f"VM {self._walking[0]} must be open before another command, not opening")
@@ -799,9 +798,7 @@ class Model:
                 self._enter(vm, State.DRAINING)
             case Command.CLOSE, (State.OPEN | State.PAUSED | State.DRAINING) if not it.queue:
                 self._tear_everywhere(vm)
-                for lane in it.lanes:
-                    lane.acknowledge()
-                it.latches = it.pending = 0
+                it.forget(self.config)
                 self._enter(vm, State.CLOSED)
             case _:
                 it.refused = True
