@@ -379,7 +379,7 @@ def _model(config: Config) -> Model:
 
 
 def run_episode(
-    config: Config, seed: int, *, length: int = 1500, text: str | None = None, model: Model | None = None
+    config: Config, seed: int, *, length: int = 3000, text: str | None = None, model: Model | None = None
 ) -> Episode:
     """Run one random program on every port of a block and compare. The same arguments give the same run.
 

@@ -4,13 +4,19 @@ python -m postern_sim.soak --cycles 1000000
 python -m postern_sim.soak --config small --seed 7 --episodes 1    what a mismatch asks for
 """
 
-from collections.abc import Iterator
+import argparse
+import itertools
+import os
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
-from postern_spec.config import Bus, Config, Identity, Manager, Port, load, preset
+from postern_spec.config import Bus, Config, ConfigError, Identity, Manager, Port, load, preset
 
+from . import build
 from .lockstep import Episode, Mismatch, run_episode
 
-__all__ = ["CONFIGURATIONS"]
+__all__ = ["CONFIGURATIONS", "main", "soak"]
 
 _SIDEBAND = Port()
 _PAGE = Port(identity=Identity.PAGE)
@@ -45,8 +51,8 @@ def _configurations() -> dict[str, Config]:
             words=8, depth=16, moderation=True, request_register=False,
         ),
         "secure": base.replace(
-            name="secure", ports=(_SIDEBAND, _PAGE), manager=Manager.SECURE, vms=6, lanes=3, words=3, depth=7, tag_bits=3,
-            tag_entries=9, moderation=True,
+            name="secure", ports=(_SIDEBAND, _PAGE), manager=Manager.SECURE, vms=6, lanes=3, words=3, depth=7,
+            tag_bits=3, tag_entries=9, moderation=True,
         ),
         "tiny": small.replace(name="tiny", words=1, depth=2, credits=1),
         "open": base.replace(
@@ -58,8 +64,8 @@ def _configurations() -> dict[str, Config]:
             depth=256, open_at_reset=True, credits=128, request_register=False,
         ),
         "wide": base.replace(
-            name="wide", ports=(_SIDEBAND, Port(identity=Identity.PAGE, cores=8)), vms=40, lanes=1, words=2, depth=3,
-            tag_bits=7, page_stride=4096, manager=Manager.VM, manager_vm=35,
+            name="wide", ports=(Port(identity=Identity.PAGE, cores=8), _SIDEBAND), vms=34, lanes=1, words=2, depth=2,
+            tag_bits=7, tag_entries=5, manager_vm=3,
         ),
         "ports": base.replace(name="ports", ports=(_SIDEBAND,) * 6 + (_WISHBONE,), vms=7, lanes=1, words=2, depth=12),
     }  # fmt: skip
@@ -69,22 +75,114 @@ CONFIGURATIONS = _configurations()
 """What a soak runs over, by name."""
 
 
-def _name(config: Config) -> str:
-    return next(name for name, other in CONFIGURATIONS.items() if other == config)
-
-
-def _jobs(names: list[str], first: int, episodes: int | None) -> Iterator[tuple[str, int]]:
-    seed = first
-    while episodes is None or seed < first + episodes:
-        for name in names:
-            yield name, seed
-        seed += 1
-
-
-def _run(name: str, seed: int) -> tuple[str, Episode]:
-    config = CONFIGURATIONS[name] if name in CONFIGURATIONS else load(name)
+def _run(source: str, config: Config, seed: int) -> tuple[str, Episode]:
     try:
-        return name, run_episode(config, seed)
+        return source, run_episode(config, seed)
     except Mismatch as error:
-        command = f"python -m postern_sim.soak --config {name} --seed {seed} --episodes 1"
-        raise Mismatch(f"{name}, seed {seed}: {error}\nagain: {command}") from None
+        command = f"python -m postern_sim.soak --config {source} --seed {seed} --episodes 1"
+        raise Mismatch(f"{source}, seed {seed}: {error}\nagain: {command}") from None
+
+
+class _Progress:
+    """Adds up the episodes and says how far it is."""
+
+    def __init__(self, goal: int | None):
+        self.goal = goal
+        self.start = self.said = time.monotonic()
+        self.total = Episode()
+        self.cycles: dict[str, int] = {}
+
+    def add(self, name: str, episode: Episode) -> None:
+        self.total.add(episode)
+        self.cycles[name] = self.cycles.get(name, 0) + episode.cycles
+        if time.monotonic() - self.said > 5:
+            self.said = time.monotonic()
+            goal = f" of {self.goal:,}" if self.goal else ""
+            print(f"soak: {self.total.cycles:,}{goal} cycles compared, {self.rate():,.0f} per second", flush=True)
+
+    def rate(self) -> float:
+        return self.total.cycles / (time.monotonic() - self.start)
+
+    @property
+    def complete(self) -> bool:
+        return self.goal is not None and self.total.cycles >= self.goal
+
+    def summary(self) -> str:
+        lines = ["outcomes seen:"]
+        lines += [f"  {count:12,} {name}" for name, count in sorted(self.total.coverage.items())]
+        lines += ["cycles compared:"]
+        lines += [f"  {cycles:12,} {name}" for name, cycles in self.cycles.items()]
+        lines += [
+            f"soak: {self.total.cycles:,} cycles compared on {len(self.cycles)} configurations, "
+            f"{self.total.accesses:,} accesses, {self.rate():,.0f} cycles per second, no difference"
+        ]
+        return "\n".join(lines)
+
+
+def soak(sources: list[str], *, seed: int, cycles: int | None, episodes: int | None, jobs: int) -> _Progress:
+    """Run episodes on the configurations in turn until there are enough cycles or episodes.
+
+    Raises
+    ------
+    Mismatch
+        RTL and model differ; the text says how to see it again.
+    """
+    configs = {name: CONFIGURATIONS[name] if name in CONFIGURATIONS else load(name) for name in sources}
+    for config in configs.values():
+        build.library(config, probe=True)
+    rounds = range(seed, seed + episodes) if episodes is not None else itertools.count(seed)
+    work = ((name, configs[name], number) for number in rounds for name in sources)
+    progress = _Progress(cycles)
+    if jobs == 1:
+        for job in work:
+            progress.add(*_run(*job))
+            if progress.complete:
+                break
+        return progress
+    with ProcessPoolExecutor(jobs) as pool:
+        running: set[Future[tuple[str, Episode]]] = set()
+        try:
+            while True:
+                while not progress.complete and len(running) < 2 * jobs and (job := next(work, None)):
+                    running.add(pool.submit(_run, *job))
+                if not running:
+                    return progress
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    progress.add(*future.result())
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m postern_sim.soak", description="Random lockstep of RTL and model.")
+    parser.add_argument("--cycles", type=int, help="stop after so many compared cycles (1,000,000)")
+    parser.add_argument("--episodes", type=int, help="stop after so many episodes of each configuration")
+    parser.add_argument("--seed", type=int, default=1, help="of the first episode; each gets the next number")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument(
+        "--config",
+        action="append",
+        help=f"{', '.join(CONFIGURATIONS)}, or a TOML file; may be repeated",
+    )
+    options = parser.parse_args(arguments)
+    cycles = 1_000_000 if options.cycles is None and options.episodes is None else options.cycles
+    try:
+        progress = soak(
+            options.config or list(CONFIGURATIONS),
+            seed=options.seed,
+            cycles=cycles,
+            episodes=options.episodes,
+            jobs=options.jobs or 1,
+        )
+    except (ConfigError, build.BuildError, Mismatch) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(progress.summary())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
