@@ -1,0 +1,246 @@
+# amaranth: UnusedElaboratable=no
+"""What the tests of single components share.
+
+A test bench drives all inputs, looks at the outputs of the same cycle, and goes on to the next: ``ctx.set`` settles
+whatever is combinational. Randomness is seeded, so that a failure comes back.
+"""
+
+from collections import deque
+from random import Random
+
+from amaranth.hdl import ClockDomain, Fragment, Module
+from amaranth.sim import Simulator
+
+from postern_spec.config import Bus, Config
+from postern_spec.regmap import address_map, guest_page
+
+WORD = 0xFFFF_FFFF
+FULL = 0b1111
+
+
+def simulate(dut, bench):
+    """Run ``bench`` on ``dut``, with a clock even if it has no use for one."""
+    m = Module()
+    m.domains.sync = ClockDomain()
+    m.submodules.dut = dut
+    sim = Simulator(m)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+def drive(ctx, component, **inputs):
+    """Set several inputs of ``component``."""
+    for name, value in inputs.items():
+        ctx.set(getattr(component, name), value)
+
+
+async def fill(ctx, component, rows):
+    """Fill the tables of ``component`` as the block does after reset."""
+    ctx.set(component.fill, 1)
+    for row in range(rows):
+        ctx.set(component.fill_row, row)
+        await ctx.tick()
+    ctx.set(component.fill, 0)
+
+
+def bits(ones):
+    """Return a number with these bits set."""
+    return sum(1 << one for one in ones)
+
+
+def ones(number):
+    """Return which bits of ``number`` are set."""
+    return [bit for bit in range(number.bit_length()) if number >> bit & 1]
+
+
+def coin(random: Random, odds):
+    """Return whether something of these odds happens."""
+    return int(random.random() < odds)
+
+
+def bound(c: Config, port: int, address: int, vm: int | None, *, allowed=None, strobes=FULL):
+    """Return an access to ``address`` by ``vm`` as a port hands it to an engine."""
+    mapped = address_map(c, port)
+    manager = mapped.manager_base is not None and address >= mapped.manager_base
+    if manager:
+        offset = address - mapped.manager_base
+    else:
+        offset = address % (mapped.guest_stride or 1 << mapped.bits)
+    return {
+        "address": address,
+        "offset": offset,
+        "manager": manager,
+        "allowed": vm is not None if allowed is None else allowed,
+        "known": vm is not None,
+        "vm": vm or 0,
+        "strobes": strobes,
+    }
+
+
+class AxiLiteMaster:
+    """Keeps an AXI4-Lite port busy, with pauses on every channel and address and word in any order.
+
+    ``before`` puts a cycle's values onto the pins, ``after`` looks at them at the end of the cycle.
+
+    Parameters
+    ----------
+    pin : callable
+        From a pin's name, ``awaddr`` say, to its signal.
+    supply : callable
+        Returns the next access: address, word and strobes, or address and ``None`` for a read.
+    """
+
+    def __init__(self, pin, random: Random, supply, pause=0.3):
+        self.pin, self.random, self.supply, self.pause = pin, random, supply, pause
+        self.reads, self.addresses, self.words = deque(), deque(), deque()
+        self.offers = dict.fromkeys(("aw", "w", "ar"), False)
+        self.answered = 0
+
+    def reset(self):
+        for queue in (self.reads, self.addresses, self.words):
+            queue.clear()
+        self.offers = dict.fromkeys(self.offers, False)
+
+    def before(self, ctx):
+        while max(len(self.reads), len(self.addresses), len(self.words)) < 2:
+            address, data, strobes = self.supply()
+            if data is None:
+                self.reads.append(address)
+            else:
+                self.addresses.append(address)
+                self.words.append((data, strobes))
+        for channel, queue in (("aw", self.addresses), ("w", self.words), ("ar", self.reads)):
+            if queue and not self.offers[channel]:
+                self.offers[channel] = not coin(self.random, self.pause)
+            ctx.set(self.pin(f"{channel}valid"), self.offers[channel])
+        if self.addresses:
+            ctx.set(self.pin("awaddr"), self.addresses[0])
+        if self.words:
+            drive_word, strobes = self.words[0]
+            ctx.set(self.pin("wdata"), drive_word)
+            ctx.set(self.pin("wstrb"), strobes)
+        if self.reads:
+            ctx.set(self.pin("araddr"), self.reads[0])
+        for channel in ("b", "r"):
+            ctx.set(self.pin(f"{channel}ready"), not coin(self.random, self.pause))
+
+    def after(self, ctx):
+        for channel, queue in (("aw", self.addresses), ("w", self.words), ("ar", self.reads)):
+            if self.offers[channel] and ctx.get(self.pin(f"{channel}ready")):
+                queue.popleft()
+                self.offers[channel] = False
+        for channel in ("b", "r"):
+            if ctx.get(self.pin(f"{channel}valid")) and ctx.get(self.pin(f"{channel}ready")):
+                self.answered += 1
+
+
+class WishboneMaster:
+    """Keeps a Wishbone port busy and ends its bus cycle early now and then. Otherwise as ``AxiLiteMaster``."""
+
+    def __init__(self, pin, random: Random, supply, pause=0.3):
+        self.pin, self.random, self.supply, self.pause = pin, random, supply, pause
+        self.reset()
+        self.answered = 0
+
+    def reset(self):
+        self.access = None  # what is offered
+        self.waiting = 0
+
+    def before(self, ctx):
+        gone = self.waiting and coin(self.random, 0.02)
+        if gone:
+            self.reset()
+        elif self.access is None and not coin(self.random, self.pause):
+            self.access = self.supply()
+        ctx.set(self.pin("cyc"), not gone and (self.access is not None or self.waiting > 0))
+        ctx.set(self.pin("stb"), self.access is not None)
+        if self.access is not None:
+            address, data, strobes = self.access
+            ctx.set(self.pin("adr"), address >> 2)
+            ctx.set(self.pin("we"), data is not None)
+            ctx.set(self.pin("dat_w"), data or 0)
+            ctx.set(self.pin("sel"), strobes)
+
+    def after(self, ctx):
+        if self.access is not None and not ctx.get(self.pin("stall")):
+            self.access = None
+            self.waiting += 1
+        if ctx.get(self.pin("ack")) or ctx.get(self.pin("err")):
+            self.waiting -= 1
+            self.answered += 1
+
+
+MASTERS = {Bus.AXI4_LITE: AxiLiteMaster, Bus.WISHBONE: WishboneMaster}
+
+
+class Guest:
+    """Random accesses of one VM through one port, most of which belong together: messages, receptions, doorbells."""
+
+    def __init__(self, c: Config, port: int, vm: int, random: Random):
+        self.c, self.vm, self.random = c, vm, random
+        self.base = address_map(c, port).guest(vm)
+        self.script = deque()
+
+    def __call__(self):
+        """Return the next access: address, word (``None`` for a read) and strobes."""
+        while not self.script:
+            self._plan()
+        offset, data, strobes = self.script.popleft()
+        return self.base + offset, data, strobes
+
+    def _plan(self):
+        page, random = guest_page(self.c), self.random
+        lane = random.randrange(self.c.lanes)
+        kind = random.choices(("send", "receive", "acknowledge", "ring", "anywhere"), (6, 5, 3, 1, 1))[0]
+        if kind == "send":
+            words = random.randint(1, self.c.words)
+            for word in range(words - 1):
+                if not coin(random, 0.03):
+                    strobes = random.randrange(16) if coin(random, 0.03) else FULL
+                    self.script.append((page.STAGE.at(lane, word), random.getrandbits(32), strobes))
+            target = random.randrange(self.c.vms)
+            self.script.append((page.COMMIT.at(lane, 0, int(words > 1), target), random.getrandbits(32), FULL))
+        elif kind == "receive":
+            self.script.append((page.HEADER.at(lane), None, FULL))
+            self.script.extend((page.WORD.at(word), None, FULL) for word in range(random.randrange(self.c.words)))
+            self.script.append((page.POP.at(lane), None, FULL))
+        elif kind == "acknowledge":
+            self.script.append((page.ACK.at(lane), 1, FULL))
+        elif kind == "ring":
+            self.script.append((page.RING.offset, random.randrange(self.c.vms), FULL))
+        else:
+            offset = 4 * random.randrange(page.size // 4)
+            self.script.append((offset, random.choice((None, random.getrandbits(32))), FULL))
+
+
+class Design:
+    """A component that has been elaborated, with a way to what is inside."""
+
+    def __init__(self, component):
+        self.component = component
+        self.fragment = Fragment.get(component, None)
+
+    def _at(self, path):
+        fragment = self.fragment
+        for name in path:
+            fragment = fragment.find_subfragment(name)
+        return fragment
+
+    def register(self, *path):
+        """Return the register at ``path``: submodules from the top, then its name."""
+        *path, name = path
+        driven = self._at(path).statements["sync"]._lhs_signals()
+        (found,) = (signal for signal in driven if signal.name == name)
+        return found
+
+    def memory(self, *path):
+        """Return the contents of the memory at ``path``."""
+        return self._at(path).origins[-1].data
+
+    def table(self, *path, depth):
+        """Return the rows of the ``Table`` at ``path``, whatever it is made of."""
+        if any(name == "cells" for _, name, _ in self._at(path).subfragments):
+            cells = self.memory(*path, "cells")
+            return [cells[row] for row in range(depth)]
+        return [self.register(*path, f"row{row}") for row in range(depth)]

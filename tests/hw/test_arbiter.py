@@ -1,0 +1,56 @@
+# amaranth: UnusedElaboratable=no
+from collections import deque
+from random import Random
+
+import pytest
+
+from postern_hw.arbiter import RoundRobin
+
+from .support import bits, coin, simulate
+
+COUNTS = range(1, 9)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_whoever_was_granted_goes_to_the_end_of_the_line(count):
+    dut, random = RoundRobin(count), Random(count)
+    line = deque(range(count))
+
+    async def bench(ctx):
+        for _ in range(300):
+            wants = {who for who in range(count) if coin(random, 0.5)}
+            ctx.set(dut.request, bits(wants))
+            chosen = [who for who in line if who in wants][:1]
+            assert ctx.get(dut.grant) == bits(chosen)
+            while chosen and line[-1] != chosen[0]:
+                line.rotate(-1)
+            await ctx.tick()
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_request_that_stays_waits_for_the_others_at_most(count):
+    dut, random = RoundRobin(count), Random(count)
+    longest = 0
+
+    async def bench(ctx):
+        nonlocal longest
+        waited = {}  # how many others were granted before, by requester
+        for _ in range(300):
+            waited |= {who: 0 for who in range(count) if who not in waited and coin(random, 0.7)}
+            ctx.set(dut.request, bits(waited))
+            grant = ctx.get(dut.grant)
+            if waited:
+                granted = grant.bit_length() - 1
+                longest = max(longest, waited.pop(granted))
+                waited = {who: others + 1 for who, others in waited.items()}
+            await ctx.tick()
+
+    simulate(dut, bench)
+    assert longest == count - 1
+
+
+def test_count_is_checked():
+    with pytest.raises(ValueError, match=r"^number of requesters must be at least 1, not 0$"):
+        RoundRobin(0)

@@ -1,0 +1,210 @@
+# amaranth: UnusedElaboratable=no
+from random import Random
+
+import pytest
+
+from postern_hw.directory import Directory
+from postern_spec.config import Config, Identity, Manager, Port
+from postern_spec.regmap import Command, State
+
+from .support import bits, coin, drive, fill, ones, simulate
+
+PORTS = (Port(identity=Identity.STATIC),)
+
+# ``docs/states.md`` section 5: from which states a command is taken, and where it leads.
+COMMANDS = {
+    Command.OPEN: ({State.CLOSED}, State.OPEN),
+    Command.PAUSE: ({State.OPEN}, State.PAUSED),
+    Command.RESUME: ({State.PAUSED}, State.OPEN),
+    Command.DRAIN: ({State.OPEN, State.PAUSED}, State.DRAINING),
+    Command.CLOSE: ({State.OPEN, State.PAUSED, State.DRAINING}, State.CLOSED),
+}
+
+
+class Model:
+    """States, generations, permissions and acknowledgements of all VMs."""
+
+    def __init__(self, c: Config):
+        vms, opened = range(c.vms), c.open_at_reset
+        self.state = [State.OPEN if opened else State.CLOSED for _ in vms]
+        self.generation = [int(opened) for _ in vms]
+        self.permit = [{s for s in vms if opened and s != d} for d in vms]
+        self.known = [{s for s in vms if opened} for _ in vms]  # who acknowledged this VM's generation
+        self.refused = set()
+
+    def takes(self, vm, command, *, empty=True, idle=True):
+        if command not in list(Command) or self.state[vm] not in COMMANDS[command][0]:
+            return False
+        if command == Command.CLOSE:
+            return empty
+        return command != Command.OPEN or idle or self.generation[vm] != 255
+
+    def enter(self, vm, state):
+        """Return who learns of it."""
+        self.state[vm] = state
+        return self.permit[vm] - {vm}
+
+    def open(self, vm):
+        self.generation[vm] = self.generation[vm] % 255 + 1
+        self.known[vm] = set()
+        for known in self.known:
+            known.discard(vm)
+        return self.enter(vm, State.OPEN)
+
+
+def strobes(ctx, dut, **chosen):
+    drive(ctx, dut, **{name: chosen.get(name, 0) for name in ("acknowledge", "set_permit", "command", "walk")})
+
+
+async def command(ctx, dut, model, vm, word, *, empty=True, idle=True):
+    """Give a command and take all steps of an opening, comparing what is to be seen on the way."""
+    strobes(ctx, dut, command=1)
+    drive(ctx, dut, source=vm, target=vm, data=word, empty=empty, idle=idle)
+    taken = model.takes(vm, word, empty=empty, idle=idle)
+    assert ctx.get(dut.refuse) == (not taken)
+    told = model.enter(vm, COMMANDS[word][1]) if taken and word != Command.OPEN else set()
+    (model.refused.discard if taken else model.refused.add)(vm)
+    assert ctx.get(dut.changed) == bits(told)
+    assert ctx.get(dut.opened) == 0
+    assert ctx.get(dut.closed) == (1 << vm if taken and word == Command.CLOSE else 0)
+    await ctx.tick()
+    strobes(ctx, dut)
+    assert ctx.get(dut.walking) == (taken and word == Command.OPEN)
+    while ctx.get(dut.walking):
+        assert ctx.get(dut.walk_vm) == vm
+        assert ctx.get(dut.states[vm]) == State.CLOSED
+        last = ctx.get(dut.walk_last)
+        drive(ctx, dut, source=vm, target=vm if last else ctx.get(dut.walk_step))
+        strobes(ctx, dut, walk=1)
+        assert ctx.get(dut.opened) == (1 << vm if last else 0)
+        assert ctx.get(dut.closed) == 0
+        assert ctx.get(dut.changed) == (bits(model.open(vm)) if last else 0)
+        await ctx.tick()
+        strobes(ctx, dut)
+        await ctx.tick()  # the engine does something else in between
+
+
+def compare(ctx, dut, model, source, target, looker, looked):
+    """Compare all that the two engines can see when they ask about these VMs."""
+    drive(ctx, dut, source=source, target=target, look_source=looker, look_target=looked)
+    assert [ctx.get(state) for state in dut.states] == model.state
+    assert ctx.get(dut.open) == bits(vm for vm, state in enumerate(model.state) if state != State.CLOSED)
+    assert ctx.get(dut.refused) == bits(model.refused)
+    for signal, value in (
+        ("source_state", model.state[source]),
+        ("target_state", model.state[target]),
+        ("source_generation", model.generation[source]),
+        ("target_generation", model.generation[target]),
+        ("permitted", source in model.permit[target]),
+        ("acknowledged", source in model.known[target]),
+        ("look_permits", bits(model.permit[looked])),
+        ("look_permitted", looker in model.permit[looked]),
+        ("look_acknowledged", looker in model.known[looked]),
+        ("look_generation", model.generation[looked]),
+        ("look_own_generation", model.generation[looker]),
+    ):
+        assert ctx.get(getattr(dut, signal)) == value, signal
+
+
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("vms", [2, 5, 34])
+def test_random_commands_against_the_table(vms, opened):
+    c = Config(
+        ports=PORTS, vms=vms, lanes=3, depth=64, open_at_reset=opened, credits=1, manager=Manager.PAGE,
+        page_stride=65536,
+    )  # fmt: skip
+    dut, random, seen = Directory(c), Random(vms), set()
+
+    async def bench(ctx):
+        await fill(ctx, dut, 4 * vms)
+        model = Model(c)
+        busiest = range(2)  # so that all states of some VMs are reached
+        for _ in range(500):
+            source, target = random.randrange(vms), random.choice((random.randrange(vms), random.choice(busiest)))
+            compare(ctx, dut, model, source, target, random.randrange(vms), random.randrange(vms))
+            does = random.choices(("command", "acknowledge", "set_permit", ""), (6, 5, 3, 1))[0]
+            word, half = random.getrandbits(32), random.randrange(1 + (vms > 32))
+            if does == "command":
+                word = random.choice((*Command, *Command, 0, 6, 7, Command.OPEN + 8, Command.CLOSE + (1 << 31)))
+                seen.add(model.state[target])
+                await command(ctx, dut, model, target, word, empty=coin(random, 0.7), idle=coin(random, 0.5))
+                continue
+            drive(ctx, dut, data=word, permit_half=half)
+            strobes(ctx, dut, **({does: 1} if does else {}))
+            assert not ctx.get(dut.changed)
+            await ctx.tick()
+            strobes(ctx, dut)
+            if does == "acknowledge":
+                model.known[target].add(source)
+            elif does == "set_permit":
+                kept = {s for s in model.permit[target] if s // 32 != half}
+                model.permit[target] = kept | {s for s in ones(word << 32 * half) if s < vms}
+
+    simulate(dut, bench)
+    assert seen == set(State)
+
+
+@pytest.mark.parametrize("word", Command)
+@pytest.mark.parametrize("state", State)
+def test_each_command_from_each_state(state, word):
+    way = {
+        State.CLOSED: (),
+        State.OPEN: (Command.OPEN,),
+        State.PAUSED: (Command.OPEN, Command.PAUSE),
+        State.DRAINING: (Command.OPEN, Command.DRAIN),
+    }[state]
+    c = Config(ports=PORTS, vms=3, lanes=1, depth=2)
+    dut = Directory(c)
+
+    async def bench(ctx):
+        await fill(ctx, dut, 4)
+        model = Model(c)
+        for step in way:
+            await command(ctx, dut, model, 1, step)
+        assert model.state[1] == state
+        await command(ctx, dut, model, 1, word, empty=False)
+        await command(ctx, dut, model, 1, word)
+        compare(ctx, dut, model, 0, 1, 1, 2)
+
+    simulate(dut, bench)
+
+
+def test_generation_goes_from_255_to_1_when_nothing_bears_it():
+    c = Config(ports=PORTS, vms=2, lanes=1, depth=2)
+    dut = Directory(c)
+
+    async def bench(ctx):
+        await fill(ctx, dut, 2)
+        model = Model(c)
+        for _ in range(255):
+            await command(ctx, dut, model, 0, Command.OPEN, idle=False)
+            await command(ctx, dut, model, 0, Command.CLOSE)
+        assert model.generation[0] == 255
+        await command(ctx, dut, model, 0, Command.OPEN, idle=False)
+        assert model.refused == {0}
+        compare(ctx, dut, model, 0, 1, 0, 1)
+        await command(ctx, dut, model, 0, Command.OPEN)
+        assert model.generation[0] == 1
+        compare(ctx, dut, model, 0, 1, 0, 1)
+
+    simulate(dut, bench)
+
+
+def test_without_manager_everything_is_as_after_reset():
+    c = Config(ports=PORTS, vms=3, depth=4, manager=Manager.NONE, open_at_reset=True)
+    dut = Directory(c)
+
+    async def bench(ctx):
+        assert [ctx.get(state) for state in dut.states] == [State.OPEN] * 3
+        assert ctx.get(dut.open) == 0b111
+        for source in range(3):
+            for target in range(3):
+                drive(ctx, dut, source=source, target=target, look_source=source, look_target=target)
+                assert ctx.get(dut.permitted) == ctx.get(dut.look_permitted) == (source != target)
+                for name in ("source_generation", "target_generation", "look_generation", "look_own_generation"):
+                    assert ctx.get(getattr(dut, name)) == 1
+                for name in ("acknowledged", "look_acknowledged", "source_state", "target_state"):
+                    assert ctx.get(getattr(dut, name)) == 1
+        await ctx.tick()
+
+    simulate(dut, bench)

@@ -1,0 +1,100 @@
+# amaranth: UnusedElaboratable=no
+from random import Random
+
+import pytest
+
+from postern_hw.native import Sizes
+from postern_hw.pool import Pool
+from postern_spec.config import Config, Identity, Port
+
+from .support import coin, drive, simulate
+
+
+def configuration(ports, words):
+    return Config(ports=(Port(identity=Identity.PAGE),) * ports, vms=2, lanes=1, words=words, depth=2)
+
+
+SHAPES = [(1, 4), (2, 1), (2, 4), (3, 8), (4, 5), (4, 16)]  # ports and words: 1, 1, 2, 4, 4 and 4 banks
+
+
+def test_shapes_cover_one_and_many_banks():
+    assert {Sizes(configuration(*shape)).banks for shape in SHAPES} == {1, 2, 4}
+
+
+@pytest.mark.parametrize(("ports", "words"), SHAPES)
+def test_every_word_comes_back(ports, words):
+    config = configuration(ports, words)
+    dut, sizes, random = Pool(config), Sizes(config), Random(ports * words)
+    places = [(slot, word) for slot in range(sizes.slots) for word in range(words)]
+    stored = {}
+    compared = contended = 0
+
+    async def bench(ctx):
+        nonlocal compared, contended
+        writes, reads = [None] * ports, [None] * ports  # what each port asks for: place, and word
+        due = [0] * ports
+        for _ in range(600):
+            for port in range(ports):
+                # A slot is never read while it is written, see ``Pool``.
+                if writes[port] is None and coin(random, 0.7):
+                    place = random.choice(places)
+                    if place not in [read for read in reads if read]:
+                        writes[port] = (place, random.getrandbits(32))
+                if reads[port] is None and stored and coin(random, 0.7):
+                    place = random.choice(list(stored))
+                    if place not in [write[0] for write in writes if write]:
+                        reads[port] = place
+                (slot, word), data = writes[port] or (random.choice(places), 0)
+                drive(ctx, dut.w[port], request=writes[port] is not None, slot=slot, word=word, data=data)
+                slot, word = reads[port] or random.choice(places)
+                drive(ctx, dut.r[port], request=reads[port] is not None, slot=slot, word=word)
+            for port in range(ports):
+                assert ctx.get(dut.r[port].data) == due[port]  # zero where nothing was granted
+            due = [0] * ports
+            for wanted, sides in ((writes, dut.w), (reads, dut.r)):
+                banks = {}
+                for port in range(ports):
+                    granted = ctx.get(sides[port].grant)
+                    if wanted[port] is None:
+                        assert not granted
+                        continue
+                    place = wanted[port][0] if wanted is writes else wanted[port]
+                    banks.setdefault(place[1] % sizes.banks, []).append((port, place, granted))
+                for asked in banks.values():
+                    assert sum(granted for _, _, granted in asked) == 1  # one in each bank and cycle, if any asks
+                    contended += len(asked) > 1
+                    for port, place, granted in asked:
+                        if granted and wanted is writes:
+                            stored[place] = writes[port][1]
+                        elif granted:
+                            due[port] = stored[place]
+                            compared += 1
+                        if granted:
+                            wanted[port] = None
+            await ctx.tick()
+
+    simulate(dut, bench)
+    assert compared > 200
+    assert contended or ports == 1
+
+
+@pytest.mark.parametrize("sides", ["w", "r"])
+def test_streams_settle_on_different_banks(sides):
+    config = configuration(4, 16)
+    dut = Pool(config)
+
+    async def bench(ctx):
+        streams = getattr(dut, sides)
+        words = [0] * 4  # all start at the same bank
+        granted = 0
+        for cycle in range(200):
+            for port, stream in enumerate(streams):
+                drive(ctx, stream, request=1, slot=port, word=words[port] % 16)
+            for port, stream in enumerate(streams):
+                if ctx.get(stream.grant):
+                    words[port] += 1
+                    granted += cycle >= 10
+            await ctx.tick()
+        assert granted == 4 * 190
+
+    simulate(dut, bench)
