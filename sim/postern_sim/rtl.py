@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from postern.bus import Bus
+from postern.errors import BusError, Deadlock
 from postern_spec.config import Config
+from postern_spec.regmap import address_map
 
 from . import build
 
-__all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "State"]
+__all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "RtlBus", "State"]
 
 # Structures of shim.cpp
 REQUEST = struct.Struct("<IIHHHBBBBH")
@@ -330,6 +333,90 @@ class Rtl:
         data = ctypes.string_at(pointer, count.value * EVENT.size) if count.value else b""
         self._library.bench_clear_events(self._bench)
         return data
+
+
+class RtlBus(Bus):
+    """A port of the RTL. A write returns when the block has answered it, which is after it has taken effect.
+
+    Parameters
+    ----------
+    rtl : Rtl
+        The block. Several buses may share it.
+    port : int
+        The port.
+    tag : int
+        Tag of the requests, which is the identity on a ``sideband`` port.
+    secure : bool
+        Requests are secure transactions. (Wishbone cannot say so.)
+    core : int or None
+        The core whose interrupt line is waited for; by default the first core behind the port.
+    manager : bool
+        Wait for the manager's interrupt instead.
+    """
+
+    CLOCK_HZ = 100_000_000
+    """Clock cycles in a second of a timeout."""
+
+    def __init__(
+        self,
+        rtl: Rtl,
+        port: int = 0,
+        *,
+        tag: int = 0,
+        secure: bool = True,
+        core: int | None = None,
+        manager: bool = False,
+    ):
+        c = rtl.config
+        if not 0 <= port < len(c.ports):
+            raise ValueError(f"port must be from 0 to {len(c.ports) - 1}, not {port}")
+        if core is not None and not 0 <= core < c.cores:
+            raise ValueError(f"core must be from 0 to {c.cores - 1}, not {core}")
+        if not 0 <= tag < 1 << c.tag_bits:
+            raise ValueError(f"tag must be from 0 to {(1 << c.tag_bits) - 1}, not {tag}")
+        self.rtl = rtl
+        self.port = port
+        self.core = None if manager else c.core_base(port) if core is None else core
+        self._tag = tag
+        self._prot = 0 if secure else INSECURE
+        self._bits = address_map(c, port).bits
+
+    def read32(self, address: int) -> int:
+        if address >> self._bits:
+            self._no_such(address)
+        value, response = self.rtl.read(self.port, address, tag=self._tag, prot=self._prot)
+        if response:
+            raise BusError(f"read of {address:#x} must be answered with OKAY, not with error {response}")
+        return value
+
+    def write32(self, address: int, value: int) -> None:
+        if value >> 32:
+            raise ValueError(f"value must be from 0 to 0xffffffff, not {value:#x}")
+        if address >> self._bits:
+            self._no_such(address)
+        response = self.rtl.write(self.port, address, value, tag=self._tag, prot=self._prot)
+        if response:
+            raise BusError(f"write of {address:#x} must be answered with OKAY, not with error {response}")
+
+    def _no_such(self, address: int) -> None:
+        raise ValueError(f"address must be from 0 to {(1 << self._bits) - 1:#x}, not {address:#x}")
+
+    def wait_for_interrupt(self, timeout: float | None = None) -> bool:
+        """Let time pass until the line is high.
+
+        Raises
+        ------
+        Deadlock
+            No timeout was given, and only another program could raise the line: nobody will while this one waits.
+            Programs that wait for each other run in ``Programs``.
+        """
+        longest = 1 << 16  # what the slowest moderation timer takes; nothing else changes by itself
+        cycles = longest if timeout is None else round(timeout * self.CLOCK_HZ)
+        if self.rtl.wait(self.core, cycles):
+            return True
+        if timeout is None:
+            raise Deadlock(f"{self.note} must come from another program, which cannot run while this one waits alone")
+        return False
 
 
 _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
