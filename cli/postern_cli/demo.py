@@ -175,14 +175,14 @@ class _Show:
 
     # Ways in
 
-    def _bus(self, seat: Seat) -> Bus:
-        options = {"tag": seat.tag, "secure": self.c.manager is not ManagerKind.SECURE, "core": seat.core}
-        if self.rtl is None:
-            return ModelBus(self.block, seat.port, **options)  # type: ignore[arg-type]
+    def _bus(self, seat: Seat, *, manager: bool = False) -> Bus:
+        """Return the bus of a seat. Where the manager is whoever is secure, guests are not."""
+        secure = manager or self.c.manager is not ManagerKind.SECURE
+        if isinstance(self.block, Model):
+            return ModelBus(self.block, seat.port, tag=seat.tag, secure=secure, core=seat.core)
         from postern_sim.rtl import RtlBus
 
-        bus: Bus = RtlBus(self.block, seat.port, **options)
-        return bus
+        return RtlBus(self.block, seat.port, tag=seat.tag, secure=secure, core=seat.core)
 
     def _manager_seat(self) -> Seat:
         c = self.c
@@ -228,7 +228,7 @@ class _Show:
         c = self.c
         self._act("The manager opens virtual machines and says who may talk to whom")
         seat = self._manager_seat()
-        bus = self._bus(seat) if c.manager is not ManagerKind.SECURE else self._secure(seat)
+        bus = self._bus(seat, manager=True)
         self.manager = manager = Manager(bus, c, address_map(c, seat.port).manager_base)
         manager.epoch = 1
         self._step("manager", f"is {manager_words(c)}")
@@ -256,14 +256,6 @@ class _Show:
             self._step(
                 "manager", f"VM {self.rogue.vm} may send to VM {self.ben.vm} only, {counted(limit, 'message')} ahead"
             )
-
-    def _secure(self, seat: Seat) -> Bus:
-        if self.rtl is None:
-            return ModelBus(self.block, seat.port, tag=seat.tag, secure=True)  # type: ignore[arg-type]
-        from postern_sim.rtl import RtlBus
-
-        bus: Bus = RtlBus(self.block, seat.port, tag=seat.tag, secure=True)
-        return bus
 
     def _discovery(self, boxes: dict[Seat, Mailbox]) -> None:
         self._act("They find out who they are and whom they can reach")

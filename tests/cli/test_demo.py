@@ -105,7 +105,7 @@ def test_on_the_hardware(capsys: pytest.CaptureFixture[str], source: str | Path)
     assert run(str(source)) == 0
     text = capsys.readouterr().out
     check(text, c)
-    cycles = [int(number) for number in re.findall(r"^ {0,6}(\d+) (?:VM|manager)", text, re.M)]
+    cycles = [int(number) for number in re.findall(r"^ {0,6}(\d+)  (?:VM|manager)", text, re.M)]
     assert len(cycles) > 20
     assert cycles == sorted(cycles)
     figures = dict(re.findall(r"^ +(\d+)  (send|last write|a read|receive)", text, re.M))
