@@ -95,7 +95,7 @@ class AxiLiteMaster:
         self.pin, self.random, self.supply, self.pause = pin, random, supply, pause
         self.reads, self.addresses, self.words = deque(), deque(), deque()
         self.offers = dict.fromkeys(("aw", "w", "ar"), False)
-        self.answered = 0
+        self.answers = []  # of writes: the response; of reads: word and response
 
     def reset(self):
         for queue in (self.reads, self.addresses, self.words):
@@ -117,8 +117,8 @@ class AxiLiteMaster:
         if self.addresses:
             ctx.set(self.pin("awaddr"), self.addresses[0])
         if self.words:
-            drive_word, strobes = self.words[0]
-            ctx.set(self.pin("wdata"), drive_word)
+            data, strobes = self.words[0]
+            ctx.set(self.pin("wdata"), data)
             ctx.set(self.pin("wstrb"), strobes)
         if self.reads:
             ctx.set(self.pin("araddr"), self.reads[0])
@@ -130,9 +130,10 @@ class AxiLiteMaster:
             if self.offers[channel] and ctx.get(self.pin(f"{channel}ready")):
                 queue.popleft()
                 self.offers[channel] = False
-        for channel in ("b", "r"):
-            if ctx.get(self.pin(f"{channel}valid")) and ctx.get(self.pin(f"{channel}ready")):
-                self.answered += 1
+        if ctx.get(self.pin("bvalid")) and ctx.get(self.pin("bready")):
+            self.answers.append((ctx.get(self.pin("bresp")),))
+        if ctx.get(self.pin("rvalid")) and ctx.get(self.pin("rready")):
+            self.answers.append((ctx.get(self.pin("rdata")), ctx.get(self.pin("rresp"))))
 
 
 class WishboneMaster:
@@ -141,7 +142,7 @@ class WishboneMaster:
     def __init__(self, pin, random: Random, supply, pause=0.3):
         self.pin, self.random, self.supply, self.pause = pin, random, supply, pause
         self.reset()
-        self.answered = 0
+        self.answers = []  # the word, and whether it was an error
 
     def reset(self):
         self.access = None  # what is offered
@@ -163,12 +164,15 @@ class WishboneMaster:
             ctx.set(self.pin("sel"), strobes)
 
     def after(self, ctx):
+        ack, err = ctx.get(self.pin("ack")), ctx.get(self.pin("err"))
+        if ack or err:
+            assert ack != err
+            assert self.waiting
+            self.waiting -= 1
+            self.answers.append((ctx.get(self.pin("dat_r")), err))
         if self.access is not None and not ctx.get(self.pin("stall")):
             self.access = None
             self.waiting += 1
-        if ctx.get(self.pin("ack")) or ctx.get(self.pin("err")):
-            self.waiting -= 1
-            self.answered += 1
 
 
 MASTERS = {Bus.AXI4_LITE: AxiLiteMaster, Bus.WISHBONE: WishboneMaster}

@@ -1,0 +1,110 @@
+# amaranth: UnusedElaboratable=no
+from collections import deque
+from random import Random
+
+import pytest
+
+from postern_hw.bus.axi_lite import SLVERR, AxiLite
+from postern_spec.config import Config, Identity, Port
+
+from .support import FULL, AxiLiteMaster, coin, drive, simulate
+
+SIDEBAND = Config(ports=(Port(),), vms=2, depth=2)
+
+
+class BackEnd:
+    """Takes what an adapter hands on and answers when it likes to."""
+
+    def __init__(self, dut, random, pause):
+        self.dut, self.random, self.pause = dut, random, pause
+        self.writes, self.reads = [], []  # what came
+        self.owed, self.due = 0, deque()  # answers to writes; words and errors of reads
+        self.told = []  # what reads were answered with
+        self.offers = {"written": False, "answer": False}
+
+    def before(self, ctx):
+        for name, waiting in (("written", self.owed), ("answer", len(self.due))):
+            self.offers[name] |= bool(waiting) and not coin(self.random, self.pause)
+            ctx.set(getattr(self.dut, name).valid, self.offers[name])
+        if self.due:
+            data, error = self.due[0]
+            ctx.set(self.dut.answer.payload, {"data": data, "error": error})
+        for stream in (self.dut.write, self.dut.read):
+            ctx.set(stream.ready, not coin(self.random, self.pause))
+
+    def after(self, ctx):
+        for name in self.offers:
+            if self.offers[name] and ctx.get(getattr(self.dut, name).ready):
+                self.offers[name] = False
+                if name == "written":
+                    self.owed -= 1
+                else:
+                    self.told.append(self.due.popleft())
+        for stream, came in ((self.dut.write, self.writes), (self.dut.read, self.reads)):
+            if ctx.get(stream.valid) and ctx.get(stream.ready):
+                payload = ctx.get(stream.payload)
+                came.append({key: payload[key] for key, _ in payload.shape()})
+                if stream is self.dut.write:
+                    self.owed += 1
+                else:
+                    self.due.append((self.random.getrandbits(32), self.random.getrandbits(1)))
+
+
+@pytest.mark.parametrize("pause", [0, 0.3, 0.7])
+def test_under_any_back_pressure(pause):
+    dut, random = AxiLite(SIDEBAND, 0), Random(f"{pause}")
+    supplied = {"writes": [], "reads": []}
+    seen = set()
+
+    def supply():
+        address = random.getrandbits(len(dut.awaddr))
+        access = {"address": address, "strobes": FULL, "tag": address >> 3 & 15, "secure": 1 - (address >> 9 & 1)}
+        if coin(random, 0.5):
+            supplied["reads"].append(access)
+            return address, None, FULL
+        access |= {"data": random.getrandbits(32), "strobes": random.getrandbits(4)}
+        supplied["writes"].append(access)
+        return address, access["data"], access["strobes"]
+
+    master = AxiLiteMaster(lambda name: getattr(dut, name), random, supply, pause)
+    back = BackEnd(dut, random, pause)
+
+    async def bench(ctx):
+        for _ in range(1000):
+            master.before(ctx)
+            for channel in ("aw", "ar"):  # what goes with an address follows from it
+                address = ctx.get(getattr(dut, f"{channel}addr"))
+                ctx.set(getattr(dut, f"{channel}user"), address >> 3)
+                ctx.set(getattr(dut, f"{channel}prot"), random.getrandbits(3) & 0b101 | (address >> 9 & 1) << 1)
+            back.before(ctx)
+            if ctx.get(dut.awvalid) != ctx.get(dut.wvalid):
+                seen.add("address first" if ctx.get(dut.awvalid) else "word first")
+            master.after(ctx)
+            back.after(ctx)
+            await ctx.tick()
+
+    simulate(dut, bench)
+    assert seen == ({"address first", "word first"} if pause else set())
+    assert back.writes == supplied["writes"][: len(back.writes)]
+    assert back.reads == supplied["reads"][: len(back.reads)]
+    assert [answer for answer in master.answers if len(answer) == 2] == [
+        (data, SLVERR * error) for data, error in back.told
+    ]
+    written = [answer for answer in master.answers if len(answer) == 1]
+    assert written == [(0,)] * (len(back.writes) - back.owed)
+    assert min(len(back.writes), len(back.reads)) > (40 if pause else 400)
+
+
+def test_write_and_read_every_cycle():
+    dut = AxiLite(Config(ports=(Port(identity=Identity.PAGE),), vms=2, depth=2), 0)
+
+    async def bench(ctx):
+        drive(ctx, dut, awvalid=1, wvalid=1, bready=1, arvalid=1, rready=1)
+        drive(ctx, dut.write, ready=1)
+        drive(ctx, dut.read, ready=1)
+        for _ in range(5):
+            for handshake in (dut.awready, dut.wready, dut.arready, dut.write.valid, dut.read.valid):
+                assert ctx.get(handshake)
+            await ctx.tick()
+
+    simulate(dut, bench)
