@@ -81,3 +81,8 @@ def test_the_top_level_lints() -> None:
     assert lint(verilog(c) + text, "soft_riscv_top") == ""
     connected = re.findall(r"^        \.(\w+) +\(", text, re.M)
     assert sorted(connected) == sorted(pin.name for pin in pins(c))
+
+
+@pytest.mark.sim
+def test_the_cocotb_bench() -> None:
+    assert program("bench/run.py").endswith("\n4 tests, 0 failed\n")
