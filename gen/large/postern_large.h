@@ -2,8 +2,9 @@
  *
  * A guest page or the manager page is given by the address at which it is mapped: non-cacheable and
  * non-idempotent (device memory). POSTERN_LARGE_<REGISTER>_OFFSET(...) is relative to the page.
- * The accessors are volatile accesses and no more: order them against other memory with the fences of your
- * processor where a message announces data that lies elsewhere.
+ * The accessors are volatile accesses and no more. They rely on a mapping in which accesses take effect in
+ * program order, a read after the writes before it (on Arm Device-nGnRnE). Where a message announces data
+ * that lies elsewhere, order them against that memory with the fences of your processor.
  */
 #ifndef POSTERN_LARGE_H
 #define POSTERN_LARGE_H
@@ -97,7 +98,7 @@ enum postern_large_command {
     POSTERN_LARGE_COMMAND_CLOSE = 5
 };
 
-/* Why an access was refused. Where several apply the first in this order is logged. */
+/* Why an access was refused. ``docs/states.md``, section 1, says which one counts where several apply. */
 enum postern_large_fault {
     POSTERN_LARGE_FAULT_NONE = 0,
     POSTERN_LARGE_FAULT_NO_VM = 1,
@@ -731,7 +732,7 @@ static inline uint32_t postern_large_receive(uintptr_t guest, uint32_t lane, uin
 
 /* Acknowledge the present generation of a VM, so that messages to it are accepted. Returns that generation, or zero
  * where the VM may not be reached. */
-static inline uint32_t postern_large_meet(uintptr_t guest, uint32_t vm)
+static inline uint32_t postern_large_connect(uintptr_t guest, uint32_t vm)
 {
     uint32_t generation = POSTERN_LARGE_GET(POSTERN_LARGE_PEER_GENERATION, postern_large_read_peer(guest, vm));
     if (generation != 0u)
@@ -748,9 +749,9 @@ static inline uint32_t postern_large_manager_command(uintptr_t manager, uint32_t
     return !POSTERN_LARGE_GET(POSTERN_LARGE_MANAGER_CONTROL_REFUSED, postern_large_manager_read_control(manager, vm));
 }
 
-/* Let one VM send to another with so many credits. Returns 1 if the credits were granted, 0 if they are fewer than
+/* Let sender send to receiver, with so many credits. Returns 1 if the credits were granted, 0 if they are fewer than
  * the messages that wait, or more than the receiver's queue has left. */
-static inline uint32_t postern_large_manager_connect(uintptr_t manager, uint32_t receiver, uint32_t sender, uint32_t credits)
+static inline uint32_t postern_large_manager_permit(uintptr_t manager, uint32_t sender, uint32_t receiver, uint32_t credits)
 {
     uint32_t half = sender / 32u;
     uint32_t granted;

@@ -2,8 +2,9 @@
  *
  * A guest page or the manager page is given by the address at which it is mapped: non-cacheable and
  * non-idempotent (device memory). POSTERN_SMALL_<REGISTER>_OFFSET(...) is relative to the page.
- * The accessors are volatile accesses and no more: order them against other memory with the fences of your
- * processor where a message announces data that lies elsewhere.
+ * The accessors are volatile accesses and no more. They rely on a mapping in which accesses take effect in
+ * program order, a read after the writes before it (on Arm Device-nGnRnE). Where a message announces data
+ * that lies elsewhere, order them against that memory with the fences of your processor.
  */
 #ifndef POSTERN_SMALL_H
 #define POSTERN_SMALL_H
@@ -77,7 +78,7 @@ enum postern_small_command {
     POSTERN_SMALL_COMMAND_CLOSE = 5
 };
 
-/* Why an access was refused. Where several apply the first in this order is logged. */
+/* Why an access was refused. ``docs/states.md``, section 1, says which one counts where several apply. */
 enum postern_small_fault {
     POSTERN_SMALL_FAULT_NONE = 0,
     POSTERN_SMALL_FAULT_NO_VM = 1,
@@ -428,7 +429,7 @@ static inline uint32_t postern_small_receive(uintptr_t guest, uint32_t lane, uin
 
 /* Acknowledge the present generation of a VM, so that messages to it are accepted. Returns that generation, or zero
  * where the VM may not be reached. */
-static inline uint32_t postern_small_meet(uintptr_t guest, uint32_t vm)
+static inline uint32_t postern_small_connect(uintptr_t guest, uint32_t vm)
 {
     uint32_t generation = POSTERN_SMALL_GET(POSTERN_SMALL_PEER_GENERATION, postern_small_read_peer(guest, vm));
     if (generation != 0u)
