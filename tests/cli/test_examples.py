@@ -86,3 +86,13 @@ def test_the_top_level_lints() -> None:
 @pytest.mark.sim
 def test_the_cocotb_bench() -> None:
     assert program("bench/run.py").endswith("\n4 tests, 0 failed\n")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_templates_parse_elsewhere(path: Path) -> None:
+    import pyslang
+
+    for text in (f"module user;\n{instance.emit(load(path))}endmodule\n", (EXAMPLES / "soft_riscv_top.v").read_text()):
+        tree = pyslang.syntax.SyntaxTree.fromText(text)
+        assert [str(item) for item in tree.diagnostics] == []
+    assert list(pyslang.syntax.SyntaxTree.fromText("module broken(;").diagnostics)
