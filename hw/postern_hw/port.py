@@ -420,7 +420,7 @@ class Port(wiring.Component):
         with m.If(unqueue):
             m.d.sync += get.eq(get + 1)
         with m.If(self.reset):
-            m.d.sync += waiting_count.eq(0)
+            m.d.sync += [waiting_count.eq(0), put.eq(0), get.eq(0)]
 
     def _older_write(self, m: Module, draining, go):
         """Whether a write that was accepted before the ``DRAIN`` read now at the front may still wait."""
