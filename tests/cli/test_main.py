@@ -281,11 +281,10 @@ def test_without_yosys_it_says_so(
 ) -> None:
     monkeypatch.setenv("AMARANTH_USE_YOSYS", "system")
     monkeypatch.setenv("YOSYS", "yosys-that-is-not-there")
-    fails(
-        capsys, 1,
-        "postern: Yosys must be installed to write Verilog (pip install 'postern[hw]'), not missing",
-        "generate", "small", "-o", str(tmp_path),
-    )  # fmt: skip
+    assert call("generate", "small", "-o", str(tmp_path)) == 1
+    # On a slow machine a line of progress comes before.
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "postern: Yosys must be installed to write Verilog (pip install 'postern[hw]'), not missing"
 
 
 def test_generate_writes_the_same_bytes_in_another_process(tmp_path: Path) -> None:
