@@ -12,7 +12,7 @@ __all__ = ["RoundRobin"]
 class RoundRobin(wiring.Component):
     """Round-robin arbiter: whoever was granted goes to the end of the line.
 
-    A request that stays is granted after at most ``count - 1`` grants to others. The grant is combinational.
+    A request that stays is granted after at most ``count - 1`` accepted grants to others. The grant is combinational.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ class RoundRobin(wiring.Component):
     -------
     request : In(count)
         Who wants.
+    accept : In(1)
+        The one granted makes use of it. Otherwise the order stays.
     grant : Out(count)
         Who may, in this cycle: one bit of those that want, or none if nobody does.
     """
@@ -31,7 +33,7 @@ class RoundRobin(wiring.Component):
         if count < 1:
             raise ValueError(f"number of requesters must be at least 1, not {count}")
         self.count = count
-        super().__init__({"request": In(count), "grant": Out(count)})
+        super().__init__({"request": In(count), "accept": In(1), "grant": Out(count)})
 
     def elaborate(self, platform):
         m = Module()
@@ -42,6 +44,6 @@ class RoundRobin(wiring.Component):
         masked = Signal(self.count - 1)
         m.d.comb += masked.eq(self.request[1:] & behind)
         m.d.comb += self.grant.eq(Mux(masked.any(), Cat(0, lowest(masked)), lowest(self.request)))
-        with m.If(self.request.any()):
+        with m.If(self.request.any() & self.accept):
             m.d.sync += behind.eq(Cat(self.grant[: i + 1].any() for i in range(self.count - 1)))
         return m

@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Const, Value
 
 from postern_spec.model import Page, Register, pow2
 
-from .select import log2
+from .select import any_of, log2
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "pack"]
 
 
 class Decoder:
@@ -60,3 +60,20 @@ class Decoder:
         for bound in bounds:
             hit = hit & bound
         return hit
+
+
+def pack(register: Register, **values) -> Value:
+    """Return the word of ``register`` with these fields; the others are as after reset.
+
+    Raises
+    ------
+    KeyError
+        A field that the register does not have.
+    """
+    parts = []
+    for item in register.fields:
+        value = Value.cast(values.pop(item.name, item.reset or 0))
+        parts.append(Cat(Const(0, item.lsb), value[: item.width]))
+    if values:
+        raise KeyError(f"field of {register.name} must be one that it has, not {', '.join(values)}")
+    return any_of(parts)[:32]

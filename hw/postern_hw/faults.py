@@ -44,6 +44,8 @@ class FaultSignature(wiring.Signature):
 class Faults(wiring.Component):
     """First fault of every VM, for writes and for reads, and how many there were. See ``docs/states.md``, section 9.
 
+    A fault is in the log one cycle after the access was refused.
+
     Parameters
     ----------
     config : Config
@@ -112,7 +114,10 @@ class Faults(wiring.Component):
         ]
         return m
 
-    def _log(self, m: Module, name: str, fault, look, cleared):
+    def _log(self, m: Module, name: str, came, look, cleared):
+        fault = FaultSignature(self.config).create(path=(name, "late"))  # a cycle later, to shorten the way
+        for member in ("valid", "record", "kind", "port", "address"):
+            m.d.sync += getattr(fault, member).eq(getattr(came, member))
         first = data.StructLayout({key: look.shape().members[key] for key in ("kind", "port", "address")})
         what = memory.Memory(shape=first, depth=self.records, init=[])
         many = memory.Memory(shape=unsigned(16), depth=self.records, init=[])

@@ -1,6 +1,6 @@
 """The message slots: block RAM in banks, shared by all ports."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -80,7 +80,13 @@ class Pool(wiring.Component):
     Members
     -------
     w : In(PoolWriteSignature).array(ports)
+        Staged words.
     r : In(PoolReadSignature).array(ports)
+    commit : In(PoolWriteSignature)
+        Last word of a message. Written at once: it goes before all staged words.
+    crowded : Out(1)
+        In the cycle before, a staged word had to wait for a commit. Whoever grants commits must then leave a cycle out, so
+        that round robin goes on and the wait of a staged word stays bounded.
     """
 
     def __init__(self, config: Config):
@@ -88,7 +94,12 @@ class Pool(wiring.Component):
         self.sizes = sizes = Sizes(config)
         count = len(config.ports)
         super().__init__(
-            {"w": In(PoolWriteSignature(sizes)).array(count), "r": In(PoolReadSignature(sizes)).array(count)}
+            {
+                "w": In(PoolWriteSignature(sizes)).array(count),
+                "r": In(PoolReadSignature(sizes)).array(count),
+                "commit": In(PoolWriteSignature(sizes)),
+                "crowded": Out(1),
+            }
         )
 
     def elaborate(self, platform):
@@ -98,6 +109,7 @@ class Pool(wiring.Component):
         w_grants = [[] for _ in self.w]
         r_grants = [[] for _ in self.r]
         words = [[] for _ in self.r]
+        waited = []
 
         for bank in range(sizes.banks):
 
@@ -118,25 +130,32 @@ class Pool(wiring.Component):
             r_port = cells.read_port()
 
             m.submodules[f"write_arbiter_{bank}"] = w_arbiter = RoundRobin(len(self.w))
+            first = Signal(name=f"first_{bank}")
             m.d.comb += [
+                first.eq(wants(self.commit)),
                 w_arbiter.request.eq(Cat(wants(port) for port in self.w)),
-                w_port.en.eq(w_arbiter.request.any()),
-                w_port.addr.eq(choose(w_arbiter.grant, [row(port) for port in self.w])),
-                w_port.data.eq(choose(w_arbiter.grant, [port.data for port in self.w])),
+                w_arbiter.accept.eq(~first),
+                w_port.en.eq(w_arbiter.request.any() | first),
+                w_port.addr.eq(Mux(first, row(self.commit), choose(w_arbiter.grant, [row(port) for port in self.w]))),
+                w_port.data.eq(Mux(first, self.commit.data, choose(w_arbiter.grant, [port.data for port in self.w]))),
             ]
+            waited.append(w_arbiter.request.any() & first)
             m.submodules[f"read_arbiter_{bank}"] = r_arbiter = RoundRobin(len(self.r))
             m.d.comb += [
                 r_arbiter.request.eq(Cat(wants(port) for port in self.r)),
                 r_port.en.eq(1),
+                r_arbiter.accept.eq(1),
                 r_port.addr.eq(choose(r_arbiter.grant, [row(port) for port in self.r])),
             ]
             for p in range(len(self.w)):
-                w_grants[p].append(w_arbiter.grant[p])
+                w_grants[p].append(w_arbiter.grant[p] & ~first)
                 r_grants[p].append(r_arbiter.grant[p])
                 taken = Signal(name=f"taken_{bank}_{p}")
                 m.d.sync += taken.eq(r_arbiter.grant[p])
                 words[p].append(r_port.data & taken.replicate(32))
 
+        m.d.comb += self.commit.grant.eq(1)
+        m.d.sync += self.crowded.eq(Cat(waited).any())
         for p, (w, r) in enumerate(zip(self.w, self.r, strict=True)):
             m.d.comb += [
                 w.grant.eq(Cat(w_grants[p]).any()),

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from postern_spec.config import Config, Manager
 from postern_spec.model import pow2
 
-from .decode import Decoder
+from .decode import Decoder, pack
 from .identity import Binding, resident, tag_entry
 from .native import Sizes, bus_read, bus_write, done, read_request, read_response, write_request
 from .pool import PoolReadSignature, PoolWriteSignature
@@ -21,16 +21,16 @@ ANSWERS = 7
 """Writes whose answers the bus has not taken yet, at most."""
 
 RESPONSES = 4
-"""Reads whose data the bus has not taken yet, at most: enough to stream through two stages."""
+"""Reads whose data the bus has not taken yet, at most: enough to stream through the stages."""
 
 
 class Port(wiring.Component):
     """One port: identity, lanes, payload reads, and the way to the engines.
 
-    Stage 1 of an access is the cycle in which it is passed on: a staged word is written into the lane's slot, a
-    payload word is read from the head's slot, or an engine takes the request. In the next cycle (stage 2) engines
-    act, and pops are decided. A read is answered two cycles after stage 1, a staged word one cycle, an engine's write
-    two.
+    Stage 1 of an access is the cycle in which it is passed on: a staged word goes into the lane's slot, a payload word
+    is looked up in the head's slot, the header of the head is taken, or an engine takes the request. In stage 2, the
+    next cycle, pops are decided and commits judged; other writes act in stage 3, and the read engine answers. A staged
+    word is answered one cycle after stage 1, a commit two, any other write and every read three.
 
     Parameters
     ----------
@@ -67,12 +67,14 @@ class Port(wiring.Component):
         The write engine acts on this port's request.
     slot_back : In(1), back : In
         A free slot in exchange for that of a commit.
-    r_data, r_error : In
-        The read engine's answer, in stage 2.
+    r_data, r_good, r_error : In
+        The read engine's answer, in stage 3.
     filled, head : In(vms), In(entry).array(vms)
         Heads of all queues.
     fresh : In(vms * lanes)
         Which lanes may pop.
+    look : Out(vms * lanes)
+        This lane reads the header, in stage 1.
     take : Out(vms * lanes)
         This lane tries to pop, in stage 2.
     r_issue, w_issue : Out(1)
@@ -107,10 +109,12 @@ class Port(wiring.Component):
                 "slot_back": In(1),
                 "back": In(unsigned(sizes.slot_bits)),
                 "r_data": In(32),
+                "r_good": In(1),
                 "r_error": In(1),
                 "filled": In(config.vms),
                 "head": In(entry(config)).array(config.vms),
                 "fresh": In(config.vms * config.lanes),
+                "look": Out(config.vms * config.lanes),
                 "take": Out(config.vms * config.lanes),
                 "r_issue": Out(1),
                 "w_issue": Out(1),
@@ -187,7 +191,7 @@ class Port(wiring.Component):
         page = Decoder(sizes.guest_page, request.offset)
         low = (request.address[:3] == 0) & request.allowed
         guest = low & ~request.manager
-        flags = {name.lower(): page[name] & guest for name in ("STAGE", "COMMIT", "WORD", "POP")}
+        flags = {name.lower(): page[name] & guest for name in ("STAGE", "COMMIT", "HEADER", "WORD", "POP")}
         flags["drain"] = Decoder(sizes.manager_page, request.offset)["DRAIN"] & low & request.manager
         return flags
 
@@ -206,7 +210,6 @@ class Port(wiring.Component):
         c, sizes = self.config, self.sizes
         request, flags, valid, go = self._accept(m, "w", self.write, {"data": 32})
         self._write_waits = valid
-        word_bits = sizes.word_bits
 
         # Which lane, and what it holds.
         lane_count = len(self.vms) * pow2(c.lanes)
@@ -244,57 +247,53 @@ class Port(wiring.Component):
 
         none, full = Signal(), Signal()
         many = self._index("COMMIT", "many", request)
-        word = Signal(unsigned(word_bits))
-        staged_word = self._index("STAGE", "word", request)[:word_bits]
+        staged_word = self._index("STAGE", "word", request)[: sizes.word_bits]
         torn = Signal()
-        fast = Signal()  # a staged word, for which no engine is needed
+        staged, slow = Signal(), Signal()
         m.d.comb += [
             none.eq(request.strobes == 0),
             full.eq(request.strobes.all()),
-            word.eq(Mux(flags["commit"], Mux(many, count, 0), staged_word)),
             torn.eq(~full | Mux(many, ~holding | (count == c.words), is_busy)),
-            fast.eq(flags["stage"] & full & self._of_vm(self.open, request.vm)),
+            staged.eq(flags["stage"] & full),
         ]
 
-        # The pool takes the word; a commit that waits for the engine has it taken just once.
-        stored = Signal()
-        needs_pool = fast | (flags["commit"] & ~torn)
-        room = Signal()
+        # Nothing passes a write that the engine has not yet acted on, except behind a commit, which acts at once.
+        with m.If(self.w_acted):
+            m.d.sync += slow.eq(0)
+        room, ready = Signal(), Signal()
         pending = Signal(range(ANSWERS + 1))
         m.d.comb += [
             room.eq(pending < ANSWERS - 2),  # one more each from the pool and the engine can be on its way
-            self.w_pool.request.eq(valid & room & needs_pool & ~(flags["commit"] & (stored | ~spare_here))),
+            ready.eq(valid & room & ~slow),
+            # The word of a closed VM does no harm in its own slot, but the engine must log it.
+            self.w_pool.request.eq(ready & staged),
             self.w_pool.slot.eq(slot),
-            self.w_pool.word.eq(word),
+            self.w_pool.word.eq(staged_word),
             self.w_pool.data.eq(request.data),
         ]
 
-        to_engine = Signal()
-        waits = flags["commit"] & ~torn & ~(spare_here & (stored | self.w_pool.grant))
+        fast = staged & self._of_vm(self.open, request.vm)
+        waits = flags["commit"] & ~spare_here
         if c.manager is not Manager.NONE:
             waits = waits | (self.hold & request.manager)
         payload = self.w_engine.payload
         self._engine_request(m, payload, request)
         m.d.comb += [
-            to_engine.eq(valid & room & ~none & ~fast),
-            self.w_engine.valid.eq(to_engine & ~waits),
+            self.w_engine.valid.eq(ready & ~none & ~fast & ~waits),
             payload.data.eq(request.data),
             payload.commit.eq(flags["commit"]),
             payload.direct.eq(flags["stage"]),
             payload.torn.eq(torn),
-            payload.last.eq(word),
+            payload.last.eq(Mux(many, count, 0)),
             payload.slot.eq(slot),
         ]
         passed = self.w_engine.valid & self.w_engine.ready
-        stored_now = fast & self.w_pool.grant
         m.d.comb += [
-            go.eq(valid & (stored_now | passed | (none & room))),
+            go.eq(passed | (ready & (none | (fast & self.w_pool.grant)))),
             self.w_issue.eq(go),
         ]
-        with m.If(go | self.reset):
-            m.d.sync += stored.eq(0)
-        with m.Elif(self.w_pool.grant):
-            m.d.sync += stored.eq(1)
+        with m.If(passed & ~flags["commit"]):
+            m.d.sync += slow.eq(1)
 
         # The lane.
         here = Signal(lane_count)
@@ -327,100 +326,127 @@ class Port(wiring.Component):
         taken = self.written.valid & self.written.ready
         m.d.sync += pending.eq(pending + early + self.w_acted - taken)
         with m.If(self.reset):
-            m.d.sync += pending.eq(0)
+            m.d.sync += [pending.eq(0), slow.eq(0)]
 
     def _reads(self, m: Module):
         c, sizes = self.config, self.sizes
         request, flags, valid, go = self._accept(m, "r", self.read, {})
-        word_bits, lanes = sizes.word_bits, c.lanes
-
         # The head of the requester's queue.
         filled = self._of_vm(self.filled, request.vm)
-        heads = [Cat(self.head[vm].slot, self.head[vm].last) for vm in range(c.vms)]
-        head = self._of_vm(heads, request.vm)
-        slot, last = head[: sizes.slot_bits], head[sizes.slot_bits :]
+        head = Signal(entry(c))
+        m.d.comb += head.as_value().eq(self._of_vm([item.as_value() for item in self.head], request.vm))
 
         none, full = Signal(), Signal()
-        word = self._index("WORD", "word", request)[:word_bits]
-        direct, pops, inside = Signal(), Signal(), Signal()
+        word = self._index("WORD", "word", request)[: sizes.word_bits]
+        lane = self._index("POP", "lane", request)[: sizes.lane_bits]
+        looks, pops, reads = Signal(), Signal(), Signal()
+        room, ready, waiting = Signal(), Signal(), Signal()
         m.d.comb += [
             none.eq(request.strobes == 0),
             full.eq(request.strobes.all()),
+            looks.eq(flags["header"] & full),
             pops.eq(flags["pop"] & full),
-            direct.eq(none | ((flags["word"] | pops) & self._of_vm(self.open, request.vm))),
-            inside.eq(~none & filled & (pops | (word <= last))),
-        ]
-
-        room, waiting = Signal(), Signal()
-        m.d.comb += [
-            self.r_pool.request.eq(valid & room & direct & inside),
-            self.r_pool.slot.eq(slot),
-            self.r_pool.word.eq(Mux(pops, last, word)),
+            reads.eq((flags["word"] & ~none) | pops),
+            ready.eq(valid & room),
+            # Asked for even where there is nothing to read: what comes is masked in time, and the way is shorter.
+            self.r_pool.request.eq(ready & reads),
+            self.r_pool.slot.eq(head.slot),
+            self.r_pool.word.eq(Mux(pops, head.last, word)),
         ]
         if c.manager is not Manager.NONE:
             # The one write that waits in this port may be older; once it has gone, later ones do not matter.
             older = self._older_write(m, valid & flags["drain"], go) if c.request_register else 0
             m.d.comb += waiting.eq((flags["drain"] & older) | (request.manager & self.hold))
+        open_here = self._of_vm(self.open, request.vm)
+        mail = (reads | looks) & open_here
         payload = self.r_engine.payload
         self._engine_request(m, payload, request)
         m.d.comb += [
-            payload.direct.eq(flags["word"] | pops),
-            self.r_engine.valid.eq(valid & room & ~direct & ~waiting),
-            go.eq(valid & room & Mux(direct, ~inside | self.r_pool.grant, self.r_engine.valid & self.r_engine.ready)),
+            payload.direct.eq(flags["word"] | looks | pops),
+            self.r_engine.valid.eq(ready & ~none & ~mail & ~waiting),
+        ]
+        passed = self.r_engine.valid & self.r_engine.ready
+        m.d.comb += [
+            go.eq(passed | (ready & (none | (mail & (looks | self.r_pool.grant))))),
             self.r_issue.eq(go),
         ]
 
-        # Stage 2: the word arrives, and a pop is decided.
-        arrives, popping, by_engine = Signal(), Signal(), Signal()
-        pop_lane = Signal(unsigned(sizes.lane_bits))
-        pop_vm = Signal(unsigned(sizes.vm_bits))
-        m.d.sync += [
-            arrives.eq(go),
-            popping.eq(go & direct & pops & ~none),
-            by_engine.eq(go & ~direct),
-            pop_lane.eq(self._index("POP", "lane", request)[: sizes.lane_bits]),
-            pop_vm.eq(request.vm),
-        ]
-        for vm in self.vms:
-            mine = popping & ~self.reset & ((pop_vm == vm) if len(self.vms) > 1 else 1)
-            m.d.comb += self.take[vm * lanes : (vm + 1) * lanes].eq(Cat(one_hot(pop_lane, lanes, mine)))
-        allowed = Signal()
-        m.d.comb += allowed.eq(~popping | (self.take & self.fresh).any())
+        def by_lane(target, vm_now, lane_now, enable):
+            for vm in self.vms:
+                mine = enable & (vm_now == vm) if len(self.vms) > 1 else enable
+                m.d.comb += target[vm * c.lanes : (vm + 1) * c.lanes].eq(Cat(one_hot(lane_now, c.lanes, mine)))
 
-        ready_data, ready_error, answered = Signal(32), Signal(), Signal()
+        by_lane(self.look, request.vm, lane, ready & looks & open_here)
+
+        # Stage 2: the word comes out of the pool, and a pop is decided.
+        second, popping, showing, engaged = Signal(), Signal(), Signal(), Signal()
+        pop_lane, pop_vm = Signal(unsigned(sizes.lane_bits)), Signal(unsigned(sizes.vm_bits))
+        header = Signal(32)
+        shown = Signal(32)
+        register = sizes.guest_page.HEADER
+        m.d.comb += header.eq(pack(register, COUNT=(head.last + 1)[:5], SENDER=head.sender, GENERATION=head.generation))
         m.d.sync += [
-            answered.eq(arrives & ~self.reset),
-            ready_data.eq(Mux(by_engine, self.r_data, self.r_pool.data & allowed.replicate(32))),
-            ready_error.eq(by_engine & self.r_error if c.read_error else 0),
+            second.eq(go),
+            popping.eq(go & mail & pops),
+            showing.eq(mail & reads & filled & (pops | (word <= head.last))),
+            engaged.eq(passed),
+            pop_lane.eq(lane),
+            pop_vm.eq(request.vm),
+            shown.eq(header & (looks & mail & filled).replicate(32)),
+        ]
+        by_lane(self.take, pop_vm, pop_lane, popping & ~self.reset)
+
+        # Stage 3: what was read is put together with the answer of the engine.
+        third, by_engine, word_shown = Signal(), Signal(), Signal()
+        word_now, shown_now = Signal(32), Signal(32)
+        m.d.sync += [
+            third.eq(second & ~self.reset),
+            by_engine.eq(engaged),
+            word_now.eq(self.r_pool.data),
+            word_shown.eq(showing & (~popping | (self.take & self.fresh).any())),
+            shown_now.eq(shown),
+        ]
+        answered, last_data, last_error = Signal(), Signal(32), Signal()
+        m.d.sync += [
+            answered.eq(third & ~self.reset),
+            last_data.eq(
+                (word_now & word_shown.replicate(32))
+                | (self.r_data & (by_engine & self.r_good).replicate(32))
+                | shown_now
+            ),
+            last_error.eq(by_engine & self.r_error if c.read_error else 0),
         ]
 
         # Answers the bus does not take at once wait in a small queue.
-        backlog = memory.Memory(shape=read_response(), depth=RESPONSES, init=[])
-        m.submodules.backlog = backlog
+        m.submodules.backlog = backlog = memory.Memory(shape=read_response(), depth=RESPONSES, init=[])
         b_w, b_r = backlog.write_port(), backlog.read_port(domain="comb")
-        waiting_count = Signal(range(RESPONSES + 1))
+        outstanding, kept = Signal(range(RESPONSES + 1)), Signal(range(RESPONSES + 1))
         put, get = Signal(range(RESPONSES)), Signal(range(RESPONSES))
         behind = Signal()
         m.d.comb += [
-            behind.eq(waiting_count != 0),
+            behind.eq(kept != 0),
             self.answer.valid.eq((behind | answered) & ~self.reset),
-            self.answer.payload.data.eq(Mux(behind, b_r.data.data, ready_data)),
-            self.answer.payload.error.eq(Mux(behind, b_r.data.error, ready_error)),
+            self.answer.payload.data.eq(Mux(behind, b_r.data.data, last_data)),
+            self.answer.payload.error.eq(Mux(behind, b_r.data.error, last_error)),
             b_r.addr.eq(get),
             b_w.addr.eq(put),
-            b_w.data.data.eq(ready_data),
-            b_w.data.error.eq(ready_error),
+            b_w.data.data.eq(last_data),
+            b_w.data.error.eq(last_error),
             b_w.en.eq(answered & (behind | ~self.answer.ready)),
-            room.eq(waiting_count + answered + arrives < RESPONSES),
+            room.eq(outstanding != RESPONSES),
         ]
+        delivered = self.answer.valid & self.answer.ready
         unqueue = behind & self.answer.ready
-        m.d.sync += waiting_count.eq(waiting_count + b_w.en - unqueue)
+        m.d.sync += [
+            outstanding.eq(outstanding + go - delivered),
+            kept.eq(kept + b_w.en - unqueue),
+        ]
         with m.If(b_w.en):
             m.d.sync += put.eq(put + 1)
         with m.If(unqueue):
             m.d.sync += get.eq(get + 1)
         with m.If(self.reset):
-            m.d.sync += [waiting_count.eq(0), put.eq(0), get.eq(0)]
+            m.d.sync += [outstanding.eq(0), kept.eq(0), put.eq(0), get.eq(0)]
 
     def _older_write(self, m: Module, draining, go):
         """Whether a write that was accepted before the ``DRAIN`` read now at the front may still wait."""

@@ -9,10 +9,10 @@ from postern_spec.model import pow2
 from postern_spec.regmap import Popped
 
 from .native import Sizes
-from .select import bits_for
+from .select import bits_for, mux_by_index, one_hot
 from .table import Table
 
-__all__ = ["Queue", "entry"]
+__all__ = ["Queue", "entry", "fill_bits", "level"]
 
 
 def entry(c: Config) -> data.StructLayout:
@@ -55,8 +55,8 @@ class Queue(wiring.Component):
         There is a message.
     head : Out(entry)
         The oldest one, where ``filled``.
-    level : Out
-        Messages in the queue.
+    first, tail, level : Out
+        Where head and tail are in the ring, and how many messages lie between.
     look : In(lanes)
         This lane reads the header.
     take : In(lanes)
@@ -71,13 +71,14 @@ class Queue(wiring.Component):
         The VM is opened: all lanes stale, no results.
     sender : In
         Whose credits the write engine looks at and changes.
-    used, limit, spent : Out
-        Their messages that wait, their limit, and whether these are equal.
+    sent, gone, limit, spent : Out
+        Messages of theirs that came and that went, both modulo a power of two above the depth; their limit; and whether
+        as many wait as the limit allows.
     grant : In(1)
         Set the limit to ``new_limit``. Absent without a manager.
     reader : In
         Whose credits the read engine looks at.
-    reader_used, reader_limit : Out
+    look_sent, look_gone, look_limit : Out
     fill, fill_row : In
         Tables are filled after reset.
     """
@@ -95,6 +96,8 @@ class Queue(wiring.Component):
                 "free_slot": Out(unsigned(sizes.slot_bits)),
                 "filled": Out(1),
                 "head": Out(entry(config)),
+                "first": Out(range(config.depth)),
+                "tail": Out(range(config.depth)),
                 "level": Out(count),
                 "look": In(config.lanes),
                 "take": In(config.lanes),
@@ -103,14 +106,16 @@ class Queue(wiring.Component):
                 "rx_result": Out(2 * config.lanes),
                 "forget": In(1),
                 "sender": In(unsigned(sizes.vm_bits)),
-                "used": Out(count),
+                "sent": Out(count),
+                "gone": Out(count),
                 "limit": Out(count),
                 "spent": Out(1),
                 "grant": In(1),
                 "new_limit": In(count),
                 "reader": In(unsigned(sizes.vm_bits)),
-                "reader_used": Out(count),
-                "reader_limit": Out(count),
+                "look_sent": Out(count),
+                "look_gone": Out(count),
+                "look_limit": Out(count),
                 "fill": In(1),
                 "fill_row": In(self._fill_bits),
             }
@@ -143,7 +148,9 @@ class Queue(wiring.Component):
             next_first.eq(_after(first, depth)),
             single.eq(next_first == tail),
             straight.eq(self.push & (~self.filled | self.popped & single)),
-            self.level.eq(Mux(self.filled & (first == tail), depth, _distance(first, tail, depth))),
+            self.first.eq(first),
+            self.tail.eq(tail),
+            self.level.eq(level(self.filled, first, tail, depth)),
             self.free_slot.eq(slot_tail.data),
             slot_tail.addr.eq(tail),
             slot_next.addr.eq(next_first),
@@ -181,40 +188,56 @@ class Queue(wiring.Component):
 
     def _credits(self, m: Module):
         c = self.config
-        count = len(self.used)
+        count = len(self.sent)
 
         def table(name, readers, init):
             m.submodules[name] = made = Table(c.vms, count, readers=readers, init=init, fill_bits=self._fill_bits)
             m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row)]
             return made
 
-        sent = table("sent", 2, [0] * c.vms)
-        gone = table("gone", 3, [0] * c.vms)
-        sent_now, gone_now = sent.read(m, 0, self.sender), gone.read(m, 0, self.sender)
+        granted = [c.credits if c.open_at_reset and vm != self.vm else 0 for vm in range(c.vms)]
+        came, went = table("came", 2, [0] * c.vms), table("went", 3, [0] * c.vms)
+        owner = self.head.sender
         m.d.comb += [
-            self.used.eq(sent_now - gone_now),
-            self.reader_used.eq(sent.read(m, 1, self.reader) - gone.read(m, 1, self.reader)),
-            sent.write.eq(self.push),
-            sent.write_row.eq(self.sender),
-            sent.write_data.eq(sent_now + 1),
-            gone.write.eq(self.popped),
-            gone.write_row.eq(self.head.sender),
-            gone.write_data.eq(gone.read(m, 2, self.head.sender) + 1),
-            self.spent.eq(self.used == self.limit),
+            self.sent.eq(came.read(m, 0, self.sender)),
+            self.gone.eq(went.read(m, 0, self.sender)),
+            self.look_sent.eq(came.read(m, 1, self.reader)),
+            self.look_gone.eq(went.read(m, 1, self.reader)),
+            came.write.eq(self.push),
+            came.write_row.eq(self.sender),
+            came.write_data.eq(self.sent + 1),
+            went.write.eq(self.popped),
+            went.write_row.eq(owner),
+            went.write_data.eq(went.read(m, 2, owner) + 1),
         ]
-        initial = [c.credits if c.open_at_reset and vm != self.vm else 0 for vm in range(c.vms)]
         if c.manager is Manager.NONE:
             # No sender is the VM itself: PERMIT refuses that before credits are asked for.
-            m.d.comb += [self.limit.eq(c.credits), self.reader_limit.eq(c.credits)]
+            m.d.comb += [self.limit.eq(c.credits), self.look_limit.eq(c.credits)]
         else:
-            limit = table("limits", 2, initial)
+            limits = table("limits", 2, granted)
             m.d.comb += [
-                self.limit.eq(limit.read(m, 0, self.sender)),
-                self.reader_limit.eq(limit.read(m, 1, self.reader)),
-                limit.write.eq(self.grant),
-                limit.write_row.eq(self.sender),
-                limit.write_data.eq(self.new_limit),
+                self.limit.eq(limits.read(m, 0, self.sender)),
+                self.look_limit.eq(limits.read(m, 1, self.reader)),
+                limits.write.eq(self.grant),
+                limits.write_row.eq(self.sender),
+                limits.write_data.eq(self.new_limit),
             ]
+
+        # Whether a sender has a credit left is asked for by every commit: it is kept, one bit each.
+        spent = Signal(c.vms, init=sum(1 << vm for vm in range(c.vms) if granted[vm] == 0))
+        used, same, fills = Signal(count), Signal(), Signal()
+        m.d.comb += [
+            used.eq(self.sent - self.gone),
+            same.eq(self.popped & (owner == self.sender)),
+            fills.eq(Mux(self.grant, used == self.new_limit, (used + 1)[:count] == self.limit) & ~same),
+            self.spent.eq(mux_by_index(list(spent), self.sender)),
+        ]
+        senders, owners = one_hot(self.sender, c.vms), one_hot(owner, c.vms)
+        for vm in range(c.vms):
+            with m.If(self.popped & owners[vm]):
+                m.d.sync += spent[vm].eq(0)
+            with m.If((self.push | self.grant) & senders[vm]):
+                m.d.sync += spent[vm].eq(fills)
 
 
 def fill_bits(c: Config) -> int:
@@ -226,6 +249,9 @@ def _after(index, count):
     return index + 1 if count & (count - 1) == 0 else Mux(index == count - 1, 0, index + 1)
 
 
-def _distance(first, tail, count):
+def level(filled, first, tail, depth: int):
+    """Return how many messages lie between ``first`` and ``tail`` of a ring of ``depth``."""
     difference = (tail - first)[: len(tail)]
-    return difference if count & (count - 1) == 0 else Mux(tail < first, (difference + count)[: len(tail)], difference)
+    if depth & (depth - 1):
+        difference = Mux(tail < first, (difference + depth)[: len(tail)], difference)
+    return Mux(filled & (first == tail), depth, difference)

@@ -1,29 +1,28 @@
 """The read engine: every read but that of payload, one per cycle for all ports."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Manager
-from postern_spec.model import Field, Register
 from postern_spec.regmap import FAULT_RECORDS_EXTRA, Fault, State
 
 from .arbiter import RoundRobin
-from .decode import Decoder
+from .decode import Decoder, pack
 from .faults import FaultSignature
 from .native import Sizes, read_request
-from .queue import entry
-from .select import any_of, bits_for, choose, mux_by_index, one_hot
+from .queue import level
+from .select import any_of, bits_for, choose, mux_by_index
 from .write_engine import early_fault
 
 __all__ = ["ReadEngine"]
 
 
 class ReadEngine(wiring.Component):
-    """Takes one read per cycle and has the answer in the next.
+    """Takes one read per cycle and has the answer two cycles later.
 
     It asks the other components for what they know about the requester, or about the VM that the address names, and
-    chooses. The only read that acts here is that of a header, which lets its lane pop.
+    chooses. None of its reads changes anything but the fault log.
 
     Parameters
     ----------
@@ -33,10 +32,8 @@ class ReadEngine(wiring.Component):
     -------
     requests : In(stream of read_request).array(ports)
         Granted round robin.
-    data : Out(32), error : Out(1)
-        The answer, in the cycle after the grant: zero if the read is refused.
-    look : Out(vms * lanes)
-        This lane reads a header.
+    data : Out(32), good : Out(1), error : Out(1)
+        The answer, two cycles after the grant. It counts only if the read is ``good``; a refused one is an ``error``.
     fault : Out(FaultSignature)
     own, other, lane, record : Out
         Requester (or the sender that the manager asks about), the VM that the address names, lane, fault record.
@@ -50,13 +47,12 @@ class ReadEngine(wiring.Component):
         vms, ports = config.vms, len(config.ports)
         count = bits_for(config.depth + 1)
         vm = unsigned(sizes.vm_bits)
-        half = min(vms, 32)
         super().__init__(
             {
                 "requests": In(stream.Signature(read_request(config))).array(ports),
                 "data": Out(32),
+                "good": Out(1),
                 "error": Out(1),
-                "look": Out(vms * config.lanes),
                 "fault": Out(FaultSignature(config)),
                 "own": Out(vm),
                 "other": Out(vm),
@@ -67,10 +63,11 @@ class ReadEngine(wiring.Component):
                 # mailbox
                 "states": In(2).array(vms),
                 "filled": In(vms),
-                "heads": In(entry(config)).array(vms),
                 "rx_results": In(2 * config.lanes).array(vms),
-                "levels": In(count).array(vms),
-                "used": In(count).array(vms),
+                "firsts": In(range(config.depth)).array(vms),
+                "tails": In(range(config.depth)).array(vms),
+                "sent": In(count).array(vms),
+                "gone": In(count).array(vms),
                 "limits": In(count).array(vms),
                 "result_code": In(3),
                 "result_vm": In(vm),
@@ -104,7 +101,6 @@ class ReadEngine(wiring.Component):
                 "tag_valid": In(1),
             }
         )
-        self._half = half
 
     def elaborate(self, platform):
         m = Module()
@@ -113,15 +109,20 @@ class ReadEngine(wiring.Component):
         return m
 
     def _choose(self, m: Module):
+        """Stage 1: choose a request. Stage 2: decode it."""
         c, sizes = self.config, self.sizes
         ports = len(self.requests)
         m.submodules.arbiter = arbiter = RoundRobin(ports)
-        m.d.comb += arbiter.request.eq(Cat(request.valid for request in self.requests))
-        chosen = Signal(read_request(c))
-        m.d.comb += chosen.as_value().eq(
-            choose(arbiter.grant, [request.payload.as_value() for request in self.requests])
-        )
-        m.d.comb += [request.ready.eq(grant) for request, grant in zip(self.requests, arbiter.grant, strict=True)]
+        here, chosen = Signal(ports), Signal(read_request(c))
+        m.d.comb += [
+            arbiter.request.eq(Cat(request.valid for request in self.requests)),
+            arbiter.accept.eq(1),
+            *(request.ready.eq(grant) for request, grant in zip(self.requests, arbiter.grant, strict=True)),
+        ]
+        m.d.sync += [
+            here.eq(arbiter.grant),
+            chosen.as_value().eq(choose(arbiter.grant, [item.payload.as_value() for item in self.requests])),
+        ]
 
         guest, manager = Decoder(sizes.guest_page, chosen.offset), Decoder(sizes.manager_page, chosen.offset)
 
@@ -131,23 +132,24 @@ class ReadEngine(wiring.Component):
         first, late = early_fault(chosen, either(lambda register: True), either(lambda register: register.readable))
         acts = ~chosen.manager & (guest["HEADER"] | guest["POP"])
         partial = acts & ~chosen.strobes.all()
-        self._here, self._request = here, request = Signal(ports), Signal(read_request(c))
-        self._first, self._late, self._upper = Signal(4), Signal(4), Signal()
+        self._here, self._request = Signal(ports), Signal(read_request(c))
+        self._first, self._late = Signal(4), Signal(4)
         m.d.sync += [
-            here.eq(arbiter.grant),
-            request.eq(chosen),
+            self._here.eq(here),
+            self._request.eq(chosen),
             self._first.eq(first),
             self._late.eq(Mux(late.any() | chosen.address[2] | ~partial, late, Fault.PARTIAL)),
         ]
         self._hits = {}
         for decoder, page in ((guest, ~chosen.manager), (manager, chosen.manager)):
             for register in decoder.page.registers:
-                if register.readable:
+                if register.readable and register.name not in ("HEADER", "POP", "WORD"):
                     hit = Signal(name=f"hit_{decoder.page.name}_{register.name.lower()}")
                     m.d.sync += hit.eq(decoder.hit(register) & page & ~chosen.address[2])
                     self._hits[decoder.page.name, register.name] = hit
 
         own, other = Signal(unsigned(sizes.vm_bits)), Signal(unsigned(sizes.vm_bits))
+        core = guest.index("IRQ_ENABLE", "core")
         m.d.comb += [own.eq(chosen.vm), other.eq(guest.index("PEER", "vm"))]
         if c.manager is not Manager.NONE:
             with m.If(chosen.manager):
@@ -159,70 +161,49 @@ class ReadEngine(wiring.Component):
                     ]
                 with m.If(manager["PERMIT"]):
                     m.d.comb += other.eq(manager.index("PERMIT", "vm"))
-            m.d.sync += [self.record.eq(manager.index("FAULT_WRITE", "vm"))]
+            core = Mux(chosen.manager, manager.index("RESIDENT", "core"), core)
+            m.d.sync += self.record.eq(manager.index("FAULT_WRITE", "vm"))
             if c.tags:
                 m.d.sync += self.tag_row.eq(manager.index("TAG_MATCH", "entry"))
-            m.d.sync += self.core.eq(
-                Mux(chosen.manager, manager.index("RESIDENT", "core"), guest.index("IRQ_ENABLE", "core"))
-            )
-        else:
-            m.d.sync += self.core.eq(guest.index("IRQ_ENABLE", "core"))
-        m.d.sync += [self.own.eq(own), self.other.eq(other), self.lane.eq(guest.index("RESULT", "lane"))]
+        m.d.sync += [
+            self.own.eq(own),
+            self.other.eq(other),
+            self.core.eq(core),
+            self.lane.eq(guest.index("RESULT", "lane")),
+        ]
 
     def _answer(self, m: Module):
+        """Stage 3: look and answer."""
         c = self.config
         request, valid = self._request, self._here.any()
-        closed, refused, good = Signal(), Signal(4), Signal()
+        closed, refused = Signal(), Signal(4)
         state = Signal(2)
         m.d.comb += [
             state.eq(mux_by_index(list(self.states), request.vm)),
-            # A payload read comes here only from a closed VM; its port has looked already.
+            # Mail is read here only from a closed VM; its port has looked already.
             closed.eq(~request.manager & ((state == State.CLOSED) | (request.direct & request.strobes.all()))),
             refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
-            good.eq(valid & ~refused.any() & ~request.address[2]),
-            self.fault.valid.eq(valid & refused.any()),
+            self.good.eq(~self._first.any() & ~closed & ~self._late.any()),
+            self.error.eq(~self.good),
+            self.fault.valid.eq(valid & ~self.good),
             self.fault.kind.eq(refused),
             self.fault.record.eq(Mux(request.known, request.vm, c.vms)),
             self.fault.address.eq(request.address),
             self.fault.port.eq(any_of([Mux(here, p, 0) for p, here in enumerate(self._here)])),
-            self.error.eq(refused.any()),
         ]
-
         words = self._guest_words(state)
         if c.manager is not Manager.NONE:
             words |= self._manager_words()
-        m.d.comb += self.data.eq(
-            any_of([word & self._hits[name].replicate(32) for name, word in words.items()]) & good.replicate(32)
-        )
-
-        header = good & self._hits["guest", "HEADER"]
-        looks = []
-        for own in one_hot(request.vm, c.vms, header):
-            looks += one_hot(self.lane, c.lanes, own)
-        m.d.comb += self.look.eq(Cat(looks))
-
-    def _pack(self, register: Register, **values) -> Value:
-        """Return the word of ``register`` with these fields, and its constant ones as they are after reset."""
-        word = Const(0, 32)
-        for item in register.fields:
-            value = values.pop(item.name, item.reset or 0)
-            word = word | _place(item, value)
-        if values:
-            raise KeyError(f"{register.name} must have a field {', '.join(values)}")
-        return word[:32]
+        m.d.comb += self.data.eq(any_of([word & self._hits[name].replicate(32) for name, word in words.items()]))
 
     def _guest_words(self, state) -> dict:
-        c, page, pack = self.config, self.sizes.guest_page, self._pack
+        c, page = self.config, self.sizes.guest_page
         request = self._request
         vm = request.vm
         half_bit = Decoder(page, request.offset).index("PENDING", "half")
-        head = entry(c)
-        head_word = mux_by_index([item.as_value() for item in self.heads], vm)
-        fields = {name: head_word[item.offset : item.offset + item.width] for name, item in head}
-        filled = mux_by_index(list(self.filled), vm)
         rx_results = mux_by_index(list(self.rx_results), vm)
         rx = mux_by_index([rx_results[2 * lane : 2 * lane + 2] for lane in range(c.lanes)], self.lane)
-        used, limit = mux_by_index(list(self.used), self.other), mux_by_index(list(self.limits), self.other)
+        used, limit = self._credits()
         target_state = mux_by_index(list(self.states), self.other)
         alive = (target_state == State.OPEN) | (target_state == State.PAUSED)
         exists = self.permitted.replicate(32)
@@ -233,12 +214,6 @@ class ReadEngine(wiring.Component):
             "PENDING": mux_by_index([self.doorbells[:32], self.doorbells[32:]], half_bit)[:32],
             "IRQ_ENABLE": self.irq_enable,
             "RESULT": pack(page.RESULT, CODE=self.result_code, VM=self.result_vm, COUNT=self.result_count),
-            "HEADER": pack(
-                page.HEADER,
-                COUNT=(fields["last"] + 1)[:5],
-                SENDER=fields["sender"],
-                GENERATION=fields["generation"],
-            ) & filled.replicate(32),
             "RX_RESULT": rx,
             "PEER": pack(
                 page.PEER, GENERATION=self.generation, REACHABLE=1, ALIVE=alive, ACKNOWLEDGED=self.acknowledged
@@ -251,8 +226,18 @@ class ReadEngine(wiring.Component):
             words[name] = pack(getattr(page, name))
         return {("guest", name): word for name, word in words.items()}
 
+    def _credits(self):
+        """Messages of ``own`` that wait at ``other``, and its limit there."""
+        sent, gone, limit = (mux_by_index(list(values), self.other) for values in (self.sent, self.gone, self.limits))
+        return (sent - gone)[: len(sent)], limit
+
+    def _queued(self):
+        """Messages that wait at ``other``."""
+        first, tail = mux_by_index(list(self.firsts), self.other), mux_by_index(list(self.tails), self.other)
+        return level(mux_by_index(list(self.filled), self.other), first, tail, self.config.depth)
+
     def _manager_words(self) -> dict:
-        c, page, pack = self.config, self.sizes.manager_page, self._pack
+        c, page = self.config, self.sizes.manager_page
         vms = c.vms
         offset = self._request.offset
         half_bit = Decoder(page, offset).index("WAITING", "half")
@@ -261,7 +246,7 @@ class ReadEngine(wiring.Component):
         def halves(bits, half):
             return mux_by_index([bits[:32], bits[32:vms]], half)[:32]
 
-        used, limit = mux_by_index(list(self.used), self.other), mux_by_index(list(self.limits), self.other)
+        used, limit = self._credits()
         state = mux_by_index(list(self.states), self.other)
         words = {
             "EPOCH": self.epoch,
@@ -278,7 +263,7 @@ class ReadEngine(wiring.Component):
                 page.CONTROL,
                 STATE=state,
                 REFUSED=mux_by_index(list(self.refused), self.other),
-                QUEUED=mux_by_index(list(self.levels), self.other),
+                QUEUED=self._queued(),
             ),
             "GENERATION": self.generation,
             "PERMIT": halves(self.permits, permit_half),
@@ -298,8 +283,3 @@ class ReadEngine(wiring.Component):
             words[f"FAULT_{name}"] = pack(page.FAULT_WRITE, KIND=kind, PORT=port, COUNT=count)
             words[f"FAULT_{name}_ADDRESS"] = address
         return {("manager", name): word for name, word in words.items()}
-
-
-def _place(item: Field, value) -> Value:
-    value = Value.cast(value)
-    return Cat(Const(0, item.lsb), value[: item.width])

@@ -143,6 +143,7 @@ class Postern(wiring.Component):
                 port.slot_back.eq(writer.slot_back[index]),
                 port.back.eq(writer.back),
                 port.r_data.eq(reader.data),
+                port.r_good.eq(reader.good),
                 port.r_error.eq(reader.error),
                 port.filled.eq(Cat(queue.filled for queue in self.queues)),
                 port.fresh.eq(Cat(queue.fresh for queue in self.queues)),
@@ -162,22 +163,26 @@ class Postern(wiring.Component):
                 queue.grant.eq(writer.grant[vm]),
                 queue.new_limit.eq(writer.data),
                 queue.reader.eq(reader.own),
-                queue.look.eq(reader.look[lanes]),
+                queue.look.eq(any_of([port.look[lanes] for port in self.ports])),
                 queue.take.eq(any_of([port.take[lanes] for port in self.ports])),
                 queue.forget.eq(self.directory.opened[vm]),
                 writer.free_slots[vm].eq(queue.free_slot),
-                writer.used[vm].eq(queue.used),
+                writer.sent[vm].eq(queue.sent),
+                writer.gone[vm].eq(queue.gone),
                 writer.limits[vm].eq(queue.limit),
                 writer.spent[vm].eq(queue.spent),
                 reader.filled[vm].eq(queue.filled),
-                reader.heads[vm].eq(queue.head),
                 reader.rx_results[vm].eq(queue.rx_result),
-                reader.levels[vm].eq(queue.level),
-                reader.used[vm].eq(queue.reader_used),
-                reader.limits[vm].eq(queue.reader_limit),
+                reader.firsts[vm].eq(queue.first),
+                reader.tails[vm].eq(queue.tail),
+                reader.sent[vm].eq(queue.look_sent),
+                reader.gone[vm].eq(queue.look_gone),
+                reader.limits[vm].eq(queue.look_limit),
             ]
 
     def _writer(self, m: Module):
+        wiring.connect(m, self.writer.word, self.pool.commit)
+        m.d.comb += self.writer.crowded.eq(self.pool.crowded)
         c, writer, directory, doorbells = self.config, self.writer, self.directory, self.doorbells
         do = writer.do
         closing = directory.closed.any()

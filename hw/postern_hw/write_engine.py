@@ -12,6 +12,7 @@ from .arbiter import RoundRobin
 from .decode import Decoder
 from .faults import FaultSignature
 from .native import Sizes, write_request
+from .pool import PoolWriteSignature
 from .queue import entry, fill_bits
 from .select import any_of, bits_for, choose, mux_by_index, one_hot
 from .table import Table
@@ -48,10 +49,12 @@ def early_fault(request, decoder_mapped, decoder_directed):
 
 
 class WriteEngine(wiring.Component):
-    """Takes one write per cycle, checks it, and has it act in the next.
+    """Takes one write at a time, checks it, and has it act.
 
-    Here messages are judged. Everything else that a write can do happens in the component that it concerns; the
-    engine decodes, refuses what ``docs/states.md`` section 1 refuses, and raises one strobe.
+    A commit, which its port has decoded, acts in the cycle after its grant: one per cycle. Any other write is decoded in
+    that cycle, acts in the next, and keeps the engine for two. Here messages are judged. Everything else that a write
+    can do happens in the component that it concerns; the engine refuses what ``docs/states.md`` section 1 refuses, and
+    raises one strobe.
 
     Parameters
     ----------
@@ -73,7 +76,9 @@ class WriteEngine(wiring.Component):
         The word; which half of a bit list; which core or tag entry.
     push : Out(vms), message : Out(entry)
         A message for a queue.
-    free_slots, used, limits, spent, empty : In
+    word : Out(PoolWriteSignature), crowded : In(1)
+        Last word of a message for the pool; no commit may act in the cycle after the next.
+    free_slots, sent, gone, limits, spent : In
         From the queues: see ``Queue``.
     grant : Out(vms)
         The queue takes a new limit.
@@ -126,8 +131,11 @@ class WriteEngine(wiring.Component):
                 "index": Out(unsigned(max(bits_for(config.cores), bits_for(config.tags or 1)))),
                 "push": Out(vms),
                 "message": Out(entry(config)),
+                "word": Out(PoolWriteSignature(sizes)),
+                "crowded": In(1),
                 "free_slots": In(unsigned(sizes.slot_bits)).array(vms),
-                "used": In(count).array(vms),
+                "sent": In(count).array(vms),
+                "gone": In(count).array(vms),
                 "limits": In(count).array(vms),
                 "spent": In(vms),
                 "grant": Out(vms),
@@ -166,126 +174,156 @@ class WriteEngine(wiring.Component):
         self._manage(m)
         return m
 
-    # Stage 1: choose a request and decode it.
-
     def _choose(self, m: Module):
+        """Stage 1: choose a request. A commit, which its port has decoded, acts in the next cycle; anything else is decoded in it."""
         c, sizes = self.config, self.sizes
         ports = len(self.requests)
         managed = c.manager is not Manager.NONE
         m.submodules.arbiter = arbiter = RoundRobin(ports + managed)
-        wants = [request.valid & ~self.fill for request in self.requests]
-        m.d.comb += arbiter.request.eq(Cat(*wants, *([self.walking & ~self.walk] if managed else [])))
         chosen = Signal(write_request(c))
-        m.d.comb += chosen.as_value().eq(
-            choose(arbiter.grant[:ports], [request.payload.as_value() for request in self.requests])
-        )
-        m.d.comb += [request.ready.eq(grant) for request, grant in zip(self.requests, arbiter.grant, strict=False)]
+        steps = arbiter.grant[-1] if managed else Const(0)
+        self._decoding = decoding = Signal()
+        accept = Signal()
+        m.d.comb += [
+            arbiter.request.eq(
+                Cat(*(request.valid for request in self.requests), *([self.walking & ~self.walk] if managed else []))
+            ),
+            arbiter.accept.eq(accept),
+            chosen.as_value().eq(
+                choose(arbiter.grant[:ports], [request.payload.as_value() for request in self.requests])
+            ),
+            accept.eq(~decoding & ~(chosen.commit & self.crowded)),
+            *(request.ready.eq(arbiter.grant[p] & accept) for p, request in enumerate(self.requests)),
+        ]
 
-        guest, manager = Decoder(sizes.guest_page, chosen.offset), Decoder(sizes.manager_page, chosen.offset)
+        taken = arbiter.grant[:ports].any() & accept
+        self._request = request = Signal(write_request(c))
+        self._taken = Signal(ports)  # whose request this is
+        self._acts = Signal()
+        self._decoded = Signal()
+        m.d.sync += [
+            decoding.eq(taken & ~chosen.commit),
+            self._acts.eq(decoding | (taken & chosen.commit)),
+            self._decoded.eq(decoding),
+        ]
+        with m.If(taken):
+            m.d.sync += [request.eq(chosen), self._taken.eq(arbiter.grant[:ports])]
+
+        # Sender, receiver and lane, in time for the tables.
+        self._source = source = Signal(unsigned(sizes.vm_bits))
+        self._target = target = Signal(unsigned(sizes.vm_bits))
+        self._lane = lane = Signal(unsigned(sizes.lane_bits))
+        self._target_exists = exists = Signal()
+        guest = Decoder(sizes.guest_page, chosen.offset)
+        with m.If(taken):
+            m.d.sync += [
+                source.eq(chosen.vm),
+                target.eq(guest.index("COMMIT", "vm")),
+                exists.eq(1),  # or its port would not call it a commit
+                lane.eq(guest.index("COMMIT", "lane")),
+            ]
+        with m.If(decoding):
+            self._decode(m)
+        self._walk = Signal()
+        if managed:
+            m.d.sync += self._walk.eq(steps & accept)
+            with m.If(steps & accept):
+                m.d.sync += [source.eq(self.walk_vm), target.eq(Mux(self.walk_last, self.walk_vm, self.walk_step))]
+
+    def _decode(self, m: Module):
+        """Stage 2 of all but commits: decode the address."""
+        c, sizes = self.config, self.sizes
+        request = self._request
+        guest, manager = Decoder(sizes.guest_page, request.offset), Decoder(sizes.manager_page, request.offset)
 
         def either(wanted):
-            return Mux(chosen.manager, manager.any(wanted), guest.any(wanted))
+            return Mux(request.manager, manager.any(wanted), guest.any(wanted))
 
-        mapped, directed = either(lambda register: True), either(lambda register: register.writable)
-        first, late = early_fault(chosen, mapped, directed)
-        full = chosen.strobes.all()
-
-        self._here = here = Signal(ports)  # whose request acts now
-        self._request = request = Signal(write_request(c))
         self._first, self._late, self._hit = Signal(4), Signal(4), {}
-        m.d.sync += [
-            here.eq(arbiter.grant[:ports]),
-            request.eq(chosen),
-            self._first.eq(first),
-            self._late.eq(Mux(late.any() | full | chosen.address[2], late, Fault.PARTIAL)),
-        ]
-        for decoder, own in ((guest, ~chosen.manager), (manager, chosen.manager)):
+        first, late = early_fault(request, either(lambda register: True), either(lambda register: register.writable))
+        partial = ~request.strobes.all() & ~request.address[2]
+        m.d.sync += [self._first.eq(first), self._late.eq(Mux(~late.any() & partial, Fault.PARTIAL, late))]
+        for decoder, own in ((guest, ~request.manager), (manager, request.manager)):
             for register in decoder.page.registers:
                 if register.writable and register.name not in ("STAGE", "COMMIT"):
                     self._hit[register.name] = hit = Signal(name=f"hit_{register.name.lower()}")
-                    m.d.sync += hit.eq(decoder.hit(register) & own)
+                    m.d.sync += hit.eq(decoder.hit(register) & own & ~request.address[2])
 
-        # Indices, ready for the tables of stage 2.
-        self._source = source = Signal(unsigned(sizes.vm_bits))
-        self._target = target = Signal(unsigned(sizes.vm_bits))
-        self._target_exists = Signal()
-        self._lane = lane = Signal(unsigned(sizes.lane_bits))
-        vm_bits = sizes.vm_bits
-        choice, sender = Signal(8), Signal(unsigned(vm_bits))
-        m.d.comb += [sender.eq(chosen.vm), choice.eq(guest.index("COMMIT", "vm"))]
-        with m.If(~chosen.manager & guest["RING"]):
-            m.d.comb += choice.eq(Mux(chosen.data[8:].any(), 255, chosen.data[:8]))
-        with m.If(~chosen.manager & guest["PENDING"]):
-            m.d.comb += choice.eq(chosen.vm)
-        with m.If(~chosen.manager & guest["PEER"]):
+        choice, sender = Signal(8), Signal(unsigned(sizes.vm_bits))
+        m.d.comb += [sender.eq(request.vm), choice.eq(request.vm)]
+        with m.If(~request.manager & guest["RING"]):
+            m.d.comb += choice.eq(Mux(request.data[8:].any(), 255, request.data[:8]))
+        with m.If(~request.manager & guest["PEER"]):
             m.d.comb += choice.eq(guest.index("PEER", "vm"))
-        if managed:
-            with m.If(chosen.manager & manager["CREDITS"]):
+        if c.manager is not Manager.NONE:
+            with m.If(request.manager & manager["CREDITS"]):
                 m.d.comb += [
                     choice.eq(manager.index("CREDITS", "receiver")),
                     sender.eq(manager.index("CREDITS", "sender")),
                 ]
-            with m.If(chosen.manager & manager["PERMIT"]):
+            with m.If(request.manager & manager["PERMIT"]):
                 m.d.comb += choice.eq(manager.index("PERMIT", "vm"))
-            with m.If(chosen.manager & manager["CONTROL"]):
-                m.d.comb += [choice.eq(manager.index("CONTROL", "vm")), sender.eq(choice[:vm_bits])]
-            self._walk = walk = Signal()
-            m.d.sync += walk.eq(arbiter.grant[-1])
-            with m.If(arbiter.grant[-1]):
-                m.d.comb += [sender.eq(self.walk_vm), choice.eq(Mux(self.walk_last, self.walk_vm, self.walk_step))]
-        else:
-            self._walk = Const(0, 1)
+            with m.If(request.manager & manager["CONTROL"]):
+                m.d.comb += [choice.eq(manager.index("CONTROL", "vm")), sender.eq(choice)]
         m.d.sync += [
-            source.eq(sender),
-            target.eq(choice),
+            self._source.eq(sender),
+            self._target.eq(choice),
             self._target_exists.eq(choice < c.vms),
-            lane.eq(Mux(chosen.commit, guest.index("COMMIT", "lane"), guest.index("ACK", "lane"))[: sizes.lane_bits]),
+            self._lane.eq(guest.index("ACK", "lane")),
         ]
 
-    # Stage 2: act.
+        # Which core or tag entry, and which half of a bit list.
+        index = guest.index("IRQ_ENABLE", "core")
+        if c.manager is not Manager.NONE:
+            other = manager.index("RESIDENT", "core")
+            if c.tags:
+                other = Mux(manager["RESIDENT"], other, manager.index("TAG_MATCH", "entry"))
+            index = Mux(request.manager, other, index)
+        m.d.sync += self.index.eq(index)
+        if c.vms > 32:
+            m.d.sync += self.half.eq(request.offset[3])  # every bit list lies at a stride of 8
 
     def _act(self, m: Module):
-        c, sizes = self.config, self.sizes
+        """Act: the cycle in which a write takes effect."""
+        c = self.config
         request = self._request
-        self._valid = valid = Signal()
-        closed = Signal()
-        self._refused = refused = Signal(4)  # why, as far as it is known before looking at what the write wants
+        self._here = here = Signal(len(self.requests))  # whose request acts now
+        self._closed = closed = Signal()
+        self._good = good = Signal()
+        self._late_fault = Signal(4)  # why, by what the write wants
+        refused = Signal(4)  # why, by who writes where
         m.d.comb += [
-            valid.eq(self._here.any()),
-            # A staged word comes here only from a closed VM, or damaged; its port has looked already.
+            here.eq(self._taken & self._acts.replicate(len(here))),
+            # A whole staged word comes here only from a closed VM: its port has looked already.
             closed.eq(
                 ~request.manager & ((self.source_state == State.CLOSED) | (request.direct & request.strobes.all()))
             ),
-            refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
-            self.acted.eq(self._here),
+            self.acted.eq(here),
             self.walk.eq(self._walk),
             self.vm.eq(request.vm),
             self.source.eq(self._source),
             self.target.eq(self._target),
             self.data.eq(request.data),
+            refused.eq(Mux(closed, Fault.CLOSED, self._late)),
+            good.eq(self._acts & self._decoded & ~self._first.any() & ~closed & ~self._late.any()),
         ]
-        self._closed = closed
-        self._good = good = Signal()
-        m.d.comb += good.eq(valid & ~refused.any() & ~request.address[2])
-        self._late_fault = Signal(4)  # why, by what the write wants
+        with m.If(request.commit):
+            m.d.comb += refused.eq(Mux(closed, Fault.CLOSED, Mux(request.strobes.all(), Fault.NONE, Fault.PARTIAL)))
+        with m.Elif(self._first.any()):
+            m.d.comb += refused.eq(self._first)
         m.d.comb += [
-            self.fault.valid.eq(valid & (refused.any() | self._late_fault.any())),
+            self.fault.valid.eq(self._acts & (refused.any() | self._late_fault.any())),
             self.fault.kind.eq(Mux(refused.any(), refused, self._late_fault)),
             self.fault.record.eq(Mux(request.known, request.vm, c.vms)),
             self.fault.address.eq(request.address),
-            self.fault.port.eq(any_of([Mux(here, p, 0) for p, here in enumerate(self._here)])),
+            self.fault.port.eq(any_of([Mux(bit, p, 0) for p, bit in enumerate(self._taken)])),
         ]
-        if c.vms > 32:
-            m.d.comb += self.half.eq(request.offset[3])  # every bit list lies at a stride of 8
-        if c.manager is not Manager.NONE:
-            decoder = Decoder(sizes.manager_page, request.offset)
-            with m.If(self._hit["RESIDENT"]):
-                m.d.comb += self.index.eq(decoder.index("RESIDENT", "core"))
-            if c.tags:
-                with m.If(self._hit["TAG_MATCH"] | self._hit["TAG_MASK"] | self._hit["TAG_VM"]):
-                    m.d.comb += self.index.eq(decoder.index("TAG_MATCH", "entry"))
-        with m.If(self._hit["IRQ_ENABLE"]):
-            m.d.comb += self.index.eq(Decoder(sizes.guest_page, request.offset).index("IRQ_ENABLE", "core"))
+        m.d.comb += [
+            self.word.request.eq(self._acts & request.commit & ~request.torn),
+            self.word.slot.eq(request.slot),
+            self.word.word.eq(request.last),
+            self.word.data.eq(request.data),
+        ]
 
     def _strobe(self, name: str, allowed=1):
         return getattr(self.do, name.lower()).eq(self._good & self._hit[name] & allowed)
@@ -318,7 +356,7 @@ class WriteEngine(wiring.Component):
         commit = Signal()
         code = Signal(Result)
         m.d.comb += [
-            commit.eq(self._valid & request.commit & ~self._closed & (result.code == Result.ACCEPTED)),
+            commit.eq(self._acts & request.commit & ~self._closed & (result.code == Result.ACCEPTED)),
             may.eq(self.permitted & ~draining & self._target_exists),
             reaches.eq(alive & self.acknowledged),
             room.eq((self.target_state != State.PAUSED) & ~mux_by_index(list(self.spent), self._target)),
@@ -389,7 +427,10 @@ class WriteEngine(wiring.Component):
         """The manager page."""
         c = self.config
         idle = Signal(c.vms)
-        m.d.comb += [idle.eq(Cat(used == 0 for used in self.used)), self.idle.eq(idle.all())]
+        m.d.comb += [
+            idle.eq(Cat(sent == gone for sent, gone in zip(self.sent, self.gone, strict=True))),
+            self.idle.eq(idle.all()),
+        ]
         if c.manager is Manager.NONE:
             return
         word = self.data
@@ -402,13 +443,14 @@ class WriteEngine(wiring.Component):
                 m.d.sync += self.locked.eq(1)
 
         # A new limit must leave room for what waits, and for what was promised to others.
-        count = len(self.used[0])
+        count = len(self.sent[0])
         m.submodules.promised = promised = Table(
             c.vms, count, readers=1, init=[c.credits * (c.vms - 1) if c.open_at_reset else 0] * c.vms,
             fill_bits=len(self.fill_row),
         )  # fmt: skip
         old = mux_by_index(list(self.limits), self._target)
-        used = mux_by_index(list(self.used), self._target)
+        sent, gone = (mux_by_index(list(values), self._target) for values in (self.sent, self.gone))
+        used = (sent - gone)[:count]
         total = Signal(count + 2)
         fits = Signal()
         asked = word[:count]
@@ -453,4 +495,4 @@ class WriteEngine(wiring.Component):
         strobes += ["TAG_MATCH", "TAG_MASK", "TAG_VM"] if c.tags else []
         m.d.comb += [self._strobe(name, ~Value.cast(bad[name]) if name in bad else 1) for name in strobes]
         m.d.comb += [self._strobe("CONTROL"), self._strobe("PERMIT")]
-        m.d.comb += self.hold.eq(self.walking | manages["CONTROL"])
+        m.d.comb += self.hold.eq(self.walking | ((self._decoding | self._acts) & self._request.manager))
