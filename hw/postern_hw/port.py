@@ -258,8 +258,11 @@ class Port(wiring.Component):
         ]
 
         # Nothing passes a write that the engine has not yet acted on, except behind a commit, which acts at once.
+        dropped = Signal()  # the engine acts on it all the same, but a reset has taken its answer
         with m.If(self.w_acted):
-            m.d.sync += slow.eq(0)
+            m.d.sync += [slow.eq(0), dropped.eq(0)]
+        with m.Elif(self.reset):
+            m.d.sync += dropped.eq(slow)
         room, ready = Signal(), Signal()
         pending = Signal(range(ANSWERS + 1))
         m.d.comb += [
@@ -324,9 +327,9 @@ class Port(wiring.Component):
         early = Signal()
         m.d.comb += [early.eq(go & (fast | none)), self.written.valid.eq((pending != 0) & ~self.reset)]
         taken = self.written.valid & self.written.ready
-        m.d.sync += pending.eq(pending + early + self.w_acted - taken)
+        m.d.sync += pending.eq(pending + early + (self.w_acted & ~dropped) - taken)
         with m.If(self.reset):
-            m.d.sync += [pending.eq(0), slow.eq(0)]
+            m.d.sync += pending.eq(0)
 
     def _reads(self, m: Module):
         c, sizes = self.config, self.sizes
