@@ -18,13 +18,16 @@ WORD = 0xFFFF_FFFF
 FULL = 0b1111
 
 
-def simulate(dut, bench):
-    """Run ``bench`` on ``dut``, with a clock even if it has no use for one."""
-    m = Module()
-    m.domains.sync = ClockDomain()
-    m.submodules.dut = dut
-    sim = Simulator(m)
-    sim.add_clock(1e-6)
+def simulate(dut, bench, *, clock=True):
+    """Run ``bench`` on ``dut``, with a clock unless the bench itself drives one on a pin."""
+    if clock:
+        m = Module()
+        m.domains.sync = ClockDomain()
+        m.submodules.dut = dut
+        sim = Simulator(m)
+        sim.add_clock(1e-6)
+    else:
+        sim = Simulator(dut)
     sim.add_testbench(bench)
     sim.run()
 

@@ -6,7 +6,7 @@ import pytest
 
 from postern_hw.arbiter import RoundRobin
 
-from .support import bits, coin, simulate
+from .support import bits, coin, drive, simulate
 
 COUNTS = range(1, 9)
 
@@ -19,10 +19,11 @@ def test_whoever_was_granted_goes_to_the_end_of_the_line(count):
     async def bench(ctx):
         for _ in range(300):
             wants = {who for who in range(count) if coin(random, 0.5)}
-            ctx.set(dut.request, bits(wants))
+            accept = coin(random, 0.7)
+            drive(ctx, dut, request=bits(wants), accept=accept)
             chosen = [who for who in line if who in wants][:1]
             assert ctx.get(dut.grant) == bits(chosen)
-            while chosen and line[-1] != chosen[0]:
+            while accept and chosen and line[-1] != chosen[0]:
                 line.rotate(-1)
             await ctx.tick()
 
@@ -39,9 +40,10 @@ def test_request_that_stays_waits_for_the_others_at_most(count):
         waited = {}  # how many others were granted before, by requester
         for _ in range(300):
             waited |= {who: 0 for who in range(count) if who not in waited and coin(random, 0.7)}
-            ctx.set(dut.request, bits(waited))
+            accept = coin(random, 0.7)
+            drive(ctx, dut, request=bits(waited), accept=accept)
             grant = ctx.get(dut.grant)
-            if waited:
+            if waited and accept:
                 granted = grant.bit_length() - 1
                 longest = max(longest, waited.pop(granted))
                 waited = {who: others + 1 for who, others in waited.items()}

@@ -27,22 +27,31 @@ def test_every_word_comes_back(ports, words):
     dut, sizes, random = Pool(config), Sizes(config), Random(ports * words)
     places = [(slot, word) for slot in range(sizes.slots) for word in range(words)]
     stored = {}
-    compared = contended = 0
+    compared = contended = pushed = 0
 
     async def bench(ctx):
-        nonlocal compared, contended
+        nonlocal compared, contended, pushed
         writes, reads = [None] * ports, [None] * ports  # what each port asks for: place, and word
         due = [0] * ports
-        for _ in range(600):
+        crowded = False
+        for _ in range(500):
+            assert ctx.get(dut.crowded) == crowded
+            commit = None
+            if not crowded and coin(random, 0.4):  # whoever grants commits leaves a cycle out where it is crowded
+                place = random.choice(places)
+                if place not in reads:
+                    commit = (place, random.getrandbits(32))
+            (slot, word), data = commit or (places[0], 0)
+            drive(ctx, dut.commit, request=commit is not None, slot=slot, word=word, data=data)
             for port in range(ports):
                 # A slot is never read while it is written, see ``Pool``.
                 if writes[port] is None and coin(random, 0.7):
                     place = random.choice(places)
-                    if place not in [read for read in reads if read]:
+                    if place not in reads:
                         writes[port] = (place, random.getrandbits(32))
                 if reads[port] is None and stored and coin(random, 0.7):
                     place = random.choice(list(stored))
-                    if place not in [write[0] for write in writes if write]:
+                    if place not in [write[0] for write in (*writes, commit) if write]:
                         reads[port] = place
                 (slot, word), data = writes[port] or (random.choice(places), 0)
                 drive(ctx, dut.w[port], request=writes[port] is not None, slot=slot, word=word, data=data)
@@ -51,6 +60,10 @@ def test_every_word_comes_back(ports, words):
             for port in range(ports):
                 assert ctx.get(dut.r[port].data) == due[port]  # zero where nothing was granted
             due = [0] * ports
+            crowded = False
+            if commit:
+                assert ctx.get(dut.commit.grant)
+                stored[commit[0]] = commit[1]
             for wanted, sides in ((writes, dut.w), (reads, dut.r)):
                 banks = {}
                 for port in range(ports):
@@ -60,8 +73,11 @@ def test_every_word_comes_back(ports, words):
                         continue
                     place = wanted[port][0] if wanted is writes else wanted[port]
                     banks.setdefault(place[1] % sizes.banks, []).append((port, place, granted))
-                for asked in banks.values():
-                    assert sum(granted for _, _, granted in asked) == 1  # one in each bank and cycle, if any asks
+                for bank, asked in banks.items():
+                    first = wanted is writes and commit is not None and commit[0][1] % sizes.banks == bank
+                    crowded |= first
+                    # One in each bank and cycle, if any asks; a commit goes first.
+                    assert sum(granted for _, _, granted in asked) == (not first)
                     contended += len(asked) > 1
                     for port, place, granted in asked:
                         if granted and wanted is writes:
@@ -71,10 +87,12 @@ def test_every_word_comes_back(ports, words):
                             compared += 1
                         if granted:
                             wanted[port] = None
+            pushed += crowded
             await ctx.tick()
 
     simulate(dut, bench)
-    assert compared > 200
+    assert compared > 150
+    assert pushed > 10
     assert contended or ports == 1
 
 

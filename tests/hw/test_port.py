@@ -104,15 +104,14 @@ class Rig:
         self.mine = set(range(base, base + 1 + sizes.lane_slots[PORT]))  # spare and lanes
         self.others = set(range(c.depth))
         self.lane_slot = {}
-        self.acting = None  # what the write engine does in this cycle
-        self.owed = 0
-        self.unanswered = 0
+        self.acting = deque()  # what the write engine holds, and in which cycle it acts on it
+        self.owed = self.unanswered = 0
         self.messages, self.issued, self.answered = [], 0, 0
         # Reads.
-        self.queues = [None] * c.vms  # head of each: slot and index of its last word
-        self.looked = None  # the read in its second stage
-        self.due = deque()
-        self.popped = 0
+        self.queues = [None] * c.vms  # head of each
+        self.second = self.third = None  # the reads in these stages
+        self.due = deque()  # answers that the bus has not taken
+        self.popped = self.looked = 0
         self.hold = 0
         self.drained = 0
 
@@ -142,21 +141,23 @@ class Rig:
         drive(ctx, dut, filled=bits(vm for vm, head in enumerate(self.queues) if head))
         for vm, head in enumerate(self.queues):
             if head:
-                ctx.set(dut.head[vm], dict(zip(("slot", "last"), head, strict=True)))
-        word = self.looked and self.looked["word"]
-        drive(ctx, dut.r_pool, data=word or 0)
-        answer = {"r_data": random.getrandbits(32), "r_error": coin(random, 0.5)}
-        drive(ctx, dut, **answer)
+                ctx.set(dut.head[vm], head)
+        # What comes from pool and engine where nothing was asked for is masked by the port.
+        word = self.second and self.second["word"]
+        ctx.set(dut.r_pool.data, random.getrandbits(32) if word is None else word)
+        answer = {"r_data": random.getrandbits(32), "r_good": coin(random, 0.7)}
+        drive(ctx, dut, **answer, r_error=not answer["r_good"])
         for side in (dut.w_pool, dut.r_pool):
             ctx.set(side.grant, ctx.get(side.request) and coin(random, odds["pool"]))
         for side in (dut.w_engine, dut.r_engine):
             ctx.set(side.ready, ctx.get(side.valid) and coin(random, odds["engine"]))
 
-        self._stage_two(ctx, reset, fresh, answer)
+        done = self._stage_three(answer)
+        self._stage_two(ctx, reset, fresh)
         self._accept(ctx, reset)
         self._issue_write(ctx, reset)
         self._issue_read(ctx, reset)
-        self._answer(ctx, reset)
+        self._answer(ctx, reset, done)
         if reset:
             self._reset()
         self.lanes.empty([vm for vm in range(self.c.vms) if tear >> vm & 1], "tear")
@@ -166,10 +167,12 @@ class Rig:
     def _reset(self):
         for queue in self.accepted.values():
             queue.clear()
+        for acting in self.acting:  # acts all the same, but is not answered
+            acting["dropped"] = True
         self.lanes.empty(range(self.c.vms), "reset")
         self.owed = self.unanswered = 0
         self.due.clear()
-        self.looked = None
+        self.second = self.third = None
 
     def _accept(self, ctx, reset):
         for name, queue in (("write", self.writes), ("read", self.reads)):
@@ -186,8 +189,9 @@ class Rig:
 
     def _act(self, ctx):
         """The write engine acts on what it took in the cycle before: a commit costs a slot and brings one."""
-        acting, self.acting = self.acting, None
-        swaps = acting is not None and acting["commit"] and not acting["torn"]
+        acts = bool(self.acting) and self.acting[0]["cycle"] == self.cycle
+        acting = self.acting.popleft() if acts else None
+        swaps = acts and acting["commit"] and not acting["torn"]
         back = 0
         if swaps:
             accepted = coin(self.random, 0.7)
@@ -195,8 +199,8 @@ class Rig:
             if accepted:
                 self.others = self.others - {back} | {acting["slot"]}
             self.mine.add(back)
-        drive(ctx, self.dut, w_acted=acting is not None, slot_back=swaps, back=back)
-        self.owing = acting is not None
+        drive(ctx, self.dut, w_acted=acts, slot_back=swaps, back=back)
+        self.owing = acts and not acting["dropped"]
 
     def _issue_write(self, ctx, reset):
         dut = self.dut
@@ -219,6 +223,8 @@ class Rig:
     def _effect(self, ctx, access, stores, passes):
         """Compare what a write does. Return how many answers it is owed now."""
         name, vm, where, data, strobes = (access[key] for key in ("name", "vm", "where", "data", "strobes"))
+        # Requests of a port take effect in order: what the engine still holds acts in this cycle at the latest.
+        assert all(acting["cycle"] <= self.cycle + (name == "COMMIT" and passes) for acting in self.acting)
         if strobes == 0:
             assert not passes
             assert not stores
@@ -235,7 +241,9 @@ class Rig:
         for key, value in bound(self.c, PORT, access["address"], vm, allowed=True, strobes=strobes).items():
             assert payload[key] == value, key
         assert (payload.data, payload.commit, payload.direct) == (data, name == "COMMIT", name == "STAGE")
-        self.acting = {key: payload[key] for key in ("commit", "torn", "slot")}
+        acting = {key: payload[key] for key in ("commit", "torn", "slot")}
+        # A commit acts in the next cycle, anything else in that after it.
+        self.acting.append(acting | {"cycle": self.cycle + (1 if payload.commit else 2), "dropped": False})
         if name == "STAGE":
             self.lanes.stage((vm, where[0]), where[1], data, strobes)
         if name == "COMMIT":
@@ -243,7 +251,8 @@ class Rig:
             assert payload.torn == (message is TORN)
             if message is not TORN:
                 if vm in self.open:  # a closed VM's words are not stored, and the engine refuses its commits
-                    assert tuple(self.pool[payload.slot, word] for word in range(payload.last + 1)) == message
+                    assert tuple(self.pool[payload.slot, word] for word in range(payload.last)) == message[:-1]
+                    assert (payload.last, payload.data) == (len(message) - 1, message[-1])
                 self._own((vm, where[0]), payload.slot)
                 self.mine.remove(payload.slot)
                 del self.lane_slot[vm, where[0]]
@@ -260,51 +269,77 @@ class Rig:
     def _issue_read(self, ctx, reset):
         dut = self.dut
         passes = ctx.get(dut.r_engine.valid) and ctx.get(dut.r_engine.ready)
+        assert ctx.get(dut.answer.valid) == (len(self.due) > 0 and not reset)
+        payload = ctx.get(dut.answer.payload)
+        offered = (payload.data, payload.error)
+        assert not ctx.get(dut.answer.valid) or offered == self.due[0]
+        self.taken = offered if ctx.get(dut.answer.valid) and ctx.get(dut.answer.ready) else None
+        self.first = None
         if not ctx.get(dut.r_issue):
             assert not passes
+            assert not ctx.get(dut.look)
             return
         access = self.accepted["read"].popleft()
         name, vm, where, strobes = (access[key] for key in ("name", "vm", "where", "strobes"))
-        assert len(self.due) < RESPONSES
+        assert len(self.due) + sum(read is not None for read in (self.second, self.third)) < RESPONSES + bool(
+            self.taken
+        )
         head = self.queues[vm] if vm is not None else None
-        word = None
-        pops = name == "POP" and strobes == FULL
-        engine = strobes != 0 and not ((name == "WORD" or pops) and vm in self.open)
+        whole = strobes == FULL
+        pops, looks = name == "POP" and whole, name == "HEADER" and whole
+        mail = bool(strobes) and (name == "WORD" or pops or looks)
+        engine = strobes != 0 and not (mail and vm in self.open)
         assert passes == engine
+        read = {"engine": engine, "word": None, "header": 0, "pops": None}
         if engine:
             assert not (access["manager"] and self.hold)
             payload = ctx.get(dut.r_engine.payload)
             for key, value in bound(self.c, PORT, access["address"], vm, allowed=True, strobes=strobes).items():
                 assert payload[key] == value, key
-            assert payload.direct == (name == "WORD" or pops)
+            assert payload.direct == (name == "WORD" or pops or looks)
             if name == "DRAIN":
                 assert all(write.get("issued", self.cycle) < self.cycle for write in access["older"])
                 self.drained += bool(access["older"])
-        elif strobes and head and (pops or where[0] <= head[1]):
-            slot, last = head
-            word = self.pool[slot, last if pops else where[0]]
-            assert ctx.get(dut.r_pool.grant)
-            assert (ctx.get(dut.r_pool.slot), ctx.get(dut.r_pool.word)) == (slot, last if pops else where[0])
-        lane = vm * self.c.lanes + where[0] if pops and not engine else None
-        self.looking = {"engine": engine, "word": word, "lane": lane}
+        elif looks:
+            assert ctx.get(dut.look) == 1 << vm * self.c.lanes + where[0]
+            self.looked += 1
+            if head:
+                fields = {"COUNT": head["last"] + 1, "SENDER": head["sender"]}
+                fields["GENERATION"] = head.get("generation", 1)
+                read["header"] = self.page.HEADER.pack(**fields)
+        elif mail:
+            if pops:
+                read["pops"] = vm * self.c.lanes + where[0]
+            if head and (pops or where[0] <= head["last"]):
+                place = head["slot"], head["last"] if pops else where[0]
+                assert ctx.get(dut.r_pool.grant)
+                assert (ctx.get(dut.r_pool.slot), ctx.get(dut.r_pool.word)) == place
+                read["word"] = self.pool[place]
+        if not (looks and not engine):
+            assert not ctx.get(dut.look)
+        self.first = read
 
-    def _stage_two(self, ctx, reset, fresh, answer):
-        looked, self.looking = self.looked, None
-        take = 0
-        if looked and not reset:
-            data, error = (answer["r_data"], answer["r_error"] * self.c.read_error) if looked["engine"] else (0, 0)
-            if looked["word"] is not None:
-                data = looked["word"]
-            if looked["lane"] is not None:
-                take = 1 << looked["lane"]
-                data = data if take & fresh else 0
-                self.popped += 1
-            self.due_next = (data, error)
-        else:
-            self.due_next = None
+    def _stage_two(self, ctx, reset, fresh):
+        """A pop is decided."""
+        read, take = self.second, 0
+        if read and not reset and read["pops"] is not None:
+            take = 1 << read["pops"]
+            self.popped += 1
+            if not take & fresh:
+                read["word"] = None
         assert ctx.get(self.dut.take) == take
 
-    def _answer(self, ctx, reset):
+    def _stage_three(self, answer):
+        """The engine answers. Return word and error of the read that is done."""
+        read = self.third
+        if read is None:
+            return None
+        if read["engine"]:
+            good = answer["r_good"]
+            return answer["r_data"] * good, int(not good and self.c.read_error)
+        return (read["word"] or 0) | read["header"], 0
+
+    def _answer(self, ctx, reset, done):
         dut = self.dut
         assert ctx.get(dut.written.valid) == (self.owed > 0 and not reset)
         if ctx.get(dut.written.valid) and ctx.get(dut.written.ready):
@@ -313,16 +348,12 @@ class Rig:
             self.answered += 1
         self.owed += self.owed_next
         assert self.unanswered <= ANSWERS
-        assert ctx.get(dut.answer.valid) == (len(self.due) > 0 and not reset)
-        if self.due and not reset:
-            payload = ctx.get(dut.answer.payload)
-            assert (payload.data, payload.error) == self.due[0]
-            if ctx.get(dut.answer.ready):
-                self.due.popleft()
-                self.answered += 1
-        if self.due_next is not None:
-            self.due.append(self.due_next)
-        self.looked = self.looking
+        if self.taken:
+            assert self.taken == self.due.popleft()
+            self.answered += 1
+        if done is not None:
+            self.due.append(done)
+        self.second, self.third = self.first, self.second
 
     # What the masters ask for.
 
@@ -381,11 +412,11 @@ class Rig:
         c, random = self.c, self.random
         vm, lane = random.choice(self.vms), random.randrange(c.lanes)
         strobes = random.choices((FULL, random.randrange(1, 15), 0), (12, 1, 1))[0]
-        kind = random.choices(("WORD", "POP", "SELF", "upper", "DRAIN"), (5, 4, 2, 1, 2))[0]
+        kind = random.choices(("WORD", "POP", "HEADER", "SELF", "upper", "DRAIN"), (5, 4, 4, 2, 1, 2))[0]
         if kind == "WORD":
             self.read("WORD", vm, random.randrange(c.words), strobes=strobes)
-        elif kind == "POP":
-            self.read("POP", vm, lane, strobes=strobes)
+        elif kind in ("POP", "HEADER"):
+            self.read(kind, vm, lane, strobes=strobes)
         elif kind == "SELF" or (kind == "DRAIN" and c.manager is Manager.NONE):
             self.read("SELF", vm, strobes=strobes)
         elif kind == "upper":
@@ -447,6 +478,11 @@ def test_every_arc_of_a_lane(name):
     simulate(dut, bench)
 
 
+def random_head(c, random, slots):
+    head = {"slot": random.choice(slots), "last": random.randrange(c.words), "sender": random.randrange(c.vms)}
+    return head if c.manager is Manager.NONE else head | {"generation": random.getrandbits(8)}
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_random_accesses(name):
     c = CONFIGURATIONS[name]
@@ -468,8 +504,7 @@ def test_random_accesses(name):
             if cycle % 7 == 0:  # a head stays while it is read; the queues of other tests move
                 heads = sorted(slot for slot in rig.others if all((slot, w) in rig.pool for w in range(c.words)))
                 rig.queues = [
-                    (random.choice(heads), random.randrange(c.words)) if heads and coin(random, 0.7) else None
-                    for _ in range(c.vms)
+                    random_head(c, random, heads) if heads and coin(random, 0.7) else None for _ in rig.queues
                 ]
             tear = bits(vm for vm in rig.vms if coin(random, 0.01))
             if c.manager is not Manager.NONE:
@@ -480,14 +515,14 @@ def test_random_accesses(name):
                     tear |= 1 << vm
             resetting = resetting - 1 if resetting else random.randint(1, 3) * coin(random, 0.01)
             await rig.step(ctx, reset=resetting > 0, tear=tear, fresh=random.getrandbits(c.vms * c.lanes))
-        while any(rig.accepted.values()) or rig.owed or rig.due or rig.acting:
+        while any((*rig.accepted.values(), rig.owed, rig.due, rig.acting, rig.second, rig.third)):
             rig.offers = {"write": False, "read": False}
             rig.writes.clear()
             rig.reads.clear()
             rig.hold = 0
             await rig.step(ctx, take=1)
         assert len(rig.messages) > 50
-        assert rig.popped > 50
+        assert min(rig.popped, rig.looked) > 50
         assert rig.drained > 3 or name != "registered"
 
     simulate(dut, bench)
@@ -501,13 +536,13 @@ def test_a_word_per_cycle_in_each_direction(name):
     async def bench(ctx):
         rig = await start(ctx, c, dut, random, offer=1, take=1, pool=1, engine=1)
         rig.pool = {(0, word): 100 + word for word in range(c.words)}
-        rig.queues = [(0, c.words - 1)] * c.vms
+        rig.queues = [{"slot": 0, "last": c.words - 1}] * c.vms
         vm, messages = rig.vms[-1], 20
         for _ in range(messages):
             rig.message(vm, 0, c.words)
             for word in range(c.words):
                 rig.read("WORD", vm, word)
-        for _ in range(messages * c.words + 3):
+        for _ in range(messages * c.words + 4):
             await rig.step(ctx)
         assert rig.answered == 2 * messages * c.words
         assert len(rig.messages) == messages
@@ -545,7 +580,7 @@ def test_spare_slot_returns_although_the_port_is_reset(name):
         rig = await start(ctx, c, dut, random, offer=1, take=1, pool=1, engine=1)
         for _ in range(5):
             rig.message(rig.vms[0], 0, 1)
-            while rig.acting is None:
+            while not rig.acting:
                 await rig.step(ctx)
             await rig.step(ctx, reset=1)  # in the cycle in which the commit acts
             assert not rig.owed
@@ -564,10 +599,10 @@ def test_pop_that_is_reset_in_flight_does_nothing():
     async def bench(ctx):
         rig = await start(ctx, c, dut, random, offer=1, take=1, pool=1, engine=1)
         rig.pool[0, 0] = 5
-        rig.queues = [(0, 0)] * c.vms
+        rig.queues = [{"slot": 0, "last": 0}] * c.vms
         for reset in (0, 1):
             rig.read("POP", 2, 1)
-            while rig.looked is None:
+            while rig.second is None:
                 await rig.step(ctx)
             await rig.step(ctx, reset=reset, fresh=-1)
             assert rig.popped == 1
@@ -602,7 +637,7 @@ def test_drain_waits_for_the_older_write_only():
         assert rig.accepted["write"]
         assert ctx.get(dut.r_engine.valid)
         rig.odds["engine"] = 1
-        for _ in range(6):
+        for _ in range(12):
             await rig.step(ctx)
         assert rig.answered == 4
 

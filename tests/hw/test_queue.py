@@ -29,11 +29,14 @@ class Model:
         self.slots = {VM * c.depth + entry for entry in range(c.depth)}  # of the ring, in use or free
         self.fresh = [False] * c.lanes
         self.result = [Popped.NONE] * c.lanes
-        self.used = [0] * c.vms
+        self.came, self.went = [0] * c.vms, [0] * c.vms
         self.limit = [c.credits if c.open_at_reset and vm != VM else 0 for vm in range(c.vms)]
 
     def free(self):
         return self.slots - {message["slot"] for message in self.messages}
+
+    def used(self, vm):
+        return sum(message["sender"] == vm for message in self.messages)
 
     def clock(self, look, take, push, given_up, forget):
         pops = {lane for lane in take if self.fresh[lane]}
@@ -42,14 +45,14 @@ class Model:
         for lane in take:
             self.result[lane] = Popped.POPPED if lane in pops else Popped.STALE
         if pops:
-            self.used[self.messages.popleft()["sender"]] -= 1
+            self.went[self.messages.popleft()["sender"]] += 1
         if pops or forget:
             self.fresh = [False] * len(self.fresh)
         if forget:
             self.result = [Popped.NONE] * len(self.result)
         if push:
             self.messages.append(push)
-            self.used[push["sender"]] += 1
+            self.came[push["sender"]] += 1
             self.slots = self.slots - {given_up} | {push["slot"]}
 
 
@@ -63,23 +66,22 @@ def test_against_a_deque(name):
         model = Model(c)
         outside = {99, 100, 101} if c.vms > 3 else {0, 12 - c.depth}  # free slots that senders hold
         outside = {slot % (1 << len(dut.free_slot)) for slot in outside} - model.slots
+        looks = dut.look_sent, dut.look_gone, dut.look_limit
+        senders = [vm for vm in range(c.vms) if c.manager is not Manager.NONE or vm != VM]
         for cycle in range(2500):
             flood = cycle // 100 % 3  # mostly coming, mostly going, both
-            sender, reader = random.randrange(c.vms), random.randrange(c.vms)
-            room = len(model.messages) < c.depth and model.used[sender] < max(model.limit[sender], 1)
+            sender, reader = random.choice(senders), random.choice(senders)
+            room = len(model.messages) < c.depth and model.used(sender) < model.limit[sender]
             push = None
             if room and coin(random, (0.9, 0.2, 0.7)[flood]):
-                push = {
-                    "slot": random.choice(sorted(outside)),
-                    "last": random.randrange(c.words),
-                    "sender": sender,
-                    "generation": random.getrandbits(8),
-                }
+                push = {"slot": random.choice(sorted(outside)), "last": random.randrange(c.words), "sender": sender}
+                if c.manager is not Manager.NONE:
+                    push["generation"] = random.getrandbits(8)
             look = [lane for lane in range(c.lanes) if coin(random, 0.5)]
             take = [random.randrange(c.lanes)] if coin(random, (0.2, 0.9, 0.7)[flood]) else []
             forget = not model.messages and not push and coin(random, 0.2)
             grant = c.manager is not Manager.NONE and not push and coin(random, 0.1)
-            new_limit = random.randint(model.used[sender], c.depth)
+            new_limit = random.randint(model.used(sender), c.depth)
             drive(ctx, dut, push=push is not None, sender=sender, reader=reader, look=bits(look), take=bits(take))
             drive(ctx, dut, message=push or {}, forget=forget, grant=grant, new_limit=new_limit)
 
@@ -90,14 +92,17 @@ def test_against_a_deque(name):
             assert ctx.get(dut.level) == count
             if count:
                 head = ctx.get(dut.head)
-                assert {key: head[key] for key in ("slot", "last", "sender", "generation")} == model.messages[0]
+                assert {key: head[key] for key in model.messages[0]} == model.messages[0]
             assert ctx.get(dut.popped) == pops
             assert ctx.get(dut.fresh) == bits(lane for lane in range(c.lanes) if model.fresh[lane])
             assert ctx.get(dut.rx_result) == sum(result << 2 * lane for lane, result in enumerate(model.result))
-            assert (ctx.get(dut.used), ctx.get(dut.limit)) == (model.used[sender], limit(c, model, sender))
-            assert ctx.get(dut.spent) == (model.used[sender] == limit(c, model, sender))
-            assert ctx.get(dut.reader_used) == model.used[reader]
-            assert ctx.get(dut.reader_limit) == limit(c, model, reader)
+            modulus = 1 << len(dut.sent)
+            assert modulus > c.depth
+            for vm, signals in ((sender, (dut.sent, dut.gone, dut.limit)), (reader, looks)):
+                expected = [model.came[vm] % modulus, model.went[vm] % modulus, limit(c, model, vm)]
+                assert [ctx.get(signal) for signal in signals] == expected
+            assert ctx.get(dut.spent) == (model.used(sender) == limit(c, model, sender))
+            assert (ctx.get(dut.tail) - ctx.get(dut.first) - count) % c.depth == 0
             given_up = ctx.get(dut.free_slot)
             if count < c.depth:
                 assert given_up in model.free()
