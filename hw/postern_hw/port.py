@@ -233,7 +233,8 @@ class Port(wiring.Component):
         m.submodules.states = states = Table(lane_count, state.size, readers=1, init=None, fill_bits=len(self.fill_row))
         kept, following = data.View(state, states.read(m, 0, lane)), Signal(state)
         busy = Signal(lane_count)  # beside the table, because many can be emptied at once
-        spare, spare_here = Signal(sizes.slot_bits, init=base), Signal(init=1)
+        spare = Signal(sizes.slot_bits, init=base)
+        spare_here = Signal(init=1)
         m.d.comb += [
             slots.fill.eq(self.fill),
             slots.fill_row.eq(self.fill_row),
