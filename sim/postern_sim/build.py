@@ -247,9 +247,8 @@ def library(config: Config, *, probe: bool = False, trace: bool = False, text: s
         text,
         header,
         SHIM.read_bytes(),
+        Path(__file__).read_bytes(),
         str(trace),
-        *VERILATE,
-        *COMPILE,
         (root / "__init__.py").read_bytes(),
         _compiler_version(),
     )
@@ -264,6 +263,10 @@ def library(config: Config, *, probe: bool = False, trace: bool = False, text: s
         command: list[str | Path] = [root / "bin" / "verilator_bin", "--cc", *VERILATE, "--top-module", config.name]
         command += ["--prefix", "Vtop", "--Mdir", ".", *(["--trace-vcd"] if trace else []), "block.v"]
         _run(command, new, "Verilator")
+        for source in new.glob("Vtop*.cpp"):
+            # Verilator looks at all inputs in every call. Ours change only while the clock is low: a quarter faster.
+            code = source.read_text()
+            source.write_text(code.replace("__VicoFirstIteration = 1U;", "__VicoFirstIteration = !vlSelfRef.clk;"))
         flags = [*COMPILE, "-I.", f"-I{root}/include", f"-I{root}/include/vltstd", f"-DTRACE={int(trace)}"]
         flags += ["-DVM_COVERAGE=0", "-DVM_SC=0", f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}"]
         flags += ["-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVL_TIME_CONTEXT"]

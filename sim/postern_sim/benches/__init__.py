@@ -6,7 +6,6 @@ They run in the simulator; ``run`` starts it. What a bench needs to know of the 
 import contextlib
 import json
 import os
-from pathlib import Path
 from unittest import mock
 
 from postern_spec.config import Config
