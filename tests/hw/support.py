@@ -81,6 +81,22 @@ def bound(c: Config, port: int, address: int, vm: int | None, *, allowed=None, s
     }
 
 
+class Pins:
+    """The pins of a bus by name. Only what changes is set, because every change settles the whole design."""
+
+    def __init__(self, component, prefix=""):
+        self.component, self.prefix, self.last = component, prefix, {}
+
+    def __getitem__(self, name):
+        return getattr(self.component, self.prefix + name)
+
+    def set(self, ctx, **values):
+        for name, value in values.items():
+            if self.last.get(name, 0) != value:
+                self.last[name] = value
+                ctx.set(self[name], value)
+
+
 class AxiLiteMaster:
     """Keeps an AXI4-Lite port busy, with pauses on every channel and address and word in any order.
 
@@ -88,92 +104,80 @@ class AxiLiteMaster:
 
     Parameters
     ----------
-    pin : callable
-        From a pin's name, ``awaddr`` say, to its signal.
+    pins : Pins
     supply : callable
         Returns the next access: address, word and strobes, or address and ``None`` for a read.
     """
 
-    def __init__(self, pin, random: Random, supply, pause=0.3):
-        self.pin, self.random, self.supply, self.pause = pin, random, supply, pause
-        self.reads, self.addresses, self.words = deque(), deque(), deque()
-        self.offers = dict.fromkeys(("aw", "w", "ar"), False)
+    def __init__(self, pins, random: Random, supply, pause=0.3):
+        self.pins, self.random, self.supply, self.pause = pins, random, supply, pause
         self.answers = []  # of writes: the response; of reads: word and response
+        self.reset()
 
     def reset(self):
-        for queue in (self.reads, self.addresses, self.words):
-            queue.clear()
-        self.offers = dict.fromkeys(self.offers, False)
+        self.queues = {"aw": deque(), "w": deque(), "ar": deque()}
+        self.offers = dict.fromkeys(self.queues, False)
 
     def before(self, ctx):
-        while max(len(self.reads), len(self.addresses), len(self.words)) < 2:
+        queues = self.queues
+        while max(map(len, queues.values())) < 2:
             address, data, strobes = self.supply()
             if data is None:
-                self.reads.append(address)
+                queues["ar"].append({"araddr": address})
             else:
-                self.addresses.append(address)
-                self.words.append((data, strobes))
-        for channel, queue in (("aw", self.addresses), ("w", self.words), ("ar", self.reads)):
-            if queue and not self.offers[channel]:
-                self.offers[channel] = not coin(self.random, self.pause)
-            ctx.set(self.pin(f"{channel}valid"), self.offers[channel])
-        if self.addresses:
-            ctx.set(self.pin("awaddr"), self.addresses[0])
-        if self.words:
-            data, strobes = self.words[0]
-            ctx.set(self.pin("wdata"), data)
-            ctx.set(self.pin("wstrb"), strobes)
-        if self.reads:
-            ctx.set(self.pin("araddr"), self.reads[0])
-        for channel in ("b", "r"):
-            ctx.set(self.pin(f"{channel}ready"), not coin(self.random, self.pause))
+                queues["aw"].append({"awaddr": address})
+                queues["w"].append({"wdata": data, "wstrb": strobes})
+        for channel, queue in queues.items():
+            if queue:
+                self.offers[channel] |= not coin(self.random, self.pause)
+                self.pins.set(ctx, **queue[0])
+            self.pins.set(ctx, **{f"{channel}valid": self.offers[channel]})
+        self.pins.set(ctx, bready=not coin(self.random, self.pause), rready=not coin(self.random, self.pause))
 
     def after(self, ctx):
-        for channel, queue in (("aw", self.addresses), ("w", self.words), ("ar", self.reads)):
-            if self.offers[channel] and ctx.get(self.pin(f"{channel}ready")):
+        pins = self.pins
+        for channel, queue in self.queues.items():
+            if self.offers[channel] and ctx.get(pins[f"{channel}ready"]):
                 queue.popleft()
                 self.offers[channel] = False
-        if ctx.get(self.pin("bvalid")) and ctx.get(self.pin("bready")):
-            self.answers.append((ctx.get(self.pin("bresp")),))
-        if ctx.get(self.pin("rvalid")) and ctx.get(self.pin("rready")):
-            self.answers.append((ctx.get(self.pin("rdata")), ctx.get(self.pin("rresp"))))
+        if ctx.get(pins["bvalid"]) and ctx.get(pins["bready"]):
+            self.answers.append((ctx.get(pins["bresp"]),))
+        if ctx.get(pins["rvalid"]) and ctx.get(pins["rready"]):
+            self.answers.append((ctx.get(pins["rdata"]), ctx.get(pins["rresp"])))
 
 
 class WishboneMaster:
     """Keeps a Wishbone port busy and ends its bus cycle early now and then. Otherwise as ``AxiLiteMaster``."""
 
-    def __init__(self, pin, random: Random, supply, pause=0.3):
-        self.pin, self.random, self.supply, self.pause = pin, random, supply, pause
-        self.reset()
+    def __init__(self, pins, random: Random, supply, pause=0.3):
+        self.pins, self.random, self.supply, self.pause = pins, random, supply, pause
         self.answers = []  # the word, and whether it was an error
+        self.reset()
 
     def reset(self):
         self.access = None  # what is offered
         self.waiting = 0
 
     def before(self, ctx):
-        gone = self.waiting and coin(self.random, 0.02)
+        gone = bool(self.waiting) and coin(self.random, 0.02)
         if gone:
             self.reset()
         elif self.access is None and not coin(self.random, self.pause):
             self.access = self.supply()
-        ctx.set(self.pin("cyc"), not gone and (self.access is not None or self.waiting > 0))
-        ctx.set(self.pin("stb"), self.access is not None)
+        self.pins.set(ctx, cyc=not gone and (self.access is not None or self.waiting > 0))
+        self.pins.set(ctx, stb=self.access is not None)
         if self.access is not None:
             address, data, strobes = self.access
-            ctx.set(self.pin("adr"), address >> 2)
-            ctx.set(self.pin("we"), data is not None)
-            ctx.set(self.pin("dat_w"), data or 0)
-            ctx.set(self.pin("sel"), strobes)
+            self.pins.set(ctx, adr=address >> 2, we=data is not None, dat_w=data or 0, sel=strobes)
 
     def after(self, ctx):
-        ack, err = ctx.get(self.pin("ack")), ctx.get(self.pin("err"))
+        ack, err = ctx.get(self.pins["ack"]), ctx.get(self.pins["err"])
         if ack or err:
             assert ack != err
             assert self.waiting
             self.waiting -= 1
-            self.answers.append((ctx.get(self.pin("dat_r")), err))
-        if self.access is not None and not ctx.get(self.pin("stall")):
+            self.answers.append((ctx.get(self.pins["dat_r"]), err))
+        if self.access is not None and not ctx.get(self.pins["stall"]):
             self.access = None
             self.waiting += 1
 

@@ -7,7 +7,7 @@ import pytest
 from postern_hw.bus.axi_lite import SLVERR, AxiLite
 from postern_spec.config import Config, Identity, Port
 
-from .support import FULL, AxiLiteMaster, coin, drive, simulate
+from .support import FULL, AxiLiteMaster, Pins, coin, drive, simulate
 
 SIDEBAND = Config(ports=(Port(),), vms=2, depth=2)
 
@@ -66,7 +66,7 @@ def test_under_any_back_pressure(pause):
         supplied["writes"].append(access)
         return address, access["data"], access["strobes"]
 
-    master = AxiLiteMaster(lambda name: getattr(dut, name), random, supply, pause)
+    master = AxiLiteMaster(Pins(dut), random, supply, pause)
     back = BackEnd(dut, random, pause)
 
     async def bench(ctx):

@@ -34,7 +34,7 @@ def test_every_word_comes_back(ports, words):
         writes, reads = [None] * ports, [None] * ports  # what each port asks for: place, and word
         due = [0] * ports
         crowded = False
-        for _ in range(500):
+        for _ in range(300):
             assert ctx.get(dut.crowded) == crowded
             commit = None
             if not crowded and coin(random, 0.4):  # whoever grants commits leaves a cycle out where it is crowded
@@ -91,8 +91,8 @@ def test_every_word_comes_back(ports, words):
             await ctx.tick()
 
     simulate(dut, bench)
-    assert compared > 150
-    assert pushed > 10
+    assert compared > 80
+    assert pushed > 5
     assert contended or ports == 1
 
 

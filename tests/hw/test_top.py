@@ -32,14 +32,6 @@ SPREAD = {
         ports=(Port(identity=Identity.SIDEBAND, cores=8),), vms=2, lanes=3, words=16, depth=3,
         manager=Manager.SECURE, tag_bits=1, tag_entries=1,
     ),
-    "ports": Config(
-        ports=static(8, 2) + static(8, 2, Bus.WISHBONE), vms=2, lanes=1, words=1, depth=2, manager=Manager.NONE,
-        open_at_reset=True,
-    ),
-    "vms": Config(
-        ports=static(1, 1), vms=33, lanes=1, words=1, depth=2, page_stride=65536, manager=Manager.NONE,
-        open_at_reset=True, credits=0,
-    ),
     "lanes": Config(ports=static(1, 1), vms=2, lanes=8, words=16, depth=256, manager=Manager.PORT),
 }  # fmt: skip
 
@@ -60,14 +52,24 @@ def test_every_kind_of_block_converts(name):
     config = SPREAD[name]
     text = rtlil.convert(Postern(config), name=config.name, emit_src=False)
     top = re.search(rf"^module \\{config.name}$.*?^end$", text, re.MULTILINE | re.DOTALL)[0]
-    wires = re.findall(r"^  wire (?:width (\d+) )?(input|output) \d+ \\(\w+)$", top, re.MULTILINE)
+    wires = re.findall(r"^  wire (?:width (\d+) )?(input|output) \d+  \\(\w+)$", top, re.MULTILINE)
     assert {name: (direction.removesuffix("put"), int(width or 1)) for width, direction, name in wires} == {
         pin.name: (pin.direction, pin.width) for pin in pins(config)
     }
 
 
-def test_most_vms():
-    """To write it out would take too long here; this finds everything but names that clash."""
-    config = Config(ports=(Port(),), vms=64, lanes=1, words=1, depth=2, page_stride=65536)
-    design = Fragment.get(Postern(config), None).prepare()
-    assert sum(name.startswith("queue_") for _, name, _ in design.subfragments) == 64
+EXTREMES = {
+    "vms": Config(ports=(Port(),), vms=64, lanes=1, words=1, depth=2, page_stride=65536),
+    "ports": Config(
+        ports=static(8, 2) + static(8, 2, Bus.WISHBONE), vms=2, lanes=1, words=1, depth=2, manager=Manager.NONE,
+        open_at_reset=True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extremes_elaborate(name):
+    config = EXTREMES[name]
+    parts = [name for _, name, _ in Fragment.get(Postern(config), None).subfragments]  # to convert it takes too long
+    assert sum(part.startswith("queue_") for part in parts) == config.vms
+    assert sum(part.startswith("port_") for part in parts) == len(config.ports)

@@ -7,7 +7,7 @@ import pytest
 from postern_hw.bus.wishbone import OUTSTANDING, Wishbone
 from postern_spec.config import Bus, Config, Identity, Port
 
-from .support import WishboneMaster, coin, drive, simulate
+from .support import Pins, WishboneMaster, coin, drive, simulate
 
 SIDEBAND = Config(ports=(Port(bus=Bus.WISHBONE),), vms=2, depth=2)
 
@@ -66,7 +66,7 @@ def test_under_any_back_pressure(pause, slowness, resets):
         return address, offered[-1][2] if write else None, offered[-1][3]
 
     master, back = (
-        WishboneMaster(lambda name: getattr(dut, name), random, supply, pause),
+        WishboneMaster(Pins(dut), random, supply, pause),
         BackEnd(dut, random, slowness),
     )
     accepted = []
@@ -87,7 +87,8 @@ def test_under_any_back_pressure(pause, slowness, resets):
             ctx.set(dut.tga, ctx.get(dut.adr))
             back.before(ctx)
             if reset:  # as a port in reset does
-                drive(ctx, dut, rst=1, cyc=0)
+                ctx.set(dut.rst, 1)
+                master.pins.set(ctx, cyc=0)
                 drive(ctx, dut.write, ready=0)
                 drive(ctx, dut.read, ready=0)
             else:
