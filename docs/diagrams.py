@@ -22,7 +22,7 @@ def block() -> Svg:
     s.box(126, 166, 178, 44, ["identity", "VM-ID, on acceptance"], fill=SAND)
     s.box(126, 226, 178, 44, ["request register", "optional; decode ahead"], dashed=True)
     s.box(126, 296, 178, 60, ["lanes", "state and slot of each", "(VM, lane), one spare slot"])
-    s.box(126, 372, 178, 44, ["pop decision", "is the lane fresh?"])
+    s.box(126, 372, 178, 44, ["mail", "header; is a pop fresh?"])
     s.box(126, 432, 178, 40, ["answers", "in order, per direction"], fill=BLUE)
     for y in (150, 210, 270):
         s.path([(215, y), (215, y + 16 if y < 270 else 296)], arrow=True)
@@ -38,10 +38,10 @@ def block() -> Svg:
         216,
         190,
         92,
-        ["write engine", "one write per cycle,", "all ports in one order:", "judges every commit"],
+        ["write engine", "one write at a time,", "all ports in one order:", "judges every commit"],
         fill=SAND,
     )
-    s.box(400, 376, 190, 76, ["read engine", "one register read per cycle;", "HEADER makes a lane fresh"], fill=SAND)
+    s.box(400, 376, 190, 76, ["read engine", "one read per cycle,", "of everything but mail"], fill=SAND)
     s.path([(332, 112), (400, 112)], arrow=True)
     s.text(366, 104, "words", size=11, fill=MUTED)
     s.path([(400, 136), (332, 136)], arrow=True)
@@ -49,6 +49,8 @@ def block() -> Svg:
     s.text(366, 240, "writes", size=11, fill=MUTED)
     s.path([(400, 284), (332, 284)], arrow=True, dashed=True)
     s.text(366, 276, "slot back", size=11, fill=MUTED)
+    s.path([(495, 216), (495, 152)], arrow=True)
+    s.text(503, 188, "last word", size=11, anchor="start", fill=MUTED)
     s.path([(332, 402), (400, 402)], arrow=True)
     s.text(366, 394, "reads", size=11, fill=MUTED)
     s.path([(400, 430), (332, 430)], arrow=True)
@@ -73,7 +75,7 @@ def block() -> Svg:
 
     # Heads and pops
     s.path([(764, 70), (764, 44), (215, 44), (215, 70)], arrow=True, dashed=True)
-    s.text(490, 36, "head of every queue: where the words of the oldest message lie", size=12, fill=MUTED)
+    s.text(490, 36, "head of every queue: header and slot of the oldest message", size=12, fill=MUTED)
     s.path([(226, 498), (226, 524), (764, 524), (764, 486)], arrow=True, dashed=True)
     s.text(490, 542, "pops, decided at the port", size=12, fill=MUTED)
     return s
@@ -118,16 +120,17 @@ def slots() -> Svg:
     panel(
         344, "stage 1: the commit is passed on", ("E", "free", True), None, start,
         [
-            "The last word goes into D. The lane takes", "the spare, so the next message can be",
-            "staged in the very next cycle.",
+            "The commit goes to the engine. The lane",
+            "takes the spare, so the next message can",
+            "be staged in the very next cycle.",
         ],
     )  # fmt: skip
     panel(
         664, "stage 2: accepted", ("E", "free", False), ("B", "free", True),
         [("A", "message", False), ("D", "message", True), ("C", "free", False)],
         [
-            "D takes the entry at the tail; B, which was", "there, is the new spare. (Refused: D itself",
-            "becomes the spare, the ring stays.)",
+            "The last word goes into D; D takes the entry", "at the tail; B, which was there, is the new",
+            "spare. (Refused: D becomes the spare.)",
         ],
     )  # fmt: skip
     for x in (328, 648):

@@ -17,18 +17,19 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "theory_of_operation.md"
 def bounds(c: Config) -> dict[str, int]:
     """Cycles from acceptance to answer, at most; without request register from the cycle of the offer."""
     ports, managed, register = len(c.ports), c.manager is not Manager.NONE, c.request_register
-    waits = {
-        "staged word": ports - 1,
-        "commit": 1 + (ports - 1) + (ports - 1 + managed),
-        "other write": ports - 1 + managed,
-        "read": ports - 1,
+    engine = 2 * ports + managed + 1
+    return {
+        "staged word": register + 2 + (ports - 1) + 2 * -(-ports // 2) + 2,
+        "commit": register + engine + 2,
+        "other write": register + engine + 3,
+        "header": register + 3,
+        "other read": register + (ports - 1) + 3,
     }
-    return {kind: register + wait + 2 for kind, wait in waits.items()}
 
 
 def opening(c: Config) -> int:
     """Cycles that an opening adds to an access of the manager page, at most."""
-    return 1 + (max(c.vms, c.lanes) + 1) * (len(c.ports) + 2)
+    return 1 + (max(c.vms, c.lanes) + 1) * (2 * len(c.ports) + 4)
 
 
 def test_the_table_has_the_derived_figures():
@@ -40,27 +41,30 @@ def test_the_table_has_the_derived_figures():
     assert table["manager page during an opening, added"] == ["none", *(str(opening(c)) for c in presets[1:])]
 
 
-def request(c: Config, kind: str, port: int, lane: int) -> Request:
+def request(c: Config, kind: str, port: int, chance: random.Random) -> Request:
     """One access of a kind; all ports want the same bank."""
-    page = guest_page(c)
+    page, lane = guest_page(c), chance.randrange(c.lanes)
     if kind == "staged word":
         return Request(page.STAGE.at(lane, 0), 1, True, tag=port)
     if kind == "commit":
         return Request(page.COMMIT.at(lane, 0, 0, (port + 1) % len(c.ports)), 1, True, tag=port)
     if kind == "other write":
         return Request(page.ACK.at(lane), 1, True, tag=port)
-    return Request(page.HEADER.at(lane), tag=port)
+    if kind == "header":
+        return Request(page.HEADER.at(lane), tag=port)
+    return Request(chance.choice([page.WORD.at(0), page.POP.at(lane), page.RESULT.at(lane)]), tag=port)
 
 
-def attack(c: Config, seed: int, count: int = 300) -> Counter[str]:
-    """Let every port issue as fast as it can. Returns the longest time of each kind of access."""
+def attack(c: Config, seed: int, count: int = 200) -> Counter[str]:
+    """Let every port issue as fast as it can, each with a mixture of its own. Returns the longest time of each kind."""
     chance = random.Random(seed)
     kinds: list[list[str]] = []
     with Rtl(c) as rtl:
         rtl.step(100)
         for port in range(len(c.ports)):
-            kinds.append(chance.choices(list(bounds(c)), (1, 3, 2, 4), k=count))
-            rtl.issue(port, [request(c, kind, port, chance.randrange(c.lanes)) for kind in kinds[-1]])
+            mixture = [chance.choice([0, 1, 1, 3, 8]) for _ in bounds(c)]
+            kinds.append(chance.choices(list(bounds(c)), mixture if any(mixture) else None, k=count))
+            rtl.issue(port, [request(c, kind, port, chance) for kind in kinds[-1]])
         rtl.run()
         longest: Counter[str] = Counter()
         for port, names in enumerate(kinds):
@@ -68,8 +72,9 @@ def attack(c: Config, seed: int, count: int = 300) -> Counter[str]:
             for kind, done in zip(names, rtl.done(port), strict=True):
                 # The queue of the master is full: without request register a request is offered in the cycle after the
                 # one before it in its direction was accepted.
-                start = done.accepted if c.request_register else accepted.get(kind == "read", done.accepted - 1) + 1
-                accepted[kind == "read"] = done.accepted
+                reads = kind in ("header", "other read")
+                start = done.accepted if c.request_register else accepted.get(reads, done.accepted - 1) + 1
+                accepted[reads] = done.accepted
                 longest[kind] = max(longest[kind], done.answered - start)
     return longest
 
@@ -79,11 +84,12 @@ def attack(c: Config, seed: int, count: int = 300) -> Counter[str]:
 def test_attacks_stay_within_the_bounds(name: str):
     c = preset(name).replace(open_at_reset=True)
     longest: Counter[str] = Counter()
-    for seed in range(20):
+    for seed in range(60):
         longest |= attack(c, seed)
     for kind, bound in bounds(c).items():
-        assert longest[kind] <= bound, f"{kind} must take at most {bound} cycles, not {longest[kind]}"
-    assert longest["read"] == bounds(c)["read"], "the attack must reach the worst case of a read"
+        assert bound - 3 <= longest[kind] <= bound, f"{kind} must take up to {bound} cycles, not {longest[kind]}"
+    for kind in ("header", "other read"):
+        assert longest[kind] == bounds(c)[kind], f"the attack must reach the worst case of a {kind}"
 
 
 @pytest.mark.sim
@@ -98,6 +104,6 @@ def test_an_opening_holds_the_manager_up_for_its_steps():
         rtl.run()
         opened, drained = rtl.done(0)
         # Both are accepted in the same cycle or nearly so; DRAIN also waits for the write.
-        assert 2 * steps <= drained.answered - opened.answered <= opening(c)
+        assert 2 * steps < drained.answered - opened.answered <= opening(c)
         word, _ = rtl.read(0, base + manager.CONTROL.at(1))
     assert manager.CONTROL.STATE.get(word) == 1
