@@ -47,18 +47,43 @@ class Decoder:
         hits = [self.hit(register) for register in self.page.registers if wanted(register)]
         return Cat(*hits).any() if hits else Const(0)
 
-    def _hit(self, register: Register) -> Value:
+    def near(self, names: list[str], others: list[str]) -> Value:
+        """Whether the offset may be one of ``names``: it is none of ``others``.
+
+        Looks at as few address bits as tell the two apart, so it is early, but also true for much where nothing is.
+        """
+        wanted = [self._pattern(getattr(self.page, name)) for name in names]
+        rest = [self._pattern(getattr(self.page, name)) for name in others]
+        used = set(range(3, len(self.offset)))
+
+        def apart(bits):
+            return all(
+                any(a[bit] != b[bit] and "-" not in (a[bit], b[bit]) for bit in bits) for a in wanted for b in rest
+            )
+
+        for bit in reversed(range(3, len(self.offset))):
+            if apart(used - {bit}):
+                used.remove(bit)
+        return any_of(
+            [
+                self.offset.matches("".join(p[bit] if bit in used else "-" for bit in reversed(range(len(p)))))
+                for p in wanted
+            ]
+        )
+
+    def _pattern(self, register: Register) -> list[str]:
         pattern = ["-" if bit < 3 else str(register.offset >> bit & 1) for bit in range(len(self.offset))]
-        bounds = []
         for dim in register.dims:
             low = dim.stride.bit_length() - 1
-            width = log2(dim.count)
-            pattern[low : low + width] = "-" * width
+            pattern[low : low + log2(dim.count)] = "-" * log2(dim.count)
+        return pattern
+
+    def _hit(self, register: Register) -> Value:
+        hit = self.offset.matches("".join(reversed(self._pattern(register))))
+        for dim in register.dims:
             if dim.count != pow2(dim.count):
-                bounds.append(self.offset[low : low + width] < dim.count)
-        hit = self.offset.matches("".join(reversed(pattern)))
-        for bound in bounds:
-            hit = hit & bound
+                low = dim.stride.bit_length() - 1
+                hit = hit & (self.offset[low : low + log2(dim.count)] < dim.count)
         return hit
 
 

@@ -1,6 +1,6 @@
 """The message slots: block RAM in banks, shared by all ports."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,8 +18,8 @@ class PoolWriteSignature(wiring.Signature):
 
     Members
     -------
-    request : Out(1)
-        A word is to be written.
+    request : Out(1), enable : Out(1)
+        A word is to be written; what asks without being enabled is served, but writes nothing.
     slot, word, data : Out
         Where, and what.
     grant : In(1)
@@ -30,6 +30,7 @@ class PoolWriteSignature(wiring.Signature):
         super().__init__(
             {
                 "request": Out(1),
+                "enable": Out(1),
                 "slot": Out(unsigned(sizes.slot_bits)),
                 "word": Out(unsigned(sizes.word_bits)),
                 "data": Out(32),
@@ -85,8 +86,8 @@ class Pool(wiring.Component):
     commit : In(PoolWriteSignature)
         Last word of a message. Written at once: it goes before all staged words.
     crowded : Out(1)
-        In the cycle before, a staged word had to wait for a commit. Whoever grants commits must then leave a cycle out, so
-        that round robin goes on and the wait of a staged word stays bounded.
+        In the cycle before, a staged word had to wait for a commit. Whoever grants commits must then leave a cycle
+        out, so that round robin goes on and the wait of a staged word stays bounded.
     """
 
     def __init__(self, config: Config):
@@ -131,13 +132,17 @@ class Pool(wiring.Component):
 
             m.submodules[f"write_arbiter_{bank}"] = w_arbiter = RoundRobin(len(self.w))
             first = Signal(name=f"first_{bank}")
+            granted = Signal(len(self.w), name=f"granted_{bank}")
+            writes = Cat(granted, first)
+            sources = [*self.w, self.commit]
             m.d.comb += [
                 first.eq(wants(self.commit)),
                 w_arbiter.request.eq(Cat(wants(port) for port in self.w)),
                 w_arbiter.accept.eq(~first),
-                w_port.en.eq(w_arbiter.request.any() | first),
-                w_port.addr.eq(Mux(first, row(self.commit), choose(w_arbiter.grant, [row(port) for port in self.w]))),
-                w_port.data.eq(Mux(first, self.commit.data, choose(w_arbiter.grant, [port.data for port in self.w]))),
+                granted.eq(w_arbiter.grant & ~first.replicate(len(self.w))),
+                w_port.en.eq(choose(writes, [port.enable for port in sources])),
+                w_port.addr.eq(choose(writes, [row(port) for port in sources])),
+                w_port.data.eq(choose(writes, [port.data for port in sources])),
             ]
             waited.append(w_arbiter.request.any() & first)
             m.submodules[f"read_arbiter_{bank}"] = r_arbiter = RoundRobin(len(self.r))
@@ -148,7 +153,7 @@ class Pool(wiring.Component):
                 r_port.addr.eq(choose(r_arbiter.grant, [row(port) for port in self.r])),
             ]
             for p in range(len(self.w)):
-                w_grants[p].append(w_arbiter.grant[p] & ~first)
+                w_grants[p].append(granted[p])
                 r_grants[p].append(r_arbiter.grant[p])
                 taken = Signal(name=f"taken_{bank}_{p}")
                 m.d.sync += taken.eq(r_arbiter.grant[p])

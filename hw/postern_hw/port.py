@@ -20,7 +20,7 @@ __all__ = ["Port"]
 ANSWERS = 7
 """Writes whose answers the bus has not taken yet, at most."""
 
-RESPONSES = 4
+RESPONSES = 4  # a power of two
 """Reads whose data the bus has not taken yet, at most: enough to stream through the stages."""
 
 
@@ -128,7 +128,11 @@ class Port(wiring.Component):
         return m
 
     def _accept(self, m: Module, name: str, source, extra: dict):
-        """Bind a request and hold it until it is passed on. Returns it, ``valid``, and the signal that lets it go."""
+        """Bind a request and hold it until it is passed on.
+
+        Returns the request, what is decoded of it, whether there is one, whether it may act, and the signal to be set
+        when it is passed on. The pool is asked for a word even during a reset, which does no harm and shortens the way.
+        """
         c = self.config
         m.submodules[f"{name}_binding"] = binding = Binding(c, self.index)
         bound = data.StructLayout(
@@ -164,7 +168,7 @@ class Port(wiring.Component):
                 m.d.comb += incoming.data.eq(source.payload.data)
             valid = Signal(name=f"{name}_valid")
             m.d.comb += [valid.eq(source.valid & usable), source.ready.eq(go)]
-            return incoming, self._flags(incoming), valid, go
+            return incoming, self._flags(incoming), source.valid, valid, go
 
         held = Signal(bound, name=f"{name}_held")
         occupied = Signal(name=f"{name}_occupied")
@@ -183,7 +187,7 @@ class Port(wiring.Component):
             m.d.sync += occupied.eq(0)
         valid = Signal(name=f"{name}_valid")
         m.d.comb += valid.eq(occupied & ~self.reset)
-        return held, held_flags, valid, go
+        return held, held_flags, occupied, valid, go
 
     def _flags(self, request) -> dict:
         """Decode what the port itself must know of a request."""
@@ -193,6 +197,16 @@ class Port(wiring.Component):
         guest = low & ~request.manager
         flags = {name.lower(): page[name] & guest for name in ("STAGE", "COMMIT", "HEADER", "WORD", "POP")}
         flags["drain"] = Decoder(sizes.manager_page, request.offset)["DRAIN"] & low & request.manager
+
+        # Cheap guesses, so that arbitration need not wait for the whole address.
+        def near(names, chosen):
+            listed = [register.name for register in page.page.registers if chosen(register)]
+            return page.near(names, [name for name in listed if name not in names])
+
+        flags["near_stage"] = near(["STAGE"], lambda register: register.writable)
+        flags["near_mail"] = near(["HEADER", "WORD", "POP"], lambda register: register.readable)
+        flags["near_read"] = near(["WORD", "POP"], lambda register: register.readable)
+        flags["near_pop"] = page.near(["POP"], ["WORD"])
         return flags
 
     def _index(self, name: str, dim: str, request):
@@ -208,7 +222,7 @@ class Port(wiring.Component):
 
     def _writes(self, m: Module):
         c, sizes = self.config, self.sizes
-        request, flags, valid, go = self._accept(m, "w", self.write, {"data": 32})
+        request, flags, offered, valid, go = self._accept(m, "w", self.write, {"data": 32})
         self._write_waits = valid
 
         # Which lane, and what it holds.
@@ -264,39 +278,47 @@ class Port(wiring.Component):
             m.d.sync += [slow.eq(0), dropped.eq(0)]
         with m.Elif(self.reset):
             m.d.sync += dropped.eq(slow)
-        room, ready = Signal(), Signal()
+        able, ready, diverted = Signal(), Signal(), Signal()
         pending = Signal(range(ANSWERS + 1))
         m.d.comb += [
-            room.eq(pending < ANSWERS - 2),  # one more each from the pool and the engine can be on its way
-            ready.eq(valid & room & ~slow),
+            able.eq(
+                (pending < ANSWERS - 2) & ~slow & spare_here
+            ),  # one answer more each is on its way from pool and engine
+            ready.eq(valid & able),
+            self.w_pool.request.eq(offered & able & flags["near_stage"]),
             # The word of a closed VM does no harm in its own slot, but the engine must log it.
-            self.w_pool.request.eq(ready & staged),
+            self.w_pool.enable.eq(staged & ~self.reset),
             self.w_pool.slot.eq(slot),
             self.w_pool.word.eq(staged_word),
             self.w_pool.data.eq(request.data),
         ]
 
+        # What looks like a staged word and is none goes to the engine a cycle later.
         fast = staged & self._of_vm(self.open, request.vm)
-        waits = flags["commit"] & ~spare_here
-        if c.manager is not Manager.NONE:
-            waits = waits | (self.hold & request.manager)
+        with m.If(go | self.reset):
+            m.d.sync += diverted.eq(0)
+        with m.Else():
+            m.d.sync += diverted.eq(valid & flags["near_stage"] & ~fast & ~none)
+        waits = request.manager & self.hold if c.manager is not Manager.NONE else 0
         payload = self.w_engine.payload
         self._engine_request(m, payload, request)
         m.d.comb += [
-            self.w_engine.valid.eq(ready & ~none & ~fast & ~waits),
+            self.w_engine.valid.eq(ready & (~flags["near_stage"] | diverted) & ~waits),
             payload.data.eq(request.data),
-            payload.commit.eq(flags["commit"]),
+            payload.commit.eq(flags["commit"] & ~none),
             payload.direct.eq(flags["stage"]),
             payload.torn.eq(torn),
             payload.last.eq(Mux(many, count, 0)),
             payload.slot.eq(slot),
         ]
         passed = self.w_engine.valid & self.w_engine.ready
+        early = Signal()  # done without the engine
         m.d.comb += [
-            go.eq(passed | (ready & (none | (fast & self.w_pool.grant)))),
+            early.eq(ready & flags["near_stage"] & (none | (fast & self.w_pool.grant)) & ~diverted),
+            go.eq(passed | early),
             self.w_issue.eq(go),
         ]
-        with m.If(passed & ~flags["commit"]):
+        with m.If(passed & ~payload.commit):
             m.d.sync += slow.eq(1)
 
         # The lane.
@@ -311,7 +333,7 @@ class Port(wiring.Component):
             states.write.eq(set_busy),
             following.torn.eq(~(full & (first | follows))),
             following.count.eq(staged_word + 1),
-            slots.write.eq(passed & flags["commit"] & ~torn),
+            slots.write.eq(passed & payload.commit & ~torn),
             slots.write_row.eq(lane),
             slots.write_data.eq(spare),
         ]
@@ -325,8 +347,7 @@ class Port(wiring.Component):
             m.d.sync += [spare_here.eq(1), spare.eq(self.back)]
 
         # Answers.
-        early = Signal()
-        m.d.comb += [early.eq(go & (fast | none)), self.written.valid.eq((pending != 0) & ~self.reset)]
+        m.d.comb += self.written.valid.eq((pending != 0) & ~self.reset)
         taken = self.written.valid & self.written.ready
         m.d.sync += pending.eq(pending + early + (self.w_acted & ~dropped) - taken)
         with m.If(self.reset):
@@ -334,7 +355,7 @@ class Port(wiring.Component):
 
     def _reads(self, m: Module):
         c, sizes = self.config, self.sizes
-        request, flags, valid, go = self._accept(m, "r", self.read, {})
+        request, flags, offered, valid, go = self._accept(m, "r", self.read, {})
         # The head of the requester's queue.
         filled = self._of_vm(self.filled, request.vm)
         head = Signal(entry(c))
@@ -344,7 +365,7 @@ class Port(wiring.Component):
         word = self._index("WORD", "word", request)[: sizes.word_bits]
         lane = self._index("POP", "lane", request)[: sizes.lane_bits]
         looks, pops, reads = Signal(), Signal(), Signal()
-        room, ready, waiting = Signal(), Signal(), Signal()
+        room, ready, diverted = Signal(), Signal(), Signal()
         m.d.comb += [
             none.eq(request.strobes == 0),
             full.eq(request.strobes.all()),
@@ -353,25 +374,32 @@ class Port(wiring.Component):
             reads.eq((flags["word"] & ~none) | pops),
             ready.eq(valid & room),
             # Asked for even where there is nothing to read: what comes is masked in time, and the way is shorter.
-            self.r_pool.request.eq(ready & reads),
+            self.r_pool.request.eq(offered & room & flags["near_read"]),
             self.r_pool.slot.eq(head.slot),
-            self.r_pool.word.eq(Mux(pops, head.last, word)),
+            self.r_pool.word.eq(Mux(flags["near_pop"], head.last, word)),
         ]
+        waits = 0
         if c.manager is not Manager.NONE:
             # The one write that waits in this port may be older; once it has gone, later ones do not matter.
             older = self._older_write(m, valid & flags["drain"], go) if c.request_register else 0
-            m.d.comb += waiting.eq((flags["drain"] & older) | (request.manager & self.hold))
+            waits = (flags["drain"] & older) | (request.manager & self.hold)
+
+        # What looks like mail and is none goes to the engine a cycle later.
         open_here = self._of_vm(self.open, request.vm)
         mail = (reads | looks) & open_here
+        with m.If(go | self.reset):
+            m.d.sync += diverted.eq(0)
+        with m.Else():
+            m.d.sync += diverted.eq(valid & flags["near_mail"] & ~mail)
         payload = self.r_engine.payload
         self._engine_request(m, payload, request)
         m.d.comb += [
             payload.direct.eq(flags["word"] | looks | pops),
-            self.r_engine.valid.eq(ready & ~none & ~mail & ~waiting),
+            self.r_engine.valid.eq(ready & (~flags["near_mail"] | diverted) & ~waits),
         ]
         passed = self.r_engine.valid & self.r_engine.ready
         m.d.comb += [
-            go.eq(passed | (ready & (none | (mail & (looks | self.r_pool.grant))))),
+            go.eq(passed | (ready & mail & (looks | self.r_pool.grant) & ~diverted)),
             self.r_issue.eq(go),
         ]
 
@@ -380,15 +408,17 @@ class Port(wiring.Component):
                 mine = enable & (vm_now == vm) if len(self.vms) > 1 else enable
                 m.d.comb += target[vm * c.lanes : (vm + 1) * c.lanes].eq(Cat(one_hot(lane_now, c.lanes, mine)))
 
-        by_lane(self.look, request.vm, lane, ready & looks & open_here)
+        by_lane(self.look, request.vm, lane, go & looks & open_here)
 
         # Stage 2: the word comes out of the pool, and a pop is decided.
         second, popping, showing, engaged = Signal(), Signal(), Signal(), Signal()
         pop_lane, pop_vm = Signal(unsigned(sizes.lane_bits)), Signal(unsigned(sizes.vm_bits))
         header = Signal(32)
         shown = Signal(32)
-        register = sizes.guest_page.HEADER
-        m.d.comb += header.eq(pack(register, COUNT=(head.last + 1)[:5], SENDER=head.sender, GENERATION=head.generation))
+        generation = head.generation if c.manager is not Manager.NONE else 1
+        m.d.comb += header.eq(
+            pack(sizes.guest_page.HEADER, COUNT=(head.last + 1)[:5], SENDER=head.sender, GENERATION=generation)
+        )
         m.d.sync += [
             second.eq(go),
             popping.eq(go & mail & pops),
@@ -410,47 +440,39 @@ class Port(wiring.Component):
             word_shown.eq(showing & (~popping | (self.take & self.fresh).any())),
             shown_now.eq(shown),
         ]
-        answered, last_data, last_error = Signal(), Signal(32), Signal()
-        m.d.sync += [
-            answered.eq(third & ~self.reset),
-            last_data.eq(
+
+        # Answers wait here until the bus takes them: usually for the one cycle in which they are there.
+        m.submodules.answers = answers = memory.Memory(shape=read_response(), depth=RESPONSES, init=[])
+        a_w, a_r = answers.write_port(), answers.read_port(domain="comb")
+        outstanding, here = Signal(range(RESPONSES + 1)), Signal(range(RESPONSES + 1))
+        put, get = Signal(range(RESPONSES)), Signal(range(RESPONSES))
+        arrives, delivered = Signal(), Signal()
+        m.d.comb += [
+            arrives.eq(third & ~self.reset),
+            a_w.en.eq(arrives),
+            a_w.addr.eq(put),
+            a_w.data.data.eq(
                 (word_now & word_shown.replicate(32))
                 | (self.r_data & (by_engine & self.r_good).replicate(32))
                 | shown_now
             ),
-            last_error.eq(by_engine & self.r_error if c.read_error else 0),
+            a_w.data.error.eq(by_engine & self.r_error if c.read_error else 0),
+            a_r.addr.eq(get),
+            self.answer.valid.eq((here != 0) & ~self.reset),
+            self.answer.payload.eq(a_r.data),
+            delivered.eq(self.answer.valid & self.answer.ready),
+            room.eq(~outstanding[-1]),  # fewer than RESPONSES, a power of two
         ]
-
-        # Answers the bus does not take at once wait in a small queue.
-        m.submodules.backlog = backlog = memory.Memory(shape=read_response(), depth=RESPONSES, init=[])
-        b_w, b_r = backlog.write_port(), backlog.read_port(domain="comb")
-        outstanding, kept = Signal(range(RESPONSES + 1)), Signal(range(RESPONSES + 1))
-        put, get = Signal(range(RESPONSES)), Signal(range(RESPONSES))
-        behind = Signal()
-        m.d.comb += [
-            behind.eq(kept != 0),
-            self.answer.valid.eq((behind | answered) & ~self.reset),
-            self.answer.payload.data.eq(Mux(behind, b_r.data.data, last_data)),
-            self.answer.payload.error.eq(Mux(behind, b_r.data.error, last_error)),
-            b_r.addr.eq(get),
-            b_w.addr.eq(put),
-            b_w.data.data.eq(last_data),
-            b_w.data.error.eq(last_error),
-            b_w.en.eq(answered & (behind | ~self.answer.ready)),
-            room.eq(outstanding != RESPONSES),
-        ]
-        delivered = self.answer.valid & self.answer.ready
-        unqueue = behind & self.answer.ready
         m.d.sync += [
             outstanding.eq(outstanding + go - delivered),
-            kept.eq(kept + b_w.en - unqueue),
+            here.eq(here + arrives - delivered),
         ]
-        with m.If(b_w.en):
+        with m.If(arrives):
             m.d.sync += put.eq(put + 1)
-        with m.If(unqueue):
+        with m.If(delivered):
             m.d.sync += get.eq(get + 1)
         with m.If(self.reset):
-            m.d.sync += [outstanding.eq(0), kept.eq(0), put.eq(0), get.eq(0)]
+            m.d.sync += [outstanding.eq(0), here.eq(0), put.eq(0), get.eq(0)]
 
     def _older_write(self, m: Module, draining, go):
         """Whether a write that was accepted before the ``DRAIN`` read now at the front may still wait."""

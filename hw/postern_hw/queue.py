@@ -16,15 +16,15 @@ __all__ = ["Queue", "entry", "fill_bits", "level"]
 
 
 def entry(c: Config) -> data.StructLayout:
-    """Descriptor of a message: its slot, index of its last word, sender, and the sender's generation."""
+    """Descriptor of a message: its slot, index of its last word, sender, and the sender's generation.
+
+    Without a manager there is no generation: it is 1 for ever.
+    """
     sizes = Sizes(c)
+    generation = {} if c.manager is Manager.NONE else {"generation": 8}
     return data.StructLayout(
-        {
-            "slot": unsigned(sizes.slot_bits),
-            "last": unsigned(sizes.word_bits),
-            "sender": unsigned(sizes.vm_bits),
-            "generation": 8,
-        }
+        {"slot": unsigned(sizes.slot_bits), "last": unsigned(sizes.word_bits), "sender": unsigned(sizes.vm_bits)}
+        | generation
     )
 
 
@@ -189,14 +189,18 @@ class Queue(wiring.Component):
     def _credits(self, m: Module):
         c = self.config
         count = len(self.sent)
+        # Without a manager nobody sends to itself, so that of two VMs just one is a sender here.
+        senders = c.vms if c.manager is not Manager.NONE or c.vms > 2 else 1
 
         def table(name, readers, init):
-            m.submodules[name] = made = Table(c.vms, count, readers=readers, init=init, fill_bits=self._fill_bits)
+            m.submodules[name] = made = Table(senders, count, readers=readers, init=init, fill_bits=self._fill_bits)
             m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row)]
             return made
 
         granted = [c.credits if c.open_at_reset and vm != self.vm else 0 for vm in range(c.vms)]
-        came, went = table("came", 2, [0] * c.vms), table("went", 3, [0] * c.vms)
+        if senders == 1:
+            granted = [c.credits]
+        came, went = table("came", 2, [0] * senders), table("went", 3, [0] * senders)
         owner = self.head.sender
         m.d.comb += [
             self.sent.eq(came.read(m, 0, self.sender)),
@@ -224,7 +228,7 @@ class Queue(wiring.Component):
             ]
 
         # Whether a sender has a credit left is asked for by every commit: it is kept, one bit each.
-        spent = Signal(c.vms, init=sum(1 << vm for vm in range(c.vms) if granted[vm] == 0))
+        spent = Signal(senders, init=sum(1 << row for row in range(senders) if granted[row] == 0))
         used, same, fills = Signal(count), Signal(), Signal()
         m.d.comb += [
             used.eq(self.sent - self.gone),
@@ -232,12 +236,12 @@ class Queue(wiring.Component):
             fills.eq(Mux(self.grant, used == self.new_limit, (used + 1)[:count] == self.limit) & ~same),
             self.spent.eq(mux_by_index(list(spent), self.sender)),
         ]
-        senders, owners = one_hot(self.sender, c.vms), one_hot(owner, c.vms)
-        for vm in range(c.vms):
-            with m.If(self.popped & owners[vm]):
-                m.d.sync += spent[vm].eq(0)
-            with m.If((self.push | self.grant) & senders[vm]):
-                m.d.sync += spent[vm].eq(fills)
+        changes, goes = one_hot(self.sender, senders), one_hot(owner, senders)
+        for row in range(senders):
+            with m.If(self.popped & goes[row]):
+                m.d.sync += spent[row].eq(0)
+            with m.If((self.push | self.grant) & changes[row]):
+                m.d.sync += spent[row].eq(fills)
 
 
 def fill_bits(c: Config) -> int:

@@ -133,19 +133,21 @@ class ReadEngine(wiring.Component):
         acts = ~chosen.manager & (guest["HEADER"] | guest["POP"])
         partial = acts & ~chosen.strobes.all()
         self._here, self._request = Signal(ports), Signal(read_request(c))
-        self._first, self._late = Signal(4), Signal(4)
+        self._first, self._late, self._blank = Signal(4), Signal(4), Signal()
+        blank = chosen.strobes == 0  # no access at all
         m.d.sync += [
             self._here.eq(here),
             self._request.eq(chosen),
-            self._first.eq(first),
-            self._late.eq(Mux(late.any() | chosen.address[2] | ~partial, late, Fault.PARTIAL)),
+            self._blank.eq(blank),
+            self._first.eq(Mux(blank, Fault.NONE, first)),
+            self._late.eq(Mux(blank, Fault.NONE, Mux(late.any() | chosen.address[2] | ~partial, late, Fault.PARTIAL))),
         ]
         self._hits = {}
         for decoder, page in ((guest, ~chosen.manager), (manager, chosen.manager)):
             for register in decoder.page.registers:
                 if register.readable and register.name not in ("HEADER", "POP", "WORD"):
                     hit = Signal(name=f"hit_{decoder.page.name}_{register.name.lower()}")
-                    m.d.sync += hit.eq(decoder.hit(register) & page & ~chosen.address[2])
+                    m.d.sync += hit.eq(decoder.hit(register) & page & ~chosen.address[2] & ~blank)
                     self._hits[decoder.page.name, register.name] = hit
 
         own, other = Signal(unsigned(sizes.vm_bits)), Signal(unsigned(sizes.vm_bits))
@@ -181,7 +183,9 @@ class ReadEngine(wiring.Component):
         m.d.comb += [
             state.eq(mux_by_index(list(self.states), request.vm)),
             # Mail is read here only from a closed VM; its port has looked already.
-            closed.eq(~request.manager & ((state == State.CLOSED) | (request.direct & request.strobes.all()))),
+            closed.eq(
+                ~request.manager & ~self._blank & ((state == State.CLOSED) | (request.direct & request.strobes.all()))
+            ),
             refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
             self.good.eq(~self._first.any() & ~closed & ~self._late.any()),
             self.error.eq(~self.good),

@@ -51,10 +51,10 @@ def early_fault(request, decoder_mapped, decoder_directed):
 class WriteEngine(wiring.Component):
     """Takes one write at a time, checks it, and has it act.
 
-    A commit, which its port has decoded, acts in the cycle after its grant: one per cycle. Any other write is decoded in
-    that cycle, acts in the next, and keeps the engine for two. Here messages are judged. Everything else that a write
-    can do happens in the component that it concerns; the engine refuses what ``docs/states.md`` section 1 refuses, and
-    raises one strobe.
+    A commit, which its port has decoded, acts in the cycle after its grant: one per cycle. Any other write is decoded
+    in that cycle, acts in the next, and keeps the engine for two. Here messages are judged. Everything else that a
+    write can do happens in the component that it concerns; the engine refuses what ``docs/states.md`` section 1
+    refuses, and raises one strobe.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ class WriteEngine(wiring.Component):
         return m
 
     def _choose(self, m: Module):
-        """Stage 1: choose a request. A commit, which its port has decoded, acts in the next cycle; anything else is decoded in it."""
+        """Stage 1: choose a request. A commit acts in the next cycle; anything else is decoded in it."""
         c, sizes = self.config, self.sizes
         ports = len(self.requests)
         managed = c.manager is not Manager.NONE
@@ -206,7 +206,7 @@ class WriteEngine(wiring.Component):
             self._acts.eq(decoding | (taken & chosen.commit)),
             self._decoded.eq(decoding),
         ]
-        with m.If(taken):
+        with m.If(~decoding):  # whether it was taken is known later than what it is
             m.d.sync += [request.eq(chosen), self._taken.eq(arbiter.grant[:ports])]
 
         # Sender, receiver and lane, in time for the tables.
@@ -215,7 +215,7 @@ class WriteEngine(wiring.Component):
         self._lane = lane = Signal(unsigned(sizes.lane_bits))
         self._target_exists = exists = Signal()
         guest = Decoder(sizes.guest_page, chosen.offset)
-        with m.If(taken):
+        with m.If(~decoding):
             m.d.sync += [
                 source.eq(chosen.vm),
                 target.eq(guest.index("COMMIT", "vm")),
@@ -239,15 +239,20 @@ class WriteEngine(wiring.Component):
         def either(wanted):
             return Mux(request.manager, manager.any(wanted), guest.any(wanted))
 
-        self._first, self._late, self._hit = Signal(4), Signal(4), {}
+        self._first, self._late, self._hit, self._blank = Signal(4), Signal(4), {}, Signal()
         first, late = early_fault(request, either(lambda register: True), either(lambda register: register.writable))
         partial = ~request.strobes.all() & ~request.address[2]
-        m.d.sync += [self._first.eq(first), self._late.eq(Mux(~late.any() & partial, Fault.PARTIAL, late))]
+        blank = request.strobes == 0  # no access at all
+        m.d.sync += [
+            self._first.eq(Mux(blank, Fault.NONE, first)),
+            self._late.eq(Mux(blank, Fault.NONE, Mux(~late.any() & partial, Fault.PARTIAL, late))),
+            self._blank.eq(blank),
+        ]
         for decoder, own in ((guest, ~request.manager), (manager, request.manager)):
             for register in decoder.page.registers:
                 if register.writable and register.name not in ("STAGE", "COMMIT"):
                     self._hit[register.name] = hit = Signal(name=f"hit_{register.name.lower()}")
-                    m.d.sync += hit.eq(decoder.hit(register) & own & ~request.address[2])
+                    m.d.sync += hit.eq(decoder.hit(register) & own & ~request.address[2] & ~blank)
 
         choice, sender = Signal(8), Signal(unsigned(sizes.vm_bits))
         m.d.comb += [sender.eq(request.vm), choice.eq(request.vm)]
@@ -296,7 +301,9 @@ class WriteEngine(wiring.Component):
             here.eq(self._taken & self._acts.replicate(len(here))),
             # A whole staged word comes here only from a closed VM: its port has looked already.
             closed.eq(
-                ~request.manager & ((self.source_state == State.CLOSED) | (request.direct & request.strobes.all()))
+                ~request.manager
+                & ~(self._decoded & self._blank)
+                & ((self.source_state == State.CLOSED) | (request.direct & request.strobes.all()))
             ),
             self.acted.eq(here),
             self.walk.eq(self._walk),
@@ -319,7 +326,8 @@ class WriteEngine(wiring.Component):
             self.fault.port.eq(any_of([Mux(bit, p, 0) for p, bit in enumerate(self._taken)])),
         ]
         m.d.comb += [
-            self.word.request.eq(self._acts & request.commit & ~request.torn),
+            self.word.request.eq(self._acts & request.commit),
+            self.word.enable.eq(~request.torn),
             self.word.slot.eq(request.slot),
             self.word.word.eq(request.last),
             self.word.data.eq(request.data),
@@ -376,7 +384,7 @@ class WriteEngine(wiring.Component):
             self.message.slot.eq(request.slot),
             self.message.last.eq(request.last),
             self.message.sender.eq(request.vm),
-            self.message.generation.eq(self.source_generation),
+            *([self.message.generation.eq(self.source_generation)] if c.manager is not Manager.NONE else []),
             self.slot_back.eq(self._here & (request.commit & ~request.torn).replicate(len(self._here))),
             self.back.eq(Mux(accept, mux_by_index(list(self.free_slots), self._target), request.slot)),
         ]
@@ -417,11 +425,13 @@ class WriteEngine(wiring.Component):
         m.d.comb += [
             self._strobe("RING", may & reaches),
             self._strobe("PENDING"),
-            self._strobe("PEER", self.permitted & self._target_exists & (request.data == self.target_generation)),
             *(self._strobe(f"IRQ_{name}") for name in ("STATE", "TEST", "ENABLE")),
         ]
         if c.moderation:
             m.d.comb += self._strobe("IRQ_MODERATION")
+        if c.manager is not Manager.NONE:  # without one, generations never change
+            known = request.data == self.target_generation
+            m.d.comb += self._strobe("PEER", self.permitted & self._target_exists & known)
 
     def _manage(self, m: Module):
         """The manager page."""
