@@ -1,0 +1,263 @@
+"""The tests' own tools: what is broken on purpose must be noticed."""
+
+import re
+
+import pytest
+
+from postern.model import Model
+from postern_sim import build, soak
+from postern_sim.lockstep import Mismatch, run_episode
+from postern_sim.rtl import Pace, ProtocolError, Request, Rtl, RtlBus
+from postern_sim.soak import CONFIGURATIONS
+from postern_spec.config import Config, Identity, Manager, Port
+from postern_spec.regmap import Fault, Result
+
+pytestmark = pytest.mark.sim
+
+SMALL = CONFIGURATIONS["small"]
+
+
+# A wrong model
+
+
+class MiscountsAccepted(Model):
+    def _guest_result_read(self, port, vm, lane):
+        word = super()._guest_result_read(port, vm, lane)
+        count = self._guest.RESULT.COUNT
+        return word if count.get(word) < 3 else word & ~count.mask
+
+
+class KeepsFresh(Model):
+    def _guest_pop_read(self, port, vm, lane):
+        fresh = self.fresh(vm, lane)
+        word = super()._guest_pop_read(port, vm, lane)
+        self._vms[vm].lanes[lane].fresh = fresh and bool(self._vms[vm].queue)
+        return word
+
+
+class TakesGaps(Model):
+    def _stage(self, port, vm, where, data, whole):
+        lane, word = where
+        held = self._staged[port][vm][lane]
+        if held and word > len(held):
+            where = lane, len(held)
+        return super()._stage(port, vm, where, data, whole)
+
+
+class ForgetsReset(Model):
+    def reset_port(self, port):
+        pass
+
+
+class LateInterrupt(Model):
+    def irq(self, core):
+        vm = self._resident[core]
+        return super().irq(core) and (len(self._vms[vm].queue) != 1 or self.now - self._vms[vm].since > 1)
+
+
+class LogsTwice(Model):
+    def log(self, port, vm, address, fault, *, write):
+        for _ in range(1 + (fault is Fault.DIRECTION)):
+            super().log(port, vm, address, fault, write=write)
+
+
+@pytest.mark.parametrize("wrong", [MiscountsAccepted, KeepsFresh, TakesGaps, ForgetsReset])
+def test_wrong_model_is_noticed(wrong):
+    _fails(SMALL, model=wrong(SMALL, stepped_open=True))
+
+
+@pytest.mark.parametrize("wrong", [LateInterrupt, LogsTwice])
+def test_wrong_model_is_noticed_with_a_manager(wrong):
+    config = CONFIGURATIONS["mixed"]
+    _fails(config, model=wrong(config, stepped_open=True))
+
+
+def _fails(config, seeds=12, **options):
+    for seed in range(seeds):
+        try:
+            run_episode(config, seed, **options)
+        except Mismatch as error:
+            return str(error)
+    raise AssertionError("a difference must be noticed, not passed over")
+
+
+# A wrong block
+
+
+def _mutated(pattern, replacement):
+    text = build.verilog(SMALL, probe=True)
+    changed, count = re.subn(pattern, replacement, text, count=1)
+    assert count == 1, pattern
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        # a bit of the answers is stuck; the lines of the cores are exchanged
+        (r"(  assign s1_axi_rdata = )(.*);", r"\1\2 & 32'hfffffffb;"),
+        (r"\.lines\(irq\)", ".lines({irq[0], irq[1]})"),
+    ],
+)
+def test_wrong_verilog_is_noticed(pattern, replacement):
+    report = _fails(SMALL, text=_mutated(pattern, replacement))
+    assert re.match(r"cycle \d+: the model says .*, the RTL says ", report)
+    assert "the last events:" in report
+
+
+def test_report_says_how_to_see_it_again(monkeypatch, capsys):
+    def fails(config, seed):
+        raise Mismatch("cycle 5: the model says 1, the RTL says 0")
+
+    monkeypatch.setattr(soak, "run_episode", fails)
+    assert soak.main(["--config", "small", "--seed", "9", "--episodes", "1", "--jobs", "1"]) == 1
+    error = capsys.readouterr().err
+    assert "small, seed 9: cycle 5: the model says 1" in error
+    assert "python -m postern_sim.soak --config small --seed 9 --episodes 1" in error
+
+
+# A block that breaks bus rules: what it breaks is written to it.
+
+BROKEN = Config(
+    name="broken",
+    ports=(Port(identity=Identity.STATIC),),
+    vms=2,
+    manager=Manager.NONE,
+    open_at_reset=True,
+    lanes=1,
+    words=4,
+)
+TEXT = """
+module broken(
+    input clk, input rst, input s0_rst, output irq,
+    input [11:0] s0_axi_awaddr, input [2:0] s0_axi_awprot, input s0_axi_awvalid, output s0_axi_awready,
+    input [31:0] s0_axi_wdata, input [3:0] s0_axi_wstrb, input s0_axi_wvalid, output s0_axi_wready,
+    output [1:0] s0_axi_bresp, output s0_axi_bvalid, input s0_axi_bready,
+    input [11:0] s0_axi_araddr, input [2:0] s0_axi_arprot, input s0_axi_arvalid, output s0_axi_arready,
+    output [31:0] s0_axi_rdata, output [1:0] s0_axi_rresp, output s0_axi_rvalid, input s0_axi_rready,
+    output probe_r_issue, output probe_w_issue, output probe_walk
+);
+    reg [3:0] fault; reg [7:0] time_; reg b, r;
+    wire write = s0_axi_awvalid & s0_axi_wvalid & (~b | s0_axi_bready) & (~s0_rst | fault == 6);
+    wire read = s0_axi_arvalid & (~r | s0_axi_rready) & ~s0_rst & (fault != 5);
+    assign irq = 0, probe_walk = 0, probe_w_issue = write, probe_r_issue = read;
+    assign s0_axi_awready = write, s0_axi_wready = write, s0_axi_arready = read;
+    assign s0_axi_bresp = 0, s0_axi_rresp = 0;
+    assign s0_axi_bvalid = b | (fault == 1);
+    assign s0_axi_rvalid = fault == 2 ? r & ~time_[0] : fault == 4 ? 0 : r;
+    assign s0_axi_rdata = fault == 3 ? time_ : 0;
+    always @(posedge clk) begin
+        time_ <= time_ + 1;
+        if (s0_axi_bready) b <= 0;
+        if (s0_axi_rready) r <= 0;
+        if (write) begin b <= 1; fault <= s0_axi_wdata[3:0]; end
+        if (read) r <= 1;
+        if (rst) begin fault <= 0; time_ <= 0; end
+        if (rst | s0_rst) begin b <= 0; r <= 0; end
+    end
+endmodule
+"""
+
+
+@pytest.fixture
+def broken():
+    with Rtl(BROKEN, probe=True, text=TEXT) as rtl:
+        rtl.limits(bound=50, settle=0)
+        rtl.pace(0, Pace(r_chance=255, pause=20, noise=True))
+        rtl.step(5)
+        yield rtl
+
+
+def test_sound_block_passes(broken):
+    broken.issue(0, [Request(0, write=bool(number % 3)) for number in range(500)])
+    broken.schedule_reset(0, 100, 3)
+    broken.run()
+    assert {done.state for done in broken.done(0)} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (1, "BVALID without a write"),
+        (2, "RVALID, RRESP or RDATA changed before RREADY"),
+        (3, "RVALID, RRESP or RDATA changed before RREADY"),
+        (4, "a read was not answered in time"),
+        (5, "ARREADY did not come in time"),
+        (6, "a request must not be accepted in reset"),
+    ],
+)
+def test_broken_bus_rule_is_noticed(broken, fault, text):
+    broken.issue(0, [Request(0, fault, write=True), *[Request(0)] * 50, *[Request(0, fault, write=True)] * 10])
+    broken.schedule_reset(0, broken.cycle + 40, 10)
+    with pytest.raises(ProtocolError, match=rf"^cycle \d+, port 0: {text}$"):
+        broken.run(5000)
+
+
+# The RTL as a device
+
+
+def test_an_access_that_is_not_answered():
+    with Rtl(BROKEN, probe=True, text=TEXT) as rtl:
+        rtl.limit = 100
+        assert rtl.write(0, 0, 4) == 0
+        with pytest.raises(TimeoutError, match=r"^access of 0x0 at port 0 must be answered within 100 cycles$"):
+            rtl.read(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"port": 2}, "port must be from 0 to 1, not 2"),
+        ({"core": 2}, "core must be from 0 to 1, not 2"),
+        ({"tag": 16}, "tag must be from 0 to 15, not 16"),
+    ],
+)
+def test_arguments_of_the_bus(small, arguments, text):
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        RtlBus(small, **arguments)
+
+
+def test_addresses_and_words_of_the_bus(small):
+    bus = RtlBus(small)
+    for access in (lambda: bus.read32(0x1000), lambda: bus.write32(0x1000, 0), lambda: bus.read32(-4)):
+        with pytest.raises(ValueError, match=r"^address must be from 0 to 0xfff, not"):
+            access()
+    with pytest.raises(ValueError, match=r"^value must be from 0 to 0xffffffff, not 0x100000000$"):
+        bus.write32(0, 1 << 32)
+
+
+def test_time_stamps(small):
+    """Reads back to back: one per cycle, each answered after the same time."""
+    small.issue(0, [Request(0)] * 20)
+    small.run()
+    done = small.done(0)
+    assert {item.response for item in done} == {0}
+    assert len({item.answered - item.accepted for item in done}) == 1
+    assert done[-1].accepted - done[0].accepted == 19
+
+
+def test_fence(small):
+    small.issue(0, [Request(0), Request(0, fence=True), Request(0)])
+    small.run()
+    first, second, third = small.done(0)
+    assert first.answered < second.accepted < third.accepted
+
+
+def test_resets(small):
+    page = small.page
+    commit, result = page.COMMIT.at(0, 0, 0, 1), page.RESULT.at(0)
+    small.write(0, page.STAGE.at(0, 0), 5)
+    small.reset_port(0)
+    small.write(0, commit, 1)
+    assert small.read(0, result)[0] == page.RESULT.pack(CODE=Result.ACCEPTED, COUNT=1)
+    small.reset()
+    assert small.read(0, result)[0] == page.RESULT.pack(CODE=Result.ACCEPTED, COUNT=0)
+
+
+def test_waveform(tmp_path):
+    path = tmp_path / "wave.vcd"
+    with Rtl(SMALL, probe=True, trace=True) as rtl:
+        rtl.trace(path)
+        rtl.step(10)
+        rtl.trace(None)
+    assert "s1_axi_rvalid" in path.read_text()
