@@ -281,9 +281,7 @@ class Port(wiring.Component):
         able, ready, diverted = Signal(), Signal(), Signal()
         pending = Signal(range(ANSWERS + 1))
         m.d.comb += [
-            able.eq(
-                (pending < ANSWERS - 2) & ~slow & spare_here
-            ),  # one answer more each is on its way from pool and engine
+            able.eq((pending < ANSWERS - 2) & ~slow),  # one answer more each is on its way from pool and engine
             ready.eq(valid & able),
             self.w_pool.request.eq(offered & able & flags["near_stage"]),
             # The word of a closed VM does no harm in its own slot, but the engine must log it.
@@ -299,11 +297,14 @@ class Port(wiring.Component):
             m.d.sync += diverted.eq(0)
         with m.Else():
             m.d.sync += diverted.eq(valid & flags["near_stage"] & ~fast & ~none)
-        waits = request.manager & self.hold if c.manager is not Manager.NONE else 0
+        waits, turned = ~spare_here, diverted
+        if c.manager is not Manager.NONE:
+            waits = waits | (request.manager & self.hold)
+            turned = diverted & ~fast  # unless its VM has been opened since
         payload = self.w_engine.payload
         self._engine_request(m, payload, request)
         m.d.comb += [
-            self.w_engine.valid.eq(ready & (~flags["near_stage"] | diverted) & ~waits),
+            self.w_engine.valid.eq(ready & (~flags["near_stage"] | turned) & ~waits),
             payload.data.eq(request.data),
             payload.commit.eq(flags["commit"] & ~none),
             payload.direct.eq(flags["stage"]),
@@ -378,15 +379,15 @@ class Port(wiring.Component):
             self.r_pool.slot.eq(head.slot),
             self.r_pool.word.eq(Mux(flags["near_pop"], head.last, word)),
         ]
-        waits = 0
+        # What looks like mail and is none goes to the engine a cycle later.
+        open_here = self._of_vm(self.open, request.vm)
+        mail = (reads | looks) & open_here
+        waits, turned = 0, diverted
         if c.manager is not Manager.NONE:
             # The one write that waits in this port may be older; once it has gone, later ones do not matter.
             older = self._older_write(m, valid & flags["drain"], go) if c.request_register else 0
             waits = (flags["drain"] & older) | (request.manager & self.hold)
-
-        # What looks like mail and is none goes to the engine a cycle later.
-        open_here = self._of_vm(self.open, request.vm)
-        mail = (reads | looks) & open_here
+            turned = diverted & ~mail  # unless its VM has been opened since
         with m.If(go | self.reset):
             m.d.sync += diverted.eq(0)
         with m.Else():
@@ -395,7 +396,7 @@ class Port(wiring.Component):
         self._engine_request(m, payload, request)
         m.d.comb += [
             payload.direct.eq(flags["word"] | looks | pops),
-            self.r_engine.valid.eq(ready & (~flags["near_mail"] | diverted) & ~waits),
+            self.r_engine.valid.eq(ready & (~flags["near_mail"] | turned) & ~waits),
         ]
         passed = self.r_engine.valid & self.r_engine.ready
         m.d.comb += [
