@@ -15,7 +15,7 @@ PORTS = tuple(Port(identity=identity, vm=3) for identity in Identity)
 
 def configuration(manager, **changes):
     return Config(
-        ports=PORTS, vms=VMS, depth=2, manager=manager, manager_vm=2, manager_port=1, tag_bits=TAG_BITS,
+        ports=PORTS, vms=VMS, depth=2, manager=manager, manager_vm=0, manager_port=1, tag_bits=TAG_BITS,
         tag_entries=TAGS, **changes,
     )  # fmt: skip
 

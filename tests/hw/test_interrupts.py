@@ -97,7 +97,7 @@ def test_random_events_and_writes_against_the_model(moderation):
             for name, odds in (("credit", 0.1), ("peer", 0.1), ("opened", 0.01), ("closed", 0.01)):
                 now[name] = bits(vm for vm in range(c.vms) if coin(random, odds))
             now["popped"] = now["filled"] & bits(vm for vm in range(c.vms) if coin(random, 0.05))
-            now["open"] = random.choice((0b111, 0b111, 0b111, 0b101))
+            now["open"] = random.choice((0b111, 0b111, 0b111, 0b011))
             now["level"] = [random.randint(1, 4) if now["filled"] >> vm & 1 else 0 for vm in range(c.vms)]
             does = random.choice((*WRITES, "arm", "set_resident", "", "", "")) if cycle % 64 < 40 else ""
             vm, core, data = random.randrange(c.vms), random.randrange(c.cores), random.getrandbits(32)

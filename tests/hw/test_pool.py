@@ -32,6 +32,7 @@ def test_every_word_comes_back(ports, words):
     async def bench(ctx):
         nonlocal compared, contended, pushed
         writes, reads = [None] * ports, [None] * ports  # what each port asks for: place, and word
+        enabled = [0] * ports
         due = [0] * ports
         crowded = False
         for _ in range(300):
@@ -42,19 +43,22 @@ def test_every_word_comes_back(ports, words):
                 if place not in reads:
                     commit = (place, random.getrandbits(32))
             (slot, word), data = commit or (places[0], 0)
-            drive(ctx, dut.commit, request=commit is not None, slot=slot, word=word, data=data)
+            enable = commit is not None and coin(random, 0.8)  # what asks without it is served, but writes nothing
+            drive(ctx, dut.commit, request=commit is not None, enable=enable, slot=slot, word=word, data=data)
             for port in range(ports):
                 # A slot is never read while it is written, see ``Pool``.
                 if writes[port] is None and coin(random, 0.7):
                     place = random.choice(places)
                     if place not in reads:
                         writes[port] = (place, random.getrandbits(32))
+                        enabled[port] = coin(random, 0.8)
                 if reads[port] is None and stored and coin(random, 0.7):
                     place = random.choice(list(stored))
                     if place not in [write[0] for write in (*writes, commit) if write]:
                         reads[port] = place
                 (slot, word), data = writes[port] or (random.choice(places), 0)
                 drive(ctx, dut.w[port], request=writes[port] is not None, slot=slot, word=word, data=data)
+                ctx.set(dut.w[port].enable, enabled[port])
                 slot, word = reads[port] or random.choice(places)
                 drive(ctx, dut.r[port], request=reads[port] is not None, slot=slot, word=word)
             for port in range(ports):
@@ -63,7 +67,7 @@ def test_every_word_comes_back(ports, words):
             crowded = False
             if commit:
                 assert ctx.get(dut.commit.grant)
-                stored[commit[0]] = commit[1]
+                stored.update({commit[0]: commit[1]} if enable else {})
             for wanted, sides in ((writes, dut.w), (reads, dut.r)):
                 banks = {}
                 for port in range(ports):
@@ -81,7 +85,7 @@ def test_every_word_comes_back(ports, words):
                     contended += len(asked) > 1
                     for port, place, granted in asked:
                         if granted and wanted is writes:
-                            stored[place] = writes[port][1]
+                            stored.update({place: writes[port][1]} if enabled[port] else {})
                         elif granted:
                             due[port] = stored[place]
                             compared += 1
@@ -114,5 +118,25 @@ def test_streams_settle_on_different_banks(sides):
                     granted += cycle >= 10
             await ctx.tick()
         assert granted == 4 * 190
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("commits", [False, True])
+def test_ports_share_a_bank_whatever_commits_do(commits):
+    dut = Pool(configuration(4, 16))
+
+    async def bench(ctx):
+        granted = {"w": [0] * 4, "r": [0] * 4}
+        for _ in range(80):
+            drive(ctx, dut.commit, request=commits and not ctx.get(dut.crowded), word=2)
+            for name, count in granted.items():
+                side = getattr(dut, name)
+                for port in range(4):
+                    drive(ctx, side[port], request=1, slot=port, word=2)
+                for port in range(4):
+                    count[port] += ctx.get(side[port].grant)
+            await ctx.tick()
+        assert granted == {"w": [10 if commits else 20] * 4, "r": [20] * 4}
 
     simulate(dut, bench)

@@ -206,7 +206,7 @@ class Rig:
         dut = self.dut
         stores, passes = ctx.get(dut.w_pool.grant), ctx.get(dut.w_engine.valid) and ctx.get(dut.w_engine.ready)
         owed = int(self.owing)
-        if stores:
+        if stores and ctx.get(dut.w_pool.enable):
             slot, word = ctx.get(dut.w_pool.slot), ctx.get(dut.w_pool.word)
             assert slot in self.mine
             self.pool[slot, word] = ctx.get(dut.w_pool.data)
@@ -225,10 +225,12 @@ class Rig:
         name, vm, where, data, strobes = (access[key] for key in ("name", "vm", "where", "data", "strobes"))
         # Requests of a port take effect in order: what the engine still holds acts in this cycle at the latest.
         assert all(acting["cycle"] <= self.cycle + (name == "COMMIT" and passes) for acting in self.acting)
-        if strobes == 0:
-            assert not passes
-            assert not stores
-            return 1
+        if strobes == 0:  # no access at all, whoever answers it
+            if passes:
+                payload = ctx.get(self.dut.w_engine.payload)
+                assert (payload.commit, payload.strobes) == (0, 0)
+                self.acting.append({"commit": 0, "cycle": self.cycle + 2, "dropped": False})
+            return int(not passes)
         if name == "STAGE" and strobes == FULL and vm in self.open:
             assert stores
             assert not passes
@@ -288,15 +290,16 @@ class Rig:
         whole = strobes == FULL
         pops, looks = name == "POP" and whole, name == "HEADER" and whole
         mail = bool(strobes) and (name == "WORD" or pops or looks)
-        engine = strobes != 0 and not (mail and vm in self.open)
-        assert passes == engine
+        engine = not (mail and vm in self.open)
+        assert passes == engine or strobes == 0
+        engine = passes
         read = {"engine": engine, "word": None, "header": 0, "pops": None}
         if engine:
             assert not (access["manager"] and self.hold)
             payload = ctx.get(dut.r_engine.payload)
             for key, value in bound(self.c, PORT, access["address"], vm, allowed=True, strobes=strobes).items():
                 assert payload[key] == value, key
-            assert payload.direct == (name == "WORD" or pops or looks)
+            assert payload.direct == (name == "WORD" or pops or looks) or strobes == 0
             if name == "DRAIN":
                 assert all(write.get("issued", self.cycle) < self.cycle for write in access["older"])
                 self.drained += bool(access["older"])
@@ -492,7 +495,7 @@ def test_random_accesses(name):
         rig = await start(ctx, c, dut, random)
         for slot in range(c.depth):
             rig.pool |= {(slot, word): random.getrandbits(32) for word in range(c.words)}
-        resetting = 0
+        resetting, changing = 0, set()
         for cycle in range(1500):
             while len(rig.writes) < 2:
                 rig.random_write()
@@ -509,10 +512,9 @@ def test_random_accesses(name):
             tear = bits(vm for vm in rig.vms if coin(random, 0.01))
             if c.manager is not Manager.NONE:
                 rig.hold = coin(random, 0.2)
-                if coin(random, 0.01):  # closed, and some time later opened: both empty its lanes
-                    vm = random.choice(rig.vms)
-                    rig.open ^= {vm}
-                    tear |= 1 << vm
+                rig.open ^= changing
+                changing = {random.choice(rig.vms)} if coin(random, 0.02) else set()
+                tear |= bits(changing)  # closing and opening empty the lanes; the cycle after that shows it
             resetting = resetting - 1 if resetting else random.randint(1, 3) * coin(random, 0.01)
             await rig.step(ctx, reset=resetting > 0, tear=tear, fresh=random.getrandbits(c.vms * c.lanes))
         while any((*rig.accepted.values(), rig.owed, rig.due, rig.acting, rig.second, rig.third)):
@@ -522,7 +524,7 @@ def test_random_accesses(name):
             rig.hold = 0
             await rig.step(ctx, take=1)
         assert len(rig.messages) > 50
-        assert min(rig.popped, rig.looked) > 50
+        assert min(rig.popped, rig.looked) > 15
         assert rig.drained > 3 or name != "registered"
 
     simulate(dut, bench)
