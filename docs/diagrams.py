@@ -120,9 +120,9 @@ def slots() -> Svg:
     panel(
         344, "stage 1: the commit is passed on", ("E", "free", True), None, start,
         [
-            "The commit goes to the engine. The lane",
-            "takes the spare, so the next message can",
-            "be staged in the very next cycle.",
+            "The commit goes to the engine, and the",
+            "lane takes the spare: its next message",
+            "has a slot already.",
         ],
     )  # fmt: skip
     panel(
