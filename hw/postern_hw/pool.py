@@ -1,7 +1,7 @@
 """The message slots: block RAM in banks, shared by all ports."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config
@@ -23,7 +23,7 @@ class PoolWriteSignature(wiring.Signature):
     slot, word, data : Out
         Where, and what.
     grant : In(1)
-        It is written at the end of this cycle. Until then the request must stay.
+        It is taken. Until then the request must stay.
     """
 
     def __init__(self, sizes: Sizes):
@@ -50,8 +50,10 @@ class PoolReadSignature(wiring.Signature):
         Which.
     grant : In(1)
         It is being read. Until then the request must stay.
+    keep : Out(1)
+        In the cycle after the grant: whether the word is wanted.
     data : In(32)
-        The word, in the cycle after the grant; zero in any other.
+        The word, if it is, two cycles after the grant; zero in any other.
     """
 
     def __init__(self, sizes: Sizes):
@@ -61,6 +63,7 @@ class PoolReadSignature(wiring.Signature):
                 "slot": Out(unsigned(sizes.slot_bits)),
                 "word": Out(unsigned(sizes.word_bits)),
                 "grant": In(1),
+                "keep": Out(1),
                 "data": In(32),
             }
         )
@@ -70,8 +73,8 @@ class Pool(wiring.Component):
     """Message slots in block RAM; the words of a slot are interleaved over the banks.
 
     Each bank writes one word and reads one word per cycle, round robin between ports, so that ports that stream
-    settle on different banks. A word is never read in the cycle in which it is written: a slot belongs to a lane or
-    to a queue, not to both.
+    settle on different banks. A staged word is written in the cycle after its grant. A word is never read in the cycle
+    in which it is written: a slot belongs to a lane or to a queue, not to both.
 
     Parameters
     ----------
@@ -84,10 +87,10 @@ class Pool(wiring.Component):
         Staged words.
     r : In(PoolReadSignature).array(ports)
     commit : In(PoolWriteSignature)
-        Last word of a message. Written at once: it goes before all staged words.
+        Last word of a message. Written in the same cycle: it goes before a staged word.
     crowded : Out(1)
-        In the cycle before, a staged word had to wait for a commit. Whoever grants commits must then leave a cycle
-        out, so that round robin goes on and the wait of a staged word stays bounded.
+        A staged word has to wait for a commit in this cycle. Whoever grants commits must leave this cycle out, so that
+        the wait stays bounded, and a message does not come before its words.
     """
 
     def __init__(self, config: Config):
@@ -110,7 +113,7 @@ class Pool(wiring.Component):
         w_grants = [[] for _ in self.w]
         r_grants = [[] for _ in self.r]
         words = [[] for _ in self.r]
-        waited = []
+        held_up = []
 
         for bank in range(sizes.banks):
 
@@ -131,20 +134,26 @@ class Pool(wiring.Component):
             r_port = cells.read_port()
 
             m.submodules[f"write_arbiter_{bank}"] = w_arbiter = RoundRobin(len(self.w))
-            first = Signal(name=f"first_{bank}")
+            late = Signal(data.StructLayout({"row": len(w_port.addr), "data": 32}), name=f"late_{bank}")
+            occupied, first, free = (Signal(name=f"{name}_{bank}") for name in ("occupied", "first", "free"))
             granted = Signal(len(self.w), name=f"granted_{bank}")
-            writes = Cat(granted, first)
-            sources = [*self.w, self.commit]
             m.d.comb += [
                 first.eq(wants(self.commit)),
+                free.eq(~(occupied & first)),
                 w_arbiter.request.eq(Cat(wants(port) for port in self.w)),
-                w_arbiter.accept.eq(~first),
-                granted.eq(w_arbiter.grant & ~first.replicate(len(self.w))),
-                w_port.en.eq(choose(writes, [port.enable for port in sources])),
-                w_port.addr.eq(choose(writes, [row(port) for port in sources])),
-                w_port.data.eq(choose(writes, [port.data for port in sources])),
+                w_arbiter.accept.eq(free),
+                granted.eq(w_arbiter.grant & free.replicate(len(self.w))),
+                w_port.en.eq(Mux(first, self.commit.enable, occupied)),
+                w_port.addr.eq(Mux(first, row(self.commit), late.row)),
+                w_port.data.eq(Mux(first, self.commit.data, late.data)),
             ]
-            waited.append(w_arbiter.request.any() & first)
+            with m.If(free):
+                m.d.sync += [
+                    occupied.eq(choose(w_arbiter.grant, [port.enable for port in self.w])),
+                    late.row.eq(choose(w_arbiter.grant, [row(port) for port in self.w])),
+                    late.data.eq(choose(w_arbiter.grant, [port.data for port in self.w])),
+                ]
+            held_up.append(~free)
             m.submodules[f"read_arbiter_{bank}"] = r_arbiter = RoundRobin(len(self.r))
             m.d.comb += [
                 r_arbiter.request.eq(Cat(wants(port) for port in self.r)),
@@ -152,15 +161,18 @@ class Pool(wiring.Component):
                 r_arbiter.accept.eq(1),
                 r_port.addr.eq(choose(r_arbiter.grant, [row(port) for port in self.r])),
             ]
+            word = Signal(
+                32, name=f"word_{bank}"
+            )  # block RAM is slow to answer: nothing comes between it and a register
+            m.d.sync += word.eq(r_port.data)
             for p in range(len(self.w)):
                 w_grants[p].append(granted[p])
                 r_grants[p].append(r_arbiter.grant[p])
-                taken = Signal(name=f"taken_{bank}_{p}")
-                m.d.sync += taken.eq(r_arbiter.grant[p])
-                words[p].append(r_port.data & taken.replicate(32))
+                taken, kept = Signal(name=f"taken_{bank}_{p}"), Signal(name=f"kept_{bank}_{p}")
+                m.d.sync += [taken.eq(r_arbiter.grant[p]), kept.eq(taken & self.r[p].keep)]
+                words[p].append(word & kept.replicate(32))
 
-        m.d.comb += self.commit.grant.eq(1)
-        m.d.sync += self.crowded.eq(Cat(waited).any())
+        m.d.comb += [self.commit.grant.eq(1), self.crowded.eq(Cat(held_up).any())]
         for p, (w, r) in enumerate(zip(self.w, self.r, strict=True)):
             m.d.comb += [
                 w.grant.eq(Cat(w_grants[p]).any()),

@@ -299,7 +299,7 @@ class Port(wiring.Component):
             m.d.sync += diverted.eq(valid & flags["near_stage"] & ~fast & ~none)
         waits, turned = ~spare_here, diverted
         if c.manager is not Manager.NONE:
-            waits = waits | (request.manager & self.hold)
+            waits = waits | (request.manager & request.allowed & self.hold)
             turned = diverted & ~fast  # unless its VM has been opened since
         payload = self.w_engine.payload
         self._engine_request(m, payload, request)
@@ -386,7 +386,7 @@ class Port(wiring.Component):
         if c.manager is not Manager.NONE:
             # The one write that waits in this port may be older; once it has gone, later ones do not matter.
             older = self._older_write(m, valid & flags["drain"], go) if c.request_register else 0
-            waits = (flags["drain"] & older) | (request.manager & self.hold)
+            waits = (flags["drain"] & older) | (request.manager & request.allowed & self.hold)
             turned = diverted & ~mail  # unless its VM has been opened since
         with m.If(go | self.reset):
             m.d.sync += diverted.eq(0)
@@ -430,15 +430,13 @@ class Port(wiring.Component):
             shown.eq(header & (looks & mail & filled).replicate(32)),
         ]
         by_lane(self.take, pop_vm, pop_lane, popping & ~self.reset)
+        m.d.comb += self.r_pool.keep.eq(showing & (~popping | (self.take & self.fresh).any()))
 
         # Stage 3: what was read is put together with the answer of the engine.
-        third, by_engine, word_shown = Signal(), Signal(), Signal()
-        word_now, shown_now = Signal(32), Signal(32)
+        third, by_engine, shown_now = Signal(), Signal(), Signal(32)
         m.d.sync += [
             third.eq(second & ~self.reset),
             by_engine.eq(engaged),
-            word_now.eq(self.r_pool.data),
-            word_shown.eq(showing & (~popping | (self.take & self.fresh).any())),
             shown_now.eq(shown),
         ]
 
@@ -452,11 +450,7 @@ class Port(wiring.Component):
             arrives.eq(third & ~self.reset),
             a_w.en.eq(arrives),
             a_w.addr.eq(put),
-            a_w.data.data.eq(
-                (word_now & word_shown.replicate(32))
-                | (self.r_data & (by_engine & self.r_good).replicate(32))
-                | shown_now
-            ),
+            a_w.data.data.eq(self.r_pool.data | (self.r_data & (by_engine & self.r_good).replicate(32)) | shown_now),
             a_w.data.error.eq(by_engine & self.r_error if c.read_error else 0),
             a_r.addr.eq(get),
             self.answer.valid.eq((here != 0) & ~self.reset),

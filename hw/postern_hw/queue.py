@@ -200,7 +200,9 @@ class Queue(wiring.Component):
         granted = [c.credits if c.open_at_reset and vm != self.vm else 0 for vm in range(c.vms)]
         if senders == 1:
             granted = [c.credits]
-        came, went = table("came", 2, [0] * senders), table("went", 3, [0] * senders)
+        # Limits that nobody changes are counted ahead: as many messages have gone as there are credits, the limit is 0.
+        ahead = c.credits if c.manager is Manager.NONE else 0
+        came, went = table("came", 2, [0] * senders), table("went", 3, [ahead] * senders)
         owner = self.head.sender
         m.d.comb += [
             self.sent.eq(came.read(m, 0, self.sender)),
@@ -215,8 +217,7 @@ class Queue(wiring.Component):
             went.write_data.eq(went.read(m, 2, owner) + 1),
         ]
         if c.manager is Manager.NONE:
-            # No sender is the VM itself: PERMIT refuses that before credits are asked for.
-            m.d.comb += [self.limit.eq(c.credits), self.look_limit.eq(c.credits)]
+            m.d.comb += [self.limit.eq(0), self.look_limit.eq(0)]
         else:
             limits = table("limits", 2, granted)
             m.d.comb += [

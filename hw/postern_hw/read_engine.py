@@ -207,7 +207,9 @@ class ReadEngine(wiring.Component):
         half_bit = Decoder(page, request.offset).index("PENDING", "half")
         rx_results = mux_by_index(list(self.rx_results), vm)
         rx = mux_by_index([rx_results[2 * lane : 2 * lane + 2] for lane in range(c.lanes)], self.lane)
-        used, limit = self._credits()
+        _, available, limit = self._credits()
+        if c.manager is Manager.NONE:
+            limit = c.credits  # see Queue
         target_state = mux_by_index(list(self.states), self.other)
         alive = (target_state == State.OPEN) | (target_state == State.PAUSED)
         exists = self.permitted.replicate(32)
@@ -222,7 +224,7 @@ class ReadEngine(wiring.Component):
             "PEER": pack(
                 page.PEER, GENERATION=self.generation, REACHABLE=1, ALIVE=alive, ACKNOWLEDGED=self.acknowledged
             ) & exists,
-            "CREDIT": pack(page.CREDIT, AVAILABLE=(limit - used)[: len(used)], LIMIT=limit) & exists,
+            "CREDIT": pack(page.CREDIT, AVAILABLE=available, LIMIT=limit) & exists,
         }  # fmt: skip
         if c.moderation:
             words["IRQ_MODERATION"] = self.irq_moderation
@@ -231,9 +233,9 @@ class ReadEngine(wiring.Component):
         return {("guest", name): word for name, word in words.items()}
 
     def _credits(self):
-        """Messages of ``own`` that wait at ``other``, and its limit there."""
+        """Messages of ``own`` that wait at ``other``, how many more could, and its limit there."""
         sent, gone, limit = (mux_by_index(list(values), self.other) for values in (self.sent, self.gone, self.limits))
-        return (sent - gone)[: len(sent)], limit
+        return (sent - gone)[: len(sent)], (limit + gone - sent)[: len(sent)], limit
 
     def _queued(self):
         """Messages that wait at ``other``."""
@@ -250,7 +252,7 @@ class ReadEngine(wiring.Component):
         def halves(bits, half):
             return mux_by_index([bits[:32], bits[32:vms]], half)[:32]
 
-        used, limit = self._credits()
+        used, _, limit = self._credits()
         state = mux_by_index(list(self.states), self.other)
         words = {
             "EPOCH": self.epoch,

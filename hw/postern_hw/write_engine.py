@@ -356,7 +356,7 @@ class WriteEngine(wiring.Component):
             self.look_result.as_value().eq(results.read(m, 1, Cat(self.look_lane[: sizes.lane_log], self.look_vm))),
         ]
 
-        draining = self.source_state == State.DRAINING
+        opened, draining = self.source_state != State.CLOSED, self.source_state == State.DRAINING
         alive = (self.target_state == State.OPEN) | (self.target_state == State.PAUSED)
         may, reaches, room, accept, refuse = (
             Signal(name=name) for name in ("may", "reaches", "room", "accept", "refuse")
@@ -364,7 +364,7 @@ class WriteEngine(wiring.Component):
         commit = Signal()
         code = Signal(Result)
         m.d.comb += [
-            commit.eq(self._acts & request.commit & ~self._closed & (result.code == Result.ACCEPTED)),
+            commit.eq(self._acts & request.commit & opened & (result.code == Result.ACCEPTED)),
             may.eq(self.permitted & ~draining & self._target_exists),
             reaches.eq(alive & self.acknowledged),
             room.eq((self.target_state != State.PAUSED) & ~mux_by_index(list(self.spent), self._target)),
@@ -505,4 +505,6 @@ class WriteEngine(wiring.Component):
         strobes += ["TAG_MATCH", "TAG_MASK", "TAG_VM"] if c.tags else []
         m.d.comb += [self._strobe(name, ~Value.cast(bad[name]) if name in bad else 1) for name in strobes]
         m.d.comb += [self._strobe("CONTROL"), self._strobe("PERMIT")]
-        m.d.comb += self.hold.eq(self.walking | ((self._decoding | self._acts) & self._request.manager))
+        m.d.comb += self.hold.eq(
+            self.walking | ((self._decoding | self._acts) & self._request.manager & self._request.allowed)
+        )
