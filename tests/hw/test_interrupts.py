@@ -89,7 +89,7 @@ def test_random_events_and_writes_against_the_model(moderation):
         model = Model(c)
         calm = dict.fromkeys(EVENTS, 0) | {"open": 0b111, "filled": 0}
         levels = dict.fromkeys(("filled", "doorbell", "refusing"), 0)
-        for cycle in range(5000):
+        for cycle in range(2500):
             now = dict(calm)
             for name in levels:  # what lasts
                 levels[name] ^= bits(vm for vm in range(c.vms) if coin(random, 0.03))

@@ -130,6 +130,7 @@ class Rig:
 
     async def step(self, ctx, *, reset=0, tear=0, fresh=0, take=None):
         """Go through one cycle."""
+        assert self.cycle < 20_000  # or something waits for ever
         dut, random, odds = self.dut, self.random, self.odds
         if reset:  # the master is reset, too
             self.offers = {"write": False, "read": False}

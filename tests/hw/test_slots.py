@@ -77,7 +77,7 @@ def test_every_slot_is_in_one_place_at_all_times(name):
         for _ in range(4 * c.depth):  # the tables are filled
             clock()
         before = None
-        for _ in range(1000):
+        for _ in range(700):
             places = slots.places(ctx)
             assert sorted(places) == list(range(slots.sizes.slots))
             moved += places != before
@@ -92,8 +92,8 @@ def test_every_slot_is_in_one_place_at_all_times(name):
             for driver in masters:
                 driver.after(ctx)
             clock()
-        assert all(len(driver.answers) > 100 for driver in masters)
+        assert all(len(driver.answers) > 70 for driver in masters)
 
     simulate(design.fragment, bench, clock=False)
-    assert moved > 200
-    assert taken > 30
+    assert moved > 150
+    assert taken > 20
