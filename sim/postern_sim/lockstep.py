@@ -4,10 +4,10 @@ The RTL says with its probes when it passes an access on, and the scoreboard has
 ``docs/states.md``. In cycle ``c``:
 
 1. accesses that are accepted are bound to a VM-ID;
-2. reads of ``WORD`` that are passed on now, and other reads that were passed on in ``c - 1``, look;
-3. stale pops, then reads of ``HEADER``, of those passed on in ``c - 1``;
-4. writes that are passed on now are staged; the one passed on to the write engine in ``c - 1`` acts, or one step of an
-   opening is done;
+2. reads of ``WORD`` that are passed on now, and other reads that were passed on in ``c - 2``, look;
+3. stale pops that were passed on in ``c - 1``, then reads of ``HEADER`` that are passed on now;
+4. writes that are passed on now are staged; then the commit that was passed on in ``c - 1`` acts, or another write of
+   ``c - 2``, or one step of an opening;
 5. refusals are logged, then pops that were passed on in ``c - 1`` take the head;
 6. responses that are taken now are compared.
 
@@ -71,6 +71,10 @@ class Episode:
         self.coverage += other.coverage
 
 
+Passed = tuple[int, int, Access, int | None]
+"""Port, number, what the scoreboard knows of the request, and the VM that was bound to it."""
+
+
 class Scoreboard:
     """Replays events into a model and compares.
 
@@ -98,14 +102,16 @@ class Scoreboard:
         self._doubtful = _SETTLING  # cycles for which the expectation has to be computed anew
         self._cycle = 0
         self._started = False
-        # Passed on in the cycle before: (port, number, access, VM).
-        self._reads: list[tuple[int, int, Access, int | None]] = []
-        self._headers: list[tuple[int, int, Access, int | None]] = []
-        self._pops: list[tuple[int, int, Access, int]] = []
-        self._refused: list[tuple[int, int, Access, int]] = []  # belonged to the port's own path, but the VM was closed
-        self._writes: list[tuple[int, int, Token]] = []
-        # Passed on in this cycle.
-        self._new: tuple[list, list, list, list, list] = ([], [], [], [], [])
+        # What was passed on, by the cycles until it acts: (port, number, access, VM), of writes (port, number, token).
+        self._pops: list[Passed] = []
+        self._reads: tuple[list[Passed], ...] = ([], [])
+        self._refused: tuple[list[Passed], ...] = ([], [])  # belonged to the port's own path, but the VM was closed
+        self._writes: tuple[list[tuple[int, int, Token]], ...] = ([], [])
+        self._new_pops: list[Passed] = []
+        self._new_reads: list[Passed] = []
+        self._new_refused: list[Passed] = []
+        self._new_writes: list[tuple[int, int, Token]] = []
+        self._new_commits: list[tuple[int, int, Token]] = []
         self._faults: list[tuple[int, int | None, int, Fault]] = []  # of reads, logged behind the write of this cycle
         self._walk = False
         self._answers: list[tuple[int, int, int, int, int]] = []  # of this cycle: port, number, kind, data, response
@@ -146,10 +152,7 @@ class Scoreboard:
                 elif kind == READ_ISSUE:
                     self._read_issue(port, index, access)
                 elif kind == WRITE_ISSUE:
-                    vm = self._bound[port].pop(index)
-                    word = varied(access.data, index) if access.vary else access.data
-                    token = model.stage_write(port, vm, access.address, word, access.strobes, secure=access.secure)
-                    self._new[4].append((port, index, token))
+                    self._write_issue(port, index, access)
                 elif kind == WALK:
                     self._walk = True
                 else:
@@ -171,7 +174,7 @@ class Scoreboard:
             self._started = False
             if self._cycle == cycle:
                 break
-            if not (self._doubtful or self._reads or self._headers or self._pops or self._refused or self._writes):
+            if not (self._doubtful or self._busy()):
                 # Nothing is under way, no event comes, and the lines have had their time to follow: only a timer can
                 # still raise one.
                 alarm = model.alarm() if timed else None
@@ -187,39 +190,38 @@ class Scoreboard:
         if timed:
             self._doubtful = self._doubtful or 1
 
+    def _busy(self) -> bool:
+        return bool(self._pops or any(self._reads) or any(self._refused) or any(self._writes))
+
     def _start(self) -> None:
-        """Do what looks: the interrupt lines, then the reads that were passed on in the cycle before."""
+        """Do what looks: the interrupt lines, then the reads that were passed on before."""
         self._started = True
         self._compare_lines()
+        for passed in self._reads[0]:
+            self._read(*passed)
+        for port, index, access, vm in self._refused[0]:
+            closed = access.strobes == 0xF or not self.model.state(vm)
+            fault = Fault.CLOSED if closed else Fault.NONE
+            if fault:
+                self._faults.append((port, vm, access.address, fault))
+            self._give(port, index, 0, fault)
         if self._pops:
             stale = [pop for pop in self._pops if not self._pops_now(pop)]
-            if stale:
-                self._pops = [pop for pop in self._pops if pop not in stale]
-        else:
-            stale = None
-        for port, index, access, vm in self._reads:
-            self._read(port, index, access, vm)
-        if stale:
-            for port, index, access, vm in stale:
-                self._pop(port, index, access, vm)
-        for port, index, access, vm in self._headers:
-            self._read(port, index, access, vm)
-        for port, index, access, vm in self._refused:
-            self._faults.append((port, vm, access.address, Fault.CLOSED))
-            self._give(port, index, 0, Fault.CLOSED)
+            for pop in stale:
+                self._pops.remove(pop)
+                self._pop(*pop)
 
-    def _pops_now(self, pop: tuple[int, int, Access, int]) -> bool:
+    def _pops_now(self, pop: "Passed") -> bool:
         _, _, access, vm = pop
         return bool(self.model.state(vm)) and self.model.fresh(vm, access.lane)
 
     def _end(self) -> None:
         """Do what acts."""
         model = self.model
-        if self._writes or self._walk:
-            for port, index, token in self._writes:
+        if self._writes[0] or self._walk:
+            for port, index, token in self._writes[0]:
                 fault = model.finish_write(token)
-                if fault or token[0].name != "STAGE":  # staging changes no line
-                    self._doubtful = _SETTLING
+                self._doubtful = _SETTLING
                 self._results[port][index] = 0, 0
                 self._coverage[f"write {fault.name}"] += 1
             if self._walk:
@@ -233,15 +235,18 @@ class Scoreboard:
                 model.log(port, vm, address, fault, write=False)
             self._faults.clear()
             self._doubtful = _SETTLING
-        for port, index, access, vm in self._pops:
-            self._pop(port, index, access, vm)
+        for pop in self._pops:
+            self._pop(*pop)
             self._doubtful = _SETTLING
         if self._answers:
             for answer in self._answers:
                 self._respond(*answer)
             self._answers.clear()
-        self._reads, self._headers, self._pops, self._refused, self._writes = self._new
-        self._new = ([], [], [], [], [])
+        self._pops = self._new_pops
+        self._reads = self._reads[1], self._new_reads
+        self._refused = self._refused[1], self._new_refused
+        self._writes = self._writes[1] + self._new_commits, self._new_writes
+        self._new_pops, self._new_reads, self._new_refused, self._new_writes, self._new_commits = [], [], [], [], []
 
     def _compare_lines(self) -> None:
         if self._doubtful:
@@ -264,17 +269,27 @@ class Scoreboard:
         path = access.path
         if path == NOTHING:
             self._results[port][index] = 0, 0
-        elif vm is not None and (path == WORD or (path == POP and access.strobes == 0xF)):
+        elif vm is not None and (path == WORD or (path in (HEADER, POP) and access.strobes == 0xF)):
             if not self.model.state(vm):
-                self._new[3].append((port, index, access, vm))
-            elif path == WORD:
-                self._read(port, index, access, vm)
+                self._new_refused.append((port, index, access, vm))
+            elif path == POP:
+                self._new_pops.append((port, index, access, vm))
             else:
-                self._new[2].append((port, index, access, vm))
-        elif path == HEADER:
-            self._new[1].append((port, index, access, vm))
+                self._read(port, index, access, vm)
         else:
-            self._new[0].append((port, index, access, vm))
+            self._new_reads.append((port, index, access, vm))
+
+    def _write_issue(self, port: int, index: int, access: Access) -> None:
+        vm = self._bound[port].pop(index)
+        word = varied(access.data, index) if access.vary else access.data
+        token = self.model.stage_write(port, vm, access.address, word, access.strobes, secure=access.secure)
+        decoded, *_, settled, _ = token
+        if settled is Fault.NONE:  # a staged word: that was all
+            self._results[port][index] = 0, 0
+        elif decoded.name == "COMMIT":  # decoded in its port
+            self._new_commits.append((port, index, token))
+        else:  # decoded in the engine, which takes a cycle
+            self._new_writes.append((port, index, token))
 
     def _read(self, port: int, index: int, access: Access, vm: int | None) -> None:
         full = access.strobes == 0xF
@@ -333,7 +348,7 @@ class Scoreboard:
         for port in range(len(self.config.ports)):
             self._bound[port].clear()
             self._results[port].clear()
-        self._reads, self._headers, self._pops, self._refused, self._writes = [], [], [], [], []
+        self._pops, self._reads, self._refused, self._writes = [], ([], []), ([], []), ([], [])
         self._doubtful = _SETTLING
         self._coverage["block reset"] += 1
 
