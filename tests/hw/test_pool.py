@@ -35,7 +35,7 @@ def test_every_word_comes_back(ports, words):
     async def bench(ctx):
         nonlocal compared, contended, crowds
         writes, reads = [None] * ports, [None] * ports  # what each port asks for
-        due = [0] * ports
+        read, due = [0] * ports, [0] * ports  # what was granted one cycle ago, and what comes now
         crowded = False
         for cycle in range(300):
             # A place is left alone while a word may be on its way to it: its slot is a lane's then, or a queue's.
@@ -62,10 +62,13 @@ def test_every_word_comes_back(ports, words):
                 reads[port] = reads[port] or (ask(0.7, list(stored)) if stored else None)
                 put(dut.w[port], writes[port])
                 put(dut.r[port], reads[port])
+                keep = coin(random, 0.7)
+                ctx.set(dut.r[port].keep, keep)
+                read[port] *= keep
 
             for port in range(ports):
-                assert ctx.get(dut.r[port].data) == due[port]  # zero where nothing was granted
-            due = [0] * ports
+                assert ctx.get(dut.r[port].data) == due[port]  # zero where nothing was granted, or kept
+            due, read = read, [0] * ports
             crowded = ctx.get(dut.crowded)
             crowds += crowded
             if commit:
@@ -82,7 +85,7 @@ def test_every_word_comes_back(ports, words):
                     bank = asked["place"][1] % sizes.banks
                     banks.setdefault(bank, []).append(granted)
                     if granted and wanted is reads:
-                        due[port] = stored[asked["place"]][0]
+                        read[port] = stored[asked["place"]][0]
                         compared += 1
                     elif granted and asked["enable"]:
                         stored[asked["place"]] = asked["data"], cycle

@@ -110,6 +110,7 @@ class Rig:
         # Reads.
         self.queues = [None] * c.vms  # head of each
         self.second = self.third = None  # the reads in these stages
+        self.pool_answer = 0
         self.due = deque()  # answers that the bus has not taken
         self.popped = self.looked = 0
         self.hold = 0
@@ -143,9 +144,7 @@ class Rig:
         for vm, head in enumerate(self.queues):
             if head:
                 ctx.set(dut.head[vm], head)
-        # What comes from pool and engine where nothing was asked for is masked by the port.
-        word = self.second and self.second["word"]
-        ctx.set(dut.r_pool.data, random.getrandbits(32) if word is None else word)
+        ctx.set(dut.r_pool.data, self.pool_answer)
         answer = {"r_data": random.getrandbits(32), "r_good": coin(random, 0.7)}
         drive(ctx, dut, **answer, r_error=not answer["r_good"])
         for side in (dut.w_pool, dut.r_pool):
@@ -294,7 +293,7 @@ class Rig:
         engine = not (mail and vm in self.open)
         assert passes == engine or strobes == 0
         engine = passes
-        read = {"engine": engine, "word": None, "header": 0, "pops": None}
+        read = {"engine": engine, "word": None, "header": 0, "pops": None, "cell": None}
         if engine:
             assert not (access["manager"] and self.hold)
             payload = ctx.get(dut.r_engine.payload)
@@ -319,6 +318,8 @@ class Rig:
                 assert ctx.get(dut.r_pool.grant)
                 assert (ctx.get(dut.r_pool.slot), ctx.get(dut.r_pool.word)) == place
                 read["word"] = self.pool[place]
+            # The pool gives some word even where there is none to be shown.
+            read["cell"] = self.random.getrandbits(32) if read["word"] is None else read["word"]
         if not (looks and not engine):
             assert not ctx.get(dut.look)
         self.first = read
@@ -326,6 +327,8 @@ class Rig:
     def _stage_two(self, ctx, reset, fresh):
         """A pop is decided."""
         read, take = self.second, 0
+        kept = read and read["cell"] is not None and ctx.get(self.dut.r_pool.keep)
+        self.pool_answer = read["cell"] if kept else 0
         if read and not reset and read["pops"] is not None:
             take = 1 << read["pops"]
             self.popped += 1
