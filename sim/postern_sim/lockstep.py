@@ -8,7 +8,7 @@ The RTL says with its probes when it passes an access on, and the scoreboard has
 3. stale pops that were passed on in ``c - 1``, then reads of ``HEADER`` that are passed on now;
 4. writes that are passed on now are staged; then the commit that was passed on in ``c - 1`` acts, or another write of
    ``c - 2``, or one step of an opening;
-5. refusals are logged, then pops that were passed on in ``c - 1`` take the head;
+5. refusals of ``c - 1`` are logged, then pops that were passed on in ``c - 1`` take the head;
 6. responses that are taken now are compared.
 
 The interrupt lines in ``c`` are compared with the model before step 2. A port that is in reset in ``c`` has lost what
@@ -112,7 +112,9 @@ class Scoreboard:
         self._new_refused: list[Passed] = []
         self._new_writes: list[tuple[int, int, Token]] = []
         self._new_commits: list[tuple[int, int, Token]] = []
-        self._faults: list[tuple[int, int | None, int, Fault]] = []  # of reads, logged behind the write of this cycle
+        # Refusals: port, VM, address, why, whether a write. They are in the log a cycle later.
+        self._faults: list[tuple[int, int | None, int, Fault, bool]] = []
+        self._logged: list[tuple[int, int | None, int, Fault, bool]] = []
         self._walk = False
         self._answers: list[tuple[int, int, int, int, int]] = []  # of this cycle: port, number, kind, data, response
         self._has_manager = config.manager is not Manager.NONE
@@ -191,7 +193,7 @@ class Scoreboard:
             self._doubtful = self._doubtful or 1
 
     def _busy(self) -> bool:
-        return bool(self._pops or any(self._reads) or any(self._refused) or any(self._writes))
+        return bool(self._pops or self._logged or any(self._reads) or any(self._refused) or any(self._writes))
 
     def _start(self) -> None:
         """Do what looks: the interrupt lines, then the reads that were passed on before."""
@@ -203,7 +205,7 @@ class Scoreboard:
             closed = access.strobes == 0xF or not self.model.state(vm)
             fault = Fault.CLOSED if closed else Fault.NONE
             if fault:
-                self._faults.append((port, vm, access.address, fault))
+                self._faults.append((port, vm, access.address, fault, False))
             self._give(port, index, 0, fault)
         if self._pops:
             stale = [pop for pop in self._pops if not self._pops_now(pop)]
@@ -220,7 +222,10 @@ class Scoreboard:
         model = self.model
         if self._writes[0] or self._walk:
             for port, index, token in self._writes[0]:
-                fault = model.finish_write(token)
+                fault = model.finish_write(token, log=False)
+                if fault:
+                    _, _, vm, address, *_ = token
+                    self._faults.append((port, vm, address, fault, True))
                 self._doubtful = _SETTLING
                 self._results[port][index] = 0, 0
                 self._coverage[f"write {fault.name}"] += 1
@@ -230,11 +235,11 @@ class Scoreboard:
                 model.walk()
                 self._walk = False
                 self._doubtful = _SETTLING
-        if self._faults:
-            for port, vm, address, fault in self._faults:
-                model.log(port, vm, address, fault, write=False)
-            self._faults.clear()
+        if self._logged:
+            for port, vm, address, fault, write in self._logged:
+                model.log(port, vm, address, fault, write=write)
             self._doubtful = _SETTLING
+        self._logged, self._faults = self._faults, []
         for pop in self._pops:
             self._pop(*pop)
             self._doubtful = _SETTLING
@@ -295,7 +300,7 @@ class Scoreboard:
         full = access.strobes == 0xF
         value, fault = self.model.read(port, vm, access.address, full=full, secure=access.secure, log=False)
         if fault:
-            self._faults.append((port, vm, access.address, fault))
+            self._faults.append((port, vm, access.address, fault, False))
         self._give(port, index, value, fault)
 
     def _pop(self, port: int, index: int, access: Access, vm: int) -> None:
@@ -349,6 +354,7 @@ class Scoreboard:
             self._bound[port].clear()
             self._results[port].clear()
         self._pops, self._reads, self._refused, self._writes = [], ([], []), ([], []), ([], [])
+        self._faults, self._logged = [], []
         self._doubtful = _SETTLING
         self._coverage["block reset"] += 1
 

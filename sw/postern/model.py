@@ -391,8 +391,16 @@ class Model:
                 words = self._take(port, vm, decoded.where, data, whole)
         return decoded, port, vm, address, data, whole, settled, words
 
-    def finish_write(self, token: Token) -> Fault:
-        """Do the rest of a write: verdict, register, log. Return why it was refused."""
+    def finish_write(self, token: Token, *, log: bool = True) -> Fault:
+        """Do the rest of a write: verdict, register, log. Return why it was refused.
+
+        Parameters
+        ----------
+        token : Token
+            What ``stage_write`` returned.
+        log : bool
+            A refusal is logged. Otherwise that is left to the caller, see ``log``.
+        """
         decoded, port, vm, address, data, whole, fault, words = token
         if fault is None:
             fault = decoded.fault
@@ -407,7 +415,7 @@ class Model:
                     fault = decoded.act(data)
                 else:
                     fault = Fault.PARTIAL
-        if fault is not _NOTHING:
+        if log and fault is not _NOTHING:
             self.log(port, vm, address, fault, write=True)
         return fault
 
