@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from postern_spec.config import Config, Manager
 from postern_spec.model import pow2
 
-from .decode import Decoder, pack
+from .decode import Decoder
 from .identity import Binding, resident, tag_entry
 from .native import Sizes, bus_read, bus_write, done, read_request, read_response, write_request
 from .pool import PoolReadSignature, PoolWriteSignature
@@ -28,9 +28,9 @@ class Port(wiring.Component):
     """One port: identity, lanes, payload reads, and the way to the engines.
 
     Stage 1 of an access is the cycle in which it is passed on: a staged word goes into the lane's slot, a payload word
-    is looked up in the head's slot, the header of the head is taken, or an engine takes the request. In stage 2, the
-    next cycle, pops are decided and commits judged; other writes act in stage 3, and the read engine answers. A staged
-    word is answered one cycle after stage 1, a commit two, any other write and every read three.
+    is looked up in the head's slot, or an engine takes the request. In stage 2, the next cycle, headers are read, pops
+    decided and commits judged; other writes act in stage 3, and other reads look then. A staged word is answered one
+    cycle after stage 1, a commit two, any other write and every read three.
 
     Parameters
     ----------
@@ -73,8 +73,6 @@ class Port(wiring.Component):
         Heads of all queues.
     fresh : In(vms * lanes)
         Which lanes may pop.
-    look : Out(vms * lanes)
-        This lane reads the header, in stage 1.
     take : Out(vms * lanes)
         This lane tries to pop, in stage 2.
     r_issue, w_issue : Out(1)
@@ -114,7 +112,6 @@ class Port(wiring.Component):
                 "filled": In(config.vms),
                 "head": In(entry(config)).array(config.vms),
                 "fresh": In(config.vms * config.lanes),
-                "look": Out(config.vms * config.lanes),
                 "take": Out(config.vms * config.lanes),
                 "r_issue": Out(1),
                 "w_issue": Out(1),
@@ -195,7 +192,7 @@ class Port(wiring.Component):
         page = Decoder(sizes.guest_page, request.offset)
         low = (request.address[:3] == 0) & request.allowed
         guest = low & ~request.manager
-        flags = {name.lower(): page[name] & guest for name in ("STAGE", "COMMIT", "HEADER", "WORD", "POP")}
+        flags = {name.lower(): page[name] & guest for name in ("STAGE", "COMMIT", "WORD", "POP")}
         flags["drain"] = Decoder(sizes.manager_page, request.offset)["DRAIN"] & low & request.manager
 
         # Cheap guesses, so that arbitration need not wait for the whole address.
@@ -204,7 +201,6 @@ class Port(wiring.Component):
             return page.near(names, [name for name in listed if name not in names])
 
         flags["near_stage"] = near(["STAGE"], lambda register: register.writable)
-        flags["near_mail"] = near(["HEADER", "WORD", "POP"], lambda register: register.readable)
         flags["near_read"] = near(["WORD", "POP"], lambda register: register.readable)
         flags["near_pop"] = page.near(["POP"], ["WORD"])
         return flags
@@ -281,7 +277,7 @@ class Port(wiring.Component):
         able, ready, diverted = Signal(), Signal(), Signal()
         pending = Signal(range(ANSWERS + 1))
         m.d.comb += [
-            able.eq((pending < ANSWERS - 2) & ~slow),  # one answer more each is on its way from pool and engine
+            able.eq(~pending[-1] & ~slow),  # one answer more each is on its way from pool and engine
             ready.eq(valid & able),
             self.w_pool.request.eq(offered & able & flags["near_stage"]),
             # The word of a closed VM does no harm in its own slot, but the engine must log it.
@@ -357,88 +353,72 @@ class Port(wiring.Component):
     def _reads(self, m: Module):
         c, sizes = self.config, self.sizes
         request, flags, offered, valid, go = self._accept(m, "r", self.read, {})
-        # The head of the requester's queue.
+
+        # Where the head of the requester's queue lies.
         filled = self._of_vm(self.filled, request.vm)
-        head = Signal(entry(c))
-        m.d.comb += head.as_value().eq(self._of_vm([item.as_value() for item in self.head], request.vm))
+        head = self._of_vm([Cat(item.slot, item.last) for item in self.head], request.vm)
+        slot, last = head[: sizes.slot_bits], head[sizes.slot_bits :]
 
         none, full = Signal(), Signal()
         word = self._index("WORD", "word", request)[: sizes.word_bits]
-        lane = self._index("POP", "lane", request)[: sizes.lane_bits]
-        looks, pops, reads = Signal(), Signal(), Signal()
+        pops, reads, popping = Signal(), Signal(), Signal()
         room, ready, diverted = Signal(), Signal(), Signal()
         m.d.comb += [
             none.eq(request.strobes == 0),
             full.eq(request.strobes.all()),
-            looks.eq(flags["header"] & full),
             pops.eq(flags["pop"] & full),
             reads.eq((flags["word"] & ~none) | pops),
             ready.eq(valid & room),
-            # Asked for even where there is nothing to read: what comes is masked in time, and the way is shorter.
-            self.r_pool.request.eq(offered & room & flags["near_read"]),
-            self.r_pool.slot.eq(head.slot),
-            self.r_pool.word.eq(Mux(flags["near_pop"], head.last, word)),
+            # Asked for even where there is nothing to read: what comes is masked in time, and the way is shorter. Only a
+            # pop that is about to be decided must be waited for, because the head may change.
+            self.r_pool.request.eq(offered & room & flags["near_read"] & ~popping),
+            self.r_pool.slot.eq(slot),
+            self.r_pool.word.eq(Mux(flags["near_pop"], last, word)),
         ]
-        # What looks like mail and is none goes to the engine a cycle later.
-        open_here = self._of_vm(self.open, request.vm)
-        mail = (reads | looks) & open_here
+
+        # What looks like payload and is none goes to the engine a cycle later.
+        payload_read = reads & self._of_vm(self.open, request.vm)
         waits, turned = 0, diverted
         if c.manager is not Manager.NONE:
             # The one write that waits in this port may be older; once it has gone, later ones do not matter.
             older = self._older_write(m, valid & flags["drain"], go) if c.request_register else 0
             waits = (flags["drain"] & older) | (request.manager & request.allowed & self.hold)
-            turned = diverted & ~mail  # unless its VM has been opened since
+            turned = diverted & ~payload_read  # unless its VM has been opened since
         with m.If(go | self.reset):
             m.d.sync += diverted.eq(0)
         with m.Else():
-            m.d.sync += diverted.eq(valid & flags["near_mail"] & ~mail)
+            m.d.sync += diverted.eq(valid & flags["near_read"] & ~payload_read)
         payload = self.r_engine.payload
         self._engine_request(m, payload, request)
         m.d.comb += [
-            payload.direct.eq(flags["word"] | looks | pops),
-            self.r_engine.valid.eq(ready & (~flags["near_mail"] | turned) & ~waits),
+            payload.direct.eq(flags["word"] | pops),
+            self.r_engine.valid.eq(ready & (~flags["near_read"] | turned) & ~waits),
         ]
         passed = self.r_engine.valid & self.r_engine.ready
         m.d.comb += [
-            go.eq(passed | (ready & mail & (looks | self.r_pool.grant) & ~diverted)),
+            go.eq(passed | (ready & payload_read & self.r_pool.grant & ~diverted)),
             self.r_issue.eq(go),
         ]
 
-        def by_lane(target, vm_now, lane_now, enable):
-            for vm in self.vms:
-                mine = enable & (vm_now == vm) if len(self.vms) > 1 else enable
-                m.d.comb += target[vm * c.lanes : (vm + 1) * c.lanes].eq(Cat(one_hot(lane_now, c.lanes, mine)))
-
-        by_lane(self.look, request.vm, lane, go & looks & open_here)
-
         # Stage 2: the word comes out of the pool, and a pop is decided.
-        second, popping, showing, engaged = Signal(), Signal(), Signal(), Signal()
+        second, showing, engaged = Signal(), Signal(), Signal()
         pop_lane, pop_vm = Signal(unsigned(sizes.lane_bits)), Signal(unsigned(sizes.vm_bits))
-        header = Signal(32)
-        shown = Signal(32)
-        generation = head.generation if c.manager is not Manager.NONE else 1
-        m.d.comb += header.eq(
-            pack(sizes.guest_page.HEADER, COUNT=(head.last + 1)[:5], SENDER=head.sender, GENERATION=generation)
-        )
         m.d.sync += [
             second.eq(go),
-            popping.eq(go & mail & pops),
-            showing.eq(mail & reads & filled & (pops | (word <= head.last))),
+            popping.eq(go & payload_read & pops),
+            showing.eq(payload_read & filled & (pops | (word <= last))),
             engaged.eq(passed),
-            pop_lane.eq(lane),
+            pop_lane.eq(self._index("POP", "lane", request)[: sizes.lane_bits]),
             pop_vm.eq(request.vm),
-            shown.eq(header & (looks & mail & filled).replicate(32)),
         ]
-        by_lane(self.take, pop_vm, pop_lane, popping & ~self.reset)
+        for vm in self.vms:
+            mine = popping & ~self.reset & ((pop_vm == vm) if len(self.vms) > 1 else 1)
+            m.d.comb += self.take[vm * c.lanes : (vm + 1) * c.lanes].eq(Cat(one_hot(pop_lane, c.lanes, mine)))
         m.d.comb += self.r_pool.keep.eq(showing & (~popping | (self.take & self.fresh).any()))
 
         # Stage 3: what was read is put together with the answer of the engine.
-        third, by_engine, shown_now = Signal(), Signal(), Signal(32)
-        m.d.sync += [
-            third.eq(second & ~self.reset),
-            by_engine.eq(engaged),
-            shown_now.eq(shown),
-        ]
+        third, by_engine = Signal(), Signal()
+        m.d.sync += [third.eq(second & ~self.reset), by_engine.eq(engaged)]
 
         # Answers wait here until the bus takes them: usually for the one cycle in which they are there.
         m.submodules.answers = answers = memory.Memory(shape=read_response(), depth=RESPONSES, init=[])
@@ -450,7 +430,7 @@ class Port(wiring.Component):
             arrives.eq(third & ~self.reset),
             a_w.en.eq(arrives),
             a_w.addr.eq(put),
-            a_w.data.data.eq(self.r_pool.data | (self.r_data & (by_engine & self.r_good).replicate(32)) | shown_now),
+            a_w.data.data.eq(self.r_pool.data | (self.r_data & (by_engine & self.r_good).replicate(32))),
             a_w.data.error.eq(by_engine & self.r_error if c.read_error else 0),
             a_r.addr.eq(get),
             self.answer.valid.eq((here != 0) & ~self.reset),

@@ -11,18 +11,21 @@ from .arbiter import RoundRobin
 from .decode import Decoder, pack
 from .faults import FaultSignature
 from .native import Sizes, read_request
-from .queue import level
-from .select import any_of, bits_for, choose, mux_by_index
+from .queue import entry, level
+from .select import any_of, bits_for, choose, mux_by_index, one_hot
 from .write_engine import early_fault
 
 __all__ = ["ReadEngine"]
+
+FIXED = ("MAGIC", "VERSION", "FEATURES", "DIMENSIONS", "CAPACITY")
+"""Registers that never change."""
 
 
 class ReadEngine(wiring.Component):
     """Takes one read per cycle and has the answer two cycles later.
 
     It asks the other components for what they know about the requester, or about the VM that the address names, and
-    chooses. None of its reads changes anything but the fault log.
+    chooses. The only read that acts here is that of a header, which lets its lane pop.
 
     Parameters
     ----------
@@ -34,6 +37,8 @@ class ReadEngine(wiring.Component):
         Granted round robin.
     data : Out(32), good : Out(1), error : Out(1)
         The answer, two cycles after the grant. It counts only if the read is ``good``; a refused one is an ``error``.
+    look : Out(vms * lanes)
+        This lane reads a header: one cycle after the grant.
     fault : Out(FaultSignature)
     own, other, lane, record : Out
         Requester (or the sender that the manager asks about), the VM that the address names, lane, fault record.
@@ -53,6 +58,7 @@ class ReadEngine(wiring.Component):
                 "data": Out(32),
                 "good": Out(1),
                 "error": Out(1),
+                "look": Out(vms * config.lanes),
                 "fault": Out(FaultSignature(config)),
                 "own": Out(vm),
                 "other": Out(vm),
@@ -63,6 +69,7 @@ class ReadEngine(wiring.Component):
                 # mailbox
                 "states": In(2).array(vms),
                 "filled": In(vms),
+                "heads": In(entry(config)).array(vms),
                 "rx_results": In(2 * config.lanes).array(vms),
                 "firsts": In(range(config.depth)).array(vms),
                 "tails": In(range(config.depth)).array(vms),
@@ -133,19 +140,27 @@ class ReadEngine(wiring.Component):
         acts = ~chosen.manager & (guest["HEADER"] | guest["POP"])
         partial = acts & ~chosen.strobes.all()
         self._here, self._request = Signal(ports), Signal(read_request(c))
-        self._first, self._late, self._blank = Signal(4), Signal(4), Signal()
+        self._first, self._late, self._bad = Signal(4), Signal(4), Signal()
+        self._guest, self._payload = Signal(), Signal()
         blank = chosen.strobes == 0  # no access at all
+        first = Mux(blank, Fault.NONE, first)
+        late = Mux(blank, Fault.NONE, Mux(late.any() | chosen.address[2] | ~partial, late, Fault.PARTIAL))
         m.d.sync += [
             self._here.eq(here),
             self._request.eq(chosen),
-            self._blank.eq(blank),
-            self._first.eq(Mux(blank, Fault.NONE, first)),
-            self._late.eq(Mux(blank, Fault.NONE, Mux(late.any() | chosen.address[2] | ~partial, late, Fault.PARTIAL))),
+            self._first.eq(first),
+            self._late.eq(late),
+            self._bad.eq(first.any() | late.any()),
+            self._guest.eq(~chosen.manager & ~blank),
+            self._payload.eq(chosen.direct & chosen.strobes.all()),
         ]
         self._hits = {}
+        fixed = any_of([pack(getattr(guest.page, name)) & guest[name].replicate(32) for name in FIXED])
+        fixed = fixed & (~chosen.manager & ~chosen.address[2]).replicate(32)
+        self._header(m, here, chosen, guest["HEADER"], fixed)
         for decoder, page in ((guest, ~chosen.manager), (manager, chosen.manager)):
             for register in decoder.page.registers:
-                if register.readable and register.name not in ("HEADER", "POP", "WORD"):
+                if register.readable and register.name not in ("HEADER", "POP", "WORD", *FIXED):
                     hit = Signal(name=f"hit_{decoder.page.name}_{register.name.lower()}")
                     m.d.sync += hit.eq(decoder.hit(register) & page & ~chosen.address[2] & ~blank)
                     self._hits[decoder.page.name, register.name] = hit
@@ -174,6 +189,31 @@ class ReadEngine(wiring.Component):
             self.lane.eq(guest.index("RESULT", "lane")),
         ]
 
+    def _header(self, m: Module, here, chosen, hit, fixed):
+        """Stage 2 already: read the header, so that whatever the port passes on next finds the lane fresh."""
+        c = self.config
+        head = Signal(entry(c))
+        looks, shut = Signal(), Signal()
+        self._looked, self._shut, self._early_word = Signal(), Signal(), Signal(32)
+        generation = head.generation if c.manager is not Manager.NONE else 1
+        word = pack(self.sizes.guest_page.HEADER, COUNT=(head.last + 1)[:5], SENDER=head.sender, GENERATION=generation)
+        lane = Decoder(self.sizes.guest_page, chosen.offset).index("HEADER", "lane")
+        by_vm = one_hot(chosen.vm, c.vms, looks & ~shut)
+        m.d.comb += [
+            head.as_value().eq(mux_by_index([item.as_value() for item in self.heads], chosen.vm)),
+            shut.eq(mux_by_index(list(self.states), chosen.vm) == State.CLOSED),
+            looks.eq(
+                here.any() & hit & ~chosen.manager & chosen.allowed & (chosen.address[:3] == 0) & chosen.strobes.all()
+            ),
+            self.look.eq(Cat(bit for own in by_vm for bit in one_hot(lane, c.lanes, own))),
+        ]
+        filled = mux_by_index(list(self.filled), chosen.vm)
+        m.d.sync += [
+            self._looked.eq(looks),
+            self._shut.eq(shut),
+            self._early_word.eq((word & (looks & filled).replicate(32)) | fixed),
+        ]
+
     def _answer(self, m: Module):
         """Stage 3: look and answer."""
         c = self.config
@@ -182,12 +222,10 @@ class ReadEngine(wiring.Component):
         state = Signal(2)
         m.d.comb += [
             state.eq(mux_by_index(list(self.states), request.vm)),
-            # Mail is read here only from a closed VM; its port has looked already.
-            closed.eq(
-                ~request.manager & ~self._blank & ((state == State.CLOSED) | (request.direct & request.strobes.all()))
-            ),
+            # Payload is read here only from a closed VM: its port has looked already, as has stage 2 for a header.
+            closed.eq(self._guest & Mux(self._looked, self._shut, (state == State.CLOSED) | self._payload)),
             refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
-            self.good.eq(~self._first.any() & ~closed & ~self._late.any()),
+            self.good.eq(~self._bad & ~closed),
             self.error.eq(~self.good),
             self.fault.valid.eq(valid & ~self.good),
             self.fault.kind.eq(refused),
@@ -198,7 +236,9 @@ class ReadEngine(wiring.Component):
         words = self._guest_words(state)
         if c.manager is not Manager.NONE:
             words |= self._manager_words()
-        m.d.comb += self.data.eq(any_of([word & self._hits[name].replicate(32) for name, word in words.items()]))
+        m.d.comb += self.data.eq(
+            any_of([word & self._hits[name].replicate(32) for name, word in words.items()] + [self._early_word])
+        )
 
     def _guest_words(self, state) -> dict:
         c, page = self.config, self.sizes.guest_page
@@ -228,8 +268,6 @@ class ReadEngine(wiring.Component):
         }  # fmt: skip
         if c.moderation:
             words["IRQ_MODERATION"] = self.irq_moderation
-        for name in ("MAGIC", "VERSION", "FEATURES", "DIMENSIONS", "CAPACITY"):
-            words[name] = pack(getattr(page, name))
         return {("guest", name): word for name, word in words.items()}
 
     def _credits(self):

@@ -171,13 +171,13 @@ def guest_page(c: Config) -> Page:
         return offset
 
     core = Dim("core", c.cores, 8)
-    lane = Dim("lane", c.lanes, 64)
+    lane = Dim("lane", c.lanes, 32)
     word = Dim("word", c.words, 8)
     dest = Dim("vm", c.vms, 8)
 
     regs.append(Register("IRQ_ENABLE", place(8 * cores), "Sources that raise the line of a core while this VM is resident there.", (
         Field("SOURCES", 0, sources, RW, "One bit per source.", 0),), (core,)))
-    base = place(64 * lanes)
+    base = place(32 * lanes)
     regs += [
         Register("RESULT", base + 0x00, "What became of this lane's commits since the last acknowledge. Never zero.", (
             Field("CODE", 0, 3, RO, "The first refusal, or ACCEPTED if there was none.", Result.ACCEPTED, Result),
@@ -190,15 +190,9 @@ def guest_page(c: Config) -> Page:
             Field("KIND", 7, 1, RA, "What the message carries.", 0, Kind),
             Field("SENDER", 8, 6, RA, "VM-ID of the sender.", 0),
             Field("GENERATION", 16, 8, RA, "The sender's generation when it committed.", 0)), (lane,)),
-        Register("POP", base + 0x18, "Last word of the oldest message. The read removes the message if this lane read its header.", (
-            Field("WORD", 0, 32, RA, "The word; zero where nothing was popped.", 0),), (lane,)),
-        Register("RX_RESULT", base + 0x20, "Outcome of this lane's last pop.", (
+        Register("RX_RESULT", base + 0x18, "Outcome of this lane's last pop.", (
             Field("CODE", 0, 2, RO, "The outcome.", 0, Popped),), (lane,)),
     ]
-    regs.append(Register("WORD", place(8 * words), "Payload of the oldest message; zero beyond its end.", (
-        Field("VALUE", 0, 32, RO, "The word.", None),), (word,)))
-    regs.append(Register("STAGE", place(8 * words * lanes), "Payload of the message that a lane is putting together. Word 0 restarts it.", (
-        Field("VALUE", 0, 32, WO, "The word.", 0),), (Dim("lane", c.lanes, 8 * words), word)))
     base = place(16 * vms)
     peer = Dim("vm", c.vms, 16)
     regs += [
@@ -217,6 +211,17 @@ def guest_page(c: Config) -> Page:
         Dim("kind", 1, 16 * vms),  # 0 plain; the room behind it is for messages that carry a block
         Dim("many", 2, 8 * vms),  # 0: this is the only word; 1: it follows the staged words
         dest)))
+    regs.append(Register("STAGE", place(8 * words * lanes), "Payload of the message that a lane is putting together. Word 0 restarts it.", (
+        Field("VALUE", 0, 32, WO, "The word.", 0),), (Dim("lane", c.lanes, 8 * words), word)))
+    # Payload last: one address bit tells it from all that is read elsewhere, which shortens the way to the block RAM.
+    half = 8 * max(words, lanes)
+    base = place(2 * half)
+    regs += [
+        Register("WORD", base, "Payload of the oldest message; zero beyond its end.", (
+            Field("VALUE", 0, 32, RO, "The word.", None),), (word,)),
+        Register("POP", base + half, "Last word of the oldest message. The read removes the message if this lane read its header.", (
+            Field("WORD", 0, 32, RA, "The word; zero where nothing was popped.", 0),), (Dim("lane", c.lanes, 8),)),
+    ]
     return Page("guest", at, tuple(regs))
 
 
