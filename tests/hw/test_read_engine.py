@@ -14,14 +14,16 @@ PORT = 1
 WHERE = address_map(C, PORT)
 
 
-async def read(ctx, dut, access, direct=0):
-    """Hand a read to the engine; return at the cycle in which it is answered."""
+async def read(ctx, dut, access, direct=0, watch=lambda: None):
+    """Hand a read to the engine; return at the cycle in which it is answered. ``watch`` is called in those before."""
     request = dut.requests[PORT]
     ctx.set(request.payload, access | {"direct": direct})
     ctx.set(request.valid, 1)
     assert ctx.get(request.ready)
+    watch()
     await ctx.tick()
     ctx.set(request.valid, 0)
+    watch()
     await ctx.tick()
 
 
@@ -65,6 +67,50 @@ def test_first_check_that_fails_refuses():
 
     simulate(dut, bench)
     assert seen == {Fault.NO_VM, Fault.UNALIGNED, Fault.NOT_MANAGER, Fault.CLOSED, Fault.UNMAPPED, Fault.DIRECTION}
+
+
+def test_header_lets_its_lane_pop():
+    dut, page = ReadEngine(C), guest_page(C)
+    head = {"slot": 5, "last": 2, "sender": 4, "generation": 77}
+    vm, lane = 3, 1
+    address = WHERE.guest(vm) + page.HEADER.at(lane)
+
+    async def bench(ctx):
+        ctx.set(dut.heads[vm], head)
+        for state, filled, allowed, strobes, upper in product(State, (0, 1), (0, 1), (FULL, 0b0111, 0), (0, 1, 4)):
+            ctx.set(dut.states[vm], state)
+            ctx.set(dut.filled, filled << vm)
+            access = bound(C, PORT, address + upper, vm, allowed=allowed, strobes=strobes)
+            looks = []
+            await read(ctx, dut, access, watch=lambda looks=looks: looks.append(ctx.get(dut.look)))
+            works = state != State.CLOSED and allowed and strobes == FULL and not upper
+            assert looks == [0, (1 << vm * C.lanes + lane) if works else 0]
+            if ctx.get(dut.good):
+                header = page.HEADER.pack(COUNT=3, SENDER=4, GENERATION=77)
+                assert ctx.get(dut.data) == (header if works and filled else 0)
+            else:
+                assert not works
+
+    simulate(dut, bench)
+
+
+def test_header_and_its_lane_are_of_the_same_cycle():
+    """The VM may be closed, or its head go, while the header is on its way: what counts is when the lane looked."""
+    dut, page = ReadEngine(C), guest_page(C)
+
+    async def bench(ctx):
+        access = bound(C, PORT, WHERE.guest(3) + page.HEADER.at(0), 3)
+        for state in (State.OPEN, State.CLOSED):
+            ctx.set(dut.heads[3], {"last": 1, "sender": 2})
+            drive(ctx, dut, filled=1 << 3)
+            ctx.set(dut.states[3], state)
+            await read(ctx, dut, access)
+            ctx.set(dut.states[3], State.CLOSED if state == State.OPEN else State.OPEN)
+            ctx.set(dut.filled, 0)
+            assert ctx.get(dut.good) == (state == State.OPEN)
+            assert state == State.CLOSED or ctx.get(dut.data) == page.HEADER.pack(COUNT=2, SENDER=2)
+
+    simulate(dut, bench)
 
 
 @pytest.mark.parametrize("name", ["HEADER", "POP"])
