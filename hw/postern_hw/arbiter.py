@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .select import lowest
+from .select import any_of, lowest
 
 __all__ = ["RoundRobin"]
 
@@ -40,10 +40,13 @@ class RoundRobin(wiring.Component):
         if self.count == 1:
             m.d.comb += self.grant.eq(self.request)
             return m
-        behind = Signal(self.count - 1)  # bit i: requester i+1 comes after the one granted last
-        masked = Signal(self.count - 1)
-        m.d.comb += masked.eq(self.request[1:] & behind)
-        m.d.comb += self.grant.eq(Mux(masked.any(), Cat(0, lowest(masked)), lowest(self.request)))
+        last = Signal(range(self.count))  # who was granted last
+        with m.Switch(last):
+            for holder in range(self.count):
+                order = [(holder + 1 + i) % self.count for i in range(self.count)]
+                first = lowest(Cat(self.request[i] for i in order))
+                with m.Case(holder):
+                    m.d.comb += [self.grant[i].eq(first[order.index(i)]) for i in range(self.count)]
         with m.If(self.request.any() & self.accept):
-            m.d.sync += behind.eq(Cat(self.grant[: i + 1].any() for i in range(self.count - 1)))
+            m.d.sync += last.eq(any_of([Mux(self.grant[i], i, 0) for i in range(self.count)]))
         return m

@@ -1,7 +1,7 @@
 """Identity: which VM a request belongs to, bound when the port accepts it."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
@@ -23,8 +23,15 @@ def resident(c: Config) -> data.StructLayout:
     return data.StructLayout({"vm": unsigned(bits_for(c.vms)), "valid": 1})
 
 
+COMPILED_BITS = 6
+"""Tags of up to this many bits are looked up in a table of all tags, small and fast; wider ones are compared."""
+
+
 class TagTable(wiring.Component):
     """Match/mask table that maps tags to VM-IDs. After reset entry ``i`` maps tag ``i`` to VM ``i``.
+
+    For narrow tags it is compiled, after reset and after every change, into a table of all tags that each port has a
+    copy of. That takes a cycle per tag, in which ports accept nothing, so that a change takes effect at once.
 
     Parameters
     ----------
@@ -33,9 +40,14 @@ class TagTable(wiring.Component):
     Members
     -------
     entries : Out(tag_entry).array(tags)
+    busy : Out(1)
+        The table is being compiled.
+    tag, known, vm : Out
+        While it is: the tag whose turn it is, and what it means.
+    read_row : In, entry : Out(tag_entry)
+        What the manager reads.
     row : In
-        Which entry the manager addresses; ``entry`` is what it holds.
-    entry : Out(tag_entry)
+        Which entry the manager writes.
     set_match, set_mask, set_vm : In(1)
         Take that part from ``data``, laid out as in the registers.
     data : In(32)
@@ -44,12 +56,17 @@ class TagTable(wiring.Component):
     def __init__(self, config: Config):
         self.config = config
         layout = tag_entry(config)
+        row = unsigned(bits_for(config.tags))
         super().__init__(
             {
                 "entries": Out(layout).array(config.tags),
-                "read_row": In(unsigned(bits_for(config.tags))),
+                "busy": Out(1),
+                "tag": Out(config.tag_bits),
+                "known": Out(1),
+                "vm": Out(unsigned(bits_for(config.vms))),
+                "read_row": In(row),
                 "entry": Out(layout),
-                "row": In(unsigned(bits_for(config.tags))),
+                "row": In(row),
                 "set_match": In(1),
                 "set_mask": In(1),
                 "set_vm": In(1),
@@ -75,7 +92,26 @@ class TagTable(wiring.Component):
             with m.If(self.set_vm & chosen):
                 m.d.sync += [kept[i].vm.eq(self.data), kept[i].valid.eq(self.data[31])]
         m.d.comb += self.entry.as_value().eq(mux_by_index([item.as_value() for item in kept], self.read_row))
+
+        if c.tag_bits <= COMPILED_BITS:
+            compiling = Signal(init=1)
+            m.d.comb += [self.busy.eq(compiling), *look_up(self.tag, kept, self.known, self.vm)]
+            with m.If(compiling):
+                m.d.sync += [self.tag.eq(self.tag + 1), compiling.eq(~self.tag.all())]
+            with m.If(self.set_match | self.set_mask | self.set_vm):
+                m.d.sync += [self.tag.eq(0), compiling.eq(1)]
         return m
+
+
+def look_up(tag, entries, known, vm):
+    """Return the statements that set ``known`` and ``vm`` by the lowest entry that matches ``tag``."""
+    matches, first = Signal(len(entries)), Signal(len(entries))
+    return [
+        matches.eq(Cat(entry.valid & (((tag ^ entry.match) & entry.mask) == 0) for entry in entries)),
+        first.eq(lowest(matches)),
+        known.eq(matches.any()),
+        vm.eq(choose(first, [entry.vm for entry in entries])),
+    ]
 
 
 class Binding(wiring.Component):
@@ -91,7 +127,7 @@ class Binding(wiring.Component):
     -------
     address, tag, secure : In
         Of the request.
-    entries : In(tag_entry).array(tags)
+    entries, compiling, compiled_tag, compiled_known, compiled_vm : In
         The tag table.
     resident : In(resident)
         Who runs on the core of this port.
@@ -118,6 +154,10 @@ class Binding(wiring.Component):
                 "tag": In(config.tag_bits if sideband else 1),
                 "secure": In(1),
                 "entries": In(tag_entry(config)).array(config.tags),
+                "compiling": In(1),
+                "compiled_tag": In(config.tag_bits),
+                "compiled_known": In(1),
+                "compiled_vm": In(unsigned(sizes.vm_bits)),
                 "resident": In(resident(config)),
                 "known": Out(1),
                 "vm": Out(unsigned(sizes.vm_bits)),
@@ -151,14 +191,22 @@ class Binding(wiring.Component):
                     self.offset.eq(in_page),
                 ]
         else:
-            entries = [self.entries[i] for i in range(c.tags)]
-            matches, first = Signal(c.tags), Signal(c.tags)
-            m.d.comb += [
-                matches.eq(Cat(entry.valid & (((self.tag ^ entry.match) & entry.mask) == 0) for entry in entries)),
-                first.eq(lowest(matches)),
-                self.known.eq(matches.any()),
-                self.vm.eq(choose(first, [entry.vm for entry in entries])),
-            ]
+            if c.tag_bits <= COMPILED_BITS:
+                meaning = data.StructLayout({"known": 1, "vm": len(self.vm)})
+                m.submodules.meanings = meanings = memory.Memory(shape=meaning, depth=1 << c.tag_bits, init=[])
+                w_port, r_port = meanings.write_port(), meanings.read_port(domain="comb")
+                m.d.comb += [
+                    w_port.en.eq(self.compiling),
+                    w_port.addr.eq(self.compiled_tag),
+                    w_port.data.known.eq(self.compiled_known),
+                    w_port.data.vm.eq(self.compiled_vm),
+                    r_port.addr.eq(self.tag),
+                    self.known.eq(r_port.data.known),
+                    self.vm.eq(r_port.data.vm),
+                ]
+            else:
+                entries = [self.entries[i] for i in range(c.tags)]
+                m.d.comb += look_up(self.tag, entries, self.known, self.vm)
 
         manages = {
             Manager.NONE: 0,

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from postern_spec.config import Config, Manager
+from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
 
 from .decode import Decoder
@@ -51,7 +51,7 @@ class Port(wiring.Component):
     ready : In(1)
         Tables are filled; nothing is accepted before.
     fill, fill_row : In
-    entries, resident : In
+    entries, compiling, compiled_tag, compiled_known, compiled_vm, resident : In
         What identity is taken from.
     open : In(vms)
         VMs whose accesses act.
@@ -95,6 +95,10 @@ class Port(wiring.Component):
                 "fill": In(1),
                 "fill_row": In(fill_bits(config)),
                 "entries": In(tag_entry(config)).array(config.tags),
+                "compiling": In(1),
+                "compiled_tag": In(config.tag_bits),
+                "compiled_known": In(1),
+                "compiled_vm": In(unsigned(sizes.vm_bits)),
                 "resident": In(resident(config)),
                 "open": In(config.vms),
                 "tear": In(config.vms),
@@ -155,10 +159,15 @@ class Port(wiring.Component):
         ]
         m.d.comb += [binding.entries[i].eq(self.entries[i]) for i in range(c.tags)]
         m.d.comb += [
+            getattr(binding, key).eq(getattr(self, key))
+            for key in ("compiling", "compiled_tag", "compiled_known", "compiled_vm")
+        ]
+        m.d.comb += [
             getattr(incoming, k).eq(getattr(binding, k)) for k in ("offset", "manager", "allowed", "known", "vm")
         ]
         usable = Signal(name=f"{name}_usable")
-        m.d.comb += usable.eq(self.ready & ~self.reset)
+        sideband = c.ports[self.index].identity is Identity.SIDEBAND
+        m.d.comb += usable.eq(self.ready & ~self.reset & (~self.compiling if sideband else 1))
         go = Signal(name=f"{name}_go")
         if not c.request_register:
             if "data" in extra:

@@ -151,6 +151,12 @@ class Postern(wiring.Component):
             ]
             if self.tags is not None:
                 m.d.comb += [port.entries[i].eq(self.tags.entries[i]) for i in range(c.tags)]
+                m.d.comb += [
+                    port.compiling.eq(self.tags.busy),
+                    port.compiled_tag.eq(self.tags.tag),
+                    port.compiled_known.eq(self.tags.known),
+                    port.compiled_vm.eq(self.tags.vm),
+                ]
 
     def _queues(self, m: Module):
         c, writer, reader = self.config, self.writer, self.reader
