@@ -17,6 +17,8 @@ def test_whoever_was_granted_goes_to_the_end_of_the_line(count):
     line = deque(range(count))
 
     async def bench(ctx):
+        drive(ctx, dut, request=1 << count - 1, accept=1)  # now everybody else is before the last one
+        await ctx.tick()
         for _ in range(300):
             wants = {who for who in range(count) if coin(random, 0.5)}
             accept = coin(random, 0.7)

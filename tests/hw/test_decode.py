@@ -16,7 +16,15 @@ CONFIGURATIONS = {
     "small": preset("small"),
     "default": preset("default"),
     "odd": Config(ports=SIDEBAND, vms=5, lanes=3, words=5, depth=3, tag_entries=3, moderation=True),
-    "halves": Config(ports=(Port(identity=Identity.PAGE),), vms=35, lanes=1, words=1, depth=2, manager=Manager.PAGE),
+    "halves": Config(
+        ports=(Port(identity=Identity.PAGE),),
+        vms=35,
+        lanes=1,
+        words=1,
+        depth=2,
+        page_stride=65536,
+        manager=Manager.PAGE,
+    ),
 }
 PAGES = {
     f"{name}-{page.name}": page

@@ -9,7 +9,7 @@ from postern_spec.regmap import address_map, guest_page, manager_page
 
 from .support import drive, simulate
 
-VMS, TAGS, TAG_BITS = 5, 6, 3
+VMS, TAGS, TAG_BITS = 5, 6, 7
 PORTS = tuple(Port(identity=identity, vm=3) for identity in Identity)
 
 
@@ -67,7 +67,7 @@ def test_binding(port, manager):
             entries = [
                 {
                     "match": random.getrandbits(TAG_BITS),
-                    "mask": random.choice((7, 6, 4)),
+                    "mask": random.choice((0b111, 0b1000010, 0b1)),
                     "vm": random.randrange(VMS),
                     "valid": random.getrandbits(1),
                 }
