@@ -2,6 +2,7 @@
 from random import Random
 
 import pytest
+from amaranth.hdl import Module
 
 from postern_hw.identity import Binding, TagTable
 from postern_spec.config import Config, Identity, Manager, Port
@@ -142,3 +143,43 @@ def test_tag_table(vms, tags, tag_bits):
 def read(ctx, entry):
     entry = ctx.get(entry)
     return {key: entry[key] for key in ("match", "mask", "vm", "valid")}
+
+
+@pytest.mark.parametrize(("tags", "tag_bits"), [(6, 3), (2, 6)])
+def test_narrow_tags_are_compiled_after_every_change(tags, tag_bits):
+    c = Config(ports=(Port(),), vms=VMS, depth=2, tag_entries=tags, tag_bits=tag_bits)
+    table, binding, random = TagTable(c), Binding(c, 0), Random(tag_bits)
+    m = Module()
+    m.submodules.table, m.submodules.binding = table, binding
+    m.d.comb += [
+        binding.compiling.eq(table.busy),
+        binding.compiled_tag.eq(table.tag),
+        binding.compiled_known.eq(table.known),
+        binding.compiled_vm.eq(table.vm),
+    ]
+
+    async def bench(ctx):
+        for _ in range(40):
+            cycles = 0
+            while ctx.get(table.busy):  # ports accept nothing meanwhile
+                await ctx.tick()
+                cycles += 1
+            assert 1 <= cycles <= 1 << tag_bits
+            entries = [read(ctx, table.entries[i]) for i in range(tags)]
+            for tag in range(1 << tag_bits):
+                ctx.set(binding.tag, tag)
+                vm = lowest_match(entries, tag)
+                assert (ctx.get(binding.known), ctx.get(binding.vm)) == (vm is not None, vm or 0)
+            for _ in range(random.randint(1, 3)):  # the next change may come while the last one is compiled
+                does = random.choice(("set_match", "set_mask", "set_vm"))
+                word = (
+                    random.randrange(VMS) | random.getrandbits(1) << 31 if does == "set_vm" else random.getrandbits(6)
+                )
+                drive(ctx, table, row=random.randrange(tags), data=word, **{does: 1})
+                await ctx.tick()
+                ctx.set(getattr(table, does), 0)
+                assert ctx.get(table.busy)
+                for _ in range(random.randrange(3)):
+                    await ctx.tick()
+
+    simulate(m, bench)
