@@ -378,7 +378,7 @@ class Port(wiring.Component):
             pops.eq(flags["pop"] & full),
             reads.eq((flags["word"] & ~none) | pops),
             ready.eq(valid & room),
-            # Asked for even where there is nothing to read: what comes is masked in time, and the way is shorter. Only a
+            # Asked for even where nothing is to be read: what comes is masked in time, and the way is shorter. Only a
             # pop that is about to be decided must be waited for, because the head may change.
             self.r_pool.request.eq(offered & room & flags["near_read"] & ~popping),
             self.r_pool.slot.eq(slot),
