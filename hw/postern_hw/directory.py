@@ -179,7 +179,8 @@ class Directory(wiring.Component):
 
         # Commands.
         after = Signal(2)
-        opens, wraps = Signal(), Signal()
+        opens = Signal()
+        wraps = Signal()
         m.d.comb += [
             opens.eq(self.command & (self.data == Command.OPEN) & ~self.refuse),
             wraps.eq(self.target_generation == 255),
@@ -202,7 +203,8 @@ class Directory(wiring.Component):
             with m.Case(Command.CLOSE):
                 m.d.comb += [self.refuse.eq((state == State.CLOSED) | ~self.empty), after.eq(State.CLOSED)]
 
-        done, ends = Signal(), Signal()
+        done = Signal()
+        ends = Signal()
         m.d.comb += [
             done.eq(self.command & ~self.refuse & (self.data != Command.OPEN)),
             self.walk_last.eq(self.walk_step == self.steps(c) - 1),

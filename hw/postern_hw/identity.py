@@ -105,7 +105,8 @@ class TagTable(wiring.Component):
 
 def look_up(tag, entries, known, vm):
     """Return the statements that set ``known`` and ``vm`` by the lowest entry that matches ``tag``."""
-    matches, first = Signal(len(entries)), Signal(len(entries))
+    matches = Signal(len(entries))
+    first = Signal(len(entries))
     return [
         matches.eq(Cat(entry.valid & (((tag ^ entry.match) & entry.mask) == 0) for entry in entries)),
         first.eq(lowest(matches)),

@@ -170,8 +170,10 @@ class Interrupts(wiring.Component):
                         m.d.sync += [slot.vm.eq(self.data), slot.valid.eq(self.data[31])]
 
     def _moderate(self, m: Module, vm: int, own):
-        count, time = Signal(9, name=f"count_{vm}"), Signal(16, name=f"time_{vm}")
-        timer, expired = Signal(16, name=f"timer_{vm}"), Signal(name=f"expired_{vm}")
+        count = Signal(9, name=f"count_{vm}")
+        time = Signal(16, name=f"time_{vm}")
+        timer = Signal(16, name=f"timer_{vm}")
+        expired = Signal(name=f"expired_{vm}")
         with m.If(own & self.set_moderation):
             m.d.sync += [count.eq(self.data), time.eq(self.data[16:])]
         with m.If(self.closed[vm]):

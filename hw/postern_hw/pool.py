@@ -168,7 +168,8 @@ class Pool(wiring.Component):
             for p in range(len(self.w)):
                 w_grants[p].append(granted[p])
                 r_grants[p].append(r_arbiter.grant[p])
-                taken, kept = Signal(name=f"taken_{bank}_{p}"), Signal(name=f"kept_{bank}_{p}")
+                taken = Signal(name=f"taken_{bank}_{p}")
+                kept = Signal(name=f"kept_{bank}_{p}")
                 m.d.sync += [taken.eq(r_arbiter.grant[p]), kept.eq(taken & self.r[p].keep)]
                 words[p].append(word & kept.replicate(32))
 

@@ -250,7 +250,8 @@ class Port(wiring.Component):
             lane_count, sizes.slot_bits, readers=1, init=initial, fill_bits=len(self.fill_row)
         )
         m.submodules.states = states = Table(lane_count, state.size, readers=1, init=None, fill_bits=len(self.fill_row))
-        kept, following = data.View(state, states.read(m, 0, lane)), Signal(state)
+        kept = data.View(state, states.read(m, 0, lane))
+        following = Signal(state)
         busy = Signal(lane_count)  # beside the table, because many can be emptied at once
         spare = Signal(sizes.slot_bits, init=base)
         spare_here = Signal(init=1)
@@ -265,11 +266,13 @@ class Port(wiring.Component):
         count = kept.count
         holding = is_busy & ~kept.torn
 
-        none, full = Signal(), Signal()
+        none = Signal()
+        full = Signal()
         many = self._index("COMMIT", "many", request)
         staged_word = self._index("STAGE", "word", request)[: sizes.word_bits]
         torn = Signal()
-        staged, slow = Signal(), Signal()
+        staged = Signal()
+        slow = Signal()
         m.d.comb += [
             none.eq(request.strobes == 0),
             full.eq(request.strobes.all()),
@@ -283,7 +286,9 @@ class Port(wiring.Component):
             m.d.sync += [slow.eq(0), dropped.eq(0)]
         with m.Elif(self.reset):
             m.d.sync += dropped.eq(slow)
-        able, ready, diverted = Signal(), Signal(), Signal()
+        able = Signal()
+        ready = Signal()
+        diverted = Signal()
         pending = Signal(range(ANSWERS + 1))
         m.d.comb += [
             able.eq(~pending[-1] & ~slow),  # one answer more each is on its way from pool and engine
@@ -331,7 +336,8 @@ class Port(wiring.Component):
         here = Signal(lane_count)
         m.d.comb += here.eq(Cat(one_hot(lane, lane_count)))
         tear = Cat(self.tear[vm] for vm in self.vms for _ in range(pow2(c.lanes)))
-        set_busy, clear_busy = Signal(), Signal()
+        set_busy = Signal()
+        clear_busy = Signal()
         first, follows = (staged_word == 0), holding & (staged_word == count)
         m.d.comb += [
             set_busy.eq(go & flags["stage"] & ~none),
@@ -368,10 +374,15 @@ class Port(wiring.Component):
         head = self._of_vm([Cat(item.slot, item.last) for item in self.head], request.vm)
         slot, last = head[: sizes.slot_bits], head[sizes.slot_bits :]
 
-        none, full = Signal(), Signal()
+        none = Signal()
+        full = Signal()
         word = self._index("WORD", "word", request)[: sizes.word_bits]
-        pops, reads, popping = Signal(), Signal(), Signal()
-        room, ready, diverted = Signal(), Signal(), Signal()
+        pops = Signal()
+        reads = Signal()
+        popping = Signal()
+        room = Signal()
+        ready = Signal()
+        diverted = Signal()
         m.d.comb += [
             none.eq(request.strobes == 0),
             full.eq(request.strobes.all()),
@@ -410,8 +421,11 @@ class Port(wiring.Component):
         ]
 
         # Stage 2: the word comes out of the pool, and a pop is decided.
-        second, showing, engaged = Signal(), Signal(), Signal()
-        pop_lane, pop_vm = Signal(unsigned(sizes.lane_bits)), Signal(unsigned(sizes.vm_bits))
+        second = Signal()
+        showing = Signal()
+        engaged = Signal()
+        pop_lane = Signal(unsigned(sizes.lane_bits))
+        pop_vm = Signal(unsigned(sizes.vm_bits))
         m.d.sync += [
             second.eq(go),
             popping.eq(go & payload_read & pops),
@@ -426,15 +440,19 @@ class Port(wiring.Component):
         m.d.comb += self.r_pool.keep.eq(showing & (~popping | (self.take & self.fresh).any()))
 
         # Stage 3: what was read is put together with the answer of the engine.
-        third, by_engine = Signal(), Signal()
+        third = Signal()
+        by_engine = Signal()
         m.d.sync += [third.eq(second & ~self.reset), by_engine.eq(engaged)]
 
         # Answers wait here until the bus takes them: usually for the one cycle in which they are there.
         m.submodules.answers = answers = memory.Memory(shape=read_response(), depth=RESPONSES, init=[])
         a_w, a_r = answers.write_port(), answers.read_port(domain="comb")
-        outstanding, here = Signal(range(RESPONSES + 1)), Signal(range(RESPONSES + 1))
-        put, get = Signal(range(RESPONSES)), Signal(range(RESPONSES))
-        arrives, delivered = Signal(), Signal()
+        outstanding = Signal(range(RESPONSES + 1))
+        here = Signal(range(RESPONSES + 1))
+        put = Signal(range(RESPONSES))
+        get = Signal(range(RESPONSES))
+        arrives = Signal()
+        delivered = Signal()
         m.d.comb += [
             arrives.eq(third & ~self.reset),
             a_w.en.eq(arrives),

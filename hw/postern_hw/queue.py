@@ -230,7 +230,9 @@ class Queue(wiring.Component):
 
         # Whether a sender has a credit left is asked for by every commit: it is kept, one bit each.
         spent = Signal(senders, init=sum(1 << row for row in range(senders) if granted[row] == 0))
-        used, same, fills = Signal(count), Signal(), Signal()
+        used = Signal(count)
+        same = Signal()
+        fills = Signal()
         m.d.comb += [
             used.eq(self.sent - self.gone),
             same.eq(self.popped & (owner == self.sender)),

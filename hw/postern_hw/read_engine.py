@@ -120,7 +120,8 @@ class ReadEngine(wiring.Component):
         c, sizes = self.config, self.sizes
         ports = len(self.requests)
         m.submodules.arbiter = arbiter = RoundRobin(ports)
-        here, chosen = Signal(ports), Signal(read_request(c))
+        here = Signal(ports)
+        chosen = Signal(read_request(c))
         m.d.comb += [
             arbiter.request.eq(Cat(request.valid for request in self.requests)),
             arbiter.accept.eq(1),
@@ -139,9 +140,13 @@ class ReadEngine(wiring.Component):
         first, late = early_fault(chosen, either(lambda register: True), either(lambda register: register.readable))
         acts = ~chosen.manager & (guest["HEADER"] | guest["POP"])
         partial = acts & ~chosen.strobes.all()
-        self._here, self._request = Signal(ports), Signal(read_request(c))
-        self._first, self._late, self._bad = Signal(4), Signal(4), Signal()
-        self._guest, self._payload = Signal(), Signal()
+        self._here = Signal(ports)
+        self._request = Signal(read_request(c))
+        self._first = Signal(4)
+        self._late = Signal(4)
+        self._bad = Signal()
+        self._guest = Signal()
+        self._payload = Signal()
         blank = chosen.strobes == 0  # no access at all
         first = Mux(blank, Fault.NONE, first)
         late = Mux(blank, Fault.NONE, Mux(late.any() | chosen.address[2] | ~partial, late, Fault.PARTIAL))
@@ -165,7 +170,8 @@ class ReadEngine(wiring.Component):
                     m.d.sync += hit.eq(decoder.hit(register) & page & ~chosen.address[2] & ~blank)
                     self._hits[decoder.page.name, register.name] = hit
 
-        own, other = Signal(unsigned(sizes.vm_bits)), Signal(unsigned(sizes.vm_bits))
+        own = Signal(unsigned(sizes.vm_bits))
+        other = Signal(unsigned(sizes.vm_bits))
         core = guest.index("IRQ_ENABLE", "core")
         m.d.comb += [own.eq(chosen.vm), other.eq(guest.index("PEER", "vm"))]
         if c.manager is not Manager.NONE:
@@ -193,8 +199,11 @@ class ReadEngine(wiring.Component):
         """Stage 2 already: read the header, so that whatever the port passes on next finds the lane fresh."""
         c = self.config
         head = Signal(entry(c))
-        looks, shut = Signal(), Signal()
-        self._looked, self._shut, self._early_word = Signal(), Signal(), Signal(32)
+        looks = Signal()
+        shut = Signal()
+        self._looked = Signal()
+        self._shut = Signal()
+        self._early_word = Signal(32)
         generation = head.generation if c.manager is not Manager.NONE else 1
         word = pack(self.sizes.guest_page.HEADER, COUNT=(head.last + 1)[:5], SENDER=head.sender, GENERATION=generation)
         lane = Decoder(self.sizes.guest_page, chosen.offset).index("HEADER", "lane")
@@ -218,7 +227,8 @@ class ReadEngine(wiring.Component):
         """Stage 3: look and answer."""
         c = self.config
         request, valid = self._request, self._here.any()
-        closed, refused = Signal(), Signal(4)
+        closed = Signal()
+        refused = Signal(4)
         state = Signal(2)
         m.d.comb += [
             state.eq(mux_by_index(list(self.states), request.vm)),

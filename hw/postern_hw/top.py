@@ -102,7 +102,8 @@ class Postern(wiring.Component):
         """Fill the tables after reset, all at once, a row per cycle."""
         c = self.config
         rows = max(c.depth, c.vms * pow2(c.lanes))
-        filling, row = Signal(init=1), Signal(fill_bits(c))
+        filling = Signal(init=1)
+        row = Signal(fill_bits(c))
         with m.If(filling):
             m.d.sync += [row.eq(row + 1), filling.eq(row != rows - 1)]
         filled = [self.directory, self.doorbells, self.writer, *self.queues, *self.ports]

@@ -239,7 +239,10 @@ class WriteEngine(wiring.Component):
         def either(wanted):
             return Mux(request.manager, manager.any(wanted), guest.any(wanted))
 
-        self._first, self._late, self._hit, self._blank = Signal(4), Signal(4), {}, Signal()
+        self._first = Signal(4)
+        self._late = Signal(4)
+        self._hit = {}
+        self._blank = Signal()
         first, late = early_fault(request, either(lambda register: True), either(lambda register: register.writable))
         partial = ~request.strobes.all() & ~request.address[2]
         blank = request.strobes == 0  # no access at all
@@ -254,7 +257,8 @@ class WriteEngine(wiring.Component):
                     self._hit[register.name] = hit = Signal(name=f"hit_{register.name.lower()}")
                     m.d.sync += hit.eq(decoder.hit(register) & own & ~request.address[2] & ~blank)
 
-        choice, sender = Signal(8), Signal(unsigned(sizes.vm_bits))
+        choice = Signal(8)
+        sender = Signal(unsigned(sizes.vm_bits))
         m.d.comb += [sender.eq(request.vm), choice.eq(request.vm)]
         with m.If(~request.manager & guest["RING"]):
             m.d.comb += choice.eq(Mux(request.data[8:].any(), 255, request.data[:8]))

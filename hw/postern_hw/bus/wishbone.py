@@ -55,7 +55,10 @@ class Wishbone(wiring.Component):
         outstanding = Signal(range(OUTSTANDING + 1))
         writing = Signal()  # direction of what is outstanding
         swallow = Signal()  # its cycle is over
-        offered, accepted, done, may = Signal(), Signal(), Signal(), Signal()
+        offered = Signal()
+        accepted = Signal()
+        done = Signal()
+        may = Signal()
         address = Cat(Const(0, 2), self.adr)
         m.d.comb += [
             offered.eq(self.cyc & self.stb),
