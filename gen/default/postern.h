@@ -193,7 +193,7 @@ enum postern_fault {
 #define POSTERN_IRQ_ENABLE_SOURCES_MASK 0x0000001Fu
 
 /* What became of this lane's commits since the last acknowledge. Never zero. */
-#define POSTERN_RESULT_OFFSET(lane) (0x100u + 64u * (lane))
+#define POSTERN_RESULT_OFFSET(lane) (0x100u + 32u * (lane))
 #define POSTERN_RESULT_CODE_LSB 0u
 #define POSTERN_RESULT_CODE_MASK 0x00000007u
 #define POSTERN_RESULT_VM_LSB 8u
@@ -202,12 +202,12 @@ enum postern_fault {
 #define POSTERN_RESULT_COUNT_MASK 0x00FF0000u
 
 /* Acknowledges RESULT: the lane accepts again and COUNT restarts. */
-#define POSTERN_ACK_OFFSET(lane) (0x108u + 64u * (lane))
+#define POSTERN_ACK_OFFSET(lane) (0x108u + 32u * (lane))
 #define POSTERN_ACK_VALUE_LSB 0u
 #define POSTERN_ACK_VALUE_MASK 0xFFFFFFFFu
 
 /* Header of the oldest message, zero if there is none. The read lets this lane pop it. The read acts. */
-#define POSTERN_HEADER_OFFSET(lane) (0x110u + 64u * (lane))
+#define POSTERN_HEADER_OFFSET(lane) (0x110u + 32u * (lane))
 #define POSTERN_HEADER_COUNT_LSB 0u
 #define POSTERN_HEADER_COUNT_MASK 0x0000001Fu
 #define POSTERN_HEADER_KIND_LSB 7u
@@ -217,28 +217,13 @@ enum postern_fault {
 #define POSTERN_HEADER_GENERATION_LSB 16u
 #define POSTERN_HEADER_GENERATION_MASK 0x00FF0000u
 
-/* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
-#define POSTERN_POP_OFFSET(lane) (0x118u + 64u * (lane))
-#define POSTERN_POP_WORD_LSB 0u
-#define POSTERN_POP_WORD_MASK 0xFFFFFFFFu
-
 /* Outcome of this lane's last pop. */
-#define POSTERN_RX_RESULT_OFFSET(lane) (0x120u + 64u * (lane))
+#define POSTERN_RX_RESULT_OFFSET(lane) (0x118u + 32u * (lane))
 #define POSTERN_RX_RESULT_CODE_LSB 0u
 #define POSTERN_RX_RESULT_CODE_MASK 0x00000003u
 
-/* Payload of the oldest message; zero beyond its end. */
-#define POSTERN_WORD_OFFSET(word) (0x180u + 8u * (word))
-#define POSTERN_WORD_VALUE_LSB 0u
-#define POSTERN_WORD_VALUE_MASK 0xFFFFFFFFu
-
-/* Payload of the message that a lane is putting together. Word 0 restarts it. */
-#define POSTERN_STAGE_OFFSET(lane, word) (0x200u + 128u * (lane) + 8u * (word))
-#define POSTERN_STAGE_VALUE_LSB 0u
-#define POSTERN_STAGE_VALUE_MASK 0xFFFFFFFFu
-
 /* A VM that this one may send to; zero for any other. A write acknowledges a generation. */
-#define POSTERN_PEER_OFFSET(vm) (0x300u + 16u * (vm))
+#define POSTERN_PEER_OFFSET(vm) (0x180u + 16u * (vm))
 #define POSTERN_PEER_GENERATION_LSB 0u
 #define POSTERN_PEER_GENERATION_MASK 0x000000FFu
 #define POSTERN_PEER_REACHABLE_LSB 8u
@@ -249,16 +234,31 @@ enum postern_fault {
 #define POSTERN_PEER_ACKNOWLEDGED_MASK 0x00000400u
 
 /* Messages that this VM could still send to a VM that it may reach. */
-#define POSTERN_CREDIT_OFFSET(vm) (0x308u + 16u * (vm))
+#define POSTERN_CREDIT_OFFSET(vm) (0x188u + 16u * (vm))
 #define POSTERN_CREDIT_AVAILABLE_LSB 0u
 #define POSTERN_CREDIT_AVAILABLE_MASK 0x000001FFu
 #define POSTERN_CREDIT_LIMIT_LSB 16u
 #define POSTERN_CREDIT_LIMIT_MASK 0x01FF0000u
 
 /* Last word of a message: the write sends it. */
-#define POSTERN_COMMIT_OFFSET(lane, kind, many, vm) (0x400u + 256u * (lane) + 128u * (kind) + 64u * (many) + 8u * (vm))
+#define POSTERN_COMMIT_OFFSET(lane, kind, many, vm) (0x200u + 256u * (lane) + 128u * (kind) + 64u * (many) + 8u * (vm))
 #define POSTERN_COMMIT_WORD_LSB 0u
 #define POSTERN_COMMIT_WORD_MASK 0xFFFFFFFFu
+
+/* Payload of the message that a lane is putting together. Word 0 restarts it. */
+#define POSTERN_STAGE_OFFSET(lane, word) (0x400u + 128u * (lane) + 8u * (word))
+#define POSTERN_STAGE_VALUE_LSB 0u
+#define POSTERN_STAGE_VALUE_MASK 0xFFFFFFFFu
+
+/* Payload of the oldest message; zero beyond its end. */
+#define POSTERN_WORD_OFFSET(word) (0x500u + 8u * (word))
+#define POSTERN_WORD_VALUE_LSB 0u
+#define POSTERN_WORD_VALUE_MASK 0xFFFFFFFFu
+
+/* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
+#define POSTERN_POP_OFFSET(lane) (0x580u + 8u * (lane))
+#define POSTERN_POP_WORD_LSB 0u
+#define POSTERN_POP_WORD_MASK 0xFFFFFFFFu
 
 /* The manager page. */
 
@@ -507,24 +507,9 @@ static inline uint32_t postern_read_header(uintptr_t guest, uint32_t lane)
     return postern_read32(guest, POSTERN_HEADER_OFFSET(lane));
 }
 
-static inline uint32_t postern_read_pop(uintptr_t guest, uint32_t lane)
-{
-    return postern_read32(guest, POSTERN_POP_OFFSET(lane));
-}
-
 static inline uint32_t postern_read_rx_result(uintptr_t guest, uint32_t lane)
 {
     return postern_read32(guest, POSTERN_RX_RESULT_OFFSET(lane));
-}
-
-static inline uint32_t postern_read_word(uintptr_t guest, uint32_t word)
-{
-    return postern_read32(guest, POSTERN_WORD_OFFSET(word));
-}
-
-static inline void postern_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
-{
-    postern_write32(guest, POSTERN_STAGE_OFFSET(lane, word), value);
 }
 
 static inline uint32_t postern_read_peer(uintptr_t guest, uint32_t vm)
@@ -545,6 +530,21 @@ static inline uint32_t postern_read_credit(uintptr_t guest, uint32_t vm)
 static inline void postern_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
 {
     postern_write32(guest, POSTERN_COMMIT_OFFSET(lane, kind, many, vm), value);
+}
+
+static inline void postern_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
+{
+    postern_write32(guest, POSTERN_STAGE_OFFSET(lane, word), value);
+}
+
+static inline uint32_t postern_read_word(uintptr_t guest, uint32_t word)
+{
+    return postern_read32(guest, POSTERN_WORD_OFFSET(word));
+}
+
+static inline uint32_t postern_read_pop(uintptr_t guest, uint32_t lane)
+{
+    return postern_read32(guest, POSTERN_POP_OFFSET(lane));
 }
 
 /* Registers of the manager page. */

@@ -185,7 +185,7 @@ enum postern_small_fault {
 #define POSTERN_SMALL_IRQ_ENABLE_SOURCES_MASK 0x0000001Fu
 
 /* What became of this lane's commits since the last acknowledge. Never zero. */
-#define POSTERN_SMALL_RESULT_OFFSET(lane) (0x100u + 64u * (lane))
+#define POSTERN_SMALL_RESULT_OFFSET(lane) (0xE0u + 32u * (lane))
 #define POSTERN_SMALL_RESULT_CODE_LSB 0u
 #define POSTERN_SMALL_RESULT_CODE_MASK 0x00000007u
 #define POSTERN_SMALL_RESULT_VM_LSB 8u
@@ -194,12 +194,12 @@ enum postern_small_fault {
 #define POSTERN_SMALL_RESULT_COUNT_MASK 0x00FF0000u
 
 /* Acknowledges RESULT: the lane accepts again and COUNT restarts. */
-#define POSTERN_SMALL_ACK_OFFSET(lane) (0x108u + 64u * (lane))
+#define POSTERN_SMALL_ACK_OFFSET(lane) (0xE8u + 32u * (lane))
 #define POSTERN_SMALL_ACK_VALUE_LSB 0u
 #define POSTERN_SMALL_ACK_VALUE_MASK 0xFFFFFFFFu
 
 /* Header of the oldest message, zero if there is none. The read lets this lane pop it. The read acts. */
-#define POSTERN_SMALL_HEADER_OFFSET(lane) (0x110u + 64u * (lane))
+#define POSTERN_SMALL_HEADER_OFFSET(lane) (0xF0u + 32u * (lane))
 #define POSTERN_SMALL_HEADER_COUNT_LSB 0u
 #define POSTERN_SMALL_HEADER_COUNT_MASK 0x0000001Fu
 #define POSTERN_SMALL_HEADER_KIND_LSB 7u
@@ -209,28 +209,13 @@ enum postern_small_fault {
 #define POSTERN_SMALL_HEADER_GENERATION_LSB 16u
 #define POSTERN_SMALL_HEADER_GENERATION_MASK 0x00FF0000u
 
-/* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
-#define POSTERN_SMALL_POP_OFFSET(lane) (0x118u + 64u * (lane))
-#define POSTERN_SMALL_POP_WORD_LSB 0u
-#define POSTERN_SMALL_POP_WORD_MASK 0xFFFFFFFFu
-
 /* Outcome of this lane's last pop. */
-#define POSTERN_SMALL_RX_RESULT_OFFSET(lane) (0x120u + 64u * (lane))
+#define POSTERN_SMALL_RX_RESULT_OFFSET(lane) (0xF8u + 32u * (lane))
 #define POSTERN_SMALL_RX_RESULT_CODE_LSB 0u
 #define POSTERN_SMALL_RX_RESULT_CODE_MASK 0x00000003u
 
-/* Payload of the oldest message; zero beyond its end. */
-#define POSTERN_SMALL_WORD_OFFSET(word) (0x140u + 8u * (word))
-#define POSTERN_SMALL_WORD_VALUE_LSB 0u
-#define POSTERN_SMALL_WORD_VALUE_MASK 0xFFFFFFFFu
-
-/* Payload of the message that a lane is putting together. Word 0 restarts it. */
-#define POSTERN_SMALL_STAGE_OFFSET(lane, word) (0x160u + 32u * (lane) + 8u * (word))
-#define POSTERN_SMALL_STAGE_VALUE_LSB 0u
-#define POSTERN_SMALL_STAGE_VALUE_MASK 0xFFFFFFFFu
-
 /* A VM that this one may send to; zero for any other. A write acknowledges a generation. */
-#define POSTERN_SMALL_PEER_OFFSET(vm) (0x180u + 16u * (vm))
+#define POSTERN_SMALL_PEER_OFFSET(vm) (0x100u + 16u * (vm))
 #define POSTERN_SMALL_PEER_GENERATION_LSB 0u
 #define POSTERN_SMALL_PEER_GENERATION_MASK 0x000000FFu
 #define POSTERN_SMALL_PEER_REACHABLE_LSB 8u
@@ -241,16 +226,31 @@ enum postern_small_fault {
 #define POSTERN_SMALL_PEER_ACKNOWLEDGED_MASK 0x00000400u
 
 /* Messages that this VM could still send to a VM that it may reach. */
-#define POSTERN_SMALL_CREDIT_OFFSET(vm) (0x188u + 16u * (vm))
+#define POSTERN_SMALL_CREDIT_OFFSET(vm) (0x108u + 16u * (vm))
 #define POSTERN_SMALL_CREDIT_AVAILABLE_LSB 0u
 #define POSTERN_SMALL_CREDIT_AVAILABLE_MASK 0x000001FFu
 #define POSTERN_SMALL_CREDIT_LIMIT_LSB 16u
 #define POSTERN_SMALL_CREDIT_LIMIT_MASK 0x01FF0000u
 
 /* Last word of a message: the write sends it. */
-#define POSTERN_SMALL_COMMIT_OFFSET(lane, kind, many, vm) (0x1C0u + 64u * (lane) + 32u * (kind) + 16u * (many) + 8u * (vm))
+#define POSTERN_SMALL_COMMIT_OFFSET(lane, kind, many, vm) (0x140u + 64u * (lane) + 32u * (kind) + 16u * (many) + 8u * (vm))
 #define POSTERN_SMALL_COMMIT_WORD_LSB 0u
 #define POSTERN_SMALL_COMMIT_WORD_MASK 0xFFFFFFFFu
+
+/* Payload of the message that a lane is putting together. Word 0 restarts it. */
+#define POSTERN_SMALL_STAGE_OFFSET(lane, word) (0x180u + 32u * (lane) + 8u * (word))
+#define POSTERN_SMALL_STAGE_VALUE_LSB 0u
+#define POSTERN_SMALL_STAGE_VALUE_MASK 0xFFFFFFFFu
+
+/* Payload of the oldest message; zero beyond its end. */
+#define POSTERN_SMALL_WORD_OFFSET(word) (0x1C0u + 8u * (word))
+#define POSTERN_SMALL_WORD_VALUE_LSB 0u
+#define POSTERN_SMALL_WORD_VALUE_MASK 0xFFFFFFFFu
+
+/* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
+#define POSTERN_SMALL_POP_OFFSET(lane) (0x1E0u + 8u * (lane))
+#define POSTERN_SMALL_POP_WORD_LSB 0u
+#define POSTERN_SMALL_POP_WORD_MASK 0xFFFFFFFFu
 
 /* Accesses. */
 
@@ -356,24 +356,9 @@ static inline uint32_t postern_small_read_header(uintptr_t guest, uint32_t lane)
     return postern_small_read32(guest, POSTERN_SMALL_HEADER_OFFSET(lane));
 }
 
-static inline uint32_t postern_small_read_pop(uintptr_t guest, uint32_t lane)
-{
-    return postern_small_read32(guest, POSTERN_SMALL_POP_OFFSET(lane));
-}
-
 static inline uint32_t postern_small_read_rx_result(uintptr_t guest, uint32_t lane)
 {
     return postern_small_read32(guest, POSTERN_SMALL_RX_RESULT_OFFSET(lane));
-}
-
-static inline uint32_t postern_small_read_word(uintptr_t guest, uint32_t word)
-{
-    return postern_small_read32(guest, POSTERN_SMALL_WORD_OFFSET(word));
-}
-
-static inline void postern_small_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
-{
-    postern_small_write32(guest, POSTERN_SMALL_STAGE_OFFSET(lane, word), value);
 }
 
 static inline uint32_t postern_small_read_peer(uintptr_t guest, uint32_t vm)
@@ -394,6 +379,21 @@ static inline uint32_t postern_small_read_credit(uintptr_t guest, uint32_t vm)
 static inline void postern_small_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
 {
     postern_small_write32(guest, POSTERN_SMALL_COMMIT_OFFSET(lane, kind, many, vm), value);
+}
+
+static inline void postern_small_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
+{
+    postern_small_write32(guest, POSTERN_SMALL_STAGE_OFFSET(lane, word), value);
+}
+
+static inline uint32_t postern_small_read_word(uintptr_t guest, uint32_t word)
+{
+    return postern_small_read32(guest, POSTERN_SMALL_WORD_OFFSET(word));
+}
+
+static inline uint32_t postern_small_read_pop(uintptr_t guest, uint32_t lane)
+{
+    return postern_small_read32(guest, POSTERN_SMALL_POP_OFFSET(lane));
 }
 
 /* What a guest does. */

@@ -40,21 +40,17 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
-  wire [1:0] \$42 ;
+  wire [7:0] \$42 ;
   wire [1:0] \$43 ;
   wire \$5 ;
   wire \$6 ;
   wire \$7 ;
   wire \$8 ;
   wire [1:0] \$9 ;
-  (* init = 1'h1 *)
-  wire \$signal ;
-  (* init = 4'h0 *)
-  wire [3:0] \$signal$48 ;
   wire acknowledge;
   wire acknowledged;
-  wire \acknowledged$336 ;
   wire \acknowledged$373 ;
+  wire \acknowledged$410 ;
   wire [1:0] acted;
   wire [32:0] answer__payload;
   wire [32:0] \answer__payload$100 ;
@@ -81,7 +77,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [11:0] \araddr$116 ;
   wire arm;
   wire [1:0] armed;
-  wire [1:0] \armed$414 ;
+  wire [1:0] \armed$451 ;
   wire [2:0] arprot;
   wire [2:0] \arprot$117 ;
   wire arready;
@@ -97,8 +93,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire awvalid;
   wire \awvalid$107 ;
   wire [5:0] back;
-  wire [5:0] \back$195 ;
-  wire [5:0] \back$249 ;
+  wire [5:0] \back$199 ;
+  wire [5:0] \back$259 ;
   wire bready;
   wire \bready$115 ;
   wire [1:0] bresp;
@@ -107,23 +103,31 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \bvalid$114 ;
   wire [1:0] changed;
   wire clear;
-  wire \clear$420 ;
+  wire \clear$457 ;
   wire clear_fired;
   input clk;
   wire clk;
   wire \clk$43 ;
   wire [1:0] closed;
-  wire [1:0] \closed$449 ;
+  wire [1:0] \closed$486 ;
   wire [1:0] closed_vm;
   wire command;
+  wire [31:0] commit__data;
+  wire commit__enable;
+  wire commit__grant;
+  wire commit__request;
+  wire [5:0] commit__slot;
+  wire [1:0] commit__word;
   wire core;
-  wire \core$428 ;
+  wire \core$465 ;
   wire [1:0] credit;
+  wire crowded;
+  wire \crowded$352 ;
   wire [31:0] data;
-  wire [31:0] \data$197 ;
-  wire [31:0] \data$325 ;
-  wire [31:0] \data$363 ;
-  wire [31:0] \data$419 ;
+  wire [31:0] \data$201 ;
+  wire [31:0] \data$362 ;
+  wire [31:0] \data$400 ;
+  wire [31:0] \data$456 ;
   wire disarm;
   wire do__control;
   wire do__irq_enable;
@@ -143,7 +147,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] doorbells;
   wire empty;
   wire [31:0] epoch;
-  wire [31:0] \epoch$396 ;
+  wire [31:0] \epoch$433 ;
   wire error;
   reg fill = 1'h1;
   (* init = 1'h1 *)
@@ -172,77 +176,82 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   (* init = 4'h0 *)
   wire [3:0] \fill_row$60 ;
   wire [1:0] filled;
-  wire \filled$201 ;
-  wire \filled$202 ;
-  wire [1:0] \filled$252 ;
-  wire [1:0] \filled$281 ;
-  wire [1:0] \filled$439 ;
+  wire \filled$207 ;
+  wire \filled$208 ;
+  wire [1:0] \filled$263 ;
+  wire [1:0] \filled$294 ;
+  wire [1:0] \filled$476 ;
+  (* init = 1'h1 *)
+  wire filling;
   wire [1:0] fired;
-  wire [1:0] \fired$416 ;
+  wire [1:0] \fired$453 ;
+  wire [3:0] first;
+  wire [3:0] \first$330 ;
+  wire [3:0] firsts__0;
+  wire [3:0] firsts__1;
   wire forget;
-  wire \forget$299 ;
+  wire \forget$316 ;
   wire forget_all;
   wire forget_sender;
   wire [5:0] free_slot;
-  wire [5:0] \free_slot$301 ;
+  wire [5:0] \free_slot$318 ;
   wire [5:0] free_slots__0;
   wire [5:0] free_slots__1;
   wire [1:0] fresh;
-  wire \fresh$204 ;
-  wire \fresh$205 ;
-  wire [1:0] \fresh$253 ;
+  wire \fresh$210 ;
+  wire \fresh$211 ;
+  wire [1:0] \fresh$264 ;
   wire [7:0] generation;
+  wire [4:0] gone;
+  wire [4:0] \gone$322 ;
+  wire [4:0] gone__0;
+  wire [4:0] \gone__0$304 ;
+  wire [4:0] gone__1;
+  wire [4:0] \gone__1$335 ;
+  wire good;
   wire grant;
-  wire [1:0] \grant$263 ;
-  wire \grant$294 ;
+  wire [1:0] \grant$274 ;
+  wire \grant$311 ;
   wire half;
-  wire \half$362 ;
-  wire \half$438 ;
-  wire [16:0] head;
-  wire [16:0] \head$209 ;
-  wire [7:0] \head$209.generation ;
-  wire [1:0] \head$209.last ;
-  wire \head$209.sender ;
-  wire [5:0] \head$209.slot ;
-  wire [7:0] \head.generation ;
+  wire \half$399 ;
+  wire \half$475 ;
+  wire [8:0] head;
+  wire [8:0] \head$215 ;
+  wire [1:0] \head$215.last ;
+  wire \head$215.sender ;
+  wire [5:0] \head$215.slot ;
   wire [1:0] \head.last ;
   wire \head.sender ;
   wire [5:0] \head.slot ;
-  wire [16:0] head__0;
-  wire [16:0] \head__0$254 ;
-  wire [7:0] \head__0$254.generation ;
-  wire [1:0] \head__0$254.last ;
-  wire \head__0$254.sender ;
-  wire [5:0] \head__0$254.slot ;
-  wire [7:0] \head__0.generation ;
+  wire [8:0] head__0;
+  wire [8:0] \head__0$265 ;
+  wire [1:0] \head__0$265.last ;
+  wire \head__0$265.sender ;
+  wire [5:0] \head__0$265.slot ;
   wire [1:0] \head__0.last ;
   wire \head__0.sender ;
   wire [5:0] \head__0.slot ;
-  wire [16:0] head__1;
-  wire [16:0] \head__1$255 ;
-  wire [7:0] \head__1$255.generation ;
-  wire [1:0] \head__1$255.last ;
-  wire \head__1$255.sender ;
-  wire [5:0] \head__1$255.slot ;
-  wire [7:0] \head__1.generation ;
+  wire [8:0] head__1;
+  wire [8:0] \head__1$266 ;
+  wire [1:0] \head__1$266.last ;
+  wire \head__1$266.sender ;
+  wire [5:0] \head__1$266.slot ;
   wire [1:0] \head__1.last ;
   wire \head__1.sender ;
   wire [5:0] \head__1.slot ;
-  wire [16:0] heads__0;
-  wire [7:0] \heads__0.generation ;
+  wire [8:0] heads__0;
   wire [1:0] \heads__0.last ;
   wire \heads__0.sender ;
   wire [5:0] \heads__0.slot ;
-  wire [16:0] heads__1;
-  wire [7:0] \heads__1.generation ;
+  wire [8:0] heads__1;
   wire [1:0] \heads__1.last ;
   wire \heads__1.sender ;
   wire [5:0] \heads__1.slot ;
   wire hold;
-  wire \hold$189 ;
-  wire \hold$246 ;
+  wire \hold$193 ;
+  wire \hold$256 ;
   wire idle;
-  wire \idle$330 ;
+  wire \idle$367 ;
   wire index;
   output [1:0] irq;
   wire [1:0] irq;
@@ -251,29 +260,31 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [4:0] irq_state;
   wire lane;
   wire [4:0] level;
-  wire [4:0] \level$311 ;
+  wire [4:0] \level$493 ;
   wire [4:0] level__0;
   wire [4:0] level__1;
-  wire [4:0] levels__0;
-  wire [4:0] levels__1;
   wire [4:0] limit;
-  wire [4:0] \limit$305 ;
+  wire [4:0] \limit$324 ;
   wire [4:0] limits__0;
-  wire [4:0] \limits__0$289 ;
+  wire [4:0] \limits__0$306 ;
   wire [4:0] limits__1;
-  wire [4:0] \limits__1$314 ;
+  wire [4:0] \limits__1$337 ;
   wire [1:0] lines;
   wire locked;
-  wire \locked$398 ;
+  wire \locked$435 ;
   wire look;
-  wire [1:0] \look$268 ;
-  wire \look$297 ;
-  wire [1:0] \look$387 ;
+  wire [1:0] \look$279 ;
+  wire \look$314 ;
+  wire [1:0] \look$424 ;
   wire look_acknowledged;
   wire look_core;
   wire [4:0] look_enable;
   wire [7:0] look_generation;
+  wire [4:0] look_gone;
+  wire [4:0] \look_gone$336 ;
   wire look_lane;
+  wire [4:0] look_limit;
+  wire [4:0] \look_limit$338 ;
   wire [31:0] look_moderation;
   wire [7:0] look_own_generation;
   wire [1:0] look_permits;
@@ -286,34 +297,33 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [7:0] \look_result.count ;
   wire \look_result.vm ;
   wire look_row;
+  wire [4:0] look_sent;
+  wire [4:0] \look_sent$334 ;
   wire look_source;
   wire [4:0] look_state;
   wire look_target;
   wire look_vm;
-  wire \look_vm$399 ;
-  wire [16:0] message;
-  wire [16:0] \message$259 ;
-  wire [7:0] \message$259.generation ;
-  wire [1:0] \message$259.last ;
-  wire \message$259.sender ;
-  wire [5:0] \message$259.slot ;
-  wire [16:0] \message$292 ;
-  wire [7:0] \message$292.generation ;
-  wire [1:0] \message$292.last ;
-  wire \message$292.sender ;
-  wire [5:0] \message$292.slot ;
-  wire [7:0] \message.generation ;
+  wire \look_vm$436 ;
+  wire [8:0] message;
+  wire [8:0] \message$270 ;
+  wire [1:0] \message$270.last ;
+  wire \message$270.sender ;
+  wire [5:0] \message$270.slot ;
+  wire [8:0] \message$309 ;
+  wire [1:0] \message$309.last ;
+  wire \message$309.sender ;
+  wire [5:0] \message$309.slot ;
   wire [1:0] \message.last ;
   wire \message.sender ;
   wire [5:0] \message.slot ;
   wire [4:0] new_limit;
-  wire [4:0] \new_limit$295 ;
+  wire [4:0] \new_limit$312 ;
   wire [1:0] open;
-  wire [1:0] \open$182 ;
-  wire [1:0] \open$244 ;
-  wire [1:0] \open$452 ;
+  wire [1:0] \open$186 ;
+  wire [1:0] \open$254 ;
+  wire [1:0] \open$489 ;
   wire [1:0] opened;
-  wire [1:0] \opened$448 ;
+  wire [1:0] \opened$485 ;
   wire other;
   wire own;
   wire [7:0] own_generation;
@@ -321,36 +331,38 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire permit_half;
   wire [1:0] permits;
   wire permitted;
-  wire \permitted$334 ;
   wire \permitted$371 ;
+  wire \permitted$408 ;
   wire [1:0] popped;
-  wire \popped$441 ;
-  wire \popped$442 ;
+  wire \popped$478 ;
+  wire \popped$479 ;
   wire push;
-  wire [1:0] \push$257 ;
-  wire \push$291 ;
+  wire [1:0] \push$268 ;
+  wire \push$308 ;
   wire [31:0] r__0__data;
   wire r__0__grant;
+  wire r__0__keep;
   wire r__0__request;
   wire [5:0] r__0__slot;
   wire [1:0] r__0__word;
   wire [31:0] r__1__data;
   wire r__1__grant;
+  wire r__1__keep;
   wire r__1__request;
   wire [5:0] r__1__slot;
   wire [1:0] r__1__word;
   wire [31:0] r_data;
-  wire [31:0] \r_data$250 ;
+  wire [31:0] \r_data$260 ;
   wire [32:0] r_engine__payload;
-  wire [32:0] \r_engine__payload$237 ;
-  wire [11:0] \r_engine__payload$237.address ;
-  wire \r_engine__payload$237.allowed ;
-  wire \r_engine__payload$237.direct ;
-  wire \r_engine__payload$237.known ;
-  wire \r_engine__payload$237.manager ;
-  wire [11:0] \r_engine__payload$237.offset ;
-  wire [3:0] \r_engine__payload$237.strobes ;
-  wire \r_engine__payload$237.vm ;
+  wire [32:0] \r_engine__payload$247 ;
+  wire [11:0] \r_engine__payload$247.address ;
+  wire \r_engine__payload$247.allowed ;
+  wire \r_engine__payload$247.direct ;
+  wire \r_engine__payload$247.known ;
+  wire \r_engine__payload$247.manager ;
+  wire [11:0] \r_engine__payload$247.offset ;
+  wire [3:0] \r_engine__payload$247.strobes ;
+  wire \r_engine__payload$247.vm ;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
   wire \r_engine__payload.direct ;
@@ -360,21 +372,25 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [3:0] \r_engine__payload.strobes ;
   wire \r_engine__payload.vm ;
   wire r_engine__ready;
-  wire \r_engine__ready$238 ;
+  wire \r_engine__ready$248 ;
   wire r_engine__valid;
-  wire \r_engine__valid$241 ;
+  wire \r_engine__valid$251 ;
   wire r_error;
-  wire \r_error$251 ;
+  wire \r_error$262 ;
+  wire r_good;
+  wire \r_good$261 ;
   wire [31:0] r_pool__data;
-  wire [31:0] \r_pool__data$220 ;
+  wire [31:0] \r_pool__data$228 ;
   wire r_pool__grant;
-  wire \r_pool__grant$222 ;
+  wire \r_pool__grant$230 ;
+  wire r_pool__keep;
+  wire \r_pool__keep$233 ;
   wire r_pool__request;
-  wire \r_pool__request$225 ;
+  wire \r_pool__request$235 ;
   wire [5:0] r_pool__slot;
-  wire [5:0] \r_pool__slot$227 ;
+  wire [5:0] \r_pool__slot$237 ;
   wire [1:0] r_pool__word;
-  wire [1:0] \r_pool__word$229 ;
+  wire [1:0] \r_pool__word$239 ;
   wire [31:0] rdata;
   wire [31:0] \rdata$120 ;
   wire [17:0] read__payload;
@@ -406,29 +422,25 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \read__valid$136 ;
   wire \read__valid$94 ;
   wire reader;
-  wire \reader$296 ;
-  wire [4:0] reader_limit;
-  wire [4:0] \reader_limit$315 ;
-  wire [4:0] reader_used;
-  wire [4:0] \reader_used$313 ;
+  wire \reader$313 ;
   wire ready;
   wire \ready$62 ;
   wire refuse;
   wire [1:0] refused;
-  wire [1:0] \refused$380 ;
+  wire [1:0] \refused$417 ;
   wire refused_command;
   wire [1:0] refusing;
-  wire [1:0] \refusing$451 ;
+  wire [1:0] \refusing$488 ;
   wire [74:0] requests__0__payload;
-  wire [32:0] \requests__0__payload$173 ;
-  wire [11:0] \requests__0__payload$173.address ;
-  wire \requests__0__payload$173.allowed ;
-  wire \requests__0__payload$173.direct ;
-  wire \requests__0__payload$173.known ;
-  wire \requests__0__payload$173.manager ;
-  wire [11:0] \requests__0__payload$173.offset ;
-  wire [3:0] \requests__0__payload$173.strobes ;
-  wire \requests__0__payload$173.vm ;
+  wire [32:0] \requests__0__payload$177 ;
+  wire [11:0] \requests__0__payload$177.address ;
+  wire \requests__0__payload$177.allowed ;
+  wire \requests__0__payload$177.direct ;
+  wire \requests__0__payload$177.known ;
+  wire \requests__0__payload$177.manager ;
+  wire [11:0] \requests__0__payload$177.offset ;
+  wire [3:0] \requests__0__payload$177.strobes ;
+  wire \requests__0__payload$177.vm ;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
   wire \requests__0__payload.commit ;
@@ -443,19 +455,19 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__0__payload.torn ;
   wire \requests__0__payload.vm ;
   wire requests__0__ready;
-  wire \requests__0__ready$176 ;
+  wire \requests__0__ready$180 ;
   wire requests__0__valid;
-  wire \requests__0__valid$177 ;
+  wire \requests__0__valid$181 ;
   wire [74:0] requests__1__payload;
-  wire [32:0] \requests__1__payload$236 ;
-  wire [11:0] \requests__1__payload$236.address ;
-  wire \requests__1__payload$236.allowed ;
-  wire \requests__1__payload$236.direct ;
-  wire \requests__1__payload$236.known ;
-  wire \requests__1__payload$236.manager ;
-  wire [11:0] \requests__1__payload$236.offset ;
-  wire [3:0] \requests__1__payload$236.strobes ;
-  wire \requests__1__payload$236.vm ;
+  wire [32:0] \requests__1__payload$246 ;
+  wire [11:0] \requests__1__payload$246.address ;
+  wire \requests__1__payload$246.allowed ;
+  wire \requests__1__payload$246.direct ;
+  wire \requests__1__payload$246.known ;
+  wire \requests__1__payload$246.manager ;
+  wire [11:0] \requests__1__payload$246.offset ;
+  wire [3:0] \requests__1__payload$246.strobes ;
+  wire \requests__1__payload$246.vm ;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
   wire \requests__1__payload.commit ;
@@ -470,15 +482,15 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__1__payload.torn ;
   wire \requests__1__payload.vm ;
   wire requests__1__ready;
-  wire \requests__1__ready$239 ;
+  wire \requests__1__ready$249 ;
   wire requests__1__valid;
-  wire \requests__1__valid$240 ;
+  wire \requests__1__valid$250 ;
   wire reset;
   wire \reset$124 ;
   wire [1:0] resident;
-  wire [1:0] \resident$242 ;
-  wire \resident$242.valid ;
-  wire \resident$242.vm ;
+  wire [1:0] \resident$252 ;
+  wire \resident$252.valid ;
+  wire \resident$252.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire resident_valid;
@@ -493,7 +505,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [7:0] result_count;
   wire result_vm;
   wire ring;
-  wire row;
+  (* init = 4'h0 *)
+  wire [3:0] row;
+  wire \row$393 ;
   wire rready;
   wire \rready$123 ;
   wire [1:0] rresp;
@@ -504,7 +518,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire rvalid;
   wire \rvalid$122 ;
   wire [1:0] rx_result;
-  wire [1:0] \rx_result$309 ;
+  wire [1:0] \rx_result$328 ;
   wire [1:0] rx_results__0;
   wire [1:0] rx_results__1;
   input [11:0] s0_axi_araddr;
@@ -588,76 +602,82 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   input s1_rst;
   wire s1_rst;
   wire sender;
-  wire \sender$293 ;
-  wire \sender$359 ;
+  wire \sender$310 ;
+  wire \sender$396 ;
+  wire [4:0] sent;
+  wire [4:0] \sent$320 ;
+  wire [4:0] sent__0;
+  wire [4:0] \sent__0$302 ;
+  wire [4:0] sent__1;
+  wire [4:0] \sent__1$333 ;
   wire set_enable;
   wire set_moderation;
   wire set_permit;
   wire set_resident;
   wire slot_back;
-  wire [1:0] \slot_back$193 ;
-  wire \slot_back$248 ;
+  wire [1:0] \slot_back$197 ;
+  wire \slot_back$258 ;
   wire source;
-  wire \source$316 ;
+  wire \source$353 ;
   wire [7:0] source_generation;
-  wire [7:0] \source_generation$342 ;
+  wire [7:0] \source_generation$379 ;
   wire [1:0] source_state;
-  wire [1:0] \source_state$338 ;
+  wire [1:0] \source_state$375 ;
   wire [1:0] spent;
-  wire \spent$280 ;
-  wire \spent$306 ;
+  wire \spent$293 ;
+  wire \spent$325 ;
   wire [1:0] states__0;
-  wire [1:0] \states__0$382 ;
+  wire [1:0] \states__0$419 ;
   wire [1:0] states__1;
-  wire [1:0] \states__1$384 ;
+  wire [1:0] \states__1$421 ;
+  wire [3:0] tail;
+  wire [3:0] \tail$332 ;
+  wire [3:0] tails__0;
+  wire [3:0] tails__1;
   wire take;
-  wire [1:0] \take$270 ;
-  wire [1:0] \take$271 ;
-  wire \take$298 ;
+  wire [1:0] \take$281 ;
+  wire [1:0] \take$282 ;
+  wire \take$315 ;
   wire target;
-  wire \target$318 ;
+  wire \target$355 ;
   wire [7:0] target_generation;
-  wire [7:0] \target_generation$344 ;
+  wire [7:0] \target_generation$381 ;
   wire [1:0] target_state;
-  wire [1:0] \target_state$340 ;
+  wire [1:0] \target_state$377 ;
   wire [1:0] tear;
-  wire [1:0] \tear$245 ;
+  wire [1:0] \tear$255 ;
   wire test;
-  wire [4:0] used;
-  wire [4:0] \used$303 ;
-  wire [4:0] used__0;
-  wire [4:0] \used__0$287 ;
-  wire [4:0] used__1;
-  wire [4:0] \used__1$312 ;
   wire vm;
-  wire \vm$418 ;
+  wire \vm$455 ;
   wire [31:0] w__0__data;
+  wire w__0__enable;
   wire w__0__grant;
   wire w__0__request;
   wire [5:0] w__0__slot;
   wire [1:0] w__0__word;
   wire [31:0] w__1__data;
+  wire w__1__enable;
   wire w__1__grant;
   wire w__1__request;
   wire [5:0] w__1__slot;
   wire [1:0] w__1__word;
   wire w_acted;
-  wire \w_acted$247 ;
+  wire \w_acted$257 ;
   wire [74:0] w_engine__payload;
-  wire [74:0] \w_engine__payload$231 ;
-  wire [11:0] \w_engine__payload$231.address ;
-  wire \w_engine__payload$231.allowed ;
-  wire \w_engine__payload$231.commit ;
-  wire [31:0] \w_engine__payload$231.data ;
-  wire \w_engine__payload$231.direct ;
-  wire \w_engine__payload$231.known ;
-  wire [1:0] \w_engine__payload$231.last ;
-  wire \w_engine__payload$231.manager ;
-  wire [11:0] \w_engine__payload$231.offset ;
-  wire [5:0] \w_engine__payload$231.slot ;
-  wire [3:0] \w_engine__payload$231.strobes ;
-  wire \w_engine__payload$231.torn ;
-  wire \w_engine__payload$231.vm ;
+  wire [74:0] \w_engine__payload$241 ;
+  wire [11:0] \w_engine__payload$241.address ;
+  wire \w_engine__payload$241.allowed ;
+  wire \w_engine__payload$241.commit ;
+  wire [31:0] \w_engine__payload$241.data ;
+  wire \w_engine__payload$241.direct ;
+  wire \w_engine__payload$241.known ;
+  wire [1:0] \w_engine__payload$241.last ;
+  wire \w_engine__payload$241.manager ;
+  wire [11:0] \w_engine__payload$241.offset ;
+  wire [5:0] \w_engine__payload$241.slot ;
+  wire [3:0] \w_engine__payload$241.strobes ;
+  wire \w_engine__payload$241.torn ;
+  wire \w_engine__payload$241.vm ;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
   wire \w_engine__payload.commit ;
@@ -672,33 +692,41 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \w_engine__payload.torn ;
   wire \w_engine__payload.vm ;
   wire w_engine__ready;
-  wire \w_engine__ready$232 ;
+  wire \w_engine__ready$242 ;
   wire w_engine__valid;
-  wire \w_engine__valid$235 ;
+  wire \w_engine__valid$245 ;
   wire [31:0] w_pool__data;
-  wire [31:0] \w_pool__data$211 ;
+  wire [31:0] \w_pool__data$217 ;
+  wire w_pool__enable;
+  wire \w_pool__enable$219 ;
   wire w_pool__grant;
-  wire \w_pool__grant$212 ;
+  wire \w_pool__grant$220 ;
   wire w_pool__request;
-  wire \w_pool__request$215 ;
+  wire \w_pool__request$223 ;
   wire [5:0] w_pool__slot;
-  wire [5:0] \w_pool__slot$217 ;
+  wire [5:0] \w_pool__slot$225 ;
   wire [1:0] w_pool__word;
-  wire [1:0] \w_pool__word$219 ;
+  wire [1:0] \w_pool__word$227 ;
   wire [1:0] waiting;
-  wire [1:0] \waiting$412 ;
+  wire [1:0] \waiting$449 ;
   wire walk;
-  wire \walk$332 ;
+  wire \walk$369 ;
   wire walk_last;
-  wire \walk_last$353 ;
+  wire \walk_last$390 ;
   wire [1:0] walk_step;
-  wire [1:0] \walk_step$351 ;
+  wire [1:0] \walk_step$388 ;
   wire walk_vm;
-  wire \walk_vm$349 ;
+  wire \walk_vm$386 ;
   wire walking;
-  wire \walking$347 ;
+  wire \walking$384 ;
   wire [31:0] wdata;
   wire [31:0] \wdata$109 ;
+  wire [31:0] word__data;
+  wire word__enable;
+  wire word__grant;
+  wire word__request;
+  wire [5:0] word__slot;
+  wire [1:0] word__word;
   wire wready;
   wire \wready$112 ;
   wire [49:0] write__payload;
@@ -755,18 +783,18 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$12  = data[11:8] == 1'h1;
   assign \$14  = data[5:0] == 1'h1;
   assign \$16  = data[11:8] == 1'h1;
-  assign take = \take$270 [0] | \take$271 [0];
-  assign \take$298  = \take$270 [1] | \take$271 [1];
+  assign take = \take$281 [0] | \take$282 [0];
+  assign \take$315  = \take$281 [1] | \take$282 [1];
   assign \$19  = ! target;
-  assign \$23  = { \filled$202 , \filled$201  } & { \$22 , \$20  };
+  assign \$23  = { \filled$208 , \filled$207  } & { \$22 , \$20  };
   assign \$24  = | \$23 ;
   assign empty = ~ \$24 ;
   assign \$28  = ! head__0[8];
-  assign \$29  = \$28  & \popped$441 ;
-  assign \$31  = \$30  & \popped$441 ;
+  assign \$29  = \$28  & \popped$478 ;
+  assign \$31  = \$30  & \popped$478 ;
   assign \$32  = ! head__1[8];
-  assign \$33  = \$32  & \popped$442 ;
-  assign \$35  = \$34  & \popped$442 ;
+  assign \$33  = \$32  & \popped$479 ;
+  assign \$35  = \$34  & \popped$479 ;
   assign credit = { \$31 , \$29  } | { \$35 , \$33  };
   assign \$36  = fill_row + 1'h1;
   assign \$37  = fill_row != 4'hf;
@@ -823,16 +851,16 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .wvalid(s1_axi_wvalid)
   );
   \postern_small.directory  directory (
-    .look_permitted(\permitted$371 ),
+    .look_permitted(\permitted$408 ),
     .look_source(reader),
     .look_target(look_target),
     .permitted(permitted),
-    .\port$144$0 (\$40 ),
-    .\port$145$0 (\$41 ),
+    .\port$223$0 (\$40 ),
+    .\port$224$0 (\$41 ),
     .source(sender),
     .target(target)
   );
-  \postern_small.doorbells$458  \doorbells$458  (
+  \postern_small.doorbells$497  \doorbells$497  (
     .any(doorbell),
     .clear(clear),
     .clk(clk),
@@ -849,9 +877,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .sender(sender)
   );
   \postern_small.interrupts  interrupts (
-    .clear(\clear$420 ),
+    .clear(\clear$457 ),
     .clk(clk),
-    .core(\core$428 ),
+    .core(\core$465 ),
     .credit(credit),
     .data(data),
     .doorbell(doorbell),
@@ -861,11 +889,11 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$2023$0 (\filled$201 ),
-    .\port$2049$0 (\filled$202 ),
+    .\port$2913$0 (\filled$207 ),
+    .\port$2937$0 (\filled$208 ),
     .refusing(refusing),
     .residents__0(resident),
-    .residents__1(\resident$242 ),
+    .residents__1(\resident$252 ),
     .rst(rst),
     .set_enable(set_enable),
     .test(test),
@@ -873,24 +901,33 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   \postern_small.pool  pool (
     .clk(clk),
+    .commit__data(data),
+    .commit__enable(commit__enable),
+    .commit__request(commit__request),
+    .crowded(crowded),
+    .\port$2803$67 (\$42 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
+    .r__0__keep(r__0__keep),
     .r__0__request(r__0__request),
     .r__0__slot(head__0[5:0]),
     .r__0__word(r__0__word),
-    .r__1__data(\r_pool__data$220 ),
-    .r__1__grant(\r_pool__grant$222 ),
+    .r__1__data(\r_pool__data$228 ),
+    .r__1__grant(\r_pool__grant$230 ),
+    .r__1__keep(r__1__keep),
     .r__1__request(r__1__request),
     .r__1__slot(head__1[5:0]),
     .r__1__word(r__1__word),
     .rst(rst),
     .w__0__data(w__0__data),
+    .w__0__enable(w__0__enable),
     .w__0__grant(w_pool__grant),
     .w__0__request(w__0__request),
     .w__0__slot(w__0__slot),
     .w__0__word(w__0__word),
     .w__1__data(w__1__data),
-    .w__1__grant(\w_pool__grant$212 ),
+    .w__1__enable(w__1__enable),
+    .w__1__grant(\w_pool__grant$220 ),
     .w__1__request(w__1__request),
     .w__1__slot(w__1__slot),
     .w__1__word(w__1__word)
@@ -904,18 +941,20 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$144$0 (\$40 ),
-    .\port$145$0 (\$41 ),
-    .\port$2023$0 (\filled$201 ),
-    .\port$2029$0 (\fresh$204 ),
-    .\port$2049$0 (\filled$202 ),
-    .\port$2055$0 (\fresh$205 ),
+    .\port$223$0 (\$40 ),
+    .\port$224$0 (\$41 ),
+    .\port$2913$0 (\filled$207 ),
+    .\port$2919$0 (\fresh$210 ),
+    .\port$2937$0 (\filled$208 ),
+    .\port$2943$0 (\fresh$211 ),
     .r_data(r_data),
-    .r_engine__payload(\requests__0__payload$173 ),
+    .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(\$43 [0]),
-    .r_engine__valid(\requests__0__valid$177 ),
+    .r_engine__valid(\requests__0__valid$181 ),
+    .r_good(r_good),
     .r_pool__data(r_pool__data),
     .r_pool__grant(r_pool__grant),
+    .r_pool__keep(r__0__keep),
     .r_pool__request(r__0__request),
     .r_pool__word(r__0__word),
     .read__payload(read__payload),
@@ -925,18 +964,19 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .reset(s0_rst),
     .resident(resident),
     .rst(rst),
-    .slot_back(\slot_back$193 [0]),
-    .take(\take$270 ),
+    .slot_back(\slot_back$197 [0]),
+    .take(\take$281 ),
     .tear(2'h0),
     .w_acted(acted[0]),
     .w_engine__payload(requests__0__payload),
-    .w_engine__ready(\$42 [0]),
+    .w_engine__ready(w_engine__ready),
     .w_engine__valid(requests__0__valid),
     .w_pool__data(w__0__data),
+    .w_pool__enable(w__0__enable),
     .w_pool__grant(w_pool__grant),
     .w_pool__request(w__0__request),
     .w_pool__slot(w__0__slot),
-    .word(w__0__word),
+    .w_pool__word(w__0__word),
     .write__payload(write__payload),
     .write__ready(write__ready),
     .write__valid(write__valid),
@@ -952,18 +992,20 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$144$0 (\$40 ),
-    .\port$145$0 (\$41 ),
-    .\port$2023$0 (\filled$201 ),
-    .\port$2029$0 (\fresh$204 ),
-    .\port$2049$0 (\filled$202 ),
-    .\port$2055$0 (\fresh$205 ),
+    .\port$223$0 (\$40 ),
+    .\port$224$0 (\$41 ),
+    .\port$2913$0 (\filled$207 ),
+    .\port$2919$0 (\fresh$210 ),
+    .\port$2937$0 (\filled$208 ),
+    .\port$2943$0 (\fresh$211 ),
     .r_data(r_data),
-    .r_engine__payload(\requests__1__payload$236 ),
+    .r_engine__payload(\requests__1__payload$246 ),
     .r_engine__ready(\$43 [1]),
-    .r_engine__valid(\requests__1__valid$240 ),
-    .r_pool__data(\r_pool__data$220 ),
-    .r_pool__grant(\r_pool__grant$222 ),
+    .r_engine__valid(\requests__1__valid$250 ),
+    .r_good(r_good),
+    .r_pool__data(\r_pool__data$228 ),
+    .r_pool__grant(\r_pool__grant$230 ),
+    .r_pool__keep(r__1__keep),
     .r_pool__request(r__1__request),
     .r_pool__word(r__1__word),
     .read__payload(\read__payload$131 ),
@@ -971,20 +1013,21 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .read__valid(s1_axi_arvalid),
     .ready(\ready$62 ),
     .reset(s1_rst),
-    .resident(\resident$242 ),
+    .resident(\resident$252 ),
     .rst(rst),
-    .slot_back(\slot_back$193 [1]),
-    .take(\take$271 ),
+    .slot_back(\slot_back$197 [1]),
+    .take(\take$282 ),
     .tear(2'h0),
     .w_acted(acted[1]),
     .w_engine__payload(requests__1__payload),
-    .w_engine__ready(\$42 [1]),
+    .w_engine__ready(\w_engine__ready$242 ),
     .w_engine__valid(requests__1__valid),
     .w_pool__data(w__1__data),
-    .w_pool__grant(\w_pool__grant$212 ),
+    .w_pool__enable(w__1__enable),
+    .w_pool__grant(\w_pool__grant$220 ),
     .w_pool__request(w__1__request),
     .w_pool__slot(w__1__slot),
-    .word(w__1__word),
+    .w_pool__word(w__1__word),
     .write__payload(\write__payload$125 ),
     .write__ready(\write__ready$127 ),
     .write__valid(\write__valid$129 ),
@@ -995,45 +1038,51 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .clk(clk),
     .fill(fill),
     .fill_row(fill_row),
-    .filled(\filled$201 ),
+    .filled(\filled$207 ),
+    .first(firsts__0),
     .free_slot(free_slots__0),
-    .fresh(\fresh$204 ),
+    .fresh(\fresh$210 ),
+    .gone(gone__0),
     .head(head__0),
-    .level(levels__0),
+    .level(level__0),
     .look(look),
     .message(message),
-    .popped(\popped$441 ),
+    .new_limit(data[4:0]),
+    .popped(\popped$478 ),
     .push(push),
-    .reader_used(\used__0$287 ),
     .row_0(sender),
     .row_1(reader),
     .rst(rst),
     .rx_result(rx_results__0),
-    .spent(\spent$280 ),
-    .take(take),
-    .used(used__0)
+    .sent(sent__0),
+    .spent(\spent$293 ),
+    .tail(tails__0),
+    .take(take)
   );
   \postern_small.queue_1  queue_1 (
     .clk(clk),
     .fill(fill),
     .fill_row(fill_row),
-    .filled(\filled$202 ),
+    .filled(\filled$208 ),
+    .first(firsts__1),
     .free_slot(free_slots__1),
-    .fresh(\fresh$205 ),
+    .fresh(\fresh$211 ),
+    .gone(gone__1),
     .head(head__1),
-    .level(levels__1),
-    .look(\look$297 ),
+    .level(level__1),
+    .look(\look$314 ),
     .message(message),
-    .popped(\popped$442 ),
-    .push(\push$291 ),
-    .reader_used(\used__1$312 ),
+    .new_limit(data[4:0]),
+    .popped(\popped$479 ),
+    .push(\push$308 ),
     .row_0(sender),
     .row_1(reader),
     .rst(rst),
     .rx_result(rx_results__1),
-    .spent(\spent$306 ),
-    .take(\take$298 ),
-    .used(used__1)
+    .sent(sent__1),
+    .spent(\spent$325 ),
+    .tail(tails__1),
+    .take(\take$315 )
   );
   \postern_small.read_engine  read_engine (
     .clk(clk),
@@ -1041,67 +1090,76 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .data(r_data),
     .doorbells(doorbells),
     .error(r_error),
-    .filled(\filled$281 ),
+    .filled(\filled$294 ),
+    .gone__0(gone__0),
+    .gone__1(gone__1),
+    .good(r_good),
     .grant(\$43 ),
     .heads__0(head__0),
     .heads__1(head__1),
     .irq_enable(irq_enable),
     .irq_state(irq_state),
     .lane(look_lane),
-    .\other$50 (look_target),
-    .own(reader),
-    .permitted(\permitted$371 ),
-    .\port$699$0 (look_result),
-    .\port$838$0 (look),
-    .\port$841$0 (\look$297 ),
-    .requests__0__payload(\requests__0__payload$173 ),
-    .requests__0__valid(\requests__0__valid$177 ),
-    .requests__1__payload(\requests__1__payload$236 ),
-    .requests__1__valid(\requests__1__valid$240 ),
+    .\other$57 (look_target),
+    .\own$74 (reader),
+    .permitted(\permitted$408 ),
+    .\port$851$0 (look_result),
+    .\port$869$0 (look),
+    .\port$873$0 (\look$314 ),
+    .requests__0__payload(\requests__0__payload$177 ),
+    .requests__0__valid(\requests__0__valid$181 ),
+    .requests__1__payload(\requests__1__payload$246 ),
+    .requests__1__valid(\requests__1__valid$250 ),
     .rst(rst),
     .rx_results__0(rx_results__0),
     .rx_results__1(rx_results__1),
-    .used__0(\used__0$287 ),
-    .used__1(\used__1$312 )
+    .sent__0(sent__0),
+    .sent__1(sent__1)
   );
   \postern_small.write_engine  write_engine (
     ._here(acted),
     .back(back),
     .clk(clk),
+    .crowded(crowded),
     .data(data),
     .do__irq_enable(set_enable),
-    .do__irq_state(\clear$420 ),
+    .do__irq_state(\clear$457 ),
     .do__irq_test(test),
-    .do__peer(acknowledge),
     .do__pending(clear),
     .do__ring(ring),
     .fill(fill),
     .fill_row(fill_row),
     .free_slots__0(free_slots__0),
     .free_slots__1(free_slots__1),
-    .grant(\$42 ),
-    .\idle$90 (idle),
-    .index(\core$428 ),
+    .gone__0(gone__0),
+    .gone__1(gone__1),
+    .\idle$101 (idle),
+    .index(\core$465 ),
     .look_lane(look_lane),
     .look_result(look_result),
     .message(message),
     .permitted(permitted),
-    .\port$433$0 (push),
-    .\port$435$0 (\push$291 ),
+    .\port$2803$67 (\$42 ),
+    .\port$522$0 (push),
+    .\port$524$0 (\push$308 ),
     .refusing(refusing),
     .requests__0__payload(requests__0__payload),
+    .requests__0__ready(w_engine__ready),
     .requests__0__valid(requests__0__valid),
     .requests__1__payload(requests__1__payload),
+    .requests__1__ready(\w_engine__ready$242 ),
     .requests__1__valid(requests__1__valid),
     .row_1(reader),
     .rst(rst),
-    .slot_back(\slot_back$193 ),
+    .sent__0(sent__0),
+    .sent__1(sent__1),
+    .slot_back(\slot_back$197 ),
     .source(sender),
     .spent(spent),
     .target(target),
-    .used__0(used__0),
-    .used__1(used__1),
-    .vm(vm)
+    .vm(vm),
+    .word__enable(commit__enable),
+    .word__request(commit__request)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
@@ -1125,8 +1183,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   end
   assign \clk$43  = clk;
   assign \rst$44  = rst;
-  assign \$signal  = fill;
-  assign \$signal$48  = fill_row;
+  assign filling = fill;
+  assign row = fill_row;
   assign \fill$49  = fill;
   assign \fill_row$50  = fill_row;
   assign \fill$51  = fill;
@@ -1214,177 +1272,203 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \answer__valid$145  = s1_axi_rvalid;
   assign \answer__valid$146  = s1_axi_rvalid;
   assign w_pool__data = w__0__data;
+  assign w_pool__enable = w__0__enable;
   assign w__0__grant = w_pool__grant;
   assign w_pool__request = w__0__request;
   assign w_pool__slot = w__0__slot;
   assign w_pool__word = w__0__word;
   assign r__0__data = r_pool__data;
   assign r__0__grant = r_pool__grant;
+  assign r_pool__keep = r__0__keep;
   assign r_pool__request = r__0__request;
   assign r__0__slot = head__0[5:0];
   assign r_pool__slot = head__0[5:0];
   assign r_pool__word = r__0__word;
   assign w_engine__payload = requests__0__payload;
-  assign w_engine__ready = \$42 [0];
-  assign requests__0__ready = \$42 [0];
+  assign requests__0__ready = w_engine__ready;
   assign w_engine__valid = requests__0__valid;
-  assign r_engine__payload = \requests__0__payload$173 ;
+  assign r_engine__payload = \requests__0__payload$177 ;
   assign r_engine__ready = \$43 [0];
-  assign \requests__0__ready$176  = \$43 [0];
-  assign r_engine__valid = \requests__0__valid$177 ;
+  assign \requests__0__ready$180  = \$43 [0];
+  assign r_engine__valid = \requests__0__valid$181 ;
   assign residents__0 = resident;
   assign open = { \$41 , \$40  };
-  assign \open$182  = { \$41 , \$40  };
+  assign \open$186  = { \$41 , \$40  };
   assign do__tear = 1'h0;
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign hold = 1'h0;
-  assign \hold$189  = 1'h0;
+  assign \hold$193  = 1'h0;
   assign w_acted = acted[0];
-  assign slot_back = \slot_back$193 [0];
-  assign \back$195  = back;
-  assign \data$197  = r_data;
+  assign slot_back = \slot_back$197 [0];
+  assign \back$199  = back;
+  assign \data$201  = r_data;
+  assign good = r_good;
   assign error = r_error;
-  assign filled = { \filled$202 , \filled$201  };
-  assign fresh = { \fresh$205 , \fresh$204  };
+  assign filled = { \filled$208 , \filled$207  };
+  assign fresh = { \fresh$211 , \fresh$210  };
   assign head = head__0;
-  assign \head$209  = head__1;
-  assign \w_pool__data$211  = w__1__data;
-  assign w__1__grant = \w_pool__grant$212 ;
-  assign \w_pool__request$215  = w__1__request;
-  assign \w_pool__slot$217  = w__1__slot;
-  assign \w_pool__word$219  = w__1__word;
-  assign r__1__data = \r_pool__data$220 ;
-  assign r__1__grant = \r_pool__grant$222 ;
-  assign \r_pool__request$225  = r__1__request;
+  assign \head$215  = head__1;
+  assign \w_pool__data$217  = w__1__data;
+  assign \w_pool__enable$219  = w__1__enable;
+  assign w__1__grant = \w_pool__grant$220 ;
+  assign \w_pool__request$223  = w__1__request;
+  assign \w_pool__slot$225  = w__1__slot;
+  assign \w_pool__word$227  = w__1__word;
+  assign r__1__data = \r_pool__data$228 ;
+  assign r__1__grant = \r_pool__grant$230 ;
+  assign \r_pool__keep$233  = r__1__keep;
+  assign \r_pool__request$235  = r__1__request;
   assign r__1__slot = head__1[5:0];
-  assign \r_pool__slot$227  = head__1[5:0];
-  assign \r_pool__word$229  = r__1__word;
-  assign \w_engine__payload$231  = requests__1__payload;
-  assign \w_engine__ready$232  = \$42 [1];
-  assign requests__1__ready = \$42 [1];
-  assign \w_engine__valid$235  = requests__1__valid;
-  assign \r_engine__payload$237  = \requests__1__payload$236 ;
-  assign \r_engine__ready$238  = \$43 [1];
-  assign \requests__1__ready$239  = \$43 [1];
-  assign \r_engine__valid$241  = \requests__1__valid$240 ;
-  assign residents__1 = \resident$242 ;
-  assign \open$244  = { \$41 , \$40  };
-  assign \hold$246  = 1'h0;
-  assign \w_acted$247  = acted[1];
-  assign \slot_back$248  = \slot_back$193 [1];
-  assign \back$249  = back;
-  assign \r_data$250  = r_data;
-  assign \r_error$251  = r_error;
-  assign \filled$252  = { \filled$202 , \filled$201  };
-  assign \fresh$253  = { \fresh$205 , \fresh$204  };
-  assign \head__0$254  = head__0;
-  assign \head__1$255  = head__1;
-  assign \push$257  = { \push$291 , push };
-  assign \message$259  = message;
+  assign \r_pool__slot$237  = head__1[5:0];
+  assign \r_pool__word$239  = r__1__word;
+  assign \w_engine__payload$241  = requests__1__payload;
+  assign requests__1__ready = \w_engine__ready$242 ;
+  assign \w_engine__valid$245  = requests__1__valid;
+  assign \r_engine__payload$247  = \requests__1__payload$246 ;
+  assign \r_engine__ready$248  = \$43 [1];
+  assign \requests__1__ready$249  = \$43 [1];
+  assign \r_engine__valid$251  = \requests__1__valid$250 ;
+  assign residents__1 = \resident$252 ;
+  assign \open$254  = { \$41 , \$40  };
+  assign \hold$256  = 1'h0;
+  assign \w_acted$257  = acted[1];
+  assign \slot_back$258  = \slot_back$197 [1];
+  assign \back$259  = back;
+  assign \r_data$260  = r_data;
+  assign \r_good$261  = r_good;
+  assign \r_error$262  = r_error;
+  assign \filled$263  = { \filled$208 , \filled$207  };
+  assign \fresh$264  = { \fresh$211 , \fresh$210  };
+  assign \head__0$265  = head__0;
+  assign \head__1$266  = head__1;
+  assign \push$268  = { \push$308 , push };
+  assign \message$270  = message;
   assign source = sender;
   assign grant = 1'h0;
-  assign \grant$263  = 2'h0;
+  assign \grant$274  = 2'h0;
   assign new_limit = data[4:0];
   assign own = reader;
-  assign \look$268  = { \look$297 , look };
+  assign \look$279  = { \look$314 , look };
   assign forget = 1'h0;
   assign free_slot = free_slots__0;
-  assign used = used__0;
-  assign limits__0 = 5'h10;
-  assign limit = 5'h10;
+  assign sent = sent__0;
+  assign gone = gone__0;
+  assign limits__0 = 5'h00;
+  assign limit = 5'h00;
   assign heads__0 = head__0;
   assign rx_result = rx_results__0;
-  assign level = levels__0;
-  assign reader_used = \used__0$287 ;
-  assign \limits__0$289  = 5'h10;
-  assign reader_limit = 5'h10;
-  assign \message$292  = message;
-  assign \sender$293  = sender;
-  assign \grant$294  = 1'h0;
-  assign \new_limit$295  = data[4:0];
-  assign \reader$296  = reader;
-  assign \forget$299  = 1'h0;
-  assign \free_slot$301  = free_slots__1;
-  assign \used$303  = used__1;
-  assign limits__1 = 5'h10;
-  assign \limit$305  = 5'h10;
+  assign first = firsts__0;
+  assign tail = tails__0;
+  assign \sent__0$302  = sent__0;
+  assign look_sent = sent__0;
+  assign \gone__0$304  = gone__0;
+  assign look_gone = gone__0;
+  assign \limits__0$306  = 5'h00;
+  assign look_limit = 5'h00;
+  assign \message$309  = message;
+  assign \sender$310  = sender;
+  assign \grant$311  = 1'h0;
+  assign \new_limit$312  = data[4:0];
+  assign \reader$313  = reader;
+  assign \forget$316  = 1'h0;
+  assign \free_slot$318  = free_slots__1;
+  assign \sent$320  = sent__1;
+  assign \gone$322  = gone__1;
+  assign limits__1 = 5'h00;
+  assign \limit$324  = 5'h00;
   assign heads__1 = head__1;
-  assign \rx_result$309  = rx_results__1;
-  assign \level$311  = levels__1;
-  assign \reader_used$313  = \used__1$312 ;
-  assign \limits__1$314  = 5'h10;
-  assign \reader_limit$315  = 5'h10;
-  assign \source$316  = sender;
-  assign \target$318  = target;
-  assign do__peer = acknowledge;
+  assign \rx_result$328  = rx_results__1;
+  assign \first$330  = firsts__1;
+  assign \tail$332  = tails__1;
+  assign \sent__1$333  = sent__1;
+  assign \look_sent$334  = sent__1;
+  assign \gone__1$335  = gone__1;
+  assign \look_gone$336  = gone__1;
+  assign \limits__1$337  = 5'h00;
+  assign \look_limit$338  = 5'h00;
+  assign commit__data = data;
+  assign word__data = data;
+  assign word__enable = commit__enable;
+  assign word__grant = 1'h1;
+  assign commit__grant = 1'h1;
+  assign word__request = commit__request;
+  assign commit__slot = \$42 [7:2];
+  assign word__slot = \$42 [7:2];
+  assign commit__word = \$42 [1:0];
+  assign word__word = \$42 [1:0];
+  assign \crowded$352  = crowded;
+  assign \source$353  = sender;
+  assign \target$355  = target;
+  assign acknowledge = 1'h0;
+  assign do__peer = 1'h0;
   assign set_permit = 1'h0;
   assign do__permit = 1'h0;
   assign permit_half = 1'h0;
   assign half = 1'h0;
-  assign \data$325  = data;
+  assign \data$362  = data;
   assign command = 1'h0;
   assign do__control = 1'h0;
-  assign \idle$330  = idle;
+  assign \idle$367  = idle;
   assign walk = 1'h0;
-  assign \walk$332  = 1'h0;
-  assign \permitted$334  = permitted;
+  assign \walk$369  = 1'h0;
+  assign \permitted$371  = permitted;
   assign acknowledged = 1'h1;
-  assign \acknowledged$336  = 1'h1;
+  assign \acknowledged$373  = 1'h1;
   assign source_state = 2'h1;
-  assign \source_state$338  = 2'h1;
+  assign \source_state$375  = 2'h1;
   assign target_state = 2'h1;
-  assign \target_state$340  = 2'h1;
+  assign \target_state$377  = 2'h1;
   assign source_generation = 8'h01;
-  assign \source_generation$342  = 8'h01;
+  assign \source_generation$379  = 8'h01;
   assign target_generation = 8'h01;
-  assign \target_generation$344  = 8'h01;
+  assign \target_generation$381  = 8'h01;
   assign closed_vm = 2'h0;
   assign walking = 1'h0;
-  assign \walking$347  = 1'h0;
+  assign \walking$384  = 1'h0;
   assign walk_vm = 1'h0;
-  assign \walk_vm$349  = 1'h0;
+  assign \walk_vm$386  = 1'h0;
   assign walk_step = 2'h0;
-  assign \walk_step$351  = 2'h0;
+  assign \walk_step$388  = 2'h0;
   assign walk_last = 1'h0;
-  assign \walk_last$353  = 1'h0;
+  assign \walk_last$390  = 1'h0;
   assign refused_command = 1'h0;
   assign refuse = 1'h0;
-  assign row = target;
+  assign \row$393  = target;
   assign do__ring = ring;
-  assign \sender$359  = sender;
+  assign \sender$396  = sender;
   assign do__pending = clear;
-  assign \half$362  = 1'h0;
-  assign \data$363  = data;
+  assign \half$399  = 1'h0;
+  assign \data$400  = data;
   assign look_source = reader;
   assign other = look_target;
   assign permits = 2'h0;
   assign look_permits = 2'h0;
-  assign look_permitted = \permitted$371 ;
-  assign \acknowledged$373  = 1'h1;
+  assign look_permitted = \permitted$408 ;
+  assign \acknowledged$410  = 1'h1;
   assign look_acknowledged = 1'h1;
   assign generation = 8'h01;
   assign look_generation = 8'h01;
   assign own_generation = 8'h01;
   assign look_own_generation = 8'h01;
   assign refused = 2'h0;
-  assign \refused$380  = 2'h0;
+  assign \refused$417  = 2'h0;
   assign states__0 = 2'h1;
-  assign \states__0$382  = 2'h1;
+  assign \states__0$419  = 2'h1;
   assign states__1 = 2'h1;
-  assign \states__1$384  = 2'h1;
+  assign \states__1$421  = 2'h1;
   assign look_row = reader;
-  assign \look$387  = doorbells;
+  assign \look$424  = doorbells;
   assign look_vm = reader;
   assign lane = look_lane;
   assign result_code = look_result[2:0];
   assign result_vm = look_result[3];
   assign result_count = look_result[11:4];
   assign epoch = 32'd0;
-  assign \epoch$396  = 32'd0;
+  assign \epoch$433  = 32'd0;
   assign locked = 1'h0;
-  assign \locked$398  = 1'h0;
-  assign \look_vm$399  = reader;
+  assign \locked$435  = 1'h0;
+  assign \look_vm$436  = reader;
   assign core = look_core;
   assign look_state = irq_state;
   assign look_enable = irq_enable;
@@ -1393,19 +1477,19 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign resident_vm = look_resident[0];
   assign resident_valid = look_resident[1];
   assign waiting = 2'h0;
-  assign \waiting$412  = 2'h0;
+  assign \waiting$449  = 2'h0;
   assign armed = 2'h0;
-  assign \armed$414  = 2'h0;
+  assign \armed$451  = 2'h0;
   assign fired = 2'h0;
-  assign \fired$416  = 2'h0;
-  assign \vm$418  = vm;
-  assign \data$419  = data;
-  assign do__irq_state = \clear$420 ;
+  assign \fired$453  = 2'h0;
+  assign \vm$455  = vm;
+  assign \data$456  = data;
+  assign do__irq_state = \clear$457 ;
   assign do__irq_test = test;
   assign set_moderation = 1'h0;
   assign do__irq_moderation = 1'h0;
   assign do__irq_enable = set_enable;
-  assign index = \core$428 ;
+  assign index = \core$465 ;
   assign set_resident = 1'h0;
   assign do__resident = 1'h0;
   assign arm = 1'h0;
@@ -1414,18 +1498,18 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign do__wait_disarm = 1'h0;
   assign clear_fired = 1'h0;
   assign do__wait_fired = 1'h0;
-  assign \half$438  = 1'h0;
-  assign \filled$439  = { \filled$202 , \filled$201  };
-  assign popped = { \popped$442 , \popped$441  };
+  assign \half$475  = 1'h0;
+  assign \filled$476  = { \filled$208 , \filled$207  };
+  assign popped = { \popped$479 , \popped$478  };
   assign any = doorbell;
   assign peer = 2'h0;
   assign changed = 2'h0;
-  assign \opened$448  = 2'h0;
-  assign \closed$449  = 2'h0;
-  assign \refusing$451  = refusing;
-  assign \open$452  = { \$41 , \$40  };
-  assign level__0 = levels__0;
-  assign level__1 = levels__1;
+  assign \opened$485  = 2'h0;
+  assign \closed$486  = 2'h0;
+  assign \refusing$488  = refusing;
+  assign \open$489  = { \$41 , \$40  };
+  assign level = level__0;
+  assign \level$493  = level__1;
   assign lines = irq;
   assign s0_axi_bresp = 2'h0;
   assign s0_axi_rdata = answer__payload[31:0];
@@ -1501,22 +1585,22 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \w_engine__payload.torn  = requests__0__payload[66];
   assign \w_engine__payload.last  = requests__0__payload[68:67];
   assign \w_engine__payload.slot  = requests__0__payload[74:69];
-  assign \requests__0__payload$173.address  = \requests__0__payload$173 [11:0];
-  assign \requests__0__payload$173.offset  = \requests__0__payload$173 [23:12];
-  assign \requests__0__payload$173.manager  = \requests__0__payload$173 [24];
-  assign \requests__0__payload$173.allowed  = \requests__0__payload$173 [25];
-  assign \requests__0__payload$173.known  = \requests__0__payload$173 [26];
-  assign \requests__0__payload$173.vm  = \requests__0__payload$173 [27];
-  assign \requests__0__payload$173.strobes  = \requests__0__payload$173 [31:28];
-  assign \requests__0__payload$173.direct  = \requests__0__payload$173 [32];
-  assign \r_engine__payload.address  = \requests__0__payload$173 [11:0];
-  assign \r_engine__payload.offset  = \requests__0__payload$173 [23:12];
-  assign \r_engine__payload.manager  = \requests__0__payload$173 [24];
-  assign \r_engine__payload.allowed  = \requests__0__payload$173 [25];
-  assign \r_engine__payload.known  = \requests__0__payload$173 [26];
-  assign \r_engine__payload.vm  = \requests__0__payload$173 [27];
-  assign \r_engine__payload.strobes  = \requests__0__payload$173 [31:28];
-  assign \r_engine__payload.direct  = \requests__0__payload$173 [32];
+  assign \requests__0__payload$177.address  = \requests__0__payload$177 [11:0];
+  assign \requests__0__payload$177.offset  = \requests__0__payload$177 [23:12];
+  assign \requests__0__payload$177.manager  = \requests__0__payload$177 [24];
+  assign \requests__0__payload$177.allowed  = \requests__0__payload$177 [25];
+  assign \requests__0__payload$177.known  = \requests__0__payload$177 [26];
+  assign \requests__0__payload$177.vm  = \requests__0__payload$177 [27];
+  assign \requests__0__payload$177.strobes  = \requests__0__payload$177 [31:28];
+  assign \requests__0__payload$177.direct  = \requests__0__payload$177 [32];
+  assign \r_engine__payload.address  = \requests__0__payload$177 [11:0];
+  assign \r_engine__payload.offset  = \requests__0__payload$177 [23:12];
+  assign \r_engine__payload.manager  = \requests__0__payload$177 [24];
+  assign \r_engine__payload.allowed  = \requests__0__payload$177 [25];
+  assign \r_engine__payload.known  = \requests__0__payload$177 [26];
+  assign \r_engine__payload.vm  = \requests__0__payload$177 [27];
+  assign \r_engine__payload.strobes  = \requests__0__payload$177 [31:28];
+  assign \r_engine__payload.direct  = \requests__0__payload$177 [32];
   assign \resident.vm  = resident[0];
   assign \resident.valid  = resident[1];
   assign \residents__0.vm  = resident[0];
@@ -1524,19 +1608,15 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \head__0.slot  = head__0[5:0];
   assign \head__0.last  = head__0[7:6];
   assign \head__0.sender  = head__0[8];
-  assign \head__0.generation  = head__0[16:9];
   assign \head.slot  = head__0[5:0];
   assign \head.last  = head__0[7:6];
   assign \head.sender  = head__0[8];
-  assign \head.generation  = head__0[16:9];
   assign \head__1.slot  = head__1[5:0];
   assign \head__1.last  = head__1[7:6];
   assign \head__1.sender  = head__1[8];
-  assign \head__1.generation  = head__1[16:9];
-  assign \head$209.slot  = head__1[5:0];
-  assign \head$209.last  = head__1[7:6];
-  assign \head$209.sender  = head__1[8];
-  assign \head$209.generation  = head__1[16:9];
+  assign \head$215.slot  = head__1[5:0];
+  assign \head$215.last  = head__1[7:6];
+  assign \head$215.sender  = head__1[8];
   assign \requests__1__payload.address  = requests__1__payload[11:0];
   assign \requests__1__payload.offset  = requests__1__payload[23:12];
   assign \requests__1__payload.manager  = requests__1__payload[24];
@@ -1550,76 +1630,69 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__1__payload.torn  = requests__1__payload[66];
   assign \requests__1__payload.last  = requests__1__payload[68:67];
   assign \requests__1__payload.slot  = requests__1__payload[74:69];
-  assign \w_engine__payload$231.address  = requests__1__payload[11:0];
-  assign \w_engine__payload$231.offset  = requests__1__payload[23:12];
-  assign \w_engine__payload$231.manager  = requests__1__payload[24];
-  assign \w_engine__payload$231.allowed  = requests__1__payload[25];
-  assign \w_engine__payload$231.known  = requests__1__payload[26];
-  assign \w_engine__payload$231.vm  = requests__1__payload[27];
-  assign \w_engine__payload$231.strobes  = requests__1__payload[31:28];
-  assign \w_engine__payload$231.direct  = requests__1__payload[32];
-  assign \w_engine__payload$231.data  = requests__1__payload[64:33];
-  assign \w_engine__payload$231.commit  = requests__1__payload[65];
-  assign \w_engine__payload$231.torn  = requests__1__payload[66];
-  assign \w_engine__payload$231.last  = requests__1__payload[68:67];
-  assign \w_engine__payload$231.slot  = requests__1__payload[74:69];
-  assign \requests__1__payload$236.address  = \requests__1__payload$236 [11:0];
-  assign \requests__1__payload$236.offset  = \requests__1__payload$236 [23:12];
-  assign \requests__1__payload$236.manager  = \requests__1__payload$236 [24];
-  assign \requests__1__payload$236.allowed  = \requests__1__payload$236 [25];
-  assign \requests__1__payload$236.known  = \requests__1__payload$236 [26];
-  assign \requests__1__payload$236.vm  = \requests__1__payload$236 [27];
-  assign \requests__1__payload$236.strobes  = \requests__1__payload$236 [31:28];
-  assign \requests__1__payload$236.direct  = \requests__1__payload$236 [32];
-  assign \r_engine__payload$237.address  = \requests__1__payload$236 [11:0];
-  assign \r_engine__payload$237.offset  = \requests__1__payload$236 [23:12];
-  assign \r_engine__payload$237.manager  = \requests__1__payload$236 [24];
-  assign \r_engine__payload$237.allowed  = \requests__1__payload$236 [25];
-  assign \r_engine__payload$237.known  = \requests__1__payload$236 [26];
-  assign \r_engine__payload$237.vm  = \requests__1__payload$236 [27];
-  assign \r_engine__payload$237.strobes  = \requests__1__payload$236 [31:28];
-  assign \r_engine__payload$237.direct  = \requests__1__payload$236 [32];
-  assign \resident$242.vm  = \resident$242 [0];
-  assign \resident$242.valid  = \resident$242 [1];
-  assign \residents__1.vm  = \resident$242 [0];
-  assign \residents__1.valid  = \resident$242 [1];
-  assign \head__0$254.slot  = head__0[5:0];
-  assign \head__0$254.last  = head__0[7:6];
-  assign \head__0$254.sender  = head__0[8];
-  assign \head__0$254.generation  = head__0[16:9];
-  assign \head__1$255.slot  = head__1[5:0];
-  assign \head__1$255.last  = head__1[7:6];
-  assign \head__1$255.sender  = head__1[8];
-  assign \head__1$255.generation  = head__1[16:9];
+  assign \w_engine__payload$241.address  = requests__1__payload[11:0];
+  assign \w_engine__payload$241.offset  = requests__1__payload[23:12];
+  assign \w_engine__payload$241.manager  = requests__1__payload[24];
+  assign \w_engine__payload$241.allowed  = requests__1__payload[25];
+  assign \w_engine__payload$241.known  = requests__1__payload[26];
+  assign \w_engine__payload$241.vm  = requests__1__payload[27];
+  assign \w_engine__payload$241.strobes  = requests__1__payload[31:28];
+  assign \w_engine__payload$241.direct  = requests__1__payload[32];
+  assign \w_engine__payload$241.data  = requests__1__payload[64:33];
+  assign \w_engine__payload$241.commit  = requests__1__payload[65];
+  assign \w_engine__payload$241.torn  = requests__1__payload[66];
+  assign \w_engine__payload$241.last  = requests__1__payload[68:67];
+  assign \w_engine__payload$241.slot  = requests__1__payload[74:69];
+  assign \requests__1__payload$246.address  = \requests__1__payload$246 [11:0];
+  assign \requests__1__payload$246.offset  = \requests__1__payload$246 [23:12];
+  assign \requests__1__payload$246.manager  = \requests__1__payload$246 [24];
+  assign \requests__1__payload$246.allowed  = \requests__1__payload$246 [25];
+  assign \requests__1__payload$246.known  = \requests__1__payload$246 [26];
+  assign \requests__1__payload$246.vm  = \requests__1__payload$246 [27];
+  assign \requests__1__payload$246.strobes  = \requests__1__payload$246 [31:28];
+  assign \requests__1__payload$246.direct  = \requests__1__payload$246 [32];
+  assign \r_engine__payload$247.address  = \requests__1__payload$246 [11:0];
+  assign \r_engine__payload$247.offset  = \requests__1__payload$246 [23:12];
+  assign \r_engine__payload$247.manager  = \requests__1__payload$246 [24];
+  assign \r_engine__payload$247.allowed  = \requests__1__payload$246 [25];
+  assign \r_engine__payload$247.known  = \requests__1__payload$246 [26];
+  assign \r_engine__payload$247.vm  = \requests__1__payload$246 [27];
+  assign \r_engine__payload$247.strobes  = \requests__1__payload$246 [31:28];
+  assign \r_engine__payload$247.direct  = \requests__1__payload$246 [32];
+  assign \resident$252.vm  = \resident$252 [0];
+  assign \resident$252.valid  = \resident$252 [1];
+  assign \residents__1.vm  = \resident$252 [0];
+  assign \residents__1.valid  = \resident$252 [1];
+  assign \head__0$265.slot  = head__0[5:0];
+  assign \head__0$265.last  = head__0[7:6];
+  assign \head__0$265.sender  = head__0[8];
+  assign \head__1$266.slot  = head__1[5:0];
+  assign \head__1$266.last  = head__1[7:6];
+  assign \head__1$266.sender  = head__1[8];
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
   assign \message.sender  = message[8];
-  assign \message.generation  = message[16:9];
-  assign \message$259.slot  = message[5:0];
-  assign \message$259.last  = message[7:6];
-  assign \message$259.sender  = message[8];
-  assign \message$259.generation  = message[16:9];
+  assign \message$270.slot  = message[5:0];
+  assign \message$270.last  = message[7:6];
+  assign \message$270.sender  = message[8];
   assign \heads__0.slot  = head__0[5:0];
   assign \heads__0.last  = head__0[7:6];
   assign \heads__0.sender  = head__0[8];
-  assign \heads__0.generation  = head__0[16:9];
-  assign \message$292.slot  = message[5:0];
-  assign \message$292.last  = message[7:6];
-  assign \message$292.sender  = message[8];
-  assign \message$292.generation  = message[16:9];
+  assign \message$309.slot  = message[5:0];
+  assign \message$309.last  = message[7:6];
+  assign \message$309.sender  = message[8];
   assign \heads__1.slot  = head__1[5:0];
   assign \heads__1.last  = head__1[7:6];
   assign \heads__1.sender  = head__1[8];
-  assign \heads__1.generation  = head__1[16:9];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[3];
   assign \look_result.count  = look_result[11:4];
   assign \look_resident.vm  = look_resident[0];
   assign \look_resident.valid  = look_resident[1];
-  assign \filled$281 [1] = \filled$202 ;
-  assign \filled$281 [0] = \filled$201 ;
-  assign spent[1] = \spent$306 ;
-  assign spent[0] = \spent$280 ;
+  assign \filled$294 [1] = \filled$208 ;
+  assign \filled$294 [0] = \filled$207 ;
+  assign spent[1] = \spent$325 ;
+  assign spent[0] = \spent$293 ;
   assign \$2  = 1'h0;
   assign \$4  = 1'h0;
   assign \$6  = 1'h0;
@@ -1631,7 +1704,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$15  = 1'h0;
   assign \$17  = 1'h0;
   assign \$18  = 2'h0;
-  assign \tear$245  = 2'h0;
+  assign \tear$255  = 2'h0;
   assign \$20  = \$19 ;
   assign \$21  = target;
   assign \$22  = target;
@@ -1644,7 +1717,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$34  = head__1[8];
 endmodule
 
-module \postern_small.bus_0 (awprot, awvalid, wdata, wstrb, wvalid, written__ready, araddr, arprot, read__valid, answer__ready, write__ready, bvalid, arready, rvalid, write__valid, awready, wready, rresp, answer__payload, write__payload, read__payload
+module \postern_small.bus_0 (awprot, awvalid, wdata, wstrb, wvalid, written__ready, araddr, arprot, read__valid, answer__ready, write__ready, bvalid, arready, rvalid, answer__payload, write__valid, awready, wready, rresp, write__payload, read__payload
 , awaddr);
   wire \$1 ;
   wire \$2 ;
@@ -1751,7 +1824,7 @@ module \postern_small.bus_0 (awprot, awvalid, wdata, wstrb, wvalid, written__rea
   assign write__payload[48] = 1'h0;
 endmodule
 
-module \postern_small.bus_1 (awprot, awvalid, wdata, wstrb, wvalid, written__ready, araddr, arprot, read__valid, answer__ready, write__ready, bvalid, arready, rvalid, write__valid, awready, wready, rresp, answer__payload, write__payload, read__payload
+module \postern_small.bus_1 (awprot, awvalid, wdata, wstrb, wvalid, written__ready, araddr, arprot, read__valid, answer__ready, write__ready, bvalid, arready, rvalid, answer__payload, write__valid, awready, wready, rresp, write__payload, read__payload
 , awaddr);
   wire \$1 ;
   wire \$2 ;
@@ -1858,7 +1931,7 @@ module \postern_small.bus_1 (awprot, awvalid, wdata, wstrb, wvalid, written__rea
   assign write__payload[48] = 1'h0;
 endmodule
 
-module \postern_small.directory (look_permitted, \port$144$0 , \port$145$0 , source, target, look_source, look_target, permitted);
+module \postern_small.directory (look_permitted, \port$223$0 , \port$224$0 , source, target, look_source, look_target, permitted);
   wire \$1 ;
   wire \$2 ;
   wire acknowledged;
@@ -1874,10 +1947,10 @@ module \postern_small.directory (look_permitted, \port$144$0 , \port$145$0 , sou
   wire [1:0] open;
   output permitted;
   wire permitted;
-  output \port$144$0 ;
-  wire \port$144$0 ;
-  output \port$145$0 ;
-  wire \port$145$0 ;
+  output \port$223$0 ;
+  wire \port$223$0 ;
+  output \port$224$0 ;
+  wire \port$224$0 ;
   input source;
   wire source;
   wire [7:0] source_generation;
@@ -1901,13 +1974,13 @@ module \postern_small.directory (look_permitted, \port$144$0 , \port$145$0 , sou
   assign look_generation = 8'h01;
   assign look_own_generation = 8'h01;
   assign open = { \$2 , \$1  };
-  assign \port$144$0  = \$1 ;
-  assign \port$145$0  = \$2 ;
+  assign \port$223$0  = \$1 ;
+  assign \port$224$0  = \$2 ;
   assign \$1  = 1'h1;
   assign \$2  = 1'h1;
 endmodule
 
-module \postern_small.doorbells$458 (rst, forget_sender, forget_all, look, ring, clear, fill_row, fill, any, data, sender, row_0, row_1, clk);
+module \postern_small.doorbells$497 (rst, forget_sender, forget_all, look, ring, clear, fill_row, fill, any, data, sender, row_0, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire \$1 ;
   wire [1:0] \$10 ;
@@ -1989,7 +2062,7 @@ module \postern_small.doorbells$458 (rst, forget_sender, forget_all, look, ring,
   assign \$24  = | following;
   always @(posedge clk)
     any <= \$25 ;
-  \postern_small.doorbells$458.pending  pending (
+  \postern_small.doorbells$497.pending  pending (
     .clk(clk),
     .data_0(data_0),
     .data_1(look),
@@ -2048,7 +2121,7 @@ module \postern_small.doorbells$458 (rst, forget_sender, forget_all, look, ring,
   assign \$23  = row_0;
 endmodule
 
-module \postern_small.doorbells$458.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
+module \postern_small.doorbells$497.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -2108,7 +2181,7 @@ module \postern_small.doorbells$458.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, core, refusing, vm, data, look_core, look_vm, \port$2023$0 , \port$2049$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2913$0 , \port$2937$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2291,10 +2364,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$2023$0 ;
-  wire \port$2023$0 ;
-  input \port$2049$0 ;
-  wire \port$2049$0 ;
+  input \port$2913$0 ;
+  wire \port$2913$0 ;
+  input \port$2937$0 ;
+  wire \port$2937$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2315,8 +2388,8 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2023$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2049$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2913$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2937$0  };
   assign \$4  = state_0 & enable_0_0;
   assign \$5  = | \$4 ;
   assign \$10  = state_1 & enable_1_0;
@@ -2450,7 +2523,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$144  = 5'h00;
     end
   end
-  assign filled = { \port$2049$0 , \port$2023$0  };
+  assign filled = { \port$2937$0 , \port$2913$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2542,55 +2615,122 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   assign \$26  = \$24 ;
 endmodule
 
-module \postern_small.pool (rst, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__0__word, w__0__request, r__0__request, r__0__word, w__1__word, w__1__request, r__1__request, r__1__word, r__0__slot, r__1__slot, w__0__data, w__0__slot, w__1__data, w__1__slot
-, clk);
+module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep, commit__data
+, \port$2803$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
-  wire \$11 ;
-  wire \$12 ;
-  wire [6:0] \$13 ;
-  wire [6:0] \$14 ;
+  wire [6:0] \$11 ;
+  wire [6:0] \$12 ;
+  wire \$13 ;
+  wire \$14 ;
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
   wire \$18 ;
-  wire [6:0] \$19 ;
+  wire \$19 ;
   wire \$2 ;
-  wire [6:0] \$20 ;
-  wire [31:0] \$21 ;
-  wire [31:0] \$22 ;
-  wire \$23 ;
-  wire \$24 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire [6:0] \$23 ;
+  wire [6:0] \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [6:0] \$27 ;
-  wire [6:0] \$28 ;
+  wire [31:0] \$27 ;
+  wire [31:0] \$28 ;
   wire [31:0] \$29 ;
   wire \$3 ;
   wire [31:0] \$30 ;
-  wire [31:0] \$31 ;
-  wire [31:0] \$32 ;
-  reg \$33 ;
-  reg \$34 ;
-  reg \$35 ;
-  reg \$36 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire [6:0] \$34 ;
+  wire [6:0] \$35 ;
+  wire [6:0] \$36 ;
+  wire [31:0] \$37 ;
+  wire [31:0] \$38 ;
+  wire [31:0] \$39 ;
   wire \$4 ;
-  wire [6:0] \$5 ;
-  wire [6:0] \$6 ;
-  wire [31:0] \$7 ;
-  wire [31:0] \$8 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire [6:0] \$45 ;
+  wire [6:0] \$46 ;
+  wire [6:0] \$47 ;
+  wire [31:0] \$48 ;
+  wire [31:0] \$49 ;
+  wire \$5 ;
+  wire [31:0] \$50 ;
+  wire \$51 ;
+  wire \$52 ;
+  reg \$53 ;
+  reg [38:0] \$54 ;
+  reg [31:0] \$55 ;
+  reg \$56 ;
+  reg \$57 ;
+  reg \$58 ;
+  reg \$59 ;
+  wire \$6 ;
+  reg \$60 ;
+  reg [38:0] \$61 ;
+  reg [31:0] \$62 ;
+  reg \$63 ;
+  reg \$64 ;
+  reg \$65 ;
+  reg \$66 ;
+  wire \$7 ;
+  wire \$8 ;
   wire \$9 ;
+  wire accept;
+  wire \accept$26 ;
+  wire \accept$35 ;
+  wire \accept$44 ;
   input clk;
   wire clk;
+  input [31:0] commit__data;
+  wire [31:0] commit__data;
+  input commit__enable;
+  wire commit__enable;
+  wire commit__grant;
+  input commit__request;
+  wire commit__request;
+  wire [5:0] commit__slot;
+  wire [1:0] commit__word;
+  output crowded;
+  wire crowded;
+  wire first_0;
+  wire first_1;
+  wire free_0;
+  wire free_1;
   wire [1:0] grant;
-  wire [1:0] \grant$21 ;
-  wire [1:0] \grant$26 ;
-  wire [1:0] \grant$31 ;
+  wire [1:0] \grant$29 ;
+  wire [1:0] \grant$37 ;
+  wire [1:0] \grant$46 ;
+  wire [1:0] granted_0;
+  wire [1:0] granted_1;
+  reg kept_0_0 = 1'h0;
+  reg kept_0_1 = 1'h0;
+  reg kept_1_0 = 1'h0;
+  reg kept_1_1 = 1'h0;
+  reg [38:0] late_0 = 39'h0000000000;
+  wire [31:0] \late_0.data ;
+  wire [6:0] \late_0.row ;
+  reg [38:0] late_1 = 39'h0000000000;
+  wire [31:0] \late_1.data ;
+  wire [6:0] \late_1.row ;
+  reg occupied_0 = 1'h0;
+  reg occupied_1 = 1'h0;
+  input [7:0] \port$2803$67 ;
+  wire [7:0] \port$2803$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
   wire r__0__grant;
+  input r__0__keep;
+  wire r__0__keep;
   input r__0__request;
   wire r__0__request;
   input [5:0] r__0__slot;
@@ -2601,6 +2741,8 @@ module \postern_small.pool (rst, w__0__grant, r__0__grant, r__0__data, w__1__gra
   wire [31:0] r__1__data;
   output r__1__grant;
   wire r__1__grant;
+  input r__1__keep;
+  wire r__1__keep;
   input r__1__request;
   wire r__1__request;
   input [5:0] r__1__slot;
@@ -2608,15 +2750,15 @@ module \postern_small.pool (rst, w__0__grant, r__0__grant, r__0__data, w__1__gra
   input [1:0] r__1__word;
   wire [1:0] r__1__word;
   wire [6:0] r_port__addr;
-  wire [6:0] \r_port__addr$30 ;
+  wire [6:0] \r_port__addr$45 ;
   wire [31:0] r_port__data;
-  wire [31:0] \r_port__data$37 ;
+  wire [31:0] \r_port__data$74 ;
   wire r_port__en;
-  wire \r_port__en$29 ;
+  wire \r_port__en$43 ;
   wire [1:0] request;
-  wire [1:0] \request$13 ;
-  wire [1:0] \request$23 ;
-  wire [1:0] \request$28 ;
+  wire [1:0] \request$20 ;
+  wire [1:0] \request$34 ;
+  wire [1:0] \request$42 ;
   input rst;
   wire rst;
   reg taken_0_0 = 1'h0;
@@ -2625,6 +2767,8 @@ module \postern_small.pool (rst, w__0__grant, r__0__grant, r__0__data, w__1__gra
   reg taken_1_1 = 1'h0;
   input [31:0] w__0__data;
   wire [31:0] w__0__data;
+  input w__0__enable;
+  wire w__0__enable;
   output w__0__grant;
   wire w__0__grant;
   input w__0__request;
@@ -2635,6 +2779,8 @@ module \postern_small.pool (rst, w__0__grant, r__0__grant, r__0__data, w__1__gra
   wire [1:0] w__0__word;
   input [31:0] w__1__data;
   wire [31:0] w__1__data;
+  input w__1__enable;
+  wire w__1__enable;
   output w__1__grant;
   wire w__1__grant;
   input w__1__request;
@@ -2644,11 +2790,13 @@ module \postern_small.pool (rst, w__0__grant, r__0__grant, r__0__data, w__1__gra
   input [1:0] w__1__word;
   wire [1:0] w__1__word;
   wire [6:0] w_port__addr;
-  wire [6:0] \w_port__addr$25 ;
+  wire [6:0] \w_port__addr$39 ;
   wire [31:0] w_port__data;
-  wire [31:0] \w_port__data$27 ;
+  wire [31:0] \w_port__data$41 ;
   wire w_port__en;
-  wire \w_port__en$24 ;
+  wire \w_port__en$38 ;
+  reg [31:0] word_0 = 32'd0;
+  reg [31:0] word_1 = 32'd0;
   (* no_rw_check = 32'd1 *)
   reg [31:0] bank_0 [71:0];
   initial begin
@@ -2811,324 +2959,616 @@ module \postern_small.pool (rst, w__0__grant, r__0__grant, r__0__data, w__1__gra
     bank_1[71] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\w_port__en$24 )
-      bank_1[\w_port__addr$25 ] <= \w_port__data$27 ;
+    if (\w_port__en$38 )
+      bank_1[\w_port__addr$39 ] <= \w_port__data$41 ;
   end
   reg [31:0] _1_;
   always @(posedge clk) begin
-    _1_ <= bank_1[\r_port__addr$30 ];
+    _1_ <= bank_1[\r_port__addr$45 ];
   end
-  assign \r_port__data$37  = _1_;
-  assign \$1  = ! w__0__word[0];
-  assign \$2  = w__0__request & \$1 ;
-  assign \$3  = ! w__1__word[0];
-  assign \$4  = w__1__request & \$3 ;
-  assign w_port__en = | { \$4 , \$2  };
-  assign \$5  = { w__0__slot, w__0__word[1] } & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$6  = { w__1__slot, w__1__word[1] } & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
-  assign w_port__addr = \$5  | \$6 ;
-  assign \$7  = w__0__data & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$8  = w__1__data & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
-  assign w_port__data = \$7  | \$8 ;
-  assign \$9  = ! r__0__word[0];
-  assign \$10  = r__0__request & \$9 ;
-  assign \$11  = ! r__1__word[0];
-  assign \$12  = r__1__request & \$11 ;
-  assign \$13  = { r__0__slot, r__0__word[1] } & { \grant$21 [0], \grant$21 [0], \grant$21 [0], \grant$21 [0], \grant$21 [0], \grant$21 [0], \grant$21 [0] };
-  assign \$14  = { r__1__slot, r__1__word[1] } & { \grant$21 [1], \grant$21 [1], \grant$21 [1], \grant$21 [1], \grant$21 [1], \grant$21 [1], \grant$21 [1] };
-  assign r_port__addr = \$13  | \$14 ;
+  assign \r_port__data$74  = _1_;
+  assign \$22  = r__1__request & \$21 ;
+  assign \$23  = { r__0__slot, r__0__word[1] } & { \grant$46 [0], \grant$46 [0], \grant$46 [0], \grant$46 [0], \grant$46 [0], \grant$46 [0], \grant$46 [0] };
+  assign \$24  = { r__1__slot, r__1__word[1] } & { \grant$46 [1], \grant$46 [1], \grant$46 [1], \grant$46 [1], \grant$46 [1], \grant$46 [1], \grant$46 [1] };
+  assign \r_port__addr$45  = \$23  | \$24 ;
+  assign crowded = | { \$26 , \$25  };
+  assign w__0__grant = | { granted_1[0], granted_0[0] };
+  assign r__0__grant = | { \grant$46 [0], \grant$29 [0] };
+  assign \$27  = word_0 & { kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0 };
+  assign \$28  = word_1 & { kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0 };
+  assign r__0__data = \$27  | \$28 ;
+  assign w__1__grant = | { granted_1[1], granted_0[1] };
+  assign r__1__grant = | { \grant$46 [1], \grant$29 [1] };
+  assign \$29  = word_0 & { kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1 };
+  assign \$30  = word_1 & { kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1 };
+  assign r__1__data = \$29  | \$30 ;
+  assign \$31  = w__0__enable & grant[0];
+  assign \$32  = w__1__enable & grant[1];
+  assign \$33  = \$31  | \$32 ;
+  assign \$34  = { w__0__slot, w__0__word[1] } & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
+  assign \$35  = { w__1__slot, w__1__word[1] } & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
+  assign \$36  = \$34  | \$35 ;
+  assign \$37  = w__0__data & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
+  assign \$38  = w__1__data & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
+  assign \$39  = \$37  | \$38 ;
+  assign \$40  = taken_0_0 & r__0__keep;
+  assign \$41  = taken_0_1 & r__1__keep;
+  assign \$42  = w__0__enable & \grant$37 [0];
+  assign \$43  = w__1__enable & \grant$37 [1];
+  assign \$44  = \$42  | \$43 ;
+  assign \$45  = { w__0__slot, w__0__word[1] } & { \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0] };
+  assign \$46  = { w__1__slot, w__1__word[1] } & { \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1] };
+  assign \$47  = \$45  | \$46 ;
+  assign \$48  = w__0__data & { \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0] };
+  assign \$49  = w__1__data & { \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1] };
+  assign \$50  = \$48  | \$49 ;
+  assign \$51  = taken_1_0 & r__0__keep;
+  assign \$52  = taken_1_1 & r__1__keep;
+  always @(posedge clk)
+    occupied_0 <= \$53 ;
+  always @(posedge clk)
+    late_0 <= \$54 ;
+  always @(posedge clk)
+    word_0 <= \$55 ;
+  always @(posedge clk)
+    taken_0_0 <= \$56 ;
+  always @(posedge clk)
+    kept_0_0 <= \$57 ;
+  always @(posedge clk)
+    taken_0_1 <= \$58 ;
+  always @(posedge clk)
+    kept_0_1 <= \$59 ;
+  always @(posedge clk)
+    occupied_1 <= \$60 ;
+  always @(posedge clk)
+    late_1 <= \$61 ;
+  always @(posedge clk)
+    word_1 <= \$62 ;
+  always @(posedge clk)
+    taken_1_0 <= \$63 ;
+  always @(posedge clk)
+    kept_1_0 <= \$64 ;
+  always @(posedge clk)
+    taken_1_1 <= \$65 ;
+  always @(posedge clk)
+    kept_1_1 <= \$66 ;
+  assign \$1  = ! \port$2803$67 [0];
+  assign first_0 = commit__request & \$1 ;
+  assign \$2  = occupied_0 & first_0;
+  assign free_0 = ~ \$2 ;
+  assign \$3  = ! w__0__word[0];
+  assign \$4  = w__0__request & \$3 ;
+  assign \$5  = ! w__1__word[0];
+  assign \$6  = w__1__request & \$5 ;
+  assign granted_0 = grant & { free_0, free_0 };
+  assign w_port__en = first_0 ? commit__enable : occupied_0;
+  assign w_port__addr = first_0 ? \port$2803$67 [7:1] : late_0[6:0];
+  assign w_port__data = first_0 ? commit__data : late_0[38:7];
+  assign \$7  = ! r__0__word[0];
+  assign \$8  = r__0__request & \$7 ;
+  assign \$9  = ! r__1__word[0];
+  assign \$10  = r__1__request & \$9 ;
+  assign \$11  = { r__0__slot, r__0__word[1] } & { \grant$29 [0], \grant$29 [0], \grant$29 [0], \grant$29 [0], \grant$29 [0], \grant$29 [0], \grant$29 [0] };
+  assign \$12  = { r__1__slot, r__1__word[1] } & { \grant$29 [1], \grant$29 [1], \grant$29 [1], \grant$29 [1], \grant$29 [1], \grant$29 [1], \grant$29 [1] };
+  assign r_port__addr = \$11  | \$12 ;
+  assign first_1 = commit__request & \$13 ;
+  assign \$14  = occupied_1 & first_1;
+  assign free_1 = ~ \$14 ;
   assign \$16  = w__0__request & \$15 ;
   assign \$18  = w__1__request & \$17 ;
-  assign \w_port__en$24  = | { \$18 , \$16  };
-  assign \$19  = { w__0__slot, w__0__word[1] } & { \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0] };
-  assign \$20  = { w__1__slot, w__1__word[1] } & { \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1] };
-  assign \w_port__addr$25  = \$19  | \$20 ;
-  assign \$21  = w__0__data & { \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0], \grant$26 [0] };
-  assign \$22  = w__1__data & { \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1], \grant$26 [1] };
-  assign \w_port__data$27  = \$21  | \$22 ;
-  assign \$24  = r__0__request & \$23 ;
-  assign \$26  = r__1__request & \$25 ;
-  assign \$27  = { r__0__slot, r__0__word[1] } & { \grant$31 [0], \grant$31 [0], \grant$31 [0], \grant$31 [0], \grant$31 [0], \grant$31 [0], \grant$31 [0] };
-  assign \$28  = { r__1__slot, r__1__word[1] } & { \grant$31 [1], \grant$31 [1], \grant$31 [1], \grant$31 [1], \grant$31 [1], \grant$31 [1], \grant$31 [1] };
-  assign \r_port__addr$30  = \$27  | \$28 ;
-  assign w__0__grant = | { \grant$26 [0], grant[0] };
-  assign r__0__grant = | { \grant$31 [0], \grant$21 [0] };
-  assign \$29  = r_port__data & { taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0, taken_0_0 };
-  assign \$30  = \r_port__data$37  & { taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0, taken_1_0 };
-  assign r__0__data = \$29  | \$30 ;
-  assign w__1__grant = | { \grant$26 [1], grant[1] };
-  assign r__1__grant = | { \grant$31 [1], \grant$21 [1] };
-  assign \$31  = r_port__data & { taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1, taken_0_1 };
-  assign \$32  = \r_port__data$37  & { taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1, taken_1_1 };
-  assign r__1__data = \$31  | \$32 ;
-  always @(posedge clk)
-    taken_0_0 <= \$33 ;
-  always @(posedge clk)
-    taken_0_1 <= \$34 ;
-  always @(posedge clk)
-    taken_1_0 <= \$35 ;
-  always @(posedge clk)
-    taken_1_1 <= \$36 ;
+  assign granted_1 = \grant$37  & { free_1, free_1 };
+  assign \w_port__en$38  = first_1 ? commit__enable : occupied_1;
+  assign \w_port__addr$39  = first_1 ? \port$2803$67 [7:1] : late_1[6:0];
+  assign \w_port__data$41  = first_1 ? commit__data : late_1[38:7];
+  assign \$20  = r__0__request & \$19 ;
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .grant(\grant$21 ),
-    .\port$62$0 (\$10 ),
-    .\port$64$0 (\$12 ),
+    .grant(\grant$29 ),
+    .\port$63$0 (\$8 ),
+    .\port$65$0 (\$10 ),
     .rst(rst)
   );
   \postern_small.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .grant(\grant$31 ),
-    .\port$80$0 (\$24 ),
-    .\port$82$0 (\$26 ),
+    .grant(\grant$46 ),
+    .\port$82$0 (\$20 ),
+    .\port$84$0 (\$22 ),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_0  write_arbiter_0 (
+    .accept(free_0),
     .clk(clk),
     .grant(grant),
-    .\port$51$0 (\$2 ),
-    .\port$53$0 (\$4 ),
+    .\port$55$0 (\$4 ),
+    .\port$57$0 (\$6 ),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_1  write_arbiter_1 (
+    .accept(free_1),
     .clk(clk),
-    .grant(\grant$26 ),
-    .\port$69$0 (\$16 ),
-    .\port$71$0 (\$18 ),
+    .grant(\grant$37 ),
+    .\port$74$0 (\$16 ),
+    .\port$76$0 (\$18 ),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$33  = \grant$21 [0];
+    \$53  = occupied_0;
+    if (free_0) begin
+      \$53  = \$33 ;
+    end
     if (rst) begin
-      \$33  = 1'h0;
+      \$53  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$34  = \grant$21 [1];
+    \$54  = late_0;
+    if (free_0) begin
+      \$54 [6:0] = \$36 ;
+      \$54 [38:7] = \$39 ;
+    end
     if (rst) begin
-      \$34  = 1'h0;
+      \$54  = 39'h0000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$35  = \grant$31 [0];
+    \$55  = r_port__data;
     if (rst) begin
-      \$35  = 1'h0;
+      \$55  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$36  = \grant$31 [1];
+    \$56  = \grant$29 [0];
     if (rst) begin
-      \$36  = 1'h0;
+      \$56  = 1'h0;
     end
   end
-  assign request = { \$4 , \$2  };
-  assign \request$13  = { \$12 , \$10  };
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$57  = \$40 ;
+    if (rst) begin
+      \$57  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$58  = \grant$29 [1];
+    if (rst) begin
+      \$58  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$59  = \$41 ;
+    if (rst) begin
+      \$59  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$60  = occupied_1;
+    if (free_1) begin
+      \$60  = \$44 ;
+    end
+    if (rst) begin
+      \$60  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$61  = late_1;
+    if (free_1) begin
+      \$61 [6:0] = \$47 ;
+      \$61 [38:7] = \$50 ;
+    end
+    if (rst) begin
+      \$61  = 39'h0000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$62  = \r_port__data$74 ;
+    if (rst) begin
+      \$62  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$63  = \grant$46 [0];
+    if (rst) begin
+      \$63  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$64  = \$51 ;
+    if (rst) begin
+      \$64  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$65  = \grant$46 [1];
+    if (rst) begin
+      \$65  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$66  = \$52 ;
+    if (rst) begin
+      \$66  = 1'h0;
+    end
+  end
+  assign commit__word = \port$2803$67 [1:0];
+  assign request = { \$6 , \$4  };
+  assign accept = free_0;
+  assign commit__slot = \port$2803$67 [7:2];
+  assign \request$20  = { \$10 , \$8  };
   assign r_port__en = 1'h1;
-  assign \request$23  = { \$18 , \$16  };
-  assign \request$28  = { \$26 , \$24  };
-  assign \r_port__en$29  = 1'h1;
+  assign \accept$26  = 1'h1;
+  assign \request$34  = { \$18 , \$16  };
+  assign \accept$35  = free_1;
+  assign \request$42  = { \$22 , \$20  };
+  assign \r_port__en$43  = 1'h1;
+  assign \accept$44  = 1'h1;
+  assign commit__grant = 1'h1;
+  assign \late_0.row  = late_0[6:0];
+  assign \late_0.data  = late_0[38:7];
+  assign \late_1.row  = late_1[6:0];
+  assign \late_1.data  = late_1[38:7];
+  assign \$13  = \port$2803$67 [0];
   assign \$15  = w__0__word[0];
   assign \$17  = w__1__word[0];
-  assign \$23  = r__0__word[0];
-  assign \$25  = r__1__word[0];
+  assign \$19  = r__0__word[0];
+  assign \$21  = r__1__word[0];
+  assign \$25  = \$2 ;
+  assign \$26  = \$14 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_0 (rst, \port$62$0 , \port$64$0 , grant, clk);
+module \postern_small.pool.read_arbiter_0 (rst, \port$63$0 , \port$65$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  reg \$18 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
-  reg \$7 ;
-  reg behind = 1'h0;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire accept;
   input clk;
   wire clk;
   output [1:0] grant;
-  wire [1:0] grant;
-  wire masked;
-  input \port$62$0 ;
-  wire \port$62$0 ;
-  input \port$64$0 ;
-  wire \port$64$0 ;
+  reg [1:0] grant;
+  reg last = 1'h0;
+  input \port$63$0 ;
+  wire \port$63$0 ;
+  input \port$65$0 ;
+  wire \port$65$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$3  = ~ \$2 ;
-  assign \$4  = \port$64$0  & \$3 ;
-  assign grant = \$1  ? { masked, 1'h0 } : { \$4 , \port$62$0  };
-  assign \$5  = | { \port$64$0 , \port$62$0  };
+  assign \$2  = ~ \$1 ;
+  assign \$3  = \port$63$0  & \$2 ;
+  assign \$5  = ~ \$4 ;
+  assign \$6  = \port$63$0  & \$5 ;
+  assign \$8  = ~ \$7 ;
+  assign \$9  = \port$65$0  & \$8 ;
+  assign \$11  = ~ \$10 ;
+  assign \$12  = \port$65$0  & \$11 ;
+  assign \$13  = | { \port$65$0 , \port$63$0  };
+  assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
-    behind <= \$7 ;
-  assign masked = \port$64$0  & behind;
+    last <= \$18 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$7  = behind;
-    if (\$5 ) begin
-      \$7  = \$6 ;
+    (* full_case = 32'd1 *)
+    casez (last)
+      1'h0:
+        begin
+          grant[0] = \$3 ;
+          grant[1] = \port$65$0 ;
+        end
+      1'h1:
+        begin
+          grant[0] = \port$63$0 ;
+          grant[1] = \$12 ;
+        end
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
+    \$18  = last;
+    if (\$14 ) begin
+      \$18  = \$17 ;
     end
     if (rst) begin
-      \$7  = 1'h0;
+      \$18  = 1'h0;
     end
   end
-  assign request = { \port$64$0 , \port$62$0  };
-  assign \$1  = masked;
-  assign \$2  = \port$62$0 ;
-  assign \$6  = grant[0];
+  assign request = { \port$65$0 , \port$63$0  };
+  assign accept = 1'h1;
+  assign \$1  = \port$65$0 ;
+  assign \$4  = \port$65$0 ;
+  assign \$7  = \port$63$0 ;
+  assign \$10  = \port$63$0 ;
+  assign \$14  = \$13 ;
+  assign \$15  = 1'h0;
+  assign \$17  = \$16 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_1 (rst, \port$80$0 , \port$82$0 , grant, clk);
+module \postern_small.pool.read_arbiter_1 (rst, \port$82$0 , \port$84$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  reg \$18 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
-  reg \$7 ;
-  reg behind = 1'h0;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire accept;
   input clk;
   wire clk;
   output [1:0] grant;
-  wire [1:0] grant;
-  wire masked;
-  input \port$80$0 ;
-  wire \port$80$0 ;
+  reg [1:0] grant;
+  reg last = 1'h0;
   input \port$82$0 ;
   wire \port$82$0 ;
+  input \port$84$0 ;
+  wire \port$84$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$3  = ~ \$2 ;
-  assign \$4  = \port$82$0  & \$3 ;
-  assign grant = \$1  ? { masked, 1'h0 } : { \$4 , \port$80$0  };
-  assign \$5  = | { \port$82$0 , \port$80$0  };
+  assign \$2  = ~ \$1 ;
+  assign \$3  = \port$82$0  & \$2 ;
+  assign \$5  = ~ \$4 ;
+  assign \$6  = \port$82$0  & \$5 ;
+  assign \$8  = ~ \$7 ;
+  assign \$9  = \port$84$0  & \$8 ;
+  assign \$11  = ~ \$10 ;
+  assign \$12  = \port$84$0  & \$11 ;
+  assign \$13  = | { \port$84$0 , \port$82$0  };
+  assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
-    behind <= \$7 ;
-  assign masked = \port$82$0  & behind;
+    last <= \$18 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$7  = behind;
-    if (\$5 ) begin
-      \$7  = \$6 ;
+    (* full_case = 32'd1 *)
+    casez (last)
+      1'h0:
+        begin
+          grant[0] = \$3 ;
+          grant[1] = \port$84$0 ;
+        end
+      1'h1:
+        begin
+          grant[0] = \port$82$0 ;
+          grant[1] = \$12 ;
+        end
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    \$18  = last;
+    if (\$14 ) begin
+      \$18  = \$17 ;
     end
     if (rst) begin
-      \$7  = 1'h0;
+      \$18  = 1'h0;
     end
   end
-  assign request = { \port$82$0 , \port$80$0  };
-  assign \$1  = masked;
-  assign \$2  = \port$80$0 ;
-  assign \$6  = grant[0];
+  assign request = { \port$84$0 , \port$82$0  };
+  assign accept = 1'h1;
+  assign \$1  = \port$84$0 ;
+  assign \$4  = \port$84$0 ;
+  assign \$7  = \port$82$0 ;
+  assign \$10  = \port$82$0 ;
+  assign \$14  = \$13 ;
+  assign \$15  = 1'h0;
+  assign \$17  = \$16 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_0 (rst, \port$51$0 , \port$53$0 , grant, clk);
+module \postern_small.pool.write_arbiter_0 (rst, accept, \port$55$0 , \port$57$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  reg \$18 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
-  reg \$7 ;
-  reg behind = 1'h0;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  input accept;
+  wire accept;
   input clk;
   wire clk;
   output [1:0] grant;
-  wire [1:0] grant;
-  wire masked;
-  input \port$51$0 ;
-  wire \port$51$0 ;
-  input \port$53$0 ;
-  wire \port$53$0 ;
+  reg [1:0] grant;
+  reg last = 1'h0;
+  input \port$55$0 ;
+  wire \port$55$0 ;
+  input \port$57$0 ;
+  wire \port$57$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$3  = ~ \$2 ;
-  assign \$4  = \port$53$0  & \$3 ;
-  assign grant = \$1  ? { masked, 1'h0 } : { \$4 , \port$51$0  };
-  assign \$5  = | { \port$53$0 , \port$51$0  };
+  assign \$2  = ~ \$1 ;
+  assign \$3  = \port$55$0  & \$2 ;
+  assign \$5  = ~ \$4 ;
+  assign \$6  = \port$55$0  & \$5 ;
+  assign \$8  = ~ \$7 ;
+  assign \$9  = \port$57$0  & \$8 ;
+  assign \$11  = ~ \$10 ;
+  assign \$12  = \port$57$0  & \$11 ;
+  assign \$13  = | { \port$57$0 , \port$55$0  };
+  assign \$14  = \$13  & accept;
+  assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
-    behind <= \$7 ;
-  assign masked = \port$53$0  & behind;
+    last <= \$18 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$7  = behind;
-    if (\$5 ) begin
-      \$7  = \$6 ;
+    (* full_case = 32'd1 *)
+    casez (last)
+      1'h0:
+        begin
+          grant[0] = \$3 ;
+          grant[1] = \port$57$0 ;
+        end
+      1'h1:
+        begin
+          grant[0] = \port$55$0 ;
+          grant[1] = \$12 ;
+        end
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$18  = last;
+    if (\$14 ) begin
+      \$18  = \$17 ;
     end
     if (rst) begin
-      \$7  = 1'h0;
+      \$18  = 1'h0;
     end
   end
-  assign request = { \port$53$0 , \port$51$0  };
-  assign \$1  = masked;
-  assign \$2  = \port$51$0 ;
-  assign \$6  = grant[0];
+  assign request = { \port$57$0 , \port$55$0  };
+  assign \$1  = \port$57$0 ;
+  assign \$4  = \port$57$0 ;
+  assign \$7  = \port$55$0 ;
+  assign \$10  = \port$55$0 ;
+  assign \$15  = 1'h0;
+  assign \$17  = \$16 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_1 (rst, \port$69$0 , \port$71$0 , grant, clk);
+module \postern_small.pool.write_arbiter_1 (rst, accept, \port$74$0 , \port$76$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  reg \$18 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
-  reg \$7 ;
-  reg behind = 1'h0;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  input accept;
+  wire accept;
   input clk;
   wire clk;
   output [1:0] grant;
-  wire [1:0] grant;
-  wire masked;
-  input \port$69$0 ;
-  wire \port$69$0 ;
-  input \port$71$0 ;
-  wire \port$71$0 ;
+  reg [1:0] grant;
+  reg last = 1'h0;
+  input \port$74$0 ;
+  wire \port$74$0 ;
+  input \port$76$0 ;
+  wire \port$76$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$3  = ~ \$2 ;
-  assign \$4  = \port$71$0  & \$3 ;
-  assign grant = \$1  ? { masked, 1'h0 } : { \$4 , \port$69$0  };
-  assign \$5  = | { \port$71$0 , \port$69$0  };
+  assign \$2  = ~ \$1 ;
+  assign \$3  = \port$74$0  & \$2 ;
+  assign \$5  = ~ \$4 ;
+  assign \$6  = \port$74$0  & \$5 ;
+  assign \$8  = ~ \$7 ;
+  assign \$9  = \port$76$0  & \$8 ;
+  assign \$11  = ~ \$10 ;
+  assign \$12  = \port$76$0  & \$11 ;
+  assign \$13  = | { \port$76$0 , \port$74$0  };
+  assign \$14  = \$13  & accept;
+  assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
-    behind <= \$7 ;
-  assign masked = \port$71$0  & behind;
+    last <= \$18 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$7  = behind;
-    if (\$5 ) begin
-      \$7  = \$6 ;
+    (* full_case = 32'd1 *)
+    casez (last)
+      1'h0:
+        begin
+          grant[0] = \$3 ;
+          grant[1] = \port$76$0 ;
+        end
+      1'h1:
+        begin
+          grant[0] = \port$74$0 ;
+          grant[1] = \$12 ;
+        end
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
+    \$18  = last;
+    if (\$14 ) begin
+      \$18  = \$17 ;
     end
     if (rst) begin
-      \$7  = 1'h0;
+      \$18  = 1'h0;
     end
   end
-  assign request = { \port$71$0 , \port$69$0  };
-  assign \$1  = masked;
-  assign \$2  = \port$69$0 ;
-  assign \$6  = grant[0];
+  assign request = { \port$76$0 , \port$74$0  };
+  assign \$1  = \port$76$0 ;
+  assign \$4  = \port$76$0 ;
+  assign \$7  = \port$74$0 ;
+  assign \$10  = \port$74$0 ;
+  assign \$15  = 1'h0;
+  assign \$17  = \$16 ;
 endmodule
 
-module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$144$0 , \port$145$0 , slot_back, back, w_engine__ready, r_data, r_engine__ready, word, w_pool__request, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, answer__valid, write__valid, fill_row, fill, resident, w_acted, \port$2023$0 , head__0, \port$2029$0 , \port$2049$0 , \port$2055$0 , w_pool__data, w_engine__payload, r_engine__payload, take, answer__payload
-, w_pool__slot, write__payload, read__payload, clk);
+module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$223$0 , \port$224$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2913$0 , head__0, \port$2919$0 , \port$2937$0 , \port$2943$0 , w_pool__word, w_pool__data
+, w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
-  wire [11:0] \$10 ;
+  wire \$10 ;
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
-  wire [11:0] \$103 ;
+  wire \$103 ;
   wire \$104 ;
-  wire \$105 ;
+  wire [11:0] \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
@@ -3139,17 +3579,17 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$112 ;
   wire \$113 ;
   wire \$114 ;
-  wire \$115 ;
+  wire [11:0] \$115 ;
   wire \$116 ;
-  wire \$117 ;
+  wire [11:0] \$117 ;
   wire \$118 ;
   wire \$119 ;
   wire \$12 ;
-  wire [2:0] \$120 ;
+  wire \$120 ;
   wire \$121 ;
   wire [11:0] \$122 ;
   wire \$123 ;
-  wire \$124 ;
+  wire [11:0] \$124 ;
   wire \$125 ;
   wire \$126 ;
   wire \$127 ;
@@ -3158,18 +3598,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire \$132 ;
+  wire [11:0] \$132 ;
   wire \$133 ;
-  wire \$134 ;
-  wire [11:0] \$135 ;
+  wire [11:0] \$134 ;
+  wire \$135 ;
   wire \$136 ;
   wire \$137 ;
   wire \$138 ;
   wire \$139 ;
   wire \$14 ;
-  wire \$140 ;
+  wire [1:0] \$140 ;
   wire \$141 ;
-  wire [11:0] \$142 ;
+  wire \$142 ;
   wire \$143 ;
   wire \$144 ;
   wire \$145 ;
@@ -3179,13 +3619,13 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$149 ;
   wire \$15 ;
   wire \$150 ;
-  wire \$151 ;
+  wire [1:0] \$151 ;
   wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
-  wire [11:0] \$157 ;
+  wire \$157 ;
   wire \$158 ;
   wire \$159 ;
   wire \$16 ;
@@ -3199,7 +3639,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$167 ;
   wire \$168 ;
   wire \$169 ;
-  wire [2:0] \$17 ;
+  wire \$17 ;
   wire \$170 ;
   wire \$171 ;
   wire \$172 ;
@@ -3208,33 +3648,33 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$175 ;
   wire \$176 ;
   wire \$177 ;
-  wire [1:0] \$178 ;
+  wire \$178 ;
   wire \$179 ;
-  wire [2:0] \$18 ;
+  wire [11:0] \$18 ;
   wire \$180 ;
   wire \$181 ;
-  wire [31:0] \$182 ;
+  wire \$182 ;
   wire \$183 ;
   wire \$184 ;
   wire \$185 ;
-  wire [3:0] \$186 ;
-  wire [4:0] \$187 ;
-  wire \$188 ;
+  wire \$186 ;
+  wire [31:0] \$187 ;
+  wire [31:0] \$188 ;
   wire \$189 ;
   wire \$19 ;
   wire \$190 ;
   wire \$191 ;
-  wire \$192 ;
+  wire [11:0] \$192 ;
   wire \$193 ;
   wire \$194 ;
   wire \$195 ;
   wire \$196 ;
-  wire [3:0] \$197 ;
-  wire [4:0] \$198 ;
+  wire \$197 ;
+  wire \$198 ;
   wire \$199 ;
-  wire [11:0] \$2 ;
+  wire \$2 ;
   wire \$20 ;
-  wire [5:0] \$200 ;
+  wire \$200 ;
   wire \$201 ;
   wire \$202 ;
   wire \$203 ;
@@ -3243,49 +3683,80 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$206 ;
   wire \$207 ;
   wire \$208 ;
-  wire [31:0] \$209 ;
+  wire \$209 ;
   wire \$21 ;
-  wire [31:0] \$210 ;
+  wire \$210 ;
   wire [3:0] \$211 ;
   wire \$212 ;
-  wire [4:0] \$213 ;
-  wire [2:0] \$214 ;
+  wire \$213 ;
+  wire [4:0] \$214 ;
   wire \$215 ;
-  wire [2:0] \$216 ;
-  reg \$217 ;
-  reg \$218 ;
-  reg \$219 ;
+  wire [5:0] \$216 ;
+  wire \$217 ;
+  wire [11:0] \$218 ;
+  wire \$219 ;
   wire \$22 ;
-  reg [5:0] \$220 ;
-  reg [2:0] \$221 ;
-  reg \$222 ;
-  reg \$223 ;
-  reg \$224 ;
-  reg \$225 ;
-  reg \$226 ;
-  reg \$227 ;
-  reg [31:0] \$228 ;
-  reg \$229 ;
+  wire [11:0] \$220 ;
+  wire \$221 ;
+  wire \$222 ;
+  wire \$223 ;
+  wire \$224 ;
+  wire \$225 ;
+  wire \$226 ;
+  wire \$227 ;
+  wire \$228 ;
+  wire \$229 ;
   wire \$23 ;
-  reg [2:0] \$230 ;
-  reg [1:0] \$231 ;
-  reg [1:0] \$232 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire \$232 ;
+  wire \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire \$237 ;
+  wire [3:0] \$238 ;
+  wire [4:0] \$239 ;
   wire \$24 ;
+  wire [3:0] \$240 ;
+  wire [4:0] \$241 ;
+  wire [2:0] \$242 ;
+  wire [2:0] \$243 ;
+  reg \$244 ;
+  reg \$245 ;
+  reg \$246 ;
+  reg \$247 ;
+  reg \$248 ;
+  reg [5:0] \$249 ;
   wire \$25 ;
-  wire [11:0] \$26 ;
+  reg [2:0] \$250 ;
+  reg \$251 ;
+  reg \$252 ;
+  reg \$253 ;
+  reg \$254 ;
+  reg \$255 ;
+  reg \$256 ;
+  reg \$257 ;
+  reg \$258 ;
+  reg \$259 ;
+  wire \$26 ;
+  reg [2:0] \$260 ;
+  reg [2:0] \$261 ;
+  reg [1:0] \$262 ;
+  reg [1:0] \$263 ;
   wire \$27 ;
-  wire \$28 ;
+  wire [11:0] \$28 ;
   wire \$29 ;
-  wire \$3 ;
+  wire [11:0] \$3 ;
   wire \$30 ;
-  wire \$31 ;
+  wire [11:0] \$31 ;
   wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire [11:0] \$35 ;
+  wire \$35 ;
   wire \$36 ;
   wire \$37 ;
-  wire \$38 ;
+  wire [11:0] \$38 ;
   wire \$39 ;
   wire \$4 ;
   wire \$40 ;
@@ -3294,8 +3765,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
-  wire [11:0] \$46 ;
-  wire \$47 ;
+  wire \$46 ;
+  wire [11:0] \$47 ;
   wire \$48 ;
   wire \$49 ;
   wire \$5 ;
@@ -3303,18 +3774,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire \$54 ;
-  wire \$55 ;
+  wire [2:0] \$54 ;
+  wire [11:0] \$55 ;
   wire \$56 ;
   wire \$57 ;
   wire \$58 ;
   wire \$59 ;
   wire \$6 ;
   wire \$60 ;
-  wire [11:0] \$61 ;
+  wire \$61 ;
   wire \$62 ;
   wire \$63 ;
-  wire \$64 ;
+  wire [11:0] \$64 ;
   wire \$65 ;
   wire \$66 ;
   wire \$67 ;
@@ -3324,9 +3795,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
-  wire \$73 ;
+  wire [11:0] \$73 ;
   wire \$74 ;
-  wire [11:0] \$75 ;
+  wire \$75 ;
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
@@ -3334,7 +3805,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$8 ;
   wire \$80 ;
   wire \$81 ;
-  wire [11:0] \$82 ;
+  wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
@@ -3343,40 +3814,30 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$88 ;
   wire \$89 ;
   wire \$9 ;
-  wire \$90 ;
+  wire [2:0] \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
-  wire [11:0] \$94 ;
+  wire \$94 ;
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
-  wire \$98 ;
+  wire [11:0] \$98 ;
   wire \$99 ;
-  wire \$signal ;
-  reg [31:0] \$signal$104  = 32'd0;
-  reg \$signal$106  = 1'h0;
-  (* init = 2'h0 *)
-  wire [1:0] \$signal$110 ;
-  reg \$signal$114  = 1'h0;
-  wire \$signal$53 ;
-  (* init = 6'h20 *)
-  wire [5:0] \$signal$59 ;
-  wire \$signal$78 ;
-  wire \$signal$80 ;
-  wire \$signal$81 ;
-  wire \$signal$86 ;
-  reg \$signal$96  = 1'h0;
   reg [1:0] \$signature__addr  = 2'h0;
   wire [32:0] \$signature__data ;
   wire [31:0] \$signature__data.data ;
   wire \$signature__data.error ;
   wire \$signature__en ;
+  reg [1:0] a_r__addr = 2'h0;
+  wire [32:0] a_r__data;
+  wire [31:0] \a_r__data.data ;
+  wire \a_r__data.error ;
+  wire able;
   wire [11:0] address;
-  wire [11:0] \address$62 ;
+  wire [11:0] \address$71 ;
   wire allowed;
-  wire \allowed$70 ;
-  wire \allowed$97 ;
+  wire \allowed$83 ;
   output [32:0] answer__payload;
   wire [32:0] answer__payload;
   wire [31:0] \answer__payload.data ;
@@ -3385,69 +3846,86 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire answer__ready;
   output answer__valid;
   wire answer__valid;
-  reg answered = 1'h0;
-  reg [1:0] b_r__addr = 2'h0;
-  wire [32:0] b_r__data;
-  wire [31:0] \b_r__data.data ;
-  wire \b_r__data.error ;
+  wire arrives;
   input [5:0] back;
   wire [5:0] back;
-  wire behind;
   reg busy = 1'h0;
   reg by_engine = 1'h0;
   wire clear_busy;
   input clk;
   wire clk;
+  wire compiled_known;
+  wire \compiled_known$12 ;
+  wire \compiled_known$79 ;
+  wire [3:0] compiled_tag;
+  wire [3:0] \compiled_tag$10 ;
+  wire [3:0] \compiled_tag$78 ;
+  wire compiled_vm;
+  wire \compiled_vm$14 ;
+  wire \compiled_vm$80 ;
+  wire compiling;
+  wire \compiling$77 ;
+  wire \compiling$8 ;
   wire [3:0] data_0;
-  wire [5:0] \data_0$43 ;
+  wire [5:0] \data_0$50 ;
+  wire delivered;
+  reg diverted = 1'h0;
+  reg \diverted$104  = 1'h0;
+  reg dropped = 1'h0;
   wire early;
-  wire fast;
+  reg engaged = 1'h0;
   input fill;
   wire fill;
-  wire \fill$22 ;
+  wire \fill$30 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$24 ;
+  wire [3:0] \fill_row$32 ;
   wire [1:0] filled;
   wire [3:0] following;
   wire [2:0] \following.count ;
   wire \following.torn ;
   wire [1:0] fresh;
   wire full;
-  wire \full$79 ;
+  wire \full$92 ;
   (* init = 2'h0 *)
   wire [1:0] get;
-  input [16:0] head__0;
-  wire [16:0] head__0;
-  wire [7:0] \head__0.generation ;
+  input [8:0] head__0;
+  wire [8:0] head__0;
   wire [1:0] \head__0.last ;
   wire \head__0.sender ;
   wire [5:0] \head__0.slot ;
   wire here;
-  wire \inside ;
+  reg [2:0] \here$125  = 3'h0;
   wire known;
-  wire \known$71 ;
+  wire \known$84 ;
   wire lane;
   wire manager;
-  wire \manager$69 ;
+  wire \manager$82 ;
+  wire none;
+  wire \none$91 ;
   wire [11:0] offset;
-  wire [11:0] \offset$68 ;
+  wire [11:0] \offset$81 ;
   wire [1:0] open;
+  reg [2:0] outstanding = 3'h0;
   reg [2:0] pending = 3'h0;
   reg pop_lane = 1'h0;
   reg pop_vm = 1'h0;
-  input \port$144$0 ;
-  wire \port$144$0 ;
-  input \port$145$0 ;
-  wire \port$145$0 ;
-  input \port$2023$0 ;
-  wire \port$2023$0 ;
-  input \port$2029$0 ;
-  wire \port$2029$0 ;
-  input \port$2049$0 ;
-  wire \port$2049$0 ;
-  input \port$2055$0 ;
-  wire \port$2055$0 ;
+  reg popping = 1'h0;
+  wire pops;
+  input \port$223$0 ;
+  wire \port$223$0 ;
+  input \port$224$0 ;
+  wire \port$224$0 ;
+  input \port$2913$0 ;
+  wire \port$2913$0 ;
+  input \port$2919$0 ;
+  wire \port$2919$0 ;
+  input \port$2937$0 ;
+  wire \port$2937$0 ;
+  input \port$2943$0 ;
+  wire \port$2943$0 ;
+  (* init = 2'h0 *)
+  wire [1:0] put;
   input [31:0] r_data;
   wire [31:0] r_data;
   output [32:0] r_engine__payload;
@@ -3465,6 +3943,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   output r_engine__valid;
   wire r_engine__valid;
   wire r_go;
+  input r_good;
+  wire r_good;
   wire [31:0] r_incoming;
   wire [11:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
@@ -3478,6 +3958,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [31:0] r_pool__data;
   input r_pool__grant;
   wire r_pool__grant;
+  output r_pool__keep;
+  wire r_pool__keep;
   output r_pool__request;
   wire r_pool__request;
   wire [5:0] r_pool__slot;
@@ -3495,8 +3977,11 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire read__ready;
   input read__valid;
   wire read__valid;
+  wire reads;
   input ready;
   wire ready;
+  wire \ready$46 ;
+  wire \ready$95 ;
   input reset;
   wire reset;
   input [1:0] resident;
@@ -3504,32 +3989,38 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] \resident$5 ;
   wire \resident$5.valid ;
   wire \resident$5.vm ;
-  wire [1:0] \resident$66 ;
-  wire \resident$66.valid ;
-  wire \resident$66.vm ;
+  wire [1:0] \resident$75 ;
+  wire \resident$75.valid ;
+  wire \resident$75.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire room;
   wire row_0;
-  wire \row_0$28 ;
+  wire \row_0$36 ;
   input rst;
   wire rst;
+  reg second = 1'h0;
   wire secure;
-  wire \secure$65 ;
+  wire \secure$74 ;
+  wire set_busy;
+  reg showing = 1'h0;
   input slot_back;
   wire slot_back;
+  reg slow = 1'h0;
+  (* init = 6'h20 *)
+  wire [5:0] spare;
   reg spare_here = 1'h1;
-  reg stored = 1'h0;
+  wire staged;
   wire tag;
-  wire \tag$64 ;
+  wire \tag$73 ;
   output [1:0] take;
   wire [1:0] take;
   input [1:0] tear;
   wire [1:0] tear;
-  wire to_engine;
+  reg third = 1'h0;
   wire torn;
   wire vm;
-  wire \vm$72 ;
+  wire \vm$85 ;
   input w_acted;
   wire w_acted;
   output [74:0] w_engine__payload;
@@ -3564,21 +4055,20 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire w_issue;
   output [31:0] w_pool__data;
   wire [31:0] w_pool__data;
+  output w_pool__enable;
+  wire w_pool__enable;
   input w_pool__grant;
   wire w_pool__grant;
   output w_pool__request;
   wire w_pool__request;
   output [5:0] w_pool__slot;
   wire [5:0] w_pool__slot;
+  output [1:0] w_pool__word;
   wire [1:0] w_pool__word;
   wire w_usable;
   wire w_valid;
-  wire waiting;
-  reg [2:0] waiting_count = 3'h0;
-  output [1:0] word;
-  wire [1:0] word;
   wire write;
-  wire \write$56 ;
+  wire \write$66 ;
   input [49:0] write__payload;
   wire [49:0] write__payload;
   wire [11:0] \write__payload.address ;
@@ -3591,273 +4081,310 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   input write__valid;
   wire write__valid;
   wire [3:0] write_data;
-  reg [5:0] \write_data$58  = 6'h20;
+  reg [5:0] \write_data$68  = 6'h20;
   wire write_row;
-  wire \write_row$57 ;
+  wire \write_row$67 ;
   input written__ready;
   wire written__ready;
   output written__valid;
   wire written__valid;
-  reg [32:0] backlog [3:0];
+  reg [32:0] answers [3:0];
   initial begin
-    backlog[0] = 33'h000000000;
-    backlog[1] = 33'h000000000;
-    backlog[2] = 33'h000000000;
-    backlog[3] = 33'h000000000;
+    answers[0] = 33'h000000000;
+    answers[1] = 33'h000000000;
+    answers[2] = 33'h000000000;
+    answers[3] = 33'h000000000;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
-      backlog[\$signature__addr ] <= \$signature__data ;
+    if (arrives)
+      answers[\$signature__addr ] <= \$signature__data ;
   end
-  assign b_r__data = backlog[b_r__addr];
+  assign answer__payload = answers[a_r__addr];
   assign \$1  = ~ reset;
-  assign w_usable = ready & \$1 ;
+  assign \$2  = ready & \$1 ;
   assign w_valid = write__valid & w_usable;
-  assign \$3  = \$2  == 9'h1c0;
-  assign \$4  = ! w_incoming[2:0];
-  assign \$5  = \$4  & w_incoming[25];
-  assign \$8  = \$3  & \$7 ;
-  assign \$signal  = ! w_incoming[31:28];
+  assign \$4  = \$3  == 9'h140;
+  assign \$5  = ! w_incoming[2:0];
+  assign \$6  = \$5  & w_incoming[25];
+  assign \$9  = \$4  & \$8 ;
+  assign none = ! w_incoming[31:28];
   assign full = & w_incoming[31:28];
-  assign \$11  = \$10  == 9'h1c0;
-  assign \$12  = ! w_incoming[2:0];
-  assign \$13  = \$12  & w_incoming[25];
-  assign \$16  = \$11  & \$15 ;
-  assign \$17  = w_incoming[16] ? data_0[2:0] : 3'h0;
-  assign \$18  = \$16  ? \$17  : { 1'h0, w_incoming[16:15] };
-  assign \$19  = ~ full;
-  assign \$20  = ~ data_0[3];
-  assign \$21  = busy & \$20 ;
-  assign \$22  = ~ \$21 ;
-  assign \$23  = data_0[2:0] == 3'h4;
-  assign \$24  = \$22  | \$23 ;
-  assign \$25  = w_incoming[16] ? \$24  : busy;
-  assign torn = \$19  | \$25 ;
-  assign \$27  = \$26  == 9'h160;
-  assign \$28  = ! w_incoming[2:0];
-  assign \$29  = \$28  & w_incoming[25];
-  assign \$32  = \$27  & \$31 ;
-  assign \$33  = \$32  & full;
-  assign fast = \$33  & \port$144$0 ;
-  assign room = pending < 3'h5;
-  assign \$34  = w_valid & room;
-  assign \$36  = \$35  == 9'h1c0;
-  assign \$37  = ! w_incoming[2:0];
-  assign \$38  = \$37  & w_incoming[25];
-  assign \$41  = \$36  & \$40 ;
-  assign \$42  = ~ torn;
-  assign \$43  = \$41  & \$42 ;
-  assign \$44  = fast | \$43 ;
-  assign \$45  = \$34  & \$44 ;
-  assign \$47  = \$46  == 9'h1c0;
-  assign \$48  = ! w_incoming[2:0];
-  assign \$49  = \$48  & w_incoming[25];
-  assign \$52  = \$47  & \$51 ;
-  assign \$53  = ~ spare_here;
-  assign \$54  = stored | \$53 ;
-  assign \$55  = \$52  & \$54 ;
-  assign \$56  = ~ \$55 ;
-  assign w_pool__request = \$45  & \$56 ;
-  assign \$57  = w_valid & room;
-  assign \$58  = ~ \$signal ;
-  assign \$59  = \$57  & \$58 ;
-  assign \$60  = ~ fast;
-  assign to_engine = \$59  & \$60 ;
-  assign \$62  = \$61  == 9'h1c0;
-  assign \$63  = ! w_incoming[2:0];
-  assign \$64  = \$63  & w_incoming[25];
-  assign \$67  = \$62  & \$66 ;
-  assign \$68  = ~ torn;
-  assign \$69  = \$67  & \$68 ;
-  assign \$70  = stored | w_pool__grant;
-  assign \$71  = spare_here & \$70 ;
-  assign \$72  = ~ \$71 ;
-  assign \$73  = \$69  & \$72 ;
-  assign \$74  = ~ \$73 ;
-  assign w_engine__valid = to_engine & \$74 ;
-  assign \$76  = \$75  == 9'h1c0;
-  assign \$77  = ! w_incoming[2:0];
-  assign \$78  = \$77  & w_incoming[25];
-  assign \$81  = \$76  & \$80 ;
-  assign \$83  = \$82  == 9'h160;
-  assign \$84  = ! w_incoming[2:0];
-  assign \$85  = \$84  & w_incoming[25];
-  assign \$88  = \$83  & \$87 ;
-  assign \$89  = fast & w_pool__grant;
-  assign \$90  = w_engine__valid & w_engine__ready;
-  assign \$91  = \$89  | \$90 ;
-  assign \$92  = \$signal  & room;
-  assign \$93  = \$91  | \$92 ;
-  assign write__ready = w_valid & \$93 ;
-  assign \$95  = \$94  == 9'h160;
-  assign \$96  = ! w_incoming[2:0];
-  assign \$97  = \$96  & w_incoming[25];
-  assign \$100  = \$95  & \$99 ;
-  assign \$101  = write__ready & \$100 ;
-  assign \$102  = ~ \$signal ;
-  assign \$signal$53  = \$101  & \$102 ;
-  assign \$104  = \$103  == 9'h1c0;
-  assign \$105  = ! w_incoming[2:0];
-  assign \$106  = \$105  & w_incoming[25];
-  assign \$109  = \$104  & \$108 ;
-  assign \$110  = write__ready & \$109 ;
-  assign \$111  = ~ \$signal ;
-  assign clear_busy = \$110  & \$111 ;
-  assign \$112  = ! w_incoming[16:15];
-  assign \$113  = ~ data_0[3];
-  assign \$114  = busy & \$113 ;
-  assign \$115  = w_incoming[16:15] == data_0[2:0];
-  assign \$116  = \$114  & \$115 ;
-  assign \$117  = \$112  | \$116 ;
-  assign \$118  = full & \$117 ;
-  assign \$119  = ~ \$118 ;
-  assign \$120  = w_incoming[16:15] + 1'h1;
-  assign \$121  = w_engine__valid & w_engine__ready;
-  assign \$123  = \$122  == 9'h1c0;
-  assign \$124  = ! w_incoming[2:0];
-  assign \$125  = \$124  & w_incoming[25];
-  assign \$128  = \$123  & \$127 ;
-  assign \$129  = \$121  & \$128 ;
-  assign \$130  = ~ torn;
-  assign \write$56  = \$129  & \$130 ;
-  assign \$131  = fast | \$signal ;
-  assign early = write__ready & \$131 ;
-  assign \$132  = | pending;
-  assign \$133  = ~ reset;
-  assign written__valid = \$132  & \$133 ;
-  assign \$134  = ~ reset;
-  assign r_usable = ready & \$134 ;
+  assign \$11  = ~ full;
+  assign \$12  = ~ data_0[3];
+  assign \$13  = busy & \$12 ;
+  assign \$14  = ~ \$13 ;
+  assign \$15  = data_0[2:0] == 3'h4;
+  assign \$16  = \$14  | \$15 ;
+  assign \$17  = w_incoming[16] ? \$16  : busy;
+  assign torn = \$11  | \$17 ;
+  assign \$19  = \$18  == 9'h180;
+  assign \$20  = ! w_incoming[2:0];
+  assign \$21  = \$20  & w_incoming[25];
+  assign \$24  = \$19  & \$23 ;
+  assign staged = \$24  & full;
+  assign \$25  = ~ pending[2];
+  assign \$26  = ~ slow;
+  assign able = \$25  & \$26 ;
+  assign \ready$46  = w_valid & able;
+  assign \$27  = write__valid & able;
+  assign \$29  = \$28  == 9'h180;
+  assign w_pool__request = \$27  & \$29 ;
+  assign \$30  = ~ reset;
+  assign w_pool__enable = staged & \$30 ;
+  assign \$32  = \$31  == 9'h180;
+  assign \$33  = ~ \$32 ;
+  assign \$34  = \$33  | diverted;
+  assign \$35  = \ready$46  & \$34 ;
+  assign \$36  = ~ spare_here;
+  assign w_engine__valid = \$35  & \$37 ;
+  assign \$39  = \$38  == 9'h140;
+  assign \$40  = ! w_incoming[2:0];
+  assign \$41  = \$40  & w_incoming[25];
+  assign \$44  = \$39  & \$43 ;
+  assign \$45  = ~ none;
+  assign \$46  = \$44  & \$45 ;
+  assign \$48  = \$47  == 9'h180;
+  assign \$49  = ! w_incoming[2:0];
+  assign \$50  = \$49  & w_incoming[25];
+  assign \$53  = \$48  & \$52 ;
+  assign \$54  = w_incoming[16] ? data_0[2:0] : 3'h0;
+  assign \$56  = \$55  == 9'h180;
+  assign \$57  = \ready$46  & \$56 ;
+  assign \$58  = staged & \port$223$0 ;
+  assign \$59  = \$58  & w_pool__grant;
+  assign \$60  = none | \$59 ;
+  assign \$61  = \$57  & \$60 ;
+  assign \$62  = ~ diverted;
+  assign early = \$61  & \$62 ;
+  assign \$63  = w_engine__valid & w_engine__ready;
+  assign write__ready = \$63  | early;
+  assign \$65  = \$64  == 9'h180;
+  assign \$66  = ! w_incoming[2:0];
+  assign \$67  = \$66  & w_incoming[25];
+  assign \$70  = \$65  & \$69 ;
+  assign \$71  = write__ready & \$70 ;
+  assign \$72  = ~ none;
+  assign set_busy = \$71  & \$72 ;
+  assign \$74  = \$73  == 9'h140;
+  assign \$75  = ! w_incoming[2:0];
+  assign \$76  = \$75  & w_incoming[25];
+  assign \$79  = \$74  & \$78 ;
+  assign \$80  = write__ready & \$79 ;
+  assign \$81  = ~ none;
+  assign clear_busy = \$80  & \$81 ;
+  assign \$82  = ! w_incoming[16:15];
+  assign \$83  = ~ data_0[3];
+  assign \$84  = busy & \$83 ;
+  assign \$85  = w_incoming[16:15] == data_0[2:0];
+  assign \$86  = \$84  & \$85 ;
+  assign \$87  = \$82  | \$86 ;
+  assign \$88  = full & \$87 ;
+  assign \$89  = ~ \$88 ;
+  assign \$90  = w_incoming[16:15] + 1'h1;
+  assign \$91  = w_engine__valid & w_engine__ready;
+  assign \$92  = \$91  & w_engine__payload[65];
+  assign \$93  = ~ torn;
+  assign \write$66  = \$92  & \$93 ;
+  assign \$94  = | pending;
+  assign \$95  = ~ reset;
+  assign written__valid = \$94  & \$95 ;
+  assign \$96  = ~ reset;
+  assign \$97  = ready & \$96 ;
   assign r_valid = read__valid & r_usable;
-  assign \$signal$78  = ! r_incoming[31:28];
-  assign \full$79  = & r_incoming[31:28];
-  assign \$136  = \$135  == 9'h118;
-  assign \$137  = ! r_incoming[2:0];
-  assign \$138  = \$137  & r_incoming[25];
-  assign \$141  = \$136  & \$140 ;
-  assign \$signal$80  = \$141  & \full$79 ;
-  assign \$143  = \$142  == 9'h140;
-  assign \$144  = ! r_incoming[2:0];
-  assign \$145  = \$144  & r_incoming[25];
-  assign \$148  = \$143  & \$147 ;
-  assign \$149  = \$148  | \$signal$80 ;
-  assign \$150  = \$149  & \port$144$0 ;
-  assign \$signal$81  = \$signal$78  | \$150 ;
-  assign \$151  = ~ \$signal$78 ;
-  assign \$152  = \$151  & \port$2023$0 ;
-  assign \$153  = r_incoming[16:15] <= head__0[7:6];
-  assign \$154  = \$signal$80  | \$153 ;
-  assign \inside  = \$152  & \$154 ;
-  assign \$155  = r_valid & \$signal$86 ;
-  assign \$156  = \$155  & \$signal$81 ;
-  assign r_pool__request = \$156  & \inside ;
-  assign r_pool__word = \$signal$80  ? head__0[7:6] : r_incoming[16:15];
-  assign \$158  = \$157  == 9'h140;
-  assign \$159  = ! r_incoming[2:0];
-  assign \$160  = \$159  & r_incoming[25];
-  assign \$163  = \$158  & \$162 ;
-  assign \$164  = \$163  | \$signal$80 ;
-  assign \$165  = r_valid & \$signal$86 ;
-  assign \$166  = ~ \$signal$81 ;
-  assign \$167  = \$165  & \$166 ;
-  assign \$169  = r_valid & \$signal$86 ;
-  assign \$170  = ~ \inside ;
-  assign \$171  = \$170  | r_pool__grant;
-  assign \$172  = r_engine__valid & r_engine__ready;
-  assign \$173  = \$signal$81  ? \$171  : \$172 ;
-  assign read__ready = \$169  & \$173 ;
-  assign \$174  = ~ reset;
-  assign \$175  = \$signal$96  & \$174 ;
-  assign \$177  = ~ \$signal$96 ;
-  assign \$178  = take & { \port$2055$0 , \port$2029$0  };
-  assign \$179  = | \$178 ;
-  assign \allowed$97  = \$177  | \$179 ;
-  assign behind = | waiting_count;
-  assign \$180  = behind | answered;
-  assign \$181  = ~ reset;
-  assign answer__valid = \$180  & \$181 ;
-  assign \$182  = behind ? b_r__data[31:0] : \$signal$104 ;
-  assign \$183  = behind ? b_r__data[32] : \$signal$106 ;
-  assign \$184  = ~ answer__ready;
-  assign \$185  = behind | \$184 ;
-  assign \$signature__en  = answered & \$185 ;
-  assign \$186  = waiting_count + answered;
-  assign \$187  = \$186  + \$signal$114 ;
-  assign \$signal$86  = \$187  < 3'h4;
-  assign \$188  = write__ready | reset;
-  assign \$190  = busy | \$189 ;
-  assign \$192  = ~ \$191 ;
-  assign \$193  = \$190  & \$192 ;
-  assign \$194  = tear[0] | reset;
-  assign \$195  = ~ \$194 ;
-  assign \$196  = \$193  & \$195 ;
-  assign \$197  = pending + early;
-  assign \$198  = \$197  + w_acted;
-  assign \$199  = written__valid & written__ready;
-  assign \$200  = \$198  - \$199 ;
-  assign \$201  = read__ready & \$signal$81 ;
-  assign \$202  = \$201  & \$signal$80 ;
-  assign \$203  = ~ \$signal$78 ;
-  assign \$204  = \$202  & \$203 ;
-  assign \$205  = ~ \$signal$81 ;
-  assign \$206  = read__ready & \$205 ;
-  assign \$207  = ~ reset;
-  assign \$208  = \$signal$114  & \$207 ;
-  assign \$209  = r_pool__data & { \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97  };
-  assign \$210  = by_engine ? r_data : \$209 ;
-  assign \$211  = waiting_count + \$signature__en ;
-  assign \$212  = behind & answer__ready;
-  assign \$213  = \$211  - \$212 ;
-  assign \$214  = \$signature__addr  + 1'h1;
-  assign \$215  = behind & answer__ready;
-  assign \$216  = b_r__addr + 1'h1;
+  assign \none$91  = ! r_incoming[31:28];
+  assign \full$92  = & r_incoming[31:28];
+  assign \$99  = \$98  == 9'h1e0;
+  assign \$100  = ! r_incoming[2:0];
+  assign \$101  = \$100  & r_incoming[25];
+  assign \$104  = \$99  & \$103 ;
+  assign pops = \$104  & \full$92 ;
+  assign \$106  = \$105  == 9'h1c0;
+  assign \$107  = ! r_incoming[2:0];
+  assign \$108  = \$107  & r_incoming[25];
+  assign \$111  = \$106  & \$110 ;
+  assign \$112  = ~ \none$91 ;
+  assign \$113  = \$111  & \$112 ;
+  assign reads = \$113  | pops;
+  assign \ready$95  = r_valid & room;
+  assign \$114  = read__valid & room;
+  assign \$116  = \$115  == 9'h140;
+  assign \$118  = \$117  == 9'h140;
+  assign \$119  = \$116  | \$118 ;
+  assign \$120  = \$114  & \$119 ;
+  assign \$121  = ~ popping;
+  assign r_pool__request = \$120  & \$121 ;
+  assign \$123  = \$122  == 6'h20;
+  assign r_pool__word = \$123  ? head__0[7:6] : r_incoming[16:15];
+  assign \$125  = \$124  == 9'h1c0;
+  assign \$126  = ! r_incoming[2:0];
+  assign \$127  = \$126  & r_incoming[25];
+  assign \$130  = \$125  & \$129 ;
+  assign \$131  = \$130  | pops;
+  assign \$133  = \$132  == 9'h140;
+  assign \$135  = \$134  == 9'h140;
+  assign \$136  = \$133  | \$135 ;
+  assign \$137  = ~ \$136 ;
+  assign \$138  = \$137  | \diverted$104 ;
+  assign \$139  = \ready$95  & \$138 ;
+  assign \$141  = \$140 [0] & r_engine__ready;
+  assign \$142  = reads & \port$223$0 ;
+  assign \$143  = \ready$95  & \$142 ;
+  assign \$144  = \$143  & r_pool__grant;
+  assign \$145  = ~ \diverted$104 ;
+  assign \$146  = \$144  & \$145 ;
+  assign read__ready = \$141  | \$146 ;
+  assign \$147  = ~ reset;
+  assign \$148  = popping & \$147 ;
+  assign \$150  = ~ popping;
+  assign \$151  = take & { \port$2943$0 , \port$2919$0  };
+  assign \$152  = | \$151 ;
+  assign \$153  = \$150  | \$152 ;
+  assign r_pool__keep = showing & \$153 ;
+  assign \$154  = ~ reset;
+  assign arrives = third & \$154 ;
+  assign \$155  = by_engine & r_good;
+  assign \$156  = by_engine & r_good;
+  assign \$157  = by_engine & r_good;
+  assign \$158  = by_engine & r_good;
+  assign \$159  = by_engine & r_good;
+  assign \$160  = by_engine & r_good;
+  assign \$161  = by_engine & r_good;
+  assign \$162  = by_engine & r_good;
+  assign \$163  = by_engine & r_good;
+  assign \$164  = by_engine & r_good;
+  assign \$165  = by_engine & r_good;
+  assign \$166  = by_engine & r_good;
+  assign \$167  = by_engine & r_good;
+  assign \$168  = by_engine & r_good;
+  assign \$169  = by_engine & r_good;
+  assign \$170  = by_engine & r_good;
+  assign \$171  = by_engine & r_good;
+  assign \$172  = by_engine & r_good;
+  assign \$173  = by_engine & r_good;
+  assign \$174  = by_engine & r_good;
+  assign \$175  = by_engine & r_good;
+  assign \$176  = by_engine & r_good;
+  assign \$177  = by_engine & r_good;
+  assign \$178  = by_engine & r_good;
+  assign \$179  = by_engine & r_good;
+  assign \$180  = by_engine & r_good;
+  assign \$181  = by_engine & r_good;
+  assign \$182  = by_engine & r_good;
+  assign \$183  = by_engine & r_good;
+  assign \$184  = by_engine & r_good;
+  assign \$185  = by_engine & r_good;
+  assign \$186  = by_engine & r_good;
+  assign \$187  = r_data & { \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156 , \$155  };
+  assign \$188  = r_pool__data | \$187 ;
+  assign \$189  = | \here$125 ;
+  assign \$190  = ~ reset;
+  assign answer__valid = \$189  & \$190 ;
+  assign delivered = answer__valid & answer__ready;
+  assign room = ~ outstanding[2];
+  assign \$191  = write__ready | reset;
+  assign \$193  = \$192  == 9'h180;
+  assign \$194  = w_valid & \$193 ;
+  assign \$195  = staged & \port$223$0 ;
+  assign \$196  = ~ \$195 ;
+  assign \$197  = \$194  & \$196 ;
+  assign \$198  = ~ none;
+  assign \$199  = \$197  & \$198 ;
+  assign \$200  = w_engine__valid & w_engine__ready;
+  assign \$201  = ~ w_engine__payload[65];
+  assign \$202  = \$200  & \$201 ;
+  assign \$204  = busy | \$203 ;
+  assign \$206  = ~ \$205 ;
+  assign \$207  = \$204  & \$206 ;
+  assign \$208  = tear[0] | reset;
+  assign \$209  = ~ \$208 ;
+  assign \$210  = \$207  & \$209 ;
+  assign \$211  = pending + early;
+  assign \$212  = ~ dropped;
+  assign \$213  = w_acted & \$212 ;
+  assign \$214  = \$211  + \$213 ;
+  assign \$215  = written__valid & written__ready;
+  assign \$216  = \$214  - \$215 ;
+  assign \$217  = read__ready | reset;
+  assign \$219  = \$218  == 9'h140;
+  assign \$221  = \$220  == 9'h140;
+  assign \$222  = \$219  | \$221 ;
+  assign \$223  = r_valid & \$222 ;
+  assign \$224  = reads & \port$223$0 ;
+  assign \$225  = ~ \$224 ;
+  assign \$226  = \$223  & \$225 ;
+  assign \$227  = reads & \port$223$0 ;
+  assign \$228  = read__ready & \$227 ;
+  assign \$229  = \$228  & pops;
+  assign \$230  = reads & \port$223$0 ;
+  assign \$231  = \$230  & \port$2913$0 ;
+  assign \$232  = r_incoming[16:15] <= head__0[7:6];
+  assign \$233  = pops | \$232 ;
+  assign \$234  = \$231  & \$233 ;
+  assign \$235  = \$140 [0] & r_engine__ready;
+  assign \$236  = ~ reset;
+  assign \$237  = second & \$236 ;
+  assign \$238  = outstanding + read__ready;
+  assign \$239  = \$238  - delivered;
+  assign \$240  = \here$125  + arrives;
+  assign \$241  = \$240  - delivered;
+  assign \$242  = \$signature__addr  + 1'h1;
+  assign \$243  = a_r__addr + 1'h1;
   always @(posedge clk)
-    stored <= \$217 ;
+    slow <= \$244 ;
   always @(posedge clk)
-    busy <= \$218 ;
+    dropped <= \$245 ;
   always @(posedge clk)
-    spare_here <= \$219 ;
+    diverted <= \$246 ;
   always @(posedge clk)
-    \write_data$58  <= \$220 ;
+    busy <= \$247 ;
   always @(posedge clk)
-    pending <= \$221 ;
+    spare_here <= \$248 ;
   always @(posedge clk)
-    \$signal$114  <= \$222 ;
+    \write_data$68  <= \$249 ;
   always @(posedge clk)
-    \$signal$96  <= \$223 ;
+    pending <= \$250 ;
   always @(posedge clk)
-    by_engine <= \$224 ;
+    \diverted$104  <= \$251 ;
   always @(posedge clk)
-    pop_lane <= \$225 ;
+    second <= \$252 ;
   always @(posedge clk)
-    pop_vm <= \$226 ;
+    popping <= \$253 ;
   always @(posedge clk)
-    answered <= \$227 ;
+    showing <= \$254 ;
   always @(posedge clk)
-    \$signal$104  <= \$228 ;
+    engaged <= \$255 ;
   always @(posedge clk)
-    \$signal$106  <= \$229 ;
+    pop_lane <= \$256 ;
   always @(posedge clk)
-    waiting_count <= \$230 ;
+    pop_vm <= \$257 ;
   always @(posedge clk)
-    \$signature__addr  <= \$231 ;
+    third <= \$258 ;
   always @(posedge clk)
-    b_r__addr <= \$232 ;
+    by_engine <= \$259 ;
+  always @(posedge clk)
+    outstanding <= \$260 ;
+  always @(posedge clk)
+    \here$125  <= \$261 ;
+  always @(posedge clk)
+    \$signature__addr  <= \$262 ;
+  always @(posedge clk)
+    a_r__addr <= \$263 ;
   \postern_small.port_0.r_binding  r_binding (
-    .allowed(\allowed$70 ),
+    .allowed(\allowed$83 ),
     .offset(read__payload[11:0])
   );
   \postern_small.port_0.slots  slots (
     .clk(clk),
     .row0(w_pool__slot),
     .rst(rst),
-    .write(\write$56 ),
-    .write_data(\write_data$58 )
+    .write(\write$66 ),
+    .write_data(\write_data$68 )
   );
   \postern_small.port_0.states  states (
     .clk(clk),
     .row0(data_0),
     .rst(rst),
-    .write(\$signal$53 ),
+    .write(set_busy),
     .write_data(write_data)
   );
   \postern_small.port_0.w_binding  w_binding (
@@ -3866,146 +4393,207 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$217  = stored;
-    if (\$188 ) begin
-      \$217  = 1'h0;
-    end else if (w_pool__grant) begin
-      \$217  = 1'h1;
+    \$244  = slow;
+    if (w_acted) begin
+      \$244  = 1'h0;
+    end
+    if (\$202 ) begin
+      \$244  = 1'h1;
     end
     if (rst) begin
-      \$217  = 1'h0;
+      \$244  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$218  = \$196 ;
+    \$245  = dropped;
+    if (w_acted) begin
+      \$245  = 1'h0;
+    end else if (reset) begin
+      \$245  = slow;
+    end
     if (rst) begin
-      \$218  = 1'h0;
+      \$245  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$219  = spare_here;
-    if (\write$56 ) begin
-      \$219  = 1'h0;
+    (* full_case = 32'd1 *)
+    if (\$191 ) begin
+      \$246  = 1'h0;
+    end else begin
+      \$246  = \$199 ;
+    end
+    if (rst) begin
+      \$246  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$247  = \$210 ;
+    if (rst) begin
+      \$247  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$248  = spare_here;
+    if (\write$66 ) begin
+      \$248  = 1'h0;
     end
     if (slot_back) begin
-      \$219  = 1'h1;
+      \$248  = 1'h1;
     end
     if (rst) begin
-      \$219  = 1'h1;
+      \$248  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$220  = \write_data$58 ;
+    \$249  = \write_data$68 ;
     if (slot_back) begin
-      \$220  = back;
+      \$249  = back;
     end
     if (rst) begin
-      \$220  = 6'h20;
+      \$249  = 6'h20;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$221  = \$200 [2:0];
+    \$250  = \$216 [2:0];
     if (reset) begin
-      \$221  = 3'h0;
+      \$250  = 3'h0;
     end
     if (rst) begin
-      \$221  = 3'h0;
+      \$250  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$222  = read__ready;
+    (* full_case = 32'd1 *)
+    if (\$217 ) begin
+      \$251  = 1'h0;
+    end else begin
+      \$251  = \$226 ;
+    end
     if (rst) begin
-      \$222  = 1'h0;
+      \$251  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$223  = \$204 ;
+    \$252  = read__ready;
     if (rst) begin
-      \$223  = 1'h0;
+      \$252  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$224  = \$206 ;
+    \$253  = \$229 ;
     if (rst) begin
-      \$224  = 1'h0;
+      \$253  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$225  = 1'h0;
+    \$254  = \$234 ;
     if (rst) begin
-      \$225  = 1'h0;
+      \$254  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$226  = r_incoming[27];
+    \$255  = \$235 ;
     if (rst) begin
-      \$226  = 1'h0;
+      \$255  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$227  = \$208 ;
+    \$256  = 1'h0;
     if (rst) begin
-      \$227  = 1'h0;
+      \$256  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$228  = \$210 ;
+    \$257  = r_incoming[27];
     if (rst) begin
-      \$228  = 32'd0;
+      \$257  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$229  = 1'h0;
+    \$258  = \$237 ;
     if (rst) begin
-      \$229  = 1'h0;
+      \$258  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$230  = \$213 [2:0];
+    \$259  = engaged;
+    if (rst) begin
+      \$259  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$260  = \$239 [2:0];
     if (reset) begin
-      \$230  = 3'h0;
+      \$260  = 3'h0;
     end
     if (rst) begin
-      \$230  = 3'h0;
+      \$260  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$231  = \$signature__addr ;
-    if (\$signature__en ) begin
-      \$231  = \$214 [1:0];
+    \$261  = \$241 [2:0];
+    if (reset) begin
+      \$261  = 3'h0;
     end
     if (rst) begin
-      \$231  = 2'h0;
+      \$261  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$232  = b_r__addr;
-    if (\$215 ) begin
-      \$232  = \$216 [1:0];
+    \$262  = \$signature__addr ;
+    if (arrives) begin
+      \$262  = \$242 [1:0];
+    end
+    if (reset) begin
+      \$262  = 2'h0;
     end
     if (rst) begin
-      \$232  = 2'h0;
+      \$262  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$263  = a_r__addr;
+    if (delivered) begin
+      \$263  = \$243 [1:0];
+    end
+    if (reset) begin
+      \$263  = 2'h0;
+    end
+    if (rst) begin
+      \$263  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
   assign tag = write__payload[48];
   assign secure = write__payload[49];
   assign \resident$5  = resident;
+  assign compiling = 1'h0;
+  assign \compiling$8  = 1'h0;
+  assign compiled_tag = 4'h0;
+  assign \compiled_tag$10  = 4'h0;
+  assign compiled_known = 1'h0;
+  assign \compiled_known$12  = 1'h0;
+  assign compiled_vm = 1'h0;
+  assign \compiled_vm$14  = 1'h0;
   assign offset = write__payload[11:0];
   assign manager = 1'h0;
   assign known = 1'h1;
@@ -4013,36 +4601,41 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign w_go = write__ready;
   assign lane = 1'h0;
   assign row_0 = 1'h0;
-  assign \fill$22  = fill;
-  assign \fill_row$24  = fill_row;
+  assign \fill$30  = fill;
+  assign \fill_row$32  = fill_row;
   assign write_row = 1'h0;
   assign following = write_data;
-  assign \row_0$28  = 1'h0;
-  assign open = { \port$145$0 , \port$144$0  };
-  assign \data_0$43  = w_pool__slot;
-  assign w_pool__word = \$18 [1:0];
+  assign \row_0$36  = 1'h0;
+  assign \data_0$50  = w_pool__slot;
+  assign open = { \port$224$0 , \port$223$0  };
   assign w_issue = write__ready;
   assign here = 1'h1;
-  assign write = \$signal$53 ;
-  assign \write_row$57  = 1'h0;
-  assign \$signal$59  = \write_data$58 ;
-  assign \address$62  = read__payload[11:0];
-  assign \tag$64  = read__payload[16];
-  assign \secure$65  = read__payload[17];
-  assign \resident$66  = resident;
-  assign \offset$68  = read__payload[11:0];
-  assign \manager$69  = 1'h0;
-  assign \known$71  = 1'h1;
-  assign \vm$72  = 1'h0;
+  assign write = set_busy;
+  assign \write_row$67  = 1'h0;
+  assign spare = \write_data$68 ;
+  assign \address$71  = read__payload[11:0];
+  assign \tag$73  = read__payload[16];
+  assign \secure$74  = read__payload[17];
+  assign \resident$75  = resident;
+  assign \compiling$77  = 1'h0;
+  assign \compiled_tag$78  = 4'h0;
+  assign \compiled_known$79  = 1'h0;
+  assign \compiled_vm$80  = 1'h0;
+  assign \offset$81  = read__payload[11:0];
+  assign \manager$82  = 1'h0;
+  assign \known$84  = 1'h1;
+  assign \vm$85  = 1'h0;
   assign r_go = read__ready;
-  assign filled = { \port$2049$0 , \port$2023$0  };
   assign r_pool__slot = head__0[5:0];
-  assign waiting = 1'h0;
   assign r_issue = read__ready;
-  assign fresh = { \port$2055$0 , \port$2029$0  };
-  assign get = b_r__addr;
-  assign \$signal$110  = \$signature__addr ;
-  assign word = \$18 [1:0];
+  assign fresh = { \port$2943$0 , \port$2919$0  };
+  assign \$signature__en  = arrives;
+  assign put = \$signature__addr ;
+  assign get = a_r__addr;
+  assign a_r__data = answer__payload;
+  assign filled = { \port$2937$0 , \port$2913$0  };
+  assign r_engine__valid = \$140 [0];
+  assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[63:32];
   assign \write__payload.address  = write__payload[11:0];
   assign \write__payload.data  = write__payload[43:12];
@@ -4080,8 +4673,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \read__payload.strobes  = read__payload[15:12];
   assign \read__payload.tag  = read__payload[16];
   assign \read__payload.secure  = read__payload[17];
-  assign \resident$66.vm  = resident[0];
-  assign \resident$66.valid  = resident[1];
+  assign \resident$75.vm  = resident[0];
+  assign \resident$75.valid  = resident[1];
   assign \r_incoming.address  = r_incoming[11:0];
   assign \r_incoming.offset  = r_incoming[23:12];
   assign \r_incoming.manager  = r_incoming[24];
@@ -4092,7 +4685,6 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \head__0.slot  = head__0[5:0];
   assign \head__0.last  = head__0[7:6];
   assign \head__0.sender  = head__0[8];
-  assign \head__0.generation  = head__0[16:9];
   assign \r_engine__payload.address  = r_engine__payload[11:0];
   assign \r_engine__payload.offset  = r_engine__payload[23:12];
   assign \r_engine__payload.manager  = r_engine__payload[24];
@@ -4101,19 +4693,17 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \r_engine__payload.vm  = r_engine__payload[27];
   assign \r_engine__payload.strobes  = r_engine__payload[31:28];
   assign \r_engine__payload.direct  = r_engine__payload[32];
-  assign \answer__payload.data  = answer__payload[31:0];
-  assign \answer__payload.error  = answer__payload[32];
-  assign \b_r__data.data  = b_r__data[31:0];
-  assign \b_r__data.error  = b_r__data[32];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
-  assign \$signature__data [32] = \$signal$106 ;
-  assign \$signature__data [31:0] = \$signal$104 ;
-  assign answer__payload[32] = \$183 ;
-  assign answer__payload[31:0] = \$182 ;
-  assign take[0] = \$176 ;
+  assign \answer__payload.data  = answer__payload[31:0];
+  assign \answer__payload.error  = answer__payload[32];
+  assign \a_r__data.data  = answer__payload[31:0];
+  assign \a_r__data.error  = answer__payload[32];
+  assign \$signature__data [32] = 1'h0;
+  assign \$signature__data [31:0] = \$188 ;
+  assign take[0] = \$149 ;
   assign take[1] = 1'h0;
-  assign r_engine__payload[32] = \$164 ;
+  assign r_engine__payload[32] = \$131 ;
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -4123,18 +4713,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_engine__payload[11:0] = r_incoming[11:0];
   assign r_incoming[27] = 1'h0;
   assign r_incoming[26] = 1'h1;
-  assign r_incoming[25] = \allowed$70 ;
+  assign r_incoming[25] = \allowed$83 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
   assign r_incoming[31:28] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
-  assign write_data[2:0] = \$120 ;
-  assign write_data[3] = \$119 ;
+  assign write_data[2:0] = \$90 ;
+  assign write_data[3] = \$89 ;
   assign w_engine__payload[74:69] = w_pool__slot;
-  assign w_engine__payload[68:67] = \$18 [1:0];
+  assign w_engine__payload[68:67] = \$54 [1:0];
   assign w_engine__payload[66] = torn;
-  assign w_engine__payload[32] = \$88 ;
-  assign w_engine__payload[65] = \$81 ;
+  assign w_engine__payload[32] = \$53 ;
+  assign w_engine__payload[65] = \$46 ;
   assign w_engine__payload[64:33] = w_incoming[63:32];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
@@ -4151,68 +4741,72 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign w_incoming[23:12] = write__payload[11:0];
   assign w_incoming[31:28] = write__payload[47:44];
   assign w_incoming[11:0] = write__payload[11:0];
-  assign \$2 [4:0] = 5'h00;
-  assign \$2 [11:5] = write__payload[11:5];
-  assign \$6  = 1'h1;
-  assign \$7  = \$5 ;
-  assign \$9  = 1'h0;
-  assign \$10 [4:0] = 5'h00;
-  assign \$10 [11:5] = write__payload[11:5];
-  assign \$14  = 1'h1;
-  assign \$15  = \$13 ;
-  assign \$26 [4:0] = 5'h00;
-  assign \$26 [11:5] = write__payload[11:5];
-  assign \$30  = 1'h1;
-  assign \$31  = \$29 ;
-  assign \$35 [4:0] = 5'h00;
-  assign \$35 [11:5] = write__payload[11:5];
-  assign \$39  = 1'h1;
-  assign \$40  = \$38 ;
-  assign \$46 [4:0] = 5'h00;
-  assign \$46 [11:5] = write__payload[11:5];
-  assign \$50  = 1'h1;
-  assign \$51  = \$49 ;
-  assign \$61 [4:0] = 5'h00;
-  assign \$61 [11:5] = write__payload[11:5];
-  assign \$65  = 1'h1;
-  assign \$66  = \$64 ;
-  assign \$75 [4:0] = 5'h00;
-  assign \$75 [11:5] = write__payload[11:5];
-  assign \$79  = 1'h1;
-  assign \$80  = \$78 ;
-  assign \$82 [4:0] = 5'h00;
-  assign \$82 [11:5] = write__payload[11:5];
-  assign \$86  = 1'h1;
-  assign \$87  = \$85 ;
-  assign \$94 [4:0] = 5'h00;
-  assign \$94 [11:5] = write__payload[11:5];
-  assign \$98  = 1'h1;
-  assign \$99  = \$97 ;
-  assign \$103 [4:0] = 5'h00;
-  assign \$103 [11:5] = write__payload[11:5];
-  assign \$107  = 1'h1;
-  assign \$108  = \$106 ;
-  assign \$122 [4:0] = 5'h00;
-  assign \$122 [11:5] = write__payload[11:5];
-  assign \$126  = 1'h1;
-  assign \$127  = \$125 ;
-  assign \$135 [2:0] = 3'h0;
-  assign \$135 [11:3] = read__payload[11:3];
-  assign \$139  = 1'h1;
-  assign \$140  = \$138 ;
-  assign \$142 [4:0] = 5'h00;
-  assign \$142 [11:5] = read__payload[11:5];
-  assign \$146  = 1'h1;
-  assign \$147  = \$145 ;
-  assign \$157 [4:0] = 5'h00;
-  assign \$157 [11:5] = read__payload[11:5];
-  assign \$161  = 1'h1;
-  assign \$162  = \$160 ;
-  assign \$168  = 1'h1;
-  assign r_engine__valid = \$167 ;
-  assign \$176  = \$175 ;
-  assign \$189  = \$signal$53 ;
-  assign \$191  = clear_busy;
+  assign w_usable = \$2 ;
+  assign \$3 [4:0] = 5'h00;
+  assign \$3 [11:5] = write__payload[11:5];
+  assign \$7  = 1'h1;
+  assign \$8  = \$6 ;
+  assign \$10  = 1'h0;
+  assign \$18 [4:0] = 5'h00;
+  assign \$18 [11:5] = write__payload[11:5];
+  assign \$22  = 1'h1;
+  assign \$23  = \$21 ;
+  assign { \$28 [11:9], \$28 [6:0] } = 10'h000;
+  assign \$28 [8:7] = write__payload[8:7];
+  assign { \$31 [11:9], \$31 [6:0] } = 10'h000;
+  assign \$31 [8:7] = write__payload[8:7];
+  assign \$37  = spare_here;
+  assign \$38 [4:0] = 5'h00;
+  assign \$38 [11:5] = write__payload[11:5];
+  assign \$42  = 1'h1;
+  assign \$43  = \$41 ;
+  assign \$47 [4:0] = 5'h00;
+  assign \$47 [11:5] = write__payload[11:5];
+  assign \$51  = 1'h1;
+  assign \$52  = \$50 ;
+  assign { \$55 [11:9], \$55 [6:0] } = 10'h000;
+  assign \$55 [8:7] = write__payload[8:7];
+  assign \$64 [4:0] = 5'h00;
+  assign \$64 [11:5] = write__payload[11:5];
+  assign \$68  = 1'h1;
+  assign \$69  = \$67 ;
+  assign \$73 [4:0] = 5'h00;
+  assign \$73 [11:5] = write__payload[11:5];
+  assign \$77  = 1'h1;
+  assign \$78  = \$76 ;
+  assign r_usable = \$97 ;
+  assign \$98 [2:0] = 3'h0;
+  assign \$98 [11:3] = read__payload[11:3];
+  assign \$102  = 1'h1;
+  assign \$103  = \$101 ;
+  assign \$105 [4:0] = 5'h00;
+  assign \$105 [11:5] = read__payload[11:5];
+  assign \$109  = 1'h1;
+  assign \$110  = \$108 ;
+  assign { \$115 [11:9], \$115 [7], \$115 [5:0] } = 10'h000;
+  assign { \$115 [8], \$115 [6] } = { read__payload[8], read__payload[6] };
+  assign { \$117 [11:9], \$117 [7], \$117 [5:0] } = 10'h000;
+  assign { \$117 [8], \$117 [6] } = { read__payload[8], read__payload[6] };
+  assign { \$122 [11:6], \$122 [4:0] } = 11'h000;
+  assign \$122 [5] = read__payload[5];
+  assign \$124 [4:0] = 5'h00;
+  assign \$124 [11:5] = read__payload[11:5];
+  assign \$128  = 1'h1;
+  assign \$129  = \$127 ;
+  assign { \$132 [11:9], \$132 [7], \$132 [5:0] } = 10'h000;
+  assign { \$132 [8], \$132 [6] } = { read__payload[8], read__payload[6] };
+  assign { \$134 [11:9], \$134 [7], \$134 [5:0] } = 10'h000;
+  assign { \$134 [8], \$134 [6] } = { read__payload[8], read__payload[6] };
+  assign \$140  = { 1'h0, \$139  };
+  assign \$149  = \$148 ;
+  assign { \$192 [11:9], \$192 [6:0] } = 10'h000;
+  assign \$192 [8:7] = write__payload[8:7];
+  assign \$203  = set_busy;
+  assign \$205  = clear_busy;
+  assign { \$218 [11:9], \$218 [7], \$218 [5:0] } = 10'h000;
+  assign { \$218 [8], \$218 [6] } = { read__payload[8], read__payload[6] };
+  assign { \$220 [11:9], \$220 [7], \$220 [5:0] } = 10'h000;
+  assign { \$220 [8], \$220 [6] } = { read__payload[8], read__payload[6] };
 endmodule
 
 module \postern_small.port_0.r_binding (offset, allowed);
@@ -4307,18 +4901,18 @@ module \postern_small.port_0.w_binding (offset, allowed);
   assign allowed = 1'h1;
 endmodule
 
-module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$144$0 , \port$145$0 , slot_back, back, w_engine__ready, r_data, r_engine__ready, word, w_pool__request, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, answer__valid, write__valid, fill_row, fill, resident, w_acted, \port$2023$0 , \port$2029$0 , \port$2049$0 , head__1, \port$2055$0 , w_pool__data, w_engine__payload, r_engine__payload, take, answer__payload
-, w_pool__slot, write__payload, read__payload, clk);
+module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$223$0 , \port$224$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2913$0 , \port$2919$0 , \port$2937$0 , head__1, \port$2943$0 , w_pool__word, w_pool__data
+, w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
-  wire [11:0] \$10 ;
+  wire \$10 ;
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
-  wire [11:0] \$103 ;
+  wire \$103 ;
   wire \$104 ;
-  wire \$105 ;
+  wire [11:0] \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
@@ -4329,17 +4923,17 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$112 ;
   wire \$113 ;
   wire \$114 ;
-  wire \$115 ;
+  wire [11:0] \$115 ;
   wire \$116 ;
-  wire \$117 ;
+  wire [11:0] \$117 ;
   wire \$118 ;
   wire \$119 ;
   wire \$12 ;
-  wire [2:0] \$120 ;
+  wire \$120 ;
   wire \$121 ;
   wire [11:0] \$122 ;
   wire \$123 ;
-  wire \$124 ;
+  wire [11:0] \$124 ;
   wire \$125 ;
   wire \$126 ;
   wire \$127 ;
@@ -4348,18 +4942,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire \$132 ;
+  wire [11:0] \$132 ;
   wire \$133 ;
-  wire \$134 ;
-  wire [11:0] \$135 ;
+  wire [11:0] \$134 ;
+  wire \$135 ;
   wire \$136 ;
   wire \$137 ;
   wire \$138 ;
   wire \$139 ;
   wire \$14 ;
-  wire \$140 ;
+  wire [1:0] \$140 ;
   wire \$141 ;
-  wire [11:0] \$142 ;
+  wire \$142 ;
   wire \$143 ;
   wire \$144 ;
   wire \$145 ;
@@ -4369,13 +4963,13 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$149 ;
   wire \$15 ;
   wire \$150 ;
-  wire \$151 ;
+  wire [1:0] \$151 ;
   wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
-  wire [11:0] \$157 ;
+  wire \$157 ;
   wire \$158 ;
   wire \$159 ;
   wire \$16 ;
@@ -4389,7 +4983,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$167 ;
   wire \$168 ;
   wire \$169 ;
-  wire [2:0] \$17 ;
+  wire \$17 ;
   wire \$170 ;
   wire \$171 ;
   wire \$172 ;
@@ -4398,33 +4992,33 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$175 ;
   wire \$176 ;
   wire \$177 ;
-  wire [1:0] \$178 ;
+  wire \$178 ;
   wire \$179 ;
-  wire [2:0] \$18 ;
+  wire [11:0] \$18 ;
   wire \$180 ;
   wire \$181 ;
-  wire [31:0] \$182 ;
+  wire \$182 ;
   wire \$183 ;
   wire \$184 ;
   wire \$185 ;
-  wire [3:0] \$186 ;
-  wire [4:0] \$187 ;
-  wire \$188 ;
+  wire \$186 ;
+  wire [31:0] \$187 ;
+  wire [31:0] \$188 ;
   wire \$189 ;
   wire \$19 ;
   wire \$190 ;
   wire \$191 ;
-  wire \$192 ;
+  wire [11:0] \$192 ;
   wire \$193 ;
   wire \$194 ;
   wire \$195 ;
   wire \$196 ;
-  wire [3:0] \$197 ;
-  wire [4:0] \$198 ;
+  wire \$197 ;
+  wire \$198 ;
   wire \$199 ;
-  wire [11:0] \$2 ;
+  wire \$2 ;
   wire \$20 ;
-  wire [5:0] \$200 ;
+  wire \$200 ;
   wire \$201 ;
   wire \$202 ;
   wire \$203 ;
@@ -4433,49 +5027,80 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$206 ;
   wire \$207 ;
   wire \$208 ;
-  wire [31:0] \$209 ;
+  wire \$209 ;
   wire \$21 ;
-  wire [31:0] \$210 ;
+  wire \$210 ;
   wire [3:0] \$211 ;
   wire \$212 ;
-  wire [4:0] \$213 ;
-  wire [2:0] \$214 ;
+  wire \$213 ;
+  wire [4:0] \$214 ;
   wire \$215 ;
-  wire [2:0] \$216 ;
-  reg \$217 ;
-  reg \$218 ;
-  reg \$219 ;
+  wire [5:0] \$216 ;
+  wire \$217 ;
+  wire [11:0] \$218 ;
+  wire \$219 ;
   wire \$22 ;
-  reg [5:0] \$220 ;
-  reg [2:0] \$221 ;
-  reg \$222 ;
-  reg \$223 ;
-  reg \$224 ;
-  reg \$225 ;
-  reg \$226 ;
-  reg \$227 ;
-  reg [31:0] \$228 ;
-  reg \$229 ;
+  wire [11:0] \$220 ;
+  wire \$221 ;
+  wire \$222 ;
+  wire \$223 ;
+  wire \$224 ;
+  wire \$225 ;
+  wire \$226 ;
+  wire \$227 ;
+  wire \$228 ;
+  wire \$229 ;
   wire \$23 ;
-  reg [2:0] \$230 ;
-  reg [1:0] \$231 ;
-  reg [1:0] \$232 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire \$232 ;
+  wire \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire \$237 ;
+  wire [3:0] \$238 ;
+  wire [4:0] \$239 ;
   wire \$24 ;
+  wire [3:0] \$240 ;
+  wire [4:0] \$241 ;
+  wire [2:0] \$242 ;
+  wire [2:0] \$243 ;
+  reg \$244 ;
+  reg \$245 ;
+  reg \$246 ;
+  reg \$247 ;
+  reg \$248 ;
+  reg [5:0] \$249 ;
   wire \$25 ;
-  wire [11:0] \$26 ;
+  reg [2:0] \$250 ;
+  reg \$251 ;
+  reg \$252 ;
+  reg \$253 ;
+  reg \$254 ;
+  reg \$255 ;
+  reg \$256 ;
+  reg \$257 ;
+  reg \$258 ;
+  reg \$259 ;
+  wire \$26 ;
+  reg [2:0] \$260 ;
+  reg [2:0] \$261 ;
+  reg [1:0] \$262 ;
+  reg [1:0] \$263 ;
   wire \$27 ;
-  wire \$28 ;
+  wire [11:0] \$28 ;
   wire \$29 ;
-  wire \$3 ;
+  wire [11:0] \$3 ;
   wire \$30 ;
-  wire \$31 ;
+  wire [11:0] \$31 ;
   wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire [11:0] \$35 ;
+  wire \$35 ;
   wire \$36 ;
   wire \$37 ;
-  wire \$38 ;
+  wire [11:0] \$38 ;
   wire \$39 ;
   wire \$4 ;
   wire \$40 ;
@@ -4484,8 +5109,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
-  wire [11:0] \$46 ;
-  wire \$47 ;
+  wire \$46 ;
+  wire [11:0] \$47 ;
   wire \$48 ;
   wire \$49 ;
   wire \$5 ;
@@ -4493,18 +5118,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire \$54 ;
-  wire \$55 ;
+  wire [2:0] \$54 ;
+  wire [11:0] \$55 ;
   wire \$56 ;
   wire \$57 ;
   wire \$58 ;
   wire \$59 ;
   wire \$6 ;
   wire \$60 ;
-  wire [11:0] \$61 ;
+  wire \$61 ;
   wire \$62 ;
   wire \$63 ;
-  wire \$64 ;
+  wire [11:0] \$64 ;
   wire \$65 ;
   wire \$66 ;
   wire \$67 ;
@@ -4514,9 +5139,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
-  wire \$73 ;
+  wire [11:0] \$73 ;
   wire \$74 ;
-  wire [11:0] \$75 ;
+  wire \$75 ;
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
@@ -4524,7 +5149,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$8 ;
   wire \$80 ;
   wire \$81 ;
-  wire [11:0] \$82 ;
+  wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
@@ -4533,40 +5158,30 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$88 ;
   wire \$89 ;
   wire \$9 ;
-  wire \$90 ;
+  wire [2:0] \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
-  wire [11:0] \$94 ;
+  wire \$94 ;
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
-  wire \$98 ;
+  wire [11:0] \$98 ;
   wire \$99 ;
-  wire \$signal ;
-  reg [31:0] \$signal$104  = 32'd0;
-  reg \$signal$106  = 1'h0;
-  (* init = 2'h0 *)
-  wire [1:0] \$signal$110 ;
-  reg \$signal$114  = 1'h0;
-  wire \$signal$53 ;
-  (* init = 6'h22 *)
-  wire [5:0] \$signal$59 ;
-  wire \$signal$78 ;
-  wire \$signal$80 ;
-  wire \$signal$81 ;
-  wire \$signal$86 ;
-  reg \$signal$96  = 1'h0;
   reg [1:0] \$signature__addr  = 2'h0;
   wire [32:0] \$signature__data ;
   wire [31:0] \$signature__data.data ;
   wire \$signature__data.error ;
   wire \$signature__en ;
+  reg [1:0] a_r__addr = 2'h0;
+  wire [32:0] a_r__data;
+  wire [31:0] \a_r__data.data ;
+  wire \a_r__data.error ;
+  wire able;
   wire [11:0] address;
-  wire [11:0] \address$62 ;
+  wire [11:0] \address$71 ;
   wire allowed;
-  wire \allowed$70 ;
-  wire \allowed$97 ;
+  wire \allowed$83 ;
   output [32:0] answer__payload;
   wire [32:0] answer__payload;
   wire [31:0] \answer__payload.data ;
@@ -4575,69 +5190,86 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire answer__ready;
   output answer__valid;
   wire answer__valid;
-  reg answered = 1'h0;
-  reg [1:0] b_r__addr = 2'h0;
-  wire [32:0] b_r__data;
-  wire [31:0] \b_r__data.data ;
-  wire \b_r__data.error ;
+  wire arrives;
   input [5:0] back;
   wire [5:0] back;
-  wire behind;
   reg busy = 1'h0;
   reg by_engine = 1'h0;
   wire clear_busy;
   input clk;
   wire clk;
+  wire compiled_known;
+  wire \compiled_known$12 ;
+  wire \compiled_known$79 ;
+  wire [3:0] compiled_tag;
+  wire [3:0] \compiled_tag$10 ;
+  wire [3:0] \compiled_tag$78 ;
+  wire compiled_vm;
+  wire \compiled_vm$14 ;
+  wire \compiled_vm$80 ;
+  wire compiling;
+  wire \compiling$77 ;
+  wire \compiling$8 ;
   wire [3:0] data_0;
-  wire [5:0] \data_0$43 ;
+  wire [5:0] \data_0$50 ;
+  wire delivered;
+  reg diverted = 1'h0;
+  reg \diverted$104  = 1'h0;
+  reg dropped = 1'h0;
   wire early;
-  wire fast;
+  reg engaged = 1'h0;
   input fill;
   wire fill;
-  wire \fill$22 ;
+  wire \fill$30 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$24 ;
+  wire [3:0] \fill_row$32 ;
   wire [1:0] filled;
   wire [3:0] following;
   wire [2:0] \following.count ;
   wire \following.torn ;
   wire [1:0] fresh;
   wire full;
-  wire \full$79 ;
+  wire \full$92 ;
   (* init = 2'h0 *)
   wire [1:0] get;
-  input [16:0] head__1;
-  wire [16:0] head__1;
-  wire [7:0] \head__1.generation ;
+  input [8:0] head__1;
+  wire [8:0] head__1;
   wire [1:0] \head__1.last ;
   wire \head__1.sender ;
   wire [5:0] \head__1.slot ;
   wire here;
-  wire \inside ;
+  reg [2:0] \here$125  = 3'h0;
   wire known;
-  wire \known$71 ;
+  wire \known$84 ;
   wire lane;
   wire manager;
-  wire \manager$69 ;
+  wire \manager$82 ;
+  wire none;
+  wire \none$91 ;
   wire [11:0] offset;
-  wire [11:0] \offset$68 ;
+  wire [11:0] \offset$81 ;
   wire [1:0] open;
+  reg [2:0] outstanding = 3'h0;
   reg [2:0] pending = 3'h0;
   reg pop_lane = 1'h0;
   reg pop_vm = 1'h0;
-  input \port$144$0 ;
-  wire \port$144$0 ;
-  input \port$145$0 ;
-  wire \port$145$0 ;
-  input \port$2023$0 ;
-  wire \port$2023$0 ;
-  input \port$2029$0 ;
-  wire \port$2029$0 ;
-  input \port$2049$0 ;
-  wire \port$2049$0 ;
-  input \port$2055$0 ;
-  wire \port$2055$0 ;
+  reg popping = 1'h0;
+  wire pops;
+  input \port$223$0 ;
+  wire \port$223$0 ;
+  input \port$224$0 ;
+  wire \port$224$0 ;
+  input \port$2913$0 ;
+  wire \port$2913$0 ;
+  input \port$2919$0 ;
+  wire \port$2919$0 ;
+  input \port$2937$0 ;
+  wire \port$2937$0 ;
+  input \port$2943$0 ;
+  wire \port$2943$0 ;
+  (* init = 2'h0 *)
+  wire [1:0] put;
   input [31:0] r_data;
   wire [31:0] r_data;
   output [32:0] r_engine__payload;
@@ -4655,6 +5287,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   output r_engine__valid;
   wire r_engine__valid;
   wire r_go;
+  input r_good;
+  wire r_good;
   wire [31:0] r_incoming;
   wire [11:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
@@ -4668,6 +5302,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [31:0] r_pool__data;
   input r_pool__grant;
   wire r_pool__grant;
+  output r_pool__keep;
+  wire r_pool__keep;
   output r_pool__request;
   wire r_pool__request;
   wire [5:0] r_pool__slot;
@@ -4685,8 +5321,11 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire read__ready;
   input read__valid;
   wire read__valid;
+  wire reads;
   input ready;
   wire ready;
+  wire \ready$46 ;
+  wire \ready$95 ;
   input reset;
   wire reset;
   input [1:0] resident;
@@ -4694,32 +5333,38 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] \resident$5 ;
   wire \resident$5.valid ;
   wire \resident$5.vm ;
-  wire [1:0] \resident$66 ;
-  wire \resident$66.valid ;
-  wire \resident$66.vm ;
+  wire [1:0] \resident$75 ;
+  wire \resident$75.valid ;
+  wire \resident$75.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire room;
   wire row_0;
-  wire \row_0$28 ;
+  wire \row_0$36 ;
   input rst;
   wire rst;
+  reg second = 1'h0;
   wire secure;
-  wire \secure$65 ;
+  wire \secure$74 ;
+  wire set_busy;
+  reg showing = 1'h0;
   input slot_back;
   wire slot_back;
+  reg slow = 1'h0;
+  (* init = 6'h22 *)
+  wire [5:0] spare;
   reg spare_here = 1'h1;
-  reg stored = 1'h0;
+  wire staged;
   wire tag;
-  wire \tag$64 ;
+  wire \tag$73 ;
   output [1:0] take;
   wire [1:0] take;
   input [1:0] tear;
   wire [1:0] tear;
-  wire to_engine;
+  reg third = 1'h0;
   wire torn;
   wire vm;
-  wire \vm$72 ;
+  wire \vm$85 ;
   input w_acted;
   wire w_acted;
   output [74:0] w_engine__payload;
@@ -4754,21 +5399,20 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire w_issue;
   output [31:0] w_pool__data;
   wire [31:0] w_pool__data;
+  output w_pool__enable;
+  wire w_pool__enable;
   input w_pool__grant;
   wire w_pool__grant;
   output w_pool__request;
   wire w_pool__request;
   output [5:0] w_pool__slot;
   wire [5:0] w_pool__slot;
+  output [1:0] w_pool__word;
   wire [1:0] w_pool__word;
   wire w_usable;
   wire w_valid;
-  wire waiting;
-  reg [2:0] waiting_count = 3'h0;
-  output [1:0] word;
-  wire [1:0] word;
   wire write;
-  wire \write$56 ;
+  wire \write$66 ;
   input [49:0] write__payload;
   wire [49:0] write__payload;
   wire [11:0] \write__payload.address ;
@@ -4781,273 +5425,310 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   input write__valid;
   wire write__valid;
   wire [3:0] write_data;
-  reg [5:0] \write_data$58  = 6'h22;
+  reg [5:0] \write_data$68  = 6'h22;
   wire write_row;
-  wire \write_row$57 ;
+  wire \write_row$67 ;
   input written__ready;
   wire written__ready;
   output written__valid;
   wire written__valid;
-  reg [32:0] backlog [3:0];
+  reg [32:0] answers [3:0];
   initial begin
-    backlog[0] = 33'h000000000;
-    backlog[1] = 33'h000000000;
-    backlog[2] = 33'h000000000;
-    backlog[3] = 33'h000000000;
+    answers[0] = 33'h000000000;
+    answers[1] = 33'h000000000;
+    answers[2] = 33'h000000000;
+    answers[3] = 33'h000000000;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
-      backlog[\$signature__addr ] <= \$signature__data ;
+    if (arrives)
+      answers[\$signature__addr ] <= \$signature__data ;
   end
-  assign b_r__data = backlog[b_r__addr];
+  assign answer__payload = answers[a_r__addr];
   assign \$1  = ~ reset;
-  assign w_usable = ready & \$1 ;
+  assign \$2  = ready & \$1 ;
   assign w_valid = write__valid & w_usable;
-  assign \$3  = \$2  == 9'h1c0;
-  assign \$4  = ! w_incoming[2:0];
-  assign \$5  = \$4  & w_incoming[25];
-  assign \$8  = \$3  & \$7 ;
-  assign \$signal  = ! w_incoming[31:28];
+  assign \$4  = \$3  == 9'h140;
+  assign \$5  = ! w_incoming[2:0];
+  assign \$6  = \$5  & w_incoming[25];
+  assign \$9  = \$4  & \$8 ;
+  assign none = ! w_incoming[31:28];
   assign full = & w_incoming[31:28];
-  assign \$11  = \$10  == 9'h1c0;
-  assign \$12  = ! w_incoming[2:0];
-  assign \$13  = \$12  & w_incoming[25];
-  assign \$16  = \$11  & \$15 ;
-  assign \$17  = w_incoming[16] ? data_0[2:0] : 3'h0;
-  assign \$18  = \$16  ? \$17  : { 1'h0, w_incoming[16:15] };
-  assign \$19  = ~ full;
-  assign \$20  = ~ data_0[3];
-  assign \$21  = busy & \$20 ;
-  assign \$22  = ~ \$21 ;
-  assign \$23  = data_0[2:0] == 3'h4;
-  assign \$24  = \$22  | \$23 ;
-  assign \$25  = w_incoming[16] ? \$24  : busy;
-  assign torn = \$19  | \$25 ;
-  assign \$27  = \$26  == 9'h160;
-  assign \$28  = ! w_incoming[2:0];
-  assign \$29  = \$28  & w_incoming[25];
-  assign \$32  = \$27  & \$31 ;
-  assign \$33  = \$32  & full;
-  assign fast = \$33  & \port$145$0 ;
-  assign room = pending < 3'h5;
-  assign \$34  = w_valid & room;
-  assign \$36  = \$35  == 9'h1c0;
-  assign \$37  = ! w_incoming[2:0];
-  assign \$38  = \$37  & w_incoming[25];
-  assign \$41  = \$36  & \$40 ;
-  assign \$42  = ~ torn;
-  assign \$43  = \$41  & \$42 ;
-  assign \$44  = fast | \$43 ;
-  assign \$45  = \$34  & \$44 ;
-  assign \$47  = \$46  == 9'h1c0;
-  assign \$48  = ! w_incoming[2:0];
-  assign \$49  = \$48  & w_incoming[25];
-  assign \$52  = \$47  & \$51 ;
-  assign \$53  = ~ spare_here;
-  assign \$54  = stored | \$53 ;
-  assign \$55  = \$52  & \$54 ;
-  assign \$56  = ~ \$55 ;
-  assign w_pool__request = \$45  & \$56 ;
-  assign \$57  = w_valid & room;
-  assign \$58  = ~ \$signal ;
-  assign \$59  = \$57  & \$58 ;
-  assign \$60  = ~ fast;
-  assign to_engine = \$59  & \$60 ;
-  assign \$62  = \$61  == 9'h1c0;
-  assign \$63  = ! w_incoming[2:0];
-  assign \$64  = \$63  & w_incoming[25];
-  assign \$67  = \$62  & \$66 ;
-  assign \$68  = ~ torn;
-  assign \$69  = \$67  & \$68 ;
-  assign \$70  = stored | w_pool__grant;
-  assign \$71  = spare_here & \$70 ;
-  assign \$72  = ~ \$71 ;
-  assign \$73  = \$69  & \$72 ;
-  assign \$74  = ~ \$73 ;
-  assign w_engine__valid = to_engine & \$74 ;
-  assign \$76  = \$75  == 9'h1c0;
-  assign \$77  = ! w_incoming[2:0];
-  assign \$78  = \$77  & w_incoming[25];
-  assign \$81  = \$76  & \$80 ;
-  assign \$83  = \$82  == 9'h160;
-  assign \$84  = ! w_incoming[2:0];
-  assign \$85  = \$84  & w_incoming[25];
-  assign \$88  = \$83  & \$87 ;
-  assign \$89  = fast & w_pool__grant;
-  assign \$90  = w_engine__valid & w_engine__ready;
-  assign \$91  = \$89  | \$90 ;
-  assign \$92  = \$signal  & room;
-  assign \$93  = \$91  | \$92 ;
-  assign write__ready = w_valid & \$93 ;
-  assign \$95  = \$94  == 9'h160;
-  assign \$96  = ! w_incoming[2:0];
-  assign \$97  = \$96  & w_incoming[25];
-  assign \$100  = \$95  & \$99 ;
-  assign \$101  = write__ready & \$100 ;
-  assign \$102  = ~ \$signal ;
-  assign \$signal$53  = \$101  & \$102 ;
-  assign \$104  = \$103  == 9'h1c0;
-  assign \$105  = ! w_incoming[2:0];
-  assign \$106  = \$105  & w_incoming[25];
-  assign \$109  = \$104  & \$108 ;
-  assign \$110  = write__ready & \$109 ;
-  assign \$111  = ~ \$signal ;
-  assign clear_busy = \$110  & \$111 ;
-  assign \$112  = ! w_incoming[16:15];
-  assign \$113  = ~ data_0[3];
-  assign \$114  = busy & \$113 ;
-  assign \$115  = w_incoming[16:15] == data_0[2:0];
-  assign \$116  = \$114  & \$115 ;
-  assign \$117  = \$112  | \$116 ;
-  assign \$118  = full & \$117 ;
-  assign \$119  = ~ \$118 ;
-  assign \$120  = w_incoming[16:15] + 1'h1;
-  assign \$121  = w_engine__valid & w_engine__ready;
-  assign \$123  = \$122  == 9'h1c0;
-  assign \$124  = ! w_incoming[2:0];
-  assign \$125  = \$124  & w_incoming[25];
-  assign \$128  = \$123  & \$127 ;
-  assign \$129  = \$121  & \$128 ;
-  assign \$130  = ~ torn;
-  assign \write$56  = \$129  & \$130 ;
-  assign \$131  = fast | \$signal ;
-  assign early = write__ready & \$131 ;
-  assign \$132  = | pending;
-  assign \$133  = ~ reset;
-  assign written__valid = \$132  & \$133 ;
-  assign \$134  = ~ reset;
-  assign r_usable = ready & \$134 ;
+  assign \$11  = ~ full;
+  assign \$12  = ~ data_0[3];
+  assign \$13  = busy & \$12 ;
+  assign \$14  = ~ \$13 ;
+  assign \$15  = data_0[2:0] == 3'h4;
+  assign \$16  = \$14  | \$15 ;
+  assign \$17  = w_incoming[16] ? \$16  : busy;
+  assign torn = \$11  | \$17 ;
+  assign \$19  = \$18  == 9'h180;
+  assign \$20  = ! w_incoming[2:0];
+  assign \$21  = \$20  & w_incoming[25];
+  assign \$24  = \$19  & \$23 ;
+  assign staged = \$24  & full;
+  assign \$25  = ~ pending[2];
+  assign \$26  = ~ slow;
+  assign able = \$25  & \$26 ;
+  assign \ready$46  = w_valid & able;
+  assign \$27  = write__valid & able;
+  assign \$29  = \$28  == 9'h180;
+  assign w_pool__request = \$27  & \$29 ;
+  assign \$30  = ~ reset;
+  assign w_pool__enable = staged & \$30 ;
+  assign \$32  = \$31  == 9'h180;
+  assign \$33  = ~ \$32 ;
+  assign \$34  = \$33  | diverted;
+  assign \$35  = \ready$46  & \$34 ;
+  assign \$36  = ~ spare_here;
+  assign w_engine__valid = \$35  & \$37 ;
+  assign \$39  = \$38  == 9'h140;
+  assign \$40  = ! w_incoming[2:0];
+  assign \$41  = \$40  & w_incoming[25];
+  assign \$44  = \$39  & \$43 ;
+  assign \$45  = ~ none;
+  assign \$46  = \$44  & \$45 ;
+  assign \$48  = \$47  == 9'h180;
+  assign \$49  = ! w_incoming[2:0];
+  assign \$50  = \$49  & w_incoming[25];
+  assign \$53  = \$48  & \$52 ;
+  assign \$54  = w_incoming[16] ? data_0[2:0] : 3'h0;
+  assign \$56  = \$55  == 9'h180;
+  assign \$57  = \ready$46  & \$56 ;
+  assign \$58  = staged & \port$224$0 ;
+  assign \$59  = \$58  & w_pool__grant;
+  assign \$60  = none | \$59 ;
+  assign \$61  = \$57  & \$60 ;
+  assign \$62  = ~ diverted;
+  assign early = \$61  & \$62 ;
+  assign \$63  = w_engine__valid & w_engine__ready;
+  assign write__ready = \$63  | early;
+  assign \$65  = \$64  == 9'h180;
+  assign \$66  = ! w_incoming[2:0];
+  assign \$67  = \$66  & w_incoming[25];
+  assign \$70  = \$65  & \$69 ;
+  assign \$71  = write__ready & \$70 ;
+  assign \$72  = ~ none;
+  assign set_busy = \$71  & \$72 ;
+  assign \$74  = \$73  == 9'h140;
+  assign \$75  = ! w_incoming[2:0];
+  assign \$76  = \$75  & w_incoming[25];
+  assign \$79  = \$74  & \$78 ;
+  assign \$80  = write__ready & \$79 ;
+  assign \$81  = ~ none;
+  assign clear_busy = \$80  & \$81 ;
+  assign \$82  = ! w_incoming[16:15];
+  assign \$83  = ~ data_0[3];
+  assign \$84  = busy & \$83 ;
+  assign \$85  = w_incoming[16:15] == data_0[2:0];
+  assign \$86  = \$84  & \$85 ;
+  assign \$87  = \$82  | \$86 ;
+  assign \$88  = full & \$87 ;
+  assign \$89  = ~ \$88 ;
+  assign \$90  = w_incoming[16:15] + 1'h1;
+  assign \$91  = w_engine__valid & w_engine__ready;
+  assign \$92  = \$91  & w_engine__payload[65];
+  assign \$93  = ~ torn;
+  assign \write$66  = \$92  & \$93 ;
+  assign \$94  = | pending;
+  assign \$95  = ~ reset;
+  assign written__valid = \$94  & \$95 ;
+  assign \$96  = ~ reset;
+  assign \$97  = ready & \$96 ;
   assign r_valid = read__valid & r_usable;
-  assign \$signal$78  = ! r_incoming[31:28];
-  assign \full$79  = & r_incoming[31:28];
-  assign \$136  = \$135  == 9'h118;
-  assign \$137  = ! r_incoming[2:0];
-  assign \$138  = \$137  & r_incoming[25];
-  assign \$141  = \$136  & \$140 ;
-  assign \$signal$80  = \$141  & \full$79 ;
-  assign \$143  = \$142  == 9'h140;
-  assign \$144  = ! r_incoming[2:0];
-  assign \$145  = \$144  & r_incoming[25];
-  assign \$148  = \$143  & \$147 ;
-  assign \$149  = \$148  | \$signal$80 ;
-  assign \$150  = \$149  & \port$145$0 ;
-  assign \$signal$81  = \$signal$78  | \$150 ;
-  assign \$151  = ~ \$signal$78 ;
-  assign \$152  = \$151  & \port$2049$0 ;
-  assign \$153  = r_incoming[16:15] <= head__1[7:6];
-  assign \$154  = \$signal$80  | \$153 ;
-  assign \inside  = \$152  & \$154 ;
-  assign \$155  = r_valid & \$signal$86 ;
-  assign \$156  = \$155  & \$signal$81 ;
-  assign r_pool__request = \$156  & \inside ;
-  assign r_pool__word = \$signal$80  ? head__1[7:6] : r_incoming[16:15];
-  assign \$158  = \$157  == 9'h140;
-  assign \$159  = ! r_incoming[2:0];
-  assign \$160  = \$159  & r_incoming[25];
-  assign \$163  = \$158  & \$162 ;
-  assign \$164  = \$163  | \$signal$80 ;
-  assign \$165  = r_valid & \$signal$86 ;
-  assign \$166  = ~ \$signal$81 ;
-  assign \$167  = \$165  & \$166 ;
-  assign \$169  = r_valid & \$signal$86 ;
-  assign \$170  = ~ \inside ;
-  assign \$171  = \$170  | r_pool__grant;
-  assign \$172  = r_engine__valid & r_engine__ready;
-  assign \$173  = \$signal$81  ? \$171  : \$172 ;
-  assign read__ready = \$169  & \$173 ;
-  assign \$174  = ~ reset;
-  assign \$175  = \$signal$96  & \$174 ;
-  assign \$177  = ~ \$signal$96 ;
-  assign \$178  = take & { \port$2055$0 , \port$2029$0  };
-  assign \$179  = | \$178 ;
-  assign \allowed$97  = \$177  | \$179 ;
-  assign behind = | waiting_count;
-  assign \$180  = behind | answered;
-  assign \$181  = ~ reset;
-  assign answer__valid = \$180  & \$181 ;
-  assign \$182  = behind ? b_r__data[31:0] : \$signal$104 ;
-  assign \$183  = behind ? b_r__data[32] : \$signal$106 ;
-  assign \$184  = ~ answer__ready;
-  assign \$185  = behind | \$184 ;
-  assign \$signature__en  = answered & \$185 ;
-  assign \$186  = waiting_count + answered;
-  assign \$187  = \$186  + \$signal$114 ;
-  assign \$signal$86  = \$187  < 3'h4;
-  assign \$188  = write__ready | reset;
-  assign \$190  = busy | \$189 ;
-  assign \$192  = ~ \$191 ;
-  assign \$193  = \$190  & \$192 ;
-  assign \$194  = tear[1] | reset;
-  assign \$195  = ~ \$194 ;
-  assign \$196  = \$193  & \$195 ;
-  assign \$197  = pending + early;
-  assign \$198  = \$197  + w_acted;
-  assign \$199  = written__valid & written__ready;
-  assign \$200  = \$198  - \$199 ;
-  assign \$201  = read__ready & \$signal$81 ;
-  assign \$202  = \$201  & \$signal$80 ;
-  assign \$203  = ~ \$signal$78 ;
-  assign \$204  = \$202  & \$203 ;
-  assign \$205  = ~ \$signal$81 ;
-  assign \$206  = read__ready & \$205 ;
-  assign \$207  = ~ reset;
-  assign \$208  = \$signal$114  & \$207 ;
-  assign \$209  = r_pool__data & { \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97 , \allowed$97  };
-  assign \$210  = by_engine ? r_data : \$209 ;
-  assign \$211  = waiting_count + \$signature__en ;
-  assign \$212  = behind & answer__ready;
-  assign \$213  = \$211  - \$212 ;
-  assign \$214  = \$signature__addr  + 1'h1;
-  assign \$215  = behind & answer__ready;
-  assign \$216  = b_r__addr + 1'h1;
+  assign \none$91  = ! r_incoming[31:28];
+  assign \full$92  = & r_incoming[31:28];
+  assign \$99  = \$98  == 9'h1e0;
+  assign \$100  = ! r_incoming[2:0];
+  assign \$101  = \$100  & r_incoming[25];
+  assign \$104  = \$99  & \$103 ;
+  assign pops = \$104  & \full$92 ;
+  assign \$106  = \$105  == 9'h1c0;
+  assign \$107  = ! r_incoming[2:0];
+  assign \$108  = \$107  & r_incoming[25];
+  assign \$111  = \$106  & \$110 ;
+  assign \$112  = ~ \none$91 ;
+  assign \$113  = \$111  & \$112 ;
+  assign reads = \$113  | pops;
+  assign \ready$95  = r_valid & room;
+  assign \$114  = read__valid & room;
+  assign \$116  = \$115  == 9'h140;
+  assign \$118  = \$117  == 9'h140;
+  assign \$119  = \$116  | \$118 ;
+  assign \$120  = \$114  & \$119 ;
+  assign \$121  = ~ popping;
+  assign r_pool__request = \$120  & \$121 ;
+  assign \$123  = \$122  == 6'h20;
+  assign r_pool__word = \$123  ? head__1[7:6] : r_incoming[16:15];
+  assign \$125  = \$124  == 9'h1c0;
+  assign \$126  = ! r_incoming[2:0];
+  assign \$127  = \$126  & r_incoming[25];
+  assign \$130  = \$125  & \$129 ;
+  assign \$131  = \$130  | pops;
+  assign \$133  = \$132  == 9'h140;
+  assign \$135  = \$134  == 9'h140;
+  assign \$136  = \$133  | \$135 ;
+  assign \$137  = ~ \$136 ;
+  assign \$138  = \$137  | \diverted$104 ;
+  assign \$139  = \ready$95  & \$138 ;
+  assign \$141  = \$140 [0] & r_engine__ready;
+  assign \$142  = reads & \port$224$0 ;
+  assign \$143  = \ready$95  & \$142 ;
+  assign \$144  = \$143  & r_pool__grant;
+  assign \$145  = ~ \diverted$104 ;
+  assign \$146  = \$144  & \$145 ;
+  assign read__ready = \$141  | \$146 ;
+  assign \$147  = ~ reset;
+  assign \$148  = popping & \$147 ;
+  assign \$150  = ~ popping;
+  assign \$151  = take & { \port$2943$0 , \port$2919$0  };
+  assign \$152  = | \$151 ;
+  assign \$153  = \$150  | \$152 ;
+  assign r_pool__keep = showing & \$153 ;
+  assign \$154  = ~ reset;
+  assign arrives = third & \$154 ;
+  assign \$155  = by_engine & r_good;
+  assign \$156  = by_engine & r_good;
+  assign \$157  = by_engine & r_good;
+  assign \$158  = by_engine & r_good;
+  assign \$159  = by_engine & r_good;
+  assign \$160  = by_engine & r_good;
+  assign \$161  = by_engine & r_good;
+  assign \$162  = by_engine & r_good;
+  assign \$163  = by_engine & r_good;
+  assign \$164  = by_engine & r_good;
+  assign \$165  = by_engine & r_good;
+  assign \$166  = by_engine & r_good;
+  assign \$167  = by_engine & r_good;
+  assign \$168  = by_engine & r_good;
+  assign \$169  = by_engine & r_good;
+  assign \$170  = by_engine & r_good;
+  assign \$171  = by_engine & r_good;
+  assign \$172  = by_engine & r_good;
+  assign \$173  = by_engine & r_good;
+  assign \$174  = by_engine & r_good;
+  assign \$175  = by_engine & r_good;
+  assign \$176  = by_engine & r_good;
+  assign \$177  = by_engine & r_good;
+  assign \$178  = by_engine & r_good;
+  assign \$179  = by_engine & r_good;
+  assign \$180  = by_engine & r_good;
+  assign \$181  = by_engine & r_good;
+  assign \$182  = by_engine & r_good;
+  assign \$183  = by_engine & r_good;
+  assign \$184  = by_engine & r_good;
+  assign \$185  = by_engine & r_good;
+  assign \$186  = by_engine & r_good;
+  assign \$187  = r_data & { \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156 , \$155  };
+  assign \$188  = r_pool__data | \$187 ;
+  assign \$189  = | \here$125 ;
+  assign \$190  = ~ reset;
+  assign answer__valid = \$189  & \$190 ;
+  assign delivered = answer__valid & answer__ready;
+  assign room = ~ outstanding[2];
+  assign \$191  = write__ready | reset;
+  assign \$193  = \$192  == 9'h180;
+  assign \$194  = w_valid & \$193 ;
+  assign \$195  = staged & \port$224$0 ;
+  assign \$196  = ~ \$195 ;
+  assign \$197  = \$194  & \$196 ;
+  assign \$198  = ~ none;
+  assign \$199  = \$197  & \$198 ;
+  assign \$200  = w_engine__valid & w_engine__ready;
+  assign \$201  = ~ w_engine__payload[65];
+  assign \$202  = \$200  & \$201 ;
+  assign \$204  = busy | \$203 ;
+  assign \$206  = ~ \$205 ;
+  assign \$207  = \$204  & \$206 ;
+  assign \$208  = tear[1] | reset;
+  assign \$209  = ~ \$208 ;
+  assign \$210  = \$207  & \$209 ;
+  assign \$211  = pending + early;
+  assign \$212  = ~ dropped;
+  assign \$213  = w_acted & \$212 ;
+  assign \$214  = \$211  + \$213 ;
+  assign \$215  = written__valid & written__ready;
+  assign \$216  = \$214  - \$215 ;
+  assign \$217  = read__ready | reset;
+  assign \$219  = \$218  == 9'h140;
+  assign \$221  = \$220  == 9'h140;
+  assign \$222  = \$219  | \$221 ;
+  assign \$223  = r_valid & \$222 ;
+  assign \$224  = reads & \port$224$0 ;
+  assign \$225  = ~ \$224 ;
+  assign \$226  = \$223  & \$225 ;
+  assign \$227  = reads & \port$224$0 ;
+  assign \$228  = read__ready & \$227 ;
+  assign \$229  = \$228  & pops;
+  assign \$230  = reads & \port$224$0 ;
+  assign \$231  = \$230  & \port$2937$0 ;
+  assign \$232  = r_incoming[16:15] <= head__1[7:6];
+  assign \$233  = pops | \$232 ;
+  assign \$234  = \$231  & \$233 ;
+  assign \$235  = \$140 [0] & r_engine__ready;
+  assign \$236  = ~ reset;
+  assign \$237  = second & \$236 ;
+  assign \$238  = outstanding + read__ready;
+  assign \$239  = \$238  - delivered;
+  assign \$240  = \here$125  + arrives;
+  assign \$241  = \$240  - delivered;
+  assign \$242  = \$signature__addr  + 1'h1;
+  assign \$243  = a_r__addr + 1'h1;
   always @(posedge clk)
-    stored <= \$217 ;
+    slow <= \$244 ;
   always @(posedge clk)
-    busy <= \$218 ;
+    dropped <= \$245 ;
   always @(posedge clk)
-    spare_here <= \$219 ;
+    diverted <= \$246 ;
   always @(posedge clk)
-    \write_data$58  <= \$220 ;
+    busy <= \$247 ;
   always @(posedge clk)
-    pending <= \$221 ;
+    spare_here <= \$248 ;
   always @(posedge clk)
-    \$signal$114  <= \$222 ;
+    \write_data$68  <= \$249 ;
   always @(posedge clk)
-    \$signal$96  <= \$223 ;
+    pending <= \$250 ;
   always @(posedge clk)
-    by_engine <= \$224 ;
+    \diverted$104  <= \$251 ;
   always @(posedge clk)
-    pop_lane <= \$225 ;
+    second <= \$252 ;
   always @(posedge clk)
-    pop_vm <= \$226 ;
+    popping <= \$253 ;
   always @(posedge clk)
-    answered <= \$227 ;
+    showing <= \$254 ;
   always @(posedge clk)
-    \$signal$104  <= \$228 ;
+    engaged <= \$255 ;
   always @(posedge clk)
-    \$signal$106  <= \$229 ;
+    pop_lane <= \$256 ;
   always @(posedge clk)
-    waiting_count <= \$230 ;
+    pop_vm <= \$257 ;
   always @(posedge clk)
-    \$signature__addr  <= \$231 ;
+    third <= \$258 ;
   always @(posedge clk)
-    b_r__addr <= \$232 ;
+    by_engine <= \$259 ;
+  always @(posedge clk)
+    outstanding <= \$260 ;
+  always @(posedge clk)
+    \here$125  <= \$261 ;
+  always @(posedge clk)
+    \$signature__addr  <= \$262 ;
+  always @(posedge clk)
+    a_r__addr <= \$263 ;
   \postern_small.port_1.r_binding  r_binding (
-    .allowed(\allowed$70 ),
+    .allowed(\allowed$83 ),
     .offset(read__payload[11:0])
   );
   \postern_small.port_1.slots  slots (
     .clk(clk),
     .row0(w_pool__slot),
     .rst(rst),
-    .write(\write$56 ),
-    .write_data(\write_data$58 )
+    .write(\write$66 ),
+    .write_data(\write_data$68 )
   );
   \postern_small.port_1.states  states (
     .clk(clk),
     .row0(data_0),
     .rst(rst),
-    .write(\$signal$53 ),
+    .write(set_busy),
     .write_data(write_data)
   );
   \postern_small.port_1.w_binding  w_binding (
@@ -5056,146 +5737,207 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$217  = stored;
-    if (\$188 ) begin
-      \$217  = 1'h0;
-    end else if (w_pool__grant) begin
-      \$217  = 1'h1;
+    \$244  = slow;
+    if (w_acted) begin
+      \$244  = 1'h0;
+    end
+    if (\$202 ) begin
+      \$244  = 1'h1;
     end
     if (rst) begin
-      \$217  = 1'h0;
+      \$244  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$218  = \$196 ;
+    \$245  = dropped;
+    if (w_acted) begin
+      \$245  = 1'h0;
+    end else if (reset) begin
+      \$245  = slow;
+    end
     if (rst) begin
-      \$218  = 1'h0;
+      \$245  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$219  = spare_here;
-    if (\write$56 ) begin
-      \$219  = 1'h0;
+    (* full_case = 32'd1 *)
+    if (\$191 ) begin
+      \$246  = 1'h0;
+    end else begin
+      \$246  = \$199 ;
+    end
+    if (rst) begin
+      \$246  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$247  = \$210 ;
+    if (rst) begin
+      \$247  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$248  = spare_here;
+    if (\write$66 ) begin
+      \$248  = 1'h0;
     end
     if (slot_back) begin
-      \$219  = 1'h1;
+      \$248  = 1'h1;
     end
     if (rst) begin
-      \$219  = 1'h1;
+      \$248  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$220  = \write_data$58 ;
+    \$249  = \write_data$68 ;
     if (slot_back) begin
-      \$220  = back;
+      \$249  = back;
     end
     if (rst) begin
-      \$220  = 6'h22;
+      \$249  = 6'h22;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$221  = \$200 [2:0];
+    \$250  = \$216 [2:0];
     if (reset) begin
-      \$221  = 3'h0;
+      \$250  = 3'h0;
     end
     if (rst) begin
-      \$221  = 3'h0;
+      \$250  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$222  = read__ready;
+    (* full_case = 32'd1 *)
+    if (\$217 ) begin
+      \$251  = 1'h0;
+    end else begin
+      \$251  = \$226 ;
+    end
     if (rst) begin
-      \$222  = 1'h0;
+      \$251  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$223  = \$204 ;
+    \$252  = read__ready;
     if (rst) begin
-      \$223  = 1'h0;
+      \$252  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$224  = \$206 ;
+    \$253  = \$229 ;
     if (rst) begin
-      \$224  = 1'h0;
+      \$253  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$225  = 1'h0;
+    \$254  = \$234 ;
     if (rst) begin
-      \$225  = 1'h0;
+      \$254  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$226  = r_incoming[27];
+    \$255  = \$235 ;
     if (rst) begin
-      \$226  = 1'h0;
+      \$255  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$227  = \$208 ;
+    \$256  = 1'h0;
     if (rst) begin
-      \$227  = 1'h0;
+      \$256  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$228  = \$210 ;
+    \$257  = r_incoming[27];
     if (rst) begin
-      \$228  = 32'd0;
+      \$257  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$229  = 1'h0;
+    \$258  = \$237 ;
     if (rst) begin
-      \$229  = 1'h0;
+      \$258  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$230  = \$213 [2:0];
+    \$259  = engaged;
+    if (rst) begin
+      \$259  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$260  = \$239 [2:0];
     if (reset) begin
-      \$230  = 3'h0;
+      \$260  = 3'h0;
     end
     if (rst) begin
-      \$230  = 3'h0;
+      \$260  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$231  = \$signature__addr ;
-    if (\$signature__en ) begin
-      \$231  = \$214 [1:0];
+    \$261  = \$241 [2:0];
+    if (reset) begin
+      \$261  = 3'h0;
     end
     if (rst) begin
-      \$231  = 2'h0;
+      \$261  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$232  = b_r__addr;
-    if (\$215 ) begin
-      \$232  = \$216 [1:0];
+    \$262  = \$signature__addr ;
+    if (arrives) begin
+      \$262  = \$242 [1:0];
+    end
+    if (reset) begin
+      \$262  = 2'h0;
     end
     if (rst) begin
-      \$232  = 2'h0;
+      \$262  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$263  = a_r__addr;
+    if (delivered) begin
+      \$263  = \$243 [1:0];
+    end
+    if (reset) begin
+      \$263  = 2'h0;
+    end
+    if (rst) begin
+      \$263  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
   assign tag = write__payload[48];
   assign secure = write__payload[49];
   assign \resident$5  = resident;
+  assign compiling = 1'h0;
+  assign \compiling$8  = 1'h0;
+  assign compiled_tag = 4'h0;
+  assign \compiled_tag$10  = 4'h0;
+  assign compiled_known = 1'h0;
+  assign \compiled_known$12  = 1'h0;
+  assign compiled_vm = 1'h0;
+  assign \compiled_vm$14  = 1'h0;
   assign offset = write__payload[11:0];
   assign manager = 1'h0;
   assign known = 1'h1;
@@ -5203,36 +5945,41 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign w_go = write__ready;
   assign lane = 1'h0;
   assign row_0 = 1'h0;
-  assign \fill$22  = fill;
-  assign \fill_row$24  = fill_row;
+  assign \fill$30  = fill;
+  assign \fill_row$32  = fill_row;
   assign write_row = 1'h0;
   assign following = write_data;
-  assign \row_0$28  = 1'h0;
-  assign open = { \port$145$0 , \port$144$0  };
-  assign \data_0$43  = w_pool__slot;
-  assign w_pool__word = \$18 [1:0];
+  assign \row_0$36  = 1'h0;
+  assign \data_0$50  = w_pool__slot;
+  assign open = { \port$224$0 , \port$223$0  };
   assign w_issue = write__ready;
   assign here = 1'h1;
-  assign write = \$signal$53 ;
-  assign \write_row$57  = 1'h0;
-  assign \$signal$59  = \write_data$58 ;
-  assign \address$62  = read__payload[11:0];
-  assign \tag$64  = read__payload[16];
-  assign \secure$65  = read__payload[17];
-  assign \resident$66  = resident;
-  assign \offset$68  = read__payload[11:0];
-  assign \manager$69  = 1'h0;
-  assign \known$71  = 1'h1;
-  assign \vm$72  = 1'h1;
+  assign write = set_busy;
+  assign \write_row$67  = 1'h0;
+  assign spare = \write_data$68 ;
+  assign \address$71  = read__payload[11:0];
+  assign \tag$73  = read__payload[16];
+  assign \secure$74  = read__payload[17];
+  assign \resident$75  = resident;
+  assign \compiling$77  = 1'h0;
+  assign \compiled_tag$78  = 4'h0;
+  assign \compiled_known$79  = 1'h0;
+  assign \compiled_vm$80  = 1'h0;
+  assign \offset$81  = read__payload[11:0];
+  assign \manager$82  = 1'h0;
+  assign \known$84  = 1'h1;
+  assign \vm$85  = 1'h1;
   assign r_go = read__ready;
-  assign filled = { \port$2049$0 , \port$2023$0  };
   assign r_pool__slot = head__1[5:0];
-  assign waiting = 1'h0;
   assign r_issue = read__ready;
-  assign fresh = { \port$2055$0 , \port$2029$0  };
-  assign get = b_r__addr;
-  assign \$signal$110  = \$signature__addr ;
-  assign word = \$18 [1:0];
+  assign fresh = { \port$2943$0 , \port$2919$0  };
+  assign \$signature__en  = arrives;
+  assign put = \$signature__addr ;
+  assign get = a_r__addr;
+  assign a_r__data = answer__payload;
+  assign filled = { \port$2937$0 , \port$2913$0  };
+  assign r_engine__valid = \$140 [0];
+  assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[63:32];
   assign \write__payload.address  = write__payload[11:0];
   assign \write__payload.data  = write__payload[43:12];
@@ -5270,8 +6017,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \read__payload.strobes  = read__payload[15:12];
   assign \read__payload.tag  = read__payload[16];
   assign \read__payload.secure  = read__payload[17];
-  assign \resident$66.vm  = resident[0];
-  assign \resident$66.valid  = resident[1];
+  assign \resident$75.vm  = resident[0];
+  assign \resident$75.valid  = resident[1];
   assign \r_incoming.address  = r_incoming[11:0];
   assign \r_incoming.offset  = r_incoming[23:12];
   assign \r_incoming.manager  = r_incoming[24];
@@ -5282,7 +6029,6 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \head__1.slot  = head__1[5:0];
   assign \head__1.last  = head__1[7:6];
   assign \head__1.sender  = head__1[8];
-  assign \head__1.generation  = head__1[16:9];
   assign \r_engine__payload.address  = r_engine__payload[11:0];
   assign \r_engine__payload.offset  = r_engine__payload[23:12];
   assign \r_engine__payload.manager  = r_engine__payload[24];
@@ -5291,19 +6037,17 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \r_engine__payload.vm  = r_engine__payload[27];
   assign \r_engine__payload.strobes  = r_engine__payload[31:28];
   assign \r_engine__payload.direct  = r_engine__payload[32];
-  assign \answer__payload.data  = answer__payload[31:0];
-  assign \answer__payload.error  = answer__payload[32];
-  assign \b_r__data.data  = b_r__data[31:0];
-  assign \b_r__data.error  = b_r__data[32];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
-  assign \$signature__data [32] = \$signal$106 ;
-  assign \$signature__data [31:0] = \$signal$104 ;
-  assign answer__payload[32] = \$183 ;
-  assign answer__payload[31:0] = \$182 ;
-  assign take[1] = \$176 ;
+  assign \answer__payload.data  = answer__payload[31:0];
+  assign \answer__payload.error  = answer__payload[32];
+  assign \a_r__data.data  = answer__payload[31:0];
+  assign \a_r__data.error  = answer__payload[32];
+  assign \$signature__data [32] = 1'h0;
+  assign \$signature__data [31:0] = \$188 ;
+  assign take[1] = \$149 ;
   assign take[0] = 1'h0;
-  assign r_engine__payload[32] = \$164 ;
+  assign r_engine__payload[32] = \$131 ;
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -5313,18 +6057,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_engine__payload[11:0] = r_incoming[11:0];
   assign r_incoming[27] = 1'h1;
   assign r_incoming[26] = 1'h1;
-  assign r_incoming[25] = \allowed$70 ;
+  assign r_incoming[25] = \allowed$83 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
   assign r_incoming[31:28] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
-  assign write_data[2:0] = \$120 ;
-  assign write_data[3] = \$119 ;
+  assign write_data[2:0] = \$90 ;
+  assign write_data[3] = \$89 ;
   assign w_engine__payload[74:69] = w_pool__slot;
-  assign w_engine__payload[68:67] = \$18 [1:0];
+  assign w_engine__payload[68:67] = \$54 [1:0];
   assign w_engine__payload[66] = torn;
-  assign w_engine__payload[32] = \$88 ;
-  assign w_engine__payload[65] = \$81 ;
+  assign w_engine__payload[32] = \$53 ;
+  assign w_engine__payload[65] = \$46 ;
   assign w_engine__payload[64:33] = w_incoming[63:32];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
@@ -5341,68 +6085,72 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign w_incoming[23:12] = write__payload[11:0];
   assign w_incoming[31:28] = write__payload[47:44];
   assign w_incoming[11:0] = write__payload[11:0];
-  assign \$2 [4:0] = 5'h00;
-  assign \$2 [11:5] = write__payload[11:5];
-  assign \$6  = 1'h1;
-  assign \$7  = \$5 ;
-  assign \$9  = 1'h0;
-  assign \$10 [4:0] = 5'h00;
-  assign \$10 [11:5] = write__payload[11:5];
-  assign \$14  = 1'h1;
-  assign \$15  = \$13 ;
-  assign \$26 [4:0] = 5'h00;
-  assign \$26 [11:5] = write__payload[11:5];
-  assign \$30  = 1'h1;
-  assign \$31  = \$29 ;
-  assign \$35 [4:0] = 5'h00;
-  assign \$35 [11:5] = write__payload[11:5];
-  assign \$39  = 1'h1;
-  assign \$40  = \$38 ;
-  assign \$46 [4:0] = 5'h00;
-  assign \$46 [11:5] = write__payload[11:5];
-  assign \$50  = 1'h1;
-  assign \$51  = \$49 ;
-  assign \$61 [4:0] = 5'h00;
-  assign \$61 [11:5] = write__payload[11:5];
-  assign \$65  = 1'h1;
-  assign \$66  = \$64 ;
-  assign \$75 [4:0] = 5'h00;
-  assign \$75 [11:5] = write__payload[11:5];
-  assign \$79  = 1'h1;
-  assign \$80  = \$78 ;
-  assign \$82 [4:0] = 5'h00;
-  assign \$82 [11:5] = write__payload[11:5];
-  assign \$86  = 1'h1;
-  assign \$87  = \$85 ;
-  assign \$94 [4:0] = 5'h00;
-  assign \$94 [11:5] = write__payload[11:5];
-  assign \$98  = 1'h1;
-  assign \$99  = \$97 ;
-  assign \$103 [4:0] = 5'h00;
-  assign \$103 [11:5] = write__payload[11:5];
-  assign \$107  = 1'h1;
-  assign \$108  = \$106 ;
-  assign \$122 [4:0] = 5'h00;
-  assign \$122 [11:5] = write__payload[11:5];
-  assign \$126  = 1'h1;
-  assign \$127  = \$125 ;
-  assign \$135 [2:0] = 3'h0;
-  assign \$135 [11:3] = read__payload[11:3];
-  assign \$139  = 1'h1;
-  assign \$140  = \$138 ;
-  assign \$142 [4:0] = 5'h00;
-  assign \$142 [11:5] = read__payload[11:5];
-  assign \$146  = 1'h1;
-  assign \$147  = \$145 ;
-  assign \$157 [4:0] = 5'h00;
-  assign \$157 [11:5] = read__payload[11:5];
-  assign \$161  = 1'h1;
-  assign \$162  = \$160 ;
-  assign \$168  = 1'h1;
-  assign r_engine__valid = \$167 ;
-  assign \$176  = \$175 ;
-  assign \$189  = \$signal$53 ;
-  assign \$191  = clear_busy;
+  assign w_usable = \$2 ;
+  assign \$3 [4:0] = 5'h00;
+  assign \$3 [11:5] = write__payload[11:5];
+  assign \$7  = 1'h1;
+  assign \$8  = \$6 ;
+  assign \$10  = 1'h0;
+  assign \$18 [4:0] = 5'h00;
+  assign \$18 [11:5] = write__payload[11:5];
+  assign \$22  = 1'h1;
+  assign \$23  = \$21 ;
+  assign { \$28 [11:9], \$28 [6:0] } = 10'h000;
+  assign \$28 [8:7] = write__payload[8:7];
+  assign { \$31 [11:9], \$31 [6:0] } = 10'h000;
+  assign \$31 [8:7] = write__payload[8:7];
+  assign \$37  = spare_here;
+  assign \$38 [4:0] = 5'h00;
+  assign \$38 [11:5] = write__payload[11:5];
+  assign \$42  = 1'h1;
+  assign \$43  = \$41 ;
+  assign \$47 [4:0] = 5'h00;
+  assign \$47 [11:5] = write__payload[11:5];
+  assign \$51  = 1'h1;
+  assign \$52  = \$50 ;
+  assign { \$55 [11:9], \$55 [6:0] } = 10'h000;
+  assign \$55 [8:7] = write__payload[8:7];
+  assign \$64 [4:0] = 5'h00;
+  assign \$64 [11:5] = write__payload[11:5];
+  assign \$68  = 1'h1;
+  assign \$69  = \$67 ;
+  assign \$73 [4:0] = 5'h00;
+  assign \$73 [11:5] = write__payload[11:5];
+  assign \$77  = 1'h1;
+  assign \$78  = \$76 ;
+  assign r_usable = \$97 ;
+  assign \$98 [2:0] = 3'h0;
+  assign \$98 [11:3] = read__payload[11:3];
+  assign \$102  = 1'h1;
+  assign \$103  = \$101 ;
+  assign \$105 [4:0] = 5'h00;
+  assign \$105 [11:5] = read__payload[11:5];
+  assign \$109  = 1'h1;
+  assign \$110  = \$108 ;
+  assign { \$115 [11:9], \$115 [7], \$115 [5:0] } = 10'h000;
+  assign { \$115 [8], \$115 [6] } = { read__payload[8], read__payload[6] };
+  assign { \$117 [11:9], \$117 [7], \$117 [5:0] } = 10'h000;
+  assign { \$117 [8], \$117 [6] } = { read__payload[8], read__payload[6] };
+  assign { \$122 [11:6], \$122 [4:0] } = 11'h000;
+  assign \$122 [5] = read__payload[5];
+  assign \$124 [4:0] = 5'h00;
+  assign \$124 [11:5] = read__payload[11:5];
+  assign \$128  = 1'h1;
+  assign \$129  = \$127 ;
+  assign { \$132 [11:9], \$132 [7], \$132 [5:0] } = 10'h000;
+  assign { \$132 [8], \$132 [6] } = { read__payload[8], read__payload[6] };
+  assign { \$134 [11:9], \$134 [7], \$134 [5:0] } = 10'h000;
+  assign { \$134 [8], \$134 [6] } = { read__payload[8], read__payload[6] };
+  assign \$140  = { 1'h0, \$139  };
+  assign \$149  = \$148 ;
+  assign { \$192 [11:9], \$192 [6:0] } = 10'h000;
+  assign \$192 [8:7] = write__payload[8:7];
+  assign \$203  = set_busy;
+  assign \$205  = clear_busy;
+  assign { \$218 [11:9], \$218 [7], \$218 [5:0] } = 10'h000;
+  assign { \$218 [8], \$218 [6] } = { read__payload[8], read__payload[6] };
+  assign { \$220 [11:9], \$220 [7], \$220 [5:0] } = 10'h000;
+  assign { \$220 [8], \$220 [6] } = { read__payload[8], read__payload[6] };
 endmodule
 
 module \postern_small.port_1.r_binding (offset, allowed);
@@ -5497,28 +6245,38 @@ module \postern_small.port_1.w_binding (offset, allowed);
   assign allowed = 1'h1;
 endmodule
 
-module \postern_small.queue_0 (rst, take, push, look, level, popped, used, reader_used, spent, free_slot, fill_row, fill, message, row_0, row_1, filled, head, fresh, rx_result, clk);
+module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, fill_row, fill, message, new_limit, row_0, row_1, tail, filled, first, head, fresh, rx_result, spent, sent
+, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire [4:0] \$1 ;
   wire \$10 ;
   wire [5:0] \$11 ;
   wire [5:0] \$12 ;
   wire [5:0] \$13 ;
-  wire [5:0] \$14 ;
+  wire \$14 ;
   wire \$15 ;
-  wire [4:0] \$16 ;
+  wire [5:0] \$16 ;
   wire \$17 ;
-  wire [16:0] \$18 ;
+  wire \$18 ;
   wire \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
-  reg [3:0] \$21 ;
-  reg \$22 ;
-  reg [3:0] \$23 ;
-  reg [16:0] \$24 ;
-  reg \$25 ;
-  reg [1:0] \$26 ;
+  wire \$20 ;
+  wire [4:0] \$21 ;
+  wire \$22 ;
+  wire [8:0] \$23 ;
+  wire \$24 ;
+  wire [1:0] \$25 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
+  reg [3:0] \$29 ;
   wire \$3 ;
+  reg \$30 ;
+  reg [3:0] \$31 ;
+  reg [8:0] \$32 ;
+  reg \$33 ;
+  reg [1:0] \$34 ;
+  reg \$35 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
@@ -5526,37 +6284,43 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, used, reade
   wire \$8 ;
   wire [4:0] \$9 ;
   wire [3:0] \$signature__addr ;
-  wire [3:0] \$signature__addr$22 ;
+  wire [3:0] \$signature__addr$24 ;
   wire [5:0] \$signature__data ;
-  wire [5:0] \$signature__data$56 ;
+  wire [5:0] \$signature__data$66 ;
   wire \$signature__en ;
   input clk;
   wire clk;
   wire [4:0] data_0;
-  wire [4:0] \data_0$40 ;
+  wire [4:0] \data_0$43 ;
   wire [4:0] data_1;
-  wire [4:0] \data_1$43 ;
+  wire [4:0] \data_1$47 ;
   wire [4:0] data_2;
   input fill;
   wire fill;
-  wire \fill$26 ;
   wire \fill$28 ;
+  wire \fill$30 ;
   wire fill_here;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$27 ;
   wire [3:0] \fill_row$29 ;
+  wire [3:0] \fill_row$31 ;
   output filled;
   reg filled = 1'h0;
+  wire fills;
+  output [3:0] first;
   reg [3:0] first = 4'h0;
+  (* init = 4'h0 *)
+  wire [3:0] \first$8 ;
   wire forget;
   output [5:0] free_slot;
   wire [5:0] free_slot;
   output fresh;
   reg fresh = 1'h0;
-  output [16:0] head;
-  reg [16:0] head = 17'h00000;
-  wire [7:0] \head.generation ;
+  output [4:0] gone;
+  wire [4:0] gone;
+  wire grant;
+  output [8:0] head;
+  reg [8:0] head = 9'h000;
   wire [1:0] \head.last ;
   wire \head.sender ;
   wire [5:0] \head.slot ;
@@ -5565,79 +6329,87 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, used, reade
   wire [4:0] limit;
   input look;
   wire look;
-  input [16:0] message;
-  wire [16:0] message;
-  wire [7:0] \message.generation ;
+  wire [4:0] look_gone;
+  wire [4:0] look_limit;
+  wire [4:0] look_sent;
+  input [8:0] message;
+  wire [8:0] message;
   wire [1:0] \message.last ;
   wire \message.sender ;
   wire [5:0] \message.slot ;
+  input [4:0] new_limit;
+  wire [4:0] new_limit;
   wire [3:0] next_first;
   output popped;
   wire popped;
   input push;
   wire push;
   wire reader;
-  wire [4:0] reader_limit;
-  output [4:0] reader_used;
-  wire [4:0] reader_used;
   wire [3:0] rest_next__addr;
-  wire [10:0] rest_next__data;
+  wire [2:0] rest_next__data;
   (* init = 4'h0 *)
   wire [3:0] rest_w__addr;
-  wire [10:0] rest_w__data;
+  wire [2:0] rest_w__data;
   wire rest_w__en;
   input row_0;
   wire row_0;
-  wire \row_0$32 ;
+  wire \row_0$34 ;
   input row_1;
   wire row_1;
-  wire \row_1$35 ;
+  wire \row_1$37 ;
   wire row_2;
   input rst;
   wire rst;
   output [1:0] rx_result;
   reg [1:0] rx_result = 2'h0;
+  wire same;
   wire sender;
+  output [4:0] sent;
+  wire [4:0] sent;
   wire single;
   (* init = 4'h0 *)
   wire [3:0] slot_tail__addr;
   wire [5:0] slot_tail__data;
   output spent;
-  wire spent;
+  reg spent = 1'h0;
+  (* init = 1'h0 *)
+  wire \spent$63 ;
   wire straight;
+  output [3:0] tail;
   reg [3:0] tail = 4'h0;
+  (* init = 4'h0 *)
+  wire [3:0] \tail$9 ;
   input take;
   wire take;
-  output [4:0] used;
   wire [4:0] used;
   wire write;
-  wire \write$47 ;
+  wire \write$51 ;
   wire [4:0] write_data;
-  wire [4:0] \write_data$49 ;
+  wire [4:0] \write_data$53 ;
   wire write_row;
-  wire \write_row$48 ;
-  reg [10:0] rest [15:0];
+  wire \write_row$52 ;
+  reg [2:0] rest [15:0];
   initial begin
-    rest[0] = 11'h000;
-    rest[1] = 11'h000;
-    rest[2] = 11'h000;
-    rest[3] = 11'h000;
-    rest[4] = 11'h000;
-    rest[5] = 11'h000;
-    rest[6] = 11'h000;
-    rest[7] = 11'h000;
-    rest[8] = 11'h000;
-    rest[9] = 11'h000;
-    rest[10] = 11'h000;
-    rest[11] = 11'h000;
-    rest[12] = 11'h000;
-    rest[13] = 11'h000;
-    rest[14] = 11'h000;
-    rest[15] = 11'h000;
+    rest[0] = 3'h0;
+    rest[1] = 3'h0;
+    rest[2] = 3'h0;
+    rest[3] = 3'h0;
+    rest[4] = 3'h0;
+    rest[5] = 3'h0;
+    rest[6] = 3'h0;
+    rest[7] = 3'h0;
+    rest[8] = 3'h0;
+    rest[9] = 3'h0;
+    rest[10] = 3'h0;
+    rest[11] = 3'h0;
+    rest[12] = 3'h0;
+    rest[13] = 3'h0;
+    rest[14] = 3'h0;
+    rest[15] = 3'h0;
   end
   always @(posedge clk) begin
     if (push)
-      rest[tail] <= message[16:6];
+      rest[tail] <= message[8:6];
   end
   assign rest_next__data = rest[\$1 [3:0]];
   reg [5:0] slots [15:0];
@@ -5661,10 +6433,10 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, used, reade
   end
   always @(posedge clk) begin
     if (\$signature__en )
-      slots[\$signature__addr$22 ] <= \$signature__data ;
+      slots[\$signature__addr$24 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
-  assign \$signature__data$56  = slots[\$1 [3:0]];
+  assign \$signature__data$66  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
@@ -5678,306 +6450,284 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, used, reade
   assign \$8  = fill_row < 5'h10;
   assign fill_here = fill & \$8 ;
   assign \$signature__en  = push | fill_here;
-  assign \$signature__addr$22  = fill ? fill_row : tail;
+  assign \$signature__addr$24  = fill ? fill_row : tail;
   assign \$9  = 1'h0 + fill_row;
   assign \$signature__data  = fill ? { 1'h0, \$9  } : message[5:0];
   assign \$10  = take & fresh;
-  assign \$11  = data_0 - \data_0$40 ;
-  assign \$12  = data_1 - \data_1$43 ;
-  assign \$13  = data_0 + 1'h1;
-  assign \$14  = data_2 + 1'h1;
-  assign spent = \$11 [4:0] == 5'h10;
-  assign \$15  = popped & single;
-  assign \$16  = tail + 1'h1;
-  assign \$17  = popped | straight;
-  assign \$18  = straight ? message : { rest_next__data, \$signature__data$56  };
-  assign \$20  = fresh ? 2'h1 : 2'h2;
+  assign \$11  = sent + 1'h1;
+  assign \$12  = gone + 1'h1;
+  assign \$13  = sent - gone;
+  assign \$14  = head[8] == row_0;
+  assign same = popped & \$14 ;
+  assign \$15  = \$13 [4:0] == new_limit;
+  assign \$16  = \$13 [4:0] + 1'h1;
+  assign \$17  = ! \$16 [4:0];
+  assign \$19  = ~ same;
+  assign fills = \$18  & \$19 ;
+  assign \$20  = popped & single;
+  assign \$21  = tail + 1'h1;
+  assign \$22  = popped | straight;
+  assign \$23  = straight ? message : { rest_next__data, \$signature__data$66  };
+  assign \$25  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$21 ;
+    tail <= \$29 ;
   always @(posedge clk)
-    filled <= \$22 ;
+    filled <= \$30 ;
   always @(posedge clk)
-    first <= \$23 ;
+    first <= \$31 ;
   always @(posedge clk)
-    head <= \$24 ;
+    head <= \$32 ;
   always @(posedge clk)
-    fresh <= \$25 ;
+    fresh <= \$33 ;
   always @(posedge clk)
-    rx_result <= \$26 ;
-  \postern_small.queue_0.gone  gone (
+    rx_result <= \$34 ;
+  always @(posedge clk)
+    spent <= \$35 ;
+  \postern_small.queue_0.came  came (
     .clk(clk),
-    .data_0(\data_0$40 ),
-    .data_1(\data_1$43 ),
-    .data_2(data_2),
-    .row_0(row_0),
-    .row_1(row_1),
-    .rst(rst),
-    .write(popped),
-    .write_data(\$14 [4:0]),
-    .write_row(head[8])
-  );
-  \postern_small.queue_0.sent  sent (
-    .clk(clk),
-    .data_0(data_0),
-    .data_1(data_1),
-    .row_1(row_1),
+    .row0(sent),
     .rst(rst),
     .write(push),
-    .write_data(\$13 [4:0]),
-    .write_row(row_0)
+    .write_data(\$11 [4:0])
+  );
+  \postern_small.queue_0.went  went (
+    .clk(clk),
+    .row0(gone),
+    .rst(rst),
+    .write(popped),
+    .write_data(\$12 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$21  = tail;
+    \$29  = tail;
     if (push) begin
-      \$21  = \$16 [3:0];
+      \$29  = \$21 [3:0];
     end
     if (rst) begin
-      \$21  = 4'h0;
+      \$29  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$22  = filled;
+    \$30  = filled;
     if (push) begin
-      \$22  = 1'h1;
-    end else if (\$15 ) begin
-      \$22  = 1'h0;
+      \$30  = 1'h1;
+    end else if (\$20 ) begin
+      \$30  = 1'h0;
     end
     if (rst) begin
-      \$22  = 1'h0;
+      \$30  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$23  = first;
+    \$31  = first;
     if (popped) begin
-      \$23  = \$1 [3:0];
+      \$31  = \$1 [3:0];
     end
     if (rst) begin
-      \$23  = 4'h0;
+      \$31  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$24  = head;
-    if (\$17 ) begin
-      \$24  = \$18 ;
+    \$32  = head;
+    if (\$22 ) begin
+      \$32  = \$23 ;
     end
     if (rst) begin
-      \$24  = 17'h00000;
+      \$32  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$25  = fresh;
+    \$33  = fresh;
     if (look) begin
-      \$25  = filled;
+      \$33  = filled;
     end
-    if (\$19 ) begin
-      \$25  = 1'h0;
+    if (\$24 ) begin
+      \$33  = 1'h0;
     end
     if (rst) begin
-      \$25  = 1'h0;
+      \$33  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$26  = rx_result;
+    \$34  = rx_result;
     if (take) begin
-      \$26  = \$20 ;
+      \$34  = \$25 ;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$34  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$35  = spent;
+    if (\$26 ) begin
+      \$35  = 1'h0;
+    end
+    if (\$28 ) begin
+      \$35  = fills;
+    end
+    if (rst) begin
+      \$35  = 1'h0;
     end
   end
   assign next_first = \$1 [3:0];
+  assign \first$8  = first;
+  assign \tail$9  = tail;
   assign slot_tail__data = free_slot;
   assign slot_tail__addr = tail;
   assign \$signature__addr  = \$1 [3:0];
   assign rest_next__addr = \$1 [3:0];
   assign rest_w__addr = tail;
   assign rest_w__en = push;
-  assign rest_w__data = message[16:6];
-  assign \fill$26  = fill;
-  assign \fill_row$27  = fill_row;
+  assign rest_w__data = message[8:6];
   assign \fill$28  = fill;
   assign \fill_row$29  = fill_row;
+  assign \fill$30  = fill;
+  assign \fill_row$31  = fill_row;
   assign sender = row_0;
-  assign \row_0$32  = row_0;
+  assign \row_0$34  = row_0;
   assign reader = row_1;
-  assign \row_1$35  = row_1;
+  assign \row_1$37  = row_1;
   assign row_2 = head[8];
+  assign data_0 = sent;
+  assign \data_0$43  = gone;
+  assign look_sent = sent;
+  assign data_1 = sent;
+  assign look_gone = gone;
+  assign \data_1$47  = gone;
   assign write = push;
   assign write_row = row_0;
-  assign write_data = \$13 [4:0];
-  assign \write$47  = popped;
-  assign \write_row$48  = head[8];
-  assign \write_data$49  = \$14 [4:0];
-  assign limit = 5'h10;
-  assign reader_limit = 5'h10;
+  assign write_data = \$11 [4:0];
+  assign \write$51  = popped;
+  assign \write_row$52  = head[8];
+  assign \write_data$53  = \$12 [4:0];
+  assign data_2 = gone;
+  assign limit = 5'h00;
+  assign look_limit = 5'h00;
+  assign used = \$13 [4:0];
+  assign grant = 1'h0;
+  assign \spent$63  = spent;
   assign forget = 1'h0;
-  assign used = \$11 [4:0];
-  assign reader_used = \$12 [4:0];
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
   assign \message.sender  = message[8];
-  assign \message.generation  = message[16:9];
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
-  assign \head.generation  = head[16:9];
   assign popped = \$10 ;
-  assign \$19  = \$10 ;
+  assign \$18  = \$17 ;
+  assign \$24  = \$10 ;
+  assign \$26  = \$10 ;
+  assign \$27  = push;
+  assign \$28  = push;
 endmodule
 
-module \postern_small.queue_0.gone (rst, write, write_data, data_0, data_1, data_2, row_0, row_1, write_row, clk);
+module \postern_small.queue_0.came (rst, write, write_data, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
-  wire \$1 ;
-  wire \$2 ;
-  wire \$3 ;
-  wire \$4 ;
-  reg [4:0] \$5 ;
-  reg [4:0] \$6 ;
+  reg [4:0] \$1 ;
   input clk;
   wire clk;
-  output [4:0] data_0;
+  (* init = 5'h00 *)
   wire [4:0] data_0;
-  output [4:0] data_1;
+  (* init = 5'h00 *)
   wire [4:0] data_1;
-  output [4:0] data_2;
-  wire [4:0] data_2;
+  output [4:0] row0;
   reg [4:0] row0 = 5'h00;
-  reg [4:0] row1 = 5'h00;
-  input row_0;
-  wire row_0;
-  input row_1;
-  wire row_1;
-  wire row_2;
   input rst;
   wire rst;
   input write;
   wire write;
   input [4:0] write_data;
   wire [4:0] write_data;
-  input write_row;
-  wire write_row;
-  assign \$4  = write & \$3 ;
-  assign data_0 = row_0 ? row1 : row0;
-  assign data_1 = row_1 ? row1 : row0;
-  assign data_2 = write_row ? row1 : row0;
   always @(posedge clk)
-    row0 <= \$5 ;
-  always @(posedge clk)
-    row1 <= \$6 ;
-  assign \$1  = ! write_row;
-  assign \$2  = write & \$1 ;
+    row0 <= \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$5  = row0;
-    if (\$2 ) begin
-      \$5  = write_data;
+    \$1  = row0;
+    if (write) begin
+      \$1  = write_data;
     end
     if (rst) begin
-      \$5  = 5'h00;
+      \$1  = 5'h00;
     end
   end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$6  = row1;
-    if (\$4 ) begin
-      \$6  = write_data;
-    end
-    if (rst) begin
-      \$6  = 5'h00;
-    end
-  end
-  assign row_2 = write_row;
-  assign \$3  = write_row;
+  assign data_0 = row0;
+  assign data_1 = row0;
 endmodule
 
-module \postern_small.queue_0.sent (rst, write, write_data, data_0, data_1, write_row, row_1, clk);
+module \postern_small.queue_0.went (rst, write, write_data, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
-  wire \$1 ;
-  wire \$2 ;
-  wire \$3 ;
-  wire \$4 ;
-  reg [4:0] \$5 ;
-  reg [4:0] \$6 ;
+  reg [4:0] \$1 ;
   input clk;
   wire clk;
-  output [4:0] data_0;
+  (* init = 5'h10 *)
   wire [4:0] data_0;
-  output [4:0] data_1;
+  (* init = 5'h10 *)
   wire [4:0] data_1;
-  reg [4:0] row0 = 5'h00;
-  reg [4:0] row1 = 5'h00;
-  wire row_0;
-  input row_1;
-  wire row_1;
+  (* init = 5'h10 *)
+  wire [4:0] data_2;
+  output [4:0] row0;
+  reg [4:0] row0 = 5'h10;
   input rst;
   wire rst;
   input write;
   wire write;
   input [4:0] write_data;
   wire [4:0] write_data;
-  input write_row;
-  wire write_row;
-  assign \$4  = write & \$3 ;
-  assign data_0 = write_row ? row1 : row0;
-  assign data_1 = row_1 ? row1 : row0;
   always @(posedge clk)
-    row0 <= \$5 ;
-  always @(posedge clk)
-    row1 <= \$6 ;
-  assign \$1  = ! write_row;
-  assign \$2  = write & \$1 ;
+    row0 <= \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$5  = row0;
-    if (\$2 ) begin
-      \$5  = write_data;
+    \$1  = row0;
+    if (write) begin
+      \$1  = write_data;
     end
     if (rst) begin
-      \$5  = 5'h00;
+      \$1  = 5'h10;
     end
   end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$6  = row1;
-    if (\$4 ) begin
-      \$6  = write_data;
-    end
-    if (rst) begin
-      \$6  = 5'h00;
-    end
-  end
-  assign row_0 = write_row;
-  assign \$3  = write_row;
+  assign data_0 = row0;
+  assign data_1 = row0;
+  assign data_2 = row0;
 endmodule
 
-module \postern_small.queue_1 (rst, take, push, look, level, popped, used, reader_used, spent, free_slot, fill_row, fill, message, row_0, row_1, filled, head, fresh, rx_result, clk);
+module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, fill_row, fill, message, new_limit, row_0, row_1, tail, filled, first, head, fresh, rx_result, spent, sent
+, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire [4:0] \$1 ;
   wire \$10 ;
   wire [5:0] \$11 ;
   wire [5:0] \$12 ;
   wire [5:0] \$13 ;
-  wire [5:0] \$14 ;
+  wire \$14 ;
   wire \$15 ;
-  wire [4:0] \$16 ;
+  wire [5:0] \$16 ;
   wire \$17 ;
-  wire [16:0] \$18 ;
+  wire \$18 ;
   wire \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
-  reg [3:0] \$21 ;
-  reg \$22 ;
-  reg [3:0] \$23 ;
-  reg [16:0] \$24 ;
-  reg \$25 ;
-  reg [1:0] \$26 ;
+  wire \$20 ;
+  wire [4:0] \$21 ;
+  wire \$22 ;
+  wire [8:0] \$23 ;
+  wire \$24 ;
+  wire [1:0] \$25 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
+  reg [3:0] \$29 ;
   wire \$3 ;
+  reg \$30 ;
+  reg [3:0] \$31 ;
+  reg [8:0] \$32 ;
+  reg \$33 ;
+  reg [1:0] \$34 ;
+  reg \$35 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
@@ -5985,37 +6735,43 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, used, reade
   wire \$8 ;
   wire [5:0] \$9 ;
   wire [3:0] \$signature__addr ;
-  wire [3:0] \$signature__addr$22 ;
+  wire [3:0] \$signature__addr$24 ;
   wire [5:0] \$signature__data ;
-  wire [5:0] \$signature__data$56 ;
+  wire [5:0] \$signature__data$66 ;
   wire \$signature__en ;
   input clk;
   wire clk;
   wire [4:0] data_0;
-  wire [4:0] \data_0$40 ;
+  wire [4:0] \data_0$43 ;
   wire [4:0] data_1;
-  wire [4:0] \data_1$43 ;
+  wire [4:0] \data_1$47 ;
   wire [4:0] data_2;
   input fill;
   wire fill;
-  wire \fill$26 ;
   wire \fill$28 ;
+  wire \fill$30 ;
   wire fill_here;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$27 ;
   wire [3:0] \fill_row$29 ;
+  wire [3:0] \fill_row$31 ;
   output filled;
   reg filled = 1'h0;
+  wire fills;
+  output [3:0] first;
   reg [3:0] first = 4'h0;
+  (* init = 4'h0 *)
+  wire [3:0] \first$8 ;
   wire forget;
   output [5:0] free_slot;
   wire [5:0] free_slot;
   output fresh;
   reg fresh = 1'h0;
-  output [16:0] head;
-  reg [16:0] head = 17'h00000;
-  wire [7:0] \head.generation ;
+  output [4:0] gone;
+  wire [4:0] gone;
+  wire grant;
+  output [8:0] head;
+  reg [8:0] head = 9'h000;
   wire [1:0] \head.last ;
   wire \head.sender ;
   wire [5:0] \head.slot ;
@@ -6024,79 +6780,87 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, used, reade
   wire [4:0] limit;
   input look;
   wire look;
-  input [16:0] message;
-  wire [16:0] message;
-  wire [7:0] \message.generation ;
+  wire [4:0] look_gone;
+  wire [4:0] look_limit;
+  wire [4:0] look_sent;
+  input [8:0] message;
+  wire [8:0] message;
   wire [1:0] \message.last ;
   wire \message.sender ;
   wire [5:0] \message.slot ;
+  input [4:0] new_limit;
+  wire [4:0] new_limit;
   wire [3:0] next_first;
   output popped;
   wire popped;
   input push;
   wire push;
   wire reader;
-  wire [4:0] reader_limit;
-  output [4:0] reader_used;
-  wire [4:0] reader_used;
   wire [3:0] rest_next__addr;
-  wire [10:0] rest_next__data;
+  wire [2:0] rest_next__data;
   (* init = 4'h0 *)
   wire [3:0] rest_w__addr;
-  wire [10:0] rest_w__data;
+  wire [2:0] rest_w__data;
   wire rest_w__en;
   input row_0;
   wire row_0;
-  wire \row_0$32 ;
+  wire \row_0$34 ;
   input row_1;
   wire row_1;
-  wire \row_1$35 ;
+  wire \row_1$37 ;
   wire row_2;
   input rst;
   wire rst;
   output [1:0] rx_result;
   reg [1:0] rx_result = 2'h0;
+  wire same;
   wire sender;
+  output [4:0] sent;
+  wire [4:0] sent;
   wire single;
   (* init = 4'h0 *)
   wire [3:0] slot_tail__addr;
   wire [5:0] slot_tail__data;
   output spent;
-  wire spent;
+  reg spent = 1'h0;
+  (* init = 1'h0 *)
+  wire \spent$63 ;
   wire straight;
+  output [3:0] tail;
   reg [3:0] tail = 4'h0;
+  (* init = 4'h0 *)
+  wire [3:0] \tail$9 ;
   input take;
   wire take;
-  output [4:0] used;
   wire [4:0] used;
   wire write;
-  wire \write$47 ;
+  wire \write$51 ;
   wire [4:0] write_data;
-  wire [4:0] \write_data$49 ;
+  wire [4:0] \write_data$53 ;
   wire write_row;
-  wire \write_row$48 ;
-  reg [10:0] rest [15:0];
+  wire \write_row$52 ;
+  reg [2:0] rest [15:0];
   initial begin
-    rest[0] = 11'h000;
-    rest[1] = 11'h000;
-    rest[2] = 11'h000;
-    rest[3] = 11'h000;
-    rest[4] = 11'h000;
-    rest[5] = 11'h000;
-    rest[6] = 11'h000;
-    rest[7] = 11'h000;
-    rest[8] = 11'h000;
-    rest[9] = 11'h000;
-    rest[10] = 11'h000;
-    rest[11] = 11'h000;
-    rest[12] = 11'h000;
-    rest[13] = 11'h000;
-    rest[14] = 11'h000;
-    rest[15] = 11'h000;
+    rest[0] = 3'h0;
+    rest[1] = 3'h0;
+    rest[2] = 3'h0;
+    rest[3] = 3'h0;
+    rest[4] = 3'h0;
+    rest[5] = 3'h0;
+    rest[6] = 3'h0;
+    rest[7] = 3'h0;
+    rest[8] = 3'h0;
+    rest[9] = 3'h0;
+    rest[10] = 3'h0;
+    rest[11] = 3'h0;
+    rest[12] = 3'h0;
+    rest[13] = 3'h0;
+    rest[14] = 3'h0;
+    rest[15] = 3'h0;
   end
   always @(posedge clk) begin
     if (push)
-      rest[tail] <= message[16:6];
+      rest[tail] <= message[8:6];
   end
   assign rest_next__data = rest[\$1 [3:0]];
   reg [5:0] slots [15:0];
@@ -6120,10 +6884,10 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, used, reade
   end
   always @(posedge clk) begin
     if (\$signature__en )
-      slots[\$signature__addr$22 ] <= \$signature__data ;
+      slots[\$signature__addr$24 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
-  assign \$signature__data$56  = slots[\$1 [3:0]];
+  assign \$signature__data$66  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
@@ -6137,329 +6901,375 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, used, reade
   assign \$8  = fill_row < 5'h10;
   assign fill_here = fill & \$8 ;
   assign \$signature__en  = push | fill_here;
-  assign \$signature__addr$22  = fill ? fill_row : tail;
+  assign \$signature__addr$24  = fill ? fill_row : tail;
   assign \$9  = 5'h10 + fill_row;
   assign \$signature__data  = fill ? \$9  : message[5:0];
   assign \$10  = take & fresh;
-  assign \$11  = data_0 - \data_0$40 ;
-  assign \$12  = data_1 - \data_1$43 ;
-  assign \$13  = data_0 + 1'h1;
-  assign \$14  = data_2 + 1'h1;
-  assign spent = \$11 [4:0] == 5'h10;
-  assign \$15  = popped & single;
-  assign \$16  = tail + 1'h1;
-  assign \$17  = popped | straight;
-  assign \$18  = straight ? message : { rest_next__data, \$signature__data$56  };
-  assign \$20  = fresh ? 2'h1 : 2'h2;
+  assign \$11  = sent + 1'h1;
+  assign \$12  = gone + 1'h1;
+  assign \$13  = sent - gone;
+  assign \$14  = head[8] == row_0;
+  assign same = popped & \$14 ;
+  assign \$15  = \$13 [4:0] == new_limit;
+  assign \$16  = \$13 [4:0] + 1'h1;
+  assign \$17  = ! \$16 [4:0];
+  assign \$19  = ~ same;
+  assign fills = \$18  & \$19 ;
+  assign \$20  = popped & single;
+  assign \$21  = tail + 1'h1;
+  assign \$22  = popped | straight;
+  assign \$23  = straight ? message : { rest_next__data, \$signature__data$66  };
+  assign \$25  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$21 ;
+    tail <= \$29 ;
   always @(posedge clk)
-    filled <= \$22 ;
+    filled <= \$30 ;
   always @(posedge clk)
-    first <= \$23 ;
+    first <= \$31 ;
   always @(posedge clk)
-    head <= \$24 ;
+    head <= \$32 ;
   always @(posedge clk)
-    fresh <= \$25 ;
+    fresh <= \$33 ;
   always @(posedge clk)
-    rx_result <= \$26 ;
-  \postern_small.queue_1.gone  gone (
+    rx_result <= \$34 ;
+  always @(posedge clk)
+    spent <= \$35 ;
+  \postern_small.queue_1.came  came (
     .clk(clk),
-    .data_0(\data_0$40 ),
-    .data_1(\data_1$43 ),
-    .data_2(data_2),
-    .row_0(row_0),
-    .row_1(row_1),
-    .rst(rst),
-    .write(popped),
-    .write_data(\$14 [4:0]),
-    .write_row(head[8])
-  );
-  \postern_small.queue_1.sent  sent (
-    .clk(clk),
-    .data_0(data_0),
-    .data_1(data_1),
-    .row_1(row_1),
+    .row0(sent),
     .rst(rst),
     .write(push),
-    .write_data(\$13 [4:0]),
-    .write_row(row_0)
+    .write_data(\$11 [4:0])
+  );
+  \postern_small.queue_1.went  went (
+    .clk(clk),
+    .row0(gone),
+    .rst(rst),
+    .write(popped),
+    .write_data(\$12 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$21  = tail;
+    \$29  = tail;
     if (push) begin
-      \$21  = \$16 [3:0];
+      \$29  = \$21 [3:0];
     end
     if (rst) begin
-      \$21  = 4'h0;
+      \$29  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$22  = filled;
+    \$30  = filled;
     if (push) begin
-      \$22  = 1'h1;
-    end else if (\$15 ) begin
-      \$22  = 1'h0;
+      \$30  = 1'h1;
+    end else if (\$20 ) begin
+      \$30  = 1'h0;
     end
     if (rst) begin
-      \$22  = 1'h0;
+      \$30  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$23  = first;
+    \$31  = first;
     if (popped) begin
-      \$23  = \$1 [3:0];
+      \$31  = \$1 [3:0];
     end
     if (rst) begin
-      \$23  = 4'h0;
+      \$31  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$24  = head;
-    if (\$17 ) begin
-      \$24  = \$18 ;
+    \$32  = head;
+    if (\$22 ) begin
+      \$32  = \$23 ;
     end
     if (rst) begin
-      \$24  = 17'h00000;
+      \$32  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$25  = fresh;
+    \$33  = fresh;
     if (look) begin
-      \$25  = filled;
+      \$33  = filled;
     end
-    if (\$19 ) begin
-      \$25  = 1'h0;
+    if (\$24 ) begin
+      \$33  = 1'h0;
     end
     if (rst) begin
-      \$25  = 1'h0;
+      \$33  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$26  = rx_result;
+    \$34  = rx_result;
     if (take) begin
-      \$26  = \$20 ;
+      \$34  = \$25 ;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$34  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$35  = spent;
+    if (\$26 ) begin
+      \$35  = 1'h0;
+    end
+    if (\$28 ) begin
+      \$35  = fills;
+    end
+    if (rst) begin
+      \$35  = 1'h0;
     end
   end
   assign next_first = \$1 [3:0];
+  assign \first$8  = first;
+  assign \tail$9  = tail;
   assign slot_tail__data = free_slot;
   assign slot_tail__addr = tail;
   assign \$signature__addr  = \$1 [3:0];
   assign rest_next__addr = \$1 [3:0];
   assign rest_w__addr = tail;
   assign rest_w__en = push;
-  assign rest_w__data = message[16:6];
-  assign \fill$26  = fill;
-  assign \fill_row$27  = fill_row;
+  assign rest_w__data = message[8:6];
   assign \fill$28  = fill;
   assign \fill_row$29  = fill_row;
+  assign \fill$30  = fill;
+  assign \fill_row$31  = fill_row;
   assign sender = row_0;
-  assign \row_0$32  = row_0;
+  assign \row_0$34  = row_0;
   assign reader = row_1;
-  assign \row_1$35  = row_1;
+  assign \row_1$37  = row_1;
   assign row_2 = head[8];
+  assign data_0 = sent;
+  assign \data_0$43  = gone;
+  assign look_sent = sent;
+  assign data_1 = sent;
+  assign look_gone = gone;
+  assign \data_1$47  = gone;
   assign write = push;
   assign write_row = row_0;
-  assign write_data = \$13 [4:0];
-  assign \write$47  = popped;
-  assign \write_row$48  = head[8];
-  assign \write_data$49  = \$14 [4:0];
-  assign limit = 5'h10;
-  assign reader_limit = 5'h10;
+  assign write_data = \$11 [4:0];
+  assign \write$51  = popped;
+  assign \write_row$52  = head[8];
+  assign \write_data$53  = \$12 [4:0];
+  assign data_2 = gone;
+  assign limit = 5'h00;
+  assign look_limit = 5'h00;
+  assign used = \$13 [4:0];
+  assign grant = 1'h0;
+  assign \spent$63  = spent;
   assign forget = 1'h0;
-  assign used = \$11 [4:0];
-  assign reader_used = \$12 [4:0];
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
   assign \message.sender  = message[8];
-  assign \message.generation  = message[16:9];
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
-  assign \head.generation  = head[16:9];
   assign popped = \$10 ;
-  assign \$19  = \$10 ;
+  assign \$18  = \$17 ;
+  assign \$24  = \$10 ;
+  assign \$26  = \$10 ;
+  assign \$27  = push;
+  assign \$28  = push;
 endmodule
 
-module \postern_small.queue_1.gone (rst, write, write_data, data_0, data_1, data_2, row_0, row_1, write_row, clk);
+module \postern_small.queue_1.came (rst, write, write_data, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
-  wire \$1 ;
-  wire \$2 ;
-  wire \$3 ;
-  wire \$4 ;
-  reg [4:0] \$5 ;
-  reg [4:0] \$6 ;
+  reg [4:0] \$1 ;
   input clk;
   wire clk;
-  output [4:0] data_0;
+  (* init = 5'h00 *)
   wire [4:0] data_0;
-  output [4:0] data_1;
+  (* init = 5'h00 *)
   wire [4:0] data_1;
-  output [4:0] data_2;
-  wire [4:0] data_2;
+  output [4:0] row0;
   reg [4:0] row0 = 5'h00;
-  reg [4:0] row1 = 5'h00;
-  input row_0;
-  wire row_0;
-  input row_1;
-  wire row_1;
-  wire row_2;
   input rst;
   wire rst;
   input write;
   wire write;
   input [4:0] write_data;
   wire [4:0] write_data;
-  input write_row;
-  wire write_row;
-  assign \$4  = write & \$3 ;
-  assign data_0 = row_0 ? row1 : row0;
-  assign data_1 = row_1 ? row1 : row0;
-  assign data_2 = write_row ? row1 : row0;
   always @(posedge clk)
-    row0 <= \$5 ;
-  always @(posedge clk)
-    row1 <= \$6 ;
-  assign \$1  = ! write_row;
-  assign \$2  = write & \$1 ;
+    row0 <= \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$5  = row0;
-    if (\$2 ) begin
-      \$5  = write_data;
+    \$1  = row0;
+    if (write) begin
+      \$1  = write_data;
     end
     if (rst) begin
-      \$5  = 5'h00;
+      \$1  = 5'h00;
     end
   end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$6  = row1;
-    if (\$4 ) begin
-      \$6  = write_data;
-    end
-    if (rst) begin
-      \$6  = 5'h00;
-    end
-  end
-  assign row_2 = write_row;
-  assign \$3  = write_row;
+  assign data_0 = row0;
+  assign data_1 = row0;
 endmodule
 
-module \postern_small.queue_1.sent (rst, write, write_data, data_0, data_1, write_row, row_1, clk);
+module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
-  wire \$1 ;
-  wire \$2 ;
-  wire \$3 ;
-  wire \$4 ;
-  reg [4:0] \$5 ;
-  reg [4:0] \$6 ;
+  reg [4:0] \$1 ;
   input clk;
   wire clk;
-  output [4:0] data_0;
+  (* init = 5'h10 *)
   wire [4:0] data_0;
-  output [4:0] data_1;
+  (* init = 5'h10 *)
   wire [4:0] data_1;
-  reg [4:0] row0 = 5'h00;
-  reg [4:0] row1 = 5'h00;
-  wire row_0;
-  input row_1;
-  wire row_1;
+  (* init = 5'h10 *)
+  wire [4:0] data_2;
+  output [4:0] row0;
+  reg [4:0] row0 = 5'h10;
   input rst;
   wire rst;
   input write;
   wire write;
   input [4:0] write_data;
   wire [4:0] write_data;
-  input write_row;
-  wire write_row;
-  assign \$4  = write & \$3 ;
-  assign data_0 = write_row ? row1 : row0;
-  assign data_1 = row_1 ? row1 : row0;
   always @(posedge clk)
-    row0 <= \$5 ;
-  always @(posedge clk)
-    row1 <= \$6 ;
-  assign \$1  = ! write_row;
-  assign \$2  = write & \$1 ;
+    row0 <= \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$5  = row0;
-    if (\$2 ) begin
-      \$5  = write_data;
+    \$1  = row0;
+    if (write) begin
+      \$1  = write_data;
     end
     if (rst) begin
-      \$5  = 5'h00;
+      \$1  = 5'h10;
     end
   end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$6  = row1;
-    if (\$4 ) begin
-      \$6  = write_data;
-    end
-    if (rst) begin
-      \$6  = 5'h00;
-    end
-  end
-  assign row_0 = write_row;
-  assign \$3  = write_row;
+  assign data_0 = row0;
+  assign data_1 = row0;
+  assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$699$0 , error, data, \port$838$0 , \port$841$0 , grant, used__0, used__1, requests__0__valid, requests__1__valid, filled, core, own, \other$50 , lane, heads__0
-, rx_results__0, heads__1, rx_results__1, requests__0__payload, requests__1__payload, clk);
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$851$0 , \port$869$0 , \port$873$0 , good, error, data, requests__0__valid, requests__1__valid, filled, \own$74 , \other$57 , core, lane, grant, heads__0, rx_results__0
+, sent__0, gone__0, heads__1, rx_results__1, sent__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
-  wire [32:0] \$1 ;
+  wire [1:0] \$1 ;
   wire \$10 ;
-  wire [4:0] \$100 ;
-  wire [31:0] \$101 ;
-  wire [31:0] \$102 ;
-  wire [31:0] \$103 ;
-  wire [31:0] \$104 ;
-  wire [31:0] \$105 ;
-  wire [31:0] \$106 ;
-  wire [31:0] \$107 ;
-  wire [31:0] \$108 ;
-  wire [31:0] \$109 ;
+  wire \$100 ;
+  wire \$1000 ;
+  wire \$1001 ;
+  wire \$1002 ;
+  wire \$1003 ;
+  wire \$1004 ;
+  wire \$1005 ;
+  wire \$1006 ;
+  wire \$1007 ;
+  wire [11:0] \$1008 ;
+  wire \$1009 ;
+  wire [11:0] \$101 ;
+  wire \$1010 ;
+  wire \$1011 ;
+  wire \$1012 ;
+  wire \$1013 ;
+  wire \$1014 ;
+  wire \$1015 ;
+  wire \$1016 ;
+  wire [11:0] \$1017 ;
+  wire \$1018 ;
+  wire \$1019 ;
+  wire \$102 ;
+  wire \$1020 ;
+  wire \$1021 ;
+  wire \$1022 ;
+  wire \$1023 ;
+  wire \$1024 ;
+  wire \$1025 ;
+  wire [11:0] \$1026 ;
+  wire \$1027 ;
+  wire \$1028 ;
+  wire \$1029 ;
+  wire [11:0] \$103 ;
+  wire \$1030 ;
+  wire \$1031 ;
+  wire \$1032 ;
+  wire \$1033 ;
+  wire \$1034 ;
+  wire [11:0] \$1035 ;
+  wire \$1036 ;
+  wire \$1037 ;
+  wire \$1038 ;
+  wire \$1039 ;
+  wire \$104 ;
+  wire \$1040 ;
+  wire \$1041 ;
+  wire \$1042 ;
+  wire \$1043 ;
+  wire [11:0] \$1044 ;
+  wire \$1045 ;
+  wire \$1046 ;
+  wire \$1047 ;
+  wire \$1048 ;
+  wire \$1049 ;
+  wire [11:0] \$105 ;
+  wire \$1050 ;
+  wire \$1051 ;
+  wire \$1052 ;
+  reg [1:0] \$1053 ;
+  reg [32:0] \$1054 ;
+  reg [1:0] \$1055 ;
+  reg [32:0] \$1056 ;
+  reg [3:0] \$1057 ;
+  reg [3:0] \$1058 ;
+  reg \$1059 ;
+  wire \$106 ;
+  reg \$1060 ;
+  reg \$1061 ;
+  reg \$1062 ;
+  reg \$1063 ;
+  reg [31:0] \$1064 ;
+  reg \$1065 ;
+  reg \$1066 ;
+  reg \$1067 ;
+  reg \$1068 ;
+  reg \$1069 ;
+  wire [11:0] \$107 ;
+  reg \$1070 ;
+  reg \$1071 ;
+  reg \$1072 ;
+  reg \$1073 ;
+  reg \$1074 ;
+  reg \$1075 ;
+  reg \$1076 ;
+  reg \$1077 ;
+  wire \$108 ;
+  wire [11:0] \$109 ;
   wire \$11 ;
-  wire [31:0] \$110 ;
-  wire [31:0] \$111 ;
-  wire [31:0] \$112 ;
-  wire [31:0] \$113 ;
-  wire [31:0] \$114 ;
-  wire [31:0] \$115 ;
-  wire [31:0] \$116 ;
-  wire [31:0] \$117 ;
-  wire [31:0] \$118 ;
-  wire [31:0] \$119 ;
+  wire \$110 ;
+  wire [11:0] \$111 ;
+  wire \$112 ;
+  wire [11:0] \$113 ;
+  wire \$114 ;
+  wire [11:0] \$115 ;
+  wire \$116 ;
+  wire [11:0] \$117 ;
+  wire \$118 ;
+  wire [11:0] \$119 ;
   wire \$12 ;
-  wire [31:0] \$120 ;
-  wire [31:0] \$121 ;
-  wire [31:0] \$122 ;
-  wire [31:0] \$123 ;
-  wire [31:0] \$124 ;
-  wire [31:0] \$125 ;
-  wire [31:0] \$126 ;
-  wire \$127 ;
+  wire \$120 ;
+  wire [11:0] \$121 ;
+  wire \$122 ;
+  wire [11:0] \$123 ;
+  wire \$124 ;
+  wire \$125 ;
+  wire \$126 ;
+  wire [11:0] \$127 ;
   wire \$128 ;
-  wire \$129 ;
+  wire [11:0] \$129 ;
   wire \$13 ;
   wire \$130 ;
-  wire \$131 ;
+  wire [11:0] \$131 ;
   wire \$132 ;
-  wire \$133 ;
-  wire [3:0] \$134 ;
-  wire [3:0] \$135 ;
-  wire [3:0] \$136 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
+  wire \$136 ;
   wire [11:0] \$137 ;
   wire \$138 ;
   wire [11:0] \$139 ;
@@ -6487,1498 +7297,27 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$159 ;
   wire \$16 ;
   wire \$160 ;
-  wire [11:0] \$161 ;
+  wire \$161 ;
   wire \$162 ;
-  wire [11:0] \$163 ;
-  wire \$164 ;
-  wire [11:0] \$165 ;
+  wire [3:0] \$163 ;
+  wire [3:0] \$164 ;
+  wire [3:0] \$165 ;
   wire \$166 ;
-  wire [11:0] \$167 ;
+  wire \$167 ;
   wire \$168 ;
   wire [11:0] \$169 ;
   wire \$17 ;
   wire \$170 ;
   wire [11:0] \$171 ;
   wire \$172 ;
-  wire [11:0] \$173 ;
-  wire \$174 ;
-  wire [11:0] \$175 ;
-  wire \$176 ;
-  wire [11:0] \$177 ;
-  wire \$178 ;
-  wire [11:0] \$179 ;
-  wire \$18 ;
-  wire \$180 ;
-  wire \$181 ;
-  wire \$182 ;
-  wire [11:0] \$183 ;
-  wire \$184 ;
-  wire [11:0] \$185 ;
-  wire \$186 ;
-  wire [11:0] \$187 ;
-  wire \$188 ;
-  wire [11:0] \$189 ;
-  wire [31:0] \$19 ;
-  wire \$190 ;
-  wire [11:0] \$191 ;
-  wire \$192 ;
-  wire [11:0] \$193 ;
-  wire \$194 ;
-  wire [11:0] \$195 ;
-  wire \$196 ;
-  wire [11:0] \$197 ;
-  wire \$198 ;
-  wire [11:0] \$199 ;
-  wire [32:0] \$2 ;
-  wire [31:0] \$20 ;
-  wire \$200 ;
-  wire [11:0] \$201 ;
-  wire \$202 ;
-  wire [11:0] \$203 ;
-  wire \$204 ;
-  wire [11:0] \$205 ;
-  wire \$206 ;
-  wire [11:0] \$207 ;
-  wire \$208 ;
-  wire [11:0] \$209 ;
-  wire [31:0] \$21 ;
-  wire \$210 ;
-  wire [11:0] \$211 ;
-  wire \$212 ;
-  wire [11:0] \$213 ;
-  wire \$214 ;
-  wire [11:0] \$215 ;
-  wire \$216 ;
-  wire \$217 ;
-  wire \$218 ;
-  wire [3:0] \$219 ;
-  wire [31:0] \$22 ;
-  wire [3:0] \$220 ;
-  wire [3:0] \$221 ;
-  wire \$222 ;
-  wire \$223 ;
-  wire \$224 ;
-  wire [11:0] \$225 ;
-  wire \$226 ;
-  wire [11:0] \$227 ;
-  wire \$228 ;
-  wire \$229 ;
-  wire [31:0] \$23 ;
-  wire \$230 ;
-  wire \$231 ;
-  wire \$232 ;
-  wire \$233 ;
-  wire \$234 ;
-  wire \$235 ;
-  wire [11:0] \$236 ;
-  wire \$237 ;
-  wire [11:0] \$238 ;
-  wire \$239 ;
-  wire [31:0] \$24 ;
-  wire [11:0] \$240 ;
-  wire \$241 ;
-  wire [11:0] \$242 ;
-  wire \$243 ;
-  wire [11:0] \$244 ;
-  wire \$245 ;
-  wire [11:0] \$246 ;
-  wire \$247 ;
-  wire [11:0] \$248 ;
-  wire \$249 ;
-  wire [31:0] \$25 ;
-  wire [11:0] \$250 ;
-  wire \$251 ;
-  wire [11:0] \$252 ;
-  wire \$253 ;
-  wire [11:0] \$254 ;
-  wire \$255 ;
-  wire [11:0] \$256 ;
-  wire \$257 ;
-  wire [11:0] \$258 ;
-  wire \$259 ;
-  wire [31:0] \$26 ;
-  wire [11:0] \$260 ;
-  wire \$261 ;
-  wire [11:0] \$262 ;
-  wire \$263 ;
-  wire [11:0] \$264 ;
-  wire \$265 ;
-  wire [11:0] \$266 ;
-  wire \$267 ;
-  wire [11:0] \$268 ;
-  wire \$269 ;
-  wire [31:0] \$27 ;
-  wire [11:0] \$270 ;
-  wire \$271 ;
-  wire [11:0] \$272 ;
-  wire \$273 ;
-  wire [11:0] \$274 ;
-  wire \$275 ;
-  wire [11:0] \$276 ;
-  wire \$277 ;
-  wire [11:0] \$278 ;
-  wire \$279 ;
-  wire [1:0] \$28 ;
-  wire \$280 ;
-  wire \$281 ;
-  wire [11:0] \$282 ;
-  wire \$283 ;
-  wire [11:0] \$284 ;
-  wire \$285 ;
-  wire [11:0] \$286 ;
-  wire \$287 ;
-  wire [11:0] \$288 ;
-  wire \$289 ;
-  wire [31:0] \$29 ;
-  wire [11:0] \$290 ;
-  wire \$291 ;
-  wire [11:0] \$292 ;
-  wire \$293 ;
-  wire [11:0] \$294 ;
-  wire \$295 ;
-  wire [11:0] \$296 ;
-  wire \$297 ;
-  wire [11:0] \$298 ;
-  wire \$299 ;
-  wire \$3 ;
-  wire [31:0] \$30 ;
-  wire [11:0] \$300 ;
-  wire \$301 ;
-  wire [11:0] \$302 ;
-  wire \$303 ;
-  wire [11:0] \$304 ;
-  wire \$305 ;
-  wire [11:0] \$306 ;
-  wire \$307 ;
-  wire [11:0] \$308 ;
-  wire \$309 ;
-  wire [31:0] \$31 ;
-  wire [11:0] \$310 ;
-  wire \$311 ;
-  wire [11:0] \$312 ;
-  wire \$313 ;
-  wire [11:0] \$314 ;
-  wire \$315 ;
-  wire \$316 ;
-  wire \$317 ;
-  wire [3:0] \$318 ;
-  wire [3:0] \$319 ;
-  wire [31:0] \$32 ;
-  wire [3:0] \$320 ;
-  wire [3:0] \$321 ;
-  wire [11:0] \$322 ;
-  wire \$323 ;
-  wire \$324 ;
-  wire \$325 ;
-  wire \$326 ;
-  wire \$327 ;
-  wire [11:0] \$328 ;
-  wire \$329 ;
-  wire [31:0] \$33 ;
-  wire \$330 ;
-  wire \$331 ;
-  wire \$332 ;
-  wire \$333 ;
-  wire [11:0] \$334 ;
-  wire \$335 ;
-  wire \$336 ;
-  wire \$337 ;
-  wire \$338 ;
-  wire \$339 ;
-  wire [31:0] \$34 ;
-  wire [11:0] \$340 ;
-  wire \$341 ;
-  wire \$342 ;
-  wire \$343 ;
-  wire \$344 ;
-  wire \$345 ;
-  wire [11:0] \$346 ;
-  wire \$347 ;
-  wire \$348 ;
-  wire \$349 ;
-  wire [31:0] \$35 ;
-  wire \$350 ;
-  wire \$351 ;
-  wire [11:0] \$352 ;
-  wire \$353 ;
-  wire \$354 ;
-  wire \$355 ;
-  wire \$356 ;
-  wire \$357 ;
-  wire [11:0] \$358 ;
-  wire \$359 ;
-  wire [31:0] \$36 ;
-  wire \$360 ;
-  wire \$361 ;
-  wire \$362 ;
-  wire \$363 ;
-  wire [11:0] \$364 ;
-  wire \$365 ;
-  wire \$366 ;
-  wire \$367 ;
-  wire \$368 ;
-  wire \$369 ;
-  wire [31:0] \$37 ;
-  wire [11:0] \$370 ;
-  wire \$371 ;
-  wire \$372 ;
-  wire \$373 ;
-  wire \$374 ;
-  wire \$375 ;
-  wire [11:0] \$376 ;
-  wire \$377 ;
-  wire \$378 ;
-  wire \$379 ;
-  wire [16:0] \$38 ;
-  wire \$380 ;
-  wire \$381 ;
-  wire [11:0] \$382 ;
-  wire \$383 ;
-  wire \$384 ;
-  wire \$385 ;
-  wire \$386 ;
-  wire \$387 ;
-  wire [11:0] \$388 ;
-  wire \$389 ;
-  wire [2:0] \$39 ;
-  wire \$390 ;
-  wire \$391 ;
-  wire \$392 ;
-  wire \$393 ;
-  wire [11:0] \$394 ;
-  wire \$395 ;
-  wire \$396 ;
-  wire \$397 ;
-  wire \$398 ;
-  wire \$399 ;
-  wire \$4 ;
-  wire [31:0] \$40 ;
-  wire [11:0] \$400 ;
-  wire \$401 ;
-  wire \$402 ;
-  wire \$403 ;
-  wire \$404 ;
-  wire \$405 ;
-  wire [11:0] \$406 ;
-  wire \$407 ;
-  wire \$408 ;
-  wire \$409 ;
-  wire [31:0] \$41 ;
-  wire \$410 ;
-  wire \$411 ;
-  wire [11:0] \$412 ;
-  wire \$413 ;
-  wire \$414 ;
-  wire \$415 ;
-  wire \$416 ;
-  wire \$417 ;
-  wire [11:0] \$418 ;
-  wire \$419 ;
-  wire [16:0] \$42 ;
-  wire \$420 ;
-  wire \$421 ;
-  wire \$422 ;
-  wire \$423 ;
-  reg [1:0] \$424 ;
-  reg [32:0] \$425 ;
-  reg [3:0] \$426 ;
-  reg [3:0] \$427 ;
-  reg \$428 ;
-  reg \$429 ;
-  wire [31:0] \$43 ;
-  reg \$430 ;
-  reg \$431 ;
-  reg \$432 ;
-  reg \$433 ;
-  reg \$434 ;
-  reg \$435 ;
-  reg \$436 ;
-  reg \$437 ;
-  reg \$438 ;
-  reg \$439 ;
-  wire [16:0] \$44 ;
-  reg \$440 ;
-  reg \$441 ;
-  reg \$442 ;
-  reg \$443 ;
-  reg \$444 ;
-  reg \$445 ;
-  reg \$446 ;
-  reg \$447 ;
-  reg \$448 ;
-  wire [31:0] \$45 ;
-  wire \$46 ;
-  wire \$47 ;
-  wire \$48 ;
-  wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire \$52 ;
-  wire \$53 ;
-  wire \$54 ;
-  wire \$55 ;
-  wire \$56 ;
-  wire \$57 ;
-  wire \$58 ;
-  wire \$59 ;
-  wire \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire \$64 ;
-  wire \$65 ;
-  wire \$66 ;
-  wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
-  wire \$7 ;
-  wire \$70 ;
-  wire \$71 ;
-  wire \$72 ;
-  wire \$73 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
-  wire \$77 ;
-  wire [31:0] \$78 ;
-  wire [31:0] \$79 ;
-  wire \$8 ;
-  wire [31:0] \$80 ;
-  wire [1:0] \$81 ;
-  wire [31:0] \$82 ;
-  wire [31:0] \$83 ;
-  wire [31:0] \$84 ;
-  wire [31:0] \$85 ;
-  wire [1:0] \$86 ;
-  wire \$87 ;
-  wire [1:0] \$88 ;
-  wire \$89 ;
-  wire [3:0] \$9 ;
-  wire \$90 ;
-  wire [31:0] \$91 ;
-  wire [31:0] \$92 ;
-  wire [31:0] \$93 ;
-  wire [31:0] \$94 ;
-  wire [31:0] \$95 ;
-  wire [4:0] \$96 ;
-  wire [4:0] \$97 ;
-  wire [5:0] \$98 ;
-  wire [31:0] \$99 ;
-  wire \$signal ;
-  reg [32:0] \$signal$12  = 33'h000000000;
-  wire [11:0] \$signal$12.address ;
-  wire \$signal$12.allowed ;
-  wire \$signal$12.direct ;
-  wire \$signal$12.known ;
-  wire \$signal$12.manager ;
-  wire [11:0] \$signal$12.offset ;
-  wire [3:0] \$signal$12.strobes ;
-  wire \$signal$12.vm ;
-  wire \$signal$15 ;
-  wire [3:0] \$signal$16 ;
-  reg [3:0] \$signal$17  = 4'h0;
-  reg [3:0] \$signal$18  = 4'h0;
-  reg [1:0] \$signal$20  = 2'h0;
-  wire acknowledged;
-  wire [32:0] chosen;
-  wire [11:0] \chosen.address ;
-  wire \chosen.allowed ;
-  wire \chosen.direct ;
-  wire \chosen.known ;
-  wire \chosen.manager ;
-  wire [11:0] \chosen.offset ;
-  wire [3:0] \chosen.strobes ;
-  wire \chosen.vm ;
-  input clk;
-  wire clk;
-  output core;
-  reg core = 1'h0;
-  output [31:0] data;
-  wire [31:0] data;
-  input [1:0] doorbells;
-  wire [1:0] doorbells;
-  wire [31:0] epoch;
-  output error;
-  wire error;
-  wire [11:0] fault__address;
-  wire [3:0] fault__kind;
-  wire fault__port;
-  wire [1:0] fault__record;
-  wire fault__valid;
-  input [1:0] filled;
-  wire [1:0] filled;
-  wire [7:0] generation;
-  wire good;
-  output [1:0] grant;
-  wire [1:0] grant;
-  input [16:0] heads__0;
-  wire [16:0] heads__0;
-  wire [7:0] \heads__0.generation ;
-  wire [1:0] \heads__0.last ;
-  wire \heads__0.sender ;
-  wire [5:0] \heads__0.slot ;
-  input [16:0] heads__1;
-  wire [16:0] heads__1;
-  wire [7:0] \heads__1.generation ;
-  wire [1:0] \heads__1.last ;
-  wire \heads__1.sender ;
-  wire [5:0] \heads__1.slot ;
-  reg hit_guest_capacity = 1'h0;
-  reg hit_guest_credit = 1'h0;
-  reg hit_guest_dimensions = 1'h0;
-  reg hit_guest_epoch = 1'h0;
-  reg hit_guest_features = 1'h0;
-  reg hit_guest_header = 1'h0;
-  reg hit_guest_irq_enable = 1'h0;
-  reg hit_guest_irq_state = 1'h0;
-  reg hit_guest_magic = 1'h0;
-  reg hit_guest_peer = 1'h0;
-  reg hit_guest_pending = 1'h0;
-  reg hit_guest_pop = 1'h0;
-  reg hit_guest_result = 1'h0;
-  reg hit_guest_rx_result = 1'h0;
-  reg hit_guest_self = 1'h0;
-  reg hit_guest_version = 1'h0;
-  reg hit_guest_word = 1'h0;
-  input [4:0] irq_enable;
-  wire [4:0] irq_enable;
-  input [4:0] irq_state;
-  wire [4:0] irq_state;
-  output lane;
-  reg lane = 1'h0;
-  wire [4:0] limits__0;
-  wire [4:0] limits__1;
-  wire [1:0] look;
-  wire other;
-  output \other$50 ;
-  reg \other$50  = 1'h0;
-  output own;
-  reg own = 1'h0;
-  wire [7:0] own_generation;
-  input permitted;
-  wire permitted;
-  input [11:0] \port$699$0 ;
-  wire [11:0] \port$699$0 ;
-  output \port$838$0 ;
-  wire \port$838$0 ;
-  output \port$841$0 ;
-  wire \port$841$0 ;
-  wire [1:0] request;
-  input [32:0] requests__0__payload;
-  wire [32:0] requests__0__payload;
-  wire [11:0] \requests__0__payload.address ;
-  wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.direct ;
-  wire \requests__0__payload.known ;
-  wire \requests__0__payload.manager ;
-  wire [11:0] \requests__0__payload.offset ;
-  wire [3:0] \requests__0__payload.strobes ;
-  wire \requests__0__payload.vm ;
-  wire requests__0__ready;
-  input requests__0__valid;
-  wire requests__0__valid;
-  input [32:0] requests__1__payload;
-  wire [32:0] requests__1__payload;
-  wire [11:0] \requests__1__payload.address ;
-  wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.direct ;
-  wire \requests__1__payload.known ;
-  wire \requests__1__payload.manager ;
-  wire [11:0] \requests__1__payload.offset ;
-  wire [3:0] \requests__1__payload.strobes ;
-  wire \requests__1__payload.vm ;
-  wire requests__1__ready;
-  input requests__1__valid;
-  wire requests__1__valid;
-  wire [2:0] result_code;
-  wire [7:0] result_count;
-  wire result_vm;
-  input rst;
-  wire rst;
-  input [1:0] rx_results__0;
-  wire [1:0] rx_results__0;
-  input [1:0] rx_results__1;
-  wire [1:0] rx_results__1;
-  wire [1:0] state;
-  wire [1:0] states__0;
-  wire [1:0] states__1;
-  input [4:0] used__0;
-  wire [4:0] used__0;
-  input [4:0] used__1;
-  wire [4:0] used__1;
-  assign \$1  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$2  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
-  assign chosen = \$1  | \$2 ;
-  assign \$3  = ~ \$signal$12 [24];
-  assign \$5  = & \$signal$12 [31:28];
-  assign \$6  = \$signal$12 [32] & \$5 ;
-  assign \$signal$15  = \$3  & \$7 ;
-  assign \$8  = | \$signal$17 ;
-  assign \$9  = \$signal$15  ? 4'h4 : \$signal$18 ;
-  assign \$signal$16  = \$8  ? \$signal$17  : \$9 ;
-  assign \$10  = | \$signal$20 ;
-  assign \$11  = | \$signal$16 ;
-  assign \$12  = ~ \$11 ;
-  assign \$13  = \$10  & \$12 ;
-  assign \$14  = ~ \$signal$12 [2];
-  assign good = \$13  & \$14 ;
-  assign \$15  = | \$signal$20 ;
-  assign \$16  = | \$signal$16 ;
-  assign fault__valid = \$15  & \$16 ;
-  assign fault__record = \$signal$12 [26] ? { 1'h0, \$signal$12 [27] } : 2'h2;
-  assign \$18  = \$signal$20 [1] ? 1'h1 : 1'h0;
-  assign error = | \$signal$16 ;
-  assign \$22  = \$21  | { 7'h00, fault__port, 24'h000000 };
-  assign \$23  = \$22  & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
-  assign \$26  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
-  assign \$27  = \$25  | \$26 ;
-  assign \$29  = { 30'h00000000, \$28  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
-  assign \$30  = \$27  | \$29 ;
-  assign \$31  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
-  assign \$32  = \$30  | \$31 ;
-  assign \$34  = \$33  | { 23'h000000, \port$699$0 [3], 8'h00 };
-  assign \$35  = \$34  | { 8'h00, \port$699$0 [11:4], 16'h0000 };
-  assign \$36  = \$35  & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
-  assign \$37  = \$32  | \$36 ;
-  assign \$38  = \$signal$12 [27] ? heads__1 : heads__0;
-  assign \$39  = \$38 [7:6] + 1'h1;
-  assign \$42  = \$signal$12 [27] ? heads__1 : heads__0;
-  assign \$43  = \$41  | { 23'h000000, \$42 [8], 8'h00 };
-  assign \$44  = \$signal$12 [27] ? heads__1 : heads__0;
-  assign \$45  = \$43  | { 8'h00, \$44 [16:9], 16'h0000 };
-  assign \$46  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$47  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$48  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$49  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$50  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$51  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$52  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$53  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$54  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$55  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$56  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$57  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$58  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$59  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$60  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$61  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$62  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$63  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$64  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$65  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$66  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$67  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$68  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$69  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$70  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$71  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$72  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$73  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$74  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$75  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$76  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$77  = \$signal$12 [27] ? filled[1] : filled[0];
-  assign \$78  = \$45  & { \$77 , \$76 , \$75 , \$74 , \$73 , \$72 , \$71 , \$70 , \$69 , \$68 , \$67 , \$66 , \$65 , \$64 , \$63 , \$62 , \$61 , \$60 , \$59 , \$58 , \$57 , \$56 , \$55 , \$54 , \$53 , \$52 , \$51 , \$50 , \$49 , \$48 , \$47 , \$46  };
-  assign \$79  = \$78  & { hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header, hit_guest_header };
-  assign \$80  = \$37  | \$79 ;
-  assign \$81  = \$signal$12 [27] ? rx_results__1 : rx_results__0;
-  assign \$82  = { 30'h00000000, \$81  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
-  assign \$83  = \$80  | \$82 ;
-  assign \$94  = \$93  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
-  assign \$95  = \$83  | \$94 ;
-  assign \$97  = \other$50  ? used__1 : used__0;
-  assign \$98  = 5'h10 - \$97 ;
-  assign \$102  = \$101  & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$103  = \$102  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
-  assign \$104  = \$95  | \$103 ;
-  assign \$107  = \$104  | \$106 ;
-  assign \$111  = \$107  | \$110 ;
-  assign \$122  = \$116  | \$121 ;
-  assign \$126  = \$122  | \$125 ;
-  assign data = \$126  & { good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good, good };
-  assign \$127  = ! \$signal$12 [27];
-  assign \$128  = good & hit_guest_header;
-  assign \$129  = \$127  & \$128 ;
-  assign \$131  = good & hit_guest_header;
-  assign \$132  = \$130  & \$131 ;
-  assign \$133  = | chosen[1:0];
-  assign \$134  = \$133  ? 4'h2 : 4'h0;
-  assign \$135  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$136  = chosen[25] ? \$134  : \$135 ;
-  assign \$138  = ! \$137 ;
-  assign \$140  = \$139  == 4'h8;
-  assign \$142  = \$141  == 5'h10;
-  assign \$144  = \$143  == 5'h18;
-  assign \$146  = \$145  == 6'h20;
-  assign \$148  = \$147  == 6'h28;
-  assign \$150  = \$149  == 6'h30;
-  assign \$152  = \$151  == 8'h80;
-  assign \$154  = \$153  == 8'h88;
-  assign \$156  = \$155  == 8'ha0;
-  assign \$158  = \$157  == 8'hb0;
-  assign \$160  = \$159  == 8'hc0;
-  assign \$162  = \$161  == 9'h100;
-  assign \$164  = \$163  == 9'h108;
-  assign \$166  = \$165  == 9'h110;
-  assign \$168  = \$167  == 9'h118;
-  assign \$170  = \$169  == 9'h120;
-  assign \$172  = \$171  == 9'h140;
-  assign \$174  = \$173  == 9'h160;
-  assign \$176  = \$175  == 9'h180;
-  assign \$178  = \$177  == 9'h188;
-  assign \$180  = \$179  == 9'h1c0;
-  assign \$181  = | { \$180 , \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162 , \$160 , \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138  };
-  assign \$182  = chosen[24] ? 1'h0 : \$181 ;
-  assign \$184  = ! \$183 ;
-  assign \$186  = \$185  == 4'h8;
-  assign \$188  = \$187  == 5'h10;
-  assign \$190  = \$189  == 5'h18;
-  assign \$192  = \$191  == 6'h20;
-  assign \$194  = \$193  == 6'h28;
-  assign \$196  = \$195  == 6'h30;
-  assign \$198  = \$197  == 8'h80;
-  assign \$200  = \$199  == 8'hb0;
-  assign \$202  = \$201  == 8'hc0;
-  assign \$204  = \$203  == 9'h100;
-  assign \$206  = \$205  == 9'h110;
-  assign \$208  = \$207  == 9'h118;
-  assign \$210  = \$209  == 9'h120;
-  assign \$212  = \$211  == 9'h140;
-  assign \$214  = \$213  == 9'h180;
-  assign \$216  = \$215  == 9'h188;
-  assign \$217  = | { \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192 , \$190 , \$188 , \$186 , \$184  };
-  assign \$218  = chosen[24] ? 1'h0 : \$217 ;
-  assign \$219  = \$218  ? 4'h0 : 4'h6;
-  assign \$220  = \$182  ? \$219  : 4'h5;
-  assign \$221  = chosen[2] ? 4'h0 : \$220 ;
-  assign \$222  = | \$221 ;
-  assign \$223  = \$222  | chosen[2];
-  assign \$224  = ~ chosen[24];
-  assign \$226  = \$225  == 9'h110;
-  assign \$228  = \$227  == 9'h118;
-  assign \$229  = \$226  | \$228 ;
-  assign \$230  = \$224  & \$229 ;
-  assign \$231  = & chosen[31:28];
-  assign \$232  = ~ \$231 ;
-  assign \$233  = \$230  & \$232 ;
-  assign \$234  = ~ \$233 ;
-  assign \$235  = \$223  | \$234 ;
-  assign \$237  = ! \$236 ;
-  assign \$239  = \$238  == 4'h8;
-  assign \$241  = \$240  == 5'h10;
-  assign \$243  = \$242  == 5'h18;
-  assign \$245  = \$244  == 6'h20;
-  assign \$247  = \$246  == 6'h28;
-  assign \$249  = \$248  == 6'h30;
-  assign \$251  = \$250  == 8'h80;
-  assign \$253  = \$252  == 8'h88;
-  assign \$255  = \$254  == 8'ha0;
-  assign \$257  = \$256  == 8'hb0;
-  assign \$259  = \$258  == 8'hc0;
-  assign \$261  = \$260  == 9'h100;
-  assign \$263  = \$262  == 9'h108;
-  assign \$265  = \$264  == 9'h110;
-  assign \$267  = \$266  == 9'h118;
-  assign \$269  = \$268  == 9'h120;
-  assign \$271  = \$270  == 9'h140;
-  assign \$273  = \$272  == 9'h160;
-  assign \$275  = \$274  == 9'h180;
-  assign \$277  = \$276  == 9'h188;
-  assign \$279  = \$278  == 9'h1c0;
-  assign \$280  = | { \$279 , \$277 , \$275 , \$273 , \$271 , \$269 , \$267 , \$265 , \$263 , \$261 , \$259 , \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241 , \$239 , \$237  };
-  assign \$281  = chosen[24] ? 1'h0 : \$280 ;
-  assign \$283  = ! \$282 ;
-  assign \$285  = \$284  == 4'h8;
-  assign \$287  = \$286  == 5'h10;
-  assign \$289  = \$288  == 5'h18;
-  assign \$291  = \$290  == 6'h20;
-  assign \$293  = \$292  == 6'h28;
-  assign \$295  = \$294  == 6'h30;
-  assign \$297  = \$296  == 8'h80;
-  assign \$299  = \$298  == 8'hb0;
-  assign \$301  = \$300  == 8'hc0;
-  assign \$303  = \$302  == 9'h100;
-  assign \$305  = \$304  == 9'h110;
-  assign \$307  = \$306  == 9'h118;
-  assign \$309  = \$308  == 9'h120;
-  assign \$311  = \$310  == 9'h140;
-  assign \$313  = \$312  == 9'h180;
-  assign \$315  = \$314  == 9'h188;
-  assign \$316  = | { \$315 , \$313 , \$311 , \$309 , \$307 , \$305 , \$303 , \$301 , \$299 , \$297 , \$295 , \$293 , \$291 , \$289 , \$287 , \$285 , \$283  };
-  assign \$317  = chosen[24] ? 1'h0 : \$316 ;
-  assign \$318  = \$317  ? 4'h0 : 4'h6;
-  assign \$319  = \$281  ? \$318  : 4'h5;
-  assign \$320  = chosen[2] ? 4'h0 : \$319 ;
-  assign \$321  = \$235  ? \$320  : 4'h7;
-  assign \$323  = ! \$322 ;
-  assign \$324  = ~ chosen[24];
-  assign \$325  = \$323  & \$324 ;
-  assign \$326  = ~ chosen[2];
-  assign \$327  = \$325  & \$326 ;
-  assign \$329  = \$328  == 4'h8;
-  assign \$330  = ~ chosen[24];
-  assign \$331  = \$329  & \$330 ;
-  assign \$332  = ~ chosen[2];
-  assign \$333  = \$331  & \$332 ;
-  assign \$335  = \$334  == 5'h10;
-  assign \$336  = ~ chosen[24];
-  assign \$337  = \$335  & \$336 ;
-  assign \$338  = ~ chosen[2];
-  assign \$339  = \$337  & \$338 ;
-  assign \$341  = \$340  == 5'h18;
-  assign \$342  = ~ chosen[24];
-  assign \$343  = \$341  & \$342 ;
-  assign \$344  = ~ chosen[2];
-  assign \$345  = \$343  & \$344 ;
-  assign \$347  = \$346  == 6'h20;
-  assign \$348  = ~ chosen[24];
-  assign \$349  = \$347  & \$348 ;
-  assign \$350  = ~ chosen[2];
-  assign \$351  = \$349  & \$350 ;
-  assign \$353  = \$352  == 6'h28;
-  assign \$354  = ~ chosen[24];
-  assign \$355  = \$353  & \$354 ;
-  assign \$356  = ~ chosen[2];
-  assign \$357  = \$355  & \$356 ;
-  assign \$359  = \$358  == 6'h30;
-  assign \$360  = ~ chosen[24];
-  assign \$361  = \$359  & \$360 ;
-  assign \$362  = ~ chosen[2];
-  assign \$363  = \$361  & \$362 ;
-  assign \$365  = \$364  == 8'h80;
-  assign \$366  = ~ chosen[24];
-  assign \$367  = \$365  & \$366 ;
-  assign \$368  = ~ chosen[2];
-  assign \$369  = \$367  & \$368 ;
-  assign \$371  = \$370  == 8'hb0;
-  assign \$372  = ~ chosen[24];
-  assign \$373  = \$371  & \$372 ;
-  assign \$374  = ~ chosen[2];
-  assign \$375  = \$373  & \$374 ;
-  assign \$377  = \$376  == 8'hc0;
-  assign \$378  = ~ chosen[24];
-  assign \$379  = \$377  & \$378 ;
-  assign \$380  = ~ chosen[2];
-  assign \$381  = \$379  & \$380 ;
-  assign \$383  = \$382  == 9'h100;
-  assign \$384  = ~ chosen[24];
-  assign \$385  = \$383  & \$384 ;
-  assign \$386  = ~ chosen[2];
-  assign \$387  = \$385  & \$386 ;
-  assign \$389  = \$388  == 9'h110;
-  assign \$390  = ~ chosen[24];
-  assign \$391  = \$389  & \$390 ;
-  assign \$392  = ~ chosen[2];
-  assign \$393  = \$391  & \$392 ;
-  assign \$395  = \$394  == 9'h118;
-  assign \$396  = ~ chosen[24];
-  assign \$397  = \$395  & \$396 ;
-  assign \$398  = ~ chosen[2];
-  assign \$399  = \$397  & \$398 ;
-  assign \$401  = \$400  == 9'h120;
-  assign \$402  = ~ chosen[24];
-  assign \$403  = \$401  & \$402 ;
-  assign \$404  = ~ chosen[2];
-  assign \$405  = \$403  & \$404 ;
-  assign \$407  = \$406  == 9'h140;
-  assign \$408  = ~ chosen[24];
-  assign \$409  = \$407  & \$408 ;
-  assign \$410  = ~ chosen[2];
-  assign \$411  = \$409  & \$410 ;
-  assign \$413  = \$412  == 9'h180;
-  assign \$414  = ~ chosen[24];
-  assign \$415  = \$413  & \$414 ;
-  assign \$416  = ~ chosen[2];
-  assign \$417  = \$415  & \$416 ;
-  assign \$419  = \$418  == 9'h188;
-  assign \$420  = ~ chosen[24];
-  assign \$421  = \$419  & \$420 ;
-  assign \$422  = ~ chosen[2];
-  assign \$423  = \$421  & \$422 ;
-  always @(posedge clk)
-    \$signal$20  <= \$424 ;
-  always @(posedge clk)
-    \$signal$12  <= \$425 ;
-  always @(posedge clk)
-    \$signal$17  <= \$426 ;
-  always @(posedge clk)
-    \$signal$18  <= \$427 ;
-  always @(posedge clk)
-    hit_guest_magic <= \$428 ;
-  always @(posedge clk)
-    hit_guest_version <= \$429 ;
-  always @(posedge clk)
-    hit_guest_features <= \$430 ;
-  always @(posedge clk)
-    hit_guest_dimensions <= \$431 ;
-  always @(posedge clk)
-    hit_guest_capacity <= \$432 ;
-  always @(posedge clk)
-    hit_guest_self <= \$433 ;
-  always @(posedge clk)
-    hit_guest_epoch <= \$434 ;
-  always @(posedge clk)
-    hit_guest_irq_state <= \$435 ;
-  always @(posedge clk)
-    hit_guest_pending <= \$436 ;
-  always @(posedge clk)
-    hit_guest_irq_enable <= \$437 ;
-  always @(posedge clk)
-    hit_guest_result <= \$438 ;
-  always @(posedge clk)
-    hit_guest_header <= \$439 ;
-  always @(posedge clk)
-    hit_guest_pop <= \$440 ;
-  always @(posedge clk)
-    hit_guest_rx_result <= \$441 ;
-  always @(posedge clk)
-    hit_guest_word <= \$442 ;
-  always @(posedge clk)
-    hit_guest_peer <= \$443 ;
-  always @(posedge clk)
-    hit_guest_credit <= \$444 ;
-  always @(posedge clk)
-    core <= \$445 ;
-  always @(posedge clk)
-    own <= \$446 ;
-  always @(posedge clk)
-    \other$50  <= \$447 ;
-  always @(posedge clk)
-    lane <= \$448 ;
-  \postern_small.read_engine.arbiter  arbiter (
-    .clk(clk),
-    .grant(grant),
-    .\port$1480$0 (requests__0__valid),
-    .\port$1752$0 (requests__1__valid),
-    .rst(rst)
-  );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$424  = grant;
-    if (rst) begin
-      \$424  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$425  = chosen;
-    if (rst) begin
-      \$425  = 33'h000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$426  = \$136 ;
-    if (rst) begin
-      \$426  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$427  = \$321 ;
-    if (rst) begin
-      \$427  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$428  = \$327 ;
-    if (rst) begin
-      \$428  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$429  = \$333 ;
-    if (rst) begin
-      \$429  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$430  = \$339 ;
-    if (rst) begin
-      \$430  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$431  = \$345 ;
-    if (rst) begin
-      \$431  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$432  = \$351 ;
-    if (rst) begin
-      \$432  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$433  = \$357 ;
-    if (rst) begin
-      \$433  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$434  = \$363 ;
-    if (rst) begin
-      \$434  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$435  = \$369 ;
-    if (rst) begin
-      \$435  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$436  = \$375 ;
-    if (rst) begin
-      \$436  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$437  = \$381 ;
-    if (rst) begin
-      \$437  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$438  = \$387 ;
-    if (rst) begin
-      \$438  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$439  = \$393 ;
-    if (rst) begin
-      \$439  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$440  = \$399 ;
-    if (rst) begin
-      \$440  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$441  = \$405 ;
-    if (rst) begin
-      \$441  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$442  = \$411 ;
-    if (rst) begin
-      \$442  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$443  = \$417 ;
-    if (rst) begin
-      \$443  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$444  = \$423 ;
-    if (rst) begin
-      \$444  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$445  = chosen[15];
-    if (rst) begin
-      \$445  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$446  = chosen[27];
-    if (rst) begin
-      \$446  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$447  = chosen[16];
-    if (rst) begin
-      \$447  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$448  = 1'h0;
-    if (rst) begin
-      \$448  = 1'h0;
-    end
-  end
-  assign request = { requests__1__valid, requests__0__valid };
-  assign requests__0__ready = grant[0];
-  assign requests__1__ready = grant[1];
-  assign \$signal  = chosen[27];
-  assign other = chosen[16];
-  assign states__0 = 2'h1;
-  assign states__1 = 2'h1;
-  assign fault__kind = \$signal$16 ;
-  assign fault__address = \$signal$12 [11:0];
-  assign own_generation = 8'h01;
-  assign epoch = 32'd0;
-  assign result_code = \port$699$0 [2:0];
-  assign result_vm = \port$699$0 [3];
-  assign result_count = \port$699$0 [11:4];
-  assign generation = 8'h01;
-  assign acknowledged = 1'h1;
-  assign limits__0 = 5'h10;
-  assign limits__1 = 5'h10;
-  assign look = { \$132 , \$129  };
-  assign \port$838$0  = \$129 ;
-  assign \port$841$0  = \$132 ;
-  assign \chosen.address  = chosen[11:0];
-  assign \chosen.offset  = chosen[23:12];
-  assign \chosen.manager  = chosen[24];
-  assign \chosen.allowed  = chosen[25];
-  assign \chosen.known  = chosen[26];
-  assign \chosen.vm  = chosen[27];
-  assign \chosen.strobes  = chosen[31:28];
-  assign \chosen.direct  = chosen[32];
-  assign \requests__0__payload.address  = requests__0__payload[11:0];
-  assign \requests__0__payload.offset  = requests__0__payload[23:12];
-  assign \requests__0__payload.manager  = requests__0__payload[24];
-  assign \requests__0__payload.allowed  = requests__0__payload[25];
-  assign \requests__0__payload.known  = requests__0__payload[26];
-  assign \requests__0__payload.vm  = requests__0__payload[27];
-  assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.direct  = requests__0__payload[32];
-  assign \requests__1__payload.address  = requests__1__payload[11:0];
-  assign \requests__1__payload.offset  = requests__1__payload[23:12];
-  assign \requests__1__payload.manager  = requests__1__payload[24];
-  assign \requests__1__payload.allowed  = requests__1__payload[25];
-  assign \requests__1__payload.known  = requests__1__payload[26];
-  assign \requests__1__payload.vm  = requests__1__payload[27];
-  assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.direct  = requests__1__payload[32];
-  assign \$signal$12.address  = \$signal$12 [11:0];
-  assign \$signal$12.offset  = \$signal$12 [23:12];
-  assign \$signal$12.manager  = \$signal$12 [24];
-  assign \$signal$12.allowed  = \$signal$12 [25];
-  assign \$signal$12.known  = \$signal$12 [26];
-  assign \$signal$12.vm  = \$signal$12 [27];
-  assign \$signal$12.strobes  = \$signal$12 [31:28];
-  assign \$signal$12.direct  = \$signal$12 [32];
-  assign \heads__0.slot  = heads__0[5:0];
-  assign \heads__0.last  = heads__0[7:6];
-  assign \heads__0.sender  = heads__0[8];
-  assign \heads__0.generation  = heads__0[16:9];
-  assign \heads__1.slot  = heads__1[5:0];
-  assign \heads__1.last  = heads__1[7:6];
-  assign \heads__1.sender  = heads__1[8];
-  assign \heads__1.generation  = heads__1[16:9];
-  assign state = 2'h1;
-  assign \$17  = 1'h0;
-  assign fault__port = \$18 ;
-  assign \$19  = { 31'h00000000, \$signal$12 [27] };
-  assign { \$20 [31:9], \$20 [7:0] } = { 30'h00000000, \$signal$12 [27] };
-  assign \$20 [8] = 1'h1;
-  assign { \$21 [31:17], \$21 [15:0] } = { 30'h00000080, \$signal$12 [27] };
-  assign \$21 [16] = 1'h1;
-  assign \$24  = 32'd0;
-  assign \$25  = \$23 ;
-  assign \$28  = doorbells;
-  assign \$33  = { 29'h00000000, \port$699$0 [2:0] };
-  assign \$40  = { 29'h00000000, \$39  };
-  assign \$41  = { 29'h00000000, \$39  };
-  assign \$84  = 32'd1;
-  assign \$85  = 32'd257;
-  assign \$86  = 2'h1;
-  assign \$87  = 1'h1;
-  assign \$88  = 2'h1;
-  assign \$89  = 1'h0;
-  assign \$90  = 1'h1;
-  assign \$91  = 32'd769;
-  assign \$92  = 32'd1793;
-  assign { \$93 [31:11], \$93 [7:1] } = 28'h0000000;
-  assign { \$93 [10:8], \$93 [0] } = { permitted, permitted, permitted, permitted };
-  assign \$96  = 5'h10;
-  assign \$99  = { 27'h0000000, \$98 [4:0] };
-  assign \$100  = 5'h10;
-  assign { \$101 [31:21], \$101 [19:0] } = { 26'h0000000, \$98 [4:0] };
-  assign \$101 [20] = 1'h1;
-  assign \$105  = 32'd1314149200;
-  assign { \$106 [31], \$106 [29:28], \$106 [24:23], \$106 [21], \$106 [19], \$106 [17:15], \$106 [13], \$106 [11:10], \$106 [7], \$106 [5], \$106 [3:0] } = 19'h00000;
-  assign { \$106 [30], \$106 [27:25], \$106 [22], \$106 [20], \$106 [18], \$106 [14], \$106 [12], \$106 [9:8], \$106 [6], \$106 [4] } = { hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic, hit_guest_magic };
-  assign \$108  = 32'd0;
-  assign \$109  = 32'd65536;
-  assign { \$110 [31:17], \$110 [15:0] } = 31'h00000000;
-  assign \$110 [16] = hit_guest_version;
-  assign \$112  = 32'd0;
-  assign \$113  = 32'd0;
-  assign \$114  = 32'd0;
-  assign \$115  = 32'd0;
-  assign \$116  = \$111 ;
-  assign \$117  = 32'd2;
-  assign \$118  = 32'd258;
-  assign \$119  = 32'd262402;
-  assign \$120  = 32'd33816834;
-  assign { \$121 [31:26], \$121 [24:19], \$121 [17:9], \$121 [7:2], \$121 [0] } = 28'h0000000;
-  assign { \$121 [25], \$121 [18], \$121 [8], \$121 [1] } = { hit_guest_dimensions, hit_guest_dimensions, hit_guest_dimensions, hit_guest_dimensions };
-  assign \$123  = 32'd16;
-  assign \$124  = 32'd131088;
-  assign { \$125 [31:18], \$125 [16:5], \$125 [3:0] } = 30'h00000000;
-  assign { \$125 [17], \$125 [4] } = { hit_guest_capacity, hit_guest_capacity };
-  assign \$130  = \$signal$12 [27];
-  assign \$137 [2:0] = 3'h0;
-  assign \$137 [11:3] = chosen[23:15];
-  assign \$139 [2:0] = 3'h0;
-  assign \$139 [11:3] = chosen[23:15];
-  assign \$141 [2:0] = 3'h0;
-  assign \$141 [11:3] = chosen[23:15];
-  assign \$143 [2:0] = 3'h0;
-  assign \$143 [11:3] = chosen[23:15];
-  assign \$145 [2:0] = 3'h0;
-  assign \$145 [11:3] = chosen[23:15];
-  assign \$147 [2:0] = 3'h0;
-  assign \$147 [11:3] = chosen[23:15];
-  assign \$149 [2:0] = 3'h0;
-  assign \$149 [11:3] = chosen[23:15];
-  assign \$151 [2:0] = 3'h0;
-  assign \$151 [11:3] = chosen[23:15];
-  assign \$153 [2:0] = 3'h0;
-  assign \$153 [11:3] = chosen[23:15];
-  assign \$155 [2:0] = 3'h0;
-  assign \$155 [11:3] = chosen[23:15];
-  assign \$157 [2:0] = 3'h0;
-  assign \$157 [11:3] = chosen[23:15];
-  assign \$159 [3:0] = 4'h0;
-  assign \$159 [11:4] = chosen[23:16];
-  assign \$161 [2:0] = 3'h0;
-  assign \$161 [11:3] = chosen[23:15];
-  assign \$163 [2:0] = 3'h0;
-  assign \$163 [11:3] = chosen[23:15];
-  assign \$165 [2:0] = 3'h0;
-  assign \$165 [11:3] = chosen[23:15];
-  assign \$167 [2:0] = 3'h0;
-  assign \$167 [11:3] = chosen[23:15];
-  assign \$169 [2:0] = 3'h0;
-  assign \$169 [11:3] = chosen[23:15];
-  assign \$171 [4:0] = 5'h00;
-  assign \$171 [11:5] = chosen[23:17];
-  assign \$173 [4:0] = 5'h00;
-  assign \$173 [11:5] = chosen[23:17];
-  assign { \$175 [4], \$175 [2:0] } = 4'h0;
-  assign { \$175 [11:5], \$175 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$177 [4], \$177 [2:0] } = 4'h0;
-  assign { \$177 [11:5], \$177 [3] } = { chosen[23:17], chosen[15] };
-  assign \$179 [4:0] = 5'h00;
-  assign \$179 [11:5] = chosen[23:17];
-  assign \$183 [2:0] = 3'h0;
-  assign \$183 [11:3] = chosen[23:15];
-  assign \$185 [2:0] = 3'h0;
-  assign \$185 [11:3] = chosen[23:15];
-  assign \$187 [2:0] = 3'h0;
-  assign \$187 [11:3] = chosen[23:15];
-  assign \$189 [2:0] = 3'h0;
-  assign \$189 [11:3] = chosen[23:15];
-  assign \$191 [2:0] = 3'h0;
-  assign \$191 [11:3] = chosen[23:15];
-  assign \$193 [2:0] = 3'h0;
-  assign \$193 [11:3] = chosen[23:15];
-  assign \$195 [2:0] = 3'h0;
-  assign \$195 [11:3] = chosen[23:15];
-  assign \$197 [2:0] = 3'h0;
-  assign \$197 [11:3] = chosen[23:15];
-  assign \$199 [2:0] = 3'h0;
-  assign \$199 [11:3] = chosen[23:15];
-  assign \$201 [3:0] = 4'h0;
-  assign \$201 [11:4] = chosen[23:16];
-  assign \$203 [2:0] = 3'h0;
-  assign \$203 [11:3] = chosen[23:15];
-  assign \$205 [2:0] = 3'h0;
-  assign \$205 [11:3] = chosen[23:15];
-  assign \$207 [2:0] = 3'h0;
-  assign \$207 [11:3] = chosen[23:15];
-  assign \$209 [2:0] = 3'h0;
-  assign \$209 [11:3] = chosen[23:15];
-  assign \$211 [4:0] = 5'h00;
-  assign \$211 [11:5] = chosen[23:17];
-  assign { \$213 [4], \$213 [2:0] } = 4'h0;
-  assign { \$213 [11:5], \$213 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$215 [4], \$215 [2:0] } = 4'h0;
-  assign { \$215 [11:5], \$215 [3] } = { chosen[23:17], chosen[15] };
-  assign \$225 [2:0] = 3'h0;
-  assign \$225 [11:3] = chosen[23:15];
-  assign \$227 [2:0] = 3'h0;
-  assign \$227 [11:3] = chosen[23:15];
-  assign \$236 [2:0] = 3'h0;
-  assign \$236 [11:3] = chosen[23:15];
-  assign \$238 [2:0] = 3'h0;
-  assign \$238 [11:3] = chosen[23:15];
-  assign \$240 [2:0] = 3'h0;
-  assign \$240 [11:3] = chosen[23:15];
-  assign \$242 [2:0] = 3'h0;
-  assign \$242 [11:3] = chosen[23:15];
-  assign \$244 [2:0] = 3'h0;
-  assign \$244 [11:3] = chosen[23:15];
-  assign \$246 [2:0] = 3'h0;
-  assign \$246 [11:3] = chosen[23:15];
-  assign \$248 [2:0] = 3'h0;
-  assign \$248 [11:3] = chosen[23:15];
-  assign \$250 [2:0] = 3'h0;
-  assign \$250 [11:3] = chosen[23:15];
-  assign \$252 [2:0] = 3'h0;
-  assign \$252 [11:3] = chosen[23:15];
-  assign \$254 [2:0] = 3'h0;
-  assign \$254 [11:3] = chosen[23:15];
-  assign \$256 [2:0] = 3'h0;
-  assign \$256 [11:3] = chosen[23:15];
-  assign \$258 [3:0] = 4'h0;
-  assign \$258 [11:4] = chosen[23:16];
-  assign \$260 [2:0] = 3'h0;
-  assign \$260 [11:3] = chosen[23:15];
-  assign \$262 [2:0] = 3'h0;
-  assign \$262 [11:3] = chosen[23:15];
-  assign \$264 [2:0] = 3'h0;
-  assign \$264 [11:3] = chosen[23:15];
-  assign \$266 [2:0] = 3'h0;
-  assign \$266 [11:3] = chosen[23:15];
-  assign \$268 [2:0] = 3'h0;
-  assign \$268 [11:3] = chosen[23:15];
-  assign \$270 [4:0] = 5'h00;
-  assign \$270 [11:5] = chosen[23:17];
-  assign \$272 [4:0] = 5'h00;
-  assign \$272 [11:5] = chosen[23:17];
-  assign { \$274 [4], \$274 [2:0] } = 4'h0;
-  assign { \$274 [11:5], \$274 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$276 [4], \$276 [2:0] } = 4'h0;
-  assign { \$276 [11:5], \$276 [3] } = { chosen[23:17], chosen[15] };
-  assign \$278 [4:0] = 5'h00;
-  assign \$278 [11:5] = chosen[23:17];
-  assign \$282 [2:0] = 3'h0;
-  assign \$282 [11:3] = chosen[23:15];
-  assign \$284 [2:0] = 3'h0;
-  assign \$284 [11:3] = chosen[23:15];
-  assign \$286 [2:0] = 3'h0;
-  assign \$286 [11:3] = chosen[23:15];
-  assign \$288 [2:0] = 3'h0;
-  assign \$288 [11:3] = chosen[23:15];
-  assign \$290 [2:0] = 3'h0;
-  assign \$290 [11:3] = chosen[23:15];
-  assign \$292 [2:0] = 3'h0;
-  assign \$292 [11:3] = chosen[23:15];
-  assign \$294 [2:0] = 3'h0;
-  assign \$294 [11:3] = chosen[23:15];
-  assign \$296 [2:0] = 3'h0;
-  assign \$296 [11:3] = chosen[23:15];
-  assign \$298 [2:0] = 3'h0;
-  assign \$298 [11:3] = chosen[23:15];
-  assign \$300 [3:0] = 4'h0;
-  assign \$300 [11:4] = chosen[23:16];
-  assign \$302 [2:0] = 3'h0;
-  assign \$302 [11:3] = chosen[23:15];
-  assign \$304 [2:0] = 3'h0;
-  assign \$304 [11:3] = chosen[23:15];
-  assign \$306 [2:0] = 3'h0;
-  assign \$306 [11:3] = chosen[23:15];
-  assign \$308 [2:0] = 3'h0;
-  assign \$308 [11:3] = chosen[23:15];
-  assign \$310 [4:0] = 5'h00;
-  assign \$310 [11:5] = chosen[23:17];
-  assign { \$312 [4], \$312 [2:0] } = 4'h0;
-  assign { \$312 [11:5], \$312 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$314 [4], \$314 [2:0] } = 4'h0;
-  assign { \$314 [11:5], \$314 [3] } = { chosen[23:17], chosen[15] };
-  assign \$322 [2:0] = 3'h0;
-  assign \$322 [11:3] = chosen[23:15];
-  assign \$328 [2:0] = 3'h0;
-  assign \$328 [11:3] = chosen[23:15];
-  assign \$334 [2:0] = 3'h0;
-  assign \$334 [11:3] = chosen[23:15];
-  assign \$340 [2:0] = 3'h0;
-  assign \$340 [11:3] = chosen[23:15];
-  assign \$346 [2:0] = 3'h0;
-  assign \$346 [11:3] = chosen[23:15];
-  assign \$352 [2:0] = 3'h0;
-  assign \$352 [11:3] = chosen[23:15];
-  assign \$358 [2:0] = 3'h0;
-  assign \$358 [11:3] = chosen[23:15];
-  assign \$364 [2:0] = 3'h0;
-  assign \$364 [11:3] = chosen[23:15];
-  assign \$370 [2:0] = 3'h0;
-  assign \$370 [11:3] = chosen[23:15];
-  assign \$376 [3:0] = 4'h0;
-  assign \$376 [11:4] = chosen[23:16];
-  assign \$382 [2:0] = 3'h0;
-  assign \$382 [11:3] = chosen[23:15];
-  assign \$388 [2:0] = 3'h0;
-  assign \$388 [11:3] = chosen[23:15];
-  assign \$394 [2:0] = 3'h0;
-  assign \$394 [11:3] = chosen[23:15];
-  assign \$400 [2:0] = 3'h0;
-  assign \$400 [11:3] = chosen[23:15];
-  assign \$406 [4:0] = 5'h00;
-  assign \$406 [11:5] = chosen[23:17];
-  assign { \$412 [4], \$412 [2:0] } = 4'h0;
-  assign { \$412 [11:5], \$412 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$418 [4], \$418 [2:0] } = 4'h0;
-  assign { \$418 [11:5], \$418 [3] } = { chosen[23:17], chosen[15] };
-  assign \$4  = 1'h0;
-  assign \$7  = \$6 ;
-endmodule
-
-module \postern_small.read_engine.arbiter (rst, grant, \port$1480$0 , \port$1752$0 , clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
-  wire \$1 ;
-  wire \$2 ;
-  wire \$3 ;
-  wire \$4 ;
-  wire \$5 ;
-  wire \$6 ;
-  reg \$7 ;
-  reg behind = 1'h0;
-  input clk;
-  wire clk;
-  output [1:0] grant;
-  wire [1:0] grant;
-  wire masked;
-  input \port$1480$0 ;
-  wire \port$1480$0 ;
-  input \port$1752$0 ;
-  wire \port$1752$0 ;
-  wire [1:0] request;
-  input rst;
-  wire rst;
-  assign \$3  = ~ \$2 ;
-  assign \$4  = \port$1752$0  & \$3 ;
-  assign grant = \$1  ? { masked, 1'h0 } : { \$4 , \port$1480$0  };
-  assign \$5  = | { \port$1752$0 , \port$1480$0  };
-  always @(posedge clk)
-    behind <= \$7 ;
-  assign masked = \port$1752$0  & behind;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$7  = behind;
-    if (\$5 ) begin
-      \$7  = \$6 ;
-    end
-    if (rst) begin
-      \$7  = 1'h0;
-    end
-  end
-  assign request = { \port$1752$0 , \port$1480$0  };
-  assign \$1  = masked;
-  assign \$2  = \port$1480$0 ;
-  assign \$6  = grant[0];
-endmodule
-
-module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , slot_back, back, do__ring, do__pending, do__peer, do__irq_state, do__irq_test, do__irq_enable, \idle$90 , grant, look_result, used__0, free_slots__0, used__1, free_slots__1, requests__0__valid, requests__1__valid
-, spent, fill_row, fill, index, message, refusing, _here, vm, data, source, target, row_1, look_lane, requests__0__payload, requests__1__payload, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
-  wire \$1 ;
-  wire \$10 ;
-  wire [3:0] \$100 ;
-  wire [11:0] \$101 ;
-  wire \$102 ;
-  wire [11:0] \$103 ;
-  wire \$104 ;
-  wire [11:0] \$105 ;
-  wire \$106 ;
-  wire [11:0] \$107 ;
-  wire \$108 ;
-  wire [11:0] \$109 ;
-  wire \$11 ;
-  wire \$110 ;
-  wire [11:0] \$111 ;
-  wire \$112 ;
-  wire [11:0] \$113 ;
-  wire \$114 ;
-  wire [11:0] \$115 ;
-  wire \$116 ;
-  wire [11:0] \$117 ;
-  wire \$118 ;
-  wire [11:0] \$119 ;
-  wire [7:0] \$12 ;
-  wire \$120 ;
-  wire [11:0] \$121 ;
-  wire \$122 ;
-  wire [11:0] \$123 ;
-  wire \$124 ;
-  wire [11:0] \$125 ;
-  wire \$126 ;
-  wire [11:0] \$127 ;
-  wire \$128 ;
-  wire [11:0] \$129 ;
-  wire \$13 ;
-  wire \$130 ;
-  wire [11:0] \$131 ;
-  wire \$132 ;
-  wire [11:0] \$133 ;
-  wire \$134 ;
-  wire [11:0] \$135 ;
-  wire \$136 ;
-  wire [11:0] \$137 ;
-  wire \$138 ;
-  wire [11:0] \$139 ;
-  wire [11:0] \$14 ;
-  wire \$140 ;
-  wire [11:0] \$141 ;
-  wire \$142 ;
-  wire [11:0] \$143 ;
-  wire \$144 ;
-  wire \$145 ;
-  wire \$146 ;
-  wire [11:0] \$147 ;
-  wire \$148 ;
-  wire [11:0] \$149 ;
-  wire \$15 ;
-  wire \$150 ;
-  wire [11:0] \$151 ;
-  wire \$152 ;
-  wire [11:0] \$153 ;
-  wire \$154 ;
-  wire [11:0] \$155 ;
-  wire \$156 ;
-  wire [11:0] \$157 ;
-  wire \$158 ;
-  wire [11:0] \$159 ;
-  wire \$16 ;
-  wire \$160 ;
-  wire [11:0] \$161 ;
-  wire \$162 ;
-  wire [11:0] \$163 ;
-  wire \$164 ;
-  wire \$165 ;
-  wire \$166 ;
-  wire [3:0] \$167 ;
-  wire [3:0] \$168 ;
-  wire [3:0] \$169 ;
-  wire \$17 ;
-  wire \$170 ;
-  wire \$171 ;
-  wire \$172 ;
   wire \$173 ;
-  wire [11:0] \$174 ;
+  wire \$174 ;
   wire \$175 ;
-  wire [11:0] \$176 ;
+  wire \$176 ;
   wire \$177 ;
-  wire [11:0] \$178 ;
+  wire \$178 ;
   wire \$179 ;
-  wire [11:0] \$18 ;
+  wire \$18 ;
   wire [11:0] \$180 ;
   wire \$181 ;
   wire [11:0] \$182 ;
@@ -8021,14 +7360,14 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \$215 ;
   wire [11:0] \$216 ;
   wire \$217 ;
-  wire \$218 ;
+  wire [11:0] \$218 ;
   wire \$219 ;
   wire \$22 ;
   wire [11:0] \$220 ;
   wire \$221 ;
   wire [11:0] \$222 ;
   wire \$223 ;
-  wire [11:0] \$224 ;
+  wire \$224 ;
   wire \$225 ;
   wire [11:0] \$226 ;
   wire \$227 ;
@@ -8043,45 +7382,2981 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \$235 ;
   wire [11:0] \$236 ;
   wire \$237 ;
-  wire \$238 ;
+  wire [11:0] \$238 ;
   wire \$239 ;
-  wire \$24 ;
-  wire [3:0] \$240 ;
-  wire [3:0] \$241 ;
-  wire [3:0] \$242 ;
-  wire [3:0] \$243 ;
+  wire [3:0] \$24 ;
+  wire [11:0] \$240 ;
+  wire \$241 ;
+  wire [11:0] \$242 ;
+  wire \$243 ;
   wire [11:0] \$244 ;
   wire \$245 ;
-  wire \$246 ;
+  wire [11:0] \$246 ;
   wire \$247 ;
   wire [11:0] \$248 ;
   wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
+  wire [11:0] \$250 ;
   wire \$251 ;
   wire [11:0] \$252 ;
   wire \$253 ;
-  wire \$254 ;
+  wire [11:0] \$254 ;
   wire \$255 ;
   wire [11:0] \$256 ;
   wire \$257 ;
-  wire \$258 ;
+  wire [11:0] \$258 ;
   wire \$259 ;
   wire \$26 ;
-  wire [11:0] \$260 ;
+  wire \$260 ;
   wire \$261 ;
+  wire [3:0] \$262 ;
+  wire [3:0] \$263 ;
+  wire [3:0] \$264 ;
+  wire [3:0] \$265 ;
+  wire [3:0] \$266 ;
+  wire \$267 ;
+  wire \$268 ;
+  wire [3:0] \$269 ;
+  wire \$27 ;
+  wire [3:0] \$270 ;
+  wire [3:0] \$271 ;
+  wire [3:0] \$272 ;
+  wire \$273 ;
+  wire \$274 ;
+  wire [11:0] \$275 ;
+  wire \$276 ;
+  wire [11:0] \$277 ;
+  wire \$278 ;
+  wire [11:0] \$279 ;
+  wire \$28 ;
+  wire \$280 ;
+  wire [11:0] \$281 ;
+  wire \$282 ;
+  wire [11:0] \$283 ;
+  wire \$284 ;
+  wire [11:0] \$285 ;
+  wire \$286 ;
+  wire [11:0] \$287 ;
+  wire \$288 ;
+  wire [11:0] \$289 ;
+  wire \$29 ;
+  wire \$290 ;
+  wire [11:0] \$291 ;
+  wire \$292 ;
+  wire [11:0] \$293 ;
+  wire \$294 ;
+  wire [11:0] \$295 ;
+  wire \$296 ;
+  wire [11:0] \$297 ;
+  wire \$298 ;
+  wire [11:0] \$299 ;
+  wire [11:0] \$3 ;
+  wire \$30 ;
+  wire \$300 ;
+  wire [11:0] \$301 ;
+  wire \$302 ;
+  wire [11:0] \$303 ;
+  wire \$304 ;
+  wire [11:0] \$305 ;
+  wire \$306 ;
+  wire [11:0] \$307 ;
+  wire \$308 ;
+  wire [11:0] \$309 ;
+  wire [15:0] \$31 ;
+  wire \$310 ;
+  wire [11:0] \$311 ;
+  wire \$312 ;
+  wire [11:0] \$313 ;
+  wire \$314 ;
+  wire [11:0] \$315 ;
+  wire \$316 ;
+  wire [11:0] \$317 ;
+  wire \$318 ;
+  wire \$319 ;
+  wire [17:0] \$32 ;
+  wire \$320 ;
+  wire [11:0] \$321 ;
+  wire \$322 ;
+  wire [11:0] \$323 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
+  wire \$326 ;
+  wire [11:0] \$327 ;
+  wire \$328 ;
+  wire [11:0] \$329 ;
+  wire [24:0] \$33 ;
+  wire \$330 ;
+  wire [11:0] \$331 ;
+  wire \$332 ;
+  wire [11:0] \$333 ;
+  wire \$334 ;
+  wire [11:0] \$335 ;
+  wire \$336 ;
+  wire [11:0] \$337 ;
+  wire \$338 ;
+  wire [11:0] \$339 ;
+  wire [31:0] \$34 ;
+  wire \$340 ;
+  wire [11:0] \$341 ;
+  wire \$342 ;
+  wire [11:0] \$343 ;
+  wire \$344 ;
+  wire [11:0] \$345 ;
+  wire \$346 ;
+  wire [11:0] \$347 ;
+  wire \$348 ;
+  wire [11:0] \$349 ;
+  wire [31:0] \$35 ;
+  wire \$350 ;
+  wire [11:0] \$351 ;
+  wire \$352 ;
+  wire [11:0] \$353 ;
+  wire \$354 ;
+  wire \$355 ;
+  wire \$356 ;
+  wire [3:0] \$357 ;
+  wire [3:0] \$358 ;
+  wire [3:0] \$359 ;
+  wire [31:0] \$36 ;
+  wire \$360 ;
+  wire \$361 ;
+  wire \$362 ;
+  wire [11:0] \$363 ;
+  wire \$364 ;
+  wire [11:0] \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
+  wire \$369 ;
+  wire [31:0] \$37 ;
+  wire \$370 ;
+  wire \$371 ;
+  wire \$372 ;
+  wire \$373 ;
+  wire [11:0] \$374 ;
+  wire \$375 ;
+  wire [11:0] \$376 ;
+  wire \$377 ;
+  wire [11:0] \$378 ;
+  wire \$379 ;
+  wire [31:0] \$38 ;
+  wire [11:0] \$380 ;
+  wire \$381 ;
+  wire [11:0] \$382 ;
+  wire \$383 ;
+  wire [11:0] \$384 ;
+  wire \$385 ;
+  wire [11:0] \$386 ;
+  wire \$387 ;
+  wire [11:0] \$388 ;
+  wire \$389 ;
+  wire [1:0] \$39 ;
+  wire [11:0] \$390 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
+  wire \$393 ;
+  wire [11:0] \$394 ;
+  wire \$395 ;
+  wire [11:0] \$396 ;
+  wire \$397 ;
+  wire [11:0] \$398 ;
+  wire \$399 ;
+  wire \$4 ;
+  wire [31:0] \$40 ;
+  wire [11:0] \$400 ;
+  wire \$401 ;
+  wire [11:0] \$402 ;
+  wire \$403 ;
+  wire [11:0] \$404 ;
+  wire \$405 ;
+  wire [11:0] \$406 ;
+  wire \$407 ;
+  wire [11:0] \$408 ;
+  wire \$409 ;
+  wire [31:0] \$41 ;
+  wire [11:0] \$410 ;
+  wire \$411 ;
+  wire [11:0] \$412 ;
+  wire \$413 ;
+  wire [11:0] \$414 ;
+  wire \$415 ;
+  wire [11:0] \$416 ;
+  wire \$417 ;
+  wire \$418 ;
+  wire \$419 ;
+  wire [31:0] \$42 ;
+  wire [11:0] \$420 ;
+  wire \$421 ;
+  wire [11:0] \$422 ;
+  wire \$423 ;
+  wire [11:0] \$424 ;
+  wire \$425 ;
+  wire [11:0] \$426 ;
+  wire \$427 ;
+  wire [11:0] \$428 ;
+  wire \$429 ;
+  wire [31:0] \$43 ;
+  wire [11:0] \$430 ;
+  wire \$431 ;
+  wire [11:0] \$432 ;
+  wire \$433 ;
+  wire [11:0] \$434 ;
+  wire \$435 ;
+  wire [11:0] \$436 ;
+  wire \$437 ;
+  wire [11:0] \$438 ;
+  wire \$439 ;
+  wire [8:0] \$44 ;
+  wire [11:0] \$440 ;
+  wire \$441 ;
+  wire [11:0] \$442 ;
+  wire \$443 ;
+  wire [11:0] \$444 ;
+  wire \$445 ;
+  wire [11:0] \$446 ;
+  wire \$447 ;
+  wire [11:0] \$448 ;
+  wire \$449 ;
+  wire [23:0] \$45 ;
+  wire [11:0] \$450 ;
+  wire \$451 ;
+  wire [11:0] \$452 ;
+  wire \$453 ;
+  wire \$454 ;
+  wire \$455 ;
+  wire [3:0] \$456 ;
+  wire [3:0] \$457 ;
+  wire [3:0] \$458 ;
+  wire [3:0] \$459 ;
+  wire [31:0] \$46 ;
+  wire [3:0] \$460 ;
+  wire \$461 ;
+  wire \$462 ;
+  wire \$463 ;
+  wire \$464 ;
+  wire \$465 ;
+  wire \$466 ;
+  wire \$467 ;
+  wire \$468 ;
+  wire [2:0] \$469 ;
+  wire [31:0] \$47 ;
+  wire [7:0] \$470 ;
+  wire [8:0] \$471 ;
+  wire [16:0] \$472 ;
+  wire \$473 ;
+  wire \$474 ;
+  wire \$475 ;
+  wire \$476 ;
+  wire \$477 ;
+  wire \$478 ;
+  wire \$479 ;
+  wire [1:0] \$48 ;
+  wire \$480 ;
+  wire \$481 ;
+  wire \$482 ;
+  wire \$483 ;
+  wire \$484 ;
+  wire \$485 ;
+  wire \$486 ;
+  wire \$487 ;
+  wire \$488 ;
+  wire \$489 ;
+  wire [31:0] \$49 ;
+  wire \$490 ;
+  wire \$491 ;
+  wire \$492 ;
+  wire \$493 ;
+  wire \$494 ;
+  wire \$495 ;
+  wire \$496 ;
+  wire \$497 ;
+  wire \$498 ;
+  wire \$499 ;
+  wire \$5 ;
+  wire [31:0] \$50 ;
+  wire \$500 ;
+  wire \$501 ;
+  wire \$502 ;
+  wire \$503 ;
+  wire \$504 ;
+  wire \$505 ;
+  wire \$506 ;
+  wire \$507 ;
+  wire \$508 ;
+  wire \$509 ;
+  wire [8:0] \$51 ;
+  wire \$510 ;
+  wire \$511 ;
+  wire \$512 ;
+  wire \$513 ;
+  wire \$514 ;
+  wire \$515 ;
+  wire \$516 ;
+  wire \$517 ;
+  wire \$518 ;
+  wire \$519 ;
+  wire [1:0] \$52 ;
+  wire \$520 ;
+  wire \$521 ;
+  wire \$522 ;
+  wire \$523 ;
+  wire \$524 ;
+  wire \$525 ;
+  wire \$526 ;
+  wire \$527 ;
+  wire \$528 ;
+  wire \$529 ;
+  wire \$53 ;
+  wire \$530 ;
+  wire \$531 ;
+  wire \$532 ;
+  wire \$533 ;
+  wire \$534 ;
+  wire \$535 ;
+  wire \$536 ;
+  wire [31:0] \$537 ;
+  wire [11:0] \$538 ;
+  wire \$539 ;
+  wire [1:0] \$54 ;
+  wire [11:0] \$540 ;
+  wire \$541 ;
+  wire [11:0] \$542 ;
+  wire \$543 ;
+  wire [11:0] \$544 ;
+  wire \$545 ;
+  wire [11:0] \$546 ;
+  wire \$547 ;
+  wire [11:0] \$548 ;
+  wire \$549 ;
+  wire \$55 ;
+  wire [11:0] \$550 ;
+  wire \$551 ;
+  wire [11:0] \$552 ;
+  wire \$553 ;
+  wire [11:0] \$554 ;
+  wire \$555 ;
+  wire [11:0] \$556 ;
+  wire \$557 ;
+  wire [11:0] \$558 ;
+  wire \$559 ;
+  wire \$56 ;
+  wire [11:0] \$560 ;
+  wire \$561 ;
+  wire [11:0] \$562 ;
+  wire \$563 ;
+  wire [11:0] \$564 ;
+  wire \$565 ;
+  wire [11:0] \$566 ;
+  wire \$567 ;
+  wire [11:0] \$568 ;
+  wire \$569 ;
+  wire [9:0] \$57 ;
+  wire [11:0] \$570 ;
+  wire \$571 ;
+  wire [11:0] \$572 ;
+  wire \$573 ;
+  wire [11:0] \$574 ;
+  wire \$575 ;
+  wire [11:0] \$576 ;
+  wire \$577 ;
+  wire [11:0] \$578 ;
+  wire \$579 ;
+  wire [10:0] \$58 ;
+  wire [11:0] \$580 ;
+  wire \$581 ;
+  wire [11:0] \$582 ;
+  wire \$583 ;
+  wire [11:0] \$584 ;
+  wire \$585 ;
+  wire [11:0] \$586 ;
+  wire \$587 ;
+  wire [11:0] \$588 ;
+  wire \$589 ;
+  wire [31:0] \$59 ;
+  wire [11:0] \$590 ;
+  wire \$591 ;
+  wire [11:0] \$592 ;
+  wire \$593 ;
+  wire [11:0] \$594 ;
+  wire \$595 ;
+  wire [11:0] \$596 ;
+  wire \$597 ;
+  wire [11:0] \$598 ;
+  wire \$599 ;
+  wire \$6 ;
+  wire [31:0] \$60 ;
+  wire [11:0] \$600 ;
+  wire \$601 ;
+  wire [31:0] \$602 ;
+  wire [16:0] \$603 ;
+  wire [11:0] \$604 ;
+  wire \$605 ;
+  wire [11:0] \$606 ;
+  wire \$607 ;
+  wire [11:0] \$608 ;
+  wire \$609 ;
+  wire [31:0] \$61 ;
+  wire [11:0] \$610 ;
+  wire \$611 ;
+  wire [11:0] \$612 ;
+  wire \$613 ;
+  wire [11:0] \$614 ;
+  wire \$615 ;
+  wire [11:0] \$616 ;
+  wire \$617 ;
+  wire [11:0] \$618 ;
+  wire \$619 ;
+  wire [4:0] \$62 ;
+  wire [11:0] \$620 ;
+  wire \$621 ;
+  wire [11:0] \$622 ;
+  wire \$623 ;
+  wire [11:0] \$624 ;
+  wire \$625 ;
+  wire [11:0] \$626 ;
+  wire \$627 ;
+  wire [11:0] \$628 ;
+  wire \$629 ;
+  wire [4:0] \$63 ;
+  wire [11:0] \$630 ;
+  wire \$631 ;
+  wire [11:0] \$632 ;
+  wire \$633 ;
+  wire [11:0] \$634 ;
+  wire \$635 ;
+  wire [11:0] \$636 ;
+  wire \$637 ;
+  wire [11:0] \$638 ;
+  wire \$639 ;
+  wire [5:0] \$64 ;
+  wire [11:0] \$640 ;
+  wire \$641 ;
+  wire [11:0] \$642 ;
+  wire \$643 ;
+  wire [11:0] \$644 ;
+  wire \$645 ;
+  wire [11:0] \$646 ;
+  wire \$647 ;
+  wire [11:0] \$648 ;
+  wire \$649 ;
+  wire [4:0] \$65 ;
+  wire [11:0] \$650 ;
+  wire \$651 ;
+  wire [11:0] \$652 ;
+  wire \$653 ;
+  wire [11:0] \$654 ;
+  wire \$655 ;
+  wire [11:0] \$656 ;
+  wire \$657 ;
+  wire [11:0] \$658 ;
+  wire \$659 ;
+  wire [6:0] \$66 ;
+  wire [11:0] \$660 ;
+  wire \$661 ;
+  wire [11:0] \$662 ;
+  wire \$663 ;
+  wire [11:0] \$664 ;
+  wire \$665 ;
+  wire [11:0] \$666 ;
+  wire \$667 ;
+  wire [31:0] \$668 ;
+  wire [31:0] \$669 ;
+  wire [20:0] \$67 ;
+  wire [1:0] \$670 ;
+  wire [2:0] \$671 ;
+  wire [11:0] \$672 ;
+  wire \$673 ;
+  wire [11:0] \$674 ;
+  wire \$675 ;
+  wire [11:0] \$676 ;
+  wire \$677 ;
+  wire [11:0] \$678 ;
+  wire \$679 ;
+  wire [31:0] \$68 ;
+  wire [11:0] \$680 ;
+  wire \$681 ;
+  wire [11:0] \$682 ;
+  wire \$683 ;
+  wire [11:0] \$684 ;
+  wire \$685 ;
+  wire [11:0] \$686 ;
+  wire \$687 ;
+  wire [11:0] \$688 ;
+  wire \$689 ;
+  wire [31:0] \$69 ;
+  wire [11:0] \$690 ;
+  wire \$691 ;
+  wire [11:0] \$692 ;
+  wire \$693 ;
+  wire [11:0] \$694 ;
+  wire \$695 ;
+  wire [11:0] \$696 ;
+  wire \$697 ;
+  wire [11:0] \$698 ;
+  wire \$699 ;
+  wire \$7 ;
+  wire [31:0] \$70 ;
+  wire [11:0] \$700 ;
+  wire \$701 ;
+  wire [11:0] \$702 ;
+  wire \$703 ;
+  wire [11:0] \$704 ;
+  wire \$705 ;
+  wire [11:0] \$706 ;
+  wire \$707 ;
+  wire [11:0] \$708 ;
+  wire \$709 ;
+  wire [32:0] \$71 ;
+  wire [11:0] \$710 ;
+  wire \$711 ;
+  wire [11:0] \$712 ;
+  wire \$713 ;
+  wire [11:0] \$714 ;
+  wire \$715 ;
+  wire [11:0] \$716 ;
+  wire \$717 ;
+  wire [11:0] \$718 ;
+  wire \$719 ;
+  wire [32:0] \$72 ;
+  wire [11:0] \$720 ;
+  wire \$721 ;
+  wire [11:0] \$722 ;
+  wire \$723 ;
+  wire [11:0] \$724 ;
+  wire \$725 ;
+  wire [11:0] \$726 ;
+  wire \$727 ;
+  wire [11:0] \$728 ;
+  wire \$729 ;
+  wire [32:0] \$73 ;
+  wire [11:0] \$730 ;
+  wire \$731 ;
+  wire [11:0] \$732 ;
+  wire \$733 ;
+  wire [11:0] \$734 ;
+  wire \$735 ;
+  wire [31:0] \$736 ;
+  wire [31:0] \$737 ;
+  wire [8:0] \$738 ;
+  wire [18:0] \$739 ;
+  wire \$74 ;
+  wire [25:0] \$740 ;
+  wire [11:0] \$741 ;
+  wire \$742 ;
+  wire [11:0] \$743 ;
+  wire \$744 ;
+  wire [11:0] \$745 ;
+  wire \$746 ;
+  wire [11:0] \$747 ;
+  wire \$748 ;
+  wire [11:0] \$749 ;
+  wire \$75 ;
+  wire \$750 ;
+  wire [11:0] \$751 ;
+  wire \$752 ;
+  wire [11:0] \$753 ;
+  wire \$754 ;
+  wire [11:0] \$755 ;
+  wire \$756 ;
+  wire [11:0] \$757 ;
+  wire \$758 ;
+  wire [11:0] \$759 ;
+  wire [3:0] \$76 ;
+  wire \$760 ;
+  wire [11:0] \$761 ;
+  wire \$762 ;
+  wire [11:0] \$763 ;
+  wire \$764 ;
+  wire [11:0] \$765 ;
+  wire \$766 ;
+  wire [11:0] \$767 ;
+  wire \$768 ;
+  wire [11:0] \$769 ;
+  wire [3:0] \$77 ;
+  wire \$770 ;
+  wire [11:0] \$771 ;
+  wire \$772 ;
+  wire [11:0] \$773 ;
+  wire \$774 ;
+  wire [11:0] \$775 ;
+  wire \$776 ;
+  wire [11:0] \$777 ;
+  wire \$778 ;
+  wire [11:0] \$779 ;
+  wire [3:0] \$78 ;
+  wire \$780 ;
+  wire [11:0] \$781 ;
+  wire \$782 ;
+  wire [11:0] \$783 ;
+  wire \$784 ;
+  wire [11:0] \$785 ;
+  wire \$786 ;
+  wire [11:0] \$787 ;
+  wire \$788 ;
+  wire [11:0] \$789 ;
+  wire [3:0] \$79 ;
+  wire \$790 ;
+  wire [11:0] \$791 ;
+  wire \$792 ;
+  wire [11:0] \$793 ;
+  wire \$794 ;
+  wire [11:0] \$795 ;
+  wire \$796 ;
+  wire [11:0] \$797 ;
+  wire \$798 ;
+  wire [11:0] \$799 ;
+  wire \$8 ;
+  wire \$80 ;
+  wire \$800 ;
+  wire [11:0] \$801 ;
+  wire \$802 ;
+  wire [11:0] \$803 ;
+  wire \$804 ;
+  wire [31:0] \$805 ;
+  wire [31:0] \$806 ;
+  wire [17:0] \$807 ;
+  wire [11:0] \$808 ;
+  wire \$809 ;
+  wire [11:0] \$81 ;
+  wire [11:0] \$810 ;
+  wire \$811 ;
+  wire [11:0] \$812 ;
+  wire \$813 ;
+  wire [11:0] \$814 ;
+  wire \$815 ;
+  wire [11:0] \$816 ;
+  wire \$817 ;
+  wire [11:0] \$818 ;
+  wire \$819 ;
+  wire \$82 ;
+  wire [11:0] \$820 ;
+  wire \$821 ;
+  wire [11:0] \$822 ;
+  wire \$823 ;
+  wire [11:0] \$824 ;
+  wire \$825 ;
+  wire [11:0] \$826 ;
+  wire \$827 ;
+  wire [11:0] \$828 ;
+  wire \$829 ;
+  wire [11:0] \$83 ;
+  wire [11:0] \$830 ;
+  wire \$831 ;
+  wire [11:0] \$832 ;
+  wire \$833 ;
+  wire [11:0] \$834 ;
+  wire \$835 ;
+  wire [11:0] \$836 ;
+  wire \$837 ;
+  wire [11:0] \$838 ;
+  wire \$839 ;
+  wire \$84 ;
+  wire [11:0] \$840 ;
+  wire \$841 ;
+  wire [11:0] \$842 ;
+  wire \$843 ;
+  wire [11:0] \$844 ;
+  wire \$845 ;
+  wire [11:0] \$846 ;
+  wire \$847 ;
+  wire [11:0] \$848 ;
+  wire \$849 ;
+  wire [11:0] \$85 ;
+  wire [11:0] \$850 ;
+  wire \$851 ;
+  wire [11:0] \$852 ;
+  wire \$853 ;
+  wire [11:0] \$854 ;
+  wire \$855 ;
+  wire [11:0] \$856 ;
+  wire \$857 ;
+  wire [11:0] \$858 ;
+  wire \$859 ;
+  wire \$86 ;
+  wire [11:0] \$860 ;
+  wire \$861 ;
+  wire [11:0] \$862 ;
+  wire \$863 ;
+  wire [11:0] \$864 ;
+  wire \$865 ;
+  wire [11:0] \$866 ;
+  wire \$867 ;
+  wire [11:0] \$868 ;
+  wire \$869 ;
+  wire [11:0] \$87 ;
+  wire [11:0] \$870 ;
+  wire \$871 ;
+  wire [31:0] \$872 ;
+  wire [31:0] \$873 ;
+  wire \$874 ;
+  wire \$875 ;
+  wire \$876 ;
+  wire \$877 ;
+  wire \$878 ;
+  wire \$879 ;
+  wire \$88 ;
+  wire \$880 ;
+  wire \$881 ;
+  wire \$882 ;
+  wire \$883 ;
+  wire \$884 ;
+  wire \$885 ;
+  wire \$886 ;
+  wire \$887 ;
+  wire \$888 ;
+  wire \$889 ;
+  wire [11:0] \$89 ;
+  wire \$890 ;
+  wire \$891 ;
+  wire \$892 ;
+  wire \$893 ;
+  wire \$894 ;
+  wire \$895 ;
+  wire \$896 ;
+  wire \$897 ;
+  wire \$898 ;
+  wire \$899 ;
+  wire \$9 ;
+  wire \$90 ;
+  wire \$900 ;
+  wire \$901 ;
+  wire \$902 ;
+  wire \$903 ;
+  wire \$904 ;
+  wire \$905 ;
+  wire \$906 ;
+  wire \$907 ;
+  wire \$908 ;
+  wire \$909 ;
+  wire [11:0] \$91 ;
+  wire \$910 ;
+  wire \$911 ;
+  wire \$912 ;
+  wire \$913 ;
+  wire \$914 ;
+  wire \$915 ;
+  wire \$916 ;
+  wire \$917 ;
+  wire \$918 ;
+  wire \$919 ;
+  wire \$92 ;
+  wire \$920 ;
+  wire \$921 ;
+  wire \$922 ;
+  wire \$923 ;
+  wire \$924 ;
+  wire \$925 ;
+  wire \$926 ;
+  wire \$927 ;
+  wire \$928 ;
+  wire \$929 ;
+  wire [11:0] \$93 ;
+  wire \$930 ;
+  wire \$931 ;
+  wire \$932 ;
+  wire \$933 ;
+  wire \$934 ;
+  wire \$935 ;
+  wire \$936 ;
+  wire \$937 ;
+  wire \$938 ;
+  wire \$939 ;
+  wire \$94 ;
+  wire \$940 ;
+  wire \$941 ;
+  wire \$942 ;
+  wire \$943 ;
+  wire \$944 ;
+  wire \$945 ;
+  wire \$946 ;
+  wire \$947 ;
+  wire \$948 ;
+  wire \$949 ;
+  wire [11:0] \$95 ;
+  wire \$950 ;
+  wire \$951 ;
+  wire \$952 ;
+  wire \$953 ;
+  wire \$954 ;
+  wire \$955 ;
+  wire \$956 ;
+  wire \$957 ;
+  wire \$958 ;
+  wire \$959 ;
+  wire \$96 ;
+  wire \$960 ;
+  wire \$961 ;
+  wire \$962 ;
+  wire \$963 ;
+  wire \$964 ;
+  wire \$965 ;
+  wire \$966 ;
+  wire \$967 ;
+  wire \$968 ;
+  wire \$969 ;
+  wire [11:0] \$97 ;
+  wire [31:0] \$970 ;
+  wire [31:0] \$971 ;
+  wire [11:0] \$972 ;
+  wire \$973 ;
+  wire \$974 ;
+  wire \$975 ;
+  wire \$976 ;
+  wire \$977 ;
+  wire \$978 ;
+  wire \$979 ;
+  wire \$98 ;
+  wire \$980 ;
+  wire [11:0] \$981 ;
+  wire \$982 ;
+  wire \$983 ;
+  wire \$984 ;
+  wire \$985 ;
+  wire \$986 ;
+  wire \$987 ;
+  wire \$988 ;
+  wire \$989 ;
+  wire [11:0] \$99 ;
+  wire [11:0] \$990 ;
+  wire \$991 ;
+  wire \$992 ;
+  wire \$993 ;
+  wire \$994 ;
+  wire \$995 ;
+  wire \$996 ;
+  wire \$997 ;
+  wire \$998 ;
+  wire [11:0] \$999 ;
+  reg _bad = 1'h0;
+  reg [31:0] _early_word = 32'd0;
+  reg [3:0] _first = 4'h0;
+  reg _guest = 1'h0;
+  reg [1:0] _here = 2'h0;
+  reg [3:0] _late = 4'h0;
+  reg _looked = 1'h0;
+  reg _payload = 1'h0;
+  reg [32:0] _request = 33'h000000000;
+  wire [11:0] \_request.address ;
+  wire \_request.allowed ;
+  wire \_request.direct ;
+  wire \_request.known ;
+  wire \_request.manager ;
+  wire [11:0] \_request.offset ;
+  wire [3:0] \_request.strobes ;
+  wire \_request.vm ;
+  reg _shut = 1'h0;
+  wire accept;
+  wire acknowledged;
+  reg [32:0] chosen = 33'h000000000;
+  wire [11:0] \chosen.address ;
+  wire \chosen.allowed ;
+  wire \chosen.direct ;
+  wire \chosen.known ;
+  wire \chosen.manager ;
+  wire [11:0] \chosen.offset ;
+  wire [3:0] \chosen.strobes ;
+  wire \chosen.vm ;
+  input clk;
+  wire clk;
+  wire closed;
+  output core;
+  reg core = 1'h0;
+  output [31:0] data;
+  wire [31:0] data;
+  input [1:0] doorbells;
+  wire [1:0] doorbells;
+  wire [31:0] epoch;
+  output error;
+  wire error;
+  wire [11:0] fault__address;
+  wire [3:0] fault__kind;
+  wire fault__port;
+  wire [1:0] fault__record;
+  wire fault__valid;
+  input [1:0] filled;
+  wire [1:0] filled;
+  wire [7:0] generation;
+  input [4:0] gone__0;
+  wire [4:0] gone__0;
+  input [4:0] gone__1;
+  wire [4:0] gone__1;
+  output good;
+  wire good;
+  output [1:0] grant;
+  wire [1:0] grant;
+  wire [8:0] head;
+  wire [1:0] \head.last ;
+  wire \head.sender ;
+  wire [5:0] \head.slot ;
+  input [8:0] heads__0;
+  wire [8:0] heads__0;
+  wire [1:0] \heads__0.last ;
+  wire \heads__0.sender ;
+  wire [5:0] \heads__0.slot ;
+  input [8:0] heads__1;
+  wire [8:0] heads__1;
+  wire [1:0] \heads__1.last ;
+  wire \heads__1.sender ;
+  wire [5:0] \heads__1.slot ;
+  reg [1:0] here = 2'h0;
+  reg hit_guest_credit = 1'h0;
+  reg hit_guest_epoch = 1'h0;
+  reg hit_guest_irq_enable = 1'h0;
+  reg hit_guest_irq_state = 1'h0;
+  reg hit_guest_peer = 1'h0;
+  reg hit_guest_pending = 1'h0;
+  reg hit_guest_result = 1'h0;
+  reg hit_guest_rx_result = 1'h0;
+  reg hit_guest_self = 1'h0;
+  input [4:0] irq_enable;
+  wire [4:0] irq_enable;
+  input [4:0] irq_state;
+  wire [4:0] irq_state;
+  output lane;
+  reg lane = 1'h0;
+  wire [4:0] limits__0;
+  wire [4:0] limits__1;
+  wire [1:0] look;
+  wire looks;
+  wire other;
+  output \other$57 ;
+  reg \other$57  = 1'h0;
+  wire own;
+  output \own$74 ;
+  reg \own$74  = 1'h0;
+  wire [7:0] own_generation;
+  input permitted;
+  wire permitted;
+  input [11:0] \port$851$0 ;
+  wire [11:0] \port$851$0 ;
+  output \port$869$0 ;
+  wire \port$869$0 ;
+  output \port$873$0 ;
+  wire \port$873$0 ;
+  wire [3:0] refused;
+  wire [1:0] request;
+  input [32:0] requests__0__payload;
+  wire [32:0] requests__0__payload;
+  wire [11:0] \requests__0__payload.address ;
+  wire \requests__0__payload.allowed ;
+  wire \requests__0__payload.direct ;
+  wire \requests__0__payload.known ;
+  wire \requests__0__payload.manager ;
+  wire [11:0] \requests__0__payload.offset ;
+  wire [3:0] \requests__0__payload.strobes ;
+  wire \requests__0__payload.vm ;
+  wire requests__0__ready;
+  input requests__0__valid;
+  wire requests__0__valid;
+  input [32:0] requests__1__payload;
+  wire [32:0] requests__1__payload;
+  wire [11:0] \requests__1__payload.address ;
+  wire \requests__1__payload.allowed ;
+  wire \requests__1__payload.direct ;
+  wire \requests__1__payload.known ;
+  wire \requests__1__payload.manager ;
+  wire [11:0] \requests__1__payload.offset ;
+  wire [3:0] \requests__1__payload.strobes ;
+  wire \requests__1__payload.vm ;
+  wire requests__1__ready;
+  input requests__1__valid;
+  wire requests__1__valid;
+  wire [2:0] result_code;
+  wire [7:0] result_count;
+  wire result_vm;
+  input rst;
+  wire rst;
+  input [1:0] rx_results__0;
+  wire [1:0] rx_results__0;
+  input [1:0] rx_results__1;
+  wire [1:0] rx_results__1;
+  input [4:0] sent__0;
+  wire [4:0] sent__0;
+  input [4:0] sent__1;
+  wire [4:0] sent__1;
+  wire shut;
+  wire [1:0] state;
+  wire [1:0] states__0;
+  wire [1:0] states__1;
+  assign head = chosen[27] ? heads__1 : heads__0;
+  assign \$2  = | here;
+  assign \$4  = \$3  == 8'hf0;
+  assign \$5  = \$2  & \$4 ;
+  assign \$6  = ~ chosen[24];
+  assign \$7  = \$5  & \$6 ;
+  assign \$8  = \$7  & chosen[25];
+  assign \$9  = ! chosen[2:0];
+  assign \$10  = \$8  & \$9 ;
+  assign \$11  = & chosen[31:28];
+  assign looks = \$10  & \$11 ;
+  assign \$12  = ! chosen[27];
+  assign \$15  = \$12  & \$14 ;
+  assign \$19  = \$16  & \$18 ;
+  assign \$22  = _looked ? _shut : \$21 ;
+  assign closed = _guest & \$22 ;
+  assign \$23  = | _first;
+  assign \$24  = closed ? 4'h4 : _late;
+  assign refused = \$23  ? _first : \$24 ;
+  assign \$25  = ~ _bad;
+  assign \$26  = ~ closed;
+  assign good = \$25  & \$26 ;
+  assign error = ~ good;
+  assign \$27  = | _here;
+  assign \$28  = ~ good;
+  assign fault__valid = \$27  & \$28 ;
+  assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
+  assign \$30  = _here[1] ? 1'h1 : 1'h0;
+  assign \$33  = { 7'h00, \$32  } | { fault__port, 24'h000000 };
+  assign \$34  = { 7'h00, \$33  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
+  assign \$37  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
+  assign \$38  = \$36  | \$37 ;
+  assign \$40  = { 30'h00000000, \$39  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
+  assign \$41  = \$38  | \$40 ;
+  assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
+  assign \$43  = \$41  | \$42 ;
+  assign \$44  = { 6'h00, \port$851$0 [2:0] } | { \port$851$0 [3], 8'h00 };
+  assign \$45  = { 15'h0000, \$44  } | { \port$851$0 [11:4], 16'h0000 };
+  assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
+  assign \$47  = \$43  | \$46 ;
+  assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
+  assign \$49  = { 30'h00000000, \$48  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
+  assign \$50  = \$47  | \$49 ;
+  assign \$60  = \$59  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
+  assign \$61  = \$50  | \$60 ;
+  assign \$63  = \other$57  ? gone__1 : gone__0;
+  assign \$64  = 5'h00 + \$63 ;
+  assign \$65  = \other$57  ? sent__1 : sent__0;
+  assign \$66  = \$64  - \$65 ;
+  assign \$68  = { 11'h000, \$67  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
+  assign \$69  = \$68  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
+  assign \$70  = \$61  | \$69 ;
+  assign data = \$70  | _early_word;
+  assign \$71  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
+  assign \$72  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
+  assign \$73  = \$71  | \$72 ;
+  assign \$74  = ! chosen[31:28];
+  assign \$75  = | chosen[1:0];
+  assign \$76  = \$75  ? 4'h2 : 4'h0;
+  assign \$77  = chosen[24] ? 4'h3 : 4'h1;
+  assign \$78  = chosen[25] ? \$76  : \$77 ;
+  assign \$79  = \$74  ? 4'h0 : \$78 ;
+  assign \$80  = ! chosen[31:28];
+  assign \$82  = ! \$81 ;
+  assign \$84  = \$83  == 4'h8;
+  assign \$86  = \$85  == 5'h10;
+  assign \$88  = \$87  == 5'h18;
+  assign \$90  = \$89  == 6'h20;
+  assign \$92  = \$91  == 6'h28;
+  assign \$94  = \$93  == 6'h30;
+  assign \$96  = \$95  == 8'h80;
+  assign \$98  = \$97  == 8'h88;
+  assign \$100  = \$99  == 8'ha0;
+  assign \$102  = \$101  == 8'hb0;
+  assign \$104  = \$103  == 8'hc0;
+  assign \$106  = \$105  == 8'he0;
+  assign \$108  = \$107  == 8'he8;
+  assign \$110  = \$109  == 8'hf0;
+  assign \$112  = \$111  == 8'hf8;
+  assign \$114  = \$113  == 9'h100;
+  assign \$116  = \$115  == 9'h108;
+  assign \$118  = \$117  == 9'h140;
+  assign \$120  = \$119  == 9'h180;
+  assign \$122  = \$121  == 9'h1c0;
+  assign \$124  = \$123  == 9'h1e0;
+  assign \$125  = | { \$124 , \$122 , \$120 , \$118 , \$116 , \$114 , \$112 , \$110 , \$108 , \$106 , \$104 , \$102 , \$100 , \$98 , \$96 , \$94 , \$92 , \$90 , \$88 , \$86 , \$84 , \$82  };
+  assign \$126  = chosen[24] ? 1'h0 : \$125 ;
+  assign \$128  = ! \$127 ;
+  assign \$130  = \$129  == 4'h8;
+  assign \$132  = \$131  == 5'h10;
+  assign \$134  = \$133  == 5'h18;
+  assign \$136  = \$135  == 6'h20;
+  assign \$138  = \$137  == 6'h28;
+  assign \$140  = \$139  == 6'h30;
+  assign \$142  = \$141  == 8'h80;
+  assign \$144  = \$143  == 8'hb0;
+  assign \$146  = \$145  == 8'hc0;
+  assign \$148  = \$147  == 8'he0;
+  assign \$150  = \$149  == 8'hf0;
+  assign \$152  = \$151  == 8'hf8;
+  assign \$154  = \$153  == 9'h100;
+  assign \$156  = \$155  == 9'h108;
+  assign \$158  = \$157  == 9'h1c0;
+  assign \$160  = \$159  == 9'h1e0;
+  assign \$161  = | { \$160 , \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128  };
+  assign \$162  = chosen[24] ? 1'h0 : \$161 ;
+  assign \$163  = \$162  ? 4'h0 : 4'h6;
+  assign \$164  = \$126  ? \$163  : 4'h5;
+  assign \$165  = chosen[2] ? 4'h0 : \$164 ;
+  assign \$166  = | \$165 ;
+  assign \$167  = \$166  | chosen[2];
+  assign \$168  = ~ chosen[24];
+  assign \$170  = \$169  == 8'hf0;
+  assign \$172  = \$171  == 9'h1e0;
+  assign \$173  = \$170  | \$172 ;
+  assign \$174  = \$168  & \$173 ;
+  assign \$175  = & chosen[31:28];
+  assign \$176  = ~ \$175 ;
+  assign \$177  = \$174  & \$176 ;
+  assign \$178  = ~ \$177 ;
+  assign \$179  = \$167  | \$178 ;
+  assign \$181  = ! \$180 ;
+  assign \$183  = \$182  == 4'h8;
+  assign \$185  = \$184  == 5'h10;
+  assign \$187  = \$186  == 5'h18;
+  assign \$189  = \$188  == 6'h20;
+  assign \$191  = \$190  == 6'h28;
+  assign \$193  = \$192  == 6'h30;
+  assign \$195  = \$194  == 8'h80;
+  assign \$197  = \$196  == 8'h88;
+  assign \$199  = \$198  == 8'ha0;
+  assign \$201  = \$200  == 8'hb0;
+  assign \$203  = \$202  == 8'hc0;
+  assign \$205  = \$204  == 8'he0;
+  assign \$207  = \$206  == 8'he8;
+  assign \$209  = \$208  == 8'hf0;
+  assign \$211  = \$210  == 8'hf8;
+  assign \$213  = \$212  == 9'h100;
+  assign \$215  = \$214  == 9'h108;
+  assign \$217  = \$216  == 9'h140;
+  assign \$219  = \$218  == 9'h180;
+  assign \$221  = \$220  == 9'h1c0;
+  assign \$223  = \$222  == 9'h1e0;
+  assign \$224  = | { \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185 , \$183 , \$181  };
+  assign \$225  = chosen[24] ? 1'h0 : \$224 ;
+  assign \$227  = ! \$226 ;
+  assign \$229  = \$228  == 4'h8;
+  assign \$231  = \$230  == 5'h10;
+  assign \$233  = \$232  == 5'h18;
+  assign \$235  = \$234  == 6'h20;
+  assign \$237  = \$236  == 6'h28;
+  assign \$239  = \$238  == 6'h30;
+  assign \$241  = \$240  == 8'h80;
+  assign \$243  = \$242  == 8'hb0;
+  assign \$245  = \$244  == 8'hc0;
+  assign \$247  = \$246  == 8'he0;
+  assign \$249  = \$248  == 8'hf0;
+  assign \$251  = \$250  == 8'hf8;
+  assign \$253  = \$252  == 9'h100;
+  assign \$255  = \$254  == 9'h108;
+  assign \$257  = \$256  == 9'h1c0;
+  assign \$259  = \$258  == 9'h1e0;
+  assign \$260  = | { \$259 , \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241 , \$239 , \$237 , \$235 , \$233 , \$231 , \$229 , \$227  };
+  assign \$261  = chosen[24] ? 1'h0 : \$260 ;
+  assign \$262  = \$261  ? 4'h0 : 4'h6;
+  assign \$263  = \$225  ? \$262  : 4'h5;
+  assign \$264  = chosen[2] ? 4'h0 : \$263 ;
+  assign \$265  = \$179  ? \$264  : 4'h7;
+  assign \$266  = \$80  ? 4'h0 : \$265 ;
+  assign \$267  = ! chosen[31:28];
+  assign \$268  = | chosen[1:0];
+  assign \$269  = \$268  ? 4'h2 : 4'h0;
+  assign \$270  = chosen[24] ? 4'h3 : 4'h1;
+  assign \$271  = chosen[25] ? \$269  : \$270 ;
+  assign \$272  = \$267  ? 4'h0 : \$271 ;
+  assign \$273  = | \$272 ;
+  assign \$274  = ! chosen[31:28];
+  assign \$276  = ! \$275 ;
+  assign \$278  = \$277  == 4'h8;
+  assign \$280  = \$279  == 5'h10;
+  assign \$282  = \$281  == 5'h18;
+  assign \$284  = \$283  == 6'h20;
+  assign \$286  = \$285  == 6'h28;
+  assign \$288  = \$287  == 6'h30;
+  assign \$290  = \$289  == 8'h80;
+  assign \$292  = \$291  == 8'h88;
+  assign \$294  = \$293  == 8'ha0;
+  assign \$296  = \$295  == 8'hb0;
+  assign \$298  = \$297  == 8'hc0;
+  assign \$300  = \$299  == 8'he0;
+  assign \$302  = \$301  == 8'he8;
+  assign \$304  = \$303  == 8'hf0;
+  assign \$306  = \$305  == 8'hf8;
+  assign \$308  = \$307  == 9'h100;
+  assign \$310  = \$309  == 9'h108;
+  assign \$312  = \$311  == 9'h140;
+  assign \$314  = \$313  == 9'h180;
+  assign \$316  = \$315  == 9'h1c0;
+  assign \$318  = \$317  == 9'h1e0;
+  assign \$319  = | { \$318 , \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276  };
+  assign \$320  = chosen[24] ? 1'h0 : \$319 ;
+  assign \$322  = ! \$321 ;
+  assign \$324  = \$323  == 4'h8;
+  assign \$326  = \$325  == 5'h10;
+  assign \$328  = \$327  == 5'h18;
+  assign \$330  = \$329  == 6'h20;
+  assign \$332  = \$331  == 6'h28;
+  assign \$334  = \$333  == 6'h30;
+  assign \$336  = \$335  == 8'h80;
+  assign \$338  = \$337  == 8'hb0;
+  assign \$340  = \$339  == 8'hc0;
+  assign \$342  = \$341  == 8'he0;
+  assign \$344  = \$343  == 8'hf0;
+  assign \$346  = \$345  == 8'hf8;
+  assign \$348  = \$347  == 9'h100;
+  assign \$350  = \$349  == 9'h108;
+  assign \$352  = \$351  == 9'h1c0;
+  assign \$354  = \$353  == 9'h1e0;
+  assign \$355  = | { \$354 , \$352 , \$350 , \$348 , \$346 , \$344 , \$342 , \$340 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324 , \$322  };
+  assign \$356  = chosen[24] ? 1'h0 : \$355 ;
+  assign \$357  = \$356  ? 4'h0 : 4'h6;
+  assign \$358  = \$320  ? \$357  : 4'h5;
+  assign \$359  = chosen[2] ? 4'h0 : \$358 ;
+  assign \$360  = | \$359 ;
+  assign \$361  = \$360  | chosen[2];
+  assign \$362  = ~ chosen[24];
+  assign \$364  = \$363  == 8'hf0;
+  assign \$366  = \$365  == 9'h1e0;
+  assign \$367  = \$364  | \$366 ;
+  assign \$368  = \$362  & \$367 ;
+  assign \$369  = & chosen[31:28];
+  assign \$370  = ~ \$369 ;
+  assign \$371  = \$368  & \$370 ;
+  assign \$372  = ~ \$371 ;
+  assign \$373  = \$361  | \$372 ;
+  assign \$375  = ! \$374 ;
+  assign \$377  = \$376  == 4'h8;
+  assign \$379  = \$378  == 5'h10;
+  assign \$381  = \$380  == 5'h18;
+  assign \$383  = \$382  == 6'h20;
+  assign \$385  = \$384  == 6'h28;
+  assign \$387  = \$386  == 6'h30;
+  assign \$389  = \$388  == 8'h80;
+  assign \$391  = \$390  == 8'h88;
+  assign \$393  = \$392  == 8'ha0;
+  assign \$395  = \$394  == 8'hb0;
+  assign \$397  = \$396  == 8'hc0;
+  assign \$399  = \$398  == 8'he0;
+  assign \$401  = \$400  == 8'he8;
+  assign \$403  = \$402  == 8'hf0;
+  assign \$405  = \$404  == 8'hf8;
+  assign \$407  = \$406  == 9'h100;
+  assign \$409  = \$408  == 9'h108;
+  assign \$411  = \$410  == 9'h140;
+  assign \$413  = \$412  == 9'h180;
+  assign \$415  = \$414  == 9'h1c0;
+  assign \$417  = \$416  == 9'h1e0;
+  assign \$418  = | { \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377 , \$375  };
+  assign \$419  = chosen[24] ? 1'h0 : \$418 ;
+  assign \$421  = ! \$420 ;
+  assign \$423  = \$422  == 4'h8;
+  assign \$425  = \$424  == 5'h10;
+  assign \$427  = \$426  == 5'h18;
+  assign \$429  = \$428  == 6'h20;
+  assign \$431  = \$430  == 6'h28;
+  assign \$433  = \$432  == 6'h30;
+  assign \$435  = \$434  == 8'h80;
+  assign \$437  = \$436  == 8'hb0;
+  assign \$439  = \$438  == 8'hc0;
+  assign \$441  = \$440  == 8'he0;
+  assign \$443  = \$442  == 8'hf0;
+  assign \$445  = \$444  == 8'hf8;
+  assign \$447  = \$446  == 9'h100;
+  assign \$449  = \$448  == 9'h108;
+  assign \$451  = \$450  == 9'h1c0;
+  assign \$453  = \$452  == 9'h1e0;
+  assign \$454  = | { \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439 , \$437 , \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423 , \$421  };
+  assign \$455  = chosen[24] ? 1'h0 : \$454 ;
+  assign \$456  = \$455  ? 4'h0 : 4'h6;
+  assign \$457  = \$419  ? \$456  : 4'h5;
+  assign \$458  = chosen[2] ? 4'h0 : \$457 ;
+  assign \$459  = \$373  ? \$458  : 4'h7;
+  assign \$460  = \$274  ? 4'h0 : \$459 ;
+  assign \$461  = | \$460 ;
+  assign \$462  = \$273  | \$461 ;
+  assign \$463  = ~ chosen[24];
+  assign \$464  = ! chosen[31:28];
+  assign \$465  = ~ \$464 ;
+  assign \$466  = \$463  & \$465 ;
+  assign \$467  = & chosen[31:28];
+  assign \$468  = chosen[32] & \$467 ;
+  assign \$469  = head[7:6] + 1'h1;
+  assign \$471  = { 1'h0, \$470  } | { head[8], 8'h00 };
+  assign \$473  = chosen[27] ? filled[1] : filled[0];
+  assign \$474  = looks & \$473 ;
+  assign \$475  = chosen[27] ? filled[1] : filled[0];
+  assign \$476  = looks & \$475 ;
+  assign \$477  = chosen[27] ? filled[1] : filled[0];
+  assign \$478  = looks & \$477 ;
+  assign \$479  = chosen[27] ? filled[1] : filled[0];
+  assign \$480  = looks & \$479 ;
+  assign \$481  = chosen[27] ? filled[1] : filled[0];
+  assign \$482  = looks & \$481 ;
+  assign \$483  = chosen[27] ? filled[1] : filled[0];
+  assign \$484  = looks & \$483 ;
+  assign \$485  = chosen[27] ? filled[1] : filled[0];
+  assign \$486  = looks & \$485 ;
+  assign \$487  = chosen[27] ? filled[1] : filled[0];
+  assign \$488  = looks & \$487 ;
+  assign \$489  = chosen[27] ? filled[1] : filled[0];
+  assign \$490  = looks & \$489 ;
+  assign \$491  = chosen[27] ? filled[1] : filled[0];
+  assign \$492  = looks & \$491 ;
+  assign \$493  = chosen[27] ? filled[1] : filled[0];
+  assign \$494  = looks & \$493 ;
+  assign \$495  = chosen[27] ? filled[1] : filled[0];
+  assign \$496  = looks & \$495 ;
+  assign \$497  = chosen[27] ? filled[1] : filled[0];
+  assign \$498  = looks & \$497 ;
+  assign \$499  = chosen[27] ? filled[1] : filled[0];
+  assign \$500  = looks & \$499 ;
+  assign \$501  = chosen[27] ? filled[1] : filled[0];
+  assign \$502  = looks & \$501 ;
+  assign \$503  = chosen[27] ? filled[1] : filled[0];
+  assign \$504  = looks & \$503 ;
+  assign \$505  = chosen[27] ? filled[1] : filled[0];
+  assign \$506  = looks & \$505 ;
+  assign \$507  = chosen[27] ? filled[1] : filled[0];
+  assign \$508  = looks & \$507 ;
+  assign \$509  = chosen[27] ? filled[1] : filled[0];
+  assign \$510  = looks & \$509 ;
+  assign \$511  = chosen[27] ? filled[1] : filled[0];
+  assign \$512  = looks & \$511 ;
+  assign \$513  = chosen[27] ? filled[1] : filled[0];
+  assign \$514  = looks & \$513 ;
+  assign \$515  = chosen[27] ? filled[1] : filled[0];
+  assign \$516  = looks & \$515 ;
+  assign \$517  = chosen[27] ? filled[1] : filled[0];
+  assign \$518  = looks & \$517 ;
+  assign \$519  = chosen[27] ? filled[1] : filled[0];
+  assign \$520  = looks & \$519 ;
+  assign \$521  = chosen[27] ? filled[1] : filled[0];
+  assign \$522  = looks & \$521 ;
+  assign \$523  = chosen[27] ? filled[1] : filled[0];
+  assign \$524  = looks & \$523 ;
+  assign \$525  = chosen[27] ? filled[1] : filled[0];
+  assign \$526  = looks & \$525 ;
+  assign \$527  = chosen[27] ? filled[1] : filled[0];
+  assign \$528  = looks & \$527 ;
+  assign \$529  = chosen[27] ? filled[1] : filled[0];
+  assign \$530  = looks & \$529 ;
+  assign \$531  = chosen[27] ? filled[1] : filled[0];
+  assign \$532  = looks & \$531 ;
+  assign \$533  = chosen[27] ? filled[1] : filled[0];
+  assign \$534  = looks & \$533 ;
+  assign \$535  = chosen[27] ? filled[1] : filled[0];
+  assign \$536  = looks & \$535 ;
+  assign \$537  = { 15'h0000, \$472  } & { \$536 , \$534 , \$532 , \$530 , \$528 , \$526 , \$524 , \$522 , \$520 , \$518 , \$516 , \$514 , \$512 , \$510 , \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474  };
+  assign \$539  = ! \$538 ;
+  assign \$541  = ! \$540 ;
+  assign \$543  = ! \$542 ;
+  assign \$545  = ! \$544 ;
+  assign \$547  = ! \$546 ;
+  assign \$549  = ! \$548 ;
+  assign \$551  = ! \$550 ;
+  assign \$553  = ! \$552 ;
+  assign \$555  = ! \$554 ;
+  assign \$557  = ! \$556 ;
+  assign \$559  = ! \$558 ;
+  assign \$561  = ! \$560 ;
+  assign \$563  = ! \$562 ;
+  assign \$565  = ! \$564 ;
+  assign \$567  = ! \$566 ;
+  assign \$569  = ! \$568 ;
+  assign \$571  = ! \$570 ;
+  assign \$573  = ! \$572 ;
+  assign \$575  = ! \$574 ;
+  assign \$577  = ! \$576 ;
+  assign \$579  = ! \$578 ;
+  assign \$581  = ! \$580 ;
+  assign \$583  = ! \$582 ;
+  assign \$585  = ! \$584 ;
+  assign \$587  = ! \$586 ;
+  assign \$589  = ! \$588 ;
+  assign \$591  = ! \$590 ;
+  assign \$593  = ! \$592 ;
+  assign \$595  = ! \$594 ;
+  assign \$597  = ! \$596 ;
+  assign \$599  = ! \$598 ;
+  assign \$601  = ! \$600 ;
+  assign \$605  = \$604  == 4'h8;
+  assign \$607  = \$606  == 4'h8;
+  assign \$609  = \$608  == 4'h8;
+  assign \$611  = \$610  == 4'h8;
+  assign \$613  = \$612  == 4'h8;
+  assign \$615  = \$614  == 4'h8;
+  assign \$617  = \$616  == 4'h8;
+  assign \$619  = \$618  == 4'h8;
+  assign \$621  = \$620  == 4'h8;
+  assign \$623  = \$622  == 4'h8;
+  assign \$625  = \$624  == 4'h8;
+  assign \$627  = \$626  == 4'h8;
+  assign \$629  = \$628  == 4'h8;
+  assign \$631  = \$630  == 4'h8;
+  assign \$633  = \$632  == 4'h8;
+  assign \$635  = \$634  == 4'h8;
+  assign \$637  = \$636  == 4'h8;
+  assign \$639  = \$638  == 4'h8;
+  assign \$641  = \$640  == 4'h8;
+  assign \$643  = \$642  == 4'h8;
+  assign \$645  = \$644  == 4'h8;
+  assign \$647  = \$646  == 4'h8;
+  assign \$649  = \$648  == 4'h8;
+  assign \$651  = \$650  == 4'h8;
+  assign \$653  = \$652  == 4'h8;
+  assign \$655  = \$654  == 4'h8;
+  assign \$657  = \$656  == 4'h8;
+  assign \$659  = \$658  == 4'h8;
+  assign \$661  = \$660  == 4'h8;
+  assign \$663  = \$662  == 4'h8;
+  assign \$665  = \$664  == 4'h8;
+  assign \$667  = \$666  == 4'h8;
+  assign \$669  = \$602  | \$668 ;
+  assign \$673  = \$672  == 5'h10;
+  assign \$675  = \$674  == 5'h10;
+  assign \$677  = \$676  == 5'h10;
+  assign \$679  = \$678  == 5'h10;
+  assign \$681  = \$680  == 5'h10;
+  assign \$683  = \$682  == 5'h10;
+  assign \$685  = \$684  == 5'h10;
+  assign \$687  = \$686  == 5'h10;
+  assign \$689  = \$688  == 5'h10;
+  assign \$691  = \$690  == 5'h10;
+  assign \$693  = \$692  == 5'h10;
+  assign \$695  = \$694  == 5'h10;
+  assign \$697  = \$696  == 5'h10;
+  assign \$699  = \$698  == 5'h10;
+  assign \$701  = \$700  == 5'h10;
+  assign \$703  = \$702  == 5'h10;
+  assign \$705  = \$704  == 5'h10;
+  assign \$707  = \$706  == 5'h10;
+  assign \$709  = \$708  == 5'h10;
+  assign \$711  = \$710  == 5'h10;
+  assign \$713  = \$712  == 5'h10;
+  assign \$715  = \$714  == 5'h10;
+  assign \$717  = \$716  == 5'h10;
+  assign \$719  = \$718  == 5'h10;
+  assign \$721  = \$720  == 5'h10;
+  assign \$723  = \$722  == 5'h10;
+  assign \$725  = \$724  == 5'h10;
+  assign \$727  = \$726  == 5'h10;
+  assign \$729  = \$728  == 5'h10;
+  assign \$731  = \$730  == 5'h10;
+  assign \$733  = \$732  == 5'h10;
+  assign \$735  = \$734  == 5'h10;
+  assign \$742  = \$741  == 5'h18;
+  assign \$744  = \$743  == 5'h18;
+  assign \$746  = \$745  == 5'h18;
+  assign \$748  = \$747  == 5'h18;
+  assign \$750  = \$749  == 5'h18;
+  assign \$752  = \$751  == 5'h18;
+  assign \$754  = \$753  == 5'h18;
+  assign \$756  = \$755  == 5'h18;
+  assign \$758  = \$757  == 5'h18;
+  assign \$760  = \$759  == 5'h18;
+  assign \$762  = \$761  == 5'h18;
+  assign \$764  = \$763  == 5'h18;
+  assign \$766  = \$765  == 5'h18;
+  assign \$768  = \$767  == 5'h18;
+  assign \$770  = \$769  == 5'h18;
+  assign \$772  = \$771  == 5'h18;
+  assign \$774  = \$773  == 5'h18;
+  assign \$776  = \$775  == 5'h18;
+  assign \$778  = \$777  == 5'h18;
+  assign \$780  = \$779  == 5'h18;
+  assign \$782  = \$781  == 5'h18;
+  assign \$784  = \$783  == 5'h18;
+  assign \$786  = \$785  == 5'h18;
+  assign \$788  = \$787  == 5'h18;
+  assign \$790  = \$789  == 5'h18;
+  assign \$792  = \$791  == 5'h18;
+  assign \$794  = \$793  == 5'h18;
+  assign \$796  = \$795  == 5'h18;
+  assign \$798  = \$797  == 5'h18;
+  assign \$800  = \$799  == 5'h18;
+  assign \$802  = \$801  == 5'h18;
+  assign \$804  = \$803  == 5'h18;
+  assign \$806  = \$737  | \$805 ;
+  assign \$809  = \$808  == 6'h20;
+  assign \$811  = \$810  == 6'h20;
+  assign \$813  = \$812  == 6'h20;
+  assign \$815  = \$814  == 6'h20;
+  assign \$817  = \$816  == 6'h20;
+  assign \$819  = \$818  == 6'h20;
+  assign \$821  = \$820  == 6'h20;
+  assign \$823  = \$822  == 6'h20;
+  assign \$825  = \$824  == 6'h20;
+  assign \$827  = \$826  == 6'h20;
+  assign \$829  = \$828  == 6'h20;
+  assign \$831  = \$830  == 6'h20;
+  assign \$833  = \$832  == 6'h20;
+  assign \$835  = \$834  == 6'h20;
+  assign \$837  = \$836  == 6'h20;
+  assign \$839  = \$838  == 6'h20;
+  assign \$841  = \$840  == 6'h20;
+  assign \$843  = \$842  == 6'h20;
+  assign \$845  = \$844  == 6'h20;
+  assign \$847  = \$846  == 6'h20;
+  assign \$849  = \$848  == 6'h20;
+  assign \$851  = \$850  == 6'h20;
+  assign \$853  = \$852  == 6'h20;
+  assign \$855  = \$854  == 6'h20;
+  assign \$857  = \$856  == 6'h20;
+  assign \$859  = \$858  == 6'h20;
+  assign \$861  = \$860  == 6'h20;
+  assign \$863  = \$862  == 6'h20;
+  assign \$865  = \$864  == 6'h20;
+  assign \$867  = \$866  == 6'h20;
+  assign \$869  = \$868  == 6'h20;
+  assign \$871  = \$870  == 6'h20;
+  assign \$873  = \$806  | \$872 ;
+  assign \$874  = ~ chosen[24];
+  assign \$875  = ~ chosen[2];
+  assign \$876  = \$874  & \$875 ;
+  assign \$877  = ~ chosen[24];
+  assign \$878  = ~ chosen[2];
+  assign \$879  = \$877  & \$878 ;
+  assign \$880  = ~ chosen[24];
+  assign \$881  = ~ chosen[2];
+  assign \$882  = \$880  & \$881 ;
+  assign \$883  = ~ chosen[24];
+  assign \$884  = ~ chosen[2];
+  assign \$885  = \$883  & \$884 ;
+  assign \$886  = ~ chosen[24];
+  assign \$887  = ~ chosen[2];
+  assign \$888  = \$886  & \$887 ;
+  assign \$889  = ~ chosen[24];
+  assign \$890  = ~ chosen[2];
+  assign \$891  = \$889  & \$890 ;
+  assign \$892  = ~ chosen[24];
+  assign \$893  = ~ chosen[2];
+  assign \$894  = \$892  & \$893 ;
+  assign \$895  = ~ chosen[24];
+  assign \$896  = ~ chosen[2];
+  assign \$897  = \$895  & \$896 ;
+  assign \$898  = ~ chosen[24];
+  assign \$899  = ~ chosen[2];
+  assign \$900  = \$898  & \$899 ;
+  assign \$901  = ~ chosen[24];
+  assign \$902  = ~ chosen[2];
+  assign \$903  = \$901  & \$902 ;
+  assign \$904  = ~ chosen[24];
+  assign \$905  = ~ chosen[2];
+  assign \$906  = \$904  & \$905 ;
+  assign \$907  = ~ chosen[24];
+  assign \$908  = ~ chosen[2];
+  assign \$909  = \$907  & \$908 ;
+  assign \$910  = ~ chosen[24];
+  assign \$911  = ~ chosen[2];
+  assign \$912  = \$910  & \$911 ;
+  assign \$913  = ~ chosen[24];
+  assign \$914  = ~ chosen[2];
+  assign \$915  = \$913  & \$914 ;
+  assign \$916  = ~ chosen[24];
+  assign \$917  = ~ chosen[2];
+  assign \$918  = \$916  & \$917 ;
+  assign \$919  = ~ chosen[24];
+  assign \$920  = ~ chosen[2];
+  assign \$921  = \$919  & \$920 ;
+  assign \$922  = ~ chosen[24];
+  assign \$923  = ~ chosen[2];
+  assign \$924  = \$922  & \$923 ;
+  assign \$925  = ~ chosen[24];
+  assign \$926  = ~ chosen[2];
+  assign \$927  = \$925  & \$926 ;
+  assign \$928  = ~ chosen[24];
+  assign \$929  = ~ chosen[2];
+  assign \$930  = \$928  & \$929 ;
+  assign \$931  = ~ chosen[24];
+  assign \$932  = ~ chosen[2];
+  assign \$933  = \$931  & \$932 ;
+  assign \$934  = ~ chosen[24];
+  assign \$935  = ~ chosen[2];
+  assign \$936  = \$934  & \$935 ;
+  assign \$937  = ~ chosen[24];
+  assign \$938  = ~ chosen[2];
+  assign \$939  = \$937  & \$938 ;
+  assign \$940  = ~ chosen[24];
+  assign \$941  = ~ chosen[2];
+  assign \$942  = \$940  & \$941 ;
+  assign \$943  = ~ chosen[24];
+  assign \$944  = ~ chosen[2];
+  assign \$945  = \$943  & \$944 ;
+  assign \$946  = ~ chosen[24];
+  assign \$947  = ~ chosen[2];
+  assign \$948  = \$946  & \$947 ;
+  assign \$949  = ~ chosen[24];
+  assign \$950  = ~ chosen[2];
+  assign \$951  = \$949  & \$950 ;
+  assign \$952  = ~ chosen[24];
+  assign \$953  = ~ chosen[2];
+  assign \$954  = \$952  & \$953 ;
+  assign \$955  = ~ chosen[24];
+  assign \$956  = ~ chosen[2];
+  assign \$957  = \$955  & \$956 ;
+  assign \$958  = ~ chosen[24];
+  assign \$959  = ~ chosen[2];
+  assign \$960  = \$958  & \$959 ;
+  assign \$961  = ~ chosen[24];
+  assign \$962  = ~ chosen[2];
+  assign \$963  = \$961  & \$962 ;
+  assign \$964  = ~ chosen[24];
+  assign \$965  = ~ chosen[2];
+  assign \$966  = \$964  & \$965 ;
+  assign \$967  = ~ chosen[24];
+  assign \$968  = ~ chosen[2];
+  assign \$969  = \$967  & \$968 ;
+  assign \$970  = \$873  & { \$969 , \$966 , \$963 , \$960 , \$957 , \$954 , \$951 , \$948 , \$945 , \$942 , \$939 , \$936 , \$933 , \$930 , \$927 , \$924 , \$921 , \$918 , \$915 , \$912 , \$909 , \$906 , \$903 , \$900 , \$897 , \$894 , \$891 , \$888 , \$885 , \$882 , \$879 , \$876  };
+  assign \$971  = \$537  | \$970 ;
+  assign \$973  = \$972  == 6'h28;
+  assign \$974  = ~ chosen[24];
+  assign \$975  = \$973  & \$974 ;
+  assign \$976  = ~ chosen[2];
+  assign \$977  = \$975  & \$976 ;
+  assign \$978  = ! chosen[31:28];
+  assign \$979  = ~ \$978 ;
+  assign \$980  = \$977  & \$979 ;
+  assign \$982  = \$981  == 6'h30;
+  assign \$983  = ~ chosen[24];
+  assign \$984  = \$982  & \$983 ;
+  assign \$985  = ~ chosen[2];
+  assign \$986  = \$984  & \$985 ;
+  assign \$987  = ! chosen[31:28];
+  assign \$988  = ~ \$987 ;
+  assign \$989  = \$986  & \$988 ;
+  assign \$991  = \$990  == 8'h80;
+  assign \$992  = ~ chosen[24];
+  assign \$993  = \$991  & \$992 ;
+  assign \$994  = ~ chosen[2];
+  assign \$995  = \$993  & \$994 ;
+  assign \$996  = ! chosen[31:28];
+  assign \$997  = ~ \$996 ;
+  assign \$998  = \$995  & \$997 ;
+  assign \$1000  = \$999  == 8'hb0;
+  assign \$1001  = ~ chosen[24];
+  assign \$1002  = \$1000  & \$1001 ;
+  assign \$1003  = ~ chosen[2];
+  assign \$1004  = \$1002  & \$1003 ;
+  assign \$1005  = ! chosen[31:28];
+  assign \$1006  = ~ \$1005 ;
+  assign \$1007  = \$1004  & \$1006 ;
+  assign \$1009  = \$1008  == 8'hc0;
+  assign \$1010  = ~ chosen[24];
+  assign \$1011  = \$1009  & \$1010 ;
+  assign \$1012  = ~ chosen[2];
+  assign \$1013  = \$1011  & \$1012 ;
+  assign \$1014  = ! chosen[31:28];
+  assign \$1015  = ~ \$1014 ;
+  assign \$1016  = \$1013  & \$1015 ;
+  assign \$1018  = \$1017  == 8'he0;
+  assign \$1019  = ~ chosen[24];
+  assign \$1020  = \$1018  & \$1019 ;
+  assign \$1021  = ~ chosen[2];
+  assign \$1022  = \$1020  & \$1021 ;
+  assign \$1023  = ! chosen[31:28];
+  assign \$1024  = ~ \$1023 ;
+  assign \$1025  = \$1022  & \$1024 ;
+  assign \$1027  = \$1026  == 8'hf8;
+  assign \$1028  = ~ chosen[24];
+  assign \$1029  = \$1027  & \$1028 ;
+  assign \$1030  = ~ chosen[2];
+  assign \$1031  = \$1029  & \$1030 ;
+  assign \$1032  = ! chosen[31:28];
+  assign \$1033  = ~ \$1032 ;
+  assign \$1034  = \$1031  & \$1033 ;
+  assign \$1036  = \$1035  == 9'h100;
+  assign \$1037  = ~ chosen[24];
+  assign \$1038  = \$1036  & \$1037 ;
+  assign \$1039  = ~ chosen[2];
+  assign \$1040  = \$1038  & \$1039 ;
+  assign \$1041  = ! chosen[31:28];
+  assign \$1042  = ~ \$1041 ;
+  assign \$1043  = \$1040  & \$1042 ;
+  assign \$1045  = \$1044  == 9'h108;
+  assign \$1046  = ~ chosen[24];
+  assign \$1047  = \$1045  & \$1046 ;
+  assign \$1048  = ~ chosen[2];
+  assign \$1049  = \$1047  & \$1048 ;
+  assign \$1050  = ! chosen[31:28];
+  assign \$1051  = ~ \$1050 ;
+  assign \$1052  = \$1049  & \$1051 ;
+  always @(posedge clk)
+    here <= \$1053 ;
+  always @(posedge clk)
+    chosen <= \$1054 ;
+  always @(posedge clk)
+    _here <= \$1055 ;
+  always @(posedge clk)
+    _request <= \$1056 ;
+  always @(posedge clk)
+    _first <= \$1057 ;
+  always @(posedge clk)
+    _late <= \$1058 ;
+  always @(posedge clk)
+    _bad <= \$1059 ;
+  always @(posedge clk)
+    _guest <= \$1060 ;
+  always @(posedge clk)
+    _payload <= \$1061 ;
+  always @(posedge clk)
+    _looked <= \$1062 ;
+  always @(posedge clk)
+    _shut <= \$1063 ;
+  always @(posedge clk)
+    _early_word <= \$1064 ;
+  always @(posedge clk)
+    hit_guest_self <= \$1065 ;
+  always @(posedge clk)
+    hit_guest_epoch <= \$1066 ;
+  always @(posedge clk)
+    hit_guest_irq_state <= \$1067 ;
+  always @(posedge clk)
+    hit_guest_pending <= \$1068 ;
+  always @(posedge clk)
+    hit_guest_irq_enable <= \$1069 ;
+  always @(posedge clk)
+    hit_guest_result <= \$1070 ;
+  always @(posedge clk)
+    hit_guest_rx_result <= \$1071 ;
+  always @(posedge clk)
+    hit_guest_peer <= \$1072 ;
+  always @(posedge clk)
+    hit_guest_credit <= \$1073 ;
+  always @(posedge clk)
+    \own$74  <= \$1074 ;
+  always @(posedge clk)
+    \other$57  <= \$1075 ;
+  always @(posedge clk)
+    core <= \$1076 ;
+  always @(posedge clk)
+    lane <= \$1077 ;
+  \postern_small.read_engine.arbiter  arbiter (
+    .clk(clk),
+    .grant(grant),
+    .\port$2239$0 (requests__0__valid),
+    .\port$2544$0 (requests__1__valid),
+    .rst(rst)
+  );
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1053  = grant;
+    if (rst) begin
+      \$1053  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1054  = \$73 ;
+    if (rst) begin
+      \$1054  = 33'h000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1055  = here;
+    if (rst) begin
+      \$1055  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1056  = chosen;
+    if (rst) begin
+      \$1056  = 33'h000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1057  = \$79 ;
+    if (rst) begin
+      \$1057  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1058  = \$266 ;
+    if (rst) begin
+      \$1058  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1059  = \$462 ;
+    if (rst) begin
+      \$1059  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1060  = \$466 ;
+    if (rst) begin
+      \$1060  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1061  = \$468 ;
+    if (rst) begin
+      \$1061  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1062  = looks;
+    if (rst) begin
+      \$1062  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1063  = shut;
+    if (rst) begin
+      \$1063  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1064  = \$971 ;
+    if (rst) begin
+      \$1064  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1065  = \$980 ;
+    if (rst) begin
+      \$1065  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1066  = \$989 ;
+    if (rst) begin
+      \$1066  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1067  = \$998 ;
+    if (rst) begin
+      \$1067  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1068  = \$1007 ;
+    if (rst) begin
+      \$1068  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1069  = \$1016 ;
+    if (rst) begin
+      \$1069  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1070  = \$1025 ;
+    if (rst) begin
+      \$1070  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1071  = \$1034 ;
+    if (rst) begin
+      \$1071  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1072  = \$1043 ;
+    if (rst) begin
+      \$1072  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1073  = \$1052 ;
+    if (rst) begin
+      \$1073  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1074  = chosen[27];
+    if (rst) begin
+      \$1074  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1075  = chosen[16];
+    if (rst) begin
+      \$1075  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1076  = chosen[15];
+    if (rst) begin
+      \$1076  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1077  = 1'h0;
+    if (rst) begin
+      \$1077  = 1'h0;
+    end
+  end
+  assign request = { requests__1__valid, requests__0__valid };
+  assign accept = 1'h1;
+  assign requests__0__ready = grant[0];
+  assign requests__1__ready = grant[1];
+  assign states__0 = 2'h1;
+  assign states__1 = 2'h1;
+  assign look = { \$19 , \$15  };
+  assign own = chosen[27];
+  assign other = chosen[16];
+  assign fault__kind = refused;
+  assign fault__address = _request[11:0];
+  assign own_generation = 8'h01;
+  assign epoch = 32'd0;
+  assign result_code = \port$851$0 [2:0];
+  assign result_vm = \port$851$0 [3];
+  assign result_count = \port$851$0 [11:4];
+  assign generation = 8'h01;
+  assign acknowledged = 1'h1;
+  assign limits__0 = 5'h00;
+  assign limits__1 = 5'h00;
+  assign \port$869$0  = \$15 ;
+  assign \port$873$0  = \$19 ;
+  assign \head.slot  = head[5:0];
+  assign \head.last  = head[7:6];
+  assign \head.sender  = head[8];
+  assign \chosen.address  = chosen[11:0];
+  assign \chosen.offset  = chosen[23:12];
+  assign \chosen.manager  = chosen[24];
+  assign \chosen.allowed  = chosen[25];
+  assign \chosen.known  = chosen[26];
+  assign \chosen.vm  = chosen[27];
+  assign \chosen.strobes  = chosen[31:28];
+  assign \chosen.direct  = chosen[32];
+  assign \heads__0.slot  = heads__0[5:0];
+  assign \heads__0.last  = heads__0[7:6];
+  assign \heads__0.sender  = heads__0[8];
+  assign \heads__1.slot  = heads__1[5:0];
+  assign \heads__1.last  = heads__1[7:6];
+  assign \heads__1.sender  = heads__1[8];
+  assign \_request.address  = _request[11:0];
+  assign \_request.offset  = _request[23:12];
+  assign \_request.manager  = _request[24];
+  assign \_request.allowed  = _request[25];
+  assign \_request.known  = _request[26];
+  assign \_request.vm  = _request[27];
+  assign \_request.strobes  = _request[31:28];
+  assign \_request.direct  = _request[32];
+  assign \requests__0__payload.address  = requests__0__payload[11:0];
+  assign \requests__0__payload.offset  = requests__0__payload[23:12];
+  assign \requests__0__payload.manager  = requests__0__payload[24];
+  assign \requests__0__payload.allowed  = requests__0__payload[25];
+  assign \requests__0__payload.known  = requests__0__payload[26];
+  assign \requests__0__payload.vm  = requests__0__payload[27];
+  assign \requests__0__payload.strobes  = requests__0__payload[31:28];
+  assign \requests__0__payload.direct  = requests__0__payload[32];
+  assign \requests__1__payload.address  = requests__1__payload[11:0];
+  assign \requests__1__payload.offset  = requests__1__payload[23:12];
+  assign \requests__1__payload.manager  = requests__1__payload[24];
+  assign \requests__1__payload.allowed  = requests__1__payload[25];
+  assign \requests__1__payload.known  = requests__1__payload[26];
+  assign \requests__1__payload.vm  = requests__1__payload[27];
+  assign \requests__1__payload.strobes  = requests__1__payload[31:28];
+  assign \requests__1__payload.direct  = requests__1__payload[32];
+  assign \$1  = 2'h1;
+  assign \$3 [2:0] = 3'h0;
+  assign \$3 [11:3] = chosen[23:15];
+  assign \$16  = chosen[27];
+  assign state = 2'h1;
+  assign \$29  = 1'h0;
+  assign fault__port = \$30 ;
+  assign { \$31 [15:9], \$31 [7:0] } = { 14'h0000, _request[27] };
+  assign \$31 [8] = 1'h1;
+  assign { \$32 [17], \$32 [15:0] } = { 16'h0080, _request[27] };
+  assign \$32 [16] = 1'h1;
+  assign \$35  = 32'd0;
+  assign \$36  = \$34 ;
+  assign \$39  = doorbells;
+  assign \$51  = 9'h101;
+  assign \$52  = 2'h1;
+  assign \$53  = 1'h1;
+  assign \$54  = 2'h1;
+  assign \$55  = 1'h0;
+  assign \$56  = 1'h1;
+  assign \$57  = 10'h301;
+  assign \$58  = 11'h701;
+  assign { \$59 [31:11], \$59 [7:1] } = 28'h0000000;
+  assign { \$59 [10:8], \$59 [0] } = { permitted, permitted, permitted, permitted };
+  assign \$62  = 5'h00;
+  assign \$67 [19:0] = { 15'h0000, \$66 [4:0] };
+  assign \$67 [20] = 1'h1;
+  assign \$81 [2:0] = 3'h0;
+  assign \$81 [11:3] = chosen[23:15];
+  assign \$83 [2:0] = 3'h0;
+  assign \$83 [11:3] = chosen[23:15];
+  assign \$85 [2:0] = 3'h0;
+  assign \$85 [11:3] = chosen[23:15];
+  assign \$87 [2:0] = 3'h0;
+  assign \$87 [11:3] = chosen[23:15];
+  assign \$89 [2:0] = 3'h0;
+  assign \$89 [11:3] = chosen[23:15];
+  assign \$91 [2:0] = 3'h0;
+  assign \$91 [11:3] = chosen[23:15];
+  assign \$93 [2:0] = 3'h0;
+  assign \$93 [11:3] = chosen[23:15];
+  assign \$95 [2:0] = 3'h0;
+  assign \$95 [11:3] = chosen[23:15];
+  assign \$97 [2:0] = 3'h0;
+  assign \$97 [11:3] = chosen[23:15];
+  assign \$99 [2:0] = 3'h0;
+  assign \$99 [11:3] = chosen[23:15];
+  assign \$101 [2:0] = 3'h0;
+  assign \$101 [11:3] = chosen[23:15];
+  assign \$103 [3:0] = 4'h0;
+  assign \$103 [11:4] = chosen[23:16];
+  assign \$105 [2:0] = 3'h0;
+  assign \$105 [11:3] = chosen[23:15];
+  assign \$107 [2:0] = 3'h0;
+  assign \$107 [11:3] = chosen[23:15];
+  assign \$109 [2:0] = 3'h0;
+  assign \$109 [11:3] = chosen[23:15];
+  assign \$111 [2:0] = 3'h0;
+  assign \$111 [11:3] = chosen[23:15];
+  assign { \$113 [4], \$113 [2:0] } = 4'h0;
+  assign { \$113 [11:5], \$113 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$115 [4], \$115 [2:0] } = 4'h0;
+  assign { \$115 [11:5], \$115 [3] } = { chosen[23:17], chosen[15] };
+  assign \$117 [4:0] = 5'h00;
+  assign \$117 [11:5] = chosen[23:17];
+  assign \$119 [4:0] = 5'h00;
+  assign \$119 [11:5] = chosen[23:17];
+  assign \$121 [4:0] = 5'h00;
+  assign \$121 [11:5] = chosen[23:17];
+  assign \$123 [2:0] = 3'h0;
+  assign \$123 [11:3] = chosen[23:15];
+  assign \$127 [2:0] = 3'h0;
+  assign \$127 [11:3] = chosen[23:15];
+  assign \$129 [2:0] = 3'h0;
+  assign \$129 [11:3] = chosen[23:15];
+  assign \$131 [2:0] = 3'h0;
+  assign \$131 [11:3] = chosen[23:15];
+  assign \$133 [2:0] = 3'h0;
+  assign \$133 [11:3] = chosen[23:15];
+  assign \$135 [2:0] = 3'h0;
+  assign \$135 [11:3] = chosen[23:15];
+  assign \$137 [2:0] = 3'h0;
+  assign \$137 [11:3] = chosen[23:15];
+  assign \$139 [2:0] = 3'h0;
+  assign \$139 [11:3] = chosen[23:15];
+  assign \$141 [2:0] = 3'h0;
+  assign \$141 [11:3] = chosen[23:15];
+  assign \$143 [2:0] = 3'h0;
+  assign \$143 [11:3] = chosen[23:15];
+  assign \$145 [3:0] = 4'h0;
+  assign \$145 [11:4] = chosen[23:16];
+  assign \$147 [2:0] = 3'h0;
+  assign \$147 [11:3] = chosen[23:15];
+  assign \$149 [2:0] = 3'h0;
+  assign \$149 [11:3] = chosen[23:15];
+  assign \$151 [2:0] = 3'h0;
+  assign \$151 [11:3] = chosen[23:15];
+  assign { \$153 [4], \$153 [2:0] } = 4'h0;
+  assign { \$153 [11:5], \$153 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$155 [4], \$155 [2:0] } = 4'h0;
+  assign { \$155 [11:5], \$155 [3] } = { chosen[23:17], chosen[15] };
+  assign \$157 [4:0] = 5'h00;
+  assign \$157 [11:5] = chosen[23:17];
+  assign \$159 [2:0] = 3'h0;
+  assign \$159 [11:3] = chosen[23:15];
+  assign \$169 [2:0] = 3'h0;
+  assign \$169 [11:3] = chosen[23:15];
+  assign \$171 [2:0] = 3'h0;
+  assign \$171 [11:3] = chosen[23:15];
+  assign \$180 [2:0] = 3'h0;
+  assign \$180 [11:3] = chosen[23:15];
+  assign \$182 [2:0] = 3'h0;
+  assign \$182 [11:3] = chosen[23:15];
+  assign \$184 [2:0] = 3'h0;
+  assign \$184 [11:3] = chosen[23:15];
+  assign \$186 [2:0] = 3'h0;
+  assign \$186 [11:3] = chosen[23:15];
+  assign \$188 [2:0] = 3'h0;
+  assign \$188 [11:3] = chosen[23:15];
+  assign \$190 [2:0] = 3'h0;
+  assign \$190 [11:3] = chosen[23:15];
+  assign \$192 [2:0] = 3'h0;
+  assign \$192 [11:3] = chosen[23:15];
+  assign \$194 [2:0] = 3'h0;
+  assign \$194 [11:3] = chosen[23:15];
+  assign \$196 [2:0] = 3'h0;
+  assign \$196 [11:3] = chosen[23:15];
+  assign \$198 [2:0] = 3'h0;
+  assign \$198 [11:3] = chosen[23:15];
+  assign \$200 [2:0] = 3'h0;
+  assign \$200 [11:3] = chosen[23:15];
+  assign \$202 [3:0] = 4'h0;
+  assign \$202 [11:4] = chosen[23:16];
+  assign \$204 [2:0] = 3'h0;
+  assign \$204 [11:3] = chosen[23:15];
+  assign \$206 [2:0] = 3'h0;
+  assign \$206 [11:3] = chosen[23:15];
+  assign \$208 [2:0] = 3'h0;
+  assign \$208 [11:3] = chosen[23:15];
+  assign \$210 [2:0] = 3'h0;
+  assign \$210 [11:3] = chosen[23:15];
+  assign { \$212 [4], \$212 [2:0] } = 4'h0;
+  assign { \$212 [11:5], \$212 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$214 [4], \$214 [2:0] } = 4'h0;
+  assign { \$214 [11:5], \$214 [3] } = { chosen[23:17], chosen[15] };
+  assign \$216 [4:0] = 5'h00;
+  assign \$216 [11:5] = chosen[23:17];
+  assign \$218 [4:0] = 5'h00;
+  assign \$218 [11:5] = chosen[23:17];
+  assign \$220 [4:0] = 5'h00;
+  assign \$220 [11:5] = chosen[23:17];
+  assign \$222 [2:0] = 3'h0;
+  assign \$222 [11:3] = chosen[23:15];
+  assign \$226 [2:0] = 3'h0;
+  assign \$226 [11:3] = chosen[23:15];
+  assign \$228 [2:0] = 3'h0;
+  assign \$228 [11:3] = chosen[23:15];
+  assign \$230 [2:0] = 3'h0;
+  assign \$230 [11:3] = chosen[23:15];
+  assign \$232 [2:0] = 3'h0;
+  assign \$232 [11:3] = chosen[23:15];
+  assign \$234 [2:0] = 3'h0;
+  assign \$234 [11:3] = chosen[23:15];
+  assign \$236 [2:0] = 3'h0;
+  assign \$236 [11:3] = chosen[23:15];
+  assign \$238 [2:0] = 3'h0;
+  assign \$238 [11:3] = chosen[23:15];
+  assign \$240 [2:0] = 3'h0;
+  assign \$240 [11:3] = chosen[23:15];
+  assign \$242 [2:0] = 3'h0;
+  assign \$242 [11:3] = chosen[23:15];
+  assign \$244 [3:0] = 4'h0;
+  assign \$244 [11:4] = chosen[23:16];
+  assign \$246 [2:0] = 3'h0;
+  assign \$246 [11:3] = chosen[23:15];
+  assign \$248 [2:0] = 3'h0;
+  assign \$248 [11:3] = chosen[23:15];
+  assign \$250 [2:0] = 3'h0;
+  assign \$250 [11:3] = chosen[23:15];
+  assign { \$252 [4], \$252 [2:0] } = 4'h0;
+  assign { \$252 [11:5], \$252 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$254 [4], \$254 [2:0] } = 4'h0;
+  assign { \$254 [11:5], \$254 [3] } = { chosen[23:17], chosen[15] };
+  assign \$256 [4:0] = 5'h00;
+  assign \$256 [11:5] = chosen[23:17];
+  assign \$258 [2:0] = 3'h0;
+  assign \$258 [11:3] = chosen[23:15];
+  assign \$275 [2:0] = 3'h0;
+  assign \$275 [11:3] = chosen[23:15];
+  assign \$277 [2:0] = 3'h0;
+  assign \$277 [11:3] = chosen[23:15];
+  assign \$279 [2:0] = 3'h0;
+  assign \$279 [11:3] = chosen[23:15];
+  assign \$281 [2:0] = 3'h0;
+  assign \$281 [11:3] = chosen[23:15];
+  assign \$283 [2:0] = 3'h0;
+  assign \$283 [11:3] = chosen[23:15];
+  assign \$285 [2:0] = 3'h0;
+  assign \$285 [11:3] = chosen[23:15];
+  assign \$287 [2:0] = 3'h0;
+  assign \$287 [11:3] = chosen[23:15];
+  assign \$289 [2:0] = 3'h0;
+  assign \$289 [11:3] = chosen[23:15];
+  assign \$291 [2:0] = 3'h0;
+  assign \$291 [11:3] = chosen[23:15];
+  assign \$293 [2:0] = 3'h0;
+  assign \$293 [11:3] = chosen[23:15];
+  assign \$295 [2:0] = 3'h0;
+  assign \$295 [11:3] = chosen[23:15];
+  assign \$297 [3:0] = 4'h0;
+  assign \$297 [11:4] = chosen[23:16];
+  assign \$299 [2:0] = 3'h0;
+  assign \$299 [11:3] = chosen[23:15];
+  assign \$301 [2:0] = 3'h0;
+  assign \$301 [11:3] = chosen[23:15];
+  assign \$303 [2:0] = 3'h0;
+  assign \$303 [11:3] = chosen[23:15];
+  assign \$305 [2:0] = 3'h0;
+  assign \$305 [11:3] = chosen[23:15];
+  assign { \$307 [4], \$307 [2:0] } = 4'h0;
+  assign { \$307 [11:5], \$307 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$309 [4], \$309 [2:0] } = 4'h0;
+  assign { \$309 [11:5], \$309 [3] } = { chosen[23:17], chosen[15] };
+  assign \$311 [4:0] = 5'h00;
+  assign \$311 [11:5] = chosen[23:17];
+  assign \$313 [4:0] = 5'h00;
+  assign \$313 [11:5] = chosen[23:17];
+  assign \$315 [4:0] = 5'h00;
+  assign \$315 [11:5] = chosen[23:17];
+  assign \$317 [2:0] = 3'h0;
+  assign \$317 [11:3] = chosen[23:15];
+  assign \$321 [2:0] = 3'h0;
+  assign \$321 [11:3] = chosen[23:15];
+  assign \$323 [2:0] = 3'h0;
+  assign \$323 [11:3] = chosen[23:15];
+  assign \$325 [2:0] = 3'h0;
+  assign \$325 [11:3] = chosen[23:15];
+  assign \$327 [2:0] = 3'h0;
+  assign \$327 [11:3] = chosen[23:15];
+  assign \$329 [2:0] = 3'h0;
+  assign \$329 [11:3] = chosen[23:15];
+  assign \$331 [2:0] = 3'h0;
+  assign \$331 [11:3] = chosen[23:15];
+  assign \$333 [2:0] = 3'h0;
+  assign \$333 [11:3] = chosen[23:15];
+  assign \$335 [2:0] = 3'h0;
+  assign \$335 [11:3] = chosen[23:15];
+  assign \$337 [2:0] = 3'h0;
+  assign \$337 [11:3] = chosen[23:15];
+  assign \$339 [3:0] = 4'h0;
+  assign \$339 [11:4] = chosen[23:16];
+  assign \$341 [2:0] = 3'h0;
+  assign \$341 [11:3] = chosen[23:15];
+  assign \$343 [2:0] = 3'h0;
+  assign \$343 [11:3] = chosen[23:15];
+  assign \$345 [2:0] = 3'h0;
+  assign \$345 [11:3] = chosen[23:15];
+  assign { \$347 [4], \$347 [2:0] } = 4'h0;
+  assign { \$347 [11:5], \$347 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$349 [4], \$349 [2:0] } = 4'h0;
+  assign { \$349 [11:5], \$349 [3] } = { chosen[23:17], chosen[15] };
+  assign \$351 [4:0] = 5'h00;
+  assign \$351 [11:5] = chosen[23:17];
+  assign \$353 [2:0] = 3'h0;
+  assign \$353 [11:3] = chosen[23:15];
+  assign \$363 [2:0] = 3'h0;
+  assign \$363 [11:3] = chosen[23:15];
+  assign \$365 [2:0] = 3'h0;
+  assign \$365 [11:3] = chosen[23:15];
+  assign \$374 [2:0] = 3'h0;
+  assign \$374 [11:3] = chosen[23:15];
+  assign \$376 [2:0] = 3'h0;
+  assign \$376 [11:3] = chosen[23:15];
+  assign \$378 [2:0] = 3'h0;
+  assign \$378 [11:3] = chosen[23:15];
+  assign \$380 [2:0] = 3'h0;
+  assign \$380 [11:3] = chosen[23:15];
+  assign \$382 [2:0] = 3'h0;
+  assign \$382 [11:3] = chosen[23:15];
+  assign \$384 [2:0] = 3'h0;
+  assign \$384 [11:3] = chosen[23:15];
+  assign \$386 [2:0] = 3'h0;
+  assign \$386 [11:3] = chosen[23:15];
+  assign \$388 [2:0] = 3'h0;
+  assign \$388 [11:3] = chosen[23:15];
+  assign \$390 [2:0] = 3'h0;
+  assign \$390 [11:3] = chosen[23:15];
+  assign \$392 [2:0] = 3'h0;
+  assign \$392 [11:3] = chosen[23:15];
+  assign \$394 [2:0] = 3'h0;
+  assign \$394 [11:3] = chosen[23:15];
+  assign \$396 [3:0] = 4'h0;
+  assign \$396 [11:4] = chosen[23:16];
+  assign \$398 [2:0] = 3'h0;
+  assign \$398 [11:3] = chosen[23:15];
+  assign \$400 [2:0] = 3'h0;
+  assign \$400 [11:3] = chosen[23:15];
+  assign \$402 [2:0] = 3'h0;
+  assign \$402 [11:3] = chosen[23:15];
+  assign \$404 [2:0] = 3'h0;
+  assign \$404 [11:3] = chosen[23:15];
+  assign { \$406 [4], \$406 [2:0] } = 4'h0;
+  assign { \$406 [11:5], \$406 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$408 [4], \$408 [2:0] } = 4'h0;
+  assign { \$408 [11:5], \$408 [3] } = { chosen[23:17], chosen[15] };
+  assign \$410 [4:0] = 5'h00;
+  assign \$410 [11:5] = chosen[23:17];
+  assign \$412 [4:0] = 5'h00;
+  assign \$412 [11:5] = chosen[23:17];
+  assign \$414 [4:0] = 5'h00;
+  assign \$414 [11:5] = chosen[23:17];
+  assign \$416 [2:0] = 3'h0;
+  assign \$416 [11:3] = chosen[23:15];
+  assign \$420 [2:0] = 3'h0;
+  assign \$420 [11:3] = chosen[23:15];
+  assign \$422 [2:0] = 3'h0;
+  assign \$422 [11:3] = chosen[23:15];
+  assign \$424 [2:0] = 3'h0;
+  assign \$424 [11:3] = chosen[23:15];
+  assign \$426 [2:0] = 3'h0;
+  assign \$426 [11:3] = chosen[23:15];
+  assign \$428 [2:0] = 3'h0;
+  assign \$428 [11:3] = chosen[23:15];
+  assign \$430 [2:0] = 3'h0;
+  assign \$430 [11:3] = chosen[23:15];
+  assign \$432 [2:0] = 3'h0;
+  assign \$432 [11:3] = chosen[23:15];
+  assign \$434 [2:0] = 3'h0;
+  assign \$434 [11:3] = chosen[23:15];
+  assign \$436 [2:0] = 3'h0;
+  assign \$436 [11:3] = chosen[23:15];
+  assign \$438 [3:0] = 4'h0;
+  assign \$438 [11:4] = chosen[23:16];
+  assign \$440 [2:0] = 3'h0;
+  assign \$440 [11:3] = chosen[23:15];
+  assign \$442 [2:0] = 3'h0;
+  assign \$442 [11:3] = chosen[23:15];
+  assign \$444 [2:0] = 3'h0;
+  assign \$444 [11:3] = chosen[23:15];
+  assign { \$446 [4], \$446 [2:0] } = 4'h0;
+  assign { \$446 [11:5], \$446 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$448 [4], \$448 [2:0] } = 4'h0;
+  assign { \$448 [11:5], \$448 [3] } = { chosen[23:17], chosen[15] };
+  assign \$450 [4:0] = 5'h00;
+  assign \$450 [11:5] = chosen[23:17];
+  assign \$452 [2:0] = 3'h0;
+  assign \$452 [11:3] = chosen[23:15];
+  assign \$470  = { 5'h00, \$469  };
+  assign \$472 [15:0] = { 7'h00, \$471  };
+  assign \$472 [16] = 1'h1;
+  assign \$538 [2:0] = 3'h0;
+  assign \$538 [11:3] = chosen[23:15];
+  assign \$540 [2:0] = 3'h0;
+  assign \$540 [11:3] = chosen[23:15];
+  assign \$542 [2:0] = 3'h0;
+  assign \$542 [11:3] = chosen[23:15];
+  assign \$544 [2:0] = 3'h0;
+  assign \$544 [11:3] = chosen[23:15];
+  assign \$546 [2:0] = 3'h0;
+  assign \$546 [11:3] = chosen[23:15];
+  assign \$548 [2:0] = 3'h0;
+  assign \$548 [11:3] = chosen[23:15];
+  assign \$550 [2:0] = 3'h0;
+  assign \$550 [11:3] = chosen[23:15];
+  assign \$552 [2:0] = 3'h0;
+  assign \$552 [11:3] = chosen[23:15];
+  assign \$554 [2:0] = 3'h0;
+  assign \$554 [11:3] = chosen[23:15];
+  assign \$556 [2:0] = 3'h0;
+  assign \$556 [11:3] = chosen[23:15];
+  assign \$558 [2:0] = 3'h0;
+  assign \$558 [11:3] = chosen[23:15];
+  assign \$560 [2:0] = 3'h0;
+  assign \$560 [11:3] = chosen[23:15];
+  assign \$562 [2:0] = 3'h0;
+  assign \$562 [11:3] = chosen[23:15];
+  assign \$564 [2:0] = 3'h0;
+  assign \$564 [11:3] = chosen[23:15];
+  assign \$566 [2:0] = 3'h0;
+  assign \$566 [11:3] = chosen[23:15];
+  assign \$568 [2:0] = 3'h0;
+  assign \$568 [11:3] = chosen[23:15];
+  assign \$570 [2:0] = 3'h0;
+  assign \$570 [11:3] = chosen[23:15];
+  assign \$572 [2:0] = 3'h0;
+  assign \$572 [11:3] = chosen[23:15];
+  assign \$574 [2:0] = 3'h0;
+  assign \$574 [11:3] = chosen[23:15];
+  assign \$576 [2:0] = 3'h0;
+  assign \$576 [11:3] = chosen[23:15];
+  assign \$578 [2:0] = 3'h0;
+  assign \$578 [11:3] = chosen[23:15];
+  assign \$580 [2:0] = 3'h0;
+  assign \$580 [11:3] = chosen[23:15];
+  assign \$582 [2:0] = 3'h0;
+  assign \$582 [11:3] = chosen[23:15];
+  assign \$584 [2:0] = 3'h0;
+  assign \$584 [11:3] = chosen[23:15];
+  assign \$586 [2:0] = 3'h0;
+  assign \$586 [11:3] = chosen[23:15];
+  assign \$588 [2:0] = 3'h0;
+  assign \$588 [11:3] = chosen[23:15];
+  assign \$590 [2:0] = 3'h0;
+  assign \$590 [11:3] = chosen[23:15];
+  assign \$592 [2:0] = 3'h0;
+  assign \$592 [11:3] = chosen[23:15];
+  assign \$594 [2:0] = 3'h0;
+  assign \$594 [11:3] = chosen[23:15];
+  assign \$596 [2:0] = 3'h0;
+  assign \$596 [11:3] = chosen[23:15];
+  assign \$598 [2:0] = 3'h0;
+  assign \$598 [11:3] = chosen[23:15];
+  assign \$600 [2:0] = 3'h0;
+  assign \$600 [11:3] = chosen[23:15];
+  assign { \$602 [31], \$602 [29:28], \$602 [24:23], \$602 [21], \$602 [19], \$602 [17:15], \$602 [13], \$602 [11:10], \$602 [7], \$602 [5], \$602 [3:0] } = 19'h00000;
+  assign { \$602 [30], \$602 [27:25], \$602 [22], \$602 [20], \$602 [18], \$602 [14], \$602 [12], \$602 [9:8], \$602 [6], \$602 [4] } = { \$599 , \$593 , \$591 , \$589 , \$583 , \$579 , \$575 , \$567 , \$563 , \$557 , \$555 , \$551 , \$547  };
+  assign \$603  = 17'h10000;
+  assign \$604 [2:0] = 3'h0;
+  assign \$604 [11:3] = chosen[23:15];
+  assign \$606 [2:0] = 3'h0;
+  assign \$606 [11:3] = chosen[23:15];
+  assign \$608 [2:0] = 3'h0;
+  assign \$608 [11:3] = chosen[23:15];
+  assign \$610 [2:0] = 3'h0;
+  assign \$610 [11:3] = chosen[23:15];
+  assign \$612 [2:0] = 3'h0;
+  assign \$612 [11:3] = chosen[23:15];
+  assign \$614 [2:0] = 3'h0;
+  assign \$614 [11:3] = chosen[23:15];
+  assign \$616 [2:0] = 3'h0;
+  assign \$616 [11:3] = chosen[23:15];
+  assign \$618 [2:0] = 3'h0;
+  assign \$618 [11:3] = chosen[23:15];
+  assign \$620 [2:0] = 3'h0;
+  assign \$620 [11:3] = chosen[23:15];
+  assign \$622 [2:0] = 3'h0;
+  assign \$622 [11:3] = chosen[23:15];
+  assign \$624 [2:0] = 3'h0;
+  assign \$624 [11:3] = chosen[23:15];
+  assign \$626 [2:0] = 3'h0;
+  assign \$626 [11:3] = chosen[23:15];
+  assign \$628 [2:0] = 3'h0;
+  assign \$628 [11:3] = chosen[23:15];
+  assign \$630 [2:0] = 3'h0;
+  assign \$630 [11:3] = chosen[23:15];
+  assign \$632 [2:0] = 3'h0;
+  assign \$632 [11:3] = chosen[23:15];
+  assign \$634 [2:0] = 3'h0;
+  assign \$634 [11:3] = chosen[23:15];
+  assign \$636 [2:0] = 3'h0;
+  assign \$636 [11:3] = chosen[23:15];
+  assign \$638 [2:0] = 3'h0;
+  assign \$638 [11:3] = chosen[23:15];
+  assign \$640 [2:0] = 3'h0;
+  assign \$640 [11:3] = chosen[23:15];
+  assign \$642 [2:0] = 3'h0;
+  assign \$642 [11:3] = chosen[23:15];
+  assign \$644 [2:0] = 3'h0;
+  assign \$644 [11:3] = chosen[23:15];
+  assign \$646 [2:0] = 3'h0;
+  assign \$646 [11:3] = chosen[23:15];
+  assign \$648 [2:0] = 3'h0;
+  assign \$648 [11:3] = chosen[23:15];
+  assign \$650 [2:0] = 3'h0;
+  assign \$650 [11:3] = chosen[23:15];
+  assign \$652 [2:0] = 3'h0;
+  assign \$652 [11:3] = chosen[23:15];
+  assign \$654 [2:0] = 3'h0;
+  assign \$654 [11:3] = chosen[23:15];
+  assign \$656 [2:0] = 3'h0;
+  assign \$656 [11:3] = chosen[23:15];
+  assign \$658 [2:0] = 3'h0;
+  assign \$658 [11:3] = chosen[23:15];
+  assign \$660 [2:0] = 3'h0;
+  assign \$660 [11:3] = chosen[23:15];
+  assign \$662 [2:0] = 3'h0;
+  assign \$662 [11:3] = chosen[23:15];
+  assign \$664 [2:0] = 3'h0;
+  assign \$664 [11:3] = chosen[23:15];
+  assign \$666 [2:0] = 3'h0;
+  assign \$666 [11:3] = chosen[23:15];
+  assign { \$668 [31:17], \$668 [15:0] } = 31'h00000000;
+  assign \$668 [16] = \$637 ;
+  assign \$670  = 2'h0;
+  assign \$671  = 3'h0;
+  assign \$672 [2:0] = 3'h0;
+  assign \$672 [11:3] = chosen[23:15];
+  assign \$674 [2:0] = 3'h0;
+  assign \$674 [11:3] = chosen[23:15];
+  assign \$676 [2:0] = 3'h0;
+  assign \$676 [11:3] = chosen[23:15];
+  assign \$678 [2:0] = 3'h0;
+  assign \$678 [11:3] = chosen[23:15];
+  assign \$680 [2:0] = 3'h0;
+  assign \$680 [11:3] = chosen[23:15];
+  assign \$682 [2:0] = 3'h0;
+  assign \$682 [11:3] = chosen[23:15];
+  assign \$684 [2:0] = 3'h0;
+  assign \$684 [11:3] = chosen[23:15];
+  assign \$686 [2:0] = 3'h0;
+  assign \$686 [11:3] = chosen[23:15];
+  assign \$688 [2:0] = 3'h0;
+  assign \$688 [11:3] = chosen[23:15];
+  assign \$690 [2:0] = 3'h0;
+  assign \$690 [11:3] = chosen[23:15];
+  assign \$692 [2:0] = 3'h0;
+  assign \$692 [11:3] = chosen[23:15];
+  assign \$694 [2:0] = 3'h0;
+  assign \$694 [11:3] = chosen[23:15];
+  assign \$696 [2:0] = 3'h0;
+  assign \$696 [11:3] = chosen[23:15];
+  assign \$698 [2:0] = 3'h0;
+  assign \$698 [11:3] = chosen[23:15];
+  assign \$700 [2:0] = 3'h0;
+  assign \$700 [11:3] = chosen[23:15];
+  assign \$702 [2:0] = 3'h0;
+  assign \$702 [11:3] = chosen[23:15];
+  assign \$704 [2:0] = 3'h0;
+  assign \$704 [11:3] = chosen[23:15];
+  assign \$706 [2:0] = 3'h0;
+  assign \$706 [11:3] = chosen[23:15];
+  assign \$708 [2:0] = 3'h0;
+  assign \$708 [11:3] = chosen[23:15];
+  assign \$710 [2:0] = 3'h0;
+  assign \$710 [11:3] = chosen[23:15];
+  assign \$712 [2:0] = 3'h0;
+  assign \$712 [11:3] = chosen[23:15];
+  assign \$714 [2:0] = 3'h0;
+  assign \$714 [11:3] = chosen[23:15];
+  assign \$716 [2:0] = 3'h0;
+  assign \$716 [11:3] = chosen[23:15];
+  assign \$718 [2:0] = 3'h0;
+  assign \$718 [11:3] = chosen[23:15];
+  assign \$720 [2:0] = 3'h0;
+  assign \$720 [11:3] = chosen[23:15];
+  assign \$722 [2:0] = 3'h0;
+  assign \$722 [11:3] = chosen[23:15];
+  assign \$724 [2:0] = 3'h0;
+  assign \$724 [11:3] = chosen[23:15];
+  assign \$726 [2:0] = 3'h0;
+  assign \$726 [11:3] = chosen[23:15];
+  assign \$728 [2:0] = 3'h0;
+  assign \$728 [11:3] = chosen[23:15];
+  assign \$730 [2:0] = 3'h0;
+  assign \$730 [11:3] = chosen[23:15];
+  assign \$732 [2:0] = 3'h0;
+  assign \$732 [11:3] = chosen[23:15];
+  assign \$734 [2:0] = 3'h0;
+  assign \$734 [11:3] = chosen[23:15];
+  assign \$736  = 32'd0;
+  assign \$737  = \$669 ;
+  assign \$738  = 9'h102;
+  assign \$739  = 19'h40102;
+  assign \$740  = 26'h2040102;
+  assign \$741 [2:0] = 3'h0;
+  assign \$741 [11:3] = chosen[23:15];
+  assign \$743 [2:0] = 3'h0;
+  assign \$743 [11:3] = chosen[23:15];
+  assign \$745 [2:0] = 3'h0;
+  assign \$745 [11:3] = chosen[23:15];
+  assign \$747 [2:0] = 3'h0;
+  assign \$747 [11:3] = chosen[23:15];
+  assign \$749 [2:0] = 3'h0;
+  assign \$749 [11:3] = chosen[23:15];
+  assign \$751 [2:0] = 3'h0;
+  assign \$751 [11:3] = chosen[23:15];
+  assign \$753 [2:0] = 3'h0;
+  assign \$753 [11:3] = chosen[23:15];
+  assign \$755 [2:0] = 3'h0;
+  assign \$755 [11:3] = chosen[23:15];
+  assign \$757 [2:0] = 3'h0;
+  assign \$757 [11:3] = chosen[23:15];
+  assign \$759 [2:0] = 3'h0;
+  assign \$759 [11:3] = chosen[23:15];
+  assign \$761 [2:0] = 3'h0;
+  assign \$761 [11:3] = chosen[23:15];
+  assign \$763 [2:0] = 3'h0;
+  assign \$763 [11:3] = chosen[23:15];
+  assign \$765 [2:0] = 3'h0;
+  assign \$765 [11:3] = chosen[23:15];
+  assign \$767 [2:0] = 3'h0;
+  assign \$767 [11:3] = chosen[23:15];
+  assign \$769 [2:0] = 3'h0;
+  assign \$769 [11:3] = chosen[23:15];
+  assign \$771 [2:0] = 3'h0;
+  assign \$771 [11:3] = chosen[23:15];
+  assign \$773 [2:0] = 3'h0;
+  assign \$773 [11:3] = chosen[23:15];
+  assign \$775 [2:0] = 3'h0;
+  assign \$775 [11:3] = chosen[23:15];
+  assign \$777 [2:0] = 3'h0;
+  assign \$777 [11:3] = chosen[23:15];
+  assign \$779 [2:0] = 3'h0;
+  assign \$779 [11:3] = chosen[23:15];
+  assign \$781 [2:0] = 3'h0;
+  assign \$781 [11:3] = chosen[23:15];
+  assign \$783 [2:0] = 3'h0;
+  assign \$783 [11:3] = chosen[23:15];
+  assign \$785 [2:0] = 3'h0;
+  assign \$785 [11:3] = chosen[23:15];
+  assign \$787 [2:0] = 3'h0;
+  assign \$787 [11:3] = chosen[23:15];
+  assign \$789 [2:0] = 3'h0;
+  assign \$789 [11:3] = chosen[23:15];
+  assign \$791 [2:0] = 3'h0;
+  assign \$791 [11:3] = chosen[23:15];
+  assign \$793 [2:0] = 3'h0;
+  assign \$793 [11:3] = chosen[23:15];
+  assign \$795 [2:0] = 3'h0;
+  assign \$795 [11:3] = chosen[23:15];
+  assign \$797 [2:0] = 3'h0;
+  assign \$797 [11:3] = chosen[23:15];
+  assign \$799 [2:0] = 3'h0;
+  assign \$799 [11:3] = chosen[23:15];
+  assign \$801 [2:0] = 3'h0;
+  assign \$801 [11:3] = chosen[23:15];
+  assign \$803 [2:0] = 3'h0;
+  assign \$803 [11:3] = chosen[23:15];
+  assign { \$805 [31:26], \$805 [24:19], \$805 [17:9], \$805 [7:2], \$805 [0] } = 28'h0000000;
+  assign { \$805 [25], \$805 [18], \$805 [8], \$805 [1] } = { \$792 , \$778 , \$758 , \$744  };
+  assign \$807  = 18'h20010;
+  assign \$808 [2:0] = 3'h0;
+  assign \$808 [11:3] = chosen[23:15];
+  assign \$810 [2:0] = 3'h0;
+  assign \$810 [11:3] = chosen[23:15];
+  assign \$812 [2:0] = 3'h0;
+  assign \$812 [11:3] = chosen[23:15];
+  assign \$814 [2:0] = 3'h0;
+  assign \$814 [11:3] = chosen[23:15];
+  assign \$816 [2:0] = 3'h0;
+  assign \$816 [11:3] = chosen[23:15];
+  assign \$818 [2:0] = 3'h0;
+  assign \$818 [11:3] = chosen[23:15];
+  assign \$820 [2:0] = 3'h0;
+  assign \$820 [11:3] = chosen[23:15];
+  assign \$822 [2:0] = 3'h0;
+  assign \$822 [11:3] = chosen[23:15];
+  assign \$824 [2:0] = 3'h0;
+  assign \$824 [11:3] = chosen[23:15];
+  assign \$826 [2:0] = 3'h0;
+  assign \$826 [11:3] = chosen[23:15];
+  assign \$828 [2:0] = 3'h0;
+  assign \$828 [11:3] = chosen[23:15];
+  assign \$830 [2:0] = 3'h0;
+  assign \$830 [11:3] = chosen[23:15];
+  assign \$832 [2:0] = 3'h0;
+  assign \$832 [11:3] = chosen[23:15];
+  assign \$834 [2:0] = 3'h0;
+  assign \$834 [11:3] = chosen[23:15];
+  assign \$836 [2:0] = 3'h0;
+  assign \$836 [11:3] = chosen[23:15];
+  assign \$838 [2:0] = 3'h0;
+  assign \$838 [11:3] = chosen[23:15];
+  assign \$840 [2:0] = 3'h0;
+  assign \$840 [11:3] = chosen[23:15];
+  assign \$842 [2:0] = 3'h0;
+  assign \$842 [11:3] = chosen[23:15];
+  assign \$844 [2:0] = 3'h0;
+  assign \$844 [11:3] = chosen[23:15];
+  assign \$846 [2:0] = 3'h0;
+  assign \$846 [11:3] = chosen[23:15];
+  assign \$848 [2:0] = 3'h0;
+  assign \$848 [11:3] = chosen[23:15];
+  assign \$850 [2:0] = 3'h0;
+  assign \$850 [11:3] = chosen[23:15];
+  assign \$852 [2:0] = 3'h0;
+  assign \$852 [11:3] = chosen[23:15];
+  assign \$854 [2:0] = 3'h0;
+  assign \$854 [11:3] = chosen[23:15];
+  assign \$856 [2:0] = 3'h0;
+  assign \$856 [11:3] = chosen[23:15];
+  assign \$858 [2:0] = 3'h0;
+  assign \$858 [11:3] = chosen[23:15];
+  assign \$860 [2:0] = 3'h0;
+  assign \$860 [11:3] = chosen[23:15];
+  assign \$862 [2:0] = 3'h0;
+  assign \$862 [11:3] = chosen[23:15];
+  assign \$864 [2:0] = 3'h0;
+  assign \$864 [11:3] = chosen[23:15];
+  assign \$866 [2:0] = 3'h0;
+  assign \$866 [11:3] = chosen[23:15];
+  assign \$868 [2:0] = 3'h0;
+  assign \$868 [11:3] = chosen[23:15];
+  assign \$870 [2:0] = 3'h0;
+  assign \$870 [11:3] = chosen[23:15];
+  assign { \$872 [31:18], \$872 [16:5], \$872 [3:0] } = 30'h00000000;
+  assign { \$872 [17], \$872 [4] } = { \$843 , \$817  };
+  assign \$972 [2:0] = 3'h0;
+  assign \$972 [11:3] = chosen[23:15];
+  assign \$981 [2:0] = 3'h0;
+  assign \$981 [11:3] = chosen[23:15];
+  assign \$990 [2:0] = 3'h0;
+  assign \$990 [11:3] = chosen[23:15];
+  assign \$999 [2:0] = 3'h0;
+  assign \$999 [11:3] = chosen[23:15];
+  assign \$1008 [3:0] = 4'h0;
+  assign \$1008 [11:4] = chosen[23:16];
+  assign \$1017 [2:0] = 3'h0;
+  assign \$1017 [11:3] = chosen[23:15];
+  assign \$1026 [2:0] = 3'h0;
+  assign \$1026 [11:3] = chosen[23:15];
+  assign { \$1035 [4], \$1035 [2:0] } = 4'h0;
+  assign { \$1035 [11:5], \$1035 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$1044 [4], \$1044 [2:0] } = 4'h0;
+  assign { \$1044 [11:5], \$1044 [3] } = { chosen[23:17], chosen[15] };
+  assign shut = 1'h0;
+  assign \$13  = 1'h1;
+  assign \$14  = looks;
+  assign \$17  = 1'h1;
+  assign \$18  = looks;
+  assign \$20  = 1'h0;
+  assign \$21  = _payload;
+endmodule
+
+module \postern_small.read_engine.arbiter (rst, \port$2239$0 , \port$2544$0 , grant, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
+  wire \$1 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  reg \$18 ;
+  wire \$2 ;
+  wire \$3 ;
+  wire \$4 ;
+  wire \$5 ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire accept;
+  input clk;
+  wire clk;
+  output [1:0] grant;
+  reg [1:0] grant;
+  reg last = 1'h0;
+  input \port$2239$0 ;
+  wire \port$2239$0 ;
+  input \port$2544$0 ;
+  wire \port$2544$0 ;
+  wire [1:0] request;
+  input rst;
+  wire rst;
+  assign \$2  = ~ \$1 ;
+  assign \$3  = \port$2239$0  & \$2 ;
+  assign \$5  = ~ \$4 ;
+  assign \$6  = \port$2239$0  & \$5 ;
+  assign \$8  = ~ \$7 ;
+  assign \$9  = \port$2544$0  & \$8 ;
+  assign \$11  = ~ \$10 ;
+  assign \$12  = \port$2544$0  & \$11 ;
+  assign \$13  = | { \port$2544$0 , \port$2239$0  };
+  assign \$16  = grant[1] ? 1'h1 : 1'h0;
+  always @(posedge clk)
+    last <= \$18 ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    (* full_case = 32'd1 *)
+    casez (last)
+      1'h0:
+        begin
+          grant[0] = \$3 ;
+          grant[1] = \port$2544$0 ;
+        end
+      1'h1:
+        begin
+          grant[0] = \port$2239$0 ;
+          grant[1] = \$12 ;
+        end
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$18  = last;
+    if (\$14 ) begin
+      \$18  = \$17 ;
+    end
+    if (rst) begin
+      \$18  = 1'h0;
+    end
+  end
+  assign request = { \port$2544$0 , \port$2239$0  };
+  assign accept = 1'h1;
+  assign \$1  = \port$2544$0 ;
+  assign \$4  = \port$2544$0 ;
+  assign \$7  = \port$2239$0 ;
+  assign \$10  = \port$2239$0 ;
+  assign \$14  = \$13 ;
+  assign \$15  = 1'h0;
+  assign \$17  = \$16 ;
+endmodule
+
+module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, _here, word__request, word__enable, \port$522$0 , \port$524$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, \idle$101 , look_result, free_slots__0, free_slots__1
+, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2803$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
+, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
+  wire [74:0] \$1 ;
+  wire \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
+  wire \$108 ;
+  wire \$109 ;
+  wire [7:0] \$11 ;
+  wire [3:0] \$110 ;
+  wire [3:0] \$111 ;
+  wire [3:0] \$112 ;
+  wire [3:0] \$113 ;
+  wire \$114 ;
+  wire [11:0] \$115 ;
+  wire \$116 ;
+  wire [11:0] \$117 ;
+  wire \$118 ;
+  wire [11:0] \$119 ;
+  wire \$12 ;
+  wire \$120 ;
+  wire [11:0] \$121 ;
+  wire \$122 ;
+  wire [11:0] \$123 ;
+  wire \$124 ;
+  wire [11:0] \$125 ;
+  wire \$126 ;
+  wire [11:0] \$127 ;
+  wire \$128 ;
+  wire [11:0] \$129 ;
+  wire [11:0] \$13 ;
+  wire \$130 ;
+  wire [11:0] \$131 ;
+  wire \$132 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
+  wire \$136 ;
+  wire [11:0] \$137 ;
+  wire \$138 ;
+  wire [11:0] \$139 ;
+  wire \$14 ;
+  wire \$140 ;
+  wire [11:0] \$141 ;
+  wire \$142 ;
+  wire [11:0] \$143 ;
+  wire \$144 ;
+  wire [11:0] \$145 ;
+  wire \$146 ;
+  wire [11:0] \$147 ;
+  wire \$148 ;
+  wire [11:0] \$149 ;
+  wire \$15 ;
+  wire \$150 ;
+  wire [11:0] \$151 ;
+  wire \$152 ;
+  wire [11:0] \$153 ;
+  wire \$154 ;
+  wire [11:0] \$155 ;
+  wire \$156 ;
+  wire [11:0] \$157 ;
+  wire \$158 ;
+  wire \$159 ;
+  wire \$16 ;
+  wire \$160 ;
+  wire [11:0] \$161 ;
+  wire \$162 ;
+  wire [11:0] \$163 ;
+  wire \$164 ;
+  wire [11:0] \$165 ;
+  wire \$166 ;
+  wire [11:0] \$167 ;
+  wire \$168 ;
+  wire [11:0] \$169 ;
+  wire \$17 ;
+  wire \$170 ;
+  wire [11:0] \$171 ;
+  wire \$172 ;
+  wire [11:0] \$173 ;
+  wire \$174 ;
+  wire [11:0] \$175 ;
+  wire \$176 ;
+  wire [11:0] \$177 ;
+  wire \$178 ;
+  wire \$179 ;
+  wire \$18 ;
+  wire \$180 ;
+  wire [3:0] \$181 ;
+  wire [3:0] \$182 ;
+  wire [3:0] \$183 ;
+  wire \$184 ;
+  wire \$185 ;
+  wire \$186 ;
+  wire \$187 ;
+  wire \$188 ;
+  wire \$189 ;
+  wire \$19 ;
+  wire \$190 ;
+  wire [11:0] \$191 ;
+  wire \$192 ;
+  wire [11:0] \$193 ;
+  wire \$194 ;
+  wire [11:0] \$195 ;
+  wire \$196 ;
+  wire [11:0] \$197 ;
+  wire \$198 ;
+  wire [11:0] \$199 ;
+  wire [74:0] \$2 ;
+  wire \$20 ;
+  wire \$200 ;
+  wire [11:0] \$201 ;
+  wire \$202 ;
+  wire [11:0] \$203 ;
+  wire \$204 ;
+  wire [11:0] \$205 ;
+  wire \$206 ;
+  wire [11:0] \$207 ;
+  wire \$208 ;
+  wire [11:0] \$209 ;
+  wire \$21 ;
+  wire \$210 ;
+  wire [11:0] \$211 ;
+  wire \$212 ;
+  wire [11:0] \$213 ;
+  wire \$214 ;
+  wire [11:0] \$215 ;
+  wire \$216 ;
+  wire [11:0] \$217 ;
+  wire \$218 ;
+  wire [11:0] \$219 ;
+  wire \$22 ;
+  wire \$220 ;
+  wire [11:0] \$221 ;
+  wire \$222 ;
+  wire [11:0] \$223 ;
+  wire \$224 ;
+  wire [11:0] \$225 ;
+  wire \$226 ;
+  wire [11:0] \$227 ;
+  wire \$228 ;
+  wire [11:0] \$229 ;
+  wire \$23 ;
+  wire \$230 ;
+  wire [11:0] \$231 ;
+  wire \$232 ;
+  wire [11:0] \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire [11:0] \$237 ;
+  wire \$238 ;
+  wire [11:0] \$239 ;
+  wire [3:0] \$24 ;
+  wire \$240 ;
+  wire [11:0] \$241 ;
+  wire \$242 ;
+  wire [11:0] \$243 ;
+  wire \$244 ;
+  wire [11:0] \$245 ;
+  wire \$246 ;
+  wire [11:0] \$247 ;
+  wire \$248 ;
+  wire [11:0] \$249 ;
+  wire \$25 ;
+  wire \$250 ;
+  wire [11:0] \$251 ;
+  wire \$252 ;
+  wire [11:0] \$253 ;
+  wire \$254 ;
+  wire \$255 ;
+  wire \$256 ;
+  wire [3:0] \$257 ;
+  wire [3:0] \$258 ;
+  wire [3:0] \$259 ;
+  wire \$26 ;
+  wire [3:0] \$260 ;
+  wire [3:0] \$261 ;
   wire \$262 ;
-  wire \$263 ;
-  wire [11:0] \$264 ;
+  wire [11:0] \$263 ;
+  wire \$264 ;
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
-  wire [11:0] \$268 ;
+  wire \$268 ;
   wire \$269 ;
-  wire [3:0] \$27 ;
+  wire \$27 ;
   wire \$270 ;
   wire \$271 ;
-  wire \$272 ;
+  wire [11:0] \$272 ;
   wire \$273 ;
   wire \$274 ;
   wire \$275 ;
@@ -8091,37 +10366,95 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \$279 ;
   wire \$28 ;
   wire \$280 ;
-  wire \$281 ;
+  wire [11:0] \$281 ;
   wire \$282 ;
   wire \$283 ;
   wire \$284 ;
   wire \$285 ;
-  reg [1:0] \$286 ;
-  reg [74:0] \$287 ;
-  reg [3:0] \$288 ;
-  reg [3:0] \$289 ;
+  wire \$286 ;
+  wire \$287 ;
+  wire \$288 ;
+  wire \$289 ;
   wire \$29 ;
-  reg \$290 ;
-  reg \$291 ;
-  reg \$292 ;
-  reg \$293 ;
-  reg \$294 ;
-  reg \$295 ;
-  reg \$296 ;
-  reg \$297 ;
-  reg \$298 ;
-  reg \$299 ;
+  wire [11:0] \$290 ;
+  wire \$291 ;
+  wire \$292 ;
+  wire \$293 ;
+  wire \$294 ;
+  wire \$295 ;
+  wire \$296 ;
+  wire \$297 ;
+  wire \$298 ;
+  wire [11:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
-  reg \$300 ;
-  reg \$301 ;
-  reg \$302 ;
+  wire \$300 ;
+  wire \$301 ;
+  wire \$302 ;
+  wire \$303 ;
+  wire \$304 ;
+  wire \$305 ;
+  wire \$306 ;
+  wire \$307 ;
+  wire [11:0] \$308 ;
+  wire \$309 ;
   wire \$31 ;
+  wire \$310 ;
+  wire \$311 ;
+  wire \$312 ;
+  wire \$313 ;
+  wire \$314 ;
+  wire \$315 ;
+  wire \$316 ;
+  wire [11:0] \$317 ;
+  wire \$318 ;
+  wire \$319 ;
   wire \$32 ;
+  wire \$320 ;
+  wire \$321 ;
+  wire \$322 ;
+  wire \$323 ;
+  wire \$324 ;
+  wire \$325 ;
+  wire \$326 ;
+  wire \$327 ;
+  wire \$328 ;
+  wire \$329 ;
   wire \$33 ;
+  wire \$330 ;
+  wire \$331 ;
+  wire \$332 ;
+  wire \$333 ;
+  wire \$334 ;
+  wire \$335 ;
+  wire \$336 ;
+  wire \$337 ;
+  wire \$338 ;
+  reg \$339 ;
   wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
+  reg \$340 ;
+  reg \$341 ;
+  reg [74:0] \$342 ;
+  reg [1:0] \$343 ;
+  reg \$344 ;
+  reg \$345 ;
+  reg \$346 ;
+  reg \$347 ;
+  reg [3:0] \$348 ;
+  reg [3:0] \$349 ;
+  wire [3:0] \$35 ;
+  reg \$350 ;
+  reg \$351 ;
+  reg \$352 ;
+  reg \$353 ;
+  reg \$354 ;
+  reg \$355 ;
+  reg \$356 ;
+  reg \$357 ;
+  reg \$358 ;
+  reg \$359 ;
+  wire [3:0] \$36 ;
+  reg \$360 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
@@ -8136,7 +10469,7 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire [74:0] \$5 ;
+  wire \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
@@ -8147,29 +10480,29 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \$57 ;
   wire \$58 ;
   wire \$59 ;
-  wire [74:0] \$6 ;
+  wire \$6 ;
   wire \$60 ;
   wire \$61 ;
   wire \$62 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
-  wire [5:0] \$66 ;
-  wire [2:0] \$67 ;
+  wire \$66 ;
+  wire \$67 ;
   wire \$68 ;
-  wire [8:0] \$69 ;
-  wire \$7 ;
-  wire [8:0] \$70 ;
-  wire \$71 ;
-  wire \$72 ;
+  wire \$69 ;
+  wire [11:0] \$7 ;
+  wire \$70 ;
+  wire [5:0] \$71 ;
+  wire [2:0] \$72 ;
   wire \$73 ;
-  wire \$74 ;
-  wire \$75 ;
+  wire [8:0] \$74 ;
+  wire [8:0] \$75 ;
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
   wire \$79 ;
-  wire [11:0] \$8 ;
+  wire \$8 ;
   wire \$80 ;
   wire \$81 ;
   wire \$82 ;
@@ -8189,17 +10522,20 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
-  wire [3:0] \$98 ;
-  wire [3:0] \$99 ;
-  reg [7:0] \$signal ;
-  reg [3:0] \$signal$18  = 4'h0;
-  reg [3:0] \$signal$19  = 4'h0;
+  wire \$98 ;
+  wire \$99 ;
+  reg _acts = 1'h0;
+  reg _blank = 1'h0;
+  wire _closed;
+  reg _decoded = 1'h0;
+  reg _decoding = 1'h0;
+  reg [3:0] _first = 4'h0;
   wire _good;
   output [1:0] _here;
-  reg [1:0] _here = 2'h0;
+  wire [1:0] _here;
   reg _lane = 1'h0;
+  reg [3:0] _late = 4'h0;
   reg [3:0] _late_fault;
-  wire [3:0] _refused;
   reg [74:0] _request = 75'h0000000000000000000;
   wire [11:0] \_request.address ;
   wire \_request.allowed ;
@@ -8216,16 +10552,19 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \_request.vm ;
   (* init = 1'h0 *)
   wire _source;
+  reg [1:0] _taken = 2'h0;
   (* init = 1'h0 *)
   wire _target;
   reg _target_exists = 1'h0;
-  wire _valid;
+  wire _walk;
   wire accept;
+  wire \accept$4 ;
+  wire \accept$68 ;
   wire acknowledged;
-  (* init = 2'h0 *)
   wire [1:0] acted;
   output [5:0] back;
   wire [5:0] back;
+  reg [7:0] choice;
   wire [74:0] chosen;
   wire [11:0] \chosen.address ;
   wire \chosen.allowed ;
@@ -8242,7 +10581,6 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \chosen.vm ;
   input clk;
   wire clk;
-  wire closed;
   wire [1:0] closed_vm;
   (* enum_base_type = "Result" *)
   (* enum_value_001 = "ACCEPTED" *)
@@ -8253,6 +10591,8 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   (* enum_value_110 = "BAD_BLOCK" *)
   reg [2:0] code;
   wire commit;
+  input crowded;
+  wire crowded;
   output [31:0] data;
   wire [31:0] data;
   wire [11:0] data_0;
@@ -8263,8 +10603,6 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire do__irq_state;
   output do__irq_test;
   wire do__irq_test;
-  output do__peer;
-  wire do__peer;
   output do__pending;
   wire do__pending;
   output do__ring;
@@ -8276,15 +10614,18 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire fault__valid;
   input fill;
   wire fill;
-  wire \fill$42 ;
+  wire \fill$53 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$44 ;
+  wire [3:0] \fill_row$55 ;
   input [5:0] free_slots__0;
   wire [5:0] free_slots__0;
   input [5:0] free_slots__1;
   wire [5:0] free_slots__1;
-  output [1:0] grant;
+  input [4:0] gone__0;
+  wire [4:0] gone__0;
+  input [4:0] gone__1;
+  wire [4:0] gone__1;
   wire [1:0] grant;
   reg hit_ack = 1'h0;
   reg hit_irq_enable = 1'h0;
@@ -8294,10 +10635,10 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   reg hit_pending = 1'h0;
   reg hit_ring = 1'h0;
   wire [1:0] idle;
-  output \idle$90 ;
-  wire \idle$90 ;
+  output \idle$101 ;
+  wire \idle$101 ;
   output index;
-  reg index;
+  reg index = 1'h0;
   input look_lane;
   wire look_lane;
   output [11:0] look_result;
@@ -8307,9 +10648,8 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \look_result.vm ;
   wire look_vm;
   wire may;
-  output [16:0] message;
-  wire [16:0] message;
-  wire [7:0] \message.generation ;
+  output [8:0] message;
+  wire [8:0] message;
   wire [1:0] \message.last ;
   wire \message.sender ;
   wire [5:0] \message.slot ;
@@ -8319,13 +10659,16 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire \new.vm ;
   input permitted;
   wire permitted;
-  output \port$433$0 ;
-  wire \port$433$0 ;
-  output \port$435$0 ;
-  wire \port$435$0 ;
+  output [7:0] \port$2803$67 ;
+  wire [7:0] \port$2803$67 ;
+  output \port$522$0 ;
+  wire \port$522$0 ;
+  output \port$524$0 ;
+  wire \port$524$0 ;
   wire [1:0] push;
   wire reaches;
   wire refuse;
+  reg [3:0] refused;
   output [1:0] refusing;
   wire [1:0] refusing;
   reg refusing_0 = 1'h0;
@@ -8346,6 +10689,7 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire [3:0] \requests__0__payload.strobes ;
   wire \requests__0__payload.torn ;
   wire \requests__0__payload.vm ;
+  output requests__0__ready;
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
@@ -8364,6 +10708,7 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire [3:0] \requests__1__payload.strobes ;
   wire \requests__1__payload.torn ;
   wire \requests__1__payload.vm ;
+  output requests__1__ready;
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
@@ -8373,277 +10718,349 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   wire row_1;
   input rst;
   wire rst;
-  wire sender;
+  reg sender;
+  input [4:0] sent__0;
+  wire [4:0] sent__0;
+  input [4:0] sent__1;
+  wire [4:0] sent__1;
   output [1:0] slot_back;
   wire [1:0] slot_back;
   output source;
   reg source = 1'h0;
-  wire [7:0] source_generation;
   wire [1:0] source_state;
   input [1:0] spent;
   wire [1:0] spent;
   output target;
   reg target = 1'h0;
-  wire [7:0] target_generation;
   wire [1:0] target_state;
-  input [4:0] used__0;
-  wire [4:0] used__0;
-  input [4:0] used__1;
-  wire [4:0] used__1;
   output vm;
   wire vm;
   wire walk;
+  wire [31:0] word__data;
+  output word__enable;
+  wire word__enable;
+  output word__request;
+  wire word__request;
+  wire [5:0] word__slot;
+  wire [1:0] word__word;
   wire write;
   wire [11:0] write_data;
   wire write_row;
-  assign \$1  = ~ fill;
-  assign \$2  = requests__0__valid & \$1 ;
-  assign \$3  = ~ fill;
-  assign \$4  = requests__1__valid & \$3 ;
-  assign \$5  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$6  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
-  assign chosen = \$5  | \$6 ;
-  assign \$7  = ~ chosen[24];
-  assign \$9  = \$8  == 8'ha0;
-  assign \$10  = \$7  & \$9 ;
-  assign \$11  = | chosen[64:41];
-  assign \$12  = \$11  ? 8'hff : chosen[40:33];
-  assign \$13  = ~ chosen[24];
-  assign \$15  = \$14  == 8'hb0;
-  assign \$16  = \$13  & \$15 ;
-  assign \$17  = ~ chosen[24];
-  assign \$19  = \$18  == 9'h180;
-  assign \$20  = \$17  & \$19 ;
-  assign _valid = | _here;
-  assign \$21  = ~ _request[24];
-  assign \$23  = & _request[31:28];
-  assign \$24  = _request[32] & \$23 ;
-  assign closed = \$21  & \$25 ;
-  assign \$26  = | \$signal$18 ;
-  assign \$27  = closed ? 4'h4 : \$signal$19 ;
-  assign _refused = \$26  ? \$signal$18  : \$27 ;
-  assign \$28  = | _refused;
-  assign \$29  = ~ \$28 ;
-  assign \$30  = _valid & \$29 ;
-  assign \$31  = ~ _request[2];
-  assign _good = \$30  & \$31 ;
-  assign \$32  = | _refused;
-  assign \$33  = | _late_fault;
-  assign \$34  = \$32  | \$33 ;
-  assign fault__valid = _valid & \$34 ;
-  assign \$35  = | _refused;
-  assign fault__kind = \$35  ? _refused : _late_fault;
+  assign \$1  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
+  assign \$2  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
+  assign chosen = \$1  | \$2 ;
+  assign \$3  = ~ _decoding;
+  assign \$4  = chosen[65] & crowded;
+  assign \$5  = ~ \$4 ;
+  assign accept = \$3  & \$5 ;
+  assign requests__0__ready = grant[0] & accept;
+  assign requests__1__ready = grant[1] & accept;
+  assign \$6  = ~ _request[24];
+  assign \$8  = \$7  == 8'ha0;
+  assign \$9  = \$6  & \$8 ;
+  assign \$10  = | _request[64:41];
+  assign \$11  = \$10  ? 8'hff : _request[40:33];
+  assign \$12  = ~ _request[24];
+  assign \$14  = \$13  == 9'h100;
+  assign \$15  = \$12  & \$14 ;
+  assign _here = _taken & { _acts, _acts };
+  assign \$16  = ~ _request[24];
+  assign \$17  = _decoded & _blank;
+  assign \$18  = ~ \$17 ;
+  assign \$19  = \$16  & \$18 ;
+  assign \$21  = & _request[31:28];
+  assign \$22  = _request[32] & \$21 ;
+  assign _closed = \$19  & \$23 ;
+  assign \$24  = _closed ? 4'h4 : _late;
+  assign \$25  = _acts & _decoded;
+  assign \$26  = | _first;
+  assign \$27  = ~ \$26 ;
+  assign \$28  = \$25  & \$27 ;
+  assign \$29  = ~ _closed;
+  assign \$30  = \$28  & \$29 ;
+  assign \$31  = | _late;
+  assign \$32  = ~ \$31 ;
+  assign _good = \$30  & \$32 ;
+  assign \$33  = | _first;
+  assign \$34  = & _request[31:28];
+  assign \$35  = \$34  ? 4'h0 : 4'h7;
+  assign \$36  = _closed ? 4'h4 : \$35 ;
+  assign \$37  = | refused;
+  assign \$38  = | _late_fault;
+  assign \$39  = \$37  | \$38 ;
+  assign fault__valid = _acts & \$39 ;
+  assign \$40  = | refused;
+  assign fault__kind = \$40  ? refused : _late_fault;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
-  assign \$37  = _here[1] ? 1'h1 : 1'h0;
-  assign \$38  = _valid & _request[65];
-  assign \$39  = ~ closed;
-  assign \$40  = \$38  & \$39 ;
-  assign \$41  = data_0[2:0] == 1'h1;
-  assign commit = \$40  & \$41 ;
-  assign may = \$44  & _target_exists;
-  assign \$49  = target ? spent[1] : spent[0];
-  assign \$50  = ~ \$49 ;
-  assign \$51  = ~ _request[66];
-  assign \$52  = commit & \$51 ;
-  assign \$53  = \$52  & may;
-  assign accept = \$54  & room;
-  assign \$55  = ~ accept;
-  assign refuse = commit & \$55 ;
-  assign \$56  = ~ may;
-  assign \$58  = ! target;
-  assign \$59  = \$58  & accept;
-  assign \$61  = \$60  & accept;
-  assign \$62  = ~ _request[66];
-  assign \$63  = _request[65] & \$62 ;
-  assign \$64  = ~ _request[66];
-  assign \$65  = _request[65] & \$64 ;
-  assign slot_back = _here & { \$65 , \$63  };
-  assign \$66  = target ? free_slots__1 : free_slots__0;
-  assign back = accept ? \$66  : _request[74:69];
-  assign \$67  = refuse ? code : 3'h1;
-  assign \$68  = refuse ? target : 1'h0;
-  assign \$69  = data_0[11:4] + accept;
-  assign \$70  = commit ? \$69  : 9'h000;
-  assign \$71  = _good & hit_ack;
-  assign write = commit | \$71 ;
-  assign \$74  = code == 2'h3;
-  assign \$75  = refuse & \$74 ;
-  assign \$76  = _good & hit_ring;
-  assign \$77  = ~ may;
-  assign \$78  = \$76  & \$77 ;
-  assign \$79  = \$75  | \$78 ;
-  assign \$80  = _good & hit_peer;
-  assign \$81  = permitted & _target_exists;
-  assign \$82  = ~ \$81 ;
-  assign \$83  = \$80  & \$82 ;
-  assign \$84  = \$79  | \$83 ;
-  assign \$85  = _good & hit_ring;
-  assign do__ring = \$85  & \$86 ;
-  assign \$87  = _good & hit_pending;
-  assign \$88  = _good & hit_peer;
-  assign \$89  = permitted & _target_exists;
-  assign \$90  = _request[64:33] == 1'h1;
-  assign \$91  = \$89  & \$90 ;
-  assign do__peer = \$88  & \$91 ;
-  assign \$92  = _good & hit_irq_state;
-  assign \$93  = _good & hit_irq_test;
-  assign \$94  = _good & hit_irq_enable;
-  assign \$95  = ! used__0;
-  assign \$96  = ! used__1;
-  assign \idle$90  = & { \$96 , \$95  };
-  assign \$97  = | chosen[1:0];
-  assign \$98  = \$97  ? 4'h2 : 4'h0;
-  assign \$99  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$100  = chosen[25] ? \$98  : \$99 ;
-  assign \$102  = ! \$101 ;
-  assign \$104  = \$103  == 4'h8;
-  assign \$106  = \$105  == 5'h10;
-  assign \$108  = \$107  == 5'h18;
-  assign \$110  = \$109  == 6'h20;
-  assign \$112  = \$111  == 6'h28;
-  assign \$114  = \$113  == 6'h30;
-  assign \$116  = \$115  == 8'h80;
-  assign \$118  = \$117  == 8'h88;
-  assign \$120  = \$119  == 8'ha0;
-  assign \$122  = \$121  == 8'hb0;
-  assign \$124  = \$123  == 8'hc0;
-  assign \$126  = \$125  == 9'h100;
-  assign \$128  = \$127  == 9'h108;
-  assign \$130  = \$129  == 9'h110;
-  assign \$132  = \$131  == 9'h118;
-  assign \$134  = \$133  == 9'h120;
-  assign \$136  = \$135  == 9'h140;
-  assign \$138  = \$137  == 9'h160;
-  assign \$140  = \$139  == 9'h180;
-  assign \$142  = \$141  == 9'h188;
-  assign \$144  = \$143  == 9'h1c0;
-  assign \$145  = | { \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118 , \$116 , \$114 , \$112 , \$110 , \$108 , \$106 , \$104 , \$102  };
-  assign \$146  = chosen[24] ? 1'h0 : \$145 ;
-  assign \$148  = \$147  == 8'h80;
-  assign \$150  = \$149  == 8'h88;
-  assign \$152  = \$151  == 8'ha0;
-  assign \$154  = \$153  == 8'hb0;
-  assign \$156  = \$155  == 8'hc0;
-  assign \$158  = \$157  == 9'h108;
-  assign \$160  = \$159  == 9'h160;
-  assign \$162  = \$161  == 9'h180;
-  assign \$164  = \$163  == 9'h1c0;
-  assign \$165  = | { \$164 , \$162 , \$160 , \$158 , \$156 , \$154 , \$152 , \$150 , \$148  };
-  assign \$166  = chosen[24] ? 1'h0 : \$165 ;
-  assign \$167  = \$166  ? 4'h0 : 4'h6;
-  assign \$168  = \$146  ? \$167  : 4'h5;
-  assign \$169  = chosen[2] ? 4'h0 : \$168 ;
-  assign \$170  = | \$169 ;
-  assign \$171  = & chosen[31:28];
-  assign \$172  = \$170  | \$171 ;
-  assign \$173  = \$172  | chosen[2];
-  assign \$175  = ! \$174 ;
-  assign \$177  = \$176  == 4'h8;
-  assign \$179  = \$178  == 5'h10;
-  assign \$181  = \$180  == 5'h18;
-  assign \$183  = \$182  == 6'h20;
-  assign \$185  = \$184  == 6'h28;
-  assign \$187  = \$186  == 6'h30;
-  assign \$189  = \$188  == 8'h80;
-  assign \$191  = \$190  == 8'h88;
-  assign \$193  = \$192  == 8'ha0;
-  assign \$195  = \$194  == 8'hb0;
-  assign \$197  = \$196  == 8'hc0;
-  assign \$199  = \$198  == 9'h100;
-  assign \$201  = \$200  == 9'h108;
-  assign \$203  = \$202  == 9'h110;
-  assign \$205  = \$204  == 9'h118;
-  assign \$207  = \$206  == 9'h120;
-  assign \$209  = \$208  == 9'h140;
-  assign \$211  = \$210  == 9'h160;
-  assign \$213  = \$212  == 9'h180;
-  assign \$215  = \$214  == 9'h188;
-  assign \$217  = \$216  == 9'h1c0;
-  assign \$218  = | { \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185 , \$183 , \$181 , \$179 , \$177 , \$175  };
-  assign \$219  = chosen[24] ? 1'h0 : \$218 ;
-  assign \$221  = \$220  == 8'h80;
-  assign \$223  = \$222  == 8'h88;
-  assign \$225  = \$224  == 8'ha0;
-  assign \$227  = \$226  == 8'hb0;
-  assign \$229  = \$228  == 8'hc0;
-  assign \$231  = \$230  == 9'h108;
-  assign \$233  = \$232  == 9'h160;
-  assign \$235  = \$234  == 9'h180;
-  assign \$237  = \$236  == 9'h1c0;
-  assign \$238  = | { \$237 , \$235 , \$233 , \$231 , \$229 , \$227 , \$225 , \$223 , \$221  };
-  assign \$239  = chosen[24] ? 1'h0 : \$238 ;
-  assign \$240  = \$239  ? 4'h0 : 4'h6;
-  assign \$241  = \$219  ? \$240  : 4'h5;
-  assign \$242  = chosen[2] ? 4'h0 : \$241 ;
-  assign \$243  = \$173  ? \$242  : 4'h7;
-  assign \$245  = \$244  == 8'h80;
-  assign \$246  = ~ chosen[24];
-  assign \$247  = \$245  & \$246 ;
-  assign \$249  = \$248  == 8'h88;
-  assign \$250  = ~ chosen[24];
-  assign \$251  = \$249  & \$250 ;
-  assign \$253  = \$252  == 8'ha0;
-  assign \$254  = ~ chosen[24];
-  assign \$255  = \$253  & \$254 ;
-  assign \$257  = \$256  == 8'hb0;
-  assign \$258  = ~ chosen[24];
-  assign \$259  = \$257  & \$258 ;
-  assign \$261  = \$260  == 8'hc0;
-  assign \$262  = ~ chosen[24];
-  assign \$263  = \$261  & \$262 ;
-  assign \$265  = \$264  == 9'h108;
-  assign \$266  = ~ chosen[24];
-  assign \$267  = \$265  & \$266 ;
-  assign \$269  = \$268  == 9'h180;
-  assign \$270  = ~ chosen[24];
-  assign \$271  = \$269  & \$270 ;
-  assign \$272  = \$signal  < 2'h2;
-  assign \$274  = ! _request[27];
-  assign \$277  = _good & hit_ack;
-  assign \$278  = refuse | \$277 ;
-  assign \$279  = \$276  & \$278 ;
-  assign \$283  = _good & hit_ack;
-  assign \$284  = refuse | \$283 ;
-  assign \$285  = \$282  & \$284 ;
+  assign \$42  = _taken[1] ? 1'h1 : 1'h0;
+  assign word__request = _acts & _request[65];
+  assign word__enable = ~ _request[66];
+  assign \$43  = _acts & _request[65];
+  assign \$46  = data_0[2:0] == 1'h1;
+  assign commit = \$45  & \$46 ;
+  assign may = \$49  & _target_exists;
+  assign \$54  = target ? spent[1] : spent[0];
+  assign \$55  = ~ \$54 ;
+  assign \$56  = ~ _request[66];
+  assign \$57  = commit & \$56 ;
+  assign \$58  = \$57  & may;
+  assign \accept$68  = \$59  & room;
+  assign \$60  = ~ \accept$68 ;
+  assign refuse = commit & \$60 ;
+  assign \$61  = ~ may;
+  assign \$63  = ! target;
+  assign \$64  = \$63  & \accept$68 ;
+  assign \$66  = \$65  & \accept$68 ;
+  assign \$67  = ~ _request[66];
+  assign \$68  = _request[65] & \$67 ;
+  assign \$69  = ~ _request[66];
+  assign \$70  = _request[65] & \$69 ;
+  assign slot_back = _here & { \$70 , \$68  };
+  assign \$71  = target ? free_slots__1 : free_slots__0;
+  assign back = \accept$68  ? \$71  : _request[74:69];
+  assign \$72  = refuse ? code : 3'h1;
+  assign \$73  = refuse ? target : 1'h0;
+  assign \$74  = data_0[11:4] + \accept$68 ;
+  assign \$75  = commit ? \$74  : 9'h000;
+  assign \$76  = _good & hit_ack;
+  assign write = commit | \$76 ;
+  assign \$79  = code == 2'h3;
+  assign \$80  = refuse & \$79 ;
+  assign \$81  = _good & hit_ring;
+  assign \$82  = ~ may;
+  assign \$83  = \$81  & \$82 ;
+  assign \$84  = \$80  | \$83 ;
+  assign \$85  = _good & hit_peer;
+  assign \$86  = permitted & _target_exists;
+  assign \$87  = ~ \$86 ;
+  assign \$88  = \$85  & \$87 ;
+  assign \$89  = \$84  | \$88 ;
+  assign \$90  = _good & hit_ring;
+  assign do__ring = \$90  & \$91 ;
+  assign \$92  = _good & hit_pending;
+  assign \$93  = _good & hit_irq_state;
+  assign \$94  = _good & hit_irq_test;
+  assign \$95  = _good & hit_irq_enable;
+  assign \$96  = sent__0 == gone__0;
+  assign \$97  = sent__1 == gone__1;
+  assign \idle$101  = & { \$97 , \$96  };
+  assign \$98  = | grant;
+  assign \$99  = \$98  & accept;
+  assign \$100  = ~ chosen[65];
+  assign \$101  = \$99  & \$100 ;
+  assign \$102  = | grant;
+  assign \$103  = \$102  & accept;
+  assign \$104  = \$103  & chosen[65];
+  assign \$105  = _decoding | \$104 ;
+  assign \$106  = ~ _decoding;
+  assign \$107  = ~ _decoding;
+  assign \$108  = ! _request[31:28];
+  assign \$109  = | _request[1:0];
+  assign \$110  = \$109  ? 4'h2 : 4'h0;
+  assign \$111  = _request[24] ? 4'h3 : 4'h1;
+  assign \$112  = _request[25] ? \$110  : \$111 ;
+  assign \$113  = \$108  ? 4'h0 : \$112 ;
+  assign \$114  = ! _request[31:28];
+  assign \$116  = ! \$115 ;
+  assign \$118  = \$117  == 4'h8;
+  assign \$120  = \$119  == 5'h10;
+  assign \$122  = \$121  == 5'h18;
+  assign \$124  = \$123  == 6'h20;
+  assign \$126  = \$125  == 6'h28;
+  assign \$128  = \$127  == 6'h30;
+  assign \$130  = \$129  == 8'h80;
+  assign \$132  = \$131  == 8'h88;
+  assign \$134  = \$133  == 8'ha0;
+  assign \$136  = \$135  == 8'hb0;
+  assign \$138  = \$137  == 8'hc0;
+  assign \$140  = \$139  == 8'he0;
+  assign \$142  = \$141  == 8'he8;
+  assign \$144  = \$143  == 8'hf0;
+  assign \$146  = \$145  == 8'hf8;
+  assign \$148  = \$147  == 9'h100;
+  assign \$150  = \$149  == 9'h108;
+  assign \$152  = \$151  == 9'h140;
+  assign \$154  = \$153  == 9'h180;
+  assign \$156  = \$155  == 9'h1c0;
+  assign \$158  = \$157  == 9'h1e0;
+  assign \$159  = | { \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118 , \$116  };
+  assign \$160  = _request[24] ? 1'h0 : \$159 ;
+  assign \$162  = \$161  == 8'h80;
+  assign \$164  = \$163  == 8'h88;
+  assign \$166  = \$165  == 8'ha0;
+  assign \$168  = \$167  == 8'hb0;
+  assign \$170  = \$169  == 8'hc0;
+  assign \$172  = \$171  == 8'he8;
+  assign \$174  = \$173  == 9'h100;
+  assign \$176  = \$175  == 9'h140;
+  assign \$178  = \$177  == 9'h180;
+  assign \$179  = | { \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162  };
+  assign \$180  = _request[24] ? 1'h0 : \$179 ;
+  assign \$181  = \$180  ? 4'h0 : 4'h6;
+  assign \$182  = \$160  ? \$181  : 4'h5;
+  assign \$183  = _request[2] ? 4'h0 : \$182 ;
+  assign \$184  = | \$183 ;
+  assign \$185  = ~ \$184 ;
+  assign \$186  = & _request[31:28];
+  assign \$187  = ~ \$186 ;
+  assign \$188  = ~ _request[2];
+  assign \$189  = \$187  & \$188 ;
+  assign \$190  = \$185  & \$189 ;
+  assign \$192  = ! \$191 ;
+  assign \$194  = \$193  == 4'h8;
+  assign \$196  = \$195  == 5'h10;
+  assign \$198  = \$197  == 5'h18;
+  assign \$200  = \$199  == 6'h20;
+  assign \$202  = \$201  == 6'h28;
+  assign \$204  = \$203  == 6'h30;
+  assign \$206  = \$205  == 8'h80;
+  assign \$208  = \$207  == 8'h88;
+  assign \$210  = \$209  == 8'ha0;
+  assign \$212  = \$211  == 8'hb0;
+  assign \$214  = \$213  == 8'hc0;
+  assign \$216  = \$215  == 8'he0;
+  assign \$218  = \$217  == 8'he8;
+  assign \$220  = \$219  == 8'hf0;
+  assign \$222  = \$221  == 8'hf8;
+  assign \$224  = \$223  == 9'h100;
+  assign \$226  = \$225  == 9'h108;
+  assign \$228  = \$227  == 9'h140;
+  assign \$230  = \$229  == 9'h180;
+  assign \$232  = \$231  == 9'h1c0;
+  assign \$234  = \$233  == 9'h1e0;
+  assign \$235  = | { \$234 , \$232 , \$230 , \$228 , \$226 , \$224 , \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192  };
+  assign \$236  = _request[24] ? 1'h0 : \$235 ;
+  assign \$238  = \$237  == 8'h80;
+  assign \$240  = \$239  == 8'h88;
+  assign \$242  = \$241  == 8'ha0;
+  assign \$244  = \$243  == 8'hb0;
+  assign \$246  = \$245  == 8'hc0;
+  assign \$248  = \$247  == 8'he8;
+  assign \$250  = \$249  == 9'h100;
+  assign \$252  = \$251  == 9'h140;
+  assign \$254  = \$253  == 9'h180;
+  assign \$255  = | { \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238  };
+  assign \$256  = _request[24] ? 1'h0 : \$255 ;
+  assign \$257  = \$256  ? 4'h0 : 4'h6;
+  assign \$258  = \$236  ? \$257  : 4'h5;
+  assign \$259  = _request[2] ? 4'h0 : \$258 ;
+  assign \$260  = \$190  ? 4'h7 : \$259 ;
+  assign \$261  = \$114  ? 4'h0 : \$260 ;
+  assign \$262  = ! _request[31:28];
+  assign \$264  = \$263  == 8'h80;
+  assign \$265  = ~ _request[24];
+  assign \$266  = \$264  & \$265 ;
+  assign \$267  = ~ _request[2];
+  assign \$268  = \$266  & \$267 ;
+  assign \$269  = ! _request[31:28];
+  assign \$270  = ~ \$269 ;
+  assign \$271  = \$268  & \$270 ;
+  assign \$273  = \$272  == 8'h88;
+  assign \$274  = ~ _request[24];
+  assign \$275  = \$273  & \$274 ;
+  assign \$276  = ~ _request[2];
+  assign \$277  = \$275  & \$276 ;
+  assign \$278  = ! _request[31:28];
+  assign \$279  = ~ \$278 ;
+  assign \$280  = \$277  & \$279 ;
+  assign \$282  = \$281  == 8'ha0;
+  assign \$283  = ~ _request[24];
+  assign \$284  = \$282  & \$283 ;
+  assign \$285  = ~ _request[2];
+  assign \$286  = \$284  & \$285 ;
+  assign \$287  = ! _request[31:28];
+  assign \$288  = ~ \$287 ;
+  assign \$289  = \$286  & \$288 ;
+  assign \$291  = \$290  == 8'hb0;
+  assign \$292  = ~ _request[24];
+  assign \$293  = \$291  & \$292 ;
+  assign \$294  = ~ _request[2];
+  assign \$295  = \$293  & \$294 ;
+  assign \$296  = ! _request[31:28];
+  assign \$297  = ~ \$296 ;
+  assign \$298  = \$295  & \$297 ;
+  assign \$300  = \$299  == 8'hc0;
+  assign \$301  = ~ _request[24];
+  assign \$302  = \$300  & \$301 ;
+  assign \$303  = ~ _request[2];
+  assign \$304  = \$302  & \$303 ;
+  assign \$305  = ! _request[31:28];
+  assign \$306  = ~ \$305 ;
+  assign \$307  = \$304  & \$306 ;
+  assign \$309  = \$308  == 8'he8;
+  assign \$310  = ~ _request[24];
+  assign \$311  = \$309  & \$310 ;
+  assign \$312  = ~ _request[2];
+  assign \$313  = \$311  & \$312 ;
+  assign \$314  = ! _request[31:28];
+  assign \$315  = ~ \$314 ;
+  assign \$316  = \$313  & \$315 ;
+  assign \$318  = \$317  == 9'h100;
+  assign \$319  = ~ _request[24];
+  assign \$320  = \$318  & \$319 ;
+  assign \$321  = ~ _request[2];
+  assign \$322  = \$320  & \$321 ;
+  assign \$323  = ! _request[31:28];
+  assign \$324  = ~ \$323 ;
+  assign \$325  = \$322  & \$324 ;
+  assign \$326  = choice < 2'h2;
+  assign \$327  = ! _request[27];
+  assign \$330  = _good & hit_ack;
+  assign \$331  = refuse | \$330 ;
+  assign \$332  = \$329  & \$331 ;
+  assign \$336  = _good & hit_ack;
+  assign \$337  = refuse | \$336 ;
+  assign \$338  = \$335  & \$337 ;
   always @(posedge clk)
-    _here <= \$286 ;
+    _decoding <= \$339 ;
   always @(posedge clk)
-    _request <= \$287 ;
+    _acts <= \$340 ;
   always @(posedge clk)
-    \$signal$18  <= \$288 ;
+    _decoded <= \$341 ;
   always @(posedge clk)
-    \$signal$19  <= \$289 ;
+    _request <= \$342 ;
   always @(posedge clk)
-    hit_irq_state <= \$290 ;
+    _taken <= \$343 ;
   always @(posedge clk)
-    hit_irq_test <= \$291 ;
+    source <= \$344 ;
   always @(posedge clk)
-    hit_ring <= \$292 ;
+    target <= \$345 ;
   always @(posedge clk)
-    hit_pending <= \$293 ;
+    _target_exists <= \$346 ;
   always @(posedge clk)
-    hit_irq_enable <= \$294 ;
+    _lane <= \$347 ;
   always @(posedge clk)
-    hit_ack <= \$295 ;
+    _first <= \$348 ;
   always @(posedge clk)
-    hit_peer <= \$296 ;
+    _late <= \$349 ;
   always @(posedge clk)
-    source <= \$297 ;
+    _blank <= \$350 ;
   always @(posedge clk)
-    target <= \$298 ;
+    hit_irq_state <= \$351 ;
   always @(posedge clk)
-    _target_exists <= \$299 ;
+    hit_irq_test <= \$352 ;
   always @(posedge clk)
-    _lane <= \$300 ;
+    hit_ring <= \$353 ;
   always @(posedge clk)
-    refusing_0 <= \$301 ;
+    hit_pending <= \$354 ;
   always @(posedge clk)
-    refusing_1 <= \$302 ;
+    hit_irq_enable <= \$355 ;
+  always @(posedge clk)
+    hit_ack <= \$356 ;
+  always @(posedge clk)
+    hit_peer <= \$357 ;
+  always @(posedge clk)
+    index <= \$358 ;
+  always @(posedge clk)
+    refusing_0 <= \$359 ;
+  always @(posedge clk)
+    refusing_1 <= \$360 ;
   \postern_small.write_engine.arbiter  arbiter (
+    .accept(accept),
     .clk(clk),
     .grant(grant),
-    .\port$349$0 (\$2 ),
-    .\port$351$0 (\$4 ),
+    .\port$2121$0 (requests__0__valid),
+    .\port$2426$0 (requests__1__valid),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -8658,22 +11075,31 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$signal  = { 7'h00, chosen[15] };
-    if (\$10 ) begin
-      \$signal  = \$12 ;
-    end
-    if (\$16 ) begin
-      \$signal  = { 7'h00, chosen[27] };
-    end
-    if (\$20 ) begin
-      \$signal  = { 7'h00, chosen[16] };
+    sender = 1'h0;
+    if (_decoding) begin
+      sender = _request[27];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    index = 1'h0;
-    if (hit_irq_enable) begin
-      index = _request[15];
+    choice = 8'h00;
+    if (_decoding) begin
+      choice = { 7'h00, _request[27] };
+      if (\$9 ) begin
+        choice = \$11 ;
+      end
+      if (\$15 ) begin
+        choice = { 7'h00, _request[16] };
+      end
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    refused = \$24 ;
+    if (_request[65]) begin
+      refused = \$36 ;
+    end else if (\$33 ) begin
+      refused = _first;
     end
   end
   always @* begin
@@ -8681,172 +11107,271 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
     code = 3'h2;
     if (_request[66]) begin
       code = 3'h5;
-    end else if (\$56 ) begin
+    end else if (\$61 ) begin
       code = 3'h3;
-    end else if (\$57 ) begin
+    end else if (\$62 ) begin
       code = 3'h4;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     _late_fault = 4'h0;
-    if (\$84 ) begin
+    if (\$89 ) begin
       _late_fault = 4'h8;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$286  = grant;
+    \$339  = \$101 ;
     if (rst) begin
-      \$286  = 2'h0;
+      \$339  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$287  = chosen;
+    \$340  = \$105 ;
     if (rst) begin
-      \$287  = 75'h0000000000000000000;
+      \$340  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$288  = \$100 ;
+    \$341  = _decoding;
     if (rst) begin
-      \$288  = 4'h0;
+      \$341  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$289  = \$243 ;
+    \$342  = _request;
+    if (\$106 ) begin
+      \$342  = chosen;
+    end
     if (rst) begin
-      \$289  = 4'h0;
+      \$342  = 75'h0000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$290  = \$247 ;
+    \$343  = _taken;
+    if (\$106 ) begin
+      \$343  = grant;
+    end
     if (rst) begin
-      \$290  = 1'h0;
+      \$343  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$291  = \$251 ;
+    \$344  = source;
+    if (\$107 ) begin
+      \$344  = chosen[27];
+    end
+    if (_decoding) begin
+      \$344  = sender;
+    end
     if (rst) begin
-      \$291  = 1'h0;
+      \$344  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$292  = \$255 ;
+    \$345  = target;
+    if (\$107 ) begin
+      \$345  = chosen[15];
+    end
+    if (_decoding) begin
+      \$345  = choice[0];
+    end
     if (rst) begin
-      \$292  = 1'h0;
+      \$345  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$293  = \$259 ;
+    \$346  = _target_exists;
+    if (\$107 ) begin
+      \$346  = 1'h1;
+    end
+    if (_decoding) begin
+      \$346  = \$326 ;
+    end
     if (rst) begin
-      \$293  = 1'h0;
+      \$346  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$294  = \$263 ;
+    \$347  = _lane;
+    if (\$107 ) begin
+      \$347  = 1'h0;
+    end
+    if (_decoding) begin
+      \$347  = 1'h0;
+    end
     if (rst) begin
-      \$294  = 1'h0;
+      \$347  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$295  = \$267 ;
+    \$348  = _first;
+    if (_decoding) begin
+      \$348  = \$113 ;
+    end
     if (rst) begin
-      \$295  = 1'h0;
+      \$348  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$296  = \$271 ;
+    \$349  = _late;
+    if (_decoding) begin
+      \$349  = \$261 ;
+    end
     if (rst) begin
-      \$296  = 1'h0;
+      \$349  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$297  = chosen[27];
+    \$350  = _blank;
+    if (_decoding) begin
+      \$350  = \$262 ;
+    end
     if (rst) begin
-      \$297  = 1'h0;
+      \$350  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$298  = \$signal [0];
+    \$351  = hit_irq_state;
+    if (_decoding) begin
+      \$351  = \$271 ;
+    end
     if (rst) begin
-      \$298  = 1'h0;
+      \$351  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$299  = \$272 ;
+    \$352  = hit_irq_test;
+    if (_decoding) begin
+      \$352  = \$280 ;
+    end
     if (rst) begin
-      \$299  = 1'h0;
+      \$352  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$300  = \$273 ;
+    \$353  = hit_ring;
+    if (_decoding) begin
+      \$353  = \$289 ;
+    end
     if (rst) begin
-      \$300  = 1'h0;
+      \$353  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$301  = refusing_0;
-    if (\$279 ) begin
-      \$301  = refuse;
+    \$354  = hit_pending;
+    if (_decoding) begin
+      \$354  = \$298 ;
     end
     if (rst) begin
-      \$301  = 1'h0;
+      \$354  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$302  = refusing_1;
-    if (\$285 ) begin
-      \$302  = refuse;
+    \$355  = hit_irq_enable;
+    if (_decoding) begin
+      \$355  = \$307 ;
     end
     if (rst) begin
-      \$302  = 1'h0;
+      \$355  = 1'h0;
     end
   end
-  assign request = { \$4 , \$2  };
-  assign requests__0__ready = grant[0];
-  assign requests__1__ready = grant[1];
-  assign sender = chosen[27];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$356  = hit_ack;
+    if (_decoding) begin
+      \$356  = \$316 ;
+    end
+    if (rst) begin
+      \$356  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$357  = hit_peer;
+    if (_decoding) begin
+      \$357  = \$325 ;
+    end
+    if (rst) begin
+      \$357  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$358  = index;
+    if (_decoding) begin
+      \$358  = _request[15];
+    end
+    if (rst) begin
+      \$358  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$359  = refusing_0;
+    if (\$332 ) begin
+      \$359  = refuse;
+    end
+    if (rst) begin
+      \$359  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$360  = refusing_1;
+    if (\$338 ) begin
+      \$360  = refuse;
+    end
+    if (rst) begin
+      \$360  = 1'h0;
+    end
+  end
+  assign request = { requests__1__valid, requests__0__valid };
+  assign \accept$4  = accept;
   assign source_state = 2'h1;
   assign acted = _here;
   assign walk = 1'h0;
+  assign _walk = 1'h0;
   assign _source = source;
   assign _target = target;
   assign fault__address = _request[11:0];
+  assign word__slot = _request[74:69];
+  assign word__word = _request[68:67];
+  assign word__data = _request[64:33];
   assign row_0 = _request[27];
   assign look_vm = row_1;
-  assign \fill$42  = fill;
-  assign \fill_row$44  = fill_row;
+  assign \fill$53  = fill;
+  assign \fill_row$55  = fill_row;
   assign data_1 = look_result;
   assign target_state = 2'h1;
   assign acknowledged = 1'h1;
-  assign push = { \$61 , \$59  };
-  assign source_generation = 8'h01;
+  assign push = { \$66 , \$64  };
   assign write_row = _request[27];
   assign write_data = \new ;
-  assign target_generation = 8'h01;
-  assign idle = { \$96 , \$95  };
+  assign idle = { \$97 , \$96  };
   assign closed_vm = 2'h0;
-  assign \port$433$0  = \$59 ;
-  assign \port$435$0  = \$61 ;
+  assign \port$522$0  = \$64 ;
+  assign \port$524$0  = \$66 ;
   assign vm = _request[27];
   assign data = _request[64:33];
+  assign \port$2803$67  = _request[74:67];
   assign \chosen.address  = chosen[11:0];
   assign \chosen.offset  = chosen[23:12];
   assign \chosen.manager  = chosen[24];
@@ -8905,237 +11430,271 @@ module \postern_small.write_engine (rst, permitted, \port$433$0 , \port$435$0 , 
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
   assign \message.sender  = message[8];
-  assign \message.generation  = message[16:9];
   assign \new.code  = \new [2:0];
   assign \new.vm  = \new [3];
   assign \new.count  = \new [11:4];
-  assign refusing[1] = \$73 ;
-  assign refusing[0] = \$72 ;
-  assign \new [11:4] = \$70 [7:0];
-  assign \new [3] = \$68 ;
-  assign \new [2:0] = \$67 ;
-  assign message[16:9] = 8'h01;
+  assign refusing[1] = \$78 ;
+  assign refusing[0] = \$77 ;
+  assign \new [11:4] = \$75 [7:0];
+  assign \new [3] = \$73 ;
+  assign \new [2:0] = \$72 ;
   assign message[8] = _request[27];
   assign message[7:6] = _request[68:67];
   assign message[5:0] = _request[74:69];
-  assign \$8 [2:0] = 3'h0;
-  assign \$8 [11:3] = chosen[23:15];
-  assign \$14 [2:0] = 3'h0;
-  assign \$14 [11:3] = chosen[23:15];
-  assign { \$18 [4], \$18 [2:0] } = 4'h0;
-  assign { \$18 [11:5], \$18 [3] } = { chosen[23:17], chosen[15] };
-  assign \$22  = 1'h0;
-  assign \$25  = \$24 ;
-  assign \$36  = 1'h0;
-  assign fault__port = \$37 ;
-  assign \$42  = 1'h0;
-  assign \$43  = 1'h1;
-  assign \$44  = permitted;
-  assign \$45  = 1'h1;
-  assign \$46  = 1'h0;
-  assign \$47  = 1'h1;
-  assign reaches = 1'h1;
+  assign \$7 [2:0] = 3'h0;
+  assign \$7 [11:3] = _request[23:15];
+  assign { \$13 [4], \$13 [2:0] } = 4'h0;
+  assign { \$13 [11:5], \$13 [3] } = { _request[23:17], _request[15] };
+  assign \$20  = 1'h0;
+  assign \$23  = \$22 ;
+  assign \$41  = 1'h0;
+  assign fault__port = \$42 ;
+  assign \$44  = 1'h1;
+  assign \$45  = \$43 ;
+  assign \$47  = 1'h0;
   assign \$48  = 1'h1;
-  assign room = \$50 ;
-  assign \$54  = \$53 ;
-  assign \$57  = 1'h0;
-  assign \$60  = target;
-  assign \$72  = refusing_0;
-  assign \$73  = refusing_1;
-  assign \$86  = may;
-  assign do__pending = \$87 ;
-  assign do__irq_state = \$92 ;
-  assign do__irq_test = \$93 ;
-  assign do__irq_enable = \$94 ;
-  assign \$101 [2:0] = 3'h0;
-  assign \$101 [11:3] = chosen[23:15];
-  assign \$103 [2:0] = 3'h0;
-  assign \$103 [11:3] = chosen[23:15];
-  assign \$105 [2:0] = 3'h0;
-  assign \$105 [11:3] = chosen[23:15];
-  assign \$107 [2:0] = 3'h0;
-  assign \$107 [11:3] = chosen[23:15];
-  assign \$109 [2:0] = 3'h0;
-  assign \$109 [11:3] = chosen[23:15];
-  assign \$111 [2:0] = 3'h0;
-  assign \$111 [11:3] = chosen[23:15];
-  assign \$113 [2:0] = 3'h0;
-  assign \$113 [11:3] = chosen[23:15];
+  assign \$49  = permitted;
+  assign \$50  = 1'h1;
+  assign \$51  = 1'h0;
+  assign \$52  = 1'h1;
+  assign reaches = 1'h1;
+  assign \$53  = 1'h1;
+  assign room = \$55 ;
+  assign \$59  = \$58 ;
+  assign \$62  = 1'h0;
+  assign \$65  = target;
+  assign \$77  = refusing_0;
+  assign \$78  = refusing_1;
+  assign \$91  = may;
+  assign do__pending = \$92 ;
+  assign do__irq_state = \$93 ;
+  assign do__irq_test = \$94 ;
+  assign do__irq_enable = \$95 ;
   assign \$115 [2:0] = 3'h0;
-  assign \$115 [11:3] = chosen[23:15];
+  assign \$115 [11:3] = _request[23:15];
   assign \$117 [2:0] = 3'h0;
-  assign \$117 [11:3] = chosen[23:15];
+  assign \$117 [11:3] = _request[23:15];
   assign \$119 [2:0] = 3'h0;
-  assign \$119 [11:3] = chosen[23:15];
+  assign \$119 [11:3] = _request[23:15];
   assign \$121 [2:0] = 3'h0;
-  assign \$121 [11:3] = chosen[23:15];
-  assign \$123 [3:0] = 4'h0;
-  assign \$123 [11:4] = chosen[23:16];
+  assign \$121 [11:3] = _request[23:15];
+  assign \$123 [2:0] = 3'h0;
+  assign \$123 [11:3] = _request[23:15];
   assign \$125 [2:0] = 3'h0;
-  assign \$125 [11:3] = chosen[23:15];
+  assign \$125 [11:3] = _request[23:15];
   assign \$127 [2:0] = 3'h0;
-  assign \$127 [11:3] = chosen[23:15];
+  assign \$127 [11:3] = _request[23:15];
   assign \$129 [2:0] = 3'h0;
-  assign \$129 [11:3] = chosen[23:15];
+  assign \$129 [11:3] = _request[23:15];
   assign \$131 [2:0] = 3'h0;
-  assign \$131 [11:3] = chosen[23:15];
+  assign \$131 [11:3] = _request[23:15];
   assign \$133 [2:0] = 3'h0;
-  assign \$133 [11:3] = chosen[23:15];
-  assign \$135 [4:0] = 5'h00;
-  assign \$135 [11:5] = chosen[23:17];
-  assign \$137 [4:0] = 5'h00;
-  assign \$137 [11:5] = chosen[23:17];
-  assign { \$139 [4], \$139 [2:0] } = 4'h0;
-  assign { \$139 [11:5], \$139 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$141 [4], \$141 [2:0] } = 4'h0;
-  assign { \$141 [11:5], \$141 [3] } = { chosen[23:17], chosen[15] };
-  assign \$143 [4:0] = 5'h00;
-  assign \$143 [11:5] = chosen[23:17];
-  assign \$147 [2:0] = 3'h0;
-  assign \$147 [11:3] = chosen[23:15];
-  assign \$149 [2:0] = 3'h0;
-  assign \$149 [11:3] = chosen[23:15];
-  assign \$151 [2:0] = 3'h0;
-  assign \$151 [11:3] = chosen[23:15];
-  assign \$153 [2:0] = 3'h0;
-  assign \$153 [11:3] = chosen[23:15];
-  assign \$155 [3:0] = 4'h0;
-  assign \$155 [11:4] = chosen[23:16];
+  assign \$133 [11:3] = _request[23:15];
+  assign \$135 [2:0] = 3'h0;
+  assign \$135 [11:3] = _request[23:15];
+  assign \$137 [3:0] = 4'h0;
+  assign \$137 [11:4] = _request[23:16];
+  assign \$139 [2:0] = 3'h0;
+  assign \$139 [11:3] = _request[23:15];
+  assign \$141 [2:0] = 3'h0;
+  assign \$141 [11:3] = _request[23:15];
+  assign \$143 [2:0] = 3'h0;
+  assign \$143 [11:3] = _request[23:15];
+  assign \$145 [2:0] = 3'h0;
+  assign \$145 [11:3] = _request[23:15];
+  assign { \$147 [4], \$147 [2:0] } = 4'h0;
+  assign { \$147 [11:5], \$147 [3] } = { _request[23:17], _request[15] };
+  assign { \$149 [4], \$149 [2:0] } = 4'h0;
+  assign { \$149 [11:5], \$149 [3] } = { _request[23:17], _request[15] };
+  assign \$151 [4:0] = 5'h00;
+  assign \$151 [11:5] = _request[23:17];
+  assign \$153 [4:0] = 5'h00;
+  assign \$153 [11:5] = _request[23:17];
+  assign \$155 [4:0] = 5'h00;
+  assign \$155 [11:5] = _request[23:17];
   assign \$157 [2:0] = 3'h0;
-  assign \$157 [11:3] = chosen[23:15];
-  assign \$159 [4:0] = 5'h00;
-  assign \$159 [11:5] = chosen[23:17];
-  assign { \$161 [4], \$161 [2:0] } = 4'h0;
-  assign { \$161 [11:5], \$161 [3] } = { chosen[23:17], chosen[15] };
-  assign \$163 [4:0] = 5'h00;
-  assign \$163 [11:5] = chosen[23:17];
-  assign \$174 [2:0] = 3'h0;
-  assign \$174 [11:3] = chosen[23:15];
-  assign \$176 [2:0] = 3'h0;
-  assign \$176 [11:3] = chosen[23:15];
-  assign \$178 [2:0] = 3'h0;
-  assign \$178 [11:3] = chosen[23:15];
-  assign \$180 [2:0] = 3'h0;
-  assign \$180 [11:3] = chosen[23:15];
-  assign \$182 [2:0] = 3'h0;
-  assign \$182 [11:3] = chosen[23:15];
-  assign \$184 [2:0] = 3'h0;
-  assign \$184 [11:3] = chosen[23:15];
-  assign \$186 [2:0] = 3'h0;
-  assign \$186 [11:3] = chosen[23:15];
-  assign \$188 [2:0] = 3'h0;
-  assign \$188 [11:3] = chosen[23:15];
-  assign \$190 [2:0] = 3'h0;
-  assign \$190 [11:3] = chosen[23:15];
-  assign \$192 [2:0] = 3'h0;
-  assign \$192 [11:3] = chosen[23:15];
-  assign \$194 [2:0] = 3'h0;
-  assign \$194 [11:3] = chosen[23:15];
-  assign \$196 [3:0] = 4'h0;
-  assign \$196 [11:4] = chosen[23:16];
-  assign \$198 [2:0] = 3'h0;
-  assign \$198 [11:3] = chosen[23:15];
-  assign \$200 [2:0] = 3'h0;
-  assign \$200 [11:3] = chosen[23:15];
-  assign \$202 [2:0] = 3'h0;
-  assign \$202 [11:3] = chosen[23:15];
-  assign \$204 [2:0] = 3'h0;
-  assign \$204 [11:3] = chosen[23:15];
-  assign \$206 [2:0] = 3'h0;
-  assign \$206 [11:3] = chosen[23:15];
-  assign \$208 [4:0] = 5'h00;
-  assign \$208 [11:5] = chosen[23:17];
-  assign \$210 [4:0] = 5'h00;
-  assign \$210 [11:5] = chosen[23:17];
-  assign { \$212 [4], \$212 [2:0] } = 4'h0;
-  assign { \$212 [11:5], \$212 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$214 [4], \$214 [2:0] } = 4'h0;
-  assign { \$214 [11:5], \$214 [3] } = { chosen[23:17], chosen[15] };
-  assign \$216 [4:0] = 5'h00;
-  assign \$216 [11:5] = chosen[23:17];
-  assign \$220 [2:0] = 3'h0;
-  assign \$220 [11:3] = chosen[23:15];
-  assign \$222 [2:0] = 3'h0;
-  assign \$222 [11:3] = chosen[23:15];
-  assign \$224 [2:0] = 3'h0;
-  assign \$224 [11:3] = chosen[23:15];
-  assign \$226 [2:0] = 3'h0;
-  assign \$226 [11:3] = chosen[23:15];
-  assign \$228 [3:0] = 4'h0;
-  assign \$228 [11:4] = chosen[23:16];
-  assign \$230 [2:0] = 3'h0;
-  assign \$230 [11:3] = chosen[23:15];
-  assign \$232 [4:0] = 5'h00;
-  assign \$232 [11:5] = chosen[23:17];
-  assign { \$234 [4], \$234 [2:0] } = 4'h0;
-  assign { \$234 [11:5], \$234 [3] } = { chosen[23:17], chosen[15] };
-  assign \$236 [4:0] = 5'h00;
-  assign \$236 [11:5] = chosen[23:17];
-  assign \$244 [2:0] = 3'h0;
-  assign \$244 [11:3] = chosen[23:15];
-  assign \$248 [2:0] = 3'h0;
-  assign \$248 [11:3] = chosen[23:15];
-  assign \$252 [2:0] = 3'h0;
-  assign \$252 [11:3] = chosen[23:15];
-  assign \$256 [2:0] = 3'h0;
-  assign \$256 [11:3] = chosen[23:15];
-  assign \$260 [3:0] = 4'h0;
-  assign \$260 [11:4] = chosen[23:16];
-  assign \$264 [2:0] = 3'h0;
-  assign \$264 [11:3] = chosen[23:15];
-  assign { \$268 [4], \$268 [2:0] } = 4'h0;
-  assign { \$268 [11:5], \$268 [3] } = { chosen[23:17], chosen[15] };
-  assign \$273  = 1'h0;
-  assign \$275  = \$274 ;
-  assign \$276  = \$274 ;
-  assign \$280  = _request[27];
-  assign \$281  = _request[27];
-  assign \$282  = _request[27];
+  assign \$157 [11:3] = _request[23:15];
+  assign \$161 [2:0] = 3'h0;
+  assign \$161 [11:3] = _request[23:15];
+  assign \$163 [2:0] = 3'h0;
+  assign \$163 [11:3] = _request[23:15];
+  assign \$165 [2:0] = 3'h0;
+  assign \$165 [11:3] = _request[23:15];
+  assign \$167 [2:0] = 3'h0;
+  assign \$167 [11:3] = _request[23:15];
+  assign \$169 [3:0] = 4'h0;
+  assign \$169 [11:4] = _request[23:16];
+  assign \$171 [2:0] = 3'h0;
+  assign \$171 [11:3] = _request[23:15];
+  assign { \$173 [4], \$173 [2:0] } = 4'h0;
+  assign { \$173 [11:5], \$173 [3] } = { _request[23:17], _request[15] };
+  assign \$175 [4:0] = 5'h00;
+  assign \$175 [11:5] = _request[23:17];
+  assign \$177 [4:0] = 5'h00;
+  assign \$177 [11:5] = _request[23:17];
+  assign \$191 [2:0] = 3'h0;
+  assign \$191 [11:3] = _request[23:15];
+  assign \$193 [2:0] = 3'h0;
+  assign \$193 [11:3] = _request[23:15];
+  assign \$195 [2:0] = 3'h0;
+  assign \$195 [11:3] = _request[23:15];
+  assign \$197 [2:0] = 3'h0;
+  assign \$197 [11:3] = _request[23:15];
+  assign \$199 [2:0] = 3'h0;
+  assign \$199 [11:3] = _request[23:15];
+  assign \$201 [2:0] = 3'h0;
+  assign \$201 [11:3] = _request[23:15];
+  assign \$203 [2:0] = 3'h0;
+  assign \$203 [11:3] = _request[23:15];
+  assign \$205 [2:0] = 3'h0;
+  assign \$205 [11:3] = _request[23:15];
+  assign \$207 [2:0] = 3'h0;
+  assign \$207 [11:3] = _request[23:15];
+  assign \$209 [2:0] = 3'h0;
+  assign \$209 [11:3] = _request[23:15];
+  assign \$211 [2:0] = 3'h0;
+  assign \$211 [11:3] = _request[23:15];
+  assign \$213 [3:0] = 4'h0;
+  assign \$213 [11:4] = _request[23:16];
+  assign \$215 [2:0] = 3'h0;
+  assign \$215 [11:3] = _request[23:15];
+  assign \$217 [2:0] = 3'h0;
+  assign \$217 [11:3] = _request[23:15];
+  assign \$219 [2:0] = 3'h0;
+  assign \$219 [11:3] = _request[23:15];
+  assign \$221 [2:0] = 3'h0;
+  assign \$221 [11:3] = _request[23:15];
+  assign { \$223 [4], \$223 [2:0] } = 4'h0;
+  assign { \$223 [11:5], \$223 [3] } = { _request[23:17], _request[15] };
+  assign { \$225 [4], \$225 [2:0] } = 4'h0;
+  assign { \$225 [11:5], \$225 [3] } = { _request[23:17], _request[15] };
+  assign \$227 [4:0] = 5'h00;
+  assign \$227 [11:5] = _request[23:17];
+  assign \$229 [4:0] = 5'h00;
+  assign \$229 [11:5] = _request[23:17];
+  assign \$231 [4:0] = 5'h00;
+  assign \$231 [11:5] = _request[23:17];
+  assign \$233 [2:0] = 3'h0;
+  assign \$233 [11:3] = _request[23:15];
+  assign \$237 [2:0] = 3'h0;
+  assign \$237 [11:3] = _request[23:15];
+  assign \$239 [2:0] = 3'h0;
+  assign \$239 [11:3] = _request[23:15];
+  assign \$241 [2:0] = 3'h0;
+  assign \$241 [11:3] = _request[23:15];
+  assign \$243 [2:0] = 3'h0;
+  assign \$243 [11:3] = _request[23:15];
+  assign \$245 [3:0] = 4'h0;
+  assign \$245 [11:4] = _request[23:16];
+  assign \$247 [2:0] = 3'h0;
+  assign \$247 [11:3] = _request[23:15];
+  assign { \$249 [4], \$249 [2:0] } = 4'h0;
+  assign { \$249 [11:5], \$249 [3] } = { _request[23:17], _request[15] };
+  assign \$251 [4:0] = 5'h00;
+  assign \$251 [11:5] = _request[23:17];
+  assign \$253 [4:0] = 5'h00;
+  assign \$253 [11:5] = _request[23:17];
+  assign \$263 [2:0] = 3'h0;
+  assign \$263 [11:3] = _request[23:15];
+  assign \$272 [2:0] = 3'h0;
+  assign \$272 [11:3] = _request[23:15];
+  assign \$281 [2:0] = 3'h0;
+  assign \$281 [11:3] = _request[23:15];
+  assign \$290 [2:0] = 3'h0;
+  assign \$290 [11:3] = _request[23:15];
+  assign \$299 [3:0] = 4'h0;
+  assign \$299 [11:4] = _request[23:16];
+  assign \$308 [2:0] = 3'h0;
+  assign \$308 [11:3] = _request[23:15];
+  assign { \$317 [4], \$317 [2:0] } = 4'h0;
+  assign { \$317 [11:5], \$317 [3] } = { _request[23:17], _request[15] };
+  assign \$328  = \$327 ;
+  assign \$329  = \$327 ;
+  assign \$333  = _request[27];
+  assign \$334  = _request[27];
+  assign \$335  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, \port$349$0 , \port$351$0 , grant, clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$2426$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  reg \$18 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
-  reg \$7 ;
-  reg behind = 1'h0;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  input accept;
+  wire accept;
   input clk;
   wire clk;
   output [1:0] grant;
-  wire [1:0] grant;
-  wire masked;
-  input \port$349$0 ;
-  wire \port$349$0 ;
-  input \port$351$0 ;
-  wire \port$351$0 ;
+  reg [1:0] grant;
+  reg last = 1'h0;
+  input \port$2121$0 ;
+  wire \port$2121$0 ;
+  input \port$2426$0 ;
+  wire \port$2426$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$3  = ~ \$2 ;
-  assign \$4  = \port$351$0  & \$3 ;
-  assign grant = \$1  ? { masked, 1'h0 } : { \$4 , \port$349$0  };
-  assign \$5  = | { \port$351$0 , \port$349$0  };
+  assign \$2  = ~ \$1 ;
+  assign \$3  = \port$2121$0  & \$2 ;
+  assign \$5  = ~ \$4 ;
+  assign \$6  = \port$2121$0  & \$5 ;
+  assign \$8  = ~ \$7 ;
+  assign \$9  = \port$2426$0  & \$8 ;
+  assign \$11  = ~ \$10 ;
+  assign \$12  = \port$2426$0  & \$11 ;
+  assign \$13  = | { \port$2426$0 , \port$2121$0  };
+  assign \$14  = \$13  & accept;
+  assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
-    behind <= \$7 ;
-  assign masked = \port$351$0  & behind;
+    last <= \$18 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$7  = behind;
-    if (\$5 ) begin
-      \$7  = \$6 ;
+    (* full_case = 32'd1 *)
+    casez (last)
+      1'h0:
+        begin
+          grant[0] = \$3 ;
+          grant[1] = \port$2426$0 ;
+        end
+      1'h1:
+        begin
+          grant[0] = \port$2121$0 ;
+          grant[1] = \$12 ;
+        end
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    \$18  = last;
+    if (\$14 ) begin
+      \$18  = \$17 ;
     end
     if (rst) begin
-      \$7  = 1'h0;
+      \$18  = 1'h0;
     end
   end
-  assign request = { \port$351$0 , \port$349$0  };
-  assign \$1  = masked;
-  assign \$2  = \port$349$0 ;
-  assign \$6  = grant[0];
+  assign request = { \port$2426$0 , \port$2121$0  };
+  assign \$1  = \port$2426$0 ;
+  assign \$4  = \port$2426$0 ;
+  assign \$7  = \port$2121$0 ;
+  assign \$10  = \port$2121$0 ;
+  assign \$15  = 1'h0;
+  assign \$17  = \$16 ;
 endmodule
 
 module \postern_small.write_engine.results (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
