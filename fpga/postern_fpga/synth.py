@@ -15,12 +15,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from postern_hw.verilog import YosysError, emit
 from postern_spec.config import Config, ConfigError, load
 
 from .netlist import AREA, area, give_names, parts, ring
 from .tools import INSIDE, ToolError, nextpnr_ecp5, yosys
 
-__all__ = ["Synthesis", "critical_path", "write_verilog"]
+__all__ = ["Synthesis", "critical_path"]
 
 DEVICE = ["--85k", "--package", "CABGA381", "--speed", "6"]
 FREQUENCY = 200
@@ -34,15 +35,6 @@ BARS = {
 
 SLOWEST_SHOWN = 3
 """Critical paths that are printed, of as many seeds."""
-
-
-def write_verilog(config: Config, path: Path) -> None:
-    """Write the Verilog of a block."""
-    from amaranth.back import verilog
-
-    from postern_hw.top import Postern
-
-    path.write_text(verilog.convert(Postern(config), name=config.name, emit_src=False, strip_internal_attrs=True))
 
 
 class Synthesis:
@@ -62,7 +54,7 @@ class Synthesis:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():  # what a failed run leaves must not be taken for a result
             old.unlink()
-        write_verilog(config, folder / "block.v")
+        (folder / "block.v").write_text(emit(config))
 
     def _map(self, name: str, options: str = "") -> dict[str, Any]:
         """Map to ECP5 cells, but for the step that gives names of its own to what has none. Return the netlist."""
@@ -188,7 +180,7 @@ def main() -> int:
             frequencies = [one["fmax_mhz"] for one in placed]
             results[name] |= {"fmax_mhz": median(frequencies), "fmax_mhz_seeds": frequencies}
             paths[name] = [one["path"] for one in sorted(placed, key=lambda one: one["fmax_mhz"])]
-    except (ConfigError, ToolError) as error:
+    except (ConfigError, ToolError, YosysError) as error:
         print(error, file=sys.stderr)
         return 1
 
