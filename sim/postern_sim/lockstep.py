@@ -429,8 +429,10 @@ def run_episode(
     model.reset()
     board = Scoreboard(config, traffic.accesses, model)
     with Rtl(config, probe=True, text=text, seed=rng.getrandbits(30) | 1) as rtl:
-        # A grant takes a turn of all ports, and a manager waits until a VM is open: a turn for each step.
-        rtl.limits(bound=100 + 40 * ports + 2 * config.vms * (ports + 1), settle=100 + 4 * config.vms * config.depth)
+        # A grant takes a turn of all ports. A manager may wait until as many VMs are open as other ports ask for, and
+        # each step of that takes a grant.
+        turn, steps = 2 * (ports + 1), max(config.vms, config.lanes) + 1
+        rtl.limits(bound=100 + 20 * turn + ports * steps * turn, settle=100 + 4 * config.vms * config.depth)
         for port in range(ports):
             rtl.issue(port, traffic.requests[port])
         rtl.log(True)

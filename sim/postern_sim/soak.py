@@ -65,7 +65,7 @@ def _configurations() -> dict[str, Config]:
         ),
         "wide": base.replace(
             name="wide", ports=(Port(identity=Identity.PAGE, cores=8), Port(cores=3)), vms=33, lanes=1, words=1,
-            depth=2, tag_bits=7, tag_entries=5, manager_vm=3,
+            depth=2, page_stride=65536, tag_bits=7, tag_entries=5, manager_vm=3,
         ),
         "ports": base.replace(
             name="ports", ports=(_SIDEBAND,) * 3 + (_WISHBONE,) + (_static(1),) * 2, lanes=1, words=2, depth=12
