@@ -240,25 +240,25 @@ enum postern_fault {
 #define POSTERN_CREDIT_LIMIT_LSB 16u
 #define POSTERN_CREDIT_LIMIT_MASK 0x01FF0000u
 
-/* Last word of a message: the write sends it. */
-#define POSTERN_COMMIT_OFFSET(lane, kind, many, vm) (0x200u + 256u * (lane) + 128u * (kind) + 64u * (many) + 8u * (vm))
-#define POSTERN_COMMIT_WORD_LSB 0u
-#define POSTERN_COMMIT_WORD_MASK 0xFFFFFFFFu
-
 /* Payload of the message that a lane is putting together. Word 0 restarts it. */
-#define POSTERN_STAGE_OFFSET(lane, word) (0x400u + 128u * (lane) + 8u * (word))
+#define POSTERN_STAGE_OFFSET(lane, word) (0x200u + 128u * (lane) + 8u * (word))
 #define POSTERN_STAGE_VALUE_LSB 0u
 #define POSTERN_STAGE_VALUE_MASK 0xFFFFFFFFu
 
 /* Payload of the oldest message; zero beyond its end. */
-#define POSTERN_WORD_OFFSET(word) (0x500u + 8u * (word))
+#define POSTERN_WORD_OFFSET(word) (0x300u + 8u * (word))
 #define POSTERN_WORD_VALUE_LSB 0u
 #define POSTERN_WORD_VALUE_MASK 0xFFFFFFFFu
 
 /* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
-#define POSTERN_POP_OFFSET(lane) (0x580u + 8u * (lane))
+#define POSTERN_POP_OFFSET(lane) (0x380u + 8u * (lane))
 #define POSTERN_POP_WORD_LSB 0u
 #define POSTERN_POP_WORD_MASK 0xFFFFFFFFu
+
+/* Last word of a message: the write sends it. */
+#define POSTERN_COMMIT_OFFSET(lane, kind, many, vm) (0x400u + 256u * (lane) + 128u * (kind) + 64u * (many) + 8u * (vm))
+#define POSTERN_COMMIT_WORD_LSB 0u
+#define POSTERN_COMMIT_WORD_MASK 0xFFFFFFFFu
 
 /* The manager page. */
 
@@ -527,11 +527,6 @@ static inline uint32_t postern_read_credit(uintptr_t guest, uint32_t vm)
     return postern_read32(guest, POSTERN_CREDIT_OFFSET(vm));
 }
 
-static inline void postern_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
-{
-    postern_write32(guest, POSTERN_COMMIT_OFFSET(lane, kind, many, vm), value);
-}
-
 static inline void postern_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
 {
     postern_write32(guest, POSTERN_STAGE_OFFSET(lane, word), value);
@@ -545,6 +540,11 @@ static inline uint32_t postern_read_word(uintptr_t guest, uint32_t word)
 static inline uint32_t postern_read_pop(uintptr_t guest, uint32_t lane)
 {
     return postern_read32(guest, POSTERN_POP_OFFSET(lane));
+}
+
+static inline void postern_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
+{
+    postern_write32(guest, POSTERN_COMMIT_OFFSET(lane, kind, many, vm), value);
 }
 
 /* Registers of the manager page. */

@@ -120,7 +120,7 @@ enum postern_large_fault {
 
 /* The guest page. */
 
-#define POSTERN_LARGE_GUEST_SIZE 0x1200u
+#define POSTERN_LARGE_GUEST_SIZE 0x1000u
 
 /* Identifies the block. */
 #define POSTERN_LARGE_MAGIC_OFFSET 0x0u
@@ -252,25 +252,25 @@ enum postern_large_fault {
 #define POSTERN_LARGE_CREDIT_LIMIT_LSB 16u
 #define POSTERN_LARGE_CREDIT_LIMIT_MASK 0x01FF0000u
 
-/* Last word of a message: the write sends it. */
-#define POSTERN_LARGE_COMMIT_OFFSET(lane, kind, many, vm) (0x800u + 1024u * (lane) + 512u * (kind) + 256u * (many) + 8u * (vm))
-#define POSTERN_LARGE_COMMIT_WORD_LSB 0u
-#define POSTERN_LARGE_COMMIT_WORD_MASK 0xFFFFFFFFu
-
 /* Payload of the message that a lane is putting together. Word 0 restarts it. */
-#define POSTERN_LARGE_STAGE_OFFSET(lane, word) (0x1000u + 128u * (lane) + 8u * (word))
+#define POSTERN_LARGE_STAGE_OFFSET(lane, word) (0x400u + 128u * (lane) + 8u * (word))
 #define POSTERN_LARGE_STAGE_VALUE_LSB 0u
 #define POSTERN_LARGE_STAGE_VALUE_MASK 0xFFFFFFFFu
 
 /* Payload of the oldest message; zero beyond its end. */
-#define POSTERN_LARGE_WORD_OFFSET(word) (0x1100u + 8u * (word))
+#define POSTERN_LARGE_WORD_OFFSET(word) (0x500u + 8u * (word))
 #define POSTERN_LARGE_WORD_VALUE_LSB 0u
 #define POSTERN_LARGE_WORD_VALUE_MASK 0xFFFFFFFFu
 
 /* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
-#define POSTERN_LARGE_POP_OFFSET(lane) (0x1180u + 8u * (lane))
+#define POSTERN_LARGE_POP_OFFSET(lane) (0x580u + 8u * (lane))
 #define POSTERN_LARGE_POP_WORD_LSB 0u
 #define POSTERN_LARGE_POP_WORD_MASK 0xFFFFFFFFu
+
+/* Last word of a message: the write sends it. */
+#define POSTERN_LARGE_COMMIT_OFFSET(lane, kind, many, vm) (0x800u + 1024u * (lane) + 512u * (kind) + 256u * (many) + 8u * (vm))
+#define POSTERN_LARGE_COMMIT_WORD_LSB 0u
+#define POSTERN_LARGE_COMMIT_WORD_MASK 0xFFFFFFFFu
 
 /* The manager page. */
 
@@ -522,11 +522,6 @@ static inline uint32_t postern_large_read_credit(uintptr_t guest, uint32_t vm)
     return postern_large_read32(guest, POSTERN_LARGE_CREDIT_OFFSET(vm));
 }
 
-static inline void postern_large_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
-{
-    postern_large_write32(guest, POSTERN_LARGE_COMMIT_OFFSET(lane, kind, many, vm), value);
-}
-
 static inline void postern_large_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
 {
     postern_large_write32(guest, POSTERN_LARGE_STAGE_OFFSET(lane, word), value);
@@ -540,6 +535,11 @@ static inline uint32_t postern_large_read_word(uintptr_t guest, uint32_t word)
 static inline uint32_t postern_large_read_pop(uintptr_t guest, uint32_t lane)
 {
     return postern_large_read32(guest, POSTERN_LARGE_POP_OFFSET(lane));
+}
+
+static inline void postern_large_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
+{
+    postern_large_write32(guest, POSTERN_LARGE_COMMIT_OFFSET(lane, kind, many, vm), value);
 }
 
 /* Registers of the manager page. */

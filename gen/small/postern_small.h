@@ -100,7 +100,7 @@ enum postern_small_fault {
 
 /* The guest page. */
 
-#define POSTERN_SMALL_GUEST_SIZE 0x200u
+#define POSTERN_SMALL_GUEST_SIZE 0x1C0u
 
 /* Identifies the block. */
 #define POSTERN_SMALL_MAGIC_OFFSET 0x0u
@@ -232,25 +232,25 @@ enum postern_small_fault {
 #define POSTERN_SMALL_CREDIT_LIMIT_LSB 16u
 #define POSTERN_SMALL_CREDIT_LIMIT_MASK 0x01FF0000u
 
-/* Last word of a message: the write sends it. */
-#define POSTERN_SMALL_COMMIT_OFFSET(lane, kind, many, vm) (0x140u + 64u * (lane) + 32u * (kind) + 16u * (many) + 8u * (vm))
-#define POSTERN_SMALL_COMMIT_WORD_LSB 0u
-#define POSTERN_SMALL_COMMIT_WORD_MASK 0xFFFFFFFFu
-
 /* Payload of the message that a lane is putting together. Word 0 restarts it. */
-#define POSTERN_SMALL_STAGE_OFFSET(lane, word) (0x180u + 32u * (lane) + 8u * (word))
+#define POSTERN_SMALL_STAGE_OFFSET(lane, word) (0x120u + 32u * (lane) + 8u * (word))
 #define POSTERN_SMALL_STAGE_VALUE_LSB 0u
 #define POSTERN_SMALL_STAGE_VALUE_MASK 0xFFFFFFFFu
 
 /* Payload of the oldest message; zero beyond its end. */
-#define POSTERN_SMALL_WORD_OFFSET(word) (0x1C0u + 8u * (word))
+#define POSTERN_SMALL_WORD_OFFSET(word) (0x140u + 8u * (word))
 #define POSTERN_SMALL_WORD_VALUE_LSB 0u
 #define POSTERN_SMALL_WORD_VALUE_MASK 0xFFFFFFFFu
 
 /* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
-#define POSTERN_SMALL_POP_OFFSET(lane) (0x1E0u + 8u * (lane))
+#define POSTERN_SMALL_POP_OFFSET(lane) (0x160u + 8u * (lane))
 #define POSTERN_SMALL_POP_WORD_LSB 0u
 #define POSTERN_SMALL_POP_WORD_MASK 0xFFFFFFFFu
+
+/* Last word of a message: the write sends it. */
+#define POSTERN_SMALL_COMMIT_OFFSET(lane, kind, many, vm) (0x180u + 64u * (lane) + 32u * (kind) + 16u * (many) + 8u * (vm))
+#define POSTERN_SMALL_COMMIT_WORD_LSB 0u
+#define POSTERN_SMALL_COMMIT_WORD_MASK 0xFFFFFFFFu
 
 /* Accesses. */
 
@@ -376,11 +376,6 @@ static inline uint32_t postern_small_read_credit(uintptr_t guest, uint32_t vm)
     return postern_small_read32(guest, POSTERN_SMALL_CREDIT_OFFSET(vm));
 }
 
-static inline void postern_small_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
-{
-    postern_small_write32(guest, POSTERN_SMALL_COMMIT_OFFSET(lane, kind, many, vm), value);
-}
-
 static inline void postern_small_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
 {
     postern_small_write32(guest, POSTERN_SMALL_STAGE_OFFSET(lane, word), value);
@@ -394,6 +389,11 @@ static inline uint32_t postern_small_read_word(uintptr_t guest, uint32_t word)
 static inline uint32_t postern_small_read_pop(uintptr_t guest, uint32_t lane)
 {
     return postern_small_read32(guest, POSTERN_SMALL_POP_OFFSET(lane));
+}
+
+static inline void postern_small_write_commit(uintptr_t guest, uint32_t lane, uint32_t kind, uint32_t many, uint32_t vm, uint32_t value)
+{
+    postern_small_write32(guest, POSTERN_SMALL_COMMIT_OFFSET(lane, kind, many, vm), value);
 }
 
 /* What a guest does. */

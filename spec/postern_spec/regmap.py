@@ -205,15 +205,9 @@ def guest_page(c: Config) -> Page:
             Field("AVAILABLE", 0, 9, RO, "Free credits.", None),
             Field("LIMIT", 16, 9, RO, "Credits in all.", None)), (peer,)),
     ]
-    regs.append(Register("COMMIT", place(32 * vms * lanes), "Last word of a message: the write sends it.", (
-        Field("WORD", 0, 32, WO, "The last word.", 0),), (
-        Dim("lane", c.lanes, 32 * vms),
-        Dim("kind", 1, 16 * vms),  # 0 plain; the room behind it is for messages that carry a block
-        Dim("many", 2, 8 * vms),  # 0: this is the only word; 1: it follows the staged words
-        dest)))
     regs.append(Register("STAGE", place(8 * words * lanes), "Payload of the message that a lane is putting together. Word 0 restarts it.", (
         Field("VALUE", 0, 32, WO, "The word.", 0),), (Dim("lane", c.lanes, 8 * words), word)))
-    # Payload last: one address bit tells it from all that is read elsewhere, which shortens the way to the block RAM.
+    # Payload behind all else that is read: a bit or two tell it apart, which shortens the way to the block RAM.
     half = 8 * max(words, lanes)
     base = place(2 * half)
     regs += [
@@ -222,6 +216,12 @@ def guest_page(c: Config) -> Page:
         Register("POP", base + half, "Last word of the oldest message. The read removes the message if this lane read its header.", (
             Field("WORD", 0, 32, RA, "The word; zero where nothing was popped.", 0),), (Dim("lane", c.lanes, 8),)),
     ]
+    regs.append(Register("COMMIT", place(32 * vms * lanes), "Last word of a message: the write sends it.", (
+        Field("WORD", 0, 32, WO, "The last word.", 0),), (
+        Dim("lane", c.lanes, 32 * vms),
+        Dim("kind", 1, 16 * vms),  # 0 plain; the room behind it is for messages that carry a block
+        Dim("many", 2, 8 * vms),  # 0: this is the only word; 1: it follows the staged words
+        dest)))
     return Page("guest", at, tuple(regs))
 
 
