@@ -41,7 +41,7 @@ def parts(netlist: Netlist, top: str) -> dict[str, dict[str, int]]:
         if name != top and not name.startswith(f"{top}."):
             continue  # a cell of the library
         part = name.split(".")[1] if "." in name else "top"
-        kind = re.sub(r"(\$\d+|_\d+)$", "", part)
+        kind = re.sub(r"(\$\d+|_\d+)+$", "", part)
         entry = found.setdefault(kind, dict.fromkeys(["count", *AREA], 0))
         entry["count"] += part not in seen
         seen.add(part)
