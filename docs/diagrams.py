@@ -22,7 +22,7 @@ def block() -> Svg:
     s.box(126, 166, 178, 44, ["identity", "VM-ID, on acceptance"], fill=SAND)
     s.box(126, 226, 178, 44, ["request register", "optional; decode ahead"], dashed=True)
     s.box(126, 296, 178, 60, ["lanes", "state and slot of each", "(VM, lane), one spare slot"])
-    s.box(126, 372, 178, 44, ["mail", "header; is a pop fresh?"])
+    s.box(126, 372, 178, 44, ["payload", "is a pop fresh?"])
     s.box(126, 432, 178, 40, ["answers", "in order, per direction"], fill=BLUE)
     for y in (150, 210, 270):
         s.path([(215, y), (215, y + 16 if y < 270 else 296)], arrow=True)
@@ -41,7 +41,7 @@ def block() -> Svg:
         ["write engine", "one write at a time,", "all ports in one order:", "judges every commit"],
         fill=SAND,
     )
-    s.box(400, 376, 190, 76, ["read engine", "one read per cycle,", "of everything but mail"], fill=SAND)
+    s.box(400, 376, 190, 76, ["read engine", "one read per cycle,", "of everything but payload"], fill=SAND)
     s.path([(332, 112), (400, 112)], arrow=True)
     s.text(366, 104, "words", size=11, fill=MUTED)
     s.path([(400, 136), (332, 136)], arrow=True)
@@ -75,7 +75,7 @@ def block() -> Svg:
 
     # Heads and pops
     s.path([(764, 70), (764, 44), (215, 44), (215, 70)], arrow=True, dashed=True)
-    s.text(490, 36, "head of every queue: header and slot of the oldest message", size=12, fill=MUTED)
+    s.text(490, 36, "head of every queue: slot and length of the oldest message", size=12, fill=MUTED)
     s.path([(226, 498), (226, 524), (764, 524), (764, 486)], arrow=True, dashed=True)
     s.text(490, 542, "pops, decided at the port", size=12, fill=MUTED)
     return s
