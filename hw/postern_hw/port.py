@@ -189,6 +189,8 @@ class Port(wiring.Component):
             ]
             if "data" in extra:
                 m.d.sync += held.data.eq(source.payload.data)
+        with m.Elif(go):
+            m.d.sync += occupied.eq(0)
         with m.If(self.reset):
             m.d.sync += occupied.eq(0)
         valid = Signal(name=f"{name}_valid")

@@ -5,7 +5,7 @@ The RTL says with its probes when it passes an access on, and the scoreboard has
 
 1. accesses that are accepted are bound to a VM-ID;
 2. reads of ``WORD`` that are passed on now, and other reads that were passed on in ``c - 2``, look;
-3. stale pops that were passed on in ``c - 1``, then reads of ``HEADER`` that are passed on now;
+3. stale pops, then reads of ``HEADER`` that were passed on in ``c - 1``;
 4. writes that are passed on now are staged; then the commit that was passed on in ``c - 1`` acts, or another write of
    ``c - 2``, or one step of an opening;
 5. refusals of ``c - 1`` are logged, then pops that were passed on in ``c - 1`` take the head;
@@ -108,6 +108,8 @@ class Scoreboard:
         self._refused: tuple[list[Passed], ...] = ([], [])  # belonged to the port's own path, but the VM was closed
         self._writes: tuple[list[tuple[int, int, Token]], ...] = ([], [])
         self._new_pops: list[Passed] = []
+        self._headers: list[Passed] = []
+        self._new_headers: list[Passed] = []
         self._new_reads: list[Passed] = []
         self._new_refused: list[Passed] = []
         self._new_writes: list[tuple[int, int, Token]] = []
@@ -193,7 +195,8 @@ class Scoreboard:
             self._doubtful = self._doubtful or 1
 
     def _busy(self) -> bool:
-        return bool(self._pops or self._logged or any(self._reads) or any(self._refused) or any(self._writes))
+        under_way = (self._pops, self._headers, self._logged, *self._reads, *self._refused, *self._writes)
+        return any(under_way)
 
     def _start(self) -> None:
         """Do what looks: the interrupt lines, then the reads that were passed on before."""
@@ -212,6 +215,11 @@ class Scoreboard:
             for pop in stale:
                 self._pops.remove(pop)
                 self._pop(*pop)
+        for port, index, access, vm in self._headers:
+            if self.model.state(vm):
+                self._read(port, index, access, vm)
+            else:
+                self._refused[1].append((port, index, access, vm))  # the engine refuses it a cycle later
 
     def _pops_now(self, pop: "Passed") -> bool:
         _, _, access, vm = pop
@@ -248,10 +256,12 @@ class Scoreboard:
                 self._respond(*answer)
             self._answers.clear()
         self._pops = self._new_pops
+        self._headers = self._new_headers
         self._reads = self._reads[1], self._new_reads
         self._refused = self._refused[1], self._new_refused
         self._writes = self._writes[1] + self._new_commits, self._new_writes
-        self._new_pops, self._new_reads, self._new_refused, self._new_writes, self._new_commits = [], [], [], [], []
+        self._new_pops, self._new_headers, self._new_reads, self._new_refused = [], [], [], []
+        self._new_writes, self._new_commits = [], []
 
     def _compare_lines(self) -> None:
         if self._doubtful:
@@ -274,7 +284,9 @@ class Scoreboard:
         path = access.path
         if path == NOTHING:
             self._results[port][index] = 0, 0
-        elif vm is not None and (path == WORD or (path in (HEADER, POP) and access.strobes == 0xF)):
+        elif vm is not None and path == HEADER and access.strobes == 0xF:
+            self._new_headers.append((port, index, access, vm))
+        elif vm is not None and (path == WORD or (path == POP and access.strobes == 0xF)):
             if not self.model.state(vm):
                 self._new_refused.append((port, index, access, vm))
             elif path == POP:
@@ -353,7 +365,7 @@ class Scoreboard:
         for port in range(len(self.config.ports)):
             self._bound[port].clear()
             self._results[port].clear()
-        self._pops, self._reads, self._refused, self._writes = [], ([], []), ([], []), ([], [])
+        self._pops, self._headers, self._reads, self._refused, self._writes = [], [], ([], []), ([], []), ([], [])
         self._faults, self._logged = [], []
         self._doubtful = _SETTLING
         self._coverage["block reset"] += 1
