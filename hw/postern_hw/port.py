@@ -304,7 +304,8 @@ class Port(wiring.Component):
         ]
 
         # What looks like a staged word and is none goes to the engine a cycle later.
-        fast = staged & self._of_vm(self.open, request.vm)
+        open_here = self._of_vm(self.open, request.vm)
+        fast = staged & open_here
         with m.If(go | self.reset):
             m.d.sync += diverted.eq(0)
         with m.Else():
@@ -342,7 +343,7 @@ class Port(wiring.Component):
         clear_busy = Signal()
         first, follows = (staged_word == 0), holding & (staged_word == count)
         m.d.comb += [
-            set_busy.eq(go & flags["stage"] & ~none),
+            set_busy.eq(go & flags["stage"] & ~none & open_here),
             clear_busy.eq(go & flags["commit"] & ~none),
             states.write.eq(set_busy),
             following.torn.eq(~(full & (first | follows))),
