@@ -2810,14 +2810,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .opened(opened),
     .peer(peer),
-    .\port$11996$0 (\filled$366 ),
-    .\port$12012$0 (\filled$367 ),
-    .\port$12028$0 (\filled$368 ),
-    .\port$12044$0 (\filled$369 ),
-    .\port$12060$0 (\filled$370 ),
-    .\port$12076$0 (\filled$371 ),
-    .\port$12092$0 (\filled$372 ),
-    .\port$12108$0 (\filled$373 ),
+    .\port$12036$0 (\filled$366 ),
+    .\port$12052$0 (\filled$367 ),
+    .\port$12068$0 (\filled$368 ),
+    .\port$12084$0 (\filled$369 ),
+    .\port$12100$0 (\filled$370 ),
+    .\port$12116$0 (\filled$371 ),
+    .\port$12132$0 (\filled$372 ),
+    .\port$12148$0 (\filled$373 ),
     .\port$2122$0 (\$309 ),
     .\port$2123$0 (\$310 ),
     .\port$2124$0 (\$311 ),
@@ -2844,7 +2844,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$11794$70 (\$317 ),
+    .\port$11834$70 (\$317 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -2924,22 +2924,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$11996$0 (\filled$366 ),
-    .\port$12002$0 (\fresh$375 ),
-    .\port$12012$0 (\filled$367 ),
-    .\port$12018$0 (\fresh$376 ),
-    .\port$12028$0 (\filled$368 ),
-    .\port$12034$0 (\fresh$377 ),
-    .\port$12044$0 (\filled$369 ),
-    .\port$12050$0 (\fresh$378 ),
-    .\port$12060$0 (\filled$370 ),
-    .\port$12066$0 (\fresh$379 ),
-    .\port$12076$0 (\filled$371 ),
-    .\port$12082$0 (\fresh$380 ),
-    .\port$12092$0 (\filled$372 ),
-    .\port$12098$0 (\fresh$381 ),
-    .\port$12108$0 (\filled$373 ),
-    .\port$12114$0 (\fresh$382 ),
+    .\port$12036$0 (\filled$366 ),
+    .\port$12042$0 (\fresh$375 ),
+    .\port$12052$0 (\filled$367 ),
+    .\port$12058$0 (\fresh$376 ),
+    .\port$12068$0 (\filled$368 ),
+    .\port$12074$0 (\fresh$377 ),
+    .\port$12084$0 (\filled$369 ),
+    .\port$12090$0 (\fresh$378 ),
+    .\port$12100$0 (\filled$370 ),
+    .\port$12106$0 (\fresh$379 ),
+    .\port$12116$0 (\filled$371 ),
+    .\port$12122$0 (\fresh$380 ),
+    .\port$12132$0 (\filled$372 ),
+    .\port$12138$0 (\fresh$381 ),
+    .\port$12148$0 (\filled$373 ),
+    .\port$12154$0 (\fresh$382 ),
     .\port$2122$0 (\$309 ),
     .\port$2123$0 (\$310 ),
     .\port$2124$0 (\$311 ),
@@ -3014,22 +3014,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$11996$0 (\filled$366 ),
-    .\port$12002$0 (\fresh$375 ),
-    .\port$12012$0 (\filled$367 ),
-    .\port$12018$0 (\fresh$376 ),
-    .\port$12028$0 (\filled$368 ),
-    .\port$12034$0 (\fresh$377 ),
-    .\port$12044$0 (\filled$369 ),
-    .\port$12050$0 (\fresh$378 ),
-    .\port$12060$0 (\filled$370 ),
-    .\port$12066$0 (\fresh$379 ),
-    .\port$12076$0 (\filled$371 ),
-    .\port$12082$0 (\fresh$380 ),
-    .\port$12092$0 (\filled$372 ),
-    .\port$12098$0 (\fresh$381 ),
-    .\port$12108$0 (\filled$373 ),
-    .\port$12114$0 (\fresh$382 ),
+    .\port$12036$0 (\filled$366 ),
+    .\port$12042$0 (\fresh$375 ),
+    .\port$12052$0 (\filled$367 ),
+    .\port$12058$0 (\fresh$376 ),
+    .\port$12068$0 (\filled$368 ),
+    .\port$12074$0 (\fresh$377 ),
+    .\port$12084$0 (\filled$369 ),
+    .\port$12090$0 (\fresh$378 ),
+    .\port$12100$0 (\filled$370 ),
+    .\port$12106$0 (\fresh$379 ),
+    .\port$12116$0 (\filled$371 ),
+    .\port$12122$0 (\fresh$380 ),
+    .\port$12132$0 (\filled$372 ),
+    .\port$12138$0 (\fresh$381 ),
+    .\port$12148$0 (\filled$373 ),
+    .\port$12154$0 (\fresh$382 ),
     .\port$2122$0 (\$309 ),
     .\port$2123$0 (\$310 ),
     .\port$2124$0 (\$311 ),
@@ -3104,22 +3104,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$11996$0 (\filled$366 ),
-    .\port$12002$0 (\fresh$375 ),
-    .\port$12012$0 (\filled$367 ),
-    .\port$12018$0 (\fresh$376 ),
-    .\port$12028$0 (\filled$368 ),
-    .\port$12034$0 (\fresh$377 ),
-    .\port$12044$0 (\filled$369 ),
-    .\port$12050$0 (\fresh$378 ),
-    .\port$12060$0 (\filled$370 ),
-    .\port$12066$0 (\fresh$379 ),
-    .\port$12076$0 (\filled$371 ),
-    .\port$12082$0 (\fresh$380 ),
-    .\port$12092$0 (\filled$372 ),
-    .\port$12098$0 (\fresh$381 ),
-    .\port$12108$0 (\filled$373 ),
-    .\port$12114$0 (\fresh$382 ),
+    .\port$12036$0 (\filled$366 ),
+    .\port$12042$0 (\fresh$375 ),
+    .\port$12052$0 (\filled$367 ),
+    .\port$12058$0 (\fresh$376 ),
+    .\port$12068$0 (\filled$368 ),
+    .\port$12074$0 (\fresh$377 ),
+    .\port$12084$0 (\filled$369 ),
+    .\port$12090$0 (\fresh$378 ),
+    .\port$12100$0 (\filled$370 ),
+    .\port$12106$0 (\fresh$379 ),
+    .\port$12116$0 (\filled$371 ),
+    .\port$12122$0 (\fresh$380 ),
+    .\port$12132$0 (\filled$372 ),
+    .\port$12138$0 (\fresh$381 ),
+    .\port$12148$0 (\filled$373 ),
+    .\port$12154$0 (\fresh$382 ),
     .\port$2122$0 (\$309 ),
     .\port$2123$0 (\$310 ),
     .\port$2124$0 (\$311 ),
@@ -3194,22 +3194,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$11996$0 (\filled$366 ),
-    .\port$12002$0 (\fresh$375 ),
-    .\port$12012$0 (\filled$367 ),
-    .\port$12018$0 (\fresh$376 ),
-    .\port$12028$0 (\filled$368 ),
-    .\port$12034$0 (\fresh$377 ),
-    .\port$12044$0 (\filled$369 ),
-    .\port$12050$0 (\fresh$378 ),
-    .\port$12060$0 (\filled$370 ),
-    .\port$12066$0 (\fresh$379 ),
-    .\port$12076$0 (\filled$371 ),
-    .\port$12082$0 (\fresh$380 ),
-    .\port$12092$0 (\filled$372 ),
-    .\port$12098$0 (\fresh$381 ),
-    .\port$12108$0 (\filled$373 ),
-    .\port$12114$0 (\fresh$382 ),
+    .\port$12036$0 (\filled$366 ),
+    .\port$12042$0 (\fresh$375 ),
+    .\port$12052$0 (\filled$367 ),
+    .\port$12058$0 (\fresh$376 ),
+    .\port$12068$0 (\filled$368 ),
+    .\port$12074$0 (\fresh$377 ),
+    .\port$12084$0 (\filled$369 ),
+    .\port$12090$0 (\fresh$378 ),
+    .\port$12100$0 (\filled$370 ),
+    .\port$12106$0 (\fresh$379 ),
+    .\port$12116$0 (\filled$371 ),
+    .\port$12122$0 (\fresh$380 ),
+    .\port$12132$0 (\filled$372 ),
+    .\port$12138$0 (\fresh$381 ),
+    .\port$12148$0 (\filled$373 ),
+    .\port$12154$0 (\fresh$382 ),
     .\port$2122$0 (\$309 ),
     .\port$2123$0 (\$310 ),
     .\port$2124$0 (\$311 ),
@@ -3574,7 +3574,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .own_generation(own_generation),
     .permits(permits),
     .permitted(\permitted$968 ),
-    .\port$11109$0 (entry),
+    .\port$11149$0 (entry),
     .\port$3299$0 (look_resident),
     .\port$4916$0 (look_result),
     .\port$4956$0 (\$318 ),
@@ -3731,7 +3731,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .message(message),
     .permitted(permitted),
-    .\port$11794$70 (\$317 ),
+    .\port$11834$70 (\$317 ),
     .\port$3630$0 (push),
     .\port$3632$0 (\push$673 ),
     .\port$3634$0 (\push$704 ),
@@ -7879,8 +7879,8 @@ module \postern.faults (rst, write__valid, write__kind, write__record, write__po
 endmodule
 
 module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , look_state, look_enable, look_resident, clear, test, set_enable, arm, disarm, clear_fired, set_resident
-, opened, closed, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting, refusing, vm, data, core, look_vm, look_core, \port$11996$0 , \port$12012$0 , \port$12028$0 , \port$12044$0 
-, \port$12060$0 , \port$12076$0 , \port$12092$0 , \port$12108$0 , clk);
+, opened, closed, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting, refusing, vm, data, core, look_vm, look_core, \port$12036$0 , \port$12052$0 , \port$12068$0 , \port$12084$0 
+, \port$12100$0 , \port$12116$0 , \port$12132$0 , \port$12148$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -9033,22 +9033,22 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$11996$0 ;
-  wire \port$11996$0 ;
-  input \port$12012$0 ;
-  wire \port$12012$0 ;
-  input \port$12028$0 ;
-  wire \port$12028$0 ;
-  input \port$12044$0 ;
-  wire \port$12044$0 ;
-  input \port$12060$0 ;
-  wire \port$12060$0 ;
-  input \port$12076$0 ;
-  wire \port$12076$0 ;
-  input \port$12092$0 ;
-  wire \port$12092$0 ;
-  input \port$12108$0 ;
-  wire \port$12108$0 ;
+  input \port$12036$0 ;
+  wire \port$12036$0 ;
+  input \port$12052$0 ;
+  wire \port$12052$0 ;
+  input \port$12068$0 ;
+  wire \port$12068$0 ;
+  input \port$12084$0 ;
+  wire \port$12084$0 ;
+  input \port$12100$0 ;
+  wire \port$12100$0 ;
+  input \port$12116$0 ;
+  wire \port$12116$0 ;
+  input \port$12132$0 ;
+  wire \port$12132$0 ;
+  input \port$12148$0 ;
+  wire \port$12148$0 ;
   input \port$2122$0 ;
   wire \port$2122$0 ;
   input \port$2123$0 ;
@@ -9514,14 +9514,14 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$557  = ~ \$556 ;
   assign \$558  = fired & \$557 ;
   assign \$559  = \$558  | fires;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$11996$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$12012$0  };
-  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$12028$0  };
-  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$12044$0  };
-  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$12060$0  };
-  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$12076$0  };
-  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$12092$0  };
-  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$12108$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$12036$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$12052$0  };
+  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$12068$0  };
+  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$12084$0  };
+  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$12100$0  };
+  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$12116$0  };
+  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$12132$0  };
+  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$12148$0  };
   assign \$560  = ! residents__0[2:0];
   assign \$562  = residents__0[3] & \$561 ;
   assign \$563  = state_0 & enable_0_0;
@@ -10575,7 +10575,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
     end
   end
   assign chosen = \$1018 [7:0];
-  assign filled = { \port$12108$0 , \port$12092$0 , \port$12076$0 , \port$12060$0 , \port$12044$0 , \port$12028$0 , \port$12012$0 , \port$11996$0  };
+  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
   assign open = { \port$2129$0 , \port$2128$0 , \port$2127$0 , \port$2126$0 , \port$2125$0 , \port$2124$0 , \port$2123$0 , \port$2122$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
@@ -10785,7 +10785,7 @@ endmodule
 
 module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__slot, r__0__word
 , r__0__keep, w__0__slot, w__1__request, w__1__enable, r__1__request, r__1__slot, r__1__word, r__1__keep, w__1__slot, w__2__request, w__2__enable, r__2__request, r__2__slot, r__2__word, r__2__keep, w__2__slot, w__3__request, w__3__enable, r__3__request, r__3__slot, r__3__word
-, r__3__keep, w__3__slot, commit__data, \port$11794$70 , w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
+, r__3__keep, w__3__slot, commit__data, \port$11834$70 , w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11128,8 +11128,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   reg occupied_1 = 1'h0;
   reg occupied_2 = 1'h0;
   reg occupied_3 = 1'h0;
-  input [11:0] \port$11794$70 ;
-  wire [11:0] \port$11794$70 ;
+  input [11:0] \port$11834$70 ;
+  wire [11:0] \port$11834$70 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -14468,7 +14468,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     _3_ <= bank_3[\r_port__addr$87 ];
   end
   assign \r_port__data$156  = _3_;
-  assign \$1  = ! \port$11794$70 [1:0];
+  assign \$1  = ! \port$11834$70 [1:0];
   assign first_0 = commit__request & \$1 ;
   assign \$2  = occupied_0 & first_0;
   assign free_0 = ~ \$2 ;
@@ -14482,7 +14482,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$10  = w__3__request & \$9 ;
   assign granted_0 = grant & { free_0, free_0, free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$11794$70 [11:2] : late_0[9:0];
+  assign w_port__addr = first_0 ? \port$11834$70 [11:2] : late_0[9:0];
   assign w_port__data = first_0 ? commit__data : late_0[41:10];
   assign \$11  = ! r__0__word[1:0];
   assign \$12  = r__0__request & \$11 ;
@@ -14499,7 +14499,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$23  = \$21  | \$22 ;
   assign \$24  = { r__3__slot, r__3__word[3:2] } & { \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3] };
   assign r_port__addr = \$23  | \$24 ;
-  assign \$25  = \port$11794$70 [1:0] == 1'h1;
+  assign \$25  = \port$11834$70 [1:0] == 1'h1;
   assign first_1 = commit__request & \$25 ;
   assign \$26  = occupied_1 & first_1;
   assign free_1 = ~ \$26 ;
@@ -14513,7 +14513,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$34  = w__3__request & \$33 ;
   assign granted_1 = \grant$47  & { free_1, free_1, free_1, free_1 };
   assign \w_port__en$48  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$49  = first_1 ? \port$11794$70 [11:2] : late_1[9:0];
+  assign \w_port__addr$49  = first_1 ? \port$11834$70 [11:2] : late_1[9:0];
   assign \w_port__data$51  = first_1 ? commit__data : late_1[41:10];
   assign \$35  = r__0__word[1:0] == 1'h1;
   assign \$36  = r__0__request & \$35 ;
@@ -14530,7 +14530,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$47  = \$45  | \$46 ;
   assign \$48  = { r__3__slot, r__3__word[3:2] } & { \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3] };
   assign \r_port__addr$55  = \$47  | \$48 ;
-  assign \$49  = \port$11794$70 [1:0] == 2'h2;
+  assign \$49  = \port$11834$70 [1:0] == 2'h2;
   assign first_2 = commit__request & \$49 ;
   assign \$50  = occupied_2 & first_2;
   assign free_2 = ~ \$50 ;
@@ -14544,7 +14544,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$58  = w__3__request & \$57 ;
   assign granted_2 = \grant$63  & { free_2, free_2, free_2, free_2 };
   assign \w_port__en$64  = first_2 ? commit__enable : occupied_2;
-  assign \w_port__addr$65  = first_2 ? \port$11794$70 [11:2] : late_2[9:0];
+  assign \w_port__addr$65  = first_2 ? \port$11834$70 [11:2] : late_2[9:0];
   assign \w_port__data$67  = first_2 ? commit__data : late_2[41:10];
   assign \$59  = r__0__word[1:0] == 2'h2;
   assign \$60  = r__0__request & \$59 ;
@@ -14561,7 +14561,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$71  = \$69  | \$70 ;
   assign \$72  = { r__3__slot, r__3__word[3:2] } & { \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3] };
   assign \r_port__addr$71  = \$71  | \$72 ;
-  assign \$73  = \port$11794$70 [1:0] == 2'h3;
+  assign \$73  = \port$11834$70 [1:0] == 2'h3;
   assign first_3 = commit__request & \$73 ;
   assign \$74  = occupied_3 & first_3;
   assign free_3 = ~ \$74 ;
@@ -14575,7 +14575,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$82  = w__3__request & \$81 ;
   assign granted_3 = \grant$79  & { free_3, free_3, free_3, free_3 };
   assign \w_port__en$80  = first_3 ? commit__enable : occupied_3;
-  assign \w_port__addr$81  = first_3 ? \port$11794$70 [11:2] : late_3[9:0];
+  assign \w_port__addr$81  = first_3 ? \port$11834$70 [11:2] : late_3[9:0];
   assign \w_port__data$83  = first_3 ? commit__data : late_3[41:10];
   assign \$83  = r__0__word[1:0] == 2'h3;
   assign \$84  = r__0__request & \$83 ;
@@ -15229,10 +15229,10 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
       \$268  = 1'h0;
     end
   end
-  assign commit__word = \port$11794$70 [3:0];
+  assign commit__word = \port$11834$70 [3:0];
   assign request = { \$10 , \$8 , \$6 , \$4  };
   assign accept = free_0;
-  assign commit__slot = \port$11794$70 [11:4];
+  assign commit__slot = \port$11834$70 [11:4];
   assign \request$24  = { \$18 , \$16 , \$14 , \$12  };
   assign r_port__en = 1'h1;
   assign \accept$34  = 1'h1;
@@ -18276,14 +18276,14 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$11996$0 , head__0, \port$12002$0 , \port$12012$0 , head__1, \port$12018$0 , \port$12028$0 , head__2, \port$12034$0 , \port$12044$0 , head__3, \port$12050$0 , \port$12060$0 , head__4, \port$12066$0 , \port$12076$0 , head__5
-, \port$12082$0 , \port$12092$0 , head__6, \port$12098$0 , \port$12108$0 , head__7, \port$12114$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12036$0 , head__0, \port$12042$0 , \port$12052$0 , head__1, \port$12058$0 , \port$12068$0 , head__2, \port$12074$0 , \port$12084$0 , head__3, \port$12090$0 , \port$12100$0 , head__4, \port$12106$0 , \port$12116$0 , head__5
+, \port$12122$0 , \port$12132$0 , head__6, \port$12138$0 , \port$12148$0 , head__7, \port$12154$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
-  wire [4:0] \$101 ;
+  wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
@@ -18291,7 +18291,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
-  wire \$109 ;
+  wire [4:0] \$109 ;
   wire \$11 ;
   wire \$110 ;
   wire \$111 ;
@@ -18301,15 +18301,15 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
-  wire [11:0] \$118 ;
-  wire [11:0] \$119 ;
+  wire \$118 ;
+  wire \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire [11:0] \$121 ;
-  wire [11:0] \$122 ;
-  wire [11:0] \$123 ;
-  wire [11:0] \$124 ;
-  wire [11:0] \$125 ;
+  wire \$120 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
+  wire \$124 ;
+  wire \$125 ;
   wire [11:0] \$126 ;
   wire [11:0] \$127 ;
   wire [11:0] \$128 ;
@@ -18317,14 +18317,14 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$13 ;
   wire [11:0] \$130 ;
   wire [11:0] \$131 ;
-  wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
-  wire \$135 ;
-  wire \$136 ;
-  wire \$137 ;
-  wire \$138 ;
-  wire \$139 ;
+  wire [11:0] \$132 ;
+  wire [11:0] \$133 ;
+  wire [11:0] \$134 ;
+  wire [11:0] \$135 ;
+  wire [11:0] \$136 ;
+  wire [11:0] \$137 ;
+  wire [11:0] \$138 ;
+  wire [11:0] \$139 ;
   wire \$14 ;
   wire \$140 ;
   wire \$141 ;
@@ -18462,7 +18462,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$260 ;
   wire \$261 ;
   wire \$262 ;
-  wire [15:0] \$263 ;
+  wire \$263 ;
   wire \$264 ;
   wire \$265 ;
   wire \$266 ;
@@ -18471,7 +18471,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$269 ;
   wire \$27 ;
   wire \$270 ;
-  wire \$271 ;
+  wire [15:0] \$271 ;
   wire \$272 ;
   wire \$273 ;
   wire \$274 ;
@@ -18501,67 +18501,67 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$296 ;
   wire \$297 ;
   wire \$298 ;
-  wire [31:0] \$299 ;
+  wire \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [31:0] \$300 ;
+  wire \$300 ;
   wire \$301 ;
   wire \$302 ;
-  wire [11:0] \$303 ;
+  wire \$303 ;
   wire \$304 ;
   wire \$305 ;
   wire \$306 ;
-  wire \$307 ;
-  wire \$308 ;
+  wire [31:0] \$307 ;
+  wire [31:0] \$308 ;
   wire \$309 ;
   wire \$31 ;
-  wire [11:0] \$310 ;
-  wire \$311 ;
+  wire \$310 ;
+  wire [11:0] \$311 ;
   wire \$312 ;
   wire \$313 ;
   wire \$314 ;
   wire \$315 ;
   wire \$316 ;
-  wire [11:0] \$317 ;
-  wire \$318 ;
+  wire \$317 ;
+  wire [11:0] \$318 ;
   wire \$319 ;
   wire \$32 ;
   wire \$320 ;
   wire \$321 ;
   wire \$322 ;
   wire \$323 ;
-  wire [11:0] \$324 ;
-  wire \$325 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
   wire \$326 ;
   wire \$327 ;
   wire \$328 ;
   wire \$329 ;
   wire \$33 ;
   wire \$330 ;
-  wire [11:0] \$331 ;
-  wire \$332 ;
+  wire \$331 ;
+  wire [11:0] \$332 ;
   wire \$333 ;
   wire \$334 ;
   wire \$335 ;
   wire \$336 ;
-  wire [11:0] \$337 ;
+  wire \$337 ;
   wire \$338 ;
   wire [11:0] \$339 ;
   wire \$34 ;
   wire \$340 ;
-  wire [11:0] \$341 ;
+  wire \$341 ;
   wire \$342 ;
   wire \$343 ;
-  wire [11:0] \$344 ;
-  wire \$345 ;
+  wire \$344 ;
+  wire [11:0] \$345 ;
   wire \$346 ;
-  wire \$347 ;
+  wire [11:0] \$347 ;
   wire \$348 ;
-  wire \$349 ;
+  wire [11:0] \$349 ;
   wire \$35 ;
   wire \$350 ;
   wire \$351 ;
-  wire \$352 ;
+  wire [11:0] \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
@@ -18573,46 +18573,46 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$360 ;
   wire \$361 ;
   wire \$362 ;
-  wire [15:0] \$363 ;
-  wire [15:0] \$364 ;
-  wire [15:0] \$365 ;
-  wire [15:0] \$366 ;
-  wire [15:0] \$367 ;
-  wire [15:0] \$368 ;
-  wire [15:0] \$369 ;
+  wire \$363 ;
+  wire \$364 ;
+  wire \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
+  wire \$369 ;
   wire \$37 ;
-  wire [15:0] \$370 ;
-  wire [3:0] \$371 ;
-  wire \$372 ;
-  wire \$373 ;
-  wire [4:0] \$374 ;
-  wire \$375 ;
-  wire [5:0] \$376 ;
-  wire [11:0] \$377 ;
-  wire \$378 ;
-  wire \$379 ;
+  wire \$370 ;
+  wire [15:0] \$371 ;
+  wire [15:0] \$372 ;
+  wire [15:0] \$373 ;
+  wire [15:0] \$374 ;
+  wire [15:0] \$375 ;
+  wire [15:0] \$376 ;
+  wire [15:0] \$377 ;
+  wire [15:0] \$378 ;
+  wire [3:0] \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
-  wire \$382 ;
+  wire [4:0] \$382 ;
   wire \$383 ;
-  wire [11:0] \$384 ;
-  wire \$385 ;
+  wire [5:0] \$384 ;
+  wire [11:0] \$385 ;
   wire \$386 ;
   wire \$387 ;
   wire \$388 ;
   wire \$389 ;
   wire \$39 ;
   wire \$390 ;
-  wire [11:0] \$391 ;
-  wire \$392 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
   wire \$393 ;
   wire \$394 ;
   wire \$395 ;
   wire \$396 ;
   wire \$397 ;
-  wire [11:0] \$398 ;
-  wire \$399 ;
+  wire \$398 ;
+  wire [11:0] \$399 ;
   wire \$4 ;
   wire \$40 ;
   wire \$400 ;
@@ -18620,30 +18620,30 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$402 ;
   wire \$403 ;
   wire \$404 ;
-  wire [11:0] \$405 ;
-  wire \$406 ;
+  wire \$405 ;
+  wire [11:0] \$406 ;
   wire \$407 ;
   wire \$408 ;
   wire \$409 ;
   wire [4:0] \$41 ;
   wire \$410 ;
-  wire [11:0] \$411 ;
+  wire \$411 ;
   wire \$412 ;
   wire [11:0] \$413 ;
   wire \$414 ;
-  wire [11:0] \$415 ;
+  wire \$415 ;
   wire \$416 ;
   wire \$417 ;
-  wire [11:0] \$418 ;
-  wire \$419 ;
+  wire \$418 ;
+  wire [11:0] \$419 ;
   wire \$42 ;
   wire \$420 ;
-  wire \$421 ;
+  wire [11:0] \$421 ;
   wire \$422 ;
-  wire \$423 ;
+  wire [11:0] \$423 ;
   wire \$424 ;
   wire \$425 ;
-  wire \$426 ;
+  wire [11:0] \$426 ;
   wire \$427 ;
   wire \$428 ;
   wire \$429 ;
@@ -18683,57 +18683,57 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$46 ;
   wire \$460 ;
   wire \$461 ;
-  wire [11:0] \$462 ;
-  wire [11:0] \$463 ;
-  wire [11:0] \$464 ;
-  wire [11:0] \$465 ;
-  wire [11:0] \$466 ;
-  wire [11:0] \$467 ;
-  wire [11:0] \$468 ;
+  wire \$462 ;
+  wire \$463 ;
+  wire \$464 ;
+  wire \$465 ;
+  wire \$466 ;
+  wire \$467 ;
+  wire \$468 ;
   wire \$469 ;
   wire \$47 ;
-  wire \$470 ;
-  wire \$471 ;
-  wire \$472 ;
-  wire \$473 ;
-  wire \$474 ;
-  wire [3:0] \$475 ;
-  wire [4:0] \$476 ;
-  wire [3:0] \$477 ;
-  wire [4:0] \$478 ;
-  wire [2:0] \$479 ;
+  wire [11:0] \$470 ;
+  wire [11:0] \$471 ;
+  wire [11:0] \$472 ;
+  wire [11:0] \$473 ;
+  wire [11:0] \$474 ;
+  wire [11:0] \$475 ;
+  wire [11:0] \$476 ;
+  wire \$477 ;
+  wire \$478 ;
+  wire \$479 ;
   wire \$48 ;
-  wire [2:0] \$480 ;
-  reg \$481 ;
-  reg [66:0] \$482 ;
-  reg \$483 ;
-  reg \$484 ;
-  reg \$485 ;
-  reg \$486 ;
-  reg \$487 ;
-  reg \$488 ;
+  wire \$480 ;
+  wire \$481 ;
+  wire \$482 ;
+  wire [3:0] \$483 ;
+  wire [4:0] \$484 ;
+  wire [3:0] \$485 ;
+  wire [4:0] \$486 ;
+  wire [2:0] \$487 ;
+  wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg \$490 ;
+  reg [66:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
-  reg [15:0] \$494 ;
+  reg \$494 ;
   reg \$495 ;
-  reg [7:0] \$496 ;
-  reg [2:0] \$497 ;
+  reg \$496 ;
+  reg \$497 ;
   reg \$498 ;
-  reg [34:0] \$499 ;
+  reg \$499 ;
   wire \$5 ;
   wire \$50 ;
   reg \$500 ;
   reg \$501 ;
-  reg \$502 ;
+  reg [15:0] \$502 ;
   reg \$503 ;
-  reg \$504 ;
-  reg \$505 ;
+  reg [7:0] \$504 ;
+  reg [2:0] \$505 ;
   reg \$506 ;
-  reg \$507 ;
+  reg [34:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -18742,17 +18742,25 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg \$512 ;
   reg \$513 ;
   reg \$514 ;
-  reg [2:0] \$515 ;
+  reg \$515 ;
   reg \$516 ;
   reg \$517 ;
-  reg [2:0] \$518 ;
-  reg [2:0] \$519 ;
+  reg \$518 ;
+  reg \$519 ;
   wire \$52 ;
-  reg [1:0] \$520 ;
-  reg [1:0] \$521 ;
-  wire [3:0] \$522 ;
-  wire [3:0] \$523 ;
+  reg \$520 ;
+  reg \$521 ;
+  reg \$522 ;
+  reg [2:0] \$523 ;
+  reg \$524 ;
+  reg \$525 ;
+  reg [2:0] \$526 ;
+  reg [2:0] \$527 ;
+  reg [1:0] \$528 ;
+  reg [1:0] \$529 ;
   wire \$53 ;
+  wire [3:0] \$530 ;
+  wire [3:0] \$531 ;
   wire \$54 ;
   wire \$55 ;
   wire \$56 ;
@@ -19069,38 +19077,38 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$11996$0 ;
-  wire \port$11996$0 ;
-  input [1:0] \port$12002$0 ;
-  wire [1:0] \port$12002$0 ;
-  input \port$12012$0 ;
-  wire \port$12012$0 ;
-  input [1:0] \port$12018$0 ;
-  wire [1:0] \port$12018$0 ;
-  input \port$12028$0 ;
-  wire \port$12028$0 ;
-  input [1:0] \port$12034$0 ;
-  wire [1:0] \port$12034$0 ;
-  input \port$12044$0 ;
-  wire \port$12044$0 ;
-  input [1:0] \port$12050$0 ;
-  wire [1:0] \port$12050$0 ;
-  input \port$12060$0 ;
-  wire \port$12060$0 ;
-  input [1:0] \port$12066$0 ;
-  wire [1:0] \port$12066$0 ;
-  input \port$12076$0 ;
-  wire \port$12076$0 ;
-  input [1:0] \port$12082$0 ;
-  wire [1:0] \port$12082$0 ;
-  input \port$12092$0 ;
-  wire \port$12092$0 ;
-  input [1:0] \port$12098$0 ;
-  wire [1:0] \port$12098$0 ;
-  input \port$12108$0 ;
-  wire \port$12108$0 ;
-  input [1:0] \port$12114$0 ;
-  wire [1:0] \port$12114$0 ;
+  input \port$12036$0 ;
+  wire \port$12036$0 ;
+  input [1:0] \port$12042$0 ;
+  wire [1:0] \port$12042$0 ;
+  input \port$12052$0 ;
+  wire \port$12052$0 ;
+  input [1:0] \port$12058$0 ;
+  wire [1:0] \port$12058$0 ;
+  input \port$12068$0 ;
+  wire \port$12068$0 ;
+  input [1:0] \port$12074$0 ;
+  wire [1:0] \port$12074$0 ;
+  input \port$12084$0 ;
+  wire \port$12084$0 ;
+  input [1:0] \port$12090$0 ;
+  wire [1:0] \port$12090$0 ;
+  input \port$12100$0 ;
+  wire \port$12100$0 ;
+  input [1:0] \port$12106$0 ;
+  wire [1:0] \port$12106$0 ;
+  input \port$12116$0 ;
+  wire \port$12116$0 ;
+  input [1:0] \port$12122$0 ;
+  wire [1:0] \port$12122$0 ;
+  input \port$12132$0 ;
+  wire \port$12132$0 ;
+  input [1:0] \port$12138$0 ;
+  wire [1:0] \port$12138$0 ;
+  input \port$12148$0 ;
+  wire \port$12148$0 ;
+  input [1:0] \port$12154$0 ;
+  wire [1:0] \port$12154$0 ;
   input \port$2122$0 ;
   wire \port$2122$0 ;
   input \port$2123$0 ;
@@ -19329,127 +19337,143 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$442  = r_held[30] ? \$438  : \$441 ;
-  assign \$443  = reads & \$442 ;
-  assign \$444  = r_go & \$443 ;
-  assign \$445  = \$444  & pops;
-  assign \$446  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$447  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$450  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$451  = r_held[29] ? \$449  : \$450 ;
-  assign \$452  = r_held[30] ? \$448  : \$451 ;
-  assign \$453  = reads & \$452 ;
-  assign \$454  = r_held[28] ? \port$12108$0  : \port$12092$0 ;
-  assign \$455  = r_held[28] ? \port$12076$0  : \port$12060$0 ;
+  assign \$434  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$435  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$436  = r_held[29] ? \$434  : \$435 ;
+  assign \$437  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$438  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$439  = r_held[29] ? \$437  : \$438 ;
+  assign \$440  = r_held[30] ? \$436  : \$439 ;
+  assign \$441  = reads & \$440 ;
+  assign \$442  = ~ \$441 ;
+  assign \$443  = \$433  & \$442 ;
+  assign \$444  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$445  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$446  = r_held[29] ? \$444  : \$445 ;
+  assign \$447  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$448  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$449  = r_held[29] ? \$447  : \$448 ;
+  assign \$450  = r_held[30] ? \$446  : \$449 ;
+  assign \$451  = reads & \$450 ;
+  assign \$452  = r_go & \$451 ;
+  assign \$453  = \$452  & pops;
+  assign \$454  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$455  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
   assign \$456  = r_held[29] ? \$454  : \$455 ;
-  assign \$457  = r_held[28] ? \port$12044$0  : \port$12028$0 ;
-  assign \$458  = r_held[28] ? \port$12012$0  : \port$11996$0 ;
+  assign \$457  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$458  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
-  assign \$461  = \$453  & \$460 ;
-  assign \$462  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$463  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$461  = reads & \$460 ;
+  assign \$462  = r_held[28] ? \port$12148$0  : \port$12132$0 ;
+  assign \$463  = r_held[28] ? \port$12116$0  : \port$12100$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$466  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$465  = r_held[28] ? \port$12084$0  : \port$12068$0 ;
+  assign \$466  = r_held[28] ? \port$12052$0  : \port$12036$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
-  assign \$469  = r_held[19:16] <= \$468 [11:8];
-  assign \$470  = pops | \$469 ;
-  assign \$471  = \$461  & \$470 ;
-  assign \$472  = r_engine__valid & r_engine__ready;
-  assign \$473  = ~ reset;
-  assign \$474  = second & \$473 ;
-  assign \$475  = outstanding + r_go;
-  assign \$476  = \$475  - delivered;
-  assign \$477  = \here$170  + arrives;
-  assign \$478  = \$477  - delivered;
-  assign \$479  = \$signature__addr  + 1'h1;
-  assign \$480  = a_r__addr + 1'h1;
+  assign \$469  = \$461  & \$468 ;
+  assign \$470  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$471  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$472  = r_held[29] ? \$470  : \$471 ;
+  assign \$473  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$474  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$475  = r_held[29] ? \$473  : \$474 ;
+  assign \$476  = r_held[30] ? \$472  : \$475 ;
+  assign \$477  = r_held[19:16] <= \$476 [11:8];
+  assign \$478  = pops | \$477 ;
+  assign \$479  = \$469  & \$478 ;
+  assign \$480  = r_engine__valid & r_engine__ready;
+  assign \$481  = ~ reset;
+  assign \$482  = second & \$481 ;
+  assign \$483  = outstanding + r_go;
+  assign \$484  = \$483  - delivered;
+  assign \$485  = \here$170  + arrives;
+  assign \$486  = \$485  - delivered;
+  assign \$487  = \$signature__addr  + 1'h1;
+  assign \$488  = a_r__addr + 1'h1;
   always @(posedge clk)
-    w_occupied <= \$481 ;
+    w_occupied <= \$489 ;
   always @(posedge clk)
-    w_held <= \$482 ;
+    w_held <= \$490 ;
   always @(posedge clk)
-    w_stage <= \$483 ;
+    w_stage <= \$491 ;
   always @(posedge clk)
-    w_commit <= \$484 ;
+    w_commit <= \$492 ;
   always @(posedge clk)
-    w_word <= \$485 ;
+    w_word <= \$493 ;
   always @(posedge clk)
-    w_pop <= \$486 ;
+    w_pop <= \$494 ;
   always @(posedge clk)
-    w_drain <= \$487 ;
+    w_drain <= \$495 ;
   always @(posedge clk)
-    w_near_stage <= \$488 ;
+    w_near_stage <= \$496 ;
   always @(posedge clk)
-    w_near_read <= \$489 ;
+    w_near_read <= \$497 ;
   always @(posedge clk)
-    w_near_pop <= \$490 ;
+    w_near_pop <= \$498 ;
   always @(posedge clk)
-    slow <= \$491 ;
+    slow <= \$499 ;
   always @(posedge clk)
-    dropped <= \$492 ;
+    dropped <= \$500 ;
   always @(posedge clk)
-    diverted <= \$493 ;
+    diverted <= \$501 ;
   always @(posedge clk)
-    busy <= \$494 ;
+    busy <= \$502 ;
   always @(posedge clk)
-    spare_here <= \$495 ;
+    spare_here <= \$503 ;
   always @(posedge clk)
-    \write_data$89  <= \$496 ;
+    \write_data$89  <= \$504 ;
   always @(posedge clk)
-    pending <= \$497 ;
+    pending <= \$505 ;
   always @(posedge clk)
-    r_occupied <= \$498 ;
+    r_occupied <= \$506 ;
   always @(posedge clk)
-    r_held <= \$499 ;
+    r_held <= \$507 ;
   always @(posedge clk)
-    r_stage <= \$500 ;
+    r_stage <= \$508 ;
   always @(posedge clk)
-    r_commit <= \$501 ;
+    r_commit <= \$509 ;
   always @(posedge clk)
-    r_word <= \$502 ;
+    r_word <= \$510 ;
   always @(posedge clk)
-    r_pop <= \$503 ;
+    r_pop <= \$511 ;
   always @(posedge clk)
-    r_drain <= \$504 ;
+    r_drain <= \$512 ;
   always @(posedge clk)
-    r_near_stage <= \$505 ;
+    r_near_stage <= \$513 ;
   always @(posedge clk)
-    r_near_read <= \$506 ;
+    r_near_read <= \$514 ;
   always @(posedge clk)
-    r_near_pop <= \$507 ;
+    r_near_pop <= \$515 ;
   always @(posedge clk)
-    gone <= \$508 ;
+    gone <= \$516 ;
   always @(posedge clk)
-    \diverted$145  <= \$509 ;
+    \diverted$145  <= \$517 ;
   always @(posedge clk)
-    second <= \$510 ;
+    second <= \$518 ;
   always @(posedge clk)
-    popping <= \$511 ;
+    popping <= \$519 ;
   always @(posedge clk)
-    showing <= \$512 ;
+    showing <= \$520 ;
   always @(posedge clk)
-    engaged <= \$513 ;
+    engaged <= \$521 ;
   always @(posedge clk)
-    pop_lane <= \$514 ;
+    pop_lane <= \$522 ;
   always @(posedge clk)
-    pop_vm <= \$515 ;
+    pop_vm <= \$523 ;
   always @(posedge clk)
-    third <= \$516 ;
+    third <= \$524 ;
   always @(posedge clk)
-    by_engine <= \$517 ;
+    by_engine <= \$525 ;
   always @(posedge clk)
-    outstanding <= \$518 ;
+    outstanding <= \$526 ;
   always @(posedge clk)
-    \here$170  <= \$519 ;
+    \here$170  <= \$527 ;
   always @(posedge clk)
-    \$signature__addr  <= \$520 ;
+    \$signature__addr  <= \$528 ;
   always @(posedge clk)
-    a_r__addr <= \$521 ;
+    a_r__addr <= \$529 ;
   assign \$1  = ~ reset;
   assign \$2  = ready & \$1 ;
   assign \$3  = ~ compiling;
@@ -19537,201 +19561,201 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$86  = { w_held[30:28], \$7  } == 4'hf;
   assign \$88  = w_go & w_stage;
   assign \$89  = ~ none;
-  assign set_busy = \$88  & \$89 ;
-  assign \$90  = w_go & w_commit;
-  assign \$91  = ~ none;
-  assign clear_busy = \$90  & \$91 ;
-  assign \$92  = ! w_held[19:16];
-  assign \$93  = busy >> { w_held[30:28], \$7  };
-  assign \$94  = ~ data_0[5];
-  assign \$95  = \$93  & \$94 ;
-  assign \$96  = w_held[19:16] == data_0[4:0];
-  assign \$97  = \$95  & \$96 ;
-  assign \$98  = \$92  | \$97 ;
-  assign \$99  = full & \$98 ;
-  assign \$100  = ~ \$99 ;
-  assign \$101  = w_held[19:16] + 1'h1;
-  assign \$102  = w_engine__valid & w_engine__ready;
-  assign \$103  = \$102  & w_engine__payload[68];
-  assign \$104  = ~ torn;
-  assign \write$87  = \$103  & \$104 ;
-  assign \$105  = | pending;
-  assign \$106  = ~ reset;
-  assign written__valid = \$105  & \$106 ;
-  assign \$107  = ~ reset;
-  assign \$108  = ready & \$107 ;
-  assign \$109  = ~ compiling;
-  assign r_usable = \$108  & \$109 ;
-  assign \$110  = ~ r_occupied;
-  assign \$111  = \$110  | r_go;
-  assign read__ready = r_usable & \$111 ;
-  assign \$112  = ~ reset;
-  assign r_valid = r_occupied & \$112 ;
+  assign \$90  = \$88  & \$89 ;
+  assign \$91  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$92  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$93  = w_held[29] ? \$91  : \$92 ;
+  assign \$94  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$95  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$96  = w_held[29] ? \$94  : \$95 ;
+  assign \$97  = w_held[30] ? \$93  : \$96 ;
+  assign set_busy = \$90  & \$97 ;
+  assign \$98  = w_go & w_commit;
+  assign \$99  = ~ none;
+  assign clear_busy = \$98  & \$99 ;
+  assign \$100  = ! w_held[19:16];
+  assign \$101  = busy >> { w_held[30:28], \$7  };
+  assign \$102  = ~ data_0[5];
+  assign \$103  = \$101  & \$102 ;
+  assign \$104  = w_held[19:16] == data_0[4:0];
+  assign \$105  = \$103  & \$104 ;
+  assign \$106  = \$100  | \$105 ;
+  assign \$107  = full & \$106 ;
+  assign \$108  = ~ \$107 ;
+  assign \$109  = w_held[19:16] + 1'h1;
+  assign \$110  = w_engine__valid & w_engine__ready;
+  assign \$111  = \$110  & w_engine__payload[68];
+  assign \$112  = ~ torn;
+  assign \write$87  = \$111  & \$112 ;
+  assign \$113  = | pending;
+  assign \$114  = ~ reset;
+  assign written__valid = \$113  & \$114 ;
+  assign \$115  = ~ reset;
+  assign \$116  = ready & \$115 ;
+  assign \$117  = ~ compiling;
+  assign r_usable = \$116  & \$117 ;
+  assign \$118  = ~ r_occupied;
+  assign \$119  = \$118  | r_go;
+  assign read__ready = r_usable & \$119 ;
+  assign \$120  = ~ reset;
+  assign r_valid = r_occupied & \$120 ;
   assign \none$120  = ! r_held[34:31];
   assign \full$122  = & r_held[34:31];
   assign pops = r_pop & \full$122 ;
-  assign \$113  = ~ \none$120 ;
-  assign \$114  = r_word & \$113 ;
-  assign reads = \$114  | pops;
+  assign \$121  = ~ \none$120 ;
+  assign \$122  = r_word & \$121 ;
+  assign reads = \$122  | pops;
   assign \ready$127  = r_valid & room;
-  assign \$115  = r_occupied & room;
-  assign \$116  = \$115  & r_near_read;
-  assign \$117  = ~ popping;
-  assign r_pool__request = \$116  & \$117 ;
-  assign \$118  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$119  = r_held[28] ? head__5[11:0] : head__4[11:0];
-  assign \$120  = r_held[29] ? \$118  : \$119 ;
-  assign \$121  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$122  = r_held[28] ? head__1[11:0] : head__0[11:0];
-  assign \$123  = r_held[29] ? \$121  : \$122 ;
-  assign \$124  = r_held[30] ? \$120  : \$123 ;
-  assign \$125  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$126  = r_held[28] ? head__5[11:0] : head__4[11:0];
-  assign \$127  = r_held[29] ? \$125  : \$126 ;
-  assign \$128  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$129  = r_held[28] ? head__1[11:0] : head__0[11:0];
-  assign \$130  = r_held[29] ? \$128  : \$129 ;
-  assign \$131  = r_held[30] ? \$127  : \$130 ;
-  assign r_pool__word = r_near_pop ? \$131 [11:8] : r_held[19:16];
-  assign \$132  = r_word | pops;
-  assign \$133  = ~ r_near_read;
-  assign \$134  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$135  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$136  = r_held[29] ? \$134  : \$135 ;
-  assign \$137  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$138  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$139  = r_held[29] ? \$137  : \$138 ;
-  assign \$140  = r_held[30] ? \$136  : \$139 ;
-  assign \$141  = reads & \$140 ;
-  assign \$142  = ~ \$141 ;
-  assign \$143  = \diverted$145  & \$142 ;
-  assign \$144  = \$133  | \$143 ;
-  assign \$145  = \ready$127  & \$144 ;
-  assign \$146  = ~ gone;
-  assign \$147  = w_valid & \$146 ;
-  assign \$148  = r_drain & \$147 ;
-  assign \$149  = r_held[25] & r_held[26];
-  assign \$150  = \$149  & hold;
-  assign \$151  = \$148  | \$150 ;
-  assign \$152  = ~ \$151 ;
-  assign r_engine__valid = \$145  & \$152 ;
-  assign \$153  = r_engine__valid & r_engine__ready;
-  assign \$154  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$155  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$156  = r_held[29] ? \$154  : \$155 ;
-  assign \$157  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$158  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$159  = r_held[29] ? \$157  : \$158 ;
-  assign \$160  = r_held[30] ? \$156  : \$159 ;
-  assign \$161  = reads & \$160 ;
-  assign \$162  = \ready$127  & \$161 ;
-  assign \$163  = \$162  & r_pool__grant;
-  assign \$164  = ~ \diverted$145 ;
-  assign \$165  = \$163  & \$164 ;
-  assign r_go = \$153  | \$165 ;
-  assign \$166  = ! pop_lane;
-  assign \$167  = ~ reset;
-  assign \$168  = popping & \$167 ;
-  assign \$169  = ! pop_vm;
-  assign \$170  = \$168  & \$169 ;
-  assign \$171  = \$166  & \$170 ;
-  assign \$173  = ~ reset;
-  assign \$174  = popping & \$173 ;
-  assign \$175  = ! pop_vm;
-  assign \$176  = \$174  & \$175 ;
-  assign \$177  = \$172  & \$176 ;
-  assign \$178  = ! pop_lane;
-  assign \$179  = ~ reset;
-  assign \$180  = popping & \$179 ;
-  assign \$181  = pop_vm == 1'h1;
-  assign \$182  = \$180  & \$181 ;
-  assign \$183  = \$178  & \$182 ;
-  assign \$185  = ~ reset;
-  assign \$186  = popping & \$185 ;
-  assign \$187  = pop_vm == 1'h1;
-  assign \$188  = \$186  & \$187 ;
-  assign \$189  = \$184  & \$188 ;
-  assign \$190  = ! pop_lane;
-  assign \$191  = ~ reset;
-  assign \$192  = popping & \$191 ;
-  assign \$193  = pop_vm == 2'h2;
-  assign \$194  = \$192  & \$193 ;
-  assign \$195  = \$190  & \$194 ;
-  assign \$197  = ~ reset;
-  assign \$198  = popping & \$197 ;
-  assign \$199  = pop_vm == 2'h2;
-  assign \$200  = \$198  & \$199 ;
-  assign \$201  = \$196  & \$200 ;
-  assign \$202  = ! pop_lane;
-  assign \$203  = ~ reset;
-  assign \$204  = popping & \$203 ;
-  assign \$205  = pop_vm == 2'h3;
-  assign \$206  = \$204  & \$205 ;
-  assign \$207  = \$202  & \$206 ;
-  assign \$209  = ~ reset;
-  assign \$210  = popping & \$209 ;
-  assign \$211  = pop_vm == 2'h3;
-  assign \$212  = \$210  & \$211 ;
-  assign \$213  = \$208  & \$212 ;
-  assign \$214  = ! pop_lane;
-  assign \$215  = ~ reset;
-  assign \$216  = popping & \$215 ;
-  assign \$217  = pop_vm == 3'h4;
-  assign \$218  = \$216  & \$217 ;
-  assign \$219  = \$214  & \$218 ;
-  assign \$221  = ~ reset;
-  assign \$222  = popping & \$221 ;
-  assign \$223  = pop_vm == 3'h4;
-  assign \$224  = \$222  & \$223 ;
-  assign \$225  = \$220  & \$224 ;
-  assign \$226  = ! pop_lane;
-  assign \$227  = ~ reset;
-  assign \$228  = popping & \$227 ;
-  assign \$229  = pop_vm == 3'h5;
-  assign \$230  = \$228  & \$229 ;
-  assign \$231  = \$226  & \$230 ;
-  assign \$233  = ~ reset;
-  assign \$234  = popping & \$233 ;
-  assign \$235  = pop_vm == 3'h5;
-  assign \$236  = \$234  & \$235 ;
-  assign \$237  = \$232  & \$236 ;
-  assign \$238  = ! pop_lane;
-  assign \$239  = ~ reset;
-  assign \$240  = popping & \$239 ;
-  assign \$241  = pop_vm == 3'h6;
-  assign \$242  = \$240  & \$241 ;
-  assign \$243  = \$238  & \$242 ;
-  assign \$245  = ~ reset;
-  assign \$246  = popping & \$245 ;
-  assign \$247  = pop_vm == 3'h6;
-  assign \$248  = \$246  & \$247 ;
-  assign \$249  = \$244  & \$248 ;
-  assign \$250  = ! pop_lane;
-  assign \$251  = ~ reset;
-  assign \$252  = popping & \$251 ;
-  assign \$253  = pop_vm == 3'h7;
-  assign \$254  = \$252  & \$253 ;
-  assign \$255  = \$250  & \$254 ;
-  assign \$257  = ~ reset;
-  assign \$258  = popping & \$257 ;
-  assign \$259  = pop_vm == 3'h7;
-  assign \$260  = \$258  & \$259 ;
-  assign \$261  = \$256  & \$260 ;
-  assign \$262  = ~ popping;
-  assign \$263  = take & { \port$12114$0 , \port$12098$0 , \port$12082$0 , \port$12066$0 , \port$12050$0 , \port$12034$0 , \port$12018$0 , \port$12002$0  };
-  assign \$264  = | \$263 ;
-  assign \$265  = \$262  | \$264 ;
-  assign r_pool__keep = showing & \$265 ;
-  assign \$266  = ~ reset;
-  assign arrives = third & \$266 ;
-  assign \$267  = by_engine & r_good;
-  assign \$268  = by_engine & r_good;
-  assign \$269  = by_engine & r_good;
-  assign \$270  = by_engine & r_good;
-  assign \$271  = by_engine & r_good;
-  assign \$272  = by_engine & r_good;
-  assign \$273  = by_engine & r_good;
-  assign \$274  = by_engine & r_good;
+  assign \$123  = r_occupied & room;
+  assign \$124  = \$123  & r_near_read;
+  assign \$125  = ~ popping;
+  assign r_pool__request = \$124  & \$125 ;
+  assign \$126  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$127  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$128  = r_held[29] ? \$126  : \$127 ;
+  assign \$129  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$130  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$131  = r_held[29] ? \$129  : \$130 ;
+  assign \$132  = r_held[30] ? \$128  : \$131 ;
+  assign \$133  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$134  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$135  = r_held[29] ? \$133  : \$134 ;
+  assign \$136  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$137  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$138  = r_held[29] ? \$136  : \$137 ;
+  assign \$139  = r_held[30] ? \$135  : \$138 ;
+  assign r_pool__word = r_near_pop ? \$139 [11:8] : r_held[19:16];
+  assign \$140  = r_word | pops;
+  assign \$141  = ~ r_near_read;
+  assign \$142  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$143  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$144  = r_held[29] ? \$142  : \$143 ;
+  assign \$145  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$146  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$147  = r_held[29] ? \$145  : \$146 ;
+  assign \$148  = r_held[30] ? \$144  : \$147 ;
+  assign \$149  = reads & \$148 ;
+  assign \$150  = ~ \$149 ;
+  assign \$151  = \diverted$145  & \$150 ;
+  assign \$152  = \$141  | \$151 ;
+  assign \$153  = \ready$127  & \$152 ;
+  assign \$154  = ~ gone;
+  assign \$155  = w_valid & \$154 ;
+  assign \$156  = r_drain & \$155 ;
+  assign \$157  = r_held[25] & r_held[26];
+  assign \$158  = \$157  & hold;
+  assign \$159  = \$156  | \$158 ;
+  assign \$160  = ~ \$159 ;
+  assign r_engine__valid = \$153  & \$160 ;
+  assign \$161  = r_engine__valid & r_engine__ready;
+  assign \$162  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$163  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$164  = r_held[29] ? \$162  : \$163 ;
+  assign \$165  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$166  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$167  = r_held[29] ? \$165  : \$166 ;
+  assign \$168  = r_held[30] ? \$164  : \$167 ;
+  assign \$169  = reads & \$168 ;
+  assign \$170  = \ready$127  & \$169 ;
+  assign \$171  = \$170  & r_pool__grant;
+  assign \$172  = ~ \diverted$145 ;
+  assign \$173  = \$171  & \$172 ;
+  assign r_go = \$161  | \$173 ;
+  assign \$174  = ! pop_lane;
+  assign \$175  = ~ reset;
+  assign \$176  = popping & \$175 ;
+  assign \$177  = ! pop_vm;
+  assign \$178  = \$176  & \$177 ;
+  assign \$179  = \$174  & \$178 ;
+  assign \$181  = ~ reset;
+  assign \$182  = popping & \$181 ;
+  assign \$183  = ! pop_vm;
+  assign \$184  = \$182  & \$183 ;
+  assign \$185  = \$180  & \$184 ;
+  assign \$186  = ! pop_lane;
+  assign \$187  = ~ reset;
+  assign \$188  = popping & \$187 ;
+  assign \$189  = pop_vm == 1'h1;
+  assign \$190  = \$188  & \$189 ;
+  assign \$191  = \$186  & \$190 ;
+  assign \$193  = ~ reset;
+  assign \$194  = popping & \$193 ;
+  assign \$195  = pop_vm == 1'h1;
+  assign \$196  = \$194  & \$195 ;
+  assign \$197  = \$192  & \$196 ;
+  assign \$198  = ! pop_lane;
+  assign \$199  = ~ reset;
+  assign \$200  = popping & \$199 ;
+  assign \$201  = pop_vm == 2'h2;
+  assign \$202  = \$200  & \$201 ;
+  assign \$203  = \$198  & \$202 ;
+  assign \$205  = ~ reset;
+  assign \$206  = popping & \$205 ;
+  assign \$207  = pop_vm == 2'h2;
+  assign \$208  = \$206  & \$207 ;
+  assign \$209  = \$204  & \$208 ;
+  assign \$210  = ! pop_lane;
+  assign \$211  = ~ reset;
+  assign \$212  = popping & \$211 ;
+  assign \$213  = pop_vm == 2'h3;
+  assign \$214  = \$212  & \$213 ;
+  assign \$215  = \$210  & \$214 ;
+  assign \$217  = ~ reset;
+  assign \$218  = popping & \$217 ;
+  assign \$219  = pop_vm == 2'h3;
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = \$216  & \$220 ;
+  assign \$222  = ! pop_lane;
+  assign \$223  = ~ reset;
+  assign \$224  = popping & \$223 ;
+  assign \$225  = pop_vm == 3'h4;
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = \$222  & \$226 ;
+  assign \$229  = ~ reset;
+  assign \$230  = popping & \$229 ;
+  assign \$231  = pop_vm == 3'h4;
+  assign \$232  = \$230  & \$231 ;
+  assign \$233  = \$228  & \$232 ;
+  assign \$234  = ! pop_lane;
+  assign \$235  = ~ reset;
+  assign \$236  = popping & \$235 ;
+  assign \$237  = pop_vm == 3'h5;
+  assign \$238  = \$236  & \$237 ;
+  assign \$239  = \$234  & \$238 ;
+  assign \$241  = ~ reset;
+  assign \$242  = popping & \$241 ;
+  assign \$243  = pop_vm == 3'h5;
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = \$240  & \$244 ;
+  assign \$246  = ! pop_lane;
+  assign \$247  = ~ reset;
+  assign \$248  = popping & \$247 ;
+  assign \$249  = pop_vm == 3'h6;
+  assign \$250  = \$248  & \$249 ;
+  assign \$251  = \$246  & \$250 ;
+  assign \$253  = ~ reset;
+  assign \$254  = popping & \$253 ;
+  assign \$255  = pop_vm == 3'h6;
+  assign \$256  = \$254  & \$255 ;
+  assign \$257  = \$252  & \$256 ;
+  assign \$258  = ! pop_lane;
+  assign \$259  = ~ reset;
+  assign \$260  = popping & \$259 ;
+  assign \$261  = pop_vm == 3'h7;
+  assign \$262  = \$260  & \$261 ;
+  assign \$263  = \$258  & \$262 ;
+  assign \$265  = ~ reset;
+  assign \$266  = popping & \$265 ;
+  assign \$267  = pop_vm == 3'h7;
+  assign \$268  = \$266  & \$267 ;
+  assign \$269  = \$264  & \$268 ;
+  assign \$270  = ~ popping;
+  assign \$271  = take & { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign \$272  = | \$271 ;
+  assign \$273  = \$270  | \$272 ;
+  assign r_pool__keep = showing & \$273 ;
+  assign \$274  = ~ reset;
+  assign arrives = third & \$274 ;
   assign \$275  = by_engine & r_good;
   assign \$276  = by_engine & r_good;
   assign \$277  = by_engine & r_good;
@@ -19756,134 +19780,126 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$296  = by_engine & r_good;
   assign \$297  = by_engine & r_good;
   assign \$298  = by_engine & r_good;
-  assign \$299  = r_data & { \$298 , \$297 , \$296 , \$295 , \$294 , \$293 , \$292 , \$291 , \$290 , \$289 , \$288 , \$287 , \$286 , \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275 , \$274 , \$273 , \$272 , \$271 , \$270 , \$269 , \$268 , \$267  };
-  assign \$300  = r_pool__data | \$299 ;
-  assign \$301  = | \here$170 ;
-  assign \$302  = ~ reset;
-  assign answer__valid = \$301  & \$302 ;
+  assign \$299  = by_engine & r_good;
+  assign \$300  = by_engine & r_good;
+  assign \$301  = by_engine & r_good;
+  assign \$302  = by_engine & r_good;
+  assign \$303  = by_engine & r_good;
+  assign \$304  = by_engine & r_good;
+  assign \$305  = by_engine & r_good;
+  assign \$306  = by_engine & r_good;
+  assign \$307  = r_data & { \$306 , \$305 , \$304 , \$303 , \$302 , \$301 , \$300 , \$299 , \$298 , \$297 , \$296 , \$295 , \$294 , \$293 , \$292 , \$291 , \$290 , \$289 , \$288 , \$287 , \$286 , \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275  };
+  assign \$308  = r_pool__data | \$307 ;
+  assign \$309  = | \here$170 ;
+  assign \$310  = ~ reset;
+  assign answer__valid = \$309  & \$310 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$304  = \$303  == 10'h200;
-  assign \$305  = ! w_incoming[2:0];
-  assign \$306  = \$305  & w_incoming[26];
-  assign \$307  = ~ w_incoming[25];
-  assign \$308  = \$306  & \$307 ;
-  assign \$309  = \$304  & \$308 ;
-  assign \$311  = \$310  == 11'h400;
-  assign \$312  = ! w_incoming[2:0];
-  assign \$313  = \$312  & w_incoming[26];
-  assign \$314  = ~ w_incoming[25];
-  assign \$315  = \$313  & \$314 ;
-  assign \$316  = \$311  & \$315 ;
-  assign \$318  = \$317  == 10'h300;
-  assign \$319  = ! w_incoming[2:0];
-  assign \$320  = \$319  & w_incoming[26];
-  assign \$321  = ~ w_incoming[25];
-  assign \$322  = \$320  & \$321 ;
-  assign \$323  = \$318  & \$322 ;
-  assign \$325  = \$324  == 10'h380;
-  assign \$326  = ! w_incoming[2:0];
-  assign \$327  = \$326  & w_incoming[26];
-  assign \$328  = ~ w_incoming[25];
-  assign \$329  = \$327  & \$328 ;
-  assign \$330  = \$325  & \$329 ;
-  assign \$332  = \$331  == 4'h8;
-  assign \$333  = ! w_incoming[2:0];
-  assign \$334  = \$333  & w_incoming[26];
-  assign \$335  = \$332  & \$334 ;
-  assign \$336  = \$335  & w_incoming[25];
-  assign \$338  = \$337  == 10'h200;
-  assign \$340  = \$339  == 10'h200;
-  assign \$342  = \$341  == 10'h200;
-  assign \$343  = \$340  | \$342 ;
-  assign \$345  = \$344  == 8'h80;
-  assign \$346  = w_go | reset;
-  assign \$347  = w_valid & w_near_stage;
-  assign \$348  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$349  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$350  = w_held[29] ? \$348  : \$349 ;
-  assign \$351  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$352  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$353  = w_held[29] ? \$351  : \$352 ;
-  assign \$354  = w_held[30] ? \$350  : \$353 ;
-  assign \$355  = staged & \$354 ;
-  assign \$356  = ~ \$355 ;
-  assign \$357  = \$347  & \$356 ;
-  assign \$358  = ~ none;
-  assign \$359  = \$357  & \$358 ;
-  assign \$360  = w_engine__valid & w_engine__ready;
-  assign \$361  = ~ w_engine__payload[68];
-  assign \$362  = \$360  & \$361 ;
-  assign \$363  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
-  assign \$364  = busy | \$363 ;
-  assign \$365  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy };
-  assign \$366  = ~ \$365 ;
-  assign \$367  = \$364  & \$366 ;
-  assign \$368  = { tear[7], tear[7:6], tear[6:5], tear[5:4], tear[4:3], tear[3:2], tear[2:1], tear[1:0], tear[0] } | { reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset };
-  assign \$369  = ~ \$368 ;
-  assign \$370  = \$367  & \$369 ;
-  assign \$371  = pending + early;
-  assign \$372  = ~ dropped;
-  assign \$373  = w_acted & \$372 ;
-  assign \$374  = \$371  + \$373 ;
-  assign \$375  = written__valid & written__ready;
-  assign \$376  = \$374  - \$375 ;
-  assign \$378  = \$377  == 10'h200;
-  assign \$379  = ! r_incoming[2:0];
-  assign \$380  = \$379  & r_incoming[26];
-  assign \$381  = ~ r_incoming[25];
-  assign \$382  = \$380  & \$381 ;
-  assign \$383  = \$378  & \$382 ;
-  assign \$385  = \$384  == 11'h400;
-  assign \$386  = ! r_incoming[2:0];
-  assign \$387  = \$386  & r_incoming[26];
-  assign \$388  = ~ r_incoming[25];
-  assign \$389  = \$387  & \$388 ;
-  assign \$390  = \$385  & \$389 ;
-  assign \$392  = \$391  == 10'h300;
-  assign \$393  = ! r_incoming[2:0];
-  assign \$394  = \$393  & r_incoming[26];
-  assign \$395  = ~ r_incoming[25];
-  assign \$396  = \$394  & \$395 ;
-  assign \$397  = \$392  & \$396 ;
-  assign \$399  = \$398  == 10'h380;
-  assign \$400  = ! r_incoming[2:0];
-  assign \$401  = \$400  & r_incoming[26];
-  assign \$402  = ~ r_incoming[25];
-  assign \$403  = \$401  & \$402 ;
-  assign \$404  = \$399  & \$403 ;
-  assign \$406  = \$405  == 4'h8;
-  assign \$407  = ! r_incoming[2:0];
-  assign \$408  = \$407  & r_incoming[26];
-  assign \$409  = \$406  & \$408 ;
-  assign \$410  = \$409  & r_incoming[25];
-  assign \$412  = \$411  == 10'h200;
-  assign \$414  = \$413  == 10'h200;
-  assign \$416  = \$415  == 10'h200;
-  assign \$417  = \$414  | \$416 ;
-  assign \$419  = \$418  == 8'h80;
-  assign \$420  = r_valid & r_drain;
-  assign \$421  = ~ w_valid;
-  assign \$422  = \$421  | w_go;
-  assign \$423  = \$420  & \$422 ;
-  assign \$424  = r_go | reset;
-  assign \$425  = r_valid & r_near_read;
-  assign \$426  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$427  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$428  = r_held[29] ? \$426  : \$427 ;
-  assign \$429  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$430  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$431  = r_held[29] ? \$429  : \$430 ;
-  assign \$432  = r_held[30] ? \$428  : \$431 ;
-  assign \$433  = reads & \$432 ;
-  assign \$434  = ~ \$433 ;
-  assign \$435  = \$425  & \$434 ;
-  assign \$436  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$437  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$438  = r_held[29] ? \$436  : \$437 ;
-  assign \$439  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$440  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$441  = r_held[29] ? \$439  : \$440 ;
+  assign \$312  = \$311  == 10'h200;
+  assign \$313  = ! w_incoming[2:0];
+  assign \$314  = \$313  & w_incoming[26];
+  assign \$315  = ~ w_incoming[25];
+  assign \$316  = \$314  & \$315 ;
+  assign \$317  = \$312  & \$316 ;
+  assign \$319  = \$318  == 11'h400;
+  assign \$320  = ! w_incoming[2:0];
+  assign \$321  = \$320  & w_incoming[26];
+  assign \$322  = ~ w_incoming[25];
+  assign \$323  = \$321  & \$322 ;
+  assign \$324  = \$319  & \$323 ;
+  assign \$326  = \$325  == 10'h300;
+  assign \$327  = ! w_incoming[2:0];
+  assign \$328  = \$327  & w_incoming[26];
+  assign \$329  = ~ w_incoming[25];
+  assign \$330  = \$328  & \$329 ;
+  assign \$331  = \$326  & \$330 ;
+  assign \$333  = \$332  == 10'h380;
+  assign \$334  = ! w_incoming[2:0];
+  assign \$335  = \$334  & w_incoming[26];
+  assign \$336  = ~ w_incoming[25];
+  assign \$337  = \$335  & \$336 ;
+  assign \$338  = \$333  & \$337 ;
+  assign \$340  = \$339  == 4'h8;
+  assign \$341  = ! w_incoming[2:0];
+  assign \$342  = \$341  & w_incoming[26];
+  assign \$343  = \$340  & \$342 ;
+  assign \$344  = \$343  & w_incoming[25];
+  assign \$346  = \$345  == 10'h200;
+  assign \$348  = \$347  == 10'h200;
+  assign \$350  = \$349  == 10'h200;
+  assign \$351  = \$348  | \$350 ;
+  assign \$353  = \$352  == 8'h80;
+  assign \$354  = w_go | reset;
+  assign \$355  = w_valid & w_near_stage;
+  assign \$356  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$357  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$358  = w_held[29] ? \$356  : \$357 ;
+  assign \$359  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$360  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$361  = w_held[29] ? \$359  : \$360 ;
+  assign \$362  = w_held[30] ? \$358  : \$361 ;
+  assign \$363  = staged & \$362 ;
+  assign \$364  = ~ \$363 ;
+  assign \$365  = \$355  & \$364 ;
+  assign \$366  = ~ none;
+  assign \$367  = \$365  & \$366 ;
+  assign \$368  = w_engine__valid & w_engine__ready;
+  assign \$369  = ~ w_engine__payload[68];
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
+  assign \$372  = busy | \$371 ;
+  assign \$373  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy };
+  assign \$374  = ~ \$373 ;
+  assign \$375  = \$372  & \$374 ;
+  assign \$376  = { tear[7], tear[7:6], tear[6:5], tear[5:4], tear[4:3], tear[3:2], tear[2:1], tear[1:0], tear[0] } | { reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset };
+  assign \$377  = ~ \$376 ;
+  assign \$378  = \$375  & \$377 ;
+  assign \$379  = pending + early;
+  assign \$380  = ~ dropped;
+  assign \$381  = w_acted & \$380 ;
+  assign \$382  = \$379  + \$381 ;
+  assign \$383  = written__valid & written__ready;
+  assign \$384  = \$382  - \$383 ;
+  assign \$386  = \$385  == 10'h200;
+  assign \$387  = ! r_incoming[2:0];
+  assign \$388  = \$387  & r_incoming[26];
+  assign \$389  = ~ r_incoming[25];
+  assign \$390  = \$388  & \$389 ;
+  assign \$391  = \$386  & \$390 ;
+  assign \$393  = \$392  == 11'h400;
+  assign \$394  = ! r_incoming[2:0];
+  assign \$395  = \$394  & r_incoming[26];
+  assign \$396  = ~ r_incoming[25];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = \$393  & \$397 ;
+  assign \$400  = \$399  == 10'h300;
+  assign \$401  = ! r_incoming[2:0];
+  assign \$402  = \$401  & r_incoming[26];
+  assign \$403  = ~ r_incoming[25];
+  assign \$404  = \$402  & \$403 ;
+  assign \$405  = \$400  & \$404 ;
+  assign \$407  = \$406  == 10'h380;
+  assign \$408  = ! r_incoming[2:0];
+  assign \$409  = \$408  & r_incoming[26];
+  assign \$410  = ~ r_incoming[25];
+  assign \$411  = \$409  & \$410 ;
+  assign \$412  = \$407  & \$411 ;
+  assign \$414  = \$413  == 4'h8;
+  assign \$415  = ! r_incoming[2:0];
+  assign \$416  = \$415  & r_incoming[26];
+  assign \$417  = \$414  & \$416 ;
+  assign \$418  = \$417  & r_incoming[25];
+  assign \$420  = \$419  == 10'h200;
+  assign \$422  = \$421  == 10'h200;
+  assign \$424  = \$423  == 10'h200;
+  assign \$425  = \$422  | \$424 ;
+  assign \$427  = \$426  == 8'h80;
+  assign \$428  = r_valid & r_drain;
+  assign \$429  = ~ w_valid;
+  assign \$430  = \$429  | w_go;
+  assign \$431  = \$428  & \$430 ;
+  assign \$432  = r_go | reset;
+  assign \$433  = r_valid & r_near_read;
   \postern.port_0.r_binding  r_binding (
     .address(read__payload[12:0]),
     .allowed(\allowed$112 ),
@@ -19893,7 +19909,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .compiled_vm(compiled_vm),
     .compiling(compiling),
     .r_port__addr(read__payload[20:17]),
-    .r_port__data(\$523 ),
+    .r_port__data(\$531 ),
     .rst(rst)
   );
   \postern.port_0.slots  slots (
@@ -19901,7 +19917,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12131$28 (w_held[30:28]),
+    .\port$12171$28 (w_held[30:28]),
     .\port$8764$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
@@ -19910,7 +19926,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12131$28 (w_held[30:28]),
+    .\port$12171$28 (w_held[30:28]),
     .\port$8764$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
@@ -19925,104 +19941,19 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .compiled_vm(compiled_vm),
     .compiling(compiling),
     .r_port__addr(write__payload[52:49]),
-    .r_port__data(\$522 ),
+    .r_port__data(\$530 ),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$481  = w_occupied;
+    \$489  = w_occupied;
     if (write__ready) begin
-      \$481  = write__valid;
+      \$489  = write__valid;
+    end else if (w_go) begin
+      \$489  = 1'h0;
     end
     if (reset) begin
-      \$481  = 1'h0;
-    end
-    if (rst) begin
-      \$481  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$482  = w_held;
-    if (write__ready) begin
-      \$482 [12:0] = w_incoming[12:0];
-      \$482 [24:13] = w_incoming[24:13];
-      \$482 [25] = w_incoming[25];
-      \$482 [26] = w_incoming[26];
-      \$482 [27] = w_incoming[27];
-      \$482 [30:28] = w_incoming[30:28];
-      \$482 [34:31] = w_incoming[34:31];
-      \$482 [66:35] = write__payload[44:13];
-    end
-    if (rst) begin
-      \$482  = 67'h00000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$483  = w_stage;
-    if (write__ready) begin
-      \$483  = \$309 ;
-    end
-    if (rst) begin
-      \$483  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$484  = w_commit;
-    if (write__ready) begin
-      \$484  = \$316 ;
-    end
-    if (rst) begin
-      \$484  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$485  = w_word;
-    if (write__ready) begin
-      \$485  = \$323 ;
-    end
-    if (rst) begin
-      \$485  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$486  = w_pop;
-    if (write__ready) begin
-      \$486  = \$330 ;
-    end
-    if (rst) begin
-      \$486  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$487  = w_drain;
-    if (write__ready) begin
-      \$487  = \$336 ;
-    end
-    if (rst) begin
-      \$487  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$488  = w_near_stage;
-    if (write__ready) begin
-      \$488  = \$338 ;
-    end
-    if (rst) begin
-      \$488  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$489  = w_near_read;
-    if (write__ready) begin
-      \$489  = \$343 ;
+      \$489  = 1'h0;
     end
     if (rst) begin
       \$489  = 1'h0;
@@ -20030,34 +19961,36 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$490  = w_near_pop;
+    \$490  = w_held;
     if (write__ready) begin
-      \$490  = \$345 ;
+      \$490 [12:0] = w_incoming[12:0];
+      \$490 [24:13] = w_incoming[24:13];
+      \$490 [25] = w_incoming[25];
+      \$490 [26] = w_incoming[26];
+      \$490 [27] = w_incoming[27];
+      \$490 [30:28] = w_incoming[30:28];
+      \$490 [34:31] = w_incoming[34:31];
+      \$490 [66:35] = write__payload[44:13];
     end
     if (rst) begin
-      \$490  = 1'h0;
+      \$490  = 67'h00000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$491  = slow;
-    if (w_acted) begin
+    \$491  = w_stage;
+    if (write__ready) begin
+      \$491  = \$317 ;
+    end
+    if (rst) begin
       \$491  = 1'h0;
     end
-    if (\$362 ) begin
-      \$491  = 1'h1;
-    end
-    if (rst) begin
-      \$491  = 1'h0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$492  = dropped;
-    if (w_acted) begin
-      \$492  = 1'h0;
-    end else if (reset) begin
-      \$492  = slow;
+    \$492  = w_commit;
+    if (write__ready) begin
+      \$492  = \$324 ;
     end
     if (rst) begin
       \$492  = 1'h0;
@@ -20065,11 +19998,9 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$346 ) begin
-      \$493  = 1'h0;
-    end else begin
-      \$493  = \$359 ;
+    \$493  = w_word;
+    if (write__ready) begin
+      \$493  = \$331 ;
     end
     if (rst) begin
       \$493  = 1'h0;
@@ -20077,52 +20008,49 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$494  = \$370 ;
+    \$494  = w_pop;
+    if (write__ready) begin
+      \$494  = \$338 ;
+    end
     if (rst) begin
-      \$494  = 16'h0000;
+      \$494  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$495  = spare_here;
-    if (\write$87 ) begin
+    \$495  = w_drain;
+    if (write__ready) begin
+      \$495  = \$344 ;
+    end
+    if (rst) begin
       \$495  = 1'h0;
     end
-    if (slot_back) begin
-      \$495  = 1'h1;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$496  = w_near_stage;
+    if (write__ready) begin
+      \$496  = \$346 ;
     end
     if (rst) begin
-      \$495  = 1'h1;
+      \$496  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$496  = \write_data$89 ;
-    if (slot_back) begin
-      \$496  = back;
+    \$497  = w_near_read;
+    if (write__ready) begin
+      \$497  = \$351 ;
     end
     if (rst) begin
-      \$496  = 8'h80;
+      \$497  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$497  = \$376 [2:0];
-    if (reset) begin
-      \$497  = 3'h0;
-    end
-    if (rst) begin
-      \$497  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$498  = r_occupied;
-    if (read__ready) begin
-      \$498  = read__valid;
-    end
-    if (reset) begin
-      \$498  = 1'h0;
+    \$498  = w_near_pop;
+    if (write__ready) begin
+      \$498  = \$353 ;
     end
     if (rst) begin
       \$498  = 1'h0;
@@ -20130,25 +20058,24 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$499  = r_held;
-    if (read__ready) begin
-      \$499 [12:0] = r_incoming[12:0];
-      \$499 [24:13] = r_incoming[24:13];
-      \$499 [25] = r_incoming[25];
-      \$499 [26] = r_incoming[26];
-      \$499 [27] = r_incoming[27];
-      \$499 [30:28] = r_incoming[30:28];
-      \$499 [34:31] = r_incoming[34:31];
+    \$499  = slow;
+    if (w_acted) begin
+      \$499  = 1'h0;
+    end
+    if (\$370 ) begin
+      \$499  = 1'h1;
     end
     if (rst) begin
-      \$499  = 35'h000000000;
+      \$499  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$500  = r_stage;
-    if (read__ready) begin
-      \$500  = \$383 ;
+    \$500  = dropped;
+    if (w_acted) begin
+      \$500  = 1'h0;
+    end else if (reset) begin
+      \$500  = slow;
     end
     if (rst) begin
       \$500  = 1'h0;
@@ -20156,9 +20083,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$501  = r_commit;
-    if (read__ready) begin
-      \$501  = \$390 ;
+    (* full_case = 32'd1 *)
+    if (\$354 ) begin
+      \$501  = 1'h0;
+    end else begin
+      \$501  = \$367 ;
     end
     if (rst) begin
       \$501  = 1'h0;
@@ -20166,49 +20095,54 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$502  = r_word;
-    if (read__ready) begin
-      \$502  = \$397 ;
-    end
+    \$502  = \$378 ;
     if (rst) begin
-      \$502  = 1'h0;
+      \$502  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$503  = r_pop;
-    if (read__ready) begin
-      \$503  = \$404 ;
-    end
-    if (rst) begin
+    \$503  = spare_here;
+    if (\write$87 ) begin
       \$503  = 1'h0;
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$504  = r_drain;
-    if (read__ready) begin
-      \$504  = \$410 ;
+    if (slot_back) begin
+      \$503  = 1'h1;
     end
     if (rst) begin
-      \$504  = 1'h0;
+      \$503  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$505  = r_near_stage;
-    if (read__ready) begin
-      \$505  = \$412 ;
+    \$504  = \write_data$89 ;
+    if (slot_back) begin
+      \$504  = back;
     end
     if (rst) begin
-      \$505  = 1'h0;
+      \$504  = 8'h80;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$506  = r_near_read;
+    \$505  = \$384 [2:0];
+    if (reset) begin
+      \$505  = 3'h0;
+    end
+    if (rst) begin
+      \$505  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$506  = r_occupied;
     if (read__ready) begin
-      \$506  = \$417 ;
+      \$506  = read__valid;
+    end else if (r_go) begin
+      \$506  = 1'h0;
+    end
+    if (reset) begin
+      \$506  = 1'h0;
     end
     if (rst) begin
       \$506  = 1'h0;
@@ -20216,33 +20150,35 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$507  = r_near_pop;
+    \$507  = r_held;
     if (read__ready) begin
-      \$507  = \$419 ;
+      \$507 [12:0] = r_incoming[12:0];
+      \$507 [24:13] = r_incoming[24:13];
+      \$507 [25] = r_incoming[25];
+      \$507 [26] = r_incoming[26];
+      \$507 [27] = r_incoming[27];
+      \$507 [30:28] = r_incoming[30:28];
+      \$507 [34:31] = r_incoming[34:31];
     end
     if (rst) begin
-      \$507  = 1'h0;
+      \$507  = 35'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$508  = gone;
-    if (r_go) begin
+    \$508  = r_stage;
+    if (read__ready) begin
+      \$508  = \$391 ;
+    end
+    if (rst) begin
       \$508  = 1'h0;
-    end else if (\$423 ) begin
-      \$508  = 1'h1;
-    end
-    if (rst) begin
-      \$508  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$424 ) begin
-      \$509  = 1'h0;
-    end else begin
-      \$509  = \$435 ;
+    \$509  = r_commit;
+    if (read__ready) begin
+      \$509  = \$398 ;
     end
     if (rst) begin
       \$509  = 1'h0;
@@ -20250,104 +20186,188 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$510  = r_go;
+    \$510  = r_word;
+    if (read__ready) begin
+      \$510  = \$405 ;
+    end
     if (rst) begin
       \$510  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$511  = \$445 ;
+    \$511  = r_pop;
+    if (read__ready) begin
+      \$511  = \$412 ;
+    end
     if (rst) begin
       \$511  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$512  = \$471 ;
+    \$512  = r_drain;
+    if (read__ready) begin
+      \$512  = \$418 ;
+    end
     if (rst) begin
       \$512  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$513  = \$472 ;
+    \$513  = r_near_stage;
+    if (read__ready) begin
+      \$513  = \$420 ;
+    end
     if (rst) begin
       \$513  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$514  = r_held[16];
+    \$514  = r_near_read;
+    if (read__ready) begin
+      \$514  = \$425 ;
+    end
     if (rst) begin
       \$514  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$515  = r_held[30:28];
+    \$515  = r_near_pop;
+    if (read__ready) begin
+      \$515  = \$427 ;
+    end
     if (rst) begin
-      \$515  = 3'h0;
+      \$515  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$516  = \$474 ;
+    \$516  = gone;
+    if (r_go) begin
+      \$516  = 1'h0;
+    end else if (\$431 ) begin
+      \$516  = 1'h1;
+    end
     if (rst) begin
       \$516  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$517  = engaged;
+    (* full_case = 32'd1 *)
+    if (\$432 ) begin
+      \$517  = 1'h0;
+    end else begin
+      \$517  = \$443 ;
+    end
     if (rst) begin
       \$517  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$518  = \$476 [2:0];
-    if (reset) begin
-      \$518  = 3'h0;
-    end
+    \$518  = r_go;
     if (rst) begin
-      \$518  = 3'h0;
+      \$518  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$519  = \$478 [2:0];
-    if (reset) begin
-      \$519  = 3'h0;
-    end
+    \$519  = \$453 ;
     if (rst) begin
-      \$519  = 3'h0;
+      \$519  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$520  = \$signature__addr ;
+    \$520  = \$479 ;
+    if (rst) begin
+      \$520  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$521  = \$480 ;
+    if (rst) begin
+      \$521  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$522  = r_held[16];
+    if (rst) begin
+      \$522  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$523  = r_held[30:28];
+    if (rst) begin
+      \$523  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$524  = \$482 ;
+    if (rst) begin
+      \$524  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$525  = engaged;
+    if (rst) begin
+      \$525  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$526  = \$484 [2:0];
+    if (reset) begin
+      \$526  = 3'h0;
+    end
+    if (rst) begin
+      \$526  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$527  = \$486 [2:0];
+    if (reset) begin
+      \$527  = 3'h0;
+    end
+    if (rst) begin
+      \$527  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$528  = \$signature__addr ;
     if (arrives) begin
-      \$520  = \$479 [1:0];
+      \$528  = \$487 [1:0];
     end
     if (reset) begin
-      \$520  = 2'h0;
+      \$528  = 2'h0;
     end
     if (rst) begin
-      \$520  = 2'h0;
+      \$528  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$521  = a_r__addr;
+    \$529  = a_r__addr;
     if (delivered) begin
-      \$521  = \$480 [1:0];
+      \$529  = \$488 [1:0];
     end
     if (reset) begin
-      \$521  = 2'h0;
+      \$529  = 2'h0;
     end
     if (rst) begin
-      \$521  = 2'h0;
+      \$529  = 2'h0;
     end
   end
   assign address = write__payload[12:0];
@@ -20368,8 +20388,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \compiled_vm$30  = compiled_vm;
   assign offset = write__payload[11:0];
   assign manager = write__payload[12];
-  assign known = \$522 [0];
-  assign vm = \$522 [3:1];
+  assign known = \$530 [0];
+  assign vm = \$530 [3:1];
   assign lane = { w_held[30:28], \$7  };
   assign row_0 = { w_held[30:28], \$7  };
   assign \fill$48  = fill;
@@ -20402,16 +20422,16 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \compiled_vm$109  = compiled_vm;
   assign \offset$110  = read__payload[11:0];
   assign \manager$111  = read__payload[12];
-  assign \known$113  = \$523 [0];
-  assign \vm$114  = \$523 [3:1];
+  assign \known$113  = \$531 [0];
+  assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12114$0 , \port$12098$0 , \port$12082$0 , \port$12066$0 , \port$12050$0 , \port$12034$0 , \port$12018$0 , \port$12002$0  };
+  assign fresh = { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12108$0 , \port$12092$0 , \port$12076$0 , \port$12060$0 , \port$12044$0 , \port$12028$0 , \port$12012$0 , \port$11996$0  };
-  assign r_pool__slot = \$124 [7:0];
+  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
+  assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
   assign \write__payload.address  = write__payload[12:0];
@@ -20617,16 +20637,16 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$300 ;
-  assign take[15:14] = { \$261 , \$255  };
-  assign take[13:12] = { \$249 , \$243  };
-  assign take[11:10] = { \$237 , \$231  };
-  assign take[9:8] = { \$225 , \$219  };
-  assign take[7:6] = { \$213 , \$207  };
-  assign take[5:4] = { \$201 , \$195  };
-  assign take[3:2] = { \$189 , \$183  };
-  assign take[1:0] = { \$177 , \$171  };
-  assign r_engine__payload[35] = \$132 ;
+  assign \$signature__data [31:0] = \$308 ;
+  assign take[15:14] = { \$269 , \$263  };
+  assign take[13:12] = { \$257 , \$251  };
+  assign take[11:10] = { \$245 , \$239  };
+  assign take[9:8] = { \$233 , \$227  };
+  assign take[7:6] = { \$221 , \$215  };
+  assign take[5:4] = { \$209 , \$203  };
+  assign take[3:2] = { \$197 , \$191  };
+  assign take[1:0] = { \$185 , \$179  };
+  assign r_engine__payload[35] = \$140 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -20634,15 +20654,15 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_engine__payload[25] = r_held[25];
   assign r_engine__payload[24:13] = r_held[24:13];
   assign r_engine__payload[12:0] = r_held[12:0];
-  assign r_incoming[30:28] = \$523 [3:1];
-  assign r_incoming[27] = \$523 [0];
+  assign r_incoming[30:28] = \$531 [3:1];
+  assign r_incoming[27] = \$531 [0];
   assign r_incoming[26] = \allowed$112 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
-  assign write_data[4:0] = \$101 ;
-  assign write_data[5] = \$100 ;
+  assign write_data[4:0] = \$109 ;
+  assign write_data[5] = \$108 ;
   assign w_engine__payload[81:74] = w_pool__slot;
   assign w_engine__payload[73:70] = \$41 [3:0];
   assign w_engine__payload[69] = torn;
@@ -20656,8 +20676,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_engine__payload[25] = w_held[25];
   assign w_engine__payload[24:13] = w_held[24:13];
   assign w_engine__payload[12:0] = w_held[12:0];
-  assign w_incoming[30:28] = \$522 [3:1];
-  assign w_incoming[27] = \$522 [0];
+  assign w_incoming[30:28] = \$530 [3:1];
+  assign w_incoming[27] = \$530 [0];
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
@@ -20680,50 +20700,50 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$83  = \$82 ;
   assign \$85  = \$84 ;
   assign \$87  = \$86 ;
-  assign \$172  = pop_lane;
-  assign \$184  = pop_lane;
-  assign \$196  = pop_lane;
-  assign \$208  = pop_lane;
-  assign \$220  = pop_lane;
-  assign \$232  = pop_lane;
-  assign \$244  = pop_lane;
-  assign \$256  = pop_lane;
-  assign \$303 [7:0] = 8'h00;
-  assign \$303 [11:8] = write__payload[11:8];
-  assign { \$310 [8], \$310 [6:0] } = 8'h00;
-  assign { \$310 [11:9], \$310 [7] } = { write__payload[11:9], write__payload[7] };
-  assign \$317 [6:0] = 7'h00;
-  assign \$317 [11:7] = write__payload[11:7];
-  assign \$324 [3:0] = 4'h0;
-  assign \$324 [11:4] = write__payload[11:4];
-  assign \$331 [2:0] = 3'h0;
-  assign \$331 [11:3] = write__payload[11:3];
-  assign { \$337 [11:10], \$337 [8:0] } = 11'h000;
-  assign \$337 [9] = write__payload[9];
-  assign { \$339 [11:10], \$339 [8:0] } = 11'h000;
-  assign \$339 [9] = write__payload[9];
-  assign { \$341 [11:10], \$341 [8:0] } = 11'h000;
-  assign \$341 [9] = write__payload[9];
-  assign { \$344 [11:8], \$344 [6:0] } = 11'h000;
-  assign \$344 [7] = write__payload[7];
-  assign \$377 [7:0] = 8'h00;
-  assign \$377 [11:8] = read__payload[11:8];
-  assign { \$384 [8], \$384 [6:0] } = 8'h00;
-  assign { \$384 [11:9], \$384 [7] } = { read__payload[11:9], read__payload[7] };
-  assign \$391 [6:0] = 7'h00;
-  assign \$391 [11:7] = read__payload[11:7];
-  assign \$398 [3:0] = 4'h0;
-  assign \$398 [11:4] = read__payload[11:4];
-  assign \$405 [2:0] = 3'h0;
-  assign \$405 [11:3] = read__payload[11:3];
-  assign { \$411 [11:10], \$411 [8:0] } = 11'h000;
-  assign \$411 [9] = read__payload[9];
-  assign { \$413 [11:10], \$413 [8:0] } = 11'h000;
-  assign \$413 [9] = read__payload[9];
-  assign { \$415 [11:10], \$415 [8:0] } = 11'h000;
-  assign \$415 [9] = read__payload[9];
-  assign { \$418 [11:8], \$418 [6:0] } = 11'h000;
-  assign \$418 [7] = read__payload[7];
+  assign \$180  = pop_lane;
+  assign \$192  = pop_lane;
+  assign \$204  = pop_lane;
+  assign \$216  = pop_lane;
+  assign \$228  = pop_lane;
+  assign \$240  = pop_lane;
+  assign \$252  = pop_lane;
+  assign \$264  = pop_lane;
+  assign \$311 [7:0] = 8'h00;
+  assign \$311 [11:8] = write__payload[11:8];
+  assign { \$318 [8], \$318 [6:0] } = 8'h00;
+  assign { \$318 [11:9], \$318 [7] } = { write__payload[11:9], write__payload[7] };
+  assign \$325 [6:0] = 7'h00;
+  assign \$325 [11:7] = write__payload[11:7];
+  assign \$332 [3:0] = 4'h0;
+  assign \$332 [11:4] = write__payload[11:4];
+  assign \$339 [2:0] = 3'h0;
+  assign \$339 [11:3] = write__payload[11:3];
+  assign { \$345 [11:10], \$345 [8:0] } = 11'h000;
+  assign \$345 [9] = write__payload[9];
+  assign { \$347 [11:10], \$347 [8:0] } = 11'h000;
+  assign \$347 [9] = write__payload[9];
+  assign { \$349 [11:10], \$349 [8:0] } = 11'h000;
+  assign \$349 [9] = write__payload[9];
+  assign { \$352 [11:8], \$352 [6:0] } = 11'h000;
+  assign \$352 [7] = write__payload[7];
+  assign \$385 [7:0] = 8'h00;
+  assign \$385 [11:8] = read__payload[11:8];
+  assign { \$392 [8], \$392 [6:0] } = 8'h00;
+  assign { \$392 [11:9], \$392 [7] } = { read__payload[11:9], read__payload[7] };
+  assign \$399 [6:0] = 7'h00;
+  assign \$399 [11:7] = read__payload[11:7];
+  assign \$406 [3:0] = 4'h0;
+  assign \$406 [11:4] = read__payload[11:4];
+  assign \$413 [2:0] = 3'h0;
+  assign \$413 [11:3] = read__payload[11:3];
+  assign { \$419 [11:10], \$419 [8:0] } = 11'h000;
+  assign \$419 [9] = read__payload[9];
+  assign { \$421 [11:10], \$421 [8:0] } = 11'h000;
+  assign \$421 [9] = read__payload[9];
+  assign { \$423 [11:10], \$423 [8:0] } = 11'h000;
+  assign \$423 [9] = read__payload[9];
+  assign { \$426 [11:8], \$426 [6:0] } = 11'h000;
+  assign \$426 [7] = read__payload[7];
 endmodule
 
 module \postern.port_0.r_binding (rst, allowed, r_port__data, compiled_known, compiled_vm, compiled_tag, compiling, address, r_port__addr, clk);
@@ -20803,7 +20823,7 @@ module \postern.port_0.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill, \port$12131$28 , write_data, clk);
+module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill, \port$12171$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -20814,8 +20834,8 @@ module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12131$28 ;
-  wire [2:0] \port$12131$28 ;
+  input [2:0] \port$12171$28 ;
+  wire [2:0] \port$12171$28 ;
   input \port$8764$0 ;
   wire \port$8764$0 ;
   wire [3:0] r_port__addr;
@@ -20854,9 +20874,9 @@ module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12131$28 , \port$8764$0  }];
+  assign data_0 = cells[{ \port$12171$28 , \port$8764$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12131$28 , \port$8764$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12171$28 , \port$8764$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
@@ -20896,19 +20916,19 @@ module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill,
           \$1  = 8'h90;
     endcase
   end
-  assign write_row = { \port$12131$28 , \port$8764$0  };
-  assign r_port__addr = { \port$12131$28 , \port$8764$0  };
-  assign row_0 = { \port$12131$28 , \port$8764$0  };
+  assign write_row = { \port$12171$28 , \port$8764$0  };
+  assign r_port__addr = { \port$12171$28 , \port$8764$0  };
+  assign row_0 = { \port$12171$28 , \port$8764$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8764$0 , w_port__en, data_0, w_port__data, \port$12131$28 , clk);
+module \postern.port_0.states (rst, \port$8764$0 , w_port__en, data_0, w_port__data, \port$12171$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12131$28 ;
-  wire [2:0] \port$12131$28 ;
+  input [2:0] \port$12171$28 ;
+  wire [2:0] \port$12171$28 ;
   input \port$8764$0 ;
   wire \port$8764$0 ;
   wire [3:0] r_port__addr;
@@ -20945,15 +20965,15 @@ module \postern.port_0.states (rst, \port$8764$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12131$28 , \port$8764$0  }] <= w_port__data;
+      cells[{ \port$12171$28 , \port$8764$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12131$28 , \port$8764$0  }];
+  assign data_0 = cells[{ \port$12171$28 , \port$8764$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12131$28 , \port$8764$0  };
-  assign write_row = { \port$12131$28 , \port$8764$0  };
+  assign w_port__addr = { \port$12171$28 , \port$8764$0  };
+  assign write_row = { \port$12171$28 , \port$8764$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12131$28 , \port$8764$0  };
-  assign row_0 = { \port$12131$28 , \port$8764$0  };
+  assign r_port__addr = { \port$12171$28 , \port$8764$0  };
+  assign row_0 = { \port$12171$28 , \port$8764$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -21036,14 +21056,14 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$11996$0 , head__0, \port$12002$0 , \port$12012$0 , head__1, \port$12018$0 , \port$12028$0 , head__2, \port$12034$0 , \port$12044$0 , head__3, \port$12050$0 , \port$12060$0 , head__4, \port$12066$0 , \port$12076$0 , head__5
-, \port$12082$0 , \port$12092$0 , head__6, \port$12098$0 , \port$12108$0 , head__7, \port$12114$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12036$0 , head__0, \port$12042$0 , \port$12052$0 , head__1, \port$12058$0 , \port$12068$0 , head__2, \port$12074$0 , \port$12084$0 , head__3, \port$12090$0 , \port$12100$0 , head__4, \port$12106$0 , \port$12116$0 , head__5
+, \port$12122$0 , \port$12132$0 , head__6, \port$12138$0 , \port$12148$0 , head__7, \port$12154$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
-  wire [4:0] \$101 ;
+  wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
@@ -21051,7 +21071,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
-  wire \$109 ;
+  wire [4:0] \$109 ;
   wire \$11 ;
   wire \$110 ;
   wire \$111 ;
@@ -21061,15 +21081,15 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
-  wire [11:0] \$118 ;
-  wire [11:0] \$119 ;
+  wire \$118 ;
+  wire \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire [11:0] \$121 ;
-  wire [11:0] \$122 ;
-  wire [11:0] \$123 ;
-  wire [11:0] \$124 ;
-  wire [11:0] \$125 ;
+  wire \$120 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
+  wire \$124 ;
+  wire \$125 ;
   wire [11:0] \$126 ;
   wire [11:0] \$127 ;
   wire [11:0] \$128 ;
@@ -21077,14 +21097,14 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$13 ;
   wire [11:0] \$130 ;
   wire [11:0] \$131 ;
-  wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
-  wire \$135 ;
-  wire \$136 ;
-  wire \$137 ;
-  wire \$138 ;
-  wire \$139 ;
+  wire [11:0] \$132 ;
+  wire [11:0] \$133 ;
+  wire [11:0] \$134 ;
+  wire [11:0] \$135 ;
+  wire [11:0] \$136 ;
+  wire [11:0] \$137 ;
+  wire [11:0] \$138 ;
+  wire [11:0] \$139 ;
   wire \$14 ;
   wire \$140 ;
   wire \$141 ;
@@ -21222,7 +21242,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$260 ;
   wire \$261 ;
   wire \$262 ;
-  wire [15:0] \$263 ;
+  wire \$263 ;
   wire \$264 ;
   wire \$265 ;
   wire \$266 ;
@@ -21231,7 +21251,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$269 ;
   wire \$27 ;
   wire \$270 ;
-  wire \$271 ;
+  wire [15:0] \$271 ;
   wire \$272 ;
   wire \$273 ;
   wire \$274 ;
@@ -21261,67 +21281,67 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$296 ;
   wire \$297 ;
   wire \$298 ;
-  wire [31:0] \$299 ;
+  wire \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [31:0] \$300 ;
+  wire \$300 ;
   wire \$301 ;
   wire \$302 ;
-  wire [11:0] \$303 ;
+  wire \$303 ;
   wire \$304 ;
   wire \$305 ;
   wire \$306 ;
-  wire \$307 ;
-  wire \$308 ;
+  wire [31:0] \$307 ;
+  wire [31:0] \$308 ;
   wire \$309 ;
   wire \$31 ;
-  wire [11:0] \$310 ;
-  wire \$311 ;
+  wire \$310 ;
+  wire [11:0] \$311 ;
   wire \$312 ;
   wire \$313 ;
   wire \$314 ;
   wire \$315 ;
   wire \$316 ;
-  wire [11:0] \$317 ;
-  wire \$318 ;
+  wire \$317 ;
+  wire [11:0] \$318 ;
   wire \$319 ;
   wire \$32 ;
   wire \$320 ;
   wire \$321 ;
   wire \$322 ;
   wire \$323 ;
-  wire [11:0] \$324 ;
-  wire \$325 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
   wire \$326 ;
   wire \$327 ;
   wire \$328 ;
   wire \$329 ;
   wire \$33 ;
   wire \$330 ;
-  wire [11:0] \$331 ;
-  wire \$332 ;
+  wire \$331 ;
+  wire [11:0] \$332 ;
   wire \$333 ;
   wire \$334 ;
   wire \$335 ;
   wire \$336 ;
-  wire [11:0] \$337 ;
+  wire \$337 ;
   wire \$338 ;
   wire [11:0] \$339 ;
   wire \$34 ;
   wire \$340 ;
-  wire [11:0] \$341 ;
+  wire \$341 ;
   wire \$342 ;
   wire \$343 ;
-  wire [11:0] \$344 ;
-  wire \$345 ;
+  wire \$344 ;
+  wire [11:0] \$345 ;
   wire \$346 ;
-  wire \$347 ;
+  wire [11:0] \$347 ;
   wire \$348 ;
-  wire \$349 ;
+  wire [11:0] \$349 ;
   wire \$35 ;
   wire \$350 ;
   wire \$351 ;
-  wire \$352 ;
+  wire [11:0] \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
@@ -21333,46 +21353,46 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$360 ;
   wire \$361 ;
   wire \$362 ;
-  wire [15:0] \$363 ;
-  wire [15:0] \$364 ;
-  wire [15:0] \$365 ;
-  wire [15:0] \$366 ;
-  wire [15:0] \$367 ;
-  wire [15:0] \$368 ;
-  wire [15:0] \$369 ;
+  wire \$363 ;
+  wire \$364 ;
+  wire \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
+  wire \$369 ;
   wire \$37 ;
-  wire [15:0] \$370 ;
-  wire [3:0] \$371 ;
-  wire \$372 ;
-  wire \$373 ;
-  wire [4:0] \$374 ;
-  wire \$375 ;
-  wire [5:0] \$376 ;
-  wire [11:0] \$377 ;
-  wire \$378 ;
-  wire \$379 ;
+  wire \$370 ;
+  wire [15:0] \$371 ;
+  wire [15:0] \$372 ;
+  wire [15:0] \$373 ;
+  wire [15:0] \$374 ;
+  wire [15:0] \$375 ;
+  wire [15:0] \$376 ;
+  wire [15:0] \$377 ;
+  wire [15:0] \$378 ;
+  wire [3:0] \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
-  wire \$382 ;
+  wire [4:0] \$382 ;
   wire \$383 ;
-  wire [11:0] \$384 ;
-  wire \$385 ;
+  wire [5:0] \$384 ;
+  wire [11:0] \$385 ;
   wire \$386 ;
   wire \$387 ;
   wire \$388 ;
   wire \$389 ;
   wire \$39 ;
   wire \$390 ;
-  wire [11:0] \$391 ;
-  wire \$392 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
   wire \$393 ;
   wire \$394 ;
   wire \$395 ;
   wire \$396 ;
   wire \$397 ;
-  wire [11:0] \$398 ;
-  wire \$399 ;
+  wire \$398 ;
+  wire [11:0] \$399 ;
   wire \$4 ;
   wire \$40 ;
   wire \$400 ;
@@ -21380,30 +21400,30 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$402 ;
   wire \$403 ;
   wire \$404 ;
-  wire [11:0] \$405 ;
-  wire \$406 ;
+  wire \$405 ;
+  wire [11:0] \$406 ;
   wire \$407 ;
   wire \$408 ;
   wire \$409 ;
   wire [4:0] \$41 ;
   wire \$410 ;
-  wire [11:0] \$411 ;
+  wire \$411 ;
   wire \$412 ;
   wire [11:0] \$413 ;
   wire \$414 ;
-  wire [11:0] \$415 ;
+  wire \$415 ;
   wire \$416 ;
   wire \$417 ;
-  wire [11:0] \$418 ;
-  wire \$419 ;
+  wire \$418 ;
+  wire [11:0] \$419 ;
   wire \$42 ;
   wire \$420 ;
-  wire \$421 ;
+  wire [11:0] \$421 ;
   wire \$422 ;
-  wire \$423 ;
+  wire [11:0] \$423 ;
   wire \$424 ;
   wire \$425 ;
-  wire \$426 ;
+  wire [11:0] \$426 ;
   wire \$427 ;
   wire \$428 ;
   wire \$429 ;
@@ -21443,57 +21463,57 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$46 ;
   wire \$460 ;
   wire \$461 ;
-  wire [11:0] \$462 ;
-  wire [11:0] \$463 ;
-  wire [11:0] \$464 ;
-  wire [11:0] \$465 ;
-  wire [11:0] \$466 ;
-  wire [11:0] \$467 ;
-  wire [11:0] \$468 ;
+  wire \$462 ;
+  wire \$463 ;
+  wire \$464 ;
+  wire \$465 ;
+  wire \$466 ;
+  wire \$467 ;
+  wire \$468 ;
   wire \$469 ;
   wire \$47 ;
-  wire \$470 ;
-  wire \$471 ;
-  wire \$472 ;
-  wire \$473 ;
-  wire \$474 ;
-  wire [3:0] \$475 ;
-  wire [4:0] \$476 ;
-  wire [3:0] \$477 ;
-  wire [4:0] \$478 ;
-  wire [2:0] \$479 ;
+  wire [11:0] \$470 ;
+  wire [11:0] \$471 ;
+  wire [11:0] \$472 ;
+  wire [11:0] \$473 ;
+  wire [11:0] \$474 ;
+  wire [11:0] \$475 ;
+  wire [11:0] \$476 ;
+  wire \$477 ;
+  wire \$478 ;
+  wire \$479 ;
   wire \$48 ;
-  wire [2:0] \$480 ;
-  reg \$481 ;
-  reg [66:0] \$482 ;
-  reg \$483 ;
-  reg \$484 ;
-  reg \$485 ;
-  reg \$486 ;
-  reg \$487 ;
-  reg \$488 ;
+  wire \$480 ;
+  wire \$481 ;
+  wire \$482 ;
+  wire [3:0] \$483 ;
+  wire [4:0] \$484 ;
+  wire [3:0] \$485 ;
+  wire [4:0] \$486 ;
+  wire [2:0] \$487 ;
+  wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg \$490 ;
+  reg [66:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
-  reg [15:0] \$494 ;
+  reg \$494 ;
   reg \$495 ;
-  reg [7:0] \$496 ;
-  reg [2:0] \$497 ;
+  reg \$496 ;
+  reg \$497 ;
   reg \$498 ;
-  reg [34:0] \$499 ;
+  reg \$499 ;
   wire \$5 ;
   wire \$50 ;
   reg \$500 ;
   reg \$501 ;
-  reg \$502 ;
+  reg [15:0] \$502 ;
   reg \$503 ;
-  reg \$504 ;
-  reg \$505 ;
+  reg [7:0] \$504 ;
+  reg [2:0] \$505 ;
   reg \$506 ;
-  reg \$507 ;
+  reg [34:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -21502,17 +21522,25 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg \$512 ;
   reg \$513 ;
   reg \$514 ;
-  reg [2:0] \$515 ;
+  reg \$515 ;
   reg \$516 ;
   reg \$517 ;
-  reg [2:0] \$518 ;
-  reg [2:0] \$519 ;
+  reg \$518 ;
+  reg \$519 ;
   wire \$52 ;
-  reg [1:0] \$520 ;
-  reg [1:0] \$521 ;
-  wire [3:0] \$522 ;
-  wire [3:0] \$523 ;
+  reg \$520 ;
+  reg \$521 ;
+  reg \$522 ;
+  reg [2:0] \$523 ;
+  reg \$524 ;
+  reg \$525 ;
+  reg [2:0] \$526 ;
+  reg [2:0] \$527 ;
+  reg [1:0] \$528 ;
+  reg [1:0] \$529 ;
   wire \$53 ;
+  wire [3:0] \$530 ;
+  wire [3:0] \$531 ;
   wire \$54 ;
   wire \$55 ;
   wire \$56 ;
@@ -21829,38 +21857,38 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$11996$0 ;
-  wire \port$11996$0 ;
-  input [1:0] \port$12002$0 ;
-  wire [1:0] \port$12002$0 ;
-  input \port$12012$0 ;
-  wire \port$12012$0 ;
-  input [1:0] \port$12018$0 ;
-  wire [1:0] \port$12018$0 ;
-  input \port$12028$0 ;
-  wire \port$12028$0 ;
-  input [1:0] \port$12034$0 ;
-  wire [1:0] \port$12034$0 ;
-  input \port$12044$0 ;
-  wire \port$12044$0 ;
-  input [1:0] \port$12050$0 ;
-  wire [1:0] \port$12050$0 ;
-  input \port$12060$0 ;
-  wire \port$12060$0 ;
-  input [1:0] \port$12066$0 ;
-  wire [1:0] \port$12066$0 ;
-  input \port$12076$0 ;
-  wire \port$12076$0 ;
-  input [1:0] \port$12082$0 ;
-  wire [1:0] \port$12082$0 ;
-  input \port$12092$0 ;
-  wire \port$12092$0 ;
-  input [1:0] \port$12098$0 ;
-  wire [1:0] \port$12098$0 ;
-  input \port$12108$0 ;
-  wire \port$12108$0 ;
-  input [1:0] \port$12114$0 ;
-  wire [1:0] \port$12114$0 ;
+  input \port$12036$0 ;
+  wire \port$12036$0 ;
+  input [1:0] \port$12042$0 ;
+  wire [1:0] \port$12042$0 ;
+  input \port$12052$0 ;
+  wire \port$12052$0 ;
+  input [1:0] \port$12058$0 ;
+  wire [1:0] \port$12058$0 ;
+  input \port$12068$0 ;
+  wire \port$12068$0 ;
+  input [1:0] \port$12074$0 ;
+  wire [1:0] \port$12074$0 ;
+  input \port$12084$0 ;
+  wire \port$12084$0 ;
+  input [1:0] \port$12090$0 ;
+  wire [1:0] \port$12090$0 ;
+  input \port$12100$0 ;
+  wire \port$12100$0 ;
+  input [1:0] \port$12106$0 ;
+  wire [1:0] \port$12106$0 ;
+  input \port$12116$0 ;
+  wire \port$12116$0 ;
+  input [1:0] \port$12122$0 ;
+  wire [1:0] \port$12122$0 ;
+  input \port$12132$0 ;
+  wire \port$12132$0 ;
+  input [1:0] \port$12138$0 ;
+  wire [1:0] \port$12138$0 ;
+  input \port$12148$0 ;
+  wire \port$12148$0 ;
+  input [1:0] \port$12154$0 ;
+  wire [1:0] \port$12154$0 ;
   input \port$2122$0 ;
   wire \port$2122$0 ;
   input \port$2123$0 ;
@@ -22089,127 +22117,143 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$442  = r_held[30] ? \$438  : \$441 ;
-  assign \$443  = reads & \$442 ;
-  assign \$444  = r_go & \$443 ;
-  assign \$445  = \$444  & pops;
-  assign \$446  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$447  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$450  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$451  = r_held[29] ? \$449  : \$450 ;
-  assign \$452  = r_held[30] ? \$448  : \$451 ;
-  assign \$453  = reads & \$452 ;
-  assign \$454  = r_held[28] ? \port$12108$0  : \port$12092$0 ;
-  assign \$455  = r_held[28] ? \port$12076$0  : \port$12060$0 ;
+  assign \$434  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$435  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$436  = r_held[29] ? \$434  : \$435 ;
+  assign \$437  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$438  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$439  = r_held[29] ? \$437  : \$438 ;
+  assign \$440  = r_held[30] ? \$436  : \$439 ;
+  assign \$441  = reads & \$440 ;
+  assign \$442  = ~ \$441 ;
+  assign \$443  = \$433  & \$442 ;
+  assign \$444  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$445  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$446  = r_held[29] ? \$444  : \$445 ;
+  assign \$447  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$448  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$449  = r_held[29] ? \$447  : \$448 ;
+  assign \$450  = r_held[30] ? \$446  : \$449 ;
+  assign \$451  = reads & \$450 ;
+  assign \$452  = r_go & \$451 ;
+  assign \$453  = \$452  & pops;
+  assign \$454  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$455  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
   assign \$456  = r_held[29] ? \$454  : \$455 ;
-  assign \$457  = r_held[28] ? \port$12044$0  : \port$12028$0 ;
-  assign \$458  = r_held[28] ? \port$12012$0  : \port$11996$0 ;
+  assign \$457  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$458  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
-  assign \$461  = \$453  & \$460 ;
-  assign \$462  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$463  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$461  = reads & \$460 ;
+  assign \$462  = r_held[28] ? \port$12148$0  : \port$12132$0 ;
+  assign \$463  = r_held[28] ? \port$12116$0  : \port$12100$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$466  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$465  = r_held[28] ? \port$12084$0  : \port$12068$0 ;
+  assign \$466  = r_held[28] ? \port$12052$0  : \port$12036$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
-  assign \$469  = r_held[19:16] <= \$468 [11:8];
-  assign \$470  = pops | \$469 ;
-  assign \$471  = \$461  & \$470 ;
-  assign \$472  = r_engine__valid & r_engine__ready;
-  assign \$473  = ~ reset;
-  assign \$474  = second & \$473 ;
-  assign \$475  = outstanding + r_go;
-  assign \$476  = \$475  - delivered;
-  assign \$477  = \here$170  + arrives;
-  assign \$478  = \$477  - delivered;
-  assign \$479  = \$signature__addr  + 1'h1;
-  assign \$480  = a_r__addr + 1'h1;
+  assign \$469  = \$461  & \$468 ;
+  assign \$470  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$471  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$472  = r_held[29] ? \$470  : \$471 ;
+  assign \$473  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$474  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$475  = r_held[29] ? \$473  : \$474 ;
+  assign \$476  = r_held[30] ? \$472  : \$475 ;
+  assign \$477  = r_held[19:16] <= \$476 [11:8];
+  assign \$478  = pops | \$477 ;
+  assign \$479  = \$469  & \$478 ;
+  assign \$480  = r_engine__valid & r_engine__ready;
+  assign \$481  = ~ reset;
+  assign \$482  = second & \$481 ;
+  assign \$483  = outstanding + r_go;
+  assign \$484  = \$483  - delivered;
+  assign \$485  = \here$170  + arrives;
+  assign \$486  = \$485  - delivered;
+  assign \$487  = \$signature__addr  + 1'h1;
+  assign \$488  = a_r__addr + 1'h1;
   always @(posedge clk)
-    w_occupied <= \$481 ;
+    w_occupied <= \$489 ;
   always @(posedge clk)
-    w_held <= \$482 ;
+    w_held <= \$490 ;
   always @(posedge clk)
-    w_stage <= \$483 ;
+    w_stage <= \$491 ;
   always @(posedge clk)
-    w_commit <= \$484 ;
+    w_commit <= \$492 ;
   always @(posedge clk)
-    w_word <= \$485 ;
+    w_word <= \$493 ;
   always @(posedge clk)
-    w_pop <= \$486 ;
+    w_pop <= \$494 ;
   always @(posedge clk)
-    w_drain <= \$487 ;
+    w_drain <= \$495 ;
   always @(posedge clk)
-    w_near_stage <= \$488 ;
+    w_near_stage <= \$496 ;
   always @(posedge clk)
-    w_near_read <= \$489 ;
+    w_near_read <= \$497 ;
   always @(posedge clk)
-    w_near_pop <= \$490 ;
+    w_near_pop <= \$498 ;
   always @(posedge clk)
-    slow <= \$491 ;
+    slow <= \$499 ;
   always @(posedge clk)
-    dropped <= \$492 ;
+    dropped <= \$500 ;
   always @(posedge clk)
-    diverted <= \$493 ;
+    diverted <= \$501 ;
   always @(posedge clk)
-    busy <= \$494 ;
+    busy <= \$502 ;
   always @(posedge clk)
-    spare_here <= \$495 ;
+    spare_here <= \$503 ;
   always @(posedge clk)
-    \write_data$89  <= \$496 ;
+    \write_data$89  <= \$504 ;
   always @(posedge clk)
-    pending <= \$497 ;
+    pending <= \$505 ;
   always @(posedge clk)
-    r_occupied <= \$498 ;
+    r_occupied <= \$506 ;
   always @(posedge clk)
-    r_held <= \$499 ;
+    r_held <= \$507 ;
   always @(posedge clk)
-    r_stage <= \$500 ;
+    r_stage <= \$508 ;
   always @(posedge clk)
-    r_commit <= \$501 ;
+    r_commit <= \$509 ;
   always @(posedge clk)
-    r_word <= \$502 ;
+    r_word <= \$510 ;
   always @(posedge clk)
-    r_pop <= \$503 ;
+    r_pop <= \$511 ;
   always @(posedge clk)
-    r_drain <= \$504 ;
+    r_drain <= \$512 ;
   always @(posedge clk)
-    r_near_stage <= \$505 ;
+    r_near_stage <= \$513 ;
   always @(posedge clk)
-    r_near_read <= \$506 ;
+    r_near_read <= \$514 ;
   always @(posedge clk)
-    r_near_pop <= \$507 ;
+    r_near_pop <= \$515 ;
   always @(posedge clk)
-    gone <= \$508 ;
+    gone <= \$516 ;
   always @(posedge clk)
-    \diverted$145  <= \$509 ;
+    \diverted$145  <= \$517 ;
   always @(posedge clk)
-    second <= \$510 ;
+    second <= \$518 ;
   always @(posedge clk)
-    popping <= \$511 ;
+    popping <= \$519 ;
   always @(posedge clk)
-    showing <= \$512 ;
+    showing <= \$520 ;
   always @(posedge clk)
-    engaged <= \$513 ;
+    engaged <= \$521 ;
   always @(posedge clk)
-    pop_lane <= \$514 ;
+    pop_lane <= \$522 ;
   always @(posedge clk)
-    pop_vm <= \$515 ;
+    pop_vm <= \$523 ;
   always @(posedge clk)
-    third <= \$516 ;
+    third <= \$524 ;
   always @(posedge clk)
-    by_engine <= \$517 ;
+    by_engine <= \$525 ;
   always @(posedge clk)
-    outstanding <= \$518 ;
+    outstanding <= \$526 ;
   always @(posedge clk)
-    \here$170  <= \$519 ;
+    \here$170  <= \$527 ;
   always @(posedge clk)
-    \$signature__addr  <= \$520 ;
+    \$signature__addr  <= \$528 ;
   always @(posedge clk)
-    a_r__addr <= \$521 ;
+    a_r__addr <= \$529 ;
   assign \$1  = ~ reset;
   assign \$2  = ready & \$1 ;
   assign \$3  = ~ compiling;
@@ -22297,201 +22341,201 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$86  = { w_held[30:28], \$7  } == 4'hf;
   assign \$88  = w_go & w_stage;
   assign \$89  = ~ none;
-  assign set_busy = \$88  & \$89 ;
-  assign \$90  = w_go & w_commit;
-  assign \$91  = ~ none;
-  assign clear_busy = \$90  & \$91 ;
-  assign \$92  = ! w_held[19:16];
-  assign \$93  = busy >> { w_held[30:28], \$7  };
-  assign \$94  = ~ data_0[5];
-  assign \$95  = \$93  & \$94 ;
-  assign \$96  = w_held[19:16] == data_0[4:0];
-  assign \$97  = \$95  & \$96 ;
-  assign \$98  = \$92  | \$97 ;
-  assign \$99  = full & \$98 ;
-  assign \$100  = ~ \$99 ;
-  assign \$101  = w_held[19:16] + 1'h1;
-  assign \$102  = w_engine__valid & w_engine__ready;
-  assign \$103  = \$102  & w_engine__payload[68];
-  assign \$104  = ~ torn;
-  assign \write$87  = \$103  & \$104 ;
-  assign \$105  = | pending;
-  assign \$106  = ~ reset;
-  assign written__valid = \$105  & \$106 ;
-  assign \$107  = ~ reset;
-  assign \$108  = ready & \$107 ;
-  assign \$109  = ~ compiling;
-  assign r_usable = \$108  & \$109 ;
-  assign \$110  = ~ r_occupied;
-  assign \$111  = \$110  | r_go;
-  assign read__ready = r_usable & \$111 ;
-  assign \$112  = ~ reset;
-  assign r_valid = r_occupied & \$112 ;
+  assign \$90  = \$88  & \$89 ;
+  assign \$91  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$92  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$93  = w_held[29] ? \$91  : \$92 ;
+  assign \$94  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$95  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$96  = w_held[29] ? \$94  : \$95 ;
+  assign \$97  = w_held[30] ? \$93  : \$96 ;
+  assign set_busy = \$90  & \$97 ;
+  assign \$98  = w_go & w_commit;
+  assign \$99  = ~ none;
+  assign clear_busy = \$98  & \$99 ;
+  assign \$100  = ! w_held[19:16];
+  assign \$101  = busy >> { w_held[30:28], \$7  };
+  assign \$102  = ~ data_0[5];
+  assign \$103  = \$101  & \$102 ;
+  assign \$104  = w_held[19:16] == data_0[4:0];
+  assign \$105  = \$103  & \$104 ;
+  assign \$106  = \$100  | \$105 ;
+  assign \$107  = full & \$106 ;
+  assign \$108  = ~ \$107 ;
+  assign \$109  = w_held[19:16] + 1'h1;
+  assign \$110  = w_engine__valid & w_engine__ready;
+  assign \$111  = \$110  & w_engine__payload[68];
+  assign \$112  = ~ torn;
+  assign \write$87  = \$111  & \$112 ;
+  assign \$113  = | pending;
+  assign \$114  = ~ reset;
+  assign written__valid = \$113  & \$114 ;
+  assign \$115  = ~ reset;
+  assign \$116  = ready & \$115 ;
+  assign \$117  = ~ compiling;
+  assign r_usable = \$116  & \$117 ;
+  assign \$118  = ~ r_occupied;
+  assign \$119  = \$118  | r_go;
+  assign read__ready = r_usable & \$119 ;
+  assign \$120  = ~ reset;
+  assign r_valid = r_occupied & \$120 ;
   assign \none$120  = ! r_held[34:31];
   assign \full$122  = & r_held[34:31];
   assign pops = r_pop & \full$122 ;
-  assign \$113  = ~ \none$120 ;
-  assign \$114  = r_word & \$113 ;
-  assign reads = \$114  | pops;
+  assign \$121  = ~ \none$120 ;
+  assign \$122  = r_word & \$121 ;
+  assign reads = \$122  | pops;
   assign \ready$127  = r_valid & room;
-  assign \$115  = r_occupied & room;
-  assign \$116  = \$115  & r_near_read;
-  assign \$117  = ~ popping;
-  assign r_pool__request = \$116  & \$117 ;
-  assign \$118  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$119  = r_held[28] ? head__5[11:0] : head__4[11:0];
-  assign \$120  = r_held[29] ? \$118  : \$119 ;
-  assign \$121  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$122  = r_held[28] ? head__1[11:0] : head__0[11:0];
-  assign \$123  = r_held[29] ? \$121  : \$122 ;
-  assign \$124  = r_held[30] ? \$120  : \$123 ;
-  assign \$125  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$126  = r_held[28] ? head__5[11:0] : head__4[11:0];
-  assign \$127  = r_held[29] ? \$125  : \$126 ;
-  assign \$128  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$129  = r_held[28] ? head__1[11:0] : head__0[11:0];
-  assign \$130  = r_held[29] ? \$128  : \$129 ;
-  assign \$131  = r_held[30] ? \$127  : \$130 ;
-  assign r_pool__word = r_near_pop ? \$131 [11:8] : r_held[19:16];
-  assign \$132  = r_word | pops;
-  assign \$133  = ~ r_near_read;
-  assign \$134  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$135  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$136  = r_held[29] ? \$134  : \$135 ;
-  assign \$137  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$138  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$139  = r_held[29] ? \$137  : \$138 ;
-  assign \$140  = r_held[30] ? \$136  : \$139 ;
-  assign \$141  = reads & \$140 ;
-  assign \$142  = ~ \$141 ;
-  assign \$143  = \diverted$145  & \$142 ;
-  assign \$144  = \$133  | \$143 ;
-  assign \$145  = \ready$127  & \$144 ;
-  assign \$146  = ~ gone;
-  assign \$147  = w_valid & \$146 ;
-  assign \$148  = r_drain & \$147 ;
-  assign \$149  = r_held[25] & r_held[26];
-  assign \$150  = \$149  & hold;
-  assign \$151  = \$148  | \$150 ;
-  assign \$152  = ~ \$151 ;
-  assign r_engine__valid = \$145  & \$152 ;
-  assign \$153  = r_engine__valid & r_engine__ready;
-  assign \$154  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$155  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$156  = r_held[29] ? \$154  : \$155 ;
-  assign \$157  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$158  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$159  = r_held[29] ? \$157  : \$158 ;
-  assign \$160  = r_held[30] ? \$156  : \$159 ;
-  assign \$161  = reads & \$160 ;
-  assign \$162  = \ready$127  & \$161 ;
-  assign \$163  = \$162  & r_pool__grant;
-  assign \$164  = ~ \diverted$145 ;
-  assign \$165  = \$163  & \$164 ;
-  assign r_go = \$153  | \$165 ;
-  assign \$166  = ! pop_lane;
-  assign \$167  = ~ reset;
-  assign \$168  = popping & \$167 ;
-  assign \$169  = ! pop_vm;
-  assign \$170  = \$168  & \$169 ;
-  assign \$171  = \$166  & \$170 ;
-  assign \$173  = ~ reset;
-  assign \$174  = popping & \$173 ;
-  assign \$175  = ! pop_vm;
-  assign \$176  = \$174  & \$175 ;
-  assign \$177  = \$172  & \$176 ;
-  assign \$178  = ! pop_lane;
-  assign \$179  = ~ reset;
-  assign \$180  = popping & \$179 ;
-  assign \$181  = pop_vm == 1'h1;
-  assign \$182  = \$180  & \$181 ;
-  assign \$183  = \$178  & \$182 ;
-  assign \$185  = ~ reset;
-  assign \$186  = popping & \$185 ;
-  assign \$187  = pop_vm == 1'h1;
-  assign \$188  = \$186  & \$187 ;
-  assign \$189  = \$184  & \$188 ;
-  assign \$190  = ! pop_lane;
-  assign \$191  = ~ reset;
-  assign \$192  = popping & \$191 ;
-  assign \$193  = pop_vm == 2'h2;
-  assign \$194  = \$192  & \$193 ;
-  assign \$195  = \$190  & \$194 ;
-  assign \$197  = ~ reset;
-  assign \$198  = popping & \$197 ;
-  assign \$199  = pop_vm == 2'h2;
-  assign \$200  = \$198  & \$199 ;
-  assign \$201  = \$196  & \$200 ;
-  assign \$202  = ! pop_lane;
-  assign \$203  = ~ reset;
-  assign \$204  = popping & \$203 ;
-  assign \$205  = pop_vm == 2'h3;
-  assign \$206  = \$204  & \$205 ;
-  assign \$207  = \$202  & \$206 ;
-  assign \$209  = ~ reset;
-  assign \$210  = popping & \$209 ;
-  assign \$211  = pop_vm == 2'h3;
-  assign \$212  = \$210  & \$211 ;
-  assign \$213  = \$208  & \$212 ;
-  assign \$214  = ! pop_lane;
-  assign \$215  = ~ reset;
-  assign \$216  = popping & \$215 ;
-  assign \$217  = pop_vm == 3'h4;
-  assign \$218  = \$216  & \$217 ;
-  assign \$219  = \$214  & \$218 ;
-  assign \$221  = ~ reset;
-  assign \$222  = popping & \$221 ;
-  assign \$223  = pop_vm == 3'h4;
-  assign \$224  = \$222  & \$223 ;
-  assign \$225  = \$220  & \$224 ;
-  assign \$226  = ! pop_lane;
-  assign \$227  = ~ reset;
-  assign \$228  = popping & \$227 ;
-  assign \$229  = pop_vm == 3'h5;
-  assign \$230  = \$228  & \$229 ;
-  assign \$231  = \$226  & \$230 ;
-  assign \$233  = ~ reset;
-  assign \$234  = popping & \$233 ;
-  assign \$235  = pop_vm == 3'h5;
-  assign \$236  = \$234  & \$235 ;
-  assign \$237  = \$232  & \$236 ;
-  assign \$238  = ! pop_lane;
-  assign \$239  = ~ reset;
-  assign \$240  = popping & \$239 ;
-  assign \$241  = pop_vm == 3'h6;
-  assign \$242  = \$240  & \$241 ;
-  assign \$243  = \$238  & \$242 ;
-  assign \$245  = ~ reset;
-  assign \$246  = popping & \$245 ;
-  assign \$247  = pop_vm == 3'h6;
-  assign \$248  = \$246  & \$247 ;
-  assign \$249  = \$244  & \$248 ;
-  assign \$250  = ! pop_lane;
-  assign \$251  = ~ reset;
-  assign \$252  = popping & \$251 ;
-  assign \$253  = pop_vm == 3'h7;
-  assign \$254  = \$252  & \$253 ;
-  assign \$255  = \$250  & \$254 ;
-  assign \$257  = ~ reset;
-  assign \$258  = popping & \$257 ;
-  assign \$259  = pop_vm == 3'h7;
-  assign \$260  = \$258  & \$259 ;
-  assign \$261  = \$256  & \$260 ;
-  assign \$262  = ~ popping;
-  assign \$263  = take & { \port$12114$0 , \port$12098$0 , \port$12082$0 , \port$12066$0 , \port$12050$0 , \port$12034$0 , \port$12018$0 , \port$12002$0  };
-  assign \$264  = | \$263 ;
-  assign \$265  = \$262  | \$264 ;
-  assign r_pool__keep = showing & \$265 ;
-  assign \$266  = ~ reset;
-  assign arrives = third & \$266 ;
-  assign \$267  = by_engine & r_good;
-  assign \$268  = by_engine & r_good;
-  assign \$269  = by_engine & r_good;
-  assign \$270  = by_engine & r_good;
-  assign \$271  = by_engine & r_good;
-  assign \$272  = by_engine & r_good;
-  assign \$273  = by_engine & r_good;
-  assign \$274  = by_engine & r_good;
+  assign \$123  = r_occupied & room;
+  assign \$124  = \$123  & r_near_read;
+  assign \$125  = ~ popping;
+  assign r_pool__request = \$124  & \$125 ;
+  assign \$126  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$127  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$128  = r_held[29] ? \$126  : \$127 ;
+  assign \$129  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$130  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$131  = r_held[29] ? \$129  : \$130 ;
+  assign \$132  = r_held[30] ? \$128  : \$131 ;
+  assign \$133  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$134  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$135  = r_held[29] ? \$133  : \$134 ;
+  assign \$136  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$137  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$138  = r_held[29] ? \$136  : \$137 ;
+  assign \$139  = r_held[30] ? \$135  : \$138 ;
+  assign r_pool__word = r_near_pop ? \$139 [11:8] : r_held[19:16];
+  assign \$140  = r_word | pops;
+  assign \$141  = ~ r_near_read;
+  assign \$142  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$143  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$144  = r_held[29] ? \$142  : \$143 ;
+  assign \$145  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$146  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$147  = r_held[29] ? \$145  : \$146 ;
+  assign \$148  = r_held[30] ? \$144  : \$147 ;
+  assign \$149  = reads & \$148 ;
+  assign \$150  = ~ \$149 ;
+  assign \$151  = \diverted$145  & \$150 ;
+  assign \$152  = \$141  | \$151 ;
+  assign \$153  = \ready$127  & \$152 ;
+  assign \$154  = ~ gone;
+  assign \$155  = w_valid & \$154 ;
+  assign \$156  = r_drain & \$155 ;
+  assign \$157  = r_held[25] & r_held[26];
+  assign \$158  = \$157  & hold;
+  assign \$159  = \$156  | \$158 ;
+  assign \$160  = ~ \$159 ;
+  assign r_engine__valid = \$153  & \$160 ;
+  assign \$161  = r_engine__valid & r_engine__ready;
+  assign \$162  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$163  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$164  = r_held[29] ? \$162  : \$163 ;
+  assign \$165  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$166  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$167  = r_held[29] ? \$165  : \$166 ;
+  assign \$168  = r_held[30] ? \$164  : \$167 ;
+  assign \$169  = reads & \$168 ;
+  assign \$170  = \ready$127  & \$169 ;
+  assign \$171  = \$170  & r_pool__grant;
+  assign \$172  = ~ \diverted$145 ;
+  assign \$173  = \$171  & \$172 ;
+  assign r_go = \$161  | \$173 ;
+  assign \$174  = ! pop_lane;
+  assign \$175  = ~ reset;
+  assign \$176  = popping & \$175 ;
+  assign \$177  = ! pop_vm;
+  assign \$178  = \$176  & \$177 ;
+  assign \$179  = \$174  & \$178 ;
+  assign \$181  = ~ reset;
+  assign \$182  = popping & \$181 ;
+  assign \$183  = ! pop_vm;
+  assign \$184  = \$182  & \$183 ;
+  assign \$185  = \$180  & \$184 ;
+  assign \$186  = ! pop_lane;
+  assign \$187  = ~ reset;
+  assign \$188  = popping & \$187 ;
+  assign \$189  = pop_vm == 1'h1;
+  assign \$190  = \$188  & \$189 ;
+  assign \$191  = \$186  & \$190 ;
+  assign \$193  = ~ reset;
+  assign \$194  = popping & \$193 ;
+  assign \$195  = pop_vm == 1'h1;
+  assign \$196  = \$194  & \$195 ;
+  assign \$197  = \$192  & \$196 ;
+  assign \$198  = ! pop_lane;
+  assign \$199  = ~ reset;
+  assign \$200  = popping & \$199 ;
+  assign \$201  = pop_vm == 2'h2;
+  assign \$202  = \$200  & \$201 ;
+  assign \$203  = \$198  & \$202 ;
+  assign \$205  = ~ reset;
+  assign \$206  = popping & \$205 ;
+  assign \$207  = pop_vm == 2'h2;
+  assign \$208  = \$206  & \$207 ;
+  assign \$209  = \$204  & \$208 ;
+  assign \$210  = ! pop_lane;
+  assign \$211  = ~ reset;
+  assign \$212  = popping & \$211 ;
+  assign \$213  = pop_vm == 2'h3;
+  assign \$214  = \$212  & \$213 ;
+  assign \$215  = \$210  & \$214 ;
+  assign \$217  = ~ reset;
+  assign \$218  = popping & \$217 ;
+  assign \$219  = pop_vm == 2'h3;
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = \$216  & \$220 ;
+  assign \$222  = ! pop_lane;
+  assign \$223  = ~ reset;
+  assign \$224  = popping & \$223 ;
+  assign \$225  = pop_vm == 3'h4;
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = \$222  & \$226 ;
+  assign \$229  = ~ reset;
+  assign \$230  = popping & \$229 ;
+  assign \$231  = pop_vm == 3'h4;
+  assign \$232  = \$230  & \$231 ;
+  assign \$233  = \$228  & \$232 ;
+  assign \$234  = ! pop_lane;
+  assign \$235  = ~ reset;
+  assign \$236  = popping & \$235 ;
+  assign \$237  = pop_vm == 3'h5;
+  assign \$238  = \$236  & \$237 ;
+  assign \$239  = \$234  & \$238 ;
+  assign \$241  = ~ reset;
+  assign \$242  = popping & \$241 ;
+  assign \$243  = pop_vm == 3'h5;
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = \$240  & \$244 ;
+  assign \$246  = ! pop_lane;
+  assign \$247  = ~ reset;
+  assign \$248  = popping & \$247 ;
+  assign \$249  = pop_vm == 3'h6;
+  assign \$250  = \$248  & \$249 ;
+  assign \$251  = \$246  & \$250 ;
+  assign \$253  = ~ reset;
+  assign \$254  = popping & \$253 ;
+  assign \$255  = pop_vm == 3'h6;
+  assign \$256  = \$254  & \$255 ;
+  assign \$257  = \$252  & \$256 ;
+  assign \$258  = ! pop_lane;
+  assign \$259  = ~ reset;
+  assign \$260  = popping & \$259 ;
+  assign \$261  = pop_vm == 3'h7;
+  assign \$262  = \$260  & \$261 ;
+  assign \$263  = \$258  & \$262 ;
+  assign \$265  = ~ reset;
+  assign \$266  = popping & \$265 ;
+  assign \$267  = pop_vm == 3'h7;
+  assign \$268  = \$266  & \$267 ;
+  assign \$269  = \$264  & \$268 ;
+  assign \$270  = ~ popping;
+  assign \$271  = take & { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign \$272  = | \$271 ;
+  assign \$273  = \$270  | \$272 ;
+  assign r_pool__keep = showing & \$273 ;
+  assign \$274  = ~ reset;
+  assign arrives = third & \$274 ;
   assign \$275  = by_engine & r_good;
   assign \$276  = by_engine & r_good;
   assign \$277  = by_engine & r_good;
@@ -22516,134 +22560,126 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$296  = by_engine & r_good;
   assign \$297  = by_engine & r_good;
   assign \$298  = by_engine & r_good;
-  assign \$299  = r_data & { \$298 , \$297 , \$296 , \$295 , \$294 , \$293 , \$292 , \$291 , \$290 , \$289 , \$288 , \$287 , \$286 , \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275 , \$274 , \$273 , \$272 , \$271 , \$270 , \$269 , \$268 , \$267  };
-  assign \$300  = r_pool__data | \$299 ;
-  assign \$301  = | \here$170 ;
-  assign \$302  = ~ reset;
-  assign answer__valid = \$301  & \$302 ;
+  assign \$299  = by_engine & r_good;
+  assign \$300  = by_engine & r_good;
+  assign \$301  = by_engine & r_good;
+  assign \$302  = by_engine & r_good;
+  assign \$303  = by_engine & r_good;
+  assign \$304  = by_engine & r_good;
+  assign \$305  = by_engine & r_good;
+  assign \$306  = by_engine & r_good;
+  assign \$307  = r_data & { \$306 , \$305 , \$304 , \$303 , \$302 , \$301 , \$300 , \$299 , \$298 , \$297 , \$296 , \$295 , \$294 , \$293 , \$292 , \$291 , \$290 , \$289 , \$288 , \$287 , \$286 , \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275  };
+  assign \$308  = r_pool__data | \$307 ;
+  assign \$309  = | \here$170 ;
+  assign \$310  = ~ reset;
+  assign answer__valid = \$309  & \$310 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$304  = \$303  == 10'h200;
-  assign \$305  = ! w_incoming[2:0];
-  assign \$306  = \$305  & w_incoming[26];
-  assign \$307  = ~ w_incoming[25];
-  assign \$308  = \$306  & \$307 ;
-  assign \$309  = \$304  & \$308 ;
-  assign \$311  = \$310  == 11'h400;
-  assign \$312  = ! w_incoming[2:0];
-  assign \$313  = \$312  & w_incoming[26];
-  assign \$314  = ~ w_incoming[25];
-  assign \$315  = \$313  & \$314 ;
-  assign \$316  = \$311  & \$315 ;
-  assign \$318  = \$317  == 10'h300;
-  assign \$319  = ! w_incoming[2:0];
-  assign \$320  = \$319  & w_incoming[26];
-  assign \$321  = ~ w_incoming[25];
-  assign \$322  = \$320  & \$321 ;
-  assign \$323  = \$318  & \$322 ;
-  assign \$325  = \$324  == 10'h380;
-  assign \$326  = ! w_incoming[2:0];
-  assign \$327  = \$326  & w_incoming[26];
-  assign \$328  = ~ w_incoming[25];
-  assign \$329  = \$327  & \$328 ;
-  assign \$330  = \$325  & \$329 ;
-  assign \$332  = \$331  == 4'h8;
-  assign \$333  = ! w_incoming[2:0];
-  assign \$334  = \$333  & w_incoming[26];
-  assign \$335  = \$332  & \$334 ;
-  assign \$336  = \$335  & w_incoming[25];
-  assign \$338  = \$337  == 10'h200;
-  assign \$340  = \$339  == 10'h200;
-  assign \$342  = \$341  == 10'h200;
-  assign \$343  = \$340  | \$342 ;
-  assign \$345  = \$344  == 8'h80;
-  assign \$346  = w_go | reset;
-  assign \$347  = w_valid & w_near_stage;
-  assign \$348  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$349  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$350  = w_held[29] ? \$348  : \$349 ;
-  assign \$351  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$352  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$353  = w_held[29] ? \$351  : \$352 ;
-  assign \$354  = w_held[30] ? \$350  : \$353 ;
-  assign \$355  = staged & \$354 ;
-  assign \$356  = ~ \$355 ;
-  assign \$357  = \$347  & \$356 ;
-  assign \$358  = ~ none;
-  assign \$359  = \$357  & \$358 ;
-  assign \$360  = w_engine__valid & w_engine__ready;
-  assign \$361  = ~ w_engine__payload[68];
-  assign \$362  = \$360  & \$361 ;
-  assign \$363  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
-  assign \$364  = busy | \$363 ;
-  assign \$365  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy };
-  assign \$366  = ~ \$365 ;
-  assign \$367  = \$364  & \$366 ;
-  assign \$368  = { tear[7], tear[7:6], tear[6:5], tear[5:4], tear[4:3], tear[3:2], tear[2:1], tear[1:0], tear[0] } | { reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset };
-  assign \$369  = ~ \$368 ;
-  assign \$370  = \$367  & \$369 ;
-  assign \$371  = pending + early;
-  assign \$372  = ~ dropped;
-  assign \$373  = w_acted & \$372 ;
-  assign \$374  = \$371  + \$373 ;
-  assign \$375  = written__valid & written__ready;
-  assign \$376  = \$374  - \$375 ;
-  assign \$378  = \$377  == 10'h200;
-  assign \$379  = ! r_incoming[2:0];
-  assign \$380  = \$379  & r_incoming[26];
-  assign \$381  = ~ r_incoming[25];
-  assign \$382  = \$380  & \$381 ;
-  assign \$383  = \$378  & \$382 ;
-  assign \$385  = \$384  == 11'h400;
-  assign \$386  = ! r_incoming[2:0];
-  assign \$387  = \$386  & r_incoming[26];
-  assign \$388  = ~ r_incoming[25];
-  assign \$389  = \$387  & \$388 ;
-  assign \$390  = \$385  & \$389 ;
-  assign \$392  = \$391  == 10'h300;
-  assign \$393  = ! r_incoming[2:0];
-  assign \$394  = \$393  & r_incoming[26];
-  assign \$395  = ~ r_incoming[25];
-  assign \$396  = \$394  & \$395 ;
-  assign \$397  = \$392  & \$396 ;
-  assign \$399  = \$398  == 10'h380;
-  assign \$400  = ! r_incoming[2:0];
-  assign \$401  = \$400  & r_incoming[26];
-  assign \$402  = ~ r_incoming[25];
-  assign \$403  = \$401  & \$402 ;
-  assign \$404  = \$399  & \$403 ;
-  assign \$406  = \$405  == 4'h8;
-  assign \$407  = ! r_incoming[2:0];
-  assign \$408  = \$407  & r_incoming[26];
-  assign \$409  = \$406  & \$408 ;
-  assign \$410  = \$409  & r_incoming[25];
-  assign \$412  = \$411  == 10'h200;
-  assign \$414  = \$413  == 10'h200;
-  assign \$416  = \$415  == 10'h200;
-  assign \$417  = \$414  | \$416 ;
-  assign \$419  = \$418  == 8'h80;
-  assign \$420  = r_valid & r_drain;
-  assign \$421  = ~ w_valid;
-  assign \$422  = \$421  | w_go;
-  assign \$423  = \$420  & \$422 ;
-  assign \$424  = r_go | reset;
-  assign \$425  = r_valid & r_near_read;
-  assign \$426  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$427  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$428  = r_held[29] ? \$426  : \$427 ;
-  assign \$429  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$430  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$431  = r_held[29] ? \$429  : \$430 ;
-  assign \$432  = r_held[30] ? \$428  : \$431 ;
-  assign \$433  = reads & \$432 ;
-  assign \$434  = ~ \$433 ;
-  assign \$435  = \$425  & \$434 ;
-  assign \$436  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$437  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$438  = r_held[29] ? \$436  : \$437 ;
-  assign \$439  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$440  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$441  = r_held[29] ? \$439  : \$440 ;
+  assign \$312  = \$311  == 10'h200;
+  assign \$313  = ! w_incoming[2:0];
+  assign \$314  = \$313  & w_incoming[26];
+  assign \$315  = ~ w_incoming[25];
+  assign \$316  = \$314  & \$315 ;
+  assign \$317  = \$312  & \$316 ;
+  assign \$319  = \$318  == 11'h400;
+  assign \$320  = ! w_incoming[2:0];
+  assign \$321  = \$320  & w_incoming[26];
+  assign \$322  = ~ w_incoming[25];
+  assign \$323  = \$321  & \$322 ;
+  assign \$324  = \$319  & \$323 ;
+  assign \$326  = \$325  == 10'h300;
+  assign \$327  = ! w_incoming[2:0];
+  assign \$328  = \$327  & w_incoming[26];
+  assign \$329  = ~ w_incoming[25];
+  assign \$330  = \$328  & \$329 ;
+  assign \$331  = \$326  & \$330 ;
+  assign \$333  = \$332  == 10'h380;
+  assign \$334  = ! w_incoming[2:0];
+  assign \$335  = \$334  & w_incoming[26];
+  assign \$336  = ~ w_incoming[25];
+  assign \$337  = \$335  & \$336 ;
+  assign \$338  = \$333  & \$337 ;
+  assign \$340  = \$339  == 4'h8;
+  assign \$341  = ! w_incoming[2:0];
+  assign \$342  = \$341  & w_incoming[26];
+  assign \$343  = \$340  & \$342 ;
+  assign \$344  = \$343  & w_incoming[25];
+  assign \$346  = \$345  == 10'h200;
+  assign \$348  = \$347  == 10'h200;
+  assign \$350  = \$349  == 10'h200;
+  assign \$351  = \$348  | \$350 ;
+  assign \$353  = \$352  == 8'h80;
+  assign \$354  = w_go | reset;
+  assign \$355  = w_valid & w_near_stage;
+  assign \$356  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$357  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$358  = w_held[29] ? \$356  : \$357 ;
+  assign \$359  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$360  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$361  = w_held[29] ? \$359  : \$360 ;
+  assign \$362  = w_held[30] ? \$358  : \$361 ;
+  assign \$363  = staged & \$362 ;
+  assign \$364  = ~ \$363 ;
+  assign \$365  = \$355  & \$364 ;
+  assign \$366  = ~ none;
+  assign \$367  = \$365  & \$366 ;
+  assign \$368  = w_engine__valid & w_engine__ready;
+  assign \$369  = ~ w_engine__payload[68];
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
+  assign \$372  = busy | \$371 ;
+  assign \$373  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy };
+  assign \$374  = ~ \$373 ;
+  assign \$375  = \$372  & \$374 ;
+  assign \$376  = { tear[7], tear[7:6], tear[6:5], tear[5:4], tear[4:3], tear[3:2], tear[2:1], tear[1:0], tear[0] } | { reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset };
+  assign \$377  = ~ \$376 ;
+  assign \$378  = \$375  & \$377 ;
+  assign \$379  = pending + early;
+  assign \$380  = ~ dropped;
+  assign \$381  = w_acted & \$380 ;
+  assign \$382  = \$379  + \$381 ;
+  assign \$383  = written__valid & written__ready;
+  assign \$384  = \$382  - \$383 ;
+  assign \$386  = \$385  == 10'h200;
+  assign \$387  = ! r_incoming[2:0];
+  assign \$388  = \$387  & r_incoming[26];
+  assign \$389  = ~ r_incoming[25];
+  assign \$390  = \$388  & \$389 ;
+  assign \$391  = \$386  & \$390 ;
+  assign \$393  = \$392  == 11'h400;
+  assign \$394  = ! r_incoming[2:0];
+  assign \$395  = \$394  & r_incoming[26];
+  assign \$396  = ~ r_incoming[25];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = \$393  & \$397 ;
+  assign \$400  = \$399  == 10'h300;
+  assign \$401  = ! r_incoming[2:0];
+  assign \$402  = \$401  & r_incoming[26];
+  assign \$403  = ~ r_incoming[25];
+  assign \$404  = \$402  & \$403 ;
+  assign \$405  = \$400  & \$404 ;
+  assign \$407  = \$406  == 10'h380;
+  assign \$408  = ! r_incoming[2:0];
+  assign \$409  = \$408  & r_incoming[26];
+  assign \$410  = ~ r_incoming[25];
+  assign \$411  = \$409  & \$410 ;
+  assign \$412  = \$407  & \$411 ;
+  assign \$414  = \$413  == 4'h8;
+  assign \$415  = ! r_incoming[2:0];
+  assign \$416  = \$415  & r_incoming[26];
+  assign \$417  = \$414  & \$416 ;
+  assign \$418  = \$417  & r_incoming[25];
+  assign \$420  = \$419  == 10'h200;
+  assign \$422  = \$421  == 10'h200;
+  assign \$424  = \$423  == 10'h200;
+  assign \$425  = \$422  | \$424 ;
+  assign \$427  = \$426  == 8'h80;
+  assign \$428  = r_valid & r_drain;
+  assign \$429  = ~ w_valid;
+  assign \$430  = \$429  | w_go;
+  assign \$431  = \$428  & \$430 ;
+  assign \$432  = r_go | reset;
+  assign \$433  = r_valid & r_near_read;
   \postern.port_1.r_binding  r_binding (
     .address(read__payload[12:0]),
     .allowed(\allowed$112 ),
@@ -22653,7 +22689,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .compiled_vm(compiled_vm),
     .compiling(compiling),
     .r_port__addr(read__payload[20:17]),
-    .r_port__data(\$523 ),
+    .r_port__data(\$531 ),
     .rst(rst)
   );
   \postern.port_1.slots  slots (
@@ -22661,8 +22697,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12224$28 (w_held[30:28]),
-    .\port$9351$0 (\$7 ),
+    .\port$12264$28 (w_held[30:28]),
+    .\port$9361$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -22670,8 +22706,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12224$28 (w_held[30:28]),
-    .\port$9351$0 (\$7 ),
+    .\port$12264$28 (w_held[30:28]),
+    .\port$9361$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -22685,104 +22721,19 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .compiled_vm(compiled_vm),
     .compiling(compiling),
     .r_port__addr(write__payload[52:49]),
-    .r_port__data(\$522 ),
+    .r_port__data(\$530 ),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$481  = w_occupied;
+    \$489  = w_occupied;
     if (write__ready) begin
-      \$481  = write__valid;
+      \$489  = write__valid;
+    end else if (w_go) begin
+      \$489  = 1'h0;
     end
     if (reset) begin
-      \$481  = 1'h0;
-    end
-    if (rst) begin
-      \$481  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$482  = w_held;
-    if (write__ready) begin
-      \$482 [12:0] = w_incoming[12:0];
-      \$482 [24:13] = w_incoming[24:13];
-      \$482 [25] = w_incoming[25];
-      \$482 [26] = w_incoming[26];
-      \$482 [27] = w_incoming[27];
-      \$482 [30:28] = w_incoming[30:28];
-      \$482 [34:31] = w_incoming[34:31];
-      \$482 [66:35] = write__payload[44:13];
-    end
-    if (rst) begin
-      \$482  = 67'h00000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$483  = w_stage;
-    if (write__ready) begin
-      \$483  = \$309 ;
-    end
-    if (rst) begin
-      \$483  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$484  = w_commit;
-    if (write__ready) begin
-      \$484  = \$316 ;
-    end
-    if (rst) begin
-      \$484  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$485  = w_word;
-    if (write__ready) begin
-      \$485  = \$323 ;
-    end
-    if (rst) begin
-      \$485  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$486  = w_pop;
-    if (write__ready) begin
-      \$486  = \$330 ;
-    end
-    if (rst) begin
-      \$486  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$487  = w_drain;
-    if (write__ready) begin
-      \$487  = \$336 ;
-    end
-    if (rst) begin
-      \$487  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$488  = w_near_stage;
-    if (write__ready) begin
-      \$488  = \$338 ;
-    end
-    if (rst) begin
-      \$488  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$489  = w_near_read;
-    if (write__ready) begin
-      \$489  = \$343 ;
+      \$489  = 1'h0;
     end
     if (rst) begin
       \$489  = 1'h0;
@@ -22790,34 +22741,36 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$490  = w_near_pop;
+    \$490  = w_held;
     if (write__ready) begin
-      \$490  = \$345 ;
+      \$490 [12:0] = w_incoming[12:0];
+      \$490 [24:13] = w_incoming[24:13];
+      \$490 [25] = w_incoming[25];
+      \$490 [26] = w_incoming[26];
+      \$490 [27] = w_incoming[27];
+      \$490 [30:28] = w_incoming[30:28];
+      \$490 [34:31] = w_incoming[34:31];
+      \$490 [66:35] = write__payload[44:13];
     end
     if (rst) begin
-      \$490  = 1'h0;
+      \$490  = 67'h00000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$491  = slow;
-    if (w_acted) begin
+    \$491  = w_stage;
+    if (write__ready) begin
+      \$491  = \$317 ;
+    end
+    if (rst) begin
       \$491  = 1'h0;
     end
-    if (\$362 ) begin
-      \$491  = 1'h1;
-    end
-    if (rst) begin
-      \$491  = 1'h0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$492  = dropped;
-    if (w_acted) begin
-      \$492  = 1'h0;
-    end else if (reset) begin
-      \$492  = slow;
+    \$492  = w_commit;
+    if (write__ready) begin
+      \$492  = \$324 ;
     end
     if (rst) begin
       \$492  = 1'h0;
@@ -22825,11 +22778,9 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$346 ) begin
-      \$493  = 1'h0;
-    end else begin
-      \$493  = \$359 ;
+    \$493  = w_word;
+    if (write__ready) begin
+      \$493  = \$331 ;
     end
     if (rst) begin
       \$493  = 1'h0;
@@ -22837,52 +22788,49 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$494  = \$370 ;
+    \$494  = w_pop;
+    if (write__ready) begin
+      \$494  = \$338 ;
+    end
     if (rst) begin
-      \$494  = 16'h0000;
+      \$494  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$495  = spare_here;
-    if (\write$87 ) begin
+    \$495  = w_drain;
+    if (write__ready) begin
+      \$495  = \$344 ;
+    end
+    if (rst) begin
       \$495  = 1'h0;
     end
-    if (slot_back) begin
-      \$495  = 1'h1;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$496  = w_near_stage;
+    if (write__ready) begin
+      \$496  = \$346 ;
     end
     if (rst) begin
-      \$495  = 1'h1;
+      \$496  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$496  = \write_data$89 ;
-    if (slot_back) begin
-      \$496  = back;
+    \$497  = w_near_read;
+    if (write__ready) begin
+      \$497  = \$351 ;
     end
     if (rst) begin
-      \$496  = 8'h91;
+      \$497  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$497  = \$376 [2:0];
-    if (reset) begin
-      \$497  = 3'h0;
-    end
-    if (rst) begin
-      \$497  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$498  = r_occupied;
-    if (read__ready) begin
-      \$498  = read__valid;
-    end
-    if (reset) begin
-      \$498  = 1'h0;
+    \$498  = w_near_pop;
+    if (write__ready) begin
+      \$498  = \$353 ;
     end
     if (rst) begin
       \$498  = 1'h0;
@@ -22890,25 +22838,24 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$499  = r_held;
-    if (read__ready) begin
-      \$499 [12:0] = r_incoming[12:0];
-      \$499 [24:13] = r_incoming[24:13];
-      \$499 [25] = r_incoming[25];
-      \$499 [26] = r_incoming[26];
-      \$499 [27] = r_incoming[27];
-      \$499 [30:28] = r_incoming[30:28];
-      \$499 [34:31] = r_incoming[34:31];
+    \$499  = slow;
+    if (w_acted) begin
+      \$499  = 1'h0;
+    end
+    if (\$370 ) begin
+      \$499  = 1'h1;
     end
     if (rst) begin
-      \$499  = 35'h000000000;
+      \$499  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$500  = r_stage;
-    if (read__ready) begin
-      \$500  = \$383 ;
+    \$500  = dropped;
+    if (w_acted) begin
+      \$500  = 1'h0;
+    end else if (reset) begin
+      \$500  = slow;
     end
     if (rst) begin
       \$500  = 1'h0;
@@ -22916,9 +22863,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$501  = r_commit;
-    if (read__ready) begin
-      \$501  = \$390 ;
+    (* full_case = 32'd1 *)
+    if (\$354 ) begin
+      \$501  = 1'h0;
+    end else begin
+      \$501  = \$367 ;
     end
     if (rst) begin
       \$501  = 1'h0;
@@ -22926,49 +22875,54 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$502  = r_word;
-    if (read__ready) begin
-      \$502  = \$397 ;
-    end
+    \$502  = \$378 ;
     if (rst) begin
-      \$502  = 1'h0;
+      \$502  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$503  = r_pop;
-    if (read__ready) begin
-      \$503  = \$404 ;
-    end
-    if (rst) begin
+    \$503  = spare_here;
+    if (\write$87 ) begin
       \$503  = 1'h0;
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$504  = r_drain;
-    if (read__ready) begin
-      \$504  = \$410 ;
+    if (slot_back) begin
+      \$503  = 1'h1;
     end
     if (rst) begin
-      \$504  = 1'h0;
+      \$503  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$505  = r_near_stage;
-    if (read__ready) begin
-      \$505  = \$412 ;
+    \$504  = \write_data$89 ;
+    if (slot_back) begin
+      \$504  = back;
     end
     if (rst) begin
-      \$505  = 1'h0;
+      \$504  = 8'h91;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$506  = r_near_read;
+    \$505  = \$384 [2:0];
+    if (reset) begin
+      \$505  = 3'h0;
+    end
+    if (rst) begin
+      \$505  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$506  = r_occupied;
     if (read__ready) begin
-      \$506  = \$417 ;
+      \$506  = read__valid;
+    end else if (r_go) begin
+      \$506  = 1'h0;
+    end
+    if (reset) begin
+      \$506  = 1'h0;
     end
     if (rst) begin
       \$506  = 1'h0;
@@ -22976,33 +22930,35 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$507  = r_near_pop;
+    \$507  = r_held;
     if (read__ready) begin
-      \$507  = \$419 ;
+      \$507 [12:0] = r_incoming[12:0];
+      \$507 [24:13] = r_incoming[24:13];
+      \$507 [25] = r_incoming[25];
+      \$507 [26] = r_incoming[26];
+      \$507 [27] = r_incoming[27];
+      \$507 [30:28] = r_incoming[30:28];
+      \$507 [34:31] = r_incoming[34:31];
     end
     if (rst) begin
-      \$507  = 1'h0;
+      \$507  = 35'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$508  = gone;
-    if (r_go) begin
+    \$508  = r_stage;
+    if (read__ready) begin
+      \$508  = \$391 ;
+    end
+    if (rst) begin
       \$508  = 1'h0;
-    end else if (\$423 ) begin
-      \$508  = 1'h1;
-    end
-    if (rst) begin
-      \$508  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$424 ) begin
-      \$509  = 1'h0;
-    end else begin
-      \$509  = \$435 ;
+    \$509  = r_commit;
+    if (read__ready) begin
+      \$509  = \$398 ;
     end
     if (rst) begin
       \$509  = 1'h0;
@@ -23010,104 +22966,188 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$510  = r_go;
+    \$510  = r_word;
+    if (read__ready) begin
+      \$510  = \$405 ;
+    end
     if (rst) begin
       \$510  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$511  = \$445 ;
+    \$511  = r_pop;
+    if (read__ready) begin
+      \$511  = \$412 ;
+    end
     if (rst) begin
       \$511  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$512  = \$471 ;
+    \$512  = r_drain;
+    if (read__ready) begin
+      \$512  = \$418 ;
+    end
     if (rst) begin
       \$512  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$513  = \$472 ;
+    \$513  = r_near_stage;
+    if (read__ready) begin
+      \$513  = \$420 ;
+    end
     if (rst) begin
       \$513  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$514  = r_held[16];
+    \$514  = r_near_read;
+    if (read__ready) begin
+      \$514  = \$425 ;
+    end
     if (rst) begin
       \$514  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$515  = r_held[30:28];
+    \$515  = r_near_pop;
+    if (read__ready) begin
+      \$515  = \$427 ;
+    end
     if (rst) begin
-      \$515  = 3'h0;
+      \$515  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$516  = \$474 ;
+    \$516  = gone;
+    if (r_go) begin
+      \$516  = 1'h0;
+    end else if (\$431 ) begin
+      \$516  = 1'h1;
+    end
     if (rst) begin
       \$516  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$517  = engaged;
+    (* full_case = 32'd1 *)
+    if (\$432 ) begin
+      \$517  = 1'h0;
+    end else begin
+      \$517  = \$443 ;
+    end
     if (rst) begin
       \$517  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$518  = \$476 [2:0];
-    if (reset) begin
-      \$518  = 3'h0;
-    end
+    \$518  = r_go;
     if (rst) begin
-      \$518  = 3'h0;
+      \$518  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$519  = \$478 [2:0];
-    if (reset) begin
-      \$519  = 3'h0;
-    end
+    \$519  = \$453 ;
     if (rst) begin
-      \$519  = 3'h0;
+      \$519  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$520  = \$signature__addr ;
+    \$520  = \$479 ;
+    if (rst) begin
+      \$520  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$521  = \$480 ;
+    if (rst) begin
+      \$521  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$522  = r_held[16];
+    if (rst) begin
+      \$522  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$523  = r_held[30:28];
+    if (rst) begin
+      \$523  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$524  = \$482 ;
+    if (rst) begin
+      \$524  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$525  = engaged;
+    if (rst) begin
+      \$525  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$526  = \$484 [2:0];
+    if (reset) begin
+      \$526  = 3'h0;
+    end
+    if (rst) begin
+      \$526  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$527  = \$486 [2:0];
+    if (reset) begin
+      \$527  = 3'h0;
+    end
+    if (rst) begin
+      \$527  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    \$528  = \$signature__addr ;
     if (arrives) begin
-      \$520  = \$479 [1:0];
+      \$528  = \$487 [1:0];
     end
     if (reset) begin
-      \$520  = 2'h0;
+      \$528  = 2'h0;
     end
     if (rst) begin
-      \$520  = 2'h0;
+      \$528  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
-    \$521  = a_r__addr;
+    \$529  = a_r__addr;
     if (delivered) begin
-      \$521  = \$480 [1:0];
+      \$529  = \$488 [1:0];
     end
     if (reset) begin
-      \$521  = 2'h0;
+      \$529  = 2'h0;
     end
     if (rst) begin
-      \$521  = 2'h0;
+      \$529  = 2'h0;
     end
   end
   assign address = write__payload[12:0];
@@ -23128,8 +23168,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \compiled_vm$30  = compiled_vm;
   assign offset = write__payload[11:0];
   assign manager = write__payload[12];
-  assign known = \$522 [0];
-  assign vm = \$522 [3:1];
+  assign known = \$530 [0];
+  assign vm = \$530 [3:1];
   assign lane = { w_held[30:28], \$7  };
   assign row_0 = { w_held[30:28], \$7  };
   assign \fill$48  = fill;
@@ -23162,16 +23202,16 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \compiled_vm$109  = compiled_vm;
   assign \offset$110  = read__payload[11:0];
   assign \manager$111  = read__payload[12];
-  assign \known$113  = \$523 [0];
-  assign \vm$114  = \$523 [3:1];
+  assign \known$113  = \$531 [0];
+  assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12114$0 , \port$12098$0 , \port$12082$0 , \port$12066$0 , \port$12050$0 , \port$12034$0 , \port$12018$0 , \port$12002$0  };
+  assign fresh = { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12108$0 , \port$12092$0 , \port$12076$0 , \port$12060$0 , \port$12044$0 , \port$12028$0 , \port$12012$0 , \port$11996$0  };
-  assign r_pool__slot = \$124 [7:0];
+  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
+  assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
   assign \write__payload.address  = write__payload[12:0];
@@ -23377,16 +23417,16 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$300 ;
-  assign take[15:14] = { \$261 , \$255  };
-  assign take[13:12] = { \$249 , \$243  };
-  assign take[11:10] = { \$237 , \$231  };
-  assign take[9:8] = { \$225 , \$219  };
-  assign take[7:6] = { \$213 , \$207  };
-  assign take[5:4] = { \$201 , \$195  };
-  assign take[3:2] = { \$189 , \$183  };
-  assign take[1:0] = { \$177 , \$171  };
-  assign r_engine__payload[35] = \$132 ;
+  assign \$signature__data [31:0] = \$308 ;
+  assign take[15:14] = { \$269 , \$263  };
+  assign take[13:12] = { \$257 , \$251  };
+  assign take[11:10] = { \$245 , \$239  };
+  assign take[9:8] = { \$233 , \$227  };
+  assign take[7:6] = { \$221 , \$215  };
+  assign take[5:4] = { \$209 , \$203  };
+  assign take[3:2] = { \$197 , \$191  };
+  assign take[1:0] = { \$185 , \$179  };
+  assign r_engine__payload[35] = \$140 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -23394,15 +23434,15 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_engine__payload[25] = r_held[25];
   assign r_engine__payload[24:13] = r_held[24:13];
   assign r_engine__payload[12:0] = r_held[12:0];
-  assign r_incoming[30:28] = \$523 [3:1];
-  assign r_incoming[27] = \$523 [0];
+  assign r_incoming[30:28] = \$531 [3:1];
+  assign r_incoming[27] = \$531 [0];
   assign r_incoming[26] = \allowed$112 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
-  assign write_data[4:0] = \$101 ;
-  assign write_data[5] = \$100 ;
+  assign write_data[4:0] = \$109 ;
+  assign write_data[5] = \$108 ;
   assign w_engine__payload[81:74] = w_pool__slot;
   assign w_engine__payload[73:70] = \$41 [3:0];
   assign w_engine__payload[69] = torn;
@@ -23416,8 +23456,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_engine__payload[25] = w_held[25];
   assign w_engine__payload[24:13] = w_held[24:13];
   assign w_engine__payload[12:0] = w_held[12:0];
-  assign w_incoming[30:28] = \$522 [3:1];
-  assign w_incoming[27] = \$522 [0];
+  assign w_incoming[30:28] = \$530 [3:1];
+  assign w_incoming[27] = \$530 [0];
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
@@ -23440,50 +23480,50 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$83  = \$82 ;
   assign \$85  = \$84 ;
   assign \$87  = \$86 ;
-  assign \$172  = pop_lane;
-  assign \$184  = pop_lane;
-  assign \$196  = pop_lane;
-  assign \$208  = pop_lane;
-  assign \$220  = pop_lane;
-  assign \$232  = pop_lane;
-  assign \$244  = pop_lane;
-  assign \$256  = pop_lane;
-  assign \$303 [7:0] = 8'h00;
-  assign \$303 [11:8] = write__payload[11:8];
-  assign { \$310 [8], \$310 [6:0] } = 8'h00;
-  assign { \$310 [11:9], \$310 [7] } = { write__payload[11:9], write__payload[7] };
-  assign \$317 [6:0] = 7'h00;
-  assign \$317 [11:7] = write__payload[11:7];
-  assign \$324 [3:0] = 4'h0;
-  assign \$324 [11:4] = write__payload[11:4];
-  assign \$331 [2:0] = 3'h0;
-  assign \$331 [11:3] = write__payload[11:3];
-  assign { \$337 [11:10], \$337 [8:0] } = 11'h000;
-  assign \$337 [9] = write__payload[9];
-  assign { \$339 [11:10], \$339 [8:0] } = 11'h000;
-  assign \$339 [9] = write__payload[9];
-  assign { \$341 [11:10], \$341 [8:0] } = 11'h000;
-  assign \$341 [9] = write__payload[9];
-  assign { \$344 [11:8], \$344 [6:0] } = 11'h000;
-  assign \$344 [7] = write__payload[7];
-  assign \$377 [7:0] = 8'h00;
-  assign \$377 [11:8] = read__payload[11:8];
-  assign { \$384 [8], \$384 [6:0] } = 8'h00;
-  assign { \$384 [11:9], \$384 [7] } = { read__payload[11:9], read__payload[7] };
-  assign \$391 [6:0] = 7'h00;
-  assign \$391 [11:7] = read__payload[11:7];
-  assign \$398 [3:0] = 4'h0;
-  assign \$398 [11:4] = read__payload[11:4];
-  assign \$405 [2:0] = 3'h0;
-  assign \$405 [11:3] = read__payload[11:3];
-  assign { \$411 [11:10], \$411 [8:0] } = 11'h000;
-  assign \$411 [9] = read__payload[9];
-  assign { \$413 [11:10], \$413 [8:0] } = 11'h000;
-  assign \$413 [9] = read__payload[9];
-  assign { \$415 [11:10], \$415 [8:0] } = 11'h000;
-  assign \$415 [9] = read__payload[9];
-  assign { \$418 [11:8], \$418 [6:0] } = 11'h000;
-  assign \$418 [7] = read__payload[7];
+  assign \$180  = pop_lane;
+  assign \$192  = pop_lane;
+  assign \$204  = pop_lane;
+  assign \$216  = pop_lane;
+  assign \$228  = pop_lane;
+  assign \$240  = pop_lane;
+  assign \$252  = pop_lane;
+  assign \$264  = pop_lane;
+  assign \$311 [7:0] = 8'h00;
+  assign \$311 [11:8] = write__payload[11:8];
+  assign { \$318 [8], \$318 [6:0] } = 8'h00;
+  assign { \$318 [11:9], \$318 [7] } = { write__payload[11:9], write__payload[7] };
+  assign \$325 [6:0] = 7'h00;
+  assign \$325 [11:7] = write__payload[11:7];
+  assign \$332 [3:0] = 4'h0;
+  assign \$332 [11:4] = write__payload[11:4];
+  assign \$339 [2:0] = 3'h0;
+  assign \$339 [11:3] = write__payload[11:3];
+  assign { \$345 [11:10], \$345 [8:0] } = 11'h000;
+  assign \$345 [9] = write__payload[9];
+  assign { \$347 [11:10], \$347 [8:0] } = 11'h000;
+  assign \$347 [9] = write__payload[9];
+  assign { \$349 [11:10], \$349 [8:0] } = 11'h000;
+  assign \$349 [9] = write__payload[9];
+  assign { \$352 [11:8], \$352 [6:0] } = 11'h000;
+  assign \$352 [7] = write__payload[7];
+  assign \$385 [7:0] = 8'h00;
+  assign \$385 [11:8] = read__payload[11:8];
+  assign { \$392 [8], \$392 [6:0] } = 8'h00;
+  assign { \$392 [11:9], \$392 [7] } = { read__payload[11:9], read__payload[7] };
+  assign \$399 [6:0] = 7'h00;
+  assign \$399 [11:7] = read__payload[11:7];
+  assign \$406 [3:0] = 4'h0;
+  assign \$406 [11:4] = read__payload[11:4];
+  assign \$413 [2:0] = 3'h0;
+  assign \$413 [11:3] = read__payload[11:3];
+  assign { \$419 [11:10], \$419 [8:0] } = 11'h000;
+  assign \$419 [9] = read__payload[9];
+  assign { \$421 [11:10], \$421 [8:0] } = 11'h000;
+  assign \$421 [9] = read__payload[9];
+  assign { \$423 [11:10], \$423 [8:0] } = 11'h000;
+  assign \$423 [9] = read__payload[9];
+  assign { \$426 [11:8], \$426 [6:0] } = 11'h000;
+  assign \$426 [7] = read__payload[7];
 endmodule
 
 module \postern.port_1.r_binding (rst, allowed, r_port__data, compiled_known, compiled_vm, compiled_tag, compiling, address, r_port__addr, clk);
@@ -23563,7 +23603,7 @@ module \postern.port_1.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_1.slots (rst, \port$9351$0 , write, data_0, fill_row, fill, \port$12224$28 , write_data, clk);
+module \postern.port_1.slots (rst, \port$9361$0 , write, data_0, fill_row, fill, \port$12264$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -23574,10 +23614,10 @@ module \postern.port_1.slots (rst, \port$9351$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12224$28 ;
-  wire [2:0] \port$12224$28 ;
-  input \port$9351$0 ;
-  wire \port$9351$0 ;
+  input [2:0] \port$12264$28 ;
+  wire [2:0] \port$12264$28 ;
+  input \port$9361$0 ;
+  wire \port$9361$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -23614,9 +23654,9 @@ module \postern.port_1.slots (rst, \port$9351$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12224$28 , \port$9351$0  }];
+  assign data_0 = cells[{ \port$12264$28 , \port$9361$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12224$28 , \port$9351$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12264$28 , \port$9361$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
@@ -23656,21 +23696,21 @@ module \postern.port_1.slots (rst, \port$9351$0 , write, data_0, fill_row, fill,
           \$1  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$12224$28 , \port$9351$0  };
-  assign r_port__addr = { \port$12224$28 , \port$9351$0  };
-  assign row_0 = { \port$12224$28 , \port$9351$0  };
+  assign write_row = { \port$12264$28 , \port$9361$0  };
+  assign r_port__addr = { \port$12264$28 , \port$9361$0  };
+  assign row_0 = { \port$12264$28 , \port$9361$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9351$0 , w_port__en, data_0, w_port__data, \port$12224$28 , clk);
+module \postern.port_1.states (rst, \port$9361$0 , w_port__en, data_0, w_port__data, \port$12264$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12224$28 ;
-  wire [2:0] \port$12224$28 ;
-  input \port$9351$0 ;
-  wire \port$9351$0 ;
+  input [2:0] \port$12264$28 ;
+  wire [2:0] \port$12264$28 ;
+  input \port$9361$0 ;
+  wire \port$9361$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -23705,15 +23745,15 @@ module \postern.port_1.states (rst, \port$9351$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12224$28 , \port$9351$0  }] <= w_port__data;
+      cells[{ \port$12264$28 , \port$9361$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12224$28 , \port$9351$0  }];
+  assign data_0 = cells[{ \port$12264$28 , \port$9361$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12224$28 , \port$9351$0  };
-  assign write_row = { \port$12224$28 , \port$9351$0  };
+  assign w_port__addr = { \port$12264$28 , \port$9361$0  };
+  assign write_row = { \port$12264$28 , \port$9361$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12224$28 , \port$9351$0  };
-  assign row_0 = { \port$12224$28 , \port$9351$0  };
+  assign r_port__addr = { \port$12264$28 , \port$9361$0  };
+  assign row_0 = { \port$12264$28 , \port$9361$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -23796,14 +23836,14 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$11996$0 , head__0, \port$12002$0 , \port$12012$0 , head__1, \port$12018$0 , \port$12028$0 , head__2, \port$12034$0 , \port$12044$0 , head__3, \port$12050$0 , \port$12060$0 , head__4, \port$12066$0 , \port$12076$0 , head__5
-, \port$12082$0 , \port$12092$0 , head__6, \port$12098$0 , \port$12108$0 , head__7, \port$12114$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12036$0 , head__0, \port$12042$0 , \port$12052$0 , head__1, \port$12058$0 , \port$12068$0 , head__2, \port$12074$0 , \port$12084$0 , head__3, \port$12090$0 , \port$12100$0 , head__4, \port$12106$0 , \port$12116$0 , head__5
+, \port$12122$0 , \port$12132$0 , head__6, \port$12138$0 , \port$12148$0 , head__7, \port$12154$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
-  wire [4:0] \$101 ;
+  wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
@@ -23811,7 +23851,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
-  wire \$109 ;
+  wire [4:0] \$109 ;
   wire \$11 ;
   wire \$110 ;
   wire \$111 ;
@@ -23821,15 +23861,15 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
-  wire [11:0] \$118 ;
-  wire [11:0] \$119 ;
+  wire \$118 ;
+  wire \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire [11:0] \$121 ;
-  wire [11:0] \$122 ;
-  wire [11:0] \$123 ;
-  wire [11:0] \$124 ;
-  wire [11:0] \$125 ;
+  wire \$120 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
+  wire \$124 ;
+  wire \$125 ;
   wire [11:0] \$126 ;
   wire [11:0] \$127 ;
   wire [11:0] \$128 ;
@@ -23837,14 +23877,14 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$13 ;
   wire [11:0] \$130 ;
   wire [11:0] \$131 ;
-  wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
-  wire \$135 ;
-  wire \$136 ;
-  wire \$137 ;
-  wire \$138 ;
-  wire \$139 ;
+  wire [11:0] \$132 ;
+  wire [11:0] \$133 ;
+  wire [11:0] \$134 ;
+  wire [11:0] \$135 ;
+  wire [11:0] \$136 ;
+  wire [11:0] \$137 ;
+  wire [11:0] \$138 ;
+  wire [11:0] \$139 ;
   wire \$14 ;
   wire \$140 ;
   wire \$141 ;
@@ -23982,7 +24022,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$260 ;
   wire \$261 ;
   wire \$262 ;
-  wire [15:0] \$263 ;
+  wire \$263 ;
   wire \$264 ;
   wire \$265 ;
   wire \$266 ;
@@ -23991,7 +24031,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$269 ;
   wire \$27 ;
   wire \$270 ;
-  wire \$271 ;
+  wire [15:0] \$271 ;
   wire \$272 ;
   wire \$273 ;
   wire \$274 ;
@@ -24021,67 +24061,67 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$296 ;
   wire \$297 ;
   wire \$298 ;
-  wire [31:0] \$299 ;
+  wire \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [31:0] \$300 ;
+  wire \$300 ;
   wire \$301 ;
   wire \$302 ;
-  wire [11:0] \$303 ;
+  wire \$303 ;
   wire \$304 ;
   wire \$305 ;
   wire \$306 ;
-  wire \$307 ;
-  wire \$308 ;
+  wire [31:0] \$307 ;
+  wire [31:0] \$308 ;
   wire \$309 ;
   wire \$31 ;
-  wire [11:0] \$310 ;
-  wire \$311 ;
+  wire \$310 ;
+  wire [11:0] \$311 ;
   wire \$312 ;
   wire \$313 ;
   wire \$314 ;
   wire \$315 ;
   wire \$316 ;
-  wire [11:0] \$317 ;
-  wire \$318 ;
+  wire \$317 ;
+  wire [11:0] \$318 ;
   wire \$319 ;
   wire \$32 ;
   wire \$320 ;
   wire \$321 ;
   wire \$322 ;
   wire \$323 ;
-  wire [11:0] \$324 ;
-  wire \$325 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
   wire \$326 ;
   wire \$327 ;
   wire \$328 ;
   wire \$329 ;
   wire \$33 ;
   wire \$330 ;
-  wire [11:0] \$331 ;
-  wire \$332 ;
+  wire \$331 ;
+  wire [11:0] \$332 ;
   wire \$333 ;
   wire \$334 ;
   wire \$335 ;
   wire \$336 ;
-  wire [11:0] \$337 ;
+  wire \$337 ;
   wire \$338 ;
   wire [11:0] \$339 ;
   wire \$34 ;
   wire \$340 ;
-  wire [11:0] \$341 ;
+  wire \$341 ;
   wire \$342 ;
   wire \$343 ;
-  wire [11:0] \$344 ;
-  wire \$345 ;
+  wire \$344 ;
+  wire [11:0] \$345 ;
   wire \$346 ;
-  wire \$347 ;
+  wire [11:0] \$347 ;
   wire \$348 ;
-  wire \$349 ;
+  wire [11:0] \$349 ;
   wire \$35 ;
   wire \$350 ;
   wire \$351 ;
-  wire \$352 ;
+  wire [11:0] \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
@@ -24093,46 +24133,46 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$360 ;
   wire \$361 ;
   wire \$362 ;
-  wire [15:0] \$363 ;
-  wire [15:0] \$364 ;
-  wire [15:0] \$365 ;
-  wire [15:0] \$366 ;
-  wire [15:0] \$367 ;
-  wire [15:0] \$368 ;
-  wire [15:0] \$369 ;
+  wire \$363 ;
+  wire \$364 ;
+  wire \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
+  wire \$369 ;
   wire \$37 ;
-  wire [15:0] \$370 ;
-  wire [3:0] \$371 ;
-  wire \$372 ;
-  wire \$373 ;
-  wire [4:0] \$374 ;
-  wire \$375 ;
-  wire [5:0] \$376 ;
-  wire [11:0] \$377 ;
-  wire \$378 ;
-  wire \$379 ;
+  wire \$370 ;
+  wire [15:0] \$371 ;
+  wire [15:0] \$372 ;
+  wire [15:0] \$373 ;
+  wire [15:0] \$374 ;
+  wire [15:0] \$375 ;
+  wire [15:0] \$376 ;
+  wire [15:0] \$377 ;
+  wire [15:0] \$378 ;
+  wire [3:0] \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
-  wire \$382 ;
+  wire [4:0] \$382 ;
   wire \$383 ;
-  wire [11:0] \$384 ;
-  wire \$385 ;
+  wire [5:0] \$384 ;
+  wire [11:0] \$385 ;
   wire \$386 ;
   wire \$387 ;
   wire \$388 ;
   wire \$389 ;
   wire \$39 ;
   wire \$390 ;
-  wire [11:0] \$391 ;
-  wire \$392 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
   wire \$393 ;
   wire \$394 ;
   wire \$395 ;
   wire \$396 ;
   wire \$397 ;
-  wire [11:0] \$398 ;
-  wire \$399 ;
+  wire \$398 ;
+  wire [11:0] \$399 ;
   wire \$4 ;
   wire \$40 ;
   wire \$400 ;
@@ -24140,30 +24180,30 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$402 ;
   wire \$403 ;
   wire \$404 ;
-  wire [11:0] \$405 ;
-  wire \$406 ;
+  wire \$405 ;
+  wire [11:0] \$406 ;
   wire \$407 ;
   wire \$408 ;
   wire \$409 ;
   wire [4:0] \$41 ;
   wire \$410 ;
-  wire [11:0] \$411 ;
+  wire \$411 ;
   wire \$412 ;
   wire [11:0] \$413 ;
   wire \$414 ;
-  wire [11:0] \$415 ;
+  wire \$415 ;
   wire \$416 ;
   wire \$417 ;
-  wire [11:0] \$418 ;
-  wire \$419 ;
+  wire \$418 ;
+  wire [11:0] \$419 ;
   wire \$42 ;
   wire \$420 ;
-  wire \$421 ;
+  wire [11:0] \$421 ;
   wire \$422 ;
-  wire \$423 ;
+  wire [11:0] \$423 ;
   wire \$424 ;
   wire \$425 ;
-  wire \$426 ;
+  wire [11:0] \$426 ;
   wire \$427 ;
   wire \$428 ;
   wire \$429 ;
@@ -24203,57 +24243,57 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$46 ;
   wire \$460 ;
   wire \$461 ;
-  wire [11:0] \$462 ;
-  wire [11:0] \$463 ;
-  wire [11:0] \$464 ;
-  wire [11:0] \$465 ;
-  wire [11:0] \$466 ;
-  wire [11:0] \$467 ;
-  wire [11:0] \$468 ;
+  wire \$462 ;
+  wire \$463 ;
+  wire \$464 ;
+  wire \$465 ;
+  wire \$466 ;
+  wire \$467 ;
+  wire \$468 ;
   wire \$469 ;
   wire \$47 ;
-  wire \$470 ;
-  wire \$471 ;
-  wire \$472 ;
-  wire \$473 ;
-  wire \$474 ;
-  wire [3:0] \$475 ;
-  wire [4:0] \$476 ;
-  wire [3:0] \$477 ;
-  wire [4:0] \$478 ;
-  wire [2:0] \$479 ;
+  wire [11:0] \$470 ;
+  wire [11:0] \$471 ;
+  wire [11:0] \$472 ;
+  wire [11:0] \$473 ;
+  wire [11:0] \$474 ;
+  wire [11:0] \$475 ;
+  wire [11:0] \$476 ;
+  wire \$477 ;
+  wire \$478 ;
+  wire \$479 ;
   wire \$48 ;
-  wire [2:0] \$480 ;
-  reg \$481 ;
-  reg [66:0] \$482 ;
-  reg \$483 ;
-  reg \$484 ;
-  reg \$485 ;
-  reg \$486 ;
-  reg \$487 ;
-  reg \$488 ;
+  wire \$480 ;
+  wire \$481 ;
+  wire \$482 ;
+  wire [3:0] \$483 ;
+  wire [4:0] \$484 ;
+  wire [3:0] \$485 ;
+  wire [4:0] \$486 ;
+  wire [2:0] \$487 ;
+  wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg \$490 ;
+  reg [66:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
-  reg [15:0] \$494 ;
+  reg \$494 ;
   reg \$495 ;
-  reg [7:0] \$496 ;
-  reg [2:0] \$497 ;
+  reg \$496 ;
+  reg \$497 ;
   reg \$498 ;
-  reg [34:0] \$499 ;
+  reg \$499 ;
   wire \$5 ;
   wire \$50 ;
   reg \$500 ;
   reg \$501 ;
-  reg \$502 ;
+  reg [15:0] \$502 ;
   reg \$503 ;
-  reg \$504 ;
-  reg \$505 ;
+  reg [7:0] \$504 ;
+  reg [2:0] \$505 ;
   reg \$506 ;
-  reg \$507 ;
+  reg [34:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -24262,17 +24302,25 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg \$512 ;
   reg \$513 ;
   reg \$514 ;
-  reg [2:0] \$515 ;
+  reg \$515 ;
   reg \$516 ;
   reg \$517 ;
-  reg [2:0] \$518 ;
-  reg [2:0] \$519 ;
+  reg \$518 ;
+  reg \$519 ;
   wire \$52 ;
-  reg [1:0] \$520 ;
-  reg [1:0] \$521 ;
-  wire [3:0] \$522 ;
-  wire [3:0] \$523 ;
+  reg \$520 ;
+  reg \$521 ;
+  reg \$522 ;
+  reg [2:0] \$523 ;
+  reg \$524 ;
+  reg \$525 ;
+  reg [2:0] \$526 ;
+  reg [2:0] \$527 ;
+  reg [1:0] \$528 ;
+  reg [1:0] \$529 ;
   wire \$53 ;
+  wire [3:0] \$530 ;
+  wire [3:0] \$531 ;
   wire \$54 ;
   wire \$55 ;
   wire \$56 ;
@@ -24589,38 +24637,38 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$11996$0 ;
-  wire \port$11996$0 ;
-  input [1:0] \port$12002$0 ;
-  wire [1:0] \port$12002$0 ;
-  input \port$12012$0 ;
-  wire \port$12012$0 ;
-  input [1:0] \port$12018$0 ;
-  wire [1:0] \port$12018$0 ;
-  input \port$12028$0 ;
-  wire \port$12028$0 ;
-  input [1:0] \port$12034$0 ;
-  wire [1:0] \port$12034$0 ;
-  input \port$12044$0 ;
-  wire \port$12044$0 ;
-  input [1:0] \port$12050$0 ;
-  wire [1:0] \port$12050$0 ;
-  input \port$12060$0 ;
-  wire \port$12060$0 ;
-  input [1:0] \port$12066$0 ;
-  wire [1:0] \port$12066$0 ;
-  input \port$12076$0 ;
-  wire \port$12076$0 ;
-  input [1:0] \port$12082$0 ;
-  wire [1:0] \port$12082$0 ;
-  input \port$12092$0 ;
-  wire \port$12092$0 ;
-  input [1:0] \port$12098$0 ;
-  wire [1:0] \port$12098$0 ;
-  input \port$12108$0 ;
-  wire \port$12108$0 ;
-  input [1:0] \port$12114$0 ;
-  wire [1:0] \port$12114$0 ;
+  input \port$12036$0 ;
+  wire \port$12036$0 ;
+  input [1:0] \port$12042$0 ;
+  wire [1:0] \port$12042$0 ;
+  input \port$12052$0 ;
+  wire \port$12052$0 ;
+  input [1:0] \port$12058$0 ;
+  wire [1:0] \port$12058$0 ;
+  input \port$12068$0 ;
+  wire \port$12068$0 ;
+  input [1:0] \port$12074$0 ;
+  wire [1:0] \port$12074$0 ;
+  input \port$12084$0 ;
+  wire \port$12084$0 ;
+  input [1:0] \port$12090$0 ;
+  wire [1:0] \port$12090$0 ;
+  input \port$12100$0 ;
+  wire \port$12100$0 ;
+  input [1:0] \port$12106$0 ;
+  wire [1:0] \port$12106$0 ;
+  input \port$12116$0 ;
+  wire \port$12116$0 ;
+  input [1:0] \port$12122$0 ;
+  wire [1:0] \port$12122$0 ;
+  input \port$12132$0 ;
+  wire \port$12132$0 ;
+  input [1:0] \port$12138$0 ;
+  wire [1:0] \port$12138$0 ;
+  input \port$12148$0 ;
+  wire \port$12148$0 ;
+  input [1:0] \port$12154$0 ;
+  wire [1:0] \port$12154$0 ;
   input \port$2122$0 ;
   wire \port$2122$0 ;
   input \port$2123$0 ;
@@ -24849,127 +24897,143 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$442  = r_held[30] ? \$438  : \$441 ;
-  assign \$443  = reads & \$442 ;
-  assign \$444  = r_go & \$443 ;
-  assign \$445  = \$444  & pops;
-  assign \$446  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$447  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$450  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$451  = r_held[29] ? \$449  : \$450 ;
-  assign \$452  = r_held[30] ? \$448  : \$451 ;
-  assign \$453  = reads & \$452 ;
-  assign \$454  = r_held[28] ? \port$12108$0  : \port$12092$0 ;
-  assign \$455  = r_held[28] ? \port$12076$0  : \port$12060$0 ;
+  assign \$434  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$435  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$436  = r_held[29] ? \$434  : \$435 ;
+  assign \$437  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$438  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$439  = r_held[29] ? \$437  : \$438 ;
+  assign \$440  = r_held[30] ? \$436  : \$439 ;
+  assign \$441  = reads & \$440 ;
+  assign \$442  = ~ \$441 ;
+  assign \$443  = \$433  & \$442 ;
+  assign \$444  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$445  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$446  = r_held[29] ? \$444  : \$445 ;
+  assign \$447  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$448  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$449  = r_held[29] ? \$447  : \$448 ;
+  assign \$450  = r_held[30] ? \$446  : \$449 ;
+  assign \$451  = reads & \$450 ;
+  assign \$452  = r_go & \$451 ;
+  assign \$453  = \$452  & pops;
+  assign \$454  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$455  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
   assign \$456  = r_held[29] ? \$454  : \$455 ;
-  assign \$457  = r_held[28] ? \port$12044$0  : \port$12028$0 ;
-  assign \$458  = r_held[28] ? \port$12012$0  : \port$11996$0 ;
+  assign \$457  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$458  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
-  assign \$461  = \$453  & \$460 ;
-  assign \$462  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$463  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$461  = reads & \$460 ;
+  assign \$462  = r_held[28] ? \port$12148$0  : \port$12132$0 ;
+  assign \$463  = r_held[28] ? \port$12116$0  : \port$12100$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$466  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$465  = r_held[28] ? \port$12084$0  : \port$12068$0 ;
+  assign \$466  = r_held[28] ? \port$12052$0  : \port$12036$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
-  assign \$469  = r_held[19:16] <= \$468 [11:8];
-  assign \$470  = pops | \$469 ;
-  assign \$471  = \$461  & \$470 ;
-  assign \$472  = r_engine__valid & r_engine__ready;
-  assign \$473  = ~ reset;
-  assign \$474  = second & \$473 ;
-  assign \$475  = outstanding + r_go;
-  assign \$476  = \$475  - delivered;
-  assign \$477  = \here$170  + arrives;
-  assign \$478  = \$477  - delivered;
-  assign \$479  = \$signature__addr  + 1'h1;
-  assign \$480  = a_r__addr + 1'h1;
+  assign \$469  = \$461  & \$468 ;
+  assign \$470  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$471  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$472  = r_held[29] ? \$470  : \$471 ;
+  assign \$473  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$474  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$475  = r_held[29] ? \$473  : \$474 ;
+  assign \$476  = r_held[30] ? \$472  : \$475 ;
+  assign \$477  = r_held[19:16] <= \$476 [11:8];
+  assign \$478  = pops | \$477 ;
+  assign \$479  = \$469  & \$478 ;
+  assign \$480  = r_engine__valid & r_engine__ready;
+  assign \$481  = ~ reset;
+  assign \$482  = second & \$481 ;
+  assign \$483  = outstanding + r_go;
+  assign \$484  = \$483  - delivered;
+  assign \$485  = \here$170  + arrives;
+  assign \$486  = \$485  - delivered;
+  assign \$487  = \$signature__addr  + 1'h1;
+  assign \$488  = a_r__addr + 1'h1;
   always @(posedge clk)
-    w_occupied <= \$481 ;
+    w_occupied <= \$489 ;
   always @(posedge clk)
-    w_held <= \$482 ;
+    w_held <= \$490 ;
   always @(posedge clk)
-    w_stage <= \$483 ;
+    w_stage <= \$491 ;
   always @(posedge clk)
-    w_commit <= \$484 ;
+    w_commit <= \$492 ;
   always @(posedge clk)
-    w_word <= \$485 ;
+    w_word <= \$493 ;
   always @(posedge clk)
-    w_pop <= \$486 ;
+    w_pop <= \$494 ;
   always @(posedge clk)
-    w_drain <= \$487 ;
+    w_drain <= \$495 ;
   always @(posedge clk)
-    w_near_stage <= \$488 ;
+    w_near_stage <= \$496 ;
   always @(posedge clk)
-    w_near_read <= \$489 ;
+    w_near_read <= \$497 ;
   always @(posedge clk)
-    w_near_pop <= \$490 ;
+    w_near_pop <= \$498 ;
   always @(posedge clk)
-    slow <= \$491 ;
+    slow <= \$499 ;
   always @(posedge clk)
-    dropped <= \$492 ;
+    dropped <= \$500 ;
   always @(posedge clk)
-    diverted <= \$493 ;
+    diverted <= \$501 ;
   always @(posedge clk)
-    busy <= \$494 ;
+    busy <= \$502 ;
   always @(posedge clk)
-    spare_here <= \$495 ;
+    spare_here <= \$503 ;
   always @(posedge clk)
-    \write_data$89  <= \$496 ;
+    \write_data$89  <= \$504 ;
   always @(posedge clk)
-    pending <= \$497 ;
+    pending <= \$505 ;
   always @(posedge clk)
-    r_occupied <= \$498 ;
+    r_occupied <= \$506 ;
   always @(posedge clk)
-    r_held <= \$499 ;
+    r_held <= \$507 ;
   always @(posedge clk)
-    r_stage <= \$500 ;
+    r_stage <= \$508 ;
   always @(posedge clk)
-    r_commit <= \$501 ;
+    r_commit <= \$509 ;
   always @(posedge clk)
-    r_word <= \$502 ;
+    r_word <= \$510 ;
   always @(posedge clk)
-    r_pop <= \$503 ;
+    r_pop <= \$511 ;
   always @(posedge clk)
-    r_drain <= \$504 ;
+    r_drain <= \$512 ;
   always @(posedge clk)
-    r_near_stage <= \$505 ;
+    r_near_stage <= \$513 ;
   always @(posedge clk)
-    r_near_read <= \$506 ;
+    r_near_read <= \$514 ;
   always @(posedge clk)
-    r_near_pop <= \$507 ;
+    r_near_pop <= \$515 ;
   always @(posedge clk)
-    gone <= \$508 ;
+    gone <= \$516 ;
   always @(posedge clk)
-    \diverted$145  <= \$509 ;
+    \diverted$145  <= \$517 ;
   always @(posedge clk)
-    second <= \$510 ;
+    second <= \$518 ;
   always @(posedge clk)
-    popping <= \$511 ;
+    popping <= \$519 ;
   always @(posedge clk)
-    showing <= \$512 ;
+    showing <= \$520 ;
   always @(posedge clk)
-    engaged <= \$513 ;
+    engaged <= \$521 ;
   always @(posedge clk)
-    pop_lane <= \$514 ;
+    pop_lane <= \$522 ;
   always @(posedge clk)
-    pop_vm <= \$515 ;
+    pop_vm <= \$523 ;
   always @(posedge clk)
-    third <= \$516 ;
+    third <= \$524 ;
   always @(posedge clk)
-    by_engine <= \$517 ;
+    by_engine <= \$525 ;
   always @(posedge clk)
-    outstanding <= \$518 ;
+    outstanding <= \$526 ;
   always @(posedge clk)
-    \here$170  <= \$519 ;
+    \here$170  <= \$527 ;
   always @(posedge clk)
-    \$signature__addr  <= \$520 ;
+    \$signature__addr  <= \$528 ;
   always @(posedge clk)
-    a_r__addr <= \$521 ;
+    a_r__addr <= \$529 ;
   assign \$1  = ~ reset;
   assign \$2  = ready & \$1 ;
   assign \$3  = ~ compiling;
@@ -25057,201 +25121,201 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$86  = { w_held[30:28], \$7  } == 4'hf;
   assign \$88  = w_go & w_stage;
   assign \$89  = ~ none;
-  assign set_busy = \$88  & \$89 ;
-  assign \$90  = w_go & w_commit;
-  assign \$91  = ~ none;
-  assign clear_busy = \$90  & \$91 ;
-  assign \$92  = ! w_held[19:16];
-  assign \$93  = busy >> { w_held[30:28], \$7  };
-  assign \$94  = ~ data_0[5];
-  assign \$95  = \$93  & \$94 ;
-  assign \$96  = w_held[19:16] == data_0[4:0];
-  assign \$97  = \$95  & \$96 ;
-  assign \$98  = \$92  | \$97 ;
-  assign \$99  = full & \$98 ;
-  assign \$100  = ~ \$99 ;
-  assign \$101  = w_held[19:16] + 1'h1;
-  assign \$102  = w_engine__valid & w_engine__ready;
-  assign \$103  = \$102  & w_engine__payload[68];
-  assign \$104  = ~ torn;
-  assign \write$87  = \$103  & \$104 ;
-  assign \$105  = | pending;
-  assign \$106  = ~ reset;
-  assign written__valid = \$105  & \$106 ;
-  assign \$107  = ~ reset;
-  assign \$108  = ready & \$107 ;
-  assign \$109  = ~ compiling;
-  assign r_usable = \$108  & \$109 ;
-  assign \$110  = ~ r_occupied;
-  assign \$111  = \$110  | r_go;
-  assign read__ready = r_usable & \$111 ;
-  assign \$112  = ~ reset;
-  assign r_valid = r_occupied & \$112 ;
+  assign \$90  = \$88  & \$89 ;
+  assign \$91  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$92  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$93  = w_held[29] ? \$91  : \$92 ;
+  assign \$94  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$95  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$96  = w_held[29] ? \$94  : \$95 ;
+  assign \$97  = w_held[30] ? \$93  : \$96 ;
+  assign set_busy = \$90  & \$97 ;
+  assign \$98  = w_go & w_commit;
+  assign \$99  = ~ none;
+  assign clear_busy = \$98  & \$99 ;
+  assign \$100  = ! w_held[19:16];
+  assign \$101  = busy >> { w_held[30:28], \$7  };
+  assign \$102  = ~ data_0[5];
+  assign \$103  = \$101  & \$102 ;
+  assign \$104  = w_held[19:16] == data_0[4:0];
+  assign \$105  = \$103  & \$104 ;
+  assign \$106  = \$100  | \$105 ;
+  assign \$107  = full & \$106 ;
+  assign \$108  = ~ \$107 ;
+  assign \$109  = w_held[19:16] + 1'h1;
+  assign \$110  = w_engine__valid & w_engine__ready;
+  assign \$111  = \$110  & w_engine__payload[68];
+  assign \$112  = ~ torn;
+  assign \write$87  = \$111  & \$112 ;
+  assign \$113  = | pending;
+  assign \$114  = ~ reset;
+  assign written__valid = \$113  & \$114 ;
+  assign \$115  = ~ reset;
+  assign \$116  = ready & \$115 ;
+  assign \$117  = ~ compiling;
+  assign r_usable = \$116  & \$117 ;
+  assign \$118  = ~ r_occupied;
+  assign \$119  = \$118  | r_go;
+  assign read__ready = r_usable & \$119 ;
+  assign \$120  = ~ reset;
+  assign r_valid = r_occupied & \$120 ;
   assign \none$120  = ! r_held[34:31];
   assign \full$122  = & r_held[34:31];
   assign pops = r_pop & \full$122 ;
-  assign \$113  = ~ \none$120 ;
-  assign \$114  = r_word & \$113 ;
-  assign reads = \$114  | pops;
+  assign \$121  = ~ \none$120 ;
+  assign \$122  = r_word & \$121 ;
+  assign reads = \$122  | pops;
   assign \ready$127  = r_valid & room;
-  assign \$115  = r_occupied & room;
-  assign \$116  = \$115  & r_near_read;
-  assign \$117  = ~ popping;
-  assign r_pool__request = \$116  & \$117 ;
-  assign \$118  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$119  = r_held[28] ? head__5[11:0] : head__4[11:0];
-  assign \$120  = r_held[29] ? \$118  : \$119 ;
-  assign \$121  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$122  = r_held[28] ? head__1[11:0] : head__0[11:0];
-  assign \$123  = r_held[29] ? \$121  : \$122 ;
-  assign \$124  = r_held[30] ? \$120  : \$123 ;
-  assign \$125  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$126  = r_held[28] ? head__5[11:0] : head__4[11:0];
-  assign \$127  = r_held[29] ? \$125  : \$126 ;
-  assign \$128  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$129  = r_held[28] ? head__1[11:0] : head__0[11:0];
-  assign \$130  = r_held[29] ? \$128  : \$129 ;
-  assign \$131  = r_held[30] ? \$127  : \$130 ;
-  assign r_pool__word = r_near_pop ? \$131 [11:8] : r_held[19:16];
-  assign \$132  = r_word | pops;
-  assign \$133  = ~ r_near_read;
-  assign \$134  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$135  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$136  = r_held[29] ? \$134  : \$135 ;
-  assign \$137  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$138  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$139  = r_held[29] ? \$137  : \$138 ;
-  assign \$140  = r_held[30] ? \$136  : \$139 ;
-  assign \$141  = reads & \$140 ;
-  assign \$142  = ~ \$141 ;
-  assign \$143  = \diverted$145  & \$142 ;
-  assign \$144  = \$133  | \$143 ;
-  assign \$145  = \ready$127  & \$144 ;
-  assign \$146  = ~ gone;
-  assign \$147  = w_valid & \$146 ;
-  assign \$148  = r_drain & \$147 ;
-  assign \$149  = r_held[25] & r_held[26];
-  assign \$150  = \$149  & hold;
-  assign \$151  = \$148  | \$150 ;
-  assign \$152  = ~ \$151 ;
-  assign r_engine__valid = \$145  & \$152 ;
-  assign \$153  = r_engine__valid & r_engine__ready;
-  assign \$154  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$155  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$156  = r_held[29] ? \$154  : \$155 ;
-  assign \$157  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$158  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$159  = r_held[29] ? \$157  : \$158 ;
-  assign \$160  = r_held[30] ? \$156  : \$159 ;
-  assign \$161  = reads & \$160 ;
-  assign \$162  = \ready$127  & \$161 ;
-  assign \$163  = \$162  & r_pool__grant;
-  assign \$164  = ~ \diverted$145 ;
-  assign \$165  = \$163  & \$164 ;
-  assign r_go = \$153  | \$165 ;
-  assign \$166  = ! pop_lane;
-  assign \$167  = ~ reset;
-  assign \$168  = popping & \$167 ;
-  assign \$169  = ! pop_vm;
-  assign \$170  = \$168  & \$169 ;
-  assign \$171  = \$166  & \$170 ;
-  assign \$173  = ~ reset;
-  assign \$174  = popping & \$173 ;
-  assign \$175  = ! pop_vm;
-  assign \$176  = \$174  & \$175 ;
-  assign \$177  = \$172  & \$176 ;
-  assign \$178  = ! pop_lane;
-  assign \$179  = ~ reset;
-  assign \$180  = popping & \$179 ;
-  assign \$181  = pop_vm == 1'h1;
-  assign \$182  = \$180  & \$181 ;
-  assign \$183  = \$178  & \$182 ;
-  assign \$185  = ~ reset;
-  assign \$186  = popping & \$185 ;
-  assign \$187  = pop_vm == 1'h1;
-  assign \$188  = \$186  & \$187 ;
-  assign \$189  = \$184  & \$188 ;
-  assign \$190  = ! pop_lane;
-  assign \$191  = ~ reset;
-  assign \$192  = popping & \$191 ;
-  assign \$193  = pop_vm == 2'h2;
-  assign \$194  = \$192  & \$193 ;
-  assign \$195  = \$190  & \$194 ;
-  assign \$197  = ~ reset;
-  assign \$198  = popping & \$197 ;
-  assign \$199  = pop_vm == 2'h2;
-  assign \$200  = \$198  & \$199 ;
-  assign \$201  = \$196  & \$200 ;
-  assign \$202  = ! pop_lane;
-  assign \$203  = ~ reset;
-  assign \$204  = popping & \$203 ;
-  assign \$205  = pop_vm == 2'h3;
-  assign \$206  = \$204  & \$205 ;
-  assign \$207  = \$202  & \$206 ;
-  assign \$209  = ~ reset;
-  assign \$210  = popping & \$209 ;
-  assign \$211  = pop_vm == 2'h3;
-  assign \$212  = \$210  & \$211 ;
-  assign \$213  = \$208  & \$212 ;
-  assign \$214  = ! pop_lane;
-  assign \$215  = ~ reset;
-  assign \$216  = popping & \$215 ;
-  assign \$217  = pop_vm == 3'h4;
-  assign \$218  = \$216  & \$217 ;
-  assign \$219  = \$214  & \$218 ;
-  assign \$221  = ~ reset;
-  assign \$222  = popping & \$221 ;
-  assign \$223  = pop_vm == 3'h4;
-  assign \$224  = \$222  & \$223 ;
-  assign \$225  = \$220  & \$224 ;
-  assign \$226  = ! pop_lane;
-  assign \$227  = ~ reset;
-  assign \$228  = popping & \$227 ;
-  assign \$229  = pop_vm == 3'h5;
-  assign \$230  = \$228  & \$229 ;
-  assign \$231  = \$226  & \$230 ;
-  assign \$233  = ~ reset;
-  assign \$234  = popping & \$233 ;
-  assign \$235  = pop_vm == 3'h5;
-  assign \$236  = \$234  & \$235 ;
-  assign \$237  = \$232  & \$236 ;
-  assign \$238  = ! pop_lane;
-  assign \$239  = ~ reset;
-  assign \$240  = popping & \$239 ;
-  assign \$241  = pop_vm == 3'h6;
-  assign \$242  = \$240  & \$241 ;
-  assign \$243  = \$238  & \$242 ;
-  assign \$245  = ~ reset;
-  assign \$246  = popping & \$245 ;
-  assign \$247  = pop_vm == 3'h6;
-  assign \$248  = \$246  & \$247 ;
-  assign \$249  = \$244  & \$248 ;
-  assign \$250  = ! pop_lane;
-  assign \$251  = ~ reset;
-  assign \$252  = popping & \$251 ;
-  assign \$253  = pop_vm == 3'h7;
-  assign \$254  = \$252  & \$253 ;
-  assign \$255  = \$250  & \$254 ;
-  assign \$257  = ~ reset;
-  assign \$258  = popping & \$257 ;
-  assign \$259  = pop_vm == 3'h7;
-  assign \$260  = \$258  & \$259 ;
-  assign \$261  = \$256  & \$260 ;
-  assign \$262  = ~ popping;
-  assign \$263  = take & { \port$12114$0 , \port$12098$0 , \port$12082$0 , \port$12066$0 , \port$12050$0 , \port$12034$0 , \port$12018$0 , \port$12002$0  };
-  assign \$264  = | \$263 ;
-  assign \$265  = \$262  | \$264 ;
-  assign r_pool__keep = showing & \$265 ;
-  assign \$266  = ~ reset;
-  assign arrives = third & \$266 ;
-  assign \$267  = by_engine & r_good;
-  assign \$268  = by_engine & r_good;
-  assign \$269  = by_engine & r_good;
-  assign \$270  = by_engine & r_good;
-  assign \$271  = by_engine & r_good;
-  assign \$272  = by_engine & r_good;
-  assign \$273  = by_engine & r_good;
-  assign \$274  = by_engine & r_good;
+  assign \$123  = r_occupied & room;
+  assign \$124  = \$123  & r_near_read;
+  assign \$125  = ~ popping;
+  assign r_pool__request = \$124  & \$125 ;
+  assign \$126  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$127  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$128  = r_held[29] ? \$126  : \$127 ;
+  assign \$129  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$130  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$131  = r_held[29] ? \$129  : \$130 ;
+  assign \$132  = r_held[30] ? \$128  : \$131 ;
+  assign \$133  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$134  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$135  = r_held[29] ? \$133  : \$134 ;
+  assign \$136  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$137  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$138  = r_held[29] ? \$136  : \$137 ;
+  assign \$139  = r_held[30] ? \$135  : \$138 ;
+  assign r_pool__word = r_near_pop ? \$139 [11:8] : r_held[19:16];
+  assign \$140  = r_word | pops;
+  assign \$141  = ~ r_near_read;
+  assign \$142  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$143  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$144  = r_held[29] ? \$142  : \$143 ;
+  assign \$145  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$146  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$147  = r_held[29] ? \$145  : \$146 ;
+  assign \$148  = r_held[30] ? \$144  : \$147 ;
+  assign \$149  = reads & \$148 ;
+  assign \$150  = ~ \$149 ;
+  assign \$151  = \diverted$145  & \$150 ;
+  assign \$152  = \$141  | \$151 ;
+  assign \$153  = \ready$127  & \$152 ;
+  assign \$154  = ~ gone;
+  assign \$155  = w_valid & \$154 ;
+  assign \$156  = r_drain & \$155 ;
+  assign \$157  = r_held[25] & r_held[26];
+  assign \$158  = \$157  & hold;
+  assign \$159  = \$156  | \$158 ;
+  assign \$160  = ~ \$159 ;
+  assign r_engine__valid = \$153  & \$160 ;
+  assign \$161  = r_engine__valid & r_engine__ready;
+  assign \$162  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$163  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$164  = r_held[29] ? \$162  : \$163 ;
+  assign \$165  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$166  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$167  = r_held[29] ? \$165  : \$166 ;
+  assign \$168  = r_held[30] ? \$164  : \$167 ;
+  assign \$169  = reads & \$168 ;
+  assign \$170  = \ready$127  & \$169 ;
+  assign \$171  = \$170  & r_pool__grant;
+  assign \$172  = ~ \diverted$145 ;
+  assign \$173  = \$171  & \$172 ;
+  assign r_go = \$161  | \$173 ;
+  assign \$174  = ! pop_lane;
+  assign \$175  = ~ reset;
+  assign \$176  = popping & \$175 ;
+  assign \$177  = ! pop_vm;
+  assign \$178  = \$176  & \$177 ;
+  assign \$179  = \$174  & \$178 ;
+  assign \$181  = ~ reset;
+  assign \$182  = popping & \$181 ;
+  assign \$183  = ! pop_vm;
+  assign \$184  = \$182  & \$183 ;
+  assign \$185  = \$180  & \$184 ;
+  assign \$186  = ! pop_lane;
+  assign \$187  = ~ reset;
+  assign \$188  = popping & \$187 ;
+  assign \$189  = pop_vm == 1'h1;
+  assign \$190  = \$188  & \$189 ;
+  assign \$191  = \$186  & \$190 ;
+  assign \$193  = ~ reset;
+  assign \$194  = popping & \$193 ;
+  assign \$195  = pop_vm == 1'h1;
+  assign \$196  = \$194  & \$195 ;
+  assign \$197  = \$192  & \$196 ;
+  assign \$198  = ! pop_lane;
+  assign \$199  = ~ reset;
+  assign \$200  = popping & \$199 ;
+  assign \$201  = pop_vm == 2'h2;
+  assign \$202  = \$200  & \$201 ;
+  assign \$203  = \$198  & \$202 ;
+  assign \$205  = ~ reset;
+  assign \$206  = popping & \$205 ;
+  assign \$207  = pop_vm == 2'h2;
+  assign \$208  = \$206  & \$207 ;
+  assign \$209  = \$204  & \$208 ;
+  assign \$210  = ! pop_lane;
+  assign \$211  = ~ reset;
+  assign \$212  = popping & \$211 ;
+  assign \$213  = pop_vm == 2'h3;
+  assign \$214  = \$212  & \$213 ;
+  assign \$215  = \$210  & \$214 ;
+  assign \$217  = ~ reset;
+  assign \$218  = popping & \$217 ;
+  assign \$219  = pop_vm == 2'h3;
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = \$216  & \$220 ;
+  assign \$222  = ! pop_lane;
+  assign \$223  = ~ reset;
+  assign \$224  = popping & \$223 ;
+  assign \$225  = pop_vm == 3'h4;
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = \$222  & \$226 ;
+  assign \$229  = ~ reset;
+  assign \$230  = popping & \$229 ;
+  assign \$231  = pop_vm == 3'h4;
+  assign \$232  = \$230  & \$231 ;
+  assign \$233  = \$228  & \$232 ;
+  assign \$234  = ! pop_lane;
+  assign \$235  = ~ reset;
+  assign \$236  = popping & \$235 ;
+  assign \$237  = pop_vm == 3'h5;
+  assign \$238  = \$236  & \$237 ;
+  assign \$239  = \$234  & \$238 ;
+  assign \$241  = ~ reset;
+  assign \$242  = popping & \$241 ;
+  assign \$243  = pop_vm == 3'h5;
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = \$240  & \$244 ;
+  assign \$246  = ! pop_lane;
+  assign \$247  = ~ reset;
+  assign \$248  = popping & \$247 ;
+  assign \$249  = pop_vm == 3'h6;
+  assign \$250  = \$248  & \$249 ;
+  assign \$251  = \$246  & \$250 ;
+  assign \$253  = ~ reset;
+  assign \$254  = popping & \$253 ;
+  assign \$255  = pop_vm == 3'h6;
+  assign \$256  = \$254  & \$255 ;
+  assign \$257  = \$252  & \$256 ;
+  assign \$258  = ! pop_lane;
+  assign \$259  = ~ reset;
+  assign \$260  = popping & \$259 ;
+  assign \$261  = pop_vm == 3'h7;
+  assign \$262  = \$260  & \$261 ;
+  assign \$263  = \$258  & \$262 ;
+  assign \$265  = ~ reset;
+  assign \$266  = popping & \$265 ;
+  assign \$267  = pop_vm == 3'h7;
+  assign \$268  = \$266  & \$267 ;
+  assign \$269  = \$264  & \$268 ;
+  assign \$270  = ~ popping;
+  assign \$271  = take & { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign \$272  = | \$271 ;
+  assign \$273  = \$270  | \$272 ;
+  assign r_pool__keep = showing & \$273 ;
+  assign \$274  = ~ reset;
+  assign arrives = third & \$274 ;
   assign \$275  = by_engine & r_good;
   assign \$276  = by_engine & r_good;
   assign \$277  = by_engine & r_good;
@@ -25276,134 +25340,126 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$296  = by_engine & r_good;
   assign \$297  = by_engine & r_good;
   assign \$298  = by_engine & r_good;
-  assign \$299  = r_data & { \$298 , \$297 , \$296 , \$295 , \$294 , \$293 , \$292 , \$291 , \$290 , \$289 , \$288 , \$287 , \$286 , \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275 , \$274 , \$273 , \$272 , \$271 , \$270 , \$269 , \$268 , \$267  };
-  assign \$300  = r_pool__data | \$299 ;
-  assign \$301  = | \here$170 ;
-  assign \$302  = ~ reset;
-  assign answer__valid = \$301  & \$302 ;
+  assign \$299  = by_engine & r_good;
+  assign \$300  = by_engine & r_good;
+  assign \$301  = by_engine & r_good;
+  assign \$302  = by_engine & r_good;
+  assign \$303  = by_engine & r_good;
+  assign \$304  = by_engine & r_good;
+  assign \$305  = by_engine & r_good;
+  assign \$306  = by_engine & r_good;
+  assign \$307  = r_data & { \$306 , \$305 , \$304 , \$303 , \$302 , \$301 , \$300 , \$299 , \$298 , \$297 , \$296 , \$295 , \$294 , \$293 , \$292 , \$291 , \$290 , \$289 , \$288 , \$287 , \$286 , \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275  };
+  assign \$308  = r_pool__data | \$307 ;
+  assign \$309  = | \here$170 ;
+  assign \$310  = ~ reset;
+  assign answer__valid = \$309  & \$310 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$304  = \$303  == 10'h200;
-  assign \$305  = ! w_incoming[2:0];
-  assign \$306  = \$305  & w_incoming[26];
-  assign \$307  = ~ w_incoming[25];
-  assign \$308  = \$306  & \$307 ;
-  assign \$309  = \$304  & \$308 ;
-  assign \$311  = \$310  == 11'h400;
-  assign \$312  = ! w_incoming[2:0];
-  assign \$313  = \$312  & w_incoming[26];
-  assign \$314  = ~ w_incoming[25];
-  assign \$315  = \$313  & \$314 ;
-  assign \$316  = \$311  & \$315 ;
-  assign \$318  = \$317  == 10'h300;
-  assign \$319  = ! w_incoming[2:0];
-  assign \$320  = \$319  & w_incoming[26];
-  assign \$321  = ~ w_incoming[25];
-  assign \$322  = \$320  & \$321 ;
-  assign \$323  = \$318  & \$322 ;
-  assign \$325  = \$324  == 10'h380;
-  assign \$326  = ! w_incoming[2:0];
-  assign \$327  = \$326  & w_incoming[26];
-  assign \$328  = ~ w_incoming[25];
-  assign \$329  = \$327  & \$328 ;
-  assign \$330  = \$325  & \$329 ;
-  assign \$332  = \$331  == 4'h8;
-  assign \$333  = ! w_incoming[2:0];
-  assign \$334  = \$333  & w_incoming[26];
-  assign \$335  = \$332  & \$334 ;
-  assign \$336  = \$335  & w_incoming[25];
-  assign \$338  = \$337  == 10'h200;
-  assign \$340  = \$339  == 10'h200;
-  assign \$342  = \$341  == 10'h200;
-  assign \$343  = \$340  | \$342 ;
-  assign \$345  = \$344  == 8'h80;
-  assign \$346  = w_go | reset;
-  assign \$347  = w_valid & w_near_stage;
-  assign \$348  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$349  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$350  = w_held[29] ? \$348  : \$349 ;
-  assign \$351  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$352  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$353  = w_held[29] ? \$351  : \$352 ;
-  assign \$354  = w_held[30] ? \$350  : \$353 ;
-  assign \$355  = staged & \$354 ;
-  assign \$356  = ~ \$355 ;
-  assign \$357  = \$347  & \$356 ;
-  assign \$358  = ~ none;
-  assign \$359  = \$357  & \$358 ;
-  assign \$360  = w_engine__valid & w_engine__ready;
-  assign \$361  = ~ w_engine__payload[68];
-  assign \$362  = \$360  & \$361 ;
-  assign \$363  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
-  assign \$364  = busy | \$363 ;
-  assign \$365  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy };
-  assign \$366  = ~ \$365 ;
-  assign \$367  = \$364  & \$366 ;
-  assign \$368  = { tear[7], tear[7:6], tear[6:5], tear[5:4], tear[4:3], tear[3:2], tear[2:1], tear[1:0], tear[0] } | { reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset };
-  assign \$369  = ~ \$368 ;
-  assign \$370  = \$367  & \$369 ;
-  assign \$371  = pending + early;
-  assign \$372  = ~ dropped;
-  assign \$373  = w_acted & \$372 ;
-  assign \$374  = \$371  + \$373 ;
-  assign \$375  = written__valid & written__ready;
-  assign \$376  = \$374  - \$375 ;
-  assign \$378  = \$377  == 10'h200;
-  assign \$379  = ! r_incoming[2:0];
-  assign \$380  = \$379  & r_incoming[26];
-  assign \$381  = ~ r_incoming[25];
-  assign \$382  = \$380  & \$381 ;
-  assign \$383  = \$378  & \$382 ;
-  assign \$385  = \$384  == 11'h400;
-  assign \$386  = ! r_incoming[2:0];
-  assign \$387  = \$386  & r_incoming[26];
-  assign \$388  = ~ r_incoming[25];
-  assign \$389  = \$387  & \$388 ;
-  assign \$390  = \$385  & \$389 ;
-  assign \$392  = \$391  == 10'h300;
-  assign \$393  = ! r_incoming[2:0];
-  assign \$394  = \$393  & r_incoming[26];
-  assign \$395  = ~ r_incoming[25];
-  assign \$396  = \$394  & \$395 ;
-  assign \$397  = \$392  & \$396 ;
-  assign \$399  = \$398  == 10'h380;
-  assign \$400  = ! r_incoming[2:0];
-  assign \$401  = \$400  & r_incoming[26];
-  assign \$402  = ~ r_incoming[25];
-  assign \$403  = \$401  & \$402 ;
-  assign \$404  = \$399  & \$403 ;
-  assign \$406  = \$405  == 4'h8;
-  assign \$407  = ! r_incoming[2:0];
-  assign \$408  = \$407  & r_incoming[26];
-  assign \$409  = \$406  & \$408 ;
-  assign \$410  = \$409  & r_incoming[25];
-  assign \$412  = \$411  == 10'h200;
-  assign \$414  = \$413  == 10'h200;
-  assign \$416  = \$415  == 10'h200;
-  assign \$417  = \$414  | \$416 ;
-  assign \$419  = \$418  == 8'h80;
-  assign \$420  = r_valid & r_drain;
-  assign \$421  = ~ w_valid;
-  assign \$422  = \$421  | w_go;
-  assign \$423  = \$420  & \$422 ;
-  assign \$424  = r_go | reset;
-  assign \$425  = r_valid & r_near_read;
-  assign \$426  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$427  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$428  = r_held[29] ? \$426  : \$427 ;
-  assign \$429  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$430  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$431  = r_held[29] ? \$429  : \$430 ;
-  assign \$432  = r_held[30] ? \$428  : \$431 ;
-  assign \$433  = reads & \$432 ;
-  assign \$434  = ~ \$433 ;
-  assign \$435  = \$425  & \$434 ;
-  assign \$436  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$437  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$438  = r_held[29] ? \$436  : \$437 ;
-  assign \$439  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$440  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$441  = r_held[29] ? \$439  : \$440 ;
+  assign \$312  = \$311  == 10'h200;
+  assign \$313  = ! w_incoming[2:0];
+  assign \$314  = \$313  & w_incoming[26];
+  assign \$315  = ~ w_incoming[25];
+  assign \$316  = \$314  & \$315 ;
+  assign \$317  = \$312  & \$316 ;
+  assign \$319  = \$318  == 11'h400;
+  assign \$320  = ! w_incoming[2:0];
+  assign \$321  = \$320  & w_incoming[26];
+  assign \$322  = ~ w_incoming[25];
+  assign \$323  = \$321  & \$322 ;
+  assign \$324  = \$319  & \$323 ;
+  assign \$326  = \$325  == 10'h300;
+  assign \$327  = ! w_incoming[2:0];
+  assign \$328  = \$327  & w_incoming[26];
+  assign \$329  = ~ w_incoming[25];
+  assign \$330  = \$328  & \$329 ;
+  assign \$331  = \$326  & \$330 ;
+  assign \$333  = \$332  == 10'h380;
+  assign \$334  = ! w_incoming[2:0];
+  assign \$335  = \$334  & w_incoming[26];
+  assign \$336  = ~ w_incoming[25];
+  assign \$337  = \$335  & \$336 ;
+  assign \$338  = \$333  & \$337 ;
+  assign \$340  = \$339  == 4'h8;
+  assign \$341  = ! w_incoming[2:0];
+  assign \$342  = \$341  & w_incoming[26];
+  assign \$343  = \$340  & \$342 ;
+  assign \$344  = \$343  & w_incoming[25];
+  assign \$346  = \$345  == 10'h200;
+  assign \$348  = \$347  == 10'h200;
+  assign \$350  = \$349  == 10'h200;
+  assign \$351  = \$348  | \$350 ;
+  assign \$353  = \$352  == 8'h80;
+  assign \$354  = w_go | reset;
+  assign \$355  = w_valid & w_near_stage;
+  assign \$356  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$357  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$358  = w_held[29] ? \$356  : \$357 ;
+  assign \$359  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$360  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$361  = w_held[29] ? \$359  : \$360 ;
+  assign \$362  = w_held[30] ? \$358  : \$361 ;
+  assign \$363  = staged & \$362 ;
+  assign \$364  = ~ \$363 ;
+  assign \$365  = \$355  & \$364 ;
+  assign \$366  = ~ none;
+  assign \$367  = \$365  & \$366 ;
+  assign \$368  = w_engine__valid & w_engine__ready;
+  assign \$369  = ~ w_engine__payload[68];
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
+  assign \$372  = busy | \$371 ;
+  assign \$373  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy };
+  assign \$374  = ~ \$373 ;
+  assign \$375  = \$372  & \$374 ;
+  assign \$376  = { tear[7], tear[7:6], tear[6:5], tear[5:4], tear[4:3], tear[3:2], tear[2:1], tear[1:0], tear[0] } | { reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset };
+  assign \$377  = ~ \$376 ;
+  assign \$378  = \$375  & \$377 ;
+  assign \$379  = pending + early;
+  assign \$380  = ~ dropped;
+  assign \$381  = w_acted & \$380 ;
+  assign \$382  = \$379  + \$381 ;
+  assign \$383  = written__valid & written__ready;
+  assign \$384  = \$382  - \$383 ;
+  assign \$386  = \$385  == 10'h200;
+  assign \$387  = ! r_incoming[2:0];
+  assign \$388  = \$387  & r_incoming[26];
+  assign \$389  = ~ r_incoming[25];
+  assign \$390  = \$388  & \$389 ;
+  assign \$391  = \$386  & \$390 ;
+  assign \$393  = \$392  == 11'h400;
+  assign \$394  = ! r_incoming[2:0];
+  assign \$395  = \$394  & r_incoming[26];
+  assign \$396  = ~ r_incoming[25];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = \$393  & \$397 ;
+  assign \$400  = \$399  == 10'h300;
+  assign \$401  = ! r_incoming[2:0];
+  assign \$402  = \$401  & r_incoming[26];
+  assign \$403  = ~ r_incoming[25];
+  assign \$404  = \$402  & \$403 ;
+  assign \$405  = \$400  & \$404 ;
+  assign \$407  = \$406  == 10'h380;
+  assign \$408  = ! r_incoming[2:0];
+  assign \$409  = \$408  & r_incoming[26];
+  assign \$410  = ~ r_incoming[25];
+  assign \$411  = \$409  & \$410 ;
+  assign \$412  = \$407  & \$411 ;
+  assign \$414  = \$413  == 4'h8;
+  assign \$415  = ! r_incoming[2:0];
+  assign \$416  = \$415  & r_incoming[26];
+  assign \$417  = \$414  & \$416 ;
+  assign \$418  = \$417  & r_incoming[25];
+  assign \$420  = \$419  == 10'h200;
+  assign \$422  = \$421  == 10'h200;
+  assign \$424  = \$423  == 10'h200;
+  assign \$425  = \$422  | \$424 ;
+  assign \$427  = \$426  == 8'h80;
+  assign \$428  = r_valid & r_drain;
+  assign \$429  = ~ w_valid;
+  assign \$430  = \$429  | w_go;
+  assign \$431  = \$428  & \$430 ;
+  assign \$432  = r_go | reset;
+  assign \$433  = r_valid & r_near_read;
   \postern.port_2.r_binding  r_binding (
     .address(read__payload[12:0]),
     .allowed(\allowed$112 ),
@@ -25413,7 +25469,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .compiled_vm(compiled_vm),
     .compiling(compiling),
     .r_port__addr(read__payload[20:17]),
-    .r_port__data(\$523 ),
+    .r_port__data(\$531 ),
     .rst(rst)
   );
   \postern.port_2.slots  slots (
@@ -25421,8 +25477,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12317$28 (w_held[30:28]),
-    .\port$9938$0 (\$7 ),
+    .\port$12357$28 (w_held[30:28]),
+    .\port$9958$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -25430,8 +25486,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12317$28 (w_held[30:28]),
-    .\port$9938$0 (\$7 ),
+    .\port$12357$28 (w_held[30:28]),
+    .\port$9958$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -25445,104 +25501,19 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .compiled_vm(compiled_vm),
     .compiling(compiling),
     .r_port__addr(write__payload[52:49]),
-    .r_port__data(\$522 ),
+    .r_port__data(\$530 ),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$481  = w_occupied;
+    \$489  = w_occupied;
     if (write__ready) begin
-      \$481  = write__valid;
+      \$489  = write__valid;
+    end else if (w_go) begin
+      \$489  = 1'h0;
     end
     if (reset) begin
-      \$481  = 1'h0;
-    end
-    if (rst) begin
-      \$481  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$482  = w_held;
-    if (write__ready) begin
-      \$482 [12:0] = w_incoming[12:0];
-      \$482 [24:13] = w_incoming[24:13];
-      \$482 [25] = w_incoming[25];
-      \$482 [26] = w_incoming[26];
-      \$482 [27] = w_incoming[27];
-      \$482 [30:28] = w_incoming[30:28];
-      \$482 [34:31] = w_incoming[34:31];
-      \$482 [66:35] = write__payload[44:13];
-    end
-    if (rst) begin
-      \$482  = 67'h00000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$483  = w_stage;
-    if (write__ready) begin
-      \$483  = \$309 ;
-    end
-    if (rst) begin
-      \$483  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$484  = w_commit;
-    if (write__ready) begin
-      \$484  = \$316 ;
-    end
-    if (rst) begin
-      \$484  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$485  = w_word;
-    if (write__ready) begin
-      \$485  = \$323 ;
-    end
-    if (rst) begin
-      \$485  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$486  = w_pop;
-    if (write__ready) begin
-      \$486  = \$330 ;
-    end
-    if (rst) begin
-      \$486  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$487  = w_drain;
-    if (write__ready) begin
-      \$487  = \$336 ;
-    end
-    if (rst) begin
-      \$487  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$488  = w_near_stage;
-    if (write__ready) begin
-      \$488  = \$338 ;
-    end
-    if (rst) begin
-      \$488  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$489  = w_near_read;
-    if (write__ready) begin
-      \$489  = \$343 ;
+      \$489  = 1'h0;
     end
     if (rst) begin
       \$489  = 1'h0;
@@ -25550,34 +25521,36 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$490  = w_near_pop;
+    \$490  = w_held;
     if (write__ready) begin
-      \$490  = \$345 ;
+      \$490 [12:0] = w_incoming[12:0];
+      \$490 [24:13] = w_incoming[24:13];
+      \$490 [25] = w_incoming[25];
+      \$490 [26] = w_incoming[26];
+      \$490 [27] = w_incoming[27];
+      \$490 [30:28] = w_incoming[30:28];
+      \$490 [34:31] = w_incoming[34:31];
+      \$490 [66:35] = write__payload[44:13];
     end
     if (rst) begin
-      \$490  = 1'h0;
+      \$490  = 67'h00000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$491  = slow;
-    if (w_acted) begin
+    \$491  = w_stage;
+    if (write__ready) begin
+      \$491  = \$317 ;
+    end
+    if (rst) begin
       \$491  = 1'h0;
     end
-    if (\$362 ) begin
-      \$491  = 1'h1;
-    end
-    if (rst) begin
-      \$491  = 1'h0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$492  = dropped;
-    if (w_acted) begin
-      \$492  = 1'h0;
-    end else if (reset) begin
-      \$492  = slow;
+    \$492  = w_commit;
+    if (write__ready) begin
+      \$492  = \$324 ;
     end
     if (rst) begin
       \$492  = 1'h0;
@@ -25585,11 +25558,9 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$346 ) begin
-      \$493  = 1'h0;
-    end else begin
-      \$493  = \$359 ;
+    \$493  = w_word;
+    if (write__ready) begin
+      \$493  = \$331 ;
     end
     if (rst) begin
       \$493  = 1'h0;
@@ -25597,52 +25568,49 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$494  = \$370 ;
+    \$494  = w_pop;
+    if (write__ready) begin
+      \$494  = \$338 ;
+    end
     if (rst) begin
-      \$494  = 16'h0000;
+      \$494  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$495  = spare_here;
-    if (\write$87 ) begin
+    \$495  = w_drain;
+    if (write__ready) begin
+      \$495  = \$344 ;
+    end
+    if (rst) begin
       \$495  = 1'h0;
     end
-    if (slot_back) begin
-      \$495  = 1'h1;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$496  = w_near_stage;
+    if (write__ready) begin
+      \$496  = \$346 ;
     end
     if (rst) begin
-      \$495  = 1'h1;
+      \$496  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$496  = \write_data$89 ;
-    if (slot_back) begin
-      \$496  = back;
+    \$497  = w_near_read;
+    if (write__ready) begin
+      \$497  = \$351 ;
     end
     if (rst) begin
-      \$496  = 8'ha2;
+      \$497  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$497  = \$376 [2:0];
-    if (reset) begin
-      \$497  = 3'h0;
-    end
-    if (rst) begin
-      \$497  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$498  = r_occupied;
-    if (read__ready) begin
-      \$498  = read__valid;
-    end
-    if (reset) begin
-      \$498  = 1'h0;
+    \$498  = w_near_pop;
+    if (write__ready) begin
+      \$498  = \$353 ;
     end
     if (rst) begin
       \$498  = 1'h0;
@@ -25650,25 +25618,24 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$499  = r_held;
-    if (read__ready) begin
-      \$499 [12:0] = r_incoming[12:0];
-      \$499 [24:13] = r_incoming[24:13];
-      \$499 [25] = r_incoming[25];
-      \$499 [26] = r_incoming[26];
-      \$499 [27] = r_incoming[27];
-      \$499 [30:28] = r_incoming[30:28];
-      \$499 [34:31] = r_incoming[34:31];
+    \$499  = slow;
+    if (w_acted) begin
+      \$499  = 1'h0;
+    end
+    if (\$370 ) begin
+      \$499  = 1'h1;
     end
     if (rst) begin
-      \$499  = 35'h000000000;
+      \$499  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$500  = r_stage;
-    if (read__ready) begin
-      \$500  = \$383 ;
+    \$500  = dropped;
+    if (w_acted) begin
+      \$500  = 1'h0;
+    end else if (reset) begin
+      \$500  = slow;
     end
     if (rst) begin
       \$500  = 1'h0;
@@ -25676,9 +25643,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$501  = r_commit;
-    if (read__ready) begin
-      \$501  = \$390 ;
+    (* full_case = 32'd1 *)
+    if (\$354 ) begin
+      \$501  = 1'h0;
+    end else begin
+      \$501  = \$367 ;
     end
     if (rst) begin
       \$501  = 1'h0;
@@ -25686,49 +25655,54 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$502  = r_word;
-    if (read__ready) begin
-      \$502  = \$397 ;
-    end
+    \$502  = \$378 ;
     if (rst) begin
-      \$502  = 1'h0;
+      \$502  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$503  = r_pop;
-    if (read__ready) begin
-      \$503  = \$404 ;
-    end
-    if (rst) begin
+    \$503  = spare_here;
+    if (\write$87 ) begin
       \$503  = 1'h0;
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$504  = r_drain;
-    if (read__ready) begin
-      \$504  = \$410 ;
+    if (slot_back) begin
+      \$503  = 1'h1;
     end
     if (rst) begin
-      \$504  = 1'h0;
+      \$503  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$505  = r_near_stage;
-    if (read__ready) begin
-      \$505  = \$412 ;
+    \$504  = \write_data$89 ;
+    if (slot_back) begin
+      \$504  = back;
     end
     if (rst) begin
-      \$505  = 1'h0;
+      \$504  = 8'ha2;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$506  = r_near_read;
+    \$505  = \$384 [2:0];
+    if (reset) begin
+      \$505  = 3'h0;
+    end
+    if (rst) begin
+      \$505  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$506  = r_occupied;
     if (read__ready) begin
-      \$506  = \$417 ;
+      \$506  = read__valid;
+    end else if (r_go) begin
+      \$506  = 1'h0;
+    end
+    if (reset) begin
+      \$506  = 1'h0;
     end
     if (rst) begin
       \$506  = 1'h0;
@@ -25736,33 +25710,35 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$507  = r_near_pop;
+    \$507  = r_held;
     if (read__ready) begin
-      \$507  = \$419 ;
+      \$507 [12:0] = r_incoming[12:0];
+      \$507 [24:13] = r_incoming[24:13];
+      \$507 [25] = r_incoming[25];
+      \$507 [26] = r_incoming[26];
+      \$507 [27] = r_incoming[27];
+      \$507 [30:28] = r_incoming[30:28];
+      \$507 [34:31] = r_incoming[34:31];
     end
     if (rst) begin
-      \$507  = 1'h0;
+      \$507  = 35'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$508  = gone;
-    if (r_go) begin
+    \$508  = r_stage;
+    if (read__ready) begin
+      \$508  = \$391 ;
+    end
+    if (rst) begin
       \$508  = 1'h0;
-    end else if (\$423 ) begin
-      \$508  = 1'h1;
-    end
-    if (rst) begin
-      \$508  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$424 ) begin
-      \$509  = 1'h0;
-    end else begin
-      \$509  = \$435 ;
+    \$509  = r_commit;
+    if (read__ready) begin
+      \$509  = \$398 ;
     end
     if (rst) begin
       \$509  = 1'h0;
@@ -25770,104 +25746,188 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$510  = r_go;
+    \$510  = r_word;
+    if (read__ready) begin
+      \$510  = \$405 ;
+    end
     if (rst) begin
       \$510  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$511  = \$445 ;
+    \$511  = r_pop;
+    if (read__ready) begin
+      \$511  = \$412 ;
+    end
     if (rst) begin
       \$511  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$512  = \$471 ;
+    \$512  = r_drain;
+    if (read__ready) begin
+      \$512  = \$418 ;
+    end
     if (rst) begin
       \$512  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$513  = \$472 ;
+    \$513  = r_near_stage;
+    if (read__ready) begin
+      \$513  = \$420 ;
+    end
     if (rst) begin
       \$513  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$514  = r_held[16];
+    \$514  = r_near_read;
+    if (read__ready) begin
+      \$514  = \$425 ;
+    end
     if (rst) begin
       \$514  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$515  = r_held[30:28];
+    \$515  = r_near_pop;
+    if (read__ready) begin
+      \$515  = \$427 ;
+    end
     if (rst) begin
-      \$515  = 3'h0;
+      \$515  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$516  = \$474 ;
+    \$516  = gone;
+    if (r_go) begin
+      \$516  = 1'h0;
+    end else if (\$431 ) begin
+      \$516  = 1'h1;
+    end
     if (rst) begin
       \$516  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$517  = engaged;
+    (* full_case = 32'd1 *)
+    if (\$432 ) begin
+      \$517  = 1'h0;
+    end else begin
+      \$517  = \$443 ;
+    end
     if (rst) begin
       \$517  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$518  = \$476 [2:0];
-    if (reset) begin
-      \$518  = 3'h0;
-    end
+    \$518  = r_go;
     if (rst) begin
-      \$518  = 3'h0;
+      \$518  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$519  = \$478 [2:0];
-    if (reset) begin
-      \$519  = 3'h0;
-    end
+    \$519  = \$453 ;
     if (rst) begin
-      \$519  = 3'h0;
+      \$519  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$520  = \$signature__addr ;
+    \$520  = \$479 ;
+    if (rst) begin
+      \$520  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$521  = \$480 ;
+    if (rst) begin
+      \$521  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$522  = r_held[16];
+    if (rst) begin
+      \$522  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$523  = r_held[30:28];
+    if (rst) begin
+      \$523  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$524  = \$482 ;
+    if (rst) begin
+      \$524  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$525  = engaged;
+    if (rst) begin
+      \$525  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$526  = \$484 [2:0];
+    if (reset) begin
+      \$526  = 3'h0;
+    end
+    if (rst) begin
+      \$526  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$527  = \$486 [2:0];
+    if (reset) begin
+      \$527  = 3'h0;
+    end
+    if (rst) begin
+      \$527  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$528  = \$signature__addr ;
     if (arrives) begin
-      \$520  = \$479 [1:0];
+      \$528  = \$487 [1:0];
     end
     if (reset) begin
-      \$520  = 2'h0;
+      \$528  = 2'h0;
     end
     if (rst) begin
-      \$520  = 2'h0;
+      \$528  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$521  = a_r__addr;
+    \$529  = a_r__addr;
     if (delivered) begin
-      \$521  = \$480 [1:0];
+      \$529  = \$488 [1:0];
     end
     if (reset) begin
-      \$521  = 2'h0;
+      \$529  = 2'h0;
     end
     if (rst) begin
-      \$521  = 2'h0;
+      \$529  = 2'h0;
     end
   end
   assign address = write__payload[12:0];
@@ -25888,8 +25948,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \compiled_vm$30  = compiled_vm;
   assign offset = write__payload[11:0];
   assign manager = write__payload[12];
-  assign known = \$522 [0];
-  assign vm = \$522 [3:1];
+  assign known = \$530 [0];
+  assign vm = \$530 [3:1];
   assign lane = { w_held[30:28], \$7  };
   assign row_0 = { w_held[30:28], \$7  };
   assign \fill$48  = fill;
@@ -25922,16 +25982,16 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \compiled_vm$109  = compiled_vm;
   assign \offset$110  = read__payload[11:0];
   assign \manager$111  = read__payload[12];
-  assign \known$113  = \$523 [0];
-  assign \vm$114  = \$523 [3:1];
+  assign \known$113  = \$531 [0];
+  assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12114$0 , \port$12098$0 , \port$12082$0 , \port$12066$0 , \port$12050$0 , \port$12034$0 , \port$12018$0 , \port$12002$0  };
+  assign fresh = { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12108$0 , \port$12092$0 , \port$12076$0 , \port$12060$0 , \port$12044$0 , \port$12028$0 , \port$12012$0 , \port$11996$0  };
-  assign r_pool__slot = \$124 [7:0];
+  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
+  assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
   assign \write__payload.address  = write__payload[12:0];
@@ -26137,16 +26197,16 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$300 ;
-  assign take[15:14] = { \$261 , \$255  };
-  assign take[13:12] = { \$249 , \$243  };
-  assign take[11:10] = { \$237 , \$231  };
-  assign take[9:8] = { \$225 , \$219  };
-  assign take[7:6] = { \$213 , \$207  };
-  assign take[5:4] = { \$201 , \$195  };
-  assign take[3:2] = { \$189 , \$183  };
-  assign take[1:0] = { \$177 , \$171  };
-  assign r_engine__payload[35] = \$132 ;
+  assign \$signature__data [31:0] = \$308 ;
+  assign take[15:14] = { \$269 , \$263  };
+  assign take[13:12] = { \$257 , \$251  };
+  assign take[11:10] = { \$245 , \$239  };
+  assign take[9:8] = { \$233 , \$227  };
+  assign take[7:6] = { \$221 , \$215  };
+  assign take[5:4] = { \$209 , \$203  };
+  assign take[3:2] = { \$197 , \$191  };
+  assign take[1:0] = { \$185 , \$179  };
+  assign r_engine__payload[35] = \$140 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -26154,15 +26214,15 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_engine__payload[25] = r_held[25];
   assign r_engine__payload[24:13] = r_held[24:13];
   assign r_engine__payload[12:0] = r_held[12:0];
-  assign r_incoming[30:28] = \$523 [3:1];
-  assign r_incoming[27] = \$523 [0];
+  assign r_incoming[30:28] = \$531 [3:1];
+  assign r_incoming[27] = \$531 [0];
   assign r_incoming[26] = \allowed$112 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
-  assign write_data[4:0] = \$101 ;
-  assign write_data[5] = \$100 ;
+  assign write_data[4:0] = \$109 ;
+  assign write_data[5] = \$108 ;
   assign w_engine__payload[81:74] = w_pool__slot;
   assign w_engine__payload[73:70] = \$41 [3:0];
   assign w_engine__payload[69] = torn;
@@ -26176,8 +26236,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_engine__payload[25] = w_held[25];
   assign w_engine__payload[24:13] = w_held[24:13];
   assign w_engine__payload[12:0] = w_held[12:0];
-  assign w_incoming[30:28] = \$522 [3:1];
-  assign w_incoming[27] = \$522 [0];
+  assign w_incoming[30:28] = \$530 [3:1];
+  assign w_incoming[27] = \$530 [0];
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
@@ -26200,50 +26260,50 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$83  = \$82 ;
   assign \$85  = \$84 ;
   assign \$87  = \$86 ;
-  assign \$172  = pop_lane;
-  assign \$184  = pop_lane;
-  assign \$196  = pop_lane;
-  assign \$208  = pop_lane;
-  assign \$220  = pop_lane;
-  assign \$232  = pop_lane;
-  assign \$244  = pop_lane;
-  assign \$256  = pop_lane;
-  assign \$303 [7:0] = 8'h00;
-  assign \$303 [11:8] = write__payload[11:8];
-  assign { \$310 [8], \$310 [6:0] } = 8'h00;
-  assign { \$310 [11:9], \$310 [7] } = { write__payload[11:9], write__payload[7] };
-  assign \$317 [6:0] = 7'h00;
-  assign \$317 [11:7] = write__payload[11:7];
-  assign \$324 [3:0] = 4'h0;
-  assign \$324 [11:4] = write__payload[11:4];
-  assign \$331 [2:0] = 3'h0;
-  assign \$331 [11:3] = write__payload[11:3];
-  assign { \$337 [11:10], \$337 [8:0] } = 11'h000;
-  assign \$337 [9] = write__payload[9];
-  assign { \$339 [11:10], \$339 [8:0] } = 11'h000;
-  assign \$339 [9] = write__payload[9];
-  assign { \$341 [11:10], \$341 [8:0] } = 11'h000;
-  assign \$341 [9] = write__payload[9];
-  assign { \$344 [11:8], \$344 [6:0] } = 11'h000;
-  assign \$344 [7] = write__payload[7];
-  assign \$377 [7:0] = 8'h00;
-  assign \$377 [11:8] = read__payload[11:8];
-  assign { \$384 [8], \$384 [6:0] } = 8'h00;
-  assign { \$384 [11:9], \$384 [7] } = { read__payload[11:9], read__payload[7] };
-  assign \$391 [6:0] = 7'h00;
-  assign \$391 [11:7] = read__payload[11:7];
-  assign \$398 [3:0] = 4'h0;
-  assign \$398 [11:4] = read__payload[11:4];
-  assign \$405 [2:0] = 3'h0;
-  assign \$405 [11:3] = read__payload[11:3];
-  assign { \$411 [11:10], \$411 [8:0] } = 11'h000;
-  assign \$411 [9] = read__payload[9];
-  assign { \$413 [11:10], \$413 [8:0] } = 11'h000;
-  assign \$413 [9] = read__payload[9];
-  assign { \$415 [11:10], \$415 [8:0] } = 11'h000;
-  assign \$415 [9] = read__payload[9];
-  assign { \$418 [11:8], \$418 [6:0] } = 11'h000;
-  assign \$418 [7] = read__payload[7];
+  assign \$180  = pop_lane;
+  assign \$192  = pop_lane;
+  assign \$204  = pop_lane;
+  assign \$216  = pop_lane;
+  assign \$228  = pop_lane;
+  assign \$240  = pop_lane;
+  assign \$252  = pop_lane;
+  assign \$264  = pop_lane;
+  assign \$311 [7:0] = 8'h00;
+  assign \$311 [11:8] = write__payload[11:8];
+  assign { \$318 [8], \$318 [6:0] } = 8'h00;
+  assign { \$318 [11:9], \$318 [7] } = { write__payload[11:9], write__payload[7] };
+  assign \$325 [6:0] = 7'h00;
+  assign \$325 [11:7] = write__payload[11:7];
+  assign \$332 [3:0] = 4'h0;
+  assign \$332 [11:4] = write__payload[11:4];
+  assign \$339 [2:0] = 3'h0;
+  assign \$339 [11:3] = write__payload[11:3];
+  assign { \$345 [11:10], \$345 [8:0] } = 11'h000;
+  assign \$345 [9] = write__payload[9];
+  assign { \$347 [11:10], \$347 [8:0] } = 11'h000;
+  assign \$347 [9] = write__payload[9];
+  assign { \$349 [11:10], \$349 [8:0] } = 11'h000;
+  assign \$349 [9] = write__payload[9];
+  assign { \$352 [11:8], \$352 [6:0] } = 11'h000;
+  assign \$352 [7] = write__payload[7];
+  assign \$385 [7:0] = 8'h00;
+  assign \$385 [11:8] = read__payload[11:8];
+  assign { \$392 [8], \$392 [6:0] } = 8'h00;
+  assign { \$392 [11:9], \$392 [7] } = { read__payload[11:9], read__payload[7] };
+  assign \$399 [6:0] = 7'h00;
+  assign \$399 [11:7] = read__payload[11:7];
+  assign \$406 [3:0] = 4'h0;
+  assign \$406 [11:4] = read__payload[11:4];
+  assign \$413 [2:0] = 3'h0;
+  assign \$413 [11:3] = read__payload[11:3];
+  assign { \$419 [11:10], \$419 [8:0] } = 11'h000;
+  assign \$419 [9] = read__payload[9];
+  assign { \$421 [11:10], \$421 [8:0] } = 11'h000;
+  assign \$421 [9] = read__payload[9];
+  assign { \$423 [11:10], \$423 [8:0] } = 11'h000;
+  assign \$423 [9] = read__payload[9];
+  assign { \$426 [11:8], \$426 [6:0] } = 11'h000;
+  assign \$426 [7] = read__payload[7];
 endmodule
 
 module \postern.port_2.r_binding (rst, allowed, r_port__data, compiled_known, compiled_vm, compiled_tag, compiling, address, r_port__addr, clk);
@@ -26323,7 +26383,7 @@ module \postern.port_2.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_2.slots (rst, \port$9938$0 , write, data_0, fill_row, fill, \port$12317$28 , write_data, clk);
+module \postern.port_2.slots (rst, \port$9958$0 , write, data_0, fill_row, fill, \port$12357$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -26334,10 +26394,10 @@ module \postern.port_2.slots (rst, \port$9938$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12317$28 ;
-  wire [2:0] \port$12317$28 ;
-  input \port$9938$0 ;
-  wire \port$9938$0 ;
+  input [2:0] \port$12357$28 ;
+  wire [2:0] \port$12357$28 ;
+  input \port$9958$0 ;
+  wire \port$9958$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -26374,9 +26434,9 @@ module \postern.port_2.slots (rst, \port$9938$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12317$28 , \port$9938$0  }];
+  assign data_0 = cells[{ \port$12357$28 , \port$9958$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12317$28 , \port$9938$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12357$28 , \port$9958$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -26416,21 +26476,21 @@ module \postern.port_2.slots (rst, \port$9938$0 , write, data_0, fill_row, fill,
           \$1  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$12317$28 , \port$9938$0  };
-  assign r_port__addr = { \port$12317$28 , \port$9938$0  };
-  assign row_0 = { \port$12317$28 , \port$9938$0  };
+  assign write_row = { \port$12357$28 , \port$9958$0  };
+  assign r_port__addr = { \port$12357$28 , \port$9958$0  };
+  assign row_0 = { \port$12357$28 , \port$9958$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$9938$0 , w_port__en, data_0, w_port__data, \port$12317$28 , clk);
+module \postern.port_2.states (rst, \port$9958$0 , w_port__en, data_0, w_port__data, \port$12357$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12317$28 ;
-  wire [2:0] \port$12317$28 ;
-  input \port$9938$0 ;
-  wire \port$9938$0 ;
+  input [2:0] \port$12357$28 ;
+  wire [2:0] \port$12357$28 ;
+  input \port$9958$0 ;
+  wire \port$9958$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -26465,15 +26525,15 @@ module \postern.port_2.states (rst, \port$9938$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12317$28 , \port$9938$0  }] <= w_port__data;
+      cells[{ \port$12357$28 , \port$9958$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12317$28 , \port$9938$0  }];
+  assign data_0 = cells[{ \port$12357$28 , \port$9958$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12317$28 , \port$9938$0  };
-  assign write_row = { \port$12317$28 , \port$9938$0  };
+  assign w_port__addr = { \port$12357$28 , \port$9958$0  };
+  assign write_row = { \port$12357$28 , \port$9958$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12317$28 , \port$9938$0  };
-  assign row_0 = { \port$12317$28 , \port$9938$0  };
+  assign r_port__addr = { \port$12357$28 , \port$9958$0  };
+  assign row_0 = { \port$12357$28 , \port$9958$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -26556,14 +26616,14 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$11996$0 , head__0, \port$12002$0 , \port$12012$0 , head__1, \port$12018$0 , \port$12028$0 , head__2, \port$12034$0 , \port$12044$0 , head__3, \port$12050$0 , \port$12060$0 , head__4, \port$12066$0 , \port$12076$0 , head__5
-, \port$12082$0 , \port$12092$0 , head__6, \port$12098$0 , \port$12108$0 , head__7, \port$12114$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12036$0 , head__0, \port$12042$0 , \port$12052$0 , head__1, \port$12058$0 , \port$12068$0 , head__2, \port$12074$0 , \port$12084$0 , head__3, \port$12090$0 , \port$12100$0 , head__4, \port$12106$0 , \port$12116$0 , head__5
+, \port$12122$0 , \port$12132$0 , head__6, \port$12138$0 , \port$12148$0 , head__7, \port$12154$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
-  wire [4:0] \$101 ;
+  wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
@@ -26571,7 +26631,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
-  wire \$109 ;
+  wire [4:0] \$109 ;
   wire \$11 ;
   wire \$110 ;
   wire \$111 ;
@@ -26581,15 +26641,15 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
-  wire [11:0] \$118 ;
-  wire [11:0] \$119 ;
+  wire \$118 ;
+  wire \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire [11:0] \$121 ;
-  wire [11:0] \$122 ;
-  wire [11:0] \$123 ;
-  wire [11:0] \$124 ;
-  wire [11:0] \$125 ;
+  wire \$120 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
+  wire \$124 ;
+  wire \$125 ;
   wire [11:0] \$126 ;
   wire [11:0] \$127 ;
   wire [11:0] \$128 ;
@@ -26597,14 +26657,14 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$13 ;
   wire [11:0] \$130 ;
   wire [11:0] \$131 ;
-  wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
-  wire \$135 ;
-  wire \$136 ;
-  wire \$137 ;
-  wire \$138 ;
-  wire \$139 ;
+  wire [11:0] \$132 ;
+  wire [11:0] \$133 ;
+  wire [11:0] \$134 ;
+  wire [11:0] \$135 ;
+  wire [11:0] \$136 ;
+  wire [11:0] \$137 ;
+  wire [11:0] \$138 ;
+  wire [11:0] \$139 ;
   wire \$14 ;
   wire \$140 ;
   wire \$141 ;
@@ -26742,7 +26802,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$260 ;
   wire \$261 ;
   wire \$262 ;
-  wire [15:0] \$263 ;
+  wire \$263 ;
   wire \$264 ;
   wire \$265 ;
   wire \$266 ;
@@ -26751,7 +26811,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$269 ;
   wire \$27 ;
   wire \$270 ;
-  wire \$271 ;
+  wire [15:0] \$271 ;
   wire \$272 ;
   wire \$273 ;
   wire \$274 ;
@@ -26781,67 +26841,67 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$296 ;
   wire \$297 ;
   wire \$298 ;
-  wire [31:0] \$299 ;
+  wire \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [31:0] \$300 ;
+  wire \$300 ;
   wire \$301 ;
   wire \$302 ;
-  wire [11:0] \$303 ;
+  wire \$303 ;
   wire \$304 ;
   wire \$305 ;
   wire \$306 ;
-  wire \$307 ;
-  wire \$308 ;
+  wire [31:0] \$307 ;
+  wire [31:0] \$308 ;
   wire \$309 ;
   wire \$31 ;
-  wire [11:0] \$310 ;
-  wire \$311 ;
+  wire \$310 ;
+  wire [11:0] \$311 ;
   wire \$312 ;
   wire \$313 ;
   wire \$314 ;
   wire \$315 ;
   wire \$316 ;
-  wire [11:0] \$317 ;
-  wire \$318 ;
+  wire \$317 ;
+  wire [11:0] \$318 ;
   wire \$319 ;
   wire \$32 ;
   wire \$320 ;
   wire \$321 ;
   wire \$322 ;
   wire \$323 ;
-  wire [11:0] \$324 ;
-  wire \$325 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
   wire \$326 ;
   wire \$327 ;
   wire \$328 ;
   wire \$329 ;
   wire \$33 ;
   wire \$330 ;
-  wire [11:0] \$331 ;
-  wire \$332 ;
+  wire \$331 ;
+  wire [11:0] \$332 ;
   wire \$333 ;
   wire \$334 ;
   wire \$335 ;
   wire \$336 ;
-  wire [11:0] \$337 ;
+  wire \$337 ;
   wire \$338 ;
   wire [11:0] \$339 ;
   wire \$34 ;
   wire \$340 ;
-  wire [11:0] \$341 ;
+  wire \$341 ;
   wire \$342 ;
   wire \$343 ;
-  wire [11:0] \$344 ;
-  wire \$345 ;
+  wire \$344 ;
+  wire [11:0] \$345 ;
   wire \$346 ;
-  wire \$347 ;
+  wire [11:0] \$347 ;
   wire \$348 ;
-  wire \$349 ;
+  wire [11:0] \$349 ;
   wire \$35 ;
   wire \$350 ;
   wire \$351 ;
-  wire \$352 ;
+  wire [11:0] \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
@@ -26853,46 +26913,46 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$360 ;
   wire \$361 ;
   wire \$362 ;
-  wire [15:0] \$363 ;
-  wire [15:0] \$364 ;
-  wire [15:0] \$365 ;
-  wire [15:0] \$366 ;
-  wire [15:0] \$367 ;
-  wire [15:0] \$368 ;
-  wire [15:0] \$369 ;
+  wire \$363 ;
+  wire \$364 ;
+  wire \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
+  wire \$369 ;
   wire \$37 ;
-  wire [15:0] \$370 ;
-  wire [3:0] \$371 ;
-  wire \$372 ;
-  wire \$373 ;
-  wire [4:0] \$374 ;
-  wire \$375 ;
-  wire [5:0] \$376 ;
-  wire [11:0] \$377 ;
-  wire \$378 ;
-  wire \$379 ;
+  wire \$370 ;
+  wire [15:0] \$371 ;
+  wire [15:0] \$372 ;
+  wire [15:0] \$373 ;
+  wire [15:0] \$374 ;
+  wire [15:0] \$375 ;
+  wire [15:0] \$376 ;
+  wire [15:0] \$377 ;
+  wire [15:0] \$378 ;
+  wire [3:0] \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
-  wire \$382 ;
+  wire [4:0] \$382 ;
   wire \$383 ;
-  wire [11:0] \$384 ;
-  wire \$385 ;
+  wire [5:0] \$384 ;
+  wire [11:0] \$385 ;
   wire \$386 ;
   wire \$387 ;
   wire \$388 ;
   wire \$389 ;
   wire \$39 ;
   wire \$390 ;
-  wire [11:0] \$391 ;
-  wire \$392 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
   wire \$393 ;
   wire \$394 ;
   wire \$395 ;
   wire \$396 ;
   wire \$397 ;
-  wire [11:0] \$398 ;
-  wire \$399 ;
+  wire \$398 ;
+  wire [11:0] \$399 ;
   wire \$4 ;
   wire \$40 ;
   wire \$400 ;
@@ -26900,30 +26960,30 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$402 ;
   wire \$403 ;
   wire \$404 ;
-  wire [11:0] \$405 ;
-  wire \$406 ;
+  wire \$405 ;
+  wire [11:0] \$406 ;
   wire \$407 ;
   wire \$408 ;
   wire \$409 ;
   wire [4:0] \$41 ;
   wire \$410 ;
-  wire [11:0] \$411 ;
+  wire \$411 ;
   wire \$412 ;
   wire [11:0] \$413 ;
   wire \$414 ;
-  wire [11:0] \$415 ;
+  wire \$415 ;
   wire \$416 ;
   wire \$417 ;
-  wire [11:0] \$418 ;
-  wire \$419 ;
+  wire \$418 ;
+  wire [11:0] \$419 ;
   wire \$42 ;
   wire \$420 ;
-  wire \$421 ;
+  wire [11:0] \$421 ;
   wire \$422 ;
-  wire \$423 ;
+  wire [11:0] \$423 ;
   wire \$424 ;
   wire \$425 ;
-  wire \$426 ;
+  wire [11:0] \$426 ;
   wire \$427 ;
   wire \$428 ;
   wire \$429 ;
@@ -26963,57 +27023,57 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire \$46 ;
   wire \$460 ;
   wire \$461 ;
-  wire [11:0] \$462 ;
-  wire [11:0] \$463 ;
-  wire [11:0] \$464 ;
-  wire [11:0] \$465 ;
-  wire [11:0] \$466 ;
-  wire [11:0] \$467 ;
-  wire [11:0] \$468 ;
+  wire \$462 ;
+  wire \$463 ;
+  wire \$464 ;
+  wire \$465 ;
+  wire \$466 ;
+  wire \$467 ;
+  wire \$468 ;
   wire \$469 ;
   wire \$47 ;
-  wire \$470 ;
-  wire \$471 ;
-  wire \$472 ;
-  wire \$473 ;
-  wire \$474 ;
-  wire [3:0] \$475 ;
-  wire [4:0] \$476 ;
-  wire [3:0] \$477 ;
-  wire [4:0] \$478 ;
-  wire [2:0] \$479 ;
+  wire [11:0] \$470 ;
+  wire [11:0] \$471 ;
+  wire [11:0] \$472 ;
+  wire [11:0] \$473 ;
+  wire [11:0] \$474 ;
+  wire [11:0] \$475 ;
+  wire [11:0] \$476 ;
+  wire \$477 ;
+  wire \$478 ;
+  wire \$479 ;
   wire \$48 ;
-  wire [2:0] \$480 ;
-  reg \$481 ;
-  reg [66:0] \$482 ;
-  reg \$483 ;
-  reg \$484 ;
-  reg \$485 ;
-  reg \$486 ;
-  reg \$487 ;
-  reg \$488 ;
+  wire \$480 ;
+  wire \$481 ;
+  wire \$482 ;
+  wire [3:0] \$483 ;
+  wire [4:0] \$484 ;
+  wire [3:0] \$485 ;
+  wire [4:0] \$486 ;
+  wire [2:0] \$487 ;
+  wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg \$490 ;
+  reg [66:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
-  reg [15:0] \$494 ;
+  reg \$494 ;
   reg \$495 ;
-  reg [7:0] \$496 ;
-  reg [2:0] \$497 ;
+  reg \$496 ;
+  reg \$497 ;
   reg \$498 ;
-  reg [34:0] \$499 ;
+  reg \$499 ;
   wire \$5 ;
   wire \$50 ;
   reg \$500 ;
   reg \$501 ;
-  reg \$502 ;
+  reg [15:0] \$502 ;
   reg \$503 ;
-  reg \$504 ;
-  reg \$505 ;
+  reg [7:0] \$504 ;
+  reg [2:0] \$505 ;
   reg \$506 ;
-  reg \$507 ;
+  reg [34:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -27022,17 +27082,25 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg \$512 ;
   reg \$513 ;
   reg \$514 ;
-  reg [2:0] \$515 ;
+  reg \$515 ;
   reg \$516 ;
   reg \$517 ;
-  reg [2:0] \$518 ;
-  reg [2:0] \$519 ;
+  reg \$518 ;
+  reg \$519 ;
   wire \$52 ;
-  reg [1:0] \$520 ;
-  reg [1:0] \$521 ;
-  wire [3:0] \$522 ;
-  wire [3:0] \$523 ;
+  reg \$520 ;
+  reg \$521 ;
+  reg \$522 ;
+  reg [2:0] \$523 ;
+  reg \$524 ;
+  reg \$525 ;
+  reg [2:0] \$526 ;
+  reg [2:0] \$527 ;
+  reg [1:0] \$528 ;
+  reg [1:0] \$529 ;
   wire \$53 ;
+  wire [3:0] \$530 ;
+  wire [3:0] \$531 ;
   wire \$54 ;
   wire \$55 ;
   wire \$56 ;
@@ -27349,38 +27417,38 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$11996$0 ;
-  wire \port$11996$0 ;
-  input [1:0] \port$12002$0 ;
-  wire [1:0] \port$12002$0 ;
-  input \port$12012$0 ;
-  wire \port$12012$0 ;
-  input [1:0] \port$12018$0 ;
-  wire [1:0] \port$12018$0 ;
-  input \port$12028$0 ;
-  wire \port$12028$0 ;
-  input [1:0] \port$12034$0 ;
-  wire [1:0] \port$12034$0 ;
-  input \port$12044$0 ;
-  wire \port$12044$0 ;
-  input [1:0] \port$12050$0 ;
-  wire [1:0] \port$12050$0 ;
-  input \port$12060$0 ;
-  wire \port$12060$0 ;
-  input [1:0] \port$12066$0 ;
-  wire [1:0] \port$12066$0 ;
-  input \port$12076$0 ;
-  wire \port$12076$0 ;
-  input [1:0] \port$12082$0 ;
-  wire [1:0] \port$12082$0 ;
-  input \port$12092$0 ;
-  wire \port$12092$0 ;
-  input [1:0] \port$12098$0 ;
-  wire [1:0] \port$12098$0 ;
-  input \port$12108$0 ;
-  wire \port$12108$0 ;
-  input [1:0] \port$12114$0 ;
-  wire [1:0] \port$12114$0 ;
+  input \port$12036$0 ;
+  wire \port$12036$0 ;
+  input [1:0] \port$12042$0 ;
+  wire [1:0] \port$12042$0 ;
+  input \port$12052$0 ;
+  wire \port$12052$0 ;
+  input [1:0] \port$12058$0 ;
+  wire [1:0] \port$12058$0 ;
+  input \port$12068$0 ;
+  wire \port$12068$0 ;
+  input [1:0] \port$12074$0 ;
+  wire [1:0] \port$12074$0 ;
+  input \port$12084$0 ;
+  wire \port$12084$0 ;
+  input [1:0] \port$12090$0 ;
+  wire [1:0] \port$12090$0 ;
+  input \port$12100$0 ;
+  wire \port$12100$0 ;
+  input [1:0] \port$12106$0 ;
+  wire [1:0] \port$12106$0 ;
+  input \port$12116$0 ;
+  wire \port$12116$0 ;
+  input [1:0] \port$12122$0 ;
+  wire [1:0] \port$12122$0 ;
+  input \port$12132$0 ;
+  wire \port$12132$0 ;
+  input [1:0] \port$12138$0 ;
+  wire [1:0] \port$12138$0 ;
+  input \port$12148$0 ;
+  wire \port$12148$0 ;
+  input [1:0] \port$12154$0 ;
+  wire [1:0] \port$12154$0 ;
   input \port$2122$0 ;
   wire \port$2122$0 ;
   input \port$2123$0 ;
@@ -27609,127 +27677,143 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$442  = r_held[30] ? \$438  : \$441 ;
-  assign \$443  = reads & \$442 ;
-  assign \$444  = r_go & \$443 ;
-  assign \$445  = \$444  & pops;
-  assign \$446  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$447  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$450  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$451  = r_held[29] ? \$449  : \$450 ;
-  assign \$452  = r_held[30] ? \$448  : \$451 ;
-  assign \$453  = reads & \$452 ;
-  assign \$454  = r_held[28] ? \port$12108$0  : \port$12092$0 ;
-  assign \$455  = r_held[28] ? \port$12076$0  : \port$12060$0 ;
+  assign \$434  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$435  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$436  = r_held[29] ? \$434  : \$435 ;
+  assign \$437  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$438  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$439  = r_held[29] ? \$437  : \$438 ;
+  assign \$440  = r_held[30] ? \$436  : \$439 ;
+  assign \$441  = reads & \$440 ;
+  assign \$442  = ~ \$441 ;
+  assign \$443  = \$433  & \$442 ;
+  assign \$444  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$445  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$446  = r_held[29] ? \$444  : \$445 ;
+  assign \$447  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$448  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$449  = r_held[29] ? \$447  : \$448 ;
+  assign \$450  = r_held[30] ? \$446  : \$449 ;
+  assign \$451  = reads & \$450 ;
+  assign \$452  = r_go & \$451 ;
+  assign \$453  = \$452  & pops;
+  assign \$454  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$455  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
   assign \$456  = r_held[29] ? \$454  : \$455 ;
-  assign \$457  = r_held[28] ? \port$12044$0  : \port$12028$0 ;
-  assign \$458  = r_held[28] ? \port$12012$0  : \port$11996$0 ;
+  assign \$457  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$458  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
-  assign \$461  = \$453  & \$460 ;
-  assign \$462  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$463  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$461  = reads & \$460 ;
+  assign \$462  = r_held[28] ? \port$12148$0  : \port$12132$0 ;
+  assign \$463  = r_held[28] ? \port$12116$0  : \port$12100$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$466  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$465  = r_held[28] ? \port$12084$0  : \port$12068$0 ;
+  assign \$466  = r_held[28] ? \port$12052$0  : \port$12036$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
-  assign \$469  = r_held[19:16] <= \$468 [11:8];
-  assign \$470  = pops | \$469 ;
-  assign \$471  = \$461  & \$470 ;
-  assign \$472  = r_engine__valid & r_engine__ready;
-  assign \$473  = ~ reset;
-  assign \$474  = second & \$473 ;
-  assign \$475  = outstanding + r_go;
-  assign \$476  = \$475  - delivered;
-  assign \$477  = \here$170  + arrives;
-  assign \$478  = \$477  - delivered;
-  assign \$479  = \$signature__addr  + 1'h1;
-  assign \$480  = a_r__addr + 1'h1;
+  assign \$469  = \$461  & \$468 ;
+  assign \$470  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$471  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$472  = r_held[29] ? \$470  : \$471 ;
+  assign \$473  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$474  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$475  = r_held[29] ? \$473  : \$474 ;
+  assign \$476  = r_held[30] ? \$472  : \$475 ;
+  assign \$477  = r_held[19:16] <= \$476 [11:8];
+  assign \$478  = pops | \$477 ;
+  assign \$479  = \$469  & \$478 ;
+  assign \$480  = r_engine__valid & r_engine__ready;
+  assign \$481  = ~ reset;
+  assign \$482  = second & \$481 ;
+  assign \$483  = outstanding + r_go;
+  assign \$484  = \$483  - delivered;
+  assign \$485  = \here$170  + arrives;
+  assign \$486  = \$485  - delivered;
+  assign \$487  = \$signature__addr  + 1'h1;
+  assign \$488  = a_r__addr + 1'h1;
   always @(posedge clk)
-    w_occupied <= \$481 ;
+    w_occupied <= \$489 ;
   always @(posedge clk)
-    w_held <= \$482 ;
+    w_held <= \$490 ;
   always @(posedge clk)
-    w_stage <= \$483 ;
+    w_stage <= \$491 ;
   always @(posedge clk)
-    w_commit <= \$484 ;
+    w_commit <= \$492 ;
   always @(posedge clk)
-    w_word <= \$485 ;
+    w_word <= \$493 ;
   always @(posedge clk)
-    w_pop <= \$486 ;
+    w_pop <= \$494 ;
   always @(posedge clk)
-    w_drain <= \$487 ;
+    w_drain <= \$495 ;
   always @(posedge clk)
-    w_near_stage <= \$488 ;
+    w_near_stage <= \$496 ;
   always @(posedge clk)
-    w_near_read <= \$489 ;
+    w_near_read <= \$497 ;
   always @(posedge clk)
-    w_near_pop <= \$490 ;
+    w_near_pop <= \$498 ;
   always @(posedge clk)
-    slow <= \$491 ;
+    slow <= \$499 ;
   always @(posedge clk)
-    dropped <= \$492 ;
+    dropped <= \$500 ;
   always @(posedge clk)
-    diverted <= \$493 ;
+    diverted <= \$501 ;
   always @(posedge clk)
-    busy <= \$494 ;
+    busy <= \$502 ;
   always @(posedge clk)
-    spare_here <= \$495 ;
+    spare_here <= \$503 ;
   always @(posedge clk)
-    \write_data$89  <= \$496 ;
+    \write_data$89  <= \$504 ;
   always @(posedge clk)
-    pending <= \$497 ;
+    pending <= \$505 ;
   always @(posedge clk)
-    r_occupied <= \$498 ;
+    r_occupied <= \$506 ;
   always @(posedge clk)
-    r_held <= \$499 ;
+    r_held <= \$507 ;
   always @(posedge clk)
-    r_stage <= \$500 ;
+    r_stage <= \$508 ;
   always @(posedge clk)
-    r_commit <= \$501 ;
+    r_commit <= \$509 ;
   always @(posedge clk)
-    r_word <= \$502 ;
+    r_word <= \$510 ;
   always @(posedge clk)
-    r_pop <= \$503 ;
+    r_pop <= \$511 ;
   always @(posedge clk)
-    r_drain <= \$504 ;
+    r_drain <= \$512 ;
   always @(posedge clk)
-    r_near_stage <= \$505 ;
+    r_near_stage <= \$513 ;
   always @(posedge clk)
-    r_near_read <= \$506 ;
+    r_near_read <= \$514 ;
   always @(posedge clk)
-    r_near_pop <= \$507 ;
+    r_near_pop <= \$515 ;
   always @(posedge clk)
-    gone <= \$508 ;
+    gone <= \$516 ;
   always @(posedge clk)
-    \diverted$145  <= \$509 ;
+    \diverted$145  <= \$517 ;
   always @(posedge clk)
-    second <= \$510 ;
+    second <= \$518 ;
   always @(posedge clk)
-    popping <= \$511 ;
+    popping <= \$519 ;
   always @(posedge clk)
-    showing <= \$512 ;
+    showing <= \$520 ;
   always @(posedge clk)
-    engaged <= \$513 ;
+    engaged <= \$521 ;
   always @(posedge clk)
-    pop_lane <= \$514 ;
+    pop_lane <= \$522 ;
   always @(posedge clk)
-    pop_vm <= \$515 ;
+    pop_vm <= \$523 ;
   always @(posedge clk)
-    third <= \$516 ;
+    third <= \$524 ;
   always @(posedge clk)
-    by_engine <= \$517 ;
+    by_engine <= \$525 ;
   always @(posedge clk)
-    outstanding <= \$518 ;
+    outstanding <= \$526 ;
   always @(posedge clk)
-    \here$170  <= \$519 ;
+    \here$170  <= \$527 ;
   always @(posedge clk)
-    \$signature__addr  <= \$520 ;
+    \$signature__addr  <= \$528 ;
   always @(posedge clk)
-    a_r__addr <= \$521 ;
+    a_r__addr <= \$529 ;
   assign \$1  = ~ reset;
   assign \$2  = ready & \$1 ;
   assign \$3  = ~ compiling;
@@ -27817,201 +27901,201 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$86  = { w_held[30:28], \$7  } == 4'hf;
   assign \$88  = w_go & w_stage;
   assign \$89  = ~ none;
-  assign set_busy = \$88  & \$89 ;
-  assign \$90  = w_go & w_commit;
-  assign \$91  = ~ none;
-  assign clear_busy = \$90  & \$91 ;
-  assign \$92  = ! w_held[19:16];
-  assign \$93  = busy >> { w_held[30:28], \$7  };
-  assign \$94  = ~ data_0[5];
-  assign \$95  = \$93  & \$94 ;
-  assign \$96  = w_held[19:16] == data_0[4:0];
-  assign \$97  = \$95  & \$96 ;
-  assign \$98  = \$92  | \$97 ;
-  assign \$99  = full & \$98 ;
-  assign \$100  = ~ \$99 ;
-  assign \$101  = w_held[19:16] + 1'h1;
-  assign \$102  = w_engine__valid & w_engine__ready;
-  assign \$103  = \$102  & w_engine__payload[68];
-  assign \$104  = ~ torn;
-  assign \write$87  = \$103  & \$104 ;
-  assign \$105  = | pending;
-  assign \$106  = ~ reset;
-  assign written__valid = \$105  & \$106 ;
-  assign \$107  = ~ reset;
-  assign \$108  = ready & \$107 ;
-  assign \$109  = ~ compiling;
-  assign r_usable = \$108  & \$109 ;
-  assign \$110  = ~ r_occupied;
-  assign \$111  = \$110  | r_go;
-  assign read__ready = r_usable & \$111 ;
-  assign \$112  = ~ reset;
-  assign r_valid = r_occupied & \$112 ;
+  assign \$90  = \$88  & \$89 ;
+  assign \$91  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$92  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$93  = w_held[29] ? \$91  : \$92 ;
+  assign \$94  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$95  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$96  = w_held[29] ? \$94  : \$95 ;
+  assign \$97  = w_held[30] ? \$93  : \$96 ;
+  assign set_busy = \$90  & \$97 ;
+  assign \$98  = w_go & w_commit;
+  assign \$99  = ~ none;
+  assign clear_busy = \$98  & \$99 ;
+  assign \$100  = ! w_held[19:16];
+  assign \$101  = busy >> { w_held[30:28], \$7  };
+  assign \$102  = ~ data_0[5];
+  assign \$103  = \$101  & \$102 ;
+  assign \$104  = w_held[19:16] == data_0[4:0];
+  assign \$105  = \$103  & \$104 ;
+  assign \$106  = \$100  | \$105 ;
+  assign \$107  = full & \$106 ;
+  assign \$108  = ~ \$107 ;
+  assign \$109  = w_held[19:16] + 1'h1;
+  assign \$110  = w_engine__valid & w_engine__ready;
+  assign \$111  = \$110  & w_engine__payload[68];
+  assign \$112  = ~ torn;
+  assign \write$87  = \$111  & \$112 ;
+  assign \$113  = | pending;
+  assign \$114  = ~ reset;
+  assign written__valid = \$113  & \$114 ;
+  assign \$115  = ~ reset;
+  assign \$116  = ready & \$115 ;
+  assign \$117  = ~ compiling;
+  assign r_usable = \$116  & \$117 ;
+  assign \$118  = ~ r_occupied;
+  assign \$119  = \$118  | r_go;
+  assign read__ready = r_usable & \$119 ;
+  assign \$120  = ~ reset;
+  assign r_valid = r_occupied & \$120 ;
   assign \none$120  = ! r_held[34:31];
   assign \full$122  = & r_held[34:31];
   assign pops = r_pop & \full$122 ;
-  assign \$113  = ~ \none$120 ;
-  assign \$114  = r_word & \$113 ;
-  assign reads = \$114  | pops;
+  assign \$121  = ~ \none$120 ;
+  assign \$122  = r_word & \$121 ;
+  assign reads = \$122  | pops;
   assign \ready$127  = r_valid & room;
-  assign \$115  = r_occupied & room;
-  assign \$116  = \$115  & r_near_read;
-  assign \$117  = ~ popping;
-  assign r_pool__request = \$116  & \$117 ;
-  assign \$118  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$119  = r_held[28] ? head__5[11:0] : head__4[11:0];
-  assign \$120  = r_held[29] ? \$118  : \$119 ;
-  assign \$121  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$122  = r_held[28] ? head__1[11:0] : head__0[11:0];
-  assign \$123  = r_held[29] ? \$121  : \$122 ;
-  assign \$124  = r_held[30] ? \$120  : \$123 ;
-  assign \$125  = r_held[28] ? head__7[11:0] : head__6[11:0];
-  assign \$126  = r_held[28] ? head__5[11:0] : head__4[11:0];
-  assign \$127  = r_held[29] ? \$125  : \$126 ;
-  assign \$128  = r_held[28] ? head__3[11:0] : head__2[11:0];
-  assign \$129  = r_held[28] ? head__1[11:0] : head__0[11:0];
-  assign \$130  = r_held[29] ? \$128  : \$129 ;
-  assign \$131  = r_held[30] ? \$127  : \$130 ;
-  assign r_pool__word = r_near_pop ? \$131 [11:8] : r_held[19:16];
-  assign \$132  = r_word | pops;
-  assign \$133  = ~ r_near_read;
-  assign \$134  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$135  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$136  = r_held[29] ? \$134  : \$135 ;
-  assign \$137  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$138  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$139  = r_held[29] ? \$137  : \$138 ;
-  assign \$140  = r_held[30] ? \$136  : \$139 ;
-  assign \$141  = reads & \$140 ;
-  assign \$142  = ~ \$141 ;
-  assign \$143  = \diverted$145  & \$142 ;
-  assign \$144  = \$133  | \$143 ;
-  assign \$145  = \ready$127  & \$144 ;
-  assign \$146  = ~ gone;
-  assign \$147  = w_valid & \$146 ;
-  assign \$148  = r_drain & \$147 ;
-  assign \$149  = r_held[25] & r_held[26];
-  assign \$150  = \$149  & hold;
-  assign \$151  = \$148  | \$150 ;
-  assign \$152  = ~ \$151 ;
-  assign r_engine__valid = \$145  & \$152 ;
-  assign \$153  = r_engine__valid & r_engine__ready;
-  assign \$154  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$155  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$156  = r_held[29] ? \$154  : \$155 ;
-  assign \$157  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$158  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$159  = r_held[29] ? \$157  : \$158 ;
-  assign \$160  = r_held[30] ? \$156  : \$159 ;
-  assign \$161  = reads & \$160 ;
-  assign \$162  = \ready$127  & \$161 ;
-  assign \$163  = \$162  & r_pool__grant;
-  assign \$164  = ~ \diverted$145 ;
-  assign \$165  = \$163  & \$164 ;
-  assign r_go = \$153  | \$165 ;
-  assign \$166  = ! pop_lane;
-  assign \$167  = ~ reset;
-  assign \$168  = popping & \$167 ;
-  assign \$169  = ! pop_vm;
-  assign \$170  = \$168  & \$169 ;
-  assign \$171  = \$166  & \$170 ;
-  assign \$173  = ~ reset;
-  assign \$174  = popping & \$173 ;
-  assign \$175  = ! pop_vm;
-  assign \$176  = \$174  & \$175 ;
-  assign \$177  = \$172  & \$176 ;
-  assign \$178  = ! pop_lane;
-  assign \$179  = ~ reset;
-  assign \$180  = popping & \$179 ;
-  assign \$181  = pop_vm == 1'h1;
-  assign \$182  = \$180  & \$181 ;
-  assign \$183  = \$178  & \$182 ;
-  assign \$185  = ~ reset;
-  assign \$186  = popping & \$185 ;
-  assign \$187  = pop_vm == 1'h1;
-  assign \$188  = \$186  & \$187 ;
-  assign \$189  = \$184  & \$188 ;
-  assign \$190  = ! pop_lane;
-  assign \$191  = ~ reset;
-  assign \$192  = popping & \$191 ;
-  assign \$193  = pop_vm == 2'h2;
-  assign \$194  = \$192  & \$193 ;
-  assign \$195  = \$190  & \$194 ;
-  assign \$197  = ~ reset;
-  assign \$198  = popping & \$197 ;
-  assign \$199  = pop_vm == 2'h2;
-  assign \$200  = \$198  & \$199 ;
-  assign \$201  = \$196  & \$200 ;
-  assign \$202  = ! pop_lane;
-  assign \$203  = ~ reset;
-  assign \$204  = popping & \$203 ;
-  assign \$205  = pop_vm == 2'h3;
-  assign \$206  = \$204  & \$205 ;
-  assign \$207  = \$202  & \$206 ;
-  assign \$209  = ~ reset;
-  assign \$210  = popping & \$209 ;
-  assign \$211  = pop_vm == 2'h3;
-  assign \$212  = \$210  & \$211 ;
-  assign \$213  = \$208  & \$212 ;
-  assign \$214  = ! pop_lane;
-  assign \$215  = ~ reset;
-  assign \$216  = popping & \$215 ;
-  assign \$217  = pop_vm == 3'h4;
-  assign \$218  = \$216  & \$217 ;
-  assign \$219  = \$214  & \$218 ;
-  assign \$221  = ~ reset;
-  assign \$222  = popping & \$221 ;
-  assign \$223  = pop_vm == 3'h4;
-  assign \$224  = \$222  & \$223 ;
-  assign \$225  = \$220  & \$224 ;
-  assign \$226  = ! pop_lane;
-  assign \$227  = ~ reset;
-  assign \$228  = popping & \$227 ;
-  assign \$229  = pop_vm == 3'h5;
-  assign \$230  = \$228  & \$229 ;
-  assign \$231  = \$226  & \$230 ;
-  assign \$233  = ~ reset;
-  assign \$234  = popping & \$233 ;
-  assign \$235  = pop_vm == 3'h5;
-  assign \$236  = \$234  & \$235 ;
-  assign \$237  = \$232  & \$236 ;
-  assign \$238  = ! pop_lane;
-  assign \$239  = ~ reset;
-  assign \$240  = popping & \$239 ;
-  assign \$241  = pop_vm == 3'h6;
-  assign \$242  = \$240  & \$241 ;
-  assign \$243  = \$238  & \$242 ;
-  assign \$245  = ~ reset;
-  assign \$246  = popping & \$245 ;
-  assign \$247  = pop_vm == 3'h6;
-  assign \$248  = \$246  & \$247 ;
-  assign \$249  = \$244  & \$248 ;
-  assign \$250  = ! pop_lane;
-  assign \$251  = ~ reset;
-  assign \$252  = popping & \$251 ;
-  assign \$253  = pop_vm == 3'h7;
-  assign \$254  = \$252  & \$253 ;
-  assign \$255  = \$250  & \$254 ;
-  assign \$257  = ~ reset;
-  assign \$258  = popping & \$257 ;
-  assign \$259  = pop_vm == 3'h7;
-  assign \$260  = \$258  & \$259 ;
-  assign \$261  = \$256  & \$260 ;
-  assign \$262  = ~ popping;
-  assign \$263  = take & { \port$12114$0 , \port$12098$0 , \port$12082$0 , \port$12066$0 , \port$12050$0 , \port$12034$0 , \port$12018$0 , \port$12002$0  };
-  assign \$264  = | \$263 ;
-  assign \$265  = \$262  | \$264 ;
-  assign r_pool__keep = showing & \$265 ;
-  assign \$266  = ~ reset;
-  assign arrives = third & \$266 ;
-  assign \$267  = by_engine & r_good;
-  assign \$268  = by_engine & r_good;
-  assign \$269  = by_engine & r_good;
-  assign \$270  = by_engine & r_good;
-  assign \$271  = by_engine & r_good;
-  assign \$272  = by_engine & r_good;
-  assign \$273  = by_engine & r_good;
-  assign \$274  = by_engine & r_good;
+  assign \$123  = r_occupied & room;
+  assign \$124  = \$123  & r_near_read;
+  assign \$125  = ~ popping;
+  assign r_pool__request = \$124  & \$125 ;
+  assign \$126  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$127  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$128  = r_held[29] ? \$126  : \$127 ;
+  assign \$129  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$130  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$131  = r_held[29] ? \$129  : \$130 ;
+  assign \$132  = r_held[30] ? \$128  : \$131 ;
+  assign \$133  = r_held[28] ? head__7[11:0] : head__6[11:0];
+  assign \$134  = r_held[28] ? head__5[11:0] : head__4[11:0];
+  assign \$135  = r_held[29] ? \$133  : \$134 ;
+  assign \$136  = r_held[28] ? head__3[11:0] : head__2[11:0];
+  assign \$137  = r_held[28] ? head__1[11:0] : head__0[11:0];
+  assign \$138  = r_held[29] ? \$136  : \$137 ;
+  assign \$139  = r_held[30] ? \$135  : \$138 ;
+  assign r_pool__word = r_near_pop ? \$139 [11:8] : r_held[19:16];
+  assign \$140  = r_word | pops;
+  assign \$141  = ~ r_near_read;
+  assign \$142  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$143  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$144  = r_held[29] ? \$142  : \$143 ;
+  assign \$145  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$146  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$147  = r_held[29] ? \$145  : \$146 ;
+  assign \$148  = r_held[30] ? \$144  : \$147 ;
+  assign \$149  = reads & \$148 ;
+  assign \$150  = ~ \$149 ;
+  assign \$151  = \diverted$145  & \$150 ;
+  assign \$152  = \$141  | \$151 ;
+  assign \$153  = \ready$127  & \$152 ;
+  assign \$154  = ~ gone;
+  assign \$155  = w_valid & \$154 ;
+  assign \$156  = r_drain & \$155 ;
+  assign \$157  = r_held[25] & r_held[26];
+  assign \$158  = \$157  & hold;
+  assign \$159  = \$156  | \$158 ;
+  assign \$160  = ~ \$159 ;
+  assign r_engine__valid = \$153  & \$160 ;
+  assign \$161  = r_engine__valid & r_engine__ready;
+  assign \$162  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$163  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$164  = r_held[29] ? \$162  : \$163 ;
+  assign \$165  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$166  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$167  = r_held[29] ? \$165  : \$166 ;
+  assign \$168  = r_held[30] ? \$164  : \$167 ;
+  assign \$169  = reads & \$168 ;
+  assign \$170  = \ready$127  & \$169 ;
+  assign \$171  = \$170  & r_pool__grant;
+  assign \$172  = ~ \diverted$145 ;
+  assign \$173  = \$171  & \$172 ;
+  assign r_go = \$161  | \$173 ;
+  assign \$174  = ! pop_lane;
+  assign \$175  = ~ reset;
+  assign \$176  = popping & \$175 ;
+  assign \$177  = ! pop_vm;
+  assign \$178  = \$176  & \$177 ;
+  assign \$179  = \$174  & \$178 ;
+  assign \$181  = ~ reset;
+  assign \$182  = popping & \$181 ;
+  assign \$183  = ! pop_vm;
+  assign \$184  = \$182  & \$183 ;
+  assign \$185  = \$180  & \$184 ;
+  assign \$186  = ! pop_lane;
+  assign \$187  = ~ reset;
+  assign \$188  = popping & \$187 ;
+  assign \$189  = pop_vm == 1'h1;
+  assign \$190  = \$188  & \$189 ;
+  assign \$191  = \$186  & \$190 ;
+  assign \$193  = ~ reset;
+  assign \$194  = popping & \$193 ;
+  assign \$195  = pop_vm == 1'h1;
+  assign \$196  = \$194  & \$195 ;
+  assign \$197  = \$192  & \$196 ;
+  assign \$198  = ! pop_lane;
+  assign \$199  = ~ reset;
+  assign \$200  = popping & \$199 ;
+  assign \$201  = pop_vm == 2'h2;
+  assign \$202  = \$200  & \$201 ;
+  assign \$203  = \$198  & \$202 ;
+  assign \$205  = ~ reset;
+  assign \$206  = popping & \$205 ;
+  assign \$207  = pop_vm == 2'h2;
+  assign \$208  = \$206  & \$207 ;
+  assign \$209  = \$204  & \$208 ;
+  assign \$210  = ! pop_lane;
+  assign \$211  = ~ reset;
+  assign \$212  = popping & \$211 ;
+  assign \$213  = pop_vm == 2'h3;
+  assign \$214  = \$212  & \$213 ;
+  assign \$215  = \$210  & \$214 ;
+  assign \$217  = ~ reset;
+  assign \$218  = popping & \$217 ;
+  assign \$219  = pop_vm == 2'h3;
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = \$216  & \$220 ;
+  assign \$222  = ! pop_lane;
+  assign \$223  = ~ reset;
+  assign \$224  = popping & \$223 ;
+  assign \$225  = pop_vm == 3'h4;
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = \$222  & \$226 ;
+  assign \$229  = ~ reset;
+  assign \$230  = popping & \$229 ;
+  assign \$231  = pop_vm == 3'h4;
+  assign \$232  = \$230  & \$231 ;
+  assign \$233  = \$228  & \$232 ;
+  assign \$234  = ! pop_lane;
+  assign \$235  = ~ reset;
+  assign \$236  = popping & \$235 ;
+  assign \$237  = pop_vm == 3'h5;
+  assign \$238  = \$236  & \$237 ;
+  assign \$239  = \$234  & \$238 ;
+  assign \$241  = ~ reset;
+  assign \$242  = popping & \$241 ;
+  assign \$243  = pop_vm == 3'h5;
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = \$240  & \$244 ;
+  assign \$246  = ! pop_lane;
+  assign \$247  = ~ reset;
+  assign \$248  = popping & \$247 ;
+  assign \$249  = pop_vm == 3'h6;
+  assign \$250  = \$248  & \$249 ;
+  assign \$251  = \$246  & \$250 ;
+  assign \$253  = ~ reset;
+  assign \$254  = popping & \$253 ;
+  assign \$255  = pop_vm == 3'h6;
+  assign \$256  = \$254  & \$255 ;
+  assign \$257  = \$252  & \$256 ;
+  assign \$258  = ! pop_lane;
+  assign \$259  = ~ reset;
+  assign \$260  = popping & \$259 ;
+  assign \$261  = pop_vm == 3'h7;
+  assign \$262  = \$260  & \$261 ;
+  assign \$263  = \$258  & \$262 ;
+  assign \$265  = ~ reset;
+  assign \$266  = popping & \$265 ;
+  assign \$267  = pop_vm == 3'h7;
+  assign \$268  = \$266  & \$267 ;
+  assign \$269  = \$264  & \$268 ;
+  assign \$270  = ~ popping;
+  assign \$271  = take & { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign \$272  = | \$271 ;
+  assign \$273  = \$270  | \$272 ;
+  assign r_pool__keep = showing & \$273 ;
+  assign \$274  = ~ reset;
+  assign arrives = third & \$274 ;
   assign \$275  = by_engine & r_good;
   assign \$276  = by_engine & r_good;
   assign \$277  = by_engine & r_good;
@@ -28036,134 +28120,126 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$296  = by_engine & r_good;
   assign \$297  = by_engine & r_good;
   assign \$298  = by_engine & r_good;
-  assign \$299  = r_data & { \$298 , \$297 , \$296 , \$295 , \$294 , \$293 , \$292 , \$291 , \$290 , \$289 , \$288 , \$287 , \$286 , \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275 , \$274 , \$273 , \$272 , \$271 , \$270 , \$269 , \$268 , \$267  };
-  assign \$300  = r_pool__data | \$299 ;
-  assign \$301  = | \here$170 ;
-  assign \$302  = ~ reset;
-  assign answer__valid = \$301  & \$302 ;
+  assign \$299  = by_engine & r_good;
+  assign \$300  = by_engine & r_good;
+  assign \$301  = by_engine & r_good;
+  assign \$302  = by_engine & r_good;
+  assign \$303  = by_engine & r_good;
+  assign \$304  = by_engine & r_good;
+  assign \$305  = by_engine & r_good;
+  assign \$306  = by_engine & r_good;
+  assign \$307  = r_data & { \$306 , \$305 , \$304 , \$303 , \$302 , \$301 , \$300 , \$299 , \$298 , \$297 , \$296 , \$295 , \$294 , \$293 , \$292 , \$291 , \$290 , \$289 , \$288 , \$287 , \$286 , \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275  };
+  assign \$308  = r_pool__data | \$307 ;
+  assign \$309  = | \here$170 ;
+  assign \$310  = ~ reset;
+  assign answer__valid = \$309  & \$310 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$304  = \$303  == 10'h200;
-  assign \$305  = ! w_incoming[2:0];
-  assign \$306  = \$305  & w_incoming[26];
-  assign \$307  = ~ w_incoming[25];
-  assign \$308  = \$306  & \$307 ;
-  assign \$309  = \$304  & \$308 ;
-  assign \$311  = \$310  == 11'h400;
-  assign \$312  = ! w_incoming[2:0];
-  assign \$313  = \$312  & w_incoming[26];
-  assign \$314  = ~ w_incoming[25];
-  assign \$315  = \$313  & \$314 ;
-  assign \$316  = \$311  & \$315 ;
-  assign \$318  = \$317  == 10'h300;
-  assign \$319  = ! w_incoming[2:0];
-  assign \$320  = \$319  & w_incoming[26];
-  assign \$321  = ~ w_incoming[25];
-  assign \$322  = \$320  & \$321 ;
-  assign \$323  = \$318  & \$322 ;
-  assign \$325  = \$324  == 10'h380;
-  assign \$326  = ! w_incoming[2:0];
-  assign \$327  = \$326  & w_incoming[26];
-  assign \$328  = ~ w_incoming[25];
-  assign \$329  = \$327  & \$328 ;
-  assign \$330  = \$325  & \$329 ;
-  assign \$332  = \$331  == 4'h8;
-  assign \$333  = ! w_incoming[2:0];
-  assign \$334  = \$333  & w_incoming[26];
-  assign \$335  = \$332  & \$334 ;
-  assign \$336  = \$335  & w_incoming[25];
-  assign \$338  = \$337  == 10'h200;
-  assign \$340  = \$339  == 10'h200;
-  assign \$342  = \$341  == 10'h200;
-  assign \$343  = \$340  | \$342 ;
-  assign \$345  = \$344  == 8'h80;
-  assign \$346  = w_go | reset;
-  assign \$347  = w_valid & w_near_stage;
-  assign \$348  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$349  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$350  = w_held[29] ? \$348  : \$349 ;
-  assign \$351  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$352  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$353  = w_held[29] ? \$351  : \$352 ;
-  assign \$354  = w_held[30] ? \$350  : \$353 ;
-  assign \$355  = staged & \$354 ;
-  assign \$356  = ~ \$355 ;
-  assign \$357  = \$347  & \$356 ;
-  assign \$358  = ~ none;
-  assign \$359  = \$357  & \$358 ;
-  assign \$360  = w_engine__valid & w_engine__ready;
-  assign \$361  = ~ w_engine__payload[68];
-  assign \$362  = \$360  & \$361 ;
-  assign \$363  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
-  assign \$364  = busy | \$363 ;
-  assign \$365  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy };
-  assign \$366  = ~ \$365 ;
-  assign \$367  = \$364  & \$366 ;
-  assign \$368  = { tear[7], tear[7:6], tear[6:5], tear[5:4], tear[4:3], tear[3:2], tear[2:1], tear[1:0], tear[0] } | { reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset };
-  assign \$369  = ~ \$368 ;
-  assign \$370  = \$367  & \$369 ;
-  assign \$371  = pending + early;
-  assign \$372  = ~ dropped;
-  assign \$373  = w_acted & \$372 ;
-  assign \$374  = \$371  + \$373 ;
-  assign \$375  = written__valid & written__ready;
-  assign \$376  = \$374  - \$375 ;
-  assign \$378  = \$377  == 10'h200;
-  assign \$379  = ! r_incoming[2:0];
-  assign \$380  = \$379  & r_incoming[26];
-  assign \$381  = ~ r_incoming[25];
-  assign \$382  = \$380  & \$381 ;
-  assign \$383  = \$378  & \$382 ;
-  assign \$385  = \$384  == 11'h400;
-  assign \$386  = ! r_incoming[2:0];
-  assign \$387  = \$386  & r_incoming[26];
-  assign \$388  = ~ r_incoming[25];
-  assign \$389  = \$387  & \$388 ;
-  assign \$390  = \$385  & \$389 ;
-  assign \$392  = \$391  == 10'h300;
-  assign \$393  = ! r_incoming[2:0];
-  assign \$394  = \$393  & r_incoming[26];
-  assign \$395  = ~ r_incoming[25];
-  assign \$396  = \$394  & \$395 ;
-  assign \$397  = \$392  & \$396 ;
-  assign \$399  = \$398  == 10'h380;
-  assign \$400  = ! r_incoming[2:0];
-  assign \$401  = \$400  & r_incoming[26];
-  assign \$402  = ~ r_incoming[25];
-  assign \$403  = \$401  & \$402 ;
-  assign \$404  = \$399  & \$403 ;
-  assign \$406  = \$405  == 4'h8;
-  assign \$407  = ! r_incoming[2:0];
-  assign \$408  = \$407  & r_incoming[26];
-  assign \$409  = \$406  & \$408 ;
-  assign \$410  = \$409  & r_incoming[25];
-  assign \$412  = \$411  == 10'h200;
-  assign \$414  = \$413  == 10'h200;
-  assign \$416  = \$415  == 10'h200;
-  assign \$417  = \$414  | \$416 ;
-  assign \$419  = \$418  == 8'h80;
-  assign \$420  = r_valid & r_drain;
-  assign \$421  = ~ w_valid;
-  assign \$422  = \$421  | w_go;
-  assign \$423  = \$420  & \$422 ;
-  assign \$424  = r_go | reset;
-  assign \$425  = r_valid & r_near_read;
-  assign \$426  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$427  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$428  = r_held[29] ? \$426  : \$427 ;
-  assign \$429  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$430  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$431  = r_held[29] ? \$429  : \$430 ;
-  assign \$432  = r_held[30] ? \$428  : \$431 ;
-  assign \$433  = reads & \$432 ;
-  assign \$434  = ~ \$433 ;
-  assign \$435  = \$425  & \$434 ;
-  assign \$436  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$437  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
-  assign \$438  = r_held[29] ? \$436  : \$437 ;
-  assign \$439  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$440  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
-  assign \$441  = r_held[29] ? \$439  : \$440 ;
+  assign \$312  = \$311  == 10'h200;
+  assign \$313  = ! w_incoming[2:0];
+  assign \$314  = \$313  & w_incoming[26];
+  assign \$315  = ~ w_incoming[25];
+  assign \$316  = \$314  & \$315 ;
+  assign \$317  = \$312  & \$316 ;
+  assign \$319  = \$318  == 11'h400;
+  assign \$320  = ! w_incoming[2:0];
+  assign \$321  = \$320  & w_incoming[26];
+  assign \$322  = ~ w_incoming[25];
+  assign \$323  = \$321  & \$322 ;
+  assign \$324  = \$319  & \$323 ;
+  assign \$326  = \$325  == 10'h300;
+  assign \$327  = ! w_incoming[2:0];
+  assign \$328  = \$327  & w_incoming[26];
+  assign \$329  = ~ w_incoming[25];
+  assign \$330  = \$328  & \$329 ;
+  assign \$331  = \$326  & \$330 ;
+  assign \$333  = \$332  == 10'h380;
+  assign \$334  = ! w_incoming[2:0];
+  assign \$335  = \$334  & w_incoming[26];
+  assign \$336  = ~ w_incoming[25];
+  assign \$337  = \$335  & \$336 ;
+  assign \$338  = \$333  & \$337 ;
+  assign \$340  = \$339  == 4'h8;
+  assign \$341  = ! w_incoming[2:0];
+  assign \$342  = \$341  & w_incoming[26];
+  assign \$343  = \$340  & \$342 ;
+  assign \$344  = \$343  & w_incoming[25];
+  assign \$346  = \$345  == 10'h200;
+  assign \$348  = \$347  == 10'h200;
+  assign \$350  = \$349  == 10'h200;
+  assign \$351  = \$348  | \$350 ;
+  assign \$353  = \$352  == 8'h80;
+  assign \$354  = w_go | reset;
+  assign \$355  = w_valid & w_near_stage;
+  assign \$356  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
+  assign \$357  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$358  = w_held[29] ? \$356  : \$357 ;
+  assign \$359  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
+  assign \$360  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$361  = w_held[29] ? \$359  : \$360 ;
+  assign \$362  = w_held[30] ? \$358  : \$361 ;
+  assign \$363  = staged & \$362 ;
+  assign \$364  = ~ \$363 ;
+  assign \$365  = \$355  & \$364 ;
+  assign \$366  = ~ none;
+  assign \$367  = \$365  & \$366 ;
+  assign \$368  = w_engine__valid & w_engine__ready;
+  assign \$369  = ~ w_engine__payload[68];
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
+  assign \$372  = busy | \$371 ;
+  assign \$373  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy, clear_busy };
+  assign \$374  = ~ \$373 ;
+  assign \$375  = \$372  & \$374 ;
+  assign \$376  = { tear[7], tear[7:6], tear[6:5], tear[5:4], tear[4:3], tear[3:2], tear[2:1], tear[1:0], tear[0] } | { reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset, reset };
+  assign \$377  = ~ \$376 ;
+  assign \$378  = \$375  & \$377 ;
+  assign \$379  = pending + early;
+  assign \$380  = ~ dropped;
+  assign \$381  = w_acted & \$380 ;
+  assign \$382  = \$379  + \$381 ;
+  assign \$383  = written__valid & written__ready;
+  assign \$384  = \$382  - \$383 ;
+  assign \$386  = \$385  == 10'h200;
+  assign \$387  = ! r_incoming[2:0];
+  assign \$388  = \$387  & r_incoming[26];
+  assign \$389  = ~ r_incoming[25];
+  assign \$390  = \$388  & \$389 ;
+  assign \$391  = \$386  & \$390 ;
+  assign \$393  = \$392  == 11'h400;
+  assign \$394  = ! r_incoming[2:0];
+  assign \$395  = \$394  & r_incoming[26];
+  assign \$396  = ~ r_incoming[25];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = \$393  & \$397 ;
+  assign \$400  = \$399  == 10'h300;
+  assign \$401  = ! r_incoming[2:0];
+  assign \$402  = \$401  & r_incoming[26];
+  assign \$403  = ~ r_incoming[25];
+  assign \$404  = \$402  & \$403 ;
+  assign \$405  = \$400  & \$404 ;
+  assign \$407  = \$406  == 10'h380;
+  assign \$408  = ! r_incoming[2:0];
+  assign \$409  = \$408  & r_incoming[26];
+  assign \$410  = ~ r_incoming[25];
+  assign \$411  = \$409  & \$410 ;
+  assign \$412  = \$407  & \$411 ;
+  assign \$414  = \$413  == 4'h8;
+  assign \$415  = ! r_incoming[2:0];
+  assign \$416  = \$415  & r_incoming[26];
+  assign \$417  = \$414  & \$416 ;
+  assign \$418  = \$417  & r_incoming[25];
+  assign \$420  = \$419  == 10'h200;
+  assign \$422  = \$421  == 10'h200;
+  assign \$424  = \$423  == 10'h200;
+  assign \$425  = \$422  | \$424 ;
+  assign \$427  = \$426  == 8'h80;
+  assign \$428  = r_valid & r_drain;
+  assign \$429  = ~ w_valid;
+  assign \$430  = \$429  | w_go;
+  assign \$431  = \$428  & \$430 ;
+  assign \$432  = r_go | reset;
+  assign \$433  = r_valid & r_near_read;
   \postern.port_3.r_binding  r_binding (
     .address(read__payload[12:0]),
     .allowed(\allowed$112 ),
@@ -28173,7 +28249,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .compiled_vm(compiled_vm),
     .compiling(compiling),
     .r_port__addr(read__payload[20:17]),
-    .r_port__data(\$523 ),
+    .r_port__data(\$531 ),
     .rst(rst)
   );
   \postern.port_3.slots  slots (
@@ -28181,8 +28257,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10525$0 (\$7 ),
-    .\port$12410$28 (w_held[30:28]),
+    .\port$10555$0 (\$7 ),
+    .\port$12450$28 (w_held[30:28]),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -28190,8 +28266,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10525$0 (\$7 ),
-    .\port$12410$28 (w_held[30:28]),
+    .\port$10555$0 (\$7 ),
+    .\port$12450$28 (w_held[30:28]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -28205,104 +28281,19 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .compiled_vm(compiled_vm),
     .compiling(compiling),
     .r_port__addr(write__payload[52:49]),
-    .r_port__data(\$522 ),
+    .r_port__data(\$530 ),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$481  = w_occupied;
+    \$489  = w_occupied;
     if (write__ready) begin
-      \$481  = write__valid;
+      \$489  = write__valid;
+    end else if (w_go) begin
+      \$489  = 1'h0;
     end
     if (reset) begin
-      \$481  = 1'h0;
-    end
-    if (rst) begin
-      \$481  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$482  = w_held;
-    if (write__ready) begin
-      \$482 [12:0] = w_incoming[12:0];
-      \$482 [24:13] = w_incoming[24:13];
-      \$482 [25] = w_incoming[25];
-      \$482 [26] = w_incoming[26];
-      \$482 [27] = w_incoming[27];
-      \$482 [30:28] = w_incoming[30:28];
-      \$482 [34:31] = w_incoming[34:31];
-      \$482 [66:35] = write__payload[44:13];
-    end
-    if (rst) begin
-      \$482  = 67'h00000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$483  = w_stage;
-    if (write__ready) begin
-      \$483  = \$309 ;
-    end
-    if (rst) begin
-      \$483  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$484  = w_commit;
-    if (write__ready) begin
-      \$484  = \$316 ;
-    end
-    if (rst) begin
-      \$484  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$485  = w_word;
-    if (write__ready) begin
-      \$485  = \$323 ;
-    end
-    if (rst) begin
-      \$485  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$486  = w_pop;
-    if (write__ready) begin
-      \$486  = \$330 ;
-    end
-    if (rst) begin
-      \$486  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$487  = w_drain;
-    if (write__ready) begin
-      \$487  = \$336 ;
-    end
-    if (rst) begin
-      \$487  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$488  = w_near_stage;
-    if (write__ready) begin
-      \$488  = \$338 ;
-    end
-    if (rst) begin
-      \$488  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$489  = w_near_read;
-    if (write__ready) begin
-      \$489  = \$343 ;
+      \$489  = 1'h0;
     end
     if (rst) begin
       \$489  = 1'h0;
@@ -28310,34 +28301,36 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$490  = w_near_pop;
+    \$490  = w_held;
     if (write__ready) begin
-      \$490  = \$345 ;
+      \$490 [12:0] = w_incoming[12:0];
+      \$490 [24:13] = w_incoming[24:13];
+      \$490 [25] = w_incoming[25];
+      \$490 [26] = w_incoming[26];
+      \$490 [27] = w_incoming[27];
+      \$490 [30:28] = w_incoming[30:28];
+      \$490 [34:31] = w_incoming[34:31];
+      \$490 [66:35] = write__payload[44:13];
     end
     if (rst) begin
-      \$490  = 1'h0;
+      \$490  = 67'h00000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$491  = slow;
-    if (w_acted) begin
+    \$491  = w_stage;
+    if (write__ready) begin
+      \$491  = \$317 ;
+    end
+    if (rst) begin
       \$491  = 1'h0;
     end
-    if (\$362 ) begin
-      \$491  = 1'h1;
-    end
-    if (rst) begin
-      \$491  = 1'h0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$492  = dropped;
-    if (w_acted) begin
-      \$492  = 1'h0;
-    end else if (reset) begin
-      \$492  = slow;
+    \$492  = w_commit;
+    if (write__ready) begin
+      \$492  = \$324 ;
     end
     if (rst) begin
       \$492  = 1'h0;
@@ -28345,11 +28338,9 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$346 ) begin
-      \$493  = 1'h0;
-    end else begin
-      \$493  = \$359 ;
+    \$493  = w_word;
+    if (write__ready) begin
+      \$493  = \$331 ;
     end
     if (rst) begin
       \$493  = 1'h0;
@@ -28357,52 +28348,49 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$494  = \$370 ;
+    \$494  = w_pop;
+    if (write__ready) begin
+      \$494  = \$338 ;
+    end
     if (rst) begin
-      \$494  = 16'h0000;
+      \$494  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$495  = spare_here;
-    if (\write$87 ) begin
+    \$495  = w_drain;
+    if (write__ready) begin
+      \$495  = \$344 ;
+    end
+    if (rst) begin
       \$495  = 1'h0;
     end
-    if (slot_back) begin
-      \$495  = 1'h1;
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$496  = w_near_stage;
+    if (write__ready) begin
+      \$496  = \$346 ;
     end
     if (rst) begin
-      \$495  = 1'h1;
+      \$496  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$496  = \write_data$89 ;
-    if (slot_back) begin
-      \$496  = back;
+    \$497  = w_near_read;
+    if (write__ready) begin
+      \$497  = \$351 ;
     end
     if (rst) begin
-      \$496  = 8'hb3;
+      \$497  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$497  = \$376 [2:0];
-    if (reset) begin
-      \$497  = 3'h0;
-    end
-    if (rst) begin
-      \$497  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$498  = r_occupied;
-    if (read__ready) begin
-      \$498  = read__valid;
-    end
-    if (reset) begin
-      \$498  = 1'h0;
+    \$498  = w_near_pop;
+    if (write__ready) begin
+      \$498  = \$353 ;
     end
     if (rst) begin
       \$498  = 1'h0;
@@ -28410,25 +28398,24 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$499  = r_held;
-    if (read__ready) begin
-      \$499 [12:0] = r_incoming[12:0];
-      \$499 [24:13] = r_incoming[24:13];
-      \$499 [25] = r_incoming[25];
-      \$499 [26] = r_incoming[26];
-      \$499 [27] = r_incoming[27];
-      \$499 [30:28] = r_incoming[30:28];
-      \$499 [34:31] = r_incoming[34:31];
+    \$499  = slow;
+    if (w_acted) begin
+      \$499  = 1'h0;
+    end
+    if (\$370 ) begin
+      \$499  = 1'h1;
     end
     if (rst) begin
-      \$499  = 35'h000000000;
+      \$499  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$500  = r_stage;
-    if (read__ready) begin
-      \$500  = \$383 ;
+    \$500  = dropped;
+    if (w_acted) begin
+      \$500  = 1'h0;
+    end else if (reset) begin
+      \$500  = slow;
     end
     if (rst) begin
       \$500  = 1'h0;
@@ -28436,9 +28423,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$501  = r_commit;
-    if (read__ready) begin
-      \$501  = \$390 ;
+    (* full_case = 32'd1 *)
+    if (\$354 ) begin
+      \$501  = 1'h0;
+    end else begin
+      \$501  = \$367 ;
     end
     if (rst) begin
       \$501  = 1'h0;
@@ -28446,49 +28435,54 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$502  = r_word;
-    if (read__ready) begin
-      \$502  = \$397 ;
-    end
+    \$502  = \$378 ;
     if (rst) begin
-      \$502  = 1'h0;
+      \$502  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$503  = r_pop;
-    if (read__ready) begin
-      \$503  = \$404 ;
-    end
-    if (rst) begin
+    \$503  = spare_here;
+    if (\write$87 ) begin
       \$503  = 1'h0;
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$504  = r_drain;
-    if (read__ready) begin
-      \$504  = \$410 ;
+    if (slot_back) begin
+      \$503  = 1'h1;
     end
     if (rst) begin
-      \$504  = 1'h0;
+      \$503  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$505  = r_near_stage;
-    if (read__ready) begin
-      \$505  = \$412 ;
+    \$504  = \write_data$89 ;
+    if (slot_back) begin
+      \$504  = back;
     end
     if (rst) begin
-      \$505  = 1'h0;
+      \$504  = 8'hb3;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$506  = r_near_read;
+    \$505  = \$384 [2:0];
+    if (reset) begin
+      \$505  = 3'h0;
+    end
+    if (rst) begin
+      \$505  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$506  = r_occupied;
     if (read__ready) begin
-      \$506  = \$417 ;
+      \$506  = read__valid;
+    end else if (r_go) begin
+      \$506  = 1'h0;
+    end
+    if (reset) begin
+      \$506  = 1'h0;
     end
     if (rst) begin
       \$506  = 1'h0;
@@ -28496,33 +28490,35 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$507  = r_near_pop;
+    \$507  = r_held;
     if (read__ready) begin
-      \$507  = \$419 ;
+      \$507 [12:0] = r_incoming[12:0];
+      \$507 [24:13] = r_incoming[24:13];
+      \$507 [25] = r_incoming[25];
+      \$507 [26] = r_incoming[26];
+      \$507 [27] = r_incoming[27];
+      \$507 [30:28] = r_incoming[30:28];
+      \$507 [34:31] = r_incoming[34:31];
     end
     if (rst) begin
-      \$507  = 1'h0;
+      \$507  = 35'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$508  = gone;
-    if (r_go) begin
+    \$508  = r_stage;
+    if (read__ready) begin
+      \$508  = \$391 ;
+    end
+    if (rst) begin
       \$508  = 1'h0;
-    end else if (\$423 ) begin
-      \$508  = 1'h1;
-    end
-    if (rst) begin
-      \$508  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$424 ) begin
-      \$509  = 1'h0;
-    end else begin
-      \$509  = \$435 ;
+    \$509  = r_commit;
+    if (read__ready) begin
+      \$509  = \$398 ;
     end
     if (rst) begin
       \$509  = 1'h0;
@@ -28530,104 +28526,188 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$510  = r_go;
+    \$510  = r_word;
+    if (read__ready) begin
+      \$510  = \$405 ;
+    end
     if (rst) begin
       \$510  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$511  = \$445 ;
+    \$511  = r_pop;
+    if (read__ready) begin
+      \$511  = \$412 ;
+    end
     if (rst) begin
       \$511  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$512  = \$471 ;
+    \$512  = r_drain;
+    if (read__ready) begin
+      \$512  = \$418 ;
+    end
     if (rst) begin
       \$512  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$513  = \$472 ;
+    \$513  = r_near_stage;
+    if (read__ready) begin
+      \$513  = \$420 ;
+    end
     if (rst) begin
       \$513  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$514  = r_held[16];
+    \$514  = r_near_read;
+    if (read__ready) begin
+      \$514  = \$425 ;
+    end
     if (rst) begin
       \$514  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$515  = r_held[30:28];
+    \$515  = r_near_pop;
+    if (read__ready) begin
+      \$515  = \$427 ;
+    end
     if (rst) begin
-      \$515  = 3'h0;
+      \$515  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$516  = \$474 ;
+    \$516  = gone;
+    if (r_go) begin
+      \$516  = 1'h0;
+    end else if (\$431 ) begin
+      \$516  = 1'h1;
+    end
     if (rst) begin
       \$516  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$517  = engaged;
+    (* full_case = 32'd1 *)
+    if (\$432 ) begin
+      \$517  = 1'h0;
+    end else begin
+      \$517  = \$443 ;
+    end
     if (rst) begin
       \$517  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$518  = \$476 [2:0];
-    if (reset) begin
-      \$518  = 3'h0;
-    end
+    \$518  = r_go;
     if (rst) begin
-      \$518  = 3'h0;
+      \$518  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$519  = \$478 [2:0];
-    if (reset) begin
-      \$519  = 3'h0;
-    end
+    \$519  = \$453 ;
     if (rst) begin
-      \$519  = 3'h0;
+      \$519  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$520  = \$signature__addr ;
+    \$520  = \$479 ;
+    if (rst) begin
+      \$520  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$521  = \$480 ;
+    if (rst) begin
+      \$521  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$522  = r_held[16];
+    if (rst) begin
+      \$522  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$523  = r_held[30:28];
+    if (rst) begin
+      \$523  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$524  = \$482 ;
+    if (rst) begin
+      \$524  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$525  = engaged;
+    if (rst) begin
+      \$525  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$526  = \$484 [2:0];
+    if (reset) begin
+      \$526  = 3'h0;
+    end
+    if (rst) begin
+      \$526  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$527  = \$486 [2:0];
+    if (reset) begin
+      \$527  = 3'h0;
+    end
+    if (rst) begin
+      \$527  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$528  = \$signature__addr ;
     if (arrives) begin
-      \$520  = \$479 [1:0];
+      \$528  = \$487 [1:0];
     end
     if (reset) begin
-      \$520  = 2'h0;
+      \$528  = 2'h0;
     end
     if (rst) begin
-      \$520  = 2'h0;
+      \$528  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$521  = a_r__addr;
+    \$529  = a_r__addr;
     if (delivered) begin
-      \$521  = \$480 [1:0];
+      \$529  = \$488 [1:0];
     end
     if (reset) begin
-      \$521  = 2'h0;
+      \$529  = 2'h0;
     end
     if (rst) begin
-      \$521  = 2'h0;
+      \$529  = 2'h0;
     end
   end
   assign address = write__payload[12:0];
@@ -28648,8 +28728,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \compiled_vm$30  = compiled_vm;
   assign offset = write__payload[11:0];
   assign manager = write__payload[12];
-  assign known = \$522 [0];
-  assign vm = \$522 [3:1];
+  assign known = \$530 [0];
+  assign vm = \$530 [3:1];
   assign lane = { w_held[30:28], \$7  };
   assign row_0 = { w_held[30:28], \$7  };
   assign \fill$48  = fill;
@@ -28682,16 +28762,16 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \compiled_vm$109  = compiled_vm;
   assign \offset$110  = read__payload[11:0];
   assign \manager$111  = read__payload[12];
-  assign \known$113  = \$523 [0];
-  assign \vm$114  = \$523 [3:1];
+  assign \known$113  = \$531 [0];
+  assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12114$0 , \port$12098$0 , \port$12082$0 , \port$12066$0 , \port$12050$0 , \port$12034$0 , \port$12018$0 , \port$12002$0  };
+  assign fresh = { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12108$0 , \port$12092$0 , \port$12076$0 , \port$12060$0 , \port$12044$0 , \port$12028$0 , \port$12012$0 , \port$11996$0  };
-  assign r_pool__slot = \$124 [7:0];
+  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
+  assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
   assign \write__payload.address  = write__payload[12:0];
@@ -28897,16 +28977,16 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$300 ;
-  assign take[15:14] = { \$261 , \$255  };
-  assign take[13:12] = { \$249 , \$243  };
-  assign take[11:10] = { \$237 , \$231  };
-  assign take[9:8] = { \$225 , \$219  };
-  assign take[7:6] = { \$213 , \$207  };
-  assign take[5:4] = { \$201 , \$195  };
-  assign take[3:2] = { \$189 , \$183  };
-  assign take[1:0] = { \$177 , \$171  };
-  assign r_engine__payload[35] = \$132 ;
+  assign \$signature__data [31:0] = \$308 ;
+  assign take[15:14] = { \$269 , \$263  };
+  assign take[13:12] = { \$257 , \$251  };
+  assign take[11:10] = { \$245 , \$239  };
+  assign take[9:8] = { \$233 , \$227  };
+  assign take[7:6] = { \$221 , \$215  };
+  assign take[5:4] = { \$209 , \$203  };
+  assign take[3:2] = { \$197 , \$191  };
+  assign take[1:0] = { \$185 , \$179  };
+  assign r_engine__payload[35] = \$140 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -28914,15 +28994,15 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_engine__payload[25] = r_held[25];
   assign r_engine__payload[24:13] = r_held[24:13];
   assign r_engine__payload[12:0] = r_held[12:0];
-  assign r_incoming[30:28] = \$523 [3:1];
-  assign r_incoming[27] = \$523 [0];
+  assign r_incoming[30:28] = \$531 [3:1];
+  assign r_incoming[27] = \$531 [0];
   assign r_incoming[26] = \allowed$112 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
-  assign write_data[4:0] = \$101 ;
-  assign write_data[5] = \$100 ;
+  assign write_data[4:0] = \$109 ;
+  assign write_data[5] = \$108 ;
   assign w_engine__payload[81:74] = w_pool__slot;
   assign w_engine__payload[73:70] = \$41 [3:0];
   assign w_engine__payload[69] = torn;
@@ -28936,8 +29016,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_engine__payload[25] = w_held[25];
   assign w_engine__payload[24:13] = w_held[24:13];
   assign w_engine__payload[12:0] = w_held[12:0];
-  assign w_incoming[30:28] = \$522 [3:1];
-  assign w_incoming[27] = \$522 [0];
+  assign w_incoming[30:28] = \$530 [3:1];
+  assign w_incoming[27] = \$530 [0];
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
@@ -28960,50 +29040,50 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$83  = \$82 ;
   assign \$85  = \$84 ;
   assign \$87  = \$86 ;
-  assign \$172  = pop_lane;
-  assign \$184  = pop_lane;
-  assign \$196  = pop_lane;
-  assign \$208  = pop_lane;
-  assign \$220  = pop_lane;
-  assign \$232  = pop_lane;
-  assign \$244  = pop_lane;
-  assign \$256  = pop_lane;
-  assign \$303 [7:0] = 8'h00;
-  assign \$303 [11:8] = write__payload[11:8];
-  assign { \$310 [8], \$310 [6:0] } = 8'h00;
-  assign { \$310 [11:9], \$310 [7] } = { write__payload[11:9], write__payload[7] };
-  assign \$317 [6:0] = 7'h00;
-  assign \$317 [11:7] = write__payload[11:7];
-  assign \$324 [3:0] = 4'h0;
-  assign \$324 [11:4] = write__payload[11:4];
-  assign \$331 [2:0] = 3'h0;
-  assign \$331 [11:3] = write__payload[11:3];
-  assign { \$337 [11:10], \$337 [8:0] } = 11'h000;
-  assign \$337 [9] = write__payload[9];
-  assign { \$339 [11:10], \$339 [8:0] } = 11'h000;
-  assign \$339 [9] = write__payload[9];
-  assign { \$341 [11:10], \$341 [8:0] } = 11'h000;
-  assign \$341 [9] = write__payload[9];
-  assign { \$344 [11:8], \$344 [6:0] } = 11'h000;
-  assign \$344 [7] = write__payload[7];
-  assign \$377 [7:0] = 8'h00;
-  assign \$377 [11:8] = read__payload[11:8];
-  assign { \$384 [8], \$384 [6:0] } = 8'h00;
-  assign { \$384 [11:9], \$384 [7] } = { read__payload[11:9], read__payload[7] };
-  assign \$391 [6:0] = 7'h00;
-  assign \$391 [11:7] = read__payload[11:7];
-  assign \$398 [3:0] = 4'h0;
-  assign \$398 [11:4] = read__payload[11:4];
-  assign \$405 [2:0] = 3'h0;
-  assign \$405 [11:3] = read__payload[11:3];
-  assign { \$411 [11:10], \$411 [8:0] } = 11'h000;
-  assign \$411 [9] = read__payload[9];
-  assign { \$413 [11:10], \$413 [8:0] } = 11'h000;
-  assign \$413 [9] = read__payload[9];
-  assign { \$415 [11:10], \$415 [8:0] } = 11'h000;
-  assign \$415 [9] = read__payload[9];
-  assign { \$418 [11:8], \$418 [6:0] } = 11'h000;
-  assign \$418 [7] = read__payload[7];
+  assign \$180  = pop_lane;
+  assign \$192  = pop_lane;
+  assign \$204  = pop_lane;
+  assign \$216  = pop_lane;
+  assign \$228  = pop_lane;
+  assign \$240  = pop_lane;
+  assign \$252  = pop_lane;
+  assign \$264  = pop_lane;
+  assign \$311 [7:0] = 8'h00;
+  assign \$311 [11:8] = write__payload[11:8];
+  assign { \$318 [8], \$318 [6:0] } = 8'h00;
+  assign { \$318 [11:9], \$318 [7] } = { write__payload[11:9], write__payload[7] };
+  assign \$325 [6:0] = 7'h00;
+  assign \$325 [11:7] = write__payload[11:7];
+  assign \$332 [3:0] = 4'h0;
+  assign \$332 [11:4] = write__payload[11:4];
+  assign \$339 [2:0] = 3'h0;
+  assign \$339 [11:3] = write__payload[11:3];
+  assign { \$345 [11:10], \$345 [8:0] } = 11'h000;
+  assign \$345 [9] = write__payload[9];
+  assign { \$347 [11:10], \$347 [8:0] } = 11'h000;
+  assign \$347 [9] = write__payload[9];
+  assign { \$349 [11:10], \$349 [8:0] } = 11'h000;
+  assign \$349 [9] = write__payload[9];
+  assign { \$352 [11:8], \$352 [6:0] } = 11'h000;
+  assign \$352 [7] = write__payload[7];
+  assign \$385 [7:0] = 8'h00;
+  assign \$385 [11:8] = read__payload[11:8];
+  assign { \$392 [8], \$392 [6:0] } = 8'h00;
+  assign { \$392 [11:9], \$392 [7] } = { read__payload[11:9], read__payload[7] };
+  assign \$399 [6:0] = 7'h00;
+  assign \$399 [11:7] = read__payload[11:7];
+  assign \$406 [3:0] = 4'h0;
+  assign \$406 [11:4] = read__payload[11:4];
+  assign \$413 [2:0] = 3'h0;
+  assign \$413 [11:3] = read__payload[11:3];
+  assign { \$419 [11:10], \$419 [8:0] } = 11'h000;
+  assign \$419 [9] = read__payload[9];
+  assign { \$421 [11:10], \$421 [8:0] } = 11'h000;
+  assign \$421 [9] = read__payload[9];
+  assign { \$423 [11:10], \$423 [8:0] } = 11'h000;
+  assign \$423 [9] = read__payload[9];
+  assign { \$426 [11:8], \$426 [6:0] } = 11'h000;
+  assign \$426 [7] = read__payload[7];
 endmodule
 
 module \postern.port_3.r_binding (rst, allowed, r_port__data, compiled_known, compiled_vm, compiled_tag, compiling, address, r_port__addr, clk);
@@ -29083,7 +29163,7 @@ module \postern.port_3.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_3.slots (rst, \port$10525$0 , write, data_0, fill_row, fill, \port$12410$28 , write_data, clk);
+module \postern.port_3.slots (rst, \port$10555$0 , write, data_0, fill_row, fill, \port$12450$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -29094,10 +29174,10 @@ module \postern.port_3.slots (rst, \port$10525$0 , write, data_0, fill_row, fill
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input \port$10525$0 ;
-  wire \port$10525$0 ;
-  input [2:0] \port$12410$28 ;
-  wire [2:0] \port$12410$28 ;
+  input \port$10555$0 ;
+  wire \port$10555$0 ;
+  input [2:0] \port$12450$28 ;
+  wire [2:0] \port$12450$28 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -29134,9 +29214,9 @@ module \postern.port_3.slots (rst, \port$10525$0 , write, data_0, fill_row, fill
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12410$28 , \port$10525$0  }];
+  assign data_0 = cells[{ \port$12450$28 , \port$10555$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12410$28 , \port$10525$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12450$28 , \port$10555$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
@@ -29176,21 +29256,21 @@ module \postern.port_3.slots (rst, \port$10525$0 , write, data_0, fill_row, fill
           \$1  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$12410$28 , \port$10525$0  };
-  assign r_port__addr = { \port$12410$28 , \port$10525$0  };
-  assign row_0 = { \port$12410$28 , \port$10525$0  };
+  assign write_row = { \port$12450$28 , \port$10555$0  };
+  assign r_port__addr = { \port$12450$28 , \port$10555$0  };
+  assign row_0 = { \port$12450$28 , \port$10555$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$10525$0 , w_port__en, data_0, w_port__data, \port$12410$28 , clk);
+module \postern.port_3.states (rst, \port$10555$0 , w_port__en, data_0, w_port__data, \port$12450$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$10525$0 ;
-  wire \port$10525$0 ;
-  input [2:0] \port$12410$28 ;
-  wire [2:0] \port$12410$28 ;
+  input \port$10555$0 ;
+  wire \port$10555$0 ;
+  input [2:0] \port$12450$28 ;
+  wire [2:0] \port$12450$28 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -29225,15 +29305,15 @@ module \postern.port_3.states (rst, \port$10525$0 , w_port__en, data_0, w_port__
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12410$28 , \port$10525$0  }] <= w_port__data;
+      cells[{ \port$12450$28 , \port$10555$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12410$28 , \port$10525$0  }];
+  assign data_0 = cells[{ \port$12450$28 , \port$10555$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12410$28 , \port$10525$0  };
-  assign write_row = { \port$12410$28 , \port$10525$0  };
+  assign w_port__addr = { \port$12450$28 , \port$10555$0  };
+  assign write_row = { \port$12450$28 , \port$10555$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12410$28 , \port$10525$0  };
-  assign row_0 = { \port$12410$28 , \port$10525$0  };
+  assign r_port__addr = { \port$12450$28 , \port$10555$0  };
+  assign row_0 = { \port$12450$28 , \port$10555$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -35700,7 +35780,7 @@ endmodule
 
 module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$3299$0 , \port$4916$0 , \port$4956$0 , \port$4962$0 , \port$4968$0 , \port$4974$0 , \port$4980$0 , \port$4986$0 , \port$4992$0 , \port$4998$0 , \port$5004$0 , \port$5010$0 
 , \port$5016$0 , \port$5022$0 , \port$5028$0 , \port$5034$0 , \port$5040$0 , \port$5046$0 , refused, good, error, fault__valid, fault__record, fault__port, data, sent__0, gone__0, limits__0, sent__1, gone__1, limits__1, sent__2, gone__2
-, limits__2, sent__3, gone__3, limits__3, sent__4, gone__4, limits__4, sent__5, gone__5, limits__5, sent__6, gone__6, limits__6, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11109$0 
+, limits__2, sent__3, gone__3, limits__3, sent__4, gone__4, limits__4, sent__5, gone__5, limits__5, sent__6, gone__6, limits__6, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11149$0 
 , fault_pending, filled, \refused$127 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, \own$172 , \other$80 
 , core, lane, grant, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3, firsts__3, heads__3, rx_results__3, tails__4, firsts__4
 , heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, fault_write, fault_read, fault_enable
@@ -38128,8 +38208,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$11109$0 ;
-  wire [11:0] \port$11109$0 ;
+  input [11:0] \port$11149$0 ;
+  wire [11:0] \port$11149$0 ;
   input [3:0] \port$3299$0 ;
   wire [3:0] \port$3299$0 ;
   input [13:0] \port$4916$0 ;
@@ -38644,11 +38724,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$348  = { 16'h0000, \$332  } | { \$347 [4:0], 16'h0000 };
   assign \$349  = { 11'h000, \$348  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
   assign \$350  = \$325  | \$349 ;
-  assign \$351  = { 28'h0000000, \port$11109$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$351  = { 28'h0000000, \port$11149$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
   assign \$352  = \$350  | \$351 ;
-  assign \$353  = { 28'h0000000, \port$11109$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$353  = { 28'h0000000, \port$11149$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$354  = \$352  | \$353 ;
-  assign \$355  = { 29'h00000000, \port$11109$0 [10:8] } | { \port$11109$0 [11], 31'h00000000 };
+  assign \$355  = { 29'h00000000, \port$11149$0 [10:8] } | { \port$11149$0 [11], 31'h00000000 };
   assign \$356  = \$355  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
   assign \$357  = \$354  | \$356 ;
   assign \$358  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
@@ -40002,10 +40082,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
     .grant(grant),
-    .\port$10109$0 (requests__2__valid),
-    .\port$10696$0 (requests__3__valid),
-    .\port$8935$0 (requests__0__valid),
-    .\port$9522$0 (requests__1__valid),
+    .\port$10137$0 (requests__2__valid),
+    .\port$10734$0 (requests__3__valid),
+    .\port$8943$0 (requests__0__valid),
+    .\port$9540$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -40379,10 +40459,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign result_count = \port$4916$0 [13:6];
   assign resident_vm = \port$3299$0 [2:0];
   assign resident_valid = \port$3299$0 [3];
-  assign tag_match = \port$11109$0 [3:0];
-  assign tag_mask = \port$11109$0 [7:4];
-  assign tag_vm = \port$11109$0 [10:8];
-  assign tag_valid = \port$11109$0 [11];
+  assign tag_match = \port$11149$0 [3:0];
+  assign tag_mask = \port$11149$0 [7:4];
+  assign tag_vm = \port$11149$0 [10:8];
+  assign tag_valid = \port$11149$0 [11];
   assign \port$4956$0  = \$29 ;
   assign \port$4962$0  = \$35 ;
   assign \port$4968$0  = \$41 ;
@@ -41585,7 +41665,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2148  = chosen[17:16];
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$8935$0 , \port$9522$0 , \port$10109$0 , \port$10696$0 , grant, clk);
+module \postern.read_engine.arbiter (rst, \port$8943$0 , \port$9540$0 , \port$10137$0 , \port$10734$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -41747,146 +41827,146 @@ module \postern.read_engine.arbiter (rst, \port$8935$0 , \port$9522$0 , \port$10
   output [3:0] grant;
   reg [3:0] grant;
   reg [1:0] last = 2'h0;
-  input \port$10109$0 ;
-  wire \port$10109$0 ;
-  input \port$10696$0 ;
-  wire \port$10696$0 ;
-  input \port$8935$0 ;
-  wire \port$8935$0 ;
-  input \port$9522$0 ;
-  wire \port$9522$0 ;
+  input \port$10137$0 ;
+  wire \port$10137$0 ;
+  input \port$10734$0 ;
+  wire \port$10734$0 ;
+  input \port$8943$0 ;
+  wire \port$8943$0 ;
+  input \port$9540$0 ;
+  wire \port$9540$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$10109$0  & \$2 ;
-  assign \$4  = | { \port$10109$0 , \port$9522$0  };
+  assign \$3  = \port$10137$0  & \$2 ;
+  assign \$4  = | { \port$10137$0 , \port$9540$0  };
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$10696$0  & \$5 ;
-  assign \$7  = | { \port$10696$0 , \port$10109$0 , \port$9522$0  };
+  assign \$6  = \port$10734$0  & \$5 ;
+  assign \$7  = | { \port$10734$0 , \port$10137$0 , \port$9540$0  };
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$8935$0  & \$8 ;
+  assign \$9  = \port$8943$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$10109$0  & \$11 ;
-  assign \$13  = | { \port$10109$0 , \port$9522$0  };
+  assign \$12  = \port$10137$0  & \$11 ;
+  assign \$13  = | { \port$10137$0 , \port$9540$0  };
   assign \$14  = ~ \$13 ;
-  assign \$15  = \port$10696$0  & \$14 ;
-  assign \$16  = | { \port$10696$0 , \port$10109$0 , \port$9522$0  };
+  assign \$15  = \port$10734$0  & \$14 ;
+  assign \$16  = | { \port$10734$0 , \port$10137$0 , \port$9540$0  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8935$0  & \$17 ;
+  assign \$18  = \port$8943$0  & \$17 ;
   assign \$20  = ~ \$19 ;
-  assign \$21  = \port$10109$0  & \$20 ;
-  assign \$22  = | { \port$10109$0 , \port$9522$0  };
+  assign \$21  = \port$10137$0  & \$20 ;
+  assign \$22  = | { \port$10137$0 , \port$9540$0  };
   assign \$23  = ~ \$22 ;
-  assign \$24  = \port$10696$0  & \$23 ;
-  assign \$25  = | { \port$10696$0 , \port$10109$0 , \port$9522$0  };
+  assign \$24  = \port$10734$0  & \$23 ;
+  assign \$25  = | { \port$10734$0 , \port$10137$0 , \port$9540$0  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$8935$0  & \$26 ;
+  assign \$27  = \port$8943$0  & \$26 ;
   assign \$29  = ~ \$28 ;
-  assign \$30  = \port$10109$0  & \$29 ;
-  assign \$31  = | { \port$10109$0 , \port$9522$0  };
+  assign \$30  = \port$10137$0  & \$29 ;
+  assign \$31  = | { \port$10137$0 , \port$9540$0  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10696$0  & \$32 ;
-  assign \$34  = | { \port$10696$0 , \port$10109$0 , \port$9522$0  };
+  assign \$33  = \port$10734$0  & \$32 ;
+  assign \$34  = | { \port$10734$0 , \port$10137$0 , \port$9540$0  };
   assign \$35  = ~ \$34 ;
-  assign \$36  = \port$8935$0  & \$35 ;
+  assign \$36  = \port$8943$0  & \$35 ;
   assign \$38  = ~ \$37 ;
-  assign \$39  = \port$10696$0  & \$38 ;
-  assign \$40  = | { \port$10696$0 , \port$10109$0  };
+  assign \$39  = \port$10734$0  & \$38 ;
+  assign \$40  = | { \port$10734$0 , \port$10137$0  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$8935$0  & \$41 ;
-  assign \$43  = | { \port$8935$0 , \port$10696$0 , \port$10109$0  };
+  assign \$42  = \port$8943$0  & \$41 ;
+  assign \$43  = | { \port$8943$0 , \port$10734$0 , \port$10137$0  };
   assign \$44  = ~ \$43 ;
-  assign \$45  = \port$9522$0  & \$44 ;
+  assign \$45  = \port$9540$0  & \$44 ;
   assign \$47  = ~ \$46 ;
-  assign \$48  = \port$10696$0  & \$47 ;
-  assign \$49  = | { \port$10696$0 , \port$10109$0  };
+  assign \$48  = \port$10734$0  & \$47 ;
+  assign \$49  = | { \port$10734$0 , \port$10137$0  };
   assign \$50  = ~ \$49 ;
-  assign \$51  = \port$8935$0  & \$50 ;
-  assign \$52  = | { \port$8935$0 , \port$10696$0 , \port$10109$0  };
+  assign \$51  = \port$8943$0  & \$50 ;
+  assign \$52  = | { \port$8943$0 , \port$10734$0 , \port$10137$0  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$9522$0  & \$53 ;
+  assign \$54  = \port$9540$0  & \$53 ;
   assign \$56  = ~ \$55 ;
-  assign \$57  = \port$10696$0  & \$56 ;
-  assign \$58  = | { \port$10696$0 , \port$10109$0  };
+  assign \$57  = \port$10734$0  & \$56 ;
+  assign \$58  = | { \port$10734$0 , \port$10137$0  };
   assign \$59  = ~ \$58 ;
-  assign \$60  = \port$8935$0  & \$59 ;
-  assign \$61  = | { \port$8935$0 , \port$10696$0 , \port$10109$0  };
+  assign \$60  = \port$8943$0  & \$59 ;
+  assign \$61  = | { \port$8943$0 , \port$10734$0 , \port$10137$0  };
   assign \$62  = ~ \$61 ;
-  assign \$63  = \port$9522$0  & \$62 ;
+  assign \$63  = \port$9540$0  & \$62 ;
   assign \$65  = ~ \$64 ;
-  assign \$66  = \port$10696$0  & \$65 ;
-  assign \$67  = | { \port$10696$0 , \port$10109$0  };
+  assign \$66  = \port$10734$0  & \$65 ;
+  assign \$67  = | { \port$10734$0 , \port$10137$0  };
   assign \$68  = ~ \$67 ;
-  assign \$69  = \port$8935$0  & \$68 ;
-  assign \$70  = | { \port$8935$0 , \port$10696$0 , \port$10109$0  };
+  assign \$69  = \port$8943$0  & \$68 ;
+  assign \$70  = | { \port$8943$0 , \port$10734$0 , \port$10137$0  };
   assign \$71  = ~ \$70 ;
-  assign \$72  = \port$9522$0  & \$71 ;
+  assign \$72  = \port$9540$0  & \$71 ;
   assign \$74  = ~ \$73 ;
-  assign \$75  = \port$8935$0  & \$74 ;
-  assign \$76  = | { \port$8935$0 , \port$10696$0  };
+  assign \$75  = \port$8943$0  & \$74 ;
+  assign \$76  = | { \port$8943$0 , \port$10734$0  };
   assign \$77  = ~ \$76 ;
-  assign \$78  = \port$9522$0  & \$77 ;
-  assign \$79  = | { \port$9522$0 , \port$8935$0 , \port$10696$0  };
+  assign \$78  = \port$9540$0  & \$77 ;
+  assign \$79  = | { \port$9540$0 , \port$8943$0 , \port$10734$0  };
   assign \$80  = ~ \$79 ;
-  assign \$81  = \port$10109$0  & \$80 ;
+  assign \$81  = \port$10137$0  & \$80 ;
   assign \$83  = ~ \$82 ;
-  assign \$84  = \port$8935$0  & \$83 ;
-  assign \$85  = | { \port$8935$0 , \port$10696$0  };
+  assign \$84  = \port$8943$0  & \$83 ;
+  assign \$85  = | { \port$8943$0 , \port$10734$0  };
   assign \$86  = ~ \$85 ;
-  assign \$87  = \port$9522$0  & \$86 ;
-  assign \$88  = | { \port$9522$0 , \port$8935$0 , \port$10696$0  };
+  assign \$87  = \port$9540$0  & \$86 ;
+  assign \$88  = | { \port$9540$0 , \port$8943$0 , \port$10734$0  };
   assign \$89  = ~ \$88 ;
-  assign \$90  = \port$10109$0  & \$89 ;
+  assign \$90  = \port$10137$0  & \$89 ;
   assign \$92  = ~ \$91 ;
-  assign \$93  = \port$8935$0  & \$92 ;
-  assign \$94  = | { \port$8935$0 , \port$10696$0  };
+  assign \$93  = \port$8943$0  & \$92 ;
+  assign \$94  = | { \port$8943$0 , \port$10734$0  };
   assign \$95  = ~ \$94 ;
-  assign \$96  = \port$9522$0  & \$95 ;
-  assign \$97  = | { \port$9522$0 , \port$8935$0 , \port$10696$0  };
+  assign \$96  = \port$9540$0  & \$95 ;
+  assign \$97  = | { \port$9540$0 , \port$8943$0 , \port$10734$0  };
   assign \$98  = ~ \$97 ;
-  assign \$99  = \port$10109$0  & \$98 ;
+  assign \$99  = \port$10137$0  & \$98 ;
   assign \$101  = ~ \$100 ;
-  assign \$102  = \port$8935$0  & \$101 ;
-  assign \$103  = | { \port$8935$0 , \port$10696$0  };
+  assign \$102  = \port$8943$0  & \$101 ;
+  assign \$103  = | { \port$8943$0 , \port$10734$0  };
   assign \$104  = ~ \$103 ;
-  assign \$105  = \port$9522$0  & \$104 ;
-  assign \$106  = | { \port$9522$0 , \port$8935$0 , \port$10696$0  };
+  assign \$105  = \port$9540$0  & \$104 ;
+  assign \$106  = | { \port$9540$0 , \port$8943$0 , \port$10734$0  };
   assign \$107  = ~ \$106 ;
-  assign \$108  = \port$10109$0  & \$107 ;
+  assign \$108  = \port$10137$0  & \$107 ;
   assign \$110  = ~ \$109 ;
-  assign \$111  = \port$9522$0  & \$110 ;
-  assign \$112  = | { \port$9522$0 , \port$8935$0  };
+  assign \$111  = \port$9540$0  & \$110 ;
+  assign \$112  = | { \port$9540$0 , \port$8943$0  };
   assign \$113  = ~ \$112 ;
-  assign \$114  = \port$10109$0  & \$113 ;
-  assign \$115  = | { \port$10109$0 , \port$9522$0 , \port$8935$0  };
+  assign \$114  = \port$10137$0  & \$113 ;
+  assign \$115  = | { \port$10137$0 , \port$9540$0 , \port$8943$0  };
   assign \$116  = ~ \$115 ;
-  assign \$117  = \port$10696$0  & \$116 ;
+  assign \$117  = \port$10734$0  & \$116 ;
   assign \$119  = ~ \$118 ;
-  assign \$120  = \port$9522$0  & \$119 ;
-  assign \$121  = | { \port$9522$0 , \port$8935$0  };
+  assign \$120  = \port$9540$0  & \$119 ;
+  assign \$121  = | { \port$9540$0 , \port$8943$0  };
   assign \$122  = ~ \$121 ;
-  assign \$123  = \port$10109$0  & \$122 ;
-  assign \$124  = | { \port$10109$0 , \port$9522$0 , \port$8935$0  };
+  assign \$123  = \port$10137$0  & \$122 ;
+  assign \$124  = | { \port$10137$0 , \port$9540$0 , \port$8943$0  };
   assign \$125  = ~ \$124 ;
-  assign \$126  = \port$10696$0  & \$125 ;
+  assign \$126  = \port$10734$0  & \$125 ;
   assign \$128  = ~ \$127 ;
-  assign \$129  = \port$9522$0  & \$128 ;
-  assign \$130  = | { \port$9522$0 , \port$8935$0  };
+  assign \$129  = \port$9540$0  & \$128 ;
+  assign \$130  = | { \port$9540$0 , \port$8943$0  };
   assign \$131  = ~ \$130 ;
-  assign \$132  = \port$10109$0  & \$131 ;
-  assign \$133  = | { \port$10109$0 , \port$9522$0 , \port$8935$0  };
+  assign \$132  = \port$10137$0  & \$131 ;
+  assign \$133  = | { \port$10137$0 , \port$9540$0 , \port$8943$0  };
   assign \$134  = ~ \$133 ;
-  assign \$135  = \port$10696$0  & \$134 ;
+  assign \$135  = \port$10734$0  & \$134 ;
   assign \$137  = ~ \$136 ;
-  assign \$138  = \port$9522$0  & \$137 ;
-  assign \$139  = | { \port$9522$0 , \port$8935$0  };
+  assign \$138  = \port$9540$0  & \$137 ;
+  assign \$139  = | { \port$9540$0 , \port$8943$0  };
   assign \$140  = ~ \$139 ;
-  assign \$141  = \port$10109$0  & \$140 ;
-  assign \$142  = | { \port$10109$0 , \port$9522$0 , \port$8935$0  };
+  assign \$141  = \port$10137$0  & \$140 ;
+  assign \$142  = | { \port$10137$0 , \port$9540$0 , \port$8943$0  };
   assign \$143  = ~ \$142 ;
-  assign \$144  = \port$10696$0  & \$143 ;
-  assign \$145  = | { \port$10696$0 , \port$10109$0 , \port$9522$0 , \port$8935$0  };
+  assign \$144  = \port$10734$0  & \$143 ;
+  assign \$145  = | { \port$10734$0 , \port$10137$0 , \port$9540$0 , \port$8943$0  };
   assign \$148  = grant[1] ? 1'h1 : 1'h0;
   assign \$150  = grant[2] ? 2'h2 : 2'h0;
   assign \$151  = { 1'h0, \$149  } | \$150 ;
@@ -41901,7 +41981,7 @@ module \postern.read_engine.arbiter (rst, \port$8935$0 , \port$9522$0 , \port$10
       2'h0:
         begin
           grant[0] = \$9 ;
-          grant[1] = \port$9522$0 ;
+          grant[1] = \port$9540$0 ;
           grant[2] = \$21 ;
           grant[3] = \$33 ;
         end
@@ -41909,7 +41989,7 @@ module \postern.read_engine.arbiter (rst, \port$8935$0 , \port$9522$0 , \port$10
         begin
           grant[0] = \$42 ;
           grant[1] = \$54 ;
-          grant[2] = \port$10109$0 ;
+          grant[2] = \port$10137$0 ;
           grant[3] = \$66 ;
         end
       2'h2:
@@ -41917,11 +41997,11 @@ module \postern.read_engine.arbiter (rst, \port$8935$0 , \port$9522$0 , \port$10
           grant[0] = \$75 ;
           grant[1] = \$87 ;
           grant[2] = \$99 ;
-          grant[3] = \port$10696$0 ;
+          grant[3] = \port$10734$0 ;
         end
       2'h3:
         begin
-          grant[0] = \port$8935$0 ;
+          grant[0] = \port$8943$0 ;
           grant[1] = \$120 ;
           grant[2] = \$132 ;
           grant[3] = \$144 ;
@@ -41938,24 +42018,24 @@ module \postern.read_engine.arbiter (rst, \port$8935$0 , \port$9522$0 , \port$10
       \$154  = 2'h0;
     end
   end
-  assign request = { \port$10696$0 , \port$10109$0 , \port$9522$0 , \port$8935$0  };
+  assign request = { \port$10734$0 , \port$10137$0 , \port$9540$0 , \port$8943$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$9522$0 ;
-  assign \$10  = \port$9522$0 ;
-  assign \$19  = \port$9522$0 ;
-  assign \$28  = \port$9522$0 ;
-  assign \$37  = \port$10109$0 ;
-  assign \$46  = \port$10109$0 ;
-  assign \$55  = \port$10109$0 ;
-  assign \$64  = \port$10109$0 ;
-  assign \$73  = \port$10696$0 ;
-  assign \$82  = \port$10696$0 ;
-  assign \$91  = \port$10696$0 ;
-  assign \$100  = \port$10696$0 ;
-  assign \$109  = \port$8935$0 ;
-  assign \$118  = \port$8935$0 ;
-  assign \$127  = \port$8935$0 ;
-  assign \$136  = \port$8935$0 ;
+  assign \$1  = \port$9540$0 ;
+  assign \$10  = \port$9540$0 ;
+  assign \$19  = \port$9540$0 ;
+  assign \$28  = \port$9540$0 ;
+  assign \$37  = \port$10137$0 ;
+  assign \$46  = \port$10137$0 ;
+  assign \$55  = \port$10137$0 ;
+  assign \$64  = \port$10137$0 ;
+  assign \$73  = \port$10734$0 ;
+  assign \$82  = \port$10734$0 ;
+  assign \$91  = \port$10734$0 ;
+  assign \$100  = \port$10734$0 ;
+  assign \$109  = \port$8943$0 ;
+  assign \$118  = \port$8943$0 ;
+  assign \$127  = \port$8943$0 ;
+  assign \$136  = \port$8943$0 ;
   assign \$146  = \$145 ;
   assign \$147  = 1'h0;
   assign \$149  = \$148 ;
@@ -42627,7 +42707,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
 , \port$3772$0 , \port$3776$0 , \port$3780$0 , do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm, do__wait_fired, do__stray, do__resident, do__tag_match, do__tag_mask, do__tag_vm, do__control, do__permit, hold, look_result, free_slots__0, sent__0, gone__0
 , limits__0, free_slots__1, sent__1, gone__1, limits__1, free_slots__2, sent__2, gone__2, limits__2, free_slots__3, sent__3, gone__3, limits__3, free_slots__4, sent__4, gone__4, limits__4, free_slots__5, sent__5, gone__5, limits__5
 , free_slots__6, sent__6, gone__6, limits__6, free_slots__7, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, spent, fill_row, fill, refused_command, closed_vm, walking, walk_vm, walk_step, message
-, refusing, fault__address, vm, data, \port$11794$70 , source, target, index, walk, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
+, refusing, fault__address, vm, data, \port$11834$70 , source, target, index, walk, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -43875,8 +43955,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [2:0] \new.vm ;
   input permitted;
   wire permitted;
-  output [11:0] \port$11794$70 ;
-  wire [11:0] \port$11794$70 ;
+  output [11:0] \port$11834$70 ;
+  wire [11:0] \port$11834$70 ;
   output \port$3630$0 ;
   wire \port$3630$0 ;
   output \port$3632$0 ;
@@ -44949,11 +45029,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .accept(accept),
     .clk(clk),
     .grant(grant),
-    .\port$10565$0 (requests__3__valid),
+    .\port$10595$0 (requests__3__valid),
     .\port$3503$0 (\$2 ),
     .\port$8804$0 (requests__0__valid),
-    .\port$9391$0 (requests__1__valid),
-    .\port$9978$0 (requests__2__valid),
+    .\port$9401$0 (requests__1__valid),
+    .\port$9998$0 (requests__2__valid),
     .rst(rst)
   );
   \postern.write_engine.promised  promised (
@@ -44972,10 +45052,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11794$28 (_request[30:28]),
-    .\port$11804$0 (_lane),
-    .\port$11979$0 (look_vm),
-    .\port$11985$0 (look_lane),
+    .\port$11834$28 (_request[30:28]),
+    .\port$11844$0 (_lane),
+    .\port$12019$0 (look_vm),
+    .\port$12025$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(\new ),
@@ -45626,7 +45706,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign fault__address = _request[12:0];
   assign vm = _request[30:28];
   assign data = _request[67:36];
-  assign \port$11794$70  = _request[81:70];
+  assign \port$11834$70  = _request[81:70];
   assign \chosen.address  = chosen[12:0];
   assign \chosen.offset  = chosen[24:13];
   assign \chosen.manager  = chosen[25];
@@ -46125,7 +46205,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$952  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 , \port$9391$0 , \port$9978$0 , \port$10565$0 , grant, clk);
+module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 , \port$9401$0 , \port$9998$0 , \port$10595$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -46446,295 +46526,295 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
   output [4:0] grant;
   reg [4:0] grant;
   reg [2:0] last = 3'h0;
-  input \port$10565$0 ;
-  wire \port$10565$0 ;
+  input \port$10595$0 ;
+  wire \port$10595$0 ;
   input \port$3503$0 ;
   wire \port$3503$0 ;
   input \port$8804$0 ;
   wire \port$8804$0 ;
-  input \port$9391$0 ;
-  wire \port$9391$0 ;
-  input \port$9978$0 ;
-  wire \port$9978$0 ;
+  input \port$9401$0 ;
+  wire \port$9401$0 ;
+  input \port$9998$0 ;
+  wire \port$9998$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$9978$0  & \$2 ;
-  assign \$4  = | { \port$9978$0 , \port$9391$0  };
+  assign \$3  = \port$9998$0  & \$2 ;
+  assign \$4  = | { \port$9998$0 , \port$9401$0  };
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$10565$0  & \$5 ;
-  assign \$7  = | { \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$6  = \port$10595$0  & \$5 ;
+  assign \$7  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$8  = ~ \$7 ;
   assign \$9  = \port$3503$0  & \$8 ;
-  assign \$10  = | { \port$3503$0 , \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$10  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$11  = ~ \$10 ;
   assign \$12  = \port$8804$0  & \$11 ;
   assign \$14  = ~ \$13 ;
-  assign \$15  = \port$9978$0  & \$14 ;
-  assign \$16  = | { \port$9978$0 , \port$9391$0  };
+  assign \$15  = \port$9998$0  & \$14 ;
+  assign \$16  = | { \port$9998$0 , \port$9401$0  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$10565$0  & \$17 ;
-  assign \$19  = | { \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$18  = \port$10595$0  & \$17 ;
+  assign \$19  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$20  = ~ \$19 ;
   assign \$21  = \port$3503$0  & \$20 ;
-  assign \$22  = | { \port$3503$0 , \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$22  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$23  = ~ \$22 ;
   assign \$24  = \port$8804$0  & \$23 ;
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$9978$0  & \$26 ;
-  assign \$28  = | { \port$9978$0 , \port$9391$0  };
+  assign \$27  = \port$9998$0  & \$26 ;
+  assign \$28  = | { \port$9998$0 , \port$9401$0  };
   assign \$29  = ~ \$28 ;
-  assign \$30  = \port$10565$0  & \$29 ;
-  assign \$31  = | { \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$30  = \port$10595$0  & \$29 ;
+  assign \$31  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$32  = ~ \$31 ;
   assign \$33  = \port$3503$0  & \$32 ;
-  assign \$34  = | { \port$3503$0 , \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$34  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$35  = ~ \$34 ;
   assign \$36  = \port$8804$0  & \$35 ;
   assign \$38  = ~ \$37 ;
-  assign \$39  = \port$9978$0  & \$38 ;
-  assign \$40  = | { \port$9978$0 , \port$9391$0  };
+  assign \$39  = \port$9998$0  & \$38 ;
+  assign \$40  = | { \port$9998$0 , \port$9401$0  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$10565$0  & \$41 ;
-  assign \$43  = | { \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$42  = \port$10595$0  & \$41 ;
+  assign \$43  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$44  = ~ \$43 ;
   assign \$45  = \port$3503$0  & \$44 ;
-  assign \$46  = | { \port$3503$0 , \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$46  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$47  = ~ \$46 ;
   assign \$48  = \port$8804$0  & \$47 ;
   assign \$50  = ~ \$49 ;
-  assign \$51  = \port$9978$0  & \$50 ;
-  assign \$52  = | { \port$9978$0 , \port$9391$0  };
+  assign \$51  = \port$9998$0  & \$50 ;
+  assign \$52  = | { \port$9998$0 , \port$9401$0  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$10565$0  & \$53 ;
-  assign \$55  = | { \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$54  = \port$10595$0  & \$53 ;
+  assign \$55  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$56  = ~ \$55 ;
   assign \$57  = \port$3503$0  & \$56 ;
-  assign \$58  = | { \port$3503$0 , \port$10565$0 , \port$9978$0 , \port$9391$0  };
+  assign \$58  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
   assign \$59  = ~ \$58 ;
   assign \$60  = \port$8804$0  & \$59 ;
   assign \$62  = ~ \$61 ;
-  assign \$63  = \port$10565$0  & \$62 ;
-  assign \$64  = | { \port$10565$0 , \port$9978$0  };
+  assign \$63  = \port$10595$0  & \$62 ;
+  assign \$64  = | { \port$10595$0 , \port$9998$0  };
   assign \$65  = ~ \$64 ;
   assign \$66  = \port$3503$0  & \$65 ;
-  assign \$67  = | { \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$67  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$68  = ~ \$67 ;
   assign \$69  = \port$8804$0  & \$68 ;
-  assign \$70  = | { \port$8804$0 , \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$70  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$71  = ~ \$70 ;
-  assign \$72  = \port$9391$0  & \$71 ;
+  assign \$72  = \port$9401$0  & \$71 ;
   assign \$74  = ~ \$73 ;
-  assign \$75  = \port$10565$0  & \$74 ;
-  assign \$76  = | { \port$10565$0 , \port$9978$0  };
+  assign \$75  = \port$10595$0  & \$74 ;
+  assign \$76  = | { \port$10595$0 , \port$9998$0  };
   assign \$77  = ~ \$76 ;
   assign \$78  = \port$3503$0  & \$77 ;
-  assign \$79  = | { \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$79  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$80  = ~ \$79 ;
   assign \$81  = \port$8804$0  & \$80 ;
-  assign \$82  = | { \port$8804$0 , \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$82  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$83  = ~ \$82 ;
-  assign \$84  = \port$9391$0  & \$83 ;
+  assign \$84  = \port$9401$0  & \$83 ;
   assign \$86  = ~ \$85 ;
-  assign \$87  = \port$10565$0  & \$86 ;
-  assign \$88  = | { \port$10565$0 , \port$9978$0  };
+  assign \$87  = \port$10595$0  & \$86 ;
+  assign \$88  = | { \port$10595$0 , \port$9998$0  };
   assign \$89  = ~ \$88 ;
   assign \$90  = \port$3503$0  & \$89 ;
-  assign \$91  = | { \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$91  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$92  = ~ \$91 ;
   assign \$93  = \port$8804$0  & \$92 ;
-  assign \$94  = | { \port$8804$0 , \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$94  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$95  = ~ \$94 ;
-  assign \$96  = \port$9391$0  & \$95 ;
+  assign \$96  = \port$9401$0  & \$95 ;
   assign \$98  = ~ \$97 ;
-  assign \$99  = \port$10565$0  & \$98 ;
-  assign \$100  = | { \port$10565$0 , \port$9978$0  };
+  assign \$99  = \port$10595$0  & \$98 ;
+  assign \$100  = | { \port$10595$0 , \port$9998$0  };
   assign \$101  = ~ \$100 ;
   assign \$102  = \port$3503$0  & \$101 ;
-  assign \$103  = | { \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$103  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$104  = ~ \$103 ;
   assign \$105  = \port$8804$0  & \$104 ;
-  assign \$106  = | { \port$8804$0 , \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$106  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$107  = ~ \$106 ;
-  assign \$108  = \port$9391$0  & \$107 ;
+  assign \$108  = \port$9401$0  & \$107 ;
   assign \$110  = ~ \$109 ;
-  assign \$111  = \port$10565$0  & \$110 ;
-  assign \$112  = | { \port$10565$0 , \port$9978$0  };
+  assign \$111  = \port$10595$0  & \$110 ;
+  assign \$112  = | { \port$10595$0 , \port$9998$0  };
   assign \$113  = ~ \$112 ;
   assign \$114  = \port$3503$0  & \$113 ;
-  assign \$115  = | { \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$115  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$116  = ~ \$115 ;
   assign \$117  = \port$8804$0  & \$116 ;
-  assign \$118  = | { \port$8804$0 , \port$3503$0 , \port$10565$0 , \port$9978$0  };
+  assign \$118  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
   assign \$119  = ~ \$118 ;
-  assign \$120  = \port$9391$0  & \$119 ;
+  assign \$120  = \port$9401$0  & \$119 ;
   assign \$122  = ~ \$121 ;
   assign \$123  = \port$3503$0  & \$122 ;
-  assign \$124  = | { \port$3503$0 , \port$10565$0  };
+  assign \$124  = | { \port$3503$0 , \port$10595$0  };
   assign \$125  = ~ \$124 ;
   assign \$126  = \port$8804$0  & \$125 ;
-  assign \$127  = | { \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$127  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$128  = ~ \$127 ;
-  assign \$129  = \port$9391$0  & \$128 ;
-  assign \$130  = | { \port$9391$0 , \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$129  = \port$9401$0  & \$128 ;
+  assign \$130  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$131  = ~ \$130 ;
-  assign \$132  = \port$9978$0  & \$131 ;
+  assign \$132  = \port$9998$0  & \$131 ;
   assign \$134  = ~ \$133 ;
   assign \$135  = \port$3503$0  & \$134 ;
-  assign \$136  = | { \port$3503$0 , \port$10565$0  };
+  assign \$136  = | { \port$3503$0 , \port$10595$0  };
   assign \$137  = ~ \$136 ;
   assign \$138  = \port$8804$0  & \$137 ;
-  assign \$139  = | { \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$139  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$140  = ~ \$139 ;
-  assign \$141  = \port$9391$0  & \$140 ;
-  assign \$142  = | { \port$9391$0 , \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$141  = \port$9401$0  & \$140 ;
+  assign \$142  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$143  = ~ \$142 ;
-  assign \$144  = \port$9978$0  & \$143 ;
+  assign \$144  = \port$9998$0  & \$143 ;
   assign \$146  = ~ \$145 ;
   assign \$147  = \port$3503$0  & \$146 ;
-  assign \$148  = | { \port$3503$0 , \port$10565$0  };
+  assign \$148  = | { \port$3503$0 , \port$10595$0  };
   assign \$149  = ~ \$148 ;
   assign \$150  = \port$8804$0  & \$149 ;
-  assign \$151  = | { \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$151  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$152  = ~ \$151 ;
-  assign \$153  = \port$9391$0  & \$152 ;
-  assign \$154  = | { \port$9391$0 , \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$153  = \port$9401$0  & \$152 ;
+  assign \$154  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$155  = ~ \$154 ;
-  assign \$156  = \port$9978$0  & \$155 ;
+  assign \$156  = \port$9998$0  & \$155 ;
   assign \$158  = ~ \$157 ;
   assign \$159  = \port$3503$0  & \$158 ;
-  assign \$160  = | { \port$3503$0 , \port$10565$0  };
+  assign \$160  = | { \port$3503$0 , \port$10595$0  };
   assign \$161  = ~ \$160 ;
   assign \$162  = \port$8804$0  & \$161 ;
-  assign \$163  = | { \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$163  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$164  = ~ \$163 ;
-  assign \$165  = \port$9391$0  & \$164 ;
-  assign \$166  = | { \port$9391$0 , \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$165  = \port$9401$0  & \$164 ;
+  assign \$166  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$167  = ~ \$166 ;
-  assign \$168  = \port$9978$0  & \$167 ;
+  assign \$168  = \port$9998$0  & \$167 ;
   assign \$170  = ~ \$169 ;
   assign \$171  = \port$3503$0  & \$170 ;
-  assign \$172  = | { \port$3503$0 , \port$10565$0  };
+  assign \$172  = | { \port$3503$0 , \port$10595$0  };
   assign \$173  = ~ \$172 ;
   assign \$174  = \port$8804$0  & \$173 ;
-  assign \$175  = | { \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$175  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$176  = ~ \$175 ;
-  assign \$177  = \port$9391$0  & \$176 ;
-  assign \$178  = | { \port$9391$0 , \port$8804$0 , \port$3503$0 , \port$10565$0  };
+  assign \$177  = \port$9401$0  & \$176 ;
+  assign \$178  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
   assign \$179  = ~ \$178 ;
-  assign \$180  = \port$9978$0  & \$179 ;
+  assign \$180  = \port$9998$0  & \$179 ;
   assign \$182  = ~ \$181 ;
   assign \$183  = \port$8804$0  & \$182 ;
   assign \$184  = | { \port$8804$0 , \port$3503$0  };
   assign \$185  = ~ \$184 ;
-  assign \$186  = \port$9391$0  & \$185 ;
-  assign \$187  = | { \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$186  = \port$9401$0  & \$185 ;
+  assign \$187  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$188  = ~ \$187 ;
-  assign \$189  = \port$9978$0  & \$188 ;
-  assign \$190  = | { \port$9978$0 , \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$189  = \port$9998$0  & \$188 ;
+  assign \$190  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$191  = ~ \$190 ;
-  assign \$192  = \port$10565$0  & \$191 ;
+  assign \$192  = \port$10595$0  & \$191 ;
   assign \$194  = ~ \$193 ;
   assign \$195  = \port$8804$0  & \$194 ;
   assign \$196  = | { \port$8804$0 , \port$3503$0  };
   assign \$197  = ~ \$196 ;
-  assign \$198  = \port$9391$0  & \$197 ;
-  assign \$199  = | { \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$198  = \port$9401$0  & \$197 ;
+  assign \$199  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$200  = ~ \$199 ;
-  assign \$201  = \port$9978$0  & \$200 ;
-  assign \$202  = | { \port$9978$0 , \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$201  = \port$9998$0  & \$200 ;
+  assign \$202  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$203  = ~ \$202 ;
-  assign \$204  = \port$10565$0  & \$203 ;
+  assign \$204  = \port$10595$0  & \$203 ;
   assign \$206  = ~ \$205 ;
   assign \$207  = \port$8804$0  & \$206 ;
   assign \$208  = | { \port$8804$0 , \port$3503$0  };
   assign \$209  = ~ \$208 ;
-  assign \$210  = \port$9391$0  & \$209 ;
-  assign \$211  = | { \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$210  = \port$9401$0  & \$209 ;
+  assign \$211  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$212  = ~ \$211 ;
-  assign \$213  = \port$9978$0  & \$212 ;
-  assign \$214  = | { \port$9978$0 , \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$213  = \port$9998$0  & \$212 ;
+  assign \$214  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$215  = ~ \$214 ;
-  assign \$216  = \port$10565$0  & \$215 ;
+  assign \$216  = \port$10595$0  & \$215 ;
   assign \$218  = ~ \$217 ;
   assign \$219  = \port$8804$0  & \$218 ;
   assign \$220  = | { \port$8804$0 , \port$3503$0  };
   assign \$221  = ~ \$220 ;
-  assign \$222  = \port$9391$0  & \$221 ;
-  assign \$223  = | { \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$222  = \port$9401$0  & \$221 ;
+  assign \$223  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$224  = ~ \$223 ;
-  assign \$225  = \port$9978$0  & \$224 ;
-  assign \$226  = | { \port$9978$0 , \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$225  = \port$9998$0  & \$224 ;
+  assign \$226  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$227  = ~ \$226 ;
-  assign \$228  = \port$10565$0  & \$227 ;
+  assign \$228  = \port$10595$0  & \$227 ;
   assign \$230  = ~ \$229 ;
   assign \$231  = \port$8804$0  & \$230 ;
   assign \$232  = | { \port$8804$0 , \port$3503$0  };
   assign \$233  = ~ \$232 ;
-  assign \$234  = \port$9391$0  & \$233 ;
-  assign \$235  = | { \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$234  = \port$9401$0  & \$233 ;
+  assign \$235  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$236  = ~ \$235 ;
-  assign \$237  = \port$9978$0  & \$236 ;
-  assign \$238  = | { \port$9978$0 , \port$9391$0 , \port$8804$0 , \port$3503$0  };
+  assign \$237  = \port$9998$0  & \$236 ;
+  assign \$238  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
   assign \$239  = ~ \$238 ;
-  assign \$240  = \port$10565$0  & \$239 ;
+  assign \$240  = \port$10595$0  & \$239 ;
   assign \$242  = ~ \$241 ;
-  assign \$243  = \port$9391$0  & \$242 ;
-  assign \$244  = | { \port$9391$0 , \port$8804$0  };
+  assign \$243  = \port$9401$0  & \$242 ;
+  assign \$244  = | { \port$9401$0 , \port$8804$0  };
   assign \$245  = ~ \$244 ;
-  assign \$246  = \port$9978$0  & \$245 ;
-  assign \$247  = | { \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$246  = \port$9998$0  & \$245 ;
+  assign \$247  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$248  = ~ \$247 ;
-  assign \$249  = \port$10565$0  & \$248 ;
-  assign \$250  = | { \port$10565$0 , \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$249  = \port$10595$0  & \$248 ;
+  assign \$250  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$251  = ~ \$250 ;
   assign \$252  = \port$3503$0  & \$251 ;
   assign \$254  = ~ \$253 ;
-  assign \$255  = \port$9391$0  & \$254 ;
-  assign \$256  = | { \port$9391$0 , \port$8804$0  };
+  assign \$255  = \port$9401$0  & \$254 ;
+  assign \$256  = | { \port$9401$0 , \port$8804$0  };
   assign \$257  = ~ \$256 ;
-  assign \$258  = \port$9978$0  & \$257 ;
-  assign \$259  = | { \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$258  = \port$9998$0  & \$257 ;
+  assign \$259  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$260  = ~ \$259 ;
-  assign \$261  = \port$10565$0  & \$260 ;
-  assign \$262  = | { \port$10565$0 , \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$261  = \port$10595$0  & \$260 ;
+  assign \$262  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$263  = ~ \$262 ;
   assign \$264  = \port$3503$0  & \$263 ;
   assign \$266  = ~ \$265 ;
-  assign \$267  = \port$9391$0  & \$266 ;
-  assign \$268  = | { \port$9391$0 , \port$8804$0  };
+  assign \$267  = \port$9401$0  & \$266 ;
+  assign \$268  = | { \port$9401$0 , \port$8804$0  };
   assign \$269  = ~ \$268 ;
-  assign \$270  = \port$9978$0  & \$269 ;
-  assign \$271  = | { \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$270  = \port$9998$0  & \$269 ;
+  assign \$271  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$272  = ~ \$271 ;
-  assign \$273  = \port$10565$0  & \$272 ;
-  assign \$274  = | { \port$10565$0 , \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$273  = \port$10595$0  & \$272 ;
+  assign \$274  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$275  = ~ \$274 ;
   assign \$276  = \port$3503$0  & \$275 ;
   assign \$278  = ~ \$277 ;
-  assign \$279  = \port$9391$0  & \$278 ;
-  assign \$280  = | { \port$9391$0 , \port$8804$0  };
+  assign \$279  = \port$9401$0  & \$278 ;
+  assign \$280  = | { \port$9401$0 , \port$8804$0  };
   assign \$281  = ~ \$280 ;
-  assign \$282  = \port$9978$0  & \$281 ;
-  assign \$283  = | { \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$282  = \port$9998$0  & \$281 ;
+  assign \$283  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$284  = ~ \$283 ;
-  assign \$285  = \port$10565$0  & \$284 ;
-  assign \$286  = | { \port$10565$0 , \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$285  = \port$10595$0  & \$284 ;
+  assign \$286  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$287  = ~ \$286 ;
   assign \$288  = \port$3503$0  & \$287 ;
   assign \$290  = ~ \$289 ;
-  assign \$291  = \port$9391$0  & \$290 ;
-  assign \$292  = | { \port$9391$0 , \port$8804$0  };
+  assign \$291  = \port$9401$0  & \$290 ;
+  assign \$292  = | { \port$9401$0 , \port$8804$0  };
   assign \$293  = ~ \$292 ;
-  assign \$294  = \port$9978$0  & \$293 ;
-  assign \$295  = | { \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$294  = \port$9998$0  & \$293 ;
+  assign \$295  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$296  = ~ \$295 ;
-  assign \$297  = \port$10565$0  & \$296 ;
-  assign \$298  = | { \port$10565$0 , \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$297  = \port$10595$0  & \$296 ;
+  assign \$298  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$299  = ~ \$298 ;
   assign \$300  = \port$3503$0  & \$299 ;
-  assign \$301  = | { \port$3503$0 , \port$10565$0 , \port$9978$0 , \port$9391$0 , \port$8804$0  };
+  assign \$301  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
   assign \$302  = \$301  & accept;
   assign \$304  = grant[1] ? 1'h1 : 1'h0;
   assign \$306  = grant[2] ? 2'h2 : 2'h0;
@@ -46752,7 +46832,7 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
       3'h0:
         begin
           grant[0] = \$12 ;
-          grant[1] = \port$9391$0 ;
+          grant[1] = \port$9401$0 ;
           grant[2] = \$27 ;
           grant[3] = \$42 ;
           grant[4] = \$57 ;
@@ -46761,7 +46841,7 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
         begin
           grant[0] = \$69 ;
           grant[1] = \$84 ;
-          grant[2] = \port$9978$0 ;
+          grant[2] = \port$9998$0 ;
           grant[3] = \$99 ;
           grant[4] = \$114 ;
         end
@@ -46770,7 +46850,7 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
           grant[0] = \$126 ;
           grant[1] = \$141 ;
           grant[2] = \$156 ;
-          grant[3] = \port$10565$0 ;
+          grant[3] = \port$10595$0 ;
           grant[4] = \$171 ;
         end
       3'h3:
@@ -46801,22 +46881,22 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
       \$312  = 3'h0;
     end
   end
-  assign request = { \port$3503$0 , \port$10565$0 , \port$9978$0 , \port$9391$0 , \port$8804$0  };
-  assign \$1  = \port$9391$0 ;
-  assign \$13  = \port$9391$0 ;
-  assign \$25  = \port$9391$0 ;
-  assign \$37  = \port$9391$0 ;
-  assign \$49  = \port$9391$0 ;
-  assign \$61  = \port$9978$0 ;
-  assign \$73  = \port$9978$0 ;
-  assign \$85  = \port$9978$0 ;
-  assign \$97  = \port$9978$0 ;
-  assign \$109  = \port$9978$0 ;
-  assign \$121  = \port$10565$0 ;
-  assign \$133  = \port$10565$0 ;
-  assign \$145  = \port$10565$0 ;
-  assign \$157  = \port$10565$0 ;
-  assign \$169  = \port$10565$0 ;
+  assign request = { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$1  = \port$9401$0 ;
+  assign \$13  = \port$9401$0 ;
+  assign \$25  = \port$9401$0 ;
+  assign \$37  = \port$9401$0 ;
+  assign \$49  = \port$9401$0 ;
+  assign \$61  = \port$9998$0 ;
+  assign \$73  = \port$9998$0 ;
+  assign \$85  = \port$9998$0 ;
+  assign \$97  = \port$9998$0 ;
+  assign \$109  = \port$9998$0 ;
+  assign \$121  = \port$10595$0 ;
+  assign \$133  = \port$10595$0 ;
+  assign \$145  = \port$10595$0 ;
+  assign \$157  = \port$10595$0 ;
+  assign \$169  = \port$10595$0 ;
   assign \$181  = \port$3503$0 ;
   assign \$193  = \port$3503$0 ;
   assign \$205  = \port$3503$0 ;
@@ -46882,7 +46962,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$11794$28 , \port$11804$0 , \port$11979$0 , \port$11985$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$11834$28 , \port$11844$0 , \port$12019$0 , \port$12025$0 , clk);
   input clk;
   wire clk;
   output [13:0] data_0;
@@ -46893,14 +46973,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$11794$28 ;
-  wire [2:0] \port$11794$28 ;
-  input \port$11804$0 ;
-  wire \port$11804$0 ;
-  input [2:0] \port$11979$0 ;
-  wire [2:0] \port$11979$0 ;
-  input \port$11985$0 ;
-  wire \port$11985$0 ;
+  input [2:0] \port$11834$28 ;
+  wire [2:0] \port$11834$28 ;
+  input \port$11844$0 ;
+  wire \port$11844$0 ;
+  input [2:0] \port$12019$0 ;
+  wire [2:0] \port$12019$0 ;
+  input \port$12025$0 ;
+  wire \port$12025$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -46941,15 +47021,15 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$11794$28 , \port$11804$0  }];
-  assign data_1 = cells[{ \port$11979$0 , \port$11985$0  }];
+  assign data_0 = cells[{ \port$11834$28 , \port$11844$0  }];
+  assign data_1 = cells[{ \port$12019$0 , \port$12025$0  }];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$11794$28 , \port$11804$0  };
-  assign row_0 = { \port$11794$28 , \port$11804$0  };
+  assign r_port__addr = { \port$11834$28 , \port$11844$0  };
+  assign row_0 = { \port$11834$28 , \port$11844$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$11979$0 , \port$11985$0  };
-  assign row_1 = { \port$11979$0 , \port$11985$0  };
+  assign \r_port__addr$12  = { \port$12019$0 , \port$12025$0  };
+  assign row_1 = { \port$12019$0 , \port$12025$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -889,8 +889,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$2913$0 (\filled$207 ),
-    .\port$2937$0 (\filled$208 ),
+    .\port$2915$0 (\filled$207 ),
+    .\port$2939$0 (\filled$208 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$252 ),
@@ -905,7 +905,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$2803$67 (\$42 ),
+    .\port$2805$67 (\$42 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -943,10 +943,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__0(head__0),
     .\port$223$0 (\$40 ),
     .\port$224$0 (\$41 ),
-    .\port$2913$0 (\filled$207 ),
-    .\port$2919$0 (\fresh$210 ),
-    .\port$2937$0 (\filled$208 ),
-    .\port$2943$0 (\fresh$211 ),
+    .\port$2915$0 (\filled$207 ),
+    .\port$2921$0 (\fresh$210 ),
+    .\port$2939$0 (\filled$208 ),
+    .\port$2945$0 (\fresh$211 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(\$43 [0]),
@@ -994,10 +994,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__1(head__1),
     .\port$223$0 (\$40 ),
     .\port$224$0 (\$41 ),
-    .\port$2913$0 (\filled$207 ),
-    .\port$2919$0 (\fresh$210 ),
-    .\port$2937$0 (\filled$208 ),
-    .\port$2943$0 (\fresh$211 ),
+    .\port$2915$0 (\filled$207 ),
+    .\port$2921$0 (\fresh$210 ),
+    .\port$2939$0 (\filled$208 ),
+    .\port$2945$0 (\fresh$211 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$246 ),
     .r_engine__ready(\$43 [1]),
@@ -1139,7 +1139,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_result(look_result),
     .message(message),
     .permitted(permitted),
-    .\port$2803$67 (\$42 ),
+    .\port$2805$67 (\$42 ),
     .\port$522$0 (push),
     .\port$524$0 (\push$308 ),
     .refusing(refusing),
@@ -2181,7 +2181,7 @@ module \postern_small.doorbells$497.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2913$0 , \port$2937$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2915$0 , \port$2939$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2364,10 +2364,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$2913$0 ;
-  wire \port$2913$0 ;
-  input \port$2937$0 ;
-  wire \port$2937$0 ;
+  input \port$2915$0 ;
+  wire \port$2915$0 ;
+  input \port$2939$0 ;
+  wire \port$2939$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2388,8 +2388,8 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2913$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2937$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2915$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2939$0  };
   assign \$4  = state_0 & enable_0_0;
   assign \$5  = | \$4 ;
   assign \$10  = state_1 & enable_1_0;
@@ -2523,7 +2523,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$144  = 5'h00;
     end
   end
-  assign filled = { \port$2937$0 , \port$2913$0  };
+  assign filled = { \port$2939$0 , \port$2915$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2616,7 +2616,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
 endmodule
 
 module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep, commit__data
-, \port$2803$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
+, \port$2805$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -2723,8 +2723,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire [6:0] \late_1.row ;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$2803$67 ;
-  wire [7:0] \port$2803$67 ;
+  input [7:0] \port$2805$67 ;
+  wire [7:0] \port$2805$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -3032,7 +3032,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     taken_1_1 <= \$65 ;
   always @(posedge clk)
     kept_1_1 <= \$66 ;
-  assign \$1  = ! \port$2803$67 [0];
+  assign \$1  = ! \port$2805$67 [0];
   assign first_0 = commit__request & \$1 ;
   assign \$2  = occupied_0 & first_0;
   assign free_0 = ~ \$2 ;
@@ -3042,7 +3042,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$6  = w__1__request & \$5 ;
   assign granted_0 = grant & { free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$2803$67 [7:1] : late_0[6:0];
+  assign w_port__addr = first_0 ? \port$2805$67 [7:1] : late_0[6:0];
   assign w_port__data = first_0 ? commit__data : late_0[38:7];
   assign \$7  = ! r__0__word[0];
   assign \$8  = r__0__request & \$7 ;
@@ -3058,7 +3058,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$18  = w__1__request & \$17 ;
   assign granted_1 = \grant$37  & { free_1, free_1 };
   assign \w_port__en$38  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$39  = first_1 ? \port$2803$67 [7:1] : late_1[6:0];
+  assign \w_port__addr$39  = first_1 ? \port$2805$67 [7:1] : late_1[6:0];
   assign \w_port__data$41  = first_1 ? commit__data : late_1[38:7];
   assign \$20  = r__0__request & \$19 ;
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
@@ -3203,10 +3203,10 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
       \$66  = 1'h0;
     end
   end
-  assign commit__word = \port$2803$67 [1:0];
+  assign commit__word = \port$2805$67 [1:0];
   assign request = { \$6 , \$4  };
   assign accept = free_0;
-  assign commit__slot = \port$2803$67 [7:2];
+  assign commit__slot = \port$2805$67 [7:2];
   assign \request$20  = { \$10 , \$8  };
   assign r_port__en = 1'h1;
   assign \accept$26  = 1'h1;
@@ -3220,7 +3220,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \late_0.data  = late_0[38:7];
   assign \late_1.row  = late_1[6:0];
   assign \late_1.data  = late_1[38:7];
-  assign \$13  = \port$2803$67 [0];
+  assign \$13  = \port$2805$67 [0];
   assign \$15  = w__0__word[0];
   assign \$17  = w__1__word[0];
   assign \$19  = r__0__word[0];
@@ -3558,7 +3558,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$74$0 , \port$76$0
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$223$0 , \port$224$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2913$0 , head__0, \port$2919$0 , \port$2937$0 , \port$2943$0 , w_pool__word, w_pool__data
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2915$0 , head__0, \port$2921$0 , \port$2939$0 , \port$2945$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3568,8 +3568,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
-  wire [11:0] \$105 ;
-  wire \$106 ;
+  wire \$105 ;
+  wire [11:0] \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
@@ -3579,18 +3579,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$112 ;
   wire \$113 ;
   wire \$114 ;
-  wire [11:0] \$115 ;
-  wire \$116 ;
-  wire [11:0] \$117 ;
-  wire \$118 ;
+  wire \$115 ;
+  wire [11:0] \$116 ;
+  wire \$117 ;
+  wire [11:0] \$118 ;
   wire \$119 ;
   wire \$12 ;
   wire \$120 ;
   wire \$121 ;
-  wire [11:0] \$122 ;
-  wire \$123 ;
-  wire [11:0] \$124 ;
-  wire \$125 ;
+  wire \$122 ;
+  wire [11:0] \$123 ;
+  wire \$124 ;
+  wire [11:0] \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
@@ -3598,17 +3598,17 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire [11:0] \$132 ;
-  wire \$133 ;
-  wire [11:0] \$134 ;
-  wire \$135 ;
+  wire \$132 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
   wire \$136 ;
   wire \$137 ;
   wire \$138 ;
   wire \$139 ;
   wire \$14 ;
-  wire [1:0] \$140 ;
-  wire \$141 ;
+  wire \$140 ;
+  wire [1:0] \$141 ;
   wire \$142 ;
   wire \$143 ;
   wire \$144 ;
@@ -3619,8 +3619,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$149 ;
   wire \$15 ;
   wire \$150 ;
-  wire [1:0] \$151 ;
-  wire \$152 ;
+  wire \$151 ;
+  wire [1:0] \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
@@ -3658,14 +3658,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
-  wire [31:0] \$187 ;
+  wire \$187 ;
   wire [31:0] \$188 ;
-  wire \$189 ;
+  wire [31:0] \$189 ;
   wire \$19 ;
   wire \$190 ;
   wire \$191 ;
-  wire [11:0] \$192 ;
-  wire \$193 ;
+  wire \$192 ;
+  wire [11:0] \$193 ;
   wire \$194 ;
   wire \$195 ;
   wire \$196 ;
@@ -3686,18 +3686,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$209 ;
   wire \$21 ;
   wire \$210 ;
-  wire [3:0] \$211 ;
-  wire \$212 ;
+  wire \$211 ;
+  wire [3:0] \$212 ;
   wire \$213 ;
-  wire [4:0] \$214 ;
-  wire \$215 ;
-  wire [5:0] \$216 ;
-  wire \$217 ;
-  wire [11:0] \$218 ;
-  wire \$219 ;
+  wire \$214 ;
+  wire [4:0] \$215 ;
+  wire \$216 ;
+  wire [5:0] \$217 ;
+  wire \$218 ;
+  wire [11:0] \$219 ;
   wire \$22 ;
-  wire [11:0] \$220 ;
-  wire \$221 ;
+  wire \$220 ;
+  wire [11:0] \$221 ;
   wire \$222 ;
   wire \$223 ;
   wire \$224 ;
@@ -3715,22 +3715,22 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$235 ;
   wire \$236 ;
   wire \$237 ;
-  wire [3:0] \$238 ;
-  wire [4:0] \$239 ;
+  wire \$238 ;
+  wire [3:0] \$239 ;
   wire \$24 ;
-  wire [3:0] \$240 ;
-  wire [4:0] \$241 ;
-  wire [2:0] \$242 ;
+  wire [4:0] \$240 ;
+  wire [3:0] \$241 ;
+  wire [4:0] \$242 ;
   wire [2:0] \$243 ;
-  reg \$244 ;
+  wire [2:0] \$244 ;
   reg \$245 ;
   reg \$246 ;
   reg \$247 ;
   reg \$248 ;
-  reg [5:0] \$249 ;
+  reg \$249 ;
   wire \$25 ;
-  reg [2:0] \$250 ;
-  reg \$251 ;
+  reg [5:0] \$250 ;
+  reg [2:0] \$251 ;
   reg \$252 ;
   reg \$253 ;
   reg \$254 ;
@@ -3740,10 +3740,11 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg \$258 ;
   reg \$259 ;
   wire \$26 ;
-  reg [2:0] \$260 ;
+  reg \$260 ;
   reg [2:0] \$261 ;
-  reg [1:0] \$262 ;
+  reg [2:0] \$262 ;
   reg [1:0] \$263 ;
+  reg [1:0] \$264 ;
   wire \$27 ;
   wire [11:0] \$28 ;
   wire \$29 ;
@@ -3795,8 +3796,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
-  wire [11:0] \$73 ;
-  wire \$74 ;
+  wire \$73 ;
+  wire [11:0] \$74 ;
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
@@ -3814,16 +3815,16 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$88 ;
   wire \$89 ;
   wire \$9 ;
-  wire [2:0] \$90 ;
-  wire \$91 ;
+  wire \$90 ;
+  wire [2:0] \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
-  wire [11:0] \$98 ;
-  wire \$99 ;
+  wire \$98 ;
+  wire [11:0] \$99 ;
   reg [1:0] \$signature__addr  = 2'h0;
   wire [32:0] \$signature__data ;
   wire [31:0] \$signature__data.data ;
@@ -3916,14 +3917,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \port$223$0 ;
   input \port$224$0 ;
   wire \port$224$0 ;
-  input \port$2913$0 ;
-  wire \port$2913$0 ;
-  input \port$2919$0 ;
-  wire \port$2919$0 ;
-  input \port$2937$0 ;
-  wire \port$2937$0 ;
-  input \port$2943$0 ;
-  wire \port$2943$0 ;
+  input \port$2915$0 ;
+  wire \port$2915$0 ;
+  input \port$2921$0 ;
+  wire \port$2921$0 ;
+  input \port$2939$0 ;
+  wire \port$2939$0 ;
+  input \port$2945$0 ;
+  wire \port$2945$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -4164,85 +4165,85 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$70  = \$65  & \$69 ;
   assign \$71  = write__ready & \$70 ;
   assign \$72  = ~ none;
-  assign set_busy = \$71  & \$72 ;
-  assign \$74  = \$73  == 9'h180;
-  assign \$75  = ! w_incoming[2:0];
-  assign \$76  = \$75  & w_incoming[25];
-  assign \$79  = \$74  & \$78 ;
-  assign \$80  = write__ready & \$79 ;
-  assign \$81  = ~ none;
-  assign clear_busy = \$80  & \$81 ;
-  assign \$82  = ! w_incoming[16:15];
-  assign \$83  = ~ data_0[3];
-  assign \$84  = busy & \$83 ;
-  assign \$85  = w_incoming[16:15] == data_0[2:0];
-  assign \$86  = \$84  & \$85 ;
-  assign \$87  = \$82  | \$86 ;
-  assign \$88  = full & \$87 ;
-  assign \$89  = ~ \$88 ;
-  assign \$90  = w_incoming[16:15] + 1'h1;
-  assign \$91  = w_engine__valid & w_engine__ready;
-  assign \$92  = \$91  & w_engine__payload[65];
-  assign \$93  = ~ torn;
-  assign \write$66  = \$92  & \$93 ;
-  assign \$94  = | pending;
-  assign \$95  = ~ reset;
-  assign written__valid = \$94  & \$95 ;
+  assign \$73  = \$71  & \$72 ;
+  assign set_busy = \$73  & \port$223$0 ;
+  assign \$75  = \$74  == 9'h180;
+  assign \$76  = ! w_incoming[2:0];
+  assign \$77  = \$76  & w_incoming[25];
+  assign \$80  = \$75  & \$79 ;
+  assign \$81  = write__ready & \$80 ;
+  assign \$82  = ~ none;
+  assign clear_busy = \$81  & \$82 ;
+  assign \$83  = ! w_incoming[16:15];
+  assign \$84  = ~ data_0[3];
+  assign \$85  = busy & \$84 ;
+  assign \$86  = w_incoming[16:15] == data_0[2:0];
+  assign \$87  = \$85  & \$86 ;
+  assign \$88  = \$83  | \$87 ;
+  assign \$89  = full & \$88 ;
+  assign \$90  = ~ \$89 ;
+  assign \$91  = w_incoming[16:15] + 1'h1;
+  assign \$92  = w_engine__valid & w_engine__ready;
+  assign \$93  = \$92  & w_engine__payload[65];
+  assign \$94  = ~ torn;
+  assign \write$66  = \$93  & \$94 ;
+  assign \$95  = | pending;
   assign \$96  = ~ reset;
-  assign \$97  = ready & \$96 ;
+  assign written__valid = \$95  & \$96 ;
+  assign \$97  = ~ reset;
+  assign \$98  = ready & \$97 ;
   assign r_valid = read__valid & r_usable;
   assign \none$91  = ! r_incoming[31:28];
   assign \full$92  = & r_incoming[31:28];
-  assign \$99  = \$98  == 9'h160;
-  assign \$100  = ! r_incoming[2:0];
-  assign \$101  = \$100  & r_incoming[25];
-  assign \$104  = \$99  & \$103 ;
-  assign pops = \$104  & \full$92 ;
-  assign \$106  = \$105  == 9'h140;
-  assign \$107  = ! r_incoming[2:0];
-  assign \$108  = \$107  & r_incoming[25];
-  assign \$111  = \$106  & \$110 ;
-  assign \$112  = ~ \none$91 ;
-  assign \$113  = \$111  & \$112 ;
-  assign reads = \$113  | pops;
+  assign \$100  = \$99  == 9'h160;
+  assign \$101  = ! r_incoming[2:0];
+  assign \$102  = \$101  & r_incoming[25];
+  assign \$105  = \$100  & \$104 ;
+  assign pops = \$105  & \full$92 ;
+  assign \$107  = \$106  == 9'h140;
+  assign \$108  = ! r_incoming[2:0];
+  assign \$109  = \$108  & r_incoming[25];
+  assign \$112  = \$107  & \$111 ;
+  assign \$113  = ~ \none$91 ;
+  assign \$114  = \$112  & \$113 ;
+  assign reads = \$114  | pops;
   assign \ready$95  = r_valid & room;
-  assign \$114  = read__valid & room;
-  assign \$116  = \$115  == 7'h40;
-  assign \$118  = \$117  == 7'h40;
-  assign \$119  = \$116  | \$118 ;
-  assign \$120  = \$114  & \$119 ;
-  assign \$121  = ~ popping;
-  assign r_pool__request = \$120  & \$121 ;
-  assign \$123  = \$122  == 6'h20;
-  assign r_pool__word = \$123  ? head__0[7:6] : r_incoming[16:15];
-  assign \$125  = \$124  == 9'h140;
-  assign \$126  = ! r_incoming[2:0];
-  assign \$127  = \$126  & r_incoming[25];
-  assign \$130  = \$125  & \$129 ;
-  assign \$131  = \$130  | pops;
-  assign \$133  = \$132  == 7'h40;
-  assign \$135  = \$134  == 7'h40;
-  assign \$136  = \$133  | \$135 ;
-  assign \$137  = ~ \$136 ;
-  assign \$138  = \$137  | \diverted$104 ;
-  assign \$139  = \ready$95  & \$138 ;
-  assign \$141  = \$140 [0] & r_engine__ready;
-  assign \$142  = reads & \port$223$0 ;
-  assign \$143  = \ready$95  & \$142 ;
-  assign \$144  = \$143  & r_pool__grant;
-  assign \$145  = ~ \diverted$104 ;
-  assign \$146  = \$144  & \$145 ;
-  assign read__ready = \$141  | \$146 ;
-  assign \$147  = ~ reset;
-  assign \$148  = popping & \$147 ;
-  assign \$150  = ~ popping;
-  assign \$151  = take & { \port$2943$0 , \port$2919$0  };
-  assign \$152  = | \$151 ;
-  assign \$153  = \$150  | \$152 ;
-  assign r_pool__keep = showing & \$153 ;
-  assign \$154  = ~ reset;
-  assign arrives = third & \$154 ;
-  assign \$155  = by_engine & r_good;
+  assign \$115  = read__valid & room;
+  assign \$117  = \$116  == 7'h40;
+  assign \$119  = \$118  == 7'h40;
+  assign \$120  = \$117  | \$119 ;
+  assign \$121  = \$115  & \$120 ;
+  assign \$122  = ~ popping;
+  assign r_pool__request = \$121  & \$122 ;
+  assign \$124  = \$123  == 6'h20;
+  assign r_pool__word = \$124  ? head__0[7:6] : r_incoming[16:15];
+  assign \$126  = \$125  == 9'h140;
+  assign \$127  = ! r_incoming[2:0];
+  assign \$128  = \$127  & r_incoming[25];
+  assign \$131  = \$126  & \$130 ;
+  assign \$132  = \$131  | pops;
+  assign \$134  = \$133  == 7'h40;
+  assign \$136  = \$135  == 7'h40;
+  assign \$137  = \$134  | \$136 ;
+  assign \$138  = ~ \$137 ;
+  assign \$139  = \$138  | \diverted$104 ;
+  assign \$140  = \ready$95  & \$139 ;
+  assign \$142  = \$141 [0] & r_engine__ready;
+  assign \$143  = reads & \port$223$0 ;
+  assign \$144  = \ready$95  & \$143 ;
+  assign \$145  = \$144  & r_pool__grant;
+  assign \$146  = ~ \diverted$104 ;
+  assign \$147  = \$145  & \$146 ;
+  assign read__ready = \$142  | \$147 ;
+  assign \$148  = ~ reset;
+  assign \$149  = popping & \$148 ;
+  assign \$151  = ~ popping;
+  assign \$152  = take & { \port$2945$0 , \port$2921$0  };
+  assign \$153  = | \$152 ;
+  assign \$154  = \$151  | \$153 ;
+  assign r_pool__keep = showing & \$154 ;
+  assign \$155  = ~ reset;
+  assign arrives = third & \$155 ;
   assign \$156  = by_engine & r_good;
   assign \$157  = by_engine & r_good;
   assign \$158  = by_engine & r_good;
@@ -4274,101 +4275,102 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$184  = by_engine & r_good;
   assign \$185  = by_engine & r_good;
   assign \$186  = by_engine & r_good;
-  assign \$187  = r_data & { \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156 , \$155  };
-  assign \$188  = r_pool__data | \$187 ;
-  assign \$189  = | \here$125 ;
-  assign \$190  = ~ reset;
-  assign answer__valid = \$189  & \$190 ;
+  assign \$187  = by_engine & r_good;
+  assign \$188  = r_data & { \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156  };
+  assign \$189  = r_pool__data | \$188 ;
+  assign \$190  = | \here$125 ;
+  assign \$191  = ~ reset;
+  assign answer__valid = \$190  & \$191 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$191  = write__ready | reset;
-  assign \$193  = \$192  == 6'h20;
-  assign \$194  = w_valid & \$193 ;
-  assign \$195  = staged & \port$223$0 ;
-  assign \$196  = ~ \$195 ;
-  assign \$197  = \$194  & \$196 ;
-  assign \$198  = ~ none;
-  assign \$199  = \$197  & \$198 ;
-  assign \$200  = w_engine__valid & w_engine__ready;
-  assign \$201  = ~ w_engine__payload[65];
-  assign \$202  = \$200  & \$201 ;
-  assign \$204  = busy | \$203 ;
-  assign \$206  = ~ \$205 ;
-  assign \$207  = \$204  & \$206 ;
-  assign \$208  = tear[0] | reset;
-  assign \$209  = ~ \$208 ;
-  assign \$210  = \$207  & \$209 ;
-  assign \$211  = pending + early;
-  assign \$212  = ~ dropped;
-  assign \$213  = w_acted & \$212 ;
-  assign \$214  = \$211  + \$213 ;
-  assign \$215  = written__valid & written__ready;
-  assign \$216  = \$214  - \$215 ;
-  assign \$217  = read__ready | reset;
-  assign \$219  = \$218  == 7'h40;
-  assign \$221  = \$220  == 7'h40;
-  assign \$222  = \$219  | \$221 ;
-  assign \$223  = r_valid & \$222 ;
-  assign \$224  = reads & \port$223$0 ;
-  assign \$225  = ~ \$224 ;
-  assign \$226  = \$223  & \$225 ;
-  assign \$227  = reads & \port$223$0 ;
-  assign \$228  = read__ready & \$227 ;
-  assign \$229  = \$228  & pops;
-  assign \$230  = reads & \port$223$0 ;
-  assign \$231  = \$230  & \port$2913$0 ;
-  assign \$232  = r_incoming[16:15] <= head__0[7:6];
-  assign \$233  = pops | \$232 ;
-  assign \$234  = \$231  & \$233 ;
-  assign \$235  = \$140 [0] & r_engine__ready;
-  assign \$236  = ~ reset;
-  assign \$237  = second & \$236 ;
-  assign \$238  = outstanding + read__ready;
-  assign \$239  = \$238  - delivered;
-  assign \$240  = \here$125  + arrives;
-  assign \$241  = \$240  - delivered;
-  assign \$242  = \$signature__addr  + 1'h1;
-  assign \$243  = a_r__addr + 1'h1;
+  assign \$192  = write__ready | reset;
+  assign \$194  = \$193  == 6'h20;
+  assign \$195  = w_valid & \$194 ;
+  assign \$196  = staged & \port$223$0 ;
+  assign \$197  = ~ \$196 ;
+  assign \$198  = \$195  & \$197 ;
+  assign \$199  = ~ none;
+  assign \$200  = \$198  & \$199 ;
+  assign \$201  = w_engine__valid & w_engine__ready;
+  assign \$202  = ~ w_engine__payload[65];
+  assign \$203  = \$201  & \$202 ;
+  assign \$205  = busy | \$204 ;
+  assign \$207  = ~ \$206 ;
+  assign \$208  = \$205  & \$207 ;
+  assign \$209  = tear[0] | reset;
+  assign \$210  = ~ \$209 ;
+  assign \$211  = \$208  & \$210 ;
+  assign \$212  = pending + early;
+  assign \$213  = ~ dropped;
+  assign \$214  = w_acted & \$213 ;
+  assign \$215  = \$212  + \$214 ;
+  assign \$216  = written__valid & written__ready;
+  assign \$217  = \$215  - \$216 ;
+  assign \$218  = read__ready | reset;
+  assign \$220  = \$219  == 7'h40;
+  assign \$222  = \$221  == 7'h40;
+  assign \$223  = \$220  | \$222 ;
+  assign \$224  = r_valid & \$223 ;
+  assign \$225  = reads & \port$223$0 ;
+  assign \$226  = ~ \$225 ;
+  assign \$227  = \$224  & \$226 ;
+  assign \$228  = reads & \port$223$0 ;
+  assign \$229  = read__ready & \$228 ;
+  assign \$230  = \$229  & pops;
+  assign \$231  = reads & \port$223$0 ;
+  assign \$232  = \$231  & \port$2915$0 ;
+  assign \$233  = r_incoming[16:15] <= head__0[7:6];
+  assign \$234  = pops | \$233 ;
+  assign \$235  = \$232  & \$234 ;
+  assign \$236  = \$141 [0] & r_engine__ready;
+  assign \$237  = ~ reset;
+  assign \$238  = second & \$237 ;
+  assign \$239  = outstanding + read__ready;
+  assign \$240  = \$239  - delivered;
+  assign \$241  = \here$125  + arrives;
+  assign \$242  = \$241  - delivered;
+  assign \$243  = \$signature__addr  + 1'h1;
+  assign \$244  = a_r__addr + 1'h1;
   always @(posedge clk)
-    slow <= \$244 ;
+    slow <= \$245 ;
   always @(posedge clk)
-    dropped <= \$245 ;
+    dropped <= \$246 ;
   always @(posedge clk)
-    diverted <= \$246 ;
+    diverted <= \$247 ;
   always @(posedge clk)
-    busy <= \$247 ;
+    busy <= \$248 ;
   always @(posedge clk)
-    spare_here <= \$248 ;
+    spare_here <= \$249 ;
   always @(posedge clk)
-    \write_data$68  <= \$249 ;
+    \write_data$68  <= \$250 ;
   always @(posedge clk)
-    pending <= \$250 ;
+    pending <= \$251 ;
   always @(posedge clk)
-    \diverted$104  <= \$251 ;
+    \diverted$104  <= \$252 ;
   always @(posedge clk)
-    second <= \$252 ;
+    second <= \$253 ;
   always @(posedge clk)
-    popping <= \$253 ;
+    popping <= \$254 ;
   always @(posedge clk)
-    showing <= \$254 ;
+    showing <= \$255 ;
   always @(posedge clk)
-    engaged <= \$255 ;
+    engaged <= \$256 ;
   always @(posedge clk)
-    pop_lane <= \$256 ;
+    pop_lane <= \$257 ;
   always @(posedge clk)
-    pop_vm <= \$257 ;
+    pop_vm <= \$258 ;
   always @(posedge clk)
-    third <= \$258 ;
+    third <= \$259 ;
   always @(posedge clk)
-    by_engine <= \$259 ;
+    by_engine <= \$260 ;
   always @(posedge clk)
-    outstanding <= \$260 ;
+    outstanding <= \$261 ;
   always @(posedge clk)
-    \here$125  <= \$261 ;
+    \here$125  <= \$262 ;
   always @(posedge clk)
-    \$signature__addr  <= \$262 ;
+    \$signature__addr  <= \$263 ;
   always @(posedge clk)
-    a_r__addr <= \$263 ;
+    a_r__addr <= \$264 ;
   \postern_small.port_0.r_binding  r_binding (
     .allowed(\allowed$83 ),
     .offset(read__payload[11:0])
@@ -4393,110 +4395,103 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$244  = slow;
+    \$245  = slow;
     if (w_acted) begin
-      \$244  = 1'h0;
+      \$245  = 1'h0;
     end
-    if (\$202 ) begin
-      \$244  = 1'h1;
+    if (\$203 ) begin
+      \$245  = 1'h1;
     end
     if (rst) begin
-      \$244  = 1'h0;
+      \$245  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$245  = dropped;
+    \$246  = dropped;
     if (w_acted) begin
-      \$245  = 1'h0;
+      \$246  = 1'h0;
     end else if (reset) begin
-      \$245  = slow;
+      \$246  = slow;
     end
     if (rst) begin
-      \$245  = 1'h0;
+      \$246  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    if (\$191 ) begin
-      \$246  = 1'h0;
+    if (\$192 ) begin
+      \$247  = 1'h0;
     end else begin
-      \$246  = \$199 ;
+      \$247  = \$200 ;
     end
-    if (rst) begin
-      \$246  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$247  = \$210 ;
     if (rst) begin
       \$247  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$248  = spare_here;
-    if (\write$66 ) begin
+    \$248  = \$211 ;
+    if (rst) begin
       \$248  = 1'h0;
     end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$249  = spare_here;
+    if (\write$66 ) begin
+      \$249  = 1'h0;
+    end
     if (slot_back) begin
-      \$248  = 1'h1;
+      \$249  = 1'h1;
     end
     if (rst) begin
-      \$248  = 1'h1;
+      \$249  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$249  = \write_data$68 ;
+    \$250  = \write_data$68 ;
     if (slot_back) begin
-      \$249  = back;
+      \$250  = back;
     end
     if (rst) begin
-      \$249  = 6'h20;
+      \$250  = 6'h20;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$250  = \$216 [2:0];
+    \$251  = \$217 [2:0];
     if (reset) begin
-      \$250  = 3'h0;
+      \$251  = 3'h0;
     end
     if (rst) begin
-      \$250  = 3'h0;
+      \$251  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    if (\$217 ) begin
-      \$251  = 1'h0;
+    if (\$218 ) begin
+      \$252  = 1'h0;
     end else begin
-      \$251  = \$226 ;
+      \$252  = \$227 ;
     end
-    if (rst) begin
-      \$251  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$252  = read__ready;
     if (rst) begin
       \$252  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$253  = \$229 ;
+    \$253  = read__ready;
     if (rst) begin
       \$253  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$254  = \$234 ;
+    \$254  = \$230 ;
     if (rst) begin
       \$254  = 1'h0;
     end
@@ -4510,45 +4505,42 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$256  = 1'h0;
+    \$256  = \$236 ;
     if (rst) begin
       \$256  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$257  = r_incoming[27];
+    \$257  = 1'h0;
     if (rst) begin
       \$257  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$258  = \$237 ;
+    \$258  = r_incoming[27];
     if (rst) begin
       \$258  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$259  = engaged;
+    \$259  = \$238 ;
     if (rst) begin
       \$259  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$260  = \$239 [2:0];
-    if (reset) begin
-      \$260  = 3'h0;
-    end
+    \$260  = engaged;
     if (rst) begin
-      \$260  = 3'h0;
+      \$260  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$261  = \$241 [2:0];
+    \$261  = \$240 [2:0];
     if (reset) begin
       \$261  = 3'h0;
     end
@@ -4558,21 +4550,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$262  = \$signature__addr ;
+    \$262  = \$242 [2:0];
+    if (reset) begin
+      \$262  = 3'h0;
+    end
+    if (rst) begin
+      \$262  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$263  = \$signature__addr ;
     if (arrives) begin
-      \$262  = \$242 [1:0];
-    end
-    if (reset) begin
-      \$262  = 2'h0;
-    end
-    if (rst) begin
-      \$262  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$263  = a_r__addr;
-    if (delivered) begin
       \$263  = \$243 [1:0];
     end
     if (reset) begin
@@ -4580,6 +4569,19 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
     end
     if (rst) begin
       \$263  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$264  = a_r__addr;
+    if (delivered) begin
+      \$264  = \$244 [1:0];
+    end
+    if (reset) begin
+      \$264  = 2'h0;
+    end
+    if (rst) begin
+      \$264  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
@@ -4628,13 +4630,13 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2943$0 , \port$2919$0  };
+  assign fresh = { \port$2945$0 , \port$2921$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2937$0 , \port$2913$0  };
-  assign r_engine__valid = \$140 [0];
+  assign filled = { \port$2939$0 , \port$2915$0  };
+  assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[63:32];
   assign \write__payload.address  = write__payload[11:0];
@@ -4700,10 +4702,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$188 ;
-  assign take[0] = \$149 ;
+  assign \$signature__data [31:0] = \$189 ;
+  assign take[0] = \$150 ;
   assign take[1] = 1'h0;
-  assign r_engine__payload[32] = \$131 ;
+  assign r_engine__payload[32] = \$132 ;
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -4718,8 +4720,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[23:12] = read__payload[11:0];
   assign r_incoming[31:28] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
-  assign write_data[2:0] = \$90 ;
-  assign write_data[3] = \$89 ;
+  assign write_data[2:0] = \$91 ;
+  assign write_data[3] = \$90 ;
   assign w_engine__payload[74:69] = w_pool__slot;
   assign w_engine__payload[68:67] = \$54 [1:0];
   assign w_engine__payload[66] = torn;
@@ -4770,43 +4772,43 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$64 [11:5] = write__payload[11:5];
   assign \$68  = 1'h1;
   assign \$69  = \$67 ;
-  assign \$73 [4:0] = 5'h00;
-  assign \$73 [11:5] = write__payload[11:5];
-  assign \$77  = 1'h1;
-  assign \$78  = \$76 ;
-  assign r_usable = \$97 ;
-  assign \$98 [2:0] = 3'h0;
-  assign \$98 [11:3] = read__payload[11:3];
-  assign \$102  = 1'h1;
-  assign \$103  = \$101 ;
-  assign \$105 [4:0] = 5'h00;
-  assign \$105 [11:5] = read__payload[11:5];
-  assign \$109  = 1'h1;
-  assign \$110  = \$108 ;
-  assign { \$115 [11:8], \$115 [5:0] } = 10'h000;
-  assign \$115 [7:6] = read__payload[7:6];
-  assign { \$117 [11:8], \$117 [5:0] } = 10'h000;
-  assign \$117 [7:6] = read__payload[7:6];
-  assign { \$122 [11:6], \$122 [4:0] } = 11'h000;
-  assign \$122 [5] = read__payload[5];
-  assign \$124 [4:0] = 5'h00;
-  assign \$124 [11:5] = read__payload[11:5];
-  assign \$128  = 1'h1;
-  assign \$129  = \$127 ;
-  assign { \$132 [11:8], \$132 [5:0] } = 10'h000;
-  assign \$132 [7:6] = read__payload[7:6];
-  assign { \$134 [11:8], \$134 [5:0] } = 10'h000;
-  assign \$134 [7:6] = read__payload[7:6];
-  assign \$140  = { 1'h0, \$139  };
-  assign \$149  = \$148 ;
-  assign { \$192 [11:8], \$192 [6], \$192 [4:0] } = 10'h000;
-  assign { \$192 [7], \$192 [5] } = { write__payload[7], write__payload[5] };
-  assign \$203  = set_busy;
-  assign \$205  = clear_busy;
-  assign { \$218 [11:8], \$218 [5:0] } = 10'h000;
-  assign \$218 [7:6] = read__payload[7:6];
-  assign { \$220 [11:8], \$220 [5:0] } = 10'h000;
-  assign \$220 [7:6] = read__payload[7:6];
+  assign \$74 [4:0] = 5'h00;
+  assign \$74 [11:5] = write__payload[11:5];
+  assign \$78  = 1'h1;
+  assign \$79  = \$77 ;
+  assign r_usable = \$98 ;
+  assign \$99 [2:0] = 3'h0;
+  assign \$99 [11:3] = read__payload[11:3];
+  assign \$103  = 1'h1;
+  assign \$104  = \$102 ;
+  assign \$106 [4:0] = 5'h00;
+  assign \$106 [11:5] = read__payload[11:5];
+  assign \$110  = 1'h1;
+  assign \$111  = \$109 ;
+  assign { \$116 [11:8], \$116 [5:0] } = 10'h000;
+  assign \$116 [7:6] = read__payload[7:6];
+  assign { \$118 [11:8], \$118 [5:0] } = 10'h000;
+  assign \$118 [7:6] = read__payload[7:6];
+  assign { \$123 [11:6], \$123 [4:0] } = 11'h000;
+  assign \$123 [5] = read__payload[5];
+  assign \$125 [4:0] = 5'h00;
+  assign \$125 [11:5] = read__payload[11:5];
+  assign \$129  = 1'h1;
+  assign \$130  = \$128 ;
+  assign { \$133 [11:8], \$133 [5:0] } = 10'h000;
+  assign \$133 [7:6] = read__payload[7:6];
+  assign { \$135 [11:8], \$135 [5:0] } = 10'h000;
+  assign \$135 [7:6] = read__payload[7:6];
+  assign \$141  = { 1'h0, \$140  };
+  assign \$150  = \$149 ;
+  assign { \$193 [11:8], \$193 [6], \$193 [4:0] } = 10'h000;
+  assign { \$193 [7], \$193 [5] } = { write__payload[7], write__payload[5] };
+  assign \$204  = set_busy;
+  assign \$206  = clear_busy;
+  assign { \$219 [11:8], \$219 [5:0] } = 10'h000;
+  assign \$219 [7:6] = read__payload[7:6];
+  assign { \$221 [11:8], \$221 [5:0] } = 10'h000;
+  assign \$221 [7:6] = read__payload[7:6];
 endmodule
 
 module \postern_small.port_0.r_binding (offset, allowed);
@@ -4902,7 +4904,7 @@ module \postern_small.port_0.w_binding (offset, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$223$0 , \port$224$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2913$0 , \port$2919$0 , \port$2937$0 , head__1, \port$2943$0 , w_pool__word, w_pool__data
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2915$0 , \port$2921$0 , \port$2939$0 , head__1, \port$2945$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -4912,8 +4914,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
-  wire [11:0] \$105 ;
-  wire \$106 ;
+  wire \$105 ;
+  wire [11:0] \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
@@ -4923,18 +4925,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$112 ;
   wire \$113 ;
   wire \$114 ;
-  wire [11:0] \$115 ;
-  wire \$116 ;
-  wire [11:0] \$117 ;
-  wire \$118 ;
+  wire \$115 ;
+  wire [11:0] \$116 ;
+  wire \$117 ;
+  wire [11:0] \$118 ;
   wire \$119 ;
   wire \$12 ;
   wire \$120 ;
   wire \$121 ;
-  wire [11:0] \$122 ;
-  wire \$123 ;
-  wire [11:0] \$124 ;
-  wire \$125 ;
+  wire \$122 ;
+  wire [11:0] \$123 ;
+  wire \$124 ;
+  wire [11:0] \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
@@ -4942,17 +4944,17 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire [11:0] \$132 ;
-  wire \$133 ;
-  wire [11:0] \$134 ;
-  wire \$135 ;
+  wire \$132 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
   wire \$136 ;
   wire \$137 ;
   wire \$138 ;
   wire \$139 ;
   wire \$14 ;
-  wire [1:0] \$140 ;
-  wire \$141 ;
+  wire \$140 ;
+  wire [1:0] \$141 ;
   wire \$142 ;
   wire \$143 ;
   wire \$144 ;
@@ -4963,8 +4965,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$149 ;
   wire \$15 ;
   wire \$150 ;
-  wire [1:0] \$151 ;
-  wire \$152 ;
+  wire \$151 ;
+  wire [1:0] \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
@@ -5002,14 +5004,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
-  wire [31:0] \$187 ;
+  wire \$187 ;
   wire [31:0] \$188 ;
-  wire \$189 ;
+  wire [31:0] \$189 ;
   wire \$19 ;
   wire \$190 ;
   wire \$191 ;
-  wire [11:0] \$192 ;
-  wire \$193 ;
+  wire \$192 ;
+  wire [11:0] \$193 ;
   wire \$194 ;
   wire \$195 ;
   wire \$196 ;
@@ -5030,18 +5032,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$209 ;
   wire \$21 ;
   wire \$210 ;
-  wire [3:0] \$211 ;
-  wire \$212 ;
+  wire \$211 ;
+  wire [3:0] \$212 ;
   wire \$213 ;
-  wire [4:0] \$214 ;
-  wire \$215 ;
-  wire [5:0] \$216 ;
-  wire \$217 ;
-  wire [11:0] \$218 ;
-  wire \$219 ;
+  wire \$214 ;
+  wire [4:0] \$215 ;
+  wire \$216 ;
+  wire [5:0] \$217 ;
+  wire \$218 ;
+  wire [11:0] \$219 ;
   wire \$22 ;
-  wire [11:0] \$220 ;
-  wire \$221 ;
+  wire \$220 ;
+  wire [11:0] \$221 ;
   wire \$222 ;
   wire \$223 ;
   wire \$224 ;
@@ -5059,22 +5061,22 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$235 ;
   wire \$236 ;
   wire \$237 ;
-  wire [3:0] \$238 ;
-  wire [4:0] \$239 ;
+  wire \$238 ;
+  wire [3:0] \$239 ;
   wire \$24 ;
-  wire [3:0] \$240 ;
-  wire [4:0] \$241 ;
-  wire [2:0] \$242 ;
+  wire [4:0] \$240 ;
+  wire [3:0] \$241 ;
+  wire [4:0] \$242 ;
   wire [2:0] \$243 ;
-  reg \$244 ;
+  wire [2:0] \$244 ;
   reg \$245 ;
   reg \$246 ;
   reg \$247 ;
   reg \$248 ;
-  reg [5:0] \$249 ;
+  reg \$249 ;
   wire \$25 ;
-  reg [2:0] \$250 ;
-  reg \$251 ;
+  reg [5:0] \$250 ;
+  reg [2:0] \$251 ;
   reg \$252 ;
   reg \$253 ;
   reg \$254 ;
@@ -5084,10 +5086,11 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg \$258 ;
   reg \$259 ;
   wire \$26 ;
-  reg [2:0] \$260 ;
+  reg \$260 ;
   reg [2:0] \$261 ;
-  reg [1:0] \$262 ;
+  reg [2:0] \$262 ;
   reg [1:0] \$263 ;
+  reg [1:0] \$264 ;
   wire \$27 ;
   wire [11:0] \$28 ;
   wire \$29 ;
@@ -5139,8 +5142,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
-  wire [11:0] \$73 ;
-  wire \$74 ;
+  wire \$73 ;
+  wire [11:0] \$74 ;
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
@@ -5158,16 +5161,16 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$88 ;
   wire \$89 ;
   wire \$9 ;
-  wire [2:0] \$90 ;
-  wire \$91 ;
+  wire \$90 ;
+  wire [2:0] \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
-  wire [11:0] \$98 ;
-  wire \$99 ;
+  wire \$98 ;
+  wire [11:0] \$99 ;
   reg [1:0] \$signature__addr  = 2'h0;
   wire [32:0] \$signature__data ;
   wire [31:0] \$signature__data.data ;
@@ -5260,14 +5263,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \port$223$0 ;
   input \port$224$0 ;
   wire \port$224$0 ;
-  input \port$2913$0 ;
-  wire \port$2913$0 ;
-  input \port$2919$0 ;
-  wire \port$2919$0 ;
-  input \port$2937$0 ;
-  wire \port$2937$0 ;
-  input \port$2943$0 ;
-  wire \port$2943$0 ;
+  input \port$2915$0 ;
+  wire \port$2915$0 ;
+  input \port$2921$0 ;
+  wire \port$2921$0 ;
+  input \port$2939$0 ;
+  wire \port$2939$0 ;
+  input \port$2945$0 ;
+  wire \port$2945$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5508,85 +5511,85 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$70  = \$65  & \$69 ;
   assign \$71  = write__ready & \$70 ;
   assign \$72  = ~ none;
-  assign set_busy = \$71  & \$72 ;
-  assign \$74  = \$73  == 9'h180;
-  assign \$75  = ! w_incoming[2:0];
-  assign \$76  = \$75  & w_incoming[25];
-  assign \$79  = \$74  & \$78 ;
-  assign \$80  = write__ready & \$79 ;
-  assign \$81  = ~ none;
-  assign clear_busy = \$80  & \$81 ;
-  assign \$82  = ! w_incoming[16:15];
-  assign \$83  = ~ data_0[3];
-  assign \$84  = busy & \$83 ;
-  assign \$85  = w_incoming[16:15] == data_0[2:0];
-  assign \$86  = \$84  & \$85 ;
-  assign \$87  = \$82  | \$86 ;
-  assign \$88  = full & \$87 ;
-  assign \$89  = ~ \$88 ;
-  assign \$90  = w_incoming[16:15] + 1'h1;
-  assign \$91  = w_engine__valid & w_engine__ready;
-  assign \$92  = \$91  & w_engine__payload[65];
-  assign \$93  = ~ torn;
-  assign \write$66  = \$92  & \$93 ;
-  assign \$94  = | pending;
-  assign \$95  = ~ reset;
-  assign written__valid = \$94  & \$95 ;
+  assign \$73  = \$71  & \$72 ;
+  assign set_busy = \$73  & \port$224$0 ;
+  assign \$75  = \$74  == 9'h180;
+  assign \$76  = ! w_incoming[2:0];
+  assign \$77  = \$76  & w_incoming[25];
+  assign \$80  = \$75  & \$79 ;
+  assign \$81  = write__ready & \$80 ;
+  assign \$82  = ~ none;
+  assign clear_busy = \$81  & \$82 ;
+  assign \$83  = ! w_incoming[16:15];
+  assign \$84  = ~ data_0[3];
+  assign \$85  = busy & \$84 ;
+  assign \$86  = w_incoming[16:15] == data_0[2:0];
+  assign \$87  = \$85  & \$86 ;
+  assign \$88  = \$83  | \$87 ;
+  assign \$89  = full & \$88 ;
+  assign \$90  = ~ \$89 ;
+  assign \$91  = w_incoming[16:15] + 1'h1;
+  assign \$92  = w_engine__valid & w_engine__ready;
+  assign \$93  = \$92  & w_engine__payload[65];
+  assign \$94  = ~ torn;
+  assign \write$66  = \$93  & \$94 ;
+  assign \$95  = | pending;
   assign \$96  = ~ reset;
-  assign \$97  = ready & \$96 ;
+  assign written__valid = \$95  & \$96 ;
+  assign \$97  = ~ reset;
+  assign \$98  = ready & \$97 ;
   assign r_valid = read__valid & r_usable;
   assign \none$91  = ! r_incoming[31:28];
   assign \full$92  = & r_incoming[31:28];
-  assign \$99  = \$98  == 9'h160;
-  assign \$100  = ! r_incoming[2:0];
-  assign \$101  = \$100  & r_incoming[25];
-  assign \$104  = \$99  & \$103 ;
-  assign pops = \$104  & \full$92 ;
-  assign \$106  = \$105  == 9'h140;
-  assign \$107  = ! r_incoming[2:0];
-  assign \$108  = \$107  & r_incoming[25];
-  assign \$111  = \$106  & \$110 ;
-  assign \$112  = ~ \none$91 ;
-  assign \$113  = \$111  & \$112 ;
-  assign reads = \$113  | pops;
+  assign \$100  = \$99  == 9'h160;
+  assign \$101  = ! r_incoming[2:0];
+  assign \$102  = \$101  & r_incoming[25];
+  assign \$105  = \$100  & \$104 ;
+  assign pops = \$105  & \full$92 ;
+  assign \$107  = \$106  == 9'h140;
+  assign \$108  = ! r_incoming[2:0];
+  assign \$109  = \$108  & r_incoming[25];
+  assign \$112  = \$107  & \$111 ;
+  assign \$113  = ~ \none$91 ;
+  assign \$114  = \$112  & \$113 ;
+  assign reads = \$114  | pops;
   assign \ready$95  = r_valid & room;
-  assign \$114  = read__valid & room;
-  assign \$116  = \$115  == 7'h40;
-  assign \$118  = \$117  == 7'h40;
-  assign \$119  = \$116  | \$118 ;
-  assign \$120  = \$114  & \$119 ;
-  assign \$121  = ~ popping;
-  assign r_pool__request = \$120  & \$121 ;
-  assign \$123  = \$122  == 6'h20;
-  assign r_pool__word = \$123  ? head__1[7:6] : r_incoming[16:15];
-  assign \$125  = \$124  == 9'h140;
-  assign \$126  = ! r_incoming[2:0];
-  assign \$127  = \$126  & r_incoming[25];
-  assign \$130  = \$125  & \$129 ;
-  assign \$131  = \$130  | pops;
-  assign \$133  = \$132  == 7'h40;
-  assign \$135  = \$134  == 7'h40;
-  assign \$136  = \$133  | \$135 ;
-  assign \$137  = ~ \$136 ;
-  assign \$138  = \$137  | \diverted$104 ;
-  assign \$139  = \ready$95  & \$138 ;
-  assign \$141  = \$140 [0] & r_engine__ready;
-  assign \$142  = reads & \port$224$0 ;
-  assign \$143  = \ready$95  & \$142 ;
-  assign \$144  = \$143  & r_pool__grant;
-  assign \$145  = ~ \diverted$104 ;
-  assign \$146  = \$144  & \$145 ;
-  assign read__ready = \$141  | \$146 ;
-  assign \$147  = ~ reset;
-  assign \$148  = popping & \$147 ;
-  assign \$150  = ~ popping;
-  assign \$151  = take & { \port$2943$0 , \port$2919$0  };
-  assign \$152  = | \$151 ;
-  assign \$153  = \$150  | \$152 ;
-  assign r_pool__keep = showing & \$153 ;
-  assign \$154  = ~ reset;
-  assign arrives = third & \$154 ;
-  assign \$155  = by_engine & r_good;
+  assign \$115  = read__valid & room;
+  assign \$117  = \$116  == 7'h40;
+  assign \$119  = \$118  == 7'h40;
+  assign \$120  = \$117  | \$119 ;
+  assign \$121  = \$115  & \$120 ;
+  assign \$122  = ~ popping;
+  assign r_pool__request = \$121  & \$122 ;
+  assign \$124  = \$123  == 6'h20;
+  assign r_pool__word = \$124  ? head__1[7:6] : r_incoming[16:15];
+  assign \$126  = \$125  == 9'h140;
+  assign \$127  = ! r_incoming[2:0];
+  assign \$128  = \$127  & r_incoming[25];
+  assign \$131  = \$126  & \$130 ;
+  assign \$132  = \$131  | pops;
+  assign \$134  = \$133  == 7'h40;
+  assign \$136  = \$135  == 7'h40;
+  assign \$137  = \$134  | \$136 ;
+  assign \$138  = ~ \$137 ;
+  assign \$139  = \$138  | \diverted$104 ;
+  assign \$140  = \ready$95  & \$139 ;
+  assign \$142  = \$141 [0] & r_engine__ready;
+  assign \$143  = reads & \port$224$0 ;
+  assign \$144  = \ready$95  & \$143 ;
+  assign \$145  = \$144  & r_pool__grant;
+  assign \$146  = ~ \diverted$104 ;
+  assign \$147  = \$145  & \$146 ;
+  assign read__ready = \$142  | \$147 ;
+  assign \$148  = ~ reset;
+  assign \$149  = popping & \$148 ;
+  assign \$151  = ~ popping;
+  assign \$152  = take & { \port$2945$0 , \port$2921$0  };
+  assign \$153  = | \$152 ;
+  assign \$154  = \$151  | \$153 ;
+  assign r_pool__keep = showing & \$154 ;
+  assign \$155  = ~ reset;
+  assign arrives = third & \$155 ;
   assign \$156  = by_engine & r_good;
   assign \$157  = by_engine & r_good;
   assign \$158  = by_engine & r_good;
@@ -5618,101 +5621,102 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$184  = by_engine & r_good;
   assign \$185  = by_engine & r_good;
   assign \$186  = by_engine & r_good;
-  assign \$187  = r_data & { \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156 , \$155  };
-  assign \$188  = r_pool__data | \$187 ;
-  assign \$189  = | \here$125 ;
-  assign \$190  = ~ reset;
-  assign answer__valid = \$189  & \$190 ;
+  assign \$187  = by_engine & r_good;
+  assign \$188  = r_data & { \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156  };
+  assign \$189  = r_pool__data | \$188 ;
+  assign \$190  = | \here$125 ;
+  assign \$191  = ~ reset;
+  assign answer__valid = \$190  & \$191 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$191  = write__ready | reset;
-  assign \$193  = \$192  == 6'h20;
-  assign \$194  = w_valid & \$193 ;
-  assign \$195  = staged & \port$224$0 ;
-  assign \$196  = ~ \$195 ;
-  assign \$197  = \$194  & \$196 ;
-  assign \$198  = ~ none;
-  assign \$199  = \$197  & \$198 ;
-  assign \$200  = w_engine__valid & w_engine__ready;
-  assign \$201  = ~ w_engine__payload[65];
-  assign \$202  = \$200  & \$201 ;
-  assign \$204  = busy | \$203 ;
-  assign \$206  = ~ \$205 ;
-  assign \$207  = \$204  & \$206 ;
-  assign \$208  = tear[1] | reset;
-  assign \$209  = ~ \$208 ;
-  assign \$210  = \$207  & \$209 ;
-  assign \$211  = pending + early;
-  assign \$212  = ~ dropped;
-  assign \$213  = w_acted & \$212 ;
-  assign \$214  = \$211  + \$213 ;
-  assign \$215  = written__valid & written__ready;
-  assign \$216  = \$214  - \$215 ;
-  assign \$217  = read__ready | reset;
-  assign \$219  = \$218  == 7'h40;
-  assign \$221  = \$220  == 7'h40;
-  assign \$222  = \$219  | \$221 ;
-  assign \$223  = r_valid & \$222 ;
-  assign \$224  = reads & \port$224$0 ;
-  assign \$225  = ~ \$224 ;
-  assign \$226  = \$223  & \$225 ;
-  assign \$227  = reads & \port$224$0 ;
-  assign \$228  = read__ready & \$227 ;
-  assign \$229  = \$228  & pops;
-  assign \$230  = reads & \port$224$0 ;
-  assign \$231  = \$230  & \port$2937$0 ;
-  assign \$232  = r_incoming[16:15] <= head__1[7:6];
-  assign \$233  = pops | \$232 ;
-  assign \$234  = \$231  & \$233 ;
-  assign \$235  = \$140 [0] & r_engine__ready;
-  assign \$236  = ~ reset;
-  assign \$237  = second & \$236 ;
-  assign \$238  = outstanding + read__ready;
-  assign \$239  = \$238  - delivered;
-  assign \$240  = \here$125  + arrives;
-  assign \$241  = \$240  - delivered;
-  assign \$242  = \$signature__addr  + 1'h1;
-  assign \$243  = a_r__addr + 1'h1;
+  assign \$192  = write__ready | reset;
+  assign \$194  = \$193  == 6'h20;
+  assign \$195  = w_valid & \$194 ;
+  assign \$196  = staged & \port$224$0 ;
+  assign \$197  = ~ \$196 ;
+  assign \$198  = \$195  & \$197 ;
+  assign \$199  = ~ none;
+  assign \$200  = \$198  & \$199 ;
+  assign \$201  = w_engine__valid & w_engine__ready;
+  assign \$202  = ~ w_engine__payload[65];
+  assign \$203  = \$201  & \$202 ;
+  assign \$205  = busy | \$204 ;
+  assign \$207  = ~ \$206 ;
+  assign \$208  = \$205  & \$207 ;
+  assign \$209  = tear[1] | reset;
+  assign \$210  = ~ \$209 ;
+  assign \$211  = \$208  & \$210 ;
+  assign \$212  = pending + early;
+  assign \$213  = ~ dropped;
+  assign \$214  = w_acted & \$213 ;
+  assign \$215  = \$212  + \$214 ;
+  assign \$216  = written__valid & written__ready;
+  assign \$217  = \$215  - \$216 ;
+  assign \$218  = read__ready | reset;
+  assign \$220  = \$219  == 7'h40;
+  assign \$222  = \$221  == 7'h40;
+  assign \$223  = \$220  | \$222 ;
+  assign \$224  = r_valid & \$223 ;
+  assign \$225  = reads & \port$224$0 ;
+  assign \$226  = ~ \$225 ;
+  assign \$227  = \$224  & \$226 ;
+  assign \$228  = reads & \port$224$0 ;
+  assign \$229  = read__ready & \$228 ;
+  assign \$230  = \$229  & pops;
+  assign \$231  = reads & \port$224$0 ;
+  assign \$232  = \$231  & \port$2939$0 ;
+  assign \$233  = r_incoming[16:15] <= head__1[7:6];
+  assign \$234  = pops | \$233 ;
+  assign \$235  = \$232  & \$234 ;
+  assign \$236  = \$141 [0] & r_engine__ready;
+  assign \$237  = ~ reset;
+  assign \$238  = second & \$237 ;
+  assign \$239  = outstanding + read__ready;
+  assign \$240  = \$239  - delivered;
+  assign \$241  = \here$125  + arrives;
+  assign \$242  = \$241  - delivered;
+  assign \$243  = \$signature__addr  + 1'h1;
+  assign \$244  = a_r__addr + 1'h1;
   always @(posedge clk)
-    slow <= \$244 ;
+    slow <= \$245 ;
   always @(posedge clk)
-    dropped <= \$245 ;
+    dropped <= \$246 ;
   always @(posedge clk)
-    diverted <= \$246 ;
+    diverted <= \$247 ;
   always @(posedge clk)
-    busy <= \$247 ;
+    busy <= \$248 ;
   always @(posedge clk)
-    spare_here <= \$248 ;
+    spare_here <= \$249 ;
   always @(posedge clk)
-    \write_data$68  <= \$249 ;
+    \write_data$68  <= \$250 ;
   always @(posedge clk)
-    pending <= \$250 ;
+    pending <= \$251 ;
   always @(posedge clk)
-    \diverted$104  <= \$251 ;
+    \diverted$104  <= \$252 ;
   always @(posedge clk)
-    second <= \$252 ;
+    second <= \$253 ;
   always @(posedge clk)
-    popping <= \$253 ;
+    popping <= \$254 ;
   always @(posedge clk)
-    showing <= \$254 ;
+    showing <= \$255 ;
   always @(posedge clk)
-    engaged <= \$255 ;
+    engaged <= \$256 ;
   always @(posedge clk)
-    pop_lane <= \$256 ;
+    pop_lane <= \$257 ;
   always @(posedge clk)
-    pop_vm <= \$257 ;
+    pop_vm <= \$258 ;
   always @(posedge clk)
-    third <= \$258 ;
+    third <= \$259 ;
   always @(posedge clk)
-    by_engine <= \$259 ;
+    by_engine <= \$260 ;
   always @(posedge clk)
-    outstanding <= \$260 ;
+    outstanding <= \$261 ;
   always @(posedge clk)
-    \here$125  <= \$261 ;
+    \here$125  <= \$262 ;
   always @(posedge clk)
-    \$signature__addr  <= \$262 ;
+    \$signature__addr  <= \$263 ;
   always @(posedge clk)
-    a_r__addr <= \$263 ;
+    a_r__addr <= \$264 ;
   \postern_small.port_1.r_binding  r_binding (
     .allowed(\allowed$83 ),
     .offset(read__payload[11:0])
@@ -5737,110 +5741,103 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$244  = slow;
+    \$245  = slow;
     if (w_acted) begin
-      \$244  = 1'h0;
+      \$245  = 1'h0;
     end
-    if (\$202 ) begin
-      \$244  = 1'h1;
+    if (\$203 ) begin
+      \$245  = 1'h1;
     end
     if (rst) begin
-      \$244  = 1'h0;
+      \$245  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$245  = dropped;
+    \$246  = dropped;
     if (w_acted) begin
-      \$245  = 1'h0;
+      \$246  = 1'h0;
     end else if (reset) begin
-      \$245  = slow;
+      \$246  = slow;
     end
     if (rst) begin
-      \$245  = 1'h0;
+      \$246  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    if (\$191 ) begin
-      \$246  = 1'h0;
+    if (\$192 ) begin
+      \$247  = 1'h0;
     end else begin
-      \$246  = \$199 ;
+      \$247  = \$200 ;
     end
-    if (rst) begin
-      \$246  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$247  = \$210 ;
     if (rst) begin
       \$247  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$248  = spare_here;
-    if (\write$66 ) begin
+    \$248  = \$211 ;
+    if (rst) begin
       \$248  = 1'h0;
     end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$249  = spare_here;
+    if (\write$66 ) begin
+      \$249  = 1'h0;
+    end
     if (slot_back) begin
-      \$248  = 1'h1;
+      \$249  = 1'h1;
     end
     if (rst) begin
-      \$248  = 1'h1;
+      \$249  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$249  = \write_data$68 ;
+    \$250  = \write_data$68 ;
     if (slot_back) begin
-      \$249  = back;
+      \$250  = back;
     end
     if (rst) begin
-      \$249  = 6'h22;
+      \$250  = 6'h22;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$250  = \$216 [2:0];
+    \$251  = \$217 [2:0];
     if (reset) begin
-      \$250  = 3'h0;
+      \$251  = 3'h0;
     end
     if (rst) begin
-      \$250  = 3'h0;
+      \$251  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    if (\$217 ) begin
-      \$251  = 1'h0;
+    if (\$218 ) begin
+      \$252  = 1'h0;
     end else begin
-      \$251  = \$226 ;
+      \$252  = \$227 ;
     end
-    if (rst) begin
-      \$251  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$252  = read__ready;
     if (rst) begin
       \$252  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$253  = \$229 ;
+    \$253  = read__ready;
     if (rst) begin
       \$253  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$254  = \$234 ;
+    \$254  = \$230 ;
     if (rst) begin
       \$254  = 1'h0;
     end
@@ -5854,45 +5851,42 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$256  = 1'h0;
+    \$256  = \$236 ;
     if (rst) begin
       \$256  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$257  = r_incoming[27];
+    \$257  = 1'h0;
     if (rst) begin
       \$257  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$258  = \$237 ;
+    \$258  = r_incoming[27];
     if (rst) begin
       \$258  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$259  = engaged;
+    \$259  = \$238 ;
     if (rst) begin
       \$259  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$260  = \$239 [2:0];
-    if (reset) begin
-      \$260  = 3'h0;
-    end
+    \$260  = engaged;
     if (rst) begin
-      \$260  = 3'h0;
+      \$260  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$261  = \$241 [2:0];
+    \$261  = \$240 [2:0];
     if (reset) begin
       \$261  = 3'h0;
     end
@@ -5902,21 +5896,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$262  = \$signature__addr ;
+    \$262  = \$242 [2:0];
+    if (reset) begin
+      \$262  = 3'h0;
+    end
+    if (rst) begin
+      \$262  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$263  = \$signature__addr ;
     if (arrives) begin
-      \$262  = \$242 [1:0];
-    end
-    if (reset) begin
-      \$262  = 2'h0;
-    end
-    if (rst) begin
-      \$262  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$263  = a_r__addr;
-    if (delivered) begin
       \$263  = \$243 [1:0];
     end
     if (reset) begin
@@ -5924,6 +5915,19 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
     end
     if (rst) begin
       \$263  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$264  = a_r__addr;
+    if (delivered) begin
+      \$264  = \$244 [1:0];
+    end
+    if (reset) begin
+      \$264  = 2'h0;
+    end
+    if (rst) begin
+      \$264  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
@@ -5972,13 +5976,13 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2943$0 , \port$2919$0  };
+  assign fresh = { \port$2945$0 , \port$2921$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2937$0 , \port$2913$0  };
-  assign r_engine__valid = \$140 [0];
+  assign filled = { \port$2939$0 , \port$2915$0  };
+  assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[63:32];
   assign \write__payload.address  = write__payload[11:0];
@@ -6044,10 +6048,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$188 ;
-  assign take[1] = \$149 ;
+  assign \$signature__data [31:0] = \$189 ;
+  assign take[1] = \$150 ;
   assign take[0] = 1'h0;
-  assign r_engine__payload[32] = \$131 ;
+  assign r_engine__payload[32] = \$132 ;
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -6062,8 +6066,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[23:12] = read__payload[11:0];
   assign r_incoming[31:28] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
-  assign write_data[2:0] = \$90 ;
-  assign write_data[3] = \$89 ;
+  assign write_data[2:0] = \$91 ;
+  assign write_data[3] = \$90 ;
   assign w_engine__payload[74:69] = w_pool__slot;
   assign w_engine__payload[68:67] = \$54 [1:0];
   assign w_engine__payload[66] = torn;
@@ -6114,43 +6118,43 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$64 [11:5] = write__payload[11:5];
   assign \$68  = 1'h1;
   assign \$69  = \$67 ;
-  assign \$73 [4:0] = 5'h00;
-  assign \$73 [11:5] = write__payload[11:5];
-  assign \$77  = 1'h1;
-  assign \$78  = \$76 ;
-  assign r_usable = \$97 ;
-  assign \$98 [2:0] = 3'h0;
-  assign \$98 [11:3] = read__payload[11:3];
-  assign \$102  = 1'h1;
-  assign \$103  = \$101 ;
-  assign \$105 [4:0] = 5'h00;
-  assign \$105 [11:5] = read__payload[11:5];
-  assign \$109  = 1'h1;
-  assign \$110  = \$108 ;
-  assign { \$115 [11:8], \$115 [5:0] } = 10'h000;
-  assign \$115 [7:6] = read__payload[7:6];
-  assign { \$117 [11:8], \$117 [5:0] } = 10'h000;
-  assign \$117 [7:6] = read__payload[7:6];
-  assign { \$122 [11:6], \$122 [4:0] } = 11'h000;
-  assign \$122 [5] = read__payload[5];
-  assign \$124 [4:0] = 5'h00;
-  assign \$124 [11:5] = read__payload[11:5];
-  assign \$128  = 1'h1;
-  assign \$129  = \$127 ;
-  assign { \$132 [11:8], \$132 [5:0] } = 10'h000;
-  assign \$132 [7:6] = read__payload[7:6];
-  assign { \$134 [11:8], \$134 [5:0] } = 10'h000;
-  assign \$134 [7:6] = read__payload[7:6];
-  assign \$140  = { 1'h0, \$139  };
-  assign \$149  = \$148 ;
-  assign { \$192 [11:8], \$192 [6], \$192 [4:0] } = 10'h000;
-  assign { \$192 [7], \$192 [5] } = { write__payload[7], write__payload[5] };
-  assign \$203  = set_busy;
-  assign \$205  = clear_busy;
-  assign { \$218 [11:8], \$218 [5:0] } = 10'h000;
-  assign \$218 [7:6] = read__payload[7:6];
-  assign { \$220 [11:8], \$220 [5:0] } = 10'h000;
-  assign \$220 [7:6] = read__payload[7:6];
+  assign \$74 [4:0] = 5'h00;
+  assign \$74 [11:5] = write__payload[11:5];
+  assign \$78  = 1'h1;
+  assign \$79  = \$77 ;
+  assign r_usable = \$98 ;
+  assign \$99 [2:0] = 3'h0;
+  assign \$99 [11:3] = read__payload[11:3];
+  assign \$103  = 1'h1;
+  assign \$104  = \$102 ;
+  assign \$106 [4:0] = 5'h00;
+  assign \$106 [11:5] = read__payload[11:5];
+  assign \$110  = 1'h1;
+  assign \$111  = \$109 ;
+  assign { \$116 [11:8], \$116 [5:0] } = 10'h000;
+  assign \$116 [7:6] = read__payload[7:6];
+  assign { \$118 [11:8], \$118 [5:0] } = 10'h000;
+  assign \$118 [7:6] = read__payload[7:6];
+  assign { \$123 [11:6], \$123 [4:0] } = 11'h000;
+  assign \$123 [5] = read__payload[5];
+  assign \$125 [4:0] = 5'h00;
+  assign \$125 [11:5] = read__payload[11:5];
+  assign \$129  = 1'h1;
+  assign \$130  = \$128 ;
+  assign { \$133 [11:8], \$133 [5:0] } = 10'h000;
+  assign \$133 [7:6] = read__payload[7:6];
+  assign { \$135 [11:8], \$135 [5:0] } = 10'h000;
+  assign \$135 [7:6] = read__payload[7:6];
+  assign \$141  = { 1'h0, \$140  };
+  assign \$150  = \$149 ;
+  assign { \$193 [11:8], \$193 [6], \$193 [4:0] } = 10'h000;
+  assign { \$193 [7], \$193 [5] } = { write__payload[7], write__payload[5] };
+  assign \$204  = set_busy;
+  assign \$206  = clear_busy;
+  assign { \$219 [11:8], \$219 [5:0] } = 10'h000;
+  assign \$219 [7:6] = read__payload[7:6];
+  assign { \$221 [11:8], \$221 [5:0] } = 10'h000;
+  assign \$221 [7:6] = read__payload[7:6];
 endmodule
 
 module \postern_small.port_1.r_binding (offset, allowed);
@@ -9122,8 +9126,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
     .grant(grant),
-    .\port$2239$0 (requests__0__valid),
-    .\port$2544$0 (requests__1__valid),
+    .\port$2240$0 (requests__0__valid),
+    .\port$2546$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -10078,7 +10082,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2239$0 , \port$2544$0 , grant, clk);
+module \postern_small.read_engine.arbiter (rst, \port$2240$0 , \port$2546$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10104,22 +10108,22 @@ module \postern_small.read_engine.arbiter (rst, \port$2239$0 , \port$2544$0 , gr
   output [1:0] grant;
   reg [1:0] grant;
   reg last = 1'h0;
-  input \port$2239$0 ;
-  wire \port$2239$0 ;
-  input \port$2544$0 ;
-  wire \port$2544$0 ;
+  input \port$2240$0 ;
+  wire \port$2240$0 ;
+  input \port$2546$0 ;
+  wire \port$2546$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2239$0  & \$2 ;
+  assign \$3  = \port$2240$0  & \$2 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2239$0  & \$5 ;
+  assign \$6  = \port$2240$0  & \$5 ;
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2544$0  & \$8 ;
+  assign \$9  = \port$2546$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2544$0  & \$11 ;
-  assign \$13  = | { \port$2544$0 , \port$2239$0  };
+  assign \$12  = \port$2546$0  & \$11 ;
+  assign \$13  = | { \port$2546$0 , \port$2240$0  };
   assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
     last <= \$18 ;
@@ -10130,11 +10134,11 @@ module \postern_small.read_engine.arbiter (rst, \port$2239$0 , \port$2544$0 , gr
       1'h0:
         begin
           grant[0] = \$3 ;
-          grant[1] = \port$2544$0 ;
+          grant[1] = \port$2546$0 ;
         end
       1'h1:
         begin
-          grant[0] = \port$2239$0 ;
+          grant[0] = \port$2240$0 ;
           grant[1] = \$12 ;
         end
     endcase
@@ -10149,19 +10153,19 @@ module \postern_small.read_engine.arbiter (rst, \port$2239$0 , \port$2544$0 , gr
       \$18  = 1'h0;
     end
   end
-  assign request = { \port$2544$0 , \port$2239$0  };
+  assign request = { \port$2546$0 , \port$2240$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$2544$0 ;
-  assign \$4  = \port$2544$0 ;
-  assign \$7  = \port$2239$0 ;
-  assign \$10  = \port$2239$0 ;
+  assign \$1  = \port$2546$0 ;
+  assign \$4  = \port$2546$0 ;
+  assign \$7  = \port$2240$0 ;
+  assign \$10  = \port$2240$0 ;
   assign \$14  = \$13 ;
   assign \$15  = 1'h0;
   assign \$17  = \$16 ;
 endmodule
 
 module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, _here, word__request, word__enable, \port$522$0 , \port$524$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, \idle$101 , look_result, free_slots__0, free_slots__1
-, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2803$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
+, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2805$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire [74:0] \$1 ;
@@ -10659,8 +10663,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \new.vm ;
   input permitted;
   wire permitted;
-  output [7:0] \port$2803$67 ;
-  wire [7:0] \port$2803$67 ;
+  output [7:0] \port$2805$67 ;
+  wire [7:0] \port$2805$67 ;
   output \port$522$0 ;
   wire \port$522$0 ;
   output \port$524$0 ;
@@ -11060,7 +11064,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     .clk(clk),
     .grant(grant),
     .\port$2121$0 (requests__0__valid),
-    .\port$2426$0 (requests__1__valid),
+    .\port$2427$0 (requests__1__valid),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11371,7 +11375,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \port$524$0  = \$66 ;
   assign vm = _request[27];
   assign data = _request[64:33];
-  assign \port$2803$67  = _request[74:67];
+  assign \port$2805$67  = _request[74:67];
   assign \chosen.address  = chosen[11:0];
   assign \chosen.offset  = chosen[23:12];
   assign \chosen.manager  = chosen[24];
@@ -11615,7 +11619,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$335  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$2426$0 , grant, clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$2427$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11644,8 +11648,8 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$24
   reg last = 1'h0;
   input \port$2121$0 ;
   wire \port$2121$0 ;
-  input \port$2426$0 ;
-  wire \port$2426$0 ;
+  input \port$2427$0 ;
+  wire \port$2427$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
@@ -11654,10 +11658,10 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$24
   assign \$5  = ~ \$4 ;
   assign \$6  = \port$2121$0  & \$5 ;
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2426$0  & \$8 ;
+  assign \$9  = \port$2427$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2426$0  & \$11 ;
-  assign \$13  = | { \port$2426$0 , \port$2121$0  };
+  assign \$12  = \port$2427$0  & \$11 ;
+  assign \$13  = | { \port$2427$0 , \port$2121$0  };
   assign \$14  = \$13  & accept;
   assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
@@ -11669,7 +11673,7 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$24
       1'h0:
         begin
           grant[0] = \$3 ;
-          grant[1] = \port$2426$0 ;
+          grant[1] = \port$2427$0 ;
         end
       1'h1:
         begin
@@ -11688,9 +11692,9 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$24
       \$18  = 1'h0;
     end
   end
-  assign request = { \port$2426$0 , \port$2121$0  };
-  assign \$1  = \port$2426$0 ;
-  assign \$4  = \port$2426$0 ;
+  assign request = { \port$2427$0 , \port$2121$0  };
+  assign \$1  = \port$2427$0 ;
+  assign \$4  = \port$2427$0 ;
   assign \$7  = \port$2121$0 ;
   assign \$10  = \port$2121$0 ;
   assign \$15  = 1'h0;
