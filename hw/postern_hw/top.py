@@ -1,5 +1,7 @@
 """The block: ports, pool, queues, engines and what they share, wired together."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -75,7 +77,8 @@ class Postern(wiring.Component):
             m.submodules[f"queue_{vm}"] = queue
         for index, port in enumerate(self.ports):
             m.submodules[f"port_{index}"] = port
-        self.tags = self.faults = None
+        self.tags: Any = None  # without a sideband port, or a manager, there is nothing to hold
+        self.faults: Any = None
         if c.tags:
             m.submodules.tags = self.tags = TagTable(c)
         if c.manager is not Manager.NONE:

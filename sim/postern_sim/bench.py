@@ -136,8 +136,8 @@ def latencies(config: Config) -> tuple[int, int, int]:
     reads = [*setup.reception(1, receiver, 2), Request(setup.at(1, receiver, "MAGIC"), tag=setup.tag(1, receiver))]
     latency = 0
     for read in reads:
-        (done,) = setup.go(p1=[read])["p1"]
-        latency = max(latency, done.answered - done.accepted)
+        (last,) = setup.go(p1=[read])["p1"]
+        latency = max(latency, last.answered - last.accepted)
     return rises[0] - accepted, readable, latency
 
 

@@ -34,9 +34,11 @@ __all__ = [
 SHIM = Path(__file__).with_name("shim.cpp")
 
 # Unknown bits become random ones, so that a design that depends on one differs from its model. Warnings: see ``lint``.
-VERILATE = ("-Wno-lint", "-Wno-style", "-Wno-fatal", "--no-timing", "-O3", "--output-split", "20000")
-VERILATE += ("--output-split-cfuncs", "5000")
-VERILATE += ("--x-assign", "unique", "--x-initial", "unique")
+VERILATE = (
+    *("-Wno-lint", "-Wno-style", "-Wno-fatal", "--no-timing", "-O3"),
+    *("--output-split", "20000", "--output-split-cfuncs", "5000"),
+    *("--x-assign", "unique", "--x-initial", "unique"),
+)
 COMPILE = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-w")
 
 

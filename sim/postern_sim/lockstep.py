@@ -150,15 +150,16 @@ class Scoreboard:
             else:
                 if not self._started:
                     self._start()
-                access = self.accesses[port][index] if kind != WALK else None
+                if kind == WALK:
+                    self._walk = True
+                    continue
+                access = self.accesses[port][index]
                 if kind == ACCEPT:
                     self._bound[port][index] = model.bind(port, access.address, tag=access.tag)
                 elif kind == READ_ISSUE:
                     self._read_issue(port, index, access)
                 elif kind == WRITE_ISSUE:
                     self._write_issue(port, index, access)
-                elif kind == WALK:
-                    self._walk = True
                 else:
                     self._answers.append((port, index, kind, data, response))
         self._advance(end)

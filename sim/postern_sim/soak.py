@@ -145,8 +145,8 @@ def soak(sources: list[str], *, seed: int, cycles: int | None, episodes: int | N
         running: set[Future[tuple[str, Episode]]] = set()
         try:
             while True:
-                while not progress.complete and len(running) < 2 * jobs and (job := next(work, None)):
-                    running.add(pool.submit(_run, *job))
+                while not progress.complete and len(running) < 2 * jobs and (following := next(work, None)):
+                    running.add(pool.submit(_run, *following))
                 if not running:
                     return progress
                 finished, running = wait(running, return_when=FIRST_COMPLETED)

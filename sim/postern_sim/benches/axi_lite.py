@@ -7,7 +7,7 @@ from cocotb.triggers import Combine, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiProt, AxiResp
 
 from postern_spec.config import Bus, Identity
-from postern_spec.regmap import address_map
+from postern_spec.regmap import Result, address_map
 
 from ..traffic import Traffic
 from . import configuration
@@ -98,6 +98,7 @@ async def all_at_once(dut):
     first = masters[PORTS[0]]
     first.tag(0)
     manager = address_map(CONFIG, PORTS[0]).manager_base
+    assert manager is not None
     # Who speaks at which port: its own VM, the resident one, or any.
     speaker = {}
     for index, port in enumerate(PORTS):
@@ -160,5 +161,5 @@ async def reset_of_a_port(dut):
         await RisingEdge(dut.clk)
         await masters[port].write(base + g.COMMIT.at(0, 0, 1, receiver), 0)
         result, _ = await masters[port].read(base + g.RESULT.at(0))
-        assert g.RESULT.CODE.values(g.RESULT.CODE.get(result)).name == "TORN"
+        assert g.RESULT.CODE.get(result) == Result.TORN
         await masters[port].write(base + g.ACK.at(0), 0)

@@ -48,12 +48,11 @@ class Bridge:
 
     async def _run(self):
         chance = self.random.random
-        offers = {"aw": None, "w": None, "ar": None}
+        offers: dict[str, tuple[int, int] | None] = {"aw": None, "w": None, "ar": None}
         while True:
             for channel, queue in (("aw", self.aw), ("w", self.w), ("ar", self.ar)):
                 if offers[channel] is None and queue and chance() < 0.4:
-                    offers[channel] = queue.pop(0)
-                    first, second = offers[channel]
+                    offers[channel] = first, second = queue.pop(0)
                     names = ("wdata", "wstrb") if channel == "w" else (f"{channel}addr", f"{channel}user")
                     self._pin(names[0]).value, self._pin(names[1]).value = first, second
                 self._pin(f"{channel}valid").value = int(offers[channel] is not None)
