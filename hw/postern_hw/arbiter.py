@@ -45,7 +45,7 @@ class RoundRobin(wiring.Component):
             for holder in range(self.count):
                 order = [(holder + 1 + i) % self.count for i in range(self.count)]
                 first = lowest(Cat(self.request[i] for i in order))
-                with m.Case(holder):
+                with m.Case(holder) if holder < self.count - 1 else m.Default():
                     m.d.comb += [self.grant[i].eq(first[order.index(i)]) for i in range(self.count)]
         with m.If(self.request.any() & self.accept):
             m.d.sync += last.eq(any_of([Mux(self.grant[i], i, 0) for i in range(self.count)]))

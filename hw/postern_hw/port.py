@@ -432,7 +432,7 @@ class Port(wiring.Component):
         m.d.sync += [
             second.eq(go),
             popping.eq(go & payload_read & pops),
-            showing.eq(payload_read & filled & (pops | (word <= last))),
+            showing.eq(payload_read & filled & (pops | (word <= last if c.words > 1 else 1))),
             engaged.eq(passed),
             pop_lane.eq(self._index("POP", "lane", request)[: sizes.lane_bits]),
             pop_vm.eq(request.vm),

@@ -83,7 +83,8 @@ class Table(wiring.Component):
         row, data, enable = self.write_row, self.write_data, self.write
         if self.init is not None:
             fill_row = self.fill_row[: bits_for(self.depth)]
-            fill_data = self.init[0] if len(set(self.init)) == 1 else Array(self.init)[fill_row]
+            padded = self.init + self.init[-1:] * ((1 << len(fill_row)) - self.depth)
+            fill_data = self.init[0] if len(set(self.init)) == 1 else Array(padded)[fill_row]
             fill_here = self.fill
             if 1 << len(self.fill_row) > self.depth:
                 fill_here = self.fill & (self.fill_row < self.depth)

@@ -472,7 +472,7 @@ class WriteEngine(wiring.Component):
             promised.fill.eq(self.fill),
             promised.fill_row.eq(self.fill_row),
             total.eq(promised.read(m, 0, self._target) - old + asked),
-            fits.eq(~word[count:16].any() & (asked <= c.depth) & (asked >= used) & (total <= c.depth)),
+            fits.eq((word[:16] <= c.depth) & (asked >= used) & (total <= c.depth)),
             self.grant.eq(Cat(one_hot(self._target, c.vms, manages["CREDITS"] & fits))),
             promised.write.eq(manages["CREDITS"] & fits),
             promised.write_row.eq(self._target),
