@@ -2715,14 +2715,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_permitted(\permitted$968 ),
     .opened(opened),
     .permitted(permitted),
-    .\port$2122$0 (\$309 ),
-    .\port$2123$0 (\$310 ),
-    .\port$2124$0 (\$311 ),
-    .\port$2125$0 (\$312 ),
-    .\port$2126$0 (\$313 ),
-    .\port$2127$0 (\$314 ),
-    .\port$2128$0 (\$315 ),
-    .\port$2129$0 (\$316 ),
+    .\port$2114$0 (\$309 ),
+    .\port$2115$0 (\$310 ),
+    .\port$2116$0 (\$311 ),
+    .\port$2117$0 (\$312 ),
+    .\port$2118$0 (\$313 ),
+    .\port$2119$0 (\$314 ),
+    .\port$2120$0 (\$315 ),
+    .\port$2121$0 (\$316 ),
     .refuse(refused_command),
     .refused(refused),
     .\row_0$17 (sender),
@@ -2810,22 +2810,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .opened(opened),
     .peer(peer),
-    .\port$12036$0 (\filled$366 ),
-    .\port$12052$0 (\filled$367 ),
-    .\port$12068$0 (\filled$368 ),
-    .\port$12084$0 (\filled$369 ),
-    .\port$12100$0 (\filled$370 ),
-    .\port$12116$0 (\filled$371 ),
-    .\port$12132$0 (\filled$372 ),
-    .\port$12148$0 (\filled$373 ),
-    .\port$2122$0 (\$309 ),
-    .\port$2123$0 (\$310 ),
-    .\port$2124$0 (\$311 ),
-    .\port$2125$0 (\$312 ),
-    .\port$2126$0 (\$313 ),
-    .\port$2127$0 (\$314 ),
-    .\port$2128$0 (\$315 ),
-    .\port$2129$0 (\$316 ),
+    .\port$12023$0 (\filled$366 ),
+    .\port$12039$0 (\filled$367 ),
+    .\port$12055$0 (\filled$368 ),
+    .\port$12071$0 (\filled$369 ),
+    .\port$12087$0 (\filled$370 ),
+    .\port$12103$0 (\filled$371 ),
+    .\port$12119$0 (\filled$372 ),
+    .\port$12135$0 (\filled$373 ),
+    .\port$2114$0 (\$309 ),
+    .\port$2115$0 (\$310 ),
+    .\port$2116$0 (\$311 ),
+    .\port$2117$0 (\$312 ),
+    .\port$2118$0 (\$313 ),
+    .\port$2119$0 (\$314 ),
+    .\port$2120$0 (\$315 ),
+    .\port$2121$0 (\$316 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$459 ),
@@ -2844,7 +2844,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$11834$70 (\$317 ),
+    .\port$11821$70 (\$317 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -2924,30 +2924,30 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12036$0 (\filled$366 ),
-    .\port$12042$0 (\fresh$375 ),
-    .\port$12052$0 (\filled$367 ),
-    .\port$12058$0 (\fresh$376 ),
-    .\port$12068$0 (\filled$368 ),
-    .\port$12074$0 (\fresh$377 ),
-    .\port$12084$0 (\filled$369 ),
-    .\port$12090$0 (\fresh$378 ),
-    .\port$12100$0 (\filled$370 ),
-    .\port$12106$0 (\fresh$379 ),
-    .\port$12116$0 (\filled$371 ),
-    .\port$12122$0 (\fresh$380 ),
-    .\port$12132$0 (\filled$372 ),
-    .\port$12138$0 (\fresh$381 ),
-    .\port$12148$0 (\filled$373 ),
-    .\port$12154$0 (\fresh$382 ),
-    .\port$2122$0 (\$309 ),
-    .\port$2123$0 (\$310 ),
-    .\port$2124$0 (\$311 ),
-    .\port$2125$0 (\$312 ),
-    .\port$2126$0 (\$313 ),
-    .\port$2127$0 (\$314 ),
-    .\port$2128$0 (\$315 ),
-    .\port$2129$0 (\$316 ),
+    .\port$12023$0 (\filled$366 ),
+    .\port$12029$0 (\fresh$375 ),
+    .\port$12039$0 (\filled$367 ),
+    .\port$12045$0 (\fresh$376 ),
+    .\port$12055$0 (\filled$368 ),
+    .\port$12061$0 (\fresh$377 ),
+    .\port$12071$0 (\filled$369 ),
+    .\port$12077$0 (\fresh$378 ),
+    .\port$12087$0 (\filled$370 ),
+    .\port$12093$0 (\fresh$379 ),
+    .\port$12103$0 (\filled$371 ),
+    .\port$12109$0 (\fresh$380 ),
+    .\port$12119$0 (\filled$372 ),
+    .\port$12125$0 (\fresh$381 ),
+    .\port$12135$0 (\filled$373 ),
+    .\port$12141$0 (\fresh$382 ),
+    .\port$2114$0 (\$309 ),
+    .\port$2115$0 (\$310 ),
+    .\port$2116$0 (\$311 ),
+    .\port$2117$0 (\$312 ),
+    .\port$2118$0 (\$313 ),
+    .\port$2119$0 (\$314 ),
+    .\port$2120$0 (\$315 ),
+    .\port$2121$0 (\$316 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$336 ),
     .r_engine__ready(\$334 [0]),
@@ -3014,30 +3014,30 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12036$0 (\filled$366 ),
-    .\port$12042$0 (\fresh$375 ),
-    .\port$12052$0 (\filled$367 ),
-    .\port$12058$0 (\fresh$376 ),
-    .\port$12068$0 (\filled$368 ),
-    .\port$12074$0 (\fresh$377 ),
-    .\port$12084$0 (\filled$369 ),
-    .\port$12090$0 (\fresh$378 ),
-    .\port$12100$0 (\filled$370 ),
-    .\port$12106$0 (\fresh$379 ),
-    .\port$12116$0 (\filled$371 ),
-    .\port$12122$0 (\fresh$380 ),
-    .\port$12132$0 (\filled$372 ),
-    .\port$12138$0 (\fresh$381 ),
-    .\port$12148$0 (\filled$373 ),
-    .\port$12154$0 (\fresh$382 ),
-    .\port$2122$0 (\$309 ),
-    .\port$2123$0 (\$310 ),
-    .\port$2124$0 (\$311 ),
-    .\port$2125$0 (\$312 ),
-    .\port$2126$0 (\$313 ),
-    .\port$2127$0 (\$314 ),
-    .\port$2128$0 (\$315 ),
-    .\port$2129$0 (\$316 ),
+    .\port$12023$0 (\filled$366 ),
+    .\port$12029$0 (\fresh$375 ),
+    .\port$12039$0 (\filled$367 ),
+    .\port$12045$0 (\fresh$376 ),
+    .\port$12055$0 (\filled$368 ),
+    .\port$12061$0 (\fresh$377 ),
+    .\port$12071$0 (\filled$369 ),
+    .\port$12077$0 (\fresh$378 ),
+    .\port$12087$0 (\filled$370 ),
+    .\port$12093$0 (\fresh$379 ),
+    .\port$12103$0 (\filled$371 ),
+    .\port$12109$0 (\fresh$380 ),
+    .\port$12119$0 (\filled$372 ),
+    .\port$12125$0 (\fresh$381 ),
+    .\port$12135$0 (\filled$373 ),
+    .\port$12141$0 (\fresh$382 ),
+    .\port$2114$0 (\$309 ),
+    .\port$2115$0 (\$310 ),
+    .\port$2116$0 (\$311 ),
+    .\port$2117$0 (\$312 ),
+    .\port$2118$0 (\$313 ),
+    .\port$2119$0 (\$314 ),
+    .\port$2120$0 (\$315 ),
+    .\port$2121$0 (\$316 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$453 ),
     .r_engine__ready(\$334 [1]),
@@ -3104,30 +3104,30 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12036$0 (\filled$366 ),
-    .\port$12042$0 (\fresh$375 ),
-    .\port$12052$0 (\filled$367 ),
-    .\port$12058$0 (\fresh$376 ),
-    .\port$12068$0 (\filled$368 ),
-    .\port$12074$0 (\fresh$377 ),
-    .\port$12084$0 (\filled$369 ),
-    .\port$12090$0 (\fresh$378 ),
-    .\port$12100$0 (\filled$370 ),
-    .\port$12106$0 (\fresh$379 ),
-    .\port$12116$0 (\filled$371 ),
-    .\port$12122$0 (\fresh$380 ),
-    .\port$12132$0 (\filled$372 ),
-    .\port$12138$0 (\fresh$381 ),
-    .\port$12148$0 (\filled$373 ),
-    .\port$12154$0 (\fresh$382 ),
-    .\port$2122$0 (\$309 ),
-    .\port$2123$0 (\$310 ),
-    .\port$2124$0 (\$311 ),
-    .\port$2125$0 (\$312 ),
-    .\port$2126$0 (\$313 ),
-    .\port$2127$0 (\$314 ),
-    .\port$2128$0 (\$315 ),
-    .\port$2129$0 (\$316 ),
+    .\port$12023$0 (\filled$366 ),
+    .\port$12029$0 (\fresh$375 ),
+    .\port$12039$0 (\filled$367 ),
+    .\port$12045$0 (\fresh$376 ),
+    .\port$12055$0 (\filled$368 ),
+    .\port$12061$0 (\fresh$377 ),
+    .\port$12071$0 (\filled$369 ),
+    .\port$12077$0 (\fresh$378 ),
+    .\port$12087$0 (\filled$370 ),
+    .\port$12093$0 (\fresh$379 ),
+    .\port$12103$0 (\filled$371 ),
+    .\port$12109$0 (\fresh$380 ),
+    .\port$12119$0 (\filled$372 ),
+    .\port$12125$0 (\fresh$381 ),
+    .\port$12135$0 (\filled$373 ),
+    .\port$12141$0 (\fresh$382 ),
+    .\port$2114$0 (\$309 ),
+    .\port$2115$0 (\$310 ),
+    .\port$2116$0 (\$311 ),
+    .\port$2117$0 (\$312 ),
+    .\port$2118$0 (\$313 ),
+    .\port$2119$0 (\$314 ),
+    .\port$2120$0 (\$315 ),
+    .\port$2121$0 (\$316 ),
     .r_data(r_data),
     .r_engine__payload(\requests__2__payload$522 ),
     .r_engine__ready(\$334 [2]),
@@ -3194,30 +3194,30 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12036$0 (\filled$366 ),
-    .\port$12042$0 (\fresh$375 ),
-    .\port$12052$0 (\filled$367 ),
-    .\port$12058$0 (\fresh$376 ),
-    .\port$12068$0 (\filled$368 ),
-    .\port$12074$0 (\fresh$377 ),
-    .\port$12084$0 (\filled$369 ),
-    .\port$12090$0 (\fresh$378 ),
-    .\port$12100$0 (\filled$370 ),
-    .\port$12106$0 (\fresh$379 ),
-    .\port$12116$0 (\filled$371 ),
-    .\port$12122$0 (\fresh$380 ),
-    .\port$12132$0 (\filled$372 ),
-    .\port$12138$0 (\fresh$381 ),
-    .\port$12148$0 (\filled$373 ),
-    .\port$12154$0 (\fresh$382 ),
-    .\port$2122$0 (\$309 ),
-    .\port$2123$0 (\$310 ),
-    .\port$2124$0 (\$311 ),
-    .\port$2125$0 (\$312 ),
-    .\port$2126$0 (\$313 ),
-    .\port$2127$0 (\$314 ),
-    .\port$2128$0 (\$315 ),
-    .\port$2129$0 (\$316 ),
+    .\port$12023$0 (\filled$366 ),
+    .\port$12029$0 (\fresh$375 ),
+    .\port$12039$0 (\filled$367 ),
+    .\port$12045$0 (\fresh$376 ),
+    .\port$12055$0 (\filled$368 ),
+    .\port$12061$0 (\fresh$377 ),
+    .\port$12071$0 (\filled$369 ),
+    .\port$12077$0 (\fresh$378 ),
+    .\port$12087$0 (\filled$370 ),
+    .\port$12093$0 (\fresh$379 ),
+    .\port$12103$0 (\filled$371 ),
+    .\port$12109$0 (\fresh$380 ),
+    .\port$12119$0 (\filled$372 ),
+    .\port$12125$0 (\fresh$381 ),
+    .\port$12135$0 (\filled$373 ),
+    .\port$12141$0 (\fresh$382 ),
+    .\port$2114$0 (\$309 ),
+    .\port$2115$0 (\$310 ),
+    .\port$2116$0 (\$311 ),
+    .\port$2117$0 (\$312 ),
+    .\port$2118$0 (\$313 ),
+    .\port$2119$0 (\$314 ),
+    .\port$2120$0 (\$315 ),
+    .\port$2121$0 (\$316 ),
     .r_data(r_data),
     .r_engine__payload(\requests__3__payload$591 ),
     .r_engine__ready(\$334 [3]),
@@ -3273,8 +3273,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__0$667 ),
     .message(message),
     .popped(\popped$1056 ),
-    .\port$4956$0 (\$318 ),
-    .\port$4962$0 (\$319 ),
+    .\port$4944$0 (\$318 ),
+    .\port$4950$0 (\$319 ),
     .push(push),
     .row_0(sender),
     .row_1(reader),
@@ -3305,8 +3305,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__1$698 ),
     .message(message),
     .popped(\popped$1057 ),
-    .\port$4968$0 (\$320 ),
-    .\port$4974$0 (\$321 ),
+    .\port$4956$0 (\$320 ),
+    .\port$4962$0 (\$321 ),
     .push(\push$673 ),
     .row_0(sender),
     .row_1(reader),
@@ -3337,8 +3337,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__2$729 ),
     .message(message),
     .popped(\popped$1058 ),
-    .\port$4980$0 (\$322 ),
-    .\port$4986$0 (\$323 ),
+    .\port$4968$0 (\$322 ),
+    .\port$4974$0 (\$323 ),
     .push(\push$704 ),
     .row_0(sender),
     .row_1(reader),
@@ -3369,8 +3369,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__3$760 ),
     .message(message),
     .popped(\popped$1059 ),
-    .\port$4992$0 (\$324 ),
-    .\port$4998$0 (\$325 ),
+    .\port$4980$0 (\$324 ),
+    .\port$4986$0 (\$325 ),
     .push(\push$735 ),
     .row_0(sender),
     .row_1(reader),
@@ -3401,8 +3401,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__4$791 ),
     .message(message),
     .popped(\popped$1060 ),
-    .\port$5004$0 (\$326 ),
-    .\port$5010$0 (\$327 ),
+    .\port$4992$0 (\$326 ),
+    .\port$4998$0 (\$327 ),
     .push(\push$766 ),
     .row_0(sender),
     .row_1(reader),
@@ -3433,8 +3433,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__5$822 ),
     .message(message),
     .popped(\popped$1061 ),
-    .\port$5016$0 (\$328 ),
-    .\port$5022$0 (\$329 ),
+    .\port$5004$0 (\$328 ),
+    .\port$5010$0 (\$329 ),
     .push(\push$797 ),
     .row_0(sender),
     .row_1(reader),
@@ -3465,8 +3465,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__6$853 ),
     .message(message),
     .popped(\popped$1062 ),
-    .\port$5028$0 (\$330 ),
-    .\port$5034$0 (\$331 ),
+    .\port$5016$0 (\$330 ),
+    .\port$5022$0 (\$331 ),
     .push(\push$828 ),
     .row_0(sender),
     .row_1(reader),
@@ -3497,8 +3497,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__7$884 ),
     .message(message),
     .popped(\popped$1063 ),
-    .\port$5040$0 (\$332 ),
-    .\port$5046$0 (\$333 ),
+    .\port$5028$0 (\$332 ),
+    .\port$5034$0 (\$333 ),
     .push(\push$859 ),
     .row_0(sender),
     .row_1(reader),
@@ -3574,25 +3574,25 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .own_generation(own_generation),
     .permits(permits),
     .permitted(\permitted$968 ),
-    .\port$11149$0 (entry),
-    .\port$3299$0 (look_resident),
-    .\port$4916$0 (look_result),
-    .\port$4956$0 (\$318 ),
-    .\port$4962$0 (\$319 ),
-    .\port$4968$0 (\$320 ),
-    .\port$4974$0 (\$321 ),
-    .\port$4980$0 (\$322 ),
-    .\port$4986$0 (\$323 ),
-    .\port$4992$0 (\$324 ),
-    .\port$4998$0 (\$325 ),
-    .\port$5004$0 (\$326 ),
-    .\port$5010$0 (\$327 ),
-    .\port$5016$0 (\$328 ),
-    .\port$5022$0 (\$329 ),
-    .\port$5028$0 (\$330 ),
-    .\port$5034$0 (\$331 ),
-    .\port$5040$0 (\$332 ),
-    .\port$5046$0 (\$333 ),
+    .\port$11136$0 (entry),
+    .\port$3291$0 (look_resident),
+    .\port$4904$0 (look_result),
+    .\port$4944$0 (\$318 ),
+    .\port$4950$0 (\$319 ),
+    .\port$4956$0 (\$320 ),
+    .\port$4962$0 (\$321 ),
+    .\port$4968$0 (\$322 ),
+    .\port$4974$0 (\$323 ),
+    .\port$4980$0 (\$324 ),
+    .\port$4986$0 (\$325 ),
+    .\port$4992$0 (\$326 ),
+    .\port$4998$0 (\$327 ),
+    .\port$5004$0 (\$328 ),
+    .\port$5010$0 (\$329 ),
+    .\port$5016$0 (\$330 ),
+    .\port$5022$0 (\$331 ),
+    .\port$5028$0 (\$332 ),
+    .\port$5034$0 (\$333 ),
     .record(look_record),
     .refused(read__kind),
     .\refused$127 (refused),
@@ -3731,23 +3731,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .message(message),
     .permitted(permitted),
-    .\port$11834$70 (\$317 ),
-    .\port$3630$0 (push),
-    .\port$3632$0 (\push$673 ),
-    .\port$3634$0 (\push$704 ),
-    .\port$3636$0 (\push$735 ),
-    .\port$3638$0 (\push$766 ),
-    .\port$3640$0 (\push$797 ),
-    .\port$3642$0 (\push$828 ),
-    .\port$3644$0 (\push$859 ),
-    .\port$3752$0 (grant),
-    .\port$3756$0 (\grant$676 ),
-    .\port$3760$0 (\grant$707 ),
-    .\port$3764$0 (\grant$738 ),
-    .\port$3768$0 (\grant$769 ),
-    .\port$3772$0 (\grant$800 ),
-    .\port$3776$0 (\grant$831 ),
-    .\port$3780$0 (\grant$862 ),
+    .\port$11821$70 (\$317 ),
+    .\port$3622$0 (push),
+    .\port$3624$0 (\push$673 ),
+    .\port$3626$0 (\push$704 ),
+    .\port$3628$0 (\push$735 ),
+    .\port$3630$0 (\push$766 ),
+    .\port$3632$0 (\push$797 ),
+    .\port$3634$0 (\push$828 ),
+    .\port$3636$0 (\push$859 ),
+    .\port$3741$0 (grant),
+    .\port$3745$0 (\grant$676 ),
+    .\port$3749$0 (\grant$707 ),
+    .\port$3753$0 (\grant$738 ),
+    .\port$3757$0 (\grant$769 ),
+    .\port$3761$0 (\grant$800 ),
+    .\port$3765$0 (\grant$831 ),
+    .\port$3769$0 (\grant$862 ),
     .refused_command(refused_command),
     .refusing(refusing),
     .requests__0__payload(requests__0__payload),
@@ -5626,7 +5626,7 @@ module \postern.bus_3 (awprot, awuser, awvalid, wdata, wstrb, wvalid, written__r
   assign write__payload[12:0] = awaddr;
 endmodule
 
-module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, look_acknowledged, source_state, target_state, walk_last, changed, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , look_permits, source_generation, target_generation
+module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, look_acknowledged, source_state, target_state, walk_last, changed, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , look_permits, source_generation, target_generation
 , look_generation, look_own_generation, acknowledge, idle, command, write, fill_row, fill, refuse, opened, closed, refused, states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, walking
 , walk_vm, walk_step, data, \row_0$17 , write_row, walk, row_3, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
@@ -5957,22 +5957,22 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire permit_half;
   output permitted;
   wire permitted;
-  output \port$2122$0 ;
-  wire \port$2122$0 ;
-  output \port$2123$0 ;
-  wire \port$2123$0 ;
-  output \port$2124$0 ;
-  wire \port$2124$0 ;
-  output \port$2125$0 ;
-  wire \port$2125$0 ;
-  output \port$2126$0 ;
-  wire \port$2126$0 ;
-  output \port$2127$0 ;
-  wire \port$2127$0 ;
-  output \port$2128$0 ;
-  wire \port$2128$0 ;
-  output \port$2129$0 ;
-  wire \port$2129$0 ;
+  output \port$2114$0 ;
+  wire \port$2114$0 ;
+  output \port$2115$0 ;
+  wire \port$2115$0 ;
+  output \port$2116$0 ;
+  wire \port$2116$0 ;
+  output \port$2117$0 ;
+  wire \port$2117$0 ;
+  output \port$2118$0 ;
+  wire \port$2118$0 ;
+  output \port$2119$0 ;
+  wire \port$2119$0 ;
+  output \port$2120$0 ;
+  wire \port$2120$0 ;
+  output \port$2121$0 ;
+  wire \port$2121$0 ;
   output refuse;
   reg refuse;
   output [7:0] refused;
@@ -6594,14 +6594,14 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign \write$73  = ends;
   assign \write_data$74  = \$175 [7:0];
   assign open = { \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176  };
-  assign \port$2122$0  = \$176 ;
-  assign \port$2123$0  = \$177 ;
-  assign \port$2124$0  = \$178 ;
-  assign \port$2125$0  = \$179 ;
-  assign \port$2126$0  = \$180 ;
-  assign \port$2127$0  = \$181 ;
-  assign \port$2128$0  = \$182 ;
-  assign \port$2129$0  = \$183 ;
+  assign \port$2114$0  = \$176 ;
+  assign \port$2115$0  = \$177 ;
+  assign \port$2116$0  = \$178 ;
+  assign \port$2117$0  = \$179 ;
+  assign \port$2118$0  = \$180 ;
+  assign \port$2119$0  = \$181 ;
+  assign \port$2120$0  = \$182 ;
+  assign \port$2121$0  = \$183 ;
   assign \$56  = \$55 ;
   assign \$59  = \$58 ;
   assign \$63  = \$62 ;
@@ -7878,9 +7878,9 @@ module \postern.faults (rst, write__valid, write__kind, write__record, write__po
   assign \$102  = 1'h1;
 endmodule
 
-module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , look_state, look_enable, look_resident, clear, test, set_enable, arm, disarm, clear_fired, set_resident
-, opened, closed, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting, refusing, vm, data, core, look_vm, look_core, \port$12036$0 , \port$12052$0 , \port$12068$0 , \port$12084$0 
-, \port$12100$0 , \port$12116$0 , \port$12132$0 , \port$12148$0 , clk);
+module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , look_state, look_enable, look_resident, clear, test, set_enable, arm, disarm, clear_fired, set_resident
+, opened, closed, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting, refusing, vm, data, core, look_vm, look_core, \port$12023$0 , \port$12039$0 , \port$12055$0 , \port$12071$0 
+, \port$12087$0 , \port$12103$0 , \port$12119$0 , \port$12135$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -9033,38 +9033,38 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$12036$0 ;
-  wire \port$12036$0 ;
-  input \port$12052$0 ;
-  wire \port$12052$0 ;
-  input \port$12068$0 ;
-  wire \port$12068$0 ;
-  input \port$12084$0 ;
-  wire \port$12084$0 ;
-  input \port$12100$0 ;
-  wire \port$12100$0 ;
-  input \port$12116$0 ;
-  wire \port$12116$0 ;
-  input \port$12132$0 ;
-  wire \port$12132$0 ;
-  input \port$12148$0 ;
-  wire \port$12148$0 ;
-  input \port$2122$0 ;
-  wire \port$2122$0 ;
-  input \port$2123$0 ;
-  wire \port$2123$0 ;
-  input \port$2124$0 ;
-  wire \port$2124$0 ;
-  input \port$2125$0 ;
-  wire \port$2125$0 ;
-  input \port$2126$0 ;
-  wire \port$2126$0 ;
-  input \port$2127$0 ;
-  wire \port$2127$0 ;
-  input \port$2128$0 ;
-  wire \port$2128$0 ;
-  input \port$2129$0 ;
-  wire \port$2129$0 ;
+  input \port$12023$0 ;
+  wire \port$12023$0 ;
+  input \port$12039$0 ;
+  wire \port$12039$0 ;
+  input \port$12055$0 ;
+  wire \port$12055$0 ;
+  input \port$12071$0 ;
+  wire \port$12071$0 ;
+  input \port$12087$0 ;
+  wire \port$12087$0 ;
+  input \port$12103$0 ;
+  wire \port$12103$0 ;
+  input \port$12119$0 ;
+  wire \port$12119$0 ;
+  input \port$12135$0 ;
+  wire \port$12135$0 ;
+  input \port$2114$0 ;
+  wire \port$2114$0 ;
+  input \port$2115$0 ;
+  wire \port$2115$0 ;
+  input \port$2116$0 ;
+  wire \port$2116$0 ;
+  input \port$2117$0 ;
+  wire \port$2117$0 ;
+  input \port$2118$0 ;
+  wire \port$2118$0 ;
+  input \port$2119$0 ;
+  wire \port$2119$0 ;
+  input \port$2120$0 ;
+  wire \port$2120$0 ;
+  input \port$2121$0 ;
+  wire \port$2121$0 ;
   input [7:0] refusing;
   wire [7:0] refusing;
   output [3:0] residents__0;
@@ -9514,14 +9514,14 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$557  = ~ \$556 ;
   assign \$558  = fired & \$557 ;
   assign \$559  = \$558  | fires;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$12036$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$12052$0  };
-  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$12068$0  };
-  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$12084$0  };
-  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$12100$0  };
-  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$12116$0  };
-  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$12132$0  };
-  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$12148$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$12023$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$12039$0  };
+  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$12055$0  };
+  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$12071$0  };
+  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$12087$0  };
+  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$12103$0  };
+  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$12119$0  };
+  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$12135$0  };
   assign \$560  = ! residents__0[2:0];
   assign \$562  = residents__0[3] & \$561 ;
   assign \$563  = state_0 & enable_0_0;
@@ -9763,7 +9763,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$827  = residents__3[3] & \$826 ;
   assign \$828  = \$825  | \$827 ;
   assign \$829  = ~ \$828 ;
-  assign \$830  = \port$2122$0  & \$829 ;
+  assign \$830  = \port$2114$0  & \$829 ;
   assign \$831  = state_0 & enable_0_0;
   assign \$832  = | \$831 ;
   assign \$833  = state_0 & enable_0_1;
@@ -9788,7 +9788,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$852  = residents__3[3] & \$851 ;
   assign \$853  = \$850  | \$852 ;
   assign \$854  = ~ \$853 ;
-  assign \$855  = \port$2123$0  & \$854 ;
+  assign \$855  = \port$2115$0  & \$854 ;
   assign \$856  = state_1 & enable_1_0;
   assign \$857  = | \$856 ;
   assign \$858  = state_1 & enable_1_1;
@@ -9813,7 +9813,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$877  = residents__3[3] & \$876 ;
   assign \$878  = \$875  | \$877 ;
   assign \$879  = ~ \$878 ;
-  assign \$880  = \port$2124$0  & \$879 ;
+  assign \$880  = \port$2116$0  & \$879 ;
   assign \$881  = state_2 & enable_2_0;
   assign \$882  = | \$881 ;
   assign \$883  = state_2 & enable_2_1;
@@ -9838,7 +9838,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$902  = residents__3[3] & \$901 ;
   assign \$903  = \$900  | \$902 ;
   assign \$904  = ~ \$903 ;
-  assign \$905  = \port$2125$0  & \$904 ;
+  assign \$905  = \port$2117$0  & \$904 ;
   assign \$906  = state_3 & enable_3_0;
   assign \$907  = | \$906 ;
   assign \$908  = state_3 & enable_3_1;
@@ -9863,7 +9863,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$927  = residents__3[3] & \$926 ;
   assign \$928  = \$925  | \$927 ;
   assign \$929  = ~ \$928 ;
-  assign \$930  = \port$2126$0  & \$929 ;
+  assign \$930  = \port$2118$0  & \$929 ;
   assign \$931  = state_4 & enable_4_0;
   assign \$932  = | \$931 ;
   assign \$933  = state_4 & enable_4_1;
@@ -9888,7 +9888,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$952  = residents__3[3] & \$951 ;
   assign \$953  = \$950  | \$952 ;
   assign \$954  = ~ \$953 ;
-  assign \$955  = \port$2127$0  & \$954 ;
+  assign \$955  = \port$2119$0  & \$954 ;
   assign \$956  = state_5 & enable_5_0;
   assign \$957  = | \$956 ;
   assign \$958  = state_5 & enable_5_1;
@@ -9913,7 +9913,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$977  = residents__3[3] & \$976 ;
   assign \$978  = \$975  | \$977 ;
   assign \$979  = ~ \$978 ;
-  assign \$980  = \port$2128$0  & \$979 ;
+  assign \$980  = \port$2120$0  & \$979 ;
   assign \$981  = state_6 & enable_6_0;
   assign \$982  = | \$981 ;
   assign \$983  = state_6 & enable_6_1;
@@ -9938,7 +9938,7 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
   assign \$1002  = residents__3[3] & \$1001 ;
   assign \$1003  = \$1000  | \$1002 ;
   assign \$1004  = ~ \$1003 ;
-  assign \$1005  = \port$2129$0  & \$1004 ;
+  assign \$1005  = \port$2121$0  & \$1004 ;
   assign \$1006  = state_7 & enable_7_0;
   assign \$1007  = | \$1006 ;
   assign \$1008  = state_7 & enable_7_1;
@@ -10575,8 +10575,8 @@ module \postern.interrupts (rst, credit, peer, \port$2122$0 , \port$2123$0 , \po
     end
   end
   assign chosen = \$1018 [7:0];
-  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
-  assign open = { \port$2129$0 , \port$2128$0 , \port$2127$0 , \port$2126$0 , \port$2125$0 , \port$2124$0 , \port$2123$0 , \port$2122$0  };
+  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
+  assign open = { \port$2121$0 , \port$2120$0 , \port$2119$0 , \port$2118$0 , \port$2117$0 , \port$2116$0 , \port$2115$0 , \port$2114$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
   assign \residents__0.valid  = residents__0[3];
@@ -10785,7 +10785,7 @@ endmodule
 
 module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__slot, r__0__word
 , r__0__keep, w__0__slot, w__1__request, w__1__enable, r__1__request, r__1__slot, r__1__word, r__1__keep, w__1__slot, w__2__request, w__2__enable, r__2__request, r__2__slot, r__2__word, r__2__keep, w__2__slot, w__3__request, w__3__enable, r__3__request, r__3__slot, r__3__word
-, r__3__keep, w__3__slot, commit__data, \port$11834$70 , w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
+, r__3__keep, w__3__slot, commit__data, \port$11821$70 , w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11128,8 +11128,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   reg occupied_1 = 1'h0;
   reg occupied_2 = 1'h0;
   reg occupied_3 = 1'h0;
-  input [11:0] \port$11834$70 ;
-  wire [11:0] \port$11834$70 ;
+  input [11:0] \port$11821$70 ;
+  wire [11:0] \port$11821$70 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -14468,7 +14468,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     _3_ <= bank_3[\r_port__addr$87 ];
   end
   assign \r_port__data$156  = _3_;
-  assign \$1  = ! \port$11834$70 [1:0];
+  assign \$1  = ! \port$11821$70 [1:0];
   assign first_0 = commit__request & \$1 ;
   assign \$2  = occupied_0 & first_0;
   assign free_0 = ~ \$2 ;
@@ -14482,7 +14482,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$10  = w__3__request & \$9 ;
   assign granted_0 = grant & { free_0, free_0, free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$11834$70 [11:2] : late_0[9:0];
+  assign w_port__addr = first_0 ? \port$11821$70 [11:2] : late_0[9:0];
   assign w_port__data = first_0 ? commit__data : late_0[41:10];
   assign \$11  = ! r__0__word[1:0];
   assign \$12  = r__0__request & \$11 ;
@@ -14499,7 +14499,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$23  = \$21  | \$22 ;
   assign \$24  = { r__3__slot, r__3__word[3:2] } & { \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3] };
   assign r_port__addr = \$23  | \$24 ;
-  assign \$25  = \port$11834$70 [1:0] == 1'h1;
+  assign \$25  = \port$11821$70 [1:0] == 1'h1;
   assign first_1 = commit__request & \$25 ;
   assign \$26  = occupied_1 & first_1;
   assign free_1 = ~ \$26 ;
@@ -14513,7 +14513,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$34  = w__3__request & \$33 ;
   assign granted_1 = \grant$47  & { free_1, free_1, free_1, free_1 };
   assign \w_port__en$48  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$49  = first_1 ? \port$11834$70 [11:2] : late_1[9:0];
+  assign \w_port__addr$49  = first_1 ? \port$11821$70 [11:2] : late_1[9:0];
   assign \w_port__data$51  = first_1 ? commit__data : late_1[41:10];
   assign \$35  = r__0__word[1:0] == 1'h1;
   assign \$36  = r__0__request & \$35 ;
@@ -14530,7 +14530,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$47  = \$45  | \$46 ;
   assign \$48  = { r__3__slot, r__3__word[3:2] } & { \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3] };
   assign \r_port__addr$55  = \$47  | \$48 ;
-  assign \$49  = \port$11834$70 [1:0] == 2'h2;
+  assign \$49  = \port$11821$70 [1:0] == 2'h2;
   assign first_2 = commit__request & \$49 ;
   assign \$50  = occupied_2 & first_2;
   assign free_2 = ~ \$50 ;
@@ -14544,7 +14544,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$58  = w__3__request & \$57 ;
   assign granted_2 = \grant$63  & { free_2, free_2, free_2, free_2 };
   assign \w_port__en$64  = first_2 ? commit__enable : occupied_2;
-  assign \w_port__addr$65  = first_2 ? \port$11834$70 [11:2] : late_2[9:0];
+  assign \w_port__addr$65  = first_2 ? \port$11821$70 [11:2] : late_2[9:0];
   assign \w_port__data$67  = first_2 ? commit__data : late_2[41:10];
   assign \$59  = r__0__word[1:0] == 2'h2;
   assign \$60  = r__0__request & \$59 ;
@@ -14561,7 +14561,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$71  = \$69  | \$70 ;
   assign \$72  = { r__3__slot, r__3__word[3:2] } & { \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3] };
   assign \r_port__addr$71  = \$71  | \$72 ;
-  assign \$73  = \port$11834$70 [1:0] == 2'h3;
+  assign \$73  = \port$11821$70 [1:0] == 2'h3;
   assign first_3 = commit__request & \$73 ;
   assign \$74  = occupied_3 & first_3;
   assign free_3 = ~ \$74 ;
@@ -14575,7 +14575,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$82  = w__3__request & \$81 ;
   assign granted_3 = \grant$79  & { free_3, free_3, free_3, free_3 };
   assign \w_port__en$80  = first_3 ? commit__enable : occupied_3;
-  assign \w_port__addr$81  = first_3 ? \port$11834$70 [11:2] : late_3[9:0];
+  assign \w_port__addr$81  = first_3 ? \port$11821$70 [11:2] : late_3[9:0];
   assign \w_port__data$83  = first_3 ? commit__data : late_3[41:10];
   assign \$83  = r__0__word[1:0] == 2'h3;
   assign \$84  = r__0__request & \$83 ;
@@ -15229,10 +15229,10 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
       \$268  = 1'h0;
     end
   end
-  assign commit__word = \port$11834$70 [3:0];
+  assign commit__word = \port$11821$70 [3:0];
   assign request = { \$10 , \$8 , \$6 , \$4  };
   assign accept = free_0;
-  assign commit__slot = \port$11834$70 [11:4];
+  assign commit__slot = \port$11821$70 [11:4];
   assign \request$24  = { \$18 , \$16 , \$14 , \$12  };
   assign r_port__en = 1'h1;
   assign \accept$34  = 1'h1;
@@ -15600,7 +15600,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$347$0 , \port$349$0 , \port$351$
           grant[2] = \$99 ;
           grant[3] = \port$353$0 ;
         end
-      2'h3:
+      default:
         begin
           grant[0] = \port$347$0 ;
           grant[1] = \$120 ;
@@ -15976,7 +15976,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$378$0 , \port$380$0 , \port$382$
           grant[2] = \$99 ;
           grant[3] = \port$384$0 ;
         end
-      2'h3:
+      default:
         begin
           grant[0] = \port$378$0 ;
           grant[1] = \$120 ;
@@ -16352,7 +16352,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$409$0 , \port$411$0 , \port$413$
           grant[2] = \$99 ;
           grant[3] = \port$415$0 ;
         end
-      2'h3:
+      default:
         begin
           grant[0] = \port$409$0 ;
           grant[1] = \$120 ;
@@ -16728,7 +16728,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$440$0 , \port$442$0 , \port$444$
           grant[2] = \$99 ;
           grant[3] = \port$446$0 ;
         end
-      2'h3:
+      default:
         begin
           grant[0] = \port$440$0 ;
           grant[1] = \$120 ;
@@ -17106,7 +17106,7 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$335$0 , \port$337$0 , \
           grant[2] = \$99 ;
           grant[3] = \port$341$0 ;
         end
-      2'h3:
+      default:
         begin
           grant[0] = \port$335$0 ;
           grant[1] = \$120 ;
@@ -17482,7 +17482,7 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$366$0 , \port$368$0 , \
           grant[2] = \$99 ;
           grant[3] = \port$372$0 ;
         end
-      2'h3:
+      default:
         begin
           grant[0] = \port$366$0 ;
           grant[1] = \$120 ;
@@ -17858,7 +17858,7 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$397$0 , \port$399$0 , \
           grant[2] = \$99 ;
           grant[3] = \port$403$0 ;
         end
-      2'h3:
+      default:
         begin
           grant[0] = \port$397$0 ;
           grant[1] = \$120 ;
@@ -18234,7 +18234,7 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$428$0 , \port$430$0 , \
           grant[2] = \$99 ;
           grant[3] = \port$434$0 ;
         end
-      2'h3:
+      default:
         begin
           grant[0] = \port$428$0 ;
           grant[1] = \$120 ;
@@ -18274,10 +18274,10 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$428$0 , \port$430$0 , \
   assign \$149  = \$148 ;
 endmodule
 
-module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , w_engine__ready, w_acted, slot_back
+module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12036$0 , head__0, \port$12042$0 , \port$12052$0 , head__1, \port$12058$0 , \port$12068$0 , head__2, \port$12074$0 , \port$12084$0 , head__3, \port$12090$0 , \port$12100$0 , head__4, \port$12106$0 , \port$12116$0 , head__5
-, \port$12122$0 , \port$12132$0 , head__6, \port$12138$0 , \port$12148$0 , head__7, \port$12154$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12023$0 , head__0, \port$12029$0 , \port$12039$0 , head__1, \port$12045$0 , \port$12055$0 , head__2, \port$12061$0 , \port$12071$0 , head__3, \port$12077$0 , \port$12087$0 , head__4, \port$12093$0 , \port$12103$0 , head__5
+, \port$12109$0 , \port$12119$0 , head__6, \port$12125$0 , \port$12135$0 , head__7, \port$12141$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
@@ -19077,54 +19077,54 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12036$0 ;
-  wire \port$12036$0 ;
-  input [1:0] \port$12042$0 ;
-  wire [1:0] \port$12042$0 ;
-  input \port$12052$0 ;
-  wire \port$12052$0 ;
-  input [1:0] \port$12058$0 ;
-  wire [1:0] \port$12058$0 ;
-  input \port$12068$0 ;
-  wire \port$12068$0 ;
-  input [1:0] \port$12074$0 ;
-  wire [1:0] \port$12074$0 ;
-  input \port$12084$0 ;
-  wire \port$12084$0 ;
-  input [1:0] \port$12090$0 ;
-  wire [1:0] \port$12090$0 ;
-  input \port$12100$0 ;
-  wire \port$12100$0 ;
-  input [1:0] \port$12106$0 ;
-  wire [1:0] \port$12106$0 ;
-  input \port$12116$0 ;
-  wire \port$12116$0 ;
-  input [1:0] \port$12122$0 ;
-  wire [1:0] \port$12122$0 ;
-  input \port$12132$0 ;
-  wire \port$12132$0 ;
-  input [1:0] \port$12138$0 ;
-  wire [1:0] \port$12138$0 ;
-  input \port$12148$0 ;
-  wire \port$12148$0 ;
-  input [1:0] \port$12154$0 ;
-  wire [1:0] \port$12154$0 ;
-  input \port$2122$0 ;
-  wire \port$2122$0 ;
-  input \port$2123$0 ;
-  wire \port$2123$0 ;
-  input \port$2124$0 ;
-  wire \port$2124$0 ;
-  input \port$2125$0 ;
-  wire \port$2125$0 ;
-  input \port$2126$0 ;
-  wire \port$2126$0 ;
-  input \port$2127$0 ;
-  wire \port$2127$0 ;
-  input \port$2128$0 ;
-  wire \port$2128$0 ;
-  input \port$2129$0 ;
-  wire \port$2129$0 ;
+  input \port$12023$0 ;
+  wire \port$12023$0 ;
+  input [1:0] \port$12029$0 ;
+  wire [1:0] \port$12029$0 ;
+  input \port$12039$0 ;
+  wire \port$12039$0 ;
+  input [1:0] \port$12045$0 ;
+  wire [1:0] \port$12045$0 ;
+  input \port$12055$0 ;
+  wire \port$12055$0 ;
+  input [1:0] \port$12061$0 ;
+  wire [1:0] \port$12061$0 ;
+  input \port$12071$0 ;
+  wire \port$12071$0 ;
+  input [1:0] \port$12077$0 ;
+  wire [1:0] \port$12077$0 ;
+  input \port$12087$0 ;
+  wire \port$12087$0 ;
+  input [1:0] \port$12093$0 ;
+  wire [1:0] \port$12093$0 ;
+  input \port$12103$0 ;
+  wire \port$12103$0 ;
+  input [1:0] \port$12109$0 ;
+  wire [1:0] \port$12109$0 ;
+  input \port$12119$0 ;
+  wire \port$12119$0 ;
+  input [1:0] \port$12125$0 ;
+  wire [1:0] \port$12125$0 ;
+  input \port$12135$0 ;
+  wire \port$12135$0 ;
+  input [1:0] \port$12141$0 ;
+  wire [1:0] \port$12141$0 ;
+  input \port$2114$0 ;
+  wire \port$2114$0 ;
+  input \port$2115$0 ;
+  wire \port$2115$0 ;
+  input \port$2116$0 ;
+  wire \port$2116$0 ;
+  input \port$2117$0 ;
+  wire \port$2117$0 ;
+  input \port$2118$0 ;
+  wire \port$2118$0 ;
+  input \port$2119$0 ;
+  wire \port$2119$0 ;
+  input \port$2120$0 ;
+  wire \port$2120$0 ;
+  input \port$2121$0 ;
+  wire \port$2121$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   reg r_commit = 1'h0;
@@ -19337,39 +19337,39 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$434  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$435  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$434  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$435  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$436  = r_held[29] ? \$434  : \$435 ;
-  assign \$437  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$438  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$437  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$438  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$439  = r_held[29] ? \$437  : \$438 ;
   assign \$440  = r_held[30] ? \$436  : \$439 ;
   assign \$441  = reads & \$440 ;
   assign \$442  = ~ \$441 ;
   assign \$443  = \$433  & \$442 ;
-  assign \$444  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$445  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$444  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$445  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$446  = r_held[29] ? \$444  : \$445 ;
-  assign \$447  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$448  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$447  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$448  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$449  = r_held[29] ? \$447  : \$448 ;
   assign \$450  = r_held[30] ? \$446  : \$449 ;
   assign \$451  = reads & \$450 ;
   assign \$452  = r_go & \$451 ;
   assign \$453  = \$452  & pops;
-  assign \$454  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$455  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$454  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$455  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$456  = r_held[29] ? \$454  : \$455 ;
-  assign \$457  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$458  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$457  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$458  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12148$0  : \port$12132$0 ;
-  assign \$463  = r_held[28] ? \port$12116$0  : \port$12100$0 ;
+  assign \$462  = r_held[28] ? \port$12135$0  : \port$12119$0 ;
+  assign \$463  = r_held[28] ? \port$12103$0  : \port$12087$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12084$0  : \port$12068$0 ;
-  assign \$466  = r_held[28] ? \port$12052$0  : \port$12036$0 ;
+  assign \$465  = r_held[28] ? \port$12071$0  : \port$12055$0 ;
+  assign \$466  = r_held[28] ? \port$12039$0  : \port$12023$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -19506,11 +19506,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$20  = ~ reset;
   assign w_pool__enable = staged & \$20 ;
   assign \$21  = ~ w_near_stage;
-  assign \$22  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$23  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$22  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$23  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$24  = w_held[29] ? \$22  : \$23 ;
-  assign \$25  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$26  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$25  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$26  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$27  = w_held[29] ? \$25  : \$26 ;
   assign \$28  = w_held[30] ? \$24  : \$27 ;
   assign \$29  = staged & \$28 ;
@@ -19528,11 +19528,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$40  = w_commit & \$39 ;
   assign \$41  = w_held[19] ? data_0[4:0] : 5'h00;
   assign \$42  = \ready$65  & w_near_stage;
-  assign \$43  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$44  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$43  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$44  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$45  = w_held[29] ? \$43  : \$44 ;
-  assign \$46  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$47  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$46  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$47  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$48  = w_held[29] ? \$46  : \$47 ;
   assign \$49  = w_held[30] ? \$45  : \$48 ;
   assign \$50  = staged & \$49 ;
@@ -19562,11 +19562,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$88  = w_go & w_stage;
   assign \$89  = ~ none;
   assign \$90  = \$88  & \$89 ;
-  assign \$91  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$92  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$91  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$92  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$93  = w_held[29] ? \$91  : \$92 ;
-  assign \$94  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$95  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$94  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$95  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$96  = w_held[29] ? \$94  : \$95 ;
   assign \$97  = w_held[30] ? \$93  : \$96 ;
   assign set_busy = \$90  & \$97 ;
@@ -19627,11 +19627,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_pool__word = r_near_pop ? \$139 [11:8] : r_held[19:16];
   assign \$140  = r_word | pops;
   assign \$141  = ~ r_near_read;
-  assign \$142  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$143  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$142  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$143  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$144  = r_held[29] ? \$142  : \$143 ;
-  assign \$145  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$146  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$145  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$146  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$147  = r_held[29] ? \$145  : \$146 ;
   assign \$148  = r_held[30] ? \$144  : \$147 ;
   assign \$149  = reads & \$148 ;
@@ -19648,11 +19648,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$160  = ~ \$159 ;
   assign r_engine__valid = \$153  & \$160 ;
   assign \$161  = r_engine__valid & r_engine__ready;
-  assign \$162  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$163  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$162  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$163  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$164  = r_held[29] ? \$162  : \$163 ;
-  assign \$165  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$166  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$165  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$166  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$167  = r_held[29] ? \$165  : \$166 ;
   assign \$168  = r_held[30] ? \$164  : \$167 ;
   assign \$169  = reads & \$168 ;
@@ -19750,7 +19750,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign \$271  = take & { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -19831,11 +19831,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$353  = \$352  == 8'h80;
   assign \$354  = w_go | reset;
   assign \$355  = w_valid & w_near_stage;
-  assign \$356  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$357  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$356  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$357  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$358  = w_held[29] ? \$356  : \$357 ;
-  assign \$359  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$360  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$359  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$360  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$361  = w_held[29] ? \$359  : \$360 ;
   assign \$362  = w_held[30] ? \$358  : \$361 ;
   assign \$363  = staged & \$362 ;
@@ -19917,8 +19917,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12171$28 (w_held[30:28]),
-    .\port$8764$0 (\$7 ),
+    .\port$12158$28 (w_held[30:28]),
+    .\port$8751$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -19926,8 +19926,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12171$28 (w_held[30:28]),
-    .\port$8764$0 (\$7 ),
+    .\port$12158$28 (w_held[30:28]),
+    .\port$8751$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -20398,7 +20398,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign following = write_data;
   assign \row_0$54  = { w_held[30:28], \$7  };
   assign \data_0$70  = w_pool__slot;
-  assign open = { \port$2129$0 , \port$2128$0 , \port$2127$0 , \port$2126$0 , \port$2125$0 , \port$2124$0 , \port$2123$0 , \port$2122$0  };
+  assign open = { \port$2121$0 , \port$2120$0 , \port$2119$0 , \port$2118$0 , \port$2117$0 , \port$2116$0 , \port$2115$0 , \port$2114$0  };
   assign w_issue = w_go;
   assign here = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  };
   assign write = set_busy;
@@ -20425,12 +20425,12 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$113  = \$531 [0];
   assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign fresh = { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
+  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
@@ -20823,7 +20823,7 @@ module \postern.port_0.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill, \port$12171$28 , write_data, clk);
+module \postern.port_0.slots (rst, \port$8751$0 , write, data_0, fill_row, fill, \port$12158$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -20834,10 +20834,10 @@ module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12171$28 ;
-  wire [2:0] \port$12171$28 ;
-  input \port$8764$0 ;
-  wire \port$8764$0 ;
+  input [2:0] \port$12158$28 ;
+  wire [2:0] \port$12158$28 ;
+  input \port$8751$0 ;
+  wire \port$8751$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -20874,9 +20874,9 @@ module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12171$28 , \port$8764$0  }];
+  assign data_0 = cells[{ \port$12158$28 , \port$8751$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12171$28 , \port$8764$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12158$28 , \port$8751$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
@@ -20916,21 +20916,21 @@ module \postern.port_0.slots (rst, \port$8764$0 , write, data_0, fill_row, fill,
           \$1  = 8'h90;
     endcase
   end
-  assign write_row = { \port$12171$28 , \port$8764$0  };
-  assign r_port__addr = { \port$12171$28 , \port$8764$0  };
-  assign row_0 = { \port$12171$28 , \port$8764$0  };
+  assign write_row = { \port$12158$28 , \port$8751$0  };
+  assign r_port__addr = { \port$12158$28 , \port$8751$0  };
+  assign row_0 = { \port$12158$28 , \port$8751$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8764$0 , w_port__en, data_0, w_port__data, \port$12171$28 , clk);
+module \postern.port_0.states (rst, \port$8751$0 , w_port__en, data_0, w_port__data, \port$12158$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12171$28 ;
-  wire [2:0] \port$12171$28 ;
-  input \port$8764$0 ;
-  wire \port$8764$0 ;
+  input [2:0] \port$12158$28 ;
+  wire [2:0] \port$12158$28 ;
+  input \port$8751$0 ;
+  wire \port$8751$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -20965,15 +20965,15 @@ module \postern.port_0.states (rst, \port$8764$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12171$28 , \port$8764$0  }] <= w_port__data;
+      cells[{ \port$12158$28 , \port$8751$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12171$28 , \port$8764$0  }];
+  assign data_0 = cells[{ \port$12158$28 , \port$8751$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12171$28 , \port$8764$0  };
-  assign write_row = { \port$12171$28 , \port$8764$0  };
+  assign w_port__addr = { \port$12158$28 , \port$8751$0  };
+  assign write_row = { \port$12158$28 , \port$8751$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12171$28 , \port$8764$0  };
-  assign row_0 = { \port$12171$28 , \port$8764$0  };
+  assign r_port__addr = { \port$12158$28 , \port$8751$0  };
+  assign row_0 = { \port$12158$28 , \port$8751$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -21054,10 +21054,10 @@ module \postern.port_0.w_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , w_engine__ready, w_acted, slot_back
+module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12036$0 , head__0, \port$12042$0 , \port$12052$0 , head__1, \port$12058$0 , \port$12068$0 , head__2, \port$12074$0 , \port$12084$0 , head__3, \port$12090$0 , \port$12100$0 , head__4, \port$12106$0 , \port$12116$0 , head__5
-, \port$12122$0 , \port$12132$0 , head__6, \port$12138$0 , \port$12148$0 , head__7, \port$12154$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12023$0 , head__0, \port$12029$0 , \port$12039$0 , head__1, \port$12045$0 , \port$12055$0 , head__2, \port$12061$0 , \port$12071$0 , head__3, \port$12077$0 , \port$12087$0 , head__4, \port$12093$0 , \port$12103$0 , head__5
+, \port$12109$0 , \port$12119$0 , head__6, \port$12125$0 , \port$12135$0 , head__7, \port$12141$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
@@ -21857,54 +21857,54 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12036$0 ;
-  wire \port$12036$0 ;
-  input [1:0] \port$12042$0 ;
-  wire [1:0] \port$12042$0 ;
-  input \port$12052$0 ;
-  wire \port$12052$0 ;
-  input [1:0] \port$12058$0 ;
-  wire [1:0] \port$12058$0 ;
-  input \port$12068$0 ;
-  wire \port$12068$0 ;
-  input [1:0] \port$12074$0 ;
-  wire [1:0] \port$12074$0 ;
-  input \port$12084$0 ;
-  wire \port$12084$0 ;
-  input [1:0] \port$12090$0 ;
-  wire [1:0] \port$12090$0 ;
-  input \port$12100$0 ;
-  wire \port$12100$0 ;
-  input [1:0] \port$12106$0 ;
-  wire [1:0] \port$12106$0 ;
-  input \port$12116$0 ;
-  wire \port$12116$0 ;
-  input [1:0] \port$12122$0 ;
-  wire [1:0] \port$12122$0 ;
-  input \port$12132$0 ;
-  wire \port$12132$0 ;
-  input [1:0] \port$12138$0 ;
-  wire [1:0] \port$12138$0 ;
-  input \port$12148$0 ;
-  wire \port$12148$0 ;
-  input [1:0] \port$12154$0 ;
-  wire [1:0] \port$12154$0 ;
-  input \port$2122$0 ;
-  wire \port$2122$0 ;
-  input \port$2123$0 ;
-  wire \port$2123$0 ;
-  input \port$2124$0 ;
-  wire \port$2124$0 ;
-  input \port$2125$0 ;
-  wire \port$2125$0 ;
-  input \port$2126$0 ;
-  wire \port$2126$0 ;
-  input \port$2127$0 ;
-  wire \port$2127$0 ;
-  input \port$2128$0 ;
-  wire \port$2128$0 ;
-  input \port$2129$0 ;
-  wire \port$2129$0 ;
+  input \port$12023$0 ;
+  wire \port$12023$0 ;
+  input [1:0] \port$12029$0 ;
+  wire [1:0] \port$12029$0 ;
+  input \port$12039$0 ;
+  wire \port$12039$0 ;
+  input [1:0] \port$12045$0 ;
+  wire [1:0] \port$12045$0 ;
+  input \port$12055$0 ;
+  wire \port$12055$0 ;
+  input [1:0] \port$12061$0 ;
+  wire [1:0] \port$12061$0 ;
+  input \port$12071$0 ;
+  wire \port$12071$0 ;
+  input [1:0] \port$12077$0 ;
+  wire [1:0] \port$12077$0 ;
+  input \port$12087$0 ;
+  wire \port$12087$0 ;
+  input [1:0] \port$12093$0 ;
+  wire [1:0] \port$12093$0 ;
+  input \port$12103$0 ;
+  wire \port$12103$0 ;
+  input [1:0] \port$12109$0 ;
+  wire [1:0] \port$12109$0 ;
+  input \port$12119$0 ;
+  wire \port$12119$0 ;
+  input [1:0] \port$12125$0 ;
+  wire [1:0] \port$12125$0 ;
+  input \port$12135$0 ;
+  wire \port$12135$0 ;
+  input [1:0] \port$12141$0 ;
+  wire [1:0] \port$12141$0 ;
+  input \port$2114$0 ;
+  wire \port$2114$0 ;
+  input \port$2115$0 ;
+  wire \port$2115$0 ;
+  input \port$2116$0 ;
+  wire \port$2116$0 ;
+  input \port$2117$0 ;
+  wire \port$2117$0 ;
+  input \port$2118$0 ;
+  wire \port$2118$0 ;
+  input \port$2119$0 ;
+  wire \port$2119$0 ;
+  input \port$2120$0 ;
+  wire \port$2120$0 ;
+  input \port$2121$0 ;
+  wire \port$2121$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   reg r_commit = 1'h0;
@@ -22117,39 +22117,39 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$434  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$435  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$434  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$435  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$436  = r_held[29] ? \$434  : \$435 ;
-  assign \$437  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$438  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$437  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$438  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$439  = r_held[29] ? \$437  : \$438 ;
   assign \$440  = r_held[30] ? \$436  : \$439 ;
   assign \$441  = reads & \$440 ;
   assign \$442  = ~ \$441 ;
   assign \$443  = \$433  & \$442 ;
-  assign \$444  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$445  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$444  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$445  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$446  = r_held[29] ? \$444  : \$445 ;
-  assign \$447  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$448  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$447  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$448  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$449  = r_held[29] ? \$447  : \$448 ;
   assign \$450  = r_held[30] ? \$446  : \$449 ;
   assign \$451  = reads & \$450 ;
   assign \$452  = r_go & \$451 ;
   assign \$453  = \$452  & pops;
-  assign \$454  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$455  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$454  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$455  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$456  = r_held[29] ? \$454  : \$455 ;
-  assign \$457  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$458  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$457  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$458  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12148$0  : \port$12132$0 ;
-  assign \$463  = r_held[28] ? \port$12116$0  : \port$12100$0 ;
+  assign \$462  = r_held[28] ? \port$12135$0  : \port$12119$0 ;
+  assign \$463  = r_held[28] ? \port$12103$0  : \port$12087$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12084$0  : \port$12068$0 ;
-  assign \$466  = r_held[28] ? \port$12052$0  : \port$12036$0 ;
+  assign \$465  = r_held[28] ? \port$12071$0  : \port$12055$0 ;
+  assign \$466  = r_held[28] ? \port$12039$0  : \port$12023$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -22286,11 +22286,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$20  = ~ reset;
   assign w_pool__enable = staged & \$20 ;
   assign \$21  = ~ w_near_stage;
-  assign \$22  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$23  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$22  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$23  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$24  = w_held[29] ? \$22  : \$23 ;
-  assign \$25  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$26  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$25  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$26  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$27  = w_held[29] ? \$25  : \$26 ;
   assign \$28  = w_held[30] ? \$24  : \$27 ;
   assign \$29  = staged & \$28 ;
@@ -22308,11 +22308,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$40  = w_commit & \$39 ;
   assign \$41  = w_held[19] ? data_0[4:0] : 5'h00;
   assign \$42  = \ready$65  & w_near_stage;
-  assign \$43  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$44  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$43  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$44  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$45  = w_held[29] ? \$43  : \$44 ;
-  assign \$46  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$47  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$46  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$47  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$48  = w_held[29] ? \$46  : \$47 ;
   assign \$49  = w_held[30] ? \$45  : \$48 ;
   assign \$50  = staged & \$49 ;
@@ -22342,11 +22342,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$88  = w_go & w_stage;
   assign \$89  = ~ none;
   assign \$90  = \$88  & \$89 ;
-  assign \$91  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$92  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$91  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$92  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$93  = w_held[29] ? \$91  : \$92 ;
-  assign \$94  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$95  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$94  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$95  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$96  = w_held[29] ? \$94  : \$95 ;
   assign \$97  = w_held[30] ? \$93  : \$96 ;
   assign set_busy = \$90  & \$97 ;
@@ -22407,11 +22407,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_pool__word = r_near_pop ? \$139 [11:8] : r_held[19:16];
   assign \$140  = r_word | pops;
   assign \$141  = ~ r_near_read;
-  assign \$142  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$143  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$142  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$143  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$144  = r_held[29] ? \$142  : \$143 ;
-  assign \$145  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$146  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$145  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$146  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$147  = r_held[29] ? \$145  : \$146 ;
   assign \$148  = r_held[30] ? \$144  : \$147 ;
   assign \$149  = reads & \$148 ;
@@ -22428,11 +22428,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$160  = ~ \$159 ;
   assign r_engine__valid = \$153  & \$160 ;
   assign \$161  = r_engine__valid & r_engine__ready;
-  assign \$162  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$163  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$162  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$163  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$164  = r_held[29] ? \$162  : \$163 ;
-  assign \$165  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$166  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$165  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$166  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$167  = r_held[29] ? \$165  : \$166 ;
   assign \$168  = r_held[30] ? \$164  : \$167 ;
   assign \$169  = reads & \$168 ;
@@ -22530,7 +22530,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign \$271  = take & { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -22611,11 +22611,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$353  = \$352  == 8'h80;
   assign \$354  = w_go | reset;
   assign \$355  = w_valid & w_near_stage;
-  assign \$356  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$357  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$356  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$357  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$358  = w_held[29] ? \$356  : \$357 ;
-  assign \$359  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$360  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$359  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$360  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$361  = w_held[29] ? \$359  : \$360 ;
   assign \$362  = w_held[30] ? \$358  : \$361 ;
   assign \$363  = staged & \$362 ;
@@ -22697,8 +22697,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12264$28 (w_held[30:28]),
-    .\port$9361$0 (\$7 ),
+    .\port$12251$28 (w_held[30:28]),
+    .\port$9348$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -22706,8 +22706,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12264$28 (w_held[30:28]),
-    .\port$9361$0 (\$7 ),
+    .\port$12251$28 (w_held[30:28]),
+    .\port$9348$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -23178,7 +23178,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign following = write_data;
   assign \row_0$54  = { w_held[30:28], \$7  };
   assign \data_0$70  = w_pool__slot;
-  assign open = { \port$2129$0 , \port$2128$0 , \port$2127$0 , \port$2126$0 , \port$2125$0 , \port$2124$0 , \port$2123$0 , \port$2122$0  };
+  assign open = { \port$2121$0 , \port$2120$0 , \port$2119$0 , \port$2118$0 , \port$2117$0 , \port$2116$0 , \port$2115$0 , \port$2114$0  };
   assign w_issue = w_go;
   assign here = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  };
   assign write = set_busy;
@@ -23205,12 +23205,12 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$113  = \$531 [0];
   assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign fresh = { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
+  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
@@ -23603,7 +23603,7 @@ module \postern.port_1.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_1.slots (rst, \port$9361$0 , write, data_0, fill_row, fill, \port$12264$28 , write_data, clk);
+module \postern.port_1.slots (rst, \port$9348$0 , write, data_0, fill_row, fill, \port$12251$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -23614,10 +23614,10 @@ module \postern.port_1.slots (rst, \port$9361$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12264$28 ;
-  wire [2:0] \port$12264$28 ;
-  input \port$9361$0 ;
-  wire \port$9361$0 ;
+  input [2:0] \port$12251$28 ;
+  wire [2:0] \port$12251$28 ;
+  input \port$9348$0 ;
+  wire \port$9348$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -23654,9 +23654,9 @@ module \postern.port_1.slots (rst, \port$9361$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12264$28 , \port$9361$0  }];
+  assign data_0 = cells[{ \port$12251$28 , \port$9348$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12264$28 , \port$9361$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12251$28 , \port$9348$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
@@ -23696,21 +23696,21 @@ module \postern.port_1.slots (rst, \port$9361$0 , write, data_0, fill_row, fill,
           \$1  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$12264$28 , \port$9361$0  };
-  assign r_port__addr = { \port$12264$28 , \port$9361$0  };
-  assign row_0 = { \port$12264$28 , \port$9361$0  };
+  assign write_row = { \port$12251$28 , \port$9348$0  };
+  assign r_port__addr = { \port$12251$28 , \port$9348$0  };
+  assign row_0 = { \port$12251$28 , \port$9348$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9361$0 , w_port__en, data_0, w_port__data, \port$12264$28 , clk);
+module \postern.port_1.states (rst, \port$9348$0 , w_port__en, data_0, w_port__data, \port$12251$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12264$28 ;
-  wire [2:0] \port$12264$28 ;
-  input \port$9361$0 ;
-  wire \port$9361$0 ;
+  input [2:0] \port$12251$28 ;
+  wire [2:0] \port$12251$28 ;
+  input \port$9348$0 ;
+  wire \port$9348$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -23745,15 +23745,15 @@ module \postern.port_1.states (rst, \port$9361$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12264$28 , \port$9361$0  }] <= w_port__data;
+      cells[{ \port$12251$28 , \port$9348$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12264$28 , \port$9361$0  }];
+  assign data_0 = cells[{ \port$12251$28 , \port$9348$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12264$28 , \port$9361$0  };
-  assign write_row = { \port$12264$28 , \port$9361$0  };
+  assign w_port__addr = { \port$12251$28 , \port$9348$0  };
+  assign write_row = { \port$12251$28 , \port$9348$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12264$28 , \port$9361$0  };
-  assign row_0 = { \port$12264$28 , \port$9361$0  };
+  assign r_port__addr = { \port$12251$28 , \port$9348$0  };
+  assign row_0 = { \port$12251$28 , \port$9348$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -23834,10 +23834,10 @@ module \postern.port_1.w_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , w_engine__ready, w_acted, slot_back
+module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12036$0 , head__0, \port$12042$0 , \port$12052$0 , head__1, \port$12058$0 , \port$12068$0 , head__2, \port$12074$0 , \port$12084$0 , head__3, \port$12090$0 , \port$12100$0 , head__4, \port$12106$0 , \port$12116$0 , head__5
-, \port$12122$0 , \port$12132$0 , head__6, \port$12138$0 , \port$12148$0 , head__7, \port$12154$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12023$0 , head__0, \port$12029$0 , \port$12039$0 , head__1, \port$12045$0 , \port$12055$0 , head__2, \port$12061$0 , \port$12071$0 , head__3, \port$12077$0 , \port$12087$0 , head__4, \port$12093$0 , \port$12103$0 , head__5
+, \port$12109$0 , \port$12119$0 , head__6, \port$12125$0 , \port$12135$0 , head__7, \port$12141$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
@@ -24637,54 +24637,54 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12036$0 ;
-  wire \port$12036$0 ;
-  input [1:0] \port$12042$0 ;
-  wire [1:0] \port$12042$0 ;
-  input \port$12052$0 ;
-  wire \port$12052$0 ;
-  input [1:0] \port$12058$0 ;
-  wire [1:0] \port$12058$0 ;
-  input \port$12068$0 ;
-  wire \port$12068$0 ;
-  input [1:0] \port$12074$0 ;
-  wire [1:0] \port$12074$0 ;
-  input \port$12084$0 ;
-  wire \port$12084$0 ;
-  input [1:0] \port$12090$0 ;
-  wire [1:0] \port$12090$0 ;
-  input \port$12100$0 ;
-  wire \port$12100$0 ;
-  input [1:0] \port$12106$0 ;
-  wire [1:0] \port$12106$0 ;
-  input \port$12116$0 ;
-  wire \port$12116$0 ;
-  input [1:0] \port$12122$0 ;
-  wire [1:0] \port$12122$0 ;
-  input \port$12132$0 ;
-  wire \port$12132$0 ;
-  input [1:0] \port$12138$0 ;
-  wire [1:0] \port$12138$0 ;
-  input \port$12148$0 ;
-  wire \port$12148$0 ;
-  input [1:0] \port$12154$0 ;
-  wire [1:0] \port$12154$0 ;
-  input \port$2122$0 ;
-  wire \port$2122$0 ;
-  input \port$2123$0 ;
-  wire \port$2123$0 ;
-  input \port$2124$0 ;
-  wire \port$2124$0 ;
-  input \port$2125$0 ;
-  wire \port$2125$0 ;
-  input \port$2126$0 ;
-  wire \port$2126$0 ;
-  input \port$2127$0 ;
-  wire \port$2127$0 ;
-  input \port$2128$0 ;
-  wire \port$2128$0 ;
-  input \port$2129$0 ;
-  wire \port$2129$0 ;
+  input \port$12023$0 ;
+  wire \port$12023$0 ;
+  input [1:0] \port$12029$0 ;
+  wire [1:0] \port$12029$0 ;
+  input \port$12039$0 ;
+  wire \port$12039$0 ;
+  input [1:0] \port$12045$0 ;
+  wire [1:0] \port$12045$0 ;
+  input \port$12055$0 ;
+  wire \port$12055$0 ;
+  input [1:0] \port$12061$0 ;
+  wire [1:0] \port$12061$0 ;
+  input \port$12071$0 ;
+  wire \port$12071$0 ;
+  input [1:0] \port$12077$0 ;
+  wire [1:0] \port$12077$0 ;
+  input \port$12087$0 ;
+  wire \port$12087$0 ;
+  input [1:0] \port$12093$0 ;
+  wire [1:0] \port$12093$0 ;
+  input \port$12103$0 ;
+  wire \port$12103$0 ;
+  input [1:0] \port$12109$0 ;
+  wire [1:0] \port$12109$0 ;
+  input \port$12119$0 ;
+  wire \port$12119$0 ;
+  input [1:0] \port$12125$0 ;
+  wire [1:0] \port$12125$0 ;
+  input \port$12135$0 ;
+  wire \port$12135$0 ;
+  input [1:0] \port$12141$0 ;
+  wire [1:0] \port$12141$0 ;
+  input \port$2114$0 ;
+  wire \port$2114$0 ;
+  input \port$2115$0 ;
+  wire \port$2115$0 ;
+  input \port$2116$0 ;
+  wire \port$2116$0 ;
+  input \port$2117$0 ;
+  wire \port$2117$0 ;
+  input \port$2118$0 ;
+  wire \port$2118$0 ;
+  input \port$2119$0 ;
+  wire \port$2119$0 ;
+  input \port$2120$0 ;
+  wire \port$2120$0 ;
+  input \port$2121$0 ;
+  wire \port$2121$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   reg r_commit = 1'h0;
@@ -24897,39 +24897,39 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$434  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$435  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$434  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$435  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$436  = r_held[29] ? \$434  : \$435 ;
-  assign \$437  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$438  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$437  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$438  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$439  = r_held[29] ? \$437  : \$438 ;
   assign \$440  = r_held[30] ? \$436  : \$439 ;
   assign \$441  = reads & \$440 ;
   assign \$442  = ~ \$441 ;
   assign \$443  = \$433  & \$442 ;
-  assign \$444  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$445  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$444  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$445  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$446  = r_held[29] ? \$444  : \$445 ;
-  assign \$447  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$448  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$447  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$448  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$449  = r_held[29] ? \$447  : \$448 ;
   assign \$450  = r_held[30] ? \$446  : \$449 ;
   assign \$451  = reads & \$450 ;
   assign \$452  = r_go & \$451 ;
   assign \$453  = \$452  & pops;
-  assign \$454  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$455  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$454  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$455  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$456  = r_held[29] ? \$454  : \$455 ;
-  assign \$457  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$458  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$457  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$458  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12148$0  : \port$12132$0 ;
-  assign \$463  = r_held[28] ? \port$12116$0  : \port$12100$0 ;
+  assign \$462  = r_held[28] ? \port$12135$0  : \port$12119$0 ;
+  assign \$463  = r_held[28] ? \port$12103$0  : \port$12087$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12084$0  : \port$12068$0 ;
-  assign \$466  = r_held[28] ? \port$12052$0  : \port$12036$0 ;
+  assign \$465  = r_held[28] ? \port$12071$0  : \port$12055$0 ;
+  assign \$466  = r_held[28] ? \port$12039$0  : \port$12023$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -25066,11 +25066,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$20  = ~ reset;
   assign w_pool__enable = staged & \$20 ;
   assign \$21  = ~ w_near_stage;
-  assign \$22  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$23  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$22  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$23  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$24  = w_held[29] ? \$22  : \$23 ;
-  assign \$25  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$26  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$25  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$26  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$27  = w_held[29] ? \$25  : \$26 ;
   assign \$28  = w_held[30] ? \$24  : \$27 ;
   assign \$29  = staged & \$28 ;
@@ -25088,11 +25088,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$40  = w_commit & \$39 ;
   assign \$41  = w_held[19] ? data_0[4:0] : 5'h00;
   assign \$42  = \ready$65  & w_near_stage;
-  assign \$43  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$44  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$43  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$44  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$45  = w_held[29] ? \$43  : \$44 ;
-  assign \$46  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$47  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$46  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$47  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$48  = w_held[29] ? \$46  : \$47 ;
   assign \$49  = w_held[30] ? \$45  : \$48 ;
   assign \$50  = staged & \$49 ;
@@ -25122,11 +25122,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$88  = w_go & w_stage;
   assign \$89  = ~ none;
   assign \$90  = \$88  & \$89 ;
-  assign \$91  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$92  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$91  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$92  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$93  = w_held[29] ? \$91  : \$92 ;
-  assign \$94  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$95  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$94  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$95  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$96  = w_held[29] ? \$94  : \$95 ;
   assign \$97  = w_held[30] ? \$93  : \$96 ;
   assign set_busy = \$90  & \$97 ;
@@ -25187,11 +25187,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_pool__word = r_near_pop ? \$139 [11:8] : r_held[19:16];
   assign \$140  = r_word | pops;
   assign \$141  = ~ r_near_read;
-  assign \$142  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$143  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$142  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$143  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$144  = r_held[29] ? \$142  : \$143 ;
-  assign \$145  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$146  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$145  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$146  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$147  = r_held[29] ? \$145  : \$146 ;
   assign \$148  = r_held[30] ? \$144  : \$147 ;
   assign \$149  = reads & \$148 ;
@@ -25208,11 +25208,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$160  = ~ \$159 ;
   assign r_engine__valid = \$153  & \$160 ;
   assign \$161  = r_engine__valid & r_engine__ready;
-  assign \$162  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$163  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$162  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$163  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$164  = r_held[29] ? \$162  : \$163 ;
-  assign \$165  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$166  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$165  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$166  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$167  = r_held[29] ? \$165  : \$166 ;
   assign \$168  = r_held[30] ? \$164  : \$167 ;
   assign \$169  = reads & \$168 ;
@@ -25310,7 +25310,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign \$271  = take & { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -25391,11 +25391,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$353  = \$352  == 8'h80;
   assign \$354  = w_go | reset;
   assign \$355  = w_valid & w_near_stage;
-  assign \$356  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$357  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$356  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$357  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$358  = w_held[29] ? \$356  : \$357 ;
-  assign \$359  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$360  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$359  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$360  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$361  = w_held[29] ? \$359  : \$360 ;
   assign \$362  = w_held[30] ? \$358  : \$361 ;
   assign \$363  = staged & \$362 ;
@@ -25477,8 +25477,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12357$28 (w_held[30:28]),
-    .\port$9958$0 (\$7 ),
+    .\port$12344$28 (w_held[30:28]),
+    .\port$9945$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -25486,8 +25486,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12357$28 (w_held[30:28]),
-    .\port$9958$0 (\$7 ),
+    .\port$12344$28 (w_held[30:28]),
+    .\port$9945$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -25958,7 +25958,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign following = write_data;
   assign \row_0$54  = { w_held[30:28], \$7  };
   assign \data_0$70  = w_pool__slot;
-  assign open = { \port$2129$0 , \port$2128$0 , \port$2127$0 , \port$2126$0 , \port$2125$0 , \port$2124$0 , \port$2123$0 , \port$2122$0  };
+  assign open = { \port$2121$0 , \port$2120$0 , \port$2119$0 , \port$2118$0 , \port$2117$0 , \port$2116$0 , \port$2115$0 , \port$2114$0  };
   assign w_issue = w_go;
   assign here = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  };
   assign write = set_busy;
@@ -25985,12 +25985,12 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$113  = \$531 [0];
   assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign fresh = { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
+  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
@@ -26383,7 +26383,7 @@ module \postern.port_2.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_2.slots (rst, \port$9958$0 , write, data_0, fill_row, fill, \port$12357$28 , write_data, clk);
+module \postern.port_2.slots (rst, \port$9945$0 , write, data_0, fill_row, fill, \port$12344$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -26394,10 +26394,10 @@ module \postern.port_2.slots (rst, \port$9958$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12357$28 ;
-  wire [2:0] \port$12357$28 ;
-  input \port$9958$0 ;
-  wire \port$9958$0 ;
+  input [2:0] \port$12344$28 ;
+  wire [2:0] \port$12344$28 ;
+  input \port$9945$0 ;
+  wire \port$9945$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -26434,9 +26434,9 @@ module \postern.port_2.slots (rst, \port$9958$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12357$28 , \port$9958$0  }];
+  assign data_0 = cells[{ \port$12344$28 , \port$9945$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12357$28 , \port$9958$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12344$28 , \port$9945$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -26476,21 +26476,21 @@ module \postern.port_2.slots (rst, \port$9958$0 , write, data_0, fill_row, fill,
           \$1  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$12357$28 , \port$9958$0  };
-  assign r_port__addr = { \port$12357$28 , \port$9958$0  };
-  assign row_0 = { \port$12357$28 , \port$9958$0  };
+  assign write_row = { \port$12344$28 , \port$9945$0  };
+  assign r_port__addr = { \port$12344$28 , \port$9945$0  };
+  assign row_0 = { \port$12344$28 , \port$9945$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$9958$0 , w_port__en, data_0, w_port__data, \port$12357$28 , clk);
+module \postern.port_2.states (rst, \port$9945$0 , w_port__en, data_0, w_port__data, \port$12344$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12357$28 ;
-  wire [2:0] \port$12357$28 ;
-  input \port$9958$0 ;
-  wire \port$9958$0 ;
+  input [2:0] \port$12344$28 ;
+  wire [2:0] \port$12344$28 ;
+  input \port$9945$0 ;
+  wire \port$9945$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -26525,15 +26525,15 @@ module \postern.port_2.states (rst, \port$9958$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12357$28 , \port$9958$0  }] <= w_port__data;
+      cells[{ \port$12344$28 , \port$9945$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12357$28 , \port$9958$0  }];
+  assign data_0 = cells[{ \port$12344$28 , \port$9945$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12357$28 , \port$9958$0  };
-  assign write_row = { \port$12357$28 , \port$9958$0  };
+  assign w_port__addr = { \port$12344$28 , \port$9945$0  };
+  assign write_row = { \port$12344$28 , \port$9945$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12357$28 , \port$9958$0  };
-  assign row_0 = { \port$12357$28 , \port$9958$0  };
+  assign r_port__addr = { \port$12344$28 , \port$9945$0  };
+  assign row_0 = { \port$12344$28 , \port$9945$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -26614,10 +26614,10 @@ module \postern.port_2.w_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2122$0 , \port$2123$0 , \port$2124$0 , \port$2125$0 , \port$2126$0 , \port$2127$0 , \port$2128$0 , \port$2129$0 , w_engine__ready, w_acted, slot_back
+module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12036$0 , head__0, \port$12042$0 , \port$12052$0 , head__1, \port$12058$0 , \port$12068$0 , head__2, \port$12074$0 , \port$12084$0 , head__3, \port$12090$0 , \port$12100$0 , head__4, \port$12106$0 , \port$12116$0 , head__5
-, \port$12122$0 , \port$12132$0 , head__6, \port$12138$0 , \port$12148$0 , head__7, \port$12154$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12023$0 , head__0, \port$12029$0 , \port$12039$0 , head__1, \port$12045$0 , \port$12055$0 , head__2, \port$12061$0 , \port$12071$0 , head__3, \port$12077$0 , \port$12087$0 , head__4, \port$12093$0 , \port$12103$0 , head__5
+, \port$12109$0 , \port$12119$0 , head__6, \port$12125$0 , \port$12135$0 , head__7, \port$12141$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
@@ -27417,54 +27417,54 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12036$0 ;
-  wire \port$12036$0 ;
-  input [1:0] \port$12042$0 ;
-  wire [1:0] \port$12042$0 ;
-  input \port$12052$0 ;
-  wire \port$12052$0 ;
-  input [1:0] \port$12058$0 ;
-  wire [1:0] \port$12058$0 ;
-  input \port$12068$0 ;
-  wire \port$12068$0 ;
-  input [1:0] \port$12074$0 ;
-  wire [1:0] \port$12074$0 ;
-  input \port$12084$0 ;
-  wire \port$12084$0 ;
-  input [1:0] \port$12090$0 ;
-  wire [1:0] \port$12090$0 ;
-  input \port$12100$0 ;
-  wire \port$12100$0 ;
-  input [1:0] \port$12106$0 ;
-  wire [1:0] \port$12106$0 ;
-  input \port$12116$0 ;
-  wire \port$12116$0 ;
-  input [1:0] \port$12122$0 ;
-  wire [1:0] \port$12122$0 ;
-  input \port$12132$0 ;
-  wire \port$12132$0 ;
-  input [1:0] \port$12138$0 ;
-  wire [1:0] \port$12138$0 ;
-  input \port$12148$0 ;
-  wire \port$12148$0 ;
-  input [1:0] \port$12154$0 ;
-  wire [1:0] \port$12154$0 ;
-  input \port$2122$0 ;
-  wire \port$2122$0 ;
-  input \port$2123$0 ;
-  wire \port$2123$0 ;
-  input \port$2124$0 ;
-  wire \port$2124$0 ;
-  input \port$2125$0 ;
-  wire \port$2125$0 ;
-  input \port$2126$0 ;
-  wire \port$2126$0 ;
-  input \port$2127$0 ;
-  wire \port$2127$0 ;
-  input \port$2128$0 ;
-  wire \port$2128$0 ;
-  input \port$2129$0 ;
-  wire \port$2129$0 ;
+  input \port$12023$0 ;
+  wire \port$12023$0 ;
+  input [1:0] \port$12029$0 ;
+  wire [1:0] \port$12029$0 ;
+  input \port$12039$0 ;
+  wire \port$12039$0 ;
+  input [1:0] \port$12045$0 ;
+  wire [1:0] \port$12045$0 ;
+  input \port$12055$0 ;
+  wire \port$12055$0 ;
+  input [1:0] \port$12061$0 ;
+  wire [1:0] \port$12061$0 ;
+  input \port$12071$0 ;
+  wire \port$12071$0 ;
+  input [1:0] \port$12077$0 ;
+  wire [1:0] \port$12077$0 ;
+  input \port$12087$0 ;
+  wire \port$12087$0 ;
+  input [1:0] \port$12093$0 ;
+  wire [1:0] \port$12093$0 ;
+  input \port$12103$0 ;
+  wire \port$12103$0 ;
+  input [1:0] \port$12109$0 ;
+  wire [1:0] \port$12109$0 ;
+  input \port$12119$0 ;
+  wire \port$12119$0 ;
+  input [1:0] \port$12125$0 ;
+  wire [1:0] \port$12125$0 ;
+  input \port$12135$0 ;
+  wire \port$12135$0 ;
+  input [1:0] \port$12141$0 ;
+  wire [1:0] \port$12141$0 ;
+  input \port$2114$0 ;
+  wire \port$2114$0 ;
+  input \port$2115$0 ;
+  wire \port$2115$0 ;
+  input \port$2116$0 ;
+  wire \port$2116$0 ;
+  input \port$2117$0 ;
+  wire \port$2117$0 ;
+  input \port$2118$0 ;
+  wire \port$2118$0 ;
+  input \port$2119$0 ;
+  wire \port$2119$0 ;
+  input \port$2120$0 ;
+  wire \port$2120$0 ;
+  input \port$2121$0 ;
+  wire \port$2121$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   reg r_commit = 1'h0;
@@ -27677,39 +27677,39 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$434  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$435  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$434  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$435  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$436  = r_held[29] ? \$434  : \$435 ;
-  assign \$437  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$438  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$437  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$438  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$439  = r_held[29] ? \$437  : \$438 ;
   assign \$440  = r_held[30] ? \$436  : \$439 ;
   assign \$441  = reads & \$440 ;
   assign \$442  = ~ \$441 ;
   assign \$443  = \$433  & \$442 ;
-  assign \$444  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$445  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$444  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$445  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$446  = r_held[29] ? \$444  : \$445 ;
-  assign \$447  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$448  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$447  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$448  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$449  = r_held[29] ? \$447  : \$448 ;
   assign \$450  = r_held[30] ? \$446  : \$449 ;
   assign \$451  = reads & \$450 ;
   assign \$452  = r_go & \$451 ;
   assign \$453  = \$452  & pops;
-  assign \$454  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$455  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$454  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$455  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$456  = r_held[29] ? \$454  : \$455 ;
-  assign \$457  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$458  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$457  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$458  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12148$0  : \port$12132$0 ;
-  assign \$463  = r_held[28] ? \port$12116$0  : \port$12100$0 ;
+  assign \$462  = r_held[28] ? \port$12135$0  : \port$12119$0 ;
+  assign \$463  = r_held[28] ? \port$12103$0  : \port$12087$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12084$0  : \port$12068$0 ;
-  assign \$466  = r_held[28] ? \port$12052$0  : \port$12036$0 ;
+  assign \$465  = r_held[28] ? \port$12071$0  : \port$12055$0 ;
+  assign \$466  = r_held[28] ? \port$12039$0  : \port$12023$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -27846,11 +27846,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$20  = ~ reset;
   assign w_pool__enable = staged & \$20 ;
   assign \$21  = ~ w_near_stage;
-  assign \$22  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$23  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$22  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$23  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$24  = w_held[29] ? \$22  : \$23 ;
-  assign \$25  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$26  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$25  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$26  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$27  = w_held[29] ? \$25  : \$26 ;
   assign \$28  = w_held[30] ? \$24  : \$27 ;
   assign \$29  = staged & \$28 ;
@@ -27868,11 +27868,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$40  = w_commit & \$39 ;
   assign \$41  = w_held[19] ? data_0[4:0] : 5'h00;
   assign \$42  = \ready$65  & w_near_stage;
-  assign \$43  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$44  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$43  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$44  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$45  = w_held[29] ? \$43  : \$44 ;
-  assign \$46  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$47  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$46  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$47  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$48  = w_held[29] ? \$46  : \$47 ;
   assign \$49  = w_held[30] ? \$45  : \$48 ;
   assign \$50  = staged & \$49 ;
@@ -27902,11 +27902,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$88  = w_go & w_stage;
   assign \$89  = ~ none;
   assign \$90  = \$88  & \$89 ;
-  assign \$91  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$92  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$91  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$92  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$93  = w_held[29] ? \$91  : \$92 ;
-  assign \$94  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$95  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$94  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$95  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$96  = w_held[29] ? \$94  : \$95 ;
   assign \$97  = w_held[30] ? \$93  : \$96 ;
   assign set_busy = \$90  & \$97 ;
@@ -27967,11 +27967,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_pool__word = r_near_pop ? \$139 [11:8] : r_held[19:16];
   assign \$140  = r_word | pops;
   assign \$141  = ~ r_near_read;
-  assign \$142  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$143  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$142  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$143  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$144  = r_held[29] ? \$142  : \$143 ;
-  assign \$145  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$146  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$145  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$146  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$147  = r_held[29] ? \$145  : \$146 ;
   assign \$148  = r_held[30] ? \$144  : \$147 ;
   assign \$149  = reads & \$148 ;
@@ -27988,11 +27988,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$160  = ~ \$159 ;
   assign r_engine__valid = \$153  & \$160 ;
   assign \$161  = r_engine__valid & r_engine__ready;
-  assign \$162  = r_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$163  = r_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$162  = r_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$163  = r_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$164  = r_held[29] ? \$162  : \$163 ;
-  assign \$165  = r_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$166  = r_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$165  = r_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$166  = r_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$167  = r_held[29] ? \$165  : \$166 ;
   assign \$168  = r_held[30] ? \$164  : \$167 ;
   assign \$169  = reads & \$168 ;
@@ -28090,7 +28090,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign \$271  = take & { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -28171,11 +28171,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$353  = \$352  == 8'h80;
   assign \$354  = w_go | reset;
   assign \$355  = w_valid & w_near_stage;
-  assign \$356  = w_held[28] ? \port$2129$0  : \port$2128$0 ;
-  assign \$357  = w_held[28] ? \port$2127$0  : \port$2126$0 ;
+  assign \$356  = w_held[28] ? \port$2121$0  : \port$2120$0 ;
+  assign \$357  = w_held[28] ? \port$2119$0  : \port$2118$0 ;
   assign \$358  = w_held[29] ? \$356  : \$357 ;
-  assign \$359  = w_held[28] ? \port$2125$0  : \port$2124$0 ;
-  assign \$360  = w_held[28] ? \port$2123$0  : \port$2122$0 ;
+  assign \$359  = w_held[28] ? \port$2117$0  : \port$2116$0 ;
+  assign \$360  = w_held[28] ? \port$2115$0  : \port$2114$0 ;
   assign \$361  = w_held[29] ? \$359  : \$360 ;
   assign \$362  = w_held[30] ? \$358  : \$361 ;
   assign \$363  = staged & \$362 ;
@@ -28257,8 +28257,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10555$0 (\$7 ),
-    .\port$12450$28 (w_held[30:28]),
+    .\port$10542$0 (\$7 ),
+    .\port$12437$28 (w_held[30:28]),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -28266,8 +28266,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10555$0 (\$7 ),
-    .\port$12450$28 (w_held[30:28]),
+    .\port$10542$0 (\$7 ),
+    .\port$12437$28 (w_held[30:28]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -28738,7 +28738,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign following = write_data;
   assign \row_0$54  = { w_held[30:28], \$7  };
   assign \data_0$70  = w_pool__slot;
-  assign open = { \port$2129$0 , \port$2128$0 , \port$2127$0 , \port$2126$0 , \port$2125$0 , \port$2124$0 , \port$2123$0 , \port$2122$0  };
+  assign open = { \port$2121$0 , \port$2120$0 , \port$2119$0 , \port$2118$0 , \port$2117$0 , \port$2116$0 , \port$2115$0 , \port$2114$0  };
   assign w_issue = w_go;
   assign here = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  };
   assign write = set_busy;
@@ -28765,12 +28765,12 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$113  = \$531 [0];
   assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12154$0 , \port$12138$0 , \port$12122$0 , \port$12106$0 , \port$12090$0 , \port$12074$0 , \port$12058$0 , \port$12042$0  };
+  assign fresh = { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12148$0 , \port$12132$0 , \port$12116$0 , \port$12100$0 , \port$12084$0 , \port$12068$0 , \port$12052$0 , \port$12036$0  };
+  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
@@ -29163,7 +29163,7 @@ module \postern.port_3.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_3.slots (rst, \port$10555$0 , write, data_0, fill_row, fill, \port$12450$28 , write_data, clk);
+module \postern.port_3.slots (rst, \port$10542$0 , write, data_0, fill_row, fill, \port$12437$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -29174,10 +29174,10 @@ module \postern.port_3.slots (rst, \port$10555$0 , write, data_0, fill_row, fill
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input \port$10555$0 ;
-  wire \port$10555$0 ;
-  input [2:0] \port$12450$28 ;
-  wire [2:0] \port$12450$28 ;
+  input \port$10542$0 ;
+  wire \port$10542$0 ;
+  input [2:0] \port$12437$28 ;
+  wire [2:0] \port$12437$28 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -29214,9 +29214,9 @@ module \postern.port_3.slots (rst, \port$10555$0 , write, data_0, fill_row, fill
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12450$28 , \port$10555$0  }];
+  assign data_0 = cells[{ \port$12437$28 , \port$10542$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12450$28 , \port$10555$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12437$28 , \port$10542$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
@@ -29256,21 +29256,21 @@ module \postern.port_3.slots (rst, \port$10555$0 , write, data_0, fill_row, fill
           \$1  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$12450$28 , \port$10555$0  };
-  assign r_port__addr = { \port$12450$28 , \port$10555$0  };
-  assign row_0 = { \port$12450$28 , \port$10555$0  };
+  assign write_row = { \port$12437$28 , \port$10542$0  };
+  assign r_port__addr = { \port$12437$28 , \port$10542$0  };
+  assign row_0 = { \port$12437$28 , \port$10542$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$10555$0 , w_port__en, data_0, w_port__data, \port$12450$28 , clk);
+module \postern.port_3.states (rst, \port$10542$0 , w_port__en, data_0, w_port__data, \port$12437$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$10555$0 ;
-  wire \port$10555$0 ;
-  input [2:0] \port$12450$28 ;
-  wire [2:0] \port$12450$28 ;
+  input \port$10542$0 ;
+  wire \port$10542$0 ;
+  input [2:0] \port$12437$28 ;
+  wire [2:0] \port$12437$28 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -29305,15 +29305,15 @@ module \postern.port_3.states (rst, \port$10555$0 , w_port__en, data_0, w_port__
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12450$28 , \port$10555$0  }] <= w_port__data;
+      cells[{ \port$12437$28 , \port$10542$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12450$28 , \port$10555$0  }];
+  assign data_0 = cells[{ \port$12437$28 , \port$10542$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12450$28 , \port$10555$0  };
-  assign write_row = { \port$12450$28 , \port$10555$0  };
+  assign w_port__addr = { \port$12437$28 , \port$10542$0  };
+  assign write_row = { \port$12437$28 , \port$10542$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12450$28 , \port$10555$0  };
-  assign row_0 = { \port$12450$28 , \port$10555$0  };
+  assign r_port__addr = { \port$12437$28 , \port$10542$0  };
+  assign row_0 = { \port$12437$28 , \port$10542$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -29394,7 +29394,7 @@ module \postern.port_3.w_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.queue_0 (rst, take, push, \write$63 , \port$4956$0 , \port$4962$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_0 (rst, take, push, \write$63 , \port$4944$0 , \port$4950$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire [4:0] \$1 ;
@@ -29561,10 +29561,10 @@ module \postern.queue_0 (rst, take, push, \write$63 , \port$4956$0 , \port$4962$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4956$0 ;
-  wire \port$4956$0 ;
-  input \port$4962$0 ;
-  wire \port$4962$0 ;
+  input \port$4944$0 ;
+  wire \port$4944$0 ;
+  input \port$4950$0 ;
+  wire \port$4950$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -29847,13 +29847,13 @@ module \postern.queue_0 (rst, take, push, \write$63 , \port$4956$0 , \port$4962$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
     \$94  = fresh;
-    if (\port$4956$0 ) begin
+    if (\port$4944$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4962$0 ) begin
+    if (\port$4950$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -29976,7 +29976,7 @@ module \postern.queue_0 (rst, take, push, \write$63 , \port$4956$0 , \port$4962$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4962$0 , \port$4956$0  };
+  assign look = { \port$4950$0 , \port$4944$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -30192,7 +30192,7 @@ module \postern.queue_0.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_1 (rst, take, push, \write$63 , \port$4968$0 , \port$4974$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_1 (rst, take, push, \write$63 , \port$4956$0 , \port$4962$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire [4:0] \$1 ;
@@ -30359,10 +30359,10 @@ module \postern.queue_1 (rst, take, push, \write$63 , \port$4968$0 , \port$4974$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4968$0 ;
-  wire \port$4968$0 ;
-  input \port$4974$0 ;
-  wire \port$4974$0 ;
+  input \port$4956$0 ;
+  wire \port$4956$0 ;
+  input \port$4962$0 ;
+  wire \port$4962$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -30645,13 +30645,13 @@ module \postern.queue_1 (rst, take, push, \write$63 , \port$4968$0 , \port$4974$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \$94  = fresh;
-    if (\port$4968$0 ) begin
+    if (\port$4956$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4974$0 ) begin
+    if (\port$4962$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -30774,7 +30774,7 @@ module \postern.queue_1 (rst, take, push, \write$63 , \port$4968$0 , \port$4974$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4974$0 , \port$4968$0  };
+  assign look = { \port$4962$0 , \port$4956$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -30990,7 +30990,7 @@ module \postern.queue_1.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_2 (rst, take, push, \write$63 , \port$4980$0 , \port$4986$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_2 (rst, take, push, \write$63 , \port$4968$0 , \port$4974$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [4:0] \$1 ;
@@ -31157,10 +31157,10 @@ module \postern.queue_2 (rst, take, push, \write$63 , \port$4980$0 , \port$4986$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4980$0 ;
-  wire \port$4980$0 ;
-  input \port$4986$0 ;
-  wire \port$4986$0 ;
+  input \port$4968$0 ;
+  wire \port$4968$0 ;
+  input \port$4974$0 ;
+  wire \port$4974$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -31443,13 +31443,13 @@ module \postern.queue_2 (rst, take, push, \write$63 , \port$4980$0 , \port$4986$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$94  = fresh;
-    if (\port$4980$0 ) begin
+    if (\port$4968$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4986$0 ) begin
+    if (\port$4974$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -31572,7 +31572,7 @@ module \postern.queue_2 (rst, take, push, \write$63 , \port$4980$0 , \port$4986$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4986$0 , \port$4980$0  };
+  assign look = { \port$4974$0 , \port$4968$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -31788,7 +31788,7 @@ module \postern.queue_2.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_3 (rst, take, push, \write$63 , \port$4992$0 , \port$4998$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_3 (rst, take, push, \write$63 , \port$4980$0 , \port$4986$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire [4:0] \$1 ;
@@ -31955,10 +31955,10 @@ module \postern.queue_3 (rst, take, push, \write$63 , \port$4992$0 , \port$4998$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4992$0 ;
-  wire \port$4992$0 ;
-  input \port$4998$0 ;
-  wire \port$4998$0 ;
+  input \port$4980$0 ;
+  wire \port$4980$0 ;
+  input \port$4986$0 ;
+  wire \port$4986$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -32241,13 +32241,13 @@ module \postern.queue_3 (rst, take, push, \write$63 , \port$4992$0 , \port$4998$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$94  = fresh;
-    if (\port$4992$0 ) begin
+    if (\port$4980$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4998$0 ) begin
+    if (\port$4986$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -32370,7 +32370,7 @@ module \postern.queue_3 (rst, take, push, \write$63 , \port$4992$0 , \port$4998$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4998$0 , \port$4992$0  };
+  assign look = { \port$4986$0 , \port$4980$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -32586,7 +32586,7 @@ module \postern.queue_3.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_4 (rst, take, push, \write$63 , \port$5004$0 , \port$5010$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_4 (rst, take, push, \write$63 , \port$4992$0 , \port$4998$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$27  = 0;
   wire [4:0] \$1 ;
@@ -32753,10 +32753,10 @@ module \postern.queue_4 (rst, take, push, \write$63 , \port$5004$0 , \port$5010$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$5004$0 ;
-  wire \port$5004$0 ;
-  input \port$5010$0 ;
-  wire \port$5010$0 ;
+  input \port$4992$0 ;
+  wire \port$4992$0 ;
+  input \port$4998$0 ;
+  wire \port$4998$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -33039,13 +33039,13 @@ module \postern.queue_4 (rst, take, push, \write$63 , \port$5004$0 , \port$5010$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$94  = fresh;
-    if (\port$5004$0 ) begin
+    if (\port$4992$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$5010$0 ) begin
+    if (\port$4998$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -33168,7 +33168,7 @@ module \postern.queue_4 (rst, take, push, \write$63 , \port$5004$0 , \port$5010$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$5010$0 , \port$5004$0  };
+  assign look = { \port$4998$0 , \port$4992$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -33384,7 +33384,7 @@ module \postern.queue_4.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_5 (rst, take, push, \write$63 , \port$5016$0 , \port$5022$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_5 (rst, take, push, \write$63 , \port$5004$0 , \port$5010$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire [4:0] \$1 ;
@@ -33551,10 +33551,10 @@ module \postern.queue_5 (rst, take, push, \write$63 , \port$5016$0 , \port$5022$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$5016$0 ;
-  wire \port$5016$0 ;
-  input \port$5022$0 ;
-  wire \port$5022$0 ;
+  input \port$5004$0 ;
+  wire \port$5004$0 ;
+  input \port$5010$0 ;
+  wire \port$5010$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -33837,13 +33837,13 @@ module \postern.queue_5 (rst, take, push, \write$63 , \port$5016$0 , \port$5022$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$94  = fresh;
-    if (\port$5016$0 ) begin
+    if (\port$5004$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$5022$0 ) begin
+    if (\port$5010$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -33966,7 +33966,7 @@ module \postern.queue_5 (rst, take, push, \write$63 , \port$5016$0 , \port$5022$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$5022$0 , \port$5016$0  };
+  assign look = { \port$5010$0 , \port$5004$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -34182,7 +34182,7 @@ module \postern.queue_5.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_6 (rst, take, push, \write$63 , \port$5028$0 , \port$5034$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_6 (rst, take, push, \write$63 , \port$5016$0 , \port$5022$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire [4:0] \$1 ;
@@ -34349,10 +34349,10 @@ module \postern.queue_6 (rst, take, push, \write$63 , \port$5028$0 , \port$5034$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$5028$0 ;
-  wire \port$5028$0 ;
-  input \port$5034$0 ;
-  wire \port$5034$0 ;
+  input \port$5016$0 ;
+  wire \port$5016$0 ;
+  input \port$5022$0 ;
+  wire \port$5022$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -34635,13 +34635,13 @@ module \postern.queue_6 (rst, take, push, \write$63 , \port$5028$0 , \port$5034$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$94  = fresh;
-    if (\port$5028$0 ) begin
+    if (\port$5016$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$5034$0 ) begin
+    if (\port$5022$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -34764,7 +34764,7 @@ module \postern.queue_6 (rst, take, push, \write$63 , \port$5028$0 , \port$5034$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$5034$0 , \port$5028$0  };
+  assign look = { \port$5022$0 , \port$5016$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -34980,7 +34980,7 @@ module \postern.queue_6.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_7 (rst, take, push, \write$63 , \port$5040$0 , \port$5046$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_7 (rst, take, push, \write$63 , \port$5028$0 , \port$5034$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire [4:0] \$1 ;
@@ -35147,10 +35147,10 @@ module \postern.queue_7 (rst, take, push, \write$63 , \port$5040$0 , \port$5046$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$5040$0 ;
-  wire \port$5040$0 ;
-  input \port$5046$0 ;
-  wire \port$5046$0 ;
+  input \port$5028$0 ;
+  wire \port$5028$0 ;
+  input \port$5034$0 ;
+  wire \port$5034$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -35433,13 +35433,13 @@ module \postern.queue_7 (rst, take, push, \write$63 , \port$5040$0 , \port$5046$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$94  = fresh;
-    if (\port$5040$0 ) begin
+    if (\port$5028$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$5046$0 ) begin
+    if (\port$5034$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -35562,7 +35562,7 @@ module \postern.queue_7 (rst, take, push, \write$63 , \port$5040$0 , \port$5046$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$5046$0 , \port$5040$0  };
+  assign look = { \port$5034$0 , \port$5028$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -35778,9 +35778,9 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$3299$0 , \port$4916$0 , \port$4956$0 , \port$4962$0 , \port$4968$0 , \port$4974$0 , \port$4980$0 , \port$4986$0 , \port$4992$0 , \port$4998$0 , \port$5004$0 , \port$5010$0 
-, \port$5016$0 , \port$5022$0 , \port$5028$0 , \port$5034$0 , \port$5040$0 , \port$5046$0 , refused, good, error, fault__valid, fault__record, fault__port, data, sent__0, gone__0, limits__0, sent__1, gone__1, limits__1, sent__2, gone__2
-, limits__2, sent__3, gone__3, limits__3, sent__4, gone__4, limits__4, sent__5, gone__5, limits__5, sent__6, gone__6, limits__6, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11149$0 
+module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$3291$0 , \port$4904$0 , \port$4944$0 , \port$4950$0 , \port$4956$0 , \port$4962$0 , \port$4968$0 , \port$4974$0 , \port$4980$0 , \port$4986$0 , \port$4992$0 , \port$4998$0 
+, \port$5004$0 , \port$5010$0 , \port$5016$0 , \port$5022$0 , \port$5028$0 , \port$5034$0 , refused, good, error, fault__valid, fault__record, fault__port, data, sent__0, gone__0, limits__0, sent__1, gone__1, limits__1, sent__2, gone__2
+, limits__2, sent__3, gone__3, limits__3, sent__4, gone__4, limits__4, sent__5, gone__5, limits__5, sent__6, gone__6, limits__6, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11136$0 
 , fault_pending, filled, \refused$127 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, \own$172 , \other$80 
 , core, lane, grant, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3, firsts__3, heads__3, rx_results__3, tails__4, firsts__4
 , heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, fault_write, fault_read, fault_enable
@@ -38208,12 +38208,16 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$11149$0 ;
-  wire [11:0] \port$11149$0 ;
-  input [3:0] \port$3299$0 ;
-  wire [3:0] \port$3299$0 ;
-  input [13:0] \port$4916$0 ;
-  wire [13:0] \port$4916$0 ;
+  input [11:0] \port$11136$0 ;
+  wire [11:0] \port$11136$0 ;
+  input [3:0] \port$3291$0 ;
+  wire [3:0] \port$3291$0 ;
+  input [13:0] \port$4904$0 ;
+  wire [13:0] \port$4904$0 ;
+  output \port$4944$0 ;
+  wire \port$4944$0 ;
+  output \port$4950$0 ;
+  wire \port$4950$0 ;
   output \port$4956$0 ;
   wire \port$4956$0 ;
   output \port$4962$0 ;
@@ -38242,10 +38246,6 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \port$5028$0 ;
   output \port$5034$0 ;
   wire \port$5034$0 ;
-  output \port$5040$0 ;
-  wire \port$5040$0 ;
-  output \port$5046$0 ;
-  wire \port$5046$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
@@ -38540,8 +38540,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$155  = \$152  | \$154 ;
   assign \$156  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$157  = \$155  | \$156 ;
-  assign \$158  = { 8'h00, \port$4916$0 [2:0] } | { \port$4916$0 [5:3], 8'h00 };
-  assign \$159  = { 13'h0000, \$158  } | { \port$4916$0 [13:6], 16'h0000 };
+  assign \$158  = { 8'h00, \port$4904$0 [2:0] } | { \port$4904$0 [5:3], 8'h00 };
+  assign \$159  = { 13'h0000, \$158  } | { \port$4904$0 [13:6], 16'h0000 };
   assign \$160  = { 8'h00, \$159  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$161  = \$157  | \$160 ;
   assign \$162  = _request[28] ? rx_results__7 : rx_results__6;
@@ -38635,7 +38635,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$257  = { 8'h00, fault_pending[8] } | { fault_enable[8], 8'h00 };
   assign \$258  = { 23'h000000, \$257  } & { hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray };
   assign \$259  = \$256  | \$258 ;
-  assign \$260  = { 29'h00000000, \port$3299$0 [2:0] } | { \port$3299$0 [3], 31'h00000000 };
+  assign \$260  = { 29'h00000000, \port$3291$0 [2:0] } | { \port$3291$0 [3], 31'h00000000 };
   assign \$261  = \$260  & { hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident };
   assign \$262  = \$259  | \$261 ;
   assign \$263  = \other$80 [0] ? states__7 : states__6;
@@ -38724,11 +38724,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$348  = { 16'h0000, \$332  } | { \$347 [4:0], 16'h0000 };
   assign \$349  = { 11'h000, \$348  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
   assign \$350  = \$325  | \$349 ;
-  assign \$351  = { 28'h0000000, \port$11149$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$351  = { 28'h0000000, \port$11136$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
   assign \$352  = \$350  | \$351 ;
-  assign \$353  = { 28'h0000000, \port$11149$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$353  = { 28'h0000000, \port$11136$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$354  = \$352  | \$353 ;
-  assign \$355  = { 29'h00000000, \port$11149$0 [10:8] } | { \port$11149$0 [11], 31'h00000000 };
+  assign \$355  = { 29'h00000000, \port$11136$0 [10:8] } | { \port$11136$0 [11], 31'h00000000 };
   assign \$356  = \$355  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
   assign \$357  = \$354  | \$356 ;
   assign \$358  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
@@ -40082,10 +40082,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
     .grant(grant),
-    .\port$10137$0 (requests__2__valid),
-    .\port$10734$0 (requests__3__valid),
-    .\port$8943$0 (requests__0__valid),
-    .\port$9540$0 (requests__1__valid),
+    .\port$10124$0 (requests__2__valid),
+    .\port$10721$0 (requests__3__valid),
+    .\port$8930$0 (requests__0__valid),
+    .\port$9527$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -40454,31 +40454,31 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign requests__3__ready = grant[3];
   assign look = { \$119 , \$113 , \$107 , \$101 , \$95 , \$89 , \$83 , \$77 , \$71 , \$65 , \$59 , \$53 , \$47 , \$41 , \$35 , \$29  };
   assign fault__kind = refused;
-  assign result_code = \port$4916$0 [2:0];
-  assign result_vm = \port$4916$0 [5:3];
-  assign result_count = \port$4916$0 [13:6];
-  assign resident_vm = \port$3299$0 [2:0];
-  assign resident_valid = \port$3299$0 [3];
-  assign tag_match = \port$11149$0 [3:0];
-  assign tag_mask = \port$11149$0 [7:4];
-  assign tag_vm = \port$11149$0 [10:8];
-  assign tag_valid = \port$11149$0 [11];
-  assign \port$4956$0  = \$29 ;
-  assign \port$4962$0  = \$35 ;
-  assign \port$4968$0  = \$41 ;
-  assign \port$4974$0  = \$47 ;
-  assign \port$4980$0  = \$53 ;
-  assign \port$4986$0  = \$59 ;
-  assign \port$4992$0  = \$65 ;
-  assign \port$4998$0  = \$71 ;
-  assign \port$5004$0  = \$77 ;
-  assign \port$5010$0  = \$83 ;
-  assign \port$5016$0  = \$89 ;
-  assign \port$5022$0  = \$95 ;
-  assign \port$5028$0  = \$101 ;
-  assign \port$5034$0  = \$107 ;
-  assign \port$5040$0  = \$113 ;
-  assign \port$5046$0  = \$119 ;
+  assign result_code = \port$4904$0 [2:0];
+  assign result_vm = \port$4904$0 [5:3];
+  assign result_count = \port$4904$0 [13:6];
+  assign resident_vm = \port$3291$0 [2:0];
+  assign resident_valid = \port$3291$0 [3];
+  assign tag_match = \port$11136$0 [3:0];
+  assign tag_mask = \port$11136$0 [7:4];
+  assign tag_vm = \port$11136$0 [10:8];
+  assign tag_valid = \port$11136$0 [11];
+  assign \port$4944$0  = \$29 ;
+  assign \port$4950$0  = \$35 ;
+  assign \port$4956$0  = \$41 ;
+  assign \port$4962$0  = \$47 ;
+  assign \port$4968$0  = \$53 ;
+  assign \port$4974$0  = \$59 ;
+  assign \port$4980$0  = \$65 ;
+  assign \port$4986$0  = \$71 ;
+  assign \port$4992$0  = \$77 ;
+  assign \port$4998$0  = \$83 ;
+  assign \port$5004$0  = \$89 ;
+  assign \port$5010$0  = \$95 ;
+  assign \port$5016$0  = \$101 ;
+  assign \port$5022$0  = \$107 ;
+  assign \port$5028$0  = \$113 ;
+  assign \port$5034$0  = \$119 ;
   assign fault__address = _request[12:0];
   assign \head.slot  = head[7:0];
   assign \head.last  = head[11:8];
@@ -41665,7 +41665,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2148  = chosen[17:16];
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$8943$0 , \port$9540$0 , \port$10137$0 , \port$10734$0 , grant, clk);
+module \postern.read_engine.arbiter (rst, \port$8930$0 , \port$9527$0 , \port$10124$0 , \port$10721$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -41827,146 +41827,146 @@ module \postern.read_engine.arbiter (rst, \port$8943$0 , \port$9540$0 , \port$10
   output [3:0] grant;
   reg [3:0] grant;
   reg [1:0] last = 2'h0;
-  input \port$10137$0 ;
-  wire \port$10137$0 ;
-  input \port$10734$0 ;
-  wire \port$10734$0 ;
-  input \port$8943$0 ;
-  wire \port$8943$0 ;
-  input \port$9540$0 ;
-  wire \port$9540$0 ;
+  input \port$10124$0 ;
+  wire \port$10124$0 ;
+  input \port$10721$0 ;
+  wire \port$10721$0 ;
+  input \port$8930$0 ;
+  wire \port$8930$0 ;
+  input \port$9527$0 ;
+  wire \port$9527$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$10137$0  & \$2 ;
-  assign \$4  = | { \port$10137$0 , \port$9540$0  };
+  assign \$3  = \port$10124$0  & \$2 ;
+  assign \$4  = | { \port$10124$0 , \port$9527$0  };
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$10734$0  & \$5 ;
-  assign \$7  = | { \port$10734$0 , \port$10137$0 , \port$9540$0  };
+  assign \$6  = \port$10721$0  & \$5 ;
+  assign \$7  = | { \port$10721$0 , \port$10124$0 , \port$9527$0  };
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$8943$0  & \$8 ;
+  assign \$9  = \port$8930$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$10137$0  & \$11 ;
-  assign \$13  = | { \port$10137$0 , \port$9540$0  };
+  assign \$12  = \port$10124$0  & \$11 ;
+  assign \$13  = | { \port$10124$0 , \port$9527$0  };
   assign \$14  = ~ \$13 ;
-  assign \$15  = \port$10734$0  & \$14 ;
-  assign \$16  = | { \port$10734$0 , \port$10137$0 , \port$9540$0  };
+  assign \$15  = \port$10721$0  & \$14 ;
+  assign \$16  = | { \port$10721$0 , \port$10124$0 , \port$9527$0  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8943$0  & \$17 ;
+  assign \$18  = \port$8930$0  & \$17 ;
   assign \$20  = ~ \$19 ;
-  assign \$21  = \port$10137$0  & \$20 ;
-  assign \$22  = | { \port$10137$0 , \port$9540$0  };
+  assign \$21  = \port$10124$0  & \$20 ;
+  assign \$22  = | { \port$10124$0 , \port$9527$0  };
   assign \$23  = ~ \$22 ;
-  assign \$24  = \port$10734$0  & \$23 ;
-  assign \$25  = | { \port$10734$0 , \port$10137$0 , \port$9540$0  };
+  assign \$24  = \port$10721$0  & \$23 ;
+  assign \$25  = | { \port$10721$0 , \port$10124$0 , \port$9527$0  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$8943$0  & \$26 ;
+  assign \$27  = \port$8930$0  & \$26 ;
   assign \$29  = ~ \$28 ;
-  assign \$30  = \port$10137$0  & \$29 ;
-  assign \$31  = | { \port$10137$0 , \port$9540$0  };
+  assign \$30  = \port$10124$0  & \$29 ;
+  assign \$31  = | { \port$10124$0 , \port$9527$0  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10734$0  & \$32 ;
-  assign \$34  = | { \port$10734$0 , \port$10137$0 , \port$9540$0  };
+  assign \$33  = \port$10721$0  & \$32 ;
+  assign \$34  = | { \port$10721$0 , \port$10124$0 , \port$9527$0  };
   assign \$35  = ~ \$34 ;
-  assign \$36  = \port$8943$0  & \$35 ;
+  assign \$36  = \port$8930$0  & \$35 ;
   assign \$38  = ~ \$37 ;
-  assign \$39  = \port$10734$0  & \$38 ;
-  assign \$40  = | { \port$10734$0 , \port$10137$0  };
+  assign \$39  = \port$10721$0  & \$38 ;
+  assign \$40  = | { \port$10721$0 , \port$10124$0  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$8943$0  & \$41 ;
-  assign \$43  = | { \port$8943$0 , \port$10734$0 , \port$10137$0  };
+  assign \$42  = \port$8930$0  & \$41 ;
+  assign \$43  = | { \port$8930$0 , \port$10721$0 , \port$10124$0  };
   assign \$44  = ~ \$43 ;
-  assign \$45  = \port$9540$0  & \$44 ;
+  assign \$45  = \port$9527$0  & \$44 ;
   assign \$47  = ~ \$46 ;
-  assign \$48  = \port$10734$0  & \$47 ;
-  assign \$49  = | { \port$10734$0 , \port$10137$0  };
+  assign \$48  = \port$10721$0  & \$47 ;
+  assign \$49  = | { \port$10721$0 , \port$10124$0  };
   assign \$50  = ~ \$49 ;
-  assign \$51  = \port$8943$0  & \$50 ;
-  assign \$52  = | { \port$8943$0 , \port$10734$0 , \port$10137$0  };
+  assign \$51  = \port$8930$0  & \$50 ;
+  assign \$52  = | { \port$8930$0 , \port$10721$0 , \port$10124$0  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$9540$0  & \$53 ;
+  assign \$54  = \port$9527$0  & \$53 ;
   assign \$56  = ~ \$55 ;
-  assign \$57  = \port$10734$0  & \$56 ;
-  assign \$58  = | { \port$10734$0 , \port$10137$0  };
+  assign \$57  = \port$10721$0  & \$56 ;
+  assign \$58  = | { \port$10721$0 , \port$10124$0  };
   assign \$59  = ~ \$58 ;
-  assign \$60  = \port$8943$0  & \$59 ;
-  assign \$61  = | { \port$8943$0 , \port$10734$0 , \port$10137$0  };
+  assign \$60  = \port$8930$0  & \$59 ;
+  assign \$61  = | { \port$8930$0 , \port$10721$0 , \port$10124$0  };
   assign \$62  = ~ \$61 ;
-  assign \$63  = \port$9540$0  & \$62 ;
+  assign \$63  = \port$9527$0  & \$62 ;
   assign \$65  = ~ \$64 ;
-  assign \$66  = \port$10734$0  & \$65 ;
-  assign \$67  = | { \port$10734$0 , \port$10137$0  };
+  assign \$66  = \port$10721$0  & \$65 ;
+  assign \$67  = | { \port$10721$0 , \port$10124$0  };
   assign \$68  = ~ \$67 ;
-  assign \$69  = \port$8943$0  & \$68 ;
-  assign \$70  = | { \port$8943$0 , \port$10734$0 , \port$10137$0  };
+  assign \$69  = \port$8930$0  & \$68 ;
+  assign \$70  = | { \port$8930$0 , \port$10721$0 , \port$10124$0  };
   assign \$71  = ~ \$70 ;
-  assign \$72  = \port$9540$0  & \$71 ;
+  assign \$72  = \port$9527$0  & \$71 ;
   assign \$74  = ~ \$73 ;
-  assign \$75  = \port$8943$0  & \$74 ;
-  assign \$76  = | { \port$8943$0 , \port$10734$0  };
+  assign \$75  = \port$8930$0  & \$74 ;
+  assign \$76  = | { \port$8930$0 , \port$10721$0  };
   assign \$77  = ~ \$76 ;
-  assign \$78  = \port$9540$0  & \$77 ;
-  assign \$79  = | { \port$9540$0 , \port$8943$0 , \port$10734$0  };
+  assign \$78  = \port$9527$0  & \$77 ;
+  assign \$79  = | { \port$9527$0 , \port$8930$0 , \port$10721$0  };
   assign \$80  = ~ \$79 ;
-  assign \$81  = \port$10137$0  & \$80 ;
+  assign \$81  = \port$10124$0  & \$80 ;
   assign \$83  = ~ \$82 ;
-  assign \$84  = \port$8943$0  & \$83 ;
-  assign \$85  = | { \port$8943$0 , \port$10734$0  };
+  assign \$84  = \port$8930$0  & \$83 ;
+  assign \$85  = | { \port$8930$0 , \port$10721$0  };
   assign \$86  = ~ \$85 ;
-  assign \$87  = \port$9540$0  & \$86 ;
-  assign \$88  = | { \port$9540$0 , \port$8943$0 , \port$10734$0  };
+  assign \$87  = \port$9527$0  & \$86 ;
+  assign \$88  = | { \port$9527$0 , \port$8930$0 , \port$10721$0  };
   assign \$89  = ~ \$88 ;
-  assign \$90  = \port$10137$0  & \$89 ;
+  assign \$90  = \port$10124$0  & \$89 ;
   assign \$92  = ~ \$91 ;
-  assign \$93  = \port$8943$0  & \$92 ;
-  assign \$94  = | { \port$8943$0 , \port$10734$0  };
+  assign \$93  = \port$8930$0  & \$92 ;
+  assign \$94  = | { \port$8930$0 , \port$10721$0  };
   assign \$95  = ~ \$94 ;
-  assign \$96  = \port$9540$0  & \$95 ;
-  assign \$97  = | { \port$9540$0 , \port$8943$0 , \port$10734$0  };
+  assign \$96  = \port$9527$0  & \$95 ;
+  assign \$97  = | { \port$9527$0 , \port$8930$0 , \port$10721$0  };
   assign \$98  = ~ \$97 ;
-  assign \$99  = \port$10137$0  & \$98 ;
+  assign \$99  = \port$10124$0  & \$98 ;
   assign \$101  = ~ \$100 ;
-  assign \$102  = \port$8943$0  & \$101 ;
-  assign \$103  = | { \port$8943$0 , \port$10734$0  };
+  assign \$102  = \port$8930$0  & \$101 ;
+  assign \$103  = | { \port$8930$0 , \port$10721$0  };
   assign \$104  = ~ \$103 ;
-  assign \$105  = \port$9540$0  & \$104 ;
-  assign \$106  = | { \port$9540$0 , \port$8943$0 , \port$10734$0  };
+  assign \$105  = \port$9527$0  & \$104 ;
+  assign \$106  = | { \port$9527$0 , \port$8930$0 , \port$10721$0  };
   assign \$107  = ~ \$106 ;
-  assign \$108  = \port$10137$0  & \$107 ;
+  assign \$108  = \port$10124$0  & \$107 ;
   assign \$110  = ~ \$109 ;
-  assign \$111  = \port$9540$0  & \$110 ;
-  assign \$112  = | { \port$9540$0 , \port$8943$0  };
+  assign \$111  = \port$9527$0  & \$110 ;
+  assign \$112  = | { \port$9527$0 , \port$8930$0  };
   assign \$113  = ~ \$112 ;
-  assign \$114  = \port$10137$0  & \$113 ;
-  assign \$115  = | { \port$10137$0 , \port$9540$0 , \port$8943$0  };
+  assign \$114  = \port$10124$0  & \$113 ;
+  assign \$115  = | { \port$10124$0 , \port$9527$0 , \port$8930$0  };
   assign \$116  = ~ \$115 ;
-  assign \$117  = \port$10734$0  & \$116 ;
+  assign \$117  = \port$10721$0  & \$116 ;
   assign \$119  = ~ \$118 ;
-  assign \$120  = \port$9540$0  & \$119 ;
-  assign \$121  = | { \port$9540$0 , \port$8943$0  };
+  assign \$120  = \port$9527$0  & \$119 ;
+  assign \$121  = | { \port$9527$0 , \port$8930$0  };
   assign \$122  = ~ \$121 ;
-  assign \$123  = \port$10137$0  & \$122 ;
-  assign \$124  = | { \port$10137$0 , \port$9540$0 , \port$8943$0  };
+  assign \$123  = \port$10124$0  & \$122 ;
+  assign \$124  = | { \port$10124$0 , \port$9527$0 , \port$8930$0  };
   assign \$125  = ~ \$124 ;
-  assign \$126  = \port$10734$0  & \$125 ;
+  assign \$126  = \port$10721$0  & \$125 ;
   assign \$128  = ~ \$127 ;
-  assign \$129  = \port$9540$0  & \$128 ;
-  assign \$130  = | { \port$9540$0 , \port$8943$0  };
+  assign \$129  = \port$9527$0  & \$128 ;
+  assign \$130  = | { \port$9527$0 , \port$8930$0  };
   assign \$131  = ~ \$130 ;
-  assign \$132  = \port$10137$0  & \$131 ;
-  assign \$133  = | { \port$10137$0 , \port$9540$0 , \port$8943$0  };
+  assign \$132  = \port$10124$0  & \$131 ;
+  assign \$133  = | { \port$10124$0 , \port$9527$0 , \port$8930$0  };
   assign \$134  = ~ \$133 ;
-  assign \$135  = \port$10734$0  & \$134 ;
+  assign \$135  = \port$10721$0  & \$134 ;
   assign \$137  = ~ \$136 ;
-  assign \$138  = \port$9540$0  & \$137 ;
-  assign \$139  = | { \port$9540$0 , \port$8943$0  };
+  assign \$138  = \port$9527$0  & \$137 ;
+  assign \$139  = | { \port$9527$0 , \port$8930$0  };
   assign \$140  = ~ \$139 ;
-  assign \$141  = \port$10137$0  & \$140 ;
-  assign \$142  = | { \port$10137$0 , \port$9540$0 , \port$8943$0  };
+  assign \$141  = \port$10124$0  & \$140 ;
+  assign \$142  = | { \port$10124$0 , \port$9527$0 , \port$8930$0  };
   assign \$143  = ~ \$142 ;
-  assign \$144  = \port$10734$0  & \$143 ;
-  assign \$145  = | { \port$10734$0 , \port$10137$0 , \port$9540$0 , \port$8943$0  };
+  assign \$144  = \port$10721$0  & \$143 ;
+  assign \$145  = | { \port$10721$0 , \port$10124$0 , \port$9527$0 , \port$8930$0  };
   assign \$148  = grant[1] ? 1'h1 : 1'h0;
   assign \$150  = grant[2] ? 2'h2 : 2'h0;
   assign \$151  = { 1'h0, \$149  } | \$150 ;
@@ -41981,7 +41981,7 @@ module \postern.read_engine.arbiter (rst, \port$8943$0 , \port$9540$0 , \port$10
       2'h0:
         begin
           grant[0] = \$9 ;
-          grant[1] = \port$9540$0 ;
+          grant[1] = \port$9527$0 ;
           grant[2] = \$21 ;
           grant[3] = \$33 ;
         end
@@ -41989,7 +41989,7 @@ module \postern.read_engine.arbiter (rst, \port$8943$0 , \port$9540$0 , \port$10
         begin
           grant[0] = \$42 ;
           grant[1] = \$54 ;
-          grant[2] = \port$10137$0 ;
+          grant[2] = \port$10124$0 ;
           grant[3] = \$66 ;
         end
       2'h2:
@@ -41997,11 +41997,11 @@ module \postern.read_engine.arbiter (rst, \port$8943$0 , \port$9540$0 , \port$10
           grant[0] = \$75 ;
           grant[1] = \$87 ;
           grant[2] = \$99 ;
-          grant[3] = \port$10734$0 ;
+          grant[3] = \port$10721$0 ;
         end
-      2'h3:
+      default:
         begin
-          grant[0] = \port$8943$0 ;
+          grant[0] = \port$8930$0 ;
           grant[1] = \$120 ;
           grant[2] = \$132 ;
           grant[3] = \$144 ;
@@ -42018,24 +42018,24 @@ module \postern.read_engine.arbiter (rst, \port$8943$0 , \port$9540$0 , \port$10
       \$154  = 2'h0;
     end
   end
-  assign request = { \port$10734$0 , \port$10137$0 , \port$9540$0 , \port$8943$0  };
+  assign request = { \port$10721$0 , \port$10124$0 , \port$9527$0 , \port$8930$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$9540$0 ;
-  assign \$10  = \port$9540$0 ;
-  assign \$19  = \port$9540$0 ;
-  assign \$28  = \port$9540$0 ;
-  assign \$37  = \port$10137$0 ;
-  assign \$46  = \port$10137$0 ;
-  assign \$55  = \port$10137$0 ;
-  assign \$64  = \port$10137$0 ;
-  assign \$73  = \port$10734$0 ;
-  assign \$82  = \port$10734$0 ;
-  assign \$91  = \port$10734$0 ;
-  assign \$100  = \port$10734$0 ;
-  assign \$109  = \port$8943$0 ;
-  assign \$118  = \port$8943$0 ;
-  assign \$127  = \port$8943$0 ;
-  assign \$136  = \port$8943$0 ;
+  assign \$1  = \port$9527$0 ;
+  assign \$10  = \port$9527$0 ;
+  assign \$19  = \port$9527$0 ;
+  assign \$28  = \port$9527$0 ;
+  assign \$37  = \port$10124$0 ;
+  assign \$46  = \port$10124$0 ;
+  assign \$55  = \port$10124$0 ;
+  assign \$64  = \port$10124$0 ;
+  assign \$73  = \port$10721$0 ;
+  assign \$82  = \port$10721$0 ;
+  assign \$91  = \port$10721$0 ;
+  assign \$100  = \port$10721$0 ;
+  assign \$109  = \port$8930$0 ;
+  assign \$118  = \port$8930$0 ;
+  assign \$127  = \port$8930$0 ;
+  assign \$136  = \port$8930$0 ;
   assign \$146  = \$145 ;
   assign \$147  = 1'h0;
   assign \$149  = \$148 ;
@@ -42702,23 +42702,20 @@ module \postern.tags (rst, set_match, set_mask, set_vm, entry, known, vm, data, 
   assign \$39  = \$10 ;
 endmodule
 
-module \postern.write_engine (rst, crowded, permitted, acknowledged, source_state, target_state, walk_last, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, _here, fault__valid, fault__kind, fault__record, fault__port, word__request, word__enable, \port$3630$0 
-, \port$3632$0 , \port$3634$0 , \port$3636$0 , \port$3638$0 , \port$3640$0 , \port$3642$0 , \port$3644$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, do__peer, \idle$136 , \port$3752$0 , \port$3756$0 , \port$3760$0 , \port$3764$0 , \port$3768$0 
-, \port$3772$0 , \port$3776$0 , \port$3780$0 , do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm, do__wait_fired, do__stray, do__resident, do__tag_match, do__tag_mask, do__tag_vm, do__control, do__permit, hold, look_result, free_slots__0, sent__0, gone__0
+module \postern.write_engine (rst, crowded, permitted, acknowledged, source_state, target_state, walk_last, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, _here, fault__valid, fault__kind, fault__record, fault__port, word__request, word__enable, \port$3622$0 
+, \port$3624$0 , \port$3626$0 , \port$3628$0 , \port$3630$0 , \port$3632$0 , \port$3634$0 , \port$3636$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, do__peer, \idle$136 , \port$3741$0 , \port$3745$0 , \port$3749$0 , \port$3753$0 , \port$3757$0 
+, \port$3761$0 , \port$3765$0 , \port$3769$0 , do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm, do__wait_fired, do__stray, do__resident, do__tag_match, do__tag_mask, do__tag_vm, do__control, do__permit, hold, look_result, free_slots__0, sent__0, gone__0
 , limits__0, free_slots__1, sent__1, gone__1, limits__1, free_slots__2, sent__2, gone__2, limits__2, free_slots__3, sent__3, gone__3, limits__3, free_slots__4, sent__4, gone__4, limits__4, free_slots__5, sent__5, gone__5, limits__5
 , free_slots__6, sent__6, gone__6, limits__6, free_slots__7, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, spent, fill_row, fill, refused_command, closed_vm, walking, walk_vm, walk_step, message
-, refusing, fault__address, vm, data, \port$11834$70 , source, target, index, walk, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
+, refusing, fault__address, vm, data, \port$11821$70 , source, target, index, walk, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
   reg [1:0] \$1000 ;
   reg [1:0] \$1001 ;
-  reg [1:0] \$1002 ;
-  reg [1:0] \$1003 ;
-  reg [1:0] \$1004 ;
-  reg [31:0] \$1005 ;
-  reg \$1006 ;
+  reg [31:0] \$1002 ;
+  reg \$1003 ;
   wire \$101 ;
   wire \$102 ;
   wire \$103 ;
@@ -42797,9 +42794,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [7:0] \$17 ;
   wire [5:0] \$170 ;
   wire \$171 ;
-  wire \$172 ;
-  wire \$173 ;
-  wire \$174 ;
+  wire [4:0] \$172 ;
+  wire [4:0] \$173 ;
+  wire [4:0] \$174 ;
   wire [4:0] \$175 ;
   wire [4:0] \$176 ;
   wire [4:0] \$177 ;
@@ -42812,10 +42809,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [4:0] \$183 ;
   wire [4:0] \$184 ;
   wire [4:0] \$185 ;
-  wire [4:0] \$186 ;
-  wire [4:0] \$187 ;
-  wire [4:0] \$188 ;
-  wire [5:0] \$189 ;
+  wire [5:0] \$186 ;
+  wire \$187 ;
+  wire \$188 ;
+  wire \$189 ;
   wire [11:0] \$19 ;
   wire \$190 ;
   wire \$191 ;
@@ -42936,596 +42933,596 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$295 ;
   wire \$296 ;
   wire \$297 ;
-  wire \$298 ;
-  wire \$299 ;
+  wire [3:0] \$298 ;
+  wire [3:0] \$299 ;
   wire [81:0] \$3 ;
   wire \$30 ;
-  wire \$300 ;
+  wire [3:0] \$300 ;
   wire [3:0] \$301 ;
-  wire [3:0] \$302 ;
-  wire [3:0] \$303 ;
-  wire [3:0] \$304 ;
-  wire \$305 ;
-  wire [11:0] \$306 ;
-  wire \$307 ;
-  wire [11:0] \$308 ;
-  wire \$309 ;
+  wire \$302 ;
+  wire [11:0] \$303 ;
+  wire \$304 ;
+  wire [11:0] \$305 ;
+  wire \$306 ;
+  wire [11:0] \$307 ;
+  wire \$308 ;
+  wire [11:0] \$309 ;
   wire \$31 ;
-  wire [11:0] \$310 ;
-  wire \$311 ;
-  wire [11:0] \$312 ;
-  wire \$313 ;
-  wire [11:0] \$314 ;
-  wire \$315 ;
-  wire [11:0] \$316 ;
-  wire \$317 ;
-  wire [11:0] \$318 ;
-  wire \$319 ;
+  wire \$310 ;
+  wire [11:0] \$311 ;
+  wire \$312 ;
+  wire [11:0] \$313 ;
+  wire \$314 ;
+  wire [11:0] \$315 ;
+  wire \$316 ;
+  wire [11:0] \$317 ;
+  wire \$318 ;
+  wire [11:0] \$319 ;
   wire \$32 ;
-  wire [11:0] \$320 ;
-  wire \$321 ;
-  wire [11:0] \$322 ;
-  wire \$323 ;
-  wire [11:0] \$324 ;
-  wire \$325 ;
-  wire [11:0] \$326 ;
-  wire \$327 ;
-  wire [11:0] \$328 ;
-  wire \$329 ;
+  wire \$320 ;
+  wire [11:0] \$321 ;
+  wire \$322 ;
+  wire [11:0] \$323 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
+  wire \$326 ;
+  wire [11:0] \$327 ;
+  wire \$328 ;
+  wire [11:0] \$329 ;
   wire \$33 ;
-  wire [11:0] \$330 ;
-  wire \$331 ;
-  wire [11:0] \$332 ;
-  wire \$333 ;
-  wire [11:0] \$334 ;
-  wire \$335 ;
-  wire [11:0] \$336 ;
-  wire \$337 ;
-  wire [11:0] \$338 ;
-  wire \$339 ;
+  wire \$330 ;
+  wire [11:0] \$331 ;
+  wire \$332 ;
+  wire [11:0] \$333 ;
+  wire \$334 ;
+  wire [11:0] \$335 ;
+  wire \$336 ;
+  wire [11:0] \$337 ;
+  wire \$338 ;
+  wire [11:0] \$339 ;
   wire \$34 ;
-  wire [11:0] \$340 ;
+  wire \$340 ;
   wire \$341 ;
-  wire [11:0] \$342 ;
-  wire \$343 ;
+  wire \$342 ;
+  wire [11:0] \$343 ;
   wire \$344 ;
   wire \$345 ;
-  wire [11:0] \$346 ;
-  wire \$347 ;
+  wire \$346 ;
+  wire [11:0] \$347 ;
   wire \$348 ;
   wire \$349 ;
   wire \$35 ;
-  wire [11:0] \$350 ;
-  wire \$351 ;
+  wire \$350 ;
+  wire [11:0] \$351 ;
   wire \$352 ;
   wire \$353 ;
-  wire [11:0] \$354 ;
-  wire \$355 ;
+  wire \$354 ;
+  wire [11:0] \$355 ;
   wire \$356 ;
   wire \$357 ;
   wire [11:0] \$358 ;
   wire \$359 ;
   wire \$36 ;
-  wire \$360 ;
-  wire [11:0] \$361 ;
-  wire \$362 ;
-  wire [11:0] \$363 ;
-  wire \$364 ;
-  wire [11:0] \$365 ;
-  wire \$366 ;
-  wire [11:0] \$367 ;
-  wire \$368 ;
-  wire [11:0] \$369 ;
+  wire [11:0] \$360 ;
+  wire \$361 ;
+  wire [11:0] \$362 ;
+  wire \$363 ;
+  wire [11:0] \$364 ;
+  wire \$365 ;
+  wire [11:0] \$366 ;
+  wire \$367 ;
+  wire [11:0] \$368 ;
+  wire \$369 ;
   wire \$37 ;
-  wire \$370 ;
-  wire [11:0] \$371 ;
-  wire \$372 ;
-  wire [11:0] \$373 ;
-  wire \$374 ;
-  wire [11:0] \$375 ;
-  wire \$376 ;
-  wire [11:0] \$377 ;
-  wire \$378 ;
-  wire [11:0] \$379 ;
+  wire [11:0] \$370 ;
+  wire \$371 ;
+  wire [11:0] \$372 ;
+  wire \$373 ;
+  wire [11:0] \$374 ;
+  wire \$375 ;
+  wire [11:0] \$376 ;
+  wire \$377 ;
+  wire [11:0] \$378 ;
+  wire \$379 ;
   wire \$38 ;
-  wire \$380 ;
-  wire [11:0] \$381 ;
-  wire \$382 ;
-  wire [11:0] \$383 ;
-  wire \$384 ;
-  wire [11:0] \$385 ;
-  wire \$386 ;
-  wire [11:0] \$387 ;
-  wire \$388 ;
-  wire [11:0] \$389 ;
+  wire [11:0] \$380 ;
+  wire \$381 ;
+  wire [11:0] \$382 ;
+  wire \$383 ;
+  wire [11:0] \$384 ;
+  wire \$385 ;
+  wire [11:0] \$386 ;
+  wire \$387 ;
+  wire [11:0] \$388 ;
+  wire \$389 ;
   wire [3:0] \$39 ;
-  wire \$390 ;
-  wire [11:0] \$391 ;
-  wire \$392 ;
-  wire [11:0] \$393 ;
-  wire \$394 ;
-  wire [11:0] \$395 ;
-  wire \$396 ;
-  wire [11:0] \$397 ;
-  wire \$398 ;
-  wire [11:0] \$399 ;
+  wire [11:0] \$390 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
+  wire \$393 ;
+  wire [11:0] \$394 ;
+  wire \$395 ;
+  wire [11:0] \$396 ;
+  wire \$397 ;
+  wire [11:0] \$398 ;
+  wire \$399 ;
   wire [81:0] \$4 ;
   wire \$40 ;
-  wire \$400 ;
-  wire [11:0] \$401 ;
+  wire [11:0] \$400 ;
+  wire \$401 ;
   wire \$402 ;
-  wire [11:0] \$403 ;
-  wire \$404 ;
+  wire \$403 ;
+  wire [11:0] \$404 ;
   wire \$405 ;
-  wire \$406 ;
-  wire [11:0] \$407 ;
-  wire \$408 ;
-  wire [11:0] \$409 ;
+  wire [11:0] \$406 ;
+  wire \$407 ;
+  wire [11:0] \$408 ;
+  wire \$409 ;
   wire \$41 ;
-  wire \$410 ;
-  wire [11:0] \$411 ;
-  wire \$412 ;
-  wire [11:0] \$413 ;
-  wire \$414 ;
-  wire [11:0] \$415 ;
-  wire \$416 ;
-  wire [11:0] \$417 ;
-  wire \$418 ;
-  wire [11:0] \$419 ;
+  wire [11:0] \$410 ;
+  wire \$411 ;
+  wire [11:0] \$412 ;
+  wire \$413 ;
+  wire [11:0] \$414 ;
+  wire \$415 ;
+  wire [11:0] \$416 ;
+  wire \$417 ;
+  wire [11:0] \$418 ;
+  wire \$419 ;
   wire \$42 ;
-  wire \$420 ;
-  wire [11:0] \$421 ;
-  wire \$422 ;
-  wire [11:0] \$423 ;
-  wire \$424 ;
-  wire [11:0] \$425 ;
-  wire \$426 ;
-  wire [11:0] \$427 ;
-  wire \$428 ;
-  wire [11:0] \$429 ;
+  wire [11:0] \$420 ;
+  wire \$421 ;
+  wire [11:0] \$422 ;
+  wire \$423 ;
+  wire [11:0] \$424 ;
+  wire \$425 ;
+  wire [11:0] \$426 ;
+  wire \$427 ;
+  wire [11:0] \$428 ;
+  wire \$429 ;
   wire \$43 ;
-  wire \$430 ;
-  wire [11:0] \$431 ;
-  wire \$432 ;
-  wire [11:0] \$433 ;
-  wire \$434 ;
-  wire [11:0] \$435 ;
+  wire [11:0] \$430 ;
+  wire \$431 ;
+  wire [11:0] \$432 ;
+  wire \$433 ;
+  wire [11:0] \$434 ;
+  wire \$435 ;
   wire \$436 ;
   wire [11:0] \$437 ;
   wire \$438 ;
-  wire \$439 ;
+  wire [11:0] \$439 ;
   wire \$44 ;
-  wire [11:0] \$440 ;
-  wire \$441 ;
-  wire [11:0] \$442 ;
-  wire \$443 ;
-  wire [11:0] \$444 ;
-  wire \$445 ;
-  wire [11:0] \$446 ;
-  wire \$447 ;
-  wire [11:0] \$448 ;
-  wire \$449 ;
+  wire \$440 ;
+  wire [11:0] \$441 ;
+  wire \$442 ;
+  wire [11:0] \$443 ;
+  wire \$444 ;
+  wire [11:0] \$445 ;
+  wire \$446 ;
+  wire [11:0] \$447 ;
+  wire \$448 ;
+  wire [11:0] \$449 ;
   wire \$45 ;
-  wire [11:0] \$450 ;
-  wire \$451 ;
-  wire [11:0] \$452 ;
-  wire \$453 ;
-  wire [11:0] \$454 ;
+  wire \$450 ;
+  wire [11:0] \$451 ;
+  wire \$452 ;
+  wire [11:0] \$453 ;
+  wire \$454 ;
   wire \$455 ;
-  wire [11:0] \$456 ;
-  wire \$457 ;
-  wire \$458 ;
-  wire \$459 ;
+  wire \$456 ;
+  wire [3:0] \$457 ;
+  wire [3:0] \$458 ;
+  wire [3:0] \$459 ;
   wire \$46 ;
-  wire [3:0] \$460 ;
-  wire [3:0] \$461 ;
-  wire [3:0] \$462 ;
+  wire \$460 ;
+  wire \$461 ;
+  wire \$462 ;
   wire \$463 ;
   wire \$464 ;
   wire \$465 ;
   wire \$466 ;
-  wire \$467 ;
+  wire [11:0] \$467 ;
   wire \$468 ;
-  wire \$469 ;
+  wire [11:0] \$469 ;
   wire \$47 ;
-  wire [11:0] \$470 ;
-  wire \$471 ;
-  wire [11:0] \$472 ;
-  wire \$473 ;
-  wire [11:0] \$474 ;
-  wire \$475 ;
-  wire [11:0] \$476 ;
-  wire \$477 ;
-  wire [11:0] \$478 ;
-  wire \$479 ;
+  wire \$470 ;
+  wire [11:0] \$471 ;
+  wire \$472 ;
+  wire [11:0] \$473 ;
+  wire \$474 ;
+  wire [11:0] \$475 ;
+  wire \$476 ;
+  wire [11:0] \$477 ;
+  wire \$478 ;
+  wire [11:0] \$479 ;
   wire \$48 ;
-  wire [11:0] \$480 ;
-  wire \$481 ;
-  wire [11:0] \$482 ;
-  wire \$483 ;
-  wire [11:0] \$484 ;
-  wire \$485 ;
-  wire [11:0] \$486 ;
-  wire \$487 ;
-  wire [11:0] \$488 ;
-  wire \$489 ;
+  wire \$480 ;
+  wire [11:0] \$481 ;
+  wire \$482 ;
+  wire [11:0] \$483 ;
+  wire \$484 ;
+  wire [11:0] \$485 ;
+  wire \$486 ;
+  wire [11:0] \$487 ;
+  wire \$488 ;
+  wire [11:0] \$489 ;
   wire \$49 ;
-  wire [11:0] \$490 ;
-  wire \$491 ;
-  wire [11:0] \$492 ;
-  wire \$493 ;
-  wire [11:0] \$494 ;
-  wire \$495 ;
-  wire [11:0] \$496 ;
-  wire \$497 ;
-  wire [11:0] \$498 ;
-  wire \$499 ;
+  wire \$490 ;
+  wire [11:0] \$491 ;
+  wire \$492 ;
+  wire [11:0] \$493 ;
+  wire \$494 ;
+  wire [11:0] \$495 ;
+  wire \$496 ;
+  wire [11:0] \$497 ;
+  wire \$498 ;
+  wire [11:0] \$499 ;
   wire [81:0] \$5 ;
   wire [3:0] \$50 ;
-  wire [11:0] \$500 ;
-  wire \$501 ;
-  wire [11:0] \$502 ;
-  wire \$503 ;
-  wire [11:0] \$504 ;
+  wire \$500 ;
+  wire [11:0] \$501 ;
+  wire \$502 ;
+  wire [11:0] \$503 ;
+  wire \$504 ;
   wire \$505 ;
-  wire [11:0] \$506 ;
-  wire \$507 ;
+  wire \$506 ;
+  wire [11:0] \$507 ;
   wire \$508 ;
   wire \$509 ;
   wire [3:0] \$51 ;
-  wire [11:0] \$510 ;
-  wire \$511 ;
+  wire \$510 ;
+  wire [11:0] \$511 ;
   wire \$512 ;
   wire \$513 ;
-  wire [11:0] \$514 ;
-  wire \$515 ;
+  wire \$514 ;
+  wire [11:0] \$515 ;
   wire \$516 ;
   wire \$517 ;
-  wire [11:0] \$518 ;
-  wire \$519 ;
+  wire \$518 ;
+  wire [11:0] \$519 ;
   wire \$52 ;
   wire \$520 ;
   wire \$521 ;
   wire [11:0] \$522 ;
   wire \$523 ;
-  wire \$524 ;
-  wire [11:0] \$525 ;
-  wire \$526 ;
-  wire [11:0] \$527 ;
-  wire \$528 ;
-  wire [11:0] \$529 ;
+  wire [11:0] \$524 ;
+  wire \$525 ;
+  wire [11:0] \$526 ;
+  wire \$527 ;
+  wire [11:0] \$528 ;
+  wire \$529 ;
   wire \$53 ;
-  wire \$530 ;
-  wire [11:0] \$531 ;
-  wire \$532 ;
-  wire [11:0] \$533 ;
-  wire \$534 ;
-  wire [11:0] \$535 ;
-  wire \$536 ;
-  wire [11:0] \$537 ;
-  wire \$538 ;
-  wire [11:0] \$539 ;
+  wire [11:0] \$530 ;
+  wire \$531 ;
+  wire [11:0] \$532 ;
+  wire \$533 ;
+  wire [11:0] \$534 ;
+  wire \$535 ;
+  wire [11:0] \$536 ;
+  wire \$537 ;
+  wire [11:0] \$538 ;
+  wire \$539 ;
   wire \$54 ;
-  wire \$540 ;
-  wire [11:0] \$541 ;
-  wire \$542 ;
-  wire [11:0] \$543 ;
-  wire \$544 ;
-  wire [11:0] \$545 ;
-  wire \$546 ;
-  wire [11:0] \$547 ;
-  wire \$548 ;
-  wire [11:0] \$549 ;
+  wire [11:0] \$540 ;
+  wire \$541 ;
+  wire [11:0] \$542 ;
+  wire \$543 ;
+  wire [11:0] \$544 ;
+  wire \$545 ;
+  wire [11:0] \$546 ;
+  wire \$547 ;
+  wire [11:0] \$548 ;
+  wire \$549 ;
   wire \$55 ;
-  wire \$550 ;
-  wire [11:0] \$551 ;
-  wire \$552 ;
-  wire [11:0] \$553 ;
-  wire \$554 ;
-  wire [11:0] \$555 ;
-  wire \$556 ;
-  wire [11:0] \$557 ;
-  wire \$558 ;
-  wire [11:0] \$559 ;
+  wire [11:0] \$550 ;
+  wire \$551 ;
+  wire [11:0] \$552 ;
+  wire \$553 ;
+  wire [11:0] \$554 ;
+  wire \$555 ;
+  wire [11:0] \$556 ;
+  wire \$557 ;
+  wire [11:0] \$558 ;
+  wire \$559 ;
   wire \$56 ;
-  wire \$560 ;
-  wire [11:0] \$561 ;
-  wire \$562 ;
-  wire [11:0] \$563 ;
-  wire \$564 ;
-  wire [11:0] \$565 ;
+  wire [11:0] \$560 ;
+  wire \$561 ;
+  wire [11:0] \$562 ;
+  wire \$563 ;
+  wire [11:0] \$564 ;
+  wire \$565 ;
   wire \$566 ;
-  wire [11:0] \$567 ;
-  wire \$568 ;
+  wire \$567 ;
+  wire [11:0] \$568 ;
   wire \$569 ;
   wire \$57 ;
-  wire \$570 ;
-  wire [11:0] \$571 ;
-  wire \$572 ;
-  wire [11:0] \$573 ;
-  wire \$574 ;
-  wire [11:0] \$575 ;
-  wire \$576 ;
-  wire [11:0] \$577 ;
-  wire \$578 ;
-  wire [11:0] \$579 ;
+  wire [11:0] \$570 ;
+  wire \$571 ;
+  wire [11:0] \$572 ;
+  wire \$573 ;
+  wire [11:0] \$574 ;
+  wire \$575 ;
+  wire [11:0] \$576 ;
+  wire \$577 ;
+  wire [11:0] \$578 ;
+  wire \$579 ;
   wire \$58 ;
-  wire \$580 ;
-  wire [11:0] \$581 ;
-  wire \$582 ;
-  wire [11:0] \$583 ;
-  wire \$584 ;
-  wire [11:0] \$585 ;
-  wire \$586 ;
-  wire [11:0] \$587 ;
-  wire \$588 ;
-  wire [11:0] \$589 ;
+  wire [11:0] \$580 ;
+  wire \$581 ;
+  wire [11:0] \$582 ;
+  wire \$583 ;
+  wire [11:0] \$584 ;
+  wire \$585 ;
+  wire [11:0] \$586 ;
+  wire \$587 ;
+  wire [11:0] \$588 ;
+  wire \$589 ;
   wire [1:0] \$59 ;
-  wire \$590 ;
-  wire [11:0] \$591 ;
-  wire \$592 ;
-  wire [11:0] \$593 ;
-  wire \$594 ;
-  wire [11:0] \$595 ;
-  wire \$596 ;
-  wire [11:0] \$597 ;
-  wire \$598 ;
-  wire [11:0] \$599 ;
+  wire [11:0] \$590 ;
+  wire \$591 ;
+  wire [11:0] \$592 ;
+  wire \$593 ;
+  wire [11:0] \$594 ;
+  wire \$595 ;
+  wire [11:0] \$596 ;
+  wire \$597 ;
+  wire [11:0] \$598 ;
+  wire \$599 ;
   wire [81:0] \$6 ;
   wire [1:0] \$60 ;
   wire \$600 ;
   wire [11:0] \$601 ;
   wire \$602 ;
-  wire \$603 ;
-  wire [11:0] \$604 ;
-  wire \$605 ;
-  wire [11:0] \$606 ;
-  wire \$607 ;
-  wire [11:0] \$608 ;
-  wire \$609 ;
+  wire [11:0] \$603 ;
+  wire \$604 ;
+  wire [11:0] \$605 ;
+  wire \$606 ;
+  wire [11:0] \$607 ;
+  wire \$608 ;
+  wire [11:0] \$609 ;
   wire [1:0] \$61 ;
-  wire [11:0] \$610 ;
-  wire \$611 ;
-  wire [11:0] \$612 ;
-  wire \$613 ;
-  wire [11:0] \$614 ;
-  wire \$615 ;
-  wire [11:0] \$616 ;
-  wire \$617 ;
-  wire [11:0] \$618 ;
+  wire \$610 ;
+  wire [11:0] \$611 ;
+  wire \$612 ;
+  wire [11:0] \$613 ;
+  wire \$614 ;
+  wire [11:0] \$615 ;
+  wire \$616 ;
+  wire [11:0] \$617 ;
+  wire \$618 ;
   wire \$619 ;
   wire \$62 ;
-  wire [11:0] \$620 ;
-  wire \$621 ;
-  wire \$622 ;
-  wire \$623 ;
+  wire \$620 ;
+  wire [3:0] \$621 ;
+  wire [3:0] \$622 ;
+  wire [3:0] \$623 ;
   wire [3:0] \$624 ;
   wire [3:0] \$625 ;
-  wire [3:0] \$626 ;
-  wire [3:0] \$627 ;
-  wire [3:0] \$628 ;
+  wire \$626 ;
+  wire [11:0] \$627 ;
+  wire \$628 ;
   wire \$629 ;
   wire \$63 ;
-  wire [11:0] \$630 ;
+  wire \$630 ;
   wire \$631 ;
   wire \$632 ;
   wire \$633 ;
   wire \$634 ;
   wire \$635 ;
-  wire \$636 ;
+  wire [11:0] \$636 ;
   wire \$637 ;
   wire \$638 ;
-  wire [11:0] \$639 ;
+  wire \$639 ;
   wire \$64 ;
   wire \$640 ;
   wire \$641 ;
   wire \$642 ;
   wire \$643 ;
   wire \$644 ;
-  wire \$645 ;
+  wire [11:0] \$645 ;
   wire \$646 ;
   wire \$647 ;
-  wire [11:0] \$648 ;
+  wire \$648 ;
   wire \$649 ;
   wire \$65 ;
   wire \$650 ;
   wire \$651 ;
   wire \$652 ;
   wire \$653 ;
-  wire \$654 ;
+  wire [11:0] \$654 ;
   wire \$655 ;
   wire \$656 ;
-  wire [11:0] \$657 ;
+  wire \$657 ;
   wire \$658 ;
   wire \$659 ;
   wire \$66 ;
   wire \$660 ;
   wire \$661 ;
   wire \$662 ;
-  wire \$663 ;
+  wire [11:0] \$663 ;
   wire \$664 ;
   wire \$665 ;
-  wire [11:0] \$666 ;
+  wire \$666 ;
   wire \$667 ;
   wire \$668 ;
   wire \$669 ;
   wire \$67 ;
   wire \$670 ;
   wire \$671 ;
-  wire \$672 ;
+  wire [11:0] \$672 ;
   wire \$673 ;
   wire \$674 ;
-  wire [11:0] \$675 ;
+  wire \$675 ;
   wire \$676 ;
   wire \$677 ;
   wire \$678 ;
   wire \$679 ;
   wire \$68 ;
   wire \$680 ;
-  wire \$681 ;
+  wire [11:0] \$681 ;
   wire \$682 ;
   wire \$683 ;
-  wire [11:0] \$684 ;
+  wire \$684 ;
   wire \$685 ;
   wire \$686 ;
   wire \$687 ;
   wire \$688 ;
   wire \$689 ;
   wire \$69 ;
-  wire \$690 ;
+  wire [11:0] \$690 ;
   wire \$691 ;
   wire \$692 ;
-  wire [11:0] \$693 ;
+  wire \$693 ;
   wire \$694 ;
   wire \$695 ;
   wire \$696 ;
   wire \$697 ;
-  wire \$698 ;
+  wire [11:0] \$698 ;
   wire \$699 ;
   wire [81:0] \$7 ;
   wire \$70 ;
   wire \$700 ;
-  wire [11:0] \$701 ;
+  wire \$701 ;
   wire \$702 ;
   wire \$703 ;
   wire \$704 ;
   wire \$705 ;
-  wire \$706 ;
+  wire [11:0] \$706 ;
   wire \$707 ;
   wire \$708 ;
-  wire [11:0] \$709 ;
+  wire \$709 ;
   wire \$71 ;
   wire \$710 ;
   wire \$711 ;
   wire \$712 ;
   wire \$713 ;
-  wire \$714 ;
+  wire [11:0] \$714 ;
   wire \$715 ;
   wire \$716 ;
-  wire [11:0] \$717 ;
+  wire \$717 ;
   wire \$718 ;
   wire \$719 ;
   wire \$72 ;
   wire \$720 ;
   wire \$721 ;
-  wire \$722 ;
+  wire [11:0] \$722 ;
   wire \$723 ;
   wire \$724 ;
-  wire [11:0] \$725 ;
+  wire \$725 ;
   wire \$726 ;
   wire \$727 ;
   wire \$728 ;
   wire \$729 ;
   wire \$73 ;
-  wire \$730 ;
+  wire [11:0] \$730 ;
   wire \$731 ;
   wire \$732 ;
-  wire [11:0] \$733 ;
+  wire \$733 ;
   wire \$734 ;
   wire \$735 ;
   wire \$736 ;
   wire \$737 ;
-  wire \$738 ;
+  wire [11:0] \$738 ;
   wire \$739 ;
   wire \$74 ;
   wire \$740 ;
-  wire [11:0] \$741 ;
+  wire \$741 ;
   wire \$742 ;
   wire \$743 ;
   wire \$744 ;
   wire \$745 ;
-  wire \$746 ;
+  wire [11:0] \$746 ;
   wire \$747 ;
   wire \$748 ;
-  wire [11:0] \$749 ;
+  wire \$749 ;
   wire \$75 ;
   wire \$750 ;
   wire \$751 ;
   wire \$752 ;
   wire \$753 ;
-  wire \$754 ;
+  wire [11:0] \$754 ;
   wire \$755 ;
   wire \$756 ;
-  wire [11:0] \$757 ;
+  wire \$757 ;
   wire \$758 ;
   wire \$759 ;
   wire \$76 ;
   wire \$760 ;
   wire \$761 ;
-  wire \$762 ;
+  wire [11:0] \$762 ;
   wire \$763 ;
   wire \$764 ;
-  wire [11:0] \$765 ;
+  wire \$765 ;
   wire \$766 ;
   wire \$767 ;
   wire \$768 ;
   wire \$769 ;
   wire \$77 ;
-  wire \$770 ;
+  wire [11:0] \$770 ;
   wire \$771 ;
   wire \$772 ;
-  wire [11:0] \$773 ;
+  wire \$773 ;
   wire \$774 ;
   wire \$775 ;
   wire \$776 ;
   wire \$777 ;
-  wire \$778 ;
+  wire [11:0] \$778 ;
   wire \$779 ;
   wire \$78 ;
   wire \$780 ;
-  wire [11:0] \$781 ;
+  wire \$781 ;
   wire \$782 ;
   wire \$783 ;
   wire \$784 ;
   wire \$785 ;
-  wire \$786 ;
+  wire [11:0] \$786 ;
   wire \$787 ;
   wire \$788 ;
-  wire [11:0] \$789 ;
+  wire \$789 ;
   wire \$79 ;
   wire \$790 ;
   wire \$791 ;
   wire \$792 ;
   wire \$793 ;
-  wire \$794 ;
+  wire [11:0] \$794 ;
   wire \$795 ;
   wire \$796 ;
-  wire [11:0] \$797 ;
+  wire \$797 ;
   wire \$798 ;
   wire \$799 ;
   wire [81:0] \$8 ;
   wire \$80 ;
   wire \$800 ;
   wire \$801 ;
-  wire \$802 ;
+  wire [11:0] \$802 ;
   wire \$803 ;
   wire \$804 ;
-  wire [11:0] \$805 ;
+  wire \$805 ;
   wire \$806 ;
   wire \$807 ;
   wire \$808 ;
   wire \$809 ;
   wire \$81 ;
-  wire \$810 ;
+  wire [11:0] \$810 ;
   wire \$811 ;
   wire \$812 ;
-  wire [11:0] \$813 ;
+  wire \$813 ;
   wire \$814 ;
   wire \$815 ;
   wire \$816 ;
   wire \$817 ;
   wire \$818 ;
-  wire \$819 ;
+  wire [11:0] \$819 ;
   wire \$82 ;
   wire \$820 ;
-  wire \$821 ;
-  wire [11:0] \$822 ;
+  wire [2:0] \$821 ;
+  wire [2:0] \$822 ;
   wire \$823 ;
-  wire [2:0] \$824 ;
-  wire [2:0] \$825 ;
+  wire \$824 ;
+  wire [3:0] \$825 ;
   wire \$826 ;
   wire \$827 ;
-  wire [3:0] \$828 ;
+  wire \$828 ;
   wire \$829 ;
   wire \$83 ;
   wire \$830 ;
@@ -43668,22 +43665,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$954 ;
   wire \$955 ;
   wire \$956 ;
-  wire \$957 ;
-  wire \$958 ;
-  wire \$959 ;
+  reg \$957 ;
+  reg \$958 ;
+  reg \$959 ;
   wire \$96 ;
-  reg \$960 ;
-  reg \$961 ;
-  reg \$962 ;
-  reg [81:0] \$963 ;
-  reg [3:0] \$964 ;
-  reg [2:0] \$965 ;
-  reg [2:0] \$966 ;
-  reg \$967 ;
+  reg [81:0] \$960 ;
+  reg [3:0] \$961 ;
+  reg [2:0] \$962 ;
+  reg [2:0] \$963 ;
+  reg \$964 ;
+  reg \$965 ;
+  reg [3:0] \$966 ;
+  reg [3:0] \$967 ;
   reg \$968 ;
-  reg [3:0] \$969 ;
+  reg \$969 ;
   wire \$97 ;
-  reg [3:0] \$970 ;
+  reg \$970 ;
   reg \$971 ;
   reg \$972 ;
   reg \$973 ;
@@ -43707,11 +43704,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$99 ;
   reg \$990 ;
   reg \$991 ;
-  reg \$992 ;
+  reg [2:0] \$992 ;
   reg \$993 ;
-  reg \$994 ;
-  reg [2:0] \$995 ;
-  reg \$996 ;
+  reg [1:0] \$994 ;
+  reg [1:0] \$995 ;
+  reg [1:0] \$996 ;
   reg [1:0] \$997 ;
   reg [1:0] \$998 ;
   reg [1:0] \$999 ;
@@ -43955,8 +43952,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [2:0] \new.vm ;
   input permitted;
   wire permitted;
-  output [11:0] \port$11834$70 ;
-  wire [11:0] \port$11834$70 ;
+  output [11:0] \port$11821$70 ;
+  wire [11:0] \port$11821$70 ;
+  output \port$3622$0 ;
+  wire \port$3622$0 ;
+  output \port$3624$0 ;
+  wire \port$3624$0 ;
+  output \port$3626$0 ;
+  wire \port$3626$0 ;
+  output \port$3628$0 ;
+  wire \port$3628$0 ;
   output \port$3630$0 ;
   wire \port$3630$0 ;
   output \port$3632$0 ;
@@ -43965,30 +43970,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \port$3634$0 ;
   output \port$3636$0 ;
   wire \port$3636$0 ;
-  output \port$3638$0 ;
-  wire \port$3638$0 ;
-  output \port$3640$0 ;
-  wire \port$3640$0 ;
-  output \port$3642$0 ;
-  wire \port$3642$0 ;
-  output \port$3644$0 ;
-  wire \port$3644$0 ;
-  output \port$3752$0 ;
-  wire \port$3752$0 ;
-  output \port$3756$0 ;
-  wire \port$3756$0 ;
-  output \port$3760$0 ;
-  wire \port$3760$0 ;
-  output \port$3764$0 ;
-  wire \port$3764$0 ;
-  output \port$3768$0 ;
-  wire \port$3768$0 ;
-  output \port$3772$0 ;
-  wire \port$3772$0 ;
-  output \port$3776$0 ;
-  wire \port$3776$0 ;
-  output \port$3780$0 ;
-  wire \port$3780$0 ;
+  output \port$3741$0 ;
+  wire \port$3741$0 ;
+  output \port$3745$0 ;
+  wire \port$3745$0 ;
+  output \port$3749$0 ;
+  wire \port$3749$0 ;
+  output \port$3753$0 ;
+  wire \port$3753$0 ;
+  output \port$3757$0 ;
+  wire \port$3757$0 ;
+  output \port$3761$0 ;
+  wire \port$3761$0 ;
+  output \port$3765$0 ;
+  wire \port$3765$0 ;
+  output \port$3769$0 ;
+  wire \port$3769$0 ;
   wire [7:0] push;
   wire reaches;
   wire refuse;
@@ -44339,701 +44336,698 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$169  = target[2] ? \$165  : \$168 ;
   assign \$170  = \data_0$141  - \$169 ;
   assign total = $signed(\$170 ) + $signed({ 1'h0, _request[40:36] });
-  assign \$171  = | _request[51:41];
-  assign \$172  = ~ \$171 ;
-  assign \$173  = _request[40:36] <= 5'h10;
-  assign \$174  = \$172  & \$173 ;
-  assign \$175  = target[0] ? sent__7 : sent__6;
-  assign \$176  = target[0] ? sent__5 : sent__4;
+  assign \$171  = _request[51:36] <= 5'h10;
+  assign \$172  = target[0] ? sent__7 : sent__6;
+  assign \$173  = target[0] ? sent__5 : sent__4;
+  assign \$174  = target[1] ? \$172  : \$173 ;
+  assign \$175  = target[0] ? sent__3 : sent__2;
+  assign \$176  = target[0] ? sent__1 : sent__0;
   assign \$177  = target[1] ? \$175  : \$176 ;
-  assign \$178  = target[0] ? sent__3 : sent__2;
-  assign \$179  = target[0] ? sent__1 : sent__0;
-  assign \$180  = target[1] ? \$178  : \$179 ;
-  assign \$181  = target[2] ? \$177  : \$180 ;
-  assign \$182  = target[0] ? gone__7 : gone__6;
-  assign \$183  = target[0] ? gone__5 : gone__4;
+  assign \$178  = target[2] ? \$174  : \$177 ;
+  assign \$179  = target[0] ? gone__7 : gone__6;
+  assign \$180  = target[0] ? gone__5 : gone__4;
+  assign \$181  = target[1] ? \$179  : \$180 ;
+  assign \$182  = target[0] ? gone__3 : gone__2;
+  assign \$183  = target[0] ? gone__1 : gone__0;
   assign \$184  = target[1] ? \$182  : \$183 ;
-  assign \$185  = target[0] ? gone__3 : gone__2;
-  assign \$186  = target[0] ? gone__1 : gone__0;
-  assign \$187  = target[1] ? \$185  : \$186 ;
-  assign \$188  = target[2] ? \$184  : \$187 ;
-  assign \$189  = \$181  - \$188 ;
-  assign \$190  = _request[40:36] >= \$189 [4:0];
-  assign \$191  = \$174  & \$190 ;
-  assign \$192  = total <= 5'h10;
-  assign fits = \$191  & \$192 ;
-  assign \$193  = ! target;
-  assign \$194  = _good & hit_credits;
-  assign \$195  = \$194  & fits;
-  assign \$196  = \$193  & \$195 ;
-  assign \$197  = target == 1'h1;
-  assign \$198  = _good & hit_credits;
-  assign \$199  = \$198  & fits;
-  assign \$200  = \$197  & \$199 ;
-  assign \$201  = target == 2'h2;
-  assign \$202  = _good & hit_credits;
-  assign \$203  = \$202  & fits;
-  assign \$204  = \$201  & \$203 ;
-  assign \$205  = target == 2'h3;
-  assign \$206  = _good & hit_credits;
-  assign \$207  = \$206  & fits;
-  assign \$208  = \$205  & \$207 ;
-  assign \$209  = target == 3'h4;
-  assign \$210  = _good & hit_credits;
-  assign \$211  = \$210  & fits;
-  assign \$212  = \$209  & \$211 ;
-  assign \$213  = target == 3'h5;
-  assign \$214  = _good & hit_credits;
-  assign \$215  = \$214  & fits;
-  assign \$216  = \$213  & \$215 ;
-  assign \$217  = target == 3'h6;
-  assign \$218  = _good & hit_credits;
-  assign \$219  = \$218  & fits;
-  assign \$220  = \$217  & \$219 ;
-  assign \$221  = target == 3'h7;
+  assign \$185  = target[2] ? \$181  : \$184 ;
+  assign \$186  = \$178  - \$185 ;
+  assign \$187  = _request[40:36] >= \$186 [4:0];
+  assign \$188  = \$171  & \$187 ;
+  assign \$189  = total <= 5'h10;
+  assign fits = \$188  & \$189 ;
+  assign \$190  = ! target;
+  assign \$191  = _good & hit_credits;
+  assign \$192  = \$191  & fits;
+  assign \$193  = \$190  & \$192 ;
+  assign \$194  = target == 1'h1;
+  assign \$195  = _good & hit_credits;
+  assign \$196  = \$195  & fits;
+  assign \$197  = \$194  & \$196 ;
+  assign \$198  = target == 2'h2;
+  assign \$199  = _good & hit_credits;
+  assign \$200  = \$199  & fits;
+  assign \$201  = \$198  & \$200 ;
+  assign \$202  = target == 2'h3;
+  assign \$203  = _good & hit_credits;
+  assign \$204  = \$203  & fits;
+  assign \$205  = \$202  & \$204 ;
+  assign \$206  = target == 3'h4;
+  assign \$207  = _good & hit_credits;
+  assign \$208  = \$207  & fits;
+  assign \$209  = \$206  & \$208 ;
+  assign \$210  = target == 3'h5;
+  assign \$211  = _good & hit_credits;
+  assign \$212  = \$211  & fits;
+  assign \$213  = \$210  & \$212 ;
+  assign \$214  = target == 3'h6;
+  assign \$215  = _good & hit_credits;
+  assign \$216  = \$215  & fits;
+  assign \$217  = \$214  & \$216 ;
+  assign \$218  = target == 3'h7;
+  assign \$219  = _good & hit_credits;
+  assign \$220  = \$219  & fits;
+  assign \$221  = \$218  & \$220 ;
   assign \$222  = _good & hit_credits;
-  assign \$223  = \$222  & fits;
-  assign \$224  = \$221  & \$223 ;
-  assign \$225  = _good & hit_credits;
-  assign \write$153  = \$225  & fits;
-  assign \$226  = _good & hit_credits;
-  assign \$227  = ~ fits;
-  assign \$228  = \$226  & \$227 ;
-  assign \$229  = _good & hit_tear;
-  assign \$230  = _request[41:36] < 4'h8;
-  assign \$231  = _request[47:44] < 3'h4;
-  assign \$232  = \$230  & \$231 ;
-  assign \$233  = ~ \$232 ;
-  assign \$234  = \$229  & \$233 ;
-  assign \$235  = _good & hit_resident;
-  assign \$236  = 1'h0 >> index[1:0];
-  assign \$237  = _request[41:36] < 4'h8;
-  assign \$238  = ~ \$237 ;
-  assign \$239  = _request[67] & \$238 ;
-  assign \$240  = \$236  | \$239 ;
-  assign \$241  = \$235  & \$240 ;
-  assign \$242  = _good & hit_control;
-  assign \$243  = \$242  & refused_command;
-  assign \$244  = _good & hit_tag_match;
-  assign \$245  = \$244  & locked;
-  assign \$246  = _good & hit_tag_mask;
-  assign \$247  = \$246  & locked;
-  assign \$248  = _good & hit_tag_vm;
-  assign \$249  = _request[41:36] < 4'h8;
-  assign \$250  = ~ \$249 ;
-  assign \$251  = _request[67] & \$250 ;
-  assign \$252  = locked | \$251 ;
-  assign \$253  = \$248  & \$252 ;
-  assign \$254  = | { \$253 , \$247 , \$245 , \$243 , \$241 , \$234 , \$228  };
-  assign \$255  = _good & hit_tear;
-  assign \$256  = _request[41:36] < 4'h8;
-  assign \$257  = _request[47:44] < 3'h4;
-  assign \$258  = \$256  & \$257 ;
-  assign \$259  = ~ \$258 ;
-  assign do__tear = \$255  & \$260 ;
-  assign \$261  = _good & hit_fault_pending;
-  assign \$262  = _good & hit_fault_enable;
-  assign \$263  = _good & hit_wait_arm;
-  assign \$264  = _good & hit_wait_disarm;
-  assign \$265  = _good & hit_wait_fired;
-  assign \$266  = _good & hit_stray;
-  assign \$267  = _good & hit_resident;
-  assign \$268  = 1'h0 >> index[1:0];
-  assign \$269  = _request[41:36] < 4'h8;
+  assign \write$153  = \$222  & fits;
+  assign \$223  = _good & hit_credits;
+  assign \$224  = ~ fits;
+  assign \$225  = \$223  & \$224 ;
+  assign \$226  = _good & hit_tear;
+  assign \$227  = _request[41:36] < 4'h8;
+  assign \$228  = _request[47:44] < 3'h4;
+  assign \$229  = \$227  & \$228 ;
+  assign \$230  = ~ \$229 ;
+  assign \$231  = \$226  & \$230 ;
+  assign \$232  = _good & hit_resident;
+  assign \$233  = 1'h0 >> index[1:0];
+  assign \$234  = _request[41:36] < 4'h8;
+  assign \$235  = ~ \$234 ;
+  assign \$236  = _request[67] & \$235 ;
+  assign \$237  = \$233  | \$236 ;
+  assign \$238  = \$232  & \$237 ;
+  assign \$239  = _good & hit_control;
+  assign \$240  = \$239  & refused_command;
+  assign \$241  = _good & hit_tag_match;
+  assign \$242  = \$241  & locked;
+  assign \$243  = _good & hit_tag_mask;
+  assign \$244  = \$243  & locked;
+  assign \$245  = _good & hit_tag_vm;
+  assign \$246  = _request[41:36] < 4'h8;
+  assign \$247  = ~ \$246 ;
+  assign \$248  = _request[67] & \$247 ;
+  assign \$249  = locked | \$248 ;
+  assign \$250  = \$245  & \$249 ;
+  assign \$251  = | { \$250 , \$244 , \$242 , \$240 , \$238 , \$231 , \$225  };
+  assign \$252  = _good & hit_tear;
+  assign \$253  = _request[41:36] < 4'h8;
+  assign \$254  = _request[47:44] < 3'h4;
+  assign \$255  = \$253  & \$254 ;
+  assign \$256  = ~ \$255 ;
+  assign do__tear = \$252  & \$257 ;
+  assign \$258  = _good & hit_fault_pending;
+  assign \$259  = _good & hit_fault_enable;
+  assign \$260  = _good & hit_wait_arm;
+  assign \$261  = _good & hit_wait_disarm;
+  assign \$262  = _good & hit_wait_fired;
+  assign \$263  = _good & hit_stray;
+  assign \$264  = _good & hit_resident;
+  assign \$265  = 1'h0 >> index[1:0];
+  assign \$266  = _request[41:36] < 4'h8;
+  assign \$267  = ~ \$266 ;
+  assign \$268  = _request[67] & \$267 ;
+  assign \$269  = \$265  | \$268 ;
   assign \$270  = ~ \$269 ;
-  assign \$271  = _request[67] & \$270 ;
-  assign \$272  = \$268  | \$271 ;
-  assign \$273  = ~ \$272 ;
-  assign do__resident = \$267  & \$273 ;
-  assign \$274  = _good & hit_tag_match;
-  assign \$275  = ~ locked;
-  assign do__tag_match = \$274  & \$275 ;
-  assign \$276  = _good & hit_tag_mask;
-  assign \$277  = ~ locked;
-  assign do__tag_mask = \$276  & \$277 ;
-  assign \$278  = _good & hit_tag_vm;
-  assign \$279  = _request[41:36] < 4'h8;
+  assign do__resident = \$264  & \$270 ;
+  assign \$271  = _good & hit_tag_match;
+  assign \$272  = ~ locked;
+  assign do__tag_match = \$271  & \$272 ;
+  assign \$273  = _good & hit_tag_mask;
+  assign \$274  = ~ locked;
+  assign do__tag_mask = \$273  & \$274 ;
+  assign \$275  = _good & hit_tag_vm;
+  assign \$276  = _request[41:36] < 4'h8;
+  assign \$277  = ~ \$276 ;
+  assign \$278  = _request[67] & \$277 ;
+  assign \$279  = locked | \$278 ;
   assign \$280  = ~ \$279 ;
-  assign \$281  = _request[67] & \$280 ;
-  assign \$282  = locked | \$281 ;
-  assign \$283  = ~ \$282 ;
-  assign do__tag_vm = \$278  & \$283 ;
-  assign \$284  = _good & hit_control;
-  assign \$285  = _good & hit_permit;
-  assign \$286  = _decoding | _acts;
-  assign \$287  = \$286  & _request[25];
-  assign \$288  = \$287  & _request[26];
-  assign hold = walking | \$288 ;
-  assign \$289  = | grant[3:0];
-  assign \$290  = \$289  & accept;
-  assign \$291  = ~ chosen[68];
-  assign \$292  = \$290  & \$291 ;
-  assign \$293  = | grant[3:0];
-  assign \$294  = \$293  & accept;
-  assign \$295  = \$294  & chosen[68];
-  assign \$296  = _decoding | \$295 ;
-  assign \$297  = ~ _decoding;
-  assign \$298  = ~ _decoding;
-  assign \$299  = ! _request[34:31];
-  assign \$300  = | _request[1:0];
-  assign \$301  = \$300  ? 4'h2 : 4'h0;
-  assign \$302  = _request[25] ? 4'h3 : 4'h1;
-  assign \$303  = _request[26] ? \$301  : \$302 ;
-  assign \$304  = \$299  ? 4'h0 : \$303 ;
-  assign \$305  = ! _request[34:31];
-  assign \$307  = ! \$306 ;
-  assign \$309  = \$308  == 4'h8;
-  assign \$311  = \$310  == 5'h10;
-  assign \$313  = \$312  == 5'h18;
-  assign \$315  = \$314  == 6'h20;
-  assign \$317  = \$316  == 6'h30;
-  assign \$319  = \$318  == 7'h40;
-  assign \$321  = \$320  == 7'h50;
-  assign \$323  = \$322  == 7'h60;
-  assign \$325  = \$324  == 7'h70;
-  assign \$327  = \$326  == 8'h80;
-  assign \$329  = \$328  == 9'h100;
-  assign \$331  = \$330  == 9'h180;
-  assign \$333  = \$332  == 9'h188;
-  assign \$335  = \$334  == 10'h200;
-  assign \$337  = \$336  == 10'h300;
-  assign \$339  = \$338  == 10'h308;
-  assign \$341  = \$340  == 10'h310;
-  assign \$343  = \$342  == 11'h400;
-  assign \$344  = _request[21:18] < 4'h9;
-  assign \$345  = \$343  & \$344 ;
-  assign \$347  = \$346  == 11'h408;
-  assign \$348  = _request[21:18] < 4'h9;
-  assign \$349  = \$347  & \$348 ;
-  assign \$351  = \$350  == 11'h410;
-  assign \$352  = _request[21:18] < 4'h9;
-  assign \$353  = \$351  & \$352 ;
-  assign \$355  = \$354  == 11'h418;
-  assign \$356  = _request[21:18] < 4'h9;
-  assign \$357  = \$355  & \$356 ;
-  assign \$359  = \$358  == 11'h600;
-  assign \$360  = | { \$359 , \$357 , \$353 , \$349 , \$345 , \$341 , \$339 , \$337 , \$335 , \$333 , \$331 , \$329 , \$327 , \$325 , \$323 , \$321 , \$319 , \$317 , \$315 , \$313 , \$311 , \$309 , \$307  };
-  assign \$362  = ! \$361 ;
-  assign \$364  = \$363  == 4'h8;
-  assign \$366  = \$365  == 5'h10;
-  assign \$368  = \$367  == 5'h18;
-  assign \$370  = \$369  == 6'h20;
-  assign \$372  = \$371  == 6'h28;
-  assign \$374  = \$373  == 6'h30;
-  assign \$376  = \$375  == 8'h80;
-  assign \$378  = \$377  == 8'h88;
-  assign \$380  = \$379  == 8'ha0;
-  assign \$382  = \$381  == 8'hb0;
-  assign \$384  = \$383  == 8'hc0;
-  assign \$386  = \$385  == 9'h100;
-  assign \$388  = \$387  == 9'h108;
-  assign \$390  = \$389  == 9'h110;
-  assign \$392  = \$391  == 9'h118;
-  assign \$394  = \$393  == 9'h180;
-  assign \$396  = \$395  == 9'h188;
-  assign \$398  = \$397  == 10'h200;
-  assign \$400  = \$399  == 10'h300;
-  assign \$402  = \$401  == 10'h380;
-  assign \$404  = \$403  == 11'h400;
-  assign \$405  = | { \$404 , \$402 , \$400 , \$398 , \$396 , \$394 , \$392 , \$390 , \$388 , \$386 , \$384 , \$382 , \$380 , \$378 , \$376 , \$374 , \$372 , \$370 , \$368 , \$366 , \$364 , \$362  };
-  assign \$406  = _request[25] ? \$360  : \$405 ;
-  assign \$408  = ! \$407 ;
-  assign \$410  = \$409  == 5'h10;
-  assign \$412  = \$411  == 5'h18;
-  assign \$414  = \$413  == 6'h20;
-  assign \$416  = \$415  == 6'h30;
-  assign \$418  = \$417  == 7'h50;
-  assign \$420  = \$419  == 7'h60;
-  assign \$422  = \$421  == 7'h70;
-  assign \$424  = \$423  == 8'h80;
-  assign \$426  = \$425  == 9'h100;
-  assign \$428  = \$427  == 9'h180;
-  assign \$430  = \$429  == 10'h200;
-  assign \$432  = \$431  == 10'h300;
-  assign \$434  = \$433  == 10'h308;
-  assign \$436  = \$435  == 10'h310;
-  assign \$438  = \$437  == 11'h600;
-  assign \$439  = | { \$438 , \$436 , \$434 , \$432 , \$430 , \$428 , \$426 , \$424 , \$422 , \$420 , \$418 , \$416 , \$414 , \$412 , \$410 , \$408  };
-  assign \$441  = \$440  == 8'h80;
-  assign \$443  = \$442  == 8'h88;
-  assign \$445  = \$444  == 8'ha0;
-  assign \$447  = \$446  == 8'hb0;
-  assign \$449  = \$448  == 8'hc0;
-  assign \$451  = \$450  == 9'h108;
-  assign \$453  = \$452  == 9'h180;
-  assign \$455  = \$454  == 10'h200;
-  assign \$457  = \$456  == 11'h400;
-  assign \$458  = | { \$457 , \$455 , \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441  };
-  assign \$459  = _request[25] ? \$439  : \$458 ;
-  assign \$460  = \$459  ? 4'h0 : 4'h6;
-  assign \$461  = \$406  ? \$460  : 4'h5;
-  assign \$462  = _request[2] ? 4'h0 : \$461 ;
-  assign \$463  = | \$462 ;
-  assign \$464  = ~ \$463 ;
-  assign \$465  = & _request[34:31];
-  assign \$466  = ~ \$465 ;
-  assign \$467  = ~ _request[2];
-  assign \$468  = \$466  & \$467 ;
-  assign \$469  = \$464  & \$468 ;
-  assign \$471  = ! \$470 ;
-  assign \$473  = \$472  == 4'h8;
-  assign \$475  = \$474  == 5'h10;
-  assign \$477  = \$476  == 5'h18;
-  assign \$479  = \$478  == 6'h20;
-  assign \$481  = \$480  == 6'h30;
-  assign \$483  = \$482  == 7'h40;
-  assign \$485  = \$484  == 7'h50;
-  assign \$487  = \$486  == 7'h60;
-  assign \$489  = \$488  == 7'h70;
-  assign \$491  = \$490  == 8'h80;
-  assign \$493  = \$492  == 9'h100;
-  assign \$495  = \$494  == 9'h180;
-  assign \$497  = \$496  == 9'h188;
-  assign \$499  = \$498  == 10'h200;
-  assign \$501  = \$500  == 10'h300;
-  assign \$503  = \$502  == 10'h308;
-  assign \$505  = \$504  == 10'h310;
-  assign \$507  = \$506  == 11'h400;
-  assign \$508  = _request[21:18] < 4'h9;
-  assign \$509  = \$507  & \$508 ;
-  assign \$511  = \$510  == 11'h408;
-  assign \$512  = _request[21:18] < 4'h9;
-  assign \$513  = \$511  & \$512 ;
-  assign \$515  = \$514  == 11'h410;
-  assign \$516  = _request[21:18] < 4'h9;
-  assign \$517  = \$515  & \$516 ;
-  assign \$519  = \$518  == 11'h418;
-  assign \$520  = _request[21:18] < 4'h9;
-  assign \$521  = \$519  & \$520 ;
-  assign \$523  = \$522  == 11'h600;
-  assign \$524  = | { \$523 , \$521 , \$517 , \$513 , \$509 , \$505 , \$503 , \$501 , \$499 , \$497 , \$495 , \$493 , \$491 , \$489 , \$487 , \$485 , \$483 , \$481 , \$479 , \$477 , \$475 , \$473 , \$471  };
-  assign \$526  = ! \$525 ;
-  assign \$528  = \$527  == 4'h8;
-  assign \$530  = \$529  == 5'h10;
-  assign \$532  = \$531  == 5'h18;
-  assign \$534  = \$533  == 6'h20;
-  assign \$536  = \$535  == 6'h28;
-  assign \$538  = \$537  == 6'h30;
-  assign \$540  = \$539  == 8'h80;
-  assign \$542  = \$541  == 8'h88;
-  assign \$544  = \$543  == 8'ha0;
-  assign \$546  = \$545  == 8'hb0;
-  assign \$548  = \$547  == 8'hc0;
-  assign \$550  = \$549  == 9'h100;
-  assign \$552  = \$551  == 9'h108;
-  assign \$554  = \$553  == 9'h110;
-  assign \$556  = \$555  == 9'h118;
-  assign \$558  = \$557  == 9'h180;
-  assign \$560  = \$559  == 9'h188;
-  assign \$562  = \$561  == 10'h200;
-  assign \$564  = \$563  == 10'h300;
-  assign \$566  = \$565  == 10'h380;
-  assign \$568  = \$567  == 11'h400;
-  assign \$569  = | { \$568 , \$566 , \$564 , \$562 , \$560 , \$558 , \$556 , \$554 , \$552 , \$550 , \$548 , \$546 , \$544 , \$542 , \$540 , \$538 , \$536 , \$534 , \$532 , \$530 , \$528 , \$526  };
-  assign \$570  = _request[25] ? \$524  : \$569 ;
-  assign \$572  = ! \$571 ;
-  assign \$574  = \$573  == 5'h10;
-  assign \$576  = \$575  == 5'h18;
-  assign \$578  = \$577  == 6'h20;
-  assign \$580  = \$579  == 6'h30;
-  assign \$582  = \$581  == 7'h50;
-  assign \$584  = \$583  == 7'h60;
-  assign \$586  = \$585  == 7'h70;
-  assign \$588  = \$587  == 8'h80;
-  assign \$590  = \$589  == 9'h100;
-  assign \$592  = \$591  == 9'h180;
-  assign \$594  = \$593  == 10'h200;
-  assign \$596  = \$595  == 10'h300;
-  assign \$598  = \$597  == 10'h308;
-  assign \$600  = \$599  == 10'h310;
-  assign \$602  = \$601  == 11'h600;
-  assign \$603  = | { \$602 , \$600 , \$598 , \$596 , \$594 , \$592 , \$590 , \$588 , \$586 , \$584 , \$582 , \$580 , \$578 , \$576 , \$574 , \$572  };
-  assign \$605  = \$604  == 8'h80;
-  assign \$607  = \$606  == 8'h88;
-  assign \$609  = \$608  == 8'ha0;
-  assign \$611  = \$610  == 8'hb0;
-  assign \$613  = \$612  == 8'hc0;
-  assign \$615  = \$614  == 9'h108;
-  assign \$617  = \$616  == 9'h180;
-  assign \$619  = \$618  == 10'h200;
-  assign \$621  = \$620  == 11'h400;
-  assign \$622  = | { \$621 , \$619 , \$617 , \$615 , \$613 , \$611 , \$609 , \$607 , \$605  };
-  assign \$623  = _request[25] ? \$603  : \$622 ;
-  assign \$624  = \$623  ? 4'h0 : 4'h6;
-  assign \$625  = \$570  ? \$624  : 4'h5;
-  assign \$626  = _request[2] ? 4'h0 : \$625 ;
-  assign \$627  = \$469  ? 4'h7 : \$626 ;
-  assign \$628  = \$305  ? 4'h0 : \$627 ;
-  assign \$629  = ! _request[34:31];
-  assign \$631  = \$630  == 8'h80;
-  assign \$632  = ~ _request[25];
-  assign \$633  = \$631  & \$632 ;
-  assign \$634  = ~ _request[2];
-  assign \$635  = \$633  & \$634 ;
-  assign \$636  = ! _request[34:31];
-  assign \$637  = ~ \$636 ;
-  assign \$638  = \$635  & \$637 ;
-  assign \$640  = \$639  == 8'h88;
-  assign \$641  = ~ _request[25];
-  assign \$642  = \$640  & \$641 ;
-  assign \$643  = ~ _request[2];
-  assign \$644  = \$642  & \$643 ;
-  assign \$645  = ! _request[34:31];
-  assign \$646  = ~ \$645 ;
-  assign \$647  = \$644  & \$646 ;
-  assign \$649  = \$648  == 8'ha0;
-  assign \$650  = ~ _request[25];
-  assign \$651  = \$649  & \$650 ;
-  assign \$652  = ~ _request[2];
-  assign \$653  = \$651  & \$652 ;
-  assign \$654  = ! _request[34:31];
-  assign \$655  = ~ \$654 ;
-  assign \$656  = \$653  & \$655 ;
-  assign \$658  = \$657  == 8'hb0;
-  assign \$659  = ~ _request[25];
-  assign \$660  = \$658  & \$659 ;
-  assign \$661  = ~ _request[2];
-  assign \$662  = \$660  & \$661 ;
-  assign \$663  = ! _request[34:31];
-  assign \$664  = ~ \$663 ;
-  assign \$665  = \$662  & \$664 ;
-  assign \$667  = \$666  == 8'hc0;
-  assign \$668  = ~ _request[25];
-  assign \$669  = \$667  & \$668 ;
-  assign \$670  = ~ _request[2];
-  assign \$671  = \$669  & \$670 ;
-  assign \$672  = ! _request[34:31];
-  assign \$673  = ~ \$672 ;
-  assign \$674  = \$671  & \$673 ;
-  assign \$676  = \$675  == 9'h108;
-  assign \$677  = ~ _request[25];
-  assign \$678  = \$676  & \$677 ;
-  assign \$679  = ~ _request[2];
-  assign \$680  = \$678  & \$679 ;
-  assign \$681  = ! _request[34:31];
-  assign \$682  = ~ \$681 ;
-  assign \$683  = \$680  & \$682 ;
-  assign \$685  = \$684  == 9'h180;
-  assign \$686  = ~ _request[25];
-  assign \$687  = \$685  & \$686 ;
-  assign \$688  = ~ _request[2];
-  assign \$689  = \$687  & \$688 ;
-  assign \$690  = ! _request[34:31];
-  assign \$691  = ~ \$690 ;
-  assign \$692  = \$689  & \$691 ;
-  assign \$694  = ! \$693 ;
-  assign \$695  = \$694  & _request[25];
-  assign \$696  = ~ _request[2];
-  assign \$697  = \$695  & \$696 ;
-  assign \$698  = ! _request[34:31];
-  assign \$699  = ~ \$698 ;
-  assign \$700  = \$697  & \$699 ;
-  assign \$702  = \$701  == 5'h10;
-  assign \$703  = \$702  & _request[25];
-  assign \$704  = ~ _request[2];
-  assign \$705  = \$703  & \$704 ;
-  assign \$706  = ! _request[34:31];
-  assign \$707  = ~ \$706 ;
-  assign \$708  = \$705  & \$707 ;
-  assign \$710  = \$709  == 5'h18;
-  assign \$711  = \$710  & _request[25];
-  assign \$712  = ~ _request[2];
-  assign \$713  = \$711  & \$712 ;
-  assign \$714  = ! _request[34:31];
-  assign \$715  = ~ \$714 ;
-  assign \$716  = \$713  & \$715 ;
-  assign \$718  = \$717  == 6'h20;
-  assign \$719  = \$718  & _request[25];
-  assign \$720  = ~ _request[2];
-  assign \$721  = \$719  & \$720 ;
-  assign \$722  = ! _request[34:31];
-  assign \$723  = ~ \$722 ;
-  assign \$724  = \$721  & \$723 ;
-  assign \$726  = \$725  == 6'h30;
-  assign \$727  = \$726  & _request[25];
-  assign \$728  = ~ _request[2];
-  assign \$729  = \$727  & \$728 ;
-  assign \$730  = ! _request[34:31];
-  assign \$731  = ~ \$730 ;
-  assign \$732  = \$729  & \$731 ;
-  assign \$734  = \$733  == 7'h50;
-  assign \$735  = \$734  & _request[25];
-  assign \$736  = ~ _request[2];
-  assign \$737  = \$735  & \$736 ;
-  assign \$738  = ! _request[34:31];
-  assign \$739  = ~ \$738 ;
-  assign \$740  = \$737  & \$739 ;
-  assign \$742  = \$741  == 7'h60;
-  assign \$743  = \$742  & _request[25];
-  assign \$744  = ~ _request[2];
-  assign \$745  = \$743  & \$744 ;
-  assign \$746  = ! _request[34:31];
-  assign \$747  = ~ \$746 ;
-  assign \$748  = \$745  & \$747 ;
-  assign \$750  = \$749  == 7'h70;
-  assign \$751  = \$750  & _request[25];
-  assign \$752  = ~ _request[2];
-  assign \$753  = \$751  & \$752 ;
-  assign \$754  = ! _request[34:31];
-  assign \$755  = ~ \$754 ;
-  assign \$756  = \$753  & \$755 ;
-  assign \$758  = \$757  == 8'h80;
-  assign \$759  = \$758  & _request[25];
-  assign \$760  = ~ _request[2];
-  assign \$761  = \$759  & \$760 ;
-  assign \$762  = ! _request[34:31];
-  assign \$763  = ~ \$762 ;
-  assign \$764  = \$761  & \$763 ;
-  assign \$766  = \$765  == 9'h100;
-  assign \$767  = \$766  & _request[25];
-  assign \$768  = ~ _request[2];
-  assign \$769  = \$767  & \$768 ;
-  assign \$770  = ! _request[34:31];
-  assign \$771  = ~ \$770 ;
-  assign \$772  = \$769  & \$771 ;
-  assign \$774  = \$773  == 9'h180;
-  assign \$775  = \$774  & _request[25];
-  assign \$776  = ~ _request[2];
-  assign \$777  = \$775  & \$776 ;
-  assign \$778  = ! _request[34:31];
-  assign \$779  = ~ \$778 ;
-  assign \$780  = \$777  & \$779 ;
-  assign \$782  = \$781  == 10'h200;
-  assign \$783  = \$782  & _request[25];
-  assign \$784  = ~ _request[2];
-  assign \$785  = \$783  & \$784 ;
-  assign \$786  = ! _request[34:31];
-  assign \$787  = ~ \$786 ;
-  assign \$788  = \$785  & \$787 ;
-  assign \$790  = \$789  == 10'h300;
-  assign \$791  = \$790  & _request[25];
-  assign \$792  = ~ _request[2];
-  assign \$793  = \$791  & \$792 ;
-  assign \$794  = ! _request[34:31];
-  assign \$795  = ~ \$794 ;
-  assign \$796  = \$793  & \$795 ;
-  assign \$798  = \$797  == 10'h308;
-  assign \$799  = \$798  & _request[25];
-  assign \$800  = ~ _request[2];
-  assign \$801  = \$799  & \$800 ;
-  assign \$802  = ! _request[34:31];
-  assign \$803  = ~ \$802 ;
-  assign \$804  = \$801  & \$803 ;
-  assign \$806  = \$805  == 10'h310;
-  assign \$807  = \$806  & _request[25];
-  assign \$808  = ~ _request[2];
-  assign \$809  = \$807  & \$808 ;
-  assign \$810  = ! _request[34:31];
-  assign \$811  = ~ \$810 ;
-  assign \$812  = \$809  & \$811 ;
-  assign \$814  = \$813  == 11'h600;
-  assign \$815  = \$814  & _request[25];
-  assign \$816  = ~ _request[2];
-  assign \$817  = \$815  & \$816 ;
-  assign \$818  = ! _request[34:31];
-  assign \$819  = ~ \$818 ;
-  assign \$820  = \$817  & \$819 ;
-  assign \$821  = choice < 4'h8;
-  assign \$823  = \$822  == 9'h100;
-  assign \$824  = \$823  ? { 1'h0, _request[17:16] } : _request[20:18];
-  assign \$825  = _request[25] ? \$824  : { 1'h0, _request[17:16] };
-  assign \$826  = grant[4] & accept;
-  assign \$827  = grant[4] & accept;
-  assign \$828  = walk_last ? { 1'h0, walk_vm } : walk_step;
-  assign \$829  = ! _request[30:28];
-  assign \$831  = ! _lane;
+  assign do__tag_vm = \$275  & \$280 ;
+  assign \$281  = _good & hit_control;
+  assign \$282  = _good & hit_permit;
+  assign \$283  = _decoding | _acts;
+  assign \$284  = \$283  & _request[25];
+  assign \$285  = \$284  & _request[26];
+  assign hold = walking | \$285 ;
+  assign \$286  = | grant[3:0];
+  assign \$287  = \$286  & accept;
+  assign \$288  = ~ chosen[68];
+  assign \$289  = \$287  & \$288 ;
+  assign \$290  = | grant[3:0];
+  assign \$291  = \$290  & accept;
+  assign \$292  = \$291  & chosen[68];
+  assign \$293  = _decoding | \$292 ;
+  assign \$294  = ~ _decoding;
+  assign \$295  = ~ _decoding;
+  assign \$296  = ! _request[34:31];
+  assign \$297  = | _request[1:0];
+  assign \$298  = \$297  ? 4'h2 : 4'h0;
+  assign \$299  = _request[25] ? 4'h3 : 4'h1;
+  assign \$300  = _request[26] ? \$298  : \$299 ;
+  assign \$301  = \$296  ? 4'h0 : \$300 ;
+  assign \$302  = ! _request[34:31];
+  assign \$304  = ! \$303 ;
+  assign \$306  = \$305  == 4'h8;
+  assign \$308  = \$307  == 5'h10;
+  assign \$310  = \$309  == 5'h18;
+  assign \$312  = \$311  == 6'h20;
+  assign \$314  = \$313  == 6'h30;
+  assign \$316  = \$315  == 7'h40;
+  assign \$318  = \$317  == 7'h50;
+  assign \$320  = \$319  == 7'h60;
+  assign \$322  = \$321  == 7'h70;
+  assign \$324  = \$323  == 8'h80;
+  assign \$326  = \$325  == 9'h100;
+  assign \$328  = \$327  == 9'h180;
+  assign \$330  = \$329  == 9'h188;
+  assign \$332  = \$331  == 10'h200;
+  assign \$334  = \$333  == 10'h300;
+  assign \$336  = \$335  == 10'h308;
+  assign \$338  = \$337  == 10'h310;
+  assign \$340  = \$339  == 11'h400;
+  assign \$341  = _request[21:18] < 4'h9;
+  assign \$342  = \$340  & \$341 ;
+  assign \$344  = \$343  == 11'h408;
+  assign \$345  = _request[21:18] < 4'h9;
+  assign \$346  = \$344  & \$345 ;
+  assign \$348  = \$347  == 11'h410;
+  assign \$349  = _request[21:18] < 4'h9;
+  assign \$350  = \$348  & \$349 ;
+  assign \$352  = \$351  == 11'h418;
+  assign \$353  = _request[21:18] < 4'h9;
+  assign \$354  = \$352  & \$353 ;
+  assign \$356  = \$355  == 11'h600;
+  assign \$357  = | { \$356 , \$354 , \$350 , \$346 , \$342 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324 , \$322 , \$320 , \$318 , \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304  };
+  assign \$359  = ! \$358 ;
+  assign \$361  = \$360  == 4'h8;
+  assign \$363  = \$362  == 5'h10;
+  assign \$365  = \$364  == 5'h18;
+  assign \$367  = \$366  == 6'h20;
+  assign \$369  = \$368  == 6'h28;
+  assign \$371  = \$370  == 6'h30;
+  assign \$373  = \$372  == 8'h80;
+  assign \$375  = \$374  == 8'h88;
+  assign \$377  = \$376  == 8'ha0;
+  assign \$379  = \$378  == 8'hb0;
+  assign \$381  = \$380  == 8'hc0;
+  assign \$383  = \$382  == 9'h100;
+  assign \$385  = \$384  == 9'h108;
+  assign \$387  = \$386  == 9'h110;
+  assign \$389  = \$388  == 9'h118;
+  assign \$391  = \$390  == 9'h180;
+  assign \$393  = \$392  == 9'h188;
+  assign \$395  = \$394  == 10'h200;
+  assign \$397  = \$396  == 10'h300;
+  assign \$399  = \$398  == 10'h380;
+  assign \$401  = \$400  == 11'h400;
+  assign \$402  = | { \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377 , \$375 , \$373 , \$371 , \$369 , \$367 , \$365 , \$363 , \$361 , \$359  };
+  assign \$403  = _request[25] ? \$357  : \$402 ;
+  assign \$405  = ! \$404 ;
+  assign \$407  = \$406  == 5'h10;
+  assign \$409  = \$408  == 5'h18;
+  assign \$411  = \$410  == 6'h20;
+  assign \$413  = \$412  == 6'h30;
+  assign \$415  = \$414  == 7'h50;
+  assign \$417  = \$416  == 7'h60;
+  assign \$419  = \$418  == 7'h70;
+  assign \$421  = \$420  == 8'h80;
+  assign \$423  = \$422  == 9'h100;
+  assign \$425  = \$424  == 9'h180;
+  assign \$427  = \$426  == 10'h200;
+  assign \$429  = \$428  == 10'h300;
+  assign \$431  = \$430  == 10'h308;
+  assign \$433  = \$432  == 10'h310;
+  assign \$435  = \$434  == 11'h600;
+  assign \$436  = | { \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423 , \$421 , \$419 , \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405  };
+  assign \$438  = \$437  == 8'h80;
+  assign \$440  = \$439  == 8'h88;
+  assign \$442  = \$441  == 8'ha0;
+  assign \$444  = \$443  == 8'hb0;
+  assign \$446  = \$445  == 8'hc0;
+  assign \$448  = \$447  == 9'h108;
+  assign \$450  = \$449  == 9'h180;
+  assign \$452  = \$451  == 10'h200;
+  assign \$454  = \$453  == 11'h400;
+  assign \$455  = | { \$454 , \$452 , \$450 , \$448 , \$446 , \$444 , \$442 , \$440 , \$438  };
+  assign \$456  = _request[25] ? \$436  : \$455 ;
+  assign \$457  = \$456  ? 4'h0 : 4'h6;
+  assign \$458  = \$403  ? \$457  : 4'h5;
+  assign \$459  = _request[2] ? 4'h0 : \$458 ;
+  assign \$460  = | \$459 ;
+  assign \$461  = ~ \$460 ;
+  assign \$462  = & _request[34:31];
+  assign \$463  = ~ \$462 ;
+  assign \$464  = ~ _request[2];
+  assign \$465  = \$463  & \$464 ;
+  assign \$466  = \$461  & \$465 ;
+  assign \$468  = ! \$467 ;
+  assign \$470  = \$469  == 4'h8;
+  assign \$472  = \$471  == 5'h10;
+  assign \$474  = \$473  == 5'h18;
+  assign \$476  = \$475  == 6'h20;
+  assign \$478  = \$477  == 6'h30;
+  assign \$480  = \$479  == 7'h40;
+  assign \$482  = \$481  == 7'h50;
+  assign \$484  = \$483  == 7'h60;
+  assign \$486  = \$485  == 7'h70;
+  assign \$488  = \$487  == 8'h80;
+  assign \$490  = \$489  == 9'h100;
+  assign \$492  = \$491  == 9'h180;
+  assign \$494  = \$493  == 9'h188;
+  assign \$496  = \$495  == 10'h200;
+  assign \$498  = \$497  == 10'h300;
+  assign \$500  = \$499  == 10'h308;
+  assign \$502  = \$501  == 10'h310;
+  assign \$504  = \$503  == 11'h400;
+  assign \$505  = _request[21:18] < 4'h9;
+  assign \$506  = \$504  & \$505 ;
+  assign \$508  = \$507  == 11'h408;
+  assign \$509  = _request[21:18] < 4'h9;
+  assign \$510  = \$508  & \$509 ;
+  assign \$512  = \$511  == 11'h410;
+  assign \$513  = _request[21:18] < 4'h9;
+  assign \$514  = \$512  & \$513 ;
+  assign \$516  = \$515  == 11'h418;
+  assign \$517  = _request[21:18] < 4'h9;
+  assign \$518  = \$516  & \$517 ;
+  assign \$520  = \$519  == 11'h600;
+  assign \$521  = | { \$520 , \$518 , \$514 , \$510 , \$506 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474 , \$472 , \$470 , \$468  };
+  assign \$523  = ! \$522 ;
+  assign \$525  = \$524  == 4'h8;
+  assign \$527  = \$526  == 5'h10;
+  assign \$529  = \$528  == 5'h18;
+  assign \$531  = \$530  == 6'h20;
+  assign \$533  = \$532  == 6'h28;
+  assign \$535  = \$534  == 6'h30;
+  assign \$537  = \$536  == 8'h80;
+  assign \$539  = \$538  == 8'h88;
+  assign \$541  = \$540  == 8'ha0;
+  assign \$543  = \$542  == 8'hb0;
+  assign \$545  = \$544  == 8'hc0;
+  assign \$547  = \$546  == 9'h100;
+  assign \$549  = \$548  == 9'h108;
+  assign \$551  = \$550  == 9'h110;
+  assign \$553  = \$552  == 9'h118;
+  assign \$555  = \$554  == 9'h180;
+  assign \$557  = \$556  == 9'h188;
+  assign \$559  = \$558  == 10'h200;
+  assign \$561  = \$560  == 10'h300;
+  assign \$563  = \$562  == 10'h380;
+  assign \$565  = \$564  == 11'h400;
+  assign \$566  = | { \$565 , \$563 , \$561 , \$559 , \$557 , \$555 , \$553 , \$551 , \$549 , \$547 , \$545 , \$543 , \$541 , \$539 , \$537 , \$535 , \$533 , \$531 , \$529 , \$527 , \$525 , \$523  };
+  assign \$567  = _request[25] ? \$521  : \$566 ;
+  assign \$569  = ! \$568 ;
+  assign \$571  = \$570  == 5'h10;
+  assign \$573  = \$572  == 5'h18;
+  assign \$575  = \$574  == 6'h20;
+  assign \$577  = \$576  == 6'h30;
+  assign \$579  = \$578  == 7'h50;
+  assign \$581  = \$580  == 7'h60;
+  assign \$583  = \$582  == 7'h70;
+  assign \$585  = \$584  == 8'h80;
+  assign \$587  = \$586  == 9'h100;
+  assign \$589  = \$588  == 9'h180;
+  assign \$591  = \$590  == 10'h200;
+  assign \$593  = \$592  == 10'h300;
+  assign \$595  = \$594  == 10'h308;
+  assign \$597  = \$596  == 10'h310;
+  assign \$599  = \$598  == 11'h600;
+  assign \$600  = | { \$599 , \$597 , \$595 , \$593 , \$591 , \$589 , \$587 , \$585 , \$583 , \$581 , \$579 , \$577 , \$575 , \$573 , \$571 , \$569  };
+  assign \$602  = \$601  == 8'h80;
+  assign \$604  = \$603  == 8'h88;
+  assign \$606  = \$605  == 8'ha0;
+  assign \$608  = \$607  == 8'hb0;
+  assign \$610  = \$609  == 8'hc0;
+  assign \$612  = \$611  == 9'h108;
+  assign \$614  = \$613  == 9'h180;
+  assign \$616  = \$615  == 10'h200;
+  assign \$618  = \$617  == 11'h400;
+  assign \$619  = | { \$618 , \$616 , \$614 , \$612 , \$610 , \$608 , \$606 , \$604 , \$602  };
+  assign \$620  = _request[25] ? \$600  : \$619 ;
+  assign \$621  = \$620  ? 4'h0 : 4'h6;
+  assign \$622  = \$567  ? \$621  : 4'h5;
+  assign \$623  = _request[2] ? 4'h0 : \$622 ;
+  assign \$624  = \$466  ? 4'h7 : \$623 ;
+  assign \$625  = \$302  ? 4'h0 : \$624 ;
+  assign \$626  = ! _request[34:31];
+  assign \$628  = \$627  == 8'h80;
+  assign \$629  = ~ _request[25];
+  assign \$630  = \$628  & \$629 ;
+  assign \$631  = ~ _request[2];
+  assign \$632  = \$630  & \$631 ;
+  assign \$633  = ! _request[34:31];
+  assign \$634  = ~ \$633 ;
+  assign \$635  = \$632  & \$634 ;
+  assign \$637  = \$636  == 8'h88;
+  assign \$638  = ~ _request[25];
+  assign \$639  = \$637  & \$638 ;
+  assign \$640  = ~ _request[2];
+  assign \$641  = \$639  & \$640 ;
+  assign \$642  = ! _request[34:31];
+  assign \$643  = ~ \$642 ;
+  assign \$644  = \$641  & \$643 ;
+  assign \$646  = \$645  == 8'ha0;
+  assign \$647  = ~ _request[25];
+  assign \$648  = \$646  & \$647 ;
+  assign \$649  = ~ _request[2];
+  assign \$650  = \$648  & \$649 ;
+  assign \$651  = ! _request[34:31];
+  assign \$652  = ~ \$651 ;
+  assign \$653  = \$650  & \$652 ;
+  assign \$655  = \$654  == 8'hb0;
+  assign \$656  = ~ _request[25];
+  assign \$657  = \$655  & \$656 ;
+  assign \$658  = ~ _request[2];
+  assign \$659  = \$657  & \$658 ;
+  assign \$660  = ! _request[34:31];
+  assign \$661  = ~ \$660 ;
+  assign \$662  = \$659  & \$661 ;
+  assign \$664  = \$663  == 8'hc0;
+  assign \$665  = ~ _request[25];
+  assign \$666  = \$664  & \$665 ;
+  assign \$667  = ~ _request[2];
+  assign \$668  = \$666  & \$667 ;
+  assign \$669  = ! _request[34:31];
+  assign \$670  = ~ \$669 ;
+  assign \$671  = \$668  & \$670 ;
+  assign \$673  = \$672  == 9'h108;
+  assign \$674  = ~ _request[25];
+  assign \$675  = \$673  & \$674 ;
+  assign \$676  = ~ _request[2];
+  assign \$677  = \$675  & \$676 ;
+  assign \$678  = ! _request[34:31];
+  assign \$679  = ~ \$678 ;
+  assign \$680  = \$677  & \$679 ;
+  assign \$682  = \$681  == 9'h180;
+  assign \$683  = ~ _request[25];
+  assign \$684  = \$682  & \$683 ;
+  assign \$685  = ~ _request[2];
+  assign \$686  = \$684  & \$685 ;
+  assign \$687  = ! _request[34:31];
+  assign \$688  = ~ \$687 ;
+  assign \$689  = \$686  & \$688 ;
+  assign \$691  = ! \$690 ;
+  assign \$692  = \$691  & _request[25];
+  assign \$693  = ~ _request[2];
+  assign \$694  = \$692  & \$693 ;
+  assign \$695  = ! _request[34:31];
+  assign \$696  = ~ \$695 ;
+  assign \$697  = \$694  & \$696 ;
+  assign \$699  = \$698  == 5'h10;
+  assign \$700  = \$699  & _request[25];
+  assign \$701  = ~ _request[2];
+  assign \$702  = \$700  & \$701 ;
+  assign \$703  = ! _request[34:31];
+  assign \$704  = ~ \$703 ;
+  assign \$705  = \$702  & \$704 ;
+  assign \$707  = \$706  == 5'h18;
+  assign \$708  = \$707  & _request[25];
+  assign \$709  = ~ _request[2];
+  assign \$710  = \$708  & \$709 ;
+  assign \$711  = ! _request[34:31];
+  assign \$712  = ~ \$711 ;
+  assign \$713  = \$710  & \$712 ;
+  assign \$715  = \$714  == 6'h20;
+  assign \$716  = \$715  & _request[25];
+  assign \$717  = ~ _request[2];
+  assign \$718  = \$716  & \$717 ;
+  assign \$719  = ! _request[34:31];
+  assign \$720  = ~ \$719 ;
+  assign \$721  = \$718  & \$720 ;
+  assign \$723  = \$722  == 6'h30;
+  assign \$724  = \$723  & _request[25];
+  assign \$725  = ~ _request[2];
+  assign \$726  = \$724  & \$725 ;
+  assign \$727  = ! _request[34:31];
+  assign \$728  = ~ \$727 ;
+  assign \$729  = \$726  & \$728 ;
+  assign \$731  = \$730  == 7'h50;
+  assign \$732  = \$731  & _request[25];
+  assign \$733  = ~ _request[2];
+  assign \$734  = \$732  & \$733 ;
+  assign \$735  = ! _request[34:31];
+  assign \$736  = ~ \$735 ;
+  assign \$737  = \$734  & \$736 ;
+  assign \$739  = \$738  == 7'h60;
+  assign \$740  = \$739  & _request[25];
+  assign \$741  = ~ _request[2];
+  assign \$742  = \$740  & \$741 ;
+  assign \$743  = ! _request[34:31];
+  assign \$744  = ~ \$743 ;
+  assign \$745  = \$742  & \$744 ;
+  assign \$747  = \$746  == 7'h70;
+  assign \$748  = \$747  & _request[25];
+  assign \$749  = ~ _request[2];
+  assign \$750  = \$748  & \$749 ;
+  assign \$751  = ! _request[34:31];
+  assign \$752  = ~ \$751 ;
+  assign \$753  = \$750  & \$752 ;
+  assign \$755  = \$754  == 8'h80;
+  assign \$756  = \$755  & _request[25];
+  assign \$757  = ~ _request[2];
+  assign \$758  = \$756  & \$757 ;
+  assign \$759  = ! _request[34:31];
+  assign \$760  = ~ \$759 ;
+  assign \$761  = \$758  & \$760 ;
+  assign \$763  = \$762  == 9'h100;
+  assign \$764  = \$763  & _request[25];
+  assign \$765  = ~ _request[2];
+  assign \$766  = \$764  & \$765 ;
+  assign \$767  = ! _request[34:31];
+  assign \$768  = ~ \$767 ;
+  assign \$769  = \$766  & \$768 ;
+  assign \$771  = \$770  == 9'h180;
+  assign \$772  = \$771  & _request[25];
+  assign \$773  = ~ _request[2];
+  assign \$774  = \$772  & \$773 ;
+  assign \$775  = ! _request[34:31];
+  assign \$776  = ~ \$775 ;
+  assign \$777  = \$774  & \$776 ;
+  assign \$779  = \$778  == 10'h200;
+  assign \$780  = \$779  & _request[25];
+  assign \$781  = ~ _request[2];
+  assign \$782  = \$780  & \$781 ;
+  assign \$783  = ! _request[34:31];
+  assign \$784  = ~ \$783 ;
+  assign \$785  = \$782  & \$784 ;
+  assign \$787  = \$786  == 10'h300;
+  assign \$788  = \$787  & _request[25];
+  assign \$789  = ~ _request[2];
+  assign \$790  = \$788  & \$789 ;
+  assign \$791  = ! _request[34:31];
+  assign \$792  = ~ \$791 ;
+  assign \$793  = \$790  & \$792 ;
+  assign \$795  = \$794  == 10'h308;
+  assign \$796  = \$795  & _request[25];
+  assign \$797  = ~ _request[2];
+  assign \$798  = \$796  & \$797 ;
+  assign \$799  = ! _request[34:31];
+  assign \$800  = ~ \$799 ;
+  assign \$801  = \$798  & \$800 ;
+  assign \$803  = \$802  == 10'h310;
+  assign \$804  = \$803  & _request[25];
+  assign \$805  = ~ _request[2];
+  assign \$806  = \$804  & \$805 ;
+  assign \$807  = ! _request[34:31];
+  assign \$808  = ~ \$807 ;
+  assign \$809  = \$806  & \$808 ;
+  assign \$811  = \$810  == 11'h600;
+  assign \$812  = \$811  & _request[25];
+  assign \$813  = ~ _request[2];
+  assign \$814  = \$812  & \$813 ;
+  assign \$815  = ! _request[34:31];
+  assign \$816  = ~ \$815 ;
+  assign \$817  = \$814  & \$816 ;
+  assign \$818  = choice < 4'h8;
+  assign \$820  = \$819  == 9'h100;
+  assign \$821  = \$820  ? { 1'h0, _request[17:16] } : _request[20:18];
+  assign \$822  = _request[25] ? \$821  : { 1'h0, _request[17:16] };
+  assign \$823  = grant[4] & accept;
+  assign \$824  = grant[4] & accept;
+  assign \$825  = walk_last ? { 1'h0, walk_vm } : walk_step;
+  assign \$826  = ! _request[30:28];
+  assign \$828  = ! _lane;
+  assign \$830  = \$827  & \$829 ;
+  assign \$831  = _good & hit_ack;
+  assign \$832  = refuse | \$831 ;
   assign \$833  = \$830  & \$832 ;
-  assign \$834  = _good & hit_ack;
-  assign \$835  = refuse | \$834 ;
-  assign \$836  = \$833  & \$835 ;
-  assign \$837  = ! _request[30:28];
+  assign \$834  = ! _request[30:28];
+  assign \$838  = \$835  & \$837 ;
+  assign \$839  = _good & hit_ack;
+  assign \$840  = refuse | \$839 ;
   assign \$841  = \$838  & \$840 ;
-  assign \$842  = _good & hit_ack;
-  assign \$843  = refuse | \$842 ;
-  assign \$844  = \$841  & \$843 ;
-  assign \$845  = _request[30:28] == 1'h1;
-  assign \$847  = ! _lane;
+  assign \$842  = _request[30:28] == 1'h1;
+  assign \$844  = ! _lane;
+  assign \$846  = \$843  & \$845 ;
+  assign \$847  = _good & hit_ack;
+  assign \$848  = refuse | \$847 ;
   assign \$849  = \$846  & \$848 ;
-  assign \$850  = _good & hit_ack;
-  assign \$851  = refuse | \$850 ;
-  assign \$852  = \$849  & \$851 ;
-  assign \$853  = _request[30:28] == 1'h1;
+  assign \$850  = _request[30:28] == 1'h1;
+  assign \$854  = \$851  & \$853 ;
+  assign \$855  = _good & hit_ack;
+  assign \$856  = refuse | \$855 ;
   assign \$857  = \$854  & \$856 ;
-  assign \$858  = _good & hit_ack;
-  assign \$859  = refuse | \$858 ;
-  assign \$860  = \$857  & \$859 ;
-  assign \$861  = _request[30:28] == 2'h2;
-  assign \$863  = ! _lane;
+  assign \$858  = _request[30:28] == 2'h2;
+  assign \$860  = ! _lane;
+  assign \$862  = \$859  & \$861 ;
+  assign \$863  = _good & hit_ack;
+  assign \$864  = refuse | \$863 ;
   assign \$865  = \$862  & \$864 ;
-  assign \$866  = _good & hit_ack;
-  assign \$867  = refuse | \$866 ;
-  assign \$868  = \$865  & \$867 ;
-  assign \$869  = _request[30:28] == 2'h2;
+  assign \$866  = _request[30:28] == 2'h2;
+  assign \$870  = \$867  & \$869 ;
+  assign \$871  = _good & hit_ack;
+  assign \$872  = refuse | \$871 ;
   assign \$873  = \$870  & \$872 ;
-  assign \$874  = _good & hit_ack;
-  assign \$875  = refuse | \$874 ;
-  assign \$876  = \$873  & \$875 ;
-  assign \$877  = _request[30:28] == 2'h3;
-  assign \$879  = ! _lane;
+  assign \$874  = _request[30:28] == 2'h3;
+  assign \$876  = ! _lane;
+  assign \$878  = \$875  & \$877 ;
+  assign \$879  = _good & hit_ack;
+  assign \$880  = refuse | \$879 ;
   assign \$881  = \$878  & \$880 ;
-  assign \$882  = _good & hit_ack;
-  assign \$883  = refuse | \$882 ;
-  assign \$884  = \$881  & \$883 ;
-  assign \$885  = _request[30:28] == 2'h3;
+  assign \$882  = _request[30:28] == 2'h3;
+  assign \$886  = \$883  & \$885 ;
+  assign \$887  = _good & hit_ack;
+  assign \$888  = refuse | \$887 ;
   assign \$889  = \$886  & \$888 ;
-  assign \$890  = _good & hit_ack;
-  assign \$891  = refuse | \$890 ;
-  assign \$892  = \$889  & \$891 ;
-  assign \$893  = _request[30:28] == 3'h4;
-  assign \$895  = ! _lane;
+  assign \$890  = _request[30:28] == 3'h4;
+  assign \$892  = ! _lane;
+  assign \$894  = \$891  & \$893 ;
+  assign \$895  = _good & hit_ack;
+  assign \$896  = refuse | \$895 ;
   assign \$897  = \$894  & \$896 ;
-  assign \$898  = _good & hit_ack;
-  assign \$899  = refuse | \$898 ;
-  assign \$900  = \$897  & \$899 ;
-  assign \$901  = _request[30:28] == 3'h4;
+  assign \$898  = _request[30:28] == 3'h4;
+  assign \$902  = \$899  & \$901 ;
+  assign \$903  = _good & hit_ack;
+  assign \$904  = refuse | \$903 ;
   assign \$905  = \$902  & \$904 ;
-  assign \$906  = _good & hit_ack;
-  assign \$907  = refuse | \$906 ;
-  assign \$908  = \$905  & \$907 ;
-  assign \$909  = _request[30:28] == 3'h5;
-  assign \$911  = ! _lane;
+  assign \$906  = _request[30:28] == 3'h5;
+  assign \$908  = ! _lane;
+  assign \$910  = \$907  & \$909 ;
+  assign \$911  = _good & hit_ack;
+  assign \$912  = refuse | \$911 ;
   assign \$913  = \$910  & \$912 ;
-  assign \$914  = _good & hit_ack;
-  assign \$915  = refuse | \$914 ;
-  assign \$916  = \$913  & \$915 ;
-  assign \$917  = _request[30:28] == 3'h5;
+  assign \$914  = _request[30:28] == 3'h5;
+  assign \$918  = \$915  & \$917 ;
+  assign \$919  = _good & hit_ack;
+  assign \$920  = refuse | \$919 ;
   assign \$921  = \$918  & \$920 ;
-  assign \$922  = _good & hit_ack;
-  assign \$923  = refuse | \$922 ;
-  assign \$924  = \$921  & \$923 ;
-  assign \$925  = _request[30:28] == 3'h6;
-  assign \$927  = ! _lane;
+  assign \$922  = _request[30:28] == 3'h6;
+  assign \$924  = ! _lane;
+  assign \$926  = \$923  & \$925 ;
+  assign \$927  = _good & hit_ack;
+  assign \$928  = refuse | \$927 ;
   assign \$929  = \$926  & \$928 ;
-  assign \$930  = _good & hit_ack;
-  assign \$931  = refuse | \$930 ;
-  assign \$932  = \$929  & \$931 ;
-  assign \$933  = _request[30:28] == 3'h6;
+  assign \$930  = _request[30:28] == 3'h6;
+  assign \$934  = \$931  & \$933 ;
+  assign \$935  = _good & hit_ack;
+  assign \$936  = refuse | \$935 ;
   assign \$937  = \$934  & \$936 ;
-  assign \$938  = _good & hit_ack;
-  assign \$939  = refuse | \$938 ;
-  assign \$940  = \$937  & \$939 ;
-  assign \$941  = _request[30:28] == 3'h7;
-  assign \$943  = ! _lane;
+  assign \$938  = _request[30:28] == 3'h7;
+  assign \$940  = ! _lane;
+  assign \$942  = \$939  & \$941 ;
+  assign \$943  = _good & hit_ack;
+  assign \$944  = refuse | \$943 ;
   assign \$945  = \$942  & \$944 ;
-  assign \$946  = _good & hit_ack;
-  assign \$947  = refuse | \$946 ;
-  assign \$948  = \$945  & \$947 ;
-  assign \$949  = _request[30:28] == 3'h7;
+  assign \$946  = _request[30:28] == 3'h7;
+  assign \$950  = \$947  & \$949 ;
+  assign \$951  = _good & hit_ack;
+  assign \$952  = refuse | \$951 ;
   assign \$953  = \$950  & \$952 ;
-  assign \$954  = _good & hit_ack;
-  assign \$955  = refuse | \$954 ;
-  assign \$956  = \$953  & \$955 ;
-  assign \$957  = _good & hit_epoch;
-  assign \$958  = _good & hit_lock;
-  assign \$959  = \$958  & _request[36];
+  assign \$954  = _good & hit_epoch;
+  assign \$955  = _good & hit_lock;
+  assign \$956  = \$955  & _request[36];
   always @(posedge clk)
-    _decoding <= \$960 ;
+    _decoding <= \$957 ;
   always @(posedge clk)
-    _acts <= \$961 ;
+    _acts <= \$958 ;
   always @(posedge clk)
-    _decoded <= \$962 ;
+    _decoded <= \$959 ;
   always @(posedge clk)
-    _request <= \$963 ;
+    _request <= \$960 ;
   always @(posedge clk)
-    _taken <= \$964 ;
+    _taken <= \$961 ;
   always @(posedge clk)
-    source <= \$965 ;
+    source <= \$962 ;
   always @(posedge clk)
-    target <= \$966 ;
+    target <= \$963 ;
   always @(posedge clk)
-    _target_exists <= \$967 ;
+    _target_exists <= \$964 ;
   always @(posedge clk)
-    _lane <= \$968 ;
+    _lane <= \$965 ;
   always @(posedge clk)
-    _first <= \$969 ;
+    _first <= \$966 ;
   always @(posedge clk)
-    _late <= \$970 ;
+    _late <= \$967 ;
   always @(posedge clk)
-    _blank <= \$971 ;
+    _blank <= \$968 ;
   always @(posedge clk)
-    hit_irq_state <= \$972 ;
+    hit_irq_state <= \$969 ;
   always @(posedge clk)
-    hit_irq_test <= \$973 ;
+    hit_irq_test <= \$970 ;
   always @(posedge clk)
-    hit_ring <= \$974 ;
+    hit_ring <= \$971 ;
   always @(posedge clk)
-    hit_pending <= \$975 ;
+    hit_pending <= \$972 ;
   always @(posedge clk)
-    hit_irq_enable <= \$976 ;
+    hit_irq_enable <= \$973 ;
   always @(posedge clk)
-    hit_ack <= \$977 ;
+    hit_ack <= \$974 ;
   always @(posedge clk)
-    hit_peer <= \$978 ;
+    hit_peer <= \$975 ;
   always @(posedge clk)
-    hit_epoch <= \$979 ;
+    hit_epoch <= \$976 ;
   always @(posedge clk)
-    hit_tear <= \$980 ;
+    hit_tear <= \$977 ;
   always @(posedge clk)
-    hit_lock <= \$981 ;
+    hit_lock <= \$978 ;
   always @(posedge clk)
-    hit_fault_pending <= \$982 ;
+    hit_fault_pending <= \$979 ;
   always @(posedge clk)
-    hit_fault_enable <= \$983 ;
+    hit_fault_enable <= \$980 ;
   always @(posedge clk)
-    hit_wait_arm <= \$984 ;
+    hit_wait_arm <= \$981 ;
   always @(posedge clk)
-    hit_wait_disarm <= \$985 ;
+    hit_wait_disarm <= \$982 ;
   always @(posedge clk)
-    hit_wait_fired <= \$986 ;
+    hit_wait_fired <= \$983 ;
   always @(posedge clk)
-    hit_stray <= \$987 ;
+    hit_stray <= \$984 ;
   always @(posedge clk)
-    hit_resident <= \$988 ;
+    hit_resident <= \$985 ;
   always @(posedge clk)
-    hit_control <= \$989 ;
+    hit_control <= \$986 ;
   always @(posedge clk)
-    hit_permit <= \$990 ;
+    hit_permit <= \$987 ;
   always @(posedge clk)
-    hit_tag_match <= \$991 ;
+    hit_tag_match <= \$988 ;
   always @(posedge clk)
-    hit_tag_mask <= \$992 ;
+    hit_tag_mask <= \$989 ;
   always @(posedge clk)
-    hit_tag_vm <= \$993 ;
+    hit_tag_vm <= \$990 ;
   always @(posedge clk)
-    hit_credits <= \$994 ;
+    hit_credits <= \$991 ;
   always @(posedge clk)
-    index <= \$995 ;
+    index <= \$992 ;
   always @(posedge clk)
-    walk <= \$996 ;
+    walk <= \$993 ;
   always @(posedge clk)
-    refusing_0 <= \$997 ;
+    refusing_0 <= \$994 ;
   always @(posedge clk)
-    refusing_1 <= \$998 ;
+    refusing_1 <= \$995 ;
   always @(posedge clk)
-    refusing_2 <= \$999 ;
+    refusing_2 <= \$996 ;
   always @(posedge clk)
-    refusing_3 <= \$1000 ;
+    refusing_3 <= \$997 ;
   always @(posedge clk)
-    refusing_4 <= \$1001 ;
+    refusing_4 <= \$998 ;
   always @(posedge clk)
-    refusing_5 <= \$1002 ;
+    refusing_5 <= \$999 ;
   always @(posedge clk)
-    refusing_6 <= \$1003 ;
+    refusing_6 <= \$1000 ;
   always @(posedge clk)
-    refusing_7 <= \$1004 ;
+    refusing_7 <= \$1001 ;
   always @(posedge clk)
-    epoch <= \$1005 ;
+    epoch <= \$1002 ;
   always @(posedge clk)
-    locked <= \$1006 ;
+    locked <= \$1003 ;
   \postern.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
     .grant(grant),
-    .\port$10595$0 (requests__3__valid),
-    .\port$3503$0 (\$2 ),
-    .\port$8804$0 (requests__0__valid),
-    .\port$9401$0 (requests__1__valid),
-    .\port$9998$0 (requests__2__valid),
+    .\port$10582$0 (requests__3__valid),
+    .\port$3495$0 (\$2 ),
+    .\port$8791$0 (requests__0__valid),
+    .\port$9388$0 (requests__1__valid),
+    .\port$9985$0 (requests__2__valid),
     .rst(rst)
   );
   \postern.write_engine.promised  promised (
@@ -45052,10 +45046,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11834$28 (_request[30:28]),
-    .\port$11844$0 (_lane),
-    .\port$12019$0 (look_vm),
-    .\port$12025$0 (look_lane),
+    .\port$11821$28 (_request[30:28]),
+    .\port$11831$0 (_lane),
+    .\port$12006$0 (look_vm),
+    .\port$12012$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(\new ),
@@ -45136,104 +45130,134 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     if (\$144 ) begin
       _late_fault = 4'h8;
     end
-    if (\$254 ) begin
+    if (\$251 ) begin
       _late_fault = 4'h9;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$960  = \$292 ;
+    \$957  = \$289 ;
     if (rst) begin
-      \$960  = 1'h0;
+      \$957  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$961  = \$296 ;
+    \$958  = \$293 ;
     if (rst) begin
-      \$961  = 1'h0;
+      \$958  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$962  = _decoding;
+    \$959  = _decoding;
     if (rst) begin
-      \$962  = 1'h0;
+      \$959  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$963  = _request;
-    if (\$297 ) begin
-      \$963  = chosen;
+    \$960  = _request;
+    if (\$294 ) begin
+      \$960  = chosen;
     end
     if (rst) begin
-      \$963  = 82'h000000000000000000000;
+      \$960  = 82'h000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$964  = _taken;
-    if (\$297 ) begin
-      \$964  = grant[3:0];
+    \$961  = _taken;
+    if (\$294 ) begin
+      \$961  = grant[3:0];
     end
     if (rst) begin
-      \$964  = 4'h0;
+      \$961  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$965  = source;
-    if (\$298 ) begin
-      \$965  = chosen[30:28];
+    \$962  = source;
+    if (\$295 ) begin
+      \$962  = chosen[30:28];
     end
     if (_decoding) begin
-      \$965  = sender;
+      \$962  = sender;
     end
-    if (\$827 ) begin
-      \$965  = walk_vm;
+    if (\$824 ) begin
+      \$962  = walk_vm;
     end
     if (rst) begin
-      \$965  = 3'h0;
+      \$962  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$966  = target;
-    if (\$298 ) begin
-      \$966  = chosen[18:16];
+    \$963  = target;
+    if (\$295 ) begin
+      \$963  = chosen[18:16];
     end
     if (_decoding) begin
-      \$966  = choice[2:0];
+      \$963  = choice[2:0];
     end
-    if (\$827 ) begin
-      \$966  = \$828 [2:0];
+    if (\$824 ) begin
+      \$963  = \$825 [2:0];
     end
     if (rst) begin
-      \$966  = 3'h0;
+      \$963  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$967  = _target_exists;
-    if (\$298 ) begin
-      \$967  = 1'h1;
+    \$964  = _target_exists;
+    if (\$295 ) begin
+      \$964  = 1'h1;
     end
     if (_decoding) begin
-      \$967  = \$821 ;
+      \$964  = \$818 ;
     end
     if (rst) begin
-      \$967  = 1'h0;
+      \$964  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$968  = _lane;
-    if (\$298 ) begin
-      \$968  = chosen[21];
+    \$965  = _lane;
+    if (\$295 ) begin
+      \$965  = chosen[21];
     end
     if (_decoding) begin
-      \$968  = _request[18];
+      \$965  = _request[18];
+    end
+    if (rst) begin
+      \$965  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$966  = _first;
+    if (_decoding) begin
+      \$966  = \$301 ;
+    end
+    if (rst) begin
+      \$966  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$967  = _late;
+    if (_decoding) begin
+      \$967  = \$625 ;
+    end
+    if (rst) begin
+      \$967  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$968  = _blank;
+    if (_decoding) begin
+      \$968  = \$626 ;
     end
     if (rst) begin
       \$968  = 1'h0;
@@ -45241,29 +45265,29 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$969  = _first;
+    \$969  = hit_irq_state;
     if (_decoding) begin
-      \$969  = \$304 ;
+      \$969  = \$635 ;
     end
     if (rst) begin
-      \$969  = 4'h0;
+      \$969  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$970  = _late;
+    \$970  = hit_irq_test;
     if (_decoding) begin
-      \$970  = \$628 ;
+      \$970  = \$644 ;
     end
     if (rst) begin
-      \$970  = 4'h0;
+      \$970  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$971  = _blank;
+    \$971  = hit_ring;
     if (_decoding) begin
-      \$971  = \$629 ;
+      \$971  = \$653 ;
     end
     if (rst) begin
       \$971  = 1'h0;
@@ -45271,9 +45295,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$972  = hit_irq_state;
+    \$972  = hit_pending;
     if (_decoding) begin
-      \$972  = \$638 ;
+      \$972  = \$662 ;
     end
     if (rst) begin
       \$972  = 1'h0;
@@ -45281,9 +45305,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$973  = hit_irq_test;
+    \$973  = hit_irq_enable;
     if (_decoding) begin
-      \$973  = \$647 ;
+      \$973  = \$671 ;
     end
     if (rst) begin
       \$973  = 1'h0;
@@ -45291,9 +45315,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$974  = hit_ring;
+    \$974  = hit_ack;
     if (_decoding) begin
-      \$974  = \$656 ;
+      \$974  = \$680 ;
     end
     if (rst) begin
       \$974  = 1'h0;
@@ -45301,9 +45325,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$975  = hit_pending;
+    \$975  = hit_peer;
     if (_decoding) begin
-      \$975  = \$665 ;
+      \$975  = \$689 ;
     end
     if (rst) begin
       \$975  = 1'h0;
@@ -45311,9 +45335,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$976  = hit_irq_enable;
+    \$976  = hit_epoch;
     if (_decoding) begin
-      \$976  = \$674 ;
+      \$976  = \$697 ;
     end
     if (rst) begin
       \$976  = 1'h0;
@@ -45321,9 +45345,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$977  = hit_ack;
+    \$977  = hit_tear;
     if (_decoding) begin
-      \$977  = \$683 ;
+      \$977  = \$705 ;
     end
     if (rst) begin
       \$977  = 1'h0;
@@ -45331,9 +45355,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$978  = hit_peer;
+    \$978  = hit_lock;
     if (_decoding) begin
-      \$978  = \$692 ;
+      \$978  = \$713 ;
     end
     if (rst) begin
       \$978  = 1'h0;
@@ -45341,9 +45365,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$979  = hit_epoch;
+    \$979  = hit_fault_pending;
     if (_decoding) begin
-      \$979  = \$700 ;
+      \$979  = \$721 ;
     end
     if (rst) begin
       \$979  = 1'h0;
@@ -45351,9 +45375,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$980  = hit_tear;
+    \$980  = hit_fault_enable;
     if (_decoding) begin
-      \$980  = \$708 ;
+      \$980  = \$729 ;
     end
     if (rst) begin
       \$980  = 1'h0;
@@ -45361,9 +45385,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$981  = hit_lock;
+    \$981  = hit_wait_arm;
     if (_decoding) begin
-      \$981  = \$716 ;
+      \$981  = \$737 ;
     end
     if (rst) begin
       \$981  = 1'h0;
@@ -45371,9 +45395,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$982  = hit_fault_pending;
+    \$982  = hit_wait_disarm;
     if (_decoding) begin
-      \$982  = \$724 ;
+      \$982  = \$745 ;
     end
     if (rst) begin
       \$982  = 1'h0;
@@ -45381,9 +45405,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$983  = hit_fault_enable;
+    \$983  = hit_wait_fired;
     if (_decoding) begin
-      \$983  = \$732 ;
+      \$983  = \$753 ;
     end
     if (rst) begin
       \$983  = 1'h0;
@@ -45391,9 +45415,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$984  = hit_wait_arm;
+    \$984  = hit_stray;
     if (_decoding) begin
-      \$984  = \$740 ;
+      \$984  = \$761 ;
     end
     if (rst) begin
       \$984  = 1'h0;
@@ -45401,9 +45425,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$985  = hit_wait_disarm;
+    \$985  = hit_resident;
     if (_decoding) begin
-      \$985  = \$748 ;
+      \$985  = \$769 ;
     end
     if (rst) begin
       \$985  = 1'h0;
@@ -45411,9 +45435,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$986  = hit_wait_fired;
+    \$986  = hit_control;
     if (_decoding) begin
-      \$986  = \$756 ;
+      \$986  = \$777 ;
     end
     if (rst) begin
       \$986  = 1'h0;
@@ -45421,9 +45445,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$987  = hit_stray;
+    \$987  = hit_permit;
     if (_decoding) begin
-      \$987  = \$764 ;
+      \$987  = \$785 ;
     end
     if (rst) begin
       \$987  = 1'h0;
@@ -45431,9 +45455,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$988  = hit_resident;
+    \$988  = hit_tag_match;
     if (_decoding) begin
-      \$988  = \$772 ;
+      \$988  = \$793 ;
     end
     if (rst) begin
       \$988  = 1'h0;
@@ -45441,9 +45465,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$989  = hit_control;
+    \$989  = hit_tag_mask;
     if (_decoding) begin
-      \$989  = \$780 ;
+      \$989  = \$801 ;
     end
     if (rst) begin
       \$989  = 1'h0;
@@ -45451,9 +45475,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$990  = hit_permit;
+    \$990  = hit_tag_vm;
     if (_decoding) begin
-      \$990  = \$788 ;
+      \$990  = \$809 ;
     end
     if (rst) begin
       \$990  = 1'h0;
@@ -45461,9 +45485,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$991  = hit_tag_match;
+    \$991  = hit_credits;
     if (_decoding) begin
-      \$991  = \$796 ;
+      \$991  = \$817 ;
     end
     if (rst) begin
       \$991  = 1'h0;
@@ -45471,197 +45495,167 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$992  = hit_tag_mask;
+    \$992  = index;
     if (_decoding) begin
-      \$992  = \$804 ;
+      \$992  = \$822 ;
     end
     if (rst) begin
-      \$992  = 1'h0;
+      \$992  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$993  = hit_tag_vm;
-    if (_decoding) begin
-      \$993  = \$812 ;
-    end
+    \$993  = \$823 ;
     if (rst) begin
       \$993  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$994  = hit_credits;
-    if (_decoding) begin
-      \$994  = \$820 ;
+    \$994  = refusing_0;
+    if (\$833 ) begin
+      \$994 [0] = refuse;
     end
-    if (rst) begin
-      \$994  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$995  = index;
-    if (_decoding) begin
-      \$995  = \$825 ;
-    end
-    if (rst) begin
-      \$995  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$996  = \$826 ;
-    if (rst) begin
-      \$996  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$997  = refusing_0;
-    if (\$836 ) begin
-      \$997 [0] = refuse;
-    end
-    if (\$844 ) begin
-      \$997 [1] = refuse;
+    if (\$841 ) begin
+      \$994 [1] = refuse;
     end
     if (closed_vm[0]) begin
-      \$997  = 2'h0;
+      \$994  = 2'h0;
     end
     if (rst) begin
-      \$997  = 2'h0;
+      \$994  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$998  = refusing_1;
-    if (\$852 ) begin
-      \$998 [0] = refuse;
+    \$995  = refusing_1;
+    if (\$849 ) begin
+      \$995 [0] = refuse;
     end
-    if (\$860 ) begin
-      \$998 [1] = refuse;
+    if (\$857 ) begin
+      \$995 [1] = refuse;
     end
     if (closed_vm[1]) begin
-      \$998  = 2'h0;
+      \$995  = 2'h0;
     end
     if (rst) begin
-      \$998  = 2'h0;
+      \$995  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$999  = refusing_2;
-    if (\$868 ) begin
-      \$999 [0] = refuse;
+    \$996  = refusing_2;
+    if (\$865 ) begin
+      \$996 [0] = refuse;
     end
-    if (\$876 ) begin
-      \$999 [1] = refuse;
+    if (\$873 ) begin
+      \$996 [1] = refuse;
     end
     if (closed_vm[2]) begin
-      \$999  = 2'h0;
+      \$996  = 2'h0;
     end
     if (rst) begin
-      \$999  = 2'h0;
+      \$996  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1000  = refusing_3;
-    if (\$884 ) begin
-      \$1000 [0] = refuse;
+    \$997  = refusing_3;
+    if (\$881 ) begin
+      \$997 [0] = refuse;
     end
-    if (\$892 ) begin
-      \$1000 [1] = refuse;
+    if (\$889 ) begin
+      \$997 [1] = refuse;
     end
     if (closed_vm[3]) begin
-      \$1000  = 2'h0;
+      \$997  = 2'h0;
     end
     if (rst) begin
-      \$1000  = 2'h0;
+      \$997  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1001  = refusing_4;
-    if (\$900 ) begin
-      \$1001 [0] = refuse;
+    \$998  = refusing_4;
+    if (\$897 ) begin
+      \$998 [0] = refuse;
     end
-    if (\$908 ) begin
-      \$1001 [1] = refuse;
+    if (\$905 ) begin
+      \$998 [1] = refuse;
     end
     if (closed_vm[4]) begin
-      \$1001  = 2'h0;
+      \$998  = 2'h0;
     end
     if (rst) begin
-      \$1001  = 2'h0;
+      \$998  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1002  = refusing_5;
-    if (\$916 ) begin
-      \$1002 [0] = refuse;
+    \$999  = refusing_5;
+    if (\$913 ) begin
+      \$999 [0] = refuse;
     end
-    if (\$924 ) begin
-      \$1002 [1] = refuse;
+    if (\$921 ) begin
+      \$999 [1] = refuse;
     end
     if (closed_vm[5]) begin
-      \$1002  = 2'h0;
+      \$999  = 2'h0;
     end
     if (rst) begin
-      \$1002  = 2'h0;
+      \$999  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1003  = refusing_6;
-    if (\$932 ) begin
-      \$1003 [0] = refuse;
+    \$1000  = refusing_6;
+    if (\$929 ) begin
+      \$1000 [0] = refuse;
     end
-    if (\$940 ) begin
-      \$1003 [1] = refuse;
+    if (\$937 ) begin
+      \$1000 [1] = refuse;
     end
     if (closed_vm[6]) begin
-      \$1003  = 2'h0;
+      \$1000  = 2'h0;
     end
     if (rst) begin
-      \$1003  = 2'h0;
+      \$1000  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1004  = refusing_7;
-    if (\$948 ) begin
-      \$1004 [0] = refuse;
+    \$1001  = refusing_7;
+    if (\$945 ) begin
+      \$1001 [0] = refuse;
     end
-    if (\$956 ) begin
-      \$1004 [1] = refuse;
+    if (\$953 ) begin
+      \$1001 [1] = refuse;
     end
     if (closed_vm[7]) begin
-      \$1004  = 2'h0;
+      \$1001  = 2'h0;
     end
     if (rst) begin
-      \$1004  = 2'h0;
+      \$1001  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1005  = epoch;
-    if (\$957 ) begin
-      \$1005  = _request[67:36];
+    \$1002  = epoch;
+    if (\$954 ) begin
+      \$1002  = _request[67:36];
     end
     if (rst) begin
-      \$1005  = 32'd0;
+      \$1002  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1006  = locked;
-    if (\$959 ) begin
-      \$1006  = 1'h1;
+    \$1003  = locked;
+    if (\$956 ) begin
+      \$1003  = 1'h1;
     end
     if (rst) begin
-      \$1006  = 1'h0;
+      \$1003  = 1'h0;
     end
   end
   assign request = { \$2 , requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
@@ -45684,29 +45678,29 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \row_0$137  = target;
   assign \fill$138  = fill;
   assign \fill_row$139  = fill_row;
-  assign \grant$151  = { \$224 , \$220 , \$216 , \$212 , \$208 , \$204 , \$200 , \$196  };
+  assign \grant$151  = { \$221 , \$217 , \$213 , \$209 , \$205 , \$201 , \$197 , \$193  };
   assign \write_row$154  = target;
   assign \write_data$155  = total[4:0];
-  assign \port$3630$0  = \$89 ;
-  assign \port$3632$0  = \$91 ;
-  assign \port$3634$0  = \$93 ;
-  assign \port$3636$0  = \$95 ;
-  assign \port$3638$0  = \$97 ;
-  assign \port$3640$0  = \$99 ;
-  assign \port$3642$0  = \$101 ;
-  assign \port$3644$0  = \$103 ;
-  assign \port$3752$0  = \$196 ;
-  assign \port$3756$0  = \$200 ;
-  assign \port$3760$0  = \$204 ;
-  assign \port$3764$0  = \$208 ;
-  assign \port$3768$0  = \$212 ;
-  assign \port$3772$0  = \$216 ;
-  assign \port$3776$0  = \$220 ;
-  assign \port$3780$0  = \$224 ;
+  assign \port$3622$0  = \$89 ;
+  assign \port$3624$0  = \$91 ;
+  assign \port$3626$0  = \$93 ;
+  assign \port$3628$0  = \$95 ;
+  assign \port$3630$0  = \$97 ;
+  assign \port$3632$0  = \$99 ;
+  assign \port$3634$0  = \$101 ;
+  assign \port$3636$0  = \$103 ;
+  assign \port$3741$0  = \$193 ;
+  assign \port$3745$0  = \$197 ;
+  assign \port$3749$0  = \$201 ;
+  assign \port$3753$0  = \$205 ;
+  assign \port$3757$0  = \$209 ;
+  assign \port$3761$0  = \$213 ;
+  assign \port$3765$0  = \$217 ;
+  assign \port$3769$0  = \$221 ;
   assign fault__address = _request[12:0];
   assign vm = _request[30:28];
   assign data = _request[67:36];
-  assign \port$11834$70  = _request[81:70];
+  assign \port$11821$70  = _request[81:70];
   assign \chosen.address  = chosen[12:0];
   assign \chosen.offset  = chosen[24:13];
   assign \chosen.manager  = chosen[25];
@@ -45826,386 +45820,386 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign do__irq_state = \$148 ;
   assign do__irq_test = \$149 ;
   assign do__irq_enable = \$150 ;
-  assign \$260  = \$258 ;
-  assign do__fault_pending = \$261 ;
-  assign do__fault_enable = \$262 ;
-  assign do__wait_arm = \$263 ;
-  assign do__wait_disarm = \$264 ;
-  assign do__wait_fired = \$265 ;
-  assign do__stray = \$266 ;
-  assign do__control = \$284 ;
-  assign do__permit = \$285 ;
-  assign \$306 [2:0] = 3'h0;
-  assign \$306 [11:3] = _request[24:16];
-  assign \$308 [2:0] = 3'h0;
-  assign \$308 [11:3] = _request[24:16];
-  assign \$310 [2:0] = 3'h0;
-  assign \$310 [11:3] = _request[24:16];
-  assign \$312 [2:0] = 3'h0;
-  assign \$312 [11:3] = _request[24:16];
-  assign \$314 [2:0] = 3'h0;
-  assign \$314 [11:3] = _request[24:16];
-  assign \$316 [2:0] = 3'h0;
-  assign \$316 [11:3] = _request[24:16];
-  assign \$318 [2:0] = 3'h0;
-  assign \$318 [11:3] = _request[24:16];
-  assign \$320 [2:0] = 3'h0;
-  assign \$320 [11:3] = _request[24:16];
-  assign \$322 [2:0] = 3'h0;
-  assign \$322 [11:3] = _request[24:16];
-  assign \$324 [2:0] = 3'h0;
-  assign \$324 [11:3] = _request[24:16];
-  assign \$326 [2:0] = 3'h0;
-  assign \$326 [11:3] = _request[24:16];
-  assign \$328 [4:0] = 5'h00;
-  assign \$328 [11:5] = _request[24:18];
-  assign { \$330 [6:4], \$330 [2:0] } = 6'h00;
-  assign { \$330 [11:7], \$330 [3] } = { _request[24:20], _request[16] };
-  assign { \$332 [6:4], \$332 [2:0] } = 6'h00;
-  assign { \$332 [11:7], \$332 [3] } = { _request[24:20], _request[16] };
-  assign { \$334 [6:4], \$334 [2:0] } = 6'h00;
-  assign { \$334 [11:7], \$334 [3] } = { _request[24:20], _request[16] };
-  assign { \$336 [7:5], \$336 [2:0] } = 6'h00;
-  assign { \$336 [11:8], \$336 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$338 [7:5], \$338 [2:0] } = 6'h00;
-  assign { \$338 [11:8], \$338 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$340 [7:5], \$340 [2:0] } = 6'h00;
-  assign { \$340 [11:8], \$340 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$342 [8:5], \$342 [2:0] } = 7'h00;
-  assign { \$342 [11:9], \$342 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$346 [8:5], \$346 [2:0] } = 7'h00;
-  assign { \$346 [11:9], \$346 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$350 [8:5], \$350 [2:0] } = 7'h00;
-  assign { \$350 [11:9], \$350 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$354 [8:5], \$354 [2:0] } = 7'h00;
-  assign { \$354 [11:9], \$354 [4:3] } = { _request[24:22], _request[17:16] };
-  assign \$358 [8:0] = 9'h000;
-  assign \$358 [11:9] = _request[24:22];
-  assign \$361 [2:0] = 3'h0;
-  assign \$361 [11:3] = _request[24:16];
-  assign \$363 [2:0] = 3'h0;
-  assign \$363 [11:3] = _request[24:16];
-  assign \$365 [2:0] = 3'h0;
-  assign \$365 [11:3] = _request[24:16];
-  assign \$367 [2:0] = 3'h0;
-  assign \$367 [11:3] = _request[24:16];
-  assign \$369 [2:0] = 3'h0;
-  assign \$369 [11:3] = _request[24:16];
-  assign \$371 [2:0] = 3'h0;
-  assign \$371 [11:3] = _request[24:16];
-  assign \$373 [2:0] = 3'h0;
-  assign \$373 [11:3] = _request[24:16];
-  assign \$375 [2:0] = 3'h0;
-  assign \$375 [11:3] = _request[24:16];
-  assign \$377 [2:0] = 3'h0;
-  assign \$377 [11:3] = _request[24:16];
-  assign \$379 [2:0] = 3'h0;
-  assign \$379 [11:3] = _request[24:16];
-  assign \$381 [2:0] = 3'h0;
-  assign \$381 [11:3] = _request[24:16];
-  assign \$383 [4:0] = 5'h00;
-  assign \$383 [11:5] = _request[24:18];
-  assign { \$385 [5], \$385 [2:0] } = 4'h0;
-  assign { \$385 [11:6], \$385 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$387 [5], \$387 [2:0] } = 4'h0;
-  assign { \$387 [11:6], \$387 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$389 [5], \$389 [2:0] } = 4'h0;
-  assign { \$389 [11:6], \$389 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$391 [5], \$391 [2:0] } = 4'h0;
-  assign { \$391 [11:6], \$391 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$393 [6:4], \$393 [2:0] } = 6'h00;
-  assign { \$393 [11:7], \$393 [3] } = { _request[24:20], _request[16] };
-  assign { \$395 [6:4], \$395 [2:0] } = 6'h00;
-  assign { \$395 [11:7], \$395 [3] } = { _request[24:20], _request[16] };
-  assign \$397 [7:0] = 8'h00;
-  assign \$397 [11:8] = _request[24:21];
-  assign \$399 [6:0] = 7'h00;
-  assign \$399 [11:7] = _request[24:20];
-  assign \$401 [3:0] = 4'h0;
-  assign \$401 [11:4] = _request[24:17];
-  assign { \$403 [8], \$403 [6:0] } = 8'h00;
-  assign { \$403 [11:9], \$403 [7] } = { _request[24:22], _request[20] };
-  assign \$407 [2:0] = 3'h0;
-  assign \$407 [11:3] = _request[24:16];
-  assign \$409 [2:0] = 3'h0;
-  assign \$409 [11:3] = _request[24:16];
-  assign \$411 [2:0] = 3'h0;
-  assign \$411 [11:3] = _request[24:16];
-  assign \$413 [2:0] = 3'h0;
-  assign \$413 [11:3] = _request[24:16];
-  assign \$415 [2:0] = 3'h0;
-  assign \$415 [11:3] = _request[24:16];
-  assign \$417 [2:0] = 3'h0;
-  assign \$417 [11:3] = _request[24:16];
-  assign \$419 [2:0] = 3'h0;
-  assign \$419 [11:3] = _request[24:16];
-  assign \$421 [2:0] = 3'h0;
-  assign \$421 [11:3] = _request[24:16];
-  assign \$423 [2:0] = 3'h0;
-  assign \$423 [11:3] = _request[24:16];
-  assign \$425 [4:0] = 5'h00;
-  assign \$425 [11:5] = _request[24:18];
-  assign { \$427 [6:4], \$427 [2:0] } = 6'h00;
-  assign { \$427 [11:7], \$427 [3] } = { _request[24:20], _request[16] };
-  assign { \$429 [6:4], \$429 [2:0] } = 6'h00;
-  assign { \$429 [11:7], \$429 [3] } = { _request[24:20], _request[16] };
-  assign { \$431 [7:5], \$431 [2:0] } = 6'h00;
-  assign { \$431 [11:8], \$431 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$433 [7:5], \$433 [2:0] } = 6'h00;
-  assign { \$433 [11:8], \$433 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$435 [7:5], \$435 [2:0] } = 6'h00;
-  assign { \$435 [11:8], \$435 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$437 [8:0] = 9'h000;
-  assign \$437 [11:9] = _request[24:22];
-  assign \$440 [2:0] = 3'h0;
-  assign \$440 [11:3] = _request[24:16];
-  assign \$442 [2:0] = 3'h0;
-  assign \$442 [11:3] = _request[24:16];
-  assign \$444 [2:0] = 3'h0;
-  assign \$444 [11:3] = _request[24:16];
-  assign \$446 [2:0] = 3'h0;
-  assign \$446 [11:3] = _request[24:16];
-  assign \$448 [4:0] = 5'h00;
-  assign \$448 [11:5] = _request[24:18];
-  assign { \$450 [5], \$450 [2:0] } = 4'h0;
-  assign { \$450 [11:6], \$450 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$452 [6:4], \$452 [2:0] } = 6'h00;
-  assign { \$452 [11:7], \$452 [3] } = { _request[24:20], _request[16] };
-  assign \$454 [7:0] = 8'h00;
-  assign \$454 [11:8] = _request[24:21];
-  assign { \$456 [8], \$456 [6:0] } = 8'h00;
-  assign { \$456 [11:9], \$456 [7] } = { _request[24:22], _request[20] };
-  assign \$470 [2:0] = 3'h0;
-  assign \$470 [11:3] = _request[24:16];
-  assign \$472 [2:0] = 3'h0;
-  assign \$472 [11:3] = _request[24:16];
-  assign \$474 [2:0] = 3'h0;
-  assign \$474 [11:3] = _request[24:16];
-  assign \$476 [2:0] = 3'h0;
-  assign \$476 [11:3] = _request[24:16];
-  assign \$478 [2:0] = 3'h0;
-  assign \$478 [11:3] = _request[24:16];
-  assign \$480 [2:0] = 3'h0;
-  assign \$480 [11:3] = _request[24:16];
-  assign \$482 [2:0] = 3'h0;
-  assign \$482 [11:3] = _request[24:16];
-  assign \$484 [2:0] = 3'h0;
-  assign \$484 [11:3] = _request[24:16];
-  assign \$486 [2:0] = 3'h0;
-  assign \$486 [11:3] = _request[24:16];
-  assign \$488 [2:0] = 3'h0;
-  assign \$488 [11:3] = _request[24:16];
-  assign \$490 [2:0] = 3'h0;
-  assign \$490 [11:3] = _request[24:16];
-  assign \$492 [4:0] = 5'h00;
-  assign \$492 [11:5] = _request[24:18];
-  assign { \$494 [6:4], \$494 [2:0] } = 6'h00;
-  assign { \$494 [11:7], \$494 [3] } = { _request[24:20], _request[16] };
-  assign { \$496 [6:4], \$496 [2:0] } = 6'h00;
-  assign { \$496 [11:7], \$496 [3] } = { _request[24:20], _request[16] };
-  assign { \$498 [6:4], \$498 [2:0] } = 6'h00;
-  assign { \$498 [11:7], \$498 [3] } = { _request[24:20], _request[16] };
-  assign { \$500 [7:5], \$500 [2:0] } = 6'h00;
-  assign { \$500 [11:8], \$500 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$502 [7:5], \$502 [2:0] } = 6'h00;
-  assign { \$502 [11:8], \$502 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$504 [7:5], \$504 [2:0] } = 6'h00;
-  assign { \$504 [11:8], \$504 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$506 [8:5], \$506 [2:0] } = 7'h00;
-  assign { \$506 [11:9], \$506 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$510 [8:5], \$510 [2:0] } = 7'h00;
-  assign { \$510 [11:9], \$510 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$514 [8:5], \$514 [2:0] } = 7'h00;
-  assign { \$514 [11:9], \$514 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$518 [8:5], \$518 [2:0] } = 7'h00;
-  assign { \$518 [11:9], \$518 [4:3] } = { _request[24:22], _request[17:16] };
-  assign \$522 [8:0] = 9'h000;
-  assign \$522 [11:9] = _request[24:22];
-  assign \$525 [2:0] = 3'h0;
-  assign \$525 [11:3] = _request[24:16];
-  assign \$527 [2:0] = 3'h0;
-  assign \$527 [11:3] = _request[24:16];
-  assign \$529 [2:0] = 3'h0;
-  assign \$529 [11:3] = _request[24:16];
-  assign \$531 [2:0] = 3'h0;
-  assign \$531 [11:3] = _request[24:16];
-  assign \$533 [2:0] = 3'h0;
-  assign \$533 [11:3] = _request[24:16];
-  assign \$535 [2:0] = 3'h0;
-  assign \$535 [11:3] = _request[24:16];
-  assign \$537 [2:0] = 3'h0;
-  assign \$537 [11:3] = _request[24:16];
-  assign \$539 [2:0] = 3'h0;
-  assign \$539 [11:3] = _request[24:16];
-  assign \$541 [2:0] = 3'h0;
-  assign \$541 [11:3] = _request[24:16];
-  assign \$543 [2:0] = 3'h0;
-  assign \$543 [11:3] = _request[24:16];
-  assign \$545 [2:0] = 3'h0;
-  assign \$545 [11:3] = _request[24:16];
-  assign \$547 [4:0] = 5'h00;
-  assign \$547 [11:5] = _request[24:18];
-  assign { \$549 [5], \$549 [2:0] } = 4'h0;
-  assign { \$549 [11:6], \$549 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$551 [5], \$551 [2:0] } = 4'h0;
-  assign { \$551 [11:6], \$551 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$553 [5], \$553 [2:0] } = 4'h0;
-  assign { \$553 [11:6], \$553 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$555 [5], \$555 [2:0] } = 4'h0;
-  assign { \$555 [11:6], \$555 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$557 [6:4], \$557 [2:0] } = 6'h00;
-  assign { \$557 [11:7], \$557 [3] } = { _request[24:20], _request[16] };
-  assign { \$559 [6:4], \$559 [2:0] } = 6'h00;
-  assign { \$559 [11:7], \$559 [3] } = { _request[24:20], _request[16] };
-  assign \$561 [7:0] = 8'h00;
-  assign \$561 [11:8] = _request[24:21];
-  assign \$563 [6:0] = 7'h00;
-  assign \$563 [11:7] = _request[24:20];
-  assign \$565 [3:0] = 4'h0;
-  assign \$565 [11:4] = _request[24:17];
-  assign { \$567 [8], \$567 [6:0] } = 8'h00;
-  assign { \$567 [11:9], \$567 [7] } = { _request[24:22], _request[20] };
-  assign \$571 [2:0] = 3'h0;
-  assign \$571 [11:3] = _request[24:16];
-  assign \$573 [2:0] = 3'h0;
-  assign \$573 [11:3] = _request[24:16];
-  assign \$575 [2:0] = 3'h0;
-  assign \$575 [11:3] = _request[24:16];
-  assign \$577 [2:0] = 3'h0;
-  assign \$577 [11:3] = _request[24:16];
-  assign \$579 [2:0] = 3'h0;
-  assign \$579 [11:3] = _request[24:16];
-  assign \$581 [2:0] = 3'h0;
-  assign \$581 [11:3] = _request[24:16];
-  assign \$583 [2:0] = 3'h0;
-  assign \$583 [11:3] = _request[24:16];
-  assign \$585 [2:0] = 3'h0;
-  assign \$585 [11:3] = _request[24:16];
-  assign \$587 [2:0] = 3'h0;
-  assign \$587 [11:3] = _request[24:16];
-  assign \$589 [4:0] = 5'h00;
-  assign \$589 [11:5] = _request[24:18];
-  assign { \$591 [6:4], \$591 [2:0] } = 6'h00;
-  assign { \$591 [11:7], \$591 [3] } = { _request[24:20], _request[16] };
-  assign { \$593 [6:4], \$593 [2:0] } = 6'h00;
-  assign { \$593 [11:7], \$593 [3] } = { _request[24:20], _request[16] };
-  assign { \$595 [7:5], \$595 [2:0] } = 6'h00;
-  assign { \$595 [11:8], \$595 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$597 [7:5], \$597 [2:0] } = 6'h00;
-  assign { \$597 [11:8], \$597 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$599 [7:5], \$599 [2:0] } = 6'h00;
-  assign { \$599 [11:8], \$599 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$601 [8:0] = 9'h000;
-  assign \$601 [11:9] = _request[24:22];
-  assign \$604 [2:0] = 3'h0;
-  assign \$604 [11:3] = _request[24:16];
-  assign \$606 [2:0] = 3'h0;
-  assign \$606 [11:3] = _request[24:16];
-  assign \$608 [2:0] = 3'h0;
-  assign \$608 [11:3] = _request[24:16];
-  assign \$610 [2:0] = 3'h0;
-  assign \$610 [11:3] = _request[24:16];
-  assign \$612 [4:0] = 5'h00;
-  assign \$612 [11:5] = _request[24:18];
-  assign { \$614 [5], \$614 [2:0] } = 4'h0;
-  assign { \$614 [11:6], \$614 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$616 [6:4], \$616 [2:0] } = 6'h00;
-  assign { \$616 [11:7], \$616 [3] } = { _request[24:20], _request[16] };
-  assign \$618 [7:0] = 8'h00;
-  assign \$618 [11:8] = _request[24:21];
-  assign { \$620 [8], \$620 [6:0] } = 8'h00;
-  assign { \$620 [11:9], \$620 [7] } = { _request[24:22], _request[20] };
-  assign \$630 [2:0] = 3'h0;
-  assign \$630 [11:3] = _request[24:16];
-  assign \$639 [2:0] = 3'h0;
-  assign \$639 [11:3] = _request[24:16];
-  assign \$648 [2:0] = 3'h0;
-  assign \$648 [11:3] = _request[24:16];
-  assign \$657 [2:0] = 3'h0;
-  assign \$657 [11:3] = _request[24:16];
-  assign \$666 [4:0] = 5'h00;
-  assign \$666 [11:5] = _request[24:18];
-  assign { \$675 [5], \$675 [2:0] } = 4'h0;
-  assign { \$675 [11:6], \$675 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$684 [6:4], \$684 [2:0] } = 6'h00;
-  assign { \$684 [11:7], \$684 [3] } = { _request[24:20], _request[16] };
-  assign \$693 [2:0] = 3'h0;
-  assign \$693 [11:3] = _request[24:16];
-  assign \$701 [2:0] = 3'h0;
-  assign \$701 [11:3] = _request[24:16];
-  assign \$709 [2:0] = 3'h0;
-  assign \$709 [11:3] = _request[24:16];
-  assign \$717 [2:0] = 3'h0;
-  assign \$717 [11:3] = _request[24:16];
-  assign \$725 [2:0] = 3'h0;
-  assign \$725 [11:3] = _request[24:16];
-  assign \$733 [2:0] = 3'h0;
-  assign \$733 [11:3] = _request[24:16];
-  assign \$741 [2:0] = 3'h0;
-  assign \$741 [11:3] = _request[24:16];
-  assign \$749 [2:0] = 3'h0;
-  assign \$749 [11:3] = _request[24:16];
-  assign \$757 [2:0] = 3'h0;
-  assign \$757 [11:3] = _request[24:16];
-  assign \$765 [4:0] = 5'h00;
-  assign \$765 [11:5] = _request[24:18];
-  assign { \$773 [6:4], \$773 [2:0] } = 6'h00;
-  assign { \$773 [11:7], \$773 [3] } = { _request[24:20], _request[16] };
-  assign { \$781 [6:4], \$781 [2:0] } = 6'h00;
-  assign { \$781 [11:7], \$781 [3] } = { _request[24:20], _request[16] };
-  assign { \$789 [7:5], \$789 [2:0] } = 6'h00;
-  assign { \$789 [11:8], \$789 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$797 [7:5], \$797 [2:0] } = 6'h00;
-  assign { \$797 [11:8], \$797 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$805 [7:5], \$805 [2:0] } = 6'h00;
-  assign { \$805 [11:8], \$805 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$813 [8:0] = 9'h000;
-  assign \$813 [11:9] = _request[24:22];
-  assign \$822 [4:0] = 5'h00;
-  assign \$822 [11:5] = _request[24:18];
-  assign \$830  = \$829 ;
-  assign \$832  = \$831 ;
-  assign \$838  = \$837 ;
-  assign \$839  = _lane;
-  assign \$840  = _lane;
-  assign \$846  = \$845 ;
-  assign \$848  = \$847 ;
-  assign \$854  = \$853 ;
-  assign \$855  = _lane;
-  assign \$856  = _lane;
-  assign \$862  = \$861 ;
-  assign \$864  = \$863 ;
-  assign \$870  = \$869 ;
-  assign \$871  = _lane;
-  assign \$872  = _lane;
-  assign \$878  = \$877 ;
-  assign \$880  = \$879 ;
-  assign \$886  = \$885 ;
-  assign \$887  = _lane;
-  assign \$888  = _lane;
-  assign \$894  = \$893 ;
-  assign \$896  = \$895 ;
-  assign \$902  = \$901 ;
-  assign \$903  = _lane;
-  assign \$904  = _lane;
-  assign \$910  = \$909 ;
-  assign \$912  = \$911 ;
-  assign \$918  = \$917 ;
-  assign \$919  = _lane;
-  assign \$920  = _lane;
-  assign \$926  = \$925 ;
-  assign \$928  = \$927 ;
-  assign \$934  = \$933 ;
-  assign \$935  = _lane;
-  assign \$936  = _lane;
-  assign \$942  = \$941 ;
-  assign \$944  = \$943 ;
-  assign \$950  = \$949 ;
-  assign \$951  = _lane;
-  assign \$952  = _lane;
+  assign \$257  = \$255 ;
+  assign do__fault_pending = \$258 ;
+  assign do__fault_enable = \$259 ;
+  assign do__wait_arm = \$260 ;
+  assign do__wait_disarm = \$261 ;
+  assign do__wait_fired = \$262 ;
+  assign do__stray = \$263 ;
+  assign do__control = \$281 ;
+  assign do__permit = \$282 ;
+  assign \$303 [2:0] = 3'h0;
+  assign \$303 [11:3] = _request[24:16];
+  assign \$305 [2:0] = 3'h0;
+  assign \$305 [11:3] = _request[24:16];
+  assign \$307 [2:0] = 3'h0;
+  assign \$307 [11:3] = _request[24:16];
+  assign \$309 [2:0] = 3'h0;
+  assign \$309 [11:3] = _request[24:16];
+  assign \$311 [2:0] = 3'h0;
+  assign \$311 [11:3] = _request[24:16];
+  assign \$313 [2:0] = 3'h0;
+  assign \$313 [11:3] = _request[24:16];
+  assign \$315 [2:0] = 3'h0;
+  assign \$315 [11:3] = _request[24:16];
+  assign \$317 [2:0] = 3'h0;
+  assign \$317 [11:3] = _request[24:16];
+  assign \$319 [2:0] = 3'h0;
+  assign \$319 [11:3] = _request[24:16];
+  assign \$321 [2:0] = 3'h0;
+  assign \$321 [11:3] = _request[24:16];
+  assign \$323 [2:0] = 3'h0;
+  assign \$323 [11:3] = _request[24:16];
+  assign \$325 [4:0] = 5'h00;
+  assign \$325 [11:5] = _request[24:18];
+  assign { \$327 [6:4], \$327 [2:0] } = 6'h00;
+  assign { \$327 [11:7], \$327 [3] } = { _request[24:20], _request[16] };
+  assign { \$329 [6:4], \$329 [2:0] } = 6'h00;
+  assign { \$329 [11:7], \$329 [3] } = { _request[24:20], _request[16] };
+  assign { \$331 [6:4], \$331 [2:0] } = 6'h00;
+  assign { \$331 [11:7], \$331 [3] } = { _request[24:20], _request[16] };
+  assign { \$333 [7:5], \$333 [2:0] } = 6'h00;
+  assign { \$333 [11:8], \$333 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$335 [7:5], \$335 [2:0] } = 6'h00;
+  assign { \$335 [11:8], \$335 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$337 [7:5], \$337 [2:0] } = 6'h00;
+  assign { \$337 [11:8], \$337 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$339 [8:5], \$339 [2:0] } = 7'h00;
+  assign { \$339 [11:9], \$339 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$343 [8:5], \$343 [2:0] } = 7'h00;
+  assign { \$343 [11:9], \$343 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$347 [8:5], \$347 [2:0] } = 7'h00;
+  assign { \$347 [11:9], \$347 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$351 [8:5], \$351 [2:0] } = 7'h00;
+  assign { \$351 [11:9], \$351 [4:3] } = { _request[24:22], _request[17:16] };
+  assign \$355 [8:0] = 9'h000;
+  assign \$355 [11:9] = _request[24:22];
+  assign \$358 [2:0] = 3'h0;
+  assign \$358 [11:3] = _request[24:16];
+  assign \$360 [2:0] = 3'h0;
+  assign \$360 [11:3] = _request[24:16];
+  assign \$362 [2:0] = 3'h0;
+  assign \$362 [11:3] = _request[24:16];
+  assign \$364 [2:0] = 3'h0;
+  assign \$364 [11:3] = _request[24:16];
+  assign \$366 [2:0] = 3'h0;
+  assign \$366 [11:3] = _request[24:16];
+  assign \$368 [2:0] = 3'h0;
+  assign \$368 [11:3] = _request[24:16];
+  assign \$370 [2:0] = 3'h0;
+  assign \$370 [11:3] = _request[24:16];
+  assign \$372 [2:0] = 3'h0;
+  assign \$372 [11:3] = _request[24:16];
+  assign \$374 [2:0] = 3'h0;
+  assign \$374 [11:3] = _request[24:16];
+  assign \$376 [2:0] = 3'h0;
+  assign \$376 [11:3] = _request[24:16];
+  assign \$378 [2:0] = 3'h0;
+  assign \$378 [11:3] = _request[24:16];
+  assign \$380 [4:0] = 5'h00;
+  assign \$380 [11:5] = _request[24:18];
+  assign { \$382 [5], \$382 [2:0] } = 4'h0;
+  assign { \$382 [11:6], \$382 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$384 [5], \$384 [2:0] } = 4'h0;
+  assign { \$384 [11:6], \$384 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$386 [5], \$386 [2:0] } = 4'h0;
+  assign { \$386 [11:6], \$386 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$388 [5], \$388 [2:0] } = 4'h0;
+  assign { \$388 [11:6], \$388 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$390 [6:4], \$390 [2:0] } = 6'h00;
+  assign { \$390 [11:7], \$390 [3] } = { _request[24:20], _request[16] };
+  assign { \$392 [6:4], \$392 [2:0] } = 6'h00;
+  assign { \$392 [11:7], \$392 [3] } = { _request[24:20], _request[16] };
+  assign \$394 [7:0] = 8'h00;
+  assign \$394 [11:8] = _request[24:21];
+  assign \$396 [6:0] = 7'h00;
+  assign \$396 [11:7] = _request[24:20];
+  assign \$398 [3:0] = 4'h0;
+  assign \$398 [11:4] = _request[24:17];
+  assign { \$400 [8], \$400 [6:0] } = 8'h00;
+  assign { \$400 [11:9], \$400 [7] } = { _request[24:22], _request[20] };
+  assign \$404 [2:0] = 3'h0;
+  assign \$404 [11:3] = _request[24:16];
+  assign \$406 [2:0] = 3'h0;
+  assign \$406 [11:3] = _request[24:16];
+  assign \$408 [2:0] = 3'h0;
+  assign \$408 [11:3] = _request[24:16];
+  assign \$410 [2:0] = 3'h0;
+  assign \$410 [11:3] = _request[24:16];
+  assign \$412 [2:0] = 3'h0;
+  assign \$412 [11:3] = _request[24:16];
+  assign \$414 [2:0] = 3'h0;
+  assign \$414 [11:3] = _request[24:16];
+  assign \$416 [2:0] = 3'h0;
+  assign \$416 [11:3] = _request[24:16];
+  assign \$418 [2:0] = 3'h0;
+  assign \$418 [11:3] = _request[24:16];
+  assign \$420 [2:0] = 3'h0;
+  assign \$420 [11:3] = _request[24:16];
+  assign \$422 [4:0] = 5'h00;
+  assign \$422 [11:5] = _request[24:18];
+  assign { \$424 [6:4], \$424 [2:0] } = 6'h00;
+  assign { \$424 [11:7], \$424 [3] } = { _request[24:20], _request[16] };
+  assign { \$426 [6:4], \$426 [2:0] } = 6'h00;
+  assign { \$426 [11:7], \$426 [3] } = { _request[24:20], _request[16] };
+  assign { \$428 [7:5], \$428 [2:0] } = 6'h00;
+  assign { \$428 [11:8], \$428 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$430 [7:5], \$430 [2:0] } = 6'h00;
+  assign { \$430 [11:8], \$430 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$432 [7:5], \$432 [2:0] } = 6'h00;
+  assign { \$432 [11:8], \$432 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$434 [8:0] = 9'h000;
+  assign \$434 [11:9] = _request[24:22];
+  assign \$437 [2:0] = 3'h0;
+  assign \$437 [11:3] = _request[24:16];
+  assign \$439 [2:0] = 3'h0;
+  assign \$439 [11:3] = _request[24:16];
+  assign \$441 [2:0] = 3'h0;
+  assign \$441 [11:3] = _request[24:16];
+  assign \$443 [2:0] = 3'h0;
+  assign \$443 [11:3] = _request[24:16];
+  assign \$445 [4:0] = 5'h00;
+  assign \$445 [11:5] = _request[24:18];
+  assign { \$447 [5], \$447 [2:0] } = 4'h0;
+  assign { \$447 [11:6], \$447 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$449 [6:4], \$449 [2:0] } = 6'h00;
+  assign { \$449 [11:7], \$449 [3] } = { _request[24:20], _request[16] };
+  assign \$451 [7:0] = 8'h00;
+  assign \$451 [11:8] = _request[24:21];
+  assign { \$453 [8], \$453 [6:0] } = 8'h00;
+  assign { \$453 [11:9], \$453 [7] } = { _request[24:22], _request[20] };
+  assign \$467 [2:0] = 3'h0;
+  assign \$467 [11:3] = _request[24:16];
+  assign \$469 [2:0] = 3'h0;
+  assign \$469 [11:3] = _request[24:16];
+  assign \$471 [2:0] = 3'h0;
+  assign \$471 [11:3] = _request[24:16];
+  assign \$473 [2:0] = 3'h0;
+  assign \$473 [11:3] = _request[24:16];
+  assign \$475 [2:0] = 3'h0;
+  assign \$475 [11:3] = _request[24:16];
+  assign \$477 [2:0] = 3'h0;
+  assign \$477 [11:3] = _request[24:16];
+  assign \$479 [2:0] = 3'h0;
+  assign \$479 [11:3] = _request[24:16];
+  assign \$481 [2:0] = 3'h0;
+  assign \$481 [11:3] = _request[24:16];
+  assign \$483 [2:0] = 3'h0;
+  assign \$483 [11:3] = _request[24:16];
+  assign \$485 [2:0] = 3'h0;
+  assign \$485 [11:3] = _request[24:16];
+  assign \$487 [2:0] = 3'h0;
+  assign \$487 [11:3] = _request[24:16];
+  assign \$489 [4:0] = 5'h00;
+  assign \$489 [11:5] = _request[24:18];
+  assign { \$491 [6:4], \$491 [2:0] } = 6'h00;
+  assign { \$491 [11:7], \$491 [3] } = { _request[24:20], _request[16] };
+  assign { \$493 [6:4], \$493 [2:0] } = 6'h00;
+  assign { \$493 [11:7], \$493 [3] } = { _request[24:20], _request[16] };
+  assign { \$495 [6:4], \$495 [2:0] } = 6'h00;
+  assign { \$495 [11:7], \$495 [3] } = { _request[24:20], _request[16] };
+  assign { \$497 [7:5], \$497 [2:0] } = 6'h00;
+  assign { \$497 [11:8], \$497 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$499 [7:5], \$499 [2:0] } = 6'h00;
+  assign { \$499 [11:8], \$499 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$501 [7:5], \$501 [2:0] } = 6'h00;
+  assign { \$501 [11:8], \$501 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$503 [8:5], \$503 [2:0] } = 7'h00;
+  assign { \$503 [11:9], \$503 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$507 [8:5], \$507 [2:0] } = 7'h00;
+  assign { \$507 [11:9], \$507 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$511 [8:5], \$511 [2:0] } = 7'h00;
+  assign { \$511 [11:9], \$511 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$515 [8:5], \$515 [2:0] } = 7'h00;
+  assign { \$515 [11:9], \$515 [4:3] } = { _request[24:22], _request[17:16] };
+  assign \$519 [8:0] = 9'h000;
+  assign \$519 [11:9] = _request[24:22];
+  assign \$522 [2:0] = 3'h0;
+  assign \$522 [11:3] = _request[24:16];
+  assign \$524 [2:0] = 3'h0;
+  assign \$524 [11:3] = _request[24:16];
+  assign \$526 [2:0] = 3'h0;
+  assign \$526 [11:3] = _request[24:16];
+  assign \$528 [2:0] = 3'h0;
+  assign \$528 [11:3] = _request[24:16];
+  assign \$530 [2:0] = 3'h0;
+  assign \$530 [11:3] = _request[24:16];
+  assign \$532 [2:0] = 3'h0;
+  assign \$532 [11:3] = _request[24:16];
+  assign \$534 [2:0] = 3'h0;
+  assign \$534 [11:3] = _request[24:16];
+  assign \$536 [2:0] = 3'h0;
+  assign \$536 [11:3] = _request[24:16];
+  assign \$538 [2:0] = 3'h0;
+  assign \$538 [11:3] = _request[24:16];
+  assign \$540 [2:0] = 3'h0;
+  assign \$540 [11:3] = _request[24:16];
+  assign \$542 [2:0] = 3'h0;
+  assign \$542 [11:3] = _request[24:16];
+  assign \$544 [4:0] = 5'h00;
+  assign \$544 [11:5] = _request[24:18];
+  assign { \$546 [5], \$546 [2:0] } = 4'h0;
+  assign { \$546 [11:6], \$546 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$548 [5], \$548 [2:0] } = 4'h0;
+  assign { \$548 [11:6], \$548 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$550 [5], \$550 [2:0] } = 4'h0;
+  assign { \$550 [11:6], \$550 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$552 [5], \$552 [2:0] } = 4'h0;
+  assign { \$552 [11:6], \$552 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$554 [6:4], \$554 [2:0] } = 6'h00;
+  assign { \$554 [11:7], \$554 [3] } = { _request[24:20], _request[16] };
+  assign { \$556 [6:4], \$556 [2:0] } = 6'h00;
+  assign { \$556 [11:7], \$556 [3] } = { _request[24:20], _request[16] };
+  assign \$558 [7:0] = 8'h00;
+  assign \$558 [11:8] = _request[24:21];
+  assign \$560 [6:0] = 7'h00;
+  assign \$560 [11:7] = _request[24:20];
+  assign \$562 [3:0] = 4'h0;
+  assign \$562 [11:4] = _request[24:17];
+  assign { \$564 [8], \$564 [6:0] } = 8'h00;
+  assign { \$564 [11:9], \$564 [7] } = { _request[24:22], _request[20] };
+  assign \$568 [2:0] = 3'h0;
+  assign \$568 [11:3] = _request[24:16];
+  assign \$570 [2:0] = 3'h0;
+  assign \$570 [11:3] = _request[24:16];
+  assign \$572 [2:0] = 3'h0;
+  assign \$572 [11:3] = _request[24:16];
+  assign \$574 [2:0] = 3'h0;
+  assign \$574 [11:3] = _request[24:16];
+  assign \$576 [2:0] = 3'h0;
+  assign \$576 [11:3] = _request[24:16];
+  assign \$578 [2:0] = 3'h0;
+  assign \$578 [11:3] = _request[24:16];
+  assign \$580 [2:0] = 3'h0;
+  assign \$580 [11:3] = _request[24:16];
+  assign \$582 [2:0] = 3'h0;
+  assign \$582 [11:3] = _request[24:16];
+  assign \$584 [2:0] = 3'h0;
+  assign \$584 [11:3] = _request[24:16];
+  assign \$586 [4:0] = 5'h00;
+  assign \$586 [11:5] = _request[24:18];
+  assign { \$588 [6:4], \$588 [2:0] } = 6'h00;
+  assign { \$588 [11:7], \$588 [3] } = { _request[24:20], _request[16] };
+  assign { \$590 [6:4], \$590 [2:0] } = 6'h00;
+  assign { \$590 [11:7], \$590 [3] } = { _request[24:20], _request[16] };
+  assign { \$592 [7:5], \$592 [2:0] } = 6'h00;
+  assign { \$592 [11:8], \$592 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$594 [7:5], \$594 [2:0] } = 6'h00;
+  assign { \$594 [11:8], \$594 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$596 [7:5], \$596 [2:0] } = 6'h00;
+  assign { \$596 [11:8], \$596 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$598 [8:0] = 9'h000;
+  assign \$598 [11:9] = _request[24:22];
+  assign \$601 [2:0] = 3'h0;
+  assign \$601 [11:3] = _request[24:16];
+  assign \$603 [2:0] = 3'h0;
+  assign \$603 [11:3] = _request[24:16];
+  assign \$605 [2:0] = 3'h0;
+  assign \$605 [11:3] = _request[24:16];
+  assign \$607 [2:0] = 3'h0;
+  assign \$607 [11:3] = _request[24:16];
+  assign \$609 [4:0] = 5'h00;
+  assign \$609 [11:5] = _request[24:18];
+  assign { \$611 [5], \$611 [2:0] } = 4'h0;
+  assign { \$611 [11:6], \$611 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$613 [6:4], \$613 [2:0] } = 6'h00;
+  assign { \$613 [11:7], \$613 [3] } = { _request[24:20], _request[16] };
+  assign \$615 [7:0] = 8'h00;
+  assign \$615 [11:8] = _request[24:21];
+  assign { \$617 [8], \$617 [6:0] } = 8'h00;
+  assign { \$617 [11:9], \$617 [7] } = { _request[24:22], _request[20] };
+  assign \$627 [2:0] = 3'h0;
+  assign \$627 [11:3] = _request[24:16];
+  assign \$636 [2:0] = 3'h0;
+  assign \$636 [11:3] = _request[24:16];
+  assign \$645 [2:0] = 3'h0;
+  assign \$645 [11:3] = _request[24:16];
+  assign \$654 [2:0] = 3'h0;
+  assign \$654 [11:3] = _request[24:16];
+  assign \$663 [4:0] = 5'h00;
+  assign \$663 [11:5] = _request[24:18];
+  assign { \$672 [5], \$672 [2:0] } = 4'h0;
+  assign { \$672 [11:6], \$672 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$681 [6:4], \$681 [2:0] } = 6'h00;
+  assign { \$681 [11:7], \$681 [3] } = { _request[24:20], _request[16] };
+  assign \$690 [2:0] = 3'h0;
+  assign \$690 [11:3] = _request[24:16];
+  assign \$698 [2:0] = 3'h0;
+  assign \$698 [11:3] = _request[24:16];
+  assign \$706 [2:0] = 3'h0;
+  assign \$706 [11:3] = _request[24:16];
+  assign \$714 [2:0] = 3'h0;
+  assign \$714 [11:3] = _request[24:16];
+  assign \$722 [2:0] = 3'h0;
+  assign \$722 [11:3] = _request[24:16];
+  assign \$730 [2:0] = 3'h0;
+  assign \$730 [11:3] = _request[24:16];
+  assign \$738 [2:0] = 3'h0;
+  assign \$738 [11:3] = _request[24:16];
+  assign \$746 [2:0] = 3'h0;
+  assign \$746 [11:3] = _request[24:16];
+  assign \$754 [2:0] = 3'h0;
+  assign \$754 [11:3] = _request[24:16];
+  assign \$762 [4:0] = 5'h00;
+  assign \$762 [11:5] = _request[24:18];
+  assign { \$770 [6:4], \$770 [2:0] } = 6'h00;
+  assign { \$770 [11:7], \$770 [3] } = { _request[24:20], _request[16] };
+  assign { \$778 [6:4], \$778 [2:0] } = 6'h00;
+  assign { \$778 [11:7], \$778 [3] } = { _request[24:20], _request[16] };
+  assign { \$786 [7:5], \$786 [2:0] } = 6'h00;
+  assign { \$786 [11:8], \$786 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$794 [7:5], \$794 [2:0] } = 6'h00;
+  assign { \$794 [11:8], \$794 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$802 [7:5], \$802 [2:0] } = 6'h00;
+  assign { \$802 [11:8], \$802 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$810 [8:0] = 9'h000;
+  assign \$810 [11:9] = _request[24:22];
+  assign \$819 [4:0] = 5'h00;
+  assign \$819 [11:5] = _request[24:18];
+  assign \$827  = \$826 ;
+  assign \$829  = \$828 ;
+  assign \$835  = \$834 ;
+  assign \$836  = _lane;
+  assign \$837  = _lane;
+  assign \$843  = \$842 ;
+  assign \$845  = \$844 ;
+  assign \$851  = \$850 ;
+  assign \$852  = _lane;
+  assign \$853  = _lane;
+  assign \$859  = \$858 ;
+  assign \$861  = \$860 ;
+  assign \$867  = \$866 ;
+  assign \$868  = _lane;
+  assign \$869  = _lane;
+  assign \$875  = \$874 ;
+  assign \$877  = \$876 ;
+  assign \$883  = \$882 ;
+  assign \$884  = _lane;
+  assign \$885  = _lane;
+  assign \$891  = \$890 ;
+  assign \$893  = \$892 ;
+  assign \$899  = \$898 ;
+  assign \$900  = _lane;
+  assign \$901  = _lane;
+  assign \$907  = \$906 ;
+  assign \$909  = \$908 ;
+  assign \$915  = \$914 ;
+  assign \$916  = _lane;
+  assign \$917  = _lane;
+  assign \$923  = \$922 ;
+  assign \$925  = \$924 ;
+  assign \$931  = \$930 ;
+  assign \$932  = _lane;
+  assign \$933  = _lane;
+  assign \$939  = \$938 ;
+  assign \$941  = \$940 ;
+  assign \$947  = \$946 ;
+  assign \$948  = _lane;
+  assign \$949  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 , \port$9401$0 , \port$9998$0 , \port$10595$0 , grant, clk);
+module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8791$0 , \port$9388$0 , \port$9985$0 , \port$10582$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -46526,295 +46520,295 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
   output [4:0] grant;
   reg [4:0] grant;
   reg [2:0] last = 3'h0;
-  input \port$10595$0 ;
-  wire \port$10595$0 ;
-  input \port$3503$0 ;
-  wire \port$3503$0 ;
-  input \port$8804$0 ;
-  wire \port$8804$0 ;
-  input \port$9401$0 ;
-  wire \port$9401$0 ;
-  input \port$9998$0 ;
-  wire \port$9998$0 ;
+  input \port$10582$0 ;
+  wire \port$10582$0 ;
+  input \port$3495$0 ;
+  wire \port$3495$0 ;
+  input \port$8791$0 ;
+  wire \port$8791$0 ;
+  input \port$9388$0 ;
+  wire \port$9388$0 ;
+  input \port$9985$0 ;
+  wire \port$9985$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$9998$0  & \$2 ;
-  assign \$4  = | { \port$9998$0 , \port$9401$0  };
+  assign \$3  = \port$9985$0  & \$2 ;
+  assign \$4  = | { \port$9985$0 , \port$9388$0  };
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$10595$0  & \$5 ;
-  assign \$7  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$6  = \port$10582$0  & \$5 ;
+  assign \$7  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$3503$0  & \$8 ;
-  assign \$10  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$9  = \port$3495$0  & \$8 ;
+  assign \$10  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$8804$0  & \$11 ;
+  assign \$12  = \port$8791$0  & \$11 ;
   assign \$14  = ~ \$13 ;
-  assign \$15  = \port$9998$0  & \$14 ;
-  assign \$16  = | { \port$9998$0 , \port$9401$0  };
+  assign \$15  = \port$9985$0  & \$14 ;
+  assign \$16  = | { \port$9985$0 , \port$9388$0  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$10595$0  & \$17 ;
-  assign \$19  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$18  = \port$10582$0  & \$17 ;
+  assign \$19  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$20  = ~ \$19 ;
-  assign \$21  = \port$3503$0  & \$20 ;
-  assign \$22  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$21  = \port$3495$0  & \$20 ;
+  assign \$22  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$23  = ~ \$22 ;
-  assign \$24  = \port$8804$0  & \$23 ;
+  assign \$24  = \port$8791$0  & \$23 ;
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$9998$0  & \$26 ;
-  assign \$28  = | { \port$9998$0 , \port$9401$0  };
+  assign \$27  = \port$9985$0  & \$26 ;
+  assign \$28  = | { \port$9985$0 , \port$9388$0  };
   assign \$29  = ~ \$28 ;
-  assign \$30  = \port$10595$0  & \$29 ;
-  assign \$31  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$30  = \port$10582$0  & \$29 ;
+  assign \$31  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$3503$0  & \$32 ;
-  assign \$34  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$33  = \port$3495$0  & \$32 ;
+  assign \$34  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$35  = ~ \$34 ;
-  assign \$36  = \port$8804$0  & \$35 ;
+  assign \$36  = \port$8791$0  & \$35 ;
   assign \$38  = ~ \$37 ;
-  assign \$39  = \port$9998$0  & \$38 ;
-  assign \$40  = | { \port$9998$0 , \port$9401$0  };
+  assign \$39  = \port$9985$0  & \$38 ;
+  assign \$40  = | { \port$9985$0 , \port$9388$0  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$10595$0  & \$41 ;
-  assign \$43  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$42  = \port$10582$0  & \$41 ;
+  assign \$43  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$44  = ~ \$43 ;
-  assign \$45  = \port$3503$0  & \$44 ;
-  assign \$46  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$45  = \port$3495$0  & \$44 ;
+  assign \$46  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$47  = ~ \$46 ;
-  assign \$48  = \port$8804$0  & \$47 ;
+  assign \$48  = \port$8791$0  & \$47 ;
   assign \$50  = ~ \$49 ;
-  assign \$51  = \port$9998$0  & \$50 ;
-  assign \$52  = | { \port$9998$0 , \port$9401$0  };
+  assign \$51  = \port$9985$0  & \$50 ;
+  assign \$52  = | { \port$9985$0 , \port$9388$0  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$10595$0  & \$53 ;
-  assign \$55  = | { \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$54  = \port$10582$0  & \$53 ;
+  assign \$55  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$56  = ~ \$55 ;
-  assign \$57  = \port$3503$0  & \$56 ;
-  assign \$58  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0  };
+  assign \$57  = \port$3495$0  & \$56 ;
+  assign \$58  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
   assign \$59  = ~ \$58 ;
-  assign \$60  = \port$8804$0  & \$59 ;
+  assign \$60  = \port$8791$0  & \$59 ;
   assign \$62  = ~ \$61 ;
-  assign \$63  = \port$10595$0  & \$62 ;
-  assign \$64  = | { \port$10595$0 , \port$9998$0  };
+  assign \$63  = \port$10582$0  & \$62 ;
+  assign \$64  = | { \port$10582$0 , \port$9985$0  };
   assign \$65  = ~ \$64 ;
-  assign \$66  = \port$3503$0  & \$65 ;
-  assign \$67  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$66  = \port$3495$0  & \$65 ;
+  assign \$67  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$68  = ~ \$67 ;
-  assign \$69  = \port$8804$0  & \$68 ;
-  assign \$70  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$69  = \port$8791$0  & \$68 ;
+  assign \$70  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$71  = ~ \$70 ;
-  assign \$72  = \port$9401$0  & \$71 ;
+  assign \$72  = \port$9388$0  & \$71 ;
   assign \$74  = ~ \$73 ;
-  assign \$75  = \port$10595$0  & \$74 ;
-  assign \$76  = | { \port$10595$0 , \port$9998$0  };
+  assign \$75  = \port$10582$0  & \$74 ;
+  assign \$76  = | { \port$10582$0 , \port$9985$0  };
   assign \$77  = ~ \$76 ;
-  assign \$78  = \port$3503$0  & \$77 ;
-  assign \$79  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$78  = \port$3495$0  & \$77 ;
+  assign \$79  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$80  = ~ \$79 ;
-  assign \$81  = \port$8804$0  & \$80 ;
-  assign \$82  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$81  = \port$8791$0  & \$80 ;
+  assign \$82  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$83  = ~ \$82 ;
-  assign \$84  = \port$9401$0  & \$83 ;
+  assign \$84  = \port$9388$0  & \$83 ;
   assign \$86  = ~ \$85 ;
-  assign \$87  = \port$10595$0  & \$86 ;
-  assign \$88  = | { \port$10595$0 , \port$9998$0  };
+  assign \$87  = \port$10582$0  & \$86 ;
+  assign \$88  = | { \port$10582$0 , \port$9985$0  };
   assign \$89  = ~ \$88 ;
-  assign \$90  = \port$3503$0  & \$89 ;
-  assign \$91  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$90  = \port$3495$0  & \$89 ;
+  assign \$91  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$92  = ~ \$91 ;
-  assign \$93  = \port$8804$0  & \$92 ;
-  assign \$94  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$93  = \port$8791$0  & \$92 ;
+  assign \$94  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$95  = ~ \$94 ;
-  assign \$96  = \port$9401$0  & \$95 ;
+  assign \$96  = \port$9388$0  & \$95 ;
   assign \$98  = ~ \$97 ;
-  assign \$99  = \port$10595$0  & \$98 ;
-  assign \$100  = | { \port$10595$0 , \port$9998$0  };
+  assign \$99  = \port$10582$0  & \$98 ;
+  assign \$100  = | { \port$10582$0 , \port$9985$0  };
   assign \$101  = ~ \$100 ;
-  assign \$102  = \port$3503$0  & \$101 ;
-  assign \$103  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$102  = \port$3495$0  & \$101 ;
+  assign \$103  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$104  = ~ \$103 ;
-  assign \$105  = \port$8804$0  & \$104 ;
-  assign \$106  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$105  = \port$8791$0  & \$104 ;
+  assign \$106  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$107  = ~ \$106 ;
-  assign \$108  = \port$9401$0  & \$107 ;
+  assign \$108  = \port$9388$0  & \$107 ;
   assign \$110  = ~ \$109 ;
-  assign \$111  = \port$10595$0  & \$110 ;
-  assign \$112  = | { \port$10595$0 , \port$9998$0  };
+  assign \$111  = \port$10582$0  & \$110 ;
+  assign \$112  = | { \port$10582$0 , \port$9985$0  };
   assign \$113  = ~ \$112 ;
-  assign \$114  = \port$3503$0  & \$113 ;
-  assign \$115  = | { \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$114  = \port$3495$0  & \$113 ;
+  assign \$115  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$116  = ~ \$115 ;
-  assign \$117  = \port$8804$0  & \$116 ;
-  assign \$118  = | { \port$8804$0 , \port$3503$0 , \port$10595$0 , \port$9998$0  };
+  assign \$117  = \port$8791$0  & \$116 ;
+  assign \$118  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
   assign \$119  = ~ \$118 ;
-  assign \$120  = \port$9401$0  & \$119 ;
+  assign \$120  = \port$9388$0  & \$119 ;
   assign \$122  = ~ \$121 ;
-  assign \$123  = \port$3503$0  & \$122 ;
-  assign \$124  = | { \port$3503$0 , \port$10595$0  };
+  assign \$123  = \port$3495$0  & \$122 ;
+  assign \$124  = | { \port$3495$0 , \port$10582$0  };
   assign \$125  = ~ \$124 ;
-  assign \$126  = \port$8804$0  & \$125 ;
-  assign \$127  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$126  = \port$8791$0  & \$125 ;
+  assign \$127  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$128  = ~ \$127 ;
-  assign \$129  = \port$9401$0  & \$128 ;
-  assign \$130  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$129  = \port$9388$0  & \$128 ;
+  assign \$130  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$131  = ~ \$130 ;
-  assign \$132  = \port$9998$0  & \$131 ;
+  assign \$132  = \port$9985$0  & \$131 ;
   assign \$134  = ~ \$133 ;
-  assign \$135  = \port$3503$0  & \$134 ;
-  assign \$136  = | { \port$3503$0 , \port$10595$0  };
+  assign \$135  = \port$3495$0  & \$134 ;
+  assign \$136  = | { \port$3495$0 , \port$10582$0  };
   assign \$137  = ~ \$136 ;
-  assign \$138  = \port$8804$0  & \$137 ;
-  assign \$139  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$138  = \port$8791$0  & \$137 ;
+  assign \$139  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$140  = ~ \$139 ;
-  assign \$141  = \port$9401$0  & \$140 ;
-  assign \$142  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$141  = \port$9388$0  & \$140 ;
+  assign \$142  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$143  = ~ \$142 ;
-  assign \$144  = \port$9998$0  & \$143 ;
+  assign \$144  = \port$9985$0  & \$143 ;
   assign \$146  = ~ \$145 ;
-  assign \$147  = \port$3503$0  & \$146 ;
-  assign \$148  = | { \port$3503$0 , \port$10595$0  };
+  assign \$147  = \port$3495$0  & \$146 ;
+  assign \$148  = | { \port$3495$0 , \port$10582$0  };
   assign \$149  = ~ \$148 ;
-  assign \$150  = \port$8804$0  & \$149 ;
-  assign \$151  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$150  = \port$8791$0  & \$149 ;
+  assign \$151  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$152  = ~ \$151 ;
-  assign \$153  = \port$9401$0  & \$152 ;
-  assign \$154  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$153  = \port$9388$0  & \$152 ;
+  assign \$154  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$155  = ~ \$154 ;
-  assign \$156  = \port$9998$0  & \$155 ;
+  assign \$156  = \port$9985$0  & \$155 ;
   assign \$158  = ~ \$157 ;
-  assign \$159  = \port$3503$0  & \$158 ;
-  assign \$160  = | { \port$3503$0 , \port$10595$0  };
+  assign \$159  = \port$3495$0  & \$158 ;
+  assign \$160  = | { \port$3495$0 , \port$10582$0  };
   assign \$161  = ~ \$160 ;
-  assign \$162  = \port$8804$0  & \$161 ;
-  assign \$163  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$162  = \port$8791$0  & \$161 ;
+  assign \$163  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$164  = ~ \$163 ;
-  assign \$165  = \port$9401$0  & \$164 ;
-  assign \$166  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$165  = \port$9388$0  & \$164 ;
+  assign \$166  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$167  = ~ \$166 ;
-  assign \$168  = \port$9998$0  & \$167 ;
+  assign \$168  = \port$9985$0  & \$167 ;
   assign \$170  = ~ \$169 ;
-  assign \$171  = \port$3503$0  & \$170 ;
-  assign \$172  = | { \port$3503$0 , \port$10595$0  };
+  assign \$171  = \port$3495$0  & \$170 ;
+  assign \$172  = | { \port$3495$0 , \port$10582$0  };
   assign \$173  = ~ \$172 ;
-  assign \$174  = \port$8804$0  & \$173 ;
-  assign \$175  = | { \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$174  = \port$8791$0  & \$173 ;
+  assign \$175  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$176  = ~ \$175 ;
-  assign \$177  = \port$9401$0  & \$176 ;
-  assign \$178  = | { \port$9401$0 , \port$8804$0 , \port$3503$0 , \port$10595$0  };
+  assign \$177  = \port$9388$0  & \$176 ;
+  assign \$178  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
   assign \$179  = ~ \$178 ;
-  assign \$180  = \port$9998$0  & \$179 ;
+  assign \$180  = \port$9985$0  & \$179 ;
   assign \$182  = ~ \$181 ;
-  assign \$183  = \port$8804$0  & \$182 ;
-  assign \$184  = | { \port$8804$0 , \port$3503$0  };
+  assign \$183  = \port$8791$0  & \$182 ;
+  assign \$184  = | { \port$8791$0 , \port$3495$0  };
   assign \$185  = ~ \$184 ;
-  assign \$186  = \port$9401$0  & \$185 ;
-  assign \$187  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$186  = \port$9388$0  & \$185 ;
+  assign \$187  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$188  = ~ \$187 ;
-  assign \$189  = \port$9998$0  & \$188 ;
-  assign \$190  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$189  = \port$9985$0  & \$188 ;
+  assign \$190  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$191  = ~ \$190 ;
-  assign \$192  = \port$10595$0  & \$191 ;
+  assign \$192  = \port$10582$0  & \$191 ;
   assign \$194  = ~ \$193 ;
-  assign \$195  = \port$8804$0  & \$194 ;
-  assign \$196  = | { \port$8804$0 , \port$3503$0  };
+  assign \$195  = \port$8791$0  & \$194 ;
+  assign \$196  = | { \port$8791$0 , \port$3495$0  };
   assign \$197  = ~ \$196 ;
-  assign \$198  = \port$9401$0  & \$197 ;
-  assign \$199  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$198  = \port$9388$0  & \$197 ;
+  assign \$199  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$200  = ~ \$199 ;
-  assign \$201  = \port$9998$0  & \$200 ;
-  assign \$202  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$201  = \port$9985$0  & \$200 ;
+  assign \$202  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$203  = ~ \$202 ;
-  assign \$204  = \port$10595$0  & \$203 ;
+  assign \$204  = \port$10582$0  & \$203 ;
   assign \$206  = ~ \$205 ;
-  assign \$207  = \port$8804$0  & \$206 ;
-  assign \$208  = | { \port$8804$0 , \port$3503$0  };
+  assign \$207  = \port$8791$0  & \$206 ;
+  assign \$208  = | { \port$8791$0 , \port$3495$0  };
   assign \$209  = ~ \$208 ;
-  assign \$210  = \port$9401$0  & \$209 ;
-  assign \$211  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$210  = \port$9388$0  & \$209 ;
+  assign \$211  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$212  = ~ \$211 ;
-  assign \$213  = \port$9998$0  & \$212 ;
-  assign \$214  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$213  = \port$9985$0  & \$212 ;
+  assign \$214  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$215  = ~ \$214 ;
-  assign \$216  = \port$10595$0  & \$215 ;
+  assign \$216  = \port$10582$0  & \$215 ;
   assign \$218  = ~ \$217 ;
-  assign \$219  = \port$8804$0  & \$218 ;
-  assign \$220  = | { \port$8804$0 , \port$3503$0  };
+  assign \$219  = \port$8791$0  & \$218 ;
+  assign \$220  = | { \port$8791$0 , \port$3495$0  };
   assign \$221  = ~ \$220 ;
-  assign \$222  = \port$9401$0  & \$221 ;
-  assign \$223  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$222  = \port$9388$0  & \$221 ;
+  assign \$223  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$224  = ~ \$223 ;
-  assign \$225  = \port$9998$0  & \$224 ;
-  assign \$226  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$225  = \port$9985$0  & \$224 ;
+  assign \$226  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$227  = ~ \$226 ;
-  assign \$228  = \port$10595$0  & \$227 ;
+  assign \$228  = \port$10582$0  & \$227 ;
   assign \$230  = ~ \$229 ;
-  assign \$231  = \port$8804$0  & \$230 ;
-  assign \$232  = | { \port$8804$0 , \port$3503$0  };
+  assign \$231  = \port$8791$0  & \$230 ;
+  assign \$232  = | { \port$8791$0 , \port$3495$0  };
   assign \$233  = ~ \$232 ;
-  assign \$234  = \port$9401$0  & \$233 ;
-  assign \$235  = | { \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$234  = \port$9388$0  & \$233 ;
+  assign \$235  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$236  = ~ \$235 ;
-  assign \$237  = \port$9998$0  & \$236 ;
-  assign \$238  = | { \port$9998$0 , \port$9401$0 , \port$8804$0 , \port$3503$0  };
+  assign \$237  = \port$9985$0  & \$236 ;
+  assign \$238  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
   assign \$239  = ~ \$238 ;
-  assign \$240  = \port$10595$0  & \$239 ;
+  assign \$240  = \port$10582$0  & \$239 ;
   assign \$242  = ~ \$241 ;
-  assign \$243  = \port$9401$0  & \$242 ;
-  assign \$244  = | { \port$9401$0 , \port$8804$0  };
+  assign \$243  = \port$9388$0  & \$242 ;
+  assign \$244  = | { \port$9388$0 , \port$8791$0  };
   assign \$245  = ~ \$244 ;
-  assign \$246  = \port$9998$0  & \$245 ;
-  assign \$247  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$246  = \port$9985$0  & \$245 ;
+  assign \$247  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$248  = ~ \$247 ;
-  assign \$249  = \port$10595$0  & \$248 ;
-  assign \$250  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$249  = \port$10582$0  & \$248 ;
+  assign \$250  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$251  = ~ \$250 ;
-  assign \$252  = \port$3503$0  & \$251 ;
+  assign \$252  = \port$3495$0  & \$251 ;
   assign \$254  = ~ \$253 ;
-  assign \$255  = \port$9401$0  & \$254 ;
-  assign \$256  = | { \port$9401$0 , \port$8804$0  };
+  assign \$255  = \port$9388$0  & \$254 ;
+  assign \$256  = | { \port$9388$0 , \port$8791$0  };
   assign \$257  = ~ \$256 ;
-  assign \$258  = \port$9998$0  & \$257 ;
-  assign \$259  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$258  = \port$9985$0  & \$257 ;
+  assign \$259  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$260  = ~ \$259 ;
-  assign \$261  = \port$10595$0  & \$260 ;
-  assign \$262  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$261  = \port$10582$0  & \$260 ;
+  assign \$262  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$263  = ~ \$262 ;
-  assign \$264  = \port$3503$0  & \$263 ;
+  assign \$264  = \port$3495$0  & \$263 ;
   assign \$266  = ~ \$265 ;
-  assign \$267  = \port$9401$0  & \$266 ;
-  assign \$268  = | { \port$9401$0 , \port$8804$0  };
+  assign \$267  = \port$9388$0  & \$266 ;
+  assign \$268  = | { \port$9388$0 , \port$8791$0  };
   assign \$269  = ~ \$268 ;
-  assign \$270  = \port$9998$0  & \$269 ;
-  assign \$271  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$270  = \port$9985$0  & \$269 ;
+  assign \$271  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$272  = ~ \$271 ;
-  assign \$273  = \port$10595$0  & \$272 ;
-  assign \$274  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$273  = \port$10582$0  & \$272 ;
+  assign \$274  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$275  = ~ \$274 ;
-  assign \$276  = \port$3503$0  & \$275 ;
+  assign \$276  = \port$3495$0  & \$275 ;
   assign \$278  = ~ \$277 ;
-  assign \$279  = \port$9401$0  & \$278 ;
-  assign \$280  = | { \port$9401$0 , \port$8804$0  };
+  assign \$279  = \port$9388$0  & \$278 ;
+  assign \$280  = | { \port$9388$0 , \port$8791$0  };
   assign \$281  = ~ \$280 ;
-  assign \$282  = \port$9998$0  & \$281 ;
-  assign \$283  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$282  = \port$9985$0  & \$281 ;
+  assign \$283  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$284  = ~ \$283 ;
-  assign \$285  = \port$10595$0  & \$284 ;
-  assign \$286  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$285  = \port$10582$0  & \$284 ;
+  assign \$286  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$287  = ~ \$286 ;
-  assign \$288  = \port$3503$0  & \$287 ;
+  assign \$288  = \port$3495$0  & \$287 ;
   assign \$290  = ~ \$289 ;
-  assign \$291  = \port$9401$0  & \$290 ;
-  assign \$292  = | { \port$9401$0 , \port$8804$0  };
+  assign \$291  = \port$9388$0  & \$290 ;
+  assign \$292  = | { \port$9388$0 , \port$8791$0  };
   assign \$293  = ~ \$292 ;
-  assign \$294  = \port$9998$0  & \$293 ;
-  assign \$295  = | { \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$294  = \port$9985$0  & \$293 ;
+  assign \$295  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$296  = ~ \$295 ;
-  assign \$297  = \port$10595$0  & \$296 ;
-  assign \$298  = | { \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$297  = \port$10582$0  & \$296 ;
+  assign \$298  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$299  = ~ \$298 ;
-  assign \$300  = \port$3503$0  & \$299 ;
-  assign \$301  = | { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
+  assign \$300  = \port$3495$0  & \$299 ;
+  assign \$301  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
   assign \$302  = \$301  & accept;
   assign \$304  = grant[1] ? 1'h1 : 1'h0;
   assign \$306  = grant[2] ? 2'h2 : 2'h0;
@@ -46827,12 +46821,12 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
     last <= \$312 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
-    grant = 5'h00;
+    (* full_case = 32'd1 *)
     casez (last)
       3'h0:
         begin
           grant[0] = \$12 ;
-          grant[1] = \port$9401$0 ;
+          grant[1] = \port$9388$0 ;
           grant[2] = \$27 ;
           grant[3] = \$42 ;
           grant[4] = \$57 ;
@@ -46841,7 +46835,7 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
         begin
           grant[0] = \$69 ;
           grant[1] = \$84 ;
-          grant[2] = \port$9998$0 ;
+          grant[2] = \port$9985$0 ;
           grant[3] = \$99 ;
           grant[4] = \$114 ;
         end
@@ -46850,7 +46844,7 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
           grant[0] = \$126 ;
           grant[1] = \$141 ;
           grant[2] = \$156 ;
-          grant[3] = \port$10595$0 ;
+          grant[3] = \port$10582$0 ;
           grant[4] = \$171 ;
         end
       3'h3:
@@ -46859,11 +46853,11 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
           grant[1] = \$198 ;
           grant[2] = \$213 ;
           grant[3] = \$228 ;
-          grant[4] = \port$3503$0 ;
+          grant[4] = \port$3495$0 ;
         end
-      3'h4:
+      default:
         begin
-          grant[0] = \port$8804$0 ;
+          grant[0] = \port$8791$0 ;
           grant[1] = \$255 ;
           grant[2] = \$270 ;
           grant[3] = \$285 ;
@@ -46881,32 +46875,32 @@ module \postern.write_engine.arbiter (rst, \port$3503$0 , accept, \port$8804$0 ,
       \$312  = 3'h0;
     end
   end
-  assign request = { \port$3503$0 , \port$10595$0 , \port$9998$0 , \port$9401$0 , \port$8804$0  };
-  assign \$1  = \port$9401$0 ;
-  assign \$13  = \port$9401$0 ;
-  assign \$25  = \port$9401$0 ;
-  assign \$37  = \port$9401$0 ;
-  assign \$49  = \port$9401$0 ;
-  assign \$61  = \port$9998$0 ;
-  assign \$73  = \port$9998$0 ;
-  assign \$85  = \port$9998$0 ;
-  assign \$97  = \port$9998$0 ;
-  assign \$109  = \port$9998$0 ;
-  assign \$121  = \port$10595$0 ;
-  assign \$133  = \port$10595$0 ;
-  assign \$145  = \port$10595$0 ;
-  assign \$157  = \port$10595$0 ;
-  assign \$169  = \port$10595$0 ;
-  assign \$181  = \port$3503$0 ;
-  assign \$193  = \port$3503$0 ;
-  assign \$205  = \port$3503$0 ;
-  assign \$217  = \port$3503$0 ;
-  assign \$229  = \port$3503$0 ;
-  assign \$241  = \port$8804$0 ;
-  assign \$253  = \port$8804$0 ;
-  assign \$265  = \port$8804$0 ;
-  assign \$277  = \port$8804$0 ;
-  assign \$289  = \port$8804$0 ;
+  assign request = { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$1  = \port$9388$0 ;
+  assign \$13  = \port$9388$0 ;
+  assign \$25  = \port$9388$0 ;
+  assign \$37  = \port$9388$0 ;
+  assign \$49  = \port$9388$0 ;
+  assign \$61  = \port$9985$0 ;
+  assign \$73  = \port$9985$0 ;
+  assign \$85  = \port$9985$0 ;
+  assign \$97  = \port$9985$0 ;
+  assign \$109  = \port$9985$0 ;
+  assign \$121  = \port$10582$0 ;
+  assign \$133  = \port$10582$0 ;
+  assign \$145  = \port$10582$0 ;
+  assign \$157  = \port$10582$0 ;
+  assign \$169  = \port$10582$0 ;
+  assign \$181  = \port$3495$0 ;
+  assign \$193  = \port$3495$0 ;
+  assign \$205  = \port$3495$0 ;
+  assign \$217  = \port$3495$0 ;
+  assign \$229  = \port$3495$0 ;
+  assign \$241  = \port$8791$0 ;
+  assign \$253  = \port$8791$0 ;
+  assign \$265  = \port$8791$0 ;
+  assign \$277  = \port$8791$0 ;
+  assign \$289  = \port$8791$0 ;
   assign \$303  = 1'h0;
   assign \$305  = \$304 ;
 endmodule
@@ -46962,7 +46956,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$11834$28 , \port$11844$0 , \port$12019$0 , \port$12025$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$11821$28 , \port$11831$0 , \port$12006$0 , \port$12012$0 , clk);
   input clk;
   wire clk;
   output [13:0] data_0;
@@ -46973,14 +46967,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$11834$28 ;
-  wire [2:0] \port$11834$28 ;
-  input \port$11844$0 ;
-  wire \port$11844$0 ;
-  input [2:0] \port$12019$0 ;
-  wire [2:0] \port$12019$0 ;
-  input \port$12025$0 ;
-  wire \port$12025$0 ;
+  input [2:0] \port$11821$28 ;
+  wire [2:0] \port$11821$28 ;
+  input \port$11831$0 ;
+  wire \port$11831$0 ;
+  input [2:0] \port$12006$0 ;
+  wire [2:0] \port$12006$0 ;
+  input \port$12012$0 ;
+  wire \port$12012$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -47021,15 +47015,15 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$11834$28 , \port$11844$0  }];
-  assign data_1 = cells[{ \port$12019$0 , \port$12025$0  }];
+  assign data_0 = cells[{ \port$11821$28 , \port$11831$0  }];
+  assign data_1 = cells[{ \port$12006$0 , \port$12012$0  }];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$11834$28 , \port$11844$0  };
-  assign row_0 = { \port$11834$28 , \port$11844$0  };
+  assign r_port__addr = { \port$11821$28 , \port$11831$0  };
+  assign row_0 = { \port$11821$28 , \port$11831$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$12019$0 , \port$12025$0  };
-  assign row_1 = { \port$12019$0 , \port$12025$0  };
+  assign \r_port__addr$12  = { \port$12006$0 , \port$12012$0  };
+  assign row_1 = { \port$12006$0 , \port$12012$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -855,8 +855,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_source(reader),
     .look_target(look_target),
     .permitted(permitted),
-    .\port$223$0 (\$40 ),
-    .\port$224$0 (\$41 ),
+    .\port$219$0 (\$40 ),
+    .\port$220$0 (\$41 ),
     .source(sender),
     .target(target)
   );
@@ -889,8 +889,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$2915$0 (\filled$207 ),
-    .\port$2939$0 (\filled$208 ),
+    .\port$2909$0 (\filled$207 ),
+    .\port$2933$0 (\filled$208 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$252 ),
@@ -905,7 +905,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$2805$67 (\$42 ),
+    .\port$2799$67 (\$42 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -941,12 +941,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$223$0 (\$40 ),
-    .\port$224$0 (\$41 ),
-    .\port$2915$0 (\filled$207 ),
-    .\port$2921$0 (\fresh$210 ),
-    .\port$2939$0 (\filled$208 ),
-    .\port$2945$0 (\fresh$211 ),
+    .\port$219$0 (\$40 ),
+    .\port$220$0 (\$41 ),
+    .\port$2909$0 (\filled$207 ),
+    .\port$2915$0 (\fresh$210 ),
+    .\port$2933$0 (\filled$208 ),
+    .\port$2939$0 (\fresh$211 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(\$43 [0]),
@@ -992,12 +992,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$223$0 (\$40 ),
-    .\port$224$0 (\$41 ),
-    .\port$2915$0 (\filled$207 ),
-    .\port$2921$0 (\fresh$210 ),
-    .\port$2939$0 (\filled$208 ),
-    .\port$2945$0 (\fresh$211 ),
+    .\port$219$0 (\$40 ),
+    .\port$220$0 (\$41 ),
+    .\port$2909$0 (\filled$207 ),
+    .\port$2915$0 (\fresh$210 ),
+    .\port$2933$0 (\filled$208 ),
+    .\port$2939$0 (\fresh$211 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$246 ),
     .r_engine__ready(\$43 [1]),
@@ -1103,9 +1103,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .\other$57 (look_target),
     .\own$74 (reader),
     .permitted(\permitted$408 ),
-    .\port$851$0 (look_result),
-    .\port$869$0 (look),
-    .\port$873$0 (\look$314 ),
+    .\port$846$0 (look_result),
+    .\port$864$0 (look),
+    .\port$868$0 (\look$314 ),
     .requests__0__payload(\requests__0__payload$177 ),
     .requests__0__valid(\requests__0__valid$181 ),
     .requests__1__payload(\requests__1__payload$246 ),
@@ -1139,9 +1139,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_result(look_result),
     .message(message),
     .permitted(permitted),
-    .\port$2805$67 (\$42 ),
-    .\port$522$0 (push),
-    .\port$524$0 (\push$308 ),
+    .\port$2799$67 (\$42 ),
+    .\port$518$0 (push),
+    .\port$520$0 (\push$308 ),
     .refusing(refusing),
     .requests__0__payload(requests__0__payload),
     .requests__0__ready(w_engine__ready),
@@ -1931,7 +1931,7 @@ module \postern_small.bus_1 (awprot, awvalid, wdata, wstrb, wvalid, written__rea
   assign write__payload[48] = 1'h0;
 endmodule
 
-module \postern_small.directory (look_permitted, \port$223$0 , \port$224$0 , source, target, look_source, look_target, permitted);
+module \postern_small.directory (look_permitted, \port$219$0 , \port$220$0 , source, target, look_source, look_target, permitted);
   wire \$1 ;
   wire \$2 ;
   wire acknowledged;
@@ -1947,10 +1947,10 @@ module \postern_small.directory (look_permitted, \port$223$0 , \port$224$0 , sou
   wire [1:0] open;
   output permitted;
   wire permitted;
-  output \port$223$0 ;
-  wire \port$223$0 ;
-  output \port$224$0 ;
-  wire \port$224$0 ;
+  output \port$219$0 ;
+  wire \port$219$0 ;
+  output \port$220$0 ;
+  wire \port$220$0 ;
   input source;
   wire source;
   wire [7:0] source_generation;
@@ -1974,8 +1974,8 @@ module \postern_small.directory (look_permitted, \port$223$0 , \port$224$0 , sou
   assign look_generation = 8'h01;
   assign look_own_generation = 8'h01;
   assign open = { \$2 , \$1  };
-  assign \port$223$0  = \$1 ;
-  assign \port$224$0  = \$2 ;
+  assign \port$219$0  = \$1 ;
+  assign \port$220$0  = \$2 ;
   assign \$1  = 1'h1;
   assign \$2  = 1'h1;
 endmodule
@@ -2181,7 +2181,7 @@ module \postern_small.doorbells$497.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2915$0 , \port$2939$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2909$0 , \port$2933$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2364,10 +2364,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$2915$0 ;
-  wire \port$2915$0 ;
-  input \port$2939$0 ;
-  wire \port$2939$0 ;
+  input \port$2909$0 ;
+  wire \port$2909$0 ;
+  input \port$2933$0 ;
+  wire \port$2933$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2388,8 +2388,8 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2915$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2939$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2909$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2933$0  };
   assign \$4  = state_0 & enable_0_0;
   assign \$5  = | \$4 ;
   assign \$10  = state_1 & enable_1_0;
@@ -2523,7 +2523,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$144  = 5'h00;
     end
   end
-  assign filled = { \port$2939$0 , \port$2915$0  };
+  assign filled = { \port$2933$0 , \port$2909$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2616,7 +2616,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
 endmodule
 
 module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep, commit__data
-, \port$2805$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
+, \port$2799$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -2723,8 +2723,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire [6:0] \late_1.row ;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$2805$67 ;
-  wire [7:0] \port$2805$67 ;
+  input [7:0] \port$2799$67 ;
+  wire [7:0] \port$2799$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -3032,7 +3032,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     taken_1_1 <= \$65 ;
   always @(posedge clk)
     kept_1_1 <= \$66 ;
-  assign \$1  = ! \port$2805$67 [0];
+  assign \$1  = ! \port$2799$67 [0];
   assign first_0 = commit__request & \$1 ;
   assign \$2  = occupied_0 & first_0;
   assign free_0 = ~ \$2 ;
@@ -3042,7 +3042,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$6  = w__1__request & \$5 ;
   assign granted_0 = grant & { free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$2805$67 [7:1] : late_0[6:0];
+  assign w_port__addr = first_0 ? \port$2799$67 [7:1] : late_0[6:0];
   assign w_port__data = first_0 ? commit__data : late_0[38:7];
   assign \$7  = ! r__0__word[0];
   assign \$8  = r__0__request & \$7 ;
@@ -3058,7 +3058,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$18  = w__1__request & \$17 ;
   assign granted_1 = \grant$37  & { free_1, free_1 };
   assign \w_port__en$38  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$39  = first_1 ? \port$2805$67 [7:1] : late_1[6:0];
+  assign \w_port__addr$39  = first_1 ? \port$2799$67 [7:1] : late_1[6:0];
   assign \w_port__data$41  = first_1 ? commit__data : late_1[38:7];
   assign \$20  = r__0__request & \$19 ;
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
@@ -3203,10 +3203,10 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
       \$66  = 1'h0;
     end
   end
-  assign commit__word = \port$2805$67 [1:0];
+  assign commit__word = \port$2799$67 [1:0];
   assign request = { \$6 , \$4  };
   assign accept = free_0;
-  assign commit__slot = \port$2805$67 [7:2];
+  assign commit__slot = \port$2799$67 [7:2];
   assign \request$20  = { \$10 , \$8  };
   assign r_port__en = 1'h1;
   assign \accept$26  = 1'h1;
@@ -3220,7 +3220,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \late_0.data  = late_0[38:7];
   assign \late_1.row  = late_1[6:0];
   assign \late_1.data  = late_1[38:7];
-  assign \$13  = \port$2805$67 [0];
+  assign \$13  = \port$2799$67 [0];
   assign \$15  = w__0__word[0];
   assign \$17  = w__1__word[0];
   assign \$19  = r__0__word[0];
@@ -3283,7 +3283,7 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$63$0 , \port$65$0 , grant,
           grant[0] = \$3 ;
           grant[1] = \port$65$0 ;
         end
-      1'h1:
+      default:
         begin
           grant[0] = \port$63$0 ;
           grant[1] = \$12 ;
@@ -3365,7 +3365,7 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$82$0 , \port$84$0 , grant,
           grant[0] = \$3 ;
           grant[1] = \port$84$0 ;
         end
-      1'h1:
+      default:
         begin
           grant[0] = \port$82$0 ;
           grant[1] = \$12 ;
@@ -3449,7 +3449,7 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$55$0 , \port$57$0
           grant[0] = \$3 ;
           grant[1] = \port$57$0 ;
         end
-      1'h1:
+      default:
         begin
           grant[0] = \port$55$0 ;
           grant[1] = \$12 ;
@@ -3531,7 +3531,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$74$0 , \port$76$0
           grant[0] = \$3 ;
           grant[1] = \port$76$0 ;
         end
-      1'h1:
+      default:
         begin
           grant[0] = \port$74$0 ;
           grant[1] = \$12 ;
@@ -3557,8 +3557,8 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$74$0 , \port$76$0
   assign \$17  = \$16 ;
 endmodule
 
-module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$223$0 , \port$224$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2915$0 , head__0, \port$2921$0 , \port$2939$0 , \port$2945$0 , w_pool__word, w_pool__data
+module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$219$0 , \port$220$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2909$0 , head__0, \port$2915$0 , \port$2933$0 , \port$2939$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3913,18 +3913,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$223$0 ;
-  wire \port$223$0 ;
-  input \port$224$0 ;
-  wire \port$224$0 ;
+  input \port$219$0 ;
+  wire \port$219$0 ;
+  input \port$220$0 ;
+  wire \port$220$0 ;
+  input \port$2909$0 ;
+  wire \port$2909$0 ;
   input \port$2915$0 ;
   wire \port$2915$0 ;
-  input \port$2921$0 ;
-  wire \port$2921$0 ;
+  input \port$2933$0 ;
+  wire \port$2933$0 ;
   input \port$2939$0 ;
   wire \port$2939$0 ;
-  input \port$2945$0 ;
-  wire \port$2945$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -4151,7 +4151,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$54  = w_incoming[16] ? data_0[2:0] : 3'h0;
   assign \$56  = \$55  == 6'h20;
   assign \$57  = \ready$46  & \$56 ;
-  assign \$58  = staged & \port$223$0 ;
+  assign \$58  = staged & \port$219$0 ;
   assign \$59  = \$58  & w_pool__grant;
   assign \$60  = none | \$59 ;
   assign \$61  = \$57  & \$60 ;
@@ -4166,7 +4166,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$71  = write__ready & \$70 ;
   assign \$72  = ~ none;
   assign \$73  = \$71  & \$72 ;
-  assign set_busy = \$73  & \port$223$0 ;
+  assign set_busy = \$73  & \port$219$0 ;
   assign \$75  = \$74  == 9'h180;
   assign \$76  = ! w_incoming[2:0];
   assign \$77  = \$76  & w_incoming[25];
@@ -4229,7 +4229,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$139  = \$138  | \diverted$104 ;
   assign \$140  = \ready$95  & \$139 ;
   assign \$142  = \$141 [0] & r_engine__ready;
-  assign \$143  = reads & \port$223$0 ;
+  assign \$143  = reads & \port$219$0 ;
   assign \$144  = \ready$95  & \$143 ;
   assign \$145  = \$144  & r_pool__grant;
   assign \$146  = ~ \diverted$104 ;
@@ -4238,7 +4238,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2945$0 , \port$2921$0  };
+  assign \$152  = take & { \port$2939$0 , \port$2915$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -4286,7 +4286,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$192  = write__ready | reset;
   assign \$194  = \$193  == 6'h20;
   assign \$195  = w_valid & \$194 ;
-  assign \$196  = staged & \port$223$0 ;
+  assign \$196  = staged & \port$219$0 ;
   assign \$197  = ~ \$196 ;
   assign \$198  = \$195  & \$197 ;
   assign \$199  = ~ none;
@@ -4311,14 +4311,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$222  = \$221  == 7'h40;
   assign \$223  = \$220  | \$222 ;
   assign \$224  = r_valid & \$223 ;
-  assign \$225  = reads & \port$223$0 ;
+  assign \$225  = reads & \port$219$0 ;
   assign \$226  = ~ \$225 ;
   assign \$227  = \$224  & \$226 ;
-  assign \$228  = reads & \port$223$0 ;
+  assign \$228  = reads & \port$219$0 ;
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
-  assign \$231  = reads & \port$223$0 ;
-  assign \$232  = \$231  & \port$2915$0 ;
+  assign \$231  = reads & \port$219$0 ;
+  assign \$232  = \$231  & \port$2909$0 ;
   assign \$233  = r_incoming[16:15] <= head__0[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -4609,7 +4609,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign following = write_data;
   assign \row_0$36  = 1'h0;
   assign \data_0$50  = w_pool__slot;
-  assign open = { \port$224$0 , \port$223$0  };
+  assign open = { \port$220$0 , \port$219$0  };
   assign w_issue = write__ready;
   assign here = 1'h1;
   assign write = set_busy;
@@ -4630,12 +4630,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2945$0 , \port$2921$0  };
+  assign fresh = { \port$2939$0 , \port$2915$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2939$0 , \port$2915$0  };
+  assign filled = { \port$2933$0 , \port$2909$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[63:32];
@@ -4903,8 +4903,8 @@ module \postern_small.port_0.w_binding (offset, allowed);
   assign allowed = 1'h1;
 endmodule
 
-module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$223$0 , \port$224$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2915$0 , \port$2921$0 , \port$2939$0 , head__1, \port$2945$0 , w_pool__word, w_pool__data
+module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$219$0 , \port$220$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2909$0 , \port$2915$0 , \port$2933$0 , head__1, \port$2939$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5259,18 +5259,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$223$0 ;
-  wire \port$223$0 ;
-  input \port$224$0 ;
-  wire \port$224$0 ;
+  input \port$219$0 ;
+  wire \port$219$0 ;
+  input \port$220$0 ;
+  wire \port$220$0 ;
+  input \port$2909$0 ;
+  wire \port$2909$0 ;
   input \port$2915$0 ;
   wire \port$2915$0 ;
-  input \port$2921$0 ;
-  wire \port$2921$0 ;
+  input \port$2933$0 ;
+  wire \port$2933$0 ;
   input \port$2939$0 ;
   wire \port$2939$0 ;
-  input \port$2945$0 ;
-  wire \port$2945$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5497,7 +5497,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$54  = w_incoming[16] ? data_0[2:0] : 3'h0;
   assign \$56  = \$55  == 6'h20;
   assign \$57  = \ready$46  & \$56 ;
-  assign \$58  = staged & \port$224$0 ;
+  assign \$58  = staged & \port$220$0 ;
   assign \$59  = \$58  & w_pool__grant;
   assign \$60  = none | \$59 ;
   assign \$61  = \$57  & \$60 ;
@@ -5512,7 +5512,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$71  = write__ready & \$70 ;
   assign \$72  = ~ none;
   assign \$73  = \$71  & \$72 ;
-  assign set_busy = \$73  & \port$224$0 ;
+  assign set_busy = \$73  & \port$220$0 ;
   assign \$75  = \$74  == 9'h180;
   assign \$76  = ! w_incoming[2:0];
   assign \$77  = \$76  & w_incoming[25];
@@ -5575,7 +5575,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$139  = \$138  | \diverted$104 ;
   assign \$140  = \ready$95  & \$139 ;
   assign \$142  = \$141 [0] & r_engine__ready;
-  assign \$143  = reads & \port$224$0 ;
+  assign \$143  = reads & \port$220$0 ;
   assign \$144  = \ready$95  & \$143 ;
   assign \$145  = \$144  & r_pool__grant;
   assign \$146  = ~ \diverted$104 ;
@@ -5584,7 +5584,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2945$0 , \port$2921$0  };
+  assign \$152  = take & { \port$2939$0 , \port$2915$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -5632,7 +5632,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$192  = write__ready | reset;
   assign \$194  = \$193  == 6'h20;
   assign \$195  = w_valid & \$194 ;
-  assign \$196  = staged & \port$224$0 ;
+  assign \$196  = staged & \port$220$0 ;
   assign \$197  = ~ \$196 ;
   assign \$198  = \$195  & \$197 ;
   assign \$199  = ~ none;
@@ -5657,14 +5657,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$222  = \$221  == 7'h40;
   assign \$223  = \$220  | \$222 ;
   assign \$224  = r_valid & \$223 ;
-  assign \$225  = reads & \port$224$0 ;
+  assign \$225  = reads & \port$220$0 ;
   assign \$226  = ~ \$225 ;
   assign \$227  = \$224  & \$226 ;
-  assign \$228  = reads & \port$224$0 ;
+  assign \$228  = reads & \port$220$0 ;
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
-  assign \$231  = reads & \port$224$0 ;
-  assign \$232  = \$231  & \port$2939$0 ;
+  assign \$231  = reads & \port$220$0 ;
+  assign \$232  = \$231  & \port$2933$0 ;
   assign \$233  = r_incoming[16:15] <= head__1[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -5955,7 +5955,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign following = write_data;
   assign \row_0$36  = 1'h0;
   assign \data_0$50  = w_pool__slot;
-  assign open = { \port$224$0 , \port$223$0  };
+  assign open = { \port$220$0 , \port$219$0  };
   assign w_issue = write__ready;
   assign here = 1'h1;
   assign write = set_busy;
@@ -5976,12 +5976,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2945$0 , \port$2921$0  };
+  assign fresh = { \port$2939$0 , \port$2915$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2939$0 , \port$2915$0  };
+  assign filled = { \port$2933$0 , \port$2909$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[63:32];
@@ -7151,7 +7151,7 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$851$0 , \port$869$0 , \port$873$0 , good, error, data, requests__0__valid, requests__1__valid, filled, \own$74 , \other$57 , core, lane, grant, heads__0, rx_results__0
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$846$0 , \port$864$0 , \port$868$0 , good, error, data, requests__0__valid, requests__1__valid, filled, \own$74 , \other$57 , core, lane, grant, heads__0, rx_results__0
 , sent__0, gone__0, heads__1, rx_results__1, sent__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
@@ -8331,12 +8331,12 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [7:0] own_generation;
   input permitted;
   wire permitted;
-  input [11:0] \port$851$0 ;
-  wire [11:0] \port$851$0 ;
-  output \port$869$0 ;
-  wire \port$869$0 ;
-  output \port$873$0 ;
-  wire \port$873$0 ;
+  input [11:0] \port$846$0 ;
+  wire [11:0] \port$846$0 ;
+  output \port$864$0 ;
+  wire \port$864$0 ;
+  output \port$868$0 ;
+  wire \port$868$0 ;
   wire [3:0] refused;
   wire [1:0] request;
   input [32:0] requests__0__payload;
@@ -8418,8 +8418,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$41  = \$38  | \$40 ;
   assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$43  = \$41  | \$42 ;
-  assign \$44  = { 6'h00, \port$851$0 [2:0] } | { \port$851$0 [3], 8'h00 };
-  assign \$45  = { 15'h0000, \$44  } | { \port$851$0 [11:4], 16'h0000 };
+  assign \$44  = { 6'h00, \port$846$0 [2:0] } | { \port$846$0 [3], 8'h00 };
+  assign \$45  = { 15'h0000, \$44  } | { \port$846$0 [11:4], 16'h0000 };
   assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$47  = \$43  | \$46 ;
   assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
@@ -9126,8 +9126,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
     .grant(grant),
-    .\port$2240$0 (requests__0__valid),
-    .\port$2546$0 (requests__1__valid),
+    .\port$2234$0 (requests__0__valid),
+    .\port$2540$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -9318,15 +9318,15 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign fault__address = _request[11:0];
   assign own_generation = 8'h01;
   assign epoch = 32'd0;
-  assign result_code = \port$851$0 [2:0];
-  assign result_vm = \port$851$0 [3];
-  assign result_count = \port$851$0 [11:4];
+  assign result_code = \port$846$0 [2:0];
+  assign result_vm = \port$846$0 [3];
+  assign result_count = \port$846$0 [11:4];
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
   assign limits__0 = 5'h00;
   assign limits__1 = 5'h00;
-  assign \port$869$0  = \$15 ;
-  assign \port$873$0  = \$19 ;
+  assign \port$864$0  = \$15 ;
+  assign \port$868$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -10082,7 +10082,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2240$0 , \port$2546$0 , grant, clk);
+module \postern_small.read_engine.arbiter (rst, \port$2234$0 , \port$2540$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10108,22 +10108,22 @@ module \postern_small.read_engine.arbiter (rst, \port$2240$0 , \port$2546$0 , gr
   output [1:0] grant;
   reg [1:0] grant;
   reg last = 1'h0;
-  input \port$2240$0 ;
-  wire \port$2240$0 ;
-  input \port$2546$0 ;
-  wire \port$2546$0 ;
+  input \port$2234$0 ;
+  wire \port$2234$0 ;
+  input \port$2540$0 ;
+  wire \port$2540$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2240$0  & \$2 ;
+  assign \$3  = \port$2234$0  & \$2 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2240$0  & \$5 ;
+  assign \$6  = \port$2234$0  & \$5 ;
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2546$0  & \$8 ;
+  assign \$9  = \port$2540$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2546$0  & \$11 ;
-  assign \$13  = | { \port$2546$0 , \port$2240$0  };
+  assign \$12  = \port$2540$0  & \$11 ;
+  assign \$13  = | { \port$2540$0 , \port$2234$0  };
   assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
     last <= \$18 ;
@@ -10134,11 +10134,11 @@ module \postern_small.read_engine.arbiter (rst, \port$2240$0 , \port$2546$0 , gr
       1'h0:
         begin
           grant[0] = \$3 ;
-          grant[1] = \port$2546$0 ;
+          grant[1] = \port$2540$0 ;
         end
-      1'h1:
+      default:
         begin
-          grant[0] = \port$2240$0 ;
+          grant[0] = \port$2234$0 ;
           grant[1] = \$12 ;
         end
     endcase
@@ -10153,19 +10153,19 @@ module \postern_small.read_engine.arbiter (rst, \port$2240$0 , \port$2546$0 , gr
       \$18  = 1'h0;
     end
   end
-  assign request = { \port$2546$0 , \port$2240$0  };
+  assign request = { \port$2540$0 , \port$2234$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$2546$0 ;
-  assign \$4  = \port$2546$0 ;
-  assign \$7  = \port$2240$0 ;
-  assign \$10  = \port$2240$0 ;
+  assign \$1  = \port$2540$0 ;
+  assign \$4  = \port$2540$0 ;
+  assign \$7  = \port$2234$0 ;
+  assign \$10  = \port$2234$0 ;
   assign \$14  = \$13 ;
   assign \$15  = 1'h0;
   assign \$17  = \$16 ;
 endmodule
 
-module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, _here, word__request, word__enable, \port$522$0 , \port$524$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, \idle$101 , look_result, free_slots__0, free_slots__1
-, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2805$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
+module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, _here, word__request, word__enable, \port$518$0 , \port$520$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, \idle$101 , look_result, free_slots__0, free_slots__1
+, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2799$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire [74:0] \$1 ;
@@ -10663,12 +10663,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \new.vm ;
   input permitted;
   wire permitted;
-  output [7:0] \port$2805$67 ;
-  wire [7:0] \port$2805$67 ;
-  output \port$522$0 ;
-  wire \port$522$0 ;
-  output \port$524$0 ;
-  wire \port$524$0 ;
+  output [7:0] \port$2799$67 ;
+  wire [7:0] \port$2799$67 ;
+  output \port$518$0 ;
+  wire \port$518$0 ;
+  output \port$520$0 ;
+  wire \port$520$0 ;
   wire [1:0] push;
   wire reaches;
   wire refuse;
@@ -11063,8 +11063,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     .accept(accept),
     .clk(clk),
     .grant(grant),
-    .\port$2121$0 (requests__0__valid),
-    .\port$2427$0 (requests__1__valid),
+    .\port$2115$0 (requests__0__valid),
+    .\port$2421$0 (requests__1__valid),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11371,11 +11371,11 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign write_data = \new ;
   assign idle = { \$97 , \$96  };
   assign closed_vm = 2'h0;
-  assign \port$522$0  = \$64 ;
-  assign \port$524$0  = \$66 ;
+  assign \port$518$0  = \$64 ;
+  assign \port$520$0  = \$66 ;
   assign vm = _request[27];
   assign data = _request[64:33];
-  assign \port$2805$67  = _request[74:67];
+  assign \port$2799$67  = _request[74:67];
   assign \chosen.address  = chosen[11:0];
   assign \chosen.offset  = chosen[23:12];
   assign \chosen.manager  = chosen[24];
@@ -11619,7 +11619,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$335  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$2427$0 , grant, clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$2115$0 , \port$2421$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11646,22 +11646,22 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$24
   output [1:0] grant;
   reg [1:0] grant;
   reg last = 1'h0;
-  input \port$2121$0 ;
-  wire \port$2121$0 ;
-  input \port$2427$0 ;
-  wire \port$2427$0 ;
+  input \port$2115$0 ;
+  wire \port$2115$0 ;
+  input \port$2421$0 ;
+  wire \port$2421$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2121$0  & \$2 ;
+  assign \$3  = \port$2115$0  & \$2 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2121$0  & \$5 ;
+  assign \$6  = \port$2115$0  & \$5 ;
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2427$0  & \$8 ;
+  assign \$9  = \port$2421$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2427$0  & \$11 ;
-  assign \$13  = | { \port$2427$0 , \port$2121$0  };
+  assign \$12  = \port$2421$0  & \$11 ;
+  assign \$13  = | { \port$2421$0 , \port$2115$0  };
   assign \$14  = \$13  & accept;
   assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
@@ -11673,11 +11673,11 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$24
       1'h0:
         begin
           grant[0] = \$3 ;
-          grant[1] = \port$2427$0 ;
+          grant[1] = \port$2421$0 ;
         end
-      1'h1:
+      default:
         begin
-          grant[0] = \port$2121$0 ;
+          grant[0] = \port$2115$0 ;
           grant[1] = \$12 ;
         end
     endcase
@@ -11692,11 +11692,11 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2121$0 , \port$24
       \$18  = 1'h0;
     end
   end
-  assign request = { \port$2427$0 , \port$2121$0  };
-  assign \$1  = \port$2427$0 ;
-  assign \$4  = \port$2427$0 ;
-  assign \$7  = \port$2121$0 ;
-  assign \$10  = \port$2121$0 ;
+  assign request = { \port$2421$0 , \port$2115$0  };
+  assign \$1  = \port$2421$0 ;
+  assign \$4  = \port$2421$0 ;
+  assign \$7  = \port$2115$0 ;
+  assign \$10  = \port$2115$0 ;
   assign \$15  = 1'h0;
   assign \$17  = \$16 ;
 endmodule
