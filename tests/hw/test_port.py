@@ -246,7 +246,7 @@ class Rig:
         acting = {key: payload[key] for key in ("commit", "torn", "slot")}
         # A commit acts in the next cycle, anything else in that after it.
         self.acting.append(acting | {"cycle": self.cycle + (1 if payload.commit else 2), "dropped": False})
-        if name == "STAGE":
+        if name == "STAGE" and vm in self.open:  # the lanes of a closed VM stay as they are
             self.lanes.stage((vm, where[0]), where[1], data, strobes)
         if name == "COMMIT":
             message = self.lanes.commit((vm, where[0]), where[2], data, strobes)
