@@ -60,13 +60,15 @@ enum postern_kind {
     POSTERN_KIND_BLOCK = 1
 };
 
-/* Interrupt sources: bit positions in STATE, TEST and ENABLE. */
+/* Interrupt sources: bit positions in STATE, TEST and ENABLE. The last two only with blocks. */
 enum postern_interrupt {
     POSTERN_INTERRUPT_MAIL = 0,
     POSTERN_INTERRUPT_DOORBELL = 1,
     POSTERN_INTERRUPT_CREDIT = 2,
     POSTERN_INTERRUPT_PEER = 3,
-    POSTERN_INTERRUPT_REFUSAL = 4
+    POSTERN_INTERRUPT_REFUSAL = 4,
+    POSTERN_INTERRUPT_BLOCK = 5,
+    POSTERN_INTERRUPT_LOAN = 6
 };
 
 /* State of a VM. */
@@ -97,7 +99,8 @@ enum postern_fault {
     POSTERN_FAULT_DIRECTION = 6,
     POSTERN_FAULT_PARTIAL = 7,
     POSTERN_FAULT_DENIED = 8,
-    POSTERN_FAULT_BAD_VALUE = 9
+    POSTERN_FAULT_BAD_VALUE = 9,
+    POSTERN_FAULT_BLOCK = 10
 };
 
 /* A field of a word, and a value in the place of a field: */
@@ -132,6 +135,8 @@ enum postern_fault {
 #define POSTERN_FEATURES_MANAGER_MASK 0x00000002u
 #define POSTERN_FEATURES_READ_ERROR_LSB 2u
 #define POSTERN_FEATURES_READ_ERROR_MASK 0x00000004u
+#define POSTERN_FEATURES_BLOCKS_LSB 3u
+#define POSTERN_FEATURES_BLOCKS_MASK 0x00000008u
 
 /* Sizes, from which software computes addresses. */
 #define POSTERN_DIMENSIONS_OFFSET 0x18u

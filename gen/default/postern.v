@@ -2810,14 +2810,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .opened(opened),
     .peer(peer),
-    .\port$12023$0 (\filled$366 ),
-    .\port$12039$0 (\filled$367 ),
-    .\port$12055$0 (\filled$368 ),
-    .\port$12071$0 (\filled$369 ),
-    .\port$12087$0 (\filled$370 ),
-    .\port$12103$0 (\filled$371 ),
-    .\port$12119$0 (\filled$372 ),
-    .\port$12135$0 (\filled$373 ),
+    .\port$12024$0 (\filled$366 ),
+    .\port$12040$0 (\filled$367 ),
+    .\port$12056$0 (\filled$368 ),
+    .\port$12072$0 (\filled$369 ),
+    .\port$12088$0 (\filled$370 ),
+    .\port$12104$0 (\filled$371 ),
+    .\port$12120$0 (\filled$372 ),
+    .\port$12136$0 (\filled$373 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -2844,7 +2844,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$11821$70 (\$317 ),
+    .\port$11822$70 (\$317 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -2924,22 +2924,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12023$0 (\filled$366 ),
-    .\port$12029$0 (\fresh$375 ),
-    .\port$12039$0 (\filled$367 ),
-    .\port$12045$0 (\fresh$376 ),
-    .\port$12055$0 (\filled$368 ),
-    .\port$12061$0 (\fresh$377 ),
-    .\port$12071$0 (\filled$369 ),
-    .\port$12077$0 (\fresh$378 ),
-    .\port$12087$0 (\filled$370 ),
-    .\port$12093$0 (\fresh$379 ),
-    .\port$12103$0 (\filled$371 ),
-    .\port$12109$0 (\fresh$380 ),
-    .\port$12119$0 (\filled$372 ),
-    .\port$12125$0 (\fresh$381 ),
-    .\port$12135$0 (\filled$373 ),
-    .\port$12141$0 (\fresh$382 ),
+    .\port$12024$0 (\filled$366 ),
+    .\port$12030$0 (\fresh$375 ),
+    .\port$12040$0 (\filled$367 ),
+    .\port$12046$0 (\fresh$376 ),
+    .\port$12056$0 (\filled$368 ),
+    .\port$12062$0 (\fresh$377 ),
+    .\port$12072$0 (\filled$369 ),
+    .\port$12078$0 (\fresh$378 ),
+    .\port$12088$0 (\filled$370 ),
+    .\port$12094$0 (\fresh$379 ),
+    .\port$12104$0 (\filled$371 ),
+    .\port$12110$0 (\fresh$380 ),
+    .\port$12120$0 (\filled$372 ),
+    .\port$12126$0 (\fresh$381 ),
+    .\port$12136$0 (\filled$373 ),
+    .\port$12142$0 (\fresh$382 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -3014,22 +3014,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12023$0 (\filled$366 ),
-    .\port$12029$0 (\fresh$375 ),
-    .\port$12039$0 (\filled$367 ),
-    .\port$12045$0 (\fresh$376 ),
-    .\port$12055$0 (\filled$368 ),
-    .\port$12061$0 (\fresh$377 ),
-    .\port$12071$0 (\filled$369 ),
-    .\port$12077$0 (\fresh$378 ),
-    .\port$12087$0 (\filled$370 ),
-    .\port$12093$0 (\fresh$379 ),
-    .\port$12103$0 (\filled$371 ),
-    .\port$12109$0 (\fresh$380 ),
-    .\port$12119$0 (\filled$372 ),
-    .\port$12125$0 (\fresh$381 ),
-    .\port$12135$0 (\filled$373 ),
-    .\port$12141$0 (\fresh$382 ),
+    .\port$12024$0 (\filled$366 ),
+    .\port$12030$0 (\fresh$375 ),
+    .\port$12040$0 (\filled$367 ),
+    .\port$12046$0 (\fresh$376 ),
+    .\port$12056$0 (\filled$368 ),
+    .\port$12062$0 (\fresh$377 ),
+    .\port$12072$0 (\filled$369 ),
+    .\port$12078$0 (\fresh$378 ),
+    .\port$12088$0 (\filled$370 ),
+    .\port$12094$0 (\fresh$379 ),
+    .\port$12104$0 (\filled$371 ),
+    .\port$12110$0 (\fresh$380 ),
+    .\port$12120$0 (\filled$372 ),
+    .\port$12126$0 (\fresh$381 ),
+    .\port$12136$0 (\filled$373 ),
+    .\port$12142$0 (\fresh$382 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -3104,22 +3104,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12023$0 (\filled$366 ),
-    .\port$12029$0 (\fresh$375 ),
-    .\port$12039$0 (\filled$367 ),
-    .\port$12045$0 (\fresh$376 ),
-    .\port$12055$0 (\filled$368 ),
-    .\port$12061$0 (\fresh$377 ),
-    .\port$12071$0 (\filled$369 ),
-    .\port$12077$0 (\fresh$378 ),
-    .\port$12087$0 (\filled$370 ),
-    .\port$12093$0 (\fresh$379 ),
-    .\port$12103$0 (\filled$371 ),
-    .\port$12109$0 (\fresh$380 ),
-    .\port$12119$0 (\filled$372 ),
-    .\port$12125$0 (\fresh$381 ),
-    .\port$12135$0 (\filled$373 ),
-    .\port$12141$0 (\fresh$382 ),
+    .\port$12024$0 (\filled$366 ),
+    .\port$12030$0 (\fresh$375 ),
+    .\port$12040$0 (\filled$367 ),
+    .\port$12046$0 (\fresh$376 ),
+    .\port$12056$0 (\filled$368 ),
+    .\port$12062$0 (\fresh$377 ),
+    .\port$12072$0 (\filled$369 ),
+    .\port$12078$0 (\fresh$378 ),
+    .\port$12088$0 (\filled$370 ),
+    .\port$12094$0 (\fresh$379 ),
+    .\port$12104$0 (\filled$371 ),
+    .\port$12110$0 (\fresh$380 ),
+    .\port$12120$0 (\filled$372 ),
+    .\port$12126$0 (\fresh$381 ),
+    .\port$12136$0 (\filled$373 ),
+    .\port$12142$0 (\fresh$382 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -3194,22 +3194,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12023$0 (\filled$366 ),
-    .\port$12029$0 (\fresh$375 ),
-    .\port$12039$0 (\filled$367 ),
-    .\port$12045$0 (\fresh$376 ),
-    .\port$12055$0 (\filled$368 ),
-    .\port$12061$0 (\fresh$377 ),
-    .\port$12071$0 (\filled$369 ),
-    .\port$12077$0 (\fresh$378 ),
-    .\port$12087$0 (\filled$370 ),
-    .\port$12093$0 (\fresh$379 ),
-    .\port$12103$0 (\filled$371 ),
-    .\port$12109$0 (\fresh$380 ),
-    .\port$12119$0 (\filled$372 ),
-    .\port$12125$0 (\fresh$381 ),
-    .\port$12135$0 (\filled$373 ),
-    .\port$12141$0 (\fresh$382 ),
+    .\port$12024$0 (\filled$366 ),
+    .\port$12030$0 (\fresh$375 ),
+    .\port$12040$0 (\filled$367 ),
+    .\port$12046$0 (\fresh$376 ),
+    .\port$12056$0 (\filled$368 ),
+    .\port$12062$0 (\fresh$377 ),
+    .\port$12072$0 (\filled$369 ),
+    .\port$12078$0 (\fresh$378 ),
+    .\port$12088$0 (\filled$370 ),
+    .\port$12094$0 (\fresh$379 ),
+    .\port$12104$0 (\filled$371 ),
+    .\port$12110$0 (\fresh$380 ),
+    .\port$12120$0 (\filled$372 ),
+    .\port$12126$0 (\fresh$381 ),
+    .\port$12136$0 (\filled$373 ),
+    .\port$12142$0 (\fresh$382 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -3574,7 +3574,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .own_generation(own_generation),
     .permits(permits),
     .permitted(\permitted$968 ),
-    .\port$11136$0 (entry),
+    .\port$11137$0 (entry),
     .\port$3291$0 (look_resident),
     .\port$4904$0 (look_result),
     .\port$4944$0 (\$318 ),
@@ -3731,7 +3731,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .message(message),
     .permitted(permitted),
-    .\port$11821$70 (\$317 ),
+    .\port$11822$70 (\$317 ),
     .\port$3622$0 (push),
     .\port$3624$0 (\push$673 ),
     .\port$3626$0 (\push$704 ),
@@ -7879,8 +7879,8 @@ module \postern.faults (rst, write__valid, write__kind, write__record, write__po
 endmodule
 
 module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , look_state, look_enable, look_resident, clear, test, set_enable, arm, disarm, clear_fired, set_resident
-, opened, closed, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting, refusing, vm, data, core, look_vm, look_core, \port$12023$0 , \port$12039$0 , \port$12055$0 , \port$12071$0 
-, \port$12087$0 , \port$12103$0 , \port$12119$0 , \port$12135$0 , clk);
+, opened, closed, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting, refusing, vm, data, core, look_vm, look_core, \port$12024$0 , \port$12040$0 , \port$12056$0 , \port$12072$0 
+, \port$12088$0 , \port$12104$0 , \port$12120$0 , \port$12136$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -9033,22 +9033,22 @@ module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \po
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$12023$0 ;
-  wire \port$12023$0 ;
-  input \port$12039$0 ;
-  wire \port$12039$0 ;
-  input \port$12055$0 ;
-  wire \port$12055$0 ;
-  input \port$12071$0 ;
-  wire \port$12071$0 ;
-  input \port$12087$0 ;
-  wire \port$12087$0 ;
-  input \port$12103$0 ;
-  wire \port$12103$0 ;
-  input \port$12119$0 ;
-  wire \port$12119$0 ;
-  input \port$12135$0 ;
-  wire \port$12135$0 ;
+  input \port$12024$0 ;
+  wire \port$12024$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -9514,14 +9514,14 @@ module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \po
   assign \$557  = ~ \$556 ;
   assign \$558  = fired & \$557 ;
   assign \$559  = \$558  | fires;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$12023$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$12039$0  };
-  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$12055$0  };
-  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$12071$0  };
-  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$12087$0  };
-  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$12103$0  };
-  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$12119$0  };
-  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$12135$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$12024$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$12040$0  };
+  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$12056$0  };
+  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$12072$0  };
+  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$12088$0  };
+  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$12104$0  };
+  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$12120$0  };
+  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$12136$0  };
   assign \$560  = ! residents__0[2:0];
   assign \$562  = residents__0[3] & \$561 ;
   assign \$563  = state_0 & enable_0_0;
@@ -10575,7 +10575,7 @@ module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \po
     end
   end
   assign chosen = \$1018 [7:0];
-  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
+  assign filled = { \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0 , \port$12024$0  };
   assign open = { \port$2121$0 , \port$2120$0 , \port$2119$0 , \port$2118$0 , \port$2117$0 , \port$2116$0 , \port$2115$0 , \port$2114$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
@@ -10785,7 +10785,7 @@ endmodule
 
 module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__slot, r__0__word
 , r__0__keep, w__0__slot, w__1__request, w__1__enable, r__1__request, r__1__slot, r__1__word, r__1__keep, w__1__slot, w__2__request, w__2__enable, r__2__request, r__2__slot, r__2__word, r__2__keep, w__2__slot, w__3__request, w__3__enable, r__3__request, r__3__slot, r__3__word
-, r__3__keep, w__3__slot, commit__data, \port$11821$70 , w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
+, r__3__keep, w__3__slot, commit__data, \port$11822$70 , w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11128,8 +11128,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   reg occupied_1 = 1'h0;
   reg occupied_2 = 1'h0;
   reg occupied_3 = 1'h0;
-  input [11:0] \port$11821$70 ;
-  wire [11:0] \port$11821$70 ;
+  input [11:0] \port$11822$70 ;
+  wire [11:0] \port$11822$70 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -14468,7 +14468,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     _3_ <= bank_3[\r_port__addr$87 ];
   end
   assign \r_port__data$156  = _3_;
-  assign \$1  = ! \port$11821$70 [1:0];
+  assign \$1  = ! \port$11822$70 [1:0];
   assign first_0 = commit__request & \$1 ;
   assign \$2  = occupied_0 & first_0;
   assign free_0 = ~ \$2 ;
@@ -14482,7 +14482,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$10  = w__3__request & \$9 ;
   assign granted_0 = grant & { free_0, free_0, free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$11821$70 [11:2] : late_0[9:0];
+  assign w_port__addr = first_0 ? \port$11822$70 [11:2] : late_0[9:0];
   assign w_port__data = first_0 ? commit__data : late_0[41:10];
   assign \$11  = ! r__0__word[1:0];
   assign \$12  = r__0__request & \$11 ;
@@ -14499,7 +14499,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$23  = \$21  | \$22 ;
   assign \$24  = { r__3__slot, r__3__word[3:2] } & { \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3] };
   assign r_port__addr = \$23  | \$24 ;
-  assign \$25  = \port$11821$70 [1:0] == 1'h1;
+  assign \$25  = \port$11822$70 [1:0] == 1'h1;
   assign first_1 = commit__request & \$25 ;
   assign \$26  = occupied_1 & first_1;
   assign free_1 = ~ \$26 ;
@@ -14513,7 +14513,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$34  = w__3__request & \$33 ;
   assign granted_1 = \grant$47  & { free_1, free_1, free_1, free_1 };
   assign \w_port__en$48  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$49  = first_1 ? \port$11821$70 [11:2] : late_1[9:0];
+  assign \w_port__addr$49  = first_1 ? \port$11822$70 [11:2] : late_1[9:0];
   assign \w_port__data$51  = first_1 ? commit__data : late_1[41:10];
   assign \$35  = r__0__word[1:0] == 1'h1;
   assign \$36  = r__0__request & \$35 ;
@@ -14530,7 +14530,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$47  = \$45  | \$46 ;
   assign \$48  = { r__3__slot, r__3__word[3:2] } & { \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3] };
   assign \r_port__addr$55  = \$47  | \$48 ;
-  assign \$49  = \port$11821$70 [1:0] == 2'h2;
+  assign \$49  = \port$11822$70 [1:0] == 2'h2;
   assign first_2 = commit__request & \$49 ;
   assign \$50  = occupied_2 & first_2;
   assign free_2 = ~ \$50 ;
@@ -14544,7 +14544,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$58  = w__3__request & \$57 ;
   assign granted_2 = \grant$63  & { free_2, free_2, free_2, free_2 };
   assign \w_port__en$64  = first_2 ? commit__enable : occupied_2;
-  assign \w_port__addr$65  = first_2 ? \port$11821$70 [11:2] : late_2[9:0];
+  assign \w_port__addr$65  = first_2 ? \port$11822$70 [11:2] : late_2[9:0];
   assign \w_port__data$67  = first_2 ? commit__data : late_2[41:10];
   assign \$59  = r__0__word[1:0] == 2'h2;
   assign \$60  = r__0__request & \$59 ;
@@ -14561,7 +14561,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$71  = \$69  | \$70 ;
   assign \$72  = { r__3__slot, r__3__word[3:2] } & { \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3] };
   assign \r_port__addr$71  = \$71  | \$72 ;
-  assign \$73  = \port$11821$70 [1:0] == 2'h3;
+  assign \$73  = \port$11822$70 [1:0] == 2'h3;
   assign first_3 = commit__request & \$73 ;
   assign \$74  = occupied_3 & first_3;
   assign free_3 = ~ \$74 ;
@@ -14575,7 +14575,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$82  = w__3__request & \$81 ;
   assign granted_3 = \grant$79  & { free_3, free_3, free_3, free_3 };
   assign \w_port__en$80  = first_3 ? commit__enable : occupied_3;
-  assign \w_port__addr$81  = first_3 ? \port$11821$70 [11:2] : late_3[9:0];
+  assign \w_port__addr$81  = first_3 ? \port$11822$70 [11:2] : late_3[9:0];
   assign \w_port__data$83  = first_3 ? commit__data : late_3[41:10];
   assign \$83  = r__0__word[1:0] == 2'h3;
   assign \$84  = r__0__request & \$83 ;
@@ -15229,10 +15229,10 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
       \$268  = 1'h0;
     end
   end
-  assign commit__word = \port$11821$70 [3:0];
+  assign commit__word = \port$11822$70 [3:0];
   assign request = { \$10 , \$8 , \$6 , \$4  };
   assign accept = free_0;
-  assign commit__slot = \port$11821$70 [11:4];
+  assign commit__slot = \port$11822$70 [11:4];
   assign \request$24  = { \$18 , \$16 , \$14 , \$12  };
   assign r_port__en = 1'h1;
   assign \accept$34  = 1'h1;
@@ -18276,8 +18276,8 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12023$0 , head__0, \port$12029$0 , \port$12039$0 , head__1, \port$12045$0 , \port$12055$0 , head__2, \port$12061$0 , \port$12071$0 , head__3, \port$12077$0 , \port$12087$0 , head__4, \port$12093$0 , \port$12103$0 , head__5
-, \port$12109$0 , \port$12119$0 , head__6, \port$12125$0 , \port$12135$0 , head__7, \port$12141$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12024$0 , head__0, \port$12030$0 , \port$12040$0 , head__1, \port$12046$0 , \port$12056$0 , head__2, \port$12062$0 , \port$12072$0 , head__3, \port$12078$0 , \port$12088$0 , head__4, \port$12094$0 , \port$12104$0 , head__5
+, \port$12110$0 , \port$12120$0 , head__6, \port$12126$0 , \port$12136$0 , head__7, \port$12142$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
@@ -19077,38 +19077,38 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12023$0 ;
-  wire \port$12023$0 ;
-  input [1:0] \port$12029$0 ;
-  wire [1:0] \port$12029$0 ;
-  input \port$12039$0 ;
-  wire \port$12039$0 ;
-  input [1:0] \port$12045$0 ;
-  wire [1:0] \port$12045$0 ;
-  input \port$12055$0 ;
-  wire \port$12055$0 ;
-  input [1:0] \port$12061$0 ;
-  wire [1:0] \port$12061$0 ;
-  input \port$12071$0 ;
-  wire \port$12071$0 ;
-  input [1:0] \port$12077$0 ;
-  wire [1:0] \port$12077$0 ;
-  input \port$12087$0 ;
-  wire \port$12087$0 ;
-  input [1:0] \port$12093$0 ;
-  wire [1:0] \port$12093$0 ;
-  input \port$12103$0 ;
-  wire \port$12103$0 ;
-  input [1:0] \port$12109$0 ;
-  wire [1:0] \port$12109$0 ;
-  input \port$12119$0 ;
-  wire \port$12119$0 ;
-  input [1:0] \port$12125$0 ;
-  wire [1:0] \port$12125$0 ;
-  input \port$12135$0 ;
-  wire \port$12135$0 ;
-  input [1:0] \port$12141$0 ;
-  wire [1:0] \port$12141$0 ;
+  input \port$12024$0 ;
+  wire \port$12024$0 ;
+  input [1:0] \port$12030$0 ;
+  wire [1:0] \port$12030$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input [1:0] \port$12046$0 ;
+  wire [1:0] \port$12046$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input [1:0] \port$12062$0 ;
+  wire [1:0] \port$12062$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input [1:0] \port$12078$0 ;
+  wire [1:0] \port$12078$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input [1:0] \port$12094$0 ;
+  wire [1:0] \port$12094$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input [1:0] \port$12110$0 ;
+  wire [1:0] \port$12110$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input [1:0] \port$12126$0 ;
+  wire [1:0] \port$12126$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input [1:0] \port$12142$0 ;
+  wire [1:0] \port$12142$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -19365,11 +19365,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12135$0  : \port$12119$0 ;
-  assign \$463  = r_held[28] ? \port$12103$0  : \port$12087$0 ;
+  assign \$462  = r_held[28] ? \port$12136$0  : \port$12120$0 ;
+  assign \$463  = r_held[28] ? \port$12104$0  : \port$12088$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12071$0  : \port$12055$0 ;
-  assign \$466  = r_held[28] ? \port$12039$0  : \port$12023$0 ;
+  assign \$465  = r_held[28] ? \port$12072$0  : \port$12056$0 ;
+  assign \$466  = r_held[28] ? \port$12040$0  : \port$12024$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -19750,7 +19750,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
+  assign \$271  = take & { \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0 , \port$12030$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -19917,8 +19917,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12158$28 (w_held[30:28]),
-    .\port$8751$0 (\$7 ),
+    .\port$12159$28 (w_held[30:28]),
+    .\port$8752$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -19926,8 +19926,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12158$28 (w_held[30:28]),
-    .\port$8751$0 (\$7 ),
+    .\port$12159$28 (w_held[30:28]),
+    .\port$8752$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -20425,12 +20425,12 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$113  = \$531 [0];
   assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
+  assign fresh = { \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0 , \port$12030$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
+  assign filled = { \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0 , \port$12024$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
@@ -20823,7 +20823,7 @@ module \postern.port_0.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_0.slots (rst, \port$8751$0 , write, data_0, fill_row, fill, \port$12158$28 , write_data, clk);
+module \postern.port_0.slots (rst, \port$8752$0 , write, data_0, fill_row, fill, \port$12159$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -20834,10 +20834,10 @@ module \postern.port_0.slots (rst, \port$8751$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12158$28 ;
-  wire [2:0] \port$12158$28 ;
-  input \port$8751$0 ;
-  wire \port$8751$0 ;
+  input [2:0] \port$12159$28 ;
+  wire [2:0] \port$12159$28 ;
+  input \port$8752$0 ;
+  wire \port$8752$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -20874,9 +20874,9 @@ module \postern.port_0.slots (rst, \port$8751$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12158$28 , \port$8751$0  }];
+  assign data_0 = cells[{ \port$12159$28 , \port$8752$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12158$28 , \port$8751$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12159$28 , \port$8752$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
@@ -20916,21 +20916,21 @@ module \postern.port_0.slots (rst, \port$8751$0 , write, data_0, fill_row, fill,
           \$1  = 8'h90;
     endcase
   end
-  assign write_row = { \port$12158$28 , \port$8751$0  };
-  assign r_port__addr = { \port$12158$28 , \port$8751$0  };
-  assign row_0 = { \port$12158$28 , \port$8751$0  };
+  assign write_row = { \port$12159$28 , \port$8752$0  };
+  assign r_port__addr = { \port$12159$28 , \port$8752$0  };
+  assign row_0 = { \port$12159$28 , \port$8752$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8751$0 , w_port__en, data_0, w_port__data, \port$12158$28 , clk);
+module \postern.port_0.states (rst, \port$8752$0 , w_port__en, data_0, w_port__data, \port$12159$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12158$28 ;
-  wire [2:0] \port$12158$28 ;
-  input \port$8751$0 ;
-  wire \port$8751$0 ;
+  input [2:0] \port$12159$28 ;
+  wire [2:0] \port$12159$28 ;
+  input \port$8752$0 ;
+  wire \port$8752$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -20965,15 +20965,15 @@ module \postern.port_0.states (rst, \port$8751$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12158$28 , \port$8751$0  }] <= w_port__data;
+      cells[{ \port$12159$28 , \port$8752$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12158$28 , \port$8751$0  }];
+  assign data_0 = cells[{ \port$12159$28 , \port$8752$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12158$28 , \port$8751$0  };
-  assign write_row = { \port$12158$28 , \port$8751$0  };
+  assign w_port__addr = { \port$12159$28 , \port$8752$0  };
+  assign write_row = { \port$12159$28 , \port$8752$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12158$28 , \port$8751$0  };
-  assign row_0 = { \port$12158$28 , \port$8751$0  };
+  assign r_port__addr = { \port$12159$28 , \port$8752$0  };
+  assign row_0 = { \port$12159$28 , \port$8752$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -21056,8 +21056,8 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12023$0 , head__0, \port$12029$0 , \port$12039$0 , head__1, \port$12045$0 , \port$12055$0 , head__2, \port$12061$0 , \port$12071$0 , head__3, \port$12077$0 , \port$12087$0 , head__4, \port$12093$0 , \port$12103$0 , head__5
-, \port$12109$0 , \port$12119$0 , head__6, \port$12125$0 , \port$12135$0 , head__7, \port$12141$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12024$0 , head__0, \port$12030$0 , \port$12040$0 , head__1, \port$12046$0 , \port$12056$0 , head__2, \port$12062$0 , \port$12072$0 , head__3, \port$12078$0 , \port$12088$0 , head__4, \port$12094$0 , \port$12104$0 , head__5
+, \port$12110$0 , \port$12120$0 , head__6, \port$12126$0 , \port$12136$0 , head__7, \port$12142$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
@@ -21857,38 +21857,38 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12023$0 ;
-  wire \port$12023$0 ;
-  input [1:0] \port$12029$0 ;
-  wire [1:0] \port$12029$0 ;
-  input \port$12039$0 ;
-  wire \port$12039$0 ;
-  input [1:0] \port$12045$0 ;
-  wire [1:0] \port$12045$0 ;
-  input \port$12055$0 ;
-  wire \port$12055$0 ;
-  input [1:0] \port$12061$0 ;
-  wire [1:0] \port$12061$0 ;
-  input \port$12071$0 ;
-  wire \port$12071$0 ;
-  input [1:0] \port$12077$0 ;
-  wire [1:0] \port$12077$0 ;
-  input \port$12087$0 ;
-  wire \port$12087$0 ;
-  input [1:0] \port$12093$0 ;
-  wire [1:0] \port$12093$0 ;
-  input \port$12103$0 ;
-  wire \port$12103$0 ;
-  input [1:0] \port$12109$0 ;
-  wire [1:0] \port$12109$0 ;
-  input \port$12119$0 ;
-  wire \port$12119$0 ;
-  input [1:0] \port$12125$0 ;
-  wire [1:0] \port$12125$0 ;
-  input \port$12135$0 ;
-  wire \port$12135$0 ;
-  input [1:0] \port$12141$0 ;
-  wire [1:0] \port$12141$0 ;
+  input \port$12024$0 ;
+  wire \port$12024$0 ;
+  input [1:0] \port$12030$0 ;
+  wire [1:0] \port$12030$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input [1:0] \port$12046$0 ;
+  wire [1:0] \port$12046$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input [1:0] \port$12062$0 ;
+  wire [1:0] \port$12062$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input [1:0] \port$12078$0 ;
+  wire [1:0] \port$12078$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input [1:0] \port$12094$0 ;
+  wire [1:0] \port$12094$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input [1:0] \port$12110$0 ;
+  wire [1:0] \port$12110$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input [1:0] \port$12126$0 ;
+  wire [1:0] \port$12126$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input [1:0] \port$12142$0 ;
+  wire [1:0] \port$12142$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -22145,11 +22145,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12135$0  : \port$12119$0 ;
-  assign \$463  = r_held[28] ? \port$12103$0  : \port$12087$0 ;
+  assign \$462  = r_held[28] ? \port$12136$0  : \port$12120$0 ;
+  assign \$463  = r_held[28] ? \port$12104$0  : \port$12088$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12071$0  : \port$12055$0 ;
-  assign \$466  = r_held[28] ? \port$12039$0  : \port$12023$0 ;
+  assign \$465  = r_held[28] ? \port$12072$0  : \port$12056$0 ;
+  assign \$466  = r_held[28] ? \port$12040$0  : \port$12024$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -22530,7 +22530,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
+  assign \$271  = take & { \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0 , \port$12030$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -22697,8 +22697,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12251$28 (w_held[30:28]),
-    .\port$9348$0 (\$7 ),
+    .\port$12252$28 (w_held[30:28]),
+    .\port$9349$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -22706,8 +22706,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12251$28 (w_held[30:28]),
-    .\port$9348$0 (\$7 ),
+    .\port$12252$28 (w_held[30:28]),
+    .\port$9349$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -23205,12 +23205,12 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$113  = \$531 [0];
   assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
+  assign fresh = { \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0 , \port$12030$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
+  assign filled = { \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0 , \port$12024$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
@@ -23603,7 +23603,7 @@ module \postern.port_1.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_1.slots (rst, \port$9348$0 , write, data_0, fill_row, fill, \port$12251$28 , write_data, clk);
+module \postern.port_1.slots (rst, \port$9349$0 , write, data_0, fill_row, fill, \port$12252$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -23614,10 +23614,10 @@ module \postern.port_1.slots (rst, \port$9348$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12251$28 ;
-  wire [2:0] \port$12251$28 ;
-  input \port$9348$0 ;
-  wire \port$9348$0 ;
+  input [2:0] \port$12252$28 ;
+  wire [2:0] \port$12252$28 ;
+  input \port$9349$0 ;
+  wire \port$9349$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -23654,9 +23654,9 @@ module \postern.port_1.slots (rst, \port$9348$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12251$28 , \port$9348$0  }];
+  assign data_0 = cells[{ \port$12252$28 , \port$9349$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12251$28 , \port$9348$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12252$28 , \port$9349$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
@@ -23696,21 +23696,21 @@ module \postern.port_1.slots (rst, \port$9348$0 , write, data_0, fill_row, fill,
           \$1  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$12251$28 , \port$9348$0  };
-  assign r_port__addr = { \port$12251$28 , \port$9348$0  };
-  assign row_0 = { \port$12251$28 , \port$9348$0  };
+  assign write_row = { \port$12252$28 , \port$9349$0  };
+  assign r_port__addr = { \port$12252$28 , \port$9349$0  };
+  assign row_0 = { \port$12252$28 , \port$9349$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9348$0 , w_port__en, data_0, w_port__data, \port$12251$28 , clk);
+module \postern.port_1.states (rst, \port$9349$0 , w_port__en, data_0, w_port__data, \port$12252$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12251$28 ;
-  wire [2:0] \port$12251$28 ;
-  input \port$9348$0 ;
-  wire \port$9348$0 ;
+  input [2:0] \port$12252$28 ;
+  wire [2:0] \port$12252$28 ;
+  input \port$9349$0 ;
+  wire \port$9349$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -23745,15 +23745,15 @@ module \postern.port_1.states (rst, \port$9348$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12251$28 , \port$9348$0  }] <= w_port__data;
+      cells[{ \port$12252$28 , \port$9349$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12251$28 , \port$9348$0  }];
+  assign data_0 = cells[{ \port$12252$28 , \port$9349$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12251$28 , \port$9348$0  };
-  assign write_row = { \port$12251$28 , \port$9348$0  };
+  assign w_port__addr = { \port$12252$28 , \port$9349$0  };
+  assign write_row = { \port$12252$28 , \port$9349$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12251$28 , \port$9348$0  };
-  assign row_0 = { \port$12251$28 , \port$9348$0  };
+  assign r_port__addr = { \port$12252$28 , \port$9349$0  };
+  assign row_0 = { \port$12252$28 , \port$9349$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -23836,8 +23836,8 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12023$0 , head__0, \port$12029$0 , \port$12039$0 , head__1, \port$12045$0 , \port$12055$0 , head__2, \port$12061$0 , \port$12071$0 , head__3, \port$12077$0 , \port$12087$0 , head__4, \port$12093$0 , \port$12103$0 , head__5
-, \port$12109$0 , \port$12119$0 , head__6, \port$12125$0 , \port$12135$0 , head__7, \port$12141$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12024$0 , head__0, \port$12030$0 , \port$12040$0 , head__1, \port$12046$0 , \port$12056$0 , head__2, \port$12062$0 , \port$12072$0 , head__3, \port$12078$0 , \port$12088$0 , head__4, \port$12094$0 , \port$12104$0 , head__5
+, \port$12110$0 , \port$12120$0 , head__6, \port$12126$0 , \port$12136$0 , head__7, \port$12142$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
@@ -24637,38 +24637,38 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12023$0 ;
-  wire \port$12023$0 ;
-  input [1:0] \port$12029$0 ;
-  wire [1:0] \port$12029$0 ;
-  input \port$12039$0 ;
-  wire \port$12039$0 ;
-  input [1:0] \port$12045$0 ;
-  wire [1:0] \port$12045$0 ;
-  input \port$12055$0 ;
-  wire \port$12055$0 ;
-  input [1:0] \port$12061$0 ;
-  wire [1:0] \port$12061$0 ;
-  input \port$12071$0 ;
-  wire \port$12071$0 ;
-  input [1:0] \port$12077$0 ;
-  wire [1:0] \port$12077$0 ;
-  input \port$12087$0 ;
-  wire \port$12087$0 ;
-  input [1:0] \port$12093$0 ;
-  wire [1:0] \port$12093$0 ;
-  input \port$12103$0 ;
-  wire \port$12103$0 ;
-  input [1:0] \port$12109$0 ;
-  wire [1:0] \port$12109$0 ;
-  input \port$12119$0 ;
-  wire \port$12119$0 ;
-  input [1:0] \port$12125$0 ;
-  wire [1:0] \port$12125$0 ;
-  input \port$12135$0 ;
-  wire \port$12135$0 ;
-  input [1:0] \port$12141$0 ;
-  wire [1:0] \port$12141$0 ;
+  input \port$12024$0 ;
+  wire \port$12024$0 ;
+  input [1:0] \port$12030$0 ;
+  wire [1:0] \port$12030$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input [1:0] \port$12046$0 ;
+  wire [1:0] \port$12046$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input [1:0] \port$12062$0 ;
+  wire [1:0] \port$12062$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input [1:0] \port$12078$0 ;
+  wire [1:0] \port$12078$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input [1:0] \port$12094$0 ;
+  wire [1:0] \port$12094$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input [1:0] \port$12110$0 ;
+  wire [1:0] \port$12110$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input [1:0] \port$12126$0 ;
+  wire [1:0] \port$12126$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input [1:0] \port$12142$0 ;
+  wire [1:0] \port$12142$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -24925,11 +24925,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12135$0  : \port$12119$0 ;
-  assign \$463  = r_held[28] ? \port$12103$0  : \port$12087$0 ;
+  assign \$462  = r_held[28] ? \port$12136$0  : \port$12120$0 ;
+  assign \$463  = r_held[28] ? \port$12104$0  : \port$12088$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12071$0  : \port$12055$0 ;
-  assign \$466  = r_held[28] ? \port$12039$0  : \port$12023$0 ;
+  assign \$465  = r_held[28] ? \port$12072$0  : \port$12056$0 ;
+  assign \$466  = r_held[28] ? \port$12040$0  : \port$12024$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -25310,7 +25310,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
+  assign \$271  = take & { \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0 , \port$12030$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -25477,8 +25477,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12344$28 (w_held[30:28]),
-    .\port$9945$0 (\$7 ),
+    .\port$12345$28 (w_held[30:28]),
+    .\port$9946$0 (\$7 ),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -25486,8 +25486,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12344$28 (w_held[30:28]),
-    .\port$9945$0 (\$7 ),
+    .\port$12345$28 (w_held[30:28]),
+    .\port$9946$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -25985,12 +25985,12 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$113  = \$531 [0];
   assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
+  assign fresh = { \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0 , \port$12030$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
+  assign filled = { \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0 , \port$12024$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
@@ -26383,7 +26383,7 @@ module \postern.port_2.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_2.slots (rst, \port$9945$0 , write, data_0, fill_row, fill, \port$12344$28 , write_data, clk);
+module \postern.port_2.slots (rst, \port$9946$0 , write, data_0, fill_row, fill, \port$12345$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -26394,10 +26394,10 @@ module \postern.port_2.slots (rst, \port$9945$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12344$28 ;
-  wire [2:0] \port$12344$28 ;
-  input \port$9945$0 ;
-  wire \port$9945$0 ;
+  input [2:0] \port$12345$28 ;
+  wire [2:0] \port$12345$28 ;
+  input \port$9946$0 ;
+  wire \port$9946$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -26434,9 +26434,9 @@ module \postern.port_2.slots (rst, \port$9945$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12344$28 , \port$9945$0  }];
+  assign data_0 = cells[{ \port$12345$28 , \port$9946$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12344$28 , \port$9945$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12345$28 , \port$9946$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -26476,21 +26476,21 @@ module \postern.port_2.slots (rst, \port$9945$0 , write, data_0, fill_row, fill,
           \$1  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$12344$28 , \port$9945$0  };
-  assign r_port__addr = { \port$12344$28 , \port$9945$0  };
-  assign row_0 = { \port$12344$28 , \port$9945$0  };
+  assign write_row = { \port$12345$28 , \port$9946$0  };
+  assign r_port__addr = { \port$12345$28 , \port$9946$0  };
+  assign row_0 = { \port$12345$28 , \port$9946$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$9945$0 , w_port__en, data_0, w_port__data, \port$12344$28 , clk);
+module \postern.port_2.states (rst, \port$9946$0 , w_port__en, data_0, w_port__data, \port$12345$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12344$28 ;
-  wire [2:0] \port$12344$28 ;
-  input \port$9945$0 ;
-  wire \port$9945$0 ;
+  input [2:0] \port$12345$28 ;
+  wire [2:0] \port$12345$28 ;
+  input \port$9946$0 ;
+  wire \port$9946$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -26525,15 +26525,15 @@ module \postern.port_2.states (rst, \port$9945$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12344$28 , \port$9945$0  }] <= w_port__data;
+      cells[{ \port$12345$28 , \port$9946$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12344$28 , \port$9945$0  }];
+  assign data_0 = cells[{ \port$12345$28 , \port$9946$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12344$28 , \port$9945$0  };
-  assign write_row = { \port$12344$28 , \port$9945$0  };
+  assign w_port__addr = { \port$12345$28 , \port$9946$0  };
+  assign write_row = { \port$12345$28 , \port$9946$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12344$28 , \port$9945$0  };
-  assign row_0 = { \port$12344$28 , \port$9945$0  };
+  assign r_port__addr = { \port$12345$28 , \port$9946$0  };
+  assign row_0 = { \port$12345$28 , \port$9946$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -26616,8 +26616,8 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12023$0 , head__0, \port$12029$0 , \port$12039$0 , head__1, \port$12045$0 , \port$12055$0 , head__2, \port$12061$0 , \port$12071$0 , head__3, \port$12077$0 , \port$12087$0 , head__4, \port$12093$0 , \port$12103$0 , head__5
-, \port$12109$0 , \port$12119$0 , head__6, \port$12125$0 , \port$12135$0 , head__7, \port$12141$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12024$0 , head__0, \port$12030$0 , \port$12040$0 , head__1, \port$12046$0 , \port$12056$0 , head__2, \port$12062$0 , \port$12072$0 , head__3, \port$12078$0 , \port$12088$0 , head__4, \port$12094$0 , \port$12104$0 , head__5
+, \port$12110$0 , \port$12120$0 , head__6, \port$12126$0 , \port$12136$0 , head__7, \port$12142$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
@@ -27417,38 +27417,38 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12023$0 ;
-  wire \port$12023$0 ;
-  input [1:0] \port$12029$0 ;
-  wire [1:0] \port$12029$0 ;
-  input \port$12039$0 ;
-  wire \port$12039$0 ;
-  input [1:0] \port$12045$0 ;
-  wire [1:0] \port$12045$0 ;
-  input \port$12055$0 ;
-  wire \port$12055$0 ;
-  input [1:0] \port$12061$0 ;
-  wire [1:0] \port$12061$0 ;
-  input \port$12071$0 ;
-  wire \port$12071$0 ;
-  input [1:0] \port$12077$0 ;
-  wire [1:0] \port$12077$0 ;
-  input \port$12087$0 ;
-  wire \port$12087$0 ;
-  input [1:0] \port$12093$0 ;
-  wire [1:0] \port$12093$0 ;
-  input \port$12103$0 ;
-  wire \port$12103$0 ;
-  input [1:0] \port$12109$0 ;
-  wire [1:0] \port$12109$0 ;
-  input \port$12119$0 ;
-  wire \port$12119$0 ;
-  input [1:0] \port$12125$0 ;
-  wire [1:0] \port$12125$0 ;
-  input \port$12135$0 ;
-  wire \port$12135$0 ;
-  input [1:0] \port$12141$0 ;
-  wire [1:0] \port$12141$0 ;
+  input \port$12024$0 ;
+  wire \port$12024$0 ;
+  input [1:0] \port$12030$0 ;
+  wire [1:0] \port$12030$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input [1:0] \port$12046$0 ;
+  wire [1:0] \port$12046$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input [1:0] \port$12062$0 ;
+  wire [1:0] \port$12062$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input [1:0] \port$12078$0 ;
+  wire [1:0] \port$12078$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input [1:0] \port$12094$0 ;
+  wire [1:0] \port$12094$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input [1:0] \port$12110$0 ;
+  wire [1:0] \port$12110$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input [1:0] \port$12126$0 ;
+  wire [1:0] \port$12126$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input [1:0] \port$12142$0 ;
+  wire [1:0] \port$12142$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -27705,11 +27705,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12135$0  : \port$12119$0 ;
-  assign \$463  = r_held[28] ? \port$12103$0  : \port$12087$0 ;
+  assign \$462  = r_held[28] ? \port$12136$0  : \port$12120$0 ;
+  assign \$463  = r_held[28] ? \port$12104$0  : \port$12088$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12071$0  : \port$12055$0 ;
-  assign \$466  = r_held[28] ? \port$12039$0  : \port$12023$0 ;
+  assign \$465  = r_held[28] ? \port$12072$0  : \port$12056$0 ;
+  assign \$466  = r_held[28] ? \port$12040$0  : \port$12024$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -28090,7 +28090,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
+  assign \$271  = take & { \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0 , \port$12030$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -28257,8 +28257,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10542$0 (\$7 ),
-    .\port$12437$28 (w_held[30:28]),
+    .\port$10543$0 (\$7 ),
+    .\port$12438$28 (w_held[30:28]),
     .rst(rst),
     .write(\write$87 ),
     .write_data(\write_data$89 )
@@ -28266,8 +28266,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10542$0 (\$7 ),
-    .\port$12437$28 (w_held[30:28]),
+    .\port$10543$0 (\$7 ),
+    .\port$12438$28 (w_held[30:28]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -28765,12 +28765,12 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$113  = \$531 [0];
   assign \vm$114  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12141$0 , \port$12125$0 , \port$12109$0 , \port$12093$0 , \port$12077$0 , \port$12061$0 , \port$12045$0 , \port$12029$0  };
+  assign fresh = { \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0 , \port$12030$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12135$0 , \port$12119$0 , \port$12103$0 , \port$12087$0 , \port$12071$0 , \port$12055$0 , \port$12039$0 , \port$12023$0  };
+  assign filled = { \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0 , \port$12024$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[66:35];
@@ -29163,7 +29163,7 @@ module \postern.port_3.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_3.slots (rst, \port$10542$0 , write, data_0, fill_row, fill, \port$12437$28 , write_data, clk);
+module \postern.port_3.slots (rst, \port$10543$0 , write, data_0, fill_row, fill, \port$12438$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -29174,10 +29174,10 @@ module \postern.port_3.slots (rst, \port$10542$0 , write, data_0, fill_row, fill
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input \port$10542$0 ;
-  wire \port$10542$0 ;
-  input [2:0] \port$12437$28 ;
-  wire [2:0] \port$12437$28 ;
+  input \port$10543$0 ;
+  wire \port$10543$0 ;
+  input [2:0] \port$12438$28 ;
+  wire [2:0] \port$12438$28 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -29214,9 +29214,9 @@ module \postern.port_3.slots (rst, \port$10542$0 , write, data_0, fill_row, fill
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12437$28 , \port$10542$0  }];
+  assign data_0 = cells[{ \port$12438$28 , \port$10543$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12437$28 , \port$10542$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12438$28 , \port$10543$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
@@ -29256,21 +29256,21 @@ module \postern.port_3.slots (rst, \port$10542$0 , write, data_0, fill_row, fill
           \$1  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$12437$28 , \port$10542$0  };
-  assign r_port__addr = { \port$12437$28 , \port$10542$0  };
-  assign row_0 = { \port$12437$28 , \port$10542$0  };
+  assign write_row = { \port$12438$28 , \port$10543$0  };
+  assign r_port__addr = { \port$12438$28 , \port$10543$0  };
+  assign row_0 = { \port$12438$28 , \port$10543$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$10542$0 , w_port__en, data_0, w_port__data, \port$12437$28 , clk);
+module \postern.port_3.states (rst, \port$10543$0 , w_port__en, data_0, w_port__data, \port$12438$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$10542$0 ;
-  wire \port$10542$0 ;
-  input [2:0] \port$12437$28 ;
-  wire [2:0] \port$12437$28 ;
+  input \port$10543$0 ;
+  wire \port$10543$0 ;
+  input [2:0] \port$12438$28 ;
+  wire [2:0] \port$12438$28 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -29305,15 +29305,15 @@ module \postern.port_3.states (rst, \port$10542$0 , w_port__en, data_0, w_port__
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12437$28 , \port$10542$0  }] <= w_port__data;
+      cells[{ \port$12438$28 , \port$10543$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12437$28 , \port$10542$0  }];
+  assign data_0 = cells[{ \port$12438$28 , \port$10543$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12437$28 , \port$10542$0  };
-  assign write_row = { \port$12437$28 , \port$10542$0  };
+  assign w_port__addr = { \port$12438$28 , \port$10543$0  };
+  assign write_row = { \port$12438$28 , \port$10543$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12437$28 , \port$10542$0  };
-  assign row_0 = { \port$12437$28 , \port$10542$0  };
+  assign r_port__addr = { \port$12438$28 , \port$10543$0  };
+  assign row_0 = { \port$12438$28 , \port$10543$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -35780,7 +35780,7 @@ endmodule
 
 module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$3291$0 , \port$4904$0 , \port$4944$0 , \port$4950$0 , \port$4956$0 , \port$4962$0 , \port$4968$0 , \port$4974$0 , \port$4980$0 , \port$4986$0 , \port$4992$0 , \port$4998$0 
 , \port$5004$0 , \port$5010$0 , \port$5016$0 , \port$5022$0 , \port$5028$0 , \port$5034$0 , refused, good, error, fault__valid, fault__record, fault__port, data, sent__0, gone__0, limits__0, sent__1, gone__1, limits__1, sent__2, gone__2
-, limits__2, sent__3, gone__3, limits__3, sent__4, gone__4, limits__4, sent__5, gone__5, limits__5, sent__6, gone__6, limits__6, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11136$0 
+, limits__2, sent__3, gone__3, limits__3, sent__4, gone__4, limits__4, sent__5, gone__5, limits__5, sent__6, gone__6, limits__6, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11137$0 
 , fault_pending, filled, \refused$127 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, \own$172 , \other$80 
 , core, lane, grant, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3, firsts__3, heads__3, rx_results__3, tails__4, firsts__4
 , heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, fault_write, fault_read, fault_enable
@@ -36444,231 +36444,231 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [1:0] \$1589 ;
   wire [23:0] \$159 ;
   wire [2:0] \$1590 ;
-  wire [11:0] \$1591 ;
-  wire \$1592 ;
-  wire [11:0] \$1593 ;
-  wire \$1594 ;
-  wire [11:0] \$1595 ;
-  wire \$1596 ;
-  wire [11:0] \$1597 ;
-  wire \$1598 ;
-  wire [11:0] \$1599 ;
+  wire [3:0] \$1591 ;
+  wire [11:0] \$1592 ;
+  wire \$1593 ;
+  wire [11:0] \$1594 ;
+  wire \$1595 ;
+  wire [11:0] \$1596 ;
+  wire \$1597 ;
+  wire [11:0] \$1598 ;
+  wire \$1599 ;
   wire \$16 ;
   wire [31:0] \$160 ;
-  wire \$1600 ;
-  wire [11:0] \$1601 ;
-  wire \$1602 ;
-  wire [11:0] \$1603 ;
-  wire \$1604 ;
-  wire [11:0] \$1605 ;
-  wire \$1606 ;
-  wire [11:0] \$1607 ;
-  wire \$1608 ;
-  wire [11:0] \$1609 ;
+  wire [11:0] \$1600 ;
+  wire \$1601 ;
+  wire [11:0] \$1602 ;
+  wire \$1603 ;
+  wire [11:0] \$1604 ;
+  wire \$1605 ;
+  wire [11:0] \$1606 ;
+  wire \$1607 ;
+  wire [11:0] \$1608 ;
+  wire \$1609 ;
   wire [31:0] \$161 ;
-  wire \$1610 ;
-  wire [11:0] \$1611 ;
-  wire \$1612 ;
-  wire [11:0] \$1613 ;
-  wire \$1614 ;
-  wire [11:0] \$1615 ;
-  wire \$1616 ;
-  wire [11:0] \$1617 ;
-  wire \$1618 ;
-  wire [11:0] \$1619 ;
+  wire [11:0] \$1610 ;
+  wire \$1611 ;
+  wire [11:0] \$1612 ;
+  wire \$1613 ;
+  wire [11:0] \$1614 ;
+  wire \$1615 ;
+  wire [11:0] \$1616 ;
+  wire \$1617 ;
+  wire [11:0] \$1618 ;
+  wire \$1619 ;
   wire [3:0] \$162 ;
-  wire \$1620 ;
-  wire [11:0] \$1621 ;
-  wire \$1622 ;
-  wire [11:0] \$1623 ;
-  wire \$1624 ;
-  wire [11:0] \$1625 ;
-  wire \$1626 ;
-  wire [11:0] \$1627 ;
-  wire \$1628 ;
-  wire [11:0] \$1629 ;
+  wire [11:0] \$1620 ;
+  wire \$1621 ;
+  wire [11:0] \$1622 ;
+  wire \$1623 ;
+  wire [11:0] \$1624 ;
+  wire \$1625 ;
+  wire [11:0] \$1626 ;
+  wire \$1627 ;
+  wire [11:0] \$1628 ;
+  wire \$1629 ;
   wire [3:0] \$163 ;
-  wire \$1630 ;
-  wire [11:0] \$1631 ;
-  wire \$1632 ;
-  wire [11:0] \$1633 ;
-  wire \$1634 ;
-  wire [11:0] \$1635 ;
-  wire \$1636 ;
-  wire [11:0] \$1637 ;
-  wire \$1638 ;
-  wire [11:0] \$1639 ;
+  wire [11:0] \$1630 ;
+  wire \$1631 ;
+  wire [11:0] \$1632 ;
+  wire \$1633 ;
+  wire [11:0] \$1634 ;
+  wire \$1635 ;
+  wire [11:0] \$1636 ;
+  wire \$1637 ;
+  wire [11:0] \$1638 ;
+  wire \$1639 ;
   wire [3:0] \$164 ;
-  wire \$1640 ;
-  wire [11:0] \$1641 ;
-  wire \$1642 ;
-  wire [11:0] \$1643 ;
-  wire \$1644 ;
-  wire [11:0] \$1645 ;
-  wire \$1646 ;
-  wire [11:0] \$1647 ;
-  wire \$1648 ;
-  wire [11:0] \$1649 ;
+  wire [11:0] \$1640 ;
+  wire \$1641 ;
+  wire [11:0] \$1642 ;
+  wire \$1643 ;
+  wire [11:0] \$1644 ;
+  wire \$1645 ;
+  wire [11:0] \$1646 ;
+  wire \$1647 ;
+  wire [11:0] \$1648 ;
+  wire \$1649 ;
   wire [3:0] \$165 ;
-  wire \$1650 ;
-  wire [11:0] \$1651 ;
-  wire \$1652 ;
-  wire [11:0] \$1653 ;
-  wire \$1654 ;
-  wire [31:0] \$1655 ;
+  wire [11:0] \$1650 ;
+  wire \$1651 ;
+  wire [11:0] \$1652 ;
+  wire \$1653 ;
+  wire [11:0] \$1654 ;
+  wire \$1655 ;
   wire [31:0] \$1656 ;
-  wire [9:0] \$1657 ;
-  wire [20:0] \$1658 ;
-  wire [26:0] \$1659 ;
+  wire [31:0] \$1657 ;
+  wire [9:0] \$1658 ;
+  wire [20:0] \$1659 ;
   wire [3:0] \$166 ;
-  wire [11:0] \$1660 ;
-  wire \$1661 ;
-  wire [11:0] \$1662 ;
-  wire \$1663 ;
-  wire [11:0] \$1664 ;
-  wire \$1665 ;
-  wire [11:0] \$1666 ;
-  wire \$1667 ;
-  wire [11:0] \$1668 ;
-  wire \$1669 ;
+  wire [26:0] \$1660 ;
+  wire [11:0] \$1661 ;
+  wire \$1662 ;
+  wire [11:0] \$1663 ;
+  wire \$1664 ;
+  wire [11:0] \$1665 ;
+  wire \$1666 ;
+  wire [11:0] \$1667 ;
+  wire \$1668 ;
+  wire [11:0] \$1669 ;
   wire [3:0] \$167 ;
-  wire [11:0] \$1670 ;
-  wire \$1671 ;
-  wire [11:0] \$1672 ;
-  wire \$1673 ;
-  wire [11:0] \$1674 ;
-  wire \$1675 ;
-  wire [11:0] \$1676 ;
-  wire \$1677 ;
-  wire [11:0] \$1678 ;
-  wire \$1679 ;
+  wire \$1670 ;
+  wire [11:0] \$1671 ;
+  wire \$1672 ;
+  wire [11:0] \$1673 ;
+  wire \$1674 ;
+  wire [11:0] \$1675 ;
+  wire \$1676 ;
+  wire [11:0] \$1677 ;
+  wire \$1678 ;
+  wire [11:0] \$1679 ;
   wire [3:0] \$168 ;
-  wire [11:0] \$1680 ;
-  wire \$1681 ;
-  wire [11:0] \$1682 ;
-  wire \$1683 ;
-  wire [11:0] \$1684 ;
-  wire \$1685 ;
-  wire [11:0] \$1686 ;
-  wire \$1687 ;
-  wire [11:0] \$1688 ;
-  wire \$1689 ;
+  wire \$1680 ;
+  wire [11:0] \$1681 ;
+  wire \$1682 ;
+  wire [11:0] \$1683 ;
+  wire \$1684 ;
+  wire [11:0] \$1685 ;
+  wire \$1686 ;
+  wire [11:0] \$1687 ;
+  wire \$1688 ;
+  wire [11:0] \$1689 ;
   wire [3:0] \$169 ;
-  wire [11:0] \$1690 ;
-  wire \$1691 ;
-  wire [11:0] \$1692 ;
-  wire \$1693 ;
-  wire [11:0] \$1694 ;
-  wire \$1695 ;
-  wire [11:0] \$1696 ;
-  wire \$1697 ;
-  wire [11:0] \$1698 ;
-  wire \$1699 ;
+  wire \$1690 ;
+  wire [11:0] \$1691 ;
+  wire \$1692 ;
+  wire [11:0] \$1693 ;
+  wire \$1694 ;
+  wire [11:0] \$1695 ;
+  wire \$1696 ;
+  wire [11:0] \$1697 ;
+  wire \$1698 ;
+  wire [11:0] \$1699 ;
   wire \$17 ;
   wire [3:0] \$170 ;
-  wire [11:0] \$1700 ;
-  wire \$1701 ;
-  wire [11:0] \$1702 ;
-  wire \$1703 ;
-  wire [11:0] \$1704 ;
-  wire \$1705 ;
-  wire [11:0] \$1706 ;
-  wire \$1707 ;
-  wire [11:0] \$1708 ;
-  wire \$1709 ;
+  wire \$1700 ;
+  wire [11:0] \$1701 ;
+  wire \$1702 ;
+  wire [11:0] \$1703 ;
+  wire \$1704 ;
+  wire [11:0] \$1705 ;
+  wire \$1706 ;
+  wire [11:0] \$1707 ;
+  wire \$1708 ;
+  wire [11:0] \$1709 ;
   wire [3:0] \$171 ;
-  wire [11:0] \$1710 ;
-  wire \$1711 ;
-  wire [11:0] \$1712 ;
-  wire \$1713 ;
-  wire [11:0] \$1714 ;
-  wire \$1715 ;
-  wire [11:0] \$1716 ;
-  wire \$1717 ;
-  wire [11:0] \$1718 ;
-  wire \$1719 ;
+  wire \$1710 ;
+  wire [11:0] \$1711 ;
+  wire \$1712 ;
+  wire [11:0] \$1713 ;
+  wire \$1714 ;
+  wire [11:0] \$1715 ;
+  wire \$1716 ;
+  wire [11:0] \$1717 ;
+  wire \$1718 ;
+  wire [11:0] \$1719 ;
   wire [3:0] \$172 ;
-  wire [11:0] \$1720 ;
-  wire \$1721 ;
-  wire [11:0] \$1722 ;
-  wire \$1723 ;
-  wire [31:0] \$1724 ;
+  wire \$1720 ;
+  wire [11:0] \$1721 ;
+  wire \$1722 ;
+  wire [11:0] \$1723 ;
+  wire \$1724 ;
   wire [31:0] \$1725 ;
-  wire [18:0] \$1726 ;
-  wire [11:0] \$1727 ;
-  wire \$1728 ;
-  wire [11:0] \$1729 ;
+  wire [31:0] \$1726 ;
+  wire [18:0] \$1727 ;
+  wire [11:0] \$1728 ;
+  wire \$1729 ;
   wire [3:0] \$173 ;
-  wire \$1730 ;
-  wire [11:0] \$1731 ;
-  wire \$1732 ;
-  wire [11:0] \$1733 ;
-  wire \$1734 ;
-  wire [11:0] \$1735 ;
-  wire \$1736 ;
-  wire [11:0] \$1737 ;
-  wire \$1738 ;
-  wire [11:0] \$1739 ;
+  wire [11:0] \$1730 ;
+  wire \$1731 ;
+  wire [11:0] \$1732 ;
+  wire \$1733 ;
+  wire [11:0] \$1734 ;
+  wire \$1735 ;
+  wire [11:0] \$1736 ;
+  wire \$1737 ;
+  wire [11:0] \$1738 ;
+  wire \$1739 ;
   wire [3:0] \$174 ;
-  wire \$1740 ;
-  wire [11:0] \$1741 ;
-  wire \$1742 ;
-  wire [11:0] \$1743 ;
-  wire \$1744 ;
-  wire [11:0] \$1745 ;
-  wire \$1746 ;
-  wire [11:0] \$1747 ;
-  wire \$1748 ;
-  wire [11:0] \$1749 ;
+  wire [11:0] \$1740 ;
+  wire \$1741 ;
+  wire [11:0] \$1742 ;
+  wire \$1743 ;
+  wire [11:0] \$1744 ;
+  wire \$1745 ;
+  wire [11:0] \$1746 ;
+  wire \$1747 ;
+  wire [11:0] \$1748 ;
+  wire \$1749 ;
   wire [3:0] \$175 ;
-  wire \$1750 ;
-  wire [11:0] \$1751 ;
-  wire \$1752 ;
-  wire [11:0] \$1753 ;
-  wire \$1754 ;
-  wire [11:0] \$1755 ;
-  wire \$1756 ;
-  wire [11:0] \$1757 ;
-  wire \$1758 ;
-  wire [11:0] \$1759 ;
+  wire [11:0] \$1750 ;
+  wire \$1751 ;
+  wire [11:0] \$1752 ;
+  wire \$1753 ;
+  wire [11:0] \$1754 ;
+  wire \$1755 ;
+  wire [11:0] \$1756 ;
+  wire \$1757 ;
+  wire [11:0] \$1758 ;
+  wire \$1759 ;
   wire [1:0] \$176 ;
-  wire \$1760 ;
-  wire [11:0] \$1761 ;
-  wire \$1762 ;
-  wire [11:0] \$1763 ;
-  wire \$1764 ;
-  wire [11:0] \$1765 ;
-  wire \$1766 ;
-  wire [11:0] \$1767 ;
-  wire \$1768 ;
-  wire [11:0] \$1769 ;
+  wire [11:0] \$1760 ;
+  wire \$1761 ;
+  wire [11:0] \$1762 ;
+  wire \$1763 ;
+  wire [11:0] \$1764 ;
+  wire \$1765 ;
+  wire [11:0] \$1766 ;
+  wire \$1767 ;
+  wire [11:0] \$1768 ;
+  wire \$1769 ;
   wire [31:0] \$177 ;
-  wire \$1770 ;
-  wire [11:0] \$1771 ;
-  wire \$1772 ;
-  wire [11:0] \$1773 ;
-  wire \$1774 ;
-  wire [11:0] \$1775 ;
-  wire \$1776 ;
-  wire [11:0] \$1777 ;
-  wire \$1778 ;
-  wire [11:0] \$1779 ;
+  wire [11:0] \$1770 ;
+  wire \$1771 ;
+  wire [11:0] \$1772 ;
+  wire \$1773 ;
+  wire [11:0] \$1774 ;
+  wire \$1775 ;
+  wire [11:0] \$1776 ;
+  wire \$1777 ;
+  wire [11:0] \$1778 ;
+  wire \$1779 ;
   wire [31:0] \$178 ;
-  wire \$1780 ;
-  wire [11:0] \$1781 ;
-  wire \$1782 ;
-  wire [11:0] \$1783 ;
-  wire \$1784 ;
-  wire [11:0] \$1785 ;
-  wire \$1786 ;
-  wire [11:0] \$1787 ;
-  wire \$1788 ;
-  wire [11:0] \$1789 ;
+  wire [11:0] \$1780 ;
+  wire \$1781 ;
+  wire [11:0] \$1782 ;
+  wire \$1783 ;
+  wire [11:0] \$1784 ;
+  wire \$1785 ;
+  wire [11:0] \$1786 ;
+  wire \$1787 ;
+  wire [11:0] \$1788 ;
+  wire \$1789 ;
   wire [8:0] \$179 ;
-  wire \$1790 ;
-  wire [31:0] \$1791 ;
+  wire [11:0] \$1790 ;
+  wire \$1791 ;
   wire [31:0] \$1792 ;
-  wire \$1793 ;
+  wire [31:0] \$1793 ;
   wire \$1794 ;
   wire \$1795 ;
   wire \$1796 ;
@@ -36774,11 +36774,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1886 ;
   wire \$1887 ;
   wire \$1888 ;
-  wire [31:0] \$1889 ;
+  wire \$1889 ;
   wire [1:0] \$189 ;
   wire [31:0] \$1890 ;
-  wire [11:0] \$1891 ;
-  wire \$1892 ;
+  wire [31:0] \$1891 ;
+  wire [11:0] \$1892 ;
   wire \$1893 ;
   wire \$1894 ;
   wire \$1895 ;
@@ -36788,8 +36788,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1899 ;
   wire \$19 ;
   wire [1:0] \$190 ;
-  wire [11:0] \$1900 ;
-  wire \$1901 ;
+  wire \$1900 ;
+  wire [11:0] \$1901 ;
   wire \$1902 ;
   wire \$1903 ;
   wire \$1904 ;
@@ -36797,9 +36797,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1906 ;
   wire \$1907 ;
   wire \$1908 ;
-  wire [11:0] \$1909 ;
+  wire \$1909 ;
   wire [1:0] \$191 ;
-  wire \$1910 ;
+  wire [11:0] \$1910 ;
   wire \$1911 ;
   wire \$1912 ;
   wire \$1913 ;
@@ -36807,8 +36807,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1915 ;
   wire \$1916 ;
   wire \$1917 ;
-  wire [11:0] \$1918 ;
-  wire \$1919 ;
+  wire \$1918 ;
+  wire [11:0] \$1919 ;
   wire [1:0] \$192 ;
   wire \$1920 ;
   wire \$1921 ;
@@ -36817,8 +36817,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1924 ;
   wire \$1925 ;
   wire \$1926 ;
-  wire [11:0] \$1927 ;
-  wire \$1928 ;
+  wire \$1927 ;
+  wire [11:0] \$1928 ;
   wire \$1929 ;
   wire [1:0] \$193 ;
   wire \$1930 ;
@@ -36827,8 +36827,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1933 ;
   wire \$1934 ;
   wire \$1935 ;
-  wire [11:0] \$1936 ;
-  wire \$1937 ;
+  wire \$1936 ;
+  wire [11:0] \$1937 ;
   wire \$1938 ;
   wire \$1939 ;
   wire [1:0] \$194 ;
@@ -36837,8 +36837,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1942 ;
   wire \$1943 ;
   wire \$1944 ;
-  wire [11:0] \$1945 ;
-  wire \$1946 ;
+  wire \$1945 ;
+  wire [11:0] \$1946 ;
   wire \$1947 ;
   wire \$1948 ;
   wire \$1949 ;
@@ -36847,8 +36847,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1951 ;
   wire \$1952 ;
   wire \$1953 ;
-  wire [11:0] \$1954 ;
-  wire \$1955 ;
+  wire \$1954 ;
+  wire [11:0] \$1955 ;
   wire \$1956 ;
   wire \$1957 ;
   wire \$1958 ;
@@ -36857,8 +36857,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1960 ;
   wire \$1961 ;
   wire \$1962 ;
-  wire [11:0] \$1963 ;
-  wire \$1964 ;
+  wire \$1963 ;
+  wire [11:0] \$1964 ;
   wire \$1965 ;
   wire \$1966 ;
   wire \$1967 ;
@@ -36867,8 +36867,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [9:0] \$197 ;
   wire \$1970 ;
   wire \$1971 ;
-  wire [11:0] \$1972 ;
-  wire \$1973 ;
+  wire \$1972 ;
+  wire [11:0] \$1973 ;
   wire \$1974 ;
   wire \$1975 ;
   wire \$1976 ;
@@ -36876,16 +36876,16 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1978 ;
   wire \$1979 ;
   wire [10:0] \$198 ;
-  wire [11:0] \$1980 ;
-  wire \$1981 ;
+  wire \$1980 ;
+  wire [11:0] \$1981 ;
   wire \$1982 ;
   wire \$1983 ;
   wire \$1984 ;
   wire \$1985 ;
   wire \$1986 ;
   wire \$1987 ;
-  wire [11:0] \$1988 ;
-  wire \$1989 ;
+  wire \$1988 ;
+  wire [11:0] \$1989 ;
   wire [31:0] \$199 ;
   wire \$1990 ;
   wire \$1991 ;
@@ -36893,8 +36893,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1993 ;
   wire \$1994 ;
   wire \$1995 ;
-  wire [11:0] \$1996 ;
-  wire \$1997 ;
+  wire \$1996 ;
+  wire [11:0] \$1997 ;
   wire \$1998 ;
   wire \$1999 ;
   wire [22:0] \$2 ;
@@ -36904,8 +36904,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2001 ;
   wire \$2002 ;
   wire \$2003 ;
-  wire [11:0] \$2004 ;
-  wire \$2005 ;
+  wire \$2004 ;
+  wire [11:0] \$2005 ;
   wire \$2006 ;
   wire \$2007 ;
   wire \$2008 ;
@@ -36913,8 +36913,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [31:0] \$201 ;
   wire \$2010 ;
   wire \$2011 ;
-  wire [11:0] \$2012 ;
-  wire \$2013 ;
+  wire \$2012 ;
+  wire [11:0] \$2013 ;
   wire \$2014 ;
   wire \$2015 ;
   wire \$2016 ;
@@ -36922,16 +36922,16 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2018 ;
   wire \$2019 ;
   wire [4:0] \$202 ;
-  wire [11:0] \$2020 ;
-  wire \$2021 ;
+  wire \$2020 ;
+  wire [11:0] \$2021 ;
   wire \$2022 ;
   wire \$2023 ;
   wire \$2024 ;
   wire \$2025 ;
   wire \$2026 ;
   wire \$2027 ;
-  wire [11:0] \$2028 ;
-  wire \$2029 ;
+  wire \$2028 ;
+  wire [11:0] \$2029 ;
   wire [4:0] \$203 ;
   wire \$2030 ;
   wire \$2031 ;
@@ -36939,8 +36939,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2033 ;
   wire \$2034 ;
   wire \$2035 ;
-  wire [11:0] \$2036 ;
-  wire \$2037 ;
+  wire \$2036 ;
+  wire [11:0] \$2037 ;
   wire \$2038 ;
   wire \$2039 ;
   wire [4:0] \$204 ;
@@ -36948,8 +36948,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2041 ;
   wire \$2042 ;
   wire \$2043 ;
-  wire [11:0] \$2044 ;
-  wire \$2045 ;
+  wire \$2044 ;
+  wire [11:0] \$2045 ;
   wire \$2046 ;
   wire \$2047 ;
   wire \$2048 ;
@@ -36957,8 +36957,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [4:0] \$205 ;
   wire \$2050 ;
   wire \$2051 ;
-  wire [11:0] \$2052 ;
-  wire \$2053 ;
+  wire \$2052 ;
+  wire [11:0] \$2053 ;
   wire \$2054 ;
   wire \$2055 ;
   wire \$2056 ;
@@ -36966,16 +36966,16 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2058 ;
   wire \$2059 ;
   wire [4:0] \$206 ;
-  wire [11:0] \$2060 ;
-  wire \$2061 ;
+  wire \$2060 ;
+  wire [11:0] \$2061 ;
   wire \$2062 ;
   wire \$2063 ;
   wire \$2064 ;
   wire \$2065 ;
   wire \$2066 ;
   wire \$2067 ;
-  wire [11:0] \$2068 ;
-  wire \$2069 ;
+  wire \$2068 ;
+  wire [11:0] \$2069 ;
   wire [4:0] \$207 ;
   wire \$2070 ;
   wire \$2071 ;
@@ -36983,8 +36983,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2073 ;
   wire \$2074 ;
   wire \$2075 ;
-  wire [11:0] \$2076 ;
-  wire \$2077 ;
+  wire \$2076 ;
+  wire [11:0] \$2077 ;
   wire \$2078 ;
   wire \$2079 ;
   wire [4:0] \$208 ;
@@ -36992,8 +36992,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2081 ;
   wire \$2082 ;
   wire \$2083 ;
-  wire [11:0] \$2084 ;
-  wire \$2085 ;
+  wire \$2084 ;
+  wire [11:0] \$2085 ;
   wire \$2086 ;
   wire \$2087 ;
   wire \$2088 ;
@@ -37001,8 +37001,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [4:0] \$209 ;
   wire \$2090 ;
   wire \$2091 ;
-  wire [11:0] \$2092 ;
-  wire \$2093 ;
+  wire \$2092 ;
+  wire [11:0] \$2093 ;
   wire \$2094 ;
   wire \$2095 ;
   wire \$2096 ;
@@ -37011,8 +37011,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2099 ;
   wire \$21 ;
   wire [4:0] \$210 ;
-  wire [11:0] \$2100 ;
-  wire \$2101 ;
+  wire \$2100 ;
+  wire [11:0] \$2101 ;
   wire \$2102 ;
   wire \$2103 ;
   wire \$2104 ;
@@ -37022,8 +37022,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2108 ;
   wire \$2109 ;
   wire [4:0] \$211 ;
-  wire [11:0] \$2110 ;
-  wire \$2111 ;
+  wire \$2110 ;
+  wire [11:0] \$2111 ;
   wire \$2112 ;
   wire \$2113 ;
   wire \$2114 ;
@@ -37033,8 +37033,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2118 ;
   wire \$2119 ;
   wire [4:0] \$212 ;
-  wire [11:0] \$2120 ;
-  wire \$2121 ;
+  wire \$2120 ;
+  wire [11:0] \$2121 ;
   wire \$2122 ;
   wire \$2123 ;
   wire \$2124 ;
@@ -37044,8 +37044,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2128 ;
   wire \$2129 ;
   wire [4:0] \$213 ;
-  wire [11:0] \$2130 ;
-  wire \$2131 ;
+  wire \$2130 ;
+  wire [11:0] \$2131 ;
   wire \$2132 ;
   wire \$2133 ;
   wire \$2134 ;
@@ -37055,30 +37055,30 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2138 ;
   wire \$2139 ;
   wire [4:0] \$214 ;
-  wire [11:0] \$2140 ;
-  wire \$2141 ;
+  wire \$2140 ;
+  wire [11:0] \$2141 ;
   wire \$2142 ;
   wire \$2143 ;
   wire \$2144 ;
   wire \$2145 ;
   wire \$2146 ;
   wire \$2147 ;
-  wire [1:0] \$2148 ;
-  reg [3:0] \$2149 ;
+  wire \$2148 ;
+  wire [1:0] \$2149 ;
   wire [4:0] \$215 ;
-  reg [35:0] \$2150 ;
-  reg [3:0] \$2151 ;
-  reg [35:0] \$2152 ;
-  reg [3:0] \$2153 ;
+  reg [3:0] \$2150 ;
+  reg [35:0] \$2151 ;
+  reg [3:0] \$2152 ;
+  reg [35:0] \$2153 ;
   reg [3:0] \$2154 ;
-  reg \$2155 ;
+  reg [3:0] \$2155 ;
   reg \$2156 ;
   reg \$2157 ;
   reg \$2158 ;
   reg \$2159 ;
   wire [5:0] \$216 ;
-  reg [31:0] \$2160 ;
-  reg \$2161 ;
+  reg \$2160 ;
+  reg [31:0] \$2161 ;
   reg \$2162 ;
   reg \$2163 ;
   reg \$2164 ;
@@ -37111,12 +37111,13 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   reg \$2189 ;
   wire [4:0] \$219 ;
   reg \$2190 ;
-  reg [3:0] \$2191 ;
-  reg [2:0] \$2192 ;
+  reg \$2191 ;
+  reg [3:0] \$2192 ;
   reg [2:0] \$2193 ;
   reg [2:0] \$2194 ;
-  reg [1:0] \$2195 ;
-  reg \$2196 ;
+  reg [2:0] \$2195 ;
+  reg [1:0] \$2196 ;
+  reg \$2197 ;
   wire \$22 ;
   wire [4:0] \$220 ;
   wire [4:0] \$221 ;
@@ -38208,8 +38209,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$11136$0 ;
-  wire [11:0] \port$11136$0 ;
+  input [11:0] \port$11137$0 ;
+  wire [11:0] \port$11137$0 ;
   input [3:0] \port$3291$0 ;
   wire [3:0] \port$3291$0 ;
   input [13:0] \port$4904$0 ;
@@ -38724,11 +38725,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$348  = { 16'h0000, \$332  } | { \$347 [4:0], 16'h0000 };
   assign \$349  = { 11'h000, \$348  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
   assign \$350  = \$325  | \$349 ;
-  assign \$351  = { 28'h0000000, \port$11136$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$351  = { 28'h0000000, \port$11137$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
   assign \$352  = \$350  | \$351 ;
-  assign \$353  = { 28'h0000000, \port$11136$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$353  = { 28'h0000000, \port$11137$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$354  = \$352  | \$353 ;
-  assign \$355  = { 29'h00000000, \port$11136$0 [10:8] } | { \port$11136$0 [11], 31'h00000000 };
+  assign \$355  = { 29'h00000000, \port$11137$0 [10:8] } | { \port$11137$0 [11], 31'h00000000 };
   assign \$356  = \$355  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
   assign \$357  = \$354  | \$356 ;
   assign \$358  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
@@ -39559,533 +39560,533 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1584  = \$1583  == 4'h8;
   assign \$1586  = \$1585  == 4'h8;
   assign \$1588  = \$1521  | \$1587 ;
-  assign \$1592  = \$1591  == 5'h10;
-  assign \$1594  = \$1593  == 5'h10;
-  assign \$1596  = \$1595  == 5'h10;
-  assign \$1598  = \$1597  == 5'h10;
-  assign \$1600  = \$1599  == 5'h10;
-  assign \$1602  = \$1601  == 5'h10;
-  assign \$1604  = \$1603  == 5'h10;
-  assign \$1606  = \$1605  == 5'h10;
-  assign \$1608  = \$1607  == 5'h10;
-  assign \$1610  = \$1609  == 5'h10;
-  assign \$1612  = \$1611  == 5'h10;
-  assign \$1614  = \$1613  == 5'h10;
-  assign \$1616  = \$1615  == 5'h10;
-  assign \$1618  = \$1617  == 5'h10;
-  assign \$1620  = \$1619  == 5'h10;
-  assign \$1622  = \$1621  == 5'h10;
-  assign \$1624  = \$1623  == 5'h10;
-  assign \$1626  = \$1625  == 5'h10;
-  assign \$1628  = \$1627  == 5'h10;
-  assign \$1630  = \$1629  == 5'h10;
-  assign \$1632  = \$1631  == 5'h10;
-  assign \$1634  = \$1633  == 5'h10;
-  assign \$1636  = \$1635  == 5'h10;
-  assign \$1638  = \$1637  == 5'h10;
-  assign \$1640  = \$1639  == 5'h10;
-  assign \$1642  = \$1641  == 5'h10;
-  assign \$1644  = \$1643  == 5'h10;
-  assign \$1646  = \$1645  == 5'h10;
-  assign \$1648  = \$1647  == 5'h10;
-  assign \$1650  = \$1649  == 5'h10;
-  assign \$1652  = \$1651  == 5'h10;
-  assign \$1654  = \$1653  == 5'h10;
-  assign \$1656  = \$1588  | \$1655 ;
-  assign \$1661  = \$1660  == 5'h18;
-  assign \$1663  = \$1662  == 5'h18;
-  assign \$1665  = \$1664  == 5'h18;
-  assign \$1667  = \$1666  == 5'h18;
-  assign \$1669  = \$1668  == 5'h18;
-  assign \$1671  = \$1670  == 5'h18;
-  assign \$1673  = \$1672  == 5'h18;
-  assign \$1675  = \$1674  == 5'h18;
-  assign \$1677  = \$1676  == 5'h18;
-  assign \$1679  = \$1678  == 5'h18;
-  assign \$1681  = \$1680  == 5'h18;
-  assign \$1683  = \$1682  == 5'h18;
-  assign \$1685  = \$1684  == 5'h18;
-  assign \$1687  = \$1686  == 5'h18;
-  assign \$1689  = \$1688  == 5'h18;
-  assign \$1691  = \$1690  == 5'h18;
-  assign \$1693  = \$1692  == 5'h18;
-  assign \$1695  = \$1694  == 5'h18;
-  assign \$1697  = \$1696  == 5'h18;
-  assign \$1699  = \$1698  == 5'h18;
-  assign \$1701  = \$1700  == 5'h18;
-  assign \$1703  = \$1702  == 5'h18;
-  assign \$1705  = \$1704  == 5'h18;
-  assign \$1707  = \$1706  == 5'h18;
-  assign \$1709  = \$1708  == 5'h18;
-  assign \$1711  = \$1710  == 5'h18;
-  assign \$1713  = \$1712  == 5'h18;
-  assign \$1715  = \$1714  == 5'h18;
-  assign \$1717  = \$1716  == 5'h18;
-  assign \$1719  = \$1718  == 5'h18;
-  assign \$1721  = \$1720  == 5'h18;
-  assign \$1723  = \$1722  == 5'h18;
-  assign \$1725  = \$1656  | \$1724 ;
-  assign \$1728  = \$1727  == 6'h20;
-  assign \$1730  = \$1729  == 6'h20;
-  assign \$1732  = \$1731  == 6'h20;
-  assign \$1734  = \$1733  == 6'h20;
-  assign \$1736  = \$1735  == 6'h20;
-  assign \$1738  = \$1737  == 6'h20;
-  assign \$1740  = \$1739  == 6'h20;
-  assign \$1742  = \$1741  == 6'h20;
-  assign \$1744  = \$1743  == 6'h20;
-  assign \$1746  = \$1745  == 6'h20;
-  assign \$1748  = \$1747  == 6'h20;
-  assign \$1750  = \$1749  == 6'h20;
-  assign \$1752  = \$1751  == 6'h20;
-  assign \$1754  = \$1753  == 6'h20;
-  assign \$1756  = \$1755  == 6'h20;
-  assign \$1758  = \$1757  == 6'h20;
-  assign \$1760  = \$1759  == 6'h20;
-  assign \$1762  = \$1761  == 6'h20;
-  assign \$1764  = \$1763  == 6'h20;
-  assign \$1766  = \$1765  == 6'h20;
-  assign \$1768  = \$1767  == 6'h20;
-  assign \$1770  = \$1769  == 6'h20;
-  assign \$1772  = \$1771  == 6'h20;
-  assign \$1774  = \$1773  == 6'h20;
-  assign \$1776  = \$1775  == 6'h20;
-  assign \$1778  = \$1777  == 6'h20;
-  assign \$1780  = \$1779  == 6'h20;
-  assign \$1782  = \$1781  == 6'h20;
-  assign \$1784  = \$1783  == 6'h20;
-  assign \$1786  = \$1785  == 6'h20;
-  assign \$1788  = \$1787  == 6'h20;
-  assign \$1790  = \$1789  == 6'h20;
-  assign \$1792  = \$1725  | \$1791 ;
-  assign \$1793  = ~ chosen[25];
-  assign \$1794  = ~ chosen[2];
-  assign \$1795  = \$1793  & \$1794 ;
-  assign \$1796  = ~ chosen[25];
-  assign \$1797  = ~ chosen[2];
-  assign \$1798  = \$1796  & \$1797 ;
-  assign \$1799  = ~ chosen[25];
-  assign \$1800  = ~ chosen[2];
-  assign \$1801  = \$1799  & \$1800 ;
-  assign \$1802  = ~ chosen[25];
-  assign \$1803  = ~ chosen[2];
-  assign \$1804  = \$1802  & \$1803 ;
-  assign \$1805  = ~ chosen[25];
-  assign \$1806  = ~ chosen[2];
-  assign \$1807  = \$1805  & \$1806 ;
-  assign \$1808  = ~ chosen[25];
-  assign \$1809  = ~ chosen[2];
-  assign \$1810  = \$1808  & \$1809 ;
-  assign \$1811  = ~ chosen[25];
-  assign \$1812  = ~ chosen[2];
-  assign \$1813  = \$1811  & \$1812 ;
-  assign \$1814  = ~ chosen[25];
-  assign \$1815  = ~ chosen[2];
-  assign \$1816  = \$1814  & \$1815 ;
-  assign \$1817  = ~ chosen[25];
-  assign \$1818  = ~ chosen[2];
-  assign \$1819  = \$1817  & \$1818 ;
-  assign \$1820  = ~ chosen[25];
-  assign \$1821  = ~ chosen[2];
-  assign \$1822  = \$1820  & \$1821 ;
-  assign \$1823  = ~ chosen[25];
-  assign \$1824  = ~ chosen[2];
-  assign \$1825  = \$1823  & \$1824 ;
-  assign \$1826  = ~ chosen[25];
-  assign \$1827  = ~ chosen[2];
-  assign \$1828  = \$1826  & \$1827 ;
-  assign \$1829  = ~ chosen[25];
-  assign \$1830  = ~ chosen[2];
-  assign \$1831  = \$1829  & \$1830 ;
-  assign \$1832  = ~ chosen[25];
-  assign \$1833  = ~ chosen[2];
-  assign \$1834  = \$1832  & \$1833 ;
-  assign \$1835  = ~ chosen[25];
-  assign \$1836  = ~ chosen[2];
-  assign \$1837  = \$1835  & \$1836 ;
-  assign \$1838  = ~ chosen[25];
-  assign \$1839  = ~ chosen[2];
-  assign \$1840  = \$1838  & \$1839 ;
-  assign \$1841  = ~ chosen[25];
-  assign \$1842  = ~ chosen[2];
-  assign \$1843  = \$1841  & \$1842 ;
-  assign \$1844  = ~ chosen[25];
-  assign \$1845  = ~ chosen[2];
-  assign \$1846  = \$1844  & \$1845 ;
-  assign \$1847  = ~ chosen[25];
-  assign \$1848  = ~ chosen[2];
-  assign \$1849  = \$1847  & \$1848 ;
-  assign \$1850  = ~ chosen[25];
-  assign \$1851  = ~ chosen[2];
-  assign \$1852  = \$1850  & \$1851 ;
-  assign \$1853  = ~ chosen[25];
-  assign \$1854  = ~ chosen[2];
-  assign \$1855  = \$1853  & \$1854 ;
-  assign \$1856  = ~ chosen[25];
-  assign \$1857  = ~ chosen[2];
-  assign \$1858  = \$1856  & \$1857 ;
-  assign \$1859  = ~ chosen[25];
-  assign \$1860  = ~ chosen[2];
-  assign \$1861  = \$1859  & \$1860 ;
-  assign \$1862  = ~ chosen[25];
-  assign \$1863  = ~ chosen[2];
-  assign \$1864  = \$1862  & \$1863 ;
-  assign \$1865  = ~ chosen[25];
-  assign \$1866  = ~ chosen[2];
-  assign \$1867  = \$1865  & \$1866 ;
-  assign \$1868  = ~ chosen[25];
-  assign \$1869  = ~ chosen[2];
-  assign \$1870  = \$1868  & \$1869 ;
-  assign \$1871  = ~ chosen[25];
-  assign \$1872  = ~ chosen[2];
-  assign \$1873  = \$1871  & \$1872 ;
-  assign \$1874  = ~ chosen[25];
-  assign \$1875  = ~ chosen[2];
-  assign \$1876  = \$1874  & \$1875 ;
-  assign \$1877  = ~ chosen[25];
-  assign \$1878  = ~ chosen[2];
-  assign \$1879  = \$1877  & \$1878 ;
-  assign \$1880  = ~ chosen[25];
-  assign \$1881  = ~ chosen[2];
-  assign \$1882  = \$1880  & \$1881 ;
-  assign \$1883  = ~ chosen[25];
-  assign \$1884  = ~ chosen[2];
-  assign \$1885  = \$1883  & \$1884 ;
-  assign \$1886  = ~ chosen[25];
-  assign \$1887  = ~ chosen[2];
-  assign \$1888  = \$1886  & \$1887 ;
-  assign \$1889  = \$1792  & { \$1888 , \$1885 , \$1882 , \$1879 , \$1876 , \$1873 , \$1870 , \$1867 , \$1864 , \$1861 , \$1858 , \$1855 , \$1852 , \$1849 , \$1846 , \$1843 , \$1840 , \$1837 , \$1834 , \$1831 , \$1828 , \$1825 , \$1822 , \$1819 , \$1816 , \$1813 , \$1810 , \$1807 , \$1804 , \$1801 , \$1798 , \$1795  };
-  assign \$1890  = \$1456  | \$1889 ;
-  assign \$1892  = \$1891  == 6'h28;
-  assign \$1893  = ~ chosen[25];
-  assign \$1894  = \$1892  & \$1893 ;
-  assign \$1895  = ~ chosen[2];
-  assign \$1896  = \$1894  & \$1895 ;
-  assign \$1897  = ! chosen[34:31];
-  assign \$1898  = ~ \$1897 ;
-  assign \$1899  = \$1896  & \$1898 ;
-  assign \$1901  = \$1900  == 6'h30;
-  assign \$1902  = ~ chosen[25];
-  assign \$1903  = \$1901  & \$1902 ;
-  assign \$1904  = ~ chosen[2];
-  assign \$1905  = \$1903  & \$1904 ;
-  assign \$1906  = ! chosen[34:31];
-  assign \$1907  = ~ \$1906 ;
-  assign \$1908  = \$1905  & \$1907 ;
-  assign \$1910  = \$1909  == 8'h80;
-  assign \$1911  = ~ chosen[25];
-  assign \$1912  = \$1910  & \$1911 ;
-  assign \$1913  = ~ chosen[2];
-  assign \$1914  = \$1912  & \$1913 ;
-  assign \$1915  = ! chosen[34:31];
-  assign \$1916  = ~ \$1915 ;
-  assign \$1917  = \$1914  & \$1916 ;
-  assign \$1919  = \$1918  == 8'hb0;
-  assign \$1920  = ~ chosen[25];
-  assign \$1921  = \$1919  & \$1920 ;
-  assign \$1922  = ~ chosen[2];
-  assign \$1923  = \$1921  & \$1922 ;
-  assign \$1924  = ! chosen[34:31];
-  assign \$1925  = ~ \$1924 ;
-  assign \$1926  = \$1923  & \$1925 ;
-  assign \$1928  = \$1927  == 8'hc0;
-  assign \$1929  = ~ chosen[25];
-  assign \$1930  = \$1928  & \$1929 ;
-  assign \$1931  = ~ chosen[2];
-  assign \$1932  = \$1930  & \$1931 ;
-  assign \$1933  = ! chosen[34:31];
-  assign \$1934  = ~ \$1933 ;
-  assign \$1935  = \$1932  & \$1934 ;
-  assign \$1937  = \$1936  == 9'h100;
-  assign \$1938  = ~ chosen[25];
-  assign \$1939  = \$1937  & \$1938 ;
-  assign \$1940  = ~ chosen[2];
-  assign \$1941  = \$1939  & \$1940 ;
-  assign \$1942  = ! chosen[34:31];
-  assign \$1943  = ~ \$1942 ;
-  assign \$1944  = \$1941  & \$1943 ;
-  assign \$1946  = \$1945  == 9'h118;
-  assign \$1947  = ~ chosen[25];
-  assign \$1948  = \$1946  & \$1947 ;
-  assign \$1949  = ~ chosen[2];
-  assign \$1950  = \$1948  & \$1949 ;
-  assign \$1951  = ! chosen[34:31];
-  assign \$1952  = ~ \$1951 ;
-  assign \$1953  = \$1950  & \$1952 ;
-  assign \$1955  = \$1954  == 9'h180;
-  assign \$1956  = ~ chosen[25];
-  assign \$1957  = \$1955  & \$1956 ;
-  assign \$1958  = ~ chosen[2];
-  assign \$1959  = \$1957  & \$1958 ;
-  assign \$1960  = ! chosen[34:31];
-  assign \$1961  = ~ \$1960 ;
-  assign \$1962  = \$1959  & \$1961 ;
-  assign \$1964  = \$1963  == 9'h188;
-  assign \$1965  = ~ chosen[25];
-  assign \$1966  = \$1964  & \$1965 ;
-  assign \$1967  = ~ chosen[2];
-  assign \$1968  = \$1966  & \$1967 ;
-  assign \$1969  = ! chosen[34:31];
-  assign \$1970  = ~ \$1969 ;
-  assign \$1971  = \$1968  & \$1970 ;
-  assign \$1973  = ! \$1972 ;
-  assign \$1974  = \$1973  & chosen[25];
-  assign \$1975  = ~ chosen[2];
-  assign \$1976  = \$1974  & \$1975 ;
-  assign \$1977  = ! chosen[34:31];
-  assign \$1978  = ~ \$1977 ;
-  assign \$1979  = \$1976  & \$1978 ;
-  assign \$1981  = \$1980  == 4'h8;
-  assign \$1982  = \$1981  & chosen[25];
-  assign \$1983  = ~ chosen[2];
-  assign \$1984  = \$1982  & \$1983 ;
-  assign \$1985  = ! chosen[34:31];
-  assign \$1986  = ~ \$1985 ;
-  assign \$1987  = \$1984  & \$1986 ;
-  assign \$1989  = \$1988  == 5'h18;
-  assign \$1990  = \$1989  & chosen[25];
-  assign \$1991  = ~ chosen[2];
-  assign \$1992  = \$1990  & \$1991 ;
-  assign \$1993  = ! chosen[34:31];
-  assign \$1994  = ~ \$1993 ;
-  assign \$1995  = \$1992  & \$1994 ;
-  assign \$1997  = \$1996  == 6'h20;
-  assign \$1998  = \$1997  & chosen[25];
-  assign \$1999  = ~ chosen[2];
-  assign \$2000  = \$1998  & \$1999 ;
-  assign \$2001  = ! chosen[34:31];
-  assign \$2002  = ~ \$2001 ;
-  assign \$2003  = \$2000  & \$2002 ;
-  assign \$2005  = \$2004  == 6'h30;
-  assign \$2006  = \$2005  & chosen[25];
-  assign \$2007  = ~ chosen[2];
-  assign \$2008  = \$2006  & \$2007 ;
-  assign \$2009  = ! chosen[34:31];
-  assign \$2010  = ~ \$2009 ;
-  assign \$2011  = \$2008  & \$2010 ;
-  assign \$2013  = \$2012  == 7'h40;
-  assign \$2014  = \$2013  & chosen[25];
-  assign \$2015  = ~ chosen[2];
-  assign \$2016  = \$2014  & \$2015 ;
-  assign \$2017  = ! chosen[34:31];
-  assign \$2018  = ~ \$2017 ;
-  assign \$2019  = \$2016  & \$2018 ;
-  assign \$2021  = \$2020  == 7'h50;
-  assign \$2022  = \$2021  & chosen[25];
-  assign \$2023  = ~ chosen[2];
-  assign \$2024  = \$2022  & \$2023 ;
-  assign \$2025  = ! chosen[34:31];
-  assign \$2026  = ~ \$2025 ;
-  assign \$2027  = \$2024  & \$2026 ;
-  assign \$2029  = \$2028  == 7'h70;
-  assign \$2030  = \$2029  & chosen[25];
-  assign \$2031  = ~ chosen[2];
-  assign \$2032  = \$2030  & \$2031 ;
-  assign \$2033  = ! chosen[34:31];
-  assign \$2034  = ~ \$2033 ;
-  assign \$2035  = \$2032  & \$2034 ;
-  assign \$2037  = \$2036  == 8'h80;
-  assign \$2038  = \$2037  & chosen[25];
-  assign \$2039  = ~ chosen[2];
-  assign \$2040  = \$2038  & \$2039 ;
-  assign \$2041  = ! chosen[34:31];
-  assign \$2042  = ~ \$2041 ;
-  assign \$2043  = \$2040  & \$2042 ;
-  assign \$2045  = \$2044  == 9'h100;
-  assign \$2046  = \$2045  & chosen[25];
-  assign \$2047  = ~ chosen[2];
-  assign \$2048  = \$2046  & \$2047 ;
-  assign \$2049  = ! chosen[34:31];
-  assign \$2050  = ~ \$2049 ;
-  assign \$2051  = \$2048  & \$2050 ;
-  assign \$2053  = \$2052  == 9'h180;
-  assign \$2054  = \$2053  & chosen[25];
-  assign \$2055  = ~ chosen[2];
-  assign \$2056  = \$2054  & \$2055 ;
-  assign \$2057  = ! chosen[34:31];
-  assign \$2058  = ~ \$2057 ;
-  assign \$2059  = \$2056  & \$2058 ;
-  assign \$2061  = \$2060  == 9'h188;
-  assign \$2062  = \$2061  & chosen[25];
-  assign \$2063  = ~ chosen[2];
-  assign \$2064  = \$2062  & \$2063 ;
-  assign \$2065  = ! chosen[34:31];
-  assign \$2066  = ~ \$2065 ;
-  assign \$2067  = \$2064  & \$2066 ;
-  assign \$2069  = \$2068  == 10'h200;
-  assign \$2070  = \$2069  & chosen[25];
-  assign \$2071  = ~ chosen[2];
-  assign \$2072  = \$2070  & \$2071 ;
-  assign \$2073  = ! chosen[34:31];
-  assign \$2074  = ~ \$2073 ;
-  assign \$2075  = \$2072  & \$2074 ;
-  assign \$2077  = \$2076  == 10'h300;
-  assign \$2078  = \$2077  & chosen[25];
-  assign \$2079  = ~ chosen[2];
-  assign \$2080  = \$2078  & \$2079 ;
-  assign \$2081  = ! chosen[34:31];
-  assign \$2082  = ~ \$2081 ;
-  assign \$2083  = \$2080  & \$2082 ;
-  assign \$2085  = \$2084  == 10'h308;
-  assign \$2086  = \$2085  & chosen[25];
-  assign \$2087  = ~ chosen[2];
-  assign \$2088  = \$2086  & \$2087 ;
-  assign \$2089  = ! chosen[34:31];
-  assign \$2090  = ~ \$2089 ;
-  assign \$2091  = \$2088  & \$2090 ;
-  assign \$2093  = \$2092  == 10'h310;
-  assign \$2094  = \$2093  & chosen[25];
-  assign \$2095  = ~ chosen[2];
-  assign \$2096  = \$2094  & \$2095 ;
-  assign \$2097  = ! chosen[34:31];
-  assign \$2098  = ~ \$2097 ;
-  assign \$2099  = \$2096  & \$2098 ;
-  assign \$2101  = \$2100  == 11'h400;
-  assign \$2102  = chosen[21:18] < 4'h9;
-  assign \$2103  = \$2101  & \$2102 ;
-  assign \$2104  = \$2103  & chosen[25];
-  assign \$2105  = ~ chosen[2];
-  assign \$2106  = \$2104  & \$2105 ;
-  assign \$2107  = ! chosen[34:31];
-  assign \$2108  = ~ \$2107 ;
-  assign \$2109  = \$2106  & \$2108 ;
-  assign \$2111  = \$2110  == 11'h408;
-  assign \$2112  = chosen[21:18] < 4'h9;
-  assign \$2113  = \$2111  & \$2112 ;
-  assign \$2114  = \$2113  & chosen[25];
-  assign \$2115  = ~ chosen[2];
-  assign \$2116  = \$2114  & \$2115 ;
-  assign \$2117  = ! chosen[34:31];
-  assign \$2118  = ~ \$2117 ;
-  assign \$2119  = \$2116  & \$2118 ;
-  assign \$2121  = \$2120  == 11'h410;
-  assign \$2122  = chosen[21:18] < 4'h9;
-  assign \$2123  = \$2121  & \$2122 ;
-  assign \$2124  = \$2123  & chosen[25];
-  assign \$2125  = ~ chosen[2];
-  assign \$2126  = \$2124  & \$2125 ;
-  assign \$2127  = ! chosen[34:31];
-  assign \$2128  = ~ \$2127 ;
-  assign \$2129  = \$2126  & \$2128 ;
-  assign \$2131  = \$2130  == 11'h418;
-  assign \$2132  = chosen[21:18] < 4'h9;
-  assign \$2133  = \$2131  & \$2132 ;
-  assign \$2134  = \$2133  & chosen[25];
-  assign \$2135  = ~ chosen[2];
-  assign \$2136  = \$2134  & \$2135 ;
-  assign \$2137  = ! chosen[34:31];
-  assign \$2138  = ~ \$2137 ;
-  assign \$2139  = \$2136  & \$2138 ;
-  assign \$2141  = \$2140  == 11'h600;
-  assign \$2142  = \$2141  & chosen[25];
-  assign \$2143  = ~ chosen[2];
-  assign \$2144  = \$2142  & \$2143 ;
-  assign \$2145  = ! chosen[34:31];
-  assign \$2146  = ~ \$2145 ;
-  assign \$2147  = \$2144  & \$2146 ;
+  assign \$1593  = \$1592  == 5'h10;
+  assign \$1595  = \$1594  == 5'h10;
+  assign \$1597  = \$1596  == 5'h10;
+  assign \$1599  = \$1598  == 5'h10;
+  assign \$1601  = \$1600  == 5'h10;
+  assign \$1603  = \$1602  == 5'h10;
+  assign \$1605  = \$1604  == 5'h10;
+  assign \$1607  = \$1606  == 5'h10;
+  assign \$1609  = \$1608  == 5'h10;
+  assign \$1611  = \$1610  == 5'h10;
+  assign \$1613  = \$1612  == 5'h10;
+  assign \$1615  = \$1614  == 5'h10;
+  assign \$1617  = \$1616  == 5'h10;
+  assign \$1619  = \$1618  == 5'h10;
+  assign \$1621  = \$1620  == 5'h10;
+  assign \$1623  = \$1622  == 5'h10;
+  assign \$1625  = \$1624  == 5'h10;
+  assign \$1627  = \$1626  == 5'h10;
+  assign \$1629  = \$1628  == 5'h10;
+  assign \$1631  = \$1630  == 5'h10;
+  assign \$1633  = \$1632  == 5'h10;
+  assign \$1635  = \$1634  == 5'h10;
+  assign \$1637  = \$1636  == 5'h10;
+  assign \$1639  = \$1638  == 5'h10;
+  assign \$1641  = \$1640  == 5'h10;
+  assign \$1643  = \$1642  == 5'h10;
+  assign \$1645  = \$1644  == 5'h10;
+  assign \$1647  = \$1646  == 5'h10;
+  assign \$1649  = \$1648  == 5'h10;
+  assign \$1651  = \$1650  == 5'h10;
+  assign \$1653  = \$1652  == 5'h10;
+  assign \$1655  = \$1654  == 5'h10;
+  assign \$1657  = \$1588  | \$1656 ;
+  assign \$1662  = \$1661  == 5'h18;
+  assign \$1664  = \$1663  == 5'h18;
+  assign \$1666  = \$1665  == 5'h18;
+  assign \$1668  = \$1667  == 5'h18;
+  assign \$1670  = \$1669  == 5'h18;
+  assign \$1672  = \$1671  == 5'h18;
+  assign \$1674  = \$1673  == 5'h18;
+  assign \$1676  = \$1675  == 5'h18;
+  assign \$1678  = \$1677  == 5'h18;
+  assign \$1680  = \$1679  == 5'h18;
+  assign \$1682  = \$1681  == 5'h18;
+  assign \$1684  = \$1683  == 5'h18;
+  assign \$1686  = \$1685  == 5'h18;
+  assign \$1688  = \$1687  == 5'h18;
+  assign \$1690  = \$1689  == 5'h18;
+  assign \$1692  = \$1691  == 5'h18;
+  assign \$1694  = \$1693  == 5'h18;
+  assign \$1696  = \$1695  == 5'h18;
+  assign \$1698  = \$1697  == 5'h18;
+  assign \$1700  = \$1699  == 5'h18;
+  assign \$1702  = \$1701  == 5'h18;
+  assign \$1704  = \$1703  == 5'h18;
+  assign \$1706  = \$1705  == 5'h18;
+  assign \$1708  = \$1707  == 5'h18;
+  assign \$1710  = \$1709  == 5'h18;
+  assign \$1712  = \$1711  == 5'h18;
+  assign \$1714  = \$1713  == 5'h18;
+  assign \$1716  = \$1715  == 5'h18;
+  assign \$1718  = \$1717  == 5'h18;
+  assign \$1720  = \$1719  == 5'h18;
+  assign \$1722  = \$1721  == 5'h18;
+  assign \$1724  = \$1723  == 5'h18;
+  assign \$1726  = \$1657  | \$1725 ;
+  assign \$1729  = \$1728  == 6'h20;
+  assign \$1731  = \$1730  == 6'h20;
+  assign \$1733  = \$1732  == 6'h20;
+  assign \$1735  = \$1734  == 6'h20;
+  assign \$1737  = \$1736  == 6'h20;
+  assign \$1739  = \$1738  == 6'h20;
+  assign \$1741  = \$1740  == 6'h20;
+  assign \$1743  = \$1742  == 6'h20;
+  assign \$1745  = \$1744  == 6'h20;
+  assign \$1747  = \$1746  == 6'h20;
+  assign \$1749  = \$1748  == 6'h20;
+  assign \$1751  = \$1750  == 6'h20;
+  assign \$1753  = \$1752  == 6'h20;
+  assign \$1755  = \$1754  == 6'h20;
+  assign \$1757  = \$1756  == 6'h20;
+  assign \$1759  = \$1758  == 6'h20;
+  assign \$1761  = \$1760  == 6'h20;
+  assign \$1763  = \$1762  == 6'h20;
+  assign \$1765  = \$1764  == 6'h20;
+  assign \$1767  = \$1766  == 6'h20;
+  assign \$1769  = \$1768  == 6'h20;
+  assign \$1771  = \$1770  == 6'h20;
+  assign \$1773  = \$1772  == 6'h20;
+  assign \$1775  = \$1774  == 6'h20;
+  assign \$1777  = \$1776  == 6'h20;
+  assign \$1779  = \$1778  == 6'h20;
+  assign \$1781  = \$1780  == 6'h20;
+  assign \$1783  = \$1782  == 6'h20;
+  assign \$1785  = \$1784  == 6'h20;
+  assign \$1787  = \$1786  == 6'h20;
+  assign \$1789  = \$1788  == 6'h20;
+  assign \$1791  = \$1790  == 6'h20;
+  assign \$1793  = \$1726  | \$1792 ;
+  assign \$1794  = ~ chosen[25];
+  assign \$1795  = ~ chosen[2];
+  assign \$1796  = \$1794  & \$1795 ;
+  assign \$1797  = ~ chosen[25];
+  assign \$1798  = ~ chosen[2];
+  assign \$1799  = \$1797  & \$1798 ;
+  assign \$1800  = ~ chosen[25];
+  assign \$1801  = ~ chosen[2];
+  assign \$1802  = \$1800  & \$1801 ;
+  assign \$1803  = ~ chosen[25];
+  assign \$1804  = ~ chosen[2];
+  assign \$1805  = \$1803  & \$1804 ;
+  assign \$1806  = ~ chosen[25];
+  assign \$1807  = ~ chosen[2];
+  assign \$1808  = \$1806  & \$1807 ;
+  assign \$1809  = ~ chosen[25];
+  assign \$1810  = ~ chosen[2];
+  assign \$1811  = \$1809  & \$1810 ;
+  assign \$1812  = ~ chosen[25];
+  assign \$1813  = ~ chosen[2];
+  assign \$1814  = \$1812  & \$1813 ;
+  assign \$1815  = ~ chosen[25];
+  assign \$1816  = ~ chosen[2];
+  assign \$1817  = \$1815  & \$1816 ;
+  assign \$1818  = ~ chosen[25];
+  assign \$1819  = ~ chosen[2];
+  assign \$1820  = \$1818  & \$1819 ;
+  assign \$1821  = ~ chosen[25];
+  assign \$1822  = ~ chosen[2];
+  assign \$1823  = \$1821  & \$1822 ;
+  assign \$1824  = ~ chosen[25];
+  assign \$1825  = ~ chosen[2];
+  assign \$1826  = \$1824  & \$1825 ;
+  assign \$1827  = ~ chosen[25];
+  assign \$1828  = ~ chosen[2];
+  assign \$1829  = \$1827  & \$1828 ;
+  assign \$1830  = ~ chosen[25];
+  assign \$1831  = ~ chosen[2];
+  assign \$1832  = \$1830  & \$1831 ;
+  assign \$1833  = ~ chosen[25];
+  assign \$1834  = ~ chosen[2];
+  assign \$1835  = \$1833  & \$1834 ;
+  assign \$1836  = ~ chosen[25];
+  assign \$1837  = ~ chosen[2];
+  assign \$1838  = \$1836  & \$1837 ;
+  assign \$1839  = ~ chosen[25];
+  assign \$1840  = ~ chosen[2];
+  assign \$1841  = \$1839  & \$1840 ;
+  assign \$1842  = ~ chosen[25];
+  assign \$1843  = ~ chosen[2];
+  assign \$1844  = \$1842  & \$1843 ;
+  assign \$1845  = ~ chosen[25];
+  assign \$1846  = ~ chosen[2];
+  assign \$1847  = \$1845  & \$1846 ;
+  assign \$1848  = ~ chosen[25];
+  assign \$1849  = ~ chosen[2];
+  assign \$1850  = \$1848  & \$1849 ;
+  assign \$1851  = ~ chosen[25];
+  assign \$1852  = ~ chosen[2];
+  assign \$1853  = \$1851  & \$1852 ;
+  assign \$1854  = ~ chosen[25];
+  assign \$1855  = ~ chosen[2];
+  assign \$1856  = \$1854  & \$1855 ;
+  assign \$1857  = ~ chosen[25];
+  assign \$1858  = ~ chosen[2];
+  assign \$1859  = \$1857  & \$1858 ;
+  assign \$1860  = ~ chosen[25];
+  assign \$1861  = ~ chosen[2];
+  assign \$1862  = \$1860  & \$1861 ;
+  assign \$1863  = ~ chosen[25];
+  assign \$1864  = ~ chosen[2];
+  assign \$1865  = \$1863  & \$1864 ;
+  assign \$1866  = ~ chosen[25];
+  assign \$1867  = ~ chosen[2];
+  assign \$1868  = \$1866  & \$1867 ;
+  assign \$1869  = ~ chosen[25];
+  assign \$1870  = ~ chosen[2];
+  assign \$1871  = \$1869  & \$1870 ;
+  assign \$1872  = ~ chosen[25];
+  assign \$1873  = ~ chosen[2];
+  assign \$1874  = \$1872  & \$1873 ;
+  assign \$1875  = ~ chosen[25];
+  assign \$1876  = ~ chosen[2];
+  assign \$1877  = \$1875  & \$1876 ;
+  assign \$1878  = ~ chosen[25];
+  assign \$1879  = ~ chosen[2];
+  assign \$1880  = \$1878  & \$1879 ;
+  assign \$1881  = ~ chosen[25];
+  assign \$1882  = ~ chosen[2];
+  assign \$1883  = \$1881  & \$1882 ;
+  assign \$1884  = ~ chosen[25];
+  assign \$1885  = ~ chosen[2];
+  assign \$1886  = \$1884  & \$1885 ;
+  assign \$1887  = ~ chosen[25];
+  assign \$1888  = ~ chosen[2];
+  assign \$1889  = \$1887  & \$1888 ;
+  assign \$1890  = \$1793  & { \$1889 , \$1886 , \$1883 , \$1880 , \$1877 , \$1874 , \$1871 , \$1868 , \$1865 , \$1862 , \$1859 , \$1856 , \$1853 , \$1850 , \$1847 , \$1844 , \$1841 , \$1838 , \$1835 , \$1832 , \$1829 , \$1826 , \$1823 , \$1820 , \$1817 , \$1814 , \$1811 , \$1808 , \$1805 , \$1802 , \$1799 , \$1796  };
+  assign \$1891  = \$1456  | \$1890 ;
+  assign \$1893  = \$1892  == 6'h28;
+  assign \$1894  = ~ chosen[25];
+  assign \$1895  = \$1893  & \$1894 ;
+  assign \$1896  = ~ chosen[2];
+  assign \$1897  = \$1895  & \$1896 ;
+  assign \$1898  = ! chosen[34:31];
+  assign \$1899  = ~ \$1898 ;
+  assign \$1900  = \$1897  & \$1899 ;
+  assign \$1902  = \$1901  == 6'h30;
+  assign \$1903  = ~ chosen[25];
+  assign \$1904  = \$1902  & \$1903 ;
+  assign \$1905  = ~ chosen[2];
+  assign \$1906  = \$1904  & \$1905 ;
+  assign \$1907  = ! chosen[34:31];
+  assign \$1908  = ~ \$1907 ;
+  assign \$1909  = \$1906  & \$1908 ;
+  assign \$1911  = \$1910  == 8'h80;
+  assign \$1912  = ~ chosen[25];
+  assign \$1913  = \$1911  & \$1912 ;
+  assign \$1914  = ~ chosen[2];
+  assign \$1915  = \$1913  & \$1914 ;
+  assign \$1916  = ! chosen[34:31];
+  assign \$1917  = ~ \$1916 ;
+  assign \$1918  = \$1915  & \$1917 ;
+  assign \$1920  = \$1919  == 8'hb0;
+  assign \$1921  = ~ chosen[25];
+  assign \$1922  = \$1920  & \$1921 ;
+  assign \$1923  = ~ chosen[2];
+  assign \$1924  = \$1922  & \$1923 ;
+  assign \$1925  = ! chosen[34:31];
+  assign \$1926  = ~ \$1925 ;
+  assign \$1927  = \$1924  & \$1926 ;
+  assign \$1929  = \$1928  == 8'hc0;
+  assign \$1930  = ~ chosen[25];
+  assign \$1931  = \$1929  & \$1930 ;
+  assign \$1932  = ~ chosen[2];
+  assign \$1933  = \$1931  & \$1932 ;
+  assign \$1934  = ! chosen[34:31];
+  assign \$1935  = ~ \$1934 ;
+  assign \$1936  = \$1933  & \$1935 ;
+  assign \$1938  = \$1937  == 9'h100;
+  assign \$1939  = ~ chosen[25];
+  assign \$1940  = \$1938  & \$1939 ;
+  assign \$1941  = ~ chosen[2];
+  assign \$1942  = \$1940  & \$1941 ;
+  assign \$1943  = ! chosen[34:31];
+  assign \$1944  = ~ \$1943 ;
+  assign \$1945  = \$1942  & \$1944 ;
+  assign \$1947  = \$1946  == 9'h118;
+  assign \$1948  = ~ chosen[25];
+  assign \$1949  = \$1947  & \$1948 ;
+  assign \$1950  = ~ chosen[2];
+  assign \$1951  = \$1949  & \$1950 ;
+  assign \$1952  = ! chosen[34:31];
+  assign \$1953  = ~ \$1952 ;
+  assign \$1954  = \$1951  & \$1953 ;
+  assign \$1956  = \$1955  == 9'h180;
+  assign \$1957  = ~ chosen[25];
+  assign \$1958  = \$1956  & \$1957 ;
+  assign \$1959  = ~ chosen[2];
+  assign \$1960  = \$1958  & \$1959 ;
+  assign \$1961  = ! chosen[34:31];
+  assign \$1962  = ~ \$1961 ;
+  assign \$1963  = \$1960  & \$1962 ;
+  assign \$1965  = \$1964  == 9'h188;
+  assign \$1966  = ~ chosen[25];
+  assign \$1967  = \$1965  & \$1966 ;
+  assign \$1968  = ~ chosen[2];
+  assign \$1969  = \$1967  & \$1968 ;
+  assign \$1970  = ! chosen[34:31];
+  assign \$1971  = ~ \$1970 ;
+  assign \$1972  = \$1969  & \$1971 ;
+  assign \$1974  = ! \$1973 ;
+  assign \$1975  = \$1974  & chosen[25];
+  assign \$1976  = ~ chosen[2];
+  assign \$1977  = \$1975  & \$1976 ;
+  assign \$1978  = ! chosen[34:31];
+  assign \$1979  = ~ \$1978 ;
+  assign \$1980  = \$1977  & \$1979 ;
+  assign \$1982  = \$1981  == 4'h8;
+  assign \$1983  = \$1982  & chosen[25];
+  assign \$1984  = ~ chosen[2];
+  assign \$1985  = \$1983  & \$1984 ;
+  assign \$1986  = ! chosen[34:31];
+  assign \$1987  = ~ \$1986 ;
+  assign \$1988  = \$1985  & \$1987 ;
+  assign \$1990  = \$1989  == 5'h18;
+  assign \$1991  = \$1990  & chosen[25];
+  assign \$1992  = ~ chosen[2];
+  assign \$1993  = \$1991  & \$1992 ;
+  assign \$1994  = ! chosen[34:31];
+  assign \$1995  = ~ \$1994 ;
+  assign \$1996  = \$1993  & \$1995 ;
+  assign \$1998  = \$1997  == 6'h20;
+  assign \$1999  = \$1998  & chosen[25];
+  assign \$2000  = ~ chosen[2];
+  assign \$2001  = \$1999  & \$2000 ;
+  assign \$2002  = ! chosen[34:31];
+  assign \$2003  = ~ \$2002 ;
+  assign \$2004  = \$2001  & \$2003 ;
+  assign \$2006  = \$2005  == 6'h30;
+  assign \$2007  = \$2006  & chosen[25];
+  assign \$2008  = ~ chosen[2];
+  assign \$2009  = \$2007  & \$2008 ;
+  assign \$2010  = ! chosen[34:31];
+  assign \$2011  = ~ \$2010 ;
+  assign \$2012  = \$2009  & \$2011 ;
+  assign \$2014  = \$2013  == 7'h40;
+  assign \$2015  = \$2014  & chosen[25];
+  assign \$2016  = ~ chosen[2];
+  assign \$2017  = \$2015  & \$2016 ;
+  assign \$2018  = ! chosen[34:31];
+  assign \$2019  = ~ \$2018 ;
+  assign \$2020  = \$2017  & \$2019 ;
+  assign \$2022  = \$2021  == 7'h50;
+  assign \$2023  = \$2022  & chosen[25];
+  assign \$2024  = ~ chosen[2];
+  assign \$2025  = \$2023  & \$2024 ;
+  assign \$2026  = ! chosen[34:31];
+  assign \$2027  = ~ \$2026 ;
+  assign \$2028  = \$2025  & \$2027 ;
+  assign \$2030  = \$2029  == 7'h70;
+  assign \$2031  = \$2030  & chosen[25];
+  assign \$2032  = ~ chosen[2];
+  assign \$2033  = \$2031  & \$2032 ;
+  assign \$2034  = ! chosen[34:31];
+  assign \$2035  = ~ \$2034 ;
+  assign \$2036  = \$2033  & \$2035 ;
+  assign \$2038  = \$2037  == 8'h80;
+  assign \$2039  = \$2038  & chosen[25];
+  assign \$2040  = ~ chosen[2];
+  assign \$2041  = \$2039  & \$2040 ;
+  assign \$2042  = ! chosen[34:31];
+  assign \$2043  = ~ \$2042 ;
+  assign \$2044  = \$2041  & \$2043 ;
+  assign \$2046  = \$2045  == 9'h100;
+  assign \$2047  = \$2046  & chosen[25];
+  assign \$2048  = ~ chosen[2];
+  assign \$2049  = \$2047  & \$2048 ;
+  assign \$2050  = ! chosen[34:31];
+  assign \$2051  = ~ \$2050 ;
+  assign \$2052  = \$2049  & \$2051 ;
+  assign \$2054  = \$2053  == 9'h180;
+  assign \$2055  = \$2054  & chosen[25];
+  assign \$2056  = ~ chosen[2];
+  assign \$2057  = \$2055  & \$2056 ;
+  assign \$2058  = ! chosen[34:31];
+  assign \$2059  = ~ \$2058 ;
+  assign \$2060  = \$2057  & \$2059 ;
+  assign \$2062  = \$2061  == 9'h188;
+  assign \$2063  = \$2062  & chosen[25];
+  assign \$2064  = ~ chosen[2];
+  assign \$2065  = \$2063  & \$2064 ;
+  assign \$2066  = ! chosen[34:31];
+  assign \$2067  = ~ \$2066 ;
+  assign \$2068  = \$2065  & \$2067 ;
+  assign \$2070  = \$2069  == 10'h200;
+  assign \$2071  = \$2070  & chosen[25];
+  assign \$2072  = ~ chosen[2];
+  assign \$2073  = \$2071  & \$2072 ;
+  assign \$2074  = ! chosen[34:31];
+  assign \$2075  = ~ \$2074 ;
+  assign \$2076  = \$2073  & \$2075 ;
+  assign \$2078  = \$2077  == 10'h300;
+  assign \$2079  = \$2078  & chosen[25];
+  assign \$2080  = ~ chosen[2];
+  assign \$2081  = \$2079  & \$2080 ;
+  assign \$2082  = ! chosen[34:31];
+  assign \$2083  = ~ \$2082 ;
+  assign \$2084  = \$2081  & \$2083 ;
+  assign \$2086  = \$2085  == 10'h308;
+  assign \$2087  = \$2086  & chosen[25];
+  assign \$2088  = ~ chosen[2];
+  assign \$2089  = \$2087  & \$2088 ;
+  assign \$2090  = ! chosen[34:31];
+  assign \$2091  = ~ \$2090 ;
+  assign \$2092  = \$2089  & \$2091 ;
+  assign \$2094  = \$2093  == 10'h310;
+  assign \$2095  = \$2094  & chosen[25];
+  assign \$2096  = ~ chosen[2];
+  assign \$2097  = \$2095  & \$2096 ;
+  assign \$2098  = ! chosen[34:31];
+  assign \$2099  = ~ \$2098 ;
+  assign \$2100  = \$2097  & \$2099 ;
+  assign \$2102  = \$2101  == 11'h400;
+  assign \$2103  = chosen[21:18] < 4'h9;
+  assign \$2104  = \$2102  & \$2103 ;
+  assign \$2105  = \$2104  & chosen[25];
+  assign \$2106  = ~ chosen[2];
+  assign \$2107  = \$2105  & \$2106 ;
+  assign \$2108  = ! chosen[34:31];
+  assign \$2109  = ~ \$2108 ;
+  assign \$2110  = \$2107  & \$2109 ;
+  assign \$2112  = \$2111  == 11'h408;
+  assign \$2113  = chosen[21:18] < 4'h9;
+  assign \$2114  = \$2112  & \$2113 ;
+  assign \$2115  = \$2114  & chosen[25];
+  assign \$2116  = ~ chosen[2];
+  assign \$2117  = \$2115  & \$2116 ;
+  assign \$2118  = ! chosen[34:31];
+  assign \$2119  = ~ \$2118 ;
+  assign \$2120  = \$2117  & \$2119 ;
+  assign \$2122  = \$2121  == 11'h410;
+  assign \$2123  = chosen[21:18] < 4'h9;
+  assign \$2124  = \$2122  & \$2123 ;
+  assign \$2125  = \$2124  & chosen[25];
+  assign \$2126  = ~ chosen[2];
+  assign \$2127  = \$2125  & \$2126 ;
+  assign \$2128  = ! chosen[34:31];
+  assign \$2129  = ~ \$2128 ;
+  assign \$2130  = \$2127  & \$2129 ;
+  assign \$2132  = \$2131  == 11'h418;
+  assign \$2133  = chosen[21:18] < 4'h9;
+  assign \$2134  = \$2132  & \$2133 ;
+  assign \$2135  = \$2134  & chosen[25];
+  assign \$2136  = ~ chosen[2];
+  assign \$2137  = \$2135  & \$2136 ;
+  assign \$2138  = ! chosen[34:31];
+  assign \$2139  = ~ \$2138 ;
+  assign \$2140  = \$2137  & \$2139 ;
+  assign \$2142  = \$2141  == 11'h600;
+  assign \$2143  = \$2142  & chosen[25];
+  assign \$2144  = ~ chosen[2];
+  assign \$2145  = \$2143  & \$2144 ;
+  assign \$2146  = ! chosen[34:31];
+  assign \$2147  = ~ \$2146 ;
+  assign \$2148  = \$2145  & \$2147 ;
   always @(posedge clk)
-    here <= \$2149 ;
+    here <= \$2150 ;
   always @(posedge clk)
-    chosen <= \$2150 ;
+    chosen <= \$2151 ;
   always @(posedge clk)
-    _here <= \$2151 ;
+    _here <= \$2152 ;
   always @(posedge clk)
-    _request <= \$2152 ;
+    _request <= \$2153 ;
   always @(posedge clk)
-    _first <= \$2153 ;
+    _first <= \$2154 ;
   always @(posedge clk)
-    _late <= \$2154 ;
+    _late <= \$2155 ;
   always @(posedge clk)
-    _bad <= \$2155 ;
+    _bad <= \$2156 ;
   always @(posedge clk)
-    _guest <= \$2156 ;
+    _guest <= \$2157 ;
   always @(posedge clk)
-    _payload <= \$2157 ;
+    _payload <= \$2158 ;
   always @(posedge clk)
-    _looked <= \$2158 ;
+    _looked <= \$2159 ;
   always @(posedge clk)
-    _shut <= \$2159 ;
+    _shut <= \$2160 ;
   always @(posedge clk)
-    _early_word <= \$2160 ;
+    _early_word <= \$2161 ;
   always @(posedge clk)
-    hit_guest_self <= \$2161 ;
+    hit_guest_self <= \$2162 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$2162 ;
+    hit_guest_epoch <= \$2163 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$2163 ;
+    hit_guest_irq_state <= \$2164 ;
   always @(posedge clk)
-    hit_guest_pending <= \$2164 ;
+    hit_guest_pending <= \$2165 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$2165 ;
+    hit_guest_irq_enable <= \$2166 ;
   always @(posedge clk)
-    hit_guest_result <= \$2166 ;
+    hit_guest_result <= \$2167 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$2167 ;
+    hit_guest_rx_result <= \$2168 ;
   always @(posedge clk)
-    hit_guest_peer <= \$2168 ;
+    hit_guest_peer <= \$2169 ;
   always @(posedge clk)
-    hit_guest_credit <= \$2169 ;
+    hit_guest_credit <= \$2170 ;
   always @(posedge clk)
-    hit_manager_epoch <= \$2170 ;
+    hit_manager_epoch <= \$2171 ;
   always @(posedge clk)
-    hit_manager_drain <= \$2171 ;
+    hit_manager_drain <= \$2172 ;
   always @(posedge clk)
-    hit_manager_lock <= \$2172 ;
+    hit_manager_lock <= \$2173 ;
   always @(posedge clk)
-    hit_manager_fault_pending <= \$2173 ;
+    hit_manager_fault_pending <= \$2174 ;
   always @(posedge clk)
-    hit_manager_fault_enable <= \$2174 ;
+    hit_manager_fault_enable <= \$2175 ;
   always @(posedge clk)
-    hit_manager_waiting <= \$2175 ;
+    hit_manager_waiting <= \$2176 ;
   always @(posedge clk)
-    hit_manager_wait_arm <= \$2176 ;
+    hit_manager_wait_arm <= \$2177 ;
   always @(posedge clk)
-    hit_manager_wait_fired <= \$2177 ;
+    hit_manager_wait_fired <= \$2178 ;
   always @(posedge clk)
-    hit_manager_stray <= \$2178 ;
+    hit_manager_stray <= \$2179 ;
   always @(posedge clk)
-    hit_manager_resident <= \$2179 ;
+    hit_manager_resident <= \$2180 ;
   always @(posedge clk)
-    hit_manager_control <= \$2180 ;
+    hit_manager_control <= \$2181 ;
   always @(posedge clk)
-    hit_manager_generation <= \$2181 ;
+    hit_manager_generation <= \$2182 ;
   always @(posedge clk)
-    hit_manager_permit <= \$2182 ;
+    hit_manager_permit <= \$2183 ;
   always @(posedge clk)
-    hit_manager_tag_match <= \$2183 ;
+    hit_manager_tag_match <= \$2184 ;
   always @(posedge clk)
-    hit_manager_tag_mask <= \$2184 ;
+    hit_manager_tag_mask <= \$2185 ;
   always @(posedge clk)
-    hit_manager_tag_vm <= \$2185 ;
+    hit_manager_tag_vm <= \$2186 ;
   always @(posedge clk)
-    hit_manager_fault_write <= \$2186 ;
+    hit_manager_fault_write <= \$2187 ;
   always @(posedge clk)
-    hit_manager_fault_write_address <= \$2187 ;
+    hit_manager_fault_write_address <= \$2188 ;
   always @(posedge clk)
-    hit_manager_fault_read <= \$2188 ;
+    hit_manager_fault_read <= \$2189 ;
   always @(posedge clk)
-    hit_manager_fault_read_address <= \$2189 ;
+    hit_manager_fault_read_address <= \$2190 ;
   always @(posedge clk)
-    hit_manager_credits <= \$2190 ;
+    hit_manager_credits <= \$2191 ;
   always @(posedge clk)
-    record <= \$2191 ;
+    record <= \$2192 ;
   always @(posedge clk)
-    tag_row <= \$2192 ;
+    tag_row <= \$2193 ;
   always @(posedge clk)
-    \own$172  <= \$2193 ;
+    \own$172  <= \$2194 ;
   always @(posedge clk)
-    \other$80  <= \$2194 ;
+    \other$80  <= \$2195 ;
   always @(posedge clk)
-    core <= \$2195 ;
+    core <= \$2196 ;
   always @(posedge clk)
-    lane <= \$2196 ;
+    lane <= \$2197 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
     .grant(grant),
-    .\port$10124$0 (requests__2__valid),
-    .\port$10721$0 (requests__3__valid),
-    .\port$8930$0 (requests__0__valid),
-    .\port$9527$0 (requests__1__valid),
+    .\port$10125$0 (requests__2__valid),
+    .\port$10722$0 (requests__3__valid),
+    .\port$8931$0 (requests__0__valid),
+    .\port$9528$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -40112,338 +40113,338 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2149  = grant;
+    \$2150  = grant;
     if (rst) begin
-      \$2149  = 4'h0;
+      \$2150  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2150  = \$376 ;
+    \$2151  = \$376 ;
     if (rst) begin
-      \$2150  = 36'h000000000;
+      \$2151  = 36'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2151  = here;
+    \$2152  = here;
     if (rst) begin
-      \$2151  = 4'h0;
+      \$2152  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2152  = chosen;
+    \$2153  = chosen;
     if (rst) begin
-      \$2152  = 36'h000000000;
+      \$2153  = 36'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2153  = \$382 ;
-    if (rst) begin
-      \$2153  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2154  = \$781 ;
+    \$2154  = \$382 ;
     if (rst) begin
       \$2154  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2155  = \$1189 ;
+    \$2155  = \$781 ;
     if (rst) begin
-      \$2155  = 1'h0;
+      \$2155  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2156  = \$1193 ;
+    \$2156  = \$1189 ;
     if (rst) begin
       \$2156  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2157  = \$1195 ;
+    \$2157  = \$1193 ;
     if (rst) begin
       \$2157  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2158  = looks;
+    \$2158  = \$1195 ;
     if (rst) begin
       \$2158  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2159  = shut;
+    \$2159  = looks;
     if (rst) begin
       \$2159  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2160  = \$1890 ;
+    \$2160  = shut;
     if (rst) begin
-      \$2160  = 32'd0;
+      \$2160  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2161  = \$1899 ;
+    \$2161  = \$1891 ;
     if (rst) begin
-      \$2161  = 1'h0;
+      \$2161  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2162  = \$1908 ;
+    \$2162  = \$1900 ;
     if (rst) begin
       \$2162  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2163  = \$1917 ;
+    \$2163  = \$1909 ;
     if (rst) begin
       \$2163  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2164  = \$1926 ;
+    \$2164  = \$1918 ;
     if (rst) begin
       \$2164  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2165  = \$1935 ;
+    \$2165  = \$1927 ;
     if (rst) begin
       \$2165  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2166  = \$1944 ;
+    \$2166  = \$1936 ;
     if (rst) begin
       \$2166  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2167  = \$1953 ;
+    \$2167  = \$1945 ;
     if (rst) begin
       \$2167  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2168  = \$1962 ;
+    \$2168  = \$1954 ;
     if (rst) begin
       \$2168  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2169  = \$1971 ;
+    \$2169  = \$1963 ;
     if (rst) begin
       \$2169  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2170  = \$1979 ;
+    \$2170  = \$1972 ;
     if (rst) begin
       \$2170  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2171  = \$1987 ;
+    \$2171  = \$1980 ;
     if (rst) begin
       \$2171  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2172  = \$1995 ;
+    \$2172  = \$1988 ;
     if (rst) begin
       \$2172  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2173  = \$2003 ;
+    \$2173  = \$1996 ;
     if (rst) begin
       \$2173  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2174  = \$2011 ;
+    \$2174  = \$2004 ;
     if (rst) begin
       \$2174  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2175  = \$2019 ;
+    \$2175  = \$2012 ;
     if (rst) begin
       \$2175  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2176  = \$2027 ;
+    \$2176  = \$2020 ;
     if (rst) begin
       \$2176  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2177  = \$2035 ;
+    \$2177  = \$2028 ;
     if (rst) begin
       \$2177  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2178  = \$2043 ;
+    \$2178  = \$2036 ;
     if (rst) begin
       \$2178  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2179  = \$2051 ;
+    \$2179  = \$2044 ;
     if (rst) begin
       \$2179  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2180  = \$2059 ;
+    \$2180  = \$2052 ;
     if (rst) begin
       \$2180  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2181  = \$2067 ;
+    \$2181  = \$2060 ;
     if (rst) begin
       \$2181  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2182  = \$2075 ;
+    \$2182  = \$2068 ;
     if (rst) begin
       \$2182  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2183  = \$2083 ;
+    \$2183  = \$2076 ;
     if (rst) begin
       \$2183  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2184  = \$2091 ;
+    \$2184  = \$2084 ;
     if (rst) begin
       \$2184  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2185  = \$2099 ;
+    \$2185  = \$2092 ;
     if (rst) begin
       \$2185  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2186  = \$2109 ;
+    \$2186  = \$2100 ;
     if (rst) begin
       \$2186  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2187  = \$2119 ;
+    \$2187  = \$2110 ;
     if (rst) begin
       \$2187  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2188  = \$2129 ;
+    \$2188  = \$2120 ;
     if (rst) begin
       \$2188  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2189  = \$2139 ;
+    \$2189  = \$2130 ;
     if (rst) begin
       \$2189  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2190  = \$2147 ;
+    \$2190  = \$2140 ;
     if (rst) begin
       \$2190  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2191  = chosen[21:18];
+    \$2191  = \$2148 ;
     if (rst) begin
-      \$2191  = 4'h0;
+      \$2191  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2192  = chosen[20:18];
+    \$2192  = chosen[21:18];
     if (rst) begin
-      \$2192  = 3'h0;
+      \$2192  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2193  = own;
+    \$2193  = chosen[20:18];
     if (rst) begin
       \$2193  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2194  = other;
+    \$2194  = own;
     if (rst) begin
       \$2194  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2195  = \$2148 ;
+    \$2195  = other;
     if (rst) begin
-      \$2195  = 2'h0;
+      \$2195  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2196  = chosen[18];
+    \$2196  = \$2149 ;
     if (rst) begin
-      \$2196  = 1'h0;
+      \$2196  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    \$2197  = chosen[18];
+    if (rst) begin
+      \$2197  = 1'h0;
     end
   end
   assign request = { requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
@@ -40459,10 +40460,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign result_count = \port$4904$0 [13:6];
   assign resident_vm = \port$3291$0 [2:0];
   assign resident_valid = \port$3291$0 [3];
-  assign tag_match = \port$11136$0 [3:0];
-  assign tag_mask = \port$11136$0 [7:4];
-  assign tag_vm = \port$11136$0 [10:8];
-  assign tag_valid = \port$11136$0 [11];
+  assign tag_match = \port$11137$0 [3:0];
+  assign tag_mask = \port$11137$0 [7:4];
+  assign tag_vm = \port$11137$0 [10:8];
+  assign tag_valid = \port$11137$0 [11];
   assign \port$4944$0  = \$29 ;
   assign \port$4950$0  = \$35 ;
   assign \port$4956$0  = \$41 ;
@@ -41400,272 +41401,273 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1587 [16] = \$1556 ;
   assign \$1589  = 2'h2;
   assign \$1590  = 3'h2;
-  assign \$1591 [2:0] = 3'h0;
-  assign \$1591 [11:3] = chosen[24:16];
-  assign \$1593 [2:0] = 3'h0;
-  assign \$1593 [11:3] = chosen[24:16];
-  assign \$1595 [2:0] = 3'h0;
-  assign \$1595 [11:3] = chosen[24:16];
-  assign \$1597 [2:0] = 3'h0;
-  assign \$1597 [11:3] = chosen[24:16];
-  assign \$1599 [2:0] = 3'h0;
-  assign \$1599 [11:3] = chosen[24:16];
-  assign \$1601 [2:0] = 3'h0;
-  assign \$1601 [11:3] = chosen[24:16];
-  assign \$1603 [2:0] = 3'h0;
-  assign \$1603 [11:3] = chosen[24:16];
-  assign \$1605 [2:0] = 3'h0;
-  assign \$1605 [11:3] = chosen[24:16];
-  assign \$1607 [2:0] = 3'h0;
-  assign \$1607 [11:3] = chosen[24:16];
-  assign \$1609 [2:0] = 3'h0;
-  assign \$1609 [11:3] = chosen[24:16];
-  assign \$1611 [2:0] = 3'h0;
-  assign \$1611 [11:3] = chosen[24:16];
-  assign \$1613 [2:0] = 3'h0;
-  assign \$1613 [11:3] = chosen[24:16];
-  assign \$1615 [2:0] = 3'h0;
-  assign \$1615 [11:3] = chosen[24:16];
-  assign \$1617 [2:0] = 3'h0;
-  assign \$1617 [11:3] = chosen[24:16];
-  assign \$1619 [2:0] = 3'h0;
-  assign \$1619 [11:3] = chosen[24:16];
-  assign \$1621 [2:0] = 3'h0;
-  assign \$1621 [11:3] = chosen[24:16];
-  assign \$1623 [2:0] = 3'h0;
-  assign \$1623 [11:3] = chosen[24:16];
-  assign \$1625 [2:0] = 3'h0;
-  assign \$1625 [11:3] = chosen[24:16];
-  assign \$1627 [2:0] = 3'h0;
-  assign \$1627 [11:3] = chosen[24:16];
-  assign \$1629 [2:0] = 3'h0;
-  assign \$1629 [11:3] = chosen[24:16];
-  assign \$1631 [2:0] = 3'h0;
-  assign \$1631 [11:3] = chosen[24:16];
-  assign \$1633 [2:0] = 3'h0;
-  assign \$1633 [11:3] = chosen[24:16];
-  assign \$1635 [2:0] = 3'h0;
-  assign \$1635 [11:3] = chosen[24:16];
-  assign \$1637 [2:0] = 3'h0;
-  assign \$1637 [11:3] = chosen[24:16];
-  assign \$1639 [2:0] = 3'h0;
-  assign \$1639 [11:3] = chosen[24:16];
-  assign \$1641 [2:0] = 3'h0;
-  assign \$1641 [11:3] = chosen[24:16];
-  assign \$1643 [2:0] = 3'h0;
-  assign \$1643 [11:3] = chosen[24:16];
-  assign \$1645 [2:0] = 3'h0;
-  assign \$1645 [11:3] = chosen[24:16];
-  assign \$1647 [2:0] = 3'h0;
-  assign \$1647 [11:3] = chosen[24:16];
-  assign \$1649 [2:0] = 3'h0;
-  assign \$1649 [11:3] = chosen[24:16];
-  assign \$1651 [2:0] = 3'h0;
-  assign \$1651 [11:3] = chosen[24:16];
-  assign \$1653 [2:0] = 3'h0;
-  assign \$1653 [11:3] = chosen[24:16];
-  assign { \$1655 [31:2], \$1655 [0] } = 31'h00000000;
-  assign \$1655 [1] = \$1594 ;
-  assign \$1657  = 10'h208;
-  assign \$1658  = 21'h100208;
-  assign \$1659  = 27'h4100208;
-  assign \$1660 [2:0] = 3'h0;
-  assign \$1660 [11:3] = chosen[24:16];
-  assign \$1662 [2:0] = 3'h0;
-  assign \$1662 [11:3] = chosen[24:16];
-  assign \$1664 [2:0] = 3'h0;
-  assign \$1664 [11:3] = chosen[24:16];
-  assign \$1666 [2:0] = 3'h0;
-  assign \$1666 [11:3] = chosen[24:16];
-  assign \$1668 [2:0] = 3'h0;
-  assign \$1668 [11:3] = chosen[24:16];
-  assign \$1670 [2:0] = 3'h0;
-  assign \$1670 [11:3] = chosen[24:16];
-  assign \$1672 [2:0] = 3'h0;
-  assign \$1672 [11:3] = chosen[24:16];
-  assign \$1674 [2:0] = 3'h0;
-  assign \$1674 [11:3] = chosen[24:16];
-  assign \$1676 [2:0] = 3'h0;
-  assign \$1676 [11:3] = chosen[24:16];
-  assign \$1678 [2:0] = 3'h0;
-  assign \$1678 [11:3] = chosen[24:16];
-  assign \$1680 [2:0] = 3'h0;
-  assign \$1680 [11:3] = chosen[24:16];
-  assign \$1682 [2:0] = 3'h0;
-  assign \$1682 [11:3] = chosen[24:16];
-  assign \$1684 [2:0] = 3'h0;
-  assign \$1684 [11:3] = chosen[24:16];
-  assign \$1686 [2:0] = 3'h0;
-  assign \$1686 [11:3] = chosen[24:16];
-  assign \$1688 [2:0] = 3'h0;
-  assign \$1688 [11:3] = chosen[24:16];
-  assign \$1690 [2:0] = 3'h0;
-  assign \$1690 [11:3] = chosen[24:16];
-  assign \$1692 [2:0] = 3'h0;
-  assign \$1692 [11:3] = chosen[24:16];
-  assign \$1694 [2:0] = 3'h0;
-  assign \$1694 [11:3] = chosen[24:16];
-  assign \$1696 [2:0] = 3'h0;
-  assign \$1696 [11:3] = chosen[24:16];
-  assign \$1698 [2:0] = 3'h0;
-  assign \$1698 [11:3] = chosen[24:16];
-  assign \$1700 [2:0] = 3'h0;
-  assign \$1700 [11:3] = chosen[24:16];
-  assign \$1702 [2:0] = 3'h0;
-  assign \$1702 [11:3] = chosen[24:16];
-  assign \$1704 [2:0] = 3'h0;
-  assign \$1704 [11:3] = chosen[24:16];
-  assign \$1706 [2:0] = 3'h0;
-  assign \$1706 [11:3] = chosen[24:16];
-  assign \$1708 [2:0] = 3'h0;
-  assign \$1708 [11:3] = chosen[24:16];
-  assign \$1710 [2:0] = 3'h0;
-  assign \$1710 [11:3] = chosen[24:16];
-  assign \$1712 [2:0] = 3'h0;
-  assign \$1712 [11:3] = chosen[24:16];
-  assign \$1714 [2:0] = 3'h0;
-  assign \$1714 [11:3] = chosen[24:16];
-  assign \$1716 [2:0] = 3'h0;
-  assign \$1716 [11:3] = chosen[24:16];
-  assign \$1718 [2:0] = 3'h0;
-  assign \$1718 [11:3] = chosen[24:16];
-  assign \$1720 [2:0] = 3'h0;
-  assign \$1720 [11:3] = chosen[24:16];
-  assign \$1722 [2:0] = 3'h0;
-  assign \$1722 [11:3] = chosen[24:16];
-  assign { \$1724 [31:27], \$1724 [25:21], \$1724 [19:10], \$1724 [8:4], \$1724 [2:0] } = 28'h0000000;
-  assign { \$1724 [26], \$1724 [20], \$1724 [9], \$1724 [3] } = { \$1713 , \$1701 , \$1679 , \$1667  };
-  assign \$1726  = 19'h40010;
-  assign \$1727 [2:0] = 3'h0;
-  assign \$1727 [11:3] = chosen[24:16];
-  assign \$1729 [2:0] = 3'h0;
-  assign \$1729 [11:3] = chosen[24:16];
-  assign \$1731 [2:0] = 3'h0;
-  assign \$1731 [11:3] = chosen[24:16];
-  assign \$1733 [2:0] = 3'h0;
-  assign \$1733 [11:3] = chosen[24:16];
-  assign \$1735 [2:0] = 3'h0;
-  assign \$1735 [11:3] = chosen[24:16];
-  assign \$1737 [2:0] = 3'h0;
-  assign \$1737 [11:3] = chosen[24:16];
-  assign \$1739 [2:0] = 3'h0;
-  assign \$1739 [11:3] = chosen[24:16];
-  assign \$1741 [2:0] = 3'h0;
-  assign \$1741 [11:3] = chosen[24:16];
-  assign \$1743 [2:0] = 3'h0;
-  assign \$1743 [11:3] = chosen[24:16];
-  assign \$1745 [2:0] = 3'h0;
-  assign \$1745 [11:3] = chosen[24:16];
-  assign \$1747 [2:0] = 3'h0;
-  assign \$1747 [11:3] = chosen[24:16];
-  assign \$1749 [2:0] = 3'h0;
-  assign \$1749 [11:3] = chosen[24:16];
-  assign \$1751 [2:0] = 3'h0;
-  assign \$1751 [11:3] = chosen[24:16];
-  assign \$1753 [2:0] = 3'h0;
-  assign \$1753 [11:3] = chosen[24:16];
-  assign \$1755 [2:0] = 3'h0;
-  assign \$1755 [11:3] = chosen[24:16];
-  assign \$1757 [2:0] = 3'h0;
-  assign \$1757 [11:3] = chosen[24:16];
-  assign \$1759 [2:0] = 3'h0;
-  assign \$1759 [11:3] = chosen[24:16];
-  assign \$1761 [2:0] = 3'h0;
-  assign \$1761 [11:3] = chosen[24:16];
-  assign \$1763 [2:0] = 3'h0;
-  assign \$1763 [11:3] = chosen[24:16];
-  assign \$1765 [2:0] = 3'h0;
-  assign \$1765 [11:3] = chosen[24:16];
-  assign \$1767 [2:0] = 3'h0;
-  assign \$1767 [11:3] = chosen[24:16];
-  assign \$1769 [2:0] = 3'h0;
-  assign \$1769 [11:3] = chosen[24:16];
-  assign \$1771 [2:0] = 3'h0;
-  assign \$1771 [11:3] = chosen[24:16];
-  assign \$1773 [2:0] = 3'h0;
-  assign \$1773 [11:3] = chosen[24:16];
-  assign \$1775 [2:0] = 3'h0;
-  assign \$1775 [11:3] = chosen[24:16];
-  assign \$1777 [2:0] = 3'h0;
-  assign \$1777 [11:3] = chosen[24:16];
-  assign \$1779 [2:0] = 3'h0;
-  assign \$1779 [11:3] = chosen[24:16];
-  assign \$1781 [2:0] = 3'h0;
-  assign \$1781 [11:3] = chosen[24:16];
-  assign \$1783 [2:0] = 3'h0;
-  assign \$1783 [11:3] = chosen[24:16];
-  assign \$1785 [2:0] = 3'h0;
-  assign \$1785 [11:3] = chosen[24:16];
-  assign \$1787 [2:0] = 3'h0;
-  assign \$1787 [11:3] = chosen[24:16];
-  assign \$1789 [2:0] = 3'h0;
-  assign \$1789 [11:3] = chosen[24:16];
-  assign { \$1791 [31:19], \$1791 [17:5], \$1791 [3:0] } = 30'h00000000;
-  assign { \$1791 [18], \$1791 [4] } = { \$1764 , \$1736  };
-  assign \$1891 [2:0] = 3'h0;
-  assign \$1891 [11:3] = chosen[24:16];
-  assign \$1900 [2:0] = 3'h0;
-  assign \$1900 [11:3] = chosen[24:16];
-  assign \$1909 [2:0] = 3'h0;
-  assign \$1909 [11:3] = chosen[24:16];
-  assign \$1918 [2:0] = 3'h0;
-  assign \$1918 [11:3] = chosen[24:16];
-  assign \$1927 [4:0] = 5'h00;
-  assign \$1927 [11:5] = chosen[24:18];
-  assign { \$1936 [5], \$1936 [2:0] } = 4'h0;
-  assign { \$1936 [11:6], \$1936 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1945 [5], \$1945 [2:0] } = 4'h0;
-  assign { \$1945 [11:6], \$1945 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1954 [6:4], \$1954 [2:0] } = 6'h00;
-  assign { \$1954 [11:7], \$1954 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1963 [6:4], \$1963 [2:0] } = 6'h00;
-  assign { \$1963 [11:7], \$1963 [3] } = { chosen[24:20], chosen[16] };
-  assign \$1972 [2:0] = 3'h0;
-  assign \$1972 [11:3] = chosen[24:16];
-  assign \$1980 [2:0] = 3'h0;
-  assign \$1980 [11:3] = chosen[24:16];
-  assign \$1988 [2:0] = 3'h0;
-  assign \$1988 [11:3] = chosen[24:16];
-  assign \$1996 [2:0] = 3'h0;
-  assign \$1996 [11:3] = chosen[24:16];
-  assign \$2004 [2:0] = 3'h0;
-  assign \$2004 [11:3] = chosen[24:16];
-  assign \$2012 [2:0] = 3'h0;
-  assign \$2012 [11:3] = chosen[24:16];
-  assign \$2020 [2:0] = 3'h0;
-  assign \$2020 [11:3] = chosen[24:16];
-  assign \$2028 [2:0] = 3'h0;
-  assign \$2028 [11:3] = chosen[24:16];
-  assign \$2036 [2:0] = 3'h0;
-  assign \$2036 [11:3] = chosen[24:16];
-  assign \$2044 [4:0] = 5'h00;
-  assign \$2044 [11:5] = chosen[24:18];
-  assign { \$2052 [6:4], \$2052 [2:0] } = 6'h00;
-  assign { \$2052 [11:7], \$2052 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$2060 [6:4], \$2060 [2:0] } = 6'h00;
-  assign { \$2060 [11:7], \$2060 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$2068 [6:4], \$2068 [2:0] } = 6'h00;
-  assign { \$2068 [11:7], \$2068 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$2076 [7:5], \$2076 [2:0] } = 6'h00;
-  assign { \$2076 [11:8], \$2076 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$2084 [7:5], \$2084 [2:0] } = 6'h00;
-  assign { \$2084 [11:8], \$2084 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$2092 [7:5], \$2092 [2:0] } = 6'h00;
-  assign { \$2092 [11:8], \$2092 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$2100 [8:5], \$2100 [2:0] } = 7'h00;
-  assign { \$2100 [11:9], \$2100 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$2110 [8:5], \$2110 [2:0] } = 7'h00;
-  assign { \$2110 [11:9], \$2110 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$2120 [8:5], \$2120 [2:0] } = 7'h00;
-  assign { \$2120 [11:9], \$2120 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$2130 [8:5], \$2130 [2:0] } = 7'h00;
-  assign { \$2130 [11:9], \$2130 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$2140 [8:0] = 9'h000;
-  assign \$2140 [11:9] = chosen[24:22];
-  assign \$2148  = chosen[17:16];
+  assign \$1591  = 4'h2;
+  assign \$1592 [2:0] = 3'h0;
+  assign \$1592 [11:3] = chosen[24:16];
+  assign \$1594 [2:0] = 3'h0;
+  assign \$1594 [11:3] = chosen[24:16];
+  assign \$1596 [2:0] = 3'h0;
+  assign \$1596 [11:3] = chosen[24:16];
+  assign \$1598 [2:0] = 3'h0;
+  assign \$1598 [11:3] = chosen[24:16];
+  assign \$1600 [2:0] = 3'h0;
+  assign \$1600 [11:3] = chosen[24:16];
+  assign \$1602 [2:0] = 3'h0;
+  assign \$1602 [11:3] = chosen[24:16];
+  assign \$1604 [2:0] = 3'h0;
+  assign \$1604 [11:3] = chosen[24:16];
+  assign \$1606 [2:0] = 3'h0;
+  assign \$1606 [11:3] = chosen[24:16];
+  assign \$1608 [2:0] = 3'h0;
+  assign \$1608 [11:3] = chosen[24:16];
+  assign \$1610 [2:0] = 3'h0;
+  assign \$1610 [11:3] = chosen[24:16];
+  assign \$1612 [2:0] = 3'h0;
+  assign \$1612 [11:3] = chosen[24:16];
+  assign \$1614 [2:0] = 3'h0;
+  assign \$1614 [11:3] = chosen[24:16];
+  assign \$1616 [2:0] = 3'h0;
+  assign \$1616 [11:3] = chosen[24:16];
+  assign \$1618 [2:0] = 3'h0;
+  assign \$1618 [11:3] = chosen[24:16];
+  assign \$1620 [2:0] = 3'h0;
+  assign \$1620 [11:3] = chosen[24:16];
+  assign \$1622 [2:0] = 3'h0;
+  assign \$1622 [11:3] = chosen[24:16];
+  assign \$1624 [2:0] = 3'h0;
+  assign \$1624 [11:3] = chosen[24:16];
+  assign \$1626 [2:0] = 3'h0;
+  assign \$1626 [11:3] = chosen[24:16];
+  assign \$1628 [2:0] = 3'h0;
+  assign \$1628 [11:3] = chosen[24:16];
+  assign \$1630 [2:0] = 3'h0;
+  assign \$1630 [11:3] = chosen[24:16];
+  assign \$1632 [2:0] = 3'h0;
+  assign \$1632 [11:3] = chosen[24:16];
+  assign \$1634 [2:0] = 3'h0;
+  assign \$1634 [11:3] = chosen[24:16];
+  assign \$1636 [2:0] = 3'h0;
+  assign \$1636 [11:3] = chosen[24:16];
+  assign \$1638 [2:0] = 3'h0;
+  assign \$1638 [11:3] = chosen[24:16];
+  assign \$1640 [2:0] = 3'h0;
+  assign \$1640 [11:3] = chosen[24:16];
+  assign \$1642 [2:0] = 3'h0;
+  assign \$1642 [11:3] = chosen[24:16];
+  assign \$1644 [2:0] = 3'h0;
+  assign \$1644 [11:3] = chosen[24:16];
+  assign \$1646 [2:0] = 3'h0;
+  assign \$1646 [11:3] = chosen[24:16];
+  assign \$1648 [2:0] = 3'h0;
+  assign \$1648 [11:3] = chosen[24:16];
+  assign \$1650 [2:0] = 3'h0;
+  assign \$1650 [11:3] = chosen[24:16];
+  assign \$1652 [2:0] = 3'h0;
+  assign \$1652 [11:3] = chosen[24:16];
+  assign \$1654 [2:0] = 3'h0;
+  assign \$1654 [11:3] = chosen[24:16];
+  assign { \$1656 [31:2], \$1656 [0] } = 31'h00000000;
+  assign \$1656 [1] = \$1595 ;
+  assign \$1658  = 10'h208;
+  assign \$1659  = 21'h100208;
+  assign \$1660  = 27'h4100208;
+  assign \$1661 [2:0] = 3'h0;
+  assign \$1661 [11:3] = chosen[24:16];
+  assign \$1663 [2:0] = 3'h0;
+  assign \$1663 [11:3] = chosen[24:16];
+  assign \$1665 [2:0] = 3'h0;
+  assign \$1665 [11:3] = chosen[24:16];
+  assign \$1667 [2:0] = 3'h0;
+  assign \$1667 [11:3] = chosen[24:16];
+  assign \$1669 [2:0] = 3'h0;
+  assign \$1669 [11:3] = chosen[24:16];
+  assign \$1671 [2:0] = 3'h0;
+  assign \$1671 [11:3] = chosen[24:16];
+  assign \$1673 [2:0] = 3'h0;
+  assign \$1673 [11:3] = chosen[24:16];
+  assign \$1675 [2:0] = 3'h0;
+  assign \$1675 [11:3] = chosen[24:16];
+  assign \$1677 [2:0] = 3'h0;
+  assign \$1677 [11:3] = chosen[24:16];
+  assign \$1679 [2:0] = 3'h0;
+  assign \$1679 [11:3] = chosen[24:16];
+  assign \$1681 [2:0] = 3'h0;
+  assign \$1681 [11:3] = chosen[24:16];
+  assign \$1683 [2:0] = 3'h0;
+  assign \$1683 [11:3] = chosen[24:16];
+  assign \$1685 [2:0] = 3'h0;
+  assign \$1685 [11:3] = chosen[24:16];
+  assign \$1687 [2:0] = 3'h0;
+  assign \$1687 [11:3] = chosen[24:16];
+  assign \$1689 [2:0] = 3'h0;
+  assign \$1689 [11:3] = chosen[24:16];
+  assign \$1691 [2:0] = 3'h0;
+  assign \$1691 [11:3] = chosen[24:16];
+  assign \$1693 [2:0] = 3'h0;
+  assign \$1693 [11:3] = chosen[24:16];
+  assign \$1695 [2:0] = 3'h0;
+  assign \$1695 [11:3] = chosen[24:16];
+  assign \$1697 [2:0] = 3'h0;
+  assign \$1697 [11:3] = chosen[24:16];
+  assign \$1699 [2:0] = 3'h0;
+  assign \$1699 [11:3] = chosen[24:16];
+  assign \$1701 [2:0] = 3'h0;
+  assign \$1701 [11:3] = chosen[24:16];
+  assign \$1703 [2:0] = 3'h0;
+  assign \$1703 [11:3] = chosen[24:16];
+  assign \$1705 [2:0] = 3'h0;
+  assign \$1705 [11:3] = chosen[24:16];
+  assign \$1707 [2:0] = 3'h0;
+  assign \$1707 [11:3] = chosen[24:16];
+  assign \$1709 [2:0] = 3'h0;
+  assign \$1709 [11:3] = chosen[24:16];
+  assign \$1711 [2:0] = 3'h0;
+  assign \$1711 [11:3] = chosen[24:16];
+  assign \$1713 [2:0] = 3'h0;
+  assign \$1713 [11:3] = chosen[24:16];
+  assign \$1715 [2:0] = 3'h0;
+  assign \$1715 [11:3] = chosen[24:16];
+  assign \$1717 [2:0] = 3'h0;
+  assign \$1717 [11:3] = chosen[24:16];
+  assign \$1719 [2:0] = 3'h0;
+  assign \$1719 [11:3] = chosen[24:16];
+  assign \$1721 [2:0] = 3'h0;
+  assign \$1721 [11:3] = chosen[24:16];
+  assign \$1723 [2:0] = 3'h0;
+  assign \$1723 [11:3] = chosen[24:16];
+  assign { \$1725 [31:27], \$1725 [25:21], \$1725 [19:10], \$1725 [8:4], \$1725 [2:0] } = 28'h0000000;
+  assign { \$1725 [26], \$1725 [20], \$1725 [9], \$1725 [3] } = { \$1714 , \$1702 , \$1680 , \$1668  };
+  assign \$1727  = 19'h40010;
+  assign \$1728 [2:0] = 3'h0;
+  assign \$1728 [11:3] = chosen[24:16];
+  assign \$1730 [2:0] = 3'h0;
+  assign \$1730 [11:3] = chosen[24:16];
+  assign \$1732 [2:0] = 3'h0;
+  assign \$1732 [11:3] = chosen[24:16];
+  assign \$1734 [2:0] = 3'h0;
+  assign \$1734 [11:3] = chosen[24:16];
+  assign \$1736 [2:0] = 3'h0;
+  assign \$1736 [11:3] = chosen[24:16];
+  assign \$1738 [2:0] = 3'h0;
+  assign \$1738 [11:3] = chosen[24:16];
+  assign \$1740 [2:0] = 3'h0;
+  assign \$1740 [11:3] = chosen[24:16];
+  assign \$1742 [2:0] = 3'h0;
+  assign \$1742 [11:3] = chosen[24:16];
+  assign \$1744 [2:0] = 3'h0;
+  assign \$1744 [11:3] = chosen[24:16];
+  assign \$1746 [2:0] = 3'h0;
+  assign \$1746 [11:3] = chosen[24:16];
+  assign \$1748 [2:0] = 3'h0;
+  assign \$1748 [11:3] = chosen[24:16];
+  assign \$1750 [2:0] = 3'h0;
+  assign \$1750 [11:3] = chosen[24:16];
+  assign \$1752 [2:0] = 3'h0;
+  assign \$1752 [11:3] = chosen[24:16];
+  assign \$1754 [2:0] = 3'h0;
+  assign \$1754 [11:3] = chosen[24:16];
+  assign \$1756 [2:0] = 3'h0;
+  assign \$1756 [11:3] = chosen[24:16];
+  assign \$1758 [2:0] = 3'h0;
+  assign \$1758 [11:3] = chosen[24:16];
+  assign \$1760 [2:0] = 3'h0;
+  assign \$1760 [11:3] = chosen[24:16];
+  assign \$1762 [2:0] = 3'h0;
+  assign \$1762 [11:3] = chosen[24:16];
+  assign \$1764 [2:0] = 3'h0;
+  assign \$1764 [11:3] = chosen[24:16];
+  assign \$1766 [2:0] = 3'h0;
+  assign \$1766 [11:3] = chosen[24:16];
+  assign \$1768 [2:0] = 3'h0;
+  assign \$1768 [11:3] = chosen[24:16];
+  assign \$1770 [2:0] = 3'h0;
+  assign \$1770 [11:3] = chosen[24:16];
+  assign \$1772 [2:0] = 3'h0;
+  assign \$1772 [11:3] = chosen[24:16];
+  assign \$1774 [2:0] = 3'h0;
+  assign \$1774 [11:3] = chosen[24:16];
+  assign \$1776 [2:0] = 3'h0;
+  assign \$1776 [11:3] = chosen[24:16];
+  assign \$1778 [2:0] = 3'h0;
+  assign \$1778 [11:3] = chosen[24:16];
+  assign \$1780 [2:0] = 3'h0;
+  assign \$1780 [11:3] = chosen[24:16];
+  assign \$1782 [2:0] = 3'h0;
+  assign \$1782 [11:3] = chosen[24:16];
+  assign \$1784 [2:0] = 3'h0;
+  assign \$1784 [11:3] = chosen[24:16];
+  assign \$1786 [2:0] = 3'h0;
+  assign \$1786 [11:3] = chosen[24:16];
+  assign \$1788 [2:0] = 3'h0;
+  assign \$1788 [11:3] = chosen[24:16];
+  assign \$1790 [2:0] = 3'h0;
+  assign \$1790 [11:3] = chosen[24:16];
+  assign { \$1792 [31:19], \$1792 [17:5], \$1792 [3:0] } = 30'h00000000;
+  assign { \$1792 [18], \$1792 [4] } = { \$1765 , \$1737  };
+  assign \$1892 [2:0] = 3'h0;
+  assign \$1892 [11:3] = chosen[24:16];
+  assign \$1901 [2:0] = 3'h0;
+  assign \$1901 [11:3] = chosen[24:16];
+  assign \$1910 [2:0] = 3'h0;
+  assign \$1910 [11:3] = chosen[24:16];
+  assign \$1919 [2:0] = 3'h0;
+  assign \$1919 [11:3] = chosen[24:16];
+  assign \$1928 [4:0] = 5'h00;
+  assign \$1928 [11:5] = chosen[24:18];
+  assign { \$1937 [5], \$1937 [2:0] } = 4'h0;
+  assign { \$1937 [11:6], \$1937 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1946 [5], \$1946 [2:0] } = 4'h0;
+  assign { \$1946 [11:6], \$1946 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1955 [6:4], \$1955 [2:0] } = 6'h00;
+  assign { \$1955 [11:7], \$1955 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1964 [6:4], \$1964 [2:0] } = 6'h00;
+  assign { \$1964 [11:7], \$1964 [3] } = { chosen[24:20], chosen[16] };
+  assign \$1973 [2:0] = 3'h0;
+  assign \$1973 [11:3] = chosen[24:16];
+  assign \$1981 [2:0] = 3'h0;
+  assign \$1981 [11:3] = chosen[24:16];
+  assign \$1989 [2:0] = 3'h0;
+  assign \$1989 [11:3] = chosen[24:16];
+  assign \$1997 [2:0] = 3'h0;
+  assign \$1997 [11:3] = chosen[24:16];
+  assign \$2005 [2:0] = 3'h0;
+  assign \$2005 [11:3] = chosen[24:16];
+  assign \$2013 [2:0] = 3'h0;
+  assign \$2013 [11:3] = chosen[24:16];
+  assign \$2021 [2:0] = 3'h0;
+  assign \$2021 [11:3] = chosen[24:16];
+  assign \$2029 [2:0] = 3'h0;
+  assign \$2029 [11:3] = chosen[24:16];
+  assign \$2037 [2:0] = 3'h0;
+  assign \$2037 [11:3] = chosen[24:16];
+  assign \$2045 [4:0] = 5'h00;
+  assign \$2045 [11:5] = chosen[24:18];
+  assign { \$2053 [6:4], \$2053 [2:0] } = 6'h00;
+  assign { \$2053 [11:7], \$2053 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$2061 [6:4], \$2061 [2:0] } = 6'h00;
+  assign { \$2061 [11:7], \$2061 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$2069 [6:4], \$2069 [2:0] } = 6'h00;
+  assign { \$2069 [11:7], \$2069 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$2077 [7:5], \$2077 [2:0] } = 6'h00;
+  assign { \$2077 [11:8], \$2077 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$2085 [7:5], \$2085 [2:0] } = 6'h00;
+  assign { \$2085 [11:8], \$2085 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$2093 [7:5], \$2093 [2:0] } = 6'h00;
+  assign { \$2093 [11:8], \$2093 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$2101 [8:5], \$2101 [2:0] } = 7'h00;
+  assign { \$2101 [11:9], \$2101 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$2111 [8:5], \$2111 [2:0] } = 7'h00;
+  assign { \$2111 [11:9], \$2111 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$2121 [8:5], \$2121 [2:0] } = 7'h00;
+  assign { \$2121 [11:9], \$2121 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$2131 [8:5], \$2131 [2:0] } = 7'h00;
+  assign { \$2131 [11:9], \$2131 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$2141 [8:0] = 9'h000;
+  assign \$2141 [11:9] = chosen[24:22];
+  assign \$2149  = chosen[17:16];
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$8930$0 , \port$9527$0 , \port$10124$0 , \port$10721$0 , grant, clk);
+module \postern.read_engine.arbiter (rst, \port$8931$0 , \port$9528$0 , \port$10125$0 , \port$10722$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -41827,146 +41829,146 @@ module \postern.read_engine.arbiter (rst, \port$8930$0 , \port$9527$0 , \port$10
   output [3:0] grant;
   reg [3:0] grant;
   reg [1:0] last = 2'h0;
-  input \port$10124$0 ;
-  wire \port$10124$0 ;
-  input \port$10721$0 ;
-  wire \port$10721$0 ;
-  input \port$8930$0 ;
-  wire \port$8930$0 ;
-  input \port$9527$0 ;
-  wire \port$9527$0 ;
+  input \port$10125$0 ;
+  wire \port$10125$0 ;
+  input \port$10722$0 ;
+  wire \port$10722$0 ;
+  input \port$8931$0 ;
+  wire \port$8931$0 ;
+  input \port$9528$0 ;
+  wire \port$9528$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$10124$0  & \$2 ;
-  assign \$4  = | { \port$10124$0 , \port$9527$0  };
+  assign \$3  = \port$10125$0  & \$2 ;
+  assign \$4  = | { \port$10125$0 , \port$9528$0  };
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$10721$0  & \$5 ;
-  assign \$7  = | { \port$10721$0 , \port$10124$0 , \port$9527$0  };
+  assign \$6  = \port$10722$0  & \$5 ;
+  assign \$7  = | { \port$10722$0 , \port$10125$0 , \port$9528$0  };
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$8930$0  & \$8 ;
+  assign \$9  = \port$8931$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$10124$0  & \$11 ;
-  assign \$13  = | { \port$10124$0 , \port$9527$0  };
+  assign \$12  = \port$10125$0  & \$11 ;
+  assign \$13  = | { \port$10125$0 , \port$9528$0  };
   assign \$14  = ~ \$13 ;
-  assign \$15  = \port$10721$0  & \$14 ;
-  assign \$16  = | { \port$10721$0 , \port$10124$0 , \port$9527$0  };
+  assign \$15  = \port$10722$0  & \$14 ;
+  assign \$16  = | { \port$10722$0 , \port$10125$0 , \port$9528$0  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8930$0  & \$17 ;
+  assign \$18  = \port$8931$0  & \$17 ;
   assign \$20  = ~ \$19 ;
-  assign \$21  = \port$10124$0  & \$20 ;
-  assign \$22  = | { \port$10124$0 , \port$9527$0  };
+  assign \$21  = \port$10125$0  & \$20 ;
+  assign \$22  = | { \port$10125$0 , \port$9528$0  };
   assign \$23  = ~ \$22 ;
-  assign \$24  = \port$10721$0  & \$23 ;
-  assign \$25  = | { \port$10721$0 , \port$10124$0 , \port$9527$0  };
+  assign \$24  = \port$10722$0  & \$23 ;
+  assign \$25  = | { \port$10722$0 , \port$10125$0 , \port$9528$0  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$8930$0  & \$26 ;
+  assign \$27  = \port$8931$0  & \$26 ;
   assign \$29  = ~ \$28 ;
-  assign \$30  = \port$10124$0  & \$29 ;
-  assign \$31  = | { \port$10124$0 , \port$9527$0  };
+  assign \$30  = \port$10125$0  & \$29 ;
+  assign \$31  = | { \port$10125$0 , \port$9528$0  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10721$0  & \$32 ;
-  assign \$34  = | { \port$10721$0 , \port$10124$0 , \port$9527$0  };
+  assign \$33  = \port$10722$0  & \$32 ;
+  assign \$34  = | { \port$10722$0 , \port$10125$0 , \port$9528$0  };
   assign \$35  = ~ \$34 ;
-  assign \$36  = \port$8930$0  & \$35 ;
+  assign \$36  = \port$8931$0  & \$35 ;
   assign \$38  = ~ \$37 ;
-  assign \$39  = \port$10721$0  & \$38 ;
-  assign \$40  = | { \port$10721$0 , \port$10124$0  };
+  assign \$39  = \port$10722$0  & \$38 ;
+  assign \$40  = | { \port$10722$0 , \port$10125$0  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$8930$0  & \$41 ;
-  assign \$43  = | { \port$8930$0 , \port$10721$0 , \port$10124$0  };
+  assign \$42  = \port$8931$0  & \$41 ;
+  assign \$43  = | { \port$8931$0 , \port$10722$0 , \port$10125$0  };
   assign \$44  = ~ \$43 ;
-  assign \$45  = \port$9527$0  & \$44 ;
+  assign \$45  = \port$9528$0  & \$44 ;
   assign \$47  = ~ \$46 ;
-  assign \$48  = \port$10721$0  & \$47 ;
-  assign \$49  = | { \port$10721$0 , \port$10124$0  };
+  assign \$48  = \port$10722$0  & \$47 ;
+  assign \$49  = | { \port$10722$0 , \port$10125$0  };
   assign \$50  = ~ \$49 ;
-  assign \$51  = \port$8930$0  & \$50 ;
-  assign \$52  = | { \port$8930$0 , \port$10721$0 , \port$10124$0  };
+  assign \$51  = \port$8931$0  & \$50 ;
+  assign \$52  = | { \port$8931$0 , \port$10722$0 , \port$10125$0  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$9527$0  & \$53 ;
+  assign \$54  = \port$9528$0  & \$53 ;
   assign \$56  = ~ \$55 ;
-  assign \$57  = \port$10721$0  & \$56 ;
-  assign \$58  = | { \port$10721$0 , \port$10124$0  };
+  assign \$57  = \port$10722$0  & \$56 ;
+  assign \$58  = | { \port$10722$0 , \port$10125$0  };
   assign \$59  = ~ \$58 ;
-  assign \$60  = \port$8930$0  & \$59 ;
-  assign \$61  = | { \port$8930$0 , \port$10721$0 , \port$10124$0  };
+  assign \$60  = \port$8931$0  & \$59 ;
+  assign \$61  = | { \port$8931$0 , \port$10722$0 , \port$10125$0  };
   assign \$62  = ~ \$61 ;
-  assign \$63  = \port$9527$0  & \$62 ;
+  assign \$63  = \port$9528$0  & \$62 ;
   assign \$65  = ~ \$64 ;
-  assign \$66  = \port$10721$0  & \$65 ;
-  assign \$67  = | { \port$10721$0 , \port$10124$0  };
+  assign \$66  = \port$10722$0  & \$65 ;
+  assign \$67  = | { \port$10722$0 , \port$10125$0  };
   assign \$68  = ~ \$67 ;
-  assign \$69  = \port$8930$0  & \$68 ;
-  assign \$70  = | { \port$8930$0 , \port$10721$0 , \port$10124$0  };
+  assign \$69  = \port$8931$0  & \$68 ;
+  assign \$70  = | { \port$8931$0 , \port$10722$0 , \port$10125$0  };
   assign \$71  = ~ \$70 ;
-  assign \$72  = \port$9527$0  & \$71 ;
+  assign \$72  = \port$9528$0  & \$71 ;
   assign \$74  = ~ \$73 ;
-  assign \$75  = \port$8930$0  & \$74 ;
-  assign \$76  = | { \port$8930$0 , \port$10721$0  };
+  assign \$75  = \port$8931$0  & \$74 ;
+  assign \$76  = | { \port$8931$0 , \port$10722$0  };
   assign \$77  = ~ \$76 ;
-  assign \$78  = \port$9527$0  & \$77 ;
-  assign \$79  = | { \port$9527$0 , \port$8930$0 , \port$10721$0  };
+  assign \$78  = \port$9528$0  & \$77 ;
+  assign \$79  = | { \port$9528$0 , \port$8931$0 , \port$10722$0  };
   assign \$80  = ~ \$79 ;
-  assign \$81  = \port$10124$0  & \$80 ;
+  assign \$81  = \port$10125$0  & \$80 ;
   assign \$83  = ~ \$82 ;
-  assign \$84  = \port$8930$0  & \$83 ;
-  assign \$85  = | { \port$8930$0 , \port$10721$0  };
+  assign \$84  = \port$8931$0  & \$83 ;
+  assign \$85  = | { \port$8931$0 , \port$10722$0  };
   assign \$86  = ~ \$85 ;
-  assign \$87  = \port$9527$0  & \$86 ;
-  assign \$88  = | { \port$9527$0 , \port$8930$0 , \port$10721$0  };
+  assign \$87  = \port$9528$0  & \$86 ;
+  assign \$88  = | { \port$9528$0 , \port$8931$0 , \port$10722$0  };
   assign \$89  = ~ \$88 ;
-  assign \$90  = \port$10124$0  & \$89 ;
+  assign \$90  = \port$10125$0  & \$89 ;
   assign \$92  = ~ \$91 ;
-  assign \$93  = \port$8930$0  & \$92 ;
-  assign \$94  = | { \port$8930$0 , \port$10721$0  };
+  assign \$93  = \port$8931$0  & \$92 ;
+  assign \$94  = | { \port$8931$0 , \port$10722$0  };
   assign \$95  = ~ \$94 ;
-  assign \$96  = \port$9527$0  & \$95 ;
-  assign \$97  = | { \port$9527$0 , \port$8930$0 , \port$10721$0  };
+  assign \$96  = \port$9528$0  & \$95 ;
+  assign \$97  = | { \port$9528$0 , \port$8931$0 , \port$10722$0  };
   assign \$98  = ~ \$97 ;
-  assign \$99  = \port$10124$0  & \$98 ;
+  assign \$99  = \port$10125$0  & \$98 ;
   assign \$101  = ~ \$100 ;
-  assign \$102  = \port$8930$0  & \$101 ;
-  assign \$103  = | { \port$8930$0 , \port$10721$0  };
+  assign \$102  = \port$8931$0  & \$101 ;
+  assign \$103  = | { \port$8931$0 , \port$10722$0  };
   assign \$104  = ~ \$103 ;
-  assign \$105  = \port$9527$0  & \$104 ;
-  assign \$106  = | { \port$9527$0 , \port$8930$0 , \port$10721$0  };
+  assign \$105  = \port$9528$0  & \$104 ;
+  assign \$106  = | { \port$9528$0 , \port$8931$0 , \port$10722$0  };
   assign \$107  = ~ \$106 ;
-  assign \$108  = \port$10124$0  & \$107 ;
+  assign \$108  = \port$10125$0  & \$107 ;
   assign \$110  = ~ \$109 ;
-  assign \$111  = \port$9527$0  & \$110 ;
-  assign \$112  = | { \port$9527$0 , \port$8930$0  };
+  assign \$111  = \port$9528$0  & \$110 ;
+  assign \$112  = | { \port$9528$0 , \port$8931$0  };
   assign \$113  = ~ \$112 ;
-  assign \$114  = \port$10124$0  & \$113 ;
-  assign \$115  = | { \port$10124$0 , \port$9527$0 , \port$8930$0  };
+  assign \$114  = \port$10125$0  & \$113 ;
+  assign \$115  = | { \port$10125$0 , \port$9528$0 , \port$8931$0  };
   assign \$116  = ~ \$115 ;
-  assign \$117  = \port$10721$0  & \$116 ;
+  assign \$117  = \port$10722$0  & \$116 ;
   assign \$119  = ~ \$118 ;
-  assign \$120  = \port$9527$0  & \$119 ;
-  assign \$121  = | { \port$9527$0 , \port$8930$0  };
+  assign \$120  = \port$9528$0  & \$119 ;
+  assign \$121  = | { \port$9528$0 , \port$8931$0  };
   assign \$122  = ~ \$121 ;
-  assign \$123  = \port$10124$0  & \$122 ;
-  assign \$124  = | { \port$10124$0 , \port$9527$0 , \port$8930$0  };
+  assign \$123  = \port$10125$0  & \$122 ;
+  assign \$124  = | { \port$10125$0 , \port$9528$0 , \port$8931$0  };
   assign \$125  = ~ \$124 ;
-  assign \$126  = \port$10721$0  & \$125 ;
+  assign \$126  = \port$10722$0  & \$125 ;
   assign \$128  = ~ \$127 ;
-  assign \$129  = \port$9527$0  & \$128 ;
-  assign \$130  = | { \port$9527$0 , \port$8930$0  };
+  assign \$129  = \port$9528$0  & \$128 ;
+  assign \$130  = | { \port$9528$0 , \port$8931$0  };
   assign \$131  = ~ \$130 ;
-  assign \$132  = \port$10124$0  & \$131 ;
-  assign \$133  = | { \port$10124$0 , \port$9527$0 , \port$8930$0  };
+  assign \$132  = \port$10125$0  & \$131 ;
+  assign \$133  = | { \port$10125$0 , \port$9528$0 , \port$8931$0  };
   assign \$134  = ~ \$133 ;
-  assign \$135  = \port$10721$0  & \$134 ;
+  assign \$135  = \port$10722$0  & \$134 ;
   assign \$137  = ~ \$136 ;
-  assign \$138  = \port$9527$0  & \$137 ;
-  assign \$139  = | { \port$9527$0 , \port$8930$0  };
+  assign \$138  = \port$9528$0  & \$137 ;
+  assign \$139  = | { \port$9528$0 , \port$8931$0  };
   assign \$140  = ~ \$139 ;
-  assign \$141  = \port$10124$0  & \$140 ;
-  assign \$142  = | { \port$10124$0 , \port$9527$0 , \port$8930$0  };
+  assign \$141  = \port$10125$0  & \$140 ;
+  assign \$142  = | { \port$10125$0 , \port$9528$0 , \port$8931$0  };
   assign \$143  = ~ \$142 ;
-  assign \$144  = \port$10721$0  & \$143 ;
-  assign \$145  = | { \port$10721$0 , \port$10124$0 , \port$9527$0 , \port$8930$0  };
+  assign \$144  = \port$10722$0  & \$143 ;
+  assign \$145  = | { \port$10722$0 , \port$10125$0 , \port$9528$0 , \port$8931$0  };
   assign \$148  = grant[1] ? 1'h1 : 1'h0;
   assign \$150  = grant[2] ? 2'h2 : 2'h0;
   assign \$151  = { 1'h0, \$149  } | \$150 ;
@@ -41981,7 +41983,7 @@ module \postern.read_engine.arbiter (rst, \port$8930$0 , \port$9527$0 , \port$10
       2'h0:
         begin
           grant[0] = \$9 ;
-          grant[1] = \port$9527$0 ;
+          grant[1] = \port$9528$0 ;
           grant[2] = \$21 ;
           grant[3] = \$33 ;
         end
@@ -41989,7 +41991,7 @@ module \postern.read_engine.arbiter (rst, \port$8930$0 , \port$9527$0 , \port$10
         begin
           grant[0] = \$42 ;
           grant[1] = \$54 ;
-          grant[2] = \port$10124$0 ;
+          grant[2] = \port$10125$0 ;
           grant[3] = \$66 ;
         end
       2'h2:
@@ -41997,11 +41999,11 @@ module \postern.read_engine.arbiter (rst, \port$8930$0 , \port$9527$0 , \port$10
           grant[0] = \$75 ;
           grant[1] = \$87 ;
           grant[2] = \$99 ;
-          grant[3] = \port$10721$0 ;
+          grant[3] = \port$10722$0 ;
         end
       default:
         begin
-          grant[0] = \port$8930$0 ;
+          grant[0] = \port$8931$0 ;
           grant[1] = \$120 ;
           grant[2] = \$132 ;
           grant[3] = \$144 ;
@@ -42018,24 +42020,24 @@ module \postern.read_engine.arbiter (rst, \port$8930$0 , \port$9527$0 , \port$10
       \$154  = 2'h0;
     end
   end
-  assign request = { \port$10721$0 , \port$10124$0 , \port$9527$0 , \port$8930$0  };
+  assign request = { \port$10722$0 , \port$10125$0 , \port$9528$0 , \port$8931$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$9527$0 ;
-  assign \$10  = \port$9527$0 ;
-  assign \$19  = \port$9527$0 ;
-  assign \$28  = \port$9527$0 ;
-  assign \$37  = \port$10124$0 ;
-  assign \$46  = \port$10124$0 ;
-  assign \$55  = \port$10124$0 ;
-  assign \$64  = \port$10124$0 ;
-  assign \$73  = \port$10721$0 ;
-  assign \$82  = \port$10721$0 ;
-  assign \$91  = \port$10721$0 ;
-  assign \$100  = \port$10721$0 ;
-  assign \$109  = \port$8930$0 ;
-  assign \$118  = \port$8930$0 ;
-  assign \$127  = \port$8930$0 ;
-  assign \$136  = \port$8930$0 ;
+  assign \$1  = \port$9528$0 ;
+  assign \$10  = \port$9528$0 ;
+  assign \$19  = \port$9528$0 ;
+  assign \$28  = \port$9528$0 ;
+  assign \$37  = \port$10125$0 ;
+  assign \$46  = \port$10125$0 ;
+  assign \$55  = \port$10125$0 ;
+  assign \$64  = \port$10125$0 ;
+  assign \$73  = \port$10722$0 ;
+  assign \$82  = \port$10722$0 ;
+  assign \$91  = \port$10722$0 ;
+  assign \$100  = \port$10722$0 ;
+  assign \$109  = \port$8931$0 ;
+  assign \$118  = \port$8931$0 ;
+  assign \$127  = \port$8931$0 ;
+  assign \$136  = \port$8931$0 ;
   assign \$146  = \$145 ;
   assign \$147  = 1'h0;
   assign \$149  = \$148 ;
@@ -42707,7 +42709,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
 , \port$3761$0 , \port$3765$0 , \port$3769$0 , do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm, do__wait_fired, do__stray, do__resident, do__tag_match, do__tag_mask, do__tag_vm, do__control, do__permit, hold, look_result, free_slots__0, sent__0, gone__0
 , limits__0, free_slots__1, sent__1, gone__1, limits__1, free_slots__2, sent__2, gone__2, limits__2, free_slots__3, sent__3, gone__3, limits__3, free_slots__4, sent__4, gone__4, limits__4, free_slots__5, sent__5, gone__5, limits__5
 , free_slots__6, sent__6, gone__6, limits__6, free_slots__7, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, spent, fill_row, fill, refused_command, closed_vm, walking, walk_vm, walk_step, message
-, refusing, fault__address, vm, data, \port$11821$70 , source, target, index, walk, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
+, refusing, fault__address, vm, data, \port$11822$70 , source, target, index, walk, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -43952,8 +43954,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [2:0] \new.vm ;
   input permitted;
   wire permitted;
-  output [11:0] \port$11821$70 ;
-  wire [11:0] \port$11821$70 ;
+  output [11:0] \port$11822$70 ;
+  wire [11:0] \port$11822$70 ;
   output \port$3622$0 ;
   wire \port$3622$0 ;
   output \port$3624$0 ;
@@ -45023,11 +45025,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .accept(accept),
     .clk(clk),
     .grant(grant),
-    .\port$10582$0 (requests__3__valid),
+    .\port$10583$0 (requests__3__valid),
     .\port$3495$0 (\$2 ),
-    .\port$8791$0 (requests__0__valid),
-    .\port$9388$0 (requests__1__valid),
-    .\port$9985$0 (requests__2__valid),
+    .\port$8792$0 (requests__0__valid),
+    .\port$9389$0 (requests__1__valid),
+    .\port$9986$0 (requests__2__valid),
     .rst(rst)
   );
   \postern.write_engine.promised  promised (
@@ -45046,10 +45048,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11821$28 (_request[30:28]),
-    .\port$11831$0 (_lane),
-    .\port$12006$0 (look_vm),
-    .\port$12012$0 (look_lane),
+    .\port$11822$28 (_request[30:28]),
+    .\port$11832$0 (_lane),
+    .\port$12007$0 (look_vm),
+    .\port$12013$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(\new ),
@@ -45700,7 +45702,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign fault__address = _request[12:0];
   assign vm = _request[30:28];
   assign data = _request[67:36];
-  assign \port$11821$70  = _request[81:70];
+  assign \port$11822$70  = _request[81:70];
   assign \chosen.address  = chosen[12:0];
   assign \chosen.offset  = chosen[24:13];
   assign \chosen.manager  = chosen[25];
@@ -46199,7 +46201,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$949  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8791$0 , \port$9388$0 , \port$9985$0 , \port$10582$0 , grant, clk);
+module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8792$0 , \port$9389$0 , \port$9986$0 , \port$10583$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -46520,295 +46522,295 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8791$0 ,
   output [4:0] grant;
   reg [4:0] grant;
   reg [2:0] last = 3'h0;
-  input \port$10582$0 ;
-  wire \port$10582$0 ;
+  input \port$10583$0 ;
+  wire \port$10583$0 ;
   input \port$3495$0 ;
   wire \port$3495$0 ;
-  input \port$8791$0 ;
-  wire \port$8791$0 ;
-  input \port$9388$0 ;
-  wire \port$9388$0 ;
-  input \port$9985$0 ;
-  wire \port$9985$0 ;
+  input \port$8792$0 ;
+  wire \port$8792$0 ;
+  input \port$9389$0 ;
+  wire \port$9389$0 ;
+  input \port$9986$0 ;
+  wire \port$9986$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$9985$0  & \$2 ;
-  assign \$4  = | { \port$9985$0 , \port$9388$0  };
+  assign \$3  = \port$9986$0  & \$2 ;
+  assign \$4  = | { \port$9986$0 , \port$9389$0  };
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$10582$0  & \$5 ;
-  assign \$7  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$6  = \port$10583$0  & \$5 ;
+  assign \$7  = | { \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$8  = ~ \$7 ;
   assign \$9  = \port$3495$0  & \$8 ;
-  assign \$10  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$10  = | { \port$3495$0 , \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$8791$0  & \$11 ;
+  assign \$12  = \port$8792$0  & \$11 ;
   assign \$14  = ~ \$13 ;
-  assign \$15  = \port$9985$0  & \$14 ;
-  assign \$16  = | { \port$9985$0 , \port$9388$0  };
+  assign \$15  = \port$9986$0  & \$14 ;
+  assign \$16  = | { \port$9986$0 , \port$9389$0  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$10582$0  & \$17 ;
-  assign \$19  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$18  = \port$10583$0  & \$17 ;
+  assign \$19  = | { \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$20  = ~ \$19 ;
   assign \$21  = \port$3495$0  & \$20 ;
-  assign \$22  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$22  = | { \port$3495$0 , \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$23  = ~ \$22 ;
-  assign \$24  = \port$8791$0  & \$23 ;
+  assign \$24  = \port$8792$0  & \$23 ;
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$9985$0  & \$26 ;
-  assign \$28  = | { \port$9985$0 , \port$9388$0  };
+  assign \$27  = \port$9986$0  & \$26 ;
+  assign \$28  = | { \port$9986$0 , \port$9389$0  };
   assign \$29  = ~ \$28 ;
-  assign \$30  = \port$10582$0  & \$29 ;
-  assign \$31  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$30  = \port$10583$0  & \$29 ;
+  assign \$31  = | { \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$32  = ~ \$31 ;
   assign \$33  = \port$3495$0  & \$32 ;
-  assign \$34  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$34  = | { \port$3495$0 , \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$35  = ~ \$34 ;
-  assign \$36  = \port$8791$0  & \$35 ;
+  assign \$36  = \port$8792$0  & \$35 ;
   assign \$38  = ~ \$37 ;
-  assign \$39  = \port$9985$0  & \$38 ;
-  assign \$40  = | { \port$9985$0 , \port$9388$0  };
+  assign \$39  = \port$9986$0  & \$38 ;
+  assign \$40  = | { \port$9986$0 , \port$9389$0  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$10582$0  & \$41 ;
-  assign \$43  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$42  = \port$10583$0  & \$41 ;
+  assign \$43  = | { \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$44  = ~ \$43 ;
   assign \$45  = \port$3495$0  & \$44 ;
-  assign \$46  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$46  = | { \port$3495$0 , \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$47  = ~ \$46 ;
-  assign \$48  = \port$8791$0  & \$47 ;
+  assign \$48  = \port$8792$0  & \$47 ;
   assign \$50  = ~ \$49 ;
-  assign \$51  = \port$9985$0  & \$50 ;
-  assign \$52  = | { \port$9985$0 , \port$9388$0  };
+  assign \$51  = \port$9986$0  & \$50 ;
+  assign \$52  = | { \port$9986$0 , \port$9389$0  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$10582$0  & \$53 ;
-  assign \$55  = | { \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$54  = \port$10583$0  & \$53 ;
+  assign \$55  = | { \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$56  = ~ \$55 ;
   assign \$57  = \port$3495$0  & \$56 ;
-  assign \$58  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0  };
+  assign \$58  = | { \port$3495$0 , \port$10583$0 , \port$9986$0 , \port$9389$0  };
   assign \$59  = ~ \$58 ;
-  assign \$60  = \port$8791$0  & \$59 ;
+  assign \$60  = \port$8792$0  & \$59 ;
   assign \$62  = ~ \$61 ;
-  assign \$63  = \port$10582$0  & \$62 ;
-  assign \$64  = | { \port$10582$0 , \port$9985$0  };
+  assign \$63  = \port$10583$0  & \$62 ;
+  assign \$64  = | { \port$10583$0 , \port$9986$0  };
   assign \$65  = ~ \$64 ;
   assign \$66  = \port$3495$0  & \$65 ;
-  assign \$67  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$67  = | { \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$68  = ~ \$67 ;
-  assign \$69  = \port$8791$0  & \$68 ;
-  assign \$70  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$69  = \port$8792$0  & \$68 ;
+  assign \$70  = | { \port$8792$0 , \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$71  = ~ \$70 ;
-  assign \$72  = \port$9388$0  & \$71 ;
+  assign \$72  = \port$9389$0  & \$71 ;
   assign \$74  = ~ \$73 ;
-  assign \$75  = \port$10582$0  & \$74 ;
-  assign \$76  = | { \port$10582$0 , \port$9985$0  };
+  assign \$75  = \port$10583$0  & \$74 ;
+  assign \$76  = | { \port$10583$0 , \port$9986$0  };
   assign \$77  = ~ \$76 ;
   assign \$78  = \port$3495$0  & \$77 ;
-  assign \$79  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$79  = | { \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$80  = ~ \$79 ;
-  assign \$81  = \port$8791$0  & \$80 ;
-  assign \$82  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$81  = \port$8792$0  & \$80 ;
+  assign \$82  = | { \port$8792$0 , \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$83  = ~ \$82 ;
-  assign \$84  = \port$9388$0  & \$83 ;
+  assign \$84  = \port$9389$0  & \$83 ;
   assign \$86  = ~ \$85 ;
-  assign \$87  = \port$10582$0  & \$86 ;
-  assign \$88  = | { \port$10582$0 , \port$9985$0  };
+  assign \$87  = \port$10583$0  & \$86 ;
+  assign \$88  = | { \port$10583$0 , \port$9986$0  };
   assign \$89  = ~ \$88 ;
   assign \$90  = \port$3495$0  & \$89 ;
-  assign \$91  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$91  = | { \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$92  = ~ \$91 ;
-  assign \$93  = \port$8791$0  & \$92 ;
-  assign \$94  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$93  = \port$8792$0  & \$92 ;
+  assign \$94  = | { \port$8792$0 , \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$95  = ~ \$94 ;
-  assign \$96  = \port$9388$0  & \$95 ;
+  assign \$96  = \port$9389$0  & \$95 ;
   assign \$98  = ~ \$97 ;
-  assign \$99  = \port$10582$0  & \$98 ;
-  assign \$100  = | { \port$10582$0 , \port$9985$0  };
+  assign \$99  = \port$10583$0  & \$98 ;
+  assign \$100  = | { \port$10583$0 , \port$9986$0  };
   assign \$101  = ~ \$100 ;
   assign \$102  = \port$3495$0  & \$101 ;
-  assign \$103  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$103  = | { \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$104  = ~ \$103 ;
-  assign \$105  = \port$8791$0  & \$104 ;
-  assign \$106  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$105  = \port$8792$0  & \$104 ;
+  assign \$106  = | { \port$8792$0 , \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$107  = ~ \$106 ;
-  assign \$108  = \port$9388$0  & \$107 ;
+  assign \$108  = \port$9389$0  & \$107 ;
   assign \$110  = ~ \$109 ;
-  assign \$111  = \port$10582$0  & \$110 ;
-  assign \$112  = | { \port$10582$0 , \port$9985$0  };
+  assign \$111  = \port$10583$0  & \$110 ;
+  assign \$112  = | { \port$10583$0 , \port$9986$0  };
   assign \$113  = ~ \$112 ;
   assign \$114  = \port$3495$0  & \$113 ;
-  assign \$115  = | { \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$115  = | { \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$116  = ~ \$115 ;
-  assign \$117  = \port$8791$0  & \$116 ;
-  assign \$118  = | { \port$8791$0 , \port$3495$0 , \port$10582$0 , \port$9985$0  };
+  assign \$117  = \port$8792$0  & \$116 ;
+  assign \$118  = | { \port$8792$0 , \port$3495$0 , \port$10583$0 , \port$9986$0  };
   assign \$119  = ~ \$118 ;
-  assign \$120  = \port$9388$0  & \$119 ;
+  assign \$120  = \port$9389$0  & \$119 ;
   assign \$122  = ~ \$121 ;
   assign \$123  = \port$3495$0  & \$122 ;
-  assign \$124  = | { \port$3495$0 , \port$10582$0  };
+  assign \$124  = | { \port$3495$0 , \port$10583$0  };
   assign \$125  = ~ \$124 ;
-  assign \$126  = \port$8791$0  & \$125 ;
-  assign \$127  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$126  = \port$8792$0  & \$125 ;
+  assign \$127  = | { \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$128  = ~ \$127 ;
-  assign \$129  = \port$9388$0  & \$128 ;
-  assign \$130  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$129  = \port$9389$0  & \$128 ;
+  assign \$130  = | { \port$9389$0 , \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$131  = ~ \$130 ;
-  assign \$132  = \port$9985$0  & \$131 ;
+  assign \$132  = \port$9986$0  & \$131 ;
   assign \$134  = ~ \$133 ;
   assign \$135  = \port$3495$0  & \$134 ;
-  assign \$136  = | { \port$3495$0 , \port$10582$0  };
+  assign \$136  = | { \port$3495$0 , \port$10583$0  };
   assign \$137  = ~ \$136 ;
-  assign \$138  = \port$8791$0  & \$137 ;
-  assign \$139  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$138  = \port$8792$0  & \$137 ;
+  assign \$139  = | { \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$140  = ~ \$139 ;
-  assign \$141  = \port$9388$0  & \$140 ;
-  assign \$142  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$141  = \port$9389$0  & \$140 ;
+  assign \$142  = | { \port$9389$0 , \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$143  = ~ \$142 ;
-  assign \$144  = \port$9985$0  & \$143 ;
+  assign \$144  = \port$9986$0  & \$143 ;
   assign \$146  = ~ \$145 ;
   assign \$147  = \port$3495$0  & \$146 ;
-  assign \$148  = | { \port$3495$0 , \port$10582$0  };
+  assign \$148  = | { \port$3495$0 , \port$10583$0  };
   assign \$149  = ~ \$148 ;
-  assign \$150  = \port$8791$0  & \$149 ;
-  assign \$151  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$150  = \port$8792$0  & \$149 ;
+  assign \$151  = | { \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$152  = ~ \$151 ;
-  assign \$153  = \port$9388$0  & \$152 ;
-  assign \$154  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$153  = \port$9389$0  & \$152 ;
+  assign \$154  = | { \port$9389$0 , \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$155  = ~ \$154 ;
-  assign \$156  = \port$9985$0  & \$155 ;
+  assign \$156  = \port$9986$0  & \$155 ;
   assign \$158  = ~ \$157 ;
   assign \$159  = \port$3495$0  & \$158 ;
-  assign \$160  = | { \port$3495$0 , \port$10582$0  };
+  assign \$160  = | { \port$3495$0 , \port$10583$0  };
   assign \$161  = ~ \$160 ;
-  assign \$162  = \port$8791$0  & \$161 ;
-  assign \$163  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$162  = \port$8792$0  & \$161 ;
+  assign \$163  = | { \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$164  = ~ \$163 ;
-  assign \$165  = \port$9388$0  & \$164 ;
-  assign \$166  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$165  = \port$9389$0  & \$164 ;
+  assign \$166  = | { \port$9389$0 , \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$167  = ~ \$166 ;
-  assign \$168  = \port$9985$0  & \$167 ;
+  assign \$168  = \port$9986$0  & \$167 ;
   assign \$170  = ~ \$169 ;
   assign \$171  = \port$3495$0  & \$170 ;
-  assign \$172  = | { \port$3495$0 , \port$10582$0  };
+  assign \$172  = | { \port$3495$0 , \port$10583$0  };
   assign \$173  = ~ \$172 ;
-  assign \$174  = \port$8791$0  & \$173 ;
-  assign \$175  = | { \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$174  = \port$8792$0  & \$173 ;
+  assign \$175  = | { \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$176  = ~ \$175 ;
-  assign \$177  = \port$9388$0  & \$176 ;
-  assign \$178  = | { \port$9388$0 , \port$8791$0 , \port$3495$0 , \port$10582$0  };
+  assign \$177  = \port$9389$0  & \$176 ;
+  assign \$178  = | { \port$9389$0 , \port$8792$0 , \port$3495$0 , \port$10583$0  };
   assign \$179  = ~ \$178 ;
-  assign \$180  = \port$9985$0  & \$179 ;
+  assign \$180  = \port$9986$0  & \$179 ;
   assign \$182  = ~ \$181 ;
-  assign \$183  = \port$8791$0  & \$182 ;
-  assign \$184  = | { \port$8791$0 , \port$3495$0  };
+  assign \$183  = \port$8792$0  & \$182 ;
+  assign \$184  = | { \port$8792$0 , \port$3495$0  };
   assign \$185  = ~ \$184 ;
-  assign \$186  = \port$9388$0  & \$185 ;
-  assign \$187  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$186  = \port$9389$0  & \$185 ;
+  assign \$187  = | { \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$188  = ~ \$187 ;
-  assign \$189  = \port$9985$0  & \$188 ;
-  assign \$190  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$189  = \port$9986$0  & \$188 ;
+  assign \$190  = | { \port$9986$0 , \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$191  = ~ \$190 ;
-  assign \$192  = \port$10582$0  & \$191 ;
+  assign \$192  = \port$10583$0  & \$191 ;
   assign \$194  = ~ \$193 ;
-  assign \$195  = \port$8791$0  & \$194 ;
-  assign \$196  = | { \port$8791$0 , \port$3495$0  };
+  assign \$195  = \port$8792$0  & \$194 ;
+  assign \$196  = | { \port$8792$0 , \port$3495$0  };
   assign \$197  = ~ \$196 ;
-  assign \$198  = \port$9388$0  & \$197 ;
-  assign \$199  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$198  = \port$9389$0  & \$197 ;
+  assign \$199  = | { \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$200  = ~ \$199 ;
-  assign \$201  = \port$9985$0  & \$200 ;
-  assign \$202  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$201  = \port$9986$0  & \$200 ;
+  assign \$202  = | { \port$9986$0 , \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$203  = ~ \$202 ;
-  assign \$204  = \port$10582$0  & \$203 ;
+  assign \$204  = \port$10583$0  & \$203 ;
   assign \$206  = ~ \$205 ;
-  assign \$207  = \port$8791$0  & \$206 ;
-  assign \$208  = | { \port$8791$0 , \port$3495$0  };
+  assign \$207  = \port$8792$0  & \$206 ;
+  assign \$208  = | { \port$8792$0 , \port$3495$0  };
   assign \$209  = ~ \$208 ;
-  assign \$210  = \port$9388$0  & \$209 ;
-  assign \$211  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$210  = \port$9389$0  & \$209 ;
+  assign \$211  = | { \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$212  = ~ \$211 ;
-  assign \$213  = \port$9985$0  & \$212 ;
-  assign \$214  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$213  = \port$9986$0  & \$212 ;
+  assign \$214  = | { \port$9986$0 , \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$215  = ~ \$214 ;
-  assign \$216  = \port$10582$0  & \$215 ;
+  assign \$216  = \port$10583$0  & \$215 ;
   assign \$218  = ~ \$217 ;
-  assign \$219  = \port$8791$0  & \$218 ;
-  assign \$220  = | { \port$8791$0 , \port$3495$0  };
+  assign \$219  = \port$8792$0  & \$218 ;
+  assign \$220  = | { \port$8792$0 , \port$3495$0  };
   assign \$221  = ~ \$220 ;
-  assign \$222  = \port$9388$0  & \$221 ;
-  assign \$223  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$222  = \port$9389$0  & \$221 ;
+  assign \$223  = | { \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$224  = ~ \$223 ;
-  assign \$225  = \port$9985$0  & \$224 ;
-  assign \$226  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$225  = \port$9986$0  & \$224 ;
+  assign \$226  = | { \port$9986$0 , \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$227  = ~ \$226 ;
-  assign \$228  = \port$10582$0  & \$227 ;
+  assign \$228  = \port$10583$0  & \$227 ;
   assign \$230  = ~ \$229 ;
-  assign \$231  = \port$8791$0  & \$230 ;
-  assign \$232  = | { \port$8791$0 , \port$3495$0  };
+  assign \$231  = \port$8792$0  & \$230 ;
+  assign \$232  = | { \port$8792$0 , \port$3495$0  };
   assign \$233  = ~ \$232 ;
-  assign \$234  = \port$9388$0  & \$233 ;
-  assign \$235  = | { \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$234  = \port$9389$0  & \$233 ;
+  assign \$235  = | { \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$236  = ~ \$235 ;
-  assign \$237  = \port$9985$0  & \$236 ;
-  assign \$238  = | { \port$9985$0 , \port$9388$0 , \port$8791$0 , \port$3495$0  };
+  assign \$237  = \port$9986$0  & \$236 ;
+  assign \$238  = | { \port$9986$0 , \port$9389$0 , \port$8792$0 , \port$3495$0  };
   assign \$239  = ~ \$238 ;
-  assign \$240  = \port$10582$0  & \$239 ;
+  assign \$240  = \port$10583$0  & \$239 ;
   assign \$242  = ~ \$241 ;
-  assign \$243  = \port$9388$0  & \$242 ;
-  assign \$244  = | { \port$9388$0 , \port$8791$0  };
+  assign \$243  = \port$9389$0  & \$242 ;
+  assign \$244  = | { \port$9389$0 , \port$8792$0  };
   assign \$245  = ~ \$244 ;
-  assign \$246  = \port$9985$0  & \$245 ;
-  assign \$247  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$246  = \port$9986$0  & \$245 ;
+  assign \$247  = | { \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$248  = ~ \$247 ;
-  assign \$249  = \port$10582$0  & \$248 ;
-  assign \$250  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$249  = \port$10583$0  & \$248 ;
+  assign \$250  = | { \port$10583$0 , \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$251  = ~ \$250 ;
   assign \$252  = \port$3495$0  & \$251 ;
   assign \$254  = ~ \$253 ;
-  assign \$255  = \port$9388$0  & \$254 ;
-  assign \$256  = | { \port$9388$0 , \port$8791$0  };
+  assign \$255  = \port$9389$0  & \$254 ;
+  assign \$256  = | { \port$9389$0 , \port$8792$0  };
   assign \$257  = ~ \$256 ;
-  assign \$258  = \port$9985$0  & \$257 ;
-  assign \$259  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$258  = \port$9986$0  & \$257 ;
+  assign \$259  = | { \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$260  = ~ \$259 ;
-  assign \$261  = \port$10582$0  & \$260 ;
-  assign \$262  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$261  = \port$10583$0  & \$260 ;
+  assign \$262  = | { \port$10583$0 , \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$263  = ~ \$262 ;
   assign \$264  = \port$3495$0  & \$263 ;
   assign \$266  = ~ \$265 ;
-  assign \$267  = \port$9388$0  & \$266 ;
-  assign \$268  = | { \port$9388$0 , \port$8791$0  };
+  assign \$267  = \port$9389$0  & \$266 ;
+  assign \$268  = | { \port$9389$0 , \port$8792$0  };
   assign \$269  = ~ \$268 ;
-  assign \$270  = \port$9985$0  & \$269 ;
-  assign \$271  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$270  = \port$9986$0  & \$269 ;
+  assign \$271  = | { \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$272  = ~ \$271 ;
-  assign \$273  = \port$10582$0  & \$272 ;
-  assign \$274  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$273  = \port$10583$0  & \$272 ;
+  assign \$274  = | { \port$10583$0 , \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$275  = ~ \$274 ;
   assign \$276  = \port$3495$0  & \$275 ;
   assign \$278  = ~ \$277 ;
-  assign \$279  = \port$9388$0  & \$278 ;
-  assign \$280  = | { \port$9388$0 , \port$8791$0  };
+  assign \$279  = \port$9389$0  & \$278 ;
+  assign \$280  = | { \port$9389$0 , \port$8792$0  };
   assign \$281  = ~ \$280 ;
-  assign \$282  = \port$9985$0  & \$281 ;
-  assign \$283  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$282  = \port$9986$0  & \$281 ;
+  assign \$283  = | { \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$284  = ~ \$283 ;
-  assign \$285  = \port$10582$0  & \$284 ;
-  assign \$286  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$285  = \port$10583$0  & \$284 ;
+  assign \$286  = | { \port$10583$0 , \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$287  = ~ \$286 ;
   assign \$288  = \port$3495$0  & \$287 ;
   assign \$290  = ~ \$289 ;
-  assign \$291  = \port$9388$0  & \$290 ;
-  assign \$292  = | { \port$9388$0 , \port$8791$0  };
+  assign \$291  = \port$9389$0  & \$290 ;
+  assign \$292  = | { \port$9389$0 , \port$8792$0  };
   assign \$293  = ~ \$292 ;
-  assign \$294  = \port$9985$0  & \$293 ;
-  assign \$295  = | { \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$294  = \port$9986$0  & \$293 ;
+  assign \$295  = | { \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$296  = ~ \$295 ;
-  assign \$297  = \port$10582$0  & \$296 ;
-  assign \$298  = | { \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$297  = \port$10583$0  & \$296 ;
+  assign \$298  = | { \port$10583$0 , \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$299  = ~ \$298 ;
   assign \$300  = \port$3495$0  & \$299 ;
-  assign \$301  = | { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
+  assign \$301  = | { \port$3495$0 , \port$10583$0 , \port$9986$0 , \port$9389$0 , \port$8792$0  };
   assign \$302  = \$301  & accept;
   assign \$304  = grant[1] ? 1'h1 : 1'h0;
   assign \$306  = grant[2] ? 2'h2 : 2'h0;
@@ -46826,7 +46828,7 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8791$0 ,
       3'h0:
         begin
           grant[0] = \$12 ;
-          grant[1] = \port$9388$0 ;
+          grant[1] = \port$9389$0 ;
           grant[2] = \$27 ;
           grant[3] = \$42 ;
           grant[4] = \$57 ;
@@ -46835,7 +46837,7 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8791$0 ,
         begin
           grant[0] = \$69 ;
           grant[1] = \$84 ;
-          grant[2] = \port$9985$0 ;
+          grant[2] = \port$9986$0 ;
           grant[3] = \$99 ;
           grant[4] = \$114 ;
         end
@@ -46844,7 +46846,7 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8791$0 ,
           grant[0] = \$126 ;
           grant[1] = \$141 ;
           grant[2] = \$156 ;
-          grant[3] = \port$10582$0 ;
+          grant[3] = \port$10583$0 ;
           grant[4] = \$171 ;
         end
       3'h3:
@@ -46857,7 +46859,7 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8791$0 ,
         end
       default:
         begin
-          grant[0] = \port$8791$0 ;
+          grant[0] = \port$8792$0 ;
           grant[1] = \$255 ;
           grant[2] = \$270 ;
           grant[3] = \$285 ;
@@ -46875,32 +46877,32 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8791$0 ,
       \$312  = 3'h0;
     end
   end
-  assign request = { \port$3495$0 , \port$10582$0 , \port$9985$0 , \port$9388$0 , \port$8791$0  };
-  assign \$1  = \port$9388$0 ;
-  assign \$13  = \port$9388$0 ;
-  assign \$25  = \port$9388$0 ;
-  assign \$37  = \port$9388$0 ;
-  assign \$49  = \port$9388$0 ;
-  assign \$61  = \port$9985$0 ;
-  assign \$73  = \port$9985$0 ;
-  assign \$85  = \port$9985$0 ;
-  assign \$97  = \port$9985$0 ;
-  assign \$109  = \port$9985$0 ;
-  assign \$121  = \port$10582$0 ;
-  assign \$133  = \port$10582$0 ;
-  assign \$145  = \port$10582$0 ;
-  assign \$157  = \port$10582$0 ;
-  assign \$169  = \port$10582$0 ;
+  assign request = { \port$3495$0 , \port$10583$0 , \port$9986$0 , \port$9389$0 , \port$8792$0  };
+  assign \$1  = \port$9389$0 ;
+  assign \$13  = \port$9389$0 ;
+  assign \$25  = \port$9389$0 ;
+  assign \$37  = \port$9389$0 ;
+  assign \$49  = \port$9389$0 ;
+  assign \$61  = \port$9986$0 ;
+  assign \$73  = \port$9986$0 ;
+  assign \$85  = \port$9986$0 ;
+  assign \$97  = \port$9986$0 ;
+  assign \$109  = \port$9986$0 ;
+  assign \$121  = \port$10583$0 ;
+  assign \$133  = \port$10583$0 ;
+  assign \$145  = \port$10583$0 ;
+  assign \$157  = \port$10583$0 ;
+  assign \$169  = \port$10583$0 ;
   assign \$181  = \port$3495$0 ;
   assign \$193  = \port$3495$0 ;
   assign \$205  = \port$3495$0 ;
   assign \$217  = \port$3495$0 ;
   assign \$229  = \port$3495$0 ;
-  assign \$241  = \port$8791$0 ;
-  assign \$253  = \port$8791$0 ;
-  assign \$265  = \port$8791$0 ;
-  assign \$277  = \port$8791$0 ;
-  assign \$289  = \port$8791$0 ;
+  assign \$241  = \port$8792$0 ;
+  assign \$253  = \port$8792$0 ;
+  assign \$265  = \port$8792$0 ;
+  assign \$277  = \port$8792$0 ;
+  assign \$289  = \port$8792$0 ;
   assign \$303  = 1'h0;
   assign \$305  = \$304 ;
 endmodule
@@ -46956,7 +46958,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$11821$28 , \port$11831$0 , \port$12006$0 , \port$12012$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$11822$28 , \port$11832$0 , \port$12007$0 , \port$12013$0 , clk);
   input clk;
   wire clk;
   output [13:0] data_0;
@@ -46967,14 +46969,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$11821$28 ;
-  wire [2:0] \port$11821$28 ;
-  input \port$11831$0 ;
-  wire \port$11831$0 ;
-  input [2:0] \port$12006$0 ;
-  wire [2:0] \port$12006$0 ;
-  input \port$12012$0 ;
-  wire \port$12012$0 ;
+  input [2:0] \port$11822$28 ;
+  wire [2:0] \port$11822$28 ;
+  input \port$11832$0 ;
+  wire \port$11832$0 ;
+  input [2:0] \port$12007$0 ;
+  wire [2:0] \port$12007$0 ;
+  input \port$12013$0 ;
+  wire \port$12013$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -47015,15 +47017,15 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$11821$28 , \port$11831$0  }];
-  assign data_1 = cells[{ \port$12006$0 , \port$12012$0  }];
+  assign data_0 = cells[{ \port$11822$28 , \port$11832$0  }];
+  assign data_1 = cells[{ \port$12007$0 , \port$12013$0  }];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$11821$28 , \port$11831$0  };
-  assign row_0 = { \port$11821$28 , \port$11831$0  };
+  assign r_port__addr = { \port$11822$28 , \port$11832$0  };
+  assign row_0 = { \port$11822$28 , \port$11832$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$12006$0 , \port$12012$0  };
-  assign row_1 = { \port$12006$0 , \port$12012$0  };
+  assign \r_port__addr$12  = { \port$12007$0 , \port$12013$0  };
+  assign row_1 = { \port$12007$0 , \port$12013$0  };
   assign \r_port__data$15  = data_1;
 endmodule

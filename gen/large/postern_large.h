@@ -72,13 +72,15 @@ enum postern_large_kind {
     POSTERN_LARGE_KIND_BLOCK = 1
 };
 
-/* Interrupt sources: bit positions in STATE, TEST and ENABLE. */
+/* Interrupt sources: bit positions in STATE, TEST and ENABLE. The last two only with blocks. */
 enum postern_large_interrupt {
     POSTERN_LARGE_INTERRUPT_MAIL = 0,
     POSTERN_LARGE_INTERRUPT_DOORBELL = 1,
     POSTERN_LARGE_INTERRUPT_CREDIT = 2,
     POSTERN_LARGE_INTERRUPT_PEER = 3,
-    POSTERN_LARGE_INTERRUPT_REFUSAL = 4
+    POSTERN_LARGE_INTERRUPT_REFUSAL = 4,
+    POSTERN_LARGE_INTERRUPT_BLOCK = 5,
+    POSTERN_LARGE_INTERRUPT_LOAN = 6
 };
 
 /* State of a VM. */
@@ -109,7 +111,8 @@ enum postern_large_fault {
     POSTERN_LARGE_FAULT_DIRECTION = 6,
     POSTERN_LARGE_FAULT_PARTIAL = 7,
     POSTERN_LARGE_FAULT_DENIED = 8,
-    POSTERN_LARGE_FAULT_BAD_VALUE = 9
+    POSTERN_LARGE_FAULT_BAD_VALUE = 9,
+    POSTERN_LARGE_FAULT_BLOCK = 10
 };
 
 /* A field of a word, and a value in the place of a field: */
@@ -144,6 +147,8 @@ enum postern_large_fault {
 #define POSTERN_LARGE_FEATURES_MANAGER_MASK 0x00000002u
 #define POSTERN_LARGE_FEATURES_READ_ERROR_LSB 2u
 #define POSTERN_LARGE_FEATURES_READ_ERROR_MASK 0x00000004u
+#define POSTERN_LARGE_FEATURES_BLOCKS_LSB 3u
+#define POSTERN_LARGE_FEATURES_BLOCKS_MASK 0x00000008u
 
 /* Sizes, from which software computes addresses. */
 #define POSTERN_LARGE_DIMENSIONS_OFFSET 0x18u

@@ -52,13 +52,15 @@ enum postern_small_kind {
     POSTERN_SMALL_KIND_BLOCK = 1
 };
 
-/* Interrupt sources: bit positions in STATE, TEST and ENABLE. */
+/* Interrupt sources: bit positions in STATE, TEST and ENABLE. The last two only with blocks. */
 enum postern_small_interrupt {
     POSTERN_SMALL_INTERRUPT_MAIL = 0,
     POSTERN_SMALL_INTERRUPT_DOORBELL = 1,
     POSTERN_SMALL_INTERRUPT_CREDIT = 2,
     POSTERN_SMALL_INTERRUPT_PEER = 3,
-    POSTERN_SMALL_INTERRUPT_REFUSAL = 4
+    POSTERN_SMALL_INTERRUPT_REFUSAL = 4,
+    POSTERN_SMALL_INTERRUPT_BLOCK = 5,
+    POSTERN_SMALL_INTERRUPT_LOAN = 6
 };
 
 /* State of a VM. */
@@ -89,7 +91,8 @@ enum postern_small_fault {
     POSTERN_SMALL_FAULT_DIRECTION = 6,
     POSTERN_SMALL_FAULT_PARTIAL = 7,
     POSTERN_SMALL_FAULT_DENIED = 8,
-    POSTERN_SMALL_FAULT_BAD_VALUE = 9
+    POSTERN_SMALL_FAULT_BAD_VALUE = 9,
+    POSTERN_SMALL_FAULT_BLOCK = 10
 };
 
 /* A field of a word, and a value in the place of a field: */
@@ -124,6 +127,8 @@ enum postern_small_fault {
 #define POSTERN_SMALL_FEATURES_MANAGER_MASK 0x00000002u
 #define POSTERN_SMALL_FEATURES_READ_ERROR_LSB 2u
 #define POSTERN_SMALL_FEATURES_READ_ERROR_MASK 0x00000004u
+#define POSTERN_SMALL_FEATURES_BLOCKS_LSB 3u
+#define POSTERN_SMALL_FEATURES_BLOCKS_MASK 0x00000008u
 
 /* Sizes, from which software computes addresses. */
 #define POSTERN_SMALL_DIMENSIONS_OFFSET 0x18u

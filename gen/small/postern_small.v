@@ -889,8 +889,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$2909$0 (\filled$207 ),
-    .\port$2933$0 (\filled$208 ),
+    .\port$2910$0 (\filled$207 ),
+    .\port$2934$0 (\filled$208 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$252 ),
@@ -905,7 +905,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$2799$67 (\$42 ),
+    .\port$2800$67 (\$42 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -943,10 +943,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__0(head__0),
     .\port$219$0 (\$40 ),
     .\port$220$0 (\$41 ),
-    .\port$2909$0 (\filled$207 ),
-    .\port$2915$0 (\fresh$210 ),
-    .\port$2933$0 (\filled$208 ),
-    .\port$2939$0 (\fresh$211 ),
+    .\port$2910$0 (\filled$207 ),
+    .\port$2916$0 (\fresh$210 ),
+    .\port$2934$0 (\filled$208 ),
+    .\port$2940$0 (\fresh$211 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(\$43 [0]),
@@ -994,10 +994,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__1(head__1),
     .\port$219$0 (\$40 ),
     .\port$220$0 (\$41 ),
-    .\port$2909$0 (\filled$207 ),
-    .\port$2915$0 (\fresh$210 ),
-    .\port$2933$0 (\filled$208 ),
-    .\port$2939$0 (\fresh$211 ),
+    .\port$2910$0 (\filled$207 ),
+    .\port$2916$0 (\fresh$210 ),
+    .\port$2934$0 (\filled$208 ),
+    .\port$2940$0 (\fresh$211 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$246 ),
     .r_engine__ready(\$43 [1]),
@@ -1139,7 +1139,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_result(look_result),
     .message(message),
     .permitted(permitted),
-    .\port$2799$67 (\$42 ),
+    .\port$2800$67 (\$42 ),
     .\port$518$0 (push),
     .\port$520$0 (\push$308 ),
     .refusing(refusing),
@@ -2181,7 +2181,7 @@ module \postern_small.doorbells$497.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2909$0 , \port$2933$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2910$0 , \port$2934$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2364,10 +2364,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$2909$0 ;
-  wire \port$2909$0 ;
-  input \port$2933$0 ;
-  wire \port$2933$0 ;
+  input \port$2910$0 ;
+  wire \port$2910$0 ;
+  input \port$2934$0 ;
+  wire \port$2934$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2388,8 +2388,8 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2909$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2933$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2910$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2934$0  };
   assign \$4  = state_0 & enable_0_0;
   assign \$5  = | \$4 ;
   assign \$10  = state_1 & enable_1_0;
@@ -2523,7 +2523,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$144  = 5'h00;
     end
   end
-  assign filled = { \port$2933$0 , \port$2909$0  };
+  assign filled = { \port$2934$0 , \port$2910$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2616,7 +2616,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
 endmodule
 
 module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep, commit__data
-, \port$2799$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
+, \port$2800$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -2723,8 +2723,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire [6:0] \late_1.row ;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$2799$67 ;
-  wire [7:0] \port$2799$67 ;
+  input [7:0] \port$2800$67 ;
+  wire [7:0] \port$2800$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -3032,7 +3032,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     taken_1_1 <= \$65 ;
   always @(posedge clk)
     kept_1_1 <= \$66 ;
-  assign \$1  = ! \port$2799$67 [0];
+  assign \$1  = ! \port$2800$67 [0];
   assign first_0 = commit__request & \$1 ;
   assign \$2  = occupied_0 & first_0;
   assign free_0 = ~ \$2 ;
@@ -3042,7 +3042,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$6  = w__1__request & \$5 ;
   assign granted_0 = grant & { free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$2799$67 [7:1] : late_0[6:0];
+  assign w_port__addr = first_0 ? \port$2800$67 [7:1] : late_0[6:0];
   assign w_port__data = first_0 ? commit__data : late_0[38:7];
   assign \$7  = ! r__0__word[0];
   assign \$8  = r__0__request & \$7 ;
@@ -3058,7 +3058,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$18  = w__1__request & \$17 ;
   assign granted_1 = \grant$37  & { free_1, free_1 };
   assign \w_port__en$38  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$39  = first_1 ? \port$2799$67 [7:1] : late_1[6:0];
+  assign \w_port__addr$39  = first_1 ? \port$2800$67 [7:1] : late_1[6:0];
   assign \w_port__data$41  = first_1 ? commit__data : late_1[38:7];
   assign \$20  = r__0__request & \$19 ;
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
@@ -3203,10 +3203,10 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
       \$66  = 1'h0;
     end
   end
-  assign commit__word = \port$2799$67 [1:0];
+  assign commit__word = \port$2800$67 [1:0];
   assign request = { \$6 , \$4  };
   assign accept = free_0;
-  assign commit__slot = \port$2799$67 [7:2];
+  assign commit__slot = \port$2800$67 [7:2];
   assign \request$20  = { \$10 , \$8  };
   assign r_port__en = 1'h1;
   assign \accept$26  = 1'h1;
@@ -3220,7 +3220,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \late_0.data  = late_0[38:7];
   assign \late_1.row  = late_1[6:0];
   assign \late_1.data  = late_1[38:7];
-  assign \$13  = \port$2799$67 [0];
+  assign \$13  = \port$2800$67 [0];
   assign \$15  = w__0__word[0];
   assign \$17  = w__1__word[0];
   assign \$19  = r__0__word[0];
@@ -3558,7 +3558,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$74$0 , \port$76$0
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$219$0 , \port$220$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2909$0 , head__0, \port$2915$0 , \port$2933$0 , \port$2939$0 , w_pool__word, w_pool__data
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2910$0 , head__0, \port$2916$0 , \port$2934$0 , \port$2940$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3917,14 +3917,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \port$219$0 ;
   input \port$220$0 ;
   wire \port$220$0 ;
-  input \port$2909$0 ;
-  wire \port$2909$0 ;
-  input \port$2915$0 ;
-  wire \port$2915$0 ;
-  input \port$2933$0 ;
-  wire \port$2933$0 ;
-  input \port$2939$0 ;
-  wire \port$2939$0 ;
+  input \port$2910$0 ;
+  wire \port$2910$0 ;
+  input \port$2916$0 ;
+  wire \port$2916$0 ;
+  input \port$2934$0 ;
+  wire \port$2934$0 ;
+  input \port$2940$0 ;
+  wire \port$2940$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -4238,7 +4238,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2939$0 , \port$2915$0  };
+  assign \$152  = take & { \port$2940$0 , \port$2916$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -4318,7 +4318,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
   assign \$231  = reads & \port$219$0 ;
-  assign \$232  = \$231  & \port$2909$0 ;
+  assign \$232  = \$231  & \port$2910$0 ;
   assign \$233  = r_incoming[16:15] <= head__0[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -4630,12 +4630,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2939$0 , \port$2915$0  };
+  assign fresh = { \port$2940$0 , \port$2916$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2933$0 , \port$2909$0  };
+  assign filled = { \port$2934$0 , \port$2910$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[63:32];
@@ -4904,7 +4904,7 @@ module \postern_small.port_0.w_binding (offset, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$219$0 , \port$220$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2909$0 , \port$2915$0 , \port$2933$0 , head__1, \port$2939$0 , w_pool__word, w_pool__data
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2910$0 , \port$2916$0 , \port$2934$0 , head__1, \port$2940$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5263,14 +5263,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \port$219$0 ;
   input \port$220$0 ;
   wire \port$220$0 ;
-  input \port$2909$0 ;
-  wire \port$2909$0 ;
-  input \port$2915$0 ;
-  wire \port$2915$0 ;
-  input \port$2933$0 ;
-  wire \port$2933$0 ;
-  input \port$2939$0 ;
-  wire \port$2939$0 ;
+  input \port$2910$0 ;
+  wire \port$2910$0 ;
+  input \port$2916$0 ;
+  wire \port$2916$0 ;
+  input \port$2934$0 ;
+  wire \port$2934$0 ;
+  input \port$2940$0 ;
+  wire \port$2940$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5584,7 +5584,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2939$0 , \port$2915$0  };
+  assign \$152  = take & { \port$2940$0 , \port$2916$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -5664,7 +5664,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
   assign \$231  = reads & \port$220$0 ;
-  assign \$232  = \$231  & \port$2933$0 ;
+  assign \$232  = \$231  & \port$2934$0 ;
   assign \$233  = r_incoming[16:15] <= head__1[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -5976,12 +5976,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2939$0 , \port$2915$0  };
+  assign fresh = { \port$2940$0 , \port$2916$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2933$0 , \port$2909$0  };
+  assign filled = { \port$2934$0 , \port$2910$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[63:32];
@@ -7157,7 +7157,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [1:0] \$1 ;
   wire \$10 ;
   wire \$100 ;
-  wire \$1000 ;
+  wire [11:0] \$1000 ;
   wire \$1001 ;
   wire \$1002 ;
   wire \$1003 ;
@@ -7165,8 +7165,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1005 ;
   wire \$1006 ;
   wire \$1007 ;
-  wire [11:0] \$1008 ;
-  wire \$1009 ;
+  wire \$1008 ;
+  wire [11:0] \$1009 ;
   wire [11:0] \$101 ;
   wire \$1010 ;
   wire \$1011 ;
@@ -7175,8 +7175,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1014 ;
   wire \$1015 ;
   wire \$1016 ;
-  wire [11:0] \$1017 ;
-  wire \$1018 ;
+  wire \$1017 ;
+  wire [11:0] \$1018 ;
   wire \$1019 ;
   wire \$102 ;
   wire \$1020 ;
@@ -7185,8 +7185,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1023 ;
   wire \$1024 ;
   wire \$1025 ;
-  wire [11:0] \$1026 ;
-  wire \$1027 ;
+  wire \$1026 ;
+  wire [11:0] \$1027 ;
   wire \$1028 ;
   wire \$1029 ;
   wire [11:0] \$103 ;
@@ -7195,8 +7195,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1032 ;
   wire \$1033 ;
   wire \$1034 ;
-  wire [11:0] \$1035 ;
-  wire \$1036 ;
+  wire \$1035 ;
+  wire [11:0] \$1036 ;
   wire \$1037 ;
   wire \$1038 ;
   wire \$1039 ;
@@ -7205,8 +7205,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1041 ;
   wire \$1042 ;
   wire \$1043 ;
-  wire [11:0] \$1044 ;
-  wire \$1045 ;
+  wire \$1044 ;
+  wire [11:0] \$1045 ;
   wire \$1046 ;
   wire \$1047 ;
   wire \$1048 ;
@@ -7215,20 +7215,20 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1050 ;
   wire \$1051 ;
   wire \$1052 ;
-  reg [1:0] \$1053 ;
-  reg [32:0] \$1054 ;
-  reg [1:0] \$1055 ;
-  reg [32:0] \$1056 ;
-  reg [3:0] \$1057 ;
+  wire \$1053 ;
+  reg [1:0] \$1054 ;
+  reg [32:0] \$1055 ;
+  reg [1:0] \$1056 ;
+  reg [32:0] \$1057 ;
   reg [3:0] \$1058 ;
-  reg \$1059 ;
+  reg [3:0] \$1059 ;
   wire \$106 ;
   reg \$1060 ;
   reg \$1061 ;
   reg \$1062 ;
   reg \$1063 ;
-  reg [31:0] \$1064 ;
-  reg \$1065 ;
+  reg \$1064 ;
+  reg [31:0] \$1065 ;
   reg \$1066 ;
   reg \$1067 ;
   reg \$1068 ;
@@ -7242,6 +7242,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg \$1075 ;
   reg \$1076 ;
   reg \$1077 ;
+  reg \$1078 ;
   wire \$108 ;
   wire [11:0] \$109 ;
   wire \$11 ;
@@ -7868,231 +7869,231 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [20:0] \$67 ;
   wire [1:0] \$670 ;
   wire [2:0] \$671 ;
-  wire [11:0] \$672 ;
-  wire \$673 ;
-  wire [11:0] \$674 ;
-  wire \$675 ;
-  wire [11:0] \$676 ;
-  wire \$677 ;
-  wire [11:0] \$678 ;
-  wire \$679 ;
+  wire [3:0] \$672 ;
+  wire [11:0] \$673 ;
+  wire \$674 ;
+  wire [11:0] \$675 ;
+  wire \$676 ;
+  wire [11:0] \$677 ;
+  wire \$678 ;
+  wire [11:0] \$679 ;
   wire [31:0] \$68 ;
-  wire [11:0] \$680 ;
-  wire \$681 ;
-  wire [11:0] \$682 ;
-  wire \$683 ;
-  wire [11:0] \$684 ;
-  wire \$685 ;
-  wire [11:0] \$686 ;
-  wire \$687 ;
-  wire [11:0] \$688 ;
-  wire \$689 ;
+  wire \$680 ;
+  wire [11:0] \$681 ;
+  wire \$682 ;
+  wire [11:0] \$683 ;
+  wire \$684 ;
+  wire [11:0] \$685 ;
+  wire \$686 ;
+  wire [11:0] \$687 ;
+  wire \$688 ;
+  wire [11:0] \$689 ;
   wire [31:0] \$69 ;
-  wire [11:0] \$690 ;
-  wire \$691 ;
-  wire [11:0] \$692 ;
-  wire \$693 ;
-  wire [11:0] \$694 ;
-  wire \$695 ;
-  wire [11:0] \$696 ;
-  wire \$697 ;
-  wire [11:0] \$698 ;
-  wire \$699 ;
+  wire \$690 ;
+  wire [11:0] \$691 ;
+  wire \$692 ;
+  wire [11:0] \$693 ;
+  wire \$694 ;
+  wire [11:0] \$695 ;
+  wire \$696 ;
+  wire [11:0] \$697 ;
+  wire \$698 ;
+  wire [11:0] \$699 ;
   wire \$7 ;
   wire [31:0] \$70 ;
-  wire [11:0] \$700 ;
-  wire \$701 ;
-  wire [11:0] \$702 ;
-  wire \$703 ;
-  wire [11:0] \$704 ;
-  wire \$705 ;
-  wire [11:0] \$706 ;
-  wire \$707 ;
-  wire [11:0] \$708 ;
-  wire \$709 ;
+  wire \$700 ;
+  wire [11:0] \$701 ;
+  wire \$702 ;
+  wire [11:0] \$703 ;
+  wire \$704 ;
+  wire [11:0] \$705 ;
+  wire \$706 ;
+  wire [11:0] \$707 ;
+  wire \$708 ;
+  wire [11:0] \$709 ;
   wire [32:0] \$71 ;
-  wire [11:0] \$710 ;
-  wire \$711 ;
-  wire [11:0] \$712 ;
-  wire \$713 ;
-  wire [11:0] \$714 ;
-  wire \$715 ;
-  wire [11:0] \$716 ;
-  wire \$717 ;
-  wire [11:0] \$718 ;
-  wire \$719 ;
+  wire \$710 ;
+  wire [11:0] \$711 ;
+  wire \$712 ;
+  wire [11:0] \$713 ;
+  wire \$714 ;
+  wire [11:0] \$715 ;
+  wire \$716 ;
+  wire [11:0] \$717 ;
+  wire \$718 ;
+  wire [11:0] \$719 ;
   wire [32:0] \$72 ;
-  wire [11:0] \$720 ;
-  wire \$721 ;
-  wire [11:0] \$722 ;
-  wire \$723 ;
-  wire [11:0] \$724 ;
-  wire \$725 ;
-  wire [11:0] \$726 ;
-  wire \$727 ;
-  wire [11:0] \$728 ;
-  wire \$729 ;
+  wire \$720 ;
+  wire [11:0] \$721 ;
+  wire \$722 ;
+  wire [11:0] \$723 ;
+  wire \$724 ;
+  wire [11:0] \$725 ;
+  wire \$726 ;
+  wire [11:0] \$727 ;
+  wire \$728 ;
+  wire [11:0] \$729 ;
   wire [32:0] \$73 ;
-  wire [11:0] \$730 ;
-  wire \$731 ;
-  wire [11:0] \$732 ;
-  wire \$733 ;
-  wire [11:0] \$734 ;
-  wire \$735 ;
-  wire [31:0] \$736 ;
+  wire \$730 ;
+  wire [11:0] \$731 ;
+  wire \$732 ;
+  wire [11:0] \$733 ;
+  wire \$734 ;
+  wire [11:0] \$735 ;
+  wire \$736 ;
   wire [31:0] \$737 ;
-  wire [8:0] \$738 ;
-  wire [18:0] \$739 ;
+  wire [31:0] \$738 ;
+  wire [8:0] \$739 ;
   wire \$74 ;
-  wire [25:0] \$740 ;
-  wire [11:0] \$741 ;
-  wire \$742 ;
-  wire [11:0] \$743 ;
-  wire \$744 ;
-  wire [11:0] \$745 ;
-  wire \$746 ;
-  wire [11:0] \$747 ;
-  wire \$748 ;
-  wire [11:0] \$749 ;
+  wire [18:0] \$740 ;
+  wire [25:0] \$741 ;
+  wire [11:0] \$742 ;
+  wire \$743 ;
+  wire [11:0] \$744 ;
+  wire \$745 ;
+  wire [11:0] \$746 ;
+  wire \$747 ;
+  wire [11:0] \$748 ;
+  wire \$749 ;
   wire \$75 ;
-  wire \$750 ;
-  wire [11:0] \$751 ;
-  wire \$752 ;
-  wire [11:0] \$753 ;
-  wire \$754 ;
-  wire [11:0] \$755 ;
-  wire \$756 ;
-  wire [11:0] \$757 ;
-  wire \$758 ;
-  wire [11:0] \$759 ;
+  wire [11:0] \$750 ;
+  wire \$751 ;
+  wire [11:0] \$752 ;
+  wire \$753 ;
+  wire [11:0] \$754 ;
+  wire \$755 ;
+  wire [11:0] \$756 ;
+  wire \$757 ;
+  wire [11:0] \$758 ;
+  wire \$759 ;
   wire [3:0] \$76 ;
-  wire \$760 ;
-  wire [11:0] \$761 ;
-  wire \$762 ;
-  wire [11:0] \$763 ;
-  wire \$764 ;
-  wire [11:0] \$765 ;
-  wire \$766 ;
-  wire [11:0] \$767 ;
-  wire \$768 ;
-  wire [11:0] \$769 ;
+  wire [11:0] \$760 ;
+  wire \$761 ;
+  wire [11:0] \$762 ;
+  wire \$763 ;
+  wire [11:0] \$764 ;
+  wire \$765 ;
+  wire [11:0] \$766 ;
+  wire \$767 ;
+  wire [11:0] \$768 ;
+  wire \$769 ;
   wire [3:0] \$77 ;
-  wire \$770 ;
-  wire [11:0] \$771 ;
-  wire \$772 ;
-  wire [11:0] \$773 ;
-  wire \$774 ;
-  wire [11:0] \$775 ;
-  wire \$776 ;
-  wire [11:0] \$777 ;
-  wire \$778 ;
-  wire [11:0] \$779 ;
+  wire [11:0] \$770 ;
+  wire \$771 ;
+  wire [11:0] \$772 ;
+  wire \$773 ;
+  wire [11:0] \$774 ;
+  wire \$775 ;
+  wire [11:0] \$776 ;
+  wire \$777 ;
+  wire [11:0] \$778 ;
+  wire \$779 ;
   wire [3:0] \$78 ;
-  wire \$780 ;
-  wire [11:0] \$781 ;
-  wire \$782 ;
-  wire [11:0] \$783 ;
-  wire \$784 ;
-  wire [11:0] \$785 ;
-  wire \$786 ;
-  wire [11:0] \$787 ;
-  wire \$788 ;
-  wire [11:0] \$789 ;
+  wire [11:0] \$780 ;
+  wire \$781 ;
+  wire [11:0] \$782 ;
+  wire \$783 ;
+  wire [11:0] \$784 ;
+  wire \$785 ;
+  wire [11:0] \$786 ;
+  wire \$787 ;
+  wire [11:0] \$788 ;
+  wire \$789 ;
   wire [3:0] \$79 ;
-  wire \$790 ;
-  wire [11:0] \$791 ;
-  wire \$792 ;
-  wire [11:0] \$793 ;
-  wire \$794 ;
-  wire [11:0] \$795 ;
-  wire \$796 ;
-  wire [11:0] \$797 ;
-  wire \$798 ;
-  wire [11:0] \$799 ;
+  wire [11:0] \$790 ;
+  wire \$791 ;
+  wire [11:0] \$792 ;
+  wire \$793 ;
+  wire [11:0] \$794 ;
+  wire \$795 ;
+  wire [11:0] \$796 ;
+  wire \$797 ;
+  wire [11:0] \$798 ;
+  wire \$799 ;
   wire \$8 ;
   wire \$80 ;
-  wire \$800 ;
-  wire [11:0] \$801 ;
-  wire \$802 ;
-  wire [11:0] \$803 ;
-  wire \$804 ;
-  wire [31:0] \$805 ;
+  wire [11:0] \$800 ;
+  wire \$801 ;
+  wire [11:0] \$802 ;
+  wire \$803 ;
+  wire [11:0] \$804 ;
+  wire \$805 ;
   wire [31:0] \$806 ;
-  wire [17:0] \$807 ;
-  wire [11:0] \$808 ;
-  wire \$809 ;
+  wire [31:0] \$807 ;
+  wire [17:0] \$808 ;
+  wire [11:0] \$809 ;
   wire [11:0] \$81 ;
-  wire [11:0] \$810 ;
-  wire \$811 ;
-  wire [11:0] \$812 ;
-  wire \$813 ;
-  wire [11:0] \$814 ;
-  wire \$815 ;
-  wire [11:0] \$816 ;
-  wire \$817 ;
-  wire [11:0] \$818 ;
-  wire \$819 ;
+  wire \$810 ;
+  wire [11:0] \$811 ;
+  wire \$812 ;
+  wire [11:0] \$813 ;
+  wire \$814 ;
+  wire [11:0] \$815 ;
+  wire \$816 ;
+  wire [11:0] \$817 ;
+  wire \$818 ;
+  wire [11:0] \$819 ;
   wire \$82 ;
-  wire [11:0] \$820 ;
-  wire \$821 ;
-  wire [11:0] \$822 ;
-  wire \$823 ;
-  wire [11:0] \$824 ;
-  wire \$825 ;
-  wire [11:0] \$826 ;
-  wire \$827 ;
-  wire [11:0] \$828 ;
-  wire \$829 ;
+  wire \$820 ;
+  wire [11:0] \$821 ;
+  wire \$822 ;
+  wire [11:0] \$823 ;
+  wire \$824 ;
+  wire [11:0] \$825 ;
+  wire \$826 ;
+  wire [11:0] \$827 ;
+  wire \$828 ;
+  wire [11:0] \$829 ;
   wire [11:0] \$83 ;
-  wire [11:0] \$830 ;
-  wire \$831 ;
-  wire [11:0] \$832 ;
-  wire \$833 ;
-  wire [11:0] \$834 ;
-  wire \$835 ;
-  wire [11:0] \$836 ;
-  wire \$837 ;
-  wire [11:0] \$838 ;
-  wire \$839 ;
+  wire \$830 ;
+  wire [11:0] \$831 ;
+  wire \$832 ;
+  wire [11:0] \$833 ;
+  wire \$834 ;
+  wire [11:0] \$835 ;
+  wire \$836 ;
+  wire [11:0] \$837 ;
+  wire \$838 ;
+  wire [11:0] \$839 ;
   wire \$84 ;
-  wire [11:0] \$840 ;
-  wire \$841 ;
-  wire [11:0] \$842 ;
-  wire \$843 ;
-  wire [11:0] \$844 ;
-  wire \$845 ;
-  wire [11:0] \$846 ;
-  wire \$847 ;
-  wire [11:0] \$848 ;
-  wire \$849 ;
+  wire \$840 ;
+  wire [11:0] \$841 ;
+  wire \$842 ;
+  wire [11:0] \$843 ;
+  wire \$844 ;
+  wire [11:0] \$845 ;
+  wire \$846 ;
+  wire [11:0] \$847 ;
+  wire \$848 ;
+  wire [11:0] \$849 ;
   wire [11:0] \$85 ;
-  wire [11:0] \$850 ;
-  wire \$851 ;
-  wire [11:0] \$852 ;
-  wire \$853 ;
-  wire [11:0] \$854 ;
-  wire \$855 ;
-  wire [11:0] \$856 ;
-  wire \$857 ;
-  wire [11:0] \$858 ;
-  wire \$859 ;
+  wire \$850 ;
+  wire [11:0] \$851 ;
+  wire \$852 ;
+  wire [11:0] \$853 ;
+  wire \$854 ;
+  wire [11:0] \$855 ;
+  wire \$856 ;
+  wire [11:0] \$857 ;
+  wire \$858 ;
+  wire [11:0] \$859 ;
   wire \$86 ;
-  wire [11:0] \$860 ;
-  wire \$861 ;
-  wire [11:0] \$862 ;
-  wire \$863 ;
-  wire [11:0] \$864 ;
-  wire \$865 ;
-  wire [11:0] \$866 ;
-  wire \$867 ;
-  wire [11:0] \$868 ;
-  wire \$869 ;
+  wire \$860 ;
+  wire [11:0] \$861 ;
+  wire \$862 ;
+  wire [11:0] \$863 ;
+  wire \$864 ;
+  wire [11:0] \$865 ;
+  wire \$866 ;
+  wire [11:0] \$867 ;
+  wire \$868 ;
+  wire [11:0] \$869 ;
   wire [11:0] \$87 ;
-  wire [11:0] \$870 ;
-  wire \$871 ;
-  wire [31:0] \$872 ;
+  wire \$870 ;
+  wire [11:0] \$871 ;
+  wire \$872 ;
   wire [31:0] \$873 ;
-  wire \$874 ;
+  wire [31:0] \$874 ;
   wire \$875 ;
   wire \$876 ;
   wire \$877 ;
@@ -8199,10 +8200,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$968 ;
   wire \$969 ;
   wire [11:0] \$97 ;
-  wire [31:0] \$970 ;
+  wire \$970 ;
   wire [31:0] \$971 ;
-  wire [11:0] \$972 ;
-  wire \$973 ;
+  wire [31:0] \$972 ;
+  wire [11:0] \$973 ;
   wire \$974 ;
   wire \$975 ;
   wire \$976 ;
@@ -8211,8 +8212,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$979 ;
   wire \$98 ;
   wire \$980 ;
-  wire [11:0] \$981 ;
-  wire \$982 ;
+  wire \$981 ;
+  wire [11:0] \$982 ;
   wire \$983 ;
   wire \$984 ;
   wire \$985 ;
@@ -8221,8 +8222,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$988 ;
   wire \$989 ;
   wire [11:0] \$99 ;
-  wire [11:0] \$990 ;
-  wire \$991 ;
+  wire \$990 ;
+  wire [11:0] \$991 ;
   wire \$992 ;
   wire \$993 ;
   wire \$994 ;
@@ -8230,7 +8231,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$996 ;
   wire \$997 ;
   wire \$998 ;
-  wire [11:0] \$999 ;
+  wire \$999 ;
   reg _bad = 1'h0;
   reg [31:0] _early_word = 32'd0;
   reg [3:0] _first = 4'h0;
@@ -8805,504 +8806,504 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$665  = \$664  == 4'h8;
   assign \$667  = \$666  == 4'h8;
   assign \$669  = \$602  | \$668 ;
-  assign \$673  = \$672  == 5'h10;
-  assign \$675  = \$674  == 5'h10;
-  assign \$677  = \$676  == 5'h10;
-  assign \$679  = \$678  == 5'h10;
-  assign \$681  = \$680  == 5'h10;
-  assign \$683  = \$682  == 5'h10;
-  assign \$685  = \$684  == 5'h10;
-  assign \$687  = \$686  == 5'h10;
-  assign \$689  = \$688  == 5'h10;
-  assign \$691  = \$690  == 5'h10;
-  assign \$693  = \$692  == 5'h10;
-  assign \$695  = \$694  == 5'h10;
-  assign \$697  = \$696  == 5'h10;
-  assign \$699  = \$698  == 5'h10;
-  assign \$701  = \$700  == 5'h10;
-  assign \$703  = \$702  == 5'h10;
-  assign \$705  = \$704  == 5'h10;
-  assign \$707  = \$706  == 5'h10;
-  assign \$709  = \$708  == 5'h10;
-  assign \$711  = \$710  == 5'h10;
-  assign \$713  = \$712  == 5'h10;
-  assign \$715  = \$714  == 5'h10;
-  assign \$717  = \$716  == 5'h10;
-  assign \$719  = \$718  == 5'h10;
-  assign \$721  = \$720  == 5'h10;
-  assign \$723  = \$722  == 5'h10;
-  assign \$725  = \$724  == 5'h10;
-  assign \$727  = \$726  == 5'h10;
-  assign \$729  = \$728  == 5'h10;
-  assign \$731  = \$730  == 5'h10;
-  assign \$733  = \$732  == 5'h10;
-  assign \$735  = \$734  == 5'h10;
-  assign \$742  = \$741  == 5'h18;
-  assign \$744  = \$743  == 5'h18;
-  assign \$746  = \$745  == 5'h18;
-  assign \$748  = \$747  == 5'h18;
-  assign \$750  = \$749  == 5'h18;
-  assign \$752  = \$751  == 5'h18;
-  assign \$754  = \$753  == 5'h18;
-  assign \$756  = \$755  == 5'h18;
-  assign \$758  = \$757  == 5'h18;
-  assign \$760  = \$759  == 5'h18;
-  assign \$762  = \$761  == 5'h18;
-  assign \$764  = \$763  == 5'h18;
-  assign \$766  = \$765  == 5'h18;
-  assign \$768  = \$767  == 5'h18;
-  assign \$770  = \$769  == 5'h18;
-  assign \$772  = \$771  == 5'h18;
-  assign \$774  = \$773  == 5'h18;
-  assign \$776  = \$775  == 5'h18;
-  assign \$778  = \$777  == 5'h18;
-  assign \$780  = \$779  == 5'h18;
-  assign \$782  = \$781  == 5'h18;
-  assign \$784  = \$783  == 5'h18;
-  assign \$786  = \$785  == 5'h18;
-  assign \$788  = \$787  == 5'h18;
-  assign \$790  = \$789  == 5'h18;
-  assign \$792  = \$791  == 5'h18;
-  assign \$794  = \$793  == 5'h18;
-  assign \$796  = \$795  == 5'h18;
-  assign \$798  = \$797  == 5'h18;
-  assign \$800  = \$799  == 5'h18;
-  assign \$802  = \$801  == 5'h18;
-  assign \$804  = \$803  == 5'h18;
-  assign \$806  = \$737  | \$805 ;
-  assign \$809  = \$808  == 6'h20;
-  assign \$811  = \$810  == 6'h20;
-  assign \$813  = \$812  == 6'h20;
-  assign \$815  = \$814  == 6'h20;
-  assign \$817  = \$816  == 6'h20;
-  assign \$819  = \$818  == 6'h20;
-  assign \$821  = \$820  == 6'h20;
-  assign \$823  = \$822  == 6'h20;
-  assign \$825  = \$824  == 6'h20;
-  assign \$827  = \$826  == 6'h20;
-  assign \$829  = \$828  == 6'h20;
-  assign \$831  = \$830  == 6'h20;
-  assign \$833  = \$832  == 6'h20;
-  assign \$835  = \$834  == 6'h20;
-  assign \$837  = \$836  == 6'h20;
-  assign \$839  = \$838  == 6'h20;
-  assign \$841  = \$840  == 6'h20;
-  assign \$843  = \$842  == 6'h20;
-  assign \$845  = \$844  == 6'h20;
-  assign \$847  = \$846  == 6'h20;
-  assign \$849  = \$848  == 6'h20;
-  assign \$851  = \$850  == 6'h20;
-  assign \$853  = \$852  == 6'h20;
-  assign \$855  = \$854  == 6'h20;
-  assign \$857  = \$856  == 6'h20;
-  assign \$859  = \$858  == 6'h20;
-  assign \$861  = \$860  == 6'h20;
-  assign \$863  = \$862  == 6'h20;
-  assign \$865  = \$864  == 6'h20;
-  assign \$867  = \$866  == 6'h20;
-  assign \$869  = \$868  == 6'h20;
-  assign \$871  = \$870  == 6'h20;
-  assign \$873  = \$806  | \$872 ;
-  assign \$874  = ~ chosen[24];
-  assign \$875  = ~ chosen[2];
-  assign \$876  = \$874  & \$875 ;
-  assign \$877  = ~ chosen[24];
-  assign \$878  = ~ chosen[2];
-  assign \$879  = \$877  & \$878 ;
-  assign \$880  = ~ chosen[24];
-  assign \$881  = ~ chosen[2];
-  assign \$882  = \$880  & \$881 ;
-  assign \$883  = ~ chosen[24];
-  assign \$884  = ~ chosen[2];
-  assign \$885  = \$883  & \$884 ;
-  assign \$886  = ~ chosen[24];
-  assign \$887  = ~ chosen[2];
-  assign \$888  = \$886  & \$887 ;
-  assign \$889  = ~ chosen[24];
-  assign \$890  = ~ chosen[2];
-  assign \$891  = \$889  & \$890 ;
-  assign \$892  = ~ chosen[24];
-  assign \$893  = ~ chosen[2];
-  assign \$894  = \$892  & \$893 ;
-  assign \$895  = ~ chosen[24];
-  assign \$896  = ~ chosen[2];
-  assign \$897  = \$895  & \$896 ;
-  assign \$898  = ~ chosen[24];
-  assign \$899  = ~ chosen[2];
-  assign \$900  = \$898  & \$899 ;
-  assign \$901  = ~ chosen[24];
-  assign \$902  = ~ chosen[2];
-  assign \$903  = \$901  & \$902 ;
-  assign \$904  = ~ chosen[24];
-  assign \$905  = ~ chosen[2];
-  assign \$906  = \$904  & \$905 ;
-  assign \$907  = ~ chosen[24];
-  assign \$908  = ~ chosen[2];
-  assign \$909  = \$907  & \$908 ;
-  assign \$910  = ~ chosen[24];
-  assign \$911  = ~ chosen[2];
-  assign \$912  = \$910  & \$911 ;
-  assign \$913  = ~ chosen[24];
-  assign \$914  = ~ chosen[2];
-  assign \$915  = \$913  & \$914 ;
-  assign \$916  = ~ chosen[24];
-  assign \$917  = ~ chosen[2];
-  assign \$918  = \$916  & \$917 ;
-  assign \$919  = ~ chosen[24];
-  assign \$920  = ~ chosen[2];
-  assign \$921  = \$919  & \$920 ;
-  assign \$922  = ~ chosen[24];
-  assign \$923  = ~ chosen[2];
-  assign \$924  = \$922  & \$923 ;
-  assign \$925  = ~ chosen[24];
-  assign \$926  = ~ chosen[2];
-  assign \$927  = \$925  & \$926 ;
-  assign \$928  = ~ chosen[24];
-  assign \$929  = ~ chosen[2];
-  assign \$930  = \$928  & \$929 ;
-  assign \$931  = ~ chosen[24];
-  assign \$932  = ~ chosen[2];
-  assign \$933  = \$931  & \$932 ;
-  assign \$934  = ~ chosen[24];
-  assign \$935  = ~ chosen[2];
-  assign \$936  = \$934  & \$935 ;
-  assign \$937  = ~ chosen[24];
-  assign \$938  = ~ chosen[2];
-  assign \$939  = \$937  & \$938 ;
-  assign \$940  = ~ chosen[24];
-  assign \$941  = ~ chosen[2];
-  assign \$942  = \$940  & \$941 ;
-  assign \$943  = ~ chosen[24];
-  assign \$944  = ~ chosen[2];
-  assign \$945  = \$943  & \$944 ;
-  assign \$946  = ~ chosen[24];
-  assign \$947  = ~ chosen[2];
-  assign \$948  = \$946  & \$947 ;
-  assign \$949  = ~ chosen[24];
-  assign \$950  = ~ chosen[2];
-  assign \$951  = \$949  & \$950 ;
-  assign \$952  = ~ chosen[24];
-  assign \$953  = ~ chosen[2];
-  assign \$954  = \$952  & \$953 ;
-  assign \$955  = ~ chosen[24];
-  assign \$956  = ~ chosen[2];
-  assign \$957  = \$955  & \$956 ;
-  assign \$958  = ~ chosen[24];
-  assign \$959  = ~ chosen[2];
-  assign \$960  = \$958  & \$959 ;
-  assign \$961  = ~ chosen[24];
-  assign \$962  = ~ chosen[2];
-  assign \$963  = \$961  & \$962 ;
-  assign \$964  = ~ chosen[24];
-  assign \$965  = ~ chosen[2];
-  assign \$966  = \$964  & \$965 ;
-  assign \$967  = ~ chosen[24];
-  assign \$968  = ~ chosen[2];
-  assign \$969  = \$967  & \$968 ;
-  assign \$970  = \$873  & { \$969 , \$966 , \$963 , \$960 , \$957 , \$954 , \$951 , \$948 , \$945 , \$942 , \$939 , \$936 , \$933 , \$930 , \$927 , \$924 , \$921 , \$918 , \$915 , \$912 , \$909 , \$906 , \$903 , \$900 , \$897 , \$894 , \$891 , \$888 , \$885 , \$882 , \$879 , \$876  };
-  assign \$971  = \$537  | \$970 ;
-  assign \$973  = \$972  == 6'h28;
-  assign \$974  = ~ chosen[24];
-  assign \$975  = \$973  & \$974 ;
-  assign \$976  = ~ chosen[2];
-  assign \$977  = \$975  & \$976 ;
-  assign \$978  = ! chosen[31:28];
-  assign \$979  = ~ \$978 ;
-  assign \$980  = \$977  & \$979 ;
-  assign \$982  = \$981  == 6'h30;
-  assign \$983  = ~ chosen[24];
-  assign \$984  = \$982  & \$983 ;
-  assign \$985  = ~ chosen[2];
-  assign \$986  = \$984  & \$985 ;
-  assign \$987  = ! chosen[31:28];
-  assign \$988  = ~ \$987 ;
-  assign \$989  = \$986  & \$988 ;
-  assign \$991  = \$990  == 8'h80;
-  assign \$992  = ~ chosen[24];
-  assign \$993  = \$991  & \$992 ;
-  assign \$994  = ~ chosen[2];
-  assign \$995  = \$993  & \$994 ;
-  assign \$996  = ! chosen[31:28];
-  assign \$997  = ~ \$996 ;
-  assign \$998  = \$995  & \$997 ;
-  assign \$1000  = \$999  == 8'hb0;
-  assign \$1001  = ~ chosen[24];
-  assign \$1002  = \$1000  & \$1001 ;
-  assign \$1003  = ~ chosen[2];
-  assign \$1004  = \$1002  & \$1003 ;
-  assign \$1005  = ! chosen[31:28];
-  assign \$1006  = ~ \$1005 ;
-  assign \$1007  = \$1004  & \$1006 ;
-  assign \$1009  = \$1008  == 8'hc0;
-  assign \$1010  = ~ chosen[24];
-  assign \$1011  = \$1009  & \$1010 ;
-  assign \$1012  = ~ chosen[2];
-  assign \$1013  = \$1011  & \$1012 ;
-  assign \$1014  = ! chosen[31:28];
-  assign \$1015  = ~ \$1014 ;
-  assign \$1016  = \$1013  & \$1015 ;
-  assign \$1018  = \$1017  == 8'he0;
-  assign \$1019  = ~ chosen[24];
-  assign \$1020  = \$1018  & \$1019 ;
-  assign \$1021  = ~ chosen[2];
-  assign \$1022  = \$1020  & \$1021 ;
-  assign \$1023  = ! chosen[31:28];
-  assign \$1024  = ~ \$1023 ;
-  assign \$1025  = \$1022  & \$1024 ;
-  assign \$1027  = \$1026  == 8'hf8;
-  assign \$1028  = ~ chosen[24];
-  assign \$1029  = \$1027  & \$1028 ;
-  assign \$1030  = ~ chosen[2];
-  assign \$1031  = \$1029  & \$1030 ;
-  assign \$1032  = ! chosen[31:28];
-  assign \$1033  = ~ \$1032 ;
-  assign \$1034  = \$1031  & \$1033 ;
-  assign \$1036  = \$1035  == 9'h100;
-  assign \$1037  = ~ chosen[24];
-  assign \$1038  = \$1036  & \$1037 ;
-  assign \$1039  = ~ chosen[2];
-  assign \$1040  = \$1038  & \$1039 ;
-  assign \$1041  = ! chosen[31:28];
-  assign \$1042  = ~ \$1041 ;
-  assign \$1043  = \$1040  & \$1042 ;
-  assign \$1045  = \$1044  == 9'h108;
-  assign \$1046  = ~ chosen[24];
-  assign \$1047  = \$1045  & \$1046 ;
-  assign \$1048  = ~ chosen[2];
-  assign \$1049  = \$1047  & \$1048 ;
-  assign \$1050  = ! chosen[31:28];
-  assign \$1051  = ~ \$1050 ;
-  assign \$1052  = \$1049  & \$1051 ;
+  assign \$674  = \$673  == 5'h10;
+  assign \$676  = \$675  == 5'h10;
+  assign \$678  = \$677  == 5'h10;
+  assign \$680  = \$679  == 5'h10;
+  assign \$682  = \$681  == 5'h10;
+  assign \$684  = \$683  == 5'h10;
+  assign \$686  = \$685  == 5'h10;
+  assign \$688  = \$687  == 5'h10;
+  assign \$690  = \$689  == 5'h10;
+  assign \$692  = \$691  == 5'h10;
+  assign \$694  = \$693  == 5'h10;
+  assign \$696  = \$695  == 5'h10;
+  assign \$698  = \$697  == 5'h10;
+  assign \$700  = \$699  == 5'h10;
+  assign \$702  = \$701  == 5'h10;
+  assign \$704  = \$703  == 5'h10;
+  assign \$706  = \$705  == 5'h10;
+  assign \$708  = \$707  == 5'h10;
+  assign \$710  = \$709  == 5'h10;
+  assign \$712  = \$711  == 5'h10;
+  assign \$714  = \$713  == 5'h10;
+  assign \$716  = \$715  == 5'h10;
+  assign \$718  = \$717  == 5'h10;
+  assign \$720  = \$719  == 5'h10;
+  assign \$722  = \$721  == 5'h10;
+  assign \$724  = \$723  == 5'h10;
+  assign \$726  = \$725  == 5'h10;
+  assign \$728  = \$727  == 5'h10;
+  assign \$730  = \$729  == 5'h10;
+  assign \$732  = \$731  == 5'h10;
+  assign \$734  = \$733  == 5'h10;
+  assign \$736  = \$735  == 5'h10;
+  assign \$743  = \$742  == 5'h18;
+  assign \$745  = \$744  == 5'h18;
+  assign \$747  = \$746  == 5'h18;
+  assign \$749  = \$748  == 5'h18;
+  assign \$751  = \$750  == 5'h18;
+  assign \$753  = \$752  == 5'h18;
+  assign \$755  = \$754  == 5'h18;
+  assign \$757  = \$756  == 5'h18;
+  assign \$759  = \$758  == 5'h18;
+  assign \$761  = \$760  == 5'h18;
+  assign \$763  = \$762  == 5'h18;
+  assign \$765  = \$764  == 5'h18;
+  assign \$767  = \$766  == 5'h18;
+  assign \$769  = \$768  == 5'h18;
+  assign \$771  = \$770  == 5'h18;
+  assign \$773  = \$772  == 5'h18;
+  assign \$775  = \$774  == 5'h18;
+  assign \$777  = \$776  == 5'h18;
+  assign \$779  = \$778  == 5'h18;
+  assign \$781  = \$780  == 5'h18;
+  assign \$783  = \$782  == 5'h18;
+  assign \$785  = \$784  == 5'h18;
+  assign \$787  = \$786  == 5'h18;
+  assign \$789  = \$788  == 5'h18;
+  assign \$791  = \$790  == 5'h18;
+  assign \$793  = \$792  == 5'h18;
+  assign \$795  = \$794  == 5'h18;
+  assign \$797  = \$796  == 5'h18;
+  assign \$799  = \$798  == 5'h18;
+  assign \$801  = \$800  == 5'h18;
+  assign \$803  = \$802  == 5'h18;
+  assign \$805  = \$804  == 5'h18;
+  assign \$807  = \$738  | \$806 ;
+  assign \$810  = \$809  == 6'h20;
+  assign \$812  = \$811  == 6'h20;
+  assign \$814  = \$813  == 6'h20;
+  assign \$816  = \$815  == 6'h20;
+  assign \$818  = \$817  == 6'h20;
+  assign \$820  = \$819  == 6'h20;
+  assign \$822  = \$821  == 6'h20;
+  assign \$824  = \$823  == 6'h20;
+  assign \$826  = \$825  == 6'h20;
+  assign \$828  = \$827  == 6'h20;
+  assign \$830  = \$829  == 6'h20;
+  assign \$832  = \$831  == 6'h20;
+  assign \$834  = \$833  == 6'h20;
+  assign \$836  = \$835  == 6'h20;
+  assign \$838  = \$837  == 6'h20;
+  assign \$840  = \$839  == 6'h20;
+  assign \$842  = \$841  == 6'h20;
+  assign \$844  = \$843  == 6'h20;
+  assign \$846  = \$845  == 6'h20;
+  assign \$848  = \$847  == 6'h20;
+  assign \$850  = \$849  == 6'h20;
+  assign \$852  = \$851  == 6'h20;
+  assign \$854  = \$853  == 6'h20;
+  assign \$856  = \$855  == 6'h20;
+  assign \$858  = \$857  == 6'h20;
+  assign \$860  = \$859  == 6'h20;
+  assign \$862  = \$861  == 6'h20;
+  assign \$864  = \$863  == 6'h20;
+  assign \$866  = \$865  == 6'h20;
+  assign \$868  = \$867  == 6'h20;
+  assign \$870  = \$869  == 6'h20;
+  assign \$872  = \$871  == 6'h20;
+  assign \$874  = \$807  | \$873 ;
+  assign \$875  = ~ chosen[24];
+  assign \$876  = ~ chosen[2];
+  assign \$877  = \$875  & \$876 ;
+  assign \$878  = ~ chosen[24];
+  assign \$879  = ~ chosen[2];
+  assign \$880  = \$878  & \$879 ;
+  assign \$881  = ~ chosen[24];
+  assign \$882  = ~ chosen[2];
+  assign \$883  = \$881  & \$882 ;
+  assign \$884  = ~ chosen[24];
+  assign \$885  = ~ chosen[2];
+  assign \$886  = \$884  & \$885 ;
+  assign \$887  = ~ chosen[24];
+  assign \$888  = ~ chosen[2];
+  assign \$889  = \$887  & \$888 ;
+  assign \$890  = ~ chosen[24];
+  assign \$891  = ~ chosen[2];
+  assign \$892  = \$890  & \$891 ;
+  assign \$893  = ~ chosen[24];
+  assign \$894  = ~ chosen[2];
+  assign \$895  = \$893  & \$894 ;
+  assign \$896  = ~ chosen[24];
+  assign \$897  = ~ chosen[2];
+  assign \$898  = \$896  & \$897 ;
+  assign \$899  = ~ chosen[24];
+  assign \$900  = ~ chosen[2];
+  assign \$901  = \$899  & \$900 ;
+  assign \$902  = ~ chosen[24];
+  assign \$903  = ~ chosen[2];
+  assign \$904  = \$902  & \$903 ;
+  assign \$905  = ~ chosen[24];
+  assign \$906  = ~ chosen[2];
+  assign \$907  = \$905  & \$906 ;
+  assign \$908  = ~ chosen[24];
+  assign \$909  = ~ chosen[2];
+  assign \$910  = \$908  & \$909 ;
+  assign \$911  = ~ chosen[24];
+  assign \$912  = ~ chosen[2];
+  assign \$913  = \$911  & \$912 ;
+  assign \$914  = ~ chosen[24];
+  assign \$915  = ~ chosen[2];
+  assign \$916  = \$914  & \$915 ;
+  assign \$917  = ~ chosen[24];
+  assign \$918  = ~ chosen[2];
+  assign \$919  = \$917  & \$918 ;
+  assign \$920  = ~ chosen[24];
+  assign \$921  = ~ chosen[2];
+  assign \$922  = \$920  & \$921 ;
+  assign \$923  = ~ chosen[24];
+  assign \$924  = ~ chosen[2];
+  assign \$925  = \$923  & \$924 ;
+  assign \$926  = ~ chosen[24];
+  assign \$927  = ~ chosen[2];
+  assign \$928  = \$926  & \$927 ;
+  assign \$929  = ~ chosen[24];
+  assign \$930  = ~ chosen[2];
+  assign \$931  = \$929  & \$930 ;
+  assign \$932  = ~ chosen[24];
+  assign \$933  = ~ chosen[2];
+  assign \$934  = \$932  & \$933 ;
+  assign \$935  = ~ chosen[24];
+  assign \$936  = ~ chosen[2];
+  assign \$937  = \$935  & \$936 ;
+  assign \$938  = ~ chosen[24];
+  assign \$939  = ~ chosen[2];
+  assign \$940  = \$938  & \$939 ;
+  assign \$941  = ~ chosen[24];
+  assign \$942  = ~ chosen[2];
+  assign \$943  = \$941  & \$942 ;
+  assign \$944  = ~ chosen[24];
+  assign \$945  = ~ chosen[2];
+  assign \$946  = \$944  & \$945 ;
+  assign \$947  = ~ chosen[24];
+  assign \$948  = ~ chosen[2];
+  assign \$949  = \$947  & \$948 ;
+  assign \$950  = ~ chosen[24];
+  assign \$951  = ~ chosen[2];
+  assign \$952  = \$950  & \$951 ;
+  assign \$953  = ~ chosen[24];
+  assign \$954  = ~ chosen[2];
+  assign \$955  = \$953  & \$954 ;
+  assign \$956  = ~ chosen[24];
+  assign \$957  = ~ chosen[2];
+  assign \$958  = \$956  & \$957 ;
+  assign \$959  = ~ chosen[24];
+  assign \$960  = ~ chosen[2];
+  assign \$961  = \$959  & \$960 ;
+  assign \$962  = ~ chosen[24];
+  assign \$963  = ~ chosen[2];
+  assign \$964  = \$962  & \$963 ;
+  assign \$965  = ~ chosen[24];
+  assign \$966  = ~ chosen[2];
+  assign \$967  = \$965  & \$966 ;
+  assign \$968  = ~ chosen[24];
+  assign \$969  = ~ chosen[2];
+  assign \$970  = \$968  & \$969 ;
+  assign \$971  = \$874  & { \$970 , \$967 , \$964 , \$961 , \$958 , \$955 , \$952 , \$949 , \$946 , \$943 , \$940 , \$937 , \$934 , \$931 , \$928 , \$925 , \$922 , \$919 , \$916 , \$913 , \$910 , \$907 , \$904 , \$901 , \$898 , \$895 , \$892 , \$889 , \$886 , \$883 , \$880 , \$877  };
+  assign \$972  = \$537  | \$971 ;
+  assign \$974  = \$973  == 6'h28;
+  assign \$975  = ~ chosen[24];
+  assign \$976  = \$974  & \$975 ;
+  assign \$977  = ~ chosen[2];
+  assign \$978  = \$976  & \$977 ;
+  assign \$979  = ! chosen[31:28];
+  assign \$980  = ~ \$979 ;
+  assign \$981  = \$978  & \$980 ;
+  assign \$983  = \$982  == 6'h30;
+  assign \$984  = ~ chosen[24];
+  assign \$985  = \$983  & \$984 ;
+  assign \$986  = ~ chosen[2];
+  assign \$987  = \$985  & \$986 ;
+  assign \$988  = ! chosen[31:28];
+  assign \$989  = ~ \$988 ;
+  assign \$990  = \$987  & \$989 ;
+  assign \$992  = \$991  == 8'h80;
+  assign \$993  = ~ chosen[24];
+  assign \$994  = \$992  & \$993 ;
+  assign \$995  = ~ chosen[2];
+  assign \$996  = \$994  & \$995 ;
+  assign \$997  = ! chosen[31:28];
+  assign \$998  = ~ \$997 ;
+  assign \$999  = \$996  & \$998 ;
+  assign \$1001  = \$1000  == 8'hb0;
+  assign \$1002  = ~ chosen[24];
+  assign \$1003  = \$1001  & \$1002 ;
+  assign \$1004  = ~ chosen[2];
+  assign \$1005  = \$1003  & \$1004 ;
+  assign \$1006  = ! chosen[31:28];
+  assign \$1007  = ~ \$1006 ;
+  assign \$1008  = \$1005  & \$1007 ;
+  assign \$1010  = \$1009  == 8'hc0;
+  assign \$1011  = ~ chosen[24];
+  assign \$1012  = \$1010  & \$1011 ;
+  assign \$1013  = ~ chosen[2];
+  assign \$1014  = \$1012  & \$1013 ;
+  assign \$1015  = ! chosen[31:28];
+  assign \$1016  = ~ \$1015 ;
+  assign \$1017  = \$1014  & \$1016 ;
+  assign \$1019  = \$1018  == 8'he0;
+  assign \$1020  = ~ chosen[24];
+  assign \$1021  = \$1019  & \$1020 ;
+  assign \$1022  = ~ chosen[2];
+  assign \$1023  = \$1021  & \$1022 ;
+  assign \$1024  = ! chosen[31:28];
+  assign \$1025  = ~ \$1024 ;
+  assign \$1026  = \$1023  & \$1025 ;
+  assign \$1028  = \$1027  == 8'hf8;
+  assign \$1029  = ~ chosen[24];
+  assign \$1030  = \$1028  & \$1029 ;
+  assign \$1031  = ~ chosen[2];
+  assign \$1032  = \$1030  & \$1031 ;
+  assign \$1033  = ! chosen[31:28];
+  assign \$1034  = ~ \$1033 ;
+  assign \$1035  = \$1032  & \$1034 ;
+  assign \$1037  = \$1036  == 9'h100;
+  assign \$1038  = ~ chosen[24];
+  assign \$1039  = \$1037  & \$1038 ;
+  assign \$1040  = ~ chosen[2];
+  assign \$1041  = \$1039  & \$1040 ;
+  assign \$1042  = ! chosen[31:28];
+  assign \$1043  = ~ \$1042 ;
+  assign \$1044  = \$1041  & \$1043 ;
+  assign \$1046  = \$1045  == 9'h108;
+  assign \$1047  = ~ chosen[24];
+  assign \$1048  = \$1046  & \$1047 ;
+  assign \$1049  = ~ chosen[2];
+  assign \$1050  = \$1048  & \$1049 ;
+  assign \$1051  = ! chosen[31:28];
+  assign \$1052  = ~ \$1051 ;
+  assign \$1053  = \$1050  & \$1052 ;
   always @(posedge clk)
-    here <= \$1053 ;
+    here <= \$1054 ;
   always @(posedge clk)
-    chosen <= \$1054 ;
+    chosen <= \$1055 ;
   always @(posedge clk)
-    _here <= \$1055 ;
+    _here <= \$1056 ;
   always @(posedge clk)
-    _request <= \$1056 ;
+    _request <= \$1057 ;
   always @(posedge clk)
-    _first <= \$1057 ;
+    _first <= \$1058 ;
   always @(posedge clk)
-    _late <= \$1058 ;
+    _late <= \$1059 ;
   always @(posedge clk)
-    _bad <= \$1059 ;
+    _bad <= \$1060 ;
   always @(posedge clk)
-    _guest <= \$1060 ;
+    _guest <= \$1061 ;
   always @(posedge clk)
-    _payload <= \$1061 ;
+    _payload <= \$1062 ;
   always @(posedge clk)
-    _looked <= \$1062 ;
+    _looked <= \$1063 ;
   always @(posedge clk)
-    _shut <= \$1063 ;
+    _shut <= \$1064 ;
   always @(posedge clk)
-    _early_word <= \$1064 ;
+    _early_word <= \$1065 ;
   always @(posedge clk)
-    hit_guest_self <= \$1065 ;
+    hit_guest_self <= \$1066 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$1066 ;
+    hit_guest_epoch <= \$1067 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$1067 ;
+    hit_guest_irq_state <= \$1068 ;
   always @(posedge clk)
-    hit_guest_pending <= \$1068 ;
+    hit_guest_pending <= \$1069 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$1069 ;
+    hit_guest_irq_enable <= \$1070 ;
   always @(posedge clk)
-    hit_guest_result <= \$1070 ;
+    hit_guest_result <= \$1071 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$1071 ;
+    hit_guest_rx_result <= \$1072 ;
   always @(posedge clk)
-    hit_guest_peer <= \$1072 ;
+    hit_guest_peer <= \$1073 ;
   always @(posedge clk)
-    hit_guest_credit <= \$1073 ;
+    hit_guest_credit <= \$1074 ;
   always @(posedge clk)
-    \own$74  <= \$1074 ;
+    \own$74  <= \$1075 ;
   always @(posedge clk)
-    \other$57  <= \$1075 ;
+    \other$57  <= \$1076 ;
   always @(posedge clk)
-    core <= \$1076 ;
+    core <= \$1077 ;
   always @(posedge clk)
-    lane <= \$1077 ;
+    lane <= \$1078 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
     .grant(grant),
-    .\port$2234$0 (requests__0__valid),
-    .\port$2540$0 (requests__1__valid),
+    .\port$2235$0 (requests__0__valid),
+    .\port$2541$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1053  = grant;
+    \$1054  = grant;
     if (rst) begin
-      \$1053  = 2'h0;
+      \$1054  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1054  = \$73 ;
+    \$1055  = \$73 ;
     if (rst) begin
-      \$1054  = 33'h000000000;
+      \$1055  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1055  = here;
+    \$1056  = here;
     if (rst) begin
-      \$1055  = 2'h0;
+      \$1056  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1056  = chosen;
+    \$1057  = chosen;
     if (rst) begin
-      \$1056  = 33'h000000000;
+      \$1057  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1057  = \$79 ;
-    if (rst) begin
-      \$1057  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1058  = \$266 ;
+    \$1058  = \$79 ;
     if (rst) begin
       \$1058  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1059  = \$462 ;
+    \$1059  = \$266 ;
     if (rst) begin
-      \$1059  = 1'h0;
+      \$1059  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1060  = \$466 ;
+    \$1060  = \$462 ;
     if (rst) begin
       \$1060  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1061  = \$468 ;
+    \$1061  = \$466 ;
     if (rst) begin
       \$1061  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1062  = looks;
+    \$1062  = \$468 ;
     if (rst) begin
       \$1062  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1063  = shut;
+    \$1063  = looks;
     if (rst) begin
       \$1063  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1064  = \$971 ;
+    \$1064  = shut;
     if (rst) begin
-      \$1064  = 32'd0;
+      \$1064  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1065  = \$980 ;
+    \$1065  = \$972 ;
     if (rst) begin
-      \$1065  = 1'h0;
+      \$1065  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1066  = \$989 ;
+    \$1066  = \$981 ;
     if (rst) begin
       \$1066  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1067  = \$998 ;
+    \$1067  = \$990 ;
     if (rst) begin
       \$1067  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1068  = \$1007 ;
+    \$1068  = \$999 ;
     if (rst) begin
       \$1068  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1069  = \$1016 ;
+    \$1069  = \$1008 ;
     if (rst) begin
       \$1069  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1070  = \$1025 ;
+    \$1070  = \$1017 ;
     if (rst) begin
       \$1070  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1071  = \$1034 ;
+    \$1071  = \$1026 ;
     if (rst) begin
       \$1071  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1072  = \$1043 ;
+    \$1072  = \$1035 ;
     if (rst) begin
       \$1072  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1073  = \$1052 ;
+    \$1073  = \$1044 ;
     if (rst) begin
       \$1073  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1074  = chosen[27];
+    \$1074  = \$1053 ;
     if (rst) begin
       \$1074  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1075  = chosen[16];
+    \$1075  = chosen[27];
     if (rst) begin
       \$1075  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1076  = chosen[15];
+    \$1076  = chosen[16];
     if (rst) begin
       \$1076  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1077  = 1'h0;
+    \$1077  = chosen[15];
     if (rst) begin
       \$1077  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1078  = 1'h0;
+    if (rst) begin
+      \$1078  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
@@ -9853,226 +9854,227 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$668 [16] = \$637 ;
   assign \$670  = 2'h0;
   assign \$671  = 3'h0;
-  assign \$672 [2:0] = 3'h0;
-  assign \$672 [11:3] = chosen[23:15];
-  assign \$674 [2:0] = 3'h0;
-  assign \$674 [11:3] = chosen[23:15];
-  assign \$676 [2:0] = 3'h0;
-  assign \$676 [11:3] = chosen[23:15];
-  assign \$678 [2:0] = 3'h0;
-  assign \$678 [11:3] = chosen[23:15];
-  assign \$680 [2:0] = 3'h0;
-  assign \$680 [11:3] = chosen[23:15];
-  assign \$682 [2:0] = 3'h0;
-  assign \$682 [11:3] = chosen[23:15];
-  assign \$684 [2:0] = 3'h0;
-  assign \$684 [11:3] = chosen[23:15];
-  assign \$686 [2:0] = 3'h0;
-  assign \$686 [11:3] = chosen[23:15];
-  assign \$688 [2:0] = 3'h0;
-  assign \$688 [11:3] = chosen[23:15];
-  assign \$690 [2:0] = 3'h0;
-  assign \$690 [11:3] = chosen[23:15];
-  assign \$692 [2:0] = 3'h0;
-  assign \$692 [11:3] = chosen[23:15];
-  assign \$694 [2:0] = 3'h0;
-  assign \$694 [11:3] = chosen[23:15];
-  assign \$696 [2:0] = 3'h0;
-  assign \$696 [11:3] = chosen[23:15];
-  assign \$698 [2:0] = 3'h0;
-  assign \$698 [11:3] = chosen[23:15];
-  assign \$700 [2:0] = 3'h0;
-  assign \$700 [11:3] = chosen[23:15];
-  assign \$702 [2:0] = 3'h0;
-  assign \$702 [11:3] = chosen[23:15];
-  assign \$704 [2:0] = 3'h0;
-  assign \$704 [11:3] = chosen[23:15];
-  assign \$706 [2:0] = 3'h0;
-  assign \$706 [11:3] = chosen[23:15];
-  assign \$708 [2:0] = 3'h0;
-  assign \$708 [11:3] = chosen[23:15];
-  assign \$710 [2:0] = 3'h0;
-  assign \$710 [11:3] = chosen[23:15];
-  assign \$712 [2:0] = 3'h0;
-  assign \$712 [11:3] = chosen[23:15];
-  assign \$714 [2:0] = 3'h0;
-  assign \$714 [11:3] = chosen[23:15];
-  assign \$716 [2:0] = 3'h0;
-  assign \$716 [11:3] = chosen[23:15];
-  assign \$718 [2:0] = 3'h0;
-  assign \$718 [11:3] = chosen[23:15];
-  assign \$720 [2:0] = 3'h0;
-  assign \$720 [11:3] = chosen[23:15];
-  assign \$722 [2:0] = 3'h0;
-  assign \$722 [11:3] = chosen[23:15];
-  assign \$724 [2:0] = 3'h0;
-  assign \$724 [11:3] = chosen[23:15];
-  assign \$726 [2:0] = 3'h0;
-  assign \$726 [11:3] = chosen[23:15];
-  assign \$728 [2:0] = 3'h0;
-  assign \$728 [11:3] = chosen[23:15];
-  assign \$730 [2:0] = 3'h0;
-  assign \$730 [11:3] = chosen[23:15];
-  assign \$732 [2:0] = 3'h0;
-  assign \$732 [11:3] = chosen[23:15];
-  assign \$734 [2:0] = 3'h0;
-  assign \$734 [11:3] = chosen[23:15];
-  assign \$736  = 32'd0;
-  assign \$737  = \$669 ;
-  assign \$738  = 9'h102;
-  assign \$739  = 19'h40102;
-  assign \$740  = 26'h2040102;
-  assign \$741 [2:0] = 3'h0;
-  assign \$741 [11:3] = chosen[23:15];
-  assign \$743 [2:0] = 3'h0;
-  assign \$743 [11:3] = chosen[23:15];
-  assign \$745 [2:0] = 3'h0;
-  assign \$745 [11:3] = chosen[23:15];
-  assign \$747 [2:0] = 3'h0;
-  assign \$747 [11:3] = chosen[23:15];
-  assign \$749 [2:0] = 3'h0;
-  assign \$749 [11:3] = chosen[23:15];
-  assign \$751 [2:0] = 3'h0;
-  assign \$751 [11:3] = chosen[23:15];
-  assign \$753 [2:0] = 3'h0;
-  assign \$753 [11:3] = chosen[23:15];
-  assign \$755 [2:0] = 3'h0;
-  assign \$755 [11:3] = chosen[23:15];
-  assign \$757 [2:0] = 3'h0;
-  assign \$757 [11:3] = chosen[23:15];
-  assign \$759 [2:0] = 3'h0;
-  assign \$759 [11:3] = chosen[23:15];
-  assign \$761 [2:0] = 3'h0;
-  assign \$761 [11:3] = chosen[23:15];
-  assign \$763 [2:0] = 3'h0;
-  assign \$763 [11:3] = chosen[23:15];
-  assign \$765 [2:0] = 3'h0;
-  assign \$765 [11:3] = chosen[23:15];
-  assign \$767 [2:0] = 3'h0;
-  assign \$767 [11:3] = chosen[23:15];
-  assign \$769 [2:0] = 3'h0;
-  assign \$769 [11:3] = chosen[23:15];
-  assign \$771 [2:0] = 3'h0;
-  assign \$771 [11:3] = chosen[23:15];
-  assign \$773 [2:0] = 3'h0;
-  assign \$773 [11:3] = chosen[23:15];
-  assign \$775 [2:0] = 3'h0;
-  assign \$775 [11:3] = chosen[23:15];
-  assign \$777 [2:0] = 3'h0;
-  assign \$777 [11:3] = chosen[23:15];
-  assign \$779 [2:0] = 3'h0;
-  assign \$779 [11:3] = chosen[23:15];
-  assign \$781 [2:0] = 3'h0;
-  assign \$781 [11:3] = chosen[23:15];
-  assign \$783 [2:0] = 3'h0;
-  assign \$783 [11:3] = chosen[23:15];
-  assign \$785 [2:0] = 3'h0;
-  assign \$785 [11:3] = chosen[23:15];
-  assign \$787 [2:0] = 3'h0;
-  assign \$787 [11:3] = chosen[23:15];
-  assign \$789 [2:0] = 3'h0;
-  assign \$789 [11:3] = chosen[23:15];
-  assign \$791 [2:0] = 3'h0;
-  assign \$791 [11:3] = chosen[23:15];
-  assign \$793 [2:0] = 3'h0;
-  assign \$793 [11:3] = chosen[23:15];
-  assign \$795 [2:0] = 3'h0;
-  assign \$795 [11:3] = chosen[23:15];
-  assign \$797 [2:0] = 3'h0;
-  assign \$797 [11:3] = chosen[23:15];
-  assign \$799 [2:0] = 3'h0;
-  assign \$799 [11:3] = chosen[23:15];
-  assign \$801 [2:0] = 3'h0;
-  assign \$801 [11:3] = chosen[23:15];
-  assign \$803 [2:0] = 3'h0;
-  assign \$803 [11:3] = chosen[23:15];
-  assign { \$805 [31:26], \$805 [24:19], \$805 [17:9], \$805 [7:2], \$805 [0] } = 28'h0000000;
-  assign { \$805 [25], \$805 [18], \$805 [8], \$805 [1] } = { \$792 , \$778 , \$758 , \$744  };
-  assign \$807  = 18'h20010;
-  assign \$808 [2:0] = 3'h0;
-  assign \$808 [11:3] = chosen[23:15];
-  assign \$810 [2:0] = 3'h0;
-  assign \$810 [11:3] = chosen[23:15];
-  assign \$812 [2:0] = 3'h0;
-  assign \$812 [11:3] = chosen[23:15];
-  assign \$814 [2:0] = 3'h0;
-  assign \$814 [11:3] = chosen[23:15];
-  assign \$816 [2:0] = 3'h0;
-  assign \$816 [11:3] = chosen[23:15];
-  assign \$818 [2:0] = 3'h0;
-  assign \$818 [11:3] = chosen[23:15];
-  assign \$820 [2:0] = 3'h0;
-  assign \$820 [11:3] = chosen[23:15];
-  assign \$822 [2:0] = 3'h0;
-  assign \$822 [11:3] = chosen[23:15];
-  assign \$824 [2:0] = 3'h0;
-  assign \$824 [11:3] = chosen[23:15];
-  assign \$826 [2:0] = 3'h0;
-  assign \$826 [11:3] = chosen[23:15];
-  assign \$828 [2:0] = 3'h0;
-  assign \$828 [11:3] = chosen[23:15];
-  assign \$830 [2:0] = 3'h0;
-  assign \$830 [11:3] = chosen[23:15];
-  assign \$832 [2:0] = 3'h0;
-  assign \$832 [11:3] = chosen[23:15];
-  assign \$834 [2:0] = 3'h0;
-  assign \$834 [11:3] = chosen[23:15];
-  assign \$836 [2:0] = 3'h0;
-  assign \$836 [11:3] = chosen[23:15];
-  assign \$838 [2:0] = 3'h0;
-  assign \$838 [11:3] = chosen[23:15];
-  assign \$840 [2:0] = 3'h0;
-  assign \$840 [11:3] = chosen[23:15];
-  assign \$842 [2:0] = 3'h0;
-  assign \$842 [11:3] = chosen[23:15];
-  assign \$844 [2:0] = 3'h0;
-  assign \$844 [11:3] = chosen[23:15];
-  assign \$846 [2:0] = 3'h0;
-  assign \$846 [11:3] = chosen[23:15];
-  assign \$848 [2:0] = 3'h0;
-  assign \$848 [11:3] = chosen[23:15];
-  assign \$850 [2:0] = 3'h0;
-  assign \$850 [11:3] = chosen[23:15];
-  assign \$852 [2:0] = 3'h0;
-  assign \$852 [11:3] = chosen[23:15];
-  assign \$854 [2:0] = 3'h0;
-  assign \$854 [11:3] = chosen[23:15];
-  assign \$856 [2:0] = 3'h0;
-  assign \$856 [11:3] = chosen[23:15];
-  assign \$858 [2:0] = 3'h0;
-  assign \$858 [11:3] = chosen[23:15];
-  assign \$860 [2:0] = 3'h0;
-  assign \$860 [11:3] = chosen[23:15];
-  assign \$862 [2:0] = 3'h0;
-  assign \$862 [11:3] = chosen[23:15];
-  assign \$864 [2:0] = 3'h0;
-  assign \$864 [11:3] = chosen[23:15];
-  assign \$866 [2:0] = 3'h0;
-  assign \$866 [11:3] = chosen[23:15];
-  assign \$868 [2:0] = 3'h0;
-  assign \$868 [11:3] = chosen[23:15];
-  assign \$870 [2:0] = 3'h0;
-  assign \$870 [11:3] = chosen[23:15];
-  assign { \$872 [31:18], \$872 [16:5], \$872 [3:0] } = 30'h00000000;
-  assign { \$872 [17], \$872 [4] } = { \$843 , \$817  };
-  assign \$972 [2:0] = 3'h0;
-  assign \$972 [11:3] = chosen[23:15];
-  assign \$981 [2:0] = 3'h0;
-  assign \$981 [11:3] = chosen[23:15];
-  assign \$990 [2:0] = 3'h0;
-  assign \$990 [11:3] = chosen[23:15];
-  assign \$999 [2:0] = 3'h0;
-  assign \$999 [11:3] = chosen[23:15];
-  assign \$1008 [3:0] = 4'h0;
-  assign \$1008 [11:4] = chosen[23:16];
-  assign \$1017 [2:0] = 3'h0;
-  assign \$1017 [11:3] = chosen[23:15];
-  assign \$1026 [2:0] = 3'h0;
-  assign \$1026 [11:3] = chosen[23:15];
-  assign { \$1035 [4], \$1035 [2:0] } = 4'h0;
-  assign { \$1035 [11:5], \$1035 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$1044 [4], \$1044 [2:0] } = 4'h0;
-  assign { \$1044 [11:5], \$1044 [3] } = { chosen[23:17], chosen[15] };
+  assign \$672  = 4'h0;
+  assign \$673 [2:0] = 3'h0;
+  assign \$673 [11:3] = chosen[23:15];
+  assign \$675 [2:0] = 3'h0;
+  assign \$675 [11:3] = chosen[23:15];
+  assign \$677 [2:0] = 3'h0;
+  assign \$677 [11:3] = chosen[23:15];
+  assign \$679 [2:0] = 3'h0;
+  assign \$679 [11:3] = chosen[23:15];
+  assign \$681 [2:0] = 3'h0;
+  assign \$681 [11:3] = chosen[23:15];
+  assign \$683 [2:0] = 3'h0;
+  assign \$683 [11:3] = chosen[23:15];
+  assign \$685 [2:0] = 3'h0;
+  assign \$685 [11:3] = chosen[23:15];
+  assign \$687 [2:0] = 3'h0;
+  assign \$687 [11:3] = chosen[23:15];
+  assign \$689 [2:0] = 3'h0;
+  assign \$689 [11:3] = chosen[23:15];
+  assign \$691 [2:0] = 3'h0;
+  assign \$691 [11:3] = chosen[23:15];
+  assign \$693 [2:0] = 3'h0;
+  assign \$693 [11:3] = chosen[23:15];
+  assign \$695 [2:0] = 3'h0;
+  assign \$695 [11:3] = chosen[23:15];
+  assign \$697 [2:0] = 3'h0;
+  assign \$697 [11:3] = chosen[23:15];
+  assign \$699 [2:0] = 3'h0;
+  assign \$699 [11:3] = chosen[23:15];
+  assign \$701 [2:0] = 3'h0;
+  assign \$701 [11:3] = chosen[23:15];
+  assign \$703 [2:0] = 3'h0;
+  assign \$703 [11:3] = chosen[23:15];
+  assign \$705 [2:0] = 3'h0;
+  assign \$705 [11:3] = chosen[23:15];
+  assign \$707 [2:0] = 3'h0;
+  assign \$707 [11:3] = chosen[23:15];
+  assign \$709 [2:0] = 3'h0;
+  assign \$709 [11:3] = chosen[23:15];
+  assign \$711 [2:0] = 3'h0;
+  assign \$711 [11:3] = chosen[23:15];
+  assign \$713 [2:0] = 3'h0;
+  assign \$713 [11:3] = chosen[23:15];
+  assign \$715 [2:0] = 3'h0;
+  assign \$715 [11:3] = chosen[23:15];
+  assign \$717 [2:0] = 3'h0;
+  assign \$717 [11:3] = chosen[23:15];
+  assign \$719 [2:0] = 3'h0;
+  assign \$719 [11:3] = chosen[23:15];
+  assign \$721 [2:0] = 3'h0;
+  assign \$721 [11:3] = chosen[23:15];
+  assign \$723 [2:0] = 3'h0;
+  assign \$723 [11:3] = chosen[23:15];
+  assign \$725 [2:0] = 3'h0;
+  assign \$725 [11:3] = chosen[23:15];
+  assign \$727 [2:0] = 3'h0;
+  assign \$727 [11:3] = chosen[23:15];
+  assign \$729 [2:0] = 3'h0;
+  assign \$729 [11:3] = chosen[23:15];
+  assign \$731 [2:0] = 3'h0;
+  assign \$731 [11:3] = chosen[23:15];
+  assign \$733 [2:0] = 3'h0;
+  assign \$733 [11:3] = chosen[23:15];
+  assign \$735 [2:0] = 3'h0;
+  assign \$735 [11:3] = chosen[23:15];
+  assign \$737  = 32'd0;
+  assign \$738  = \$669 ;
+  assign \$739  = 9'h102;
+  assign \$740  = 19'h40102;
+  assign \$741  = 26'h2040102;
+  assign \$742 [2:0] = 3'h0;
+  assign \$742 [11:3] = chosen[23:15];
+  assign \$744 [2:0] = 3'h0;
+  assign \$744 [11:3] = chosen[23:15];
+  assign \$746 [2:0] = 3'h0;
+  assign \$746 [11:3] = chosen[23:15];
+  assign \$748 [2:0] = 3'h0;
+  assign \$748 [11:3] = chosen[23:15];
+  assign \$750 [2:0] = 3'h0;
+  assign \$750 [11:3] = chosen[23:15];
+  assign \$752 [2:0] = 3'h0;
+  assign \$752 [11:3] = chosen[23:15];
+  assign \$754 [2:0] = 3'h0;
+  assign \$754 [11:3] = chosen[23:15];
+  assign \$756 [2:0] = 3'h0;
+  assign \$756 [11:3] = chosen[23:15];
+  assign \$758 [2:0] = 3'h0;
+  assign \$758 [11:3] = chosen[23:15];
+  assign \$760 [2:0] = 3'h0;
+  assign \$760 [11:3] = chosen[23:15];
+  assign \$762 [2:0] = 3'h0;
+  assign \$762 [11:3] = chosen[23:15];
+  assign \$764 [2:0] = 3'h0;
+  assign \$764 [11:3] = chosen[23:15];
+  assign \$766 [2:0] = 3'h0;
+  assign \$766 [11:3] = chosen[23:15];
+  assign \$768 [2:0] = 3'h0;
+  assign \$768 [11:3] = chosen[23:15];
+  assign \$770 [2:0] = 3'h0;
+  assign \$770 [11:3] = chosen[23:15];
+  assign \$772 [2:0] = 3'h0;
+  assign \$772 [11:3] = chosen[23:15];
+  assign \$774 [2:0] = 3'h0;
+  assign \$774 [11:3] = chosen[23:15];
+  assign \$776 [2:0] = 3'h0;
+  assign \$776 [11:3] = chosen[23:15];
+  assign \$778 [2:0] = 3'h0;
+  assign \$778 [11:3] = chosen[23:15];
+  assign \$780 [2:0] = 3'h0;
+  assign \$780 [11:3] = chosen[23:15];
+  assign \$782 [2:0] = 3'h0;
+  assign \$782 [11:3] = chosen[23:15];
+  assign \$784 [2:0] = 3'h0;
+  assign \$784 [11:3] = chosen[23:15];
+  assign \$786 [2:0] = 3'h0;
+  assign \$786 [11:3] = chosen[23:15];
+  assign \$788 [2:0] = 3'h0;
+  assign \$788 [11:3] = chosen[23:15];
+  assign \$790 [2:0] = 3'h0;
+  assign \$790 [11:3] = chosen[23:15];
+  assign \$792 [2:0] = 3'h0;
+  assign \$792 [11:3] = chosen[23:15];
+  assign \$794 [2:0] = 3'h0;
+  assign \$794 [11:3] = chosen[23:15];
+  assign \$796 [2:0] = 3'h0;
+  assign \$796 [11:3] = chosen[23:15];
+  assign \$798 [2:0] = 3'h0;
+  assign \$798 [11:3] = chosen[23:15];
+  assign \$800 [2:0] = 3'h0;
+  assign \$800 [11:3] = chosen[23:15];
+  assign \$802 [2:0] = 3'h0;
+  assign \$802 [11:3] = chosen[23:15];
+  assign \$804 [2:0] = 3'h0;
+  assign \$804 [11:3] = chosen[23:15];
+  assign { \$806 [31:26], \$806 [24:19], \$806 [17:9], \$806 [7:2], \$806 [0] } = 28'h0000000;
+  assign { \$806 [25], \$806 [18], \$806 [8], \$806 [1] } = { \$793 , \$779 , \$759 , \$745  };
+  assign \$808  = 18'h20010;
+  assign \$809 [2:0] = 3'h0;
+  assign \$809 [11:3] = chosen[23:15];
+  assign \$811 [2:0] = 3'h0;
+  assign \$811 [11:3] = chosen[23:15];
+  assign \$813 [2:0] = 3'h0;
+  assign \$813 [11:3] = chosen[23:15];
+  assign \$815 [2:0] = 3'h0;
+  assign \$815 [11:3] = chosen[23:15];
+  assign \$817 [2:0] = 3'h0;
+  assign \$817 [11:3] = chosen[23:15];
+  assign \$819 [2:0] = 3'h0;
+  assign \$819 [11:3] = chosen[23:15];
+  assign \$821 [2:0] = 3'h0;
+  assign \$821 [11:3] = chosen[23:15];
+  assign \$823 [2:0] = 3'h0;
+  assign \$823 [11:3] = chosen[23:15];
+  assign \$825 [2:0] = 3'h0;
+  assign \$825 [11:3] = chosen[23:15];
+  assign \$827 [2:0] = 3'h0;
+  assign \$827 [11:3] = chosen[23:15];
+  assign \$829 [2:0] = 3'h0;
+  assign \$829 [11:3] = chosen[23:15];
+  assign \$831 [2:0] = 3'h0;
+  assign \$831 [11:3] = chosen[23:15];
+  assign \$833 [2:0] = 3'h0;
+  assign \$833 [11:3] = chosen[23:15];
+  assign \$835 [2:0] = 3'h0;
+  assign \$835 [11:3] = chosen[23:15];
+  assign \$837 [2:0] = 3'h0;
+  assign \$837 [11:3] = chosen[23:15];
+  assign \$839 [2:0] = 3'h0;
+  assign \$839 [11:3] = chosen[23:15];
+  assign \$841 [2:0] = 3'h0;
+  assign \$841 [11:3] = chosen[23:15];
+  assign \$843 [2:0] = 3'h0;
+  assign \$843 [11:3] = chosen[23:15];
+  assign \$845 [2:0] = 3'h0;
+  assign \$845 [11:3] = chosen[23:15];
+  assign \$847 [2:0] = 3'h0;
+  assign \$847 [11:3] = chosen[23:15];
+  assign \$849 [2:0] = 3'h0;
+  assign \$849 [11:3] = chosen[23:15];
+  assign \$851 [2:0] = 3'h0;
+  assign \$851 [11:3] = chosen[23:15];
+  assign \$853 [2:0] = 3'h0;
+  assign \$853 [11:3] = chosen[23:15];
+  assign \$855 [2:0] = 3'h0;
+  assign \$855 [11:3] = chosen[23:15];
+  assign \$857 [2:0] = 3'h0;
+  assign \$857 [11:3] = chosen[23:15];
+  assign \$859 [2:0] = 3'h0;
+  assign \$859 [11:3] = chosen[23:15];
+  assign \$861 [2:0] = 3'h0;
+  assign \$861 [11:3] = chosen[23:15];
+  assign \$863 [2:0] = 3'h0;
+  assign \$863 [11:3] = chosen[23:15];
+  assign \$865 [2:0] = 3'h0;
+  assign \$865 [11:3] = chosen[23:15];
+  assign \$867 [2:0] = 3'h0;
+  assign \$867 [11:3] = chosen[23:15];
+  assign \$869 [2:0] = 3'h0;
+  assign \$869 [11:3] = chosen[23:15];
+  assign \$871 [2:0] = 3'h0;
+  assign \$871 [11:3] = chosen[23:15];
+  assign { \$873 [31:18], \$873 [16:5], \$873 [3:0] } = 30'h00000000;
+  assign { \$873 [17], \$873 [4] } = { \$844 , \$818  };
+  assign \$973 [2:0] = 3'h0;
+  assign \$973 [11:3] = chosen[23:15];
+  assign \$982 [2:0] = 3'h0;
+  assign \$982 [11:3] = chosen[23:15];
+  assign \$991 [2:0] = 3'h0;
+  assign \$991 [11:3] = chosen[23:15];
+  assign \$1000 [2:0] = 3'h0;
+  assign \$1000 [11:3] = chosen[23:15];
+  assign \$1009 [3:0] = 4'h0;
+  assign \$1009 [11:4] = chosen[23:16];
+  assign \$1018 [2:0] = 3'h0;
+  assign \$1018 [11:3] = chosen[23:15];
+  assign \$1027 [2:0] = 3'h0;
+  assign \$1027 [11:3] = chosen[23:15];
+  assign { \$1036 [4], \$1036 [2:0] } = 4'h0;
+  assign { \$1036 [11:5], \$1036 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$1045 [4], \$1045 [2:0] } = 4'h0;
+  assign { \$1045 [11:5], \$1045 [3] } = { chosen[23:17], chosen[15] };
   assign shut = 1'h0;
   assign \$13  = 1'h1;
   assign \$14  = looks;
@@ -10082,7 +10084,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2234$0 , \port$2540$0 , grant, clk);
+module \postern_small.read_engine.arbiter (rst, \port$2235$0 , \port$2541$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10108,22 +10110,22 @@ module \postern_small.read_engine.arbiter (rst, \port$2234$0 , \port$2540$0 , gr
   output [1:0] grant;
   reg [1:0] grant;
   reg last = 1'h0;
-  input \port$2234$0 ;
-  wire \port$2234$0 ;
-  input \port$2540$0 ;
-  wire \port$2540$0 ;
+  input \port$2235$0 ;
+  wire \port$2235$0 ;
+  input \port$2541$0 ;
+  wire \port$2541$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2234$0  & \$2 ;
+  assign \$3  = \port$2235$0  & \$2 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2234$0  & \$5 ;
+  assign \$6  = \port$2235$0  & \$5 ;
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2540$0  & \$8 ;
+  assign \$9  = \port$2541$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2540$0  & \$11 ;
-  assign \$13  = | { \port$2540$0 , \port$2234$0  };
+  assign \$12  = \port$2541$0  & \$11 ;
+  assign \$13  = | { \port$2541$0 , \port$2235$0  };
   assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
     last <= \$18 ;
@@ -10134,11 +10136,11 @@ module \postern_small.read_engine.arbiter (rst, \port$2234$0 , \port$2540$0 , gr
       1'h0:
         begin
           grant[0] = \$3 ;
-          grant[1] = \port$2540$0 ;
+          grant[1] = \port$2541$0 ;
         end
       default:
         begin
-          grant[0] = \port$2234$0 ;
+          grant[0] = \port$2235$0 ;
           grant[1] = \$12 ;
         end
     endcase
@@ -10153,19 +10155,19 @@ module \postern_small.read_engine.arbiter (rst, \port$2234$0 , \port$2540$0 , gr
       \$18  = 1'h0;
     end
   end
-  assign request = { \port$2540$0 , \port$2234$0  };
+  assign request = { \port$2541$0 , \port$2235$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$2540$0 ;
-  assign \$4  = \port$2540$0 ;
-  assign \$7  = \port$2234$0 ;
-  assign \$10  = \port$2234$0 ;
+  assign \$1  = \port$2541$0 ;
+  assign \$4  = \port$2541$0 ;
+  assign \$7  = \port$2235$0 ;
+  assign \$10  = \port$2235$0 ;
   assign \$14  = \$13 ;
   assign \$15  = 1'h0;
   assign \$17  = \$16 ;
 endmodule
 
 module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, _here, word__request, word__enable, \port$518$0 , \port$520$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, \idle$101 , look_result, free_slots__0, free_slots__1
-, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2799$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
+, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2800$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire [74:0] \$1 ;
@@ -10663,8 +10665,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \new.vm ;
   input permitted;
   wire permitted;
-  output [7:0] \port$2799$67 ;
-  wire [7:0] \port$2799$67 ;
+  output [7:0] \port$2800$67 ;
+  wire [7:0] \port$2800$67 ;
   output \port$518$0 ;
   wire \port$518$0 ;
   output \port$520$0 ;
@@ -11063,8 +11065,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     .accept(accept),
     .clk(clk),
     .grant(grant),
-    .\port$2115$0 (requests__0__valid),
-    .\port$2421$0 (requests__1__valid),
+    .\port$2116$0 (requests__0__valid),
+    .\port$2422$0 (requests__1__valid),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11375,7 +11377,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \port$520$0  = \$66 ;
   assign vm = _request[27];
   assign data = _request[64:33];
-  assign \port$2799$67  = _request[74:67];
+  assign \port$2800$67  = _request[74:67];
   assign \chosen.address  = chosen[11:0];
   assign \chosen.offset  = chosen[23:12];
   assign \chosen.manager  = chosen[24];
@@ -11619,7 +11621,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$335  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$2115$0 , \port$2421$0 , grant, clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$2116$0 , \port$2422$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11646,22 +11648,22 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2115$0 , \port$24
   output [1:0] grant;
   reg [1:0] grant;
   reg last = 1'h0;
-  input \port$2115$0 ;
-  wire \port$2115$0 ;
-  input \port$2421$0 ;
-  wire \port$2421$0 ;
+  input \port$2116$0 ;
+  wire \port$2116$0 ;
+  input \port$2422$0 ;
+  wire \port$2422$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2115$0  & \$2 ;
+  assign \$3  = \port$2116$0  & \$2 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2115$0  & \$5 ;
+  assign \$6  = \port$2116$0  & \$5 ;
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2421$0  & \$8 ;
+  assign \$9  = \port$2422$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2421$0  & \$11 ;
-  assign \$13  = | { \port$2421$0 , \port$2115$0  };
+  assign \$12  = \port$2422$0  & \$11 ;
+  assign \$13  = | { \port$2422$0 , \port$2116$0  };
   assign \$14  = \$13  & accept;
   assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
@@ -11673,11 +11675,11 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2115$0 , \port$24
       1'h0:
         begin
           grant[0] = \$3 ;
-          grant[1] = \port$2421$0 ;
+          grant[1] = \port$2422$0 ;
         end
       default:
         begin
-          grant[0] = \port$2115$0 ;
+          grant[0] = \port$2116$0 ;
           grant[1] = \$12 ;
         end
     endcase
@@ -11692,11 +11694,11 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2115$0 , \port$24
       \$18  = 1'h0;
     end
   end
-  assign request = { \port$2421$0 , \port$2115$0  };
-  assign \$1  = \port$2421$0 ;
-  assign \$4  = \port$2421$0 ;
-  assign \$7  = \port$2115$0 ;
-  assign \$10  = \port$2115$0 ;
+  assign request = { \port$2422$0 , \port$2116$0  };
+  assign \$1  = \port$2422$0 ;
+  assign \$4  = \port$2422$0 ;
+  assign \$7  = \port$2116$0 ;
+  assign \$10  = \port$2116$0 ;
   assign \$15  = 1'h0;
   assign \$17  = \$16 ;
 endmodule

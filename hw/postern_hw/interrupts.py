@@ -5,15 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
-from postern_spec.regmap import Interrupt
+from postern_spec.regmap import Interrupt, sources
 
 from .identity import resident
 from .native import Sizes
 from .select import any_of, bits_for, mux_by_index, one_hot
 
 __all__ = ["Interrupts"]
-
-SOURCES = len(Interrupt)
 
 
 class Interrupts(wiring.Component):
@@ -58,6 +56,7 @@ class Interrupts(wiring.Component):
     def __init__(self, config: Config):
         self.config = config
         vms, cores = config.vms, config.cores
+        self.sources = len(sources(config))
         vm, core = unsigned(Sizes(config).vm_bits), unsigned(bits_for(cores))
         super().__init__(
             {
@@ -90,8 +89,8 @@ class Interrupts(wiring.Component):
                 "lines": Out(cores),
                 "look_vm": In(vm),
                 "look_core": In(core),
-                "look_state": Out(SOURCES),
-                "look_enable": Out(SOURCES),
+                "look_state": Out(self.sources),
+                "look_enable": Out(self.sources),
                 "look_moderation": Out(32),
                 "look_resident": Out(resident(config)),
             }
@@ -99,7 +98,7 @@ class Interrupts(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        c = self.config
+        c, listed = self.config, sources(self.config)
         own = one_hot(self.vm, c.vms)
         at_core = one_hot(self.core, c.cores)
         looked_state, looked_enable, looked_moderation = [], [], []
@@ -107,8 +106,8 @@ class Interrupts(wiring.Component):
         self._residency(m, at_core)
 
         for vm in range(c.vms):
-            latch = Signal(SOURCES, name=f"latch_{vm}")
-            state = Signal(SOURCES, name=f"state_{vm}")
+            latch = Signal(self.sources, name=f"latch_{vm}")
+            state = Signal(self.sources, name=f"state_{vm}")
             mail = self.filled[vm]
             if c.moderation:
                 mail, moderation = self._moderate(m, vm, own[vm])
@@ -116,16 +115,16 @@ class Interrupts(wiring.Component):
             clean = self.opened[vm] | self.closed[vm]
             levels = {Interrupt.MAIL: mail, Interrupt.DOORBELL: self.doorbell[vm], Interrupt.REFUSAL: self.refusing[vm]}
             events = {Interrupt.CREDIT: self.credit[vm], Interrupt.PEER: self.peer[vm]}
-            m.d.comb += state.eq(latch | Cat(levels.get(source, 0) for source in Interrupt))
+            m.d.comb += state.eq(latch | Cat(levels.get(source, 0) for source in listed))
             # An event beats whatever clears: a write, or the VM being opened or closed.
-            written = self.data[:SOURCES]
-            kept = latch & ~(written & (own[vm] & self.clear).replicate(SOURCES))
-            kept = (kept | written & (own[vm] & self.test).replicate(SOURCES)) & ~clean.replicate(SOURCES)
-            m.d.sync += latch.eq(kept | Cat(events.get(source, 0) for source in Interrupt))
+            written = self.data[: self.sources]
+            kept = latch & ~(written & (own[vm] & self.clear).replicate(self.sources))
+            kept = (kept | written & (own[vm] & self.test).replicate(self.sources)) & ~clean.replicate(self.sources)
+            m.d.sync += latch.eq(kept | Cat(events.get(source, 0) for source in listed))
             looked_state.append(state)
 
             for core in range(c.cores):
-                enable = Signal(SOURCES, name=f"enable_{vm}_{core}")
+                enable = Signal(self.sources, name=f"enable_{vm}_{core}")
                 with m.If(own[vm] & at_core[core] & self.set_enable):
                     m.d.sync += enable.eq(self.data)
                 with m.If(self.closed[vm]):

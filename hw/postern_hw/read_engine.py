@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Manager
-from postern_spec.regmap import FAULT_RECORDS_EXTRA, Fault, State
+from postern_spec.regmap import FAULT_RECORDS_EXTRA, Fault, State, sources
 
 from .arbiter import RoundRobin
 from .decode import Decoder, pack
@@ -87,8 +87,8 @@ class ReadEngine(wiring.Component):
                 "own_generation": In(8),
                 "refused": In(vms),
                 "doorbells": In(vms),
-                "irq_state": In(5),
-                "irq_enable": In(5),
+                "irq_state": In(len(sources(config))),
+                "irq_enable": In(len(sources(config))),
                 "irq_moderation": In(32),
                 # manager page
                 "epoch": In(32),

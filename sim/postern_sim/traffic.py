@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from postern_spec.config import Bus, Config, Identity, Manager
 from postern_spec.model import Register
-from postern_spec.regmap import Command, Interrupt, address_map, guest_page, manager_page
+from postern_spec.regmap import Command, address_map, guest_page, manager_page, sources
 
 from .rtl import INSECURE, Request
 
@@ -323,18 +323,18 @@ class _Speaker:
 
     def _interrupts(self) -> list[Item]:
         rng, g = self.random, self.t.guest
-        sources = (1 << len(Interrupt)) - 1
+        everything = (1 << len(sources(self.c))) - 1
         pick = rng.random()
         if pick < 0.35:
-            data = rng.choice((sources, rng.randrange(sources + 1), self._word()))
+            data = rng.choice((everything, rng.randrange(everything + 1), self._word()))
             return [self._write(g.IRQ_ENABLE, rng.randrange(self.c.cores), data=data)]
         if pick < 0.5:
-            return [self._write(g.IRQ_TEST, data=rng.choice((rng.randrange(sources + 1), self._word())))]
+            return [self._write(g.IRQ_TEST, data=rng.choice((rng.randrange(everything + 1), self._word())))]
         if pick < 0.65 and "IRQ_MODERATION" in g:
             register = g.IRQ_MODERATION
             count, time = rng.choice((0, 1, 2, 3, self.c.depth)), rng.choice((0, 1, 2, 10, 50, 300))
             return [self._write(register, data=register.pack(COUNT=count, TIME=time)), self._read(register)]
-        return [self._read(g.IRQ_STATE), self._write(g.IRQ_STATE, data=rng.choice((sources, self._word())))]
+        return [self._read(g.IRQ_STATE), self._write(g.IRQ_STATE, data=rng.choice((everything, self._word())))]
 
     def _look(self) -> list[Item]:
         registers = [r for r in self.t.guest.registers if r.readable and r.name not in ("HEADER", "POP")]

@@ -101,6 +101,17 @@ class Config:
     credits : int
         Credits of each sender at each receiver where ``open_at_reset`` is true.
         Requires: ``credits * (vms - 1)`` at most ``depth``. Ignored otherwise: the manager grants credits.
+    blocks : int
+        Blocks of the shared SRAM, 0 to 1024; ``0`` leaves out the SRAM and everything about blocks. Each block costs
+        its memory, and a row of the tables of owners that every bank has.
+    block_size : int
+        Bytes of a block, a power of two from 64 to 4096. Ignored without blocks.
+    banks : int
+        Banks of the SRAM, 1, 2, 4 or 8; words are interleaved. As many ports as there are banks move a word per cycle
+        in each direction. Each costs two arbiters and two look-ups of owners. Ignored without blocks.
+    block_quota : int
+        Blocks that each VM may have allocated where ``open_at_reset`` is true. Requires: ``block_quota * vms`` at most
+        ``blocks``. Ignored otherwise: the manager grants quotas.
     moderation : bool
         Mail interrupts can be held back until a number of messages or a time is reached. Costs two counters per VM.
     read_error : bool
@@ -124,6 +135,10 @@ class Config:
     tag_entries: int = 0
     open_at_reset: bool = False
     credits: int = 2
+    blocks: int = 0
+    block_size: int = 1024
+    banks: int = 4
+    block_quota: int = 0
     moderation: bool = False
     read_error: bool = False
     request_register: bool = True
@@ -143,6 +158,11 @@ class Config:
     def cores(self) -> int:
         """Number of cores behind all ports."""
         return sum(port.cores for port in self.ports)
+
+    @property
+    def sram_bytes(self) -> int:
+        """Bytes of the shared SRAM; 0 without blocks."""
+        return self.blocks * self.block_size
 
     def core_base(self, port: int) -> int:
         """Index of the first core behind ``port``."""
@@ -281,6 +301,17 @@ def _check(c: Config) -> None:
         raise ConfigError(
             f"credits must be at most {c.depth // (c.vms - 1)} (depth {c.depth} shared by {c.vms - 1} senders), "
             f"not {c.credits}"
+        )
+    _between("blocks", c.blocks, 0, 1024)
+    if type(c.block_size) is not int or c.block_size not in (64, 128, 256, 512, 1024, 2048, 4096):
+        raise ConfigError(f"block_size must be a power of two from 64 to 4096, not {c.block_size!r}")
+    if type(c.banks) is not int or c.banks not in (1, 2, 4, 8):
+        raise ConfigError(f"banks must be 1, 2, 4 or 8, not {c.banks!r}")
+    _between("block_quota", c.block_quota, 0, 1024)
+    if c.blocks and c.open_at_reset and c.block_quota * c.vms > c.blocks:
+        raise ConfigError(
+            f"block_quota must be at most {c.blocks // c.vms} ({c.blocks} blocks shared by {c.vms} VMs), "
+            f"not {c.block_quota}"
         )
     from .regmap import guest_page  # here because the map is built from a configuration
 

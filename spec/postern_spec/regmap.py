@@ -19,16 +19,20 @@ __all__ = [
     "AddressMap",
     "Command",
     "Fault",
+    "Handover",
+    "Holding",
     "Interrupt",
     "Kind",
     "MAGIC",
     "Popped",
     "Result",
+    "Settled",
     "State",
     "VERSION",
     "address_map",
     "guest_page",
     "manager_page",
+    "sources",
 ]
 
 MAGIC = 0x4E545350
@@ -64,14 +68,44 @@ class Kind(IntEnum):
     BLOCK = 1
 
 
+class Handover(IntEnum):
+    """How a message hands its block over."""
+
+    MOVE = 1  # the receiver becomes the owner
+    LEND = 2  # the receiver reads; nobody writes until the loan is over
+    SHOW = 3  # the receiver reads while the owner goes on writing
+
+
+class Settled(IntEnum):
+    """Outcome of FREE, RETURN and REVOKE."""
+
+    NONE = 0
+    DONE = 1
+    STALE = 2  # RETURN: this loan was over already
+    REFUSED = 3  # not the requester's block, or not in a state that allows it
+
+
+class Holding(IntEnum):
+    """What a VM has of a block."""
+
+    NONE = 0
+    OWNED = 1
+    LENT = 2  # its own, and lent out
+    SHOWN = 3  # its own, and shown to somebody
+    BORROWED = 4  # lent to it
+    WATCHED = 5  # shown to it
+
+
 class Interrupt(IntEnum):
-    """Interrupt sources: bit positions in STATE, TEST and ENABLE."""
+    """Interrupt sources: bit positions in STATE, TEST and ENABLE. The last two only with blocks."""
 
     MAIL = 0
     DOORBELL = 1
     CREDIT = 2
     PEER = 3
     REFUSAL = 4
+    BLOCK = 5
+    LOAN = 6
 
 
 class State(IntEnum):
@@ -106,9 +140,17 @@ class Fault(IntEnum):
     PARTIAL = 7  # a write without all of its byte strobes
     DENIED = 8  # a commit or a doorbell to a VM that may not be reached
     BAD_VALUE = 9  # a manager's value that must not take effect
+    BLOCK = 10  # a block that the VM has no such right to
 
 
 RO, RW, W1C, W1S, WO, RA = Access.RO, Access.RW, Access.W1C, Access.W1S, Access.WO, Access.RA
+
+BLOCK_FIELDS = (
+    Field("BLOCK", 0, 10, WO, "Number of the block.", 0),
+    Field("TAG", 16, 8, WO, "Which loan of this block; 0 of a move.", 0),
+    Field("KIND", 30, 2, WO, "How it is handed over.", 0, Handover),
+)
+"""The last word of a message with a block. The sender leaves TAG zero, the receiver sees it filled in."""
 
 FAULT_RECORDS_EXTRA = 1
 """Fault records beyond one per VM: the last one is for requests without a VM-ID."""
@@ -117,12 +159,17 @@ FAULT_RECORDS_EXTRA = 1
 # The tables below stay one entry per line, for reading; the formatter would triple their height.
 # fmt: off
 
+def sources(c: Config) -> tuple[Interrupt, ...]:
+    """Return the interrupt sources of a VM that a block has."""
+    return tuple(item for item in Interrupt if c.blocks or item not in (Interrupt.BLOCK, Interrupt.LOAN))
+
+
 @lru_cache(maxsize=256)
 def guest_page(c: Config) -> Page:
     """Return the registers that a guest sees."""
     regs: list[Register] = []
     vms, lanes, words, cores = pow2(c.vms), pow2(c.lanes), pow2(c.words), pow2(c.cores)
-    sources = len(Interrupt)
+    active = len(sources(c))
     bits = min(c.vms, 32)
     halves = (Dim("half", (c.vms + 31) // 32, 8),)
 
@@ -134,7 +181,8 @@ def guest_page(c: Config) -> Page:
         Register("FEATURES", 0x10, "What was built in.", (
             Field("MODERATION", 0, 1, RO, "Mail interrupts can be moderated.", int(c.moderation)),
             Field("MANAGER", 1, 1, RO, "There is a manager page.", int(c.manager is not Manager.NONE)),
-            Field("READ_ERROR", 2, 1, RO, "Refused reads raise a bus error.", int(c.read_error)))),
+            Field("READ_ERROR", 2, 1, RO, "Refused reads raise a bus error.", int(c.read_error)),
+            Field("BLOCKS", 3, 1, RO, "There is a shared SRAM with blocks.", int(c.blocks > 0)))),
         Register("DIMENSIONS", 0x18, "Sizes, from which software computes addresses.", (
             Field("VMS", 0, 7, RO, "VM-IDs.", c.vms),
             Field("LANES", 8, 4, RO, "Lanes of a VM.", c.lanes),
@@ -149,9 +197,24 @@ def guest_page(c: Config) -> Page:
             Field("STATE", 16, 2, RO, "State of the VM.", None, State),
             Field("PORT", 24, 4, RO, "Port that carried this read.", None))),
         Register("EPOCH", 0x30, "Boot epoch that the manager supplied.", (Field("VALUE", 0, 32, RO, "The epoch.", 0),)),
+    ]
+    if c.blocks:
+        regs += [
+            Register("MEMORY", 0x38, "The shared SRAM.", (
+                Field("BLOCKS", 0, 11, RO, "Blocks.", c.blocks),
+                Field("SIZE_LOG", 16, 4, RO, "A block has two to the power of this many bytes.", c.block_size.bit_length() - 1),
+                Field("BANKS", 24, 4, RO, "Banks; consecutive words lie in different ones.", c.banks))),
+            Register("QUOTA", 0x40, "Blocks that this VM has allocated and that were not freed yet, wherever they are now.", (
+                Field("USED", 0, 11, RO, "How many.", 0),
+                Field("LIMIT", 16, 11, RO, "How many it may have allocated.", None))),
+            Register("ALLOC", 0x48, "Allocates a block. The read makes this VM the owner of a block of zeros.", (
+                Field("BLOCK", 0, 10, RA, "Number of the block.", 0),
+                Field("VALID", 31, 1, RA, "There is one. Zero: no quota left, or no clean block yet.", 0))),
+        ]
+    regs += [
         Register("IRQ_STATE", 0x80, "Interrupt sources. MAIL, DOORBELL and REFUSAL stay set while their cause lasts.", (
-            Field("SOURCES", 0, sources, W1C, "One bit per source, see `Interrupt`.", 0),)),
-        Register("IRQ_TEST", 0x88, "Sets interrupt sources.", (Field("SOURCES", 0, sources, WO, "Ones set bits of IRQ_STATE.", 0),)),
+            Field("SOURCES", 0, active, W1C, "One bit per source, see `Interrupt`.", 0),)),
+        Register("IRQ_TEST", 0x88, "Sets interrupt sources.", (Field("SOURCES", 0, active, WO, "Ones set bits of IRQ_STATE.", 0),)),
     ]
     if c.moderation:
         regs.append(Register("IRQ_MODERATION", 0x90, "Holds MAIL back until COUNT messages wait or TIME has passed since the first.", (
@@ -171,13 +234,14 @@ def guest_page(c: Config) -> Page:
         return offset
 
     core = Dim("core", c.cores, 8)
-    lane = Dim("lane", c.lanes, 32)
+    lane_stride = 64 if c.blocks else 32
+    lane = Dim("lane", c.lanes, lane_stride)
     word = Dim("word", c.words, 8)
     dest = Dim("vm", c.vms, 8)
 
     regs.append(Register("IRQ_ENABLE", place(8 * cores), "Sources that raise the line of a core while this VM is resident there.", (
-        Field("SOURCES", 0, sources, RW, "One bit per source.", 0),), (core,)))
-    base = place(32 * lanes)
+        Field("SOURCES", 0, active, RW, "One bit per source.", 0),), (core,)))
+    base = place(lane_stride * lanes)
     regs += [
         Register("RESULT", base + 0x00, "What became of this lane's commits since the last acknowledge. Never zero.", (
             Field("CODE", 0, 3, RO, "The first refusal, or ACCEPTED if there was none.", Result.ACCEPTED, Result),
@@ -193,6 +257,15 @@ def guest_page(c: Config) -> Page:
         Register("RX_RESULT", base + 0x18, "Outcome of this lane's last pop.", (
             Field("CODE", 0, 2, RO, "The outcome.", 0, Popped),), (lane,)),
     ]
+    if c.blocks:
+        number = (Field("BLOCK", 0, 10, WO, "Number of the block; the bits above must be zero.", 0),)
+        regs += [
+            Register("FREE", base + 0x20, "Gives up a block of this VM that is neither lent nor shown.", number, (lane,)),
+            Register("RETURN", base + 0x28, "Ends a loan to this VM, given by the last word of the message that brought it.", BLOCK_FIELDS, (lane,)),
+            Register("REVOKE", base + 0x30, "Ends a loan by this VM.", number, (lane,)),
+            Register("BLOCK_RESULT", base + 0x38, "Outcome of this lane's last FREE, RETURN or REVOKE.", (
+                Field("CODE", 0, 2, RO, "The outcome.", 0, Settled),), (lane,)),
+        ]
     base = place(16 * vms)
     peer = Dim("vm", c.vms, 16)
     regs += [
@@ -205,6 +278,11 @@ def guest_page(c: Config) -> Page:
             Field("AVAILABLE", 0, 9, RO, "Free credits.", None),
             Field("LIMIT", 16, 9, RO, "Credits in all.", None)), (peer,)),
     ]
+    if c.blocks:
+        regs.append(Register("BLOCK", place(8 * pow2(c.blocks)), "What this VM has of a block; zero if nothing.", (
+            Field("HOLDING", 0, 3, RO, "What it is.", 0, Holding),
+            Field("VM", 8, 6, RO, "LENT, SHOWN: who has it. BORROWED, WATCHED: whose it is.", 0),
+            Field("TAG", 16, 8, RO, "Tag of the loan; zero if there is none.", 0)), (Dim("block", c.blocks, 8),)))
     regs.append(Register("STAGE", place(8 * words * lanes), "Payload of the message that a lane is putting together. Word 0 restarts it.", (
         Field("VALUE", 0, 32, WO, "The word.", 0),), (Dim("lane", c.lanes, 8 * words), word)))
     # Payload behind all else that is read: a bit or two tell it apart, which shortens the way to the block RAM.
@@ -216,10 +294,11 @@ def guest_page(c: Config) -> Page:
         Register("POP", base + half, "Last word of the oldest message. The read removes the message if this lane read its header.", (
             Field("WORD", 0, 32, RA, "The word; zero where nothing was popped.", 0),), (Dim("lane", c.lanes, 8),)),
     ]
+    last = "The last word." + (" Of a message with a block it says which and how, in the fields of `RETURN`." if c.blocks else "")
     regs.append(Register("COMMIT", place(32 * vms * lanes), "Last word of a message: the write sends it.", (
-        Field("WORD", 0, 32, WO, "The last word.", 0),), (
+        Field("WORD", 0, 32, WO, last, 0),), (
         Dim("lane", c.lanes, 32 * vms),
-        Dim("kind", 1, 16 * vms),  # 0 plain; the room behind it is for messages that carry a block
+        Dim("kind", 2 if c.blocks else 1, 16 * vms),  # 0 plain, 1 with a block
         Dim("many", 2, 8 * vms),  # 0: this is the only word; 1: it follows the staged words
         dest)))
     return Page("guest", at, tuple(regs))
@@ -259,6 +338,10 @@ def manager_page(c: Config) -> Page:
             Field("PENDING", 0, 1, W1C, "There is a record. A written one clears it and arms it again.", 0),
             Field("ENABLE", 8, 1, RW, "It raises the manager's interrupt.", 0))),
     ]
+    if c.blocks:
+        regs.append(Register("POOL", 0x90, "Blocks that nobody owns.", (
+            Field("CLEAN", 0, 11, RO, "Zero, and ready to be allocated.", None),
+            Field("DIRTY", 16, 11, RO, "Still to be scrubbed.", None))))
 
     def place(size: int) -> int:
         nonlocal at
@@ -270,6 +353,16 @@ def manager_page(c: Config) -> Page:
     regs.append(Register("RESIDENT", place(8 * cores), "Who runs on a core.", (
         Field("VM", 0, 6, RW, "VM-ID.", None),
         Field("VALID", 31, 1, RW, "Somebody does.", None)), (Dim("core", c.cores, 8),)))
+    if c.blocks:
+        base = place(16 * vms)
+        regs += [
+            Register("QUOTA", base, "Blocks that a VM may have allocated.", (
+                Field("LIMIT", 0, 11, RW, "Granted: at least USED, and at most all blocks over all VMs.", None),
+                Field("USED", 16, 11, RO, "Allocated by this VM-ID and not freed yet, wherever they are now.", 0)), vm16),
+            Register("HOLDINGS", base + 8, "Blocks of a VM: what remains before it can be closed.", (
+                Field("OWNED", 0, 11, RO, "It owns.", 0),
+                Field("BORROWED", 16, 11, RO, "Lent or shown to it.", 0)), vm16),
+        ]
     base = place(16 * vms)
     regs += [
         Register("CONTROL", base, "Commands to and state of a VM.", (
@@ -315,7 +408,9 @@ def manager_page(c: Config) -> Page:
 
 @dataclass(frozen=True)
 class AddressMap:
-    """Where the pages lie in the address space of one port.
+    """Where pages and SRAM lie in the address space of one port.
+
+    From the top bit of the address down: the manager page where it is set; with blocks, the SRAM where the next one is.
 
     Parameters
     ----------
@@ -325,6 +420,10 @@ class AddressMap:
         From one VM's guest page to the next with ``page`` identity, else 0: all VMs see the same addresses.
     manager_base : int or None
         Manager page.
+    sram_base : int or None
+        Block 0 of the SRAM; with ``page`` identity in the window of VM 0.
+    sram_stride : int
+        From one VM's window to the next with ``page`` identity, else 0.
     bits : int
         Width of an address.
     """
@@ -332,19 +431,36 @@ class AddressMap:
     guest_base: int
     guest_stride: int
     manager_base: int | None
+    sram_base: int | None
+    sram_stride: int
     bits: int
 
     def guest(self, vm: int) -> int:
         """Return the guest page of ``vm``."""
         return self.guest_base + self.guest_stride * vm
 
+    def sram(self, vm: int) -> int:
+        """Return the SRAM window of ``vm``. Requires: there is an SRAM."""
+        assert self.sram_base is not None
+        return self.sram_base + self.sram_stride * vm
+
 
 def address_map(c: Config, port: int) -> AddressMap:
     """Return the address map of ``port``."""
     paged = c.ports[port].identity is Identity.PAGE
     guests = pow2(c.vms) * c.page_stride if paged else c.page_stride
-    size = pow2(manager_page(c).size)
-    if size <= 1:
-        return AddressMap(0, c.page_stride if paged else 0, None, guests.bit_length() - 1)
-    half = max(guests, size, 4096)
-    return AddressMap(0, c.page_stride if paged else 0, half, half.bit_length())
+    # A window must be a whole number of pages of the MMU.
+    window = max(pow2(c.sram_bytes), c.page_stride) if c.blocks else 0
+    region = max(guests, window * (pow2(c.vms) if paged else 1))
+    managed = c.manager is not Manager.NONE
+    if managed:
+        region = max(region, pow2(manager_page(c).size), 4096)
+    below = 2 * region if c.blocks else region
+    return AddressMap(
+        guest_base=0,
+        guest_stride=c.page_stride if paged else 0,
+        manager_base=below if managed else None,
+        sram_base=region if c.blocks else None,
+        sram_stride=window if paged else 0,
+        bits=below.bit_length() - (not managed),
+    )

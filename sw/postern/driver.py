@@ -28,6 +28,8 @@ class Source(IntFlag):
     CREDIT = 1 << Interrupt.CREDIT
     PEER = 1 << Interrupt.PEER
     REFUSAL = 1 << Interrupt.REFUSAL
+    BLOCK = 1 << Interrupt.BLOCK
+    LOAN = 1 << Interrupt.LOAN
 
 
 class Who(NamedTuple):

@@ -27,7 +27,7 @@ from postern_spec.regmap import (
 
 __all__ = ["Model", "Token"]
 
-MAIL, DOORBELL, CREDIT, PEER, REFUSAL = (1 << source for source in Interrupt)
+MAIL, DOORBELL, CREDIT, PEER, REFUSAL, BLOCK, LOAN = (1 << source for source in Interrupt)
 _WORD = 0xFFFF_FFFF
 _COUNT_MAX = 0xFFFF
 _NOTHING = Fault.NONE

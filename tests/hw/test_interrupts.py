@@ -3,13 +3,13 @@ from random import Random
 
 import pytest
 
-from postern_hw.interrupts import SOURCES, Interrupts
+from postern_hw.interrupts import Interrupts
 from postern_spec.config import Config, Identity, Manager, Port
-from postern_spec.regmap import Interrupt
+from postern_spec.regmap import Interrupt, sources
 
 from .support import bits, coin, drive, ones, simulate
 
-MAIL, DOORBELL, CREDIT, PEER, REFUSAL = (1 << source for source in Interrupt)
+MAIL, DOORBELL, CREDIT, PEER, REFUSAL, *_ = (1 << source for source in Interrupt)
 PORTS = (Port(identity=Identity.PAGE, cores=2), Port(identity=Identity.STATIC, vm=1))
 EVENTS = ("filled", "popped", "doorbell", "credit", "peer", "opened", "closed", "refusing", "open")
 WRITES = ("clear", "test", "set_moderation", "set_enable", "set_resident", "arm", "disarm", "clear_fired")
@@ -62,9 +62,9 @@ class Model:
         if does == "clear":
             self.latch[vm] &= ~data
         elif does == "test":
-            self.latch[vm] |= data & (1 << SOURCES) - 1
+            self.latch[vm] |= data & (1 << len(sources(self.c))) - 1
         elif does == "set_enable":
-            self.enable[vm][core] = data & (1 << SOURCES) - 1
+            self.enable[vm][core] = data & (1 << len(sources(self.c))) - 1
         elif does == "set_moderation":
             self.count[vm], self.time[vm] = data & 0x1FF, data >> 16
         elif does == "set_resident" and self.fixed[core] is None:

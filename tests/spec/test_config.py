@@ -25,6 +25,8 @@ def says(text: str) -> str:
         ("tag_bits", 1, 16),
         ("tag_entries", 0, 64),
         ("credits", 0, 256),
+        ("blocks", 0, 1024),
+        ("block_quota", 0, 1024),
     ],
 )
 def test_range(name: str, low: int, high: int) -> None:
@@ -63,6 +65,20 @@ def test_page_stride() -> None:
     ):
         Config(**limits)
     assert Config(**limits, page_stride=65536).cores == 128
+
+
+def test_blocks() -> None:
+    for size in (0, 32, 100, 8192, True):
+        with pytest.raises(ConfigError, match=says(f"block_size must be a power of two from 64 to 4096, not {size!r}")):
+            Config(block_size=size)
+    for banks in (0, 3, 16, True):
+        with pytest.raises(ConfigError, match=says(f"banks must be 1, 2, 4 or 8, not {banks!r}")):
+            Config(banks=banks)
+    assert Config(blocks=9, block_size=64).sram_bytes == 576
+    shared = {"vms": 4, "blocks": 9, "open_at_reset": True, "credits": 0}
+    assert Config(**shared, block_quota=2).block_quota == 2
+    with pytest.raises(ConfigError, match=says("block_quota must be at most 2 (9 blocks shared by 4 VMs), not 3")):
+        Config(**shared, block_quota=3)
 
 
 def test_port_limits() -> None:
@@ -108,7 +124,7 @@ def test_presets_survive_a_round_trip(name: str) -> None:
 def test_unknown_names() -> None:
     with pytest.raises(ConfigError, match=says("preset must be one of default, small, large, not 'huge'")):
         preset("huge")
-    with pytest.raises(ConfigError, match=r"^parameter must be one of credits, .*words, not wrods$"):
+    with pytest.raises(ConfigError, match=r"^parameter must be one of banks, .*words, not wrods$"):
         Config.from_dict({"wrods": 4})
     with pytest.raises(
         ConfigError, match=says("port parameter must be one of bus, identity, vm, cores, count, not core")

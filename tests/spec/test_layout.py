@@ -40,6 +40,9 @@ def configurations(draw: st.DrawFn, largest_vms: int = 64) -> Config:
         tag_entries=draw(st.integers(0, 64)),
         open_at_reset=manager is Manager.NONE or draw(st.booleans()),
         credits=0,
+        blocks=draw(st.sampled_from((0, 0, 1, 3, 64, 200, 1024))),
+        block_size=draw(st.sampled_from((64, 1024, 4096))),
+        banks=draw(st.sampled_from((1, 2, 4, 8))),
         moderation=draw(st.booleans()),
         read_error=draw(st.booleans()),
     )
@@ -127,6 +130,7 @@ def test_pages_fit_their_windows(c: Config) -> None:
             end = base + size
         assert end <= 1 << where.bits
         assert (where.manager_base is None) == (c.manager is Manager.NONE)
+        assert (where.sram_base is None) == (c.blocks == 0)
         if where.manager_base is not None:
             assert manager_page(c).size <= (1 << where.bits) - where.manager_base
 
@@ -134,9 +138,10 @@ def test_pages_fit_their_windows(c: Config) -> None:
 @given(configurations())
 def test_reads_that_act_are_listed_once(c: Config) -> None:
     guest = guest_page(c)
-    assert {item.name for item in acting(guest)} == {"HEADER", "POP"}
+    assert {item.name for item in acting(guest)} == {"HEADER", "POP"} | ({"ALLOC"} if c.blocks else set())
     assert acting(manager_page(c)) == ()
     expected = [getattr(guest, name).at(lane) for name in ("HEADER", "POP") for lane in range(c.lanes)]
+    expected += [guest.ALLOC.at()] if c.blocks else []
     assert acting_addresses(guest) == tuple(sorted(expected))
     for register in acting(guest):
         assert {item.access for item in register.fields} == {Access.RA}
@@ -163,9 +168,9 @@ def test_pins(c: Config) -> None:
 
 
 def test_guest_pages_of_the_presets_stay_small() -> None:
-    """Bounds with room for the blocks to come; a register that breaks them should be a decision."""
-    for name, bound in {"small": 1024, "default": 2048, "large": 4096}.items():
-        assert guest_page(preset(name)).size <= bound
+    """A register that breaks these bounds should be a decision."""
+    for name, blocks, bound in (("small", 0, 448), ("default", 64, 2048), ("large", 256, 8192)):
+        assert guest_page(preset(name).replace(blocks=blocks)).size <= bound
     assert set(PRESETS) == {"small", "default", "large"}
 
 

@@ -6,7 +6,7 @@ from postern_spec.config import Config, Identity, Manager, Port
 from postern_spec.regmap import Command, Fault, Interrupt, Popped, Result, State
 
 WHOLE = 0xF
-MAIL, DOORBELL, CREDIT, PEER, REFUSAL = (1 << source for source in Interrupt)
+MAIL, DOORBELL, CREDIT, PEER, REFUSAL, *_ = (1 << source for source in Interrupt)
 ACCEPTING = (Result.ACCEPTED, 0, 0)
 
 
@@ -597,7 +597,7 @@ def resident(block, core, vm=None):
     return block.manage("RESIDENT", core, value=value)
 
 
-@pytest.mark.parametrize("source", Interrupt)
+@pytest.mark.parametrize("source", list(Interrupt)[:5])  # without blocks
 def test_test_and_clear(pair, source):
     pair.write(0, "IRQ_STATE", value=0xFFFF_FFFF)
     pair.write(0, "IRQ_TEST", value=1 << source)

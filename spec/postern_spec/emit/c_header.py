@@ -4,12 +4,13 @@ from enum import IntEnum
 
 from ..config import Config, Identity, Manager
 from ..model import Page, Register
-from ..regmap import Command, Fault, Interrupt, Kind, Popped, Result, State, address_map
+from ..regmap import Command, Fault, Handover, Holding, Interrupt, Kind, Popped, Result, Settled, State, address_map
 from .common import acting, pages
 
 __all__ = ["emit"]
 
 _ENUMS: tuple[type[IntEnum], ...] = (Result, Popped, Kind, Interrupt, State, Command, Fault)
+_BLOCK_ENUMS: tuple[type[IntEnum], ...] = (Handover, Settled, Holding)
 
 
 def emit(c: Config) -> str:
@@ -35,6 +36,8 @@ def emit(c: Config) -> str:
     sizes = {
         "PORTS": len(c.ports), "CORES": c.cores, "VMS": c.vms, "LANES": c.lanes, "WORDS": c.words, "DEPTH": c.depth,
     }  # fmt: skip
+    if c.blocks:
+        sizes |= {"BLOCKS": c.blocks, "BLOCK_SIZE": c.block_size}
     out += [f"#define {up}_{name} {value}u" for name, value in sizes.items()]
     out += ["", "/* Where the pages lie in the address space of each port. */", ""]
     for index, port in enumerate(c.ports):
@@ -45,10 +48,14 @@ def emit(c: Config) -> str:
             out.append(f"#define {name}_GUEST_BASE(vm) (0x{where.guest_base:X}u + 0x{where.guest_stride:X}u * (vm))")
         else:
             out.append(f"#define {name}_GUEST_BASE 0x{where.guest_base:X}u")
+        if where.sram_base is not None and port.identity is Identity.PAGE:
+            out.append(f"#define {name}_SRAM_BASE(vm) (0x{where.sram_base:X}u + 0x{where.sram_stride:X}u * (vm))")
+        elif where.sram_base is not None:
+            out.append(f"#define {name}_SRAM_BASE 0x{where.sram_base:X}u")
         if where.manager_base is not None:
             out.append(f"#define {name}_MANAGER_BASE 0x{where.manager_base:X}u")
     out += ["", "/* Values. */"]
-    for values in _ENUMS:
+    for values in _ENUMS + (_BLOCK_ENUMS if c.blocks else ()):
         out += ["", f"/* {_first_line(values)} */", f"enum {low}_{values.__name__.lower()} {{"]
         names = [f"    {up}_{values.__name__.upper()}_{item.name} = {item.value}" for item in values]
         out += [",\n".join(names), "};"]

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 from ..config import Config, Identity, Manager
-from ..model import Access, Field, Page, Register
+from ..model import Access, Field, Page, Register, pow2
 from ..regmap import VERSION, address_map, guest_page, manager_page
 
 __all__ = [
@@ -91,14 +91,12 @@ def sketch(register: Register) -> str:
 
 
 def windows(c: Config, port: int) -> list[tuple[str, int | None, int, int]]:
-    """Return page, VM-ID (of ``page`` ports only), first address and size in bytes of each page at ``port``."""
+    """Return name, VM-ID (of ``page`` ports only), first address and size in bytes of each page and SRAM window."""
     where = address_map(c, port)
-    if c.ports[port].identity is Identity.PAGE:
-        found: list[tuple[str, int | None, int, int]] = [
-            ("guest", vm, where.guest(vm), c.page_stride) for vm in range(c.vms)
-        ]
-    else:
-        found = [("guest", None, where.guest_base, c.page_stride)]
+    vms: list[int | None] = list(range(c.vms)) if c.ports[port].identity is Identity.PAGE else [None]
+    found = [("guest", vm, where.guest(vm or 0), c.page_stride) for vm in vms]
+    if c.blocks:
+        found += [("sram", vm, where.sram(vm or 0), max(pow2(c.sram_bytes), c.page_stride)) for vm in vms]
     if where.manager_base is not None:
         found.append(("manager", None, where.manager_base, (1 << where.bits) - where.manager_base))
     return found

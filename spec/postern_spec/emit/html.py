@@ -5,7 +5,7 @@ from html import escape
 
 from ..config import Config
 from ..model import Page, Register
-from ..regmap import Interrupt
+from ..regmap import sources
 from .common import (
     ACCESS,
     acting,
@@ -85,7 +85,7 @@ def emit(c: Config) -> str:
     out.append('</ul><h2 id="access">Access</h2>')
     out += _table(["", "meaning"], [[short, text] for short, text in ACCESS.values()])
     out.append('<h2 id="interrupts">Interrupt sources</h2>')
-    out += _table(["bit", "source"], [[str(item.value), f"`{item.name}`"] for item in Interrupt])
+    out += _table(["bit", "source"], [[str(item.value), f"`{item.name}`"] for item in sources(c)])
     for page in pages(c):
         out.append(f'<h2 id="{page.name}">{page.name.capitalize()} page</h2><p>{page.size} bytes.</p>')
         out += _overview(page)

@@ -2,7 +2,7 @@
 
 from ..config import Config
 from ..model import Page, Register
-from ..regmap import Interrupt
+from ..regmap import sources
 from .common import (
     ACCESS,
     acting,
@@ -38,7 +38,7 @@ def emit(c: Config) -> str:
     out += ["", "## Access", ""]
     out += _table(["", "meaning"], [[short, text] for short, text in ACCESS.values()])
     out += ["## Interrupt sources", ""]
-    out += _table(["bit", "source"], [[str(item.value), f"`{item.name}`"] for item in Interrupt])
+    out += _table(["bit", "source"], [[str(item.value), f"`{item.name}`"] for item in sources(c)])
     for page in pages(c):
         out += [f"## {page.name.capitalize()} page", "", f"{page.size} bytes.", ""]
         out += _overview(page)

@@ -5,6 +5,7 @@ from enum import IntEnum
 
 from ..config import Config
 from ..model import Access, Field, Page, Register
+from ..regmap import address_map
 from .common import pages, windows
 
 __all__ = ["emit"]
@@ -126,6 +127,11 @@ def _port(c: Config, index: int) -> list[str]:
     array = f"[{len(guests)}] @ 0x{guests[0]:X} += 0x{c.page_stride:X}" if len(guests) > 1 else f" @ 0x{guests[0]:X}"
     out.append(f"    {c.name}_guest guest{array};")
     out += [f"    {c.name}_manager manager @ 0x{base:X};" for page, _, base, _ in places if page == "manager"]
+    srams = [base for page, _, base, _ in places if page == "sram"]
+    if srams:
+        body = f"external mem {{ mementries = {c.sram_bytes // 4}; memwidth = 32; sw = rw; }} sram"
+        stride = f"[{len(srams)}] @ 0x{srams[0]:X} += 0x{address_map(c, index).sram_stride:X}"
+        out.append(f"    {body}{stride};" if len(srams) > 1 else f"    {body} @ 0x{srams[0]:X};")
     return [*out, "};"]
 
 
