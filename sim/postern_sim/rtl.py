@@ -308,6 +308,39 @@ class Rtl:
         self.check()
         return passed
 
+    def until(self, levels: dict[int, int], cores: Iterable[int] = (), cycles: int = 1_000_000) -> bool:
+        """Run until a port has few requests left, or an interrupt line is high.
+
+        Parameters
+        ----------
+        levels : dict
+            Of each port that is watched: how many unanswered requests are few enough.
+        cores : iterable of int
+            Cores whose lines are watched.
+        cycles : int
+            At most so many.
+
+        Returns
+        -------
+        bool
+            Whether that was so before the cycles had passed.
+        """
+        ports = len(self.config.ports)
+        lines = sum(1 << core for core in cores)
+        words = (self.config.cores + 31) // 32
+        reached = self._library.bench_until(
+            self._bench,
+            (ctypes.c_int32 * ports)(*(levels.get(port, -1) for port in range(ports))),
+            (ctypes.c_uint32 * words)(*(lines >> 32 * word & 0xFFFF_FFFF for word in range(words))),
+            cycles,
+        )
+        self.check()
+        return bool(reached)
+
+    def pending(self, port: int) -> int:
+        """Return how many requests of a port are not answered yet."""
+        return self._library.bench_pending(self._bench, port)
+
     def done(self, port: int) -> list[Done]:
         """Return what became of all requests that were issued at a port since ``forget``."""
         count = self._library.bench_size(self._bench, port)
@@ -316,9 +349,9 @@ class Rtl:
         data = ctypes.string_at(self._library.bench_done(self._bench, port), count * DONE.size)
         return [Done(*fields) for fields in DONE.iter_unpack(data)]
 
-    def forget(self) -> None:
-        """Empty the records of all ports that have nothing outstanding."""
-        self._library.bench_forget(self._bench)
+    def forget(self, port: int | None = None) -> None:
+        """Empty the records of a port, or of all, where nothing is outstanding."""
+        self._library.bench_forget(self._bench, -1 if port is None else port)
 
     # Events, for lockstep
 
@@ -433,12 +466,14 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "bench_push": (None, (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t)),
     "bench_run": (ctypes.c_uint64, (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int)),
     "bench_wait": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64)),
+    "bench_until": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)),
+    "bench_pending": (ctypes.c_size_t, (ctypes.c_void_p, ctypes.c_uint32)),
     "bench_size": (ctypes.c_size_t, (ctypes.c_void_p, ctypes.c_uint32)),
     "bench_done": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_uint32)),
     "bench_events": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_void_p)),
     "bench_clear_events": (None, (ctypes.c_void_p,)),
     "bench_access": (ctypes.c_uint64, (ctypes.c_void_p, *(ctypes.c_uint32,) * 7, ctypes.c_uint64)),
-    "bench_forget": (None, (ctypes.c_void_p,)),
+    "bench_forget": (None, (ctypes.c_void_p, ctypes.c_int)),
 }
 _loaded: dict[Path, ctypes.CDLL] = {}
 

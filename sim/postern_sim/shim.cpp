@@ -599,6 +599,22 @@ int bench_wait(Bench* bench, int core, uint64_t cycles) {
     return 0;
 }
 
+// Run until some port has at most `levels[port]` unanswered requests, or a line in `lines` is high. Returns whether.
+int bench_until(Bench* bench, const int32_t* levels, const uint32_t* lines, uint64_t cycles) {
+    for (uint64_t i = 0; bench->failure.empty(); i++) {
+        for (auto& port : bench->ports)
+            if (levels[port->id] >= 0 && port->requests.size() - port->answered <= size_t(levels[port->id])) return 1;
+        for (int word = 0; word < (IRQ_WIDTH + 31) / 32; word++)
+            if (bench->irq[word] & lines[word]) return 1;
+        if (i == cycles) break;
+        bench->step();
+    }
+    return 0;
+}
+
+size_t bench_pending(Bench* bench, uint32_t port) {
+    return bench->ports[port]->requests.size() - bench->ports[port]->answered;
+}
 size_t bench_size(Bench* bench, uint32_t port) { return bench->ports[port]->requests.size(); }
 const Done* bench_done(Bench* bench, uint32_t port) { return bench->ports[port]->done.data(); }
 const Event* bench_events(Bench* bench, size_t* count) {
@@ -620,10 +636,10 @@ uint64_t bench_access(Bench* bench, uint32_t port, uint32_t address, uint32_t da
     return done.data | uint64_t(done.response) << 32 | uint64_t(done.state) << 48;
 }
 
-// Forget the requests that were answered, on every port that is idle.
-void bench_forget(Bench* bench) {
+// Forget the requests that were answered, on a port that is idle; on every one where `chosen` is negative.
+void bench_forget(Bench* bench, int chosen) {
     for (auto& port : bench->ports)
-        if (port->idle()) port->clear();
+        if (port->idle() && (chosen < 0 || port->id == chosen)) port->clear();
 }
 
 #if TRACE

@@ -1,0 +1,7 @@
+"""``python -m postern_sim.bench``."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
