@@ -25,7 +25,7 @@ define bootstrap
 @"$(PYTHON)" tools/bootstrap.py $(1)
 endef
 
-.PHONY: all help setup setup-fpga setup-docs demo wave test test-fpga check format soak bench synth gen docs clean distclean
+.PHONY: all help setup setup-fpga setup-docs demo wave test test-fpga check format soak bench synth growth gen docs clean distclean
 
 all: demo ## set up, generate the default block, build it in Verilator, run the demonstration (make without a target)
 
@@ -74,6 +74,9 @@ bench: setup ## measure cycles and rates; prints a table, writes build/bench.jso
 
 synth: setup-fpga ## area and clock on ECP5; writes build/synth.json (installs Yosys and nextpnr; slow)
 	@$(PY) -m postern_fpga.synth
+
+growth: setup-fpga ## how area grows with ports, VMs and blocks; writes build/growth.json (slow)
+	@$(PY) -m postern_fpga.growth
 
 gen: setup ## write the committed generated files anew: gen/ and docs/registers/
 	@$(PY) tools/gen.py

@@ -45,17 +45,35 @@ BENCH = (
         "mailbox_sustained_fraction", "`default`: the same sustained with receivers, of the limit n / (n + 1)",
         0.95, True,
     ),
+    Figure(
+        "sram_efficiency_disjoint", "SRAM: all ports stream blocks of their own, of min(ports, banks) words per cycle",
+        0.95, True,
+    ),
+    Figure("sram_efficiency_single_port", "SRAM: the same of one port, of a word per cycle", 0.99, True),
+    Figure("sram_read_latency_cycles", "SRAM: read accepted to data", None, unit="cycles"),
+    Figure("sram_worst_wait_cycles", "SRAM: offered to answered, all others at the same bank", None, unit="cycles"),
+    Figure("move_cycles", "commit of a moved block accepted to its receiver's first read", None, unit="cycles"),
+    Figure("alloc_accesses", "bus accesses to allocate a block", 1),
+    Figure("endpoint_send_accesses_16B", "`Endpoint`: bus accesses to send 16 bytes", 5),
+    Figure("hybrid_threshold_bytes", "`Endpoint`: longest transfer through registers", None, unit="bytes"),
     Figure("driver_accesses_per_second_rtl", "driver on the RTL in process, one program", 100_000, True, "accesses/s"),
     Figure("model_messages_per_second", "16-byte messages through driver and model", 50_000, True, "messages/s"),
     Figure("generate_seconds_default", "generating `default`", None, unit="s"),
 )  # fmt: skip
+
+SIZES = ("4B", "16B", "64B", "256B", "1KiB", "4KiB", "64KiB", "1MiB")
+WAYS = ("registers", "blocks", "hybrid")
+HYBRID_SLACK = 1.05
+"""How much slower than the better of the two ways the hybrid may be, at any size."""
 
 AREA = {
     "lut4": "LUT4", "ff": "flip-flops", "dpr16x4": "DPR16X4", "ccu2c": "CCU2C", "ebr": "DP16KD", "fmax_mhz": "Fmax MHz",
 }  # fmt: skip
 BARS: dict[str, dict[str, float]] = {
     "small": {"lut4": 1100, "ebr": 2, "fmax_mhz": 130},
-    "default": {"lut4": 6000, "ebr": 12, "fmax_mhz": 100},
+    "default_without_sram": {"lut4": 6000, "ebr": 12, "fmax_mhz": 100},
+    "default": {"fmax_mhz": 100},
+    "large": {},
 }
 
 # Measured with the same tools as Postern, three seeds, before this project; interfaces and features differ.
@@ -103,8 +121,24 @@ def bench(found: dict[str, Any]) -> str:
         bar = "" if figure.bar is None else f"{'≥' if figure.at_least else '≤'} {number(figure.bar)}"
         shown = number(value) + (f" {figure.unit}" if figure.unit and value is not None else "")
         rows.append([figure.what, shown, bar, kept(value, figure.bar, figure.at_least)])
-    others = [f"| `{key}` | {number(found[key])} | | |" for key in sorted(found.keys() - {item.key for item in BENCH})]
+    shown_apart = {item.key for item in BENCH} | {
+        f"{way}_{what}_{size}" for way in WAYS for what in ("cycles", "accesses") for size in SIZES
+    }
+    others = [f"| `{key}` | {number(found[key])} | | |" for key in sorted(found.keys() - shown_apart)]
     return "\n".join([table(["what", "figure", "bar", "kept"], rows), *others])
+
+
+def sizes(found: dict[str, Any]) -> str:
+    """Return the table of one-way transfers by size and way."""
+    heads = ["size", *(f"{way}: {what}" for what in ("cycles", "accesses") for way in WAYS), "kept"]
+    rows = []
+    for size in SIZES:
+        cycles = {way: found.get(f"{way}_cycles_{size}") for way in WAYS}
+        accesses = [number(found.get(f"{way}_accesses_{size}")) for way in WAYS]
+        best = min((cycles[way] for way in WAYS[:2] if cycles[way] is not None), default=None)
+        bar = None if best is None else HYBRID_SLACK * best
+        rows.append([size, *(number(cycles[way]) for way in WAYS), *accesses, kept(cycles["hybrid"], bar, False)])
+    return table(heads, rows, right=1)
 
 
 def area(found: dict[str, Any]) -> str:
@@ -113,6 +147,8 @@ def area(found: dict[str, Any]) -> str:
     for name, bars in BARS.items():
         figures = found.get(name, {})
         rows.append([f"`{name}`", *(number(figures.get(key)) for key in AREA)])
+        if not bars:
+            continue
         limits = [f"{'≥' if key == 'fmax_mhz' else '≤'} {number(bars[key])}" if key in bars else "" for key in AREA]
         rows.append(["bar", *limits])
         met = [kept(figures.get(key), bars.get(key), key == "fmax_mhz") for key in AREA]
@@ -147,7 +183,7 @@ def peers(cycles: dict[str, Any], synth: dict[str, Any]) -> str:
             f"**Postern `{name}`**", *(number(synth.get(name, {}).get(key)) for key in AREA),
             number(cycles.get(f"{prefix}commit_to_irq_cycles")), accesses(cycles),
         ]
-        for name, prefix in (("small", ""), ("default", "default_"))
+        for name, prefix in (("small", ""), ("default_without_sram", "default_"))
     ]  # fmt: skip
     rows += [[name, *(number(figures[key]) for key in AREA), irq, pair] for name, figures, irq, pair in PEERS]
     return table(["block", *AREA.values(), "to interrupt", "send / receive 16 B"], rows, right=1)
@@ -162,7 +198,7 @@ def read(name: str) -> dict[str, Any]:
 def take(folder: Path) -> None:
     """Copy the figures of the last run. Where there is none, what is committed stays."""
     FIGURES.mkdir(exist_ok=True)
-    copied = [name for name in ("bench.json", "synth.json") if (folder / name).exists()]
+    copied = [name for name in ("bench.json", "synth.json", "growth.json") if (folder / name).exists()]
     if not copied:
         raise SystemExit(f"{folder} must hold bench.json or synth.json (make bench, make synth), not neither")
     for name in copied:
@@ -178,7 +214,13 @@ def main() -> int:
     if chosen.take:
         take(chosen.take)
     cycles, synth = read("bench.json"), read("synth.json")
-    pages = {"bench": bench(cycles), "area": area(synth), "parts": parts(synth), "peers": peers(cycles, synth)}
+    pages = {
+        "bench": bench(cycles),
+        "sizes": sizes(cycles),
+        "area": area(synth),
+        "parts": parts(synth),
+        "peers": peers(cycles, synth),
+    }
     return write("performance.md", pages, check=chosen.check)
 
 

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from postern_hw.verilog import YosysError, emit
-from postern_spec.config import Config, ConfigError, load
+from postern_spec.config import Config, ConfigError, load, preset
 
 from .netlist import AREA, area, give_names, parts, ring
 from .tools import INSIDE, ToolError, nextpnr_ecp5, yosys
@@ -27,11 +27,16 @@ DEVICE = ["--85k", "--package", "CABGA381", "--speed", "6"]
 FREQUENCY = 200
 """MHz that place and route aims for: more than any block reaches, so that it never stops trying."""
 
-BARS = {
+WITHOUT_SRAM = "default_without_sram"
+"""The preset ``default`` with no blocks: a register mailbox, to be compared with others."""
+
+BARS: dict[str, dict[str, float]] = {
     "small": {"lut4": 1100, "ebr": 2, "fmax_mhz": 130},
-    "default": {"lut4": 6000, "ebr": 12, "fmax_mhz": 100},
+    WITHOUT_SRAM: {"lut4": 6000, "ebr": 12, "fmax_mhz": 100},
+    "default": {"fmax_mhz": 100},
+    "large": {},
 }
-"""What the presets are to keep within. ``fmax_mhz`` is a lower bound, the others are upper bounds."""
+"""What is measured, and what it is to keep within. ``fmax_mhz`` is a lower bound, the others are upper bounds."""
 
 SLOWEST_SHOWN = 3
 """Critical paths that are printed, of as many seeds."""
@@ -138,7 +143,9 @@ def _seeds(text: str) -> list[int]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="postern_fpga.synth", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--config", nargs="+", default=list(BARS), metavar="CONFIG", help="presets or TOML files")
+    parser.add_argument(
+        "--config", nargs="+", default=list(BARS), metavar="CONFIG", help="presets, default_without_sram or TOML files"
+    )
     parser.add_argument("--seeds", type=_seeds, default="1-5", help="seeds of place and route (1-5)")
     parser.add_argument("--quick", action="store_true", help="the first seed only, and no areas of parts")
     parser.add_argument("--jobs", type=int, default=2, help="place and route this many at once (2)")
@@ -162,7 +169,7 @@ def main() -> int:
     paths: dict[str, Any] = {}
     try:
         for source in arguments.config:
-            config = load(source)
+            config = preset("default").replace(blocks=0) if source == WITHOUT_SRAM else load(source)
             name = Path(source).stem
             _say(f"{name}: generating Verilog")
             synthesis = Synthesis(config, arguments.out.parent / "synth" / name)

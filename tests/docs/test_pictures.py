@@ -19,8 +19,9 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_diagrams_are_current():
-    done = run("diagrams.py")
+@pytest.mark.parametrize("script", ["diagrams.py", "plots.py"])
+def test_drawings_are_current(script: str):
+    done = run(script)
     assert done.returncode == 0, done.stdout
 
 

@@ -74,11 +74,10 @@ def worst_wait(config: Config) -> int:
             mine.append(Request(setup.at(0, 0, "FREE", 0), spare[count // 100], True, tag, fence=True))
         mine.append(Request(base + stride * (count % rows), count, bool(count % 2), tag, gap=count % 13, fence=True))
     queues["p0"] = mine
+    results = setup.go(**queues)["p0"]
     longest = 0
-    for results in [setup.go(**queues)["p0"]]:
-        for request, before, found in zip(mine[1:], results, results[1:], strict=False):
-            offered = before.answered + 1 + request.gap
-            longest = max(longest, found.answered - offered)
+    for request, before, found in zip(mine[1:], results, results[1:], strict=False):
+        longest = max(longest, found.answered - (before.answered + 1 + request.gap))
     return longest
 
 
