@@ -1,11 +1,26 @@
 """Driver and functional model of the Postern mailbox; standard library only."""
 
 from postern_spec.config import Config, ConfigError, load, preset
-from postern_spec.regmap import Fault, Kind, Result, State
+from postern_spec.regmap import Fault, Handover, Holding, Kind, Result, State
 
 from .bus import Access, Bus, MmapBus, ModelBus, TracingBus
-from .driver import Credit, Header, Mailbox, Message, Outcome, Peer, Source, Who, probe
+from .driver import (
+    BlockInfo,
+    Credit,
+    Header,
+    Loan,
+    Mailbox,
+    Message,
+    Outcome,
+    Peer,
+    Quota,
+    Source,
+    Who,
+    probe,
+)
 from .errors import (
+    BadBlock,
+    BlockRefused,
     BusError,
     CommandRefused,
     Deadlock,
@@ -18,13 +33,16 @@ from .errors import (
     Timeout,
     Torn,
 )
-from .manager import FaultRecord, Limit, Manager, Status, Tag, VmStatus
+from .manager import FaultRecord, Holdings, Limit, Manager, Pool, Status, Tag, VmStatus
 from .model import Model
 from .programs import Programs
 from .sender import Sender
 
 __all__ = [
     "Access",
+    "BadBlock",
+    "BlockInfo",
+    "BlockRefused",
     "Bus",
     "BusError",
     "CommandRefused",
@@ -36,9 +54,13 @@ __all__ = [
     "DeviceError",
     "Fault",
     "FaultRecord",
+    "Handover",
     "Header",
+    "Holding",
+    "Holdings",
     "Kind",
     "Limit",
+    "Loan",
     "Mailbox",
     "Manager",
     "Message",
@@ -49,8 +71,10 @@ __all__ = [
     "Outcome",
     "Peer",
     "PeerGone",
+    "Pool",
     "PosternError",
     "Programs",
+    "Quota",
     "Refused",
     "Result",
     "Sender",

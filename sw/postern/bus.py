@@ -11,7 +11,9 @@ This is what every ``Bus`` promises, and all that the driver relies on:
 4. Nothing orders the accesses of one bus against those of another, except that a message, a doorbell or an interrupt
    that was seen through one bus happened after the write that caused it, through whichever bus.
 5. Ordinary memory is another matter: who hands over a buffer in shared memory needs a barrier between filling it and
-   the commit, and between the receive and reading it. Payload in registers needs none.
+   the commit, and between the receive and reading it. Payload in registers needs none, nor do blocks of the SRAM of the
+   block: their accesses are accesses of the bus, under rules 1 to 4.
+6. A burst is as many accesses in ascending order of the addresses, and nothing more: others may act between them.
 
 Rules 1 and 2 ask for a mapping as device memory: neither cached, nor gathered, nor reordered, nor speculated on. AXI
 does not order reads behind unanswered writes; a master that issues both must wait for the write's answer.
@@ -22,7 +24,7 @@ import os
 import select
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -66,6 +68,41 @@ class Bus(ABC):
         ValueError
             The value does not fit 32 bits.
         """
+
+    def read_burst(self, address: int, words: int) -> list[int]:
+        """Read consecutive words. A bus that has something better than an access each overrides it.
+
+        Parameters
+        ----------
+        address : int
+            Byte address of the first.
+        words : int
+            How many.
+
+        Raises
+        ------
+        BusError
+            The bus answered with an error.
+        """
+        return [self.read32(address + 4 * index) for index in range(words)]
+
+    def write_burst(self, address: int, words: Sequence[int]) -> None:
+        """Write consecutive words. A bus that has something better than an access each overrides it.
+
+        Parameters
+        ----------
+        address : int
+            Byte address of the first.
+        words : sequence of int
+            The words.
+
+        Raises
+        ------
+        ValueError
+            A word does not fit 32 bits. Those before it may have been written.
+        """
+        for index, word in enumerate(words):
+            self.write32(address + 4 * index, word)
 
     @abstractmethod
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
@@ -148,6 +185,36 @@ class ModelBus(Bus):
         model.write(port, model.bind(port, address, tag=self.tag), address, value, secure=self.secure)
         model.tick(self.CYCLES_PER_ACCESS)
 
+    def read_burst(self, address: int, words: int) -> list[int]:
+        model, port, found = self.model, self.port, []
+        for at, count in self._pieces(address, words):
+            part = model.load(port, model.bind(port, at, tag=self.tag), at, count)
+            if part is None:  # refused, or no SRAM: each access by itself
+                part = super().read_burst(at, count)
+            else:
+                model.tick(self.CYCLES_PER_ACCESS + count)
+            found += part
+        return found
+
+    def write_burst(self, address: int, words: Sequence[int]) -> None:
+        model, port, done = self.model, self.port, 0
+        for at, count in self._pieces(address, len(words)):
+            part = words[done : done + count]
+            if model.store(port, model.bind(port, at, tag=self.tag), at, part):
+                model.tick(self.CYCLES_PER_ACCESS + count)
+            else:
+                super().write_burst(at, part)
+            done += count
+
+    def _pieces(self, address: int, words: int) -> Iterator[tuple[int, int]]:
+        """Yield address and number of the words of a burst that lie in each block."""
+        size = self.model.config.block_size
+        while words > 0:
+            count = min(words, (size - address % size) // 4)
+            yield address, count
+            address += 4 * count
+            words -= count
+
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         """Let time pass until the line is high.
 
@@ -157,7 +224,7 @@ class ModelBus(Bus):
             No timeout was given, and only another program could raise the line: nobody will while this one waits.
             Programs that wait for each other run in ``Programs``.
         """
-        longest = 1 << 16  # what the slowest moderation timer takes; nothing else changes by itself
+        longest = 1 << 16  # what the slowest moderation timer takes; scrubbing a block is faster, nothing else changes
         cycles = longest if timeout is None else round(timeout * self.CLOCK_HZ)
         for _ in range(min(cycles, longest)):
             if self._line():
@@ -246,6 +313,17 @@ class MmapBus(Bus):
             raise ValueError(f"value must be from 0 to 0xffffffff, not {value:#x}")
         self._words[self._index(address)] = value
 
+    def read_burst(self, address: int, words: int) -> list[int]:
+        start = self._indices(address, words)
+        return self._words[start : start + words].tolist()  # word by word, unlike a copy to bytes
+
+    def write_burst(self, address: int, words: Sequence[int]) -> None:
+        view, start = self._words, self._indices(address, len(words))
+        for index, word in enumerate(words, start):  # a slice would be copied with accesses of any width
+            if word >> 32:
+                raise ValueError(f"value must be from 0 to 0xffffffff, not {word:#x}")
+            view[index] = word
+
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         """Enable the interrupt, then wait for it by reading the descriptor.
 
@@ -268,6 +346,13 @@ class MmapBus(Bus):
             last = 4 * len(self._words) - 4
             raise ValueError(f"address must be a multiple of 4 from 0 to {last:#x}, not {address:#x}")
         return address >> 2
+
+    def _indices(self, address: int, words: int) -> int:
+        """Return the index of the first of some words, all of which are mapped."""
+        start = self._index(address) if words else 0
+        if words:
+            self._index(address + 4 * (words - 1))
+        return start
 
 
 class Access(NamedTuple):
@@ -305,6 +390,15 @@ class TracingBus(Bus):
     def write32(self, address: int, value: int) -> None:
         self.trace.append(Access("write", address, value))
         self.bus.write32(address, value)
+
+    def read_burst(self, address: int, words: int) -> list[int]:
+        found = self.bus.read_burst(address, words)
+        self.trace += [Access("read", address + 4 * index, word) for index, word in enumerate(found)]
+        return found
+
+    def write_burst(self, address: int, words: Sequence[int]) -> None:
+        self.trace += [Access("write", address + 4 * index, word) for index, word in enumerate(words)]
+        self.bus.write_burst(address, words)
 
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         self.bus.note = self.note

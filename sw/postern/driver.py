@@ -4,19 +4,51 @@ There is no state here beyond addresses, and each method says how many accesses 
 most programs want on top.
 """
 
+import sys
+from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import IntFlag
 from typing import NamedTuple
 
 from postern_spec.config import Bus as BusKind
 from postern_spec.config import Config, ConfigError, Identity, Manager, Port
 from postern_spec.model import Page
-from postern_spec.regmap import MAGIC, VERSION, Interrupt, Kind, Popped, Result, State, guest_page
+from postern_spec.regmap import (
+    MAGIC,
+    VERSION,
+    Handover,
+    Holding,
+    Interrupt,
+    Kind,
+    Popped,
+    Result,
+    Settled,
+    State,
+    address_map,
+    guest_page,
+    sources,
+)
 
 from .bus import Bus
-from .errors import REFUSALS, Denied, DeviceError, PeerGone, Timeout
+from .errors import REFUSALS, BlockRefused, Denied, DeviceError, PeerGone, Timeout
 
-__all__ = ["Credit", "Header", "Mailbox", "Message", "Outcome", "Peer", "Source", "Who", "probe"]
+__all__ = [
+    "BlockInfo",
+    "Credit",
+    "Header",
+    "Loan",
+    "Mailbox",
+    "Message",
+    "Outcome",
+    "Peer",
+    "Quota",
+    "Source",
+    "Who",
+    "probe",
+]
+
+_BLOCK_WORD = guest_page(Config(blocks=1)).RETURN  # the same in every block that has an SRAM
 
 
 class Source(IntFlag):
@@ -66,12 +98,97 @@ class Header(NamedTuple):
     generation: int
 
 
+class Loan(NamedTuple):
+    """A block that came with a message, and how.
+
+    Parameters
+    ----------
+    block : int
+        Number of the block.
+    how : Handover
+        ``MOVE``: it is ours now. ``LEND``, ``SHOW``: it is to be given back.
+    tag : int
+        Which loan of this block it is; 0 of a move.
+    """
+
+    block: int
+    how: Handover
+    tag: int = 0
+
+    @property
+    def word(self) -> int:
+        """The word that stands for it in messages and in ``RETURN``."""
+        return _BLOCK_WORD.pack(KIND=self.how, TAG=self.tag, BLOCK=self.block)
+
+    @classmethod
+    def of(cls, word: int) -> "Loan":
+        """Return the loan for which a word stands.
+
+        Raises
+        ------
+        ValueError
+            For none.
+        """
+        block, tag = _BLOCK_WORD.BLOCK.get(word), _BLOCK_WORD.TAG.get(word)
+        loan = cls(block, Handover(_BLOCK_WORD.KIND.get(word)), tag)
+        if loan.word != word:
+            raise ValueError(f"word must be that of a block, not {word:#x}")
+        return loan
+
+
 class Message(NamedTuple):
-    """A message that was received."""
+    """A message that was received.
+
+    Parameters
+    ----------
+    sender : int
+        VM-ID of the sender.
+    generation : int
+        The sender's generation when it committed.
+    words : tuple of int
+        Payload, without the word of the block.
+    loan : Loan or None
+        The block that came with it.
+    """
 
     sender: int
     generation: int
     words: tuple[int, ...]
+    loan: Loan | None = None
+
+
+class BlockInfo(NamedTuple):
+    """What this VM has of a block.
+
+    Parameters
+    ----------
+    block : int
+        Number of the block.
+    holding : Holding
+        What it is.
+    vm : int or None
+        ``LENT``, ``SHOWN``: who has it. ``BORROWED``, ``WATCHED``: whose it is. ``OWNED``: ``None``.
+    tag : int
+        Tag of the loan; 0 if there is none.
+    """
+
+    block: int
+    holding: Holding
+    vm: int | None
+    tag: int
+
+    @property
+    def loan(self) -> Loan | None:
+        """The loan to this VM, as the message brought it; ``None`` where the block is its own."""
+        how = {Holding.BORROWED: Handover.LEND, Holding.WATCHED: Handover.SHOW}.get(self.holding)
+        return None if how is None else Loan(self.block, how, self.tag)
+
+
+class Quota(NamedTuple):
+    """Blocks that a VM has allocated and that were not freed yet, wherever they are, and the most it may have."""
+
+    used: int
+    limit: int
 
 
 class Outcome(NamedTuple):
@@ -96,7 +213,7 @@ class Outcome(NamedTuple):
 
         Raises
         ------
-        NoCredit, Denied, PeerGone, Torn
+        NoCredit, Denied, PeerGone, Torn, BadBlock
             A commit was refused.
         """
         if self.code is not Result.ACCEPTED:
@@ -104,15 +221,20 @@ class Outcome(NamedTuple):
         return self.accepted
 
 
+class _Probed(Config):
+    """What ``probe`` found. The ports are made up: it does not say where their windows lie."""
+
+
 def probe(bus: Bus, base: int = 0) -> Config:
-    """Return what a guest can find out about a block: all that the addresses of its page depend on. Five reads.
+    """Return what a guest can find out about a block: all that the addresses of its page depend on. Five reads, six
+    where there is an SRAM.
 
     Raises
     ------
     DeviceError
         There is no block, this VM has no access to it, or it is of a kind that this driver does not know.
     """
-    page = guest_page(Config())  # the registers that tell lie at the same place in every block
+    page = guest_page(Config(blocks=1))  # the registers that tell lie at the same place in every block
 
     def read(name: str) -> int:
         return bus.read32(base + getattr(page, name).at())
@@ -130,8 +252,9 @@ def probe(bus: Bus, base: int = 0) -> Config:
     # Which port has which cores does not matter here, nor do bus and identity.
     more, rest = divmod(cores, ports)
     managed = page.FEATURES.MANAGER.get(features)
+    memory = read("MEMORY") if page.FEATURES.BLOCKS.get(features) else 0
     try:
-        return Config(
+        return _Probed(
             ports=tuple(Port(BusKind.AXI4_LITE, Identity.STATIC, 0, more + (i < rest)) for i in range(ports)),
             vms=page.DIMENSIONS.VMS.get(dimensions),
             lanes=page.DIMENSIONS.LANES.get(dimensions),
@@ -141,11 +264,15 @@ def probe(bus: Bus, base: int = 0) -> Config:
             manager=Manager.PAGE if managed else Manager.NONE,
             open_at_reset=not managed,
             credits=0,
+            blocks=page.MEMORY.BLOCKS.get(memory),
+            block_size=1 << page.MEMORY.SIZE_LOG.get(memory) if memory else Config.block_size,
+            banks=page.MEMORY.BANKS.get(memory) if memory else Config.banks,
             moderation=bool(page.FEATURES.MODERATION.get(features)),
             read_error=bool(page.FEATURES.READ_ERROR.get(features)),
         )
     except ConfigError as error:
-        raise DeviceError(f"DIMENSIONS and CAPACITY must be those of a block: {error}") from None
+        names = "DIMENSIONS, CAPACITY and MEMORY" if memory else "DIMENSIONS and CAPACITY"
+        raise DeviceError(f"{names} must be those of a block: {error}") from None
 
 
 class Mailbox:
@@ -164,6 +291,9 @@ class Mailbox:
     core : int or None
         Core on which this runs, counted over all ports: whose interrupt line ``wait`` and ``receive`` enable. ``None``:
         the first core behind the port that ``SELF`` names, all ports having as many; read when it is needed first.
+    sram : int or None
+        Address of this VM's window to the shared SRAM. ``None``: where the configuration puts it, the guest page being
+        at ``base``; with an SRAM and a probed configuration it must be given before a block can be read or written.
 
     Raises
     ------
@@ -171,12 +301,21 @@ class Mailbox:
         Probing found no block.
     """
 
-    def __init__(self, bus: Bus, base: int = 0, config: Config | None = None, *, core: int | None = None):
+    def __init__(
+        self,
+        bus: Bus,
+        base: int = 0,
+        config: Config | None = None,
+        *,
+        core: int | None = None,
+        sram: int | None = None,
+    ):
         c = config or probe(bus, base)
         self.bus = bus
         self.base = base
         self.config = c
         self._core = None if core is None else self._check_core(core)
+        self._sram = sram
         self.page: Page = guest_page(c)
         self._read, self._write = bus.read32, bus.write32
 
@@ -188,7 +327,11 @@ class Mailbox:
 
         # Addresses of all that is used often; indices are checked where they come in.
         self._stage = [[at("STAGE", lane, word) for word in words] for lane in lanes]
-        self._commit = [[[at("COMMIT", lane, Kind.PLAIN, many, vm) for vm in vms] for many in (0, 1)] for lane in lanes]
+        kinds = (Kind.PLAIN, Kind.BLOCK) if c.blocks else (Kind.PLAIN,)
+        self._commit, *self._commit_block = (
+            [[[at("COMMIT", lane, kind, many, vm) for vm in vms] for many in (0, 1)] for lane in lanes]
+            for kind in kinds
+        )
         self._word = [at("WORD", word) for word in words]
         self._header = [at("HEADER", lane) for lane in lanes]
         self._pop = [at("POP", lane) for lane in lanes]
@@ -201,6 +344,12 @@ class Mailbox:
         self._pending = [at("PENDING", half) for half in range((c.vms + 31) // 32)]
         self._self, self._epoch, self._ring = at("SELF"), at("EPOCH"), at("RING")
         self._irq_state, self._irq_test = at("IRQ_STATE"), at("IRQ_TEST")
+        if c.blocks:
+            self._free = [at("FREE", lane) for lane in lanes]
+            self._return = [at("RETURN", lane) for lane in lanes]
+            self._revoke = [at("REVOKE", lane) for lane in lanes]
+            self._settled = [at("BLOCK_RESULT", lane) for lane in lanes]
+            self._alloc, self._quota = at("ALLOC"), at("QUOTA")
         header = page.HEADER
         self._count, self._kind, self._sender, self._generation = (
             (field.lsb, (1 << field.width) - 1)
@@ -339,7 +488,8 @@ class Mailbox:
         self._check_lane(lane)
         word, register = self._read(self._result[lane]), self.page.RESULT
         code = register.CODE.get(word)
-        if code != Result.ACCEPTED and code not in REFUSALS:
+        known = code in REFUSALS and (code != Result.BAD_BLOCK or self.config.blocks)
+        if code != Result.ACCEPTED and not known:
             raise DeviceError(f"RESULT must hold the outcome of a commit, not {word:#x}")
         return Outcome(Result(code), register.VM.get(word), register.COUNT.get(word))
 
@@ -380,6 +530,8 @@ class Mailbox:
             words = [read(address) for address in self._word[: header.length - 1]]
             last = read(self._pop[lane])
             if last or self._popped(lane):
+                if header.kind is Kind.BLOCK:
+                    return Message(header.sender, header.generation, tuple(words), self._loan(last))
                 words.append(last)
                 return Message(header.sender, header.generation, tuple(words))
         return None
@@ -415,11 +567,303 @@ class Mailbox:
             raise DeviceError(f"HEADER must be zero or that of a message, not {word:#x}")
         return header
 
+    def _loan(self, word: int) -> Loan:
+        try:
+            loan = Loan.of(word)
+        except ValueError:
+            loan = None
+        if loan is None or loan.block >= self.config.blocks:
+            raise DeviceError(f"POP of a message with a block must name one, not {word:#x}")
+        return loan
+
     def _popped(self, lane: int) -> bool:
         word = self._read(self._rx_result[lane])
         if word not in (Popped.POPPED, Popped.STALE):
             raise DeviceError(f"RX_RESULT must be POPPED or STALE after a pop, not {word:#x}")
         return word == Popped.POPPED
+
+    # Blocks. A method for each thing that a VM can do with them; none of them waits.
+
+    def alloc(self) -> int | None:
+        """Allocate a block, which reads as zero, and return its number. ``None``: no quota left, no clean block yet, or
+        this VM is draining. One read.
+
+        After ``None``, ``BLOCK`` is raised when it is worth another try.
+
+        Raises
+        ------
+        DeviceError
+            The block holds what it cannot hold.
+        """
+        self._check_blocks()
+        word, register = self._read(self._alloc), self.page.ALLOC
+        if not word:
+            return None
+        block = register.BLOCK.get(word)
+        if not register.VALID.get(word) or block >= self.config.blocks:
+            raise DeviceError(f"ALLOC must be zero or a block, not {word:#x}")
+        return block
+
+    def free(self, block: int, lane: int = 0) -> None:
+        """Give up a block of this VM. One write, one read.
+
+        Raises
+        ------
+        BlockRefused
+            It is not this VM's, or lent or shown.
+        """
+        self._check_block(block)
+        if self._settle(self._free, lane, block) is not Settled.DONE:
+            raise BlockRefused(block, "this VM's and neither lent nor shown to be freed")
+
+    def give_back(self, loan: Loan, lane: int = 0) -> bool:
+        """Give a borrowed block back. One write, one read.
+
+        Whoever copied from the block acts on the copy only where this returns true: the loan stood until now, so what
+        was read was the owner's and not the zeros of a block that was taken back.
+
+        Returns
+        -------
+        bool
+            The loan stood. ``False``: it was over already, and nothing has changed.
+        """
+        self._check_block(loan.block)
+        return self._settle(self._return, lane, loan.word) is Settled.DONE
+
+    def revoke(self, block: int, lane: int = 0) -> None:
+        """End the loan of a block of this VM. One write, one read.
+
+        Raises
+        ------
+        BlockRefused
+            It is not this VM's, or neither lent nor shown (any more).
+        """
+        self._check_block(block)
+        if self._settle(self._revoke, lane, block) is not Settled.DONE:
+            raise BlockRefused(block, "this VM's, and lent or shown, to be revoked")
+
+    def send_block(self, dest: int, words: Sequence[int], block: int, how: Handover, lane: int = 0) -> None:
+        """Send a message that hands a block over: as many writes as words, the block being the last one.
+
+        What became of it is in ``result``, as with ``send``. What was written into the block before through this bus is
+        there for the receiver; see ``publish`` for what was written through another one.
+
+        Parameters
+        ----------
+        dest : int
+            VM-ID of the receiver.
+        words : sequence of int
+            Payload, 0 to ``config.words - 1`` words of 32 bits.
+        block : int
+            The block, which is this VM's and neither lent nor shown.
+        how : Handover
+            ``MOVE``, ``LEND`` or ``SHOW``.
+        lane : int
+            Lane.
+
+        Raises
+        ------
+        ValueError
+            A parameter outside its limits. Nothing was committed.
+        """
+        count = len(words)
+        if not 0 <= count < self.config.words:
+            raise ValueError(
+                f"message with a block must be of 0 to {self.config.words - 1} words beside it, not {count}"
+            )
+        self._check_block(block)
+        self._check_vm(dest)
+        self._check_lane(lane)
+        last = Loan(block, Handover(how)).word
+        write, stage = self._write, self._stage[lane]
+        for index in range(count):
+            write(stage[index], words[index])
+        write(self._commit_block[0][lane][count > 0][dest], last)
+
+    def holding(self, block: int) -> BlockInfo | None:
+        """Return what this VM has of a block, ``None`` where that is nothing. One read."""
+        self._check_block(block)
+        register = self.page.BLOCK
+        word = self._read(self.base + register.at(block))
+        holding, vm, tag = register.HOLDING.get(word), register.VM.get(word), register.TAG.get(word)
+        if not holding:
+            if word:
+                raise DeviceError(f"BLOCK of block {block} must be zero or say what is held, not {word:#x}")
+            return None
+        try:
+            what = Holding(holding)
+        except ValueError:
+            raise DeviceError(f"BLOCK of block {block} must be zero or say what is held, not {word:#x}") from None
+        return BlockInfo(block, what, None if what is Holding.OWNED else vm, tag)
+
+    def holdings(self) -> list[BlockInfo]:
+        """Return what this VM has of all blocks. One read for each block that there is."""
+        found = (self.holding(block) for block in range(self.config.blocks))
+        return [info for info in found if info]
+
+    def quota(self) -> Quota:
+        """Return what this VM has allocated and may allocate. One read."""
+        self._check_blocks()
+        word, register = self._read(self._quota), self.page.QUOTA
+        return Quota(register.USED.get(word), register.LIMIT.get(word))
+
+    @property
+    def sram(self) -> int:
+        """Address of this VM's window to the shared SRAM. The first time it may take a read, of ``SELF``.
+
+        Raises
+        ------
+        ValueError
+            There is no SRAM, or nobody said where it is.
+        """
+        self._check_blocks()
+        if self._sram is None:
+            if isinstance(self.config, _Probed):
+                raise ValueError("sram must be given where the configuration was probed, not None")
+            who = self.identity()
+            where = address_map(self.config, who.port)
+            self._sram = self.base - where.guest(who.vm) + where.sram(who.vm)
+        return self._sram
+
+    def write_sram(self, block: int, offset: int, data: bytes) -> None:
+        """Write into a block: an access, or a beat of a burst, for each word.
+
+        A write without the right to it is refused by the hardware, changes nothing and is logged for the manager.
+
+        Parameters
+        ----------
+        block : int
+            The block.
+        offset : int
+            Where in it, a multiple of 4.
+        data : bytes
+            What. A last word that is not whole is filled up with zeros.
+
+        Raises
+        ------
+        ValueError
+            Outside the block, or not at a word.
+        """
+        address = self._place(block, offset, len(data))
+        self.bus.write_burst(address, _words_of(data))
+
+    def read_sram(self, block: int, offset: int, length: int) -> bytes:
+        """Read from a block: an access, or a beat of a burst, for each word.
+
+        What this VM may not read is zero.
+
+        Parameters
+        ----------
+        block : int
+            The block.
+        offset : int
+            Where in it, a multiple of 4.
+        length : int
+            Bytes.
+
+        Raises
+        ------
+        ValueError
+            Outside the block, or not at a word.
+        """
+        address = self._place(block, offset, length)
+        return _bytes_of(self.bus.read_burst(address, (length + 3) // 4), length)
+
+    def publish(self) -> None:
+        """Return when every write through this bus has taken effect, in SRAM as in registers. One read.
+
+        A message through this bus needs it not: accesses of one bus take effect in their order. It is for what others
+        learn by another way: before a core that uses another port is told, through memory, to hand a block over.
+        """
+        self._read(self._self)
+
+    def _place(self, block: int, offset: int, length: int) -> int:
+        self._check_block(block)
+        size = self.config.block_size
+        if offset % 4:
+            raise ValueError(f"offset must be a multiple of 4, not {offset}")
+        if not 0 <= offset <= offset + length <= size:
+            raise ValueError(f"data must lie in the {size} bytes of a block, not at {offset} to {offset + length}")
+        return self.sram + block * size + offset
+
+    def _settle(self, addresses: list[int], lane: int, word: int) -> Settled:
+        self._check_lane(lane)
+        self._write(addresses[lane], word)
+        result = self._read(self._settled[lane])
+        try:
+            outcome = Settled(result)
+        except ValueError:
+            outcome = Settled.NONE
+        if outcome is Settled.NONE or (outcome is Settled.REFUSED and addresses is self._return):
+            raise DeviceError(f"BLOCK_RESULT must hold the outcome of what was written, not {result:#x}")
+        return outcome
+
+    # All of it
+
+    def reset(self, passes: int = 16) -> int:
+        """Begin anew on a VM that is running: give back, take back and free all blocks, forget all else.
+
+        For a driver that starts where another one was. It takes what waits and throws it away, together with the blocks
+        that came with it; returns all loans, revokes and frees all blocks; empties the lanes at this port and
+        acknowledges all of them; clears doorbells and interrupts and disables them on all cores. So nothing that was
+        lost stays lost: no block, no credit. What arrives meanwhile is thrown away or kept whole.
+        No other context of this VM may use the mailbox meanwhile. Lanes at other ports keep what was staged there.
+
+        Parameters
+        ----------
+        passes : int
+            How often it looks for blocks before it gives up, at least 1. Once more than there are blocks is enough
+            where peers do not go on handing over more; usually two are.
+
+        Returns
+        -------
+        int
+            How many messages were thrown away.
+
+        Raises
+        ------
+        Timeout
+            Peers went on handing blocks over.
+        """
+        c = self.config
+        everything = sum(1 << source for source in sources(c))
+        for core in range(c.cores):
+            self._write(self._enable[core], 0)
+        for lane in range(c.lanes):
+            # One word staged and a commit of just one: that is torn, whatever the lane held, and it is empty then.
+            self._write(self._stage[lane][0], 0)
+            self._write(self._commit[lane][0][0], 0)
+            self._write(self._ack[lane], 1)
+        thrown = 0
+        for _ in range(passes):
+            # What was committed before this loop is gone after it, so that no message that stays has a block that is
+            # given up here.
+            for _ in range(c.depth):
+                if self.try_receive() is None:
+                    break
+                thrown += 1
+            if not (c.blocks and self._release()):
+                break
+        else:
+            raise Timeout(f"peers must stop handing blocks over within {passes} passes, not go on")
+        if c.moderation:
+            self.moderation(0, 0)
+        self.clear_pending((1 << c.vms) - 1)
+        self.irq_clear(everything)
+        return thrown
+
+    def _release(self) -> bool:
+        """Give up all blocks; return whether there were any."""
+        found = self.holdings()
+        for info in found:
+            if info.loan:
+                self.give_back(info.loan)
+                continue
+            if info.holding is not Holding.OWNED:
+                with suppress(BlockRefused):  # it came back by itself since
+                    self.revoke(info.block)
+            self.free(info.block)
+        return bool(found)
 
     # Doorbells
 
@@ -507,6 +951,15 @@ class Mailbox:
         if not 0 <= vm < self.config.vms:
             raise ValueError(f"VM must be from 0 to {self.config.vms - 1}, not {vm}")
 
+    def _check_blocks(self) -> None:
+        if not self.config.blocks:
+            raise ValueError("block must be built with an SRAM to have blocks of it, not without")
+
+    def _check_block(self, block: int) -> None:
+        if not 0 <= block < self.config.blocks:
+            self._check_blocks()
+            raise ValueError(f"block must be from 0 to {self.config.blocks - 1}, not {block}")
+
     def _check_lane(self, lane: int) -> None:
         if not 0 <= lane < self.config.lanes:
             raise ValueError(f"lane must be from 0 to {self.config.lanes - 1}, not {lane}")
@@ -519,3 +972,19 @@ class Mailbox:
     def _check_mask(self, mask: int) -> None:
         if not 0 <= mask < 1 << self.config.vms:
             raise ValueError(f"mask must have no bit beyond VM {self.config.vms - 1}, not {mask:#x}")
+
+
+def _words_of(data: bytes) -> Sequence[int]:
+    """Return the little-endian words of some bytes, the last one filled up with zeros."""
+    words = array("I", bytes(data) + bytes(-len(data) % 4))
+    if sys.byteorder != "little":
+        words.byteswap()
+    return words
+
+
+def _bytes_of(words: Sequence[int], length: int) -> bytes:
+    """Return the first bytes of little-endian words."""
+    packed = array("I", words)
+    if sys.byteorder != "little":
+        packed.byteswap()
+    return packed.tobytes()[:length]

@@ -3,6 +3,8 @@
 from postern_spec.regmap import Result
 
 __all__ = [
+    "BadBlock",
+    "BlockRefused",
     "BusError",
     "CommandRefused",
     "Deadlock",
@@ -30,7 +32,7 @@ class DeviceError(PosternError):
 
 
 class Timeout(PosternError, TimeoutError):
-    """The time given has passed without an interrupt."""
+    """The time given has passed without an interrupt, or the tries without an end."""
 
 
 class Deadlock(PosternError):
@@ -81,13 +83,36 @@ class Torn(Refused):
     cause = "staged whole, not TORN"
 
 
+class BadBlock(Refused):
+    """The block of a message was not this VM's to hand over: not its own, or lent or shown already."""
+
+    cause = "with a block that is its sender's and neither lent nor shown, not BAD_BLOCK"
+
+
 REFUSALS: dict[Result, type[Refused]] = {
     Result.NO_CREDIT: NoCredit,
     Result.DENIED: Denied,
     Result.PEER_GONE: PeerGone,
     Result.TORN: Torn,
+    Result.BAD_BLOCK: BadBlock,
 }
 """Which error stands for which outcome of a commit."""
+
+
+class BlockRefused(PosternError):
+    """FREE or REVOKE was refused: the block is not in the state that it needs, or not this VM's.
+
+    Parameters
+    ----------
+    block : int
+        The block.
+    wanted : str
+        What it must be.
+    """
+
+    def __init__(self, block: int, wanted: str):
+        super().__init__(f"block {block} must be {wanted}, not in another state or another VM's")
+        self.block = block
 
 
 class CommandRefused(PosternError):

@@ -8,9 +8,10 @@ from postern_spec.model import Page, Register
 from postern_spec.regmap import Command, Fault, State, address_map, manager_page
 
 from .bus import Bus
+from .driver import Quota
 from .errors import CommandRefused, DeviceError
 
-__all__ = ["FaultRecord", "Limit", "Manager", "Status", "Tag", "VmStatus"]
+__all__ = ["FaultRecord", "Holdings", "Limit", "Manager", "Pool", "Status", "Tag", "VmStatus"]
 
 _WORD = 0xFFFF_FFFF
 
@@ -49,6 +50,20 @@ class Limit(NamedTuple):
     used: int
 
 
+class Holdings(NamedTuple):
+    """Blocks of a VM: those that it owns, and those that are lent or shown to it."""
+
+    owned: int
+    borrowed: int
+
+
+class Pool(NamedTuple):
+    """Blocks without an owner: ready to be allocated, and still to be scrubbed."""
+
+    clean: int
+    dirty: int
+
+
 class Tag(NamedTuple):
     """An entry of the tag table. ``vm`` is ``None`` where it is not used."""
 
@@ -76,6 +91,10 @@ class VmStatus(NamedTuple):
         Where it is resident.
     waiting : bool
         It has something pending and enabled, and is nowhere resident.
+    quota : Quota or None
+        Blocks that it pays for, and may; ``None`` where there is no SRAM.
+    holdings : Holdings or None
+        Blocks that it has; ``None`` where there is no SRAM.
     """
 
     vm: int
@@ -86,6 +105,8 @@ class VmStatus(NamedTuple):
     limits: tuple[Limit, ...]
     cores: tuple[int, ...]
     waiting: bool
+    quota: Quota | None = None
+    holdings: Holdings | None = None
 
 
 @dataclass(frozen=True)
@@ -95,9 +116,12 @@ class Status:
     epoch: int
     vms: tuple[VmStatus, ...]
     faults: tuple[FaultRecord, ...]
+    pool: Pool | None = None
 
     def __str__(self) -> str:
-        heads = ("VM", "state", "generation", "queued", "cores", "waiting", "may be sent to by (used/credits)")
+        blocks = ("blocks (used/quota)", "owned", "borrowed") if self.pool else ()
+        last = "may be sent to by (used/credits)"
+        heads = ("VM", "state", "generation", "queued", "cores", "waiting", *blocks, last)
         rows = [
             (
                 str(it.vm),
@@ -106,6 +130,8 @@ class Status:
                 str(it.queued),
                 " ".join(map(str, it.cores)) or "-",
                 "yes" if it.waiting else "-",
+                *((f"{it.quota.used}/{it.quota.limit}",) if it.quota else ()),
+                *(map(str, it.holdings) if it.holdings else ()),
                 " ".join(f"{s} ({it.limits[s].used}/{it.limits[s].limit})" for s in it.senders) or "-",
             )
             for it in self.vms
@@ -114,6 +140,8 @@ class Status:
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heads, *rows)
         ]
+        if self.pool:
+            lines.append(f"blocks without an owner: {self.pool.clean} clean, {self.pool.dirty} dirty")
         for fault in self.faults:
             whom = "no VM" if fault.vm is None else f"VM {fault.vm}"
             way = "write" if fault.write else "read"
@@ -204,7 +232,7 @@ class Manager:
         Raises
         ------
         CommandRefused
-            It is closed, or messages are in its queue; the text says how many.
+            It is closed, or it still has messages in its queue or blocks; the text says how many.
         """
         self._command(vm, Command.CLOSE)
 
@@ -239,9 +267,15 @@ class Manager:
             wanted = " or ".join(item.name.lower() for item in allowed)
             raise CommandRefused(f"VM {vm} must be {wanted} to {name}, not {state.name.lower()}")
         if command is Command.CLOSE:
-            raise CommandRefused(
-                f"queue of VM {vm} must be empty to close, not hold {queued} message{'s' * (queued > 1)}"
-            )
+            left = self.holdings(vm) if self.config.blocks else Holdings(0, 0)
+            messages = f"{queued} message{'s' * (queued > 1)}"
+            if queued and not any(left):
+                raise CommandRefused(f"queue of VM {vm} must be empty to close, not hold {messages}")
+            still = [messages] * (queued > 0)
+            still += [f"{left.owned} block{'s' * (left.owned > 1)} of its own"] * (left.owned > 0)
+            still += [f"{left.borrowed} borrowed block{'s' * (left.borrowed > 1)}"] * (left.borrowed > 0)
+            held = ", ".join(still) or "what it has given up since"
+            raise CommandRefused(f"VM {vm} must hold nothing to close, not {held}")
         raise CommandRefused(f"queues must hold no message of VM {vm} to {name} it in generation 1, not still some")
 
     # Who may talk to whom
@@ -286,6 +320,49 @@ class Manager:
         for sender, receiver in ((a, b), (b, a)):
             self.credits(sender, receiver, credits)
             self.permit(sender, receiver)
+
+    # Blocks
+
+    def quota(self, vm: int, count: int) -> None:
+        """Let a VM have up to ``count`` blocks allocated.
+
+        Raises
+        ------
+        CommandRefused
+            Fewer than it has allocated now, or more than there are beside what others were granted.
+        ValueError
+            There is no SRAM.
+        """
+        self._check_blocks()
+        register = self.page.QUOTA
+        self._write(register, register.LIMIT.put(count), vm)
+        used, limit = self.charged(vm)
+        if limit != count:
+            raise CommandRefused(
+                f"quota of VM {vm} must be at least the {used} in use, "
+                f"and with those of others at most {self.config.blocks}, not {count}"
+            )
+
+    def charged(self, vm: int) -> Quota:
+        """Return the blocks that a VM pays for, wherever they are, and the most it may have allocated."""
+        self._check_blocks()
+        register = self.page.QUOTA
+        word = self._read(register, vm)
+        return Quota(register.USED.get(word), register.LIMIT.get(word))
+
+    def holdings(self, vm: int) -> Holdings:
+        """Return how many blocks a VM owns, and how many are lent or shown to it."""
+        self._check_blocks()
+        register = self.page.HOLDINGS
+        word = self._read(register, vm)
+        return Holdings(register.OWNED.get(word), register.BORROWED.get(word))
+
+    def pool(self) -> Pool:
+        """Return how many blocks have no owner, clean and dirty."""
+        self._check_blocks()
+        register = self.page.POOL
+        word = self._read(register)
+        return Pool(register.CLEAN.get(word), register.DIRTY.get(word))
 
     # Scheduling
 
@@ -505,9 +582,11 @@ class Manager:
                     tuple(self.limit(sender, vm) for sender in vms),
                     tuple(core for core, who in enumerate(cores) if who == vm),
                     bool(waiting >> vm & 1),
+                    *((self.charged(vm), self.holdings(vm)) if self.config.blocks else ()),
                 )
             )
-        return Status(self.epoch, tuple(seen), tuple(self.faults()))
+        pool = self.pool() if self.config.blocks else None
+        return Status(self.epoch, tuple(seen), tuple(self.faults()), pool)
 
     # Registers
 
@@ -535,6 +614,10 @@ class Manager:
         for half in range(self._halves):
             if part := mask >> 32 * half & _WORD:
                 self._write(register, part, half)
+
+    def _check_blocks(self) -> None:
+        if not self.config.blocks:
+            raise ValueError("block must be built with an SRAM to have blocks of it, not without")
 
     def _check_vm(self, vm: int) -> None:
         if not 0 <= vm < self.config.vms:

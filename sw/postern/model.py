@@ -2,11 +2,12 @@
 
 It has two uses. For software it is a device that answers at once (``bind``, ``read``, ``write``). For tests it is the
 scoreboard of the hardware: they replay its requests in the order in which they took effect, and a write in the two
-parts in which the hardware executes it (``stage_write``, ``finish_write``). Time passes only with ``tick``.
+parts in which the hardware executes it (``stage_write``, ``finish_write``). Accesses of the shared SRAM may go the
+same way, or by themselves (``in_sram``, ``read_sram``, ``write_sram``). Time passes only with ``tick``.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,10 +16,12 @@ from postern_spec.model import Access, Page, Register, pow2
 from postern_spec.regmap import (
     Command,
     Fault,
+    Handover,
+    Holding,
     Interrupt,
-    Kind,
     Popped,
     Result,
+    Settled,
     State,
     address_map,
     guest_page,
@@ -33,6 +36,8 @@ _COUNT_MAX = 0xFFFF
 _NOTHING = Fault.NONE
 _CLOSED = State.CLOSED
 _ACCEPTED = Result.ACCEPTED
+_SRAM = "SRAM"  # in the place of a register's name
+_LEFT_OVER = 0x0BAD_B10C  # what a block that was never scrubbed holds; nobody ever reads it
 
 
 class _Message(NamedTuple):
@@ -46,11 +51,12 @@ class _Message(NamedTuple):
 class _Lane:
     """What a lane of a VM shows at every port."""
 
-    __slots__ = ("code", "count", "fresh", "popped", "vm")
+    __slots__ = ("code", "count", "fresh", "popped", "settled", "vm")
 
     def __init__(self) -> None:
         self.fresh = False
         self.popped = Popped.NONE
+        self.settled = Settled.NONE  # the last FREE, RETURN or REVOKE
         self.acknowledge()
 
     def acknowledge(self) -> None:
@@ -74,6 +80,10 @@ class _Vm:
         self.limit = [c.credits if opened and s != vm else 0 for s in range(c.vms)]
         self.used = [0] * c.vms
         self.acknowledged = everybody if opened else 0  # whose generation it has acknowledged
+        self.quota = c.block_quota if opened and c.blocks else 0
+        self.charged = 0  # blocks that it pays for
+        self.owned = 0  # blocks
+        self.borrowed = 0  # blocks that are lent or shown to it
         self.forget(c)
 
     def forget(self, c: Config) -> None:
@@ -85,6 +95,19 @@ class _Vm:
         self.hold_count = 0  # moderation
         self.hold_time = 0
         self.since = 0  # cycle in which the moderation timer is zero, meaningful while the queue is not empty
+
+
+class _Block:
+    """A block of the SRAM. Without an owner it is in the list of clean or of dirty blocks."""
+
+    __slots__ = ("borrower", "how", "owner", "payer", "tag")
+
+    def __init__(self) -> None:
+        self.owner: int | None = None
+        self.payer: int | None = None  # who allocated it, while it has an owner
+        self.borrower: int | None = None
+        self.how = Handover.MOVE  # with a borrower: LEND or SHOW
+        self.tag = 0  # counts loans
 
 
 class _Record:
@@ -118,14 +141,15 @@ class _Decoded(NamedTuple):
 
     fault: Fault  # of the checks that nothing but the address decides
     guest: bool  # the VM must not be closed; this check comes before ``UNMAPPED`` and ``DIRECTION``
-    name: str  # of the register; empty where there is none, and for an upper half
-    act: Callable[..., Any]  # read: () -> value; write: (data) -> Fault
+    name: str  # of the register, or ``_SRAM``; empty where there is neither, and for an upper half
+    act: Callable[..., Any]  # read: () -> value, of SRAM ``None`` without the right; write: (data) -> Fault
     where: tuple[int, ...]  # indices of the register
 
 
 Token = tuple[_Decoded, int, int | None, int, int, bool, Fault | None, tuple[int, ...] | None]
 """A write whose lane part has been done: what it decodes to, port, VM, address, data, whether all strobes are set, the
-verdict (of a whole staging write, which is judged when it is staged), the words (of a commit; ``None`` where torn)."""
+verdict (of a whole staging write and of a write of SRAM, which are judged at once), the words (of a commit; ``None``
+where torn)."""
 
 
 class Model:
@@ -138,12 +162,16 @@ class Model:
     stepped_open : bool
         The command ``OPEN`` only begins to open a VM, and each ``walk`` goes one step further, as in the hardware.
         Without it opening is one step.
+    stepped_scrub : bool
+        A dirty block becomes clean when ``scrubbed`` is called, and only then. Without it the scrubber takes
+        ``block_size / 4 / banks`` cycles for each block, as in hardware while no port writes SRAM.
     """
 
-    def __init__(self, config: Config, *, stepped_open: bool = False) -> None:
+    def __init__(self, config: Config, *, stepped_open: bool = False, stepped_scrub: bool = False) -> None:
         self.config = config
         self.now = 0
         self._stepped_open = stepped_open
+        self._stepped_scrub = stepped_scrub
         self._guest = guest_page(config)
         self._manager = manager_page(config)
         guest = self._guest  # packers of what is read often; the rest names its fields where it packs them
@@ -152,11 +180,14 @@ class Model:
         self._pack_header = _packer(guest.HEADER, "COUNT", "KIND", "SENDER", "GENERATION")
         self._pack_peer = _packer(guest.PEER, "GENERATION", "REACHABLE", "ALIVE", "ACKNOWLEDGED")
         self._pack_credit = _packer(guest.CREDIT, "AVAILABLE", "LIMIT")
+        self._acting = {r.name for r in guest.registers if any(field.access is Access.RA for field in r.fields)}
+        self._block_words = config.block_size // 4
         self._maps = [address_map(config, port) for port in range(len(config.ports))]
         self._binders = [self._binder(port) for port in range(len(config.ports))]
         self._everybody = (1 << config.vms) - 1
         self._reads: dict[tuple[int, int | None, bool, int], _Decoded] = {}
         self._writes: dict[tuple[int, int | None, bool, int], _Decoded] = {}
+        self._sram = [_LEFT_OVER] * (config.sram_bytes // 4)
         self.reset()
 
     # Resets and time
@@ -182,6 +213,11 @@ class Model:
         self._fault_enable = 0
         self._stray_enable = False
         self._walking: tuple[int, int] | None = None  # the VM that is being opened, the next step
+        self._blocks = [_Block() for _ in range(c.blocks)]
+        self._clean: deque[int] = deque()  # blocks without an owner, in the order in which they were given up
+        self._dirty = deque(range(c.blocks))
+        self._scrubbing = self.now  # cycle in which the scrubber began with the oldest dirty block
+        self._hungry = self._feeding = 0  # VMs
 
     def reset_port(self, port: int) -> None:
         """Reset a port: its lanes are empty. The caller drops the requests that it had not yet passed on."""
@@ -190,18 +226,63 @@ class Model:
 
     def tick(self, cycles: int = 1) -> None:
         """Let clock cycles pass. All accesses since the last call belong to the first of them."""
-        while cycles and (self._armed or self._firing):
-            # Firing was decided by the state in which this cycle began: it beats a clear and a disarming in the cycle,
-            # and arming in the cycle beats it.
+        while cycles and (self._armed or self._firing or self._hungry or self._feeding):
+            # Firing and feeding were decided by the state in which this cycle began: they beat a clear and a disarming
+            # in the cycle, and arming in the cycle beats firing.
             self._fired |= self._firing
             self._armed = self._armed & ~self._firing | self._arming
             self._arming = 0
+            if self._feeding:
+                self._feed()
             self.now += 1
+            timed = self.config.moderation
+            if self._dirty and not self._stepped_scrub:
+                self._scrub()
+                timed |= bool(self._hungry)
             self._firing = self._wait(self._armed)
+            self._feeding = self._hungry and self._fed()
             cycles -= 1
-            if not (self._firing or self.config.moderation):
+            if not (self._firing or self._feeding or timed):
                 break  # nothing changes before the next access
         self.now += cycles
+        if self._dirty and not self._stepped_scrub:
+            self._scrub()
+
+    def scrubbed(self) -> int:
+        """Make the oldest dirty block clean: the scrubber has written its last word. Return its number.
+
+        Raises
+        ------
+        RuntimeError
+            No block is dirty.
+        """
+        if not self._dirty:
+            raise RuntimeError("a block must be dirty to be scrubbed, not none")
+        block = self._dirty.popleft()
+        start = block * self._block_words
+        self._sram[start : start + self._block_words] = [0] * self._block_words
+        self._clean.append(block)
+        return block
+
+    def _scrub(self) -> None:
+        """Make clean what the scrubber has finished by now."""
+        cycles = self._block_words // self.config.banks
+        while self._dirty and self.now - self._scrubbing >= cycles:
+            self.scrubbed()
+            self._scrubbing += cycles
+
+    def _fed(self) -> int:
+        """Return the hungry VMs that could allocate a block now."""
+        if not self._clean:
+            return 0
+        vms = range(self._hungry.bit_length())
+        return sum(1 << vm for vm in vms if self._hungry >> vm & 1 and self._vms[vm].charged < self._vms[vm].quota)
+
+    def _feed(self) -> None:
+        for vm in range(self._feeding.bit_length()):
+            if self._feeding >> vm & 1:
+                self._vms[vm].latches |= BLOCK
+        self._hungry &= ~self._feeding
 
     def walk(self) -> bool:
         """Execute one step of an opening in progress; return whether it was the last.
@@ -226,6 +307,7 @@ class Model:
         for peer in self._vms:
             peer.acknowledged &= ~(1 << vm)
         opened.generation = opened.generation % 255 + 1
+        self._hungry &= ~(1 << vm)
         self._tear_everywhere(vm)
         self._enter(vm, State.OPEN)
         return True
@@ -285,6 +367,11 @@ class Model:
         """Return the state of a VM."""
         return self._vms[vm].state
 
+    @property
+    def dirty(self) -> int:
+        """Number of the blocks that wait to be scrubbed."""
+        return len(self._dirty)
+
     # Accesses
 
     def bind(self, port: int, address: int, *, tag: int = 0) -> int | None:
@@ -316,6 +403,7 @@ class Model:
             Byte address at that port.
         full : bool
             All four bytes are selected; only Wishbone can say otherwise. (A read without any select is no access.)
+            It does not matter in SRAM.
         secure : bool
             AxPROT[1] was low.
         log : bool
@@ -336,9 +424,13 @@ class Model:
         if vm is not None and decoded.guest and self._vms[vm].state is _CLOSED:
             fault = Fault.CLOSED
         elif fault is _NOTHING:
-            if full or decoded.name not in ("HEADER", "POP"):
-                return decoded.act(), fault
-            fault = Fault.PARTIAL
+            if full or decoded.name not in self._acting:
+                value = decoded.act()
+                if value is not None:
+                    return value, fault
+                fault = Fault.BLOCK
+            else:
+                fault = Fault.PARTIAL
         if log:
             self.log(port, vm, address, fault, write=False)
         return 0, fault
@@ -352,7 +444,8 @@ class Model:
     def stage_write(
         self, port: int, vm: int | None, address: int, data: int, strobes: int = 0xF, *, secure: bool = True
     ) -> Token:
-        """Do the lane part of a write: ``STAGE`` puts a word into the lane, ``COMMIT`` takes what the lane holds.
+        """Do the lane part of a write: ``STAGE`` puts a word into the lane, ``COMMIT`` takes what the lane holds. A
+        write of SRAM is done here.
 
         Parameters
         ----------
@@ -389,6 +482,8 @@ class Model:
                 settled = self._stage(port, vm, decoded.where, data, whole)
             elif decoded.name == "COMMIT":
                 words = self._take(port, vm, decoded.where, data, whole)
+        elif decoded.name is _SRAM:
+            settled = decoded.act(data, strobes)
         return decoded, port, vm, address, data, whole, settled, words
 
     def finish_write(self, token: Token, *, log: bool = True) -> Fault:
@@ -426,6 +521,78 @@ class Model:
         records[record].log(fault, port, address)
         self._faulty |= 1 << record
 
+    # Accesses of SRAM. What is refused is logged by whoever calls these.
+
+    def in_sram(self, port: int, address: int) -> bool:
+        """Return whether an address of a port lies in the SRAM window (or in what is left free behind it)."""
+        base = self._maps[port].sram_base
+        return base is not None and address >= base and not self._to_manager(port, address)
+
+    def read_sram(self, port: int, vm: int | None, address: int) -> tuple[int, Fault]:
+        """Read a word of SRAM; parameters and result as ``read``."""
+        return self.read(port, vm, address, log=False)
+
+    def write_sram(self, port: int, vm: int | None, address: int, data: int, strobes: int = 0xF) -> Fault:
+        """Write bytes of a word of SRAM; parameters as ``stage_write``, result as ``finish_write``."""
+        return self.finish_write(self.stage_write(port, vm, address, data, strobes), log=False)
+
+    def load(self, port: int, vm: int | None, address: int, count: int) -> list[int] | None:
+        """Read words of one block at once, or none of them.
+
+        Returns
+        -------
+        list of int or None
+            The words. ``None`` where not all of them lie in one block that the VM may read.
+        """
+        start = self._start(port, vm, address, count)
+        if start is None or not self._may_read(vm, start // self._block_words):
+            return None
+        return self._sram[start : start + count]
+
+    def store(self, port: int, vm: int | None, address: int, words: Sequence[int]) -> bool:
+        """Write words of one block at once, or none of them: return whether all lie in one that the VM may write.
+
+        Raises
+        ------
+        ValueError
+            A word has more than 32 bits.
+        """
+        start = self._start(port, vm, address, len(words))
+        if start is None or not self._may_write(vm, start // self._block_words):
+            return False
+        if words and (min(words) < 0 or max(words) > _WORD):
+            wrong = next(word for word in words if word >> 32)
+            raise ValueError(f"value must be from 0 to 0xffffffff, not {wrong:#x}")
+        self._sram[start : start + len(words)] = words
+        return True
+
+    def _start(self, port: int, vm: int | None, address: int, count: int) -> int | None:
+        """Return the index of the first of some words, or ``None`` where they are not words of one block."""
+        if vm is None or not self.in_sram(port, address):
+            return None
+        block, offset = divmod((address - self._maps[port].sram(vm)) // 4, self._block_words)
+        if not 0 <= block < self.config.blocks or offset + count > self._block_words:
+            return None
+        return block * self._block_words + offset
+
+    def _may_read(self, vm: int | None, block: int) -> bool:
+        it = self._blocks[block]
+        return vm in (it.owner, it.borrower)
+
+    def _may_write(self, vm: int | None, block: int) -> bool:
+        it = self._blocks[block]
+        return vm == it.owner and (it.borrower is None or it.how is Handover.SHOW)
+
+    def _fetch(self, vm: int, index: int) -> int | None:
+        return self._sram[index] if self._may_read(vm, index // self._block_words) else None
+
+    def _put(self, vm: int, index: int, data: int, strobes: int) -> Fault:
+        if not self._may_write(vm, index // self._block_words):
+            return Fault.BLOCK
+        mask = sum(0xFF << 8 * byte for byte in range(4) if strobes >> byte & 1)
+        self._sram[index] = self._sram[index] & ~mask | data & mask
+        return _NOTHING
+
     # Identity: a function of address and tag for each port
 
     def _binder(self, port: int) -> Callable[[int, int], int | None]:
@@ -433,8 +600,13 @@ class Model:
         core, fixed = c.core_base(port), c.ports[port].vm
 
         def by_address(address: int, _: int) -> int | None:
-            vm = (address - where.guest_base) // where.guest_stride
-            return vm if vm < c.vms and not self._to_manager(port, address) else None
+            if self._to_manager(port, address):
+                return None
+            if self.in_sram(port, address):
+                vm = (address - where.sram(0)) // where.sram_stride
+            else:
+                vm = (address - where.guest_base) // where.guest_stride
+            return vm if vm < c.vms else None
 
         return {
             Identity.STATIC: lambda _, __: fixed,
@@ -475,11 +647,19 @@ class Model:
                 decoded = self._find(self._manager, address - where.manager_base, write, ())
         elif vm is None:
             decoded = _refused(Fault.NO_VM)
+        elif self.in_sram(port, address):
+            return self._find_word(port, vm, address, write)  # not kept: there are too many
         else:
             offset = address - where.guest(vm)
             decoded = self._find(self._guest, offset, write, (port, vm))._replace(guest=not offset % 4)
         (self._writes if write else self._reads)[port, vm, secure, address] = decoded
         return decoded
+
+    def _find_word(self, port: int, vm: int, address: int, write: bool) -> _Decoded:
+        index = self._start(port, vm, address, 1)
+        if index is None:
+            return _refused(Fault.UNMAPPED)
+        return _Decoded(_NOTHING, False, _SRAM, partial(self._put if write else self._fetch, vm, index), ())
 
     def _find(self, page: Page, offset: int, write: bool, requester: tuple[int, ...]) -> _Decoded:
         if offset % 4:
@@ -548,13 +728,17 @@ class Model:
             code, fault = Result.DENIED, Fault.DENIED
         elif not self._reachable(s, d):
             code = Result.PEER_GONE
+        elif where[1] and not self._may_give(s, words[-1]):
+            code, fault = Result.BAD_BLOCK, Fault.BLOCK
         elif receiver.state is State.PAUSED or receiver.used[s] >= receiver.limit[s]:
             code = Result.NO_CREDIT
         else:
             lane.count = (lane.count + 1) & 0xFF
             if not receiver.queue:
                 receiver.since = self.now + 1
-            header = self._pack_header(len(words), Kind.PLAIN, s, sender.generation)
+            header = self._pack_header(len(words), where[1], s, sender.generation)
+            if where[1]:
+                words = (*words[:-1], self._give(d, words[-1]))
             receiver.queue.append(_Message(s, header, words))
             receiver.used[s] += 1
             return fault
@@ -564,6 +748,40 @@ class Model:
     def _reachable(self, s: int, d: int) -> bool:
         alive = self._vms[d].state in (State.OPEN, State.PAUSED)
         return alive and bool(self._vms[s].acknowledged >> d & 1)
+
+    # Blocks. The last word of a message with a block has the fields of ``RETURN``.
+
+    def _may_give(self, o: int, word: int) -> bool:
+        fields = self._guest.RETURN
+        kind, block = fields.KIND.get(word), fields.BLOCK.get(word)
+        if not kind or block >= self.config.blocks or word != fields.pack(KIND=kind, BLOCK=block):
+            return False
+        return self._blocks[block].owner == o and self._blocks[block].borrower is None
+
+    def _give(self, d: int, word: int) -> int:
+        """Hand a block over to ``d``; return the word that is delivered."""
+        fields = self._guest.RETURN
+        it, how = self._blocks[fields.BLOCK.get(word)], Handover(fields.KIND.get(word))
+        receiver = self._vms[d]
+        if how is Handover.MOVE:
+            assert it.owner is not None
+            self._vms[it.owner].owned -= 1
+            receiver.owned += 1
+            it.owner = d
+            return word
+        receiver.borrowed += 1
+        it.borrower, it.how = d, how
+        return word | fields.TAG.put(it.tag)
+
+    def _end_loan(self, it: _Block) -> None:
+        assert it.borrower is not None
+        self._vms[it.borrower].borrowed -= 1
+        it.borrower = None
+        it.tag = (it.tag + 1) % (1 << self._guest.RETURN.TAG.width)
+
+    def _settle(self, vm: int, lane: int, outcome: Settled) -> Fault:
+        self._vms[vm].lanes[lane].settled = outcome
+        return Fault.BLOCK if outcome is Settled.REFUSED else _NOTHING
 
     # VMs
 
@@ -694,7 +912,95 @@ class Model:
             return 0
         return self._pack_credit(peer.limit[vm] - peer.used[vm], peer.limit[vm])
 
+    def _guest_quota_read(self, port: int, vm: int) -> int:
+        it = self._vms[vm]
+        return self._guest.QUOTA.pack(USED=it.charged, LIMIT=it.quota)
+
+    def _guest_alloc_read(self, port: int, vm: int) -> int:
+        it = self._vms[vm]
+        if it.state is State.DRAINING:
+            return 0
+        if not self._clean or it.charged >= it.quota:
+            self._hungry |= 1 << vm
+            return 0
+        self._hungry &= ~(1 << vm)
+        block = self._clean.popleft()
+        self._blocks[block].owner = self._blocks[block].payer = vm
+        it.charged += 1
+        it.owned += 1
+        return self._guest.ALLOC.pack(BLOCK=block, VALID=1)
+
+    def _guest_free_write(self, port: int, vm: int, lane: int, data: int) -> Fault:
+        if data >= self.config.blocks:  # the whole word
+            return self._settle(vm, lane, Settled.REFUSED)
+        it = self._blocks[data]
+        if it.owner != vm or it.borrower is not None:
+            return self._settle(vm, lane, Settled.REFUSED)
+        assert it.payer is not None
+        self._vms[it.payer].charged -= 1
+        self._vms[vm].owned -= 1
+        it.owner = it.payer = None
+        if not self._dirty:
+            self._scrubbing = self.now
+        self._dirty.append(data)
+        return self._settle(vm, lane, Settled.DONE)
+
+    def _guest_return_write(self, port: int, vm: int, lane: int, data: int) -> Fault:
+        fields = self._guest.RETURN
+        block, tag = fields.BLOCK.get(data), fields.TAG.get(data)
+        if data != fields.pack(KIND=fields.KIND.get(data), TAG=tag, BLOCK=block):
+            return self._settle(vm, lane, Settled.REFUSED)
+        if block >= self.config.blocks or self._blocks[block].borrower != vm or self._blocks[block].tag != tag:
+            return self._settle(vm, lane, Settled.STALE)
+        it = self._blocks[block]
+        assert it.owner is not None
+        self._end_loan(it)
+        self._vms[it.owner].latches |= LOAN
+        return self._settle(vm, lane, Settled.DONE)
+
+    def _guest_revoke_write(self, port: int, vm: int, lane: int, data: int) -> Fault:
+        if data >= self.config.blocks:  # the whole word
+            return self._settle(vm, lane, Settled.REFUSED)
+        it = self._blocks[data]
+        if it.owner != vm or it.borrower is None:
+            return self._settle(vm, lane, Settled.REFUSED)
+        self._vms[it.borrower].latches |= LOAN
+        self._end_loan(it)
+        return self._settle(vm, lane, Settled.DONE)
+
+    def _guest_block_result_read(self, port: int, vm: int, lane: int) -> int:
+        return self._vms[vm].lanes[lane].settled
+
+    def _guest_block_read(self, port: int, vm: int, block: int) -> int:
+        it, pack = self._blocks[block], self._guest.BLOCK.pack
+        if it.owner == vm and it.borrower is None:
+            return pack(HOLDING=Holding.OWNED)
+        shown = it.how is Handover.SHOW
+        if it.owner == vm and it.borrower is not None:
+            return pack(HOLDING=Holding.SHOWN if shown else Holding.LENT, VM=it.borrower, TAG=it.tag)
+        if it.borrower == vm and it.owner is not None:
+            return pack(HOLDING=Holding.WATCHED if shown else Holding.BORROWED, VM=it.owner, TAG=it.tag)
+        return 0
+
     # Manager page
+
+    def _manager_pool_read(self) -> int:
+        return self._manager.POOL.pack(CLEAN=len(self._clean), DIRTY=len(self._dirty))
+
+    def _manager_quota_read(self, vm: int) -> int:
+        it = self._vms[vm]
+        return self._manager.QUOTA.pack(LIMIT=it.quota, USED=it.charged)
+
+    def _manager_quota_write(self, vm: int, data: int) -> Fault:
+        it, limit = self._vms[vm], data & 0xFFFF  # a number too large for the field is no smaller one
+        if limit < it.charged or sum(other.quota for other in self._vms) - it.quota + limit > self.config.blocks:
+            return Fault.BAD_VALUE
+        it.quota = limit
+        return _NOTHING
+
+    def _manager_holdings_read(self, vm: int) -> int:
+        it = self._vms[vm]
+        return self._manager.HOLDINGS.pack(OWNED=it.owned, BORROWED=it.borrowed)
 
     def _manager_epoch_read(self) -> int:
         return self._epoch
@@ -804,7 +1110,10 @@ class Model:
                 self._enter(vm, State.OPEN)
             case Command.DRAIN, (State.OPEN | State.PAUSED):
                 self._enter(vm, State.DRAINING)
-            case Command.CLOSE, (State.OPEN | State.PAUSED | State.DRAINING) if not it.queue:
+            case Command.CLOSE, (State.OPEN | State.PAUSED | State.DRAINING) if not (
+                it.queue or it.owned or it.borrowed
+            ):
+                self._hungry &= ~(1 << vm)
                 self._tear_everywhere(vm)
                 it.forget(self.config)
                 self._enter(vm, State.CLOSED)

@@ -1,13 +1,14 @@
 """Several guest programs at once, one step after the other: the same interleaving on every run.
 
-Each program is a plain blocking function in a thread of its own, but only the one that holds the baton runs. It
-hands the baton on at each access, round robin or as a seed decides. So programs can be as concurrent as on a chip,
-over the model and over the hardware in simulation, and what was seen once can be seen again.
+Each program is a plain blocking function in a thread of its own, but only the one that holds the baton runs. It hands
+the baton on at each access (of a burst, at every sixteenth word), round robin or as a seed decides. So programs can be
+as concurrent as on a chip, over the model and over the hardware in simulation, and what was seen once can be seen
+again.
 """
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .bus import Bus
@@ -56,6 +57,18 @@ class _TurnBus(Bus):
         self._programs._turn(self._program)
         self._bus.write32(address, value)
 
+    def read_burst(self, address: int, words: int) -> list[int]:
+        found = []
+        for at in range(0, words, self._programs.BURST):
+            self._programs._turn(self._program)
+            found += self._bus.read_burst(address + 4 * at, min(words - at, self._programs.BURST))
+        return found
+
+    def write_burst(self, address: int, words: Sequence[int]) -> None:
+        for at in range(0, len(words), self._programs.BURST):
+            self._programs._turn(self._program)
+            self._bus.write_burst(address + 4 * at, words[at : at + self._programs.BURST])
+
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         program = self._program
         program.waits, program.note = True, self.note
@@ -83,6 +96,9 @@ class Programs:
 
     SLICE = 1000
     """Nanoseconds of simulated time that pass in a step while all programs wait."""
+
+    BURST = 16
+    """Words of a burst between which no other program acts, as on a bus with bursts."""
 
     def __init__(self, *, seed: int | None = None, patience: float = 1e-3):
         self._random = None if seed is None else random.Random(seed)

@@ -6,7 +6,7 @@ import pytest
 
 from postern import Bus, Model
 from postern_spec.config import Config, Identity, Manager, Port
-from postern_spec.regmap import Command, Fault, address_map, guest_page, manager_page
+from postern_spec.regmap import Command, Fault, Settled, address_map, guest_page, manager_page
 
 CONFIG = Config(
     ports=(Port(identity=Identity.SIDEBAND, cores=1),) * 2,
@@ -17,6 +17,9 @@ CONFIG = Config(
     manager=Manager.PAGE,
     moderation=True,
 )
+
+BLOCKS = CONFIG.replace(blocks=6, block_size=64, banks=2)
+"""The same with an SRAM; the number of blocks is no power of two."""
 
 
 class Block:
@@ -104,6 +107,74 @@ class Block:
         sender, generation = (self.field("guest", "HEADER", name, header) for name in ("SENDER", "GENERATION"))
         return sender, generation, tuple(words)
 
+    # Blocks of the SRAM
+
+    def grant(self, **quotas):
+        """Give VMs (``vm0=2``) their quotas."""
+        for name, count in quotas.items():
+            assert self.manage("QUOTA", int(name[2:]), value=count) is Fault.NONE
+
+    def scrub(self):
+        """Let the scrubber finish (of a model with ``stepped_scrub``)."""
+        while self.model.dirty:
+            self.model.scrubbed()
+
+    def alloc(self, vm, **options):
+        """Return the number of a block, or ``None``."""
+        word = self.read(vm, "ALLOC", **options)
+        assert word == 0 or self.field("guest", "ALLOC", "VALID", word)
+        return self.field("guest", "ALLOC", "BLOCK", word) if word else None
+
+    def block_word(self, block, how, tag=0):
+        return self.guest.RETURN.pack(BLOCK=block, KIND=how, TAG=tag)
+
+    def give(self, sender, receiver, block, how, *words, lane=0, port=0):
+        """Send a message that hands a block over. Return the fault of the commit."""
+        for index, word in enumerate(words):
+            assert self.write(sender, "STAGE", lane, index, value=word, port=port) is Fault.NONE
+        value = self.block_word(block, how)
+        return self.write(sender, "COMMIT", lane, 1, int(len(words) > 0), receiver, value=value, port=port)
+
+    def settle(self, vm, name, value, lane=0):
+        """Write FREE, RETURN or REVOKE. Return the outcome and the fault."""
+        fault = self.write(vm, name, lane, value=value)
+        return Settled(self.read(vm, "BLOCK_RESULT", lane)), fault
+
+    def holding(self, vm, block):
+        """Return what a VM has of a block, the other side and the tag."""
+        word = self.read(vm, "BLOCK", block)
+        return tuple(self.field("guest", "BLOCK", name, word) for name in ("HOLDING", "VM", "TAG"))
+
+    def pool(self):
+        """Return the numbers of clean and of dirty blocks."""
+        word = self.see("POOL")
+        return tuple(self.field("manager", "POOL", name, word) for name in ("CLEAN", "DIRTY"))
+
+    def quota(self, vm):
+        """Return use and limit, as guest and manager see them."""
+        word = self.see("QUOTA", vm)
+        seen = tuple(self.field("manager", "QUOTA", name, word) for name in ("USED", "LIMIT"))
+        if self.control(vm, "STATE"):
+            word = self.read(vm, "QUOTA")
+            assert tuple(self.field("guest", "QUOTA", name, word) for name in ("USED", "LIMIT")) == seen
+        return seen
+
+    def holdings(self, vm):
+        """Return how many blocks a VM owns, and how many are lent or shown to it."""
+        word = self.see("HOLDINGS", vm)
+        return tuple(self.field("manager", "HOLDINGS", name, word) for name in ("OWNED", "BORROWED"))
+
+    def word_at(self, vm, block, word=0, port=0):
+        return address_map(self.config, port).sram(vm or 0) + block * self.config.block_size + 4 * word
+
+    def peek(self, vm, block, word=0, port=0):
+        """Read a word of SRAM."""
+        return self._read(port, vm, self.word_at(vm, block, word, port), {})
+
+    def poke(self, vm, block, value, word=0, strobes=0xF, port=0):
+        """Write a word of SRAM. Return the fault."""
+        return self._write(port, vm, self.word_at(vm, block, word, port), value, strobes)
+
 
 class Script(Bus):
     """A bus that expects exact accesses: each ``read`` or ``write`` says one, in order."""
@@ -150,6 +221,11 @@ class Script(Bus):
 @pytest.fixture(scope="session")
 def config():
     return CONFIG
+
+
+@pytest.fixture(scope="session")
+def blocks_config():
+    return BLOCKS
 
 
 @pytest.fixture(scope="session")
