@@ -19,7 +19,7 @@ from postern_spec.config import Config, Identity, load
 from postern_spec.config import Manager as ManagerKind
 from postern_spec.emit.common import digest, manager_words, windows
 from postern_spec.pins import pins
-from postern_spec.regmap import Command, Fault, Kind, State, address_map, guest_page, manager_page
+from postern_spec.regmap import Command, Fault, Handover, Kind, State, address_map, guest_page, manager_page
 
 from .errors import CommandError, needs, write
 from .info import picture
@@ -163,10 +163,14 @@ class _Show:
         self._title()
         if self.managed:
             self._manager()
-        boxes = {seat: Mailbox(self._bus(seat), seat.base, core=seat.core) for seat in self.seats}
+        boxes = {
+            seat: Mailbox(self._bus(seat), seat.base, core=seat.core, sram=self._sram(seat)) for seat in self.seats
+        }
         self._discovery(boxes)
         self._messages(boxes)
         self._doorbells(boxes)
+        if self.c.blocks:
+            self._blocks(boxes)
         self._rogue(boxes)
         if self.manager is not None:
             self._faults(self.manager)
@@ -183,6 +187,10 @@ class _Show:
         from postern_sim.rtl import RtlBus
 
         return RtlBus(self.block, seat.port, tag=seat.tag, secure=secure, core=seat.core)
+
+    def _sram(self, seat: Seat) -> int | None:
+        """Return where a seat sees the shared SRAM, if there is one."""
+        return address_map(self.c, seat.port).sram(seat.vm) if self.c.blocks else None
 
     def _manager_seat(self) -> Seat:
         c = self.c
@@ -257,6 +265,12 @@ class _Show:
                 "manager", f"VM {self.rogue.vm} may send to VM {self.ben.vm} only, {counted(limit, 'message')} ahead"
             )
 
+        if c.blocks:
+            share = min(4, c.blocks // len(self.seats))
+            for guest in self.seats:
+                manager.quota(guest.vm, share)
+            self._step("manager", f"each may have {counted(share, 'block')} of {c.block_size} bytes")
+
     def _discovery(self, boxes: dict[Seat, Mailbox]) -> None:
         self._act("They find out who they are and whom they can reach")
         for seat, box in boxes.items():
@@ -301,6 +315,51 @@ class _Show:
         self._step(f"VM {target.vm}", f"PENDING is 0b{pending:b}: {who} rang; two rings of one VM are one bit")
         box.clear_pending(pending)
         self._step(f"VM {target.vm}", f"cleared, PENDING is 0b{box.pending():b}")
+
+    def _blocks(self, boxes: dict[Seat, Mailbox]) -> None:
+        c, sender, receiver, rogue = self.c, self.anna, self.ben, self.rogue
+        self._act("They hand over memory")
+        mine, theirs = boxes[sender], boxes[receiver]
+        names = {seat: f"VM {seat.vm}" for seat in self.seats}
+        if not mine.quota().limit:
+            self._step(names[sender], "may have no block: this configuration grants none")
+            return
+        while (block := mine.alloc()) is None:
+            mine.wait(Source.BLOCK, timeout=1e-3)
+        self._step(names[sender], f"allocates a block and gets number {block}")
+        line = b"What is large goes through memory, and its owner changes with the message. "
+        data = (line * (c.block_size // len(line) + 1))[: c.block_size]
+        start = self._now()
+        mine.write_sram(block, 0, data)
+        self._step(names[sender], f"fills it: {len(data)} bytes{self._took(start)}")
+        if rogue is not receiver:
+            seen = boxes[rogue].read_sram(block, 0, 16)
+            self._step(names[rogue], f"reads block {block}, which is not its own")
+            self._refused(f"refused: it sees {seen.hex(' ', 4)}", not any(seen))
+        self._step(names[sender], f"moves the block to {names[receiver]}, in a message of {counted(1, 'word')}")
+        mine.send_block(receiver.vm, [], block, Handover.MOVE)
+        mine.result().check()
+        mine.acknowledge()
+        message = theirs.receive(timeout=1e-3)
+        if message.loan is None or message.loan.block != block:
+            raise CommandError(f"message must bring block {block}, not {message.loan}")
+        self._step(names[receiver], f"receives block {block} from VM {message.sender}; nothing was copied")
+        mine.write_sram(block, 0, b"too late")
+        self._step(names[sender], "writes to the block that it gave away")
+        start = self._now()
+        seen = theirs.read_sram(block, 0, c.block_size)
+        took = self._took(start)
+        self._refused(f"refused: {names[receiver]} reads all {len(seen)} bytes as they were sent{took}", seen == data)
+        theirs.free(block)
+        self._step(names[receiver], "frees the block; it is scrubbed before anybody gets it")
+        if self.manager is not None:
+            self._log(self.manager)
+
+    def _now(self) -> int:
+        return 0 if self.rtl is None else int(self.rtl.cycle)
+
+    def _took(self, start: int) -> str:
+        return "" if self.rtl is None else f" in {self._now() - start} cycles"
 
     def _rogue(self, boxes: dict[Seat, Mailbox]) -> None:
         c, rogue, target = self.c, self.rogue, self.open_to_rogue
@@ -376,6 +435,10 @@ class _Show:
 
     def _faults(self, manager: Manager) -> None:
         self._act("The manager reads the fault log")
+        self._log(manager)
+
+    def _log(self, manager: Manager) -> None:
+        """Show the fault log, and clear it."""
         names = {False: "read", True: "write"}
         records = manager.faults()
         for record in records:
@@ -466,6 +529,8 @@ class _Show:
         """Return address and register, such as ``0x1190 (manager CONTROL)``."""
         for page, _, base, size in windows(self.c, port):
             if base <= address < base + size:
+                if page == "sram":
+                    return f"0x{address:X} (block {(address - base) // self.c.block_size})"
                 described = guest_page(self.c) if page == "guest" else manager_page(self.c)
                 found = described.decode(address - base)
                 return f"0x{address:X} ({page} {found[0].name})" if found else f"0x{address:X} ({page})"

@@ -21,6 +21,25 @@ ODD = {
     "two_vms": {"preset": "default", "vms": 2, "manager_vm": 1, "port": [{"count": 2}]},
     "one_port": {"preset": "default", "port": [{"cores": 2}]},
     "without_manager": {"preset": "default", "manager": "none", "open_at_reset": True},
+    "blocks": {"preset": "default", "blocks": 6, "block_size": 128},
+    "blocks_two_vms": {
+        "preset": "default",
+        "vms": 2,
+        "manager_vm": 1,
+        "port": [{"count": 2}],
+        "blocks": 9,
+        "banks": 1,
+        "read_error": False,
+    },
+    "blocks_without_quota": {
+        "preset": "default",
+        "manager": "none",
+        "open_at_reset": True,
+        "blocks": 8,
+        "words": 1,
+        "lanes": 1,
+    },
+    "blocks_by_page": {"preset": "large", "blocks": 16, "block_size": 64},
     "many_vms": {"preset": "default", "vms": 40, "tag_bits": 6, "page_stride": 65536, "read_error": True},
 }
 
@@ -40,6 +59,8 @@ def check(text: str, c: Config) -> None:
     assert tried == refused >= 5
     for result in ("DENIED", "TORN", "NO_CREDIT"):
         assert re.search(rf"^ *\d* +{result}, \d+ accepted before$", text, re.M), result
+    assert ("They hand over memory" in text) == (c.blocks > 0)
+    assert ("bytes as they were sent" in text) == (c.blocks > 0 and c.manager is not Manager.NONE)
     if c.manager is not Manager.NONE:
         log = text.split("The manager reads the fault log")[1]
         assert re.search(r"write of 0x[0-9A-F]+ \(guest SELF\) through port \d+, DIRECTION", log)
