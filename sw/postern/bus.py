@@ -23,6 +23,7 @@ import mmap
 import os
 import select
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -48,6 +49,13 @@ class Bus(ABC):
     """
 
     note: str = "an interrupt"
+
+    def clock(self) -> float:
+        """Return the time in seconds in which timeouts are meant, from any beginning. It never goes back.
+
+        A bus whose time is simulated overrides it.
+        """
+        return time.monotonic()
 
     @abstractmethod
     def read32(self, address: int) -> int:
@@ -214,6 +222,9 @@ class ModelBus(Bus):
             yield address, count
             address += 4 * count
             words -= count
+
+    def clock(self) -> float:
+        return self.model.now / self.CLOCK_HZ
 
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         """Let time pass until the line is high.
@@ -399,6 +410,9 @@ class TracingBus(Bus):
     def write_burst(self, address: int, words: Sequence[int]) -> None:
         self.trace += [Access("write", address + 4 * index, word) for index, word in enumerate(words)]
         self.bus.write_burst(address, words)
+
+    def clock(self) -> float:
+        return self.bus.clock()
 
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         self.bus.note = self.note

@@ -1,21 +1,28 @@
 """What can go wrong, each cause with its own type."""
 
+from enum import Enum
+
 from postern_spec.regmap import Result
 
 __all__ = [
     "BadBlock",
     "BlockRefused",
     "BusError",
+    "Closed",
     "CommandRefused",
     "Deadlock",
     "Denied",
     "DeviceError",
     "NoCredit",
+    "Overrun",
     "PeerGone",
     "PosternError",
+    "ProtocolError",
     "Refused",
+    "RemoteError",
     "Timeout",
     "Torn",
+    "Violation",
 ]
 
 
@@ -117,3 +124,56 @@ class BlockRefused(PosternError):
 
 class CommandRefused(PosternError):
     """The block refused what the manager asked for; the text says what is in the way."""
+
+
+class Violation(Enum):
+    """What can be wrong with what a peer sent (``docs/protocol.md``); the value says what it must be."""
+
+    VERSION = "of a version that is known"
+    HEADER = "of a known kind and without reserved bits"
+    LENGTH = "of as many words as its length asks for"
+    HANDOVER = "with a block that is moved or lent, or shown as a ring"
+    ORDER = "first of a transfer, or the next of the one that was begun"
+    TOTAL = "part of a train that adds up to its total"
+    LIMIT = "of a transfer within the limit"
+    CUT = "followed by the rest of its train"
+    RESTARTED = "followed by the rest of its train, not by a new generation"
+    REVOKED = "with a block that stays until it has been read"
+    OVERRUN = "of a transfer for which there is room"
+    CONTENT = "with content that its kind allows"
+
+
+class ProtocolError(PosternError):
+    """A peer sent what it must not, or more than there was room for. What it sent was released and discarded.
+
+    Parameters
+    ----------
+    vm : int
+        Who.
+    generation : int
+        Its generation.
+    violation : Violation
+        What was wrong.
+    channel : int or None
+        In which channel; ``None`` where that cannot be told.
+    """
+
+    def __init__(self, vm: int, generation: int, violation: Violation, channel: int | None = None):
+        where = "" if channel is None else f" in channel {channel}"
+        super().__init__(f"message of VM {vm}{where} must be {violation.value}, not {violation.name}")
+        self.vm = vm
+        self.generation = generation
+        self.violation = violation
+        self.channel = channel
+
+
+class Overrun(PosternError):
+    """More waits to be sent to a VM than was allowed to."""
+
+
+class Closed(PosternError):
+    """A stream, a ring or an endpoint has ended."""
+
+
+class RemoteError(PosternError):
+    """The server of a request failed; the text is its own."""

@@ -69,6 +69,9 @@ class _TurnBus(Bus):
             self._programs._turn(self._program)
             self._bus.write_burst(address + 4 * at, words[at : at + self._programs.BURST])
 
+    def clock(self) -> float:
+        return self._bus.clock()
+
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         program = self._program
         program.waits, program.note = True, self.note
