@@ -18,40 +18,53 @@ from .driver import (
     Who,
     probe,
 )
+from .endpoint import Buffer, Endpoint
 from .errors import (
     BadBlock,
     BlockRefused,
     BusError,
+    Closed,
     CommandRefused,
     Deadlock,
     Denied,
     DeviceError,
     NoCredit,
+    Overrun,
     PeerGone,
     PosternError,
+    ProtocolError,
     Refused,
+    RemoteError,
     Timeout,
     Torn,
+    Violation,
 )
+from .inbox import Received
 from .manager import FaultRecord, Holdings, Limit, Manager, Pool, Status, Tag, VmStatus
 from .model import Model
+from .outbox import Transfer
 from .programs import Programs
 from .sender import Sender
+from .wire import Content
 
 __all__ = [
     "Access",
     "BadBlock",
     "BlockInfo",
     "BlockRefused",
+    "Buffer",
     "Bus",
     "BusError",
+    "Closed",
     "CommandRefused",
     "Config",
     "ConfigError",
+    "Content",
     "Credit",
     "Deadlock",
     "Denied",
     "DeviceError",
+    "Endpoint",
     "Fault",
     "FaultRecord",
     "Handover",
@@ -69,13 +82,17 @@ __all__ = [
     "ModelBus",
     "NoCredit",
     "Outcome",
+    "Overrun",
     "Peer",
     "PeerGone",
     "Pool",
     "PosternError",
     "Programs",
+    "ProtocolError",
     "Quota",
+    "Received",
     "Refused",
+    "RemoteError",
     "Result",
     "Sender",
     "Source",
@@ -85,6 +102,8 @@ __all__ = [
     "Timeout",
     "Torn",
     "TracingBus",
+    "Transfer",
+    "Violation",
     "VmStatus",
     "Who",
     "load",

@@ -1,4 +1,4 @@
-"""Transfers of any size: through registers what is small, through blocks what is large. Format: ``docs/protocol.md``."""
+"""Transfers of any size: small ones through registers, large ones through blocks. Format: ``docs/protocol.md``."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ __all__ = ["Buffer", "Endpoint"]
 
 TICK = 1e-6
 """Shortest wait in seconds that is not none: rounding must not make a wait for the rest of a time go on for ever."""
+
 
 class Buffer:
     """A block of this VM to be filled in place and sent without a copy. Leaving its ``with`` frees it if it was not.
@@ -514,7 +515,7 @@ class Endpoint:
         pool = self._pool
         if pool:
             try:
-                while any([pool.holds(vm) for vm in vms]):  # a list, so that all are looked at
+                while sum(pool.holds(vm) for vm in vms):
                     self._step(deadline, self._latches, "loans")
             except Timeout:
                 pass
@@ -627,7 +628,9 @@ class Endpoint:
         if not (pump and self._full):
             wanted |= Source.MAIL
         now = bus.clock()
-        ends = [end for end in (deadline, outbox.hurry(), None if longest is None else now + longest) if end is not None]
+        ends = [
+            end for end in (deadline, outbox.hurry(), None if longest is None else now + longest) if end is not None
+        ]
         left = min(ends) - now if ends else None
         if left is not None:
             left = max(left, TICK) if left > 0 else 0

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from postern_spec.regmap import Handover
 
 from . import wire
-from .driver import Loan, Mailbox, Message, bytes_of
+from .driver import Loan, Mailbox, Message
 from .errors import BlockRefused, PeerGone, PosternError, ProtocolError, Violation
 from .wire import Content, Fragment
 
@@ -103,7 +103,9 @@ class Received:
         if offset % 4:
             raise ValueError(f"offset must be a multiple of 4, not {offset}")
         if not 0 <= offset <= offset + length <= self._size:
-            raise ValueError(f"part must lie in the {self._size} bytes of the transfer, not at {offset} to {offset + length}")
+            raise ValueError(
+                f"part must lie in the {self._size} bytes of the transfer, not at {offset} to {offset + length}"
+            )
         if self._data is not None:
             return self._data[offset : offset + length]
         if self._inbox is None or self._loan is None:
@@ -389,7 +391,7 @@ class Inbox:
     def _data(self, words: tuple[int, ...], fragment: Fragment, loan: Loan | None) -> bytes | None:
         """Return the bytes of a fragment, ``None`` where they were taken back."""
         if loan is None:
-            return bytes_of(words[1 + (fragment.first and not fragment.last) :], fragment.length)
+            return wire.bytes_of(words[1 + (fragment.first and not fragment.last) :], fragment.length)
         data = self.mailbox.read_sram(loan.block, 0, fragment.length)
         return data if self.release(loan) else None
 

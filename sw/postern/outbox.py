@@ -7,7 +7,7 @@ from typing import NamedTuple
 from postern_spec.regmap import Handover, Result
 
 from . import wire
-from .driver import Mailbox, words_of
+from .driver import Mailbox
 from .errors import REFUSALS, Denied, DeviceError, PeerGone, PosternError, Torn
 from .pool import Pool
 from .wire import Content
@@ -91,9 +91,7 @@ class Outbox:
         Seconds that a fragment waits for a block before it goes through registers.
     """
 
-    def __init__(
-        self, mailbox: Mailbox, lane: int, *, batch: int, pool: Pool | None, threshold: int, patience: float
-    ):
+    def __init__(self, mailbox: Mailbox, lane: int, *, batch: int, pool: Pool | None, threshold: int, patience: float):
         self._mailbox = mailbox
         self._lane = lane
         self._batch = batch
@@ -167,7 +165,7 @@ class Outbox:
         to = self._ready(vm)
         size = len(data)
         if to.credits and not to.redo and not to.queues and size <= self.threshold and size <= self._single:
-            words = (wire.word0(channel, kind, size), *words_of(data))
+            words = (wire.word0(channel, kind, size), *wire.words_of(data))
             self._commit(to, _Item(None, words, None, how))
             return None
         transfer = Transfer(channel, kind, data, how)
@@ -286,9 +284,9 @@ class Outbox:
         if first and not last:
             words += (transfer.size,)
         if block is None:
-            words += tuple(words_of(data))
+            words += wire.words_of(data)
         else:
-            self._mailbox.write_sram(block, 0, data)
+            self._mailbox.write_sram(block, 0, bytes(data))
         transfer.started = True
         transfer.offset += length
         return _Item(transfer, words, block, transfer.how)

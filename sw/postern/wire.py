@@ -1,5 +1,6 @@
 """The wire format of ``docs/protocol.md``: word 0 of a message, and fragments."""
 
+import struct
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
@@ -9,7 +10,18 @@ from postern_spec.regmap import Handover
 from .driver import Loan
 from .errors import Violation
 
-__all__ = ["CHANNELS", "LARGEST", "VERSION", "Content", "Fragment", "capacity", "parse", "word0"]
+__all__ = [
+    "CHANNELS",
+    "LARGEST",
+    "VERSION",
+    "Content",
+    "Fragment",
+    "bytes_of",
+    "capacity",
+    "parse",
+    "word0",
+    "words_of",
+]
 
 VERSION = 1
 """Version of the wire format."""
@@ -76,6 +88,17 @@ def word0(channel: int, kind: int, length: int, first: bool = True, last: bool =
     return VERSION << VERSION_AT | kind << KIND_AT | channel << CHANNEL_AT | LAST * last | FIRST * first | length
 
 
+def words_of(data: bytes | memoryview) -> tuple[int, ...]:
+    """Return bytes as words, the last one filled up with zeros."""
+    count = (len(data) + 3) // 4
+    return struct.unpack(f"<{count}I", bytes(data) + bytes(4 * count - len(data)))
+
+
+def bytes_of(words: Sequence[int], length: int) -> bytes:
+    """Return the first bytes of words."""
+    return struct.pack(f"<{len(words)}I", *words)[:length]
+
+
 def capacity(words: int, total: bool) -> int:
     """Return how many bytes fit into the registers of a message of ``words`` words, with or without ``TOTAL``."""
     return 4 * (words - 1 - total)
@@ -103,7 +126,7 @@ def parse(words: Sequence[int], loan: Loan | None, block_size: int) -> Fragment 
     beside = 1 + (first and not last)
     if len(words) != beside + (0 if loan else (length + 3) // 4):
         return Violation.LENGTH
-    if loan and length > block_size or not (length or first):
+    if (loan and length > block_size) or not (length or first):
         return Violation.LENGTH
     shown = loan is not None and loan.how is Handover.SHOW
     if shown != (kind is Content.RING) or (shown and not (first and last)):
