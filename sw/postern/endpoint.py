@@ -10,7 +10,7 @@ from .driver import Mailbox, Source
 from .errors import Closed, Overrun, PeerGone, PosternError, ProtocolError, Timeout, Violation
 from .inbox import Inbox, Received, Route
 from .outbox import Outbox, Transfer
-from .pool import Pool
+from .stock import Stock
 from .wire import CHANNELS, LARGEST, Content
 
 __all__ = ["Buffer", "Endpoint"]
@@ -146,12 +146,12 @@ class Endpoint:
         self.handover = handover
         if c.blocks:
             _ = mailbox.sram  # peers may send blocks: rather told now than when one comes
-        self._pool = Pool(mailbox, lane, share) if c.blocks and mailbox.quota().limit else None
+        self._stock = Stock(mailbox, lane, share) if c.blocks and mailbox.quota().limit else None
         self._outbox = Outbox(
             mailbox,
             lane,
             batch=batch,
-            pool=self._pool,
+            stock=self._stock,
             threshold=ways.threshold(c.words) if threshold is None else threshold,
             patience=patience,
         )
@@ -175,7 +175,7 @@ class Endpoint:
     @property
     def share(self) -> int:
         """Most of this VM's blocks that are with, or kept for, one peer; 0 where it has none."""
-        return self._pool.share if self._pool else 0
+        return self._stock.share if self._stock else 0
 
     # Peers
 
@@ -313,7 +313,7 @@ class Endpoint:
             self._outbox.confirm()
             if error := self._outbox.error(destination):
                 raise error
-            if not self._outbox.waiting(destination) and not (self._pool and self._pool.holds(destination)):
+            if not self._outbox.waiting(destination) and not (self._stock and self._stock.holds(destination)):
                 return
             self._step(deadline, self._latches, "loans")
 
@@ -323,7 +323,7 @@ class Endpoint:
         For a peer that keeps them. Nothing else ends a loan but the peer itself.
         """
         self._outbox.confirm()
-        return self._pool.revoke(destination) if self._pool else 0
+        return self._stock.revoke(destination) if self._stock else 0
 
     # Send without a copy
 
@@ -337,11 +337,11 @@ class Endpoint:
         Timeout
             There was none within ``timeout`` seconds.
         """
-        most = self.mailbox.config.block_size if self._pool else 0
-        if self._pool is None or not 0 <= size <= most:
+        most = self.mailbox.config.block_size if self._stock else 0
+        if self._stock is None or not 0 <= size <= most:
             raise ValueError(f"buffer must be of 0 to {most} bytes, not {size}")
         deadline = self._deadline(timeout)
-        while (block := self._pool.buffer()) is None:
+        while (block := self._stock.buffer()) is None:
             self._step(deadline, self._latches, "a block")
         return Buffer(self, block, size)
 
@@ -385,9 +385,9 @@ class Endpoint:
         if not 0 <= size <= most:
             raise ValueError(f"size must be from 0 to {most}, not {size}")
         block = buffer.block
-        assert self._pool  # there is a buffer
+        assert self._stock  # there is a buffer
         deadline = self._deadline(timeout)
-        while not self._pool.adopt(destination, how):
+        while not self._stock.adopt(destination, how):
             # No event tells that a moved block was freed: look again and again.
             self._step(deadline, self._latches, "a block", longest=self._outbox.patience)
             if error := self._outbox.error(destination):
@@ -395,7 +395,7 @@ class Endpoint:
         try:
             transfer = self._outbox.post_block(destination, channel, kind, block, size, how)
         except PosternError:
-            self._pool.disown(destination)
+            self._stock.disown(destination)
             raise
         try:
             self._finish(destination, transfer, timeout)
@@ -512,18 +512,18 @@ class Endpoint:
             pass
         except PosternError as error:
             failure = error
-        pool = self._pool
-        if pool:
+        stock = self._stock
+        if stock:
             try:
-                while sum(pool.holds(vm) for vm in vms):
+                while sum(stock.holds(vm) for vm in vms):
                     self._step(deadline, self._latches, "loans")
             except Timeout:
                 pass
         self._outbox.confirm()
         for vm in vms:
             self._outbox.fail(vm, Closed("endpoint must be open to send, not closed"))
-            if pool:
-                pool.revoke(vm)
+            if stock:
+                stock.revoke(vm)
         if failure:
             raise failure
 
@@ -549,8 +549,8 @@ class Endpoint:
         return None if timeout is None else self.mailbox.bus.clock() + timeout
 
     def _drop(self, block: int) -> None:
-        assert self._pool
-        self._pool.drop(block)
+        assert self._stock
+        self._stock.drop(block)
 
     def _finish(self, vm: int, transfer: Transfer, timeout: float | None) -> None:
         deadline = self._deadline(timeout)

@@ -9,7 +9,7 @@ from postern_spec.regmap import Handover, Result
 from . import wire
 from .driver import Mailbox
 from .errors import REFUSALS, Denied, DeviceError, PeerGone, PosternError, Torn
-from .pool import Pool
+from .stock import Stock
 from .wire import Content
 
 __all__ = ["Outbox", "Transfer"]
@@ -83,7 +83,7 @@ class Outbox:
         The lane, this object's alone.
     batch : int
         Most messages that are committed between two reads of ``RESULT``, 1 to 255.
-    pool : Pool or None
+    stock : Stock or None
         The blocks; ``None``: registers only.
     threshold : int
         Bytes up to which what is left of a transfer goes through registers.
@@ -91,11 +91,13 @@ class Outbox:
         Seconds that a fragment waits for a block before it goes through registers.
     """
 
-    def __init__(self, mailbox: Mailbox, lane: int, *, batch: int, pool: Pool | None, threshold: int, patience: float):
+    def __init__(
+        self, mailbox: Mailbox, lane: int, *, batch: int, stock: Stock | None, threshold: int, patience: float
+    ):
         self._mailbox = mailbox
         self._lane = lane
         self._batch = batch
-        self._pool = pool
+        self._stock = stock
         self.threshold = threshold
         self.patience = patience
         self._words = mailbox.config.words
@@ -114,8 +116,8 @@ class Outbox:
         to = self._destinations[vm]
         self._give_up(to, PeerGone(vm))
         to.generation = None
-        if self._pool:
-            self._pool.forget(vm)  # its bytes are not for whoever has this number now
+        if self._stock:
+            self._stock.forget(vm)  # its bytes are not for whoever has this number now
         to.generation = self._mailbox.connect(vm)
         to.error, to.lost = None, 0
         to.credits, to.starved, to.since, to.hoards = 0, False, None, False
@@ -173,7 +175,7 @@ class Outbox:
         return transfer
 
     def post_block(self, vm: int, channel: int, kind: Content, block: int, size: int, how: Handover) -> Transfer:
-        """Queue a transfer whose data are in a block of the program; the pool has counted it for this peer."""
+        """Queue a transfer whose data are in a block of the program; the stock has counted it for this peer."""
         to = self._ready(vm)
         transfer = Transfer(channel, kind, memoryview(b""), how)
         transfer.block, transfer.size = block, size
@@ -269,8 +271,8 @@ class Outbox:
         block = None
         # Beside a block in a message of two words there is no room for TOTAL: it goes ahead.
         ahead = first and left > self._block_size and self._words < 3
-        if left > self.threshold and self._pool and not ahead:
-            block = self._pool.take(to.vm, transfer.how, not to.hoards)
+        if left > self.threshold and self._stock and not ahead:
+            block = self._stock.take(to.vm, transfer.how, not to.hoards)
             if block is None and not self._impatient(to):
                 return None
         if block is not None:
@@ -333,8 +335,8 @@ class Outbox:
         self._accepted = outcome.accepted
         for _ in range(went):
             to, item = sent.popleft()
-            if item.block is not None and self._pool:
-                self._pool.sent(to.vm, item.block, item.how)
+            if item.block is not None and self._stock:
+                self._stock.sent(to.vm, item.block, item.how)
         if went:
             self._torn = False
         if not refused:
@@ -342,8 +344,8 @@ class Outbox:
         self._accepted = 0
         self._mailbox.acknowledge(self._lane)
         refuser, cause = sent[0]
-        if outcome.code is Result.BAD_BLOCK and self._pool:
-            self._pool.lost(refuser.vm)
+        if outcome.code is Result.BAD_BLOCK and self._stock:
+            self._stock.lost(refuser.vm)
             sent[0] = (refuser, cause._replace(block=None))
         while sent:
             to, item = sent.pop()
@@ -369,16 +371,16 @@ class Outbox:
         return True
 
     def _release(self, to: _Destination, item: _Item) -> None:
-        if item.block is not None and self._pool:
-            self._pool.put_back(to.vm, item.block)
+        if item.block is not None and self._stock:
+            self._stock.put_back(to.vm, item.block)
 
     def _forsake(self, to: _Destination, transfer: Transfer, error: PosternError) -> None:
         """Note that a transfer is not delivered. A buffer that was not committed is the program's again."""
         if transfer.error is None:
             transfer.error = error
             to.lost += 1
-            if transfer.block is not None and not transfer.started and self._pool:
-                self._pool.disown(to.vm)
+            if transfer.block is not None and not transfer.started and self._stock:
+                self._stock.disown(to.vm)
 
     def _give_up(self, to: _Destination, error: PosternError) -> None:
         """Forget all that is not known to have gone to a peer, and release its blocks."""

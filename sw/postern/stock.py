@@ -7,7 +7,7 @@ from postern_spec.regmap import Handover, Holding
 from .driver import Mailbox
 from .errors import BlockRefused
 
-__all__ = ["Pool"]
+__all__ = ["Stock"]
 
 
 class _Shelf:
@@ -24,7 +24,7 @@ class _Shelf:
         return len(self.idle) + self.busy + len(self.lent)
 
 
-class Pool:
+class Stock:
     """The blocks that a sender fills and hands over. Each method says how many accesses it takes.
 
     A block that came back from a peer is used for that peer again, or freed, which scrubs it: no other peer ever sees
