@@ -144,9 +144,11 @@ class Endpoint:
         self.mailbox = mailbox
         self.lane = lane
         self.handover = handover
+        quota = 0
         if c.blocks:
             _ = mailbox.sram  # peers may send blocks: rather told now than when one comes
-        self._stock = Stock(mailbox, lane, share) if c.blocks and mailbox.quota().limit else None
+            quota = mailbox.quota().limit
+        self._stock = Stock(mailbox, lane, quota, share) if quota else None
         self._outbox = Outbox(
             mailbox,
             lane,
@@ -291,9 +293,11 @@ class Endpoint:
             Some transfers are not delivered. Those to other peers were flushed.
         """
         deadline = self._deadline(timeout)
-        self._outbox.advance()
-        self._outbox.confirm()
-        while self._outbox.busy:
+        while True:
+            self._outbox.advance()
+            self._outbox.confirm()
+            if not self._outbox.busy:
+                break
             self._step(deadline, Source.NONE, "transfers")
         for error in self._outbox.errors():
             raise error
@@ -620,10 +624,12 @@ class Endpoint:
         """
         outbox, bus = self._outbox, self.mailbox.bus
         # First confirm, then clear events: so the event that ends a refusal comes after the clear, or is seen by it.
+        before = outbox.changes
         outbox.confirm()
+        outbox.advance()
+        if outbox.changes != before:
+            return
         if outbox.busy:
-            if outbox.advance():
-                return
             wanted |= self._latches
         if not (pump and self._full):
             wanted |= Source.MAIL

@@ -37,7 +37,7 @@ CONFIG = Config(
 )
 """The block of the published table: 16 words a message, 16 messages in a queue, blocks of 1024 bytes."""
 
-SIZES = (0, 4, 16, 60, 61, 64, 116, 117, 176, 256, 1024, 1028, 4096, 65536, 262144)
+SIZES = (0, 4, 16, 60, 61, 64, 116, 117, 176, 256, 1024, 1028, 4096, 65536)
 
 
 class CountingBus(Bus):

@@ -105,6 +105,7 @@ class Outbox:
         self._single = wire.capacity(self._words, False)
         self._destinations = [_Destination(vm) for vm in range(mailbox.config.vms)]
         self._sent: deque[tuple[_Destination, _Item]] = deque()  # committed, but RESULT has not been read since
+        self.changes = 0  # counts what somebody might wait for: commits, and transfers given up
         self._torn = False  # the last refusal was TORN, and nothing has gone since
         self._accepted = mailbox.result(lane).check()
 
@@ -207,13 +208,11 @@ class Outbox:
         moments = [to.since for to in self._destinations if to.since is not None and to.queues and not to.hoards]
         return min(moments) + self.patience if moments else None
 
-    def advance(self) -> bool:
-        """Commit what can be committed; return whether there was anything."""
-        went = False
+    def advance(self) -> None:
+        """Commit what can be committed."""
         for to in self._destinations:
             if to.busy:
-                went |= self._advance(to)
-        return went
+                self._advance(to)
 
     def awake(self) -> None:
         """Let those try again who were refused for want of credit. To be called between a clear of events and a try,
@@ -221,15 +220,12 @@ class Outbox:
         for to in self._destinations:
             to.starved = False
 
-    def _advance(self, to: _Destination) -> bool:
-        went = False
+    def _advance(self, to: _Destination) -> None:
         while to.busy and (to.credits or self._refill(to)):
             item = to.redo.popleft() if to.redo else self._next(to)
             if item is None:
-                break
+                return
             self._commit(to, item)
-            went = True
-        return went
 
     def _refill(self, to: _Destination) -> bool:
         if to.starved:
@@ -309,6 +305,7 @@ class Outbox:
         else:
             self._mailbox.send_block(to.vm, item.words, item.block, item.how, self._lane)
         to.credits -= 1
+        self.changes += 1
         self._sent.append((to, item))
         if len(self._sent) >= self._batch:
             self.confirm()
@@ -384,6 +381,7 @@ class Outbox:
 
     def _give_up(self, to: _Destination, error: PosternError) -> None:
         """Forget all that is not known to have gone to a peer, and release its blocks."""
+        self.changes += 1
         for item in to.redo:
             if item.transfer is None:
                 to.lost += 1

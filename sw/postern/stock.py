@@ -36,20 +36,20 @@ class Stock:
         Whose blocks.
     lane : int
         Lane for ``FREE`` and ``REVOKE``.
+    quota : int
+        Blocks that this VM may have, at least 1.
     share : int or None
         Most blocks that one peer may hold, kept ones included. ``None``: a quarter of the quota, at least one.
     """
 
-    def __init__(self, mailbox: Mailbox, lane: int, share: int | None = None):
+    def __init__(self, mailbox: Mailbox, lane: int, quota: int, share: int | None):
         self._mailbox = mailbox
         self._lane = lane
         self._shelves = [_Shelf() for _ in range(mailbox.config.vms)]
         self._free = 0  # buffers of the program that nobody was sent yet
         self._moved = 0  # at most so many blocks have been moved, or are about to be, and not freed
-        self._share = share
-        limit = mailbox.quota().limit
-        self.share = max(1, -(-limit // 4)) if share is None else share
-        self.moves = max(1, limit // 2)
+        self.share = -(-quota // 4) if share is None else share
+        self.moves = max(1, quota // 2)
 
     def take(self, vm: int, how: Handover, thorough: bool = True) -> int | None:
         """Return a block to be filled for a peer, ``None`` where there is none at present. Mostly one read.

@@ -4,7 +4,8 @@ from collections import deque
 
 import pytest
 
-from postern import Bus, Model
+from postern import Bus, Endpoint, Mailbox, Model, ModelBus, Programs
+from postern import Manager as VmManager
 from postern_spec.config import Config, Identity, Manager, Port
 from postern_spec.regmap import Command, Fault, Settled, address_map, guest_page, manager_page
 
@@ -176,6 +177,77 @@ class Block:
         return self._write(port, vm, self.word_at(vm, block, word, port), value, strobes)
 
 
+NET = Config(
+    ports=(Port(identity=Identity.SIDEBAND, cores=1),) * 4,
+    vms=4,
+    lanes=2,
+    words=16,
+    depth=32,
+    manager=Manager.PAGE,
+    blocks=32,
+    block_size=64,
+    banks=2,
+)
+"""Four VMs, each on a port and core of its own, so that each can wait for its interrupts."""
+
+
+class Net:
+    """VMs that are connected, each with a program of its own."""
+
+    def __init__(self, config=NET, *, seed=None, credits=4, quota=4, vms=range(4)):
+        self.config = config
+        self.model = Model(config)
+        self.manager = VmManager(self.bus(0, manager=True), config)
+        self.programs = Programs(seed=seed)
+        self.done = set()
+        for vm in vms:
+            self.open(vm)
+            if config.blocks:
+                self.manager.quota(vm, quota)
+            self.manager.resident(vm, vm)
+        for vm in vms:
+            for other in range(vm):
+                if other in vms:
+                    self.manager.connect(vm, other, credits)
+
+    def bus(self, vm, **options):
+        tag = vm if self.config.tags else 0
+        return ModelBus(self.model, vm % len(self.config.ports), tag=tag, **options)
+
+    def open(self, vm):
+        return self.manager.open(vm)
+
+    def used(self, vm):
+        """Return how many blocks are charged to a VM."""
+        return self.manager.charged(vm).used
+
+    def mailbox(self, vm, bus=None):
+        return Mailbox(bus or self.bus(vm), address_map(self.config, vm).guest(vm), self.config)
+
+    def endpoint(self, vm, **options):
+        """Return the endpoint of a VM for a test that is its only program."""
+        return Endpoint(self.mailbox(vm), **options)
+
+    def add(self, vm, body, name=None, **options):
+        """Add a program that gets an endpoint."""
+        self.mail(vm, lambda mailbox: body(Endpoint(mailbox, **options)), name or body.__name__)
+
+    def mail(self, vm, body, name=None):
+        """Add a program that gets a mailbox."""
+        name = name or body.__name__
+
+        def program(mailbox):
+            try:
+                return body(mailbox)
+            finally:
+                self.done.add(name)
+
+        self.programs.add(name, program, self.bus(vm), lambda bus: self.mailbox(vm, bus))
+
+    def run(self):
+        return self.programs.run()
+
+
 class Script(Bus):
     """A bus that expects exact accesses: each ``read`` or ``write`` says one, in order."""
 
@@ -236,6 +308,16 @@ def make_block():
 @pytest.fixture
 def block():
     return Block()
+
+
+@pytest.fixture(scope="session")
+def make_net():
+    return Net
+
+
+@pytest.fixture(scope="session")
+def net_config():
+    return NET
 
 
 @pytest.fixture(scope="session")
