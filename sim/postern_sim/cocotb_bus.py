@@ -19,6 +19,7 @@ from typing import Any
 
 from cocotb.task import resume
 from cocotb.triggers import First, RisingEdge, Timer
+from cocotb.utils import get_sim_time
 
 from postern.bus import Bus
 from postern.errors import BusError
@@ -99,6 +100,10 @@ class DutBus(Bus):
         failed = await self._axi_write(address, value) if self._axi else (await self._wishbone(address, value))[1]
         if failed:
             raise BusError(f"write of {address:#x} must be answered without error, not with one")
+
+    @resume
+    async def clock(self) -> float:
+        return float(get_sim_time("sec"))
 
     @resume
     async def wait_for_interrupt(self, timeout: float | None = None) -> bool:

@@ -79,6 +79,9 @@ class CoreBus(Bus):
         if self._rtl.pending(self.port) > STORES:
             self._wait(STORES // 2)
 
+    def clock(self) -> float:
+        return self._rtl.cycle / self._cores.CLOCK_HZ
+
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         self._wait(0)
         self.line = True

@@ -434,6 +434,9 @@ class RtlBus(Bus):
     def _no_such(self, address: int) -> None:
         raise ValueError(f"address must be from 0 to {(1 << self._bits) - 1:#x}, not {address:#x}")
 
+    def clock(self) -> float:
+        return self.rtl.cycle / self.CLOCK_HZ
+
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         """Let time pass until the line is high.
 
