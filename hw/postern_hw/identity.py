@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from postern_spec.config import Config, Identity, Manager
+from postern_spec.config import Bus, Config, Identity, Manager
 from postern_spec.regmap import address_map
 
 from .native import Sizes
@@ -116,7 +116,7 @@ def look_up(tag, entries, known, vm):
 
 
 class Binding(wiring.Component):
-    """Binds a request to a VM-ID by the identity source of its port. Combinational.
+    """Binds a request to a VM-ID by the identity source of its port. Combinational, but for what a burst keeps.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ class Binding(wiring.Component):
 
     Members
     -------
-    address, tag, secure : In
-        Of the request.
+    address, tag, secure, continues, cacheable : In
+        Of the request: see ``bus_read``.
     entries, compiling, compiled_tag, compiled_known, compiled_vm : In
         The tag table.
     resident : In(resident)
@@ -139,7 +139,7 @@ class Binding(wiring.Component):
     manager : Out(1)
         The manager page is addressed.
     allowed : Out(1)
-        The page that is addressed may be used: the manager page by the manager, a guest page by a VM.
+        The page that is addressed may be used, and in this way: the manager page by the manager, a guest page by a VM.
     offset : Out
         Address within the page.
     """
@@ -154,6 +154,8 @@ class Binding(wiring.Component):
                 "address": In(address_map(config, port).bits),
                 "tag": In(config.tag_bits if sideband else 1),
                 "secure": In(1),
+                "continues": In(1),
+                "cacheable": In(1),
                 "entries": In(tag_entry(config)).array(config.tags),
                 "compiling": In(1),
                 "compiled_tag": In(config.tag_bits),
@@ -181,7 +183,7 @@ class Binding(wiring.Component):
         if chosen.identity is Identity.STATIC:
             m.d.comb += [self.known.eq(1), self.vm.eq(chosen.vm)]
         elif chosen.identity is Identity.RESIDENT:
-            m.d.comb += [self.known.eq(self.resident.valid), self.vm.eq(Mux(self.known, self.resident.vm, 0))]
+            self._bind(m, self.resident.valid, Mux(self.resident.valid, self.resident.vm, 0))
         elif chosen.identity is Identity.PAGE:
             page = below[log2(c.page_stride) :]
             in_page = below[: log2(c.page_stride)]
@@ -202,12 +204,13 @@ class Binding(wiring.Component):
                     w_port.data.known.eq(self.compiled_known),
                     w_port.data.vm.eq(self.compiled_vm),
                     r_port.addr.eq(self.tag),
-                    self.known.eq(r_port.data.known),
-                    self.vm.eq(r_port.data.vm),
                 ]
+                self._bind(m, r_port.data.known, r_port.data.vm)
             else:
                 entries = [self.entries[i] for i in range(c.tags)]
-                m.d.comb += look_up(self.tag, entries, self.known, self.vm)
+                known, vm = Signal(), Signal.like(self.vm)
+                m.d.comb += look_up(self.tag, entries, known, vm)
+                self._bind(m, known, vm)
 
         manages = {
             Manager.NONE: 0,
@@ -216,5 +219,20 @@ class Binding(wiring.Component):
             Manager.VM: self.known & (self.vm == c.manager_vm),
             Manager.PORT: int(self.port == c.manager_port),
         }[c.manager]
-        m.d.comb += self.allowed.eq(Mux(self.manager, manages, self.known))
+        m.d.comb += self.allowed.eq(Mux(self.manager, manages, self.known) & ~self.cacheable)
         return m
+
+    def _bind(self, m: Module, known, vm):
+        """Bind to what the tag or the register says now, or to what it said when the burst began.
+
+        Only here can the two differ: a burst does not leave its page, and a static port has one VM.
+        """
+        if self.config.ports[self.port].bus is not Bus.AXI4:
+            m.d.comb += [self.known.eq(known), self.vm.eq(vm)]
+            return
+        kept_known, kept_vm = Signal(), Signal.like(self.vm)
+        with m.If(self.continues):
+            m.d.comb += [self.known.eq(kept_known), self.vm.eq(kept_vm)]
+        with m.Else():
+            m.d.comb += [self.known.eq(known), self.vm.eq(vm)]
+            m.d.sync += [kept_known.eq(known), kept_vm.eq(vm)]

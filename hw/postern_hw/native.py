@@ -52,29 +52,33 @@ def _tag_bits(c: Config, port: int) -> int:
     return c.tag_bits if c.ports[port].identity is Identity.SIDEBAND else 1  # constant zero
 
 
-def bus_write(c: Config, port: int) -> data.StructLayout:
-    """Write as a bus adapter hands it on: byte address, word, byte strobes, tag, secure transaction."""
+def bus_read(c: Config, port: int) -> data.StructLayout:
+    """Read as a bus adapter hands it on: byte address, byte lanes, tag, secure transaction.
+
+    ``strobes`` are all set where the bus carries no read size. Two members are constant zero on most buses:
+    ``continues`` is high from the cycle after the first access of a burst was taken until its last one is, and the
+    access gets the VM-ID of that first one; ``cacheable`` means that the access must be refused as that.
+    """
     return data.StructLayout(
         {
             "address": address_map(c, port).bits,
-            "data": 32,
-            "strobes": 4,
+            "strobes": c.ports[port].data_bits // 8,
             "tag": unsigned(_tag_bits(c, port)),
             "secure": 1,
+            "continues": 1,
+            "cacheable": 1,
         }
     )
 
 
-def bus_read(c: Config, port: int) -> data.StructLayout:
-    """Read as a bus adapter hands it on. ``strobes`` are all set where the bus carries no read size."""
-    return data.StructLayout(
-        {"address": address_map(c, port).bits, "strobes": 4, "tag": unsigned(_tag_bits(c, port)), "secure": 1}
-    )
+def bus_write(c: Config, port: int) -> data.StructLayout:
+    """Write as a bus adapter hands it on: as a read, and the word. On 64 bits its upper half is at address bit 2."""
+    return data.StructLayout(bus_read(c, port).members | {"data": c.ports[port].data_bits})
 
 
-def read_response() -> data.StructLayout:
+def read_response(c: Config, port: int) -> data.StructLayout:
     """Answer to a read: the word, and whether the access was refused and errors are to be shown."""
-    return data.StructLayout({"data": 32, "error": 1})
+    return data.StructLayout({"data": c.ports[port].data_bits, "error": 1})
 
 
 def done() -> wiring.Signature:
@@ -92,6 +96,7 @@ def _request(c: Config) -> dict:
         "known": 1,  # there is a VM-ID
         "vm": unsigned(sizes.vm_bits),
         "strobes": 4,
+        "cacheable": 1,  # refused for that
         "direct": 1,  # belongs to the port's own path, and came here because its VM is closed
     }
 

@@ -89,7 +89,7 @@ class Port(wiring.Component):
                 "write": In(stream.Signature(bus_write(config, index))),
                 "read": In(stream.Signature(bus_read(config, index))),
                 "written": Out(done()),
-                "answer": Out(stream.Signature(read_response())),
+                "answer": Out(stream.Signature(read_response(config, index))),
                 "reset": In(1),
                 "ready": In(1),
                 "fill": In(1),
@@ -145,6 +145,7 @@ class Port(wiring.Component):
                 "known": 1,
                 "vm": unsigned(self.sizes.vm_bits),
                 "strobes": 4,
+                "cacheable": 1,
             }
             | extra
         )
@@ -153,9 +154,12 @@ class Port(wiring.Component):
             binding.address.eq(source.payload.address),
             binding.tag.eq(source.payload.tag),
             binding.secure.eq(source.payload.secure),
+            binding.continues.eq(source.payload.continues),
+            binding.cacheable.eq(source.payload.cacheable),
             binding.resident.eq(self.resident),
             incoming.address.eq(source.payload.address),
-            incoming.strobes.eq(source.payload.strobes),
+            incoming.strobes.eq(self._half(source.payload.strobes, source.payload.address)),
+            incoming.cacheable.eq(source.payload.cacheable),
         ]
         m.d.comb += [binding.entries[i].eq(self.entries[i]) for i in range(c.tags)]
         m.d.comb += [
@@ -197,6 +201,10 @@ class Port(wiring.Component):
         m.d.comb += valid.eq(occupied & ~self.reset)
         return held, held_flags, occupied, valid, go
 
+    def _half(self, strobes, address):
+        """Return the strobes of the 32 bits that hold the register at ``address``. Upper halves hold nothing."""
+        return strobes if len(strobes) == 4 else Mux(address[2], strobes[4:], strobes[:4])
+
     def _flags(self, request) -> dict:
         """Decode what the port itself must know of a request."""
         sizes = self.sizes
@@ -224,7 +232,7 @@ class Port(wiring.Component):
         return values[self.vms[0]] if len(self.vms) == 1 else mux_by_index(values, vm)
 
     def _engine_request(self, m: Module, payload, request):
-        for key in ("address", "offset", "manager", "allowed", "known", "vm", "strobes"):
+        for key in ("address", "offset", "manager", "allowed", "known", "vm", "strobes", "cacheable"):
             m.d.comb += getattr(payload, key).eq(getattr(request, key))
 
     def _writes(self, m: Module):
@@ -448,7 +456,7 @@ class Port(wiring.Component):
         m.d.sync += [third.eq(second & ~self.reset), by_engine.eq(engaged)]
 
         # Answers wait here until the bus takes them: usually for the one cycle in which they are there.
-        m.submodules.answers = answers = memory.Memory(shape=read_response(), depth=RESPONSES, init=[])
+        m.submodules.answers = answers = memory.Memory(shape=read_response(c, self.index), depth=RESPONSES, init=[])
         a_w, a_r = answers.write_port(), answers.read_port(domain="comb")
         outstanding = Signal(range(RESPONSES + 1))
         here = Signal(range(RESPONSES + 1))

@@ -38,7 +38,7 @@ def early_fault(request, decoder_mapped, decoder_directed):
     first = Mux(
         request.allowed,
         Mux(request.address[:2].any(), Fault.UNALIGNED, Fault.NONE),
-        Mux(request.manager, Fault.NOT_MANAGER, Fault.NO_VM),
+        Mux(request.cacheable, Fault.CACHEABLE, Mux(request.manager, Fault.NOT_MANAGER, Fault.NO_VM)),
     )
     late = Mux(
         request.address[2],

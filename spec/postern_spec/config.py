@@ -19,6 +19,8 @@ class Bus(StrEnum):
 
     AXI4_LITE = "axi4-lite"
     WISHBONE = "wishbone"
+    AXI4 = "axi4"
+    APB = "apb"
 
 
 class Identity(StrEnum):
@@ -47,7 +49,9 @@ class Port:
     Parameters
     ----------
     bus : Bus
-        ``axi4-lite`` or ``wishbone`` (B4 pipelined). Both move one word per cycle in each direction that they have.
+        ``axi4-lite``, ``wishbone`` (B4 pipelined), ``axi4`` (bursts) or ``apb`` (APB4). The first three move one word
+        per cycle in each direction that they have; ``axi4`` costs a counter and a short queue per direction. ``apb``
+        makes one access at a time, for ports that need registers and no throughput, and costs least.
     identity : Identity
         Where the VM-ID of a request comes from. ``sideband`` costs a tag table (see ``tag_entries``), the others
         nothing.
@@ -56,12 +60,24 @@ class Port:
     cores : int
         Cores behind this port, 1 to 8. Each has its own interrupt line, enable register and residency register.
         Requires: 1 for ``resident``, because a port cannot tell which of its cores asks.
+    id_bits : int
+        Width of the IDs of an ``axi4`` port, 1 to 16. Costs that many bits in the queue of each direction. Ignored
+        otherwise.
+    data_bits : int
+        Width of the data of an ``axi4`` port, 32 or 64. Registers have 32 bits either way; the SRAM is as wide as its
+        widest port. Requires: 32 for the other buses.
+    refuse_cacheable : bool
+        Refuse transactions of an ``axi4`` port that ask for allocation in a cache (AxCACHE bits 3:2). Costs a few
+        gates. Requires: false for the other buses, which have no AxCACHE.
     """
 
     bus: Bus = Bus.AXI4_LITE
     identity: Identity = Identity.SIDEBAND
     vm: int = 0
     cores: int = 1
+    id_bits: int = 4
+    data_bits: int = 32
+    refuse_cacheable: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +179,11 @@ class Config:
     def sram_bytes(self) -> int:
         """Bytes of the shared SRAM; 0 without blocks."""
         return self.blocks * self.block_size
+
+    @property
+    def sram_width(self) -> int:
+        """Bits of a word of the shared SRAM: as many as the widest port has."""
+        return max(port.data_bits for port in self.ports)
 
     def core_base(self, port: int) -> int:
         """Index of the first core behind ``port``."""
@@ -289,6 +310,15 @@ def _check(c: Config) -> None:
             raise ConfigError(f"port {index} cores must be 1 for resident identity, not {port.cores}")
         if port.identity is Identity.RESIDENT and c.manager is Manager.NONE:
             raise ConfigError(f"port {index} identity must not be resident without a manager page, not {port.identity}")
+        _between(f"port {index} id_bits", port.id_bits, 1, 16)
+        if type(port.data_bits) is not int or port.data_bits not in (32, 64):
+            raise ConfigError(f"port {index} data_bits must be 32 or 64, not {port.data_bits!r}")
+        if port.data_bits != 32 and port.bus is not Bus.AXI4:
+            raise ConfigError(f"port {index} data_bits must be 32 on {port.bus}, not {port.data_bits}")
+        if type(port.refuse_cacheable) is not bool:
+            raise ConfigError(f"port {index} refuse_cacheable must be true or false, not {port.refuse_cacheable!r}")
+        if port.refuse_cacheable and port.bus is not Bus.AXI4:
+            raise ConfigError(f"port {index} bus must carry AxCACHE where refuse_cacheable is set, not {port.bus}")
         if c.manager is Manager.SECURE and port.bus is Bus.WISHBONE:
             raise ConfigError(f"port {index} bus must carry AxPROT where manager is secure, not {port.bus}")
     if c.manager is Manager.VM:

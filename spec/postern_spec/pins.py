@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from .config import Bus, Config, Identity, Manager
+from .config import Bus, Config, Identity, Manager, Port
 from .regmap import address_map
 
-__all__ = ["Pin", "pins", "port_pins"]
+__all__ = ["Pin", "pins", "port_pins", "port_prefix"]
 
 
 @dataclass(frozen=True)
@@ -38,51 +38,93 @@ class Pin:
     signal: str = ""
 
 
+_Signals = list[tuple[str, Literal["in", "out"], int, str]]
+"""Name, direction, width and channel of signals."""
+
+_PREFIXES = {Bus.AXI4_LITE: "axi", Bus.WISHBONE: "wb", Bus.AXI4: "axi", Bus.APB: "apb"}
+
+
+def port_prefix(c: Config, index: int) -> str:
+    """Return what the names of the bus pins of port ``index`` begin with: ``s0_axi_``."""
+    return f"s{index}_{_PREFIXES[c.ports[index].bus]}_"
+
+
+def _axi(port: Port, bits: int, tag: int) -> _Signals:
+    full, width = port.bus is Bus.AXI4, port.data_bits
+    signals: _Signals = []
+    for letter, name in (("w", "write"), ("r", "read")):
+        address = f"{name} address"
+        a = f"a{letter}"
+        if full:
+            signals.append((f"{a}id", "in", port.id_bits, address))
+        signals.append((f"{a}addr", "in", bits, address))
+        if full:
+            signals += [(f"{a}len", "in", 8, address), (f"{a}size", "in", 3, address), (f"{a}burst", "in", 2, address)]
+            signals += [(f"{a}lock", "in", 1, address), (f"{a}cache", "in", 4, address)]
+        signals.append((f"{a}prot", "in", 3, address))
+        if tag:
+            signals.append((f"{a}user", "in", tag, address))
+        signals += [(f"{a}valid", "in", 1, address), (f"{a}ready", "out", 1, address)]
+        if letter == "w":
+            signals += [("wdata", "in", width, "write data"), ("wstrb", "in", width // 8, "write data")]
+            signals += [("wlast", "in", 1, "write data")] if full else []
+            signals += [("wvalid", "in", 1, "write data"), ("wready", "out", 1, "write data")]
+            signals += [("bid", "out", port.id_bits, "write response")] if full else []
+            signals += [("bresp", "out", 2, "write response")]
+            signals += [("bvalid", "out", 1, "write response"), ("bready", "in", 1, "write response")]
+        else:
+            signals += [("rid", "out", port.id_bits, "read data")] if full else []
+            signals += [("rdata", "out", width, "read data"), ("rresp", "out", 2, "read data")]
+            signals += [("rlast", "out", 1, "read data")] if full else []
+            signals += [("rvalid", "out", 1, "read data"), ("rready", "in", 1, "read data")]
+    return signals
+
+
+def _wishbone(port: Port, bits: int, tag: int) -> _Signals:
+    request, response = "request", "response"
+    signals: _Signals = [
+        ("cyc", "in", 1, request),
+        ("stb", "in", 1, request),
+        ("we", "in", 1, request),
+        ("adr", "in", bits - 2, request),  # counts words
+        ("dat_w", "in", 32, request),
+        ("sel", "in", 4, request),
+        ("dat_r", "out", 32, response),
+        ("stall", "out", 1, request),
+        ("ack", "out", 1, response),
+        ("err", "out", 1, response),
+    ]
+    return [*signals, ("tga", "in", tag, request)] if tag else signals
+
+
+def _apb(port: Port, bits: int, tag: int) -> _Signals:
+    request, response = "request", "response"
+    signals: _Signals = [
+        ("psel", "in", 1, request),
+        ("penable", "in", 1, request),
+        ("paddr", "in", bits, request),
+        ("pprot", "in", 3, request),
+        ("pwrite", "in", 1, request),
+        ("pwdata", "in", 32, request),
+        ("pstrb", "in", 4, request),
+        ("pready", "out", 1, response),
+        ("prdata", "out", 32, response),
+        ("pslverr", "out", 1, response),
+    ]
+    return [*signals, ("puser", "in", tag, request)] if tag else signals
+
+
+_SIGNALS = {Bus.AXI4_LITE: _axi, Bus.WISHBONE: _wishbone, Bus.AXI4: _axi, Bus.APB: _apb}
+
+
 def port_pins(c: Config, index: int) -> list[Pin]:
     """Return the pins of bus port ``index``: its bus, then its reset."""
     port = c.ports[index]
-    bits = address_map(c, index).bits
-    sideband = port.identity is Identity.SIDEBAND
-    signals: list[tuple[str, Literal["in", "out"], int, str]]
-
-    if port.bus is Bus.AXI4_LITE:
-        prefix = f"s{index}_axi_"
-        signals = []
-        for letter, name in (("w", "write"), ("r", "read")):
-            address = f"{name} address"
-            signals += [(f"a{letter}addr", "in", bits, address), (f"a{letter}prot", "in", 3, address)]
-            if sideband:
-                signals.append((f"a{letter}user", "in", c.tag_bits, address))
-            signals += [(f"a{letter}valid", "in", 1, address), (f"a{letter}ready", "out", 1, address)]
-            if letter == "w":
-                signals += [("wdata", "in", 32, "write data"), ("wstrb", "in", 4, "write data")]
-                signals += [("wvalid", "in", 1, "write data"), ("wready", "out", 1, "write data")]
-                signals += [("bresp", "out", 2, "write response")]
-                signals += [("bvalid", "out", 1, "write response"), ("bready", "in", 1, "write response")]
-            else:
-                signals += [("rdata", "out", 32, "read data"), ("rresp", "out", 2, "read data")]
-                signals += [("rvalid", "out", 1, "read data"), ("rready", "in", 1, "read data")]
-    else:
-        prefix = f"s{index}_wb_"
-        request, response = "request", "response"
-        signals = [
-            ("cyc", "in", 1, request),
-            ("stb", "in", 1, request),
-            ("we", "in", 1, request),
-            ("adr", "in", bits - 2, request),  # counts words
-            ("dat_w", "in", 32, request),
-            ("sel", "in", 4, request),
-            ("dat_r", "out", 32, response),
-            ("stall", "out", 1, request),
-            ("ack", "out", 1, response),
-            ("err", "out", 1, response),
-        ]
-        if sideband:
-            signals.append(("tga", "in", c.tag_bits, request))
-
+    tag = c.tag_bits if port.identity is Identity.SIDEBAND else 0
+    prefix = port_prefix(c, index)
     found = [
         Pin(prefix + name, direction, width, f"{port.bus} port {index} {group}", index, name)
-        for name, direction, width, group in signals
+        for name, direction, width, group in _SIGNALS[port.bus](port, address_map(c, index).bits, tag)
     ]
     return [*found, Pin(f"s{index}_rst", "in", 1, f"port {index} reset", index, "rst")]
 

@@ -141,6 +141,7 @@ class Fault(IntEnum):
     DENIED = 8  # a commit or a doorbell to a VM that may not be reached
     BAD_VALUE = 9  # a manager's value that must not take effect
     BLOCK = 10  # a block that the VM has no such right to
+    CACHEABLE = 11  # a transaction that asks for allocation in a cache, at a port that refuses these
 
 
 RO, RW, W1C, W1S, WO, RA = Access.RO, Access.RW, Access.W1C, Access.W1S, Access.WO, Access.RA

@@ -182,7 +182,166 @@ class WishboneMaster:
             self.waiting += 1
 
 
-MASTERS = {Bus.AXI4_LITE: AxiLiteMaster, Bus.WISHBONE: WishboneMaster}
+class BackEnd:
+    """Takes what a bus adapter hands on and answers when it likes to."""
+
+    def __init__(self, dut, random, pause):
+        self.dut, self.random, self.pause = dut, random, pause
+        self.writes, self.reads = [], []  # what came
+        self.told = []  # what reads were answered with
+        self.reset()
+
+    def reset(self):
+        self.owed, self.due = 0, deque()  # answers to writes; words and errors of reads
+        self.offers = {"written": False, "answer": False}
+
+    def before(self, ctx):
+        for name, waiting in (("written", self.owed), ("answer", len(self.due))):
+            self.offers[name] |= bool(waiting) and not coin(self.random, self.pause)
+            ctx.set(getattr(self.dut, name).valid, self.offers[name])
+        if self.due:
+            data, error = self.due[0]
+            ctx.set(self.dut.answer.payload, {"data": data, "error": error})
+        for stream in (self.dut.write, self.dut.read):
+            ctx.set(stream.ready, not coin(self.random, self.pause))
+
+    def after(self, ctx):
+        for name in self.offers:
+            if self.offers[name] and ctx.get(getattr(self.dut, name).ready):
+                self.offers[name] = False
+                if name == "written":
+                    self.owed -= 1
+                else:
+                    self.told.append(self.due.popleft())
+        for stream, came in ((self.dut.write, self.writes), (self.dut.read, self.reads)):
+            if ctx.get(stream.valid) and ctx.get(stream.ready):
+                payload = ctx.get(stream.payload)
+                came.append({key: payload[key] for key, _ in payload.shape()})
+                if stream is self.dut.write:
+                    self.owed += 1
+                else:
+                    self.due.append(
+                        (self.random.getrandbits(len(self.dut.answer.payload.data)), self.random.getrandbits(1))
+                    )
+
+
+class Burst:
+    """A burst as an AXI4 manager asks for it.
+
+    Parameters
+    ----------
+    address, length, size, kind, id : int
+        As on the channel, but ``length`` counts beats: 1 to 256.
+    words : list
+        Of a write: word and strobes of each beat. ``None``: a read.
+    others : dict
+        What else goes with the address: ``prot``, ``cache``, ``lock``, ``user``.
+    """
+
+    FIXED, INCR, WRAP = range(3)
+
+    def __init__(self, address, length=1, size=2, kind=INCR, id=0, words=None, **others):
+        self.address, self.length, self.size, self.kind, self.id = address, length, size, kind, id
+        self.words, self.others = words, others
+
+    def channel(self):
+        """Return the values on the address channel."""
+        shown = {"addr": self.address, "len": self.length - 1, "size": self.size, "burst": self.kind, "id": self.id}
+        return shown | self.others
+
+    def beats(self, bus_bytes):
+        """Return address and byte lanes of each beat, by the equations of the specification."""
+        number = 1 << self.size
+        aligned = self.address // number * number
+        boundary = self.address // (number * self.length) * (number * self.length)
+        found = []
+        for beat in range(self.length):
+            address = self.address if beat == 0 or self.kind == self.FIXED else aligned + beat * number
+            if self.kind == self.WRAP and address >= boundary + number * self.length:
+                address -= number * self.length
+            lower = address - address // bus_bytes * bus_bytes
+            upper = address // number * number + number - 1 - address // bus_bytes * bus_bytes
+            found.append((address, sum(1 << lane for lane in range(lower, upper + 1))))
+        return found
+
+
+class Axi4Master:
+    """Keeps an AXI4 port busy, with pauses on every channel. ``supply`` returns a ``Burst``, or a single access.
+
+    Otherwise as ``AxiLiteMaster``; ``answers`` has ID and response of writes, and ID, word, response, last of reads.
+    """
+
+    def __init__(self, pins, random: Random, supply, pause=0.3):
+        self.pins, self.random, self.supply, self.pause = pins, random, supply, pause
+        self.answers = []
+        self.reset()
+
+    def reset(self):
+        self.queues = {"aw": deque(), "w": deque(), "ar": deque()}
+        self.offers = dict.fromkeys(self.queues, False)
+
+    def _burst(self):
+        burst = self.supply()
+        if isinstance(burst, Burst):
+            return burst
+        address, data, strobes = burst
+        return Burst(address, words=None if data is None else [(data, strobes)], id=self.random.getrandbits(4))
+
+    def before(self, ctx):
+        queues = self.queues
+        while max(len(queues["aw"]), len(queues["ar"])) < 2:
+            burst = self._burst()
+            channel = "ar" if burst.words is None else "aw"
+            queues[channel].append({f"{channel}{name}": value for name, value in burst.channel().items()})
+            for beat, (word, strobes) in enumerate(burst.words or ()):
+                queues["w"].append({"wdata": word, "wstrb": strobes, "wlast": beat == burst.length - 1})
+        for channel, queue in queues.items():
+            if queue:
+                self.offers[channel] |= not coin(self.random, self.pause)
+                self.pins.set(ctx, **queue[0])
+            self.pins.set(ctx, **{f"{channel}valid": self.offers[channel]})
+        self.pins.set(ctx, bready=not coin(self.random, self.pause), rready=not coin(self.random, self.pause))
+
+    def after(self, ctx):
+        pins = self.pins
+        for channel, queue in self.queues.items():
+            if self.offers[channel] and ctx.get(pins[f"{channel}ready"]):
+                queue.popleft()
+                self.offers[channel] = False
+        for letter, names in (("b", ("id", "resp")), ("r", ("id", "data", "resp", "last"))):
+            if ctx.get(pins[f"{letter}valid"]) and ctx.get(pins[f"{letter}ready"]):
+                self.answers.append(tuple(ctx.get(pins[letter + name]) for name in names))
+
+
+class ApbMaster:
+    """Keeps an APB port busy, with pauses between accesses. Otherwise as ``AxiLiteMaster``."""
+
+    def __init__(self, pins, random: Random, supply, pause=0.3):
+        self.pins, self.random, self.supply, self.pause = pins, random, supply, pause
+        self.answers = []  # whether it was a write, the word, and whether it was an error
+        self.reset()
+
+    def reset(self):
+        self.access, self.phase = None, 0  # 0: idle, 1: setup, 2: access
+
+    def before(self, ctx):
+        if self.phase == 0 and not coin(self.random, self.pause):
+            address, data, strobes = self.access = self.supply()
+            self.phase = 1
+            write = data is not None
+            self.pins.set(ctx, paddr=address, pwrite=write, pwdata=data or 0, pstrb=strobes if write else 0)
+        self.pins.set(ctx, psel=self.phase > 0, penable=self.phase == 2)
+
+    def after(self, ctx):
+        if self.phase == 1:
+            self.phase = 2
+        elif self.phase == 2 and ctx.get(self.pins["pready"]):
+            write = self.access[1] is not None
+            self.answers.append((write, ctx.get(self.pins["prdata"]), ctx.get(self.pins["pslverr"])))
+            self.phase = 0
+
+
+MASTERS = {Bus.AXI4_LITE: AxiLiteMaster, Bus.WISHBONE: WishboneMaster, Bus.AXI4: Axi4Master, Bus.APB: ApbMaster}
 
 
 class Guest:

@@ -1,5 +1,4 @@
 # amaranth: UnusedElaboratable=no
-from collections import deque
 from random import Random
 
 import pytest
@@ -7,47 +6,9 @@ import pytest
 from postern_hw.bus.axi_lite import SLVERR, AxiLite
 from postern_spec.config import Config, Identity, Port
 
-from .support import FULL, AxiLiteMaster, Pins, coin, drive, simulate
+from .support import FULL, AxiLiteMaster, BackEnd, Pins, coin, drive, simulate
 
 SIDEBAND = Config(ports=(Port(),), vms=2, depth=2)
-
-
-class BackEnd:
-    """Takes what an adapter hands on and answers when it likes to."""
-
-    def __init__(self, dut, random, pause):
-        self.dut, self.random, self.pause = dut, random, pause
-        self.writes, self.reads = [], []  # what came
-        self.owed, self.due = 0, deque()  # answers to writes; words and errors of reads
-        self.told = []  # what reads were answered with
-        self.offers = {"written": False, "answer": False}
-
-    def before(self, ctx):
-        for name, waiting in (("written", self.owed), ("answer", len(self.due))):
-            self.offers[name] |= bool(waiting) and not coin(self.random, self.pause)
-            ctx.set(getattr(self.dut, name).valid, self.offers[name])
-        if self.due:
-            data, error = self.due[0]
-            ctx.set(self.dut.answer.payload, {"data": data, "error": error})
-        for stream in (self.dut.write, self.dut.read):
-            ctx.set(stream.ready, not coin(self.random, self.pause))
-
-    def after(self, ctx):
-        for name in self.offers:
-            if self.offers[name] and ctx.get(getattr(self.dut, name).ready):
-                self.offers[name] = False
-                if name == "written":
-                    self.owed -= 1
-                else:
-                    self.told.append(self.due.popleft())
-        for stream, came in ((self.dut.write, self.writes), (self.dut.read, self.reads)):
-            if ctx.get(stream.valid) and ctx.get(stream.ready):
-                payload = ctx.get(stream.payload)
-                came.append({key: payload[key] for key, _ in payload.shape()})
-                if stream is self.dut.write:
-                    self.owed += 1
-                else:
-                    self.due.append((self.random.getrandbits(32), self.random.getrandbits(1)))
 
 
 @pytest.mark.parametrize("pause", [0, 0.3, 0.7])
@@ -59,6 +20,7 @@ def test_under_any_back_pressure(pause):
     def supply():
         address = random.getrandbits(len(dut.awaddr))
         access = {"address": address, "strobes": FULL, "tag": address >> 3 & 15, "secure": 1 - (address >> 9 & 1)}
+        access |= {"continues": 0, "cacheable": 0}
         if coin(random, 0.5):
             supplied["reads"].append(access)
             return address, None, FULL

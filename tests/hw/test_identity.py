@@ -5,10 +5,10 @@ import pytest
 from amaranth.hdl import Module
 
 from postern_hw.identity import Binding, TagTable
-from postern_spec.config import Config, Identity, Manager, Port
+from postern_spec.config import Bus, Config, Identity, Manager, Port
 from postern_spec.regmap import address_map, guest_page, manager_page
 
-from .support import drive, simulate
+from .support import coin, drive, simulate
 
 VMS, TAGS, TAG_BITS = 5, 6, 7
 PORTS = tuple(Port(identity=identity, vm=3) for identity in Identity)
@@ -92,6 +92,59 @@ def test_binding(port, manager):
     never |= manager is Manager.VM and PORTS[port].identity in (Identity.STATIC, Identity.PAGE)
     assert outcomes >= ({(1, True)} if always else {(1, False)} if never else {(1, True), (1, False)})
     assert outcomes >= ({(0, True)} if PORTS[port].identity is Identity.STATIC else {(0, True), (0, False)})
+
+
+@pytest.mark.parametrize("tag_bits", [3, TAG_BITS])
+@pytest.mark.parametrize("identity", [Identity.SIDEBAND, Identity.RESIDENT])
+def test_a_burst_keeps_the_identity_of_its_first_access(identity, tag_bits):
+    c = Config(ports=(Port(Bus.AXI4, identity),), vms=4, depth=2, tag_bits=tag_bits, manager_vm=2)
+    where = address_map(c, 0)
+    dut, random = Binding(c, 0), Random(tag_bits)
+
+    async def bench(ctx):
+        for i in range(c.tags):  # tag i is VM i, but for tag 3, which is nobody
+            ctx.set(dut.entries[i], {"match": i, "mask": 7, "vm": i, "valid": i != 3})
+        if identity is Identity.SIDEBAND and tag_bits == 3:
+            for tag in range(8):
+                drive(
+                    ctx, dut, compiling=1, compiled_tag=tag, compiled_known=tag < 3, compiled_vm=tag if tag < 3 else 0
+                )
+                await ctx.tick()
+            ctx.set(dut.compiling, 0)
+        kept = None
+        for access in range(300):
+            continues = access and coin(random, 0.7)
+            who = random.randrange(4)
+            if identity is Identity.SIDEBAND:
+                ctx.set(dut.tag, who)
+            else:
+                ctx.set(dut.resident, {"vm": who, "valid": who != 3})
+            manager = random.getrandbits(1)
+            drive(ctx, dut, continues=continues, address=where.manager_base * manager)
+            if not continues:
+                kept = None if who == 3 else who
+            assert (ctx.get(dut.known), ctx.get(dut.vm)) == (kept is not None, kept or 0)
+            assert ctx.get(dut.allowed) == (kept == 2 if manager else kept is not None)
+            await ctx.tick()
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("manager", [Manager.PAGE, Manager.VM])
+def test_a_cacheable_access_is_not_allowed(manager):
+    c = Config(ports=(Port(Bus.AXI4, Identity.PAGE),), vms=2, depth=2, manager=manager)
+    dut = Binding(c, 0)
+
+    async def bench(ctx):
+        for base in (0, address_map(c, 0).manager_base):
+            drive(ctx, dut, address=base)
+            allowed = ctx.get(dut.allowed)
+            assert allowed == (base == 0 or manager is Manager.PAGE)
+            drive(ctx, dut, cacheable=1)
+            assert not ctx.get(dut.allowed)
+            drive(ctx, dut, cacheable=0)
+
+    simulate(dut, bench)
 
 
 def test_without_manager_page_there_is_no_manager():

@@ -23,8 +23,9 @@ SPREAD = {
         open_at_reset=True, request_register=False,
     ),
     "identities": Config(
-        ports=tuple(
-            Port(bus, identity, vm=1) for bus, identity in zip(2 * list(Bus), Identity, strict=True)
+        ports=(
+            *(Port(bus, identity, vm=1) for bus, identity in zip(Bus, Identity, strict=True)),
+            Port(Bus.APB), Port(Bus.AXI4, id_bits=1, data_bits=64, refuse_cacheable=True),
         ),
         vms=3, lanes=2, words=3, depth=5, tag_entries=2, manager=Manager.VM, moderation=True, read_error=True,
     ),
@@ -61,7 +62,7 @@ def test_every_kind_of_block_converts(name):
 EXTREMES = {
     "vms": Config(ports=(Port(),), vms=64, lanes=1, words=1, depth=2, page_stride=65536),
     "ports": Config(
-        ports=static(8, 2) + static(8, 2, Bus.WISHBONE), vms=2, lanes=1, words=1, depth=2, manager=Manager.NONE,
+        ports=tuple(port for bus in Bus for port in static(4, 2, bus)), vms=2, lanes=1, words=1, depth=2, manager=Manager.NONE,
         open_at_reset=True,
     ),
 }  # fmt: skip

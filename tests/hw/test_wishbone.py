@@ -116,7 +116,7 @@ def test_under_any_back_pressure(pause, slowness, resets):
     assert seen >= ({"full", "swallowed"} if slowness == 0.6 else set())
     assert len(back.taken) > 250
     assert back.taken == [
-        {"address": address, "strobes": strobes, "tag": address >> 2 & 15, "secure": 0}
+        {"address": address, "strobes": strobes, "tag": address >> 2 & 15, "secure": 0, "continues": 0, "cacheable": 0}
         | ({"data": data} if write else {})
         for write, address, data, strobes in accepted
     ]

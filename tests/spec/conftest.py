@@ -12,6 +12,8 @@ CONFIGURATIONS = {name: preset(name) for name in sorted(PRESETS)} | {
             Port(Bus.AXI4_LITE, Identity.PAGE),
             Port(Bus.WISHBONE, Identity.RESIDENT),
             Port(Bus.AXI4_LITE, Identity.STATIC, vm=32),
+            Port(Bus.AXI4, Identity.PAGE, id_bits=9, data_bits=64, refuse_cacheable=True),
+            Port(Bus.APB, Identity.SIDEBAND),
         ),
         vms=33,
         lanes=3,

@@ -93,6 +93,21 @@ def test_port_limits() -> None:
         ConfigError, match=says("port 0 identity must not be resident without a manager page, not resident")
     ):
         Config(ports=(Port(identity=Identity.RESIDENT),), **OPEN)
+    for wide in (16, 128, True, "64"):
+        with pytest.raises(ConfigError, match=says(f"port 0 data_bits must be 32 or 64, not {wide!r}")):
+            Config(ports=(Port(Bus.AXI4, data_bits=wide),))
+    for bits in (0, 17):
+        with pytest.raises(ConfigError, match=says(f"port 0 id_bits must be from 1 to 16, not {bits}")):
+            Config(ports=(Port(Bus.AXI4, id_bits=bits),))
+    for bus in (Bus.AXI4_LITE, Bus.WISHBONE, Bus.APB):
+        with pytest.raises(ConfigError, match=says(f"port 0 data_bits must be 32 on {bus}, not 64")):
+            Config(ports=(Port(bus, data_bits=64),))
+        with pytest.raises(
+            ConfigError, match=says(f"port 0 bus must carry AxCACHE where refuse_cacheable is set, not {bus}")
+        ):
+            Config(ports=(Port(bus, refuse_cacheable=True),))
+    with pytest.raises(ConfigError, match=says("port 0 refuse_cacheable must be true or false, not 1")):
+        Config(ports=(Port(Bus.AXI4, refuse_cacheable=1),))
     with pytest.raises(ConfigError, match=says("port 1 bus must carry AxPROT where manager is secure, not wishbone")):
         Config(ports=(Port(), Port(bus=Bus.WISHBONE)), manager=Manager.SECURE)
 
@@ -127,7 +142,10 @@ def test_unknown_names() -> None:
     with pytest.raises(ConfigError, match=r"^parameter must be one of banks, .*words, not wrods$"):
         Config.from_dict({"wrods": 4})
     with pytest.raises(
-        ConfigError, match=says("port parameter must be one of bus, identity, vm, cores, count, not core")
+        ConfigError,
+        match=says(
+            "port parameter must be one of bus, identity, vm, cores, id_bits, data_bits, refuse_cacheable, count, not core"
+        ),
     ):
         Config.from_dict({"port": [{"core": 1}]})
 
@@ -141,8 +159,8 @@ def test_wrong_kinds() -> None:
         Config.from_dict({"name": 3})
     with pytest.raises(ConfigError, match=says("manager must be one of none, page, secure, vm, port, not 'root'")):
         Config.from_dict({"manager": "root"})
-    with pytest.raises(ConfigError, match=says("port.bus must be one of axi4-lite, wishbone, not 'apb'")):
-        Config.from_dict({"port": [{"bus": "apb"}]})
+    with pytest.raises(ConfigError, match=says("port.bus must be one of axi4-lite, wishbone, axi4, apb, not 'ahb'")):
+        Config.from_dict({"port": [{"bus": "ahb"}]})
     with pytest.raises(ConfigError, match=says("port must be a list of tables, not 3")):
         Config.from_dict({"port": 3})
     with pytest.raises(ConfigError, match=says("port.count must be from 1 to 16, not 0")):
@@ -183,3 +201,4 @@ def test_numbering() -> None:
     assert c.tags == 8
     assert c.replace(tag_entries=5).tags == 5
     assert preset("small").tags == 0
+    assert (c.sram_width, c.replace(ports=(Port(), Port(Bus.AXI4, data_bits=64))).sram_width) == (32, 64)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from postern_spec.config import PRESETS, Bus, Config, Identity, Manager, Port, preset
 from postern_spec.emit.common import acting, acting_addresses, pages, windows
 from postern_spec.model import Access, Page, Register, pow2
-from postern_spec.pins import pins
+from postern_spec.pins import pins, port_prefix
 from postern_spec.regmap import address_map, guest_page, manager_page
 
 
@@ -20,12 +20,17 @@ def configurations(draw: st.DrawFn, largest_vms: int = 64) -> Config:
     vms = draw(st.integers(2, largest_vms))
     manager = draw(st.sampled_from(Manager))
     identities = [item for item in Identity if item is not Identity.RESIDENT or manager is not Manager.NONE]
-    buses = [Bus.AXI4_LITE] if manager is Manager.SECURE else list(Bus)
+    buses = [bus for bus in Bus if bus is not Bus.WISHBONE or manager is not Manager.SECURE]
     ports = []
     for _ in range(draw(st.integers(1, 16))):
         identity = draw(st.sampled_from(identities))
         cores = 1 if identity is Identity.RESIDENT else draw(st.integers(1, 8))
-        ports.append(Port(draw(st.sampled_from(buses)), identity, draw(st.integers(0, vms - 1)), cores))
+        bus = draw(st.sampled_from(buses))
+        full = bus is Bus.AXI4
+        id_bits, data_bits = draw(st.integers(1, 16)), draw(st.sampled_from((32, 64))) if full else 32
+        ports.append(
+            Port(bus, identity, draw(st.integers(0, vms - 1)), cores, id_bits, data_bits, full and draw(st.booleans()))
+        )
     c = Config(
         ports=tuple(ports),
         vms=vms,
@@ -158,12 +163,24 @@ def test_pins(c: Config) -> None:
     assert sum(pin.width for pin in found if pin.name == "irq") == c.cores
     for index, port in enumerate(c.ports):
         mine = [pin for pin in found if pin.port == index]
-        tags = [pin for pin in mine if pin.signal in ("awuser", "aruser", "tga")]
-        wanted = 0 if port.identity is not Identity.SIDEBAND else 2 if port.bus is Bus.AXI4_LITE else 1
+        tags = [pin for pin in mine if pin.signal in ("awuser", "aruser", "tga", "puser")]
+        addresses = {Bus.AXI4_LITE: ("awaddr", "araddr"), Bus.WISHBONE: ("adr",), Bus.APB: ("paddr",)}
+        addresses[Bus.AXI4] = addresses[Bus.AXI4_LITE]
+        wanted = 0 if port.identity is not Identity.SIDEBAND else len(addresses[port.bus])
         assert [pin.width for pin in tags] == [c.tag_bits] * wanted
-        address = {pin.signal: pin.width for pin in mine if pin.signal in ("awaddr", "araddr", "adr")}
-        bits = address_map(c, index).bits
-        assert address == ({"awaddr": bits, "araddr": bits} if port.bus is Bus.AXI4_LITE else {"adr": bits - 2})
+        width = {pin.signal: pin.width for pin in mine}
+        bits = address_map(c, index).bits - (2 if port.bus is Bus.WISHBONE else 0)
+        assert [width[name] for name in addresses[port.bus]] == [bits] * len(addresses[port.bus])
+        if port.bus is Bus.AXI4:
+            assert {width[name] for name in ("awid", "bid", "arid", "rid")} == {port.id_bits}
+            assert (width["wdata"], width["wstrb"], width["rdata"]) == (
+                port.data_bits,
+                port.data_bits // 8,
+                port.data_bits,
+            )
+        assert {pin.name for pin in mine} == {f"s{index}_rst"} | {
+            port_prefix(c, index) + pin.signal for pin in mine if pin.signal != "rst"
+        }
         assert f"s{index}_rst" in names
 
 

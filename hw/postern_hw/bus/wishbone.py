@@ -46,7 +46,7 @@ class Wishbone(wiring.Component):
                 "write": Out(stream.Signature(bus_write(config, port))),
                 "read": Out(stream.Signature(bus_read(config, port))),
                 "written": In(done()),
-                "answer": In(stream.Signature(read_response())),
+                "answer": In(stream.Signature(read_response(config, port))),
             }
         )
 

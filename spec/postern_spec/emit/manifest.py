@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from ..config import Bus, Config, Manager
-from ..pins import pins, port_pins
+from ..config import Config, Manager
+from ..pins import pins, port_pins, port_prefix
 from ..regmap import VERSION, address_map
 from .common import digest, pages, windows
 
@@ -41,14 +41,13 @@ def build(c: Config, files: dict[str, str]) -> dict[str, Any]:
         interrupts.append({"pin": "manager_irq", "bit": 0, "for": "manager", "port": None, "core": None})
     ports = []
     for index, port in enumerate(c.ports):
-        prefix = f"s{index}_axi_" if port.bus is Bus.AXI4_LITE else f"s{index}_wb_"
         ports.append(
             {
                 "index": index,
                 "bus": str(port.bus),
-                "prefix": prefix,
+                "prefix": port_prefix(c, index),
                 "pins": [pin.name for pin in port_pins(c, index)],
-                "data_bits": 32,
+                "data_bits": port.data_bits,
                 "address_bits": address_map(c, index).bits,
                 "identity": str(port.identity),
                 "vms": list(c.port_vms(index)),
