@@ -18,7 +18,7 @@ def block() -> Svg:
     for shift in (12, 6, 0):
         s.rect(110 + shift, 70 + shift, 210, 416, fill="#ffffff", radius=6)
     s.text(215, 92, "port, one per bus", bold=True)
-    s.box(126, 106, 178, 44, ["bus adapter", "AXI4-Lite or Wishbone"], fill=BLUE)
+    s.box(126, 106, 178, 44, ["bus adapter", "AXI4, Wishbone or APB"], fill=BLUE)
     s.box(126, 166, 178, 44, ["identity", "VM-ID, on acceptance"], fill=SAND)
     s.box(126, 226, 178, 44, ["request register", "optional; decode ahead"], dashed=True)
     s.box(126, 296, 178, 60, ["lanes", "state and slot of each", "(VM, lane), one spare slot"])

@@ -100,7 +100,8 @@ enum postern_fault {
     POSTERN_FAULT_PARTIAL = 7,
     POSTERN_FAULT_DENIED = 8,
     POSTERN_FAULT_BAD_VALUE = 9,
-    POSTERN_FAULT_BLOCK = 10
+    POSTERN_FAULT_BLOCK = 10,
+    POSTERN_FAULT_CACHEABLE = 11
 };
 
 /* A field of a word, and a value in the place of a field: */

@@ -112,7 +112,8 @@ enum postern_large_fault {
     POSTERN_LARGE_FAULT_PARTIAL = 7,
     POSTERN_LARGE_FAULT_DENIED = 8,
     POSTERN_LARGE_FAULT_BAD_VALUE = 9,
-    POSTERN_LARGE_FAULT_BLOCK = 10
+    POSTERN_LARGE_FAULT_BLOCK = 10,
+    POSTERN_LARGE_FAULT_CACHEABLE = 11
 };
 
 /* A field of a word, and a value in the place of a field: */

@@ -92,7 +92,8 @@ enum postern_small_fault {
     POSTERN_SMALL_FAULT_PARTIAL = 7,
     POSTERN_SMALL_FAULT_DENIED = 8,
     POSTERN_SMALL_FAULT_BAD_VALUE = 9,
-    POSTERN_SMALL_FAULT_BLOCK = 10
+    POSTERN_SMALL_FAULT_BLOCK = 10,
+    POSTERN_SMALL_FAULT_CACHEABLE = 11
 };
 
 /* A field of a word, and a value in the place of a field: */

@@ -31,6 +31,7 @@ def probes(c: Config) -> list[Pin]:
     """Return the outputs that the lockstep build has beyond ``pins``."""
     ports = len(c.ports)
     return [
+        Pin("probe_accept", "out", ports, "a request is accepted"),
         Pin("probe_r_issue", "out", ports, "reads that are passed on"),
         Pin("probe_w_issue", "out", ports, "writes that are passed on"),
         Pin("probe_walk", "out", 1, "a step of opening a VM acts"),
@@ -95,6 +96,12 @@ class Postern(wiring.Component):
             self._faults(m)
         if self.probe:
             m.d.comb += [
+                self.probe_accept.eq(
+                    Cat(
+                        (port.write.valid & port.write.ready) | (port.read.valid & port.read.ready)
+                        for port in self.ports
+                    )
+                ),
                 self.probe_r_issue.eq(Cat(port.r_issue for port in self.ports)),
                 self.probe_w_issue.eq(Cat(port.w_issue for port in self.ports)),
                 self.probe_walk.eq(self.writer.walk),

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from postern_spec.config import Bus, Config, Identity, Manager
+from postern_spec.config import Config, Identity, Manager
 from postern_spec.regmap import address_map
 
 __all__ = [
@@ -156,10 +156,11 @@ def pins(config: Config, *, probe: bool = False) -> str:
     """Return the C++ header that names the pins of a block for ``shim.cpp``."""
     ports, masks = [], []
     for index, port in enumerate(config.ports):
-        bus = {Bus.AXI4_LITE: "AXI4_LITE", Bus.WISHBONE: "WISHBONE"}[port.bus]
         user = int(port.identity is Identity.SIDEBAND)
-        ports.append(f"PORT({bus}, {index}, {user})")
-        masks.append(f"#define ADDRESS_MASK_{index} {(1 << address_map(config, index).bits) - 1:#x}")
+        ports.append(f"PORT({port.bus.name}, {index}, {user})")
+        widths = {"ADDRESS": address_map(config, index).bits, "ID": port.id_bits}
+        widths |= {"DATA": port.data_bits, "STROBE": port.data_bits // 8}
+        masks += [f"#define {name}_MASK_{index} {(1 << bits) - 1:#x}" for name, bits in widths.items()]
     return "\n".join(
         [
             "#define PORT_LIST " + " ".join(ports),

@@ -155,7 +155,7 @@ class Scoreboard:
                     continue
                 access = self.accesses[port][index]
                 if kind == ACCEPT:
-                    self._bound[port][index] = model.bind(port, access.address, tag=access.tag)
+                    self._bind(port, index, model.bind(port, access.address, tag=access.tag))
                 elif kind == READ_ISSUE:
                     self._read_issue(port, index, access)
                 elif kind == WRITE_ISSUE:
@@ -280,6 +280,15 @@ class Scoreboard:
 
     # Accesses
 
+    def _bind(self, port: int, index: int, vm: int | None) -> None:
+        """Remember the VM of a request, and of all others of its burst."""
+        bound, accesses = self._bound[port], self.accesses[port]
+        bound[index] = vm
+        index += 1
+        while index < len(accesses) and accesses[index].continues:
+            bound[index] = vm
+            index += 1
+
     def _read_issue(self, port: int, index: int, access: Access) -> None:
         vm = self._bound[port].pop(index)
         path = access.path
@@ -299,8 +308,10 @@ class Scoreboard:
 
     def _write_issue(self, port: int, index: int, access: Access) -> None:
         vm = self._bound[port].pop(index)
-        word = varied(access.data, index) if access.vary else access.data
-        token = self.model.stage_write(port, vm, access.address, word, access.strobes, secure=access.secure)
+        word = (varied(access.data, index) if access.vary else access.data) & 0xFFFF_FFFF
+        token = self.model.stage_write(
+            port, vm, access.address, word, access.strobes, secure=access.secure, cacheable=access.cacheable
+        )
         decoded, *_, settled, _ = token
         if settled is Fault.NONE:  # a staged word: that was all
             self._results[port][index] = 0, 0
@@ -311,7 +322,9 @@ class Scoreboard:
 
     def _read(self, port: int, index: int, access: Access, vm: int | None) -> None:
         full = access.strobes == 0xF
-        value, fault = self.model.read(port, vm, access.address, full=full, secure=access.secure, log=False)
+        value, fault = self.model.read(
+            port, vm, access.address, full=full, secure=access.secure, cacheable=access.cacheable, log=False
+        )
         if fault:
             self._faults.append((port, vm, access.address, fault, False))
         self._give(port, index, value, fault)

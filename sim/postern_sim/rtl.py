@@ -16,9 +16,9 @@ from . import build
 __all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "RtlBus", "State"]
 
 # Structures of shim.cpp
-REQUEST = struct.Struct("<IIHHHBBBBH")
-EVENT = struct.Struct("<IBBHII")
-DONE = struct.Struct("<QQIHH")
+REQUEST = struct.Struct("<QIHHHHHBBBBBBBBBx")
+EVENT = struct.Struct("<IBBHI4xQ")
+DONE = struct.Struct("<QQQHH4x")
 RESET = struct.Struct("<QII")
 PACE = struct.Struct("<IBBBBBBH")
 
@@ -47,13 +47,13 @@ class Request(NamedTuple):
     address : int
         Byte address.
     data : int
-        Word to write.
+        Word to write; at a port of 64 bits all of them, with a 32-bit word in the half that bit 2 of its address names.
     write : bool
         Direction.
     tag : int
         Of a sideband port.
     strobes : int
-        Byte strobes of a write; on Wishbone the selects of either direction.
+        Byte strobes of a write, as the data; on Wishbone the selects of either direction.
     prot : int
         AxPROT.
     gap, data_gap : int
@@ -62,6 +62,11 @@ class Request(NamedTuple):
         It and all that follow wait until everything before it on this port was answered.
     vary : bool
         Mix the number of the request in its port's queue into the data, see ``varied``.
+    beats : int
+        On AXI4: 1 to 256 begins a burst of so many; the others follow in the queue, each with 0. Only data, strobes,
+        gaps and ``vary`` of those count, as their addresses follow from the first. The same direction for all.
+    id, size, kind, cache, lock : int
+        On AXI4: AxID, AxSIZE, AxBURST, AxCACHE and AxLOCK.
     """
 
     address: int
@@ -74,20 +79,32 @@ class Request(NamedTuple):
     data_gap: int = 0
     fence: bool = False
     vary: bool = False
+    beats: int = 1
+    id: int = 0
+    size: int = 2
+    kind: int = 1
+    cache: int = 0
+    lock: bool = False
 
     def pack(self) -> bytes:
         """Return the structure of shim.cpp."""
         return REQUEST.pack(
-            self.address,
             self.data,
+            self.address,
             self.tag,
             self.gap,
             self.data_gap,
+            self.beats,
+            self.id,
             self.strobes,
             self.prot,
             self.write,
             self.fence,
             self.vary,
+            self.size,
+            self.kind,
+            self.cache,
+            self.lock,
         )
 
 
@@ -104,11 +121,11 @@ class Pace(NamedTuple):
     seed : int
         Of its pauses, and of what it drives where no signal is valid.
     b_chance, r_chance : int
-        Chance, in 256 per cycle, of a pause in taking responses. A Wishbone master cannot pause.
+        Chance, in 256 per cycle, of a pause in taking responses. Masters of Wishbone and APB cannot pause.
     pause : int
         Longest such pause in cycles.
     reads, writes : int
-        Most requests that are outstanding.
+        Most requests that are outstanding. (A burst is not held up in its middle; APB has one.)
     noise : bool
         Drive requests while the port is in reset, where they must not be accepted.
     """
@@ -128,7 +145,7 @@ class Done(NamedTuple):
     Parameters
     ----------
     accepted : int
-        Cycle of the handshake; of a write, of the later one of address and data.
+        Cycle of the handshake; of a write, of the later one of address and data; on APB that of the setup phase.
     answered : int
         Cycle in which the response was taken.
     data : int

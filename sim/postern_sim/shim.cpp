@@ -24,24 +24,32 @@
 namespace {
 
 struct Request {  // rtl.REQUEST
+    uint64_t data;      // as on the wires: on 64 bits in the lanes of its address, strobes likewise
     uint32_t address;
-    uint32_t data;
     uint16_t tag;
     uint16_t gap;       // idle cycles before the request is valid
     uint16_t data_gap;  // the same for write data, where the bus has a channel for it
+    uint16_t beats;     // of the burst that it begins; 0: it goes on with the burst of the one before
+    uint16_t id;
     uint8_t strobes;
     uint8_t prot;
     uint8_t write;
     uint8_t fence;  // it and all that follow wait until everything before it is answered
-    uint16_t vary;      // mix the request's number into the data, so that no two words are alike
+    uint8_t vary;   // mix the request's number into the data, so that no two words are alike
+    uint8_t size;   // AxSIZE, AxBURST, AxCACHE and AxLOCK of the burst
+    uint8_t kind;
+    uint8_t cache;
+    uint8_t lock;
+    uint8_t reserved;
 };
 
 struct Done {  // rtl.DONE
     uint64_t accepted;
     uint64_t answered;
-    uint32_t data;
+    uint64_t data;
     uint16_t response;
     uint16_t state;  // PENDING, ANSWERED, DROPPED
+    uint32_t reserved;
 };
 
 enum State : uint16_t { PENDING, ANSWERED, DROPPED };
@@ -52,7 +60,8 @@ struct Event {  // lockstep.EVENT
     uint8_t port;
     uint16_t response;
     uint32_t index;
-    uint32_t data;
+    uint32_t reserved;
+    uint64_t data;
 };
 
 // In the order in which those of one cycle are logged.
@@ -112,16 +121,26 @@ struct Master {
         (request.write ? writes : reads).push_back(index);
         requests.push_back(request);
         if (request.vary) requests.back().data ^= index * 0x9E3779B1u;
-        done.push_back({0, 0, 0, 0, PENDING});
+        done.push_back({0, 0, 0, 0, PENDING, 0});
     }
     bool idle() const { return answered == requests.size(); }
     bool free_to_start(uint32_t index) const { return answered >= after[index]; }
-    void answer(Kind kind, uint32_t index, uint32_t data, uint16_t response);
+    void answer(Kind kind, uint32_t index, uint64_t data, uint16_t response);
+    bool continues(const std::vector<uint32_t>& queue, size_t at) const {
+        return at < queue.size() && requests[queue[at]].beats == 0;
+    }
+    // Where the burst ends that the request at `at` belongs to: one behind its last.
+    size_t end_of_burst(const std::vector<uint32_t>& queue, size_t at) const {
+        while (continues(queue, ++at)) {}
+        return at;
+    }
     void drop(uint32_t index) {
         if (done[index].state != PENDING) return;
         done[index].state = DROPPED;
         answered++;
     }
+    virtual void accept() {}  // the block has accepted a request, where its pins do not say so
+    virtual bool wide() const { return false; }  // 64 bits
     virtual size_t reads_accepted() const = 0;
     virtual size_t writes_accepted() const = 0;
     virtual void reset() = 0;  // forget everything that was started
@@ -176,15 +195,15 @@ struct Bench {
         va_end(arguments);
         failure = "cycle " + std::to_string(cycle) + ", port " + std::to_string(port) + ": " + text;
     }
-    void log(Kind kind, uint8_t port, uint32_t index, uint32_t data = 0, uint16_t response = 0) {
-        if (logging) (kind >= READ_DONE ? responses : events).push_back({uint32_t(cycle), kind, port, response, index, data});
+    void log(Kind kind, uint8_t port, uint32_t index, uint64_t data = 0, uint16_t response = 0) {
+        if (logging) (kind >= READ_DONE ? responses : events).push_back({uint32_t(cycle), kind, port, response, index, 0, data});
     }
     void step();
     void look_at_interrupts();
     void look_at_probes();
 };
 
-void Master::answer(Kind kind, uint32_t index, uint32_t data, uint16_t response) {
+void Master::answer(Kind kind, uint32_t index, uint64_t data, uint16_t response) {
     Done& d = done[index];
     d.answered = bench.cycle;
     d.data = data;
@@ -204,14 +223,15 @@ struct Sender {
         if (!valid && may && waited++ >= gap) valid = true;
         return valid;
     }
-    void sent() { next++, waited = 0, valid = false; }
+    void sent(size_t many = 1) { next += many, waited = 0, valid = false; }
 };
 
 // The ready side of a response channel: open, or pausing.
 struct Receiver {
     uint32_t pause = 0;
     bool held = false;  // valid without ready in the last cycle
-    uint32_t data = 0;
+    uint64_t data = 0;
+    uint16_t id = 0;
     uint8_t response = 0;
     Watchdog dog;
     bool ready(Random& random, uint8_t chance, uint8_t longest) {
@@ -222,25 +242,37 @@ struct Receiver {
 };
 
 struct AxiWires {
-    uint32_t awaddr = 0, wdata = 0, araddr = 0, rdata = 0;
-    uint16_t awuser = 0, aruser = 0;
+    uint64_t wdata = 0, rdata = 0;
+    uint32_t awaddr = 0, araddr = 0;
+    uint16_t awuser = 0, aruser = 0, awid = 0, arid = 0, bid = 0, rid = 0;
     uint8_t awprot = 0, wstrb = 0, arprot = 0, bresp = 0, rresp = 0;
+    uint8_t awlen = 0, awsize = 0, awburst = 0, awcache = 0, arlen = 0, arsize = 0, arburst = 0, arcache = 0;
+    bool awlock = false, arlock = false, wlast = false, rlast = false;
     bool awvalid = false, awready = false, wvalid = false, wready = false, bvalid = false, bready = false;
     bool arvalid = false, arready = false, rvalid = false, rready = false;
 };
 
+// AXI4, and AXI4-Lite, where every burst has one beat and there are no IDs.
 struct AxiMaster : Master {
-    using Master::Master;
+    const bool full, wide_;
+    AxiMaster(Bench& b, uint8_t number, bool bursts, bool bits64) : Master(b, number), full(bursts), wide_(bits64) {}
     AxiWires wires;
     Sender aw, w, ar;
     Receiver b, r;
     size_t b_next = 0, r_next = 0;
 
+    bool wide() const override { return wide_; }
     size_t reads_accepted() const override { return ar.next; }
     size_t writes_accepted() const override { return aw.next < w.next ? aw.next : w.next; }
 
     void reset() override {
-        size_t started_writes = std::max(aw.next + aw.valid, w.next + w.valid), started_reads = ar.next + ar.valid;
+        auto behind = [&](const std::vector<uint32_t>& queue, size_t at, bool valid) {
+            if (valid) return end_of_burst(queue, at);
+            while (continues(queue, at)) at++;
+            return at;
+        };
+        size_t started_writes = std::max(behind(writes, aw.next, aw.valid), behind(writes, w.next, w.valid));
+        size_t started_reads = behind(reads, ar.next, ar.valid);
         while (b_next < started_writes) drop(writes[b_next++]);
         while (r_next < started_reads) drop(reads[r_next++]);
         aw = w = ar = Sender{};
@@ -261,6 +293,7 @@ struct AxiMaster : Master {
             return;
         }
         auto may = [&](const std::vector<uint32_t>& queue, const Sender& sender, size_t answers, uint32_t most) {
+            if (continues(queue, sender.next)) return true;
             return sender.next < queue.size() && sender.next - answers < most && free_to_start(queue[sender.next]);
         };
         wires.awvalid = aw.valid || (may(writes, aw, b_next, pace.writes) && aw.start(true, requests[writes[aw.next]].gap));
@@ -268,21 +301,29 @@ struct AxiMaster : Master {
         wires.arvalid = ar.valid || (may(reads, ar, r_next, pace.reads) && ar.start(true, requests[reads[ar.next]].gap));
         // Without valid the payload is noise: nothing may depend on it.
         uint32_t noise = random.next();
-        wires.awaddr = wires.araddr = wires.wdata = noise;
+        wires.awaddr = wires.araddr = noise, wires.wdata = uint64_t(noise) << 32 | noise;
         wires.awuser = wires.aruser = uint16_t(noise >> 7);
         wires.awprot = wires.arprot = uint8_t(noise & 7);
-        wires.wstrb = uint8_t(noise >> 3 & 15);
+        wires.wstrb = uint8_t(noise >> 3);
+        wires.awid = wires.arid = uint16_t(noise >> 5), wires.awlen = wires.arlen = uint8_t(noise >> 9);
+        wires.awsize = wires.arsize = uint8_t(noise >> 11 & 7), wires.awburst = wires.arburst = uint8_t(noise >> 2 & 3);
+        wires.awcache = wires.arcache = uint8_t(noise >> 13 & 15);
+        wires.awlock = wires.arlock = noise >> 17 & 1, wires.wlast = noise >> 18 & 1;
         if (wires.awvalid) {
             const Request& q = requests[writes[aw.next]];
-            wires.awaddr = q.address, wires.awuser = q.tag, wires.awprot = q.prot;
+            wires.awaddr = q.address, wires.awuser = q.tag, wires.awprot = q.prot, wires.awid = q.id;
+            wires.awlen = uint8_t(q.beats - 1), wires.awsize = q.size, wires.awburst = q.kind, wires.awcache = q.cache;
+            wires.awlock = q.lock;
         }
         if (wires.wvalid) {
             const Request& q = requests[writes[w.next]];
-            wires.wdata = q.data, wires.wstrb = q.strobes;
+            wires.wdata = q.data, wires.wstrb = q.strobes, wires.wlast = !continues(writes, w.next + 1);
         }
         if (wires.arvalid) {
             const Request& q = requests[reads[ar.next]];
-            wires.araddr = q.address, wires.aruser = q.tag, wires.arprot = q.prot;
+            wires.araddr = q.address, wires.aruser = q.tag, wires.arprot = q.prot, wires.arid = q.id;
+            wires.arlen = uint8_t(q.beats - 1), wires.arsize = q.size, wires.arburst = q.kind, wires.arcache = q.cache;
+            wires.arlock = q.lock;
         }
         wires.bready = b.ready(random, pace.b_chance, pace.pause);
         wires.rready = r.ready(random, pace.r_chance, pace.pause);
@@ -294,39 +335,56 @@ struct AxiMaster : Master {
             return;
         }
         // Responses first: they answer requests of earlier cycles.
-        if (b.held && (!wires.bvalid || wires.bresp != b.response)) bench.fail(id, "BVALID or BRESP changed before BREADY");
-        if (r.held && (!wires.rvalid || wires.rresp != r.response || wires.rdata != r.data))
+        if (b.held && (!wires.bvalid || wires.bresp != b.response || wires.bid != b.id))
+            bench.fail(id, "BVALID or BRESP changed before BREADY");
+        if (r.held && (!wires.rvalid || wires.rresp != r.response || wires.rdata != r.data || wires.rid != r.id))
             bench.fail(id, "RVALID, RRESP or RDATA changed before RREADY");
-        b.held = wires.bvalid && !wires.bready, b.response = wires.bresp;
-        r.held = wires.rvalid && !wires.rready, r.response = wires.rresp, r.data = wires.rdata;
-        if (wires.bvalid && b_next >= writes_accepted()) return bench.fail(id, "BVALID without a write");
+        b.held = wires.bvalid && !wires.bready, b.response = wires.bresp, b.id = wires.bid;
+        r.held = wires.rvalid && !wires.rready, r.response = wires.rresp, r.data = wires.rdata, r.id = wires.rid;
+        bool owed = b_next < writes_accepted() && end_of_burst(writes, b_next) <= writes_accepted();
+        if (wires.bvalid && !owed) return bench.fail(id, "BVALID without a write");
         if (wires.rvalid && r_next >= reads_accepted()) return bench.fail(id, "RVALID without a read");
+        if (full && wires.bvalid && wires.bid != requests[writes[b_next]].id) return bench.fail(id, "BID of another write");
+        if (full && wires.rvalid) {
+            size_t first = r_next;
+            while (continues(reads, first)) first--;
+            if (wires.rid != requests[reads[first]].id) return bench.fail(id, "RID of another read");
+            if (wires.rlast == continues(reads, r_next + 1)) return bench.fail(id, "RLAST at the wrong beat");
+        }
         bool open = wires.bready && wires.rready;  // the port may hold one direction for the other
-        if (b.dog.late(b_next < writes_accepted() && !wires.bvalid, open, bench.bound)) bench.fail(id, "a write was not answered in time");
+        if (b.dog.late(owed && !wires.bvalid, open, bench.bound)) bench.fail(id, "a write was not answered in time");
         if (r.dog.late(r_next < reads_accepted() && !wires.rvalid, open, bench.bound)) bench.fail(id, "a read was not answered in time");
-        if (wires.bvalid && wires.bready) answer(WRITE_DONE, writes[b_next++], 0, wires.bresp);
-        if (wires.rvalid && wires.rready) answer(READ_DONE, reads[r_next++], wires.rdata, wires.rresp);
+        if (wires.bvalid && wires.bready) {
+            size_t end = end_of_burst(writes, b_next);
+            while (b_next < end) answer(WRITE_DONE, writes[b_next++], 0, wires.bresp);
+        }
+        if (wires.rvalid && wires.rready) {
+            answer(READ_DONE, reads[r_next++], wires.rdata, wires.rresp);
+            ar.dog.waited = 0;  // an address waits for the beats of the burst before
+        }
 
         open = open && bench.cycle >= bench.settled;
-        if (aw.dog.late(wires.awvalid && !wires.awready, open, bench.bound)) bench.fail(id, "AWREADY did not come in time");
+        // An address may wait for its first word, and for those of the bursts before.
+        bool addressed = w.next > aw.next || (w.next == aw.next && wires.wvalid);
+        if (aw.dog.late(wires.awvalid && !wires.awready && addressed, open, bench.bound)) bench.fail(id, "AWREADY did not come in time");
         // Data may wait for its address.
         if (w.dog.late(wires.wvalid && !wires.wready && w.next < aw.next, open, bench.bound)) bench.fail(id, "WREADY did not come in time");
         if (ar.dog.late(wires.arvalid && !wires.arready, open, bench.bound)) bench.fail(id, "ARREADY did not come in time");
         if (wires.awvalid && wires.awready) {
-            uint32_t index = writes[aw.next];
-            aw.sent();
-            done[index].accepted = bench.cycle;
-            bench.log(ACCEPT, id, index);
+            size_t end = end_of_burst(writes, aw.next);
+            bench.log(ACCEPT, id, writes[aw.next]);
+            for (size_t beat = aw.next; beat < end; beat++) done[writes[beat]].accepted = bench.cycle;
+            aw.sent(end - aw.next);
         }
         if (wires.wvalid && wires.wready) {
             done[writes[w.next]].accepted = bench.cycle;
             w.sent();
         }
         if (wires.arvalid && wires.arready) {
-            uint32_t index = reads[ar.next];
-            ar.sent();
-            done[index].accepted = bench.cycle;
-            bench.log(ACCEPT, id, index);
+            size_t end = end_of_burst(reads, ar.next);
+            bench.log(ACCEPT, id, reads[ar.next]);
+            for (size_t beat = ar.next; beat < end; beat++) done[reads[beat]].accepted = bench.cycle;
+            ar.sent(end - ar.next);
         }
     }
 };
@@ -408,29 +466,152 @@ struct WishboneMaster : Master {
     }
 };
 
+struct ApbWires {
+    uint32_t paddr = 0, pwdata = 0, prdata = 0;
+    uint16_t puser = 0;
+    uint8_t pprot = 0, pstrb = 0;
+    bool psel = false, penable = false, pwrite = false, pready = false, pslverr = false;
+};
+
+// APB: a setup phase, then an access phase until PREADY. What comes next waits.
+struct ApbMaster : Master {
+    using Master::Master;
+    ApbWires wires;
+    Sender out;
+    bool accessing = false, accepted = false;  // in the access phase; the block has accepted it (known with probes only)
+    Watchdog dog;
+    size_t next = 0;  // request that is on the bus or comes next
+    size_t accepted_reads = 0, accepted_writes = 0;
+
+    size_t reads_accepted() const override { return accepted_reads; }
+    size_t writes_accepted() const override { return accepted_writes; }
+
+    void accept() override {
+        if (in_reset) return;
+        if (!wires.psel || accepted) return bench.fail(id, "a request was accepted that was not made");
+        accepted = true;
+        (requests[next].write ? accepted_writes : accepted_reads)++;
+        bench.log(ACCEPT, id, uint32_t(next));
+    }
+    void reset() override {
+        if (out.valid) {
+            if (!accepted) (requests[next].write ? accepted_writes : accepted_reads)++;
+            drop(uint32_t(next++));
+        }
+        out = Sender{};
+        accessing = accepted = false;
+        reads_issued = accepted_reads, writes_issued = accepted_writes;
+        dog = Watchdog{};
+    }
+    void clear() override {
+        requests.clear(), done.clear(), after.clear(), reads.clear(), writes.clear();
+        out = Sender{};
+        next = reads_issued = writes_issued = answered = accepted_reads = accepted_writes = 0;
+    }
+    void drive() override {
+        if (in_reset) {
+            wires.psel = rst && pace.noise && random.next() & 1;
+            wires.penable = wires.psel && random.next() & 1;
+            return;
+        }
+        bool starts = !out.valid;
+        wires.psel = out.valid || (next < requests.size() && free_to_start(uint32_t(next)) && out.start(true, requests[next].gap));
+        wires.penable = accessing;
+        uint32_t noise = random.next();
+        wires.paddr = wires.pwdata = noise, wires.puser = uint16_t(noise >> 7), wires.pprot = uint8_t(noise & 7);
+        wires.pstrb = uint8_t(noise >> 3 & 15), wires.pwrite = noise & 1;
+        if (wires.psel) {
+            const Request& q = requests[next];
+            wires.paddr = q.address, wires.pwdata = uint32_t(q.data), wires.puser = q.tag, wires.pprot = q.prot;
+            wires.pwrite = q.write, wires.pstrb = q.write ? q.strobes : 0;
+            if (starts) done[next].accepted = bench.cycle;
+        }
+    }
+    void observe() override {
+        if (in_reset) {
+            if (wires.psel && wires.penable && wires.pready) bench.fail(id, "a request must not be accepted in reset");
+            return;
+        }
+        if (dog.late(accessing && !wires.pready, bench.cycle >= bench.settled, bench.bound)) bench.fail(id, "PREADY did not come in time");
+        if (accessing && wires.pready) {
+            const Request& q = requests[next];
+#if !PROBE
+            (q.write ? accepted_writes : accepted_reads)++;
+#else
+            if (!accepted) return bench.fail(id, "PREADY without a request");
+#endif
+            answer(q.write ? WRITE_DONE : READ_DONE, uint32_t(next), q.write ? 0 : wires.prdata, wires.pslverr ? 2 : 0);
+            out.sent();
+            accessing = accepted = false;
+            next++;
+        } else {
+            accessing = wires.psel;
+        }
+    }
+};
+
 // The wires of one port and the pins of the model, by name.
 #define USER_0(statement)
 #define USER_1(statement) statement;
-#define AXI4_LITE(N, USER)                                                                                            \
-    struct Port##N : AxiMaster {                                                                                      \
-        using AxiMaster::AxiMaster;                                                                                   \
+#define AXI(N, USER)                                                                                                  \
         void load(Vtop& top) override {                                                                               \
             top.s##N##_rst = rst;                                                                                     \
             top.s##N##_axi_awvalid = wires.awvalid, top.s##N##_axi_awprot = wires.awprot;                             \
             top.s##N##_axi_awaddr = wires.awaddr & ADDRESS_MASK_##N;                                                  \
-            top.s##N##_axi_wvalid = wires.wvalid, top.s##N##_axi_wdata = wires.wdata;                                 \
-            top.s##N##_axi_wstrb = wires.wstrb, top.s##N##_axi_bready = wires.bready;                                 \
+            top.s##N##_axi_wvalid = wires.wvalid, top.s##N##_axi_wdata = wires.wdata & DATA_MASK_##N;                 \
+            top.s##N##_axi_wstrb = wires.wstrb & STROBE_MASK_##N, top.s##N##_axi_bready = wires.bready;               \
             top.s##N##_axi_arvalid = wires.arvalid, top.s##N##_axi_arprot = wires.arprot;                             \
             top.s##N##_axi_araddr = wires.araddr & ADDRESS_MASK_##N;                                                  \
             top.s##N##_axi_rready = wires.rready;                                                                     \
             USER_##USER(top.s##N##_axi_awuser = wires.awuser & TAG_MASK)                                              \
             USER_##USER(top.s##N##_axi_aruser = wires.aruser & TAG_MASK)                                              \
+            more(top);                                                                                                \
         }                                                                                                             \
         void store(Vtop& top) override {                                                                              \
             wires.awready = top.s##N##_axi_awready, wires.wready = top.s##N##_axi_wready;                             \
             wires.bvalid = top.s##N##_axi_bvalid, wires.bresp = top.s##N##_axi_bresp;                                 \
             wires.arready = top.s##N##_axi_arready, wires.rvalid = top.s##N##_axi_rvalid;                             \
             wires.rdata = top.s##N##_axi_rdata, wires.rresp = top.s##N##_axi_rresp;                                   \
+            back(top);                                                                                                \
+        }
+#define AXI4_LITE(N, USER)                                                                                            \
+    struct Port##N : AxiMaster {                                                                                      \
+        Port##N(Bench& b, uint8_t number) : AxiMaster(b, number, false, false) {}                                     \
+        void more(Vtop&) {}                                                                                           \
+        void back(Vtop&) {}                                                                                           \
+        AXI(N, USER)                                                                                                  \
+    };
+#define AXI4(N, USER)                                                                                                 \
+    struct Port##N : AxiMaster {                                                                                      \
+        Port##N(Bench& b, uint8_t number) : AxiMaster(b, number, true, STROBE_MASK_##N > 15) {}                       \
+        void more(Vtop& top) {                                                                                        \
+            top.s##N##_axi_awid = wires.awid & ID_MASK_##N, top.s##N##_axi_arid = wires.arid & ID_MASK_##N;           \
+            top.s##N##_axi_awlen = wires.awlen, top.s##N##_axi_arlen = wires.arlen;                                   \
+            top.s##N##_axi_awsize = wires.awsize, top.s##N##_axi_arsize = wires.arsize;                               \
+            top.s##N##_axi_awburst = wires.awburst, top.s##N##_axi_arburst = wires.arburst;                           \
+            top.s##N##_axi_awcache = wires.awcache, top.s##N##_axi_arcache = wires.arcache;                           \
+            top.s##N##_axi_awlock = wires.awlock, top.s##N##_axi_arlock = wires.arlock;                               \
+            top.s##N##_axi_wlast = wires.wlast;                                                                       \
+        }                                                                                                             \
+        void back(Vtop& top) {                                                                                        \
+            wires.bid = top.s##N##_axi_bid, wires.rid = top.s##N##_axi_rid, wires.rlast = top.s##N##_axi_rlast;       \
+        }                                                                                                             \
+        AXI(N, USER)                                                                                                  \
+    };
+#define APB(N, USER)                                                                                                  \
+    struct Port##N : ApbMaster {                                                                                      \
+        using ApbMaster::ApbMaster;                                                                                   \
+        void load(Vtop& top) override {                                                                               \
+            top.s##N##_rst = rst;                                                                                     \
+            top.s##N##_apb_psel = wires.psel, top.s##N##_apb_penable = wires.penable;                                 \
+            top.s##N##_apb_paddr = wires.paddr & ADDRESS_MASK_##N, top.s##N##_apb_pprot = wires.pprot;                \
+            top.s##N##_apb_pwrite = wires.pwrite, top.s##N##_apb_pwdata = wires.pwdata;                               \
+            top.s##N##_apb_pstrb = wires.pstrb;                                                                       \
+            USER_##USER(top.s##N##_apb_puser = wires.puser & TAG_MASK)                                                \
+        }                                                                                                             \
+        void store(Vtop& top) override {                                                                              \
+            wires.pready = top.s##N##_apb_pready, wires.prdata = top.s##N##_apb_prdata;                               \
+            wires.pslverr = top.s##N##_apb_pslverr;                                                                   \
         }                                                                                                             \
     };
 #define WISHBONE(N, USER)                                                                                             \
@@ -489,6 +670,7 @@ void Bench::look_at_probes() {
     uint32_t reads = top->probe_r_issue, writes = top->probe_w_issue;
     if (top->probe_walk) log(WALK, 0, 0);
     for (auto& port : ports) {
+        if (top->probe_accept >> port->id & 1) port->accept();
         if (reads >> port->id & 1) {
             if (port->reads_issued >= port->reads_accepted()) fail(port->id, "a read was issued that was not accepted");
             else log(READ_ISSUE, port->id, port->reads[port->reads_issued++]);
@@ -629,11 +811,16 @@ uint64_t bench_access(Bench* bench, uint32_t port, uint32_t address, uint32_t da
     Master& master = *bench->ports[port];
     if (!bench->logging && master.idle()) master.clear();
     size_t index = master.requests.size();
-    master.push({address, data, uint16_t(tag), 0, 0, uint8_t(strobes), uint8_t(prot), uint8_t(write), 0, 0});
+    uint32_t lane = master.wide() && address & 4 ? 4 : 0;  // of 64 bits
+    Request request{};
+    request.data = uint64_t(data) << 8 * lane, request.address = address, request.tag = uint16_t(tag);
+    request.strobes = uint8_t(strobes << lane), request.prot = uint8_t(prot), request.write = uint8_t(write);
+    request.beats = 1, request.size = 2, request.kind = 1;
+    master.push(request);
     for (uint64_t start = bench->cycle; master.done[index].state == PENDING; bench->step())
         if (bench->cycle - start >= cycles || !bench->failure.empty()) break;
     const Done& done = master.done[index];
-    return done.data | uint64_t(done.response) << 32 | uint64_t(done.state) << 48;
+    return (done.data >> 8 * lane & 0xFFFFFFFF) | uint64_t(done.response) << 32 | uint64_t(done.state) << 48;
 }
 
 // Forget the requests that were answered, on a port that is idle; on every one where `chosen` is negative.

@@ -22,6 +22,7 @@ _SIDEBAND = Port()
 _PAGE = Port(identity=Identity.PAGE)
 _RESIDENT = Port(identity=Identity.RESIDENT)
 _WISHBONE = Port(bus=Bus.WISHBONE)
+_AXI4 = Port(bus=Bus.AXI4, id_bits=6, refuse_cacheable=True)
 
 
 def _static(vm: int, bus: Bus = Bus.AXI4_LITE, cores: int = 1) -> Port:
@@ -53,6 +54,15 @@ def _configurations() -> dict[str, Config]:
         "secure": base.replace(
             name="secure", ports=(_SIDEBAND, _PAGE), manager=Manager.SECURE, vms=6, lanes=3, words=3, depth=7,
             tag_bits=3, tag_entries=9, moderation=True,
+        ),
+        "bursts": base.replace(
+            name="bursts", vms=4, words=6, depth=6, read_error=True,
+            ports=(_AXI4, Port(Bus.AXI4, Identity.PAGE, data_bits=64, id_bits=9), Port(Bus.AXI4, Identity.RESIDENT)),
+        ),
+        "apb": base.replace(
+            name="apb", vms=4, words=5, depth=9, tag_bits=7, tag_entries=5, manager=Manager.SECURE,
+            request_register=False, moderation=True,
+            ports=(Port(Bus.APB), _static(1, Bus.APB), Port(Bus.AXI4, data_bits=64, id_bits=1), _static(0)),
         ),
         "tiny": small.replace(name="tiny", words=1, depth=2, credits=1),
         "open": base.replace(

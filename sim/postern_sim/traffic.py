@@ -24,8 +24,10 @@ class Access(NamedTuple):
 
     Parameters
     ----------
-    address, data, tag, strobes : int
-        As sent.
+    address, data, tag : int
+        As sent. Of a burst each beat has its own address, and all have the VM of the first.
+    strobes : int
+        Of the 32 bits that the address names.
     secure : bool
         AxPROT[1] was low.
     vary : bool
@@ -36,6 +38,10 @@ class Access(NamedTuple):
         Of the register, empty where there is none.
     lane : int
         Of a register that belongs to a lane.
+    continues : bool
+        It goes on with the burst of the one before.
+    cacheable : bool
+        It is refused because AxCACHE asks for allocation.
     """
 
     address: int
@@ -47,7 +53,11 @@ class Access(NamedTuple):
     path: int
     name: str
     lane: int
+    continues: bool
+    cacheable: bool
 
+
+FIXED, INCR, WRAP = range(3)  # AxBURST
 
 Item = tuple[Request, Access]
 
@@ -144,7 +154,11 @@ class _Speaker:
         self.port = port
         self.where = address_map(self.c, port)
         self.identity = self.c.ports[port].identity
-        self.wishbone = self.c.ports[port].bus is Bus.WISHBONE
+        chosen = self.c.ports[port]
+        self.wishbone = chosen.bus is Bus.WISHBONE
+        self.full = chosen.bus is Bus.AXI4
+        self.bytes = chosen.data_bits // 8
+        self.refuses = chosen.refuse_cacheable
         # Cycles between requests: back to back, now and then, seldom.
         self.gaps: tuple[int, ...] = self.random.choice(((0,), (0, 0, 0, 1, 3), (0, 0, 2, 5, 12), (0, 6, 15, 40)))
         self.leads: tuple[int, ...] = self.random.choice(((0,), (0, 0, 1), (0, 0, 2, 7)))
@@ -155,6 +169,77 @@ class _Speaker:
     # Requests
 
     def _item(self, address: int, data: int, write: bool, strobes: int = 0xF, vary: bool = False) -> Item:
+        if not self.full:
+            return self._plain(address, data, write, strobes, vary)
+        request, access = self._plain(address, data, write, strobes if write else 0xF, vary)
+        # One beat. A read that shall not select all four bytes is a narrow one.
+        rng = self.random
+        size = rng.choice((2, 2, 3)) if self.bytes == 8 else 2
+        if not write and strobes != 0xF:
+            size = rng.randrange(2)
+        half = address & 4 if self.bytes == 8 else 0
+        sent = access.strobes << half
+        if size == 3:
+            sent |= rng.randrange(256) & ~(0xF << half)
+        words = request.data | self._word() << 32
+        first = self._first(size)
+        strobes = access.strobes if write else self._lanes(address, size) >> half & 0xF
+        return (
+            request._replace(data=words, strobes=sent, **first),
+            self._cached(access._replace(data=words, strobes=strobes), first["cache"]),
+        )
+
+    def _first(self, size: int, kind: int = INCR) -> dict[str, int]:
+        """Return what goes with the address of an AXI4 burst."""
+        rng = self.random
+        cache = rng.randrange(4) if self.refuses and rng.random() < 0.97 else rng.randrange(16)
+        id = rng.randrange(1 << self.c.ports[self.port].id_bits)
+        return {"size": size, "kind": kind, "cache": cache, "id": id, "lock": rng.randrange(2)}
+
+    def _cached(self, access: Access, cache: int) -> Access:
+        if not self.refuses or cache < 4:
+            return access
+        return access._replace(cacheable=True, path=access.path if access.path == WRITE else READ)
+
+    def _lanes(self, address: int, size: int) -> int:
+        """Return the byte lanes of a beat."""
+        low = address % self.bytes
+        high = address >> size << size | (1 << size) - 1
+        return sum(1 << lane for lane in range(low, high % self.bytes + 1))
+
+    def _burst(self, address: int, beats: int, size: int, kind: int, write: bool) -> list[Item]:
+        """Return a burst that the protocol allows."""
+        rng = self.random
+        step = 1 << size
+        if kind == WRAP:
+            address = address >> size << size
+            beats = rng.choice((2, 4, 8, 16))
+        elif kind == FIXED:
+            beats = min(beats, 16)
+        else:
+            beats = min(beats, (0x1000 - address % 0x1000 + step - 1) // step)
+        first = self._first(size, kind)
+        container = beats * step
+        out: list[Item] = []
+        for beat in range(beats):
+            at = address
+            if kind != FIXED and beat:
+                at = address // step * step + beat * step
+            if kind == WRAP:
+                at = address // container * container + at % container
+            lanes = self._lanes(at, size)
+            sent = lanes & (rng.randrange(256) if rng.random() < 0.03 else 0xFF)
+            half = at & 4 if self.bytes == 8 else 0
+            request, access = self._plain(at, self._word(), write, (sent if write else lanes) >> half & 0xF, write)
+            words = request.data | self._word() << 32
+            request = request._replace(data=words, strobes=sent, beats=0 if beat else beats, **first)
+            if beat:  # the address channel says these once
+                request = request._replace(tag=out[0][0].tag, prot=out[0][0].prot)
+                access = access._replace(tag=out[0][1].tag, secure=out[0][1].secure)
+            out.append((request, self._cached(access._replace(data=words, continues=beat > 0), first["cache"])))
+        return out
+
+    def _plain(self, address: int, data: int, write: bool, strobes: int, vary: bool) -> Item:
         rng = self.random
         if self.wishbone:
             address &= ~3
@@ -166,7 +251,7 @@ class _Speaker:
         path, name, lane = self.paths[address]
         if write:
             path = WRITE
-        elif not self.wishbone:
+        elif not (self.wishbone or self.full):
             strobes = 0xF
         elif not strobes:
             path = NOTHING
@@ -182,7 +267,7 @@ class _Speaker:
         prot |= rng.choice((0, 1, 4))
         gap, lead = rng.choice(self.gaps), rng.choice(self.leads)
         request = Request(address, data, write, tag, strobes, prot, gap, lead, False, vary)
-        return request, Access(address, data, tag, strobes, secure, vary, path, name, lane)
+        return request, Access(address, data, tag, strobes, secure, vary, path, name, lane, False, False)
 
     def _write(self, register: Register, *indices: int, data: int, strobes: int = 0xF, vary: bool = False) -> Item:
         return self._item(self._base(register) + register.at(*indices), data, True, strobes, vary)
@@ -227,6 +312,8 @@ class _Speaker:
             (self._acknowledge, 5), (self._connect, 6), (self._ring, 6), (self._interrupts, 6), (self._look, 8),
             (self._wrong, 5),
         ]  # fmt: skip
+        if self.full:
+            kinds += [(self._long_send, 10), (self._long_receive, 10), (self._anywhere, 6)]
         if c.manager is not Manager.NONE:
             kinds += [(self._manage, 10), (self._supervise, 8), (self._recycle, 3)]
         kind = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
@@ -361,6 +448,51 @@ class _Speaker:
             register = rng.choice(self.t.manager.registers)
             address = self.where.manager_base + register.at(*self._some(register)) + rng.choice((0, 0, 0, 4, 1))
         return [self._item(address, self._word(), rng.random() < 0.5, self._strobes(0.8))]
+
+    # Bursts
+
+    def _size(self) -> int:
+        """Return the size of a beat: mostly the whole bus, or a word."""
+        return self.random.choice((2, 3)) if self.bytes == 8 else 2
+
+    def _long_send(self) -> list[Item]:
+        """A message whose words go in a burst, the halves in between included, or many of one word."""
+        rng, g, c = self.random, self.t.guest, self.c
+        lane, size = rng.randrange(c.lanes), self._size()
+        base = self.where.guest(self.vm)
+        if rng.random() < 0.2 or c.words == 1:
+            address = base + g.COMMIT.at(lane, 0, 0, self._peer())
+            return self._burst(address, rng.choice((1, 2, 5)), size, FIXED, True)
+        n = rng.randint(2, c.words)
+        beats = (n - 1) * 8 >> size
+        out = self._burst(base + g.STAGE.at(lane, 0), beats, size, INCR, True)
+        commit = self._write(g.COMMIT, lane, 0, 1, self._peer(), data=self._word(), vary=True)
+        return [*out, commit, self._read(g.RESULT, lane)]
+
+    def _long_receive(self) -> list[Item]:
+        """A message whose words are read in a burst, or pops without end."""
+        rng, g, c = self.random, self.t.guest, self.c
+        lane, size = rng.randrange(c.lanes), self._size()
+        base = self.where.guest(self.vm)
+        if rng.random() < 0.2:
+            register = rng.choice((g.HEADER, g.POP, g.POP))
+            return self._burst(base + register.at(lane), rng.randint(1, 6), size, FIXED, False)
+        kind = rng.choice((INCR, INCR, WRAP))
+        words = self._burst(base + g.WORD.at(0), c.words * 8 >> size, size, kind, False)
+        return [self._read(g.HEADER, lane), *words, self._read(g.POP, lane), self._read(g.RX_RESULT, lane)]
+
+    def _anywhere(self) -> list[Item]:
+        """Any burst over anything: narrow, unaligned, long; seldom over what changes who may do what."""
+        rng = self.random
+        size = rng.choice((self._size(), self._size(), rng.randrange(self._size() + 1)))
+        address = self.where.guest(self.vm) + rng.randrange(self.t.guest.size)
+        if rng.random() < 0.7:
+            address = address >> size << size
+        write = rng.random() < 0.3
+        if rng.random() < 0.1:
+            address = rng.randrange(1 << self.where.bits)
+        beats = rng.choice((1, 2, 3, 8, 17, 256 if rng.random() < 0.2 else 30))
+        return self._burst(address, beats, size, rng.choice((INCR, INCR, WRAP, FIXED)), write)
 
     # The manager
 

@@ -389,7 +389,15 @@ class Model:
         return self._binders[port](address, tag)
 
     def read(
-        self, port: int, vm: int | None, address: int, *, full: bool = True, secure: bool = True, log: bool = True
+        self,
+        port: int,
+        vm: int | None,
+        address: int,
+        *,
+        full: bool = True,
+        secure: bool = True,
+        cacheable: bool = False,
+        log: bool = True,
     ) -> tuple[int, Fault]:
         """Read.
 
@@ -402,10 +410,12 @@ class Model:
         address : int
             Byte address at that port.
         full : bool
-            All four bytes are selected; only Wishbone can say otherwise. (A read without any select is no access.)
+            All four bytes are selected; only Wishbone and AXI4 can say otherwise. (Without any select it is no access.)
             It does not matter in SRAM.
         secure : bool
             AxPROT[1] was low.
+        cacheable : bool
+            AxCACHE asks for allocation. Only a port with ``refuse_cacheable`` cares.
         log : bool
             A refusal is logged. Otherwise that is left to the caller, see ``log``.
 
@@ -420,6 +430,8 @@ class Model:
             The address has more bits than the port.
         """
         decoded = self._reads.get((port, vm, secure, address)) or self._decode(port, vm, secure, address, False)
+        if cacheable and self.config.ports[port].refuse_cacheable:
+            decoded = _CACHEABLE
         fault = decoded.fault
         if vm is not None and decoded.guest and self._vms[vm].state is _CLOSED:
             fault = Fault.CLOSED
@@ -436,13 +448,29 @@ class Model:
         return 0, fault
 
     def write(
-        self, port: int, vm: int | None, address: int, data: int, strobes: int = 0xF, *, secure: bool = True
+        self,
+        port: int,
+        vm: int | None,
+        address: int,
+        data: int,
+        strobes: int = 0xF,
+        *,
+        secure: bool = True,
+        cacheable: bool = False,
     ) -> Fault:
         """Write, both parts at once; parameters and errors as ``stage_write``, result as ``finish_write``."""
-        return self.finish_write(self.stage_write(port, vm, address, data, strobes, secure=secure))
+        return self.finish_write(self.stage_write(port, vm, address, data, strobes, secure=secure, cacheable=cacheable))
 
     def stage_write(
-        self, port: int, vm: int | None, address: int, data: int, strobes: int = 0xF, *, secure: bool = True
+        self,
+        port: int,
+        vm: int | None,
+        address: int,
+        data: int,
+        strobes: int = 0xF,
+        *,
+        secure: bool = True,
+        cacheable: bool = False,
     ) -> Token:
         """Do the lane part of a write: ``STAGE`` puts a word into the lane, ``COMMIT`` takes what the lane holds. A
         write of SRAM is done here.
@@ -461,6 +489,8 @@ class Model:
             Byte strobes, one bit per byte. Without any it is no access at all.
         secure : bool
             AxPROT[1] was low.
+        cacheable : bool
+            AxCACHE asks for allocation. Only a port with ``refuse_cacheable`` cares.
 
         Returns
         -------
@@ -473,6 +503,8 @@ class Model:
             The address has more bits than the port.
         """
         decoded = self._writes.get((port, vm, secure, address)) or self._decode(port, vm, secure, address, True)
+        if cacheable and self.config.ports[port].refuse_cacheable:
+            decoded = _CACHEABLE
         whole = strobes == 0xF
         settled = words = None
         if not strobes:
@@ -1201,6 +1233,9 @@ def _ignore(_: int) -> Fault:
 
 def _refused(fault: Fault) -> _Decoded:
     return _Decoded(fault, False, "", _ignore, ())
+
+
+_CACHEABLE = _refused(Fault.CACHEABLE)
 
 
 def _constant(register: Register) -> int:

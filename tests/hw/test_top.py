@@ -62,8 +62,8 @@ def test_every_kind_of_block_converts(name):
 EXTREMES = {
     "vms": Config(ports=(Port(),), vms=64, lanes=1, words=1, depth=2, page_stride=65536),
     "ports": Config(
-        ports=tuple(port for bus in Bus for port in static(4, 2, bus)), vms=2, lanes=1, words=1, depth=2, manager=Manager.NONE,
-        open_at_reset=True,
+        ports=tuple(port for bus in Bus for port in static(4, 2, bus)), vms=2, lanes=1, words=1, depth=2,
+        manager=Manager.NONE, open_at_reset=True,
     ),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from postern_sim.build import lint, verilog
 from postern_sim.soak import CONFIGURATIONS
 from postern_spec.config import preset
 
-NAMES = ["small", "default", "mixed", "wishbone", "tiny", "secure"]
+NAMES = ["small", "default", "mixed", "wishbone", "tiny", "secure", "bursts", "apb"]
 
 
 @pytest.mark.parametrize("name", NAMES)

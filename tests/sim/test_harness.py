@@ -135,12 +135,12 @@ module broken(
     output [1:0] s0_axi_bresp, output s0_axi_bvalid, input s0_axi_bready,
     input [11:0] s0_axi_araddr, input [2:0] s0_axi_arprot, input s0_axi_arvalid, output s0_axi_arready,
     output [31:0] s0_axi_rdata, output [1:0] s0_axi_rresp, output s0_axi_rvalid, input s0_axi_rready,
-    output probe_r_issue, output probe_w_issue, output probe_walk
+    output probe_accept, output probe_r_issue, output probe_w_issue, output probe_walk
 );
     reg [3:0] fault; reg [7:0] time_; reg b, r;
     wire write = s0_axi_awvalid & s0_axi_wvalid & (~b | s0_axi_bready) & (~s0_rst | fault == 6);
     wire read = s0_axi_arvalid & (~r | s0_axi_rready) & ~s0_rst & (fault != 5);
-    assign irq = 0, probe_walk = 0, probe_w_issue = write, probe_r_issue = read;
+    assign irq = 0, probe_walk = 0, probe_accept = 0, probe_w_issue = write, probe_r_issue = read;
     assign s0_axi_awready = write, s0_axi_wready = write, s0_axi_arready = read;
     assign s0_axi_bresp = 0, s0_axi_rresp = 0;
     assign s0_axi_bvalid = b | (fault == 1);

@@ -19,7 +19,7 @@ EVERYWHERE = {
 MANAGED = {"commit PEER_GONE", "write CLOSED", "read CLOSED", "write BAD_VALUE"}
 
 
-@pytest.mark.parametrize("name", ["small", "default", "mixed", "wishbone", "resident", "secure"])
+@pytest.mark.parametrize("name", ["small", "default", "mixed", "wishbone", "resident", "secure", "bursts", "apb"])
 def test_rtl_is_the_model(name):
     total = Episode()
     seed = 0

@@ -144,7 +144,8 @@ def test_unknown_names() -> None:
     with pytest.raises(
         ConfigError,
         match=says(
-            "port parameter must be one of bus, identity, vm, cores, id_bits, data_bits, refuse_cacheable, count, not core"
+            "port parameter must be one of bus, identity, vm, cores, id_bits, data_bits, refuse_cacheable, count, "
+            "not core"
         ),
     ):
         Config.from_dict({"port": [{"core": 1}]})

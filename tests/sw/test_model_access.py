@@ -2,7 +2,7 @@
 
 import pytest
 
-from postern_spec.config import PRESETS, Config, Identity, Manager, Port, preset
+from postern_spec.config import PRESETS, Bus, Config, Identity, Manager, Port, preset
 from postern_spec.model import Access
 from postern_spec.regmap import MAGIC, Command, Fault, Result, State, address_map, guest_page, manager_page
 
@@ -50,6 +50,32 @@ def test_checks_of_guest_page(pair, vm, offset, read, write, strobes):
     if strobes != 0xF and write is Fault.NONE and offset == 0x88:
         write = Fault.PARTIAL
     assert pair.model.write(0, vm, offset, 0, strobes) is write
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_cacheable_accesses_are_refused_before_anything_else(make_block, refuses):
+    ports = (Port(), Port(Bus.AXI4, refuse_cacheable=refuses))
+    block = make_block(Config(ports=ports, vms=4, lanes=1, words=4, depth=4, manager=Manager.PAGE))
+    block.command(0, Command.OPEN)
+    model = block.model
+    for port in (0, 1):
+        block.manage("FAULT_PENDING", 0, value=1)
+        refused = refuses and port == 1
+        assert model.read(port, 0, 0, cacheable=True) == ((0, Fault.CACHEABLE) if refused else (MAGIC, Fault.NONE))
+        for vm, address in ((None, 0), (0, 1), (CLOSED_VM, 4), (0, address_map(model.config, port).manager_base)):
+            _, fault = model.read(port, vm, address, cacheable=True)
+            assert (fault is Fault.CACHEABLE) == refused
+            assert (model.write(port, vm, address, 0, cacheable=True) is Fault.CACHEABLE) == refused
+        stage, commit = (block.guest.STAGE.at(0, 0), block.guest.COMMIT.at(0, 0, 1, 1))
+        assert model.write(port, 0, stage, 5) is Fault.NONE
+        model.write(port, 0, stage, 6, 0x1, cacheable=True)  # does not tear the lane where it is refused
+        model.write(port, 0, commit, 7)
+        assert model.write(port, 0, stage, 6, 0, cacheable=True) is Fault.NONE  # no access at all
+        code = block.field("guest", "RESULT", "CODE", model.read(port, 0, block.guest.RESULT.at(0))[0])
+        assert code == (Result.DENIED if refused else Result.TORN)
+        model.write(port, 0, block.guest.ACK.at(0), 0)
+    if refuses:
+        assert record(block, 0, True)[:2] == (Fault.CACHEABLE, 1)
 
 
 def test_write_without_strobes_is_no_access(pair):
