@@ -116,7 +116,11 @@ class Beats(wiring.Component):
             self.last.eq(to_come == 0),
         ]
         low = self.address[: self.lane_bits]
-        m.d.comb += [lane.eq((low <= index) & ((low | now_within) >= index)) for index, lane in enumerate(self.lanes)]
+        # From that of the address to the last that belongs to the size: nothing is below the first or above the last.
+        lanes = range(len(self.lanes))
+        from_here = Cat(low <= index if index < lanes[-1] else Const(1) for index in lanes)
+        to_end = Cat((low | now_within) >= index if index else Const(1) for index in lanes)
+        m.d.comb += self.lanes.eq(from_here & to_end)
 
         following = Signal(reach)
         m.d.comb += following.eq((self.address[:reach] | now_within) + 1)
