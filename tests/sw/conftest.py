@@ -264,6 +264,11 @@ class Script(Bus):
         self.steps.append(("write", self.base + getattr(self.page, name).at(*indices), value))
         return self
 
+    def at(self, kind, address, *values):
+        """Expect accesses of consecutive words anywhere."""
+        self.steps += [(kind, address + 4 * index, value) for index, value in enumerate(values)]
+        return self
+
     def wait(self, timeout, *, value):
         self.steps.append(("wait", timeout, value))
         return self

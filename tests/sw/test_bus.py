@@ -4,10 +4,11 @@ import os
 import re
 import socket
 import struct
+from array import array
 
 import pytest
 
-from postern import BusError, Deadlock, Mailbox, MmapBus, Model, ModelBus, Source, TracingBus
+from postern import Bus, BusError, Deadlock, Mailbox, MmapBus, Model, ModelBus, Source, TracingBus
 from postern.bus import Access
 from postern_spec.config import preset
 from postern_spec.regmap import address_map, guest_page, manager_page
@@ -62,6 +63,19 @@ def test_read_error(open_config):
     with pytest.raises(BusError, match=r"^read of 0x38 must be allowed, not refused as UNMAPPED$"):
         refuses.read32(0x38)
     assert ModelBus(Model(open_config)).read32(0x38) == 0
+
+
+def test_read_error_of_a_burst(blocks_config):
+    """A burst that is refused says so, from the first word that is."""
+    config = blocks_config.replace(read_error=True, open_at_reset=True, credits=2, block_quota=1)
+    model = Model(config)
+    mailbox = Mailbox(ModelBus(model), 0, config)
+    model.tick(10_000)
+    assert mailbox.alloc() == 0
+    assert mailbox.read_sram(0, 0, 64) == bytes(64)
+    beyond = mailbox.sram + 64
+    with pytest.raises(BusError, match=f"^read of {beyond:#x} must be allowed, not refused as BLOCK$"):
+        mailbox.bus.read_burst(mailbox.sram, 17)
 
 
 def test_model_bus_waits_for_the_moderation_timer(model):
@@ -200,6 +214,53 @@ def test_driver_on_a_mapped_file(tmp_path):
     for register, indices, word in (("STAGE", (1, 0), 0x11), ("STAGE", (1, 1), 0x22), ("COMMIT", (1, 0, 1, 3), 0x33)):
         at = 4096 + getattr(page, register).at(*indices)
         assert content[at : at + 4] == struct.pack("<I", word)
+
+
+def test_bursts_of_a_mapped_file(tmp_path):
+    path = tmp_path / "device"
+    path.write_bytes(bytes(64))
+    with MmapBus(path, 64) as bus:
+        bus.write_burst(8, [1, 0xFFFF_FFFF, 3])
+        assert bus.read_burst(4, 5) == [0, 1, 0xFFFF_FFFF, 3, 0]
+        bus.write_burst(60, array("I", [9]))
+        assert bus.read_burst(60, 1) == [9]
+        assert bus.read_burst(64, 0) == []
+        for address, words, wrong in ((-4, 2, -4), (6, 1, 6), (56, 3, 64), (64, 1, 64)):
+            text = f"^address must be a multiple of 4 from 0 to 0x3c, not {wrong:#x}$"
+            with pytest.raises(ValueError, match=text):
+                bus.read_burst(address, words)
+            with pytest.raises(ValueError, match=text):
+                bus.write_burst(address, [7] * words)
+        with pytest.raises(ValueError, match=r"^value must be from 0 to 0xffffffff, not 0x100000000$"):
+            bus.write_burst(0, [5, 1 << 32])
+    assert path.read_bytes()[:4] == bytes([5, 0, 0, 0])
+
+
+# Bursts where the bus has nothing better
+
+
+class Plain(Bus):
+    """A bus with what it must have and no more."""
+
+    def __init__(self):
+        self.seen = []
+
+    def read32(self, address):
+        self.seen.append(("read", address))
+        return address
+
+    def write32(self, address, value):
+        self.seen.append(("write", address, value))
+
+    def wait_for_interrupt(self, timeout=None):
+        return True
+
+
+def test_a_burst_is_as_many_accesses_in_order():
+    bus = Plain()
+    assert bus.read_burst(16, 3) == [16, 20, 24]
+    bus.write_burst(8, [5, 6])
+    assert bus.seen == [("read", 16), ("read", 20), ("read", 24), ("write", 8, 5), ("write", 12, 6)]
 
 
 # TracingBus

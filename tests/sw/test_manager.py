@@ -7,11 +7,15 @@ import pytest
 from postern import (
     CommandRefused,
     DeviceError,
+    Handover,
+    Holdings,
     Limit,
     Mailbox,
     Manager,
     Model,
     ModelBus,
+    Pool,
+    Quota,
     Source,
     State,
     Tag,
@@ -19,7 +23,7 @@ from postern import (
 )
 from postern.manager import FaultRecord
 from postern_spec.config import Identity, Port, preset
-from postern_spec.regmap import Fault, address_map
+from postern_spec.regmap import Fault, address_map, manager_page
 
 
 @pytest.fixture
@@ -322,6 +326,149 @@ def test_status(manager, model):
     # A manager that starts anew adopts what runs
     again = Manager(ModelBus(model, 1, tag=3), manager.config)
     assert again.status() == status
+
+
+# Blocks
+
+
+@pytest.fixture
+def system(blocks_config):
+    """A manager and two guests that may send to each other, with a quota of two blocks each; all blocks are clean."""
+    model = Model(blocks_config)
+    manager = Manager(ModelBus(model, 0, tag=3, manager=True), blocks_config)
+    guests = [Mailbox(ModelBus(model, 1, tag=vm), 0, blocks_config) for vm in (0, 1)]
+    for vm in (0, 1):
+        manager.open(vm)
+        manager.quota(vm, 2)
+    manager.connect(0, 1, 3)
+    for vm, guest in enumerate(guests):
+        guest.connect(1 - vm)
+    model.tick(10_000)
+    return manager, *guests
+
+
+def test_exact_accesses_for_blocks(blocks_config):
+    manager = Manager(TracingBus(ModelBus(Model(blocks_config, stepped_scrub=True), 0, tag=3)), blocks_config)
+    manager.bus.take()
+    pack = manager.page.QUOTA.pack
+    manager.quota(2, 5)
+    assert trace(manager) == [
+        ("write", "QUOTA", (2,), pack(LIMIT=5)),
+        ("read", "QUOTA", (2,), pack(LIMIT=5)),
+    ]
+    assert manager.charged(2) == Quota(0, 5)
+    assert manager.holdings(2) == Holdings(0, 0)
+    assert manager.pool() == Pool(0, 6)
+    assert [entry[:3] for entry in trace(manager)] == [
+        ("read", "QUOTA", (2,)),
+        ("read", "HOLDINGS", (2,)),
+        ("read", "POOL", ()),
+    ]
+
+
+def test_quotas(system):
+    manager, a, b = system
+    text = "quota of VM 2 must be at least the 0 in use, and with those of others at most 6, not 3"
+    with pytest.raises(CommandRefused, match=exactly(text)):
+        manager.quota(2, 3)
+    block = a.alloc()
+    a.send_block(1, [], block, Handover.MOVE)
+    text = "quota of VM 0 must be at least the 1 in use, and with those of others at most 6, not 0"
+    with pytest.raises(CommandRefused, match=exactly(text)):
+        manager.quota(0, 0)
+    manager.quota(0, 1)
+    assert manager.charged(0) == Quota(1, 1)
+    assert (manager.holdings(0), manager.holdings(1)) == (Holdings(0, 0), Holdings(1, 0))
+    assert manager.pool() == Pool(5, 0)
+    b.free(b.receive().loan.block)
+    assert manager.charged(0) == a.quota() == Quota(0, 1)
+
+
+def test_close_says_which_blocks_remain(system):
+    manager, a, b = system
+    a.send_block(1, [], a.alloc(), Handover.LEND)
+    a.send_block(1, [], a.alloc(), Handover.MOVE)
+    a.send_block(1, [], b.alloc(), Handover.MOVE)  # not its own: refused
+    a.acknowledge()
+    with pytest.raises(
+        CommandRefused,
+        match=r"^VM 1 must hold nothing to close, not 2 messages, 2 blocks of its own, 1 borrowed block$",
+    ):
+        manager.close(1)
+    with pytest.raises(CommandRefused, match=r"^VM 0 must hold nothing to close, not 1 block of its own$"):
+        manager.close(0)
+    loan = b.receive().loan
+    b.receive()
+    b.give_back(loan)
+    with pytest.raises(CommandRefused, match=r"^VM 1 must hold nothing to close, not 2 blocks of its own$"):
+        manager.close(1)
+    b.reset()
+    manager.close(1)
+    a.send(1, [1])
+    assert a.result().code.name == "PEER_GONE"
+
+
+def test_close_that_was_overtaken(blocks_config):
+    """The guest gave up the last block between the refusal and the question what remains."""
+
+    class Overtaking(ModelBus):
+        def read32(self, address):
+            if address == asked:
+                guest.free(block)
+            return super().read32(address)
+
+    asked = address_map(blocks_config, 0).manager_base + manager_page(blocks_config).HOLDINGS.at(1)
+    model = Model(blocks_config)
+    manager = Manager(Overtaking(model, 0, tag=3), blocks_config)
+    manager.open(1)
+    manager.quota(1, 1)
+    guest = Mailbox(ModelBus(model, 1, tag=1), 0, blocks_config)
+    while (block := guest.alloc()) is None:
+        pass
+    with pytest.raises(CommandRefused, match=r"^VM 1 must hold nothing to close, not what it has given up since$"):
+        manager.close(1)
+    manager.close(1)
+
+
+def test_status_with_blocks(system):
+    manager, a, b = system
+    a.send_block(1, [], a.alloc(), Handover.LEND)
+    a.send_block(1, [], a.alloc(), Handover.MOVE)
+    b.alloc()
+    status = manager.status()
+    assert str(status) == (
+        "VM  state   generation  queued  cores  waiting  blocks (used/quota)  owned  borrowed  "
+        "may be sent to by (used/credits)\n"
+        "0   open    1           0       -      -        2/2                  1      0         1 (0/3)\n"
+        "1   open    1           2       -      -        1/2                  2      1         0 (2/3)\n"
+        "2   closed  0           0       -      -        0/0                  0      0         -\n"
+        "3   closed  0           0       -      -        0/0                  0      0         -\n"
+        "blocks without an owner: 3 clean, 0 dirty"
+    )
+    assert Manager(ModelBus(manager.bus.model, 1, tag=3), manager.config).status() == status
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda manager: manager.quota(0, 1),
+        lambda manager: manager.charged(0),
+        lambda manager: manager.holdings(0),
+        lambda manager: manager.pool(),
+    ],
+)
+def test_manager_of_a_block_without_sram(manager, step):
+    with pytest.raises(ValueError, match=r"^block must be built with an SRAM to have blocks of it, not without$"):
+        step(manager)
+
+
+def test_bad_arguments_for_blocks(system):
+    manager = system[0]
+    for step in (lambda: manager.quota(4, 1), lambda: manager.charged(4)):
+        with pytest.raises(ValueError, match=r"^QUOTA vm must be from 0 to 3, not 4$"):
+            step()
+    with pytest.raises(ValueError, match=r"^LIMIT must be from 0 to 2047, not 2048$"):
+        manager.quota(0, 2048)
 
 
 def test_manager_of_many_vms(config):

@@ -44,6 +44,28 @@ def test_round_robin_takes_turns(config):
     assert [name for name, _, _ in log] == [0, 1, 2] * 3
 
 
+def test_bursts_take_turns_every_sixteen_words(config):
+    class Bursts(Shared):
+        def read_burst(self, address, words):
+            self.log.append((self.name, address, words))
+            return super().read_burst(address, words)
+
+        def write_burst(self, address, words):
+            self.log.append((self.name, address, list(words)))
+            super().write_burst(address, words)
+
+    model, log = Model(config), []
+    programs = Programs()
+    programs.add("r", lambda bus: bus.read_burst(0, 40), Bursts(ModelBus(model, 0, tag=0), "r", log), lambda bus: bus)
+    words = list(range(20))
+    programs.add(
+        "w", lambda bus: bus.write_burst(0, words), Bursts(ModelBus(model, 0, tag=1), "w", log), lambda bus: bus
+    )
+    results = programs.run()
+    assert results["r"] == ModelBus(model, 0, tag=0).read_burst(0, 40)
+    assert log == [("r", 0, 16), ("w", 0, words[:16]), ("r", 64, 16), ("w", 64, words[16:]), ("r", 128, 8)]
+
+
 def test_results(config):
     model = Model(config)
     programs = Programs()
