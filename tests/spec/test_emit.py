@@ -5,13 +5,14 @@ import json
 import re
 import subprocess
 import sys
+from enum import IntEnum
 from html.parser import HTMLParser
 from pathlib import Path
 
 import jschon  # comes with Amaranth
 import pytest
 from systemrdl import RDLCompiler
-from systemrdl.node import FieldNode, RegNode
+from systemrdl.node import FieldNode, MemNode, RegNode
 from systemrdl.rdltypes import AccessType, OnReadType, OnWriteType, PrecedenceType
 
 from postern_spec.config import Config, Identity, Manager
@@ -19,7 +20,20 @@ from postern_spec.emit import c_header, documents, file_names, html, instance, m
 from postern_spec.emit.common import acting_addresses, digest, pages
 from postern_spec.model import Access, Field, Register
 from postern_spec.pins import pins
-from postern_spec.regmap import Command, Fault, Interrupt, Kind, Popped, Result, State, address_map
+from postern_spec.regmap import (
+    Command,
+    Fault,
+    Handover,
+    Holding,
+    Interrupt,
+    Kind,
+    Popped,
+    Result,
+    Settled,
+    State,
+    address_map,
+    guest_page,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,7 +113,26 @@ def test_systemrdl_ports_place_the_pages(config: Config, compiled: RDLCompiler) 
         wanted = {where.guest(vm) for vm in guests}
         if config.manager is not Manager.NONE:
             wanted.add(where.manager_base)
-        assert {child.absolute_address for child in top.children(unroll=True)} == wanted
+        children = list(top.children(unroll=True))
+        windows = [child for child in children if isinstance(child, MemNode)]
+        assert {child.absolute_address for child in children if child not in windows} == wanted
+        assert [node.absolute_address for node in windows] == [where.sram(vm) for vm in guests if config.blocks]
+        for node in windows:
+            assert node.external
+            assert node.get_property("mementries") * 4 == node.size == config.sram_bytes
+            assert (node.get_property("memwidth"), node.get_property("sw")) == (32, AccessType.rw)
+
+
+def test_systemrdl_has_a_memory_for_each_window(config: Config, compiled: RDLCompiler) -> None:
+    """Just where the configuration has blocks, as some of those that are tried have."""
+    text = systemrdl.emit(config)
+    assert text.count("external mem") == (len(config.ports) if config.blocks else 0)
+
+
+def test_register_pages_name_the_sram(config: Config) -> None:
+    for text in (markdown.emit(config), html.emit(config)):
+        assert (f"{config.sram_bytes} bytes in all" in text) == (config.blocks > 0)
+        assert ("The window of the shared SRAM" in text) == (config.blocks > 0)
 
 
 def test_systemrdl_comparison_notices_a_lost_precedence(config: Config, tmp_path: Path) -> None:
@@ -153,13 +186,18 @@ def test_header_has_the_offsets_and_fields_of_the_map(config: Config, tmp_path: 
                 claims.append(f"{name}_{item.name}_MASK == {item.mask}u && {name}_{item.name}_LSB == {item.lsb}u")
                 claims.append(f"{up}_GET({name}_{item.name}, {0xA5C3F096}u) == {item.get(0xA5C3F096)}u")
                 claims.append(f"{up}_PUT({name}_{item.name}, 1) == {item.put(1)}u")
-    for kind in (Result, Popped, Kind, Interrupt, State, Command, Fault):
+    kinds: tuple[type[IntEnum], ...] = (Result, Popped, Kind, Interrupt, State, Command, Fault)
+    if config.blocks:
+        kinds += Handover, Settled, Holding
+    for kind in kinds:
         claims += [f"{up}_{kind.__name__.upper()}_{item.name} == {item.value}" for item in kind]
     for index in range(len(config.ports)):
         where = address_map(config, index)
         vm = config.vms - 1
         paged = where.guest_stride != 0
         claims.append(f"{up}_PORT{index}_GUEST_BASE{f'({vm}u)' if paged else ''} == {where.guest(vm)}u")
+        if where.sram_base is not None:
+            claims.append(f"{up}_PORT{index}_SRAM_BASE{f'({vm}u)' if paged else ''} == {where.sram(vm)}u")
         if where.manager_base is not None:
             claims.append(f"{up}_PORT{index}_MANAGER_BASE == {where.manager_base}u")
     body = "\n".join(f"typedef char claim_{n}[({claim}) ? 1 : -1];" for n, claim in enumerate(claims))
@@ -238,6 +276,85 @@ def test_header_sends_and_receives(config: Config, tmp_path: Path) -> None:
         page[{up}_PEER_OFFSET({vm}u) / 4u] = {up}_PUT({up}_PEER_GENERATION, 9u) | {up}_PEER_REACHABLE_MASK;
         if ({low}_connect(guest, {vm}u) != 9u || at({up}_PEER_OFFSET({vm}u)) != 9u)
             return 9;
+        {manager}
+        return 0;
+    }}"""
+    done = compile_c(tmp_path, config, body, "-std=c99", "-o", "probe")
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([tmp_path / "probe"], check=False).returncode == 0
+
+
+def test_header_hands_blocks_over(config: Config, tmp_path: Path) -> None:
+    """What a guest does with blocks, over plain memory in place of the block."""
+    low, up = config.name.lower(), config.name.upper()
+    if not config.blocks:
+        assert f"{low}_alloc" not in c_header.emit(config)
+        assert f"{up}_BLOCKS" not in c_header.emit(config)
+        return
+    count, lane, vm, block = config.words - 1, config.lanes - 1, config.vms - 1, config.blocks - 1
+    where = address_map(config, 0)
+    paged = where.sram_stride != 0
+    fields = guest_page(config).RETURN
+    manager = ""
+    if config.manager is not Manager.NONE:
+        manager = f"""
+        static uint32_t more[{up}_MANAGER_SIZE / 4u];
+        if ({low}_manager_quota((uintptr_t)more, {vm}u, 7u) != 1u)
+            return 20;
+        if (more[{up}_MANAGER_QUOTA_OFFSET({vm}u) / 4u] != {up}_PUT({up}_MANAGER_QUOTA_LIMIT, 7u))
+            return 21;
+        if ({low}_manager_quota((uintptr_t)more, {vm}u, 1u << 12) != 0u)
+            return 22;"""
+    body = f"""
+    static uint32_t page[{up}_GUEST_SIZE / 4u];
+    static uint32_t sram[{up}_BLOCKS * {up}_BLOCK_SIZE / 4u];
+    static uint32_t at(uint32_t offset) {{ return page[offset / 4u]; }}
+
+    int main(void)
+    {{
+        uintptr_t guest = (uintptr_t)page;
+        uint32_t words[{up}_WORDS] = {{ 0 }}, i, block = 1u;
+
+        if ({up}_PORT0_SRAM_BASE{f"({vm}u)" if paged else ""} != {where.sram(vm)}u)
+            return 1;
+        if ({up}_BLOCKS != {config.blocks}u || {up}_BLOCK_SIZE != {config.block_size}u || {up}_BANKS != {config.banks}u)
+            return 2;
+        if ({low}_alloc(guest, &block) != 0u)
+            return 3;
+        page[{up}_ALLOC_OFFSET / 4u] = {guest_page(config).ALLOC.pack(BLOCK=block, VALID=1)}u;
+        if ({low}_alloc(guest, &block) != 1u || block != {block}u)
+            return 4;
+        {low}_block((uintptr_t)sram, block)[1] = 0x55u;
+        if (sram[{(block * config.block_size + 4) // 4}] != 0x55u)
+            return 5;
+
+        for (i = 0; i < {count}u; i++)
+            words[i] = 0x1000u + i;
+        {low}_send_block(guest, {lane}u, {vm}u, words, {count}u, block, {up}_HANDOVER_SHOW);
+        for (i = 0; i < {count}u; i++)
+            if (at({up}_STAGE_OFFSET({lane}u, i)) != words[i])
+                return 6;
+        if (at({up}_COMMIT_OFFSET({lane}u, 1u, {int(count > 0)}u, {vm}u))
+                != {fields.pack(BLOCK=block, KIND=Handover.SHOW)}u)
+            return 7;
+        {low}_send_block(guest, {lane}u, 0u, words, 0u, 0u, {up}_HANDOVER_MOVE);
+        if (at({up}_COMMIT_OFFSET({lane}u, 1u, 0u, 0u)) != {fields.pack(KIND=Handover.MOVE)}u)
+            return 8;
+
+        page[{up}_BLOCK_RESULT_OFFSET({lane}u) / 4u] = {up}_SETTLED_DONE;
+        if ({low}_free(guest, {lane}u, 3u) != 1u || at({up}_FREE_OFFSET({lane}u)) != 3u)
+            return 9;
+        if ({low}_revoke(guest, {lane}u, 4u) != 1u || at({up}_REVOKE_OFFSET({lane}u)) != 4u)
+            return 10;
+        if ({low}_give_back(guest, {lane}u, 0xC0050006u) != 1u || at({up}_RETURN_OFFSET({lane}u)) != 0xC0050006u)
+            return 11;
+        page[{up}_BLOCK_RESULT_OFFSET({lane}u) / 4u] = {up}_SETTLED_STALE;
+        if ({low}_give_back(guest, {lane}u, 1u) != 0u)
+            return 12;
+        page[{up}_BLOCK_RESULT_OFFSET({lane}u) / 4u] = {up}_SETTLED_REFUSED;
+        if ({low}_free(guest, {lane}u, 3u) != 0u || {low}_revoke(guest, {lane}u, 4u) != 0u)
+            return 13;
+        {low}_publish(guest);
         {manager}
         return 0;
     }}"""
@@ -378,9 +495,25 @@ def test_manifest_says_what_the_configuration_says(config: Config) -> None:
         where = address_map(config, index)
         guests = [window["base"] for window in port["address_map"] if window["page"] == "guest"]
         managers = [window["base"] for window in port["address_map"] if window["page"] == "manager"]
+        srams = [window for window in port["address_map"] if window["page"] == "sram"]
+        vms = range(config.vms) if where.guest_stride else [None]
+        assert [(window["vm"], window["base"]) for window in srams] == [
+            (vm, where.sram(vm or 0)) for vm in vms if config.blocks
+        ]
+        assert all(config.sram_bytes <= window["size"] for window in srams)
         assert guests == [where.guest(vm) for vm in (range(config.vms) if where.guest_stride else range(1))]
         assert managers == ([] if where.manager_base is None else [where.manager_base])
         assert all(name.startswith(port["prefix"]) or name == f"s{index}_rst" for name in port["pins"])
+    assert made["sram"] == (
+        {
+            "size": config.sram_bytes,
+            "blocks": config.blocks,
+            "block_size": config.block_size,
+            "banks": config.banks,
+        }
+        if config.blocks
+        else None
+    )
     names = {pin["name"] for pin in made["pins"]}
     assert {name for port in made["ports"] for name in port["pins"]} < names
     assert [line["bit"] for line in made["interrupts"] if line["pin"] == "irq"] == list(range(config.cores))

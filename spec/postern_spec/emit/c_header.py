@@ -37,7 +37,7 @@ def emit(c: Config) -> str:
         "PORTS": len(c.ports), "CORES": c.cores, "VMS": c.vms, "LANES": c.lanes, "WORDS": c.words, "DEPTH": c.depth,
     }  # fmt: skip
     if c.blocks:
-        sizes |= {"BLOCKS": c.blocks, "BLOCK_SIZE": c.block_size}
+        sizes |= {"BLOCKS": c.blocks, "BLOCK_SIZE": c.block_size, "BANKS": c.banks}
     out += [f"#define {up}_{name} {value}u" for name, value in sizes.items()]
     out += ["", "/* Where the pages lie in the address space of each port. */", ""]
     for index, port in enumerate(c.ports):
@@ -86,8 +86,12 @@ def emit(c: Config) -> str:
     for page in pages(c):
         out += _accessors(c, page)
     out += _guest(low, up)
+    if c.blocks:
+        out += _blocks(low, up)
     if c.manager is not Manager.NONE:
         out += _manager(low, up)
+    if c.manager is not Manager.NONE and c.blocks:
+        out += _manager_blocks(low, up)
     return "\n".join([*out, "", f"#endif /* {up}_H */", ""])
 
 
@@ -196,6 +200,80 @@ static inline uint32_t {low}_connect(uintptr_t guest, uint32_t vm)
     if (generation != 0u)
         {low}_write_peer(guest, vm, generation);
     return generation;
+}}""".splitlines()
+
+
+def _blocks(low: str, up: str) -> list[str]:
+    return f"""
+/* What a guest does with blocks of the shared SRAM. A window of the SRAM is given by the address at which it is mapped,
+ * as device memory like the pages: then what was written to a block is there for whoever gets it by a message. */
+
+/* Where the words of a block are. What this VM has no right to reads as zero, and is not written. */
+static inline volatile uint32_t *{low}_block(uintptr_t sram, uint32_t block)
+{{
+    return (volatile uint32_t *)(sram + (uintptr_t){up}_BLOCK_SIZE * block);
+}}
+
+/* Allocate a block; it reads as zero. Returns 1, or 0 when there is no quota left or no clean block yet: then
+ * {up}_INTERRUPT_BLOCK says when it is worth another try. */
+static inline uint32_t {low}_alloc(uintptr_t guest, uint32_t *block)
+{{
+    uint32_t word = {low}_read_alloc(guest);
+    *block = {up}_GET({up}_ALLOC_BLOCK, word);
+    return {up}_GET({up}_ALLOC_VALID, word);
+}}
+
+/* Give up a block. Returns 1, or 0 where it is not this VM's, or lent or shown. */
+static inline uint32_t {low}_free(uintptr_t guest, uint32_t lane, uint32_t block)
+{{
+    {low}_write_free(guest, lane, block);
+    return {low}_read_block_result(guest, lane) == (uint32_t){up}_SETTLED_DONE;
+}}
+
+/* Send a message that hands a block over, of count words beside the block, 0 to {up}_WORDS - 1. What became of it is
+ * in {low}_read_result(). The receiver has the block as the last word, in the fields of {up}_RETURN, where
+ * {up}_HEADER_KIND of the header is {up}_KIND_BLOCK. */
+static inline void {low}_send_block(uintptr_t guest, uint32_t lane, uint32_t destination, const uint32_t *words,
+                                    uint32_t count, uint32_t block, enum {low}_handover how)
+{{
+    uint32_t i;
+    for (i = 0; i < count; i++)
+        {low}_write_stage(guest, lane, i, words[i]);
+    {low}_write_commit(guest, lane, {up}_KIND_BLOCK, count > 0u, destination,
+        {up}_PUT({up}_RETURN_KIND, how) | {up}_PUT({up}_RETURN_BLOCK, block));
+}}
+
+/* Give a borrowed block back, by the word that brought it. Returns 1 where the loan stood until now: only then was
+ * what was read from it the owner's. Returns 0 where it was over already. */
+static inline uint32_t {low}_give_back(uintptr_t guest, uint32_t lane, uint32_t word)
+{{
+    {low}_write_return(guest, lane, word);
+    return {low}_read_block_result(guest, lane) == (uint32_t){up}_SETTLED_DONE;
+}}
+
+/* End the loan of a block of this VM. Returns 1, or 0 where it is not this VM's, or neither lent nor shown. */
+static inline uint32_t {low}_revoke(uintptr_t guest, uint32_t lane, uint32_t block)
+{{
+    {low}_write_revoke(guest, lane, block);
+    return {low}_read_block_result(guest, lane) == (uint32_t){up}_SETTLED_DONE;
+}}
+
+/* Wait until every write through this port has taken effect. A message through the same port needs it not; it is for
+ * telling another core, which uses another port, by another way than a message. */
+static inline void {low}_publish(uintptr_t guest)
+{{
+    (void){low}_read_self(guest);
+}}""".splitlines()
+
+
+def _manager_blocks(low: str, up: str) -> list[str]:
+    return f"""
+/* Let a VM have so many blocks allocated. Returns 1 if they were granted, 0 if they are fewer than it has allocated
+ * now, or more than there are beside what others were granted. */
+static inline uint32_t {low}_manager_quota(uintptr_t manager, uint32_t vm, uint32_t count)
+{{
+    {low}_manager_write_quota(manager, vm, {up}_PUT({up}_MANAGER_QUOTA_LIMIT, count));
+    return {up}_GET({up}_MANAGER_QUOTA_LIMIT, {low}_manager_read_quota(manager, vm)) == count;
 }}""".splitlines()
 
 

@@ -115,6 +115,12 @@ def manager_words(c: Config) -> str:
 
 def introduction(c: Config) -> list[str]:
     """Return the paragraphs that open the register pages; `code` is between backticks."""
+    sram = [
+        f"The window of the shared SRAM has {c.blocks} blocks of {c.block_size} bytes, {c.sram_bytes} bytes in all; "
+        f"block `b` begins at `{c.block_size} * b`. Each byte can be written by itself, and no read acts. What a VM "
+        "has no right to reads as zero and is not written; such an access is logged for the manager. Map the window "
+        "like the pages."
+    ]
     return [
         f"Registers of the block `{c.name}`, generated from its configuration (SHA-256 `{digest(c)[:16]}`). "
         f"Register map version {VERSION >> 16}.{VERSION & 0xFFFF}.",
@@ -124,6 +130,7 @@ def introduction(c: Config) -> list[str]:
         "Map the pages non-cacheable and non-idempotent.",
         "All VMs see the guest registers at the same offsets; which VM's context answers follows from the identity of "
         f"the request. The manager page: {manager_words(c)}.",
+        *(sram if c.blocks else []),
     ]
 
 

@@ -72,6 +72,14 @@ def build(c: Config, files: dict[str, str]) -> dict[str, Any]:
             for pin in pins(c)
         ],
         "ports": ports,
+        "sram": {
+            "size": c.sram_bytes,
+            "blocks": c.blocks,
+            "block_size": c.block_size,
+            "banks": c.banks,
+        }
+        if c.blocks
+        else None,
         "pages": [{"name": page.name, "size": page.size} for page in pages(c)],
     }
 

@@ -93,9 +93,11 @@ def _group(c: Config, registers: tuple[Register, ...], base: int) -> list[str]:
 
 
 def _shared(names: list[str]) -> str:
-    """Return the word that all names begin with, or nothing."""
+    """Return the word that all names begin with, else both of two, else nothing: no name is twice in a page."""
     words = {name.split("_")[0] for name in names}
-    return words.pop() if len(words) == 1 else ""
+    if len(words) == 1:
+        return words.pop()
+    return "_".join(names) if len(names) == 2 else ""
 
 
 def _register(c: Config, register: Register, base: int) -> list[str]:
