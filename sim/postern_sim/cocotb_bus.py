@@ -25,6 +25,7 @@ from postern.bus import Bus
 from postern.errors import BusError
 from postern_spec.config import Bus as BusKind
 from postern_spec.config import Config, Identity
+from postern_spec.pins import port_prefix
 
 __all__ = ["DutBus"]
 
@@ -70,15 +71,22 @@ class DutBus(Bus):
         if not 0 <= tag < 1 << config.tag_bits:
             raise ValueError(f"tag must be from 0 to {(1 << config.tag_bits) - 1}, not {tag}")
         self._dut = dut
-        self._axi = config.ports[port].bus is BusKind.AXI4_LITE
-        self._prefix = f"s{port}_{'axi' if self._axi else 'wb'}_"
+        self._kind = config.ports[port].bus
+        self._wide = config.ports[port].data_bits == 64
+        self._prefix = port_prefix(config, port)
         self._line = dut.manager_irq if manager else dut.irq
         self._bit = 0 if manager else config.core_base(port) if core is None else core
         self._sideband = config.ports[port].identity is Identity.SIDEBAND
         self._tag = tag
         self._prot = 0 if secure else INSECURE
-        for name in ("awvalid", "wvalid", "bready", "arvalid", "rready") if self._axi else ("cyc", "stb"):
+        quiet = {BusKind.WISHBONE: ("cyc", "stb"), BusKind.APB: ("psel", "penable")}
+        for name in quiet.get(self._kind, ("awvalid", "wvalid", "bready", "arvalid", "rready")):
             self._set(name, 0)
+        if self._kind is BusKind.AXI4:  # one beat of 32 bits
+            for way in ("aw", "ar"):
+                for name, value in (("id", 0), ("len", 0), ("size", 2), ("burst", 1), ("lock", 0), ("cache", 0)):
+                    self._set(way + name, value)
+            self._set("wlast", 1)
 
     def _set(self, name: str, value: int) -> None:
         getattr(self._dut, self._prefix + name).value = value
@@ -88,7 +96,7 @@ class DutBus(Bus):
 
     @resume
     async def read32(self, address: int) -> int:
-        value, failed = await (self._axi_read(address) if self._axi else self._wishbone(address, None))
+        value, failed = await self._access(address, None)
         if failed:
             raise BusError(f"read of {address:#x} must be answered without error, not with one")
         return value
@@ -97,7 +105,7 @@ class DutBus(Bus):
     async def write32(self, address: int, value: int) -> None:
         if value >> 32:
             raise ValueError(f"value must be from 0 to 0xffffffff, not {value:#x}")
-        failed = await self._axi_write(address, value) if self._axi else (await self._wishbone(address, value))[1]
+        _, failed = await self._access(address, value)
         if failed:
             raise BusError(f"write of {address:#x} must be answered without error, not with one")
 
@@ -121,13 +129,25 @@ class DutBus(Bus):
     async def _edge(self) -> None:
         await RisingEdge(self._dut.clk)
 
-    async def _axi_write(self, address: int, value: int) -> bool:
+    async def _access(self, address: int, value: int | None) -> tuple[int, bool]:
+        """Make an access (without a value: a read); return the word and whether there was an error."""
+        if self._kind is BusKind.WISHBONE:
+            return await self._wishbone(address, value)
+        if self._kind is BusKind.APB:
+            return await self._apb(address, value)
+        lane = address & 4 if self._wide else 0
+        if value is not None:
+            return 0, await self._axi_write(address, value << 8 * lane, 0xF << lane)
+        word, failed = await self._axi_read(address)
+        return word >> 8 * lane & 0xFFFF_FFFF, failed
+
+    async def _axi_write(self, address: int, value: int, strobes: int) -> bool:
         if self._sideband:
             self._set("awuser", self._tag)
         self._set("awaddr", address)
         self._set("awprot", self._prot)
         self._set("wdata", value)
-        self._set("wstrb", 0xF)
+        self._set("wstrb", strobes)
         waiting = {"aw", "w"}
         for channel in waiting:
             self._set(f"{channel}valid", 1)
@@ -180,3 +200,22 @@ class DutBus(Bus):
             elif self._get("ack") or self._get("err"):
                 self._set("cyc", 0)
                 return self._get("dat_r"), bool(self._get("err"))
+
+    async def _apb(self, address: int, value: int | None) -> tuple[int, bool]:
+        if self._sideband:
+            self._set("puser", self._tag)
+        self._set("paddr", address)
+        self._set("pprot", self._prot)
+        self._set("pwrite", int(value is not None))
+        self._set("pwdata", value or 0)
+        self._set("pstrb", 0 if value is None else 0xF)
+        self._set("psel", 1)
+        self._set("penable", 0)
+        await self._edge()
+        self._set("penable", 1)
+        while True:
+            await self._edge()
+            if self._get("pready"):
+                self._set("psel", 0)
+                self._set("penable", 0)
+                return self._get("prdata"), bool(self._get("pslverr"))

@@ -60,7 +60,7 @@ def _configurations() -> dict[str, Config]:
             ports=(_AXI4, Port(Bus.AXI4, Identity.PAGE, data_bits=64, id_bits=9), Port(Bus.AXI4, Identity.RESIDENT)),
         ),
         "apb": base.replace(
-            name="apb", vms=4, words=5, depth=9, tag_bits=7, tag_entries=5, manager=Manager.SECURE,
+            name="apb", vms=4, words=5, depth=9, read_error=True, tag_bits=7, tag_entries=5, manager=Manager.SECURE,
             request_register=False, moderation=True,
             ports=(Port(Bus.APB), _static(1, Bus.APB), Port(Bus.AXI4, data_bits=64, id_bits=1), _static(0)),
         ),

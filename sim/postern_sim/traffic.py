@@ -11,7 +11,7 @@ from postern_spec.regmap import Command, address_map, guest_page, manager_page, 
 
 from .rtl import INSECURE, Request
 
-__all__ = ["Access", "Traffic", "describe"]
+__all__ = ["FIXED", "INCR", "WRAP", "Access", "Traffic", "burst", "describe", "lanes"]
 
 # How a request goes through the block, as far as the order of effects depends on it.
 WRITE, READ, WORD, HEADER, POP, NOTHING = range(6)
@@ -83,6 +83,20 @@ def describe(c: Config, port: int, address: int) -> str:
     pairs = zip(register.dims, indices, strict=True)
     inside = ", ".join(f"{dim.name} {index}" for dim, index in pairs)
     return f"{page}{register.name}{f'[{inside}]' if inside else ''}"
+
+
+def burst(address: int, beats: int, size: int, kind: int) -> list[int]:
+    """Return the addresses of the beats of an AXI4 burst."""
+    step = 1 << size
+    aligned, container = address // step * step, beats * step
+    found = [address] * beats if kind == FIXED else [address, *(aligned + beat * step for beat in range(1, beats))]
+    return [address // container * container + at % container for at in found] if kind == WRAP else found
+
+
+def lanes(address: int, size: int, width: int) -> int:
+    """Return the byte lanes of a beat of an AXI4 bus of ``width`` bytes."""
+    last = address >> size << size | (1 << size) - 1
+    return sum(1 << lane for lane in range(address % width, last % width + 1))
 
 
 @lru_cache(maxsize=64)
@@ -183,7 +197,7 @@ class _Speaker:
             sent |= rng.randrange(256) & ~(0xF << half)
         words = request.data | self._word() << 32
         first = self._first(size)
-        strobes = access.strobes if write else self._lanes(address, size) >> half & 0xF
+        strobes = access.strobes if write else lanes(address, size, self.bytes) >> half & 0xF
         return (
             request._replace(data=words, strobes=sent, **first),
             self._cached(access._replace(data=words, strobes=strobes), first["cache"]),
@@ -201,12 +215,6 @@ class _Speaker:
             return access
         return access._replace(cacheable=True, path=access.path if access.path == WRITE else READ)
 
-    def _lanes(self, address: int, size: int) -> int:
-        """Return the byte lanes of a beat."""
-        low = address % self.bytes
-        high = address >> size << size | (1 << size) - 1
-        return sum(1 << lane for lane in range(low, high % self.bytes + 1))
-
     def _burst(self, address: int, beats: int, size: int, kind: int, write: bool) -> list[Item]:
         """Return a burst that the protocol allows."""
         rng = self.random
@@ -219,18 +227,12 @@ class _Speaker:
         else:
             beats = min(beats, (0x1000 - address % 0x1000 + step - 1) // step)
         first = self._first(size, kind)
-        container = beats * step
         out: list[Item] = []
-        for beat in range(beats):
-            at = address
-            if kind != FIXED and beat:
-                at = address // step * step + beat * step
-            if kind == WRAP:
-                at = address // container * container + at % container
-            lanes = self._lanes(at, size)
-            sent = lanes & (rng.randrange(256) if rng.random() < 0.03 else 0xFF)
+        for beat, at in enumerate(burst(address, beats, size, kind)):
+            mine = lanes(at, size, self.bytes)
+            sent = mine & (rng.randrange(256) if rng.random() < 0.03 else 0xFF)
             half = at & 4 if self.bytes == 8 else 0
-            request, access = self._plain(at, self._word(), write, (sent if write else lanes) >> half & 0xF, write)
+            request, access = self._plain(at, self._word(), write, (sent if write else mine) >> half & 0xF, write)
             words = request.data | self._word() << 32
             request = request._replace(data=words, strobes=sent, beats=0 if beat else beats, **first)
             if beat:  # the address channel says these once

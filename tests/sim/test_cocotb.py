@@ -8,6 +8,17 @@ from postern_sim.soak import CONFIGURATIONS
 pytestmark = pytest.mark.sim
 
 
-@pytest.mark.parametrize(("bench", "tests"), [("axi_lite", 4), ("wishbone", 5), ("hostile", 4), ("driver", 2)])
-def test_bench(bench, tests):
-    assert benches.run(CONFIGURATIONS["mixed"], bench) == (tests, 0)
+@pytest.mark.parametrize(
+    ("config", "bench", "tests"),
+    [
+        ("mixed", "axi_lite", 4),
+        ("mixed", "wishbone", 5),
+        ("mixed", "hostile", 4),
+        ("mixed", "driver", 2),
+        ("bursts", "axi4", 9),
+        ("apb", "apb", 5),
+        ("apb", "driver", 2),
+    ],
+)
+def test_bench(config, bench, tests):
+    assert benches.run(CONFIGURATIONS[config], bench) == (tests, 0)

@@ -9,8 +9,8 @@ from postern_sim import build, soak
 from postern_sim.lockstep import Mismatch, run_episode
 from postern_sim.rtl import Pace, ProtocolError, Request, Rtl, RtlBus
 from postern_sim.soak import CONFIGURATIONS
-from postern_spec.config import Config, Identity, Manager, Port
-from postern_spec.regmap import Fault, Result
+from postern_spec.config import Bus, Config, Identity, Manager, Port
+from postern_spec.regmap import Fault, Result, address_map, guest_page, manager_page
 
 pytestmark = pytest.mark.sim
 
@@ -116,6 +116,15 @@ def test_report_says_how_to_see_it_again(monkeypatch, capsys):
     assert "python -m postern_sim.soak --config small --seed 9 --episodes 1" in error
 
 
+def test_a_burst_that_changes_hands_is_noticed():
+    """Beats are bound to whoever is resident in their own cycle, not to whoever began the burst."""
+    config = CONFIGURATIONS["bursts"]
+    text = build.verilog(config, probe=True)
+    changed, count = re.subn(r"(assign \w+__payload\[\d+\] = )\\?continues[^;]*;", r"\g<1>1'h0;", text)
+    assert count == 6  # two directions of three ports
+    _fails(config, text=changed)
+
+
 # A block that breaks bus rules: what it breaks is written to it.
 
 BROKEN = Config(
@@ -191,6 +200,153 @@ def test_broken_bus_rule_is_noticed(broken, fault, text):
     broken.schedule_reset(0, broken.cycle + 40, 10)
     with pytest.raises(ProtocolError, match=rf"^cycle \d+, port 0: {text}$"):
         broken.run(5000)
+
+
+BURSTS = BROKEN.replace(name="bursts_broken", ports=(Port(Bus.AXI4, Identity.STATIC, id_bits=2),))
+BURSTS_TEXT = """
+module bursts_broken(
+    input clk, input rst, input s0_rst, output irq,
+    input [1:0] s0_axi_awid, input [11:0] s0_axi_awaddr, input [7:0] s0_axi_awlen, input [2:0] s0_axi_awsize,
+    input [1:0] s0_axi_awburst, input s0_axi_awlock, input [3:0] s0_axi_awcache, input [2:0] s0_axi_awprot,
+    input s0_axi_awvalid, output s0_axi_awready,
+    input [31:0] s0_axi_wdata, input [3:0] s0_axi_wstrb, input s0_axi_wlast, input s0_axi_wvalid, output s0_axi_wready,
+    output [1:0] s0_axi_bid, output [1:0] s0_axi_bresp, output s0_axi_bvalid, input s0_axi_bready,
+    input [1:0] s0_axi_arid, input [11:0] s0_axi_araddr, input [7:0] s0_axi_arlen, input [2:0] s0_axi_arsize,
+    input [1:0] s0_axi_arburst, input s0_axi_arlock, input [3:0] s0_axi_arcache, input [2:0] s0_axi_arprot,
+    input s0_axi_arvalid, output s0_axi_arready,
+    output [1:0] s0_axi_rid, output [31:0] s0_axi_rdata, output [1:0] s0_axi_rresp, output s0_axi_rlast,
+    output s0_axi_rvalid, input s0_axi_rready,
+    output probe_accept, output probe_r_issue, output probe_w_issue, output probe_walk
+);
+    reg [3:0] fault; reg w, b, r; reg [1:0] bid, rid; reg [7:0] left;
+    wire beat = s0_axi_rvalid & s0_axi_rready;
+    assign irq = 0, probe_walk = 0, probe_accept = 0, probe_w_issue = 0, probe_r_issue = 0;
+    assign s0_axi_bresp = 0, s0_axi_rresp = 0, s0_axi_rdata = 0;
+    assign s0_axi_awready = ~w & ~b & ~s0_rst, s0_axi_wready = w & ~s0_rst;
+    assign s0_axi_arready = ~r & ~s0_rst;
+    assign s0_axi_bvalid = b | (fault == 1 & w), s0_axi_bid = bid ^ (fault == 2);
+    assign s0_axi_rvalid = r, s0_axi_rid = rid ^ (fault == 3);
+    assign s0_axi_rlast = fault == 4 ? left == 1 : fault == 5 ? 1'b0 : left == 0;
+    always @(posedge clk) begin
+        if (s0_axi_awvalid & s0_axi_awready) begin w <= 1; bid <= s0_axi_awid; end
+        if (s0_axi_wvalid & s0_axi_wready) begin
+            fault <= s0_axi_wdata[3:0];
+            if (s0_axi_wlast) begin w <= 0; b <= 1; end
+        end
+        if (b & s0_axi_bready) b <= 0;
+        if (s0_axi_arvalid & s0_axi_arready) begin r <= 1; rid <= s0_axi_arid; left <= s0_axi_arlen; end
+        if (beat) begin left <= left - 1; if (left == 0) r <= 0; end
+        if (rst) fault <= 0;
+        if (rst | s0_rst) begin w <= 0; b <= 0; r <= 0; end
+    end
+endmodule
+"""
+
+
+def _beats(beats, write=False, data=0, id=1):
+    first = Request(0, data, write, beats=beats, id=id)
+    return [first, *[Request(0, data, write, beats=0)] * (beats - 1)]
+
+
+@pytest.fixture
+def bursts():
+    with Rtl(BURSTS, text=BURSTS_TEXT) as rtl:
+        rtl.limits(bound=50, settle=0)
+        rtl.pace(0, Pace(r_chance=100, b_chance=100, pause=5, noise=True))
+        rtl.step(5)
+        yield rtl
+
+
+def test_sound_bursts_pass(bursts):
+    for number in range(60):
+        bursts.issue(0, _beats(1 + number % 7, number % 2 == 0, id=number % 4))
+    bursts.schedule_reset(0, 100, 3)
+    bursts.run()
+    assert {done.state for done in bursts.done(0)} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (1, "BVALID without a write"),
+        (2, "BID of another write"),
+        (3, "RID of another read"),
+        (4, "RLAST at the wrong beat"),
+        (5, "RLAST at the wrong beat"),
+    ],
+)
+def test_broken_rule_of_bursts_is_noticed(bursts, fault, text):
+    bursts.issue(0, [*_beats(4, True, fault), *_beats(4), *_beats(4)])
+    with pytest.raises(ProtocolError, match=rf"^cycle \d+, port 0: {text}$"):
+        bursts.run(5000)
+
+
+APB = BROKEN.replace(name="apb_broken", ports=(Port(Bus.APB, Identity.STATIC),))
+APB_TEXT = """
+module apb_broken(
+    input clk, input rst, input s0_rst, output irq,
+    input s0_apb_psel, input s0_apb_penable, input [11:0] s0_apb_paddr, input [2:0] s0_apb_pprot, input s0_apb_pwrite,
+    input [31:0] s0_apb_pwdata, input [3:0] s0_apb_pstrb,
+    output s0_apb_pready, output [31:0] s0_apb_prdata, output s0_apb_pslverr,
+    output probe_accept, output probe_r_issue, output probe_w_issue, output probe_walk
+);
+    reg [3:0] fault; reg taken;
+    wire accept = s0_apb_psel & ~taken & ~s0_rst & ~rst;
+    assign irq = 0, probe_walk = 0;
+    assign probe_accept = accept & (fault != 3), probe_w_issue = accept & s0_apb_pwrite;
+    assign probe_r_issue = accept & ~s0_apb_pwrite;
+    assign s0_apb_pready = fault == 2 ? 1'b1 : fault == 1 ? 1'b0 : taken;
+    assign s0_apb_prdata = 0, s0_apb_pslverr = 0;
+    always @(posedge clk) begin
+        taken <= accept | taken & ~s0_apb_pready & ~s0_rst;
+        if (accept & s0_apb_pwrite) fault <= s0_apb_pwdata[3:0];
+        if (rst) begin fault <= 0; taken <= 0; end
+    end
+endmodule
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (0, ""),
+        (1, "PREADY did not come in time"),
+        (2, "a request must not be accepted in reset"),
+        (3, "a read was issued that was not accepted"),
+    ],
+)
+def test_broken_rule_of_apb_is_noticed(fault, text):
+    with Rtl(APB, probe=True, text=APB_TEXT) as rtl:
+        rtl.limits(bound=50, settle=0)
+        rtl.pace(0, Pace(noise=True))
+        rtl.step(5)
+        rtl.issue(0, [Request(0), Request(0, fault, write=True), *[Request(0)] * 60])
+        rtl.schedule_reset(0, rtl.cycle + 40, 10)
+        if text:
+            with pytest.raises(ProtocolError, match=rf"^cycle \d+, port 0: {text}$"):
+                rtl.run(5000)
+        else:
+            rtl.run(5000)
+            assert {done.state for done in rtl.done(0)} <= {1, 2}
+
+
+def test_words_of_a_wide_port():
+    """A word of 32 bits goes in the half that its address names."""
+    config = CONFIGURATIONS["bursts"]
+    with Rtl(config, probe=True) as rtl:
+        where = address_map(config, 1)
+        manager = where.manager_base + manager_page(config).EPOCH.at()
+        assert config.ports[1].data_bits == 64
+        bus = RtlBus(rtl, 0, tag=0)
+        bus.write32(address_map(config, 0).manager_base + manager_page(config).EPOCH.at(), 0x1234)
+        assert rtl.read(1, manager) == (0, 2)  # by no manager
+        bus.write32(address_map(config, 0).manager_base + manager_page(config).CONTROL.at(1), 1)
+        bus.read32(address_map(config, 0).manager_base)  # waits until it is open
+        enable = where.guest(1) + guest_page(config).IRQ_ENABLE.at(0)
+        assert rtl.write(1, enable, 21) == 0
+        assert rtl.write(1, enable + 4, 9) == 0
+        assert rtl.read(1, enable) == (21, 0)
+        assert rtl.read(1, enable + 4) == (0, 0)
 
 
 # The RTL as a device

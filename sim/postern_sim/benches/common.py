@@ -10,19 +10,26 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from postern.model import Model
 from postern_spec.config import Bus, Config
+from postern_spec.pins import port_prefix
 from postern_spec.regmap import Command, Fault, address_map, guest_page, manager_page
 
-__all__ = ["Reference", "edges", "pauses", "start"]
+__all__ = ["QUIET", "Reference", "edges", "pauses", "start"]
+
+QUIET = {
+    Bus.AXI4_LITE: ("awvalid", "wvalid", "bready", "arvalid", "rready"),
+    Bus.AXI4: ("awvalid", "wvalid", "bready", "arvalid", "rready"),
+    Bus.WISHBONE: ("cyc", "stb"),
+    Bus.APB: ("psel", "penable"),
+}
+"""Inputs of a bus that say whether anything is there."""
 
 
 async def start(dut: Any, config: Config) -> None:
     """Start the clock, quieten all inputs, reset the block, and wait until its tables are filled."""
     for index, port in enumerate(config.ports):
         getattr(dut, f"s{index}_rst").value = 0
-        bus = "axi" if port.bus is Bus.AXI4_LITE else "wb"
-        names = ("awvalid", "wvalid", "bready", "arvalid", "rready") if bus == "axi" else ("cyc", "stb")
-        for name in names:
-            getattr(dut, f"s{index}_{bus}_{name}").value = 0
+        for name in QUIET[port.bus]:
+            getattr(dut, port_prefix(config, index) + name).value = 0
     dut.rst.value = 1
     cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
     await ClockCycles(dut.clk, 3)
@@ -54,19 +61,34 @@ class Reference:
         self.manager = manager_page(config)
 
     def read(
-        self, port: int, address: int, tag: int = 0, *, full: bool = True, secure: bool = True
+        self,
+        port: int,
+        address: int,
+        tag: int = 0,
+        *,
+        full: bool = True,
+        secure: bool = True,
+        cacheable: bool = False,
     ) -> tuple[int, bool]:
         """Read the model; return the word, and whether the bus shows an error."""
         vm = self.model.bind(port, address, tag=tag)
-        value, fault = self.model.read(port, vm, address, full=full, secure=secure)
+        value, fault = self.model.read(port, vm, address, full=full, secure=secure, cacheable=cacheable)
         return value, bool(fault) and self.config.read_error
 
     def write(
-        self, port: int, address: int, data: int, tag: int = 0, *, strobes: int = 0xF, secure: bool = True
+        self,
+        port: int,
+        address: int,
+        data: int,
+        tag: int = 0,
+        *,
+        strobes: int = 0xF,
+        secure: bool = True,
+        cacheable: bool = False,
     ) -> Fault:
         """Write the model."""
         vm = self.model.bind(port, address, tag=tag)
-        return self.model.write(port, vm, address, data, strobes, secure=secure)
+        return self.model.write(port, vm, address, data, strobes, secure=secure, cacheable=cacheable)
 
     def opening(self, port: int) -> list[tuple[int, int]]:
         """Return the manager's writes (address, word) at a port that open all VMs and let them talk to one another."""

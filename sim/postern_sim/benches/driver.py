@@ -6,21 +6,22 @@ from cocotb.triggers import Combine
 from cocotb.utils import get_sim_time
 
 from postern import Mailbox, Manager, NoCredit, Source
-from postern_spec.config import Bus, Identity
+from postern_spec.config import Identity
 
 from ..cocotb_bus import DutBus
 from . import configuration
 from .common import start
 
 CONFIG = configuration()
-AXI = next(i for i, p in enumerate(CONFIG.ports) if p.bus is Bus.AXI4_LITE and p.identity is Identity.SIDEBAND)
-WISHBONE = next(i for i, p in enumerate(CONFIG.ports) if p.bus is Bus.WISHBONE and p.identity is Identity.SIDEBAND)
+SIDEBAND = [index for index, port in enumerate(CONFIG.ports) if port.identity is Identity.SIDEBAND]
+HERE = SIDEBAND[0]
+THERE = next(index for index in SIDEBAND if CONFIG.ports[index].bus is not CONFIG.ports[HERE].bus)
 
 
 @cocotb.test()
 async def two_programs(dut):
-    """A client behind AXI4-Lite and a server behind Wishbone talk, at the same time, and sleep while they wait."""
-    buses = DutBus(dut, CONFIG, AXI, tag=0), DutBus(dut, CONFIG, AXI, tag=1), DutBus(dut, CONFIG, WISHBONE, tag=2)
+    """A client behind one bus and a server behind another talk, at the same time, and sleep while they wait."""
+    buses = DutBus(dut, CONFIG, HERE, tag=0), DutBus(dut, CONFIG, HERE, tag=1), DutBus(dut, CONFIG, THERE, tag=2)
     await start(dut, CONFIG)
 
     def set_up():
@@ -28,8 +29,8 @@ async def two_programs(dut):
         for vm in (1, 2):
             manager.open(vm)
         manager.connect(1, 2, credits=2)
-        manager.resident(CONFIG.core_base(AXI), 1)
-        manager.resident(CONFIG.core_base(WISHBONE), 2)
+        manager.resident(CONFIG.core_base(HERE), 1)
+        manager.resident(CONFIG.core_base(THERE), 2)
 
     def client():
         mailbox = Mailbox(buses[1], config=CONFIG)
@@ -57,7 +58,7 @@ async def two_programs(dut):
 @cocotb.test()
 async def refusals_and_timeouts(dut):
     """A refusal is an error of the driver; a wait ends in time."""
-    buses = DutBus(dut, CONFIG, AXI, tag=0), DutBus(dut, CONFIG, AXI, tag=1)
+    buses = DutBus(dut, CONFIG, HERE, tag=0), DutBus(dut, CONFIG, HERE, tag=1)
     await start(dut, CONFIG)
 
     def program():
@@ -84,7 +85,7 @@ async def refusals_and_timeouts(dut):
 
     def ring_myself():
         manager = Manager(buses[0], CONFIG)
-        manager.resident(CONFIG.core_base(AXI), 1)
+        manager.resident(CONFIG.core_base(HERE), 1)
         mailbox = Mailbox(buses[1], config=CONFIG)
         mailbox.irq_enable(Source.CREDIT)
         mailbox.irq_test(Source.CREDIT)
