@@ -3,7 +3,7 @@
 import itertools
 
 from postern_spec.config import Config, Identity, Manager, load
-from postern_spec.emit.common import acting_words, digest, manager_words, port_groups
+from postern_spec.emit.common import acting_words, bus_words, digest, manager_words, port_groups
 from postern_spec.pins import pins
 from postern_spec.regmap import guest_page, manager_page
 from postern_spec.sizes import block_rams, pool_banks, slots
@@ -69,7 +69,7 @@ def picture(c: Config) -> list[str]:
         name = f"port {numbers[0]}" if len(numbers) == 1 else f"ports {numbers[0]}-{numbers[-1]}"
         cores = counted(port.cores, "core") + (" each" if len(numbers) > 1 else "")
         who = f"static: VM {port.vm}" if port.identity is Identity.STATIC else str(port.identity)
-        columns.append([cores, name, str(port.bus), who, _side(c, numbers[0])])
+        columns.append([cores, name, bus_words(port), who, _side(c, numbers[0])])
     widths = [max(map(len, column)) + 4 for column in columns]
     rows = [
         "".join(cell.center(width) for cell, width in zip(row, widths, strict=True))

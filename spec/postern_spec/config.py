@@ -365,7 +365,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "request_register": False,
     },
     "large": {
-        "ports": (Port(identity=Identity.PAGE),) * 8,
+        "ports": (Port(bus=Bus.AXI4, identity=Identity.PAGE),) * 8,
         "vms": 32,
         "depth": 32,
         "page_stride": 65536,

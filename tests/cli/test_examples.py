@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from postern_spec.config import Identity, Manager, load, preset
+from postern_cli import info
+from postern_spec.config import Bus, Identity, Manager, load, preset
 from postern_spec.emit import instance
 from postern_spec.pins import pins
 
@@ -29,6 +30,10 @@ def program(name: str, *arguments: str) -> str:
 def test_the_recipes_are_what_they_say() -> None:
     zynq, polarfire, soft = (load(EXAMPLES / f"{name}.toml") for name in ("zynq_ultrascale", "polarfire", "soft_riscv"))
     assert [port.identity for port in zynq.ports] == [Identity.PAGE]
+    assert [port.bus for port in (*zynq.ports, *polarfire.ports)] == [Bus.AXI4, Bus.AXI4]
+    assert (zynq.sram_width, polarfire.sram_width) == (32, 64)
+    assert "axi4 64 bits" in info.text(polarfire)
+    assert "bits" not in info.picture(zynq)[2]
     assert (zynq.cores, zynq.page_stride, zynq.manager) == (4, 65536, Manager.PAGE)
     assert [port.identity for port in polarfire.ports] == [Identity.PAGE]
     assert (polarfire.cores, polarfire.manager) == (4, Manager.PAGE)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-from ..config import Config, Identity, Manager
+from ..config import Config, Identity, Manager, Port
 from ..model import Access, Field, Page, Register, pow2
 from ..regmap import VERSION, address_map, guest_page, manager_page
 
@@ -14,6 +14,7 @@ __all__ = [
     "acting_addresses",
     "acting_words",
     "bits",
+    "bus_words",
     "digest",
     "direction",
     "introduction",
@@ -149,6 +150,11 @@ def parameters(c: Config) -> list[tuple[str, str]]:
     return [(name, json.dumps(value).strip('"')) for name, value in c.to_dict().items() if name != "port"]
 
 
+def bus_words(port: Port) -> str:
+    """Return the bus of a port, and its width where that is not what one expects."""
+    return str(port.bus) if port.data_bits == 32 else f"{port.bus} {port.data_bits} bits"
+
+
 def port_groups(c: Config) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
     """Return ports that look alike together: their numbers, what they are, and rows of page, first and last address."""
     found: dict[tuple[str, tuple[tuple[str, str, str], ...]], list[int]] = {}
@@ -156,7 +162,7 @@ def port_groups(c: Config) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
         where = address_map(c, index)
         who = f"VM {port.vm}" if port.identity is Identity.STATIC else f"{c.vms} VMs"
         cores = "1 core" if port.cores == 1 else f"{port.cores} cores"
-        what = f"{port.bus}, `{port.identity}` identity, {who}, {cores}, {where.bits} address bits"
+        what = f"{bus_words(port)}, `{port.identity}` identity, {who}, {cores}, {where.bits} address bits"
         rows = []
         for page, vm, base, size in windows(c, index):
             name = page if vm is None else f"{page}, VM {vm}"
