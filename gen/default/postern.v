@@ -1394,31 +1394,28 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [31:0] \r_data$467 ;
   wire [31:0] \r_data$536 ;
   wire [31:0] \r_data$605 ;
-  wire [36:0] r_engine__payload;
-  wire [36:0] \r_engine__payload$454 ;
+  wire [35:0] r_engine__payload;
+  wire [35:0] \r_engine__payload$454 ;
   wire [12:0] \r_engine__payload$454.address ;
   wire \r_engine__payload$454.allowed ;
-  wire \r_engine__payload$454.cacheable ;
   wire \r_engine__payload$454.direct ;
   wire \r_engine__payload$454.known ;
   wire \r_engine__payload$454.manager ;
   wire [11:0] \r_engine__payload$454.offset ;
   wire [3:0] \r_engine__payload$454.strobes ;
   wire [2:0] \r_engine__payload$454.vm ;
-  wire [36:0] \r_engine__payload$523 ;
+  wire [35:0] \r_engine__payload$523 ;
   wire [12:0] \r_engine__payload$523.address ;
   wire \r_engine__payload$523.allowed ;
-  wire \r_engine__payload$523.cacheable ;
   wire \r_engine__payload$523.direct ;
   wire \r_engine__payload$523.known ;
   wire \r_engine__payload$523.manager ;
   wire [11:0] \r_engine__payload$523.offset ;
   wire [3:0] \r_engine__payload$523.strobes ;
   wire [2:0] \r_engine__payload$523.vm ;
-  wire [36:0] \r_engine__payload$592 ;
+  wire [35:0] \r_engine__payload$592 ;
   wire [12:0] \r_engine__payload$592.address ;
   wire \r_engine__payload$592.allowed ;
-  wire \r_engine__payload$592.cacheable ;
   wire \r_engine__payload$592.direct ;
   wire \r_engine__payload$592.known ;
   wire \r_engine__payload$592.manager ;
@@ -1427,7 +1424,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \r_engine__payload$592.vm ;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -1575,11 +1571,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire refused_command;
   wire [7:0] refusing;
   wire [7:0] \refusing$1072 ;
-  wire [82:0] requests__0__payload;
-  wire [36:0] \requests__0__payload$336 ;
+  wire [81:0] requests__0__payload;
+  wire [35:0] \requests__0__payload$336 ;
   wire [12:0] \requests__0__payload$336.address ;
   wire \requests__0__payload$336.allowed ;
-  wire \requests__0__payload$336.cacheable ;
   wire \requests__0__payload$336.direct ;
   wire \requests__0__payload$336.known ;
   wire \requests__0__payload$336.manager ;
@@ -1588,7 +1583,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \requests__0__payload$336.vm ;
   wire [12:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -1604,11 +1598,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire \requests__0__ready$339 ;
   wire requests__0__valid;
   wire \requests__0__valid$340 ;
-  wire [82:0] requests__1__payload;
-  wire [36:0] \requests__1__payload$453 ;
+  wire [81:0] requests__1__payload;
+  wire [35:0] \requests__1__payload$453 ;
   wire [12:0] \requests__1__payload$453.address ;
   wire \requests__1__payload$453.allowed ;
-  wire \requests__1__payload$453.cacheable ;
   wire \requests__1__payload$453.direct ;
   wire \requests__1__payload$453.known ;
   wire \requests__1__payload$453.manager ;
@@ -1617,7 +1610,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \requests__1__payload$453.vm ;
   wire [12:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -1633,11 +1625,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire \requests__1__ready$456 ;
   wire requests__1__valid;
   wire \requests__1__valid$457 ;
-  wire [82:0] requests__2__payload;
-  wire [36:0] \requests__2__payload$522 ;
+  wire [81:0] requests__2__payload;
+  wire [35:0] \requests__2__payload$522 ;
   wire [12:0] \requests__2__payload$522.address ;
   wire \requests__2__payload$522.allowed ;
-  wire \requests__2__payload$522.cacheable ;
   wire \requests__2__payload$522.direct ;
   wire \requests__2__payload$522.known ;
   wire \requests__2__payload$522.manager ;
@@ -1646,7 +1637,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \requests__2__payload$522.vm ;
   wire [12:0] \requests__2__payload.address ;
   wire \requests__2__payload.allowed ;
-  wire \requests__2__payload.cacheable ;
   wire \requests__2__payload.commit ;
   wire [31:0] \requests__2__payload.data ;
   wire \requests__2__payload.direct ;
@@ -1662,11 +1652,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire \requests__2__ready$525 ;
   wire requests__2__valid;
   wire \requests__2__valid$526 ;
-  wire [82:0] requests__3__payload;
-  wire [36:0] \requests__3__payload$591 ;
+  wire [81:0] requests__3__payload;
+  wire [35:0] \requests__3__payload$591 ;
   wire [12:0] \requests__3__payload$591.address ;
   wire \requests__3__payload$591.allowed ;
-  wire \requests__3__payload$591.cacheable ;
   wire \requests__3__payload$591.direct ;
   wire \requests__3__payload$591.known ;
   wire \requests__3__payload$591.manager ;
@@ -1675,7 +1664,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \requests__3__payload$591.vm ;
   wire [12:0] \requests__3__payload.address ;
   wire \requests__3__payload.allowed ;
-  wire \requests__3__payload.cacheable ;
   wire \requests__3__payload.commit ;
   wire [31:0] \requests__3__payload.data ;
   wire \requests__3__payload.direct ;
@@ -2090,11 +2078,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire \w_acted$464 ;
   wire \w_acted$533 ;
   wire \w_acted$602 ;
-  wire [82:0] w_engine__payload;
-  wire [82:0] \w_engine__payload$448 ;
+  wire [81:0] w_engine__payload;
+  wire [81:0] \w_engine__payload$448 ;
   wire [12:0] \w_engine__payload$448.address ;
   wire \w_engine__payload$448.allowed ;
-  wire \w_engine__payload$448.cacheable ;
   wire \w_engine__payload$448.commit ;
   wire [31:0] \w_engine__payload$448.data ;
   wire \w_engine__payload$448.direct ;
@@ -2106,10 +2093,9 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [3:0] \w_engine__payload$448.strobes ;
   wire \w_engine__payload$448.torn ;
   wire [2:0] \w_engine__payload$448.vm ;
-  wire [82:0] \w_engine__payload$517 ;
+  wire [81:0] \w_engine__payload$517 ;
   wire [12:0] \w_engine__payload$517.address ;
   wire \w_engine__payload$517.allowed ;
-  wire \w_engine__payload$517.cacheable ;
   wire \w_engine__payload$517.commit ;
   wire [31:0] \w_engine__payload$517.data ;
   wire \w_engine__payload$517.direct ;
@@ -2121,10 +2107,9 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [3:0] \w_engine__payload$517.strobes ;
   wire \w_engine__payload$517.torn ;
   wire [2:0] \w_engine__payload$517.vm ;
-  wire [82:0] \w_engine__payload$586 ;
+  wire [81:0] \w_engine__payload$586 ;
   wire [12:0] \w_engine__payload$586.address ;
   wire \w_engine__payload$586.allowed ;
-  wire \w_engine__payload$586.cacheable ;
   wire \w_engine__payload$586.commit ;
   wire [31:0] \w_engine__payload$586.data ;
   wire \w_engine__payload$586.direct ;
@@ -2138,7 +2123,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \w_engine__payload$586.vm ;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -2858,14 +2842,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .opened(opened),
     .peer(peer),
-    .\port$12043$0 (\filled$366 ),
-    .\port$12059$0 (\filled$367 ),
-    .\port$12075$0 (\filled$368 ),
-    .\port$12091$0 (\filled$369 ),
-    .\port$12107$0 (\filled$370 ),
-    .\port$12123$0 (\filled$371 ),
-    .\port$12139$0 (\filled$372 ),
-    .\port$12155$0 (\filled$373 ),
+    .\port$12040$0 (\filled$366 ),
+    .\port$12056$0 (\filled$367 ),
+    .\port$12072$0 (\filled$368 ),
+    .\port$12088$0 (\filled$369 ),
+    .\port$12104$0 (\filled$370 ),
+    .\port$12120$0 (\filled$371 ),
+    .\port$12136$0 (\filled$372 ),
+    .\port$12152$0 (\filled$373 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -2892,7 +2876,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$11841$71 (\$317 ),
+    .\port$11838$70 (\$317 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -2972,22 +2956,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12043$0 (\filled$366 ),
-    .\port$12049$0 (\fresh$375 ),
-    .\port$12059$0 (\filled$367 ),
-    .\port$12065$0 (\fresh$376 ),
-    .\port$12075$0 (\filled$368 ),
-    .\port$12081$0 (\fresh$377 ),
-    .\port$12091$0 (\filled$369 ),
-    .\port$12097$0 (\fresh$378 ),
-    .\port$12107$0 (\filled$370 ),
-    .\port$12113$0 (\fresh$379 ),
-    .\port$12123$0 (\filled$371 ),
-    .\port$12129$0 (\fresh$380 ),
-    .\port$12139$0 (\filled$372 ),
-    .\port$12145$0 (\fresh$381 ),
-    .\port$12155$0 (\filled$373 ),
-    .\port$12161$0 (\fresh$382 ),
+    .\port$12040$0 (\filled$366 ),
+    .\port$12046$0 (\fresh$375 ),
+    .\port$12056$0 (\filled$367 ),
+    .\port$12062$0 (\fresh$376 ),
+    .\port$12072$0 (\filled$368 ),
+    .\port$12078$0 (\fresh$377 ),
+    .\port$12088$0 (\filled$369 ),
+    .\port$12094$0 (\fresh$378 ),
+    .\port$12104$0 (\filled$370 ),
+    .\port$12110$0 (\fresh$379 ),
+    .\port$12120$0 (\filled$371 ),
+    .\port$12126$0 (\fresh$380 ),
+    .\port$12136$0 (\filled$372 ),
+    .\port$12142$0 (\fresh$381 ),
+    .\port$12152$0 (\filled$373 ),
+    .\port$12158$0 (\fresh$382 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -3062,22 +3046,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12043$0 (\filled$366 ),
-    .\port$12049$0 (\fresh$375 ),
-    .\port$12059$0 (\filled$367 ),
-    .\port$12065$0 (\fresh$376 ),
-    .\port$12075$0 (\filled$368 ),
-    .\port$12081$0 (\fresh$377 ),
-    .\port$12091$0 (\filled$369 ),
-    .\port$12097$0 (\fresh$378 ),
-    .\port$12107$0 (\filled$370 ),
-    .\port$12113$0 (\fresh$379 ),
-    .\port$12123$0 (\filled$371 ),
-    .\port$12129$0 (\fresh$380 ),
-    .\port$12139$0 (\filled$372 ),
-    .\port$12145$0 (\fresh$381 ),
-    .\port$12155$0 (\filled$373 ),
-    .\port$12161$0 (\fresh$382 ),
+    .\port$12040$0 (\filled$366 ),
+    .\port$12046$0 (\fresh$375 ),
+    .\port$12056$0 (\filled$367 ),
+    .\port$12062$0 (\fresh$376 ),
+    .\port$12072$0 (\filled$368 ),
+    .\port$12078$0 (\fresh$377 ),
+    .\port$12088$0 (\filled$369 ),
+    .\port$12094$0 (\fresh$378 ),
+    .\port$12104$0 (\filled$370 ),
+    .\port$12110$0 (\fresh$379 ),
+    .\port$12120$0 (\filled$371 ),
+    .\port$12126$0 (\fresh$380 ),
+    .\port$12136$0 (\filled$372 ),
+    .\port$12142$0 (\fresh$381 ),
+    .\port$12152$0 (\filled$373 ),
+    .\port$12158$0 (\fresh$382 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -3152,22 +3136,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12043$0 (\filled$366 ),
-    .\port$12049$0 (\fresh$375 ),
-    .\port$12059$0 (\filled$367 ),
-    .\port$12065$0 (\fresh$376 ),
-    .\port$12075$0 (\filled$368 ),
-    .\port$12081$0 (\fresh$377 ),
-    .\port$12091$0 (\filled$369 ),
-    .\port$12097$0 (\fresh$378 ),
-    .\port$12107$0 (\filled$370 ),
-    .\port$12113$0 (\fresh$379 ),
-    .\port$12123$0 (\filled$371 ),
-    .\port$12129$0 (\fresh$380 ),
-    .\port$12139$0 (\filled$372 ),
-    .\port$12145$0 (\fresh$381 ),
-    .\port$12155$0 (\filled$373 ),
-    .\port$12161$0 (\fresh$382 ),
+    .\port$12040$0 (\filled$366 ),
+    .\port$12046$0 (\fresh$375 ),
+    .\port$12056$0 (\filled$367 ),
+    .\port$12062$0 (\fresh$376 ),
+    .\port$12072$0 (\filled$368 ),
+    .\port$12078$0 (\fresh$377 ),
+    .\port$12088$0 (\filled$369 ),
+    .\port$12094$0 (\fresh$378 ),
+    .\port$12104$0 (\filled$370 ),
+    .\port$12110$0 (\fresh$379 ),
+    .\port$12120$0 (\filled$371 ),
+    .\port$12126$0 (\fresh$380 ),
+    .\port$12136$0 (\filled$372 ),
+    .\port$12142$0 (\fresh$381 ),
+    .\port$12152$0 (\filled$373 ),
+    .\port$12158$0 (\fresh$382 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -3242,22 +3226,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__6(head__6),
     .head__7(head__7),
     .hold(hold),
-    .\port$12043$0 (\filled$366 ),
-    .\port$12049$0 (\fresh$375 ),
-    .\port$12059$0 (\filled$367 ),
-    .\port$12065$0 (\fresh$376 ),
-    .\port$12075$0 (\filled$368 ),
-    .\port$12081$0 (\fresh$377 ),
-    .\port$12091$0 (\filled$369 ),
-    .\port$12097$0 (\fresh$378 ),
-    .\port$12107$0 (\filled$370 ),
-    .\port$12113$0 (\fresh$379 ),
-    .\port$12123$0 (\filled$371 ),
-    .\port$12129$0 (\fresh$380 ),
-    .\port$12139$0 (\filled$372 ),
-    .\port$12145$0 (\fresh$381 ),
-    .\port$12155$0 (\filled$373 ),
-    .\port$12161$0 (\fresh$382 ),
+    .\port$12040$0 (\filled$366 ),
+    .\port$12046$0 (\fresh$375 ),
+    .\port$12056$0 (\filled$367 ),
+    .\port$12062$0 (\fresh$376 ),
+    .\port$12072$0 (\filled$368 ),
+    .\port$12078$0 (\fresh$377 ),
+    .\port$12088$0 (\filled$369 ),
+    .\port$12094$0 (\fresh$378 ),
+    .\port$12104$0 (\filled$370 ),
+    .\port$12110$0 (\fresh$379 ),
+    .\port$12120$0 (\filled$371 ),
+    .\port$12126$0 (\fresh$380 ),
+    .\port$12136$0 (\filled$372 ),
+    .\port$12142$0 (\fresh$381 ),
+    .\port$12152$0 (\filled$373 ),
+    .\port$12158$0 (\fresh$382 ),
     .\port$2114$0 (\$309 ),
     .\port$2115$0 (\$310 ),
     .\port$2116$0 (\$311 ),
@@ -3321,8 +3305,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__0$667 ),
     .message(message),
     .popped(\popped$1056 ),
-    .\port$4945$0 (\$318 ),
-    .\port$4951$0 (\$319 ),
+    .\port$4944$0 (\$318 ),
+    .\port$4950$0 (\$319 ),
     .push(push),
     .row_0(sender),
     .row_1(reader),
@@ -3353,8 +3337,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__1$698 ),
     .message(message),
     .popped(\popped$1057 ),
-    .\port$4957$0 (\$320 ),
-    .\port$4963$0 (\$321 ),
+    .\port$4956$0 (\$320 ),
+    .\port$4962$0 (\$321 ),
     .push(\push$673 ),
     .row_0(sender),
     .row_1(reader),
@@ -3385,8 +3369,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__2$729 ),
     .message(message),
     .popped(\popped$1058 ),
-    .\port$4969$0 (\$322 ),
-    .\port$4975$0 (\$323 ),
+    .\port$4968$0 (\$322 ),
+    .\port$4974$0 (\$323 ),
     .push(\push$704 ),
     .row_0(sender),
     .row_1(reader),
@@ -3417,8 +3401,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__3$760 ),
     .message(message),
     .popped(\popped$1059 ),
-    .\port$4981$0 (\$324 ),
-    .\port$4987$0 (\$325 ),
+    .\port$4980$0 (\$324 ),
+    .\port$4986$0 (\$325 ),
     .push(\push$735 ),
     .row_0(sender),
     .row_1(reader),
@@ -3449,8 +3433,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__4$791 ),
     .message(message),
     .popped(\popped$1060 ),
-    .\port$4993$0 (\$326 ),
-    .\port$4999$0 (\$327 ),
+    .\port$4992$0 (\$326 ),
+    .\port$4998$0 (\$327 ),
     .push(\push$766 ),
     .row_0(sender),
     .row_1(reader),
@@ -3481,8 +3465,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__5$822 ),
     .message(message),
     .popped(\popped$1061 ),
-    .\port$5005$0 (\$328 ),
-    .\port$5011$0 (\$329 ),
+    .\port$5004$0 (\$328 ),
+    .\port$5010$0 (\$329 ),
     .push(\push$797 ),
     .row_0(sender),
     .row_1(reader),
@@ -3513,8 +3497,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__6$853 ),
     .message(message),
     .popped(\popped$1062 ),
-    .\port$5017$0 (\$330 ),
-    .\port$5023$0 (\$331 ),
+    .\port$5016$0 (\$330 ),
+    .\port$5022$0 (\$331 ),
     .push(\push$828 ),
     .row_0(sender),
     .row_1(reader),
@@ -3545,8 +3529,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_sent(\sent__7$884 ),
     .message(message),
     .popped(\popped$1063 ),
-    .\port$5029$0 (\$332 ),
-    .\port$5035$0 (\$333 ),
+    .\port$5028$0 (\$332 ),
+    .\port$5034$0 (\$333 ),
     .push(\push$859 ),
     .row_0(sender),
     .row_1(reader),
@@ -3622,25 +3606,25 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .own_generation(own_generation),
     .permits(permits),
     .permitted(\permitted$968 ),
-    .\port$11156$0 (entry),
+    .\port$11153$0 (entry),
     .\port$3291$0 (look_resident),
-    .\port$4905$0 (look_result),
-    .\port$4945$0 (\$318 ),
-    .\port$4951$0 (\$319 ),
-    .\port$4957$0 (\$320 ),
-    .\port$4963$0 (\$321 ),
-    .\port$4969$0 (\$322 ),
-    .\port$4975$0 (\$323 ),
-    .\port$4981$0 (\$324 ),
-    .\port$4987$0 (\$325 ),
-    .\port$4993$0 (\$326 ),
-    .\port$4999$0 (\$327 ),
-    .\port$5005$0 (\$328 ),
-    .\port$5011$0 (\$329 ),
-    .\port$5017$0 (\$330 ),
-    .\port$5023$0 (\$331 ),
-    .\port$5029$0 (\$332 ),
-    .\port$5035$0 (\$333 ),
+    .\port$4904$0 (look_result),
+    .\port$4944$0 (\$318 ),
+    .\port$4950$0 (\$319 ),
+    .\port$4956$0 (\$320 ),
+    .\port$4962$0 (\$321 ),
+    .\port$4968$0 (\$322 ),
+    .\port$4974$0 (\$323 ),
+    .\port$4980$0 (\$324 ),
+    .\port$4986$0 (\$325 ),
+    .\port$4992$0 (\$326 ),
+    .\port$4998$0 (\$327 ),
+    .\port$5004$0 (\$328 ),
+    .\port$5010$0 (\$329 ),
+    .\port$5016$0 (\$330 ),
+    .\port$5022$0 (\$331 ),
+    .\port$5028$0 (\$332 ),
+    .\port$5034$0 (\$333 ),
     .record(look_record),
     .refused(read__kind),
     .\refused$127 (refused),
@@ -3779,7 +3763,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .message(message),
     .permitted(permitted),
-    .\port$11841$71 (\$317 ),
+    .\port$11838$70 (\$317 ),
     .\port$3622$0 (push),
     .\port$3624$0 (\push$673 ),
     .\port$3626$0 (\push$704 ),
@@ -4654,13 +4638,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__0__payload.known  = requests__0__payload[27];
   assign \requests__0__payload.vm  = requests__0__payload[30:28];
   assign \requests__0__payload.strobes  = requests__0__payload[34:31];
-  assign \requests__0__payload.cacheable  = requests__0__payload[35];
-  assign \requests__0__payload.direct  = requests__0__payload[36];
-  assign \requests__0__payload.data  = requests__0__payload[68:37];
-  assign \requests__0__payload.commit  = requests__0__payload[69];
-  assign \requests__0__payload.torn  = requests__0__payload[70];
-  assign \requests__0__payload.last  = requests__0__payload[74:71];
-  assign \requests__0__payload.slot  = requests__0__payload[82:75];
+  assign \requests__0__payload.direct  = requests__0__payload[35];
+  assign \requests__0__payload.data  = requests__0__payload[67:36];
+  assign \requests__0__payload.commit  = requests__0__payload[68];
+  assign \requests__0__payload.torn  = requests__0__payload[69];
+  assign \requests__0__payload.last  = requests__0__payload[73:70];
+  assign \requests__0__payload.slot  = requests__0__payload[81:74];
   assign \w_engine__payload.address  = requests__0__payload[12:0];
   assign \w_engine__payload.offset  = requests__0__payload[24:13];
   assign \w_engine__payload.manager  = requests__0__payload[25];
@@ -4668,13 +4651,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \w_engine__payload.known  = requests__0__payload[27];
   assign \w_engine__payload.vm  = requests__0__payload[30:28];
   assign \w_engine__payload.strobes  = requests__0__payload[34:31];
-  assign \w_engine__payload.cacheable  = requests__0__payload[35];
-  assign \w_engine__payload.direct  = requests__0__payload[36];
-  assign \w_engine__payload.data  = requests__0__payload[68:37];
-  assign \w_engine__payload.commit  = requests__0__payload[69];
-  assign \w_engine__payload.torn  = requests__0__payload[70];
-  assign \w_engine__payload.last  = requests__0__payload[74:71];
-  assign \w_engine__payload.slot  = requests__0__payload[82:75];
+  assign \w_engine__payload.direct  = requests__0__payload[35];
+  assign \w_engine__payload.data  = requests__0__payload[67:36];
+  assign \w_engine__payload.commit  = requests__0__payload[68];
+  assign \w_engine__payload.torn  = requests__0__payload[69];
+  assign \w_engine__payload.last  = requests__0__payload[73:70];
+  assign \w_engine__payload.slot  = requests__0__payload[81:74];
   assign \requests__0__payload$336.address  = \requests__0__payload$336 [12:0];
   assign \requests__0__payload$336.offset  = \requests__0__payload$336 [24:13];
   assign \requests__0__payload$336.manager  = \requests__0__payload$336 [25];
@@ -4682,8 +4664,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__0__payload$336.known  = \requests__0__payload$336 [27];
   assign \requests__0__payload$336.vm  = \requests__0__payload$336 [30:28];
   assign \requests__0__payload$336.strobes  = \requests__0__payload$336 [34:31];
-  assign \requests__0__payload$336.cacheable  = \requests__0__payload$336 [35];
-  assign \requests__0__payload$336.direct  = \requests__0__payload$336 [36];
+  assign \requests__0__payload$336.direct  = \requests__0__payload$336 [35];
   assign \r_engine__payload.address  = \requests__0__payload$336 [12:0];
   assign \r_engine__payload.offset  = \requests__0__payload$336 [24:13];
   assign \r_engine__payload.manager  = \requests__0__payload$336 [25];
@@ -4691,8 +4672,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \r_engine__payload.known  = \requests__0__payload$336 [27];
   assign \r_engine__payload.vm  = \requests__0__payload$336 [30:28];
   assign \r_engine__payload.strobes  = \requests__0__payload$336 [34:31];
-  assign \r_engine__payload.cacheable  = \requests__0__payload$336 [35];
-  assign \r_engine__payload.direct  = \requests__0__payload$336 [36];
+  assign \r_engine__payload.direct  = \requests__0__payload$336 [35];
   assign \resident.vm  = resident[2:0];
   assign \resident.valid  = resident[3];
   assign \residents__0.vm  = resident[2:0];
@@ -4832,13 +4812,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__1__payload.known  = requests__1__payload[27];
   assign \requests__1__payload.vm  = requests__1__payload[30:28];
   assign \requests__1__payload.strobes  = requests__1__payload[34:31];
-  assign \requests__1__payload.cacheable  = requests__1__payload[35];
-  assign \requests__1__payload.direct  = requests__1__payload[36];
-  assign \requests__1__payload.data  = requests__1__payload[68:37];
-  assign \requests__1__payload.commit  = requests__1__payload[69];
-  assign \requests__1__payload.torn  = requests__1__payload[70];
-  assign \requests__1__payload.last  = requests__1__payload[74:71];
-  assign \requests__1__payload.slot  = requests__1__payload[82:75];
+  assign \requests__1__payload.direct  = requests__1__payload[35];
+  assign \requests__1__payload.data  = requests__1__payload[67:36];
+  assign \requests__1__payload.commit  = requests__1__payload[68];
+  assign \requests__1__payload.torn  = requests__1__payload[69];
+  assign \requests__1__payload.last  = requests__1__payload[73:70];
+  assign \requests__1__payload.slot  = requests__1__payload[81:74];
   assign \w_engine__payload$448.address  = requests__1__payload[12:0];
   assign \w_engine__payload$448.offset  = requests__1__payload[24:13];
   assign \w_engine__payload$448.manager  = requests__1__payload[25];
@@ -4846,13 +4825,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \w_engine__payload$448.known  = requests__1__payload[27];
   assign \w_engine__payload$448.vm  = requests__1__payload[30:28];
   assign \w_engine__payload$448.strobes  = requests__1__payload[34:31];
-  assign \w_engine__payload$448.cacheable  = requests__1__payload[35];
-  assign \w_engine__payload$448.direct  = requests__1__payload[36];
-  assign \w_engine__payload$448.data  = requests__1__payload[68:37];
-  assign \w_engine__payload$448.commit  = requests__1__payload[69];
-  assign \w_engine__payload$448.torn  = requests__1__payload[70];
-  assign \w_engine__payload$448.last  = requests__1__payload[74:71];
-  assign \w_engine__payload$448.slot  = requests__1__payload[82:75];
+  assign \w_engine__payload$448.direct  = requests__1__payload[35];
+  assign \w_engine__payload$448.data  = requests__1__payload[67:36];
+  assign \w_engine__payload$448.commit  = requests__1__payload[68];
+  assign \w_engine__payload$448.torn  = requests__1__payload[69];
+  assign \w_engine__payload$448.last  = requests__1__payload[73:70];
+  assign \w_engine__payload$448.slot  = requests__1__payload[81:74];
   assign \requests__1__payload$453.address  = \requests__1__payload$453 [12:0];
   assign \requests__1__payload$453.offset  = \requests__1__payload$453 [24:13];
   assign \requests__1__payload$453.manager  = \requests__1__payload$453 [25];
@@ -4860,8 +4838,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__1__payload$453.known  = \requests__1__payload$453 [27];
   assign \requests__1__payload$453.vm  = \requests__1__payload$453 [30:28];
   assign \requests__1__payload$453.strobes  = \requests__1__payload$453 [34:31];
-  assign \requests__1__payload$453.cacheable  = \requests__1__payload$453 [35];
-  assign \requests__1__payload$453.direct  = \requests__1__payload$453 [36];
+  assign \requests__1__payload$453.direct  = \requests__1__payload$453 [35];
   assign \r_engine__payload$454.address  = \requests__1__payload$453 [12:0];
   assign \r_engine__payload$454.offset  = \requests__1__payload$453 [24:13];
   assign \r_engine__payload$454.manager  = \requests__1__payload$453 [25];
@@ -4869,8 +4846,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \r_engine__payload$454.known  = \requests__1__payload$453 [27];
   assign \r_engine__payload$454.vm  = \requests__1__payload$453 [30:28];
   assign \r_engine__payload$454.strobes  = \requests__1__payload$453 [34:31];
-  assign \r_engine__payload$454.cacheable  = \requests__1__payload$453 [35];
-  assign \r_engine__payload$454.direct  = \requests__1__payload$453 [36];
+  assign \r_engine__payload$454.direct  = \requests__1__payload$453 [35];
   assign \resident$459.vm  = \resident$459 [2:0];
   assign \resident$459.valid  = \resident$459 [3];
   assign \residents__1.vm  = \resident$459 [2:0];
@@ -4946,13 +4922,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__2__payload.known  = requests__2__payload[27];
   assign \requests__2__payload.vm  = requests__2__payload[30:28];
   assign \requests__2__payload.strobes  = requests__2__payload[34:31];
-  assign \requests__2__payload.cacheable  = requests__2__payload[35];
-  assign \requests__2__payload.direct  = requests__2__payload[36];
-  assign \requests__2__payload.data  = requests__2__payload[68:37];
-  assign \requests__2__payload.commit  = requests__2__payload[69];
-  assign \requests__2__payload.torn  = requests__2__payload[70];
-  assign \requests__2__payload.last  = requests__2__payload[74:71];
-  assign \requests__2__payload.slot  = requests__2__payload[82:75];
+  assign \requests__2__payload.direct  = requests__2__payload[35];
+  assign \requests__2__payload.data  = requests__2__payload[67:36];
+  assign \requests__2__payload.commit  = requests__2__payload[68];
+  assign \requests__2__payload.torn  = requests__2__payload[69];
+  assign \requests__2__payload.last  = requests__2__payload[73:70];
+  assign \requests__2__payload.slot  = requests__2__payload[81:74];
   assign \w_engine__payload$517.address  = requests__2__payload[12:0];
   assign \w_engine__payload$517.offset  = requests__2__payload[24:13];
   assign \w_engine__payload$517.manager  = requests__2__payload[25];
@@ -4960,13 +4935,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \w_engine__payload$517.known  = requests__2__payload[27];
   assign \w_engine__payload$517.vm  = requests__2__payload[30:28];
   assign \w_engine__payload$517.strobes  = requests__2__payload[34:31];
-  assign \w_engine__payload$517.cacheable  = requests__2__payload[35];
-  assign \w_engine__payload$517.direct  = requests__2__payload[36];
-  assign \w_engine__payload$517.data  = requests__2__payload[68:37];
-  assign \w_engine__payload$517.commit  = requests__2__payload[69];
-  assign \w_engine__payload$517.torn  = requests__2__payload[70];
-  assign \w_engine__payload$517.last  = requests__2__payload[74:71];
-  assign \w_engine__payload$517.slot  = requests__2__payload[82:75];
+  assign \w_engine__payload$517.direct  = requests__2__payload[35];
+  assign \w_engine__payload$517.data  = requests__2__payload[67:36];
+  assign \w_engine__payload$517.commit  = requests__2__payload[68];
+  assign \w_engine__payload$517.torn  = requests__2__payload[69];
+  assign \w_engine__payload$517.last  = requests__2__payload[73:70];
+  assign \w_engine__payload$517.slot  = requests__2__payload[81:74];
   assign \requests__2__payload$522.address  = \requests__2__payload$522 [12:0];
   assign \requests__2__payload$522.offset  = \requests__2__payload$522 [24:13];
   assign \requests__2__payload$522.manager  = \requests__2__payload$522 [25];
@@ -4974,8 +4948,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__2__payload$522.known  = \requests__2__payload$522 [27];
   assign \requests__2__payload$522.vm  = \requests__2__payload$522 [30:28];
   assign \requests__2__payload$522.strobes  = \requests__2__payload$522 [34:31];
-  assign \requests__2__payload$522.cacheable  = \requests__2__payload$522 [35];
-  assign \requests__2__payload$522.direct  = \requests__2__payload$522 [36];
+  assign \requests__2__payload$522.direct  = \requests__2__payload$522 [35];
   assign \r_engine__payload$523.address  = \requests__2__payload$522 [12:0];
   assign \r_engine__payload$523.offset  = \requests__2__payload$522 [24:13];
   assign \r_engine__payload$523.manager  = \requests__2__payload$522 [25];
@@ -4983,8 +4956,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \r_engine__payload$523.known  = \requests__2__payload$522 [27];
   assign \r_engine__payload$523.vm  = \requests__2__payload$522 [30:28];
   assign \r_engine__payload$523.strobes  = \requests__2__payload$522 [34:31];
-  assign \r_engine__payload$523.cacheable  = \requests__2__payload$522 [35];
-  assign \r_engine__payload$523.direct  = \requests__2__payload$522 [36];
+  assign \r_engine__payload$523.direct  = \requests__2__payload$522 [35];
   assign \resident$528.vm  = \resident$528 [2:0];
   assign \resident$528.valid  = \resident$528 [3];
   assign \residents__2.vm  = \resident$528 [2:0];
@@ -5060,13 +5032,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__3__payload.known  = requests__3__payload[27];
   assign \requests__3__payload.vm  = requests__3__payload[30:28];
   assign \requests__3__payload.strobes  = requests__3__payload[34:31];
-  assign \requests__3__payload.cacheable  = requests__3__payload[35];
-  assign \requests__3__payload.direct  = requests__3__payload[36];
-  assign \requests__3__payload.data  = requests__3__payload[68:37];
-  assign \requests__3__payload.commit  = requests__3__payload[69];
-  assign \requests__3__payload.torn  = requests__3__payload[70];
-  assign \requests__3__payload.last  = requests__3__payload[74:71];
-  assign \requests__3__payload.slot  = requests__3__payload[82:75];
+  assign \requests__3__payload.direct  = requests__3__payload[35];
+  assign \requests__3__payload.data  = requests__3__payload[67:36];
+  assign \requests__3__payload.commit  = requests__3__payload[68];
+  assign \requests__3__payload.torn  = requests__3__payload[69];
+  assign \requests__3__payload.last  = requests__3__payload[73:70];
+  assign \requests__3__payload.slot  = requests__3__payload[81:74];
   assign \w_engine__payload$586.address  = requests__3__payload[12:0];
   assign \w_engine__payload$586.offset  = requests__3__payload[24:13];
   assign \w_engine__payload$586.manager  = requests__3__payload[25];
@@ -5074,13 +5045,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \w_engine__payload$586.known  = requests__3__payload[27];
   assign \w_engine__payload$586.vm  = requests__3__payload[30:28];
   assign \w_engine__payload$586.strobes  = requests__3__payload[34:31];
-  assign \w_engine__payload$586.cacheable  = requests__3__payload[35];
-  assign \w_engine__payload$586.direct  = requests__3__payload[36];
-  assign \w_engine__payload$586.data  = requests__3__payload[68:37];
-  assign \w_engine__payload$586.commit  = requests__3__payload[69];
-  assign \w_engine__payload$586.torn  = requests__3__payload[70];
-  assign \w_engine__payload$586.last  = requests__3__payload[74:71];
-  assign \w_engine__payload$586.slot  = requests__3__payload[82:75];
+  assign \w_engine__payload$586.direct  = requests__3__payload[35];
+  assign \w_engine__payload$586.data  = requests__3__payload[67:36];
+  assign \w_engine__payload$586.commit  = requests__3__payload[68];
+  assign \w_engine__payload$586.torn  = requests__3__payload[69];
+  assign \w_engine__payload$586.last  = requests__3__payload[73:70];
+  assign \w_engine__payload$586.slot  = requests__3__payload[81:74];
   assign \requests__3__payload$591.address  = \requests__3__payload$591 [12:0];
   assign \requests__3__payload$591.offset  = \requests__3__payload$591 [24:13];
   assign \requests__3__payload$591.manager  = \requests__3__payload$591 [25];
@@ -5088,8 +5058,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__3__payload$591.known  = \requests__3__payload$591 [27];
   assign \requests__3__payload$591.vm  = \requests__3__payload$591 [30:28];
   assign \requests__3__payload$591.strobes  = \requests__3__payload$591 [34:31];
-  assign \requests__3__payload$591.cacheable  = \requests__3__payload$591 [35];
-  assign \requests__3__payload$591.direct  = \requests__3__payload$591 [36];
+  assign \requests__3__payload$591.direct  = \requests__3__payload$591 [35];
   assign \r_engine__payload$592.address  = \requests__3__payload$591 [12:0];
   assign \r_engine__payload$592.offset  = \requests__3__payload$591 [24:13];
   assign \r_engine__payload$592.manager  = \requests__3__payload$591 [25];
@@ -5097,8 +5066,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \r_engine__payload$592.known  = \requests__3__payload$591 [27];
   assign \r_engine__payload$592.vm  = \requests__3__payload$591 [30:28];
   assign \r_engine__payload$592.strobes  = \requests__3__payload$591 [34:31];
-  assign \r_engine__payload$592.cacheable  = \requests__3__payload$591 [35];
-  assign \r_engine__payload$592.direct  = \requests__3__payload$591 [36];
+  assign \r_engine__payload$592.direct  = \requests__3__payload$591 [35];
   assign \resident$597.vm  = \resident$597 [2:0];
   assign \resident$597.valid  = \resident$597 [3];
   assign \residents__3.vm  = \resident$597 [2:0];
@@ -8015,8 +7983,8 @@ module \postern.faults (rst, write__valid, write__kind, write__record, write__po
 endmodule
 
 module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , look_state, look_enable, look_resident, clear, test, set_enable, arm, disarm, clear_fired, set_resident
-, opened, closed, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting, refusing, vm, data, core, look_vm, look_core, \port$12043$0 , \port$12059$0 , \port$12075$0 , \port$12091$0 
-, \port$12107$0 , \port$12123$0 , \port$12139$0 , \port$12155$0 , clk);
+, opened, closed, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting, refusing, vm, data, core, look_vm, look_core, \port$12040$0 , \port$12056$0 , \port$12072$0 , \port$12088$0 
+, \port$12104$0 , \port$12120$0 , \port$12136$0 , \port$12152$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -9169,22 +9137,22 @@ module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \po
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$12043$0 ;
-  wire \port$12043$0 ;
-  input \port$12059$0 ;
-  wire \port$12059$0 ;
-  input \port$12075$0 ;
-  wire \port$12075$0 ;
-  input \port$12091$0 ;
-  wire \port$12091$0 ;
-  input \port$12107$0 ;
-  wire \port$12107$0 ;
-  input \port$12123$0 ;
-  wire \port$12123$0 ;
-  input \port$12139$0 ;
-  wire \port$12139$0 ;
-  input \port$12155$0 ;
-  wire \port$12155$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input \port$12152$0 ;
+  wire \port$12152$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -9650,14 +9618,14 @@ module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \po
   assign \$557  = ~ \$556 ;
   assign \$558  = fired & \$557 ;
   assign \$559  = \$558  | fires;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$12043$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$12059$0  };
-  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$12075$0  };
-  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$12091$0  };
-  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$12107$0  };
-  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$12123$0  };
-  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$12139$0  };
-  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$12155$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$12040$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$12056$0  };
+  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$12072$0  };
+  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$12088$0  };
+  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$12104$0  };
+  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$12120$0  };
+  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$12136$0  };
+  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$12152$0  };
   assign \$560  = ! residents__0[2:0];
   assign \$562  = residents__0[3] & \$561 ;
   assign \$563  = state_0 & enable_0_0;
@@ -10711,7 +10679,7 @@ module \postern.interrupts (rst, credit, peer, \port$2114$0 , \port$2115$0 , \po
     end
   end
   assign chosen = \$1018 [7:0];
-  assign filled = { \port$12155$0 , \port$12139$0 , \port$12123$0 , \port$12107$0 , \port$12091$0 , \port$12075$0 , \port$12059$0 , \port$12043$0  };
+  assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign open = { \port$2121$0 , \port$2120$0 , \port$2119$0 , \port$2118$0 , \port$2117$0 , \port$2116$0 , \port$2115$0 , \port$2114$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
@@ -10921,7 +10889,7 @@ endmodule
 
 module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__slot, r__0__word
 , r__0__keep, w__0__slot, w__1__request, w__1__enable, r__1__request, r__1__slot, r__1__word, r__1__keep, w__1__slot, w__2__request, w__2__enable, r__2__request, r__2__slot, r__2__word, r__2__keep, w__2__slot, w__3__request, w__3__enable, r__3__request, r__3__slot, r__3__word
-, r__3__keep, w__3__slot, commit__data, \port$11841$71 , w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
+, r__3__keep, w__3__slot, commit__data, \port$11838$70 , w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11264,8 +11232,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   reg occupied_1 = 1'h0;
   reg occupied_2 = 1'h0;
   reg occupied_3 = 1'h0;
-  input [11:0] \port$11841$71 ;
-  wire [11:0] \port$11841$71 ;
+  input [11:0] \port$11838$70 ;
+  wire [11:0] \port$11838$70 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -14604,7 +14572,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     _3_ <= bank_3[\r_port__addr$87 ];
   end
   assign \r_port__data$156  = _3_;
-  assign \$1  = ! \port$11841$71 [1:0];
+  assign \$1  = ! \port$11838$70 [1:0];
   assign first_0 = commit__request & \$1 ;
   assign \$2  = occupied_0 & first_0;
   assign free_0 = ~ \$2 ;
@@ -14618,7 +14586,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$10  = w__3__request & \$9 ;
   assign granted_0 = grant & { free_0, free_0, free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$11841$71 [11:2] : late_0[9:0];
+  assign w_port__addr = first_0 ? \port$11838$70 [11:2] : late_0[9:0];
   assign w_port__data = first_0 ? commit__data : late_0[41:10];
   assign \$11  = ! r__0__word[1:0];
   assign \$12  = r__0__request & \$11 ;
@@ -14635,7 +14603,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$23  = \$21  | \$22 ;
   assign \$24  = { r__3__slot, r__3__word[3:2] } & { \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3], \grant$37 [3] };
   assign r_port__addr = \$23  | \$24 ;
-  assign \$25  = \port$11841$71 [1:0] == 1'h1;
+  assign \$25  = \port$11838$70 [1:0] == 1'h1;
   assign first_1 = commit__request & \$25 ;
   assign \$26  = occupied_1 & first_1;
   assign free_1 = ~ \$26 ;
@@ -14649,7 +14617,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$34  = w__3__request & \$33 ;
   assign granted_1 = \grant$47  & { free_1, free_1, free_1, free_1 };
   assign \w_port__en$48  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$49  = first_1 ? \port$11841$71 [11:2] : late_1[9:0];
+  assign \w_port__addr$49  = first_1 ? \port$11838$70 [11:2] : late_1[9:0];
   assign \w_port__data$51  = first_1 ? commit__data : late_1[41:10];
   assign \$35  = r__0__word[1:0] == 1'h1;
   assign \$36  = r__0__request & \$35 ;
@@ -14666,7 +14634,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$47  = \$45  | \$46 ;
   assign \$48  = { r__3__slot, r__3__word[3:2] } & { \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3], \grant$56 [3] };
   assign \r_port__addr$55  = \$47  | \$48 ;
-  assign \$49  = \port$11841$71 [1:0] == 2'h2;
+  assign \$49  = \port$11838$70 [1:0] == 2'h2;
   assign first_2 = commit__request & \$49 ;
   assign \$50  = occupied_2 & first_2;
   assign free_2 = ~ \$50 ;
@@ -14680,7 +14648,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$58  = w__3__request & \$57 ;
   assign granted_2 = \grant$63  & { free_2, free_2, free_2, free_2 };
   assign \w_port__en$64  = first_2 ? commit__enable : occupied_2;
-  assign \w_port__addr$65  = first_2 ? \port$11841$71 [11:2] : late_2[9:0];
+  assign \w_port__addr$65  = first_2 ? \port$11838$70 [11:2] : late_2[9:0];
   assign \w_port__data$67  = first_2 ? commit__data : late_2[41:10];
   assign \$59  = r__0__word[1:0] == 2'h2;
   assign \$60  = r__0__request & \$59 ;
@@ -14697,7 +14665,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$71  = \$69  | \$70 ;
   assign \$72  = { r__3__slot, r__3__word[3:2] } & { \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3], \grant$72 [3] };
   assign \r_port__addr$71  = \$71  | \$72 ;
-  assign \$73  = \port$11841$71 [1:0] == 2'h3;
+  assign \$73  = \port$11838$70 [1:0] == 2'h3;
   assign first_3 = commit__request & \$73 ;
   assign \$74  = occupied_3 & first_3;
   assign free_3 = ~ \$74 ;
@@ -14711,7 +14679,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$82  = w__3__request & \$81 ;
   assign granted_3 = \grant$79  & { free_3, free_3, free_3, free_3 };
   assign \w_port__en$80  = first_3 ? commit__enable : occupied_3;
-  assign \w_port__addr$81  = first_3 ? \port$11841$71 [11:2] : late_3[9:0];
+  assign \w_port__addr$81  = first_3 ? \port$11838$70 [11:2] : late_3[9:0];
   assign \w_port__data$83  = first_3 ? commit__data : late_3[41:10];
   assign \$83  = r__0__word[1:0] == 2'h3;
   assign \$84  = r__0__request & \$83 ;
@@ -15365,10 +15333,10 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
       \$268  = 1'h0;
     end
   end
-  assign commit__word = \port$11841$71 [3:0];
+  assign commit__word = \port$11838$70 [3:0];
   assign request = { \$10 , \$8 , \$6 , \$4  };
   assign accept = free_0;
-  assign commit__slot = \port$11841$71 [11:4];
+  assign commit__slot = \port$11838$70 [11:4];
   assign \request$24  = { \$18 , \$16 , \$14 , \$12  };
   assign r_port__en = 1'h1;
   assign \accept$34  = 1'h1;
@@ -18412,8 +18380,8 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12043$0 , head__0, \port$12049$0 , \port$12059$0 , head__1, \port$12065$0 , \port$12075$0 , head__2, \port$12081$0 , \port$12091$0 , head__3, \port$12097$0 , \port$12107$0 , head__4, \port$12113$0 , \port$12123$0 , head__5
-, \port$12129$0 , \port$12139$0 , head__6, \port$12145$0 , \port$12155$0 , head__7, \port$12161$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12040$0 , head__0, \port$12046$0 , \port$12056$0 , head__1, \port$12062$0 , \port$12072$0 , head__2, \port$12078$0 , \port$12088$0 , head__3, \port$12094$0 , \port$12104$0 , head__4, \port$12110$0 , \port$12120$0 , head__5
+, \port$12126$0 , \port$12136$0 , head__6, \port$12142$0 , \port$12152$0 , head__7, \port$12158$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
@@ -18850,7 +18818,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [67:0] \$490 ;
+  reg [66:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
@@ -18869,7 +18837,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [7:0] \$504 ;
   reg [2:0] \$505 ;
   reg \$506 ;
-  reg [35:0] \$507 ;
+  reg [34:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -19217,38 +19185,38 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12043$0 ;
-  wire \port$12043$0 ;
-  input [1:0] \port$12049$0 ;
-  wire [1:0] \port$12049$0 ;
-  input \port$12059$0 ;
-  wire \port$12059$0 ;
-  input [1:0] \port$12065$0 ;
-  wire [1:0] \port$12065$0 ;
-  input \port$12075$0 ;
-  wire \port$12075$0 ;
-  input [1:0] \port$12081$0 ;
-  wire [1:0] \port$12081$0 ;
-  input \port$12091$0 ;
-  wire \port$12091$0 ;
-  input [1:0] \port$12097$0 ;
-  wire [1:0] \port$12097$0 ;
-  input \port$12107$0 ;
-  wire \port$12107$0 ;
-  input [1:0] \port$12113$0 ;
-  wire [1:0] \port$12113$0 ;
-  input \port$12123$0 ;
-  wire \port$12123$0 ;
-  input [1:0] \port$12129$0 ;
-  wire [1:0] \port$12129$0 ;
-  input \port$12139$0 ;
-  wire \port$12139$0 ;
-  input [1:0] \port$12145$0 ;
-  wire [1:0] \port$12145$0 ;
-  input \port$12155$0 ;
-  wire \port$12155$0 ;
-  input [1:0] \port$12161$0 ;
-  wire [1:0] \port$12161$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input [1:0] \port$12046$0 ;
+  wire [1:0] \port$12046$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input [1:0] \port$12062$0 ;
+  wire [1:0] \port$12062$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input [1:0] \port$12078$0 ;
+  wire [1:0] \port$12078$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input [1:0] \port$12094$0 ;
+  wire [1:0] \port$12094$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input [1:0] \port$12110$0 ;
+  wire [1:0] \port$12110$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input [1:0] \port$12126$0 ;
+  wire [1:0] \port$12126$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input [1:0] \port$12142$0 ;
+  wire [1:0] \port$12142$0 ;
+  input \port$12152$0 ;
+  wire \port$12152$0 ;
+  input [1:0] \port$12158$0 ;
+  wire [1:0] \port$12158$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -19271,11 +19239,10 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   input [31:0] r_data;
   wire [31:0] r_data;
   reg r_drain = 1'h0;
-  output [36:0] r_engine__payload;
-  wire [36:0] r_engine__payload;
+  output [35:0] r_engine__payload;
+  wire [35:0] r_engine__payload;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -19289,19 +19256,17 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire r_go;
   input r_good;
   wire r_good;
-  reg [35:0] r_held = 36'h000000000;
+  reg [34:0] r_held = 35'h000000000;
   wire [12:0] \r_held.address ;
   wire \r_held.allowed ;
-  wire \r_held.cacheable ;
   wire \r_held.known ;
   wire \r_held.manager ;
   wire [11:0] \r_held.offset ;
   wire [3:0] \r_held.strobes ;
   wire [2:0] \r_held.vm ;
-  wire [35:0] r_incoming;
+  wire [34:0] r_incoming;
   wire [12:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
-  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -19389,11 +19354,10 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire w_acted;
   reg w_commit = 1'h0;
   reg w_drain = 1'h0;
-  output [82:0] w_engine__payload;
-  wire [82:0] w_engine__payload;
+  output [81:0] w_engine__payload;
+  wire [81:0] w_engine__payload;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -19410,20 +19374,18 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  reg [67:0] w_held = 68'h00000000000000000;
+  reg [66:0] w_held = 67'h00000000000000000;
   wire [12:0] \w_held.address ;
   wire \w_held.allowed ;
-  wire \w_held.cacheable ;
   wire [31:0] \w_held.data ;
   wire \w_held.known ;
   wire \w_held.manager ;
   wire [11:0] \w_held.offset ;
   wire [3:0] \w_held.strobes ;
   wire [2:0] \w_held.vm ;
-  wire [67:0] w_incoming;
+  wire [66:0] w_incoming;
   wire [12:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
-  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -19515,11 +19477,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12155$0  : \port$12139$0 ;
-  assign \$463  = r_held[28] ? \port$12123$0  : \port$12107$0 ;
+  assign \$462  = r_held[28] ? \port$12152$0  : \port$12136$0 ;
+  assign \$463  = r_held[28] ? \port$12120$0  : \port$12104$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12091$0  : \port$12075$0 ;
-  assign \$466  = r_held[28] ? \port$12059$0  : \port$12043$0 ;
+  assign \$465  = r_held[28] ? \port$12088$0  : \port$12072$0 ;
+  assign \$466  = r_held[28] ? \port$12056$0  : \port$12040$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -19734,7 +19696,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$108  = ~ \$107 ;
   assign \$109  = w_held[19:16] + 1'h1;
   assign \$110  = w_engine__valid & w_engine__ready;
-  assign \$111  = \$110  & w_engine__payload[69];
+  assign \$111  = \$110  & w_engine__payload[68];
   assign \$112  = ~ torn;
   assign \write$89  = \$111  & \$112 ;
   assign \$113  = | pending;
@@ -19900,7 +19862,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12161$0 , \port$12145$0 , \port$12129$0 , \port$12113$0 , \port$12097$0 , \port$12081$0 , \port$12065$0 , \port$12049$0  };
+  assign \$271  = take & { \port$12158$0 , \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -19994,7 +19956,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$366  = ~ none;
   assign \$367  = \$365  & \$366 ;
   assign \$368  = w_engine__valid & w_engine__ready;
-  assign \$369  = ~ w_engine__payload[69];
+  assign \$369  = ~ w_engine__payload[68];
   assign \$370  = \$368  & \$369 ;
   assign \$371  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
   assign \$372  = busy | \$371 ;
@@ -20068,8 +20030,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12178$28 (w_held[30:28]),
-    .\port$8755$0 (\$7 ),
+    .\port$12175$28 (w_held[30:28]),
+    .\port$8752$0 (\$7 ),
     .rst(rst),
     .write(\write$89 ),
     .write_data(\write_data$91 )
@@ -20077,8 +20039,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12178$28 (w_held[30:28]),
-    .\port$8755$0 (\$7 ),
+    .\port$12175$28 (w_held[30:28]),
+    .\port$8752$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -20122,11 +20084,10 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
       \$490 [27] = w_incoming[27];
       \$490 [30:28] = w_incoming[30:28];
       \$490 [34:31] = w_incoming[34:31];
-      \$490 [35] = w_incoming[35];
-      \$490 [67:36] = write__payload[55:24];
+      \$490 [66:35] = write__payload[55:24];
     end
     if (rst) begin
-      \$490  = 68'h00000000000000000;
+      \$490  = 67'h00000000000000000;
     end
   end
   always @* begin
@@ -20312,10 +20273,9 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
       \$507 [27] = r_incoming[27];
       \$507 [30:28] = r_incoming[30:28];
       \$507 [34:31] = r_incoming[34:31];
-      \$507 [35] = r_incoming[35];
     end
     if (rst) begin
-      \$507  = 36'h000000000;
+      \$507  = 35'h000000000;
     end
   end
   always @* begin
@@ -20583,15 +20543,15 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$117  = \$531 [0];
   assign \vm$118  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12161$0 , \port$12145$0 , \port$12129$0 , \port$12113$0 , \port$12097$0 , \port$12081$0 , \port$12065$0 , \port$12049$0  };
+  assign fresh = { \port$12158$0 , \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12155$0 , \port$12139$0 , \port$12123$0 , \port$12107$0 , \port$12091$0 , \port$12075$0 , \port$12059$0 , \port$12043$0  };
+  assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
-  assign w_pool__data = w_held[67:36];
+  assign w_pool__data = w_held[66:35];
   assign \write__payload.address  = write__payload[12:0];
   assign \write__payload.strobes  = write__payload[16:13];
   assign \write__payload.tag  = write__payload[20:17];
@@ -20610,8 +20570,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_incoming.known  = w_incoming[27];
   assign \w_incoming.vm  = w_incoming[30:28];
   assign \w_incoming.strobes  = w_incoming[34:31];
-  assign \w_incoming.cacheable  = w_incoming[35];
-  assign \w_incoming.data  = w_incoming[67:36];
+  assign \w_incoming.data  = w_incoming[66:35];
   assign \entries__0.match  = entries__0[3:0];
   assign \entries__0.mask  = entries__0[7:4];
   assign \entries__0.vm  = entries__0[10:8];
@@ -20683,8 +20642,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_held.known  = w_held[27];
   assign \w_held.vm  = w_held[30:28];
   assign \w_held.strobes  = w_held[34:31];
-  assign \w_held.cacheable  = w_held[35];
-  assign \w_held.data  = w_held[67:36];
+  assign \w_held.data  = w_held[66:35];
   assign \following.count  = write_data[4:0];
   assign \following.torn  = write_data[5];
   assign \w_engine__payload.address  = w_engine__payload[12:0];
@@ -20694,13 +20652,12 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_engine__payload.known  = w_engine__payload[27];
   assign \w_engine__payload.vm  = w_engine__payload[30:28];
   assign \w_engine__payload.strobes  = w_engine__payload[34:31];
-  assign \w_engine__payload.cacheable  = w_engine__payload[35];
-  assign \w_engine__payload.direct  = w_engine__payload[36];
-  assign \w_engine__payload.data  = w_engine__payload[68:37];
-  assign \w_engine__payload.commit  = w_engine__payload[69];
-  assign \w_engine__payload.torn  = w_engine__payload[70];
-  assign \w_engine__payload.last  = w_engine__payload[74:71];
-  assign \w_engine__payload.slot  = w_engine__payload[82:75];
+  assign \w_engine__payload.direct  = w_engine__payload[35];
+  assign \w_engine__payload.data  = w_engine__payload[67:36];
+  assign \w_engine__payload.commit  = w_engine__payload[68];
+  assign \w_engine__payload.torn  = w_engine__payload[69];
+  assign \w_engine__payload.last  = w_engine__payload[73:70];
+  assign \w_engine__payload.slot  = w_engine__payload[81:74];
   assign \read__payload.address  = read__payload[12:0];
   assign \read__payload.strobes  = read__payload[16:13];
   assign \read__payload.tag  = read__payload[20:17];
@@ -20716,7 +20673,6 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_incoming.known  = r_incoming[27];
   assign \r_incoming.vm  = r_incoming[30:28];
   assign \r_incoming.strobes  = r_incoming[34:31];
-  assign \r_incoming.cacheable  = r_incoming[35];
   assign \entries__0$102.match  = entries__0[3:0];
   assign \entries__0$102.mask  = entries__0[7:4];
   assign \entries__0$102.vm  = entries__0[10:8];
@@ -20756,7 +20712,6 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_held.known  = r_held[27];
   assign \r_held.vm  = r_held[30:28];
   assign \r_held.strobes  = r_held[34:31];
-  assign \r_held.cacheable  = r_held[35];
   assign \head__0.slot  = head__0[7:0];
   assign \head__0.last  = head__0[11:8];
   assign \head__0.sender  = head__0[14:12];
@@ -20796,8 +20751,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_engine__payload.known  = r_engine__payload[27];
   assign \r_engine__payload.vm  = r_engine__payload[30:28];
   assign \r_engine__payload.strobes  = r_engine__payload[34:31];
-  assign \r_engine__payload.cacheable  = r_engine__payload[35];
-  assign \r_engine__payload.direct  = r_engine__payload[36];
+  assign \r_engine__payload.direct  = r_engine__payload[35];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -20814,8 +20768,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign take[5:4] = { \$209 , \$203  };
   assign take[3:2] = { \$197 , \$191  };
   assign take[1:0] = { \$185 , \$179  };
-  assign r_engine__payload[36] = \$140 ;
-  assign r_engine__payload[35] = r_held[35];
+  assign r_engine__payload[35] = \$140 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -20828,18 +20781,16 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[26] = \allowed$116 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
-  assign r_incoming[35] = read__payload[23];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$109 ;
   assign write_data[5] = \$108 ;
-  assign w_engine__payload[82:75] = w_pool__slot;
-  assign w_engine__payload[74:71] = \$41 [3:0];
-  assign w_engine__payload[70] = torn;
-  assign w_engine__payload[36] = w_stage;
-  assign w_engine__payload[69] = \$40 ;
-  assign w_engine__payload[68:37] = w_held[67:36];
-  assign w_engine__payload[35] = w_held[35];
+  assign w_engine__payload[81:74] = w_pool__slot;
+  assign w_engine__payload[73:70] = \$41 [3:0];
+  assign w_engine__payload[69] = torn;
+  assign w_engine__payload[35] = w_stage;
+  assign w_engine__payload[68] = \$40 ;
+  assign w_engine__payload[67:36] = w_held[66:35];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -20852,10 +20803,9 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
-  assign w_incoming[35] = write__payload[23];
   assign w_incoming[34:31] = write__payload[16:13];
   assign w_incoming[12:0] = write__payload[12:0];
-  assign w_incoming[67:36] = 32'd0;
+  assign w_incoming[66:35] = 32'd0;
   assign \$57  = \$56 ;
   assign \$59  = \$58 ;
   assign \$61  = \$60 ;
@@ -21001,7 +20951,7 @@ module \postern.port_0.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_0.slots (rst, \port$8755$0 , write, data_0, fill_row, fill, \port$12178$28 , write_data, clk);
+module \postern.port_0.slots (rst, \port$8752$0 , write, data_0, fill_row, fill, \port$12175$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -21012,10 +20962,10 @@ module \postern.port_0.slots (rst, \port$8755$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12178$28 ;
-  wire [2:0] \port$12178$28 ;
-  input \port$8755$0 ;
-  wire \port$8755$0 ;
+  input [2:0] \port$12175$28 ;
+  wire [2:0] \port$12175$28 ;
+  input \port$8752$0 ;
+  wire \port$8752$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -21052,9 +21002,9 @@ module \postern.port_0.slots (rst, \port$8755$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12178$28 , \port$8755$0  }];
+  assign data_0 = cells[{ \port$12175$28 , \port$8752$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12178$28 , \port$8755$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12175$28 , \port$8752$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
@@ -21094,21 +21044,21 @@ module \postern.port_0.slots (rst, \port$8755$0 , write, data_0, fill_row, fill,
           \$1  = 8'h90;
     endcase
   end
-  assign write_row = { \port$12178$28 , \port$8755$0  };
-  assign r_port__addr = { \port$12178$28 , \port$8755$0  };
-  assign row_0 = { \port$12178$28 , \port$8755$0  };
+  assign write_row = { \port$12175$28 , \port$8752$0  };
+  assign r_port__addr = { \port$12175$28 , \port$8752$0  };
+  assign row_0 = { \port$12175$28 , \port$8752$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8755$0 , w_port__en, data_0, w_port__data, \port$12178$28 , clk);
+module \postern.port_0.states (rst, \port$8752$0 , w_port__en, data_0, w_port__data, \port$12175$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12178$28 ;
-  wire [2:0] \port$12178$28 ;
-  input \port$8755$0 ;
-  wire \port$8755$0 ;
+  input [2:0] \port$12175$28 ;
+  wire [2:0] \port$12175$28 ;
+  input \port$8752$0 ;
+  wire \port$8752$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -21143,15 +21093,15 @@ module \postern.port_0.states (rst, \port$8755$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12178$28 , \port$8755$0  }] <= w_port__data;
+      cells[{ \port$12175$28 , \port$8752$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12178$28 , \port$8755$0  }];
+  assign data_0 = cells[{ \port$12175$28 , \port$8752$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12178$28 , \port$8755$0  };
-  assign write_row = { \port$12178$28 , \port$8755$0  };
+  assign w_port__addr = { \port$12175$28 , \port$8752$0  };
+  assign write_row = { \port$12175$28 , \port$8752$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12178$28 , \port$8755$0  };
-  assign row_0 = { \port$12178$28 , \port$8755$0  };
+  assign r_port__addr = { \port$12175$28 , \port$8752$0  };
+  assign row_0 = { \port$12175$28 , \port$8752$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -21240,8 +21190,8 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12043$0 , head__0, \port$12049$0 , \port$12059$0 , head__1, \port$12065$0 , \port$12075$0 , head__2, \port$12081$0 , \port$12091$0 , head__3, \port$12097$0 , \port$12107$0 , head__4, \port$12113$0 , \port$12123$0 , head__5
-, \port$12129$0 , \port$12139$0 , head__6, \port$12145$0 , \port$12155$0 , head__7, \port$12161$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12040$0 , head__0, \port$12046$0 , \port$12056$0 , head__1, \port$12062$0 , \port$12072$0 , head__2, \port$12078$0 , \port$12088$0 , head__3, \port$12094$0 , \port$12104$0 , head__4, \port$12110$0 , \port$12120$0 , head__5
+, \port$12126$0 , \port$12136$0 , head__6, \port$12142$0 , \port$12152$0 , head__7, \port$12158$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
@@ -21678,7 +21628,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [67:0] \$490 ;
+  reg [66:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
@@ -21697,7 +21647,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [7:0] \$504 ;
   reg [2:0] \$505 ;
   reg \$506 ;
-  reg [35:0] \$507 ;
+  reg [34:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -22045,38 +21995,38 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12043$0 ;
-  wire \port$12043$0 ;
-  input [1:0] \port$12049$0 ;
-  wire [1:0] \port$12049$0 ;
-  input \port$12059$0 ;
-  wire \port$12059$0 ;
-  input [1:0] \port$12065$0 ;
-  wire [1:0] \port$12065$0 ;
-  input \port$12075$0 ;
-  wire \port$12075$0 ;
-  input [1:0] \port$12081$0 ;
-  wire [1:0] \port$12081$0 ;
-  input \port$12091$0 ;
-  wire \port$12091$0 ;
-  input [1:0] \port$12097$0 ;
-  wire [1:0] \port$12097$0 ;
-  input \port$12107$0 ;
-  wire \port$12107$0 ;
-  input [1:0] \port$12113$0 ;
-  wire [1:0] \port$12113$0 ;
-  input \port$12123$0 ;
-  wire \port$12123$0 ;
-  input [1:0] \port$12129$0 ;
-  wire [1:0] \port$12129$0 ;
-  input \port$12139$0 ;
-  wire \port$12139$0 ;
-  input [1:0] \port$12145$0 ;
-  wire [1:0] \port$12145$0 ;
-  input \port$12155$0 ;
-  wire \port$12155$0 ;
-  input [1:0] \port$12161$0 ;
-  wire [1:0] \port$12161$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input [1:0] \port$12046$0 ;
+  wire [1:0] \port$12046$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input [1:0] \port$12062$0 ;
+  wire [1:0] \port$12062$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input [1:0] \port$12078$0 ;
+  wire [1:0] \port$12078$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input [1:0] \port$12094$0 ;
+  wire [1:0] \port$12094$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input [1:0] \port$12110$0 ;
+  wire [1:0] \port$12110$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input [1:0] \port$12126$0 ;
+  wire [1:0] \port$12126$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input [1:0] \port$12142$0 ;
+  wire [1:0] \port$12142$0 ;
+  input \port$12152$0 ;
+  wire \port$12152$0 ;
+  input [1:0] \port$12158$0 ;
+  wire [1:0] \port$12158$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -22099,11 +22049,10 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   input [31:0] r_data;
   wire [31:0] r_data;
   reg r_drain = 1'h0;
-  output [36:0] r_engine__payload;
-  wire [36:0] r_engine__payload;
+  output [35:0] r_engine__payload;
+  wire [35:0] r_engine__payload;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -22117,19 +22066,17 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire r_go;
   input r_good;
   wire r_good;
-  reg [35:0] r_held = 36'h000000000;
+  reg [34:0] r_held = 35'h000000000;
   wire [12:0] \r_held.address ;
   wire \r_held.allowed ;
-  wire \r_held.cacheable ;
   wire \r_held.known ;
   wire \r_held.manager ;
   wire [11:0] \r_held.offset ;
   wire [3:0] \r_held.strobes ;
   wire [2:0] \r_held.vm ;
-  wire [35:0] r_incoming;
+  wire [34:0] r_incoming;
   wire [12:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
-  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -22217,11 +22164,10 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire w_acted;
   reg w_commit = 1'h0;
   reg w_drain = 1'h0;
-  output [82:0] w_engine__payload;
-  wire [82:0] w_engine__payload;
+  output [81:0] w_engine__payload;
+  wire [81:0] w_engine__payload;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -22238,20 +22184,18 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  reg [67:0] w_held = 68'h00000000000000000;
+  reg [66:0] w_held = 67'h00000000000000000;
   wire [12:0] \w_held.address ;
   wire \w_held.allowed ;
-  wire \w_held.cacheable ;
   wire [31:0] \w_held.data ;
   wire \w_held.known ;
   wire \w_held.manager ;
   wire [11:0] \w_held.offset ;
   wire [3:0] \w_held.strobes ;
   wire [2:0] \w_held.vm ;
-  wire [67:0] w_incoming;
+  wire [66:0] w_incoming;
   wire [12:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
-  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -22343,11 +22287,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12155$0  : \port$12139$0 ;
-  assign \$463  = r_held[28] ? \port$12123$0  : \port$12107$0 ;
+  assign \$462  = r_held[28] ? \port$12152$0  : \port$12136$0 ;
+  assign \$463  = r_held[28] ? \port$12120$0  : \port$12104$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12091$0  : \port$12075$0 ;
-  assign \$466  = r_held[28] ? \port$12059$0  : \port$12043$0 ;
+  assign \$465  = r_held[28] ? \port$12088$0  : \port$12072$0 ;
+  assign \$466  = r_held[28] ? \port$12056$0  : \port$12040$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -22562,7 +22506,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$108  = ~ \$107 ;
   assign \$109  = w_held[19:16] + 1'h1;
   assign \$110  = w_engine__valid & w_engine__ready;
-  assign \$111  = \$110  & w_engine__payload[69];
+  assign \$111  = \$110  & w_engine__payload[68];
   assign \$112  = ~ torn;
   assign \write$89  = \$111  & \$112 ;
   assign \$113  = | pending;
@@ -22728,7 +22672,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12161$0 , \port$12145$0 , \port$12129$0 , \port$12113$0 , \port$12097$0 , \port$12081$0 , \port$12065$0 , \port$12049$0  };
+  assign \$271  = take & { \port$12158$0 , \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -22822,7 +22766,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$366  = ~ none;
   assign \$367  = \$365  & \$366 ;
   assign \$368  = w_engine__valid & w_engine__ready;
-  assign \$369  = ~ w_engine__payload[69];
+  assign \$369  = ~ w_engine__payload[68];
   assign \$370  = \$368  & \$369 ;
   assign \$371  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
   assign \$372  = busy | \$371 ;
@@ -22896,8 +22840,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12271$28 (w_held[30:28]),
-    .\port$9356$0 (\$7 ),
+    .\port$12268$28 (w_held[30:28]),
+    .\port$9353$0 (\$7 ),
     .rst(rst),
     .write(\write$89 ),
     .write_data(\write_data$91 )
@@ -22905,8 +22849,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12271$28 (w_held[30:28]),
-    .\port$9356$0 (\$7 ),
+    .\port$12268$28 (w_held[30:28]),
+    .\port$9353$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -22950,11 +22894,10 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
       \$490 [27] = w_incoming[27];
       \$490 [30:28] = w_incoming[30:28];
       \$490 [34:31] = w_incoming[34:31];
-      \$490 [35] = w_incoming[35];
-      \$490 [67:36] = write__payload[55:24];
+      \$490 [66:35] = write__payload[55:24];
     end
     if (rst) begin
-      \$490  = 68'h00000000000000000;
+      \$490  = 67'h00000000000000000;
     end
   end
   always @* begin
@@ -23140,10 +23083,9 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
       \$507 [27] = r_incoming[27];
       \$507 [30:28] = r_incoming[30:28];
       \$507 [34:31] = r_incoming[34:31];
-      \$507 [35] = r_incoming[35];
     end
     if (rst) begin
-      \$507  = 36'h000000000;
+      \$507  = 35'h000000000;
     end
   end
   always @* begin
@@ -23411,15 +23353,15 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$117  = \$531 [0];
   assign \vm$118  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12161$0 , \port$12145$0 , \port$12129$0 , \port$12113$0 , \port$12097$0 , \port$12081$0 , \port$12065$0 , \port$12049$0  };
+  assign fresh = { \port$12158$0 , \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12155$0 , \port$12139$0 , \port$12123$0 , \port$12107$0 , \port$12091$0 , \port$12075$0 , \port$12059$0 , \port$12043$0  };
+  assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
-  assign w_pool__data = w_held[67:36];
+  assign w_pool__data = w_held[66:35];
   assign \write__payload.address  = write__payload[12:0];
   assign \write__payload.strobes  = write__payload[16:13];
   assign \write__payload.tag  = write__payload[20:17];
@@ -23438,8 +23380,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_incoming.known  = w_incoming[27];
   assign \w_incoming.vm  = w_incoming[30:28];
   assign \w_incoming.strobes  = w_incoming[34:31];
-  assign \w_incoming.cacheable  = w_incoming[35];
-  assign \w_incoming.data  = w_incoming[67:36];
+  assign \w_incoming.data  = w_incoming[66:35];
   assign \entries__0.match  = entries__0[3:0];
   assign \entries__0.mask  = entries__0[7:4];
   assign \entries__0.vm  = entries__0[10:8];
@@ -23511,8 +23452,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_held.known  = w_held[27];
   assign \w_held.vm  = w_held[30:28];
   assign \w_held.strobes  = w_held[34:31];
-  assign \w_held.cacheable  = w_held[35];
-  assign \w_held.data  = w_held[67:36];
+  assign \w_held.data  = w_held[66:35];
   assign \following.count  = write_data[4:0];
   assign \following.torn  = write_data[5];
   assign \w_engine__payload.address  = w_engine__payload[12:0];
@@ -23522,13 +23462,12 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_engine__payload.known  = w_engine__payload[27];
   assign \w_engine__payload.vm  = w_engine__payload[30:28];
   assign \w_engine__payload.strobes  = w_engine__payload[34:31];
-  assign \w_engine__payload.cacheable  = w_engine__payload[35];
-  assign \w_engine__payload.direct  = w_engine__payload[36];
-  assign \w_engine__payload.data  = w_engine__payload[68:37];
-  assign \w_engine__payload.commit  = w_engine__payload[69];
-  assign \w_engine__payload.torn  = w_engine__payload[70];
-  assign \w_engine__payload.last  = w_engine__payload[74:71];
-  assign \w_engine__payload.slot  = w_engine__payload[82:75];
+  assign \w_engine__payload.direct  = w_engine__payload[35];
+  assign \w_engine__payload.data  = w_engine__payload[67:36];
+  assign \w_engine__payload.commit  = w_engine__payload[68];
+  assign \w_engine__payload.torn  = w_engine__payload[69];
+  assign \w_engine__payload.last  = w_engine__payload[73:70];
+  assign \w_engine__payload.slot  = w_engine__payload[81:74];
   assign \read__payload.address  = read__payload[12:0];
   assign \read__payload.strobes  = read__payload[16:13];
   assign \read__payload.tag  = read__payload[20:17];
@@ -23544,7 +23483,6 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_incoming.known  = r_incoming[27];
   assign \r_incoming.vm  = r_incoming[30:28];
   assign \r_incoming.strobes  = r_incoming[34:31];
-  assign \r_incoming.cacheable  = r_incoming[35];
   assign \entries__0$102.match  = entries__0[3:0];
   assign \entries__0$102.mask  = entries__0[7:4];
   assign \entries__0$102.vm  = entries__0[10:8];
@@ -23584,7 +23522,6 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_held.known  = r_held[27];
   assign \r_held.vm  = r_held[30:28];
   assign \r_held.strobes  = r_held[34:31];
-  assign \r_held.cacheable  = r_held[35];
   assign \head__0.slot  = head__0[7:0];
   assign \head__0.last  = head__0[11:8];
   assign \head__0.sender  = head__0[14:12];
@@ -23624,8 +23561,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_engine__payload.known  = r_engine__payload[27];
   assign \r_engine__payload.vm  = r_engine__payload[30:28];
   assign \r_engine__payload.strobes  = r_engine__payload[34:31];
-  assign \r_engine__payload.cacheable  = r_engine__payload[35];
-  assign \r_engine__payload.direct  = r_engine__payload[36];
+  assign \r_engine__payload.direct  = r_engine__payload[35];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -23642,8 +23578,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign take[5:4] = { \$209 , \$203  };
   assign take[3:2] = { \$197 , \$191  };
   assign take[1:0] = { \$185 , \$179  };
-  assign r_engine__payload[36] = \$140 ;
-  assign r_engine__payload[35] = r_held[35];
+  assign r_engine__payload[35] = \$140 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -23656,18 +23591,16 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[26] = \allowed$116 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
-  assign r_incoming[35] = read__payload[23];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$109 ;
   assign write_data[5] = \$108 ;
-  assign w_engine__payload[82:75] = w_pool__slot;
-  assign w_engine__payload[74:71] = \$41 [3:0];
-  assign w_engine__payload[70] = torn;
-  assign w_engine__payload[36] = w_stage;
-  assign w_engine__payload[69] = \$40 ;
-  assign w_engine__payload[68:37] = w_held[67:36];
-  assign w_engine__payload[35] = w_held[35];
+  assign w_engine__payload[81:74] = w_pool__slot;
+  assign w_engine__payload[73:70] = \$41 [3:0];
+  assign w_engine__payload[69] = torn;
+  assign w_engine__payload[35] = w_stage;
+  assign w_engine__payload[68] = \$40 ;
+  assign w_engine__payload[67:36] = w_held[66:35];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -23680,10 +23613,9 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
-  assign w_incoming[35] = write__payload[23];
   assign w_incoming[34:31] = write__payload[16:13];
   assign w_incoming[12:0] = write__payload[12:0];
-  assign w_incoming[67:36] = 32'd0;
+  assign w_incoming[66:35] = 32'd0;
   assign \$57  = \$56 ;
   assign \$59  = \$58 ;
   assign \$61  = \$60 ;
@@ -23829,7 +23761,7 @@ module \postern.port_1.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_1.slots (rst, \port$9356$0 , write, data_0, fill_row, fill, \port$12271$28 , write_data, clk);
+module \postern.port_1.slots (rst, \port$9353$0 , write, data_0, fill_row, fill, \port$12268$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -23840,10 +23772,10 @@ module \postern.port_1.slots (rst, \port$9356$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12271$28 ;
-  wire [2:0] \port$12271$28 ;
-  input \port$9356$0 ;
-  wire \port$9356$0 ;
+  input [2:0] \port$12268$28 ;
+  wire [2:0] \port$12268$28 ;
+  input \port$9353$0 ;
+  wire \port$9353$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -23880,9 +23812,9 @@ module \postern.port_1.slots (rst, \port$9356$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12271$28 , \port$9356$0  }];
+  assign data_0 = cells[{ \port$12268$28 , \port$9353$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12271$28 , \port$9356$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12268$28 , \port$9353$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
@@ -23922,21 +23854,21 @@ module \postern.port_1.slots (rst, \port$9356$0 , write, data_0, fill_row, fill,
           \$1  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$12271$28 , \port$9356$0  };
-  assign r_port__addr = { \port$12271$28 , \port$9356$0  };
-  assign row_0 = { \port$12271$28 , \port$9356$0  };
+  assign write_row = { \port$12268$28 , \port$9353$0  };
+  assign r_port__addr = { \port$12268$28 , \port$9353$0  };
+  assign row_0 = { \port$12268$28 , \port$9353$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9356$0 , w_port__en, data_0, w_port__data, \port$12271$28 , clk);
+module \postern.port_1.states (rst, \port$9353$0 , w_port__en, data_0, w_port__data, \port$12268$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12271$28 ;
-  wire [2:0] \port$12271$28 ;
-  input \port$9356$0 ;
-  wire \port$9356$0 ;
+  input [2:0] \port$12268$28 ;
+  wire [2:0] \port$12268$28 ;
+  input \port$9353$0 ;
+  wire \port$9353$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -23971,15 +23903,15 @@ module \postern.port_1.states (rst, \port$9356$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12271$28 , \port$9356$0  }] <= w_port__data;
+      cells[{ \port$12268$28 , \port$9353$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12271$28 , \port$9356$0  }];
+  assign data_0 = cells[{ \port$12268$28 , \port$9353$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12271$28 , \port$9356$0  };
-  assign write_row = { \port$12271$28 , \port$9356$0  };
+  assign w_port__addr = { \port$12268$28 , \port$9353$0  };
+  assign write_row = { \port$12268$28 , \port$9353$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12271$28 , \port$9356$0  };
-  assign row_0 = { \port$12271$28 , \port$9356$0  };
+  assign r_port__addr = { \port$12268$28 , \port$9353$0  };
+  assign row_0 = { \port$12268$28 , \port$9353$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -24068,8 +24000,8 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12043$0 , head__0, \port$12049$0 , \port$12059$0 , head__1, \port$12065$0 , \port$12075$0 , head__2, \port$12081$0 , \port$12091$0 , head__3, \port$12097$0 , \port$12107$0 , head__4, \port$12113$0 , \port$12123$0 , head__5
-, \port$12129$0 , \port$12139$0 , head__6, \port$12145$0 , \port$12155$0 , head__7, \port$12161$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12040$0 , head__0, \port$12046$0 , \port$12056$0 , head__1, \port$12062$0 , \port$12072$0 , head__2, \port$12078$0 , \port$12088$0 , head__3, \port$12094$0 , \port$12104$0 , head__4, \port$12110$0 , \port$12120$0 , head__5
+, \port$12126$0 , \port$12136$0 , head__6, \port$12142$0 , \port$12152$0 , head__7, \port$12158$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
@@ -24506,7 +24438,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [67:0] \$490 ;
+  reg [66:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
@@ -24525,7 +24457,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [7:0] \$504 ;
   reg [2:0] \$505 ;
   reg \$506 ;
-  reg [35:0] \$507 ;
+  reg [34:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -24873,38 +24805,38 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12043$0 ;
-  wire \port$12043$0 ;
-  input [1:0] \port$12049$0 ;
-  wire [1:0] \port$12049$0 ;
-  input \port$12059$0 ;
-  wire \port$12059$0 ;
-  input [1:0] \port$12065$0 ;
-  wire [1:0] \port$12065$0 ;
-  input \port$12075$0 ;
-  wire \port$12075$0 ;
-  input [1:0] \port$12081$0 ;
-  wire [1:0] \port$12081$0 ;
-  input \port$12091$0 ;
-  wire \port$12091$0 ;
-  input [1:0] \port$12097$0 ;
-  wire [1:0] \port$12097$0 ;
-  input \port$12107$0 ;
-  wire \port$12107$0 ;
-  input [1:0] \port$12113$0 ;
-  wire [1:0] \port$12113$0 ;
-  input \port$12123$0 ;
-  wire \port$12123$0 ;
-  input [1:0] \port$12129$0 ;
-  wire [1:0] \port$12129$0 ;
-  input \port$12139$0 ;
-  wire \port$12139$0 ;
-  input [1:0] \port$12145$0 ;
-  wire [1:0] \port$12145$0 ;
-  input \port$12155$0 ;
-  wire \port$12155$0 ;
-  input [1:0] \port$12161$0 ;
-  wire [1:0] \port$12161$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input [1:0] \port$12046$0 ;
+  wire [1:0] \port$12046$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input [1:0] \port$12062$0 ;
+  wire [1:0] \port$12062$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input [1:0] \port$12078$0 ;
+  wire [1:0] \port$12078$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input [1:0] \port$12094$0 ;
+  wire [1:0] \port$12094$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input [1:0] \port$12110$0 ;
+  wire [1:0] \port$12110$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input [1:0] \port$12126$0 ;
+  wire [1:0] \port$12126$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input [1:0] \port$12142$0 ;
+  wire [1:0] \port$12142$0 ;
+  input \port$12152$0 ;
+  wire \port$12152$0 ;
+  input [1:0] \port$12158$0 ;
+  wire [1:0] \port$12158$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -24927,11 +24859,10 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   input [31:0] r_data;
   wire [31:0] r_data;
   reg r_drain = 1'h0;
-  output [36:0] r_engine__payload;
-  wire [36:0] r_engine__payload;
+  output [35:0] r_engine__payload;
+  wire [35:0] r_engine__payload;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -24945,19 +24876,17 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire r_go;
   input r_good;
   wire r_good;
-  reg [35:0] r_held = 36'h000000000;
+  reg [34:0] r_held = 35'h000000000;
   wire [12:0] \r_held.address ;
   wire \r_held.allowed ;
-  wire \r_held.cacheable ;
   wire \r_held.known ;
   wire \r_held.manager ;
   wire [11:0] \r_held.offset ;
   wire [3:0] \r_held.strobes ;
   wire [2:0] \r_held.vm ;
-  wire [35:0] r_incoming;
+  wire [34:0] r_incoming;
   wire [12:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
-  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -25045,11 +24974,10 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire w_acted;
   reg w_commit = 1'h0;
   reg w_drain = 1'h0;
-  output [82:0] w_engine__payload;
-  wire [82:0] w_engine__payload;
+  output [81:0] w_engine__payload;
+  wire [81:0] w_engine__payload;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -25066,20 +24994,18 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  reg [67:0] w_held = 68'h00000000000000000;
+  reg [66:0] w_held = 67'h00000000000000000;
   wire [12:0] \w_held.address ;
   wire \w_held.allowed ;
-  wire \w_held.cacheable ;
   wire [31:0] \w_held.data ;
   wire \w_held.known ;
   wire \w_held.manager ;
   wire [11:0] \w_held.offset ;
   wire [3:0] \w_held.strobes ;
   wire [2:0] \w_held.vm ;
-  wire [67:0] w_incoming;
+  wire [66:0] w_incoming;
   wire [12:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
-  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -25171,11 +25097,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12155$0  : \port$12139$0 ;
-  assign \$463  = r_held[28] ? \port$12123$0  : \port$12107$0 ;
+  assign \$462  = r_held[28] ? \port$12152$0  : \port$12136$0 ;
+  assign \$463  = r_held[28] ? \port$12120$0  : \port$12104$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12091$0  : \port$12075$0 ;
-  assign \$466  = r_held[28] ? \port$12059$0  : \port$12043$0 ;
+  assign \$465  = r_held[28] ? \port$12088$0  : \port$12072$0 ;
+  assign \$466  = r_held[28] ? \port$12056$0  : \port$12040$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -25390,7 +25316,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$108  = ~ \$107 ;
   assign \$109  = w_held[19:16] + 1'h1;
   assign \$110  = w_engine__valid & w_engine__ready;
-  assign \$111  = \$110  & w_engine__payload[69];
+  assign \$111  = \$110  & w_engine__payload[68];
   assign \$112  = ~ torn;
   assign \write$89  = \$111  & \$112 ;
   assign \$113  = | pending;
@@ -25556,7 +25482,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12161$0 , \port$12145$0 , \port$12129$0 , \port$12113$0 , \port$12097$0 , \port$12081$0 , \port$12065$0 , \port$12049$0  };
+  assign \$271  = take & { \port$12158$0 , \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -25650,7 +25576,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$366  = ~ none;
   assign \$367  = \$365  & \$366 ;
   assign \$368  = w_engine__valid & w_engine__ready;
-  assign \$369  = ~ w_engine__payload[69];
+  assign \$369  = ~ w_engine__payload[68];
   assign \$370  = \$368  & \$369 ;
   assign \$371  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
   assign \$372  = busy | \$371 ;
@@ -25724,8 +25650,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$12364$28 (w_held[30:28]),
-    .\port$9957$0 (\$7 ),
+    .\port$12361$28 (w_held[30:28]),
+    .\port$9954$0 (\$7 ),
     .rst(rst),
     .write(\write$89 ),
     .write_data(\write_data$91 )
@@ -25733,8 +25659,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$12364$28 (w_held[30:28]),
-    .\port$9957$0 (\$7 ),
+    .\port$12361$28 (w_held[30:28]),
+    .\port$9954$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -25778,11 +25704,10 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
       \$490 [27] = w_incoming[27];
       \$490 [30:28] = w_incoming[30:28];
       \$490 [34:31] = w_incoming[34:31];
-      \$490 [35] = w_incoming[35];
-      \$490 [67:36] = write__payload[55:24];
+      \$490 [66:35] = write__payload[55:24];
     end
     if (rst) begin
-      \$490  = 68'h00000000000000000;
+      \$490  = 67'h00000000000000000;
     end
   end
   always @* begin
@@ -25968,10 +25893,9 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
       \$507 [27] = r_incoming[27];
       \$507 [30:28] = r_incoming[30:28];
       \$507 [34:31] = r_incoming[34:31];
-      \$507 [35] = r_incoming[35];
     end
     if (rst) begin
-      \$507  = 36'h000000000;
+      \$507  = 35'h000000000;
     end
   end
   always @* begin
@@ -26239,15 +26163,15 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$117  = \$531 [0];
   assign \vm$118  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12161$0 , \port$12145$0 , \port$12129$0 , \port$12113$0 , \port$12097$0 , \port$12081$0 , \port$12065$0 , \port$12049$0  };
+  assign fresh = { \port$12158$0 , \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12155$0 , \port$12139$0 , \port$12123$0 , \port$12107$0 , \port$12091$0 , \port$12075$0 , \port$12059$0 , \port$12043$0  };
+  assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
-  assign w_pool__data = w_held[67:36];
+  assign w_pool__data = w_held[66:35];
   assign \write__payload.address  = write__payload[12:0];
   assign \write__payload.strobes  = write__payload[16:13];
   assign \write__payload.tag  = write__payload[20:17];
@@ -26266,8 +26190,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_incoming.known  = w_incoming[27];
   assign \w_incoming.vm  = w_incoming[30:28];
   assign \w_incoming.strobes  = w_incoming[34:31];
-  assign \w_incoming.cacheable  = w_incoming[35];
-  assign \w_incoming.data  = w_incoming[67:36];
+  assign \w_incoming.data  = w_incoming[66:35];
   assign \entries__0.match  = entries__0[3:0];
   assign \entries__0.mask  = entries__0[7:4];
   assign \entries__0.vm  = entries__0[10:8];
@@ -26339,8 +26262,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_held.known  = w_held[27];
   assign \w_held.vm  = w_held[30:28];
   assign \w_held.strobes  = w_held[34:31];
-  assign \w_held.cacheable  = w_held[35];
-  assign \w_held.data  = w_held[67:36];
+  assign \w_held.data  = w_held[66:35];
   assign \following.count  = write_data[4:0];
   assign \following.torn  = write_data[5];
   assign \w_engine__payload.address  = w_engine__payload[12:0];
@@ -26350,13 +26272,12 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_engine__payload.known  = w_engine__payload[27];
   assign \w_engine__payload.vm  = w_engine__payload[30:28];
   assign \w_engine__payload.strobes  = w_engine__payload[34:31];
-  assign \w_engine__payload.cacheable  = w_engine__payload[35];
-  assign \w_engine__payload.direct  = w_engine__payload[36];
-  assign \w_engine__payload.data  = w_engine__payload[68:37];
-  assign \w_engine__payload.commit  = w_engine__payload[69];
-  assign \w_engine__payload.torn  = w_engine__payload[70];
-  assign \w_engine__payload.last  = w_engine__payload[74:71];
-  assign \w_engine__payload.slot  = w_engine__payload[82:75];
+  assign \w_engine__payload.direct  = w_engine__payload[35];
+  assign \w_engine__payload.data  = w_engine__payload[67:36];
+  assign \w_engine__payload.commit  = w_engine__payload[68];
+  assign \w_engine__payload.torn  = w_engine__payload[69];
+  assign \w_engine__payload.last  = w_engine__payload[73:70];
+  assign \w_engine__payload.slot  = w_engine__payload[81:74];
   assign \read__payload.address  = read__payload[12:0];
   assign \read__payload.strobes  = read__payload[16:13];
   assign \read__payload.tag  = read__payload[20:17];
@@ -26372,7 +26293,6 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_incoming.known  = r_incoming[27];
   assign \r_incoming.vm  = r_incoming[30:28];
   assign \r_incoming.strobes  = r_incoming[34:31];
-  assign \r_incoming.cacheable  = r_incoming[35];
   assign \entries__0$102.match  = entries__0[3:0];
   assign \entries__0$102.mask  = entries__0[7:4];
   assign \entries__0$102.vm  = entries__0[10:8];
@@ -26412,7 +26332,6 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_held.known  = r_held[27];
   assign \r_held.vm  = r_held[30:28];
   assign \r_held.strobes  = r_held[34:31];
-  assign \r_held.cacheable  = r_held[35];
   assign \head__0.slot  = head__0[7:0];
   assign \head__0.last  = head__0[11:8];
   assign \head__0.sender  = head__0[14:12];
@@ -26452,8 +26371,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_engine__payload.known  = r_engine__payload[27];
   assign \r_engine__payload.vm  = r_engine__payload[30:28];
   assign \r_engine__payload.strobes  = r_engine__payload[34:31];
-  assign \r_engine__payload.cacheable  = r_engine__payload[35];
-  assign \r_engine__payload.direct  = r_engine__payload[36];
+  assign \r_engine__payload.direct  = r_engine__payload[35];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -26470,8 +26388,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign take[5:4] = { \$209 , \$203  };
   assign take[3:2] = { \$197 , \$191  };
   assign take[1:0] = { \$185 , \$179  };
-  assign r_engine__payload[36] = \$140 ;
-  assign r_engine__payload[35] = r_held[35];
+  assign r_engine__payload[35] = \$140 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -26484,18 +26401,16 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[26] = \allowed$116 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
-  assign r_incoming[35] = read__payload[23];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$109 ;
   assign write_data[5] = \$108 ;
-  assign w_engine__payload[82:75] = w_pool__slot;
-  assign w_engine__payload[74:71] = \$41 [3:0];
-  assign w_engine__payload[70] = torn;
-  assign w_engine__payload[36] = w_stage;
-  assign w_engine__payload[69] = \$40 ;
-  assign w_engine__payload[68:37] = w_held[67:36];
-  assign w_engine__payload[35] = w_held[35];
+  assign w_engine__payload[81:74] = w_pool__slot;
+  assign w_engine__payload[73:70] = \$41 [3:0];
+  assign w_engine__payload[69] = torn;
+  assign w_engine__payload[35] = w_stage;
+  assign w_engine__payload[68] = \$40 ;
+  assign w_engine__payload[67:36] = w_held[66:35];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -26508,10 +26423,9 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
-  assign w_incoming[35] = write__payload[23];
   assign w_incoming[34:31] = write__payload[16:13];
   assign w_incoming[12:0] = write__payload[12:0];
-  assign w_incoming[67:36] = 32'd0;
+  assign w_incoming[66:35] = 32'd0;
   assign \$57  = \$56 ;
   assign \$59  = \$58 ;
   assign \$61  = \$60 ;
@@ -26657,7 +26571,7 @@ module \postern.port_2.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_2.slots (rst, \port$9957$0 , write, data_0, fill_row, fill, \port$12364$28 , write_data, clk);
+module \postern.port_2.slots (rst, \port$9954$0 , write, data_0, fill_row, fill, \port$12361$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -26668,10 +26582,10 @@ module \postern.port_2.slots (rst, \port$9957$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$12364$28 ;
-  wire [2:0] \port$12364$28 ;
-  input \port$9957$0 ;
-  wire \port$9957$0 ;
+  input [2:0] \port$12361$28 ;
+  wire [2:0] \port$12361$28 ;
+  input \port$9954$0 ;
+  wire \port$9954$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -26708,9 +26622,9 @@ module \postern.port_2.slots (rst, \port$9957$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12364$28 , \port$9957$0  }];
+  assign data_0 = cells[{ \port$12361$28 , \port$9954$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12364$28 , \port$9957$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12361$28 , \port$9954$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -26750,21 +26664,21 @@ module \postern.port_2.slots (rst, \port$9957$0 , write, data_0, fill_row, fill,
           \$1  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$12364$28 , \port$9957$0  };
-  assign r_port__addr = { \port$12364$28 , \port$9957$0  };
-  assign row_0 = { \port$12364$28 , \port$9957$0  };
+  assign write_row = { \port$12361$28 , \port$9954$0  };
+  assign r_port__addr = { \port$12361$28 , \port$9954$0  };
+  assign row_0 = { \port$12361$28 , \port$9954$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$9957$0 , w_port__en, data_0, w_port__data, \port$12364$28 , clk);
+module \postern.port_2.states (rst, \port$9954$0 , w_port__en, data_0, w_port__data, \port$12361$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$12364$28 ;
-  wire [2:0] \port$12364$28 ;
-  input \port$9957$0 ;
-  wire \port$9957$0 ;
+  input [2:0] \port$12361$28 ;
+  wire [2:0] \port$12361$28 ;
+  input \port$9954$0 ;
+  wire \port$9954$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -26799,15 +26713,15 @@ module \postern.port_2.states (rst, \port$9957$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12364$28 , \port$9957$0  }] <= w_port__data;
+      cells[{ \port$12361$28 , \port$9954$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12364$28 , \port$9957$0  }];
+  assign data_0 = cells[{ \port$12361$28 , \port$9954$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12364$28 , \port$9957$0  };
-  assign write_row = { \port$12364$28 , \port$9957$0  };
+  assign w_port__addr = { \port$12361$28 , \port$9954$0  };
+  assign write_row = { \port$12361$28 , \port$9954$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12364$28 , \port$9957$0  };
-  assign row_0 = { \port$12364$28 , \port$9957$0  };
+  assign r_port__addr = { \port$12361$28 , \port$9954$0  };
+  assign row_0 = { \port$12361$28 , \port$9954$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -26896,8 +26810,8 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$2114$0 , \port$2115$0 , \port$2116$0 , \port$2117$0 , \port$2118$0 , \port$2119$0 , \port$2120$0 , \port$2121$0 , w_engine__ready, w_acted, slot_back
 , back, hold, r_good, r_data, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid
-, fill_row, fill, resident, r_engine__ready, \port$12043$0 , head__0, \port$12049$0 , \port$12059$0 , head__1, \port$12065$0 , \port$12075$0 , head__2, \port$12081$0 , \port$12091$0 , head__3, \port$12097$0 , \port$12107$0 , head__4, \port$12113$0 , \port$12123$0 , head__5
-, \port$12129$0 , \port$12139$0 , head__6, \port$12145$0 , \port$12155$0 , head__7, \port$12161$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
+, fill_row, fill, resident, r_engine__ready, \port$12040$0 , head__0, \port$12046$0 , \port$12056$0 , head__1, \port$12062$0 , \port$12072$0 , head__2, \port$12078$0 , \port$12088$0 , head__3, \port$12094$0 , \port$12104$0 , head__4, \port$12110$0 , \port$12120$0 , head__5
+, \port$12126$0 , \port$12136$0 , head__6, \port$12142$0 , \port$12152$0 , head__7, \port$12158$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag
 , compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
@@ -27334,7 +27248,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [67:0] \$490 ;
+  reg [66:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
@@ -27353,7 +27267,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [7:0] \$504 ;
   reg [2:0] \$505 ;
   reg \$506 ;
-  reg [35:0] \$507 ;
+  reg [34:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -27701,38 +27615,38 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$12043$0 ;
-  wire \port$12043$0 ;
-  input [1:0] \port$12049$0 ;
-  wire [1:0] \port$12049$0 ;
-  input \port$12059$0 ;
-  wire \port$12059$0 ;
-  input [1:0] \port$12065$0 ;
-  wire [1:0] \port$12065$0 ;
-  input \port$12075$0 ;
-  wire \port$12075$0 ;
-  input [1:0] \port$12081$0 ;
-  wire [1:0] \port$12081$0 ;
-  input \port$12091$0 ;
-  wire \port$12091$0 ;
-  input [1:0] \port$12097$0 ;
-  wire [1:0] \port$12097$0 ;
-  input \port$12107$0 ;
-  wire \port$12107$0 ;
-  input [1:0] \port$12113$0 ;
-  wire [1:0] \port$12113$0 ;
-  input \port$12123$0 ;
-  wire \port$12123$0 ;
-  input [1:0] \port$12129$0 ;
-  wire [1:0] \port$12129$0 ;
-  input \port$12139$0 ;
-  wire \port$12139$0 ;
-  input [1:0] \port$12145$0 ;
-  wire [1:0] \port$12145$0 ;
-  input \port$12155$0 ;
-  wire \port$12155$0 ;
-  input [1:0] \port$12161$0 ;
-  wire [1:0] \port$12161$0 ;
+  input \port$12040$0 ;
+  wire \port$12040$0 ;
+  input [1:0] \port$12046$0 ;
+  wire [1:0] \port$12046$0 ;
+  input \port$12056$0 ;
+  wire \port$12056$0 ;
+  input [1:0] \port$12062$0 ;
+  wire [1:0] \port$12062$0 ;
+  input \port$12072$0 ;
+  wire \port$12072$0 ;
+  input [1:0] \port$12078$0 ;
+  wire [1:0] \port$12078$0 ;
+  input \port$12088$0 ;
+  wire \port$12088$0 ;
+  input [1:0] \port$12094$0 ;
+  wire [1:0] \port$12094$0 ;
+  input \port$12104$0 ;
+  wire \port$12104$0 ;
+  input [1:0] \port$12110$0 ;
+  wire [1:0] \port$12110$0 ;
+  input \port$12120$0 ;
+  wire \port$12120$0 ;
+  input [1:0] \port$12126$0 ;
+  wire [1:0] \port$12126$0 ;
+  input \port$12136$0 ;
+  wire \port$12136$0 ;
+  input [1:0] \port$12142$0 ;
+  wire [1:0] \port$12142$0 ;
+  input \port$12152$0 ;
+  wire \port$12152$0 ;
+  input [1:0] \port$12158$0 ;
+  wire [1:0] \port$12158$0 ;
   input \port$2114$0 ;
   wire \port$2114$0 ;
   input \port$2115$0 ;
@@ -27755,11 +27669,10 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   input [31:0] r_data;
   wire [31:0] r_data;
   reg r_drain = 1'h0;
-  output [36:0] r_engine__payload;
-  wire [36:0] r_engine__payload;
+  output [35:0] r_engine__payload;
+  wire [35:0] r_engine__payload;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -27773,19 +27686,17 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire r_go;
   input r_good;
   wire r_good;
-  reg [35:0] r_held = 36'h000000000;
+  reg [34:0] r_held = 35'h000000000;
   wire [12:0] \r_held.address ;
   wire \r_held.allowed ;
-  wire \r_held.cacheable ;
   wire \r_held.known ;
   wire \r_held.manager ;
   wire [11:0] \r_held.offset ;
   wire [3:0] \r_held.strobes ;
   wire [2:0] \r_held.vm ;
-  wire [35:0] r_incoming;
+  wire [34:0] r_incoming;
   wire [12:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
-  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -27873,11 +27784,10 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire w_acted;
   reg w_commit = 1'h0;
   reg w_drain = 1'h0;
-  output [82:0] w_engine__payload;
-  wire [82:0] w_engine__payload;
+  output [81:0] w_engine__payload;
+  wire [81:0] w_engine__payload;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -27894,20 +27804,18 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  reg [67:0] w_held = 68'h00000000000000000;
+  reg [66:0] w_held = 67'h00000000000000000;
   wire [12:0] \w_held.address ;
   wire \w_held.allowed ;
-  wire \w_held.cacheable ;
   wire [31:0] \w_held.data ;
   wire \w_held.known ;
   wire \w_held.manager ;
   wire [11:0] \w_held.offset ;
   wire [3:0] \w_held.strobes ;
   wire [2:0] \w_held.vm ;
-  wire [67:0] w_incoming;
+  wire [66:0] w_incoming;
   wire [12:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
-  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -27999,11 +27907,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$459  = r_held[29] ? \$457  : \$458 ;
   assign \$460  = r_held[30] ? \$456  : \$459 ;
   assign \$461  = reads & \$460 ;
-  assign \$462  = r_held[28] ? \port$12155$0  : \port$12139$0 ;
-  assign \$463  = r_held[28] ? \port$12123$0  : \port$12107$0 ;
+  assign \$462  = r_held[28] ? \port$12152$0  : \port$12136$0 ;
+  assign \$463  = r_held[28] ? \port$12120$0  : \port$12104$0 ;
   assign \$464  = r_held[29] ? \$462  : \$463 ;
-  assign \$465  = r_held[28] ? \port$12091$0  : \port$12075$0 ;
-  assign \$466  = r_held[28] ? \port$12059$0  : \port$12043$0 ;
+  assign \$465  = r_held[28] ? \port$12088$0  : \port$12072$0 ;
+  assign \$466  = r_held[28] ? \port$12056$0  : \port$12040$0 ;
   assign \$467  = r_held[29] ? \$465  : \$466 ;
   assign \$468  = r_held[30] ? \$464  : \$467 ;
   assign \$469  = \$461  & \$468 ;
@@ -28218,7 +28126,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$108  = ~ \$107 ;
   assign \$109  = w_held[19:16] + 1'h1;
   assign \$110  = w_engine__valid & w_engine__ready;
-  assign \$111  = \$110  & w_engine__payload[69];
+  assign \$111  = \$110  & w_engine__payload[68];
   assign \$112  = ~ torn;
   assign \write$89  = \$111  & \$112 ;
   assign \$113  = | pending;
@@ -28384,7 +28292,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$268  = \$266  & \$267 ;
   assign \$269  = \$264  & \$268 ;
   assign \$270  = ~ popping;
-  assign \$271  = take & { \port$12161$0 , \port$12145$0 , \port$12129$0 , \port$12113$0 , \port$12097$0 , \port$12081$0 , \port$12065$0 , \port$12049$0  };
+  assign \$271  = take & { \port$12158$0 , \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0  };
   assign \$272  = | \$271 ;
   assign \$273  = \$270  | \$272 ;
   assign r_pool__keep = showing & \$273 ;
@@ -28478,7 +28386,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$366  = ~ none;
   assign \$367  = \$365  & \$366 ;
   assign \$368  = w_engine__valid & w_engine__ready;
-  assign \$369  = ~ w_engine__payload[69];
+  assign \$369  = ~ w_engine__payload[68];
   assign \$370  = \$368  & \$369 ;
   assign \$371  = { \$87 , \$85 , \$83 , \$81 , \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
   assign \$372  = busy | \$371 ;
@@ -28552,8 +28460,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10558$0 (\$7 ),
-    .\port$12457$28 (w_held[30:28]),
+    .\port$10555$0 (\$7 ),
+    .\port$12454$28 (w_held[30:28]),
     .rst(rst),
     .write(\write$89 ),
     .write_data(\write_data$91 )
@@ -28561,8 +28469,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10558$0 (\$7 ),
-    .\port$12457$28 (w_held[30:28]),
+    .\port$10555$0 (\$7 ),
+    .\port$12454$28 (w_held[30:28]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -28606,11 +28514,10 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
       \$490 [27] = w_incoming[27];
       \$490 [30:28] = w_incoming[30:28];
       \$490 [34:31] = w_incoming[34:31];
-      \$490 [35] = w_incoming[35];
-      \$490 [67:36] = write__payload[55:24];
+      \$490 [66:35] = write__payload[55:24];
     end
     if (rst) begin
-      \$490  = 68'h00000000000000000;
+      \$490  = 67'h00000000000000000;
     end
   end
   always @* begin
@@ -28796,10 +28703,9 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
       \$507 [27] = r_incoming[27];
       \$507 [30:28] = r_incoming[30:28];
       \$507 [34:31] = r_incoming[34:31];
-      \$507 [35] = r_incoming[35];
     end
     if (rst) begin
-      \$507  = 36'h000000000;
+      \$507  = 35'h000000000;
     end
   end
   always @* begin
@@ -29067,15 +28973,15 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$117  = \$531 [0];
   assign \vm$118  = \$531 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$12161$0 , \port$12145$0 , \port$12129$0 , \port$12113$0 , \port$12097$0 , \port$12081$0 , \port$12065$0 , \port$12049$0  };
+  assign fresh = { \port$12158$0 , \port$12142$0 , \port$12126$0 , \port$12110$0 , \port$12094$0 , \port$12078$0 , \port$12062$0 , \port$12046$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$12155$0 , \port$12139$0 , \port$12123$0 , \port$12107$0 , \port$12091$0 , \port$12075$0 , \port$12059$0 , \port$12043$0  };
+  assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
-  assign w_pool__data = w_held[67:36];
+  assign w_pool__data = w_held[66:35];
   assign \write__payload.address  = write__payload[12:0];
   assign \write__payload.strobes  = write__payload[16:13];
   assign \write__payload.tag  = write__payload[20:17];
@@ -29094,8 +29000,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_incoming.known  = w_incoming[27];
   assign \w_incoming.vm  = w_incoming[30:28];
   assign \w_incoming.strobes  = w_incoming[34:31];
-  assign \w_incoming.cacheable  = w_incoming[35];
-  assign \w_incoming.data  = w_incoming[67:36];
+  assign \w_incoming.data  = w_incoming[66:35];
   assign \entries__0.match  = entries__0[3:0];
   assign \entries__0.mask  = entries__0[7:4];
   assign \entries__0.vm  = entries__0[10:8];
@@ -29167,8 +29072,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_held.known  = w_held[27];
   assign \w_held.vm  = w_held[30:28];
   assign \w_held.strobes  = w_held[34:31];
-  assign \w_held.cacheable  = w_held[35];
-  assign \w_held.data  = w_held[67:36];
+  assign \w_held.data  = w_held[66:35];
   assign \following.count  = write_data[4:0];
   assign \following.torn  = write_data[5];
   assign \w_engine__payload.address  = w_engine__payload[12:0];
@@ -29178,13 +29082,12 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_engine__payload.known  = w_engine__payload[27];
   assign \w_engine__payload.vm  = w_engine__payload[30:28];
   assign \w_engine__payload.strobes  = w_engine__payload[34:31];
-  assign \w_engine__payload.cacheable  = w_engine__payload[35];
-  assign \w_engine__payload.direct  = w_engine__payload[36];
-  assign \w_engine__payload.data  = w_engine__payload[68:37];
-  assign \w_engine__payload.commit  = w_engine__payload[69];
-  assign \w_engine__payload.torn  = w_engine__payload[70];
-  assign \w_engine__payload.last  = w_engine__payload[74:71];
-  assign \w_engine__payload.slot  = w_engine__payload[82:75];
+  assign \w_engine__payload.direct  = w_engine__payload[35];
+  assign \w_engine__payload.data  = w_engine__payload[67:36];
+  assign \w_engine__payload.commit  = w_engine__payload[68];
+  assign \w_engine__payload.torn  = w_engine__payload[69];
+  assign \w_engine__payload.last  = w_engine__payload[73:70];
+  assign \w_engine__payload.slot  = w_engine__payload[81:74];
   assign \read__payload.address  = read__payload[12:0];
   assign \read__payload.strobes  = read__payload[16:13];
   assign \read__payload.tag  = read__payload[20:17];
@@ -29200,7 +29103,6 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_incoming.known  = r_incoming[27];
   assign \r_incoming.vm  = r_incoming[30:28];
   assign \r_incoming.strobes  = r_incoming[34:31];
-  assign \r_incoming.cacheable  = r_incoming[35];
   assign \entries__0$102.match  = entries__0[3:0];
   assign \entries__0$102.mask  = entries__0[7:4];
   assign \entries__0$102.vm  = entries__0[10:8];
@@ -29240,7 +29142,6 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_held.known  = r_held[27];
   assign \r_held.vm  = r_held[30:28];
   assign \r_held.strobes  = r_held[34:31];
-  assign \r_held.cacheable  = r_held[35];
   assign \head__0.slot  = head__0[7:0];
   assign \head__0.last  = head__0[11:8];
   assign \head__0.sender  = head__0[14:12];
@@ -29280,8 +29181,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_engine__payload.known  = r_engine__payload[27];
   assign \r_engine__payload.vm  = r_engine__payload[30:28];
   assign \r_engine__payload.strobes  = r_engine__payload[34:31];
-  assign \r_engine__payload.cacheable  = r_engine__payload[35];
-  assign \r_engine__payload.direct  = r_engine__payload[36];
+  assign \r_engine__payload.direct  = r_engine__payload[35];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -29298,8 +29198,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign take[5:4] = { \$209 , \$203  };
   assign take[3:2] = { \$197 , \$191  };
   assign take[1:0] = { \$185 , \$179  };
-  assign r_engine__payload[36] = \$140 ;
-  assign r_engine__payload[35] = r_held[35];
+  assign r_engine__payload[35] = \$140 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -29312,18 +29211,16 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[26] = \allowed$116 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
-  assign r_incoming[35] = read__payload[23];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$109 ;
   assign write_data[5] = \$108 ;
-  assign w_engine__payload[82:75] = w_pool__slot;
-  assign w_engine__payload[74:71] = \$41 [3:0];
-  assign w_engine__payload[70] = torn;
-  assign w_engine__payload[36] = w_stage;
-  assign w_engine__payload[69] = \$40 ;
-  assign w_engine__payload[68:37] = w_held[67:36];
-  assign w_engine__payload[35] = w_held[35];
+  assign w_engine__payload[81:74] = w_pool__slot;
+  assign w_engine__payload[73:70] = \$41 [3:0];
+  assign w_engine__payload[69] = torn;
+  assign w_engine__payload[35] = w_stage;
+  assign w_engine__payload[68] = \$40 ;
+  assign w_engine__payload[67:36] = w_held[66:35];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -29336,10 +29233,9 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
-  assign w_incoming[35] = write__payload[23];
   assign w_incoming[34:31] = write__payload[16:13];
   assign w_incoming[12:0] = write__payload[12:0];
-  assign w_incoming[67:36] = 32'd0;
+  assign w_incoming[66:35] = 32'd0;
   assign \$57  = \$56 ;
   assign \$59  = \$58 ;
   assign \$61  = \$60 ;
@@ -29485,7 +29381,7 @@ module \postern.port_3.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_3.slots (rst, \port$10558$0 , write, data_0, fill_row, fill, \port$12457$28 , write_data, clk);
+module \postern.port_3.slots (rst, \port$10555$0 , write, data_0, fill_row, fill, \port$12454$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -29496,10 +29392,10 @@ module \postern.port_3.slots (rst, \port$10558$0 , write, data_0, fill_row, fill
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input \port$10558$0 ;
-  wire \port$10558$0 ;
-  input [2:0] \port$12457$28 ;
-  wire [2:0] \port$12457$28 ;
+  input \port$10555$0 ;
+  wire \port$10555$0 ;
+  input [2:0] \port$12454$28 ;
+  wire [2:0] \port$12454$28 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -29536,9 +29432,9 @@ module \postern.port_3.slots (rst, \port$10558$0 , write, data_0, fill_row, fill
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12457$28 , \port$10558$0  }];
+  assign data_0 = cells[{ \port$12454$28 , \port$10555$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$12457$28 , \port$10558$0  };
+  assign w_port__addr = fill ? fill_row : { \port$12454$28 , \port$10555$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
@@ -29578,21 +29474,21 @@ module \postern.port_3.slots (rst, \port$10558$0 , write, data_0, fill_row, fill
           \$1  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$12457$28 , \port$10558$0  };
-  assign r_port__addr = { \port$12457$28 , \port$10558$0  };
-  assign row_0 = { \port$12457$28 , \port$10558$0  };
+  assign write_row = { \port$12454$28 , \port$10555$0  };
+  assign r_port__addr = { \port$12454$28 , \port$10555$0  };
+  assign row_0 = { \port$12454$28 , \port$10555$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$10558$0 , w_port__en, data_0, w_port__data, \port$12457$28 , clk);
+module \postern.port_3.states (rst, \port$10555$0 , w_port__en, data_0, w_port__data, \port$12454$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$10558$0 ;
-  wire \port$10558$0 ;
-  input [2:0] \port$12457$28 ;
-  wire [2:0] \port$12457$28 ;
+  input \port$10555$0 ;
+  wire \port$10555$0 ;
+  input [2:0] \port$12454$28 ;
+  wire [2:0] \port$12454$28 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -29627,15 +29523,15 @@ module \postern.port_3.states (rst, \port$10558$0 , w_port__en, data_0, w_port__
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$12457$28 , \port$10558$0  }] <= w_port__data;
+      cells[{ \port$12454$28 , \port$10555$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$12457$28 , \port$10558$0  }];
+  assign data_0 = cells[{ \port$12454$28 , \port$10555$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$12457$28 , \port$10558$0  };
-  assign write_row = { \port$12457$28 , \port$10558$0  };
+  assign w_port__addr = { \port$12454$28 , \port$10555$0  };
+  assign write_row = { \port$12454$28 , \port$10555$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$12457$28 , \port$10558$0  };
-  assign row_0 = { \port$12457$28 , \port$10558$0  };
+  assign r_port__addr = { \port$12454$28 , \port$10555$0  };
+  assign row_0 = { \port$12454$28 , \port$10555$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -29722,7 +29618,7 @@ module \postern.port_3.w_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.queue_0 (rst, take, push, \write$63 , \port$4945$0 , \port$4951$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_0 (rst, take, push, \write$63 , \port$4944$0 , \port$4950$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire [4:0] \$1 ;
@@ -29889,10 +29785,10 @@ module \postern.queue_0 (rst, take, push, \write$63 , \port$4945$0 , \port$4951$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4945$0 ;
-  wire \port$4945$0 ;
-  input \port$4951$0 ;
-  wire \port$4951$0 ;
+  input \port$4944$0 ;
+  wire \port$4944$0 ;
+  input \port$4950$0 ;
+  wire \port$4950$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -30175,13 +30071,13 @@ module \postern.queue_0 (rst, take, push, \write$63 , \port$4945$0 , \port$4951$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
     \$94  = fresh;
-    if (\port$4945$0 ) begin
+    if (\port$4944$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4951$0 ) begin
+    if (\port$4950$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -30304,7 +30200,7 @@ module \postern.queue_0 (rst, take, push, \write$63 , \port$4945$0 , \port$4951$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4951$0 , \port$4945$0  };
+  assign look = { \port$4950$0 , \port$4944$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -30520,7 +30416,7 @@ module \postern.queue_0.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_1 (rst, take, push, \write$63 , \port$4957$0 , \port$4963$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_1 (rst, take, push, \write$63 , \port$4956$0 , \port$4962$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire [4:0] \$1 ;
@@ -30687,10 +30583,10 @@ module \postern.queue_1 (rst, take, push, \write$63 , \port$4957$0 , \port$4963$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4957$0 ;
-  wire \port$4957$0 ;
-  input \port$4963$0 ;
-  wire \port$4963$0 ;
+  input \port$4956$0 ;
+  wire \port$4956$0 ;
+  input \port$4962$0 ;
+  wire \port$4962$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -30973,13 +30869,13 @@ module \postern.queue_1 (rst, take, push, \write$63 , \port$4957$0 , \port$4963$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \$94  = fresh;
-    if (\port$4957$0 ) begin
+    if (\port$4956$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4963$0 ) begin
+    if (\port$4962$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -31102,7 +30998,7 @@ module \postern.queue_1 (rst, take, push, \write$63 , \port$4957$0 , \port$4963$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4963$0 , \port$4957$0  };
+  assign look = { \port$4962$0 , \port$4956$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -31318,7 +31214,7 @@ module \postern.queue_1.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_2 (rst, take, push, \write$63 , \port$4969$0 , \port$4975$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_2 (rst, take, push, \write$63 , \port$4968$0 , \port$4974$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [4:0] \$1 ;
@@ -31485,10 +31381,10 @@ module \postern.queue_2 (rst, take, push, \write$63 , \port$4969$0 , \port$4975$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4969$0 ;
-  wire \port$4969$0 ;
-  input \port$4975$0 ;
-  wire \port$4975$0 ;
+  input \port$4968$0 ;
+  wire \port$4968$0 ;
+  input \port$4974$0 ;
+  wire \port$4974$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -31771,13 +31667,13 @@ module \postern.queue_2 (rst, take, push, \write$63 , \port$4969$0 , \port$4975$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$94  = fresh;
-    if (\port$4969$0 ) begin
+    if (\port$4968$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4975$0 ) begin
+    if (\port$4974$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -31900,7 +31796,7 @@ module \postern.queue_2 (rst, take, push, \write$63 , \port$4969$0 , \port$4975$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4975$0 , \port$4969$0  };
+  assign look = { \port$4974$0 , \port$4968$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -32116,7 +32012,7 @@ module \postern.queue_2.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_3 (rst, take, push, \write$63 , \port$4981$0 , \port$4987$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_3 (rst, take, push, \write$63 , \port$4980$0 , \port$4986$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire [4:0] \$1 ;
@@ -32283,10 +32179,10 @@ module \postern.queue_3 (rst, take, push, \write$63 , \port$4981$0 , \port$4987$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4981$0 ;
-  wire \port$4981$0 ;
-  input \port$4987$0 ;
-  wire \port$4987$0 ;
+  input \port$4980$0 ;
+  wire \port$4980$0 ;
+  input \port$4986$0 ;
+  wire \port$4986$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -32569,13 +32465,13 @@ module \postern.queue_3 (rst, take, push, \write$63 , \port$4981$0 , \port$4987$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$94  = fresh;
-    if (\port$4981$0 ) begin
+    if (\port$4980$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4987$0 ) begin
+    if (\port$4986$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -32698,7 +32594,7 @@ module \postern.queue_3 (rst, take, push, \write$63 , \port$4981$0 , \port$4987$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4987$0 , \port$4981$0  };
+  assign look = { \port$4986$0 , \port$4980$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -32914,7 +32810,7 @@ module \postern.queue_3.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_4 (rst, take, push, \write$63 , \port$4993$0 , \port$4999$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_4 (rst, take, push, \write$63 , \port$4992$0 , \port$4998$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$27  = 0;
   wire [4:0] \$1 ;
@@ -33081,10 +32977,10 @@ module \postern.queue_4 (rst, take, push, \write$63 , \port$4993$0 , \port$4999$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4993$0 ;
-  wire \port$4993$0 ;
-  input \port$4999$0 ;
-  wire \port$4999$0 ;
+  input \port$4992$0 ;
+  wire \port$4992$0 ;
+  input \port$4998$0 ;
+  wire \port$4998$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -33367,13 +33263,13 @@ module \postern.queue_4 (rst, take, push, \write$63 , \port$4993$0 , \port$4999$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$94  = fresh;
-    if (\port$4993$0 ) begin
+    if (\port$4992$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$4999$0 ) begin
+    if (\port$4998$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -33496,7 +33392,7 @@ module \postern.queue_4 (rst, take, push, \write$63 , \port$4993$0 , \port$4999$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$4999$0 , \port$4993$0  };
+  assign look = { \port$4998$0 , \port$4992$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -33712,7 +33608,7 @@ module \postern.queue_4.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_5 (rst, take, push, \write$63 , \port$5005$0 , \port$5011$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_5 (rst, take, push, \write$63 , \port$5004$0 , \port$5010$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire [4:0] \$1 ;
@@ -33879,10 +33775,10 @@ module \postern.queue_5 (rst, take, push, \write$63 , \port$5005$0 , \port$5011$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$5005$0 ;
-  wire \port$5005$0 ;
-  input \port$5011$0 ;
-  wire \port$5011$0 ;
+  input \port$5004$0 ;
+  wire \port$5004$0 ;
+  input \port$5010$0 ;
+  wire \port$5010$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -34165,13 +34061,13 @@ module \postern.queue_5 (rst, take, push, \write$63 , \port$5005$0 , \port$5011$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$94  = fresh;
-    if (\port$5005$0 ) begin
+    if (\port$5004$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$5011$0 ) begin
+    if (\port$5010$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -34294,7 +34190,7 @@ module \postern.queue_5 (rst, take, push, \write$63 , \port$5005$0 , \port$5011$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$5011$0 , \port$5005$0  };
+  assign look = { \port$5010$0 , \port$5004$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -34510,7 +34406,7 @@ module \postern.queue_5.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_6 (rst, take, push, \write$63 , \port$5017$0 , \port$5023$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_6 (rst, take, push, \write$63 , \port$5016$0 , \port$5022$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire [4:0] \$1 ;
@@ -34677,10 +34573,10 @@ module \postern.queue_6 (rst, take, push, \write$63 , \port$5017$0 , \port$5023$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$5017$0 ;
-  wire \port$5017$0 ;
-  input \port$5023$0 ;
-  wire \port$5023$0 ;
+  input \port$5016$0 ;
+  wire \port$5016$0 ;
+  input \port$5022$0 ;
+  wire \port$5022$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -34963,13 +34859,13 @@ module \postern.queue_6 (rst, take, push, \write$63 , \port$5017$0 , \port$5023$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$94  = fresh;
-    if (\port$5017$0 ) begin
+    if (\port$5016$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$5023$0 ) begin
+    if (\port$5022$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -35092,7 +34988,7 @@ module \postern.queue_6 (rst, take, push, \write$63 , \port$5017$0 , \port$5023$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$5023$0 , \port$5017$0  };
+  assign look = { \port$5022$0 , \port$5016$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -35308,7 +35204,7 @@ module \postern.queue_6.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_7 (rst, take, push, \write$63 , \port$5029$0 , \port$5035$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
+module \postern.queue_7 (rst, take, push, \write$63 , \port$5028$0 , \port$5034$0 , level, popped, spent, free_slot, sent, look_sent, gone, look_gone, limit, look_limit, fill_row, fill, forget, message, \write_data$66 
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire [4:0] \$1 ;
@@ -35475,10 +35371,10 @@ module \postern.queue_7 (rst, take, push, \write$63 , \port$5029$0 , \port$5035$
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$5029$0 ;
-  wire \port$5029$0 ;
-  input \port$5035$0 ;
-  wire \port$5035$0 ;
+  input \port$5028$0 ;
+  wire \port$5028$0 ;
+  input \port$5034$0 ;
+  wire \port$5034$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -35761,13 +35657,13 @@ module \postern.queue_7 (rst, take, push, \write$63 , \port$5029$0 , \port$5035$
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$94  = fresh;
-    if (\port$5029$0 ) begin
+    if (\port$5028$0 ) begin
       \$94 [0] = filled;
     end
     if (\$30 ) begin
       \$94 [0] = 1'h0;
     end
-    if (\port$5035$0 ) begin
+    if (\port$5034$0 ) begin
       \$94 [1] = filled;
     end
     if (\$32 ) begin
@@ -35890,7 +35786,7 @@ module \postern.queue_7 (rst, take, push, \write$63 , \port$5029$0 , \port$5035$
   assign \write_row$65  = row_0;
   assign new_limit = \write_data$66 ;
   assign used = \$13 [4:0];
-  assign look = { \port$5035$0 , \port$5029$0  };
+  assign look = { \port$5034$0 , \port$5028$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -36106,9 +36002,9 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$3291$0 , \port$4905$0 , \port$4945$0 , \port$4951$0 , \port$4957$0 , \port$4963$0 , \port$4969$0 , \port$4975$0 , \port$4981$0 , \port$4987$0 , \port$4993$0 , \port$4999$0 
-, \port$5005$0 , \port$5011$0 , \port$5017$0 , \port$5023$0 , \port$5029$0 , \port$5035$0 , refused, good, error, fault__valid, fault__record, fault__port, data, sent__0, gone__0, limits__0, sent__1, gone__1, limits__1, sent__2, gone__2
-, limits__2, sent__3, gone__3, limits__3, sent__4, gone__4, limits__4, sent__5, gone__5, limits__5, sent__6, gone__6, limits__6, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11156$0 
+module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$3291$0 , \port$4904$0 , \port$4944$0 , \port$4950$0 , \port$4956$0 , \port$4962$0 , \port$4968$0 , \port$4974$0 , \port$4980$0 , \port$4986$0 , \port$4992$0 , \port$4998$0 
+, \port$5004$0 , \port$5010$0 , \port$5016$0 , \port$5022$0 , \port$5028$0 , \port$5034$0 , refused, good, error, fault__valid, fault__record, fault__port, data, sent__0, gone__0, limits__0, sent__1, gone__1, limits__1, sent__2, gone__2
+, limits__2, sent__3, gone__3, limits__3, sent__4, gone__4, limits__4, sent__5, gone__5, limits__5, sent__6, gone__6, limits__6, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11153$0 
 , fault_pending, filled, \refused$127 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, \own$172 , \other$80 
 , core, lane, grant, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3, firsts__3, heads__3, rx_results__3, tails__4, firsts__4
 , heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, fault_write, fault_read, fault_enable
@@ -36153,26 +36049,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1030 ;
   wire [11:0] \$1031 ;
   wire \$1032 ;
-  wire [11:0] \$1033 ;
+  wire \$1033 ;
   wire \$1034 ;
-  wire \$1035 ;
+  wire [11:0] \$1035 ;
   wire \$1036 ;
-  wire [11:0] \$1037 ;
+  wire \$1037 ;
   wire \$1038 ;
-  wire \$1039 ;
+  wire [11:0] \$1039 ;
   wire \$104 ;
   wire \$1040 ;
-  wire [11:0] \$1041 ;
+  wire \$1041 ;
   wire \$1042 ;
-  wire \$1043 ;
+  wire [11:0] \$1043 ;
   wire \$1044 ;
-  wire [11:0] \$1045 ;
+  wire \$1045 ;
   wire \$1046 ;
-  wire \$1047 ;
+  wire [11:0] \$1047 ;
   wire \$1048 ;
-  wire [11:0] \$1049 ;
+  wire \$1049 ;
   wire \$105 ;
-  wire \$1050 ;
+  wire [11:0] \$1050 ;
   wire \$1051 ;
   wire [11:0] \$1052 ;
   wire \$1053 ;
@@ -36220,9 +36116,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1091 ;
   wire [11:0] \$1092 ;
   wire \$1093 ;
-  wire [11:0] \$1094 ;
+  wire \$1094 ;
   wire \$1095 ;
-  wire \$1096 ;
+  wire [11:0] \$1096 ;
   wire \$1097 ;
   wire [11:0] \$1098 ;
   wire \$1099 ;
@@ -36261,25 +36157,25 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [11:0] \$1128 ;
   wire \$1129 ;
   wire \$113 ;
-  wire [11:0] \$1130 ;
+  wire \$1130 ;
   wire \$1131 ;
-  wire \$1132 ;
+  wire [11:0] \$1132 ;
   wire \$1133 ;
-  wire [11:0] \$1134 ;
+  wire \$1134 ;
   wire \$1135 ;
-  wire \$1136 ;
+  wire [11:0] \$1136 ;
   wire \$1137 ;
-  wire [11:0] \$1138 ;
+  wire \$1138 ;
   wire \$1139 ;
   wire \$114 ;
-  wire \$1140 ;
+  wire [11:0] \$1140 ;
   wire \$1141 ;
-  wire [11:0] \$1142 ;
+  wire \$1142 ;
   wire \$1143 ;
-  wire \$1144 ;
+  wire [11:0] \$1144 ;
   wire \$1145 ;
-  wire [11:0] \$1146 ;
-  wire \$1147 ;
+  wire \$1146 ;
+  wire [11:0] \$1147 ;
   wire \$1148 ;
   wire [11:0] \$1149 ;
   wire \$115 ;
@@ -36317,15 +36213,15 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [11:0] \$1179 ;
   wire \$118 ;
   wire \$1180 ;
-  wire [11:0] \$1181 ;
+  wire \$1181 ;
   wire \$1182 ;
-  wire \$1183 ;
-  wire \$1184 ;
+  wire [3:0] \$1183 ;
+  wire [3:0] \$1184 ;
   wire [3:0] \$1185 ;
   wire [3:0] \$1186 ;
   wire [3:0] \$1187 ;
-  wire [3:0] \$1188 ;
-  wire [3:0] \$1189 ;
+  wire \$1188 ;
+  wire \$1189 ;
   wire \$119 ;
   wire \$1190 ;
   wire \$1191 ;
@@ -36333,14 +36229,14 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1193 ;
   wire \$1194 ;
   wire \$1195 ;
-  wire \$1196 ;
-  wire \$1197 ;
-  wire [4:0] \$1198 ;
-  wire [7:0] \$1199 ;
+  wire [4:0] \$1196 ;
+  wire [7:0] \$1197 ;
+  wire [10:0] \$1198 ;
+  wire [23:0] \$1199 ;
   wire [1:0] \$12 ;
   wire [11:0] \$120 ;
-  wire [10:0] \$1200 ;
-  wire [23:0] \$1201 ;
+  wire \$1200 ;
+  wire \$1201 ;
   wire \$1202 ;
   wire \$1203 ;
   wire \$1204 ;
@@ -36622,9 +36518,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1453 ;
   wire \$1454 ;
   wire \$1455 ;
-  wire \$1456 ;
-  wire \$1457 ;
-  wire [31:0] \$1458 ;
+  wire [31:0] \$1456 ;
+  wire [11:0] \$1457 ;
+  wire \$1458 ;
   wire [11:0] \$1459 ;
   wire [17:0] \$146 ;
   wire \$1460 ;
@@ -36695,10 +36591,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [11:0] \$1519 ;
   wire [31:0] \$152 ;
   wire \$1520 ;
-  wire [11:0] \$1521 ;
-  wire \$1522 ;
-  wire [31:0] \$1523 ;
-  wire [16:0] \$1524 ;
+  wire [31:0] \$1521 ;
+  wire [16:0] \$1522 ;
+  wire [11:0] \$1523 ;
+  wire \$1524 ;
   wire [11:0] \$1525 ;
   wire \$1526 ;
   wire [11:0] \$1527 ;
@@ -36767,14 +36663,14 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1584 ;
   wire [11:0] \$1585 ;
   wire \$1586 ;
-  wire [11:0] \$1587 ;
-  wire \$1588 ;
-  wire [31:0] \$1589 ;
+  wire [31:0] \$1587 ;
+  wire [31:0] \$1588 ;
+  wire [1:0] \$1589 ;
   wire [23:0] \$159 ;
-  wire [31:0] \$1590 ;
-  wire [1:0] \$1591 ;
-  wire [2:0] \$1592 ;
-  wire [3:0] \$1593 ;
+  wire [2:0] \$1590 ;
+  wire [3:0] \$1591 ;
+  wire [11:0] \$1592 ;
+  wire \$1593 ;
   wire [11:0] \$1594 ;
   wire \$1595 ;
   wire [11:0] \$1596 ;
@@ -36844,14 +36740,14 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1653 ;
   wire [11:0] \$1654 ;
   wire \$1655 ;
-  wire [11:0] \$1656 ;
-  wire \$1657 ;
-  wire [31:0] \$1658 ;
-  wire [31:0] \$1659 ;
+  wire [31:0] \$1656 ;
+  wire [31:0] \$1657 ;
+  wire [9:0] \$1658 ;
+  wire [20:0] \$1659 ;
   wire [3:0] \$166 ;
-  wire [9:0] \$1660 ;
-  wire [20:0] \$1661 ;
-  wire [26:0] \$1662 ;
+  wire [26:0] \$1660 ;
+  wire [11:0] \$1661 ;
+  wire \$1662 ;
   wire [11:0] \$1663 ;
   wire \$1664 ;
   wire [11:0] \$1665 ;
@@ -36921,11 +36817,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1722 ;
   wire [11:0] \$1723 ;
   wire \$1724 ;
-  wire [11:0] \$1725 ;
-  wire \$1726 ;
-  wire [31:0] \$1727 ;
-  wire [31:0] \$1728 ;
-  wire [18:0] \$1729 ;
+  wire [31:0] \$1725 ;
+  wire [31:0] \$1726 ;
+  wire [18:0] \$1727 ;
+  wire [11:0] \$1728 ;
+  wire \$1729 ;
   wire [3:0] \$173 ;
   wire [11:0] \$1730 ;
   wire \$1731 ;
@@ -36995,10 +36891,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [8:0] \$179 ;
   wire [11:0] \$1790 ;
   wire \$1791 ;
-  wire [11:0] \$1792 ;
-  wire \$1793 ;
-  wire [31:0] \$1794 ;
-  wire [31:0] \$1795 ;
+  wire [31:0] \$1792 ;
+  wire [31:0] \$1793 ;
+  wire \$1794 ;
+  wire \$1795 ;
   wire \$1796 ;
   wire \$1797 ;
   wire \$1798 ;
@@ -37104,11 +37000,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1888 ;
   wire \$1889 ;
   wire [1:0] \$189 ;
-  wire \$1890 ;
-  wire \$1891 ;
-  wire [31:0] \$1892 ;
-  wire [31:0] \$1893 ;
-  wire [11:0] \$1894 ;
+  wire [31:0] \$1890 ;
+  wire [31:0] \$1891 ;
+  wire [11:0] \$1892 ;
+  wire \$1893 ;
+  wire \$1894 ;
   wire \$1895 ;
   wire \$1896 ;
   wire \$1897 ;
@@ -37117,9 +37013,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$19 ;
   wire [1:0] \$190 ;
   wire \$1900 ;
-  wire \$1901 ;
+  wire [11:0] \$1901 ;
   wire \$1902 ;
-  wire [11:0] \$1903 ;
+  wire \$1903 ;
   wire \$1904 ;
   wire \$1905 ;
   wire \$1906 ;
@@ -37127,38 +37023,38 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1908 ;
   wire \$1909 ;
   wire [1:0] \$191 ;
-  wire \$1910 ;
+  wire [11:0] \$1910 ;
   wire \$1911 ;
-  wire [11:0] \$1912 ;
+  wire \$1912 ;
   wire \$1913 ;
   wire \$1914 ;
   wire \$1915 ;
   wire \$1916 ;
   wire \$1917 ;
   wire \$1918 ;
-  wire \$1919 ;
+  wire [11:0] \$1919 ;
   wire [1:0] \$192 ;
   wire \$1920 ;
-  wire [11:0] \$1921 ;
+  wire \$1921 ;
   wire \$1922 ;
   wire \$1923 ;
   wire \$1924 ;
   wire \$1925 ;
   wire \$1926 ;
   wire \$1927 ;
-  wire \$1928 ;
+  wire [11:0] \$1928 ;
   wire \$1929 ;
   wire [1:0] \$193 ;
-  wire [11:0] \$1930 ;
+  wire \$1930 ;
   wire \$1931 ;
   wire \$1932 ;
   wire \$1933 ;
   wire \$1934 ;
   wire \$1935 ;
   wire \$1936 ;
-  wire \$1937 ;
+  wire [11:0] \$1937 ;
   wire \$1938 ;
-  wire [11:0] \$1939 ;
+  wire \$1939 ;
   wire [1:0] \$194 ;
   wire \$1940 ;
   wire \$1941 ;
@@ -37166,9 +37062,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1943 ;
   wire \$1944 ;
   wire \$1945 ;
-  wire \$1946 ;
+  wire [11:0] \$1946 ;
   wire \$1947 ;
-  wire [11:0] \$1948 ;
+  wire \$1948 ;
   wire \$1949 ;
   wire \$195 ;
   wire \$1950 ;
@@ -37176,9 +37072,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1952 ;
   wire \$1953 ;
   wire \$1954 ;
-  wire \$1955 ;
+  wire [11:0] \$1955 ;
   wire \$1956 ;
-  wire [11:0] \$1957 ;
+  wire \$1957 ;
   wire \$1958 ;
   wire \$1959 ;
   wire \$196 ;
@@ -37186,9 +37082,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1961 ;
   wire \$1962 ;
   wire \$1963 ;
-  wire \$1964 ;
+  wire [11:0] \$1964 ;
   wire \$1965 ;
-  wire [11:0] \$1966 ;
+  wire \$1966 ;
   wire \$1967 ;
   wire \$1968 ;
   wire \$1969 ;
@@ -37196,35 +37092,35 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1970 ;
   wire \$1971 ;
   wire \$1972 ;
-  wire \$1973 ;
+  wire [11:0] \$1973 ;
   wire \$1974 ;
-  wire [11:0] \$1975 ;
+  wire \$1975 ;
   wire \$1976 ;
   wire \$1977 ;
   wire \$1978 ;
   wire \$1979 ;
   wire [10:0] \$198 ;
   wire \$1980 ;
-  wire \$1981 ;
+  wire [11:0] \$1981 ;
   wire \$1982 ;
-  wire [11:0] \$1983 ;
+  wire \$1983 ;
   wire \$1984 ;
   wire \$1985 ;
   wire \$1986 ;
   wire \$1987 ;
   wire \$1988 ;
-  wire \$1989 ;
+  wire [11:0] \$1989 ;
   wire [31:0] \$199 ;
   wire \$1990 ;
-  wire [11:0] \$1991 ;
+  wire \$1991 ;
   wire \$1992 ;
   wire \$1993 ;
   wire \$1994 ;
   wire \$1995 ;
   wire \$1996 ;
-  wire \$1997 ;
+  wire [11:0] \$1997 ;
   wire \$1998 ;
-  wire [11:0] \$1999 ;
+  wire \$1999 ;
   wire [22:0] \$2 ;
   wire \$20 ;
   wire [31:0] \$200 ;
@@ -37233,106 +37129,106 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2002 ;
   wire \$2003 ;
   wire \$2004 ;
-  wire \$2005 ;
+  wire [11:0] \$2005 ;
   wire \$2006 ;
-  wire [11:0] \$2007 ;
+  wire \$2007 ;
   wire \$2008 ;
   wire \$2009 ;
   wire [31:0] \$201 ;
   wire \$2010 ;
   wire \$2011 ;
   wire \$2012 ;
-  wire \$2013 ;
+  wire [11:0] \$2013 ;
   wire \$2014 ;
-  wire [11:0] \$2015 ;
+  wire \$2015 ;
   wire \$2016 ;
   wire \$2017 ;
   wire \$2018 ;
   wire \$2019 ;
   wire [4:0] \$202 ;
   wire \$2020 ;
-  wire \$2021 ;
+  wire [11:0] \$2021 ;
   wire \$2022 ;
-  wire [11:0] \$2023 ;
+  wire \$2023 ;
   wire \$2024 ;
   wire \$2025 ;
   wire \$2026 ;
   wire \$2027 ;
   wire \$2028 ;
-  wire \$2029 ;
+  wire [11:0] \$2029 ;
   wire [4:0] \$203 ;
   wire \$2030 ;
-  wire [11:0] \$2031 ;
+  wire \$2031 ;
   wire \$2032 ;
   wire \$2033 ;
   wire \$2034 ;
   wire \$2035 ;
   wire \$2036 ;
-  wire \$2037 ;
+  wire [11:0] \$2037 ;
   wire \$2038 ;
-  wire [11:0] \$2039 ;
+  wire \$2039 ;
   wire [4:0] \$204 ;
   wire \$2040 ;
   wire \$2041 ;
   wire \$2042 ;
   wire \$2043 ;
   wire \$2044 ;
-  wire \$2045 ;
+  wire [11:0] \$2045 ;
   wire \$2046 ;
-  wire [11:0] \$2047 ;
+  wire \$2047 ;
   wire \$2048 ;
   wire \$2049 ;
   wire [4:0] \$205 ;
   wire \$2050 ;
   wire \$2051 ;
   wire \$2052 ;
-  wire \$2053 ;
+  wire [11:0] \$2053 ;
   wire \$2054 ;
-  wire [11:0] \$2055 ;
+  wire \$2055 ;
   wire \$2056 ;
   wire \$2057 ;
   wire \$2058 ;
   wire \$2059 ;
   wire [4:0] \$206 ;
   wire \$2060 ;
-  wire \$2061 ;
+  wire [11:0] \$2061 ;
   wire \$2062 ;
-  wire [11:0] \$2063 ;
+  wire \$2063 ;
   wire \$2064 ;
   wire \$2065 ;
   wire \$2066 ;
   wire \$2067 ;
   wire \$2068 ;
-  wire \$2069 ;
+  wire [11:0] \$2069 ;
   wire [4:0] \$207 ;
   wire \$2070 ;
-  wire [11:0] \$2071 ;
+  wire \$2071 ;
   wire \$2072 ;
   wire \$2073 ;
   wire \$2074 ;
   wire \$2075 ;
   wire \$2076 ;
-  wire \$2077 ;
+  wire [11:0] \$2077 ;
   wire \$2078 ;
-  wire [11:0] \$2079 ;
+  wire \$2079 ;
   wire [4:0] \$208 ;
   wire \$2080 ;
   wire \$2081 ;
   wire \$2082 ;
   wire \$2083 ;
   wire \$2084 ;
-  wire \$2085 ;
+  wire [11:0] \$2085 ;
   wire \$2086 ;
-  wire [11:0] \$2087 ;
+  wire \$2087 ;
   wire \$2088 ;
   wire \$2089 ;
   wire [4:0] \$209 ;
   wire \$2090 ;
   wire \$2091 ;
   wire \$2092 ;
-  wire \$2093 ;
+  wire [11:0] \$2093 ;
   wire \$2094 ;
-  wire [11:0] \$2095 ;
+  wire \$2095 ;
   wire \$2096 ;
   wire \$2097 ;
   wire \$2098 ;
@@ -37340,9 +37236,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$21 ;
   wire [4:0] \$210 ;
   wire \$2100 ;
-  wire \$2101 ;
+  wire [11:0] \$2101 ;
   wire \$2102 ;
-  wire [11:0] \$2103 ;
+  wire \$2103 ;
   wire \$2104 ;
   wire \$2105 ;
   wire \$2106 ;
@@ -37351,9 +37247,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2109 ;
   wire [4:0] \$211 ;
   wire \$2110 ;
-  wire \$2111 ;
+  wire [11:0] \$2111 ;
   wire \$2112 ;
-  wire [11:0] \$2113 ;
+  wire \$2113 ;
   wire \$2114 ;
   wire \$2115 ;
   wire \$2116 ;
@@ -37362,9 +37258,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2119 ;
   wire [4:0] \$212 ;
   wire \$2120 ;
-  wire \$2121 ;
+  wire [11:0] \$2121 ;
   wire \$2122 ;
-  wire [11:0] \$2123 ;
+  wire \$2123 ;
   wire \$2124 ;
   wire \$2125 ;
   wire \$2126 ;
@@ -37373,9 +37269,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2129 ;
   wire [4:0] \$213 ;
   wire \$2130 ;
-  wire \$2131 ;
+  wire [11:0] \$2131 ;
   wire \$2132 ;
-  wire [11:0] \$2133 ;
+  wire \$2133 ;
   wire \$2134 ;
   wire \$2135 ;
   wire \$2136 ;
@@ -37384,31 +37280,31 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$2139 ;
   wire [4:0] \$214 ;
   wire \$2140 ;
-  wire \$2141 ;
+  wire [11:0] \$2141 ;
   wire \$2142 ;
-  wire [11:0] \$2143 ;
+  wire \$2143 ;
   wire \$2144 ;
   wire \$2145 ;
   wire \$2146 ;
   wire \$2147 ;
   wire \$2148 ;
-  wire \$2149 ;
+  wire [1:0] \$2149 ;
   wire [4:0] \$215 ;
-  wire \$2150 ;
-  wire [1:0] \$2151 ;
+  reg [3:0] \$2150 ;
+  reg [35:0] \$2151 ;
   reg [3:0] \$2152 ;
-  reg [36:0] \$2153 ;
+  reg [35:0] \$2153 ;
   reg [3:0] \$2154 ;
-  reg [36:0] \$2155 ;
-  reg [3:0] \$2156 ;
-  reg [3:0] \$2157 ;
+  reg [3:0] \$2155 ;
+  reg \$2156 ;
+  reg \$2157 ;
   reg \$2158 ;
   reg \$2159 ;
   wire [5:0] \$216 ;
   reg \$2160 ;
-  reg \$2161 ;
+  reg [31:0] \$2161 ;
   reg \$2162 ;
-  reg [31:0] \$2163 ;
+  reg \$2163 ;
   reg \$2164 ;
   reg \$2165 ;
   reg \$2166 ;
@@ -37440,14 +37336,12 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [4:0] \$219 ;
   reg \$2190 ;
   reg \$2191 ;
-  reg \$2192 ;
-  reg \$2193 ;
-  reg [3:0] \$2194 ;
+  reg [3:0] \$2192 ;
+  reg [2:0] \$2193 ;
+  reg [2:0] \$2194 ;
   reg [2:0] \$2195 ;
-  reg [2:0] \$2196 ;
-  reg [2:0] \$2197 ;
-  reg [1:0] \$2198 ;
-  reg \$2199 ;
+  reg [1:0] \$2196 ;
+  reg \$2197 ;
   wire \$22 ;
   wire [4:0] \$220 ;
   wire [4:0] \$221 ;
@@ -37615,13 +37509,13 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [31:0] \$368 ;
   wire [31:0] \$369 ;
   wire \$37 ;
-  wire [36:0] \$370 ;
-  wire [36:0] \$371 ;
-  wire [36:0] \$372 ;
-  wire [36:0] \$373 ;
-  wire [36:0] \$374 ;
-  wire [36:0] \$375 ;
-  wire [36:0] \$376 ;
+  wire [35:0] \$370 ;
+  wire [35:0] \$371 ;
+  wire [35:0] \$372 ;
+  wire [35:0] \$373 ;
+  wire [35:0] \$374 ;
+  wire [35:0] \$375 ;
+  wire [35:0] \$376 ;
   wire \$377 ;
   wire \$378 ;
   wire [3:0] \$379 ;
@@ -37629,227 +37523,227 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [3:0] \$380 ;
   wire [3:0] \$381 ;
   wire [3:0] \$382 ;
-  wire [3:0] \$383 ;
-  wire \$384 ;
-  wire [11:0] \$385 ;
-  wire \$386 ;
-  wire [11:0] \$387 ;
-  wire \$388 ;
-  wire [11:0] \$389 ;
+  wire \$383 ;
+  wire [11:0] \$384 ;
+  wire \$385 ;
+  wire [11:0] \$386 ;
+  wire \$387 ;
+  wire [11:0] \$388 ;
+  wire \$389 ;
   wire \$39 ;
-  wire \$390 ;
-  wire [11:0] \$391 ;
-  wire \$392 ;
-  wire [11:0] \$393 ;
-  wire \$394 ;
-  wire [11:0] \$395 ;
-  wire \$396 ;
-  wire [11:0] \$397 ;
-  wire \$398 ;
-  wire [11:0] \$399 ;
+  wire [11:0] \$390 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
+  wire \$393 ;
+  wire [11:0] \$394 ;
+  wire \$395 ;
+  wire [11:0] \$396 ;
+  wire \$397 ;
+  wire [11:0] \$398 ;
+  wire \$399 ;
   wire [22:0] \$4 ;
   wire \$40 ;
-  wire \$400 ;
-  wire [11:0] \$401 ;
-  wire \$402 ;
-  wire [11:0] \$403 ;
-  wire \$404 ;
-  wire [11:0] \$405 ;
-  wire \$406 ;
-  wire [11:0] \$407 ;
-  wire \$408 ;
-  wire [11:0] \$409 ;
+  wire [11:0] \$400 ;
+  wire \$401 ;
+  wire [11:0] \$402 ;
+  wire \$403 ;
+  wire [11:0] \$404 ;
+  wire \$405 ;
+  wire [11:0] \$406 ;
+  wire \$407 ;
+  wire [11:0] \$408 ;
+  wire \$409 ;
   wire \$41 ;
-  wire \$410 ;
-  wire [11:0] \$411 ;
-  wire \$412 ;
-  wire [11:0] \$413 ;
-  wire \$414 ;
-  wire [11:0] \$415 ;
-  wire \$416 ;
-  wire [11:0] \$417 ;
-  wire \$418 ;
-  wire [11:0] \$419 ;
+  wire [11:0] \$410 ;
+  wire \$411 ;
+  wire [11:0] \$412 ;
+  wire \$413 ;
+  wire [11:0] \$414 ;
+  wire \$415 ;
+  wire [11:0] \$416 ;
+  wire \$417 ;
+  wire [11:0] \$418 ;
+  wire \$419 ;
   wire \$42 ;
-  wire \$420 ;
-  wire [11:0] \$421 ;
+  wire [11:0] \$420 ;
+  wire \$421 ;
   wire \$422 ;
   wire \$423 ;
-  wire \$424 ;
-  wire [11:0] \$425 ;
+  wire [11:0] \$424 ;
+  wire \$425 ;
   wire \$426 ;
   wire \$427 ;
-  wire \$428 ;
-  wire [11:0] \$429 ;
+  wire [11:0] \$428 ;
+  wire \$429 ;
   wire \$43 ;
   wire \$430 ;
   wire \$431 ;
-  wire \$432 ;
-  wire [11:0] \$433 ;
+  wire [11:0] \$432 ;
+  wire \$433 ;
   wire \$434 ;
   wire \$435 ;
-  wire \$436 ;
-  wire [11:0] \$437 ;
+  wire [11:0] \$436 ;
+  wire \$437 ;
   wire \$438 ;
-  wire \$439 ;
+  wire [11:0] \$439 ;
   wire \$44 ;
-  wire [11:0] \$440 ;
-  wire \$441 ;
-  wire [11:0] \$442 ;
-  wire \$443 ;
-  wire [11:0] \$444 ;
-  wire \$445 ;
-  wire [11:0] \$446 ;
-  wire \$447 ;
-  wire [11:0] \$448 ;
-  wire \$449 ;
+  wire \$440 ;
+  wire [11:0] \$441 ;
+  wire \$442 ;
+  wire [11:0] \$443 ;
+  wire \$444 ;
+  wire [11:0] \$445 ;
+  wire \$446 ;
+  wire [11:0] \$447 ;
+  wire \$448 ;
+  wire [11:0] \$449 ;
   wire \$45 ;
-  wire [11:0] \$450 ;
-  wire \$451 ;
-  wire [11:0] \$452 ;
-  wire \$453 ;
-  wire [11:0] \$454 ;
-  wire \$455 ;
-  wire [11:0] \$456 ;
-  wire \$457 ;
-  wire [11:0] \$458 ;
-  wire \$459 ;
+  wire \$450 ;
+  wire [11:0] \$451 ;
+  wire \$452 ;
+  wire [11:0] \$453 ;
+  wire \$454 ;
+  wire [11:0] \$455 ;
+  wire \$456 ;
+  wire [11:0] \$457 ;
+  wire \$458 ;
+  wire [11:0] \$459 ;
   wire \$46 ;
-  wire [11:0] \$460 ;
-  wire \$461 ;
-  wire [11:0] \$462 ;
-  wire \$463 ;
-  wire [11:0] \$464 ;
-  wire \$465 ;
-  wire [11:0] \$466 ;
-  wire \$467 ;
-  wire [11:0] \$468 ;
-  wire \$469 ;
+  wire \$460 ;
+  wire [11:0] \$461 ;
+  wire \$462 ;
+  wire [11:0] \$463 ;
+  wire \$464 ;
+  wire [11:0] \$465 ;
+  wire \$466 ;
+  wire [11:0] \$467 ;
+  wire \$468 ;
+  wire [11:0] \$469 ;
   wire \$47 ;
-  wire [11:0] \$470 ;
-  wire \$471 ;
-  wire [11:0] \$472 ;
-  wire \$473 ;
-  wire [11:0] \$474 ;
-  wire \$475 ;
-  wire [11:0] \$476 ;
-  wire \$477 ;
-  wire [11:0] \$478 ;
-  wire \$479 ;
+  wire \$470 ;
+  wire [11:0] \$471 ;
+  wire \$472 ;
+  wire [11:0] \$473 ;
+  wire \$474 ;
+  wire [11:0] \$475 ;
+  wire \$476 ;
+  wire [11:0] \$477 ;
+  wire \$478 ;
+  wire [11:0] \$479 ;
   wire \$48 ;
-  wire [11:0] \$480 ;
-  wire \$481 ;
-  wire [11:0] \$482 ;
+  wire \$480 ;
+  wire [11:0] \$481 ;
+  wire \$482 ;
   wire \$483 ;
   wire \$484 ;
-  wire \$485 ;
-  wire [11:0] \$486 ;
-  wire \$487 ;
-  wire [11:0] \$488 ;
-  wire \$489 ;
+  wire [11:0] \$485 ;
+  wire \$486 ;
+  wire [11:0] \$487 ;
+  wire \$488 ;
+  wire [11:0] \$489 ;
   wire \$49 ;
-  wire [11:0] \$490 ;
-  wire \$491 ;
-  wire [11:0] \$492 ;
-  wire \$493 ;
-  wire [11:0] \$494 ;
-  wire \$495 ;
-  wire [11:0] \$496 ;
-  wire \$497 ;
-  wire [11:0] \$498 ;
-  wire \$499 ;
+  wire \$490 ;
+  wire [11:0] \$491 ;
+  wire \$492 ;
+  wire [11:0] \$493 ;
+  wire \$494 ;
+  wire [11:0] \$495 ;
+  wire \$496 ;
+  wire [11:0] \$497 ;
+  wire \$498 ;
+  wire [11:0] \$499 ;
   wire [22:0] \$5 ;
   wire \$50 ;
-  wire [11:0] \$500 ;
-  wire \$501 ;
-  wire [11:0] \$502 ;
-  wire \$503 ;
-  wire [11:0] \$504 ;
-  wire \$505 ;
-  wire [11:0] \$506 ;
-  wire \$507 ;
-  wire [11:0] \$508 ;
-  wire \$509 ;
+  wire \$500 ;
+  wire [11:0] \$501 ;
+  wire \$502 ;
+  wire [11:0] \$503 ;
+  wire \$504 ;
+  wire [11:0] \$505 ;
+  wire \$506 ;
+  wire [11:0] \$507 ;
+  wire \$508 ;
+  wire [11:0] \$509 ;
   wire \$51 ;
-  wire [11:0] \$510 ;
-  wire \$511 ;
-  wire [11:0] \$512 ;
-  wire \$513 ;
-  wire [11:0] \$514 ;
-  wire \$515 ;
-  wire [11:0] \$516 ;
-  wire \$517 ;
-  wire [11:0] \$518 ;
+  wire \$510 ;
+  wire [11:0] \$511 ;
+  wire \$512 ;
+  wire [11:0] \$513 ;
+  wire \$514 ;
+  wire [11:0] \$515 ;
+  wire \$516 ;
+  wire [11:0] \$517 ;
+  wire \$518 ;
   wire \$519 ;
   wire \$52 ;
   wire \$520 ;
-  wire \$521 ;
-  wire [11:0] \$522 ;
+  wire [11:0] \$521 ;
+  wire \$522 ;
   wire \$523 ;
   wire \$524 ;
-  wire \$525 ;
-  wire [11:0] \$526 ;
+  wire [11:0] \$525 ;
+  wire \$526 ;
   wire \$527 ;
   wire \$528 ;
-  wire \$529 ;
+  wire [11:0] \$529 ;
   wire \$53 ;
-  wire [11:0] \$530 ;
+  wire \$530 ;
   wire \$531 ;
   wire \$532 ;
-  wire \$533 ;
-  wire [11:0] \$534 ;
+  wire [11:0] \$533 ;
+  wire \$534 ;
   wire \$535 ;
-  wire \$536 ;
-  wire [11:0] \$537 ;
-  wire \$538 ;
-  wire [11:0] \$539 ;
+  wire [11:0] \$536 ;
+  wire \$537 ;
+  wire [11:0] \$538 ;
+  wire \$539 ;
   wire \$54 ;
-  wire \$540 ;
-  wire [11:0] \$541 ;
-  wire \$542 ;
-  wire [11:0] \$543 ;
-  wire \$544 ;
-  wire [11:0] \$545 ;
-  wire \$546 ;
-  wire [11:0] \$547 ;
-  wire \$548 ;
-  wire [11:0] \$549 ;
+  wire [11:0] \$540 ;
+  wire \$541 ;
+  wire [11:0] \$542 ;
+  wire \$543 ;
+  wire [11:0] \$544 ;
+  wire \$545 ;
+  wire [11:0] \$546 ;
+  wire \$547 ;
+  wire [11:0] \$548 ;
+  wire \$549 ;
   wire \$55 ;
-  wire \$550 ;
-  wire [11:0] \$551 ;
-  wire \$552 ;
-  wire [11:0] \$553 ;
-  wire \$554 ;
-  wire [11:0] \$555 ;
-  wire \$556 ;
-  wire [11:0] \$557 ;
-  wire \$558 ;
-  wire [11:0] \$559 ;
+  wire [11:0] \$550 ;
+  wire \$551 ;
+  wire [11:0] \$552 ;
+  wire \$553 ;
+  wire [11:0] \$554 ;
+  wire \$555 ;
+  wire [11:0] \$556 ;
+  wire \$557 ;
+  wire [11:0] \$558 ;
+  wire \$559 ;
   wire \$56 ;
-  wire \$560 ;
-  wire [11:0] \$561 ;
-  wire \$562 ;
-  wire [11:0] \$563 ;
-  wire \$564 ;
-  wire [11:0] \$565 ;
-  wire \$566 ;
-  wire [11:0] \$567 ;
-  wire \$568 ;
-  wire [11:0] \$569 ;
+  wire [11:0] \$560 ;
+  wire \$561 ;
+  wire [11:0] \$562 ;
+  wire \$563 ;
+  wire [11:0] \$564 ;
+  wire \$565 ;
+  wire [11:0] \$566 ;
+  wire \$567 ;
+  wire [11:0] \$568 ;
+  wire \$569 ;
   wire \$57 ;
   wire \$570 ;
   wire \$571 ;
-  wire \$572 ;
+  wire [3:0] \$572 ;
   wire [3:0] \$573 ;
   wire [3:0] \$574 ;
-  wire [3:0] \$575 ;
+  wire \$575 ;
   wire \$576 ;
   wire \$577 ;
-  wire \$578 ;
-  wire [11:0] \$579 ;
+  wire [11:0] \$578 ;
+  wire \$579 ;
   wire \$58 ;
-  wire \$580 ;
-  wire [11:0] \$581 ;
+  wire [11:0] \$580 ;
+  wire \$581 ;
   wire \$582 ;
   wire \$583 ;
   wire \$584 ;
@@ -37857,231 +37751,231 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$586 ;
   wire \$587 ;
   wire \$588 ;
-  wire \$589 ;
+  wire [11:0] \$589 ;
   wire \$59 ;
-  wire [11:0] \$590 ;
-  wire \$591 ;
-  wire [11:0] \$592 ;
-  wire \$593 ;
-  wire [11:0] \$594 ;
-  wire \$595 ;
-  wire [11:0] \$596 ;
-  wire \$597 ;
-  wire [11:0] \$598 ;
-  wire \$599 ;
+  wire \$590 ;
+  wire [11:0] \$591 ;
+  wire \$592 ;
+  wire [11:0] \$593 ;
+  wire \$594 ;
+  wire [11:0] \$595 ;
+  wire \$596 ;
+  wire [11:0] \$597 ;
+  wire \$598 ;
+  wire [11:0] \$599 ;
   wire [22:0] \$6 ;
   wire \$60 ;
-  wire [11:0] \$600 ;
-  wire \$601 ;
-  wire [11:0] \$602 ;
-  wire \$603 ;
-  wire [11:0] \$604 ;
-  wire \$605 ;
-  wire [11:0] \$606 ;
-  wire \$607 ;
-  wire [11:0] \$608 ;
-  wire \$609 ;
+  wire \$600 ;
+  wire [11:0] \$601 ;
+  wire \$602 ;
+  wire [11:0] \$603 ;
+  wire \$604 ;
+  wire [11:0] \$605 ;
+  wire \$606 ;
+  wire [11:0] \$607 ;
+  wire \$608 ;
+  wire [11:0] \$609 ;
   wire \$61 ;
-  wire [11:0] \$610 ;
-  wire \$611 ;
-  wire [11:0] \$612 ;
-  wire \$613 ;
-  wire [11:0] \$614 ;
-  wire \$615 ;
-  wire [11:0] \$616 ;
-  wire \$617 ;
-  wire [11:0] \$618 ;
-  wire \$619 ;
+  wire \$610 ;
+  wire [11:0] \$611 ;
+  wire \$612 ;
+  wire [11:0] \$613 ;
+  wire \$614 ;
+  wire [11:0] \$615 ;
+  wire \$616 ;
+  wire [11:0] \$617 ;
+  wire \$618 ;
+  wire [11:0] \$619 ;
   wire \$62 ;
-  wire [11:0] \$620 ;
-  wire \$621 ;
-  wire [11:0] \$622 ;
-  wire \$623 ;
-  wire [11:0] \$624 ;
-  wire \$625 ;
-  wire [11:0] \$626 ;
+  wire \$620 ;
+  wire [11:0] \$621 ;
+  wire \$622 ;
+  wire [11:0] \$623 ;
+  wire \$624 ;
+  wire [11:0] \$625 ;
+  wire \$626 ;
   wire \$627 ;
   wire \$628 ;
-  wire \$629 ;
+  wire [11:0] \$629 ;
   wire \$63 ;
-  wire [11:0] \$630 ;
+  wire \$630 ;
   wire \$631 ;
   wire \$632 ;
-  wire \$633 ;
-  wire [11:0] \$634 ;
+  wire [11:0] \$633 ;
+  wire \$634 ;
   wire \$635 ;
   wire \$636 ;
-  wire \$637 ;
-  wire [11:0] \$638 ;
+  wire [11:0] \$637 ;
+  wire \$638 ;
   wire \$639 ;
   wire \$64 ;
   wire \$640 ;
-  wire \$641 ;
-  wire [11:0] \$642 ;
+  wire [11:0] \$641 ;
+  wire \$642 ;
   wire \$643 ;
-  wire \$644 ;
-  wire [11:0] \$645 ;
-  wire \$646 ;
-  wire [11:0] \$647 ;
-  wire \$648 ;
-  wire [11:0] \$649 ;
+  wire [11:0] \$644 ;
+  wire \$645 ;
+  wire [11:0] \$646 ;
+  wire \$647 ;
+  wire [11:0] \$648 ;
+  wire \$649 ;
   wire \$65 ;
-  wire \$650 ;
-  wire [11:0] \$651 ;
-  wire \$652 ;
-  wire [11:0] \$653 ;
-  wire \$654 ;
-  wire [11:0] \$655 ;
-  wire \$656 ;
-  wire [11:0] \$657 ;
-  wire \$658 ;
-  wire [11:0] \$659 ;
+  wire [11:0] \$650 ;
+  wire \$651 ;
+  wire [11:0] \$652 ;
+  wire \$653 ;
+  wire [11:0] \$654 ;
+  wire \$655 ;
+  wire [11:0] \$656 ;
+  wire \$657 ;
+  wire [11:0] \$658 ;
+  wire \$659 ;
   wire \$66 ;
-  wire \$660 ;
-  wire [11:0] \$661 ;
-  wire \$662 ;
-  wire [11:0] \$663 ;
-  wire \$664 ;
-  wire [11:0] \$665 ;
-  wire \$666 ;
-  wire [11:0] \$667 ;
-  wire \$668 ;
-  wire [11:0] \$669 ;
+  wire [11:0] \$660 ;
+  wire \$661 ;
+  wire [11:0] \$662 ;
+  wire \$663 ;
+  wire [11:0] \$664 ;
+  wire \$665 ;
+  wire [11:0] \$666 ;
+  wire \$667 ;
+  wire [11:0] \$668 ;
+  wire \$669 ;
   wire \$67 ;
-  wire \$670 ;
-  wire [11:0] \$671 ;
-  wire \$672 ;
-  wire [11:0] \$673 ;
-  wire \$674 ;
-  wire [11:0] \$675 ;
-  wire \$676 ;
-  wire [11:0] \$677 ;
-  wire \$678 ;
-  wire [11:0] \$679 ;
+  wire [11:0] \$670 ;
+  wire \$671 ;
+  wire [11:0] \$672 ;
+  wire \$673 ;
+  wire [11:0] \$674 ;
+  wire \$675 ;
+  wire [11:0] \$676 ;
+  wire \$677 ;
+  wire [11:0] \$678 ;
+  wire \$679 ;
   wire \$68 ;
-  wire \$680 ;
-  wire [11:0] \$681 ;
-  wire \$682 ;
-  wire [11:0] \$683 ;
-  wire \$684 ;
-  wire [11:0] \$685 ;
-  wire \$686 ;
-  wire [11:0] \$687 ;
+  wire [11:0] \$680 ;
+  wire \$681 ;
+  wire [11:0] \$682 ;
+  wire \$683 ;
+  wire [11:0] \$684 ;
+  wire \$685 ;
+  wire [11:0] \$686 ;
+  wire \$687 ;
   wire \$688 ;
   wire \$689 ;
   wire \$69 ;
-  wire \$690 ;
-  wire [11:0] \$691 ;
-  wire \$692 ;
-  wire [11:0] \$693 ;
-  wire \$694 ;
-  wire [11:0] \$695 ;
-  wire \$696 ;
-  wire [11:0] \$697 ;
-  wire \$698 ;
-  wire [11:0] \$699 ;
+  wire [11:0] \$690 ;
+  wire \$691 ;
+  wire [11:0] \$692 ;
+  wire \$693 ;
+  wire [11:0] \$694 ;
+  wire \$695 ;
+  wire [11:0] \$696 ;
+  wire \$697 ;
+  wire [11:0] \$698 ;
+  wire \$699 ;
   wire [1:0] \$7 ;
   wire \$70 ;
-  wire \$700 ;
-  wire [11:0] \$701 ;
-  wire \$702 ;
-  wire [11:0] \$703 ;
-  wire \$704 ;
-  wire [11:0] \$705 ;
-  wire \$706 ;
-  wire [11:0] \$707 ;
-  wire \$708 ;
-  wire [11:0] \$709 ;
+  wire [11:0] \$700 ;
+  wire \$701 ;
+  wire [11:0] \$702 ;
+  wire \$703 ;
+  wire [11:0] \$704 ;
+  wire \$705 ;
+  wire [11:0] \$706 ;
+  wire \$707 ;
+  wire [11:0] \$708 ;
+  wire \$709 ;
   wire \$71 ;
-  wire \$710 ;
-  wire [11:0] \$711 ;
-  wire \$712 ;
-  wire [11:0] \$713 ;
-  wire \$714 ;
-  wire [11:0] \$715 ;
-  wire \$716 ;
-  wire [11:0] \$717 ;
-  wire \$718 ;
-  wire [11:0] \$719 ;
+  wire [11:0] \$710 ;
+  wire \$711 ;
+  wire [11:0] \$712 ;
+  wire \$713 ;
+  wire [11:0] \$714 ;
+  wire \$715 ;
+  wire [11:0] \$716 ;
+  wire \$717 ;
+  wire [11:0] \$718 ;
+  wire \$719 ;
   wire \$72 ;
-  wire \$720 ;
-  wire [11:0] \$721 ;
-  wire \$722 ;
-  wire [11:0] \$723 ;
+  wire [11:0] \$720 ;
+  wire \$721 ;
+  wire [11:0] \$722 ;
+  wire \$723 ;
   wire \$724 ;
   wire \$725 ;
-  wire \$726 ;
-  wire [11:0] \$727 ;
+  wire [11:0] \$726 ;
+  wire \$727 ;
   wire \$728 ;
   wire \$729 ;
   wire \$73 ;
-  wire \$730 ;
-  wire [11:0] \$731 ;
+  wire [11:0] \$730 ;
+  wire \$731 ;
   wire \$732 ;
   wire \$733 ;
-  wire \$734 ;
-  wire [11:0] \$735 ;
+  wire [11:0] \$734 ;
+  wire \$735 ;
   wire \$736 ;
   wire \$737 ;
-  wire \$738 ;
-  wire [11:0] \$739 ;
+  wire [11:0] \$738 ;
+  wire \$739 ;
   wire \$74 ;
   wire \$740 ;
-  wire \$741 ;
-  wire [11:0] \$742 ;
-  wire \$743 ;
-  wire [11:0] \$744 ;
-  wire \$745 ;
-  wire [11:0] \$746 ;
-  wire \$747 ;
-  wire [11:0] \$748 ;
-  wire \$749 ;
+  wire [11:0] \$741 ;
+  wire \$742 ;
+  wire [11:0] \$743 ;
+  wire \$744 ;
+  wire [11:0] \$745 ;
+  wire \$746 ;
+  wire [11:0] \$747 ;
+  wire \$748 ;
+  wire [11:0] \$749 ;
   wire \$75 ;
-  wire [11:0] \$750 ;
-  wire \$751 ;
-  wire [11:0] \$752 ;
-  wire \$753 ;
-  wire [11:0] \$754 ;
-  wire \$755 ;
-  wire [11:0] \$756 ;
-  wire \$757 ;
-  wire [11:0] \$758 ;
-  wire \$759 ;
+  wire \$750 ;
+  wire [11:0] \$751 ;
+  wire \$752 ;
+  wire [11:0] \$753 ;
+  wire \$754 ;
+  wire [11:0] \$755 ;
+  wire \$756 ;
+  wire [11:0] \$757 ;
+  wire \$758 ;
+  wire [11:0] \$759 ;
   wire \$76 ;
-  wire [11:0] \$760 ;
-  wire \$761 ;
-  wire [11:0] \$762 ;
-  wire \$763 ;
-  wire [11:0] \$764 ;
-  wire \$765 ;
-  wire [11:0] \$766 ;
-  wire \$767 ;
-  wire [11:0] \$768 ;
-  wire \$769 ;
+  wire \$760 ;
+  wire [11:0] \$761 ;
+  wire \$762 ;
+  wire [11:0] \$763 ;
+  wire \$764 ;
+  wire [11:0] \$765 ;
+  wire \$766 ;
+  wire [11:0] \$767 ;
+  wire \$768 ;
+  wire [11:0] \$769 ;
   wire \$77 ;
-  wire [11:0] \$770 ;
-  wire \$771 ;
-  wire [11:0] \$772 ;
-  wire \$773 ;
-  wire [11:0] \$774 ;
+  wire \$770 ;
+  wire [11:0] \$771 ;
+  wire \$772 ;
+  wire [11:0] \$773 ;
+  wire \$774 ;
   wire \$775 ;
   wire \$776 ;
-  wire \$777 ;
+  wire [3:0] \$777 ;
   wire [3:0] \$778 ;
   wire [3:0] \$779 ;
   wire \$78 ;
   wire [3:0] \$780 ;
   wire [3:0] \$781 ;
-  wire [3:0] \$782 ;
+  wire \$782 ;
   wire \$783 ;
-  wire \$784 ;
+  wire [3:0] \$784 ;
   wire [3:0] \$785 ;
   wire [3:0] \$786 ;
   wire [3:0] \$787 ;
-  wire [3:0] \$788 ;
-  wire [3:0] \$789 ;
+  wire \$788 ;
+  wire \$789 ;
   wire \$79 ;
-  wire \$790 ;
+  wire [11:0] \$790 ;
   wire \$791 ;
   wire [11:0] \$792 ;
   wire \$793 ;
@@ -38123,26 +38017,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$825 ;
   wire [11:0] \$826 ;
   wire \$827 ;
-  wire [11:0] \$828 ;
+  wire \$828 ;
   wire \$829 ;
   wire \$83 ;
-  wire \$830 ;
+  wire [11:0] \$830 ;
   wire \$831 ;
-  wire [11:0] \$832 ;
+  wire \$832 ;
   wire \$833 ;
-  wire \$834 ;
+  wire [11:0] \$834 ;
   wire \$835 ;
-  wire [11:0] \$836 ;
+  wire \$836 ;
   wire \$837 ;
-  wire \$838 ;
+  wire [11:0] \$838 ;
   wire \$839 ;
   wire \$84 ;
-  wire [11:0] \$840 ;
+  wire \$840 ;
   wire \$841 ;
-  wire \$842 ;
+  wire [11:0] \$842 ;
   wire \$843 ;
-  wire [11:0] \$844 ;
-  wire \$845 ;
+  wire \$844 ;
+  wire [11:0] \$845 ;
   wire \$846 ;
   wire [11:0] \$847 ;
   wire \$848 ;
@@ -38190,10 +38084,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$886 ;
   wire [11:0] \$887 ;
   wire \$888 ;
-  wire [11:0] \$889 ;
+  wire \$889 ;
   wire \$89 ;
   wire \$890 ;
-  wire \$891 ;
+  wire [11:0] \$891 ;
   wire \$892 ;
   wire [11:0] \$893 ;
   wire \$894 ;
@@ -38231,26 +38125,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$922 ;
   wire [11:0] \$923 ;
   wire \$924 ;
-  wire [11:0] \$925 ;
+  wire \$925 ;
   wire \$926 ;
-  wire \$927 ;
+  wire [11:0] \$927 ;
   wire \$928 ;
-  wire [11:0] \$929 ;
+  wire \$929 ;
   wire \$93 ;
   wire \$930 ;
-  wire \$931 ;
+  wire [11:0] \$931 ;
   wire \$932 ;
-  wire [11:0] \$933 ;
+  wire \$933 ;
   wire \$934 ;
-  wire \$935 ;
+  wire [11:0] \$935 ;
   wire \$936 ;
-  wire [11:0] \$937 ;
+  wire \$937 ;
   wire \$938 ;
-  wire \$939 ;
+  wire [11:0] \$939 ;
   wire \$94 ;
   wire \$940 ;
-  wire [11:0] \$941 ;
-  wire \$942 ;
+  wire \$941 ;
+  wire [11:0] \$942 ;
   wire \$943 ;
   wire [11:0] \$944 ;
   wire \$945 ;
@@ -38287,20 +38181,20 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$973 ;
   wire [11:0] \$974 ;
   wire \$975 ;
-  wire [11:0] \$976 ;
+  wire \$976 ;
   wire \$977 ;
-  wire \$978 ;
-  wire \$979 ;
+  wire [3:0] \$978 ;
+  wire [3:0] \$979 ;
   wire \$98 ;
   wire [3:0] \$980 ;
-  wire [3:0] \$981 ;
-  wire [3:0] \$982 ;
+  wire \$981 ;
+  wire \$982 ;
   wire \$983 ;
-  wire \$984 ;
+  wire [11:0] \$984 ;
   wire \$985 ;
   wire [11:0] \$986 ;
   wire \$987 ;
-  wire [11:0] \$988 ;
+  wire \$988 ;
   wire \$989 ;
   wire \$99 ;
   wire \$990 ;
@@ -38308,7 +38202,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$992 ;
   wire \$993 ;
   wire \$994 ;
-  wire \$995 ;
+  wire [11:0] \$995 ;
   wire \$996 ;
   wire [11:0] \$997 ;
   wire \$998 ;
@@ -38321,10 +38215,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   reg [3:0] _late = 4'h0;
   reg _looked = 1'h0;
   reg _payload = 1'h0;
-  reg [36:0] _request = 37'h0000000000;
+  reg [35:0] _request = 36'h000000000;
   wire [12:0] \_request.address ;
   wire \_request.allowed ;
-  wire \_request.cacheable ;
   wire \_request.direct ;
   wire \_request.known ;
   wire \_request.manager ;
@@ -38337,10 +38230,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire acknowledged;
   input [7:0] armed;
   wire [7:0] armed;
-  reg [36:0] chosen = 37'h0000000000;
+  reg [35:0] chosen = 36'h000000000;
   wire [12:0] \chosen.address ;
   wire \chosen.allowed ;
-  wire \chosen.cacheable ;
   wire \chosen.direct ;
   wire \chosen.known ;
   wire \chosen.manager ;
@@ -38541,44 +38433,44 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$11156$0 ;
-  wire [11:0] \port$11156$0 ;
+  input [11:0] \port$11153$0 ;
+  wire [11:0] \port$11153$0 ;
   input [3:0] \port$3291$0 ;
   wire [3:0] \port$3291$0 ;
-  input [13:0] \port$4905$0 ;
-  wire [13:0] \port$4905$0 ;
-  output \port$4945$0 ;
-  wire \port$4945$0 ;
-  output \port$4951$0 ;
-  wire \port$4951$0 ;
-  output \port$4957$0 ;
-  wire \port$4957$0 ;
-  output \port$4963$0 ;
-  wire \port$4963$0 ;
-  output \port$4969$0 ;
-  wire \port$4969$0 ;
-  output \port$4975$0 ;
-  wire \port$4975$0 ;
-  output \port$4981$0 ;
-  wire \port$4981$0 ;
-  output \port$4987$0 ;
-  wire \port$4987$0 ;
-  output \port$4993$0 ;
-  wire \port$4993$0 ;
-  output \port$4999$0 ;
-  wire \port$4999$0 ;
-  output \port$5005$0 ;
-  wire \port$5005$0 ;
-  output \port$5011$0 ;
-  wire \port$5011$0 ;
-  output \port$5017$0 ;
-  wire \port$5017$0 ;
-  output \port$5023$0 ;
-  wire \port$5023$0 ;
-  output \port$5029$0 ;
-  wire \port$5029$0 ;
-  output \port$5035$0 ;
-  wire \port$5035$0 ;
+  input [13:0] \port$4904$0 ;
+  wire [13:0] \port$4904$0 ;
+  output \port$4944$0 ;
+  wire \port$4944$0 ;
+  output \port$4950$0 ;
+  wire \port$4950$0 ;
+  output \port$4956$0 ;
+  wire \port$4956$0 ;
+  output \port$4962$0 ;
+  wire \port$4962$0 ;
+  output \port$4968$0 ;
+  wire \port$4968$0 ;
+  output \port$4974$0 ;
+  wire \port$4974$0 ;
+  output \port$4980$0 ;
+  wire \port$4980$0 ;
+  output \port$4986$0 ;
+  wire \port$4986$0 ;
+  output \port$4992$0 ;
+  wire \port$4992$0 ;
+  output \port$4998$0 ;
+  wire \port$4998$0 ;
+  output \port$5004$0 ;
+  wire \port$5004$0 ;
+  output \port$5010$0 ;
+  wire \port$5010$0 ;
+  output \port$5016$0 ;
+  wire \port$5016$0 ;
+  output \port$5022$0 ;
+  wire \port$5022$0 ;
+  output \port$5028$0 ;
+  wire \port$5028$0 ;
+  output \port$5034$0 ;
+  wire \port$5034$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
@@ -38586,11 +38478,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   input [7:0] \refused$127 ;
   wire [7:0] \refused$127 ;
   wire [3:0] request;
-  input [36:0] requests__0__payload;
-  wire [36:0] requests__0__payload;
+  input [35:0] requests__0__payload;
+  wire [35:0] requests__0__payload;
   wire [12:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.direct ;
   wire \requests__0__payload.known ;
   wire \requests__0__payload.manager ;
@@ -38600,11 +38491,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [36:0] requests__1__payload;
-  wire [36:0] requests__1__payload;
+  input [35:0] requests__1__payload;
+  wire [35:0] requests__1__payload;
   wire [12:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.direct ;
   wire \requests__1__payload.known ;
   wire \requests__1__payload.manager ;
@@ -38614,11 +38504,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
-  input [36:0] requests__2__payload;
-  wire [36:0] requests__2__payload;
+  input [35:0] requests__2__payload;
+  wire [35:0] requests__2__payload;
   wire [12:0] \requests__2__payload.address ;
   wire \requests__2__payload.allowed ;
-  wire \requests__2__payload.cacheable ;
   wire \requests__2__payload.direct ;
   wire \requests__2__payload.known ;
   wire \requests__2__payload.manager ;
@@ -38628,11 +38517,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire requests__2__ready;
   input requests__2__valid;
   wire requests__2__valid;
-  input [36:0] requests__3__payload;
-  wire [36:0] requests__3__payload;
+  input [35:0] requests__3__payload;
+  wire [35:0] requests__3__payload;
   wire [12:0] \requests__3__payload.address ;
   wire \requests__3__payload.allowed ;
-  wire \requests__3__payload.cacheable ;
   wire \requests__3__payload.direct ;
   wire \requests__3__payload.known ;
   wire \requests__3__payload.manager ;
@@ -38877,8 +38765,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$155  = \$152  | \$154 ;
   assign \$156  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$157  = \$155  | \$156 ;
-  assign \$158  = { 8'h00, \port$4905$0 [2:0] } | { \port$4905$0 [5:3], 8'h00 };
-  assign \$159  = { 13'h0000, \$158  } | { \port$4905$0 [13:6], 16'h0000 };
+  assign \$158  = { 8'h00, \port$4904$0 [2:0] } | { \port$4904$0 [5:3], 8'h00 };
+  assign \$159  = { 13'h0000, \$158  } | { \port$4904$0 [13:6], 16'h0000 };
   assign \$160  = { 8'h00, \$159  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$161  = \$157  | \$160 ;
   assign \$162  = _request[28] ? rx_results__7 : rx_results__6;
@@ -39061,11 +38949,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$348  = { 16'h0000, \$332  } | { \$347 [4:0], 16'h0000 };
   assign \$349  = { 11'h000, \$348  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
   assign \$350  = \$325  | \$349 ;
-  assign \$351  = { 28'h0000000, \port$11156$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$351  = { 28'h0000000, \port$11153$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
   assign \$352  = \$350  | \$351 ;
-  assign \$353  = { 28'h0000000, \port$11156$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$353  = { 28'h0000000, \port$11153$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$354  = \$352  | \$353 ;
-  assign \$355  = { 29'h00000000, \port$11156$0 [10:8] } | { \port$11156$0 [11], 31'h00000000 };
+  assign \$355  = { 29'h00000000, \port$11153$0 [10:8] } | { \port$11153$0 [11], 31'h00000000 };
   assign \$356  = \$355  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
   assign \$357  = \$354  | \$356 ;
   assign \$358  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
@@ -39081,758 +38969,757 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$368  = { 19'h00000, fault_read[18:6] } & { hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address };
   assign \$369  = \$367  | \$368 ;
   assign data = \$369  | _early_word;
-  assign \$370  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$371  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
+  assign \$370  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
+  assign \$371  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
   assign \$372  = \$370  | \$371 ;
-  assign \$373  = requests__2__payload & { grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2] };
+  assign \$373  = requests__2__payload & { grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2] };
   assign \$374  = \$372  | \$373 ;
-  assign \$375  = requests__3__payload & { grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3] };
+  assign \$375  = requests__3__payload & { grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3] };
   assign \$376  = \$374  | \$375 ;
   assign \$377  = ! chosen[34:31];
   assign \$378  = | chosen[1:0];
   assign \$379  = \$378  ? 4'h2 : 4'h0;
   assign \$380  = chosen[25] ? 4'h3 : 4'h1;
-  assign \$381  = chosen[35] ? 4'hb : \$380 ;
-  assign \$382  = chosen[26] ? \$379  : \$381 ;
-  assign \$383  = \$377  ? 4'h0 : \$382 ;
-  assign \$384  = ! chosen[34:31];
-  assign \$386  = ! \$385 ;
-  assign \$388  = \$387  == 4'h8;
-  assign \$390  = \$389  == 5'h10;
-  assign \$392  = \$391  == 5'h18;
-  assign \$394  = \$393  == 6'h20;
-  assign \$396  = \$395  == 6'h30;
-  assign \$398  = \$397  == 7'h40;
-  assign \$400  = \$399  == 7'h50;
-  assign \$402  = \$401  == 7'h60;
-  assign \$404  = \$403  == 7'h70;
-  assign \$406  = \$405  == 8'h80;
-  assign \$408  = \$407  == 9'h100;
-  assign \$410  = \$409  == 9'h180;
-  assign \$412  = \$411  == 9'h188;
-  assign \$414  = \$413  == 10'h200;
-  assign \$416  = \$415  == 10'h300;
-  assign \$418  = \$417  == 10'h308;
-  assign \$420  = \$419  == 10'h310;
-  assign \$422  = \$421  == 11'h400;
-  assign \$423  = chosen[21:18] < 4'h9;
-  assign \$424  = \$422  & \$423 ;
-  assign \$426  = \$425  == 11'h408;
-  assign \$427  = chosen[21:18] < 4'h9;
-  assign \$428  = \$426  & \$427 ;
-  assign \$430  = \$429  == 11'h410;
-  assign \$431  = chosen[21:18] < 4'h9;
-  assign \$432  = \$430  & \$431 ;
-  assign \$434  = \$433  == 11'h418;
-  assign \$435  = chosen[21:18] < 4'h9;
-  assign \$436  = \$434  & \$435 ;
-  assign \$438  = \$437  == 11'h600;
-  assign \$439  = | { \$438 , \$436 , \$432 , \$428 , \$424 , \$420 , \$418 , \$416 , \$414 , \$412 , \$410 , \$408 , \$406 , \$404 , \$402 , \$400 , \$398 , \$396 , \$394 , \$392 , \$390 , \$388 , \$386  };
-  assign \$441  = ! \$440 ;
-  assign \$443  = \$442  == 4'h8;
-  assign \$445  = \$444  == 5'h10;
-  assign \$447  = \$446  == 5'h18;
-  assign \$449  = \$448  == 6'h20;
-  assign \$451  = \$450  == 6'h28;
-  assign \$453  = \$452  == 6'h30;
-  assign \$455  = \$454  == 8'h80;
-  assign \$457  = \$456  == 8'h88;
-  assign \$459  = \$458  == 8'ha0;
-  assign \$461  = \$460  == 8'hb0;
-  assign \$463  = \$462  == 8'hc0;
-  assign \$465  = \$464  == 9'h100;
-  assign \$467  = \$466  == 9'h108;
-  assign \$469  = \$468  == 9'h110;
-  assign \$471  = \$470  == 9'h118;
-  assign \$473  = \$472  == 9'h180;
-  assign \$475  = \$474  == 9'h188;
-  assign \$477  = \$476  == 10'h200;
-  assign \$479  = \$478  == 10'h300;
-  assign \$481  = \$480  == 10'h380;
-  assign \$483  = \$482  == 11'h400;
-  assign \$484  = | { \$483 , \$481 , \$479 , \$477 , \$475 , \$473 , \$471 , \$469 , \$467 , \$465 , \$463 , \$461 , \$459 , \$457 , \$455 , \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441  };
-  assign \$485  = chosen[25] ? \$439  : \$484 ;
-  assign \$487  = ! \$486 ;
-  assign \$489  = \$488  == 4'h8;
-  assign \$491  = \$490  == 5'h18;
-  assign \$493  = \$492  == 6'h20;
-  assign \$495  = \$494  == 6'h30;
-  assign \$497  = \$496  == 7'h40;
-  assign \$499  = \$498  == 7'h50;
-  assign \$501  = \$500  == 7'h70;
-  assign \$503  = \$502  == 8'h80;
-  assign \$505  = \$504  == 9'h100;
-  assign \$507  = \$506  == 9'h180;
-  assign \$509  = \$508  == 9'h188;
-  assign \$511  = \$510  == 10'h200;
-  assign \$513  = \$512  == 10'h300;
-  assign \$515  = \$514  == 10'h308;
-  assign \$517  = \$516  == 10'h310;
-  assign \$519  = \$518  == 11'h400;
-  assign \$520  = chosen[21:18] < 4'h9;
-  assign \$521  = \$519  & \$520 ;
-  assign \$523  = \$522  == 11'h408;
-  assign \$524  = chosen[21:18] < 4'h9;
-  assign \$525  = \$523  & \$524 ;
-  assign \$527  = \$526  == 11'h410;
-  assign \$528  = chosen[21:18] < 4'h9;
-  assign \$529  = \$527  & \$528 ;
-  assign \$531  = \$530  == 11'h418;
-  assign \$532  = chosen[21:18] < 4'h9;
-  assign \$533  = \$531  & \$532 ;
-  assign \$535  = \$534  == 11'h600;
-  assign \$536  = | { \$535 , \$533 , \$529 , \$525 , \$521 , \$517 , \$515 , \$513 , \$511 , \$509 , \$507 , \$505 , \$503 , \$501 , \$499 , \$497 , \$495 , \$493 , \$491 , \$489 , \$487  };
-  assign \$538  = ! \$537 ;
-  assign \$540  = \$539  == 4'h8;
-  assign \$542  = \$541  == 5'h10;
-  assign \$544  = \$543  == 5'h18;
-  assign \$546  = \$545  == 6'h20;
-  assign \$548  = \$547  == 6'h28;
-  assign \$550  = \$549  == 6'h30;
-  assign \$552  = \$551  == 8'h80;
-  assign \$554  = \$553  == 8'hb0;
-  assign \$556  = \$555  == 8'hc0;
-  assign \$558  = \$557  == 9'h100;
-  assign \$560  = \$559  == 9'h110;
-  assign \$562  = \$561  == 9'h118;
-  assign \$564  = \$563  == 9'h180;
-  assign \$566  = \$565  == 9'h188;
-  assign \$568  = \$567  == 10'h300;
-  assign \$570  = \$569  == 10'h380;
-  assign \$571  = | { \$570 , \$568 , \$566 , \$564 , \$562 , \$560 , \$558 , \$556 , \$554 , \$552 , \$550 , \$548 , \$546 , \$544 , \$542 , \$540 , \$538  };
-  assign \$572  = chosen[25] ? \$536  : \$571 ;
-  assign \$573  = \$572  ? 4'h0 : 4'h6;
-  assign \$574  = \$485  ? \$573  : 4'h5;
-  assign \$575  = chosen[2] ? 4'h0 : \$574 ;
-  assign \$576  = | \$575 ;
-  assign \$577  = \$576  | chosen[2];
-  assign \$578  = ~ chosen[25];
-  assign \$580  = \$579  == 9'h110;
-  assign \$582  = \$581  == 10'h380;
-  assign \$583  = \$580  | \$582 ;
-  assign \$584  = \$578  & \$583 ;
-  assign \$585  = & chosen[34:31];
-  assign \$586  = ~ \$585 ;
-  assign \$587  = \$584  & \$586 ;
-  assign \$588  = ~ \$587 ;
-  assign \$589  = \$577  | \$588 ;
-  assign \$591  = ! \$590 ;
-  assign \$593  = \$592  == 4'h8;
-  assign \$595  = \$594  == 5'h10;
-  assign \$597  = \$596  == 5'h18;
-  assign \$599  = \$598  == 6'h20;
-  assign \$601  = \$600  == 6'h30;
-  assign \$603  = \$602  == 7'h40;
-  assign \$605  = \$604  == 7'h50;
-  assign \$607  = \$606  == 7'h60;
-  assign \$609  = \$608  == 7'h70;
-  assign \$611  = \$610  == 8'h80;
-  assign \$613  = \$612  == 9'h100;
-  assign \$615  = \$614  == 9'h180;
-  assign \$617  = \$616  == 9'h188;
-  assign \$619  = \$618  == 10'h200;
-  assign \$621  = \$620  == 10'h300;
-  assign \$623  = \$622  == 10'h308;
-  assign \$625  = \$624  == 10'h310;
-  assign \$627  = \$626  == 11'h400;
-  assign \$628  = chosen[21:18] < 4'h9;
-  assign \$629  = \$627  & \$628 ;
-  assign \$631  = \$630  == 11'h408;
-  assign \$632  = chosen[21:18] < 4'h9;
-  assign \$633  = \$631  & \$632 ;
-  assign \$635  = \$634  == 11'h410;
-  assign \$636  = chosen[21:18] < 4'h9;
-  assign \$637  = \$635  & \$636 ;
-  assign \$639  = \$638  == 11'h418;
-  assign \$640  = chosen[21:18] < 4'h9;
-  assign \$641  = \$639  & \$640 ;
-  assign \$643  = \$642  == 11'h600;
-  assign \$644  = | { \$643 , \$641 , \$637 , \$633 , \$629 , \$625 , \$623 , \$621 , \$619 , \$617 , \$615 , \$613 , \$611 , \$609 , \$607 , \$605 , \$603 , \$601 , \$599 , \$597 , \$595 , \$593 , \$591  };
-  assign \$646  = ! \$645 ;
-  assign \$648  = \$647  == 4'h8;
-  assign \$650  = \$649  == 5'h10;
-  assign \$652  = \$651  == 5'h18;
-  assign \$654  = \$653  == 6'h20;
-  assign \$656  = \$655  == 6'h28;
-  assign \$658  = \$657  == 6'h30;
-  assign \$660  = \$659  == 8'h80;
-  assign \$662  = \$661  == 8'h88;
-  assign \$664  = \$663  == 8'ha0;
-  assign \$666  = \$665  == 8'hb0;
-  assign \$668  = \$667  == 8'hc0;
-  assign \$670  = \$669  == 9'h100;
-  assign \$672  = \$671  == 9'h108;
-  assign \$674  = \$673  == 9'h110;
-  assign \$676  = \$675  == 9'h118;
-  assign \$678  = \$677  == 9'h180;
-  assign \$680  = \$679  == 9'h188;
-  assign \$682  = \$681  == 10'h200;
-  assign \$684  = \$683  == 10'h300;
-  assign \$686  = \$685  == 10'h380;
-  assign \$688  = \$687  == 11'h400;
-  assign \$689  = | { \$688 , \$686 , \$684 , \$682 , \$680 , \$678 , \$676 , \$674 , \$672 , \$670 , \$668 , \$666 , \$664 , \$662 , \$660 , \$658 , \$656 , \$654 , \$652 , \$650 , \$648 , \$646  };
-  assign \$690  = chosen[25] ? \$644  : \$689 ;
-  assign \$692  = ! \$691 ;
-  assign \$694  = \$693  == 4'h8;
-  assign \$696  = \$695  == 5'h18;
-  assign \$698  = \$697  == 6'h20;
-  assign \$700  = \$699  == 6'h30;
-  assign \$702  = \$701  == 7'h40;
-  assign \$704  = \$703  == 7'h50;
-  assign \$706  = \$705  == 7'h70;
-  assign \$708  = \$707  == 8'h80;
-  assign \$710  = \$709  == 9'h100;
-  assign \$712  = \$711  == 9'h180;
-  assign \$714  = \$713  == 9'h188;
-  assign \$716  = \$715  == 10'h200;
-  assign \$718  = \$717  == 10'h300;
-  assign \$720  = \$719  == 10'h308;
-  assign \$722  = \$721  == 10'h310;
-  assign \$724  = \$723  == 11'h400;
-  assign \$725  = chosen[21:18] < 4'h9;
-  assign \$726  = \$724  & \$725 ;
-  assign \$728  = \$727  == 11'h408;
-  assign \$729  = chosen[21:18] < 4'h9;
-  assign \$730  = \$728  & \$729 ;
-  assign \$732  = \$731  == 11'h410;
-  assign \$733  = chosen[21:18] < 4'h9;
-  assign \$734  = \$732  & \$733 ;
-  assign \$736  = \$735  == 11'h418;
-  assign \$737  = chosen[21:18] < 4'h9;
-  assign \$738  = \$736  & \$737 ;
-  assign \$740  = \$739  == 11'h600;
-  assign \$741  = | { \$740 , \$738 , \$734 , \$730 , \$726 , \$722 , \$720 , \$718 , \$716 , \$714 , \$712 , \$710 , \$708 , \$706 , \$704 , \$702 , \$700 , \$698 , \$696 , \$694 , \$692  };
-  assign \$743  = ! \$742 ;
-  assign \$745  = \$744  == 4'h8;
-  assign \$747  = \$746  == 5'h10;
-  assign \$749  = \$748  == 5'h18;
-  assign \$751  = \$750  == 6'h20;
-  assign \$753  = \$752  == 6'h28;
-  assign \$755  = \$754  == 6'h30;
-  assign \$757  = \$756  == 8'h80;
-  assign \$759  = \$758  == 8'hb0;
-  assign \$761  = \$760  == 8'hc0;
-  assign \$763  = \$762  == 9'h100;
-  assign \$765  = \$764  == 9'h110;
-  assign \$767  = \$766  == 9'h118;
-  assign \$769  = \$768  == 9'h180;
-  assign \$771  = \$770  == 9'h188;
-  assign \$773  = \$772  == 10'h300;
-  assign \$775  = \$774  == 10'h380;
-  assign \$776  = | { \$775 , \$773 , \$771 , \$769 , \$767 , \$765 , \$763 , \$761 , \$759 , \$757 , \$755 , \$753 , \$751 , \$749 , \$747 , \$745 , \$743  };
-  assign \$777  = chosen[25] ? \$741  : \$776 ;
-  assign \$778  = \$777  ? 4'h0 : 4'h6;
-  assign \$779  = \$690  ? \$778  : 4'h5;
-  assign \$780  = chosen[2] ? 4'h0 : \$779 ;
-  assign \$781  = \$589  ? \$780  : 4'h7;
-  assign \$782  = \$384  ? 4'h0 : \$781 ;
-  assign \$783  = ! chosen[34:31];
-  assign \$784  = | chosen[1:0];
-  assign \$785  = \$784  ? 4'h2 : 4'h0;
-  assign \$786  = chosen[25] ? 4'h3 : 4'h1;
-  assign \$787  = chosen[35] ? 4'hb : \$786 ;
-  assign \$788  = chosen[26] ? \$785  : \$787 ;
-  assign \$789  = \$783  ? 4'h0 : \$788 ;
-  assign \$790  = | \$789 ;
-  assign \$791  = ! chosen[34:31];
-  assign \$793  = ! \$792 ;
-  assign \$795  = \$794  == 4'h8;
-  assign \$797  = \$796  == 5'h10;
-  assign \$799  = \$798  == 5'h18;
-  assign \$801  = \$800  == 6'h20;
-  assign \$803  = \$802  == 6'h30;
-  assign \$805  = \$804  == 7'h40;
-  assign \$807  = \$806  == 7'h50;
-  assign \$809  = \$808  == 7'h60;
-  assign \$811  = \$810  == 7'h70;
-  assign \$813  = \$812  == 8'h80;
-  assign \$815  = \$814  == 9'h100;
-  assign \$817  = \$816  == 9'h180;
-  assign \$819  = \$818  == 9'h188;
-  assign \$821  = \$820  == 10'h200;
-  assign \$823  = \$822  == 10'h300;
-  assign \$825  = \$824  == 10'h308;
-  assign \$827  = \$826  == 10'h310;
-  assign \$829  = \$828  == 11'h400;
-  assign \$830  = chosen[21:18] < 4'h9;
-  assign \$831  = \$829  & \$830 ;
-  assign \$833  = \$832  == 11'h408;
-  assign \$834  = chosen[21:18] < 4'h9;
-  assign \$835  = \$833  & \$834 ;
-  assign \$837  = \$836  == 11'h410;
-  assign \$838  = chosen[21:18] < 4'h9;
-  assign \$839  = \$837  & \$838 ;
-  assign \$841  = \$840  == 11'h418;
-  assign \$842  = chosen[21:18] < 4'h9;
-  assign \$843  = \$841  & \$842 ;
-  assign \$845  = \$844  == 11'h600;
-  assign \$846  = | { \$845 , \$843 , \$839 , \$835 , \$831 , \$827 , \$825 , \$823 , \$821 , \$819 , \$817 , \$815 , \$813 , \$811 , \$809 , \$807 , \$805 , \$803 , \$801 , \$799 , \$797 , \$795 , \$793  };
-  assign \$848  = ! \$847 ;
-  assign \$850  = \$849  == 4'h8;
-  assign \$852  = \$851  == 5'h10;
-  assign \$854  = \$853  == 5'h18;
-  assign \$856  = \$855  == 6'h20;
-  assign \$858  = \$857  == 6'h28;
-  assign \$860  = \$859  == 6'h30;
-  assign \$862  = \$861  == 8'h80;
-  assign \$864  = \$863  == 8'h88;
-  assign \$866  = \$865  == 8'ha0;
-  assign \$868  = \$867  == 8'hb0;
-  assign \$870  = \$869  == 8'hc0;
-  assign \$872  = \$871  == 9'h100;
-  assign \$874  = \$873  == 9'h108;
-  assign \$876  = \$875  == 9'h110;
-  assign \$878  = \$877  == 9'h118;
-  assign \$880  = \$879  == 9'h180;
-  assign \$882  = \$881  == 9'h188;
-  assign \$884  = \$883  == 10'h200;
-  assign \$886  = \$885  == 10'h300;
-  assign \$888  = \$887  == 10'h380;
-  assign \$890  = \$889  == 11'h400;
-  assign \$891  = | { \$890 , \$888 , \$886 , \$884 , \$882 , \$880 , \$878 , \$876 , \$874 , \$872 , \$870 , \$868 , \$866 , \$864 , \$862 , \$860 , \$858 , \$856 , \$854 , \$852 , \$850 , \$848  };
-  assign \$892  = chosen[25] ? \$846  : \$891 ;
-  assign \$894  = ! \$893 ;
-  assign \$896  = \$895  == 4'h8;
-  assign \$898  = \$897  == 5'h18;
-  assign \$900  = \$899  == 6'h20;
-  assign \$902  = \$901  == 6'h30;
-  assign \$904  = \$903  == 7'h40;
-  assign \$906  = \$905  == 7'h50;
-  assign \$908  = \$907  == 7'h70;
-  assign \$910  = \$909  == 8'h80;
-  assign \$912  = \$911  == 9'h100;
-  assign \$914  = \$913  == 9'h180;
-  assign \$916  = \$915  == 9'h188;
-  assign \$918  = \$917  == 10'h200;
-  assign \$920  = \$919  == 10'h300;
-  assign \$922  = \$921  == 10'h308;
-  assign \$924  = \$923  == 10'h310;
-  assign \$926  = \$925  == 11'h400;
-  assign \$927  = chosen[21:18] < 4'h9;
-  assign \$928  = \$926  & \$927 ;
-  assign \$930  = \$929  == 11'h408;
-  assign \$931  = chosen[21:18] < 4'h9;
-  assign \$932  = \$930  & \$931 ;
-  assign \$934  = \$933  == 11'h410;
-  assign \$935  = chosen[21:18] < 4'h9;
-  assign \$936  = \$934  & \$935 ;
-  assign \$938  = \$937  == 11'h418;
-  assign \$939  = chosen[21:18] < 4'h9;
-  assign \$940  = \$938  & \$939 ;
-  assign \$942  = \$941  == 11'h600;
-  assign \$943  = | { \$942 , \$940 , \$936 , \$932 , \$928 , \$924 , \$922 , \$920 , \$918 , \$916 , \$914 , \$912 , \$910 , \$908 , \$906 , \$904 , \$902 , \$900 , \$898 , \$896 , \$894  };
-  assign \$945  = ! \$944 ;
-  assign \$947  = \$946  == 4'h8;
-  assign \$949  = \$948  == 5'h10;
-  assign \$951  = \$950  == 5'h18;
-  assign \$953  = \$952  == 6'h20;
-  assign \$955  = \$954  == 6'h28;
-  assign \$957  = \$956  == 6'h30;
-  assign \$959  = \$958  == 8'h80;
-  assign \$961  = \$960  == 8'hb0;
-  assign \$963  = \$962  == 8'hc0;
-  assign \$965  = \$964  == 9'h100;
-  assign \$967  = \$966  == 9'h110;
-  assign \$969  = \$968  == 9'h118;
-  assign \$971  = \$970  == 9'h180;
-  assign \$973  = \$972  == 9'h188;
-  assign \$975  = \$974  == 10'h300;
-  assign \$977  = \$976  == 10'h380;
-  assign \$978  = | { \$977 , \$975 , \$973 , \$971 , \$969 , \$967 , \$965 , \$963 , \$961 , \$959 , \$957 , \$955 , \$953 , \$951 , \$949 , \$947 , \$945  };
-  assign \$979  = chosen[25] ? \$943  : \$978 ;
-  assign \$980  = \$979  ? 4'h0 : 4'h6;
-  assign \$981  = \$892  ? \$980  : 4'h5;
-  assign \$982  = chosen[2] ? 4'h0 : \$981 ;
-  assign \$983  = | \$982 ;
-  assign \$984  = \$983  | chosen[2];
-  assign \$985  = ~ chosen[25];
-  assign \$987  = \$986  == 9'h110;
-  assign \$989  = \$988  == 10'h380;
-  assign \$990  = \$987  | \$989 ;
-  assign \$991  = \$985  & \$990 ;
-  assign \$992  = & chosen[34:31];
+  assign \$381  = chosen[26] ? \$379  : \$380 ;
+  assign \$382  = \$377  ? 4'h0 : \$381 ;
+  assign \$383  = ! chosen[34:31];
+  assign \$385  = ! \$384 ;
+  assign \$387  = \$386  == 4'h8;
+  assign \$389  = \$388  == 5'h10;
+  assign \$391  = \$390  == 5'h18;
+  assign \$393  = \$392  == 6'h20;
+  assign \$395  = \$394  == 6'h30;
+  assign \$397  = \$396  == 7'h40;
+  assign \$399  = \$398  == 7'h50;
+  assign \$401  = \$400  == 7'h60;
+  assign \$403  = \$402  == 7'h70;
+  assign \$405  = \$404  == 8'h80;
+  assign \$407  = \$406  == 9'h100;
+  assign \$409  = \$408  == 9'h180;
+  assign \$411  = \$410  == 9'h188;
+  assign \$413  = \$412  == 10'h200;
+  assign \$415  = \$414  == 10'h300;
+  assign \$417  = \$416  == 10'h308;
+  assign \$419  = \$418  == 10'h310;
+  assign \$421  = \$420  == 11'h400;
+  assign \$422  = chosen[21:18] < 4'h9;
+  assign \$423  = \$421  & \$422 ;
+  assign \$425  = \$424  == 11'h408;
+  assign \$426  = chosen[21:18] < 4'h9;
+  assign \$427  = \$425  & \$426 ;
+  assign \$429  = \$428  == 11'h410;
+  assign \$430  = chosen[21:18] < 4'h9;
+  assign \$431  = \$429  & \$430 ;
+  assign \$433  = \$432  == 11'h418;
+  assign \$434  = chosen[21:18] < 4'h9;
+  assign \$435  = \$433  & \$434 ;
+  assign \$437  = \$436  == 11'h600;
+  assign \$438  = | { \$437 , \$435 , \$431 , \$427 , \$423 , \$419 , \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385  };
+  assign \$440  = ! \$439 ;
+  assign \$442  = \$441  == 4'h8;
+  assign \$444  = \$443  == 5'h10;
+  assign \$446  = \$445  == 5'h18;
+  assign \$448  = \$447  == 6'h20;
+  assign \$450  = \$449  == 6'h28;
+  assign \$452  = \$451  == 6'h30;
+  assign \$454  = \$453  == 8'h80;
+  assign \$456  = \$455  == 8'h88;
+  assign \$458  = \$457  == 8'ha0;
+  assign \$460  = \$459  == 8'hb0;
+  assign \$462  = \$461  == 8'hc0;
+  assign \$464  = \$463  == 9'h100;
+  assign \$466  = \$465  == 9'h108;
+  assign \$468  = \$467  == 9'h110;
+  assign \$470  = \$469  == 9'h118;
+  assign \$472  = \$471  == 9'h180;
+  assign \$474  = \$473  == 9'h188;
+  assign \$476  = \$475  == 10'h200;
+  assign \$478  = \$477  == 10'h300;
+  assign \$480  = \$479  == 10'h380;
+  assign \$482  = \$481  == 11'h400;
+  assign \$483  = | { \$482 , \$480 , \$478 , \$476 , \$474 , \$472 , \$470 , \$468 , \$466 , \$464 , \$462 , \$460 , \$458 , \$456 , \$454 , \$452 , \$450 , \$448 , \$446 , \$444 , \$442 , \$440  };
+  assign \$484  = chosen[25] ? \$438  : \$483 ;
+  assign \$486  = ! \$485 ;
+  assign \$488  = \$487  == 4'h8;
+  assign \$490  = \$489  == 5'h18;
+  assign \$492  = \$491  == 6'h20;
+  assign \$494  = \$493  == 6'h30;
+  assign \$496  = \$495  == 7'h40;
+  assign \$498  = \$497  == 7'h50;
+  assign \$500  = \$499  == 7'h70;
+  assign \$502  = \$501  == 8'h80;
+  assign \$504  = \$503  == 9'h100;
+  assign \$506  = \$505  == 9'h180;
+  assign \$508  = \$507  == 9'h188;
+  assign \$510  = \$509  == 10'h200;
+  assign \$512  = \$511  == 10'h300;
+  assign \$514  = \$513  == 10'h308;
+  assign \$516  = \$515  == 10'h310;
+  assign \$518  = \$517  == 11'h400;
+  assign \$519  = chosen[21:18] < 4'h9;
+  assign \$520  = \$518  & \$519 ;
+  assign \$522  = \$521  == 11'h408;
+  assign \$523  = chosen[21:18] < 4'h9;
+  assign \$524  = \$522  & \$523 ;
+  assign \$526  = \$525  == 11'h410;
+  assign \$527  = chosen[21:18] < 4'h9;
+  assign \$528  = \$526  & \$527 ;
+  assign \$530  = \$529  == 11'h418;
+  assign \$531  = chosen[21:18] < 4'h9;
+  assign \$532  = \$530  & \$531 ;
+  assign \$534  = \$533  == 11'h600;
+  assign \$535  = | { \$534 , \$532 , \$528 , \$524 , \$520 , \$516 , \$514 , \$512 , \$510 , \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486  };
+  assign \$537  = ! \$536 ;
+  assign \$539  = \$538  == 4'h8;
+  assign \$541  = \$540  == 5'h10;
+  assign \$543  = \$542  == 5'h18;
+  assign \$545  = \$544  == 6'h20;
+  assign \$547  = \$546  == 6'h28;
+  assign \$549  = \$548  == 6'h30;
+  assign \$551  = \$550  == 8'h80;
+  assign \$553  = \$552  == 8'hb0;
+  assign \$555  = \$554  == 8'hc0;
+  assign \$557  = \$556  == 9'h100;
+  assign \$559  = \$558  == 9'h110;
+  assign \$561  = \$560  == 9'h118;
+  assign \$563  = \$562  == 9'h180;
+  assign \$565  = \$564  == 9'h188;
+  assign \$567  = \$566  == 10'h300;
+  assign \$569  = \$568  == 10'h380;
+  assign \$570  = | { \$569 , \$567 , \$565 , \$563 , \$561 , \$559 , \$557 , \$555 , \$553 , \$551 , \$549 , \$547 , \$545 , \$543 , \$541 , \$539 , \$537  };
+  assign \$571  = chosen[25] ? \$535  : \$570 ;
+  assign \$572  = \$571  ? 4'h0 : 4'h6;
+  assign \$573  = \$484  ? \$572  : 4'h5;
+  assign \$574  = chosen[2] ? 4'h0 : \$573 ;
+  assign \$575  = | \$574 ;
+  assign \$576  = \$575  | chosen[2];
+  assign \$577  = ~ chosen[25];
+  assign \$579  = \$578  == 9'h110;
+  assign \$581  = \$580  == 10'h380;
+  assign \$582  = \$579  | \$581 ;
+  assign \$583  = \$577  & \$582 ;
+  assign \$584  = & chosen[34:31];
+  assign \$585  = ~ \$584 ;
+  assign \$586  = \$583  & \$585 ;
+  assign \$587  = ~ \$586 ;
+  assign \$588  = \$576  | \$587 ;
+  assign \$590  = ! \$589 ;
+  assign \$592  = \$591  == 4'h8;
+  assign \$594  = \$593  == 5'h10;
+  assign \$596  = \$595  == 5'h18;
+  assign \$598  = \$597  == 6'h20;
+  assign \$600  = \$599  == 6'h30;
+  assign \$602  = \$601  == 7'h40;
+  assign \$604  = \$603  == 7'h50;
+  assign \$606  = \$605  == 7'h60;
+  assign \$608  = \$607  == 7'h70;
+  assign \$610  = \$609  == 8'h80;
+  assign \$612  = \$611  == 9'h100;
+  assign \$614  = \$613  == 9'h180;
+  assign \$616  = \$615  == 9'h188;
+  assign \$618  = \$617  == 10'h200;
+  assign \$620  = \$619  == 10'h300;
+  assign \$622  = \$621  == 10'h308;
+  assign \$624  = \$623  == 10'h310;
+  assign \$626  = \$625  == 11'h400;
+  assign \$627  = chosen[21:18] < 4'h9;
+  assign \$628  = \$626  & \$627 ;
+  assign \$630  = \$629  == 11'h408;
+  assign \$631  = chosen[21:18] < 4'h9;
+  assign \$632  = \$630  & \$631 ;
+  assign \$634  = \$633  == 11'h410;
+  assign \$635  = chosen[21:18] < 4'h9;
+  assign \$636  = \$634  & \$635 ;
+  assign \$638  = \$637  == 11'h418;
+  assign \$639  = chosen[21:18] < 4'h9;
+  assign \$640  = \$638  & \$639 ;
+  assign \$642  = \$641  == 11'h600;
+  assign \$643  = | { \$642 , \$640 , \$636 , \$632 , \$628 , \$624 , \$622 , \$620 , \$618 , \$616 , \$614 , \$612 , \$610 , \$608 , \$606 , \$604 , \$602 , \$600 , \$598 , \$596 , \$594 , \$592 , \$590  };
+  assign \$645  = ! \$644 ;
+  assign \$647  = \$646  == 4'h8;
+  assign \$649  = \$648  == 5'h10;
+  assign \$651  = \$650  == 5'h18;
+  assign \$653  = \$652  == 6'h20;
+  assign \$655  = \$654  == 6'h28;
+  assign \$657  = \$656  == 6'h30;
+  assign \$659  = \$658  == 8'h80;
+  assign \$661  = \$660  == 8'h88;
+  assign \$663  = \$662  == 8'ha0;
+  assign \$665  = \$664  == 8'hb0;
+  assign \$667  = \$666  == 8'hc0;
+  assign \$669  = \$668  == 9'h100;
+  assign \$671  = \$670  == 9'h108;
+  assign \$673  = \$672  == 9'h110;
+  assign \$675  = \$674  == 9'h118;
+  assign \$677  = \$676  == 9'h180;
+  assign \$679  = \$678  == 9'h188;
+  assign \$681  = \$680  == 10'h200;
+  assign \$683  = \$682  == 10'h300;
+  assign \$685  = \$684  == 10'h380;
+  assign \$687  = \$686  == 11'h400;
+  assign \$688  = | { \$687 , \$685 , \$683 , \$681 , \$679 , \$677 , \$675 , \$673 , \$671 , \$669 , \$667 , \$665 , \$663 , \$661 , \$659 , \$657 , \$655 , \$653 , \$651 , \$649 , \$647 , \$645  };
+  assign \$689  = chosen[25] ? \$643  : \$688 ;
+  assign \$691  = ! \$690 ;
+  assign \$693  = \$692  == 4'h8;
+  assign \$695  = \$694  == 5'h18;
+  assign \$697  = \$696  == 6'h20;
+  assign \$699  = \$698  == 6'h30;
+  assign \$701  = \$700  == 7'h40;
+  assign \$703  = \$702  == 7'h50;
+  assign \$705  = \$704  == 7'h70;
+  assign \$707  = \$706  == 8'h80;
+  assign \$709  = \$708  == 9'h100;
+  assign \$711  = \$710  == 9'h180;
+  assign \$713  = \$712  == 9'h188;
+  assign \$715  = \$714  == 10'h200;
+  assign \$717  = \$716  == 10'h300;
+  assign \$719  = \$718  == 10'h308;
+  assign \$721  = \$720  == 10'h310;
+  assign \$723  = \$722  == 11'h400;
+  assign \$724  = chosen[21:18] < 4'h9;
+  assign \$725  = \$723  & \$724 ;
+  assign \$727  = \$726  == 11'h408;
+  assign \$728  = chosen[21:18] < 4'h9;
+  assign \$729  = \$727  & \$728 ;
+  assign \$731  = \$730  == 11'h410;
+  assign \$732  = chosen[21:18] < 4'h9;
+  assign \$733  = \$731  & \$732 ;
+  assign \$735  = \$734  == 11'h418;
+  assign \$736  = chosen[21:18] < 4'h9;
+  assign \$737  = \$735  & \$736 ;
+  assign \$739  = \$738  == 11'h600;
+  assign \$740  = | { \$739 , \$737 , \$733 , \$729 , \$725 , \$721 , \$719 , \$717 , \$715 , \$713 , \$711 , \$709 , \$707 , \$705 , \$703 , \$701 , \$699 , \$697 , \$695 , \$693 , \$691  };
+  assign \$742  = ! \$741 ;
+  assign \$744  = \$743  == 4'h8;
+  assign \$746  = \$745  == 5'h10;
+  assign \$748  = \$747  == 5'h18;
+  assign \$750  = \$749  == 6'h20;
+  assign \$752  = \$751  == 6'h28;
+  assign \$754  = \$753  == 6'h30;
+  assign \$756  = \$755  == 8'h80;
+  assign \$758  = \$757  == 8'hb0;
+  assign \$760  = \$759  == 8'hc0;
+  assign \$762  = \$761  == 9'h100;
+  assign \$764  = \$763  == 9'h110;
+  assign \$766  = \$765  == 9'h118;
+  assign \$768  = \$767  == 9'h180;
+  assign \$770  = \$769  == 9'h188;
+  assign \$772  = \$771  == 10'h300;
+  assign \$774  = \$773  == 10'h380;
+  assign \$775  = | { \$774 , \$772 , \$770 , \$768 , \$766 , \$764 , \$762 , \$760 , \$758 , \$756 , \$754 , \$752 , \$750 , \$748 , \$746 , \$744 , \$742  };
+  assign \$776  = chosen[25] ? \$740  : \$775 ;
+  assign \$777  = \$776  ? 4'h0 : 4'h6;
+  assign \$778  = \$689  ? \$777  : 4'h5;
+  assign \$779  = chosen[2] ? 4'h0 : \$778 ;
+  assign \$780  = \$588  ? \$779  : 4'h7;
+  assign \$781  = \$383  ? 4'h0 : \$780 ;
+  assign \$782  = ! chosen[34:31];
+  assign \$783  = | chosen[1:0];
+  assign \$784  = \$783  ? 4'h2 : 4'h0;
+  assign \$785  = chosen[25] ? 4'h3 : 4'h1;
+  assign \$786  = chosen[26] ? \$784  : \$785 ;
+  assign \$787  = \$782  ? 4'h0 : \$786 ;
+  assign \$788  = | \$787 ;
+  assign \$789  = ! chosen[34:31];
+  assign \$791  = ! \$790 ;
+  assign \$793  = \$792  == 4'h8;
+  assign \$795  = \$794  == 5'h10;
+  assign \$797  = \$796  == 5'h18;
+  assign \$799  = \$798  == 6'h20;
+  assign \$801  = \$800  == 6'h30;
+  assign \$803  = \$802  == 7'h40;
+  assign \$805  = \$804  == 7'h50;
+  assign \$807  = \$806  == 7'h60;
+  assign \$809  = \$808  == 7'h70;
+  assign \$811  = \$810  == 8'h80;
+  assign \$813  = \$812  == 9'h100;
+  assign \$815  = \$814  == 9'h180;
+  assign \$817  = \$816  == 9'h188;
+  assign \$819  = \$818  == 10'h200;
+  assign \$821  = \$820  == 10'h300;
+  assign \$823  = \$822  == 10'h308;
+  assign \$825  = \$824  == 10'h310;
+  assign \$827  = \$826  == 11'h400;
+  assign \$828  = chosen[21:18] < 4'h9;
+  assign \$829  = \$827  & \$828 ;
+  assign \$831  = \$830  == 11'h408;
+  assign \$832  = chosen[21:18] < 4'h9;
+  assign \$833  = \$831  & \$832 ;
+  assign \$835  = \$834  == 11'h410;
+  assign \$836  = chosen[21:18] < 4'h9;
+  assign \$837  = \$835  & \$836 ;
+  assign \$839  = \$838  == 11'h418;
+  assign \$840  = chosen[21:18] < 4'h9;
+  assign \$841  = \$839  & \$840 ;
+  assign \$843  = \$842  == 11'h600;
+  assign \$844  = | { \$843 , \$841 , \$837 , \$833 , \$829 , \$825 , \$823 , \$821 , \$819 , \$817 , \$815 , \$813 , \$811 , \$809 , \$807 , \$805 , \$803 , \$801 , \$799 , \$797 , \$795 , \$793 , \$791  };
+  assign \$846  = ! \$845 ;
+  assign \$848  = \$847  == 4'h8;
+  assign \$850  = \$849  == 5'h10;
+  assign \$852  = \$851  == 5'h18;
+  assign \$854  = \$853  == 6'h20;
+  assign \$856  = \$855  == 6'h28;
+  assign \$858  = \$857  == 6'h30;
+  assign \$860  = \$859  == 8'h80;
+  assign \$862  = \$861  == 8'h88;
+  assign \$864  = \$863  == 8'ha0;
+  assign \$866  = \$865  == 8'hb0;
+  assign \$868  = \$867  == 8'hc0;
+  assign \$870  = \$869  == 9'h100;
+  assign \$872  = \$871  == 9'h108;
+  assign \$874  = \$873  == 9'h110;
+  assign \$876  = \$875  == 9'h118;
+  assign \$878  = \$877  == 9'h180;
+  assign \$880  = \$879  == 9'h188;
+  assign \$882  = \$881  == 10'h200;
+  assign \$884  = \$883  == 10'h300;
+  assign \$886  = \$885  == 10'h380;
+  assign \$888  = \$887  == 11'h400;
+  assign \$889  = | { \$888 , \$886 , \$884 , \$882 , \$880 , \$878 , \$876 , \$874 , \$872 , \$870 , \$868 , \$866 , \$864 , \$862 , \$860 , \$858 , \$856 , \$854 , \$852 , \$850 , \$848 , \$846  };
+  assign \$890  = chosen[25] ? \$844  : \$889 ;
+  assign \$892  = ! \$891 ;
+  assign \$894  = \$893  == 4'h8;
+  assign \$896  = \$895  == 5'h18;
+  assign \$898  = \$897  == 6'h20;
+  assign \$900  = \$899  == 6'h30;
+  assign \$902  = \$901  == 7'h40;
+  assign \$904  = \$903  == 7'h50;
+  assign \$906  = \$905  == 7'h70;
+  assign \$908  = \$907  == 8'h80;
+  assign \$910  = \$909  == 9'h100;
+  assign \$912  = \$911  == 9'h180;
+  assign \$914  = \$913  == 9'h188;
+  assign \$916  = \$915  == 10'h200;
+  assign \$918  = \$917  == 10'h300;
+  assign \$920  = \$919  == 10'h308;
+  assign \$922  = \$921  == 10'h310;
+  assign \$924  = \$923  == 11'h400;
+  assign \$925  = chosen[21:18] < 4'h9;
+  assign \$926  = \$924  & \$925 ;
+  assign \$928  = \$927  == 11'h408;
+  assign \$929  = chosen[21:18] < 4'h9;
+  assign \$930  = \$928  & \$929 ;
+  assign \$932  = \$931  == 11'h410;
+  assign \$933  = chosen[21:18] < 4'h9;
+  assign \$934  = \$932  & \$933 ;
+  assign \$936  = \$935  == 11'h418;
+  assign \$937  = chosen[21:18] < 4'h9;
+  assign \$938  = \$936  & \$937 ;
+  assign \$940  = \$939  == 11'h600;
+  assign \$941  = | { \$940 , \$938 , \$934 , \$930 , \$926 , \$922 , \$920 , \$918 , \$916 , \$914 , \$912 , \$910 , \$908 , \$906 , \$904 , \$902 , \$900 , \$898 , \$896 , \$894 , \$892  };
+  assign \$943  = ! \$942 ;
+  assign \$945  = \$944  == 4'h8;
+  assign \$947  = \$946  == 5'h10;
+  assign \$949  = \$948  == 5'h18;
+  assign \$951  = \$950  == 6'h20;
+  assign \$953  = \$952  == 6'h28;
+  assign \$955  = \$954  == 6'h30;
+  assign \$957  = \$956  == 8'h80;
+  assign \$959  = \$958  == 8'hb0;
+  assign \$961  = \$960  == 8'hc0;
+  assign \$963  = \$962  == 9'h100;
+  assign \$965  = \$964  == 9'h110;
+  assign \$967  = \$966  == 9'h118;
+  assign \$969  = \$968  == 9'h180;
+  assign \$971  = \$970  == 9'h188;
+  assign \$973  = \$972  == 10'h300;
+  assign \$975  = \$974  == 10'h380;
+  assign \$976  = | { \$975 , \$973 , \$971 , \$969 , \$967 , \$965 , \$963 , \$961 , \$959 , \$957 , \$955 , \$953 , \$951 , \$949 , \$947 , \$945 , \$943  };
+  assign \$977  = chosen[25] ? \$941  : \$976 ;
+  assign \$978  = \$977  ? 4'h0 : 4'h6;
+  assign \$979  = \$890  ? \$978  : 4'h5;
+  assign \$980  = chosen[2] ? 4'h0 : \$979 ;
+  assign \$981  = | \$980 ;
+  assign \$982  = \$981  | chosen[2];
+  assign \$983  = ~ chosen[25];
+  assign \$985  = \$984  == 9'h110;
+  assign \$987  = \$986  == 10'h380;
+  assign \$988  = \$985  | \$987 ;
+  assign \$989  = \$983  & \$988 ;
+  assign \$990  = & chosen[34:31];
+  assign \$991  = ~ \$990 ;
+  assign \$992  = \$989  & \$991 ;
   assign \$993  = ~ \$992 ;
-  assign \$994  = \$991  & \$993 ;
-  assign \$995  = ~ \$994 ;
-  assign \$996  = \$984  | \$995 ;
-  assign \$998  = ! \$997 ;
-  assign \$1000  = \$999  == 4'h8;
-  assign \$1002  = \$1001  == 5'h10;
-  assign \$1004  = \$1003  == 5'h18;
-  assign \$1006  = \$1005  == 6'h20;
-  assign \$1008  = \$1007  == 6'h30;
-  assign \$1010  = \$1009  == 7'h40;
-  assign \$1012  = \$1011  == 7'h50;
-  assign \$1014  = \$1013  == 7'h60;
-  assign \$1016  = \$1015  == 7'h70;
-  assign \$1018  = \$1017  == 8'h80;
-  assign \$1020  = \$1019  == 9'h100;
-  assign \$1022  = \$1021  == 9'h180;
-  assign \$1024  = \$1023  == 9'h188;
-  assign \$1026  = \$1025  == 10'h200;
-  assign \$1028  = \$1027  == 10'h300;
-  assign \$1030  = \$1029  == 10'h308;
-  assign \$1032  = \$1031  == 10'h310;
-  assign \$1034  = \$1033  == 11'h400;
-  assign \$1035  = chosen[21:18] < 4'h9;
-  assign \$1036  = \$1034  & \$1035 ;
-  assign \$1038  = \$1037  == 11'h408;
-  assign \$1039  = chosen[21:18] < 4'h9;
-  assign \$1040  = \$1038  & \$1039 ;
-  assign \$1042  = \$1041  == 11'h410;
-  assign \$1043  = chosen[21:18] < 4'h9;
-  assign \$1044  = \$1042  & \$1043 ;
-  assign \$1046  = \$1045  == 11'h418;
-  assign \$1047  = chosen[21:18] < 4'h9;
-  assign \$1048  = \$1046  & \$1047 ;
-  assign \$1050  = \$1049  == 11'h600;
-  assign \$1051  = | { \$1050 , \$1048 , \$1044 , \$1040 , \$1036 , \$1032 , \$1030 , \$1028 , \$1026 , \$1024 , \$1022 , \$1020 , \$1018 , \$1016 , \$1014 , \$1012 , \$1010 , \$1008 , \$1006 , \$1004 , \$1002 , \$1000 , \$998  };
-  assign \$1053  = ! \$1052 ;
-  assign \$1055  = \$1054  == 4'h8;
-  assign \$1057  = \$1056  == 5'h10;
-  assign \$1059  = \$1058  == 5'h18;
-  assign \$1061  = \$1060  == 6'h20;
-  assign \$1063  = \$1062  == 6'h28;
-  assign \$1065  = \$1064  == 6'h30;
-  assign \$1067  = \$1066  == 8'h80;
-  assign \$1069  = \$1068  == 8'h88;
-  assign \$1071  = \$1070  == 8'ha0;
-  assign \$1073  = \$1072  == 8'hb0;
-  assign \$1075  = \$1074  == 8'hc0;
-  assign \$1077  = \$1076  == 9'h100;
-  assign \$1079  = \$1078  == 9'h108;
-  assign \$1081  = \$1080  == 9'h110;
-  assign \$1083  = \$1082  == 9'h118;
-  assign \$1085  = \$1084  == 9'h180;
-  assign \$1087  = \$1086  == 9'h188;
-  assign \$1089  = \$1088  == 10'h200;
-  assign \$1091  = \$1090  == 10'h300;
-  assign \$1093  = \$1092  == 10'h380;
-  assign \$1095  = \$1094  == 11'h400;
-  assign \$1096  = | { \$1095 , \$1093 , \$1091 , \$1089 , \$1087 , \$1085 , \$1083 , \$1081 , \$1079 , \$1077 , \$1075 , \$1073 , \$1071 , \$1069 , \$1067 , \$1065 , \$1063 , \$1061 , \$1059 , \$1057 , \$1055 , \$1053  };
-  assign \$1097  = chosen[25] ? \$1051  : \$1096 ;
-  assign \$1099  = ! \$1098 ;
-  assign \$1101  = \$1100  == 4'h8;
-  assign \$1103  = \$1102  == 5'h18;
-  assign \$1105  = \$1104  == 6'h20;
-  assign \$1107  = \$1106  == 6'h30;
-  assign \$1109  = \$1108  == 7'h40;
-  assign \$1111  = \$1110  == 7'h50;
-  assign \$1113  = \$1112  == 7'h70;
-  assign \$1115  = \$1114  == 8'h80;
-  assign \$1117  = \$1116  == 9'h100;
-  assign \$1119  = \$1118  == 9'h180;
-  assign \$1121  = \$1120  == 9'h188;
-  assign \$1123  = \$1122  == 10'h200;
-  assign \$1125  = \$1124  == 10'h300;
-  assign \$1127  = \$1126  == 10'h308;
-  assign \$1129  = \$1128  == 10'h310;
-  assign \$1131  = \$1130  == 11'h400;
-  assign \$1132  = chosen[21:18] < 4'h9;
-  assign \$1133  = \$1131  & \$1132 ;
-  assign \$1135  = \$1134  == 11'h408;
-  assign \$1136  = chosen[21:18] < 4'h9;
-  assign \$1137  = \$1135  & \$1136 ;
-  assign \$1139  = \$1138  == 11'h410;
-  assign \$1140  = chosen[21:18] < 4'h9;
-  assign \$1141  = \$1139  & \$1140 ;
-  assign \$1143  = \$1142  == 11'h418;
-  assign \$1144  = chosen[21:18] < 4'h9;
-  assign \$1145  = \$1143  & \$1144 ;
-  assign \$1147  = \$1146  == 11'h600;
-  assign \$1148  = | { \$1147 , \$1145 , \$1141 , \$1137 , \$1133 , \$1129 , \$1127 , \$1125 , \$1123 , \$1121 , \$1119 , \$1117 , \$1115 , \$1113 , \$1111 , \$1109 , \$1107 , \$1105 , \$1103 , \$1101 , \$1099  };
-  assign \$1150  = ! \$1149 ;
-  assign \$1152  = \$1151  == 4'h8;
-  assign \$1154  = \$1153  == 5'h10;
-  assign \$1156  = \$1155  == 5'h18;
-  assign \$1158  = \$1157  == 6'h20;
-  assign \$1160  = \$1159  == 6'h28;
-  assign \$1162  = \$1161  == 6'h30;
-  assign \$1164  = \$1163  == 8'h80;
-  assign \$1166  = \$1165  == 8'hb0;
-  assign \$1168  = \$1167  == 8'hc0;
-  assign \$1170  = \$1169  == 9'h100;
-  assign \$1172  = \$1171  == 9'h110;
-  assign \$1174  = \$1173  == 9'h118;
-  assign \$1176  = \$1175  == 9'h180;
-  assign \$1178  = \$1177  == 9'h188;
-  assign \$1180  = \$1179  == 10'h300;
-  assign \$1182  = \$1181  == 10'h380;
-  assign \$1183  = | { \$1182 , \$1180 , \$1178 , \$1176 , \$1174 , \$1172 , \$1170 , \$1168 , \$1166 , \$1164 , \$1162 , \$1160 , \$1158 , \$1156 , \$1154 , \$1152 , \$1150  };
-  assign \$1184  = chosen[25] ? \$1148  : \$1183 ;
-  assign \$1185  = \$1184  ? 4'h0 : 4'h6;
-  assign \$1186  = \$1097  ? \$1185  : 4'h5;
-  assign \$1187  = chosen[2] ? 4'h0 : \$1186 ;
-  assign \$1188  = \$996  ? \$1187  : 4'h7;
-  assign \$1189  = \$791  ? 4'h0 : \$1188 ;
-  assign \$1190  = | \$1189 ;
-  assign \$1191  = \$790  | \$1190 ;
-  assign \$1192  = ~ chosen[25];
-  assign \$1193  = ! chosen[34:31];
-  assign \$1194  = ~ \$1193 ;
-  assign \$1195  = \$1192  & \$1194 ;
-  assign \$1196  = & chosen[34:31];
-  assign \$1197  = chosen[36] & \$1196 ;
-  assign \$1198  = head[11:8] + 1'h1;
-  assign \$1200  = { 3'h0, \$1199  } | { head[14:12], 8'h00 };
-  assign \$1201  = { 13'h0000, \$1200  } | { head[22:15], 16'h0000 };
-  assign \$1202  = chosen[28] ? filled[7] : filled[6];
-  assign \$1203  = chosen[28] ? filled[5] : filled[4];
-  assign \$1204  = chosen[29] ? \$1202  : \$1203 ;
-  assign \$1205  = chosen[28] ? filled[3] : filled[2];
-  assign \$1206  = chosen[28] ? filled[1] : filled[0];
-  assign \$1207  = chosen[29] ? \$1205  : \$1206 ;
-  assign \$1208  = chosen[30] ? \$1204  : \$1207 ;
-  assign \$1209  = looks & \$1208 ;
-  assign \$1210  = chosen[28] ? filled[7] : filled[6];
-  assign \$1211  = chosen[28] ? filled[5] : filled[4];
-  assign \$1212  = chosen[29] ? \$1210  : \$1211 ;
-  assign \$1213  = chosen[28] ? filled[3] : filled[2];
-  assign \$1214  = chosen[28] ? filled[1] : filled[0];
-  assign \$1215  = chosen[29] ? \$1213  : \$1214 ;
-  assign \$1216  = chosen[30] ? \$1212  : \$1215 ;
-  assign \$1217  = looks & \$1216 ;
-  assign \$1218  = chosen[28] ? filled[7] : filled[6];
-  assign \$1219  = chosen[28] ? filled[5] : filled[4];
-  assign \$1220  = chosen[29] ? \$1218  : \$1219 ;
-  assign \$1221  = chosen[28] ? filled[3] : filled[2];
-  assign \$1222  = chosen[28] ? filled[1] : filled[0];
-  assign \$1223  = chosen[29] ? \$1221  : \$1222 ;
-  assign \$1224  = chosen[30] ? \$1220  : \$1223 ;
-  assign \$1225  = looks & \$1224 ;
-  assign \$1226  = chosen[28] ? filled[7] : filled[6];
-  assign \$1227  = chosen[28] ? filled[5] : filled[4];
-  assign \$1228  = chosen[29] ? \$1226  : \$1227 ;
-  assign \$1229  = chosen[28] ? filled[3] : filled[2];
-  assign \$1230  = chosen[28] ? filled[1] : filled[0];
-  assign \$1231  = chosen[29] ? \$1229  : \$1230 ;
-  assign \$1232  = chosen[30] ? \$1228  : \$1231 ;
-  assign \$1233  = looks & \$1232 ;
-  assign \$1234  = chosen[28] ? filled[7] : filled[6];
-  assign \$1235  = chosen[28] ? filled[5] : filled[4];
-  assign \$1236  = chosen[29] ? \$1234  : \$1235 ;
-  assign \$1237  = chosen[28] ? filled[3] : filled[2];
-  assign \$1238  = chosen[28] ? filled[1] : filled[0];
-  assign \$1239  = chosen[29] ? \$1237  : \$1238 ;
-  assign \$1240  = chosen[30] ? \$1236  : \$1239 ;
-  assign \$1241  = looks & \$1240 ;
-  assign \$1242  = chosen[28] ? filled[7] : filled[6];
-  assign \$1243  = chosen[28] ? filled[5] : filled[4];
-  assign \$1244  = chosen[29] ? \$1242  : \$1243 ;
-  assign \$1245  = chosen[28] ? filled[3] : filled[2];
-  assign \$1246  = chosen[28] ? filled[1] : filled[0];
-  assign \$1247  = chosen[29] ? \$1245  : \$1246 ;
-  assign \$1248  = chosen[30] ? \$1244  : \$1247 ;
-  assign \$1249  = looks & \$1248 ;
-  assign \$1250  = chosen[28] ? filled[7] : filled[6];
-  assign \$1251  = chosen[28] ? filled[5] : filled[4];
-  assign \$1252  = chosen[29] ? \$1250  : \$1251 ;
-  assign \$1253  = chosen[28] ? filled[3] : filled[2];
-  assign \$1254  = chosen[28] ? filled[1] : filled[0];
-  assign \$1255  = chosen[29] ? \$1253  : \$1254 ;
-  assign \$1256  = chosen[30] ? \$1252  : \$1255 ;
-  assign \$1257  = looks & \$1256 ;
-  assign \$1258  = chosen[28] ? filled[7] : filled[6];
-  assign \$1259  = chosen[28] ? filled[5] : filled[4];
-  assign \$1260  = chosen[29] ? \$1258  : \$1259 ;
-  assign \$1261  = chosen[28] ? filled[3] : filled[2];
-  assign \$1262  = chosen[28] ? filled[1] : filled[0];
-  assign \$1263  = chosen[29] ? \$1261  : \$1262 ;
-  assign \$1264  = chosen[30] ? \$1260  : \$1263 ;
-  assign \$1265  = looks & \$1264 ;
-  assign \$1266  = chosen[28] ? filled[7] : filled[6];
-  assign \$1267  = chosen[28] ? filled[5] : filled[4];
-  assign \$1268  = chosen[29] ? \$1266  : \$1267 ;
-  assign \$1269  = chosen[28] ? filled[3] : filled[2];
-  assign \$1270  = chosen[28] ? filled[1] : filled[0];
-  assign \$1271  = chosen[29] ? \$1269  : \$1270 ;
-  assign \$1272  = chosen[30] ? \$1268  : \$1271 ;
-  assign \$1273  = looks & \$1272 ;
-  assign \$1274  = chosen[28] ? filled[7] : filled[6];
-  assign \$1275  = chosen[28] ? filled[5] : filled[4];
-  assign \$1276  = chosen[29] ? \$1274  : \$1275 ;
-  assign \$1277  = chosen[28] ? filled[3] : filled[2];
-  assign \$1278  = chosen[28] ? filled[1] : filled[0];
-  assign \$1279  = chosen[29] ? \$1277  : \$1278 ;
-  assign \$1280  = chosen[30] ? \$1276  : \$1279 ;
-  assign \$1281  = looks & \$1280 ;
-  assign \$1282  = chosen[28] ? filled[7] : filled[6];
-  assign \$1283  = chosen[28] ? filled[5] : filled[4];
-  assign \$1284  = chosen[29] ? \$1282  : \$1283 ;
-  assign \$1285  = chosen[28] ? filled[3] : filled[2];
-  assign \$1286  = chosen[28] ? filled[1] : filled[0];
-  assign \$1287  = chosen[29] ? \$1285  : \$1286 ;
-  assign \$1288  = chosen[30] ? \$1284  : \$1287 ;
-  assign \$1289  = looks & \$1288 ;
-  assign \$1290  = chosen[28] ? filled[7] : filled[6];
-  assign \$1291  = chosen[28] ? filled[5] : filled[4];
-  assign \$1292  = chosen[29] ? \$1290  : \$1291 ;
-  assign \$1293  = chosen[28] ? filled[3] : filled[2];
-  assign \$1294  = chosen[28] ? filled[1] : filled[0];
-  assign \$1295  = chosen[29] ? \$1293  : \$1294 ;
-  assign \$1296  = chosen[30] ? \$1292  : \$1295 ;
-  assign \$1297  = looks & \$1296 ;
-  assign \$1298  = chosen[28] ? filled[7] : filled[6];
-  assign \$1299  = chosen[28] ? filled[5] : filled[4];
-  assign \$1300  = chosen[29] ? \$1298  : \$1299 ;
-  assign \$1301  = chosen[28] ? filled[3] : filled[2];
-  assign \$1302  = chosen[28] ? filled[1] : filled[0];
-  assign \$1303  = chosen[29] ? \$1301  : \$1302 ;
-  assign \$1304  = chosen[30] ? \$1300  : \$1303 ;
-  assign \$1305  = looks & \$1304 ;
-  assign \$1306  = chosen[28] ? filled[7] : filled[6];
-  assign \$1307  = chosen[28] ? filled[5] : filled[4];
-  assign \$1308  = chosen[29] ? \$1306  : \$1307 ;
-  assign \$1309  = chosen[28] ? filled[3] : filled[2];
-  assign \$1310  = chosen[28] ? filled[1] : filled[0];
-  assign \$1311  = chosen[29] ? \$1309  : \$1310 ;
-  assign \$1312  = chosen[30] ? \$1308  : \$1311 ;
-  assign \$1313  = looks & \$1312 ;
-  assign \$1314  = chosen[28] ? filled[7] : filled[6];
-  assign \$1315  = chosen[28] ? filled[5] : filled[4];
-  assign \$1316  = chosen[29] ? \$1314  : \$1315 ;
-  assign \$1317  = chosen[28] ? filled[3] : filled[2];
-  assign \$1318  = chosen[28] ? filled[1] : filled[0];
-  assign \$1319  = chosen[29] ? \$1317  : \$1318 ;
-  assign \$1320  = chosen[30] ? \$1316  : \$1319 ;
-  assign \$1321  = looks & \$1320 ;
-  assign \$1322  = chosen[28] ? filled[7] : filled[6];
-  assign \$1323  = chosen[28] ? filled[5] : filled[4];
-  assign \$1324  = chosen[29] ? \$1322  : \$1323 ;
-  assign \$1325  = chosen[28] ? filled[3] : filled[2];
-  assign \$1326  = chosen[28] ? filled[1] : filled[0];
-  assign \$1327  = chosen[29] ? \$1325  : \$1326 ;
-  assign \$1328  = chosen[30] ? \$1324  : \$1327 ;
-  assign \$1329  = looks & \$1328 ;
-  assign \$1330  = chosen[28] ? filled[7] : filled[6];
-  assign \$1331  = chosen[28] ? filled[5] : filled[4];
-  assign \$1332  = chosen[29] ? \$1330  : \$1331 ;
-  assign \$1333  = chosen[28] ? filled[3] : filled[2];
-  assign \$1334  = chosen[28] ? filled[1] : filled[0];
-  assign \$1335  = chosen[29] ? \$1333  : \$1334 ;
-  assign \$1336  = chosen[30] ? \$1332  : \$1335 ;
-  assign \$1337  = looks & \$1336 ;
-  assign \$1338  = chosen[28] ? filled[7] : filled[6];
-  assign \$1339  = chosen[28] ? filled[5] : filled[4];
-  assign \$1340  = chosen[29] ? \$1338  : \$1339 ;
-  assign \$1341  = chosen[28] ? filled[3] : filled[2];
-  assign \$1342  = chosen[28] ? filled[1] : filled[0];
-  assign \$1343  = chosen[29] ? \$1341  : \$1342 ;
-  assign \$1344  = chosen[30] ? \$1340  : \$1343 ;
-  assign \$1345  = looks & \$1344 ;
-  assign \$1346  = chosen[28] ? filled[7] : filled[6];
-  assign \$1347  = chosen[28] ? filled[5] : filled[4];
-  assign \$1348  = chosen[29] ? \$1346  : \$1347 ;
-  assign \$1349  = chosen[28] ? filled[3] : filled[2];
-  assign \$1350  = chosen[28] ? filled[1] : filled[0];
-  assign \$1351  = chosen[29] ? \$1349  : \$1350 ;
-  assign \$1352  = chosen[30] ? \$1348  : \$1351 ;
-  assign \$1353  = looks & \$1352 ;
-  assign \$1354  = chosen[28] ? filled[7] : filled[6];
-  assign \$1355  = chosen[28] ? filled[5] : filled[4];
-  assign \$1356  = chosen[29] ? \$1354  : \$1355 ;
-  assign \$1357  = chosen[28] ? filled[3] : filled[2];
-  assign \$1358  = chosen[28] ? filled[1] : filled[0];
-  assign \$1359  = chosen[29] ? \$1357  : \$1358 ;
-  assign \$1360  = chosen[30] ? \$1356  : \$1359 ;
-  assign \$1361  = looks & \$1360 ;
-  assign \$1362  = chosen[28] ? filled[7] : filled[6];
-  assign \$1363  = chosen[28] ? filled[5] : filled[4];
-  assign \$1364  = chosen[29] ? \$1362  : \$1363 ;
-  assign \$1365  = chosen[28] ? filled[3] : filled[2];
-  assign \$1366  = chosen[28] ? filled[1] : filled[0];
-  assign \$1367  = chosen[29] ? \$1365  : \$1366 ;
-  assign \$1368  = chosen[30] ? \$1364  : \$1367 ;
-  assign \$1369  = looks & \$1368 ;
-  assign \$1370  = chosen[28] ? filled[7] : filled[6];
-  assign \$1371  = chosen[28] ? filled[5] : filled[4];
-  assign \$1372  = chosen[29] ? \$1370  : \$1371 ;
-  assign \$1373  = chosen[28] ? filled[3] : filled[2];
-  assign \$1374  = chosen[28] ? filled[1] : filled[0];
-  assign \$1375  = chosen[29] ? \$1373  : \$1374 ;
-  assign \$1376  = chosen[30] ? \$1372  : \$1375 ;
-  assign \$1377  = looks & \$1376 ;
-  assign \$1378  = chosen[28] ? filled[7] : filled[6];
-  assign \$1379  = chosen[28] ? filled[5] : filled[4];
-  assign \$1380  = chosen[29] ? \$1378  : \$1379 ;
-  assign \$1381  = chosen[28] ? filled[3] : filled[2];
-  assign \$1382  = chosen[28] ? filled[1] : filled[0];
-  assign \$1383  = chosen[29] ? \$1381  : \$1382 ;
-  assign \$1384  = chosen[30] ? \$1380  : \$1383 ;
-  assign \$1385  = looks & \$1384 ;
-  assign \$1386  = chosen[28] ? filled[7] : filled[6];
-  assign \$1387  = chosen[28] ? filled[5] : filled[4];
-  assign \$1388  = chosen[29] ? \$1386  : \$1387 ;
-  assign \$1389  = chosen[28] ? filled[3] : filled[2];
-  assign \$1390  = chosen[28] ? filled[1] : filled[0];
-  assign \$1391  = chosen[29] ? \$1389  : \$1390 ;
-  assign \$1392  = chosen[30] ? \$1388  : \$1391 ;
-  assign \$1393  = looks & \$1392 ;
-  assign \$1394  = chosen[28] ? filled[7] : filled[6];
-  assign \$1395  = chosen[28] ? filled[5] : filled[4];
-  assign \$1396  = chosen[29] ? \$1394  : \$1395 ;
-  assign \$1397  = chosen[28] ? filled[3] : filled[2];
-  assign \$1398  = chosen[28] ? filled[1] : filled[0];
-  assign \$1399  = chosen[29] ? \$1397  : \$1398 ;
-  assign \$1400  = chosen[30] ? \$1396  : \$1399 ;
-  assign \$1401  = looks & \$1400 ;
-  assign \$1402  = chosen[28] ? filled[7] : filled[6];
-  assign \$1403  = chosen[28] ? filled[5] : filled[4];
-  assign \$1404  = chosen[29] ? \$1402  : \$1403 ;
-  assign \$1405  = chosen[28] ? filled[3] : filled[2];
-  assign \$1406  = chosen[28] ? filled[1] : filled[0];
-  assign \$1407  = chosen[29] ? \$1405  : \$1406 ;
-  assign \$1408  = chosen[30] ? \$1404  : \$1407 ;
-  assign \$1409  = looks & \$1408 ;
-  assign \$1410  = chosen[28] ? filled[7] : filled[6];
-  assign \$1411  = chosen[28] ? filled[5] : filled[4];
-  assign \$1412  = chosen[29] ? \$1410  : \$1411 ;
-  assign \$1413  = chosen[28] ? filled[3] : filled[2];
-  assign \$1414  = chosen[28] ? filled[1] : filled[0];
-  assign \$1415  = chosen[29] ? \$1413  : \$1414 ;
-  assign \$1416  = chosen[30] ? \$1412  : \$1415 ;
-  assign \$1417  = looks & \$1416 ;
-  assign \$1418  = chosen[28] ? filled[7] : filled[6];
-  assign \$1419  = chosen[28] ? filled[5] : filled[4];
-  assign \$1420  = chosen[29] ? \$1418  : \$1419 ;
-  assign \$1421  = chosen[28] ? filled[3] : filled[2];
-  assign \$1422  = chosen[28] ? filled[1] : filled[0];
-  assign \$1423  = chosen[29] ? \$1421  : \$1422 ;
-  assign \$1424  = chosen[30] ? \$1420  : \$1423 ;
-  assign \$1425  = looks & \$1424 ;
-  assign \$1426  = chosen[28] ? filled[7] : filled[6];
-  assign \$1427  = chosen[28] ? filled[5] : filled[4];
-  assign \$1428  = chosen[29] ? \$1426  : \$1427 ;
-  assign \$1429  = chosen[28] ? filled[3] : filled[2];
-  assign \$1430  = chosen[28] ? filled[1] : filled[0];
-  assign \$1431  = chosen[29] ? \$1429  : \$1430 ;
-  assign \$1432  = chosen[30] ? \$1428  : \$1431 ;
-  assign \$1433  = looks & \$1432 ;
-  assign \$1434  = chosen[28] ? filled[7] : filled[6];
-  assign \$1435  = chosen[28] ? filled[5] : filled[4];
-  assign \$1436  = chosen[29] ? \$1434  : \$1435 ;
-  assign \$1437  = chosen[28] ? filled[3] : filled[2];
-  assign \$1438  = chosen[28] ? filled[1] : filled[0];
-  assign \$1439  = chosen[29] ? \$1437  : \$1438 ;
-  assign \$1440  = chosen[30] ? \$1436  : \$1439 ;
-  assign \$1441  = looks & \$1440 ;
-  assign \$1442  = chosen[28] ? filled[7] : filled[6];
-  assign \$1443  = chosen[28] ? filled[5] : filled[4];
-  assign \$1444  = chosen[29] ? \$1442  : \$1443 ;
-  assign \$1445  = chosen[28] ? filled[3] : filled[2];
-  assign \$1446  = chosen[28] ? filled[1] : filled[0];
-  assign \$1447  = chosen[29] ? \$1445  : \$1446 ;
-  assign \$1448  = chosen[30] ? \$1444  : \$1447 ;
-  assign \$1449  = looks & \$1448 ;
-  assign \$1450  = chosen[28] ? filled[7] : filled[6];
-  assign \$1451  = chosen[28] ? filled[5] : filled[4];
-  assign \$1452  = chosen[29] ? \$1450  : \$1451 ;
-  assign \$1453  = chosen[28] ? filled[3] : filled[2];
-  assign \$1454  = chosen[28] ? filled[1] : filled[0];
-  assign \$1455  = chosen[29] ? \$1453  : \$1454 ;
-  assign \$1456  = chosen[30] ? \$1452  : \$1455 ;
-  assign \$1457  = looks & \$1456 ;
-  assign \$1458  = { 8'h00, \$1201  } & { \$1457 , \$1449 , \$1441 , \$1433 , \$1425 , \$1417 , \$1409 , \$1401 , \$1393 , \$1385 , \$1377 , \$1369 , \$1361 , \$1353 , \$1345 , \$1337 , \$1329 , \$1321 , \$1313 , \$1305 , \$1297 , \$1289 , \$1281 , \$1273 , \$1265 , \$1257 , \$1249 , \$1241 , \$1233 , \$1225 , \$1217 , \$1209  };
+  assign \$994  = \$982  | \$993 ;
+  assign \$996  = ! \$995 ;
+  assign \$998  = \$997  == 4'h8;
+  assign \$1000  = \$999  == 5'h10;
+  assign \$1002  = \$1001  == 5'h18;
+  assign \$1004  = \$1003  == 6'h20;
+  assign \$1006  = \$1005  == 6'h30;
+  assign \$1008  = \$1007  == 7'h40;
+  assign \$1010  = \$1009  == 7'h50;
+  assign \$1012  = \$1011  == 7'h60;
+  assign \$1014  = \$1013  == 7'h70;
+  assign \$1016  = \$1015  == 8'h80;
+  assign \$1018  = \$1017  == 9'h100;
+  assign \$1020  = \$1019  == 9'h180;
+  assign \$1022  = \$1021  == 9'h188;
+  assign \$1024  = \$1023  == 10'h200;
+  assign \$1026  = \$1025  == 10'h300;
+  assign \$1028  = \$1027  == 10'h308;
+  assign \$1030  = \$1029  == 10'h310;
+  assign \$1032  = \$1031  == 11'h400;
+  assign \$1033  = chosen[21:18] < 4'h9;
+  assign \$1034  = \$1032  & \$1033 ;
+  assign \$1036  = \$1035  == 11'h408;
+  assign \$1037  = chosen[21:18] < 4'h9;
+  assign \$1038  = \$1036  & \$1037 ;
+  assign \$1040  = \$1039  == 11'h410;
+  assign \$1041  = chosen[21:18] < 4'h9;
+  assign \$1042  = \$1040  & \$1041 ;
+  assign \$1044  = \$1043  == 11'h418;
+  assign \$1045  = chosen[21:18] < 4'h9;
+  assign \$1046  = \$1044  & \$1045 ;
+  assign \$1048  = \$1047  == 11'h600;
+  assign \$1049  = | { \$1048 , \$1046 , \$1042 , \$1038 , \$1034 , \$1030 , \$1028 , \$1026 , \$1024 , \$1022 , \$1020 , \$1018 , \$1016 , \$1014 , \$1012 , \$1010 , \$1008 , \$1006 , \$1004 , \$1002 , \$1000 , \$998 , \$996  };
+  assign \$1051  = ! \$1050 ;
+  assign \$1053  = \$1052  == 4'h8;
+  assign \$1055  = \$1054  == 5'h10;
+  assign \$1057  = \$1056  == 5'h18;
+  assign \$1059  = \$1058  == 6'h20;
+  assign \$1061  = \$1060  == 6'h28;
+  assign \$1063  = \$1062  == 6'h30;
+  assign \$1065  = \$1064  == 8'h80;
+  assign \$1067  = \$1066  == 8'h88;
+  assign \$1069  = \$1068  == 8'ha0;
+  assign \$1071  = \$1070  == 8'hb0;
+  assign \$1073  = \$1072  == 8'hc0;
+  assign \$1075  = \$1074  == 9'h100;
+  assign \$1077  = \$1076  == 9'h108;
+  assign \$1079  = \$1078  == 9'h110;
+  assign \$1081  = \$1080  == 9'h118;
+  assign \$1083  = \$1082  == 9'h180;
+  assign \$1085  = \$1084  == 9'h188;
+  assign \$1087  = \$1086  == 10'h200;
+  assign \$1089  = \$1088  == 10'h300;
+  assign \$1091  = \$1090  == 10'h380;
+  assign \$1093  = \$1092  == 11'h400;
+  assign \$1094  = | { \$1093 , \$1091 , \$1089 , \$1087 , \$1085 , \$1083 , \$1081 , \$1079 , \$1077 , \$1075 , \$1073 , \$1071 , \$1069 , \$1067 , \$1065 , \$1063 , \$1061 , \$1059 , \$1057 , \$1055 , \$1053 , \$1051  };
+  assign \$1095  = chosen[25] ? \$1049  : \$1094 ;
+  assign \$1097  = ! \$1096 ;
+  assign \$1099  = \$1098  == 4'h8;
+  assign \$1101  = \$1100  == 5'h18;
+  assign \$1103  = \$1102  == 6'h20;
+  assign \$1105  = \$1104  == 6'h30;
+  assign \$1107  = \$1106  == 7'h40;
+  assign \$1109  = \$1108  == 7'h50;
+  assign \$1111  = \$1110  == 7'h70;
+  assign \$1113  = \$1112  == 8'h80;
+  assign \$1115  = \$1114  == 9'h100;
+  assign \$1117  = \$1116  == 9'h180;
+  assign \$1119  = \$1118  == 9'h188;
+  assign \$1121  = \$1120  == 10'h200;
+  assign \$1123  = \$1122  == 10'h300;
+  assign \$1125  = \$1124  == 10'h308;
+  assign \$1127  = \$1126  == 10'h310;
+  assign \$1129  = \$1128  == 11'h400;
+  assign \$1130  = chosen[21:18] < 4'h9;
+  assign \$1131  = \$1129  & \$1130 ;
+  assign \$1133  = \$1132  == 11'h408;
+  assign \$1134  = chosen[21:18] < 4'h9;
+  assign \$1135  = \$1133  & \$1134 ;
+  assign \$1137  = \$1136  == 11'h410;
+  assign \$1138  = chosen[21:18] < 4'h9;
+  assign \$1139  = \$1137  & \$1138 ;
+  assign \$1141  = \$1140  == 11'h418;
+  assign \$1142  = chosen[21:18] < 4'h9;
+  assign \$1143  = \$1141  & \$1142 ;
+  assign \$1145  = \$1144  == 11'h600;
+  assign \$1146  = | { \$1145 , \$1143 , \$1139 , \$1135 , \$1131 , \$1127 , \$1125 , \$1123 , \$1121 , \$1119 , \$1117 , \$1115 , \$1113 , \$1111 , \$1109 , \$1107 , \$1105 , \$1103 , \$1101 , \$1099 , \$1097  };
+  assign \$1148  = ! \$1147 ;
+  assign \$1150  = \$1149  == 4'h8;
+  assign \$1152  = \$1151  == 5'h10;
+  assign \$1154  = \$1153  == 5'h18;
+  assign \$1156  = \$1155  == 6'h20;
+  assign \$1158  = \$1157  == 6'h28;
+  assign \$1160  = \$1159  == 6'h30;
+  assign \$1162  = \$1161  == 8'h80;
+  assign \$1164  = \$1163  == 8'hb0;
+  assign \$1166  = \$1165  == 8'hc0;
+  assign \$1168  = \$1167  == 9'h100;
+  assign \$1170  = \$1169  == 9'h110;
+  assign \$1172  = \$1171  == 9'h118;
+  assign \$1174  = \$1173  == 9'h180;
+  assign \$1176  = \$1175  == 9'h188;
+  assign \$1178  = \$1177  == 10'h300;
+  assign \$1180  = \$1179  == 10'h380;
+  assign \$1181  = | { \$1180 , \$1178 , \$1176 , \$1174 , \$1172 , \$1170 , \$1168 , \$1166 , \$1164 , \$1162 , \$1160 , \$1158 , \$1156 , \$1154 , \$1152 , \$1150 , \$1148  };
+  assign \$1182  = chosen[25] ? \$1146  : \$1181 ;
+  assign \$1183  = \$1182  ? 4'h0 : 4'h6;
+  assign \$1184  = \$1095  ? \$1183  : 4'h5;
+  assign \$1185  = chosen[2] ? 4'h0 : \$1184 ;
+  assign \$1186  = \$994  ? \$1185  : 4'h7;
+  assign \$1187  = \$789  ? 4'h0 : \$1186 ;
+  assign \$1188  = | \$1187 ;
+  assign \$1189  = \$788  | \$1188 ;
+  assign \$1190  = ~ chosen[25];
+  assign \$1191  = ! chosen[34:31];
+  assign \$1192  = ~ \$1191 ;
+  assign \$1193  = \$1190  & \$1192 ;
+  assign \$1194  = & chosen[34:31];
+  assign \$1195  = chosen[35] & \$1194 ;
+  assign \$1196  = head[11:8] + 1'h1;
+  assign \$1198  = { 3'h0, \$1197  } | { head[14:12], 8'h00 };
+  assign \$1199  = { 13'h0000, \$1198  } | { head[22:15], 16'h0000 };
+  assign \$1200  = chosen[28] ? filled[7] : filled[6];
+  assign \$1201  = chosen[28] ? filled[5] : filled[4];
+  assign \$1202  = chosen[29] ? \$1200  : \$1201 ;
+  assign \$1203  = chosen[28] ? filled[3] : filled[2];
+  assign \$1204  = chosen[28] ? filled[1] : filled[0];
+  assign \$1205  = chosen[29] ? \$1203  : \$1204 ;
+  assign \$1206  = chosen[30] ? \$1202  : \$1205 ;
+  assign \$1207  = looks & \$1206 ;
+  assign \$1208  = chosen[28] ? filled[7] : filled[6];
+  assign \$1209  = chosen[28] ? filled[5] : filled[4];
+  assign \$1210  = chosen[29] ? \$1208  : \$1209 ;
+  assign \$1211  = chosen[28] ? filled[3] : filled[2];
+  assign \$1212  = chosen[28] ? filled[1] : filled[0];
+  assign \$1213  = chosen[29] ? \$1211  : \$1212 ;
+  assign \$1214  = chosen[30] ? \$1210  : \$1213 ;
+  assign \$1215  = looks & \$1214 ;
+  assign \$1216  = chosen[28] ? filled[7] : filled[6];
+  assign \$1217  = chosen[28] ? filled[5] : filled[4];
+  assign \$1218  = chosen[29] ? \$1216  : \$1217 ;
+  assign \$1219  = chosen[28] ? filled[3] : filled[2];
+  assign \$1220  = chosen[28] ? filled[1] : filled[0];
+  assign \$1221  = chosen[29] ? \$1219  : \$1220 ;
+  assign \$1222  = chosen[30] ? \$1218  : \$1221 ;
+  assign \$1223  = looks & \$1222 ;
+  assign \$1224  = chosen[28] ? filled[7] : filled[6];
+  assign \$1225  = chosen[28] ? filled[5] : filled[4];
+  assign \$1226  = chosen[29] ? \$1224  : \$1225 ;
+  assign \$1227  = chosen[28] ? filled[3] : filled[2];
+  assign \$1228  = chosen[28] ? filled[1] : filled[0];
+  assign \$1229  = chosen[29] ? \$1227  : \$1228 ;
+  assign \$1230  = chosen[30] ? \$1226  : \$1229 ;
+  assign \$1231  = looks & \$1230 ;
+  assign \$1232  = chosen[28] ? filled[7] : filled[6];
+  assign \$1233  = chosen[28] ? filled[5] : filled[4];
+  assign \$1234  = chosen[29] ? \$1232  : \$1233 ;
+  assign \$1235  = chosen[28] ? filled[3] : filled[2];
+  assign \$1236  = chosen[28] ? filled[1] : filled[0];
+  assign \$1237  = chosen[29] ? \$1235  : \$1236 ;
+  assign \$1238  = chosen[30] ? \$1234  : \$1237 ;
+  assign \$1239  = looks & \$1238 ;
+  assign \$1240  = chosen[28] ? filled[7] : filled[6];
+  assign \$1241  = chosen[28] ? filled[5] : filled[4];
+  assign \$1242  = chosen[29] ? \$1240  : \$1241 ;
+  assign \$1243  = chosen[28] ? filled[3] : filled[2];
+  assign \$1244  = chosen[28] ? filled[1] : filled[0];
+  assign \$1245  = chosen[29] ? \$1243  : \$1244 ;
+  assign \$1246  = chosen[30] ? \$1242  : \$1245 ;
+  assign \$1247  = looks & \$1246 ;
+  assign \$1248  = chosen[28] ? filled[7] : filled[6];
+  assign \$1249  = chosen[28] ? filled[5] : filled[4];
+  assign \$1250  = chosen[29] ? \$1248  : \$1249 ;
+  assign \$1251  = chosen[28] ? filled[3] : filled[2];
+  assign \$1252  = chosen[28] ? filled[1] : filled[0];
+  assign \$1253  = chosen[29] ? \$1251  : \$1252 ;
+  assign \$1254  = chosen[30] ? \$1250  : \$1253 ;
+  assign \$1255  = looks & \$1254 ;
+  assign \$1256  = chosen[28] ? filled[7] : filled[6];
+  assign \$1257  = chosen[28] ? filled[5] : filled[4];
+  assign \$1258  = chosen[29] ? \$1256  : \$1257 ;
+  assign \$1259  = chosen[28] ? filled[3] : filled[2];
+  assign \$1260  = chosen[28] ? filled[1] : filled[0];
+  assign \$1261  = chosen[29] ? \$1259  : \$1260 ;
+  assign \$1262  = chosen[30] ? \$1258  : \$1261 ;
+  assign \$1263  = looks & \$1262 ;
+  assign \$1264  = chosen[28] ? filled[7] : filled[6];
+  assign \$1265  = chosen[28] ? filled[5] : filled[4];
+  assign \$1266  = chosen[29] ? \$1264  : \$1265 ;
+  assign \$1267  = chosen[28] ? filled[3] : filled[2];
+  assign \$1268  = chosen[28] ? filled[1] : filled[0];
+  assign \$1269  = chosen[29] ? \$1267  : \$1268 ;
+  assign \$1270  = chosen[30] ? \$1266  : \$1269 ;
+  assign \$1271  = looks & \$1270 ;
+  assign \$1272  = chosen[28] ? filled[7] : filled[6];
+  assign \$1273  = chosen[28] ? filled[5] : filled[4];
+  assign \$1274  = chosen[29] ? \$1272  : \$1273 ;
+  assign \$1275  = chosen[28] ? filled[3] : filled[2];
+  assign \$1276  = chosen[28] ? filled[1] : filled[0];
+  assign \$1277  = chosen[29] ? \$1275  : \$1276 ;
+  assign \$1278  = chosen[30] ? \$1274  : \$1277 ;
+  assign \$1279  = looks & \$1278 ;
+  assign \$1280  = chosen[28] ? filled[7] : filled[6];
+  assign \$1281  = chosen[28] ? filled[5] : filled[4];
+  assign \$1282  = chosen[29] ? \$1280  : \$1281 ;
+  assign \$1283  = chosen[28] ? filled[3] : filled[2];
+  assign \$1284  = chosen[28] ? filled[1] : filled[0];
+  assign \$1285  = chosen[29] ? \$1283  : \$1284 ;
+  assign \$1286  = chosen[30] ? \$1282  : \$1285 ;
+  assign \$1287  = looks & \$1286 ;
+  assign \$1288  = chosen[28] ? filled[7] : filled[6];
+  assign \$1289  = chosen[28] ? filled[5] : filled[4];
+  assign \$1290  = chosen[29] ? \$1288  : \$1289 ;
+  assign \$1291  = chosen[28] ? filled[3] : filled[2];
+  assign \$1292  = chosen[28] ? filled[1] : filled[0];
+  assign \$1293  = chosen[29] ? \$1291  : \$1292 ;
+  assign \$1294  = chosen[30] ? \$1290  : \$1293 ;
+  assign \$1295  = looks & \$1294 ;
+  assign \$1296  = chosen[28] ? filled[7] : filled[6];
+  assign \$1297  = chosen[28] ? filled[5] : filled[4];
+  assign \$1298  = chosen[29] ? \$1296  : \$1297 ;
+  assign \$1299  = chosen[28] ? filled[3] : filled[2];
+  assign \$1300  = chosen[28] ? filled[1] : filled[0];
+  assign \$1301  = chosen[29] ? \$1299  : \$1300 ;
+  assign \$1302  = chosen[30] ? \$1298  : \$1301 ;
+  assign \$1303  = looks & \$1302 ;
+  assign \$1304  = chosen[28] ? filled[7] : filled[6];
+  assign \$1305  = chosen[28] ? filled[5] : filled[4];
+  assign \$1306  = chosen[29] ? \$1304  : \$1305 ;
+  assign \$1307  = chosen[28] ? filled[3] : filled[2];
+  assign \$1308  = chosen[28] ? filled[1] : filled[0];
+  assign \$1309  = chosen[29] ? \$1307  : \$1308 ;
+  assign \$1310  = chosen[30] ? \$1306  : \$1309 ;
+  assign \$1311  = looks & \$1310 ;
+  assign \$1312  = chosen[28] ? filled[7] : filled[6];
+  assign \$1313  = chosen[28] ? filled[5] : filled[4];
+  assign \$1314  = chosen[29] ? \$1312  : \$1313 ;
+  assign \$1315  = chosen[28] ? filled[3] : filled[2];
+  assign \$1316  = chosen[28] ? filled[1] : filled[0];
+  assign \$1317  = chosen[29] ? \$1315  : \$1316 ;
+  assign \$1318  = chosen[30] ? \$1314  : \$1317 ;
+  assign \$1319  = looks & \$1318 ;
+  assign \$1320  = chosen[28] ? filled[7] : filled[6];
+  assign \$1321  = chosen[28] ? filled[5] : filled[4];
+  assign \$1322  = chosen[29] ? \$1320  : \$1321 ;
+  assign \$1323  = chosen[28] ? filled[3] : filled[2];
+  assign \$1324  = chosen[28] ? filled[1] : filled[0];
+  assign \$1325  = chosen[29] ? \$1323  : \$1324 ;
+  assign \$1326  = chosen[30] ? \$1322  : \$1325 ;
+  assign \$1327  = looks & \$1326 ;
+  assign \$1328  = chosen[28] ? filled[7] : filled[6];
+  assign \$1329  = chosen[28] ? filled[5] : filled[4];
+  assign \$1330  = chosen[29] ? \$1328  : \$1329 ;
+  assign \$1331  = chosen[28] ? filled[3] : filled[2];
+  assign \$1332  = chosen[28] ? filled[1] : filled[0];
+  assign \$1333  = chosen[29] ? \$1331  : \$1332 ;
+  assign \$1334  = chosen[30] ? \$1330  : \$1333 ;
+  assign \$1335  = looks & \$1334 ;
+  assign \$1336  = chosen[28] ? filled[7] : filled[6];
+  assign \$1337  = chosen[28] ? filled[5] : filled[4];
+  assign \$1338  = chosen[29] ? \$1336  : \$1337 ;
+  assign \$1339  = chosen[28] ? filled[3] : filled[2];
+  assign \$1340  = chosen[28] ? filled[1] : filled[0];
+  assign \$1341  = chosen[29] ? \$1339  : \$1340 ;
+  assign \$1342  = chosen[30] ? \$1338  : \$1341 ;
+  assign \$1343  = looks & \$1342 ;
+  assign \$1344  = chosen[28] ? filled[7] : filled[6];
+  assign \$1345  = chosen[28] ? filled[5] : filled[4];
+  assign \$1346  = chosen[29] ? \$1344  : \$1345 ;
+  assign \$1347  = chosen[28] ? filled[3] : filled[2];
+  assign \$1348  = chosen[28] ? filled[1] : filled[0];
+  assign \$1349  = chosen[29] ? \$1347  : \$1348 ;
+  assign \$1350  = chosen[30] ? \$1346  : \$1349 ;
+  assign \$1351  = looks & \$1350 ;
+  assign \$1352  = chosen[28] ? filled[7] : filled[6];
+  assign \$1353  = chosen[28] ? filled[5] : filled[4];
+  assign \$1354  = chosen[29] ? \$1352  : \$1353 ;
+  assign \$1355  = chosen[28] ? filled[3] : filled[2];
+  assign \$1356  = chosen[28] ? filled[1] : filled[0];
+  assign \$1357  = chosen[29] ? \$1355  : \$1356 ;
+  assign \$1358  = chosen[30] ? \$1354  : \$1357 ;
+  assign \$1359  = looks & \$1358 ;
+  assign \$1360  = chosen[28] ? filled[7] : filled[6];
+  assign \$1361  = chosen[28] ? filled[5] : filled[4];
+  assign \$1362  = chosen[29] ? \$1360  : \$1361 ;
+  assign \$1363  = chosen[28] ? filled[3] : filled[2];
+  assign \$1364  = chosen[28] ? filled[1] : filled[0];
+  assign \$1365  = chosen[29] ? \$1363  : \$1364 ;
+  assign \$1366  = chosen[30] ? \$1362  : \$1365 ;
+  assign \$1367  = looks & \$1366 ;
+  assign \$1368  = chosen[28] ? filled[7] : filled[6];
+  assign \$1369  = chosen[28] ? filled[5] : filled[4];
+  assign \$1370  = chosen[29] ? \$1368  : \$1369 ;
+  assign \$1371  = chosen[28] ? filled[3] : filled[2];
+  assign \$1372  = chosen[28] ? filled[1] : filled[0];
+  assign \$1373  = chosen[29] ? \$1371  : \$1372 ;
+  assign \$1374  = chosen[30] ? \$1370  : \$1373 ;
+  assign \$1375  = looks & \$1374 ;
+  assign \$1376  = chosen[28] ? filled[7] : filled[6];
+  assign \$1377  = chosen[28] ? filled[5] : filled[4];
+  assign \$1378  = chosen[29] ? \$1376  : \$1377 ;
+  assign \$1379  = chosen[28] ? filled[3] : filled[2];
+  assign \$1380  = chosen[28] ? filled[1] : filled[0];
+  assign \$1381  = chosen[29] ? \$1379  : \$1380 ;
+  assign \$1382  = chosen[30] ? \$1378  : \$1381 ;
+  assign \$1383  = looks & \$1382 ;
+  assign \$1384  = chosen[28] ? filled[7] : filled[6];
+  assign \$1385  = chosen[28] ? filled[5] : filled[4];
+  assign \$1386  = chosen[29] ? \$1384  : \$1385 ;
+  assign \$1387  = chosen[28] ? filled[3] : filled[2];
+  assign \$1388  = chosen[28] ? filled[1] : filled[0];
+  assign \$1389  = chosen[29] ? \$1387  : \$1388 ;
+  assign \$1390  = chosen[30] ? \$1386  : \$1389 ;
+  assign \$1391  = looks & \$1390 ;
+  assign \$1392  = chosen[28] ? filled[7] : filled[6];
+  assign \$1393  = chosen[28] ? filled[5] : filled[4];
+  assign \$1394  = chosen[29] ? \$1392  : \$1393 ;
+  assign \$1395  = chosen[28] ? filled[3] : filled[2];
+  assign \$1396  = chosen[28] ? filled[1] : filled[0];
+  assign \$1397  = chosen[29] ? \$1395  : \$1396 ;
+  assign \$1398  = chosen[30] ? \$1394  : \$1397 ;
+  assign \$1399  = looks & \$1398 ;
+  assign \$1400  = chosen[28] ? filled[7] : filled[6];
+  assign \$1401  = chosen[28] ? filled[5] : filled[4];
+  assign \$1402  = chosen[29] ? \$1400  : \$1401 ;
+  assign \$1403  = chosen[28] ? filled[3] : filled[2];
+  assign \$1404  = chosen[28] ? filled[1] : filled[0];
+  assign \$1405  = chosen[29] ? \$1403  : \$1404 ;
+  assign \$1406  = chosen[30] ? \$1402  : \$1405 ;
+  assign \$1407  = looks & \$1406 ;
+  assign \$1408  = chosen[28] ? filled[7] : filled[6];
+  assign \$1409  = chosen[28] ? filled[5] : filled[4];
+  assign \$1410  = chosen[29] ? \$1408  : \$1409 ;
+  assign \$1411  = chosen[28] ? filled[3] : filled[2];
+  assign \$1412  = chosen[28] ? filled[1] : filled[0];
+  assign \$1413  = chosen[29] ? \$1411  : \$1412 ;
+  assign \$1414  = chosen[30] ? \$1410  : \$1413 ;
+  assign \$1415  = looks & \$1414 ;
+  assign \$1416  = chosen[28] ? filled[7] : filled[6];
+  assign \$1417  = chosen[28] ? filled[5] : filled[4];
+  assign \$1418  = chosen[29] ? \$1416  : \$1417 ;
+  assign \$1419  = chosen[28] ? filled[3] : filled[2];
+  assign \$1420  = chosen[28] ? filled[1] : filled[0];
+  assign \$1421  = chosen[29] ? \$1419  : \$1420 ;
+  assign \$1422  = chosen[30] ? \$1418  : \$1421 ;
+  assign \$1423  = looks & \$1422 ;
+  assign \$1424  = chosen[28] ? filled[7] : filled[6];
+  assign \$1425  = chosen[28] ? filled[5] : filled[4];
+  assign \$1426  = chosen[29] ? \$1424  : \$1425 ;
+  assign \$1427  = chosen[28] ? filled[3] : filled[2];
+  assign \$1428  = chosen[28] ? filled[1] : filled[0];
+  assign \$1429  = chosen[29] ? \$1427  : \$1428 ;
+  assign \$1430  = chosen[30] ? \$1426  : \$1429 ;
+  assign \$1431  = looks & \$1430 ;
+  assign \$1432  = chosen[28] ? filled[7] : filled[6];
+  assign \$1433  = chosen[28] ? filled[5] : filled[4];
+  assign \$1434  = chosen[29] ? \$1432  : \$1433 ;
+  assign \$1435  = chosen[28] ? filled[3] : filled[2];
+  assign \$1436  = chosen[28] ? filled[1] : filled[0];
+  assign \$1437  = chosen[29] ? \$1435  : \$1436 ;
+  assign \$1438  = chosen[30] ? \$1434  : \$1437 ;
+  assign \$1439  = looks & \$1438 ;
+  assign \$1440  = chosen[28] ? filled[7] : filled[6];
+  assign \$1441  = chosen[28] ? filled[5] : filled[4];
+  assign \$1442  = chosen[29] ? \$1440  : \$1441 ;
+  assign \$1443  = chosen[28] ? filled[3] : filled[2];
+  assign \$1444  = chosen[28] ? filled[1] : filled[0];
+  assign \$1445  = chosen[29] ? \$1443  : \$1444 ;
+  assign \$1446  = chosen[30] ? \$1442  : \$1445 ;
+  assign \$1447  = looks & \$1446 ;
+  assign \$1448  = chosen[28] ? filled[7] : filled[6];
+  assign \$1449  = chosen[28] ? filled[5] : filled[4];
+  assign \$1450  = chosen[29] ? \$1448  : \$1449 ;
+  assign \$1451  = chosen[28] ? filled[3] : filled[2];
+  assign \$1452  = chosen[28] ? filled[1] : filled[0];
+  assign \$1453  = chosen[29] ? \$1451  : \$1452 ;
+  assign \$1454  = chosen[30] ? \$1450  : \$1453 ;
+  assign \$1455  = looks & \$1454 ;
+  assign \$1456  = { 8'h00, \$1199  } & { \$1455 , \$1447 , \$1439 , \$1431 , \$1423 , \$1415 , \$1407 , \$1399 , \$1391 , \$1383 , \$1375 , \$1367 , \$1359 , \$1351 , \$1343 , \$1335 , \$1327 , \$1319 , \$1311 , \$1303 , \$1295 , \$1287 , \$1279 , \$1271 , \$1263 , \$1255 , \$1247 , \$1239 , \$1231 , \$1223 , \$1215 , \$1207  };
+  assign \$1458  = ! \$1457 ;
   assign \$1460  = ! \$1459 ;
   assign \$1462  = ! \$1461 ;
   assign \$1464  = ! \$1463 ;
@@ -39864,7 +39751,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1516  = ! \$1515 ;
   assign \$1518  = ! \$1517 ;
   assign \$1520  = ! \$1519 ;
-  assign \$1522  = ! \$1521 ;
+  assign \$1524  = \$1523  == 4'h8;
   assign \$1526  = \$1525  == 4'h8;
   assign \$1528  = \$1527  == 4'h8;
   assign \$1530  = \$1529  == 4'h8;
@@ -39896,8 +39783,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1582  = \$1581  == 4'h8;
   assign \$1584  = \$1583  == 4'h8;
   assign \$1586  = \$1585  == 4'h8;
-  assign \$1588  = \$1587  == 4'h8;
-  assign \$1590  = \$1523  | \$1589 ;
+  assign \$1588  = \$1521  | \$1587 ;
+  assign \$1593  = \$1592  == 5'h10;
   assign \$1595  = \$1594  == 5'h10;
   assign \$1597  = \$1596  == 5'h10;
   assign \$1599  = \$1598  == 5'h10;
@@ -39929,8 +39816,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1651  = \$1650  == 5'h10;
   assign \$1653  = \$1652  == 5'h10;
   assign \$1655  = \$1654  == 5'h10;
-  assign \$1657  = \$1656  == 5'h10;
-  assign \$1659  = \$1590  | \$1658 ;
+  assign \$1657  = \$1588  | \$1656 ;
+  assign \$1662  = \$1661  == 5'h18;
   assign \$1664  = \$1663  == 5'h18;
   assign \$1666  = \$1665  == 5'h18;
   assign \$1668  = \$1667  == 5'h18;
@@ -39962,8 +39849,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1720  = \$1719  == 5'h18;
   assign \$1722  = \$1721  == 5'h18;
   assign \$1724  = \$1723  == 5'h18;
-  assign \$1726  = \$1725  == 5'h18;
-  assign \$1728  = \$1659  | \$1727 ;
+  assign \$1726  = \$1657  | \$1725 ;
+  assign \$1729  = \$1728  == 6'h20;
   assign \$1731  = \$1730  == 6'h20;
   assign \$1733  = \$1732  == 6'h20;
   assign \$1735  = \$1734  == 6'h20;
@@ -39995,436 +39882,435 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1787  = \$1786  == 6'h20;
   assign \$1789  = \$1788  == 6'h20;
   assign \$1791  = \$1790  == 6'h20;
-  assign \$1793  = \$1792  == 6'h20;
-  assign \$1795  = \$1728  | \$1794 ;
-  assign \$1796  = ~ chosen[25];
-  assign \$1797  = ~ chosen[2];
-  assign \$1798  = \$1796  & \$1797 ;
-  assign \$1799  = ~ chosen[25];
-  assign \$1800  = ~ chosen[2];
-  assign \$1801  = \$1799  & \$1800 ;
-  assign \$1802  = ~ chosen[25];
-  assign \$1803  = ~ chosen[2];
-  assign \$1804  = \$1802  & \$1803 ;
-  assign \$1805  = ~ chosen[25];
-  assign \$1806  = ~ chosen[2];
-  assign \$1807  = \$1805  & \$1806 ;
-  assign \$1808  = ~ chosen[25];
-  assign \$1809  = ~ chosen[2];
-  assign \$1810  = \$1808  & \$1809 ;
-  assign \$1811  = ~ chosen[25];
-  assign \$1812  = ~ chosen[2];
-  assign \$1813  = \$1811  & \$1812 ;
-  assign \$1814  = ~ chosen[25];
-  assign \$1815  = ~ chosen[2];
-  assign \$1816  = \$1814  & \$1815 ;
-  assign \$1817  = ~ chosen[25];
-  assign \$1818  = ~ chosen[2];
-  assign \$1819  = \$1817  & \$1818 ;
-  assign \$1820  = ~ chosen[25];
-  assign \$1821  = ~ chosen[2];
-  assign \$1822  = \$1820  & \$1821 ;
-  assign \$1823  = ~ chosen[25];
-  assign \$1824  = ~ chosen[2];
-  assign \$1825  = \$1823  & \$1824 ;
-  assign \$1826  = ~ chosen[25];
-  assign \$1827  = ~ chosen[2];
-  assign \$1828  = \$1826  & \$1827 ;
-  assign \$1829  = ~ chosen[25];
-  assign \$1830  = ~ chosen[2];
-  assign \$1831  = \$1829  & \$1830 ;
-  assign \$1832  = ~ chosen[25];
-  assign \$1833  = ~ chosen[2];
-  assign \$1834  = \$1832  & \$1833 ;
-  assign \$1835  = ~ chosen[25];
-  assign \$1836  = ~ chosen[2];
-  assign \$1837  = \$1835  & \$1836 ;
-  assign \$1838  = ~ chosen[25];
-  assign \$1839  = ~ chosen[2];
-  assign \$1840  = \$1838  & \$1839 ;
-  assign \$1841  = ~ chosen[25];
-  assign \$1842  = ~ chosen[2];
-  assign \$1843  = \$1841  & \$1842 ;
-  assign \$1844  = ~ chosen[25];
-  assign \$1845  = ~ chosen[2];
-  assign \$1846  = \$1844  & \$1845 ;
-  assign \$1847  = ~ chosen[25];
-  assign \$1848  = ~ chosen[2];
-  assign \$1849  = \$1847  & \$1848 ;
-  assign \$1850  = ~ chosen[25];
-  assign \$1851  = ~ chosen[2];
-  assign \$1852  = \$1850  & \$1851 ;
-  assign \$1853  = ~ chosen[25];
-  assign \$1854  = ~ chosen[2];
-  assign \$1855  = \$1853  & \$1854 ;
-  assign \$1856  = ~ chosen[25];
-  assign \$1857  = ~ chosen[2];
-  assign \$1858  = \$1856  & \$1857 ;
-  assign \$1859  = ~ chosen[25];
-  assign \$1860  = ~ chosen[2];
-  assign \$1861  = \$1859  & \$1860 ;
-  assign \$1862  = ~ chosen[25];
-  assign \$1863  = ~ chosen[2];
-  assign \$1864  = \$1862  & \$1863 ;
-  assign \$1865  = ~ chosen[25];
-  assign \$1866  = ~ chosen[2];
-  assign \$1867  = \$1865  & \$1866 ;
-  assign \$1868  = ~ chosen[25];
-  assign \$1869  = ~ chosen[2];
-  assign \$1870  = \$1868  & \$1869 ;
-  assign \$1871  = ~ chosen[25];
-  assign \$1872  = ~ chosen[2];
-  assign \$1873  = \$1871  & \$1872 ;
-  assign \$1874  = ~ chosen[25];
-  assign \$1875  = ~ chosen[2];
-  assign \$1876  = \$1874  & \$1875 ;
-  assign \$1877  = ~ chosen[25];
-  assign \$1878  = ~ chosen[2];
-  assign \$1879  = \$1877  & \$1878 ;
-  assign \$1880  = ~ chosen[25];
-  assign \$1881  = ~ chosen[2];
-  assign \$1882  = \$1880  & \$1881 ;
-  assign \$1883  = ~ chosen[25];
-  assign \$1884  = ~ chosen[2];
-  assign \$1885  = \$1883  & \$1884 ;
-  assign \$1886  = ~ chosen[25];
-  assign \$1887  = ~ chosen[2];
-  assign \$1888  = \$1886  & \$1887 ;
-  assign \$1889  = ~ chosen[25];
-  assign \$1890  = ~ chosen[2];
-  assign \$1891  = \$1889  & \$1890 ;
-  assign \$1892  = \$1795  & { \$1891 , \$1888 , \$1885 , \$1882 , \$1879 , \$1876 , \$1873 , \$1870 , \$1867 , \$1864 , \$1861 , \$1858 , \$1855 , \$1852 , \$1849 , \$1846 , \$1843 , \$1840 , \$1837 , \$1834 , \$1831 , \$1828 , \$1825 , \$1822 , \$1819 , \$1816 , \$1813 , \$1810 , \$1807 , \$1804 , \$1801 , \$1798  };
-  assign \$1893  = \$1458  | \$1892 ;
-  assign \$1895  = \$1894  == 6'h28;
-  assign \$1896  = ~ chosen[25];
+  assign \$1793  = \$1726  | \$1792 ;
+  assign \$1794  = ~ chosen[25];
+  assign \$1795  = ~ chosen[2];
+  assign \$1796  = \$1794  & \$1795 ;
+  assign \$1797  = ~ chosen[25];
+  assign \$1798  = ~ chosen[2];
+  assign \$1799  = \$1797  & \$1798 ;
+  assign \$1800  = ~ chosen[25];
+  assign \$1801  = ~ chosen[2];
+  assign \$1802  = \$1800  & \$1801 ;
+  assign \$1803  = ~ chosen[25];
+  assign \$1804  = ~ chosen[2];
+  assign \$1805  = \$1803  & \$1804 ;
+  assign \$1806  = ~ chosen[25];
+  assign \$1807  = ~ chosen[2];
+  assign \$1808  = \$1806  & \$1807 ;
+  assign \$1809  = ~ chosen[25];
+  assign \$1810  = ~ chosen[2];
+  assign \$1811  = \$1809  & \$1810 ;
+  assign \$1812  = ~ chosen[25];
+  assign \$1813  = ~ chosen[2];
+  assign \$1814  = \$1812  & \$1813 ;
+  assign \$1815  = ~ chosen[25];
+  assign \$1816  = ~ chosen[2];
+  assign \$1817  = \$1815  & \$1816 ;
+  assign \$1818  = ~ chosen[25];
+  assign \$1819  = ~ chosen[2];
+  assign \$1820  = \$1818  & \$1819 ;
+  assign \$1821  = ~ chosen[25];
+  assign \$1822  = ~ chosen[2];
+  assign \$1823  = \$1821  & \$1822 ;
+  assign \$1824  = ~ chosen[25];
+  assign \$1825  = ~ chosen[2];
+  assign \$1826  = \$1824  & \$1825 ;
+  assign \$1827  = ~ chosen[25];
+  assign \$1828  = ~ chosen[2];
+  assign \$1829  = \$1827  & \$1828 ;
+  assign \$1830  = ~ chosen[25];
+  assign \$1831  = ~ chosen[2];
+  assign \$1832  = \$1830  & \$1831 ;
+  assign \$1833  = ~ chosen[25];
+  assign \$1834  = ~ chosen[2];
+  assign \$1835  = \$1833  & \$1834 ;
+  assign \$1836  = ~ chosen[25];
+  assign \$1837  = ~ chosen[2];
+  assign \$1838  = \$1836  & \$1837 ;
+  assign \$1839  = ~ chosen[25];
+  assign \$1840  = ~ chosen[2];
+  assign \$1841  = \$1839  & \$1840 ;
+  assign \$1842  = ~ chosen[25];
+  assign \$1843  = ~ chosen[2];
+  assign \$1844  = \$1842  & \$1843 ;
+  assign \$1845  = ~ chosen[25];
+  assign \$1846  = ~ chosen[2];
+  assign \$1847  = \$1845  & \$1846 ;
+  assign \$1848  = ~ chosen[25];
+  assign \$1849  = ~ chosen[2];
+  assign \$1850  = \$1848  & \$1849 ;
+  assign \$1851  = ~ chosen[25];
+  assign \$1852  = ~ chosen[2];
+  assign \$1853  = \$1851  & \$1852 ;
+  assign \$1854  = ~ chosen[25];
+  assign \$1855  = ~ chosen[2];
+  assign \$1856  = \$1854  & \$1855 ;
+  assign \$1857  = ~ chosen[25];
+  assign \$1858  = ~ chosen[2];
+  assign \$1859  = \$1857  & \$1858 ;
+  assign \$1860  = ~ chosen[25];
+  assign \$1861  = ~ chosen[2];
+  assign \$1862  = \$1860  & \$1861 ;
+  assign \$1863  = ~ chosen[25];
+  assign \$1864  = ~ chosen[2];
+  assign \$1865  = \$1863  & \$1864 ;
+  assign \$1866  = ~ chosen[25];
+  assign \$1867  = ~ chosen[2];
+  assign \$1868  = \$1866  & \$1867 ;
+  assign \$1869  = ~ chosen[25];
+  assign \$1870  = ~ chosen[2];
+  assign \$1871  = \$1869  & \$1870 ;
+  assign \$1872  = ~ chosen[25];
+  assign \$1873  = ~ chosen[2];
+  assign \$1874  = \$1872  & \$1873 ;
+  assign \$1875  = ~ chosen[25];
+  assign \$1876  = ~ chosen[2];
+  assign \$1877  = \$1875  & \$1876 ;
+  assign \$1878  = ~ chosen[25];
+  assign \$1879  = ~ chosen[2];
+  assign \$1880  = \$1878  & \$1879 ;
+  assign \$1881  = ~ chosen[25];
+  assign \$1882  = ~ chosen[2];
+  assign \$1883  = \$1881  & \$1882 ;
+  assign \$1884  = ~ chosen[25];
+  assign \$1885  = ~ chosen[2];
+  assign \$1886  = \$1884  & \$1885 ;
+  assign \$1887  = ~ chosen[25];
+  assign \$1888  = ~ chosen[2];
+  assign \$1889  = \$1887  & \$1888 ;
+  assign \$1890  = \$1793  & { \$1889 , \$1886 , \$1883 , \$1880 , \$1877 , \$1874 , \$1871 , \$1868 , \$1865 , \$1862 , \$1859 , \$1856 , \$1853 , \$1850 , \$1847 , \$1844 , \$1841 , \$1838 , \$1835 , \$1832 , \$1829 , \$1826 , \$1823 , \$1820 , \$1817 , \$1814 , \$1811 , \$1808 , \$1805 , \$1802 , \$1799 , \$1796  };
+  assign \$1891  = \$1456  | \$1890 ;
+  assign \$1893  = \$1892  == 6'h28;
+  assign \$1894  = ~ chosen[25];
+  assign \$1895  = \$1893  & \$1894 ;
+  assign \$1896  = ~ chosen[2];
   assign \$1897  = \$1895  & \$1896 ;
-  assign \$1898  = ~ chosen[2];
-  assign \$1899  = \$1897  & \$1898 ;
-  assign \$1900  = ! chosen[34:31];
-  assign \$1901  = ~ \$1900 ;
-  assign \$1902  = \$1899  & \$1901 ;
-  assign \$1904  = \$1903  == 6'h30;
-  assign \$1905  = ~ chosen[25];
+  assign \$1898  = ! chosen[34:31];
+  assign \$1899  = ~ \$1898 ;
+  assign \$1900  = \$1897  & \$1899 ;
+  assign \$1902  = \$1901  == 6'h30;
+  assign \$1903  = ~ chosen[25];
+  assign \$1904  = \$1902  & \$1903 ;
+  assign \$1905  = ~ chosen[2];
   assign \$1906  = \$1904  & \$1905 ;
-  assign \$1907  = ~ chosen[2];
-  assign \$1908  = \$1906  & \$1907 ;
-  assign \$1909  = ! chosen[34:31];
-  assign \$1910  = ~ \$1909 ;
-  assign \$1911  = \$1908  & \$1910 ;
-  assign \$1913  = \$1912  == 8'h80;
-  assign \$1914  = ~ chosen[25];
+  assign \$1907  = ! chosen[34:31];
+  assign \$1908  = ~ \$1907 ;
+  assign \$1909  = \$1906  & \$1908 ;
+  assign \$1911  = \$1910  == 8'h80;
+  assign \$1912  = ~ chosen[25];
+  assign \$1913  = \$1911  & \$1912 ;
+  assign \$1914  = ~ chosen[2];
   assign \$1915  = \$1913  & \$1914 ;
-  assign \$1916  = ~ chosen[2];
-  assign \$1917  = \$1915  & \$1916 ;
-  assign \$1918  = ! chosen[34:31];
-  assign \$1919  = ~ \$1918 ;
-  assign \$1920  = \$1917  & \$1919 ;
-  assign \$1922  = \$1921  == 8'hb0;
-  assign \$1923  = ~ chosen[25];
+  assign \$1916  = ! chosen[34:31];
+  assign \$1917  = ~ \$1916 ;
+  assign \$1918  = \$1915  & \$1917 ;
+  assign \$1920  = \$1919  == 8'hb0;
+  assign \$1921  = ~ chosen[25];
+  assign \$1922  = \$1920  & \$1921 ;
+  assign \$1923  = ~ chosen[2];
   assign \$1924  = \$1922  & \$1923 ;
-  assign \$1925  = ~ chosen[2];
-  assign \$1926  = \$1924  & \$1925 ;
-  assign \$1927  = ! chosen[34:31];
-  assign \$1928  = ~ \$1927 ;
-  assign \$1929  = \$1926  & \$1928 ;
-  assign \$1931  = \$1930  == 8'hc0;
-  assign \$1932  = ~ chosen[25];
+  assign \$1925  = ! chosen[34:31];
+  assign \$1926  = ~ \$1925 ;
+  assign \$1927  = \$1924  & \$1926 ;
+  assign \$1929  = \$1928  == 8'hc0;
+  assign \$1930  = ~ chosen[25];
+  assign \$1931  = \$1929  & \$1930 ;
+  assign \$1932  = ~ chosen[2];
   assign \$1933  = \$1931  & \$1932 ;
-  assign \$1934  = ~ chosen[2];
-  assign \$1935  = \$1933  & \$1934 ;
-  assign \$1936  = ! chosen[34:31];
-  assign \$1937  = ~ \$1936 ;
-  assign \$1938  = \$1935  & \$1937 ;
-  assign \$1940  = \$1939  == 9'h100;
-  assign \$1941  = ~ chosen[25];
+  assign \$1934  = ! chosen[34:31];
+  assign \$1935  = ~ \$1934 ;
+  assign \$1936  = \$1933  & \$1935 ;
+  assign \$1938  = \$1937  == 9'h100;
+  assign \$1939  = ~ chosen[25];
+  assign \$1940  = \$1938  & \$1939 ;
+  assign \$1941  = ~ chosen[2];
   assign \$1942  = \$1940  & \$1941 ;
-  assign \$1943  = ~ chosen[2];
-  assign \$1944  = \$1942  & \$1943 ;
-  assign \$1945  = ! chosen[34:31];
-  assign \$1946  = ~ \$1945 ;
-  assign \$1947  = \$1944  & \$1946 ;
-  assign \$1949  = \$1948  == 9'h118;
-  assign \$1950  = ~ chosen[25];
+  assign \$1943  = ! chosen[34:31];
+  assign \$1944  = ~ \$1943 ;
+  assign \$1945  = \$1942  & \$1944 ;
+  assign \$1947  = \$1946  == 9'h118;
+  assign \$1948  = ~ chosen[25];
+  assign \$1949  = \$1947  & \$1948 ;
+  assign \$1950  = ~ chosen[2];
   assign \$1951  = \$1949  & \$1950 ;
-  assign \$1952  = ~ chosen[2];
-  assign \$1953  = \$1951  & \$1952 ;
-  assign \$1954  = ! chosen[34:31];
-  assign \$1955  = ~ \$1954 ;
-  assign \$1956  = \$1953  & \$1955 ;
-  assign \$1958  = \$1957  == 9'h180;
-  assign \$1959  = ~ chosen[25];
+  assign \$1952  = ! chosen[34:31];
+  assign \$1953  = ~ \$1952 ;
+  assign \$1954  = \$1951  & \$1953 ;
+  assign \$1956  = \$1955  == 9'h180;
+  assign \$1957  = ~ chosen[25];
+  assign \$1958  = \$1956  & \$1957 ;
+  assign \$1959  = ~ chosen[2];
   assign \$1960  = \$1958  & \$1959 ;
-  assign \$1961  = ~ chosen[2];
-  assign \$1962  = \$1960  & \$1961 ;
-  assign \$1963  = ! chosen[34:31];
-  assign \$1964  = ~ \$1963 ;
-  assign \$1965  = \$1962  & \$1964 ;
-  assign \$1967  = \$1966  == 9'h188;
-  assign \$1968  = ~ chosen[25];
+  assign \$1961  = ! chosen[34:31];
+  assign \$1962  = ~ \$1961 ;
+  assign \$1963  = \$1960  & \$1962 ;
+  assign \$1965  = \$1964  == 9'h188;
+  assign \$1966  = ~ chosen[25];
+  assign \$1967  = \$1965  & \$1966 ;
+  assign \$1968  = ~ chosen[2];
   assign \$1969  = \$1967  & \$1968 ;
-  assign \$1970  = ~ chosen[2];
-  assign \$1971  = \$1969  & \$1970 ;
-  assign \$1972  = ! chosen[34:31];
-  assign \$1973  = ~ \$1972 ;
-  assign \$1974  = \$1971  & \$1973 ;
-  assign \$1976  = ! \$1975 ;
-  assign \$1977  = \$1976  & chosen[25];
-  assign \$1978  = ~ chosen[2];
-  assign \$1979  = \$1977  & \$1978 ;
-  assign \$1980  = ! chosen[34:31];
-  assign \$1981  = ~ \$1980 ;
-  assign \$1982  = \$1979  & \$1981 ;
-  assign \$1984  = \$1983  == 4'h8;
-  assign \$1985  = \$1984  & chosen[25];
-  assign \$1986  = ~ chosen[2];
-  assign \$1987  = \$1985  & \$1986 ;
-  assign \$1988  = ! chosen[34:31];
-  assign \$1989  = ~ \$1988 ;
-  assign \$1990  = \$1987  & \$1989 ;
-  assign \$1992  = \$1991  == 5'h18;
-  assign \$1993  = \$1992  & chosen[25];
-  assign \$1994  = ~ chosen[2];
-  assign \$1995  = \$1993  & \$1994 ;
-  assign \$1996  = ! chosen[34:31];
-  assign \$1997  = ~ \$1996 ;
-  assign \$1998  = \$1995  & \$1997 ;
-  assign \$2000  = \$1999  == 6'h20;
-  assign \$2001  = \$2000  & chosen[25];
-  assign \$2002  = ~ chosen[2];
-  assign \$2003  = \$2001  & \$2002 ;
-  assign \$2004  = ! chosen[34:31];
-  assign \$2005  = ~ \$2004 ;
-  assign \$2006  = \$2003  & \$2005 ;
-  assign \$2008  = \$2007  == 6'h30;
-  assign \$2009  = \$2008  & chosen[25];
-  assign \$2010  = ~ chosen[2];
-  assign \$2011  = \$2009  & \$2010 ;
-  assign \$2012  = ! chosen[34:31];
-  assign \$2013  = ~ \$2012 ;
-  assign \$2014  = \$2011  & \$2013 ;
-  assign \$2016  = \$2015  == 7'h40;
-  assign \$2017  = \$2016  & chosen[25];
-  assign \$2018  = ~ chosen[2];
-  assign \$2019  = \$2017  & \$2018 ;
-  assign \$2020  = ! chosen[34:31];
-  assign \$2021  = ~ \$2020 ;
-  assign \$2022  = \$2019  & \$2021 ;
-  assign \$2024  = \$2023  == 7'h50;
-  assign \$2025  = \$2024  & chosen[25];
-  assign \$2026  = ~ chosen[2];
-  assign \$2027  = \$2025  & \$2026 ;
-  assign \$2028  = ! chosen[34:31];
-  assign \$2029  = ~ \$2028 ;
-  assign \$2030  = \$2027  & \$2029 ;
-  assign \$2032  = \$2031  == 7'h70;
-  assign \$2033  = \$2032  & chosen[25];
-  assign \$2034  = ~ chosen[2];
-  assign \$2035  = \$2033  & \$2034 ;
-  assign \$2036  = ! chosen[34:31];
-  assign \$2037  = ~ \$2036 ;
-  assign \$2038  = \$2035  & \$2037 ;
-  assign \$2040  = \$2039  == 8'h80;
-  assign \$2041  = \$2040  & chosen[25];
-  assign \$2042  = ~ chosen[2];
-  assign \$2043  = \$2041  & \$2042 ;
-  assign \$2044  = ! chosen[34:31];
-  assign \$2045  = ~ \$2044 ;
-  assign \$2046  = \$2043  & \$2045 ;
-  assign \$2048  = \$2047  == 9'h100;
-  assign \$2049  = \$2048  & chosen[25];
-  assign \$2050  = ~ chosen[2];
-  assign \$2051  = \$2049  & \$2050 ;
-  assign \$2052  = ! chosen[34:31];
-  assign \$2053  = ~ \$2052 ;
-  assign \$2054  = \$2051  & \$2053 ;
-  assign \$2056  = \$2055  == 9'h180;
-  assign \$2057  = \$2056  & chosen[25];
-  assign \$2058  = ~ chosen[2];
-  assign \$2059  = \$2057  & \$2058 ;
-  assign \$2060  = ! chosen[34:31];
-  assign \$2061  = ~ \$2060 ;
-  assign \$2062  = \$2059  & \$2061 ;
-  assign \$2064  = \$2063  == 9'h188;
-  assign \$2065  = \$2064  & chosen[25];
-  assign \$2066  = ~ chosen[2];
-  assign \$2067  = \$2065  & \$2066 ;
-  assign \$2068  = ! chosen[34:31];
-  assign \$2069  = ~ \$2068 ;
-  assign \$2070  = \$2067  & \$2069 ;
-  assign \$2072  = \$2071  == 10'h200;
-  assign \$2073  = \$2072  & chosen[25];
-  assign \$2074  = ~ chosen[2];
-  assign \$2075  = \$2073  & \$2074 ;
-  assign \$2076  = ! chosen[34:31];
-  assign \$2077  = ~ \$2076 ;
-  assign \$2078  = \$2075  & \$2077 ;
-  assign \$2080  = \$2079  == 10'h300;
-  assign \$2081  = \$2080  & chosen[25];
-  assign \$2082  = ~ chosen[2];
-  assign \$2083  = \$2081  & \$2082 ;
-  assign \$2084  = ! chosen[34:31];
-  assign \$2085  = ~ \$2084 ;
-  assign \$2086  = \$2083  & \$2085 ;
-  assign \$2088  = \$2087  == 10'h308;
-  assign \$2089  = \$2088  & chosen[25];
-  assign \$2090  = ~ chosen[2];
-  assign \$2091  = \$2089  & \$2090 ;
-  assign \$2092  = ! chosen[34:31];
-  assign \$2093  = ~ \$2092 ;
-  assign \$2094  = \$2091  & \$2093 ;
-  assign \$2096  = \$2095  == 10'h310;
-  assign \$2097  = \$2096  & chosen[25];
-  assign \$2098  = ~ chosen[2];
-  assign \$2099  = \$2097  & \$2098 ;
-  assign \$2100  = ! chosen[34:31];
-  assign \$2101  = ~ \$2100 ;
-  assign \$2102  = \$2099  & \$2101 ;
-  assign \$2104  = \$2103  == 11'h400;
-  assign \$2105  = chosen[21:18] < 4'h9;
-  assign \$2106  = \$2104  & \$2105 ;
-  assign \$2107  = \$2106  & chosen[25];
-  assign \$2108  = ~ chosen[2];
-  assign \$2109  = \$2107  & \$2108 ;
-  assign \$2110  = ! chosen[34:31];
-  assign \$2111  = ~ \$2110 ;
-  assign \$2112  = \$2109  & \$2111 ;
-  assign \$2114  = \$2113  == 11'h408;
-  assign \$2115  = chosen[21:18] < 4'h9;
-  assign \$2116  = \$2114  & \$2115 ;
-  assign \$2117  = \$2116  & chosen[25];
-  assign \$2118  = ~ chosen[2];
-  assign \$2119  = \$2117  & \$2118 ;
-  assign \$2120  = ! chosen[34:31];
-  assign \$2121  = ~ \$2120 ;
-  assign \$2122  = \$2119  & \$2121 ;
-  assign \$2124  = \$2123  == 11'h410;
-  assign \$2125  = chosen[21:18] < 4'h9;
-  assign \$2126  = \$2124  & \$2125 ;
-  assign \$2127  = \$2126  & chosen[25];
-  assign \$2128  = ~ chosen[2];
-  assign \$2129  = \$2127  & \$2128 ;
-  assign \$2130  = ! chosen[34:31];
-  assign \$2131  = ~ \$2130 ;
-  assign \$2132  = \$2129  & \$2131 ;
-  assign \$2134  = \$2133  == 11'h418;
-  assign \$2135  = chosen[21:18] < 4'h9;
-  assign \$2136  = \$2134  & \$2135 ;
-  assign \$2137  = \$2136  & chosen[25];
-  assign \$2138  = ~ chosen[2];
-  assign \$2139  = \$2137  & \$2138 ;
-  assign \$2140  = ! chosen[34:31];
-  assign \$2141  = ~ \$2140 ;
-  assign \$2142  = \$2139  & \$2141 ;
-  assign \$2144  = \$2143  == 11'h600;
-  assign \$2145  = \$2144  & chosen[25];
-  assign \$2146  = ~ chosen[2];
-  assign \$2147  = \$2145  & \$2146 ;
-  assign \$2148  = ! chosen[34:31];
-  assign \$2149  = ~ \$2148 ;
-  assign \$2150  = \$2147  & \$2149 ;
+  assign \$1970  = ! chosen[34:31];
+  assign \$1971  = ~ \$1970 ;
+  assign \$1972  = \$1969  & \$1971 ;
+  assign \$1974  = ! \$1973 ;
+  assign \$1975  = \$1974  & chosen[25];
+  assign \$1976  = ~ chosen[2];
+  assign \$1977  = \$1975  & \$1976 ;
+  assign \$1978  = ! chosen[34:31];
+  assign \$1979  = ~ \$1978 ;
+  assign \$1980  = \$1977  & \$1979 ;
+  assign \$1982  = \$1981  == 4'h8;
+  assign \$1983  = \$1982  & chosen[25];
+  assign \$1984  = ~ chosen[2];
+  assign \$1985  = \$1983  & \$1984 ;
+  assign \$1986  = ! chosen[34:31];
+  assign \$1987  = ~ \$1986 ;
+  assign \$1988  = \$1985  & \$1987 ;
+  assign \$1990  = \$1989  == 5'h18;
+  assign \$1991  = \$1990  & chosen[25];
+  assign \$1992  = ~ chosen[2];
+  assign \$1993  = \$1991  & \$1992 ;
+  assign \$1994  = ! chosen[34:31];
+  assign \$1995  = ~ \$1994 ;
+  assign \$1996  = \$1993  & \$1995 ;
+  assign \$1998  = \$1997  == 6'h20;
+  assign \$1999  = \$1998  & chosen[25];
+  assign \$2000  = ~ chosen[2];
+  assign \$2001  = \$1999  & \$2000 ;
+  assign \$2002  = ! chosen[34:31];
+  assign \$2003  = ~ \$2002 ;
+  assign \$2004  = \$2001  & \$2003 ;
+  assign \$2006  = \$2005  == 6'h30;
+  assign \$2007  = \$2006  & chosen[25];
+  assign \$2008  = ~ chosen[2];
+  assign \$2009  = \$2007  & \$2008 ;
+  assign \$2010  = ! chosen[34:31];
+  assign \$2011  = ~ \$2010 ;
+  assign \$2012  = \$2009  & \$2011 ;
+  assign \$2014  = \$2013  == 7'h40;
+  assign \$2015  = \$2014  & chosen[25];
+  assign \$2016  = ~ chosen[2];
+  assign \$2017  = \$2015  & \$2016 ;
+  assign \$2018  = ! chosen[34:31];
+  assign \$2019  = ~ \$2018 ;
+  assign \$2020  = \$2017  & \$2019 ;
+  assign \$2022  = \$2021  == 7'h50;
+  assign \$2023  = \$2022  & chosen[25];
+  assign \$2024  = ~ chosen[2];
+  assign \$2025  = \$2023  & \$2024 ;
+  assign \$2026  = ! chosen[34:31];
+  assign \$2027  = ~ \$2026 ;
+  assign \$2028  = \$2025  & \$2027 ;
+  assign \$2030  = \$2029  == 7'h70;
+  assign \$2031  = \$2030  & chosen[25];
+  assign \$2032  = ~ chosen[2];
+  assign \$2033  = \$2031  & \$2032 ;
+  assign \$2034  = ! chosen[34:31];
+  assign \$2035  = ~ \$2034 ;
+  assign \$2036  = \$2033  & \$2035 ;
+  assign \$2038  = \$2037  == 8'h80;
+  assign \$2039  = \$2038  & chosen[25];
+  assign \$2040  = ~ chosen[2];
+  assign \$2041  = \$2039  & \$2040 ;
+  assign \$2042  = ! chosen[34:31];
+  assign \$2043  = ~ \$2042 ;
+  assign \$2044  = \$2041  & \$2043 ;
+  assign \$2046  = \$2045  == 9'h100;
+  assign \$2047  = \$2046  & chosen[25];
+  assign \$2048  = ~ chosen[2];
+  assign \$2049  = \$2047  & \$2048 ;
+  assign \$2050  = ! chosen[34:31];
+  assign \$2051  = ~ \$2050 ;
+  assign \$2052  = \$2049  & \$2051 ;
+  assign \$2054  = \$2053  == 9'h180;
+  assign \$2055  = \$2054  & chosen[25];
+  assign \$2056  = ~ chosen[2];
+  assign \$2057  = \$2055  & \$2056 ;
+  assign \$2058  = ! chosen[34:31];
+  assign \$2059  = ~ \$2058 ;
+  assign \$2060  = \$2057  & \$2059 ;
+  assign \$2062  = \$2061  == 9'h188;
+  assign \$2063  = \$2062  & chosen[25];
+  assign \$2064  = ~ chosen[2];
+  assign \$2065  = \$2063  & \$2064 ;
+  assign \$2066  = ! chosen[34:31];
+  assign \$2067  = ~ \$2066 ;
+  assign \$2068  = \$2065  & \$2067 ;
+  assign \$2070  = \$2069  == 10'h200;
+  assign \$2071  = \$2070  & chosen[25];
+  assign \$2072  = ~ chosen[2];
+  assign \$2073  = \$2071  & \$2072 ;
+  assign \$2074  = ! chosen[34:31];
+  assign \$2075  = ~ \$2074 ;
+  assign \$2076  = \$2073  & \$2075 ;
+  assign \$2078  = \$2077  == 10'h300;
+  assign \$2079  = \$2078  & chosen[25];
+  assign \$2080  = ~ chosen[2];
+  assign \$2081  = \$2079  & \$2080 ;
+  assign \$2082  = ! chosen[34:31];
+  assign \$2083  = ~ \$2082 ;
+  assign \$2084  = \$2081  & \$2083 ;
+  assign \$2086  = \$2085  == 10'h308;
+  assign \$2087  = \$2086  & chosen[25];
+  assign \$2088  = ~ chosen[2];
+  assign \$2089  = \$2087  & \$2088 ;
+  assign \$2090  = ! chosen[34:31];
+  assign \$2091  = ~ \$2090 ;
+  assign \$2092  = \$2089  & \$2091 ;
+  assign \$2094  = \$2093  == 10'h310;
+  assign \$2095  = \$2094  & chosen[25];
+  assign \$2096  = ~ chosen[2];
+  assign \$2097  = \$2095  & \$2096 ;
+  assign \$2098  = ! chosen[34:31];
+  assign \$2099  = ~ \$2098 ;
+  assign \$2100  = \$2097  & \$2099 ;
+  assign \$2102  = \$2101  == 11'h400;
+  assign \$2103  = chosen[21:18] < 4'h9;
+  assign \$2104  = \$2102  & \$2103 ;
+  assign \$2105  = \$2104  & chosen[25];
+  assign \$2106  = ~ chosen[2];
+  assign \$2107  = \$2105  & \$2106 ;
+  assign \$2108  = ! chosen[34:31];
+  assign \$2109  = ~ \$2108 ;
+  assign \$2110  = \$2107  & \$2109 ;
+  assign \$2112  = \$2111  == 11'h408;
+  assign \$2113  = chosen[21:18] < 4'h9;
+  assign \$2114  = \$2112  & \$2113 ;
+  assign \$2115  = \$2114  & chosen[25];
+  assign \$2116  = ~ chosen[2];
+  assign \$2117  = \$2115  & \$2116 ;
+  assign \$2118  = ! chosen[34:31];
+  assign \$2119  = ~ \$2118 ;
+  assign \$2120  = \$2117  & \$2119 ;
+  assign \$2122  = \$2121  == 11'h410;
+  assign \$2123  = chosen[21:18] < 4'h9;
+  assign \$2124  = \$2122  & \$2123 ;
+  assign \$2125  = \$2124  & chosen[25];
+  assign \$2126  = ~ chosen[2];
+  assign \$2127  = \$2125  & \$2126 ;
+  assign \$2128  = ! chosen[34:31];
+  assign \$2129  = ~ \$2128 ;
+  assign \$2130  = \$2127  & \$2129 ;
+  assign \$2132  = \$2131  == 11'h418;
+  assign \$2133  = chosen[21:18] < 4'h9;
+  assign \$2134  = \$2132  & \$2133 ;
+  assign \$2135  = \$2134  & chosen[25];
+  assign \$2136  = ~ chosen[2];
+  assign \$2137  = \$2135  & \$2136 ;
+  assign \$2138  = ! chosen[34:31];
+  assign \$2139  = ~ \$2138 ;
+  assign \$2140  = \$2137  & \$2139 ;
+  assign \$2142  = \$2141  == 11'h600;
+  assign \$2143  = \$2142  & chosen[25];
+  assign \$2144  = ~ chosen[2];
+  assign \$2145  = \$2143  & \$2144 ;
+  assign \$2146  = ! chosen[34:31];
+  assign \$2147  = ~ \$2146 ;
+  assign \$2148  = \$2145  & \$2147 ;
   always @(posedge clk)
-    here <= \$2152 ;
+    here <= \$2150 ;
   always @(posedge clk)
-    chosen <= \$2153 ;
+    chosen <= \$2151 ;
   always @(posedge clk)
-    _here <= \$2154 ;
+    _here <= \$2152 ;
   always @(posedge clk)
-    _request <= \$2155 ;
+    _request <= \$2153 ;
   always @(posedge clk)
-    _first <= \$2156 ;
+    _first <= \$2154 ;
   always @(posedge clk)
-    _late <= \$2157 ;
+    _late <= \$2155 ;
   always @(posedge clk)
-    _bad <= \$2158 ;
+    _bad <= \$2156 ;
   always @(posedge clk)
-    _guest <= \$2159 ;
+    _guest <= \$2157 ;
   always @(posedge clk)
-    _payload <= \$2160 ;
+    _payload <= \$2158 ;
   always @(posedge clk)
-    _looked <= \$2161 ;
+    _looked <= \$2159 ;
   always @(posedge clk)
-    _shut <= \$2162 ;
+    _shut <= \$2160 ;
   always @(posedge clk)
-    _early_word <= \$2163 ;
+    _early_word <= \$2161 ;
   always @(posedge clk)
-    hit_guest_self <= \$2164 ;
+    hit_guest_self <= \$2162 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$2165 ;
+    hit_guest_epoch <= \$2163 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$2166 ;
+    hit_guest_irq_state <= \$2164 ;
   always @(posedge clk)
-    hit_guest_pending <= \$2167 ;
+    hit_guest_pending <= \$2165 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$2168 ;
+    hit_guest_irq_enable <= \$2166 ;
   always @(posedge clk)
-    hit_guest_result <= \$2169 ;
+    hit_guest_result <= \$2167 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$2170 ;
+    hit_guest_rx_result <= \$2168 ;
   always @(posedge clk)
-    hit_guest_peer <= \$2171 ;
+    hit_guest_peer <= \$2169 ;
   always @(posedge clk)
-    hit_guest_credit <= \$2172 ;
+    hit_guest_credit <= \$2170 ;
   always @(posedge clk)
-    hit_manager_epoch <= \$2173 ;
+    hit_manager_epoch <= \$2171 ;
   always @(posedge clk)
-    hit_manager_drain <= \$2174 ;
+    hit_manager_drain <= \$2172 ;
   always @(posedge clk)
-    hit_manager_lock <= \$2175 ;
+    hit_manager_lock <= \$2173 ;
   always @(posedge clk)
-    hit_manager_fault_pending <= \$2176 ;
+    hit_manager_fault_pending <= \$2174 ;
   always @(posedge clk)
-    hit_manager_fault_enable <= \$2177 ;
+    hit_manager_fault_enable <= \$2175 ;
   always @(posedge clk)
-    hit_manager_waiting <= \$2178 ;
+    hit_manager_waiting <= \$2176 ;
   always @(posedge clk)
-    hit_manager_wait_arm <= \$2179 ;
+    hit_manager_wait_arm <= \$2177 ;
   always @(posedge clk)
-    hit_manager_wait_fired <= \$2180 ;
+    hit_manager_wait_fired <= \$2178 ;
   always @(posedge clk)
-    hit_manager_stray <= \$2181 ;
+    hit_manager_stray <= \$2179 ;
   always @(posedge clk)
-    hit_manager_resident <= \$2182 ;
+    hit_manager_resident <= \$2180 ;
   always @(posedge clk)
-    hit_manager_control <= \$2183 ;
+    hit_manager_control <= \$2181 ;
   always @(posedge clk)
-    hit_manager_generation <= \$2184 ;
+    hit_manager_generation <= \$2182 ;
   always @(posedge clk)
-    hit_manager_permit <= \$2185 ;
+    hit_manager_permit <= \$2183 ;
   always @(posedge clk)
-    hit_manager_tag_match <= \$2186 ;
+    hit_manager_tag_match <= \$2184 ;
   always @(posedge clk)
-    hit_manager_tag_mask <= \$2187 ;
+    hit_manager_tag_mask <= \$2185 ;
   always @(posedge clk)
-    hit_manager_tag_vm <= \$2188 ;
+    hit_manager_tag_vm <= \$2186 ;
   always @(posedge clk)
-    hit_manager_fault_write <= \$2189 ;
+    hit_manager_fault_write <= \$2187 ;
   always @(posedge clk)
-    hit_manager_fault_write_address <= \$2190 ;
+    hit_manager_fault_write_address <= \$2188 ;
   always @(posedge clk)
-    hit_manager_fault_read <= \$2191 ;
+    hit_manager_fault_read <= \$2189 ;
   always @(posedge clk)
-    hit_manager_fault_read_address <= \$2192 ;
+    hit_manager_fault_read_address <= \$2190 ;
   always @(posedge clk)
-    hit_manager_credits <= \$2193 ;
+    hit_manager_credits <= \$2191 ;
   always @(posedge clk)
-    record <= \$2194 ;
+    record <= \$2192 ;
   always @(posedge clk)
-    tag_row <= \$2195 ;
+    tag_row <= \$2193 ;
   always @(posedge clk)
-    \own$172  <= \$2196 ;
+    \own$172  <= \$2194 ;
   always @(posedge clk)
-    \other$80  <= \$2197 ;
+    \other$80  <= \$2195 ;
   always @(posedge clk)
-    core <= \$2198 ;
+    core <= \$2196 ;
   always @(posedge clk)
-    lane <= \$2199 ;
+    lane <= \$2197 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
     .grant(grant),
-    .\port$10136$0 (requests__2__valid),
-    .\port$10737$0 (requests__3__valid),
-    .\port$8934$0 (requests__0__valid),
-    .\port$9535$0 (requests__1__valid),
+    .\port$10133$0 (requests__2__valid),
+    .\port$10734$0 (requests__3__valid),
+    .\port$8931$0 (requests__0__valid),
+    .\port$9532$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -40451,338 +40337,338 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2152  = grant;
+    \$2150  = grant;
+    if (rst) begin
+      \$2150  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    \$2151  = \$376 ;
+    if (rst) begin
+      \$2151  = 36'h000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    \$2152  = here;
     if (rst) begin
       \$2152  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2153  = \$376 ;
+    \$2153  = chosen;
     if (rst) begin
-      \$2153  = 37'h0000000000;
+      \$2153  = 36'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2154  = here;
+    \$2154  = \$382 ;
     if (rst) begin
       \$2154  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2155  = chosen;
+    \$2155  = \$781 ;
     if (rst) begin
-      \$2155  = 37'h0000000000;
+      \$2155  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2156  = \$383 ;
+    \$2156  = \$1189 ;
     if (rst) begin
-      \$2156  = 4'h0;
+      \$2156  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2157  = \$782 ;
+    \$2157  = \$1193 ;
     if (rst) begin
-      \$2157  = 4'h0;
+      \$2157  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2158  = \$1191 ;
+    \$2158  = \$1195 ;
     if (rst) begin
       \$2158  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2159  = \$1195 ;
+    \$2159  = looks;
     if (rst) begin
       \$2159  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2160  = \$1197 ;
+    \$2160  = shut;
     if (rst) begin
       \$2160  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2161  = looks;
+    \$2161  = \$1891 ;
     if (rst) begin
-      \$2161  = 1'h0;
+      \$2161  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2162  = shut;
+    \$2162  = \$1900 ;
     if (rst) begin
       \$2162  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2163  = \$1893 ;
+    \$2163  = \$1909 ;
     if (rst) begin
-      \$2163  = 32'd0;
+      \$2163  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2164  = \$1902 ;
+    \$2164  = \$1918 ;
     if (rst) begin
       \$2164  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2165  = \$1911 ;
+    \$2165  = \$1927 ;
     if (rst) begin
       \$2165  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2166  = \$1920 ;
+    \$2166  = \$1936 ;
     if (rst) begin
       \$2166  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2167  = \$1929 ;
+    \$2167  = \$1945 ;
     if (rst) begin
       \$2167  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2168  = \$1938 ;
+    \$2168  = \$1954 ;
     if (rst) begin
       \$2168  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2169  = \$1947 ;
+    \$2169  = \$1963 ;
     if (rst) begin
       \$2169  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2170  = \$1956 ;
+    \$2170  = \$1972 ;
     if (rst) begin
       \$2170  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2171  = \$1965 ;
+    \$2171  = \$1980 ;
     if (rst) begin
       \$2171  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2172  = \$1974 ;
+    \$2172  = \$1988 ;
     if (rst) begin
       \$2172  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2173  = \$1982 ;
+    \$2173  = \$1996 ;
     if (rst) begin
       \$2173  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2174  = \$1990 ;
+    \$2174  = \$2004 ;
     if (rst) begin
       \$2174  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2175  = \$1998 ;
+    \$2175  = \$2012 ;
     if (rst) begin
       \$2175  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2176  = \$2006 ;
+    \$2176  = \$2020 ;
     if (rst) begin
       \$2176  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2177  = \$2014 ;
+    \$2177  = \$2028 ;
     if (rst) begin
       \$2177  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2178  = \$2022 ;
+    \$2178  = \$2036 ;
     if (rst) begin
       \$2178  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2179  = \$2030 ;
+    \$2179  = \$2044 ;
     if (rst) begin
       \$2179  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2180  = \$2038 ;
+    \$2180  = \$2052 ;
     if (rst) begin
       \$2180  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2181  = \$2046 ;
+    \$2181  = \$2060 ;
     if (rst) begin
       \$2181  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2182  = \$2054 ;
+    \$2182  = \$2068 ;
     if (rst) begin
       \$2182  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2183  = \$2062 ;
+    \$2183  = \$2076 ;
     if (rst) begin
       \$2183  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2184  = \$2070 ;
+    \$2184  = \$2084 ;
     if (rst) begin
       \$2184  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2185  = \$2078 ;
+    \$2185  = \$2092 ;
     if (rst) begin
       \$2185  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2186  = \$2086 ;
+    \$2186  = \$2100 ;
     if (rst) begin
       \$2186  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2187  = \$2094 ;
+    \$2187  = \$2110 ;
     if (rst) begin
       \$2187  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2188  = \$2102 ;
+    \$2188  = \$2120 ;
     if (rst) begin
       \$2188  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2189  = \$2112 ;
+    \$2189  = \$2130 ;
     if (rst) begin
       \$2189  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2190  = \$2122 ;
+    \$2190  = \$2140 ;
     if (rst) begin
       \$2190  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2191  = \$2132 ;
+    \$2191  = \$2148 ;
     if (rst) begin
       \$2191  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2192  = \$2142 ;
+    \$2192  = chosen[21:18];
     if (rst) begin
-      \$2192  = 1'h0;
+      \$2192  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2193  = \$2150 ;
+    \$2193  = chosen[20:18];
     if (rst) begin
-      \$2193  = 1'h0;
+      \$2193  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2194  = chosen[21:18];
+    \$2194  = own;
     if (rst) begin
-      \$2194  = 4'h0;
+      \$2194  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2195  = chosen[20:18];
+    \$2195  = other;
     if (rst) begin
       \$2195  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2196  = own;
+    \$2196  = \$2149 ;
     if (rst) begin
-      \$2196  = 3'h0;
+      \$2196  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2197  = other;
+    \$2197  = chosen[18];
     if (rst) begin
-      \$2197  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2198  = \$2151 ;
-    if (rst) begin
-      \$2198  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2199  = chosen[18];
-    if (rst) begin
-      \$2199  = 1'h0;
+      \$2197  = 1'h0;
     end
   end
   assign request = { requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
@@ -40793,31 +40679,31 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign requests__3__ready = grant[3];
   assign look = { \$119 , \$113 , \$107 , \$101 , \$95 , \$89 , \$83 , \$77 , \$71 , \$65 , \$59 , \$53 , \$47 , \$41 , \$35 , \$29  };
   assign fault__kind = refused;
-  assign result_code = \port$4905$0 [2:0];
-  assign result_vm = \port$4905$0 [5:3];
-  assign result_count = \port$4905$0 [13:6];
+  assign result_code = \port$4904$0 [2:0];
+  assign result_vm = \port$4904$0 [5:3];
+  assign result_count = \port$4904$0 [13:6];
   assign resident_vm = \port$3291$0 [2:0];
   assign resident_valid = \port$3291$0 [3];
-  assign tag_match = \port$11156$0 [3:0];
-  assign tag_mask = \port$11156$0 [7:4];
-  assign tag_vm = \port$11156$0 [10:8];
-  assign tag_valid = \port$11156$0 [11];
-  assign \port$4945$0  = \$29 ;
-  assign \port$4951$0  = \$35 ;
-  assign \port$4957$0  = \$41 ;
-  assign \port$4963$0  = \$47 ;
-  assign \port$4969$0  = \$53 ;
-  assign \port$4975$0  = \$59 ;
-  assign \port$4981$0  = \$65 ;
-  assign \port$4987$0  = \$71 ;
-  assign \port$4993$0  = \$77 ;
-  assign \port$4999$0  = \$83 ;
-  assign \port$5005$0  = \$89 ;
-  assign \port$5011$0  = \$95 ;
-  assign \port$5017$0  = \$101 ;
-  assign \port$5023$0  = \$107 ;
-  assign \port$5029$0  = \$113 ;
-  assign \port$5035$0  = \$119 ;
+  assign tag_match = \port$11153$0 [3:0];
+  assign tag_mask = \port$11153$0 [7:4];
+  assign tag_vm = \port$11153$0 [10:8];
+  assign tag_valid = \port$11153$0 [11];
+  assign \port$4944$0  = \$29 ;
+  assign \port$4950$0  = \$35 ;
+  assign \port$4956$0  = \$41 ;
+  assign \port$4962$0  = \$47 ;
+  assign \port$4968$0  = \$53 ;
+  assign \port$4974$0  = \$59 ;
+  assign \port$4980$0  = \$65 ;
+  assign \port$4986$0  = \$71 ;
+  assign \port$4992$0  = \$77 ;
+  assign \port$4998$0  = \$83 ;
+  assign \port$5004$0  = \$89 ;
+  assign \port$5010$0  = \$95 ;
+  assign \port$5016$0  = \$101 ;
+  assign \port$5022$0  = \$107 ;
+  assign \port$5028$0  = \$113 ;
+  assign \port$5034$0  = \$119 ;
   assign fault__address = _request[12:0];
   assign \head.slot  = head[7:0];
   assign \head.last  = head[11:8];
@@ -40830,8 +40716,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \chosen.known  = chosen[27];
   assign \chosen.vm  = chosen[30:28];
   assign \chosen.strobes  = chosen[34:31];
-  assign \chosen.cacheable  = chosen[35];
-  assign \chosen.direct  = chosen[36];
+  assign \chosen.direct  = chosen[35];
   assign \heads__0.slot  = heads__0[7:0];
   assign \heads__0.last  = heads__0[11:8];
   assign \heads__0.sender  = heads__0[14:12];
@@ -40871,8 +40756,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \_request.known  = _request[27];
   assign \_request.vm  = _request[30:28];
   assign \_request.strobes  = _request[34:31];
-  assign \_request.cacheable  = _request[35];
-  assign \_request.direct  = _request[36];
+  assign \_request.direct  = _request[35];
   assign \requests__0__payload.address  = requests__0__payload[12:0];
   assign \requests__0__payload.offset  = requests__0__payload[24:13];
   assign \requests__0__payload.manager  = requests__0__payload[25];
@@ -40880,8 +40764,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \requests__0__payload.known  = requests__0__payload[27];
   assign \requests__0__payload.vm  = requests__0__payload[30:28];
   assign \requests__0__payload.strobes  = requests__0__payload[34:31];
-  assign \requests__0__payload.cacheable  = requests__0__payload[35];
-  assign \requests__0__payload.direct  = requests__0__payload[36];
+  assign \requests__0__payload.direct  = requests__0__payload[35];
   assign \requests__1__payload.address  = requests__1__payload[12:0];
   assign \requests__1__payload.offset  = requests__1__payload[24:13];
   assign \requests__1__payload.manager  = requests__1__payload[25];
@@ -40889,8 +40772,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \requests__1__payload.known  = requests__1__payload[27];
   assign \requests__1__payload.vm  = requests__1__payload[30:28];
   assign \requests__1__payload.strobes  = requests__1__payload[34:31];
-  assign \requests__1__payload.cacheable  = requests__1__payload[35];
-  assign \requests__1__payload.direct  = requests__1__payload[36];
+  assign \requests__1__payload.direct  = requests__1__payload[35];
   assign \requests__2__payload.address  = requests__2__payload[12:0];
   assign \requests__2__payload.offset  = requests__2__payload[24:13];
   assign \requests__2__payload.manager  = requests__2__payload[25];
@@ -40898,8 +40780,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \requests__2__payload.known  = requests__2__payload[27];
   assign \requests__2__payload.vm  = requests__2__payload[30:28];
   assign \requests__2__payload.strobes  = requests__2__payload[34:31];
-  assign \requests__2__payload.cacheable  = requests__2__payload[35];
-  assign \requests__2__payload.direct  = requests__2__payload[36];
+  assign \requests__2__payload.direct  = requests__2__payload[35];
   assign \requests__3__payload.address  = requests__3__payload[12:0];
   assign \requests__3__payload.offset  = requests__3__payload[24:13];
   assign \requests__3__payload.manager  = requests__3__payload[25];
@@ -40907,8 +40788,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \requests__3__payload.known  = requests__3__payload[27];
   assign \requests__3__payload.vm  = requests__3__payload[30:28];
   assign \requests__3__payload.strobes  = requests__3__payload[34:31];
-  assign \requests__3__payload.cacheable  = requests__3__payload[35];
-  assign \requests__3__payload.direct  = requests__3__payload[36];
+  assign \requests__3__payload.direct  = requests__3__payload[35];
   assign { \$15 [5], \$15 [2:0] } = 4'h0;
   assign { \$15 [11:6], \$15 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign \$30  = chosen[18];
@@ -40937,342 +40817,344 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$254  = fired;
   assign \$270  = { \$269 , 8'h00 };
   assign \$323  = permits;
-  assign \$385 [2:0] = 3'h0;
-  assign \$385 [11:3] = chosen[24:16];
-  assign \$387 [2:0] = 3'h0;
-  assign \$387 [11:3] = chosen[24:16];
-  assign \$389 [2:0] = 3'h0;
-  assign \$389 [11:3] = chosen[24:16];
-  assign \$391 [2:0] = 3'h0;
-  assign \$391 [11:3] = chosen[24:16];
-  assign \$393 [2:0] = 3'h0;
-  assign \$393 [11:3] = chosen[24:16];
-  assign \$395 [2:0] = 3'h0;
-  assign \$395 [11:3] = chosen[24:16];
-  assign \$397 [2:0] = 3'h0;
-  assign \$397 [11:3] = chosen[24:16];
-  assign \$399 [2:0] = 3'h0;
-  assign \$399 [11:3] = chosen[24:16];
-  assign \$401 [2:0] = 3'h0;
-  assign \$401 [11:3] = chosen[24:16];
-  assign \$403 [2:0] = 3'h0;
-  assign \$403 [11:3] = chosen[24:16];
-  assign \$405 [2:0] = 3'h0;
-  assign \$405 [11:3] = chosen[24:16];
-  assign \$407 [4:0] = 5'h00;
-  assign \$407 [11:5] = chosen[24:18];
-  assign { \$409 [6:4], \$409 [2:0] } = 6'h00;
-  assign { \$409 [11:7], \$409 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$411 [6:4], \$411 [2:0] } = 6'h00;
-  assign { \$411 [11:7], \$411 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$413 [6:4], \$413 [2:0] } = 6'h00;
-  assign { \$413 [11:7], \$413 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$415 [7:5], \$415 [2:0] } = 6'h00;
-  assign { \$415 [11:8], \$415 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$417 [7:5], \$417 [2:0] } = 6'h00;
-  assign { \$417 [11:8], \$417 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$419 [7:5], \$419 [2:0] } = 6'h00;
-  assign { \$419 [11:8], \$419 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$421 [8:5], \$421 [2:0] } = 7'h00;
-  assign { \$421 [11:9], \$421 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$425 [8:5], \$425 [2:0] } = 7'h00;
-  assign { \$425 [11:9], \$425 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$429 [8:5], \$429 [2:0] } = 7'h00;
-  assign { \$429 [11:9], \$429 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$433 [8:5], \$433 [2:0] } = 7'h00;
-  assign { \$433 [11:9], \$433 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$437 [8:0] = 9'h000;
-  assign \$437 [11:9] = chosen[24:22];
-  assign \$440 [2:0] = 3'h0;
-  assign \$440 [11:3] = chosen[24:16];
-  assign \$442 [2:0] = 3'h0;
-  assign \$442 [11:3] = chosen[24:16];
-  assign \$444 [2:0] = 3'h0;
-  assign \$444 [11:3] = chosen[24:16];
-  assign \$446 [2:0] = 3'h0;
-  assign \$446 [11:3] = chosen[24:16];
-  assign \$448 [2:0] = 3'h0;
-  assign \$448 [11:3] = chosen[24:16];
-  assign \$450 [2:0] = 3'h0;
-  assign \$450 [11:3] = chosen[24:16];
-  assign \$452 [2:0] = 3'h0;
-  assign \$452 [11:3] = chosen[24:16];
-  assign \$454 [2:0] = 3'h0;
-  assign \$454 [11:3] = chosen[24:16];
-  assign \$456 [2:0] = 3'h0;
-  assign \$456 [11:3] = chosen[24:16];
-  assign \$458 [2:0] = 3'h0;
-  assign \$458 [11:3] = chosen[24:16];
-  assign \$460 [2:0] = 3'h0;
-  assign \$460 [11:3] = chosen[24:16];
-  assign \$462 [4:0] = 5'h00;
-  assign \$462 [11:5] = chosen[24:18];
-  assign { \$464 [5], \$464 [2:0] } = 4'h0;
-  assign { \$464 [11:6], \$464 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$466 [5], \$466 [2:0] } = 4'h0;
-  assign { \$466 [11:6], \$466 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$468 [5], \$468 [2:0] } = 4'h0;
-  assign { \$468 [11:6], \$468 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$470 [5], \$470 [2:0] } = 4'h0;
-  assign { \$470 [11:6], \$470 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$472 [6:4], \$472 [2:0] } = 6'h00;
-  assign { \$472 [11:7], \$472 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$474 [6:4], \$474 [2:0] } = 6'h00;
-  assign { \$474 [11:7], \$474 [3] } = { chosen[24:20], chosen[16] };
-  assign \$476 [7:0] = 8'h00;
-  assign \$476 [11:8] = chosen[24:21];
-  assign \$478 [6:0] = 7'h00;
-  assign \$478 [11:7] = chosen[24:20];
-  assign \$480 [3:0] = 4'h0;
-  assign \$480 [11:4] = chosen[24:17];
-  assign { \$482 [8], \$482 [6:0] } = 8'h00;
-  assign { \$482 [11:9], \$482 [7] } = { chosen[24:22], chosen[20] };
-  assign \$486 [2:0] = 3'h0;
-  assign \$486 [11:3] = chosen[24:16];
-  assign \$488 [2:0] = 3'h0;
-  assign \$488 [11:3] = chosen[24:16];
-  assign \$490 [2:0] = 3'h0;
-  assign \$490 [11:3] = chosen[24:16];
-  assign \$492 [2:0] = 3'h0;
-  assign \$492 [11:3] = chosen[24:16];
-  assign \$494 [2:0] = 3'h0;
-  assign \$494 [11:3] = chosen[24:16];
-  assign \$496 [2:0] = 3'h0;
-  assign \$496 [11:3] = chosen[24:16];
-  assign \$498 [2:0] = 3'h0;
-  assign \$498 [11:3] = chosen[24:16];
-  assign \$500 [2:0] = 3'h0;
-  assign \$500 [11:3] = chosen[24:16];
-  assign \$502 [2:0] = 3'h0;
-  assign \$502 [11:3] = chosen[24:16];
-  assign \$504 [4:0] = 5'h00;
-  assign \$504 [11:5] = chosen[24:18];
-  assign { \$506 [6:4], \$506 [2:0] } = 6'h00;
-  assign { \$506 [11:7], \$506 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$508 [6:4], \$508 [2:0] } = 6'h00;
-  assign { \$508 [11:7], \$508 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$510 [6:4], \$510 [2:0] } = 6'h00;
-  assign { \$510 [11:7], \$510 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$512 [7:5], \$512 [2:0] } = 6'h00;
-  assign { \$512 [11:8], \$512 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$514 [7:5], \$514 [2:0] } = 6'h00;
-  assign { \$514 [11:8], \$514 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$516 [7:5], \$516 [2:0] } = 6'h00;
-  assign { \$516 [11:8], \$516 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$518 [8:5], \$518 [2:0] } = 7'h00;
-  assign { \$518 [11:9], \$518 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$522 [8:5], \$522 [2:0] } = 7'h00;
-  assign { \$522 [11:9], \$522 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$526 [8:5], \$526 [2:0] } = 7'h00;
-  assign { \$526 [11:9], \$526 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$530 [8:5], \$530 [2:0] } = 7'h00;
-  assign { \$530 [11:9], \$530 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$534 [8:0] = 9'h000;
-  assign \$534 [11:9] = chosen[24:22];
-  assign \$537 [2:0] = 3'h0;
-  assign \$537 [11:3] = chosen[24:16];
-  assign \$539 [2:0] = 3'h0;
-  assign \$539 [11:3] = chosen[24:16];
-  assign \$541 [2:0] = 3'h0;
-  assign \$541 [11:3] = chosen[24:16];
-  assign \$543 [2:0] = 3'h0;
-  assign \$543 [11:3] = chosen[24:16];
-  assign \$545 [2:0] = 3'h0;
-  assign \$545 [11:3] = chosen[24:16];
-  assign \$547 [2:0] = 3'h0;
-  assign \$547 [11:3] = chosen[24:16];
-  assign \$549 [2:0] = 3'h0;
-  assign \$549 [11:3] = chosen[24:16];
-  assign \$551 [2:0] = 3'h0;
-  assign \$551 [11:3] = chosen[24:16];
-  assign \$553 [2:0] = 3'h0;
-  assign \$553 [11:3] = chosen[24:16];
-  assign \$555 [4:0] = 5'h00;
-  assign \$555 [11:5] = chosen[24:18];
-  assign { \$557 [5], \$557 [2:0] } = 4'h0;
-  assign { \$557 [11:6], \$557 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$559 [5], \$559 [2:0] } = 4'h0;
-  assign { \$559 [11:6], \$559 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$561 [5], \$561 [2:0] } = 4'h0;
-  assign { \$561 [11:6], \$561 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$563 [6:4], \$563 [2:0] } = 6'h00;
-  assign { \$563 [11:7], \$563 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$565 [6:4], \$565 [2:0] } = 6'h00;
-  assign { \$565 [11:7], \$565 [3] } = { chosen[24:20], chosen[16] };
-  assign \$567 [6:0] = 7'h00;
-  assign \$567 [11:7] = chosen[24:20];
-  assign \$569 [3:0] = 4'h0;
-  assign \$569 [11:4] = chosen[24:17];
-  assign { \$579 [5], \$579 [2:0] } = 4'h0;
-  assign { \$579 [11:6], \$579 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign \$581 [3:0] = 4'h0;
-  assign \$581 [11:4] = chosen[24:17];
-  assign \$590 [2:0] = 3'h0;
-  assign \$590 [11:3] = chosen[24:16];
-  assign \$592 [2:0] = 3'h0;
-  assign \$592 [11:3] = chosen[24:16];
-  assign \$594 [2:0] = 3'h0;
-  assign \$594 [11:3] = chosen[24:16];
-  assign \$596 [2:0] = 3'h0;
-  assign \$596 [11:3] = chosen[24:16];
-  assign \$598 [2:0] = 3'h0;
-  assign \$598 [11:3] = chosen[24:16];
-  assign \$600 [2:0] = 3'h0;
-  assign \$600 [11:3] = chosen[24:16];
-  assign \$602 [2:0] = 3'h0;
-  assign \$602 [11:3] = chosen[24:16];
-  assign \$604 [2:0] = 3'h0;
-  assign \$604 [11:3] = chosen[24:16];
-  assign \$606 [2:0] = 3'h0;
-  assign \$606 [11:3] = chosen[24:16];
-  assign \$608 [2:0] = 3'h0;
-  assign \$608 [11:3] = chosen[24:16];
-  assign \$610 [2:0] = 3'h0;
-  assign \$610 [11:3] = chosen[24:16];
-  assign \$612 [4:0] = 5'h00;
-  assign \$612 [11:5] = chosen[24:18];
-  assign { \$614 [6:4], \$614 [2:0] } = 6'h00;
-  assign { \$614 [11:7], \$614 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$616 [6:4], \$616 [2:0] } = 6'h00;
-  assign { \$616 [11:7], \$616 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$618 [6:4], \$618 [2:0] } = 6'h00;
-  assign { \$618 [11:7], \$618 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$620 [7:5], \$620 [2:0] } = 6'h00;
-  assign { \$620 [11:8], \$620 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$622 [7:5], \$622 [2:0] } = 6'h00;
-  assign { \$622 [11:8], \$622 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$624 [7:5], \$624 [2:0] } = 6'h00;
-  assign { \$624 [11:8], \$624 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$626 [8:5], \$626 [2:0] } = 7'h00;
-  assign { \$626 [11:9], \$626 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$630 [8:5], \$630 [2:0] } = 7'h00;
-  assign { \$630 [11:9], \$630 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$634 [8:5], \$634 [2:0] } = 7'h00;
-  assign { \$634 [11:9], \$634 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$638 [8:5], \$638 [2:0] } = 7'h00;
-  assign { \$638 [11:9], \$638 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$642 [8:0] = 9'h000;
-  assign \$642 [11:9] = chosen[24:22];
-  assign \$645 [2:0] = 3'h0;
-  assign \$645 [11:3] = chosen[24:16];
-  assign \$647 [2:0] = 3'h0;
-  assign \$647 [11:3] = chosen[24:16];
-  assign \$649 [2:0] = 3'h0;
-  assign \$649 [11:3] = chosen[24:16];
-  assign \$651 [2:0] = 3'h0;
-  assign \$651 [11:3] = chosen[24:16];
-  assign \$653 [2:0] = 3'h0;
-  assign \$653 [11:3] = chosen[24:16];
-  assign \$655 [2:0] = 3'h0;
-  assign \$655 [11:3] = chosen[24:16];
-  assign \$657 [2:0] = 3'h0;
-  assign \$657 [11:3] = chosen[24:16];
-  assign \$659 [2:0] = 3'h0;
-  assign \$659 [11:3] = chosen[24:16];
-  assign \$661 [2:0] = 3'h0;
-  assign \$661 [11:3] = chosen[24:16];
-  assign \$663 [2:0] = 3'h0;
-  assign \$663 [11:3] = chosen[24:16];
-  assign \$665 [2:0] = 3'h0;
-  assign \$665 [11:3] = chosen[24:16];
-  assign \$667 [4:0] = 5'h00;
-  assign \$667 [11:5] = chosen[24:18];
-  assign { \$669 [5], \$669 [2:0] } = 4'h0;
-  assign { \$669 [11:6], \$669 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$671 [5], \$671 [2:0] } = 4'h0;
-  assign { \$671 [11:6], \$671 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$673 [5], \$673 [2:0] } = 4'h0;
-  assign { \$673 [11:6], \$673 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$675 [5], \$675 [2:0] } = 4'h0;
-  assign { \$675 [11:6], \$675 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$677 [6:4], \$677 [2:0] } = 6'h00;
-  assign { \$677 [11:7], \$677 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$679 [6:4], \$679 [2:0] } = 6'h00;
-  assign { \$679 [11:7], \$679 [3] } = { chosen[24:20], chosen[16] };
-  assign \$681 [7:0] = 8'h00;
-  assign \$681 [11:8] = chosen[24:21];
-  assign \$683 [6:0] = 7'h00;
-  assign \$683 [11:7] = chosen[24:20];
-  assign \$685 [3:0] = 4'h0;
-  assign \$685 [11:4] = chosen[24:17];
-  assign { \$687 [8], \$687 [6:0] } = 8'h00;
-  assign { \$687 [11:9], \$687 [7] } = { chosen[24:22], chosen[20] };
-  assign \$691 [2:0] = 3'h0;
-  assign \$691 [11:3] = chosen[24:16];
-  assign \$693 [2:0] = 3'h0;
-  assign \$693 [11:3] = chosen[24:16];
-  assign \$695 [2:0] = 3'h0;
-  assign \$695 [11:3] = chosen[24:16];
-  assign \$697 [2:0] = 3'h0;
-  assign \$697 [11:3] = chosen[24:16];
-  assign \$699 [2:0] = 3'h0;
-  assign \$699 [11:3] = chosen[24:16];
-  assign \$701 [2:0] = 3'h0;
-  assign \$701 [11:3] = chosen[24:16];
-  assign \$703 [2:0] = 3'h0;
-  assign \$703 [11:3] = chosen[24:16];
-  assign \$705 [2:0] = 3'h0;
-  assign \$705 [11:3] = chosen[24:16];
-  assign \$707 [2:0] = 3'h0;
-  assign \$707 [11:3] = chosen[24:16];
-  assign \$709 [4:0] = 5'h00;
-  assign \$709 [11:5] = chosen[24:18];
-  assign { \$711 [6:4], \$711 [2:0] } = 6'h00;
-  assign { \$711 [11:7], \$711 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$713 [6:4], \$713 [2:0] } = 6'h00;
-  assign { \$713 [11:7], \$713 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$715 [6:4], \$715 [2:0] } = 6'h00;
-  assign { \$715 [11:7], \$715 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$717 [7:5], \$717 [2:0] } = 6'h00;
-  assign { \$717 [11:8], \$717 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$719 [7:5], \$719 [2:0] } = 6'h00;
-  assign { \$719 [11:8], \$719 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$721 [7:5], \$721 [2:0] } = 6'h00;
-  assign { \$721 [11:8], \$721 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$723 [8:5], \$723 [2:0] } = 7'h00;
-  assign { \$723 [11:9], \$723 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$727 [8:5], \$727 [2:0] } = 7'h00;
-  assign { \$727 [11:9], \$727 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$731 [8:5], \$731 [2:0] } = 7'h00;
-  assign { \$731 [11:9], \$731 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$735 [8:5], \$735 [2:0] } = 7'h00;
-  assign { \$735 [11:9], \$735 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$739 [8:0] = 9'h000;
-  assign \$739 [11:9] = chosen[24:22];
-  assign \$742 [2:0] = 3'h0;
-  assign \$742 [11:3] = chosen[24:16];
-  assign \$744 [2:0] = 3'h0;
-  assign \$744 [11:3] = chosen[24:16];
-  assign \$746 [2:0] = 3'h0;
-  assign \$746 [11:3] = chosen[24:16];
-  assign \$748 [2:0] = 3'h0;
-  assign \$748 [11:3] = chosen[24:16];
-  assign \$750 [2:0] = 3'h0;
-  assign \$750 [11:3] = chosen[24:16];
-  assign \$752 [2:0] = 3'h0;
-  assign \$752 [11:3] = chosen[24:16];
-  assign \$754 [2:0] = 3'h0;
-  assign \$754 [11:3] = chosen[24:16];
-  assign \$756 [2:0] = 3'h0;
-  assign \$756 [11:3] = chosen[24:16];
-  assign \$758 [2:0] = 3'h0;
-  assign \$758 [11:3] = chosen[24:16];
-  assign \$760 [4:0] = 5'h00;
-  assign \$760 [11:5] = chosen[24:18];
-  assign { \$762 [5], \$762 [2:0] } = 4'h0;
-  assign { \$762 [11:6], \$762 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$764 [5], \$764 [2:0] } = 4'h0;
-  assign { \$764 [11:6], \$764 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$766 [5], \$766 [2:0] } = 4'h0;
-  assign { \$766 [11:6], \$766 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$768 [6:4], \$768 [2:0] } = 6'h00;
-  assign { \$768 [11:7], \$768 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$770 [6:4], \$770 [2:0] } = 6'h00;
-  assign { \$770 [11:7], \$770 [3] } = { chosen[24:20], chosen[16] };
-  assign \$772 [6:0] = 7'h00;
-  assign \$772 [11:7] = chosen[24:20];
-  assign \$774 [3:0] = 4'h0;
-  assign \$774 [11:4] = chosen[24:17];
+  assign \$384 [2:0] = 3'h0;
+  assign \$384 [11:3] = chosen[24:16];
+  assign \$386 [2:0] = 3'h0;
+  assign \$386 [11:3] = chosen[24:16];
+  assign \$388 [2:0] = 3'h0;
+  assign \$388 [11:3] = chosen[24:16];
+  assign \$390 [2:0] = 3'h0;
+  assign \$390 [11:3] = chosen[24:16];
+  assign \$392 [2:0] = 3'h0;
+  assign \$392 [11:3] = chosen[24:16];
+  assign \$394 [2:0] = 3'h0;
+  assign \$394 [11:3] = chosen[24:16];
+  assign \$396 [2:0] = 3'h0;
+  assign \$396 [11:3] = chosen[24:16];
+  assign \$398 [2:0] = 3'h0;
+  assign \$398 [11:3] = chosen[24:16];
+  assign \$400 [2:0] = 3'h0;
+  assign \$400 [11:3] = chosen[24:16];
+  assign \$402 [2:0] = 3'h0;
+  assign \$402 [11:3] = chosen[24:16];
+  assign \$404 [2:0] = 3'h0;
+  assign \$404 [11:3] = chosen[24:16];
+  assign \$406 [4:0] = 5'h00;
+  assign \$406 [11:5] = chosen[24:18];
+  assign { \$408 [6:4], \$408 [2:0] } = 6'h00;
+  assign { \$408 [11:7], \$408 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$410 [6:4], \$410 [2:0] } = 6'h00;
+  assign { \$410 [11:7], \$410 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$412 [6:4], \$412 [2:0] } = 6'h00;
+  assign { \$412 [11:7], \$412 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$414 [7:5], \$414 [2:0] } = 6'h00;
+  assign { \$414 [11:8], \$414 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$416 [7:5], \$416 [2:0] } = 6'h00;
+  assign { \$416 [11:8], \$416 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$418 [7:5], \$418 [2:0] } = 6'h00;
+  assign { \$418 [11:8], \$418 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$420 [8:5], \$420 [2:0] } = 7'h00;
+  assign { \$420 [11:9], \$420 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$424 [8:5], \$424 [2:0] } = 7'h00;
+  assign { \$424 [11:9], \$424 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$428 [8:5], \$428 [2:0] } = 7'h00;
+  assign { \$428 [11:9], \$428 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$432 [8:5], \$432 [2:0] } = 7'h00;
+  assign { \$432 [11:9], \$432 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$436 [8:0] = 9'h000;
+  assign \$436 [11:9] = chosen[24:22];
+  assign \$439 [2:0] = 3'h0;
+  assign \$439 [11:3] = chosen[24:16];
+  assign \$441 [2:0] = 3'h0;
+  assign \$441 [11:3] = chosen[24:16];
+  assign \$443 [2:0] = 3'h0;
+  assign \$443 [11:3] = chosen[24:16];
+  assign \$445 [2:0] = 3'h0;
+  assign \$445 [11:3] = chosen[24:16];
+  assign \$447 [2:0] = 3'h0;
+  assign \$447 [11:3] = chosen[24:16];
+  assign \$449 [2:0] = 3'h0;
+  assign \$449 [11:3] = chosen[24:16];
+  assign \$451 [2:0] = 3'h0;
+  assign \$451 [11:3] = chosen[24:16];
+  assign \$453 [2:0] = 3'h0;
+  assign \$453 [11:3] = chosen[24:16];
+  assign \$455 [2:0] = 3'h0;
+  assign \$455 [11:3] = chosen[24:16];
+  assign \$457 [2:0] = 3'h0;
+  assign \$457 [11:3] = chosen[24:16];
+  assign \$459 [2:0] = 3'h0;
+  assign \$459 [11:3] = chosen[24:16];
+  assign \$461 [4:0] = 5'h00;
+  assign \$461 [11:5] = chosen[24:18];
+  assign { \$463 [5], \$463 [2:0] } = 4'h0;
+  assign { \$463 [11:6], \$463 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$465 [5], \$465 [2:0] } = 4'h0;
+  assign { \$465 [11:6], \$465 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$467 [5], \$467 [2:0] } = 4'h0;
+  assign { \$467 [11:6], \$467 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$469 [5], \$469 [2:0] } = 4'h0;
+  assign { \$469 [11:6], \$469 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$471 [6:4], \$471 [2:0] } = 6'h00;
+  assign { \$471 [11:7], \$471 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$473 [6:4], \$473 [2:0] } = 6'h00;
+  assign { \$473 [11:7], \$473 [3] } = { chosen[24:20], chosen[16] };
+  assign \$475 [7:0] = 8'h00;
+  assign \$475 [11:8] = chosen[24:21];
+  assign \$477 [6:0] = 7'h00;
+  assign \$477 [11:7] = chosen[24:20];
+  assign \$479 [3:0] = 4'h0;
+  assign \$479 [11:4] = chosen[24:17];
+  assign { \$481 [8], \$481 [6:0] } = 8'h00;
+  assign { \$481 [11:9], \$481 [7] } = { chosen[24:22], chosen[20] };
+  assign \$485 [2:0] = 3'h0;
+  assign \$485 [11:3] = chosen[24:16];
+  assign \$487 [2:0] = 3'h0;
+  assign \$487 [11:3] = chosen[24:16];
+  assign \$489 [2:0] = 3'h0;
+  assign \$489 [11:3] = chosen[24:16];
+  assign \$491 [2:0] = 3'h0;
+  assign \$491 [11:3] = chosen[24:16];
+  assign \$493 [2:0] = 3'h0;
+  assign \$493 [11:3] = chosen[24:16];
+  assign \$495 [2:0] = 3'h0;
+  assign \$495 [11:3] = chosen[24:16];
+  assign \$497 [2:0] = 3'h0;
+  assign \$497 [11:3] = chosen[24:16];
+  assign \$499 [2:0] = 3'h0;
+  assign \$499 [11:3] = chosen[24:16];
+  assign \$501 [2:0] = 3'h0;
+  assign \$501 [11:3] = chosen[24:16];
+  assign \$503 [4:0] = 5'h00;
+  assign \$503 [11:5] = chosen[24:18];
+  assign { \$505 [6:4], \$505 [2:0] } = 6'h00;
+  assign { \$505 [11:7], \$505 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$507 [6:4], \$507 [2:0] } = 6'h00;
+  assign { \$507 [11:7], \$507 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$509 [6:4], \$509 [2:0] } = 6'h00;
+  assign { \$509 [11:7], \$509 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$511 [7:5], \$511 [2:0] } = 6'h00;
+  assign { \$511 [11:8], \$511 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$513 [7:5], \$513 [2:0] } = 6'h00;
+  assign { \$513 [11:8], \$513 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$515 [7:5], \$515 [2:0] } = 6'h00;
+  assign { \$515 [11:8], \$515 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$517 [8:5], \$517 [2:0] } = 7'h00;
+  assign { \$517 [11:9], \$517 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$521 [8:5], \$521 [2:0] } = 7'h00;
+  assign { \$521 [11:9], \$521 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$525 [8:5], \$525 [2:0] } = 7'h00;
+  assign { \$525 [11:9], \$525 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$529 [8:5], \$529 [2:0] } = 7'h00;
+  assign { \$529 [11:9], \$529 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$533 [8:0] = 9'h000;
+  assign \$533 [11:9] = chosen[24:22];
+  assign \$536 [2:0] = 3'h0;
+  assign \$536 [11:3] = chosen[24:16];
+  assign \$538 [2:0] = 3'h0;
+  assign \$538 [11:3] = chosen[24:16];
+  assign \$540 [2:0] = 3'h0;
+  assign \$540 [11:3] = chosen[24:16];
+  assign \$542 [2:0] = 3'h0;
+  assign \$542 [11:3] = chosen[24:16];
+  assign \$544 [2:0] = 3'h0;
+  assign \$544 [11:3] = chosen[24:16];
+  assign \$546 [2:0] = 3'h0;
+  assign \$546 [11:3] = chosen[24:16];
+  assign \$548 [2:0] = 3'h0;
+  assign \$548 [11:3] = chosen[24:16];
+  assign \$550 [2:0] = 3'h0;
+  assign \$550 [11:3] = chosen[24:16];
+  assign \$552 [2:0] = 3'h0;
+  assign \$552 [11:3] = chosen[24:16];
+  assign \$554 [4:0] = 5'h00;
+  assign \$554 [11:5] = chosen[24:18];
+  assign { \$556 [5], \$556 [2:0] } = 4'h0;
+  assign { \$556 [11:6], \$556 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$558 [5], \$558 [2:0] } = 4'h0;
+  assign { \$558 [11:6], \$558 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$560 [5], \$560 [2:0] } = 4'h0;
+  assign { \$560 [11:6], \$560 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$562 [6:4], \$562 [2:0] } = 6'h00;
+  assign { \$562 [11:7], \$562 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$564 [6:4], \$564 [2:0] } = 6'h00;
+  assign { \$564 [11:7], \$564 [3] } = { chosen[24:20], chosen[16] };
+  assign \$566 [6:0] = 7'h00;
+  assign \$566 [11:7] = chosen[24:20];
+  assign \$568 [3:0] = 4'h0;
+  assign \$568 [11:4] = chosen[24:17];
+  assign { \$578 [5], \$578 [2:0] } = 4'h0;
+  assign { \$578 [11:6], \$578 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign \$580 [3:0] = 4'h0;
+  assign \$580 [11:4] = chosen[24:17];
+  assign \$589 [2:0] = 3'h0;
+  assign \$589 [11:3] = chosen[24:16];
+  assign \$591 [2:0] = 3'h0;
+  assign \$591 [11:3] = chosen[24:16];
+  assign \$593 [2:0] = 3'h0;
+  assign \$593 [11:3] = chosen[24:16];
+  assign \$595 [2:0] = 3'h0;
+  assign \$595 [11:3] = chosen[24:16];
+  assign \$597 [2:0] = 3'h0;
+  assign \$597 [11:3] = chosen[24:16];
+  assign \$599 [2:0] = 3'h0;
+  assign \$599 [11:3] = chosen[24:16];
+  assign \$601 [2:0] = 3'h0;
+  assign \$601 [11:3] = chosen[24:16];
+  assign \$603 [2:0] = 3'h0;
+  assign \$603 [11:3] = chosen[24:16];
+  assign \$605 [2:0] = 3'h0;
+  assign \$605 [11:3] = chosen[24:16];
+  assign \$607 [2:0] = 3'h0;
+  assign \$607 [11:3] = chosen[24:16];
+  assign \$609 [2:0] = 3'h0;
+  assign \$609 [11:3] = chosen[24:16];
+  assign \$611 [4:0] = 5'h00;
+  assign \$611 [11:5] = chosen[24:18];
+  assign { \$613 [6:4], \$613 [2:0] } = 6'h00;
+  assign { \$613 [11:7], \$613 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$615 [6:4], \$615 [2:0] } = 6'h00;
+  assign { \$615 [11:7], \$615 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$617 [6:4], \$617 [2:0] } = 6'h00;
+  assign { \$617 [11:7], \$617 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$619 [7:5], \$619 [2:0] } = 6'h00;
+  assign { \$619 [11:8], \$619 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$621 [7:5], \$621 [2:0] } = 6'h00;
+  assign { \$621 [11:8], \$621 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$623 [7:5], \$623 [2:0] } = 6'h00;
+  assign { \$623 [11:8], \$623 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$625 [8:5], \$625 [2:0] } = 7'h00;
+  assign { \$625 [11:9], \$625 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$629 [8:5], \$629 [2:0] } = 7'h00;
+  assign { \$629 [11:9], \$629 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$633 [8:5], \$633 [2:0] } = 7'h00;
+  assign { \$633 [11:9], \$633 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$637 [8:5], \$637 [2:0] } = 7'h00;
+  assign { \$637 [11:9], \$637 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$641 [8:0] = 9'h000;
+  assign \$641 [11:9] = chosen[24:22];
+  assign \$644 [2:0] = 3'h0;
+  assign \$644 [11:3] = chosen[24:16];
+  assign \$646 [2:0] = 3'h0;
+  assign \$646 [11:3] = chosen[24:16];
+  assign \$648 [2:0] = 3'h0;
+  assign \$648 [11:3] = chosen[24:16];
+  assign \$650 [2:0] = 3'h0;
+  assign \$650 [11:3] = chosen[24:16];
+  assign \$652 [2:0] = 3'h0;
+  assign \$652 [11:3] = chosen[24:16];
+  assign \$654 [2:0] = 3'h0;
+  assign \$654 [11:3] = chosen[24:16];
+  assign \$656 [2:0] = 3'h0;
+  assign \$656 [11:3] = chosen[24:16];
+  assign \$658 [2:0] = 3'h0;
+  assign \$658 [11:3] = chosen[24:16];
+  assign \$660 [2:0] = 3'h0;
+  assign \$660 [11:3] = chosen[24:16];
+  assign \$662 [2:0] = 3'h0;
+  assign \$662 [11:3] = chosen[24:16];
+  assign \$664 [2:0] = 3'h0;
+  assign \$664 [11:3] = chosen[24:16];
+  assign \$666 [4:0] = 5'h00;
+  assign \$666 [11:5] = chosen[24:18];
+  assign { \$668 [5], \$668 [2:0] } = 4'h0;
+  assign { \$668 [11:6], \$668 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$670 [5], \$670 [2:0] } = 4'h0;
+  assign { \$670 [11:6], \$670 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$672 [5], \$672 [2:0] } = 4'h0;
+  assign { \$672 [11:6], \$672 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$674 [5], \$674 [2:0] } = 4'h0;
+  assign { \$674 [11:6], \$674 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$676 [6:4], \$676 [2:0] } = 6'h00;
+  assign { \$676 [11:7], \$676 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$678 [6:4], \$678 [2:0] } = 6'h00;
+  assign { \$678 [11:7], \$678 [3] } = { chosen[24:20], chosen[16] };
+  assign \$680 [7:0] = 8'h00;
+  assign \$680 [11:8] = chosen[24:21];
+  assign \$682 [6:0] = 7'h00;
+  assign \$682 [11:7] = chosen[24:20];
+  assign \$684 [3:0] = 4'h0;
+  assign \$684 [11:4] = chosen[24:17];
+  assign { \$686 [8], \$686 [6:0] } = 8'h00;
+  assign { \$686 [11:9], \$686 [7] } = { chosen[24:22], chosen[20] };
+  assign \$690 [2:0] = 3'h0;
+  assign \$690 [11:3] = chosen[24:16];
+  assign \$692 [2:0] = 3'h0;
+  assign \$692 [11:3] = chosen[24:16];
+  assign \$694 [2:0] = 3'h0;
+  assign \$694 [11:3] = chosen[24:16];
+  assign \$696 [2:0] = 3'h0;
+  assign \$696 [11:3] = chosen[24:16];
+  assign \$698 [2:0] = 3'h0;
+  assign \$698 [11:3] = chosen[24:16];
+  assign \$700 [2:0] = 3'h0;
+  assign \$700 [11:3] = chosen[24:16];
+  assign \$702 [2:0] = 3'h0;
+  assign \$702 [11:3] = chosen[24:16];
+  assign \$704 [2:0] = 3'h0;
+  assign \$704 [11:3] = chosen[24:16];
+  assign \$706 [2:0] = 3'h0;
+  assign \$706 [11:3] = chosen[24:16];
+  assign \$708 [4:0] = 5'h00;
+  assign \$708 [11:5] = chosen[24:18];
+  assign { \$710 [6:4], \$710 [2:0] } = 6'h00;
+  assign { \$710 [11:7], \$710 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$712 [6:4], \$712 [2:0] } = 6'h00;
+  assign { \$712 [11:7], \$712 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$714 [6:4], \$714 [2:0] } = 6'h00;
+  assign { \$714 [11:7], \$714 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$716 [7:5], \$716 [2:0] } = 6'h00;
+  assign { \$716 [11:8], \$716 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$718 [7:5], \$718 [2:0] } = 6'h00;
+  assign { \$718 [11:8], \$718 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$720 [7:5], \$720 [2:0] } = 6'h00;
+  assign { \$720 [11:8], \$720 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$722 [8:5], \$722 [2:0] } = 7'h00;
+  assign { \$722 [11:9], \$722 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$726 [8:5], \$726 [2:0] } = 7'h00;
+  assign { \$726 [11:9], \$726 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$730 [8:5], \$730 [2:0] } = 7'h00;
+  assign { \$730 [11:9], \$730 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$734 [8:5], \$734 [2:0] } = 7'h00;
+  assign { \$734 [11:9], \$734 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$738 [8:0] = 9'h000;
+  assign \$738 [11:9] = chosen[24:22];
+  assign \$741 [2:0] = 3'h0;
+  assign \$741 [11:3] = chosen[24:16];
+  assign \$743 [2:0] = 3'h0;
+  assign \$743 [11:3] = chosen[24:16];
+  assign \$745 [2:0] = 3'h0;
+  assign \$745 [11:3] = chosen[24:16];
+  assign \$747 [2:0] = 3'h0;
+  assign \$747 [11:3] = chosen[24:16];
+  assign \$749 [2:0] = 3'h0;
+  assign \$749 [11:3] = chosen[24:16];
+  assign \$751 [2:0] = 3'h0;
+  assign \$751 [11:3] = chosen[24:16];
+  assign \$753 [2:0] = 3'h0;
+  assign \$753 [11:3] = chosen[24:16];
+  assign \$755 [2:0] = 3'h0;
+  assign \$755 [11:3] = chosen[24:16];
+  assign \$757 [2:0] = 3'h0;
+  assign \$757 [11:3] = chosen[24:16];
+  assign \$759 [4:0] = 5'h00;
+  assign \$759 [11:5] = chosen[24:18];
+  assign { \$761 [5], \$761 [2:0] } = 4'h0;
+  assign { \$761 [11:6], \$761 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$763 [5], \$763 [2:0] } = 4'h0;
+  assign { \$763 [11:6], \$763 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$765 [5], \$765 [2:0] } = 4'h0;
+  assign { \$765 [11:6], \$765 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$767 [6:4], \$767 [2:0] } = 6'h00;
+  assign { \$767 [11:7], \$767 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$769 [6:4], \$769 [2:0] } = 6'h00;
+  assign { \$769 [11:7], \$769 [3] } = { chosen[24:20], chosen[16] };
+  assign \$771 [6:0] = 7'h00;
+  assign \$771 [11:7] = chosen[24:20];
+  assign \$773 [3:0] = 4'h0;
+  assign \$773 [11:4] = chosen[24:17];
+  assign \$790 [2:0] = 3'h0;
+  assign \$790 [11:3] = chosen[24:16];
   assign \$792 [2:0] = 3'h0;
   assign \$792 [11:3] = chosen[24:16];
   assign \$794 [2:0] = 3'h0;
@@ -41293,32 +41175,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$808 [11:3] = chosen[24:16];
   assign \$810 [2:0] = 3'h0;
   assign \$810 [11:3] = chosen[24:16];
-  assign \$812 [2:0] = 3'h0;
-  assign \$812 [11:3] = chosen[24:16];
-  assign \$814 [4:0] = 5'h00;
-  assign \$814 [11:5] = chosen[24:18];
+  assign \$812 [4:0] = 5'h00;
+  assign \$812 [11:5] = chosen[24:18];
+  assign { \$814 [6:4], \$814 [2:0] } = 6'h00;
+  assign { \$814 [11:7], \$814 [3] } = { chosen[24:20], chosen[16] };
   assign { \$816 [6:4], \$816 [2:0] } = 6'h00;
   assign { \$816 [11:7], \$816 [3] } = { chosen[24:20], chosen[16] };
   assign { \$818 [6:4], \$818 [2:0] } = 6'h00;
   assign { \$818 [11:7], \$818 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$820 [6:4], \$820 [2:0] } = 6'h00;
-  assign { \$820 [11:7], \$820 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$820 [7:5], \$820 [2:0] } = 6'h00;
+  assign { \$820 [11:8], \$820 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$822 [7:5], \$822 [2:0] } = 6'h00;
   assign { \$822 [11:8], \$822 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$824 [7:5], \$824 [2:0] } = 6'h00;
   assign { \$824 [11:8], \$824 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$826 [7:5], \$826 [2:0] } = 6'h00;
-  assign { \$826 [11:8], \$826 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$828 [8:5], \$828 [2:0] } = 7'h00;
-  assign { \$828 [11:9], \$828 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$832 [8:5], \$832 [2:0] } = 7'h00;
-  assign { \$832 [11:9], \$832 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$836 [8:5], \$836 [2:0] } = 7'h00;
-  assign { \$836 [11:9], \$836 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$840 [8:5], \$840 [2:0] } = 7'h00;
-  assign { \$840 [11:9], \$840 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$844 [8:0] = 9'h000;
-  assign \$844 [11:9] = chosen[24:22];
+  assign { \$826 [8:5], \$826 [2:0] } = 7'h00;
+  assign { \$826 [11:9], \$826 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$830 [8:5], \$830 [2:0] } = 7'h00;
+  assign { \$830 [11:9], \$830 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$834 [8:5], \$834 [2:0] } = 7'h00;
+  assign { \$834 [11:9], \$834 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$838 [8:5], \$838 [2:0] } = 7'h00;
+  assign { \$838 [11:9], \$838 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$842 [8:0] = 9'h000;
+  assign \$842 [11:9] = chosen[24:22];
+  assign \$845 [2:0] = 3'h0;
+  assign \$845 [11:3] = chosen[24:16];
   assign \$847 [2:0] = 3'h0;
   assign \$847 [11:3] = chosen[24:16];
   assign \$849 [2:0] = 3'h0;
@@ -41339,30 +41221,30 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$863 [11:3] = chosen[24:16];
   assign \$865 [2:0] = 3'h0;
   assign \$865 [11:3] = chosen[24:16];
-  assign \$867 [2:0] = 3'h0;
-  assign \$867 [11:3] = chosen[24:16];
-  assign \$869 [4:0] = 5'h00;
-  assign \$869 [11:5] = chosen[24:18];
+  assign \$867 [4:0] = 5'h00;
+  assign \$867 [11:5] = chosen[24:18];
+  assign { \$869 [5], \$869 [2:0] } = 4'h0;
+  assign { \$869 [11:6], \$869 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$871 [5], \$871 [2:0] } = 4'h0;
   assign { \$871 [11:6], \$871 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$873 [5], \$873 [2:0] } = 4'h0;
   assign { \$873 [11:6], \$873 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$875 [5], \$875 [2:0] } = 4'h0;
   assign { \$875 [11:6], \$875 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$877 [5], \$877 [2:0] } = 4'h0;
-  assign { \$877 [11:6], \$877 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$877 [6:4], \$877 [2:0] } = 6'h00;
+  assign { \$877 [11:7], \$877 [3] } = { chosen[24:20], chosen[16] };
   assign { \$879 [6:4], \$879 [2:0] } = 6'h00;
   assign { \$879 [11:7], \$879 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$881 [6:4], \$881 [2:0] } = 6'h00;
-  assign { \$881 [11:7], \$881 [3] } = { chosen[24:20], chosen[16] };
-  assign \$883 [7:0] = 8'h00;
-  assign \$883 [11:8] = chosen[24:21];
-  assign \$885 [6:0] = 7'h00;
-  assign \$885 [11:7] = chosen[24:20];
-  assign \$887 [3:0] = 4'h0;
-  assign \$887 [11:4] = chosen[24:17];
-  assign { \$889 [8], \$889 [6:0] } = 8'h00;
-  assign { \$889 [11:9], \$889 [7] } = { chosen[24:22], chosen[20] };
+  assign \$881 [7:0] = 8'h00;
+  assign \$881 [11:8] = chosen[24:21];
+  assign \$883 [6:0] = 7'h00;
+  assign \$883 [11:7] = chosen[24:20];
+  assign \$885 [3:0] = 4'h0;
+  assign \$885 [11:4] = chosen[24:17];
+  assign { \$887 [8], \$887 [6:0] } = 8'h00;
+  assign { \$887 [11:9], \$887 [7] } = { chosen[24:22], chosen[20] };
+  assign \$891 [2:0] = 3'h0;
+  assign \$891 [11:3] = chosen[24:16];
   assign \$893 [2:0] = 3'h0;
   assign \$893 [11:3] = chosen[24:16];
   assign \$895 [2:0] = 3'h0;
@@ -41379,32 +41261,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$905 [11:3] = chosen[24:16];
   assign \$907 [2:0] = 3'h0;
   assign \$907 [11:3] = chosen[24:16];
-  assign \$909 [2:0] = 3'h0;
-  assign \$909 [11:3] = chosen[24:16];
-  assign \$911 [4:0] = 5'h00;
-  assign \$911 [11:5] = chosen[24:18];
+  assign \$909 [4:0] = 5'h00;
+  assign \$909 [11:5] = chosen[24:18];
+  assign { \$911 [6:4], \$911 [2:0] } = 6'h00;
+  assign { \$911 [11:7], \$911 [3] } = { chosen[24:20], chosen[16] };
   assign { \$913 [6:4], \$913 [2:0] } = 6'h00;
   assign { \$913 [11:7], \$913 [3] } = { chosen[24:20], chosen[16] };
   assign { \$915 [6:4], \$915 [2:0] } = 6'h00;
   assign { \$915 [11:7], \$915 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$917 [6:4], \$917 [2:0] } = 6'h00;
-  assign { \$917 [11:7], \$917 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$917 [7:5], \$917 [2:0] } = 6'h00;
+  assign { \$917 [11:8], \$917 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$919 [7:5], \$919 [2:0] } = 6'h00;
   assign { \$919 [11:8], \$919 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$921 [7:5], \$921 [2:0] } = 6'h00;
   assign { \$921 [11:8], \$921 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$923 [7:5], \$923 [2:0] } = 6'h00;
-  assign { \$923 [11:8], \$923 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$925 [8:5], \$925 [2:0] } = 7'h00;
-  assign { \$925 [11:9], \$925 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$929 [8:5], \$929 [2:0] } = 7'h00;
-  assign { \$929 [11:9], \$929 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$933 [8:5], \$933 [2:0] } = 7'h00;
-  assign { \$933 [11:9], \$933 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$937 [8:5], \$937 [2:0] } = 7'h00;
-  assign { \$937 [11:9], \$937 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$941 [8:0] = 9'h000;
-  assign \$941 [11:9] = chosen[24:22];
+  assign { \$923 [8:5], \$923 [2:0] } = 7'h00;
+  assign { \$923 [11:9], \$923 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$927 [8:5], \$927 [2:0] } = 7'h00;
+  assign { \$927 [11:9], \$927 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$931 [8:5], \$931 [2:0] } = 7'h00;
+  assign { \$931 [11:9], \$931 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$935 [8:5], \$935 [2:0] } = 7'h00;
+  assign { \$935 [11:9], \$935 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$939 [8:0] = 9'h000;
+  assign \$939 [11:9] = chosen[24:22];
+  assign \$942 [2:0] = 3'h0;
+  assign \$942 [11:3] = chosen[24:16];
   assign \$944 [2:0] = 3'h0;
   assign \$944 [11:3] = chosen[24:16];
   assign \$946 [2:0] = 3'h0;
@@ -41421,28 +41303,28 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$956 [11:3] = chosen[24:16];
   assign \$958 [2:0] = 3'h0;
   assign \$958 [11:3] = chosen[24:16];
-  assign \$960 [2:0] = 3'h0;
-  assign \$960 [11:3] = chosen[24:16];
-  assign \$962 [4:0] = 5'h00;
-  assign \$962 [11:5] = chosen[24:18];
+  assign \$960 [4:0] = 5'h00;
+  assign \$960 [11:5] = chosen[24:18];
+  assign { \$962 [5], \$962 [2:0] } = 4'h0;
+  assign { \$962 [11:6], \$962 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$964 [5], \$964 [2:0] } = 4'h0;
   assign { \$964 [11:6], \$964 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$966 [5], \$966 [2:0] } = 4'h0;
   assign { \$966 [11:6], \$966 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$968 [5], \$968 [2:0] } = 4'h0;
-  assign { \$968 [11:6], \$968 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$968 [6:4], \$968 [2:0] } = 6'h00;
+  assign { \$968 [11:7], \$968 [3] } = { chosen[24:20], chosen[16] };
   assign { \$970 [6:4], \$970 [2:0] } = 6'h00;
   assign { \$970 [11:7], \$970 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$972 [6:4], \$972 [2:0] } = 6'h00;
-  assign { \$972 [11:7], \$972 [3] } = { chosen[24:20], chosen[16] };
-  assign \$974 [6:0] = 7'h00;
-  assign \$974 [11:7] = chosen[24:20];
-  assign \$976 [3:0] = 4'h0;
-  assign \$976 [11:4] = chosen[24:17];
-  assign { \$986 [5], \$986 [2:0] } = 4'h0;
-  assign { \$986 [11:6], \$986 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign \$988 [3:0] = 4'h0;
-  assign \$988 [11:4] = chosen[24:17];
+  assign \$972 [6:0] = 7'h00;
+  assign \$972 [11:7] = chosen[24:20];
+  assign \$974 [3:0] = 4'h0;
+  assign \$974 [11:4] = chosen[24:17];
+  assign { \$984 [5], \$984 [2:0] } = 4'h0;
+  assign { \$984 [11:6], \$984 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign \$986 [3:0] = 4'h0;
+  assign \$986 [11:4] = chosen[24:17];
+  assign \$995 [2:0] = 3'h0;
+  assign \$995 [11:3] = chosen[24:16];
   assign \$997 [2:0] = 3'h0;
   assign \$997 [11:3] = chosen[24:16];
   assign \$999 [2:0] = 3'h0;
@@ -41463,32 +41345,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1013 [11:3] = chosen[24:16];
   assign \$1015 [2:0] = 3'h0;
   assign \$1015 [11:3] = chosen[24:16];
-  assign \$1017 [2:0] = 3'h0;
-  assign \$1017 [11:3] = chosen[24:16];
-  assign \$1019 [4:0] = 5'h00;
-  assign \$1019 [11:5] = chosen[24:18];
+  assign \$1017 [4:0] = 5'h00;
+  assign \$1017 [11:5] = chosen[24:18];
+  assign { \$1019 [6:4], \$1019 [2:0] } = 6'h00;
+  assign { \$1019 [11:7], \$1019 [3] } = { chosen[24:20], chosen[16] };
   assign { \$1021 [6:4], \$1021 [2:0] } = 6'h00;
   assign { \$1021 [11:7], \$1021 [3] } = { chosen[24:20], chosen[16] };
   assign { \$1023 [6:4], \$1023 [2:0] } = 6'h00;
   assign { \$1023 [11:7], \$1023 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1025 [6:4], \$1025 [2:0] } = 6'h00;
-  assign { \$1025 [11:7], \$1025 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1025 [7:5], \$1025 [2:0] } = 6'h00;
+  assign { \$1025 [11:8], \$1025 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$1027 [7:5], \$1027 [2:0] } = 6'h00;
   assign { \$1027 [11:8], \$1027 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$1029 [7:5], \$1029 [2:0] } = 6'h00;
   assign { \$1029 [11:8], \$1029 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1031 [7:5], \$1031 [2:0] } = 6'h00;
-  assign { \$1031 [11:8], \$1031 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1033 [8:5], \$1033 [2:0] } = 7'h00;
-  assign { \$1033 [11:9], \$1033 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1037 [8:5], \$1037 [2:0] } = 7'h00;
-  assign { \$1037 [11:9], \$1037 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1041 [8:5], \$1041 [2:0] } = 7'h00;
-  assign { \$1041 [11:9], \$1041 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1045 [8:5], \$1045 [2:0] } = 7'h00;
-  assign { \$1045 [11:9], \$1045 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$1049 [8:0] = 9'h000;
-  assign \$1049 [11:9] = chosen[24:22];
+  assign { \$1031 [8:5], \$1031 [2:0] } = 7'h00;
+  assign { \$1031 [11:9], \$1031 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1035 [8:5], \$1035 [2:0] } = 7'h00;
+  assign { \$1035 [11:9], \$1035 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1039 [8:5], \$1039 [2:0] } = 7'h00;
+  assign { \$1039 [11:9], \$1039 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1043 [8:5], \$1043 [2:0] } = 7'h00;
+  assign { \$1043 [11:9], \$1043 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$1047 [8:0] = 9'h000;
+  assign \$1047 [11:9] = chosen[24:22];
+  assign \$1050 [2:0] = 3'h0;
+  assign \$1050 [11:3] = chosen[24:16];
   assign \$1052 [2:0] = 3'h0;
   assign \$1052 [11:3] = chosen[24:16];
   assign \$1054 [2:0] = 3'h0;
@@ -41509,30 +41391,30 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1068 [11:3] = chosen[24:16];
   assign \$1070 [2:0] = 3'h0;
   assign \$1070 [11:3] = chosen[24:16];
-  assign \$1072 [2:0] = 3'h0;
-  assign \$1072 [11:3] = chosen[24:16];
-  assign \$1074 [4:0] = 5'h00;
-  assign \$1074 [11:5] = chosen[24:18];
+  assign \$1072 [4:0] = 5'h00;
+  assign \$1072 [11:5] = chosen[24:18];
+  assign { \$1074 [5], \$1074 [2:0] } = 4'h0;
+  assign { \$1074 [11:6], \$1074 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$1076 [5], \$1076 [2:0] } = 4'h0;
   assign { \$1076 [11:6], \$1076 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$1078 [5], \$1078 [2:0] } = 4'h0;
   assign { \$1078 [11:6], \$1078 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$1080 [5], \$1080 [2:0] } = 4'h0;
   assign { \$1080 [11:6], \$1080 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1082 [5], \$1082 [2:0] } = 4'h0;
-  assign { \$1082 [11:6], \$1082 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1082 [6:4], \$1082 [2:0] } = 6'h00;
+  assign { \$1082 [11:7], \$1082 [3] } = { chosen[24:20], chosen[16] };
   assign { \$1084 [6:4], \$1084 [2:0] } = 6'h00;
   assign { \$1084 [11:7], \$1084 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1086 [6:4], \$1086 [2:0] } = 6'h00;
-  assign { \$1086 [11:7], \$1086 [3] } = { chosen[24:20], chosen[16] };
-  assign \$1088 [7:0] = 8'h00;
-  assign \$1088 [11:8] = chosen[24:21];
-  assign \$1090 [6:0] = 7'h00;
-  assign \$1090 [11:7] = chosen[24:20];
-  assign \$1092 [3:0] = 4'h0;
-  assign \$1092 [11:4] = chosen[24:17];
-  assign { \$1094 [8], \$1094 [6:0] } = 8'h00;
-  assign { \$1094 [11:9], \$1094 [7] } = { chosen[24:22], chosen[20] };
+  assign \$1086 [7:0] = 8'h00;
+  assign \$1086 [11:8] = chosen[24:21];
+  assign \$1088 [6:0] = 7'h00;
+  assign \$1088 [11:7] = chosen[24:20];
+  assign \$1090 [3:0] = 4'h0;
+  assign \$1090 [11:4] = chosen[24:17];
+  assign { \$1092 [8], \$1092 [6:0] } = 8'h00;
+  assign { \$1092 [11:9], \$1092 [7] } = { chosen[24:22], chosen[20] };
+  assign \$1096 [2:0] = 3'h0;
+  assign \$1096 [11:3] = chosen[24:16];
   assign \$1098 [2:0] = 3'h0;
   assign \$1098 [11:3] = chosen[24:16];
   assign \$1100 [2:0] = 3'h0;
@@ -41549,32 +41431,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1110 [11:3] = chosen[24:16];
   assign \$1112 [2:0] = 3'h0;
   assign \$1112 [11:3] = chosen[24:16];
-  assign \$1114 [2:0] = 3'h0;
-  assign \$1114 [11:3] = chosen[24:16];
-  assign \$1116 [4:0] = 5'h00;
-  assign \$1116 [11:5] = chosen[24:18];
+  assign \$1114 [4:0] = 5'h00;
+  assign \$1114 [11:5] = chosen[24:18];
+  assign { \$1116 [6:4], \$1116 [2:0] } = 6'h00;
+  assign { \$1116 [11:7], \$1116 [3] } = { chosen[24:20], chosen[16] };
   assign { \$1118 [6:4], \$1118 [2:0] } = 6'h00;
   assign { \$1118 [11:7], \$1118 [3] } = { chosen[24:20], chosen[16] };
   assign { \$1120 [6:4], \$1120 [2:0] } = 6'h00;
   assign { \$1120 [11:7], \$1120 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1122 [6:4], \$1122 [2:0] } = 6'h00;
-  assign { \$1122 [11:7], \$1122 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1122 [7:5], \$1122 [2:0] } = 6'h00;
+  assign { \$1122 [11:8], \$1122 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$1124 [7:5], \$1124 [2:0] } = 6'h00;
   assign { \$1124 [11:8], \$1124 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$1126 [7:5], \$1126 [2:0] } = 6'h00;
   assign { \$1126 [11:8], \$1126 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1128 [7:5], \$1128 [2:0] } = 6'h00;
-  assign { \$1128 [11:8], \$1128 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1130 [8:5], \$1130 [2:0] } = 7'h00;
-  assign { \$1130 [11:9], \$1130 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1134 [8:5], \$1134 [2:0] } = 7'h00;
-  assign { \$1134 [11:9], \$1134 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1138 [8:5], \$1138 [2:0] } = 7'h00;
-  assign { \$1138 [11:9], \$1138 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1142 [8:5], \$1142 [2:0] } = 7'h00;
-  assign { \$1142 [11:9], \$1142 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$1146 [8:0] = 9'h000;
-  assign \$1146 [11:9] = chosen[24:22];
+  assign { \$1128 [8:5], \$1128 [2:0] } = 7'h00;
+  assign { \$1128 [11:9], \$1128 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1132 [8:5], \$1132 [2:0] } = 7'h00;
+  assign { \$1132 [11:9], \$1132 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1136 [8:5], \$1136 [2:0] } = 7'h00;
+  assign { \$1136 [11:9], \$1136 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1140 [8:5], \$1140 [2:0] } = 7'h00;
+  assign { \$1140 [11:9], \$1140 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$1144 [8:0] = 9'h000;
+  assign \$1144 [11:9] = chosen[24:22];
+  assign \$1147 [2:0] = 3'h0;
+  assign \$1147 [11:3] = chosen[24:16];
   assign \$1149 [2:0] = 3'h0;
   assign \$1149 [11:3] = chosen[24:16];
   assign \$1151 [2:0] = 3'h0;
@@ -41591,25 +41473,25 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1161 [11:3] = chosen[24:16];
   assign \$1163 [2:0] = 3'h0;
   assign \$1163 [11:3] = chosen[24:16];
-  assign \$1165 [2:0] = 3'h0;
-  assign \$1165 [11:3] = chosen[24:16];
-  assign \$1167 [4:0] = 5'h00;
-  assign \$1167 [11:5] = chosen[24:18];
+  assign \$1165 [4:0] = 5'h00;
+  assign \$1165 [11:5] = chosen[24:18];
+  assign { \$1167 [5], \$1167 [2:0] } = 4'h0;
+  assign { \$1167 [11:6], \$1167 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$1169 [5], \$1169 [2:0] } = 4'h0;
   assign { \$1169 [11:6], \$1169 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$1171 [5], \$1171 [2:0] } = 4'h0;
   assign { \$1171 [11:6], \$1171 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1173 [5], \$1173 [2:0] } = 4'h0;
-  assign { \$1173 [11:6], \$1173 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1173 [6:4], \$1173 [2:0] } = 6'h00;
+  assign { \$1173 [11:7], \$1173 [3] } = { chosen[24:20], chosen[16] };
   assign { \$1175 [6:4], \$1175 [2:0] } = 6'h00;
   assign { \$1175 [11:7], \$1175 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1177 [6:4], \$1177 [2:0] } = 6'h00;
-  assign { \$1177 [11:7], \$1177 [3] } = { chosen[24:20], chosen[16] };
-  assign \$1179 [6:0] = 7'h00;
-  assign \$1179 [11:7] = chosen[24:20];
-  assign \$1181 [3:0] = 4'h0;
-  assign \$1181 [11:4] = chosen[24:17];
-  assign \$1199  = { 3'h0, \$1198  };
+  assign \$1177 [6:0] = 7'h00;
+  assign \$1177 [11:7] = chosen[24:20];
+  assign \$1179 [3:0] = 4'h0;
+  assign \$1179 [11:4] = chosen[24:17];
+  assign \$1197  = { 3'h0, \$1196  };
+  assign \$1457 [2:0] = 3'h0;
+  assign \$1457 [11:3] = chosen[24:16];
   assign \$1459 [2:0] = 3'h0;
   assign \$1459 [11:3] = chosen[24:16];
   assign \$1461 [2:0] = 3'h0;
@@ -41672,11 +41554,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1517 [11:3] = chosen[24:16];
   assign \$1519 [2:0] = 3'h0;
   assign \$1519 [11:3] = chosen[24:16];
-  assign \$1521 [2:0] = 3'h0;
-  assign \$1521 [11:3] = chosen[24:16];
-  assign { \$1523 [31], \$1523 [29:28], \$1523 [24:23], \$1523 [21], \$1523 [19], \$1523 [17:15], \$1523 [13], \$1523 [11:10], \$1523 [7], \$1523 [5], \$1523 [3:0] } = 19'h00000;
-  assign { \$1523 [30], \$1523 [27:25], \$1523 [22], \$1523 [20], \$1523 [18], \$1523 [14], \$1523 [12], \$1523 [9:8], \$1523 [6], \$1523 [4] } = { \$1520 , \$1514 , \$1512 , \$1510 , \$1504 , \$1500 , \$1496 , \$1488 , \$1484 , \$1478 , \$1476 , \$1472 , \$1468  };
-  assign \$1524  = 17'h10000;
+  assign { \$1521 [31], \$1521 [29:28], \$1521 [24:23], \$1521 [21], \$1521 [19], \$1521 [17:15], \$1521 [13], \$1521 [11:10], \$1521 [7], \$1521 [5], \$1521 [3:0] } = 19'h00000;
+  assign { \$1521 [30], \$1521 [27:25], \$1521 [22], \$1521 [20], \$1521 [18], \$1521 [14], \$1521 [12], \$1521 [9:8], \$1521 [6], \$1521 [4] } = { \$1518 , \$1512 , \$1510 , \$1508 , \$1502 , \$1498 , \$1494 , \$1486 , \$1482 , \$1476 , \$1474 , \$1470 , \$1466  };
+  assign \$1522  = 17'h10000;
+  assign \$1523 [2:0] = 3'h0;
+  assign \$1523 [11:3] = chosen[24:16];
   assign \$1525 [2:0] = 3'h0;
   assign \$1525 [11:3] = chosen[24:16];
   assign \$1527 [2:0] = 3'h0;
@@ -41739,13 +41621,13 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1583 [11:3] = chosen[24:16];
   assign \$1585 [2:0] = 3'h0;
   assign \$1585 [11:3] = chosen[24:16];
-  assign \$1587 [2:0] = 3'h0;
-  assign \$1587 [11:3] = chosen[24:16];
-  assign { \$1589 [31:17], \$1589 [15:0] } = 31'h00000000;
-  assign \$1589 [16] = \$1558 ;
-  assign \$1591  = 2'h2;
-  assign \$1592  = 3'h2;
-  assign \$1593  = 4'h2;
+  assign { \$1587 [31:17], \$1587 [15:0] } = 31'h00000000;
+  assign \$1587 [16] = \$1556 ;
+  assign \$1589  = 2'h2;
+  assign \$1590  = 3'h2;
+  assign \$1591  = 4'h2;
+  assign \$1592 [2:0] = 3'h0;
+  assign \$1592 [11:3] = chosen[24:16];
   assign \$1594 [2:0] = 3'h0;
   assign \$1594 [11:3] = chosen[24:16];
   assign \$1596 [2:0] = 3'h0;
@@ -41808,13 +41690,13 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1652 [11:3] = chosen[24:16];
   assign \$1654 [2:0] = 3'h0;
   assign \$1654 [11:3] = chosen[24:16];
-  assign \$1656 [2:0] = 3'h0;
-  assign \$1656 [11:3] = chosen[24:16];
-  assign { \$1658 [31:2], \$1658 [0] } = 31'h00000000;
-  assign \$1658 [1] = \$1597 ;
-  assign \$1660  = 10'h208;
-  assign \$1661  = 21'h100208;
-  assign \$1662  = 27'h4100208;
+  assign { \$1656 [31:2], \$1656 [0] } = 31'h00000000;
+  assign \$1656 [1] = \$1595 ;
+  assign \$1658  = 10'h208;
+  assign \$1659  = 21'h100208;
+  assign \$1660  = 27'h4100208;
+  assign \$1661 [2:0] = 3'h0;
+  assign \$1661 [11:3] = chosen[24:16];
   assign \$1663 [2:0] = 3'h0;
   assign \$1663 [11:3] = chosen[24:16];
   assign \$1665 [2:0] = 3'h0;
@@ -41877,11 +41759,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1721 [11:3] = chosen[24:16];
   assign \$1723 [2:0] = 3'h0;
   assign \$1723 [11:3] = chosen[24:16];
-  assign \$1725 [2:0] = 3'h0;
-  assign \$1725 [11:3] = chosen[24:16];
-  assign { \$1727 [31:27], \$1727 [25:21], \$1727 [19:10], \$1727 [8:4], \$1727 [2:0] } = 28'h0000000;
-  assign { \$1727 [26], \$1727 [20], \$1727 [9], \$1727 [3] } = { \$1716 , \$1704 , \$1682 , \$1670  };
-  assign \$1729  = 19'h40010;
+  assign { \$1725 [31:27], \$1725 [25:21], \$1725 [19:10], \$1725 [8:4], \$1725 [2:0] } = 28'h0000000;
+  assign { \$1725 [26], \$1725 [20], \$1725 [9], \$1725 [3] } = { \$1714 , \$1702 , \$1680 , \$1668  };
+  assign \$1727  = 19'h40010;
+  assign \$1728 [2:0] = 3'h0;
+  assign \$1728 [11:3] = chosen[24:16];
   assign \$1730 [2:0] = 3'h0;
   assign \$1730 [11:3] = chosen[24:16];
   assign \$1732 [2:0] = 3'h0;
@@ -41944,74 +41826,72 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1788 [11:3] = chosen[24:16];
   assign \$1790 [2:0] = 3'h0;
   assign \$1790 [11:3] = chosen[24:16];
-  assign \$1792 [2:0] = 3'h0;
-  assign \$1792 [11:3] = chosen[24:16];
-  assign { \$1794 [31:19], \$1794 [17:5], \$1794 [3:0] } = 30'h00000000;
-  assign { \$1794 [18], \$1794 [4] } = { \$1767 , \$1739  };
-  assign \$1894 [2:0] = 3'h0;
-  assign \$1894 [11:3] = chosen[24:16];
-  assign \$1903 [2:0] = 3'h0;
-  assign \$1903 [11:3] = chosen[24:16];
-  assign \$1912 [2:0] = 3'h0;
-  assign \$1912 [11:3] = chosen[24:16];
-  assign \$1921 [2:0] = 3'h0;
-  assign \$1921 [11:3] = chosen[24:16];
-  assign \$1930 [4:0] = 5'h00;
-  assign \$1930 [11:5] = chosen[24:18];
-  assign { \$1939 [5], \$1939 [2:0] } = 4'h0;
-  assign { \$1939 [11:6], \$1939 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1948 [5], \$1948 [2:0] } = 4'h0;
-  assign { \$1948 [11:6], \$1948 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1957 [6:4], \$1957 [2:0] } = 6'h00;
-  assign { \$1957 [11:7], \$1957 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1966 [6:4], \$1966 [2:0] } = 6'h00;
-  assign { \$1966 [11:7], \$1966 [3] } = { chosen[24:20], chosen[16] };
-  assign \$1975 [2:0] = 3'h0;
-  assign \$1975 [11:3] = chosen[24:16];
-  assign \$1983 [2:0] = 3'h0;
-  assign \$1983 [11:3] = chosen[24:16];
-  assign \$1991 [2:0] = 3'h0;
-  assign \$1991 [11:3] = chosen[24:16];
-  assign \$1999 [2:0] = 3'h0;
-  assign \$1999 [11:3] = chosen[24:16];
-  assign \$2007 [2:0] = 3'h0;
-  assign \$2007 [11:3] = chosen[24:16];
-  assign \$2015 [2:0] = 3'h0;
-  assign \$2015 [11:3] = chosen[24:16];
-  assign \$2023 [2:0] = 3'h0;
-  assign \$2023 [11:3] = chosen[24:16];
-  assign \$2031 [2:0] = 3'h0;
-  assign \$2031 [11:3] = chosen[24:16];
-  assign \$2039 [2:0] = 3'h0;
-  assign \$2039 [11:3] = chosen[24:16];
-  assign \$2047 [4:0] = 5'h00;
-  assign \$2047 [11:5] = chosen[24:18];
-  assign { \$2055 [6:4], \$2055 [2:0] } = 6'h00;
-  assign { \$2055 [11:7], \$2055 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$2063 [6:4], \$2063 [2:0] } = 6'h00;
-  assign { \$2063 [11:7], \$2063 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$2071 [6:4], \$2071 [2:0] } = 6'h00;
-  assign { \$2071 [11:7], \$2071 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$2079 [7:5], \$2079 [2:0] } = 6'h00;
-  assign { \$2079 [11:8], \$2079 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$2087 [7:5], \$2087 [2:0] } = 6'h00;
-  assign { \$2087 [11:8], \$2087 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$2095 [7:5], \$2095 [2:0] } = 6'h00;
-  assign { \$2095 [11:8], \$2095 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$2103 [8:5], \$2103 [2:0] } = 7'h00;
-  assign { \$2103 [11:9], \$2103 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$2113 [8:5], \$2113 [2:0] } = 7'h00;
-  assign { \$2113 [11:9], \$2113 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$2123 [8:5], \$2123 [2:0] } = 7'h00;
-  assign { \$2123 [11:9], \$2123 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$2133 [8:5], \$2133 [2:0] } = 7'h00;
-  assign { \$2133 [11:9], \$2133 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$2143 [8:0] = 9'h000;
-  assign \$2143 [11:9] = chosen[24:22];
-  assign \$2151  = chosen[17:16];
+  assign { \$1792 [31:19], \$1792 [17:5], \$1792 [3:0] } = 30'h00000000;
+  assign { \$1792 [18], \$1792 [4] } = { \$1765 , \$1737  };
+  assign \$1892 [2:0] = 3'h0;
+  assign \$1892 [11:3] = chosen[24:16];
+  assign \$1901 [2:0] = 3'h0;
+  assign \$1901 [11:3] = chosen[24:16];
+  assign \$1910 [2:0] = 3'h0;
+  assign \$1910 [11:3] = chosen[24:16];
+  assign \$1919 [2:0] = 3'h0;
+  assign \$1919 [11:3] = chosen[24:16];
+  assign \$1928 [4:0] = 5'h00;
+  assign \$1928 [11:5] = chosen[24:18];
+  assign { \$1937 [5], \$1937 [2:0] } = 4'h0;
+  assign { \$1937 [11:6], \$1937 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1946 [5], \$1946 [2:0] } = 4'h0;
+  assign { \$1946 [11:6], \$1946 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1955 [6:4], \$1955 [2:0] } = 6'h00;
+  assign { \$1955 [11:7], \$1955 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1964 [6:4], \$1964 [2:0] } = 6'h00;
+  assign { \$1964 [11:7], \$1964 [3] } = { chosen[24:20], chosen[16] };
+  assign \$1973 [2:0] = 3'h0;
+  assign \$1973 [11:3] = chosen[24:16];
+  assign \$1981 [2:0] = 3'h0;
+  assign \$1981 [11:3] = chosen[24:16];
+  assign \$1989 [2:0] = 3'h0;
+  assign \$1989 [11:3] = chosen[24:16];
+  assign \$1997 [2:0] = 3'h0;
+  assign \$1997 [11:3] = chosen[24:16];
+  assign \$2005 [2:0] = 3'h0;
+  assign \$2005 [11:3] = chosen[24:16];
+  assign \$2013 [2:0] = 3'h0;
+  assign \$2013 [11:3] = chosen[24:16];
+  assign \$2021 [2:0] = 3'h0;
+  assign \$2021 [11:3] = chosen[24:16];
+  assign \$2029 [2:0] = 3'h0;
+  assign \$2029 [11:3] = chosen[24:16];
+  assign \$2037 [2:0] = 3'h0;
+  assign \$2037 [11:3] = chosen[24:16];
+  assign \$2045 [4:0] = 5'h00;
+  assign \$2045 [11:5] = chosen[24:18];
+  assign { \$2053 [6:4], \$2053 [2:0] } = 6'h00;
+  assign { \$2053 [11:7], \$2053 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$2061 [6:4], \$2061 [2:0] } = 6'h00;
+  assign { \$2061 [11:7], \$2061 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$2069 [6:4], \$2069 [2:0] } = 6'h00;
+  assign { \$2069 [11:7], \$2069 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$2077 [7:5], \$2077 [2:0] } = 6'h00;
+  assign { \$2077 [11:8], \$2077 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$2085 [7:5], \$2085 [2:0] } = 6'h00;
+  assign { \$2085 [11:8], \$2085 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$2093 [7:5], \$2093 [2:0] } = 6'h00;
+  assign { \$2093 [11:8], \$2093 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$2101 [8:5], \$2101 [2:0] } = 7'h00;
+  assign { \$2101 [11:9], \$2101 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$2111 [8:5], \$2111 [2:0] } = 7'h00;
+  assign { \$2111 [11:9], \$2111 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$2121 [8:5], \$2121 [2:0] } = 7'h00;
+  assign { \$2121 [11:9], \$2121 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$2131 [8:5], \$2131 [2:0] } = 7'h00;
+  assign { \$2131 [11:9], \$2131 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$2141 [8:0] = 9'h000;
+  assign \$2141 [11:9] = chosen[24:22];
+  assign \$2149  = chosen[17:16];
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$8934$0 , \port$9535$0 , \port$10136$0 , \port$10737$0 , grant, clk);
+module \postern.read_engine.arbiter (rst, \port$8931$0 , \port$9532$0 , \port$10133$0 , \port$10734$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -42173,146 +42053,146 @@ module \postern.read_engine.arbiter (rst, \port$8934$0 , \port$9535$0 , \port$10
   output [3:0] grant;
   reg [3:0] grant;
   reg [1:0] last = 2'h0;
-  input \port$10136$0 ;
-  wire \port$10136$0 ;
-  input \port$10737$0 ;
-  wire \port$10737$0 ;
-  input \port$8934$0 ;
-  wire \port$8934$0 ;
-  input \port$9535$0 ;
-  wire \port$9535$0 ;
+  input \port$10133$0 ;
+  wire \port$10133$0 ;
+  input \port$10734$0 ;
+  wire \port$10734$0 ;
+  input \port$8931$0 ;
+  wire \port$8931$0 ;
+  input \port$9532$0 ;
+  wire \port$9532$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$10136$0  & \$2 ;
-  assign \$4  = | { \port$10136$0 , \port$9535$0  };
+  assign \$3  = \port$10133$0  & \$2 ;
+  assign \$4  = | { \port$10133$0 , \port$9532$0  };
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$10737$0  & \$5 ;
-  assign \$7  = | { \port$10737$0 , \port$10136$0 , \port$9535$0  };
+  assign \$6  = \port$10734$0  & \$5 ;
+  assign \$7  = | { \port$10734$0 , \port$10133$0 , \port$9532$0  };
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$8934$0  & \$8 ;
+  assign \$9  = \port$8931$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$10136$0  & \$11 ;
-  assign \$13  = | { \port$10136$0 , \port$9535$0  };
+  assign \$12  = \port$10133$0  & \$11 ;
+  assign \$13  = | { \port$10133$0 , \port$9532$0  };
   assign \$14  = ~ \$13 ;
-  assign \$15  = \port$10737$0  & \$14 ;
-  assign \$16  = | { \port$10737$0 , \port$10136$0 , \port$9535$0  };
+  assign \$15  = \port$10734$0  & \$14 ;
+  assign \$16  = | { \port$10734$0 , \port$10133$0 , \port$9532$0  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8934$0  & \$17 ;
+  assign \$18  = \port$8931$0  & \$17 ;
   assign \$20  = ~ \$19 ;
-  assign \$21  = \port$10136$0  & \$20 ;
-  assign \$22  = | { \port$10136$0 , \port$9535$0  };
+  assign \$21  = \port$10133$0  & \$20 ;
+  assign \$22  = | { \port$10133$0 , \port$9532$0  };
   assign \$23  = ~ \$22 ;
-  assign \$24  = \port$10737$0  & \$23 ;
-  assign \$25  = | { \port$10737$0 , \port$10136$0 , \port$9535$0  };
+  assign \$24  = \port$10734$0  & \$23 ;
+  assign \$25  = | { \port$10734$0 , \port$10133$0 , \port$9532$0  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$8934$0  & \$26 ;
+  assign \$27  = \port$8931$0  & \$26 ;
   assign \$29  = ~ \$28 ;
-  assign \$30  = \port$10136$0  & \$29 ;
-  assign \$31  = | { \port$10136$0 , \port$9535$0  };
+  assign \$30  = \port$10133$0  & \$29 ;
+  assign \$31  = | { \port$10133$0 , \port$9532$0  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10737$0  & \$32 ;
-  assign \$34  = | { \port$10737$0 , \port$10136$0 , \port$9535$0  };
+  assign \$33  = \port$10734$0  & \$32 ;
+  assign \$34  = | { \port$10734$0 , \port$10133$0 , \port$9532$0  };
   assign \$35  = ~ \$34 ;
-  assign \$36  = \port$8934$0  & \$35 ;
+  assign \$36  = \port$8931$0  & \$35 ;
   assign \$38  = ~ \$37 ;
-  assign \$39  = \port$10737$0  & \$38 ;
-  assign \$40  = | { \port$10737$0 , \port$10136$0  };
+  assign \$39  = \port$10734$0  & \$38 ;
+  assign \$40  = | { \port$10734$0 , \port$10133$0  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$8934$0  & \$41 ;
-  assign \$43  = | { \port$8934$0 , \port$10737$0 , \port$10136$0  };
+  assign \$42  = \port$8931$0  & \$41 ;
+  assign \$43  = | { \port$8931$0 , \port$10734$0 , \port$10133$0  };
   assign \$44  = ~ \$43 ;
-  assign \$45  = \port$9535$0  & \$44 ;
+  assign \$45  = \port$9532$0  & \$44 ;
   assign \$47  = ~ \$46 ;
-  assign \$48  = \port$10737$0  & \$47 ;
-  assign \$49  = | { \port$10737$0 , \port$10136$0  };
+  assign \$48  = \port$10734$0  & \$47 ;
+  assign \$49  = | { \port$10734$0 , \port$10133$0  };
   assign \$50  = ~ \$49 ;
-  assign \$51  = \port$8934$0  & \$50 ;
-  assign \$52  = | { \port$8934$0 , \port$10737$0 , \port$10136$0  };
+  assign \$51  = \port$8931$0  & \$50 ;
+  assign \$52  = | { \port$8931$0 , \port$10734$0 , \port$10133$0  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$9535$0  & \$53 ;
+  assign \$54  = \port$9532$0  & \$53 ;
   assign \$56  = ~ \$55 ;
-  assign \$57  = \port$10737$0  & \$56 ;
-  assign \$58  = | { \port$10737$0 , \port$10136$0  };
+  assign \$57  = \port$10734$0  & \$56 ;
+  assign \$58  = | { \port$10734$0 , \port$10133$0  };
   assign \$59  = ~ \$58 ;
-  assign \$60  = \port$8934$0  & \$59 ;
-  assign \$61  = | { \port$8934$0 , \port$10737$0 , \port$10136$0  };
+  assign \$60  = \port$8931$0  & \$59 ;
+  assign \$61  = | { \port$8931$0 , \port$10734$0 , \port$10133$0  };
   assign \$62  = ~ \$61 ;
-  assign \$63  = \port$9535$0  & \$62 ;
+  assign \$63  = \port$9532$0  & \$62 ;
   assign \$65  = ~ \$64 ;
-  assign \$66  = \port$10737$0  & \$65 ;
-  assign \$67  = | { \port$10737$0 , \port$10136$0  };
+  assign \$66  = \port$10734$0  & \$65 ;
+  assign \$67  = | { \port$10734$0 , \port$10133$0  };
   assign \$68  = ~ \$67 ;
-  assign \$69  = \port$8934$0  & \$68 ;
-  assign \$70  = | { \port$8934$0 , \port$10737$0 , \port$10136$0  };
+  assign \$69  = \port$8931$0  & \$68 ;
+  assign \$70  = | { \port$8931$0 , \port$10734$0 , \port$10133$0  };
   assign \$71  = ~ \$70 ;
-  assign \$72  = \port$9535$0  & \$71 ;
+  assign \$72  = \port$9532$0  & \$71 ;
   assign \$74  = ~ \$73 ;
-  assign \$75  = \port$8934$0  & \$74 ;
-  assign \$76  = | { \port$8934$0 , \port$10737$0  };
+  assign \$75  = \port$8931$0  & \$74 ;
+  assign \$76  = | { \port$8931$0 , \port$10734$0  };
   assign \$77  = ~ \$76 ;
-  assign \$78  = \port$9535$0  & \$77 ;
-  assign \$79  = | { \port$9535$0 , \port$8934$0 , \port$10737$0  };
+  assign \$78  = \port$9532$0  & \$77 ;
+  assign \$79  = | { \port$9532$0 , \port$8931$0 , \port$10734$0  };
   assign \$80  = ~ \$79 ;
-  assign \$81  = \port$10136$0  & \$80 ;
+  assign \$81  = \port$10133$0  & \$80 ;
   assign \$83  = ~ \$82 ;
-  assign \$84  = \port$8934$0  & \$83 ;
-  assign \$85  = | { \port$8934$0 , \port$10737$0  };
+  assign \$84  = \port$8931$0  & \$83 ;
+  assign \$85  = | { \port$8931$0 , \port$10734$0  };
   assign \$86  = ~ \$85 ;
-  assign \$87  = \port$9535$0  & \$86 ;
-  assign \$88  = | { \port$9535$0 , \port$8934$0 , \port$10737$0  };
+  assign \$87  = \port$9532$0  & \$86 ;
+  assign \$88  = | { \port$9532$0 , \port$8931$0 , \port$10734$0  };
   assign \$89  = ~ \$88 ;
-  assign \$90  = \port$10136$0  & \$89 ;
+  assign \$90  = \port$10133$0  & \$89 ;
   assign \$92  = ~ \$91 ;
-  assign \$93  = \port$8934$0  & \$92 ;
-  assign \$94  = | { \port$8934$0 , \port$10737$0  };
+  assign \$93  = \port$8931$0  & \$92 ;
+  assign \$94  = | { \port$8931$0 , \port$10734$0  };
   assign \$95  = ~ \$94 ;
-  assign \$96  = \port$9535$0  & \$95 ;
-  assign \$97  = | { \port$9535$0 , \port$8934$0 , \port$10737$0  };
+  assign \$96  = \port$9532$0  & \$95 ;
+  assign \$97  = | { \port$9532$0 , \port$8931$0 , \port$10734$0  };
   assign \$98  = ~ \$97 ;
-  assign \$99  = \port$10136$0  & \$98 ;
+  assign \$99  = \port$10133$0  & \$98 ;
   assign \$101  = ~ \$100 ;
-  assign \$102  = \port$8934$0  & \$101 ;
-  assign \$103  = | { \port$8934$0 , \port$10737$0  };
+  assign \$102  = \port$8931$0  & \$101 ;
+  assign \$103  = | { \port$8931$0 , \port$10734$0  };
   assign \$104  = ~ \$103 ;
-  assign \$105  = \port$9535$0  & \$104 ;
-  assign \$106  = | { \port$9535$0 , \port$8934$0 , \port$10737$0  };
+  assign \$105  = \port$9532$0  & \$104 ;
+  assign \$106  = | { \port$9532$0 , \port$8931$0 , \port$10734$0  };
   assign \$107  = ~ \$106 ;
-  assign \$108  = \port$10136$0  & \$107 ;
+  assign \$108  = \port$10133$0  & \$107 ;
   assign \$110  = ~ \$109 ;
-  assign \$111  = \port$9535$0  & \$110 ;
-  assign \$112  = | { \port$9535$0 , \port$8934$0  };
+  assign \$111  = \port$9532$0  & \$110 ;
+  assign \$112  = | { \port$9532$0 , \port$8931$0  };
   assign \$113  = ~ \$112 ;
-  assign \$114  = \port$10136$0  & \$113 ;
-  assign \$115  = | { \port$10136$0 , \port$9535$0 , \port$8934$0  };
+  assign \$114  = \port$10133$0  & \$113 ;
+  assign \$115  = | { \port$10133$0 , \port$9532$0 , \port$8931$0  };
   assign \$116  = ~ \$115 ;
-  assign \$117  = \port$10737$0  & \$116 ;
+  assign \$117  = \port$10734$0  & \$116 ;
   assign \$119  = ~ \$118 ;
-  assign \$120  = \port$9535$0  & \$119 ;
-  assign \$121  = | { \port$9535$0 , \port$8934$0  };
+  assign \$120  = \port$9532$0  & \$119 ;
+  assign \$121  = | { \port$9532$0 , \port$8931$0  };
   assign \$122  = ~ \$121 ;
-  assign \$123  = \port$10136$0  & \$122 ;
-  assign \$124  = | { \port$10136$0 , \port$9535$0 , \port$8934$0  };
+  assign \$123  = \port$10133$0  & \$122 ;
+  assign \$124  = | { \port$10133$0 , \port$9532$0 , \port$8931$0  };
   assign \$125  = ~ \$124 ;
-  assign \$126  = \port$10737$0  & \$125 ;
+  assign \$126  = \port$10734$0  & \$125 ;
   assign \$128  = ~ \$127 ;
-  assign \$129  = \port$9535$0  & \$128 ;
-  assign \$130  = | { \port$9535$0 , \port$8934$0  };
+  assign \$129  = \port$9532$0  & \$128 ;
+  assign \$130  = | { \port$9532$0 , \port$8931$0  };
   assign \$131  = ~ \$130 ;
-  assign \$132  = \port$10136$0  & \$131 ;
-  assign \$133  = | { \port$10136$0 , \port$9535$0 , \port$8934$0  };
+  assign \$132  = \port$10133$0  & \$131 ;
+  assign \$133  = | { \port$10133$0 , \port$9532$0 , \port$8931$0  };
   assign \$134  = ~ \$133 ;
-  assign \$135  = \port$10737$0  & \$134 ;
+  assign \$135  = \port$10734$0  & \$134 ;
   assign \$137  = ~ \$136 ;
-  assign \$138  = \port$9535$0  & \$137 ;
-  assign \$139  = | { \port$9535$0 , \port$8934$0  };
+  assign \$138  = \port$9532$0  & \$137 ;
+  assign \$139  = | { \port$9532$0 , \port$8931$0  };
   assign \$140  = ~ \$139 ;
-  assign \$141  = \port$10136$0  & \$140 ;
-  assign \$142  = | { \port$10136$0 , \port$9535$0 , \port$8934$0  };
+  assign \$141  = \port$10133$0  & \$140 ;
+  assign \$142  = | { \port$10133$0 , \port$9532$0 , \port$8931$0  };
   assign \$143  = ~ \$142 ;
-  assign \$144  = \port$10737$0  & \$143 ;
-  assign \$145  = | { \port$10737$0 , \port$10136$0 , \port$9535$0 , \port$8934$0  };
+  assign \$144  = \port$10734$0  & \$143 ;
+  assign \$145  = | { \port$10734$0 , \port$10133$0 , \port$9532$0 , \port$8931$0  };
   assign \$148  = grant[1] ? 1'h1 : 1'h0;
   assign \$150  = grant[2] ? 2'h2 : 2'h0;
   assign \$151  = { 1'h0, \$149  } | \$150 ;
@@ -42327,7 +42207,7 @@ module \postern.read_engine.arbiter (rst, \port$8934$0 , \port$9535$0 , \port$10
       2'h0:
         begin
           grant[0] = \$9 ;
-          grant[1] = \port$9535$0 ;
+          grant[1] = \port$9532$0 ;
           grant[2] = \$21 ;
           grant[3] = \$33 ;
         end
@@ -42335,7 +42215,7 @@ module \postern.read_engine.arbiter (rst, \port$8934$0 , \port$9535$0 , \port$10
         begin
           grant[0] = \$42 ;
           grant[1] = \$54 ;
-          grant[2] = \port$10136$0 ;
+          grant[2] = \port$10133$0 ;
           grant[3] = \$66 ;
         end
       2'h2:
@@ -42343,11 +42223,11 @@ module \postern.read_engine.arbiter (rst, \port$8934$0 , \port$9535$0 , \port$10
           grant[0] = \$75 ;
           grant[1] = \$87 ;
           grant[2] = \$99 ;
-          grant[3] = \port$10737$0 ;
+          grant[3] = \port$10734$0 ;
         end
       default:
         begin
-          grant[0] = \port$8934$0 ;
+          grant[0] = \port$8931$0 ;
           grant[1] = \$120 ;
           grant[2] = \$132 ;
           grant[3] = \$144 ;
@@ -42364,24 +42244,24 @@ module \postern.read_engine.arbiter (rst, \port$8934$0 , \port$9535$0 , \port$10
       \$154  = 2'h0;
     end
   end
-  assign request = { \port$10737$0 , \port$10136$0 , \port$9535$0 , \port$8934$0  };
+  assign request = { \port$10734$0 , \port$10133$0 , \port$9532$0 , \port$8931$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$9535$0 ;
-  assign \$10  = \port$9535$0 ;
-  assign \$19  = \port$9535$0 ;
-  assign \$28  = \port$9535$0 ;
-  assign \$37  = \port$10136$0 ;
-  assign \$46  = \port$10136$0 ;
-  assign \$55  = \port$10136$0 ;
-  assign \$64  = \port$10136$0 ;
-  assign \$73  = \port$10737$0 ;
-  assign \$82  = \port$10737$0 ;
-  assign \$91  = \port$10737$0 ;
-  assign \$100  = \port$10737$0 ;
-  assign \$109  = \port$8934$0 ;
-  assign \$118  = \port$8934$0 ;
-  assign \$127  = \port$8934$0 ;
-  assign \$136  = \port$8934$0 ;
+  assign \$1  = \port$9532$0 ;
+  assign \$10  = \port$9532$0 ;
+  assign \$19  = \port$9532$0 ;
+  assign \$28  = \port$9532$0 ;
+  assign \$37  = \port$10133$0 ;
+  assign \$46  = \port$10133$0 ;
+  assign \$55  = \port$10133$0 ;
+  assign \$64  = \port$10133$0 ;
+  assign \$73  = \port$10734$0 ;
+  assign \$82  = \port$10734$0 ;
+  assign \$91  = \port$10734$0 ;
+  assign \$100  = \port$10734$0 ;
+  assign \$109  = \port$8931$0 ;
+  assign \$118  = \port$8931$0 ;
+  assign \$127  = \port$8931$0 ;
+  assign \$136  = \port$8931$0 ;
   assign \$146  = \$145 ;
   assign \$147  = 1'h0;
   assign \$149  = \$148 ;
@@ -43053,16 +42933,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
 , \port$3761$0 , \port$3765$0 , \port$3769$0 , do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm, do__wait_fired, do__stray, do__resident, do__tag_match, do__tag_mask, do__tag_vm, do__control, do__permit, hold, look_result, free_slots__0, sent__0, gone__0
 , limits__0, free_slots__1, sent__1, gone__1, limits__1, free_slots__2, sent__2, gone__2, limits__2, free_slots__3, sent__3, gone__3, limits__3, free_slots__4, sent__4, gone__4, limits__4, free_slots__5, sent__5, gone__5, limits__5
 , free_slots__6, sent__6, gone__6, limits__6, free_slots__7, sent__7, gone__7, limits__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, spent, fill_row, fill, refused_command, closed_vm, walking, walk_vm, walk_step, message
-, refusing, fault__address, vm, data, \port$11841$71 , source, target, index, walk, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
+, refusing, fault__address, vm, data, \port$11838$70 , source, target, index, walk, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
   reg [1:0] \$1000 ;
   reg [1:0] \$1001 ;
-  reg [1:0] \$1002 ;
-  reg [31:0] \$1003 ;
-  reg \$1004 ;
+  reg [31:0] \$1002 ;
+  reg \$1003 ;
   wire \$101 ;
   wire \$102 ;
   wire \$103 ;
@@ -43282,372 +43161,372 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$297 ;
   wire [3:0] \$298 ;
   wire [3:0] \$299 ;
-  wire [82:0] \$3 ;
+  wire [81:0] \$3 ;
   wire \$30 ;
   wire [3:0] \$300 ;
   wire [3:0] \$301 ;
-  wire [3:0] \$302 ;
-  wire \$303 ;
-  wire [11:0] \$304 ;
-  wire \$305 ;
-  wire [11:0] \$306 ;
-  wire \$307 ;
-  wire [11:0] \$308 ;
-  wire \$309 ;
+  wire \$302 ;
+  wire [11:0] \$303 ;
+  wire \$304 ;
+  wire [11:0] \$305 ;
+  wire \$306 ;
+  wire [11:0] \$307 ;
+  wire \$308 ;
+  wire [11:0] \$309 ;
   wire \$31 ;
-  wire [11:0] \$310 ;
-  wire \$311 ;
-  wire [11:0] \$312 ;
-  wire \$313 ;
-  wire [11:0] \$314 ;
-  wire \$315 ;
-  wire [11:0] \$316 ;
-  wire \$317 ;
-  wire [11:0] \$318 ;
-  wire \$319 ;
+  wire \$310 ;
+  wire [11:0] \$311 ;
+  wire \$312 ;
+  wire [11:0] \$313 ;
+  wire \$314 ;
+  wire [11:0] \$315 ;
+  wire \$316 ;
+  wire [11:0] \$317 ;
+  wire \$318 ;
+  wire [11:0] \$319 ;
   wire \$32 ;
-  wire [11:0] \$320 ;
-  wire \$321 ;
-  wire [11:0] \$322 ;
-  wire \$323 ;
-  wire [11:0] \$324 ;
-  wire \$325 ;
-  wire [11:0] \$326 ;
-  wire \$327 ;
-  wire [11:0] \$328 ;
-  wire \$329 ;
+  wire \$320 ;
+  wire [11:0] \$321 ;
+  wire \$322 ;
+  wire [11:0] \$323 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
+  wire \$326 ;
+  wire [11:0] \$327 ;
+  wire \$328 ;
+  wire [11:0] \$329 ;
   wire \$33 ;
-  wire [11:0] \$330 ;
-  wire \$331 ;
-  wire [11:0] \$332 ;
-  wire \$333 ;
-  wire [11:0] \$334 ;
-  wire \$335 ;
-  wire [11:0] \$336 ;
-  wire \$337 ;
-  wire [11:0] \$338 ;
-  wire \$339 ;
+  wire \$330 ;
+  wire [11:0] \$331 ;
+  wire \$332 ;
+  wire [11:0] \$333 ;
+  wire \$334 ;
+  wire [11:0] \$335 ;
+  wire \$336 ;
+  wire [11:0] \$337 ;
+  wire \$338 ;
+  wire [11:0] \$339 ;
   wire \$34 ;
-  wire [11:0] \$340 ;
+  wire \$340 ;
   wire \$341 ;
   wire \$342 ;
-  wire \$343 ;
-  wire [11:0] \$344 ;
+  wire [11:0] \$343 ;
+  wire \$344 ;
   wire \$345 ;
   wire \$346 ;
-  wire \$347 ;
-  wire [11:0] \$348 ;
+  wire [11:0] \$347 ;
+  wire \$348 ;
   wire \$349 ;
   wire \$35 ;
   wire \$350 ;
-  wire \$351 ;
-  wire [11:0] \$352 ;
+  wire [11:0] \$351 ;
+  wire \$352 ;
   wire \$353 ;
   wire \$354 ;
-  wire \$355 ;
-  wire [11:0] \$356 ;
+  wire [11:0] \$355 ;
+  wire \$356 ;
   wire \$357 ;
-  wire \$358 ;
-  wire [11:0] \$359 ;
+  wire [11:0] \$358 ;
+  wire \$359 ;
   wire \$36 ;
-  wire \$360 ;
-  wire [11:0] \$361 ;
-  wire \$362 ;
-  wire [11:0] \$363 ;
-  wire \$364 ;
-  wire [11:0] \$365 ;
-  wire \$366 ;
-  wire [11:0] \$367 ;
-  wire \$368 ;
-  wire [11:0] \$369 ;
+  wire [11:0] \$360 ;
+  wire \$361 ;
+  wire [11:0] \$362 ;
+  wire \$363 ;
+  wire [11:0] \$364 ;
+  wire \$365 ;
+  wire [11:0] \$366 ;
+  wire \$367 ;
+  wire [11:0] \$368 ;
+  wire \$369 ;
   wire \$37 ;
-  wire \$370 ;
-  wire [11:0] \$371 ;
-  wire \$372 ;
-  wire [11:0] \$373 ;
-  wire \$374 ;
-  wire [11:0] \$375 ;
-  wire \$376 ;
-  wire [11:0] \$377 ;
-  wire \$378 ;
-  wire [11:0] \$379 ;
+  wire [11:0] \$370 ;
+  wire \$371 ;
+  wire [11:0] \$372 ;
+  wire \$373 ;
+  wire [11:0] \$374 ;
+  wire \$375 ;
+  wire [11:0] \$376 ;
+  wire \$377 ;
+  wire [11:0] \$378 ;
+  wire \$379 ;
   wire \$38 ;
-  wire \$380 ;
-  wire [11:0] \$381 ;
-  wire \$382 ;
-  wire [11:0] \$383 ;
-  wire \$384 ;
-  wire [11:0] \$385 ;
-  wire \$386 ;
-  wire [11:0] \$387 ;
-  wire \$388 ;
-  wire [11:0] \$389 ;
+  wire [11:0] \$380 ;
+  wire \$381 ;
+  wire [11:0] \$382 ;
+  wire \$383 ;
+  wire [11:0] \$384 ;
+  wire \$385 ;
+  wire [11:0] \$386 ;
+  wire \$387 ;
+  wire [11:0] \$388 ;
+  wire \$389 ;
   wire [3:0] \$39 ;
-  wire \$390 ;
-  wire [11:0] \$391 ;
-  wire \$392 ;
-  wire [11:0] \$393 ;
-  wire \$394 ;
-  wire [11:0] \$395 ;
-  wire \$396 ;
-  wire [11:0] \$397 ;
-  wire \$398 ;
-  wire [11:0] \$399 ;
-  wire [82:0] \$4 ;
+  wire [11:0] \$390 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
+  wire \$393 ;
+  wire [11:0] \$394 ;
+  wire \$395 ;
+  wire [11:0] \$396 ;
+  wire \$397 ;
+  wire [11:0] \$398 ;
+  wire \$399 ;
+  wire [81:0] \$4 ;
   wire \$40 ;
-  wire \$400 ;
-  wire [11:0] \$401 ;
+  wire [11:0] \$400 ;
+  wire \$401 ;
   wire \$402 ;
   wire \$403 ;
-  wire \$404 ;
-  wire [11:0] \$405 ;
-  wire \$406 ;
-  wire [11:0] \$407 ;
-  wire \$408 ;
-  wire [11:0] \$409 ;
+  wire [11:0] \$404 ;
+  wire \$405 ;
+  wire [11:0] \$406 ;
+  wire \$407 ;
+  wire [11:0] \$408 ;
+  wire \$409 ;
   wire \$41 ;
-  wire \$410 ;
-  wire [11:0] \$411 ;
-  wire \$412 ;
-  wire [11:0] \$413 ;
-  wire \$414 ;
-  wire [11:0] \$415 ;
-  wire \$416 ;
-  wire [11:0] \$417 ;
-  wire \$418 ;
-  wire [11:0] \$419 ;
+  wire [11:0] \$410 ;
+  wire \$411 ;
+  wire [11:0] \$412 ;
+  wire \$413 ;
+  wire [11:0] \$414 ;
+  wire \$415 ;
+  wire [11:0] \$416 ;
+  wire \$417 ;
+  wire [11:0] \$418 ;
+  wire \$419 ;
   wire \$42 ;
-  wire \$420 ;
-  wire [11:0] \$421 ;
-  wire \$422 ;
-  wire [11:0] \$423 ;
-  wire \$424 ;
-  wire [11:0] \$425 ;
-  wire \$426 ;
-  wire [11:0] \$427 ;
-  wire \$428 ;
-  wire [11:0] \$429 ;
+  wire [11:0] \$420 ;
+  wire \$421 ;
+  wire [11:0] \$422 ;
+  wire \$423 ;
+  wire [11:0] \$424 ;
+  wire \$425 ;
+  wire [11:0] \$426 ;
+  wire \$427 ;
+  wire [11:0] \$428 ;
+  wire \$429 ;
   wire \$43 ;
-  wire \$430 ;
-  wire [11:0] \$431 ;
-  wire \$432 ;
-  wire [11:0] \$433 ;
-  wire \$434 ;
-  wire [11:0] \$435 ;
+  wire [11:0] \$430 ;
+  wire \$431 ;
+  wire [11:0] \$432 ;
+  wire \$433 ;
+  wire [11:0] \$434 ;
+  wire \$435 ;
   wire \$436 ;
-  wire \$437 ;
-  wire [11:0] \$438 ;
-  wire \$439 ;
+  wire [11:0] \$437 ;
+  wire \$438 ;
+  wire [11:0] \$439 ;
   wire \$44 ;
-  wire [11:0] \$440 ;
-  wire \$441 ;
-  wire [11:0] \$442 ;
-  wire \$443 ;
-  wire [11:0] \$444 ;
-  wire \$445 ;
-  wire [11:0] \$446 ;
-  wire \$447 ;
-  wire [11:0] \$448 ;
-  wire \$449 ;
+  wire \$440 ;
+  wire [11:0] \$441 ;
+  wire \$442 ;
+  wire [11:0] \$443 ;
+  wire \$444 ;
+  wire [11:0] \$445 ;
+  wire \$446 ;
+  wire [11:0] \$447 ;
+  wire \$448 ;
+  wire [11:0] \$449 ;
   wire \$45 ;
-  wire [11:0] \$450 ;
-  wire \$451 ;
-  wire [11:0] \$452 ;
-  wire \$453 ;
-  wire [11:0] \$454 ;
+  wire \$450 ;
+  wire [11:0] \$451 ;
+  wire \$452 ;
+  wire [11:0] \$453 ;
+  wire \$454 ;
   wire \$455 ;
   wire \$456 ;
-  wire \$457 ;
+  wire [3:0] \$457 ;
   wire [3:0] \$458 ;
   wire [3:0] \$459 ;
   wire \$46 ;
-  wire [3:0] \$460 ;
+  wire \$460 ;
   wire \$461 ;
   wire \$462 ;
   wire \$463 ;
   wire \$464 ;
   wire \$465 ;
   wire \$466 ;
-  wire \$467 ;
-  wire [11:0] \$468 ;
-  wire \$469 ;
+  wire [11:0] \$467 ;
+  wire \$468 ;
+  wire [11:0] \$469 ;
   wire \$47 ;
-  wire [11:0] \$470 ;
-  wire \$471 ;
-  wire [11:0] \$472 ;
-  wire \$473 ;
-  wire [11:0] \$474 ;
-  wire \$475 ;
-  wire [11:0] \$476 ;
-  wire \$477 ;
-  wire [11:0] \$478 ;
-  wire \$479 ;
+  wire \$470 ;
+  wire [11:0] \$471 ;
+  wire \$472 ;
+  wire [11:0] \$473 ;
+  wire \$474 ;
+  wire [11:0] \$475 ;
+  wire \$476 ;
+  wire [11:0] \$477 ;
+  wire \$478 ;
+  wire [11:0] \$479 ;
   wire \$48 ;
-  wire [11:0] \$480 ;
-  wire \$481 ;
-  wire [11:0] \$482 ;
-  wire \$483 ;
-  wire [11:0] \$484 ;
-  wire \$485 ;
-  wire [11:0] \$486 ;
-  wire \$487 ;
-  wire [11:0] \$488 ;
-  wire \$489 ;
+  wire \$480 ;
+  wire [11:0] \$481 ;
+  wire \$482 ;
+  wire [11:0] \$483 ;
+  wire \$484 ;
+  wire [11:0] \$485 ;
+  wire \$486 ;
+  wire [11:0] \$487 ;
+  wire \$488 ;
+  wire [11:0] \$489 ;
   wire \$49 ;
-  wire [11:0] \$490 ;
-  wire \$491 ;
-  wire [11:0] \$492 ;
-  wire \$493 ;
-  wire [11:0] \$494 ;
-  wire \$495 ;
-  wire [11:0] \$496 ;
-  wire \$497 ;
-  wire [11:0] \$498 ;
-  wire \$499 ;
-  wire [82:0] \$5 ;
+  wire \$490 ;
+  wire [11:0] \$491 ;
+  wire \$492 ;
+  wire [11:0] \$493 ;
+  wire \$494 ;
+  wire [11:0] \$495 ;
+  wire \$496 ;
+  wire [11:0] \$497 ;
+  wire \$498 ;
+  wire [11:0] \$499 ;
+  wire [81:0] \$5 ;
   wire [3:0] \$50 ;
-  wire [11:0] \$500 ;
-  wire \$501 ;
-  wire [11:0] \$502 ;
-  wire \$503 ;
-  wire [11:0] \$504 ;
+  wire \$500 ;
+  wire [11:0] \$501 ;
+  wire \$502 ;
+  wire [11:0] \$503 ;
+  wire \$504 ;
   wire \$505 ;
   wire \$506 ;
-  wire \$507 ;
-  wire [11:0] \$508 ;
+  wire [11:0] \$507 ;
+  wire \$508 ;
   wire \$509 ;
   wire [3:0] \$51 ;
   wire \$510 ;
-  wire \$511 ;
-  wire [11:0] \$512 ;
+  wire [11:0] \$511 ;
+  wire \$512 ;
   wire \$513 ;
   wire \$514 ;
-  wire \$515 ;
-  wire [11:0] \$516 ;
+  wire [11:0] \$515 ;
+  wire \$516 ;
   wire \$517 ;
   wire \$518 ;
-  wire \$519 ;
+  wire [11:0] \$519 ;
   wire \$52 ;
-  wire [11:0] \$520 ;
+  wire \$520 ;
   wire \$521 ;
-  wire \$522 ;
-  wire [11:0] \$523 ;
-  wire \$524 ;
-  wire [11:0] \$525 ;
-  wire \$526 ;
-  wire [11:0] \$527 ;
-  wire \$528 ;
-  wire [11:0] \$529 ;
+  wire [11:0] \$522 ;
+  wire \$523 ;
+  wire [11:0] \$524 ;
+  wire \$525 ;
+  wire [11:0] \$526 ;
+  wire \$527 ;
+  wire [11:0] \$528 ;
+  wire \$529 ;
   wire \$53 ;
-  wire \$530 ;
-  wire [11:0] \$531 ;
-  wire \$532 ;
-  wire [11:0] \$533 ;
-  wire \$534 ;
-  wire [11:0] \$535 ;
-  wire \$536 ;
-  wire [11:0] \$537 ;
-  wire \$538 ;
-  wire [11:0] \$539 ;
+  wire [11:0] \$530 ;
+  wire \$531 ;
+  wire [11:0] \$532 ;
+  wire \$533 ;
+  wire [11:0] \$534 ;
+  wire \$535 ;
+  wire [11:0] \$536 ;
+  wire \$537 ;
+  wire [11:0] \$538 ;
+  wire \$539 ;
   wire \$54 ;
-  wire \$540 ;
-  wire [11:0] \$541 ;
-  wire \$542 ;
-  wire [11:0] \$543 ;
-  wire \$544 ;
-  wire [11:0] \$545 ;
-  wire \$546 ;
-  wire [11:0] \$547 ;
-  wire \$548 ;
-  wire [11:0] \$549 ;
+  wire [11:0] \$540 ;
+  wire \$541 ;
+  wire [11:0] \$542 ;
+  wire \$543 ;
+  wire [11:0] \$544 ;
+  wire \$545 ;
+  wire [11:0] \$546 ;
+  wire \$547 ;
+  wire [11:0] \$548 ;
+  wire \$549 ;
   wire \$55 ;
-  wire \$550 ;
-  wire [11:0] \$551 ;
-  wire \$552 ;
-  wire [11:0] \$553 ;
-  wire \$554 ;
-  wire [11:0] \$555 ;
-  wire \$556 ;
-  wire [11:0] \$557 ;
-  wire \$558 ;
-  wire [11:0] \$559 ;
+  wire [11:0] \$550 ;
+  wire \$551 ;
+  wire [11:0] \$552 ;
+  wire \$553 ;
+  wire [11:0] \$554 ;
+  wire \$555 ;
+  wire [11:0] \$556 ;
+  wire \$557 ;
+  wire [11:0] \$558 ;
+  wire \$559 ;
   wire \$56 ;
-  wire \$560 ;
-  wire [11:0] \$561 ;
-  wire \$562 ;
-  wire [11:0] \$563 ;
-  wire \$564 ;
-  wire [11:0] \$565 ;
+  wire [11:0] \$560 ;
+  wire \$561 ;
+  wire [11:0] \$562 ;
+  wire \$563 ;
+  wire [11:0] \$564 ;
+  wire \$565 ;
   wire \$566 ;
   wire \$567 ;
-  wire \$568 ;
-  wire [11:0] \$569 ;
+  wire [11:0] \$568 ;
+  wire \$569 ;
   wire \$57 ;
-  wire \$570 ;
-  wire [11:0] \$571 ;
-  wire \$572 ;
-  wire [11:0] \$573 ;
-  wire \$574 ;
-  wire [11:0] \$575 ;
-  wire \$576 ;
-  wire [11:0] \$577 ;
-  wire \$578 ;
-  wire [11:0] \$579 ;
+  wire [11:0] \$570 ;
+  wire \$571 ;
+  wire [11:0] \$572 ;
+  wire \$573 ;
+  wire [11:0] \$574 ;
+  wire \$575 ;
+  wire [11:0] \$576 ;
+  wire \$577 ;
+  wire [11:0] \$578 ;
+  wire \$579 ;
   wire \$58 ;
-  wire \$580 ;
-  wire [11:0] \$581 ;
-  wire \$582 ;
-  wire [11:0] \$583 ;
-  wire \$584 ;
-  wire [11:0] \$585 ;
-  wire \$586 ;
-  wire [11:0] \$587 ;
-  wire \$588 ;
-  wire [11:0] \$589 ;
+  wire [11:0] \$580 ;
+  wire \$581 ;
+  wire [11:0] \$582 ;
+  wire \$583 ;
+  wire [11:0] \$584 ;
+  wire \$585 ;
+  wire [11:0] \$586 ;
+  wire \$587 ;
+  wire [11:0] \$588 ;
+  wire \$589 ;
   wire [1:0] \$59 ;
-  wire \$590 ;
-  wire [11:0] \$591 ;
-  wire \$592 ;
-  wire [11:0] \$593 ;
-  wire \$594 ;
-  wire [11:0] \$595 ;
-  wire \$596 ;
-  wire [11:0] \$597 ;
-  wire \$598 ;
-  wire [11:0] \$599 ;
-  wire [82:0] \$6 ;
+  wire [11:0] \$590 ;
+  wire \$591 ;
+  wire [11:0] \$592 ;
+  wire \$593 ;
+  wire [11:0] \$594 ;
+  wire \$595 ;
+  wire [11:0] \$596 ;
+  wire \$597 ;
+  wire [11:0] \$598 ;
+  wire \$599 ;
+  wire [81:0] \$6 ;
   wire [1:0] \$60 ;
   wire \$600 ;
-  wire \$601 ;
-  wire [11:0] \$602 ;
-  wire \$603 ;
-  wire [11:0] \$604 ;
-  wire \$605 ;
-  wire [11:0] \$606 ;
-  wire \$607 ;
-  wire [11:0] \$608 ;
-  wire \$609 ;
+  wire [11:0] \$601 ;
+  wire \$602 ;
+  wire [11:0] \$603 ;
+  wire \$604 ;
+  wire [11:0] \$605 ;
+  wire \$606 ;
+  wire [11:0] \$607 ;
+  wire \$608 ;
+  wire [11:0] \$609 ;
   wire [1:0] \$61 ;
-  wire [11:0] \$610 ;
-  wire \$611 ;
-  wire [11:0] \$612 ;
-  wire \$613 ;
-  wire [11:0] \$614 ;
-  wire \$615 ;
-  wire [11:0] \$616 ;
-  wire \$617 ;
-  wire [11:0] \$618 ;
+  wire \$610 ;
+  wire [11:0] \$611 ;
+  wire \$612 ;
+  wire [11:0] \$613 ;
+  wire \$614 ;
+  wire [11:0] \$615 ;
+  wire \$616 ;
+  wire [11:0] \$617 ;
+  wire \$618 ;
   wire \$619 ;
   wire \$62 ;
   wire \$620 ;
-  wire \$621 ;
+  wire [3:0] \$621 ;
   wire [3:0] \$622 ;
   wire [3:0] \$623 ;
   wire [3:0] \$624 ;
   wire [3:0] \$625 ;
-  wire [3:0] \$626 ;
-  wire \$627 ;
-  wire [11:0] \$628 ;
+  wire \$626 ;
+  wire [11:0] \$627 ;
+  wire \$628 ;
   wire \$629 ;
   wire \$63 ;
   wire \$630 ;
@@ -43656,8 +43535,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$633 ;
   wire \$634 ;
   wire \$635 ;
-  wire \$636 ;
-  wire [11:0] \$637 ;
+  wire [11:0] \$636 ;
+  wire \$637 ;
   wire \$638 ;
   wire \$639 ;
   wire \$64 ;
@@ -43666,8 +43545,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$642 ;
   wire \$643 ;
   wire \$644 ;
-  wire \$645 ;
-  wire [11:0] \$646 ;
+  wire [11:0] \$645 ;
+  wire \$646 ;
   wire \$647 ;
   wire \$648 ;
   wire \$649 ;
@@ -43676,8 +43555,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$651 ;
   wire \$652 ;
   wire \$653 ;
-  wire \$654 ;
-  wire [11:0] \$655 ;
+  wire [11:0] \$654 ;
+  wire \$655 ;
   wire \$656 ;
   wire \$657 ;
   wire \$658 ;
@@ -43686,8 +43565,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$660 ;
   wire \$661 ;
   wire \$662 ;
-  wire \$663 ;
-  wire [11:0] \$664 ;
+  wire [11:0] \$663 ;
+  wire \$664 ;
   wire \$665 ;
   wire \$666 ;
   wire \$667 ;
@@ -43696,8 +43575,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$67 ;
   wire \$670 ;
   wire \$671 ;
-  wire \$672 ;
-  wire [11:0] \$673 ;
+  wire [11:0] \$672 ;
+  wire \$673 ;
   wire \$674 ;
   wire \$675 ;
   wire \$676 ;
@@ -43706,8 +43585,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$679 ;
   wire \$68 ;
   wire \$680 ;
-  wire \$681 ;
-  wire [11:0] \$682 ;
+  wire [11:0] \$681 ;
+  wire \$682 ;
   wire \$683 ;
   wire \$684 ;
   wire \$685 ;
@@ -43716,17 +43595,17 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$688 ;
   wire \$689 ;
   wire \$69 ;
-  wire \$690 ;
-  wire [11:0] \$691 ;
+  wire [11:0] \$690 ;
+  wire \$691 ;
   wire \$692 ;
   wire \$693 ;
   wire \$694 ;
   wire \$695 ;
   wire \$696 ;
   wire \$697 ;
-  wire \$698 ;
-  wire [11:0] \$699 ;
-  wire [82:0] \$7 ;
+  wire [11:0] \$698 ;
+  wire \$699 ;
+  wire [81:0] \$7 ;
   wire \$70 ;
   wire \$700 ;
   wire \$701 ;
@@ -43734,8 +43613,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$703 ;
   wire \$704 ;
   wire \$705 ;
-  wire \$706 ;
-  wire [11:0] \$707 ;
+  wire [11:0] \$706 ;
+  wire \$707 ;
   wire \$708 ;
   wire \$709 ;
   wire \$71 ;
@@ -43743,8 +43622,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$711 ;
   wire \$712 ;
   wire \$713 ;
-  wire \$714 ;
-  wire [11:0] \$715 ;
+  wire [11:0] \$714 ;
+  wire \$715 ;
   wire \$716 ;
   wire \$717 ;
   wire \$718 ;
@@ -43752,8 +43631,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$72 ;
   wire \$720 ;
   wire \$721 ;
-  wire \$722 ;
-  wire [11:0] \$723 ;
+  wire [11:0] \$722 ;
+  wire \$723 ;
   wire \$724 ;
   wire \$725 ;
   wire \$726 ;
@@ -43761,16 +43640,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$728 ;
   wire \$729 ;
   wire \$73 ;
-  wire \$730 ;
-  wire [11:0] \$731 ;
+  wire [11:0] \$730 ;
+  wire \$731 ;
   wire \$732 ;
   wire \$733 ;
   wire \$734 ;
   wire \$735 ;
   wire \$736 ;
   wire \$737 ;
-  wire \$738 ;
-  wire [11:0] \$739 ;
+  wire [11:0] \$738 ;
+  wire \$739 ;
   wire \$74 ;
   wire \$740 ;
   wire \$741 ;
@@ -43778,8 +43657,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$743 ;
   wire \$744 ;
   wire \$745 ;
-  wire \$746 ;
-  wire [11:0] \$747 ;
+  wire [11:0] \$746 ;
+  wire \$747 ;
   wire \$748 ;
   wire \$749 ;
   wire \$75 ;
@@ -43787,8 +43666,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$751 ;
   wire \$752 ;
   wire \$753 ;
-  wire \$754 ;
-  wire [11:0] \$755 ;
+  wire [11:0] \$754 ;
+  wire \$755 ;
   wire \$756 ;
   wire \$757 ;
   wire \$758 ;
@@ -43796,8 +43675,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$76 ;
   wire \$760 ;
   wire \$761 ;
-  wire \$762 ;
-  wire [11:0] \$763 ;
+  wire [11:0] \$762 ;
+  wire \$763 ;
   wire \$764 ;
   wire \$765 ;
   wire \$766 ;
@@ -43805,16 +43684,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$768 ;
   wire \$769 ;
   wire \$77 ;
-  wire \$770 ;
-  wire [11:0] \$771 ;
+  wire [11:0] \$770 ;
+  wire \$771 ;
   wire \$772 ;
   wire \$773 ;
   wire \$774 ;
   wire \$775 ;
   wire \$776 ;
   wire \$777 ;
-  wire \$778 ;
-  wire [11:0] \$779 ;
+  wire [11:0] \$778 ;
+  wire \$779 ;
   wire \$78 ;
   wire \$780 ;
   wire \$781 ;
@@ -43822,8 +43701,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$783 ;
   wire \$784 ;
   wire \$785 ;
-  wire \$786 ;
-  wire [11:0] \$787 ;
+  wire [11:0] \$786 ;
+  wire \$787 ;
   wire \$788 ;
   wire \$789 ;
   wire \$79 ;
@@ -43831,18 +43710,18 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$791 ;
   wire \$792 ;
   wire \$793 ;
-  wire \$794 ;
-  wire [11:0] \$795 ;
+  wire [11:0] \$794 ;
+  wire \$795 ;
   wire \$796 ;
   wire \$797 ;
   wire \$798 ;
   wire \$799 ;
-  wire [82:0] \$8 ;
+  wire [81:0] \$8 ;
   wire \$80 ;
   wire \$800 ;
   wire \$801 ;
-  wire \$802 ;
-  wire [11:0] \$803 ;
+  wire [11:0] \$802 ;
+  wire \$803 ;
   wire \$804 ;
   wire \$805 ;
   wire \$806 ;
@@ -43850,8 +43729,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$808 ;
   wire \$809 ;
   wire \$81 ;
-  wire \$810 ;
-  wire [11:0] \$811 ;
+  wire [11:0] \$810 ;
+  wire \$811 ;
   wire \$812 ;
   wire \$813 ;
   wire \$814 ;
@@ -43859,15 +43738,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$816 ;
   wire \$817 ;
   wire \$818 ;
-  wire \$819 ;
+  wire [11:0] \$819 ;
   wire \$82 ;
-  wire [11:0] \$820 ;
-  wire \$821 ;
+  wire \$820 ;
+  wire [2:0] \$821 ;
   wire [2:0] \$822 ;
-  wire [2:0] \$823 ;
+  wire \$823 ;
   wire \$824 ;
-  wire \$825 ;
-  wire [3:0] \$826 ;
+  wire [3:0] \$825 ;
+  wire \$826 ;
   wire \$827 ;
   wire \$828 ;
   wire \$829 ;
@@ -44012,19 +43891,19 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$954 ;
   wire \$955 ;
   wire \$956 ;
-  wire \$957 ;
+  reg \$957 ;
   reg \$958 ;
   reg \$959 ;
   wire \$96 ;
-  reg \$960 ;
-  reg [82:0] \$961 ;
-  reg [3:0] \$962 ;
+  reg [81:0] \$960 ;
+  reg [3:0] \$961 ;
+  reg [2:0] \$962 ;
   reg [2:0] \$963 ;
-  reg [2:0] \$964 ;
+  reg \$964 ;
   reg \$965 ;
-  reg \$966 ;
+  reg [3:0] \$966 ;
   reg [3:0] \$967 ;
-  reg [3:0] \$968 ;
+  reg \$968 ;
   reg \$969 ;
   wire \$97 ;
   reg \$970 ;
@@ -44051,9 +43930,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$99 ;
   reg \$990 ;
   reg \$991 ;
-  reg \$992 ;
-  reg [2:0] \$993 ;
-  reg \$994 ;
+  reg [2:0] \$992 ;
+  reg \$993 ;
+  reg [1:0] \$994 ;
   reg [1:0] \$995 ;
   reg [1:0] \$996 ;
   reg [1:0] \$997 ;
@@ -44071,10 +43950,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   reg _lane = 1'h0;
   reg [3:0] _late = 4'h0;
   reg [3:0] _late_fault;
-  reg [82:0] _request = 83'h000000000000000000000;
+  reg [81:0] _request = 82'h000000000000000000000;
   wire [12:0] \_request.address ;
   wire \_request.allowed ;
-  wire \_request.cacheable ;
   wire \_request.commit ;
   wire [31:0] \_request.data ;
   wire \_request.direct ;
@@ -44103,10 +43981,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   output [7:0] back;
   wire [7:0] back;
   reg [7:0] choice;
-  wire [82:0] chosen;
+  wire [81:0] chosen;
   wire [12:0] \chosen.address ;
   wire \chosen.allowed ;
-  wire \chosen.cacheable ;
   wire \chosen.commit ;
   wire [31:0] \chosen.data ;
   wire \chosen.direct ;
@@ -44301,8 +44178,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [2:0] \new.vm ;
   input permitted;
   wire permitted;
-  output [11:0] \port$11841$71 ;
-  wire [11:0] \port$11841$71 ;
+  output [11:0] \port$11838$70 ;
+  wire [11:0] \port$11838$70 ;
   output \port$3622$0 ;
   wire \port$3622$0 ;
   output \port$3624$0 ;
@@ -44352,11 +44229,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   reg [1:0] refusing_6 = 2'h0;
   reg [1:0] refusing_7 = 2'h0;
   wire [4:0] request;
-  input [82:0] requests__0__payload;
-  wire [82:0] requests__0__payload;
+  input [81:0] requests__0__payload;
+  wire [81:0] requests__0__payload;
   wire [12:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -44372,11 +44248,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [82:0] requests__1__payload;
-  wire [82:0] requests__1__payload;
+  input [81:0] requests__1__payload;
+  wire [81:0] requests__1__payload;
   wire [12:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -44392,11 +44267,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
-  input [82:0] requests__2__payload;
-  wire [82:0] requests__2__payload;
+  input [81:0] requests__2__payload;
+  wire [81:0] requests__2__payload;
   wire [12:0] \requests__2__payload.address ;
   wire \requests__2__payload.allowed ;
-  wire \requests__2__payload.cacheable ;
   wire \requests__2__payload.commit ;
   wire [31:0] \requests__2__payload.data ;
   wire \requests__2__payload.direct ;
@@ -44412,11 +44286,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire requests__2__ready;
   input requests__2__valid;
   wire requests__2__valid;
-  input [82:0] requests__3__payload;
-  wire [82:0] requests__3__payload;
+  input [81:0] requests__3__payload;
+  wire [81:0] requests__3__payload;
   wire [12:0] \requests__3__payload.address ;
   wire \requests__3__payload.allowed ;
-  wire \requests__3__payload.cacheable ;
   wire \requests__3__payload.commit ;
   wire [31:0] \requests__3__payload.data ;
   wire \requests__3__payload.direct ;
@@ -44501,15 +44374,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [2:0] \write_row$154 ;
   assign \$1  = ~ walk;
   assign \$2  = walking & \$1 ;
-  assign \$3  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$4  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
+  assign \$3  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
+  assign \$4  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
   assign \$5  = \$3  | \$4 ;
-  assign \$6  = requests__2__payload & { grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2] };
+  assign \$6  = requests__2__payload & { grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2], grant[2] };
   assign \$7  = \$5  | \$6 ;
-  assign \$8  = requests__3__payload & { grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3] };
+  assign \$8  = requests__3__payload & { grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3], grant[3] };
   assign chosen = \$7  | \$8 ;
   assign \$9  = ~ _decoding;
-  assign \$10  = chosen[69] & crowded;
+  assign \$10  = chosen[68] & crowded;
   assign \$11  = ~ \$10 ;
   assign accept = \$9  & \$11 ;
   assign requests__0__ready = grant[0] & accept;
@@ -44519,8 +44392,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$12  = ~ _request[25];
   assign \$14  = \$13  == 8'ha0;
   assign \$15  = \$12  & \$14 ;
-  assign \$16  = | _request[68:45];
-  assign \$17  = \$16  ? 8'hff : _request[44:37];
+  assign \$16  = | _request[67:44];
+  assign \$17  = \$16  ? 8'hff : _request[43:36];
   assign \$18  = ~ _request[25];
   assign \$20  = \$19  == 9'h180;
   assign \$21  = \$18  & \$20 ;
@@ -44537,7 +44410,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$34  = \$31  & \$33 ;
   assign \$35  = ! source_state;
   assign \$36  = & _request[34:31];
-  assign \$37  = _request[36] & \$36 ;
+  assign \$37  = _request[35] & \$36 ;
   assign \$38  = \$35  | \$37 ;
   assign _closed = \$34  & \$38 ;
   assign \$39  = _closed ? 4'h4 : _late;
@@ -44566,9 +44439,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$60  = { 1'h0, \$58  } | \$59 ;
   assign \$61  = _taken[3] ? 2'h3 : 2'h0;
   assign fault__port = \$60  | \$61 ;
-  assign word__request = _acts & _request[69];
-  assign word__enable = ~ _request[70];
-  assign \$62  = _acts & _request[69];
+  assign word__request = _acts & _request[68];
+  assign word__enable = ~ _request[69];
+  assign \$62  = _acts & _request[68];
   assign \$63  = | source_state;
   assign \$64  = \$62  & \$63 ;
   assign \$65  = data_0[2:0] == 1'h1;
@@ -44591,7 +44464,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$79  = target[2] ? \$75  : \$78 ;
   assign \$80  = ~ \$79 ;
   assign room = \$72  & \$80 ;
-  assign \$81  = ~ _request[70];
+  assign \$81  = ~ _request[69];
   assign \$82  = commit & \$81 ;
   assign \$83  = \$82  & may;
   assign \$84  = \$83  & reaches;
@@ -44616,14 +44489,14 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$101  = \$100  & \accept$75 ;
   assign \$102  = target == 3'h7;
   assign \$103  = \$102  & \accept$75 ;
-  assign \$104  = ~ _request[70];
-  assign \$105  = _request[69] & \$104 ;
-  assign \$106  = ~ _request[70];
-  assign \$107  = _request[69] & \$106 ;
-  assign \$108  = ~ _request[70];
-  assign \$109  = _request[69] & \$108 ;
-  assign \$110  = ~ _request[70];
-  assign \$111  = _request[69] & \$110 ;
+  assign \$104  = ~ _request[69];
+  assign \$105  = _request[68] & \$104 ;
+  assign \$106  = ~ _request[69];
+  assign \$107  = _request[68] & \$106 ;
+  assign \$108  = ~ _request[69];
+  assign \$109  = _request[68] & \$108 ;
+  assign \$110  = ~ _request[69];
+  assign \$111  = _request[68] & \$110 ;
   assign slot_back = _here & { \$111 , \$109 , \$107 , \$105  };
   assign \$112  = target[0] ? free_slots__7 : free_slots__6;
   assign \$113  = target[0] ? free_slots__5 : free_slots__4;
@@ -44632,7 +44505,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$116  = target[0] ? free_slots__1 : free_slots__0;
   assign \$117  = target[1] ? \$115  : \$116 ;
   assign \$118  = target[2] ? \$114  : \$117 ;
-  assign back = \accept$75  ? \$118  : _request[82:75];
+  assign back = \accept$75  ? \$118  : _request[81:74];
   assign \$119  = refuse ? code : 3'h1;
   assign \$120  = refuse ? target : 3'h0;
   assign \$121  = data_0[13:6] + \accept$75 ;
@@ -44668,7 +44541,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$150  = _good & hit_irq_enable;
   assign \$151  = _good & hit_peer;
   assign \$152  = permitted & _target_exists;
-  assign \$153  = _request[68:37] == target_generation;
+  assign \$153  = _request[67:36] == target_generation;
   assign \$154  = \$152  & \$153 ;
   assign do__peer = \$151  & \$154 ;
   assign \$155  = sent__0 == gone__0;
@@ -44688,8 +44561,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$168  = target[1] ? \$166  : \$167 ;
   assign \$169  = target[2] ? \$165  : \$168 ;
   assign \$170  = \data_0$141  - \$169 ;
-  assign total = $signed(\$170 ) + $signed({ 1'h0, _request[41:37] });
-  assign \$171  = _request[52:37] <= 5'h10;
+  assign total = $signed(\$170 ) + $signed({ 1'h0, _request[40:36] });
+  assign \$171  = _request[51:36] <= 5'h10;
   assign \$172  = target[0] ? sent__7 : sent__6;
   assign \$173  = target[0] ? sent__5 : sent__4;
   assign \$174  = target[1] ? \$172  : \$173 ;
@@ -44705,7 +44578,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$184  = target[1] ? \$182  : \$183 ;
   assign \$185  = target[2] ? \$181  : \$184 ;
   assign \$186  = \$178  - \$185 ;
-  assign \$187  = _request[41:37] >= \$186 [4:0];
+  assign \$187  = _request[40:36] >= \$186 [4:0];
   assign \$188  = \$171  & \$187 ;
   assign \$189  = total <= 5'h10;
   assign fits = \$188  & \$189 ;
@@ -44747,16 +44620,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$224  = ~ fits;
   assign \$225  = \$223  & \$224 ;
   assign \$226  = _good & hit_tear;
-  assign \$227  = _request[42:37] < 4'h8;
-  assign \$228  = _request[48:45] < 3'h4;
+  assign \$227  = _request[41:36] < 4'h8;
+  assign \$228  = _request[47:44] < 3'h4;
   assign \$229  = \$227  & \$228 ;
   assign \$230  = ~ \$229 ;
   assign \$231  = \$226  & \$230 ;
   assign \$232  = _good & hit_resident;
   assign \$233  = 1'h0 >> index[1:0];
-  assign \$234  = _request[42:37] < 4'h8;
+  assign \$234  = _request[41:36] < 4'h8;
   assign \$235  = ~ \$234 ;
-  assign \$236  = _request[68] & \$235 ;
+  assign \$236  = _request[67] & \$235 ;
   assign \$237  = \$233  | \$236 ;
   assign \$238  = \$232  & \$237 ;
   assign \$239  = _good & hit_control;
@@ -44766,15 +44639,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$243  = _good & hit_tag_mask;
   assign \$244  = \$243  & locked;
   assign \$245  = _good & hit_tag_vm;
-  assign \$246  = _request[42:37] < 4'h8;
+  assign \$246  = _request[41:36] < 4'h8;
   assign \$247  = ~ \$246 ;
-  assign \$248  = _request[68] & \$247 ;
+  assign \$248  = _request[67] & \$247 ;
   assign \$249  = locked | \$248 ;
   assign \$250  = \$245  & \$249 ;
   assign \$251  = | { \$250 , \$244 , \$242 , \$240 , \$238 , \$231 , \$225  };
   assign \$252  = _good & hit_tear;
-  assign \$253  = _request[42:37] < 4'h8;
-  assign \$254  = _request[48:45] < 3'h4;
+  assign \$253  = _request[41:36] < 4'h8;
+  assign \$254  = _request[47:44] < 3'h4;
   assign \$255  = \$253  & \$254 ;
   assign \$256  = ~ \$255 ;
   assign do__tear = \$252  & \$257 ;
@@ -44786,9 +44659,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$263  = _good & hit_stray;
   assign \$264  = _good & hit_resident;
   assign \$265  = 1'h0 >> index[1:0];
-  assign \$266  = _request[42:37] < 4'h8;
+  assign \$266  = _request[41:36] < 4'h8;
   assign \$267  = ~ \$266 ;
-  assign \$268  = _request[68] & \$267 ;
+  assign \$268  = _request[67] & \$267 ;
   assign \$269  = \$265  | \$268 ;
   assign \$270  = ~ \$269 ;
   assign do__resident = \$264  & \$270 ;
@@ -44799,9 +44672,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$274  = ~ locked;
   assign do__tag_mask = \$273  & \$274 ;
   assign \$275  = _good & hit_tag_vm;
-  assign \$276  = _request[42:37] < 4'h8;
+  assign \$276  = _request[41:36] < 4'h8;
   assign \$277  = ~ \$276 ;
-  assign \$278  = _request[68] & \$277 ;
+  assign \$278  = _request[67] & \$277 ;
   assign \$279  = locked | \$278 ;
   assign \$280  = ~ \$279 ;
   assign do__tag_vm = \$275  & \$280 ;
@@ -44813,11 +44686,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign hold = walking | \$285 ;
   assign \$286  = | grant[3:0];
   assign \$287  = \$286  & accept;
-  assign \$288  = ~ chosen[69];
+  assign \$288  = ~ chosen[68];
   assign \$289  = \$287  & \$288 ;
   assign \$290  = | grant[3:0];
   assign \$291  = \$290  & accept;
-  assign \$292  = \$291  & chosen[69];
+  assign \$292  = \$291  & chosen[68];
   assign \$293  = _decoding | \$292 ;
   assign \$294  = ~ _decoding;
   assign \$295  = ~ _decoding;
@@ -44825,563 +44698,562 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$297  = | _request[1:0];
   assign \$298  = \$297  ? 4'h2 : 4'h0;
   assign \$299  = _request[25] ? 4'h3 : 4'h1;
-  assign \$300  = _request[35] ? 4'hb : \$299 ;
-  assign \$301  = _request[26] ? \$298  : \$300 ;
-  assign \$302  = \$296  ? 4'h0 : \$301 ;
-  assign \$303  = ! _request[34:31];
-  assign \$305  = ! \$304 ;
-  assign \$307  = \$306  == 4'h8;
-  assign \$309  = \$308  == 5'h10;
-  assign \$311  = \$310  == 5'h18;
-  assign \$313  = \$312  == 6'h20;
-  assign \$315  = \$314  == 6'h30;
-  assign \$317  = \$316  == 7'h40;
-  assign \$319  = \$318  == 7'h50;
-  assign \$321  = \$320  == 7'h60;
-  assign \$323  = \$322  == 7'h70;
-  assign \$325  = \$324  == 8'h80;
-  assign \$327  = \$326  == 9'h100;
-  assign \$329  = \$328  == 9'h180;
-  assign \$331  = \$330  == 9'h188;
-  assign \$333  = \$332  == 10'h200;
-  assign \$335  = \$334  == 10'h300;
-  assign \$337  = \$336  == 10'h308;
-  assign \$339  = \$338  == 10'h310;
-  assign \$341  = \$340  == 11'h400;
-  assign \$342  = _request[21:18] < 4'h9;
-  assign \$343  = \$341  & \$342 ;
-  assign \$345  = \$344  == 11'h408;
-  assign \$346  = _request[21:18] < 4'h9;
-  assign \$347  = \$345  & \$346 ;
-  assign \$349  = \$348  == 11'h410;
-  assign \$350  = _request[21:18] < 4'h9;
-  assign \$351  = \$349  & \$350 ;
-  assign \$353  = \$352  == 11'h418;
-  assign \$354  = _request[21:18] < 4'h9;
-  assign \$355  = \$353  & \$354 ;
-  assign \$357  = \$356  == 11'h600;
-  assign \$358  = | { \$357 , \$355 , \$351 , \$347 , \$343 , \$339 , \$337 , \$335 , \$333 , \$331 , \$329 , \$327 , \$325 , \$323 , \$321 , \$319 , \$317 , \$315 , \$313 , \$311 , \$309 , \$307 , \$305  };
-  assign \$360  = ! \$359 ;
-  assign \$362  = \$361  == 4'h8;
-  assign \$364  = \$363  == 5'h10;
-  assign \$366  = \$365  == 5'h18;
-  assign \$368  = \$367  == 6'h20;
-  assign \$370  = \$369  == 6'h28;
-  assign \$372  = \$371  == 6'h30;
-  assign \$374  = \$373  == 8'h80;
-  assign \$376  = \$375  == 8'h88;
-  assign \$378  = \$377  == 8'ha0;
-  assign \$380  = \$379  == 8'hb0;
-  assign \$382  = \$381  == 8'hc0;
-  assign \$384  = \$383  == 9'h100;
-  assign \$386  = \$385  == 9'h108;
-  assign \$388  = \$387  == 9'h110;
-  assign \$390  = \$389  == 9'h118;
-  assign \$392  = \$391  == 9'h180;
-  assign \$394  = \$393  == 9'h188;
-  assign \$396  = \$395  == 10'h200;
-  assign \$398  = \$397  == 10'h300;
-  assign \$400  = \$399  == 10'h380;
-  assign \$402  = \$401  == 11'h400;
-  assign \$403  = | { \$402 , \$400 , \$398 , \$396 , \$394 , \$392 , \$390 , \$388 , \$386 , \$384 , \$382 , \$380 , \$378 , \$376 , \$374 , \$372 , \$370 , \$368 , \$366 , \$364 , \$362 , \$360  };
-  assign \$404  = _request[25] ? \$358  : \$403 ;
-  assign \$406  = ! \$405 ;
-  assign \$408  = \$407  == 5'h10;
-  assign \$410  = \$409  == 5'h18;
-  assign \$412  = \$411  == 6'h20;
-  assign \$414  = \$413  == 6'h30;
-  assign \$416  = \$415  == 7'h50;
-  assign \$418  = \$417  == 7'h60;
-  assign \$420  = \$419  == 7'h70;
-  assign \$422  = \$421  == 8'h80;
-  assign \$424  = \$423  == 9'h100;
-  assign \$426  = \$425  == 9'h180;
-  assign \$428  = \$427  == 10'h200;
-  assign \$430  = \$429  == 10'h300;
-  assign \$432  = \$431  == 10'h308;
-  assign \$434  = \$433  == 10'h310;
-  assign \$436  = \$435  == 11'h600;
-  assign \$437  = | { \$436 , \$434 , \$432 , \$430 , \$428 , \$426 , \$424 , \$422 , \$420 , \$418 , \$416 , \$414 , \$412 , \$410 , \$408 , \$406  };
-  assign \$439  = \$438  == 8'h80;
-  assign \$441  = \$440  == 8'h88;
-  assign \$443  = \$442  == 8'ha0;
-  assign \$445  = \$444  == 8'hb0;
-  assign \$447  = \$446  == 8'hc0;
-  assign \$449  = \$448  == 9'h108;
-  assign \$451  = \$450  == 9'h180;
-  assign \$453  = \$452  == 10'h200;
-  assign \$455  = \$454  == 11'h400;
-  assign \$456  = | { \$455 , \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439  };
-  assign \$457  = _request[25] ? \$437  : \$456 ;
-  assign \$458  = \$457  ? 4'h0 : 4'h6;
-  assign \$459  = \$404  ? \$458  : 4'h5;
-  assign \$460  = _request[2] ? 4'h0 : \$459 ;
-  assign \$461  = | \$460 ;
-  assign \$462  = ~ \$461 ;
-  assign \$463  = & _request[34:31];
-  assign \$464  = ~ \$463 ;
-  assign \$465  = ~ _request[2];
-  assign \$466  = \$464  & \$465 ;
-  assign \$467  = \$462  & \$466 ;
-  assign \$469  = ! \$468 ;
-  assign \$471  = \$470  == 4'h8;
-  assign \$473  = \$472  == 5'h10;
-  assign \$475  = \$474  == 5'h18;
-  assign \$477  = \$476  == 6'h20;
-  assign \$479  = \$478  == 6'h30;
-  assign \$481  = \$480  == 7'h40;
-  assign \$483  = \$482  == 7'h50;
-  assign \$485  = \$484  == 7'h60;
-  assign \$487  = \$486  == 7'h70;
-  assign \$489  = \$488  == 8'h80;
-  assign \$491  = \$490  == 9'h100;
-  assign \$493  = \$492  == 9'h180;
-  assign \$495  = \$494  == 9'h188;
-  assign \$497  = \$496  == 10'h200;
-  assign \$499  = \$498  == 10'h300;
-  assign \$501  = \$500  == 10'h308;
-  assign \$503  = \$502  == 10'h310;
-  assign \$505  = \$504  == 11'h400;
-  assign \$506  = _request[21:18] < 4'h9;
-  assign \$507  = \$505  & \$506 ;
-  assign \$509  = \$508  == 11'h408;
-  assign \$510  = _request[21:18] < 4'h9;
-  assign \$511  = \$509  & \$510 ;
-  assign \$513  = \$512  == 11'h410;
-  assign \$514  = _request[21:18] < 4'h9;
-  assign \$515  = \$513  & \$514 ;
-  assign \$517  = \$516  == 11'h418;
-  assign \$518  = _request[21:18] < 4'h9;
-  assign \$519  = \$517  & \$518 ;
-  assign \$521  = \$520  == 11'h600;
-  assign \$522  = | { \$521 , \$519 , \$515 , \$511 , \$507 , \$503 , \$501 , \$499 , \$497 , \$495 , \$493 , \$491 , \$489 , \$487 , \$485 , \$483 , \$481 , \$479 , \$477 , \$475 , \$473 , \$471 , \$469  };
-  assign \$524  = ! \$523 ;
-  assign \$526  = \$525  == 4'h8;
-  assign \$528  = \$527  == 5'h10;
-  assign \$530  = \$529  == 5'h18;
-  assign \$532  = \$531  == 6'h20;
-  assign \$534  = \$533  == 6'h28;
-  assign \$536  = \$535  == 6'h30;
-  assign \$538  = \$537  == 8'h80;
-  assign \$540  = \$539  == 8'h88;
-  assign \$542  = \$541  == 8'ha0;
-  assign \$544  = \$543  == 8'hb0;
-  assign \$546  = \$545  == 8'hc0;
-  assign \$548  = \$547  == 9'h100;
-  assign \$550  = \$549  == 9'h108;
-  assign \$552  = \$551  == 9'h110;
-  assign \$554  = \$553  == 9'h118;
-  assign \$556  = \$555  == 9'h180;
-  assign \$558  = \$557  == 9'h188;
-  assign \$560  = \$559  == 10'h200;
-  assign \$562  = \$561  == 10'h300;
-  assign \$564  = \$563  == 10'h380;
-  assign \$566  = \$565  == 11'h400;
-  assign \$567  = | { \$566 , \$564 , \$562 , \$560 , \$558 , \$556 , \$554 , \$552 , \$550 , \$548 , \$546 , \$544 , \$542 , \$540 , \$538 , \$536 , \$534 , \$532 , \$530 , \$528 , \$526 , \$524  };
-  assign \$568  = _request[25] ? \$522  : \$567 ;
-  assign \$570  = ! \$569 ;
-  assign \$572  = \$571  == 5'h10;
-  assign \$574  = \$573  == 5'h18;
-  assign \$576  = \$575  == 6'h20;
-  assign \$578  = \$577  == 6'h30;
-  assign \$580  = \$579  == 7'h50;
-  assign \$582  = \$581  == 7'h60;
-  assign \$584  = \$583  == 7'h70;
-  assign \$586  = \$585  == 8'h80;
-  assign \$588  = \$587  == 9'h100;
-  assign \$590  = \$589  == 9'h180;
-  assign \$592  = \$591  == 10'h200;
-  assign \$594  = \$593  == 10'h300;
-  assign \$596  = \$595  == 10'h308;
-  assign \$598  = \$597  == 10'h310;
-  assign \$600  = \$599  == 11'h600;
-  assign \$601  = | { \$600 , \$598 , \$596 , \$594 , \$592 , \$590 , \$588 , \$586 , \$584 , \$582 , \$580 , \$578 , \$576 , \$574 , \$572 , \$570  };
-  assign \$603  = \$602  == 8'h80;
-  assign \$605  = \$604  == 8'h88;
-  assign \$607  = \$606  == 8'ha0;
-  assign \$609  = \$608  == 8'hb0;
-  assign \$611  = \$610  == 8'hc0;
-  assign \$613  = \$612  == 9'h108;
-  assign \$615  = \$614  == 9'h180;
-  assign \$617  = \$616  == 10'h200;
-  assign \$619  = \$618  == 11'h400;
-  assign \$620  = | { \$619 , \$617 , \$615 , \$613 , \$611 , \$609 , \$607 , \$605 , \$603  };
-  assign \$621  = _request[25] ? \$601  : \$620 ;
-  assign \$622  = \$621  ? 4'h0 : 4'h6;
-  assign \$623  = \$568  ? \$622  : 4'h5;
-  assign \$624  = _request[2] ? 4'h0 : \$623 ;
-  assign \$625  = \$467  ? 4'h7 : \$624 ;
-  assign \$626  = \$303  ? 4'h0 : \$625 ;
-  assign \$627  = ! _request[34:31];
-  assign \$629  = \$628  == 8'h80;
-  assign \$630  = ~ _request[25];
-  assign \$631  = \$629  & \$630 ;
-  assign \$632  = ~ _request[2];
-  assign \$633  = \$631  & \$632 ;
-  assign \$634  = ! _request[34:31];
-  assign \$635  = ~ \$634 ;
-  assign \$636  = \$633  & \$635 ;
-  assign \$638  = \$637  == 8'h88;
-  assign \$639  = ~ _request[25];
-  assign \$640  = \$638  & \$639 ;
-  assign \$641  = ~ _request[2];
-  assign \$642  = \$640  & \$641 ;
-  assign \$643  = ! _request[34:31];
-  assign \$644  = ~ \$643 ;
-  assign \$645  = \$642  & \$644 ;
-  assign \$647  = \$646  == 8'ha0;
-  assign \$648  = ~ _request[25];
-  assign \$649  = \$647  & \$648 ;
-  assign \$650  = ~ _request[2];
-  assign \$651  = \$649  & \$650 ;
-  assign \$652  = ! _request[34:31];
-  assign \$653  = ~ \$652 ;
-  assign \$654  = \$651  & \$653 ;
-  assign \$656  = \$655  == 8'hb0;
-  assign \$657  = ~ _request[25];
-  assign \$658  = \$656  & \$657 ;
-  assign \$659  = ~ _request[2];
-  assign \$660  = \$658  & \$659 ;
-  assign \$661  = ! _request[34:31];
-  assign \$662  = ~ \$661 ;
-  assign \$663  = \$660  & \$662 ;
-  assign \$665  = \$664  == 8'hc0;
-  assign \$666  = ~ _request[25];
-  assign \$667  = \$665  & \$666 ;
-  assign \$668  = ~ _request[2];
-  assign \$669  = \$667  & \$668 ;
-  assign \$670  = ! _request[34:31];
-  assign \$671  = ~ \$670 ;
-  assign \$672  = \$669  & \$671 ;
-  assign \$674  = \$673  == 9'h108;
-  assign \$675  = ~ _request[25];
-  assign \$676  = \$674  & \$675 ;
-  assign \$677  = ~ _request[2];
-  assign \$678  = \$676  & \$677 ;
-  assign \$679  = ! _request[34:31];
-  assign \$680  = ~ \$679 ;
-  assign \$681  = \$678  & \$680 ;
-  assign \$683  = \$682  == 9'h180;
-  assign \$684  = ~ _request[25];
-  assign \$685  = \$683  & \$684 ;
-  assign \$686  = ~ _request[2];
-  assign \$687  = \$685  & \$686 ;
-  assign \$688  = ! _request[34:31];
-  assign \$689  = ~ \$688 ;
-  assign \$690  = \$687  & \$689 ;
-  assign \$692  = ! \$691 ;
-  assign \$693  = \$692  & _request[25];
-  assign \$694  = ~ _request[2];
-  assign \$695  = \$693  & \$694 ;
-  assign \$696  = ! _request[34:31];
-  assign \$697  = ~ \$696 ;
-  assign \$698  = \$695  & \$697 ;
-  assign \$700  = \$699  == 5'h10;
-  assign \$701  = \$700  & _request[25];
-  assign \$702  = ~ _request[2];
-  assign \$703  = \$701  & \$702 ;
-  assign \$704  = ! _request[34:31];
-  assign \$705  = ~ \$704 ;
-  assign \$706  = \$703  & \$705 ;
-  assign \$708  = \$707  == 5'h18;
-  assign \$709  = \$708  & _request[25];
-  assign \$710  = ~ _request[2];
-  assign \$711  = \$709  & \$710 ;
-  assign \$712  = ! _request[34:31];
-  assign \$713  = ~ \$712 ;
-  assign \$714  = \$711  & \$713 ;
-  assign \$716  = \$715  == 6'h20;
-  assign \$717  = \$716  & _request[25];
-  assign \$718  = ~ _request[2];
-  assign \$719  = \$717  & \$718 ;
-  assign \$720  = ! _request[34:31];
-  assign \$721  = ~ \$720 ;
-  assign \$722  = \$719  & \$721 ;
-  assign \$724  = \$723  == 6'h30;
-  assign \$725  = \$724  & _request[25];
-  assign \$726  = ~ _request[2];
-  assign \$727  = \$725  & \$726 ;
-  assign \$728  = ! _request[34:31];
-  assign \$729  = ~ \$728 ;
-  assign \$730  = \$727  & \$729 ;
-  assign \$732  = \$731  == 7'h50;
-  assign \$733  = \$732  & _request[25];
-  assign \$734  = ~ _request[2];
-  assign \$735  = \$733  & \$734 ;
-  assign \$736  = ! _request[34:31];
-  assign \$737  = ~ \$736 ;
-  assign \$738  = \$735  & \$737 ;
-  assign \$740  = \$739  == 7'h60;
-  assign \$741  = \$740  & _request[25];
-  assign \$742  = ~ _request[2];
-  assign \$743  = \$741  & \$742 ;
-  assign \$744  = ! _request[34:31];
-  assign \$745  = ~ \$744 ;
-  assign \$746  = \$743  & \$745 ;
-  assign \$748  = \$747  == 7'h70;
-  assign \$749  = \$748  & _request[25];
-  assign \$750  = ~ _request[2];
-  assign \$751  = \$749  & \$750 ;
-  assign \$752  = ! _request[34:31];
-  assign \$753  = ~ \$752 ;
-  assign \$754  = \$751  & \$753 ;
-  assign \$756  = \$755  == 8'h80;
-  assign \$757  = \$756  & _request[25];
-  assign \$758  = ~ _request[2];
-  assign \$759  = \$757  & \$758 ;
-  assign \$760  = ! _request[34:31];
-  assign \$761  = ~ \$760 ;
-  assign \$762  = \$759  & \$761 ;
-  assign \$764  = \$763  == 9'h100;
-  assign \$765  = \$764  & _request[25];
-  assign \$766  = ~ _request[2];
-  assign \$767  = \$765  & \$766 ;
-  assign \$768  = ! _request[34:31];
-  assign \$769  = ~ \$768 ;
-  assign \$770  = \$767  & \$769 ;
-  assign \$772  = \$771  == 9'h180;
-  assign \$773  = \$772  & _request[25];
-  assign \$774  = ~ _request[2];
-  assign \$775  = \$773  & \$774 ;
-  assign \$776  = ! _request[34:31];
-  assign \$777  = ~ \$776 ;
-  assign \$778  = \$775  & \$777 ;
-  assign \$780  = \$779  == 10'h200;
-  assign \$781  = \$780  & _request[25];
-  assign \$782  = ~ _request[2];
-  assign \$783  = \$781  & \$782 ;
-  assign \$784  = ! _request[34:31];
-  assign \$785  = ~ \$784 ;
-  assign \$786  = \$783  & \$785 ;
-  assign \$788  = \$787  == 10'h300;
-  assign \$789  = \$788  & _request[25];
-  assign \$790  = ~ _request[2];
-  assign \$791  = \$789  & \$790 ;
-  assign \$792  = ! _request[34:31];
-  assign \$793  = ~ \$792 ;
-  assign \$794  = \$791  & \$793 ;
-  assign \$796  = \$795  == 10'h308;
-  assign \$797  = \$796  & _request[25];
-  assign \$798  = ~ _request[2];
-  assign \$799  = \$797  & \$798 ;
-  assign \$800  = ! _request[34:31];
-  assign \$801  = ~ \$800 ;
-  assign \$802  = \$799  & \$801 ;
-  assign \$804  = \$803  == 10'h310;
-  assign \$805  = \$804  & _request[25];
-  assign \$806  = ~ _request[2];
-  assign \$807  = \$805  & \$806 ;
-  assign \$808  = ! _request[34:31];
-  assign \$809  = ~ \$808 ;
-  assign \$810  = \$807  & \$809 ;
-  assign \$812  = \$811  == 11'h600;
-  assign \$813  = \$812  & _request[25];
-  assign \$814  = ~ _request[2];
-  assign \$815  = \$813  & \$814 ;
-  assign \$816  = ! _request[34:31];
-  assign \$817  = ~ \$816 ;
-  assign \$818  = \$815  & \$817 ;
-  assign \$819  = choice < 4'h8;
-  assign \$821  = \$820  == 9'h100;
-  assign \$822  = \$821  ? { 1'h0, _request[17:16] } : _request[20:18];
-  assign \$823  = _request[25] ? \$822  : { 1'h0, _request[17:16] };
+  assign \$300  = _request[26] ? \$298  : \$299 ;
+  assign \$301  = \$296  ? 4'h0 : \$300 ;
+  assign \$302  = ! _request[34:31];
+  assign \$304  = ! \$303 ;
+  assign \$306  = \$305  == 4'h8;
+  assign \$308  = \$307  == 5'h10;
+  assign \$310  = \$309  == 5'h18;
+  assign \$312  = \$311  == 6'h20;
+  assign \$314  = \$313  == 6'h30;
+  assign \$316  = \$315  == 7'h40;
+  assign \$318  = \$317  == 7'h50;
+  assign \$320  = \$319  == 7'h60;
+  assign \$322  = \$321  == 7'h70;
+  assign \$324  = \$323  == 8'h80;
+  assign \$326  = \$325  == 9'h100;
+  assign \$328  = \$327  == 9'h180;
+  assign \$330  = \$329  == 9'h188;
+  assign \$332  = \$331  == 10'h200;
+  assign \$334  = \$333  == 10'h300;
+  assign \$336  = \$335  == 10'h308;
+  assign \$338  = \$337  == 10'h310;
+  assign \$340  = \$339  == 11'h400;
+  assign \$341  = _request[21:18] < 4'h9;
+  assign \$342  = \$340  & \$341 ;
+  assign \$344  = \$343  == 11'h408;
+  assign \$345  = _request[21:18] < 4'h9;
+  assign \$346  = \$344  & \$345 ;
+  assign \$348  = \$347  == 11'h410;
+  assign \$349  = _request[21:18] < 4'h9;
+  assign \$350  = \$348  & \$349 ;
+  assign \$352  = \$351  == 11'h418;
+  assign \$353  = _request[21:18] < 4'h9;
+  assign \$354  = \$352  & \$353 ;
+  assign \$356  = \$355  == 11'h600;
+  assign \$357  = | { \$356 , \$354 , \$350 , \$346 , \$342 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324 , \$322 , \$320 , \$318 , \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304  };
+  assign \$359  = ! \$358 ;
+  assign \$361  = \$360  == 4'h8;
+  assign \$363  = \$362  == 5'h10;
+  assign \$365  = \$364  == 5'h18;
+  assign \$367  = \$366  == 6'h20;
+  assign \$369  = \$368  == 6'h28;
+  assign \$371  = \$370  == 6'h30;
+  assign \$373  = \$372  == 8'h80;
+  assign \$375  = \$374  == 8'h88;
+  assign \$377  = \$376  == 8'ha0;
+  assign \$379  = \$378  == 8'hb0;
+  assign \$381  = \$380  == 8'hc0;
+  assign \$383  = \$382  == 9'h100;
+  assign \$385  = \$384  == 9'h108;
+  assign \$387  = \$386  == 9'h110;
+  assign \$389  = \$388  == 9'h118;
+  assign \$391  = \$390  == 9'h180;
+  assign \$393  = \$392  == 9'h188;
+  assign \$395  = \$394  == 10'h200;
+  assign \$397  = \$396  == 10'h300;
+  assign \$399  = \$398  == 10'h380;
+  assign \$401  = \$400  == 11'h400;
+  assign \$402  = | { \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377 , \$375 , \$373 , \$371 , \$369 , \$367 , \$365 , \$363 , \$361 , \$359  };
+  assign \$403  = _request[25] ? \$357  : \$402 ;
+  assign \$405  = ! \$404 ;
+  assign \$407  = \$406  == 5'h10;
+  assign \$409  = \$408  == 5'h18;
+  assign \$411  = \$410  == 6'h20;
+  assign \$413  = \$412  == 6'h30;
+  assign \$415  = \$414  == 7'h50;
+  assign \$417  = \$416  == 7'h60;
+  assign \$419  = \$418  == 7'h70;
+  assign \$421  = \$420  == 8'h80;
+  assign \$423  = \$422  == 9'h100;
+  assign \$425  = \$424  == 9'h180;
+  assign \$427  = \$426  == 10'h200;
+  assign \$429  = \$428  == 10'h300;
+  assign \$431  = \$430  == 10'h308;
+  assign \$433  = \$432  == 10'h310;
+  assign \$435  = \$434  == 11'h600;
+  assign \$436  = | { \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423 , \$421 , \$419 , \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405  };
+  assign \$438  = \$437  == 8'h80;
+  assign \$440  = \$439  == 8'h88;
+  assign \$442  = \$441  == 8'ha0;
+  assign \$444  = \$443  == 8'hb0;
+  assign \$446  = \$445  == 8'hc0;
+  assign \$448  = \$447  == 9'h108;
+  assign \$450  = \$449  == 9'h180;
+  assign \$452  = \$451  == 10'h200;
+  assign \$454  = \$453  == 11'h400;
+  assign \$455  = | { \$454 , \$452 , \$450 , \$448 , \$446 , \$444 , \$442 , \$440 , \$438  };
+  assign \$456  = _request[25] ? \$436  : \$455 ;
+  assign \$457  = \$456  ? 4'h0 : 4'h6;
+  assign \$458  = \$403  ? \$457  : 4'h5;
+  assign \$459  = _request[2] ? 4'h0 : \$458 ;
+  assign \$460  = | \$459 ;
+  assign \$461  = ~ \$460 ;
+  assign \$462  = & _request[34:31];
+  assign \$463  = ~ \$462 ;
+  assign \$464  = ~ _request[2];
+  assign \$465  = \$463  & \$464 ;
+  assign \$466  = \$461  & \$465 ;
+  assign \$468  = ! \$467 ;
+  assign \$470  = \$469  == 4'h8;
+  assign \$472  = \$471  == 5'h10;
+  assign \$474  = \$473  == 5'h18;
+  assign \$476  = \$475  == 6'h20;
+  assign \$478  = \$477  == 6'h30;
+  assign \$480  = \$479  == 7'h40;
+  assign \$482  = \$481  == 7'h50;
+  assign \$484  = \$483  == 7'h60;
+  assign \$486  = \$485  == 7'h70;
+  assign \$488  = \$487  == 8'h80;
+  assign \$490  = \$489  == 9'h100;
+  assign \$492  = \$491  == 9'h180;
+  assign \$494  = \$493  == 9'h188;
+  assign \$496  = \$495  == 10'h200;
+  assign \$498  = \$497  == 10'h300;
+  assign \$500  = \$499  == 10'h308;
+  assign \$502  = \$501  == 10'h310;
+  assign \$504  = \$503  == 11'h400;
+  assign \$505  = _request[21:18] < 4'h9;
+  assign \$506  = \$504  & \$505 ;
+  assign \$508  = \$507  == 11'h408;
+  assign \$509  = _request[21:18] < 4'h9;
+  assign \$510  = \$508  & \$509 ;
+  assign \$512  = \$511  == 11'h410;
+  assign \$513  = _request[21:18] < 4'h9;
+  assign \$514  = \$512  & \$513 ;
+  assign \$516  = \$515  == 11'h418;
+  assign \$517  = _request[21:18] < 4'h9;
+  assign \$518  = \$516  & \$517 ;
+  assign \$520  = \$519  == 11'h600;
+  assign \$521  = | { \$520 , \$518 , \$514 , \$510 , \$506 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474 , \$472 , \$470 , \$468  };
+  assign \$523  = ! \$522 ;
+  assign \$525  = \$524  == 4'h8;
+  assign \$527  = \$526  == 5'h10;
+  assign \$529  = \$528  == 5'h18;
+  assign \$531  = \$530  == 6'h20;
+  assign \$533  = \$532  == 6'h28;
+  assign \$535  = \$534  == 6'h30;
+  assign \$537  = \$536  == 8'h80;
+  assign \$539  = \$538  == 8'h88;
+  assign \$541  = \$540  == 8'ha0;
+  assign \$543  = \$542  == 8'hb0;
+  assign \$545  = \$544  == 8'hc0;
+  assign \$547  = \$546  == 9'h100;
+  assign \$549  = \$548  == 9'h108;
+  assign \$551  = \$550  == 9'h110;
+  assign \$553  = \$552  == 9'h118;
+  assign \$555  = \$554  == 9'h180;
+  assign \$557  = \$556  == 9'h188;
+  assign \$559  = \$558  == 10'h200;
+  assign \$561  = \$560  == 10'h300;
+  assign \$563  = \$562  == 10'h380;
+  assign \$565  = \$564  == 11'h400;
+  assign \$566  = | { \$565 , \$563 , \$561 , \$559 , \$557 , \$555 , \$553 , \$551 , \$549 , \$547 , \$545 , \$543 , \$541 , \$539 , \$537 , \$535 , \$533 , \$531 , \$529 , \$527 , \$525 , \$523  };
+  assign \$567  = _request[25] ? \$521  : \$566 ;
+  assign \$569  = ! \$568 ;
+  assign \$571  = \$570  == 5'h10;
+  assign \$573  = \$572  == 5'h18;
+  assign \$575  = \$574  == 6'h20;
+  assign \$577  = \$576  == 6'h30;
+  assign \$579  = \$578  == 7'h50;
+  assign \$581  = \$580  == 7'h60;
+  assign \$583  = \$582  == 7'h70;
+  assign \$585  = \$584  == 8'h80;
+  assign \$587  = \$586  == 9'h100;
+  assign \$589  = \$588  == 9'h180;
+  assign \$591  = \$590  == 10'h200;
+  assign \$593  = \$592  == 10'h300;
+  assign \$595  = \$594  == 10'h308;
+  assign \$597  = \$596  == 10'h310;
+  assign \$599  = \$598  == 11'h600;
+  assign \$600  = | { \$599 , \$597 , \$595 , \$593 , \$591 , \$589 , \$587 , \$585 , \$583 , \$581 , \$579 , \$577 , \$575 , \$573 , \$571 , \$569  };
+  assign \$602  = \$601  == 8'h80;
+  assign \$604  = \$603  == 8'h88;
+  assign \$606  = \$605  == 8'ha0;
+  assign \$608  = \$607  == 8'hb0;
+  assign \$610  = \$609  == 8'hc0;
+  assign \$612  = \$611  == 9'h108;
+  assign \$614  = \$613  == 9'h180;
+  assign \$616  = \$615  == 10'h200;
+  assign \$618  = \$617  == 11'h400;
+  assign \$619  = | { \$618 , \$616 , \$614 , \$612 , \$610 , \$608 , \$606 , \$604 , \$602  };
+  assign \$620  = _request[25] ? \$600  : \$619 ;
+  assign \$621  = \$620  ? 4'h0 : 4'h6;
+  assign \$622  = \$567  ? \$621  : 4'h5;
+  assign \$623  = _request[2] ? 4'h0 : \$622 ;
+  assign \$624  = \$466  ? 4'h7 : \$623 ;
+  assign \$625  = \$302  ? 4'h0 : \$624 ;
+  assign \$626  = ! _request[34:31];
+  assign \$628  = \$627  == 8'h80;
+  assign \$629  = ~ _request[25];
+  assign \$630  = \$628  & \$629 ;
+  assign \$631  = ~ _request[2];
+  assign \$632  = \$630  & \$631 ;
+  assign \$633  = ! _request[34:31];
+  assign \$634  = ~ \$633 ;
+  assign \$635  = \$632  & \$634 ;
+  assign \$637  = \$636  == 8'h88;
+  assign \$638  = ~ _request[25];
+  assign \$639  = \$637  & \$638 ;
+  assign \$640  = ~ _request[2];
+  assign \$641  = \$639  & \$640 ;
+  assign \$642  = ! _request[34:31];
+  assign \$643  = ~ \$642 ;
+  assign \$644  = \$641  & \$643 ;
+  assign \$646  = \$645  == 8'ha0;
+  assign \$647  = ~ _request[25];
+  assign \$648  = \$646  & \$647 ;
+  assign \$649  = ~ _request[2];
+  assign \$650  = \$648  & \$649 ;
+  assign \$651  = ! _request[34:31];
+  assign \$652  = ~ \$651 ;
+  assign \$653  = \$650  & \$652 ;
+  assign \$655  = \$654  == 8'hb0;
+  assign \$656  = ~ _request[25];
+  assign \$657  = \$655  & \$656 ;
+  assign \$658  = ~ _request[2];
+  assign \$659  = \$657  & \$658 ;
+  assign \$660  = ! _request[34:31];
+  assign \$661  = ~ \$660 ;
+  assign \$662  = \$659  & \$661 ;
+  assign \$664  = \$663  == 8'hc0;
+  assign \$665  = ~ _request[25];
+  assign \$666  = \$664  & \$665 ;
+  assign \$667  = ~ _request[2];
+  assign \$668  = \$666  & \$667 ;
+  assign \$669  = ! _request[34:31];
+  assign \$670  = ~ \$669 ;
+  assign \$671  = \$668  & \$670 ;
+  assign \$673  = \$672  == 9'h108;
+  assign \$674  = ~ _request[25];
+  assign \$675  = \$673  & \$674 ;
+  assign \$676  = ~ _request[2];
+  assign \$677  = \$675  & \$676 ;
+  assign \$678  = ! _request[34:31];
+  assign \$679  = ~ \$678 ;
+  assign \$680  = \$677  & \$679 ;
+  assign \$682  = \$681  == 9'h180;
+  assign \$683  = ~ _request[25];
+  assign \$684  = \$682  & \$683 ;
+  assign \$685  = ~ _request[2];
+  assign \$686  = \$684  & \$685 ;
+  assign \$687  = ! _request[34:31];
+  assign \$688  = ~ \$687 ;
+  assign \$689  = \$686  & \$688 ;
+  assign \$691  = ! \$690 ;
+  assign \$692  = \$691  & _request[25];
+  assign \$693  = ~ _request[2];
+  assign \$694  = \$692  & \$693 ;
+  assign \$695  = ! _request[34:31];
+  assign \$696  = ~ \$695 ;
+  assign \$697  = \$694  & \$696 ;
+  assign \$699  = \$698  == 5'h10;
+  assign \$700  = \$699  & _request[25];
+  assign \$701  = ~ _request[2];
+  assign \$702  = \$700  & \$701 ;
+  assign \$703  = ! _request[34:31];
+  assign \$704  = ~ \$703 ;
+  assign \$705  = \$702  & \$704 ;
+  assign \$707  = \$706  == 5'h18;
+  assign \$708  = \$707  & _request[25];
+  assign \$709  = ~ _request[2];
+  assign \$710  = \$708  & \$709 ;
+  assign \$711  = ! _request[34:31];
+  assign \$712  = ~ \$711 ;
+  assign \$713  = \$710  & \$712 ;
+  assign \$715  = \$714  == 6'h20;
+  assign \$716  = \$715  & _request[25];
+  assign \$717  = ~ _request[2];
+  assign \$718  = \$716  & \$717 ;
+  assign \$719  = ! _request[34:31];
+  assign \$720  = ~ \$719 ;
+  assign \$721  = \$718  & \$720 ;
+  assign \$723  = \$722  == 6'h30;
+  assign \$724  = \$723  & _request[25];
+  assign \$725  = ~ _request[2];
+  assign \$726  = \$724  & \$725 ;
+  assign \$727  = ! _request[34:31];
+  assign \$728  = ~ \$727 ;
+  assign \$729  = \$726  & \$728 ;
+  assign \$731  = \$730  == 7'h50;
+  assign \$732  = \$731  & _request[25];
+  assign \$733  = ~ _request[2];
+  assign \$734  = \$732  & \$733 ;
+  assign \$735  = ! _request[34:31];
+  assign \$736  = ~ \$735 ;
+  assign \$737  = \$734  & \$736 ;
+  assign \$739  = \$738  == 7'h60;
+  assign \$740  = \$739  & _request[25];
+  assign \$741  = ~ _request[2];
+  assign \$742  = \$740  & \$741 ;
+  assign \$743  = ! _request[34:31];
+  assign \$744  = ~ \$743 ;
+  assign \$745  = \$742  & \$744 ;
+  assign \$747  = \$746  == 7'h70;
+  assign \$748  = \$747  & _request[25];
+  assign \$749  = ~ _request[2];
+  assign \$750  = \$748  & \$749 ;
+  assign \$751  = ! _request[34:31];
+  assign \$752  = ~ \$751 ;
+  assign \$753  = \$750  & \$752 ;
+  assign \$755  = \$754  == 8'h80;
+  assign \$756  = \$755  & _request[25];
+  assign \$757  = ~ _request[2];
+  assign \$758  = \$756  & \$757 ;
+  assign \$759  = ! _request[34:31];
+  assign \$760  = ~ \$759 ;
+  assign \$761  = \$758  & \$760 ;
+  assign \$763  = \$762  == 9'h100;
+  assign \$764  = \$763  & _request[25];
+  assign \$765  = ~ _request[2];
+  assign \$766  = \$764  & \$765 ;
+  assign \$767  = ! _request[34:31];
+  assign \$768  = ~ \$767 ;
+  assign \$769  = \$766  & \$768 ;
+  assign \$771  = \$770  == 9'h180;
+  assign \$772  = \$771  & _request[25];
+  assign \$773  = ~ _request[2];
+  assign \$774  = \$772  & \$773 ;
+  assign \$775  = ! _request[34:31];
+  assign \$776  = ~ \$775 ;
+  assign \$777  = \$774  & \$776 ;
+  assign \$779  = \$778  == 10'h200;
+  assign \$780  = \$779  & _request[25];
+  assign \$781  = ~ _request[2];
+  assign \$782  = \$780  & \$781 ;
+  assign \$783  = ! _request[34:31];
+  assign \$784  = ~ \$783 ;
+  assign \$785  = \$782  & \$784 ;
+  assign \$787  = \$786  == 10'h300;
+  assign \$788  = \$787  & _request[25];
+  assign \$789  = ~ _request[2];
+  assign \$790  = \$788  & \$789 ;
+  assign \$791  = ! _request[34:31];
+  assign \$792  = ~ \$791 ;
+  assign \$793  = \$790  & \$792 ;
+  assign \$795  = \$794  == 10'h308;
+  assign \$796  = \$795  & _request[25];
+  assign \$797  = ~ _request[2];
+  assign \$798  = \$796  & \$797 ;
+  assign \$799  = ! _request[34:31];
+  assign \$800  = ~ \$799 ;
+  assign \$801  = \$798  & \$800 ;
+  assign \$803  = \$802  == 10'h310;
+  assign \$804  = \$803  & _request[25];
+  assign \$805  = ~ _request[2];
+  assign \$806  = \$804  & \$805 ;
+  assign \$807  = ! _request[34:31];
+  assign \$808  = ~ \$807 ;
+  assign \$809  = \$806  & \$808 ;
+  assign \$811  = \$810  == 11'h600;
+  assign \$812  = \$811  & _request[25];
+  assign \$813  = ~ _request[2];
+  assign \$814  = \$812  & \$813 ;
+  assign \$815  = ! _request[34:31];
+  assign \$816  = ~ \$815 ;
+  assign \$817  = \$814  & \$816 ;
+  assign \$818  = choice < 4'h8;
+  assign \$820  = \$819  == 9'h100;
+  assign \$821  = \$820  ? { 1'h0, _request[17:16] } : _request[20:18];
+  assign \$822  = _request[25] ? \$821  : { 1'h0, _request[17:16] };
+  assign \$823  = grant[4] & accept;
   assign \$824  = grant[4] & accept;
-  assign \$825  = grant[4] & accept;
-  assign \$826  = walk_last ? { 1'h0, walk_vm } : walk_step;
-  assign \$827  = ! _request[30:28];
-  assign \$829  = ! _lane;
-  assign \$831  = \$828  & \$830 ;
-  assign \$832  = _good & hit_ack;
-  assign \$833  = refuse | \$832 ;
-  assign \$834  = \$831  & \$833 ;
-  assign \$835  = ! _request[30:28];
-  assign \$839  = \$836  & \$838 ;
-  assign \$840  = _good & hit_ack;
-  assign \$841  = refuse | \$840 ;
-  assign \$842  = \$839  & \$841 ;
-  assign \$843  = _request[30:28] == 1'h1;
-  assign \$845  = ! _lane;
-  assign \$847  = \$844  & \$846 ;
-  assign \$848  = _good & hit_ack;
-  assign \$849  = refuse | \$848 ;
-  assign \$850  = \$847  & \$849 ;
-  assign \$851  = _request[30:28] == 1'h1;
-  assign \$855  = \$852  & \$854 ;
-  assign \$856  = _good & hit_ack;
-  assign \$857  = refuse | \$856 ;
-  assign \$858  = \$855  & \$857 ;
-  assign \$859  = _request[30:28] == 2'h2;
-  assign \$861  = ! _lane;
-  assign \$863  = \$860  & \$862 ;
-  assign \$864  = _good & hit_ack;
-  assign \$865  = refuse | \$864 ;
-  assign \$866  = \$863  & \$865 ;
-  assign \$867  = _request[30:28] == 2'h2;
-  assign \$871  = \$868  & \$870 ;
-  assign \$872  = _good & hit_ack;
-  assign \$873  = refuse | \$872 ;
-  assign \$874  = \$871  & \$873 ;
-  assign \$875  = _request[30:28] == 2'h3;
-  assign \$877  = ! _lane;
-  assign \$879  = \$876  & \$878 ;
-  assign \$880  = _good & hit_ack;
-  assign \$881  = refuse | \$880 ;
-  assign \$882  = \$879  & \$881 ;
-  assign \$883  = _request[30:28] == 2'h3;
-  assign \$887  = \$884  & \$886 ;
-  assign \$888  = _good & hit_ack;
-  assign \$889  = refuse | \$888 ;
-  assign \$890  = \$887  & \$889 ;
-  assign \$891  = _request[30:28] == 3'h4;
-  assign \$893  = ! _lane;
-  assign \$895  = \$892  & \$894 ;
-  assign \$896  = _good & hit_ack;
-  assign \$897  = refuse | \$896 ;
-  assign \$898  = \$895  & \$897 ;
-  assign \$899  = _request[30:28] == 3'h4;
-  assign \$903  = \$900  & \$902 ;
-  assign \$904  = _good & hit_ack;
-  assign \$905  = refuse | \$904 ;
-  assign \$906  = \$903  & \$905 ;
-  assign \$907  = _request[30:28] == 3'h5;
-  assign \$909  = ! _lane;
-  assign \$911  = \$908  & \$910 ;
-  assign \$912  = _good & hit_ack;
-  assign \$913  = refuse | \$912 ;
-  assign \$914  = \$911  & \$913 ;
-  assign \$915  = _request[30:28] == 3'h5;
-  assign \$919  = \$916  & \$918 ;
-  assign \$920  = _good & hit_ack;
-  assign \$921  = refuse | \$920 ;
-  assign \$922  = \$919  & \$921 ;
-  assign \$923  = _request[30:28] == 3'h6;
-  assign \$925  = ! _lane;
-  assign \$927  = \$924  & \$926 ;
-  assign \$928  = _good & hit_ack;
-  assign \$929  = refuse | \$928 ;
-  assign \$930  = \$927  & \$929 ;
-  assign \$931  = _request[30:28] == 3'h6;
-  assign \$935  = \$932  & \$934 ;
-  assign \$936  = _good & hit_ack;
-  assign \$937  = refuse | \$936 ;
-  assign \$938  = \$935  & \$937 ;
-  assign \$939  = _request[30:28] == 3'h7;
-  assign \$941  = ! _lane;
-  assign \$943  = \$940  & \$942 ;
-  assign \$944  = _good & hit_ack;
-  assign \$945  = refuse | \$944 ;
-  assign \$946  = \$943  & \$945 ;
-  assign \$947  = _request[30:28] == 3'h7;
-  assign \$951  = \$948  & \$950 ;
-  assign \$952  = _good & hit_ack;
-  assign \$953  = refuse | \$952 ;
-  assign \$954  = \$951  & \$953 ;
-  assign \$955  = _good & hit_epoch;
-  assign \$956  = _good & hit_lock;
-  assign \$957  = \$956  & _request[37];
+  assign \$825  = walk_last ? { 1'h0, walk_vm } : walk_step;
+  assign \$826  = ! _request[30:28];
+  assign \$828  = ! _lane;
+  assign \$830  = \$827  & \$829 ;
+  assign \$831  = _good & hit_ack;
+  assign \$832  = refuse | \$831 ;
+  assign \$833  = \$830  & \$832 ;
+  assign \$834  = ! _request[30:28];
+  assign \$838  = \$835  & \$837 ;
+  assign \$839  = _good & hit_ack;
+  assign \$840  = refuse | \$839 ;
+  assign \$841  = \$838  & \$840 ;
+  assign \$842  = _request[30:28] == 1'h1;
+  assign \$844  = ! _lane;
+  assign \$846  = \$843  & \$845 ;
+  assign \$847  = _good & hit_ack;
+  assign \$848  = refuse | \$847 ;
+  assign \$849  = \$846  & \$848 ;
+  assign \$850  = _request[30:28] == 1'h1;
+  assign \$854  = \$851  & \$853 ;
+  assign \$855  = _good & hit_ack;
+  assign \$856  = refuse | \$855 ;
+  assign \$857  = \$854  & \$856 ;
+  assign \$858  = _request[30:28] == 2'h2;
+  assign \$860  = ! _lane;
+  assign \$862  = \$859  & \$861 ;
+  assign \$863  = _good & hit_ack;
+  assign \$864  = refuse | \$863 ;
+  assign \$865  = \$862  & \$864 ;
+  assign \$866  = _request[30:28] == 2'h2;
+  assign \$870  = \$867  & \$869 ;
+  assign \$871  = _good & hit_ack;
+  assign \$872  = refuse | \$871 ;
+  assign \$873  = \$870  & \$872 ;
+  assign \$874  = _request[30:28] == 2'h3;
+  assign \$876  = ! _lane;
+  assign \$878  = \$875  & \$877 ;
+  assign \$879  = _good & hit_ack;
+  assign \$880  = refuse | \$879 ;
+  assign \$881  = \$878  & \$880 ;
+  assign \$882  = _request[30:28] == 2'h3;
+  assign \$886  = \$883  & \$885 ;
+  assign \$887  = _good & hit_ack;
+  assign \$888  = refuse | \$887 ;
+  assign \$889  = \$886  & \$888 ;
+  assign \$890  = _request[30:28] == 3'h4;
+  assign \$892  = ! _lane;
+  assign \$894  = \$891  & \$893 ;
+  assign \$895  = _good & hit_ack;
+  assign \$896  = refuse | \$895 ;
+  assign \$897  = \$894  & \$896 ;
+  assign \$898  = _request[30:28] == 3'h4;
+  assign \$902  = \$899  & \$901 ;
+  assign \$903  = _good & hit_ack;
+  assign \$904  = refuse | \$903 ;
+  assign \$905  = \$902  & \$904 ;
+  assign \$906  = _request[30:28] == 3'h5;
+  assign \$908  = ! _lane;
+  assign \$910  = \$907  & \$909 ;
+  assign \$911  = _good & hit_ack;
+  assign \$912  = refuse | \$911 ;
+  assign \$913  = \$910  & \$912 ;
+  assign \$914  = _request[30:28] == 3'h5;
+  assign \$918  = \$915  & \$917 ;
+  assign \$919  = _good & hit_ack;
+  assign \$920  = refuse | \$919 ;
+  assign \$921  = \$918  & \$920 ;
+  assign \$922  = _request[30:28] == 3'h6;
+  assign \$924  = ! _lane;
+  assign \$926  = \$923  & \$925 ;
+  assign \$927  = _good & hit_ack;
+  assign \$928  = refuse | \$927 ;
+  assign \$929  = \$926  & \$928 ;
+  assign \$930  = _request[30:28] == 3'h6;
+  assign \$934  = \$931  & \$933 ;
+  assign \$935  = _good & hit_ack;
+  assign \$936  = refuse | \$935 ;
+  assign \$937  = \$934  & \$936 ;
+  assign \$938  = _request[30:28] == 3'h7;
+  assign \$940  = ! _lane;
+  assign \$942  = \$939  & \$941 ;
+  assign \$943  = _good & hit_ack;
+  assign \$944  = refuse | \$943 ;
+  assign \$945  = \$942  & \$944 ;
+  assign \$946  = _request[30:28] == 3'h7;
+  assign \$950  = \$947  & \$949 ;
+  assign \$951  = _good & hit_ack;
+  assign \$952  = refuse | \$951 ;
+  assign \$953  = \$950  & \$952 ;
+  assign \$954  = _good & hit_epoch;
+  assign \$955  = _good & hit_lock;
+  assign \$956  = \$955  & _request[36];
   always @(posedge clk)
-    _decoding <= \$958 ;
+    _decoding <= \$957 ;
   always @(posedge clk)
-    _acts <= \$959 ;
+    _acts <= \$958 ;
   always @(posedge clk)
-    _decoded <= \$960 ;
+    _decoded <= \$959 ;
   always @(posedge clk)
-    _request <= \$961 ;
+    _request <= \$960 ;
   always @(posedge clk)
-    _taken <= \$962 ;
+    _taken <= \$961 ;
   always @(posedge clk)
-    source <= \$963 ;
+    source <= \$962 ;
   always @(posedge clk)
-    target <= \$964 ;
+    target <= \$963 ;
   always @(posedge clk)
-    _target_exists <= \$965 ;
+    _target_exists <= \$964 ;
   always @(posedge clk)
-    _lane <= \$966 ;
+    _lane <= \$965 ;
   always @(posedge clk)
-    _first <= \$967 ;
+    _first <= \$966 ;
   always @(posedge clk)
-    _late <= \$968 ;
+    _late <= \$967 ;
   always @(posedge clk)
-    _blank <= \$969 ;
+    _blank <= \$968 ;
   always @(posedge clk)
-    hit_irq_state <= \$970 ;
+    hit_irq_state <= \$969 ;
   always @(posedge clk)
-    hit_irq_test <= \$971 ;
+    hit_irq_test <= \$970 ;
   always @(posedge clk)
-    hit_ring <= \$972 ;
+    hit_ring <= \$971 ;
   always @(posedge clk)
-    hit_pending <= \$973 ;
+    hit_pending <= \$972 ;
   always @(posedge clk)
-    hit_irq_enable <= \$974 ;
+    hit_irq_enable <= \$973 ;
   always @(posedge clk)
-    hit_ack <= \$975 ;
+    hit_ack <= \$974 ;
   always @(posedge clk)
-    hit_peer <= \$976 ;
+    hit_peer <= \$975 ;
   always @(posedge clk)
-    hit_epoch <= \$977 ;
+    hit_epoch <= \$976 ;
   always @(posedge clk)
-    hit_tear <= \$978 ;
+    hit_tear <= \$977 ;
   always @(posedge clk)
-    hit_lock <= \$979 ;
+    hit_lock <= \$978 ;
   always @(posedge clk)
-    hit_fault_pending <= \$980 ;
+    hit_fault_pending <= \$979 ;
   always @(posedge clk)
-    hit_fault_enable <= \$981 ;
+    hit_fault_enable <= \$980 ;
   always @(posedge clk)
-    hit_wait_arm <= \$982 ;
+    hit_wait_arm <= \$981 ;
   always @(posedge clk)
-    hit_wait_disarm <= \$983 ;
+    hit_wait_disarm <= \$982 ;
   always @(posedge clk)
-    hit_wait_fired <= \$984 ;
+    hit_wait_fired <= \$983 ;
   always @(posedge clk)
-    hit_stray <= \$985 ;
+    hit_stray <= \$984 ;
   always @(posedge clk)
-    hit_resident <= \$986 ;
+    hit_resident <= \$985 ;
   always @(posedge clk)
-    hit_control <= \$987 ;
+    hit_control <= \$986 ;
   always @(posedge clk)
-    hit_permit <= \$988 ;
+    hit_permit <= \$987 ;
   always @(posedge clk)
-    hit_tag_match <= \$989 ;
+    hit_tag_match <= \$988 ;
   always @(posedge clk)
-    hit_tag_mask <= \$990 ;
+    hit_tag_mask <= \$989 ;
   always @(posedge clk)
-    hit_tag_vm <= \$991 ;
+    hit_tag_vm <= \$990 ;
   always @(posedge clk)
-    hit_credits <= \$992 ;
+    hit_credits <= \$991 ;
   always @(posedge clk)
-    index <= \$993 ;
+    index <= \$992 ;
   always @(posedge clk)
-    walk <= \$994 ;
+    walk <= \$993 ;
   always @(posedge clk)
-    refusing_0 <= \$995 ;
+    refusing_0 <= \$994 ;
   always @(posedge clk)
-    refusing_1 <= \$996 ;
+    refusing_1 <= \$995 ;
   always @(posedge clk)
-    refusing_2 <= \$997 ;
+    refusing_2 <= \$996 ;
   always @(posedge clk)
-    refusing_3 <= \$998 ;
+    refusing_3 <= \$997 ;
   always @(posedge clk)
-    refusing_4 <= \$999 ;
+    refusing_4 <= \$998 ;
   always @(posedge clk)
-    refusing_5 <= \$1000 ;
+    refusing_5 <= \$999 ;
   always @(posedge clk)
-    refusing_6 <= \$1001 ;
+    refusing_6 <= \$1000 ;
   always @(posedge clk)
-    refusing_7 <= \$1002 ;
+    refusing_7 <= \$1001 ;
   always @(posedge clk)
-    epoch <= \$1003 ;
+    epoch <= \$1002 ;
   always @(posedge clk)
-    locked <= \$1004 ;
+    locked <= \$1003 ;
   \postern.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
     .grant(grant),
-    .\port$10598$0 (requests__3__valid),
+    .\port$10595$0 (requests__3__valid),
     .\port$3495$0 (\$2 ),
-    .\port$8795$0 (requests__0__valid),
-    .\port$9396$0 (requests__1__valid),
-    .\port$9997$0 (requests__2__valid),
+    .\port$8792$0 (requests__0__valid),
+    .\port$9393$0 (requests__1__valid),
+    .\port$9994$0 (requests__2__valid),
     .rst(rst)
   );
   \postern.write_engine.promised  promised (
@@ -45400,10 +45272,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11841$28 (_request[30:28]),
-    .\port$11851$0 (_lane),
-    .\port$12026$0 (look_vm),
-    .\port$12032$0 (look_lane),
+    .\port$11838$28 (_request[30:28]),
+    .\port$11848$0 (_lane),
+    .\port$12023$0 (look_vm),
+    .\port$12029$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(\new ),
@@ -45447,7 +45319,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     refused = \$39 ;
-    if (_request[69]) begin
+    if (_request[68]) begin
       refused = \$51 ;
     end else if (\$48 ) begin
       refused = _first;
@@ -45456,7 +45328,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     code = 3'h2;
-    if (_request[70]) begin
+    if (_request[69]) begin
       code = 3'h5;
     end else if (\$86 ) begin
       code = 3'h3;
@@ -45490,56 +45362,72 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$958  = \$289 ;
+    \$957  = \$289 ;
+    if (rst) begin
+      \$957  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$958  = \$293 ;
     if (rst) begin
       \$958  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$959  = \$293 ;
+    \$959  = _decoding;
     if (rst) begin
       \$959  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$960  = _decoding;
-    if (rst) begin
-      \$960  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$961  = _request;
+    \$960  = _request;
     if (\$294 ) begin
-      \$961  = chosen;
+      \$960  = chosen;
     end
     if (rst) begin
-      \$961  = 83'h000000000000000000000;
+      \$960  = 82'h000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$962  = _taken;
+    \$961  = _taken;
     if (\$294 ) begin
-      \$962  = grant[3:0];
+      \$961  = grant[3:0];
     end
     if (rst) begin
-      \$962  = 4'h0;
+      \$961  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$963  = source;
+    \$962  = source;
     if (\$295 ) begin
-      \$963  = chosen[30:28];
+      \$962  = chosen[30:28];
     end
     if (_decoding) begin
-      \$963  = sender;
+      \$962  = sender;
     end
-    if (\$825 ) begin
-      \$963  = walk_vm;
+    if (\$824 ) begin
+      \$962  = walk_vm;
+    end
+    if (rst) begin
+      \$962  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$963  = target;
+    if (\$295 ) begin
+      \$963  = chosen[18:16];
+    end
+    if (_decoding) begin
+      \$963  = choice[2:0];
+    end
+    if (\$824 ) begin
+      \$963  = \$825 [2:0];
     end
     if (rst) begin
       \$963  = 3'h0;
@@ -45547,28 +45435,25 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$964  = target;
+    \$964  = _target_exists;
     if (\$295 ) begin
-      \$964  = chosen[18:16];
+      \$964  = 1'h1;
     end
     if (_decoding) begin
-      \$964  = choice[2:0];
-    end
-    if (\$825 ) begin
-      \$964  = \$826 [2:0];
+      \$964  = \$818 ;
     end
     if (rst) begin
-      \$964  = 3'h0;
+      \$964  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$965  = _target_exists;
+    \$965  = _lane;
     if (\$295 ) begin
-      \$965  = 1'h1;
+      \$965  = chosen[21];
     end
     if (_decoding) begin
-      \$965  = \$819 ;
+      \$965  = _request[18];
     end
     if (rst) begin
       \$965  = 1'h0;
@@ -45576,22 +45461,19 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$966  = _lane;
-    if (\$295 ) begin
-      \$966  = chosen[21];
-    end
+    \$966  = _first;
     if (_decoding) begin
-      \$966  = _request[18];
+      \$966  = \$301 ;
     end
     if (rst) begin
-      \$966  = 1'h0;
+      \$966  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$967  = _first;
+    \$967  = _late;
     if (_decoding) begin
-      \$967  = \$302 ;
+      \$967  = \$625 ;
     end
     if (rst) begin
       \$967  = 4'h0;
@@ -45599,19 +45481,19 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$968  = _late;
+    \$968  = _blank;
     if (_decoding) begin
       \$968  = \$626 ;
     end
     if (rst) begin
-      \$968  = 4'h0;
+      \$968  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$969  = _blank;
+    \$969  = hit_irq_state;
     if (_decoding) begin
-      \$969  = \$627 ;
+      \$969  = \$635 ;
     end
     if (rst) begin
       \$969  = 1'h0;
@@ -45619,9 +45501,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$970  = hit_irq_state;
+    \$970  = hit_irq_test;
     if (_decoding) begin
-      \$970  = \$636 ;
+      \$970  = \$644 ;
     end
     if (rst) begin
       \$970  = 1'h0;
@@ -45629,9 +45511,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$971  = hit_irq_test;
+    \$971  = hit_ring;
     if (_decoding) begin
-      \$971  = \$645 ;
+      \$971  = \$653 ;
     end
     if (rst) begin
       \$971  = 1'h0;
@@ -45639,9 +45521,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$972  = hit_ring;
+    \$972  = hit_pending;
     if (_decoding) begin
-      \$972  = \$654 ;
+      \$972  = \$662 ;
     end
     if (rst) begin
       \$972  = 1'h0;
@@ -45649,9 +45531,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$973  = hit_pending;
+    \$973  = hit_irq_enable;
     if (_decoding) begin
-      \$973  = \$663 ;
+      \$973  = \$671 ;
     end
     if (rst) begin
       \$973  = 1'h0;
@@ -45659,9 +45541,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$974  = hit_irq_enable;
+    \$974  = hit_ack;
     if (_decoding) begin
-      \$974  = \$672 ;
+      \$974  = \$680 ;
     end
     if (rst) begin
       \$974  = 1'h0;
@@ -45669,9 +45551,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$975  = hit_ack;
+    \$975  = hit_peer;
     if (_decoding) begin
-      \$975  = \$681 ;
+      \$975  = \$689 ;
     end
     if (rst) begin
       \$975  = 1'h0;
@@ -45679,9 +45561,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$976  = hit_peer;
+    \$976  = hit_epoch;
     if (_decoding) begin
-      \$976  = \$690 ;
+      \$976  = \$697 ;
     end
     if (rst) begin
       \$976  = 1'h0;
@@ -45689,9 +45571,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$977  = hit_epoch;
+    \$977  = hit_tear;
     if (_decoding) begin
-      \$977  = \$698 ;
+      \$977  = \$705 ;
     end
     if (rst) begin
       \$977  = 1'h0;
@@ -45699,9 +45581,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$978  = hit_tear;
+    \$978  = hit_lock;
     if (_decoding) begin
-      \$978  = \$706 ;
+      \$978  = \$713 ;
     end
     if (rst) begin
       \$978  = 1'h0;
@@ -45709,9 +45591,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$979  = hit_lock;
+    \$979  = hit_fault_pending;
     if (_decoding) begin
-      \$979  = \$714 ;
+      \$979  = \$721 ;
     end
     if (rst) begin
       \$979  = 1'h0;
@@ -45719,9 +45601,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$980  = hit_fault_pending;
+    \$980  = hit_fault_enable;
     if (_decoding) begin
-      \$980  = \$722 ;
+      \$980  = \$729 ;
     end
     if (rst) begin
       \$980  = 1'h0;
@@ -45729,9 +45611,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$981  = hit_fault_enable;
+    \$981  = hit_wait_arm;
     if (_decoding) begin
-      \$981  = \$730 ;
+      \$981  = \$737 ;
     end
     if (rst) begin
       \$981  = 1'h0;
@@ -45739,9 +45621,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$982  = hit_wait_arm;
+    \$982  = hit_wait_disarm;
     if (_decoding) begin
-      \$982  = \$738 ;
+      \$982  = \$745 ;
     end
     if (rst) begin
       \$982  = 1'h0;
@@ -45749,9 +45631,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$983  = hit_wait_disarm;
+    \$983  = hit_wait_fired;
     if (_decoding) begin
-      \$983  = \$746 ;
+      \$983  = \$753 ;
     end
     if (rst) begin
       \$983  = 1'h0;
@@ -45759,9 +45641,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$984  = hit_wait_fired;
+    \$984  = hit_stray;
     if (_decoding) begin
-      \$984  = \$754 ;
+      \$984  = \$761 ;
     end
     if (rst) begin
       \$984  = 1'h0;
@@ -45769,9 +45651,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$985  = hit_stray;
+    \$985  = hit_resident;
     if (_decoding) begin
-      \$985  = \$762 ;
+      \$985  = \$769 ;
     end
     if (rst) begin
       \$985  = 1'h0;
@@ -45779,9 +45661,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$986  = hit_resident;
+    \$986  = hit_control;
     if (_decoding) begin
-      \$986  = \$770 ;
+      \$986  = \$777 ;
     end
     if (rst) begin
       \$986  = 1'h0;
@@ -45789,9 +45671,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$987  = hit_control;
+    \$987  = hit_permit;
     if (_decoding) begin
-      \$987  = \$778 ;
+      \$987  = \$785 ;
     end
     if (rst) begin
       \$987  = 1'h0;
@@ -45799,9 +45681,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$988  = hit_permit;
+    \$988  = hit_tag_match;
     if (_decoding) begin
-      \$988  = \$786 ;
+      \$988  = \$793 ;
     end
     if (rst) begin
       \$988  = 1'h0;
@@ -45809,9 +45691,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$989  = hit_tag_match;
+    \$989  = hit_tag_mask;
     if (_decoding) begin
-      \$989  = \$794 ;
+      \$989  = \$801 ;
     end
     if (rst) begin
       \$989  = 1'h0;
@@ -45819,9 +45701,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$990  = hit_tag_mask;
+    \$990  = hit_tag_vm;
     if (_decoding) begin
-      \$990  = \$802 ;
+      \$990  = \$809 ;
     end
     if (rst) begin
       \$990  = 1'h0;
@@ -45829,9 +45711,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$991  = hit_tag_vm;
+    \$991  = hit_credits;
     if (_decoding) begin
-      \$991  = \$810 ;
+      \$991  = \$817 ;
     end
     if (rst) begin
       \$991  = 1'h0;
@@ -45839,177 +45721,167 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$992  = hit_credits;
+    \$992  = index;
     if (_decoding) begin
-      \$992  = \$818 ;
+      \$992  = \$822 ;
     end
     if (rst) begin
-      \$992  = 1'h0;
+      \$992  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$993  = index;
-    if (_decoding) begin
-      \$993  = \$823 ;
-    end
+    \$993  = \$823 ;
     if (rst) begin
-      \$993  = 3'h0;
+      \$993  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$994  = \$824 ;
-    if (rst) begin
-      \$994  = 1'h0;
+    \$994  = refusing_0;
+    if (\$833 ) begin
+      \$994 [0] = refuse;
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$995  = refusing_0;
-    if (\$834 ) begin
-      \$995 [0] = refuse;
-    end
-    if (\$842 ) begin
-      \$995 [1] = refuse;
+    if (\$841 ) begin
+      \$994 [1] = refuse;
     end
     if (closed_vm[0]) begin
-      \$995  = 2'h0;
+      \$994  = 2'h0;
     end
     if (rst) begin
-      \$995  = 2'h0;
+      \$994  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$996  = refusing_1;
-    if (\$850 ) begin
-      \$996 [0] = refuse;
+    \$995  = refusing_1;
+    if (\$849 ) begin
+      \$995 [0] = refuse;
     end
-    if (\$858 ) begin
-      \$996 [1] = refuse;
+    if (\$857 ) begin
+      \$995 [1] = refuse;
     end
     if (closed_vm[1]) begin
-      \$996  = 2'h0;
+      \$995  = 2'h0;
     end
     if (rst) begin
-      \$996  = 2'h0;
+      \$995  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$997  = refusing_2;
-    if (\$866 ) begin
-      \$997 [0] = refuse;
+    \$996  = refusing_2;
+    if (\$865 ) begin
+      \$996 [0] = refuse;
     end
-    if (\$874 ) begin
-      \$997 [1] = refuse;
+    if (\$873 ) begin
+      \$996 [1] = refuse;
     end
     if (closed_vm[2]) begin
-      \$997  = 2'h0;
+      \$996  = 2'h0;
     end
     if (rst) begin
-      \$997  = 2'h0;
+      \$996  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$998  = refusing_3;
-    if (\$882 ) begin
-      \$998 [0] = refuse;
+    \$997  = refusing_3;
+    if (\$881 ) begin
+      \$997 [0] = refuse;
     end
-    if (\$890 ) begin
-      \$998 [1] = refuse;
+    if (\$889 ) begin
+      \$997 [1] = refuse;
     end
     if (closed_vm[3]) begin
-      \$998  = 2'h0;
+      \$997  = 2'h0;
     end
     if (rst) begin
-      \$998  = 2'h0;
+      \$997  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$999  = refusing_4;
-    if (\$898 ) begin
-      \$999 [0] = refuse;
+    \$998  = refusing_4;
+    if (\$897 ) begin
+      \$998 [0] = refuse;
     end
-    if (\$906 ) begin
-      \$999 [1] = refuse;
+    if (\$905 ) begin
+      \$998 [1] = refuse;
     end
     if (closed_vm[4]) begin
-      \$999  = 2'h0;
+      \$998  = 2'h0;
     end
     if (rst) begin
-      \$999  = 2'h0;
+      \$998  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1000  = refusing_5;
-    if (\$914 ) begin
-      \$1000 [0] = refuse;
+    \$999  = refusing_5;
+    if (\$913 ) begin
+      \$999 [0] = refuse;
     end
-    if (\$922 ) begin
-      \$1000 [1] = refuse;
+    if (\$921 ) begin
+      \$999 [1] = refuse;
     end
     if (closed_vm[5]) begin
-      \$1000  = 2'h0;
+      \$999  = 2'h0;
     end
     if (rst) begin
-      \$1000  = 2'h0;
+      \$999  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1001  = refusing_6;
-    if (\$930 ) begin
-      \$1001 [0] = refuse;
+    \$1000  = refusing_6;
+    if (\$929 ) begin
+      \$1000 [0] = refuse;
     end
-    if (\$938 ) begin
-      \$1001 [1] = refuse;
+    if (\$937 ) begin
+      \$1000 [1] = refuse;
     end
     if (closed_vm[6]) begin
-      \$1001  = 2'h0;
+      \$1000  = 2'h0;
     end
     if (rst) begin
-      \$1001  = 2'h0;
+      \$1000  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1002  = refusing_7;
-    if (\$946 ) begin
-      \$1002 [0] = refuse;
+    \$1001  = refusing_7;
+    if (\$945 ) begin
+      \$1001 [0] = refuse;
     end
-    if (\$954 ) begin
-      \$1002 [1] = refuse;
+    if (\$953 ) begin
+      \$1001 [1] = refuse;
     end
     if (closed_vm[7]) begin
-      \$1002  = 2'h0;
+      \$1001  = 2'h0;
     end
     if (rst) begin
-      \$1002  = 2'h0;
+      \$1001  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1003  = epoch;
-    if (\$955 ) begin
-      \$1003  = _request[68:37];
+    \$1002  = epoch;
+    if (\$954 ) begin
+      \$1002  = _request[67:36];
     end
     if (rst) begin
-      \$1003  = 32'd0;
+      \$1002  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1004  = locked;
-    if (\$957 ) begin
-      \$1004  = 1'h1;
+    \$1003  = locked;
+    if (\$956 ) begin
+      \$1003  = 1'h1;
     end
     if (rst) begin
-      \$1004  = 1'h0;
+      \$1003  = 1'h0;
     end
   end
   assign request = { \$2 , requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
@@ -46018,9 +45890,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign _walk = walk;
   assign _source = source;
   assign _target = target;
-  assign word__slot = _request[82:75];
-  assign word__word = _request[74:71];
-  assign word__data = _request[68:37];
+  assign word__slot = _request[81:74];
+  assign word__word = _request[73:70];
+  assign word__data = _request[67:36];
   assign row_0 = { _request[30:28], _lane };
   assign row_1 = { look_vm, look_lane };
   assign \fill$60  = fill;
@@ -46053,8 +45925,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \port$3769$0  = \$221 ;
   assign fault__address = _request[12:0];
   assign vm = _request[30:28];
-  assign data = _request[68:37];
-  assign \port$11841$71  = _request[82:71];
+  assign data = _request[67:36];
+  assign \port$11838$70  = _request[81:70];
   assign \chosen.address  = chosen[12:0];
   assign \chosen.offset  = chosen[24:13];
   assign \chosen.manager  = chosen[25];
@@ -46062,13 +45934,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \chosen.known  = chosen[27];
   assign \chosen.vm  = chosen[30:28];
   assign \chosen.strobes  = chosen[34:31];
-  assign \chosen.cacheable  = chosen[35];
-  assign \chosen.direct  = chosen[36];
-  assign \chosen.data  = chosen[68:37];
-  assign \chosen.commit  = chosen[69];
-  assign \chosen.torn  = chosen[70];
-  assign \chosen.last  = chosen[74:71];
-  assign \chosen.slot  = chosen[82:75];
+  assign \chosen.direct  = chosen[35];
+  assign \chosen.data  = chosen[67:36];
+  assign \chosen.commit  = chosen[68];
+  assign \chosen.torn  = chosen[69];
+  assign \chosen.last  = chosen[73:70];
+  assign \chosen.slot  = chosen[81:74];
   assign \requests__0__payload.address  = requests__0__payload[12:0];
   assign \requests__0__payload.offset  = requests__0__payload[24:13];
   assign \requests__0__payload.manager  = requests__0__payload[25];
@@ -46076,13 +45947,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \requests__0__payload.known  = requests__0__payload[27];
   assign \requests__0__payload.vm  = requests__0__payload[30:28];
   assign \requests__0__payload.strobes  = requests__0__payload[34:31];
-  assign \requests__0__payload.cacheable  = requests__0__payload[35];
-  assign \requests__0__payload.direct  = requests__0__payload[36];
-  assign \requests__0__payload.data  = requests__0__payload[68:37];
-  assign \requests__0__payload.commit  = requests__0__payload[69];
-  assign \requests__0__payload.torn  = requests__0__payload[70];
-  assign \requests__0__payload.last  = requests__0__payload[74:71];
-  assign \requests__0__payload.slot  = requests__0__payload[82:75];
+  assign \requests__0__payload.direct  = requests__0__payload[35];
+  assign \requests__0__payload.data  = requests__0__payload[67:36];
+  assign \requests__0__payload.commit  = requests__0__payload[68];
+  assign \requests__0__payload.torn  = requests__0__payload[69];
+  assign \requests__0__payload.last  = requests__0__payload[73:70];
+  assign \requests__0__payload.slot  = requests__0__payload[81:74];
   assign \requests__1__payload.address  = requests__1__payload[12:0];
   assign \requests__1__payload.offset  = requests__1__payload[24:13];
   assign \requests__1__payload.manager  = requests__1__payload[25];
@@ -46090,13 +45960,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \requests__1__payload.known  = requests__1__payload[27];
   assign \requests__1__payload.vm  = requests__1__payload[30:28];
   assign \requests__1__payload.strobes  = requests__1__payload[34:31];
-  assign \requests__1__payload.cacheable  = requests__1__payload[35];
-  assign \requests__1__payload.direct  = requests__1__payload[36];
-  assign \requests__1__payload.data  = requests__1__payload[68:37];
-  assign \requests__1__payload.commit  = requests__1__payload[69];
-  assign \requests__1__payload.torn  = requests__1__payload[70];
-  assign \requests__1__payload.last  = requests__1__payload[74:71];
-  assign \requests__1__payload.slot  = requests__1__payload[82:75];
+  assign \requests__1__payload.direct  = requests__1__payload[35];
+  assign \requests__1__payload.data  = requests__1__payload[67:36];
+  assign \requests__1__payload.commit  = requests__1__payload[68];
+  assign \requests__1__payload.torn  = requests__1__payload[69];
+  assign \requests__1__payload.last  = requests__1__payload[73:70];
+  assign \requests__1__payload.slot  = requests__1__payload[81:74];
   assign \requests__2__payload.address  = requests__2__payload[12:0];
   assign \requests__2__payload.offset  = requests__2__payload[24:13];
   assign \requests__2__payload.manager  = requests__2__payload[25];
@@ -46104,13 +45973,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \requests__2__payload.known  = requests__2__payload[27];
   assign \requests__2__payload.vm  = requests__2__payload[30:28];
   assign \requests__2__payload.strobes  = requests__2__payload[34:31];
-  assign \requests__2__payload.cacheable  = requests__2__payload[35];
-  assign \requests__2__payload.direct  = requests__2__payload[36];
-  assign \requests__2__payload.data  = requests__2__payload[68:37];
-  assign \requests__2__payload.commit  = requests__2__payload[69];
-  assign \requests__2__payload.torn  = requests__2__payload[70];
-  assign \requests__2__payload.last  = requests__2__payload[74:71];
-  assign \requests__2__payload.slot  = requests__2__payload[82:75];
+  assign \requests__2__payload.direct  = requests__2__payload[35];
+  assign \requests__2__payload.data  = requests__2__payload[67:36];
+  assign \requests__2__payload.commit  = requests__2__payload[68];
+  assign \requests__2__payload.torn  = requests__2__payload[69];
+  assign \requests__2__payload.last  = requests__2__payload[73:70];
+  assign \requests__2__payload.slot  = requests__2__payload[81:74];
   assign \requests__3__payload.address  = requests__3__payload[12:0];
   assign \requests__3__payload.offset  = requests__3__payload[24:13];
   assign \requests__3__payload.manager  = requests__3__payload[25];
@@ -46118,13 +45986,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \requests__3__payload.known  = requests__3__payload[27];
   assign \requests__3__payload.vm  = requests__3__payload[30:28];
   assign \requests__3__payload.strobes  = requests__3__payload[34:31];
-  assign \requests__3__payload.cacheable  = requests__3__payload[35];
-  assign \requests__3__payload.direct  = requests__3__payload[36];
-  assign \requests__3__payload.data  = requests__3__payload[68:37];
-  assign \requests__3__payload.commit  = requests__3__payload[69];
-  assign \requests__3__payload.torn  = requests__3__payload[70];
-  assign \requests__3__payload.last  = requests__3__payload[74:71];
-  assign \requests__3__payload.slot  = requests__3__payload[82:75];
+  assign \requests__3__payload.direct  = requests__3__payload[35];
+  assign \requests__3__payload.data  = requests__3__payload[67:36];
+  assign \requests__3__payload.commit  = requests__3__payload[68];
+  assign \requests__3__payload.torn  = requests__3__payload[69];
+  assign \requests__3__payload.last  = requests__3__payload[73:70];
+  assign \requests__3__payload.slot  = requests__3__payload[81:74];
   assign \_request.address  = _request[12:0];
   assign \_request.offset  = _request[24:13];
   assign \_request.manager  = _request[25];
@@ -46132,13 +45999,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \_request.known  = _request[27];
   assign \_request.vm  = _request[30:28];
   assign \_request.strobes  = _request[34:31];
-  assign \_request.cacheable  = _request[35];
-  assign \_request.direct  = _request[36];
-  assign \_request.data  = _request[68:37];
-  assign \_request.commit  = _request[69];
-  assign \_request.torn  = _request[70];
-  assign \_request.last  = _request[74:71];
-  assign \_request.slot  = _request[82:75];
+  assign \_request.direct  = _request[35];
+  assign \_request.data  = _request[67:36];
+  assign \_request.commit  = _request[68];
+  assign \_request.torn  = _request[69];
+  assign \_request.last  = _request[73:70];
+  assign \_request.slot  = _request[81:74];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[5:3];
   assign \look_result.count  = look_result[13:6];
@@ -46162,8 +46028,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \new [2:0] = \$119 ;
   assign message[22:15] = source_generation;
   assign message[14:12] = _request[30:28];
-  assign message[11:8] = _request[74:71];
-  assign message[7:0] = _request[82:75];
+  assign message[11:8] = _request[73:70];
+  assign message[7:0] = _request[81:74];
   assign \$13 [2:0] = 3'h0;
   assign \$13 [11:3] = _request[24:16];
   assign { \$19 [6:4], \$19 [2:0] } = 6'h00;
@@ -46189,377 +46055,377 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign do__stray = \$263 ;
   assign do__control = \$281 ;
   assign do__permit = \$282 ;
-  assign \$304 [2:0] = 3'h0;
-  assign \$304 [11:3] = _request[24:16];
-  assign \$306 [2:0] = 3'h0;
-  assign \$306 [11:3] = _request[24:16];
-  assign \$308 [2:0] = 3'h0;
-  assign \$308 [11:3] = _request[24:16];
-  assign \$310 [2:0] = 3'h0;
-  assign \$310 [11:3] = _request[24:16];
-  assign \$312 [2:0] = 3'h0;
-  assign \$312 [11:3] = _request[24:16];
-  assign \$314 [2:0] = 3'h0;
-  assign \$314 [11:3] = _request[24:16];
-  assign \$316 [2:0] = 3'h0;
-  assign \$316 [11:3] = _request[24:16];
-  assign \$318 [2:0] = 3'h0;
-  assign \$318 [11:3] = _request[24:16];
-  assign \$320 [2:0] = 3'h0;
-  assign \$320 [11:3] = _request[24:16];
-  assign \$322 [2:0] = 3'h0;
-  assign \$322 [11:3] = _request[24:16];
-  assign \$324 [2:0] = 3'h0;
-  assign \$324 [11:3] = _request[24:16];
-  assign \$326 [4:0] = 5'h00;
-  assign \$326 [11:5] = _request[24:18];
-  assign { \$328 [6:4], \$328 [2:0] } = 6'h00;
-  assign { \$328 [11:7], \$328 [3] } = { _request[24:20], _request[16] };
-  assign { \$330 [6:4], \$330 [2:0] } = 6'h00;
-  assign { \$330 [11:7], \$330 [3] } = { _request[24:20], _request[16] };
-  assign { \$332 [6:4], \$332 [2:0] } = 6'h00;
-  assign { \$332 [11:7], \$332 [3] } = { _request[24:20], _request[16] };
-  assign { \$334 [7:5], \$334 [2:0] } = 6'h00;
-  assign { \$334 [11:8], \$334 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$336 [7:5], \$336 [2:0] } = 6'h00;
-  assign { \$336 [11:8], \$336 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$338 [7:5], \$338 [2:0] } = 6'h00;
-  assign { \$338 [11:8], \$338 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$340 [8:5], \$340 [2:0] } = 7'h00;
-  assign { \$340 [11:9], \$340 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$344 [8:5], \$344 [2:0] } = 7'h00;
-  assign { \$344 [11:9], \$344 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$348 [8:5], \$348 [2:0] } = 7'h00;
-  assign { \$348 [11:9], \$348 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$352 [8:5], \$352 [2:0] } = 7'h00;
-  assign { \$352 [11:9], \$352 [4:3] } = { _request[24:22], _request[17:16] };
-  assign \$356 [8:0] = 9'h000;
-  assign \$356 [11:9] = _request[24:22];
-  assign \$359 [2:0] = 3'h0;
-  assign \$359 [11:3] = _request[24:16];
-  assign \$361 [2:0] = 3'h0;
-  assign \$361 [11:3] = _request[24:16];
-  assign \$363 [2:0] = 3'h0;
-  assign \$363 [11:3] = _request[24:16];
-  assign \$365 [2:0] = 3'h0;
-  assign \$365 [11:3] = _request[24:16];
-  assign \$367 [2:0] = 3'h0;
-  assign \$367 [11:3] = _request[24:16];
-  assign \$369 [2:0] = 3'h0;
-  assign \$369 [11:3] = _request[24:16];
-  assign \$371 [2:0] = 3'h0;
-  assign \$371 [11:3] = _request[24:16];
-  assign \$373 [2:0] = 3'h0;
-  assign \$373 [11:3] = _request[24:16];
-  assign \$375 [2:0] = 3'h0;
-  assign \$375 [11:3] = _request[24:16];
-  assign \$377 [2:0] = 3'h0;
-  assign \$377 [11:3] = _request[24:16];
-  assign \$379 [2:0] = 3'h0;
-  assign \$379 [11:3] = _request[24:16];
-  assign \$381 [4:0] = 5'h00;
-  assign \$381 [11:5] = _request[24:18];
-  assign { \$383 [5], \$383 [2:0] } = 4'h0;
-  assign { \$383 [11:6], \$383 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$385 [5], \$385 [2:0] } = 4'h0;
-  assign { \$385 [11:6], \$385 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$387 [5], \$387 [2:0] } = 4'h0;
-  assign { \$387 [11:6], \$387 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$389 [5], \$389 [2:0] } = 4'h0;
-  assign { \$389 [11:6], \$389 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$391 [6:4], \$391 [2:0] } = 6'h00;
-  assign { \$391 [11:7], \$391 [3] } = { _request[24:20], _request[16] };
-  assign { \$393 [6:4], \$393 [2:0] } = 6'h00;
-  assign { \$393 [11:7], \$393 [3] } = { _request[24:20], _request[16] };
-  assign \$395 [7:0] = 8'h00;
-  assign \$395 [11:8] = _request[24:21];
-  assign \$397 [6:0] = 7'h00;
-  assign \$397 [11:7] = _request[24:20];
-  assign \$399 [3:0] = 4'h0;
-  assign \$399 [11:4] = _request[24:17];
-  assign { \$401 [8], \$401 [6:0] } = 8'h00;
-  assign { \$401 [11:9], \$401 [7] } = { _request[24:22], _request[20] };
-  assign \$405 [2:0] = 3'h0;
-  assign \$405 [11:3] = _request[24:16];
-  assign \$407 [2:0] = 3'h0;
-  assign \$407 [11:3] = _request[24:16];
-  assign \$409 [2:0] = 3'h0;
-  assign \$409 [11:3] = _request[24:16];
-  assign \$411 [2:0] = 3'h0;
-  assign \$411 [11:3] = _request[24:16];
-  assign \$413 [2:0] = 3'h0;
-  assign \$413 [11:3] = _request[24:16];
-  assign \$415 [2:0] = 3'h0;
-  assign \$415 [11:3] = _request[24:16];
-  assign \$417 [2:0] = 3'h0;
-  assign \$417 [11:3] = _request[24:16];
-  assign \$419 [2:0] = 3'h0;
-  assign \$419 [11:3] = _request[24:16];
-  assign \$421 [2:0] = 3'h0;
-  assign \$421 [11:3] = _request[24:16];
-  assign \$423 [4:0] = 5'h00;
-  assign \$423 [11:5] = _request[24:18];
-  assign { \$425 [6:4], \$425 [2:0] } = 6'h00;
-  assign { \$425 [11:7], \$425 [3] } = { _request[24:20], _request[16] };
-  assign { \$427 [6:4], \$427 [2:0] } = 6'h00;
-  assign { \$427 [11:7], \$427 [3] } = { _request[24:20], _request[16] };
-  assign { \$429 [7:5], \$429 [2:0] } = 6'h00;
-  assign { \$429 [11:8], \$429 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$431 [7:5], \$431 [2:0] } = 6'h00;
-  assign { \$431 [11:8], \$431 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$433 [7:5], \$433 [2:0] } = 6'h00;
-  assign { \$433 [11:8], \$433 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$435 [8:0] = 9'h000;
-  assign \$435 [11:9] = _request[24:22];
-  assign \$438 [2:0] = 3'h0;
-  assign \$438 [11:3] = _request[24:16];
-  assign \$440 [2:0] = 3'h0;
-  assign \$440 [11:3] = _request[24:16];
-  assign \$442 [2:0] = 3'h0;
-  assign \$442 [11:3] = _request[24:16];
-  assign \$444 [2:0] = 3'h0;
-  assign \$444 [11:3] = _request[24:16];
-  assign \$446 [4:0] = 5'h00;
-  assign \$446 [11:5] = _request[24:18];
-  assign { \$448 [5], \$448 [2:0] } = 4'h0;
-  assign { \$448 [11:6], \$448 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$450 [6:4], \$450 [2:0] } = 6'h00;
-  assign { \$450 [11:7], \$450 [3] } = { _request[24:20], _request[16] };
-  assign \$452 [7:0] = 8'h00;
-  assign \$452 [11:8] = _request[24:21];
-  assign { \$454 [8], \$454 [6:0] } = 8'h00;
-  assign { \$454 [11:9], \$454 [7] } = { _request[24:22], _request[20] };
-  assign \$468 [2:0] = 3'h0;
-  assign \$468 [11:3] = _request[24:16];
-  assign \$470 [2:0] = 3'h0;
-  assign \$470 [11:3] = _request[24:16];
-  assign \$472 [2:0] = 3'h0;
-  assign \$472 [11:3] = _request[24:16];
-  assign \$474 [2:0] = 3'h0;
-  assign \$474 [11:3] = _request[24:16];
-  assign \$476 [2:0] = 3'h0;
-  assign \$476 [11:3] = _request[24:16];
-  assign \$478 [2:0] = 3'h0;
-  assign \$478 [11:3] = _request[24:16];
-  assign \$480 [2:0] = 3'h0;
-  assign \$480 [11:3] = _request[24:16];
-  assign \$482 [2:0] = 3'h0;
-  assign \$482 [11:3] = _request[24:16];
-  assign \$484 [2:0] = 3'h0;
-  assign \$484 [11:3] = _request[24:16];
-  assign \$486 [2:0] = 3'h0;
-  assign \$486 [11:3] = _request[24:16];
-  assign \$488 [2:0] = 3'h0;
-  assign \$488 [11:3] = _request[24:16];
-  assign \$490 [4:0] = 5'h00;
-  assign \$490 [11:5] = _request[24:18];
-  assign { \$492 [6:4], \$492 [2:0] } = 6'h00;
-  assign { \$492 [11:7], \$492 [3] } = { _request[24:20], _request[16] };
-  assign { \$494 [6:4], \$494 [2:0] } = 6'h00;
-  assign { \$494 [11:7], \$494 [3] } = { _request[24:20], _request[16] };
-  assign { \$496 [6:4], \$496 [2:0] } = 6'h00;
-  assign { \$496 [11:7], \$496 [3] } = { _request[24:20], _request[16] };
-  assign { \$498 [7:5], \$498 [2:0] } = 6'h00;
-  assign { \$498 [11:8], \$498 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$500 [7:5], \$500 [2:0] } = 6'h00;
-  assign { \$500 [11:8], \$500 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$502 [7:5], \$502 [2:0] } = 6'h00;
-  assign { \$502 [11:8], \$502 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$504 [8:5], \$504 [2:0] } = 7'h00;
-  assign { \$504 [11:9], \$504 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$508 [8:5], \$508 [2:0] } = 7'h00;
-  assign { \$508 [11:9], \$508 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$512 [8:5], \$512 [2:0] } = 7'h00;
-  assign { \$512 [11:9], \$512 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$516 [8:5], \$516 [2:0] } = 7'h00;
-  assign { \$516 [11:9], \$516 [4:3] } = { _request[24:22], _request[17:16] };
-  assign \$520 [8:0] = 9'h000;
-  assign \$520 [11:9] = _request[24:22];
-  assign \$523 [2:0] = 3'h0;
-  assign \$523 [11:3] = _request[24:16];
-  assign \$525 [2:0] = 3'h0;
-  assign \$525 [11:3] = _request[24:16];
-  assign \$527 [2:0] = 3'h0;
-  assign \$527 [11:3] = _request[24:16];
-  assign \$529 [2:0] = 3'h0;
-  assign \$529 [11:3] = _request[24:16];
-  assign \$531 [2:0] = 3'h0;
-  assign \$531 [11:3] = _request[24:16];
-  assign \$533 [2:0] = 3'h0;
-  assign \$533 [11:3] = _request[24:16];
-  assign \$535 [2:0] = 3'h0;
-  assign \$535 [11:3] = _request[24:16];
-  assign \$537 [2:0] = 3'h0;
-  assign \$537 [11:3] = _request[24:16];
-  assign \$539 [2:0] = 3'h0;
-  assign \$539 [11:3] = _request[24:16];
-  assign \$541 [2:0] = 3'h0;
-  assign \$541 [11:3] = _request[24:16];
-  assign \$543 [2:0] = 3'h0;
-  assign \$543 [11:3] = _request[24:16];
-  assign \$545 [4:0] = 5'h00;
-  assign \$545 [11:5] = _request[24:18];
-  assign { \$547 [5], \$547 [2:0] } = 4'h0;
-  assign { \$547 [11:6], \$547 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$549 [5], \$549 [2:0] } = 4'h0;
-  assign { \$549 [11:6], \$549 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$551 [5], \$551 [2:0] } = 4'h0;
-  assign { \$551 [11:6], \$551 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$553 [5], \$553 [2:0] } = 4'h0;
-  assign { \$553 [11:6], \$553 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$555 [6:4], \$555 [2:0] } = 6'h00;
-  assign { \$555 [11:7], \$555 [3] } = { _request[24:20], _request[16] };
-  assign { \$557 [6:4], \$557 [2:0] } = 6'h00;
-  assign { \$557 [11:7], \$557 [3] } = { _request[24:20], _request[16] };
-  assign \$559 [7:0] = 8'h00;
-  assign \$559 [11:8] = _request[24:21];
-  assign \$561 [6:0] = 7'h00;
-  assign \$561 [11:7] = _request[24:20];
-  assign \$563 [3:0] = 4'h0;
-  assign \$563 [11:4] = _request[24:17];
-  assign { \$565 [8], \$565 [6:0] } = 8'h00;
-  assign { \$565 [11:9], \$565 [7] } = { _request[24:22], _request[20] };
-  assign \$569 [2:0] = 3'h0;
-  assign \$569 [11:3] = _request[24:16];
-  assign \$571 [2:0] = 3'h0;
-  assign \$571 [11:3] = _request[24:16];
-  assign \$573 [2:0] = 3'h0;
-  assign \$573 [11:3] = _request[24:16];
-  assign \$575 [2:0] = 3'h0;
-  assign \$575 [11:3] = _request[24:16];
-  assign \$577 [2:0] = 3'h0;
-  assign \$577 [11:3] = _request[24:16];
-  assign \$579 [2:0] = 3'h0;
-  assign \$579 [11:3] = _request[24:16];
-  assign \$581 [2:0] = 3'h0;
-  assign \$581 [11:3] = _request[24:16];
-  assign \$583 [2:0] = 3'h0;
-  assign \$583 [11:3] = _request[24:16];
-  assign \$585 [2:0] = 3'h0;
-  assign \$585 [11:3] = _request[24:16];
-  assign \$587 [4:0] = 5'h00;
-  assign \$587 [11:5] = _request[24:18];
-  assign { \$589 [6:4], \$589 [2:0] } = 6'h00;
-  assign { \$589 [11:7], \$589 [3] } = { _request[24:20], _request[16] };
-  assign { \$591 [6:4], \$591 [2:0] } = 6'h00;
-  assign { \$591 [11:7], \$591 [3] } = { _request[24:20], _request[16] };
-  assign { \$593 [7:5], \$593 [2:0] } = 6'h00;
-  assign { \$593 [11:8], \$593 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$595 [7:5], \$595 [2:0] } = 6'h00;
-  assign { \$595 [11:8], \$595 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$597 [7:5], \$597 [2:0] } = 6'h00;
-  assign { \$597 [11:8], \$597 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$599 [8:0] = 9'h000;
-  assign \$599 [11:9] = _request[24:22];
-  assign \$602 [2:0] = 3'h0;
-  assign \$602 [11:3] = _request[24:16];
-  assign \$604 [2:0] = 3'h0;
-  assign \$604 [11:3] = _request[24:16];
-  assign \$606 [2:0] = 3'h0;
-  assign \$606 [11:3] = _request[24:16];
-  assign \$608 [2:0] = 3'h0;
-  assign \$608 [11:3] = _request[24:16];
-  assign \$610 [4:0] = 5'h00;
-  assign \$610 [11:5] = _request[24:18];
-  assign { \$612 [5], \$612 [2:0] } = 4'h0;
-  assign { \$612 [11:6], \$612 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$614 [6:4], \$614 [2:0] } = 6'h00;
-  assign { \$614 [11:7], \$614 [3] } = { _request[24:20], _request[16] };
-  assign \$616 [7:0] = 8'h00;
-  assign \$616 [11:8] = _request[24:21];
-  assign { \$618 [8], \$618 [6:0] } = 8'h00;
-  assign { \$618 [11:9], \$618 [7] } = { _request[24:22], _request[20] };
-  assign \$628 [2:0] = 3'h0;
-  assign \$628 [11:3] = _request[24:16];
-  assign \$637 [2:0] = 3'h0;
-  assign \$637 [11:3] = _request[24:16];
-  assign \$646 [2:0] = 3'h0;
-  assign \$646 [11:3] = _request[24:16];
-  assign \$655 [2:0] = 3'h0;
-  assign \$655 [11:3] = _request[24:16];
-  assign \$664 [4:0] = 5'h00;
-  assign \$664 [11:5] = _request[24:18];
-  assign { \$673 [5], \$673 [2:0] } = 4'h0;
-  assign { \$673 [11:6], \$673 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$682 [6:4], \$682 [2:0] } = 6'h00;
-  assign { \$682 [11:7], \$682 [3] } = { _request[24:20], _request[16] };
-  assign \$691 [2:0] = 3'h0;
-  assign \$691 [11:3] = _request[24:16];
-  assign \$699 [2:0] = 3'h0;
-  assign \$699 [11:3] = _request[24:16];
-  assign \$707 [2:0] = 3'h0;
-  assign \$707 [11:3] = _request[24:16];
-  assign \$715 [2:0] = 3'h0;
-  assign \$715 [11:3] = _request[24:16];
-  assign \$723 [2:0] = 3'h0;
-  assign \$723 [11:3] = _request[24:16];
-  assign \$731 [2:0] = 3'h0;
-  assign \$731 [11:3] = _request[24:16];
-  assign \$739 [2:0] = 3'h0;
-  assign \$739 [11:3] = _request[24:16];
-  assign \$747 [2:0] = 3'h0;
-  assign \$747 [11:3] = _request[24:16];
-  assign \$755 [2:0] = 3'h0;
-  assign \$755 [11:3] = _request[24:16];
-  assign \$763 [4:0] = 5'h00;
-  assign \$763 [11:5] = _request[24:18];
-  assign { \$771 [6:4], \$771 [2:0] } = 6'h00;
-  assign { \$771 [11:7], \$771 [3] } = { _request[24:20], _request[16] };
-  assign { \$779 [6:4], \$779 [2:0] } = 6'h00;
-  assign { \$779 [11:7], \$779 [3] } = { _request[24:20], _request[16] };
-  assign { \$787 [7:5], \$787 [2:0] } = 6'h00;
-  assign { \$787 [11:8], \$787 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$795 [7:5], \$795 [2:0] } = 6'h00;
-  assign { \$795 [11:8], \$795 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$803 [7:5], \$803 [2:0] } = 6'h00;
-  assign { \$803 [11:8], \$803 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$811 [8:0] = 9'h000;
-  assign \$811 [11:9] = _request[24:22];
-  assign \$820 [4:0] = 5'h00;
-  assign \$820 [11:5] = _request[24:18];
-  assign \$828  = \$827 ;
-  assign \$830  = \$829 ;
-  assign \$836  = \$835 ;
+  assign \$303 [2:0] = 3'h0;
+  assign \$303 [11:3] = _request[24:16];
+  assign \$305 [2:0] = 3'h0;
+  assign \$305 [11:3] = _request[24:16];
+  assign \$307 [2:0] = 3'h0;
+  assign \$307 [11:3] = _request[24:16];
+  assign \$309 [2:0] = 3'h0;
+  assign \$309 [11:3] = _request[24:16];
+  assign \$311 [2:0] = 3'h0;
+  assign \$311 [11:3] = _request[24:16];
+  assign \$313 [2:0] = 3'h0;
+  assign \$313 [11:3] = _request[24:16];
+  assign \$315 [2:0] = 3'h0;
+  assign \$315 [11:3] = _request[24:16];
+  assign \$317 [2:0] = 3'h0;
+  assign \$317 [11:3] = _request[24:16];
+  assign \$319 [2:0] = 3'h0;
+  assign \$319 [11:3] = _request[24:16];
+  assign \$321 [2:0] = 3'h0;
+  assign \$321 [11:3] = _request[24:16];
+  assign \$323 [2:0] = 3'h0;
+  assign \$323 [11:3] = _request[24:16];
+  assign \$325 [4:0] = 5'h00;
+  assign \$325 [11:5] = _request[24:18];
+  assign { \$327 [6:4], \$327 [2:0] } = 6'h00;
+  assign { \$327 [11:7], \$327 [3] } = { _request[24:20], _request[16] };
+  assign { \$329 [6:4], \$329 [2:0] } = 6'h00;
+  assign { \$329 [11:7], \$329 [3] } = { _request[24:20], _request[16] };
+  assign { \$331 [6:4], \$331 [2:0] } = 6'h00;
+  assign { \$331 [11:7], \$331 [3] } = { _request[24:20], _request[16] };
+  assign { \$333 [7:5], \$333 [2:0] } = 6'h00;
+  assign { \$333 [11:8], \$333 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$335 [7:5], \$335 [2:0] } = 6'h00;
+  assign { \$335 [11:8], \$335 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$337 [7:5], \$337 [2:0] } = 6'h00;
+  assign { \$337 [11:8], \$337 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$339 [8:5], \$339 [2:0] } = 7'h00;
+  assign { \$339 [11:9], \$339 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$343 [8:5], \$343 [2:0] } = 7'h00;
+  assign { \$343 [11:9], \$343 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$347 [8:5], \$347 [2:0] } = 7'h00;
+  assign { \$347 [11:9], \$347 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$351 [8:5], \$351 [2:0] } = 7'h00;
+  assign { \$351 [11:9], \$351 [4:3] } = { _request[24:22], _request[17:16] };
+  assign \$355 [8:0] = 9'h000;
+  assign \$355 [11:9] = _request[24:22];
+  assign \$358 [2:0] = 3'h0;
+  assign \$358 [11:3] = _request[24:16];
+  assign \$360 [2:0] = 3'h0;
+  assign \$360 [11:3] = _request[24:16];
+  assign \$362 [2:0] = 3'h0;
+  assign \$362 [11:3] = _request[24:16];
+  assign \$364 [2:0] = 3'h0;
+  assign \$364 [11:3] = _request[24:16];
+  assign \$366 [2:0] = 3'h0;
+  assign \$366 [11:3] = _request[24:16];
+  assign \$368 [2:0] = 3'h0;
+  assign \$368 [11:3] = _request[24:16];
+  assign \$370 [2:0] = 3'h0;
+  assign \$370 [11:3] = _request[24:16];
+  assign \$372 [2:0] = 3'h0;
+  assign \$372 [11:3] = _request[24:16];
+  assign \$374 [2:0] = 3'h0;
+  assign \$374 [11:3] = _request[24:16];
+  assign \$376 [2:0] = 3'h0;
+  assign \$376 [11:3] = _request[24:16];
+  assign \$378 [2:0] = 3'h0;
+  assign \$378 [11:3] = _request[24:16];
+  assign \$380 [4:0] = 5'h00;
+  assign \$380 [11:5] = _request[24:18];
+  assign { \$382 [5], \$382 [2:0] } = 4'h0;
+  assign { \$382 [11:6], \$382 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$384 [5], \$384 [2:0] } = 4'h0;
+  assign { \$384 [11:6], \$384 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$386 [5], \$386 [2:0] } = 4'h0;
+  assign { \$386 [11:6], \$386 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$388 [5], \$388 [2:0] } = 4'h0;
+  assign { \$388 [11:6], \$388 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$390 [6:4], \$390 [2:0] } = 6'h00;
+  assign { \$390 [11:7], \$390 [3] } = { _request[24:20], _request[16] };
+  assign { \$392 [6:4], \$392 [2:0] } = 6'h00;
+  assign { \$392 [11:7], \$392 [3] } = { _request[24:20], _request[16] };
+  assign \$394 [7:0] = 8'h00;
+  assign \$394 [11:8] = _request[24:21];
+  assign \$396 [6:0] = 7'h00;
+  assign \$396 [11:7] = _request[24:20];
+  assign \$398 [3:0] = 4'h0;
+  assign \$398 [11:4] = _request[24:17];
+  assign { \$400 [8], \$400 [6:0] } = 8'h00;
+  assign { \$400 [11:9], \$400 [7] } = { _request[24:22], _request[20] };
+  assign \$404 [2:0] = 3'h0;
+  assign \$404 [11:3] = _request[24:16];
+  assign \$406 [2:0] = 3'h0;
+  assign \$406 [11:3] = _request[24:16];
+  assign \$408 [2:0] = 3'h0;
+  assign \$408 [11:3] = _request[24:16];
+  assign \$410 [2:0] = 3'h0;
+  assign \$410 [11:3] = _request[24:16];
+  assign \$412 [2:0] = 3'h0;
+  assign \$412 [11:3] = _request[24:16];
+  assign \$414 [2:0] = 3'h0;
+  assign \$414 [11:3] = _request[24:16];
+  assign \$416 [2:0] = 3'h0;
+  assign \$416 [11:3] = _request[24:16];
+  assign \$418 [2:0] = 3'h0;
+  assign \$418 [11:3] = _request[24:16];
+  assign \$420 [2:0] = 3'h0;
+  assign \$420 [11:3] = _request[24:16];
+  assign \$422 [4:0] = 5'h00;
+  assign \$422 [11:5] = _request[24:18];
+  assign { \$424 [6:4], \$424 [2:0] } = 6'h00;
+  assign { \$424 [11:7], \$424 [3] } = { _request[24:20], _request[16] };
+  assign { \$426 [6:4], \$426 [2:0] } = 6'h00;
+  assign { \$426 [11:7], \$426 [3] } = { _request[24:20], _request[16] };
+  assign { \$428 [7:5], \$428 [2:0] } = 6'h00;
+  assign { \$428 [11:8], \$428 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$430 [7:5], \$430 [2:0] } = 6'h00;
+  assign { \$430 [11:8], \$430 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$432 [7:5], \$432 [2:0] } = 6'h00;
+  assign { \$432 [11:8], \$432 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$434 [8:0] = 9'h000;
+  assign \$434 [11:9] = _request[24:22];
+  assign \$437 [2:0] = 3'h0;
+  assign \$437 [11:3] = _request[24:16];
+  assign \$439 [2:0] = 3'h0;
+  assign \$439 [11:3] = _request[24:16];
+  assign \$441 [2:0] = 3'h0;
+  assign \$441 [11:3] = _request[24:16];
+  assign \$443 [2:0] = 3'h0;
+  assign \$443 [11:3] = _request[24:16];
+  assign \$445 [4:0] = 5'h00;
+  assign \$445 [11:5] = _request[24:18];
+  assign { \$447 [5], \$447 [2:0] } = 4'h0;
+  assign { \$447 [11:6], \$447 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$449 [6:4], \$449 [2:0] } = 6'h00;
+  assign { \$449 [11:7], \$449 [3] } = { _request[24:20], _request[16] };
+  assign \$451 [7:0] = 8'h00;
+  assign \$451 [11:8] = _request[24:21];
+  assign { \$453 [8], \$453 [6:0] } = 8'h00;
+  assign { \$453 [11:9], \$453 [7] } = { _request[24:22], _request[20] };
+  assign \$467 [2:0] = 3'h0;
+  assign \$467 [11:3] = _request[24:16];
+  assign \$469 [2:0] = 3'h0;
+  assign \$469 [11:3] = _request[24:16];
+  assign \$471 [2:0] = 3'h0;
+  assign \$471 [11:3] = _request[24:16];
+  assign \$473 [2:0] = 3'h0;
+  assign \$473 [11:3] = _request[24:16];
+  assign \$475 [2:0] = 3'h0;
+  assign \$475 [11:3] = _request[24:16];
+  assign \$477 [2:0] = 3'h0;
+  assign \$477 [11:3] = _request[24:16];
+  assign \$479 [2:0] = 3'h0;
+  assign \$479 [11:3] = _request[24:16];
+  assign \$481 [2:0] = 3'h0;
+  assign \$481 [11:3] = _request[24:16];
+  assign \$483 [2:0] = 3'h0;
+  assign \$483 [11:3] = _request[24:16];
+  assign \$485 [2:0] = 3'h0;
+  assign \$485 [11:3] = _request[24:16];
+  assign \$487 [2:0] = 3'h0;
+  assign \$487 [11:3] = _request[24:16];
+  assign \$489 [4:0] = 5'h00;
+  assign \$489 [11:5] = _request[24:18];
+  assign { \$491 [6:4], \$491 [2:0] } = 6'h00;
+  assign { \$491 [11:7], \$491 [3] } = { _request[24:20], _request[16] };
+  assign { \$493 [6:4], \$493 [2:0] } = 6'h00;
+  assign { \$493 [11:7], \$493 [3] } = { _request[24:20], _request[16] };
+  assign { \$495 [6:4], \$495 [2:0] } = 6'h00;
+  assign { \$495 [11:7], \$495 [3] } = { _request[24:20], _request[16] };
+  assign { \$497 [7:5], \$497 [2:0] } = 6'h00;
+  assign { \$497 [11:8], \$497 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$499 [7:5], \$499 [2:0] } = 6'h00;
+  assign { \$499 [11:8], \$499 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$501 [7:5], \$501 [2:0] } = 6'h00;
+  assign { \$501 [11:8], \$501 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$503 [8:5], \$503 [2:0] } = 7'h00;
+  assign { \$503 [11:9], \$503 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$507 [8:5], \$507 [2:0] } = 7'h00;
+  assign { \$507 [11:9], \$507 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$511 [8:5], \$511 [2:0] } = 7'h00;
+  assign { \$511 [11:9], \$511 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$515 [8:5], \$515 [2:0] } = 7'h00;
+  assign { \$515 [11:9], \$515 [4:3] } = { _request[24:22], _request[17:16] };
+  assign \$519 [8:0] = 9'h000;
+  assign \$519 [11:9] = _request[24:22];
+  assign \$522 [2:0] = 3'h0;
+  assign \$522 [11:3] = _request[24:16];
+  assign \$524 [2:0] = 3'h0;
+  assign \$524 [11:3] = _request[24:16];
+  assign \$526 [2:0] = 3'h0;
+  assign \$526 [11:3] = _request[24:16];
+  assign \$528 [2:0] = 3'h0;
+  assign \$528 [11:3] = _request[24:16];
+  assign \$530 [2:0] = 3'h0;
+  assign \$530 [11:3] = _request[24:16];
+  assign \$532 [2:0] = 3'h0;
+  assign \$532 [11:3] = _request[24:16];
+  assign \$534 [2:0] = 3'h0;
+  assign \$534 [11:3] = _request[24:16];
+  assign \$536 [2:0] = 3'h0;
+  assign \$536 [11:3] = _request[24:16];
+  assign \$538 [2:0] = 3'h0;
+  assign \$538 [11:3] = _request[24:16];
+  assign \$540 [2:0] = 3'h0;
+  assign \$540 [11:3] = _request[24:16];
+  assign \$542 [2:0] = 3'h0;
+  assign \$542 [11:3] = _request[24:16];
+  assign \$544 [4:0] = 5'h00;
+  assign \$544 [11:5] = _request[24:18];
+  assign { \$546 [5], \$546 [2:0] } = 4'h0;
+  assign { \$546 [11:6], \$546 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$548 [5], \$548 [2:0] } = 4'h0;
+  assign { \$548 [11:6], \$548 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$550 [5], \$550 [2:0] } = 4'h0;
+  assign { \$550 [11:6], \$550 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$552 [5], \$552 [2:0] } = 4'h0;
+  assign { \$552 [11:6], \$552 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$554 [6:4], \$554 [2:0] } = 6'h00;
+  assign { \$554 [11:7], \$554 [3] } = { _request[24:20], _request[16] };
+  assign { \$556 [6:4], \$556 [2:0] } = 6'h00;
+  assign { \$556 [11:7], \$556 [3] } = { _request[24:20], _request[16] };
+  assign \$558 [7:0] = 8'h00;
+  assign \$558 [11:8] = _request[24:21];
+  assign \$560 [6:0] = 7'h00;
+  assign \$560 [11:7] = _request[24:20];
+  assign \$562 [3:0] = 4'h0;
+  assign \$562 [11:4] = _request[24:17];
+  assign { \$564 [8], \$564 [6:0] } = 8'h00;
+  assign { \$564 [11:9], \$564 [7] } = { _request[24:22], _request[20] };
+  assign \$568 [2:0] = 3'h0;
+  assign \$568 [11:3] = _request[24:16];
+  assign \$570 [2:0] = 3'h0;
+  assign \$570 [11:3] = _request[24:16];
+  assign \$572 [2:0] = 3'h0;
+  assign \$572 [11:3] = _request[24:16];
+  assign \$574 [2:0] = 3'h0;
+  assign \$574 [11:3] = _request[24:16];
+  assign \$576 [2:0] = 3'h0;
+  assign \$576 [11:3] = _request[24:16];
+  assign \$578 [2:0] = 3'h0;
+  assign \$578 [11:3] = _request[24:16];
+  assign \$580 [2:0] = 3'h0;
+  assign \$580 [11:3] = _request[24:16];
+  assign \$582 [2:0] = 3'h0;
+  assign \$582 [11:3] = _request[24:16];
+  assign \$584 [2:0] = 3'h0;
+  assign \$584 [11:3] = _request[24:16];
+  assign \$586 [4:0] = 5'h00;
+  assign \$586 [11:5] = _request[24:18];
+  assign { \$588 [6:4], \$588 [2:0] } = 6'h00;
+  assign { \$588 [11:7], \$588 [3] } = { _request[24:20], _request[16] };
+  assign { \$590 [6:4], \$590 [2:0] } = 6'h00;
+  assign { \$590 [11:7], \$590 [3] } = { _request[24:20], _request[16] };
+  assign { \$592 [7:5], \$592 [2:0] } = 6'h00;
+  assign { \$592 [11:8], \$592 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$594 [7:5], \$594 [2:0] } = 6'h00;
+  assign { \$594 [11:8], \$594 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$596 [7:5], \$596 [2:0] } = 6'h00;
+  assign { \$596 [11:8], \$596 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$598 [8:0] = 9'h000;
+  assign \$598 [11:9] = _request[24:22];
+  assign \$601 [2:0] = 3'h0;
+  assign \$601 [11:3] = _request[24:16];
+  assign \$603 [2:0] = 3'h0;
+  assign \$603 [11:3] = _request[24:16];
+  assign \$605 [2:0] = 3'h0;
+  assign \$605 [11:3] = _request[24:16];
+  assign \$607 [2:0] = 3'h0;
+  assign \$607 [11:3] = _request[24:16];
+  assign \$609 [4:0] = 5'h00;
+  assign \$609 [11:5] = _request[24:18];
+  assign { \$611 [5], \$611 [2:0] } = 4'h0;
+  assign { \$611 [11:6], \$611 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$613 [6:4], \$613 [2:0] } = 6'h00;
+  assign { \$613 [11:7], \$613 [3] } = { _request[24:20], _request[16] };
+  assign \$615 [7:0] = 8'h00;
+  assign \$615 [11:8] = _request[24:21];
+  assign { \$617 [8], \$617 [6:0] } = 8'h00;
+  assign { \$617 [11:9], \$617 [7] } = { _request[24:22], _request[20] };
+  assign \$627 [2:0] = 3'h0;
+  assign \$627 [11:3] = _request[24:16];
+  assign \$636 [2:0] = 3'h0;
+  assign \$636 [11:3] = _request[24:16];
+  assign \$645 [2:0] = 3'h0;
+  assign \$645 [11:3] = _request[24:16];
+  assign \$654 [2:0] = 3'h0;
+  assign \$654 [11:3] = _request[24:16];
+  assign \$663 [4:0] = 5'h00;
+  assign \$663 [11:5] = _request[24:18];
+  assign { \$672 [5], \$672 [2:0] } = 4'h0;
+  assign { \$672 [11:6], \$672 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$681 [6:4], \$681 [2:0] } = 6'h00;
+  assign { \$681 [11:7], \$681 [3] } = { _request[24:20], _request[16] };
+  assign \$690 [2:0] = 3'h0;
+  assign \$690 [11:3] = _request[24:16];
+  assign \$698 [2:0] = 3'h0;
+  assign \$698 [11:3] = _request[24:16];
+  assign \$706 [2:0] = 3'h0;
+  assign \$706 [11:3] = _request[24:16];
+  assign \$714 [2:0] = 3'h0;
+  assign \$714 [11:3] = _request[24:16];
+  assign \$722 [2:0] = 3'h0;
+  assign \$722 [11:3] = _request[24:16];
+  assign \$730 [2:0] = 3'h0;
+  assign \$730 [11:3] = _request[24:16];
+  assign \$738 [2:0] = 3'h0;
+  assign \$738 [11:3] = _request[24:16];
+  assign \$746 [2:0] = 3'h0;
+  assign \$746 [11:3] = _request[24:16];
+  assign \$754 [2:0] = 3'h0;
+  assign \$754 [11:3] = _request[24:16];
+  assign \$762 [4:0] = 5'h00;
+  assign \$762 [11:5] = _request[24:18];
+  assign { \$770 [6:4], \$770 [2:0] } = 6'h00;
+  assign { \$770 [11:7], \$770 [3] } = { _request[24:20], _request[16] };
+  assign { \$778 [6:4], \$778 [2:0] } = 6'h00;
+  assign { \$778 [11:7], \$778 [3] } = { _request[24:20], _request[16] };
+  assign { \$786 [7:5], \$786 [2:0] } = 6'h00;
+  assign { \$786 [11:8], \$786 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$794 [7:5], \$794 [2:0] } = 6'h00;
+  assign { \$794 [11:8], \$794 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$802 [7:5], \$802 [2:0] } = 6'h00;
+  assign { \$802 [11:8], \$802 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$810 [8:0] = 9'h000;
+  assign \$810 [11:9] = _request[24:22];
+  assign \$819 [4:0] = 5'h00;
+  assign \$819 [11:5] = _request[24:18];
+  assign \$827  = \$826 ;
+  assign \$829  = \$828 ;
+  assign \$835  = \$834 ;
+  assign \$836  = _lane;
   assign \$837  = _lane;
-  assign \$838  = _lane;
-  assign \$844  = \$843 ;
-  assign \$846  = \$845 ;
-  assign \$852  = \$851 ;
+  assign \$843  = \$842 ;
+  assign \$845  = \$844 ;
+  assign \$851  = \$850 ;
+  assign \$852  = _lane;
   assign \$853  = _lane;
-  assign \$854  = _lane;
-  assign \$860  = \$859 ;
-  assign \$862  = \$861 ;
-  assign \$868  = \$867 ;
+  assign \$859  = \$858 ;
+  assign \$861  = \$860 ;
+  assign \$867  = \$866 ;
+  assign \$868  = _lane;
   assign \$869  = _lane;
-  assign \$870  = _lane;
-  assign \$876  = \$875 ;
-  assign \$878  = \$877 ;
-  assign \$884  = \$883 ;
+  assign \$875  = \$874 ;
+  assign \$877  = \$876 ;
+  assign \$883  = \$882 ;
+  assign \$884  = _lane;
   assign \$885  = _lane;
-  assign \$886  = _lane;
-  assign \$892  = \$891 ;
-  assign \$894  = \$893 ;
-  assign \$900  = \$899 ;
+  assign \$891  = \$890 ;
+  assign \$893  = \$892 ;
+  assign \$899  = \$898 ;
+  assign \$900  = _lane;
   assign \$901  = _lane;
-  assign \$902  = _lane;
-  assign \$908  = \$907 ;
-  assign \$910  = \$909 ;
-  assign \$916  = \$915 ;
+  assign \$907  = \$906 ;
+  assign \$909  = \$908 ;
+  assign \$915  = \$914 ;
+  assign \$916  = _lane;
   assign \$917  = _lane;
-  assign \$918  = _lane;
-  assign \$924  = \$923 ;
-  assign \$926  = \$925 ;
-  assign \$932  = \$931 ;
+  assign \$923  = \$922 ;
+  assign \$925  = \$924 ;
+  assign \$931  = \$930 ;
+  assign \$932  = _lane;
   assign \$933  = _lane;
-  assign \$934  = _lane;
-  assign \$940  = \$939 ;
-  assign \$942  = \$941 ;
-  assign \$948  = \$947 ;
+  assign \$939  = \$938 ;
+  assign \$941  = \$940 ;
+  assign \$947  = \$946 ;
+  assign \$948  = _lane;
   assign \$949  = _lane;
-  assign \$950  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8795$0 , \port$9396$0 , \port$9997$0 , \port$10598$0 , grant, clk);
+module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8792$0 , \port$9393$0 , \port$9994$0 , \port$10595$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -46880,295 +46746,295 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8795$0 ,
   output [4:0] grant;
   reg [4:0] grant;
   reg [2:0] last = 3'h0;
-  input \port$10598$0 ;
-  wire \port$10598$0 ;
+  input \port$10595$0 ;
+  wire \port$10595$0 ;
   input \port$3495$0 ;
   wire \port$3495$0 ;
-  input \port$8795$0 ;
-  wire \port$8795$0 ;
-  input \port$9396$0 ;
-  wire \port$9396$0 ;
-  input \port$9997$0 ;
-  wire \port$9997$0 ;
+  input \port$8792$0 ;
+  wire \port$8792$0 ;
+  input \port$9393$0 ;
+  wire \port$9393$0 ;
+  input \port$9994$0 ;
+  wire \port$9994$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$9997$0  & \$2 ;
-  assign \$4  = | { \port$9997$0 , \port$9396$0  };
+  assign \$3  = \port$9994$0  & \$2 ;
+  assign \$4  = | { \port$9994$0 , \port$9393$0  };
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$10598$0  & \$5 ;
-  assign \$7  = | { \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$6  = \port$10595$0  & \$5 ;
+  assign \$7  = | { \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$8  = ~ \$7 ;
   assign \$9  = \port$3495$0  & \$8 ;
-  assign \$10  = | { \port$3495$0 , \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$10  = | { \port$3495$0 , \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$8795$0  & \$11 ;
+  assign \$12  = \port$8792$0  & \$11 ;
   assign \$14  = ~ \$13 ;
-  assign \$15  = \port$9997$0  & \$14 ;
-  assign \$16  = | { \port$9997$0 , \port$9396$0  };
+  assign \$15  = \port$9994$0  & \$14 ;
+  assign \$16  = | { \port$9994$0 , \port$9393$0  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$10598$0  & \$17 ;
-  assign \$19  = | { \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$18  = \port$10595$0  & \$17 ;
+  assign \$19  = | { \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$20  = ~ \$19 ;
   assign \$21  = \port$3495$0  & \$20 ;
-  assign \$22  = | { \port$3495$0 , \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$22  = | { \port$3495$0 , \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$23  = ~ \$22 ;
-  assign \$24  = \port$8795$0  & \$23 ;
+  assign \$24  = \port$8792$0  & \$23 ;
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$9997$0  & \$26 ;
-  assign \$28  = | { \port$9997$0 , \port$9396$0  };
+  assign \$27  = \port$9994$0  & \$26 ;
+  assign \$28  = | { \port$9994$0 , \port$9393$0  };
   assign \$29  = ~ \$28 ;
-  assign \$30  = \port$10598$0  & \$29 ;
-  assign \$31  = | { \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$30  = \port$10595$0  & \$29 ;
+  assign \$31  = | { \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$32  = ~ \$31 ;
   assign \$33  = \port$3495$0  & \$32 ;
-  assign \$34  = | { \port$3495$0 , \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$34  = | { \port$3495$0 , \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$35  = ~ \$34 ;
-  assign \$36  = \port$8795$0  & \$35 ;
+  assign \$36  = \port$8792$0  & \$35 ;
   assign \$38  = ~ \$37 ;
-  assign \$39  = \port$9997$0  & \$38 ;
-  assign \$40  = | { \port$9997$0 , \port$9396$0  };
+  assign \$39  = \port$9994$0  & \$38 ;
+  assign \$40  = | { \port$9994$0 , \port$9393$0  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$10598$0  & \$41 ;
-  assign \$43  = | { \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$42  = \port$10595$0  & \$41 ;
+  assign \$43  = | { \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$44  = ~ \$43 ;
   assign \$45  = \port$3495$0  & \$44 ;
-  assign \$46  = | { \port$3495$0 , \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$46  = | { \port$3495$0 , \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$47  = ~ \$46 ;
-  assign \$48  = \port$8795$0  & \$47 ;
+  assign \$48  = \port$8792$0  & \$47 ;
   assign \$50  = ~ \$49 ;
-  assign \$51  = \port$9997$0  & \$50 ;
-  assign \$52  = | { \port$9997$0 , \port$9396$0  };
+  assign \$51  = \port$9994$0  & \$50 ;
+  assign \$52  = | { \port$9994$0 , \port$9393$0  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$10598$0  & \$53 ;
-  assign \$55  = | { \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$54  = \port$10595$0  & \$53 ;
+  assign \$55  = | { \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$56  = ~ \$55 ;
   assign \$57  = \port$3495$0  & \$56 ;
-  assign \$58  = | { \port$3495$0 , \port$10598$0 , \port$9997$0 , \port$9396$0  };
+  assign \$58  = | { \port$3495$0 , \port$10595$0 , \port$9994$0 , \port$9393$0  };
   assign \$59  = ~ \$58 ;
-  assign \$60  = \port$8795$0  & \$59 ;
+  assign \$60  = \port$8792$0  & \$59 ;
   assign \$62  = ~ \$61 ;
-  assign \$63  = \port$10598$0  & \$62 ;
-  assign \$64  = | { \port$10598$0 , \port$9997$0  };
+  assign \$63  = \port$10595$0  & \$62 ;
+  assign \$64  = | { \port$10595$0 , \port$9994$0  };
   assign \$65  = ~ \$64 ;
   assign \$66  = \port$3495$0  & \$65 ;
-  assign \$67  = | { \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$67  = | { \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$68  = ~ \$67 ;
-  assign \$69  = \port$8795$0  & \$68 ;
-  assign \$70  = | { \port$8795$0 , \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$69  = \port$8792$0  & \$68 ;
+  assign \$70  = | { \port$8792$0 , \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$71  = ~ \$70 ;
-  assign \$72  = \port$9396$0  & \$71 ;
+  assign \$72  = \port$9393$0  & \$71 ;
   assign \$74  = ~ \$73 ;
-  assign \$75  = \port$10598$0  & \$74 ;
-  assign \$76  = | { \port$10598$0 , \port$9997$0  };
+  assign \$75  = \port$10595$0  & \$74 ;
+  assign \$76  = | { \port$10595$0 , \port$9994$0  };
   assign \$77  = ~ \$76 ;
   assign \$78  = \port$3495$0  & \$77 ;
-  assign \$79  = | { \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$79  = | { \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$80  = ~ \$79 ;
-  assign \$81  = \port$8795$0  & \$80 ;
-  assign \$82  = | { \port$8795$0 , \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$81  = \port$8792$0  & \$80 ;
+  assign \$82  = | { \port$8792$0 , \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$83  = ~ \$82 ;
-  assign \$84  = \port$9396$0  & \$83 ;
+  assign \$84  = \port$9393$0  & \$83 ;
   assign \$86  = ~ \$85 ;
-  assign \$87  = \port$10598$0  & \$86 ;
-  assign \$88  = | { \port$10598$0 , \port$9997$0  };
+  assign \$87  = \port$10595$0  & \$86 ;
+  assign \$88  = | { \port$10595$0 , \port$9994$0  };
   assign \$89  = ~ \$88 ;
   assign \$90  = \port$3495$0  & \$89 ;
-  assign \$91  = | { \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$91  = | { \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$92  = ~ \$91 ;
-  assign \$93  = \port$8795$0  & \$92 ;
-  assign \$94  = | { \port$8795$0 , \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$93  = \port$8792$0  & \$92 ;
+  assign \$94  = | { \port$8792$0 , \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$95  = ~ \$94 ;
-  assign \$96  = \port$9396$0  & \$95 ;
+  assign \$96  = \port$9393$0  & \$95 ;
   assign \$98  = ~ \$97 ;
-  assign \$99  = \port$10598$0  & \$98 ;
-  assign \$100  = | { \port$10598$0 , \port$9997$0  };
+  assign \$99  = \port$10595$0  & \$98 ;
+  assign \$100  = | { \port$10595$0 , \port$9994$0  };
   assign \$101  = ~ \$100 ;
   assign \$102  = \port$3495$0  & \$101 ;
-  assign \$103  = | { \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$103  = | { \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$104  = ~ \$103 ;
-  assign \$105  = \port$8795$0  & \$104 ;
-  assign \$106  = | { \port$8795$0 , \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$105  = \port$8792$0  & \$104 ;
+  assign \$106  = | { \port$8792$0 , \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$107  = ~ \$106 ;
-  assign \$108  = \port$9396$0  & \$107 ;
+  assign \$108  = \port$9393$0  & \$107 ;
   assign \$110  = ~ \$109 ;
-  assign \$111  = \port$10598$0  & \$110 ;
-  assign \$112  = | { \port$10598$0 , \port$9997$0  };
+  assign \$111  = \port$10595$0  & \$110 ;
+  assign \$112  = | { \port$10595$0 , \port$9994$0  };
   assign \$113  = ~ \$112 ;
   assign \$114  = \port$3495$0  & \$113 ;
-  assign \$115  = | { \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$115  = | { \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$116  = ~ \$115 ;
-  assign \$117  = \port$8795$0  & \$116 ;
-  assign \$118  = | { \port$8795$0 , \port$3495$0 , \port$10598$0 , \port$9997$0  };
+  assign \$117  = \port$8792$0  & \$116 ;
+  assign \$118  = | { \port$8792$0 , \port$3495$0 , \port$10595$0 , \port$9994$0  };
   assign \$119  = ~ \$118 ;
-  assign \$120  = \port$9396$0  & \$119 ;
+  assign \$120  = \port$9393$0  & \$119 ;
   assign \$122  = ~ \$121 ;
   assign \$123  = \port$3495$0  & \$122 ;
-  assign \$124  = | { \port$3495$0 , \port$10598$0  };
+  assign \$124  = | { \port$3495$0 , \port$10595$0  };
   assign \$125  = ~ \$124 ;
-  assign \$126  = \port$8795$0  & \$125 ;
-  assign \$127  = | { \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$126  = \port$8792$0  & \$125 ;
+  assign \$127  = | { \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$128  = ~ \$127 ;
-  assign \$129  = \port$9396$0  & \$128 ;
-  assign \$130  = | { \port$9396$0 , \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$129  = \port$9393$0  & \$128 ;
+  assign \$130  = | { \port$9393$0 , \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$131  = ~ \$130 ;
-  assign \$132  = \port$9997$0  & \$131 ;
+  assign \$132  = \port$9994$0  & \$131 ;
   assign \$134  = ~ \$133 ;
   assign \$135  = \port$3495$0  & \$134 ;
-  assign \$136  = | { \port$3495$0 , \port$10598$0  };
+  assign \$136  = | { \port$3495$0 , \port$10595$0  };
   assign \$137  = ~ \$136 ;
-  assign \$138  = \port$8795$0  & \$137 ;
-  assign \$139  = | { \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$138  = \port$8792$0  & \$137 ;
+  assign \$139  = | { \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$140  = ~ \$139 ;
-  assign \$141  = \port$9396$0  & \$140 ;
-  assign \$142  = | { \port$9396$0 , \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$141  = \port$9393$0  & \$140 ;
+  assign \$142  = | { \port$9393$0 , \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$143  = ~ \$142 ;
-  assign \$144  = \port$9997$0  & \$143 ;
+  assign \$144  = \port$9994$0  & \$143 ;
   assign \$146  = ~ \$145 ;
   assign \$147  = \port$3495$0  & \$146 ;
-  assign \$148  = | { \port$3495$0 , \port$10598$0  };
+  assign \$148  = | { \port$3495$0 , \port$10595$0  };
   assign \$149  = ~ \$148 ;
-  assign \$150  = \port$8795$0  & \$149 ;
-  assign \$151  = | { \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$150  = \port$8792$0  & \$149 ;
+  assign \$151  = | { \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$152  = ~ \$151 ;
-  assign \$153  = \port$9396$0  & \$152 ;
-  assign \$154  = | { \port$9396$0 , \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$153  = \port$9393$0  & \$152 ;
+  assign \$154  = | { \port$9393$0 , \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$155  = ~ \$154 ;
-  assign \$156  = \port$9997$0  & \$155 ;
+  assign \$156  = \port$9994$0  & \$155 ;
   assign \$158  = ~ \$157 ;
   assign \$159  = \port$3495$0  & \$158 ;
-  assign \$160  = | { \port$3495$0 , \port$10598$0  };
+  assign \$160  = | { \port$3495$0 , \port$10595$0  };
   assign \$161  = ~ \$160 ;
-  assign \$162  = \port$8795$0  & \$161 ;
-  assign \$163  = | { \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$162  = \port$8792$0  & \$161 ;
+  assign \$163  = | { \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$164  = ~ \$163 ;
-  assign \$165  = \port$9396$0  & \$164 ;
-  assign \$166  = | { \port$9396$0 , \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$165  = \port$9393$0  & \$164 ;
+  assign \$166  = | { \port$9393$0 , \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$167  = ~ \$166 ;
-  assign \$168  = \port$9997$0  & \$167 ;
+  assign \$168  = \port$9994$0  & \$167 ;
   assign \$170  = ~ \$169 ;
   assign \$171  = \port$3495$0  & \$170 ;
-  assign \$172  = | { \port$3495$0 , \port$10598$0  };
+  assign \$172  = | { \port$3495$0 , \port$10595$0  };
   assign \$173  = ~ \$172 ;
-  assign \$174  = \port$8795$0  & \$173 ;
-  assign \$175  = | { \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$174  = \port$8792$0  & \$173 ;
+  assign \$175  = | { \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$176  = ~ \$175 ;
-  assign \$177  = \port$9396$0  & \$176 ;
-  assign \$178  = | { \port$9396$0 , \port$8795$0 , \port$3495$0 , \port$10598$0  };
+  assign \$177  = \port$9393$0  & \$176 ;
+  assign \$178  = | { \port$9393$0 , \port$8792$0 , \port$3495$0 , \port$10595$0  };
   assign \$179  = ~ \$178 ;
-  assign \$180  = \port$9997$0  & \$179 ;
+  assign \$180  = \port$9994$0  & \$179 ;
   assign \$182  = ~ \$181 ;
-  assign \$183  = \port$8795$0  & \$182 ;
-  assign \$184  = | { \port$8795$0 , \port$3495$0  };
+  assign \$183  = \port$8792$0  & \$182 ;
+  assign \$184  = | { \port$8792$0 , \port$3495$0  };
   assign \$185  = ~ \$184 ;
-  assign \$186  = \port$9396$0  & \$185 ;
-  assign \$187  = | { \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$186  = \port$9393$0  & \$185 ;
+  assign \$187  = | { \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$188  = ~ \$187 ;
-  assign \$189  = \port$9997$0  & \$188 ;
-  assign \$190  = | { \port$9997$0 , \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$189  = \port$9994$0  & \$188 ;
+  assign \$190  = | { \port$9994$0 , \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$191  = ~ \$190 ;
-  assign \$192  = \port$10598$0  & \$191 ;
+  assign \$192  = \port$10595$0  & \$191 ;
   assign \$194  = ~ \$193 ;
-  assign \$195  = \port$8795$0  & \$194 ;
-  assign \$196  = | { \port$8795$0 , \port$3495$0  };
+  assign \$195  = \port$8792$0  & \$194 ;
+  assign \$196  = | { \port$8792$0 , \port$3495$0  };
   assign \$197  = ~ \$196 ;
-  assign \$198  = \port$9396$0  & \$197 ;
-  assign \$199  = | { \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$198  = \port$9393$0  & \$197 ;
+  assign \$199  = | { \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$200  = ~ \$199 ;
-  assign \$201  = \port$9997$0  & \$200 ;
-  assign \$202  = | { \port$9997$0 , \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$201  = \port$9994$0  & \$200 ;
+  assign \$202  = | { \port$9994$0 , \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$203  = ~ \$202 ;
-  assign \$204  = \port$10598$0  & \$203 ;
+  assign \$204  = \port$10595$0  & \$203 ;
   assign \$206  = ~ \$205 ;
-  assign \$207  = \port$8795$0  & \$206 ;
-  assign \$208  = | { \port$8795$0 , \port$3495$0  };
+  assign \$207  = \port$8792$0  & \$206 ;
+  assign \$208  = | { \port$8792$0 , \port$3495$0  };
   assign \$209  = ~ \$208 ;
-  assign \$210  = \port$9396$0  & \$209 ;
-  assign \$211  = | { \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$210  = \port$9393$0  & \$209 ;
+  assign \$211  = | { \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$212  = ~ \$211 ;
-  assign \$213  = \port$9997$0  & \$212 ;
-  assign \$214  = | { \port$9997$0 , \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$213  = \port$9994$0  & \$212 ;
+  assign \$214  = | { \port$9994$0 , \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$215  = ~ \$214 ;
-  assign \$216  = \port$10598$0  & \$215 ;
+  assign \$216  = \port$10595$0  & \$215 ;
   assign \$218  = ~ \$217 ;
-  assign \$219  = \port$8795$0  & \$218 ;
-  assign \$220  = | { \port$8795$0 , \port$3495$0  };
+  assign \$219  = \port$8792$0  & \$218 ;
+  assign \$220  = | { \port$8792$0 , \port$3495$0  };
   assign \$221  = ~ \$220 ;
-  assign \$222  = \port$9396$0  & \$221 ;
-  assign \$223  = | { \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$222  = \port$9393$0  & \$221 ;
+  assign \$223  = | { \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$224  = ~ \$223 ;
-  assign \$225  = \port$9997$0  & \$224 ;
-  assign \$226  = | { \port$9997$0 , \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$225  = \port$9994$0  & \$224 ;
+  assign \$226  = | { \port$9994$0 , \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$227  = ~ \$226 ;
-  assign \$228  = \port$10598$0  & \$227 ;
+  assign \$228  = \port$10595$0  & \$227 ;
   assign \$230  = ~ \$229 ;
-  assign \$231  = \port$8795$0  & \$230 ;
-  assign \$232  = | { \port$8795$0 , \port$3495$0  };
+  assign \$231  = \port$8792$0  & \$230 ;
+  assign \$232  = | { \port$8792$0 , \port$3495$0  };
   assign \$233  = ~ \$232 ;
-  assign \$234  = \port$9396$0  & \$233 ;
-  assign \$235  = | { \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$234  = \port$9393$0  & \$233 ;
+  assign \$235  = | { \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$236  = ~ \$235 ;
-  assign \$237  = \port$9997$0  & \$236 ;
-  assign \$238  = | { \port$9997$0 , \port$9396$0 , \port$8795$0 , \port$3495$0  };
+  assign \$237  = \port$9994$0  & \$236 ;
+  assign \$238  = | { \port$9994$0 , \port$9393$0 , \port$8792$0 , \port$3495$0  };
   assign \$239  = ~ \$238 ;
-  assign \$240  = \port$10598$0  & \$239 ;
+  assign \$240  = \port$10595$0  & \$239 ;
   assign \$242  = ~ \$241 ;
-  assign \$243  = \port$9396$0  & \$242 ;
-  assign \$244  = | { \port$9396$0 , \port$8795$0  };
+  assign \$243  = \port$9393$0  & \$242 ;
+  assign \$244  = | { \port$9393$0 , \port$8792$0  };
   assign \$245  = ~ \$244 ;
-  assign \$246  = \port$9997$0  & \$245 ;
-  assign \$247  = | { \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$246  = \port$9994$0  & \$245 ;
+  assign \$247  = | { \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$248  = ~ \$247 ;
-  assign \$249  = \port$10598$0  & \$248 ;
-  assign \$250  = | { \port$10598$0 , \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$249  = \port$10595$0  & \$248 ;
+  assign \$250  = | { \port$10595$0 , \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$251  = ~ \$250 ;
   assign \$252  = \port$3495$0  & \$251 ;
   assign \$254  = ~ \$253 ;
-  assign \$255  = \port$9396$0  & \$254 ;
-  assign \$256  = | { \port$9396$0 , \port$8795$0  };
+  assign \$255  = \port$9393$0  & \$254 ;
+  assign \$256  = | { \port$9393$0 , \port$8792$0  };
   assign \$257  = ~ \$256 ;
-  assign \$258  = \port$9997$0  & \$257 ;
-  assign \$259  = | { \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$258  = \port$9994$0  & \$257 ;
+  assign \$259  = | { \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$260  = ~ \$259 ;
-  assign \$261  = \port$10598$0  & \$260 ;
-  assign \$262  = | { \port$10598$0 , \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$261  = \port$10595$0  & \$260 ;
+  assign \$262  = | { \port$10595$0 , \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$263  = ~ \$262 ;
   assign \$264  = \port$3495$0  & \$263 ;
   assign \$266  = ~ \$265 ;
-  assign \$267  = \port$9396$0  & \$266 ;
-  assign \$268  = | { \port$9396$0 , \port$8795$0  };
+  assign \$267  = \port$9393$0  & \$266 ;
+  assign \$268  = | { \port$9393$0 , \port$8792$0  };
   assign \$269  = ~ \$268 ;
-  assign \$270  = \port$9997$0  & \$269 ;
-  assign \$271  = | { \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$270  = \port$9994$0  & \$269 ;
+  assign \$271  = | { \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$272  = ~ \$271 ;
-  assign \$273  = \port$10598$0  & \$272 ;
-  assign \$274  = | { \port$10598$0 , \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$273  = \port$10595$0  & \$272 ;
+  assign \$274  = | { \port$10595$0 , \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$275  = ~ \$274 ;
   assign \$276  = \port$3495$0  & \$275 ;
   assign \$278  = ~ \$277 ;
-  assign \$279  = \port$9396$0  & \$278 ;
-  assign \$280  = | { \port$9396$0 , \port$8795$0  };
+  assign \$279  = \port$9393$0  & \$278 ;
+  assign \$280  = | { \port$9393$0 , \port$8792$0  };
   assign \$281  = ~ \$280 ;
-  assign \$282  = \port$9997$0  & \$281 ;
-  assign \$283  = | { \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$282  = \port$9994$0  & \$281 ;
+  assign \$283  = | { \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$284  = ~ \$283 ;
-  assign \$285  = \port$10598$0  & \$284 ;
-  assign \$286  = | { \port$10598$0 , \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$285  = \port$10595$0  & \$284 ;
+  assign \$286  = | { \port$10595$0 , \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$287  = ~ \$286 ;
   assign \$288  = \port$3495$0  & \$287 ;
   assign \$290  = ~ \$289 ;
-  assign \$291  = \port$9396$0  & \$290 ;
-  assign \$292  = | { \port$9396$0 , \port$8795$0  };
+  assign \$291  = \port$9393$0  & \$290 ;
+  assign \$292  = | { \port$9393$0 , \port$8792$0  };
   assign \$293  = ~ \$292 ;
-  assign \$294  = \port$9997$0  & \$293 ;
-  assign \$295  = | { \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$294  = \port$9994$0  & \$293 ;
+  assign \$295  = | { \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$296  = ~ \$295 ;
-  assign \$297  = \port$10598$0  & \$296 ;
-  assign \$298  = | { \port$10598$0 , \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$297  = \port$10595$0  & \$296 ;
+  assign \$298  = | { \port$10595$0 , \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$299  = ~ \$298 ;
   assign \$300  = \port$3495$0  & \$299 ;
-  assign \$301  = | { \port$3495$0 , \port$10598$0 , \port$9997$0 , \port$9396$0 , \port$8795$0  };
+  assign \$301  = | { \port$3495$0 , \port$10595$0 , \port$9994$0 , \port$9393$0 , \port$8792$0  };
   assign \$302  = \$301  & accept;
   assign \$304  = grant[1] ? 1'h1 : 1'h0;
   assign \$306  = grant[2] ? 2'h2 : 2'h0;
@@ -47186,7 +47052,7 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8795$0 ,
       3'h0:
         begin
           grant[0] = \$12 ;
-          grant[1] = \port$9396$0 ;
+          grant[1] = \port$9393$0 ;
           grant[2] = \$27 ;
           grant[3] = \$42 ;
           grant[4] = \$57 ;
@@ -47195,7 +47061,7 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8795$0 ,
         begin
           grant[0] = \$69 ;
           grant[1] = \$84 ;
-          grant[2] = \port$9997$0 ;
+          grant[2] = \port$9994$0 ;
           grant[3] = \$99 ;
           grant[4] = \$114 ;
         end
@@ -47204,7 +47070,7 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8795$0 ,
           grant[0] = \$126 ;
           grant[1] = \$141 ;
           grant[2] = \$156 ;
-          grant[3] = \port$10598$0 ;
+          grant[3] = \port$10595$0 ;
           grant[4] = \$171 ;
         end
       3'h3:
@@ -47217,7 +47083,7 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8795$0 ,
         end
       default:
         begin
-          grant[0] = \port$8795$0 ;
+          grant[0] = \port$8792$0 ;
           grant[1] = \$255 ;
           grant[2] = \$270 ;
           grant[3] = \$285 ;
@@ -47235,32 +47101,32 @@ module \postern.write_engine.arbiter (rst, \port$3495$0 , accept, \port$8795$0 ,
       \$312  = 3'h0;
     end
   end
-  assign request = { \port$3495$0 , \port$10598$0 , \port$9997$0 , \port$9396$0 , \port$8795$0  };
-  assign \$1  = \port$9396$0 ;
-  assign \$13  = \port$9396$0 ;
-  assign \$25  = \port$9396$0 ;
-  assign \$37  = \port$9396$0 ;
-  assign \$49  = \port$9396$0 ;
-  assign \$61  = \port$9997$0 ;
-  assign \$73  = \port$9997$0 ;
-  assign \$85  = \port$9997$0 ;
-  assign \$97  = \port$9997$0 ;
-  assign \$109  = \port$9997$0 ;
-  assign \$121  = \port$10598$0 ;
-  assign \$133  = \port$10598$0 ;
-  assign \$145  = \port$10598$0 ;
-  assign \$157  = \port$10598$0 ;
-  assign \$169  = \port$10598$0 ;
+  assign request = { \port$3495$0 , \port$10595$0 , \port$9994$0 , \port$9393$0 , \port$8792$0  };
+  assign \$1  = \port$9393$0 ;
+  assign \$13  = \port$9393$0 ;
+  assign \$25  = \port$9393$0 ;
+  assign \$37  = \port$9393$0 ;
+  assign \$49  = \port$9393$0 ;
+  assign \$61  = \port$9994$0 ;
+  assign \$73  = \port$9994$0 ;
+  assign \$85  = \port$9994$0 ;
+  assign \$97  = \port$9994$0 ;
+  assign \$109  = \port$9994$0 ;
+  assign \$121  = \port$10595$0 ;
+  assign \$133  = \port$10595$0 ;
+  assign \$145  = \port$10595$0 ;
+  assign \$157  = \port$10595$0 ;
+  assign \$169  = \port$10595$0 ;
   assign \$181  = \port$3495$0 ;
   assign \$193  = \port$3495$0 ;
   assign \$205  = \port$3495$0 ;
   assign \$217  = \port$3495$0 ;
   assign \$229  = \port$3495$0 ;
-  assign \$241  = \port$8795$0 ;
-  assign \$253  = \port$8795$0 ;
-  assign \$265  = \port$8795$0 ;
-  assign \$277  = \port$8795$0 ;
-  assign \$289  = \port$8795$0 ;
+  assign \$241  = \port$8792$0 ;
+  assign \$253  = \port$8792$0 ;
+  assign \$265  = \port$8792$0 ;
+  assign \$277  = \port$8792$0 ;
+  assign \$289  = \port$8792$0 ;
   assign \$303  = 1'h0;
   assign \$305  = \$304 ;
 endmodule
@@ -47316,7 +47182,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$11841$28 , \port$11851$0 , \port$12026$0 , \port$12032$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$11838$28 , \port$11848$0 , \port$12023$0 , \port$12029$0 , clk);
   input clk;
   wire clk;
   output [13:0] data_0;
@@ -47327,14 +47193,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$11841$28 ;
-  wire [2:0] \port$11841$28 ;
-  input \port$11851$0 ;
-  wire \port$11851$0 ;
-  input [2:0] \port$12026$0 ;
-  wire [2:0] \port$12026$0 ;
-  input \port$12032$0 ;
-  wire \port$12032$0 ;
+  input [2:0] \port$11838$28 ;
+  wire [2:0] \port$11838$28 ;
+  input \port$11848$0 ;
+  wire \port$11848$0 ;
+  input [2:0] \port$12023$0 ;
+  wire [2:0] \port$12023$0 ;
+  input \port$12029$0 ;
+  wire \port$12029$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -47375,15 +47241,15 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$11841$28 , \port$11851$0  }];
-  assign data_1 = cells[{ \port$12026$0 , \port$12032$0  }];
+  assign data_0 = cells[{ \port$11838$28 , \port$11848$0  }];
+  assign data_1 = cells[{ \port$12023$0 , \port$12029$0  }];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$11841$28 , \port$11851$0  };
-  assign row_0 = { \port$11841$28 , \port$11851$0  };
+  assign r_port__addr = { \port$11838$28 , \port$11848$0  };
+  assign row_0 = { \port$11838$28 , \port$11848$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$12026$0 , \port$12032$0  };
-  assign row_1 = { \port$12026$0 , \port$12032$0  };
+  assign \r_port__addr$12  = { \port$12023$0 , \port$12029$0  };
+  assign row_1 = { \port$12023$0 , \port$12029$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -353,11 +353,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] r__1__word;
   wire [31:0] r_data;
   wire [31:0] \r_data$260 ;
-  wire [33:0] r_engine__payload;
-  wire [33:0] \r_engine__payload$247 ;
+  wire [32:0] r_engine__payload;
+  wire [32:0] \r_engine__payload$247 ;
   wire [11:0] \r_engine__payload$247.address ;
   wire \r_engine__payload$247.allowed ;
-  wire \r_engine__payload$247.cacheable ;
   wire \r_engine__payload$247.direct ;
   wire \r_engine__payload$247.known ;
   wire \r_engine__payload$247.manager ;
@@ -366,7 +365,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \r_engine__payload$247.vm ;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -441,11 +439,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire refused_command;
   wire [1:0] refusing;
   wire [1:0] \refusing$488 ;
-  wire [75:0] requests__0__payload;
-  wire [33:0] \requests__0__payload$177 ;
+  wire [74:0] requests__0__payload;
+  wire [32:0] \requests__0__payload$177 ;
   wire [11:0] \requests__0__payload$177.address ;
   wire \requests__0__payload$177.allowed ;
-  wire \requests__0__payload$177.cacheable ;
   wire \requests__0__payload$177.direct ;
   wire \requests__0__payload$177.known ;
   wire \requests__0__payload$177.manager ;
@@ -454,7 +451,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__0__payload$177.vm ;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -470,11 +466,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__0__ready$180 ;
   wire requests__0__valid;
   wire \requests__0__valid$181 ;
-  wire [75:0] requests__1__payload;
-  wire [33:0] \requests__1__payload$246 ;
+  wire [74:0] requests__1__payload;
+  wire [32:0] \requests__1__payload$246 ;
   wire [11:0] \requests__1__payload$246.address ;
   wire \requests__1__payload$246.allowed ;
-  wire \requests__1__payload$246.cacheable ;
   wire \requests__1__payload$246.direct ;
   wire \requests__1__payload$246.known ;
   wire \requests__1__payload$246.manager ;
@@ -483,7 +478,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__1__payload$246.vm ;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -677,11 +671,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] w__1__word;
   wire w_acted;
   wire \w_acted$257 ;
-  wire [75:0] w_engine__payload;
-  wire [75:0] \w_engine__payload$241 ;
+  wire [74:0] w_engine__payload;
+  wire [74:0] \w_engine__payload$241 ;
   wire [11:0] \w_engine__payload$241.address ;
   wire \w_engine__payload$241.allowed ;
-  wire \w_engine__payload$241.cacheable ;
   wire \w_engine__payload$241.commit ;
   wire [31:0] \w_engine__payload$241.data ;
   wire \w_engine__payload$241.direct ;
@@ -695,7 +688,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \w_engine__payload$241.vm ;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -913,8 +905,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$2921$0 (\filled$207 ),
-    .\port$2945$0 (\filled$208 ),
+    .\port$2918$0 (\filled$207 ),
+    .\port$2942$0 (\filled$208 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$252 ),
@@ -929,7 +921,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$2811$68 (\$42 ),
+    .\port$2808$67 (\$42 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -967,10 +959,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__0(head__0),
     .\port$219$0 (\$40 ),
     .\port$220$0 (\$41 ),
-    .\port$2921$0 (\filled$207 ),
-    .\port$2927$0 (\fresh$210 ),
-    .\port$2945$0 (\filled$208 ),
-    .\port$2951$0 (\fresh$211 ),
+    .\port$2918$0 (\filled$207 ),
+    .\port$2924$0 (\fresh$210 ),
+    .\port$2942$0 (\filled$208 ),
+    .\port$2948$0 (\fresh$211 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(\$43 [0]),
@@ -1018,10 +1010,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__1(head__1),
     .\port$219$0 (\$40 ),
     .\port$220$0 (\$41 ),
-    .\port$2921$0 (\filled$207 ),
-    .\port$2927$0 (\fresh$210 ),
-    .\port$2945$0 (\filled$208 ),
-    .\port$2951$0 (\fresh$211 ),
+    .\port$2918$0 (\filled$207 ),
+    .\port$2924$0 (\fresh$210 ),
+    .\port$2942$0 (\filled$208 ),
+    .\port$2948$0 (\fresh$211 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$246 ),
     .r_engine__ready(\$43 [1]),
@@ -1127,9 +1119,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .\other$57 (look_target),
     .\own$74 (reader),
     .permitted(\permitted$408 ),
-    .\port$847$0 (look_result),
-    .\port$865$0 (look),
-    .\port$869$0 (\look$314 ),
+    .\port$846$0 (look_result),
+    .\port$864$0 (look),
+    .\port$868$0 (\look$314 ),
     .requests__0__payload(\requests__0__payload$177 ),
     .requests__0__valid(\requests__0__valid$181 ),
     .requests__1__payload(\requests__1__payload$246 ),
@@ -1163,7 +1155,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_result(look_result),
     .message(message),
     .permitted(permitted),
-    .\port$2811$68 (\$42 ),
+    .\port$2808$67 (\$42 ),
     .\port$518$0 (push),
     .\port$520$0 (\push$308 ),
     .refusing(refusing),
@@ -1606,13 +1598,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.cacheable  = requests__0__payload[32];
-  assign \requests__0__payload.direct  = requests__0__payload[33];
-  assign \requests__0__payload.data  = requests__0__payload[65:34];
-  assign \requests__0__payload.commit  = requests__0__payload[66];
-  assign \requests__0__payload.torn  = requests__0__payload[67];
-  assign \requests__0__payload.last  = requests__0__payload[69:68];
-  assign \requests__0__payload.slot  = requests__0__payload[75:70];
+  assign \requests__0__payload.direct  = requests__0__payload[32];
+  assign \requests__0__payload.data  = requests__0__payload[64:33];
+  assign \requests__0__payload.commit  = requests__0__payload[65];
+  assign \requests__0__payload.torn  = requests__0__payload[66];
+  assign \requests__0__payload.last  = requests__0__payload[68:67];
+  assign \requests__0__payload.slot  = requests__0__payload[74:69];
   assign \w_engine__payload.address  = requests__0__payload[11:0];
   assign \w_engine__payload.offset  = requests__0__payload[23:12];
   assign \w_engine__payload.manager  = requests__0__payload[24];
@@ -1620,13 +1611,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \w_engine__payload.known  = requests__0__payload[26];
   assign \w_engine__payload.vm  = requests__0__payload[27];
   assign \w_engine__payload.strobes  = requests__0__payload[31:28];
-  assign \w_engine__payload.cacheable  = requests__0__payload[32];
-  assign \w_engine__payload.direct  = requests__0__payload[33];
-  assign \w_engine__payload.data  = requests__0__payload[65:34];
-  assign \w_engine__payload.commit  = requests__0__payload[66];
-  assign \w_engine__payload.torn  = requests__0__payload[67];
-  assign \w_engine__payload.last  = requests__0__payload[69:68];
-  assign \w_engine__payload.slot  = requests__0__payload[75:70];
+  assign \w_engine__payload.direct  = requests__0__payload[32];
+  assign \w_engine__payload.data  = requests__0__payload[64:33];
+  assign \w_engine__payload.commit  = requests__0__payload[65];
+  assign \w_engine__payload.torn  = requests__0__payload[66];
+  assign \w_engine__payload.last  = requests__0__payload[68:67];
+  assign \w_engine__payload.slot  = requests__0__payload[74:69];
   assign \requests__0__payload$177.address  = \requests__0__payload$177 [11:0];
   assign \requests__0__payload$177.offset  = \requests__0__payload$177 [23:12];
   assign \requests__0__payload$177.manager  = \requests__0__payload$177 [24];
@@ -1634,8 +1624,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__0__payload$177.known  = \requests__0__payload$177 [26];
   assign \requests__0__payload$177.vm  = \requests__0__payload$177 [27];
   assign \requests__0__payload$177.strobes  = \requests__0__payload$177 [31:28];
-  assign \requests__0__payload$177.cacheable  = \requests__0__payload$177 [32];
-  assign \requests__0__payload$177.direct  = \requests__0__payload$177 [33];
+  assign \requests__0__payload$177.direct  = \requests__0__payload$177 [32];
   assign \r_engine__payload.address  = \requests__0__payload$177 [11:0];
   assign \r_engine__payload.offset  = \requests__0__payload$177 [23:12];
   assign \r_engine__payload.manager  = \requests__0__payload$177 [24];
@@ -1643,8 +1632,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \r_engine__payload.known  = \requests__0__payload$177 [26];
   assign \r_engine__payload.vm  = \requests__0__payload$177 [27];
   assign \r_engine__payload.strobes  = \requests__0__payload$177 [31:28];
-  assign \r_engine__payload.cacheable  = \requests__0__payload$177 [32];
-  assign \r_engine__payload.direct  = \requests__0__payload$177 [33];
+  assign \r_engine__payload.direct  = \requests__0__payload$177 [32];
   assign \resident.vm  = resident[0];
   assign \resident.valid  = resident[1];
   assign \residents__0.vm  = resident[0];
@@ -1668,13 +1656,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.cacheable  = requests__1__payload[32];
-  assign \requests__1__payload.direct  = requests__1__payload[33];
-  assign \requests__1__payload.data  = requests__1__payload[65:34];
-  assign \requests__1__payload.commit  = requests__1__payload[66];
-  assign \requests__1__payload.torn  = requests__1__payload[67];
-  assign \requests__1__payload.last  = requests__1__payload[69:68];
-  assign \requests__1__payload.slot  = requests__1__payload[75:70];
+  assign \requests__1__payload.direct  = requests__1__payload[32];
+  assign \requests__1__payload.data  = requests__1__payload[64:33];
+  assign \requests__1__payload.commit  = requests__1__payload[65];
+  assign \requests__1__payload.torn  = requests__1__payload[66];
+  assign \requests__1__payload.last  = requests__1__payload[68:67];
+  assign \requests__1__payload.slot  = requests__1__payload[74:69];
   assign \w_engine__payload$241.address  = requests__1__payload[11:0];
   assign \w_engine__payload$241.offset  = requests__1__payload[23:12];
   assign \w_engine__payload$241.manager  = requests__1__payload[24];
@@ -1682,13 +1669,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \w_engine__payload$241.known  = requests__1__payload[26];
   assign \w_engine__payload$241.vm  = requests__1__payload[27];
   assign \w_engine__payload$241.strobes  = requests__1__payload[31:28];
-  assign \w_engine__payload$241.cacheable  = requests__1__payload[32];
-  assign \w_engine__payload$241.direct  = requests__1__payload[33];
-  assign \w_engine__payload$241.data  = requests__1__payload[65:34];
-  assign \w_engine__payload$241.commit  = requests__1__payload[66];
-  assign \w_engine__payload$241.torn  = requests__1__payload[67];
-  assign \w_engine__payload$241.last  = requests__1__payload[69:68];
-  assign \w_engine__payload$241.slot  = requests__1__payload[75:70];
+  assign \w_engine__payload$241.direct  = requests__1__payload[32];
+  assign \w_engine__payload$241.data  = requests__1__payload[64:33];
+  assign \w_engine__payload$241.commit  = requests__1__payload[65];
+  assign \w_engine__payload$241.torn  = requests__1__payload[66];
+  assign \w_engine__payload$241.last  = requests__1__payload[68:67];
+  assign \w_engine__payload$241.slot  = requests__1__payload[74:69];
   assign \requests__1__payload$246.address  = \requests__1__payload$246 [11:0];
   assign \requests__1__payload$246.offset  = \requests__1__payload$246 [23:12];
   assign \requests__1__payload$246.manager  = \requests__1__payload$246 [24];
@@ -1696,8 +1682,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__1__payload$246.known  = \requests__1__payload$246 [26];
   assign \requests__1__payload$246.vm  = \requests__1__payload$246 [27];
   assign \requests__1__payload$246.strobes  = \requests__1__payload$246 [31:28];
-  assign \requests__1__payload$246.cacheable  = \requests__1__payload$246 [32];
-  assign \requests__1__payload$246.direct  = \requests__1__payload$246 [33];
+  assign \requests__1__payload$246.direct  = \requests__1__payload$246 [32];
   assign \r_engine__payload$247.address  = \requests__1__payload$246 [11:0];
   assign \r_engine__payload$247.offset  = \requests__1__payload$246 [23:12];
   assign \r_engine__payload$247.manager  = \requests__1__payload$246 [24];
@@ -1705,8 +1690,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \r_engine__payload$247.known  = \requests__1__payload$246 [26];
   assign \r_engine__payload$247.vm  = \requests__1__payload$246 [27];
   assign \r_engine__payload$247.strobes  = \requests__1__payload$246 [31:28];
-  assign \r_engine__payload$247.cacheable  = \requests__1__payload$246 [32];
-  assign \r_engine__payload$247.direct  = \requests__1__payload$246 [33];
+  assign \r_engine__payload$247.direct  = \requests__1__payload$246 [32];
   assign \resident$252.vm  = \resident$252 [0];
   assign \resident$252.valid  = \resident$252 [1];
   assign \residents__1.vm  = \resident$252 [0];
@@ -2245,7 +2229,7 @@ module \postern_small.doorbells$497.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2921$0 , \port$2945$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2918$0 , \port$2942$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2428,10 +2412,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$2921$0 ;
-  wire \port$2921$0 ;
-  input \port$2945$0 ;
-  wire \port$2945$0 ;
+  input \port$2918$0 ;
+  wire \port$2918$0 ;
+  input \port$2942$0 ;
+  wire \port$2942$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2452,8 +2436,8 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2921$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2945$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2918$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2942$0  };
   assign \$4  = state_0 & enable_0_0;
   assign \$5  = | \$4 ;
   assign \$10  = state_1 & enable_1_0;
@@ -2587,7 +2571,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$144  = 5'h00;
     end
   end
-  assign filled = { \port$2945$0 , \port$2921$0  };
+  assign filled = { \port$2942$0 , \port$2918$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2680,7 +2664,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
 endmodule
 
 module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep, commit__data
-, \port$2811$68 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
+, \port$2808$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -2787,8 +2771,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire [6:0] \late_1.row ;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$2811$68 ;
-  wire [7:0] \port$2811$68 ;
+  input [7:0] \port$2808$67 ;
+  wire [7:0] \port$2808$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -3096,7 +3080,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     taken_1_1 <= \$65 ;
   always @(posedge clk)
     kept_1_1 <= \$66 ;
-  assign \$1  = ! \port$2811$68 [0];
+  assign \$1  = ! \port$2808$67 [0];
   assign first_0 = commit__request & \$1 ;
   assign \$2  = occupied_0 & first_0;
   assign free_0 = ~ \$2 ;
@@ -3106,7 +3090,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$6  = w__1__request & \$5 ;
   assign granted_0 = grant & { free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$2811$68 [7:1] : late_0[6:0];
+  assign w_port__addr = first_0 ? \port$2808$67 [7:1] : late_0[6:0];
   assign w_port__data = first_0 ? commit__data : late_0[38:7];
   assign \$7  = ! r__0__word[0];
   assign \$8  = r__0__request & \$7 ;
@@ -3122,7 +3106,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$18  = w__1__request & \$17 ;
   assign granted_1 = \grant$37  & { free_1, free_1 };
   assign \w_port__en$38  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$39  = first_1 ? \port$2811$68 [7:1] : late_1[6:0];
+  assign \w_port__addr$39  = first_1 ? \port$2808$67 [7:1] : late_1[6:0];
   assign \w_port__data$41  = first_1 ? commit__data : late_1[38:7];
   assign \$20  = r__0__request & \$19 ;
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
@@ -3267,10 +3251,10 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
       \$66  = 1'h0;
     end
   end
-  assign commit__word = \port$2811$68 [1:0];
+  assign commit__word = \port$2808$67 [1:0];
   assign request = { \$6 , \$4  };
   assign accept = free_0;
-  assign commit__slot = \port$2811$68 [7:2];
+  assign commit__slot = \port$2808$67 [7:2];
   assign \request$20  = { \$10 , \$8  };
   assign r_port__en = 1'h1;
   assign \accept$26  = 1'h1;
@@ -3284,7 +3268,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \late_0.data  = late_0[38:7];
   assign \late_1.row  = late_1[6:0];
   assign \late_1.data  = late_1[38:7];
-  assign \$13  = \port$2811$68 [0];
+  assign \$13  = \port$2808$67 [0];
   assign \$15  = w__0__word[0];
   assign \$17  = w__1__word[0];
   assign \$19  = r__0__word[0];
@@ -3622,7 +3606,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$74$0 , \port$76$0
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$219$0 , \port$220$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2921$0 , head__0, \port$2927$0 , \port$2945$0 , \port$2951$0 , w_pool__word, w_pool__data
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2918$0 , head__0, \port$2924$0 , \port$2942$0 , \port$2948$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3985,23 +3969,22 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \port$219$0 ;
   input \port$220$0 ;
   wire \port$220$0 ;
-  input \port$2921$0 ;
-  wire \port$2921$0 ;
-  input \port$2927$0 ;
-  wire \port$2927$0 ;
-  input \port$2945$0 ;
-  wire \port$2945$0 ;
-  input \port$2951$0 ;
-  wire \port$2951$0 ;
+  input \port$2918$0 ;
+  wire \port$2918$0 ;
+  input \port$2924$0 ;
+  wire \port$2924$0 ;
+  input \port$2942$0 ;
+  wire \port$2942$0 ;
+  input \port$2948$0 ;
+  wire \port$2948$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
   wire [31:0] r_data;
-  output [33:0] r_engine__payload;
-  wire [33:0] r_engine__payload;
+  output [32:0] r_engine__payload;
+  wire [32:0] r_engine__payload;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -4015,10 +3998,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire r_go;
   input r_good;
   wire r_good;
-  wire [32:0] r_incoming;
+  wire [31:0] r_incoming;
   wire [11:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
-  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -4096,11 +4078,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \vm$89 ;
   input w_acted;
   wire w_acted;
-  output [75:0] w_engine__payload;
-  wire [75:0] w_engine__payload;
+  output [74:0] w_engine__payload;
+  wire [74:0] w_engine__payload;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -4117,10 +4098,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  wire [64:0] w_incoming;
+  wire [63:0] w_incoming;
   wire [11:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
-  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -4260,7 +4240,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$90  = ~ \$89 ;
   assign \$91  = w_incoming[16:15] + 1'h1;
   assign \$92  = w_engine__valid & w_engine__ready;
-  assign \$93  = \$92  & w_engine__payload[66];
+  assign \$93  = \$92  & w_engine__payload[65];
   assign \$94  = ~ torn;
   assign \write$68  = \$93  & \$94 ;
   assign \$95  = | pending;
@@ -4314,7 +4294,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2951$0 , \port$2927$0  };
+  assign \$152  = take & { \port$2948$0 , \port$2924$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -4368,7 +4348,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$199  = ~ none;
   assign \$200  = \$198  & \$199 ;
   assign \$201  = w_engine__valid & w_engine__ready;
-  assign \$202  = ~ w_engine__payload[66];
+  assign \$202  = ~ w_engine__payload[65];
   assign \$203  = \$201  & \$202 ;
   assign \$205  = busy | \$204 ;
   assign \$207  = ~ \$206 ;
@@ -4394,7 +4374,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
   assign \$231  = reads & \port$219$0 ;
-  assign \$232  = \$231  & \port$2921$0 ;
+  assign \$232  = \$231  & \port$2918$0 ;
   assign \$233  = r_incoming[16:15] <= head__0[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -4712,15 +4692,15 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2951$0 , \port$2927$0  };
+  assign fresh = { \port$2948$0 , \port$2924$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2945$0 , \port$2921$0  };
+  assign filled = { \port$2942$0 , \port$2918$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
-  assign w_pool__data = w_incoming[64:33];
+  assign w_pool__data = w_incoming[63:32];
   assign \write__payload.address  = write__payload[11:0];
   assign \write__payload.strobes  = write__payload[15:12];
   assign \write__payload.tag  = write__payload[16];
@@ -4739,8 +4719,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \w_incoming.known  = w_incoming[26];
   assign \w_incoming.vm  = w_incoming[27];
   assign \w_incoming.strobes  = w_incoming[31:28];
-  assign \w_incoming.cacheable  = w_incoming[32];
-  assign \w_incoming.data  = w_incoming[64:33];
+  assign \w_incoming.data  = w_incoming[63:32];
   assign \following.count  = write_data[2:0];
   assign \following.torn  = write_data[3];
   assign \w_engine__payload.address  = w_engine__payload[11:0];
@@ -4750,13 +4729,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \w_engine__payload.known  = w_engine__payload[26];
   assign \w_engine__payload.vm  = w_engine__payload[27];
   assign \w_engine__payload.strobes  = w_engine__payload[31:28];
-  assign \w_engine__payload.cacheable  = w_engine__payload[32];
-  assign \w_engine__payload.direct  = w_engine__payload[33];
-  assign \w_engine__payload.data  = w_engine__payload[65:34];
-  assign \w_engine__payload.commit  = w_engine__payload[66];
-  assign \w_engine__payload.torn  = w_engine__payload[67];
-  assign \w_engine__payload.last  = w_engine__payload[69:68];
-  assign \w_engine__payload.slot  = w_engine__payload[75:70];
+  assign \w_engine__payload.direct  = w_engine__payload[32];
+  assign \w_engine__payload.data  = w_engine__payload[64:33];
+  assign \w_engine__payload.commit  = w_engine__payload[65];
+  assign \w_engine__payload.torn  = w_engine__payload[66];
+  assign \w_engine__payload.last  = w_engine__payload[68:67];
+  assign \w_engine__payload.slot  = w_engine__payload[74:69];
   assign \read__payload.address  = read__payload[11:0];
   assign \read__payload.strobes  = read__payload[15:12];
   assign \read__payload.tag  = read__payload[16];
@@ -4772,7 +4750,6 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \r_incoming.known  = r_incoming[26];
   assign \r_incoming.vm  = r_incoming[27];
   assign \r_incoming.strobes  = r_incoming[31:28];
-  assign \r_incoming.cacheable  = r_incoming[32];
   assign \head__0.slot  = head__0[5:0];
   assign \head__0.last  = head__0[7:6];
   assign \head__0.sender  = head__0[8];
@@ -4783,8 +4760,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \r_engine__payload.known  = r_engine__payload[26];
   assign \r_engine__payload.vm  = r_engine__payload[27];
   assign \r_engine__payload.strobes  = r_engine__payload[31:28];
-  assign \r_engine__payload.cacheable  = r_engine__payload[32];
-  assign \r_engine__payload.direct  = r_engine__payload[33];
+  assign \r_engine__payload.direct  = r_engine__payload[32];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -4795,8 +4771,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$signature__data [31:0] = \$189 ;
   assign take[0] = \$150 ;
   assign take[1] = 1'h0;
-  assign r_engine__payload[33] = \$132 ;
-  assign r_engine__payload[32] = r_incoming[32];
+  assign r_engine__payload[32] = \$132 ;
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -4809,18 +4784,16 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[25] = \allowed$87 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
-  assign r_incoming[32] = read__payload[19];
   assign r_incoming[31:28] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
   assign write_data[2:0] = \$91 ;
   assign write_data[3] = \$90 ;
-  assign w_engine__payload[75:70] = w_pool__slot;
-  assign w_engine__payload[69:68] = \$54 [1:0];
-  assign w_engine__payload[67] = torn;
-  assign w_engine__payload[33] = \$53 ;
-  assign w_engine__payload[66] = \$46 ;
-  assign w_engine__payload[65:34] = w_incoming[64:33];
-  assign w_engine__payload[32] = w_incoming[32];
+  assign w_engine__payload[74:69] = w_pool__slot;
+  assign w_engine__payload[68:67] = \$54 [1:0];
+  assign w_engine__payload[66] = torn;
+  assign w_engine__payload[32] = \$53 ;
+  assign w_engine__payload[65] = \$46 ;
+  assign w_engine__payload[64:33] = w_incoming[63:32];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
@@ -4828,13 +4801,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign w_engine__payload[24] = w_incoming[24];
   assign w_engine__payload[23:12] = w_incoming[23:12];
   assign w_engine__payload[11:0] = w_incoming[11:0];
-  assign w_incoming[64:33] = write__payload[51:20];
+  assign w_incoming[63:32] = write__payload[51:20];
   assign w_incoming[27] = 1'h0;
   assign w_incoming[26] = 1'h1;
   assign w_incoming[25] = allowed;
   assign w_incoming[24] = 1'h0;
   assign w_incoming[23:12] = write__payload[11:0];
-  assign w_incoming[32] = write__payload[19];
   assign w_incoming[31:28] = write__payload[15:12];
   assign w_incoming[11:0] = write__payload[11:0];
   assign w_usable = \$2 ;
@@ -5010,7 +4982,7 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$219$0 , \port$220$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2921$0 , \port$2927$0 , \port$2945$0 , head__1, \port$2951$0 , w_pool__word, w_pool__data
+, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2918$0 , \port$2924$0 , \port$2942$0 , head__1, \port$2948$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5373,23 +5345,22 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \port$219$0 ;
   input \port$220$0 ;
   wire \port$220$0 ;
-  input \port$2921$0 ;
-  wire \port$2921$0 ;
-  input \port$2927$0 ;
-  wire \port$2927$0 ;
-  input \port$2945$0 ;
-  wire \port$2945$0 ;
-  input \port$2951$0 ;
-  wire \port$2951$0 ;
+  input \port$2918$0 ;
+  wire \port$2918$0 ;
+  input \port$2924$0 ;
+  wire \port$2924$0 ;
+  input \port$2942$0 ;
+  wire \port$2942$0 ;
+  input \port$2948$0 ;
+  wire \port$2948$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
   wire [31:0] r_data;
-  output [33:0] r_engine__payload;
-  wire [33:0] r_engine__payload;
+  output [32:0] r_engine__payload;
+  wire [32:0] r_engine__payload;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -5403,10 +5374,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire r_go;
   input r_good;
   wire r_good;
-  wire [32:0] r_incoming;
+  wire [31:0] r_incoming;
   wire [11:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
-  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -5484,11 +5454,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \vm$89 ;
   input w_acted;
   wire w_acted;
-  output [75:0] w_engine__payload;
-  wire [75:0] w_engine__payload;
+  output [74:0] w_engine__payload;
+  wire [74:0] w_engine__payload;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -5505,10 +5474,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  wire [64:0] w_incoming;
+  wire [63:0] w_incoming;
   wire [11:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
-  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -5648,7 +5616,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$90  = ~ \$89 ;
   assign \$91  = w_incoming[16:15] + 1'h1;
   assign \$92  = w_engine__valid & w_engine__ready;
-  assign \$93  = \$92  & w_engine__payload[66];
+  assign \$93  = \$92  & w_engine__payload[65];
   assign \$94  = ~ torn;
   assign \write$68  = \$93  & \$94 ;
   assign \$95  = | pending;
@@ -5702,7 +5670,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2951$0 , \port$2927$0  };
+  assign \$152  = take & { \port$2948$0 , \port$2924$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -5756,7 +5724,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$199  = ~ none;
   assign \$200  = \$198  & \$199 ;
   assign \$201  = w_engine__valid & w_engine__ready;
-  assign \$202  = ~ w_engine__payload[66];
+  assign \$202  = ~ w_engine__payload[65];
   assign \$203  = \$201  & \$202 ;
   assign \$205  = busy | \$204 ;
   assign \$207  = ~ \$206 ;
@@ -5782,7 +5750,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
   assign \$231  = reads & \port$220$0 ;
-  assign \$232  = \$231  & \port$2945$0 ;
+  assign \$232  = \$231  & \port$2942$0 ;
   assign \$233  = r_incoming[16:15] <= head__1[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -6100,15 +6068,15 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2951$0 , \port$2927$0  };
+  assign fresh = { \port$2948$0 , \port$2924$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2945$0 , \port$2921$0  };
+  assign filled = { \port$2942$0 , \port$2918$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
-  assign w_pool__data = w_incoming[64:33];
+  assign w_pool__data = w_incoming[63:32];
   assign \write__payload.address  = write__payload[11:0];
   assign \write__payload.strobes  = write__payload[15:12];
   assign \write__payload.tag  = write__payload[16];
@@ -6127,8 +6095,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \w_incoming.known  = w_incoming[26];
   assign \w_incoming.vm  = w_incoming[27];
   assign \w_incoming.strobes  = w_incoming[31:28];
-  assign \w_incoming.cacheable  = w_incoming[32];
-  assign \w_incoming.data  = w_incoming[64:33];
+  assign \w_incoming.data  = w_incoming[63:32];
   assign \following.count  = write_data[2:0];
   assign \following.torn  = write_data[3];
   assign \w_engine__payload.address  = w_engine__payload[11:0];
@@ -6138,13 +6105,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \w_engine__payload.known  = w_engine__payload[26];
   assign \w_engine__payload.vm  = w_engine__payload[27];
   assign \w_engine__payload.strobes  = w_engine__payload[31:28];
-  assign \w_engine__payload.cacheable  = w_engine__payload[32];
-  assign \w_engine__payload.direct  = w_engine__payload[33];
-  assign \w_engine__payload.data  = w_engine__payload[65:34];
-  assign \w_engine__payload.commit  = w_engine__payload[66];
-  assign \w_engine__payload.torn  = w_engine__payload[67];
-  assign \w_engine__payload.last  = w_engine__payload[69:68];
-  assign \w_engine__payload.slot  = w_engine__payload[75:70];
+  assign \w_engine__payload.direct  = w_engine__payload[32];
+  assign \w_engine__payload.data  = w_engine__payload[64:33];
+  assign \w_engine__payload.commit  = w_engine__payload[65];
+  assign \w_engine__payload.torn  = w_engine__payload[66];
+  assign \w_engine__payload.last  = w_engine__payload[68:67];
+  assign \w_engine__payload.slot  = w_engine__payload[74:69];
   assign \read__payload.address  = read__payload[11:0];
   assign \read__payload.strobes  = read__payload[15:12];
   assign \read__payload.tag  = read__payload[16];
@@ -6160,7 +6126,6 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \r_incoming.known  = r_incoming[26];
   assign \r_incoming.vm  = r_incoming[27];
   assign \r_incoming.strobes  = r_incoming[31:28];
-  assign \r_incoming.cacheable  = r_incoming[32];
   assign \head__1.slot  = head__1[5:0];
   assign \head__1.last  = head__1[7:6];
   assign \head__1.sender  = head__1[8];
@@ -6171,8 +6136,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \r_engine__payload.known  = r_engine__payload[26];
   assign \r_engine__payload.vm  = r_engine__payload[27];
   assign \r_engine__payload.strobes  = r_engine__payload[31:28];
-  assign \r_engine__payload.cacheable  = r_engine__payload[32];
-  assign \r_engine__payload.direct  = r_engine__payload[33];
+  assign \r_engine__payload.direct  = r_engine__payload[32];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -6183,8 +6147,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$signature__data [31:0] = \$189 ;
   assign take[1] = \$150 ;
   assign take[0] = 1'h0;
-  assign r_engine__payload[33] = \$132 ;
-  assign r_engine__payload[32] = r_incoming[32];
+  assign r_engine__payload[32] = \$132 ;
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -6197,18 +6160,16 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[25] = \allowed$87 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
-  assign r_incoming[32] = read__payload[19];
   assign r_incoming[31:28] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
   assign write_data[2:0] = \$91 ;
   assign write_data[3] = \$90 ;
-  assign w_engine__payload[75:70] = w_pool__slot;
-  assign w_engine__payload[69:68] = \$54 [1:0];
-  assign w_engine__payload[67] = torn;
-  assign w_engine__payload[33] = \$53 ;
-  assign w_engine__payload[66] = \$46 ;
-  assign w_engine__payload[65:34] = w_incoming[64:33];
-  assign w_engine__payload[32] = w_incoming[32];
+  assign w_engine__payload[74:69] = w_pool__slot;
+  assign w_engine__payload[68:67] = \$54 [1:0];
+  assign w_engine__payload[66] = torn;
+  assign w_engine__payload[32] = \$53 ;
+  assign w_engine__payload[65] = \$46 ;
+  assign w_engine__payload[64:33] = w_incoming[63:32];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
@@ -6216,13 +6177,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign w_engine__payload[24] = w_incoming[24];
   assign w_engine__payload[23:12] = w_incoming[23:12];
   assign w_engine__payload[11:0] = w_incoming[11:0];
-  assign w_incoming[64:33] = write__payload[51:20];
+  assign w_incoming[63:32] = write__payload[51:20];
   assign w_incoming[27] = 1'h1;
   assign w_incoming[26] = 1'h1;
   assign w_incoming[25] = allowed;
   assign w_incoming[24] = 1'h0;
   assign w_incoming[23:12] = write__payload[11:0];
-  assign w_incoming[32] = write__payload[19];
   assign w_incoming[31:28] = write__payload[15:12];
   assign w_incoming[11:0] = write__payload[11:0];
   assign w_usable = \$2 ;
@@ -7299,89 +7259,89 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$847$0 , \port$865$0 , \port$869$0 , good, error, data, requests__0__valid, requests__1__valid, filled, \own$74 , \other$57 , core, lane, grant, heads__0, rx_results__0
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$846$0 , \port$864$0 , \port$868$0 , good, error, data, requests__0__valid, requests__1__valid, filled, \own$74 , \other$57 , core, lane, grant, heads__0, rx_results__0
 , sent__0, gone__0, heads__1, rx_results__1, sent__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
   wire \$10 ;
-  wire [11:0] \$100 ;
-  wire \$1000 ;
+  wire \$100 ;
+  wire [11:0] \$1000 ;
   wire \$1001 ;
-  wire [11:0] \$1002 ;
+  wire \$1002 ;
   wire \$1003 ;
   wire \$1004 ;
   wire \$1005 ;
   wire \$1006 ;
   wire \$1007 ;
   wire \$1008 ;
-  wire \$1009 ;
-  wire \$101 ;
+  wire [11:0] \$1009 ;
+  wire [11:0] \$101 ;
   wire \$1010 ;
-  wire [11:0] \$1011 ;
+  wire \$1011 ;
   wire \$1012 ;
   wire \$1013 ;
   wire \$1014 ;
   wire \$1015 ;
   wire \$1016 ;
   wire \$1017 ;
-  wire \$1018 ;
+  wire [11:0] \$1018 ;
   wire \$1019 ;
-  wire [11:0] \$102 ;
-  wire [11:0] \$1020 ;
+  wire \$102 ;
+  wire \$1020 ;
   wire \$1021 ;
   wire \$1022 ;
   wire \$1023 ;
   wire \$1024 ;
   wire \$1025 ;
   wire \$1026 ;
-  wire \$1027 ;
+  wire [11:0] \$1027 ;
   wire \$1028 ;
-  wire [11:0] \$1029 ;
-  wire \$103 ;
+  wire \$1029 ;
+  wire [11:0] \$103 ;
   wire \$1030 ;
   wire \$1031 ;
   wire \$1032 ;
   wire \$1033 ;
   wire \$1034 ;
   wire \$1035 ;
-  wire \$1036 ;
+  wire [11:0] \$1036 ;
   wire \$1037 ;
-  wire [11:0] \$1038 ;
+  wire \$1038 ;
   wire \$1039 ;
-  wire [11:0] \$104 ;
+  wire \$104 ;
   wire \$1040 ;
   wire \$1041 ;
   wire \$1042 ;
   wire \$1043 ;
   wire \$1044 ;
-  wire \$1045 ;
+  wire [11:0] \$1045 ;
   wire \$1046 ;
-  wire [11:0] \$1047 ;
+  wire \$1047 ;
   wire \$1048 ;
   wire \$1049 ;
-  wire \$105 ;
+  wire [11:0] \$105 ;
   wire \$1050 ;
   wire \$1051 ;
   wire \$1052 ;
   wire \$1053 ;
-  wire \$1054 ;
-  wire \$1055 ;
+  reg [1:0] \$1054 ;
+  reg [32:0] \$1055 ;
   reg [1:0] \$1056 ;
-  reg [33:0] \$1057 ;
-  reg [1:0] \$1058 ;
-  reg [33:0] \$1059 ;
-  wire [11:0] \$106 ;
-  reg [3:0] \$1060 ;
-  reg [3:0] \$1061 ;
+  reg [32:0] \$1057 ;
+  reg [3:0] \$1058 ;
+  reg [3:0] \$1059 ;
+  wire \$106 ;
+  reg \$1060 ;
+  reg \$1061 ;
   reg \$1062 ;
   reg \$1063 ;
   reg \$1064 ;
-  reg \$1065 ;
+  reg [31:0] \$1065 ;
   reg \$1066 ;
-  reg [31:0] \$1067 ;
+  reg \$1067 ;
   reg \$1068 ;
   reg \$1069 ;
-  wire \$107 ;
+  wire [11:0] \$107 ;
   reg \$1070 ;
   reg \$1071 ;
   reg \$1072 ;
@@ -7391,80 +7351,78 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg \$1076 ;
   reg \$1077 ;
   reg \$1078 ;
-  reg \$1079 ;
-  wire [11:0] \$108 ;
-  reg \$1080 ;
-  wire \$109 ;
+  wire \$108 ;
+  wire [11:0] \$109 ;
   wire \$11 ;
-  wire [11:0] \$110 ;
-  wire \$111 ;
-  wire [11:0] \$112 ;
-  wire \$113 ;
-  wire [11:0] \$114 ;
-  wire \$115 ;
-  wire [11:0] \$116 ;
-  wire \$117 ;
-  wire [11:0] \$118 ;
-  wire \$119 ;
+  wire \$110 ;
+  wire [11:0] \$111 ;
+  wire \$112 ;
+  wire [11:0] \$113 ;
+  wire \$114 ;
+  wire [11:0] \$115 ;
+  wire \$116 ;
+  wire [11:0] \$117 ;
+  wire \$118 ;
+  wire [11:0] \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire \$121 ;
-  wire [11:0] \$122 ;
-  wire \$123 ;
-  wire [11:0] \$124 ;
+  wire \$120 ;
+  wire [11:0] \$121 ;
+  wire \$122 ;
+  wire [11:0] \$123 ;
+  wire \$124 ;
   wire \$125 ;
   wire \$126 ;
-  wire \$127 ;
-  wire [11:0] \$128 ;
-  wire \$129 ;
+  wire [11:0] \$127 ;
+  wire \$128 ;
+  wire [11:0] \$129 ;
   wire \$13 ;
-  wire [11:0] \$130 ;
-  wire \$131 ;
-  wire [11:0] \$132 ;
-  wire \$133 ;
-  wire [11:0] \$134 ;
-  wire \$135 ;
-  wire [11:0] \$136 ;
-  wire \$137 ;
-  wire [11:0] \$138 ;
-  wire \$139 ;
+  wire \$130 ;
+  wire [11:0] \$131 ;
+  wire \$132 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
+  wire \$136 ;
+  wire [11:0] \$137 ;
+  wire \$138 ;
+  wire [11:0] \$139 ;
   wire \$14 ;
-  wire [11:0] \$140 ;
-  wire \$141 ;
-  wire [11:0] \$142 ;
-  wire \$143 ;
-  wire [11:0] \$144 ;
-  wire \$145 ;
-  wire [11:0] \$146 ;
-  wire \$147 ;
-  wire [11:0] \$148 ;
-  wire \$149 ;
+  wire \$140 ;
+  wire [11:0] \$141 ;
+  wire \$142 ;
+  wire [11:0] \$143 ;
+  wire \$144 ;
+  wire [11:0] \$145 ;
+  wire \$146 ;
+  wire [11:0] \$147 ;
+  wire \$148 ;
+  wire [11:0] \$149 ;
   wire \$15 ;
-  wire [11:0] \$150 ;
-  wire \$151 ;
-  wire [11:0] \$152 ;
-  wire \$153 ;
-  wire [11:0] \$154 ;
-  wire \$155 ;
-  wire [11:0] \$156 ;
-  wire \$157 ;
-  wire [11:0] \$158 ;
-  wire \$159 ;
+  wire \$150 ;
+  wire [11:0] \$151 ;
+  wire \$152 ;
+  wire [11:0] \$153 ;
+  wire \$154 ;
+  wire [11:0] \$155 ;
+  wire \$156 ;
+  wire [11:0] \$157 ;
+  wire \$158 ;
+  wire [11:0] \$159 ;
   wire \$16 ;
-  wire [11:0] \$160 ;
+  wire \$160 ;
   wire \$161 ;
   wire \$162 ;
-  wire \$163 ;
+  wire [3:0] \$163 ;
   wire [3:0] \$164 ;
   wire [3:0] \$165 ;
-  wire [3:0] \$166 ;
+  wire \$166 ;
   wire \$167 ;
   wire \$168 ;
-  wire \$169 ;
+  wire [11:0] \$169 ;
   wire \$17 ;
-  wire [11:0] \$170 ;
-  wire \$171 ;
-  wire [11:0] \$172 ;
+  wire \$170 ;
+  wire [11:0] \$171 ;
+  wire \$172 ;
   wire \$173 ;
   wire \$174 ;
   wire \$175 ;
@@ -7473,112 +7431,112 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$178 ;
   wire \$179 ;
   wire \$18 ;
-  wire \$180 ;
-  wire [11:0] \$181 ;
-  wire \$182 ;
-  wire [11:0] \$183 ;
-  wire \$184 ;
-  wire [11:0] \$185 ;
-  wire \$186 ;
-  wire [11:0] \$187 ;
-  wire \$188 ;
-  wire [11:0] \$189 ;
+  wire [11:0] \$180 ;
+  wire \$181 ;
+  wire [11:0] \$182 ;
+  wire \$183 ;
+  wire [11:0] \$184 ;
+  wire \$185 ;
+  wire [11:0] \$186 ;
+  wire \$187 ;
+  wire [11:0] \$188 ;
+  wire \$189 ;
   wire \$19 ;
-  wire \$190 ;
-  wire [11:0] \$191 ;
-  wire \$192 ;
-  wire [11:0] \$193 ;
-  wire \$194 ;
-  wire [11:0] \$195 ;
-  wire \$196 ;
-  wire [11:0] \$197 ;
-  wire \$198 ;
-  wire [11:0] \$199 ;
+  wire [11:0] \$190 ;
+  wire \$191 ;
+  wire [11:0] \$192 ;
+  wire \$193 ;
+  wire [11:0] \$194 ;
+  wire \$195 ;
+  wire [11:0] \$196 ;
+  wire \$197 ;
+  wire [11:0] \$198 ;
+  wire \$199 ;
   wire \$2 ;
   wire \$20 ;
-  wire \$200 ;
-  wire [11:0] \$201 ;
-  wire \$202 ;
-  wire [11:0] \$203 ;
-  wire \$204 ;
-  wire [11:0] \$205 ;
-  wire \$206 ;
-  wire [11:0] \$207 ;
-  wire \$208 ;
-  wire [11:0] \$209 ;
+  wire [11:0] \$200 ;
+  wire \$201 ;
+  wire [11:0] \$202 ;
+  wire \$203 ;
+  wire [11:0] \$204 ;
+  wire \$205 ;
+  wire [11:0] \$206 ;
+  wire \$207 ;
+  wire [11:0] \$208 ;
+  wire \$209 ;
   wire \$21 ;
-  wire \$210 ;
-  wire [11:0] \$211 ;
-  wire \$212 ;
-  wire [11:0] \$213 ;
-  wire \$214 ;
-  wire [11:0] \$215 ;
-  wire \$216 ;
-  wire [11:0] \$217 ;
-  wire \$218 ;
-  wire [11:0] \$219 ;
+  wire [11:0] \$210 ;
+  wire \$211 ;
+  wire [11:0] \$212 ;
+  wire \$213 ;
+  wire [11:0] \$214 ;
+  wire \$215 ;
+  wire [11:0] \$216 ;
+  wire \$217 ;
+  wire [11:0] \$218 ;
+  wire \$219 ;
   wire \$22 ;
-  wire \$220 ;
-  wire [11:0] \$221 ;
-  wire \$222 ;
-  wire [11:0] \$223 ;
+  wire [11:0] \$220 ;
+  wire \$221 ;
+  wire [11:0] \$222 ;
+  wire \$223 ;
   wire \$224 ;
   wire \$225 ;
-  wire \$226 ;
-  wire [11:0] \$227 ;
-  wire \$228 ;
-  wire [11:0] \$229 ;
+  wire [11:0] \$226 ;
+  wire \$227 ;
+  wire [11:0] \$228 ;
+  wire \$229 ;
   wire \$23 ;
-  wire \$230 ;
-  wire [11:0] \$231 ;
-  wire \$232 ;
-  wire [11:0] \$233 ;
-  wire \$234 ;
-  wire [11:0] \$235 ;
-  wire \$236 ;
-  wire [11:0] \$237 ;
-  wire \$238 ;
-  wire [11:0] \$239 ;
+  wire [11:0] \$230 ;
+  wire \$231 ;
+  wire [11:0] \$232 ;
+  wire \$233 ;
+  wire [11:0] \$234 ;
+  wire \$235 ;
+  wire [11:0] \$236 ;
+  wire \$237 ;
+  wire [11:0] \$238 ;
+  wire \$239 ;
   wire [3:0] \$24 ;
-  wire \$240 ;
-  wire [11:0] \$241 ;
-  wire \$242 ;
-  wire [11:0] \$243 ;
-  wire \$244 ;
-  wire [11:0] \$245 ;
-  wire \$246 ;
-  wire [11:0] \$247 ;
-  wire \$248 ;
-  wire [11:0] \$249 ;
+  wire [11:0] \$240 ;
+  wire \$241 ;
+  wire [11:0] \$242 ;
+  wire \$243 ;
+  wire [11:0] \$244 ;
+  wire \$245 ;
+  wire [11:0] \$246 ;
+  wire \$247 ;
+  wire [11:0] \$248 ;
+  wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
-  wire [11:0] \$251 ;
-  wire \$252 ;
-  wire [11:0] \$253 ;
-  wire \$254 ;
-  wire [11:0] \$255 ;
-  wire \$256 ;
-  wire [11:0] \$257 ;
-  wire \$258 ;
-  wire [11:0] \$259 ;
+  wire [11:0] \$250 ;
+  wire \$251 ;
+  wire [11:0] \$252 ;
+  wire \$253 ;
+  wire [11:0] \$254 ;
+  wire \$255 ;
+  wire [11:0] \$256 ;
+  wire \$257 ;
+  wire [11:0] \$258 ;
+  wire \$259 ;
   wire \$26 ;
   wire \$260 ;
   wire \$261 ;
-  wire \$262 ;
+  wire [3:0] \$262 ;
   wire [3:0] \$263 ;
   wire [3:0] \$264 ;
   wire [3:0] \$265 ;
   wire [3:0] \$266 ;
-  wire [3:0] \$267 ;
+  wire \$267 ;
   wire \$268 ;
-  wire \$269 ;
+  wire [3:0] \$269 ;
   wire \$27 ;
   wire [3:0] \$270 ;
   wire [3:0] \$271 ;
   wire [3:0] \$272 ;
-  wire [3:0] \$273 ;
-  wire [3:0] \$274 ;
-  wire \$275 ;
+  wire \$273 ;
+  wire \$274 ;
+  wire [11:0] \$275 ;
   wire \$276 ;
   wire [11:0] \$277 ;
   wire \$278 ;
@@ -7627,10 +7585,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$316 ;
   wire [11:0] \$317 ;
   wire \$318 ;
-  wire [11:0] \$319 ;
+  wire \$319 ;
   wire [17:0] \$32 ;
   wire \$320 ;
-  wire \$321 ;
+  wire [11:0] \$321 ;
   wire \$322 ;
   wire [11:0] \$323 ;
   wire \$324 ;
@@ -7667,20 +7625,20 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$352 ;
   wire [11:0] \$353 ;
   wire \$354 ;
-  wire [11:0] \$355 ;
+  wire \$355 ;
   wire \$356 ;
-  wire \$357 ;
-  wire \$358 ;
+  wire [3:0] \$357 ;
+  wire [3:0] \$358 ;
   wire [3:0] \$359 ;
   wire [31:0] \$36 ;
-  wire [3:0] \$360 ;
-  wire [3:0] \$361 ;
+  wire \$360 ;
+  wire \$361 ;
   wire \$362 ;
-  wire \$363 ;
+  wire [11:0] \$363 ;
   wire \$364 ;
   wire [11:0] \$365 ;
   wire \$366 ;
-  wire [11:0] \$367 ;
+  wire \$367 ;
   wire \$368 ;
   wire \$369 ;
   wire [31:0] \$37 ;
@@ -7688,7 +7646,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$371 ;
   wire \$372 ;
   wire \$373 ;
-  wire \$374 ;
+  wire [11:0] \$374 ;
   wire \$375 ;
   wire [11:0] \$376 ;
   wire \$377 ;
@@ -7737,10 +7695,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$415 ;
   wire [11:0] \$416 ;
   wire \$417 ;
-  wire [11:0] \$418 ;
+  wire \$418 ;
   wire \$419 ;
   wire [31:0] \$42 ;
-  wire \$420 ;
+  wire [11:0] \$420 ;
   wire \$421 ;
   wire [11:0] \$422 ;
   wire \$423 ;
@@ -7777,29 +7735,29 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$451 ;
   wire [11:0] \$452 ;
   wire \$453 ;
-  wire [11:0] \$454 ;
+  wire \$454 ;
   wire \$455 ;
-  wire \$456 ;
-  wire \$457 ;
+  wire [3:0] \$456 ;
+  wire [3:0] \$457 ;
   wire [3:0] \$458 ;
   wire [3:0] \$459 ;
   wire [31:0] \$46 ;
   wire [3:0] \$460 ;
-  wire [3:0] \$461 ;
-  wire [3:0] \$462 ;
+  wire \$461 ;
+  wire \$462 ;
   wire \$463 ;
   wire \$464 ;
   wire \$465 ;
   wire \$466 ;
   wire \$467 ;
   wire \$468 ;
-  wire \$469 ;
+  wire [2:0] \$469 ;
   wire [31:0] \$47 ;
-  wire \$470 ;
-  wire [2:0] \$471 ;
-  wire [7:0] \$472 ;
-  wire [8:0] \$473 ;
-  wire [16:0] \$474 ;
+  wire [7:0] \$470 ;
+  wire [8:0] \$471 ;
+  wire [16:0] \$472 ;
+  wire \$473 ;
+  wire \$474 ;
   wire \$475 ;
   wire \$476 ;
   wire \$477 ;
@@ -7869,9 +7827,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$534 ;
   wire \$535 ;
   wire \$536 ;
-  wire \$537 ;
-  wire \$538 ;
-  wire [31:0] \$539 ;
+  wire [31:0] \$537 ;
+  wire [11:0] \$538 ;
+  wire \$539 ;
   wire [1:0] \$54 ;
   wire [11:0] \$540 ;
   wire \$541 ;
@@ -7942,10 +7900,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [31:0] \$60 ;
   wire [11:0] \$600 ;
   wire \$601 ;
-  wire [11:0] \$602 ;
-  wire \$603 ;
-  wire [31:0] \$604 ;
-  wire [16:0] \$605 ;
+  wire [31:0] \$602 ;
+  wire [16:0] \$603 ;
+  wire [11:0] \$604 ;
+  wire \$605 ;
   wire [11:0] \$606 ;
   wire \$607 ;
   wire [11:0] \$608 ;
@@ -8014,14 +7972,14 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$665 ;
   wire [11:0] \$666 ;
   wire \$667 ;
-  wire [11:0] \$668 ;
-  wire \$669 ;
+  wire [31:0] \$668 ;
+  wire [31:0] \$669 ;
   wire [20:0] \$67 ;
-  wire [31:0] \$670 ;
-  wire [31:0] \$671 ;
-  wire [1:0] \$672 ;
-  wire [2:0] \$673 ;
-  wire [3:0] \$674 ;
+  wire [1:0] \$670 ;
+  wire [2:0] \$671 ;
+  wire [3:0] \$672 ;
+  wire [11:0] \$673 ;
+  wire \$674 ;
   wire [11:0] \$675 ;
   wire \$676 ;
   wire [11:0] \$677 ;
@@ -8061,7 +8019,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$707 ;
   wire \$708 ;
   wire [11:0] \$709 ;
-  wire [33:0] \$71 ;
+  wire [32:0] \$71 ;
   wire \$710 ;
   wire [11:0] \$711 ;
   wire \$712 ;
@@ -8072,7 +8030,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$717 ;
   wire \$718 ;
   wire [11:0] \$719 ;
-  wire [33:0] \$72 ;
+  wire [32:0] \$72 ;
   wire \$720 ;
   wire [11:0] \$721 ;
   wire \$722 ;
@@ -8083,7 +8041,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$727 ;
   wire \$728 ;
   wire [11:0] \$729 ;
-  wire [33:0] \$73 ;
+  wire [32:0] \$73 ;
   wire \$730 ;
   wire [11:0] \$731 ;
   wire \$732 ;
@@ -8091,14 +8049,14 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$734 ;
   wire [11:0] \$735 ;
   wire \$736 ;
-  wire [11:0] \$737 ;
-  wire \$738 ;
-  wire [31:0] \$739 ;
+  wire [31:0] \$737 ;
+  wire [31:0] \$738 ;
+  wire [8:0] \$739 ;
   wire \$74 ;
-  wire [31:0] \$740 ;
-  wire [8:0] \$741 ;
-  wire [18:0] \$742 ;
-  wire [25:0] \$743 ;
+  wire [18:0] \$740 ;
+  wire [25:0] \$741 ;
+  wire [11:0] \$742 ;
+  wire \$743 ;
   wire [11:0] \$744 ;
   wire \$745 ;
   wire [11:0] \$746 ;
@@ -8161,19 +8119,19 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$798 ;
   wire \$799 ;
   wire \$8 ;
-  wire [3:0] \$80 ;
+  wire \$80 ;
   wire [11:0] \$800 ;
   wire \$801 ;
   wire [11:0] \$802 ;
   wire \$803 ;
   wire [11:0] \$804 ;
   wire \$805 ;
-  wire [11:0] \$806 ;
-  wire \$807 ;
-  wire [31:0] \$808 ;
-  wire [31:0] \$809 ;
-  wire \$81 ;
-  wire [17:0] \$810 ;
+  wire [31:0] \$806 ;
+  wire [31:0] \$807 ;
+  wire [17:0] \$808 ;
+  wire [11:0] \$809 ;
+  wire [11:0] \$81 ;
+  wire \$810 ;
   wire [11:0] \$811 ;
   wire \$812 ;
   wire [11:0] \$813 ;
@@ -8183,7 +8141,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$817 ;
   wire \$818 ;
   wire [11:0] \$819 ;
-  wire [11:0] \$82 ;
+  wire \$82 ;
   wire \$820 ;
   wire [11:0] \$821 ;
   wire \$822 ;
@@ -8194,7 +8152,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$827 ;
   wire \$828 ;
   wire [11:0] \$829 ;
-  wire \$83 ;
+  wire [11:0] \$83 ;
   wire \$830 ;
   wire [11:0] \$831 ;
   wire \$832 ;
@@ -8205,7 +8163,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$837 ;
   wire \$838 ;
   wire [11:0] \$839 ;
-  wire [11:0] \$84 ;
+  wire \$84 ;
   wire \$840 ;
   wire [11:0] \$841 ;
   wire \$842 ;
@@ -8216,7 +8174,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$847 ;
   wire \$848 ;
   wire [11:0] \$849 ;
-  wire \$85 ;
+  wire [11:0] \$85 ;
   wire \$850 ;
   wire [11:0] \$851 ;
   wire \$852 ;
@@ -8227,7 +8185,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$857 ;
   wire \$858 ;
   wire [11:0] \$859 ;
-  wire [11:0] \$86 ;
+  wire \$86 ;
   wire \$860 ;
   wire [11:0] \$861 ;
   wire \$862 ;
@@ -8238,18 +8196,18 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$867 ;
   wire \$868 ;
   wire [11:0] \$869 ;
-  wire \$87 ;
+  wire [11:0] \$87 ;
   wire \$870 ;
   wire [11:0] \$871 ;
   wire \$872 ;
-  wire [11:0] \$873 ;
-  wire \$874 ;
-  wire [31:0] \$875 ;
-  wire [31:0] \$876 ;
+  wire [31:0] \$873 ;
+  wire [31:0] \$874 ;
+  wire \$875 ;
+  wire \$876 ;
   wire \$877 ;
   wire \$878 ;
   wire \$879 ;
-  wire [11:0] \$88 ;
+  wire \$88 ;
   wire \$880 ;
   wire \$881 ;
   wire \$882 ;
@@ -8260,7 +8218,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$887 ;
   wire \$888 ;
   wire \$889 ;
-  wire \$89 ;
+  wire [11:0] \$89 ;
   wire \$890 ;
   wire \$891 ;
   wire \$892 ;
@@ -8272,7 +8230,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$898 ;
   wire \$899 ;
   wire \$9 ;
-  wire [11:0] \$90 ;
+  wire \$90 ;
   wire \$900 ;
   wire \$901 ;
   wire \$902 ;
@@ -8283,7 +8241,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$907 ;
   wire \$908 ;
   wire \$909 ;
-  wire \$91 ;
+  wire [11:0] \$91 ;
   wire \$910 ;
   wire \$911 ;
   wire \$912 ;
@@ -8294,7 +8252,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$917 ;
   wire \$918 ;
   wire \$919 ;
-  wire [11:0] \$92 ;
+  wire \$92 ;
   wire \$920 ;
   wire \$921 ;
   wire \$922 ;
@@ -8305,7 +8263,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$927 ;
   wire \$928 ;
   wire \$929 ;
-  wire \$93 ;
+  wire [11:0] \$93 ;
   wire \$930 ;
   wire \$931 ;
   wire \$932 ;
@@ -8316,7 +8274,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$937 ;
   wire \$938 ;
   wire \$939 ;
-  wire [11:0] \$94 ;
+  wire \$94 ;
   wire \$940 ;
   wire \$941 ;
   wire \$942 ;
@@ -8327,7 +8285,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$947 ;
   wire \$948 ;
   wire \$949 ;
-  wire \$95 ;
+  wire [11:0] \$95 ;
   wire \$950 ;
   wire \$951 ;
   wire \$952 ;
@@ -8338,7 +8296,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$957 ;
   wire \$958 ;
   wire \$959 ;
-  wire [11:0] \$96 ;
+  wire \$96 ;
   wire \$960 ;
   wire \$961 ;
   wire \$962 ;
@@ -8349,33 +8307,33 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$967 ;
   wire \$968 ;
   wire \$969 ;
-  wire \$97 ;
+  wire [11:0] \$97 ;
   wire \$970 ;
-  wire \$971 ;
-  wire \$972 ;
-  wire [31:0] \$973 ;
-  wire [31:0] \$974 ;
-  wire [11:0] \$975 ;
+  wire [31:0] \$971 ;
+  wire [31:0] \$972 ;
+  wire [11:0] \$973 ;
+  wire \$974 ;
+  wire \$975 ;
   wire \$976 ;
   wire \$977 ;
   wire \$978 ;
   wire \$979 ;
-  wire [11:0] \$98 ;
+  wire \$98 ;
   wire \$980 ;
   wire \$981 ;
-  wire \$982 ;
+  wire [11:0] \$982 ;
   wire \$983 ;
-  wire [11:0] \$984 ;
+  wire \$984 ;
   wire \$985 ;
   wire \$986 ;
   wire \$987 ;
   wire \$988 ;
   wire \$989 ;
-  wire \$99 ;
+  wire [11:0] \$99 ;
   wire \$990 ;
-  wire \$991 ;
+  wire [11:0] \$991 ;
   wire \$992 ;
-  wire [11:0] \$993 ;
+  wire \$993 ;
   wire \$994 ;
   wire \$995 ;
   wire \$996 ;
@@ -8390,10 +8348,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg [3:0] _late = 4'h0;
   reg _looked = 1'h0;
   reg _payload = 1'h0;
-  reg [33:0] _request = 34'h000000000;
+  reg [32:0] _request = 33'h000000000;
   wire [11:0] \_request.address ;
   wire \_request.allowed ;
-  wire \_request.cacheable ;
   wire \_request.direct ;
   wire \_request.known ;
   wire \_request.manager ;
@@ -8403,10 +8360,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg _shut = 1'h0;
   wire accept;
   wire acknowledged;
-  reg [33:0] chosen = 34'h000000000;
+  reg [32:0] chosen = 33'h000000000;
   wire [11:0] \chosen.address ;
   wire \chosen.allowed ;
-  wire \chosen.cacheable ;
   wire \chosen.direct ;
   wire \chosen.known ;
   wire \chosen.manager ;
@@ -8484,19 +8440,18 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [7:0] own_generation;
   input permitted;
   wire permitted;
-  input [11:0] \port$847$0 ;
-  wire [11:0] \port$847$0 ;
-  output \port$865$0 ;
-  wire \port$865$0 ;
-  output \port$869$0 ;
-  wire \port$869$0 ;
+  input [11:0] \port$846$0 ;
+  wire [11:0] \port$846$0 ;
+  output \port$864$0 ;
+  wire \port$864$0 ;
+  output \port$868$0 ;
+  wire \port$868$0 ;
   wire [3:0] refused;
   wire [1:0] request;
-  input [33:0] requests__0__payload;
-  wire [33:0] requests__0__payload;
+  input [32:0] requests__0__payload;
+  wire [32:0] requests__0__payload;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.direct ;
   wire \requests__0__payload.known ;
   wire \requests__0__payload.manager ;
@@ -8506,11 +8461,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [33:0] requests__1__payload;
-  wire [33:0] requests__1__payload;
+  input [32:0] requests__1__payload;
+  wire [32:0] requests__1__payload;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.direct ;
   wire \requests__1__payload.known ;
   wire \requests__1__payload.manager ;
@@ -8573,8 +8527,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$41  = \$38  | \$40 ;
   assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$43  = \$41  | \$42 ;
-  assign \$44  = { 6'h00, \port$847$0 [2:0] } | { \port$847$0 [3], 8'h00 };
-  assign \$45  = { 15'h0000, \$44  } | { \port$847$0 [11:4], 16'h0000 };
+  assign \$44  = { 6'h00, \port$846$0 [2:0] } | { \port$846$0 [3], 8'h00 };
+  assign \$45  = { 15'h0000, \$44  } | { \port$846$0 [11:4], 16'h0000 };
   assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$47  = \$43  | \$46 ;
   assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
@@ -8590,248 +8544,248 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$69  = \$68  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
   assign \$70  = \$61  | \$69 ;
   assign data = \$70  | _early_word;
-  assign \$71  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$72  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
+  assign \$71  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
+  assign \$72  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
   assign \$73  = \$71  | \$72 ;
   assign \$74  = ! chosen[31:28];
   assign \$75  = | chosen[1:0];
   assign \$76  = \$75  ? 4'h2 : 4'h0;
   assign \$77  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$78  = chosen[32] ? 4'hb : \$77 ;
-  assign \$79  = chosen[25] ? \$76  : \$78 ;
-  assign \$80  = \$74  ? 4'h0 : \$79 ;
-  assign \$81  = ! chosen[31:28];
-  assign \$83  = ! \$82 ;
-  assign \$85  = \$84  == 4'h8;
-  assign \$87  = \$86  == 5'h10;
-  assign \$89  = \$88  == 5'h18;
-  assign \$91  = \$90  == 6'h20;
-  assign \$93  = \$92  == 6'h28;
-  assign \$95  = \$94  == 6'h30;
-  assign \$97  = \$96  == 8'h80;
-  assign \$99  = \$98  == 8'h88;
-  assign \$101  = \$100  == 8'ha0;
-  assign \$103  = \$102  == 8'hb0;
-  assign \$105  = \$104  == 8'hc0;
-  assign \$107  = \$106  == 8'he0;
-  assign \$109  = \$108  == 8'he8;
-  assign \$111  = \$110  == 8'hf0;
-  assign \$113  = \$112  == 8'hf8;
-  assign \$115  = \$114  == 9'h100;
-  assign \$117  = \$116  == 9'h108;
-  assign \$119  = \$118  == 9'h120;
-  assign \$121  = \$120  == 9'h140;
-  assign \$123  = \$122  == 9'h160;
-  assign \$125  = \$124  == 9'h180;
-  assign \$126  = | { \$125 , \$123 , \$121 , \$119 , \$117 , \$115 , \$113 , \$111 , \$109 , \$107 , \$105 , \$103 , \$101 , \$99 , \$97 , \$95 , \$93 , \$91 , \$89 , \$87 , \$85 , \$83  };
-  assign \$127  = chosen[24] ? 1'h0 : \$126 ;
-  assign \$129  = ! \$128 ;
-  assign \$131  = \$130  == 4'h8;
-  assign \$133  = \$132  == 5'h10;
-  assign \$135  = \$134  == 5'h18;
-  assign \$137  = \$136  == 6'h20;
-  assign \$139  = \$138  == 6'h28;
-  assign \$141  = \$140  == 6'h30;
-  assign \$143  = \$142  == 8'h80;
-  assign \$145  = \$144  == 8'hb0;
-  assign \$147  = \$146  == 8'hc0;
-  assign \$149  = \$148  == 8'he0;
-  assign \$151  = \$150  == 8'hf0;
-  assign \$153  = \$152  == 8'hf8;
-  assign \$155  = \$154  == 9'h100;
-  assign \$157  = \$156  == 9'h108;
-  assign \$159  = \$158  == 9'h140;
-  assign \$161  = \$160  == 9'h160;
-  assign \$162  = | { \$161 , \$159 , \$157 , \$155 , \$153 , \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129  };
-  assign \$163  = chosen[24] ? 1'h0 : \$162 ;
-  assign \$164  = \$163  ? 4'h0 : 4'h6;
-  assign \$165  = \$127  ? \$164  : 4'h5;
-  assign \$166  = chosen[2] ? 4'h0 : \$165 ;
-  assign \$167  = | \$166 ;
-  assign \$168  = \$167  | chosen[2];
-  assign \$169  = ~ chosen[24];
-  assign \$171  = \$170  == 8'hf0;
-  assign \$173  = \$172  == 9'h160;
-  assign \$174  = \$171  | \$173 ;
-  assign \$175  = \$169  & \$174 ;
-  assign \$176  = & chosen[31:28];
-  assign \$177  = ~ \$176 ;
-  assign \$178  = \$175  & \$177 ;
-  assign \$179  = ~ \$178 ;
-  assign \$180  = \$168  | \$179 ;
-  assign \$182  = ! \$181 ;
-  assign \$184  = \$183  == 4'h8;
-  assign \$186  = \$185  == 5'h10;
-  assign \$188  = \$187  == 5'h18;
-  assign \$190  = \$189  == 6'h20;
-  assign \$192  = \$191  == 6'h28;
-  assign \$194  = \$193  == 6'h30;
-  assign \$196  = \$195  == 8'h80;
-  assign \$198  = \$197  == 8'h88;
-  assign \$200  = \$199  == 8'ha0;
-  assign \$202  = \$201  == 8'hb0;
-  assign \$204  = \$203  == 8'hc0;
-  assign \$206  = \$205  == 8'he0;
-  assign \$208  = \$207  == 8'he8;
-  assign \$210  = \$209  == 8'hf0;
-  assign \$212  = \$211  == 8'hf8;
-  assign \$214  = \$213  == 9'h100;
-  assign \$216  = \$215  == 9'h108;
-  assign \$218  = \$217  == 9'h120;
-  assign \$220  = \$219  == 9'h140;
-  assign \$222  = \$221  == 9'h160;
-  assign \$224  = \$223  == 9'h180;
-  assign \$225  = | { \$224 , \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192 , \$190 , \$188 , \$186 , \$184 , \$182  };
-  assign \$226  = chosen[24] ? 1'h0 : \$225 ;
-  assign \$228  = ! \$227 ;
-  assign \$230  = \$229  == 4'h8;
-  assign \$232  = \$231  == 5'h10;
-  assign \$234  = \$233  == 5'h18;
-  assign \$236  = \$235  == 6'h20;
-  assign \$238  = \$237  == 6'h28;
-  assign \$240  = \$239  == 6'h30;
-  assign \$242  = \$241  == 8'h80;
-  assign \$244  = \$243  == 8'hb0;
-  assign \$246  = \$245  == 8'hc0;
-  assign \$248  = \$247  == 8'he0;
-  assign \$250  = \$249  == 8'hf0;
-  assign \$252  = \$251  == 8'hf8;
-  assign \$254  = \$253  == 9'h100;
-  assign \$256  = \$255  == 9'h108;
-  assign \$258  = \$257  == 9'h140;
-  assign \$260  = \$259  == 9'h160;
-  assign \$261  = | { \$260 , \$258 , \$256 , \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238 , \$236 , \$234 , \$232 , \$230 , \$228  };
-  assign \$262  = chosen[24] ? 1'h0 : \$261 ;
-  assign \$263  = \$262  ? 4'h0 : 4'h6;
-  assign \$264  = \$226  ? \$263  : 4'h5;
-  assign \$265  = chosen[2] ? 4'h0 : \$264 ;
-  assign \$266  = \$180  ? \$265  : 4'h7;
-  assign \$267  = \$81  ? 4'h0 : \$266 ;
-  assign \$268  = ! chosen[31:28];
-  assign \$269  = | chosen[1:0];
-  assign \$270  = \$269  ? 4'h2 : 4'h0;
-  assign \$271  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$272  = chosen[32] ? 4'hb : \$271 ;
-  assign \$273  = chosen[25] ? \$270  : \$272 ;
-  assign \$274  = \$268  ? 4'h0 : \$273 ;
-  assign \$275  = | \$274 ;
-  assign \$276  = ! chosen[31:28];
-  assign \$278  = ! \$277 ;
-  assign \$280  = \$279  == 4'h8;
-  assign \$282  = \$281  == 5'h10;
-  assign \$284  = \$283  == 5'h18;
-  assign \$286  = \$285  == 6'h20;
-  assign \$288  = \$287  == 6'h28;
-  assign \$290  = \$289  == 6'h30;
-  assign \$292  = \$291  == 8'h80;
-  assign \$294  = \$293  == 8'h88;
-  assign \$296  = \$295  == 8'ha0;
-  assign \$298  = \$297  == 8'hb0;
-  assign \$300  = \$299  == 8'hc0;
-  assign \$302  = \$301  == 8'he0;
-  assign \$304  = \$303  == 8'he8;
-  assign \$306  = \$305  == 8'hf0;
-  assign \$308  = \$307  == 8'hf8;
-  assign \$310  = \$309  == 9'h100;
-  assign \$312  = \$311  == 9'h108;
-  assign \$314  = \$313  == 9'h120;
-  assign \$316  = \$315  == 9'h140;
-  assign \$318  = \$317  == 9'h160;
-  assign \$320  = \$319  == 9'h180;
-  assign \$321  = | { \$320 , \$318 , \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278  };
-  assign \$322  = chosen[24] ? 1'h0 : \$321 ;
-  assign \$324  = ! \$323 ;
-  assign \$326  = \$325  == 4'h8;
-  assign \$328  = \$327  == 5'h10;
-  assign \$330  = \$329  == 5'h18;
-  assign \$332  = \$331  == 6'h20;
-  assign \$334  = \$333  == 6'h28;
-  assign \$336  = \$335  == 6'h30;
-  assign \$338  = \$337  == 8'h80;
-  assign \$340  = \$339  == 8'hb0;
-  assign \$342  = \$341  == 8'hc0;
-  assign \$344  = \$343  == 8'he0;
-  assign \$346  = \$345  == 8'hf0;
-  assign \$348  = \$347  == 8'hf8;
-  assign \$350  = \$349  == 9'h100;
-  assign \$352  = \$351  == 9'h108;
-  assign \$354  = \$353  == 9'h140;
-  assign \$356  = \$355  == 9'h160;
-  assign \$357  = | { \$356 , \$354 , \$352 , \$350 , \$348 , \$346 , \$344 , \$342 , \$340 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324  };
-  assign \$358  = chosen[24] ? 1'h0 : \$357 ;
-  assign \$359  = \$358  ? 4'h0 : 4'h6;
-  assign \$360  = \$322  ? \$359  : 4'h5;
-  assign \$361  = chosen[2] ? 4'h0 : \$360 ;
-  assign \$362  = | \$361 ;
-  assign \$363  = \$362  | chosen[2];
-  assign \$364  = ~ chosen[24];
-  assign \$366  = \$365  == 8'hf0;
-  assign \$368  = \$367  == 9'h160;
-  assign \$369  = \$366  | \$368 ;
-  assign \$370  = \$364  & \$369 ;
-  assign \$371  = & chosen[31:28];
+  assign \$78  = chosen[25] ? \$76  : \$77 ;
+  assign \$79  = \$74  ? 4'h0 : \$78 ;
+  assign \$80  = ! chosen[31:28];
+  assign \$82  = ! \$81 ;
+  assign \$84  = \$83  == 4'h8;
+  assign \$86  = \$85  == 5'h10;
+  assign \$88  = \$87  == 5'h18;
+  assign \$90  = \$89  == 6'h20;
+  assign \$92  = \$91  == 6'h28;
+  assign \$94  = \$93  == 6'h30;
+  assign \$96  = \$95  == 8'h80;
+  assign \$98  = \$97  == 8'h88;
+  assign \$100  = \$99  == 8'ha0;
+  assign \$102  = \$101  == 8'hb0;
+  assign \$104  = \$103  == 8'hc0;
+  assign \$106  = \$105  == 8'he0;
+  assign \$108  = \$107  == 8'he8;
+  assign \$110  = \$109  == 8'hf0;
+  assign \$112  = \$111  == 8'hf8;
+  assign \$114  = \$113  == 9'h100;
+  assign \$116  = \$115  == 9'h108;
+  assign \$118  = \$117  == 9'h120;
+  assign \$120  = \$119  == 9'h140;
+  assign \$122  = \$121  == 9'h160;
+  assign \$124  = \$123  == 9'h180;
+  assign \$125  = | { \$124 , \$122 , \$120 , \$118 , \$116 , \$114 , \$112 , \$110 , \$108 , \$106 , \$104 , \$102 , \$100 , \$98 , \$96 , \$94 , \$92 , \$90 , \$88 , \$86 , \$84 , \$82  };
+  assign \$126  = chosen[24] ? 1'h0 : \$125 ;
+  assign \$128  = ! \$127 ;
+  assign \$130  = \$129  == 4'h8;
+  assign \$132  = \$131  == 5'h10;
+  assign \$134  = \$133  == 5'h18;
+  assign \$136  = \$135  == 6'h20;
+  assign \$138  = \$137  == 6'h28;
+  assign \$140  = \$139  == 6'h30;
+  assign \$142  = \$141  == 8'h80;
+  assign \$144  = \$143  == 8'hb0;
+  assign \$146  = \$145  == 8'hc0;
+  assign \$148  = \$147  == 8'he0;
+  assign \$150  = \$149  == 8'hf0;
+  assign \$152  = \$151  == 8'hf8;
+  assign \$154  = \$153  == 9'h100;
+  assign \$156  = \$155  == 9'h108;
+  assign \$158  = \$157  == 9'h140;
+  assign \$160  = \$159  == 9'h160;
+  assign \$161  = | { \$160 , \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128  };
+  assign \$162  = chosen[24] ? 1'h0 : \$161 ;
+  assign \$163  = \$162  ? 4'h0 : 4'h6;
+  assign \$164  = \$126  ? \$163  : 4'h5;
+  assign \$165  = chosen[2] ? 4'h0 : \$164 ;
+  assign \$166  = | \$165 ;
+  assign \$167  = \$166  | chosen[2];
+  assign \$168  = ~ chosen[24];
+  assign \$170  = \$169  == 8'hf0;
+  assign \$172  = \$171  == 9'h160;
+  assign \$173  = \$170  | \$172 ;
+  assign \$174  = \$168  & \$173 ;
+  assign \$175  = & chosen[31:28];
+  assign \$176  = ~ \$175 ;
+  assign \$177  = \$174  & \$176 ;
+  assign \$178  = ~ \$177 ;
+  assign \$179  = \$167  | \$178 ;
+  assign \$181  = ! \$180 ;
+  assign \$183  = \$182  == 4'h8;
+  assign \$185  = \$184  == 5'h10;
+  assign \$187  = \$186  == 5'h18;
+  assign \$189  = \$188  == 6'h20;
+  assign \$191  = \$190  == 6'h28;
+  assign \$193  = \$192  == 6'h30;
+  assign \$195  = \$194  == 8'h80;
+  assign \$197  = \$196  == 8'h88;
+  assign \$199  = \$198  == 8'ha0;
+  assign \$201  = \$200  == 8'hb0;
+  assign \$203  = \$202  == 8'hc0;
+  assign \$205  = \$204  == 8'he0;
+  assign \$207  = \$206  == 8'he8;
+  assign \$209  = \$208  == 8'hf0;
+  assign \$211  = \$210  == 8'hf8;
+  assign \$213  = \$212  == 9'h100;
+  assign \$215  = \$214  == 9'h108;
+  assign \$217  = \$216  == 9'h120;
+  assign \$219  = \$218  == 9'h140;
+  assign \$221  = \$220  == 9'h160;
+  assign \$223  = \$222  == 9'h180;
+  assign \$224  = | { \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185 , \$183 , \$181  };
+  assign \$225  = chosen[24] ? 1'h0 : \$224 ;
+  assign \$227  = ! \$226 ;
+  assign \$229  = \$228  == 4'h8;
+  assign \$231  = \$230  == 5'h10;
+  assign \$233  = \$232  == 5'h18;
+  assign \$235  = \$234  == 6'h20;
+  assign \$237  = \$236  == 6'h28;
+  assign \$239  = \$238  == 6'h30;
+  assign \$241  = \$240  == 8'h80;
+  assign \$243  = \$242  == 8'hb0;
+  assign \$245  = \$244  == 8'hc0;
+  assign \$247  = \$246  == 8'he0;
+  assign \$249  = \$248  == 8'hf0;
+  assign \$251  = \$250  == 8'hf8;
+  assign \$253  = \$252  == 9'h100;
+  assign \$255  = \$254  == 9'h108;
+  assign \$257  = \$256  == 9'h140;
+  assign \$259  = \$258  == 9'h160;
+  assign \$260  = | { \$259 , \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241 , \$239 , \$237 , \$235 , \$233 , \$231 , \$229 , \$227  };
+  assign \$261  = chosen[24] ? 1'h0 : \$260 ;
+  assign \$262  = \$261  ? 4'h0 : 4'h6;
+  assign \$263  = \$225  ? \$262  : 4'h5;
+  assign \$264  = chosen[2] ? 4'h0 : \$263 ;
+  assign \$265  = \$179  ? \$264  : 4'h7;
+  assign \$266  = \$80  ? 4'h0 : \$265 ;
+  assign \$267  = ! chosen[31:28];
+  assign \$268  = | chosen[1:0];
+  assign \$269  = \$268  ? 4'h2 : 4'h0;
+  assign \$270  = chosen[24] ? 4'h3 : 4'h1;
+  assign \$271  = chosen[25] ? \$269  : \$270 ;
+  assign \$272  = \$267  ? 4'h0 : \$271 ;
+  assign \$273  = | \$272 ;
+  assign \$274  = ! chosen[31:28];
+  assign \$276  = ! \$275 ;
+  assign \$278  = \$277  == 4'h8;
+  assign \$280  = \$279  == 5'h10;
+  assign \$282  = \$281  == 5'h18;
+  assign \$284  = \$283  == 6'h20;
+  assign \$286  = \$285  == 6'h28;
+  assign \$288  = \$287  == 6'h30;
+  assign \$290  = \$289  == 8'h80;
+  assign \$292  = \$291  == 8'h88;
+  assign \$294  = \$293  == 8'ha0;
+  assign \$296  = \$295  == 8'hb0;
+  assign \$298  = \$297  == 8'hc0;
+  assign \$300  = \$299  == 8'he0;
+  assign \$302  = \$301  == 8'he8;
+  assign \$304  = \$303  == 8'hf0;
+  assign \$306  = \$305  == 8'hf8;
+  assign \$308  = \$307  == 9'h100;
+  assign \$310  = \$309  == 9'h108;
+  assign \$312  = \$311  == 9'h120;
+  assign \$314  = \$313  == 9'h140;
+  assign \$316  = \$315  == 9'h160;
+  assign \$318  = \$317  == 9'h180;
+  assign \$319  = | { \$318 , \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276  };
+  assign \$320  = chosen[24] ? 1'h0 : \$319 ;
+  assign \$322  = ! \$321 ;
+  assign \$324  = \$323  == 4'h8;
+  assign \$326  = \$325  == 5'h10;
+  assign \$328  = \$327  == 5'h18;
+  assign \$330  = \$329  == 6'h20;
+  assign \$332  = \$331  == 6'h28;
+  assign \$334  = \$333  == 6'h30;
+  assign \$336  = \$335  == 8'h80;
+  assign \$338  = \$337  == 8'hb0;
+  assign \$340  = \$339  == 8'hc0;
+  assign \$342  = \$341  == 8'he0;
+  assign \$344  = \$343  == 8'hf0;
+  assign \$346  = \$345  == 8'hf8;
+  assign \$348  = \$347  == 9'h100;
+  assign \$350  = \$349  == 9'h108;
+  assign \$352  = \$351  == 9'h140;
+  assign \$354  = \$353  == 9'h160;
+  assign \$355  = | { \$354 , \$352 , \$350 , \$348 , \$346 , \$344 , \$342 , \$340 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324 , \$322  };
+  assign \$356  = chosen[24] ? 1'h0 : \$355 ;
+  assign \$357  = \$356  ? 4'h0 : 4'h6;
+  assign \$358  = \$320  ? \$357  : 4'h5;
+  assign \$359  = chosen[2] ? 4'h0 : \$358 ;
+  assign \$360  = | \$359 ;
+  assign \$361  = \$360  | chosen[2];
+  assign \$362  = ~ chosen[24];
+  assign \$364  = \$363  == 8'hf0;
+  assign \$366  = \$365  == 9'h160;
+  assign \$367  = \$364  | \$366 ;
+  assign \$368  = \$362  & \$367 ;
+  assign \$369  = & chosen[31:28];
+  assign \$370  = ~ \$369 ;
+  assign \$371  = \$368  & \$370 ;
   assign \$372  = ~ \$371 ;
-  assign \$373  = \$370  & \$372 ;
-  assign \$374  = ~ \$373 ;
-  assign \$375  = \$363  | \$374 ;
-  assign \$377  = ! \$376 ;
-  assign \$379  = \$378  == 4'h8;
-  assign \$381  = \$380  == 5'h10;
-  assign \$383  = \$382  == 5'h18;
-  assign \$385  = \$384  == 6'h20;
-  assign \$387  = \$386  == 6'h28;
-  assign \$389  = \$388  == 6'h30;
-  assign \$391  = \$390  == 8'h80;
-  assign \$393  = \$392  == 8'h88;
-  assign \$395  = \$394  == 8'ha0;
-  assign \$397  = \$396  == 8'hb0;
-  assign \$399  = \$398  == 8'hc0;
-  assign \$401  = \$400  == 8'he0;
-  assign \$403  = \$402  == 8'he8;
-  assign \$405  = \$404  == 8'hf0;
-  assign \$407  = \$406  == 8'hf8;
-  assign \$409  = \$408  == 9'h100;
-  assign \$411  = \$410  == 9'h108;
-  assign \$413  = \$412  == 9'h120;
-  assign \$415  = \$414  == 9'h140;
-  assign \$417  = \$416  == 9'h160;
-  assign \$419  = \$418  == 9'h180;
-  assign \$420  = | { \$419 , \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377  };
-  assign \$421  = chosen[24] ? 1'h0 : \$420 ;
-  assign \$423  = ! \$422 ;
-  assign \$425  = \$424  == 4'h8;
-  assign \$427  = \$426  == 5'h10;
-  assign \$429  = \$428  == 5'h18;
-  assign \$431  = \$430  == 6'h20;
-  assign \$433  = \$432  == 6'h28;
-  assign \$435  = \$434  == 6'h30;
-  assign \$437  = \$436  == 8'h80;
-  assign \$439  = \$438  == 8'hb0;
-  assign \$441  = \$440  == 8'hc0;
-  assign \$443  = \$442  == 8'he0;
-  assign \$445  = \$444  == 8'hf0;
-  assign \$447  = \$446  == 8'hf8;
-  assign \$449  = \$448  == 9'h100;
-  assign \$451  = \$450  == 9'h108;
-  assign \$453  = \$452  == 9'h140;
-  assign \$455  = \$454  == 9'h160;
-  assign \$456  = | { \$455 , \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439 , \$437 , \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423  };
-  assign \$457  = chosen[24] ? 1'h0 : \$456 ;
-  assign \$458  = \$457  ? 4'h0 : 4'h6;
-  assign \$459  = \$421  ? \$458  : 4'h5;
-  assign \$460  = chosen[2] ? 4'h0 : \$459 ;
-  assign \$461  = \$375  ? \$460  : 4'h7;
-  assign \$462  = \$276  ? 4'h0 : \$461 ;
-  assign \$463  = | \$462 ;
-  assign \$464  = \$275  | \$463 ;
-  assign \$465  = ~ chosen[24];
-  assign \$466  = ! chosen[31:28];
-  assign \$467  = ~ \$466 ;
-  assign \$468  = \$465  & \$467 ;
-  assign \$469  = & chosen[31:28];
-  assign \$470  = chosen[33] & \$469 ;
-  assign \$471  = head[7:6] + 1'h1;
-  assign \$473  = { 1'h0, \$472  } | { head[8], 8'h00 };
+  assign \$373  = \$361  | \$372 ;
+  assign \$375  = ! \$374 ;
+  assign \$377  = \$376  == 4'h8;
+  assign \$379  = \$378  == 5'h10;
+  assign \$381  = \$380  == 5'h18;
+  assign \$383  = \$382  == 6'h20;
+  assign \$385  = \$384  == 6'h28;
+  assign \$387  = \$386  == 6'h30;
+  assign \$389  = \$388  == 8'h80;
+  assign \$391  = \$390  == 8'h88;
+  assign \$393  = \$392  == 8'ha0;
+  assign \$395  = \$394  == 8'hb0;
+  assign \$397  = \$396  == 8'hc0;
+  assign \$399  = \$398  == 8'he0;
+  assign \$401  = \$400  == 8'he8;
+  assign \$403  = \$402  == 8'hf0;
+  assign \$405  = \$404  == 8'hf8;
+  assign \$407  = \$406  == 9'h100;
+  assign \$409  = \$408  == 9'h108;
+  assign \$411  = \$410  == 9'h120;
+  assign \$413  = \$412  == 9'h140;
+  assign \$415  = \$414  == 9'h160;
+  assign \$417  = \$416  == 9'h180;
+  assign \$418  = | { \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377 , \$375  };
+  assign \$419  = chosen[24] ? 1'h0 : \$418 ;
+  assign \$421  = ! \$420 ;
+  assign \$423  = \$422  == 4'h8;
+  assign \$425  = \$424  == 5'h10;
+  assign \$427  = \$426  == 5'h18;
+  assign \$429  = \$428  == 6'h20;
+  assign \$431  = \$430  == 6'h28;
+  assign \$433  = \$432  == 6'h30;
+  assign \$435  = \$434  == 8'h80;
+  assign \$437  = \$436  == 8'hb0;
+  assign \$439  = \$438  == 8'hc0;
+  assign \$441  = \$440  == 8'he0;
+  assign \$443  = \$442  == 8'hf0;
+  assign \$445  = \$444  == 8'hf8;
+  assign \$447  = \$446  == 9'h100;
+  assign \$449  = \$448  == 9'h108;
+  assign \$451  = \$450  == 9'h140;
+  assign \$453  = \$452  == 9'h160;
+  assign \$454  = | { \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439 , \$437 , \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423 , \$421  };
+  assign \$455  = chosen[24] ? 1'h0 : \$454 ;
+  assign \$456  = \$455  ? 4'h0 : 4'h6;
+  assign \$457  = \$419  ? \$456  : 4'h5;
+  assign \$458  = chosen[2] ? 4'h0 : \$457 ;
+  assign \$459  = \$373  ? \$458  : 4'h7;
+  assign \$460  = \$274  ? 4'h0 : \$459 ;
+  assign \$461  = | \$460 ;
+  assign \$462  = \$273  | \$461 ;
+  assign \$463  = ~ chosen[24];
+  assign \$464  = ! chosen[31:28];
+  assign \$465  = ~ \$464 ;
+  assign \$466  = \$463  & \$465 ;
+  assign \$467  = & chosen[31:28];
+  assign \$468  = chosen[32] & \$467 ;
+  assign \$469  = head[7:6] + 1'h1;
+  assign \$471  = { 1'h0, \$470  } | { head[8], 8'h00 };
+  assign \$473  = chosen[27] ? filled[1] : filled[0];
+  assign \$474  = looks & \$473 ;
   assign \$475  = chosen[27] ? filled[1] : filled[0];
   assign \$476  = looks & \$475 ;
   assign \$477  = chosen[27] ? filled[1] : filled[0];
@@ -8894,9 +8848,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$534  = looks & \$533 ;
   assign \$535  = chosen[27] ? filled[1] : filled[0];
   assign \$536  = looks & \$535 ;
-  assign \$537  = chosen[27] ? filled[1] : filled[0];
-  assign \$538  = looks & \$537 ;
-  assign \$539  = { 15'h0000, \$474  } & { \$538 , \$536 , \$534 , \$532 , \$530 , \$528 , \$526 , \$524 , \$522 , \$520 , \$518 , \$516 , \$514 , \$512 , \$510 , \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476  };
+  assign \$537  = { 15'h0000, \$472  } & { \$536 , \$534 , \$532 , \$530 , \$528 , \$526 , \$524 , \$522 , \$520 , \$518 , \$516 , \$514 , \$512 , \$510 , \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474  };
+  assign \$539  = ! \$538 ;
   assign \$541  = ! \$540 ;
   assign \$543  = ! \$542 ;
   assign \$545  = ! \$544 ;
@@ -8928,7 +8881,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$597  = ! \$596 ;
   assign \$599  = ! \$598 ;
   assign \$601  = ! \$600 ;
-  assign \$603  = ! \$602 ;
+  assign \$605  = \$604  == 4'h8;
   assign \$607  = \$606  == 4'h8;
   assign \$609  = \$608  == 4'h8;
   assign \$611  = \$610  == 4'h8;
@@ -8960,8 +8913,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$663  = \$662  == 4'h8;
   assign \$665  = \$664  == 4'h8;
   assign \$667  = \$666  == 4'h8;
-  assign \$669  = \$668  == 4'h8;
-  assign \$671  = \$604  | \$670 ;
+  assign \$669  = \$602  | \$668 ;
+  assign \$674  = \$673  == 5'h10;
   assign \$676  = \$675  == 5'h10;
   assign \$678  = \$677  == 5'h10;
   assign \$680  = \$679  == 5'h10;
@@ -8993,7 +8946,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$732  = \$731  == 5'h10;
   assign \$734  = \$733  == 5'h10;
   assign \$736  = \$735  == 5'h10;
-  assign \$738  = \$737  == 5'h10;
+  assign \$743  = \$742  == 5'h18;
   assign \$745  = \$744  == 5'h18;
   assign \$747  = \$746  == 5'h18;
   assign \$749  = \$748  == 5'h18;
@@ -9025,8 +8978,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$801  = \$800  == 5'h18;
   assign \$803  = \$802  == 5'h18;
   assign \$805  = \$804  == 5'h18;
-  assign \$807  = \$806  == 5'h18;
-  assign \$809  = \$740  | \$808 ;
+  assign \$807  = \$738  | \$806 ;
+  assign \$810  = \$809  == 6'h20;
   assign \$812  = \$811  == 6'h20;
   assign \$814  = \$813  == 6'h20;
   assign \$816  = \$815  == 6'h20;
@@ -9058,408 +9011,407 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$868  = \$867  == 6'h20;
   assign \$870  = \$869  == 6'h20;
   assign \$872  = \$871  == 6'h20;
-  assign \$874  = \$873  == 6'h20;
-  assign \$876  = \$809  | \$875 ;
-  assign \$877  = ~ chosen[24];
-  assign \$878  = ~ chosen[2];
-  assign \$879  = \$877  & \$878 ;
-  assign \$880  = ~ chosen[24];
-  assign \$881  = ~ chosen[2];
-  assign \$882  = \$880  & \$881 ;
-  assign \$883  = ~ chosen[24];
-  assign \$884  = ~ chosen[2];
-  assign \$885  = \$883  & \$884 ;
-  assign \$886  = ~ chosen[24];
-  assign \$887  = ~ chosen[2];
-  assign \$888  = \$886  & \$887 ;
-  assign \$889  = ~ chosen[24];
-  assign \$890  = ~ chosen[2];
-  assign \$891  = \$889  & \$890 ;
-  assign \$892  = ~ chosen[24];
-  assign \$893  = ~ chosen[2];
-  assign \$894  = \$892  & \$893 ;
-  assign \$895  = ~ chosen[24];
-  assign \$896  = ~ chosen[2];
-  assign \$897  = \$895  & \$896 ;
-  assign \$898  = ~ chosen[24];
-  assign \$899  = ~ chosen[2];
-  assign \$900  = \$898  & \$899 ;
-  assign \$901  = ~ chosen[24];
-  assign \$902  = ~ chosen[2];
-  assign \$903  = \$901  & \$902 ;
-  assign \$904  = ~ chosen[24];
-  assign \$905  = ~ chosen[2];
-  assign \$906  = \$904  & \$905 ;
-  assign \$907  = ~ chosen[24];
-  assign \$908  = ~ chosen[2];
-  assign \$909  = \$907  & \$908 ;
-  assign \$910  = ~ chosen[24];
-  assign \$911  = ~ chosen[2];
-  assign \$912  = \$910  & \$911 ;
-  assign \$913  = ~ chosen[24];
-  assign \$914  = ~ chosen[2];
-  assign \$915  = \$913  & \$914 ;
-  assign \$916  = ~ chosen[24];
-  assign \$917  = ~ chosen[2];
-  assign \$918  = \$916  & \$917 ;
-  assign \$919  = ~ chosen[24];
-  assign \$920  = ~ chosen[2];
-  assign \$921  = \$919  & \$920 ;
-  assign \$922  = ~ chosen[24];
-  assign \$923  = ~ chosen[2];
-  assign \$924  = \$922  & \$923 ;
-  assign \$925  = ~ chosen[24];
-  assign \$926  = ~ chosen[2];
-  assign \$927  = \$925  & \$926 ;
-  assign \$928  = ~ chosen[24];
-  assign \$929  = ~ chosen[2];
-  assign \$930  = \$928  & \$929 ;
-  assign \$931  = ~ chosen[24];
-  assign \$932  = ~ chosen[2];
-  assign \$933  = \$931  & \$932 ;
-  assign \$934  = ~ chosen[24];
-  assign \$935  = ~ chosen[2];
-  assign \$936  = \$934  & \$935 ;
-  assign \$937  = ~ chosen[24];
-  assign \$938  = ~ chosen[2];
-  assign \$939  = \$937  & \$938 ;
-  assign \$940  = ~ chosen[24];
-  assign \$941  = ~ chosen[2];
-  assign \$942  = \$940  & \$941 ;
-  assign \$943  = ~ chosen[24];
-  assign \$944  = ~ chosen[2];
-  assign \$945  = \$943  & \$944 ;
-  assign \$946  = ~ chosen[24];
-  assign \$947  = ~ chosen[2];
-  assign \$948  = \$946  & \$947 ;
-  assign \$949  = ~ chosen[24];
-  assign \$950  = ~ chosen[2];
-  assign \$951  = \$949  & \$950 ;
-  assign \$952  = ~ chosen[24];
-  assign \$953  = ~ chosen[2];
-  assign \$954  = \$952  & \$953 ;
-  assign \$955  = ~ chosen[24];
-  assign \$956  = ~ chosen[2];
-  assign \$957  = \$955  & \$956 ;
-  assign \$958  = ~ chosen[24];
-  assign \$959  = ~ chosen[2];
-  assign \$960  = \$958  & \$959 ;
-  assign \$961  = ~ chosen[24];
-  assign \$962  = ~ chosen[2];
-  assign \$963  = \$961  & \$962 ;
-  assign \$964  = ~ chosen[24];
-  assign \$965  = ~ chosen[2];
-  assign \$966  = \$964  & \$965 ;
-  assign \$967  = ~ chosen[24];
-  assign \$968  = ~ chosen[2];
-  assign \$969  = \$967  & \$968 ;
-  assign \$970  = ~ chosen[24];
-  assign \$971  = ~ chosen[2];
-  assign \$972  = \$970  & \$971 ;
-  assign \$973  = \$876  & { \$972 , \$969 , \$966 , \$963 , \$960 , \$957 , \$954 , \$951 , \$948 , \$945 , \$942 , \$939 , \$936 , \$933 , \$930 , \$927 , \$924 , \$921 , \$918 , \$915 , \$912 , \$909 , \$906 , \$903 , \$900 , \$897 , \$894 , \$891 , \$888 , \$885 , \$882 , \$879  };
-  assign \$974  = \$539  | \$973 ;
-  assign \$976  = \$975  == 6'h28;
-  assign \$977  = ~ chosen[24];
+  assign \$874  = \$807  | \$873 ;
+  assign \$875  = ~ chosen[24];
+  assign \$876  = ~ chosen[2];
+  assign \$877  = \$875  & \$876 ;
+  assign \$878  = ~ chosen[24];
+  assign \$879  = ~ chosen[2];
+  assign \$880  = \$878  & \$879 ;
+  assign \$881  = ~ chosen[24];
+  assign \$882  = ~ chosen[2];
+  assign \$883  = \$881  & \$882 ;
+  assign \$884  = ~ chosen[24];
+  assign \$885  = ~ chosen[2];
+  assign \$886  = \$884  & \$885 ;
+  assign \$887  = ~ chosen[24];
+  assign \$888  = ~ chosen[2];
+  assign \$889  = \$887  & \$888 ;
+  assign \$890  = ~ chosen[24];
+  assign \$891  = ~ chosen[2];
+  assign \$892  = \$890  & \$891 ;
+  assign \$893  = ~ chosen[24];
+  assign \$894  = ~ chosen[2];
+  assign \$895  = \$893  & \$894 ;
+  assign \$896  = ~ chosen[24];
+  assign \$897  = ~ chosen[2];
+  assign \$898  = \$896  & \$897 ;
+  assign \$899  = ~ chosen[24];
+  assign \$900  = ~ chosen[2];
+  assign \$901  = \$899  & \$900 ;
+  assign \$902  = ~ chosen[24];
+  assign \$903  = ~ chosen[2];
+  assign \$904  = \$902  & \$903 ;
+  assign \$905  = ~ chosen[24];
+  assign \$906  = ~ chosen[2];
+  assign \$907  = \$905  & \$906 ;
+  assign \$908  = ~ chosen[24];
+  assign \$909  = ~ chosen[2];
+  assign \$910  = \$908  & \$909 ;
+  assign \$911  = ~ chosen[24];
+  assign \$912  = ~ chosen[2];
+  assign \$913  = \$911  & \$912 ;
+  assign \$914  = ~ chosen[24];
+  assign \$915  = ~ chosen[2];
+  assign \$916  = \$914  & \$915 ;
+  assign \$917  = ~ chosen[24];
+  assign \$918  = ~ chosen[2];
+  assign \$919  = \$917  & \$918 ;
+  assign \$920  = ~ chosen[24];
+  assign \$921  = ~ chosen[2];
+  assign \$922  = \$920  & \$921 ;
+  assign \$923  = ~ chosen[24];
+  assign \$924  = ~ chosen[2];
+  assign \$925  = \$923  & \$924 ;
+  assign \$926  = ~ chosen[24];
+  assign \$927  = ~ chosen[2];
+  assign \$928  = \$926  & \$927 ;
+  assign \$929  = ~ chosen[24];
+  assign \$930  = ~ chosen[2];
+  assign \$931  = \$929  & \$930 ;
+  assign \$932  = ~ chosen[24];
+  assign \$933  = ~ chosen[2];
+  assign \$934  = \$932  & \$933 ;
+  assign \$935  = ~ chosen[24];
+  assign \$936  = ~ chosen[2];
+  assign \$937  = \$935  & \$936 ;
+  assign \$938  = ~ chosen[24];
+  assign \$939  = ~ chosen[2];
+  assign \$940  = \$938  & \$939 ;
+  assign \$941  = ~ chosen[24];
+  assign \$942  = ~ chosen[2];
+  assign \$943  = \$941  & \$942 ;
+  assign \$944  = ~ chosen[24];
+  assign \$945  = ~ chosen[2];
+  assign \$946  = \$944  & \$945 ;
+  assign \$947  = ~ chosen[24];
+  assign \$948  = ~ chosen[2];
+  assign \$949  = \$947  & \$948 ;
+  assign \$950  = ~ chosen[24];
+  assign \$951  = ~ chosen[2];
+  assign \$952  = \$950  & \$951 ;
+  assign \$953  = ~ chosen[24];
+  assign \$954  = ~ chosen[2];
+  assign \$955  = \$953  & \$954 ;
+  assign \$956  = ~ chosen[24];
+  assign \$957  = ~ chosen[2];
+  assign \$958  = \$956  & \$957 ;
+  assign \$959  = ~ chosen[24];
+  assign \$960  = ~ chosen[2];
+  assign \$961  = \$959  & \$960 ;
+  assign \$962  = ~ chosen[24];
+  assign \$963  = ~ chosen[2];
+  assign \$964  = \$962  & \$963 ;
+  assign \$965  = ~ chosen[24];
+  assign \$966  = ~ chosen[2];
+  assign \$967  = \$965  & \$966 ;
+  assign \$968  = ~ chosen[24];
+  assign \$969  = ~ chosen[2];
+  assign \$970  = \$968  & \$969 ;
+  assign \$971  = \$874  & { \$970 , \$967 , \$964 , \$961 , \$958 , \$955 , \$952 , \$949 , \$946 , \$943 , \$940 , \$937 , \$934 , \$931 , \$928 , \$925 , \$922 , \$919 , \$916 , \$913 , \$910 , \$907 , \$904 , \$901 , \$898 , \$895 , \$892 , \$889 , \$886 , \$883 , \$880 , \$877  };
+  assign \$972  = \$537  | \$971 ;
+  assign \$974  = \$973  == 6'h28;
+  assign \$975  = ~ chosen[24];
+  assign \$976  = \$974  & \$975 ;
+  assign \$977  = ~ chosen[2];
   assign \$978  = \$976  & \$977 ;
-  assign \$979  = ~ chosen[2];
-  assign \$980  = \$978  & \$979 ;
-  assign \$981  = ! chosen[31:28];
-  assign \$982  = ~ \$981 ;
-  assign \$983  = \$980  & \$982 ;
-  assign \$985  = \$984  == 6'h30;
-  assign \$986  = ~ chosen[24];
+  assign \$979  = ! chosen[31:28];
+  assign \$980  = ~ \$979 ;
+  assign \$981  = \$978  & \$980 ;
+  assign \$983  = \$982  == 6'h30;
+  assign \$984  = ~ chosen[24];
+  assign \$985  = \$983  & \$984 ;
+  assign \$986  = ~ chosen[2];
   assign \$987  = \$985  & \$986 ;
-  assign \$988  = ~ chosen[2];
-  assign \$989  = \$987  & \$988 ;
-  assign \$990  = ! chosen[31:28];
-  assign \$991  = ~ \$990 ;
-  assign \$992  = \$989  & \$991 ;
-  assign \$994  = \$993  == 8'h80;
-  assign \$995  = ~ chosen[24];
+  assign \$988  = ! chosen[31:28];
+  assign \$989  = ~ \$988 ;
+  assign \$990  = \$987  & \$989 ;
+  assign \$992  = \$991  == 8'h80;
+  assign \$993  = ~ chosen[24];
+  assign \$994  = \$992  & \$993 ;
+  assign \$995  = ~ chosen[2];
   assign \$996  = \$994  & \$995 ;
-  assign \$997  = ~ chosen[2];
-  assign \$998  = \$996  & \$997 ;
-  assign \$999  = ! chosen[31:28];
-  assign \$1000  = ~ \$999 ;
-  assign \$1001  = \$998  & \$1000 ;
-  assign \$1003  = \$1002  == 8'hb0;
-  assign \$1004  = ~ chosen[24];
+  assign \$997  = ! chosen[31:28];
+  assign \$998  = ~ \$997 ;
+  assign \$999  = \$996  & \$998 ;
+  assign \$1001  = \$1000  == 8'hb0;
+  assign \$1002  = ~ chosen[24];
+  assign \$1003  = \$1001  & \$1002 ;
+  assign \$1004  = ~ chosen[2];
   assign \$1005  = \$1003  & \$1004 ;
-  assign \$1006  = ~ chosen[2];
-  assign \$1007  = \$1005  & \$1006 ;
-  assign \$1008  = ! chosen[31:28];
-  assign \$1009  = ~ \$1008 ;
-  assign \$1010  = \$1007  & \$1009 ;
-  assign \$1012  = \$1011  == 8'hc0;
-  assign \$1013  = ~ chosen[24];
+  assign \$1006  = ! chosen[31:28];
+  assign \$1007  = ~ \$1006 ;
+  assign \$1008  = \$1005  & \$1007 ;
+  assign \$1010  = \$1009  == 8'hc0;
+  assign \$1011  = ~ chosen[24];
+  assign \$1012  = \$1010  & \$1011 ;
+  assign \$1013  = ~ chosen[2];
   assign \$1014  = \$1012  & \$1013 ;
-  assign \$1015  = ~ chosen[2];
-  assign \$1016  = \$1014  & \$1015 ;
-  assign \$1017  = ! chosen[31:28];
-  assign \$1018  = ~ \$1017 ;
-  assign \$1019  = \$1016  & \$1018 ;
-  assign \$1021  = \$1020  == 8'he0;
-  assign \$1022  = ~ chosen[24];
+  assign \$1015  = ! chosen[31:28];
+  assign \$1016  = ~ \$1015 ;
+  assign \$1017  = \$1014  & \$1016 ;
+  assign \$1019  = \$1018  == 8'he0;
+  assign \$1020  = ~ chosen[24];
+  assign \$1021  = \$1019  & \$1020 ;
+  assign \$1022  = ~ chosen[2];
   assign \$1023  = \$1021  & \$1022 ;
-  assign \$1024  = ~ chosen[2];
-  assign \$1025  = \$1023  & \$1024 ;
-  assign \$1026  = ! chosen[31:28];
-  assign \$1027  = ~ \$1026 ;
-  assign \$1028  = \$1025  & \$1027 ;
-  assign \$1030  = \$1029  == 8'hf8;
-  assign \$1031  = ~ chosen[24];
+  assign \$1024  = ! chosen[31:28];
+  assign \$1025  = ~ \$1024 ;
+  assign \$1026  = \$1023  & \$1025 ;
+  assign \$1028  = \$1027  == 8'hf8;
+  assign \$1029  = ~ chosen[24];
+  assign \$1030  = \$1028  & \$1029 ;
+  assign \$1031  = ~ chosen[2];
   assign \$1032  = \$1030  & \$1031 ;
-  assign \$1033  = ~ chosen[2];
-  assign \$1034  = \$1032  & \$1033 ;
-  assign \$1035  = ! chosen[31:28];
-  assign \$1036  = ~ \$1035 ;
-  assign \$1037  = \$1034  & \$1036 ;
-  assign \$1039  = \$1038  == 9'h100;
-  assign \$1040  = ~ chosen[24];
+  assign \$1033  = ! chosen[31:28];
+  assign \$1034  = ~ \$1033 ;
+  assign \$1035  = \$1032  & \$1034 ;
+  assign \$1037  = \$1036  == 9'h100;
+  assign \$1038  = ~ chosen[24];
+  assign \$1039  = \$1037  & \$1038 ;
+  assign \$1040  = ~ chosen[2];
   assign \$1041  = \$1039  & \$1040 ;
-  assign \$1042  = ~ chosen[2];
-  assign \$1043  = \$1041  & \$1042 ;
-  assign \$1044  = ! chosen[31:28];
-  assign \$1045  = ~ \$1044 ;
-  assign \$1046  = \$1043  & \$1045 ;
-  assign \$1048  = \$1047  == 9'h108;
-  assign \$1049  = ~ chosen[24];
+  assign \$1042  = ! chosen[31:28];
+  assign \$1043  = ~ \$1042 ;
+  assign \$1044  = \$1041  & \$1043 ;
+  assign \$1046  = \$1045  == 9'h108;
+  assign \$1047  = ~ chosen[24];
+  assign \$1048  = \$1046  & \$1047 ;
+  assign \$1049  = ~ chosen[2];
   assign \$1050  = \$1048  & \$1049 ;
-  assign \$1051  = ~ chosen[2];
-  assign \$1052  = \$1050  & \$1051 ;
-  assign \$1053  = ! chosen[31:28];
-  assign \$1054  = ~ \$1053 ;
-  assign \$1055  = \$1052  & \$1054 ;
+  assign \$1051  = ! chosen[31:28];
+  assign \$1052  = ~ \$1051 ;
+  assign \$1053  = \$1050  & \$1052 ;
   always @(posedge clk)
-    here <= \$1056 ;
+    here <= \$1054 ;
   always @(posedge clk)
-    chosen <= \$1057 ;
+    chosen <= \$1055 ;
   always @(posedge clk)
-    _here <= \$1058 ;
+    _here <= \$1056 ;
   always @(posedge clk)
-    _request <= \$1059 ;
+    _request <= \$1057 ;
   always @(posedge clk)
-    _first <= \$1060 ;
+    _first <= \$1058 ;
   always @(posedge clk)
-    _late <= \$1061 ;
+    _late <= \$1059 ;
   always @(posedge clk)
-    _bad <= \$1062 ;
+    _bad <= \$1060 ;
   always @(posedge clk)
-    _guest <= \$1063 ;
+    _guest <= \$1061 ;
   always @(posedge clk)
-    _payload <= \$1064 ;
+    _payload <= \$1062 ;
   always @(posedge clk)
-    _looked <= \$1065 ;
+    _looked <= \$1063 ;
   always @(posedge clk)
-    _shut <= \$1066 ;
+    _shut <= \$1064 ;
   always @(posedge clk)
-    _early_word <= \$1067 ;
+    _early_word <= \$1065 ;
   always @(posedge clk)
-    hit_guest_self <= \$1068 ;
+    hit_guest_self <= \$1066 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$1069 ;
+    hit_guest_epoch <= \$1067 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$1070 ;
+    hit_guest_irq_state <= \$1068 ;
   always @(posedge clk)
-    hit_guest_pending <= \$1071 ;
+    hit_guest_pending <= \$1069 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$1072 ;
+    hit_guest_irq_enable <= \$1070 ;
   always @(posedge clk)
-    hit_guest_result <= \$1073 ;
+    hit_guest_result <= \$1071 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$1074 ;
+    hit_guest_rx_result <= \$1072 ;
   always @(posedge clk)
-    hit_guest_peer <= \$1075 ;
+    hit_guest_peer <= \$1073 ;
   always @(posedge clk)
-    hit_guest_credit <= \$1076 ;
+    hit_guest_credit <= \$1074 ;
   always @(posedge clk)
-    \own$74  <= \$1077 ;
+    \own$74  <= \$1075 ;
   always @(posedge clk)
-    \other$57  <= \$1078 ;
+    \other$57  <= \$1076 ;
   always @(posedge clk)
-    core <= \$1079 ;
+    core <= \$1077 ;
   always @(posedge clk)
-    lane <= \$1080 ;
+    lane <= \$1078 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
     .grant(grant),
-    .\port$2238$0 (requests__0__valid),
-    .\port$2548$0 (requests__1__valid),
+    .\port$2235$0 (requests__0__valid),
+    .\port$2545$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1056  = grant;
+    \$1054  = grant;
+    if (rst) begin
+      \$1054  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1055  = \$73 ;
+    if (rst) begin
+      \$1055  = 33'h000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1056  = here;
     if (rst) begin
       \$1056  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1057  = \$73 ;
+    \$1057  = chosen;
     if (rst) begin
-      \$1057  = 34'h000000000;
+      \$1057  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1058  = here;
+    \$1058  = \$79 ;
     if (rst) begin
-      \$1058  = 2'h0;
+      \$1058  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1059  = chosen;
+    \$1059  = \$266 ;
     if (rst) begin
-      \$1059  = 34'h000000000;
+      \$1059  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1060  = \$80 ;
+    \$1060  = \$462 ;
     if (rst) begin
-      \$1060  = 4'h0;
+      \$1060  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1061  = \$267 ;
+    \$1061  = \$466 ;
     if (rst) begin
-      \$1061  = 4'h0;
+      \$1061  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1062  = \$464 ;
+    \$1062  = \$468 ;
     if (rst) begin
       \$1062  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1063  = \$468 ;
+    \$1063  = looks;
     if (rst) begin
       \$1063  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1064  = \$470 ;
+    \$1064  = shut;
     if (rst) begin
       \$1064  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1065  = looks;
+    \$1065  = \$972 ;
     if (rst) begin
-      \$1065  = 1'h0;
+      \$1065  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1066  = shut;
+    \$1066  = \$981 ;
     if (rst) begin
       \$1066  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1067  = \$974 ;
+    \$1067  = \$990 ;
     if (rst) begin
-      \$1067  = 32'd0;
+      \$1067  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1068  = \$983 ;
+    \$1068  = \$999 ;
     if (rst) begin
       \$1068  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1069  = \$992 ;
+    \$1069  = \$1008 ;
     if (rst) begin
       \$1069  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1070  = \$1001 ;
+    \$1070  = \$1017 ;
     if (rst) begin
       \$1070  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1071  = \$1010 ;
+    \$1071  = \$1026 ;
     if (rst) begin
       \$1071  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1072  = \$1019 ;
+    \$1072  = \$1035 ;
     if (rst) begin
       \$1072  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1073  = \$1028 ;
+    \$1073  = \$1044 ;
     if (rst) begin
       \$1073  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1074  = \$1037 ;
+    \$1074  = \$1053 ;
     if (rst) begin
       \$1074  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1075  = \$1046 ;
+    \$1075  = chosen[27];
     if (rst) begin
       \$1075  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1076  = \$1055 ;
+    \$1076  = chosen[16];
     if (rst) begin
       \$1076  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1077  = chosen[27];
+    \$1077  = chosen[15];
     if (rst) begin
       \$1077  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1078  = chosen[16];
+    \$1078  = 1'h0;
     if (rst) begin
       \$1078  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1079  = chosen[15];
-    if (rst) begin
-      \$1079  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1080  = 1'h0;
-    if (rst) begin
-      \$1080  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
@@ -9475,15 +9427,15 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign fault__address = _request[11:0];
   assign own_generation = 8'h01;
   assign epoch = 32'd0;
-  assign result_code = \port$847$0 [2:0];
-  assign result_vm = \port$847$0 [3];
-  assign result_count = \port$847$0 [11:4];
+  assign result_code = \port$846$0 [2:0];
+  assign result_vm = \port$846$0 [3];
+  assign result_count = \port$846$0 [11:4];
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
   assign limits__0 = 5'h00;
   assign limits__1 = 5'h00;
-  assign \port$865$0  = \$15 ;
-  assign \port$869$0  = \$19 ;
+  assign \port$864$0  = \$15 ;
+  assign \port$868$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -9494,8 +9446,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \chosen.known  = chosen[26];
   assign \chosen.vm  = chosen[27];
   assign \chosen.strobes  = chosen[31:28];
-  assign \chosen.cacheable  = chosen[32];
-  assign \chosen.direct  = chosen[33];
+  assign \chosen.direct  = chosen[32];
   assign \heads__0.slot  = heads__0[5:0];
   assign \heads__0.last  = heads__0[7:6];
   assign \heads__0.sender  = heads__0[8];
@@ -9509,8 +9460,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \_request.known  = _request[26];
   assign \_request.vm  = _request[27];
   assign \_request.strobes  = _request[31:28];
-  assign \_request.cacheable  = _request[32];
-  assign \_request.direct  = _request[33];
+  assign \_request.direct  = _request[32];
   assign \requests__0__payload.address  = requests__0__payload[11:0];
   assign \requests__0__payload.offset  = requests__0__payload[23:12];
   assign \requests__0__payload.manager  = requests__0__payload[24];
@@ -9518,8 +9468,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.cacheable  = requests__0__payload[32];
-  assign \requests__0__payload.direct  = requests__0__payload[33];
+  assign \requests__0__payload.direct  = requests__0__payload[32];
   assign \requests__1__payload.address  = requests__1__payload[11:0];
   assign \requests__1__payload.offset  = requests__1__payload[23:12];
   assign \requests__1__payload.manager  = requests__1__payload[24];
@@ -9527,8 +9476,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.cacheable  = requests__1__payload[32];
-  assign \requests__1__payload.direct  = requests__1__payload[33];
+  assign \requests__1__payload.direct  = requests__1__payload[32];
   assign \$1  = 2'h1;
   assign \$3 [2:0] = 3'h0;
   assign \$3 [11:3] = chosen[23:15];
@@ -9556,166 +9504,168 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$62  = 5'h00;
   assign \$67 [19:0] = { 15'h0000, \$66 [4:0] };
   assign \$67 [20] = 1'h1;
-  assign \$82 [2:0] = 3'h0;
-  assign \$82 [11:3] = chosen[23:15];
-  assign \$84 [2:0] = 3'h0;
-  assign \$84 [11:3] = chosen[23:15];
-  assign \$86 [2:0] = 3'h0;
-  assign \$86 [11:3] = chosen[23:15];
-  assign \$88 [2:0] = 3'h0;
-  assign \$88 [11:3] = chosen[23:15];
-  assign \$90 [2:0] = 3'h0;
-  assign \$90 [11:3] = chosen[23:15];
-  assign \$92 [2:0] = 3'h0;
-  assign \$92 [11:3] = chosen[23:15];
-  assign \$94 [2:0] = 3'h0;
-  assign \$94 [11:3] = chosen[23:15];
-  assign \$96 [2:0] = 3'h0;
-  assign \$96 [11:3] = chosen[23:15];
-  assign \$98 [2:0] = 3'h0;
-  assign \$98 [11:3] = chosen[23:15];
-  assign \$100 [2:0] = 3'h0;
-  assign \$100 [11:3] = chosen[23:15];
-  assign \$102 [2:0] = 3'h0;
-  assign \$102 [11:3] = chosen[23:15];
-  assign \$104 [3:0] = 4'h0;
-  assign \$104 [11:4] = chosen[23:16];
-  assign \$106 [2:0] = 3'h0;
-  assign \$106 [11:3] = chosen[23:15];
-  assign \$108 [2:0] = 3'h0;
-  assign \$108 [11:3] = chosen[23:15];
-  assign \$110 [2:0] = 3'h0;
-  assign \$110 [11:3] = chosen[23:15];
-  assign \$112 [2:0] = 3'h0;
-  assign \$112 [11:3] = chosen[23:15];
-  assign { \$114 [4], \$114 [2:0] } = 4'h0;
-  assign { \$114 [11:5], \$114 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$116 [4], \$116 [2:0] } = 4'h0;
-  assign { \$116 [11:5], \$116 [3] } = { chosen[23:17], chosen[15] };
-  assign \$118 [4:0] = 5'h00;
-  assign \$118 [11:5] = chosen[23:17];
-  assign \$120 [4:0] = 5'h00;
-  assign \$120 [11:5] = chosen[23:17];
-  assign \$122 [2:0] = 3'h0;
-  assign \$122 [11:3] = chosen[23:15];
-  assign \$124 [4:0] = 5'h00;
-  assign \$124 [11:5] = chosen[23:17];
-  assign \$128 [2:0] = 3'h0;
-  assign \$128 [11:3] = chosen[23:15];
-  assign \$130 [2:0] = 3'h0;
-  assign \$130 [11:3] = chosen[23:15];
-  assign \$132 [2:0] = 3'h0;
-  assign \$132 [11:3] = chosen[23:15];
-  assign \$134 [2:0] = 3'h0;
-  assign \$134 [11:3] = chosen[23:15];
-  assign \$136 [2:0] = 3'h0;
-  assign \$136 [11:3] = chosen[23:15];
-  assign \$138 [2:0] = 3'h0;
-  assign \$138 [11:3] = chosen[23:15];
-  assign \$140 [2:0] = 3'h0;
-  assign \$140 [11:3] = chosen[23:15];
-  assign \$142 [2:0] = 3'h0;
-  assign \$142 [11:3] = chosen[23:15];
-  assign \$144 [2:0] = 3'h0;
-  assign \$144 [11:3] = chosen[23:15];
-  assign \$146 [3:0] = 4'h0;
-  assign \$146 [11:4] = chosen[23:16];
-  assign \$148 [2:0] = 3'h0;
-  assign \$148 [11:3] = chosen[23:15];
-  assign \$150 [2:0] = 3'h0;
-  assign \$150 [11:3] = chosen[23:15];
-  assign \$152 [2:0] = 3'h0;
-  assign \$152 [11:3] = chosen[23:15];
-  assign { \$154 [4], \$154 [2:0] } = 4'h0;
-  assign { \$154 [11:5], \$154 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$156 [4], \$156 [2:0] } = 4'h0;
-  assign { \$156 [11:5], \$156 [3] } = { chosen[23:17], chosen[15] };
-  assign \$158 [4:0] = 5'h00;
-  assign \$158 [11:5] = chosen[23:17];
-  assign \$160 [2:0] = 3'h0;
-  assign \$160 [11:3] = chosen[23:15];
-  assign \$170 [2:0] = 3'h0;
-  assign \$170 [11:3] = chosen[23:15];
-  assign \$172 [2:0] = 3'h0;
-  assign \$172 [11:3] = chosen[23:15];
-  assign \$181 [2:0] = 3'h0;
-  assign \$181 [11:3] = chosen[23:15];
-  assign \$183 [2:0] = 3'h0;
-  assign \$183 [11:3] = chosen[23:15];
-  assign \$185 [2:0] = 3'h0;
-  assign \$185 [11:3] = chosen[23:15];
-  assign \$187 [2:0] = 3'h0;
-  assign \$187 [11:3] = chosen[23:15];
-  assign \$189 [2:0] = 3'h0;
-  assign \$189 [11:3] = chosen[23:15];
-  assign \$191 [2:0] = 3'h0;
-  assign \$191 [11:3] = chosen[23:15];
-  assign \$193 [2:0] = 3'h0;
-  assign \$193 [11:3] = chosen[23:15];
-  assign \$195 [2:0] = 3'h0;
-  assign \$195 [11:3] = chosen[23:15];
-  assign \$197 [2:0] = 3'h0;
-  assign \$197 [11:3] = chosen[23:15];
-  assign \$199 [2:0] = 3'h0;
-  assign \$199 [11:3] = chosen[23:15];
-  assign \$201 [2:0] = 3'h0;
-  assign \$201 [11:3] = chosen[23:15];
-  assign \$203 [3:0] = 4'h0;
-  assign \$203 [11:4] = chosen[23:16];
-  assign \$205 [2:0] = 3'h0;
-  assign \$205 [11:3] = chosen[23:15];
-  assign \$207 [2:0] = 3'h0;
-  assign \$207 [11:3] = chosen[23:15];
-  assign \$209 [2:0] = 3'h0;
-  assign \$209 [11:3] = chosen[23:15];
-  assign \$211 [2:0] = 3'h0;
-  assign \$211 [11:3] = chosen[23:15];
-  assign { \$213 [4], \$213 [2:0] } = 4'h0;
-  assign { \$213 [11:5], \$213 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$215 [4], \$215 [2:0] } = 4'h0;
-  assign { \$215 [11:5], \$215 [3] } = { chosen[23:17], chosen[15] };
-  assign \$217 [4:0] = 5'h00;
-  assign \$217 [11:5] = chosen[23:17];
-  assign \$219 [4:0] = 5'h00;
-  assign \$219 [11:5] = chosen[23:17];
-  assign \$221 [2:0] = 3'h0;
-  assign \$221 [11:3] = chosen[23:15];
-  assign \$223 [4:0] = 5'h00;
-  assign \$223 [11:5] = chosen[23:17];
-  assign \$227 [2:0] = 3'h0;
-  assign \$227 [11:3] = chosen[23:15];
-  assign \$229 [2:0] = 3'h0;
-  assign \$229 [11:3] = chosen[23:15];
-  assign \$231 [2:0] = 3'h0;
-  assign \$231 [11:3] = chosen[23:15];
-  assign \$233 [2:0] = 3'h0;
-  assign \$233 [11:3] = chosen[23:15];
-  assign \$235 [2:0] = 3'h0;
-  assign \$235 [11:3] = chosen[23:15];
-  assign \$237 [2:0] = 3'h0;
-  assign \$237 [11:3] = chosen[23:15];
-  assign \$239 [2:0] = 3'h0;
-  assign \$239 [11:3] = chosen[23:15];
-  assign \$241 [2:0] = 3'h0;
-  assign \$241 [11:3] = chosen[23:15];
-  assign \$243 [2:0] = 3'h0;
-  assign \$243 [11:3] = chosen[23:15];
-  assign \$245 [3:0] = 4'h0;
-  assign \$245 [11:4] = chosen[23:16];
-  assign \$247 [2:0] = 3'h0;
-  assign \$247 [11:3] = chosen[23:15];
-  assign \$249 [2:0] = 3'h0;
-  assign \$249 [11:3] = chosen[23:15];
-  assign \$251 [2:0] = 3'h0;
-  assign \$251 [11:3] = chosen[23:15];
-  assign { \$253 [4], \$253 [2:0] } = 4'h0;
-  assign { \$253 [11:5], \$253 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$255 [4], \$255 [2:0] } = 4'h0;
-  assign { \$255 [11:5], \$255 [3] } = { chosen[23:17], chosen[15] };
-  assign \$257 [4:0] = 5'h00;
-  assign \$257 [11:5] = chosen[23:17];
-  assign \$259 [2:0] = 3'h0;
-  assign \$259 [11:3] = chosen[23:15];
+  assign \$81 [2:0] = 3'h0;
+  assign \$81 [11:3] = chosen[23:15];
+  assign \$83 [2:0] = 3'h0;
+  assign \$83 [11:3] = chosen[23:15];
+  assign \$85 [2:0] = 3'h0;
+  assign \$85 [11:3] = chosen[23:15];
+  assign \$87 [2:0] = 3'h0;
+  assign \$87 [11:3] = chosen[23:15];
+  assign \$89 [2:0] = 3'h0;
+  assign \$89 [11:3] = chosen[23:15];
+  assign \$91 [2:0] = 3'h0;
+  assign \$91 [11:3] = chosen[23:15];
+  assign \$93 [2:0] = 3'h0;
+  assign \$93 [11:3] = chosen[23:15];
+  assign \$95 [2:0] = 3'h0;
+  assign \$95 [11:3] = chosen[23:15];
+  assign \$97 [2:0] = 3'h0;
+  assign \$97 [11:3] = chosen[23:15];
+  assign \$99 [2:0] = 3'h0;
+  assign \$99 [11:3] = chosen[23:15];
+  assign \$101 [2:0] = 3'h0;
+  assign \$101 [11:3] = chosen[23:15];
+  assign \$103 [3:0] = 4'h0;
+  assign \$103 [11:4] = chosen[23:16];
+  assign \$105 [2:0] = 3'h0;
+  assign \$105 [11:3] = chosen[23:15];
+  assign \$107 [2:0] = 3'h0;
+  assign \$107 [11:3] = chosen[23:15];
+  assign \$109 [2:0] = 3'h0;
+  assign \$109 [11:3] = chosen[23:15];
+  assign \$111 [2:0] = 3'h0;
+  assign \$111 [11:3] = chosen[23:15];
+  assign { \$113 [4], \$113 [2:0] } = 4'h0;
+  assign { \$113 [11:5], \$113 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$115 [4], \$115 [2:0] } = 4'h0;
+  assign { \$115 [11:5], \$115 [3] } = { chosen[23:17], chosen[15] };
+  assign \$117 [4:0] = 5'h00;
+  assign \$117 [11:5] = chosen[23:17];
+  assign \$119 [4:0] = 5'h00;
+  assign \$119 [11:5] = chosen[23:17];
+  assign \$121 [2:0] = 3'h0;
+  assign \$121 [11:3] = chosen[23:15];
+  assign \$123 [4:0] = 5'h00;
+  assign \$123 [11:5] = chosen[23:17];
+  assign \$127 [2:0] = 3'h0;
+  assign \$127 [11:3] = chosen[23:15];
+  assign \$129 [2:0] = 3'h0;
+  assign \$129 [11:3] = chosen[23:15];
+  assign \$131 [2:0] = 3'h0;
+  assign \$131 [11:3] = chosen[23:15];
+  assign \$133 [2:0] = 3'h0;
+  assign \$133 [11:3] = chosen[23:15];
+  assign \$135 [2:0] = 3'h0;
+  assign \$135 [11:3] = chosen[23:15];
+  assign \$137 [2:0] = 3'h0;
+  assign \$137 [11:3] = chosen[23:15];
+  assign \$139 [2:0] = 3'h0;
+  assign \$139 [11:3] = chosen[23:15];
+  assign \$141 [2:0] = 3'h0;
+  assign \$141 [11:3] = chosen[23:15];
+  assign \$143 [2:0] = 3'h0;
+  assign \$143 [11:3] = chosen[23:15];
+  assign \$145 [3:0] = 4'h0;
+  assign \$145 [11:4] = chosen[23:16];
+  assign \$147 [2:0] = 3'h0;
+  assign \$147 [11:3] = chosen[23:15];
+  assign \$149 [2:0] = 3'h0;
+  assign \$149 [11:3] = chosen[23:15];
+  assign \$151 [2:0] = 3'h0;
+  assign \$151 [11:3] = chosen[23:15];
+  assign { \$153 [4], \$153 [2:0] } = 4'h0;
+  assign { \$153 [11:5], \$153 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$155 [4], \$155 [2:0] } = 4'h0;
+  assign { \$155 [11:5], \$155 [3] } = { chosen[23:17], chosen[15] };
+  assign \$157 [4:0] = 5'h00;
+  assign \$157 [11:5] = chosen[23:17];
+  assign \$159 [2:0] = 3'h0;
+  assign \$159 [11:3] = chosen[23:15];
+  assign \$169 [2:0] = 3'h0;
+  assign \$169 [11:3] = chosen[23:15];
+  assign \$171 [2:0] = 3'h0;
+  assign \$171 [11:3] = chosen[23:15];
+  assign \$180 [2:0] = 3'h0;
+  assign \$180 [11:3] = chosen[23:15];
+  assign \$182 [2:0] = 3'h0;
+  assign \$182 [11:3] = chosen[23:15];
+  assign \$184 [2:0] = 3'h0;
+  assign \$184 [11:3] = chosen[23:15];
+  assign \$186 [2:0] = 3'h0;
+  assign \$186 [11:3] = chosen[23:15];
+  assign \$188 [2:0] = 3'h0;
+  assign \$188 [11:3] = chosen[23:15];
+  assign \$190 [2:0] = 3'h0;
+  assign \$190 [11:3] = chosen[23:15];
+  assign \$192 [2:0] = 3'h0;
+  assign \$192 [11:3] = chosen[23:15];
+  assign \$194 [2:0] = 3'h0;
+  assign \$194 [11:3] = chosen[23:15];
+  assign \$196 [2:0] = 3'h0;
+  assign \$196 [11:3] = chosen[23:15];
+  assign \$198 [2:0] = 3'h0;
+  assign \$198 [11:3] = chosen[23:15];
+  assign \$200 [2:0] = 3'h0;
+  assign \$200 [11:3] = chosen[23:15];
+  assign \$202 [3:0] = 4'h0;
+  assign \$202 [11:4] = chosen[23:16];
+  assign \$204 [2:0] = 3'h0;
+  assign \$204 [11:3] = chosen[23:15];
+  assign \$206 [2:0] = 3'h0;
+  assign \$206 [11:3] = chosen[23:15];
+  assign \$208 [2:0] = 3'h0;
+  assign \$208 [11:3] = chosen[23:15];
+  assign \$210 [2:0] = 3'h0;
+  assign \$210 [11:3] = chosen[23:15];
+  assign { \$212 [4], \$212 [2:0] } = 4'h0;
+  assign { \$212 [11:5], \$212 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$214 [4], \$214 [2:0] } = 4'h0;
+  assign { \$214 [11:5], \$214 [3] } = { chosen[23:17], chosen[15] };
+  assign \$216 [4:0] = 5'h00;
+  assign \$216 [11:5] = chosen[23:17];
+  assign \$218 [4:0] = 5'h00;
+  assign \$218 [11:5] = chosen[23:17];
+  assign \$220 [2:0] = 3'h0;
+  assign \$220 [11:3] = chosen[23:15];
+  assign \$222 [4:0] = 5'h00;
+  assign \$222 [11:5] = chosen[23:17];
+  assign \$226 [2:0] = 3'h0;
+  assign \$226 [11:3] = chosen[23:15];
+  assign \$228 [2:0] = 3'h0;
+  assign \$228 [11:3] = chosen[23:15];
+  assign \$230 [2:0] = 3'h0;
+  assign \$230 [11:3] = chosen[23:15];
+  assign \$232 [2:0] = 3'h0;
+  assign \$232 [11:3] = chosen[23:15];
+  assign \$234 [2:0] = 3'h0;
+  assign \$234 [11:3] = chosen[23:15];
+  assign \$236 [2:0] = 3'h0;
+  assign \$236 [11:3] = chosen[23:15];
+  assign \$238 [2:0] = 3'h0;
+  assign \$238 [11:3] = chosen[23:15];
+  assign \$240 [2:0] = 3'h0;
+  assign \$240 [11:3] = chosen[23:15];
+  assign \$242 [2:0] = 3'h0;
+  assign \$242 [11:3] = chosen[23:15];
+  assign \$244 [3:0] = 4'h0;
+  assign \$244 [11:4] = chosen[23:16];
+  assign \$246 [2:0] = 3'h0;
+  assign \$246 [11:3] = chosen[23:15];
+  assign \$248 [2:0] = 3'h0;
+  assign \$248 [11:3] = chosen[23:15];
+  assign \$250 [2:0] = 3'h0;
+  assign \$250 [11:3] = chosen[23:15];
+  assign { \$252 [4], \$252 [2:0] } = 4'h0;
+  assign { \$252 [11:5], \$252 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$254 [4], \$254 [2:0] } = 4'h0;
+  assign { \$254 [11:5], \$254 [3] } = { chosen[23:17], chosen[15] };
+  assign \$256 [4:0] = 5'h00;
+  assign \$256 [11:5] = chosen[23:17];
+  assign \$258 [2:0] = 3'h0;
+  assign \$258 [11:3] = chosen[23:15];
+  assign \$275 [2:0] = 3'h0;
+  assign \$275 [11:3] = chosen[23:15];
   assign \$277 [2:0] = 3'h0;
   assign \$277 [11:3] = chosen[23:15];
   assign \$279 [2:0] = 3'h0;
@@ -9736,30 +9686,30 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$293 [11:3] = chosen[23:15];
   assign \$295 [2:0] = 3'h0;
   assign \$295 [11:3] = chosen[23:15];
-  assign \$297 [2:0] = 3'h0;
-  assign \$297 [11:3] = chosen[23:15];
-  assign \$299 [3:0] = 4'h0;
-  assign \$299 [11:4] = chosen[23:16];
+  assign \$297 [3:0] = 4'h0;
+  assign \$297 [11:4] = chosen[23:16];
+  assign \$299 [2:0] = 3'h0;
+  assign \$299 [11:3] = chosen[23:15];
   assign \$301 [2:0] = 3'h0;
   assign \$301 [11:3] = chosen[23:15];
   assign \$303 [2:0] = 3'h0;
   assign \$303 [11:3] = chosen[23:15];
   assign \$305 [2:0] = 3'h0;
   assign \$305 [11:3] = chosen[23:15];
-  assign \$307 [2:0] = 3'h0;
-  assign \$307 [11:3] = chosen[23:15];
+  assign { \$307 [4], \$307 [2:0] } = 4'h0;
+  assign { \$307 [11:5], \$307 [3] } = { chosen[23:17], chosen[15] };
   assign { \$309 [4], \$309 [2:0] } = 4'h0;
   assign { \$309 [11:5], \$309 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$311 [4], \$311 [2:0] } = 4'h0;
-  assign { \$311 [11:5], \$311 [3] } = { chosen[23:17], chosen[15] };
+  assign \$311 [4:0] = 5'h00;
+  assign \$311 [11:5] = chosen[23:17];
   assign \$313 [4:0] = 5'h00;
   assign \$313 [11:5] = chosen[23:17];
-  assign \$315 [4:0] = 5'h00;
-  assign \$315 [11:5] = chosen[23:17];
-  assign \$317 [2:0] = 3'h0;
-  assign \$317 [11:3] = chosen[23:15];
-  assign \$319 [4:0] = 5'h00;
-  assign \$319 [11:5] = chosen[23:17];
+  assign \$315 [2:0] = 3'h0;
+  assign \$315 [11:3] = chosen[23:15];
+  assign \$317 [4:0] = 5'h00;
+  assign \$317 [11:5] = chosen[23:17];
+  assign \$321 [2:0] = 3'h0;
+  assign \$321 [11:3] = chosen[23:15];
   assign \$323 [2:0] = 3'h0;
   assign \$323 [11:3] = chosen[23:15];
   assign \$325 [2:0] = 3'h0;
@@ -9776,28 +9726,28 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$335 [11:3] = chosen[23:15];
   assign \$337 [2:0] = 3'h0;
   assign \$337 [11:3] = chosen[23:15];
-  assign \$339 [2:0] = 3'h0;
-  assign \$339 [11:3] = chosen[23:15];
-  assign \$341 [3:0] = 4'h0;
-  assign \$341 [11:4] = chosen[23:16];
+  assign \$339 [3:0] = 4'h0;
+  assign \$339 [11:4] = chosen[23:16];
+  assign \$341 [2:0] = 3'h0;
+  assign \$341 [11:3] = chosen[23:15];
   assign \$343 [2:0] = 3'h0;
   assign \$343 [11:3] = chosen[23:15];
   assign \$345 [2:0] = 3'h0;
   assign \$345 [11:3] = chosen[23:15];
-  assign \$347 [2:0] = 3'h0;
-  assign \$347 [11:3] = chosen[23:15];
+  assign { \$347 [4], \$347 [2:0] } = 4'h0;
+  assign { \$347 [11:5], \$347 [3] } = { chosen[23:17], chosen[15] };
   assign { \$349 [4], \$349 [2:0] } = 4'h0;
   assign { \$349 [11:5], \$349 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$351 [4], \$351 [2:0] } = 4'h0;
-  assign { \$351 [11:5], \$351 [3] } = { chosen[23:17], chosen[15] };
-  assign \$353 [4:0] = 5'h00;
-  assign \$353 [11:5] = chosen[23:17];
-  assign \$355 [2:0] = 3'h0;
-  assign \$355 [11:3] = chosen[23:15];
+  assign \$351 [4:0] = 5'h00;
+  assign \$351 [11:5] = chosen[23:17];
+  assign \$353 [2:0] = 3'h0;
+  assign \$353 [11:3] = chosen[23:15];
+  assign \$363 [2:0] = 3'h0;
+  assign \$363 [11:3] = chosen[23:15];
   assign \$365 [2:0] = 3'h0;
   assign \$365 [11:3] = chosen[23:15];
-  assign \$367 [2:0] = 3'h0;
-  assign \$367 [11:3] = chosen[23:15];
+  assign \$374 [2:0] = 3'h0;
+  assign \$374 [11:3] = chosen[23:15];
   assign \$376 [2:0] = 3'h0;
   assign \$376 [11:3] = chosen[23:15];
   assign \$378 [2:0] = 3'h0;
@@ -9818,30 +9768,30 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$392 [11:3] = chosen[23:15];
   assign \$394 [2:0] = 3'h0;
   assign \$394 [11:3] = chosen[23:15];
-  assign \$396 [2:0] = 3'h0;
-  assign \$396 [11:3] = chosen[23:15];
-  assign \$398 [3:0] = 4'h0;
-  assign \$398 [11:4] = chosen[23:16];
+  assign \$396 [3:0] = 4'h0;
+  assign \$396 [11:4] = chosen[23:16];
+  assign \$398 [2:0] = 3'h0;
+  assign \$398 [11:3] = chosen[23:15];
   assign \$400 [2:0] = 3'h0;
   assign \$400 [11:3] = chosen[23:15];
   assign \$402 [2:0] = 3'h0;
   assign \$402 [11:3] = chosen[23:15];
   assign \$404 [2:0] = 3'h0;
   assign \$404 [11:3] = chosen[23:15];
-  assign \$406 [2:0] = 3'h0;
-  assign \$406 [11:3] = chosen[23:15];
+  assign { \$406 [4], \$406 [2:0] } = 4'h0;
+  assign { \$406 [11:5], \$406 [3] } = { chosen[23:17], chosen[15] };
   assign { \$408 [4], \$408 [2:0] } = 4'h0;
   assign { \$408 [11:5], \$408 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$410 [4], \$410 [2:0] } = 4'h0;
-  assign { \$410 [11:5], \$410 [3] } = { chosen[23:17], chosen[15] };
+  assign \$410 [4:0] = 5'h00;
+  assign \$410 [11:5] = chosen[23:17];
   assign \$412 [4:0] = 5'h00;
   assign \$412 [11:5] = chosen[23:17];
-  assign \$414 [4:0] = 5'h00;
-  assign \$414 [11:5] = chosen[23:17];
-  assign \$416 [2:0] = 3'h0;
-  assign \$416 [11:3] = chosen[23:15];
-  assign \$418 [4:0] = 5'h00;
-  assign \$418 [11:5] = chosen[23:17];
+  assign \$414 [2:0] = 3'h0;
+  assign \$414 [11:3] = chosen[23:15];
+  assign \$416 [4:0] = 5'h00;
+  assign \$416 [11:5] = chosen[23:17];
+  assign \$420 [2:0] = 3'h0;
+  assign \$420 [11:3] = chosen[23:15];
   assign \$422 [2:0] = 3'h0;
   assign \$422 [11:3] = chosen[23:15];
   assign \$424 [2:0] = 3'h0;
@@ -9858,27 +9808,27 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$434 [11:3] = chosen[23:15];
   assign \$436 [2:0] = 3'h0;
   assign \$436 [11:3] = chosen[23:15];
-  assign \$438 [2:0] = 3'h0;
-  assign \$438 [11:3] = chosen[23:15];
-  assign \$440 [3:0] = 4'h0;
-  assign \$440 [11:4] = chosen[23:16];
+  assign \$438 [3:0] = 4'h0;
+  assign \$438 [11:4] = chosen[23:16];
+  assign \$440 [2:0] = 3'h0;
+  assign \$440 [11:3] = chosen[23:15];
   assign \$442 [2:0] = 3'h0;
   assign \$442 [11:3] = chosen[23:15];
   assign \$444 [2:0] = 3'h0;
   assign \$444 [11:3] = chosen[23:15];
-  assign \$446 [2:0] = 3'h0;
-  assign \$446 [11:3] = chosen[23:15];
+  assign { \$446 [4], \$446 [2:0] } = 4'h0;
+  assign { \$446 [11:5], \$446 [3] } = { chosen[23:17], chosen[15] };
   assign { \$448 [4], \$448 [2:0] } = 4'h0;
   assign { \$448 [11:5], \$448 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$450 [4], \$450 [2:0] } = 4'h0;
-  assign { \$450 [11:5], \$450 [3] } = { chosen[23:17], chosen[15] };
-  assign \$452 [4:0] = 5'h00;
-  assign \$452 [11:5] = chosen[23:17];
-  assign \$454 [2:0] = 3'h0;
-  assign \$454 [11:3] = chosen[23:15];
-  assign \$472  = { 5'h00, \$471  };
-  assign \$474 [15:0] = { 7'h00, \$473  };
-  assign \$474 [16] = 1'h1;
+  assign \$450 [4:0] = 5'h00;
+  assign \$450 [11:5] = chosen[23:17];
+  assign \$452 [2:0] = 3'h0;
+  assign \$452 [11:3] = chosen[23:15];
+  assign \$470  = { 5'h00, \$469  };
+  assign \$472 [15:0] = { 7'h00, \$471  };
+  assign \$472 [16] = 1'h1;
+  assign \$538 [2:0] = 3'h0;
+  assign \$538 [11:3] = chosen[23:15];
   assign \$540 [2:0] = 3'h0;
   assign \$540 [11:3] = chosen[23:15];
   assign \$542 [2:0] = 3'h0;
@@ -9941,11 +9891,11 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$598 [11:3] = chosen[23:15];
   assign \$600 [2:0] = 3'h0;
   assign \$600 [11:3] = chosen[23:15];
-  assign \$602 [2:0] = 3'h0;
-  assign \$602 [11:3] = chosen[23:15];
-  assign { \$604 [31], \$604 [29:28], \$604 [24:23], \$604 [21], \$604 [19], \$604 [17:15], \$604 [13], \$604 [11:10], \$604 [7], \$604 [5], \$604 [3:0] } = 19'h00000;
-  assign { \$604 [30], \$604 [27:25], \$604 [22], \$604 [20], \$604 [18], \$604 [14], \$604 [12], \$604 [9:8], \$604 [6], \$604 [4] } = { \$601 , \$595 , \$593 , \$591 , \$585 , \$581 , \$577 , \$569 , \$565 , \$559 , \$557 , \$553 , \$549  };
-  assign \$605  = 17'h10000;
+  assign { \$602 [31], \$602 [29:28], \$602 [24:23], \$602 [21], \$602 [19], \$602 [17:15], \$602 [13], \$602 [11:10], \$602 [7], \$602 [5], \$602 [3:0] } = 19'h00000;
+  assign { \$602 [30], \$602 [27:25], \$602 [22], \$602 [20], \$602 [18], \$602 [14], \$602 [12], \$602 [9:8], \$602 [6], \$602 [4] } = { \$599 , \$593 , \$591 , \$589 , \$583 , \$579 , \$575 , \$567 , \$563 , \$557 , \$555 , \$551 , \$547  };
+  assign \$603  = 17'h10000;
+  assign \$604 [2:0] = 3'h0;
+  assign \$604 [11:3] = chosen[23:15];
   assign \$606 [2:0] = 3'h0;
   assign \$606 [11:3] = chosen[23:15];
   assign \$608 [2:0] = 3'h0;
@@ -10008,13 +9958,13 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$664 [11:3] = chosen[23:15];
   assign \$666 [2:0] = 3'h0;
   assign \$666 [11:3] = chosen[23:15];
-  assign \$668 [2:0] = 3'h0;
-  assign \$668 [11:3] = chosen[23:15];
-  assign { \$670 [31:17], \$670 [15:0] } = 31'h00000000;
-  assign \$670 [16] = \$639 ;
-  assign \$672  = 2'h0;
-  assign \$673  = 3'h0;
-  assign \$674  = 4'h0;
+  assign { \$668 [31:17], \$668 [15:0] } = 31'h00000000;
+  assign \$668 [16] = \$637 ;
+  assign \$670  = 2'h0;
+  assign \$671  = 3'h0;
+  assign \$672  = 4'h0;
+  assign \$673 [2:0] = 3'h0;
+  assign \$673 [11:3] = chosen[23:15];
   assign \$675 [2:0] = 3'h0;
   assign \$675 [11:3] = chosen[23:15];
   assign \$677 [2:0] = 3'h0;
@@ -10077,13 +10027,13 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$733 [11:3] = chosen[23:15];
   assign \$735 [2:0] = 3'h0;
   assign \$735 [11:3] = chosen[23:15];
-  assign \$737 [2:0] = 3'h0;
-  assign \$737 [11:3] = chosen[23:15];
-  assign \$739  = 32'd0;
-  assign \$740  = \$671 ;
-  assign \$741  = 9'h102;
-  assign \$742  = 19'h40102;
-  assign \$743  = 26'h2040102;
+  assign \$737  = 32'd0;
+  assign \$738  = \$669 ;
+  assign \$739  = 9'h102;
+  assign \$740  = 19'h40102;
+  assign \$741  = 26'h2040102;
+  assign \$742 [2:0] = 3'h0;
+  assign \$742 [11:3] = chosen[23:15];
   assign \$744 [2:0] = 3'h0;
   assign \$744 [11:3] = chosen[23:15];
   assign \$746 [2:0] = 3'h0;
@@ -10146,11 +10096,11 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$802 [11:3] = chosen[23:15];
   assign \$804 [2:0] = 3'h0;
   assign \$804 [11:3] = chosen[23:15];
-  assign \$806 [2:0] = 3'h0;
-  assign \$806 [11:3] = chosen[23:15];
-  assign { \$808 [31:26], \$808 [24:19], \$808 [17:9], \$808 [7:2], \$808 [0] } = 28'h0000000;
-  assign { \$808 [25], \$808 [18], \$808 [8], \$808 [1] } = { \$795 , \$781 , \$761 , \$747  };
-  assign \$810  = 18'h20010;
+  assign { \$806 [31:26], \$806 [24:19], \$806 [17:9], \$806 [7:2], \$806 [0] } = 28'h0000000;
+  assign { \$806 [25], \$806 [18], \$806 [8], \$806 [1] } = { \$793 , \$779 , \$759 , \$745  };
+  assign \$808  = 18'h20010;
+  assign \$809 [2:0] = 3'h0;
+  assign \$809 [11:3] = chosen[23:15];
   assign \$811 [2:0] = 3'h0;
   assign \$811 [11:3] = chosen[23:15];
   assign \$813 [2:0] = 3'h0;
@@ -10213,28 +10163,26 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$869 [11:3] = chosen[23:15];
   assign \$871 [2:0] = 3'h0;
   assign \$871 [11:3] = chosen[23:15];
-  assign \$873 [2:0] = 3'h0;
-  assign \$873 [11:3] = chosen[23:15];
-  assign { \$875 [31:18], \$875 [16:5], \$875 [3:0] } = 30'h00000000;
-  assign { \$875 [17], \$875 [4] } = { \$846 , \$820  };
-  assign \$975 [2:0] = 3'h0;
-  assign \$975 [11:3] = chosen[23:15];
-  assign \$984 [2:0] = 3'h0;
-  assign \$984 [11:3] = chosen[23:15];
-  assign \$993 [2:0] = 3'h0;
-  assign \$993 [11:3] = chosen[23:15];
-  assign \$1002 [2:0] = 3'h0;
-  assign \$1002 [11:3] = chosen[23:15];
-  assign \$1011 [3:0] = 4'h0;
-  assign \$1011 [11:4] = chosen[23:16];
-  assign \$1020 [2:0] = 3'h0;
-  assign \$1020 [11:3] = chosen[23:15];
-  assign \$1029 [2:0] = 3'h0;
-  assign \$1029 [11:3] = chosen[23:15];
-  assign { \$1038 [4], \$1038 [2:0] } = 4'h0;
-  assign { \$1038 [11:5], \$1038 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$1047 [4], \$1047 [2:0] } = 4'h0;
-  assign { \$1047 [11:5], \$1047 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$873 [31:18], \$873 [16:5], \$873 [3:0] } = 30'h00000000;
+  assign { \$873 [17], \$873 [4] } = { \$844 , \$818  };
+  assign \$973 [2:0] = 3'h0;
+  assign \$973 [11:3] = chosen[23:15];
+  assign \$982 [2:0] = 3'h0;
+  assign \$982 [11:3] = chosen[23:15];
+  assign \$991 [2:0] = 3'h0;
+  assign \$991 [11:3] = chosen[23:15];
+  assign \$1000 [2:0] = 3'h0;
+  assign \$1000 [11:3] = chosen[23:15];
+  assign \$1009 [3:0] = 4'h0;
+  assign \$1009 [11:4] = chosen[23:16];
+  assign \$1018 [2:0] = 3'h0;
+  assign \$1018 [11:3] = chosen[23:15];
+  assign \$1027 [2:0] = 3'h0;
+  assign \$1027 [11:3] = chosen[23:15];
+  assign { \$1036 [4], \$1036 [2:0] } = 4'h0;
+  assign { \$1036 [11:5], \$1036 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$1045 [4], \$1045 [2:0] } = 4'h0;
+  assign { \$1045 [11:5], \$1045 [3] } = { chosen[23:17], chosen[15] };
   assign shut = 1'h0;
   assign \$13  = 1'h1;
   assign \$14  = looks;
@@ -10244,7 +10192,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2238$0 , \port$2548$0 , grant, clk);
+module \postern_small.read_engine.arbiter (rst, \port$2235$0 , \port$2545$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10270,22 +10218,22 @@ module \postern_small.read_engine.arbiter (rst, \port$2238$0 , \port$2548$0 , gr
   output [1:0] grant;
   reg [1:0] grant;
   reg last = 1'h0;
-  input \port$2238$0 ;
-  wire \port$2238$0 ;
-  input \port$2548$0 ;
-  wire \port$2548$0 ;
+  input \port$2235$0 ;
+  wire \port$2235$0 ;
+  input \port$2545$0 ;
+  wire \port$2545$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2238$0  & \$2 ;
+  assign \$3  = \port$2235$0  & \$2 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2238$0  & \$5 ;
+  assign \$6  = \port$2235$0  & \$5 ;
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2548$0  & \$8 ;
+  assign \$9  = \port$2545$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2548$0  & \$11 ;
-  assign \$13  = | { \port$2548$0 , \port$2238$0  };
+  assign \$12  = \port$2545$0  & \$11 ;
+  assign \$13  = | { \port$2545$0 , \port$2235$0  };
   assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
     last <= \$18 ;
@@ -10296,11 +10244,11 @@ module \postern_small.read_engine.arbiter (rst, \port$2238$0 , \port$2548$0 , gr
       1'h0:
         begin
           grant[0] = \$3 ;
-          grant[1] = \port$2548$0 ;
+          grant[1] = \port$2545$0 ;
         end
       default:
         begin
-          grant[0] = \port$2238$0 ;
+          grant[0] = \port$2235$0 ;
           grant[1] = \$12 ;
         end
     endcase
@@ -10315,22 +10263,22 @@ module \postern_small.read_engine.arbiter (rst, \port$2238$0 , \port$2548$0 , gr
       \$18  = 1'h0;
     end
   end
-  assign request = { \port$2548$0 , \port$2238$0  };
+  assign request = { \port$2545$0 , \port$2235$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$2548$0 ;
-  assign \$4  = \port$2548$0 ;
-  assign \$7  = \port$2238$0 ;
-  assign \$10  = \port$2238$0 ;
+  assign \$1  = \port$2545$0 ;
+  assign \$4  = \port$2545$0 ;
+  assign \$7  = \port$2235$0 ;
+  assign \$10  = \port$2235$0 ;
   assign \$14  = \$13 ;
   assign \$15  = 1'h0;
   assign \$17  = \$16 ;
 endmodule
 
 module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, _here, word__request, word__enable, \port$518$0 , \port$520$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, \idle$101 , look_result, free_slots__0, free_slots__1
-, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2811$68 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
+, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2808$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
-  wire [75:0] \$1 ;
+  wire [74:0] \$1 ;
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
@@ -10347,84 +10295,84 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [3:0] \$111 ;
   wire [3:0] \$112 ;
   wire [3:0] \$113 ;
-  wire [3:0] \$114 ;
-  wire \$115 ;
-  wire [11:0] \$116 ;
-  wire \$117 ;
-  wire [11:0] \$118 ;
-  wire \$119 ;
+  wire \$114 ;
+  wire [11:0] \$115 ;
+  wire \$116 ;
+  wire [11:0] \$117 ;
+  wire \$118 ;
+  wire [11:0] \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire \$121 ;
-  wire [11:0] \$122 ;
-  wire \$123 ;
-  wire [11:0] \$124 ;
-  wire \$125 ;
-  wire [11:0] \$126 ;
-  wire \$127 ;
-  wire [11:0] \$128 ;
-  wire \$129 ;
+  wire \$120 ;
+  wire [11:0] \$121 ;
+  wire \$122 ;
+  wire [11:0] \$123 ;
+  wire \$124 ;
+  wire [11:0] \$125 ;
+  wire \$126 ;
+  wire [11:0] \$127 ;
+  wire \$128 ;
+  wire [11:0] \$129 ;
   wire [11:0] \$13 ;
-  wire [11:0] \$130 ;
-  wire \$131 ;
-  wire [11:0] \$132 ;
-  wire \$133 ;
-  wire [11:0] \$134 ;
-  wire \$135 ;
-  wire [11:0] \$136 ;
-  wire \$137 ;
-  wire [11:0] \$138 ;
-  wire \$139 ;
+  wire \$130 ;
+  wire [11:0] \$131 ;
+  wire \$132 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
+  wire \$136 ;
+  wire [11:0] \$137 ;
+  wire \$138 ;
+  wire [11:0] \$139 ;
   wire \$14 ;
-  wire [11:0] \$140 ;
-  wire \$141 ;
-  wire [11:0] \$142 ;
-  wire \$143 ;
-  wire [11:0] \$144 ;
-  wire \$145 ;
-  wire [11:0] \$146 ;
-  wire \$147 ;
-  wire [11:0] \$148 ;
-  wire \$149 ;
+  wire \$140 ;
+  wire [11:0] \$141 ;
+  wire \$142 ;
+  wire [11:0] \$143 ;
+  wire \$144 ;
+  wire [11:0] \$145 ;
+  wire \$146 ;
+  wire [11:0] \$147 ;
+  wire \$148 ;
+  wire [11:0] \$149 ;
   wire \$15 ;
-  wire [11:0] \$150 ;
-  wire \$151 ;
-  wire [11:0] \$152 ;
-  wire \$153 ;
-  wire [11:0] \$154 ;
-  wire \$155 ;
-  wire [11:0] \$156 ;
-  wire \$157 ;
-  wire [11:0] \$158 ;
+  wire \$150 ;
+  wire [11:0] \$151 ;
+  wire \$152 ;
+  wire [11:0] \$153 ;
+  wire \$154 ;
+  wire [11:0] \$155 ;
+  wire \$156 ;
+  wire [11:0] \$157 ;
+  wire \$158 ;
   wire \$159 ;
   wire \$16 ;
   wire \$160 ;
-  wire \$161 ;
-  wire [11:0] \$162 ;
-  wire \$163 ;
-  wire [11:0] \$164 ;
-  wire \$165 ;
-  wire [11:0] \$166 ;
-  wire \$167 ;
-  wire [11:0] \$168 ;
-  wire \$169 ;
+  wire [11:0] \$161 ;
+  wire \$162 ;
+  wire [11:0] \$163 ;
+  wire \$164 ;
+  wire [11:0] \$165 ;
+  wire \$166 ;
+  wire [11:0] \$167 ;
+  wire \$168 ;
+  wire [11:0] \$169 ;
   wire \$17 ;
-  wire [11:0] \$170 ;
-  wire \$171 ;
-  wire [11:0] \$172 ;
-  wire \$173 ;
-  wire [11:0] \$174 ;
-  wire \$175 ;
-  wire [11:0] \$176 ;
-  wire \$177 ;
-  wire [11:0] \$178 ;
+  wire \$170 ;
+  wire [11:0] \$171 ;
+  wire \$172 ;
+  wire [11:0] \$173 ;
+  wire \$174 ;
+  wire [11:0] \$175 ;
+  wire \$176 ;
+  wire [11:0] \$177 ;
+  wire \$178 ;
   wire \$179 ;
   wire \$18 ;
   wire \$180 ;
-  wire \$181 ;
+  wire [3:0] \$181 ;
   wire [3:0] \$182 ;
   wire [3:0] \$183 ;
-  wire [3:0] \$184 ;
+  wire \$184 ;
   wire \$185 ;
   wire \$186 ;
   wire \$187 ;
@@ -10432,88 +10380,88 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$189 ;
   wire \$19 ;
   wire \$190 ;
-  wire \$191 ;
-  wire [11:0] \$192 ;
-  wire \$193 ;
-  wire [11:0] \$194 ;
-  wire \$195 ;
-  wire [11:0] \$196 ;
-  wire \$197 ;
-  wire [11:0] \$198 ;
-  wire \$199 ;
-  wire [75:0] \$2 ;
+  wire [11:0] \$191 ;
+  wire \$192 ;
+  wire [11:0] \$193 ;
+  wire \$194 ;
+  wire [11:0] \$195 ;
+  wire \$196 ;
+  wire [11:0] \$197 ;
+  wire \$198 ;
+  wire [11:0] \$199 ;
+  wire [74:0] \$2 ;
   wire \$20 ;
-  wire [11:0] \$200 ;
-  wire \$201 ;
-  wire [11:0] \$202 ;
-  wire \$203 ;
-  wire [11:0] \$204 ;
-  wire \$205 ;
-  wire [11:0] \$206 ;
-  wire \$207 ;
-  wire [11:0] \$208 ;
-  wire \$209 ;
+  wire \$200 ;
+  wire [11:0] \$201 ;
+  wire \$202 ;
+  wire [11:0] \$203 ;
+  wire \$204 ;
+  wire [11:0] \$205 ;
+  wire \$206 ;
+  wire [11:0] \$207 ;
+  wire \$208 ;
+  wire [11:0] \$209 ;
   wire \$21 ;
-  wire [11:0] \$210 ;
-  wire \$211 ;
-  wire [11:0] \$212 ;
-  wire \$213 ;
-  wire [11:0] \$214 ;
-  wire \$215 ;
-  wire [11:0] \$216 ;
-  wire \$217 ;
-  wire [11:0] \$218 ;
-  wire \$219 ;
+  wire \$210 ;
+  wire [11:0] \$211 ;
+  wire \$212 ;
+  wire [11:0] \$213 ;
+  wire \$214 ;
+  wire [11:0] \$215 ;
+  wire \$216 ;
+  wire [11:0] \$217 ;
+  wire \$218 ;
+  wire [11:0] \$219 ;
   wire \$22 ;
-  wire [11:0] \$220 ;
-  wire \$221 ;
-  wire [11:0] \$222 ;
-  wire \$223 ;
-  wire [11:0] \$224 ;
-  wire \$225 ;
-  wire [11:0] \$226 ;
-  wire \$227 ;
-  wire [11:0] \$228 ;
-  wire \$229 ;
+  wire \$220 ;
+  wire [11:0] \$221 ;
+  wire \$222 ;
+  wire [11:0] \$223 ;
+  wire \$224 ;
+  wire [11:0] \$225 ;
+  wire \$226 ;
+  wire [11:0] \$227 ;
+  wire \$228 ;
+  wire [11:0] \$229 ;
   wire \$23 ;
-  wire [11:0] \$230 ;
-  wire \$231 ;
-  wire [11:0] \$232 ;
-  wire \$233 ;
-  wire [11:0] \$234 ;
+  wire \$230 ;
+  wire [11:0] \$231 ;
+  wire \$232 ;
+  wire [11:0] \$233 ;
+  wire \$234 ;
   wire \$235 ;
   wire \$236 ;
-  wire \$237 ;
-  wire [11:0] \$238 ;
-  wire \$239 ;
+  wire [11:0] \$237 ;
+  wire \$238 ;
+  wire [11:0] \$239 ;
   wire [3:0] \$24 ;
-  wire [11:0] \$240 ;
-  wire \$241 ;
-  wire [11:0] \$242 ;
-  wire \$243 ;
-  wire [11:0] \$244 ;
-  wire \$245 ;
-  wire [11:0] \$246 ;
-  wire \$247 ;
-  wire [11:0] \$248 ;
-  wire \$249 ;
+  wire \$240 ;
+  wire [11:0] \$241 ;
+  wire \$242 ;
+  wire [11:0] \$243 ;
+  wire \$244 ;
+  wire [11:0] \$245 ;
+  wire \$246 ;
+  wire [11:0] \$247 ;
+  wire \$248 ;
+  wire [11:0] \$249 ;
   wire \$25 ;
-  wire [11:0] \$250 ;
-  wire \$251 ;
-  wire [11:0] \$252 ;
-  wire \$253 ;
-  wire [11:0] \$254 ;
+  wire \$250 ;
+  wire [11:0] \$251 ;
+  wire \$252 ;
+  wire [11:0] \$253 ;
+  wire \$254 ;
   wire \$255 ;
   wire \$256 ;
-  wire \$257 ;
+  wire [3:0] \$257 ;
   wire [3:0] \$258 ;
   wire [3:0] \$259 ;
   wire \$26 ;
   wire [3:0] \$260 ;
   wire [3:0] \$261 ;
-  wire [3:0] \$262 ;
-  wire \$263 ;
-  wire [11:0] \$264 ;
+  wire \$262 ;
+  wire [11:0] \$263 ;
+  wire \$264 ;
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
@@ -10522,8 +10470,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$27 ;
   wire \$270 ;
   wire \$271 ;
-  wire \$272 ;
-  wire [11:0] \$273 ;
+  wire [11:0] \$272 ;
+  wire \$273 ;
   wire \$274 ;
   wire \$275 ;
   wire \$276 ;
@@ -10532,8 +10480,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$279 ;
   wire \$28 ;
   wire \$280 ;
-  wire \$281 ;
-  wire [11:0] \$282 ;
+  wire [11:0] \$281 ;
+  wire \$282 ;
   wire \$283 ;
   wire \$284 ;
   wire \$285 ;
@@ -10542,8 +10490,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$288 ;
   wire \$289 ;
   wire \$29 ;
-  wire \$290 ;
-  wire [11:0] \$291 ;
+  wire [11:0] \$290 ;
+  wire \$291 ;
   wire \$292 ;
   wire \$293 ;
   wire \$294 ;
@@ -10551,10 +10499,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$296 ;
   wire \$297 ;
   wire \$298 ;
-  wire \$299 ;
+  wire [11:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [11:0] \$300 ;
+  wire \$300 ;
   wire \$301 ;
   wire \$302 ;
   wire \$303 ;
@@ -10562,8 +10510,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$305 ;
   wire \$306 ;
   wire \$307 ;
-  wire \$308 ;
-  wire [11:0] \$309 ;
+  wire [11:0] \$308 ;
+  wire \$309 ;
   wire \$31 ;
   wire \$310 ;
   wire \$311 ;
@@ -10572,8 +10520,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$314 ;
   wire \$315 ;
   wire \$316 ;
-  wire \$317 ;
-  wire [11:0] \$318 ;
+  wire [11:0] \$317 ;
+  wire \$318 ;
   wire \$319 ;
   wire \$32 ;
   wire \$320 ;
@@ -10596,20 +10544,20 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$336 ;
   wire \$337 ;
   wire \$338 ;
-  wire \$339 ;
+  reg \$339 ;
   wire \$34 ;
   reg \$340 ;
   reg \$341 ;
-  reg \$342 ;
-  reg [75:0] \$343 ;
-  reg [1:0] \$344 ;
+  reg [74:0] \$342 ;
+  reg [1:0] \$343 ;
+  reg \$344 ;
   reg \$345 ;
   reg \$346 ;
   reg \$347 ;
-  reg \$348 ;
+  reg [3:0] \$348 ;
   reg [3:0] \$349 ;
   wire [3:0] \$35 ;
-  reg [3:0] \$350 ;
+  reg \$350 ;
   reg \$351 ;
   reg \$352 ;
   reg \$353 ;
@@ -10621,7 +10569,6 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg \$359 ;
   wire [3:0] \$36 ;
   reg \$360 ;
-  reg \$361 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
@@ -10703,10 +10650,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg _lane = 1'h0;
   reg [3:0] _late = 4'h0;
   reg [3:0] _late_fault;
-  reg [75:0] _request = 76'h0000000000000000000;
+  reg [74:0] _request = 75'h0000000000000000000;
   wire [11:0] \_request.address ;
   wire \_request.allowed ;
-  wire \_request.cacheable ;
   wire \_request.commit ;
   wire [31:0] \_request.data ;
   wire \_request.direct ;
@@ -10733,10 +10679,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   output [5:0] back;
   wire [5:0] back;
   reg [7:0] choice;
-  wire [75:0] chosen;
+  wire [74:0] chosen;
   wire [11:0] \chosen.address ;
   wire \chosen.allowed ;
-  wire \chosen.cacheable ;
   wire \chosen.commit ;
   wire [31:0] \chosen.data ;
   wire \chosen.direct ;
@@ -10828,8 +10773,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \new.vm ;
   input permitted;
   wire permitted;
-  output [7:0] \port$2811$68 ;
-  wire [7:0] \port$2811$68 ;
+  output [7:0] \port$2808$67 ;
+  wire [7:0] \port$2808$67 ;
   output \port$518$0 ;
   wire \port$518$0 ;
   output \port$520$0 ;
@@ -10843,11 +10788,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg refusing_0 = 1'h0;
   reg refusing_1 = 1'h0;
   wire [1:0] request;
-  input [75:0] requests__0__payload;
-  wire [75:0] requests__0__payload;
+  input [74:0] requests__0__payload;
+  wire [74:0] requests__0__payload;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -10863,11 +10807,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [75:0] requests__1__payload;
-  wire [75:0] requests__1__payload;
+  input [74:0] requests__1__payload;
+  wire [74:0] requests__1__payload;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -10917,11 +10860,11 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire write;
   wire [11:0] write_data;
   wire write_row;
-  assign \$1  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$2  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
+  assign \$1  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
+  assign \$2  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
   assign chosen = \$1  | \$2 ;
   assign \$3  = ~ _decoding;
-  assign \$4  = chosen[66] & crowded;
+  assign \$4  = chosen[65] & crowded;
   assign \$5  = ~ \$4 ;
   assign accept = \$3  & \$5 ;
   assign requests__0__ready = grant[0] & accept;
@@ -10929,8 +10872,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$6  = ~ _request[24];
   assign \$8  = \$7  == 8'ha0;
   assign \$9  = \$6  & \$8 ;
-  assign \$10  = | _request[65:42];
-  assign \$11  = \$10  ? 8'hff : _request[41:34];
+  assign \$10  = | _request[64:41];
+  assign \$11  = \$10  ? 8'hff : _request[40:33];
   assign \$12  = ~ _request[24];
   assign \$14  = \$13  == 9'h100;
   assign \$15  = \$12  & \$14 ;
@@ -10940,7 +10883,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$18  = ~ \$17 ;
   assign \$19  = \$16  & \$18 ;
   assign \$21  = & _request[31:28];
-  assign \$22  = _request[33] & \$21 ;
+  assign \$22  = _request[32] & \$21 ;
   assign _closed = \$19  & \$23 ;
   assign \$24  = _closed ? 4'h4 : _late;
   assign \$25  = _acts & _decoded;
@@ -10964,15 +10907,15 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign fault__kind = \$40  ? refused : _late_fault;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
   assign \$42  = _taken[1] ? 1'h1 : 1'h0;
-  assign word__request = _acts & _request[66];
-  assign word__enable = ~ _request[67];
-  assign \$43  = _acts & _request[66];
+  assign word__request = _acts & _request[65];
+  assign word__enable = ~ _request[66];
+  assign \$43  = _acts & _request[65];
   assign \$46  = data_0[2:0] == 1'h1;
   assign commit = \$45  & \$46 ;
   assign may = \$49  & _target_exists;
   assign \$54  = target ? spent[1] : spent[0];
   assign \$55  = ~ \$54 ;
-  assign \$56  = ~ _request[67];
+  assign \$56  = ~ _request[66];
   assign \$57  = commit & \$56 ;
   assign \$58  = \$57  & may;
   assign \accept$68  = \$59  & room;
@@ -10982,13 +10925,13 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$63  = ! target;
   assign \$64  = \$63  & \accept$68 ;
   assign \$66  = \$65  & \accept$68 ;
-  assign \$67  = ~ _request[67];
-  assign \$68  = _request[66] & \$67 ;
-  assign \$69  = ~ _request[67];
-  assign \$70  = _request[66] & \$69 ;
+  assign \$67  = ~ _request[66];
+  assign \$68  = _request[65] & \$67 ;
+  assign \$69  = ~ _request[66];
+  assign \$70  = _request[65] & \$69 ;
   assign slot_back = _here & { \$70 , \$68  };
   assign \$71  = target ? free_slots__1 : free_slots__0;
-  assign back = \accept$68  ? \$71  : _request[75:70];
+  assign back = \accept$68  ? \$71  : _request[74:69];
   assign \$72  = refuse ? code : 3'h1;
   assign \$73  = refuse ? target : 1'h0;
   assign \$74  = data_0[11:4] + \accept$68 ;
@@ -11017,11 +10960,11 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \idle$101  = & { \$97 , \$96  };
   assign \$98  = | grant;
   assign \$99  = \$98  & accept;
-  assign \$100  = ~ chosen[66];
+  assign \$100  = ~ chosen[65];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = | grant;
   assign \$103  = \$102  & accept;
-  assign \$104  = \$103  & chosen[66];
+  assign \$104  = \$103  & chosen[65];
   assign \$105  = _decoding | \$104 ;
   assign \$106  = ~ _decoding;
   assign \$107  = ~ _decoding;
@@ -11029,210 +10972,209 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$109  = | _request[1:0];
   assign \$110  = \$109  ? 4'h2 : 4'h0;
   assign \$111  = _request[24] ? 4'h3 : 4'h1;
-  assign \$112  = _request[32] ? 4'hb : \$111 ;
-  assign \$113  = _request[25] ? \$110  : \$112 ;
-  assign \$114  = \$108  ? 4'h0 : \$113 ;
-  assign \$115  = ! _request[31:28];
-  assign \$117  = ! \$116 ;
-  assign \$119  = \$118  == 4'h8;
-  assign \$121  = \$120  == 5'h10;
-  assign \$123  = \$122  == 5'h18;
-  assign \$125  = \$124  == 6'h20;
-  assign \$127  = \$126  == 6'h28;
-  assign \$129  = \$128  == 6'h30;
-  assign \$131  = \$130  == 8'h80;
-  assign \$133  = \$132  == 8'h88;
-  assign \$135  = \$134  == 8'ha0;
-  assign \$137  = \$136  == 8'hb0;
-  assign \$139  = \$138  == 8'hc0;
-  assign \$141  = \$140  == 8'he0;
-  assign \$143  = \$142  == 8'he8;
-  assign \$145  = \$144  == 8'hf0;
-  assign \$147  = \$146  == 8'hf8;
-  assign \$149  = \$148  == 9'h100;
-  assign \$151  = \$150  == 9'h108;
-  assign \$153  = \$152  == 9'h120;
-  assign \$155  = \$154  == 9'h140;
-  assign \$157  = \$156  == 9'h160;
-  assign \$159  = \$158  == 9'h180;
-  assign \$160  = | { \$159 , \$157 , \$155 , \$153 , \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127 , \$125 , \$123 , \$121 , \$119 , \$117  };
-  assign \$161  = _request[24] ? 1'h0 : \$160 ;
-  assign \$163  = \$162  == 8'h80;
-  assign \$165  = \$164  == 8'h88;
-  assign \$167  = \$166  == 8'ha0;
-  assign \$169  = \$168  == 8'hb0;
-  assign \$171  = \$170  == 8'hc0;
-  assign \$173  = \$172  == 8'he8;
-  assign \$175  = \$174  == 9'h100;
-  assign \$177  = \$176  == 9'h120;
-  assign \$179  = \$178  == 9'h180;
-  assign \$180  = | { \$179 , \$177 , \$175 , \$173 , \$171 , \$169 , \$167 , \$165 , \$163  };
-  assign \$181  = _request[24] ? 1'h0 : \$180 ;
-  assign \$182  = \$181  ? 4'h0 : 4'h6;
-  assign \$183  = \$161  ? \$182  : 4'h5;
-  assign \$184  = _request[2] ? 4'h0 : \$183 ;
-  assign \$185  = | \$184 ;
-  assign \$186  = ~ \$185 ;
-  assign \$187  = & _request[31:28];
-  assign \$188  = ~ \$187 ;
-  assign \$189  = ~ _request[2];
-  assign \$190  = \$188  & \$189 ;
-  assign \$191  = \$186  & \$190 ;
-  assign \$193  = ! \$192 ;
-  assign \$195  = \$194  == 4'h8;
-  assign \$197  = \$196  == 5'h10;
-  assign \$199  = \$198  == 5'h18;
-  assign \$201  = \$200  == 6'h20;
-  assign \$203  = \$202  == 6'h28;
-  assign \$205  = \$204  == 6'h30;
-  assign \$207  = \$206  == 8'h80;
-  assign \$209  = \$208  == 8'h88;
-  assign \$211  = \$210  == 8'ha0;
-  assign \$213  = \$212  == 8'hb0;
-  assign \$215  = \$214  == 8'hc0;
-  assign \$217  = \$216  == 8'he0;
-  assign \$219  = \$218  == 8'he8;
-  assign \$221  = \$220  == 8'hf0;
-  assign \$223  = \$222  == 8'hf8;
-  assign \$225  = \$224  == 9'h100;
-  assign \$227  = \$226  == 9'h108;
-  assign \$229  = \$228  == 9'h120;
-  assign \$231  = \$230  == 9'h140;
-  assign \$233  = \$232  == 9'h160;
-  assign \$235  = \$234  == 9'h180;
-  assign \$236  = | { \$235 , \$233 , \$231 , \$229 , \$227 , \$225 , \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193  };
-  assign \$237  = _request[24] ? 1'h0 : \$236 ;
-  assign \$239  = \$238  == 8'h80;
-  assign \$241  = \$240  == 8'h88;
-  assign \$243  = \$242  == 8'ha0;
-  assign \$245  = \$244  == 8'hb0;
-  assign \$247  = \$246  == 8'hc0;
-  assign \$249  = \$248  == 8'he8;
-  assign \$251  = \$250  == 9'h100;
-  assign \$253  = \$252  == 9'h120;
-  assign \$255  = \$254  == 9'h180;
-  assign \$256  = | { \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241 , \$239  };
-  assign \$257  = _request[24] ? 1'h0 : \$256 ;
-  assign \$258  = \$257  ? 4'h0 : 4'h6;
-  assign \$259  = \$237  ? \$258  : 4'h5;
-  assign \$260  = _request[2] ? 4'h0 : \$259 ;
-  assign \$261  = \$191  ? 4'h7 : \$260 ;
-  assign \$262  = \$115  ? 4'h0 : \$261 ;
-  assign \$263  = ! _request[31:28];
-  assign \$265  = \$264  == 8'h80;
-  assign \$266  = ~ _request[24];
-  assign \$267  = \$265  & \$266 ;
-  assign \$268  = ~ _request[2];
-  assign \$269  = \$267  & \$268 ;
-  assign \$270  = ! _request[31:28];
-  assign \$271  = ~ \$270 ;
-  assign \$272  = \$269  & \$271 ;
-  assign \$274  = \$273  == 8'h88;
-  assign \$275  = ~ _request[24];
-  assign \$276  = \$274  & \$275 ;
-  assign \$277  = ~ _request[2];
-  assign \$278  = \$276  & \$277 ;
-  assign \$279  = ! _request[31:28];
-  assign \$280  = ~ \$279 ;
-  assign \$281  = \$278  & \$280 ;
-  assign \$283  = \$282  == 8'ha0;
-  assign \$284  = ~ _request[24];
-  assign \$285  = \$283  & \$284 ;
-  assign \$286  = ~ _request[2];
-  assign \$287  = \$285  & \$286 ;
-  assign \$288  = ! _request[31:28];
-  assign \$289  = ~ \$288 ;
-  assign \$290  = \$287  & \$289 ;
-  assign \$292  = \$291  == 8'hb0;
-  assign \$293  = ~ _request[24];
-  assign \$294  = \$292  & \$293 ;
-  assign \$295  = ~ _request[2];
-  assign \$296  = \$294  & \$295 ;
-  assign \$297  = ! _request[31:28];
-  assign \$298  = ~ \$297 ;
-  assign \$299  = \$296  & \$298 ;
-  assign \$301  = \$300  == 8'hc0;
-  assign \$302  = ~ _request[24];
-  assign \$303  = \$301  & \$302 ;
-  assign \$304  = ~ _request[2];
-  assign \$305  = \$303  & \$304 ;
-  assign \$306  = ! _request[31:28];
-  assign \$307  = ~ \$306 ;
-  assign \$308  = \$305  & \$307 ;
-  assign \$310  = \$309  == 8'he8;
-  assign \$311  = ~ _request[24];
-  assign \$312  = \$310  & \$311 ;
-  assign \$313  = ~ _request[2];
-  assign \$314  = \$312  & \$313 ;
-  assign \$315  = ! _request[31:28];
-  assign \$316  = ~ \$315 ;
-  assign \$317  = \$314  & \$316 ;
-  assign \$319  = \$318  == 9'h100;
-  assign \$320  = ~ _request[24];
-  assign \$321  = \$319  & \$320 ;
-  assign \$322  = ~ _request[2];
-  assign \$323  = \$321  & \$322 ;
-  assign \$324  = ! _request[31:28];
-  assign \$325  = ~ \$324 ;
-  assign \$326  = \$323  & \$325 ;
-  assign \$327  = choice < 2'h2;
-  assign \$328  = ! _request[27];
-  assign \$331  = _good & hit_ack;
-  assign \$332  = refuse | \$331 ;
-  assign \$333  = \$330  & \$332 ;
-  assign \$337  = _good & hit_ack;
-  assign \$338  = refuse | \$337 ;
-  assign \$339  = \$336  & \$338 ;
+  assign \$112  = _request[25] ? \$110  : \$111 ;
+  assign \$113  = \$108  ? 4'h0 : \$112 ;
+  assign \$114  = ! _request[31:28];
+  assign \$116  = ! \$115 ;
+  assign \$118  = \$117  == 4'h8;
+  assign \$120  = \$119  == 5'h10;
+  assign \$122  = \$121  == 5'h18;
+  assign \$124  = \$123  == 6'h20;
+  assign \$126  = \$125  == 6'h28;
+  assign \$128  = \$127  == 6'h30;
+  assign \$130  = \$129  == 8'h80;
+  assign \$132  = \$131  == 8'h88;
+  assign \$134  = \$133  == 8'ha0;
+  assign \$136  = \$135  == 8'hb0;
+  assign \$138  = \$137  == 8'hc0;
+  assign \$140  = \$139  == 8'he0;
+  assign \$142  = \$141  == 8'he8;
+  assign \$144  = \$143  == 8'hf0;
+  assign \$146  = \$145  == 8'hf8;
+  assign \$148  = \$147  == 9'h100;
+  assign \$150  = \$149  == 9'h108;
+  assign \$152  = \$151  == 9'h120;
+  assign \$154  = \$153  == 9'h140;
+  assign \$156  = \$155  == 9'h160;
+  assign \$158  = \$157  == 9'h180;
+  assign \$159  = | { \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118 , \$116  };
+  assign \$160  = _request[24] ? 1'h0 : \$159 ;
+  assign \$162  = \$161  == 8'h80;
+  assign \$164  = \$163  == 8'h88;
+  assign \$166  = \$165  == 8'ha0;
+  assign \$168  = \$167  == 8'hb0;
+  assign \$170  = \$169  == 8'hc0;
+  assign \$172  = \$171  == 8'he8;
+  assign \$174  = \$173  == 9'h100;
+  assign \$176  = \$175  == 9'h120;
+  assign \$178  = \$177  == 9'h180;
+  assign \$179  = | { \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162  };
+  assign \$180  = _request[24] ? 1'h0 : \$179 ;
+  assign \$181  = \$180  ? 4'h0 : 4'h6;
+  assign \$182  = \$160  ? \$181  : 4'h5;
+  assign \$183  = _request[2] ? 4'h0 : \$182 ;
+  assign \$184  = | \$183 ;
+  assign \$185  = ~ \$184 ;
+  assign \$186  = & _request[31:28];
+  assign \$187  = ~ \$186 ;
+  assign \$188  = ~ _request[2];
+  assign \$189  = \$187  & \$188 ;
+  assign \$190  = \$185  & \$189 ;
+  assign \$192  = ! \$191 ;
+  assign \$194  = \$193  == 4'h8;
+  assign \$196  = \$195  == 5'h10;
+  assign \$198  = \$197  == 5'h18;
+  assign \$200  = \$199  == 6'h20;
+  assign \$202  = \$201  == 6'h28;
+  assign \$204  = \$203  == 6'h30;
+  assign \$206  = \$205  == 8'h80;
+  assign \$208  = \$207  == 8'h88;
+  assign \$210  = \$209  == 8'ha0;
+  assign \$212  = \$211  == 8'hb0;
+  assign \$214  = \$213  == 8'hc0;
+  assign \$216  = \$215  == 8'he0;
+  assign \$218  = \$217  == 8'he8;
+  assign \$220  = \$219  == 8'hf0;
+  assign \$222  = \$221  == 8'hf8;
+  assign \$224  = \$223  == 9'h100;
+  assign \$226  = \$225  == 9'h108;
+  assign \$228  = \$227  == 9'h120;
+  assign \$230  = \$229  == 9'h140;
+  assign \$232  = \$231  == 9'h160;
+  assign \$234  = \$233  == 9'h180;
+  assign \$235  = | { \$234 , \$232 , \$230 , \$228 , \$226 , \$224 , \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192  };
+  assign \$236  = _request[24] ? 1'h0 : \$235 ;
+  assign \$238  = \$237  == 8'h80;
+  assign \$240  = \$239  == 8'h88;
+  assign \$242  = \$241  == 8'ha0;
+  assign \$244  = \$243  == 8'hb0;
+  assign \$246  = \$245  == 8'hc0;
+  assign \$248  = \$247  == 8'he8;
+  assign \$250  = \$249  == 9'h100;
+  assign \$252  = \$251  == 9'h120;
+  assign \$254  = \$253  == 9'h180;
+  assign \$255  = | { \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238  };
+  assign \$256  = _request[24] ? 1'h0 : \$255 ;
+  assign \$257  = \$256  ? 4'h0 : 4'h6;
+  assign \$258  = \$236  ? \$257  : 4'h5;
+  assign \$259  = _request[2] ? 4'h0 : \$258 ;
+  assign \$260  = \$190  ? 4'h7 : \$259 ;
+  assign \$261  = \$114  ? 4'h0 : \$260 ;
+  assign \$262  = ! _request[31:28];
+  assign \$264  = \$263  == 8'h80;
+  assign \$265  = ~ _request[24];
+  assign \$266  = \$264  & \$265 ;
+  assign \$267  = ~ _request[2];
+  assign \$268  = \$266  & \$267 ;
+  assign \$269  = ! _request[31:28];
+  assign \$270  = ~ \$269 ;
+  assign \$271  = \$268  & \$270 ;
+  assign \$273  = \$272  == 8'h88;
+  assign \$274  = ~ _request[24];
+  assign \$275  = \$273  & \$274 ;
+  assign \$276  = ~ _request[2];
+  assign \$277  = \$275  & \$276 ;
+  assign \$278  = ! _request[31:28];
+  assign \$279  = ~ \$278 ;
+  assign \$280  = \$277  & \$279 ;
+  assign \$282  = \$281  == 8'ha0;
+  assign \$283  = ~ _request[24];
+  assign \$284  = \$282  & \$283 ;
+  assign \$285  = ~ _request[2];
+  assign \$286  = \$284  & \$285 ;
+  assign \$287  = ! _request[31:28];
+  assign \$288  = ~ \$287 ;
+  assign \$289  = \$286  & \$288 ;
+  assign \$291  = \$290  == 8'hb0;
+  assign \$292  = ~ _request[24];
+  assign \$293  = \$291  & \$292 ;
+  assign \$294  = ~ _request[2];
+  assign \$295  = \$293  & \$294 ;
+  assign \$296  = ! _request[31:28];
+  assign \$297  = ~ \$296 ;
+  assign \$298  = \$295  & \$297 ;
+  assign \$300  = \$299  == 8'hc0;
+  assign \$301  = ~ _request[24];
+  assign \$302  = \$300  & \$301 ;
+  assign \$303  = ~ _request[2];
+  assign \$304  = \$302  & \$303 ;
+  assign \$305  = ! _request[31:28];
+  assign \$306  = ~ \$305 ;
+  assign \$307  = \$304  & \$306 ;
+  assign \$309  = \$308  == 8'he8;
+  assign \$310  = ~ _request[24];
+  assign \$311  = \$309  & \$310 ;
+  assign \$312  = ~ _request[2];
+  assign \$313  = \$311  & \$312 ;
+  assign \$314  = ! _request[31:28];
+  assign \$315  = ~ \$314 ;
+  assign \$316  = \$313  & \$315 ;
+  assign \$318  = \$317  == 9'h100;
+  assign \$319  = ~ _request[24];
+  assign \$320  = \$318  & \$319 ;
+  assign \$321  = ~ _request[2];
+  assign \$322  = \$320  & \$321 ;
+  assign \$323  = ! _request[31:28];
+  assign \$324  = ~ \$323 ;
+  assign \$325  = \$322  & \$324 ;
+  assign \$326  = choice < 2'h2;
+  assign \$327  = ! _request[27];
+  assign \$330  = _good & hit_ack;
+  assign \$331  = refuse | \$330 ;
+  assign \$332  = \$329  & \$331 ;
+  assign \$336  = _good & hit_ack;
+  assign \$337  = refuse | \$336 ;
+  assign \$338  = \$335  & \$337 ;
   always @(posedge clk)
-    _decoding <= \$340 ;
+    _decoding <= \$339 ;
   always @(posedge clk)
-    _acts <= \$341 ;
+    _acts <= \$340 ;
   always @(posedge clk)
-    _decoded <= \$342 ;
+    _decoded <= \$341 ;
   always @(posedge clk)
-    _request <= \$343 ;
+    _request <= \$342 ;
   always @(posedge clk)
-    _taken <= \$344 ;
+    _taken <= \$343 ;
   always @(posedge clk)
-    source <= \$345 ;
+    source <= \$344 ;
   always @(posedge clk)
-    target <= \$346 ;
+    target <= \$345 ;
   always @(posedge clk)
-    _target_exists <= \$347 ;
+    _target_exists <= \$346 ;
   always @(posedge clk)
-    _lane <= \$348 ;
+    _lane <= \$347 ;
   always @(posedge clk)
-    _first <= \$349 ;
+    _first <= \$348 ;
   always @(posedge clk)
-    _late <= \$350 ;
+    _late <= \$349 ;
   always @(posedge clk)
-    _blank <= \$351 ;
+    _blank <= \$350 ;
   always @(posedge clk)
-    hit_irq_state <= \$352 ;
+    hit_irq_state <= \$351 ;
   always @(posedge clk)
-    hit_irq_test <= \$353 ;
+    hit_irq_test <= \$352 ;
   always @(posedge clk)
-    hit_ring <= \$354 ;
+    hit_ring <= \$353 ;
   always @(posedge clk)
-    hit_pending <= \$355 ;
+    hit_pending <= \$354 ;
   always @(posedge clk)
-    hit_irq_enable <= \$356 ;
+    hit_irq_enable <= \$355 ;
   always @(posedge clk)
-    hit_ack <= \$357 ;
+    hit_ack <= \$356 ;
   always @(posedge clk)
-    hit_peer <= \$358 ;
+    hit_peer <= \$357 ;
   always @(posedge clk)
-    index <= \$359 ;
+    index <= \$358 ;
   always @(posedge clk)
-    refusing_0 <= \$360 ;
+    refusing_0 <= \$359 ;
   always @(posedge clk)
-    refusing_1 <= \$361 ;
+    refusing_1 <= \$360 ;
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
     .grant(grant),
-    .\port$2119$0 (requests__0__valid),
-    .\port$2429$0 (requests__1__valid),
+    .\port$2116$0 (requests__0__valid),
+    .\port$2426$0 (requests__1__valid),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11268,7 +11210,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     refused = \$24 ;
-    if (_request[66]) begin
+    if (_request[65]) begin
       refused = \$36 ;
     end else if (\$33 ) begin
       refused = _first;
@@ -11277,7 +11219,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     code = 3'h2;
-    if (_request[67]) begin
+    if (_request[66]) begin
       code = 3'h5;
     end else if (\$61 ) begin
       code = 3'h3;
@@ -11294,53 +11236,66 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$340  = \$101 ;
+    \$339  = \$101 ;
+    if (rst) begin
+      \$339  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$340  = \$105 ;
     if (rst) begin
       \$340  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$341  = \$105 ;
+    \$341  = _decoding;
     if (rst) begin
       \$341  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$342  = _decoding;
-    if (rst) begin
-      \$342  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$343  = _request;
+    \$342  = _request;
     if (\$106 ) begin
-      \$343  = chosen;
+      \$342  = chosen;
     end
     if (rst) begin
-      \$343  = 76'h0000000000000000000;
+      \$342  = 75'h0000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$344  = _taken;
+    \$343  = _taken;
     if (\$106 ) begin
-      \$344  = grant;
+      \$343  = grant;
     end
     if (rst) begin
-      \$344  = 2'h0;
+      \$343  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$345  = source;
+    \$344  = source;
     if (\$107 ) begin
-      \$345  = chosen[27];
+      \$344  = chosen[27];
     end
     if (_decoding) begin
-      \$345  = sender;
+      \$344  = sender;
+    end
+    if (rst) begin
+      \$344  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$345  = target;
+    if (\$107 ) begin
+      \$345  = chosen[15];
+    end
+    if (_decoding) begin
+      \$345  = choice[0];
     end
     if (rst) begin
       \$345  = 1'h0;
@@ -11348,12 +11303,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$346  = target;
+    \$346  = _target_exists;
     if (\$107 ) begin
-      \$346  = chosen[15];
+      \$346  = 1'h1;
     end
     if (_decoding) begin
-      \$346  = choice[0];
+      \$346  = \$326 ;
     end
     if (rst) begin
       \$346  = 1'h0;
@@ -11361,12 +11316,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$347  = _target_exists;
+    \$347  = _lane;
     if (\$107 ) begin
-      \$347  = 1'h1;
+      \$347  = 1'h0;
     end
     if (_decoding) begin
-      \$347  = \$327 ;
+      \$347  = 1'h0;
     end
     if (rst) begin
       \$347  = 1'h0;
@@ -11374,22 +11329,19 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$348  = _lane;
-    if (\$107 ) begin
-      \$348  = 1'h0;
-    end
+    \$348  = _first;
     if (_decoding) begin
-      \$348  = 1'h0;
+      \$348  = \$113 ;
     end
     if (rst) begin
-      \$348  = 1'h0;
+      \$348  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$349  = _first;
+    \$349  = _late;
     if (_decoding) begin
-      \$349  = \$114 ;
+      \$349  = \$261 ;
     end
     if (rst) begin
       \$349  = 4'h0;
@@ -11397,19 +11349,19 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$350  = _late;
+    \$350  = _blank;
     if (_decoding) begin
       \$350  = \$262 ;
     end
     if (rst) begin
-      \$350  = 4'h0;
+      \$350  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$351  = _blank;
+    \$351  = hit_irq_state;
     if (_decoding) begin
-      \$351  = \$263 ;
+      \$351  = \$271 ;
     end
     if (rst) begin
       \$351  = 1'h0;
@@ -11417,9 +11369,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$352  = hit_irq_state;
+    \$352  = hit_irq_test;
     if (_decoding) begin
-      \$352  = \$272 ;
+      \$352  = \$280 ;
     end
     if (rst) begin
       \$352  = 1'h0;
@@ -11427,9 +11379,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$353  = hit_irq_test;
+    \$353  = hit_ring;
     if (_decoding) begin
-      \$353  = \$281 ;
+      \$353  = \$289 ;
     end
     if (rst) begin
       \$353  = 1'h0;
@@ -11437,9 +11389,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$354  = hit_ring;
+    \$354  = hit_pending;
     if (_decoding) begin
-      \$354  = \$290 ;
+      \$354  = \$298 ;
     end
     if (rst) begin
       \$354  = 1'h0;
@@ -11447,9 +11399,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$355  = hit_pending;
+    \$355  = hit_irq_enable;
     if (_decoding) begin
-      \$355  = \$299 ;
+      \$355  = \$307 ;
     end
     if (rst) begin
       \$355  = 1'h0;
@@ -11457,9 +11409,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$356  = hit_irq_enable;
+    \$356  = hit_ack;
     if (_decoding) begin
-      \$356  = \$308 ;
+      \$356  = \$316 ;
     end
     if (rst) begin
       \$356  = 1'h0;
@@ -11467,9 +11419,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$357  = hit_ack;
+    \$357  = hit_peer;
     if (_decoding) begin
-      \$357  = \$317 ;
+      \$357  = \$325 ;
     end
     if (rst) begin
       \$357  = 1'h0;
@@ -11477,9 +11429,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$358  = hit_peer;
+    \$358  = index;
     if (_decoding) begin
-      \$358  = \$326 ;
+      \$358  = _request[15];
     end
     if (rst) begin
       \$358  = 1'h0;
@@ -11487,9 +11439,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$359  = index;
-    if (_decoding) begin
-      \$359  = _request[15];
+    \$359  = refusing_0;
+    if (\$332 ) begin
+      \$359  = refuse;
     end
     if (rst) begin
       \$359  = 1'h0;
@@ -11497,22 +11449,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$360  = refusing_0;
-    if (\$333 ) begin
+    \$360  = refusing_1;
+    if (\$338 ) begin
       \$360  = refuse;
     end
     if (rst) begin
       \$360  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$361  = refusing_1;
-    if (\$339 ) begin
-      \$361  = refuse;
-    end
-    if (rst) begin
-      \$361  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
@@ -11524,9 +11466,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign _source = source;
   assign _target = target;
   assign fault__address = _request[11:0];
-  assign word__slot = _request[75:70];
-  assign word__word = _request[69:68];
-  assign word__data = _request[65:34];
+  assign word__slot = _request[74:69];
+  assign word__word = _request[68:67];
+  assign word__data = _request[64:33];
   assign row_0 = _request[27];
   assign look_vm = row_1;
   assign \fill$53  = fill;
@@ -11542,8 +11484,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \port$518$0  = \$64 ;
   assign \port$520$0  = \$66 ;
   assign vm = _request[27];
-  assign data = _request[65:34];
-  assign \port$2811$68  = _request[75:68];
+  assign data = _request[64:33];
+  assign \port$2808$67  = _request[74:67];
   assign \chosen.address  = chosen[11:0];
   assign \chosen.offset  = chosen[23:12];
   assign \chosen.manager  = chosen[24];
@@ -11551,13 +11493,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \chosen.known  = chosen[26];
   assign \chosen.vm  = chosen[27];
   assign \chosen.strobes  = chosen[31:28];
-  assign \chosen.cacheable  = chosen[32];
-  assign \chosen.direct  = chosen[33];
-  assign \chosen.data  = chosen[65:34];
-  assign \chosen.commit  = chosen[66];
-  assign \chosen.torn  = chosen[67];
-  assign \chosen.last  = chosen[69:68];
-  assign \chosen.slot  = chosen[75:70];
+  assign \chosen.direct  = chosen[32];
+  assign \chosen.data  = chosen[64:33];
+  assign \chosen.commit  = chosen[65];
+  assign \chosen.torn  = chosen[66];
+  assign \chosen.last  = chosen[68:67];
+  assign \chosen.slot  = chosen[74:69];
   assign \requests__0__payload.address  = requests__0__payload[11:0];
   assign \requests__0__payload.offset  = requests__0__payload[23:12];
   assign \requests__0__payload.manager  = requests__0__payload[24];
@@ -11565,13 +11506,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.cacheable  = requests__0__payload[32];
-  assign \requests__0__payload.direct  = requests__0__payload[33];
-  assign \requests__0__payload.data  = requests__0__payload[65:34];
-  assign \requests__0__payload.commit  = requests__0__payload[66];
-  assign \requests__0__payload.torn  = requests__0__payload[67];
-  assign \requests__0__payload.last  = requests__0__payload[69:68];
-  assign \requests__0__payload.slot  = requests__0__payload[75:70];
+  assign \requests__0__payload.direct  = requests__0__payload[32];
+  assign \requests__0__payload.data  = requests__0__payload[64:33];
+  assign \requests__0__payload.commit  = requests__0__payload[65];
+  assign \requests__0__payload.torn  = requests__0__payload[66];
+  assign \requests__0__payload.last  = requests__0__payload[68:67];
+  assign \requests__0__payload.slot  = requests__0__payload[74:69];
   assign \requests__1__payload.address  = requests__1__payload[11:0];
   assign \requests__1__payload.offset  = requests__1__payload[23:12];
   assign \requests__1__payload.manager  = requests__1__payload[24];
@@ -11579,13 +11519,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.cacheable  = requests__1__payload[32];
-  assign \requests__1__payload.direct  = requests__1__payload[33];
-  assign \requests__1__payload.data  = requests__1__payload[65:34];
-  assign \requests__1__payload.commit  = requests__1__payload[66];
-  assign \requests__1__payload.torn  = requests__1__payload[67];
-  assign \requests__1__payload.last  = requests__1__payload[69:68];
-  assign \requests__1__payload.slot  = requests__1__payload[75:70];
+  assign \requests__1__payload.direct  = requests__1__payload[32];
+  assign \requests__1__payload.data  = requests__1__payload[64:33];
+  assign \requests__1__payload.commit  = requests__1__payload[65];
+  assign \requests__1__payload.torn  = requests__1__payload[66];
+  assign \requests__1__payload.last  = requests__1__payload[68:67];
+  assign \requests__1__payload.slot  = requests__1__payload[74:69];
   assign \_request.address  = _request[11:0];
   assign \_request.offset  = _request[23:12];
   assign \_request.manager  = _request[24];
@@ -11593,13 +11532,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \_request.known  = _request[26];
   assign \_request.vm  = _request[27];
   assign \_request.strobes  = _request[31:28];
-  assign \_request.cacheable  = _request[32];
-  assign \_request.direct  = _request[33];
-  assign \_request.data  = _request[65:34];
-  assign \_request.commit  = _request[66];
-  assign \_request.torn  = _request[67];
-  assign \_request.last  = _request[69:68];
-  assign \_request.slot  = _request[75:70];
+  assign \_request.direct  = _request[32];
+  assign \_request.data  = _request[64:33];
+  assign \_request.commit  = _request[65];
+  assign \_request.torn  = _request[66];
+  assign \_request.last  = _request[68:67];
+  assign \_request.slot  = _request[74:69];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[3];
   assign \look_result.count  = look_result[11:4];
@@ -11615,8 +11553,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \new [3] = \$73 ;
   assign \new [2:0] = \$72 ;
   assign message[8] = _request[27];
-  assign message[7:6] = _request[69:68];
-  assign message[5:0] = _request[75:70];
+  assign message[7:6] = _request[68:67];
+  assign message[5:0] = _request[74:69];
   assign \$7 [2:0] = 3'h0;
   assign \$7 [11:3] = _request[23:15];
   assign { \$13 [4], \$13 [2:0] } = 4'h0;
@@ -11646,152 +11584,152 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign do__irq_state = \$93 ;
   assign do__irq_test = \$94 ;
   assign do__irq_enable = \$95 ;
-  assign \$116 [2:0] = 3'h0;
-  assign \$116 [11:3] = _request[23:15];
-  assign \$118 [2:0] = 3'h0;
-  assign \$118 [11:3] = _request[23:15];
-  assign \$120 [2:0] = 3'h0;
-  assign \$120 [11:3] = _request[23:15];
-  assign \$122 [2:0] = 3'h0;
-  assign \$122 [11:3] = _request[23:15];
-  assign \$124 [2:0] = 3'h0;
-  assign \$124 [11:3] = _request[23:15];
-  assign \$126 [2:0] = 3'h0;
-  assign \$126 [11:3] = _request[23:15];
-  assign \$128 [2:0] = 3'h0;
-  assign \$128 [11:3] = _request[23:15];
-  assign \$130 [2:0] = 3'h0;
-  assign \$130 [11:3] = _request[23:15];
-  assign \$132 [2:0] = 3'h0;
-  assign \$132 [11:3] = _request[23:15];
-  assign \$134 [2:0] = 3'h0;
-  assign \$134 [11:3] = _request[23:15];
-  assign \$136 [2:0] = 3'h0;
-  assign \$136 [11:3] = _request[23:15];
-  assign \$138 [3:0] = 4'h0;
-  assign \$138 [11:4] = _request[23:16];
-  assign \$140 [2:0] = 3'h0;
-  assign \$140 [11:3] = _request[23:15];
-  assign \$142 [2:0] = 3'h0;
-  assign \$142 [11:3] = _request[23:15];
-  assign \$144 [2:0] = 3'h0;
-  assign \$144 [11:3] = _request[23:15];
-  assign \$146 [2:0] = 3'h0;
-  assign \$146 [11:3] = _request[23:15];
-  assign { \$148 [4], \$148 [2:0] } = 4'h0;
-  assign { \$148 [11:5], \$148 [3] } = { _request[23:17], _request[15] };
-  assign { \$150 [4], \$150 [2:0] } = 4'h0;
-  assign { \$150 [11:5], \$150 [3] } = { _request[23:17], _request[15] };
-  assign \$152 [4:0] = 5'h00;
-  assign \$152 [11:5] = _request[23:17];
-  assign \$154 [4:0] = 5'h00;
-  assign \$154 [11:5] = _request[23:17];
-  assign \$156 [2:0] = 3'h0;
-  assign \$156 [11:3] = _request[23:15];
-  assign \$158 [4:0] = 5'h00;
-  assign \$158 [11:5] = _request[23:17];
-  assign \$162 [2:0] = 3'h0;
-  assign \$162 [11:3] = _request[23:15];
-  assign \$164 [2:0] = 3'h0;
-  assign \$164 [11:3] = _request[23:15];
-  assign \$166 [2:0] = 3'h0;
-  assign \$166 [11:3] = _request[23:15];
-  assign \$168 [2:0] = 3'h0;
-  assign \$168 [11:3] = _request[23:15];
-  assign \$170 [3:0] = 4'h0;
-  assign \$170 [11:4] = _request[23:16];
-  assign \$172 [2:0] = 3'h0;
-  assign \$172 [11:3] = _request[23:15];
-  assign { \$174 [4], \$174 [2:0] } = 4'h0;
-  assign { \$174 [11:5], \$174 [3] } = { _request[23:17], _request[15] };
-  assign \$176 [4:0] = 5'h00;
-  assign \$176 [11:5] = _request[23:17];
-  assign \$178 [4:0] = 5'h00;
-  assign \$178 [11:5] = _request[23:17];
-  assign \$192 [2:0] = 3'h0;
-  assign \$192 [11:3] = _request[23:15];
-  assign \$194 [2:0] = 3'h0;
-  assign \$194 [11:3] = _request[23:15];
-  assign \$196 [2:0] = 3'h0;
-  assign \$196 [11:3] = _request[23:15];
-  assign \$198 [2:0] = 3'h0;
-  assign \$198 [11:3] = _request[23:15];
-  assign \$200 [2:0] = 3'h0;
-  assign \$200 [11:3] = _request[23:15];
-  assign \$202 [2:0] = 3'h0;
-  assign \$202 [11:3] = _request[23:15];
-  assign \$204 [2:0] = 3'h0;
-  assign \$204 [11:3] = _request[23:15];
-  assign \$206 [2:0] = 3'h0;
-  assign \$206 [11:3] = _request[23:15];
-  assign \$208 [2:0] = 3'h0;
-  assign \$208 [11:3] = _request[23:15];
-  assign \$210 [2:0] = 3'h0;
-  assign \$210 [11:3] = _request[23:15];
-  assign \$212 [2:0] = 3'h0;
-  assign \$212 [11:3] = _request[23:15];
-  assign \$214 [3:0] = 4'h0;
-  assign \$214 [11:4] = _request[23:16];
-  assign \$216 [2:0] = 3'h0;
-  assign \$216 [11:3] = _request[23:15];
-  assign \$218 [2:0] = 3'h0;
-  assign \$218 [11:3] = _request[23:15];
-  assign \$220 [2:0] = 3'h0;
-  assign \$220 [11:3] = _request[23:15];
-  assign \$222 [2:0] = 3'h0;
-  assign \$222 [11:3] = _request[23:15];
-  assign { \$224 [4], \$224 [2:0] } = 4'h0;
-  assign { \$224 [11:5], \$224 [3] } = { _request[23:17], _request[15] };
-  assign { \$226 [4], \$226 [2:0] } = 4'h0;
-  assign { \$226 [11:5], \$226 [3] } = { _request[23:17], _request[15] };
-  assign \$228 [4:0] = 5'h00;
-  assign \$228 [11:5] = _request[23:17];
-  assign \$230 [4:0] = 5'h00;
-  assign \$230 [11:5] = _request[23:17];
-  assign \$232 [2:0] = 3'h0;
-  assign \$232 [11:3] = _request[23:15];
-  assign \$234 [4:0] = 5'h00;
-  assign \$234 [11:5] = _request[23:17];
-  assign \$238 [2:0] = 3'h0;
-  assign \$238 [11:3] = _request[23:15];
-  assign \$240 [2:0] = 3'h0;
-  assign \$240 [11:3] = _request[23:15];
-  assign \$242 [2:0] = 3'h0;
-  assign \$242 [11:3] = _request[23:15];
-  assign \$244 [2:0] = 3'h0;
-  assign \$244 [11:3] = _request[23:15];
-  assign \$246 [3:0] = 4'h0;
-  assign \$246 [11:4] = _request[23:16];
-  assign \$248 [2:0] = 3'h0;
-  assign \$248 [11:3] = _request[23:15];
-  assign { \$250 [4], \$250 [2:0] } = 4'h0;
-  assign { \$250 [11:5], \$250 [3] } = { _request[23:17], _request[15] };
-  assign \$252 [4:0] = 5'h00;
-  assign \$252 [11:5] = _request[23:17];
-  assign \$254 [4:0] = 5'h00;
-  assign \$254 [11:5] = _request[23:17];
-  assign \$264 [2:0] = 3'h0;
-  assign \$264 [11:3] = _request[23:15];
-  assign \$273 [2:0] = 3'h0;
-  assign \$273 [11:3] = _request[23:15];
-  assign \$282 [2:0] = 3'h0;
-  assign \$282 [11:3] = _request[23:15];
-  assign \$291 [2:0] = 3'h0;
-  assign \$291 [11:3] = _request[23:15];
-  assign \$300 [3:0] = 4'h0;
-  assign \$300 [11:4] = _request[23:16];
-  assign \$309 [2:0] = 3'h0;
-  assign \$309 [11:3] = _request[23:15];
-  assign { \$318 [4], \$318 [2:0] } = 4'h0;
-  assign { \$318 [11:5], \$318 [3] } = { _request[23:17], _request[15] };
-  assign \$329  = \$328 ;
-  assign \$330  = \$328 ;
+  assign \$115 [2:0] = 3'h0;
+  assign \$115 [11:3] = _request[23:15];
+  assign \$117 [2:0] = 3'h0;
+  assign \$117 [11:3] = _request[23:15];
+  assign \$119 [2:0] = 3'h0;
+  assign \$119 [11:3] = _request[23:15];
+  assign \$121 [2:0] = 3'h0;
+  assign \$121 [11:3] = _request[23:15];
+  assign \$123 [2:0] = 3'h0;
+  assign \$123 [11:3] = _request[23:15];
+  assign \$125 [2:0] = 3'h0;
+  assign \$125 [11:3] = _request[23:15];
+  assign \$127 [2:0] = 3'h0;
+  assign \$127 [11:3] = _request[23:15];
+  assign \$129 [2:0] = 3'h0;
+  assign \$129 [11:3] = _request[23:15];
+  assign \$131 [2:0] = 3'h0;
+  assign \$131 [11:3] = _request[23:15];
+  assign \$133 [2:0] = 3'h0;
+  assign \$133 [11:3] = _request[23:15];
+  assign \$135 [2:0] = 3'h0;
+  assign \$135 [11:3] = _request[23:15];
+  assign \$137 [3:0] = 4'h0;
+  assign \$137 [11:4] = _request[23:16];
+  assign \$139 [2:0] = 3'h0;
+  assign \$139 [11:3] = _request[23:15];
+  assign \$141 [2:0] = 3'h0;
+  assign \$141 [11:3] = _request[23:15];
+  assign \$143 [2:0] = 3'h0;
+  assign \$143 [11:3] = _request[23:15];
+  assign \$145 [2:0] = 3'h0;
+  assign \$145 [11:3] = _request[23:15];
+  assign { \$147 [4], \$147 [2:0] } = 4'h0;
+  assign { \$147 [11:5], \$147 [3] } = { _request[23:17], _request[15] };
+  assign { \$149 [4], \$149 [2:0] } = 4'h0;
+  assign { \$149 [11:5], \$149 [3] } = { _request[23:17], _request[15] };
+  assign \$151 [4:0] = 5'h00;
+  assign \$151 [11:5] = _request[23:17];
+  assign \$153 [4:0] = 5'h00;
+  assign \$153 [11:5] = _request[23:17];
+  assign \$155 [2:0] = 3'h0;
+  assign \$155 [11:3] = _request[23:15];
+  assign \$157 [4:0] = 5'h00;
+  assign \$157 [11:5] = _request[23:17];
+  assign \$161 [2:0] = 3'h0;
+  assign \$161 [11:3] = _request[23:15];
+  assign \$163 [2:0] = 3'h0;
+  assign \$163 [11:3] = _request[23:15];
+  assign \$165 [2:0] = 3'h0;
+  assign \$165 [11:3] = _request[23:15];
+  assign \$167 [2:0] = 3'h0;
+  assign \$167 [11:3] = _request[23:15];
+  assign \$169 [3:0] = 4'h0;
+  assign \$169 [11:4] = _request[23:16];
+  assign \$171 [2:0] = 3'h0;
+  assign \$171 [11:3] = _request[23:15];
+  assign { \$173 [4], \$173 [2:0] } = 4'h0;
+  assign { \$173 [11:5], \$173 [3] } = { _request[23:17], _request[15] };
+  assign \$175 [4:0] = 5'h00;
+  assign \$175 [11:5] = _request[23:17];
+  assign \$177 [4:0] = 5'h00;
+  assign \$177 [11:5] = _request[23:17];
+  assign \$191 [2:0] = 3'h0;
+  assign \$191 [11:3] = _request[23:15];
+  assign \$193 [2:0] = 3'h0;
+  assign \$193 [11:3] = _request[23:15];
+  assign \$195 [2:0] = 3'h0;
+  assign \$195 [11:3] = _request[23:15];
+  assign \$197 [2:0] = 3'h0;
+  assign \$197 [11:3] = _request[23:15];
+  assign \$199 [2:0] = 3'h0;
+  assign \$199 [11:3] = _request[23:15];
+  assign \$201 [2:0] = 3'h0;
+  assign \$201 [11:3] = _request[23:15];
+  assign \$203 [2:0] = 3'h0;
+  assign \$203 [11:3] = _request[23:15];
+  assign \$205 [2:0] = 3'h0;
+  assign \$205 [11:3] = _request[23:15];
+  assign \$207 [2:0] = 3'h0;
+  assign \$207 [11:3] = _request[23:15];
+  assign \$209 [2:0] = 3'h0;
+  assign \$209 [11:3] = _request[23:15];
+  assign \$211 [2:0] = 3'h0;
+  assign \$211 [11:3] = _request[23:15];
+  assign \$213 [3:0] = 4'h0;
+  assign \$213 [11:4] = _request[23:16];
+  assign \$215 [2:0] = 3'h0;
+  assign \$215 [11:3] = _request[23:15];
+  assign \$217 [2:0] = 3'h0;
+  assign \$217 [11:3] = _request[23:15];
+  assign \$219 [2:0] = 3'h0;
+  assign \$219 [11:3] = _request[23:15];
+  assign \$221 [2:0] = 3'h0;
+  assign \$221 [11:3] = _request[23:15];
+  assign { \$223 [4], \$223 [2:0] } = 4'h0;
+  assign { \$223 [11:5], \$223 [3] } = { _request[23:17], _request[15] };
+  assign { \$225 [4], \$225 [2:0] } = 4'h0;
+  assign { \$225 [11:5], \$225 [3] } = { _request[23:17], _request[15] };
+  assign \$227 [4:0] = 5'h00;
+  assign \$227 [11:5] = _request[23:17];
+  assign \$229 [4:0] = 5'h00;
+  assign \$229 [11:5] = _request[23:17];
+  assign \$231 [2:0] = 3'h0;
+  assign \$231 [11:3] = _request[23:15];
+  assign \$233 [4:0] = 5'h00;
+  assign \$233 [11:5] = _request[23:17];
+  assign \$237 [2:0] = 3'h0;
+  assign \$237 [11:3] = _request[23:15];
+  assign \$239 [2:0] = 3'h0;
+  assign \$239 [11:3] = _request[23:15];
+  assign \$241 [2:0] = 3'h0;
+  assign \$241 [11:3] = _request[23:15];
+  assign \$243 [2:0] = 3'h0;
+  assign \$243 [11:3] = _request[23:15];
+  assign \$245 [3:0] = 4'h0;
+  assign \$245 [11:4] = _request[23:16];
+  assign \$247 [2:0] = 3'h0;
+  assign \$247 [11:3] = _request[23:15];
+  assign { \$249 [4], \$249 [2:0] } = 4'h0;
+  assign { \$249 [11:5], \$249 [3] } = { _request[23:17], _request[15] };
+  assign \$251 [4:0] = 5'h00;
+  assign \$251 [11:5] = _request[23:17];
+  assign \$253 [4:0] = 5'h00;
+  assign \$253 [11:5] = _request[23:17];
+  assign \$263 [2:0] = 3'h0;
+  assign \$263 [11:3] = _request[23:15];
+  assign \$272 [2:0] = 3'h0;
+  assign \$272 [11:3] = _request[23:15];
+  assign \$281 [2:0] = 3'h0;
+  assign \$281 [11:3] = _request[23:15];
+  assign \$290 [2:0] = 3'h0;
+  assign \$290 [11:3] = _request[23:15];
+  assign \$299 [3:0] = 4'h0;
+  assign \$299 [11:4] = _request[23:16];
+  assign \$308 [2:0] = 3'h0;
+  assign \$308 [11:3] = _request[23:15];
+  assign { \$317 [4], \$317 [2:0] } = 4'h0;
+  assign { \$317 [11:5], \$317 [3] } = { _request[23:17], _request[15] };
+  assign \$328  = \$327 ;
+  assign \$329  = \$327 ;
+  assign \$333  = _request[27];
   assign \$334  = _request[27];
   assign \$335  = _request[27];
-  assign \$336  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$2119$0 , \port$2429$0 , grant, clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$2116$0 , \port$2426$0 , grant, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11818,22 +11756,22 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2119$0 , \port$24
   output [1:0] grant;
   reg [1:0] grant;
   reg last = 1'h0;
-  input \port$2119$0 ;
-  wire \port$2119$0 ;
-  input \port$2429$0 ;
-  wire \port$2429$0 ;
+  input \port$2116$0 ;
+  wire \port$2116$0 ;
+  input \port$2426$0 ;
+  wire \port$2426$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2119$0  & \$2 ;
+  assign \$3  = \port$2116$0  & \$2 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2119$0  & \$5 ;
+  assign \$6  = \port$2116$0  & \$5 ;
   assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2429$0  & \$8 ;
+  assign \$9  = \port$2426$0  & \$8 ;
   assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2429$0  & \$11 ;
-  assign \$13  = | { \port$2429$0 , \port$2119$0  };
+  assign \$12  = \port$2426$0  & \$11 ;
+  assign \$13  = | { \port$2426$0 , \port$2116$0  };
   assign \$14  = \$13  & accept;
   assign \$16  = grant[1] ? 1'h1 : 1'h0;
   always @(posedge clk)
@@ -11845,11 +11783,11 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2119$0 , \port$24
       1'h0:
         begin
           grant[0] = \$3 ;
-          grant[1] = \port$2429$0 ;
+          grant[1] = \port$2426$0 ;
         end
       default:
         begin
-          grant[0] = \port$2119$0 ;
+          grant[0] = \port$2116$0 ;
           grant[1] = \$12 ;
         end
     endcase
@@ -11864,11 +11802,11 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2119$0 , \port$24
       \$18  = 1'h0;
     end
   end
-  assign request = { \port$2429$0 , \port$2119$0  };
-  assign \$1  = \port$2429$0 ;
-  assign \$4  = \port$2429$0 ;
-  assign \$7  = \port$2119$0 ;
-  assign \$10  = \port$2119$0 ;
+  assign request = { \port$2426$0 , \port$2116$0  };
+  assign \$1  = \port$2426$0 ;
+  assign \$4  = \port$2426$0 ;
+  assign \$7  = \port$2116$0 ;
+  assign \$10  = \port$2116$0 ;
   assign \$15  = 1'h0;
   assign \$17  = \$16 ;
 endmodule

@@ -10,7 +10,16 @@ from postern_spec.regmap import address_map, guest_page, manager_page
 
 from .select import bits_for, log2
 
-__all__ = ["Sizes", "bus_read", "bus_write", "done", "read_request", "read_response", "write_request"]
+__all__ = [
+    "Sizes",
+    "bus_read",
+    "bus_write",
+    "done",
+    "read_request",
+    "read_response",
+    "refuses_cacheable",
+    "write_request",
+]
 
 
 class Sizes:
@@ -86,6 +95,11 @@ def done() -> wiring.Signature:
     return wiring.Signature({"valid": Out(1), "ready": In(1)})
 
 
+def refuses_cacheable(c: Config) -> bool:
+    """Whether some port does."""
+    return any(port.refuse_cacheable for port in c.ports)
+
+
 def _request(c: Config) -> dict:
     sizes = Sizes(c)
     return {
@@ -96,9 +110,8 @@ def _request(c: Config) -> dict:
         "known": 1,  # there is a VM-ID
         "vm": unsigned(sizes.vm_bits),
         "strobes": 4,
-        "cacheable": 1,  # refused for that
         "direct": 1,  # belongs to the port's own path, and came here because its VM is closed
-    }
+    } | ({"cacheable": 1} if refuses_cacheable(c) else {})  # is refused for that
 
 
 def write_request(c: Config) -> data.StructLayout:

@@ -9,7 +9,7 @@ from postern_spec.model import pow2
 
 from .decode import Decoder
 from .identity import Binding, resident, tag_entry
-from .native import Sizes, bus_read, bus_write, done, read_request, read_response, write_request
+from .native import Sizes, bus_read, bus_write, done, read_request, read_response, refuses_cacheable, write_request
 from .pool import PoolReadSignature, PoolWriteSignature
 from .queue import entry, fill_bits
 from .select import bits_for, mux_by_index, one_hot
@@ -145,8 +145,8 @@ class Port(wiring.Component):
                 "known": 1,
                 "vm": unsigned(self.sizes.vm_bits),
                 "strobes": 4,
-                "cacheable": 1,
             }
+            | ({"cacheable": 1} if refuses_cacheable(c) else {})
             | extra
         )
         incoming = Signal(bound, name=f"{name}_incoming")
@@ -159,8 +159,9 @@ class Port(wiring.Component):
             binding.resident.eq(self.resident),
             incoming.address.eq(source.payload.address),
             incoming.strobes.eq(self._half(source.payload.strobes, source.payload.address)),
-            incoming.cacheable.eq(source.payload.cacheable),
         ]
+        if refuses_cacheable(c):
+            m.d.comb += incoming.cacheable.eq(source.payload.cacheable)
         m.d.comb += [binding.entries[i].eq(self.entries[i]) for i in range(c.tags)]
         m.d.comb += [
             getattr(binding, key).eq(getattr(self, key))
@@ -232,8 +233,10 @@ class Port(wiring.Component):
         return values[self.vms[0]] if len(self.vms) == 1 else mux_by_index(values, vm)
 
     def _engine_request(self, m: Module, payload, request):
-        for key in ("address", "offset", "manager", "allowed", "known", "vm", "strobes", "cacheable"):
+        for key in ("address", "offset", "manager", "allowed", "known", "vm", "strobes"):
             m.d.comb += getattr(payload, key).eq(getattr(request, key))
+        if refuses_cacheable(self.config):
+            m.d.comb += payload.cacheable.eq(request.cacheable)
 
     def _writes(self, m: Module):
         c, sizes = self.config, self.sizes

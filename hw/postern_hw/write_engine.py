@@ -35,11 +35,10 @@ def early_fault(request, decoder_mapped, decoder_directed):
     decoder_mapped, decoder_directed : Value
         A register is there; it goes in this direction.
     """
-    first = Mux(
-        request.allowed,
-        Mux(request.address[:2].any(), Fault.UNALIGNED, Fault.NONE),
-        Mux(request.cacheable, Fault.CACHEABLE, Mux(request.manager, Fault.NOT_MANAGER, Fault.NO_VM)),
-    )
+    denied = Mux(request.manager, Fault.NOT_MANAGER, Fault.NO_VM)
+    if "cacheable" in request.shape().members:
+        denied = Mux(request.cacheable, Fault.CACHEABLE, denied)
+    first = Mux(request.allowed, Mux(request.address[:2].any(), Fault.UNALIGNED, Fault.NONE), denied)
     late = Mux(
         request.address[2],
         Fault.NONE,

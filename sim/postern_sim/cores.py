@@ -12,7 +12,7 @@ from typing import Any
 from postern.bus import Bus
 from postern.errors import BusError, Deadlock
 
-from .rtl import Request, Rtl
+from .rtl import Rtl, transfer
 
 __all__ = ["CoreBus", "Cores"]
 
@@ -59,13 +59,13 @@ class CoreBus(Bus):
     def read_burst(self, address: int, words: int) -> list[int]:
         self.accesses += words
         self._rtl.forget(self.port)
-        first = Request(address, tag=self._tag, fence=True)
-        self._rtl.issue(self.port, [first, *(Request(address + 4 * word, tag=self._tag) for word in range(1, words))])
+        requests, places = transfer(self._rtl.config, self.port, address, words, tag=self._tag, fence=True)
+        self._rtl.issue(self.port, requests)
         self._wait(0)
-        found = self._rtl.done(self.port)[-words:]
+        found = self._rtl.done(self.port)[-len(requests) :]
         if bad := next((done for done in found if done.response), None):
             raise BusError(f"read at {address:#x} must be answered with OKAY, not with error {bad.response}")
-        return [done.data for done in found]
+        return [found[index].data >> shift & 0xFFFF_FFFF for index, shift in places]
 
     def write32(self, address: int, value: int) -> None:
         self.write_burst(address, [value])
@@ -73,9 +73,8 @@ class CoreBus(Bus):
     def write_burst(self, address: int, words: Sequence[int]) -> None:
         self.accesses += len(words)
         self._rtl.forget(self.port)
-        self._rtl.issue(
-            self.port, [Request(address + 4 * index, word, True, self._tag) for index, word in enumerate(words)]
-        )
+        requests, _ = transfer(self._rtl.config, self.port, address, len(words), words, tag=self._tag)
+        self._rtl.issue(self.port, requests)
         if self._rtl.pending(self.port) > STORES:
             self._wait(STORES // 2)
 

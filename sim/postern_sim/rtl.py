@@ -2,18 +2,19 @@
 
 import ctypes
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from postern.bus import Bus
 from postern.errors import BusError, Deadlock
+from postern_spec.config import Bus as BusKind
 from postern_spec.config import Config
 from postern_spec.regmap import address_map
 
 from . import build
 
-__all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "RtlBus", "State"]
+__all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "RtlBus", "State", "transfer"]
 
 # Structures of shim.cpp
 REQUEST = struct.Struct("<QIHHHHHBBBBBBBBBx")
@@ -23,6 +24,8 @@ RESET = struct.Struct("<QII")
 PACE = struct.Struct("<IBBBBBBH")
 
 BLOCK = 0xFFFF_FFFF
+LONGEST = 256  # beats of a burst
+BOUNDARY = 4096  # that no burst crosses
 INSECURE = 0b010  # AxPROT of a non-secure access
 FOREVER = 1 << 62
 
@@ -111,6 +114,69 @@ class Request(NamedTuple):
 def varied(data: int, index: int) -> int:
     """Return the data of a request with ``vary`` that is number ``index`` in its port's queue."""
     return data ^ index * 0x9E3779B1 & 0xFFFF_FFFF
+
+
+def transfer(
+    config: Config,
+    port: int,
+    address: int,
+    words: int,
+    data: Sequence[int] | None = None,
+    *,
+    tag: int = 0,
+    prot: int = 0,
+    fence: bool = False,
+) -> tuple[list[Request], list[tuple[int, int]]]:
+    """Return the accesses of consecutive words that a port's bus makes best: bursts of its full width on AXI4.
+
+    Parameters
+    ----------
+    config, port
+        The block and the port.
+    address : int
+        Byte address of the first word, a multiple of four.
+    words : int
+        How many.
+    data : sequence of int
+        The words to write. ``None``: a read.
+    tag, prot : int
+        Of all requests.
+    fence : bool
+        The first one is a fence.
+
+    Returns
+    -------
+    tuple of list
+        Requests, and of each word which of them it is part of, and its lowest bit there.
+    """
+    chosen = config.ports[port]
+    requests: list[Request] = []
+    places: list[tuple[int, int]] = []
+    wide = chosen.data_bits == 64
+    burst = 0  # where the burst began that the next beat could go on with
+    while len(places) < words:
+        at = address + 4 * len(places)
+        pair = wide and at % 8 == 0 and len(places) + 1 < words
+        size, shift = (3, 0) if pair else (2, 8 * (at & 4) if wide else 0)
+        word, strobes = 0, 0xFF if pair else 0xF << shift // 8
+        if data is not None:
+            word = data[len(places)] << shift | (data[len(places) + 1] << 32 if pair else 0)
+        goes_on = (
+            chosen.bus is BusKind.AXI4
+            and requests
+            and requests[burst].size == size
+            and requests[burst].beats < LONGEST
+            and at % BOUNDARY
+        )
+        places += [(len(requests), shift), (len(requests), 32)] if pair else [(len(requests), shift)]
+        request = Request(at, word, data is not None, tag, strobes, prot, size=size)
+        if goes_on:
+            requests[burst] = requests[burst]._replace(beats=requests[burst].beats + 1)
+            requests.append(request._replace(beats=0))
+        else:
+            burst = len(requests)
+            requests.append(request._replace(fence=fence and not requests))
+    return requests, places
 
 
 class Pace(NamedTuple):
@@ -447,6 +513,37 @@ class RtlBus(Bus):
         response = self.rtl.write(self.port, address, value, tag=self._tag, prot=self._prot)
         if response:
             raise BusError(f"write of {address:#x} must be answered with OKAY, not with error {response}")
+
+    def read_burst(self, address: int, words: int) -> list[int]:
+        if self.rtl.config.ports[self.port].bus is not BusKind.AXI4 or words < 2:
+            return super().read_burst(address, words)
+        done, places = self._transfer(address, words, None)
+        return [done[index].data >> shift & 0xFFFF_FFFF for index, shift in places]
+
+    def write_burst(self, address: int, words: Sequence[int]) -> None:
+        if bad := next((word for word in words if word >> 32), None):
+            raise ValueError(f"value must be from 0 to 0xffffffff, not {bad:#x}")
+        if self.rtl.config.ports[self.port].bus is not BusKind.AXI4 or len(words) < 2:
+            super().write_burst(address, words)
+        else:
+            self._transfer(address, len(words), words)
+
+    def _transfer(
+        self, address: int, words: int, data: Sequence[int] | None
+    ) -> tuple[list[Done], list[tuple[int, int]]]:
+        if address + 4 * words - 1 >> self._bits:
+            self._no_such(address)
+        rtl = self.rtl
+        requests, places = transfer(rtl.config, self.port, address, words, data, tag=self._tag, prot=self._prot)
+        rtl.forget(self.port)
+        rtl.issue(self.port, requests)
+        if not rtl.until({self.port: 0}, cycles=rtl.limit + words):
+            raise TimeoutError(f"burst at {address:#x} at port {self.port} must be answered within {rtl.limit} cycles")
+        done = rtl.done(self.port)[-len(requests) :]
+        if any(item.response for item in done):
+            way = "read" if data is None else "write"
+            raise BusError(f"{way} at {address:#x} must be answered with OKAY, not with an error")
+        return done, places
 
     def _no_such(self, address: int) -> None:
         raise ValueError(f"address must be from 0 to {(1 << self._bits) - 1:#x}, not {address:#x}")

@@ -4,10 +4,12 @@ import re
 
 import pytest
 
+from postern import BusError
+from postern import Manager as Manager_
 from postern.model import Model
 from postern_sim import build, soak
 from postern_sim.lockstep import Mismatch, run_episode
-from postern_sim.rtl import Pace, ProtocolError, Request, Rtl, RtlBus
+from postern_sim.rtl import Pace, ProtocolError, Request, Rtl, RtlBus, transfer
 from postern_sim.soak import CONFIGURATIONS
 from postern_spec.config import Bus, Config, Identity, Manager, Port
 from postern_spec.regmap import Fault, Result, address_map, guest_page, manager_page
@@ -417,3 +419,46 @@ def test_waveform(tmp_path):
         rtl.step(10)
         rtl.trace(None)
     assert "s1_axi_rvalid" in path.read_text()
+
+
+def test_bursts_of_the_bus():
+    """Words go in bursts of the full width on AXI4, one by one elsewhere; they say the same."""
+    config = CONFIGURATIONS["bursts"]
+    guest = guest_page(config)
+    with Rtl(config, probe=True) as rtl:
+        manager = Manager_(RtlBus(rtl, 0), config)
+        for vm in range(config.vms):
+            manager.open(vm)
+        for port, tag in ((0, 2), (1, 0)):
+            base = address_map(config, port).guest(2)
+            bus = RtlBus(rtl, port, tag=tag)
+            for first in (0, 4, 8):
+                for words in (1, 2, 3, 10):
+                    start = base + guest.MAGIC.at() + first
+                    assert bus.read_burst(start, words) == [bus.read32(start + 4 * word) for word in range(words)]
+            bus.write_burst(base + guest.IRQ_ENABLE.at(0), [3, 99, 5])
+            assert [bus.read32(base + guest.IRQ_ENABLE.at(core)) for core in (0, 1)] == [3, 5]
+            with pytest.raises(BusError, match=r"^read at 0x\w+ must be answered with OKAY, not with an error$"):
+                bus.read_burst(base + guest.RING.at() - 8, 4)
+            with pytest.raises(ValueError, match=r"^value must be from 0 to 0xffffffff, not 0x100000000$"):
+                bus.write_burst(base, [0, 1 << 32])
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "words", "beats"),
+    [
+        (Port(Bus.AXI4), 0x10, 5, [(2, 5)]),
+        (Port(Bus.AXI4, data_bits=64), 0x10, 4, [(3, 2)]),
+        (Port(Bus.AXI4, data_bits=64), 0x14, 4, [(2, 1), (3, 1), (2, 1)]),
+        (Port(Bus.AXI4), 0xFF8, 4, [(2, 2), (2, 2)]),
+        (Port(Bus.AXI4), 0, 300, [(2, 256), (2, 44)]),
+        (Port(), 0x10, 3, [(2, 1), (2, 1), (2, 1)]),
+    ],
+)
+def test_best_accesses_of_consecutive_words(kind, address, words, beats):
+    config = Config(ports=(kind,), vms=2, depth=2)
+    data = list(range(words))
+    requests, places = transfer(config, 0, address, words, data)
+    assert [(request.size, request.beats) for request in requests if request.beats] == beats
+    assert sum(count for _, count in beats) == len(requests)
+    assert [requests[index].data >> shift & 0xFFFF_FFFF for index, shift in places] == data
