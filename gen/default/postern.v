@@ -18818,7 +18818,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [66:0] \$490 ;
+  reg [67:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
@@ -18837,7 +18837,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [7:0] \$504 ;
   reg [2:0] \$505 ;
   reg \$506 ;
-  reg [34:0] \$507 ;
+  reg [35:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -19256,17 +19256,19 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire r_go;
   input r_good;
   wire r_good;
-  reg [34:0] r_held = 35'h000000000;
+  reg [35:0] r_held = 36'h000000000;
   wire [12:0] \r_held.address ;
   wire \r_held.allowed ;
+  wire \r_held.cacheable ;
   wire \r_held.known ;
   wire \r_held.manager ;
   wire [11:0] \r_held.offset ;
   wire [3:0] \r_held.strobes ;
   wire [2:0] \r_held.vm ;
-  wire [34:0] r_incoming;
+  wire [35:0] r_incoming;
   wire [12:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
+  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -19374,18 +19376,20 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  reg [66:0] w_held = 67'h00000000000000000;
+  reg [67:0] w_held = 68'h00000000000000000;
   wire [12:0] \w_held.address ;
   wire \w_held.allowed ;
+  wire \w_held.cacheable ;
   wire [31:0] \w_held.data ;
   wire \w_held.known ;
   wire \w_held.manager ;
   wire [11:0] \w_held.offset ;
   wire [3:0] \w_held.strobes ;
   wire [2:0] \w_held.vm ;
-  wire [66:0] w_incoming;
+  wire [67:0] w_incoming;
   wire [12:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
+  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -20084,10 +20088,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
       \$490 [27] = w_incoming[27];
       \$490 [30:28] = w_incoming[30:28];
       \$490 [34:31] = w_incoming[34:31];
-      \$490 [66:35] = write__payload[55:24];
+      \$490 [35] = w_incoming[35];
+      \$490 [67:36] = write__payload[55:24];
     end
     if (rst) begin
-      \$490  = 67'h00000000000000000;
+      \$490  = 68'h00000000000000000;
     end
   end
   always @* begin
@@ -20273,9 +20278,10 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
       \$507 [27] = r_incoming[27];
       \$507 [30:28] = r_incoming[30:28];
       \$507 [34:31] = r_incoming[34:31];
+      \$507 [35] = r_incoming[35];
     end
     if (rst) begin
-      \$507  = 35'h000000000;
+      \$507  = 36'h000000000;
     end
   end
   always @* begin
@@ -20551,7 +20557,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
-  assign w_pool__data = w_held[66:35];
+  assign w_pool__data = w_held[67:36];
   assign \write__payload.address  = write__payload[12:0];
   assign \write__payload.strobes  = write__payload[16:13];
   assign \write__payload.tag  = write__payload[20:17];
@@ -20570,7 +20576,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_incoming.known  = w_incoming[27];
   assign \w_incoming.vm  = w_incoming[30:28];
   assign \w_incoming.strobes  = w_incoming[34:31];
-  assign \w_incoming.data  = w_incoming[66:35];
+  assign \w_incoming.cacheable  = w_incoming[35];
+  assign \w_incoming.data  = w_incoming[67:36];
   assign \entries__0.match  = entries__0[3:0];
   assign \entries__0.mask  = entries__0[7:4];
   assign \entries__0.vm  = entries__0[10:8];
@@ -20642,7 +20649,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_held.known  = w_held[27];
   assign \w_held.vm  = w_held[30:28];
   assign \w_held.strobes  = w_held[34:31];
-  assign \w_held.data  = w_held[66:35];
+  assign \w_held.cacheable  = w_held[35];
+  assign \w_held.data  = w_held[67:36];
   assign \following.count  = write_data[4:0];
   assign \following.torn  = write_data[5];
   assign \w_engine__payload.address  = w_engine__payload[12:0];
@@ -20673,6 +20681,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_incoming.known  = r_incoming[27];
   assign \r_incoming.vm  = r_incoming[30:28];
   assign \r_incoming.strobes  = r_incoming[34:31];
+  assign \r_incoming.cacheable  = r_incoming[35];
   assign \entries__0$102.match  = entries__0[3:0];
   assign \entries__0$102.mask  = entries__0[7:4];
   assign \entries__0$102.vm  = entries__0[10:8];
@@ -20712,6 +20721,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_held.known  = r_held[27];
   assign \r_held.vm  = r_held[30:28];
   assign \r_held.strobes  = r_held[34:31];
+  assign \r_held.cacheable  = r_held[35];
   assign \head__0.slot  = head__0[7:0];
   assign \head__0.last  = head__0[11:8];
   assign \head__0.sender  = head__0[14:12];
@@ -20781,6 +20791,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[26] = \allowed$116 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
+  assign r_incoming[35] = read__payload[23];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$109 ;
@@ -20790,7 +20801,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_engine__payload[69] = torn;
   assign w_engine__payload[35] = w_stage;
   assign w_engine__payload[68] = \$40 ;
-  assign w_engine__payload[67:36] = w_held[66:35];
+  assign w_engine__payload[67:36] = w_held[67:36];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -20803,9 +20814,10 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
+  assign w_incoming[35] = write__payload[23];
   assign w_incoming[34:31] = write__payload[16:13];
   assign w_incoming[12:0] = write__payload[12:0];
-  assign w_incoming[66:35] = 32'd0;
+  assign w_incoming[67:36] = 32'd0;
   assign \$57  = \$56 ;
   assign \$59  = \$58 ;
   assign \$61  = \$60 ;
@@ -21628,7 +21640,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [66:0] \$490 ;
+  reg [67:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
@@ -21647,7 +21659,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [7:0] \$504 ;
   reg [2:0] \$505 ;
   reg \$506 ;
-  reg [34:0] \$507 ;
+  reg [35:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -22066,17 +22078,19 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire r_go;
   input r_good;
   wire r_good;
-  reg [34:0] r_held = 35'h000000000;
+  reg [35:0] r_held = 36'h000000000;
   wire [12:0] \r_held.address ;
   wire \r_held.allowed ;
+  wire \r_held.cacheable ;
   wire \r_held.known ;
   wire \r_held.manager ;
   wire [11:0] \r_held.offset ;
   wire [3:0] \r_held.strobes ;
   wire [2:0] \r_held.vm ;
-  wire [34:0] r_incoming;
+  wire [35:0] r_incoming;
   wire [12:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
+  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -22184,18 +22198,20 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  reg [66:0] w_held = 67'h00000000000000000;
+  reg [67:0] w_held = 68'h00000000000000000;
   wire [12:0] \w_held.address ;
   wire \w_held.allowed ;
+  wire \w_held.cacheable ;
   wire [31:0] \w_held.data ;
   wire \w_held.known ;
   wire \w_held.manager ;
   wire [11:0] \w_held.offset ;
   wire [3:0] \w_held.strobes ;
   wire [2:0] \w_held.vm ;
-  wire [66:0] w_incoming;
+  wire [67:0] w_incoming;
   wire [12:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
+  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -22894,10 +22910,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
       \$490 [27] = w_incoming[27];
       \$490 [30:28] = w_incoming[30:28];
       \$490 [34:31] = w_incoming[34:31];
-      \$490 [66:35] = write__payload[55:24];
+      \$490 [35] = w_incoming[35];
+      \$490 [67:36] = write__payload[55:24];
     end
     if (rst) begin
-      \$490  = 67'h00000000000000000;
+      \$490  = 68'h00000000000000000;
     end
   end
   always @* begin
@@ -23083,9 +23100,10 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
       \$507 [27] = r_incoming[27];
       \$507 [30:28] = r_incoming[30:28];
       \$507 [34:31] = r_incoming[34:31];
+      \$507 [35] = r_incoming[35];
     end
     if (rst) begin
-      \$507  = 35'h000000000;
+      \$507  = 36'h000000000;
     end
   end
   always @* begin
@@ -23361,7 +23379,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
-  assign w_pool__data = w_held[66:35];
+  assign w_pool__data = w_held[67:36];
   assign \write__payload.address  = write__payload[12:0];
   assign \write__payload.strobes  = write__payload[16:13];
   assign \write__payload.tag  = write__payload[20:17];
@@ -23380,7 +23398,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_incoming.known  = w_incoming[27];
   assign \w_incoming.vm  = w_incoming[30:28];
   assign \w_incoming.strobes  = w_incoming[34:31];
-  assign \w_incoming.data  = w_incoming[66:35];
+  assign \w_incoming.cacheable  = w_incoming[35];
+  assign \w_incoming.data  = w_incoming[67:36];
   assign \entries__0.match  = entries__0[3:0];
   assign \entries__0.mask  = entries__0[7:4];
   assign \entries__0.vm  = entries__0[10:8];
@@ -23452,7 +23471,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_held.known  = w_held[27];
   assign \w_held.vm  = w_held[30:28];
   assign \w_held.strobes  = w_held[34:31];
-  assign \w_held.data  = w_held[66:35];
+  assign \w_held.cacheable  = w_held[35];
+  assign \w_held.data  = w_held[67:36];
   assign \following.count  = write_data[4:0];
   assign \following.torn  = write_data[5];
   assign \w_engine__payload.address  = w_engine__payload[12:0];
@@ -23483,6 +23503,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_incoming.known  = r_incoming[27];
   assign \r_incoming.vm  = r_incoming[30:28];
   assign \r_incoming.strobes  = r_incoming[34:31];
+  assign \r_incoming.cacheable  = r_incoming[35];
   assign \entries__0$102.match  = entries__0[3:0];
   assign \entries__0$102.mask  = entries__0[7:4];
   assign \entries__0$102.vm  = entries__0[10:8];
@@ -23522,6 +23543,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_held.known  = r_held[27];
   assign \r_held.vm  = r_held[30:28];
   assign \r_held.strobes  = r_held[34:31];
+  assign \r_held.cacheable  = r_held[35];
   assign \head__0.slot  = head__0[7:0];
   assign \head__0.last  = head__0[11:8];
   assign \head__0.sender  = head__0[14:12];
@@ -23591,6 +23613,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[26] = \allowed$116 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
+  assign r_incoming[35] = read__payload[23];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$109 ;
@@ -23600,7 +23623,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_engine__payload[69] = torn;
   assign w_engine__payload[35] = w_stage;
   assign w_engine__payload[68] = \$40 ;
-  assign w_engine__payload[67:36] = w_held[66:35];
+  assign w_engine__payload[67:36] = w_held[67:36];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -23613,9 +23636,10 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
+  assign w_incoming[35] = write__payload[23];
   assign w_incoming[34:31] = write__payload[16:13];
   assign w_incoming[12:0] = write__payload[12:0];
-  assign w_incoming[66:35] = 32'd0;
+  assign w_incoming[67:36] = 32'd0;
   assign \$57  = \$56 ;
   assign \$59  = \$58 ;
   assign \$61  = \$60 ;
@@ -24438,7 +24462,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [66:0] \$490 ;
+  reg [67:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
@@ -24457,7 +24481,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [7:0] \$504 ;
   reg [2:0] \$505 ;
   reg \$506 ;
-  reg [34:0] \$507 ;
+  reg [35:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -24876,17 +24900,19 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire r_go;
   input r_good;
   wire r_good;
-  reg [34:0] r_held = 35'h000000000;
+  reg [35:0] r_held = 36'h000000000;
   wire [12:0] \r_held.address ;
   wire \r_held.allowed ;
+  wire \r_held.cacheable ;
   wire \r_held.known ;
   wire \r_held.manager ;
   wire [11:0] \r_held.offset ;
   wire [3:0] \r_held.strobes ;
   wire [2:0] \r_held.vm ;
-  wire [34:0] r_incoming;
+  wire [35:0] r_incoming;
   wire [12:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
+  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -24994,18 +25020,20 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  reg [66:0] w_held = 67'h00000000000000000;
+  reg [67:0] w_held = 68'h00000000000000000;
   wire [12:0] \w_held.address ;
   wire \w_held.allowed ;
+  wire \w_held.cacheable ;
   wire [31:0] \w_held.data ;
   wire \w_held.known ;
   wire \w_held.manager ;
   wire [11:0] \w_held.offset ;
   wire [3:0] \w_held.strobes ;
   wire [2:0] \w_held.vm ;
-  wire [66:0] w_incoming;
+  wire [67:0] w_incoming;
   wire [12:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
+  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -25704,10 +25732,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
       \$490 [27] = w_incoming[27];
       \$490 [30:28] = w_incoming[30:28];
       \$490 [34:31] = w_incoming[34:31];
-      \$490 [66:35] = write__payload[55:24];
+      \$490 [35] = w_incoming[35];
+      \$490 [67:36] = write__payload[55:24];
     end
     if (rst) begin
-      \$490  = 67'h00000000000000000;
+      \$490  = 68'h00000000000000000;
     end
   end
   always @* begin
@@ -25893,9 +25922,10 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
       \$507 [27] = r_incoming[27];
       \$507 [30:28] = r_incoming[30:28];
       \$507 [34:31] = r_incoming[34:31];
+      \$507 [35] = r_incoming[35];
     end
     if (rst) begin
-      \$507  = 35'h000000000;
+      \$507  = 36'h000000000;
     end
   end
   always @* begin
@@ -26171,7 +26201,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
-  assign w_pool__data = w_held[66:35];
+  assign w_pool__data = w_held[67:36];
   assign \write__payload.address  = write__payload[12:0];
   assign \write__payload.strobes  = write__payload[16:13];
   assign \write__payload.tag  = write__payload[20:17];
@@ -26190,7 +26220,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_incoming.known  = w_incoming[27];
   assign \w_incoming.vm  = w_incoming[30:28];
   assign \w_incoming.strobes  = w_incoming[34:31];
-  assign \w_incoming.data  = w_incoming[66:35];
+  assign \w_incoming.cacheable  = w_incoming[35];
+  assign \w_incoming.data  = w_incoming[67:36];
   assign \entries__0.match  = entries__0[3:0];
   assign \entries__0.mask  = entries__0[7:4];
   assign \entries__0.vm  = entries__0[10:8];
@@ -26262,7 +26293,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_held.known  = w_held[27];
   assign \w_held.vm  = w_held[30:28];
   assign \w_held.strobes  = w_held[34:31];
-  assign \w_held.data  = w_held[66:35];
+  assign \w_held.cacheable  = w_held[35];
+  assign \w_held.data  = w_held[67:36];
   assign \following.count  = write_data[4:0];
   assign \following.torn  = write_data[5];
   assign \w_engine__payload.address  = w_engine__payload[12:0];
@@ -26293,6 +26325,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_incoming.known  = r_incoming[27];
   assign \r_incoming.vm  = r_incoming[30:28];
   assign \r_incoming.strobes  = r_incoming[34:31];
+  assign \r_incoming.cacheable  = r_incoming[35];
   assign \entries__0$102.match  = entries__0[3:0];
   assign \entries__0$102.mask  = entries__0[7:4];
   assign \entries__0$102.vm  = entries__0[10:8];
@@ -26332,6 +26365,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_held.known  = r_held[27];
   assign \r_held.vm  = r_held[30:28];
   assign \r_held.strobes  = r_held[34:31];
+  assign \r_held.cacheable  = r_held[35];
   assign \head__0.slot  = head__0[7:0];
   assign \head__0.last  = head__0[11:8];
   assign \head__0.sender  = head__0[14:12];
@@ -26401,6 +26435,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[26] = \allowed$116 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
+  assign r_incoming[35] = read__payload[23];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$109 ;
@@ -26410,7 +26445,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_engine__payload[69] = torn;
   assign w_engine__payload[35] = w_stage;
   assign w_engine__payload[68] = \$40 ;
-  assign w_engine__payload[67:36] = w_held[66:35];
+  assign w_engine__payload[67:36] = w_held[67:36];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -26423,9 +26458,10 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
+  assign w_incoming[35] = write__payload[23];
   assign w_incoming[34:31] = write__payload[16:13];
   assign w_incoming[12:0] = write__payload[12:0];
-  assign w_incoming[66:35] = 32'd0;
+  assign w_incoming[67:36] = 32'd0;
   assign \$57  = \$56 ;
   assign \$59  = \$58 ;
   assign \$61  = \$60 ;
@@ -27248,7 +27284,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire [2:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [66:0] \$490 ;
+  reg [67:0] \$490 ;
   reg \$491 ;
   reg \$492 ;
   reg \$493 ;
@@ -27267,7 +27303,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [7:0] \$504 ;
   reg [2:0] \$505 ;
   reg \$506 ;
-  reg [34:0] \$507 ;
+  reg [35:0] \$507 ;
   reg \$508 ;
   reg \$509 ;
   wire \$51 ;
@@ -27686,17 +27722,19 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire r_go;
   input r_good;
   wire r_good;
-  reg [34:0] r_held = 35'h000000000;
+  reg [35:0] r_held = 36'h000000000;
   wire [12:0] \r_held.address ;
   wire \r_held.allowed ;
+  wire \r_held.cacheable ;
   wire \r_held.known ;
   wire \r_held.manager ;
   wire [11:0] \r_held.offset ;
   wire [3:0] \r_held.strobes ;
   wire [2:0] \r_held.vm ;
-  wire [34:0] r_incoming;
+  wire [35:0] r_incoming;
   wire [12:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
+  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -27804,18 +27842,20 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  reg [66:0] w_held = 67'h00000000000000000;
+  reg [67:0] w_held = 68'h00000000000000000;
   wire [12:0] \w_held.address ;
   wire \w_held.allowed ;
+  wire \w_held.cacheable ;
   wire [31:0] \w_held.data ;
   wire \w_held.known ;
   wire \w_held.manager ;
   wire [11:0] \w_held.offset ;
   wire [3:0] \w_held.strobes ;
   wire [2:0] \w_held.vm ;
-  wire [66:0] w_incoming;
+  wire [67:0] w_incoming;
   wire [12:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
+  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -28514,10 +28554,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
       \$490 [27] = w_incoming[27];
       \$490 [30:28] = w_incoming[30:28];
       \$490 [34:31] = w_incoming[34:31];
-      \$490 [66:35] = write__payload[55:24];
+      \$490 [35] = w_incoming[35];
+      \$490 [67:36] = write__payload[55:24];
     end
     if (rst) begin
-      \$490  = 67'h00000000000000000;
+      \$490  = 68'h00000000000000000;
     end
   end
   always @* begin
@@ -28703,9 +28744,10 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
       \$507 [27] = r_incoming[27];
       \$507 [30:28] = r_incoming[30:28];
       \$507 [34:31] = r_incoming[34:31];
+      \$507 [35] = r_incoming[35];
     end
     if (rst) begin
-      \$507  = 35'h000000000;
+      \$507  = 36'h000000000;
     end
   end
   always @* begin
@@ -28981,7 +29023,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign filled = { \port$12152$0 , \port$12136$0 , \port$12120$0 , \port$12104$0 , \port$12088$0 , \port$12072$0 , \port$12056$0 , \port$12040$0  };
   assign r_pool__slot = \$132 [7:0];
   assign w_pool__word = w_held[19:16];
-  assign w_pool__data = w_held[66:35];
+  assign w_pool__data = w_held[67:36];
   assign \write__payload.address  = write__payload[12:0];
   assign \write__payload.strobes  = write__payload[16:13];
   assign \write__payload.tag  = write__payload[20:17];
@@ -29000,7 +29042,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_incoming.known  = w_incoming[27];
   assign \w_incoming.vm  = w_incoming[30:28];
   assign \w_incoming.strobes  = w_incoming[34:31];
-  assign \w_incoming.data  = w_incoming[66:35];
+  assign \w_incoming.cacheable  = w_incoming[35];
+  assign \w_incoming.data  = w_incoming[67:36];
   assign \entries__0.match  = entries__0[3:0];
   assign \entries__0.mask  = entries__0[7:4];
   assign \entries__0.vm  = entries__0[10:8];
@@ -29072,7 +29115,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_held.known  = w_held[27];
   assign \w_held.vm  = w_held[30:28];
   assign \w_held.strobes  = w_held[34:31];
-  assign \w_held.data  = w_held[66:35];
+  assign \w_held.cacheable  = w_held[35];
+  assign \w_held.data  = w_held[67:36];
   assign \following.count  = write_data[4:0];
   assign \following.torn  = write_data[5];
   assign \w_engine__payload.address  = w_engine__payload[12:0];
@@ -29103,6 +29147,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_incoming.known  = r_incoming[27];
   assign \r_incoming.vm  = r_incoming[30:28];
   assign \r_incoming.strobes  = r_incoming[34:31];
+  assign \r_incoming.cacheable  = r_incoming[35];
   assign \entries__0$102.match  = entries__0[3:0];
   assign \entries__0$102.mask  = entries__0[7:4];
   assign \entries__0$102.vm  = entries__0[10:8];
@@ -29142,6 +29187,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_held.known  = r_held[27];
   assign \r_held.vm  = r_held[30:28];
   assign \r_held.strobes  = r_held[34:31];
+  assign \r_held.cacheable  = r_held[35];
   assign \head__0.slot  = head__0[7:0];
   assign \head__0.last  = head__0[11:8];
   assign \head__0.sender  = head__0[14:12];
@@ -29211,6 +29257,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[26] = \allowed$116 ;
   assign r_incoming[25] = read__payload[12];
   assign r_incoming[24:13] = read__payload[11:0];
+  assign r_incoming[35] = read__payload[23];
   assign r_incoming[34:31] = read__payload[16:13];
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$109 ;
@@ -29220,7 +29267,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_engine__payload[69] = torn;
   assign w_engine__payload[35] = w_stage;
   assign w_engine__payload[68] = \$40 ;
-  assign w_engine__payload[67:36] = w_held[66:35];
+  assign w_engine__payload[67:36] = w_held[67:36];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -29233,9 +29280,10 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign w_incoming[26] = allowed;
   assign w_incoming[25] = write__payload[12];
   assign w_incoming[24:13] = write__payload[11:0];
+  assign w_incoming[35] = write__payload[23];
   assign w_incoming[34:31] = write__payload[16:13];
   assign w_incoming[12:0] = write__payload[12:0];
-  assign w_incoming[66:35] = 32'd0;
+  assign w_incoming[67:36] = 32'd0;
   assign \$57  = \$56 ;
   assign \$59  = \$58 ;
   assign \$61  = \$60 ;

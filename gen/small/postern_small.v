@@ -3998,9 +3998,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire r_go;
   input r_good;
   wire r_good;
-  wire [31:0] r_incoming;
+  wire [32:0] r_incoming;
   wire [11:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
+  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -4098,9 +4099,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  wire [63:0] w_incoming;
+  wire [64:0] w_incoming;
   wire [11:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
+  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -4700,7 +4702,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign filled = { \port$2942$0 , \port$2918$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
-  assign w_pool__data = w_incoming[63:32];
+  assign w_pool__data = w_incoming[64:33];
   assign \write__payload.address  = write__payload[11:0];
   assign \write__payload.strobes  = write__payload[15:12];
   assign \write__payload.tag  = write__payload[16];
@@ -4719,7 +4721,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \w_incoming.known  = w_incoming[26];
   assign \w_incoming.vm  = w_incoming[27];
   assign \w_incoming.strobes  = w_incoming[31:28];
-  assign \w_incoming.data  = w_incoming[63:32];
+  assign \w_incoming.cacheable  = w_incoming[32];
+  assign \w_incoming.data  = w_incoming[64:33];
   assign \following.count  = write_data[2:0];
   assign \following.torn  = write_data[3];
   assign \w_engine__payload.address  = w_engine__payload[11:0];
@@ -4750,6 +4753,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \r_incoming.known  = r_incoming[26];
   assign \r_incoming.vm  = r_incoming[27];
   assign \r_incoming.strobes  = r_incoming[31:28];
+  assign \r_incoming.cacheable  = r_incoming[32];
   assign \head__0.slot  = head__0[5:0];
   assign \head__0.last  = head__0[7:6];
   assign \head__0.sender  = head__0[8];
@@ -4784,6 +4788,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[25] = \allowed$87 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
+  assign r_incoming[32] = read__payload[19];
   assign r_incoming[31:28] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
   assign write_data[2:0] = \$91 ;
@@ -4793,7 +4798,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign w_engine__payload[66] = torn;
   assign w_engine__payload[32] = \$53 ;
   assign w_engine__payload[65] = \$46 ;
-  assign w_engine__payload[64:33] = w_incoming[63:32];
+  assign w_engine__payload[64:33] = w_incoming[64:33];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
@@ -4801,12 +4806,13 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign w_engine__payload[24] = w_incoming[24];
   assign w_engine__payload[23:12] = w_incoming[23:12];
   assign w_engine__payload[11:0] = w_incoming[11:0];
-  assign w_incoming[63:32] = write__payload[51:20];
+  assign w_incoming[64:33] = write__payload[51:20];
   assign w_incoming[27] = 1'h0;
   assign w_incoming[26] = 1'h1;
   assign w_incoming[25] = allowed;
   assign w_incoming[24] = 1'h0;
   assign w_incoming[23:12] = write__payload[11:0];
+  assign w_incoming[32] = write__payload[19];
   assign w_incoming[31:28] = write__payload[15:12];
   assign w_incoming[11:0] = write__payload[11:0];
   assign w_usable = \$2 ;
@@ -5374,9 +5380,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire r_go;
   input r_good;
   wire r_good;
-  wire [31:0] r_incoming;
+  wire [32:0] r_incoming;
   wire [11:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
+  wire \r_incoming.cacheable ;
   wire \r_incoming.known ;
   wire \r_incoming.manager ;
   wire [11:0] \r_incoming.offset ;
@@ -5474,9 +5481,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  wire [63:0] w_incoming;
+  wire [64:0] w_incoming;
   wire [11:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
+  wire \w_incoming.cacheable ;
   wire [31:0] \w_incoming.data ;
   wire \w_incoming.known ;
   wire \w_incoming.manager ;
@@ -6076,7 +6084,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign filled = { \port$2942$0 , \port$2918$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
-  assign w_pool__data = w_incoming[63:32];
+  assign w_pool__data = w_incoming[64:33];
   assign \write__payload.address  = write__payload[11:0];
   assign \write__payload.strobes  = write__payload[15:12];
   assign \write__payload.tag  = write__payload[16];
@@ -6095,7 +6103,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \w_incoming.known  = w_incoming[26];
   assign \w_incoming.vm  = w_incoming[27];
   assign \w_incoming.strobes  = w_incoming[31:28];
-  assign \w_incoming.data  = w_incoming[63:32];
+  assign \w_incoming.cacheable  = w_incoming[32];
+  assign \w_incoming.data  = w_incoming[64:33];
   assign \following.count  = write_data[2:0];
   assign \following.torn  = write_data[3];
   assign \w_engine__payload.address  = w_engine__payload[11:0];
@@ -6126,6 +6135,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \r_incoming.known  = r_incoming[26];
   assign \r_incoming.vm  = r_incoming[27];
   assign \r_incoming.strobes  = r_incoming[31:28];
+  assign \r_incoming.cacheable  = r_incoming[32];
   assign \head__1.slot  = head__1[5:0];
   assign \head__1.last  = head__1[7:6];
   assign \head__1.sender  = head__1[8];
@@ -6160,6 +6170,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[25] = \allowed$87 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
+  assign r_incoming[32] = read__payload[19];
   assign r_incoming[31:28] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
   assign write_data[2:0] = \$91 ;
@@ -6169,7 +6180,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign w_engine__payload[66] = torn;
   assign w_engine__payload[32] = \$53 ;
   assign w_engine__payload[65] = \$46 ;
-  assign w_engine__payload[64:33] = w_incoming[63:32];
+  assign w_engine__payload[64:33] = w_incoming[64:33];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
@@ -6177,12 +6188,13 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign w_engine__payload[24] = w_incoming[24];
   assign w_engine__payload[23:12] = w_incoming[23:12];
   assign w_engine__payload[11:0] = w_incoming[11:0];
-  assign w_incoming[63:32] = write__payload[51:20];
+  assign w_incoming[64:33] = write__payload[51:20];
   assign w_incoming[27] = 1'h1;
   assign w_incoming[26] = 1'h1;
   assign w_incoming[25] = allowed;
   assign w_incoming[24] = 1'h0;
   assign w_incoming[23:12] = write__payload[11:0];
+  assign w_incoming[32] = write__payload[19];
   assign w_incoming[31:28] = write__payload[15:12];
   assign w_incoming[11:0] = write__payload[11:0];
   assign w_usable = \$2 ;

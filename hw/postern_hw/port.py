@@ -145,8 +145,8 @@ class Port(wiring.Component):
                 "known": 1,
                 "vm": unsigned(self.sizes.vm_bits),
                 "strobes": 4,
+                "cacheable": 1,
             }
-            | ({"cacheable": 1} if refuses_cacheable(c) else {})
             | extra
         )
         incoming = Signal(bound, name=f"{name}_incoming")
@@ -159,9 +159,8 @@ class Port(wiring.Component):
             binding.resident.eq(self.resident),
             incoming.address.eq(source.payload.address),
             incoming.strobes.eq(self._half(source.payload.strobes, source.payload.address)),
+            incoming.cacheable.eq(source.payload.cacheable),
         ]
-        if refuses_cacheable(c):
-            m.d.comb += incoming.cacheable.eq(source.payload.cacheable)
         m.d.comb += [binding.entries[i].eq(self.entries[i]) for i in range(c.tags)]
         m.d.comb += [
             getattr(binding, key).eq(getattr(self, key))
