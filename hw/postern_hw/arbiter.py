@@ -1,10 +1,10 @@
 """Who goes first."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from itertools import combinations
+
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-
-from .select import any_of, lowest
 
 __all__ = ["RoundRobin"]
 
@@ -40,13 +40,13 @@ class RoundRobin(wiring.Component):
         if self.count == 1:
             m.d.comb += self.grant.eq(self.request)
             return m
-        last = Signal(range(self.count))  # who was granted last
-        with m.Switch(last):
-            for holder in range(self.count):
-                order = [(holder + 1 + i) % self.count for i in range(self.count)]
-                first = lowest(Cat(self.request[i] for i in order))
-                with m.Case(holder) if holder < self.count - 1 else m.Default():
-                    m.d.comb += [self.grant[i].eq(first[order.index(i)]) for i in range(self.count)]
-        with m.If(self.request.any() & self.accept):
-            m.d.sync += last.eq(any_of([Mux(self.grant[i], i, 0) for i in range(self.count)]))
+        # The line, as one bit per pair: who is first is known after few gates, however many there are.
+        blocked = [[] for _ in range(self.count)]  # by whom that is in front
+        for i, j in combinations(range(self.count), 2):
+            behind = Signal(name=f"behind_{i}_{j}")  # i is behind j
+            blocked[i].append(behind & self.request[j])
+            blocked[j].append(~behind & self.request[i])
+            with m.If(self.accept & (self.grant[i] | self.grant[j])):
+                m.d.sync += behind.eq(self.grant[i])
+        m.d.comb += self.grant.eq(Cat(self.request[i] & ~Cat(blocked[i]).any() for i in range(self.count)))
         return m

@@ -9,7 +9,7 @@ from postern_spec.regmap import Command, State
 
 from .native import Sizes
 from .queue import fill_bits
-from .select import mux_by_index, one_hot
+from .select import choose, mux_by_index
 from .table import Table
 
 __all__ = ["Directory"]
@@ -28,8 +28,8 @@ class Directory(wiring.Component):
 
     Members
     -------
-    source, target : In
-        Sender and receiver that the write engine asks about.
+    source, target, sources, targets : In
+        Sender and receiver that the write engine asks about, by number and as a bit each.
     permitted : Out(1)
         The source may send to the target.
     acknowledged : Out(1)
@@ -42,7 +42,7 @@ class Directory(wiring.Component):
         Replace ``permit_half`` of the target's row by ``data``.
     data : In(32)
     command : In(1)
-        Give the target the command in ``data``.
+        Give the target the command in ``data``. Both must have been there in the cycle before, and its state settled.
     empty : In(1)
         The target's queue is empty.
     idle : In(1)
@@ -62,6 +62,8 @@ class Directory(wiring.Component):
         VMs whose accesses act.
     opened, closed : Out(vms)
         This VM is opened or closed at the end of this cycle.
+    fresh : Out(1)
+        Some VM was opened at the end of the last cycle.
     changed : Out(vms)
         VMs that learn of a change of state.
     refused : Out(vms)
@@ -81,6 +83,8 @@ class Directory(wiring.Component):
             {
                 "source": In(vm),
                 "target": In(vm),
+                "sources": In(vms),
+                "targets": In(vms),
                 "permitted": Out(1),
                 "acknowledged": Out(1),
                 "source_state": Out(2),
@@ -104,6 +108,7 @@ class Directory(wiring.Component):
                 "open": Out(vms),
                 "opened": Out(vms),
                 "closed": Out(vms),
+                "fresh": Out(1),
                 "changed": Out(vms),
                 "refused": Out(vms),
                 "look_target": In(vm),
@@ -162,55 +167,56 @@ class Directory(wiring.Component):
         generations = table("generations", 8, 4, [int(c.open_at_reset)] * vms)
         permit_row = permits.read(m, 0, self.target)
         known_row = known.read(m, 0, self.target)
-        source_bit = Cat(one_hot(self.source, vms))
         m.d.comb += [
             self.look_permits.eq(permits.read(m, 1, self.look_target)),
-            self.permitted.eq(mux_by_index(list(permit_row), self.source)),
-            self.acknowledged.eq(mux_by_index(list(known_row), self.source)),
+            self.permitted.eq((permit_row & self.sources).any()),
+            self.acknowledged.eq((known_row & self.sources).any()),
             self.look_permitted.eq(mux_by_index(list(self.look_permits), self.look_source)),
             self.look_acknowledged.eq(mux_by_index(list(known.read(m, 1, self.look_target)), self.look_source)),
             self.source_generation.eq(generations.read(m, 0, self.source)),
             self.target_generation.eq(generations.read(m, 1, self.target)),
             self.look_generation.eq(generations.read(m, 2, self.look_target)),
             self.look_own_generation.eq(generations.read(m, 3, self.look_source)),
-            self.source_state.eq(mux_by_index(list(self.states), self.source)),
-            self.target_state.eq(mux_by_index(list(self.states), self.target)),
+            self.source_state.eq(choose(self.sources, list(self.states))),
+            self.target_state.eq(choose(self.targets, list(self.states))),
         ]
 
-        # Commands.
+        # Commands: what they mean is found out in the cycle before they act.
         after = Signal(2)
-        opens = Signal()
-        wraps = Signal()
-        m.d.comb += [
-            opens.eq(self.command & (self.data == Command.OPEN) & ~self.refuse),
-            wraps.eq(self.target_generation == 255),
-            self.refuse.eq(1),
-            after.eq(self.target_state),
-        ]
+        illegal, opens, closes, wraps = (Signal(name=name) for name in ("illegal", "opens", "closes", "wraps"))
         state = self.target_state
+        m.d.sync += [
+            illegal.eq(1),
+            opens.eq(self.data == Command.OPEN),
+            closes.eq(self.data == Command.CLOSE),
+            wraps.eq(self.target_generation == 255),
+        ]
         with m.Switch(self.data):
             with m.Case(Command.OPEN):
-                m.d.comb += self.refuse.eq((state != State.CLOSED) | (wraps & ~self.idle))
+                m.d.sync += illegal.eq(state != State.CLOSED)
             with m.Case(Command.PAUSE):
-                m.d.comb += [self.refuse.eq(state != State.OPEN), after.eq(State.PAUSED)]
+                m.d.sync += [illegal.eq(state != State.OPEN), after.eq(State.PAUSED)]
             with m.Case(Command.RESUME):
-                m.d.comb += [self.refuse.eq(state != State.PAUSED), after.eq(State.OPEN)]
+                m.d.sync += [illegal.eq(state != State.PAUSED), after.eq(State.OPEN)]
             with m.Case(Command.DRAIN):
-                m.d.comb += [
-                    self.refuse.eq((state == State.CLOSED) | (state == State.DRAINING)),
+                m.d.sync += [
+                    illegal.eq((state == State.CLOSED) | (state == State.DRAINING)),
                     after.eq(State.DRAINING),
                 ]
             with m.Case(Command.CLOSE):
-                m.d.comb += [self.refuse.eq((state == State.CLOSED) | ~self.empty), after.eq(State.CLOSED)]
-
+                m.d.sync += [illegal.eq(state == State.CLOSED), after.eq(State.CLOSED)]
+        wrong = Signal()
         done = Signal()
         ends = Signal()
         m.d.comb += [
-            done.eq(self.command & ~self.refuse & (self.data != Command.OPEN)),
+            wrong.eq(illegal | (closes & ~self.empty)),
+            self.refuse.eq(wrong | (opens & wraps & ~self.idle)),
+            done.eq(self.command & ~wrong & ~opens),
             self.walk_last.eq(self.walk_step == self.steps(c) - 1),
             ends.eq(self.walk & self.walk_last),
         ]
-        for vm, target in enumerate(one_hot(self.target, vms)):
+        m.d.sync += self.fresh.eq(ends)
+        for vm, target in enumerate(self.targets):
             with m.If(target & self.command):
                 m.d.sync += self.refused[vm].eq(self.refuse)
             with m.If(target & ends):
@@ -219,8 +225,8 @@ class Directory(wiring.Component):
             with m.If(target & done):
                 m.d.sync += self.states[vm].eq(after)
                 m.d.comb += self.closed[vm].eq(after == State.CLOSED)
-        m.d.comb += self.changed.eq(permit_row & (ends | done).replicate(vms) & ~Cat(one_hot(self.target, vms)))
-        with m.If(opens):
+        m.d.comb += self.changed.eq(permit_row & (ends | done).replicate(vms) & ~self.targets)
+        with m.If(self.command & ~self.refuse & opens):
             m.d.sync += [self.walking.eq(1), self.walk_vm.eq(self.target), self.walk_step.eq(0)]
         with m.Elif(self.walk):
             m.d.sync += [self.walking.eq(~self.walk_last), self.walk_step.eq(self.walk_step + 1)]
@@ -231,8 +237,8 @@ class Directory(wiring.Component):
             permits.write_data.eq(half),
             known.write.eq(self.acknowledge | self.walk),
             known.write_data.eq(
-                Mux(self.walk, Mux(self.walk_last, 0, known_row & ~source_bit), known_row | source_bit)
+                Mux(self.walk, Mux(self.walk_last, 0, known_row & ~self.sources), known_row | self.sources)
             ),
             generations.write.eq(ends),
-            generations.write_data.eq(Mux(wraps, 1, self.target_generation + 1)),
+            generations.write_data.eq(Mux(self.target_generation == 255, 1, self.target_generation + 1)),
         ]

@@ -37,6 +37,9 @@ class Sizes:
         Words of a slot, block RAM banks of the pool, and words of a slot in each.
     slots, slot_bits : int
         Message slots: the queues', one per lane, one spare per port.
+    read_delay : int
+        Cycles that pool and read engine take longer for what they read. Blocks that have a request register are for the
+        clock, and have a register on this side too.
     """
 
     def __init__(self, c: Config):
@@ -53,6 +56,7 @@ class Sizes:
         self.lane_slots = [len(c.port_vms(port)) * c.lanes for port in range(len(c.ports))]
         self.slots = c.vms * c.depth + sum(self.lane_slots) + len(c.ports)
         self.slot_bits = bits_for(self.slots)
+        self.read_delay = int(c.request_register)
         self.guest_page = guest_page(c)
         self.manager_page = manager_page(c)
 

@@ -8,7 +8,7 @@ from postern_spec.config import Config
 
 from .arbiter import RoundRobin
 from .native import Sizes
-from .select import any_of, choose, log2
+from .select import any_of, choose, gated, log2
 
 __all__ = ["Pool", "PoolReadSignature", "PoolWriteSignature"]
 
@@ -53,7 +53,7 @@ class PoolReadSignature(wiring.Signature):
     keep : Out(1)
         In the cycle after the grant: whether the word is wanted.
     data : In(32)
-        The word, if it is, two cycles after the grant; zero in any other.
+        The word, if it is, ``2 + read_delay`` cycles after the grant; zero in any other.
     """
 
     def __init__(self, sizes: Sizes):
@@ -86,8 +86,9 @@ class Pool(wiring.Component):
     w : In(PoolWriteSignature).array(ports)
         Staged words.
     r : In(PoolReadSignature).array(ports)
-    commit : In(PoolWriteSignature)
-        Last word of a message. Written in the same cycle: it goes before a staged word.
+    commit : In(PoolWriteSignature), bank : In(banks)
+        Last word of a message, and the bank that it belongs to, as a bit. Written in the same cycle: it goes before a
+        staged word.
     crowded : Out(1)
         A staged word has to wait for a commit in this cycle. Whoever grants commits must leave this cycle out, so that
         the wait stays bounded, and a message does not come before its words.
@@ -102,6 +103,7 @@ class Pool(wiring.Component):
                 "w": In(PoolWriteSignature(sizes)).array(count),
                 "r": In(PoolReadSignature(sizes)).array(count),
                 "commit": In(PoolWriteSignature(sizes)),
+                "bank": In(sizes.banks),
                 "crowded": Out(1),
             }
         )
@@ -112,7 +114,8 @@ class Pool(wiring.Component):
         bank_log, word_log = log2(sizes.banks), log2(sizes.words)
         w_grants = [[] for _ in self.w]
         r_grants = [[] for _ in self.r]
-        words = [[] for _ in self.r]
+        kept_by_port = [[] for _ in self.r]
+        words = []
         held_up = []
 
         for bank in range(sizes.banks):
@@ -134,50 +137,50 @@ class Pool(wiring.Component):
             r_port = cells.read_port()
 
             m.submodules[f"write_arbiter_{bank}"] = w_arbiter = RoundRobin(len(self.w))
-            late = Signal(data.StructLayout({"row": len(w_port.addr), "data": 32}), name=f"late_{bank}")
             occupied, first, free = (Signal(name=f"{name}_{bank}") for name in ("occupied", "first", "free"))
             granted = Signal(len(self.w), name=f"granted_{bank}")
+            with m.If(free):
+                m.d.sync += occupied.eq(choose(w_arbiter.grant, [port.enable for port in self.w]))
+                late = gated(m, w_arbiter.grant, [Cat(row(port), port.data) for port in self.w], f"late_{bank}")
             m.d.comb += [
-                first.eq(wants(self.commit)),
+                first.eq(self.commit.request & self.bank[bank]),
                 free.eq(~(occupied & first)),
                 w_arbiter.request.eq(Cat(wants(port) for port in self.w)),
                 w_arbiter.accept.eq(free),
                 granted.eq(w_arbiter.grant & free.replicate(len(self.w))),
                 w_port.en.eq(Mux(first, self.commit.enable, occupied)),
-                w_port.addr.eq(Mux(first, row(self.commit), late.row)),
-                w_port.data.eq(Mux(first, self.commit.data, late.data)),
+                Cat(w_port.addr, w_port.data).eq(Mux(first, Cat(row(self.commit), self.commit.data), late)),
             ]
-            with m.If(free):
-                m.d.sync += [
-                    occupied.eq(choose(w_arbiter.grant, [port.enable for port in self.w])),
-                    late.row.eq(choose(w_arbiter.grant, [row(port) for port in self.w])),
-                    late.data.eq(choose(w_arbiter.grant, [port.data for port in self.w])),
-                ]
             held_up.append(~free)
+
             m.submodules[f"read_arbiter_{bank}"] = r_arbiter = RoundRobin(len(self.r))
+            rows = [row(port) for port in self.r]
+            if sizes.read_delay:
+                address = gated(m, r_arbiter.grant, rows, f"address_{bank}")
+            else:
+                address = choose(r_arbiter.grant, rows)
             m.d.comb += [
                 r_arbiter.request.eq(Cat(wants(port) for port in self.r)),
-                r_port.en.eq(1),
                 r_arbiter.accept.eq(1),
-                r_port.addr.eq(choose(r_arbiter.grant, [row(port) for port in self.r])),
+                r_port.en.eq(1),
+                r_port.addr.eq(address),
             ]
-            word = Signal(
-                32, name=f"word_{bank}"
-            )  # block RAM is slow to answer: nothing comes between it and a register
-            m.d.sync += word.eq(r_port.data)
+            taken = Signal(len(self.r), name=f"taken_{bank}")
+            kept = Signal(len(self.r), name=f"kept_{bank}")
+            m.d.sync += taken.eq(r_arbiter.grant)
+            m.d["sync" if sizes.read_delay else "comb"] += kept.eq(taken & Cat(port.keep for port in self.r))
             for p in range(len(self.w)):
                 w_grants[p].append(granted[p])
                 r_grants[p].append(r_arbiter.grant[p])
-                taken = Signal(name=f"taken_{bank}_{p}")
-                kept = Signal(name=f"kept_{bank}_{p}")
-                m.d.sync += [taken.eq(r_arbiter.grant[p]), kept.eq(taken & self.r[p].keep)]
-                words[p].append(word & kept.replicate(32))
+                kept_by_port[p].append(kept[p])
+            words.append(r_port.data)
 
         m.d.comb += [self.commit.grant.eq(1), self.crowded.eq(Cat(held_up).any())]
         for p, (w, r) in enumerate(zip(self.w, self.r, strict=True)):
             m.d.comb += [
                 w.grant.eq(Cat(w_grants[p]).any()),
                 r.grant.eq(Cat(r_grants[p]).any()),
-                r.data.eq(any_of(words[p])),
+                # Block RAM is slow to answer: nothing comes between it and a register.
+                r.data.eq(gated(m, kept_by_port[p], words, f"word_{p}")),
             ]
         return m

@@ -20,10 +20,6 @@ __all__ = ["Port"]
 ANSWERS = 7
 """Writes whose answers the bus has not taken yet, at most."""
 
-RESPONSES = 4  # a power of two
-"""Reads whose data the bus has not taken yet, at most: enough to stream through the stages."""
-
-
 class Port(wiring.Component):
     """One port: identity, lanes, payload reads, and the way to the engines.
 
@@ -53,8 +49,8 @@ class Port(wiring.Component):
     fill, fill_row : In
     entries, compiling, compiled_tag, compiled_known, compiled_vm, resident : In
         What identity is taken from.
-    open : In(vms)
-        VMs whose accesses act.
+    open : In(vms), opened : In(1)
+        VMs whose accesses act; whether one of them did not in the last cycle.
     tear : In(vms)
         Empty the lanes of these VMs.
     hold : In(1)
@@ -68,7 +64,7 @@ class Port(wiring.Component):
     slot_back : In(1), back : In
         A free slot in exchange for that of a commit.
     r_data, r_good, r_error : In
-        The read engine's answer, in stage 3.
+        The read engine's answer, in stage 3, or 4 with a request register.
     filled, head : In(vms), In(entry).array(vms)
         Heads of all queues.
     fresh : In(vms * lanes)
@@ -101,6 +97,7 @@ class Port(wiring.Component):
                 "compiled_vm": In(unsigned(sizes.vm_bits)),
                 "resident": In(resident(config)),
                 "open": In(config.vms),
+                "opened": In(1),
                 "tear": In(config.vms),
                 "hold": In(1),
                 "w_pool": Out(PoolWriteSignature(sizes)),
@@ -121,6 +118,11 @@ class Port(wiring.Component):
                 "w_issue": Out(1),
             }
         )
+
+    @staticmethod
+    def responses(c: Config) -> int:
+        """Return how many reads whose data the bus has not taken there can be: enough to stream through the stages."""
+        return 4 << Sizes(c).read_delay
 
     def elaborate(self, platform):
         m = Module()
@@ -323,7 +325,7 @@ class Port(wiring.Component):
         waits, turned = ~spare_here, diverted
         if c.manager is not Manager.NONE:
             waits = waits | (request.manager & request.allowed & self.hold)
-            turned = diverted & ~fast  # unless its VM has been opened since
+            turned = diverted & ~self.opened  # or it may be the usual way after all
         payload = self.w_engine.payload
         self._engine_request(m, payload, request)
         m.d.comb += [
@@ -416,7 +418,7 @@ class Port(wiring.Component):
             # The one write that waits in this port may be older; once it has gone, later ones do not matter.
             older = self._older_write(m, valid & flags["drain"], go) if c.request_register else 0
             waits = (flags["drain"] & older) | (request.manager & request.allowed & self.hold)
-            turned = diverted & ~payload_read  # unless its VM has been opened since
+            turned = diverted & ~self.opened
         with m.If(go | self.reset):
             m.d.sync += diverted.eq(0)
         with m.Else():
@@ -452,22 +454,24 @@ class Port(wiring.Component):
             m.d.comb += self.take[vm * c.lanes : (vm + 1) * c.lanes].eq(Cat(one_hot(pop_lane, c.lanes, mine)))
         m.d.comb += self.r_pool.keep.eq(showing & (~popping | (self.take & self.fresh).any()))
 
-        # Stage 3: what was read is put together with the answer of the engine.
-        third = Signal()
-        by_engine = Signal()
-        m.d.sync += [third.eq(second & ~self.reset), by_engine.eq(engaged)]
+        # What was read is put together with the answer of the engine.
+        read, by_engine = second, engaged
+        for stage in range(3, 4 + sizes.read_delay):
+            before, read, by_engine = (read, by_engine), Signal(name=f"read_{stage}"), Signal(name=f"by_engine_{stage}")
+            m.d.sync += [read.eq(before[0] & ~self.reset), by_engine.eq(before[1])]
 
         # Answers wait here until the bus takes them: usually for the one cycle in which they are there.
-        m.submodules.answers = answers = memory.Memory(shape=read_response(c, self.index), depth=RESPONSES, init=[])
+        responses = self.responses(c)
+        m.submodules.answers = answers = memory.Memory(shape=read_response(c, self.index), depth=responses, init=[])
         a_w, a_r = answers.write_port(), answers.read_port(domain="comb")
-        outstanding = Signal(range(RESPONSES + 1))
-        here = Signal(range(RESPONSES + 1))
-        put = Signal(range(RESPONSES))
-        get = Signal(range(RESPONSES))
+        outstanding = Signal(range(responses + 1))
+        here = Signal(range(responses + 1))
+        put = Signal(range(responses))
+        get = Signal(range(responses))
         arrives = Signal()
         delivered = Signal()
         m.d.comb += [
-            arrives.eq(third & ~self.reset),
+            arrives.eq(read & ~self.reset),
             a_w.en.eq(arrives),
             a_w.addr.eq(put),
             a_w.data.data.eq(self.r_pool.data | (self.r_data & (by_engine & self.r_good).replicate(32))),
@@ -476,7 +480,7 @@ class Port(wiring.Component):
             self.answer.valid.eq((here != 0) & ~self.reset),
             self.answer.payload.eq(a_r.data),
             delivered.eq(self.answer.valid & self.answer.ready),
-            room.eq(~outstanding[-1]),  # fewer than RESPONSES, a power of two
+            room.eq(~outstanding[-1]),  # fewer than a power of two
         ]
         m.d.sync += [
             outstanding.eq(outstanding + go - delivered),

@@ -9,7 +9,7 @@ from postern_spec.model import pow2
 from postern_spec.regmap import Popped
 
 from .native import Sizes
-from .select import bits_for, mux_by_index, one_hot
+from .select import bits_for
 from .table import Table
 
 __all__ = ["Queue", "entry", "fill_bits", "level"]
@@ -71,14 +71,16 @@ class Queue(wiring.Component):
         The VM is opened: all lanes stale, no results.
     sender : In
         Whose credits the write engine looks at and changes.
-    sent, gone, limit, spent : Out
-        Messages of theirs that came and that went, both modulo a power of two above the depth; their limit; and whether
-        as many wait as the limit allows.
+    sent, gone, stop, spent : Out
+        Messages of theirs that came and that went; how many will have gone when their credits are used up, all modulo a
+        power of two above the depth; and whether they are used up.
     grant : In(1)
-        Set the limit to ``new_limit``. Absent without a manager.
+        The limit changes. Absent without a manager.
+    new_sent, new_stop : In
+        Stored with ``push`` or ``grant``.
     reader : In
         Whose credits the read engine looks at.
-    look_sent, look_gone, look_limit : Out
+    look_sent, look_gone, look_stop : Out
     fill, fill_row : In
         Tables are filled after reset.
     """
@@ -108,14 +110,15 @@ class Queue(wiring.Component):
                 "sender": In(unsigned(sizes.vm_bits)),
                 "sent": Out(count),
                 "gone": Out(count),
-                "limit": Out(count),
+                "stop": Out(count),
                 "spent": Out(1),
                 "grant": In(1),
-                "new_limit": In(count),
+                "new_sent": In(count),
+                "new_stop": In(count),
                 "reader": In(unsigned(sizes.vm_bits)),
                 "look_sent": Out(count),
                 "look_gone": Out(count),
-                "look_limit": Out(count),
+                "look_stop": Out(count),
                 "fill": In(1),
                 "fill_row": In(self._fill_bits),
             }
@@ -192,59 +195,36 @@ class Queue(wiring.Component):
         # Without a manager nobody sends to itself, so that of two VMs just one is a sender here.
         senders = c.vms if c.manager is not Manager.NONE or c.vms > 2 else 1
 
-        def table(name, readers, init):
-            m.submodules[name] = made = Table(senders, count, readers=readers, init=init, fill_bits=self._fill_bits)
+        def table(name, width, readers, init):
+            m.submodules[name] = made = Table(senders, width, readers=readers, init=init, fill_bits=self._fill_bits)
             m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row)]
             return made
 
-        granted = [c.credits if c.open_at_reset and vm != self.vm else 0 for vm in range(c.vms)]
+        # The limit is what is between ``stop`` and ``sent``. Both change in turns of the write engine, ``gone`` with
+        # pops, so each table has one writer.
+        initial = [c.credits if c.open_at_reset and vm != self.vm else 0 for vm in range(c.vms)]
         if senders == 1:
-            granted = [c.credits]
-        # Limits that nobody changes are counted ahead: as many messages have gone as there are credits, the limit is 0.
-        ahead = c.credits if c.manager is Manager.NONE else 0
-        came, went = table("came", 2, [0] * senders), table("went", 3, [ahead] * senders)
+            initial = [c.credits]
+        came = data.StructLayout({"sent": count, "stop": count})
+        counts = table("counts", came.size, 2, [came.const({"stop": -n % (1 << count)}).as_bits() for n in initial])
+        went = table("went", count, 3, [0] * senders)
+        mine, theirs = (data.View(came, counts.read(m, port, row)) for port, row in enumerate((self.sender, self.reader)))
         owner = self.head.sender
         m.d.comb += [
-            self.sent.eq(came.read(m, 0, self.sender)),
+            self.sent.eq(mine.sent),
+            self.stop.eq(mine.stop),
             self.gone.eq(went.read(m, 0, self.sender)),
-            self.look_sent.eq(came.read(m, 1, self.reader)),
+            self.spent.eq(self.gone == self.stop),
+            self.look_sent.eq(theirs.sent),
+            self.look_stop.eq(theirs.stop),
             self.look_gone.eq(went.read(m, 1, self.reader)),
-            came.write.eq(self.push),
-            came.write_row.eq(self.sender),
-            came.write_data.eq(self.sent + 1),
+            counts.write.eq(self.push | self.grant),
+            counts.write_row.eq(self.sender),
+            counts.write_data.eq(Cat(self.new_sent, self.new_stop)),
             went.write.eq(self.popped),
             went.write_row.eq(owner),
             went.write_data.eq(went.read(m, 2, owner) + 1),
         ]
-        if c.manager is Manager.NONE:
-            m.d.comb += [self.limit.eq(0), self.look_limit.eq(0)]
-        else:
-            limits = table("limits", 2, granted)
-            m.d.comb += [
-                self.limit.eq(limits.read(m, 0, self.sender)),
-                self.look_limit.eq(limits.read(m, 1, self.reader)),
-                limits.write.eq(self.grant),
-                limits.write_row.eq(self.sender),
-                limits.write_data.eq(self.new_limit),
-            ]
-
-        # Whether a sender has a credit left is asked for by every commit: it is kept, one bit each.
-        spent = Signal(senders, init=sum(1 << row for row in range(senders) if granted[row] == 0))
-        used = Signal(count)
-        same = Signal()
-        fills = Signal()
-        m.d.comb += [
-            used.eq(self.sent - self.gone),
-            same.eq(self.popped & (owner == self.sender)),
-            fills.eq(Mux(self.grant, used == self.new_limit, (used + 1)[:count] == self.limit) & ~same),
-            self.spent.eq(mux_by_index(list(spent), self.sender)),
-        ]
-        changes, goes = one_hot(self.sender, senders), one_hot(owner, senders)
-        for row in range(senders):
-            with m.If(self.popped & goes[row]):
-                m.d.sync += spent[row].eq(0)
-            with m.If((self.push | self.grant) & changes[row]):
-                m.d.sync += spent[row].eq(fills)
 
 
 def fill_bits(c: Config) -> int:

@@ -22,7 +22,7 @@ FIXED = ("MAGIC", "VERSION", "FEATURES", "DIMENSIONS", "CAPACITY")
 
 
 class ReadEngine(wiring.Component):
-    """Takes one read per cycle and has the answer two cycles later.
+    """Takes one read per cycle and has the answer ``2 + read_delay`` cycles later.
 
     It asks the other components for what they know about the requester, or about the VM that the address names, and
     chooses. The only read that acts here is that of a header, which lets its lane pop.
@@ -36,7 +36,8 @@ class ReadEngine(wiring.Component):
     requests : In(stream of read_request).array(ports)
         Granted round robin.
     data : Out(32), good : Out(1), error : Out(1)
-        The answer, two cycles after the grant. It counts only if the read is ``good``; a refused one is an ``error``.
+        The answer, ``2 + read_delay`` cycles after the grant. It counts only if the read is ``good``; a refused one is
+        an ``error``.
     look : Out(vms * lanes)
         This lane reads a header: one cycle after the grant.
     fault : Out(FaultSignature)
@@ -75,7 +76,7 @@ class ReadEngine(wiring.Component):
                 "tails": In(range(config.depth)).array(vms),
                 "sent": In(count).array(vms),
                 "gone": In(count).array(vms),
-                "limits": In(count).array(vms),
+                "stops": In(count).array(vms),
                 "result_code": In(3),
                 "result_vm": In(vm),
                 "result_count": In(8),
@@ -229,15 +230,15 @@ class ReadEngine(wiring.Component):
         request, valid = self._request, self._here.any()
         closed = Signal()
         refused = Signal(4)
+        good = Signal()
         state = Signal(2)
         m.d.comb += [
             state.eq(mux_by_index(list(self.states), request.vm)),
             # Payload is read here only from a closed VM: its port has looked already, as has stage 2 for a header.
             closed.eq(self._guest & Mux(self._looked, self._shut, (state == State.CLOSED) | self._payload)),
             refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
-            self.good.eq(~self._bad & ~closed),
-            self.error.eq(~self.good),
-            self.fault.valid.eq(valid & ~self.good),
+            good.eq(~self._bad & ~closed),
+            self.fault.valid.eq(valid & ~good),
             self.fault.kind.eq(refused),
             self.fault.record.eq(Mux(request.known, request.vm, c.vms)),
             self.fault.address.eq(request.address),
@@ -246,9 +247,13 @@ class ReadEngine(wiring.Component):
         words = self._guest_words(state)
         if c.manager is not Manager.NONE:
             words |= self._manager_words()
-        m.d.comb += self.data.eq(
-            any_of([word & self._hits[name].replicate(32) for name, word in words.items()] + [self._early_word])
-        )
+        m.d["sync" if self.sizes.read_delay else "comb"] += [
+            self.good.eq(good),
+            self.error.eq(~good),
+            self.data.eq(
+                any_of([word & self._hits[name].replicate(32) for name, word in words.items()] + [self._early_word])
+            ),
+        ]
 
     def _guest_words(self, state) -> dict:
         c, page = self.config, self.sizes.guest_page
@@ -282,8 +287,8 @@ class ReadEngine(wiring.Component):
 
     def _credits(self):
         """Messages of ``own`` that wait at ``other``, how many more could, and its limit there."""
-        sent, gone, limit = (mux_by_index(list(values), self.other) for values in (self.sent, self.gone, self.limits))
-        return (sent - gone)[: len(sent)], (limit + gone - sent)[: len(sent)], limit
+        sent, gone, stop = (mux_by_index(list(values), self.other) for values in (self.sent, self.gone, self.stops))
+        return tuple((a - b)[: len(sent)] for a, b in ((sent, gone), (gone, stop), (sent, stop)))
 
     def _queued(self):
         """Messages that wait at ``other``."""

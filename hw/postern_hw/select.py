@@ -1,8 +1,8 @@
 """Picking one of many by index or by a set bit."""
 
-from amaranth.hdl import Cat, Mux, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
-__all__ = ["any_of", "bits_for", "choose", "log2", "lowest", "mux_by_index", "one_hot"]
+__all__ = ["any_of", "bits_for", "choose", "gated", "log2", "lowest", "mux_by_index", "one_hot"]
 
 
 def log2(count: int) -> int:
@@ -45,6 +45,17 @@ def any_of(values: list[Value]) -> Value:
 def choose(grant: Value, values: list[Value]) -> Value:
     """Return the value whose bit in ``grant`` is set, zero if none is. At most one bit may be set."""
     return any_of([value & bit.replicate(len(value)) for bit, value in zip(grant, values, strict=True)])
+
+
+def gated(m: Module, grant: Value, values: list[Value], name: str) -> Value:
+    """Return what ``choose`` does, a cycle later, by a register per value.
+
+    Each is kept at zero by the synchronous reset of its flip-flops, which is there anyway, so that all that is left is
+    to join them. Within ``m.If`` they keep what they have where it does not hold.
+    """
+    kept = [Signal(len(value), name=f"{name}_{i}", reset_less=True) for i, value in enumerate(values)]
+    m.d.sync += [register.eq(Mux(bit, value, 0)) for register, bit, value in zip(kept, grant, values, strict=True)]
+    return any_of(kept)
 
 
 def lowest(bits: Value) -> Value:

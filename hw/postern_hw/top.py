@@ -148,6 +148,7 @@ class Postern(wiring.Component):
             m.d.comb += [
                 port.resident.eq(self.interrupts.residents[c.core_base(index)]),
                 port.open.eq(self.directory.open),
+                port.opened.eq(self.directory.fresh),
                 port.tear.eq(Cat(bit & here for bit in torn) | self.directory.opened | self.directory.closed),
                 port.hold.eq(writer.hold),
                 port.w_acted.eq(writer.acted[index]),
@@ -178,7 +179,8 @@ class Postern(wiring.Component):
                 queue.message.eq(writer.message),
                 queue.sender.eq(writer.source),
                 queue.grant.eq(writer.grant[vm]),
-                queue.new_limit.eq(writer.data),
+                queue.new_sent.eq(writer.new_sent),
+                queue.new_stop.eq(writer.new_stop),
                 queue.reader.eq(reader.own),
                 queue.look.eq(reader.look[lanes]),
                 queue.take.eq(any_of([port.take[lanes] for port in self.ports])),
@@ -186,7 +188,7 @@ class Postern(wiring.Component):
                 writer.free_slots[vm].eq(queue.free_slot),
                 writer.sent[vm].eq(queue.sent),
                 writer.gone[vm].eq(queue.gone),
-                writer.limits[vm].eq(queue.limit),
+                writer.stops[vm].eq(queue.stop),
                 writer.spent[vm].eq(queue.spent),
                 reader.filled[vm].eq(queue.filled),
                 reader.heads[vm].eq(queue.head),
@@ -195,25 +197,27 @@ class Postern(wiring.Component):
                 reader.tails[vm].eq(queue.tail),
                 reader.sent[vm].eq(queue.look_sent),
                 reader.gone[vm].eq(queue.look_gone),
-                reader.limits[vm].eq(queue.look_limit),
+                reader.stops[vm].eq(queue.look_stop),
             ]
 
     def _writer(self, m: Module):
         wiring.connect(m, self.writer.word, self.pool.commit)
-        m.d.comb += self.writer.crowded.eq(self.pool.crowded)
+        m.d.comb += [self.pool.bank.eq(self.writer.bank), self.writer.crowded.eq(self.pool.crowded)]
         c, writer, directory, doorbells = self.config, self.writer, self.directory, self.doorbells
         do = writer.do
         closing = directory.closed.any()
         m.d.comb += [
             directory.source.eq(writer.source),
             directory.target.eq(writer.target),
+            directory.sources.eq(writer.sources),
+            directory.targets.eq(writer.targets),
             directory.acknowledge.eq(do.peer),
             directory.set_permit.eq(do.permit),
             directory.permit_half.eq(writer.half),
             directory.data.eq(writer.data),
             directory.command.eq(do.control),
             directory.empty.eq(
-                ~(Cat(queue.filled for queue in self.queues) & Cat(one_hot(writer.target, c.vms))).any()
+                ~(Cat(queue.filled for queue in self.queues) & writer.targets).any()
             ),
             directory.idle.eq(writer.idle),
             directory.walk.eq(writer.walk),

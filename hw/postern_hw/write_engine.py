@@ -14,7 +14,7 @@ from .faults import FaultSignature
 from .native import Sizes, write_request
 from .pool import PoolWriteSignature
 from .queue import entry, fill_bits
-from .select import any_of, bits_for, choose, mux_by_index, one_hot
+from .select import any_of, bits_for, choose, gated, log2, one_hot
 from .table import Table
 
 __all__ = ["WriteEngine", "early_fault", "result_entry"]
@@ -51,9 +51,9 @@ class WriteEngine(wiring.Component):
     """Takes one write at a time, checks it, and has it act.
 
     A commit, which its port has decoded, acts in the cycle after its grant: one per cycle. Any other write is decoded
-    in that cycle, acts in the next, and keeps the engine for two. Here messages are judged. Everything else that a
-    write can do happens in the component that it concerns; the engine refuses what ``docs/states.md`` section 1
-    refuses, and raises one strobe.
+    in that cycle, checked in the next, acts in the one after, and keeps the engine for three. Here messages are judged.
+    Everything else that a write can do happens in the component that it concerns; the engine refuses what
+    ``docs/states.md`` section 1 refuses, and raises one strobe.
 
     Parameters
     ----------
@@ -68,19 +68,22 @@ class WriteEngine(wiring.Component):
     slot_back : Out(ports), back : Out
         The port whose commit acts gets this free slot.
     do : Out
-        One strobe per writable register that others act on, by its name in lower case.
-    vm, source, target, port : Out
-        Requester; the sender and the receiver that are looked at; the port.
+        One strobe per writable register that others act on, by its name in lower case. What it acts on has been there
+        for a cycle.
+    vm, source, target, sources, targets, port : Out
+        Requester; the sender and the receiver that are looked at, by number and as a bit each; the port.
     data : Out(32), half : Out(1), index : Out
         The word; which half of a bit list; which core or tag entry.
     push : Out(vms), message : Out(entry)
         A message for a queue.
-    word : Out(PoolWriteSignature), crowded : In(1)
-        Last word of a message for the pool; no commit may act in the cycle after the next.
-    free_slots, sent, gone, limits, spent : In
+    word : Out(PoolWriteSignature), bank : Out(banks), crowded : In(1)
+        Last word of a message for the pool, and the bank it goes to; nothing may be granted in a cycle that is crowded.
+    free_slots, sent, gone, stops, spent : In
         From the queues: see ``Queue``.
     grant : Out(vms)
-        The queue takes a new limit.
+        The sender gets a new limit there.
+    new_sent, new_stop : Out
+        For the queue of the target, with ``push`` or ``grant``.
     permitted, acknowledged, source_state, target_state, source_generation, target_generation : In
         From the directory.
     closed_vm : In(vms)
@@ -125,19 +128,24 @@ class WriteEngine(wiring.Component):
                 "vm": Out(vm),
                 "source": Out(vm),
                 "target": Out(vm),
+                "sources": Out(vms),
+                "targets": Out(vms),
                 "data": Out(32),
                 "half": Out(1),
                 "index": Out(unsigned(max(bits_for(config.cores), bits_for(config.tags or 1)))),
                 "push": Out(vms),
                 "message": Out(entry(config)),
                 "word": Out(PoolWriteSignature(sizes)),
+                "bank": Out(sizes.banks),
                 "crowded": In(1),
                 "free_slots": In(unsigned(sizes.slot_bits)).array(vms),
                 "sent": In(count).array(vms),
                 "gone": In(count).array(vms),
-                "limits": In(count).array(vms),
+                "stops": In(count).array(vms),
                 "spent": In(vms),
                 "grant": Out(vms),
+                "new_sent": Out(count),
+                "new_stop": Out(count),
                 "permitted": In(1),
                 "acknowledged": In(1),
                 "source_state": In(2),
@@ -168,6 +176,7 @@ class WriteEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         self._choose(m)
+        self._check(m)
         self._act(m)
         self._judge(m)
         self._manage(m)
@@ -179,58 +188,92 @@ class WriteEngine(wiring.Component):
         ports = len(self.requests)
         managed = c.manager is not Manager.NONE
         m.submodules.arbiter = arbiter = RoundRobin(ports + managed)
-        chosen = Signal(write_request(c))
         steps = arbiter.grant[-1] if managed else Const(0)
         self._decoding = decoding = Signal()
+        self._checking = checking = Signal()
+        busy = Signal()  # decoding or checking
         accept = Signal()
         m.d.comb += [
             arbiter.request.eq(
                 Cat(*(request.valid for request in self.requests), *([self.walking & ~self.walk] if managed else []))
             ),
             arbiter.accept.eq(accept),
-            chosen.as_value().eq(
-                choose(arbiter.grant[:ports], [request.payload.as_value() for request in self.requests])
-            ),
-            accept.eq(~decoding & ~(chosen.commit & self.crowded)),
+            accept.eq(~busy & ~self.crowded),
             *(request.ready.eq(arbiter.grant[p] & accept) for p, request in enumerate(self.requests)),
         ]
 
-        taken = arbiter.grant[:ports].any() & accept
+        payloads = [request.payload for request in self.requests]
+        granted = arbiter.grant[:ports]
+        commits, taken = Signal(), Signal()
         self._request = request = Signal(write_request(c))
         self._taken = Signal(ports)  # whose request this is
         self._acts = Signal()
-        self._decoded = Signal()
-        m.d.sync += [
-            decoding.eq(taken & ~chosen.commit),
-            self._acts.eq(decoding | (taken & chosen.commit)),
-            self._decoded.eq(decoding),
+        self._commits = Signal()  # what acts is a commit
+        self._ordinary = Signal()  # what acts is no commit
+        m.d.comb += [
+            taken.eq(granted.any() & accept),
+            commits.eq(choose(granted, [payload.commit for payload in payloads])),
         ]
-        with m.If(~decoding):  # whether it was taken is known later than what it is
-            m.d.sync += [request.eq(chosen), self._taken.eq(arbiter.grant[:ports])]
+        m.d.sync += [
+            busy.eq((taken & ~commits) | decoding),
+            decoding.eq(taken & ~commits),
+            checking.eq(decoding),
+            self._ordinary.eq(checking),
+            self._acts.eq(checking | (taken & commits)),
+            self._commits.eq(taken & commits),
+        ]
+        with m.If(~busy):  # whether it was taken is known later than what it is
+            m.d.sync += self._taken.eq(granted)
+            kept = gated(m, granted, [payload.as_value() for payload in payloads], "kept")
+        m.d.comb += request.as_value().eq(kept)
 
         # Sender, receiver and lane, in time for the tables.
         self._source = source = Signal(unsigned(sizes.vm_bits))
         self._target = target = Signal(unsigned(sizes.vm_bits))
         self._lane = lane = Signal(unsigned(sizes.lane_bits))
         self._target_exists = exists = Signal()
-        guest = Decoder(sizes.guest_page, chosen.offset)
-        with m.If(~decoding):
+        self._sources, self._targets = Signal(c.vms), Signal(c.vms)  # the same, one bit each
+        self._bank = Signal(sizes.banks)  # of the last word
+        guest = Decoder(sizes.guest_page, choose(granted, [payload.offset for payload in payloads]))
+        sender, receiver = Signal.like(source), Signal.like(target)  # of the next cycle
+        m.d.comb += [
+            sender.eq(choose(granted, [payload.vm for payload in payloads])),
+            receiver.eq(guest.index("COMMIT", "vm")),
+        ]
+        with m.If(~busy):
             m.d.sync += [
-                source.eq(chosen.vm),
-                target.eq(guest.index("COMMIT", "vm")),
                 exists.eq(1),  # or its port would not call it a commit
                 lane.eq(guest.index("COMMIT", "lane")),
+                self._bank.eq(
+                    choose(granted, [Cat(one_hot(payload.last[: log2(sizes.banks)], sizes.banks)) for payload in payloads])
+                ),
             ]
-        with m.If(decoding):
-            self._decode(m)
         self._walk = Signal()
         if managed:
+            managing = Signal()
+            m.d.comb += self.hold.eq(self.walking | managing)
             m.d.sync += self._walk.eq(steps & accept)
-            with m.If(steps & accept):
-                m.d.sync += [source.eq(self.walk_vm), target.eq(Mux(self.walk_last, self.walk_vm, self.walk_step))]
+            with m.If(self._ordinary):
+                m.d.sync += managing.eq(0)
+            with m.If(taken):
+                m.d.sync += managing.eq(choose(granted, [payload.manager & payload.allowed for payload in payloads]))
+            with m.If(steps):
+                m.d.comb += [
+                    sender.eq(self.walk_vm),
+                    receiver.eq(Mux(self.walk_last, self.walk_vm, self.walk_step)),
+                ]
+        with m.If(decoding):
+            self._decode(m, sender, receiver)
+        with m.If(~checking):
+            m.d.sync += [
+                source.eq(sender),
+                target.eq(receiver),
+                self._sources.eq(Cat(one_hot(sender, c.vms))),
+                self._targets.eq(Cat(one_hot(receiver, c.vms))),
+            ]
 
-    def _decode(self, m: Module):
-        """Stage 2 of all but commits: decode the address."""
+    def _decode(self, m: Module, sender, receiver):
+        """Stage 2 of all but commits: decode the address. Who is looked at follows, in ``sender`` and ``receiver``."""
         c, sizes = self.config, self.sizes
         request = self._request
         guest, manager = Decoder(sizes.guest_page, request.offset), Decoder(sizes.manager_page, request.offset)
@@ -242,6 +285,7 @@ class WriteEngine(wiring.Component):
         self._late = Signal(4)
         self._hit = {}
         self._blank = Signal()
+        self._bad = Signal()
         first, late = early_fault(request, either(lambda register: True), either(lambda register: register.writable))
         partial = ~request.strobes.all() & ~request.address[2]
         blank = request.strobes == 0  # no access at all
@@ -249,6 +293,7 @@ class WriteEngine(wiring.Component):
             self._first.eq(Mux(blank, Fault.NONE, first)),
             self._late.eq(Mux(blank, Fault.NONE, Mux(~late.any() & partial, Fault.PARTIAL, late))),
             self._blank.eq(blank),
+            self._bad.eq(~blank & (first.any() | late.any() | partial)),
         ]
         for decoder, own in ((guest, ~request.manager), (manager, request.manager)):
             for register in decoder.page.registers:
@@ -257,8 +302,7 @@ class WriteEngine(wiring.Component):
                     m.d.sync += hit.eq(decoder.hit(register) & own & ~request.address[2] & ~blank)
 
         choice = Signal(8)
-        sender = Signal(unsigned(sizes.vm_bits))
-        m.d.comb += [sender.eq(request.vm), choice.eq(request.vm)]
+        m.d.comb += [sender.eq(request.vm), receiver.eq(choice), choice.eq(request.vm)]
         with m.If(~request.manager & guest["RING"]):
             m.d.comb += choice.eq(Mux(request.data[8:].any(), 255, request.data[:8]))
         with m.If(~request.manager & guest["PEER"]):
@@ -274,8 +318,6 @@ class WriteEngine(wiring.Component):
             with m.If(request.manager & manager["CONTROL"]):
                 m.d.comb += [choice.eq(manager.index("CONTROL", "vm")), sender.eq(choice)]
         m.d.sync += [
-            self._source.eq(sender),
-            self._target.eq(choice),
             self._target_exists.eq(choice < c.vms),
             self._lane.eq(guest.index("ACK", "lane")),
         ]
@@ -291,36 +333,86 @@ class WriteEngine(wiring.Component):
         if c.vms > 32:
             m.d.sync += self.half.eq(request.offset[3])  # every bit list lies at a stride of 8
 
+    def _check(self, m: Module):
+        """Stage 3 of all but commits: look at the tables, refuse, and prepare the strobe."""
+        c = self.config
+        request = self._request
+        opened, draining = self.source_state != State.CLOSED, self.source_state == State.DRAINING
+        alive = (self.target_state == State.OPEN) | (self.target_state == State.PAUSED)
+        self._may, self._reaches, self._opened = (Signal(name=name) for name in ("may", "reaches", "opened"))
+        closed = Signal()
+        refused = Signal(4)
+        good = Signal()
+        m.d.comb += [
+            self._opened.eq(opened),
+            self._may.eq(self.permitted & ~draining & self._target_exists),
+            self._reaches.eq(alive & self.acknowledged),
+            # A whole staged word comes here only from a closed VM: its port has looked already.
+            closed.eq(~request.manager & ~self._blank & (~opened | (request.direct & request.strobes.all()))),
+            refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
+            good.eq(self._checking & ~self._bad & ~closed),
+        ]
+        greets = self.permitted & self._target_exists
+        allowed = {"RING": self._may & self._reaches}
+        denied = (self._hit["RING"] & ~self._may) | (self._hit["PEER"] & ~greets if "PEER" in self._hit else 0)
+        wrong = Const(0)
+        if c.manager is not Manager.NONE:
+            allowed["PEER"] = greets & (request.data == self.target_generation)
+            bad = self._bad_values()
+            allowed |= {name: ~Value.cast(value) for name, value in bad.items()}
+            wrong = Cat(self._hit[name] & value for name, value in bad.items()).any()
+
+        self._refused = Signal(4)
+        self._does = {name: Signal(name=f"does_{name.lower()}") for name in self._hit}
+        m.d.sync += [
+            self._refused.eq(
+                Mux(refused.any(), refused, Mux(denied, Fault.DENIED, Mux(wrong, Fault.BAD_VALUE, Fault.NONE)))
+            ),
+            *(self._does[name].eq(good & hit & allowed.get(name, 1)) for name, hit in self._hit.items()),
+        ]
+        m.d.comb += [
+            getattr(self.do, name.lower()).eq(self._does[name]) for name in self.STROBES if name in self._does
+        ]
+
+    def _bad_values(self) -> dict:
+        """Return what the manager must not write, by register, as far as the check can tell."""
+        c, word = self.config, self.data
+        vm_exists = word[:6] < c.vms
+        port_exists = word[8:12] < len(c.ports)
+        static = Cat(port.identity is Identity.STATIC for port in c.ports for _ in range(port.cores))
+        at_static = static.bit_select(self.index[: bits_for(c.cores)], 1) if c.cores > 1 else static
+        bad = {"TEAR": ~(vm_exists & port_exists), "RESIDENT": at_static | (word[31] & ~vm_exists)}
+        if c.tags:
+            bad |= {
+                "TAG_MATCH": self.locked,
+                "TAG_MASK": self.locked,
+                "TAG_VM": self.locked | (word[31] & ~vm_exists),
+            }
+        return bad
+
     def _act(self, m: Module):
         """Act: the cycle in which a write takes effect."""
         c = self.config
         request = self._request
         self._here = here = Signal(len(self.requests))  # whose request acts now
-        self._closed = closed = Signal()
-        self._good = good = Signal()
-        self._late_fault = Signal(4)  # why, by what the write wants
-        refused = Signal(4)  # why, by who writes where
+        self._late_fault = Signal(4)  # what only now can be told
+        refused = Signal(4)
         m.d.comb += [
             here.eq(self._taken & self._acts.replicate(len(here))),
-            # A whole staged word comes here only from a closed VM: its port has looked already.
-            closed.eq(
-                ~request.manager
-                & ~(self._decoded & self._blank)
-                & ((self.source_state == State.CLOSED) | (request.direct & request.strobes.all()))
-            ),
             self.acted.eq(here),
             self.walk.eq(self._walk),
             self.vm.eq(request.vm),
             self.source.eq(self._source),
             self.target.eq(self._target),
+            self.sources.eq(self._sources),
+            self.targets.eq(self._targets),
             self.data.eq(request.data),
-            refused.eq(Mux(closed, Fault.CLOSED, self._late)),
-            good.eq(self._acts & self._decoded & ~self._first.any() & ~closed & ~self._late.any()),
+            refused.eq(self._refused),
         ]
-        with m.If(request.commit):
-            m.d.comb += refused.eq(Mux(closed, Fault.CLOSED, Mux(request.strobes.all(), Fault.NONE, Fault.PARTIAL)))
-        with m.Elif(self._first.any()):
-            m.d.comb += refused.eq(self._first)
+        with m.If(~self._ordinary):
+            m.d.comb += refused.eq(
+                Mux(self._opened, Mux(request.strobes.all(), Fault.NONE, Fault.PARTIAL), Fault.CLOSED)
+            )
         m.d.comb += [
             self.fault.valid.eq(self._acts & (refused.any() | self._late_fault.any())),
             self.fault.kind.eq(Mux(refused.any(), refused, self._late_fault)),
@@ -329,15 +421,13 @@ class WriteEngine(wiring.Component):
             self.fault.port.eq(any_of([Mux(bit, p, 0) for p, bit in enumerate(self._taken)])),
         ]
         m.d.comb += [
-            self.word.request.eq(self._acts & request.commit),
+            self.bank.eq(self._bank),
+            self.word.request.eq(self._commits),
             self.word.enable.eq(~request.torn),
             self.word.slot.eq(request.slot),
             self.word.word.eq(request.last),
             self.word.data.eq(request.data),
         ]
-
-    def _strobe(self, name: str, allowed=1):
-        return getattr(self.do, name.lower()).eq(self._good & self._hit[name] & allowed)
 
     def _judge(self, m: Module):
         """Messages, their results and doorbells."""
@@ -359,18 +449,13 @@ class WriteEngine(wiring.Component):
             self.look_result.as_value().eq(results.read(m, 1, Cat(self.look_lane[: sizes.lane_log], self.look_vm))),
         ]
 
-        opened, draining = self.source_state != State.CLOSED, self.source_state == State.DRAINING
-        alive = (self.target_state == State.OPEN) | (self.target_state == State.PAUSED)
-        may, reaches, room, accept, refuse = (
-            Signal(name=name) for name in ("may", "reaches", "room", "accept", "refuse")
-        )
+        may, reaches = self._may, self._reaches
+        room, accept, refuse = (Signal(name=name) for name in ("room", "accept", "refuse"))
         commit = Signal()
         code = Signal(Result)
         m.d.comb += [
-            commit.eq(self._acts & request.commit & opened & (result.code == Result.ACCEPTED)),
-            may.eq(self.permitted & ~draining & self._target_exists),
-            reaches.eq(alive & self.acknowledged),
-            room.eq((self.target_state != State.PAUSED) & ~mux_by_index(list(self.spent), self._target)),
+            commit.eq(self._commits & self._opened & (result.code == Result.ACCEPTED)),
+            room.eq((self.target_state != State.PAUSED) & ~(self.spent & self._targets).any()),
             accept.eq(commit & ~request.torn & may & reaches & room),
             refuse.eq(commit & ~accept),
             code.eq(Result.NO_CREDIT),
@@ -383,17 +468,17 @@ class WriteEngine(wiring.Component):
             m.d.comb += code.eq(Result.PEER_GONE)
 
         m.d.comb += [
-            self.push.eq(Cat(one_hot(self._target, c.vms, accept))),
+            self.push.eq(self._targets & accept.replicate(c.vms)),
             self.message.slot.eq(request.slot),
             self.message.last.eq(request.last),
             self.message.sender.eq(request.vm),
             *([self.message.generation.eq(self.source_generation)] if c.manager is not Manager.NONE else []),
             self.slot_back.eq(self._here & (request.commit & ~request.torn).replicate(len(self._here))),
-            self.back.eq(Mux(accept, mux_by_index(list(self.free_slots), self._target), request.slot)),
+            self.back.eq(Mux(accept, choose(self._targets, list(self.free_slots)), request.slot)),
         ]
 
         # Results, and who waits for an acknowledge.
-        acknowledge = self._good & self._hit["ACK"]
+        acknowledge = self._does["ACK"]
         new = Signal(result_entry(c))
         m.d.comb += [
             new.code.eq(Mux(refuse, code, Result.ACCEPTED)),
@@ -418,96 +503,50 @@ class WriteEngine(wiring.Component):
                 m.d.sync += lanes.eq(0)
             m.d.comb += self.refusing[vm].eq(lanes.any())
 
-        # Doorbells and acknowledged generations.
-        rings, greets = self._good & self._hit["RING"], self._good & self._hit["PEER"]
-        denied = (
-            (refuse & (code == Result.DENIED)) | (rings & ~may) | (greets & ~(self.permitted & self._target_exists))
-        )
-        with m.If(denied):
+        with m.If(refuse & (code == Result.DENIED)):
             m.d.comb += self._late_fault.eq(Fault.DENIED)
-        m.d.comb += [
-            self._strobe("RING", may & reaches),
-            self._strobe("PENDING"),
-            *(self._strobe(f"IRQ_{name}") for name in ("STATE", "TEST", "ENABLE")),
-        ]
-        if c.moderation:
-            m.d.comb += self._strobe("IRQ_MODERATION")
-        if c.manager is not Manager.NONE:  # without one, generations never change
-            known = request.data == self.target_generation
-            m.d.comb += self._strobe("PEER", self.permitted & self._target_exists & known)
 
     def _manage(self, m: Module):
-        """The manager page."""
+        """Counts of credits, and the manager page."""
         c = self.config
+        count = len(self.sent[0])
+        sent, gone, stop = (choose(self._targets, list(values)) for values in (self.sent, self.gone, self.stops))
+        m.d.comb += [self.new_sent.eq(sent + 1), self.new_stop.eq(stop + 1)]
+        if c.manager is Manager.NONE:
+            return
+        word = self.data
         idle = Signal(c.vms)
         m.d.comb += [
             idle.eq(Cat(sent == gone for sent, gone in zip(self.sent, self.gone, strict=True))),
             self.idle.eq(idle.all()),
         ]
-        if c.manager is Manager.NONE:
-            return
-        word = self.data
-        vm_exists = word[:6] < c.vms
-        manages = {name: self._good & self._hit[name] for name in self._hit}
-        with m.If(manages["EPOCH"]):
+        with m.If(self._does["EPOCH"]):
             m.d.sync += self.epoch.eq(word)
         if c.tags:
-            with m.If(manages["LOCK"] & word[0]):
+            with m.If(self._does["LOCK"] & word[0]):
                 m.d.sync += self.locked.eq(1)
 
-        # A new limit must leave room for what waits, and for what was promised to others.
-        count = len(self.sent[0])
+        # A new limit must leave room for what waits, and for what was promised to others. Pops go on between the check
+        # and the act, so what waits is looked at in the act.
         m.submodules.promised = promised = Table(
             c.vms, count, readers=1, init=[c.credits * (c.vms - 1) if c.open_at_reset else 0] * c.vms,
             fill_bits=len(self.fill_row),
         )  # fmt: skip
-        old = mux_by_index(list(self.limits), self._target)
-        sent, gone = (mux_by_index(list(values), self._target) for values in (self.sent, self.gone))
-        used = (sent - gone)[:count]
-        total = Signal(count + 2)
-        fits = Signal()
         asked = word[:count]
+        total = Signal(count + 2)
+        fits, grants = Signal(), Signal()
+        m.d.sync += total.eq(promised.read(m, 0, self._target) - (sent - stop)[:count] + asked)
         m.d.comb += [
+            fits.eq((word[:16] <= c.depth) & (asked >= (sent - gone)[:count]) & (total <= c.depth)),
+            grants.eq(self._does["CREDITS"] & fits),
+            self.grant.eq(self._targets & grants.replicate(c.vms)),
             promised.fill.eq(self.fill),
             promised.fill_row.eq(self.fill_row),
-            total.eq(promised.read(m, 0, self._target) - old + asked),
-            fits.eq((word[:16] <= c.depth) & (asked >= used) & (total <= c.depth)),
-            self.grant.eq(Cat(one_hot(self._target, c.vms, manages["CREDITS"] & fits))),
-            promised.write.eq(manages["CREDITS"] & fits),
+            promised.write.eq(grants),
             promised.write_row.eq(self._target),
             promised.write_data.eq(total),
         ]
-
-        port_exists = word[8:12] < len(c.ports)
-        static = Cat(port.identity is Identity.STATIC for port in c.ports for _ in range(port.cores))
-        at_static = static.bit_select(self.index[: bits_for(c.cores)], 1) if c.cores > 1 else static
-        bad = {
-            "CREDITS": ~fits,
-            "TEAR": ~(vm_exists & port_exists),
-            "RESIDENT": at_static | (word[31] & ~vm_exists),
-            "CONTROL": self.refused_command,
-        }
-        if c.tags:
-            bad |= {
-                "TAG_MATCH": self.locked,
-                "TAG_MASK": self.locked,
-                "TAG_VM": self.locked | (word[31] & ~vm_exists),
-            }
-        with m.If(Cat(manages[name] & wrong for name, wrong in bad.items()).any()):
+        with m.If(self._ordinary):
+            m.d.comb += [self.new_sent.eq(sent), self.new_stop.eq(sent - asked)]
+        with m.If((self._does["CREDITS"] & ~fits) | (self._does["CONTROL"] & self.refused_command)):
             m.d.comb += self._late_fault.eq(Fault.BAD_VALUE)
-        strobes = [
-            "TEAR",
-            "FAULT_PENDING",
-            "FAULT_ENABLE",
-            "WAIT_ARM",
-            "WAIT_DISARM",
-            "WAIT_FIRED",
-            "STRAY",
-            "RESIDENT",
-        ]
-        strobes += ["TAG_MATCH", "TAG_MASK", "TAG_VM"] if c.tags else []
-        m.d.comb += [self._strobe(name, ~Value.cast(bad[name]) if name in bad else 1) for name in strobes]
-        m.d.comb += [self._strobe("CONTROL"), self._strobe("PERMIT")]
-        m.d.comb += self.hold.eq(
-            self.walking | ((self._decoding | self._acts) & self._request.manager & self._request.allowed)
-        )

@@ -7,7 +7,7 @@ The RTL says with its probes when it passes an access on, and the scoreboard has
 2. reads of ``WORD`` that are passed on now, and other reads that were passed on in ``c - 2``, look;
 3. stale pops, then reads of ``HEADER`` that were passed on in ``c - 1``;
 4. writes that are passed on now are staged; then the commit that was passed on in ``c - 1`` acts, or another write of
-   ``c - 2``, or one step of an opening;
+   ``c - 3``, or one step of an opening;
 5. refusals of ``c - 1`` are logged, then pops that were passed on in ``c - 1`` take the head;
 6. responses that are taken now are compared.
 
@@ -106,7 +106,7 @@ class Scoreboard:
         self._pops: list[Passed] = []
         self._reads: tuple[list[Passed], ...] = ([], [])
         self._refused: tuple[list[Passed], ...] = ([], [])  # belonged to the port's own path, but the VM was closed
-        self._writes: tuple[list[tuple[int, int, Token]], ...] = ([], [])
+        self._writes: tuple[list[tuple[int, int, Token]], ...] = ([], [], [])
         self._new_pops: list[Passed] = []
         self._headers: list[Passed] = []
         self._new_headers: list[Passed] = []
@@ -260,7 +260,7 @@ class Scoreboard:
         self._headers = self._new_headers
         self._reads = self._reads[1], self._new_reads
         self._refused = self._refused[1], self._new_refused
-        self._writes = self._writes[1] + self._new_commits, self._new_writes
+        self._writes = self._writes[1] + self._new_commits, self._writes[2], self._new_writes
         self._new_pops, self._new_headers, self._new_reads, self._new_refused = [], [], [], []
         self._new_writes, self._new_commits = [], []
 
@@ -317,7 +317,7 @@ class Scoreboard:
             self._results[port][index] = 0, 0
         elif decoded.name == "COMMIT":  # decoded in its port
             self._new_commits.append((port, index, token))
-        else:  # decoded in the engine, which takes a cycle
+        else:  # decoded and checked in the engine, which takes two cycles
             self._new_writes.append((port, index, token))
 
     def _read(self, port: int, index: int, access: Access, vm: int | None) -> None:
@@ -379,7 +379,7 @@ class Scoreboard:
         for port in range(len(self.config.ports)):
             self._bound[port].clear()
             self._results[port].clear()
-        self._pops, self._headers, self._reads, self._refused, self._writes = [], [], ([], []), ([], []), ([], [])
+        self._pops, self._headers, self._reads, self._refused, self._writes = [], [], ([], []), ([], []), ([], [], [])
         self._faults, self._logged = [], []
         self._doubtful = _SETTLING
         self._coverage["block reset"] += 1

@@ -56,10 +56,17 @@ def strobes(ctx, dut, **chosen):
     drive(ctx, dut, **{name: chosen.get(name, 0) for name in ("acknowledge", "set_permit", "command", "walk")})
 
 
+def ask(ctx, dut, source, target):
+    drive(ctx, dut, source=source, target=target, sources=1 << source, targets=1 << target)
+
+
 async def command(ctx, dut, model, vm, word, *, empty=True, idle=True):
     """Give a command and take all steps of an opening, comparing what is to be seen on the way."""
+    ask(ctx, dut, vm, vm)
+    ctx.set(dut.data, word)
+    await ctx.tick()
     strobes(ctx, dut, command=1)
-    drive(ctx, dut, source=vm, target=vm, data=word, empty=empty, idle=idle)
+    drive(ctx, dut, empty=empty, idle=idle)
     taken = model.takes(vm, word, empty=empty, idle=idle)
     assert ctx.get(dut.refuse) == (not taken)
     told = model.enter(vm, COMMANDS[word][1]) if taken and word != Command.OPEN else set()
@@ -74,19 +81,21 @@ async def command(ctx, dut, model, vm, word, *, empty=True, idle=True):
         assert ctx.get(dut.walk_vm) == vm
         assert ctx.get(dut.states[vm]) == State.CLOSED
         last = ctx.get(dut.walk_last)
-        drive(ctx, dut, source=vm, target=vm if last else ctx.get(dut.walk_step))
+        ask(ctx, dut, vm, vm if last else ctx.get(dut.walk_step))
         strobes(ctx, dut, walk=1)
         assert ctx.get(dut.opened) == (1 << vm if last else 0)
         assert ctx.get(dut.closed) == 0
         assert ctx.get(dut.changed) == (bits(model.open(vm)) if last else 0)
         await ctx.tick()
         strobes(ctx, dut)
+        assert ctx.get(dut.fresh) == last
         await ctx.tick()  # the engine does something else in between
 
 
 def compare(ctx, dut, model, source, target, looker, looked):
     """Compare all that the two engines can see when they ask about these VMs."""
-    drive(ctx, dut, source=source, target=target, look_source=looker, look_target=looked)
+    ask(ctx, dut, source, target)
+    drive(ctx, dut, look_source=looker, look_target=looked)
     assert [ctx.get(state) for state in dut.states] == model.state
     assert ctx.get(dut.open) == bits(vm for vm, state in enumerate(model.state) if state != State.CLOSED)
     assert ctx.get(dut.refused) == bits(model.refused)
@@ -199,7 +208,8 @@ def test_without_manager_everything_is_as_after_reset():
         assert ctx.get(dut.open) == 0b111
         for source in range(3):
             for target in range(3):
-                drive(ctx, dut, source=source, target=target, look_source=source, look_target=target)
+                ask(ctx, dut, source, target)
+                drive(ctx, dut, look_source=source, look_target=target)
                 assert ctx.get(dut.permitted) == ctx.get(dut.look_permitted) == (source != target)
                 for name in ("source_generation", "target_generation", "look_generation", "look_own_generation"):
                     assert ctx.get(getattr(dut, name)) == 1

@@ -10,8 +10,9 @@ from postern_spec.config import Config, Identity, Port
 from .support import coin, drive, simulate
 
 
-def configuration(ports, words):
-    return Config(ports=(Port(identity=Identity.PAGE),) * ports, vms=2, lanes=1, words=words, depth=2)
+def configuration(ports, words, register=True):
+    pages = (Port(identity=Identity.PAGE),) * ports
+    return Config(ports=pages, vms=2, lanes=1, words=words, depth=2, request_register=register)
 
 
 SETTLED = 4
@@ -24,9 +25,10 @@ def test_shapes_cover_one_and_many_banks():
     assert {Sizes(configuration(*shape)).banks for shape in SHAPES} == {1, 2, 4}
 
 
+@pytest.mark.parametrize("register", [False, True])
 @pytest.mark.parametrize(("ports", "words"), SHAPES)
-def test_every_word_comes_back(ports, words):
-    config = configuration(ports, words)
+def test_every_word_comes_back(ports, words, register):
+    config = configuration(ports, words, register)
     dut, sizes, random = Pool(config), Sizes(config), Random(ports * words)
     places = [(slot, word) for slot in range(sizes.slots) for word in range(words)]
     stored = {}  # the word, and the cycle in which it was granted
@@ -35,7 +37,8 @@ def test_every_word_comes_back(ports, words):
     async def bench(ctx):
         nonlocal compared, contended, crowds
         writes, reads = [None] * ports, [None] * ports  # what each port asks for
-        read, due = [0] * ports, [0] * ports  # what was granted one cycle ago, and what comes now
+        read = [0] * ports  # what was granted one cycle ago
+        due = [[0] * ports] * (1 + sizes.read_delay)  # what comes now and in the cycles after
         crowded = False
         for cycle in range(300):
             # A place is left alone while a word may be on its way to it: its slot is a lane's then, or a queue's.
@@ -57,6 +60,7 @@ def test_every_word_comes_back(ports, words):
 
             commit = None if crowded else ask(0.4, places)  # whoever grants commits leaves a cycle out then
             put(dut.commit, commit)
+            ctx.set(dut.bank, 1 << commit["place"][1] % sizes.banks if commit else 0)
             for port in range(ports):
                 writes[port] = writes[port] or ask(0.7, places)
                 reads[port] = reads[port] or (ask(0.7, list(stored)) if stored else None)
@@ -67,8 +71,8 @@ def test_every_word_comes_back(ports, words):
                 read[port] *= keep
 
             for port in range(ports):
-                assert ctx.get(dut.r[port].data) == due[port]  # zero where nothing was granted, or kept
-            due, read = read, [0] * ports
+                assert ctx.get(dut.r[port].data) == due[0][port]  # zero where nothing was granted, or kept
+            due, read = [*due[1:], read], [0] * ports
             crowded = ctx.get(dut.crowded)
             crowds += crowded
             if commit:
@@ -135,6 +139,7 @@ def test_ports_share_a_bank_whatever_commits_do(commits):
         crowded = 0
         for _ in range(80):
             drive(ctx, dut.commit, request=commits and not crowded, word=2)
+            ctx.set(dut.bank, 1 << 2)
             for name, count in granted.items():
                 side = getattr(dut, name)
                 for port in range(4):

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from postern_hw.native import Sizes
-from postern_hw.port import ANSWERS, RESPONSES, Port
+from postern_hw.port import ANSWERS, Port
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.config import Port as PortConfig
 from postern_spec.regmap import address_map, guest_page, manager_page
@@ -100,6 +100,7 @@ class Rig:
         self.open = set(range(c.vms))
         self.pool = {}
         sizes = Sizes(c)
+        self.read_delay = sizes.read_delay
         base = c.vms * c.depth + sum(sizes.lane_slots[:PORT]) + PORT
         self.mine = set(range(base, base + 1 + sizes.lane_slots[PORT]))  # spare and lanes
         self.others = set(range(c.depth))
@@ -109,8 +110,9 @@ class Rig:
         self.messages, self.issued, self.answered = [], 0, 0
         # Reads.
         self.queues = [None] * c.vms  # head of each
-        self.second = self.third = None  # the reads in these stages
-        self.pool_answer = 0
+        self.were_open = self.open
+        self.under_way = [None] * (2 + sizes.read_delay)  # the reads in stages 2 and later
+        self.pool_answers = [0] * (1 + sizes.read_delay)  # of now and the cycles to come
         self.due = deque()  # answers that the bus has not taken
         self.popped = 0
         self.hold = 0
@@ -137,6 +139,8 @@ class Rig:
             self.offers = {"write": False, "read": False}
         self._offer(ctx)
         drive(ctx, dut, reset=reset, tear=tear, fresh=fresh, open=bits(self.open), hold=self.hold)
+        ctx.set(dut.opened, bool(self.open - self.were_open))
+        self.were_open = set(self.open)
         ctx.set(dut.written.ready, coin(random, odds["take"]) if take is None else take)
         ctx.set(dut.answer.ready, coin(random, odds["take"]) if take is None else take)
         self._act(ctx)
@@ -144,7 +148,7 @@ class Rig:
         for vm, head in enumerate(self.queues):
             if head:
                 ctx.set(dut.head[vm], head)
-        ctx.set(dut.r_pool.data, self.pool_answer)
+        ctx.set(dut.r_pool.data, self.pool_answers.pop(0))
         answer = {"r_data": random.getrandbits(32), "r_good": coin(random, 0.7)}
         drive(ctx, dut, **answer, r_error=not answer["r_good"])
         for side in (dut.w_pool, dut.r_pool):
@@ -152,7 +156,7 @@ class Rig:
         for side in (dut.w_engine, dut.r_engine):
             ctx.set(side.ready, ctx.get(side.valid) and coin(random, odds["engine"]))
 
-        done = self._stage_three(answer)
+        done = self._last_stage(answer)
         self._stage_two(ctx, reset, fresh)
         self._accept(ctx, reset)
         self._issue_write(ctx, reset)
@@ -172,7 +176,7 @@ class Rig:
         self.lanes.empty(range(self.c.vms), "reset")
         self.owed = self.unanswered = 0
         self.due.clear()
-        self.second = self.third = None
+        self.under_way = [None] * len(self.under_way)
 
     def _accept(self, ctx, reset):
         for name, queue in (("write", self.writes), ("read", self.reads)):
@@ -282,9 +286,7 @@ class Rig:
             return
         access = self.accepted["read"].popleft()
         name, vm, where, strobes = (access[key] for key in ("name", "vm", "where", "strobes"))
-        assert len(self.due) + sum(read is not None for read in (self.second, self.third)) < RESPONSES + bool(
-            self.taken
-        )
+        assert self._outstanding() < Port.responses(self.c) + bool(self.taken)
         head = self.queues[vm] if vm is not None else None
         whole = strobes == FULL
         pops = name == "POP" and whole
@@ -315,12 +317,15 @@ class Rig:
             read["cell"] = self.random.getrandbits(32) if read["word"] is None else read["word"]
         self.first = read
 
+    def _outstanding(self):
+        return len(self.due) + sum(read is not None for read in self.under_way)
+
     def _stage_two(self, ctx, reset, fresh):
         """A pop is decided."""
-        read, take = self.second, 0
+        read, take = self.under_way[0], 0
         self.popping = None  # whose head goes at the end of this cycle
         kept = read and read["cell"] is not None and ctx.get(self.dut.r_pool.keep)
-        self.pool_answer = read["cell"] if kept else 0
+        self.pool_answers.append(read["cell"] if kept else 0)
         if read and not reset and read["pops"] is not None:
             take = 1 << read["pops"]
             self.popped += 1
@@ -330,9 +335,9 @@ class Rig:
                 read["word"] = None
         assert ctx.get(self.dut.take) == take
 
-    def _stage_three(self, answer):
+    def _last_stage(self, answer):
         """The engine answers. Return word and error of the read that is done."""
-        read = self.third
+        read = self.under_way[-1]
         if read is None:
             return None
         if read["engine"]:
@@ -354,7 +359,7 @@ class Rig:
             self.answered += 1
         if done is not None:
             self.due.append(done)
-        self.second, self.third = self.first, self.second
+        self.under_way = [self.first, *self.under_way[:-1]]
 
     # What the masters ask for.
 
@@ -515,7 +520,7 @@ def test_random_accesses(name):
                 tear |= bits(changing)  # closing and opening empty the lanes; the cycle after that shows it
             resetting = resetting - 1 if resetting else random.randint(1, 3) * coin(random, 0.01)
             await rig.step(ctx, reset=resetting > 0, tear=tear, fresh=random.getrandbits(c.vms * c.lanes))
-        while any((*rig.accepted.values(), rig.owed, rig.due, rig.acting, rig.second, rig.third)):
+        while any((*rig.accepted.values(), rig.owed, rig.due, rig.acting, *rig.under_way)):
             rig.offers = {"write": False, "read": False}
             rig.writes.clear()
             rig.reads.clear()
@@ -542,7 +547,7 @@ def test_a_word_per_cycle_in_each_direction(name):
             rig.message(vm, 0, c.words)
             for word in range(c.words):
                 rig.read("WORD", vm, word)
-        for _ in range(messages * c.words + 4):
+        for _ in range(messages * c.words + 4 + rig.read_delay):
             await rig.step(ctx)
         assert rig.answered == 2 * messages * c.words
         assert len(rig.messages) == messages
@@ -563,7 +568,7 @@ def test_bus_that_takes_no_answers_stops_the_port(name):
         for _ in range(60):
             await rig.step(ctx, take=0)
         assert 3 <= rig.unanswered <= ANSWERS
-        assert len(rig.due) == RESPONSES
+        assert len(rig.due) == Port.responses(c)
         for _ in range(60):
             await rig.step(ctx, take=1)
         assert rig.answered == 40
@@ -602,11 +607,11 @@ def test_pop_that_is_reset_in_flight_does_nothing():
         rig.queues = [{"slot": 0, "last": 0}] * c.vms
         for reset in (0, 1):
             rig.read("POP", 2, 1)
-            while rig.second is None:
+            while rig.under_way[0] is None:
                 await rig.step(ctx)
             await rig.step(ctx, reset=reset, fresh=-1)
             assert rig.popped == 1
-        for _ in range(4):
+        for _ in range(4 + rig.read_delay):
             await rig.step(ctx)
         assert rig.answered == 1
 

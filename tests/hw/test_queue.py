@@ -66,7 +66,7 @@ def test_against_a_deque(name):
         model = Model(c)
         outside = {99, 100, 101} if c.vms > 3 else {0, 12 - c.depth}  # free slots that senders hold
         outside = {slot % (1 << len(dut.free_slot)) for slot in outside} - model.slots
-        looks = dut.look_sent, dut.look_gone, dut.look_limit
+        looks = dut.look_sent, dut.look_gone, dut.look_stop
         senders = [vm for vm in range(c.vms) if c.manager is not Manager.NONE or vm != VM]
         for cycle in range(2500):
             flood = cycle // 100 % 3  # mostly coming, mostly going, both
@@ -83,7 +83,12 @@ def test_against_a_deque(name):
             grant = c.manager is not Manager.NONE and not push and coin(random, 0.1)
             new_limit = random.randint(model.used(sender), c.depth)
             drive(ctx, dut, push=push is not None, sender=sender, reader=reader, look=bits(look), take=bits(take))
-            drive(ctx, dut, message=push or {}, forget=forget, grant=grant, new_limit=new_limit)
+            drive(ctx, dut, message=push or {}, forget=forget, grant=grant)
+            modulus = 1 << len(dut.sent)
+            assert modulus > c.depth
+            came = model.came[sender] + bool(push)
+            limit = new_limit if grant else model.limit[sender]
+            drive(ctx, dut, new_sent=came % modulus, new_stop=(came - limit) % modulus)
 
             # What is there in this cycle.
             count = len(model.messages)
@@ -96,13 +101,9 @@ def test_against_a_deque(name):
             assert ctx.get(dut.popped) == pops
             assert ctx.get(dut.fresh) == bits(lane for lane in range(c.lanes) if model.fresh[lane])
             assert ctx.get(dut.rx_result) == sum(result << 2 * lane for lane, result in enumerate(model.result))
-            modulus = 1 << len(dut.sent)
-            assert modulus > c.depth
-            for vm, signals in ((sender, (dut.sent, dut.gone, dut.limit)), (reader, looks)):
-                expected = [model.came[vm] % modulus, model.went[vm] % modulus, model.limit[vm]]
-                if c.manager is Manager.NONE:  # counted ahead, so that the limit is zero
-                    expected = [model.came[vm] % modulus, (model.went[vm] + c.credits) % modulus, 0]
-                assert [ctx.get(signal) for signal in signals] == expected
+            for vm, signals in ((sender, (dut.sent, dut.gone, dut.stop)), (reader, looks)):
+                expected = [model.came[vm], model.went[vm], model.came[vm] - model.limit[vm]]
+                assert [ctx.get(signal) for signal in signals] == [value % modulus for value in expected]
             assert ctx.get(dut.spent) == (model.used(sender) == model.limit[sender])
             assert (ctx.get(dut.tail) - ctx.get(dut.first) - count) % c.depth == 0
             given_up = ctx.get(dut.free_slot)

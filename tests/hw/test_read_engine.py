@@ -1,8 +1,10 @@
 # amaranth: UnusedElaboratable=no
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 
+from postern_hw.native import Sizes
 from postern_hw.read_engine import ReadEngine
 from postern_spec.config import Config, Identity, Port
 from postern_spec.regmap import MAGIC, Fault, State, address_map, guest_page, manager_page
@@ -14,8 +16,11 @@ PORT = 1
 WHERE = address_map(C, PORT)
 
 
-async def read(ctx, dut, access, direct=0, watch=lambda: None):
-    """Hand a read to the engine; return at the cycle in which it is answered. ``watch`` is called in those before."""
+async def read(ctx, dut, access, direct=0, watch=lambda: None, meanwhile=lambda: None):
+    """Hand a read to the engine; return in the cycle in which it is answered, what was seen when it was judged.
+
+    ``watch`` is called in the cycles before that, ``meanwhile`` in it.
+    """
     request = dut.requests[PORT]
     ctx.set(request.payload, access | {"direct": direct})
     ctx.set(request.valid, 1)
@@ -25,6 +30,12 @@ async def read(ctx, dut, access, direct=0, watch=lambda: None):
     ctx.set(request.valid, 0)
     watch()
     await ctx.tick()
+    meanwhile()
+    seen = {name: ctx.get(getattr(dut.fault, name)) for name in ("valid", "kind", "record", "port", "address")}
+    seen |= {name: ctx.get(getattr(dut, name)) for name in ("own", "other")}
+    for _ in range(Sizes(C).read_delay):
+        await ctx.tick()
+    return SimpleNamespace(**seen)
 
 
 def test_first_check_that_fails_refuses():
@@ -48,7 +59,7 @@ def test_first_check_that_fails_refuses():
             ctx.set(dut.states[vm], state)
             to_manager = address >= WHERE.manager_base
             known = vm if allowed or to_manager else None
-            await read(ctx, dut, bound(C, PORT, address + low, known, allowed=allowed))
+            judged = await read(ctx, dut, bound(C, PORT, address + low, known, allowed=allowed))
             checks = [  # as in ``docs/states.md`` section 1
                 (not allowed, Fault.NOT_MANAGER if to_manager else Fault.NO_VM),
                 (low % 4, Fault.UNALIGNED),
@@ -56,12 +67,12 @@ def test_first_check_that_fails_refuses():
                 (low == 0 and there, there),
             ]
             expected = next((kind for fails, kind in checks if fails), Fault.NONE)
-            assert ctx.get(dut.fault.valid) == ctx.get(dut.error) == (not ctx.get(dut.good)) == bool(expected)
+            assert judged.valid == ctx.get(dut.error) == (not ctx.get(dut.good)) == bool(expected)
             if expected:
                 seen.add(expected)
-                assert ctx.get(dut.fault.kind) == expected
-                assert ctx.get(dut.fault.record) == (C.vms if known is None else vm)
-                assert (ctx.get(dut.fault.port), ctx.get(dut.fault.address)) == (PORT, address + low)
+                assert judged.kind == expected
+                assert judged.record == (C.vms if known is None else vm)
+                assert (judged.port, judged.address) == (PORT, address + low)
             else:
                 assert ctx.get(dut.data) == (value if low == 0 else 0)
 
@@ -104,9 +115,12 @@ def test_header_and_its_lane_are_of_the_same_cycle():
             ctx.set(dut.heads[3], {"last": 1, "sender": 2})
             drive(ctx, dut, filled=1 << 3)
             ctx.set(dut.states[3], state)
-            await read(ctx, dut, access)
-            ctx.set(dut.states[3], State.CLOSED if state == State.OPEN else State.OPEN)
-            ctx.set(dut.filled, 0)
+
+            def change(state=state):
+                ctx.set(dut.states[3], State.CLOSED if state == State.OPEN else State.OPEN)
+                ctx.set(dut.filled, 0)
+
+            await read(ctx, dut, access, meanwhile=change)
             assert ctx.get(dut.good) == (state == State.OPEN)
             assert state == State.CLOSED or ctx.get(dut.data) == page.HEADER.pack(COUNT=2, SENDER=2)
 
@@ -121,8 +135,8 @@ def test_reads_that_act_are_whole(name):
         ctx.set(dut.states[2], State.OPEN)
         for strobes in range(1, FULL):
             address = WHERE.guest(2) + getattr(page, name).at(1)
-            await read(ctx, dut, bound(C, PORT, address, 2, strobes=strobes))
-            assert (ctx.get(dut.good), ctx.get(dut.fault.kind)) == (0, Fault.PARTIAL)
+            judged = await read(ctx, dut, bound(C, PORT, address, 2, strobes=strobes))
+            assert (ctx.get(dut.good), judged.kind) == (0, Fault.PARTIAL)
 
     simulate(dut, bench)
 
@@ -135,12 +149,12 @@ def test_peer_and_credit_of_whom_one_may_not_reach_read_as_zero():
         ctx.set(dut.states[0], State.OPEN)
         for target, state, may in product((1, 4), State, (0, 1)):
             ctx.set(dut.states[target], state)
-            ctx.set(dut.limits[target], 7)
             ctx.set(dut.sent[target], 15)
             ctx.set(dut.gone[target], 12)
+            ctx.set(dut.stops[target], 15 - 7)
             ctx.set(dut.permitted, may)
-            await read(ctx, dut, bound(C, PORT, WHERE.guest(0) + page.PEER.at(target), 0))
-            assert (ctx.get(dut.own), ctx.get(dut.other)) == (0, target)
+            judged = await read(ctx, dut, bound(C, PORT, WHERE.guest(0) + page.PEER.at(target), 0))
+            assert (judged.own, judged.other) == (0, target)
             alive = state in (State.OPEN, State.PAUSED)
             peer = page.PEER.pack(GENERATION=9, REACHABLE=1, ALIVE=alive, ACKNOWLEDGED=1)
             assert (ctx.get(dut.good), ctx.get(dut.data)) == (1, peer * may)

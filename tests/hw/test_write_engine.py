@@ -31,7 +31,8 @@ async def write(ctx, dut, access, *, data=0, **marks):
         pytest.fail("nobody else asks, and it is not granted")
     await ctx.tick()
     ctx.set(request.valid, 0)
-    if not ctx.get(dut.acted):  # only commits act at once
+    for _ in range(0 if marks["commit"] else 2):  # only commits act at once
+        assert not ctx.get(dut.acted)
         await ctx.tick()
     assert ctx.get(dut.acted) == 1 << PORT
 
@@ -171,14 +172,17 @@ def test_limits_hold_what_waits_and_fit_the_queue():
             used, value = random.randint(0, limit[receiver, sender]), random.choice((*range(10), 16, 1 << 9, 1 << 15))
             base = random.randrange(16)
             for vm in range(C.vms):  # the queues answer for the sender that is asked about
-                ctx.set(dut.limits[vm], limit[vm, sender])
-            ctx.set(dut.sent[receiver], base + used)
+                ctx.set(dut.sent[vm], base + used)
+                ctx.set(dut.stops[vm], (base + used - limit[vm, sender]) % 16)
             ctx.set(dut.gone[receiver], base)
             address = WHERE.manager_base + page.CREDITS.at(receiver, sender)
             await write(ctx, dut, bound(C, PORT, address, 0), data=value)
             others = sum(limit[receiver, vm] for vm in range(C.vms) if vm != sender)
             fits = used <= value and others + value <= C.depth
             assert ctx.get(dut.grant) == fits << receiver
+            if fits:
+                assert ctx.get(dut.new_sent) == (base + used) % 16
+                assert ctx.get(dut.new_stop) == (base + used - value) % 16
             assert fault(ctx, dut) == (Fault.NONE if fits else Fault.BAD_VALUE)
             await ctx.tick()
             if fits:
