@@ -1,14 +1,14 @@
 """The message slots: block RAM in banks, shared by all ports."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config
 
 from .arbiter import RoundRobin
 from .native import Sizes
-from .select import any_of, choose, gated, log2
+from .select import choose, gated, log2
 
 __all__ = ["Pool", "PoolReadSignature", "PoolWriteSignature"]
 

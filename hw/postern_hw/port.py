@@ -20,6 +20,7 @@ __all__ = ["Port"]
 ANSWERS = 7
 """Writes whose answers the bus has not taken yet, at most."""
 
+
 class Port(wiring.Component):
     """One port: identity, lanes, payload reads, and the way to the engines.
 

@@ -208,7 +208,9 @@ class Queue(wiring.Component):
         came = data.StructLayout({"sent": count, "stop": count})
         counts = table("counts", came.size, 2, [came.const({"stop": -n % (1 << count)}).as_bits() for n in initial])
         went = table("went", count, 3, [0] * senders)
-        mine, theirs = (data.View(came, counts.read(m, port, row)) for port, row in enumerate((self.sender, self.reader)))
+        mine, theirs = (
+            data.View(came, counts.read(m, port, row)) for port, row in enumerate((self.sender, self.reader))
+        )
         owner = self.head.sender
         m.d.comb += [
             self.sent.eq(mine.sent),

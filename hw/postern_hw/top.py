@@ -203,7 +203,7 @@ class Postern(wiring.Component):
     def _writer(self, m: Module):
         wiring.connect(m, self.writer.word, self.pool.commit)
         m.d.comb += [self.pool.bank.eq(self.writer.bank), self.writer.crowded.eq(self.pool.crowded)]
-        c, writer, directory, doorbells = self.config, self.writer, self.directory, self.doorbells
+        writer, directory, doorbells = self.writer, self.directory, self.doorbells
         do = writer.do
         closing = directory.closed.any()
         m.d.comb += [
@@ -216,9 +216,7 @@ class Postern(wiring.Component):
             directory.permit_half.eq(writer.half),
             directory.data.eq(writer.data),
             directory.command.eq(do.control),
-            directory.empty.eq(
-                ~(Cat(queue.filled for queue in self.queues) & writer.targets).any()
-            ),
+            directory.empty.eq(~(Cat(queue.filled for queue in self.queues) & writer.targets).any()),
             directory.idle.eq(writer.idle),
             directory.walk.eq(writer.walk),
             writer.permitted.eq(directory.permitted),

@@ -245,7 +245,9 @@ class WriteEngine(wiring.Component):
                 exists.eq(1),  # or its port would not call it a commit
                 lane.eq(guest.index("COMMIT", "lane")),
                 self._bank.eq(
-                    choose(granted, [Cat(one_hot(payload.last[: log2(sizes.banks)], sizes.banks)) for payload in payloads])
+                    choose(
+                        granted, [Cat(one_hot(payload.last[: log2(sizes.banks)], sizes.banks)) for payload in payloads]
+                    )
                 ),
             ]
         self._walk = Signal()
@@ -355,7 +357,7 @@ class WriteEngine(wiring.Component):
         greets = self.permitted & self._target_exists
         allowed = {"RING": self._may & self._reaches}
         denied = (self._hit["RING"] & ~self._may) | (self._hit["PEER"] & ~greets if "PEER" in self._hit else 0)
-        wrong = Const(0)
+        wrong: Value = Const(0)
         if c.manager is not Manager.NONE:
             allowed["PEER"] = greets & (request.data == self.target_generation)
             bad = self._bad_values()
@@ -370,9 +372,7 @@ class WriteEngine(wiring.Component):
             ),
             *(self._does[name].eq(good & hit & allowed.get(name, 1)) for name, hit in self._hit.items()),
         ]
-        m.d.comb += [
-            getattr(self.do, name.lower()).eq(self._does[name]) for name in self.STROBES if name in self._does
-        ]
+        m.d.comb += [getattr(self.do, name.lower()).eq(self._does[name]) for name in self.STROBES if name in self._does]
 
     def _bad_values(self) -> dict:
         """Return what the manager must not write, by register, as far as the check can tell."""
