@@ -142,6 +142,8 @@ class Binding(wiring.Component):
         The page that is addressed may be used, and in this way: the manager page by the manager, a guest page by a VM.
     offset : Out
         Address within the page.
+    sram : Out(1), place : Out
+        Where there are blocks: the SRAM is addressed; address within its window.
     """
 
     def __init__(self, config: Config, port: int):
@@ -168,7 +170,14 @@ class Binding(wiring.Component):
                 "allowed": Out(1),
                 "offset": Out(sizes.offset_bits),
             }
+            | ({"sram": Out(1), "place": Out(self.place_bits(config, port))} if config.blocks else {})
         )
+
+    @staticmethod
+    def place_bits(c: Config, port: int) -> int:
+        """Return the width of an address within the SRAM window: without page identity all below the SRAM's bit."""
+        mapped = address_map(c, port)
+        return log2(mapped.sram_stride or mapped.sram_base or 1)
 
     def elaborate(self, platform):
         m = Module()
@@ -179,6 +188,8 @@ class Binding(wiring.Component):
         if mapped.manager_base is not None:
             m.d.comb += self.manager.eq(self.address[-1])
         m.d.comb += self.offset.eq(below)
+        if c.blocks:
+            m.d.comb += [self.sram.eq(below[-1] & ~self.manager), self.place.eq(below)]
 
         if chosen.identity is Identity.STATIC:
             m.d.comb += [self.known.eq(1), self.vm.eq(chosen.vm)]
@@ -186,6 +197,8 @@ class Binding(wiring.Component):
             self._bind(m, self.resident.valid, Mux(self.resident.valid, self.resident.vm, 0))
         elif chosen.identity is Identity.PAGE:
             page = below[log2(c.page_stride) :]
+            if c.blocks:
+                page = Mux(self.sram, below[len(self.place) : -1], page)
             in_page = below[: log2(c.page_stride)]
             with m.If(~self.manager):
                 m.d.comb += [

@@ -39,6 +39,8 @@ class Interrupts(wiring.Component):
     filled, popped, doorbell, credit, peer, opened, closed : In(vms)
         Message queue not empty; a message goes; a doorbell is pending; a credit comes back; a peer's state changes;
         the VM is opened or closed.
+    available, loan_over : In(vms)
+        A block is to be had; a loan is over. Only with blocks.
     level : In(range(depth + 1)).array(vms)
         Messages in the queue. Only with moderation.
     refusing : In(vms)
@@ -94,6 +96,7 @@ class Interrupts(wiring.Component):
                 "look_moderation": Out(32),
                 "look_resident": Out(resident(config)),
             }
+            | ({"available": In(vms), "loan_over": In(vms)} if config.blocks else {})
         )
 
     def elaborate(self, platform):
@@ -115,6 +118,8 @@ class Interrupts(wiring.Component):
             clean = self.opened[vm] | self.closed[vm]
             levels = {Interrupt.MAIL: mail, Interrupt.DOORBELL: self.doorbell[vm], Interrupt.REFUSAL: self.refusing[vm]}
             events = {Interrupt.CREDIT: self.credit[vm], Interrupt.PEER: self.peer[vm]}
+            if c.blocks:
+                events |= {Interrupt.BLOCK: self.available[vm], Interrupt.LOAN: self.loan_over[vm]}
             m.d.comb += state.eq(latch | Cat(levels.get(source, 0) for source in listed))
             # An event beats whatever clears: a write, or the VM being opened or closed.
             written = self.data[: self.sources]

@@ -39,7 +39,7 @@ class Sizes:
         Message slots: the queues', one per lane, one spare per port.
     read_delay : int
         Cycles that pool and read engine take longer for what they read. Blocks that have a request register are for the
-        clock, and have a register on this side too.
+        clock, and have a register on this side too; and answers must not overtake those of the SRAM.
     """
 
     def __init__(self, c: Config):
@@ -56,7 +56,7 @@ class Sizes:
         self.lane_slots = [len(c.port_vms(port)) * c.lanes for port in range(len(c.ports))]
         self.slots = c.vms * c.depth + sum(self.lane_slots) + len(c.ports)
         self.slot_bits = bits_for(self.slots)
-        self.read_delay = int(c.request_register)
+        self.read_delay = int(c.request_register or c.blocks > 0)
         self.guest_page = guest_page(c)
         self.manager_page = manager_page(c)
 
@@ -122,7 +122,7 @@ def write_request(c: Config) -> data.StructLayout:
     """Write as a port hands it to the write engine.
 
     ``commit`` marks a commit, ``torn`` one that cannot be a message; ``last`` is the index of its last word and
-    ``slot`` where it lies.
+    ``slot`` where it lies. ``block`` marks a commit that hands a block over, where there are blocks.
     """
     sizes = Sizes(c)
     return data.StructLayout(
@@ -134,6 +134,7 @@ def write_request(c: Config) -> data.StructLayout:
             "last": unsigned(sizes.word_bits),
             "slot": unsigned(sizes.slot_bits),
         }
+        | ({"block": 1} if c.blocks else {})
     )
 
 

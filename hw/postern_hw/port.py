@@ -6,13 +6,16 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
+from postern_spec.regmap import Fault
 
 from .decode import Decoder
+from .faults import Refusals, refusal
 from .identity import Binding, resident, tag_entry
 from .native import Sizes, bus_read, bus_write, done, read_request, read_response, refuses_cacheable, write_request
 from .pool import PoolReadSignature, PoolWriteSignature
 from .queue import entry, fill_bits
-from .select import bits_for, mux_by_index, one_hot
+from .select import bits_for, log2, mux_by_index, one_hot
+from .sram import Shape, SramReadSignature, SramWriteSignature
 from .table import Table
 
 __all__ = ["Port"]
@@ -74,6 +77,10 @@ class Port(wiring.Component):
         This lane tries to pop, in stage 2.
     r_issue, w_issue : Out(1)
         An accepted read or write is passed on.
+    w_sram, r_sram : Out
+        To the SRAM, where there are blocks.
+    w_refusals, r_refusals : Out(stream of refusal)
+        Refused accesses of the SRAM that wait to be logged, where there are blocks and a log.
     """
 
     def __init__(self, config: Config, index: int):
@@ -118,7 +125,18 @@ class Port(wiring.Component):
                 "r_issue": Out(1),
                 "w_issue": Out(1),
             }
+            | self._more(config)
         )
+
+    @staticmethod
+    def _more(c: Config) -> dict:
+        if not c.blocks:
+            return {}
+        shape = Shape(c)
+        more = {"w_sram": Out(SramWriteSignature(shape)), "r_sram": Out(SramReadSignature(shape))}
+        if c.manager is not Manager.NONE:
+            more |= {f"{way}_refusals": Out(stream.Signature(refusal(c))) for way in "wr"}
+        return more
 
     @staticmethod
     def responses(c: Config) -> int:
@@ -152,6 +170,8 @@ class Port(wiring.Component):
             }
             | extra
         )
+        if c.blocks:
+            bound = data.StructLayout(bound.members | {"sram": 1, "place": len(binding.place)})
         incoming = Signal(bound, name=f"{name}_incoming")
         m.d.comb += [
             binding.address.eq(source.payload.address),
@@ -170,7 +190,8 @@ class Port(wiring.Component):
             for key in ("compiling", "compiled_tag", "compiled_known", "compiled_vm")
         ]
         m.d.comb += [
-            getattr(incoming, k).eq(getattr(binding, k)) for k in ("offset", "manager", "allowed", "known", "vm")
+            getattr(incoming, k).eq(getattr(binding, k))
+            for k in ("offset", "manager", "allowed", "known", "vm", *(("sram", "place") if c.blocks else ()))
         ]
         usable = Signal(name=f"{name}_usable")
         sideband = c.ports[self.index].identity is Identity.SIDEBAND
@@ -214,6 +235,8 @@ class Port(wiring.Component):
         page = Decoder(sizes.guest_page, request.offset)
         low = (request.address[:3] == 0) & request.allowed
         guest = low & ~request.manager
+        if self.config.blocks:
+            guest = guest & ~request.sram
         flags = {name.lower(): page[name] & guest for name in ("STAGE", "COMMIT", "WORD", "POP")}
         flags["drain"] = Decoder(sizes.manager_page, request.offset)["DRAIN"] & low & request.manager
 
@@ -225,6 +248,10 @@ class Port(wiring.Component):
         flags["near_stage"] = near(["STAGE"], lambda register: register.writable)
         flags["near_read"] = near(["WORD", "POP"], lambda register: register.readable)
         flags["near_pop"] = page.near(["POP"], ["WORD"])
+        if self.config.blocks:
+            for name in ("near_stage", "near_read"):
+                flags[name] = flags[name] & ~request.sram
+            flags["exists"] = request.place[log2(self.config.block_size) :] < self.config.blocks
         return flags
 
     def _index(self, name: str, dim: str, request):
@@ -295,7 +322,8 @@ class Port(wiring.Component):
             staged.eq(flags["stage"] & full),
         ]
 
-        # Nothing passes a write that the engine has not yet acted on, except behind a commit, which acts at once.
+        # Nothing passes a write that the engine has not yet acted on, except behind a commit without a block, which acts
+        # at once.
         dropped = Signal()  # the engine acts on it all the same, but a reset has taken its answer
         with m.If(self.w_acted):
             m.d.sync += [slow.eq(0), dropped.eq(0)]
@@ -329,8 +357,12 @@ class Port(wiring.Component):
             turned = diverted & ~self.opened  # or it may be the usual way after all
         payload = self.w_engine.payload
         self._engine_request(m, payload, request)
+        quick, own = payload.commit, flags["near_stage"]
+        if c.blocks:
+            m.d.comb += payload.block.eq(self._index("COMMIT", "kind", request))
+            quick, own = quick & ~payload.block, own | request.sram
         m.d.comb += [
-            self.w_engine.valid.eq(ready & (~flags["near_stage"] | turned) & ~waits),
+            self.w_engine.valid.eq(ready & (~own | turned) & ~waits),
             payload.data.eq(request.data),
             payload.commit.eq(flags["commit"] & ~none),
             payload.direct.eq(flags["stage"]),
@@ -342,10 +374,11 @@ class Port(wiring.Component):
         early = Signal()  # done without the engine
         m.d.comb += [
             early.eq(ready & flags["near_stage"] & (none | (fast & self.w_pool.grant)) & ~diverted),
-            go.eq(passed | early),
             self.w_issue.eq(go),
         ]
-        with m.If(passed & ~payload.commit):
+        guarded, acted = self._guarded_write(m, request, flags, offered & able, valid) if c.blocks else (0, 0)
+        m.d.comb += go.eq(passed | early | guarded if c.blocks else passed | early)
+        with m.If(passed & ~quick):
             m.d.sync += slow.eq(1)
 
         # The lane.
@@ -377,7 +410,8 @@ class Port(wiring.Component):
         # Answers.
         m.d.comb += self.written.valid.eq((pending != 0) & ~self.reset)
         taken = self.written.valid & self.written.ready
-        m.d.sync += pending.eq(pending + early + (self.w_acted & ~dropped) - taken)
+        came = early + (self.w_acted & ~dropped)
+        m.d.sync += pending.eq(pending + (came + acted if c.blocks else came) - taken)
         with m.If(self.reset):
             m.d.sync += pending.eq(0)
 
@@ -428,11 +462,15 @@ class Port(wiring.Component):
         self._engine_request(m, payload, request)
         m.d.comb += [
             payload.direct.eq(flags["word"] | pops),
-            self.r_engine.valid.eq(ready & (~flags["near_read"] | turned) & ~waits),
+            self.r_engine.valid.eq(
+                ready & (~(flags["near_read"] | request.sram if c.blocks else flags["near_read"]) | turned) & ~waits
+            ),
         ]
         passed = self.r_engine.valid & self.r_engine.ready
+        from_pool = ready & payload_read & self.r_pool.grant & ~diverted
+        guarded, refused = self._guarded_read(m, request, flags, offered & room, valid) if c.blocks else (0, 0)
         m.d.comb += [
-            go.eq(passed | (ready & payload_read & self.r_pool.grant & ~diverted)),
+            go.eq(passed | from_pool | guarded if c.blocks else passed | from_pool),
             self.r_issue.eq(go),
         ]
 
@@ -471,12 +509,13 @@ class Port(wiring.Component):
         get = Signal(range(responses))
         arrives = Signal()
         delivered = Signal()
+        words = self.r_pool.data | self.r_sram.data if c.blocks else self.r_pool.data
         m.d.comb += [
             arrives.eq(read & ~self.reset),
             a_w.en.eq(arrives),
             a_w.addr.eq(put),
-            a_w.data.data.eq(self.r_pool.data | (self.r_data & (by_engine & self.r_good).replicate(32))),
-            a_w.data.error.eq(by_engine & self.r_error if c.read_error else 0),
+            a_w.data.data.eq(words | (self.r_data & (by_engine & self.r_good).replicate(32))),
+            a_w.data.error.eq((by_engine & self.r_error) | refused if c.read_error else 0),
             a_r.addr.eq(get),
             self.answer.valid.eq((here != 0) & ~self.reset),
             self.answer.payload.eq(a_r.data),
@@ -493,6 +532,70 @@ class Port(wiring.Component):
             m.d.sync += get.eq(get + 1)
         with m.If(self.reset):
             m.d.sync += [outstanding.eq(0), here.eq(0), put.eq(0), get.eq(0)]
+
+    def _guarded_write(self, m: Module, request, flags, asks, valid):
+        """Writes of the SRAM. Returns whether one is passed on, and whether one acts: in the cycle after that."""
+        none = request.strobes == 0
+        passed, acts = Signal(name="w_guarded"), Signal(name="w_guarded_acts")
+        self._guard(m, "w", self.w_sram, request, flags, asks, valid, none, passed)
+        m.d.comb += [self.w_sram.data.eq(request.data), self.w_sram.strobes.eq(request.strobes)]
+        m.d.sync += acts.eq(passed)
+        return passed, acts
+
+    def _guarded_read(self, m: Module, request, flags, asks, valid):
+        """Reads of the SRAM. Returns whether one is passed on, and whether it was refused: three cycles after that."""
+        none = request.strobes == 0
+        passed, late = Signal(name="r_guarded"), Signal(name="r_guarded_refused")
+        refused = self._guard(m, "r", self.r_sram, request, flags, asks, valid, none, passed)
+        m.d.sync += late.eq(refused)
+        return passed, late
+
+    def _guard(self, m: Module, way: str, sram, request, flags, asks, valid, none, passed):
+        """Ask for an access of the SRAM, and log it where it is refused. Returns whether it is: two cycles later.
+
+        Which bank is wanted is known from two bits of the address and the number of the bank, without a guess.
+        """
+        c = self.config
+        shape = Shape(c)
+        second, third = Signal(name=f"{way}_second"), Signal(name=f"{way}_third")
+        fault, late = Signal(4, name=f"{way}_fault"), Signal(4, name=f"{way}_late_fault")
+        refused = Signal(name=f"{way}_refused")
+        queue = None
+        if c.manager is not Manager.NONE:
+            m.submodules[f"{way}_refused"] = queue = Refusals(c)
+        m.d.comb += [
+            sram.request.eq(asks & request.sram & (1 if queue is None else queue.room)),
+            sram.enable.eq(valid & request.known & flags["exists"] & ~none),
+            sram.word.eq(request.place[2 : 2 + shape.word_bits]),
+            sram.vm.eq(request.vm),
+            passed.eq(valid & sram.grant),
+            refused.eq(third & (late.any() | sram.refused)),
+        ]
+        m.d.sync += [
+            second.eq(passed),
+            third.eq(second),
+            fault.eq(Mux(request.known, Mux(flags["exists"], Fault.NONE, Fault.UNMAPPED), Fault.NO_VM)),
+            late.eq(fault),
+        ]
+        with m.If(none):
+            m.d.sync += fault.eq(Fault.NONE)
+        if queue is None:  # there is no log
+            return refused
+        wiring.connect(m, queue.o, wiring.flipped(getattr(self, f"{way}_refusals")))
+        what = data.StructLayout({"record": len(queue.i.record), "address": len(request.address)})
+        was, now = Signal(what, name=f"{way}_was"), Signal(what, name=f"{way}_now")
+        m.d.sync += [
+            was.record.eq(Mux(request.known, request.vm, c.vms)),
+            was.address.eq(request.address),
+            now.eq(was),
+        ]
+        m.d.comb += [
+            queue.push.eq(refused),
+            queue.i.record.eq(now.record),
+            queue.i.address.eq(now.address),
+            queue.i.kind.eq(Mux(late.any(), late, Fault.BLOCK)),
+        ]
+        return refused
 
     def _older_write(self, m: Module, draining, go):
         """Whether a write that was accepted before the ``DRAIN`` read now at the front may still wait."""

@@ -9,22 +9,23 @@ from postern_spec.model import pow2
 from postern_spec.regmap import Popped
 
 from .native import Sizes
-from .select import bits_for
+from .select import after, bits_for
 from .table import Table
 
-__all__ = ["Queue", "entry", "fill_bits", "level"]
+__all__ = ["Queue", "entry", "fill_bits", "fill_rows", "level"]
 
 
 def entry(c: Config) -> data.StructLayout:
-    """Descriptor of a message: its slot, index of its last word, sender, and the sender's generation.
+    """Descriptor of a message: its slot, index of its last word, sender, the sender's generation, and its kind.
 
-    Without a manager there is no generation: it is 1 for ever.
+    Without a manager there is no generation: it is 1 for ever. Without blocks there is one kind.
     """
     sizes = Sizes(c)
     generation = {} if c.manager is Manager.NONE else {"generation": 8}
     return data.StructLayout(
         {"slot": unsigned(sizes.slot_bits), "last": unsigned(sizes.word_bits), "sender": unsigned(sizes.vm_bits)}
         | generation
+        | ({"kind": 1} if c.blocks else {})
     )
 
 
@@ -148,7 +149,7 @@ class Queue(wiring.Component):
         single = Signal()  # the head is the only message
         straight = Signal()  # the message that comes becomes the head at once
         m.d.comb += [
-            next_first.eq(_after(first, depth)),
+            next_first.eq(after(first, depth)),
             single.eq(next_first == tail),
             straight.eq(self.push & (~self.filled | self.popped & single)),
             self.first.eq(first),
@@ -167,7 +168,7 @@ class Queue(wiring.Component):
             slot_w.data.eq(Mux(self.fill, self.vm * depth + self.fill_row[: len(tail)], self.message.slot)),
         ]
         with m.If(self.push):
-            m.d.sync += [tail.eq(_after(tail, depth)), self.filled.eq(1)]
+            m.d.sync += [tail.eq(after(tail, depth)), self.filled.eq(1)]
         with m.Elif(self.popped & single):
             m.d.sync += self.filled.eq(0)
         with m.If(self.popped):
@@ -229,13 +230,14 @@ class Queue(wiring.Component):
         ]
 
 
+def fill_rows(c: Config) -> int:
+    """Return how many rows the deepest table has, which is how many cycles it takes to fill all of them."""
+    return max(c.depth, c.vms * pow2(c.lanes), c.blocks)
+
+
 def fill_bits(c: Config) -> int:
-    """Return the width of the counter that fills the tables: its last row is that of the deepest table."""
-    return bits_for(max(c.depth, c.vms * pow2(c.lanes)))
-
-
-def _after(index, count):
-    return index + 1 if count & (count - 1) == 0 else Mux(index == count - 1, 0, index + 1)
+    """Return the width of the counter that fills the tables."""
+    return bits_for(fill_rows(c))
 
 
 def level(filled, first, tail, depth: int):

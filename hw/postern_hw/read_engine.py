@@ -17,7 +17,7 @@ from .write_engine import early_fault
 
 __all__ = ["ReadEngine"]
 
-FIXED = ("MAGIC", "VERSION", "FEATURES", "DIMENSIONS", "CAPACITY")
+FIXED = ("MAGIC", "VERSION", "FEATURES", "DIMENSIONS", "CAPACITY", "MEMORY")
 """Registers that never change."""
 
 
@@ -25,7 +25,7 @@ class ReadEngine(wiring.Component):
     """Takes one read per cycle and has the answer ``2 + read_delay`` cycles later.
 
     It asks the other components for what they know about the requester, or about the VM that the address names, and
-    chooses. The only read that acts here is that of a header, which lets its lane pop.
+    chooses. Two reads act here: that of a header, which lets its lane pop, and ``ALLOC``.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ class ReadEngine(wiring.Component):
         an ``error``.
     look : Out(vms * lanes)
         This lane reads a header: one cycle after the grant.
+    alloc : Out(1)
+        The requester, which is open and not draining, allocates a block: two cycles after the grant.
     fault : Out(FaultSignature)
     own, other, lane, record : Out
         Requester (or the sender that the manager asks about), the VM that the address names, lane, fault record.
@@ -108,7 +110,26 @@ class ReadEngine(wiring.Component):
                 "tag_vm": In(vm),
                 "tag_valid": In(1),
             }
+            | self._blocks(config)
         )
+
+    @staticmethod
+    def _blocks(c: Config) -> dict:
+        if not c.blocks:
+            return {}
+        vm, block = unsigned(bits_for(c.vms)), unsigned(bits_for(c.blocks))
+        numbers = dict.fromkeys(("used", "limit", "owned", "borrowed", "clean", "dirty"), In(bits_for(c.blocks + 1)))
+        return {
+            "alloc": Out(1),
+            "alloc_given": In(1),
+            "alloc_block": In(block),
+            "block": Out(block),
+            "account": Out(vm),
+            "holding": In(3),
+            "holding_other": In(vm),
+            "holding_tag": In(8),
+            "settled": In(2),
+        } | numbers
 
     def elaborate(self, platform):
         m = Module()
@@ -139,7 +160,10 @@ class ReadEngine(wiring.Component):
             return Mux(chosen.manager, manager.any(wanted), guest.any(wanted))
 
         first, late = early_fault(chosen, either(lambda register: True), either(lambda register: register.readable))
-        acts = ~chosen.manager & (guest["HEADER"] | guest["POP"])
+        acting = guest["HEADER"] | guest["POP"]
+        if c.blocks:
+            acting = acting | guest["ALLOC"]
+        acts = ~chosen.manager & acting
         partial = acts & ~chosen.strobes.all()
         self._here = Signal(ports)
         self._request = Signal(read_request(c))
@@ -161,7 +185,9 @@ class ReadEngine(wiring.Component):
             self._payload.eq(chosen.direct & chosen.strobes.all()),
         ]
         self._hits = {}
-        fixed = any_of([pack(getattr(guest.page, name)) & guest[name].replicate(32) for name in FIXED])
+        fixed = any_of(
+            [pack(getattr(guest.page, name)) & guest[name].replicate(32) for name in FIXED if name in guest.page]
+        )
         fixed = fixed & (~chosen.manager & ~chosen.address[2]).replicate(32)
         self._header(m, here, chosen, guest["HEADER"], fixed)
         for decoder, page in ((guest, ~chosen.manager), (manager, chosen.manager)):
@@ -189,6 +215,11 @@ class ReadEngine(wiring.Component):
             m.d.sync += self.record.eq(manager.index("FAULT_WRITE", "vm"))
             if c.tags:
                 m.d.sync += self.tag_row.eq(manager.index("TAG_MATCH", "entry"))
+        if c.blocks:
+            account = chosen.vm
+            if c.manager is not Manager.NONE:
+                account = Mux(chosen.manager, manager.index("QUOTA", "vm"), account)
+            m.d.sync += [self.block.eq(guest.index("BLOCK", "block")), self.account.eq(account)]
         m.d.sync += [
             self.own.eq(own),
             self.other.eq(other),
@@ -206,7 +237,10 @@ class ReadEngine(wiring.Component):
         self._shut = Signal()
         self._early_word = Signal(32)
         generation = head.generation if c.manager is not Manager.NONE else 1
-        word = pack(self.sizes.guest_page.HEADER, COUNT=(head.last + 1)[:5], SENDER=head.sender, GENERATION=generation)
+        kind = {"KIND": head.kind} if c.blocks else {}
+        word = pack(
+            self.sizes.guest_page.HEADER, COUNT=(head.last + 1)[:5], SENDER=head.sender, GENERATION=generation, **kind
+        )
         lane = Decoder(self.sizes.guest_page, chosen.offset).index("HEADER", "lane")
         by_vm = one_hot(chosen.vm, c.vms, looks & ~shut)
         m.d.comb += [
@@ -244,6 +278,9 @@ class ReadEngine(wiring.Component):
             self.fault.address.eq(request.address),
             self.fault.port.eq(any_of([Mux(here, p, 0) for p, here in enumerate(self._here)])),
         ]
+        if c.blocks:
+            allocates = self._hits["guest", "ALLOC"] & valid & good & (state != State.DRAINING)
+            m.d.comb += self.alloc.eq(allocates)
         words = self._guest_words(state)
         if c.manager is not Manager.NONE:
             words |= self._manager_words()
@@ -283,6 +320,14 @@ class ReadEngine(wiring.Component):
         }  # fmt: skip
         if c.moderation:
             words["IRQ_MODERATION"] = self.irq_moderation
+        if c.blocks:
+            given = self.alloc_given.replicate(32)
+            words |= {
+                "QUOTA": pack(page.QUOTA, USED=self.used, LIMIT=self.limit),
+                "ALLOC": pack(page.ALLOC, BLOCK=self.alloc_block, VALID=1) & given,
+                "BLOCK_RESULT": pack(page.BLOCK_RESULT, CODE=self.settled),
+                "BLOCK": pack(page.BLOCK, HOLDING=self.holding, VM=self.holding_other, TAG=self.holding_tag),
+            }
         return {("guest", name): word for name, word in words.items()}
 
     def _credits(self):
@@ -328,6 +373,12 @@ class ReadEngine(wiring.Component):
             "PERMIT": halves(self.permits, permit_half),
             "CREDITS": pack(page.CREDITS, LIMIT=limit, USED=used),
         }
+        if c.blocks:
+            words |= {
+                "POOL": pack(page.POOL, CLEAN=self.clean, DIRTY=self.dirty),
+                "QUOTA": pack(page.QUOTA, LIMIT=self.limit, USED=self.used),
+                "HOLDINGS": pack(page.HOLDINGS, OWNED=self.owned, BORROWED=self.borrowed),
+            }
         if c.tags:
             words |= {
                 "TAG_MATCH": self.tag_match,

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
-__all__ = ["any_of", "bits_for", "choose", "gated", "log2", "lowest", "mux_by_index", "one_hot"]
+__all__ = ["after", "any_of", "bits_for", "choose", "gated", "log2", "lowest", "mux_by_index", "one_hot"]
 
 
 def log2(count: int) -> int:
@@ -13,6 +13,11 @@ def log2(count: int) -> int:
 def bits_for(count: int) -> int:
     """Return the width of a signal that holds an index below ``count``: at least 1, as Verilog requires."""
     return max(1, log2(count))
+
+
+def after(index: Value, count: int) -> Value:
+    """Return the index behind ``index`` in a ring of ``count``."""
+    return (index + 1)[: len(index)] if count & (count - 1) == 0 else Mux(index == count - 1, 0, index + 1)
 
 
 def one_hot(index: Value, count: int, enable: Value | int = 1) -> list[Value]:

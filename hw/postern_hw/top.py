@@ -7,9 +7,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Manager
-from postern_spec.model import pow2
 from postern_spec.pins import Pin, pins, port_pins
 
+from .blocks import Blocks
 from .bus import ADAPTERS
 from .directory import Directory
 from .doorbells import Doorbells
@@ -19,9 +19,11 @@ from .interrupts import Interrupts
 from .native import Sizes
 from .pool import Pool
 from .port import Port
-from .queue import Queue, fill_bits
+from .queue import Queue, fill_bits, fill_rows
 from .read_engine import ReadEngine
+from .scrubber import Scrubber
 from .select import any_of, one_hot
+from .sram import Sram
 from .write_engine import WriteEngine
 
 __all__ = ["Postern", "probes"]
@@ -30,12 +32,20 @@ __all__ = ["Postern", "probes"]
 def probes(c: Config) -> list[Pin]:
     """Return the outputs that the lockstep build has beyond ``pins``."""
     ports = len(c.ports)
-    return [
+    found = [
         Pin("probe_accept", "out", ports, "a request is accepted"),
         Pin("probe_r_issue", "out", ports, "reads that are passed on"),
         Pin("probe_w_issue", "out", ports, "writes that are passed on"),
         Pin("probe_walk", "out", 1, "a step of opening a VM acts"),
     ]
+    if c.blocks:
+        found.append(Pin("probe_clean", "out", 1, "the oldest dirty block becomes clean"))
+        if c.manager is not Manager.NONE:
+            found += [
+                Pin("probe_r_refused", "out", ports, "refused reads of the SRAM that are logged"),
+                Pin("probe_w_refused", "out", ports, "refused writes of the SRAM that are logged"),
+            ]
+    return found
 
 
 class Postern(wiring.Component):
@@ -84,6 +94,13 @@ class Postern(wiring.Component):
             m.submodules.tags = self.tags = TagTable(c)
         if c.manager is not Manager.NONE:
             m.submodules.faults = self.faults = Faults(c)
+        self.sram: Any = None
+        if c.blocks:
+            m.submodules.sram = self.sram = Sram(c)
+            m.submodules.blocks = self.blocks = Blocks(c)
+            m.submodules.scrubber = self.scrubber = Scrubber(
+                c, rows=self.sram.shape.block_rows, row_bits=self.sram.shape.row_bits
+            )
 
         self._fill(m)
         self._buses(m)
@@ -94,6 +111,8 @@ class Postern(wiring.Component):
         self._interrupts(m)
         if self.faults is not None:
             self._faults(m)
+        if self.sram is not None:
+            self._memory(m)
         if self.probe:
             m.d.comb += [
                 self.probe_accept.eq(
@@ -106,17 +125,28 @@ class Postern(wiring.Component):
                 self.probe_w_issue.eq(Cat(port.w_issue for port in self.ports)),
                 self.probe_walk.eq(self.writer.walk),
             ]
+            if self.sram is not None:
+                m.d.comb += self.probe_clean.eq(self.scrubber.clean)
+                if self.faults is not None:
+                    m.d.comb += [
+                        getattr(self, f"probe_{way}_refused").eq(
+                            Cat(item.valid & item.ready for item in getattr(self.faults, f"{way}_refusals"))
+                        )
+                        for way in "wr"
+                    ]
         return m
 
     def _fill(self, m: Module):
         """Fill the tables after reset, all at once, a row per cycle."""
         c = self.config
-        rows = max(c.depth, c.vms * pow2(c.lanes))
+        rows = fill_rows(c)
         filling = Signal(init=1)
         row = Signal(fill_bits(c))
         with m.If(filling):
             m.d.sync += [row.eq(row + 1), filling.eq(row != rows - 1)]
         filled = [self.directory, self.doorbells, self.writer, *self.queues, *self.ports]
+        if self.sram is not None:
+            filled.append(self.blocks)
         for component in filled:
             m.d.comb += [component.fill.eq(filling), component.fill_row.eq(row)]
         m.d.comb += [port.ready.eq(~filling) for port in self.ports]
@@ -206,6 +236,9 @@ class Postern(wiring.Component):
         writer, directory, doorbells = self.writer, self.directory, self.doorbells
         do = writer.do
         closing = directory.closed.any()
+        empty = ~(Cat(queue.filled for queue in self.queues) & writer.targets).any()
+        if self.sram is not None:
+            empty = empty & ~self.blocks.keeps
         m.d.comb += [
             directory.source.eq(writer.source),
             directory.target.eq(writer.target),
@@ -216,7 +249,7 @@ class Postern(wiring.Component):
             directory.permit_half.eq(writer.half),
             directory.data.eq(writer.data),
             directory.command.eq(do.control),
-            directory.empty.eq(~(Cat(queue.filled for queue in self.queues) & writer.targets).any()),
+            directory.empty.eq(empty),
             directory.idle.eq(writer.idle),
             directory.walk.eq(writer.walk),
             writer.permitted.eq(directory.permitted),
@@ -337,4 +370,62 @@ class Postern(wiring.Component):
             reader.fault_enable.eq(faults.enable),
             reader.fault_write.eq(faults.look_write.as_value()),
             reader.fault_read.eq(faults.look_read.as_value()),
+        ]
+
+    def _memory(self, m: Module):
+        c, sram, blocks, scrubber = self.config, self.sram, self.blocks, self.scrubber
+        writer, reader, interrupts = self.writer, self.reader, self.interrupts
+        do = writer.do
+        for index, port in enumerate(self.ports):
+            wiring.connect(m, port.w_sram, sram.w[index])
+            wiring.connect(m, port.r_sram, sram.r[index])
+            if self.faults is not None:
+                wiring.connect(m, port.w_refusals, self.faults.w_refusals[index])
+                wiring.connect(m, port.r_refusals, self.faults.r_refusals[index])
+        for bank in range(c.banks):
+            wiring.connect(m, scrubber.scrub[bank], sram.scrub[bank])
+            m.d.comb += [
+                blocks.w_look[bank].eq(sram.w_look[bank]),
+                blocks.r_look[bank].eq(sram.r_look[bank]),
+            ]
+        m.d.comb += [
+            sram.w_allowed.eq(blocks.w_allowed),
+            sram.r_allowed.eq(blocks.r_allowed),
+            sram.scrub_first.eq(scrubber.first),
+            scrubber.dirty.eq(blocks.scrub),
+            scrubber.block.eq(blocks.scrub_block),
+            blocks.scrubbed.eq(scrubber.clean),
+            blocks.data.eq(writer.data),
+            blocks.vm.eq(writer.vm),
+            blocks.target.eq(writer.target),
+            blocks.give.eq(writer.give),
+            blocks.free.eq(do.free),
+            blocks.give_back.eq(getattr(do, "return")),
+            blocks.revoke.eq(do.revoke),
+            blocks.set_limit.eq(do.quota),
+            writer.may_give.eq(blocks.may_give),
+            writer.tag.eq(blocks.tag),
+            writer.settled.eq(blocks.settled),
+            writer.limit_fits.eq(blocks.limit_fits),
+            blocks.alloc.eq(reader.alloc),
+            blocks.alloc_vm.eq(reader.own),
+            blocks.opened.eq(self.directory.opened),
+            blocks.closed.eq(self.directory.closed),
+            blocks.look_vm.eq(reader.own),
+            blocks.look_block.eq(reader.block),
+            blocks.look_account.eq(reader.account),
+            reader.alloc_given.eq(blocks.alloc_given),
+            reader.alloc_block.eq(blocks.alloc_block),
+            reader.holding.eq(blocks.look_holding),
+            reader.holding_other.eq(blocks.look_other),
+            reader.holding_tag.eq(blocks.look_tag),
+            reader.used.eq(blocks.look_used),
+            reader.limit.eq(blocks.look_limit),
+            reader.owned.eq(blocks.look_owned),
+            reader.borrowed.eq(blocks.look_borrowed),
+            reader.clean.eq(blocks.clean),
+            reader.dirty.eq(blocks.dirty),
+            reader.settled.eq(writer.look_settled),
+            interrupts.available.eq(blocks.available),
+            interrupts.loan_over.eq(blocks.loan_over),
         ]

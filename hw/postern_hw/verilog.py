@@ -1,15 +1,22 @@
 """From a configuration to Verilog."""
 
 import os
+import re
 
-from amaranth.back import verilog
+from amaranth.back import rtlil, verilog
 from amaranth.back.verilog import YosysError
 
 from postern_spec.config import Config
 
+from .sram import LANE
 from .top import Postern
 
 __all__ = ["YosysError", "emit"]
+
+CONTENTS = re.compile(
+    rf'^  cell \$meminit_v2 [^\n]*\n    parameter \\MEMID "\\\\{LANE}[^\n]*\n(?:    [^\n]*\n)*  end\n', re.M
+)
+"""What Amaranth says about the contents of the SRAM. It may hold anything until it is scrubbed."""
 
 
 def emit(config: Config, *, probe: bool = False) -> str:
@@ -29,4 +36,7 @@ def emit(config: Config, *, probe: bool = False) -> str:
     """
     # A Yosys that happens to be installed would write other text than the pinned one.
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    return verilog.convert(Postern(config, probe=probe), name=config.name, emit_src=False, strip_internal_attrs=True)
+    text = rtlil.convert(Postern(config, probe=probe), name=config.name, emit_src=False)
+    # Amaranth gives this no public name, but it is what `verilog.convert` does with the same text. A line per byte of the
+    # SRAM would make most of the Verilog, and a promise that nobody needs.
+    return verilog._convert_rtlil_text(CONTENTS.sub("", text), strip_internal_attrs=True)

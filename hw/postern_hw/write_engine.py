@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
-from postern_spec.regmap import Fault, Result, State
+from postern_spec.regmap import Fault, Result, Settled, State
 
 from .arbiter import RoundRobin
 from .decode import Decoder
@@ -50,8 +50,8 @@ def early_fault(request, decoder_mapped, decoder_directed):
 class WriteEngine(wiring.Component):
     """Takes one write at a time, checks it, and has it act.
 
-    A commit, which its port has decoded, acts in the cycle after its grant: one per cycle. Any other write is decoded
-    in that cycle, checked in the next, acts in the one after, and keeps the engine for three. Here messages are judged.
+    A commit without a block, which its port has decoded, acts in the cycle after its grant: one per cycle. Any other
+    write is decoded in that cycle, checked in the next, acts in the one after, and keeps the engine for three. Here messages are judged.
     Everything else that a write can do happens in the component that it concerns; the engine refuses what
     ``docs/states.md`` section 1 refuses, and raises one strobe.
 
@@ -104,6 +104,15 @@ class WriteEngine(wiring.Component):
     look_lane, look_vm : In, look_result : Out(result_entry)
         A lane's result for the read engine.
     fill, fill_row : In
+
+    With blocks:
+
+    may_give, tag : In; give : Out(1)
+        From and to the blocks: the word may hand its block over, with this tag in its place; it does.
+    settled, limit_fits : In
+        Outcome of ``FREE``, ``RETURN`` and ``REVOKE``; the target may have the quota.
+    look_settled : Out(2)
+        A lane's outcome for the read engine.
     """
 
     STROBES = (
@@ -111,6 +120,11 @@ class WriteEngine(wiring.Component):
         "TEAR", "FAULT_PENDING", "FAULT_ENABLE", "WAIT_ARM", "WAIT_DISARM", "WAIT_FIRED", "STRAY",
         "RESIDENT", "CONTROL", "PERMIT", "TAG_MATCH", "TAG_MASK", "TAG_VM",
     )  # fmt: skip
+
+    @classmethod
+    def strobes(cls, c: Config) -> tuple[str, ...]:
+        """Return the names of the strobes that a block has."""
+        return cls.STROBES + (("FREE", "RETURN", "REVOKE", "QUOTA") if c.blocks else ())
 
     def __init__(self, config: Config):
         self.config = config
@@ -124,7 +138,7 @@ class WriteEngine(wiring.Component):
                 "acted": Out(ports),
                 "slot_back": Out(ports),
                 "back": Out(unsigned(sizes.slot_bits)),
-                "do": Out(wiring.Signature({name.lower(): Out(1) for name in self.STROBES})),
+                "do": Out(wiring.Signature({name.lower(): Out(1) for name in self.strobes(config)})),
                 "vm": Out(vm),
                 "source": Out(vm),
                 "target": Out(vm),
@@ -171,6 +185,18 @@ class WriteEngine(wiring.Component):
                 "fill": In(1),
                 "fill_row": In(fill_bits(config)),
             }
+            | (
+                {
+                    "may_give": In(1),
+                    "tag": In(8),
+                    "give": Out(1),
+                    "settled": In(Settled),
+                    "limit_fits": In(1),
+                    "look_settled": Out(Settled),
+                }
+                if config.blocks
+                else {}
+            )
         )
 
     def elaborate(self, platform):
@@ -214,13 +240,19 @@ class WriteEngine(wiring.Component):
             taken.eq(granted.any() & accept),
             commits.eq(choose(granted, [payload.commit for payload in payloads])),
         ]
+        quick: Value = commits
+        ordinary: Value = checking
+        late = taken & commits
+        if c.blocks:  # a commit with a block takes as long as any other write
+            quick = commits & ~choose(granted, [payload.block for payload in payloads])
+            ordinary, late = checking & ~request.commit, (taken & quick) | (checking & request.commit)
         m.d.sync += [
-            busy.eq((taken & ~commits) | decoding),
-            decoding.eq(taken & ~commits),
+            busy.eq((taken & ~quick) | decoding),
+            decoding.eq(taken & ~quick),
             checking.eq(decoding),
-            self._ordinary.eq(checking),
-            self._acts.eq(checking | (taken & commits)),
-            self._commits.eq(taken & commits),
+            self._ordinary.eq(ordinary),
+            self._acts.eq(checking | (taken & quick)),
+            self._commits.eq(late),
         ]
         with m.If(~busy):  # whether it was taken is known later than what it is
             m.d.sync += self._taken.eq(granted)
@@ -309,6 +341,14 @@ class WriteEngine(wiring.Component):
             m.d.comb += choice.eq(Mux(request.data[8:].any(), 255, request.data[:8]))
         with m.If(~request.manager & guest["PEER"]):
             m.d.comb += choice.eq(guest.index("PEER", "vm"))
+        lane = guest.index("ACK", "lane")
+        if c.blocks:
+            lane = Mux(request.commit, guest.index("COMMIT", "lane"), lane)
+            with m.If(request.commit):
+                m.d.comb += choice.eq(guest.index("COMMIT", "vm"))
+            if c.manager is not Manager.NONE:
+                with m.If(request.manager & manager["QUOTA"]):
+                    m.d.comb += choice.eq(manager.index("QUOTA", "vm"))
         if c.manager is not Manager.NONE:
             with m.If(request.manager & manager["CREDITS"]):
                 m.d.comb += [
@@ -321,7 +361,7 @@ class WriteEngine(wiring.Component):
                 m.d.comb += [choice.eq(manager.index("CONTROL", "vm")), sender.eq(choice)]
         m.d.sync += [
             self._target_exists.eq(choice < c.vms),
-            self._lane.eq(guest.index("ACK", "lane")),
+            self._lane.eq(lane),
         ]
 
         # Which core or tag entry, and which half of a bit list.
@@ -372,7 +412,9 @@ class WriteEngine(wiring.Component):
             ),
             *(self._does[name].eq(good & hit & allowed.get(name, 1)) for name, hit in self._hit.items()),
         ]
-        m.d.comb += [getattr(self.do, name.lower()).eq(self._does[name]) for name in self.STROBES if name in self._does]
+        m.d.comb += [
+            getattr(self.do, name.lower()).eq(self._does[name]) for name in self.strobes(c) if name in self._does
+        ]
 
     def _bad_values(self) -> dict:
         """Return what the manager must not write, by register, as far as the check can tell."""
@@ -392,7 +434,7 @@ class WriteEngine(wiring.Component):
 
     def _act(self, m: Module):
         """Act: the cycle in which a write takes effect."""
-        c = self.config
+        c, sizes = self.config, self.sizes
         request = self._request
         self._here = here = Signal(len(self.requests))  # whose request acts now
         self._late_fault = Signal(4)  # what only now can be told
@@ -428,6 +470,10 @@ class WriteEngine(wiring.Component):
             self.word.word.eq(request.last),
             self.word.data.eq(request.data),
         ]
+        if c.blocks:
+            tag = sizes.guest_page.RETURN.TAG
+            filled_in = Cat(Const(0, tag.lsb), self.tag & request.block.replicate(tag.width))
+            m.d.comb += self.word.data.eq(request.data | filled_in)
 
     def _judge(self, m: Module):
         """Messages, their results and doorbells."""
@@ -466,6 +512,18 @@ class WriteEngine(wiring.Component):
             m.d.comb += code.eq(Result.DENIED)
         with m.Elif(~reaches):
             m.d.comb += code.eq(Result.PEER_GONE)
+        if c.blocks:
+            bad_block = request.block & ~self.may_give
+            m.d.comb += [
+                accept.eq(commit & ~request.torn & may & reaches & room & ~bad_block),
+                self.give.eq(accept & request.block),
+                self.message.kind.eq(request.block),
+            ]
+            with m.If(~request.torn & may & reaches & bad_block):
+                m.d.comb += code.eq(Result.BAD_BLOCK)
+            with m.If(refuse & (code == Result.BAD_BLOCK)):
+                m.d.comb += self._late_fault.eq(Fault.BLOCK)
+            self._settle(m, row)
 
         m.d.comb += [
             self.push.eq(self._targets & accept.replicate(c.vms)),
@@ -505,6 +563,32 @@ class WriteEngine(wiring.Component):
 
         with m.If(refuse & (code == Result.DENIED)):
             m.d.comb += self._late_fault.eq(Fault.DENIED)
+
+    def _settle(self, m: Module, row):
+        """Keep what became of ``FREE``, ``RETURN`` and ``REVOKE``, per lane."""
+        c, sizes = self.config, self.sizes
+        rows = c.vms * pow2(c.lanes)
+        m.submodules.outcomes = outcomes = Table(
+            rows, 2, readers=1, init=[int(Settled.NONE)] * rows, fill_bits=len(self.fill_row)
+        )
+        settles = self._does["FREE"] | self._does["RETURN"] | self._does["REVOKE"]
+        m.d.comb += [
+            outcomes.fill.eq(self.fill),
+            outcomes.fill_row.eq(self.fill_row),
+            self.look_settled.eq(outcomes.read(m, 0, Cat(self.look_lane[: sizes.lane_log], self.look_vm))),
+            outcomes.write.eq(settles),
+            outcomes.write_row.eq(row),
+            outcomes.write_data.eq(self.settled),
+        ]
+        with m.If(settles & (self.settled == Settled.REFUSED)):
+            m.d.comb += self._late_fault.eq(Fault.BLOCK)
+        if c.manager is not Manager.NONE:
+            with m.If(self._walk):
+                m.d.comb += [
+                    outcomes.write.eq(self.walk_step < c.lanes),
+                    outcomes.write_row.eq(Cat(self.walk_step[: sizes.lane_log], self._source)),
+                    outcomes.write_data.eq(Settled.NONE),
+                ]
 
     def _manage(self, m: Module):
         """Counts of credits, and the manager page."""
@@ -548,5 +632,8 @@ class WriteEngine(wiring.Component):
         ]
         with m.If(self._ordinary):
             m.d.comb += [self.new_sent.eq(sent), self.new_stop.eq(sent - asked)]
-        with m.If((self._does["CREDITS"] & ~fits) | (self._does["CONTROL"] & self.refused_command)):
+        bad_value = (self._does["CREDITS"] & ~fits) | (self._does["CONTROL"] & self.refused_command)
+        if c.blocks:
+            bad_value = bad_value | (self._does["QUOTA"] & ~self.limit_fits)
+        with m.If(bad_value):
             m.d.comb += self._late_fault.eq(Fault.BAD_VALUE)

@@ -169,6 +169,8 @@ def pins(config: Config, *, probe: bool = False) -> str:
             f"#define IRQ_WIDTH {config.cores}",
             f"#define MANAGER {int(config.manager is not Manager.NONE)}",
             f"#define PROBE {int(probe)}",
+            f"#define BLOCKS {config.blocks}",
+            f"#define BLOCK_LOG {config.block_size.bit_length() - 1}",
             "",
         ]
     )

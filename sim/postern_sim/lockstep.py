@@ -5,10 +5,12 @@ The RTL says with its probes when it passes an access on, and the scoreboard has
 
 1. accesses that are accepted are bound to a VM-ID;
 2. reads of ``WORD`` that are passed on now, and other reads that were passed on in ``c - 2``, look;
-3. stale pops, then reads of ``HEADER`` that were passed on in ``c - 1``;
+3. stale pops, then reads of ``HEADER`` that were passed on in ``c - 1``; then writes of SRAM that were passed on in
+   ``c - 1``, and its reads; then an ``ALLOC`` of ``c - 2``;
 4. writes that are passed on now are staged; then the commit that was passed on in ``c - 1`` acts, or another write of
    ``c - 3``, or one step of an opening;
-5. refusals of ``c - 1`` are logged, then pops that were passed on in ``c - 1`` take the head;
+5. a block becomes clean; refusals of ``c - 1``, or of SRAM those that the RTL said it logs in ``c - 1``, are logged;
+   then pops that were passed on in ``c - 1`` take the head;
 6. responses that are taken now are compared.
 
 The interrupt lines in ``c`` are compared with the model before step 2. A port that is in reset in ``c`` has lost what
@@ -22,19 +24,20 @@ from functools import lru_cache
 
 from postern.model import Model, Token
 from postern_spec.config import Config, Manager
-from postern_spec.regmap import Fault, Popped, Result, guest_page
+from postern_spec.regmap import Fault, Handover, Popped, Result, address_map, guest_page
 
 from .rtl import EVENT, Pace, ProtocolError, Rtl, varied
-from .traffic import HEADER, NOTHING, POP, WORD, Access, Traffic, describe
+from .traffic import ALLOC, HEADER, NOTHING, POP, SRAM_READ, SRAM_WRITE, WORD, WRITE, Access, Traffic, describe
 
 __all__ = ["Episode", "Mismatch", "Scoreboard", "run_episode"]
 
 (
-    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, ACCEPT, WALK, READ_ISSUE, WRITE_ISSUE, READ_DONE, WRITE_DONE,
-) = range(10)  # fmt: skip
+    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, READ_ISSUE, WRITE_ISSUE, READ_LOGGED,
+    WRITE_LOGGED, READ_DONE, WRITE_DONE,
+) = range(14)  # fmt: skip
 EVENT_NAMES = (
-    "irq", "manager_irq", "port reset", "block reset", "accepted", "walk", "read issued", "write issued",
-    "read answered", "write answered",
+    "irq", "manager_irq", "port reset", "block reset", "resolved", "accepted", "walk", "clean", "read issued",
+    "write issued", "read logged", "write logged", "read answered", "write answered",
 )  # fmt: skip
 
 ERROR_RESPONSE = 2  # SLVERR; the masters report ERR of Wishbone as the same
@@ -74,6 +77,91 @@ class Episode:
 Passed = tuple[int, int, Access, int | None]
 """Port, number, what the scoreboard knows of the request, and the VM that was bound to it."""
 
+Refusal = tuple[int, int | None, int, Fault, bool]
+"""A refusal: port, VM, address, why, whether a write."""
+
+
+class Crossings:
+    """Counts which operations met which state of a block, by whom, and whether its rights changed in the same cycle.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    model : Model
+        What the scoreboard replays into.
+    coverage : Counter
+        Where to count, as ``operation / state / who / changing or still``.
+    """
+
+    def __init__(self, config: Config, model: Model, coverage: Counter[str]):
+        self.config = config
+        self.model = model
+        self._coverage = coverage
+        self._fields = guest_page(config).RETURN if config.blocks else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the cycle."""
+        self._met: list[tuple[int, str]] = []  # of this cycle: block, and what met it
+        self._changed: set[int] = set()
+
+    def _state(self, block: int, vm: int | None) -> str:
+        owner, borrower, shown = self.model.rights(block)
+        if owner is None:
+            return f"{'clean' if self.model.clean(block) else 'dirty'} / stranger"
+        state = "owned" if borrower is None else "shown" if shown else "lent"
+        return f"{state} / {'owner' if vm == owner else 'borrower' if vm == borrower else 'stranger'}"
+
+    def touched(self, write: bool, port: int, vm: int | None, address: int, fault: Fault) -> None:
+        """Count an access of SRAM, whose rights have not changed yet."""
+        if fault in (Fault.NONE, Fault.BLOCK):
+            where = address_map(self.config, port)
+            assert vm is not None
+            block = (address - where.sram(vm)) // self.config.block_size
+            self._met.append((block, f"{'write' if write else 'read'} / {self._state(block, vm)}"))
+
+    def allocated(self, vm: int | None, answer: int) -> None:
+        """Count an ``ALLOC`` that was answered like this."""
+        self._coverage[f"ALLOC / {'given' if answer else 'none'}"] += 1
+        if answer:
+            self._changed.add(guest_page(self.config).ALLOC.BLOCK.get(answer))
+
+    def before(self, token: Token) -> None:
+        """Look at what a write is about to do."""
+        name, block, vm = self._about(token)
+        if name:
+            # A block that was allocated in this very cycle counts as clean: that is what it was before.
+            fresh = block in self._changed
+            state = "clean / allocator" if fresh and self.model.rights(block)[0] == vm else self._state(block, vm)
+            self._coverage[f"{name} / {state} / {'changing' if fresh else 'still'}"] += 1
+            self._rights = self.model.rights(block)
+
+    def after(self, token: Token) -> None:
+        """Look at what it did."""
+        name, block, _ = self._about(token)
+        if name and self.model.rights(block) != self._rights:
+            self._changed.add(block)
+
+    def _about(self, token: Token) -> tuple[str, int, int]:
+        decoded, _, vm, _, word, whole, settled, _ = token
+        name = decoded.name
+        if self._fields is None or vm is None or settled is Fault.NONE or not whole or decoded.fault:
+            return "", 0, 0
+        if name == "COMMIT" and decoded.where[1] and self._fields.KIND.get(word):
+            name = Handover(self._fields.KIND.get(word)).name
+        elif name not in ("FREE", "RETURN", "REVOKE"):
+            return "", 0, 0
+        block = self._fields.BLOCK.get(word)
+        return (name, block, vm) if block < self.config.blocks else ("", 0, 0)
+
+    def end(self) -> None:
+        """End the cycle."""
+        for block, what in self._met:
+            self._coverage[f"{what} / {'changing' if block in self._changed else 'still'}"] += 1
+        if self._met or self._changed:
+            self._met, self._changed = [], set()
+
 
 class Scoreboard:
     """Replays events into a model and compares.
@@ -85,7 +173,7 @@ class Scoreboard:
     accesses : list of list of Access
         Of each port, by number of the request.
     model : Model
-        A model after reset, with ``stepped_open``.
+        A model after reset, with ``stepped_open`` and ``stepped_scrub``.
     """
 
     def __init__(self, config: Config, accesses: list[list[Access]], model: Model):
@@ -115,8 +203,16 @@ class Scoreboard:
         self._new_writes: list[tuple[int, int, Token]] = []
         self._new_commits: list[tuple[int, int, Token]] = []
         # Refusals: port, VM, address, why, whether a write. They are in the log a cycle later.
-        self._faults: list[tuple[int, int | None, int, Fault, bool]] = []
-        self._logged: list[tuple[int, int | None, int, Fault, bool]] = []
+        self._faults: list[Refusal] = []
+        self._logged: list[Refusal] = []
+        # Of the SRAM: what was passed on, as above, and refusals until the RTL logs them, by port.
+        self._allocs: list[Passed] = []
+        self._touches: list[Passed] = []
+        self._new_touches: list[Passed] = []
+        self._waiting = {kind: [deque[Refusal]() for _ in ports] for kind in (READ_LOGGED, WRITE_LOGGED)}
+        self._late_faults: list[Refusal] = []
+        self._clean = False
+        self._crossings = Crossings(config, model, self.episode.coverage)
         self._walk = False
         self._answers: list[tuple[int, int, int, int, int]] = []  # of this cycle: port, number, kind, data, response
         self._has_manager = config.manager is not Manager.NONE
@@ -147,11 +243,23 @@ class Scoreboard:
                 self._reset_port(port)
             elif kind == BLOCK_RESET:
                 self._reset()
+            elif kind == RESOLVED:
+                access = self.accesses[port][index]
+                to_address = access.path in (SRAM_READ, SRAM_WRITE)
+                self.accesses[port][index] = access._replace(**{"address" if to_address else "data": data})
             else:
                 if not self._started:
                     self._start()
                 if kind == WALK:
                     self._walk = True
+                    continue
+                if kind == CLEAN:
+                    self._clean = True
+                    continue
+                if kind in (READ_LOGGED, WRITE_LOGGED):
+                    if not self._waiting[kind][port]:
+                        self._fail("no refused access of SRAM to log", EVENT_NAMES[kind])
+                    self._late_faults.append(self._waiting[kind][port].popleft())
                     continue
                 access = self.accesses[port][index]
                 if kind == ACCEPT:
@@ -196,7 +304,9 @@ class Scoreboard:
             self._doubtful = self._doubtful or 1
 
     def _busy(self) -> bool:
-        under_way = (self._pops, self._headers, self._logged, *self._reads, *self._refused, *self._writes)
+        under_way = (
+            self._pops, self._headers, self._logged, self._touches, *self._reads, *self._refused, *self._writes,
+        )  # fmt: skip
         return any(under_way)
 
     def _start(self) -> None:
@@ -204,7 +314,10 @@ class Scoreboard:
         self._started = True
         self._compare_lines()
         for passed in self._reads[0]:
-            self._read(*passed)
+            if passed[2].path == ALLOC:
+                self._allocs.append(passed)
+            else:
+                self._read(*passed)
         for port, index, access, vm in self._refused[0]:
             closed = access.strobes == 0xF or not self.model.state(vm)
             fault = Fault.CLOSED if closed else Fault.NONE
@@ -221,6 +334,16 @@ class Scoreboard:
                 self._read(port, index, access, vm)
             else:
                 self._refused[1].append((port, index, access, vm))  # the engine refuses it a cycle later
+        if self._touches:
+            for way in (SRAM_WRITE, SRAM_READ):
+                for passed in self._touches:
+                    if passed[2].path == way:
+                        self._touch(*passed)
+        for port, index, access, vm in self._allocs:
+            self._read(port, index, access, vm)
+            self._crossings.allocated(vm, self._results[port][index][0])
+            self._doubtful = _SETTLING
+        self._allocs.clear()
 
     def _pops_now(self, pop: "Passed") -> bool:
         _, _, access, vm = pop
@@ -231,7 +354,9 @@ class Scoreboard:
         model = self.model
         if self._writes[0] or self._walk:
             for port, index, token in self._writes[0]:
+                self._crossings.before(token)
                 fault = model.finish_write(token, log=False)
+                self._crossings.after(token)
                 if fault:
                     _, _, vm, address, *_ = token
                     self._faults.append((port, vm, address, fault, True))
@@ -248,7 +373,15 @@ class Scoreboard:
             for port, vm, address, fault, write in self._logged:
                 model.log(port, vm, address, fault, write=write)
             self._doubtful = _SETTLING
-        self._logged, self._faults = self._faults, []
+        if self._clean:
+            if not model.dirty:
+                self._fail("no block to be scrubbed", "a block that becomes clean")
+            model.scrubbed()
+            self._coverage["scrubbed"] += 1
+            self._clean = False
+            self._doubtful = _SETTLING
+        self._crossings.end()
+        self._logged, self._faults, self._late_faults = self._faults + self._late_faults, [], []
         for pop in self._pops:
             self._pop(*pop)
             self._doubtful = _SETTLING
@@ -263,6 +396,7 @@ class Scoreboard:
         self._writes = self._writes[1] + self._new_commits, self._writes[2], self._new_writes
         self._new_pops, self._new_headers, self._new_reads, self._new_refused = [], [], [], []
         self._new_writes, self._new_commits = [], []
+        self._touches, self._new_touches = self._new_touches, []
 
     def _compare_lines(self) -> None:
         if self._doubtful:
@@ -294,6 +428,8 @@ class Scoreboard:
         path = access.path
         if path == NOTHING:
             self._results[port][index] = 0, 0
+        elif path == SRAM_READ:
+            self._new_touches.append((port, index, access, vm))
         elif vm is not None and path == HEADER and access.strobes == 0xF:
             self._new_headers.append((port, index, access, vm))
         elif vm is not None and (path == WORD or (path == POP and access.strobes == 0xF)):
@@ -309,13 +445,16 @@ class Scoreboard:
     def _write_issue(self, port: int, index: int, access: Access) -> None:
         vm = self._bound[port].pop(index)
         word = (varied(access.data, index) if access.vary else access.data) & 0xFFFF_FFFF
+        if access.path == SRAM_WRITE:
+            self._new_touches.append((port, index, access._replace(data=word), vm))
+            return
         token = self.model.stage_write(
             port, vm, access.address, word, access.strobes, secure=access.secure, cacheable=access.cacheable
         )
         decoded, *_, settled, _ = token
         if settled is Fault.NONE:  # a staged word: that was all
             self._results[port][index] = 0, 0
-        elif decoded.name == "COMMIT":  # decoded in its port
+        elif decoded.name == "COMMIT" and not decoded.where[1]:  # without a block; decoded in its port
             self._new_commits.append((port, index, token))
         else:  # decoded and checked in the engine, which takes two cycles
             self._new_writes.append((port, index, token))
@@ -328,6 +467,23 @@ class Scoreboard:
         if fault:
             self._faults.append((port, vm, access.address, fault, False))
         self._give(port, index, value, fault)
+
+    def _touch(self, port: int, index: int, access: Access, vm: int | None) -> None:
+        write = access.path == SRAM_WRITE
+        if write:
+            value, fault = 0, self.model.write_sram(port, vm, access.address, access.data, access.strobes)
+        else:
+            value, fault = self.model.read_sram(port, vm, access.address)
+        if not write or access.strobes:
+            self._crossings.touched(write, port, vm, access.address, fault)
+        if fault and self._has_manager:
+            kind = WRITE_LOGGED if write else READ_LOGGED
+            self._waiting[kind][port].append((port, vm, access.address, fault, write))
+        if write:
+            self._results[port][index] = 0, 0
+            self._coverage[f"write {fault.name}"] += 1
+        else:
+            self._give(port, index, value, fault)
 
     def _pop(self, port: int, index: int, access: Access, vm: int) -> None:
         if self.model.state(vm):
@@ -380,7 +536,12 @@ class Scoreboard:
             self._bound[port].clear()
             self._results[port].clear()
         self._pops, self._headers, self._reads, self._refused, self._writes = [], [], ([], []), ([], []), ([], [], [])
-        self._faults, self._logged = [], []
+        self._faults, self._logged, self._late_faults = [], [], []
+        self._allocs, self._touches, self._clean = [], [], False
+        for queues in self._waiting.values():
+            for queue in queues:
+                queue.clear()
+        self._crossings.reset()
         self._doubtful = _SETTLING
         self._coverage["block reset"] += 1
 
@@ -397,9 +558,10 @@ class Scoreboard:
 
     def _text(self, port: int, index: int) -> str:
         access = self.accesses[port][index]
-        what = f"request {index}: {'write' if access.path == 0 else 'read'} {access.address:#x}"
+        writes = access.path in (WRITE, SRAM_WRITE)
+        what = f"request {index}: {'write' if writes else 'read'} {access.address:#x}"
         what += f" {describe(self.config, port, access.address)}"
-        if access.path == 0:
+        if writes:
             what += f" = {varied(access.data, index) if access.vary else access.data:#x}"
         bound = self._bound[port].get(index, "-")
         return f"{what} tag {access.tag} strobes {access.strobes:04b} secure {int(access.secure)} VM {bound}"
@@ -408,10 +570,12 @@ class Scoreboard:
         text = f"{cycle:8} {EVENT_NAMES[kind]:14}"
         if kind in (IRQ, MANAGER_IRQ):
             return f"{text} {data:#x}"
-        if kind in (WALK, BLOCK_RESET):
+        if kind in (WALK, CLEAN, BLOCK_RESET):
             return text
-        if kind == PORT_RESET:
+        if kind in (PORT_RESET, READ_LOGGED, WRITE_LOGGED):
             return f"{text} port {port}"
+        if kind == RESOLVED:
+            return f"{text} port {port} request {index}: {data:#x}"
         if kind == READ_DONE:
             return f"{text} port {port} request {index}: {data:#x} response {response}"
         if kind == WRITE_DONE:
@@ -422,7 +586,7 @@ class Scoreboard:
 @lru_cache(maxsize=32)
 def _model(config: Config) -> Model:
     """Return a model that is used again, because it remembers what addresses mean."""
-    return Model(config, stepped_open=True)
+    return Model(config, stepped_open=True, stepped_scrub=True)
 
 
 def run_episode(
@@ -458,9 +622,11 @@ def run_episode(
         # A grant takes a turn of all ports. A manager may wait until as many VMs are open as other ports ask for, and
         # each step of that takes a grant.
         turn, steps = 2 * (ports + 1), max(config.vms, config.lanes) + 1
-        rtl.limits(bound=100 + 20 * turn + ports * steps * turn, settle=100 + 4 * config.vms * config.depth)
+        settle = 100 + 4 * config.vms * config.depth + config.blocks
+        rtl.limits(bound=100 + 20 * turn + ports * steps * turn, settle=settle)
         for port in range(ports):
             rtl.issue(port, traffic.requests[port])
+            rtl.use(port, traffic.uses[port])
         rtl.log(True)
         expected = 3 * length
         for _ in range(rng.choice((0, 1, 3, 8))):

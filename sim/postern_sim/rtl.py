@@ -14,7 +14,7 @@ from postern_spec.regmap import address_map
 
 from . import build
 
-__all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "RtlBus", "State", "transfer"]
+__all__ = ["Done", "Pace", "ProtocolError", "Request", "Rtl", "RtlBus", "State", "Use", "transfer"]
 
 # Structures of shim.cpp
 REQUEST = struct.Struct("<QIHHHHHBBBBBBBBBx")
@@ -22,10 +22,13 @@ EVENT = struct.Struct("<IBBHI4xQ")
 DONE = struct.Struct("<QQQHH4x")
 RESET = struct.Struct("<QII")
 PACE = struct.Struct("<IBBBBBBH")
+USE = struct.Struct("<IBBBB")
 
 BLOCK = 0xFFFF_FFFF
 LONGEST = 256  # beats of a burst
 BOUNDARY = 4096  # that no burst crosses
+TAKE_BLOCK, TAKE_LOAN, TAKE_PLACE, TAKE_HOT_PLACE = range(1, 5)  # of ``Use``
+KEEP_BLOCK, KEEP_WORD = 1, 2
 INSECURE = 0b010  # AxPROT of a non-secure access
 FOREVER = 1 << 62
 
@@ -177,6 +180,31 @@ def transfer(
             burst = len(requests)
             requests.append(request._replace(fence=fence and not requests))
     return requests, places
+
+
+class Use(NamedTuple):
+    """What a request takes from what its VM remembers when it starts, or adds to that when it is answered.
+
+    A VM remembers the last four blocks that it got, and the last words of the last four messages that brought one.
+
+    Parameters
+    ----------
+    take : int
+        ``TAKE_BLOCK`` puts the number of a block into the data, ``TAKE_LOAN`` is all of the data, ``TAKE_PLACE`` adds the
+        offset of a block to the address, and ``TAKE_HOT_PLACE`` that of the block that anybody handed over or gave up
+        last.
+    keep : int
+        ``KEEP_BLOCK`` for the answer of ``ALLOC``, ``KEEP_WORD`` for a word of a message.
+    vm : int
+        Whose memory.
+    pick : int
+        Which of the four.
+    """
+
+    take: int = 0
+    keep: int = 0
+    vm: int = 0
+    pick: int = 0
 
 
 class Pace(NamedTuple):
@@ -385,6 +413,11 @@ class Rtl:
         packed = requests if isinstance(requests, bytes) else b"".join(request.pack() for request in requests)
         self._library.bench_push(self._bench, port, packed, len(packed) // REQUEST.size)
 
+    def use(self, port: int, uses: dict[int, Use]) -> None:
+        """Say what some of the requests of a port take and keep, by number. They were issued and have not started."""
+        packed = b"".join(USE.pack(index, *use) for index, use in uses.items())
+        self._library.bench_use(self._bench, port, packed, len(uses))
+
     def run(self, cycles: int = 1_000_000) -> int:
         """Run until all queues are empty, at most ``cycles``; return how many cycles passed."""
         passed = self._library.bench_run(self._bench, cycles, 1)
@@ -585,6 +618,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "bench_wait": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64)),
     "bench_until": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)),
     "bench_pending": (ctypes.c_size_t, (ctypes.c_void_p, ctypes.c_uint32)),
+    "bench_use": (None, (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t)),
     "bench_size": (ctypes.c_size_t, (ctypes.c_void_p, ctypes.c_uint32)),
     "bench_done": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_uint32)),
     "bench_events": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_void_p)),

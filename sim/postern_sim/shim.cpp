@@ -65,7 +65,10 @@ struct Event {  // lockstep.EVENT
 };
 
 // In the order in which those of one cycle are logged.
-enum Kind : uint8_t { IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, ACCEPT, WALK, READ_ISSUE, WRITE_ISSUE, READ_DONE, WRITE_DONE };
+enum Kind : uint8_t {
+    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, READ_ISSUE, WRITE_ISSUE, READ_LOGGED, WRITE_LOGGED,
+    READ_DONE, WRITE_DONE
+};
 
 struct Pace {  // rtl.PACE
     uint32_t seed;
@@ -85,6 +88,31 @@ struct Reset {  // rtl.RESET
 };
 
 constexpr uint32_t BLOCK = 0xFFFFFFFF;
+
+// A request that takes something from the pocket of a VM when it starts, or whose answer goes into it.
+struct Use {  // rtl.USE
+    uint32_t index;
+    uint8_t take;  // Take
+    uint8_t keep;  // Keep
+    uint8_t vm;
+    uint8_t pick;
+};
+enum Take : uint8_t { TAKE_NOTHING, TAKE_BLOCK, TAKE_LOAN, TAKE_PLACE, TAKE_HOT_PLACE };  // to data, to data, to address
+enum Keep : uint8_t { KEEP_NOTHING, KEEP_BLOCK, KEEP_WORD };
+constexpr uint32_t NUMBER = 0x3FF, OTHERS = 0x3F00FC00;  // fields of RETURN: number of the block; what is no field
+
+// What a VM remembers: the blocks that it got last, and the last words of messages that brought one.
+struct Pocket {
+    static constexpr uint32_t SIZE = 4;
+    uint32_t blocks[SIZE] = {}, loans[SIZE] = {};
+    uint32_t next_block = 0, next_loan = 0;
+    void put(Keep keep, uint32_t data) {
+        uint32_t block = data & NUMBER;
+        if (block >= BLOCKS || !(data >> 30) || (data & OTHERS)) return;
+        if (keep == KEEP_WORD) loans[next_loan++ % SIZE] = data;
+        if (keep == KEEP_BLOCK || data >> 30 == 1) blocks[next_block++ % SIZE] = block;
+    }
+};
 
 struct Random {
     uint32_t state = 1;
@@ -107,6 +135,7 @@ struct Master {
     std::vector<Done> done;
     std::vector<uint32_t> after;          // requests before this one are answered before it starts
     std::vector<uint32_t> reads, writes;  // positions in `requests`
+    std::vector<Use> uses;                // of the requests that have one, by position; as many as there are, or fewer
     size_t reads_issued = 0, writes_issued = 0;
     size_t answered = 0;
     bool in_reset = false;  // the port's or the block's
@@ -125,6 +154,7 @@ struct Master {
     }
     bool idle() const { return answered == requests.size(); }
     bool free_to_start(uint32_t index) const { return answered >= after[index]; }
+    void resolve(uint32_t index);
     void answer(Kind kind, uint32_t index, uint64_t data, uint16_t response);
     bool continues(const std::vector<uint32_t>& queue, size_t at) const {
         return at < queue.size() && requests[queue[at]].beats == 0;
@@ -174,6 +204,8 @@ struct Bench {
     bool logging = false;
     uint32_t irq[4] = {0, 0, 0, 0};
     uint32_t manager_irq = 0;
+    Pocket pockets[64];
+    uint32_t hot = 0;  // block that somebody handed over or gave up last
 #if TRACE
     std::unique_ptr<VerilatedVcdC> vcd;
 #endif
@@ -210,7 +242,24 @@ void Master::answer(Kind kind, uint32_t index, uint64_t data, uint16_t response)
     d.response = response;
     d.state = ANSWERED;
     answered++;
+    if (index < uses.size() && uses[index].keep) bench.pockets[uses[index].vm & 63].put(Keep(uses[index].keep), uint32_t(data));
     bench.log(kind, id, index, data, response);
+}
+
+// Fill in what a request takes from a pocket, once, before it is driven for the first time.
+void Master::resolve(uint32_t index) {
+    if (index >= uses.size() || !uses[index].take) return;
+    Use& use = uses[index];
+    Request& request = requests[index];
+    const Pocket& pocket = bench.pockets[use.vm & 63];
+    uint32_t block = pocket.blocks[use.pick % Pocket::SIZE];
+    if (use.take == TAKE_BLOCK) request.data = (request.data & ~NUMBER) | block;
+    else if (use.take == TAKE_LOAN) request.data = pocket.loans[use.pick % Pocket::SIZE];
+    else request.address += (use.take == TAKE_PLACE ? block : bench.hot) << BLOCK_LOG;
+    bool to_data = use.take == TAKE_BLOCK || use.take == TAKE_LOAN;
+    if (to_data && (request.data & NUMBER) < BLOCKS) bench.hot = request.data & NUMBER;
+    use.take = TAKE_NOTHING;
+    bench.log(RESOLVED, id, index, to_data ? uint32_t(request.data) : request.address);
 }
 
 // One valid/ready channel that sends the entries of a queue in order.
@@ -281,7 +330,7 @@ struct AxiMaster : Master {
         b = r = Receiver{};
     }
     void clear() override {
-        requests.clear(), done.clear(), after.clear(), reads.clear(), writes.clear();
+        requests.clear(), done.clear(), after.clear(), reads.clear(), writes.clear(), uses.clear();
         aw = w = ar = Sender{};
         b_next = r_next = reads_issued = writes_issued = answered = 0;
     }
@@ -309,6 +358,9 @@ struct AxiMaster : Master {
         wires.awsize = wires.arsize = uint8_t(noise >> 11 & 7), wires.awburst = wires.arburst = uint8_t(noise >> 2 & 3);
         wires.awcache = wires.arcache = uint8_t(noise >> 13 & 15);
         wires.awlock = wires.arlock = noise >> 17 & 1, wires.wlast = noise >> 18 & 1;
+        if (wires.awvalid) resolve(writes[aw.next]);
+        if (wires.wvalid) resolve(writes[w.next]);
+        if (wires.arvalid) resolve(reads[ar.next]);
         if (wires.awvalid) {
             const Request& q = requests[writes[aw.next]];
             wires.awaddr = q.address, wires.awuser = q.tag, wires.awprot = q.prot, wires.awid = q.id;
@@ -420,7 +472,7 @@ struct WishboneMaster : Master {
         dog = Watchdog{};
     }
     void clear() override {
-        requests.clear(), done.clear(), after.clear(), reads.clear(), writes.clear();
+        requests.clear(), done.clear(), after.clear(), reads.clear(), writes.clear(), uses.clear();
         out = Sender{};
         next = reads_issued = writes_issued = answered = accepted_reads = accepted_writes = 0;
     }
@@ -436,6 +488,7 @@ struct WishboneMaster : Master {
         uint32_t noise = random.next();
         wires.adr = wires.dat_w = noise, wires.tga = uint16_t(noise >> 7), wires.sel = uint8_t(noise >> 3 & 15), wires.we = noise & 1;
         if (wires.stb) {
+            resolve(uint32_t(out.next));
             const Request& q = requests[out.next];
             wires.adr = q.address >> 2, wires.dat_w = q.data, wires.tga = q.tag, wires.sel = q.strobes, wires.we = q.write;
         }
@@ -669,6 +722,15 @@ void Bench::look_at_probes() {
 #if PROBE
     uint32_t reads = top->probe_r_issue, writes = top->probe_w_issue;
     if (top->probe_walk) log(WALK, 0, 0);
+#if BLOCKS
+    if (top->probe_clean) log(CLEAN, 0, 0);
+#if MANAGER
+    for (auto& port : ports) {
+        if (top->probe_r_refused >> port->id & 1) log(READ_LOGGED, port->id, 0);
+        if (top->probe_w_refused >> port->id & 1) log(WRITE_LOGGED, port->id, 0);
+    }
+#endif
+#endif
     for (auto& port : ports) {
         if (top->probe_accept >> port->id & 1) port->accept();
         if (reads >> port->id & 1) {
@@ -797,6 +859,13 @@ int bench_until(Bench* bench, const int32_t* levels, const uint32_t* lines, uint
 size_t bench_pending(Bench* bench, uint32_t port) {
     return bench->ports[port]->requests.size() - bench->ports[port]->answered;
 }
+// What some of the requests of a port take and keep; after they were pushed.
+void bench_use(Bench* bench, uint32_t port, const Use* uses, size_t count) {
+    Master& master = *bench->ports[port];
+    master.uses.resize(master.requests.size());
+    for (size_t i = 0; i < count; i++) master.uses[uses[i].index] = uses[i];
+}
+
 size_t bench_size(Bench* bench, uint32_t port) { return bench->ports[port]->requests.size(); }
 const Done* bench_done(Bench* bench, uint32_t port) { return bench->ports[port]->done.data(); }
 const Event* bench_events(Bench* bench, size_t* count) {

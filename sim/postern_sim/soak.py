@@ -77,6 +77,20 @@ def _configurations() -> dict[str, Config]:
             name="wide", ports=(Port(identity=Identity.PAGE, cores=8), Port(cores=3)), vms=33, lanes=1, words=1,
             depth=2, page_stride=65536, tag_bits=7, tag_entries=5, manager_vm=3,
         ),
+        # With blocks: few small ones, so that VMs meet in them.
+        "blocks": base.replace(
+            name="blocks", ports=(_SIDEBAND, _SIDEBAND, _SIDEBAND), vms=3, blocks=4, block_size=64, banks=2
+        ),
+        "banks": base.replace(
+            name="banks", ports=(_SIDEBAND, _PAGE, _WISHBONE, _RESIDENT), vms=4, lanes=1, blocks=7, block_size=128,
+            banks=8, manager=Manager.PAGE, page_stride=4096, open_at_reset=True, credits=2, block_quota=1,
+            read_error=True, moderation=True,
+        ),
+        "quota": base.replace(
+            name="quota", ports=(_static(0), _static(1), _static(1, Bus.WISHBONE)), vms=2, words=2, depth=4,
+            manager=Manager.NONE, open_at_reset=True, credits=4, blocks=5, block_size=64, banks=1, block_quota=2,
+            request_register=False,
+        ),
         "ports": base.replace(
             name="ports", ports=(_SIDEBAND,) * 3 + (_WISHBONE,) + (_static(1),) * 2, lanes=1, words=2, depth=12
         ),

@@ -7,14 +7,24 @@ from typing import NamedTuple
 
 from postern_spec.config import Bus, Config, Identity, Manager
 from postern_spec.model import Register
-from postern_spec.regmap import Command, address_map, guest_page, manager_page, sources
+from postern_spec.regmap import Command, Handover, address_map, guest_page, manager_page, sources
 
-from .rtl import INSECURE, Request
+from .rtl import (
+    INSECURE,
+    KEEP_BLOCK,
+    KEEP_WORD,
+    TAKE_BLOCK,
+    TAKE_HOT_PLACE,
+    TAKE_LOAN,
+    TAKE_PLACE,
+    Request,
+    Use,
+)
 
 __all__ = ["FIXED", "INCR", "WRAP", "Access", "Traffic", "burst", "describe", "lanes"]
 
 # How a request goes through the block, as far as the order of effects depends on it.
-WRITE, READ, WORD, HEADER, POP, NOTHING = range(6)
+WRITE, READ, WORD, HEADER, POP, NOTHING, ALLOC, SRAM_READ, SRAM_WRITE = range(9)
 
 _PHRASES = 160  # of a port; its program is made of them in random order
 
@@ -33,7 +43,7 @@ class Access(NamedTuple):
     vary : bool
         The number of the request is mixed into the data.
     path : int
-        ``WRITE`` to ``NOTHING`` above.
+        ``WRITE`` to ``SRAM_WRITE`` above.
     name : str
         Of the register, empty where there is none.
     lane : int
@@ -42,6 +52,8 @@ class Access(NamedTuple):
         It goes on with the burst of the one before.
     cacheable : bool
         It is refused because AxCACHE asks for allocation.
+    use : Use or None
+        What it takes and keeps.
     """
 
     address: int
@@ -55,6 +67,7 @@ class Access(NamedTuple):
     lane: int
     continues: bool
     cacheable: bool
+    use: Use | None = None
 
 
 FIXED, INCR, WRAP = range(3)  # AxBURST
@@ -66,7 +79,16 @@ def _locate(c: Config, port: int, address: int) -> tuple[Register, tuple[int, ..
     where = address_map(c, port)
     if where.manager_base is not None and address >= where.manager_base:
         return manager_page(c).decode(address - where.manager_base)
+    if _in_sram(c, port, address):
+        return None
     return guest_page(c).decode(address % c.page_stride)
+
+
+def _in_sram(c: Config, port: int, address: int) -> bool:
+    where = address_map(c, port)
+    if where.sram_base is None or address < where.sram_base:
+        return False
+    return where.manager_base is None or address < where.manager_base
 
 
 def describe(c: Config, port: int, address: int) -> str:
@@ -76,6 +98,12 @@ def describe(c: Config, port: int, address: int) -> str:
     page = "manager " if manager else ""
     if not manager and where.guest_stride:
         page = f"page {address // where.guest_stride} "
+    if _in_sram(c, port, address):
+        assert where.sram_base is not None
+        offset = address - where.sram_base
+        window = f"window {offset // where.sram_stride} " if where.sram_stride else ""
+        block, byte = divmod(offset % (where.sram_stride or 1 << where.bits), c.block_size)
+        return f"{window}SRAM block {block} byte {byte:#x}"
     found = _locate(c, port, address)
     if found is None:
         return f"{page}{address:#x}"
@@ -123,6 +151,8 @@ class Traffic:
         Of each port, for ``Rtl.issue``.
     accesses : list of list of Access
         Of each port, by number of the request.
+    uses : list of dict of int to Use
+        Of each port, for ``Rtl.use``.
     """
 
     def __init__(self, config: Config, seed: int, length: int):
@@ -139,10 +169,14 @@ class Traffic:
         self.manager = manager_page(config)
         self.requests: list[bytes] = []
         self.accesses: list[list[Access]] = []
+        self.uses: list[dict[int, Use]] = []
+        # Of few blocks, so that VMs meet; not of all, so that many are asked for in vain.
+        self.wanted = rng.choice((1, 2, 4, config.blocks))
         for port in range(len(config.ports)):
             items = self._program(port, length)
             self.requests.append(b"".join(request.pack() for request, _ in items))
             self.accesses.append([access for _, access in items])
+            self.uses.append({index: access.use for index, (_, access) in enumerate(items) if access.use})
 
     def _program(self, port: int, length: int) -> list[Item]:
         rng = self.random
@@ -249,10 +283,11 @@ class _Speaker:
             found = _locate(self.c, self.port, address)
             name = found[0].name if found else ""
             lane = found[1][0] if found and found[0].dims and found[0].dims[0].name == "lane" else 0
-            self.paths[address] = {"WORD": WORD, "HEADER": HEADER, "POP": POP}.get(name, READ), name, lane
+            path = {"WORD": WORD, "HEADER": HEADER, "POP": POP, "ALLOC": ALLOC}.get(name, READ)
+            self.paths[address] = SRAM_READ if _in_sram(self.c, self.port, address) else path, name, lane
         path, name, lane = self.paths[address]
         if write:
-            path = WRITE
+            path = SRAM_WRITE if path == SRAM_READ else WRITE
         elif not (self.wishbone or self.full):
             strobes = 0xF
         elif not strobes:
@@ -316,6 +351,11 @@ class _Speaker:
         ]  # fmt: skip
         if self.full:
             kinds += [(self._long_send, 10), (self._long_receive, 10), (self._anywhere, 6)]
+        if c.blocks:
+            kinds += [
+                (self._allocate, 14), (self._memory, 16), (self._race, 8), (self._hand_over, 22), (self._settle, 16),
+                (self._surrender, 3),
+            ]  # fmt: skip
         if c.manager is not Manager.NONE:
             kinds += [(self._manage, 10), (self._supervise, 8), (self._recycle, 3)]
         kind = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
@@ -379,6 +419,8 @@ class _Speaker:
                 for w in range(rng.choice((0, 1, 2, c.words)) % (c.words + 1))
             ]
             out.append(self._read(g.POP, lane, strobes=self._strobes()))
+            if c.blocks:
+                out[-1] = self._using(out[-1], Use(keep=KEEP_WORD, vm=self.vm))
             if rng.random() < 0.2:
                 out.append(self._read(g.RX_RESULT, lane))
         return out
@@ -426,7 +468,7 @@ class _Speaker:
         return [self._read(g.IRQ_STATE), self._write(g.IRQ_STATE, data=rng.choice((everything, self._word())))]
 
     def _look(self) -> list[Item]:
-        registers = [r for r in self.t.guest.registers if r.readable and r.name not in ("HEADER", "POP")]
+        registers = [r for r in self.t.guest.registers if r.readable and r.name not in ("HEADER", "POP", "ALLOC")]
         chosen = self.random.choices(registers, k=self.random.randint(1, 4))
         return [self._read(register, *self._some(register), strobes=self._strobes()) for register in chosen]
 
@@ -496,6 +538,99 @@ class _Speaker:
         beats = rng.choice((1, 2, 3, 8, 17, 256 if rng.random() < 0.2 else 30))
         return self._burst(address, beats, size, rng.choice((INCR, INCR, WRAP, FIXED)), write)
 
+    # Blocks
+
+    def _using(self, item: Item, use: Use) -> Item:
+        request, access = item
+        return request, access._replace(use=use)
+
+    def _use(self, take: int) -> Use:
+        return Use(take, 0, self.vm, self.random.randrange(4))
+
+    def _touch(self, use: Use | None = None) -> Item:
+        """Read or write a word of the SRAM: of a block that the VM got, that somebody else just gave away, or any."""
+        rng, c = self.random, self.c
+        if use is None:
+            pick = rng.random()
+            use = None if pick < 0.15 else self._use(TAKE_PLACE if pick < 0.65 else TAKE_HOT_PLACE)
+        words = c.block_size // 4
+        word = rng.choice((0, 1, words - 1, rng.randrange(words)))  # few words, so that reads find what was written
+        address = self.where.sram(self.vm) + 4 * word + rng.choice((0, 0, 0, 0, 0, 0, 1, 2, 3))
+        if use is None:
+            address += rng.randrange(c.blocks) * c.block_size
+        write = rng.random() < 0.5
+        item = self._item(address, self._word(), write, self._strobes(0.6), write)
+        return item if use is None else self._using(item, use)
+
+    def _allocate(self) -> list[Item]:
+        rng, g = self.random, self.t.guest
+        keep = Use(keep=KEEP_BLOCK, vm=self.vm)
+        out = [
+            self._using(self._read(g.ALLOC, strobes=self._strobes()), keep)
+            for _ in range(rng.randint(1, self.t.wanted))
+        ]
+        if rng.random() < 0.5:
+            out += [self._read(g.QUOTA), self._read(g.BLOCK, rng.randrange(self.c.blocks))]
+        return out
+
+    def _memory(self) -> list[Item]:
+        out = [self._touch() for _ in range(self.random.randint(2, 10))]
+        return [*out, self._read(self.t.guest.BLOCK, self.random.randrange(self.c.blocks))]
+
+    def _race(self) -> list[Item]:
+        """Reach for one block again and again while somebody changes who may."""
+        use = self._use(self.random.choice((TAKE_PLACE, TAKE_HOT_PLACE)))
+        return [self._touch(use) for _ in range(self.random.randint(4, 20))]
+
+    def _hand_over(self) -> list[Item]:
+        rng, g, c = self.random, self.t.guest, self.c
+        lane, n = rng.randrange(c.lanes), self._length()
+        use = self._use(TAKE_BLOCK)
+        word = rng.choice(tuple(Handover)) << g.RETURN.KIND.lsb
+        out = self._message(lane, list(range(n - 1)), int(n > 1), self._peer())[:-1]
+        address = self._base(g.COMMIT) + g.COMMIT.at(lane, 1, int(n > 1), self._peer())
+        pick = rng.random()
+        if pick < 0.08:
+            word ^= 1 << rng.randrange(32)
+        commit = self._item(address, word, True, self._strobes())
+        out.append(commit if pick < 0.04 else self._using(commit, use))
+        if rng.random() < 0.6:  # what was mine is touched again, before and after it has gone
+            place = use._replace(take=TAKE_PLACE)
+            touches = [self._touch(place) for _ in range(rng.randint(1, 5))]
+            split = rng.randrange(len(touches) + 1)
+            out = touches[:split] + out + touches[split:]
+        if rng.random() < 0.5:
+            out += [self._read(g.RESULT, lane), self._write(g.ACK, lane, data=0)]
+        return out
+
+    def _settle(self) -> list[Item]:
+        """Return, revoke or free."""
+        rng, g, c = self.random, self.t.guest, self.c
+        lane = rng.randrange(c.lanes)
+        register = rng.choice((g.RETURN, g.RETURN, g.REVOKE, g.FREE, g.FREE))
+        pick = rng.random()
+        data = 0 if pick < 0.9 else 1 << rng.randrange(32)
+        if pick < 0.08:
+            data = rng.choice((self._word(), rng.randrange(c.blocks + 1)))
+        item = self._write(register, lane, data=data, strobes=self._strobes())
+        if pick >= 0.08:
+            item = self._using(item, self._use(TAKE_LOAN if register is g.RETURN else TAKE_BLOCK))
+        out = [item]
+        if rng.random() < 0.5:
+            touches = [self._touch(self._use(TAKE_HOT_PLACE)) for _ in range(rng.randint(1, 6))]
+            out = [*out, *touches] if rng.random() < 0.5 else [*touches, *out]
+        return [*out, self._read(g.BLOCK_RESULT, lane)]
+
+    def _surrender(self) -> list[Item]:
+        """Try to give everything up."""
+        g, lane = self.t.guest, self.random.randrange(self.c.lanes)
+        blocks = self.random.sample(range(self.c.blocks), min(self.c.blocks, 16))
+        return [
+            item
+            for block in blocks
+            for item in (self._write(g.REVOKE, lane, data=block), self._write(g.FREE, lane, data=block))
+        ]
+
     # The manager
 
     def setup(self) -> list[Item]:
@@ -511,6 +646,9 @@ class _Speaker:
                     bits = sum(1 << s % 32 for s in range(c.vms) if s // 32 == half and (s != r or rng.random() < 0.3))
                     out.append(self._write(m.PERMIT, r, half, data=bits))
                 out += [self._write(m.CREDITS, r, s, data=rng.choice((share, 1, share))) for s in active]
+                if c.blocks:
+                    quota = max(1, c.blocks // len(active))
+                    out.append(self._write(m.QUOTA, r, data=rng.choice((quota, quota, 1))))
                 out.append(self._write(m.CONTROL, r, data=Command.OPEN))
                 out.append(self._write(m.CONTROL, r, data=Command.RESUME))
             out += [
@@ -534,6 +672,7 @@ class _Speaker:
         weights = {
             "CONTROL": 8,
             "CREDITS": 4,
+            "QUOTA": 4,
             "RESIDENT": 6,
             "PERMIT": 2,
             "TEAR": 3,
@@ -551,6 +690,8 @@ class _Speaker:
                 data = int(rng.choice((*Command, Command.OPEN, Command.RESUME, Command.RESUME, rng.randrange(8))))
             case "CREDITS":
                 data = rng.choice((rng.randrange(4), rng.randrange(c.depth + 1), rng.randrange(512)))
+            case "QUOTA":
+                data = rng.choice((rng.randrange(4), rng.randrange(c.blocks + 1), rng.randrange(2048), self._word()))
             case "RESIDENT":
                 data = register.pack(VM=vm, VALID=int(rng.random() < 0.8))
             case "TEAR":

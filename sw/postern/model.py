@@ -372,6 +372,15 @@ class Model:
         """Number of the blocks that wait to be scrubbed."""
         return len(self._dirty)
 
+    def clean(self, block: int) -> bool:
+        """Return whether a block is ready to be allocated."""
+        return block in self._clean
+
+    def rights(self, block: int) -> tuple[int | None, int | None, bool]:
+        """Return the owner and the borrower of a block, as far as it has them, and whether it is shown, not lent."""
+        it = self._blocks[block]
+        return it.owner, it.borrower, it.borrower is not None and it.how is Handover.SHOW
+
     # Accesses
 
     def bind(self, port: int, address: int, *, tag: int = 0) -> int | None:

@@ -1,0 +1,421 @@
+"""Who owns, pays for and has borrowed which block; allocation; and what waits to be scrubbed."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from postern_spec.config import Config, Manager
+from postern_spec.regmap import Handover, Holding, Settled
+
+from .native import Sizes
+from .queue import fill_bits
+from .select import after, bits_for, mux_by_index, one_hot
+from .sram import look_up
+from .table import Table
+
+__all__ = ["Blocks"]
+
+
+class Blocks(wiring.Component):
+    """Rights to blocks, and the ring of those that nobody owns. See ``docs/states.md``, sections 11 to 13.
+
+    Two tables hold the rights, because two engines change them in the same cycle: ``ALLOC`` writes {toggle, payer}, and
+    the write engine {toggle, moved, holder, loan, shown, borrower}. A block has an owner where the toggles differ: the
+    payer until it has moved, then the holder. Numbers of blocks are counted the same way, each by one writer.
+
+    The write engine's word and requester must have been there for a cycle when it acts; what they refer to is looked up
+    in that cycle, and an ``ALLOC`` of that cycle or of the act itself still counts. Everything that looks sees the
+    rights as they were before the cycle.
+
+    Parameters
+    ----------
+    config : Config
+        With blocks.
+
+    Members
+    -------
+    w_look, r_look : In(look_up).array(banks), w_allowed, r_allowed : Out(banks)
+        Rights to what a bank writes or reads.
+    data : In(32), vm, target : In
+        The word of the write engine, its requester, and the VM that it is about.
+    may_give : Out(1), tag : Out(8)
+        The word hands a block over that the requester may hand over; tag of the loan, zero of a move.
+    give : In(1)
+        It is handed over, to the target.
+    free, give_back, revoke : In(1)
+        ``FREE``, ``RETURN``, ``REVOKE``. At most one of these and ``give``.
+    settled : Out(2)
+        The outcome of these three.
+    keeps : Out(1)
+        The target owns or has borrowed a block, an ``ALLOC`` of this cycle included.
+    set_limit : In(1), limit_fits : Out(1)
+        Give the target the quota in ``data``; it may have it.
+    alloc : In(1), alloc_vm : In
+        This VM, which is not draining, allocates.
+    alloc_given : Out(1), alloc_block : Out
+        It gets this block.
+    opened, closed : In(vms)
+    available, loan_over : Out(vms)
+        Events: a VM that got no block would get one now; a loan by or to this VM is over by the other's doing.
+    clean, dirty : Out
+        How many blocks nobody owns.
+    scrub : Out(1), scrub_block : Out, scrubbed : In(1)
+        The oldest dirty block, and that it is zero at the end of this cycle.
+    look_vm, look_block : In, look_holding, look_other, look_tag : Out
+        What a VM has of a block, as ``BLOCK`` shows it.
+    look_account : In, look_used, look_limit, look_owned, look_borrowed : Out
+        Numbers of blocks of a VM.
+    fill, fill_row : In
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        vm, block = unsigned(Sizes(config).vm_bits), unsigned(bits_for(config.blocks))
+        vms, banks = config.vms, config.banks
+        count = self._count = bits_for(config.blocks + 1)
+        super().__init__(
+            {
+                "w_look": In(look_up(config)).array(banks),
+                "r_look": In(look_up(config)).array(banks),
+                "w_allowed": Out(banks),
+                "r_allowed": Out(banks),
+                "data": In(32),
+                "vm": In(vm),
+                "target": In(vm),
+                "may_give": Out(1),
+                "tag": Out(8),
+                "give": In(1),
+                "free": In(1),
+                "give_back": In(1),
+                "revoke": In(1),
+                "settled": Out(Settled),
+                "keeps": Out(1),
+                "set_limit": In(1),
+                "limit_fits": Out(1),
+                "alloc": In(1),
+                "alloc_vm": In(vm),
+                "alloc_given": Out(1),
+                "alloc_block": Out(block),
+                "opened": In(vms),
+                "closed": In(vms),
+                "available": Out(vms),
+                "loan_over": Out(vms),
+                "clean": Out(count),
+                "dirty": Out(count, init=config.blocks),
+                "scrub": Out(1),
+                "scrub_block": Out(block),
+                "scrubbed": In(1),
+                "look_vm": In(vm),
+                "look_block": In(block),
+                "look_holding": Out(Holding),
+                "look_other": Out(vm),
+                "look_tag": Out(8),
+                "look_account": In(vm),
+                "look_used": Out(count),
+                "look_limit": Out(count),
+                "look_owned": Out(count),
+                "look_borrowed": Out(count),
+                "fill": In(1),
+                "fill_row": In(fill_bits(config)),
+            }
+        )
+        self._bought = data.StructLayout({"toggle": 1, "payer": vm})
+        self._held = data.StructLayout(
+            {"toggle": 1, "moved": 1, "holder": vm, "loan": 1, "shown": 1, "borrower": vm}  # shown: only with loan
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        self._rights(m)
+        self._ring(m)
+        self._write(m)
+        self._look(m)
+        self._accounts(m)
+        return m
+
+    def _table(self, m: Module, name: str, depth: int, width: int, readers: int, init: int = 0) -> Table:
+        m.submodules[name] = made = Table(
+            depth, width, readers=readers, init=[init] * depth, fill_bits=len(self.fill_row)
+        )
+        m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row)]
+        return made
+
+    def _rights(self, m: Module):
+        """The tables of rights, with a look-up for each bank and direction, for ``BLOCK``, and for the write engine."""
+        c = self.config
+        looks = [*(self.w_look[bank] for bank in range(c.banks)), *(self.r_look[bank] for bank in range(c.banks))]
+        readers = len(looks) + 2
+        self._alloc_table = self._table(m, "bought", c.blocks, self._bought.size, readers)
+        self._held_table = self._table(m, "held", c.blocks, self._held.size, readers)
+        self._tags = self._table(m, "tags", c.blocks, len(self.tag), 2)
+        for i, look in enumerate(looks):
+            bank, writes = i % c.banks, i < c.banks
+            _, held, owns = self._found(m, i, look.block, look.vm, f"{'w' if writes else 'r'}_{bank}")
+            if writes:
+                m.d.comb += self.w_allowed[bank].eq(owns & (~held.loan | held.shown))
+            else:
+                m.d.comb += self.r_allowed[bank].eq(owns | (held.loan & (held.borrower == look.vm)))
+
+    def _found(self, m: Module, port: int, block, vm, name: str):
+        """Look a block up. Returns both rows, and whether ``vm`` owns it."""
+        bought = Signal(self._bought, name=f"{name}_bought")
+        held = Signal(self._held, name=f"{name}_held")
+        m.d.comb += [
+            bought.as_value().eq(self._alloc_table.read(m, port, block)),
+            held.as_value().eq(self._held_table.read(m, port, block)),
+        ]
+        owns = (bought.toggle ^ held.toggle) & Mux(held.moved, held.holder == vm, bought.payer == vm)
+        return bought, held, owns
+
+    def _ring(self, m: Module):
+        """Blocks without an owner in the order in which they were given up, clean ones first; and allocation."""
+        c = self.config
+        entry = data.StructLayout({"block": unsigned(len(self.alloc_block)), "toggle": 1})
+        m.submodules.ring = ring = memory.Memory(shape=entry, depth=c.blocks, init=[])
+        w_port = ring.write_port()
+        first, second, oldest, tail = (
+            Signal(range(c.blocks), name=name, init=init % c.blocks)
+            for name, init in (("first", 0), ("second", 1), ("oldest", 0), ("tail", 0))
+        )
+        head = Signal(entry)  # there in time, because it has been in the ring for longer than it takes to scrub it
+
+        def read(row):
+            port = ring.read_port(domain="comb")
+            m.d.comb += port.addr.eq(row)
+            return port.data
+
+        self._freed = freed = Signal()
+        self._free_toggle = Signal()
+        fill_here = self.fill & (self.fill_row < c.blocks)
+        m.d.comb += [
+            w_port.en.eq(freed | fill_here),
+            w_port.addr.eq(Mux(self.fill, self.fill_row, tail)),
+            w_port.data.block.eq(Mux(self.fill, self.fill_row, self.data)),
+            w_port.data.toggle.eq(self._free_toggle & ~self.fill),
+            self.scrub.eq((self.dirty != 0) & ~self.fill),
+            self.scrub_block.eq(read(oldest).block),
+        ]
+        spent = self._spent = Signal(
+            c.vms, init=0 if c.open_at_reset and c.block_quota else (1 << c.vms) - 1
+        )  # who has no quota left
+        some = Signal()  # there is a clean block
+        given = self.alloc_given
+        m.d.comb += [
+            given.eq(self.alloc & some & ~mux_by_index(list(spent), self.alloc_vm)),
+            self.alloc_block.eq(head.block),
+            self._alloc_table.write.eq(given),
+            self._alloc_table.write_row.eq(head.block),
+            self._alloc_table.write_data.eq(Cat(~head.toggle, self.alloc_vm)),
+        ]
+        m.d.sync += [
+            head.eq(Mux(given, read(second).as_value(), read(first).as_value())),
+            self.clean.eq(self.clean + self.scrubbed - given),
+            self.dirty.eq(self.dirty + freed - self.scrubbed),
+            some.eq(self.scrubbed | Mux(given, self.clean > 1, some)),
+        ]
+        for pointer, moves in ((first, given), (second, given), (oldest, self.scrubbed), (tail, freed)):
+            with m.If(moves):
+                m.d.sync += pointer.eq(after(pointer, c.blocks))
+
+        # Who went away without one, and would get one now.
+        hungry = Signal(c.vms)
+        fails = Cat(one_hot(self.alloc_vm, c.vms, self.alloc & ~given))
+        fed = Cat(one_hot(self.alloc_vm, c.vms, given))
+        m.d.comb += self.available.eq(hungry & ~spent & some.replicate(c.vms))
+        m.d.sync += hungry.eq(((hungry & ~self.available) | fails) & ~fed & ~self.opened & ~self.closed)
+
+    def _write(self, m: Module):
+        """What the write engine does: looked up in the cycle before, done in this one."""
+        c = self.config
+        page = Sizes(c).guest_page
+        fields, word = page.RETURN, self.data
+
+        def part(item):
+            return word[item.lsb : item.lsb + item.width]
+
+        number, tag, kind = part(fields.BLOCK), part(fields.TAG), part(fields.KIND)
+        meant = sum((1 << item.width) - 1 << item.lsb for item in fields.fields)
+        block = number[: len(self.alloc_block)]
+        exists = number < c.blocks
+        strange = (word & (0xFFFF_FFFF ^ meant)).any()  # bits where no field is
+
+        # The look-up. A block that is allocated in this cycle or in the next is the requester's, too.
+        port = 2 * c.banks
+        bought_now, held_now, owns = self._found(m, port, block, self.vm, "engine")
+        tag_now = self._tags.read(m, 0, block)
+        fresh = Signal()
+        bought, held, tag_then = Signal(self._bought), Signal(self._held), Signal(len(self.tag))
+        free_to_give, lends, borrows, formed, plain, whole = (
+            Signal(name=name) for name in ("free_to_give", "lends", "borrows", "formed", "plain", "whole")
+        )
+        m.d.comb += fresh.eq(self.alloc_given & (self.alloc_block == block) & (self.alloc_vm == self.vm))
+        m.d.sync += [
+            bought.eq(bought_now),
+            held.eq(held_now),
+            tag_then.eq(tag_now),
+            free_to_give.eq((owns & ~held_now.loan) | fresh),
+            lends.eq(owns & held_now.loan),
+            borrows.eq(exists & held_now.loan & (held_now.borrower == self.vm) & (tag == tag_now)),
+            formed.eq(exists & ~strange & kind.any() & ~tag.any()),
+            plain.eq(exists & ~strange & ~kind.any() & ~tag.any()),
+            whole.eq(~strange),
+        ]
+
+        # The act.
+        moves, frees, returns, revokes = (Signal(name=name) for name in ("moves", "frees", "returns", "revokes"))
+        moving = kind == Handover.MOVE
+        following = Signal(self._held)
+        m.d.comb += [
+            self.may_give.eq(formed & (free_to_give | fresh)),
+            self.tag.eq(Mux(moving, 0, tag_then)),
+            moves.eq(self.give & moving),
+            frees.eq(self.free & plain & (free_to_give | fresh)),
+            returns.eq(self.give_back & whole & borrows),
+            revokes.eq(self.revoke & plain & lends),
+            self.settled.eq(
+                Mux(
+                    frees | returns | revokes,
+                    Settled.DONE,
+                    Mux(self.give_back & whole, Settled.STALE, Settled.REFUSED),
+                )
+            ),
+            following.eq(held),
+            following.loan.eq(0),
+            following.shown.eq(0),
+            self._held_table.write.eq(self.give | frees | returns | revokes),
+            self._held_table.write_row.eq(block),
+            self._held_table.write_data.eq(following.as_value()),
+            self._tags.write.eq(returns | revokes),
+            self._tags.write_row.eq(block),
+            self._tags.write_data.eq(tag_then + 1),
+            self._freed.eq(frees),
+            self._free_toggle.eq(~held.toggle),
+        ]
+        with m.If(self.free):
+            m.d.comb += [following.toggle.eq(~held.toggle), following.moved.eq(0)]
+        with m.Elif(~self.give_back & ~self.revoke):
+            with m.If(moving):
+                m.d.comb += [following.moved.eq(1), following.holder.eq(self.target)]
+            with m.Else():
+                m.d.comb += [
+                    following.loan.eq(1),
+                    following.shown.eq(kind == Handover.SHOW),
+                    following.borrower.eq(self.target),
+                ]
+        owner = Mux(held.moved, held.holder, bought.payer)
+        m.d.comb += self.loan_over.eq(Cat(one_hot(owner, c.vms, returns)) | Cat(one_hot(held.borrower, c.vms, revokes)))
+        # Who has not got the block by a move has allocated it.
+        self._payer = Mux(held.moved, bought.payer, self.vm)
+        self._moves, self._returns, self._revokes = moves, returns, revokes
+        self._borrower = held.borrower
+        self._lends = self.give & ~moving
+
+    def _look(self, m: Module):
+        """``BLOCK``."""
+        bought, held, owns = self._found(m, 2 * self.config.banks + 1, self.look_block, self.look_vm, "look")
+        borrows = held.loan & (held.borrower == self.look_vm)
+        m.d.comb += self.look_holding.eq(Holding.NONE)
+        with m.If(owns):
+            m.d.comb += self.look_holding.eq(
+                Mux(held.loan, Mux(held.shown, Holding.SHOWN, Holding.LENT), Holding.OWNED)
+            )
+        with m.Elif(borrows):
+            m.d.comb += self.look_holding.eq(Mux(held.shown, Holding.WATCHED, Holding.BORROWED))
+        with m.If(held.loan & (owns | borrows)):
+            m.d.comb += [
+                self.look_other.eq(Mux(owns, held.borrower, Mux(held.moved, held.holder, bought.payer))),
+                self.look_tag.eq(self._tags.read(m, 1, self.look_block)),
+            ]
+
+    def _accounts(self, m: Module):
+        """Numbers of blocks. Each table has one writer; what one of them took away, the other counted."""
+        c, count = self.config, self._count
+        managed = c.manager is not Manager.NONE
+        given, frees = self.alloc_given, self._freed
+        allocated = self._table(m, "allocated", c.vms, count, 3)
+        freed = self._table(m, "freed", c.vms, count, 4)
+        sold, paid = allocated.read(m, 0, self.alloc_vm), freed.read(m, 3, self.alloc_vm)
+        m.d.comb += [
+            allocated.write.eq(given),
+            allocated.write_row.eq(self.alloc_vm),
+            allocated.write_data.eq(sold + 1),
+            freed.write.eq(frees),
+            freed.write_row.eq(self._payer),
+            freed.write_data.eq(freed.read(m, 0, self._payer) + 1),
+            self.look_used.eq(allocated.read(m, 1, self.look_account) - freed.read(m, 1, self.look_account)),
+        ]
+        initial = c.block_quota if c.open_at_reset else 0
+        same = Signal()  # the target allocates in this cycle
+        used = Signal(count)
+        m.d.comb += [
+            same.eq(given & (self.alloc_vm == self.target)),
+            used.eq(allocated.read(m, 2, self.target) - freed.read(m, 2, self.target)),
+        ]
+        limit = initial
+        if managed:
+            limits = self._table(m, "limits", c.vms, count, 3, initial)
+            limit = limits.read(m, 2, self.alloc_vm)
+            asked = self.data[:count]
+            total = Signal(count + 2)
+            promised = Signal(count, init=initial * c.vms)
+            m.d.sync += total.eq(promised - limits.read(m, 0, self.target) + asked)
+            m.d.comb += [
+                self.limit_fits.eq(
+                    (self.data[:16] <= c.blocks) & (total <= c.blocks) & Mux(same, asked > used, asked >= used)
+                ),
+                limits.write.eq(self.set_limit & self.limit_fits),
+                limits.write_row.eq(self.target),
+                limits.write_data.eq(asked),
+                self.look_limit.eq(limits.read(m, 1, self.look_account)),
+            ]
+            with m.If(limits.write):
+                m.d.sync += promised.eq(total)
+        else:
+            m.d.comb += self.look_limit.eq(initial)
+
+        takes, gets, pays = (
+            one_hot(row, c.vms, enable)
+            for row, enable in (
+                (self.alloc_vm, given),
+                (self.target, limits.write if managed else 0),
+                (self._payer, frees),
+            )
+        )
+        last = (sold + 1 - paid)[:count] == limit
+        for vm, spent in enumerate(self._spent):
+            with m.If(gets[vm]):
+                m.d.sync += spent.eq(Mux(same, (used + 1)[:count] == asked, used == asked) if managed else 0)
+            with m.Elif(pays[vm]):
+                m.d.sync += spent.eq(0)
+            with m.Elif(takes[vm]):
+                m.d.sync += spent.eq(last)
+
+        if not managed:  # then nobody closes a VM, or asks what it has
+            return
+        came, gone = self._table(m, "came", c.vms, count, 2), self._table(m, "gone", c.vms, count, 3)
+        borrowed = self._table(m, "borrowed", c.vms, count, 3)
+        row = Mux(self._returns, self.vm, Mux(self._revokes, self._borrower, self.target))
+        loans = borrowed.read(m, 0, row)
+        got = came.read(m, 0, self.target)
+        own = Signal(count)
+        kept = Signal()
+        m.d.comb += [
+            came.write.eq(self._moves),
+            came.write_row.eq(self.target),
+            came.write_data.eq(got + 1),
+            gone.write.eq(self._moves | frees),
+            gone.write_row.eq(self.vm),
+            gone.write_data.eq(gone.read(m, 0, self.vm) + 1),
+            borrowed.write.eq(self._lends | self._returns | self._revokes),
+            borrowed.write_row.eq(row),
+            borrowed.write_data.eq(Mux(self._returns | self._revokes, loans - 1, loans + 1)),
+            own.eq(allocated.read(m, 2, self.target) + got - gone.read(m, 1, self.target)),
+            self.keeps.eq(kept | same),
+            self.look_owned.eq(
+                allocated.read(m, 1, self.look_account)
+                + came.read(m, 1, self.look_account)
+                - gone.read(m, 2, self.look_account)
+            ),
+            self.look_borrowed.eq(borrowed.read(m, 1, self.look_account)),
+        ]
+        m.d.sync += kept.eq(own.any() | borrowed.read(m, 2, self.target).any() | same)
