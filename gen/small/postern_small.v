@@ -14,12 +14,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \$16 ;
   wire \$17 ;
   wire [1:0] \$18 ;
-  wire \$19 ;
+  wire [1:0] \$19 ;
   wire \$2 ;
   wire \$20 ;
   wire \$21 ;
   wire \$22 ;
-  wire [1:0] \$23 ;
+  wire \$23 ;
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
@@ -29,19 +29,16 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \$3 ;
   wire \$30 ;
   wire \$31 ;
-  wire \$32 ;
+  wire [4:0] \$32 ;
   wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire [4:0] \$36 ;
+  reg [3:0] \$34 ;
+  reg \$35 ;
+  wire \$36 ;
   wire \$37 ;
-  reg [3:0] \$38 ;
-  reg \$39 ;
+  wire [7:0] \$38 ;
+  wire [9:0] \$39 ;
   wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
-  wire [7:0] \$42 ;
-  wire [1:0] \$43 ;
+  wire [9:0] \$40 ;
   wire \$5 ;
   wire \$6 ;
   wire \$7 ;
@@ -49,8 +46,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] \$9 ;
   wire acknowledge;
   wire acknowledged;
-  wire \acknowledged$373 ;
-  wire \acknowledged$410 ;
+  wire \acknowledged$386 ;
+  wire \acknowledged$423 ;
   wire [1:0] acted;
   wire [32:0] answer__payload;
   wire [32:0] \answer__payload$100 ;
@@ -77,7 +74,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [11:0] \araddr$116 ;
   wire arm;
   wire [1:0] armed;
-  wire [1:0] \armed$451 ;
+  wire [1:0] \armed$464 ;
   wire [2:0] arprot;
   wire [2:0] \arprot$117 ;
   wire arready;
@@ -93,8 +90,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire awvalid;
   wire \awvalid$107 ;
   wire [5:0] back;
-  wire [5:0] \back$199 ;
-  wire [5:0] \back$259 ;
+  wire [5:0] \back$201 ;
+  wire [5:0] \back$262 ;
+  wire [1:0] bank;
+  wire [1:0] \bank$359 ;
   wire bready;
   wire \bready$115 ;
   wire [1:0] bresp;
@@ -103,13 +102,13 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \bvalid$114 ;
   wire [1:0] changed;
   wire clear;
-  wire \clear$457 ;
+  wire \clear$470 ;
   wire clear_fired;
   input clk;
   wire clk;
   wire \clk$43 ;
   wire [1:0] closed;
-  wire [1:0] \closed$486 ;
+  wire [1:0] \closed$499 ;
   wire [1:0] closed_vm;
   wire command;
   wire [31:0] commit__data;
@@ -119,15 +118,15 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [5:0] commit__slot;
   wire [1:0] commit__word;
   wire core;
-  wire \core$465 ;
+  wire \core$478 ;
   wire [1:0] credit;
   wire crowded;
-  wire \crowded$352 ;
+  wire \crowded$361 ;
   wire [31:0] data;
-  wire [31:0] \data$201 ;
-  wire [31:0] \data$362 ;
-  wire [31:0] \data$400 ;
-  wire [31:0] \data$456 ;
+  wire [31:0] \data$203 ;
+  wire [31:0] \data$375 ;
+  wire [31:0] \data$413 ;
+  wire [31:0] \data$469 ;
   wire disarm;
   wire do__control;
   wire do__irq_enable;
@@ -147,7 +146,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] doorbells;
   wire empty;
   wire [31:0] epoch;
-  wire [31:0] \epoch$433 ;
+  wire [31:0] \epoch$446 ;
   wire error;
   reg fill = 1'h1;
   (* init = 1'h1 *)
@@ -176,66 +175,67 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   (* init = 4'h0 *)
   wire [3:0] \fill_row$60 ;
   wire [1:0] filled;
-  wire \filled$207 ;
-  wire \filled$208 ;
-  wire [1:0] \filled$263 ;
-  wire [1:0] \filled$294 ;
-  wire [1:0] \filled$476 ;
+  wire \filled$209 ;
+  wire \filled$210 ;
+  wire [1:0] \filled$266 ;
+  wire [1:0] \filled$300 ;
+  wire [1:0] \filled$489 ;
   (* init = 1'h1 *)
   wire filling;
   wire [1:0] fired;
-  wire [1:0] \fired$453 ;
+  wire [1:0] \fired$466 ;
   wire [3:0] first;
-  wire [3:0] \first$330 ;
+  wire [3:0] \first$337 ;
   wire [3:0] firsts__0;
   wire [3:0] firsts__1;
   wire forget;
-  wire \forget$316 ;
+  wire \forget$323 ;
   wire forget_all;
   wire forget_sender;
   wire [5:0] free_slot;
-  wire [5:0] \free_slot$318 ;
+  wire [5:0] \free_slot$325 ;
   wire [5:0] free_slots__0;
   wire [5:0] free_slots__1;
-  wire [1:0] fresh;
-  wire \fresh$210 ;
-  wire \fresh$211 ;
-  wire [1:0] \fresh$264 ;
+  wire fresh;
+  wire [1:0] \fresh$211 ;
+  wire \fresh$212 ;
+  wire \fresh$213 ;
+  wire [1:0] \fresh$267 ;
   wire [7:0] generation;
   wire [4:0] gone;
-  wire [4:0] \gone$322 ;
+  wire [4:0] \gone$329 ;
   wire [4:0] gone__0;
-  wire [4:0] \gone__0$304 ;
+  wire [4:0] \gone__0$310 ;
   wire [4:0] gone__1;
-  wire [4:0] \gone__1$335 ;
+  wire [4:0] \gone__1$342 ;
   wire good;
   wire grant;
-  wire [1:0] \grant$274 ;
-  wire \grant$311 ;
+  wire [1:0] \grant$277 ;
+  wire \grant$317 ;
   wire half;
-  wire \half$399 ;
-  wire \half$475 ;
+  wire \half$412 ;
+  wire \half$488 ;
   wire [8:0] head;
-  wire [8:0] \head$215 ;
-  wire [1:0] \head$215.last ;
-  wire \head$215.sender ;
-  wire [5:0] \head$215.slot ;
+  wire [8:0] \head$217 ;
+  wire [1:0] \head$217.last ;
+  wire \head$217.sender ;
+  wire [5:0] \head$217.slot ;
   wire [1:0] \head.last ;
   wire \head.sender ;
   wire [5:0] \head.slot ;
   wire [8:0] head__0;
-  wire [8:0] \head__0$265 ;
-  wire [1:0] \head__0$265.last ;
-  wire \head__0$265.sender ;
-  wire [5:0] \head__0$265.slot ;
+  wire [8:0] \head__0$268 ;
+  wire [1:0] \head__0$268.last ;
+  wire \head__0$268.sender ;
+  wire [5:0] \head__0$268.slot ;
   wire [1:0] \head__0.last ;
   wire \head__0.sender ;
   wire [5:0] \head__0.slot ;
   wire [8:0] head__1;
-  wire [8:0] \head__1$266 ;
-  wire [1:0] \head__1$266.last ;
-  wire \head__1$266.sender ;
-  wire [5:0] \head__1$266.slot ;
+  wire [8:0] \head__1$269 ;
+  wire [1:0] \head__1$269.last ;
+  wire \head__1$269.sender ;
+  wire [5:0] \head__1$269.slot ;
   wire [1:0] \head__1.last ;
   wire \head__1.sender ;
   wire [5:0] \head__1.slot ;
@@ -248,10 +248,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \heads__1.sender ;
   wire [5:0] \heads__1.slot ;
   wire hold;
-  wire \hold$193 ;
-  wire \hold$256 ;
+  wire \hold$195 ;
+  wire \hold$259 ;
   wire idle;
-  wire \idle$367 ;
+  wire \idle$380 ;
   wire index;
   output [1:0] irq;
   wire [1:0] irq;
@@ -260,31 +260,23 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [4:0] irq_state;
   wire lane;
   wire [4:0] level;
-  wire [4:0] \level$493 ;
+  wire [4:0] \level$506 ;
   wire [4:0] level__0;
   wire [4:0] level__1;
-  wire [4:0] limit;
-  wire [4:0] \limit$324 ;
-  wire [4:0] limits__0;
-  wire [4:0] \limits__0$306 ;
-  wire [4:0] limits__1;
-  wire [4:0] \limits__1$337 ;
   wire [1:0] lines;
   wire locked;
-  wire \locked$435 ;
+  wire \locked$448 ;
   wire look;
-  wire [1:0] \look$279 ;
-  wire \look$314 ;
-  wire [1:0] \look$424 ;
+  wire [1:0] \look$285 ;
+  wire \look$321 ;
+  wire [1:0] \look$437 ;
   wire look_acknowledged;
   wire look_core;
   wire [4:0] look_enable;
   wire [7:0] look_generation;
   wire [4:0] look_gone;
-  wire [4:0] \look_gone$336 ;
+  wire [4:0] \look_gone$343 ;
   wire look_lane;
-  wire [4:0] look_limit;
-  wire [4:0] \look_limit$338 ;
   wire [31:0] look_moderation;
   wire [7:0] look_own_generation;
   wire [1:0] look_permits;
@@ -298,32 +290,40 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \look_result.vm ;
   wire look_row;
   wire [4:0] look_sent;
-  wire [4:0] \look_sent$334 ;
+  wire [4:0] \look_sent$341 ;
   wire look_source;
   wire [4:0] look_state;
+  wire [4:0] look_stop;
+  wire [4:0] \look_stop$345 ;
   wire look_target;
   wire look_vm;
-  wire \look_vm$436 ;
+  wire \look_vm$449 ;
   wire [8:0] message;
-  wire [8:0] \message$270 ;
-  wire [1:0] \message$270.last ;
-  wire \message$270.sender ;
-  wire [5:0] \message$270.slot ;
-  wire [8:0] \message$309 ;
-  wire [1:0] \message$309.last ;
-  wire \message$309.sender ;
-  wire [5:0] \message$309.slot ;
+  wire [8:0] \message$273 ;
+  wire [1:0] \message$273.last ;
+  wire \message$273.sender ;
+  wire [5:0] \message$273.slot ;
+  wire [8:0] \message$315 ;
+  wire [1:0] \message$315.last ;
+  wire \message$315.sender ;
+  wire [5:0] \message$315.slot ;
   wire [1:0] \message.last ;
   wire \message.sender ;
   wire [5:0] \message.slot ;
-  wire [4:0] new_limit;
-  wire [4:0] \new_limit$312 ;
+  wire [4:0] new_sent;
+  wire [4:0] \new_sent$279 ;
+  wire [4:0] \new_sent$318 ;
+  wire [4:0] new_stop;
+  wire [4:0] \new_stop$281 ;
+  wire [4:0] \new_stop$319 ;
   wire [1:0] open;
   wire [1:0] \open$186 ;
-  wire [1:0] \open$254 ;
-  wire [1:0] \open$489 ;
-  wire [1:0] opened;
-  wire [1:0] \opened$485 ;
+  wire [1:0] \open$256 ;
+  wire [1:0] \open$502 ;
+  wire opened;
+  wire [1:0] \opened$192 ;
+  wire \opened$257 ;
+  wire [1:0] \opened$498 ;
   wire other;
   wire own;
   wire [7:0] own_generation;
@@ -331,14 +331,14 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire permit_half;
   wire [1:0] permits;
   wire permitted;
-  wire \permitted$371 ;
-  wire \permitted$408 ;
+  wire \permitted$384 ;
+  wire \permitted$421 ;
   wire [1:0] popped;
-  wire \popped$478 ;
-  wire \popped$479 ;
+  wire \popped$491 ;
+  wire \popped$492 ;
   wire push;
-  wire [1:0] \push$268 ;
-  wire \push$308 ;
+  wire [1:0] \push$271 ;
+  wire \push$314 ;
   wire [31:0] r__0__data;
   wire r__0__grant;
   wire r__0__keep;
@@ -352,19 +352,21 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [5:0] r__1__slot;
   wire [1:0] r__1__word;
   wire [31:0] r_data;
-  wire [31:0] \r_data$260 ;
-  wire [32:0] r_engine__payload;
-  wire [32:0] \r_engine__payload$247 ;
-  wire [11:0] \r_engine__payload$247.address ;
-  wire \r_engine__payload$247.allowed ;
-  wire \r_engine__payload$247.direct ;
-  wire \r_engine__payload$247.known ;
-  wire \r_engine__payload$247.manager ;
-  wire [11:0] \r_engine__payload$247.offset ;
-  wire [3:0] \r_engine__payload$247.strobes ;
-  wire \r_engine__payload$247.vm ;
+  wire [31:0] \r_data$263 ;
+  wire [33:0] r_engine__payload;
+  wire [33:0] \r_engine__payload$249 ;
+  wire [11:0] \r_engine__payload$249.address ;
+  wire \r_engine__payload$249.allowed ;
+  wire \r_engine__payload$249.cacheable ;
+  wire \r_engine__payload$249.direct ;
+  wire \r_engine__payload$249.known ;
+  wire \r_engine__payload$249.manager ;
+  wire [11:0] \r_engine__payload$249.offset ;
+  wire [3:0] \r_engine__payload$249.strobes ;
+  wire \r_engine__payload$249.vm ;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
+  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -372,25 +374,25 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [3:0] \r_engine__payload.strobes ;
   wire \r_engine__payload.vm ;
   wire r_engine__ready;
-  wire \r_engine__ready$248 ;
+  wire \r_engine__ready$250 ;
   wire r_engine__valid;
-  wire \r_engine__valid$251 ;
+  wire \r_engine__valid$253 ;
   wire r_error;
-  wire \r_error$262 ;
+  wire \r_error$265 ;
   wire r_good;
-  wire \r_good$261 ;
+  wire \r_good$264 ;
   wire [31:0] r_pool__data;
-  wire [31:0] \r_pool__data$228 ;
+  wire [31:0] \r_pool__data$230 ;
   wire r_pool__grant;
-  wire \r_pool__grant$230 ;
+  wire \r_pool__grant$232 ;
   wire r_pool__keep;
-  wire \r_pool__keep$233 ;
+  wire \r_pool__keep$235 ;
   wire r_pool__request;
-  wire \r_pool__request$235 ;
+  wire \r_pool__request$237 ;
   wire [5:0] r_pool__slot;
-  wire [5:0] \r_pool__slot$237 ;
+  wire [5:0] \r_pool__slot$239 ;
   wire [1:0] r_pool__word;
-  wire [1:0] \r_pool__word$239 ;
+  wire [1:0] \r_pool__word$241 ;
   wire [31:0] rdata;
   wire [31:0] \rdata$120 ;
   wire [19:0] read__payload;
@@ -430,19 +432,20 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \read__valid$136 ;
   wire \read__valid$94 ;
   wire reader;
-  wire \reader$313 ;
+  wire \reader$320 ;
   wire ready;
   wire \ready$62 ;
   wire refuse;
   wire [1:0] refused;
-  wire [1:0] \refused$417 ;
+  wire [1:0] \refused$430 ;
   wire refused_command;
   wire [1:0] refusing;
-  wire [1:0] \refusing$488 ;
-  wire [74:0] requests__0__payload;
-  wire [32:0] \requests__0__payload$177 ;
+  wire [1:0] \refusing$501 ;
+  wire [75:0] requests__0__payload;
+  wire [33:0] \requests__0__payload$177 ;
   wire [11:0] \requests__0__payload$177.address ;
   wire \requests__0__payload$177.allowed ;
+  wire \requests__0__payload$177.cacheable ;
   wire \requests__0__payload$177.direct ;
   wire \requests__0__payload$177.known ;
   wire \requests__0__payload$177.manager ;
@@ -451,6 +454,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__0__payload$177.vm ;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
+  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -466,18 +470,20 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__0__ready$180 ;
   wire requests__0__valid;
   wire \requests__0__valid$181 ;
-  wire [74:0] requests__1__payload;
-  wire [32:0] \requests__1__payload$246 ;
-  wire [11:0] \requests__1__payload$246.address ;
-  wire \requests__1__payload$246.allowed ;
-  wire \requests__1__payload$246.direct ;
-  wire \requests__1__payload$246.known ;
-  wire \requests__1__payload$246.manager ;
-  wire [11:0] \requests__1__payload$246.offset ;
-  wire [3:0] \requests__1__payload$246.strobes ;
-  wire \requests__1__payload$246.vm ;
+  wire [75:0] requests__1__payload;
+  wire [33:0] \requests__1__payload$248 ;
+  wire [11:0] \requests__1__payload$248.address ;
+  wire \requests__1__payload$248.allowed ;
+  wire \requests__1__payload$248.cacheable ;
+  wire \requests__1__payload$248.direct ;
+  wire \requests__1__payload$248.known ;
+  wire \requests__1__payload$248.manager ;
+  wire [11:0] \requests__1__payload$248.offset ;
+  wire [3:0] \requests__1__payload$248.strobes ;
+  wire \requests__1__payload$248.vm ;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
+  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -490,15 +496,15 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__1__payload.torn ;
   wire \requests__1__payload.vm ;
   wire requests__1__ready;
-  wire \requests__1__ready$249 ;
+  wire \requests__1__ready$251 ;
   wire requests__1__valid;
-  wire \requests__1__valid$250 ;
+  wire \requests__1__valid$252 ;
   wire reset;
   wire \reset$124 ;
   wire [1:0] resident;
-  wire [1:0] \resident$252 ;
-  wire \resident$252.valid ;
-  wire \resident$252.vm ;
+  wire [1:0] \resident$254 ;
+  wire \resident$254.valid ;
+  wire \resident$254.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire resident_valid;
@@ -515,7 +521,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire ring;
   (* init = 4'h0 *)
   wire [3:0] row;
-  wire \row$393 ;
+  wire \row$406 ;
   wire rready;
   wire \rready$123 ;
   wire [1:0] rresp;
@@ -526,7 +532,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire rvalid;
   wire \rvalid$122 ;
   wire [1:0] rx_result;
-  wire [1:0] \rx_result$328 ;
+  wire [1:0] \rx_result$335 ;
   wire [1:0] rx_results__0;
   wire [1:0] rx_results__1;
   input [11:0] s0_axi_araddr;
@@ -610,53 +616,63 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   input s1_rst;
   wire s1_rst;
   wire sender;
-  wire \sender$310 ;
-  wire \sender$396 ;
+  wire \sender$316 ;
+  wire \sender$409 ;
   wire [4:0] sent;
-  wire [4:0] \sent$320 ;
+  wire [4:0] \sent$327 ;
   wire [4:0] sent__0;
-  wire [4:0] \sent__0$302 ;
+  wire [4:0] \sent__0$308 ;
   wire [4:0] sent__1;
-  wire [4:0] \sent__1$333 ;
+  wire [4:0] \sent__1$340 ;
   wire set_enable;
   wire set_moderation;
   wire set_permit;
   wire set_resident;
   wire slot_back;
-  wire [1:0] \slot_back$197 ;
-  wire \slot_back$258 ;
+  wire [1:0] \slot_back$199 ;
+  wire \slot_back$261 ;
   wire source;
-  wire \source$353 ;
+  wire \source$362 ;
   wire [7:0] source_generation;
-  wire [7:0] \source_generation$379 ;
+  wire [7:0] \source_generation$392 ;
   wire [1:0] source_state;
-  wire [1:0] \source_state$375 ;
+  wire [1:0] \source_state$388 ;
+  wire [1:0] sources;
+  wire [1:0] \sources$366 ;
   wire [1:0] spent;
-  wire \spent$293 ;
-  wire \spent$325 ;
+  wire \spent$299 ;
+  wire \spent$332 ;
   wire [1:0] states__0;
-  wire [1:0] \states__0$419 ;
+  wire [1:0] \states__0$432 ;
   wire [1:0] states__1;
-  wire [1:0] \states__1$421 ;
+  wire [1:0] \states__1$434 ;
+  wire [4:0] stop;
+  wire [4:0] \stop$331 ;
+  wire [4:0] stops__0;
+  wire [4:0] \stops__0$312 ;
+  wire [4:0] stops__1;
+  wire [4:0] \stops__1$344 ;
   wire [3:0] tail;
-  wire [3:0] \tail$332 ;
+  wire [3:0] \tail$339 ;
   wire [3:0] tails__0;
   wire [3:0] tails__1;
   wire take;
-  wire [1:0] \take$281 ;
-  wire [1:0] \take$282 ;
-  wire \take$315 ;
+  wire [1:0] \take$287 ;
+  wire [1:0] \take$288 ;
+  wire \take$322 ;
   wire target;
-  wire \target$355 ;
+  wire \target$364 ;
   wire [7:0] target_generation;
-  wire [7:0] \target_generation$381 ;
+  wire [7:0] \target_generation$394 ;
   wire [1:0] target_state;
-  wire [1:0] \target_state$377 ;
+  wire [1:0] \target_state$390 ;
+  wire [1:0] targets;
+  wire [1:0] \targets$368 ;
   wire [1:0] tear;
-  wire [1:0] \tear$255 ;
+  wire [1:0] \tear$258 ;
   wire test;
   wire vm;
-  wire \vm$455 ;
+  wire \vm$468 ;
   wire [31:0] w__0__data;
   wire w__0__enable;
   wire w__0__grant;
@@ -670,24 +686,26 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [5:0] w__1__slot;
   wire [1:0] w__1__word;
   wire w_acted;
-  wire \w_acted$257 ;
-  wire [74:0] w_engine__payload;
-  wire [74:0] \w_engine__payload$241 ;
-  wire [11:0] \w_engine__payload$241.address ;
-  wire \w_engine__payload$241.allowed ;
-  wire \w_engine__payload$241.commit ;
-  wire [31:0] \w_engine__payload$241.data ;
-  wire \w_engine__payload$241.direct ;
-  wire \w_engine__payload$241.known ;
-  wire [1:0] \w_engine__payload$241.last ;
-  wire \w_engine__payload$241.manager ;
-  wire [11:0] \w_engine__payload$241.offset ;
-  wire [5:0] \w_engine__payload$241.slot ;
-  wire [3:0] \w_engine__payload$241.strobes ;
-  wire \w_engine__payload$241.torn ;
-  wire \w_engine__payload$241.vm ;
+  wire \w_acted$260 ;
+  wire [75:0] w_engine__payload;
+  wire [75:0] \w_engine__payload$243 ;
+  wire [11:0] \w_engine__payload$243.address ;
+  wire \w_engine__payload$243.allowed ;
+  wire \w_engine__payload$243.cacheable ;
+  wire \w_engine__payload$243.commit ;
+  wire [31:0] \w_engine__payload$243.data ;
+  wire \w_engine__payload$243.direct ;
+  wire \w_engine__payload$243.known ;
+  wire [1:0] \w_engine__payload$243.last ;
+  wire \w_engine__payload$243.manager ;
+  wire [11:0] \w_engine__payload$243.offset ;
+  wire [5:0] \w_engine__payload$243.slot ;
+  wire [3:0] \w_engine__payload$243.strobes ;
+  wire \w_engine__payload$243.torn ;
+  wire \w_engine__payload$243.vm ;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
+  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -700,33 +718,33 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \w_engine__payload.torn ;
   wire \w_engine__payload.vm ;
   wire w_engine__ready;
-  wire \w_engine__ready$242 ;
+  wire \w_engine__ready$244 ;
   wire w_engine__valid;
-  wire \w_engine__valid$245 ;
+  wire \w_engine__valid$247 ;
   wire [31:0] w_pool__data;
-  wire [31:0] \w_pool__data$217 ;
+  wire [31:0] \w_pool__data$219 ;
   wire w_pool__enable;
-  wire \w_pool__enable$219 ;
+  wire \w_pool__enable$221 ;
   wire w_pool__grant;
-  wire \w_pool__grant$220 ;
+  wire \w_pool__grant$222 ;
   wire w_pool__request;
-  wire \w_pool__request$223 ;
+  wire \w_pool__request$225 ;
   wire [5:0] w_pool__slot;
-  wire [5:0] \w_pool__slot$225 ;
+  wire [5:0] \w_pool__slot$227 ;
   wire [1:0] w_pool__word;
-  wire [1:0] \w_pool__word$227 ;
+  wire [1:0] \w_pool__word$229 ;
   wire [1:0] waiting;
-  wire [1:0] \waiting$449 ;
+  wire [1:0] \waiting$462 ;
   wire walk;
-  wire \walk$369 ;
+  wire \walk$382 ;
   wire walk_last;
-  wire \walk_last$390 ;
+  wire \walk_last$403 ;
   wire [1:0] walk_step;
-  wire [1:0] \walk_step$388 ;
+  wire [1:0] \walk_step$401 ;
   wire walk_vm;
-  wire \walk_vm$386 ;
+  wire \walk_vm$399 ;
   wire walking;
-  wire \walking$384 ;
+  wire \walking$397 ;
   wire [31:0] wdata;
   wire [31:0] \wdata$109 ;
   wire [31:0] word__data;
@@ -799,25 +817,24 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$12  = data[11:8] == 1'h1;
   assign \$14  = data[5:0] == 1'h1;
   assign \$16  = data[11:8] == 1'h1;
-  assign take = \take$281 [0] | \take$282 [0];
-  assign \take$315  = \take$281 [1] | \take$282 [1];
-  assign \$19  = ! target;
-  assign \$23  = { \filled$208 , \filled$207  } & { \$22 , \$20  };
-  assign \$24  = | \$23 ;
-  assign empty = ~ \$24 ;
-  assign \$28  = ! head__0[8];
-  assign \$29  = \$28  & \popped$478 ;
-  assign \$31  = \$30  & \popped$478 ;
-  assign \$32  = ! head__1[8];
-  assign \$33  = \$32  & \popped$479 ;
-  assign \$35  = \$34  & \popped$479 ;
-  assign credit = { \$31 , \$29  } | { \$35 , \$33  };
-  assign \$36  = fill_row + 1'h1;
-  assign \$37  = fill_row != 4'hf;
+  assign take = \take$287 [0] | \take$288 [0];
+  assign \take$322  = \take$287 [1] | \take$288 [1];
+  assign \$19  = { \filled$210 , \filled$209  } & targets;
+  assign \$20  = | \$19 ;
+  assign empty = ~ \$20 ;
+  assign \$24  = ! head__0[8];
+  assign \$25  = \$24  & \popped$491 ;
+  assign \$27  = \$26  & \popped$491 ;
+  assign \$28  = ! head__1[8];
+  assign \$29  = \$28  & \popped$492 ;
+  assign \$31  = \$30  & \popped$492 ;
+  assign credit = { \$27 , \$25  } | { \$31 , \$29  };
+  assign \$32  = fill_row + 1'h1;
+  assign \$33  = fill_row != 4'hf;
   always @(posedge clk)
-    fill_row <= \$38 ;
+    fill_row <= \$34 ;
   always @(posedge clk)
-    fill <= \$39 ;
+    fill <= \$35 ;
   \postern_small.bus_0  bus_0 (
     .answer__payload(answer__payload),
     .answer__ready(s0_axi_rready),
@@ -867,16 +884,16 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .wvalid(s1_axi_wvalid)
   );
   \postern_small.directory  directory (
-    .look_permitted(\permitted$408 ),
+    .look_permitted(\permitted$421 ),
     .look_source(reader),
     .look_target(look_target),
     .permitted(permitted),
-    .\port$219$0 (\$40 ),
-    .\port$220$0 (\$41 ),
+    .\port$171$0 (\$36 ),
+    .\port$172$0 (\$37 ),
     .source(sender),
     .target(target)
   );
-  \postern_small.doorbells$497  \doorbells$497  (
+  \postern_small.doorbells$510  \doorbells$510  (
     .any(doorbell),
     .clear(clear),
     .clk(clk),
@@ -893,9 +910,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .sender(sender)
   );
   \postern_small.interrupts  interrupts (
-    .clear(\clear$457 ),
+    .clear(\clear$470 ),
     .clk(clk),
-    .core(\core$465 ),
+    .core(\core$478 ),
     .credit(credit),
     .data(data),
     .doorbell(doorbell),
@@ -905,31 +922,32 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$2918$0 (\filled$207 ),
-    .\port$2942$0 (\filled$208 ),
+    .\port$2962$0 (\filled$209 ),
+    .\port$2984$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
-    .residents__1(\resident$252 ),
+    .residents__1(\resident$254 ),
     .rst(rst),
     .set_enable(set_enable),
     .test(test),
     .vm(vm)
   );
   \postern_small.pool  pool (
+    .bank(bank),
     .clk(clk),
     .commit__data(data),
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$2808$67 (\$42 ),
+    .\port$385$68 (\$38 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
     .r__0__request(r__0__request),
     .r__0__slot(head__0[5:0]),
     .r__0__word(r__0__word),
-    .r__1__data(\r_pool__data$228 ),
-    .r__1__grant(\r_pool__grant$230 ),
+    .r__1__data(\r_pool__data$230 ),
+    .r__1__grant(\r_pool__grant$232 ),
     .r__1__keep(r__1__keep),
     .r__1__request(r__1__request),
     .r__1__slot(head__1[5:0]),
@@ -943,7 +961,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .w__0__word(w__0__word),
     .w__1__data(w__1__data),
     .w__1__enable(w__1__enable),
-    .w__1__grant(\w_pool__grant$220 ),
+    .w__1__grant(\w_pool__grant$222 ),
     .w__1__request(w__1__request),
     .w__1__slot(w__1__slot),
     .w__1__word(w__1__word)
@@ -957,15 +975,15 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$219$0 (\$40 ),
-    .\port$220$0 (\$41 ),
-    .\port$2918$0 (\filled$207 ),
-    .\port$2924$0 (\fresh$210 ),
-    .\port$2942$0 (\filled$208 ),
-    .\port$2948$0 (\fresh$211 ),
+    .\port$171$0 (\$36 ),
+    .\port$172$0 (\$37 ),
+    .\port$2962$0 (\filled$209 ),
+    .\port$2968$0 (\fresh$212 ),
+    .\port$2984$0 (\filled$210 ),
+    .\port$2990$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
-    .r_engine__ready(\$43 [0]),
+    .r_engine__ready(r_engine__ready),
     .r_engine__valid(\requests__0__valid$181 ),
     .r_good(r_good),
     .r_pool__data(r_pool__data),
@@ -980,8 +998,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .reset(s0_rst),
     .resident(resident),
     .rst(rst),
-    .slot_back(\slot_back$197 [0]),
-    .take(\take$281 ),
+    .slot_back(\slot_back$199 [0]),
+    .take(\take$287 ),
     .tear(2'h0),
     .w_acted(acted[0]),
     .w_engine__payload(requests__0__payload),
@@ -1008,19 +1026,19 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$219$0 (\$40 ),
-    .\port$220$0 (\$41 ),
-    .\port$2918$0 (\filled$207 ),
-    .\port$2924$0 (\fresh$210 ),
-    .\port$2942$0 (\filled$208 ),
-    .\port$2948$0 (\fresh$211 ),
+    .\port$171$0 (\$36 ),
+    .\port$172$0 (\$37 ),
+    .\port$2962$0 (\filled$209 ),
+    .\port$2968$0 (\fresh$212 ),
+    .\port$2984$0 (\filled$210 ),
+    .\port$2990$0 (\fresh$213 ),
     .r_data(r_data),
-    .r_engine__payload(\requests__1__payload$246 ),
-    .r_engine__ready(\$43 [1]),
-    .r_engine__valid(\requests__1__valid$250 ),
+    .r_engine__payload(\requests__1__payload$248 ),
+    .r_engine__ready(\r_engine__ready$250 ),
+    .r_engine__valid(\requests__1__valid$252 ),
     .r_good(r_good),
-    .r_pool__data(\r_pool__data$228 ),
-    .r_pool__grant(\r_pool__grant$230 ),
+    .r_pool__data(\r_pool__data$230 ),
+    .r_pool__grant(\r_pool__grant$232 ),
     .r_pool__keep(r__1__keep),
     .r_pool__request(r__1__request),
     .r_pool__word(r__1__word),
@@ -1029,18 +1047,18 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .read__valid(s1_axi_arvalid),
     .ready(\ready$62 ),
     .reset(s1_rst),
-    .resident(\resident$252 ),
+    .resident(\resident$254 ),
     .rst(rst),
-    .slot_back(\slot_back$197 [1]),
-    .take(\take$282 ),
+    .slot_back(\slot_back$199 [1]),
+    .take(\take$288 ),
     .tear(2'h0),
     .w_acted(acted[1]),
     .w_engine__payload(requests__1__payload),
-    .w_engine__ready(\w_engine__ready$242 ),
+    .w_engine__ready(\w_engine__ready$244 ),
     .w_engine__valid(requests__1__valid),
     .w_pool__data(w__1__data),
     .w_pool__enable(w__1__enable),
-    .w_pool__grant(\w_pool__grant$220 ),
+    .w_pool__grant(\w_pool__grant$222 ),
     .w_pool__request(w__1__request),
     .w_pool__slot(w__1__slot),
     .w_pool__word(w__1__word),
@@ -1052,53 +1070,55 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   \postern_small.queue_0  queue_0 (
     .clk(clk),
+    .data_0(\$39 ),
     .fill(fill),
     .fill_row(fill_row),
-    .filled(\filled$207 ),
+    .filled(\filled$209 ),
     .first(firsts__0),
     .free_slot(free_slots__0),
-    .fresh(\fresh$210 ),
+    .fresh(\fresh$212 ),
     .gone(gone__0),
     .head(head__0),
     .level(level__0),
     .look(look),
     .message(message),
-    .new_limit(data[4:0]),
-    .popped(\popped$478 ),
-    .push(push),
+    .new_sent(new_sent),
+    .new_stop(new_stop),
+    .popped(\popped$491 ),
+    .push(\push$271 [0]),
     .row_0(sender),
     .row_1(reader),
     .rst(rst),
     .rx_result(rx_results__0),
-    .sent(sent__0),
-    .spent(\spent$293 ),
+    .spent(\spent$299 ),
     .tail(tails__0),
     .take(take)
   );
   \postern_small.queue_1  queue_1 (
     .clk(clk),
+    .data_0(\$40 ),
     .fill(fill),
     .fill_row(fill_row),
-    .filled(\filled$208 ),
+    .filled(\filled$210 ),
     .first(firsts__1),
     .free_slot(free_slots__1),
-    .fresh(\fresh$211 ),
+    .fresh(\fresh$213 ),
     .gone(gone__1),
     .head(head__1),
     .level(level__1),
-    .look(\look$314 ),
+    .look(\look$321 ),
     .message(message),
-    .new_limit(data[4:0]),
-    .popped(\popped$479 ),
-    .push(\push$308 ),
+    .new_sent(new_sent),
+    .new_stop(new_stop),
+    .popped(\popped$492 ),
+    .push(\push$271 [1]),
     .row_0(sender),
     .row_1(reader),
     .rst(rst),
     .rx_result(rx_results__1),
-    .sent(sent__1),
-    .spent(\spent$325 ),
+    .spent(\spent$332 ),
     .tail(tails__1),
-    .take(\take$315 )
+    .take(\take$322 )
   );
   \postern_small.read_engine  read_engine (
     .clk(clk),
@@ -1106,95 +1126,98 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .data(r_data),
     .doorbells(doorbells),
     .error(r_error),
-    .filled(\filled$294 ),
+    .filled(\filled$300 ),
     .gone__0(gone__0),
     .gone__1(gone__1),
     .good(r_good),
-    .grant(\$43 ),
     .heads__0(head__0),
     .heads__1(head__1),
     .irq_enable(irq_enable),
     .irq_state(irq_state),
     .lane(look_lane),
-    .\other$57 (look_target),
-    .\own$74 (reader),
-    .permitted(\permitted$408 ),
-    .\port$846$0 (look_result),
-    .\port$864$0 (look),
-    .\port$868$0 (\look$314 ),
+    .\other$58 (look_target),
+    .\own$73 (reader),
+    .permitted(\permitted$421 ),
+    .\port$909$0 (look_result),
+    .\port$927$0 (look),
+    .\port$931$0 (\look$321 ),
     .requests__0__payload(\requests__0__payload$177 ),
+    .requests__0__ready(r_engine__ready),
     .requests__0__valid(\requests__0__valid$181 ),
-    .requests__1__payload(\requests__1__payload$246 ),
-    .requests__1__valid(\requests__1__valid$250 ),
+    .requests__1__payload(\requests__1__payload$248 ),
+    .requests__1__ready(\r_engine__ready$250 ),
+    .requests__1__valid(\requests__1__valid$252 ),
     .rst(rst),
     .rx_results__0(rx_results__0),
     .rx_results__1(rx_results__1),
-    .sent__0(sent__0),
-    .sent__1(sent__1)
+    .stops__0(\$39 [9:5]),
+    .stops__1(\$40 [9:5])
   );
   \postern_small.write_engine  write_engine (
     ._here(acted),
     .back(back),
+    .bank(bank),
     .clk(clk),
     .crowded(crowded),
     .data(data),
     .do__irq_enable(set_enable),
-    .do__irq_state(\clear$457 ),
+    .do__irq_state(\clear$470 ),
     .do__irq_test(test),
+    .do__peer(acknowledge),
     .do__pending(clear),
     .do__ring(ring),
     .fill(fill),
     .fill_row(fill_row),
     .free_slots__0(free_slots__0),
     .free_slots__1(free_slots__1),
-    .gone__0(gone__0),
-    .gone__1(gone__1),
-    .\idle$101 (idle),
-    .index(\core$465 ),
+    .index(\core$478 ),
     .look_lane(look_lane),
     .look_result(look_result),
     .message(message),
+    .new_sent(new_sent),
+    .new_stop(new_stop),
     .permitted(permitted),
-    .\port$2808$67 (\$42 ),
-    .\port$518$0 (push),
-    .\port$520$0 (\push$308 ),
+    .\port$2974$0 (\$39 ),
+    .\port$2996$0 (\$40 ),
+    .\port$385$68 (\$38 ),
+    .push(\push$271 ),
     .refusing(refusing),
     .requests__0__payload(requests__0__payload),
     .requests__0__ready(w_engine__ready),
     .requests__0__valid(requests__0__valid),
     .requests__1__payload(requests__1__payload),
-    .requests__1__ready(\w_engine__ready$242 ),
+    .requests__1__ready(\w_engine__ready$244 ),
     .requests__1__valid(requests__1__valid),
     .row_1(reader),
     .rst(rst),
-    .sent__0(sent__0),
-    .sent__1(sent__1),
-    .slot_back(\slot_back$197 ),
+    .slot_back(\slot_back$199 ),
     .source(sender),
+    .sources(sources),
     .spent(spent),
     .target(target),
+    .targets(targets),
     .vm(vm),
     .word__enable(commit__enable),
     .word__request(commit__request)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$38  = fill_row;
+    \$34  = fill_row;
     if (fill) begin
-      \$38  = \$36 [3:0];
+      \$34  = \$32 [3:0];
     end
     if (rst) begin
-      \$38  = 4'h0;
+      \$34  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$39  = fill;
+    \$35  = fill;
     if (fill) begin
-      \$39  = \$37 ;
+      \$35  = \$33 ;
     end
     if (rst) begin
-      \$39  = 1'h1;
+      \$35  = 1'h1;
     end
   end
   assign \clk$43  = clk;
@@ -1304,187 +1327,196 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign requests__0__ready = w_engine__ready;
   assign w_engine__valid = requests__0__valid;
   assign r_engine__payload = \requests__0__payload$177 ;
-  assign r_engine__ready = \$43 [0];
-  assign \requests__0__ready$180  = \$43 [0];
+  assign \requests__0__ready$180  = r_engine__ready;
   assign r_engine__valid = \requests__0__valid$181 ;
   assign residents__0 = resident;
-  assign open = { \$41 , \$40  };
-  assign \open$186  = { \$41 , \$40  };
+  assign open = { \$37 , \$36  };
+  assign \open$186  = { \$37 , \$36  };
+  assign opened = 1'h0;
+  assign fresh = 1'h0;
   assign do__tear = 1'h0;
-  assign opened = 2'h0;
+  assign \opened$192  = 2'h0;
   assign closed = 2'h0;
   assign hold = 1'h0;
-  assign \hold$193  = 1'h0;
+  assign \hold$195  = 1'h0;
   assign w_acted = acted[0];
-  assign slot_back = \slot_back$197 [0];
-  assign \back$199  = back;
-  assign \data$201  = r_data;
+  assign slot_back = \slot_back$199 [0];
+  assign \back$201  = back;
+  assign \data$203  = r_data;
   assign good = r_good;
   assign error = r_error;
-  assign filled = { \filled$208 , \filled$207  };
-  assign fresh = { \fresh$211 , \fresh$210  };
+  assign filled = { \filled$210 , \filled$209  };
+  assign \fresh$211  = { \fresh$213 , \fresh$212  };
   assign head = head__0;
-  assign \head$215  = head__1;
-  assign \w_pool__data$217  = w__1__data;
-  assign \w_pool__enable$219  = w__1__enable;
-  assign w__1__grant = \w_pool__grant$220 ;
-  assign \w_pool__request$223  = w__1__request;
-  assign \w_pool__slot$225  = w__1__slot;
-  assign \w_pool__word$227  = w__1__word;
-  assign r__1__data = \r_pool__data$228 ;
-  assign r__1__grant = \r_pool__grant$230 ;
-  assign \r_pool__keep$233  = r__1__keep;
-  assign \r_pool__request$235  = r__1__request;
+  assign \head$217  = head__1;
+  assign \w_pool__data$219  = w__1__data;
+  assign \w_pool__enable$221  = w__1__enable;
+  assign w__1__grant = \w_pool__grant$222 ;
+  assign \w_pool__request$225  = w__1__request;
+  assign \w_pool__slot$227  = w__1__slot;
+  assign \w_pool__word$229  = w__1__word;
+  assign r__1__data = \r_pool__data$230 ;
+  assign r__1__grant = \r_pool__grant$232 ;
+  assign \r_pool__keep$235  = r__1__keep;
+  assign \r_pool__request$237  = r__1__request;
   assign r__1__slot = head__1[5:0];
-  assign \r_pool__slot$237  = head__1[5:0];
-  assign \r_pool__word$239  = r__1__word;
-  assign \w_engine__payload$241  = requests__1__payload;
-  assign requests__1__ready = \w_engine__ready$242 ;
-  assign \w_engine__valid$245  = requests__1__valid;
-  assign \r_engine__payload$247  = \requests__1__payload$246 ;
-  assign \r_engine__ready$248  = \$43 [1];
-  assign \requests__1__ready$249  = \$43 [1];
-  assign \r_engine__valid$251  = \requests__1__valid$250 ;
-  assign residents__1 = \resident$252 ;
-  assign \open$254  = { \$41 , \$40  };
-  assign \hold$256  = 1'h0;
-  assign \w_acted$257  = acted[1];
-  assign \slot_back$258  = \slot_back$197 [1];
-  assign \back$259  = back;
-  assign \r_data$260  = r_data;
-  assign \r_good$261  = r_good;
-  assign \r_error$262  = r_error;
-  assign \filled$263  = { \filled$208 , \filled$207  };
-  assign \fresh$264  = { \fresh$211 , \fresh$210  };
-  assign \head__0$265  = head__0;
-  assign \head__1$266  = head__1;
-  assign \push$268  = { \push$308 , push };
-  assign \message$270  = message;
+  assign \r_pool__slot$239  = head__1[5:0];
+  assign \r_pool__word$241  = r__1__word;
+  assign \w_engine__payload$243  = requests__1__payload;
+  assign requests__1__ready = \w_engine__ready$244 ;
+  assign \w_engine__valid$247  = requests__1__valid;
+  assign \r_engine__payload$249  = \requests__1__payload$248 ;
+  assign \requests__1__ready$251  = \r_engine__ready$250 ;
+  assign \r_engine__valid$253  = \requests__1__valid$252 ;
+  assign residents__1 = \resident$254 ;
+  assign \open$256  = { \$37 , \$36  };
+  assign \opened$257  = 1'h0;
+  assign \hold$259  = 1'h0;
+  assign \w_acted$260  = acted[1];
+  assign \slot_back$261  = \slot_back$199 [1];
+  assign \back$262  = back;
+  assign \r_data$263  = r_data;
+  assign \r_good$264  = r_good;
+  assign \r_error$265  = r_error;
+  assign \filled$266  = { \filled$210 , \filled$209  };
+  assign \fresh$267  = { \fresh$213 , \fresh$212  };
+  assign \head__0$268  = head__0;
+  assign \head__1$269  = head__1;
+  assign push = \push$271 [0];
+  assign \message$273  = message;
   assign source = sender;
   assign grant = 1'h0;
-  assign \grant$274  = 2'h0;
-  assign new_limit = data[4:0];
+  assign \grant$277  = 2'h0;
+  assign \new_sent$279  = new_sent;
+  assign \new_stop$281  = new_stop;
   assign own = reader;
-  assign \look$279  = { \look$314 , look };
+  assign \look$285  = { \look$321 , look };
   assign forget = 1'h0;
   assign free_slot = free_slots__0;
-  assign sent = sent__0;
+  assign sent__0 = \$39 [4:0];
+  assign sent = \$39 [4:0];
   assign gone = gone__0;
-  assign limits__0 = 5'h00;
-  assign limit = 5'h00;
+  assign stops__0 = \$39 [9:5];
+  assign stop = \$39 [9:5];
   assign heads__0 = head__0;
   assign rx_result = rx_results__0;
   assign first = firsts__0;
   assign tail = tails__0;
-  assign \sent__0$302  = sent__0;
-  assign look_sent = sent__0;
-  assign \gone__0$304  = gone__0;
+  assign \sent__0$308  = \$39 [4:0];
+  assign look_sent = \$39 [4:0];
+  assign \gone__0$310  = gone__0;
   assign look_gone = gone__0;
-  assign \limits__0$306  = 5'h00;
-  assign look_limit = 5'h00;
-  assign \message$309  = message;
-  assign \sender$310  = sender;
-  assign \grant$311  = 1'h0;
-  assign \new_limit$312  = data[4:0];
-  assign \reader$313  = reader;
-  assign \forget$316  = 1'h0;
-  assign \free_slot$318  = free_slots__1;
-  assign \sent$320  = sent__1;
-  assign \gone$322  = gone__1;
-  assign limits__1 = 5'h00;
-  assign \limit$324  = 5'h00;
+  assign \stops__0$312  = \$39 [9:5];
+  assign look_stop = \$39 [9:5];
+  assign \push$314  = \push$271 [1];
+  assign \message$315  = message;
+  assign \sender$316  = sender;
+  assign \grant$317  = 1'h0;
+  assign \new_sent$318  = new_sent;
+  assign \new_stop$319  = new_stop;
+  assign \reader$320  = reader;
+  assign \forget$323  = 1'h0;
+  assign \free_slot$325  = free_slots__1;
+  assign sent__1 = \$40 [4:0];
+  assign \sent$327  = \$40 [4:0];
+  assign \gone$329  = gone__1;
+  assign stops__1 = \$40 [9:5];
+  assign \stop$331  = \$40 [9:5];
   assign heads__1 = head__1;
-  assign \rx_result$328  = rx_results__1;
-  assign \first$330  = firsts__1;
-  assign \tail$332  = tails__1;
-  assign \sent__1$333  = sent__1;
-  assign \look_sent$334  = sent__1;
-  assign \gone__1$335  = gone__1;
-  assign \look_gone$336  = gone__1;
-  assign \limits__1$337  = 5'h00;
-  assign \look_limit$338  = 5'h00;
+  assign \rx_result$335  = rx_results__1;
+  assign \first$337  = firsts__1;
+  assign \tail$339  = tails__1;
+  assign \sent__1$340  = \$40 [4:0];
+  assign \look_sent$341  = \$40 [4:0];
+  assign \gone__1$342  = gone__1;
+  assign \look_gone$343  = gone__1;
+  assign \stops__1$344  = \$40 [9:5];
+  assign \look_stop$345  = \$40 [9:5];
   assign commit__data = data;
   assign word__data = data;
   assign word__enable = commit__enable;
   assign word__grant = 1'h1;
   assign commit__grant = 1'h1;
   assign word__request = commit__request;
-  assign commit__slot = \$42 [7:2];
-  assign word__slot = \$42 [7:2];
-  assign commit__word = \$42 [1:0];
-  assign word__word = \$42 [1:0];
-  assign \crowded$352  = crowded;
-  assign \source$353  = sender;
-  assign \target$355  = target;
-  assign acknowledge = 1'h0;
-  assign do__peer = 1'h0;
+  assign commit__slot = \$38 [7:2];
+  assign word__slot = \$38 [7:2];
+  assign commit__word = \$38 [1:0];
+  assign word__word = \$38 [1:0];
+  assign \bank$359  = bank;
+  assign \crowded$361  = crowded;
+  assign \source$362  = sender;
+  assign \target$364  = target;
+  assign \sources$366  = sources;
+  assign \targets$368  = targets;
+  assign do__peer = acknowledge;
   assign set_permit = 1'h0;
   assign do__permit = 1'h0;
   assign permit_half = 1'h0;
   assign half = 1'h0;
-  assign \data$362  = data;
+  assign \data$375  = data;
   assign command = 1'h0;
   assign do__control = 1'h0;
-  assign \idle$367  = idle;
+  assign idle = 1'h0;
+  assign \idle$380  = 1'h0;
   assign walk = 1'h0;
-  assign \walk$369  = 1'h0;
-  assign \permitted$371  = permitted;
+  assign \walk$382  = 1'h0;
+  assign \permitted$384  = permitted;
   assign acknowledged = 1'h1;
-  assign \acknowledged$373  = 1'h1;
+  assign \acknowledged$386  = 1'h1;
   assign source_state = 2'h1;
-  assign \source_state$375  = 2'h1;
+  assign \source_state$388  = 2'h1;
   assign target_state = 2'h1;
-  assign \target_state$377  = 2'h1;
+  assign \target_state$390  = 2'h1;
   assign source_generation = 8'h01;
-  assign \source_generation$379  = 8'h01;
+  assign \source_generation$392  = 8'h01;
   assign target_generation = 8'h01;
-  assign \target_generation$381  = 8'h01;
+  assign \target_generation$394  = 8'h01;
   assign closed_vm = 2'h0;
   assign walking = 1'h0;
-  assign \walking$384  = 1'h0;
+  assign \walking$397  = 1'h0;
   assign walk_vm = 1'h0;
-  assign \walk_vm$386  = 1'h0;
+  assign \walk_vm$399  = 1'h0;
   assign walk_step = 2'h0;
-  assign \walk_step$388  = 2'h0;
+  assign \walk_step$401  = 2'h0;
   assign walk_last = 1'h0;
-  assign \walk_last$390  = 1'h0;
+  assign \walk_last$403  = 1'h0;
   assign refused_command = 1'h0;
   assign refuse = 1'h0;
-  assign \row$393  = target;
+  assign \row$406  = target;
   assign do__ring = ring;
-  assign \sender$396  = sender;
+  assign \sender$409  = sender;
   assign do__pending = clear;
-  assign \half$399  = 1'h0;
-  assign \data$400  = data;
+  assign \half$412  = 1'h0;
+  assign \data$413  = data;
   assign look_source = reader;
   assign other = look_target;
   assign permits = 2'h0;
   assign look_permits = 2'h0;
-  assign look_permitted = \permitted$408 ;
-  assign \acknowledged$410  = 1'h1;
+  assign look_permitted = \permitted$421 ;
+  assign \acknowledged$423  = 1'h1;
   assign look_acknowledged = 1'h1;
   assign generation = 8'h01;
   assign look_generation = 8'h01;
   assign own_generation = 8'h01;
   assign look_own_generation = 8'h01;
   assign refused = 2'h0;
-  assign \refused$417  = 2'h0;
+  assign \refused$430  = 2'h0;
   assign states__0 = 2'h1;
-  assign \states__0$419  = 2'h1;
+  assign \states__0$432  = 2'h1;
   assign states__1 = 2'h1;
-  assign \states__1$421  = 2'h1;
+  assign \states__1$434  = 2'h1;
   assign look_row = reader;
-  assign \look$424  = doorbells;
+  assign \look$437  = doorbells;
   assign look_vm = reader;
   assign lane = look_lane;
   assign result_code = look_result[2:0];
   assign result_vm = look_result[3];
   assign result_count = look_result[11:4];
   assign epoch = 32'd0;
-  assign \epoch$433  = 32'd0;
+  assign \epoch$446  = 32'd0;
   assign locked = 1'h0;
-  assign \locked$435  = 1'h0;
-  assign \look_vm$436  = reader;
+  assign \locked$448  = 1'h0;
+  assign \look_vm$449  = reader;
   assign core = look_core;
   assign look_state = irq_state;
   assign look_enable = irq_enable;
@@ -1493,19 +1525,19 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign resident_vm = look_resident[0];
   assign resident_valid = look_resident[1];
   assign waiting = 2'h0;
-  assign \waiting$449  = 2'h0;
+  assign \waiting$462  = 2'h0;
   assign armed = 2'h0;
-  assign \armed$451  = 2'h0;
+  assign \armed$464  = 2'h0;
   assign fired = 2'h0;
-  assign \fired$453  = 2'h0;
-  assign \vm$455  = vm;
-  assign \data$456  = data;
-  assign do__irq_state = \clear$457 ;
+  assign \fired$466  = 2'h0;
+  assign \vm$468  = vm;
+  assign \data$469  = data;
+  assign do__irq_state = \clear$470 ;
   assign do__irq_test = test;
   assign set_moderation = 1'h0;
   assign do__irq_moderation = 1'h0;
   assign do__irq_enable = set_enable;
-  assign index = \core$465 ;
+  assign index = \core$478 ;
   assign set_resident = 1'h0;
   assign do__resident = 1'h0;
   assign arm = 1'h0;
@@ -1514,18 +1546,18 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign do__wait_disarm = 1'h0;
   assign clear_fired = 1'h0;
   assign do__wait_fired = 1'h0;
-  assign \half$475  = 1'h0;
-  assign \filled$476  = { \filled$208 , \filled$207  };
-  assign popped = { \popped$479 , \popped$478  };
+  assign \half$488  = 1'h0;
+  assign \filled$489  = { \filled$210 , \filled$209  };
+  assign popped = { \popped$492 , \popped$491  };
   assign any = doorbell;
   assign peer = 2'h0;
   assign changed = 2'h0;
-  assign \opened$485  = 2'h0;
-  assign \closed$486  = 2'h0;
-  assign \refusing$488  = refusing;
-  assign \open$489  = { \$41 , \$40  };
+  assign \opened$498  = 2'h0;
+  assign \closed$499  = 2'h0;
+  assign \refusing$501  = refusing;
+  assign \open$502  = { \$37 , \$36  };
   assign level = level__0;
-  assign \level$493  = level__1;
+  assign \level$506  = level__1;
   assign lines = irq;
   assign s0_axi_bresp = 2'h0;
   assign s0_axi_rdata = answer__payload[31:0];
@@ -1598,12 +1630,13 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.direct  = requests__0__payload[32];
-  assign \requests__0__payload.data  = requests__0__payload[64:33];
-  assign \requests__0__payload.commit  = requests__0__payload[65];
-  assign \requests__0__payload.torn  = requests__0__payload[66];
-  assign \requests__0__payload.last  = requests__0__payload[68:67];
-  assign \requests__0__payload.slot  = requests__0__payload[74:69];
+  assign \requests__0__payload.cacheable  = requests__0__payload[32];
+  assign \requests__0__payload.direct  = requests__0__payload[33];
+  assign \requests__0__payload.data  = requests__0__payload[65:34];
+  assign \requests__0__payload.commit  = requests__0__payload[66];
+  assign \requests__0__payload.torn  = requests__0__payload[67];
+  assign \requests__0__payload.last  = requests__0__payload[69:68];
+  assign \requests__0__payload.slot  = requests__0__payload[75:70];
   assign \w_engine__payload.address  = requests__0__payload[11:0];
   assign \w_engine__payload.offset  = requests__0__payload[23:12];
   assign \w_engine__payload.manager  = requests__0__payload[24];
@@ -1611,12 +1644,13 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \w_engine__payload.known  = requests__0__payload[26];
   assign \w_engine__payload.vm  = requests__0__payload[27];
   assign \w_engine__payload.strobes  = requests__0__payload[31:28];
-  assign \w_engine__payload.direct  = requests__0__payload[32];
-  assign \w_engine__payload.data  = requests__0__payload[64:33];
-  assign \w_engine__payload.commit  = requests__0__payload[65];
-  assign \w_engine__payload.torn  = requests__0__payload[66];
-  assign \w_engine__payload.last  = requests__0__payload[68:67];
-  assign \w_engine__payload.slot  = requests__0__payload[74:69];
+  assign \w_engine__payload.cacheable  = requests__0__payload[32];
+  assign \w_engine__payload.direct  = requests__0__payload[33];
+  assign \w_engine__payload.data  = requests__0__payload[65:34];
+  assign \w_engine__payload.commit  = requests__0__payload[66];
+  assign \w_engine__payload.torn  = requests__0__payload[67];
+  assign \w_engine__payload.last  = requests__0__payload[69:68];
+  assign \w_engine__payload.slot  = requests__0__payload[75:70];
   assign \requests__0__payload$177.address  = \requests__0__payload$177 [11:0];
   assign \requests__0__payload$177.offset  = \requests__0__payload$177 [23:12];
   assign \requests__0__payload$177.manager  = \requests__0__payload$177 [24];
@@ -1624,7 +1658,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__0__payload$177.known  = \requests__0__payload$177 [26];
   assign \requests__0__payload$177.vm  = \requests__0__payload$177 [27];
   assign \requests__0__payload$177.strobes  = \requests__0__payload$177 [31:28];
-  assign \requests__0__payload$177.direct  = \requests__0__payload$177 [32];
+  assign \requests__0__payload$177.cacheable  = \requests__0__payload$177 [32];
+  assign \requests__0__payload$177.direct  = \requests__0__payload$177 [33];
   assign \r_engine__payload.address  = \requests__0__payload$177 [11:0];
   assign \r_engine__payload.offset  = \requests__0__payload$177 [23:12];
   assign \r_engine__payload.manager  = \requests__0__payload$177 [24];
@@ -1632,7 +1667,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \r_engine__payload.known  = \requests__0__payload$177 [26];
   assign \r_engine__payload.vm  = \requests__0__payload$177 [27];
   assign \r_engine__payload.strobes  = \requests__0__payload$177 [31:28];
-  assign \r_engine__payload.direct  = \requests__0__payload$177 [32];
+  assign \r_engine__payload.cacheable  = \requests__0__payload$177 [32];
+  assign \r_engine__payload.direct  = \requests__0__payload$177 [33];
   assign \resident.vm  = resident[0];
   assign \resident.valid  = resident[1];
   assign \residents__0.vm  = resident[0];
@@ -1646,9 +1682,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \head__1.slot  = head__1[5:0];
   assign \head__1.last  = head__1[7:6];
   assign \head__1.sender  = head__1[8];
-  assign \head$215.slot  = head__1[5:0];
-  assign \head$215.last  = head__1[7:6];
-  assign \head$215.sender  = head__1[8];
+  assign \head$217.slot  = head__1[5:0];
+  assign \head$217.last  = head__1[7:6];
+  assign \head$217.sender  = head__1[8];
   assign \requests__1__payload.address  = requests__1__payload[11:0];
   assign \requests__1__payload.offset  = requests__1__payload[23:12];
   assign \requests__1__payload.manager  = requests__1__payload[24];
@@ -1656,63 +1692,67 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.direct  = requests__1__payload[32];
-  assign \requests__1__payload.data  = requests__1__payload[64:33];
-  assign \requests__1__payload.commit  = requests__1__payload[65];
-  assign \requests__1__payload.torn  = requests__1__payload[66];
-  assign \requests__1__payload.last  = requests__1__payload[68:67];
-  assign \requests__1__payload.slot  = requests__1__payload[74:69];
-  assign \w_engine__payload$241.address  = requests__1__payload[11:0];
-  assign \w_engine__payload$241.offset  = requests__1__payload[23:12];
-  assign \w_engine__payload$241.manager  = requests__1__payload[24];
-  assign \w_engine__payload$241.allowed  = requests__1__payload[25];
-  assign \w_engine__payload$241.known  = requests__1__payload[26];
-  assign \w_engine__payload$241.vm  = requests__1__payload[27];
-  assign \w_engine__payload$241.strobes  = requests__1__payload[31:28];
-  assign \w_engine__payload$241.direct  = requests__1__payload[32];
-  assign \w_engine__payload$241.data  = requests__1__payload[64:33];
-  assign \w_engine__payload$241.commit  = requests__1__payload[65];
-  assign \w_engine__payload$241.torn  = requests__1__payload[66];
-  assign \w_engine__payload$241.last  = requests__1__payload[68:67];
-  assign \w_engine__payload$241.slot  = requests__1__payload[74:69];
-  assign \requests__1__payload$246.address  = \requests__1__payload$246 [11:0];
-  assign \requests__1__payload$246.offset  = \requests__1__payload$246 [23:12];
-  assign \requests__1__payload$246.manager  = \requests__1__payload$246 [24];
-  assign \requests__1__payload$246.allowed  = \requests__1__payload$246 [25];
-  assign \requests__1__payload$246.known  = \requests__1__payload$246 [26];
-  assign \requests__1__payload$246.vm  = \requests__1__payload$246 [27];
-  assign \requests__1__payload$246.strobes  = \requests__1__payload$246 [31:28];
-  assign \requests__1__payload$246.direct  = \requests__1__payload$246 [32];
-  assign \r_engine__payload$247.address  = \requests__1__payload$246 [11:0];
-  assign \r_engine__payload$247.offset  = \requests__1__payload$246 [23:12];
-  assign \r_engine__payload$247.manager  = \requests__1__payload$246 [24];
-  assign \r_engine__payload$247.allowed  = \requests__1__payload$246 [25];
-  assign \r_engine__payload$247.known  = \requests__1__payload$246 [26];
-  assign \r_engine__payload$247.vm  = \requests__1__payload$246 [27];
-  assign \r_engine__payload$247.strobes  = \requests__1__payload$246 [31:28];
-  assign \r_engine__payload$247.direct  = \requests__1__payload$246 [32];
-  assign \resident$252.vm  = \resident$252 [0];
-  assign \resident$252.valid  = \resident$252 [1];
-  assign \residents__1.vm  = \resident$252 [0];
-  assign \residents__1.valid  = \resident$252 [1];
-  assign \head__0$265.slot  = head__0[5:0];
-  assign \head__0$265.last  = head__0[7:6];
-  assign \head__0$265.sender  = head__0[8];
-  assign \head__1$266.slot  = head__1[5:0];
-  assign \head__1$266.last  = head__1[7:6];
-  assign \head__1$266.sender  = head__1[8];
+  assign \requests__1__payload.cacheable  = requests__1__payload[32];
+  assign \requests__1__payload.direct  = requests__1__payload[33];
+  assign \requests__1__payload.data  = requests__1__payload[65:34];
+  assign \requests__1__payload.commit  = requests__1__payload[66];
+  assign \requests__1__payload.torn  = requests__1__payload[67];
+  assign \requests__1__payload.last  = requests__1__payload[69:68];
+  assign \requests__1__payload.slot  = requests__1__payload[75:70];
+  assign \w_engine__payload$243.address  = requests__1__payload[11:0];
+  assign \w_engine__payload$243.offset  = requests__1__payload[23:12];
+  assign \w_engine__payload$243.manager  = requests__1__payload[24];
+  assign \w_engine__payload$243.allowed  = requests__1__payload[25];
+  assign \w_engine__payload$243.known  = requests__1__payload[26];
+  assign \w_engine__payload$243.vm  = requests__1__payload[27];
+  assign \w_engine__payload$243.strobes  = requests__1__payload[31:28];
+  assign \w_engine__payload$243.cacheable  = requests__1__payload[32];
+  assign \w_engine__payload$243.direct  = requests__1__payload[33];
+  assign \w_engine__payload$243.data  = requests__1__payload[65:34];
+  assign \w_engine__payload$243.commit  = requests__1__payload[66];
+  assign \w_engine__payload$243.torn  = requests__1__payload[67];
+  assign \w_engine__payload$243.last  = requests__1__payload[69:68];
+  assign \w_engine__payload$243.slot  = requests__1__payload[75:70];
+  assign \requests__1__payload$248.address  = \requests__1__payload$248 [11:0];
+  assign \requests__1__payload$248.offset  = \requests__1__payload$248 [23:12];
+  assign \requests__1__payload$248.manager  = \requests__1__payload$248 [24];
+  assign \requests__1__payload$248.allowed  = \requests__1__payload$248 [25];
+  assign \requests__1__payload$248.known  = \requests__1__payload$248 [26];
+  assign \requests__1__payload$248.vm  = \requests__1__payload$248 [27];
+  assign \requests__1__payload$248.strobes  = \requests__1__payload$248 [31:28];
+  assign \requests__1__payload$248.cacheable  = \requests__1__payload$248 [32];
+  assign \requests__1__payload$248.direct  = \requests__1__payload$248 [33];
+  assign \r_engine__payload$249.address  = \requests__1__payload$248 [11:0];
+  assign \r_engine__payload$249.offset  = \requests__1__payload$248 [23:12];
+  assign \r_engine__payload$249.manager  = \requests__1__payload$248 [24];
+  assign \r_engine__payload$249.allowed  = \requests__1__payload$248 [25];
+  assign \r_engine__payload$249.known  = \requests__1__payload$248 [26];
+  assign \r_engine__payload$249.vm  = \requests__1__payload$248 [27];
+  assign \r_engine__payload$249.strobes  = \requests__1__payload$248 [31:28];
+  assign \r_engine__payload$249.cacheable  = \requests__1__payload$248 [32];
+  assign \r_engine__payload$249.direct  = \requests__1__payload$248 [33];
+  assign \resident$254.vm  = \resident$254 [0];
+  assign \resident$254.valid  = \resident$254 [1];
+  assign \residents__1.vm  = \resident$254 [0];
+  assign \residents__1.valid  = \resident$254 [1];
+  assign \head__0$268.slot  = head__0[5:0];
+  assign \head__0$268.last  = head__0[7:6];
+  assign \head__0$268.sender  = head__0[8];
+  assign \head__1$269.slot  = head__1[5:0];
+  assign \head__1$269.last  = head__1[7:6];
+  assign \head__1$269.sender  = head__1[8];
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
   assign \message.sender  = message[8];
-  assign \message$270.slot  = message[5:0];
-  assign \message$270.last  = message[7:6];
-  assign \message$270.sender  = message[8];
+  assign \message$273.slot  = message[5:0];
+  assign \message$273.last  = message[7:6];
+  assign \message$273.sender  = message[8];
   assign \heads__0.slot  = head__0[5:0];
   assign \heads__0.last  = head__0[7:6];
   assign \heads__0.sender  = head__0[8];
-  assign \message$309.slot  = message[5:0];
-  assign \message$309.last  = message[7:6];
-  assign \message$309.sender  = message[8];
+  assign \message$315.slot  = message[5:0];
+  assign \message$315.last  = message[7:6];
+  assign \message$315.sender  = message[8];
   assign \heads__1.slot  = head__1[5:0];
   assign \heads__1.last  = head__1[7:6];
   assign \heads__1.sender  = head__1[8];
@@ -1721,10 +1761,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \look_result.count  = look_result[11:4];
   assign \look_resident.vm  = look_resident[0];
   assign \look_resident.valid  = look_resident[1];
-  assign \filled$294 [1] = \filled$208 ;
-  assign \filled$294 [0] = \filled$207 ;
-  assign spent[1] = \spent$325 ;
-  assign spent[0] = \spent$293 ;
+  assign \filled$300 [1] = \filled$210 ;
+  assign \filled$300 [0] = \filled$209 ;
+  assign spent[1] = \spent$332 ;
+  assign spent[0] = \spent$299 ;
   assign \$2  = 1'h0;
   assign \$4  = 1'h0;
   assign \$6  = 1'h0;
@@ -1736,17 +1776,14 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$15  = 1'h0;
   assign \$17  = 1'h0;
   assign \$18  = 2'h0;
-  assign \tear$255  = 2'h0;
-  assign \$20  = \$19 ;
-  assign \$21  = target;
-  assign \$22  = target;
-  assign \$25  = 1'h1;
+  assign \tear$258  = 2'h0;
+  assign \$21  = 1'h1;
   assign forget_sender = 1'h0;
-  assign \$26  = 1'h0;
-  assign \$27  = 1'h0;
+  assign \$22  = 1'h0;
+  assign \$23  = 1'h0;
   assign forget_all = 1'h0;
-  assign \$30  = head__0[8];
-  assign \$34  = head__1[8];
+  assign \$26  = head__0[8];
+  assign \$30  = head__1[8];
 endmodule
 
 module \postern_small.bus_0 (awprot, awvalid, wdata, wstrb, wvalid, written__ready, araddr, arprot, read__valid, answer__ready, write__ready, bvalid, arready, rvalid, answer__payload, write__valid, awready, wready, rresp, write__payload, read__payload
@@ -1979,7 +2016,7 @@ module \postern_small.bus_1 (awprot, awvalid, wdata, wstrb, wvalid, written__rea
   assign { write__payload[19:18], write__payload[16] } = 3'h0;
 endmodule
 
-module \postern_small.directory (look_permitted, \port$219$0 , \port$220$0 , source, target, look_source, look_target, permitted);
+module \postern_small.directory (look_permitted, \port$171$0 , \port$172$0 , source, target, look_source, look_target, permitted);
   wire \$1 ;
   wire \$2 ;
   wire acknowledged;
@@ -1995,10 +2032,10 @@ module \postern_small.directory (look_permitted, \port$219$0 , \port$220$0 , sou
   wire [1:0] open;
   output permitted;
   wire permitted;
-  output \port$219$0 ;
-  wire \port$219$0 ;
-  output \port$220$0 ;
-  wire \port$220$0 ;
+  output \port$171$0 ;
+  wire \port$171$0 ;
+  output \port$172$0 ;
+  wire \port$172$0 ;
   input source;
   wire source;
   wire [7:0] source_generation;
@@ -2022,13 +2059,13 @@ module \postern_small.directory (look_permitted, \port$219$0 , \port$220$0 , sou
   assign look_generation = 8'h01;
   assign look_own_generation = 8'h01;
   assign open = { \$2 , \$1  };
-  assign \port$219$0  = \$1 ;
-  assign \port$220$0  = \$2 ;
+  assign \port$171$0  = \$1 ;
+  assign \port$172$0  = \$2 ;
   assign \$1  = 1'h1;
   assign \$2  = 1'h1;
 endmodule
 
-module \postern_small.doorbells$497 (rst, forget_sender, forget_all, look, ring, clear, fill_row, fill, any, data, sender, row_0, row_1, clk);
+module \postern_small.doorbells$510 (rst, forget_sender, forget_all, look, data, fill_row, fill, any, sender, row_0, ring, clear, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire \$1 ;
   wire [1:0] \$10 ;
@@ -2110,7 +2147,7 @@ module \postern_small.doorbells$497 (rst, forget_sender, forget_all, look, ring,
   assign \$24  = | following;
   always @(posedge clk)
     any <= \$25 ;
-  \postern_small.doorbells$497.pending  pending (
+  \postern_small.doorbells$510.pending  pending (
     .clk(clk),
     .data_0(data_0),
     .data_1(look),
@@ -2169,7 +2206,7 @@ module \postern_small.doorbells$497 (rst, forget_sender, forget_all, look, ring,
   assign \$23  = row_0;
 endmodule
 
-module \postern_small.doorbells$497.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
+module \postern_small.doorbells$510.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -2229,7 +2266,7 @@ module \postern_small.doorbells$497.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, clear, test, set_enable, doorbell, residents__0, residents__1, lines, refusing, vm, data, core, look_vm, look_core, \port$2918$0 , \port$2942$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$2962$0 , \port$2984$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2412,10 +2449,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$2918$0 ;
-  wire \port$2918$0 ;
-  input \port$2942$0 ;
-  wire \port$2942$0 ;
+  input \port$2962$0 ;
+  wire \port$2962$0 ;
+  input \port$2984$0 ;
+  wire \port$2984$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2436,8 +2473,8 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2918$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2942$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2962$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2984$0  };
   assign \$4  = state_0 & enable_0_0;
   assign \$5  = | \$4 ;
   assign \$10  = state_1 & enable_1_0;
@@ -2571,7 +2608,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$144  = 5'h00;
     end
   end
-  assign filled = { \port$2942$0 , \port$2918$0  };
+  assign filled = { \port$2984$0 , \port$2962$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2663,79 +2700,73 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   assign \$26  = \$24 ;
 endmodule
 
-module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__request, commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep, commit__data
-, \port$2808$67 , r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
+module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$385$68 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
+, commit__request, bank, r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
-  wire \$10 ;
-  wire [6:0] \$11 ;
-  wire [6:0] \$12 ;
-  wire \$13 ;
-  wire \$14 ;
+  wire [38:0] \$10 ;
+  wire [31:0] \$11 ;
+  wire [31:0] \$12 ;
+  wire [31:0] \$13 ;
+  wire [31:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire \$21 ;
+  wire [38:0] \$20 ;
+  wire [38:0] \$21 ;
   wire \$22 ;
-  wire [6:0] \$23 ;
-  wire [6:0] \$24 ;
+  wire \$23 ;
+  wire \$24 ;
   wire \$25 ;
-  wire \$26 ;
-  wire [31:0] \$27 ;
-  wire [31:0] \$28 ;
-  wire [31:0] \$29 ;
+  wire [6:0] \$26 ;
+  wire [6:0] \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
-  wire [31:0] \$30 ;
+  wire \$30 ;
   wire \$31 ;
   wire \$32 ;
-  wire \$33 ;
-  wire [6:0] \$34 ;
-  wire [6:0] \$35 ;
-  wire [6:0] \$36 ;
-  wire [31:0] \$37 ;
-  wire [31:0] \$38 ;
-  wire [31:0] \$39 ;
-  wire \$4 ;
-  wire \$40 ;
+  wire [38:0] \$33 ;
+  wire [38:0] \$34 ;
+  wire \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire [6:0] \$39 ;
+  wire [38:0] \$4 ;
+  wire [6:0] \$40 ;
   wire \$41 ;
   wire \$42 ;
-  wire \$43 ;
-  wire \$44 ;
-  wire [6:0] \$45 ;
-  wire [6:0] \$46 ;
-  wire [6:0] \$47 ;
-  wire [31:0] \$48 ;
-  wire [31:0] \$49 ;
-  wire \$5 ;
-  wire [31:0] \$50 ;
+  reg \$43 ;
+  reg [38:0] \$44 ;
+  reg [38:0] \$45 ;
+  reg [1:0] \$46 ;
+  reg \$47 ;
+  reg [38:0] \$48 ;
+  reg [38:0] \$49 ;
+  wire [38:0] \$5 ;
+  reg [1:0] \$50 ;
   wire \$51 ;
   wire \$52 ;
-  reg \$53 ;
-  reg [38:0] \$54 ;
-  reg [31:0] \$55 ;
-  reg \$56 ;
-  reg \$57 ;
-  reg \$58 ;
-  reg \$59 ;
+  wire \$53 ;
+  wire \$54 ;
+  wire \$55 ;
+  wire \$56 ;
+  wire \$57 ;
+  wire \$58 ;
   wire \$6 ;
-  reg \$60 ;
-  reg [38:0] \$61 ;
-  reg [31:0] \$62 ;
-  reg \$63 ;
-  reg \$64 ;
-  reg \$65 ;
-  reg \$66 ;
   wire \$7 ;
   wire \$8 ;
-  wire \$9 ;
+  wire [38:0] \$9 ;
   wire accept;
-  wire \accept$26 ;
-  wire \accept$35 ;
-  wire \accept$44 ;
+  wire \accept$52 ;
+  wire \accept$61 ;
+  wire \accept$67 ;
+  input [1:0] bank;
+  wire [1:0] bank;
   input clk;
   wire clk;
   input [31:0] commit__data;
@@ -2754,25 +2785,21 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire free_0;
   wire free_1;
   wire [1:0] grant;
-  wire [1:0] \grant$29 ;
-  wire [1:0] \grant$37 ;
-  wire [1:0] \grant$46 ;
+  wire [1:0] \grant$16 ;
+  wire [1:0] \grant$19 ;
+  wire [1:0] \grant$23 ;
   wire [1:0] granted_0;
   wire [1:0] granted_1;
-  reg kept_0_0 = 1'h0;
-  reg kept_0_1 = 1'h0;
-  reg kept_1_0 = 1'h0;
-  reg kept_1_1 = 1'h0;
-  reg [38:0] late_0 = 39'h0000000000;
-  wire [31:0] \late_0.data ;
-  wire [6:0] \late_0.row ;
-  reg [38:0] late_1 = 39'h0000000000;
-  wire [31:0] \late_1.data ;
-  wire [6:0] \late_1.row ;
+  wire [1:0] kept_0;
+  wire [1:0] kept_1;
+  reg [38:0] late_0_0 = 39'h0000000000;
+  reg [38:0] late_0_1 = 39'h0000000000;
+  reg [38:0] late_1_0 = 39'h0000000000;
+  reg [38:0] late_1_1 = 39'h0000000000;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$2808$67 ;
-  wire [7:0] \port$2808$67 ;
+  input [7:0] \port$385$68 ;
+  wire [7:0] \port$385$68 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -2798,21 +2825,19 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   input [1:0] r__1__word;
   wire [1:0] r__1__word;
   wire [6:0] r_port__addr;
-  wire [6:0] \r_port__addr$45 ;
+  wire [6:0] \r_port__addr$69 ;
   wire [31:0] r_port__data;
-  wire [31:0] \r_port__data$74 ;
+  wire [31:0] \r_port__data$29 ;
   wire r_port__en;
-  wire \r_port__en$43 ;
+  wire \r_port__en$68 ;
   wire [1:0] request;
-  wire [1:0] \request$20 ;
-  wire [1:0] \request$34 ;
-  wire [1:0] \request$42 ;
+  wire [1:0] \request$47 ;
+  wire [1:0] \request$60 ;
+  wire [1:0] \request$66 ;
   input rst;
   wire rst;
-  reg taken_0_0 = 1'h0;
-  reg taken_0_1 = 1'h0;
-  reg taken_1_0 = 1'h0;
-  reg taken_1_1 = 1'h0;
+  reg [1:0] taken_0 = 2'h0;
+  reg [1:0] taken_1 = 2'h0;
   input [31:0] w__0__data;
   wire [31:0] w__0__data;
   input w__0__enable;
@@ -2838,13 +2863,15 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   input [1:0] w__1__word;
   wire [1:0] w__1__word;
   wire [6:0] w_port__addr;
-  wire [6:0] \w_port__addr$39 ;
+  wire [6:0] \w_port__addr$64 ;
   wire [31:0] w_port__data;
-  wire [31:0] \w_port__data$41 ;
+  wire [31:0] \w_port__data$65 ;
   wire w_port__en;
-  wire \w_port__en$38 ;
-  reg [31:0] word_0 = 32'd0;
-  reg [31:0] word_1 = 32'd0;
+  wire \w_port__en$63 ;
+  reg [31:0] word_0_0 = 32'd0;
+  reg [31:0] word_0_1 = 32'd0;
+  reg [31:0] word_1_0 = 32'd0;
+  reg [31:0] word_1_1 = 32'd0;
   (* no_rw_check = 32'd1 *)
   reg [31:0] bank_0 [71:0];
   initial begin
@@ -2923,7 +2950,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   end
   always @(posedge clk) begin
     if (w_port__en)
-      bank_0[w_port__addr] <= w_port__data;
+      bank_0[\$21 [6:0]] <= \$21 [38:7];
   end
   reg [31:0] _0_;
   always @(posedge clk) begin
@@ -3007,288 +3034,224 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     bank_1[71] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\w_port__en$38 )
-      bank_1[\w_port__addr$39 ] <= \w_port__data$41 ;
+    if (\w_port__en$63 )
+      bank_1[\$34 [6:0]] <= \$34 [38:7];
   end
   reg [31:0] _1_;
   always @(posedge clk) begin
-    _1_ <= bank_1[\r_port__addr$45 ];
+    _1_ <= bank_1[\r_port__addr$69 ];
   end
-  assign \r_port__data$74  = _1_;
-  assign \$22  = r__1__request & \$21 ;
-  assign \$23  = { r__0__slot, r__0__word[1] } & { \grant$46 [0], \grant$46 [0], \grant$46 [0], \grant$46 [0], \grant$46 [0], \grant$46 [0], \grant$46 [0] };
-  assign \$24  = { r__1__slot, r__1__word[1] } & { \grant$46 [1], \grant$46 [1], \grant$46 [1], \grant$46 [1], \grant$46 [1], \grant$46 [1], \grant$46 [1] };
-  assign \r_port__addr$45  = \$23  | \$24 ;
-  assign crowded = | { \$26 , \$25  };
+  assign \r_port__data$29  = _1_;
+  assign \w_port__en$63  = first_1 ? commit__enable : occupied_1;
+  assign \$33  = late_1_0 | late_1_1;
+  assign \$34  = first_1 ? { commit__data, \port$385$68 [7:1] } : \$33 ;
+  assign \$36  = r__0__request & \$35 ;
+  assign \$38  = r__1__request & \$37 ;
+  assign \$39  = { r__0__slot, r__0__word[1] } & { \$57 , \$57 , \$57 , \$57 , \$57 , \$57 , \$57  };
+  assign \$40  = { r__1__slot, r__1__word[1] } & { \$58 , \$58 , \$58 , \$58 , \$58 , \$58 , \$58  };
+  assign \r_port__addr$69  = \$39  | \$40 ;
+  assign kept_1 = taken_1 & { r__1__keep, r__0__keep };
+  assign crowded = | { \$42 , \$41  };
   assign w__0__grant = | { granted_1[0], granted_0[0] };
-  assign r__0__grant = | { \grant$46 [0], \grant$29 [0] };
-  assign \$27  = word_0 & { kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0, kept_0_0 };
-  assign \$28  = word_1 & { kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0, kept_1_0 };
-  assign r__0__data = \$27  | \$28 ;
+  assign r__0__grant = | { \$57 , \$53  };
+  assign r__0__data = word_0_0 | word_0_1;
   assign w__1__grant = | { granted_1[1], granted_0[1] };
-  assign r__1__grant = | { \grant$46 [1], \grant$29 [1] };
-  assign \$29  = word_0 & { kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1, kept_0_1 };
-  assign \$30  = word_1 & { kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1, kept_1_1 };
-  assign r__1__data = \$29  | \$30 ;
-  assign \$31  = w__0__enable & grant[0];
-  assign \$32  = w__1__enable & grant[1];
-  assign \$33  = \$31  | \$32 ;
-  assign \$34  = { w__0__slot, w__0__word[1] } & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$35  = { w__1__slot, w__1__word[1] } & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
-  assign \$36  = \$34  | \$35 ;
-  assign \$37  = w__0__data & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$38  = w__1__data & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
-  assign \$39  = \$37  | \$38 ;
-  assign \$40  = taken_0_0 & r__0__keep;
-  assign \$41  = taken_0_1 & r__1__keep;
-  assign \$42  = w__0__enable & \grant$37 [0];
-  assign \$43  = w__1__enable & \grant$37 [1];
-  assign \$44  = \$42  | \$43 ;
-  assign \$45  = { w__0__slot, w__0__word[1] } & { \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0] };
-  assign \$46  = { w__1__slot, w__1__word[1] } & { \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1] };
-  assign \$47  = \$45  | \$46 ;
-  assign \$48  = w__0__data & { \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0], \grant$37 [0] };
-  assign \$49  = w__1__data & { \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1], \grant$37 [1] };
-  assign \$50  = \$48  | \$49 ;
-  assign \$51  = taken_1_0 & r__0__keep;
-  assign \$52  = taken_1_1 & r__1__keep;
+  assign r__1__grant = | { \$58 , \$54  };
+  assign r__1__data = word_1_0 | word_1_1;
   always @(posedge clk)
-    occupied_0 <= \$53 ;
+    occupied_0 <= \$43 ;
   always @(posedge clk)
-    late_0 <= \$54 ;
+    late_0_0 <= \$44 ;
   always @(posedge clk)
-    word_0 <= \$55 ;
+    late_0_1 <= \$45 ;
   always @(posedge clk)
-    taken_0_0 <= \$56 ;
+    taken_0 <= \$46 ;
   always @(posedge clk)
-    kept_0_0 <= \$57 ;
+    occupied_1 <= \$47 ;
   always @(posedge clk)
-    taken_0_1 <= \$58 ;
+    late_1_0 <= \$48 ;
   always @(posedge clk)
-    kept_0_1 <= \$59 ;
+    late_1_1 <= \$49 ;
   always @(posedge clk)
-    occupied_1 <= \$60 ;
+    taken_1 <= \$50 ;
   always @(posedge clk)
-    late_1 <= \$61 ;
+    word_0_0 <= \$11 ;
   always @(posedge clk)
-    word_1 <= \$62 ;
+    word_0_1 <= \$12 ;
   always @(posedge clk)
-    taken_1_0 <= \$63 ;
+    word_1_0 <= \$13 ;
   always @(posedge clk)
-    kept_1_0 <= \$64 ;
-  always @(posedge clk)
-    taken_1_1 <= \$65 ;
-  always @(posedge clk)
-    kept_1_1 <= \$66 ;
-  assign \$1  = ! \port$2808$67 [0];
-  assign first_0 = commit__request & \$1 ;
-  assign \$2  = occupied_0 & first_0;
-  assign free_0 = ~ \$2 ;
-  assign \$3  = ! w__0__word[0];
-  assign \$4  = w__0__request & \$3 ;
-  assign \$5  = ! w__1__word[0];
-  assign \$6  = w__1__request & \$5 ;
-  assign granted_0 = grant & { free_0, free_0 };
+    word_1_1 <= \$14 ;
+  assign \$1  = w__0__enable & \$51 ;
+  assign \$2  = w__1__enable & \$52 ;
+  assign \$3  = \$1  | \$2 ;
+  assign \$4  = \$51  ? { w__0__data, w__0__slot, w__0__word[1] } : 39'h0000000000;
+  assign \$5  = \$52  ? { w__1__data, w__1__slot, w__1__word[1] } : 39'h0000000000;
+  assign \$6  = w__0__enable & \$55 ;
+  assign \$7  = w__1__enable & \$56 ;
+  assign \$8  = \$6  | \$7 ;
+  assign \$9  = \$55  ? { w__0__data, w__0__slot, w__0__word[1] } : 39'h0000000000;
+  assign \$10  = \$56  ? { w__1__data, w__1__slot, w__1__word[1] } : 39'h0000000000;
+  assign \$11  = kept_0[0] ? r_port__data : 32'd0;
+  assign \$12  = kept_1[0] ? \r_port__data$29  : 32'd0;
+  assign \$13  = kept_0[1] ? r_port__data : 32'd0;
+  assign \$14  = kept_1[1] ? \r_port__data$29  : 32'd0;
+  assign first_0 = commit__request & bank[0];
+  assign \$15  = occupied_0 & first_0;
+  assign free_0 = ~ \$15 ;
+  assign \$16  = ! w__0__word[0];
+  assign \$17  = w__0__request & \$16 ;
+  assign \$18  = ! w__1__word[0];
+  assign \$19  = w__1__request & \$18 ;
+  assign granted_0 = { \$52 , \$51  } & { free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign w_port__addr = first_0 ? \port$2808$67 [7:1] : late_0[6:0];
-  assign w_port__data = first_0 ? commit__data : late_0[38:7];
-  assign \$7  = ! r__0__word[0];
-  assign \$8  = r__0__request & \$7 ;
-  assign \$9  = ! r__1__word[0];
-  assign \$10  = r__1__request & \$9 ;
-  assign \$11  = { r__0__slot, r__0__word[1] } & { \grant$29 [0], \grant$29 [0], \grant$29 [0], \grant$29 [0], \grant$29 [0], \grant$29 [0], \grant$29 [0] };
-  assign \$12  = { r__1__slot, r__1__word[1] } & { \grant$29 [1], \grant$29 [1], \grant$29 [1], \grant$29 [1], \grant$29 [1], \grant$29 [1], \grant$29 [1] };
-  assign r_port__addr = \$11  | \$12 ;
-  assign first_1 = commit__request & \$13 ;
-  assign \$14  = occupied_1 & first_1;
-  assign free_1 = ~ \$14 ;
-  assign \$16  = w__0__request & \$15 ;
-  assign \$18  = w__1__request & \$17 ;
-  assign granted_1 = \grant$37  & { free_1, free_1 };
-  assign \w_port__en$38  = first_1 ? commit__enable : occupied_1;
-  assign \w_port__addr$39  = first_1 ? \port$2808$67 [7:1] : late_1[6:0];
-  assign \w_port__data$41  = first_1 ? commit__data : late_1[38:7];
-  assign \$20  = r__0__request & \$19 ;
+  assign \$20  = late_0_0 | late_0_1;
+  assign \$21  = first_0 ? { commit__data, \port$385$68 [7:1] } : \$20 ;
+  assign \$22  = ! r__0__word[0];
+  assign \$23  = r__0__request & \$22 ;
+  assign \$24  = ! r__1__word[0];
+  assign \$25  = r__1__request & \$24 ;
+  assign \$26  = { r__0__slot, r__0__word[1] } & { \$53 , \$53 , \$53 , \$53 , \$53 , \$53 , \$53  };
+  assign \$27  = { r__1__slot, r__1__word[1] } & { \$54 , \$54 , \$54 , \$54 , \$54 , \$54 , \$54  };
+  assign r_port__addr = \$26  | \$27 ;
+  assign kept_0 = taken_0 & { r__1__keep, r__0__keep };
+  assign first_1 = commit__request & bank[1];
+  assign \$28  = occupied_1 & first_1;
+  assign free_1 = ~ \$28 ;
+  assign \$30  = w__0__request & \$29 ;
+  assign \$32  = w__1__request & \$31 ;
+  assign granted_1 = { \$56 , \$55  } & { free_1, free_1 };
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .grant(\grant$29 ),
-    .\port$63$0 (\$8 ),
-    .\port$65$0 (\$10 ),
+    .\port$134$0 (\$53 ),
+    .\port$139$0 (\$54 ),
+    .\port$76$0 (\$23 ),
+    .\port$78$0 (\$25 ),
     .rst(rst)
   );
   \postern_small.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .grant(\grant$46 ),
-    .\port$82$0 (\$20 ),
-    .\port$84$0 (\$22 ),
+    .\port$163$0 (\$57 ),
+    .\port$168$0 (\$58 ),
+    .\port$95$0 (\$36 ),
+    .\port$97$0 (\$38 ),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .grant(grant),
-    .\port$55$0 (\$4 ),
-    .\port$57$0 (\$6 ),
+    .\port$121$0 (\$51 ),
+    .\port$126$0 (\$52 ),
+    .\port$68$0 (\$17 ),
+    .\port$70$0 (\$19 ),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .grant(\grant$37 ),
-    .\port$74$0 (\$16 ),
-    .\port$76$0 (\$18 ),
+    .\port$150$0 (\$55 ),
+    .\port$155$0 (\$56 ),
+    .\port$87$0 (\$30 ),
+    .\port$89$0 (\$32 ),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$53  = occupied_0;
+    \$43  = occupied_0;
     if (free_0) begin
-      \$53  = \$33 ;
+      \$43  = \$3 ;
     end
     if (rst) begin
-      \$53  = 1'h0;
+      \$43  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$54  = late_0;
+    \$44  = late_0_0;
     if (free_0) begin
-      \$54 [6:0] = \$36 ;
-      \$54 [38:7] = \$39 ;
-    end
-    if (rst) begin
-      \$54  = 39'h0000000000;
+      \$44  = \$4 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$55  = r_port__data;
-    if (rst) begin
-      \$55  = 32'd0;
+    \$45  = late_0_1;
+    if (free_0) begin
+      \$45  = \$5 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$56  = \grant$29 [0];
+    \$46  = { \$54 , \$53  };
     if (rst) begin
-      \$56  = 1'h0;
+      \$46  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$57  = \$40 ;
-    if (rst) begin
-      \$57  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$58  = \grant$29 [1];
-    if (rst) begin
-      \$58  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$59  = \$41 ;
-    if (rst) begin
-      \$59  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$60  = occupied_1;
+    \$47  = occupied_1;
     if (free_1) begin
-      \$60  = \$44 ;
+      \$47  = \$8 ;
     end
     if (rst) begin
-      \$60  = 1'h0;
+      \$47  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$61  = late_1;
+    \$48  = late_1_0;
     if (free_1) begin
-      \$61 [6:0] = \$47 ;
-      \$61 [38:7] = \$50 ;
-    end
-    if (rst) begin
-      \$61  = 39'h0000000000;
+      \$48  = \$9 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$62  = \r_port__data$74 ;
-    if (rst) begin
-      \$62  = 32'd0;
+    \$49  = late_1_1;
+    if (free_1) begin
+      \$49  = \$10 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$63  = \grant$46 [0];
+    \$50  = { \$58 , \$57  };
     if (rst) begin
-      \$63  = 1'h0;
+      \$50  = 2'h0;
     end
   end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$64  = \$51 ;
-    if (rst) begin
-      \$64  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$65  = \grant$46 [1];
-    if (rst) begin
-      \$65  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$66  = \$52 ;
-    if (rst) begin
-      \$66  = 1'h0;
-    end
-  end
-  assign commit__word = \port$2808$67 [1:0];
-  assign request = { \$6 , \$4  };
+  assign grant = { \$52 , \$51  };
+  assign \grant$16  = { \$54 , \$53  };
+  assign \grant$19  = { \$56 , \$55  };
+  assign \grant$23  = { \$58 , \$57  };
+  assign request = { \$19 , \$17  };
   assign accept = free_0;
-  assign commit__slot = \port$2808$67 [7:2];
-  assign \request$20  = { \$10 , \$8  };
+  assign w_port__addr = \$21 [6:0];
+  assign w_port__data = \$21 [38:7];
+  assign commit__word = \port$385$68 [1:0];
+  assign commit__slot = \port$385$68 [7:2];
+  assign \request$47  = { \$25 , \$23  };
+  assign \accept$52  = 1'h1;
   assign r_port__en = 1'h1;
-  assign \accept$26  = 1'h1;
-  assign \request$34  = { \$18 , \$16  };
-  assign \accept$35  = free_1;
-  assign \request$42  = { \$22 , \$20  };
-  assign \r_port__en$43  = 1'h1;
-  assign \accept$44  = 1'h1;
+  assign \request$60  = { \$32 , \$30  };
+  assign \accept$61  = free_1;
+  assign \w_port__addr$64  = \$34 [6:0];
+  assign \w_port__data$65  = \$34 [38:7];
+  assign \request$66  = { \$38 , \$36  };
+  assign \accept$67  = 1'h1;
+  assign \r_port__en$68  = 1'h1;
   assign commit__grant = 1'h1;
-  assign \late_0.row  = late_0[6:0];
-  assign \late_0.data  = late_0[38:7];
-  assign \late_1.row  = late_1[6:0];
-  assign \late_1.data  = late_1[38:7];
-  assign \$13  = \port$2808$67 [0];
-  assign \$15  = w__0__word[0];
-  assign \$17  = w__1__word[0];
-  assign \$19  = r__0__word[0];
-  assign \$21  = r__1__word[0];
-  assign \$25  = \$2 ;
-  assign \$26  = \$14 ;
+  assign \$29  = w__0__word[0];
+  assign \$31  = w__1__word[0];
+  assign \$35  = r__0__word[0];
+  assign \$37  = r__1__word[0];
+  assign \$41  = \$15 ;
+  assign \$42  = \$28 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_0 (rst, \port$63$0 , \port$65$0 , grant, clk);
+module \postern_small.pool.read_arbiter_0 (rst, \port$76$0 , \port$78$0 , \port$134$0 , \port$139$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
-  wire \$14 ;
-  wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  reg \$18 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -3298,79 +3261,57 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$63$0 , \port$65$0 , grant,
   wire \$8 ;
   wire \$9 ;
   wire accept;
+  reg behind_0_1 = 1'h0;
   input clk;
   wire clk;
-  output [1:0] grant;
-  reg [1:0] grant;
-  reg last = 1'h0;
-  input \port$63$0 ;
-  wire \port$63$0 ;
-  input \port$65$0 ;
-  wire \port$65$0 ;
+  wire [1:0] grant;
+  output \port$134$0 ;
+  wire \port$134$0 ;
+  output \port$139$0 ;
+  wire \port$139$0 ;
+  input \port$76$0 ;
+  wire \port$76$0 ;
+  input \port$78$0 ;
+  wire \port$78$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = \port$63$0  & \$2 ;
+  assign \$1  = \$6  | \$11 ;
+  assign \$3  = behind_0_1 & \port$78$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$63$0  & \$5 ;
-  assign \$8  = ~ \$7 ;
-  assign \$9  = \port$65$0  & \$8 ;
-  assign \$11  = ~ \$10 ;
-  assign \$12  = \port$65$0  & \$11 ;
-  assign \$13  = | { \port$65$0 , \port$63$0  };
-  assign \$16  = grant[1] ? 1'h1 : 1'h0;
+  assign \$6  = \port$76$0  & \$5 ;
+  assign \$7  = ~ behind_0_1;
+  assign \$8  = \$7  & \port$76$0 ;
+  assign \$10  = ~ \$9 ;
+  assign \$11  = \port$78$0  & \$10 ;
   always @(posedge clk)
-    last <= \$18 ;
+    behind_0_1 <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    (* full_case = 32'd1 *)
-    casez (last)
-      1'h0:
-        begin
-          grant[0] = \$3 ;
-          grant[1] = \port$65$0 ;
-        end
-      default:
-        begin
-          grant[0] = \port$63$0 ;
-          grant[1] = \$12 ;
-        end
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$18  = last;
-    if (\$14 ) begin
-      \$18  = \$17 ;
+    \$12  = behind_0_1;
+    if (\$2 ) begin
+      \$12  = \$6 ;
     end
     if (rst) begin
-      \$18  = 1'h0;
+      \$12  = 1'h0;
     end
   end
-  assign request = { \port$65$0 , \port$63$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$65$0 ;
-  assign \$4  = \port$65$0 ;
-  assign \$7  = \port$63$0 ;
-  assign \$10  = \port$63$0 ;
-  assign \$14  = \$13 ;
-  assign \$15  = 1'h0;
-  assign \$17  = \$16 ;
+  assign grant = { \$11 , \$6  };
+  assign request = { \port$78$0 , \port$76$0  };
+  assign \port$134$0  = \$6 ;
+  assign \port$139$0  = \$11 ;
+  assign \$4  = \$3 ;
+  assign \$9  = \$8 ;
+  assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_1 (rst, \port$82$0 , \port$84$0 , grant, clk);
+module \postern_small.pool.read_arbiter_1 (rst, \port$95$0 , \port$97$0 , \port$163$0 , \port$168$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
-  wire \$14 ;
-  wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  reg \$18 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -3380,79 +3321,57 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$82$0 , \port$84$0 , grant,
   wire \$8 ;
   wire \$9 ;
   wire accept;
+  reg behind_0_1 = 1'h0;
   input clk;
   wire clk;
-  output [1:0] grant;
-  reg [1:0] grant;
-  reg last = 1'h0;
-  input \port$82$0 ;
-  wire \port$82$0 ;
-  input \port$84$0 ;
-  wire \port$84$0 ;
+  wire [1:0] grant;
+  output \port$163$0 ;
+  wire \port$163$0 ;
+  output \port$168$0 ;
+  wire \port$168$0 ;
+  input \port$95$0 ;
+  wire \port$95$0 ;
+  input \port$97$0 ;
+  wire \port$97$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = \port$82$0  & \$2 ;
+  assign \$1  = \$6  | \$11 ;
+  assign \$3  = behind_0_1 & \port$97$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$82$0  & \$5 ;
-  assign \$8  = ~ \$7 ;
-  assign \$9  = \port$84$0  & \$8 ;
-  assign \$11  = ~ \$10 ;
-  assign \$12  = \port$84$0  & \$11 ;
-  assign \$13  = | { \port$84$0 , \port$82$0  };
-  assign \$16  = grant[1] ? 1'h1 : 1'h0;
+  assign \$6  = \port$95$0  & \$5 ;
+  assign \$7  = ~ behind_0_1;
+  assign \$8  = \$7  & \port$95$0 ;
+  assign \$10  = ~ \$9 ;
+  assign \$11  = \port$97$0  & \$10 ;
   always @(posedge clk)
-    last <= \$18 ;
+    behind_0_1 <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    (* full_case = 32'd1 *)
-    casez (last)
-      1'h0:
-        begin
-          grant[0] = \$3 ;
-          grant[1] = \port$84$0 ;
-        end
-      default:
-        begin
-          grant[0] = \port$82$0 ;
-          grant[1] = \$12 ;
-        end
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$18  = last;
-    if (\$14 ) begin
-      \$18  = \$17 ;
+    \$12  = behind_0_1;
+    if (\$2 ) begin
+      \$12  = \$6 ;
     end
     if (rst) begin
-      \$18  = 1'h0;
+      \$12  = 1'h0;
     end
   end
-  assign request = { \port$84$0 , \port$82$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$84$0 ;
-  assign \$4  = \port$84$0 ;
-  assign \$7  = \port$82$0 ;
-  assign \$10  = \port$82$0 ;
-  assign \$14  = \$13 ;
-  assign \$15  = 1'h0;
-  assign \$17  = \$16 ;
+  assign grant = { \$11 , \$6  };
+  assign request = { \port$97$0 , \port$95$0  };
+  assign \port$163$0  = \$6 ;
+  assign \port$168$0  = \$11 ;
+  assign \$4  = \$3 ;
+  assign \$9  = \$8 ;
+  assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_0 (rst, accept, \port$55$0 , \port$57$0 , grant, clk);
+module \postern_small.pool.write_arbiter_0 (rst, accept, \port$68$0 , \port$70$0 , \port$121$0 , \port$126$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
-  wire \$14 ;
-  wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  reg \$18 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -3463,78 +3382,56 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$55$0 , \port$57$0
   wire \$9 ;
   input accept;
   wire accept;
+  reg behind_0_1 = 1'h0;
   input clk;
   wire clk;
-  output [1:0] grant;
-  reg [1:0] grant;
-  reg last = 1'h0;
-  input \port$55$0 ;
-  wire \port$55$0 ;
-  input \port$57$0 ;
-  wire \port$57$0 ;
+  wire [1:0] grant;
+  output \port$121$0 ;
+  wire \port$121$0 ;
+  output \port$126$0 ;
+  wire \port$126$0 ;
+  input \port$68$0 ;
+  wire \port$68$0 ;
+  input \port$70$0 ;
+  wire \port$70$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = \port$55$0  & \$2 ;
+  assign \$1  = \$6  | \$11 ;
+  assign \$2  = accept & \$1 ;
+  assign \$3  = behind_0_1 & \port$70$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$55$0  & \$5 ;
-  assign \$8  = ~ \$7 ;
-  assign \$9  = \port$57$0  & \$8 ;
-  assign \$11  = ~ \$10 ;
-  assign \$12  = \port$57$0  & \$11 ;
-  assign \$13  = | { \port$57$0 , \port$55$0  };
-  assign \$14  = \$13  & accept;
-  assign \$16  = grant[1] ? 1'h1 : 1'h0;
+  assign \$6  = \port$68$0  & \$5 ;
+  assign \$7  = ~ behind_0_1;
+  assign \$8  = \$7  & \port$68$0 ;
+  assign \$10  = ~ \$9 ;
+  assign \$11  = \port$70$0  & \$10 ;
   always @(posedge clk)
-    last <= \$18 ;
+    behind_0_1 <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    (* full_case = 32'd1 *)
-    casez (last)
-      1'h0:
-        begin
-          grant[0] = \$3 ;
-          grant[1] = \port$57$0 ;
-        end
-      default:
-        begin
-          grant[0] = \port$55$0 ;
-          grant[1] = \$12 ;
-        end
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$18  = last;
-    if (\$14 ) begin
-      \$18  = \$17 ;
+    \$12  = behind_0_1;
+    if (\$2 ) begin
+      \$12  = \$6 ;
     end
     if (rst) begin
-      \$18  = 1'h0;
+      \$12  = 1'h0;
     end
   end
-  assign request = { \port$57$0 , \port$55$0  };
-  assign \$1  = \port$57$0 ;
-  assign \$4  = \port$57$0 ;
-  assign \$7  = \port$55$0 ;
-  assign \$10  = \port$55$0 ;
-  assign \$15  = 1'h0;
-  assign \$17  = \$16 ;
+  assign grant = { \$11 , \$6  };
+  assign request = { \port$70$0 , \port$68$0  };
+  assign \port$121$0  = \$6 ;
+  assign \port$126$0  = \$11 ;
+  assign \$4  = \$3 ;
+  assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_1 (rst, accept, \port$74$0 , \port$76$0 , grant, clk);
+module \postern_small.pool.write_arbiter_1 (rst, accept, \port$87$0 , \port$89$0 , \port$150$0 , \port$155$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
-  wire \$14 ;
-  wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  reg \$18 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -3545,68 +3442,52 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$74$0 , \port$76$0
   wire \$9 ;
   input accept;
   wire accept;
+  reg behind_0_1 = 1'h0;
   input clk;
   wire clk;
-  output [1:0] grant;
-  reg [1:0] grant;
-  reg last = 1'h0;
-  input \port$74$0 ;
-  wire \port$74$0 ;
-  input \port$76$0 ;
-  wire \port$76$0 ;
+  wire [1:0] grant;
+  output \port$150$0 ;
+  wire \port$150$0 ;
+  output \port$155$0 ;
+  wire \port$155$0 ;
+  input \port$87$0 ;
+  wire \port$87$0 ;
+  input \port$89$0 ;
+  wire \port$89$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = \port$74$0  & \$2 ;
+  assign \$1  = \$6  | \$11 ;
+  assign \$2  = accept & \$1 ;
+  assign \$3  = behind_0_1 & \port$89$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$74$0  & \$5 ;
-  assign \$8  = ~ \$7 ;
-  assign \$9  = \port$76$0  & \$8 ;
-  assign \$11  = ~ \$10 ;
-  assign \$12  = \port$76$0  & \$11 ;
-  assign \$13  = | { \port$76$0 , \port$74$0  };
-  assign \$14  = \$13  & accept;
-  assign \$16  = grant[1] ? 1'h1 : 1'h0;
+  assign \$6  = \port$87$0  & \$5 ;
+  assign \$7  = ~ behind_0_1;
+  assign \$8  = \$7  & \port$87$0 ;
+  assign \$10  = ~ \$9 ;
+  assign \$11  = \port$89$0  & \$10 ;
   always @(posedge clk)
-    last <= \$18 ;
+    behind_0_1 <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    (* full_case = 32'd1 *)
-    casez (last)
-      1'h0:
-        begin
-          grant[0] = \$3 ;
-          grant[1] = \port$76$0 ;
-        end
-      default:
-        begin
-          grant[0] = \port$74$0 ;
-          grant[1] = \$12 ;
-        end
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$18  = last;
-    if (\$14 ) begin
-      \$18  = \$17 ;
+    \$12  = behind_0_1;
+    if (\$2 ) begin
+      \$12  = \$6 ;
     end
     if (rst) begin
-      \$18  = 1'h0;
+      \$12  = 1'h0;
     end
   end
-  assign request = { \port$76$0 , \port$74$0  };
-  assign \$1  = \port$76$0 ;
-  assign \$4  = \port$76$0 ;
-  assign \$7  = \port$74$0 ;
-  assign \$10  = \port$74$0 ;
-  assign \$15  = 1'h0;
-  assign \$17  = \$16 ;
+  assign grant = { \$11 , \$6  };
+  assign request = { \port$89$0 , \port$87$0  };
+  assign \port$150$0  = \$6 ;
+  assign \port$155$0  = \$11 ;
+  assign \$4  = \$3 ;
+  assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$219$0 , \port$220$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2918$0 , head__0, \port$2924$0 , \port$2942$0 , \port$2948$0 , w_pool__word, w_pool__data
+module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$171$0 , \port$172$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable
+, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2962$0 , head__0, \port$2968$0 , \port$2984$0 , \port$2990$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3735,12 +3616,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$21 ;
   wire \$210 ;
   wire \$211 ;
-  wire [3:0] \$212 ;
+  wire \$212 ;
   wire \$213 ;
-  wire \$214 ;
-  wire [4:0] \$215 ;
+  wire [1:0] \$214 ;
+  wire [3:0] \$215 ;
   wire \$216 ;
-  wire [5:0] \$217 ;
+  wire [4:0] \$217 ;
   wire \$218 ;
   wire [11:0] \$219 ;
   wire \$22 ;
@@ -3899,7 +3780,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   input [5:0] back;
   wire [5:0] back;
   reg busy = 1'h0;
-  reg by_engine = 1'h0;
+  reg by_engine_3 = 1'h0;
   wire cacheable;
   wire \cacheable$78 ;
   wire clear_busy;
@@ -3965,26 +3846,27 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$219$0 ;
-  wire \port$219$0 ;
-  input \port$220$0 ;
-  wire \port$220$0 ;
-  input \port$2918$0 ;
-  wire \port$2918$0 ;
-  input \port$2924$0 ;
-  wire \port$2924$0 ;
-  input \port$2942$0 ;
-  wire \port$2942$0 ;
-  input \port$2948$0 ;
-  wire \port$2948$0 ;
+  input \port$171$0 ;
+  wire \port$171$0 ;
+  input \port$172$0 ;
+  wire \port$172$0 ;
+  input \port$2962$0 ;
+  wire \port$2962$0 ;
+  input \port$2968$0 ;
+  wire \port$2968$0 ;
+  input \port$2984$0 ;
+  wire \port$2984$0 ;
+  input \port$2990$0 ;
+  wire \port$2990$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
   wire [31:0] r_data;
-  output [32:0] r_engine__payload;
-  wire [32:0] r_engine__payload;
+  output [33:0] r_engine__payload;
+  wire [33:0] r_engine__payload;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
+  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -4021,6 +3903,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] r_pool__word;
   wire r_usable;
   wire r_valid;
+  reg read_3 = 1'h0;
   input [19:0] read__payload;
   wire [19:0] read__payload;
   wire [11:0] \read__payload.address ;
@@ -4073,16 +3956,16 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] take;
   input [1:0] tear;
   wire [1:0] tear;
-  reg third = 1'h0;
   wire torn;
   wire vm;
   wire \vm$89 ;
   input w_acted;
   wire w_acted;
-  output [74:0] w_engine__payload;
-  wire [74:0] w_engine__payload;
+  output [75:0] w_engine__payload;
+  wire [75:0] w_engine__payload;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
+  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -4209,7 +4092,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$54  = w_incoming[16] ? data_0[2:0] : 3'h0;
   assign \$56  = \$55  == 6'h20;
   assign \$57  = \ready$48  & \$56 ;
-  assign \$58  = staged & \port$219$0 ;
+  assign \$58  = staged & \port$171$0 ;
   assign \$59  = \$58  & w_pool__grant;
   assign \$60  = none | \$59 ;
   assign \$61  = \$57  & \$60 ;
@@ -4224,7 +4107,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$71  = write__ready & \$70 ;
   assign \$72  = ~ none;
   assign \$73  = \$71  & \$72 ;
-  assign set_busy = \$73  & \port$219$0 ;
+  assign set_busy = \$73  & \port$171$0 ;
   assign \$75  = \$74  == 9'h180;
   assign \$76  = ! w_incoming[2:0];
   assign \$77  = \$76  & w_incoming[25];
@@ -4242,7 +4125,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$90  = ~ \$89 ;
   assign \$91  = w_incoming[16:15] + 1'h1;
   assign \$92  = w_engine__valid & w_engine__ready;
-  assign \$93  = \$92  & w_engine__payload[65];
+  assign \$93  = \$92  & w_engine__payload[66];
   assign \$94  = ~ torn;
   assign \write$68  = \$93  & \$94 ;
   assign \$95  = | pending;
@@ -4287,7 +4170,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$139  = \$138  | \diverted$108 ;
   assign \$140  = \ready$99  & \$139 ;
   assign \$142  = \$141 [0] & r_engine__ready;
-  assign \$143  = reads & \port$219$0 ;
+  assign \$143  = reads & \port$171$0 ;
   assign \$144  = \ready$99  & \$143 ;
   assign \$145  = \$144  & r_pool__grant;
   assign \$146  = ~ \diverted$108 ;
@@ -4296,44 +4179,44 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2948$0 , \port$2924$0  };
+  assign \$152  = take & { \port$2990$0 , \port$2968$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
   assign \$155  = ~ reset;
-  assign arrives = third & \$155 ;
-  assign \$156  = by_engine & r_good;
-  assign \$157  = by_engine & r_good;
-  assign \$158  = by_engine & r_good;
-  assign \$159  = by_engine & r_good;
-  assign \$160  = by_engine & r_good;
-  assign \$161  = by_engine & r_good;
-  assign \$162  = by_engine & r_good;
-  assign \$163  = by_engine & r_good;
-  assign \$164  = by_engine & r_good;
-  assign \$165  = by_engine & r_good;
-  assign \$166  = by_engine & r_good;
-  assign \$167  = by_engine & r_good;
-  assign \$168  = by_engine & r_good;
-  assign \$169  = by_engine & r_good;
-  assign \$170  = by_engine & r_good;
-  assign \$171  = by_engine & r_good;
-  assign \$172  = by_engine & r_good;
-  assign \$173  = by_engine & r_good;
-  assign \$174  = by_engine & r_good;
-  assign \$175  = by_engine & r_good;
-  assign \$176  = by_engine & r_good;
-  assign \$177  = by_engine & r_good;
-  assign \$178  = by_engine & r_good;
-  assign \$179  = by_engine & r_good;
-  assign \$180  = by_engine & r_good;
-  assign \$181  = by_engine & r_good;
-  assign \$182  = by_engine & r_good;
-  assign \$183  = by_engine & r_good;
-  assign \$184  = by_engine & r_good;
-  assign \$185  = by_engine & r_good;
-  assign \$186  = by_engine & r_good;
-  assign \$187  = by_engine & r_good;
+  assign arrives = read_3 & \$155 ;
+  assign \$156  = by_engine_3 & r_good;
+  assign \$157  = by_engine_3 & r_good;
+  assign \$158  = by_engine_3 & r_good;
+  assign \$159  = by_engine_3 & r_good;
+  assign \$160  = by_engine_3 & r_good;
+  assign \$161  = by_engine_3 & r_good;
+  assign \$162  = by_engine_3 & r_good;
+  assign \$163  = by_engine_3 & r_good;
+  assign \$164  = by_engine_3 & r_good;
+  assign \$165  = by_engine_3 & r_good;
+  assign \$166  = by_engine_3 & r_good;
+  assign \$167  = by_engine_3 & r_good;
+  assign \$168  = by_engine_3 & r_good;
+  assign \$169  = by_engine_3 & r_good;
+  assign \$170  = by_engine_3 & r_good;
+  assign \$171  = by_engine_3 & r_good;
+  assign \$172  = by_engine_3 & r_good;
+  assign \$173  = by_engine_3 & r_good;
+  assign \$174  = by_engine_3 & r_good;
+  assign \$175  = by_engine_3 & r_good;
+  assign \$176  = by_engine_3 & r_good;
+  assign \$177  = by_engine_3 & r_good;
+  assign \$178  = by_engine_3 & r_good;
+  assign \$179  = by_engine_3 & r_good;
+  assign \$180  = by_engine_3 & r_good;
+  assign \$181  = by_engine_3 & r_good;
+  assign \$182  = by_engine_3 & r_good;
+  assign \$183  = by_engine_3 & r_good;
+  assign \$184  = by_engine_3 & r_good;
+  assign \$185  = by_engine_3 & r_good;
+  assign \$186  = by_engine_3 & r_good;
+  assign \$187  = by_engine_3 & r_good;
   assign \$188  = r_data & { \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156  };
   assign \$189  = r_pool__data | \$188 ;
   assign \$190  = | \here$129 ;
@@ -4344,13 +4227,13 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$192  = write__ready | reset;
   assign \$194  = \$193  == 6'h20;
   assign \$195  = w_valid & \$194 ;
-  assign \$196  = staged & \port$219$0 ;
+  assign \$196  = staged & \port$171$0 ;
   assign \$197  = ~ \$196 ;
   assign \$198  = \$195  & \$197 ;
   assign \$199  = ~ none;
   assign \$200  = \$198  & \$199 ;
   assign \$201  = w_engine__valid & w_engine__ready;
-  assign \$202  = ~ w_engine__payload[65];
+  assign \$202  = ~ w_engine__payload[66];
   assign \$203  = \$201  & \$202 ;
   assign \$205  = busy | \$204 ;
   assign \$207  = ~ \$206 ;
@@ -4358,10 +4241,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$209  = tear[0] | reset;
   assign \$210  = ~ \$209 ;
   assign \$211  = \$208  & \$210 ;
-  assign \$212  = pending + early;
-  assign \$213  = ~ dropped;
-  assign \$214  = w_acted & \$213 ;
-  assign \$215  = \$212  + \$214 ;
+  assign \$212  = ~ dropped;
+  assign \$213  = w_acted & \$212 ;
+  assign \$214  = early + \$213 ;
+  assign \$215  = pending + \$214 ;
   assign \$216  = written__valid & written__ready;
   assign \$217  = \$215  - \$216 ;
   assign \$218  = read__ready | reset;
@@ -4369,14 +4252,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$222  = \$221  == 7'h40;
   assign \$223  = \$220  | \$222 ;
   assign \$224  = r_valid & \$223 ;
-  assign \$225  = reads & \port$219$0 ;
+  assign \$225  = reads & \port$171$0 ;
   assign \$226  = ~ \$225 ;
   assign \$227  = \$224  & \$226 ;
-  assign \$228  = reads & \port$219$0 ;
+  assign \$228  = reads & \port$171$0 ;
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
-  assign \$231  = reads & \port$219$0 ;
-  assign \$232  = \$231  & \port$2918$0 ;
+  assign \$231  = reads & \port$171$0 ;
+  assign \$232  = \$231  & \port$2962$0 ;
   assign \$233  = r_incoming[16:15] <= head__0[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -4418,9 +4301,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   always @(posedge clk)
     pop_vm <= \$258 ;
   always @(posedge clk)
-    third <= \$259 ;
+    read_3 <= \$259 ;
   always @(posedge clk)
-    by_engine <= \$260 ;
+    by_engine_3 <= \$260 ;
   always @(posedge clk)
     outstanding <= \$261 ;
   always @(posedge clk)
@@ -4671,7 +4554,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign following = write_data;
   assign \row_0$38  = 1'h0;
   assign \data_0$52  = w_pool__slot;
-  assign open = { \port$220$0 , \port$219$0  };
+  assign open = { \port$172$0 , \port$171$0  };
   assign w_issue = write__ready;
   assign here = 1'h1;
   assign write = set_busy;
@@ -4694,12 +4577,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2948$0 , \port$2924$0  };
+  assign fresh = { \port$2990$0 , \port$2968$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2942$0 , \port$2918$0  };
+  assign filled = { \port$2984$0 , \port$2962$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[64:33];
@@ -4732,12 +4615,13 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \w_engine__payload.known  = w_engine__payload[26];
   assign \w_engine__payload.vm  = w_engine__payload[27];
   assign \w_engine__payload.strobes  = w_engine__payload[31:28];
-  assign \w_engine__payload.direct  = w_engine__payload[32];
-  assign \w_engine__payload.data  = w_engine__payload[64:33];
-  assign \w_engine__payload.commit  = w_engine__payload[65];
-  assign \w_engine__payload.torn  = w_engine__payload[66];
-  assign \w_engine__payload.last  = w_engine__payload[68:67];
-  assign \w_engine__payload.slot  = w_engine__payload[74:69];
+  assign \w_engine__payload.cacheable  = w_engine__payload[32];
+  assign \w_engine__payload.direct  = w_engine__payload[33];
+  assign \w_engine__payload.data  = w_engine__payload[65:34];
+  assign \w_engine__payload.commit  = w_engine__payload[66];
+  assign \w_engine__payload.torn  = w_engine__payload[67];
+  assign \w_engine__payload.last  = w_engine__payload[69:68];
+  assign \w_engine__payload.slot  = w_engine__payload[75:70];
   assign \read__payload.address  = read__payload[11:0];
   assign \read__payload.strobes  = read__payload[15:12];
   assign \read__payload.tag  = read__payload[16];
@@ -4764,7 +4648,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \r_engine__payload.known  = r_engine__payload[26];
   assign \r_engine__payload.vm  = r_engine__payload[27];
   assign \r_engine__payload.strobes  = r_engine__payload[31:28];
-  assign \r_engine__payload.direct  = r_engine__payload[32];
+  assign \r_engine__payload.cacheable  = r_engine__payload[32];
+  assign \r_engine__payload.direct  = r_engine__payload[33];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -4775,7 +4660,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$signature__data [31:0] = \$189 ;
   assign take[0] = \$150 ;
   assign take[1] = 1'h0;
-  assign r_engine__payload[32] = \$132 ;
+  assign r_engine__payload[33] = \$132 ;
+  assign r_engine__payload[32] = r_incoming[32];
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -4793,12 +4679,13 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[11:0] = read__payload[11:0];
   assign write_data[2:0] = \$91 ;
   assign write_data[3] = \$90 ;
-  assign w_engine__payload[74:69] = w_pool__slot;
-  assign w_engine__payload[68:67] = \$54 [1:0];
-  assign w_engine__payload[66] = torn;
-  assign w_engine__payload[32] = \$53 ;
-  assign w_engine__payload[65] = \$46 ;
-  assign w_engine__payload[64:33] = w_incoming[64:33];
+  assign w_engine__payload[75:70] = w_pool__slot;
+  assign w_engine__payload[69:68] = \$54 [1:0];
+  assign w_engine__payload[67] = torn;
+  assign w_engine__payload[33] = \$53 ;
+  assign w_engine__payload[66] = \$46 ;
+  assign w_engine__payload[65:34] = w_incoming[64:33];
+  assign w_engine__payload[32] = w_incoming[32];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
@@ -4987,8 +4874,8 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
   assign allowed = \$2 ;
 endmodule
 
-module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$219$0 , \port$220$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, w_pool__request, w_pool__enable, w_engine__valid
-, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, r_engine__ready, \port$2918$0 , \port$2924$0 , \port$2942$0 , head__1, \port$2948$0 , w_pool__word, w_pool__data
+module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$171$0 , \port$172$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable
+, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2962$0 , \port$2968$0 , \port$2984$0 , head__1, \port$2990$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5117,12 +5004,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$21 ;
   wire \$210 ;
   wire \$211 ;
-  wire [3:0] \$212 ;
+  wire \$212 ;
   wire \$213 ;
-  wire \$214 ;
-  wire [4:0] \$215 ;
+  wire [1:0] \$214 ;
+  wire [3:0] \$215 ;
   wire \$216 ;
-  wire [5:0] \$217 ;
+  wire [4:0] \$217 ;
   wire \$218 ;
   wire [11:0] \$219 ;
   wire \$22 ;
@@ -5281,7 +5168,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   input [5:0] back;
   wire [5:0] back;
   reg busy = 1'h0;
-  reg by_engine = 1'h0;
+  reg by_engine_3 = 1'h0;
   wire cacheable;
   wire \cacheable$78 ;
   wire clear_busy;
@@ -5347,26 +5234,27 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$219$0 ;
-  wire \port$219$0 ;
-  input \port$220$0 ;
-  wire \port$220$0 ;
-  input \port$2918$0 ;
-  wire \port$2918$0 ;
-  input \port$2924$0 ;
-  wire \port$2924$0 ;
-  input \port$2942$0 ;
-  wire \port$2942$0 ;
-  input \port$2948$0 ;
-  wire \port$2948$0 ;
+  input \port$171$0 ;
+  wire \port$171$0 ;
+  input \port$172$0 ;
+  wire \port$172$0 ;
+  input \port$2962$0 ;
+  wire \port$2962$0 ;
+  input \port$2968$0 ;
+  wire \port$2968$0 ;
+  input \port$2984$0 ;
+  wire \port$2984$0 ;
+  input \port$2990$0 ;
+  wire \port$2990$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
   wire [31:0] r_data;
-  output [32:0] r_engine__payload;
-  wire [32:0] r_engine__payload;
+  output [33:0] r_engine__payload;
+  wire [33:0] r_engine__payload;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
+  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -5403,6 +5291,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] r_pool__word;
   wire r_usable;
   wire r_valid;
+  reg read_3 = 1'h0;
   input [19:0] read__payload;
   wire [19:0] read__payload;
   wire [11:0] \read__payload.address ;
@@ -5455,16 +5344,16 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] take;
   input [1:0] tear;
   wire [1:0] tear;
-  reg third = 1'h0;
   wire torn;
   wire vm;
   wire \vm$89 ;
   input w_acted;
   wire w_acted;
-  output [74:0] w_engine__payload;
-  wire [74:0] w_engine__payload;
+  output [75:0] w_engine__payload;
+  wire [75:0] w_engine__payload;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
+  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -5591,7 +5480,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$54  = w_incoming[16] ? data_0[2:0] : 3'h0;
   assign \$56  = \$55  == 6'h20;
   assign \$57  = \ready$48  & \$56 ;
-  assign \$58  = staged & \port$220$0 ;
+  assign \$58  = staged & \port$172$0 ;
   assign \$59  = \$58  & w_pool__grant;
   assign \$60  = none | \$59 ;
   assign \$61  = \$57  & \$60 ;
@@ -5606,7 +5495,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$71  = write__ready & \$70 ;
   assign \$72  = ~ none;
   assign \$73  = \$71  & \$72 ;
-  assign set_busy = \$73  & \port$220$0 ;
+  assign set_busy = \$73  & \port$172$0 ;
   assign \$75  = \$74  == 9'h180;
   assign \$76  = ! w_incoming[2:0];
   assign \$77  = \$76  & w_incoming[25];
@@ -5624,7 +5513,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$90  = ~ \$89 ;
   assign \$91  = w_incoming[16:15] + 1'h1;
   assign \$92  = w_engine__valid & w_engine__ready;
-  assign \$93  = \$92  & w_engine__payload[65];
+  assign \$93  = \$92  & w_engine__payload[66];
   assign \$94  = ~ torn;
   assign \write$68  = \$93  & \$94 ;
   assign \$95  = | pending;
@@ -5669,7 +5558,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$139  = \$138  | \diverted$108 ;
   assign \$140  = \ready$99  & \$139 ;
   assign \$142  = \$141 [0] & r_engine__ready;
-  assign \$143  = reads & \port$220$0 ;
+  assign \$143  = reads & \port$172$0 ;
   assign \$144  = \ready$99  & \$143 ;
   assign \$145  = \$144  & r_pool__grant;
   assign \$146  = ~ \diverted$108 ;
@@ -5678,44 +5567,44 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2948$0 , \port$2924$0  };
+  assign \$152  = take & { \port$2990$0 , \port$2968$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
   assign \$155  = ~ reset;
-  assign arrives = third & \$155 ;
-  assign \$156  = by_engine & r_good;
-  assign \$157  = by_engine & r_good;
-  assign \$158  = by_engine & r_good;
-  assign \$159  = by_engine & r_good;
-  assign \$160  = by_engine & r_good;
-  assign \$161  = by_engine & r_good;
-  assign \$162  = by_engine & r_good;
-  assign \$163  = by_engine & r_good;
-  assign \$164  = by_engine & r_good;
-  assign \$165  = by_engine & r_good;
-  assign \$166  = by_engine & r_good;
-  assign \$167  = by_engine & r_good;
-  assign \$168  = by_engine & r_good;
-  assign \$169  = by_engine & r_good;
-  assign \$170  = by_engine & r_good;
-  assign \$171  = by_engine & r_good;
-  assign \$172  = by_engine & r_good;
-  assign \$173  = by_engine & r_good;
-  assign \$174  = by_engine & r_good;
-  assign \$175  = by_engine & r_good;
-  assign \$176  = by_engine & r_good;
-  assign \$177  = by_engine & r_good;
-  assign \$178  = by_engine & r_good;
-  assign \$179  = by_engine & r_good;
-  assign \$180  = by_engine & r_good;
-  assign \$181  = by_engine & r_good;
-  assign \$182  = by_engine & r_good;
-  assign \$183  = by_engine & r_good;
-  assign \$184  = by_engine & r_good;
-  assign \$185  = by_engine & r_good;
-  assign \$186  = by_engine & r_good;
-  assign \$187  = by_engine & r_good;
+  assign arrives = read_3 & \$155 ;
+  assign \$156  = by_engine_3 & r_good;
+  assign \$157  = by_engine_3 & r_good;
+  assign \$158  = by_engine_3 & r_good;
+  assign \$159  = by_engine_3 & r_good;
+  assign \$160  = by_engine_3 & r_good;
+  assign \$161  = by_engine_3 & r_good;
+  assign \$162  = by_engine_3 & r_good;
+  assign \$163  = by_engine_3 & r_good;
+  assign \$164  = by_engine_3 & r_good;
+  assign \$165  = by_engine_3 & r_good;
+  assign \$166  = by_engine_3 & r_good;
+  assign \$167  = by_engine_3 & r_good;
+  assign \$168  = by_engine_3 & r_good;
+  assign \$169  = by_engine_3 & r_good;
+  assign \$170  = by_engine_3 & r_good;
+  assign \$171  = by_engine_3 & r_good;
+  assign \$172  = by_engine_3 & r_good;
+  assign \$173  = by_engine_3 & r_good;
+  assign \$174  = by_engine_3 & r_good;
+  assign \$175  = by_engine_3 & r_good;
+  assign \$176  = by_engine_3 & r_good;
+  assign \$177  = by_engine_3 & r_good;
+  assign \$178  = by_engine_3 & r_good;
+  assign \$179  = by_engine_3 & r_good;
+  assign \$180  = by_engine_3 & r_good;
+  assign \$181  = by_engine_3 & r_good;
+  assign \$182  = by_engine_3 & r_good;
+  assign \$183  = by_engine_3 & r_good;
+  assign \$184  = by_engine_3 & r_good;
+  assign \$185  = by_engine_3 & r_good;
+  assign \$186  = by_engine_3 & r_good;
+  assign \$187  = by_engine_3 & r_good;
   assign \$188  = r_data & { \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156  };
   assign \$189  = r_pool__data | \$188 ;
   assign \$190  = | \here$129 ;
@@ -5726,13 +5615,13 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$192  = write__ready | reset;
   assign \$194  = \$193  == 6'h20;
   assign \$195  = w_valid & \$194 ;
-  assign \$196  = staged & \port$220$0 ;
+  assign \$196  = staged & \port$172$0 ;
   assign \$197  = ~ \$196 ;
   assign \$198  = \$195  & \$197 ;
   assign \$199  = ~ none;
   assign \$200  = \$198  & \$199 ;
   assign \$201  = w_engine__valid & w_engine__ready;
-  assign \$202  = ~ w_engine__payload[65];
+  assign \$202  = ~ w_engine__payload[66];
   assign \$203  = \$201  & \$202 ;
   assign \$205  = busy | \$204 ;
   assign \$207  = ~ \$206 ;
@@ -5740,10 +5629,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$209  = tear[1] | reset;
   assign \$210  = ~ \$209 ;
   assign \$211  = \$208  & \$210 ;
-  assign \$212  = pending + early;
-  assign \$213  = ~ dropped;
-  assign \$214  = w_acted & \$213 ;
-  assign \$215  = \$212  + \$214 ;
+  assign \$212  = ~ dropped;
+  assign \$213  = w_acted & \$212 ;
+  assign \$214  = early + \$213 ;
+  assign \$215  = pending + \$214 ;
   assign \$216  = written__valid & written__ready;
   assign \$217  = \$215  - \$216 ;
   assign \$218  = read__ready | reset;
@@ -5751,14 +5640,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$222  = \$221  == 7'h40;
   assign \$223  = \$220  | \$222 ;
   assign \$224  = r_valid & \$223 ;
-  assign \$225  = reads & \port$220$0 ;
+  assign \$225  = reads & \port$172$0 ;
   assign \$226  = ~ \$225 ;
   assign \$227  = \$224  & \$226 ;
-  assign \$228  = reads & \port$220$0 ;
+  assign \$228  = reads & \port$172$0 ;
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
-  assign \$231  = reads & \port$220$0 ;
-  assign \$232  = \$231  & \port$2942$0 ;
+  assign \$231  = reads & \port$172$0 ;
+  assign \$232  = \$231  & \port$2984$0 ;
   assign \$233  = r_incoming[16:15] <= head__1[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -5800,9 +5689,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   always @(posedge clk)
     pop_vm <= \$258 ;
   always @(posedge clk)
-    third <= \$259 ;
+    read_3 <= \$259 ;
   always @(posedge clk)
-    by_engine <= \$260 ;
+    by_engine_3 <= \$260 ;
   always @(posedge clk)
     outstanding <= \$261 ;
   always @(posedge clk)
@@ -6053,7 +5942,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign following = write_data;
   assign \row_0$38  = 1'h0;
   assign \data_0$52  = w_pool__slot;
-  assign open = { \port$220$0 , \port$219$0  };
+  assign open = { \port$172$0 , \port$171$0  };
   assign w_issue = write__ready;
   assign here = 1'h1;
   assign write = set_busy;
@@ -6076,12 +5965,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2948$0 , \port$2924$0  };
+  assign fresh = { \port$2990$0 , \port$2968$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2942$0 , \port$2918$0  };
+  assign filled = { \port$2984$0 , \port$2962$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[64:33];
@@ -6114,12 +6003,13 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \w_engine__payload.known  = w_engine__payload[26];
   assign \w_engine__payload.vm  = w_engine__payload[27];
   assign \w_engine__payload.strobes  = w_engine__payload[31:28];
-  assign \w_engine__payload.direct  = w_engine__payload[32];
-  assign \w_engine__payload.data  = w_engine__payload[64:33];
-  assign \w_engine__payload.commit  = w_engine__payload[65];
-  assign \w_engine__payload.torn  = w_engine__payload[66];
-  assign \w_engine__payload.last  = w_engine__payload[68:67];
-  assign \w_engine__payload.slot  = w_engine__payload[74:69];
+  assign \w_engine__payload.cacheable  = w_engine__payload[32];
+  assign \w_engine__payload.direct  = w_engine__payload[33];
+  assign \w_engine__payload.data  = w_engine__payload[65:34];
+  assign \w_engine__payload.commit  = w_engine__payload[66];
+  assign \w_engine__payload.torn  = w_engine__payload[67];
+  assign \w_engine__payload.last  = w_engine__payload[69:68];
+  assign \w_engine__payload.slot  = w_engine__payload[75:70];
   assign \read__payload.address  = read__payload[11:0];
   assign \read__payload.strobes  = read__payload[15:12];
   assign \read__payload.tag  = read__payload[16];
@@ -6146,7 +6036,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \r_engine__payload.known  = r_engine__payload[26];
   assign \r_engine__payload.vm  = r_engine__payload[27];
   assign \r_engine__payload.strobes  = r_engine__payload[31:28];
-  assign \r_engine__payload.direct  = r_engine__payload[32];
+  assign \r_engine__payload.cacheable  = r_engine__payload[32];
+  assign \r_engine__payload.direct  = r_engine__payload[33];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -6157,7 +6048,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$signature__data [31:0] = \$189 ;
   assign take[1] = \$150 ;
   assign take[0] = 1'h0;
-  assign r_engine__payload[32] = \$132 ;
+  assign r_engine__payload[33] = \$132 ;
+  assign r_engine__payload[32] = r_incoming[32];
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -6175,12 +6067,13 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[11:0] = read__payload[11:0];
   assign write_data[2:0] = \$91 ;
   assign write_data[3] = \$90 ;
-  assign w_engine__payload[74:69] = w_pool__slot;
-  assign w_engine__payload[68:67] = \$54 [1:0];
-  assign w_engine__payload[66] = torn;
-  assign w_engine__payload[32] = \$53 ;
-  assign w_engine__payload[65] = \$46 ;
-  assign w_engine__payload[64:33] = w_incoming[64:33];
+  assign w_engine__payload[75:70] = w_pool__slot;
+  assign w_engine__payload[69:68] = \$54 [1:0];
+  assign w_engine__payload[67] = torn;
+  assign w_engine__payload[33] = \$53 ;
+  assign w_engine__payload[66] = \$46 ;
+  assign w_engine__payload[65:34] = w_incoming[64:33];
+  assign w_engine__payload[32] = w_incoming[32];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
@@ -6369,38 +6262,26 @@ module \postern_small.port_1.w_binding (offset, cacheable, allowed);
   assign allowed = \$2 ;
 endmodule
 
-module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, fill_row, fill, message, new_limit, row_0, row_1, tail, filled, first, head, fresh, rx_result, spent, sent
-, gone, clk);
+module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level, popped, spent, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head, fresh, rx_result
+, data_0, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire [4:0] \$1 ;
   wire \$10 ;
   wire [5:0] \$11 ;
-  wire [5:0] \$12 ;
-  wire [5:0] \$13 ;
+  wire \$12 ;
+  wire [4:0] \$13 ;
   wire \$14 ;
-  wire \$15 ;
-  wire [5:0] \$16 ;
-  wire \$17 ;
-  wire \$18 ;
-  wire \$19 ;
+  wire [8:0] \$15 ;
+  wire \$16 ;
+  wire [1:0] \$17 ;
+  reg [3:0] \$18 ;
+  reg \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [4:0] \$21 ;
-  wire \$22 ;
-  wire [8:0] \$23 ;
-  wire \$24 ;
-  wire [1:0] \$25 ;
-  wire \$26 ;
-  wire \$27 ;
-  wire \$28 ;
-  reg [3:0] \$29 ;
+  reg [3:0] \$20 ;
+  reg [8:0] \$21 ;
+  reg \$22 ;
+  reg [1:0] \$23 ;
   wire \$3 ;
-  reg \$30 ;
-  reg [3:0] \$31 ;
-  reg [8:0] \$32 ;
-  reg \$33 ;
-  reg [1:0] \$34 ;
-  reg \$35 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
@@ -6410,14 +6291,15 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   wire [3:0] \$signature__addr ;
   wire [3:0] \$signature__addr$24 ;
   wire [5:0] \$signature__data ;
-  wire [5:0] \$signature__data$66 ;
+  wire [5:0] \$signature__data$63 ;
   wire \$signature__en ;
   input clk;
   wire clk;
-  wire [4:0] data_0;
-  wire [4:0] \data_0$43 ;
-  wire [4:0] data_1;
-  wire [4:0] \data_1$47 ;
+  output [9:0] data_0;
+  wire [9:0] data_0;
+  wire [4:0] \data_0$44 ;
+  wire [9:0] data_1;
+  wire [4:0] \data_1$50 ;
   wire [4:0] data_2;
   input fill;
   wire fill;
@@ -6430,7 +6312,6 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   wire [3:0] \fill_row$31 ;
   output filled;
   reg filled = 1'h0;
-  wire fills;
   output [3:0] first;
   reg [3:0] first = 4'h0;
   (* init = 4'h0 *)
@@ -6450,19 +6331,20 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   wire [5:0] \head.slot ;
   output [4:0] level;
   wire [4:0] level;
-  wire [4:0] limit;
   input look;
   wire look;
   wire [4:0] look_gone;
-  wire [4:0] look_limit;
   wire [4:0] look_sent;
+  wire [4:0] look_stop;
   input [8:0] message;
   wire [8:0] message;
   wire [1:0] \message.last ;
   wire \message.sender ;
   wire [5:0] \message.slot ;
-  input [4:0] new_limit;
-  wire [4:0] new_limit;
+  input [4:0] new_sent;
+  wire [4:0] new_sent;
+  input [4:0] new_stop;
+  wire [4:0] new_stop;
   wire [3:0] next_first;
   output popped;
   wire popped;
@@ -6477,7 +6359,7 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   wire rest_w__en;
   input row_0;
   wire row_0;
-  wire \row_0$34 ;
+  wire \row_0$36 ;
   input row_1;
   wire row_1;
   wire \row_1$37 ;
@@ -6486,18 +6368,15 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   wire rst;
   output [1:0] rx_result;
   reg [1:0] rx_result = 2'h0;
-  wire same;
   wire sender;
-  output [4:0] sent;
   wire [4:0] sent;
   wire single;
   (* init = 4'h0 *)
   wire [3:0] slot_tail__addr;
   wire [5:0] slot_tail__data;
   output spent;
-  reg spent = 1'h0;
-  (* init = 1'h0 *)
-  wire \spent$63 ;
+  wire spent;
+  wire [4:0] stop;
   wire straight;
   output [3:0] tail;
   reg [3:0] tail = 4'h0;
@@ -6505,13 +6384,12 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   wire [3:0] \tail$9 ;
   input take;
   wire take;
-  wire [4:0] used;
   wire write;
-  wire \write$51 ;
-  wire [4:0] write_data;
-  wire [4:0] \write_data$53 ;
+  wire \write$57 ;
+  wire [9:0] write_data;
+  wire [4:0] \write_data$59 ;
   wire write_row;
-  wire \write_row$52 ;
+  wire \write_row$58 ;
   reg [2:0] rest [15:0];
   initial begin
     rest[0] = 3'h0;
@@ -6560,7 +6438,7 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
       slots[\$signature__addr$24 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
-  assign \$signature__data$66  = slots[\$1 [3:0]];
+  assign \$signature__data$63  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
@@ -6578,125 +6456,103 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   assign \$9  = 1'h0 + fill_row;
   assign \$signature__data  = fill ? { 1'h0, \$9  } : message[5:0];
   assign \$10  = take & fresh;
-  assign \$11  = sent + 1'h1;
-  assign \$12  = gone + 1'h1;
-  assign \$13  = sent - gone;
-  assign \$14  = head[8] == row_0;
-  assign same = popped & \$14 ;
-  assign \$15  = \$13 [4:0] == new_limit;
-  assign \$16  = \$13 [4:0] + 1'h1;
-  assign \$17  = ! \$16 [4:0];
-  assign \$19  = ~ same;
-  assign fills = \$18  & \$19 ;
-  assign \$20  = popped & single;
-  assign \$21  = tail + 1'h1;
-  assign \$22  = popped | straight;
-  assign \$23  = straight ? message : { rest_next__data, \$signature__data$66  };
-  assign \$25  = fresh ? 2'h1 : 2'h2;
+  assign spent = gone == data_0[9:5];
+  assign \$11  = gone + 1'h1;
+  assign \$12  = popped & single;
+  assign \$13  = tail + 1'h1;
+  assign \$14  = popped | straight;
+  assign \$15  = straight ? message : { rest_next__data, \$signature__data$63  };
+  assign \$17  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$29 ;
+    tail <= \$18 ;
   always @(posedge clk)
-    filled <= \$30 ;
+    filled <= \$19 ;
   always @(posedge clk)
-    first <= \$31 ;
+    first <= \$20 ;
   always @(posedge clk)
-    head <= \$32 ;
+    head <= \$21 ;
   always @(posedge clk)
-    fresh <= \$33 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    rx_result <= \$34 ;
-  always @(posedge clk)
-    spent <= \$35 ;
-  \postern_small.queue_0.came  came (
+    rx_result <= \$23 ;
+  \postern_small.queue_0.counts  counts (
     .clk(clk),
-    .row0(sent),
+    .\port$496$0 (new_sent),
+    .\port$500$0 (new_stop),
+    .row0(data_0),
     .rst(rst),
-    .write(push),
-    .write_data(\$11 [4:0])
+    .write(write)
   );
   \postern_small.queue_0.went  went (
     .clk(clk),
     .row0(gone),
     .rst(rst),
     .write(popped),
-    .write_data(\$12 [4:0])
+    .write_data(\$11 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$29  = tail;
+    \$18  = tail;
     if (push) begin
-      \$29  = \$21 [3:0];
+      \$18  = \$13 [3:0];
     end
     if (rst) begin
-      \$29  = 4'h0;
+      \$18  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$30  = filled;
+    \$19  = filled;
     if (push) begin
-      \$30  = 1'h1;
-    end else if (\$20 ) begin
-      \$30  = 1'h0;
+      \$19  = 1'h1;
+    end else if (\$12 ) begin
+      \$19  = 1'h0;
     end
     if (rst) begin
-      \$30  = 1'h0;
+      \$19  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$31  = first;
+    \$20  = first;
     if (popped) begin
-      \$31  = \$1 [3:0];
+      \$20  = \$1 [3:0];
     end
     if (rst) begin
-      \$31  = 4'h0;
+      \$20  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$32  = head;
-    if (\$22 ) begin
-      \$32  = \$23 ;
+    \$21  = head;
+    if (\$14 ) begin
+      \$21  = \$15 ;
     end
     if (rst) begin
-      \$32  = 9'h000;
+      \$21  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$33  = fresh;
+    \$22  = fresh;
     if (look) begin
-      \$33  = filled;
+      \$22  = filled;
     end
-    if (\$24 ) begin
-      \$33  = 1'h0;
+    if (\$16 ) begin
+      \$22  = 1'h0;
     end
     if (rst) begin
-      \$33  = 1'h0;
+      \$22  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$34  = rx_result;
+    \$23  = rx_result;
     if (take) begin
-      \$34  = \$25 ;
+      \$23  = \$17 ;
     end
     if (rst) begin
-      \$34  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$35  = spent;
-    if (\$26 ) begin
-      \$35  = 1'h0;
-    end
-    if (\$28 ) begin
-      \$35  = fills;
-    end
-    if (rst) begin
-      \$35  = 1'h0;
+      \$23  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -6714,28 +6570,25 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   assign \fill$30  = fill;
   assign \fill_row$31  = fill_row;
   assign sender = row_0;
-  assign \row_0$34  = row_0;
   assign reader = row_1;
+  assign \row_0$36  = row_0;
   assign \row_1$37  = row_1;
   assign row_2 = head[8];
-  assign data_0 = sent;
-  assign \data_0$43  = gone;
-  assign look_sent = sent;
-  assign data_1 = sent;
+  assign sent = data_0[4:0];
+  assign stop = data_0[9:5];
+  assign \data_0$44  = gone;
+  assign look_sent = data_0[4:0];
+  assign data_1 = data_0;
+  assign look_stop = data_0[9:5];
   assign look_gone = gone;
-  assign \data_1$47  = gone;
-  assign write = push;
-  assign write_row = row_0;
-  assign write_data = \$11 [4:0];
-  assign \write$51  = popped;
-  assign \write_row$52  = head[8];
-  assign \write_data$53  = \$12 [4:0];
-  assign data_2 = gone;
-  assign limit = 5'h00;
-  assign look_limit = 5'h00;
-  assign used = \$13 [4:0];
+  assign \data_1$50  = gone;
   assign grant = 1'h0;
-  assign \spent$63  = spent;
+  assign write_row = row_0;
+  assign write_data = { new_stop, new_sent };
+  assign \write$57  = popped;
+  assign \write_row$58  = head[8];
+  assign \write_data$59  = \$11 [4:0];
+  assign data_2 = gone;
   assign forget = 1'h0;
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
@@ -6744,42 +6597,43 @@ module \postern_small.queue_0 (rst, take, push, look, level, popped, free_slot, 
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
   assign popped = \$10 ;
-  assign \$18  = \$17 ;
-  assign \$24  = \$10 ;
-  assign \$26  = \$10 ;
-  assign \$27  = push;
-  assign \$28  = push;
+  assign write = push;
+  assign \$16  = \$10 ;
 endmodule
 
-module \postern_small.queue_0.came (rst, write, write_data, row0, clk);
+module \postern_small.queue_0.counts (rst, \port$496$0 , \port$500$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
-  reg [4:0] \$1 ;
+  reg [9:0] \$1 ;
   input clk;
   wire clk;
-  (* init = 5'h00 *)
-  wire [4:0] data_0;
-  (* init = 5'h00 *)
-  wire [4:0] data_1;
-  output [4:0] row0;
-  reg [4:0] row0 = 5'h00;
+  (* init = 10'h200 *)
+  wire [9:0] data_0;
+  (* init = 10'h200 *)
+  wire [9:0] data_1;
+  input [4:0] \port$496$0 ;
+  wire [4:0] \port$496$0 ;
+  input [4:0] \port$500$0 ;
+  wire [4:0] \port$500$0 ;
+  output [9:0] row0;
+  reg [9:0] row0 = 10'h200;
   input rst;
   wire rst;
   input write;
   wire write;
-  input [4:0] write_data;
-  wire [4:0] write_data;
+  wire [9:0] write_data;
   always @(posedge clk)
     row0 <= \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = write_data;
+      \$1  = { \port$500$0 , \port$496$0  };
     end
     if (rst) begin
-      \$1  = 5'h00;
+      \$1  = 10'h200;
     end
   end
+  assign write_data = { \port$500$0 , \port$496$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -6789,14 +6643,14 @@ module \postern_small.queue_0.went (rst, write, write_data, row0, clk);
   reg [4:0] \$1 ;
   input clk;
   wire clk;
-  (* init = 5'h10 *)
+  (* init = 5'h00 *)
   wire [4:0] data_0;
-  (* init = 5'h10 *)
+  (* init = 5'h00 *)
   wire [4:0] data_1;
-  (* init = 5'h10 *)
+  (* init = 5'h00 *)
   wire [4:0] data_2;
   output [4:0] row0;
-  reg [4:0] row0 = 5'h10;
+  reg [4:0] row0 = 5'h00;
   input rst;
   wire rst;
   input write;
@@ -6812,7 +6666,7 @@ module \postern_small.queue_0.went (rst, write, write_data, row0, clk);
       \$1  = write_data;
     end
     if (rst) begin
-      \$1  = 5'h10;
+      \$1  = 5'h00;
     end
   end
   assign data_0 = row0;
@@ -6820,38 +6674,26 @@ module \postern_small.queue_0.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, fill_row, fill, message, new_limit, row_0, row_1, tail, filled, first, head, fresh, rx_result, spent, sent
-, gone, clk);
+module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level, popped, spent, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head, fresh, rx_result
+, data_0, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire [4:0] \$1 ;
   wire \$10 ;
   wire [5:0] \$11 ;
-  wire [5:0] \$12 ;
-  wire [5:0] \$13 ;
+  wire \$12 ;
+  wire [4:0] \$13 ;
   wire \$14 ;
-  wire \$15 ;
-  wire [5:0] \$16 ;
-  wire \$17 ;
-  wire \$18 ;
-  wire \$19 ;
+  wire [8:0] \$15 ;
+  wire \$16 ;
+  wire [1:0] \$17 ;
+  reg [3:0] \$18 ;
+  reg \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [4:0] \$21 ;
-  wire \$22 ;
-  wire [8:0] \$23 ;
-  wire \$24 ;
-  wire [1:0] \$25 ;
-  wire \$26 ;
-  wire \$27 ;
-  wire \$28 ;
-  reg [3:0] \$29 ;
+  reg [3:0] \$20 ;
+  reg [8:0] \$21 ;
+  reg \$22 ;
+  reg [1:0] \$23 ;
   wire \$3 ;
-  reg \$30 ;
-  reg [3:0] \$31 ;
-  reg [8:0] \$32 ;
-  reg \$33 ;
-  reg [1:0] \$34 ;
-  reg \$35 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
@@ -6861,14 +6703,15 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   wire [3:0] \$signature__addr ;
   wire [3:0] \$signature__addr$24 ;
   wire [5:0] \$signature__data ;
-  wire [5:0] \$signature__data$66 ;
+  wire [5:0] \$signature__data$63 ;
   wire \$signature__en ;
   input clk;
   wire clk;
-  wire [4:0] data_0;
-  wire [4:0] \data_0$43 ;
-  wire [4:0] data_1;
-  wire [4:0] \data_1$47 ;
+  output [9:0] data_0;
+  wire [9:0] data_0;
+  wire [4:0] \data_0$44 ;
+  wire [9:0] data_1;
+  wire [4:0] \data_1$50 ;
   wire [4:0] data_2;
   input fill;
   wire fill;
@@ -6881,7 +6724,6 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   wire [3:0] \fill_row$31 ;
   output filled;
   reg filled = 1'h0;
-  wire fills;
   output [3:0] first;
   reg [3:0] first = 4'h0;
   (* init = 4'h0 *)
@@ -6901,19 +6743,20 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   wire [5:0] \head.slot ;
   output [4:0] level;
   wire [4:0] level;
-  wire [4:0] limit;
   input look;
   wire look;
   wire [4:0] look_gone;
-  wire [4:0] look_limit;
   wire [4:0] look_sent;
+  wire [4:0] look_stop;
   input [8:0] message;
   wire [8:0] message;
   wire [1:0] \message.last ;
   wire \message.sender ;
   wire [5:0] \message.slot ;
-  input [4:0] new_limit;
-  wire [4:0] new_limit;
+  input [4:0] new_sent;
+  wire [4:0] new_sent;
+  input [4:0] new_stop;
+  wire [4:0] new_stop;
   wire [3:0] next_first;
   output popped;
   wire popped;
@@ -6928,7 +6771,7 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   wire rest_w__en;
   input row_0;
   wire row_0;
-  wire \row_0$34 ;
+  wire \row_0$36 ;
   input row_1;
   wire row_1;
   wire \row_1$37 ;
@@ -6937,18 +6780,15 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   wire rst;
   output [1:0] rx_result;
   reg [1:0] rx_result = 2'h0;
-  wire same;
   wire sender;
-  output [4:0] sent;
   wire [4:0] sent;
   wire single;
   (* init = 4'h0 *)
   wire [3:0] slot_tail__addr;
   wire [5:0] slot_tail__data;
   output spent;
-  reg spent = 1'h0;
-  (* init = 1'h0 *)
-  wire \spent$63 ;
+  wire spent;
+  wire [4:0] stop;
   wire straight;
   output [3:0] tail;
   reg [3:0] tail = 4'h0;
@@ -6956,13 +6796,12 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   wire [3:0] \tail$9 ;
   input take;
   wire take;
-  wire [4:0] used;
   wire write;
-  wire \write$51 ;
-  wire [4:0] write_data;
-  wire [4:0] \write_data$53 ;
+  wire \write$57 ;
+  wire [9:0] write_data;
+  wire [4:0] \write_data$59 ;
   wire write_row;
-  wire \write_row$52 ;
+  wire \write_row$58 ;
   reg [2:0] rest [15:0];
   initial begin
     rest[0] = 3'h0;
@@ -7011,7 +6850,7 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
       slots[\$signature__addr$24 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
-  assign \$signature__data$66  = slots[\$1 [3:0]];
+  assign \$signature__data$63  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
@@ -7029,125 +6868,103 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   assign \$9  = 5'h10 + fill_row;
   assign \$signature__data  = fill ? \$9  : message[5:0];
   assign \$10  = take & fresh;
-  assign \$11  = sent + 1'h1;
-  assign \$12  = gone + 1'h1;
-  assign \$13  = sent - gone;
-  assign \$14  = head[8] == row_0;
-  assign same = popped & \$14 ;
-  assign \$15  = \$13 [4:0] == new_limit;
-  assign \$16  = \$13 [4:0] + 1'h1;
-  assign \$17  = ! \$16 [4:0];
-  assign \$19  = ~ same;
-  assign fills = \$18  & \$19 ;
-  assign \$20  = popped & single;
-  assign \$21  = tail + 1'h1;
-  assign \$22  = popped | straight;
-  assign \$23  = straight ? message : { rest_next__data, \$signature__data$66  };
-  assign \$25  = fresh ? 2'h1 : 2'h2;
+  assign spent = gone == data_0[9:5];
+  assign \$11  = gone + 1'h1;
+  assign \$12  = popped & single;
+  assign \$13  = tail + 1'h1;
+  assign \$14  = popped | straight;
+  assign \$15  = straight ? message : { rest_next__data, \$signature__data$63  };
+  assign \$17  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$29 ;
+    tail <= \$18 ;
   always @(posedge clk)
-    filled <= \$30 ;
+    filled <= \$19 ;
   always @(posedge clk)
-    first <= \$31 ;
+    first <= \$20 ;
   always @(posedge clk)
-    head <= \$32 ;
+    head <= \$21 ;
   always @(posedge clk)
-    fresh <= \$33 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    rx_result <= \$34 ;
-  always @(posedge clk)
-    spent <= \$35 ;
-  \postern_small.queue_1.came  came (
+    rx_result <= \$23 ;
+  \postern_small.queue_1.counts  counts (
     .clk(clk),
-    .row0(sent),
+    .\port$496$0 (new_sent),
+    .\port$500$0 (new_stop),
+    .row0(data_0),
     .rst(rst),
-    .write(push),
-    .write_data(\$11 [4:0])
+    .write(write)
   );
   \postern_small.queue_1.went  went (
     .clk(clk),
     .row0(gone),
     .rst(rst),
     .write(popped),
-    .write_data(\$12 [4:0])
+    .write_data(\$11 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$29  = tail;
+    \$18  = tail;
     if (push) begin
-      \$29  = \$21 [3:0];
+      \$18  = \$13 [3:0];
     end
     if (rst) begin
-      \$29  = 4'h0;
+      \$18  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$30  = filled;
+    \$19  = filled;
     if (push) begin
-      \$30  = 1'h1;
-    end else if (\$20 ) begin
-      \$30  = 1'h0;
+      \$19  = 1'h1;
+    end else if (\$12 ) begin
+      \$19  = 1'h0;
     end
     if (rst) begin
-      \$30  = 1'h0;
+      \$19  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$31  = first;
+    \$20  = first;
     if (popped) begin
-      \$31  = \$1 [3:0];
+      \$20  = \$1 [3:0];
     end
     if (rst) begin
-      \$31  = 4'h0;
+      \$20  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$32  = head;
-    if (\$22 ) begin
-      \$32  = \$23 ;
+    \$21  = head;
+    if (\$14 ) begin
+      \$21  = \$15 ;
     end
     if (rst) begin
-      \$32  = 9'h000;
+      \$21  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$33  = fresh;
+    \$22  = fresh;
     if (look) begin
-      \$33  = filled;
+      \$22  = filled;
     end
-    if (\$24 ) begin
-      \$33  = 1'h0;
+    if (\$16 ) begin
+      \$22  = 1'h0;
     end
     if (rst) begin
-      \$33  = 1'h0;
+      \$22  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$34  = rx_result;
+    \$23  = rx_result;
     if (take) begin
-      \$34  = \$25 ;
+      \$23  = \$17 ;
     end
     if (rst) begin
-      \$34  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$35  = spent;
-    if (\$26 ) begin
-      \$35  = 1'h0;
-    end
-    if (\$28 ) begin
-      \$35  = fills;
-    end
-    if (rst) begin
-      \$35  = 1'h0;
+      \$23  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -7165,28 +6982,25 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   assign \fill$30  = fill;
   assign \fill_row$31  = fill_row;
   assign sender = row_0;
-  assign \row_0$34  = row_0;
   assign reader = row_1;
+  assign \row_0$36  = row_0;
   assign \row_1$37  = row_1;
   assign row_2 = head[8];
-  assign data_0 = sent;
-  assign \data_0$43  = gone;
-  assign look_sent = sent;
-  assign data_1 = sent;
+  assign sent = data_0[4:0];
+  assign stop = data_0[9:5];
+  assign \data_0$44  = gone;
+  assign look_sent = data_0[4:0];
+  assign data_1 = data_0;
+  assign look_stop = data_0[9:5];
   assign look_gone = gone;
-  assign \data_1$47  = gone;
-  assign write = push;
-  assign write_row = row_0;
-  assign write_data = \$11 [4:0];
-  assign \write$51  = popped;
-  assign \write_row$52  = head[8];
-  assign \write_data$53  = \$12 [4:0];
-  assign data_2 = gone;
-  assign limit = 5'h00;
-  assign look_limit = 5'h00;
-  assign used = \$13 [4:0];
+  assign \data_1$50  = gone;
   assign grant = 1'h0;
-  assign \spent$63  = spent;
+  assign write_row = row_0;
+  assign write_data = { new_stop, new_sent };
+  assign \write$57  = popped;
+  assign \write_row$58  = head[8];
+  assign \write_data$59  = \$11 [4:0];
+  assign data_2 = gone;
   assign forget = 1'h0;
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
@@ -7195,42 +7009,43 @@ module \postern_small.queue_1 (rst, take, push, look, level, popped, free_slot, 
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
   assign popped = \$10 ;
-  assign \$18  = \$17 ;
-  assign \$24  = \$10 ;
-  assign \$26  = \$10 ;
-  assign \$27  = push;
-  assign \$28  = push;
+  assign write = push;
+  assign \$16  = \$10 ;
 endmodule
 
-module \postern_small.queue_1.came (rst, write, write_data, row0, clk);
+module \postern_small.queue_1.counts (rst, \port$496$0 , \port$500$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
-  reg [4:0] \$1 ;
+  reg [9:0] \$1 ;
   input clk;
   wire clk;
-  (* init = 5'h00 *)
-  wire [4:0] data_0;
-  (* init = 5'h00 *)
-  wire [4:0] data_1;
-  output [4:0] row0;
-  reg [4:0] row0 = 5'h00;
+  (* init = 10'h200 *)
+  wire [9:0] data_0;
+  (* init = 10'h200 *)
+  wire [9:0] data_1;
+  input [4:0] \port$496$0 ;
+  wire [4:0] \port$496$0 ;
+  input [4:0] \port$500$0 ;
+  wire [4:0] \port$500$0 ;
+  output [9:0] row0;
+  reg [9:0] row0 = 10'h200;
   input rst;
   wire rst;
   input write;
   wire write;
-  input [4:0] write_data;
-  wire [4:0] write_data;
+  wire [9:0] write_data;
   always @(posedge clk)
     row0 <= \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = write_data;
+      \$1  = { \port$500$0 , \port$496$0  };
     end
     if (rst) begin
-      \$1  = 5'h00;
+      \$1  = 10'h200;
     end
   end
+  assign write_data = { \port$500$0 , \port$496$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -7240,14 +7055,14 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   reg [4:0] \$1 ;
   input clk;
   wire clk;
-  (* init = 5'h10 *)
+  (* init = 5'h00 *)
   wire [4:0] data_0;
-  (* init = 5'h10 *)
+  (* init = 5'h00 *)
   wire [4:0] data_1;
-  (* init = 5'h10 *)
+  (* init = 5'h00 *)
   wire [4:0] data_2;
   output [4:0] row0;
-  reg [4:0] row0 = 5'h10;
+  reg [4:0] row0 = 5'h00;
   input rst;
   wire rst;
   input write;
@@ -7263,7 +7078,7 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
       \$1  = write_data;
     end
     if (rst) begin
-      \$1  = 5'h10;
+      \$1  = 5'h00;
     end
   end
   assign data_0 = row0;
@@ -7271,12 +7086,12 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$846$0 , \port$864$0 , \port$868$0 , good, error, data, requests__0__valid, requests__1__valid, filled, \own$74 , \other$57 , core, lane, grant, heads__0, rx_results__0
-, sent__0, gone__0, heads__1, rx_results__1, sent__1, gone__1, requests__0__payload, requests__1__payload, clk);
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$909$0 , \port$927$0 , \port$931$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
+, rx_results__0, stops__0, gone__0, heads__1, rx_results__1, stops__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
   wire \$10 ;
-  wire \$100 ;
+  wire [11:0] \$100 ;
   wire [11:0] \$1000 ;
   wire \$1001 ;
   wire \$1002 ;
@@ -7287,7 +7102,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1007 ;
   wire \$1008 ;
   wire [11:0] \$1009 ;
-  wire [11:0] \$101 ;
+  wire \$101 ;
   wire \$1010 ;
   wire \$1011 ;
   wire \$1012 ;
@@ -7298,7 +7113,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1017 ;
   wire [11:0] \$1018 ;
   wire \$1019 ;
-  wire \$102 ;
+  wire [11:0] \$102 ;
   wire \$1020 ;
   wire \$1021 ;
   wire \$1022 ;
@@ -7309,7 +7124,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$1027 ;
   wire \$1028 ;
   wire \$1029 ;
-  wire [11:0] \$103 ;
+  wire \$103 ;
   wire \$1030 ;
   wire \$1031 ;
   wire \$1032 ;
@@ -7320,7 +7135,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1037 ;
   wire \$1038 ;
   wire \$1039 ;
-  wire \$104 ;
+  wire [11:0] \$104 ;
   wire \$1040 ;
   wire \$1041 ;
   wire \$1042 ;
@@ -7331,18 +7146,18 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1047 ;
   wire \$1048 ;
   wire \$1049 ;
-  wire [11:0] \$105 ;
+  wire \$105 ;
   wire \$1050 ;
   wire \$1051 ;
   wire \$1052 ;
   wire \$1053 ;
   reg [1:0] \$1054 ;
-  reg [32:0] \$1055 ;
+  reg [33:0] \$1055 ;
   reg [1:0] \$1056 ;
-  reg [32:0] \$1057 ;
+  reg [33:0] \$1057 ;
   reg [3:0] \$1058 ;
   reg [3:0] \$1059 ;
-  wire \$106 ;
+  wire [11:0] \$106 ;
   reg \$1060 ;
   reg \$1061 ;
   reg \$1062 ;
@@ -7353,7 +7168,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg \$1067 ;
   reg \$1068 ;
   reg \$1069 ;
-  wire [11:0] \$107 ;
+  wire \$107 ;
   reg \$1070 ;
   reg \$1071 ;
   reg \$1072 ;
@@ -7363,77 +7178,77 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg \$1076 ;
   reg \$1077 ;
   reg \$1078 ;
-  wire \$108 ;
-  wire [11:0] \$109 ;
+  wire [11:0] \$108 ;
+  wire \$109 ;
   wire \$11 ;
-  wire \$110 ;
-  wire [11:0] \$111 ;
-  wire \$112 ;
-  wire [11:0] \$113 ;
-  wire \$114 ;
-  wire [11:0] \$115 ;
-  wire \$116 ;
-  wire [11:0] \$117 ;
-  wire \$118 ;
-  wire [11:0] \$119 ;
+  wire [11:0] \$110 ;
+  wire \$111 ;
+  wire [11:0] \$112 ;
+  wire \$113 ;
+  wire [11:0] \$114 ;
+  wire \$115 ;
+  wire [11:0] \$116 ;
+  wire \$117 ;
+  wire [11:0] \$118 ;
+  wire \$119 ;
   wire \$12 ;
-  wire \$120 ;
-  wire [11:0] \$121 ;
-  wire \$122 ;
-  wire [11:0] \$123 ;
+  wire [11:0] \$120 ;
+  wire \$121 ;
+  wire [11:0] \$122 ;
+  wire \$123 ;
   wire \$124 ;
   wire \$125 ;
-  wire \$126 ;
-  wire [11:0] \$127 ;
-  wire \$128 ;
-  wire [11:0] \$129 ;
+  wire [11:0] \$126 ;
+  wire \$127 ;
+  wire [11:0] \$128 ;
+  wire \$129 ;
   wire \$13 ;
-  wire \$130 ;
-  wire [11:0] \$131 ;
-  wire \$132 ;
-  wire [11:0] \$133 ;
-  wire \$134 ;
-  wire [11:0] \$135 ;
-  wire \$136 ;
-  wire [11:0] \$137 ;
-  wire \$138 ;
-  wire [11:0] \$139 ;
+  wire [11:0] \$130 ;
+  wire \$131 ;
+  wire [11:0] \$132 ;
+  wire \$133 ;
+  wire [11:0] \$134 ;
+  wire \$135 ;
+  wire [11:0] \$136 ;
+  wire \$137 ;
+  wire [11:0] \$138 ;
+  wire \$139 ;
   wire \$14 ;
-  wire \$140 ;
-  wire [11:0] \$141 ;
-  wire \$142 ;
-  wire [11:0] \$143 ;
-  wire \$144 ;
-  wire [11:0] \$145 ;
-  wire \$146 ;
-  wire [11:0] \$147 ;
-  wire \$148 ;
-  wire [11:0] \$149 ;
+  wire [11:0] \$140 ;
+  wire \$141 ;
+  wire [11:0] \$142 ;
+  wire \$143 ;
+  wire [11:0] \$144 ;
+  wire \$145 ;
+  wire [11:0] \$146 ;
+  wire \$147 ;
+  wire [11:0] \$148 ;
+  wire \$149 ;
   wire \$15 ;
-  wire \$150 ;
-  wire [11:0] \$151 ;
-  wire \$152 ;
-  wire [11:0] \$153 ;
-  wire \$154 ;
-  wire [11:0] \$155 ;
-  wire \$156 ;
-  wire [11:0] \$157 ;
-  wire \$158 ;
-  wire [11:0] \$159 ;
+  wire [11:0] \$150 ;
+  wire \$151 ;
+  wire [11:0] \$152 ;
+  wire \$153 ;
+  wire [11:0] \$154 ;
+  wire \$155 ;
+  wire [11:0] \$156 ;
+  wire \$157 ;
+  wire [11:0] \$158 ;
+  wire \$159 ;
   wire \$16 ;
   wire \$160 ;
   wire \$161 ;
-  wire \$162 ;
+  wire [3:0] \$162 ;
   wire [3:0] \$163 ;
   wire [3:0] \$164 ;
-  wire [3:0] \$165 ;
+  wire \$165 ;
   wire \$166 ;
   wire \$167 ;
-  wire \$168 ;
-  wire [11:0] \$169 ;
+  wire [11:0] \$168 ;
+  wire \$169 ;
   wire \$17 ;
-  wire \$170 ;
-  wire [11:0] \$171 ;
+  wire [11:0] \$170 ;
+  wire \$171 ;
   wire \$172 ;
   wire \$173 ;
   wire \$174 ;
@@ -7441,106 +7256,106 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$176 ;
   wire \$177 ;
   wire \$178 ;
-  wire \$179 ;
+  wire [11:0] \$179 ;
   wire \$18 ;
-  wire [11:0] \$180 ;
-  wire \$181 ;
-  wire [11:0] \$182 ;
-  wire \$183 ;
-  wire [11:0] \$184 ;
-  wire \$185 ;
-  wire [11:0] \$186 ;
-  wire \$187 ;
-  wire [11:0] \$188 ;
-  wire \$189 ;
+  wire \$180 ;
+  wire [11:0] \$181 ;
+  wire \$182 ;
+  wire [11:0] \$183 ;
+  wire \$184 ;
+  wire [11:0] \$185 ;
+  wire \$186 ;
+  wire [11:0] \$187 ;
+  wire \$188 ;
+  wire [11:0] \$189 ;
   wire \$19 ;
-  wire [11:0] \$190 ;
-  wire \$191 ;
-  wire [11:0] \$192 ;
-  wire \$193 ;
-  wire [11:0] \$194 ;
-  wire \$195 ;
-  wire [11:0] \$196 ;
-  wire \$197 ;
-  wire [11:0] \$198 ;
-  wire \$199 ;
+  wire \$190 ;
+  wire [11:0] \$191 ;
+  wire \$192 ;
+  wire [11:0] \$193 ;
+  wire \$194 ;
+  wire [11:0] \$195 ;
+  wire \$196 ;
+  wire [11:0] \$197 ;
+  wire \$198 ;
+  wire [11:0] \$199 ;
   wire \$2 ;
   wire \$20 ;
-  wire [11:0] \$200 ;
-  wire \$201 ;
-  wire [11:0] \$202 ;
-  wire \$203 ;
-  wire [11:0] \$204 ;
-  wire \$205 ;
-  wire [11:0] \$206 ;
-  wire \$207 ;
-  wire [11:0] \$208 ;
-  wire \$209 ;
+  wire \$200 ;
+  wire [11:0] \$201 ;
+  wire \$202 ;
+  wire [11:0] \$203 ;
+  wire \$204 ;
+  wire [11:0] \$205 ;
+  wire \$206 ;
+  wire [11:0] \$207 ;
+  wire \$208 ;
+  wire [11:0] \$209 ;
   wire \$21 ;
-  wire [11:0] \$210 ;
-  wire \$211 ;
-  wire [11:0] \$212 ;
-  wire \$213 ;
-  wire [11:0] \$214 ;
-  wire \$215 ;
-  wire [11:0] \$216 ;
-  wire \$217 ;
-  wire [11:0] \$218 ;
-  wire \$219 ;
+  wire \$210 ;
+  wire [11:0] \$211 ;
+  wire \$212 ;
+  wire [11:0] \$213 ;
+  wire \$214 ;
+  wire [11:0] \$215 ;
+  wire \$216 ;
+  wire [11:0] \$217 ;
+  wire \$218 ;
+  wire [11:0] \$219 ;
   wire \$22 ;
-  wire [11:0] \$220 ;
-  wire \$221 ;
-  wire [11:0] \$222 ;
+  wire \$220 ;
+  wire [11:0] \$221 ;
+  wire \$222 ;
   wire \$223 ;
   wire \$224 ;
-  wire \$225 ;
-  wire [11:0] \$226 ;
-  wire \$227 ;
-  wire [11:0] \$228 ;
-  wire \$229 ;
+  wire [11:0] \$225 ;
+  wire \$226 ;
+  wire [11:0] \$227 ;
+  wire \$228 ;
+  wire [11:0] \$229 ;
   wire \$23 ;
-  wire [11:0] \$230 ;
-  wire \$231 ;
-  wire [11:0] \$232 ;
-  wire \$233 ;
-  wire [11:0] \$234 ;
-  wire \$235 ;
-  wire [11:0] \$236 ;
-  wire \$237 ;
-  wire [11:0] \$238 ;
-  wire \$239 ;
+  wire \$230 ;
+  wire [11:0] \$231 ;
+  wire \$232 ;
+  wire [11:0] \$233 ;
+  wire \$234 ;
+  wire [11:0] \$235 ;
+  wire \$236 ;
+  wire [11:0] \$237 ;
+  wire \$238 ;
+  wire [11:0] \$239 ;
   wire [3:0] \$24 ;
-  wire [11:0] \$240 ;
-  wire \$241 ;
-  wire [11:0] \$242 ;
-  wire \$243 ;
-  wire [11:0] \$244 ;
-  wire \$245 ;
-  wire [11:0] \$246 ;
-  wire \$247 ;
-  wire [11:0] \$248 ;
-  wire \$249 ;
+  wire \$240 ;
+  wire [11:0] \$241 ;
+  wire \$242 ;
+  wire [11:0] \$243 ;
+  wire \$244 ;
+  wire [11:0] \$245 ;
+  wire \$246 ;
+  wire [11:0] \$247 ;
+  wire \$248 ;
+  wire [11:0] \$249 ;
   wire \$25 ;
-  wire [11:0] \$250 ;
-  wire \$251 ;
-  wire [11:0] \$252 ;
-  wire \$253 ;
-  wire [11:0] \$254 ;
-  wire \$255 ;
-  wire [11:0] \$256 ;
-  wire \$257 ;
-  wire [11:0] \$258 ;
+  wire \$250 ;
+  wire [11:0] \$251 ;
+  wire \$252 ;
+  wire [11:0] \$253 ;
+  wire \$254 ;
+  wire [11:0] \$255 ;
+  wire \$256 ;
+  wire [11:0] \$257 ;
+  wire \$258 ;
   wire \$259 ;
   wire \$26 ;
   wire \$260 ;
-  wire \$261 ;
+  wire [3:0] \$261 ;
   wire [3:0] \$262 ;
   wire [3:0] \$263 ;
   wire [3:0] \$264 ;
   wire [3:0] \$265 ;
-  wire [3:0] \$266 ;
+  wire \$266 ;
   wire \$267 ;
-  wire \$268 ;
+  wire [3:0] \$268 ;
   wire [3:0] \$269 ;
   wire \$27 ;
   wire [3:0] \$270 ;
@@ -7964,7 +7779,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$647 ;
   wire [11:0] \$648 ;
   wire \$649 ;
-  wire [4:0] \$65 ;
+  wire [20:0] \$65 ;
   wire [11:0] \$650 ;
   wire \$651 ;
   wire [11:0] \$652 ;
@@ -7975,7 +7790,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$657 ;
   wire [11:0] \$658 ;
   wire \$659 ;
-  wire [6:0] \$66 ;
+  wire [31:0] \$66 ;
   wire [11:0] \$660 ;
   wire \$661 ;
   wire [11:0] \$662 ;
@@ -7986,7 +7801,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$667 ;
   wire [31:0] \$668 ;
   wire [31:0] \$669 ;
-  wire [20:0] \$67 ;
+  wire [31:0] \$67 ;
   wire [1:0] \$670 ;
   wire [2:0] \$671 ;
   wire [3:0] \$672 ;
@@ -8008,7 +7823,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$687 ;
   wire \$688 ;
   wire [11:0] \$689 ;
-  wire [31:0] \$69 ;
+  wire [33:0] \$69 ;
   wire \$690 ;
   wire [11:0] \$691 ;
   wire \$692 ;
@@ -8020,7 +7835,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$698 ;
   wire [11:0] \$699 ;
   wire \$7 ;
-  wire [31:0] \$70 ;
+  wire [33:0] \$70 ;
   wire \$700 ;
   wire [11:0] \$701 ;
   wire \$702 ;
@@ -8031,7 +7846,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$707 ;
   wire \$708 ;
   wire [11:0] \$709 ;
-  wire [32:0] \$71 ;
+  wire [33:0] \$71 ;
   wire \$710 ;
   wire [11:0] \$711 ;
   wire \$712 ;
@@ -8042,7 +7857,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$717 ;
   wire \$718 ;
   wire [11:0] \$719 ;
-  wire [32:0] \$72 ;
+  wire \$72 ;
   wire \$720 ;
   wire [11:0] \$721 ;
   wire \$722 ;
@@ -8053,7 +7868,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$727 ;
   wire \$728 ;
   wire [11:0] \$729 ;
-  wire [32:0] \$73 ;
+  wire \$73 ;
   wire \$730 ;
   wire [11:0] \$731 ;
   wire \$732 ;
@@ -8064,7 +7879,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [31:0] \$737 ;
   wire [31:0] \$738 ;
   wire [8:0] \$739 ;
-  wire \$74 ;
+  wire [3:0] \$74 ;
   wire [18:0] \$740 ;
   wire [25:0] \$741 ;
   wire [11:0] \$742 ;
@@ -8075,7 +7890,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$747 ;
   wire [11:0] \$748 ;
   wire \$749 ;
-  wire \$75 ;
+  wire [3:0] \$75 ;
   wire [11:0] \$750 ;
   wire \$751 ;
   wire [11:0] \$752 ;
@@ -8119,7 +7934,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$787 ;
   wire [11:0] \$788 ;
   wire \$789 ;
-  wire [3:0] \$79 ;
+  wire \$79 ;
   wire [11:0] \$790 ;
   wire \$791 ;
   wire [11:0] \$792 ;
@@ -8131,7 +7946,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$798 ;
   wire \$799 ;
   wire \$8 ;
-  wire \$80 ;
+  wire [11:0] \$80 ;
   wire [11:0] \$800 ;
   wire \$801 ;
   wire [11:0] \$802 ;
@@ -8142,7 +7957,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [31:0] \$807 ;
   wire [17:0] \$808 ;
   wire [11:0] \$809 ;
-  wire [11:0] \$81 ;
+  wire \$81 ;
   wire \$810 ;
   wire [11:0] \$811 ;
   wire \$812 ;
@@ -8153,7 +7968,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$817 ;
   wire \$818 ;
   wire [11:0] \$819 ;
-  wire \$82 ;
+  wire [11:0] \$82 ;
   wire \$820 ;
   wire [11:0] \$821 ;
   wire \$822 ;
@@ -8164,7 +7979,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$827 ;
   wire \$828 ;
   wire [11:0] \$829 ;
-  wire [11:0] \$83 ;
+  wire \$83 ;
   wire \$830 ;
   wire [11:0] \$831 ;
   wire \$832 ;
@@ -8175,7 +7990,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$837 ;
   wire \$838 ;
   wire [11:0] \$839 ;
-  wire \$84 ;
+  wire [11:0] \$84 ;
   wire \$840 ;
   wire [11:0] \$841 ;
   wire \$842 ;
@@ -8186,7 +8001,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$847 ;
   wire \$848 ;
   wire [11:0] \$849 ;
-  wire [11:0] \$85 ;
+  wire \$85 ;
   wire \$850 ;
   wire [11:0] \$851 ;
   wire \$852 ;
@@ -8197,7 +8012,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$857 ;
   wire \$858 ;
   wire [11:0] \$859 ;
-  wire \$86 ;
+  wire [11:0] \$86 ;
   wire \$860 ;
   wire [11:0] \$861 ;
   wire \$862 ;
@@ -8208,7 +8023,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$867 ;
   wire \$868 ;
   wire [11:0] \$869 ;
-  wire [11:0] \$87 ;
+  wire \$87 ;
   wire \$870 ;
   wire [11:0] \$871 ;
   wire \$872 ;
@@ -8219,7 +8034,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$877 ;
   wire \$878 ;
   wire \$879 ;
-  wire \$88 ;
+  wire [11:0] \$88 ;
   wire \$880 ;
   wire \$881 ;
   wire \$882 ;
@@ -8230,7 +8045,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$887 ;
   wire \$888 ;
   wire \$889 ;
-  wire [11:0] \$89 ;
+  wire \$89 ;
   wire \$890 ;
   wire \$891 ;
   wire \$892 ;
@@ -8242,7 +8057,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$898 ;
   wire \$899 ;
   wire \$9 ;
-  wire \$90 ;
+  wire [11:0] \$90 ;
   wire \$900 ;
   wire \$901 ;
   wire \$902 ;
@@ -8253,7 +8068,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$907 ;
   wire \$908 ;
   wire \$909 ;
-  wire [11:0] \$91 ;
+  wire \$91 ;
   wire \$910 ;
   wire \$911 ;
   wire \$912 ;
@@ -8264,7 +8079,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$917 ;
   wire \$918 ;
   wire \$919 ;
-  wire \$92 ;
+  wire [11:0] \$92 ;
   wire \$920 ;
   wire \$921 ;
   wire \$922 ;
@@ -8275,7 +8090,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$927 ;
   wire \$928 ;
   wire \$929 ;
-  wire [11:0] \$93 ;
+  wire \$93 ;
   wire \$930 ;
   wire \$931 ;
   wire \$932 ;
@@ -8286,7 +8101,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$937 ;
   wire \$938 ;
   wire \$939 ;
-  wire \$94 ;
+  wire [11:0] \$94 ;
   wire \$940 ;
   wire \$941 ;
   wire \$942 ;
@@ -8297,7 +8112,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$947 ;
   wire \$948 ;
   wire \$949 ;
-  wire [11:0] \$95 ;
+  wire \$95 ;
   wire \$950 ;
   wire \$951 ;
   wire \$952 ;
@@ -8308,7 +8123,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$957 ;
   wire \$958 ;
   wire \$959 ;
-  wire \$96 ;
+  wire [11:0] \$96 ;
   wire \$960 ;
   wire \$961 ;
   wire \$962 ;
@@ -8319,7 +8134,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$967 ;
   wire \$968 ;
   wire \$969 ;
-  wire [11:0] \$97 ;
+  wire \$97 ;
   wire \$970 ;
   wire [31:0] \$971 ;
   wire [31:0] \$972 ;
@@ -8330,7 +8145,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$977 ;
   wire \$978 ;
   wire \$979 ;
-  wire \$98 ;
+  wire [11:0] \$98 ;
   wire \$980 ;
   wire \$981 ;
   wire [11:0] \$982 ;
@@ -8341,7 +8156,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$987 ;
   wire \$988 ;
   wire \$989 ;
-  wire [11:0] \$99 ;
+  wire \$99 ;
   wire \$990 ;
   wire [11:0] \$991 ;
   wire \$992 ;
@@ -8360,9 +8175,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg [3:0] _late = 4'h0;
   reg _looked = 1'h0;
   reg _payload = 1'h0;
-  reg [32:0] _request = 33'h000000000;
+  reg [33:0] _request = 34'h000000000;
   wire [11:0] \_request.address ;
   wire \_request.allowed ;
+  wire \_request.cacheable ;
   wire \_request.direct ;
   wire \_request.known ;
   wire \_request.manager ;
@@ -8372,9 +8188,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg _shut = 1'h0;
   wire accept;
   wire acknowledged;
-  reg [32:0] chosen = 33'h000000000;
+  reg [33:0] chosen = 34'h000000000;
   wire [11:0] \chosen.address ;
   wire \chosen.allowed ;
+  wire \chosen.cacheable ;
   wire \chosen.direct ;
   wire \chosen.known ;
   wire \chosen.manager ;
@@ -8407,7 +8224,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [4:0] gone__1;
   output good;
   wire good;
-  output [1:0] grant;
+  wire \good$37 ;
   wire [1:0] grant;
   wire [8:0] head;
   wire [1:0] \head.last ;
@@ -8439,50 +8256,52 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [4:0] irq_state;
   output lane;
   reg lane = 1'h0;
-  wire [4:0] limits__0;
-  wire [4:0] limits__1;
   wire [1:0] look;
   wire looks;
   wire other;
-  output \other$57 ;
-  reg \other$57  = 1'h0;
+  output \other$58 ;
+  reg \other$58  = 1'h0;
   wire own;
-  output \own$74 ;
-  reg \own$74  = 1'h0;
+  output \own$73 ;
+  reg \own$73  = 1'h0;
   wire [7:0] own_generation;
   input permitted;
   wire permitted;
-  input [11:0] \port$846$0 ;
-  wire [11:0] \port$846$0 ;
-  output \port$864$0 ;
-  wire \port$864$0 ;
-  output \port$868$0 ;
-  wire \port$868$0 ;
+  input [11:0] \port$909$0 ;
+  wire [11:0] \port$909$0 ;
+  output \port$927$0 ;
+  wire \port$927$0 ;
+  output \port$931$0 ;
+  wire \port$931$0 ;
   wire [3:0] refused;
   wire [1:0] request;
-  input [32:0] requests__0__payload;
-  wire [32:0] requests__0__payload;
+  input [33:0] requests__0__payload;
+  wire [33:0] requests__0__payload;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
+  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.direct ;
   wire \requests__0__payload.known ;
   wire \requests__0__payload.manager ;
   wire [11:0] \requests__0__payload.offset ;
   wire [3:0] \requests__0__payload.strobes ;
   wire \requests__0__payload.vm ;
+  output requests__0__ready;
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [32:0] requests__1__payload;
-  wire [32:0] requests__1__payload;
+  input [33:0] requests__1__payload;
+  wire [33:0] requests__1__payload;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
+  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.direct ;
   wire \requests__1__payload.known ;
   wire \requests__1__payload.manager ;
   wire [11:0] \requests__1__payload.offset ;
   wire [3:0] \requests__1__payload.strobes ;
   wire \requests__1__payload.vm ;
+  output requests__1__ready;
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
@@ -8495,14 +8314,14 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [1:0] rx_results__0;
   input [1:0] rx_results__1;
   wire [1:0] rx_results__1;
-  input [4:0] sent__0;
-  wire [4:0] sent__0;
-  input [4:0] sent__1;
-  wire [4:0] sent__1;
   wire shut;
   wire [1:0] state;
   wire [1:0] states__0;
   wire [1:0] states__1;
+  input [4:0] stops__0;
+  wire [4:0] stops__0;
+  input [4:0] stops__1;
+  wire [4:0] stops__1;
   assign head = chosen[27] ? heads__1 : heads__0;
   assign \$2  = | here;
   assign \$4  = \$3  == 8'hf0;
@@ -8525,12 +8344,12 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$25  = ~ _bad;
   assign \$26  = ~ closed;
   assign good = \$25  & \$26 ;
-  assign error = ~ good;
   assign \$27  = | _here;
   assign \$28  = ~ good;
   assign fault__valid = \$27  & \$28 ;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
   assign \$30  = _here[1] ? 1'h1 : 1'h0;
+  assign error = ~ good;
   assign \$33  = { 7'h00, \$32  } | { fault__port, 24'h000000 };
   assign \$34  = { 7'h00, \$33  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
   assign \$37  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
@@ -8539,8 +8358,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$41  = \$38  | \$40 ;
   assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$43  = \$41  | \$42 ;
-  assign \$44  = { 6'h00, \port$846$0 [2:0] } | { \port$846$0 [3], 8'h00 };
-  assign \$45  = { 15'h0000, \$44  } | { \port$846$0 [11:4], 16'h0000 };
+  assign \$44  = { 6'h00, \port$909$0 [2:0] } | { \port$909$0 [3], 8'h00 };
+  assign \$45  = { 15'h0000, \$44  } | { \port$909$0 [11:4], 16'h0000 };
   assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$47  = \$43  | \$46 ;
   assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
@@ -8548,136 +8367,137 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$50  = \$47  | \$49 ;
   assign \$60  = \$59  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
   assign \$61  = \$50  | \$60 ;
-  assign \$63  = \other$57  ? gone__1 : gone__0;
-  assign \$64  = 5'h00 + \$63 ;
-  assign \$65  = \other$57  ? sent__1 : sent__0;
-  assign \$66  = \$64  - \$65 ;
-  assign \$68  = { 11'h000, \$67  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$69  = \$68  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
-  assign \$70  = \$61  | \$69 ;
-  assign data = \$70  | _early_word;
-  assign \$71  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$72  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
-  assign \$73  = \$71  | \$72 ;
-  assign \$74  = ! chosen[31:28];
-  assign \$75  = | chosen[1:0];
-  assign \$76  = \$75  ? 4'h2 : 4'h0;
-  assign \$77  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$78  = chosen[25] ? \$76  : \$77 ;
-  assign \$79  = \$74  ? 4'h0 : \$78 ;
-  assign \$80  = ! chosen[31:28];
-  assign \$82  = ! \$81 ;
-  assign \$84  = \$83  == 4'h8;
-  assign \$86  = \$85  == 5'h10;
-  assign \$88  = \$87  == 5'h18;
-  assign \$90  = \$89  == 6'h20;
-  assign \$92  = \$91  == 6'h28;
-  assign \$94  = \$93  == 6'h30;
-  assign \$96  = \$95  == 8'h80;
-  assign \$98  = \$97  == 8'h88;
-  assign \$100  = \$99  == 8'ha0;
-  assign \$102  = \$101  == 8'hb0;
-  assign \$104  = \$103  == 8'hc0;
-  assign \$106  = \$105  == 8'he0;
-  assign \$108  = \$107  == 8'he8;
-  assign \$110  = \$109  == 8'hf0;
-  assign \$112  = \$111  == 8'hf8;
-  assign \$114  = \$113  == 9'h100;
-  assign \$116  = \$115  == 9'h108;
-  assign \$118  = \$117  == 9'h120;
-  assign \$120  = \$119  == 9'h140;
-  assign \$122  = \$121  == 9'h160;
-  assign \$124  = \$123  == 9'h180;
-  assign \$125  = | { \$124 , \$122 , \$120 , \$118 , \$116 , \$114 , \$112 , \$110 , \$108 , \$106 , \$104 , \$102 , \$100 , \$98 , \$96 , \$94 , \$92 , \$90 , \$88 , \$86 , \$84 , \$82  };
-  assign \$126  = chosen[24] ? 1'h0 : \$125 ;
-  assign \$128  = ! \$127 ;
-  assign \$130  = \$129  == 4'h8;
-  assign \$132  = \$131  == 5'h10;
-  assign \$134  = \$133  == 5'h18;
-  assign \$136  = \$135  == 6'h20;
-  assign \$138  = \$137  == 6'h28;
-  assign \$140  = \$139  == 6'h30;
-  assign \$142  = \$141  == 8'h80;
-  assign \$144  = \$143  == 8'hb0;
-  assign \$146  = \$145  == 8'hc0;
-  assign \$148  = \$147  == 8'he0;
-  assign \$150  = \$149  == 8'hf0;
-  assign \$152  = \$151  == 8'hf8;
-  assign \$154  = \$153  == 9'h100;
-  assign \$156  = \$155  == 9'h108;
-  assign \$158  = \$157  == 9'h140;
-  assign \$160  = \$159  == 9'h160;
-  assign \$161  = | { \$160 , \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128  };
-  assign \$162  = chosen[24] ? 1'h0 : \$161 ;
-  assign \$163  = \$162  ? 4'h0 : 4'h6;
-  assign \$164  = \$126  ? \$163  : 4'h5;
-  assign \$165  = chosen[2] ? 4'h0 : \$164 ;
-  assign \$166  = | \$165 ;
-  assign \$167  = \$166  | chosen[2];
-  assign \$168  = ~ chosen[24];
-  assign \$170  = \$169  == 8'hf0;
-  assign \$172  = \$171  == 9'h160;
-  assign \$173  = \$170  | \$172 ;
-  assign \$174  = \$168  & \$173 ;
-  assign \$175  = & chosen[31:28];
-  assign \$176  = ~ \$175 ;
-  assign \$177  = \$174  & \$176 ;
-  assign \$178  = ~ \$177 ;
-  assign \$179  = \$167  | \$178 ;
-  assign \$181  = ! \$180 ;
-  assign \$183  = \$182  == 4'h8;
-  assign \$185  = \$184  == 5'h10;
-  assign \$187  = \$186  == 5'h18;
-  assign \$189  = \$188  == 6'h20;
-  assign \$191  = \$190  == 6'h28;
-  assign \$193  = \$192  == 6'h30;
-  assign \$195  = \$194  == 8'h80;
-  assign \$197  = \$196  == 8'h88;
-  assign \$199  = \$198  == 8'ha0;
-  assign \$201  = \$200  == 8'hb0;
-  assign \$203  = \$202  == 8'hc0;
-  assign \$205  = \$204  == 8'he0;
-  assign \$207  = \$206  == 8'he8;
-  assign \$209  = \$208  == 8'hf0;
-  assign \$211  = \$210  == 8'hf8;
-  assign \$213  = \$212  == 9'h100;
-  assign \$215  = \$214  == 9'h108;
-  assign \$217  = \$216  == 9'h120;
-  assign \$219  = \$218  == 9'h140;
-  assign \$221  = \$220  == 9'h160;
-  assign \$223  = \$222  == 9'h180;
-  assign \$224  = | { \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185 , \$183 , \$181  };
-  assign \$225  = chosen[24] ? 1'h0 : \$224 ;
-  assign \$227  = ! \$226 ;
-  assign \$229  = \$228  == 4'h8;
-  assign \$231  = \$230  == 5'h10;
-  assign \$233  = \$232  == 5'h18;
-  assign \$235  = \$234  == 6'h20;
-  assign \$237  = \$236  == 6'h28;
-  assign \$239  = \$238  == 6'h30;
-  assign \$241  = \$240  == 8'h80;
-  assign \$243  = \$242  == 8'hb0;
-  assign \$245  = \$244  == 8'hc0;
-  assign \$247  = \$246  == 8'he0;
-  assign \$249  = \$248  == 8'hf0;
-  assign \$251  = \$250  == 8'hf8;
-  assign \$253  = \$252  == 9'h100;
-  assign \$255  = \$254  == 9'h108;
-  assign \$257  = \$256  == 9'h140;
-  assign \$259  = \$258  == 9'h160;
-  assign \$260  = | { \$259 , \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241 , \$239 , \$237 , \$235 , \$233 , \$231 , \$229 , \$227  };
-  assign \$261  = chosen[24] ? 1'h0 : \$260 ;
-  assign \$262  = \$261  ? 4'h0 : 4'h6;
-  assign \$263  = \$225  ? \$262  : 4'h5;
-  assign \$264  = chosen[2] ? 4'h0 : \$263 ;
-  assign \$265  = \$179  ? \$264  : 4'h7;
-  assign \$266  = \$80  ? 4'h0 : \$265 ;
-  assign \$267  = ! chosen[31:28];
-  assign \$268  = | chosen[1:0];
-  assign \$269  = \$268  ? 4'h2 : 4'h0;
-  assign \$270  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$271  = chosen[25] ? \$269  : \$270 ;
-  assign \$272  = \$267  ? 4'h0 : \$271 ;
+  assign \$62  = \other$58  ? gone__1 : gone__0;
+  assign \$63  = \other$58  ? stops__1 : stops__0;
+  assign \$64  = \$62  - \$63 ;
+  assign \$66  = { 11'h000, \$65  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
+  assign \$67  = \$66  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
+  assign \$68  = \$61  | \$67 ;
+  assign data = \$68  | _early_word;
+  assign \$69  = requests__0__payload & { requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready };
+  assign \$70  = requests__1__payload & { requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready };
+  assign \$71  = \$69  | \$70 ;
+  assign \$72  = ! chosen[31:28];
+  assign \$73  = | chosen[1:0];
+  assign \$74  = \$73  ? 4'h2 : 4'h0;
+  assign \$75  = chosen[24] ? 4'h3 : 4'h1;
+  assign \$76  = chosen[32] ? 4'hb : \$75 ;
+  assign \$77  = chosen[25] ? \$74  : \$76 ;
+  assign \$78  = \$72  ? 4'h0 : \$77 ;
+  assign \$79  = ! chosen[31:28];
+  assign \$81  = ! \$80 ;
+  assign \$83  = \$82  == 4'h8;
+  assign \$85  = \$84  == 5'h10;
+  assign \$87  = \$86  == 5'h18;
+  assign \$89  = \$88  == 6'h20;
+  assign \$91  = \$90  == 6'h28;
+  assign \$93  = \$92  == 6'h30;
+  assign \$95  = \$94  == 8'h80;
+  assign \$97  = \$96  == 8'h88;
+  assign \$99  = \$98  == 8'ha0;
+  assign \$101  = \$100  == 8'hb0;
+  assign \$103  = \$102  == 8'hc0;
+  assign \$105  = \$104  == 8'he0;
+  assign \$107  = \$106  == 8'he8;
+  assign \$109  = \$108  == 8'hf0;
+  assign \$111  = \$110  == 8'hf8;
+  assign \$113  = \$112  == 9'h100;
+  assign \$115  = \$114  == 9'h108;
+  assign \$117  = \$116  == 9'h120;
+  assign \$119  = \$118  == 9'h140;
+  assign \$121  = \$120  == 9'h160;
+  assign \$123  = \$122  == 9'h180;
+  assign \$124  = | { \$123 , \$121 , \$119 , \$117 , \$115 , \$113 , \$111 , \$109 , \$107 , \$105 , \$103 , \$101 , \$99 , \$97 , \$95 , \$93 , \$91 , \$89 , \$87 , \$85 , \$83 , \$81  };
+  assign \$125  = chosen[24] ? 1'h0 : \$124 ;
+  assign \$127  = ! \$126 ;
+  assign \$129  = \$128  == 4'h8;
+  assign \$131  = \$130  == 5'h10;
+  assign \$133  = \$132  == 5'h18;
+  assign \$135  = \$134  == 6'h20;
+  assign \$137  = \$136  == 6'h28;
+  assign \$139  = \$138  == 6'h30;
+  assign \$141  = \$140  == 8'h80;
+  assign \$143  = \$142  == 8'hb0;
+  assign \$145  = \$144  == 8'hc0;
+  assign \$147  = \$146  == 8'he0;
+  assign \$149  = \$148  == 8'hf0;
+  assign \$151  = \$150  == 8'hf8;
+  assign \$153  = \$152  == 9'h100;
+  assign \$155  = \$154  == 9'h108;
+  assign \$157  = \$156  == 9'h140;
+  assign \$159  = \$158  == 9'h160;
+  assign \$160  = | { \$159 , \$157 , \$155 , \$153 , \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127  };
+  assign \$161  = chosen[24] ? 1'h0 : \$160 ;
+  assign \$162  = \$161  ? 4'h0 : 4'h6;
+  assign \$163  = \$125  ? \$162  : 4'h5;
+  assign \$164  = chosen[2] ? 4'h0 : \$163 ;
+  assign \$165  = | \$164 ;
+  assign \$166  = \$165  | chosen[2];
+  assign \$167  = ~ chosen[24];
+  assign \$169  = \$168  == 8'hf0;
+  assign \$171  = \$170  == 9'h160;
+  assign \$172  = \$169  | \$171 ;
+  assign \$173  = \$167  & \$172 ;
+  assign \$174  = & chosen[31:28];
+  assign \$175  = ~ \$174 ;
+  assign \$176  = \$173  & \$175 ;
+  assign \$177  = ~ \$176 ;
+  assign \$178  = \$166  | \$177 ;
+  assign \$180  = ! \$179 ;
+  assign \$182  = \$181  == 4'h8;
+  assign \$184  = \$183  == 5'h10;
+  assign \$186  = \$185  == 5'h18;
+  assign \$188  = \$187  == 6'h20;
+  assign \$190  = \$189  == 6'h28;
+  assign \$192  = \$191  == 6'h30;
+  assign \$194  = \$193  == 8'h80;
+  assign \$196  = \$195  == 8'h88;
+  assign \$198  = \$197  == 8'ha0;
+  assign \$200  = \$199  == 8'hb0;
+  assign \$202  = \$201  == 8'hc0;
+  assign \$204  = \$203  == 8'he0;
+  assign \$206  = \$205  == 8'he8;
+  assign \$208  = \$207  == 8'hf0;
+  assign \$210  = \$209  == 8'hf8;
+  assign \$212  = \$211  == 9'h100;
+  assign \$214  = \$213  == 9'h108;
+  assign \$216  = \$215  == 9'h120;
+  assign \$218  = \$217  == 9'h140;
+  assign \$220  = \$219  == 9'h160;
+  assign \$222  = \$221  == 9'h180;
+  assign \$223  = | { \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192 , \$190 , \$188 , \$186 , \$184 , \$182 , \$180  };
+  assign \$224  = chosen[24] ? 1'h0 : \$223 ;
+  assign \$226  = ! \$225 ;
+  assign \$228  = \$227  == 4'h8;
+  assign \$230  = \$229  == 5'h10;
+  assign \$232  = \$231  == 5'h18;
+  assign \$234  = \$233  == 6'h20;
+  assign \$236  = \$235  == 6'h28;
+  assign \$238  = \$237  == 6'h30;
+  assign \$240  = \$239  == 8'h80;
+  assign \$242  = \$241  == 8'hb0;
+  assign \$244  = \$243  == 8'hc0;
+  assign \$246  = \$245  == 8'he0;
+  assign \$248  = \$247  == 8'hf0;
+  assign \$250  = \$249  == 8'hf8;
+  assign \$252  = \$251  == 9'h100;
+  assign \$254  = \$253  == 9'h108;
+  assign \$256  = \$255  == 9'h140;
+  assign \$258  = \$257  == 9'h160;
+  assign \$259  = | { \$258 , \$256 , \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238 , \$236 , \$234 , \$232 , \$230 , \$228 , \$226  };
+  assign \$260  = chosen[24] ? 1'h0 : \$259 ;
+  assign \$261  = \$260  ? 4'h0 : 4'h6;
+  assign \$262  = \$224  ? \$261  : 4'h5;
+  assign \$263  = chosen[2] ? 4'h0 : \$262 ;
+  assign \$264  = \$178  ? \$263  : 4'h7;
+  assign \$265  = \$79  ? 4'h0 : \$264 ;
+  assign \$266  = ! chosen[31:28];
+  assign \$267  = | chosen[1:0];
+  assign \$268  = \$267  ? 4'h2 : 4'h0;
+  assign \$269  = chosen[24] ? 4'h3 : 4'h1;
+  assign \$270  = chosen[32] ? 4'hb : \$269 ;
+  assign \$271  = chosen[25] ? \$268  : \$270 ;
+  assign \$272  = \$266  ? 4'h0 : \$271 ;
   assign \$273  = | \$272 ;
   assign \$274  = ! chosen[31:28];
   assign \$276  = ! \$275 ;
@@ -8793,7 +8613,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$465  = ~ \$464 ;
   assign \$466  = \$463  & \$465 ;
   assign \$467  = & chosen[31:28];
-  assign \$468  = chosen[32] & \$467 ;
+  assign \$468  = chosen[33] & \$467 ;
   assign \$469  = head[7:6] + 1'h1;
   assign \$471  = { 1'h0, \$470  } | { head[8], 8'h00 };
   assign \$473  = chosen[27] ? filled[1] : filled[0];
@@ -9237,32 +9057,33 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   always @(posedge clk)
     hit_guest_credit <= \$1074 ;
   always @(posedge clk)
-    \own$74  <= \$1075 ;
+    \own$73  <= \$1075 ;
   always @(posedge clk)
-    \other$57  <= \$1076 ;
+    \other$58  <= \$1076 ;
   always @(posedge clk)
     core <= \$1077 ;
   always @(posedge clk)
     lane <= \$1078 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
-    .grant(grant),
-    .\port$2235$0 (requests__0__valid),
-    .\port$2545$0 (requests__1__valid),
+    .\port$1982$0 (requests__0__ready),
+    .\port$1987$0 (requests__1__ready),
+    .\port$2260$0 (requests__0__valid),
+    .\port$2570$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1054  = grant;
+    \$1054  = { requests__1__ready, requests__0__ready };
     if (rst) begin
       \$1054  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1055  = \$73 ;
+    \$1055  = \$71 ;
     if (rst) begin
-      \$1055  = 33'h000000000;
+      \$1055  = 34'h000000000;
     end
   end
   always @* begin
@@ -9276,19 +9097,19 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$1057  = chosen;
     if (rst) begin
-      \$1057  = 33'h000000000;
+      \$1057  = 34'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1058  = \$79 ;
+    \$1058  = \$78 ;
     if (rst) begin
       \$1058  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1059  = \$266 ;
+    \$1059  = \$265 ;
     if (rst) begin
       \$1059  = 4'h0;
     end
@@ -9428,8 +9249,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   end
   assign request = { requests__1__valid, requests__0__valid };
   assign accept = 1'h1;
-  assign requests__0__ready = grant[0];
-  assign requests__1__ready = grant[1];
+  assign grant = { requests__1__ready, requests__0__ready };
   assign states__0 = 2'h1;
   assign states__1 = 2'h1;
   assign look = { \$19 , \$15  };
@@ -9437,17 +9257,16 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign other = chosen[16];
   assign fault__kind = refused;
   assign fault__address = _request[11:0];
+  assign \good$37  = good;
   assign own_generation = 8'h01;
   assign epoch = 32'd0;
-  assign result_code = \port$846$0 [2:0];
-  assign result_vm = \port$846$0 [3];
-  assign result_count = \port$846$0 [11:4];
+  assign result_code = \port$909$0 [2:0];
+  assign result_vm = \port$909$0 [3];
+  assign result_count = \port$909$0 [11:4];
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
-  assign limits__0 = 5'h00;
-  assign limits__1 = 5'h00;
-  assign \port$864$0  = \$15 ;
-  assign \port$868$0  = \$19 ;
+  assign \port$927$0  = \$15 ;
+  assign \port$931$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -9458,7 +9277,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \chosen.known  = chosen[26];
   assign \chosen.vm  = chosen[27];
   assign \chosen.strobes  = chosen[31:28];
-  assign \chosen.direct  = chosen[32];
+  assign \chosen.cacheable  = chosen[32];
+  assign \chosen.direct  = chosen[33];
   assign \heads__0.slot  = heads__0[5:0];
   assign \heads__0.last  = heads__0[7:6];
   assign \heads__0.sender  = heads__0[8];
@@ -9472,7 +9292,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \_request.known  = _request[26];
   assign \_request.vm  = _request[27];
   assign \_request.strobes  = _request[31:28];
-  assign \_request.direct  = _request[32];
+  assign \_request.cacheable  = _request[32];
+  assign \_request.direct  = _request[33];
   assign \requests__0__payload.address  = requests__0__payload[11:0];
   assign \requests__0__payload.offset  = requests__0__payload[23:12];
   assign \requests__0__payload.manager  = requests__0__payload[24];
@@ -9480,7 +9301,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.direct  = requests__0__payload[32];
+  assign \requests__0__payload.cacheable  = requests__0__payload[32];
+  assign \requests__0__payload.direct  = requests__0__payload[33];
   assign \requests__1__payload.address  = requests__1__payload[11:0];
   assign \requests__1__payload.offset  = requests__1__payload[23:12];
   assign \requests__1__payload.manager  = requests__1__payload[24];
@@ -9488,7 +9310,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.direct  = requests__1__payload[32];
+  assign \requests__1__payload.cacheable  = requests__1__payload[32];
+  assign \requests__1__payload.direct  = requests__1__payload[33];
   assign \$1  = 2'h1;
   assign \$3 [2:0] = 3'h0;
   assign \$3 [11:3] = chosen[23:15];
@@ -9513,169 +9336,168 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$58  = 11'h701;
   assign { \$59 [31:11], \$59 [7:1] } = 28'h0000000;
   assign { \$59 [10:8], \$59 [0] } = { permitted, permitted, permitted, permitted };
-  assign \$62  = 5'h00;
-  assign \$67 [19:0] = { 15'h0000, \$66 [4:0] };
-  assign \$67 [20] = 1'h1;
-  assign \$81 [2:0] = 3'h0;
-  assign \$81 [11:3] = chosen[23:15];
-  assign \$83 [2:0] = 3'h0;
-  assign \$83 [11:3] = chosen[23:15];
-  assign \$85 [2:0] = 3'h0;
-  assign \$85 [11:3] = chosen[23:15];
-  assign \$87 [2:0] = 3'h0;
-  assign \$87 [11:3] = chosen[23:15];
-  assign \$89 [2:0] = 3'h0;
-  assign \$89 [11:3] = chosen[23:15];
-  assign \$91 [2:0] = 3'h0;
-  assign \$91 [11:3] = chosen[23:15];
-  assign \$93 [2:0] = 3'h0;
-  assign \$93 [11:3] = chosen[23:15];
-  assign \$95 [2:0] = 3'h0;
-  assign \$95 [11:3] = chosen[23:15];
-  assign \$97 [2:0] = 3'h0;
-  assign \$97 [11:3] = chosen[23:15];
-  assign \$99 [2:0] = 3'h0;
-  assign \$99 [11:3] = chosen[23:15];
-  assign \$101 [2:0] = 3'h0;
-  assign \$101 [11:3] = chosen[23:15];
-  assign \$103 [3:0] = 4'h0;
-  assign \$103 [11:4] = chosen[23:16];
-  assign \$105 [2:0] = 3'h0;
-  assign \$105 [11:3] = chosen[23:15];
-  assign \$107 [2:0] = 3'h0;
-  assign \$107 [11:3] = chosen[23:15];
-  assign \$109 [2:0] = 3'h0;
-  assign \$109 [11:3] = chosen[23:15];
-  assign \$111 [2:0] = 3'h0;
-  assign \$111 [11:3] = chosen[23:15];
-  assign { \$113 [4], \$113 [2:0] } = 4'h0;
-  assign { \$113 [11:5], \$113 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$115 [4], \$115 [2:0] } = 4'h0;
-  assign { \$115 [11:5], \$115 [3] } = { chosen[23:17], chosen[15] };
-  assign \$117 [4:0] = 5'h00;
-  assign \$117 [11:5] = chosen[23:17];
-  assign \$119 [4:0] = 5'h00;
-  assign \$119 [11:5] = chosen[23:17];
-  assign \$121 [2:0] = 3'h0;
-  assign \$121 [11:3] = chosen[23:15];
-  assign \$123 [4:0] = 5'h00;
-  assign \$123 [11:5] = chosen[23:17];
-  assign \$127 [2:0] = 3'h0;
-  assign \$127 [11:3] = chosen[23:15];
-  assign \$129 [2:0] = 3'h0;
-  assign \$129 [11:3] = chosen[23:15];
-  assign \$131 [2:0] = 3'h0;
-  assign \$131 [11:3] = chosen[23:15];
-  assign \$133 [2:0] = 3'h0;
-  assign \$133 [11:3] = chosen[23:15];
-  assign \$135 [2:0] = 3'h0;
-  assign \$135 [11:3] = chosen[23:15];
-  assign \$137 [2:0] = 3'h0;
-  assign \$137 [11:3] = chosen[23:15];
-  assign \$139 [2:0] = 3'h0;
-  assign \$139 [11:3] = chosen[23:15];
-  assign \$141 [2:0] = 3'h0;
-  assign \$141 [11:3] = chosen[23:15];
-  assign \$143 [2:0] = 3'h0;
-  assign \$143 [11:3] = chosen[23:15];
-  assign \$145 [3:0] = 4'h0;
-  assign \$145 [11:4] = chosen[23:16];
-  assign \$147 [2:0] = 3'h0;
-  assign \$147 [11:3] = chosen[23:15];
-  assign \$149 [2:0] = 3'h0;
-  assign \$149 [11:3] = chosen[23:15];
-  assign \$151 [2:0] = 3'h0;
-  assign \$151 [11:3] = chosen[23:15];
-  assign { \$153 [4], \$153 [2:0] } = 4'h0;
-  assign { \$153 [11:5], \$153 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$155 [4], \$155 [2:0] } = 4'h0;
-  assign { \$155 [11:5], \$155 [3] } = { chosen[23:17], chosen[15] };
-  assign \$157 [4:0] = 5'h00;
-  assign \$157 [11:5] = chosen[23:17];
-  assign \$159 [2:0] = 3'h0;
-  assign \$159 [11:3] = chosen[23:15];
-  assign \$169 [2:0] = 3'h0;
-  assign \$169 [11:3] = chosen[23:15];
-  assign \$171 [2:0] = 3'h0;
-  assign \$171 [11:3] = chosen[23:15];
-  assign \$180 [2:0] = 3'h0;
-  assign \$180 [11:3] = chosen[23:15];
-  assign \$182 [2:0] = 3'h0;
-  assign \$182 [11:3] = chosen[23:15];
-  assign \$184 [2:0] = 3'h0;
-  assign \$184 [11:3] = chosen[23:15];
-  assign \$186 [2:0] = 3'h0;
-  assign \$186 [11:3] = chosen[23:15];
-  assign \$188 [2:0] = 3'h0;
-  assign \$188 [11:3] = chosen[23:15];
-  assign \$190 [2:0] = 3'h0;
-  assign \$190 [11:3] = chosen[23:15];
-  assign \$192 [2:0] = 3'h0;
-  assign \$192 [11:3] = chosen[23:15];
-  assign \$194 [2:0] = 3'h0;
-  assign \$194 [11:3] = chosen[23:15];
-  assign \$196 [2:0] = 3'h0;
-  assign \$196 [11:3] = chosen[23:15];
-  assign \$198 [2:0] = 3'h0;
-  assign \$198 [11:3] = chosen[23:15];
-  assign \$200 [2:0] = 3'h0;
-  assign \$200 [11:3] = chosen[23:15];
-  assign \$202 [3:0] = 4'h0;
-  assign \$202 [11:4] = chosen[23:16];
-  assign \$204 [2:0] = 3'h0;
-  assign \$204 [11:3] = chosen[23:15];
-  assign \$206 [2:0] = 3'h0;
-  assign \$206 [11:3] = chosen[23:15];
-  assign \$208 [2:0] = 3'h0;
-  assign \$208 [11:3] = chosen[23:15];
-  assign \$210 [2:0] = 3'h0;
-  assign \$210 [11:3] = chosen[23:15];
-  assign { \$212 [4], \$212 [2:0] } = 4'h0;
-  assign { \$212 [11:5], \$212 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$214 [4], \$214 [2:0] } = 4'h0;
-  assign { \$214 [11:5], \$214 [3] } = { chosen[23:17], chosen[15] };
-  assign \$216 [4:0] = 5'h00;
-  assign \$216 [11:5] = chosen[23:17];
-  assign \$218 [4:0] = 5'h00;
-  assign \$218 [11:5] = chosen[23:17];
-  assign \$220 [2:0] = 3'h0;
-  assign \$220 [11:3] = chosen[23:15];
-  assign \$222 [4:0] = 5'h00;
-  assign \$222 [11:5] = chosen[23:17];
-  assign \$226 [2:0] = 3'h0;
-  assign \$226 [11:3] = chosen[23:15];
-  assign \$228 [2:0] = 3'h0;
-  assign \$228 [11:3] = chosen[23:15];
-  assign \$230 [2:0] = 3'h0;
-  assign \$230 [11:3] = chosen[23:15];
-  assign \$232 [2:0] = 3'h0;
-  assign \$232 [11:3] = chosen[23:15];
-  assign \$234 [2:0] = 3'h0;
-  assign \$234 [11:3] = chosen[23:15];
-  assign \$236 [2:0] = 3'h0;
-  assign \$236 [11:3] = chosen[23:15];
-  assign \$238 [2:0] = 3'h0;
-  assign \$238 [11:3] = chosen[23:15];
-  assign \$240 [2:0] = 3'h0;
-  assign \$240 [11:3] = chosen[23:15];
-  assign \$242 [2:0] = 3'h0;
-  assign \$242 [11:3] = chosen[23:15];
-  assign \$244 [3:0] = 4'h0;
-  assign \$244 [11:4] = chosen[23:16];
-  assign \$246 [2:0] = 3'h0;
-  assign \$246 [11:3] = chosen[23:15];
-  assign \$248 [2:0] = 3'h0;
-  assign \$248 [11:3] = chosen[23:15];
-  assign \$250 [2:0] = 3'h0;
-  assign \$250 [11:3] = chosen[23:15];
-  assign { \$252 [4], \$252 [2:0] } = 4'h0;
-  assign { \$252 [11:5], \$252 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$254 [4], \$254 [2:0] } = 4'h0;
-  assign { \$254 [11:5], \$254 [3] } = { chosen[23:17], chosen[15] };
-  assign \$256 [4:0] = 5'h00;
-  assign \$256 [11:5] = chosen[23:17];
-  assign \$258 [2:0] = 3'h0;
-  assign \$258 [11:3] = chosen[23:15];
+  assign \$65 [19:0] = { 15'h0000, \$64 [4:0] };
+  assign \$65 [20] = 1'h1;
+  assign \$80 [2:0] = 3'h0;
+  assign \$80 [11:3] = chosen[23:15];
+  assign \$82 [2:0] = 3'h0;
+  assign \$82 [11:3] = chosen[23:15];
+  assign \$84 [2:0] = 3'h0;
+  assign \$84 [11:3] = chosen[23:15];
+  assign \$86 [2:0] = 3'h0;
+  assign \$86 [11:3] = chosen[23:15];
+  assign \$88 [2:0] = 3'h0;
+  assign \$88 [11:3] = chosen[23:15];
+  assign \$90 [2:0] = 3'h0;
+  assign \$90 [11:3] = chosen[23:15];
+  assign \$92 [2:0] = 3'h0;
+  assign \$92 [11:3] = chosen[23:15];
+  assign \$94 [2:0] = 3'h0;
+  assign \$94 [11:3] = chosen[23:15];
+  assign \$96 [2:0] = 3'h0;
+  assign \$96 [11:3] = chosen[23:15];
+  assign \$98 [2:0] = 3'h0;
+  assign \$98 [11:3] = chosen[23:15];
+  assign \$100 [2:0] = 3'h0;
+  assign \$100 [11:3] = chosen[23:15];
+  assign \$102 [3:0] = 4'h0;
+  assign \$102 [11:4] = chosen[23:16];
+  assign \$104 [2:0] = 3'h0;
+  assign \$104 [11:3] = chosen[23:15];
+  assign \$106 [2:0] = 3'h0;
+  assign \$106 [11:3] = chosen[23:15];
+  assign \$108 [2:0] = 3'h0;
+  assign \$108 [11:3] = chosen[23:15];
+  assign \$110 [2:0] = 3'h0;
+  assign \$110 [11:3] = chosen[23:15];
+  assign { \$112 [4], \$112 [2:0] } = 4'h0;
+  assign { \$112 [11:5], \$112 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$114 [4], \$114 [2:0] } = 4'h0;
+  assign { \$114 [11:5], \$114 [3] } = { chosen[23:17], chosen[15] };
+  assign \$116 [4:0] = 5'h00;
+  assign \$116 [11:5] = chosen[23:17];
+  assign \$118 [4:0] = 5'h00;
+  assign \$118 [11:5] = chosen[23:17];
+  assign \$120 [2:0] = 3'h0;
+  assign \$120 [11:3] = chosen[23:15];
+  assign \$122 [4:0] = 5'h00;
+  assign \$122 [11:5] = chosen[23:17];
+  assign \$126 [2:0] = 3'h0;
+  assign \$126 [11:3] = chosen[23:15];
+  assign \$128 [2:0] = 3'h0;
+  assign \$128 [11:3] = chosen[23:15];
+  assign \$130 [2:0] = 3'h0;
+  assign \$130 [11:3] = chosen[23:15];
+  assign \$132 [2:0] = 3'h0;
+  assign \$132 [11:3] = chosen[23:15];
+  assign \$134 [2:0] = 3'h0;
+  assign \$134 [11:3] = chosen[23:15];
+  assign \$136 [2:0] = 3'h0;
+  assign \$136 [11:3] = chosen[23:15];
+  assign \$138 [2:0] = 3'h0;
+  assign \$138 [11:3] = chosen[23:15];
+  assign \$140 [2:0] = 3'h0;
+  assign \$140 [11:3] = chosen[23:15];
+  assign \$142 [2:0] = 3'h0;
+  assign \$142 [11:3] = chosen[23:15];
+  assign \$144 [3:0] = 4'h0;
+  assign \$144 [11:4] = chosen[23:16];
+  assign \$146 [2:0] = 3'h0;
+  assign \$146 [11:3] = chosen[23:15];
+  assign \$148 [2:0] = 3'h0;
+  assign \$148 [11:3] = chosen[23:15];
+  assign \$150 [2:0] = 3'h0;
+  assign \$150 [11:3] = chosen[23:15];
+  assign { \$152 [4], \$152 [2:0] } = 4'h0;
+  assign { \$152 [11:5], \$152 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$154 [4], \$154 [2:0] } = 4'h0;
+  assign { \$154 [11:5], \$154 [3] } = { chosen[23:17], chosen[15] };
+  assign \$156 [4:0] = 5'h00;
+  assign \$156 [11:5] = chosen[23:17];
+  assign \$158 [2:0] = 3'h0;
+  assign \$158 [11:3] = chosen[23:15];
+  assign \$168 [2:0] = 3'h0;
+  assign \$168 [11:3] = chosen[23:15];
+  assign \$170 [2:0] = 3'h0;
+  assign \$170 [11:3] = chosen[23:15];
+  assign \$179 [2:0] = 3'h0;
+  assign \$179 [11:3] = chosen[23:15];
+  assign \$181 [2:0] = 3'h0;
+  assign \$181 [11:3] = chosen[23:15];
+  assign \$183 [2:0] = 3'h0;
+  assign \$183 [11:3] = chosen[23:15];
+  assign \$185 [2:0] = 3'h0;
+  assign \$185 [11:3] = chosen[23:15];
+  assign \$187 [2:0] = 3'h0;
+  assign \$187 [11:3] = chosen[23:15];
+  assign \$189 [2:0] = 3'h0;
+  assign \$189 [11:3] = chosen[23:15];
+  assign \$191 [2:0] = 3'h0;
+  assign \$191 [11:3] = chosen[23:15];
+  assign \$193 [2:0] = 3'h0;
+  assign \$193 [11:3] = chosen[23:15];
+  assign \$195 [2:0] = 3'h0;
+  assign \$195 [11:3] = chosen[23:15];
+  assign \$197 [2:0] = 3'h0;
+  assign \$197 [11:3] = chosen[23:15];
+  assign \$199 [2:0] = 3'h0;
+  assign \$199 [11:3] = chosen[23:15];
+  assign \$201 [3:0] = 4'h0;
+  assign \$201 [11:4] = chosen[23:16];
+  assign \$203 [2:0] = 3'h0;
+  assign \$203 [11:3] = chosen[23:15];
+  assign \$205 [2:0] = 3'h0;
+  assign \$205 [11:3] = chosen[23:15];
+  assign \$207 [2:0] = 3'h0;
+  assign \$207 [11:3] = chosen[23:15];
+  assign \$209 [2:0] = 3'h0;
+  assign \$209 [11:3] = chosen[23:15];
+  assign { \$211 [4], \$211 [2:0] } = 4'h0;
+  assign { \$211 [11:5], \$211 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$213 [4], \$213 [2:0] } = 4'h0;
+  assign { \$213 [11:5], \$213 [3] } = { chosen[23:17], chosen[15] };
+  assign \$215 [4:0] = 5'h00;
+  assign \$215 [11:5] = chosen[23:17];
+  assign \$217 [4:0] = 5'h00;
+  assign \$217 [11:5] = chosen[23:17];
+  assign \$219 [2:0] = 3'h0;
+  assign \$219 [11:3] = chosen[23:15];
+  assign \$221 [4:0] = 5'h00;
+  assign \$221 [11:5] = chosen[23:17];
+  assign \$225 [2:0] = 3'h0;
+  assign \$225 [11:3] = chosen[23:15];
+  assign \$227 [2:0] = 3'h0;
+  assign \$227 [11:3] = chosen[23:15];
+  assign \$229 [2:0] = 3'h0;
+  assign \$229 [11:3] = chosen[23:15];
+  assign \$231 [2:0] = 3'h0;
+  assign \$231 [11:3] = chosen[23:15];
+  assign \$233 [2:0] = 3'h0;
+  assign \$233 [11:3] = chosen[23:15];
+  assign \$235 [2:0] = 3'h0;
+  assign \$235 [11:3] = chosen[23:15];
+  assign \$237 [2:0] = 3'h0;
+  assign \$237 [11:3] = chosen[23:15];
+  assign \$239 [2:0] = 3'h0;
+  assign \$239 [11:3] = chosen[23:15];
+  assign \$241 [2:0] = 3'h0;
+  assign \$241 [11:3] = chosen[23:15];
+  assign \$243 [3:0] = 4'h0;
+  assign \$243 [11:4] = chosen[23:16];
+  assign \$245 [2:0] = 3'h0;
+  assign \$245 [11:3] = chosen[23:15];
+  assign \$247 [2:0] = 3'h0;
+  assign \$247 [11:3] = chosen[23:15];
+  assign \$249 [2:0] = 3'h0;
+  assign \$249 [11:3] = chosen[23:15];
+  assign { \$251 [4], \$251 [2:0] } = 4'h0;
+  assign { \$251 [11:5], \$251 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$253 [4], \$253 [2:0] } = 4'h0;
+  assign { \$253 [11:5], \$253 [3] } = { chosen[23:17], chosen[15] };
+  assign \$255 [4:0] = 5'h00;
+  assign \$255 [11:5] = chosen[23:17];
+  assign \$257 [2:0] = 3'h0;
+  assign \$257 [11:3] = chosen[23:15];
   assign \$275 [2:0] = 3'h0;
   assign \$275 [11:3] = chosen[23:15];
   assign \$277 [2:0] = 3'h0;
@@ -10204,18 +10026,12 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2235$0 , \port$2545$0 , grant, clk);
+module \postern_small.read_engine.arbiter (rst, \port$1982$0 , \port$1987$0 , \port$2260$0 , \port$2570$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
-  wire \$14 ;
-  wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  reg \$18 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -10225,382 +10041,504 @@ module \postern_small.read_engine.arbiter (rst, \port$2235$0 , \port$2545$0 , gr
   wire \$8 ;
   wire \$9 ;
   wire accept;
+  reg behind_0_1 = 1'h0;
   input clk;
   wire clk;
-  output [1:0] grant;
-  reg [1:0] grant;
-  reg last = 1'h0;
-  input \port$2235$0 ;
-  wire \port$2235$0 ;
-  input \port$2545$0 ;
-  wire \port$2545$0 ;
+  wire [1:0] grant;
+  output \port$1982$0 ;
+  wire \port$1982$0 ;
+  output \port$1987$0 ;
+  wire \port$1987$0 ;
+  input \port$2260$0 ;
+  wire \port$2260$0 ;
+  input \port$2570$0 ;
+  wire \port$2570$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2235$0  & \$2 ;
+  assign \$1  = \$6  | \$11 ;
+  assign \$3  = behind_0_1 & \port$2570$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2235$0  & \$5 ;
-  assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2545$0  & \$8 ;
-  assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2545$0  & \$11 ;
-  assign \$13  = | { \port$2545$0 , \port$2235$0  };
-  assign \$16  = grant[1] ? 1'h1 : 1'h0;
+  assign \$6  = \port$2260$0  & \$5 ;
+  assign \$7  = ~ behind_0_1;
+  assign \$8  = \$7  & \port$2260$0 ;
+  assign \$10  = ~ \$9 ;
+  assign \$11  = \port$2570$0  & \$10 ;
   always @(posedge clk)
-    last <= \$18 ;
+    behind_0_1 <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    (* full_case = 32'd1 *)
-    casez (last)
-      1'h0:
-        begin
-          grant[0] = \$3 ;
-          grant[1] = \port$2545$0 ;
-        end
-      default:
-        begin
-          grant[0] = \port$2235$0 ;
-          grant[1] = \$12 ;
-        end
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$18  = last;
-    if (\$14 ) begin
-      \$18  = \$17 ;
+    \$12  = behind_0_1;
+    if (\$2 ) begin
+      \$12  = \$6 ;
     end
     if (rst) begin
-      \$18  = 1'h0;
+      \$12  = 1'h0;
     end
   end
-  assign request = { \port$2545$0 , \port$2235$0  };
   assign accept = 1'h1;
-  assign \$1  = \port$2545$0 ;
-  assign \$4  = \port$2545$0 ;
-  assign \$7  = \port$2235$0 ;
-  assign \$10  = \port$2235$0 ;
-  assign \$14  = \$13 ;
-  assign \$15  = 1'h0;
-  assign \$17  = \$16 ;
+  assign grant = { \$11 , \$6  };
+  assign request = { \port$2570$0 , \port$2260$0  };
+  assign \port$1982$0  = \$6 ;
+  assign \port$1987$0  = \$11 ;
+  assign \$4  = \$3 ;
+  assign \$9  = \$8 ;
+  assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, _here, word__request, word__enable, \port$518$0 , \port$520$0 , slot_back, back, do__ring, do__pending, do__irq_state, do__irq_test, do__irq_enable, \idle$101 , look_result, free_slots__0, free_slots__1
-, requests__0__valid, requests__1__valid, spent, fill_row, fill, message, refusing, vm, data, \port$2808$67 , source, target, index, row_1, look_lane, sent__0, gone__0, sent__1, gone__1, requests__0__payload, requests__1__payload
-, clk);
+module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$385$68 , _here, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
+, fill_row, fill, message, refusing, word__request, bank, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$2974$0 , \port$2996$0 
+, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
-  wire [74:0] \$1 ;
-  wire \$10 ;
+  wire \$1 ;
+  wire [11:0] \$10 ;
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
+  wire [1:0] \$103 ;
   wire \$104 ;
   wire \$105 ;
   wire \$106 ;
   wire \$107 ;
-  wire \$108 ;
-  wire \$109 ;
-  wire [7:0] \$11 ;
-  wire [3:0] \$110 ;
-  wire [3:0] \$111 ;
+  wire [1:0] \$108 ;
+  wire [1:0] \$109 ;
+  wire [11:0] \$11 ;
+  wire \$110 ;
+  wire \$111 ;
   wire [3:0] \$112 ;
   wire [3:0] \$113 ;
-  wire \$114 ;
-  wire [11:0] \$115 ;
-  wire \$116 ;
-  wire [11:0] \$117 ;
-  wire \$118 ;
-  wire [11:0] \$119 ;
+  wire [3:0] \$114 ;
+  wire [3:0] \$115 ;
+  wire [3:0] \$116 ;
+  wire \$117 ;
+  wire [11:0] \$118 ;
+  wire \$119 ;
   wire \$12 ;
-  wire \$120 ;
-  wire [11:0] \$121 ;
-  wire \$122 ;
-  wire [11:0] \$123 ;
-  wire \$124 ;
-  wire [11:0] \$125 ;
-  wire \$126 ;
-  wire [11:0] \$127 ;
-  wire \$128 ;
-  wire [11:0] \$129 ;
+  wire [11:0] \$120 ;
+  wire \$121 ;
+  wire [11:0] \$122 ;
+  wire \$123 ;
+  wire [11:0] \$124 ;
+  wire \$125 ;
+  wire [11:0] \$126 ;
+  wire \$127 ;
+  wire [11:0] \$128 ;
+  wire \$129 ;
   wire [11:0] \$13 ;
-  wire \$130 ;
-  wire [11:0] \$131 ;
-  wire \$132 ;
-  wire [11:0] \$133 ;
-  wire \$134 ;
-  wire [11:0] \$135 ;
-  wire \$136 ;
-  wire [11:0] \$137 ;
-  wire \$138 ;
-  wire [11:0] \$139 ;
+  wire [11:0] \$130 ;
+  wire \$131 ;
+  wire [11:0] \$132 ;
+  wire \$133 ;
+  wire [11:0] \$134 ;
+  wire \$135 ;
+  wire [11:0] \$136 ;
+  wire \$137 ;
+  wire [11:0] \$138 ;
+  wire \$139 ;
   wire \$14 ;
-  wire \$140 ;
-  wire [11:0] \$141 ;
-  wire \$142 ;
-  wire [11:0] \$143 ;
-  wire \$144 ;
-  wire [11:0] \$145 ;
-  wire \$146 ;
-  wire [11:0] \$147 ;
-  wire \$148 ;
-  wire [11:0] \$149 ;
+  wire [11:0] \$140 ;
+  wire \$141 ;
+  wire [11:0] \$142 ;
+  wire \$143 ;
+  wire [11:0] \$144 ;
+  wire \$145 ;
+  wire [11:0] \$146 ;
+  wire \$147 ;
+  wire [11:0] \$148 ;
+  wire \$149 ;
   wire \$15 ;
-  wire \$150 ;
-  wire [11:0] \$151 ;
-  wire \$152 ;
-  wire [11:0] \$153 ;
-  wire \$154 ;
-  wire [11:0] \$155 ;
-  wire \$156 ;
-  wire [11:0] \$157 ;
-  wire \$158 ;
+  wire [11:0] \$150 ;
+  wire \$151 ;
+  wire [11:0] \$152 ;
+  wire \$153 ;
+  wire [11:0] \$154 ;
+  wire \$155 ;
+  wire [11:0] \$156 ;
+  wire \$157 ;
+  wire [11:0] \$158 ;
   wire \$159 ;
   wire \$16 ;
-  wire \$160 ;
-  wire [11:0] \$161 ;
+  wire [11:0] \$160 ;
+  wire \$161 ;
   wire \$162 ;
-  wire [11:0] \$163 ;
-  wire \$164 ;
-  wire [11:0] \$165 ;
-  wire \$166 ;
-  wire [11:0] \$167 ;
-  wire \$168 ;
-  wire [11:0] \$169 ;
-  wire \$17 ;
-  wire \$170 ;
-  wire [11:0] \$171 ;
-  wire \$172 ;
-  wire [11:0] \$173 ;
-  wire \$174 ;
-  wire [11:0] \$175 ;
-  wire \$176 ;
-  wire [11:0] \$177 ;
-  wire \$178 ;
+  wire \$163 ;
+  wire [11:0] \$164 ;
+  wire \$165 ;
+  wire [11:0] \$166 ;
+  wire \$167 ;
+  wire [11:0] \$168 ;
+  wire \$169 ;
+  wire [7:0] \$17 ;
+  wire [11:0] \$170 ;
+  wire \$171 ;
+  wire [11:0] \$172 ;
+  wire \$173 ;
+  wire [11:0] \$174 ;
+  wire \$175 ;
+  wire [11:0] \$176 ;
+  wire \$177 ;
+  wire [11:0] \$178 ;
   wire \$179 ;
   wire \$18 ;
-  wire \$180 ;
-  wire [3:0] \$181 ;
-  wire [3:0] \$182 ;
-  wire [3:0] \$183 ;
-  wire \$184 ;
-  wire \$185 ;
-  wire \$186 ;
+  wire [11:0] \$180 ;
+  wire \$181 ;
+  wire \$182 ;
+  wire \$183 ;
+  wire [3:0] \$184 ;
+  wire [3:0] \$185 ;
+  wire [3:0] \$186 ;
   wire \$187 ;
   wire \$188 ;
   wire \$189 ;
-  wire \$19 ;
+  wire [11:0] \$19 ;
   wire \$190 ;
-  wire [11:0] \$191 ;
+  wire \$191 ;
   wire \$192 ;
-  wire [11:0] \$193 ;
-  wire \$194 ;
-  wire [11:0] \$195 ;
-  wire \$196 ;
-  wire [11:0] \$197 ;
-  wire \$198 ;
-  wire [11:0] \$199 ;
-  wire [74:0] \$2 ;
+  wire \$193 ;
+  wire [11:0] \$194 ;
+  wire \$195 ;
+  wire [11:0] \$196 ;
+  wire \$197 ;
+  wire [11:0] \$198 ;
+  wire \$199 ;
+  wire \$2 ;
   wire \$20 ;
-  wire \$200 ;
-  wire [11:0] \$201 ;
-  wire \$202 ;
-  wire [11:0] \$203 ;
-  wire \$204 ;
-  wire [11:0] \$205 ;
-  wire \$206 ;
-  wire [11:0] \$207 ;
-  wire \$208 ;
-  wire [11:0] \$209 ;
+  wire [11:0] \$200 ;
+  wire \$201 ;
+  wire [11:0] \$202 ;
+  wire \$203 ;
+  wire [11:0] \$204 ;
+  wire \$205 ;
+  wire [11:0] \$206 ;
+  wire \$207 ;
+  wire [11:0] \$208 ;
+  wire \$209 ;
   wire \$21 ;
-  wire \$210 ;
-  wire [11:0] \$211 ;
-  wire \$212 ;
-  wire [11:0] \$213 ;
-  wire \$214 ;
-  wire [11:0] \$215 ;
-  wire \$216 ;
-  wire [11:0] \$217 ;
-  wire \$218 ;
-  wire [11:0] \$219 ;
+  wire [11:0] \$210 ;
+  wire \$211 ;
+  wire [11:0] \$212 ;
+  wire \$213 ;
+  wire [11:0] \$214 ;
+  wire \$215 ;
+  wire [11:0] \$216 ;
+  wire \$217 ;
+  wire [11:0] \$218 ;
+  wire \$219 ;
   wire \$22 ;
-  wire \$220 ;
-  wire [11:0] \$221 ;
-  wire \$222 ;
-  wire [11:0] \$223 ;
-  wire \$224 ;
-  wire [11:0] \$225 ;
-  wire \$226 ;
-  wire [11:0] \$227 ;
-  wire \$228 ;
-  wire [11:0] \$229 ;
+  wire [11:0] \$220 ;
+  wire \$221 ;
+  wire [11:0] \$222 ;
+  wire \$223 ;
+  wire [11:0] \$224 ;
+  wire \$225 ;
+  wire [11:0] \$226 ;
+  wire \$227 ;
+  wire [11:0] \$228 ;
+  wire \$229 ;
   wire \$23 ;
-  wire \$230 ;
-  wire [11:0] \$231 ;
-  wire \$232 ;
-  wire [11:0] \$233 ;
-  wire \$234 ;
+  wire [11:0] \$230 ;
+  wire \$231 ;
+  wire [11:0] \$232 ;
+  wire \$233 ;
+  wire [11:0] \$234 ;
   wire \$235 ;
-  wire \$236 ;
-  wire [11:0] \$237 ;
+  wire [11:0] \$236 ;
+  wire \$237 ;
   wire \$238 ;
-  wire [11:0] \$239 ;
-  wire [3:0] \$24 ;
-  wire \$240 ;
-  wire [11:0] \$241 ;
-  wire \$242 ;
-  wire [11:0] \$243 ;
-  wire \$244 ;
-  wire [11:0] \$245 ;
-  wire \$246 ;
-  wire [11:0] \$247 ;
-  wire \$248 ;
-  wire [11:0] \$249 ;
+  wire \$239 ;
+  wire \$24 ;
+  wire [11:0] \$240 ;
+  wire \$241 ;
+  wire [11:0] \$242 ;
+  wire \$243 ;
+  wire [11:0] \$244 ;
+  wire \$245 ;
+  wire [11:0] \$246 ;
+  wire \$247 ;
+  wire [11:0] \$248 ;
+  wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
-  wire [11:0] \$251 ;
-  wire \$252 ;
-  wire [11:0] \$253 ;
-  wire \$254 ;
+  wire [11:0] \$250 ;
+  wire \$251 ;
+  wire [11:0] \$252 ;
+  wire \$253 ;
+  wire [11:0] \$254 ;
   wire \$255 ;
-  wire \$256 ;
-  wire [3:0] \$257 ;
-  wire [3:0] \$258 ;
-  wire [3:0] \$259 ;
+  wire [11:0] \$256 ;
+  wire \$257 ;
+  wire \$258 ;
+  wire \$259 ;
   wire \$26 ;
   wire [3:0] \$260 ;
   wire [3:0] \$261 ;
-  wire \$262 ;
-  wire [11:0] \$263 ;
-  wire \$264 ;
+  wire [3:0] \$262 ;
+  wire [3:0] \$263 ;
+  wire [3:0] \$264 ;
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
   wire \$268 ;
-  wire \$269 ;
+  wire [3:0] \$269 ;
   wire \$27 ;
-  wire \$270 ;
-  wire \$271 ;
-  wire [11:0] \$272 ;
+  wire [3:0] \$270 ;
+  wire [3:0] \$271 ;
+  wire [3:0] \$272 ;
   wire \$273 ;
-  wire \$274 ;
+  wire [11:0] \$274 ;
   wire \$275 ;
-  wire \$276 ;
+  wire [11:0] \$276 ;
   wire \$277 ;
-  wire \$278 ;
+  wire [11:0] \$278 ;
   wire \$279 ;
   wire \$28 ;
-  wire \$280 ;
-  wire [11:0] \$281 ;
-  wire \$282 ;
+  wire [11:0] \$280 ;
+  wire \$281 ;
+  wire [11:0] \$282 ;
   wire \$283 ;
-  wire \$284 ;
+  wire [11:0] \$284 ;
   wire \$285 ;
-  wire \$286 ;
+  wire [11:0] \$286 ;
   wire \$287 ;
-  wire \$288 ;
+  wire [11:0] \$288 ;
   wire \$289 ;
   wire \$29 ;
   wire [11:0] \$290 ;
   wire \$291 ;
-  wire \$292 ;
+  wire [11:0] \$292 ;
   wire \$293 ;
-  wire \$294 ;
+  wire [11:0] \$294 ;
   wire \$295 ;
-  wire \$296 ;
+  wire [11:0] \$296 ;
   wire \$297 ;
-  wire \$298 ;
-  wire [11:0] \$299 ;
+  wire [11:0] \$298 ;
+  wire \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$300 ;
+  wire [11:0] \$300 ;
   wire \$301 ;
-  wire \$302 ;
+  wire [11:0] \$302 ;
   wire \$303 ;
-  wire \$304 ;
+  wire [11:0] \$304 ;
   wire \$305 ;
-  wire \$306 ;
+  wire [11:0] \$306 ;
   wire \$307 ;
   wire [11:0] \$308 ;
   wire \$309 ;
   wire \$31 ;
-  wire \$310 ;
+  wire [11:0] \$310 ;
   wire \$311 ;
-  wire \$312 ;
+  wire [11:0] \$312 ;
   wire \$313 ;
-  wire \$314 ;
+  wire [11:0] \$314 ;
   wire \$315 ;
-  wire \$316 ;
-  wire [11:0] \$317 ;
+  wire [11:0] \$316 ;
+  wire \$317 ;
   wire \$318 ;
   wire \$319 ;
   wire \$32 ;
-  wire \$320 ;
+  wire [11:0] \$320 ;
   wire \$321 ;
-  wire \$322 ;
+  wire [11:0] \$322 ;
   wire \$323 ;
-  wire \$324 ;
+  wire [11:0] \$324 ;
   wire \$325 ;
-  wire \$326 ;
+  wire [11:0] \$326 ;
   wire \$327 ;
-  wire \$328 ;
+  wire [11:0] \$328 ;
   wire \$329 ;
   wire \$33 ;
-  wire \$330 ;
+  wire [11:0] \$330 ;
   wire \$331 ;
-  wire \$332 ;
+  wire [11:0] \$332 ;
   wire \$333 ;
-  wire \$334 ;
+  wire [11:0] \$334 ;
   wire \$335 ;
-  wire \$336 ;
+  wire [11:0] \$336 ;
   wire \$337 ;
   wire \$338 ;
-  reg \$339 ;
+  wire \$339 ;
   wire \$34 ;
-  reg \$340 ;
-  reg \$341 ;
-  reg [74:0] \$342 ;
-  reg [1:0] \$343 ;
-  reg \$344 ;
-  reg \$345 ;
-  reg \$346 ;
-  reg \$347 ;
-  reg [3:0] \$348 ;
-  reg [3:0] \$349 ;
-  wire [3:0] \$35 ;
-  reg \$350 ;
-  reg \$351 ;
-  reg \$352 ;
-  reg \$353 ;
-  reg \$354 ;
-  reg \$355 ;
-  reg \$356 ;
-  reg \$357 ;
-  reg \$358 ;
-  reg \$359 ;
-  wire [3:0] \$36 ;
-  reg \$360 ;
-  wire \$37 ;
+  wire [3:0] \$340 ;
+  wire [3:0] \$341 ;
+  wire [3:0] \$342 ;
+  wire \$343 ;
+  wire \$344 ;
+  wire \$345 ;
+  wire \$346 ;
+  wire \$347 ;
+  wire \$348 ;
+  wire \$349 ;
+  wire \$35 ;
+  wire \$350 ;
+  wire [11:0] \$351 ;
+  wire \$352 ;
+  wire \$353 ;
+  wire \$354 ;
+  wire \$355 ;
+  wire \$356 ;
+  wire \$357 ;
+  wire \$358 ;
+  wire \$359 ;
+  wire \$36 ;
+  wire [11:0] \$360 ;
+  wire \$361 ;
+  wire \$362 ;
+  wire \$363 ;
+  wire \$364 ;
+  wire \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
+  wire [11:0] \$369 ;
+  wire [3:0] \$37 ;
+  wire \$370 ;
+  wire \$371 ;
+  wire \$372 ;
+  wire \$373 ;
+  wire \$374 ;
+  wire \$375 ;
+  wire \$376 ;
+  wire \$377 ;
+  wire [11:0] \$378 ;
+  wire \$379 ;
   wire \$38 ;
+  wire \$380 ;
+  wire \$381 ;
+  wire \$382 ;
+  wire \$383 ;
+  wire \$384 ;
+  wire \$385 ;
+  wire \$386 ;
+  wire [11:0] \$387 ;
+  wire \$388 ;
+  wire \$389 ;
   wire \$39 ;
+  wire \$390 ;
+  wire \$391 ;
+  wire \$392 ;
+  wire \$393 ;
+  wire \$394 ;
+  wire \$395 ;
+  wire [11:0] \$396 ;
+  wire \$397 ;
+  wire \$398 ;
+  wire \$399 ;
   wire \$4 ;
   wire \$40 ;
+  wire \$400 ;
+  wire \$401 ;
+  wire \$402 ;
+  wire \$403 ;
+  wire \$404 ;
+  wire [11:0] \$405 ;
+  wire \$406 ;
+  wire \$407 ;
+  wire \$408 ;
+  wire \$409 ;
   wire \$41 ;
+  wire \$410 ;
+  wire \$411 ;
+  wire \$412 ;
+  wire \$413 ;
+  wire \$414 ;
+  wire \$415 ;
+  wire \$416 ;
+  wire \$417 ;
+  wire \$418 ;
+  wire \$419 ;
   wire \$42 ;
-  wire \$43 ;
-  wire \$44 ;
+  wire \$420 ;
+  wire \$421 ;
+  wire \$422 ;
+  wire \$423 ;
+  wire \$424 ;
+  wire \$425 ;
+  wire \$426 ;
+  wire \$427 ;
+  wire \$428 ;
+  wire \$429 ;
+  wire [3:0] \$43 ;
+  wire \$430 ;
+  wire [3:0] \$431 ;
+  wire [3:0] \$432 ;
+  wire [3:0] \$433 ;
+  wire \$434 ;
+  wire \$435 ;
+  wire \$436 ;
+  wire \$437 ;
+  wire \$438 ;
+  wire \$439 ;
+  wire [3:0] \$44 ;
+  wire \$440 ;
+  wire \$441 ;
+  wire \$442 ;
+  wire \$443 ;
+  wire \$444 ;
+  wire \$445 ;
+  wire \$446 ;
+  wire \$447 ;
+  wire \$448 ;
+  wire \$449 ;
   wire \$45 ;
+  wire \$450 ;
+  wire \$451 ;
+  wire \$452 ;
+  wire \$453 ;
+  wire \$454 ;
+  wire \$455 ;
+  wire \$456 ;
+  wire \$457 ;
+  wire \$458 ;
+  reg \$459 ;
   wire \$46 ;
+  reg \$460 ;
+  reg \$461 ;
+  reg \$462 ;
+  reg \$463 ;
+  reg \$464 ;
+  reg [1:0] \$465 ;
+  reg [75:0] \$466 ;
+  reg [75:0] \$467 ;
+  reg \$468 ;
+  reg \$469 ;
   wire \$47 ;
+  reg [1:0] \$470 ;
+  reg [3:0] \$471 ;
+  reg [3:0] \$472 ;
+  reg \$473 ;
+  reg \$474 ;
+  reg \$475 ;
+  reg \$476 ;
+  reg \$477 ;
+  reg \$478 ;
+  reg \$479 ;
   wire \$48 ;
+  reg \$480 ;
+  reg \$481 ;
+  reg \$482 ;
+  reg \$483 ;
+  reg \$484 ;
+  reg [1:0] \$485 ;
+  reg [1:0] \$486 ;
+  reg [3:0] \$487 ;
+  reg \$488 ;
+  reg \$489 ;
   wire \$49 ;
+  reg \$490 ;
+  reg \$491 ;
+  reg \$492 ;
+  reg \$493 ;
+  reg \$494 ;
+  reg \$495 ;
+  reg \$496 ;
+  wire \$497 ;
+  wire \$498 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire \$54 ;
+  wire [1:0] \$54 ;
   wire \$55 ;
   wire \$56 ;
   wire \$57 ;
@@ -10615,56 +10553,68 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$65 ;
   wire \$66 ;
   wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
-  wire [11:0] \$7 ;
-  wire \$70 ;
-  wire [5:0] \$71 ;
-  wire [2:0] \$72 ;
-  wire \$73 ;
+  wire [5:0] \$68 ;
+  wire [5:0] \$69 ;
+  wire \$7 ;
+  wire [5:0] \$70 ;
+  wire [2:0] \$71 ;
+  wire \$72 ;
+  wire [8:0] \$73 ;
   wire [8:0] \$74 ;
-  wire [8:0] \$75 ;
+  wire \$75 ;
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
-  wire \$79 ;
+  wire [4:0] \$79 ;
   wire \$8 ;
-  wire \$80 ;
-  wire \$81 ;
-  wire \$82 ;
-  wire \$83 ;
-  wire \$84 ;
-  wire \$85 ;
-  wire \$86 ;
+  wire [4:0] \$80 ;
+  wire [4:0] \$81 ;
+  wire [5:0] \$82 ;
+  wire [4:0] \$83 ;
+  wire [4:0] \$84 ;
+  wire [4:0] \$85 ;
+  wire [5:0] \$86 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
+  wire [11:0] \$9 ;
   wire \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
-  wire \$97 ;
+  wire [75:0] \$96 ;
+  wire [75:0] \$97 ;
   wire \$98 ;
   wire \$99 ;
+  reg \$like ;
+  wire \$signal ;
+  (* init = 2'h0 *)
+  wire [1:0] \$signal$61 ;
+  (* init = 2'h0 *)
+  wire [1:0] \$signal$63 ;
   reg _acts = 1'h0;
+  reg _bad = 1'h0;
+  (* init = 2'h0 *)
+  wire [1:0] _bank;
   reg _blank = 1'h0;
-  wire _closed;
-  reg _decoded = 1'h0;
+  reg _checking = 1'h0;
+  (* init = 1'h0 *)
+  wire _commits;
   reg _decoding = 1'h0;
   reg [3:0] _first = 4'h0;
-  wire _good;
   output [1:0] _here;
   wire [1:0] _here;
   reg _lane = 1'h0;
   reg [3:0] _late = 4'h0;
   reg [3:0] _late_fault;
-  reg [74:0] _request = 75'h0000000000000000000;
+  reg _ordinary = 1'h0;
+  reg [3:0] _refused = 4'h0;
+  wire [75:0] _request;
   wire [11:0] \_request.address ;
   wire \_request.allowed ;
+  wire \_request.cacheable ;
   wire \_request.commit ;
   wire [31:0] \_request.data ;
   wire \_request.direct ;
@@ -10685,28 +10635,18 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire _walk;
   wire accept;
   wire \accept$4 ;
-  wire \accept$68 ;
+  wire \accept$97 ;
   wire acknowledged;
   wire [1:0] acted;
   output [5:0] back;
   wire [5:0] back;
+  output [1:0] bank;
+  reg [1:0] bank = 2'h0;
+  reg busy = 1'h0;
   reg [7:0] choice;
-  wire [74:0] chosen;
-  wire [11:0] \chosen.address ;
-  wire \chosen.allowed ;
-  wire \chosen.commit ;
-  wire [31:0] \chosen.data ;
-  wire \chosen.direct ;
-  wire \chosen.known ;
-  wire [1:0] \chosen.last ;
-  wire \chosen.manager ;
-  wire [11:0] \chosen.offset ;
-  wire [5:0] \chosen.slot ;
-  wire [3:0] \chosen.strobes ;
-  wire \chosen.torn ;
-  wire \chosen.vm ;
   input clk;
   wire clk;
+  wire closed;
   wire [1:0] closed_vm;
   (* enum_base_type = "Result" *)
   (* enum_value_001 = "ACCEPTED" *)
@@ -10724,15 +10664,30 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] data_0;
   wire [11:0] data_1;
   output do__irq_enable;
-  wire do__irq_enable;
+  reg do__irq_enable = 1'h0;
   output do__irq_state;
-  wire do__irq_state;
+  reg do__irq_state = 1'h0;
   output do__irq_test;
-  wire do__irq_test;
+  reg do__irq_test = 1'h0;
+  output do__peer;
+  reg do__peer = 1'h0;
   output do__pending;
-  wire do__pending;
+  reg do__pending = 1'h0;
   output do__ring;
-  wire do__ring;
+  reg do__ring = 1'h0;
+  reg does_ack = 1'h0;
+  (* init = 1'h0 *)
+  wire does_irq_enable;
+  (* init = 1'h0 *)
+  wire does_irq_state;
+  (* init = 1'h0 *)
+  wire does_irq_test;
+  (* init = 1'h0 *)
+  wire does_peer;
+  (* init = 1'h0 *)
+  wire does_pending;
+  (* init = 1'h0 *)
+  wire does_ring;
   wire [11:0] fault__address;
   wire [3:0] fault__kind;
   wire fault__port;
@@ -10740,18 +10695,15 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire fault__valid;
   input fill;
   wire fill;
-  wire \fill$53 ;
+  wire \fill$88 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$55 ;
+  wire [3:0] \fill_row$90 ;
   input [5:0] free_slots__0;
   wire [5:0] free_slots__0;
   input [5:0] free_slots__1;
   wire [5:0] free_slots__1;
-  input [4:0] gone__0;
-  wire [4:0] gone__0;
-  input [4:0] gone__1;
-  wire [4:0] gone__1;
+  wire good;
   wire [1:0] grant;
   reg hit_ack = 1'h0;
   reg hit_irq_enable = 1'h0;
@@ -10760,11 +10712,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg hit_peer = 1'h0;
   reg hit_pending = 1'h0;
   reg hit_ring = 1'h0;
-  wire [1:0] idle;
-  output \idle$101 ;
-  wire \idle$101 ;
   output index;
   reg index = 1'h0;
+  reg [75:0] kept_0 = 76'h0000000000000000000;
+  reg [75:0] kept_1 = 76'h0000000000000000000;
   input look_lane;
   wire look_lane;
   output [11:0] look_result;
@@ -10783,27 +10734,36 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [2:0] \new.code ;
   wire [7:0] \new.count ;
   wire \new.vm ;
+  output [4:0] new_sent;
+  wire [4:0] new_sent;
+  output [4:0] new_stop;
+  wire [4:0] new_stop;
+  wire opened;
   input permitted;
   wire permitted;
-  output [7:0] \port$2808$67 ;
-  wire [7:0] \port$2808$67 ;
-  output \port$518$0 ;
-  wire \port$518$0 ;
-  output \port$520$0 ;
-  wire \port$520$0 ;
+  input [9:0] \port$2974$0 ;
+  wire [9:0] \port$2974$0 ;
+  input [9:0] \port$2996$0 ;
+  wire [9:0] \port$2996$0 ;
+  output [7:0] \port$385$68 ;
+  wire [7:0] \port$385$68 ;
+  output [1:0] push;
   wire [1:0] push;
   wire reaches;
+  reg receiver;
   wire refuse;
-  reg [3:0] refused;
+  wire [3:0] refused;
+  reg [3:0] \refused$65 ;
   output [1:0] refusing;
   wire [1:0] refusing;
   reg refusing_0 = 1'h0;
   reg refusing_1 = 1'h0;
   wire [1:0] request;
-  input [74:0] requests__0__payload;
-  wire [74:0] requests__0__payload;
+  input [75:0] requests__0__payload;
+  wire [75:0] requests__0__payload;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
+  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -10819,10 +10779,11 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [74:0] requests__1__payload;
-  wire [74:0] requests__1__payload;
+  input [75:0] requests__1__payload;
+  wire [75:0] requests__1__payload;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
+  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -10844,21 +10805,25 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire row_1;
   input rst;
   wire rst;
-  reg sender;
-  input [4:0] sent__0;
   wire [4:0] sent__0;
-  input [4:0] sent__1;
   wire [4:0] sent__1;
   output [1:0] slot_back;
   wire [1:0] slot_back;
   output source;
   reg source = 1'h0;
   wire [1:0] source_state;
+  output [1:0] sources;
+  reg [1:0] sources = 2'h0;
   input [1:0] spent;
   wire [1:0] spent;
+  wire [4:0] stops__0;
+  wire [4:0] stops__1;
+  wire taken;
   output target;
   reg target = 1'h0;
   wire [1:0] target_state;
+  output [1:0] targets;
+  reg [1:0] targets = 2'h0;
   output vm;
   wire vm;
   wire walk;
@@ -10866,327 +10831,431 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   output word__enable;
   wire word__enable;
   output word__request;
-  wire word__request;
+  reg word__request = 1'h0;
   wire [5:0] word__slot;
   wire [1:0] word__word;
   wire write;
   wire [11:0] write_data;
   wire write_row;
-  assign \$1  = requests__0__payload & { grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0], grant[0] };
-  assign \$2  = requests__1__payload & { grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1], grant[1] };
-  assign chosen = \$1  | \$2 ;
-  assign \$3  = ~ _decoding;
-  assign \$4  = chosen[65] & crowded;
-  assign \$5  = ~ \$4 ;
-  assign accept = \$3  & \$5 ;
-  assign requests__0__ready = grant[0] & accept;
-  assign requests__1__ready = grant[1] & accept;
-  assign \$6  = ~ _request[24];
-  assign \$8  = \$7  == 8'ha0;
-  assign \$9  = \$6  & \$8 ;
-  assign \$10  = | _request[64:41];
-  assign \$11  = \$10  ? 8'hff : _request[40:33];
+  always @(posedge clk)
+    _acts <= \$463 ;
+  always @(posedge clk)
+    word__request <= \$464 ;
+  always @(posedge clk)
+    _taken <= \$465 ;
+  always @(posedge clk)
+    kept_0 <= \$466 ;
+  always @(posedge clk)
+    kept_1 <= \$467 ;
+  always @(posedge clk)
+    _target_exists <= \$468 ;
+  always @(posedge clk)
+    _lane <= \$469 ;
+  always @(posedge clk)
+    bank <= \$470 ;
+  always @(posedge clk)
+    _first <= \$471 ;
+  always @(posedge clk)
+    _late <= \$472 ;
+  always @(posedge clk)
+    _blank <= \$473 ;
+  always @(posedge clk)
+    _bad <= \$474 ;
+  always @(posedge clk)
+    hit_irq_state <= \$475 ;
+  always @(posedge clk)
+    hit_irq_test <= \$476 ;
+  always @(posedge clk)
+    hit_ring <= \$477 ;
+  always @(posedge clk)
+    hit_pending <= \$478 ;
+  always @(posedge clk)
+    hit_irq_enable <= \$479 ;
+  always @(posedge clk)
+    hit_ack <= \$480 ;
+  always @(posedge clk)
+    hit_peer <= \$481 ;
+  always @(posedge clk)
+    index <= \$482 ;
+  always @(posedge clk)
+    source <= \$483 ;
+  always @(posedge clk)
+    target <= \$484 ;
+  always @(posedge clk)
+    sources <= \$485 ;
+  always @(posedge clk)
+    targets <= \$486 ;
+  always @(posedge clk)
+    _refused <= \$487 ;
+  always @(posedge clk)
+    do__irq_state <= \$488 ;
+  always @(posedge clk)
+    do__irq_test <= \$489 ;
+  always @(posedge clk)
+    do__ring <= \$490 ;
+  always @(posedge clk)
+    do__pending <= \$491 ;
+  always @(posedge clk)
+    do__irq_enable <= \$492 ;
+  always @(posedge clk)
+    does_ack <= \$493 ;
+  always @(posedge clk)
+    do__peer <= \$494 ;
+  always @(posedge clk)
+    refusing_0 <= \$495 ;
+  always @(posedge clk)
+    refusing_1 <= \$496 ;
+  assign \$1  = ~ busy;
+  assign \$2  = ~ crowded;
+  assign accept = \$1  & \$2 ;
+  assign requests__0__ready = \$497  & accept;
+  assign requests__1__ready = \$498  & accept;
+  assign \$3  = | { \$498 , \$497  };
+  assign taken = \$3  & accept;
+  assign \$4  = requests__0__payload[66] & \$497 ;
+  assign \$5  = requests__1__payload[66] & \$498 ;
+  assign \$signal  = \$4  | \$5 ;
+  assign _request = kept_0 | kept_1;
+  assign \$6  = requests__0__payload[27] & \$497 ;
+  assign \$7  = requests__1__payload[27] & \$498 ;
+  assign \$8  = \$6  | \$7 ;
+  assign \$9  = requests__0__payload[23:12] & { \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497  };
+  assign \$10  = requests__1__payload[23:12] & { \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498  };
+  assign \$11  = \$9  | \$10 ;
   assign \$12  = ~ _request[24];
-  assign \$14  = \$13  == 9'h100;
+  assign \$14  = \$13  == 8'ha0;
   assign \$15  = \$12  & \$14 ;
-  assign _here = _taken & { _acts, _acts };
-  assign \$16  = ~ _request[24];
-  assign \$17  = _decoded & _blank;
-  assign \$18  = ~ \$17 ;
-  assign \$19  = \$16  & \$18 ;
-  assign \$21  = & _request[31:28];
-  assign \$22  = _request[32] & \$21 ;
-  assign _closed = \$19  & \$23 ;
-  assign \$24  = _closed ? 4'h4 : _late;
-  assign \$25  = _acts & _decoded;
-  assign \$26  = | _first;
-  assign \$27  = ~ \$26 ;
-  assign \$28  = \$25  & \$27 ;
-  assign \$29  = ~ _closed;
+  assign \$16  = | _request[65:42];
+  assign \$17  = \$16  ? 8'hff : _request[41:34];
+  assign \$18  = ~ _request[24];
+  assign \$20  = \$19  == 9'h100;
+  assign \$21  = \$18  & \$20 ;
+  assign may = \$24  & _target_exists;
+  assign \$28  = ~ _request[24];
+  assign \$29  = ~ _blank;
   assign \$30  = \$28  & \$29 ;
-  assign \$31  = | _late;
-  assign \$32  = ~ \$31 ;
-  assign _good = \$30  & \$32 ;
-  assign \$33  = | _first;
-  assign \$34  = & _request[31:28];
-  assign \$35  = \$34  ? 4'h0 : 4'h7;
-  assign \$36  = _closed ? 4'h4 : \$35 ;
-  assign \$37  = | refused;
-  assign \$38  = | _late_fault;
-  assign \$39  = \$37  | \$38 ;
-  assign fault__valid = _acts & \$39 ;
-  assign \$40  = | refused;
-  assign fault__kind = \$40  ? refused : _late_fault;
+  assign \$33  = & _request[31:28];
+  assign \$34  = _request[33] & \$33 ;
+  assign closed = \$30  & \$35 ;
+  assign \$36  = | _first;
+  assign \$37  = closed ? 4'h4 : _late;
+  assign refused = \$36  ? _first : \$37 ;
+  assign \$38  = ~ _bad;
+  assign \$39  = _checking & \$38 ;
+  assign \$40  = ~ closed;
+  assign good = \$39  & \$40 ;
+  assign _here = _taken & { _acts, _acts };
+  assign \$41  = ~ _ordinary;
+  assign \$42  = & _request[31:28];
+  assign \$43  = \$42  ? 4'h0 : 4'h7;
+  assign \$45  = | \refused$65 ;
+  assign \$46  = | _late_fault;
+  assign \$47  = \$45  | \$46 ;
+  assign fault__valid = _acts & \$47 ;
+  assign \$48  = | \refused$65 ;
+  assign fault__kind = \$48  ? \refused$65  : _late_fault;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
-  assign \$42  = _taken[1] ? 1'h1 : 1'h0;
-  assign word__request = _acts & _request[65];
-  assign word__enable = ~ _request[66];
-  assign \$43  = _acts & _request[65];
-  assign \$46  = data_0[2:0] == 1'h1;
-  assign commit = \$45  & \$46 ;
-  assign may = \$49  & _target_exists;
-  assign \$54  = target ? spent[1] : spent[0];
-  assign \$55  = ~ \$54 ;
-  assign \$56  = ~ _request[66];
-  assign \$57  = commit & \$56 ;
-  assign \$58  = \$57  & may;
-  assign \accept$68  = \$59  & room;
-  assign \$60  = ~ \accept$68 ;
-  assign refuse = commit & \$60 ;
-  assign \$61  = ~ may;
-  assign \$63  = ! target;
-  assign \$64  = \$63  & \accept$68 ;
-  assign \$66  = \$65  & \accept$68 ;
-  assign \$67  = ~ _request[66];
-  assign \$68  = _request[65] & \$67 ;
-  assign \$69  = ~ _request[66];
-  assign \$70  = _request[65] & \$69 ;
-  assign slot_back = _here & { \$70 , \$68  };
-  assign \$71  = target ? free_slots__1 : free_slots__0;
-  assign back = \accept$68  ? \$71  : _request[74:69];
-  assign \$72  = refuse ? code : 3'h1;
-  assign \$73  = refuse ? target : 1'h0;
-  assign \$74  = data_0[11:4] + \accept$68 ;
-  assign \$75  = commit ? \$74  : 9'h000;
-  assign \$76  = _good & hit_ack;
-  assign write = commit | \$76 ;
-  assign \$79  = code == 2'h3;
-  assign \$80  = refuse & \$79 ;
-  assign \$81  = _good & hit_ring;
-  assign \$82  = ~ may;
-  assign \$83  = \$81  & \$82 ;
-  assign \$84  = \$80  | \$83 ;
-  assign \$85  = _good & hit_peer;
-  assign \$86  = permitted & _target_exists;
-  assign \$87  = ~ \$86 ;
-  assign \$88  = \$85  & \$87 ;
-  assign \$89  = \$84  | \$88 ;
-  assign \$90  = _good & hit_ring;
-  assign do__ring = \$90  & \$91 ;
-  assign \$92  = _good & hit_pending;
-  assign \$93  = _good & hit_irq_state;
-  assign \$94  = _good & hit_irq_test;
-  assign \$95  = _good & hit_irq_enable;
-  assign \$96  = sent__0 == gone__0;
-  assign \$97  = sent__1 == gone__1;
-  assign \idle$101  = & { \$97 , \$96  };
-  assign \$98  = | grant;
-  assign \$99  = \$98  & accept;
-  assign \$100  = ~ chosen[65];
-  assign \$101  = \$99  & \$100 ;
-  assign \$102  = | grant;
-  assign \$103  = \$102  & accept;
-  assign \$104  = \$103  & chosen[65];
-  assign \$105  = _decoding | \$104 ;
-  assign \$106  = ~ _decoding;
-  assign \$107  = ~ _decoding;
-  assign \$108  = ! _request[31:28];
-  assign \$109  = | _request[1:0];
-  assign \$110  = \$109  ? 4'h2 : 4'h0;
-  assign \$111  = _request[24] ? 4'h3 : 4'h1;
-  assign \$112  = _request[25] ? \$110  : \$111 ;
-  assign \$113  = \$108  ? 4'h0 : \$112 ;
-  assign \$114  = ! _request[31:28];
-  assign \$116  = ! \$115 ;
-  assign \$118  = \$117  == 4'h8;
-  assign \$120  = \$119  == 5'h10;
-  assign \$122  = \$121  == 5'h18;
-  assign \$124  = \$123  == 6'h20;
-  assign \$126  = \$125  == 6'h28;
-  assign \$128  = \$127  == 6'h30;
-  assign \$130  = \$129  == 8'h80;
-  assign \$132  = \$131  == 8'h88;
-  assign \$134  = \$133  == 8'ha0;
-  assign \$136  = \$135  == 8'hb0;
-  assign \$138  = \$137  == 8'hc0;
-  assign \$140  = \$139  == 8'he0;
-  assign \$142  = \$141  == 8'he8;
-  assign \$144  = \$143  == 8'hf0;
-  assign \$146  = \$145  == 8'hf8;
-  assign \$148  = \$147  == 9'h100;
-  assign \$150  = \$149  == 9'h108;
-  assign \$152  = \$151  == 9'h120;
-  assign \$154  = \$153  == 9'h140;
-  assign \$156  = \$155  == 9'h160;
-  assign \$158  = \$157  == 9'h180;
-  assign \$159  = | { \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118 , \$116  };
-  assign \$160  = _request[24] ? 1'h0 : \$159 ;
-  assign \$162  = \$161  == 8'h80;
-  assign \$164  = \$163  == 8'h88;
-  assign \$166  = \$165  == 8'ha0;
-  assign \$168  = \$167  == 8'hb0;
-  assign \$170  = \$169  == 8'hc0;
-  assign \$172  = \$171  == 8'he8;
-  assign \$174  = \$173  == 9'h100;
-  assign \$176  = \$175  == 9'h120;
-  assign \$178  = \$177  == 9'h180;
-  assign \$179  = | { \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162  };
-  assign \$180  = _request[24] ? 1'h0 : \$179 ;
-  assign \$181  = \$180  ? 4'h0 : 4'h6;
-  assign \$182  = \$160  ? \$181  : 4'h5;
-  assign \$183  = _request[2] ? 4'h0 : \$182 ;
-  assign \$184  = | \$183 ;
-  assign \$185  = ~ \$184 ;
-  assign \$186  = & _request[31:28];
-  assign \$187  = ~ \$186 ;
-  assign \$188  = ~ _request[2];
-  assign \$189  = \$187  & \$188 ;
-  assign \$190  = \$185  & \$189 ;
-  assign \$192  = ! \$191 ;
-  assign \$194  = \$193  == 4'h8;
-  assign \$196  = \$195  == 5'h10;
-  assign \$198  = \$197  == 5'h18;
-  assign \$200  = \$199  == 6'h20;
-  assign \$202  = \$201  == 6'h28;
-  assign \$204  = \$203  == 6'h30;
-  assign \$206  = \$205  == 8'h80;
-  assign \$208  = \$207  == 8'h88;
-  assign \$210  = \$209  == 8'ha0;
-  assign \$212  = \$211  == 8'hb0;
-  assign \$214  = \$213  == 8'hc0;
-  assign \$216  = \$215  == 8'he0;
-  assign \$218  = \$217  == 8'he8;
-  assign \$220  = \$219  == 8'hf0;
-  assign \$222  = \$221  == 8'hf8;
-  assign \$224  = \$223  == 9'h100;
-  assign \$226  = \$225  == 9'h108;
-  assign \$228  = \$227  == 9'h120;
-  assign \$230  = \$229  == 9'h140;
-  assign \$232  = \$231  == 9'h160;
-  assign \$234  = \$233  == 9'h180;
-  assign \$235  = | { \$234 , \$232 , \$230 , \$228 , \$226 , \$224 , \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192  };
-  assign \$236  = _request[24] ? 1'h0 : \$235 ;
-  assign \$238  = \$237  == 8'h80;
-  assign \$240  = \$239  == 8'h88;
-  assign \$242  = \$241  == 8'ha0;
-  assign \$244  = \$243  == 8'hb0;
-  assign \$246  = \$245  == 8'hc0;
-  assign \$248  = \$247  == 8'he8;
-  assign \$250  = \$249  == 9'h100;
-  assign \$252  = \$251  == 9'h120;
-  assign \$254  = \$253  == 9'h180;
-  assign \$255  = | { \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238  };
-  assign \$256  = _request[24] ? 1'h0 : \$255 ;
-  assign \$257  = \$256  ? 4'h0 : 4'h6;
-  assign \$258  = \$236  ? \$257  : 4'h5;
-  assign \$259  = _request[2] ? 4'h0 : \$258 ;
-  assign \$260  = \$190  ? 4'h7 : \$259 ;
-  assign \$261  = \$114  ? 4'h0 : \$260 ;
-  assign \$262  = ! _request[31:28];
-  assign \$264  = \$263  == 8'h80;
-  assign \$265  = ~ _request[24];
-  assign \$266  = \$264  & \$265 ;
-  assign \$267  = ~ _request[2];
-  assign \$268  = \$266  & \$267 ;
-  assign \$269  = ! _request[31:28];
-  assign \$270  = ~ \$269 ;
-  assign \$271  = \$268  & \$270 ;
-  assign \$273  = \$272  == 8'h88;
-  assign \$274  = ~ _request[24];
-  assign \$275  = \$273  & \$274 ;
-  assign \$276  = ~ _request[2];
-  assign \$277  = \$275  & \$276 ;
-  assign \$278  = ! _request[31:28];
-  assign \$279  = ~ \$278 ;
-  assign \$280  = \$277  & \$279 ;
-  assign \$282  = \$281  == 8'ha0;
-  assign \$283  = ~ _request[24];
-  assign \$284  = \$282  & \$283 ;
-  assign \$285  = ~ _request[2];
-  assign \$286  = \$284  & \$285 ;
-  assign \$287  = ! _request[31:28];
-  assign \$288  = ~ \$287 ;
-  assign \$289  = \$286  & \$288 ;
-  assign \$291  = \$290  == 8'hb0;
-  assign \$292  = ~ _request[24];
-  assign \$293  = \$291  & \$292 ;
-  assign \$294  = ~ _request[2];
-  assign \$295  = \$293  & \$294 ;
-  assign \$296  = ! _request[31:28];
-  assign \$297  = ~ \$296 ;
-  assign \$298  = \$295  & \$297 ;
-  assign \$300  = \$299  == 8'hc0;
-  assign \$301  = ~ _request[24];
-  assign \$302  = \$300  & \$301 ;
-  assign \$303  = ~ _request[2];
-  assign \$304  = \$302  & \$303 ;
-  assign \$305  = ! _request[31:28];
-  assign \$306  = ~ \$305 ;
-  assign \$307  = \$304  & \$306 ;
-  assign \$309  = \$308  == 8'he8;
-  assign \$310  = ~ _request[24];
-  assign \$311  = \$309  & \$310 ;
-  assign \$312  = ~ _request[2];
-  assign \$313  = \$311  & \$312 ;
-  assign \$314  = ! _request[31:28];
-  assign \$315  = ~ \$314 ;
-  assign \$316  = \$313  & \$315 ;
-  assign \$318  = \$317  == 9'h100;
-  assign \$319  = ~ _request[24];
-  assign \$320  = \$318  & \$319 ;
-  assign \$321  = ~ _request[2];
-  assign \$322  = \$320  & \$321 ;
-  assign \$323  = ! _request[31:28];
-  assign \$324  = ~ \$323 ;
-  assign \$325  = \$322  & \$324 ;
-  assign \$326  = choice < 2'h2;
-  assign \$327  = ! _request[27];
-  assign \$330  = _good & hit_ack;
-  assign \$331  = refuse | \$330 ;
-  assign \$332  = \$329  & \$331 ;
-  assign \$336  = _good & hit_ack;
-  assign \$337  = refuse | \$336 ;
-  assign \$338  = \$335  & \$337 ;
+  assign \$50  = _taken[1] ? 1'h1 : 1'h0;
+  assign word__enable = ~ _request[67];
+  assign \$52  = data_0[2:0] == 1'h1;
+  assign commit = \$51  & \$52 ;
+  assign \$54  = spent & targets;
+  assign \$55  = | \$54 ;
+  assign \$56  = ~ \$55 ;
+  assign \$57  = ~ _request[67];
+  assign \$58  = commit & \$57 ;
+  assign \$59  = \$58  & may;
+  assign \accept$97  = \$60  & room;
+  assign \$61  = ~ \accept$97 ;
+  assign refuse = commit & \$61 ;
+  assign \$62  = ~ may;
+  assign push = targets & { \accept$97 , \accept$97  };
+  assign \$64  = ~ _request[67];
+  assign \$65  = _request[66] & \$64 ;
+  assign \$66  = ~ _request[67];
+  assign \$67  = _request[66] & \$66 ;
+  assign slot_back = _here & { \$67 , \$65  };
+  assign \$68  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$69  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$70  = \$68  | \$69 ;
+  assign back = \accept$97  ? \$70  : _request[75:70];
+  assign \$71  = refuse ? code : 3'h1;
+  assign \$72  = refuse ? target : 1'h0;
+  assign \$73  = data_0[11:4] + \accept$97 ;
+  assign \$74  = commit ? \$73  : 9'h000;
+  assign write = commit | does_ack;
+  assign \$77  = code == 2'h3;
+  assign \$78  = refuse & \$77 ;
+  assign \$79  = \port$2974$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$80  = \port$2996$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$81  = \$79  | \$80 ;
+  assign \$82  = \$81  + 1'h1;
+  assign \$83  = \port$2974$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$84  = \port$2996$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$85  = \$83  | \$84 ;
+  assign \$86  = \$85  + 1'h1;
+  assign \$87  = ~ \$signal ;
+  assign \$88  = taken & \$87 ;
+  assign \$89  = \$88  | _decoding;
+  assign \$90  = ~ \$signal ;
+  assign \$91  = taken & \$90 ;
+  assign \$92  = taken & \$signal ;
+  assign \$93  = _checking | \$92 ;
+  assign \$94  = taken & \$signal ;
+  assign \$95  = ~ busy;
+  assign \$96  = \$497  ? requests__0__payload : 76'h0000000000000000000;
+  assign \$97  = \$498  ? requests__1__payload : 76'h0000000000000000000;
+  assign \$98  = ~ busy;
+  assign \$99  = ! requests__0__payload[68];
+  assign \$103  = { \$102 , \$100  } & { \$497 , \$497  };
+  assign \$104  = ! requests__1__payload[68];
+  assign \$108  = { \$107 , \$105  } & { \$498 , \$498  };
+  assign \$109  = \$103  | \$108 ;
+  assign \$110  = ! _request[31:28];
+  assign \$111  = | _request[1:0];
+  assign \$112  = \$111  ? 4'h2 : 4'h0;
+  assign \$113  = _request[24] ? 4'h3 : 4'h1;
+  assign \$114  = _request[32] ? 4'hb : \$113 ;
+  assign \$115  = _request[25] ? \$112  : \$114 ;
+  assign \$116  = \$110  ? 4'h0 : \$115 ;
+  assign \$117  = ! _request[31:28];
+  assign \$119  = ! \$118 ;
+  assign \$121  = \$120  == 4'h8;
+  assign \$123  = \$122  == 5'h10;
+  assign \$125  = \$124  == 5'h18;
+  assign \$127  = \$126  == 6'h20;
+  assign \$129  = \$128  == 6'h28;
+  assign \$131  = \$130  == 6'h30;
+  assign \$133  = \$132  == 8'h80;
+  assign \$135  = \$134  == 8'h88;
+  assign \$137  = \$136  == 8'ha0;
+  assign \$139  = \$138  == 8'hb0;
+  assign \$141  = \$140  == 8'hc0;
+  assign \$143  = \$142  == 8'he0;
+  assign \$145  = \$144  == 8'he8;
+  assign \$147  = \$146  == 8'hf0;
+  assign \$149  = \$148  == 8'hf8;
+  assign \$151  = \$150  == 9'h100;
+  assign \$153  = \$152  == 9'h108;
+  assign \$155  = \$154  == 9'h120;
+  assign \$157  = \$156  == 9'h140;
+  assign \$159  = \$158  == 9'h160;
+  assign \$161  = \$160  == 9'h180;
+  assign \$162  = | { \$161 , \$159 , \$157 , \$155 , \$153 , \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127 , \$125 , \$123 , \$121 , \$119  };
+  assign \$163  = _request[24] ? 1'h0 : \$162 ;
+  assign \$165  = \$164  == 8'h80;
+  assign \$167  = \$166  == 8'h88;
+  assign \$169  = \$168  == 8'ha0;
+  assign \$171  = \$170  == 8'hb0;
+  assign \$173  = \$172  == 8'hc0;
+  assign \$175  = \$174  == 8'he8;
+  assign \$177  = \$176  == 9'h100;
+  assign \$179  = \$178  == 9'h120;
+  assign \$181  = \$180  == 9'h180;
+  assign \$182  = | { \$181 , \$179 , \$177 , \$175 , \$173 , \$171 , \$169 , \$167 , \$165  };
+  assign \$183  = _request[24] ? 1'h0 : \$182 ;
+  assign \$184  = \$183  ? 4'h0 : 4'h6;
+  assign \$185  = \$163  ? \$184  : 4'h5;
+  assign \$186  = _request[2] ? 4'h0 : \$185 ;
+  assign \$187  = | \$186 ;
+  assign \$188  = ~ \$187 ;
+  assign \$189  = & _request[31:28];
+  assign \$190  = ~ \$189 ;
+  assign \$191  = ~ _request[2];
+  assign \$192  = \$190  & \$191 ;
+  assign \$193  = \$188  & \$192 ;
+  assign \$195  = ! \$194 ;
+  assign \$197  = \$196  == 4'h8;
+  assign \$199  = \$198  == 5'h10;
+  assign \$201  = \$200  == 5'h18;
+  assign \$203  = \$202  == 6'h20;
+  assign \$205  = \$204  == 6'h28;
+  assign \$207  = \$206  == 6'h30;
+  assign \$209  = \$208  == 8'h80;
+  assign \$211  = \$210  == 8'h88;
+  assign \$213  = \$212  == 8'ha0;
+  assign \$215  = \$214  == 8'hb0;
+  assign \$217  = \$216  == 8'hc0;
+  assign \$219  = \$218  == 8'he0;
+  assign \$221  = \$220  == 8'he8;
+  assign \$223  = \$222  == 8'hf0;
+  assign \$225  = \$224  == 8'hf8;
+  assign \$227  = \$226  == 9'h100;
+  assign \$229  = \$228  == 9'h108;
+  assign \$231  = \$230  == 9'h120;
+  assign \$233  = \$232  == 9'h140;
+  assign \$235  = \$234  == 9'h160;
+  assign \$237  = \$236  == 9'h180;
+  assign \$238  = | { \$237 , \$235 , \$233 , \$231 , \$229 , \$227 , \$225 , \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195  };
+  assign \$239  = _request[24] ? 1'h0 : \$238 ;
+  assign \$241  = \$240  == 8'h80;
+  assign \$243  = \$242  == 8'h88;
+  assign \$245  = \$244  == 8'ha0;
+  assign \$247  = \$246  == 8'hb0;
+  assign \$249  = \$248  == 8'hc0;
+  assign \$251  = \$250  == 8'he8;
+  assign \$253  = \$252  == 9'h100;
+  assign \$255  = \$254  == 9'h120;
+  assign \$257  = \$256  == 9'h180;
+  assign \$258  = | { \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241  };
+  assign \$259  = _request[24] ? 1'h0 : \$258 ;
+  assign \$260  = \$259  ? 4'h0 : 4'h6;
+  assign \$261  = \$239  ? \$260  : 4'h5;
+  assign \$262  = _request[2] ? 4'h0 : \$261 ;
+  assign \$263  = \$193  ? 4'h7 : \$262 ;
+  assign \$264  = \$117  ? 4'h0 : \$263 ;
+  assign \$265  = ! _request[31:28];
+  assign \$266  = ! _request[31:28];
+  assign \$267  = ~ \$266 ;
+  assign \$268  = | _request[1:0];
+  assign \$269  = \$268  ? 4'h2 : 4'h0;
+  assign \$270  = _request[24] ? 4'h3 : 4'h1;
+  assign \$271  = _request[32] ? 4'hb : \$270 ;
+  assign \$272  = _request[25] ? \$269  : \$271 ;
+  assign \$273  = | \$272 ;
+  assign \$275  = ! \$274 ;
+  assign \$277  = \$276  == 4'h8;
+  assign \$279  = \$278  == 5'h10;
+  assign \$281  = \$280  == 5'h18;
+  assign \$283  = \$282  == 6'h20;
+  assign \$285  = \$284  == 6'h28;
+  assign \$287  = \$286  == 6'h30;
+  assign \$289  = \$288  == 8'h80;
+  assign \$291  = \$290  == 8'h88;
+  assign \$293  = \$292  == 8'ha0;
+  assign \$295  = \$294  == 8'hb0;
+  assign \$297  = \$296  == 8'hc0;
+  assign \$299  = \$298  == 8'he0;
+  assign \$301  = \$300  == 8'he8;
+  assign \$303  = \$302  == 8'hf0;
+  assign \$305  = \$304  == 8'hf8;
+  assign \$307  = \$306  == 9'h100;
+  assign \$309  = \$308  == 9'h108;
+  assign \$311  = \$310  == 9'h120;
+  assign \$313  = \$312  == 9'h140;
+  assign \$315  = \$314  == 9'h160;
+  assign \$317  = \$316  == 9'h180;
+  assign \$318  = | { \$317 , \$315 , \$313 , \$311 , \$309 , \$307 , \$305 , \$303 , \$301 , \$299 , \$297 , \$295 , \$293 , \$291 , \$289 , \$287 , \$285 , \$283 , \$281 , \$279 , \$277 , \$275  };
+  assign \$319  = _request[24] ? 1'h0 : \$318 ;
+  assign \$321  = \$320  == 8'h80;
+  assign \$323  = \$322  == 8'h88;
+  assign \$325  = \$324  == 8'ha0;
+  assign \$327  = \$326  == 8'hb0;
+  assign \$329  = \$328  == 8'hc0;
+  assign \$331  = \$330  == 8'he8;
+  assign \$333  = \$332  == 9'h100;
+  assign \$335  = \$334  == 9'h120;
+  assign \$337  = \$336  == 9'h180;
+  assign \$338  = | { \$337 , \$335 , \$333 , \$331 , \$329 , \$327 , \$325 , \$323 , \$321  };
+  assign \$339  = _request[24] ? 1'h0 : \$338 ;
+  assign \$340  = \$339  ? 4'h0 : 4'h6;
+  assign \$341  = \$319  ? \$340  : 4'h5;
+  assign \$342  = _request[2] ? 4'h0 : \$341 ;
+  assign \$343  = | \$342 ;
+  assign \$344  = \$273  | \$343 ;
+  assign \$345  = & _request[31:28];
+  assign \$346  = ~ \$345 ;
+  assign \$347  = ~ _request[2];
+  assign \$348  = \$346  & \$347 ;
+  assign \$349  = \$344  | \$348 ;
+  assign \$350  = \$267  & \$349 ;
+  assign \$352  = \$351  == 8'h80;
+  assign \$353  = ~ _request[24];
+  assign \$354  = \$352  & \$353 ;
+  assign \$355  = ~ _request[2];
+  assign \$356  = \$354  & \$355 ;
+  assign \$357  = ! _request[31:28];
+  assign \$358  = ~ \$357 ;
+  assign \$359  = \$356  & \$358 ;
+  assign \$361  = \$360  == 8'h88;
+  assign \$362  = ~ _request[24];
+  assign \$363  = \$361  & \$362 ;
+  assign \$364  = ~ _request[2];
+  assign \$365  = \$363  & \$364 ;
+  assign \$366  = ! _request[31:28];
+  assign \$367  = ~ \$366 ;
+  assign \$368  = \$365  & \$367 ;
+  assign \$370  = \$369  == 8'ha0;
+  assign \$371  = ~ _request[24];
+  assign \$372  = \$370  & \$371 ;
+  assign \$373  = ~ _request[2];
+  assign \$374  = \$372  & \$373 ;
+  assign \$375  = ! _request[31:28];
+  assign \$376  = ~ \$375 ;
+  assign \$377  = \$374  & \$376 ;
+  assign \$379  = \$378  == 8'hb0;
+  assign \$380  = ~ _request[24];
+  assign \$381  = \$379  & \$380 ;
+  assign \$382  = ~ _request[2];
+  assign \$383  = \$381  & \$382 ;
+  assign \$384  = ! _request[31:28];
+  assign \$385  = ~ \$384 ;
+  assign \$386  = \$383  & \$385 ;
+  assign \$388  = \$387  == 8'hc0;
+  assign \$389  = ~ _request[24];
+  assign \$390  = \$388  & \$389 ;
+  assign \$391  = ~ _request[2];
+  assign \$392  = \$390  & \$391 ;
+  assign \$393  = ! _request[31:28];
+  assign \$394  = ~ \$393 ;
+  assign \$395  = \$392  & \$394 ;
+  assign \$397  = \$396  == 8'he8;
+  assign \$398  = ~ _request[24];
+  assign \$399  = \$397  & \$398 ;
+  assign \$400  = ~ _request[2];
+  assign \$401  = \$399  & \$400 ;
+  assign \$402  = ! _request[31:28];
+  assign \$403  = ~ \$402 ;
+  assign \$404  = \$401  & \$403 ;
+  assign \$406  = \$405  == 9'h100;
+  assign \$407  = ~ _request[24];
+  assign \$408  = \$406  & \$407 ;
+  assign \$409  = ~ _request[2];
+  assign \$410  = \$408  & \$409 ;
+  assign \$411  = ! _request[31:28];
+  assign \$412  = ~ \$411 ;
+  assign \$413  = \$410  & \$412 ;
+  assign \$414  = choice < 2'h2;
+  assign \$415  = ~ _checking;
+  assign \$416  = ! \$like ;
+  assign \$420  = ! receiver;
+  assign \$424  = | refused;
+  assign \$425  = ~ may;
+  assign \$426  = hit_ring & \$425 ;
+  assign \$427  = permitted & _target_exists;
+  assign \$428  = ~ \$427 ;
+  assign \$429  = hit_peer & \$428 ;
+  assign \$430  = \$426  | \$429 ;
+  assign \$432  = \$430  ? 4'h8 : 4'h0;
+  assign \$433  = \$424  ? refused : \$432 ;
+  assign \$434  = good & hit_irq_state;
+  assign \$436  = good & hit_irq_test;
+  assign \$438  = good & hit_ring;
+  assign \$440  = \$438  & \$439 ;
+  assign \$441  = good & hit_pending;
+  assign \$443  = good & hit_irq_enable;
+  assign \$445  = good & hit_ack;
+  assign \$447  = good & hit_peer;
+  assign \$449  = ! _request[27];
+  assign \$452  = refuse | does_ack;
+  assign \$453  = \$451  & \$452 ;
+  assign \$457  = refuse | does_ack;
+  assign \$458  = \$456  & \$457 ;
   always @(posedge clk)
-    _decoding <= \$339 ;
+    busy <= \$459 ;
   always @(posedge clk)
-    _acts <= \$340 ;
+    _decoding <= \$460 ;
   always @(posedge clk)
-    _decoded <= \$341 ;
+    _checking <= \$461 ;
   always @(posedge clk)
-    _request <= \$342 ;
-  always @(posedge clk)
-    _taken <= \$343 ;
-  always @(posedge clk)
-    source <= \$344 ;
-  always @(posedge clk)
-    target <= \$345 ;
-  always @(posedge clk)
-    _target_exists <= \$346 ;
-  always @(posedge clk)
-    _lane <= \$347 ;
-  always @(posedge clk)
-    _first <= \$348 ;
-  always @(posedge clk)
-    _late <= \$349 ;
-  always @(posedge clk)
-    _blank <= \$350 ;
-  always @(posedge clk)
-    hit_irq_state <= \$351 ;
-  always @(posedge clk)
-    hit_irq_test <= \$352 ;
-  always @(posedge clk)
-    hit_ring <= \$353 ;
-  always @(posedge clk)
-    hit_pending <= \$354 ;
-  always @(posedge clk)
-    hit_irq_enable <= \$355 ;
-  always @(posedge clk)
-    hit_ack <= \$356 ;
-  always @(posedge clk)
-    hit_peer <= \$357 ;
-  always @(posedge clk)
-    index <= \$358 ;
-  always @(posedge clk)
-    refusing_0 <= \$359 ;
-  always @(posedge clk)
-    refusing_1 <= \$360 ;
+    _ordinary <= \$462 ;
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .grant(grant),
-    .\port$2116$0 (requests__0__valid),
-    .\port$2426$0 (requests__1__valid),
+    .\port$2141$0 (requests__0__valid),
+    .\port$2451$0 (requests__1__valid),
+    .\port$894$0 (\$497 ),
+    .\port$899$0 (\$498 ),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11201,9 +11270,326 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    sender = 1'h0;
+    \$463  = \$93 ;
+    if (rst) begin
+      \$463  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$464  = \$94 ;
+    if (rst) begin
+      \$464  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$465  = _taken;
+    if (\$95 ) begin
+      \$465  = { \$498 , \$497  };
+    end
+    if (rst) begin
+      \$465  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$466  = kept_0;
+    if (\$95 ) begin
+      \$466  = \$96 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$467  = kept_1;
+    if (\$95 ) begin
+      \$467  = \$97 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$468  = _target_exists;
+    if (\$98 ) begin
+      \$468  = 1'h1;
+    end
     if (_decoding) begin
-      sender = _request[27];
+      \$468  = \$414 ;
+    end
+    if (rst) begin
+      \$468  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$469  = _lane;
+    if (\$98 ) begin
+      \$469  = 1'h0;
+    end
+    if (_decoding) begin
+      \$469  = 1'h0;
+    end
+    if (rst) begin
+      \$469  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$470  = bank;
+    if (\$98 ) begin
+      \$470  = \$109 ;
+    end
+    if (rst) begin
+      \$470  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$471  = _first;
+    if (_decoding) begin
+      \$471  = \$116 ;
+    end
+    if (rst) begin
+      \$471  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$472  = _late;
+    if (_decoding) begin
+      \$472  = \$264 ;
+    end
+    if (rst) begin
+      \$472  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$473  = _blank;
+    if (_decoding) begin
+      \$473  = \$265 ;
+    end
+    if (rst) begin
+      \$473  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$474  = _bad;
+    if (_decoding) begin
+      \$474  = \$350 ;
+    end
+    if (rst) begin
+      \$474  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$475  = hit_irq_state;
+    if (_decoding) begin
+      \$475  = \$359 ;
+    end
+    if (rst) begin
+      \$475  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$476  = hit_irq_test;
+    if (_decoding) begin
+      \$476  = \$368 ;
+    end
+    if (rst) begin
+      \$476  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$477  = hit_ring;
+    if (_decoding) begin
+      \$477  = \$377 ;
+    end
+    if (rst) begin
+      \$477  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$478  = hit_pending;
+    if (_decoding) begin
+      \$478  = \$386 ;
+    end
+    if (rst) begin
+      \$478  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$479  = hit_irq_enable;
+    if (_decoding) begin
+      \$479  = \$395 ;
+    end
+    if (rst) begin
+      \$479  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$480  = hit_ack;
+    if (_decoding) begin
+      \$480  = \$404 ;
+    end
+    if (rst) begin
+      \$480  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$481  = hit_peer;
+    if (_decoding) begin
+      \$481  = \$413 ;
+    end
+    if (rst) begin
+      \$481  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$482  = index;
+    if (_decoding) begin
+      \$482  = _request[15];
+    end
+    if (rst) begin
+      \$482  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$483  = source;
+    if (\$415 ) begin
+      \$483  = \$like ;
+    end
+    if (rst) begin
+      \$483  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$484  = target;
+    if (\$415 ) begin
+      \$484  = receiver;
+    end
+    if (rst) begin
+      \$484  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$485  = sources;
+    if (\$415 ) begin
+      \$485  = { \$419 , \$417  };
+    end
+    if (rst) begin
+      \$485  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$486  = targets;
+    if (\$415 ) begin
+      \$486  = { \$423 , \$421  };
+    end
+    if (rst) begin
+      \$486  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$487  = \$433 ;
+    if (rst) begin
+      \$487  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$488  = \$435 ;
+    if (rst) begin
+      \$488  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$489  = \$437 ;
+    if (rst) begin
+      \$489  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$490  = \$440 ;
+    if (rst) begin
+      \$490  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$491  = \$442 ;
+    if (rst) begin
+      \$491  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$492  = \$444 ;
+    if (rst) begin
+      \$492  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$493  = \$446 ;
+    if (rst) begin
+      \$493  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$494  = \$448 ;
+    if (rst) begin
+      \$494  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$495  = refusing_0;
+    if (\$453 ) begin
+      \$495  = refuse;
+    end
+    if (rst) begin
+      \$495  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$496  = refusing_1;
+    if (\$458 ) begin
+      \$496  = refuse;
+    end
+    if (rst) begin
+      \$496  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$like  = \$8 ;
+    if (_decoding) begin
+      \$like  = _request[27];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    receiver = \$11 [3];
+    if (_decoding) begin
+      receiver = choice[0];
     end
   end
   always @* begin
@@ -11211,306 +11597,109 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     choice = 8'h00;
     if (_decoding) begin
       choice = { 7'h00, _request[27] };
-      if (\$9 ) begin
-        choice = \$11 ;
-      end
       if (\$15 ) begin
+        choice = \$17 ;
+      end
+      if (\$21 ) begin
         choice = { 7'h00, _request[16] };
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    refused = \$24 ;
-    if (_request[65]) begin
-      refused = \$36 ;
-    end else if (\$33 ) begin
-      refused = _first;
+    \refused$65  = _refused;
+    if (\$41 ) begin
+      \refused$65  = \$44 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     code = 3'h2;
-    if (_request[66]) begin
+    if (_request[67]) begin
       code = 3'h5;
-    end else if (\$61 ) begin
-      code = 3'h3;
     end else if (\$62 ) begin
+      code = 3'h3;
+    end else if (\$63 ) begin
       code = 3'h4;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     _late_fault = 4'h0;
-    if (\$89 ) begin
+    if (\$78 ) begin
       _late_fault = 4'h8;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$339  = \$101 ;
+    \$459  = \$89 ;
     if (rst) begin
-      \$339  = 1'h0;
+      \$459  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$340  = \$105 ;
+    \$460  = \$91 ;
     if (rst) begin
-      \$340  = 1'h0;
+      \$460  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$341  = _decoding;
+    \$461  = _decoding;
     if (rst) begin
-      \$341  = 1'h0;
+      \$461  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$342  = _request;
-    if (\$106 ) begin
-      \$342  = chosen;
-    end
+    \$462  = _checking;
     if (rst) begin
-      \$342  = 75'h0000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$343  = _taken;
-    if (\$106 ) begin
-      \$343  = grant;
-    end
-    if (rst) begin
-      \$343  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$344  = source;
-    if (\$107 ) begin
-      \$344  = chosen[27];
-    end
-    if (_decoding) begin
-      \$344  = sender;
-    end
-    if (rst) begin
-      \$344  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$345  = target;
-    if (\$107 ) begin
-      \$345  = chosen[15];
-    end
-    if (_decoding) begin
-      \$345  = choice[0];
-    end
-    if (rst) begin
-      \$345  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$346  = _target_exists;
-    if (\$107 ) begin
-      \$346  = 1'h1;
-    end
-    if (_decoding) begin
-      \$346  = \$326 ;
-    end
-    if (rst) begin
-      \$346  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$347  = _lane;
-    if (\$107 ) begin
-      \$347  = 1'h0;
-    end
-    if (_decoding) begin
-      \$347  = 1'h0;
-    end
-    if (rst) begin
-      \$347  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$348  = _first;
-    if (_decoding) begin
-      \$348  = \$113 ;
-    end
-    if (rst) begin
-      \$348  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$349  = _late;
-    if (_decoding) begin
-      \$349  = \$261 ;
-    end
-    if (rst) begin
-      \$349  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$350  = _blank;
-    if (_decoding) begin
-      \$350  = \$262 ;
-    end
-    if (rst) begin
-      \$350  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$351  = hit_irq_state;
-    if (_decoding) begin
-      \$351  = \$271 ;
-    end
-    if (rst) begin
-      \$351  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$352  = hit_irq_test;
-    if (_decoding) begin
-      \$352  = \$280 ;
-    end
-    if (rst) begin
-      \$352  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$353  = hit_ring;
-    if (_decoding) begin
-      \$353  = \$289 ;
-    end
-    if (rst) begin
-      \$353  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$354  = hit_pending;
-    if (_decoding) begin
-      \$354  = \$298 ;
-    end
-    if (rst) begin
-      \$354  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$355  = hit_irq_enable;
-    if (_decoding) begin
-      \$355  = \$307 ;
-    end
-    if (rst) begin
-      \$355  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$356  = hit_ack;
-    if (_decoding) begin
-      \$356  = \$316 ;
-    end
-    if (rst) begin
-      \$356  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$357  = hit_peer;
-    if (_decoding) begin
-      \$357  = \$325 ;
-    end
-    if (rst) begin
-      \$357  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$358  = index;
-    if (_decoding) begin
-      \$358  = _request[15];
-    end
-    if (rst) begin
-      \$358  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$359  = refusing_0;
-    if (\$332 ) begin
-      \$359  = refuse;
-    end
-    if (rst) begin
-      \$359  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$360  = refusing_1;
-    if (\$338 ) begin
-      \$360  = refuse;
-    end
-    if (rst) begin
-      \$360  = 1'h0;
+      \$462  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
   assign \accept$4  = accept;
+  assign grant = { \$498 , \$497  };
   assign source_state = 2'h1;
+  assign target_state = 2'h1;
+  assign acknowledged = 1'h1;
+  assign does_irq_state = do__irq_state;
+  assign does_irq_test = do__irq_test;
+  assign does_irq_enable = do__irq_enable;
+  assign does_ring = do__ring;
+  assign does_pending = do__pending;
+  assign does_peer = do__peer;
   assign acted = _here;
   assign walk = 1'h0;
   assign _walk = 1'h0;
   assign _source = source;
   assign _target = target;
+  assign \$signal$61  = sources;
+  assign \$signal$63  = targets;
   assign fault__address = _request[11:0];
-  assign word__slot = _request[74:69];
-  assign word__word = _request[68:67];
-  assign word__data = _request[64:33];
+  assign _bank = bank;
+  assign _commits = word__request;
+  assign word__slot = _request[75:70];
+  assign word__word = _request[69:68];
+  assign word__data = _request[65:34];
   assign row_0 = _request[27];
   assign look_vm = row_1;
-  assign \fill$53  = fill;
-  assign \fill_row$55  = fill_row;
+  assign \fill$88  = fill;
+  assign \fill_row$90  = fill_row;
   assign data_1 = look_result;
-  assign target_state = 2'h1;
-  assign acknowledged = 1'h1;
-  assign push = { \$66 , \$64  };
   assign write_row = _request[27];
   assign write_data = \new ;
-  assign idle = { \$97 , \$96  };
+  assign sent__0 = \port$2974$0 [4:0];
+  assign sent__1 = \port$2996$0 [4:0];
+  assign stops__0 = \port$2974$0 [9:5];
+  assign stops__1 = \port$2996$0 [9:5];
   assign closed_vm = 2'h0;
-  assign \port$518$0  = \$64 ;
-  assign \port$520$0  = \$66 ;
   assign vm = _request[27];
-  assign data = _request[64:33];
-  assign \port$2808$67  = _request[74:67];
-  assign \chosen.address  = chosen[11:0];
-  assign \chosen.offset  = chosen[23:12];
-  assign \chosen.manager  = chosen[24];
-  assign \chosen.allowed  = chosen[25];
-  assign \chosen.known  = chosen[26];
-  assign \chosen.vm  = chosen[27];
-  assign \chosen.strobes  = chosen[31:28];
-  assign \chosen.direct  = chosen[32];
-  assign \chosen.data  = chosen[64:33];
-  assign \chosen.commit  = chosen[65];
-  assign \chosen.torn  = chosen[66];
-  assign \chosen.last  = chosen[68:67];
-  assign \chosen.slot  = chosen[74:69];
+  assign data = _request[65:34];
+  assign \port$385$68  = _request[75:68];
+  assign new_sent = \$82 [4:0];
+  assign new_stop = \$86 [4:0];
   assign \requests__0__payload.address  = requests__0__payload[11:0];
   assign \requests__0__payload.offset  = requests__0__payload[23:12];
   assign \requests__0__payload.manager  = requests__0__payload[24];
@@ -11518,12 +11707,13 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.direct  = requests__0__payload[32];
-  assign \requests__0__payload.data  = requests__0__payload[64:33];
-  assign \requests__0__payload.commit  = requests__0__payload[65];
-  assign \requests__0__payload.torn  = requests__0__payload[66];
-  assign \requests__0__payload.last  = requests__0__payload[68:67];
-  assign \requests__0__payload.slot  = requests__0__payload[74:69];
+  assign \requests__0__payload.cacheable  = requests__0__payload[32];
+  assign \requests__0__payload.direct  = requests__0__payload[33];
+  assign \requests__0__payload.data  = requests__0__payload[65:34];
+  assign \requests__0__payload.commit  = requests__0__payload[66];
+  assign \requests__0__payload.torn  = requests__0__payload[67];
+  assign \requests__0__payload.last  = requests__0__payload[69:68];
+  assign \requests__0__payload.slot  = requests__0__payload[75:70];
   assign \requests__1__payload.address  = requests__1__payload[11:0];
   assign \requests__1__payload.offset  = requests__1__payload[23:12];
   assign \requests__1__payload.manager  = requests__1__payload[24];
@@ -11531,12 +11721,13 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.direct  = requests__1__payload[32];
-  assign \requests__1__payload.data  = requests__1__payload[64:33];
-  assign \requests__1__payload.commit  = requests__1__payload[65];
-  assign \requests__1__payload.torn  = requests__1__payload[66];
-  assign \requests__1__payload.last  = requests__1__payload[68:67];
-  assign \requests__1__payload.slot  = requests__1__payload[74:69];
+  assign \requests__1__payload.cacheable  = requests__1__payload[32];
+  assign \requests__1__payload.direct  = requests__1__payload[33];
+  assign \requests__1__payload.data  = requests__1__payload[65:34];
+  assign \requests__1__payload.commit  = requests__1__payload[66];
+  assign \requests__1__payload.torn  = requests__1__payload[67];
+  assign \requests__1__payload.last  = requests__1__payload[69:68];
+  assign \requests__1__payload.slot  = requests__1__payload[75:70];
   assign \_request.address  = _request[11:0];
   assign \_request.offset  = _request[23:12];
   assign \_request.manager  = _request[24];
@@ -11544,12 +11735,13 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \_request.known  = _request[26];
   assign \_request.vm  = _request[27];
   assign \_request.strobes  = _request[31:28];
-  assign \_request.direct  = _request[32];
-  assign \_request.data  = _request[64:33];
-  assign \_request.commit  = _request[65];
-  assign \_request.torn  = _request[66];
-  assign \_request.last  = _request[68:67];
-  assign \_request.slot  = _request[74:69];
+  assign \_request.cacheable  = _request[32];
+  assign \_request.direct  = _request[33];
+  assign \_request.data  = _request[65:34];
+  assign \_request.commit  = _request[66];
+  assign \_request.torn  = _request[67];
+  assign \_request.last  = _request[69:68];
+  assign \_request.slot  = _request[75:70];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[3];
   assign \look_result.count  = look_result[11:4];
@@ -11559,200 +11751,272 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \new.code  = \new [2:0];
   assign \new.vm  = \new [3];
   assign \new.count  = \new [11:4];
-  assign refusing[1] = \$78 ;
-  assign refusing[0] = \$77 ;
-  assign \new [11:4] = \$75 [7:0];
-  assign \new [3] = \$73 ;
-  assign \new [2:0] = \$72 ;
+  assign refusing[1] = \$76 ;
+  assign refusing[0] = \$75 ;
+  assign \new [11:4] = \$74 [7:0];
+  assign \new [3] = \$72 ;
+  assign \new [2:0] = \$71 ;
   assign message[8] = _request[27];
-  assign message[7:6] = _request[68:67];
-  assign message[5:0] = _request[74:69];
-  assign \$7 [2:0] = 3'h0;
-  assign \$7 [11:3] = _request[23:15];
-  assign { \$13 [4], \$13 [2:0] } = 4'h0;
-  assign { \$13 [11:5], \$13 [3] } = { _request[23:17], _request[15] };
-  assign \$20  = 1'h0;
-  assign \$23  = \$22 ;
-  assign \$41  = 1'h0;
-  assign fault__port = \$42 ;
-  assign \$44  = 1'h1;
-  assign \$45  = \$43 ;
-  assign \$47  = 1'h0;
-  assign \$48  = 1'h1;
-  assign \$49  = permitted;
-  assign \$50  = 1'h1;
-  assign \$51  = 1'h0;
-  assign \$52  = 1'h1;
+  assign message[7:6] = _request[69:68];
+  assign message[5:0] = _request[75:70];
+  assign \$13 [2:0] = 3'h0;
+  assign \$13 [11:3] = _request[23:15];
+  assign { \$19 [4], \$19 [2:0] } = 4'h0;
+  assign { \$19 [11:5], \$19 [3] } = { _request[23:17], _request[15] };
+  assign opened = 1'h1;
+  assign \$22  = 1'h0;
+  assign \$23  = 1'h1;
+  assign \$24  = permitted;
+  assign \$25  = 1'h1;
+  assign \$26  = 1'h0;
+  assign \$27  = 1'h1;
   assign reaches = 1'h1;
+  assign \$31  = 1'h1;
+  assign \$32  = 1'h0;
+  assign \$35  = \$34 ;
+  assign \$44  = \$43 ;
+  assign \$49  = 1'h0;
+  assign fault__port = \$50 ;
+  assign \$51  = word__request;
   assign \$53  = 1'h1;
-  assign room = \$55 ;
-  assign \$59  = \$58 ;
-  assign \$62  = 1'h0;
-  assign \$65  = target;
-  assign \$77  = refusing_0;
-  assign \$78  = refusing_1;
-  assign \$91  = may;
-  assign do__pending = \$92 ;
-  assign do__irq_state = \$93 ;
-  assign do__irq_test = \$94 ;
-  assign do__irq_enable = \$95 ;
-  assign \$115 [2:0] = 3'h0;
-  assign \$115 [11:3] = _request[23:15];
-  assign \$117 [2:0] = 3'h0;
-  assign \$117 [11:3] = _request[23:15];
-  assign \$119 [2:0] = 3'h0;
-  assign \$119 [11:3] = _request[23:15];
-  assign \$121 [2:0] = 3'h0;
-  assign \$121 [11:3] = _request[23:15];
-  assign \$123 [2:0] = 3'h0;
-  assign \$123 [11:3] = _request[23:15];
-  assign \$125 [2:0] = 3'h0;
-  assign \$125 [11:3] = _request[23:15];
-  assign \$127 [2:0] = 3'h0;
-  assign \$127 [11:3] = _request[23:15];
-  assign \$129 [2:0] = 3'h0;
-  assign \$129 [11:3] = _request[23:15];
-  assign \$131 [2:0] = 3'h0;
-  assign \$131 [11:3] = _request[23:15];
-  assign \$133 [2:0] = 3'h0;
-  assign \$133 [11:3] = _request[23:15];
-  assign \$135 [2:0] = 3'h0;
-  assign \$135 [11:3] = _request[23:15];
-  assign \$137 [3:0] = 4'h0;
-  assign \$137 [11:4] = _request[23:16];
-  assign \$139 [2:0] = 3'h0;
-  assign \$139 [11:3] = _request[23:15];
-  assign \$141 [2:0] = 3'h0;
-  assign \$141 [11:3] = _request[23:15];
-  assign \$143 [2:0] = 3'h0;
-  assign \$143 [11:3] = _request[23:15];
-  assign \$145 [2:0] = 3'h0;
-  assign \$145 [11:3] = _request[23:15];
-  assign { \$147 [4], \$147 [2:0] } = 4'h0;
-  assign { \$147 [11:5], \$147 [3] } = { _request[23:17], _request[15] };
-  assign { \$149 [4], \$149 [2:0] } = 4'h0;
-  assign { \$149 [11:5], \$149 [3] } = { _request[23:17], _request[15] };
-  assign \$151 [4:0] = 5'h00;
-  assign \$151 [11:5] = _request[23:17];
-  assign \$153 [4:0] = 5'h00;
-  assign \$153 [11:5] = _request[23:17];
-  assign \$155 [2:0] = 3'h0;
-  assign \$155 [11:3] = _request[23:15];
-  assign \$157 [4:0] = 5'h00;
-  assign \$157 [11:5] = _request[23:17];
-  assign \$161 [2:0] = 3'h0;
-  assign \$161 [11:3] = _request[23:15];
-  assign \$163 [2:0] = 3'h0;
-  assign \$163 [11:3] = _request[23:15];
-  assign \$165 [2:0] = 3'h0;
-  assign \$165 [11:3] = _request[23:15];
-  assign \$167 [2:0] = 3'h0;
-  assign \$167 [11:3] = _request[23:15];
-  assign \$169 [3:0] = 4'h0;
-  assign \$169 [11:4] = _request[23:16];
-  assign \$171 [2:0] = 3'h0;
-  assign \$171 [11:3] = _request[23:15];
-  assign { \$173 [4], \$173 [2:0] } = 4'h0;
-  assign { \$173 [11:5], \$173 [3] } = { _request[23:17], _request[15] };
-  assign \$175 [4:0] = 5'h00;
-  assign \$175 [11:5] = _request[23:17];
-  assign \$177 [4:0] = 5'h00;
-  assign \$177 [11:5] = _request[23:17];
-  assign \$191 [2:0] = 3'h0;
-  assign \$191 [11:3] = _request[23:15];
-  assign \$193 [2:0] = 3'h0;
-  assign \$193 [11:3] = _request[23:15];
-  assign \$195 [2:0] = 3'h0;
-  assign \$195 [11:3] = _request[23:15];
-  assign \$197 [2:0] = 3'h0;
-  assign \$197 [11:3] = _request[23:15];
-  assign \$199 [2:0] = 3'h0;
-  assign \$199 [11:3] = _request[23:15];
-  assign \$201 [2:0] = 3'h0;
-  assign \$201 [11:3] = _request[23:15];
-  assign \$203 [2:0] = 3'h0;
-  assign \$203 [11:3] = _request[23:15];
-  assign \$205 [2:0] = 3'h0;
-  assign \$205 [11:3] = _request[23:15];
-  assign \$207 [2:0] = 3'h0;
-  assign \$207 [11:3] = _request[23:15];
-  assign \$209 [2:0] = 3'h0;
-  assign \$209 [11:3] = _request[23:15];
-  assign \$211 [2:0] = 3'h0;
-  assign \$211 [11:3] = _request[23:15];
-  assign \$213 [3:0] = 4'h0;
-  assign \$213 [11:4] = _request[23:16];
-  assign \$215 [2:0] = 3'h0;
-  assign \$215 [11:3] = _request[23:15];
-  assign \$217 [2:0] = 3'h0;
-  assign \$217 [11:3] = _request[23:15];
-  assign \$219 [2:0] = 3'h0;
-  assign \$219 [11:3] = _request[23:15];
-  assign \$221 [2:0] = 3'h0;
-  assign \$221 [11:3] = _request[23:15];
-  assign { \$223 [4], \$223 [2:0] } = 4'h0;
-  assign { \$223 [11:5], \$223 [3] } = { _request[23:17], _request[15] };
-  assign { \$225 [4], \$225 [2:0] } = 4'h0;
-  assign { \$225 [11:5], \$225 [3] } = { _request[23:17], _request[15] };
-  assign \$227 [4:0] = 5'h00;
-  assign \$227 [11:5] = _request[23:17];
-  assign \$229 [4:0] = 5'h00;
-  assign \$229 [11:5] = _request[23:17];
-  assign \$231 [2:0] = 3'h0;
-  assign \$231 [11:3] = _request[23:15];
-  assign \$233 [4:0] = 5'h00;
-  assign \$233 [11:5] = _request[23:17];
-  assign \$237 [2:0] = 3'h0;
-  assign \$237 [11:3] = _request[23:15];
-  assign \$239 [2:0] = 3'h0;
-  assign \$239 [11:3] = _request[23:15];
-  assign \$241 [2:0] = 3'h0;
-  assign \$241 [11:3] = _request[23:15];
-  assign \$243 [2:0] = 3'h0;
-  assign \$243 [11:3] = _request[23:15];
-  assign \$245 [3:0] = 4'h0;
-  assign \$245 [11:4] = _request[23:16];
-  assign \$247 [2:0] = 3'h0;
-  assign \$247 [11:3] = _request[23:15];
-  assign { \$249 [4], \$249 [2:0] } = 4'h0;
-  assign { \$249 [11:5], \$249 [3] } = { _request[23:17], _request[15] };
-  assign \$251 [4:0] = 5'h00;
-  assign \$251 [11:5] = _request[23:17];
-  assign \$253 [4:0] = 5'h00;
-  assign \$253 [11:5] = _request[23:17];
-  assign \$263 [2:0] = 3'h0;
-  assign \$263 [11:3] = _request[23:15];
-  assign \$272 [2:0] = 3'h0;
-  assign \$272 [11:3] = _request[23:15];
-  assign \$281 [2:0] = 3'h0;
-  assign \$281 [11:3] = _request[23:15];
+  assign room = \$56 ;
+  assign \$60  = \$59 ;
+  assign \$63  = 1'h0;
+  assign \$75  = refusing_0;
+  assign \$76  = refusing_1;
+  assign \$100  = \$99 ;
+  assign \$101  = requests__0__payload[68];
+  assign \$102  = requests__0__payload[68];
+  assign \$105  = \$104 ;
+  assign \$106  = requests__1__payload[68];
+  assign \$107  = requests__1__payload[68];
+  assign \$118 [2:0] = 3'h0;
+  assign \$118 [11:3] = _request[23:15];
+  assign \$120 [2:0] = 3'h0;
+  assign \$120 [11:3] = _request[23:15];
+  assign \$122 [2:0] = 3'h0;
+  assign \$122 [11:3] = _request[23:15];
+  assign \$124 [2:0] = 3'h0;
+  assign \$124 [11:3] = _request[23:15];
+  assign \$126 [2:0] = 3'h0;
+  assign \$126 [11:3] = _request[23:15];
+  assign \$128 [2:0] = 3'h0;
+  assign \$128 [11:3] = _request[23:15];
+  assign \$130 [2:0] = 3'h0;
+  assign \$130 [11:3] = _request[23:15];
+  assign \$132 [2:0] = 3'h0;
+  assign \$132 [11:3] = _request[23:15];
+  assign \$134 [2:0] = 3'h0;
+  assign \$134 [11:3] = _request[23:15];
+  assign \$136 [2:0] = 3'h0;
+  assign \$136 [11:3] = _request[23:15];
+  assign \$138 [2:0] = 3'h0;
+  assign \$138 [11:3] = _request[23:15];
+  assign \$140 [3:0] = 4'h0;
+  assign \$140 [11:4] = _request[23:16];
+  assign \$142 [2:0] = 3'h0;
+  assign \$142 [11:3] = _request[23:15];
+  assign \$144 [2:0] = 3'h0;
+  assign \$144 [11:3] = _request[23:15];
+  assign \$146 [2:0] = 3'h0;
+  assign \$146 [11:3] = _request[23:15];
+  assign \$148 [2:0] = 3'h0;
+  assign \$148 [11:3] = _request[23:15];
+  assign { \$150 [4], \$150 [2:0] } = 4'h0;
+  assign { \$150 [11:5], \$150 [3] } = { _request[23:17], _request[15] };
+  assign { \$152 [4], \$152 [2:0] } = 4'h0;
+  assign { \$152 [11:5], \$152 [3] } = { _request[23:17], _request[15] };
+  assign \$154 [4:0] = 5'h00;
+  assign \$154 [11:5] = _request[23:17];
+  assign \$156 [4:0] = 5'h00;
+  assign \$156 [11:5] = _request[23:17];
+  assign \$158 [2:0] = 3'h0;
+  assign \$158 [11:3] = _request[23:15];
+  assign \$160 [4:0] = 5'h00;
+  assign \$160 [11:5] = _request[23:17];
+  assign \$164 [2:0] = 3'h0;
+  assign \$164 [11:3] = _request[23:15];
+  assign \$166 [2:0] = 3'h0;
+  assign \$166 [11:3] = _request[23:15];
+  assign \$168 [2:0] = 3'h0;
+  assign \$168 [11:3] = _request[23:15];
+  assign \$170 [2:0] = 3'h0;
+  assign \$170 [11:3] = _request[23:15];
+  assign \$172 [3:0] = 4'h0;
+  assign \$172 [11:4] = _request[23:16];
+  assign \$174 [2:0] = 3'h0;
+  assign \$174 [11:3] = _request[23:15];
+  assign { \$176 [4], \$176 [2:0] } = 4'h0;
+  assign { \$176 [11:5], \$176 [3] } = { _request[23:17], _request[15] };
+  assign \$178 [4:0] = 5'h00;
+  assign \$178 [11:5] = _request[23:17];
+  assign \$180 [4:0] = 5'h00;
+  assign \$180 [11:5] = _request[23:17];
+  assign \$194 [2:0] = 3'h0;
+  assign \$194 [11:3] = _request[23:15];
+  assign \$196 [2:0] = 3'h0;
+  assign \$196 [11:3] = _request[23:15];
+  assign \$198 [2:0] = 3'h0;
+  assign \$198 [11:3] = _request[23:15];
+  assign \$200 [2:0] = 3'h0;
+  assign \$200 [11:3] = _request[23:15];
+  assign \$202 [2:0] = 3'h0;
+  assign \$202 [11:3] = _request[23:15];
+  assign \$204 [2:0] = 3'h0;
+  assign \$204 [11:3] = _request[23:15];
+  assign \$206 [2:0] = 3'h0;
+  assign \$206 [11:3] = _request[23:15];
+  assign \$208 [2:0] = 3'h0;
+  assign \$208 [11:3] = _request[23:15];
+  assign \$210 [2:0] = 3'h0;
+  assign \$210 [11:3] = _request[23:15];
+  assign \$212 [2:0] = 3'h0;
+  assign \$212 [11:3] = _request[23:15];
+  assign \$214 [2:0] = 3'h0;
+  assign \$214 [11:3] = _request[23:15];
+  assign \$216 [3:0] = 4'h0;
+  assign \$216 [11:4] = _request[23:16];
+  assign \$218 [2:0] = 3'h0;
+  assign \$218 [11:3] = _request[23:15];
+  assign \$220 [2:0] = 3'h0;
+  assign \$220 [11:3] = _request[23:15];
+  assign \$222 [2:0] = 3'h0;
+  assign \$222 [11:3] = _request[23:15];
+  assign \$224 [2:0] = 3'h0;
+  assign \$224 [11:3] = _request[23:15];
+  assign { \$226 [4], \$226 [2:0] } = 4'h0;
+  assign { \$226 [11:5], \$226 [3] } = { _request[23:17], _request[15] };
+  assign { \$228 [4], \$228 [2:0] } = 4'h0;
+  assign { \$228 [11:5], \$228 [3] } = { _request[23:17], _request[15] };
+  assign \$230 [4:0] = 5'h00;
+  assign \$230 [11:5] = _request[23:17];
+  assign \$232 [4:0] = 5'h00;
+  assign \$232 [11:5] = _request[23:17];
+  assign \$234 [2:0] = 3'h0;
+  assign \$234 [11:3] = _request[23:15];
+  assign \$236 [4:0] = 5'h00;
+  assign \$236 [11:5] = _request[23:17];
+  assign \$240 [2:0] = 3'h0;
+  assign \$240 [11:3] = _request[23:15];
+  assign \$242 [2:0] = 3'h0;
+  assign \$242 [11:3] = _request[23:15];
+  assign \$244 [2:0] = 3'h0;
+  assign \$244 [11:3] = _request[23:15];
+  assign \$246 [2:0] = 3'h0;
+  assign \$246 [11:3] = _request[23:15];
+  assign \$248 [3:0] = 4'h0;
+  assign \$248 [11:4] = _request[23:16];
+  assign \$250 [2:0] = 3'h0;
+  assign \$250 [11:3] = _request[23:15];
+  assign { \$252 [4], \$252 [2:0] } = 4'h0;
+  assign { \$252 [11:5], \$252 [3] } = { _request[23:17], _request[15] };
+  assign \$254 [4:0] = 5'h00;
+  assign \$254 [11:5] = _request[23:17];
+  assign \$256 [4:0] = 5'h00;
+  assign \$256 [11:5] = _request[23:17];
+  assign \$274 [2:0] = 3'h0;
+  assign \$274 [11:3] = _request[23:15];
+  assign \$276 [2:0] = 3'h0;
+  assign \$276 [11:3] = _request[23:15];
+  assign \$278 [2:0] = 3'h0;
+  assign \$278 [11:3] = _request[23:15];
+  assign \$280 [2:0] = 3'h0;
+  assign \$280 [11:3] = _request[23:15];
+  assign \$282 [2:0] = 3'h0;
+  assign \$282 [11:3] = _request[23:15];
+  assign \$284 [2:0] = 3'h0;
+  assign \$284 [11:3] = _request[23:15];
+  assign \$286 [2:0] = 3'h0;
+  assign \$286 [11:3] = _request[23:15];
+  assign \$288 [2:0] = 3'h0;
+  assign \$288 [11:3] = _request[23:15];
   assign \$290 [2:0] = 3'h0;
   assign \$290 [11:3] = _request[23:15];
-  assign \$299 [3:0] = 4'h0;
-  assign \$299 [11:4] = _request[23:16];
-  assign \$308 [2:0] = 3'h0;
-  assign \$308 [11:3] = _request[23:15];
-  assign { \$317 [4], \$317 [2:0] } = 4'h0;
-  assign { \$317 [11:5], \$317 [3] } = { _request[23:17], _request[15] };
-  assign \$328  = \$327 ;
-  assign \$329  = \$327 ;
-  assign \$333  = _request[27];
-  assign \$334  = _request[27];
-  assign \$335  = _request[27];
+  assign \$292 [2:0] = 3'h0;
+  assign \$292 [11:3] = _request[23:15];
+  assign \$294 [2:0] = 3'h0;
+  assign \$294 [11:3] = _request[23:15];
+  assign \$296 [3:0] = 4'h0;
+  assign \$296 [11:4] = _request[23:16];
+  assign \$298 [2:0] = 3'h0;
+  assign \$298 [11:3] = _request[23:15];
+  assign \$300 [2:0] = 3'h0;
+  assign \$300 [11:3] = _request[23:15];
+  assign \$302 [2:0] = 3'h0;
+  assign \$302 [11:3] = _request[23:15];
+  assign \$304 [2:0] = 3'h0;
+  assign \$304 [11:3] = _request[23:15];
+  assign { \$306 [4], \$306 [2:0] } = 4'h0;
+  assign { \$306 [11:5], \$306 [3] } = { _request[23:17], _request[15] };
+  assign { \$308 [4], \$308 [2:0] } = 4'h0;
+  assign { \$308 [11:5], \$308 [3] } = { _request[23:17], _request[15] };
+  assign \$310 [4:0] = 5'h00;
+  assign \$310 [11:5] = _request[23:17];
+  assign \$312 [4:0] = 5'h00;
+  assign \$312 [11:5] = _request[23:17];
+  assign \$314 [2:0] = 3'h0;
+  assign \$314 [11:3] = _request[23:15];
+  assign \$316 [4:0] = 5'h00;
+  assign \$316 [11:5] = _request[23:17];
+  assign \$320 [2:0] = 3'h0;
+  assign \$320 [11:3] = _request[23:15];
+  assign \$322 [2:0] = 3'h0;
+  assign \$322 [11:3] = _request[23:15];
+  assign \$324 [2:0] = 3'h0;
+  assign \$324 [11:3] = _request[23:15];
+  assign \$326 [2:0] = 3'h0;
+  assign \$326 [11:3] = _request[23:15];
+  assign \$328 [3:0] = 4'h0;
+  assign \$328 [11:4] = _request[23:16];
+  assign \$330 [2:0] = 3'h0;
+  assign \$330 [11:3] = _request[23:15];
+  assign { \$332 [4], \$332 [2:0] } = 4'h0;
+  assign { \$332 [11:5], \$332 [3] } = { _request[23:17], _request[15] };
+  assign \$334 [4:0] = 5'h00;
+  assign \$334 [11:5] = _request[23:17];
+  assign \$336 [4:0] = 5'h00;
+  assign \$336 [11:5] = _request[23:17];
+  assign \$351 [2:0] = 3'h0;
+  assign \$351 [11:3] = _request[23:15];
+  assign \$360 [2:0] = 3'h0;
+  assign \$360 [11:3] = _request[23:15];
+  assign \$369 [2:0] = 3'h0;
+  assign \$369 [11:3] = _request[23:15];
+  assign \$378 [2:0] = 3'h0;
+  assign \$378 [11:3] = _request[23:15];
+  assign \$387 [3:0] = 4'h0;
+  assign \$387 [11:4] = _request[23:16];
+  assign \$396 [2:0] = 3'h0;
+  assign \$396 [11:3] = _request[23:15];
+  assign { \$405 [4], \$405 [2:0] } = 4'h0;
+  assign { \$405 [11:5], \$405 [3] } = { _request[23:17], _request[15] };
+  assign \$417  = \$416 ;
+  assign \$418  = \$like ;
+  assign \$419  = \$like ;
+  assign \$421  = \$420 ;
+  assign \$422  = receiver;
+  assign \$423  = receiver;
+  assign \$431  = 4'h0;
+  assign \$435  = \$434 ;
+  assign \$437  = \$436 ;
+  assign \$439  = may;
+  assign \$442  = \$441 ;
+  assign \$444  = \$443 ;
+  assign \$446  = \$445 ;
+  assign \$448  = \$447 ;
+  assign \$450  = \$449 ;
+  assign \$451  = \$449 ;
+  assign \$454  = _request[27];
+  assign \$455  = _request[27];
+  assign \$456  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$2116$0 , \port$2426$0 , grant, clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899$0 , \port$2141$0 , \port$2451$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
-  wire \$14 ;
-  wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  reg \$18 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -11763,67 +12027,51 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$2116$0 , \port$24
   wire \$9 ;
   input accept;
   wire accept;
+  reg behind_0_1 = 1'h0;
   input clk;
   wire clk;
-  output [1:0] grant;
-  reg [1:0] grant;
-  reg last = 1'h0;
-  input \port$2116$0 ;
-  wire \port$2116$0 ;
-  input \port$2426$0 ;
-  wire \port$2426$0 ;
+  wire [1:0] grant;
+  input \port$2141$0 ;
+  wire \port$2141$0 ;
+  input \port$2451$0 ;
+  wire \port$2451$0 ;
+  output \port$894$0 ;
+  wire \port$894$0 ;
+  output \port$899$0 ;
+  wire \port$899$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
-  assign \$2  = ~ \$1 ;
-  assign \$3  = \port$2116$0  & \$2 ;
+  assign \$1  = \$6  | \$11 ;
+  assign \$2  = accept & \$1 ;
+  assign \$3  = behind_0_1 & \port$2451$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2116$0  & \$5 ;
-  assign \$8  = ~ \$7 ;
-  assign \$9  = \port$2426$0  & \$8 ;
-  assign \$11  = ~ \$10 ;
-  assign \$12  = \port$2426$0  & \$11 ;
-  assign \$13  = | { \port$2426$0 , \port$2116$0  };
-  assign \$14  = \$13  & accept;
-  assign \$16  = grant[1] ? 1'h1 : 1'h0;
+  assign \$6  = \port$2141$0  & \$5 ;
+  assign \$7  = ~ behind_0_1;
+  assign \$8  = \$7  & \port$2141$0 ;
+  assign \$10  = ~ \$9 ;
+  assign \$11  = \port$2451$0  & \$10 ;
   always @(posedge clk)
-    last <= \$18 ;
+    behind_0_1 <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    (* full_case = 32'd1 *)
-    casez (last)
-      1'h0:
-        begin
-          grant[0] = \$3 ;
-          grant[1] = \port$2426$0 ;
-        end
-      default:
-        begin
-          grant[0] = \port$2116$0 ;
-          grant[1] = \$12 ;
-        end
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$18  = last;
-    if (\$14 ) begin
-      \$18  = \$17 ;
+    \$12  = behind_0_1;
+    if (\$2 ) begin
+      \$12  = \$6 ;
     end
     if (rst) begin
-      \$18  = 1'h0;
+      \$12  = 1'h0;
     end
   end
-  assign request = { \port$2426$0 , \port$2116$0  };
-  assign \$1  = \port$2426$0 ;
-  assign \$4  = \port$2426$0 ;
-  assign \$7  = \port$2116$0 ;
-  assign \$10  = \port$2116$0 ;
-  assign \$15  = 1'h0;
-  assign \$17  = \$16 ;
+  assign grant = { \$11 , \$6  };
+  assign request = { \port$2451$0 , \port$2141$0  };
+  assign \port$894$0  = \$6 ;
+  assign \port$899$0  = \$11 ;
+  assign \$4  = \$3 ;
+  assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.write_engine.results (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
+module \postern_small.write_engine.results (rst, write_row, write, data_0, data_1, write_data, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$2 ;

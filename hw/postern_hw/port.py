@@ -1,6 +1,6 @@
 """One port: binds requests to a VM, serves staged words and payload reads from the pool, and hands on the rest."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -170,8 +170,9 @@ class Port(wiring.Component):
             }
             | extra
         )
+        lanes = len(source.payload.strobes)
         if c.blocks:
-            bound = data.StructLayout(bound.members | {"sram": 1, "place": len(binding.place)})
+            bound = data.StructLayout(bound.members | {"sram": 1, "place": len(binding.place), "lanes": lanes})
         incoming = Signal(bound, name=f"{name}_incoming")
         m.d.comb += [
             binding.address.eq(source.payload.address),
@@ -184,6 +185,8 @@ class Port(wiring.Component):
             incoming.strobes.eq(self._half(source.payload.strobes, source.payload.address)),
             incoming.cacheable.eq(source.payload.cacheable),
         ]
+        if c.blocks:
+            m.d.comb += incoming.lanes.eq(source.payload.strobes)
         m.d.comb += [binding.entries[i].eq(self.entries[i]) for i in range(c.tags)]
         m.d.comb += [
             getattr(binding, key).eq(getattr(self, key))
@@ -269,7 +272,9 @@ class Port(wiring.Component):
 
     def _writes(self, m: Module):
         c, sizes = self.config, self.sizes
-        request, flags, offered, valid, go = self._accept(m, "w", self.write, {"data": 32})
+        request, flags, offered, valid, go = self._accept(
+            m, "w", self.write, {"data": c.ports[self.index].data_bits if c.blocks else 32}
+        )
         self._write_waits = valid
 
         # Which lane, and what it holds.
@@ -322,7 +327,7 @@ class Port(wiring.Component):
             staged.eq(flags["stage"] & full),
         ]
 
-        # Nothing passes a write that the engine has not yet acted on, except behind a commit without a block, which acts
+        # Nothing passes a write that the engine has not yet acted on, except behind a commit without a block. That acts
         # at once.
         dropped = Signal()  # the engine acts on it all the same, but a reset has taken its answer
         with m.If(self.w_acted):
@@ -468,7 +473,9 @@ class Port(wiring.Component):
         ]
         passed = self.r_engine.valid & self.r_engine.ready
         from_pool = ready & payload_read & self.r_pool.grant & ~diverted
-        guarded, refused = self._guarded_read(m, request, flags, offered & room, valid) if c.blocks else (0, 0)
+        guarded, guarded_word, refused = 0, 0, 0
+        if c.blocks:
+            guarded, guarded_word, refused = self._guarded_read(m, request, flags, offered & room, valid)
         m.d.comb += [
             go.eq(passed | from_pool | guarded if c.blocks else passed | from_pool),
             self.r_issue.eq(go),
@@ -509,7 +516,7 @@ class Port(wiring.Component):
         get = Signal(range(responses))
         arrives = Signal()
         delivered = Signal()
-        words = self.r_pool.data | self.r_sram.data if c.blocks else self.r_pool.data
+        words = self.r_pool.data | guarded_word if c.blocks else self.r_pool.data
         m.d.comb += [
             arrives.eq(read & ~self.reset),
             a_w.en.eq(arrives),
@@ -535,28 +542,37 @@ class Port(wiring.Component):
 
     def _guarded_write(self, m: Module, request, flags, asks, valid):
         """Writes of the SRAM. Returns whether one is passed on, and whether one acts: in the cycle after that."""
-        none = request.strobes == 0
         passed, acts = Signal(name="w_guarded"), Signal(name="w_guarded_acts")
-        self._guard(m, "w", self.w_sram, request, flags, asks, valid, none, passed)
-        m.d.comb += [self.w_sram.data.eq(request.data), self.w_sram.strobes.eq(request.strobes)]
+        self._guard(m, "w", self.w_sram, request, flags, asks, valid, passed)
+        word, lanes = request.data, request.lanes
+        if len(self.w_sram.data) > len(word):  # half of a word
+            word, lanes = Cat(word, word), Mux(request.place[2], Cat(Const(0, len(lanes)), lanes), lanes)
+        m.d.comb += [self.w_sram.data.eq(word), self.w_sram.strobes.eq(lanes)]
         m.d.sync += acts.eq(passed)
         return passed, acts
 
     def _guarded_read(self, m: Module, request, flags, asks, valid):
-        """Reads of the SRAM. Returns whether one is passed on, and whether it was refused: three cycles after that."""
-        none = request.strobes == 0
+        """Reads of the SRAM. Returns whether one is passed on, and three cycles later its word, and its refusal."""
         passed, late = Signal(name="r_guarded"), Signal(name="r_guarded_refused")
-        refused = self._guard(m, "r", self.r_sram, request, flags, asks, valid, none, passed)
+        refused = self._guard(m, "r", self.r_sram, request, flags, asks, valid, passed)
         m.d.sync += late.eq(refused)
-        return passed, late
+        word, wanted = self.r_sram.data, self.config.ports[self.index].data_bits
+        if len(word) > wanted:  # half of a word
+            half = request.place[2]
+            for stage in range(2, 5):
+                half, before = Signal(name=f"half_{stage}"), half
+                m.d.sync += half.eq(before)
+            word = Mux(half, word[wanted:], word[:wanted])
+        return passed, word, late
 
-    def _guard(self, m: Module, way: str, sram, request, flags, asks, valid, none, passed):
+    def _guard(self, m: Module, way: str, sram, request, flags, asks, valid, passed):
         """Ask for an access of the SRAM, and log it where it is refused. Returns whether it is: two cycles later.
 
         Which bank is wanted is known from two bits of the address and the number of the bank, without a guess.
         """
         c = self.config
         shape = Shape(c)
+        none = request.lanes == 0
         second, third = Signal(name=f"{way}_second"), Signal(name=f"{way}_third")
         fault, late = Signal(4, name=f"{way}_fault"), Signal(4, name=f"{way}_late_fault")
         refused = Signal(name=f"{way}_refused")
@@ -565,8 +581,8 @@ class Port(wiring.Component):
             m.submodules[f"{way}_refused"] = queue = Refusals(c)
         m.d.comb += [
             sram.request.eq(asks & request.sram & (1 if queue is None else queue.room)),
-            sram.enable.eq(valid & request.known & flags["exists"] & ~none),
-            sram.word.eq(request.place[2 : 2 + shape.word_bits]),
+            sram.enable.eq(valid & request.allowed & flags["exists"] & ~none),
+            sram.word.eq(request.place[log2(shape.lanes) :]),
             sram.vm.eq(request.vm),
             passed.eq(valid & sram.grant),
             refused.eq(third & (late.any() | sram.refused)),
@@ -574,7 +590,13 @@ class Port(wiring.Component):
         m.d.sync += [
             second.eq(passed),
             third.eq(second),
-            fault.eq(Mux(request.known, Mux(flags["exists"], Fault.NONE, Fault.UNMAPPED), Fault.NO_VM)),
+            fault.eq(
+                Mux(
+                    request.allowed,
+                    Mux(flags["exists"], Fault.NONE, Fault.UNMAPPED),
+                    Mux(request.cacheable, Fault.CACHEABLE, Fault.NO_VM),
+                )
+            ),
             late.eq(fault),
         ]
         with m.If(none):

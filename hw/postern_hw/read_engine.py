@@ -188,7 +188,7 @@ class ReadEngine(wiring.Component):
         fixed = any_of(
             [pack(getattr(guest.page, name)) & guest[name].replicate(32) for name in FIXED if name in guest.page]
         )
-        fixed = fixed & (~chosen.manager & ~chosen.address[2]).replicate(32)
+        fixed = fixed & (~chosen.manager & ~chosen.address[2] & ~blank).replicate(32)
         self._header(m, here, chosen, guest["HEADER"], fixed)
         for decoder, page in ((guest, ~chosen.manager), (manager, chosen.manager)):
             for register in decoder.page.registers:

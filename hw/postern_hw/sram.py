@@ -24,8 +24,8 @@ class Shape:
     ----------
     c : Config
         With blocks.
-    width : int
-        Bits of a word: 32, or 64 where a port is as wide.
+    width : int or None
+        Bits of a word: 32 or 64. By default as many as the widest port has.
 
     Attributes
     ----------
@@ -41,8 +41,8 @@ class Shape:
         Width of the number of a block, and of a VM-ID.
     """
 
-    def __init__(self, c: Config, width: int = 32):
-        self.width = width
+    def __init__(self, c: Config, width: int | None = None):
+        self.width = width = width or c.sram_width
         self.lanes = width // 8
         block_words = c.block_size // self.lanes
         self.words = c.blocks * block_words
@@ -133,8 +133,8 @@ class Sram(wiring.Component):
     ----------
     config : Config
         With blocks.
-    width : int
-        Bits of a word.
+    width : int or None
+        Bits of a word: 32 or 64. By default as many as the widest port has.
 
     Members
     -------
@@ -148,8 +148,8 @@ class Sram(wiring.Component):
         It may, in the same cycle.
     """
 
-    def __init__(self, config: Config, *, width: int = 32):
-        if width not in (32, 64):
+    def __init__(self, config: Config, *, width: int | None = None):
+        if width not in (None, 32, 64):
             raise ValueError(f"width of the SRAM must be 32 or 64, not {width}")
         self.config = config
         self.shape = shape = Shape(config, width)

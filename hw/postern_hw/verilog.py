@@ -37,6 +37,6 @@ def emit(config: Config, *, probe: bool = False) -> str:
     # A Yosys that happens to be installed would write other text than the pinned one.
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     text = rtlil.convert(Postern(config, probe=probe), name=config.name, emit_src=False)
-    # Amaranth gives this no public name, but it is what `verilog.convert` does with the same text. A line per byte of the
-    # SRAM would make most of the Verilog, and a promise that nobody needs.
+    # Amaranth has no public name for this, but it is what `verilog.convert` does with the same text. A line per byte of
+    # the SRAM would make most of the Verilog, and a promise that nobody needs.
     return verilog._convert_rtlil_text(CONTENTS.sub("", text), strip_internal_attrs=True)

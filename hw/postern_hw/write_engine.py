@@ -51,9 +51,9 @@ class WriteEngine(wiring.Component):
     """Takes one write at a time, checks it, and has it act.
 
     A commit without a block, which its port has decoded, acts in the cycle after its grant: one per cycle. Any other
-    write is decoded in that cycle, checked in the next, acts in the one after, and keeps the engine for three. Here messages are judged.
-    Everything else that a write can do happens in the component that it concerns; the engine refuses what
-    ``docs/states.md`` section 1 refuses, and raises one strobe.
+    write is decoded in that cycle, checked in the next, acts in the one after, and keeps the engine for three. Here
+    messages are judged. Everything else that a write can do happens in the component that it concerns; the engine
+    refuses what ``docs/states.md`` section 1 refuses, and raises one strobe.
 
     Parameters
     ----------

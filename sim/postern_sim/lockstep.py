@@ -29,7 +29,7 @@ from postern_spec.regmap import Fault, Handover, Popped, Result, address_map, gu
 from .rtl import EVENT, Pace, ProtocolError, Rtl, varied
 from .traffic import ALLOC, HEADER, NOTHING, POP, SRAM_READ, SRAM_WRITE, WORD, WRITE, Access, Traffic, describe
 
-__all__ = ["Episode", "Mismatch", "Scoreboard", "run_episode"]
+__all__ = ["Episode", "Mismatch", "Scoreboard", "crossings", "run_episode"]
 
 (
     IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, READ_ISSUE, WRITE_ISSUE, READ_LOGGED,
@@ -79,6 +79,25 @@ Passed = tuple[int, int, Access, int | None]
 
 Refusal = tuple[int, int | None, int, Fault, bool]
 """A refusal: port, VM, address, why, whether a write."""
+
+
+def crossings() -> set[str]:
+    """Return what ``Crossings`` can count: every operation in every state by everybody that there is in it."""
+    people = {
+        "dirty": ("stranger",),
+        "clean": ("stranger",),
+        "owned": ("owner", "stranger"),
+        "lent": ("owner", "borrower", "stranger"),
+        "shown": ("owner", "borrower", "stranger"),
+    }
+    met = {f"{state} / {who}" for state, all_of_them in people.items() for who in all_of_them}
+    found = {f"{way} / {what} / still" for way in ("read", "write") for what in met}
+    # Nothing but the scrubber touches a dirty block, and that changes nobody's rights.
+    found |= {f"{way} / {what} / changing" for way in ("read", "write") for what in met if "dirty" not in what}
+    writes = ("FREE", "RETURN", "REVOKE", *(how.name for how in Handover))
+    found |= {f"{name} / {what} / still" for name in writes for what in met}
+    # Of writes there is one at a time: beside them only an allocation changes anything.
+    return found | {f"{name} / clean / allocator / changing" for name in writes} | {"ALLOC / given", "ALLOC / none"}
 
 
 class Crossings:
@@ -244,9 +263,7 @@ class Scoreboard:
             elif kind == BLOCK_RESET:
                 self._reset()
             elif kind == RESOLVED:
-                access = self.accesses[port][index]
-                to_address = access.path in (SRAM_READ, SRAM_WRITE)
-                self.accesses[port][index] = access._replace(**{"address" if to_address else "data": data})
+                self._resolve(port, index, data)
             else:
                 if not self._started:
                     self._start()
@@ -414,6 +431,21 @@ class Scoreboard:
 
     # Accesses
 
+    def _resolve(self, port: int, index: int, data: int) -> None:
+        """Fill in what a request took from a pocket; the rest of a burst follows its address."""
+        accesses = self.accesses[port]
+        access = accesses[index]
+        if access.path not in (SRAM_READ, SRAM_WRITE):
+            accesses[index] = access._replace(data=data)
+            return
+        offset = data - access.address
+        while True:
+            accesses[index] = access._replace(address=access.address + offset)
+            index += 1
+            if index == len(accesses) or not accesses[index].continues:
+                return
+            access = accesses[index]
+
     def _bind(self, port: int, index: int, vm: int | None) -> None:
         """Remember the VM of a request, and of all others of its burst."""
         bound, accesses = self._bound[port], self.accesses[port]
@@ -444,10 +476,11 @@ class Scoreboard:
 
     def _write_issue(self, port: int, index: int, access: Access) -> None:
         vm = self._bound[port].pop(index)
-        word = (varied(access.data, index) if access.vary else access.data) & 0xFFFF_FFFF
+        word = varied(access.data, index) if access.vary else access.data
         if access.path == SRAM_WRITE:
             self._new_touches.append((port, index, access._replace(data=word), vm))
             return
+        word &= 0xFFFF_FFFF
         token = self.model.stage_write(
             port, vm, access.address, word, access.strobes, secure=access.secure, cacheable=access.cacheable
         )
@@ -469,11 +502,19 @@ class Scoreboard:
         self._give(port, index, value, fault)
 
     def _touch(self, port: int, index: int, access: Access, vm: int | None) -> None:
-        write = access.path == SRAM_WRITE
-        if write:
-            value, fault = 0, self.model.write_sram(port, vm, access.address, access.data, access.strobes)
-        else:
-            value, fault = self.model.read_sram(port, vm, access.address)
+        write, model = access.path == SRAM_WRITE, self.model
+        wide = self.config.ports[port].data_bits == 64
+        value, fault = 0, Fault.NONE
+        for half in range(1 + wide):  # both have the same block, and so the same rights
+            address = access.address & ~7 | 4 * half | access.address & 3 if wide else access.address
+            how = {"secure": access.secure, "cacheable": access.cacheable}
+            if write:
+                word, strobes = access.data >> 32 * half & 0xFFFF_FFFF, access.strobes >> 4 * half & 0xF
+                token = model.stage_write(port, vm, address, word, strobes, **how)
+                fault = model.finish_write(token, log=False) or fault
+            else:
+                word, fault = model.read(port, vm, address, log=False, **how)
+                value |= word << 32 * half
         if not write or access.strobes:
             self._crossings.touched(write, port, vm, access.address, fault)
         if fault and self._has_manager:

@@ -190,9 +190,9 @@ class Use(NamedTuple):
     Parameters
     ----------
     take : int
-        ``TAKE_BLOCK`` puts the number of a block into the data, ``TAKE_LOAN`` is all of the data, ``TAKE_PLACE`` adds the
-        offset of a block to the address, and ``TAKE_HOT_PLACE`` that of the block that anybody handed over or gave up
-        last.
+        ``TAKE_BLOCK`` puts the number of a block into the data, ``TAKE_LOAN`` is all of the data, ``TAKE_PLACE`` adds
+        the offset of a block to the address, and ``TAKE_HOT_PLACE`` that of the block that anybody handed over or gave
+        up last.
     keep : int
         ``KEEP_BLOCK`` for the answer of ``ALLOC``, ``KEEP_WORD`` for a word of a message.
     vm : int

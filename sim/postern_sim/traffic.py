@@ -37,7 +37,7 @@ class Access(NamedTuple):
     address, data, tag : int
         As sent. Of a burst each beat has its own address, and all have the VM of the first.
     strobes : int
-        Of the 32 bits that the address names.
+        Of the 32 bits that the address names; of a write of SRAM all.
     secure : bool
         AxPROT[1] was low.
     vary : bool
@@ -172,6 +172,8 @@ class Traffic:
         self.uses: list[dict[int, Use]] = []
         # Of few blocks, so that VMs meet; not of all, so that many are asked for in vain.
         self.wanted = rng.choice((1, 2, 4, config.blocks))
+        # Everybody at the same blocks, and little else, so that rights change while others make use of them.
+        self.rough = config.blocks > 0 and rng.random() < 0.4
         for port in range(len(config.ports)):
             items = self._program(port, length)
             self.requests.append(b"".join(request.pack() for request, _ in items))
@@ -208,7 +210,8 @@ class _Speaker:
         self.bytes = chosen.data_bits // 8
         self.refuses = chosen.refuse_cacheable
         # Cycles between requests: back to back, now and then, seldom.
-        self.gaps: tuple[int, ...] = self.random.choice(((0,), (0, 0, 0, 1, 3), (0, 0, 2, 5, 12), (0, 6, 15, 40)))
+        paces: tuple[tuple[int, ...], ...] = ((0,), (0, 0, 0, 1, 3), (0, 0, 2, 5, 12), (0, 6, 15, 40))
+        self.gaps: tuple[int, ...] = self.random.choice(paces[:2] if self.t.rough else paces)
         self.leads: tuple[int, ...] = self.random.choice(((0,), (0, 0, 1), (0, 0, 2, 7)))
         self.paths = _paths(self.c, port)
         self.vm = 0
@@ -232,6 +235,8 @@ class _Speaker:
         words = request.data | self._word() << 32
         first = self._first(size)
         strobes = access.strobes if write else lanes(address, size, self.bytes) >> half & 0xF
+        if access.path == SRAM_WRITE:
+            strobes = sent
         return (
             request._replace(data=words, strobes=sent, **first),
             self._cached(access._replace(data=words, strobes=strobes), first["cache"]),
@@ -247,7 +252,8 @@ class _Speaker:
     def _cached(self, access: Access, cache: int) -> Access:
         if not self.refuses or cache < 4:
             return access
-        return access._replace(cacheable=True, path=access.path if access.path == WRITE else READ)
+        kept = (WRITE, SRAM_READ, SRAM_WRITE)
+        return access._replace(cacheable=True, path=access.path if access.path in kept else READ)
 
     def _burst(self, address: int, beats: int, size: int, kind: int, write: bool) -> list[Item]:
         """Return a burst that the protocol allows."""
@@ -272,7 +278,10 @@ class _Speaker:
             if beat:  # the address channel says these once
                 request = request._replace(tag=out[0][0].tag, prot=out[0][0].prot)
                 access = access._replace(tag=out[0][1].tag, secure=out[0][1].secure)
-            out.append((request, self._cached(access._replace(data=words, continues=beat > 0), first["cache"])))
+            access = access._replace(data=words, continues=beat > 0)
+            if access.path == SRAM_WRITE:
+                access = access._replace(strobes=sent)
+            out.append((request, self._cached(access, first["cache"])))
         return out
 
     def _plain(self, address: int, data: int, write: bool, strobes: int, vary: bool) -> Item:
@@ -356,6 +365,13 @@ class _Speaker:
                 (self._allocate, 14), (self._memory, 16), (self._race, 8), (self._hand_over, 22), (self._settle, 16),
                 (self._surrender, 3),
             ]  # fmt: skip
+            if self.full:
+                kinds.append((self._long_touch, 12))
+            if self.t.rough:
+                kinds = [
+                    (self._receive, 20), (self._acknowledge, 8), (self._connect, 4), (self._allocate, 10),
+                    (self._race, 30), (self._duel, 24), (self._hand_over, 10), (self._settle, 14), (self._guess, 20),
+                ]  # fmt: skip
         if c.manager is not Manager.NONE:
             kinds += [(self._manage, 10), (self._supervise, 8), (self._recycle, 3)]
         kind = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
@@ -577,10 +593,58 @@ class _Speaker:
         out = [self._touch() for _ in range(self.random.randint(2, 10))]
         return [*out, self._read(self.t.guest.BLOCK, self.random.randrange(self.c.blocks))]
 
+    def _long_touch(self) -> list[Item]:
+        """Read or write a part of a block in a burst."""
+        rng, size = self.random, self._size()
+        step = 1 << size
+        address = self.where.sram(self.vm) + rng.randrange(0, self.c.block_size, step)
+        kind = rng.choice((INCR, INCR, INCR, WRAP, FIXED))
+        beats = rng.choice((1, 2, 5, self.c.block_size // step))
+        out = self._burst(address, beats, size, kind, rng.random() < 0.5)
+        take = rng.choice((TAKE_PLACE, TAKE_PLACE, TAKE_HOT_PLACE, 0))
+        if take:
+            out[0] = self._using(out[0], self._use(take))
+        return out
+
     def _race(self) -> list[Item]:
         """Reach for one block again and again while somebody changes who may."""
         use = self._use(self.random.choice((TAKE_PLACE, TAKE_HOT_PLACE)))
         return [self._touch(use) for _ in range(self.random.randint(4, 20))]
+
+    def _duel(self) -> list[Item]:
+        """Lend or show a block and take it back, again and again, and use it all the while."""
+        rng, g = self.random, self.t.guest
+        lane, peer, use = rng.randrange(self.c.lanes), self._peer(), self._use(TAKE_BLOCK)
+        place = use._replace(take=TAKE_PLACE)
+        out: list[Item] = []
+        for _ in range(rng.randint(1, 4)):
+            word = rng.choice((Handover.LEND, Handover.SHOW)) << g.RETURN.KIND.lsb
+            address = self._base(g.COMMIT) + g.COMMIT.at(lane, 1, 0, peer)
+            out.append(self._using(self._item(address, word, True), use))
+            out += [self._touch(place) for _ in range(rng.randint(0, 6))]
+            out.append(self._using(self._write(g.REVOKE, lane, data=0), use))
+            out += [self._touch(place) for _ in range(rng.randint(0, 3))]
+            out.append(self._write(g.ACK, lane, data=0))
+        return out
+
+    def _guess(self) -> list[Item]:
+        """Do something with a block that may just be on its way from the allocation."""
+        rng, g, c = self.random, self.t.guest, self.c
+        lane, keep = rng.randrange(c.lanes), Use(keep=KEEP_BLOCK, vm=self.vm)
+        out = [self._write(g.FREE, lane, data=block) for block in range(min(c.blocks, 8))]
+        for _ in range(rng.randint(4, 16)):
+            block = rng.randrange(c.blocks)
+            register = rng.choice((g.FREE, g.REVOKE, g.RETURN, g.COMMIT, g.COMMIT, g.COMMIT))
+            if register is g.COMMIT:
+                word = block | rng.choice(tuple(Handover)) << g.RETURN.KIND.lsb
+                address = self._base(g.COMMIT) + g.COMMIT.at(lane, 1, 0, self._peer())
+                out.append(self._item(address, word, True))
+                ending = [self._write(g.ACK, lane, data=0)]
+            else:
+                out.append(self._write(register, lane, data=block))
+                ending = []
+            out += [self._using(self._read(g.ALLOC), keep) for _ in range(rng.randint(1, 2))] + ending
+        return out
 
     def _hand_over(self) -> list[Item]:
         rng, g, c = self.random, self.t.guest, self.c

@@ -1,9 +1,10 @@
 # amaranth: UnusedElaboratable=no
+from collections import deque
 from random import Random
 
 import pytest
 
-from postern_hw.faults import Faults
+from postern_hw.faults import Faults, Refusals
 from postern_spec.config import Config, Identity, Port
 from postern_spec.regmap import Fault
 
@@ -12,8 +13,8 @@ from .support import Design, bits, coin, drive, simulate
 NOTHING = {"kind": 0, "port": 0, "address": 0, "count": 0}
 
 
-def configuration(vms):
-    return Config(ports=(Port(identity=Identity.PAGE),) * 3, vms=vms, depth=2, page_stride=65536)
+def configuration(vms, blocks=0):
+    return Config(ports=(Port(identity=Identity.PAGE),) * 3, vms=vms, depth=2, page_stride=65536, blocks=blocks)
 
 
 def look(ctx, dut, record):
@@ -98,3 +99,91 @@ def test_count_stops_at_its_end():
             assert look(ctx, dut, 1) == [NOTHING, NOTHING | {"kind": Fault.CLOSED, "count": count}]
 
     simulate(design.fragment, bench)
+
+
+@pytest.mark.parametrize("vms", [2, 5])
+def test_refused_accesses_of_the_sram_take_turns_beside_the_engines(vms):
+    dut, random = Faults(configuration(vms, blocks=4)), Random(vms)
+    shared = []
+
+    def refusal():
+        return {
+            "record": random.randrange(vms + 1),
+            "kind": random.choice((Fault.BLOCK, Fault.NO_VM, Fault.UNMAPPED)),
+            "address": random.getrandbits(12),
+        }
+
+    async def bench(ctx):
+        logs = {}, {}  # of writes and of reads, by record
+        came = [[], []]
+        waiting = [[deque() for _ in range(3)] for _ in range(2)]
+        waits = [[0] * 3 for _ in range(2)]
+        for _ in range(1500):
+            faults, came = came, [[], []]  # a fault is logged a cycle after it came
+            cleared = random.getrandbits(vms) if coin(random, 0.05) else 0
+            drive(ctx, dut, clear=cleared > 0, data=cleared)
+            for way, (engine, streams) in enumerate(((dut.write, dut.w_refusals), (dut.read, dut.r_refusals))):
+                fault = refusal() | {"valid": coin(random, 0.4), "port": random.randrange(3)}
+                drive(ctx, engine, **fault)
+                if fault["valid"]:
+                    came[way].append(fault)
+                for port, stream in enumerate(streams):
+                    queue = waiting[way][port]
+                    if coin(random, 0.3):
+                        queue.append(refusal())
+                    ctx.set(stream.valid, bool(queue))
+                    if queue:
+                        ctx.set(stream.payload, queue[0])
+                taken = [port for port, stream in enumerate(streams) if waiting[way][port] and ctx.get(stream.ready)]
+                assert len(taken) == any(waiting[way])  # one of those that wait, whatever the engine does
+                for port in range(3):
+                    waits[way][port] = 0 if port in taken or not waiting[way][port] else waits[way][port] + 1
+                    assert waits[way][port] <= 2  # one of each other port
+                for port in taken:
+                    came[way].append(waiting[way][port].popleft() | {"port": port})
+            record = random.randrange(vms + 1)
+            assert look(ctx, dut, record) == [records.get(record, NOTHING) for records in logs]
+            assert ctx.get(dut.pending) == bits(logs[0].keys() | logs[1].keys())
+            await ctx.tick()
+            for records, those in zip(logs, faults, strict=True):
+                for gone in [record for record in records if cleared >> record & 1]:
+                    del records[gone]
+                for fault in those:  # that of the engine first
+                    shared.append(fault["record"] in records)
+                    log(records, fault)
+
+    simulate(dut, bench)
+    assert sum(shared) > 200
+
+
+def test_refusals_come_out_in_order_and_there_is_always_room_for_those_on_their_way():
+    dut, random = Refusals(configuration(3, blocks=4)), Random(1)
+    stalls = 0
+
+    async def bench(ctx):
+        nonlocal stalls
+        queue, flight = deque(), deque([None, None])
+        for cycle in range(1500):
+            eager = cycle // 300 % 2  # as many accesses as may be, all refused, and a log that has little time
+            room = ctx.get(dut.room)
+            stalls += not room
+            fault = {"record": random.randrange(4), "kind": Fault.BLOCK, "address": random.getrandbits(12)}
+            flight.append(fault if room and coin(random, 1 if eager else 0.5) else None)
+            pushed = flight.popleft()
+            ctx.set(dut.push, pushed is not None)
+            ctx.set(dut.i, pushed or fault)
+            ready = coin(random, 0.2 if eager else 0.6)
+            ctx.set(dut.o.ready, ready)
+            assert ctx.get(dut.o.valid) == bool(queue)
+            if queue:
+                seen = ctx.get(dut.o.payload)
+                assert {key: seen[key] for key in fault} == queue[0]
+                if ready:
+                    queue.popleft()
+            await ctx.tick()
+            if pushed:
+                queue.append(pushed)
+            assert len(queue) <= dut.DEPTH
+
+    simulate(dut, bench)
+    assert stalls > 100

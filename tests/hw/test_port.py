@@ -611,9 +611,9 @@ def test_pop_that_is_reset_in_flight_does_nothing():
                 await rig.step(ctx)
             await rig.step(ctx, reset=reset, fresh=-1)
             assert rig.popped == 1
-        for _ in range(4 + rig.read_delay):
-            await rig.step(ctx)
-        assert rig.answered == 1
+            for _ in range(4 + rig.read_delay):
+                await rig.step(ctx)
+            assert rig.answered == 1
 
     simulate(dut, bench)
 

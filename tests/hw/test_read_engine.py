@@ -127,14 +127,29 @@ def test_header_and_its_lane_are_of_the_same_cycle():
     simulate(dut, bench)
 
 
-@pytest.mark.parametrize("name", ["HEADER", "POP"])
+def test_reads_without_any_select_are_no_access():
+    dut, guest, manager = ReadEngine(C), guest_page(C), manager_page(C)
+
+    async def bench(ctx):
+        drive(ctx, dut, epoch=0x1234)
+        ctx.set(dut.states[2], State.OPEN)
+        places = [WHERE.guest(2) + register.offset for register in guest.registers]
+        for address in [*places, WHERE.manager_base + manager.EPOCH.offset, WHERE.guest(2) + guest.size]:
+            judged = await read(ctx, dut, bound(C, PORT, address, 2, strobes=0))
+            assert (ctx.get(dut.good), judged.valid, ctx.get(dut.data)) == (1, 0, 0), hex(address)
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("name", ["HEADER", "POP", "ALLOC"])
 def test_reads_that_act_are_whole(name):
-    dut, page = ReadEngine(C), guest_page(C)
+    config = C.replace(blocks=4) if name == "ALLOC" else C
+    dut, page = ReadEngine(config), guest_page(config)
 
     async def bench(ctx):
         ctx.set(dut.states[2], State.OPEN)
         for strobes in range(1, FULL):
-            address = WHERE.guest(2) + getattr(page, name).at(1)
+            address = WHERE.guest(2) + getattr(page, name).at(*[1] * len(getattr(page, name).dims))
             judged = await read(ctx, dut, bound(C, PORT, address, 2, strobes=strobes))
             assert (ctx.get(dut.good), judged.kind) == (0, Fault.PARTIAL)
 

@@ -130,14 +130,20 @@ def test_first_check_that_fails_refuses():
 
     async def bench(ctx):
         await fill(ctx, dut, 32)
-        for (address, there, strobe), low, allowed, state, strobes in product(
-            places, (0, 1, 2, 4, 5), (0, 1), (State.CLOSED, State.OPEN, State.DRAINING), (FULL, 0b0111)
+        for (address, there, strobe), low, (allowed, cacheable), state, strobes in product(
+            places,
+            (0, 1, 2, 4, 5),
+            ((0, 0), (0, 1), (1, 0)),
+            (State.CLOSED, State.OPEN, State.DRAINING),
+            (FULL, 0b0111),
         ):
             ctx.set(dut.source_state, state)
             to_manager = address >= WHERE.manager_base
             known = vm if allowed or to_manager else None
-            await write(ctx, dut, bound(C, PORT, address + low, known, allowed=allowed, strobes=strobes), data=1)
+            access = bound(C, PORT, address + low, known, allowed=allowed, strobes=strobes) | {"cacheable": cacheable}
+            await write(ctx, dut, access, data=1)
             checks = [  # as in ``docs/states.md`` section 1
+                (cacheable, Fault.CACHEABLE),
                 (not allowed, Fault.NOT_MANAGER if to_manager else Fault.NO_VM),
                 (low % 4, Fault.UNALIGNED),
                 (not to_manager and state == State.CLOSED, Fault.CLOSED),
@@ -155,7 +161,7 @@ def test_first_check_that_fails_refuses():
                 assert ctx.get(getattr(dut.do, name)) == (not expected and low == 0 and name == strobe)
 
     simulate(dut, bench)
-    late = {Fault.DENIED, Fault.BAD_VALUE}
+    late = {Fault.DENIED, Fault.BAD_VALUE, Fault.BLOCK}
     assert seen == set(Fault) - {Fault.NONE} - late
 
 

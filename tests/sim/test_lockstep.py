@@ -2,7 +2,7 @@
 
 import pytest
 
-from postern_sim.lockstep import Episode, run_episode
+from postern_sim.lockstep import Episode, crossings, run_episode
 from postern_sim.soak import CONFIGURATIONS
 
 pytestmark = pytest.mark.sim
@@ -28,6 +28,21 @@ def test_rtl_is_the_model(name):
         seed += 1
     wanted = EVERYWHERE if name == "small" else EVERYWHERE | MANAGED
     assert wanted <= set(total.coverage)
+
+
+WITH_BLOCKS = ["blocks", "banks", "quota", "doubles"]
+BLOCKS = {"commit BAD_BLOCK", "read BLOCK", "write BLOCK", "read UNMAPPED", "write UNMAPPED", "scrubbed"}
+
+
+def test_blocks_of_rtl_and_model_are_the_same_in_every_crossing():
+    """Every operation, on a block in every state, by everybody, while its rights change and while they do not."""
+    total = Episode()
+    seed = 0
+    while total.cycles < len(WITH_BLOCKS) * CYCLES:
+        for name in WITH_BLOCKS:
+            total.add(run_episode(CONFIGURATIONS[name], seed))
+        seed += 1
+    assert set() == (crossings() | EVERYWHERE | MANAGED | BLOCKS) - set(total.coverage)
 
 
 def test_an_episode_comes_again():
