@@ -2873,14 +2873,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .opened(\opened$351 ),
     .peer(peer),
-    .\port$10254$0 (\filled$368 ),
-    .\port$10268$0 (\filled$369 ),
-    .\port$10282$0 (\filled$370 ),
-    .\port$10296$0 (\filled$371 ),
-    .\port$10310$0 (\filled$372 ),
-    .\port$10324$0 (\filled$373 ),
-    .\port$10338$0 (\filled$374 ),
-    .\port$10352$0 (\filled$375 ),
+    .\port$10350$0 (\filled$368 ),
+    .\port$10364$0 (\filled$369 ),
+    .\port$10378$0 (\filled$370 ),
+    .\port$10392$0 (\filled$371 ),
+    .\port$10406$0 (\filled$372 ),
+    .\port$10420$0 (\filled$373 ),
+    .\port$10434$0 (\filled$374 ),
+    .\port$10448$0 (\filled$375 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -2989,22 +2989,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__7(head__7),
     .hold(hold),
     .opened(opened),
-    .\port$10254$0 (\filled$368 ),
-    .\port$10260$0 (\fresh$377 ),
-    .\port$10268$0 (\filled$369 ),
-    .\port$10274$0 (\fresh$378 ),
-    .\port$10282$0 (\filled$370 ),
-    .\port$10288$0 (\fresh$379 ),
-    .\port$10296$0 (\filled$371 ),
-    .\port$10302$0 (\fresh$380 ),
-    .\port$10310$0 (\filled$372 ),
-    .\port$10316$0 (\fresh$381 ),
-    .\port$10324$0 (\filled$373 ),
-    .\port$10330$0 (\fresh$382 ),
-    .\port$10338$0 (\filled$374 ),
-    .\port$10344$0 (\fresh$383 ),
-    .\port$10352$0 (\filled$375 ),
-    .\port$10358$0 (\fresh$384 ),
+    .\port$10350$0 (\filled$368 ),
+    .\port$10356$0 (\fresh$377 ),
+    .\port$10364$0 (\filled$369 ),
+    .\port$10370$0 (\fresh$378 ),
+    .\port$10378$0 (\filled$370 ),
+    .\port$10384$0 (\fresh$379 ),
+    .\port$10392$0 (\filled$371 ),
+    .\port$10398$0 (\fresh$380 ),
+    .\port$10406$0 (\filled$372 ),
+    .\port$10412$0 (\fresh$381 ),
+    .\port$10420$0 (\filled$373 ),
+    .\port$10426$0 (\fresh$382 ),
+    .\port$10434$0 (\filled$374 ),
+    .\port$10440$0 (\fresh$383 ),
+    .\port$10448$0 (\filled$375 ),
+    .\port$10454$0 (\fresh$384 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -3080,22 +3080,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__7(head__7),
     .hold(hold),
     .opened(opened),
-    .\port$10254$0 (\filled$368 ),
-    .\port$10260$0 (\fresh$377 ),
-    .\port$10268$0 (\filled$369 ),
-    .\port$10274$0 (\fresh$378 ),
-    .\port$10282$0 (\filled$370 ),
-    .\port$10288$0 (\fresh$379 ),
-    .\port$10296$0 (\filled$371 ),
-    .\port$10302$0 (\fresh$380 ),
-    .\port$10310$0 (\filled$372 ),
-    .\port$10316$0 (\fresh$381 ),
-    .\port$10324$0 (\filled$373 ),
-    .\port$10330$0 (\fresh$382 ),
-    .\port$10338$0 (\filled$374 ),
-    .\port$10344$0 (\fresh$383 ),
-    .\port$10352$0 (\filled$375 ),
-    .\port$10358$0 (\fresh$384 ),
+    .\port$10350$0 (\filled$368 ),
+    .\port$10356$0 (\fresh$377 ),
+    .\port$10364$0 (\filled$369 ),
+    .\port$10370$0 (\fresh$378 ),
+    .\port$10378$0 (\filled$370 ),
+    .\port$10384$0 (\fresh$379 ),
+    .\port$10392$0 (\filled$371 ),
+    .\port$10398$0 (\fresh$380 ),
+    .\port$10406$0 (\filled$372 ),
+    .\port$10412$0 (\fresh$381 ),
+    .\port$10420$0 (\filled$373 ),
+    .\port$10426$0 (\fresh$382 ),
+    .\port$10434$0 (\filled$374 ),
+    .\port$10440$0 (\fresh$383 ),
+    .\port$10448$0 (\filled$375 ),
+    .\port$10454$0 (\fresh$384 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -3171,22 +3171,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__7(head__7),
     .hold(hold),
     .opened(opened),
-    .\port$10254$0 (\filled$368 ),
-    .\port$10260$0 (\fresh$377 ),
-    .\port$10268$0 (\filled$369 ),
-    .\port$10274$0 (\fresh$378 ),
-    .\port$10282$0 (\filled$370 ),
-    .\port$10288$0 (\fresh$379 ),
-    .\port$10296$0 (\filled$371 ),
-    .\port$10302$0 (\fresh$380 ),
-    .\port$10310$0 (\filled$372 ),
-    .\port$10316$0 (\fresh$381 ),
-    .\port$10324$0 (\filled$373 ),
-    .\port$10330$0 (\fresh$382 ),
-    .\port$10338$0 (\filled$374 ),
-    .\port$10344$0 (\fresh$383 ),
-    .\port$10352$0 (\filled$375 ),
-    .\port$10358$0 (\fresh$384 ),
+    .\port$10350$0 (\filled$368 ),
+    .\port$10356$0 (\fresh$377 ),
+    .\port$10364$0 (\filled$369 ),
+    .\port$10370$0 (\fresh$378 ),
+    .\port$10378$0 (\filled$370 ),
+    .\port$10384$0 (\fresh$379 ),
+    .\port$10392$0 (\filled$371 ),
+    .\port$10398$0 (\fresh$380 ),
+    .\port$10406$0 (\filled$372 ),
+    .\port$10412$0 (\fresh$381 ),
+    .\port$10420$0 (\filled$373 ),
+    .\port$10426$0 (\fresh$382 ),
+    .\port$10434$0 (\filled$374 ),
+    .\port$10440$0 (\fresh$383 ),
+    .\port$10448$0 (\filled$375 ),
+    .\port$10454$0 (\fresh$384 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -3262,22 +3262,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__7(head__7),
     .hold(hold),
     .opened(opened),
-    .\port$10254$0 (\filled$368 ),
-    .\port$10260$0 (\fresh$377 ),
-    .\port$10268$0 (\filled$369 ),
-    .\port$10274$0 (\fresh$378 ),
-    .\port$10282$0 (\filled$370 ),
-    .\port$10288$0 (\fresh$379 ),
-    .\port$10296$0 (\filled$371 ),
-    .\port$10302$0 (\fresh$380 ),
-    .\port$10310$0 (\filled$372 ),
-    .\port$10316$0 (\fresh$381 ),
-    .\port$10324$0 (\filled$373 ),
-    .\port$10330$0 (\fresh$382 ),
-    .\port$10338$0 (\filled$374 ),
-    .\port$10344$0 (\fresh$383 ),
-    .\port$10352$0 (\filled$375 ),
-    .\port$10358$0 (\fresh$384 ),
+    .\port$10350$0 (\filled$368 ),
+    .\port$10356$0 (\fresh$377 ),
+    .\port$10364$0 (\filled$369 ),
+    .\port$10370$0 (\fresh$378 ),
+    .\port$10378$0 (\filled$370 ),
+    .\port$10384$0 (\fresh$379 ),
+    .\port$10392$0 (\filled$371 ),
+    .\port$10398$0 (\fresh$380 ),
+    .\port$10406$0 (\filled$372 ),
+    .\port$10412$0 (\fresh$381 ),
+    .\port$10420$0 (\filled$373 ),
+    .\port$10426$0 (\fresh$382 ),
+    .\port$10434$0 (\filled$374 ),
+    .\port$10440$0 (\fresh$383 ),
+    .\port$10448$0 (\filled$375 ),
+    .\port$10454$0 (\fresh$384 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -3643,15 +3643,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .\port$4094$0 (\$315 ),
     .\port$4100$0 (\$316 ),
     .\port$4106$0 (\$317 ),
-    .\port$6281$0 (\$319 ),
-    .\port$6357$0 (\$321 ),
-    .\port$6433$0 (\$323 ),
-    .\port$6509$0 (\$325 ),
-    .\port$6585$0 (\$327 ),
-    .\port$6661$0 (\$329 ),
-    .\port$6737$0 (\$331 ),
-    .\port$6813$0 (\$333 ),
-    .\port$9178$0 (entry),
+    .\port$6377$0 (\$319 ),
+    .\port$6453$0 (\$321 ),
+    .\port$6529$0 (\$323 ),
+    .\port$6605$0 (\$325 ),
+    .\port$6681$0 (\$327 ),
+    .\port$6757$0 (\$329 ),
+    .\port$6833$0 (\$331 ),
+    .\port$6909$0 (\$333 ),
+    .\port$9274$0 (entry),
     .record(look_record),
     .refused(read__kind),
     .\refused$151 (refused),
@@ -3783,14 +3783,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_stop(new_stop),
     .permitted(permitted),
     .\port$2492$71 (\$301 ),
-    .\port$6280$0 (\$318 ),
-    .\port$6356$0 (\$320 ),
-    .\port$6432$0 (\$322 ),
-    .\port$6508$0 (\$324 ),
-    .\port$6584$0 (\$326 ),
-    .\port$6660$0 (\$328 ),
-    .\port$6736$0 (\$330 ),
-    .\port$6812$0 (\$332 ),
+    .\port$6376$0 (\$318 ),
+    .\port$6452$0 (\$320 ),
+    .\port$6528$0 (\$322 ),
+    .\port$6604$0 (\$324 ),
+    .\port$6680$0 (\$326 ),
+    .\port$6756$0 (\$328 ),
+    .\port$6832$0 (\$330 ),
+    .\port$6908$0 (\$332 ),
     .push(\push$636 ),
     .refused_command(refused_command),
     .refusing(refusing),
@@ -7879,8 +7879,8 @@ module \postern.faults (rst, write__address, data, write__valid, write__kind, wr
 endmodule
 
 module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , look_state, look_enable, look_resident, vm, data, opened, closed, doorbell, residents__0, residents__1
-, residents__2, residents__3, armed, fired, lines, waiting, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, look_vm, look_core, \port$10254$0 , \port$10268$0 , \port$10282$0 , \port$10296$0 
-, \port$10310$0 , \port$10324$0 , \port$10338$0 , \port$10352$0 , clk);
+, residents__2, residents__3, armed, fired, lines, waiting, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, look_vm, look_core, \port$10350$0 , \port$10364$0 , \port$10378$0 , \port$10392$0 
+, \port$10406$0 , \port$10420$0 , \port$10434$0 , \port$10448$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -9033,22 +9033,22 @@ module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \po
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$10254$0 ;
-  wire \port$10254$0 ;
-  input \port$10268$0 ;
-  wire \port$10268$0 ;
-  input \port$10282$0 ;
-  wire \port$10282$0 ;
-  input \port$10296$0 ;
-  wire \port$10296$0 ;
-  input \port$10310$0 ;
-  wire \port$10310$0 ;
-  input \port$10324$0 ;
-  wire \port$10324$0 ;
-  input \port$10338$0 ;
-  wire \port$10338$0 ;
-  input \port$10352$0 ;
-  wire \port$10352$0 ;
+  input \port$10350$0 ;
+  wire \port$10350$0 ;
+  input \port$10364$0 ;
+  wire \port$10364$0 ;
+  input \port$10378$0 ;
+  wire \port$10378$0 ;
+  input \port$10392$0 ;
+  wire \port$10392$0 ;
+  input \port$10406$0 ;
+  wire \port$10406$0 ;
+  input \port$10420$0 ;
+  wire \port$10420$0 ;
+  input \port$10434$0 ;
+  wire \port$10434$0 ;
+  input \port$10448$0 ;
+  wire \port$10448$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -9514,14 +9514,14 @@ module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \po
   assign \$557  = ~ \$556 ;
   assign \$558  = fired & \$557 ;
   assign \$559  = \$558  | fires;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$10254$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$10268$0  };
-  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$10282$0  };
-  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$10296$0  };
-  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$10310$0  };
-  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$10324$0  };
-  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$10338$0  };
-  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$10352$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$10350$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$10364$0  };
+  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$10378$0  };
+  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$10392$0  };
+  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$10406$0  };
+  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$10420$0  };
+  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$10434$0  };
+  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$10448$0  };
   assign \$560  = ! residents__0[2:0];
   assign \$562  = residents__0[3] & \$561 ;
   assign \$563  = state_0 & enable_0_0;
@@ -10575,7 +10575,7 @@ module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \po
     end
   end
   assign chosen = \$1018 [7:0];
-  assign filled = { \port$10352$0 , \port$10338$0 , \port$10324$0 , \port$10310$0 , \port$10296$0 , \port$10282$0 , \port$10268$0 , \port$10254$0  };
+  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
   assign open = { \port$1128$0 , \port$1127$0 , \port$1126$0 , \port$1125$0 , \port$1124$0 , \port$1123$0 , \port$1122$0 , \port$1121$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
@@ -16758,8 +16758,8 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , w_engine__ready, hold, w_acted
 , slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid, fill_row
-, fill, opened, resident, r_good, r_data, \port$10254$0 , head__0, \port$10260$0 , \port$10268$0 , head__1, \port$10274$0 , \port$10282$0 , head__2, \port$10288$0 , \port$10296$0 , head__3, \port$10302$0 , \port$10310$0 , head__4, \port$10316$0 , \port$10324$0 
-, head__5, \port$10330$0 , \port$10338$0 , head__6, \port$10344$0 , \port$10352$0 , head__7, \port$10358$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
+, fill, opened, resident, r_good, r_data, \port$10350$0 , head__0, \port$10356$0 , \port$10364$0 , head__1, \port$10370$0 , \port$10378$0 , head__2, \port$10384$0 , \port$10392$0 , head__3, \port$10398$0 , \port$10406$0 , head__4, \port$10412$0 , \port$10420$0 
+, head__5, \port$10426$0 , \port$10434$0 , head__6, \port$10440$0 , \port$10448$0 , head__7, \port$10454$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
 , compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
@@ -17554,38 +17554,38 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$10254$0 ;
-  wire \port$10254$0 ;
-  input [1:0] \port$10260$0 ;
-  wire [1:0] \port$10260$0 ;
-  input \port$10268$0 ;
-  wire \port$10268$0 ;
-  input [1:0] \port$10274$0 ;
-  wire [1:0] \port$10274$0 ;
-  input \port$10282$0 ;
-  wire \port$10282$0 ;
-  input [1:0] \port$10288$0 ;
-  wire [1:0] \port$10288$0 ;
-  input \port$10296$0 ;
-  wire \port$10296$0 ;
-  input [1:0] \port$10302$0 ;
-  wire [1:0] \port$10302$0 ;
-  input \port$10310$0 ;
-  wire \port$10310$0 ;
-  input [1:0] \port$10316$0 ;
-  wire [1:0] \port$10316$0 ;
-  input \port$10324$0 ;
-  wire \port$10324$0 ;
-  input [1:0] \port$10330$0 ;
-  wire [1:0] \port$10330$0 ;
-  input \port$10338$0 ;
-  wire \port$10338$0 ;
-  input [1:0] \port$10344$0 ;
-  wire [1:0] \port$10344$0 ;
-  input \port$10352$0 ;
-  wire \port$10352$0 ;
-  input [1:0] \port$10358$0 ;
-  wire [1:0] \port$10358$0 ;
+  input \port$10350$0 ;
+  wire \port$10350$0 ;
+  input [1:0] \port$10356$0 ;
+  wire [1:0] \port$10356$0 ;
+  input \port$10364$0 ;
+  wire \port$10364$0 ;
+  input [1:0] \port$10370$0 ;
+  wire [1:0] \port$10370$0 ;
+  input \port$10378$0 ;
+  wire \port$10378$0 ;
+  input [1:0] \port$10384$0 ;
+  wire [1:0] \port$10384$0 ;
+  input \port$10392$0 ;
+  wire \port$10392$0 ;
+  input [1:0] \port$10398$0 ;
+  wire [1:0] \port$10398$0 ;
+  input \port$10406$0 ;
+  wire \port$10406$0 ;
+  input [1:0] \port$10412$0 ;
+  wire [1:0] \port$10412$0 ;
+  input \port$10420$0 ;
+  wire \port$10420$0 ;
+  input [1:0] \port$10426$0 ;
+  wire [1:0] \port$10426$0 ;
+  input \port$10434$0 ;
+  wire \port$10434$0 ;
+  input [1:0] \port$10440$0 ;
+  wire [1:0] \port$10440$0 ;
+  input \port$10448$0 ;
+  wire \port$10448$0 ;
+  input [1:0] \port$10454$0 ;
+  wire [1:0] \port$10454$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -17829,11 +17829,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$446  = r_held[28] ? \port$10352$0  : \port$10338$0 ;
-  assign \$447  = r_held[28] ? \port$10324$0  : \port$10310$0 ;
+  assign \$446  = r_held[28] ? \port$10448$0  : \port$10434$0 ;
+  assign \$447  = r_held[28] ? \port$10420$0  : \port$10406$0 ;
   assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$10296$0  : \port$10282$0 ;
-  assign \$450  = r_held[28] ? \port$10268$0  : \port$10254$0 ;
+  assign \$449  = r_held[28] ? \port$10392$0  : \port$10378$0 ;
+  assign \$450  = r_held[28] ? \port$10364$0  : \port$10350$0 ;
   assign \$451  = r_held[29] ? \$449  : \$450 ;
   assign \$452  = r_held[30] ? \$448  : \$451 ;
   assign \$453  = \$445  & \$452 ;
@@ -18204,7 +18204,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$248  & \$252 ;
   assign \$254  = ~ popping;
-  assign \$255  = take & { \port$10358$0 , \port$10344$0 , \port$10330$0 , \port$10316$0 , \port$10302$0 , \port$10288$0 , \port$10274$0 , \port$10260$0  };
+  assign \$255  = take & { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
   assign \$256  = | \$255 ;
   assign \$257  = \$254  | \$256 ;
   assign r_pool__keep = showing & \$257 ;
@@ -18400,8 +18400,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10373$28 (w_held[30:28]),
-    .\port$6833$0 (\$7 ),
+    .\port$10469$28 (w_held[30:28]),
+    .\port$6929$0 (\$7 ),
     .rst(rst),
     .write(\write$90 ),
     .write_data(\write_data$92 )
@@ -18409,8 +18409,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10373$28 (w_held[30:28]),
-    .\port$6833$0 (\$7 ),
+    .\port$10469$28 (w_held[30:28]),
+    .\port$6929$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -18929,12 +18929,12 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$118  = \$519 [0];
   assign \vm$119  = \$519 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$10358$0 , \port$10344$0 , \port$10330$0 , \port$10316$0 , \port$10302$0 , \port$10288$0 , \port$10274$0 , \port$10260$0  };
+  assign fresh = { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$10352$0 , \port$10338$0 , \port$10324$0 , \port$10310$0 , \port$10296$0 , \port$10282$0 , \port$10268$0 , \port$10254$0  };
+  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
   assign r_pool__slot = \$124 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[67:36];
@@ -19347,7 +19347,7 @@ module \postern.port_0.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_0.slots (rst, \port$6833$0 , write, data_0, fill_row, fill, \port$10373$28 , write_data, clk);
+module \postern.port_0.slots (rst, \port$6929$0 , write, data_0, fill_row, fill, \port$10469$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -19358,10 +19358,10 @@ module \postern.port_0.slots (rst, \port$6833$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10373$28 ;
-  wire [2:0] \port$10373$28 ;
-  input \port$6833$0 ;
-  wire \port$6833$0 ;
+  input [2:0] \port$10469$28 ;
+  wire [2:0] \port$10469$28 ;
+  input \port$6929$0 ;
+  wire \port$6929$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -19398,9 +19398,9 @@ module \postern.port_0.slots (rst, \port$6833$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10373$28 , \port$6833$0  }];
+  assign data_0 = cells[{ \port$10469$28 , \port$6929$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$10373$28 , \port$6833$0  };
+  assign w_port__addr = fill ? fill_row : { \port$10469$28 , \port$6929$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
@@ -19440,21 +19440,21 @@ module \postern.port_0.slots (rst, \port$6833$0 , write, data_0, fill_row, fill,
           \$1  = 8'h90;
     endcase
   end
-  assign write_row = { \port$10373$28 , \port$6833$0  };
-  assign r_port__addr = { \port$10373$28 , \port$6833$0  };
-  assign row_0 = { \port$10373$28 , \port$6833$0  };
+  assign write_row = { \port$10469$28 , \port$6929$0  };
+  assign r_port__addr = { \port$10469$28 , \port$6929$0  };
+  assign row_0 = { \port$10469$28 , \port$6929$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$6833$0 , w_port__en, data_0, w_port__data, \port$10373$28 , clk);
+module \postern.port_0.states (rst, \port$6929$0 , w_port__en, data_0, w_port__data, \port$10469$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$10373$28 ;
-  wire [2:0] \port$10373$28 ;
-  input \port$6833$0 ;
-  wire \port$6833$0 ;
+  input [2:0] \port$10469$28 ;
+  wire [2:0] \port$10469$28 ;
+  input \port$6929$0 ;
+  wire \port$6929$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -19489,15 +19489,15 @@ module \postern.port_0.states (rst, \port$6833$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$10373$28 , \port$6833$0  }] <= w_port__data;
+      cells[{ \port$10469$28 , \port$6929$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10373$28 , \port$6833$0  }];
+  assign data_0 = cells[{ \port$10469$28 , \port$6929$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$10373$28 , \port$6833$0  };
-  assign write_row = { \port$10373$28 , \port$6833$0  };
+  assign w_port__addr = { \port$10469$28 , \port$6929$0  };
+  assign write_row = { \port$10469$28 , \port$6929$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$10373$28 , \port$6833$0  };
-  assign row_0 = { \port$10373$28 , \port$6833$0  };
+  assign r_port__addr = { \port$10469$28 , \port$6929$0  };
+  assign row_0 = { \port$10469$28 , \port$6929$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -19586,8 +19586,8 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , w_engine__ready, hold, w_acted
 , slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid, fill_row
-, fill, opened, resident, r_good, r_data, \port$10254$0 , head__0, \port$10260$0 , \port$10268$0 , head__1, \port$10274$0 , \port$10282$0 , head__2, \port$10288$0 , \port$10296$0 , head__3, \port$10302$0 , \port$10310$0 , head__4, \port$10316$0 , \port$10324$0 
-, head__5, \port$10330$0 , \port$10338$0 , head__6, \port$10344$0 , \port$10352$0 , head__7, \port$10358$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
+, fill, opened, resident, r_good, r_data, \port$10350$0 , head__0, \port$10356$0 , \port$10364$0 , head__1, \port$10370$0 , \port$10378$0 , head__2, \port$10384$0 , \port$10392$0 , head__3, \port$10398$0 , \port$10406$0 , head__4, \port$10412$0 , \port$10420$0 
+, head__5, \port$10426$0 , \port$10434$0 , head__6, \port$10440$0 , \port$10448$0 , head__7, \port$10454$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
 , compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
@@ -20382,38 +20382,38 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$10254$0 ;
-  wire \port$10254$0 ;
-  input [1:0] \port$10260$0 ;
-  wire [1:0] \port$10260$0 ;
-  input \port$10268$0 ;
-  wire \port$10268$0 ;
-  input [1:0] \port$10274$0 ;
-  wire [1:0] \port$10274$0 ;
-  input \port$10282$0 ;
-  wire \port$10282$0 ;
-  input [1:0] \port$10288$0 ;
-  wire [1:0] \port$10288$0 ;
-  input \port$10296$0 ;
-  wire \port$10296$0 ;
-  input [1:0] \port$10302$0 ;
-  wire [1:0] \port$10302$0 ;
-  input \port$10310$0 ;
-  wire \port$10310$0 ;
-  input [1:0] \port$10316$0 ;
-  wire [1:0] \port$10316$0 ;
-  input \port$10324$0 ;
-  wire \port$10324$0 ;
-  input [1:0] \port$10330$0 ;
-  wire [1:0] \port$10330$0 ;
-  input \port$10338$0 ;
-  wire \port$10338$0 ;
-  input [1:0] \port$10344$0 ;
-  wire [1:0] \port$10344$0 ;
-  input \port$10352$0 ;
-  wire \port$10352$0 ;
-  input [1:0] \port$10358$0 ;
-  wire [1:0] \port$10358$0 ;
+  input \port$10350$0 ;
+  wire \port$10350$0 ;
+  input [1:0] \port$10356$0 ;
+  wire [1:0] \port$10356$0 ;
+  input \port$10364$0 ;
+  wire \port$10364$0 ;
+  input [1:0] \port$10370$0 ;
+  wire [1:0] \port$10370$0 ;
+  input \port$10378$0 ;
+  wire \port$10378$0 ;
+  input [1:0] \port$10384$0 ;
+  wire [1:0] \port$10384$0 ;
+  input \port$10392$0 ;
+  wire \port$10392$0 ;
+  input [1:0] \port$10398$0 ;
+  wire [1:0] \port$10398$0 ;
+  input \port$10406$0 ;
+  wire \port$10406$0 ;
+  input [1:0] \port$10412$0 ;
+  wire [1:0] \port$10412$0 ;
+  input \port$10420$0 ;
+  wire \port$10420$0 ;
+  input [1:0] \port$10426$0 ;
+  wire [1:0] \port$10426$0 ;
+  input \port$10434$0 ;
+  wire \port$10434$0 ;
+  input [1:0] \port$10440$0 ;
+  wire [1:0] \port$10440$0 ;
+  input \port$10448$0 ;
+  wire \port$10448$0 ;
+  input [1:0] \port$10454$0 ;
+  wire [1:0] \port$10454$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -20657,11 +20657,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$446  = r_held[28] ? \port$10352$0  : \port$10338$0 ;
-  assign \$447  = r_held[28] ? \port$10324$0  : \port$10310$0 ;
+  assign \$446  = r_held[28] ? \port$10448$0  : \port$10434$0 ;
+  assign \$447  = r_held[28] ? \port$10420$0  : \port$10406$0 ;
   assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$10296$0  : \port$10282$0 ;
-  assign \$450  = r_held[28] ? \port$10268$0  : \port$10254$0 ;
+  assign \$449  = r_held[28] ? \port$10392$0  : \port$10378$0 ;
+  assign \$450  = r_held[28] ? \port$10364$0  : \port$10350$0 ;
   assign \$451  = r_held[29] ? \$449  : \$450 ;
   assign \$452  = r_held[30] ? \$448  : \$451 ;
   assign \$453  = \$445  & \$452 ;
@@ -21032,7 +21032,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$248  & \$252 ;
   assign \$254  = ~ popping;
-  assign \$255  = take & { \port$10358$0 , \port$10344$0 , \port$10330$0 , \port$10316$0 , \port$10302$0 , \port$10288$0 , \port$10274$0 , \port$10260$0  };
+  assign \$255  = take & { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
   assign \$256  = | \$255 ;
   assign \$257  = \$254  | \$256 ;
   assign r_pool__keep = showing & \$257 ;
@@ -21228,8 +21228,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10470$28 (w_held[30:28]),
-    .\port$7420$0 (\$7 ),
+    .\port$10566$28 (w_held[30:28]),
+    .\port$7516$0 (\$7 ),
     .rst(rst),
     .write(\write$90 ),
     .write_data(\write_data$92 )
@@ -21237,8 +21237,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10470$28 (w_held[30:28]),
-    .\port$7420$0 (\$7 ),
+    .\port$10566$28 (w_held[30:28]),
+    .\port$7516$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -21757,12 +21757,12 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$118  = \$519 [0];
   assign \vm$119  = \$519 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$10358$0 , \port$10344$0 , \port$10330$0 , \port$10316$0 , \port$10302$0 , \port$10288$0 , \port$10274$0 , \port$10260$0  };
+  assign fresh = { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$10352$0 , \port$10338$0 , \port$10324$0 , \port$10310$0 , \port$10296$0 , \port$10282$0 , \port$10268$0 , \port$10254$0  };
+  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
   assign r_pool__slot = \$124 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[67:36];
@@ -22175,7 +22175,7 @@ module \postern.port_1.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_1.slots (rst, \port$7420$0 , write, data_0, fill_row, fill, \port$10470$28 , write_data, clk);
+module \postern.port_1.slots (rst, \port$7516$0 , write, data_0, fill_row, fill, \port$10566$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -22186,10 +22186,10 @@ module \postern.port_1.slots (rst, \port$7420$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10470$28 ;
-  wire [2:0] \port$10470$28 ;
-  input \port$7420$0 ;
-  wire \port$7420$0 ;
+  input [2:0] \port$10566$28 ;
+  wire [2:0] \port$10566$28 ;
+  input \port$7516$0 ;
+  wire \port$7516$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -22226,9 +22226,9 @@ module \postern.port_1.slots (rst, \port$7420$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10470$28 , \port$7420$0  }];
+  assign data_0 = cells[{ \port$10566$28 , \port$7516$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$10470$28 , \port$7420$0  };
+  assign w_port__addr = fill ? fill_row : { \port$10566$28 , \port$7516$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
@@ -22268,21 +22268,21 @@ module \postern.port_1.slots (rst, \port$7420$0 , write, data_0, fill_row, fill,
           \$1  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$10470$28 , \port$7420$0  };
-  assign r_port__addr = { \port$10470$28 , \port$7420$0  };
-  assign row_0 = { \port$10470$28 , \port$7420$0  };
+  assign write_row = { \port$10566$28 , \port$7516$0  };
+  assign r_port__addr = { \port$10566$28 , \port$7516$0  };
+  assign row_0 = { \port$10566$28 , \port$7516$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$7420$0 , w_port__en, data_0, w_port__data, \port$10470$28 , clk);
+module \postern.port_1.states (rst, \port$7516$0 , w_port__en, data_0, w_port__data, \port$10566$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$10470$28 ;
-  wire [2:0] \port$10470$28 ;
-  input \port$7420$0 ;
-  wire \port$7420$0 ;
+  input [2:0] \port$10566$28 ;
+  wire [2:0] \port$10566$28 ;
+  input \port$7516$0 ;
+  wire \port$7516$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -22317,15 +22317,15 @@ module \postern.port_1.states (rst, \port$7420$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$10470$28 , \port$7420$0  }] <= w_port__data;
+      cells[{ \port$10566$28 , \port$7516$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10470$28 , \port$7420$0  }];
+  assign data_0 = cells[{ \port$10566$28 , \port$7516$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$10470$28 , \port$7420$0  };
-  assign write_row = { \port$10470$28 , \port$7420$0  };
+  assign w_port__addr = { \port$10566$28 , \port$7516$0  };
+  assign write_row = { \port$10566$28 , \port$7516$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$10470$28 , \port$7420$0  };
-  assign row_0 = { \port$10470$28 , \port$7420$0  };
+  assign r_port__addr = { \port$10566$28 , \port$7516$0  };
+  assign row_0 = { \port$10566$28 , \port$7516$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -22414,8 +22414,8 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , w_engine__ready, hold, w_acted
 , slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid, fill_row
-, fill, opened, resident, r_good, r_data, \port$10254$0 , head__0, \port$10260$0 , \port$10268$0 , head__1, \port$10274$0 , \port$10282$0 , head__2, \port$10288$0 , \port$10296$0 , head__3, \port$10302$0 , \port$10310$0 , head__4, \port$10316$0 , \port$10324$0 
-, head__5, \port$10330$0 , \port$10338$0 , head__6, \port$10344$0 , \port$10352$0 , head__7, \port$10358$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
+, fill, opened, resident, r_good, r_data, \port$10350$0 , head__0, \port$10356$0 , \port$10364$0 , head__1, \port$10370$0 , \port$10378$0 , head__2, \port$10384$0 , \port$10392$0 , head__3, \port$10398$0 , \port$10406$0 , head__4, \port$10412$0 , \port$10420$0 
+, head__5, \port$10426$0 , \port$10434$0 , head__6, \port$10440$0 , \port$10448$0 , head__7, \port$10454$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
 , compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
@@ -23210,38 +23210,38 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$10254$0 ;
-  wire \port$10254$0 ;
-  input [1:0] \port$10260$0 ;
-  wire [1:0] \port$10260$0 ;
-  input \port$10268$0 ;
-  wire \port$10268$0 ;
-  input [1:0] \port$10274$0 ;
-  wire [1:0] \port$10274$0 ;
-  input \port$10282$0 ;
-  wire \port$10282$0 ;
-  input [1:0] \port$10288$0 ;
-  wire [1:0] \port$10288$0 ;
-  input \port$10296$0 ;
-  wire \port$10296$0 ;
-  input [1:0] \port$10302$0 ;
-  wire [1:0] \port$10302$0 ;
-  input \port$10310$0 ;
-  wire \port$10310$0 ;
-  input [1:0] \port$10316$0 ;
-  wire [1:0] \port$10316$0 ;
-  input \port$10324$0 ;
-  wire \port$10324$0 ;
-  input [1:0] \port$10330$0 ;
-  wire [1:0] \port$10330$0 ;
-  input \port$10338$0 ;
-  wire \port$10338$0 ;
-  input [1:0] \port$10344$0 ;
-  wire [1:0] \port$10344$0 ;
-  input \port$10352$0 ;
-  wire \port$10352$0 ;
-  input [1:0] \port$10358$0 ;
-  wire [1:0] \port$10358$0 ;
+  input \port$10350$0 ;
+  wire \port$10350$0 ;
+  input [1:0] \port$10356$0 ;
+  wire [1:0] \port$10356$0 ;
+  input \port$10364$0 ;
+  wire \port$10364$0 ;
+  input [1:0] \port$10370$0 ;
+  wire [1:0] \port$10370$0 ;
+  input \port$10378$0 ;
+  wire \port$10378$0 ;
+  input [1:0] \port$10384$0 ;
+  wire [1:0] \port$10384$0 ;
+  input \port$10392$0 ;
+  wire \port$10392$0 ;
+  input [1:0] \port$10398$0 ;
+  wire [1:0] \port$10398$0 ;
+  input \port$10406$0 ;
+  wire \port$10406$0 ;
+  input [1:0] \port$10412$0 ;
+  wire [1:0] \port$10412$0 ;
+  input \port$10420$0 ;
+  wire \port$10420$0 ;
+  input [1:0] \port$10426$0 ;
+  wire [1:0] \port$10426$0 ;
+  input \port$10434$0 ;
+  wire \port$10434$0 ;
+  input [1:0] \port$10440$0 ;
+  wire [1:0] \port$10440$0 ;
+  input \port$10448$0 ;
+  wire \port$10448$0 ;
+  input [1:0] \port$10454$0 ;
+  wire [1:0] \port$10454$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -23485,11 +23485,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$446  = r_held[28] ? \port$10352$0  : \port$10338$0 ;
-  assign \$447  = r_held[28] ? \port$10324$0  : \port$10310$0 ;
+  assign \$446  = r_held[28] ? \port$10448$0  : \port$10434$0 ;
+  assign \$447  = r_held[28] ? \port$10420$0  : \port$10406$0 ;
   assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$10296$0  : \port$10282$0 ;
-  assign \$450  = r_held[28] ? \port$10268$0  : \port$10254$0 ;
+  assign \$449  = r_held[28] ? \port$10392$0  : \port$10378$0 ;
+  assign \$450  = r_held[28] ? \port$10364$0  : \port$10350$0 ;
   assign \$451  = r_held[29] ? \$449  : \$450 ;
   assign \$452  = r_held[30] ? \$448  : \$451 ;
   assign \$453  = \$445  & \$452 ;
@@ -23860,7 +23860,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$248  & \$252 ;
   assign \$254  = ~ popping;
-  assign \$255  = take & { \port$10358$0 , \port$10344$0 , \port$10330$0 , \port$10316$0 , \port$10302$0 , \port$10288$0 , \port$10274$0 , \port$10260$0  };
+  assign \$255  = take & { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
   assign \$256  = | \$255 ;
   assign \$257  = \$254  | \$256 ;
   assign r_pool__keep = showing & \$257 ;
@@ -24056,8 +24056,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10567$28 (w_held[30:28]),
-    .\port$8007$0 (\$7 ),
+    .\port$10663$28 (w_held[30:28]),
+    .\port$8103$0 (\$7 ),
     .rst(rst),
     .write(\write$90 ),
     .write_data(\write_data$92 )
@@ -24065,8 +24065,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10567$28 (w_held[30:28]),
-    .\port$8007$0 (\$7 ),
+    .\port$10663$28 (w_held[30:28]),
+    .\port$8103$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -24585,12 +24585,12 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$118  = \$519 [0];
   assign \vm$119  = \$519 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$10358$0 , \port$10344$0 , \port$10330$0 , \port$10316$0 , \port$10302$0 , \port$10288$0 , \port$10274$0 , \port$10260$0  };
+  assign fresh = { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$10352$0 , \port$10338$0 , \port$10324$0 , \port$10310$0 , \port$10296$0 , \port$10282$0 , \port$10268$0 , \port$10254$0  };
+  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
   assign r_pool__slot = \$124 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[67:36];
@@ -25003,7 +25003,7 @@ module \postern.port_2.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_2.slots (rst, \port$8007$0 , write, data_0, fill_row, fill, \port$10567$28 , write_data, clk);
+module \postern.port_2.slots (rst, \port$8103$0 , write, data_0, fill_row, fill, \port$10663$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -25014,10 +25014,10 @@ module \postern.port_2.slots (rst, \port$8007$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10567$28 ;
-  wire [2:0] \port$10567$28 ;
-  input \port$8007$0 ;
-  wire \port$8007$0 ;
+  input [2:0] \port$10663$28 ;
+  wire [2:0] \port$10663$28 ;
+  input \port$8103$0 ;
+  wire \port$8103$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -25054,9 +25054,9 @@ module \postern.port_2.slots (rst, \port$8007$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10567$28 , \port$8007$0  }];
+  assign data_0 = cells[{ \port$10663$28 , \port$8103$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$10567$28 , \port$8007$0  };
+  assign w_port__addr = fill ? fill_row : { \port$10663$28 , \port$8103$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -25096,21 +25096,21 @@ module \postern.port_2.slots (rst, \port$8007$0 , write, data_0, fill_row, fill,
           \$1  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$10567$28 , \port$8007$0  };
-  assign r_port__addr = { \port$10567$28 , \port$8007$0  };
-  assign row_0 = { \port$10567$28 , \port$8007$0  };
+  assign write_row = { \port$10663$28 , \port$8103$0  };
+  assign r_port__addr = { \port$10663$28 , \port$8103$0  };
+  assign row_0 = { \port$10663$28 , \port$8103$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$8007$0 , w_port__en, data_0, w_port__data, \port$10567$28 , clk);
+module \postern.port_2.states (rst, \port$8103$0 , w_port__en, data_0, w_port__data, \port$10663$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$10567$28 ;
-  wire [2:0] \port$10567$28 ;
-  input \port$8007$0 ;
-  wire \port$8007$0 ;
+  input [2:0] \port$10663$28 ;
+  wire [2:0] \port$10663$28 ;
+  input \port$8103$0 ;
+  wire \port$8103$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -25145,15 +25145,15 @@ module \postern.port_2.states (rst, \port$8007$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$10567$28 , \port$8007$0  }] <= w_port__data;
+      cells[{ \port$10663$28 , \port$8103$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10567$28 , \port$8007$0  }];
+  assign data_0 = cells[{ \port$10663$28 , \port$8103$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$10567$28 , \port$8007$0  };
-  assign write_row = { \port$10567$28 , \port$8007$0  };
+  assign w_port__addr = { \port$10663$28 , \port$8103$0  };
+  assign write_row = { \port$10663$28 , \port$8103$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$10567$28 , \port$8007$0  };
-  assign row_0 = { \port$10567$28 , \port$8007$0  };
+  assign r_port__addr = { \port$10663$28 , \port$8103$0  };
+  assign row_0 = { \port$10663$28 , \port$8103$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -25242,8 +25242,8 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , w_engine__ready, hold, w_acted
 , slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid, fill_row
-, fill, opened, resident, r_good, r_data, \port$10254$0 , head__0, \port$10260$0 , \port$10268$0 , head__1, \port$10274$0 , \port$10282$0 , head__2, \port$10288$0 , \port$10296$0 , head__3, \port$10302$0 , \port$10310$0 , head__4, \port$10316$0 , \port$10324$0 
-, head__5, \port$10330$0 , \port$10338$0 , head__6, \port$10344$0 , \port$10352$0 , head__7, \port$10358$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
+, fill, opened, resident, r_good, r_data, \port$10350$0 , head__0, \port$10356$0 , \port$10364$0 , head__1, \port$10370$0 , \port$10378$0 , head__2, \port$10384$0 , \port$10392$0 , head__3, \port$10398$0 , \port$10406$0 , head__4, \port$10412$0 , \port$10420$0 
+, head__5, \port$10426$0 , \port$10434$0 , head__6, \port$10440$0 , \port$10448$0 , head__7, \port$10454$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
 , compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
@@ -26038,38 +26038,38 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$10254$0 ;
-  wire \port$10254$0 ;
-  input [1:0] \port$10260$0 ;
-  wire [1:0] \port$10260$0 ;
-  input \port$10268$0 ;
-  wire \port$10268$0 ;
-  input [1:0] \port$10274$0 ;
-  wire [1:0] \port$10274$0 ;
-  input \port$10282$0 ;
-  wire \port$10282$0 ;
-  input [1:0] \port$10288$0 ;
-  wire [1:0] \port$10288$0 ;
-  input \port$10296$0 ;
-  wire \port$10296$0 ;
-  input [1:0] \port$10302$0 ;
-  wire [1:0] \port$10302$0 ;
-  input \port$10310$0 ;
-  wire \port$10310$0 ;
-  input [1:0] \port$10316$0 ;
-  wire [1:0] \port$10316$0 ;
-  input \port$10324$0 ;
-  wire \port$10324$0 ;
-  input [1:0] \port$10330$0 ;
-  wire [1:0] \port$10330$0 ;
-  input \port$10338$0 ;
-  wire \port$10338$0 ;
-  input [1:0] \port$10344$0 ;
-  wire [1:0] \port$10344$0 ;
-  input \port$10352$0 ;
-  wire \port$10352$0 ;
-  input [1:0] \port$10358$0 ;
-  wire [1:0] \port$10358$0 ;
+  input \port$10350$0 ;
+  wire \port$10350$0 ;
+  input [1:0] \port$10356$0 ;
+  wire [1:0] \port$10356$0 ;
+  input \port$10364$0 ;
+  wire \port$10364$0 ;
+  input [1:0] \port$10370$0 ;
+  wire [1:0] \port$10370$0 ;
+  input \port$10378$0 ;
+  wire \port$10378$0 ;
+  input [1:0] \port$10384$0 ;
+  wire [1:0] \port$10384$0 ;
+  input \port$10392$0 ;
+  wire \port$10392$0 ;
+  input [1:0] \port$10398$0 ;
+  wire [1:0] \port$10398$0 ;
+  input \port$10406$0 ;
+  wire \port$10406$0 ;
+  input [1:0] \port$10412$0 ;
+  wire [1:0] \port$10412$0 ;
+  input \port$10420$0 ;
+  wire \port$10420$0 ;
+  input [1:0] \port$10426$0 ;
+  wire [1:0] \port$10426$0 ;
+  input \port$10434$0 ;
+  wire \port$10434$0 ;
+  input [1:0] \port$10440$0 ;
+  wire [1:0] \port$10440$0 ;
+  input \port$10448$0 ;
+  wire \port$10448$0 ;
+  input [1:0] \port$10454$0 ;
+  wire [1:0] \port$10454$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -26313,11 +26313,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$446  = r_held[28] ? \port$10352$0  : \port$10338$0 ;
-  assign \$447  = r_held[28] ? \port$10324$0  : \port$10310$0 ;
+  assign \$446  = r_held[28] ? \port$10448$0  : \port$10434$0 ;
+  assign \$447  = r_held[28] ? \port$10420$0  : \port$10406$0 ;
   assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$10296$0  : \port$10282$0 ;
-  assign \$450  = r_held[28] ? \port$10268$0  : \port$10254$0 ;
+  assign \$449  = r_held[28] ? \port$10392$0  : \port$10378$0 ;
+  assign \$450  = r_held[28] ? \port$10364$0  : \port$10350$0 ;
   assign \$451  = r_held[29] ? \$449  : \$450 ;
   assign \$452  = r_held[30] ? \$448  : \$451 ;
   assign \$453  = \$445  & \$452 ;
@@ -26688,7 +26688,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$248  & \$252 ;
   assign \$254  = ~ popping;
-  assign \$255  = take & { \port$10358$0 , \port$10344$0 , \port$10330$0 , \port$10316$0 , \port$10302$0 , \port$10288$0 , \port$10274$0 , \port$10260$0  };
+  assign \$255  = take & { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
   assign \$256  = | \$255 ;
   assign \$257  = \$254  | \$256 ;
   assign r_pool__keep = showing & \$257 ;
@@ -26884,8 +26884,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10664$28 (w_held[30:28]),
-    .\port$8594$0 (\$7 ),
+    .\port$10760$28 (w_held[30:28]),
+    .\port$8690$0 (\$7 ),
     .rst(rst),
     .write(\write$90 ),
     .write_data(\write_data$92 )
@@ -26893,8 +26893,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10664$28 (w_held[30:28]),
-    .\port$8594$0 (\$7 ),
+    .\port$10760$28 (w_held[30:28]),
+    .\port$8690$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -27413,12 +27413,12 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$118  = \$519 [0];
   assign \vm$119  = \$519 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$10358$0 , \port$10344$0 , \port$10330$0 , \port$10316$0 , \port$10302$0 , \port$10288$0 , \port$10274$0 , \port$10260$0  };
+  assign fresh = { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$10352$0 , \port$10338$0 , \port$10324$0 , \port$10310$0 , \port$10296$0 , \port$10282$0 , \port$10268$0 , \port$10254$0  };
+  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
   assign r_pool__slot = \$124 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[67:36];
@@ -27831,7 +27831,7 @@ module \postern.port_3.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_3.slots (rst, \port$8594$0 , write, data_0, fill_row, fill, \port$10664$28 , write_data, clk);
+module \postern.port_3.slots (rst, \port$8690$0 , write, data_0, fill_row, fill, \port$10760$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -27842,10 +27842,10 @@ module \postern.port_3.slots (rst, \port$8594$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10664$28 ;
-  wire [2:0] \port$10664$28 ;
-  input \port$8594$0 ;
-  wire \port$8594$0 ;
+  input [2:0] \port$10760$28 ;
+  wire [2:0] \port$10760$28 ;
+  input \port$8690$0 ;
+  wire \port$8690$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -27882,9 +27882,9 @@ module \postern.port_3.slots (rst, \port$8594$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10664$28 , \port$8594$0  }];
+  assign data_0 = cells[{ \port$10760$28 , \port$8690$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$10664$28 , \port$8594$0  };
+  assign w_port__addr = fill ? fill_row : { \port$10760$28 , \port$8690$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
@@ -27924,21 +27924,21 @@ module \postern.port_3.slots (rst, \port$8594$0 , write, data_0, fill_row, fill,
           \$1  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$10664$28 , \port$8594$0  };
-  assign r_port__addr = { \port$10664$28 , \port$8594$0  };
-  assign row_0 = { \port$10664$28 , \port$8594$0  };
+  assign write_row = { \port$10760$28 , \port$8690$0  };
+  assign r_port__addr = { \port$10760$28 , \port$8690$0  };
+  assign row_0 = { \port$10760$28 , \port$8690$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$8594$0 , w_port__en, data_0, w_port__data, \port$10664$28 , clk);
+module \postern.port_3.states (rst, \port$8690$0 , w_port__en, data_0, w_port__data, \port$10760$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$10664$28 ;
-  wire [2:0] \port$10664$28 ;
-  input \port$8594$0 ;
-  wire \port$8594$0 ;
+  input [2:0] \port$10760$28 ;
+  wire [2:0] \port$10760$28 ;
+  input \port$8690$0 ;
+  wire \port$8690$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -27973,15 +27973,15 @@ module \postern.port_3.states (rst, \port$8594$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$10664$28 , \port$8594$0  }] <= w_port__data;
+      cells[{ \port$10760$28 , \port$8690$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10664$28 , \port$8594$0  }];
+  assign data_0 = cells[{ \port$10760$28 , \port$8690$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$10664$28 , \port$8594$0  };
-  assign write_row = { \port$10664$28 , \port$8594$0  };
+  assign w_port__addr = { \port$10760$28 , \port$8690$0  };
+  assign write_row = { \port$10760$28 , \port$8690$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$10664$28 , \port$8594$0  };
-  assign row_0 = { \port$10664$28 , \port$8594$0  };
+  assign r_port__addr = { \port$10760$28 , \port$8690$0  };
+  assign row_0 = { \port$10760$28 , \port$8690$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -28303,8 +28303,8 @@ module \postern.queue_0 (rst, take, push, grant, \port$4016$0 , \port$4022$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$9937$0 (new_sent),
-    .\port$9938$0 (new_stop),
+    .\port$10033$0 (new_sent),
+    .\port$10034$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -28445,7 +28445,7 @@ module \postern.queue_0 (rst, take, push, grant, \port$4016$0 , \port$4022$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$9937$0 , \port$9938$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -28458,10 +28458,10 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$9937$0 ;
-  wire [4:0] \port$9937$0 ;
-  input [4:0] \port$9938$0 ;
-  wire [4:0] \port$9938$0 ;
+  input [4:0] \port$10033$0 ;
+  wire [4:0] \port$10033$0 ;
+  input [4:0] \port$10034$0 ;
+  wire [4:0] \port$10034$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -28500,8 +28500,8 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$9938$0 , \port$9937$0  };
-  assign write_data = { \port$9938$0 , \port$9937$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
+  assign write_data = { \port$10034$0 , \port$10033$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -28813,8 +28813,8 @@ module \postern.queue_1 (rst, take, push, grant, \port$4028$0 , \port$4034$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$9937$0 (new_sent),
-    .\port$9938$0 (new_stop),
+    .\port$10033$0 (new_sent),
+    .\port$10034$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -28955,7 +28955,7 @@ module \postern.queue_1 (rst, take, push, grant, \port$4028$0 , \port$4034$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$9937$0 , \port$9938$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -28968,10 +28968,10 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$9937$0 ;
-  wire [4:0] \port$9937$0 ;
-  input [4:0] \port$9938$0 ;
-  wire [4:0] \port$9938$0 ;
+  input [4:0] \port$10033$0 ;
+  wire [4:0] \port$10033$0 ;
+  input [4:0] \port$10034$0 ;
+  wire [4:0] \port$10034$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -29010,8 +29010,8 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$9938$0 , \port$9937$0  };
-  assign write_data = { \port$9938$0 , \port$9937$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
+  assign write_data = { \port$10034$0 , \port$10033$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -29323,8 +29323,8 @@ module \postern.queue_2 (rst, take, push, grant, \port$4040$0 , \port$4046$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$9937$0 (new_sent),
-    .\port$9938$0 (new_stop),
+    .\port$10033$0 (new_sent),
+    .\port$10034$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -29465,7 +29465,7 @@ module \postern.queue_2 (rst, take, push, grant, \port$4040$0 , \port$4046$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$9937$0 , \port$9938$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -29478,10 +29478,10 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$9937$0 ;
-  wire [4:0] \port$9937$0 ;
-  input [4:0] \port$9938$0 ;
-  wire [4:0] \port$9938$0 ;
+  input [4:0] \port$10033$0 ;
+  wire [4:0] \port$10033$0 ;
+  input [4:0] \port$10034$0 ;
+  wire [4:0] \port$10034$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -29520,8 +29520,8 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$9938$0 , \port$9937$0  };
-  assign write_data = { \port$9938$0 , \port$9937$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
+  assign write_data = { \port$10034$0 , \port$10033$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -29833,8 +29833,8 @@ module \postern.queue_3 (rst, take, push, grant, \port$4052$0 , \port$4058$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$9937$0 (new_sent),
-    .\port$9938$0 (new_stop),
+    .\port$10033$0 (new_sent),
+    .\port$10034$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -29975,7 +29975,7 @@ module \postern.queue_3 (rst, take, push, grant, \port$4052$0 , \port$4058$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$9937$0 , \port$9938$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -29988,10 +29988,10 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$9937$0 ;
-  wire [4:0] \port$9937$0 ;
-  input [4:0] \port$9938$0 ;
-  wire [4:0] \port$9938$0 ;
+  input [4:0] \port$10033$0 ;
+  wire [4:0] \port$10033$0 ;
+  input [4:0] \port$10034$0 ;
+  wire [4:0] \port$10034$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -30030,8 +30030,8 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$9938$0 , \port$9937$0  };
-  assign write_data = { \port$9938$0 , \port$9937$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
+  assign write_data = { \port$10034$0 , \port$10033$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -30343,8 +30343,8 @@ module \postern.queue_4 (rst, take, push, grant, \port$4064$0 , \port$4070$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$9937$0 (new_sent),
-    .\port$9938$0 (new_stop),
+    .\port$10033$0 (new_sent),
+    .\port$10034$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -30485,7 +30485,7 @@ module \postern.queue_4 (rst, take, push, grant, \port$4064$0 , \port$4070$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$9937$0 , \port$9938$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -30498,10 +30498,10 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$9937$0 ;
-  wire [4:0] \port$9937$0 ;
-  input [4:0] \port$9938$0 ;
-  wire [4:0] \port$9938$0 ;
+  input [4:0] \port$10033$0 ;
+  wire [4:0] \port$10033$0 ;
+  input [4:0] \port$10034$0 ;
+  wire [4:0] \port$10034$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -30540,8 +30540,8 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$9938$0 , \port$9937$0  };
-  assign write_data = { \port$9938$0 , \port$9937$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
+  assign write_data = { \port$10034$0 , \port$10033$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -30853,8 +30853,8 @@ module \postern.queue_5 (rst, take, push, grant, \port$4076$0 , \port$4082$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$9937$0 (new_sent),
-    .\port$9938$0 (new_stop),
+    .\port$10033$0 (new_sent),
+    .\port$10034$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -30995,7 +30995,7 @@ module \postern.queue_5 (rst, take, push, grant, \port$4076$0 , \port$4082$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$9937$0 , \port$9938$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -31008,10 +31008,10 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$9937$0 ;
-  wire [4:0] \port$9937$0 ;
-  input [4:0] \port$9938$0 ;
-  wire [4:0] \port$9938$0 ;
+  input [4:0] \port$10033$0 ;
+  wire [4:0] \port$10033$0 ;
+  input [4:0] \port$10034$0 ;
+  wire [4:0] \port$10034$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -31050,8 +31050,8 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$9938$0 , \port$9937$0  };
-  assign write_data = { \port$9938$0 , \port$9937$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
+  assign write_data = { \port$10034$0 , \port$10033$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -31363,8 +31363,8 @@ module \postern.queue_6 (rst, take, push, grant, \port$4088$0 , \port$4094$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$9937$0 (new_sent),
-    .\port$9938$0 (new_stop),
+    .\port$10033$0 (new_sent),
+    .\port$10034$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -31505,7 +31505,7 @@ module \postern.queue_6 (rst, take, push, grant, \port$4088$0 , \port$4094$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$9937$0 , \port$9938$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -31518,10 +31518,10 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$9937$0 ;
-  wire [4:0] \port$9937$0 ;
-  input [4:0] \port$9938$0 ;
-  wire [4:0] \port$9938$0 ;
+  input [4:0] \port$10033$0 ;
+  wire [4:0] \port$10033$0 ;
+  input [4:0] \port$10034$0 ;
+  wire [4:0] \port$10034$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -31560,8 +31560,8 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$9938$0 , \port$9937$0  };
-  assign write_data = { \port$9938$0 , \port$9937$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
+  assign write_data = { \port$10034$0 , \port$10033$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -31873,8 +31873,8 @@ module \postern.queue_7 (rst, take, push, grant, \port$4100$0 , \port$4106$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$9937$0 (new_sent),
-    .\port$9938$0 (new_stop),
+    .\port$10033$0 (new_sent),
+    .\port$10034$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -32015,7 +32015,7 @@ module \postern.queue_7 (rst, take, push, grant, \port$4100$0 , \port$4106$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$9937$0 , \port$9938$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -32028,10 +32028,10 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$9937$0 ;
-  wire [4:0] \port$9937$0 ;
-  input [4:0] \port$9938$0 ;
-  wire [4:0] \port$9938$0 ;
+  input [4:0] \port$10033$0 ;
+  wire [4:0] \port$10033$0 ;
+  input [4:0] \port$10034$0 ;
+  wire [4:0] \port$10034$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -32070,8 +32070,8 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$9938$0 , \port$9937$0  };
-  assign write_data = { \port$9938$0 , \port$9937$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
+  assign write_data = { \port$10034$0 , \port$10033$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -32149,8 +32149,8 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
 endmodule
 
 module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2269$0 , \port$3976$0 , \port$4016$0 , \port$4022$0 , \port$4028$0 , \port$4034$0 , \port$4040$0 , \port$4046$0 , \port$4052$0 , \port$4058$0 , \port$4064$0 , \port$4070$0 
-, \port$4076$0 , \port$4082$0 , \port$4088$0 , \port$4094$0 , \port$4100$0 , \port$4106$0 , refused, fault__valid, fault__record, fault__port, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$6281$0 , gone__0, \port$6357$0 , gone__1, \port$6433$0 , gone__2, \port$6509$0 
-, gone__3, \port$6585$0 , gone__4, \port$6661$0 , gone__5, \port$6737$0 , gone__6, \port$6813$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$9178$0 , fault_pending, filled, \refused$151 , states__0, states__1, states__2, states__3
+, \port$4076$0 , \port$4082$0 , \port$4088$0 , \port$4094$0 , \port$4100$0 , \port$4106$0 , refused, fault__valid, fault__record, fault__port, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$6377$0 , gone__0, \port$6453$0 , gone__1, \port$6529$0 , gone__2, \port$6605$0 
+, gone__3, \port$6681$0 , gone__4, \port$6757$0 , gone__5, \port$6833$0 , gone__6, \port$6909$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$9274$0 , fault_pending, filled, \refused$151 , states__0, states__1, states__2, states__3
 , states__4, states__5, states__6, states__7, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, \own$93 , \other$94 , core, lane, \good$97 , error, data, tails__0, firsts__0
 , heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3, firsts__3, heads__3, rx_results__3, tails__4, firsts__4, heads__4, rx_results__4, tails__5, firsts__5, heads__5
 , rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, fault_write, fault_read, fault_enable, clk);
@@ -32897,9 +32897,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1664 ;
   wire \$1665 ;
   wire \$1666 ;
-  wire [31:0] \$1667 ;
-  wire [31:0] \$1668 ;
-  wire [11:0] \$1669 ;
+  wire \$1667 ;
+  wire \$1668 ;
+  wire \$1669 ;
   wire \$167 ;
   wire \$1670 ;
   wire \$1671 ;
@@ -32909,7 +32909,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1675 ;
   wire \$1676 ;
   wire \$1677 ;
-  wire [11:0] \$1678 ;
+  wire \$1678 ;
   wire \$1679 ;
   wire [11:0] \$168 ;
   wire \$1680 ;
@@ -32919,7 +32919,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1684 ;
   wire \$1685 ;
   wire \$1686 ;
-  wire [11:0] \$1687 ;
+  wire \$1687 ;
   wire \$1688 ;
   wire \$1689 ;
   wire \$169 ;
@@ -32929,7 +32929,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1693 ;
   wire \$1694 ;
   wire \$1695 ;
-  wire [11:0] \$1696 ;
+  wire \$1696 ;
   wire \$1697 ;
   wire \$1698 ;
   wire \$1699 ;
@@ -32940,7 +32940,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1702 ;
   wire \$1703 ;
   wire \$1704 ;
-  wire [11:0] \$1705 ;
+  wire \$1705 ;
   wire \$1706 ;
   wire \$1707 ;
   wire \$1708 ;
@@ -32950,7 +32950,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1711 ;
   wire \$1712 ;
   wire \$1713 ;
-  wire [11:0] \$1714 ;
+  wire \$1714 ;
   wire \$1715 ;
   wire \$1716 ;
   wire \$1717 ;
@@ -32960,7 +32960,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1720 ;
   wire \$1721 ;
   wire \$1722 ;
-  wire [11:0] \$1723 ;
+  wire \$1723 ;
   wire \$1724 ;
   wire \$1725 ;
   wire \$1726 ;
@@ -32970,7 +32970,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$173 ;
   wire \$1730 ;
   wire \$1731 ;
-  wire [11:0] \$1732 ;
+  wire \$1732 ;
   wire \$1733 ;
   wire \$1734 ;
   wire \$1735 ;
@@ -32980,7 +32980,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1739 ;
   wire [11:0] \$174 ;
   wire \$1740 ;
-  wire [11:0] \$1741 ;
+  wire \$1741 ;
   wire \$1742 ;
   wire \$1743 ;
   wire \$1744 ;
@@ -32990,7 +32990,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1748 ;
   wire \$1749 ;
   wire \$175 ;
-  wire [11:0] \$1750 ;
+  wire \$1750 ;
   wire \$1751 ;
   wire \$1752 ;
   wire \$1753 ;
@@ -32998,16 +32998,16 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1755 ;
   wire \$1756 ;
   wire \$1757 ;
-  wire [11:0] \$1758 ;
+  wire \$1758 ;
   wire \$1759 ;
   wire [11:0] \$176 ;
   wire \$1760 ;
   wire \$1761 ;
   wire \$1762 ;
-  wire \$1763 ;
-  wire \$1764 ;
-  wire \$1765 ;
-  wire [11:0] \$1766 ;
+  wire [31:0] \$1763 ;
+  wire [31:0] \$1764 ;
+  wire [11:0] \$1765 ;
+  wire \$1766 ;
   wire \$1767 ;
   wire \$1768 ;
   wire \$1769 ;
@@ -33025,8 +33025,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [11:0] \$178 ;
   wire \$1780 ;
   wire \$1781 ;
-  wire [11:0] \$1782 ;
-  wire \$1783 ;
+  wire \$1782 ;
+  wire [11:0] \$1783 ;
   wire \$1784 ;
   wire \$1785 ;
   wire \$1786 ;
@@ -33034,60 +33034,60 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1788 ;
   wire \$1789 ;
   wire \$179 ;
-  wire [11:0] \$1790 ;
+  wire \$1790 ;
   wire \$1791 ;
-  wire \$1792 ;
+  wire [11:0] \$1792 ;
   wire \$1793 ;
   wire \$1794 ;
   wire \$1795 ;
   wire \$1796 ;
   wire \$1797 ;
-  wire [11:0] \$1798 ;
+  wire \$1798 ;
   wire \$1799 ;
   wire \$18 ;
   wire [11:0] \$180 ;
   wire \$1800 ;
-  wire \$1801 ;
+  wire [11:0] \$1801 ;
   wire \$1802 ;
   wire \$1803 ;
   wire \$1804 ;
   wire \$1805 ;
-  wire [11:0] \$1806 ;
+  wire \$1806 ;
   wire \$1807 ;
   wire \$1808 ;
   wire \$1809 ;
   wire \$181 ;
-  wire \$1810 ;
+  wire [11:0] \$1810 ;
   wire \$1811 ;
   wire \$1812 ;
   wire \$1813 ;
-  wire [11:0] \$1814 ;
+  wire \$1814 ;
   wire \$1815 ;
   wire \$1816 ;
   wire \$1817 ;
   wire \$1818 ;
-  wire \$1819 ;
+  wire [11:0] \$1819 ;
   wire [11:0] \$182 ;
   wire \$1820 ;
   wire \$1821 ;
-  wire [11:0] \$1822 ;
+  wire \$1822 ;
   wire \$1823 ;
   wire \$1824 ;
   wire \$1825 ;
   wire \$1826 ;
   wire \$1827 ;
-  wire \$1828 ;
+  wire [11:0] \$1828 ;
   wire \$1829 ;
   wire \$183 ;
-  wire [11:0] \$1830 ;
+  wire \$1830 ;
   wire \$1831 ;
   wire \$1832 ;
   wire \$1833 ;
   wire \$1834 ;
   wire \$1835 ;
   wire \$1836 ;
-  wire \$1837 ;
-  wire [11:0] \$1838 ;
+  wire [11:0] \$1837 ;
+  wire \$1838 ;
   wire \$1839 ;
   wire [11:0] \$184 ;
   wire \$1840 ;
@@ -33140,35 +33140,35 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1883 ;
   wire \$1884 ;
   wire \$1885 ;
-  wire \$1886 ;
+  wire [11:0] \$1886 ;
   wire \$1887 ;
-  wire [11:0] \$1888 ;
+  wire \$1888 ;
   wire \$1889 ;
   wire \$189 ;
   wire \$1890 ;
   wire \$1891 ;
   wire \$1892 ;
   wire \$1893 ;
-  wire \$1894 ;
+  wire [11:0] \$1894 ;
   wire \$1895 ;
   wire \$1896 ;
   wire \$1897 ;
-  wire [11:0] \$1898 ;
+  wire \$1898 ;
   wire \$1899 ;
   wire \$19 ;
   wire [11:0] \$190 ;
   wire \$1900 ;
   wire \$1901 ;
-  wire \$1902 ;
+  wire [11:0] \$1902 ;
   wire \$1903 ;
   wire \$1904 ;
   wire \$1905 ;
   wire \$1906 ;
   wire \$1907 ;
-  wire [11:0] \$1908 ;
+  wire \$1908 ;
   wire \$1909 ;
   wire \$191 ;
-  wire \$1910 ;
+  wire [11:0] \$1910 ;
   wire \$1911 ;
   wire \$1912 ;
   wire \$1913 ;
@@ -33185,336 +33185,432 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1923 ;
   wire \$1924 ;
   wire \$1925 ;
-  wire [1:0] \$1926 ;
+  wire [11:0] \$1926 ;
   wire \$1927 ;
-  wire [15:0] \$1928 ;
-  wire [17:0] \$1929 ;
+  wire \$1928 ;
+  wire \$1929 ;
   wire \$193 ;
-  wire [25:0] \$1930 ;
-  wire [31:0] \$1931 ;
-  wire [31:0] \$1932 ;
-  wire [31:0] \$1933 ;
-  wire [31:0] \$1934 ;
-  wire [31:0] \$1935 ;
-  wire [7:0] \$1936 ;
-  wire [31:0] \$1937 ;
-  wire [31:0] \$1938 ;
-  wire [31:0] \$1939 ;
+  wire \$1930 ;
+  wire \$1931 ;
+  wire \$1932 ;
+  wire \$1933 ;
+  wire [11:0] \$1934 ;
+  wire \$1935 ;
+  wire \$1936 ;
+  wire \$1937 ;
+  wire \$1938 ;
+  wire \$1939 ;
   wire [11:0] \$194 ;
-  wire [31:0] \$1940 ;
-  wire [10:0] \$1941 ;
-  wire [23:0] \$1942 ;
-  wire [31:0] \$1943 ;
-  wire [31:0] \$1944 ;
-  wire [3:0] \$1945 ;
-  wire [3:0] \$1946 ;
-  wire [3:0] \$1947 ;
-  wire [3:0] \$1948 ;
-  wire [3:0] \$1949 ;
+  wire \$1940 ;
+  wire \$1941 ;
+  wire [11:0] \$1942 ;
+  wire \$1943 ;
+  wire \$1944 ;
+  wire \$1945 ;
+  wire \$1946 ;
+  wire \$1947 ;
+  wire \$1948 ;
+  wire \$1949 ;
   wire \$195 ;
-  wire [3:0] \$1950 ;
-  wire [3:0] \$1951 ;
-  wire [3:0] \$1952 ;
-  wire [3:0] \$1953 ;
-  wire [3:0] \$1954 ;
-  wire [3:0] \$1955 ;
-  wire [3:0] \$1956 ;
-  wire [3:0] \$1957 ;
-  wire [3:0] \$1958 ;
-  wire [1:0] \$1959 ;
+  wire [11:0] \$1950 ;
+  wire \$1951 ;
+  wire \$1952 ;
+  wire \$1953 ;
+  wire \$1954 ;
+  wire \$1955 ;
+  wire \$1956 ;
+  wire \$1957 ;
+  wire [11:0] \$1958 ;
+  wire \$1959 ;
   wire [11:0] \$196 ;
-  wire [31:0] \$1960 ;
-  wire [31:0] \$1961 ;
-  wire [8:0] \$1962 ;
-  wire [1:0] \$1963 ;
-  wire [1:0] \$1964 ;
-  wire [1:0] \$1965 ;
-  wire [1:0] \$1966 ;
-  wire [1:0] \$1967 ;
-  wire [1:0] \$1968 ;
-  wire [1:0] \$1969 ;
+  wire \$1960 ;
+  wire \$1961 ;
+  wire \$1962 ;
+  wire \$1963 ;
+  wire \$1964 ;
+  wire \$1965 ;
+  wire [11:0] \$1966 ;
+  wire \$1967 ;
+  wire \$1968 ;
+  wire \$1969 ;
   wire \$197 ;
   wire \$1970 ;
-  wire [1:0] \$1971 ;
-  wire [1:0] \$1972 ;
-  wire [1:0] \$1973 ;
-  wire [1:0] \$1974 ;
-  wire [1:0] \$1975 ;
-  wire [1:0] \$1976 ;
-  wire [1:0] \$1977 ;
+  wire \$1971 ;
+  wire \$1972 ;
+  wire \$1973 ;
+  wire [11:0] \$1974 ;
+  wire \$1975 ;
+  wire \$1976 ;
+  wire \$1977 ;
   wire \$1978 ;
   wire \$1979 ;
   wire \$198 ;
-  wire [9:0] \$1980 ;
-  wire [10:0] \$1981 ;
-  wire [31:0] \$1982 ;
-  wire [31:0] \$1983 ;
-  wire [31:0] \$1984 ;
-  wire [4:0] \$1985 ;
-  wire [4:0] \$1986 ;
-  wire [4:0] \$1987 ;
-  wire [4:0] \$1988 ;
-  wire [4:0] \$1989 ;
+  wire \$1980 ;
+  wire \$1981 ;
+  wire \$1982 ;
+  wire \$1983 ;
+  wire [11:0] \$1984 ;
+  wire \$1985 ;
+  wire \$1986 ;
+  wire \$1987 ;
+  wire \$1988 ;
+  wire \$1989 ;
   wire \$199 ;
-  wire [4:0] \$1990 ;
-  wire [4:0] \$1991 ;
-  wire [4:0] \$1992 ;
-  wire [4:0] \$1993 ;
-  wire [4:0] \$1994 ;
-  wire [4:0] \$1995 ;
-  wire [4:0] \$1996 ;
-  wire [4:0] \$1997 ;
-  wire [4:0] \$1998 ;
-  wire [5:0] \$1999 ;
+  wire \$1990 ;
+  wire \$1991 ;
+  wire \$1992 ;
+  wire \$1993 ;
+  wire [11:0] \$1994 ;
+  wire \$1995 ;
+  wire \$1996 ;
+  wire \$1997 ;
+  wire \$1998 ;
+  wire \$1999 ;
   wire [22:0] \$2 ;
   wire \$20 ;
   wire [11:0] \$200 ;
-  wire [4:0] \$2000 ;
-  wire [4:0] \$2001 ;
-  wire [4:0] \$2002 ;
-  wire [4:0] \$2003 ;
-  wire [4:0] \$2004 ;
-  wire [4:0] \$2005 ;
-  wire [4:0] \$2006 ;
-  wire [4:0] \$2007 ;
-  wire [4:0] \$2008 ;
-  wire [4:0] \$2009 ;
+  wire \$2000 ;
+  wire \$2001 ;
+  wire \$2002 ;
+  wire \$2003 ;
+  wire [11:0] \$2004 ;
+  wire \$2005 ;
+  wire \$2006 ;
+  wire \$2007 ;
+  wire \$2008 ;
+  wire \$2009 ;
   wire \$201 ;
-  wire [4:0] \$2010 ;
-  wire [4:0] \$2011 ;
-  wire [4:0] \$2012 ;
-  wire [4:0] \$2013 ;
-  wire [5:0] \$2014 ;
-  wire [20:0] \$2015 ;
-  wire [31:0] \$2016 ;
-  wire [31:0] \$2017 ;
-  wire [31:0] \$2018 ;
-  wire [31:0] \$2019 ;
+  wire \$2010 ;
+  wire \$2011 ;
+  wire \$2012 ;
+  wire \$2013 ;
+  wire [11:0] \$2014 ;
+  wire \$2015 ;
+  wire \$2016 ;
+  wire \$2017 ;
+  wire \$2018 ;
+  wire \$2019 ;
   wire \$202 ;
-  wire [31:0] \$2020 ;
-  wire [31:0] \$2021 ;
-  wire [31:0] \$2022 ;
-  wire [31:0] \$2023 ;
-  wire [31:0] \$2024 ;
-  wire [7:0] \$2025 ;
-  wire [31:0] \$2026 ;
+  wire \$2020 ;
+  wire \$2021 ;
+  wire [1:0] \$2022 ;
+  wire \$2023 ;
+  wire [15:0] \$2024 ;
+  wire [17:0] \$2025 ;
+  wire [25:0] \$2026 ;
   wire [31:0] \$2027 ;
-  wire [7:0] \$2028 ;
+  wire [31:0] \$2028 ;
   wire [31:0] \$2029 ;
   wire \$203 ;
   wire [31:0] \$2030 ;
-  wire [7:0] \$2031 ;
-  wire [31:0] \$2032 ;
+  wire [31:0] \$2031 ;
+  wire [7:0] \$2032 ;
   wire [31:0] \$2033 ;
-  wire [7:0] \$2034 ;
+  wire [31:0] \$2034 ;
   wire [31:0] \$2035 ;
   wire [31:0] \$2036 ;
-  wire [7:0] \$2037 ;
-  wire [31:0] \$2038 ;
+  wire [10:0] \$2037 ;
+  wire [23:0] \$2038 ;
   wire [31:0] \$2039 ;
   wire [11:0] \$204 ;
-  wire [8:0] \$2040 ;
-  wire [31:0] \$2041 ;
-  wire [31:0] \$2042 ;
-  wire [31:0] \$2043 ;
-  wire [31:0] \$2044 ;
-  wire [31:0] \$2045 ;
-  wire [1:0] \$2046 ;
-  wire [1:0] \$2047 ;
-  wire [1:0] \$2048 ;
-  wire [1:0] \$2049 ;
+  wire [31:0] \$2040 ;
+  wire [3:0] \$2041 ;
+  wire [3:0] \$2042 ;
+  wire [3:0] \$2043 ;
+  wire [3:0] \$2044 ;
+  wire [3:0] \$2045 ;
+  wire [3:0] \$2046 ;
+  wire [3:0] \$2047 ;
+  wire [3:0] \$2048 ;
+  wire [3:0] \$2049 ;
   wire \$205 ;
-  wire [1:0] \$2050 ;
-  wire [1:0] \$2051 ;
-  wire [1:0] \$2052 ;
-  wire [9:0] \$2053 ;
-  wire \$2054 ;
-  wire \$2055 ;
-  wire \$2056 ;
-  wire \$2057 ;
-  wire \$2058 ;
-  wire \$2059 ;
+  wire [3:0] \$2050 ;
+  wire [3:0] \$2051 ;
+  wire [3:0] \$2052 ;
+  wire [3:0] \$2053 ;
+  wire [3:0] \$2054 ;
+  wire [1:0] \$2055 ;
+  wire [31:0] \$2056 ;
+  wire [31:0] \$2057 ;
+  wire [8:0] \$2058 ;
+  wire [1:0] \$2059 ;
   wire \$206 ;
-  wire \$2060 ;
-  wire [10:0] \$2061 ;
-  wire \$2062 ;
-  wire \$2063 ;
-  wire \$2064 ;
-  wire \$2065 ;
+  wire [1:0] \$2060 ;
+  wire [1:0] \$2061 ;
+  wire [1:0] \$2062 ;
+  wire [1:0] \$2063 ;
+  wire [1:0] \$2064 ;
+  wire [1:0] \$2065 ;
   wire \$2066 ;
-  wire \$2067 ;
-  wire \$2068 ;
-  wire [3:0] \$2069 ;
+  wire [1:0] \$2067 ;
+  wire [1:0] \$2068 ;
+  wire [1:0] \$2069 ;
   wire \$207 ;
-  wire [3:0] \$2070 ;
-  wire [3:0] \$2071 ;
-  wire [3:0] \$2072 ;
-  wire [3:0] \$2073 ;
-  wire [3:0] \$2074 ;
-  wire [3:0] \$2075 ;
-  wire [3:0] \$2076 ;
-  wire [3:0] \$2077 ;
-  wire [3:0] \$2078 ;
-  wire [3:0] \$2079 ;
+  wire [1:0] \$2070 ;
+  wire [1:0] \$2071 ;
+  wire [1:0] \$2072 ;
+  wire [1:0] \$2073 ;
+  wire \$2074 ;
+  wire \$2075 ;
+  wire [9:0] \$2076 ;
+  wire [10:0] \$2077 ;
+  wire [31:0] \$2078 ;
+  wire [31:0] \$2079 ;
   wire [11:0] \$208 ;
-  wire [3:0] \$2080 ;
-  wire [3:0] \$2081 ;
-  wire [3:0] \$2082 ;
-  wire \$2083 ;
-  wire \$2084 ;
-  wire [3:0] \$2085 ;
-  wire [3:0] \$2086 ;
-  wire [3:0] \$2087 ;
-  wire [3:0] \$2088 ;
-  wire [3:0] \$2089 ;
+  wire [31:0] \$2080 ;
+  wire [4:0] \$2081 ;
+  wire [4:0] \$2082 ;
+  wire [4:0] \$2083 ;
+  wire [4:0] \$2084 ;
+  wire [4:0] \$2085 ;
+  wire [4:0] \$2086 ;
+  wire [4:0] \$2087 ;
+  wire [4:0] \$2088 ;
+  wire [4:0] \$2089 ;
   wire \$209 ;
-  wire [3:0] \$2090 ;
-  wire [3:0] \$2091 ;
-  wire [3:0] \$2092 ;
-  wire [3:0] \$2093 ;
-  wire [3:0] \$2094 ;
-  wire [3:0] \$2095 ;
-  wire [3:0] \$2096 ;
-  wire [3:0] \$2097 ;
-  wire [3:0] \$2098 ;
+  wire [4:0] \$2090 ;
+  wire [4:0] \$2091 ;
+  wire [4:0] \$2092 ;
+  wire [4:0] \$2093 ;
+  wire [4:0] \$2094 ;
+  wire [5:0] \$2095 ;
+  wire [4:0] \$2096 ;
+  wire [4:0] \$2097 ;
+  wire [4:0] \$2098 ;
   wire [4:0] \$2099 ;
   wire \$21 ;
   wire \$210 ;
   wire [4:0] \$2100 ;
-  wire [20:0] \$2101 ;
-  wire [31:0] \$2102 ;
-  wire [31:0] \$2103 ;
-  wire [31:0] \$2104 ;
-  wire [31:0] \$2105 ;
-  wire [7:0] \$2106 ;
-  wire [31:0] \$2107 ;
-  wire [31:0] \$2108 ;
+  wire [4:0] \$2101 ;
+  wire [4:0] \$2102 ;
+  wire [4:0] \$2103 ;
+  wire [4:0] \$2104 ;
+  wire [4:0] \$2105 ;
+  wire [4:0] \$2106 ;
+  wire [4:0] \$2107 ;
+  wire [4:0] \$2108 ;
   wire [4:0] \$2109 ;
   wire \$211 ;
-  wire [4:0] \$2110 ;
-  wire [4:0] \$2111 ;
-  wire [4:0] \$2112 ;
-  wire [4:0] \$2113 ;
-  wire [4:0] \$2114 ;
-  wire [4:0] \$2115 ;
-  wire [4:0] \$2116 ;
-  wire [4:0] \$2117 ;
-  wire [4:0] \$2118 ;
-  wire [4:0] \$2119 ;
+  wire [5:0] \$2110 ;
+  wire [20:0] \$2111 ;
+  wire [31:0] \$2112 ;
+  wire [31:0] \$2113 ;
+  wire [31:0] \$2114 ;
+  wire [31:0] \$2115 ;
+  wire [31:0] \$2116 ;
+  wire [31:0] \$2117 ;
+  wire [31:0] \$2118 ;
+  wire [31:0] \$2119 ;
   wire [11:0] \$212 ;
-  wire [4:0] \$2120 ;
-  wire [4:0] \$2121 ;
-  wire [4:0] \$2122 ;
-  wire [5:0] \$2123 ;
-  wire [4:0] \$2124 ;
-  wire [4:0] \$2125 ;
-  wire [4:0] \$2126 ;
-  wire [4:0] \$2127 ;
-  wire [4:0] \$2128 ;
-  wire [4:0] \$2129 ;
+  wire [31:0] \$2120 ;
+  wire [7:0] \$2121 ;
+  wire [31:0] \$2122 ;
+  wire [31:0] \$2123 ;
+  wire [7:0] \$2124 ;
+  wire [31:0] \$2125 ;
+  wire [31:0] \$2126 ;
+  wire [7:0] \$2127 ;
+  wire [31:0] \$2128 ;
+  wire [31:0] \$2129 ;
   wire \$213 ;
-  wire [4:0] \$2130 ;
-  wire [4:0] \$2131 ;
-  wire [4:0] \$2132 ;
-  wire [4:0] \$2133 ;
-  wire [4:0] \$2134 ;
-  wire [4:0] \$2135 ;
-  wire [4:0] \$2136 ;
-  wire [4:0] \$2137 ;
-  wire [5:0] \$2138 ;
-  wire [20:0] \$2139 ;
+  wire [7:0] \$2130 ;
+  wire [31:0] \$2131 ;
+  wire [31:0] \$2132 ;
+  wire [7:0] \$2133 ;
+  wire [31:0] \$2134 ;
+  wire [31:0] \$2135 ;
+  wire [8:0] \$2136 ;
+  wire [31:0] \$2137 ;
+  wire [31:0] \$2138 ;
+  wire [31:0] \$2139 ;
   wire \$214 ;
   wire [31:0] \$2140 ;
   wire [31:0] \$2141 ;
-  wire [31:0] \$2142 ;
-  wire [31:0] \$2143 ;
-  wire [31:0] \$2144 ;
-  wire [31:0] \$2145 ;
-  wire [31:0] \$2146 ;
-  wire [31:0] \$2147 ;
-  wire [31:0] \$2148 ;
+  wire [1:0] \$2142 ;
+  wire [1:0] \$2143 ;
+  wire [1:0] \$2144 ;
+  wire [1:0] \$2145 ;
+  wire [1:0] \$2146 ;
+  wire [1:0] \$2147 ;
+  wire [1:0] \$2148 ;
   wire [9:0] \$2149 ;
   wire [11:0] \$215 ;
-  wire [31:0] \$2150 ;
-  wire [31:0] \$2151 ;
-  wire [31:0] \$2152 ;
-  wire [31:0] \$2153 ;
-  wire [31:0] \$2154 ;
-  wire [9:0] \$2155 ;
-  wire [31:0] \$2156 ;
-  wire [31:0] \$2157 ;
-  wire [31:0] \$2158 ;
-  wire [31:0] \$2159 ;
+  wire \$2150 ;
+  wire \$2151 ;
+  wire \$2152 ;
+  wire \$2153 ;
+  wire \$2154 ;
+  wire \$2155 ;
+  wire \$2156 ;
+  wire [10:0] \$2157 ;
+  wire \$2158 ;
+  wire \$2159 ;
   wire \$216 ;
-  wire [31:0] \$2160 ;
-  wire [31:0] \$2161 ;
-  reg [3:0] \$2162 ;
-  reg [36:0] \$2163 ;
-  reg [3:0] \$2164 ;
-  reg [36:0] \$2165 ;
-  reg [3:0] \$2166 ;
-  reg [3:0] \$2167 ;
-  reg \$2168 ;
-  reg \$2169 ;
+  wire \$2160 ;
+  wire \$2161 ;
+  wire \$2162 ;
+  wire \$2163 ;
+  wire \$2164 ;
+  wire [3:0] \$2165 ;
+  wire [3:0] \$2166 ;
+  wire [3:0] \$2167 ;
+  wire [3:0] \$2168 ;
+  wire [3:0] \$2169 ;
   wire [11:0] \$217 ;
-  reg \$2170 ;
-  reg \$2171 ;
-  reg \$2172 ;
-  reg [31:0] \$2173 ;
-  reg \$2174 ;
-  reg \$2175 ;
-  reg \$2176 ;
-  reg \$2177 ;
-  reg \$2178 ;
-  reg \$2179 ;
+  wire [3:0] \$2170 ;
+  wire [3:0] \$2171 ;
+  wire [3:0] \$2172 ;
+  wire [3:0] \$2173 ;
+  wire [3:0] \$2174 ;
+  wire [3:0] \$2175 ;
+  wire [3:0] \$2176 ;
+  wire [3:0] \$2177 ;
+  wire [3:0] \$2178 ;
+  wire \$2179 ;
   wire \$218 ;
-  reg \$2180 ;
-  reg \$2181 ;
-  reg \$2182 ;
-  reg \$2183 ;
-  reg \$2184 ;
-  reg \$2185 ;
-  reg \$2186 ;
-  reg \$2187 ;
-  reg \$2188 ;
-  reg \$2189 ;
+  wire \$2180 ;
+  wire [3:0] \$2181 ;
+  wire [3:0] \$2182 ;
+  wire [3:0] \$2183 ;
+  wire [3:0] \$2184 ;
+  wire [3:0] \$2185 ;
+  wire [3:0] \$2186 ;
+  wire [3:0] \$2187 ;
+  wire [3:0] \$2188 ;
+  wire [3:0] \$2189 ;
   wire [11:0] \$219 ;
-  reg \$2190 ;
-  reg \$2191 ;
-  reg \$2192 ;
-  reg \$2193 ;
-  reg \$2194 ;
-  reg \$2195 ;
-  reg \$2196 ;
-  reg \$2197 ;
-  reg \$2198 ;
-  reg \$2199 ;
+  wire [3:0] \$2190 ;
+  wire [3:0] \$2191 ;
+  wire [3:0] \$2192 ;
+  wire [3:0] \$2193 ;
+  wire [3:0] \$2194 ;
+  wire [4:0] \$2195 ;
+  wire [4:0] \$2196 ;
+  wire [20:0] \$2197 ;
+  wire [31:0] \$2198 ;
+  wire [31:0] \$2199 ;
   wire \$22 ;
   wire \$220 ;
-  reg \$2200 ;
-  reg \$2201 ;
-  reg \$2202 ;
-  reg \$2203 ;
-  reg [3:0] \$2204 ;
-  reg [2:0] \$2205 ;
-  reg [2:0] \$2206 ;
-  reg [2:0] \$2207 ;
-  reg [1:0] \$2208 ;
-  reg \$2209 ;
+  wire [31:0] \$2200 ;
+  wire [31:0] \$2201 ;
+  wire [7:0] \$2202 ;
+  wire [31:0] \$2203 ;
+  wire [31:0] \$2204 ;
+  wire [4:0] \$2205 ;
+  wire [4:0] \$2206 ;
+  wire [4:0] \$2207 ;
+  wire [4:0] \$2208 ;
+  wire [4:0] \$2209 ;
   wire [11:0] \$221 ;
-  reg \$2210 ;
-  reg \$2211 ;
-  reg [31:0] \$2212 ;
+  wire [4:0] \$2210 ;
+  wire [4:0] \$2211 ;
+  wire [4:0] \$2212 ;
+  wire [4:0] \$2213 ;
+  wire [4:0] \$2214 ;
+  wire [4:0] \$2215 ;
+  wire [4:0] \$2216 ;
+  wire [4:0] \$2217 ;
+  wire [4:0] \$2218 ;
+  wire [5:0] \$2219 ;
   wire \$222 ;
+  wire [4:0] \$2220 ;
+  wire [4:0] \$2221 ;
+  wire [4:0] \$2222 ;
+  wire [4:0] \$2223 ;
+  wire [4:0] \$2224 ;
+  wire [4:0] \$2225 ;
+  wire [4:0] \$2226 ;
+  wire [4:0] \$2227 ;
+  wire [4:0] \$2228 ;
+  wire [4:0] \$2229 ;
   wire [11:0] \$223 ;
+  wire [4:0] \$2230 ;
+  wire [4:0] \$2231 ;
+  wire [4:0] \$2232 ;
+  wire [4:0] \$2233 ;
+  wire [5:0] \$2234 ;
+  wire [20:0] \$2235 ;
+  wire [31:0] \$2236 ;
+  wire [31:0] \$2237 ;
+  wire [31:0] \$2238 ;
+  wire [31:0] \$2239 ;
   wire \$224 ;
+  wire [31:0] \$2240 ;
+  wire [31:0] \$2241 ;
+  wire [31:0] \$2242 ;
+  wire [31:0] \$2243 ;
+  wire [31:0] \$2244 ;
+  wire [9:0] \$2245 ;
+  wire [31:0] \$2246 ;
+  wire [31:0] \$2247 ;
+  wire [31:0] \$2248 ;
+  wire [31:0] \$2249 ;
   wire [11:0] \$225 ;
+  wire [31:0] \$2250 ;
+  wire [9:0] \$2251 ;
+  wire [31:0] \$2252 ;
+  wire [31:0] \$2253 ;
+  wire [31:0] \$2254 ;
+  wire [31:0] \$2255 ;
+  wire [31:0] \$2256 ;
+  wire [31:0] \$2257 ;
+  reg [3:0] \$2258 ;
+  reg [36:0] \$2259 ;
   wire \$226 ;
+  reg [3:0] \$2260 ;
+  reg [36:0] \$2261 ;
+  reg [3:0] \$2262 ;
+  reg [3:0] \$2263 ;
+  reg \$2264 ;
+  reg \$2265 ;
+  reg \$2266 ;
+  reg \$2267 ;
+  reg \$2268 ;
+  reg [31:0] \$2269 ;
   wire [11:0] \$227 ;
+  reg \$2270 ;
+  reg \$2271 ;
+  reg \$2272 ;
+  reg \$2273 ;
+  reg \$2274 ;
+  reg \$2275 ;
+  reg \$2276 ;
+  reg \$2277 ;
+  reg \$2278 ;
+  reg \$2279 ;
   wire \$228 ;
+  reg \$2280 ;
+  reg \$2281 ;
+  reg \$2282 ;
+  reg \$2283 ;
+  reg \$2284 ;
+  reg \$2285 ;
+  reg \$2286 ;
+  reg \$2287 ;
+  reg \$2288 ;
+  reg \$2289 ;
   wire [11:0] \$229 ;
+  reg \$2290 ;
+  reg \$2291 ;
+  reg \$2292 ;
+  reg \$2293 ;
+  reg \$2294 ;
+  reg \$2295 ;
+  reg \$2296 ;
+  reg \$2297 ;
+  reg \$2298 ;
+  reg \$2299 ;
   wire \$23 ;
   wire \$230 ;
+  reg [3:0] \$2300 ;
+  reg [2:0] \$2301 ;
+  reg [2:0] \$2302 ;
+  reg [2:0] \$2303 ;
+  reg [1:0] \$2304 ;
+  reg \$2305 ;
+  reg \$2306 ;
+  reg \$2307 ;
+  reg [31:0] \$2308 ;
   wire [11:0] \$231 ;
   wire \$232 ;
   wire [11:0] \$233 ;
@@ -34615,24 +34711,24 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \port$4100$0 ;
   output \port$4106$0 ;
   wire \port$4106$0 ;
-  input [9:0] \port$6281$0 ;
-  wire [9:0] \port$6281$0 ;
-  input [9:0] \port$6357$0 ;
-  wire [9:0] \port$6357$0 ;
-  input [9:0] \port$6433$0 ;
-  wire [9:0] \port$6433$0 ;
-  input [9:0] \port$6509$0 ;
-  wire [9:0] \port$6509$0 ;
-  input [9:0] \port$6585$0 ;
-  wire [9:0] \port$6585$0 ;
-  input [9:0] \port$6661$0 ;
-  wire [9:0] \port$6661$0 ;
-  input [9:0] \port$6737$0 ;
-  wire [9:0] \port$6737$0 ;
-  input [9:0] \port$6813$0 ;
-  wire [9:0] \port$6813$0 ;
-  input [11:0] \port$9178$0 ;
-  wire [11:0] \port$9178$0 ;
+  input [9:0] \port$6377$0 ;
+  wire [9:0] \port$6377$0 ;
+  input [9:0] \port$6453$0 ;
+  wire [9:0] \port$6453$0 ;
+  input [9:0] \port$6529$0 ;
+  wire [9:0] \port$6529$0 ;
+  input [9:0] \port$6605$0 ;
+  wire [9:0] \port$6605$0 ;
+  input [9:0] \port$6681$0 ;
+  wire [9:0] \port$6681$0 ;
+  input [9:0] \port$6757$0 ;
+  wire [9:0] \port$6757$0 ;
+  input [9:0] \port$6833$0 ;
+  wire [9:0] \port$6833$0 ;
+  input [9:0] \port$6909$0 ;
+  wire [9:0] \port$6909$0 ;
+  input [11:0] \port$9274$0 ;
+  wire [11:0] \port$9274$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
@@ -35841,665 +35937,761 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1571  = ~ chosen[25];
   assign \$1572  = ~ chosen[2];
   assign \$1573  = \$1571  & \$1572 ;
-  assign \$1574  = ~ chosen[25];
-  assign \$1575  = ~ chosen[2];
-  assign \$1576  = \$1574  & \$1575 ;
+  assign \$1574  = ! chosen[34:31];
+  assign \$1575  = ~ \$1574 ;
+  assign \$1576  = \$1573  & \$1575 ;
   assign \$1577  = ~ chosen[25];
   assign \$1578  = ~ chosen[2];
   assign \$1579  = \$1577  & \$1578 ;
-  assign \$1580  = ~ chosen[25];
-  assign \$1581  = ~ chosen[2];
-  assign \$1582  = \$1580  & \$1581 ;
+  assign \$1580  = ! chosen[34:31];
+  assign \$1581  = ~ \$1580 ;
+  assign \$1582  = \$1579  & \$1581 ;
   assign \$1583  = ~ chosen[25];
   assign \$1584  = ~ chosen[2];
   assign \$1585  = \$1583  & \$1584 ;
-  assign \$1586  = ~ chosen[25];
-  assign \$1587  = ~ chosen[2];
-  assign \$1588  = \$1586  & \$1587 ;
+  assign \$1586  = ! chosen[34:31];
+  assign \$1587  = ~ \$1586 ;
+  assign \$1588  = \$1585  & \$1587 ;
   assign \$1589  = ~ chosen[25];
   assign \$1590  = ~ chosen[2];
   assign \$1591  = \$1589  & \$1590 ;
-  assign \$1592  = ~ chosen[25];
-  assign \$1593  = ~ chosen[2];
-  assign \$1594  = \$1592  & \$1593 ;
+  assign \$1592  = ! chosen[34:31];
+  assign \$1593  = ~ \$1592 ;
+  assign \$1594  = \$1591  & \$1593 ;
   assign \$1595  = ~ chosen[25];
   assign \$1596  = ~ chosen[2];
   assign \$1597  = \$1595  & \$1596 ;
-  assign \$1598  = ~ chosen[25];
-  assign \$1599  = ~ chosen[2];
-  assign \$1600  = \$1598  & \$1599 ;
+  assign \$1598  = ! chosen[34:31];
+  assign \$1599  = ~ \$1598 ;
+  assign \$1600  = \$1597  & \$1599 ;
   assign \$1601  = ~ chosen[25];
   assign \$1602  = ~ chosen[2];
   assign \$1603  = \$1601  & \$1602 ;
-  assign \$1604  = ~ chosen[25];
-  assign \$1605  = ~ chosen[2];
-  assign \$1606  = \$1604  & \$1605 ;
+  assign \$1604  = ! chosen[34:31];
+  assign \$1605  = ~ \$1604 ;
+  assign \$1606  = \$1603  & \$1605 ;
   assign \$1607  = ~ chosen[25];
   assign \$1608  = ~ chosen[2];
   assign \$1609  = \$1607  & \$1608 ;
-  assign \$1610  = ~ chosen[25];
-  assign \$1611  = ~ chosen[2];
-  assign \$1612  = \$1610  & \$1611 ;
+  assign \$1610  = ! chosen[34:31];
+  assign \$1611  = ~ \$1610 ;
+  assign \$1612  = \$1609  & \$1611 ;
   assign \$1613  = ~ chosen[25];
   assign \$1614  = ~ chosen[2];
   assign \$1615  = \$1613  & \$1614 ;
-  assign \$1616  = ~ chosen[25];
-  assign \$1617  = ~ chosen[2];
-  assign \$1618  = \$1616  & \$1617 ;
+  assign \$1616  = ! chosen[34:31];
+  assign \$1617  = ~ \$1616 ;
+  assign \$1618  = \$1615  & \$1617 ;
   assign \$1619  = ~ chosen[25];
   assign \$1620  = ~ chosen[2];
   assign \$1621  = \$1619  & \$1620 ;
-  assign \$1622  = ~ chosen[25];
-  assign \$1623  = ~ chosen[2];
-  assign \$1624  = \$1622  & \$1623 ;
+  assign \$1622  = ! chosen[34:31];
+  assign \$1623  = ~ \$1622 ;
+  assign \$1624  = \$1621  & \$1623 ;
   assign \$1625  = ~ chosen[25];
   assign \$1626  = ~ chosen[2];
   assign \$1627  = \$1625  & \$1626 ;
-  assign \$1628  = ~ chosen[25];
-  assign \$1629  = ~ chosen[2];
-  assign \$1630  = \$1628  & \$1629 ;
+  assign \$1628  = ! chosen[34:31];
+  assign \$1629  = ~ \$1628 ;
+  assign \$1630  = \$1627  & \$1629 ;
   assign \$1631  = ~ chosen[25];
   assign \$1632  = ~ chosen[2];
   assign \$1633  = \$1631  & \$1632 ;
-  assign \$1634  = ~ chosen[25];
-  assign \$1635  = ~ chosen[2];
-  assign \$1636  = \$1634  & \$1635 ;
+  assign \$1634  = ! chosen[34:31];
+  assign \$1635  = ~ \$1634 ;
+  assign \$1636  = \$1633  & \$1635 ;
   assign \$1637  = ~ chosen[25];
   assign \$1638  = ~ chosen[2];
   assign \$1639  = \$1637  & \$1638 ;
-  assign \$1640  = ~ chosen[25];
-  assign \$1641  = ~ chosen[2];
-  assign \$1642  = \$1640  & \$1641 ;
+  assign \$1640  = ! chosen[34:31];
+  assign \$1641  = ~ \$1640 ;
+  assign \$1642  = \$1639  & \$1641 ;
   assign \$1643  = ~ chosen[25];
   assign \$1644  = ~ chosen[2];
   assign \$1645  = \$1643  & \$1644 ;
-  assign \$1646  = ~ chosen[25];
-  assign \$1647  = ~ chosen[2];
-  assign \$1648  = \$1646  & \$1647 ;
+  assign \$1646  = ! chosen[34:31];
+  assign \$1647  = ~ \$1646 ;
+  assign \$1648  = \$1645  & \$1647 ;
   assign \$1649  = ~ chosen[25];
   assign \$1650  = ~ chosen[2];
   assign \$1651  = \$1649  & \$1650 ;
-  assign \$1652  = ~ chosen[25];
-  assign \$1653  = ~ chosen[2];
-  assign \$1654  = \$1652  & \$1653 ;
+  assign \$1652  = ! chosen[34:31];
+  assign \$1653  = ~ \$1652 ;
+  assign \$1654  = \$1651  & \$1653 ;
   assign \$1655  = ~ chosen[25];
   assign \$1656  = ~ chosen[2];
   assign \$1657  = \$1655  & \$1656 ;
-  assign \$1658  = ~ chosen[25];
-  assign \$1659  = ~ chosen[2];
-  assign \$1660  = \$1658  & \$1659 ;
+  assign \$1658  = ! chosen[34:31];
+  assign \$1659  = ~ \$1658 ;
+  assign \$1660  = \$1657  & \$1659 ;
   assign \$1661  = ~ chosen[25];
   assign \$1662  = ~ chosen[2];
   assign \$1663  = \$1661  & \$1662 ;
-  assign \$1664  = ~ chosen[25];
-  assign \$1665  = ~ chosen[2];
-  assign \$1666  = \$1664  & \$1665 ;
-  assign \$1667  = \$1570  & { \$1666 , \$1663 , \$1660 , \$1657 , \$1654 , \$1651 , \$1648 , \$1645 , \$1642 , \$1639 , \$1636 , \$1633 , \$1630 , \$1627 , \$1624 , \$1621 , \$1618 , \$1615 , \$1612 , \$1609 , \$1606 , \$1603 , \$1600 , \$1597 , \$1594 , \$1591 , \$1588 , \$1585 , \$1582 , \$1579 , \$1576 , \$1573  };
-  assign \$1668  = \$1233  | \$1667 ;
-  assign \$1670  = \$1669  == 6'h28;
-  assign \$1671  = ~ chosen[25];
-  assign \$1672  = \$1670  & \$1671 ;
-  assign \$1673  = ~ chosen[2];
-  assign \$1674  = \$1672  & \$1673 ;
-  assign \$1675  = ! chosen[34:31];
-  assign \$1676  = ~ \$1675 ;
-  assign \$1677  = \$1674  & \$1676 ;
-  assign \$1679  = \$1678  == 6'h30;
-  assign \$1680  = ~ chosen[25];
+  assign \$1664  = ! chosen[34:31];
+  assign \$1665  = ~ \$1664 ;
+  assign \$1666  = \$1663  & \$1665 ;
+  assign \$1667  = ~ chosen[25];
+  assign \$1668  = ~ chosen[2];
+  assign \$1669  = \$1667  & \$1668 ;
+  assign \$1670  = ! chosen[34:31];
+  assign \$1671  = ~ \$1670 ;
+  assign \$1672  = \$1669  & \$1671 ;
+  assign \$1673  = ~ chosen[25];
+  assign \$1674  = ~ chosen[2];
+  assign \$1675  = \$1673  & \$1674 ;
+  assign \$1676  = ! chosen[34:31];
+  assign \$1677  = ~ \$1676 ;
+  assign \$1678  = \$1675  & \$1677 ;
+  assign \$1679  = ~ chosen[25];
+  assign \$1680  = ~ chosen[2];
   assign \$1681  = \$1679  & \$1680 ;
-  assign \$1682  = ~ chosen[2];
-  assign \$1683  = \$1681  & \$1682 ;
-  assign \$1684  = ! chosen[34:31];
-  assign \$1685  = ~ \$1684 ;
-  assign \$1686  = \$1683  & \$1685 ;
-  assign \$1688  = \$1687  == 8'h80;
-  assign \$1689  = ~ chosen[25];
-  assign \$1690  = \$1688  & \$1689 ;
-  assign \$1691  = ~ chosen[2];
-  assign \$1692  = \$1690  & \$1691 ;
-  assign \$1693  = ! chosen[34:31];
-  assign \$1694  = ~ \$1693 ;
-  assign \$1695  = \$1692  & \$1694 ;
-  assign \$1697  = \$1696  == 8'hb0;
-  assign \$1698  = ~ chosen[25];
+  assign \$1682  = ! chosen[34:31];
+  assign \$1683  = ~ \$1682 ;
+  assign \$1684  = \$1681  & \$1683 ;
+  assign \$1685  = ~ chosen[25];
+  assign \$1686  = ~ chosen[2];
+  assign \$1687  = \$1685  & \$1686 ;
+  assign \$1688  = ! chosen[34:31];
+  assign \$1689  = ~ \$1688 ;
+  assign \$1690  = \$1687  & \$1689 ;
+  assign \$1691  = ~ chosen[25];
+  assign \$1692  = ~ chosen[2];
+  assign \$1693  = \$1691  & \$1692 ;
+  assign \$1694  = ! chosen[34:31];
+  assign \$1695  = ~ \$1694 ;
+  assign \$1696  = \$1693  & \$1695 ;
+  assign \$1697  = ~ chosen[25];
+  assign \$1698  = ~ chosen[2];
   assign \$1699  = \$1697  & \$1698 ;
-  assign \$1700  = ~ chosen[2];
-  assign \$1701  = \$1699  & \$1700 ;
-  assign \$1702  = ! chosen[34:31];
-  assign \$1703  = ~ \$1702 ;
-  assign \$1704  = \$1701  & \$1703 ;
-  assign \$1706  = \$1705  == 8'hc0;
-  assign \$1707  = ~ chosen[25];
-  assign \$1708  = \$1706  & \$1707 ;
-  assign \$1709  = ~ chosen[2];
-  assign \$1710  = \$1708  & \$1709 ;
-  assign \$1711  = ! chosen[34:31];
-  assign \$1712  = ~ \$1711 ;
-  assign \$1713  = \$1710  & \$1712 ;
-  assign \$1715  = \$1714  == 9'h100;
-  assign \$1716  = ~ chosen[25];
+  assign \$1700  = ! chosen[34:31];
+  assign \$1701  = ~ \$1700 ;
+  assign \$1702  = \$1699  & \$1701 ;
+  assign \$1703  = ~ chosen[25];
+  assign \$1704  = ~ chosen[2];
+  assign \$1705  = \$1703  & \$1704 ;
+  assign \$1706  = ! chosen[34:31];
+  assign \$1707  = ~ \$1706 ;
+  assign \$1708  = \$1705  & \$1707 ;
+  assign \$1709  = ~ chosen[25];
+  assign \$1710  = ~ chosen[2];
+  assign \$1711  = \$1709  & \$1710 ;
+  assign \$1712  = ! chosen[34:31];
+  assign \$1713  = ~ \$1712 ;
+  assign \$1714  = \$1711  & \$1713 ;
+  assign \$1715  = ~ chosen[25];
+  assign \$1716  = ~ chosen[2];
   assign \$1717  = \$1715  & \$1716 ;
-  assign \$1718  = ~ chosen[2];
-  assign \$1719  = \$1717  & \$1718 ;
-  assign \$1720  = ! chosen[34:31];
-  assign \$1721  = ~ \$1720 ;
-  assign \$1722  = \$1719  & \$1721 ;
-  assign \$1724  = \$1723  == 9'h118;
-  assign \$1725  = ~ chosen[25];
-  assign \$1726  = \$1724  & \$1725 ;
-  assign \$1727  = ~ chosen[2];
-  assign \$1728  = \$1726  & \$1727 ;
-  assign \$1729  = ! chosen[34:31];
-  assign \$1730  = ~ \$1729 ;
-  assign \$1731  = \$1728  & \$1730 ;
-  assign \$1733  = \$1732  == 9'h180;
-  assign \$1734  = ~ chosen[25];
+  assign \$1718  = ! chosen[34:31];
+  assign \$1719  = ~ \$1718 ;
+  assign \$1720  = \$1717  & \$1719 ;
+  assign \$1721  = ~ chosen[25];
+  assign \$1722  = ~ chosen[2];
+  assign \$1723  = \$1721  & \$1722 ;
+  assign \$1724  = ! chosen[34:31];
+  assign \$1725  = ~ \$1724 ;
+  assign \$1726  = \$1723  & \$1725 ;
+  assign \$1727  = ~ chosen[25];
+  assign \$1728  = ~ chosen[2];
+  assign \$1729  = \$1727  & \$1728 ;
+  assign \$1730  = ! chosen[34:31];
+  assign \$1731  = ~ \$1730 ;
+  assign \$1732  = \$1729  & \$1731 ;
+  assign \$1733  = ~ chosen[25];
+  assign \$1734  = ~ chosen[2];
   assign \$1735  = \$1733  & \$1734 ;
-  assign \$1736  = ~ chosen[2];
-  assign \$1737  = \$1735  & \$1736 ;
-  assign \$1738  = ! chosen[34:31];
-  assign \$1739  = ~ \$1738 ;
-  assign \$1740  = \$1737  & \$1739 ;
-  assign \$1742  = \$1741  == 9'h188;
-  assign \$1743  = ~ chosen[25];
-  assign \$1744  = \$1742  & \$1743 ;
-  assign \$1745  = ~ chosen[2];
-  assign \$1746  = \$1744  & \$1745 ;
-  assign \$1747  = ! chosen[34:31];
-  assign \$1748  = ~ \$1747 ;
-  assign \$1749  = \$1746  & \$1748 ;
-  assign \$1751  = ! \$1750 ;
-  assign \$1752  = \$1751  & chosen[25];
-  assign \$1753  = ~ chosen[2];
-  assign \$1754  = \$1752  & \$1753 ;
-  assign \$1755  = ! chosen[34:31];
-  assign \$1756  = ~ \$1755 ;
-  assign \$1757  = \$1754  & \$1756 ;
-  assign \$1759  = \$1758  == 4'h8;
-  assign \$1760  = \$1759  & chosen[25];
-  assign \$1761  = ~ chosen[2];
-  assign \$1762  = \$1760  & \$1761 ;
-  assign \$1763  = ! chosen[34:31];
-  assign \$1764  = ~ \$1763 ;
-  assign \$1765  = \$1762  & \$1764 ;
-  assign \$1767  = \$1766  == 5'h18;
-  assign \$1768  = \$1767  & chosen[25];
+  assign \$1736  = ! chosen[34:31];
+  assign \$1737  = ~ \$1736 ;
+  assign \$1738  = \$1735  & \$1737 ;
+  assign \$1739  = ~ chosen[25];
+  assign \$1740  = ~ chosen[2];
+  assign \$1741  = \$1739  & \$1740 ;
+  assign \$1742  = ! chosen[34:31];
+  assign \$1743  = ~ \$1742 ;
+  assign \$1744  = \$1741  & \$1743 ;
+  assign \$1745  = ~ chosen[25];
+  assign \$1746  = ~ chosen[2];
+  assign \$1747  = \$1745  & \$1746 ;
+  assign \$1748  = ! chosen[34:31];
+  assign \$1749  = ~ \$1748 ;
+  assign \$1750  = \$1747  & \$1749 ;
+  assign \$1751  = ~ chosen[25];
+  assign \$1752  = ~ chosen[2];
+  assign \$1753  = \$1751  & \$1752 ;
+  assign \$1754  = ! chosen[34:31];
+  assign \$1755  = ~ \$1754 ;
+  assign \$1756  = \$1753  & \$1755 ;
+  assign \$1757  = ~ chosen[25];
+  assign \$1758  = ~ chosen[2];
+  assign \$1759  = \$1757  & \$1758 ;
+  assign \$1760  = ! chosen[34:31];
+  assign \$1761  = ~ \$1760 ;
+  assign \$1762  = \$1759  & \$1761 ;
+  assign \$1763  = \$1570  & { \$1762 , \$1756 , \$1750 , \$1744 , \$1738 , \$1732 , \$1726 , \$1720 , \$1714 , \$1708 , \$1702 , \$1696 , \$1690 , \$1684 , \$1678 , \$1672 , \$1666 , \$1660 , \$1654 , \$1648 , \$1642 , \$1636 , \$1630 , \$1624 , \$1618 , \$1612 , \$1606 , \$1600 , \$1594 , \$1588 , \$1582 , \$1576  };
+  assign \$1764  = \$1233  | \$1763 ;
+  assign \$1766  = \$1765  == 6'h28;
+  assign \$1767  = ~ chosen[25];
+  assign \$1768  = \$1766  & \$1767 ;
   assign \$1769  = ~ chosen[2];
   assign \$1770  = \$1768  & \$1769 ;
   assign \$1771  = ! chosen[34:31];
   assign \$1772  = ~ \$1771 ;
   assign \$1773  = \$1770  & \$1772 ;
-  assign \$1775  = \$1774  == 6'h20;
-  assign \$1776  = \$1775  & chosen[25];
-  assign \$1777  = ~ chosen[2];
-  assign \$1778  = \$1776  & \$1777 ;
-  assign \$1779  = ! chosen[34:31];
-  assign \$1780  = ~ \$1779 ;
-  assign \$1781  = \$1778  & \$1780 ;
-  assign \$1783  = \$1782  == 6'h30;
-  assign \$1784  = \$1783  & chosen[25];
-  assign \$1785  = ~ chosen[2];
+  assign \$1775  = \$1774  == 6'h30;
+  assign \$1776  = ~ chosen[25];
+  assign \$1777  = \$1775  & \$1776 ;
+  assign \$1778  = ~ chosen[2];
+  assign \$1779  = \$1777  & \$1778 ;
+  assign \$1780  = ! chosen[34:31];
+  assign \$1781  = ~ \$1780 ;
+  assign \$1782  = \$1779  & \$1781 ;
+  assign \$1784  = \$1783  == 8'h80;
+  assign \$1785  = ~ chosen[25];
   assign \$1786  = \$1784  & \$1785 ;
-  assign \$1787  = ! chosen[34:31];
-  assign \$1788  = ~ \$1787 ;
-  assign \$1789  = \$1786  & \$1788 ;
-  assign \$1791  = \$1790  == 7'h40;
-  assign \$1792  = \$1791  & chosen[25];
-  assign \$1793  = ~ chosen[2];
-  assign \$1794  = \$1792  & \$1793 ;
-  assign \$1795  = ! chosen[34:31];
-  assign \$1796  = ~ \$1795 ;
-  assign \$1797  = \$1794  & \$1796 ;
-  assign \$1799  = \$1798  == 7'h50;
-  assign \$1800  = \$1799  & chosen[25];
-  assign \$1801  = ~ chosen[2];
-  assign \$1802  = \$1800  & \$1801 ;
-  assign \$1803  = ! chosen[34:31];
-  assign \$1804  = ~ \$1803 ;
-  assign \$1805  = \$1802  & \$1804 ;
-  assign \$1807  = \$1806  == 7'h70;
-  assign \$1808  = \$1807  & chosen[25];
-  assign \$1809  = ~ chosen[2];
-  assign \$1810  = \$1808  & \$1809 ;
-  assign \$1811  = ! chosen[34:31];
-  assign \$1812  = ~ \$1811 ;
-  assign \$1813  = \$1810  & \$1812 ;
-  assign \$1815  = \$1814  == 8'h80;
-  assign \$1816  = \$1815  & chosen[25];
-  assign \$1817  = ~ chosen[2];
-  assign \$1818  = \$1816  & \$1817 ;
-  assign \$1819  = ! chosen[34:31];
-  assign \$1820  = ~ \$1819 ;
-  assign \$1821  = \$1818  & \$1820 ;
-  assign \$1823  = \$1822  == 9'h100;
-  assign \$1824  = \$1823  & chosen[25];
-  assign \$1825  = ~ chosen[2];
-  assign \$1826  = \$1824  & \$1825 ;
-  assign \$1827  = ! chosen[34:31];
-  assign \$1828  = ~ \$1827 ;
-  assign \$1829  = \$1826  & \$1828 ;
-  assign \$1831  = \$1830  == 9'h180;
-  assign \$1832  = \$1831  & chosen[25];
-  assign \$1833  = ~ chosen[2];
-  assign \$1834  = \$1832  & \$1833 ;
-  assign \$1835  = ! chosen[34:31];
-  assign \$1836  = ~ \$1835 ;
-  assign \$1837  = \$1834  & \$1836 ;
-  assign \$1839  = \$1838  == 9'h188;
-  assign \$1840  = \$1839  & chosen[25];
+  assign \$1787  = ~ chosen[2];
+  assign \$1788  = \$1786  & \$1787 ;
+  assign \$1789  = ! chosen[34:31];
+  assign \$1790  = ~ \$1789 ;
+  assign \$1791  = \$1788  & \$1790 ;
+  assign \$1793  = \$1792  == 8'hb0;
+  assign \$1794  = ~ chosen[25];
+  assign \$1795  = \$1793  & \$1794 ;
+  assign \$1796  = ~ chosen[2];
+  assign \$1797  = \$1795  & \$1796 ;
+  assign \$1798  = ! chosen[34:31];
+  assign \$1799  = ~ \$1798 ;
+  assign \$1800  = \$1797  & \$1799 ;
+  assign \$1802  = \$1801  == 8'hc0;
+  assign \$1803  = ~ chosen[25];
+  assign \$1804  = \$1802  & \$1803 ;
+  assign \$1805  = ~ chosen[2];
+  assign \$1806  = \$1804  & \$1805 ;
+  assign \$1807  = ! chosen[34:31];
+  assign \$1808  = ~ \$1807 ;
+  assign \$1809  = \$1806  & \$1808 ;
+  assign \$1811  = \$1810  == 9'h100;
+  assign \$1812  = ~ chosen[25];
+  assign \$1813  = \$1811  & \$1812 ;
+  assign \$1814  = ~ chosen[2];
+  assign \$1815  = \$1813  & \$1814 ;
+  assign \$1816  = ! chosen[34:31];
+  assign \$1817  = ~ \$1816 ;
+  assign \$1818  = \$1815  & \$1817 ;
+  assign \$1820  = \$1819  == 9'h118;
+  assign \$1821  = ~ chosen[25];
+  assign \$1822  = \$1820  & \$1821 ;
+  assign \$1823  = ~ chosen[2];
+  assign \$1824  = \$1822  & \$1823 ;
+  assign \$1825  = ! chosen[34:31];
+  assign \$1826  = ~ \$1825 ;
+  assign \$1827  = \$1824  & \$1826 ;
+  assign \$1829  = \$1828  == 9'h180;
+  assign \$1830  = ~ chosen[25];
+  assign \$1831  = \$1829  & \$1830 ;
+  assign \$1832  = ~ chosen[2];
+  assign \$1833  = \$1831  & \$1832 ;
+  assign \$1834  = ! chosen[34:31];
+  assign \$1835  = ~ \$1834 ;
+  assign \$1836  = \$1833  & \$1835 ;
+  assign \$1838  = \$1837  == 9'h188;
+  assign \$1839  = ~ chosen[25];
+  assign \$1840  = \$1838  & \$1839 ;
   assign \$1841  = ~ chosen[2];
   assign \$1842  = \$1840  & \$1841 ;
   assign \$1843  = ! chosen[34:31];
   assign \$1844  = ~ \$1843 ;
   assign \$1845  = \$1842  & \$1844 ;
-  assign \$1847  = \$1846  == 10'h200;
+  assign \$1847  = ! \$1846 ;
   assign \$1848  = \$1847  & chosen[25];
   assign \$1849  = ~ chosen[2];
   assign \$1850  = \$1848  & \$1849 ;
   assign \$1851  = ! chosen[34:31];
   assign \$1852  = ~ \$1851 ;
   assign \$1853  = \$1850  & \$1852 ;
-  assign \$1855  = \$1854  == 10'h300;
+  assign \$1855  = \$1854  == 4'h8;
   assign \$1856  = \$1855  & chosen[25];
   assign \$1857  = ~ chosen[2];
   assign \$1858  = \$1856  & \$1857 ;
   assign \$1859  = ! chosen[34:31];
   assign \$1860  = ~ \$1859 ;
   assign \$1861  = \$1858  & \$1860 ;
-  assign \$1863  = \$1862  == 10'h308;
+  assign \$1863  = \$1862  == 5'h18;
   assign \$1864  = \$1863  & chosen[25];
   assign \$1865  = ~ chosen[2];
   assign \$1866  = \$1864  & \$1865 ;
   assign \$1867  = ! chosen[34:31];
   assign \$1868  = ~ \$1867 ;
   assign \$1869  = \$1866  & \$1868 ;
-  assign \$1871  = \$1870  == 10'h310;
+  assign \$1871  = \$1870  == 6'h20;
   assign \$1872  = \$1871  & chosen[25];
   assign \$1873  = ~ chosen[2];
   assign \$1874  = \$1872  & \$1873 ;
   assign \$1875  = ! chosen[34:31];
   assign \$1876  = ~ \$1875 ;
   assign \$1877  = \$1874  & \$1876 ;
-  assign \$1879  = \$1878  == 11'h400;
-  assign \$1880  = chosen[21:18] < 4'h9;
-  assign \$1881  = \$1879  & \$1880 ;
-  assign \$1882  = \$1881  & chosen[25];
-  assign \$1883  = ~ chosen[2];
-  assign \$1884  = \$1882  & \$1883 ;
-  assign \$1885  = ! chosen[34:31];
-  assign \$1886  = ~ \$1885 ;
-  assign \$1887  = \$1884  & \$1886 ;
-  assign \$1889  = \$1888  == 11'h408;
-  assign \$1890  = chosen[21:18] < 4'h9;
-  assign \$1891  = \$1889  & \$1890 ;
-  assign \$1892  = \$1891  & chosen[25];
-  assign \$1893  = ~ chosen[2];
-  assign \$1894  = \$1892  & \$1893 ;
-  assign \$1895  = ! chosen[34:31];
-  assign \$1896  = ~ \$1895 ;
-  assign \$1897  = \$1894  & \$1896 ;
-  assign \$1899  = \$1898  == 11'h410;
-  assign \$1900  = chosen[21:18] < 4'h9;
-  assign \$1901  = \$1899  & \$1900 ;
-  assign \$1902  = \$1901  & chosen[25];
-  assign \$1903  = ~ chosen[2];
-  assign \$1904  = \$1902  & \$1903 ;
-  assign \$1905  = ! chosen[34:31];
-  assign \$1906  = ~ \$1905 ;
-  assign \$1907  = \$1904  & \$1906 ;
-  assign \$1909  = \$1908  == 11'h418;
-  assign \$1910  = chosen[21:18] < 4'h9;
-  assign \$1911  = \$1909  & \$1910 ;
+  assign \$1879  = \$1878  == 6'h30;
+  assign \$1880  = \$1879  & chosen[25];
+  assign \$1881  = ~ chosen[2];
+  assign \$1882  = \$1880  & \$1881 ;
+  assign \$1883  = ! chosen[34:31];
+  assign \$1884  = ~ \$1883 ;
+  assign \$1885  = \$1882  & \$1884 ;
+  assign \$1887  = \$1886  == 7'h40;
+  assign \$1888  = \$1887  & chosen[25];
+  assign \$1889  = ~ chosen[2];
+  assign \$1890  = \$1888  & \$1889 ;
+  assign \$1891  = ! chosen[34:31];
+  assign \$1892  = ~ \$1891 ;
+  assign \$1893  = \$1890  & \$1892 ;
+  assign \$1895  = \$1894  == 7'h50;
+  assign \$1896  = \$1895  & chosen[25];
+  assign \$1897  = ~ chosen[2];
+  assign \$1898  = \$1896  & \$1897 ;
+  assign \$1899  = ! chosen[34:31];
+  assign \$1900  = ~ \$1899 ;
+  assign \$1901  = \$1898  & \$1900 ;
+  assign \$1903  = \$1902  == 7'h70;
+  assign \$1904  = \$1903  & chosen[25];
+  assign \$1905  = ~ chosen[2];
+  assign \$1906  = \$1904  & \$1905 ;
+  assign \$1907  = ! chosen[34:31];
+  assign \$1908  = ~ \$1907 ;
+  assign \$1909  = \$1906  & \$1908 ;
+  assign \$1911  = \$1910  == 8'h80;
   assign \$1912  = \$1911  & chosen[25];
   assign \$1913  = ~ chosen[2];
   assign \$1914  = \$1912  & \$1913 ;
   assign \$1915  = ! chosen[34:31];
   assign \$1916  = ~ \$1915 ;
   assign \$1917  = \$1914  & \$1916 ;
-  assign \$1919  = \$1918  == 11'h600;
+  assign \$1919  = \$1918  == 9'h100;
   assign \$1920  = \$1919  & chosen[25];
   assign \$1921  = ~ chosen[2];
   assign \$1922  = \$1920  & \$1921 ;
   assign \$1923  = ! chosen[34:31];
   assign \$1924  = ~ \$1923 ;
   assign \$1925  = \$1922  & \$1924 ;
-  assign \$1927  = ~ good;
-  assign \$1928  = { 13'h0000, _request[30:28] } | { own_generation, 8'h00 };
-  assign \$1929  = { 2'h0, \$1928  } | { state, 16'h0000 };
-  assign \$1930  = { 8'h00, \$1929  } | { fault__port, 24'h000000 };
-  assign \$1931  = { 6'h00, \$1930  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
-  assign \$1932  = epoch & { hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch };
-  assign \$1933  = \$1931  | \$1932 ;
-  assign \$1934  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
-  assign \$1935  = \$1933  | \$1934 ;
-  assign \$1937  = { 24'h000000, \$1936  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
-  assign \$1938  = \$1935  | \$1937 ;
-  assign \$1939  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
-  assign \$1940  = \$1938  | \$1939 ;
-  assign \$1941  = { 8'h00, \port$3976$0 [2:0] } | { \port$3976$0 [5:3], 8'h00 };
-  assign \$1942  = { 13'h0000, \$1941  } | { \port$3976$0 [13:6], 16'h0000 };
-  assign \$1943  = { 8'h00, \$1942  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
-  assign \$1944  = \$1940  | \$1943 ;
-  assign \$1945  = _request[28] ? rx_results__7 : rx_results__6;
-  assign \$1946  = _request[28] ? rx_results__5 : rx_results__4;
-  assign \$1947  = _request[29] ? \$1945  : \$1946 ;
-  assign \$1948  = _request[28] ? rx_results__3 : rx_results__2;
-  assign \$1949  = _request[28] ? rx_results__1 : rx_results__0;
-  assign \$1950  = _request[29] ? \$1948  : \$1949 ;
-  assign \$1951  = _request[30] ? \$1947  : \$1950 ;
-  assign \$1952  = _request[28] ? rx_results__7 : rx_results__6;
-  assign \$1953  = _request[28] ? rx_results__5 : rx_results__4;
-  assign \$1954  = _request[29] ? \$1952  : \$1953 ;
-  assign \$1955  = _request[28] ? rx_results__3 : rx_results__2;
-  assign \$1956  = _request[28] ? rx_results__1 : rx_results__0;
-  assign \$1957  = _request[29] ? \$1955  : \$1956 ;
-  assign \$1958  = _request[30] ? \$1954  : \$1957 ;
-  assign \$1959  = lane ? \$1951 [3:2] : \$1958 [1:0];
-  assign \$1960  = { 30'h00000000, \$1959  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
-  assign \$1961  = \$1944  | \$1960 ;
-  assign \$1963  = \other$94 [0] ? states__7 : states__6;
-  assign \$1964  = \other$94 [0] ? states__5 : states__4;
-  assign \$1965  = \other$94 [1] ? \$1963  : \$1964 ;
-  assign \$1966  = \other$94 [0] ? states__3 : states__2;
-  assign \$1967  = \other$94 [0] ? states__1 : states__0;
-  assign \$1968  = \other$94 [1] ? \$1966  : \$1967 ;
-  assign \$1969  = \other$94 [2] ? \$1965  : \$1968 ;
-  assign \$1970  = \$1969  == 1'h1;
-  assign \$1971  = \other$94 [0] ? states__7 : states__6;
-  assign \$1972  = \other$94 [0] ? states__5 : states__4;
-  assign \$1973  = \other$94 [1] ? \$1971  : \$1972 ;
-  assign \$1974  = \other$94 [0] ? states__3 : states__2;
-  assign \$1975  = \other$94 [0] ? states__1 : states__0;
-  assign \$1976  = \other$94 [1] ? \$1974  : \$1975 ;
-  assign \$1977  = \other$94 [2] ? \$1973  : \$1976 ;
-  assign \$1978  = \$1977  == 2'h2;
-  assign \$1979  = \$1970  | \$1978 ;
-  assign \$1980  = { 1'h0, \$1962  } | { \$1979 , 9'h000 };
-  assign \$1981  = { 1'h0, \$1980  } | { acknowledged, 10'h000 };
-  assign \$1982  = { 21'h000000, \$1981  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$1983  = \$1982  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
-  assign \$1984  = \$1961  | \$1983 ;
-  assign \$1985  = \other$94 [0] ? gone__7 : gone__6;
-  assign \$1986  = \other$94 [0] ? gone__5 : gone__4;
-  assign \$1987  = \other$94 [1] ? \$1985  : \$1986 ;
-  assign \$1988  = \other$94 [0] ? gone__3 : gone__2;
-  assign \$1989  = \other$94 [0] ? gone__1 : gone__0;
-  assign \$1990  = \other$94 [1] ? \$1988  : \$1989 ;
-  assign \$1991  = \other$94 [2] ? \$1987  : \$1990 ;
-  assign \$1992  = \other$94 [0] ? \port$6813$0 [9:5] : \port$6737$0 [9:5];
-  assign \$1993  = \other$94 [0] ? \port$6661$0 [9:5] : \port$6585$0 [9:5];
-  assign \$1994  = \other$94 [1] ? \$1992  : \$1993 ;
-  assign \$1995  = \other$94 [0] ? \port$6509$0 [9:5] : \port$6433$0 [9:5];
-  assign \$1996  = \other$94 [0] ? \port$6357$0 [9:5] : \port$6281$0 [9:5];
-  assign \$1997  = \other$94 [1] ? \$1995  : \$1996 ;
-  assign \$1998  = \other$94 [2] ? \$1994  : \$1997 ;
-  assign \$1999  = \$1991  - \$1998 ;
-  assign \$2000  = \other$94 [0] ? \port$6813$0 [4:0] : \port$6737$0 [4:0];
-  assign \$2001  = \other$94 [0] ? \port$6661$0 [4:0] : \port$6585$0 [4:0];
-  assign \$2002  = \other$94 [1] ? \$2000  : \$2001 ;
-  assign \$2003  = \other$94 [0] ? \port$6509$0 [4:0] : \port$6433$0 [4:0];
-  assign \$2004  = \other$94 [0] ? \port$6357$0 [4:0] : \port$6281$0 [4:0];
-  assign \$2005  = \other$94 [1] ? \$2003  : \$2004 ;
-  assign \$2006  = \other$94 [2] ? \$2002  : \$2005 ;
-  assign \$2007  = \other$94 [0] ? \port$6813$0 [9:5] : \port$6737$0 [9:5];
-  assign \$2008  = \other$94 [0] ? \port$6661$0 [9:5] : \port$6585$0 [9:5];
-  assign \$2009  = \other$94 [1] ? \$2007  : \$2008 ;
-  assign \$2010  = \other$94 [0] ? \port$6509$0 [9:5] : \port$6433$0 [9:5];
-  assign \$2011  = \other$94 [0] ? \port$6357$0 [9:5] : \port$6281$0 [9:5];
-  assign \$2012  = \other$94 [1] ? \$2010  : \$2011 ;
-  assign \$2013  = \other$94 [2] ? \$2009  : \$2012 ;
-  assign \$2014  = \$2006  - \$2013 ;
-  assign \$2015  = { 16'h0000, \$1999 [4:0] } | { \$2014 [4:0], 16'h0000 };
-  assign \$2016  = { 11'h000, \$2015  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$2017  = \$2016  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
-  assign \$2018  = \$1984  | \$2017 ;
-  assign \$2019  = epoch & { hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch };
-  assign \$2020  = \$2018  | \$2019 ;
-  assign \$2022  = \$2020  | \$2021 ;
-  assign \$2023  = { 31'h00000000, locked } & { hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock };
-  assign \$2024  = \$2022  | \$2023 ;
-  assign \$2026  = { 24'h000000, \$2025  } & { hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending };
-  assign \$2027  = \$2024  | \$2026 ;
-  assign \$2029  = { 24'h000000, \$2028  } & { hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable };
-  assign \$2030  = \$2027  | \$2029 ;
-  assign \$2032  = { 24'h000000, \$2031  } & { hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting };
-  assign \$2033  = \$2030  | \$2032 ;
-  assign \$2035  = { 24'h000000, \$2034  } & { hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm };
-  assign \$2036  = \$2033  | \$2035 ;
-  assign \$2038  = { 24'h000000, \$2037  } & { hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired };
-  assign \$2039  = \$2036  | \$2038 ;
-  assign \$2040  = { 8'h00, fault_pending[8] } | { fault_enable[8], 8'h00 };
-  assign \$2041  = { 23'h000000, \$2040  } & { hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray };
-  assign \$2042  = \$2039  | \$2041 ;
-  assign \$2043  = { 29'h00000000, \port$2269$0 [2:0] } | { \port$2269$0 [3], 31'h00000000 };
-  assign \$2044  = \$2043  & { hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident };
-  assign \$2045  = \$2042  | \$2044 ;
-  assign \$2046  = \other$94 [0] ? states__7 : states__6;
-  assign \$2047  = \other$94 [0] ? states__5 : states__4;
-  assign \$2048  = \other$94 [1] ? \$2046  : \$2047 ;
-  assign \$2049  = \other$94 [0] ? states__3 : states__2;
-  assign \$2050  = \other$94 [0] ? states__1 : states__0;
-  assign \$2051  = \other$94 [1] ? \$2049  : \$2050 ;
-  assign \$2052  = \other$94 [2] ? \$2048  : \$2051 ;
-  assign \$2054  = \other$94 [0] ? \refused$151 [7] : \refused$151 [6];
-  assign \$2055  = \other$94 [0] ? \refused$151 [5] : \refused$151 [4];
-  assign \$2056  = \other$94 [1] ? \$2054  : \$2055 ;
-  assign \$2057  = \other$94 [0] ? \refused$151 [3] : \refused$151 [2];
-  assign \$2058  = \other$94 [0] ? \refused$151 [1] : \refused$151 [0];
-  assign \$2059  = \other$94 [1] ? \$2057  : \$2058 ;
-  assign \$2060  = \other$94 [2] ? \$2056  : \$2059 ;
-  assign \$2061  = { 1'h0, \$2053  } | { \$2060 , 10'h000 };
-  assign \$2062  = \other$94 [0] ? filled[7] : filled[6];
-  assign \$2063  = \other$94 [0] ? filled[5] : filled[4];
+  assign \$1927  = \$1926  == 9'h180;
+  assign \$1928  = \$1927  & chosen[25];
+  assign \$1929  = ~ chosen[2];
+  assign \$1930  = \$1928  & \$1929 ;
+  assign \$1931  = ! chosen[34:31];
+  assign \$1932  = ~ \$1931 ;
+  assign \$1933  = \$1930  & \$1932 ;
+  assign \$1935  = \$1934  == 9'h188;
+  assign \$1936  = \$1935  & chosen[25];
+  assign \$1937  = ~ chosen[2];
+  assign \$1938  = \$1936  & \$1937 ;
+  assign \$1939  = ! chosen[34:31];
+  assign \$1940  = ~ \$1939 ;
+  assign \$1941  = \$1938  & \$1940 ;
+  assign \$1943  = \$1942  == 10'h200;
+  assign \$1944  = \$1943  & chosen[25];
+  assign \$1945  = ~ chosen[2];
+  assign \$1946  = \$1944  & \$1945 ;
+  assign \$1947  = ! chosen[34:31];
+  assign \$1948  = ~ \$1947 ;
+  assign \$1949  = \$1946  & \$1948 ;
+  assign \$1951  = \$1950  == 10'h300;
+  assign \$1952  = \$1951  & chosen[25];
+  assign \$1953  = ~ chosen[2];
+  assign \$1954  = \$1952  & \$1953 ;
+  assign \$1955  = ! chosen[34:31];
+  assign \$1956  = ~ \$1955 ;
+  assign \$1957  = \$1954  & \$1956 ;
+  assign \$1959  = \$1958  == 10'h308;
+  assign \$1960  = \$1959  & chosen[25];
+  assign \$1961  = ~ chosen[2];
+  assign \$1962  = \$1960  & \$1961 ;
+  assign \$1963  = ! chosen[34:31];
+  assign \$1964  = ~ \$1963 ;
+  assign \$1965  = \$1962  & \$1964 ;
+  assign \$1967  = \$1966  == 10'h310;
+  assign \$1968  = \$1967  & chosen[25];
+  assign \$1969  = ~ chosen[2];
+  assign \$1970  = \$1968  & \$1969 ;
+  assign \$1971  = ! chosen[34:31];
+  assign \$1972  = ~ \$1971 ;
+  assign \$1973  = \$1970  & \$1972 ;
+  assign \$1975  = \$1974  == 11'h400;
+  assign \$1976  = chosen[21:18] < 4'h9;
+  assign \$1977  = \$1975  & \$1976 ;
+  assign \$1978  = \$1977  & chosen[25];
+  assign \$1979  = ~ chosen[2];
+  assign \$1980  = \$1978  & \$1979 ;
+  assign \$1981  = ! chosen[34:31];
+  assign \$1982  = ~ \$1981 ;
+  assign \$1983  = \$1980  & \$1982 ;
+  assign \$1985  = \$1984  == 11'h408;
+  assign \$1986  = chosen[21:18] < 4'h9;
+  assign \$1987  = \$1985  & \$1986 ;
+  assign \$1988  = \$1987  & chosen[25];
+  assign \$1989  = ~ chosen[2];
+  assign \$1990  = \$1988  & \$1989 ;
+  assign \$1991  = ! chosen[34:31];
+  assign \$1992  = ~ \$1991 ;
+  assign \$1993  = \$1990  & \$1992 ;
+  assign \$1995  = \$1994  == 11'h410;
+  assign \$1996  = chosen[21:18] < 4'h9;
+  assign \$1997  = \$1995  & \$1996 ;
+  assign \$1998  = \$1997  & chosen[25];
+  assign \$1999  = ~ chosen[2];
+  assign \$2000  = \$1998  & \$1999 ;
+  assign \$2001  = ! chosen[34:31];
+  assign \$2002  = ~ \$2001 ;
+  assign \$2003  = \$2000  & \$2002 ;
+  assign \$2005  = \$2004  == 11'h418;
+  assign \$2006  = chosen[21:18] < 4'h9;
+  assign \$2007  = \$2005  & \$2006 ;
+  assign \$2008  = \$2007  & chosen[25];
+  assign \$2009  = ~ chosen[2];
+  assign \$2010  = \$2008  & \$2009 ;
+  assign \$2011  = ! chosen[34:31];
+  assign \$2012  = ~ \$2011 ;
+  assign \$2013  = \$2010  & \$2012 ;
+  assign \$2015  = \$2014  == 11'h600;
+  assign \$2016  = \$2015  & chosen[25];
+  assign \$2017  = ~ chosen[2];
+  assign \$2018  = \$2016  & \$2017 ;
+  assign \$2019  = ! chosen[34:31];
+  assign \$2020  = ~ \$2019 ;
+  assign \$2021  = \$2018  & \$2020 ;
+  assign \$2023  = ~ good;
+  assign \$2024  = { 13'h0000, _request[30:28] } | { own_generation, 8'h00 };
+  assign \$2025  = { 2'h0, \$2024  } | { state, 16'h0000 };
+  assign \$2026  = { 8'h00, \$2025  } | { fault__port, 24'h000000 };
+  assign \$2027  = { 6'h00, \$2026  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
+  assign \$2028  = epoch & { hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch };
+  assign \$2029  = \$2027  | \$2028 ;
+  assign \$2030  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
+  assign \$2031  = \$2029  | \$2030 ;
+  assign \$2033  = { 24'h000000, \$2032  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
+  assign \$2034  = \$2031  | \$2033 ;
+  assign \$2035  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
+  assign \$2036  = \$2034  | \$2035 ;
+  assign \$2037  = { 8'h00, \port$3976$0 [2:0] } | { \port$3976$0 [5:3], 8'h00 };
+  assign \$2038  = { 13'h0000, \$2037  } | { \port$3976$0 [13:6], 16'h0000 };
+  assign \$2039  = { 8'h00, \$2038  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
+  assign \$2040  = \$2036  | \$2039 ;
+  assign \$2041  = _request[28] ? rx_results__7 : rx_results__6;
+  assign \$2042  = _request[28] ? rx_results__5 : rx_results__4;
+  assign \$2043  = _request[29] ? \$2041  : \$2042 ;
+  assign \$2044  = _request[28] ? rx_results__3 : rx_results__2;
+  assign \$2045  = _request[28] ? rx_results__1 : rx_results__0;
+  assign \$2046  = _request[29] ? \$2044  : \$2045 ;
+  assign \$2047  = _request[30] ? \$2043  : \$2046 ;
+  assign \$2048  = _request[28] ? rx_results__7 : rx_results__6;
+  assign \$2049  = _request[28] ? rx_results__5 : rx_results__4;
+  assign \$2050  = _request[29] ? \$2048  : \$2049 ;
+  assign \$2051  = _request[28] ? rx_results__3 : rx_results__2;
+  assign \$2052  = _request[28] ? rx_results__1 : rx_results__0;
+  assign \$2053  = _request[29] ? \$2051  : \$2052 ;
+  assign \$2054  = _request[30] ? \$2050  : \$2053 ;
+  assign \$2055  = lane ? \$2047 [3:2] : \$2054 [1:0];
+  assign \$2056  = { 30'h00000000, \$2055  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
+  assign \$2057  = \$2040  | \$2056 ;
+  assign \$2059  = \other$94 [0] ? states__7 : states__6;
+  assign \$2060  = \other$94 [0] ? states__5 : states__4;
+  assign \$2061  = \other$94 [1] ? \$2059  : \$2060 ;
+  assign \$2062  = \other$94 [0] ? states__3 : states__2;
+  assign \$2063  = \other$94 [0] ? states__1 : states__0;
   assign \$2064  = \other$94 [1] ? \$2062  : \$2063 ;
-  assign \$2065  = \other$94 [0] ? filled[3] : filled[2];
-  assign \$2066  = \other$94 [0] ? filled[1] : filled[0];
-  assign \$2067  = \other$94 [1] ? \$2065  : \$2066 ;
-  assign \$2068  = \other$94 [2] ? \$2064  : \$2067 ;
-  assign \$2069  = \other$94 [0] ? firsts__7 : firsts__6;
-  assign \$2070  = \other$94 [0] ? firsts__5 : firsts__4;
-  assign \$2071  = \other$94 [1] ? \$2069  : \$2070 ;
-  assign \$2072  = \other$94 [0] ? firsts__3 : firsts__2;
-  assign \$2073  = \other$94 [0] ? firsts__1 : firsts__0;
-  assign \$2074  = \other$94 [1] ? \$2072  : \$2073 ;
-  assign \$2075  = \other$94 [2] ? \$2071  : \$2074 ;
-  assign \$2076  = \other$94 [0] ? tails__7 : tails__6;
-  assign \$2077  = \other$94 [0] ? tails__5 : tails__4;
-  assign \$2078  = \other$94 [1] ? \$2076  : \$2077 ;
-  assign \$2079  = \other$94 [0] ? tails__3 : tails__2;
-  assign \$2080  = \other$94 [0] ? tails__1 : tails__0;
-  assign \$2081  = \other$94 [1] ? \$2079  : \$2080 ;
-  assign \$2082  = \other$94 [2] ? \$2078  : \$2081 ;
-  assign \$2083  = \$2075  == \$2082 ;
-  assign \$2084  = \$2068  & \$2083 ;
-  assign \$2085  = \other$94 [0] ? tails__7 : tails__6;
-  assign \$2086  = \other$94 [0] ? tails__5 : tails__4;
-  assign \$2087  = \other$94 [1] ? \$2085  : \$2086 ;
-  assign \$2088  = \other$94 [0] ? tails__3 : tails__2;
-  assign \$2089  = \other$94 [0] ? tails__1 : tails__0;
+  assign \$2065  = \other$94 [2] ? \$2061  : \$2064 ;
+  assign \$2066  = \$2065  == 1'h1;
+  assign \$2067  = \other$94 [0] ? states__7 : states__6;
+  assign \$2068  = \other$94 [0] ? states__5 : states__4;
+  assign \$2069  = \other$94 [1] ? \$2067  : \$2068 ;
+  assign \$2070  = \other$94 [0] ? states__3 : states__2;
+  assign \$2071  = \other$94 [0] ? states__1 : states__0;
+  assign \$2072  = \other$94 [1] ? \$2070  : \$2071 ;
+  assign \$2073  = \other$94 [2] ? \$2069  : \$2072 ;
+  assign \$2074  = \$2073  == 2'h2;
+  assign \$2075  = \$2066  | \$2074 ;
+  assign \$2076  = { 1'h0, \$2058  } | { \$2075 , 9'h000 };
+  assign \$2077  = { 1'h0, \$2076  } | { acknowledged, 10'h000 };
+  assign \$2078  = { 21'h000000, \$2077  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
+  assign \$2079  = \$2078  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
+  assign \$2080  = \$2057  | \$2079 ;
+  assign \$2081  = \other$94 [0] ? gone__7 : gone__6;
+  assign \$2082  = \other$94 [0] ? gone__5 : gone__4;
+  assign \$2083  = \other$94 [1] ? \$2081  : \$2082 ;
+  assign \$2084  = \other$94 [0] ? gone__3 : gone__2;
+  assign \$2085  = \other$94 [0] ? gone__1 : gone__0;
+  assign \$2086  = \other$94 [1] ? \$2084  : \$2085 ;
+  assign \$2087  = \other$94 [2] ? \$2083  : \$2086 ;
+  assign \$2088  = \other$94 [0] ? \port$6909$0 [9:5] : \port$6833$0 [9:5];
+  assign \$2089  = \other$94 [0] ? \port$6757$0 [9:5] : \port$6681$0 [9:5];
   assign \$2090  = \other$94 [1] ? \$2088  : \$2089 ;
-  assign \$2091  = \other$94 [2] ? \$2087  : \$2090 ;
-  assign \$2092  = \other$94 [0] ? firsts__7 : firsts__6;
-  assign \$2093  = \other$94 [0] ? firsts__5 : firsts__4;
-  assign \$2094  = \other$94 [1] ? \$2092  : \$2093 ;
-  assign \$2095  = \other$94 [0] ? firsts__3 : firsts__2;
-  assign \$2096  = \other$94 [0] ? firsts__1 : firsts__0;
-  assign \$2097  = \other$94 [1] ? \$2095  : \$2096 ;
-  assign \$2098  = \other$94 [2] ? \$2094  : \$2097 ;
-  assign \$2099  = \$2091  - \$2098 ;
-  assign \$2100  = \$2084  ? 5'h10 : { 1'h0, \$2099 [3:0] };
-  assign \$2101  = { 10'h000, \$2061  } | { \$2100 , 16'h0000 };
-  assign \$2102  = { 11'h000, \$2101  } & { hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control };
-  assign \$2103  = \$2045  | \$2102 ;
-  assign \$2104  = { 24'h000000, generation } & { hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation };
-  assign \$2105  = \$2103  | \$2104 ;
-  assign \$2107  = { 24'h000000, \$2106  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
-  assign \$2108  = \$2105  | \$2107 ;
-  assign \$2109  = \other$94 [0] ? \port$6813$0 [4:0] : \port$6737$0 [4:0];
-  assign \$2110  = \other$94 [0] ? \port$6661$0 [4:0] : \port$6585$0 [4:0];
-  assign \$2111  = \other$94 [1] ? \$2109  : \$2110 ;
-  assign \$2112  = \other$94 [0] ? \port$6509$0 [4:0] : \port$6433$0 [4:0];
-  assign \$2113  = \other$94 [0] ? \port$6357$0 [4:0] : \port$6281$0 [4:0];
-  assign \$2114  = \other$94 [1] ? \$2112  : \$2113 ;
-  assign \$2115  = \other$94 [2] ? \$2111  : \$2114 ;
-  assign \$2116  = \other$94 [0] ? \port$6813$0 [9:5] : \port$6737$0 [9:5];
-  assign \$2117  = \other$94 [0] ? \port$6661$0 [9:5] : \port$6585$0 [9:5];
-  assign \$2118  = \other$94 [1] ? \$2116  : \$2117 ;
-  assign \$2119  = \other$94 [0] ? \port$6509$0 [9:5] : \port$6433$0 [9:5];
-  assign \$2120  = \other$94 [0] ? \port$6357$0 [9:5] : \port$6281$0 [9:5];
-  assign \$2121  = \other$94 [1] ? \$2119  : \$2120 ;
-  assign \$2122  = \other$94 [2] ? \$2118  : \$2121 ;
-  assign \$2123  = \$2115  - \$2122 ;
-  assign \$2124  = \other$94 [0] ? \port$6813$0 [4:0] : \port$6737$0 [4:0];
-  assign \$2125  = \other$94 [0] ? \port$6661$0 [4:0] : \port$6585$0 [4:0];
-  assign \$2126  = \other$94 [1] ? \$2124  : \$2125 ;
-  assign \$2127  = \other$94 [0] ? \port$6509$0 [4:0] : \port$6433$0 [4:0];
-  assign \$2128  = \other$94 [0] ? \port$6357$0 [4:0] : \port$6281$0 [4:0];
-  assign \$2129  = \other$94 [1] ? \$2127  : \$2128 ;
-  assign \$2130  = \other$94 [2] ? \$2126  : \$2129 ;
-  assign \$2131  = \other$94 [0] ? gone__7 : gone__6;
-  assign \$2132  = \other$94 [0] ? gone__5 : gone__4;
-  assign \$2133  = \other$94 [1] ? \$2131  : \$2132 ;
-  assign \$2134  = \other$94 [0] ? gone__3 : gone__2;
-  assign \$2135  = \other$94 [0] ? gone__1 : gone__0;
-  assign \$2136  = \other$94 [1] ? \$2134  : \$2135 ;
-  assign \$2137  = \other$94 [2] ? \$2133  : \$2136 ;
-  assign \$2138  = \$2130  - \$2137 ;
-  assign \$2139  = { 16'h0000, \$2123 [4:0] } | { \$2138 [4:0], 16'h0000 };
-  assign \$2140  = { 11'h000, \$2139  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
-  assign \$2141  = \$2108  | \$2140 ;
-  assign \$2142  = { 28'h0000000, \port$9178$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
-  assign \$2143  = \$2141  | \$2142 ;
-  assign \$2144  = { 28'h0000000, \port$9178$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
-  assign \$2145  = \$2143  | \$2144 ;
-  assign \$2146  = { 29'h00000000, \port$9178$0 [10:8] } | { \port$9178$0 [11], 31'h00000000 };
-  assign \$2147  = \$2146  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
-  assign \$2148  = \$2145  | \$2147 ;
-  assign \$2149  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
-  assign \$2150  = { 22'h000000, \$2149  } | { fault_write[34:19], 16'h0000 };
-  assign \$2151  = \$2150  & { hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write };
-  assign \$2152  = \$2148  | \$2151 ;
-  assign \$2153  = { 19'h00000, fault_write[18:6] } & { hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address };
-  assign \$2154  = \$2152  | \$2153 ;
-  assign \$2155  = { 6'h00, fault_read[3:0] } | { fault_read[5:4], 8'h00 };
-  assign \$2156  = { 22'h000000, \$2155  } | { fault_read[34:19], 16'h0000 };
-  assign \$2157  = \$2156  & { hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read };
-  assign \$2158  = \$2154  | \$2157 ;
-  assign \$2159  = { 19'h00000, fault_read[18:6] } & { hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address };
-  assign \$2160  = \$2158  | \$2159 ;
-  assign \$2161  = \$2160  | _early_word;
+  assign \$2091  = \other$94 [0] ? \port$6605$0 [9:5] : \port$6529$0 [9:5];
+  assign \$2092  = \other$94 [0] ? \port$6453$0 [9:5] : \port$6377$0 [9:5];
+  assign \$2093  = \other$94 [1] ? \$2091  : \$2092 ;
+  assign \$2094  = \other$94 [2] ? \$2090  : \$2093 ;
+  assign \$2095  = \$2087  - \$2094 ;
+  assign \$2096  = \other$94 [0] ? \port$6909$0 [4:0] : \port$6833$0 [4:0];
+  assign \$2097  = \other$94 [0] ? \port$6757$0 [4:0] : \port$6681$0 [4:0];
+  assign \$2098  = \other$94 [1] ? \$2096  : \$2097 ;
+  assign \$2099  = \other$94 [0] ? \port$6605$0 [4:0] : \port$6529$0 [4:0];
+  assign \$2100  = \other$94 [0] ? \port$6453$0 [4:0] : \port$6377$0 [4:0];
+  assign \$2101  = \other$94 [1] ? \$2099  : \$2100 ;
+  assign \$2102  = \other$94 [2] ? \$2098  : \$2101 ;
+  assign \$2103  = \other$94 [0] ? \port$6909$0 [9:5] : \port$6833$0 [9:5];
+  assign \$2104  = \other$94 [0] ? \port$6757$0 [9:5] : \port$6681$0 [9:5];
+  assign \$2105  = \other$94 [1] ? \$2103  : \$2104 ;
+  assign \$2106  = \other$94 [0] ? \port$6605$0 [9:5] : \port$6529$0 [9:5];
+  assign \$2107  = \other$94 [0] ? \port$6453$0 [9:5] : \port$6377$0 [9:5];
+  assign \$2108  = \other$94 [1] ? \$2106  : \$2107 ;
+  assign \$2109  = \other$94 [2] ? \$2105  : \$2108 ;
+  assign \$2110  = \$2102  - \$2109 ;
+  assign \$2111  = { 16'h0000, \$2095 [4:0] } | { \$2110 [4:0], 16'h0000 };
+  assign \$2112  = { 11'h000, \$2111  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
+  assign \$2113  = \$2112  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
+  assign \$2114  = \$2080  | \$2113 ;
+  assign \$2115  = epoch & { hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch };
+  assign \$2116  = \$2114  | \$2115 ;
+  assign \$2118  = \$2116  | \$2117 ;
+  assign \$2119  = { 31'h00000000, locked } & { hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock };
+  assign \$2120  = \$2118  | \$2119 ;
+  assign \$2122  = { 24'h000000, \$2121  } & { hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending };
+  assign \$2123  = \$2120  | \$2122 ;
+  assign \$2125  = { 24'h000000, \$2124  } & { hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable };
+  assign \$2126  = \$2123  | \$2125 ;
+  assign \$2128  = { 24'h000000, \$2127  } & { hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting };
+  assign \$2129  = \$2126  | \$2128 ;
+  assign \$2131  = { 24'h000000, \$2130  } & { hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm };
+  assign \$2132  = \$2129  | \$2131 ;
+  assign \$2134  = { 24'h000000, \$2133  } & { hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired };
+  assign \$2135  = \$2132  | \$2134 ;
+  assign \$2136  = { 8'h00, fault_pending[8] } | { fault_enable[8], 8'h00 };
+  assign \$2137  = { 23'h000000, \$2136  } & { hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray };
+  assign \$2138  = \$2135  | \$2137 ;
+  assign \$2139  = { 29'h00000000, \port$2269$0 [2:0] } | { \port$2269$0 [3], 31'h00000000 };
+  assign \$2140  = \$2139  & { hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident };
+  assign \$2141  = \$2138  | \$2140 ;
+  assign \$2142  = \other$94 [0] ? states__7 : states__6;
+  assign \$2143  = \other$94 [0] ? states__5 : states__4;
+  assign \$2144  = \other$94 [1] ? \$2142  : \$2143 ;
+  assign \$2145  = \other$94 [0] ? states__3 : states__2;
+  assign \$2146  = \other$94 [0] ? states__1 : states__0;
+  assign \$2147  = \other$94 [1] ? \$2145  : \$2146 ;
+  assign \$2148  = \other$94 [2] ? \$2144  : \$2147 ;
+  assign \$2150  = \other$94 [0] ? \refused$151 [7] : \refused$151 [6];
+  assign \$2151  = \other$94 [0] ? \refused$151 [5] : \refused$151 [4];
+  assign \$2152  = \other$94 [1] ? \$2150  : \$2151 ;
+  assign \$2153  = \other$94 [0] ? \refused$151 [3] : \refused$151 [2];
+  assign \$2154  = \other$94 [0] ? \refused$151 [1] : \refused$151 [0];
+  assign \$2155  = \other$94 [1] ? \$2153  : \$2154 ;
+  assign \$2156  = \other$94 [2] ? \$2152  : \$2155 ;
+  assign \$2157  = { 1'h0, \$2149  } | { \$2156 , 10'h000 };
+  assign \$2158  = \other$94 [0] ? filled[7] : filled[6];
+  assign \$2159  = \other$94 [0] ? filled[5] : filled[4];
+  assign \$2160  = \other$94 [1] ? \$2158  : \$2159 ;
+  assign \$2161  = \other$94 [0] ? filled[3] : filled[2];
+  assign \$2162  = \other$94 [0] ? filled[1] : filled[0];
+  assign \$2163  = \other$94 [1] ? \$2161  : \$2162 ;
+  assign \$2164  = \other$94 [2] ? \$2160  : \$2163 ;
+  assign \$2165  = \other$94 [0] ? firsts__7 : firsts__6;
+  assign \$2166  = \other$94 [0] ? firsts__5 : firsts__4;
+  assign \$2167  = \other$94 [1] ? \$2165  : \$2166 ;
+  assign \$2168  = \other$94 [0] ? firsts__3 : firsts__2;
+  assign \$2169  = \other$94 [0] ? firsts__1 : firsts__0;
+  assign \$2170  = \other$94 [1] ? \$2168  : \$2169 ;
+  assign \$2171  = \other$94 [2] ? \$2167  : \$2170 ;
+  assign \$2172  = \other$94 [0] ? tails__7 : tails__6;
+  assign \$2173  = \other$94 [0] ? tails__5 : tails__4;
+  assign \$2174  = \other$94 [1] ? \$2172  : \$2173 ;
+  assign \$2175  = \other$94 [0] ? tails__3 : tails__2;
+  assign \$2176  = \other$94 [0] ? tails__1 : tails__0;
+  assign \$2177  = \other$94 [1] ? \$2175  : \$2176 ;
+  assign \$2178  = \other$94 [2] ? \$2174  : \$2177 ;
+  assign \$2179  = \$2171  == \$2178 ;
+  assign \$2180  = \$2164  & \$2179 ;
+  assign \$2181  = \other$94 [0] ? tails__7 : tails__6;
+  assign \$2182  = \other$94 [0] ? tails__5 : tails__4;
+  assign \$2183  = \other$94 [1] ? \$2181  : \$2182 ;
+  assign \$2184  = \other$94 [0] ? tails__3 : tails__2;
+  assign \$2185  = \other$94 [0] ? tails__1 : tails__0;
+  assign \$2186  = \other$94 [1] ? \$2184  : \$2185 ;
+  assign \$2187  = \other$94 [2] ? \$2183  : \$2186 ;
+  assign \$2188  = \other$94 [0] ? firsts__7 : firsts__6;
+  assign \$2189  = \other$94 [0] ? firsts__5 : firsts__4;
+  assign \$2190  = \other$94 [1] ? \$2188  : \$2189 ;
+  assign \$2191  = \other$94 [0] ? firsts__3 : firsts__2;
+  assign \$2192  = \other$94 [0] ? firsts__1 : firsts__0;
+  assign \$2193  = \other$94 [1] ? \$2191  : \$2192 ;
+  assign \$2194  = \other$94 [2] ? \$2190  : \$2193 ;
+  assign \$2195  = \$2187  - \$2194 ;
+  assign \$2196  = \$2180  ? 5'h10 : { 1'h0, \$2195 [3:0] };
+  assign \$2197  = { 10'h000, \$2157  } | { \$2196 , 16'h0000 };
+  assign \$2198  = { 11'h000, \$2197  } & { hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control };
+  assign \$2199  = \$2141  | \$2198 ;
+  assign \$2200  = { 24'h000000, generation } & { hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation };
+  assign \$2201  = \$2199  | \$2200 ;
+  assign \$2203  = { 24'h000000, \$2202  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
+  assign \$2204  = \$2201  | \$2203 ;
+  assign \$2205  = \other$94 [0] ? \port$6909$0 [4:0] : \port$6833$0 [4:0];
+  assign \$2206  = \other$94 [0] ? \port$6757$0 [4:0] : \port$6681$0 [4:0];
+  assign \$2207  = \other$94 [1] ? \$2205  : \$2206 ;
+  assign \$2208  = \other$94 [0] ? \port$6605$0 [4:0] : \port$6529$0 [4:0];
+  assign \$2209  = \other$94 [0] ? \port$6453$0 [4:0] : \port$6377$0 [4:0];
+  assign \$2210  = \other$94 [1] ? \$2208  : \$2209 ;
+  assign \$2211  = \other$94 [2] ? \$2207  : \$2210 ;
+  assign \$2212  = \other$94 [0] ? \port$6909$0 [9:5] : \port$6833$0 [9:5];
+  assign \$2213  = \other$94 [0] ? \port$6757$0 [9:5] : \port$6681$0 [9:5];
+  assign \$2214  = \other$94 [1] ? \$2212  : \$2213 ;
+  assign \$2215  = \other$94 [0] ? \port$6605$0 [9:5] : \port$6529$0 [9:5];
+  assign \$2216  = \other$94 [0] ? \port$6453$0 [9:5] : \port$6377$0 [9:5];
+  assign \$2217  = \other$94 [1] ? \$2215  : \$2216 ;
+  assign \$2218  = \other$94 [2] ? \$2214  : \$2217 ;
+  assign \$2219  = \$2211  - \$2218 ;
+  assign \$2220  = \other$94 [0] ? \port$6909$0 [4:0] : \port$6833$0 [4:0];
+  assign \$2221  = \other$94 [0] ? \port$6757$0 [4:0] : \port$6681$0 [4:0];
+  assign \$2222  = \other$94 [1] ? \$2220  : \$2221 ;
+  assign \$2223  = \other$94 [0] ? \port$6605$0 [4:0] : \port$6529$0 [4:0];
+  assign \$2224  = \other$94 [0] ? \port$6453$0 [4:0] : \port$6377$0 [4:0];
+  assign \$2225  = \other$94 [1] ? \$2223  : \$2224 ;
+  assign \$2226  = \other$94 [2] ? \$2222  : \$2225 ;
+  assign \$2227  = \other$94 [0] ? gone__7 : gone__6;
+  assign \$2228  = \other$94 [0] ? gone__5 : gone__4;
+  assign \$2229  = \other$94 [1] ? \$2227  : \$2228 ;
+  assign \$2230  = \other$94 [0] ? gone__3 : gone__2;
+  assign \$2231  = \other$94 [0] ? gone__1 : gone__0;
+  assign \$2232  = \other$94 [1] ? \$2230  : \$2231 ;
+  assign \$2233  = \other$94 [2] ? \$2229  : \$2232 ;
+  assign \$2234  = \$2226  - \$2233 ;
+  assign \$2235  = { 16'h0000, \$2219 [4:0] } | { \$2234 [4:0], 16'h0000 };
+  assign \$2236  = { 11'h000, \$2235  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
+  assign \$2237  = \$2204  | \$2236 ;
+  assign \$2238  = { 28'h0000000, \port$9274$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$2239  = \$2237  | \$2238 ;
+  assign \$2240  = { 28'h0000000, \port$9274$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$2241  = \$2239  | \$2240 ;
+  assign \$2242  = { 29'h00000000, \port$9274$0 [10:8] } | { \port$9274$0 [11], 31'h00000000 };
+  assign \$2243  = \$2242  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
+  assign \$2244  = \$2241  | \$2243 ;
+  assign \$2245  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
+  assign \$2246  = { 22'h000000, \$2245  } | { fault_write[34:19], 16'h0000 };
+  assign \$2247  = \$2246  & { hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write };
+  assign \$2248  = \$2244  | \$2247 ;
+  assign \$2249  = { 19'h00000, fault_write[18:6] } & { hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address };
+  assign \$2250  = \$2248  | \$2249 ;
+  assign \$2251  = { 6'h00, fault_read[3:0] } | { fault_read[5:4], 8'h00 };
+  assign \$2252  = { 22'h000000, \$2251  } | { fault_read[34:19], 16'h0000 };
+  assign \$2253  = \$2252  & { hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read };
+  assign \$2254  = \$2250  | \$2253 ;
+  assign \$2255  = { 19'h00000, fault_read[18:6] } & { hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address };
+  assign \$2256  = \$2254  | \$2255 ;
+  assign \$2257  = \$2256  | _early_word;
   always @(posedge clk)
-    here <= \$2162 ;
+    here <= \$2258 ;
   always @(posedge clk)
-    chosen <= \$2163 ;
+    chosen <= \$2259 ;
   always @(posedge clk)
-    _here <= \$2164 ;
+    _here <= \$2260 ;
   always @(posedge clk)
-    _request <= \$2165 ;
+    _request <= \$2261 ;
   always @(posedge clk)
-    _first <= \$2166 ;
+    _first <= \$2262 ;
   always @(posedge clk)
-    _late <= \$2167 ;
+    _late <= \$2263 ;
   always @(posedge clk)
-    _bad <= \$2168 ;
+    _bad <= \$2264 ;
   always @(posedge clk)
-    _guest <= \$2169 ;
+    _guest <= \$2265 ;
   always @(posedge clk)
-    _payload <= \$2170 ;
+    _payload <= \$2266 ;
   always @(posedge clk)
-    _looked <= \$2171 ;
+    _looked <= \$2267 ;
   always @(posedge clk)
-    _shut <= \$2172 ;
+    _shut <= \$2268 ;
   always @(posedge clk)
-    _early_word <= \$2173 ;
+    _early_word <= \$2269 ;
   always @(posedge clk)
-    hit_guest_self <= \$2174 ;
+    hit_guest_self <= \$2270 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$2175 ;
+    hit_guest_epoch <= \$2271 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$2176 ;
+    hit_guest_irq_state <= \$2272 ;
   always @(posedge clk)
-    hit_guest_pending <= \$2177 ;
+    hit_guest_pending <= \$2273 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$2178 ;
+    hit_guest_irq_enable <= \$2274 ;
   always @(posedge clk)
-    hit_guest_result <= \$2179 ;
+    hit_guest_result <= \$2275 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$2180 ;
+    hit_guest_rx_result <= \$2276 ;
   always @(posedge clk)
-    hit_guest_peer <= \$2181 ;
+    hit_guest_peer <= \$2277 ;
   always @(posedge clk)
-    hit_guest_credit <= \$2182 ;
+    hit_guest_credit <= \$2278 ;
   always @(posedge clk)
-    hit_manager_epoch <= \$2183 ;
+    hit_manager_epoch <= \$2279 ;
   always @(posedge clk)
-    hit_manager_drain <= \$2184 ;
+    hit_manager_drain <= \$2280 ;
   always @(posedge clk)
-    hit_manager_lock <= \$2185 ;
+    hit_manager_lock <= \$2281 ;
   always @(posedge clk)
-    hit_manager_fault_pending <= \$2186 ;
+    hit_manager_fault_pending <= \$2282 ;
   always @(posedge clk)
-    hit_manager_fault_enable <= \$2187 ;
+    hit_manager_fault_enable <= \$2283 ;
   always @(posedge clk)
-    hit_manager_waiting <= \$2188 ;
+    hit_manager_waiting <= \$2284 ;
   always @(posedge clk)
-    hit_manager_wait_arm <= \$2189 ;
+    hit_manager_wait_arm <= \$2285 ;
   always @(posedge clk)
-    hit_manager_wait_fired <= \$2190 ;
+    hit_manager_wait_fired <= \$2286 ;
   always @(posedge clk)
-    hit_manager_stray <= \$2191 ;
+    hit_manager_stray <= \$2287 ;
   always @(posedge clk)
-    hit_manager_resident <= \$2192 ;
+    hit_manager_resident <= \$2288 ;
   always @(posedge clk)
-    hit_manager_control <= \$2193 ;
+    hit_manager_control <= \$2289 ;
   always @(posedge clk)
-    hit_manager_generation <= \$2194 ;
+    hit_manager_generation <= \$2290 ;
   always @(posedge clk)
-    hit_manager_permit <= \$2195 ;
+    hit_manager_permit <= \$2291 ;
   always @(posedge clk)
-    hit_manager_tag_match <= \$2196 ;
+    hit_manager_tag_match <= \$2292 ;
   always @(posedge clk)
-    hit_manager_tag_mask <= \$2197 ;
+    hit_manager_tag_mask <= \$2293 ;
   always @(posedge clk)
-    hit_manager_tag_vm <= \$2198 ;
+    hit_manager_tag_vm <= \$2294 ;
   always @(posedge clk)
-    hit_manager_fault_write <= \$2199 ;
+    hit_manager_fault_write <= \$2295 ;
   always @(posedge clk)
-    hit_manager_fault_write_address <= \$2200 ;
+    hit_manager_fault_write_address <= \$2296 ;
   always @(posedge clk)
-    hit_manager_fault_read <= \$2201 ;
+    hit_manager_fault_read <= \$2297 ;
   always @(posedge clk)
-    hit_manager_fault_read_address <= \$2202 ;
+    hit_manager_fault_read_address <= \$2298 ;
   always @(posedge clk)
-    hit_manager_credits <= \$2203 ;
+    hit_manager_credits <= \$2299 ;
   always @(posedge clk)
-    record <= \$2204 ;
+    record <= \$2300 ;
   always @(posedge clk)
-    tag_row <= \$2205 ;
+    tag_row <= \$2301 ;
   always @(posedge clk)
-    \own$93  <= \$2206 ;
+    \own$93  <= \$2302 ;
   always @(posedge clk)
-    \other$94  <= \$2207 ;
+    \other$94  <= \$2303 ;
   always @(posedge clk)
-    core <= \$2208 ;
+    core <= \$2304 ;
   always @(posedge clk)
-    lane <= \$2209 ;
+    lane <= \$2305 ;
   always @(posedge clk)
-    \good$97  <= \$2210 ;
+    \good$97  <= \$2306 ;
   always @(posedge clk)
-    error <= \$2211 ;
+    error <= \$2307 ;
   always @(posedge clk)
-    data <= \$2212 ;
+    data <= \$2308 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$6191$0 (requests__0__ready),
-    .\port$6198$0 (requests__1__ready),
-    .\port$6206$0 (requests__2__ready),
-    .\port$6215$0 (requests__3__ready),
-    .\port$6996$0 (requests__0__valid),
-    .\port$7583$0 (requests__1__valid),
-    .\port$8170$0 (requests__2__valid),
-    .\port$8757$0 (requests__3__valid),
+    .\port$6287$0 (requests__0__ready),
+    .\port$6294$0 (requests__1__ready),
+    .\port$6302$0 (requests__2__ready),
+    .\port$6311$0 (requests__3__ready),
+    .\port$7092$0 (requests__0__valid),
+    .\port$7679$0 (requests__1__valid),
+    .\port$8266$0 (requests__2__valid),
+    .\port$8853$0 (requests__3__valid),
     .rst(rst)
   );
   always @* begin
@@ -36526,359 +36718,359 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2162  = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
+    \$2258  = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
     if (rst) begin
-      \$2162  = 4'h0;
+      \$2258  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2163  = \$151 ;
+    \$2259  = \$151 ;
     if (rst) begin
-      \$2163  = 37'h0000000000;
+      \$2259  = 37'h0000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2164  = here;
+    \$2260  = here;
     if (rst) begin
-      \$2164  = 4'h0;
+      \$2260  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2165  = chosen;
+    \$2261  = chosen;
     if (rst) begin
-      \$2165  = 37'h0000000000;
+      \$2261  = 37'h0000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2166  = \$158 ;
+    \$2262  = \$158 ;
     if (rst) begin
-      \$2166  = 4'h0;
+      \$2262  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2167  = \$557 ;
+    \$2263  = \$557 ;
     if (rst) begin
-      \$2167  = 4'h0;
+      \$2263  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2168  = \$966 ;
+    \$2264  = \$966 ;
     if (rst) begin
-      \$2168  = 1'h0;
+      \$2264  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2169  = \$970 ;
+    \$2265  = \$970 ;
     if (rst) begin
-      \$2169  = 1'h0;
+      \$2265  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2170  = \$972 ;
+    \$2266  = \$972 ;
     if (rst) begin
-      \$2170  = 1'h0;
+      \$2266  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2171  = looks;
+    \$2267  = looks;
     if (rst) begin
-      \$2171  = 1'h0;
+      \$2267  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2172  = shut;
+    \$2268  = shut;
     if (rst) begin
-      \$2172  = 1'h0;
+      \$2268  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2173  = \$1668 ;
+    \$2269  = \$1764 ;
     if (rst) begin
-      \$2173  = 32'd0;
+      \$2269  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2174  = \$1677 ;
+    \$2270  = \$1773 ;
     if (rst) begin
-      \$2174  = 1'h0;
+      \$2270  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2175  = \$1686 ;
+    \$2271  = \$1782 ;
     if (rst) begin
-      \$2175  = 1'h0;
+      \$2271  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2176  = \$1695 ;
+    \$2272  = \$1791 ;
     if (rst) begin
-      \$2176  = 1'h0;
+      \$2272  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2177  = \$1704 ;
+    \$2273  = \$1800 ;
     if (rst) begin
-      \$2177  = 1'h0;
+      \$2273  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2178  = \$1713 ;
+    \$2274  = \$1809 ;
     if (rst) begin
-      \$2178  = 1'h0;
+      \$2274  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2179  = \$1722 ;
+    \$2275  = \$1818 ;
     if (rst) begin
-      \$2179  = 1'h0;
+      \$2275  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2180  = \$1731 ;
+    \$2276  = \$1827 ;
     if (rst) begin
-      \$2180  = 1'h0;
+      \$2276  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2181  = \$1740 ;
+    \$2277  = \$1836 ;
     if (rst) begin
-      \$2181  = 1'h0;
+      \$2277  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2182  = \$1749 ;
+    \$2278  = \$1845 ;
     if (rst) begin
-      \$2182  = 1'h0;
+      \$2278  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2183  = \$1757 ;
+    \$2279  = \$1853 ;
     if (rst) begin
-      \$2183  = 1'h0;
+      \$2279  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2184  = \$1765 ;
+    \$2280  = \$1861 ;
     if (rst) begin
-      \$2184  = 1'h0;
+      \$2280  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2185  = \$1773 ;
+    \$2281  = \$1869 ;
     if (rst) begin
-      \$2185  = 1'h0;
+      \$2281  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2186  = \$1781 ;
+    \$2282  = \$1877 ;
     if (rst) begin
-      \$2186  = 1'h0;
+      \$2282  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2187  = \$1789 ;
+    \$2283  = \$1885 ;
     if (rst) begin
-      \$2187  = 1'h0;
+      \$2283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2188  = \$1797 ;
+    \$2284  = \$1893 ;
     if (rst) begin
-      \$2188  = 1'h0;
+      \$2284  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2189  = \$1805 ;
+    \$2285  = \$1901 ;
     if (rst) begin
-      \$2189  = 1'h0;
+      \$2285  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2190  = \$1813 ;
+    \$2286  = \$1909 ;
     if (rst) begin
-      \$2190  = 1'h0;
+      \$2286  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2191  = \$1821 ;
+    \$2287  = \$1917 ;
     if (rst) begin
-      \$2191  = 1'h0;
+      \$2287  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2192  = \$1829 ;
+    \$2288  = \$1925 ;
     if (rst) begin
-      \$2192  = 1'h0;
+      \$2288  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2193  = \$1837 ;
+    \$2289  = \$1933 ;
     if (rst) begin
-      \$2193  = 1'h0;
+      \$2289  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2194  = \$1845 ;
+    \$2290  = \$1941 ;
     if (rst) begin
-      \$2194  = 1'h0;
+      \$2290  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2195  = \$1853 ;
+    \$2291  = \$1949 ;
     if (rst) begin
-      \$2195  = 1'h0;
+      \$2291  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2196  = \$1861 ;
+    \$2292  = \$1957 ;
     if (rst) begin
-      \$2196  = 1'h0;
+      \$2292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2197  = \$1869 ;
+    \$2293  = \$1965 ;
     if (rst) begin
-      \$2197  = 1'h0;
+      \$2293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2198  = \$1877 ;
+    \$2294  = \$1973 ;
     if (rst) begin
-      \$2198  = 1'h0;
+      \$2294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2199  = \$1887 ;
+    \$2295  = \$1983 ;
     if (rst) begin
-      \$2199  = 1'h0;
+      \$2295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2200  = \$1897 ;
+    \$2296  = \$1993 ;
     if (rst) begin
-      \$2200  = 1'h0;
+      \$2296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2201  = \$1907 ;
+    \$2297  = \$2003 ;
     if (rst) begin
-      \$2201  = 1'h0;
+      \$2297  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2202  = \$1917 ;
+    \$2298  = \$2013 ;
     if (rst) begin
-      \$2202  = 1'h0;
+      \$2298  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2203  = \$1925 ;
+    \$2299  = \$2021 ;
     if (rst) begin
-      \$2203  = 1'h0;
+      \$2299  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2204  = chosen[21:18];
+    \$2300  = chosen[21:18];
     if (rst) begin
-      \$2204  = 4'h0;
+      \$2300  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2205  = chosen[20:18];
+    \$2301  = chosen[20:18];
     if (rst) begin
-      \$2205  = 3'h0;
+      \$2301  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2206  = own;
+    \$2302  = own;
     if (rst) begin
-      \$2206  = 3'h0;
+      \$2302  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2207  = other;
+    \$2303  = other;
     if (rst) begin
-      \$2207  = 3'h0;
+      \$2303  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2208  = \$1926 ;
+    \$2304  = \$2022 ;
     if (rst) begin
-      \$2208  = 2'h0;
+      \$2304  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2209  = chosen[18];
+    \$2305  = chosen[18];
     if (rst) begin
-      \$2209  = 1'h0;
+      \$2305  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2210  = good;
+    \$2306  = good;
     if (rst) begin
-      \$2210  = 1'h0;
+      \$2306  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2211  = \$1927 ;
+    \$2307  = \$2023 ;
     if (rst) begin
-      \$2211  = 1'h0;
+      \$2307  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2212  = \$2161 ;
+    \$2308  = \$2257 ;
     if (rst) begin
-      \$2212  = 32'd0;
+      \$2308  = 32'd0;
     end
   end
   assign request = { requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
@@ -36889,28 +37081,28 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign result_code = \port$3976$0 [2:0];
   assign result_vm = \port$3976$0 [5:3];
   assign result_count = \port$3976$0 [13:6];
-  assign stops__0 = \port$6281$0 [9:5];
-  assign stops__1 = \port$6357$0 [9:5];
-  assign stops__2 = \port$6433$0 [9:5];
-  assign stops__3 = \port$6509$0 [9:5];
-  assign stops__4 = \port$6585$0 [9:5];
-  assign stops__5 = \port$6661$0 [9:5];
-  assign stops__6 = \port$6737$0 [9:5];
-  assign stops__7 = \port$6813$0 [9:5];
-  assign sent__0 = \port$6281$0 [4:0];
-  assign sent__1 = \port$6357$0 [4:0];
-  assign sent__2 = \port$6433$0 [4:0];
-  assign sent__3 = \port$6509$0 [4:0];
-  assign sent__4 = \port$6585$0 [4:0];
-  assign sent__5 = \port$6661$0 [4:0];
-  assign sent__6 = \port$6737$0 [4:0];
-  assign sent__7 = \port$6813$0 [4:0];
+  assign stops__0 = \port$6377$0 [9:5];
+  assign stops__1 = \port$6453$0 [9:5];
+  assign stops__2 = \port$6529$0 [9:5];
+  assign stops__3 = \port$6605$0 [9:5];
+  assign stops__4 = \port$6681$0 [9:5];
+  assign stops__5 = \port$6757$0 [9:5];
+  assign stops__6 = \port$6833$0 [9:5];
+  assign stops__7 = \port$6909$0 [9:5];
+  assign sent__0 = \port$6377$0 [4:0];
+  assign sent__1 = \port$6453$0 [4:0];
+  assign sent__2 = \port$6529$0 [4:0];
+  assign sent__3 = \port$6605$0 [4:0];
+  assign sent__4 = \port$6681$0 [4:0];
+  assign sent__5 = \port$6757$0 [4:0];
+  assign sent__6 = \port$6833$0 [4:0];
+  assign sent__7 = \port$6909$0 [4:0];
   assign resident_vm = \port$2269$0 [2:0];
   assign resident_valid = \port$2269$0 [3];
-  assign tag_match = \port$9178$0 [3:0];
-  assign tag_mask = \port$9178$0 [7:4];
-  assign tag_vm = \port$9178$0 [10:8];
-  assign tag_valid = \port$9178$0 [11];
+  assign tag_match = \port$9274$0 [3:0];
+  assign tag_mask = \port$9274$0 [7:4];
+  assign tag_vm = \port$9274$0 [10:8];
+  assign tag_valid = \port$9274$0 [11];
   assign \port$4016$0  = \$29 ;
   assign \port$4022$0  = \$35 ;
   assign \port$4028$0  = \$41 ;
@@ -38045,82 +38237,82 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1567 [11:3] = chosen[24:16];
   assign { \$1569 [31:19], \$1569 [17:5], \$1569 [3:0] } = 30'h00000000;
   assign { \$1569 [18], \$1569 [4] } = { \$1542 , \$1514  };
-  assign \$1669 [2:0] = 3'h0;
-  assign \$1669 [11:3] = chosen[24:16];
-  assign \$1678 [2:0] = 3'h0;
-  assign \$1678 [11:3] = chosen[24:16];
-  assign \$1687 [2:0] = 3'h0;
-  assign \$1687 [11:3] = chosen[24:16];
-  assign \$1696 [2:0] = 3'h0;
-  assign \$1696 [11:3] = chosen[24:16];
-  assign \$1705 [4:0] = 5'h00;
-  assign \$1705 [11:5] = chosen[24:18];
-  assign { \$1714 [5], \$1714 [2:0] } = 4'h0;
-  assign { \$1714 [11:6], \$1714 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1723 [5], \$1723 [2:0] } = 4'h0;
-  assign { \$1723 [11:6], \$1723 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1732 [6:4], \$1732 [2:0] } = 6'h00;
-  assign { \$1732 [11:7], \$1732 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1741 [6:4], \$1741 [2:0] } = 6'h00;
-  assign { \$1741 [11:7], \$1741 [3] } = { chosen[24:20], chosen[16] };
-  assign \$1750 [2:0] = 3'h0;
-  assign \$1750 [11:3] = chosen[24:16];
-  assign \$1758 [2:0] = 3'h0;
-  assign \$1758 [11:3] = chosen[24:16];
-  assign \$1766 [2:0] = 3'h0;
-  assign \$1766 [11:3] = chosen[24:16];
+  assign \$1765 [2:0] = 3'h0;
+  assign \$1765 [11:3] = chosen[24:16];
   assign \$1774 [2:0] = 3'h0;
   assign \$1774 [11:3] = chosen[24:16];
-  assign \$1782 [2:0] = 3'h0;
-  assign \$1782 [11:3] = chosen[24:16];
-  assign \$1790 [2:0] = 3'h0;
-  assign \$1790 [11:3] = chosen[24:16];
-  assign \$1798 [2:0] = 3'h0;
-  assign \$1798 [11:3] = chosen[24:16];
-  assign \$1806 [2:0] = 3'h0;
-  assign \$1806 [11:3] = chosen[24:16];
-  assign \$1814 [2:0] = 3'h0;
-  assign \$1814 [11:3] = chosen[24:16];
-  assign \$1822 [4:0] = 5'h00;
-  assign \$1822 [11:5] = chosen[24:18];
-  assign { \$1830 [6:4], \$1830 [2:0] } = 6'h00;
-  assign { \$1830 [11:7], \$1830 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1838 [6:4], \$1838 [2:0] } = 6'h00;
-  assign { \$1838 [11:7], \$1838 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1846 [6:4], \$1846 [2:0] } = 6'h00;
-  assign { \$1846 [11:7], \$1846 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1854 [7:5], \$1854 [2:0] } = 6'h00;
-  assign { \$1854 [11:8], \$1854 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1862 [7:5], \$1862 [2:0] } = 6'h00;
-  assign { \$1862 [11:8], \$1862 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1870 [7:5], \$1870 [2:0] } = 6'h00;
-  assign { \$1870 [11:8], \$1870 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1878 [8:5], \$1878 [2:0] } = 7'h00;
-  assign { \$1878 [11:9], \$1878 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1888 [8:5], \$1888 [2:0] } = 7'h00;
-  assign { \$1888 [11:9], \$1888 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1898 [8:5], \$1898 [2:0] } = 7'h00;
-  assign { \$1898 [11:9], \$1898 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1908 [8:5], \$1908 [2:0] } = 7'h00;
-  assign { \$1908 [11:9], \$1908 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$1918 [8:0] = 9'h000;
-  assign \$1918 [11:9] = chosen[24:22];
-  assign \$1926  = chosen[17:16];
-  assign \$1936  = doorbells;
-  assign \$1962 [7:0] = generation;
-  assign \$1962 [8] = 1'h1;
-  assign \$2021 [31:1] = 31'h00000000;
-  assign \$2021 [0] = hit_manager_drain;
-  assign \$2025  = fault_pending[7:0];
-  assign \$2028  = fault_enable[7:0];
-  assign \$2031  = waiting;
-  assign \$2034  = armed;
-  assign \$2037  = fired;
-  assign \$2053  = { \$2052 , 8'h00 };
-  assign \$2106  = permits;
+  assign \$1783 [2:0] = 3'h0;
+  assign \$1783 [11:3] = chosen[24:16];
+  assign \$1792 [2:0] = 3'h0;
+  assign \$1792 [11:3] = chosen[24:16];
+  assign \$1801 [4:0] = 5'h00;
+  assign \$1801 [11:5] = chosen[24:18];
+  assign { \$1810 [5], \$1810 [2:0] } = 4'h0;
+  assign { \$1810 [11:6], \$1810 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1819 [5], \$1819 [2:0] } = 4'h0;
+  assign { \$1819 [11:6], \$1819 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1828 [6:4], \$1828 [2:0] } = 6'h00;
+  assign { \$1828 [11:7], \$1828 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1837 [6:4], \$1837 [2:0] } = 6'h00;
+  assign { \$1837 [11:7], \$1837 [3] } = { chosen[24:20], chosen[16] };
+  assign \$1846 [2:0] = 3'h0;
+  assign \$1846 [11:3] = chosen[24:16];
+  assign \$1854 [2:0] = 3'h0;
+  assign \$1854 [11:3] = chosen[24:16];
+  assign \$1862 [2:0] = 3'h0;
+  assign \$1862 [11:3] = chosen[24:16];
+  assign \$1870 [2:0] = 3'h0;
+  assign \$1870 [11:3] = chosen[24:16];
+  assign \$1878 [2:0] = 3'h0;
+  assign \$1878 [11:3] = chosen[24:16];
+  assign \$1886 [2:0] = 3'h0;
+  assign \$1886 [11:3] = chosen[24:16];
+  assign \$1894 [2:0] = 3'h0;
+  assign \$1894 [11:3] = chosen[24:16];
+  assign \$1902 [2:0] = 3'h0;
+  assign \$1902 [11:3] = chosen[24:16];
+  assign \$1910 [2:0] = 3'h0;
+  assign \$1910 [11:3] = chosen[24:16];
+  assign \$1918 [4:0] = 5'h00;
+  assign \$1918 [11:5] = chosen[24:18];
+  assign { \$1926 [6:4], \$1926 [2:0] } = 6'h00;
+  assign { \$1926 [11:7], \$1926 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1934 [6:4], \$1934 [2:0] } = 6'h00;
+  assign { \$1934 [11:7], \$1934 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1942 [6:4], \$1942 [2:0] } = 6'h00;
+  assign { \$1942 [11:7], \$1942 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1950 [7:5], \$1950 [2:0] } = 6'h00;
+  assign { \$1950 [11:8], \$1950 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$1958 [7:5], \$1958 [2:0] } = 6'h00;
+  assign { \$1958 [11:8], \$1958 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$1966 [7:5], \$1966 [2:0] } = 6'h00;
+  assign { \$1966 [11:8], \$1966 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$1974 [8:5], \$1974 [2:0] } = 7'h00;
+  assign { \$1974 [11:9], \$1974 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1984 [8:5], \$1984 [2:0] } = 7'h00;
+  assign { \$1984 [11:9], \$1984 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1994 [8:5], \$1994 [2:0] } = 7'h00;
+  assign { \$1994 [11:9], \$1994 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$2004 [8:5], \$2004 [2:0] } = 7'h00;
+  assign { \$2004 [11:9], \$2004 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$2014 [8:0] = 9'h000;
+  assign \$2014 [11:9] = chosen[24:22];
+  assign \$2022  = chosen[17:16];
+  assign \$2032  = doorbells;
+  assign \$2058 [7:0] = generation;
+  assign \$2058 [8] = 1'h1;
+  assign \$2117 [31:1] = 31'h00000000;
+  assign \$2117 [0] = hit_manager_drain;
+  assign \$2121  = fault_pending[7:0];
+  assign \$2124  = fault_enable[7:0];
+  assign \$2127  = waiting;
+  assign \$2130  = armed;
+  assign \$2133  = fired;
+  assign \$2149  = { \$2148 , 8'h00 };
+  assign \$2202  = permits;
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$6191$0 , \port$6198$0 , \port$6206$0 , \port$6215$0 , \port$6996$0 , \port$7583$0 , \port$8170$0 , \port$8757$0 , clk);
+module \postern.read_engine.arbiter (rst, \port$6287$0 , \port$6294$0 , \port$6302$0 , \port$6311$0 , \port$7092$0 , \port$7679$0 , \port$8266$0 , \port$8853$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -38180,22 +38372,22 @@ module \postern.read_engine.arbiter (rst, \port$6191$0 , \port$6198$0 , \port$62
   input clk;
   wire clk;
   wire [3:0] grant;
-  output \port$6191$0 ;
-  wire \port$6191$0 ;
-  output \port$6198$0 ;
-  wire \port$6198$0 ;
-  output \port$6206$0 ;
-  wire \port$6206$0 ;
-  output \port$6215$0 ;
-  wire \port$6215$0 ;
-  input \port$6996$0 ;
-  wire \port$6996$0 ;
-  input \port$7583$0 ;
-  wire \port$7583$0 ;
-  input \port$8170$0 ;
-  wire \port$8170$0 ;
-  input \port$8757$0 ;
-  wire \port$8757$0 ;
+  output \port$6287$0 ;
+  wire \port$6287$0 ;
+  output \port$6294$0 ;
+  wire \port$6294$0 ;
+  output \port$6302$0 ;
+  wire \port$6302$0 ;
+  output \port$6311$0 ;
+  wire \port$6311$0 ;
+  input \port$7092$0 ;
+  wire \port$7092$0 ;
+  input \port$7679$0 ;
+  wire \port$7679$0 ;
+  input \port$8266$0 ;
+  wire \port$8266$0 ;
+  input \port$8853$0 ;
+  wire \port$8853$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -38209,36 +38401,36 @@ module \postern.read_engine.arbiter (rst, \port$6191$0 , \port$6198$0 , \port$62
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$7583$0 ;
-  assign \$14  = behind_0_2 & \port$8170$0 ;
-  assign \$15  = behind_0_3 & \port$8757$0 ;
+  assign \$13  = behind_0_1 & \port$7679$0 ;
+  assign \$14  = behind_0_2 & \port$8266$0 ;
+  assign \$15  = behind_0_3 & \port$8853$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$6996$0  & \$17 ;
+  assign \$18  = \port$7092$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$6996$0 ;
-  assign \$21  = behind_1_2 & \port$8170$0 ;
-  assign \$22  = behind_1_3 & \port$8757$0 ;
+  assign \$20  = \$19  & \port$7092$0 ;
+  assign \$21  = behind_1_2 & \port$8266$0 ;
+  assign \$22  = behind_1_3 & \port$8853$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$7583$0  & \$24 ;
+  assign \$25  = \port$7679$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$6996$0 ;
+  assign \$27  = \$26  & \port$7092$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$7583$0 ;
-  assign \$30  = behind_2_3 & \port$8757$0 ;
+  assign \$29  = \$28  & \port$7679$0 ;
+  assign \$30  = behind_2_3 & \port$8853$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$8170$0  & \$32 ;
+  assign \$33  = \port$8266$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$6996$0 ;
+  assign \$35  = \$34  & \port$7092$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$7583$0 ;
+  assign \$37  = \$36  & \port$7679$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$8170$0 ;
+  assign \$39  = \$38  & \port$8266$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$8757$0  & \$41 ;
+  assign \$42  = \port$8853$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -38309,11 +38501,11 @@ module \postern.read_engine.arbiter (rst, \port$6191$0 , \port$6198$0 , \port$62
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$8757$0 , \port$8170$0 , \port$7583$0 , \port$6996$0  };
-  assign \port$6191$0  = \$18 ;
-  assign \port$6198$0  = \$25 ;
-  assign \port$6206$0  = \$33 ;
-  assign \port$6215$0  = \$42 ;
+  assign request = { \port$8853$0 , \port$8266$0 , \port$7679$0 , \port$7092$0  };
+  assign \port$6287$0  = \$18 ;
+  assign \port$6294$0  = \$25 ;
+  assign \port$6302$0  = \$33 ;
+  assign \port$6311$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -38984,8 +39176,8 @@ module \postern.tags (rst, data, entry, known, vm, row, set_match, set_mask, set
 endmodule
 
 module \postern.write_engine (rst, crowded, permitted, acknowledged, source_state, target_state, refused_command, walk_last, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, data, \port$2492$71 , hold, _here, fault__valid
-, fault__kind, fault__record, fault__port, word__enable, push, slot_back, back, \idle$194 , \grant$200 , look_result, free_slots__0, \port$6280$0 , gone__0, free_slots__1, \port$6356$0 , gone__1, free_slots__2, \port$6432$0 , gone__2, free_slots__3, \port$6508$0 
-, gone__3, free_slots__4, \port$6584$0 , gone__4, free_slots__5, \port$6660$0 , gone__5, free_slots__6, \port$6736$0 , gone__6, free_slots__7, \port$6812$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, spent, fill_row, fill, closed_vm
+, fault__kind, fault__record, fault__port, word__enable, push, slot_back, back, \idle$194 , \grant$200 , look_result, free_slots__0, \port$6376$0 , gone__0, free_slots__1, \port$6452$0 , gone__1, free_slots__2, \port$6528$0 , gone__2, free_slots__3, \port$6604$0 
+, gone__3, free_slots__4, \port$6680$0 , gone__4, free_slots__5, \port$6756$0 , gone__5, free_slots__6, \port$6832$0 , gone__6, free_slots__7, \port$6908$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, spent, fill_row, fill, closed_vm
 , walking, walk_vm, walk_step, message, refusing, new_sent, new_stop, word__request, bank, walk, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer
 , do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm, do__wait_fired, do__stray, do__resident, do__control, do__permit, do__tag_match, do__tag_mask, do__tag_vm, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload
 , clk);
@@ -40652,22 +40844,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire permitted;
   output [11:0] \port$2492$71 ;
   wire [11:0] \port$2492$71 ;
-  input [9:0] \port$6280$0 ;
-  wire [9:0] \port$6280$0 ;
-  input [9:0] \port$6356$0 ;
-  wire [9:0] \port$6356$0 ;
-  input [9:0] \port$6432$0 ;
-  wire [9:0] \port$6432$0 ;
-  input [9:0] \port$6508$0 ;
-  wire [9:0] \port$6508$0 ;
-  input [9:0] \port$6584$0 ;
-  wire [9:0] \port$6584$0 ;
-  input [9:0] \port$6660$0 ;
-  wire [9:0] \port$6660$0 ;
-  input [9:0] \port$6736$0 ;
-  wire [9:0] \port$6736$0 ;
-  input [9:0] \port$6812$0 ;
-  wire [9:0] \port$6812$0 ;
+  input [9:0] \port$6376$0 ;
+  wire [9:0] \port$6376$0 ;
+  input [9:0] \port$6452$0 ;
+  wire [9:0] \port$6452$0 ;
+  input [9:0] \port$6528$0 ;
+  wire [9:0] \port$6528$0 ;
+  input [9:0] \port$6604$0 ;
+  wire [9:0] \port$6604$0 ;
+  input [9:0] \port$6680$0 ;
+  wire [9:0] \port$6680$0 ;
+  input [9:0] \port$6756$0 ;
+  wire [9:0] \port$6756$0 ;
+  input [9:0] \port$6832$0 ;
+  wire [9:0] \port$6832$0 ;
+  input [9:0] \port$6908$0 ;
+  wire [9:0] \port$6908$0 ;
   output [7:0] push;
   wire [7:0] push;
   wire reaches;
@@ -40992,62 +41184,62 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$130  = | refusing_7;
   assign \$131  = code == 2'h3;
   assign \$132  = refuse & \$131 ;
-  assign \$133  = \port$6280$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$134  = \port$6356$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$133  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$134  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$135  = \$133  | \$134 ;
-  assign \$136  = \port$6432$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$136  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$137  = \$135  | \$136 ;
-  assign \$138  = \port$6508$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$138  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$139  = \$137  | \$138 ;
-  assign \$140  = \port$6584$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$140  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$141  = \$139  | \$140 ;
-  assign \$142  = \port$6660$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$142  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$143  = \$141  | \$142 ;
-  assign \$144  = \port$6736$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$144  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$145  = \$143  | \$144 ;
-  assign \$146  = \port$6812$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$146  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$147  = \$145  | \$146 ;
   assign \$148  = \$147  + 1'h1;
-  assign \$149  = \port$6280$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$150  = \port$6356$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$149  = \port$6376$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$150  = \port$6452$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$151  = \$149  | \$150 ;
-  assign \$152  = \port$6432$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$152  = \port$6528$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$153  = \$151  | \$152 ;
-  assign \$154  = \port$6508$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$154  = \port$6604$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$155  = \$153  | \$154 ;
-  assign \$156  = \port$6584$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$156  = \port$6680$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$157  = \$155  | \$156 ;
-  assign \$158  = \port$6660$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$158  = \port$6756$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$159  = \$157  | \$158 ;
-  assign \$160  = \port$6736$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$160  = \port$6832$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$161  = \$159  | \$160 ;
-  assign \$162  = \port$6812$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$162  = \port$6908$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$163  = \$161  | \$162 ;
   assign \$164  = \$163  + 1'h1;
-  assign \$165  = \port$6280$0 [4:0] == gone__0;
-  assign \$166  = \port$6356$0 [4:0] == gone__1;
-  assign \$167  = \port$6432$0 [4:0] == gone__2;
-  assign \$168  = \port$6508$0 [4:0] == gone__3;
-  assign \$169  = \port$6584$0 [4:0] == gone__4;
-  assign \$170  = \port$6660$0 [4:0] == gone__5;
-  assign \$171  = \port$6736$0 [4:0] == gone__6;
-  assign \$172  = \port$6812$0 [4:0] == gone__7;
+  assign \$165  = \port$6376$0 [4:0] == gone__0;
+  assign \$166  = \port$6452$0 [4:0] == gone__1;
+  assign \$167  = \port$6528$0 [4:0] == gone__2;
+  assign \$168  = \port$6604$0 [4:0] == gone__3;
+  assign \$169  = \port$6680$0 [4:0] == gone__4;
+  assign \$170  = \port$6756$0 [4:0] == gone__5;
+  assign \$171  = \port$6832$0 [4:0] == gone__6;
+  assign \$172  = \port$6908$0 [4:0] == gone__7;
   assign \idle$194  = & { \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165  };
   assign \$173  = _request[52:37] <= 5'h10;
-  assign \$174  = \port$6280$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$175  = \port$6356$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$174  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$175  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$176  = \$174  | \$175 ;
-  assign \$177  = \port$6432$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$177  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$178  = \$176  | \$177 ;
-  assign \$179  = \port$6508$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$179  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$180  = \$178  | \$179 ;
-  assign \$181  = \port$6584$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$181  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$182  = \$180  | \$181 ;
-  assign \$183  = \port$6660$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$183  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$184  = \$182  | \$183 ;
-  assign \$185  = \port$6736$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$185  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$186  = \$184  | \$185 ;
-  assign \$187  = \port$6812$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$187  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$188  = \$186  | \$187 ;
   assign \$189  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
   assign \$190  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
@@ -41071,35 +41263,35 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$signal$196  = \$206  & \$207 ;
   assign grants = does_credits & \$signal$196 ;
   assign \grant$200  = targets & { grants, grants, grants, grants, grants, grants, grants, grants };
-  assign \$208  = \port$6280$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$209  = \port$6356$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$208  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$209  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$210  = \$208  | \$209 ;
-  assign \$211  = \port$6432$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$211  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$212  = \$210  | \$211 ;
-  assign \$213  = \port$6508$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$213  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$214  = \$212  | \$213 ;
-  assign \$215  = \port$6584$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$215  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$216  = \$214  | \$215 ;
-  assign \$217  = \port$6660$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$217  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$218  = \$216  | \$217 ;
-  assign \$219  = \port$6736$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$219  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$220  = \$218  | \$219 ;
-  assign \$221  = \port$6812$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$221  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$222  = \$220  | \$221 ;
-  assign \$223  = \port$6280$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$224  = \port$6356$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$223  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$224  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$225  = \$223  | \$224 ;
-  assign \$226  = \port$6432$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$226  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$227  = \$225  | \$226 ;
-  assign \$228  = \port$6508$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$228  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$229  = \$227  | \$228 ;
-  assign \$230  = \port$6584$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$230  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$231  = \$229  | \$230 ;
-  assign \$232  = \port$6660$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$232  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$233  = \$231  | \$232 ;
-  assign \$234  = \port$6736$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$234  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$235  = \$233  | \$234 ;
-  assign \$236  = \port$6812$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$236  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$237  = \$235  | \$236 ;
   assign \$238  = \$237  - _request[41:37];
   assign \$239  = ~ \$signal$196 ;
@@ -41799,35 +41991,35 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$1256  = refuse | does_ack;
   assign \$1257  = \$1255  & \$1256 ;
   assign \$1258  = does_lock & _request[37];
-  assign \$1259  = \port$6280$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1260  = \port$6356$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1259  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1260  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1261  = \$1259  | \$1260 ;
-  assign \$1262  = \port$6432$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1262  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1263  = \$1261  | \$1262 ;
-  assign \$1264  = \port$6508$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1264  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1265  = \$1263  | \$1264 ;
-  assign \$1266  = \port$6584$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1266  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1267  = \$1265  | \$1266 ;
-  assign \$1268  = \port$6660$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1268  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1269  = \$1267  | \$1268 ;
-  assign \$1270  = \port$6736$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1270  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1271  = \$1269  | \$1270 ;
-  assign \$1272  = \port$6812$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1272  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1273  = \$1271  | \$1272 ;
-  assign \$1274  = \port$6280$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1275  = \port$6356$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1274  = \port$6376$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1275  = \port$6452$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1276  = \$1274  | \$1275 ;
-  assign \$1277  = \port$6432$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1277  = \port$6528$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1278  = \$1276  | \$1277 ;
-  assign \$1279  = \port$6508$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1279  = \port$6604$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1280  = \$1278  | \$1279 ;
-  assign \$1281  = \port$6584$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1281  = \port$6680$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1282  = \$1280  | \$1281 ;
-  assign \$1283  = \port$6660$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1283  = \port$6756$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1284  = \$1282  | \$1283 ;
-  assign \$1285  = \port$6736$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1285  = \port$6832$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1286  = \$1284  | \$1285 ;
-  assign \$1287  = \port$6812$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1287  = \port$6908$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1288  = \$1286  | \$1287 ;
   assign \$1289  = \$1273  - \$1288 ;
   assign \$1290  = \data_0$239  - \$1289 [4:0];
@@ -42007,10 +42199,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .\port$3948$0 (\$1377 ),
     .\port$3958$0 (\$1378 ),
     .\port$3969$0 (\$1379 ),
-    .\port$6865$0 (requests__0__valid),
-    .\port$7452$0 (requests__1__valid),
-    .\port$8039$0 (requests__2__valid),
-    .\port$8626$0 (requests__3__valid),
+    .\port$6961$0 (requests__0__valid),
+    .\port$7548$0 (requests__1__valid),
+    .\port$8135$0 (requests__2__valid),
+    .\port$8722$0 (requests__3__valid),
     .rst(rst)
   );
   \postern.write_engine.promised  promised (
@@ -42029,10 +42221,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10222$0 (look_vm),
-    .\port$10228$0 (look_lane),
+    .\port$10062$0 (_lane),
+    .\port$10318$0 (look_vm),
+    .\port$10324$0 (look_lane),
     .\port$2492$28 (_request[30:28]),
-    .\port$9966$0 (_lane),
     .rst(rst),
     .write(write),
     .write_data(\new ),
@@ -42960,22 +43152,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \fill_row$130  = fill_row;
   assign data_1 = look_result;
   assign write_data = \new ;
-  assign sent__0 = \port$6280$0 [4:0];
-  assign sent__1 = \port$6356$0 [4:0];
-  assign sent__2 = \port$6432$0 [4:0];
-  assign sent__3 = \port$6508$0 [4:0];
-  assign sent__4 = \port$6584$0 [4:0];
-  assign sent__5 = \port$6660$0 [4:0];
-  assign sent__6 = \port$6736$0 [4:0];
-  assign sent__7 = \port$6812$0 [4:0];
-  assign stops__0 = \port$6280$0 [9:5];
-  assign stops__1 = \port$6356$0 [9:5];
-  assign stops__2 = \port$6432$0 [9:5];
-  assign stops__3 = \port$6508$0 [9:5];
-  assign stops__4 = \port$6584$0 [9:5];
-  assign stops__5 = \port$6660$0 [9:5];
-  assign stops__6 = \port$6736$0 [9:5];
-  assign stops__7 = \port$6812$0 [9:5];
+  assign sent__0 = \port$6376$0 [4:0];
+  assign sent__1 = \port$6452$0 [4:0];
+  assign sent__2 = \port$6528$0 [4:0];
+  assign sent__3 = \port$6604$0 [4:0];
+  assign sent__4 = \port$6680$0 [4:0];
+  assign sent__5 = \port$6756$0 [4:0];
+  assign sent__6 = \port$6832$0 [4:0];
+  assign sent__7 = \port$6908$0 [4:0];
+  assign stops__0 = \port$6376$0 [9:5];
+  assign stops__1 = \port$6452$0 [9:5];
+  assign stops__2 = \port$6528$0 [9:5];
+  assign stops__3 = \port$6604$0 [9:5];
+  assign stops__4 = \port$6680$0 [9:5];
+  assign stops__5 = \port$6756$0 [9:5];
+  assign stops__6 = \port$6832$0 [9:5];
+  assign stops__7 = \port$6908$0 [9:5];
   assign idle = { \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165  };
   assign \row_0$195  = target;
   assign \fill$201  = fill;
@@ -43653,7 +43845,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$1254  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 , \port$3939$0 , \port$3948$0 , \port$3958$0 , \port$3969$0 , \port$6865$0 , \port$7452$0 , \port$8039$0 , \port$8626$0 , clk);
+module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 , \port$3939$0 , \port$3948$0 , \port$3958$0 , \port$3969$0 , \port$6961$0 , \port$7548$0 , \port$8135$0 , \port$8722$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -43757,55 +43949,55 @@ module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 ,
   wire \port$3958$0 ;
   output \port$3969$0 ;
   wire \port$3969$0 ;
-  input \port$6865$0 ;
-  wire \port$6865$0 ;
-  input \port$7452$0 ;
-  wire \port$7452$0 ;
-  input \port$8039$0 ;
-  wire \port$8039$0 ;
-  input \port$8626$0 ;
-  wire \port$8626$0 ;
+  input \port$6961$0 ;
+  wire \port$6961$0 ;
+  input \port$7548$0 ;
+  wire \port$7548$0 ;
+  input \port$8135$0 ;
+  wire \port$8135$0 ;
+  input \port$8722$0 ;
+  wire \port$8722$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$25  = | { \$24 , \$23 , \$22 , \$21  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$6865$0  & \$26 ;
+  assign \$27  = \port$6961$0  & \$26 ;
   assign \$28  = ~ behind_0_1;
-  assign \$29  = \$28  & \port$6865$0 ;
-  assign \$30  = behind_1_2 & \port$8039$0 ;
-  assign \$31  = behind_1_3 & \port$8626$0 ;
+  assign \$29  = \$28  & \port$6961$0 ;
+  assign \$30  = behind_1_2 & \port$8135$0 ;
+  assign \$31  = behind_1_3 & \port$8722$0 ;
   assign \$32  = behind_1_4 & \port$2473$0 ;
   assign \$33  = | { \$32 , \$31 , \$30 , \$29  };
   assign \$34  = ~ \$33 ;
-  assign \$35  = \port$7452$0  & \$34 ;
+  assign \$35  = \port$7548$0  & \$34 ;
   assign \$36  = ~ behind_0_2;
-  assign \$37  = \$36  & \port$6865$0 ;
+  assign \$37  = \$36  & \port$6961$0 ;
   assign \$38  = ~ behind_1_2;
-  assign \$39  = \$38  & \port$7452$0 ;
-  assign \$40  = behind_2_3 & \port$8626$0 ;
+  assign \$39  = \$38  & \port$7548$0 ;
+  assign \$40  = behind_2_3 & \port$8722$0 ;
   assign \$41  = behind_2_4 & \port$2473$0 ;
   assign \$42  = | { \$41 , \$40 , \$39 , \$37  };
   assign \$43  = ~ \$42 ;
-  assign \$44  = \port$8039$0  & \$43 ;
+  assign \$44  = \port$8135$0  & \$43 ;
   assign \$45  = ~ behind_0_3;
-  assign \$46  = \$45  & \port$6865$0 ;
+  assign \$46  = \$45  & \port$6961$0 ;
   assign \$47  = ~ behind_1_3;
-  assign \$48  = \$47  & \port$7452$0 ;
+  assign \$48  = \$47  & \port$7548$0 ;
   assign \$49  = ~ behind_2_3;
-  assign \$50  = \$49  & \port$8039$0 ;
+  assign \$50  = \$49  & \port$8135$0 ;
   assign \$51  = behind_3_4 & \port$2473$0 ;
   assign \$52  = | { \$51 , \$50 , \$48 , \$46  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$8626$0  & \$53 ;
+  assign \$54  = \port$8722$0  & \$53 ;
   assign \$55  = ~ behind_0_4;
-  assign \$56  = \$55  & \port$6865$0 ;
+  assign \$56  = \$55  & \port$6961$0 ;
   assign \$57  = ~ behind_1_4;
-  assign \$58  = \$57  & \port$7452$0 ;
+  assign \$58  = \$57  & \port$7548$0 ;
   assign \$59  = ~ behind_2_4;
-  assign \$60  = \$59  & \port$8039$0 ;
+  assign \$60  = \$59  & \port$8135$0 ;
   assign \$61  = ~ behind_3_4;
-  assign \$62  = \$61  & \port$8626$0 ;
+  assign \$62  = \$61  & \port$8722$0 ;
   assign \$63  = | { \$62 , \$60 , \$58 , \$56  };
   assign \$64  = ~ \$63 ;
   assign \$65  = \port$2473$0  & \$64 ;
@@ -43849,9 +44041,9 @@ module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 ,
   assign \$18  = accept & \$17 ;
   assign \$19  = \$54  | \$65 ;
   assign \$20  = accept & \$19 ;
-  assign \$21  = behind_0_1 & \port$7452$0 ;
-  assign \$22  = behind_0_2 & \port$8039$0 ;
-  assign \$23  = behind_0_3 & \port$8626$0 ;
+  assign \$21  = behind_0_1 & \port$7548$0 ;
+  assign \$22  = behind_0_2 & \port$8135$0 ;
+  assign \$23  = behind_0_3 & \port$8722$0 ;
   assign \$24  = behind_0_4 & \port$2473$0 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
@@ -43954,7 +44146,7 @@ module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 ,
     end
   end
   assign grant = { \$65 , \$54 , \$44 , \$35 , \$27  };
-  assign request = { \port$2473$0 , \port$8626$0 , \port$8039$0 , \port$7452$0 , \port$6865$0  };
+  assign request = { \port$2473$0 , \port$8722$0 , \port$8135$0 , \port$7548$0 , \port$6961$0  };
   assign \port$3931$0  = \$27 ;
   assign \port$3939$0  = \$35 ;
   assign \port$3948$0  = \$44 ;
@@ -44013,7 +44205,7 @@ module \postern.write_engine.promised (rst, write, data_0, fill_row, fill, write
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, \port$2492$28 , data_0, data_1, fill_row, fill, write_data, write, write_row, \port$9966$0 , \port$10222$0 , \port$10228$0 , clk);
+module \postern.write_engine.results (rst, \port$2492$28 , data_0, data_1, fill_row, fill, write_data, write, write_row, \port$10062$0 , \port$10318$0 , \port$10324$0 , clk);
   input clk;
   wire clk;
   output [13:0] data_0;
@@ -44024,14 +44216,14 @@ module \postern.write_engine.results (rst, \port$2492$28 , data_0, data_1, fill_
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10222$0 ;
-  wire [2:0] \port$10222$0 ;
-  input \port$10228$0 ;
-  wire \port$10228$0 ;
+  input \port$10062$0 ;
+  wire \port$10062$0 ;
+  input [2:0] \port$10318$0 ;
+  wire [2:0] \port$10318$0 ;
+  input \port$10324$0 ;
+  wire \port$10324$0 ;
   input [2:0] \port$2492$28 ;
   wire [2:0] \port$2492$28 ;
-  input \port$9966$0 ;
-  wire \port$9966$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -44072,15 +44264,15 @@ module \postern.write_engine.results (rst, \port$2492$28 , data_0, data_1, fill_
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$2492$28 , \port$9966$0  }];
-  assign data_1 = cells[{ \port$10222$0 , \port$10228$0  }];
+  assign data_0 = cells[{ \port$2492$28 , \port$10062$0  }];
+  assign data_1 = cells[{ \port$10318$0 , \port$10324$0  }];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$2492$28 , \port$9966$0  };
-  assign row_0 = { \port$2492$28 , \port$9966$0  };
+  assign r_port__addr = { \port$2492$28 , \port$10062$0  };
+  assign row_0 = { \port$2492$28 , \port$10062$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$10222$0 , \port$10228$0  };
-  assign row_1 = { \port$10222$0 , \port$10228$0  };
+  assign \r_port__addr$12  = { \port$10318$0 , \port$10324$0  };
+  assign row_1 = { \port$10318$0 , \port$10324$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -922,8 +922,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$2962$0 (\filled$209 ),
-    .\port$2984$0 (\filled$210 ),
+    .\port$3058$0 (\filled$209 ),
+    .\port$3080$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$254 ),
@@ -977,10 +977,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__0(head__0),
     .\port$171$0 (\$36 ),
     .\port$172$0 (\$37 ),
-    .\port$2962$0 (\filled$209 ),
-    .\port$2968$0 (\fresh$212 ),
-    .\port$2984$0 (\filled$210 ),
-    .\port$2990$0 (\fresh$213 ),
+    .\port$3058$0 (\filled$209 ),
+    .\port$3064$0 (\fresh$212 ),
+    .\port$3080$0 (\filled$210 ),
+    .\port$3086$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(r_engine__ready),
@@ -1028,10 +1028,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__1(head__1),
     .\port$171$0 (\$36 ),
     .\port$172$0 (\$37 ),
-    .\port$2962$0 (\filled$209 ),
-    .\port$2968$0 (\fresh$212 ),
-    .\port$2984$0 (\filled$210 ),
-    .\port$2990$0 (\fresh$213 ),
+    .\port$3058$0 (\filled$209 ),
+    .\port$3064$0 (\fresh$212 ),
+    .\port$3080$0 (\filled$210 ),
+    .\port$3086$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$248 ),
     .r_engine__ready(\r_engine__ready$250 ),
@@ -1177,8 +1177,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$2974$0 (\$39 ),
-    .\port$2996$0 (\$40 ),
+    .\port$3070$0 (\$39 ),
+    .\port$3092$0 (\$40 ),
     .\port$385$68 (\$38 ),
     .push(\push$271 ),
     .refusing(refusing),
@@ -2266,7 +2266,7 @@ module \postern_small.doorbells$510.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$2962$0 , \port$2984$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$3058$0 , \port$3080$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2449,10 +2449,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$2962$0 ;
-  wire \port$2962$0 ;
-  input \port$2984$0 ;
-  wire \port$2984$0 ;
+  input \port$3058$0 ;
+  wire \port$3058$0 ;
+  input \port$3080$0 ;
+  wire \port$3080$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2473,8 +2473,8 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2962$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2984$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3058$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3080$0  };
   assign \$4  = state_0 & enable_0_0;
   assign \$5  = | \$4 ;
   assign \$10  = state_1 & enable_1_0;
@@ -2608,7 +2608,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$144  = 5'h00;
     end
   end
-  assign filled = { \port$2984$0 , \port$2962$0  };
+  assign filled = { \port$3080$0 , \port$3058$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -3487,7 +3487,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$87$0 , \port$89$0
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$171$0 , \port$172$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable
-, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2962$0 , head__0, \port$2968$0 , \port$2984$0 , \port$2990$0 , w_pool__word, w_pool__data
+, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3058$0 , head__0, \port$3064$0 , \port$3080$0 , \port$3086$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3850,14 +3850,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \port$171$0 ;
   input \port$172$0 ;
   wire \port$172$0 ;
-  input \port$2962$0 ;
-  wire \port$2962$0 ;
-  input \port$2968$0 ;
-  wire \port$2968$0 ;
-  input \port$2984$0 ;
-  wire \port$2984$0 ;
-  input \port$2990$0 ;
-  wire \port$2990$0 ;
+  input \port$3058$0 ;
+  wire \port$3058$0 ;
+  input \port$3064$0 ;
+  wire \port$3064$0 ;
+  input \port$3080$0 ;
+  wire \port$3080$0 ;
+  input \port$3086$0 ;
+  wire \port$3086$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -4179,7 +4179,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2990$0 , \port$2968$0  };
+  assign \$152  = take & { \port$3086$0 , \port$3064$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -4259,7 +4259,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
   assign \$231  = reads & \port$171$0 ;
-  assign \$232  = \$231  & \port$2962$0 ;
+  assign \$232  = \$231  & \port$3058$0 ;
   assign \$233  = r_incoming[16:15] <= head__0[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -4577,12 +4577,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2990$0 , \port$2968$0  };
+  assign fresh = { \port$3086$0 , \port$3064$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2984$0 , \port$2962$0  };
+  assign filled = { \port$3080$0 , \port$3058$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[64:33];
@@ -4875,7 +4875,7 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$171$0 , \port$172$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable
-, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2962$0 , \port$2968$0 , \port$2984$0 , head__1, \port$2990$0 , w_pool__word, w_pool__data
+, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3058$0 , \port$3064$0 , \port$3080$0 , head__1, \port$3086$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5238,14 +5238,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \port$171$0 ;
   input \port$172$0 ;
   wire \port$172$0 ;
-  input \port$2962$0 ;
-  wire \port$2962$0 ;
-  input \port$2968$0 ;
-  wire \port$2968$0 ;
-  input \port$2984$0 ;
-  wire \port$2984$0 ;
-  input \port$2990$0 ;
-  wire \port$2990$0 ;
+  input \port$3058$0 ;
+  wire \port$3058$0 ;
+  input \port$3064$0 ;
+  wire \port$3064$0 ;
+  input \port$3080$0 ;
+  wire \port$3080$0 ;
+  input \port$3086$0 ;
+  wire \port$3086$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5567,7 +5567,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$2990$0 , \port$2968$0  };
+  assign \$152  = take & { \port$3086$0 , \port$3064$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -5647,7 +5647,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
   assign \$231  = reads & \port$172$0 ;
-  assign \$232  = \$231  & \port$2984$0 ;
+  assign \$232  = \$231  & \port$3080$0 ;
   assign \$233  = r_incoming[16:15] <= head__1[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -5965,12 +5965,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2990$0 , \port$2968$0  };
+  assign fresh = { \port$3086$0 , \port$3064$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2984$0 , \port$2962$0  };
+  assign filled = { \port$3080$0 , \port$3058$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[64:33];
@@ -7092,7 +7092,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [1:0] \$1 ;
   wire \$10 ;
   wire [11:0] \$100 ;
-  wire [11:0] \$1000 ;
+  wire \$1000 ;
   wire \$1001 ;
   wire \$1002 ;
   wire \$1003 ;
@@ -7101,7 +7101,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1006 ;
   wire \$1007 ;
   wire \$1008 ;
-  wire [11:0] \$1009 ;
+  wire \$1009 ;
   wire \$101 ;
   wire \$1010 ;
   wire \$1011 ;
@@ -7111,7 +7111,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1015 ;
   wire \$1016 ;
   wire \$1017 ;
-  wire [11:0] \$1018 ;
+  wire \$1018 ;
   wire \$1019 ;
   wire [11:0] \$102 ;
   wire \$1020 ;
@@ -7121,7 +7121,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1024 ;
   wire \$1025 ;
   wire \$1026 ;
-  wire [11:0] \$1027 ;
+  wire \$1027 ;
   wire \$1028 ;
   wire \$1029 ;
   wire \$103 ;
@@ -7131,7 +7131,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1033 ;
   wire \$1034 ;
   wire \$1035 ;
-  wire [11:0] \$1036 ;
+  wire \$1036 ;
   wire \$1037 ;
   wire \$1038 ;
   wire \$1039 ;
@@ -7141,7 +7141,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1042 ;
   wire \$1043 ;
   wire \$1044 ;
-  wire [11:0] \$1045 ;
+  wire \$1045 ;
   wire \$1046 ;
   wire \$1047 ;
   wire \$1048 ;
@@ -7151,44 +7151,140 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1051 ;
   wire \$1052 ;
   wire \$1053 ;
-  reg [1:0] \$1054 ;
-  reg [33:0] \$1055 ;
-  reg [1:0] \$1056 ;
-  reg [33:0] \$1057 ;
-  reg [3:0] \$1058 ;
-  reg [3:0] \$1059 ;
+  wire \$1054 ;
+  wire \$1055 ;
+  wire \$1056 ;
+  wire \$1057 ;
+  wire \$1058 ;
+  wire \$1059 ;
   wire [11:0] \$106 ;
-  reg \$1060 ;
-  reg \$1061 ;
-  reg \$1062 ;
-  reg \$1063 ;
-  reg \$1064 ;
-  reg [31:0] \$1065 ;
-  reg \$1066 ;
-  reg \$1067 ;
-  reg \$1068 ;
-  reg \$1069 ;
+  wire \$1060 ;
+  wire \$1061 ;
+  wire \$1062 ;
+  wire \$1063 ;
+  wire \$1064 ;
+  wire \$1065 ;
+  wire \$1066 ;
+  wire [31:0] \$1067 ;
+  wire [31:0] \$1068 ;
+  wire [11:0] \$1069 ;
   wire \$107 ;
-  reg \$1070 ;
-  reg \$1071 ;
-  reg \$1072 ;
-  reg \$1073 ;
-  reg \$1074 ;
-  reg \$1075 ;
-  reg \$1076 ;
-  reg \$1077 ;
-  reg \$1078 ;
+  wire \$1070 ;
+  wire \$1071 ;
+  wire \$1072 ;
+  wire \$1073 ;
+  wire \$1074 ;
+  wire \$1075 ;
+  wire \$1076 ;
+  wire \$1077 ;
+  wire [11:0] \$1078 ;
+  wire \$1079 ;
   wire [11:0] \$108 ;
+  wire \$1080 ;
+  wire \$1081 ;
+  wire \$1082 ;
+  wire \$1083 ;
+  wire \$1084 ;
+  wire \$1085 ;
+  wire \$1086 ;
+  wire [11:0] \$1087 ;
+  wire \$1088 ;
+  wire \$1089 ;
   wire \$109 ;
+  wire \$1090 ;
+  wire \$1091 ;
+  wire \$1092 ;
+  wire \$1093 ;
+  wire \$1094 ;
+  wire \$1095 ;
+  wire [11:0] \$1096 ;
+  wire \$1097 ;
+  wire \$1098 ;
+  wire \$1099 ;
   wire \$11 ;
   wire [11:0] \$110 ;
+  wire \$1100 ;
+  wire \$1101 ;
+  wire \$1102 ;
+  wire \$1103 ;
+  wire \$1104 ;
+  wire [11:0] \$1105 ;
+  wire \$1106 ;
+  wire \$1107 ;
+  wire \$1108 ;
+  wire \$1109 ;
   wire \$111 ;
+  wire \$1110 ;
+  wire \$1111 ;
+  wire \$1112 ;
+  wire \$1113 ;
+  wire [11:0] \$1114 ;
+  wire \$1115 ;
+  wire \$1116 ;
+  wire \$1117 ;
+  wire \$1118 ;
+  wire \$1119 ;
   wire [11:0] \$112 ;
+  wire \$1120 ;
+  wire \$1121 ;
+  wire \$1122 ;
+  wire [11:0] \$1123 ;
+  wire \$1124 ;
+  wire \$1125 ;
+  wire \$1126 ;
+  wire \$1127 ;
+  wire \$1128 ;
+  wire \$1129 ;
   wire \$113 ;
+  wire \$1130 ;
+  wire \$1131 ;
+  wire [11:0] \$1132 ;
+  wire \$1133 ;
+  wire \$1134 ;
+  wire \$1135 ;
+  wire \$1136 ;
+  wire \$1137 ;
+  wire \$1138 ;
+  wire \$1139 ;
   wire [11:0] \$114 ;
+  wire \$1140 ;
+  wire [11:0] \$1141 ;
+  wire \$1142 ;
+  wire \$1143 ;
+  wire \$1144 ;
+  wire \$1145 ;
+  wire \$1146 ;
+  wire \$1147 ;
+  wire \$1148 ;
+  wire \$1149 ;
   wire \$115 ;
+  reg [1:0] \$1150 ;
+  reg [33:0] \$1151 ;
+  reg [1:0] \$1152 ;
+  reg [33:0] \$1153 ;
+  reg [3:0] \$1154 ;
+  reg [3:0] \$1155 ;
+  reg \$1156 ;
+  reg \$1157 ;
+  reg \$1158 ;
+  reg \$1159 ;
   wire [11:0] \$116 ;
+  reg \$1160 ;
+  reg [31:0] \$1161 ;
+  reg \$1162 ;
+  reg \$1163 ;
+  reg \$1164 ;
+  reg \$1165 ;
+  reg \$1166 ;
+  reg \$1167 ;
+  reg \$1168 ;
+  reg \$1169 ;
   wire \$117 ;
+  reg \$1170 ;
+  reg \$1171 ;
+  reg \$1172 ;
+  reg \$1173 ;
+  reg \$1174 ;
   wire [11:0] \$118 ;
   wire \$119 ;
   wire \$12 ;
@@ -8136,9 +8232,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$969 ;
   wire \$97 ;
   wire \$970 ;
-  wire [31:0] \$971 ;
-  wire [31:0] \$972 ;
-  wire [11:0] \$973 ;
+  wire \$971 ;
+  wire \$972 ;
+  wire \$973 ;
   wire \$974 ;
   wire \$975 ;
   wire \$976 ;
@@ -8148,7 +8244,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$98 ;
   wire \$980 ;
   wire \$981 ;
-  wire [11:0] \$982 ;
+  wire \$982 ;
   wire \$983 ;
   wire \$984 ;
   wire \$985 ;
@@ -8158,7 +8254,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$989 ;
   wire \$99 ;
   wire \$990 ;
-  wire [11:0] \$991 ;
+  wire \$991 ;
   wire \$992 ;
   wire \$993 ;
   wire \$994 ;
@@ -8847,404 +8943,500 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$875  = ~ chosen[24];
   assign \$876  = ~ chosen[2];
   assign \$877  = \$875  & \$876 ;
-  assign \$878  = ~ chosen[24];
-  assign \$879  = ~ chosen[2];
-  assign \$880  = \$878  & \$879 ;
+  assign \$878  = ! chosen[31:28];
+  assign \$879  = ~ \$878 ;
+  assign \$880  = \$877  & \$879 ;
   assign \$881  = ~ chosen[24];
   assign \$882  = ~ chosen[2];
   assign \$883  = \$881  & \$882 ;
-  assign \$884  = ~ chosen[24];
-  assign \$885  = ~ chosen[2];
-  assign \$886  = \$884  & \$885 ;
+  assign \$884  = ! chosen[31:28];
+  assign \$885  = ~ \$884 ;
+  assign \$886  = \$883  & \$885 ;
   assign \$887  = ~ chosen[24];
   assign \$888  = ~ chosen[2];
   assign \$889  = \$887  & \$888 ;
-  assign \$890  = ~ chosen[24];
-  assign \$891  = ~ chosen[2];
-  assign \$892  = \$890  & \$891 ;
+  assign \$890  = ! chosen[31:28];
+  assign \$891  = ~ \$890 ;
+  assign \$892  = \$889  & \$891 ;
   assign \$893  = ~ chosen[24];
   assign \$894  = ~ chosen[2];
   assign \$895  = \$893  & \$894 ;
-  assign \$896  = ~ chosen[24];
-  assign \$897  = ~ chosen[2];
-  assign \$898  = \$896  & \$897 ;
+  assign \$896  = ! chosen[31:28];
+  assign \$897  = ~ \$896 ;
+  assign \$898  = \$895  & \$897 ;
   assign \$899  = ~ chosen[24];
   assign \$900  = ~ chosen[2];
   assign \$901  = \$899  & \$900 ;
-  assign \$902  = ~ chosen[24];
-  assign \$903  = ~ chosen[2];
-  assign \$904  = \$902  & \$903 ;
+  assign \$902  = ! chosen[31:28];
+  assign \$903  = ~ \$902 ;
+  assign \$904  = \$901  & \$903 ;
   assign \$905  = ~ chosen[24];
   assign \$906  = ~ chosen[2];
   assign \$907  = \$905  & \$906 ;
-  assign \$908  = ~ chosen[24];
-  assign \$909  = ~ chosen[2];
-  assign \$910  = \$908  & \$909 ;
+  assign \$908  = ! chosen[31:28];
+  assign \$909  = ~ \$908 ;
+  assign \$910  = \$907  & \$909 ;
   assign \$911  = ~ chosen[24];
   assign \$912  = ~ chosen[2];
   assign \$913  = \$911  & \$912 ;
-  assign \$914  = ~ chosen[24];
-  assign \$915  = ~ chosen[2];
-  assign \$916  = \$914  & \$915 ;
+  assign \$914  = ! chosen[31:28];
+  assign \$915  = ~ \$914 ;
+  assign \$916  = \$913  & \$915 ;
   assign \$917  = ~ chosen[24];
   assign \$918  = ~ chosen[2];
   assign \$919  = \$917  & \$918 ;
-  assign \$920  = ~ chosen[24];
-  assign \$921  = ~ chosen[2];
-  assign \$922  = \$920  & \$921 ;
+  assign \$920  = ! chosen[31:28];
+  assign \$921  = ~ \$920 ;
+  assign \$922  = \$919  & \$921 ;
   assign \$923  = ~ chosen[24];
   assign \$924  = ~ chosen[2];
   assign \$925  = \$923  & \$924 ;
-  assign \$926  = ~ chosen[24];
-  assign \$927  = ~ chosen[2];
-  assign \$928  = \$926  & \$927 ;
+  assign \$926  = ! chosen[31:28];
+  assign \$927  = ~ \$926 ;
+  assign \$928  = \$925  & \$927 ;
   assign \$929  = ~ chosen[24];
   assign \$930  = ~ chosen[2];
   assign \$931  = \$929  & \$930 ;
-  assign \$932  = ~ chosen[24];
-  assign \$933  = ~ chosen[2];
-  assign \$934  = \$932  & \$933 ;
+  assign \$932  = ! chosen[31:28];
+  assign \$933  = ~ \$932 ;
+  assign \$934  = \$931  & \$933 ;
   assign \$935  = ~ chosen[24];
   assign \$936  = ~ chosen[2];
   assign \$937  = \$935  & \$936 ;
-  assign \$938  = ~ chosen[24];
-  assign \$939  = ~ chosen[2];
-  assign \$940  = \$938  & \$939 ;
+  assign \$938  = ! chosen[31:28];
+  assign \$939  = ~ \$938 ;
+  assign \$940  = \$937  & \$939 ;
   assign \$941  = ~ chosen[24];
   assign \$942  = ~ chosen[2];
   assign \$943  = \$941  & \$942 ;
-  assign \$944  = ~ chosen[24];
-  assign \$945  = ~ chosen[2];
-  assign \$946  = \$944  & \$945 ;
+  assign \$944  = ! chosen[31:28];
+  assign \$945  = ~ \$944 ;
+  assign \$946  = \$943  & \$945 ;
   assign \$947  = ~ chosen[24];
   assign \$948  = ~ chosen[2];
   assign \$949  = \$947  & \$948 ;
-  assign \$950  = ~ chosen[24];
-  assign \$951  = ~ chosen[2];
-  assign \$952  = \$950  & \$951 ;
+  assign \$950  = ! chosen[31:28];
+  assign \$951  = ~ \$950 ;
+  assign \$952  = \$949  & \$951 ;
   assign \$953  = ~ chosen[24];
   assign \$954  = ~ chosen[2];
   assign \$955  = \$953  & \$954 ;
-  assign \$956  = ~ chosen[24];
-  assign \$957  = ~ chosen[2];
-  assign \$958  = \$956  & \$957 ;
+  assign \$956  = ! chosen[31:28];
+  assign \$957  = ~ \$956 ;
+  assign \$958  = \$955  & \$957 ;
   assign \$959  = ~ chosen[24];
   assign \$960  = ~ chosen[2];
   assign \$961  = \$959  & \$960 ;
-  assign \$962  = ~ chosen[24];
-  assign \$963  = ~ chosen[2];
-  assign \$964  = \$962  & \$963 ;
+  assign \$962  = ! chosen[31:28];
+  assign \$963  = ~ \$962 ;
+  assign \$964  = \$961  & \$963 ;
   assign \$965  = ~ chosen[24];
   assign \$966  = ~ chosen[2];
   assign \$967  = \$965  & \$966 ;
-  assign \$968  = ~ chosen[24];
-  assign \$969  = ~ chosen[2];
-  assign \$970  = \$968  & \$969 ;
-  assign \$971  = \$874  & { \$970 , \$967 , \$964 , \$961 , \$958 , \$955 , \$952 , \$949 , \$946 , \$943 , \$940 , \$937 , \$934 , \$931 , \$928 , \$925 , \$922 , \$919 , \$916 , \$913 , \$910 , \$907 , \$904 , \$901 , \$898 , \$895 , \$892 , \$889 , \$886 , \$883 , \$880 , \$877  };
-  assign \$972  = \$537  | \$971 ;
-  assign \$974  = \$973  == 6'h28;
-  assign \$975  = ~ chosen[24];
-  assign \$976  = \$974  & \$975 ;
-  assign \$977  = ~ chosen[2];
-  assign \$978  = \$976  & \$977 ;
-  assign \$979  = ! chosen[31:28];
-  assign \$980  = ~ \$979 ;
-  assign \$981  = \$978  & \$980 ;
-  assign \$983  = \$982  == 6'h30;
-  assign \$984  = ~ chosen[24];
+  assign \$968  = ! chosen[31:28];
+  assign \$969  = ~ \$968 ;
+  assign \$970  = \$967  & \$969 ;
+  assign \$971  = ~ chosen[24];
+  assign \$972  = ~ chosen[2];
+  assign \$973  = \$971  & \$972 ;
+  assign \$974  = ! chosen[31:28];
+  assign \$975  = ~ \$974 ;
+  assign \$976  = \$973  & \$975 ;
+  assign \$977  = ~ chosen[24];
+  assign \$978  = ~ chosen[2];
+  assign \$979  = \$977  & \$978 ;
+  assign \$980  = ! chosen[31:28];
+  assign \$981  = ~ \$980 ;
+  assign \$982  = \$979  & \$981 ;
+  assign \$983  = ~ chosen[24];
+  assign \$984  = ~ chosen[2];
   assign \$985  = \$983  & \$984 ;
-  assign \$986  = ~ chosen[2];
-  assign \$987  = \$985  & \$986 ;
-  assign \$988  = ! chosen[31:28];
-  assign \$989  = ~ \$988 ;
-  assign \$990  = \$987  & \$989 ;
-  assign \$992  = \$991  == 8'h80;
-  assign \$993  = ~ chosen[24];
-  assign \$994  = \$992  & \$993 ;
-  assign \$995  = ~ chosen[2];
-  assign \$996  = \$994  & \$995 ;
-  assign \$997  = ! chosen[31:28];
-  assign \$998  = ~ \$997 ;
-  assign \$999  = \$996  & \$998 ;
-  assign \$1001  = \$1000  == 8'hb0;
-  assign \$1002  = ~ chosen[24];
+  assign \$986  = ! chosen[31:28];
+  assign \$987  = ~ \$986 ;
+  assign \$988  = \$985  & \$987 ;
+  assign \$989  = ~ chosen[24];
+  assign \$990  = ~ chosen[2];
+  assign \$991  = \$989  & \$990 ;
+  assign \$992  = ! chosen[31:28];
+  assign \$993  = ~ \$992 ;
+  assign \$994  = \$991  & \$993 ;
+  assign \$995  = ~ chosen[24];
+  assign \$996  = ~ chosen[2];
+  assign \$997  = \$995  & \$996 ;
+  assign \$998  = ! chosen[31:28];
+  assign \$999  = ~ \$998 ;
+  assign \$1000  = \$997  & \$999 ;
+  assign \$1001  = ~ chosen[24];
+  assign \$1002  = ~ chosen[2];
   assign \$1003  = \$1001  & \$1002 ;
-  assign \$1004  = ~ chosen[2];
-  assign \$1005  = \$1003  & \$1004 ;
-  assign \$1006  = ! chosen[31:28];
-  assign \$1007  = ~ \$1006 ;
-  assign \$1008  = \$1005  & \$1007 ;
-  assign \$1010  = \$1009  == 8'hc0;
-  assign \$1011  = ~ chosen[24];
-  assign \$1012  = \$1010  & \$1011 ;
-  assign \$1013  = ~ chosen[2];
-  assign \$1014  = \$1012  & \$1013 ;
-  assign \$1015  = ! chosen[31:28];
-  assign \$1016  = ~ \$1015 ;
-  assign \$1017  = \$1014  & \$1016 ;
-  assign \$1019  = \$1018  == 8'he0;
-  assign \$1020  = ~ chosen[24];
+  assign \$1004  = ! chosen[31:28];
+  assign \$1005  = ~ \$1004 ;
+  assign \$1006  = \$1003  & \$1005 ;
+  assign \$1007  = ~ chosen[24];
+  assign \$1008  = ~ chosen[2];
+  assign \$1009  = \$1007  & \$1008 ;
+  assign \$1010  = ! chosen[31:28];
+  assign \$1011  = ~ \$1010 ;
+  assign \$1012  = \$1009  & \$1011 ;
+  assign \$1013  = ~ chosen[24];
+  assign \$1014  = ~ chosen[2];
+  assign \$1015  = \$1013  & \$1014 ;
+  assign \$1016  = ! chosen[31:28];
+  assign \$1017  = ~ \$1016 ;
+  assign \$1018  = \$1015  & \$1017 ;
+  assign \$1019  = ~ chosen[24];
+  assign \$1020  = ~ chosen[2];
   assign \$1021  = \$1019  & \$1020 ;
-  assign \$1022  = ~ chosen[2];
-  assign \$1023  = \$1021  & \$1022 ;
-  assign \$1024  = ! chosen[31:28];
-  assign \$1025  = ~ \$1024 ;
-  assign \$1026  = \$1023  & \$1025 ;
-  assign \$1028  = \$1027  == 8'hf8;
-  assign \$1029  = ~ chosen[24];
-  assign \$1030  = \$1028  & \$1029 ;
-  assign \$1031  = ~ chosen[2];
-  assign \$1032  = \$1030  & \$1031 ;
-  assign \$1033  = ! chosen[31:28];
-  assign \$1034  = ~ \$1033 ;
-  assign \$1035  = \$1032  & \$1034 ;
-  assign \$1037  = \$1036  == 9'h100;
-  assign \$1038  = ~ chosen[24];
+  assign \$1022  = ! chosen[31:28];
+  assign \$1023  = ~ \$1022 ;
+  assign \$1024  = \$1021  & \$1023 ;
+  assign \$1025  = ~ chosen[24];
+  assign \$1026  = ~ chosen[2];
+  assign \$1027  = \$1025  & \$1026 ;
+  assign \$1028  = ! chosen[31:28];
+  assign \$1029  = ~ \$1028 ;
+  assign \$1030  = \$1027  & \$1029 ;
+  assign \$1031  = ~ chosen[24];
+  assign \$1032  = ~ chosen[2];
+  assign \$1033  = \$1031  & \$1032 ;
+  assign \$1034  = ! chosen[31:28];
+  assign \$1035  = ~ \$1034 ;
+  assign \$1036  = \$1033  & \$1035 ;
+  assign \$1037  = ~ chosen[24];
+  assign \$1038  = ~ chosen[2];
   assign \$1039  = \$1037  & \$1038 ;
-  assign \$1040  = ~ chosen[2];
-  assign \$1041  = \$1039  & \$1040 ;
-  assign \$1042  = ! chosen[31:28];
-  assign \$1043  = ~ \$1042 ;
-  assign \$1044  = \$1041  & \$1043 ;
-  assign \$1046  = \$1045  == 9'h108;
-  assign \$1047  = ~ chosen[24];
-  assign \$1048  = \$1046  & \$1047 ;
-  assign \$1049  = ~ chosen[2];
-  assign \$1050  = \$1048  & \$1049 ;
-  assign \$1051  = ! chosen[31:28];
-  assign \$1052  = ~ \$1051 ;
-  assign \$1053  = \$1050  & \$1052 ;
+  assign \$1040  = ! chosen[31:28];
+  assign \$1041  = ~ \$1040 ;
+  assign \$1042  = \$1039  & \$1041 ;
+  assign \$1043  = ~ chosen[24];
+  assign \$1044  = ~ chosen[2];
+  assign \$1045  = \$1043  & \$1044 ;
+  assign \$1046  = ! chosen[31:28];
+  assign \$1047  = ~ \$1046 ;
+  assign \$1048  = \$1045  & \$1047 ;
+  assign \$1049  = ~ chosen[24];
+  assign \$1050  = ~ chosen[2];
+  assign \$1051  = \$1049  & \$1050 ;
+  assign \$1052  = ! chosen[31:28];
+  assign \$1053  = ~ \$1052 ;
+  assign \$1054  = \$1051  & \$1053 ;
+  assign \$1055  = ~ chosen[24];
+  assign \$1056  = ~ chosen[2];
+  assign \$1057  = \$1055  & \$1056 ;
+  assign \$1058  = ! chosen[31:28];
+  assign \$1059  = ~ \$1058 ;
+  assign \$1060  = \$1057  & \$1059 ;
+  assign \$1061  = ~ chosen[24];
+  assign \$1062  = ~ chosen[2];
+  assign \$1063  = \$1061  & \$1062 ;
+  assign \$1064  = ! chosen[31:28];
+  assign \$1065  = ~ \$1064 ;
+  assign \$1066  = \$1063  & \$1065 ;
+  assign \$1067  = \$874  & { \$1066 , \$1060 , \$1054 , \$1048 , \$1042 , \$1036 , \$1030 , \$1024 , \$1018 , \$1012 , \$1006 , \$1000 , \$994 , \$988 , \$982 , \$976 , \$970 , \$964 , \$958 , \$952 , \$946 , \$940 , \$934 , \$928 , \$922 , \$916 , \$910 , \$904 , \$898 , \$892 , \$886 , \$880  };
+  assign \$1068  = \$537  | \$1067 ;
+  assign \$1070  = \$1069  == 6'h28;
+  assign \$1071  = ~ chosen[24];
+  assign \$1072  = \$1070  & \$1071 ;
+  assign \$1073  = ~ chosen[2];
+  assign \$1074  = \$1072  & \$1073 ;
+  assign \$1075  = ! chosen[31:28];
+  assign \$1076  = ~ \$1075 ;
+  assign \$1077  = \$1074  & \$1076 ;
+  assign \$1079  = \$1078  == 6'h30;
+  assign \$1080  = ~ chosen[24];
+  assign \$1081  = \$1079  & \$1080 ;
+  assign \$1082  = ~ chosen[2];
+  assign \$1083  = \$1081  & \$1082 ;
+  assign \$1084  = ! chosen[31:28];
+  assign \$1085  = ~ \$1084 ;
+  assign \$1086  = \$1083  & \$1085 ;
+  assign \$1088  = \$1087  == 8'h80;
+  assign \$1089  = ~ chosen[24];
+  assign \$1090  = \$1088  & \$1089 ;
+  assign \$1091  = ~ chosen[2];
+  assign \$1092  = \$1090  & \$1091 ;
+  assign \$1093  = ! chosen[31:28];
+  assign \$1094  = ~ \$1093 ;
+  assign \$1095  = \$1092  & \$1094 ;
+  assign \$1097  = \$1096  == 8'hb0;
+  assign \$1098  = ~ chosen[24];
+  assign \$1099  = \$1097  & \$1098 ;
+  assign \$1100  = ~ chosen[2];
+  assign \$1101  = \$1099  & \$1100 ;
+  assign \$1102  = ! chosen[31:28];
+  assign \$1103  = ~ \$1102 ;
+  assign \$1104  = \$1101  & \$1103 ;
+  assign \$1106  = \$1105  == 8'hc0;
+  assign \$1107  = ~ chosen[24];
+  assign \$1108  = \$1106  & \$1107 ;
+  assign \$1109  = ~ chosen[2];
+  assign \$1110  = \$1108  & \$1109 ;
+  assign \$1111  = ! chosen[31:28];
+  assign \$1112  = ~ \$1111 ;
+  assign \$1113  = \$1110  & \$1112 ;
+  assign \$1115  = \$1114  == 8'he0;
+  assign \$1116  = ~ chosen[24];
+  assign \$1117  = \$1115  & \$1116 ;
+  assign \$1118  = ~ chosen[2];
+  assign \$1119  = \$1117  & \$1118 ;
+  assign \$1120  = ! chosen[31:28];
+  assign \$1121  = ~ \$1120 ;
+  assign \$1122  = \$1119  & \$1121 ;
+  assign \$1124  = \$1123  == 8'hf8;
+  assign \$1125  = ~ chosen[24];
+  assign \$1126  = \$1124  & \$1125 ;
+  assign \$1127  = ~ chosen[2];
+  assign \$1128  = \$1126  & \$1127 ;
+  assign \$1129  = ! chosen[31:28];
+  assign \$1130  = ~ \$1129 ;
+  assign \$1131  = \$1128  & \$1130 ;
+  assign \$1133  = \$1132  == 9'h100;
+  assign \$1134  = ~ chosen[24];
+  assign \$1135  = \$1133  & \$1134 ;
+  assign \$1136  = ~ chosen[2];
+  assign \$1137  = \$1135  & \$1136 ;
+  assign \$1138  = ! chosen[31:28];
+  assign \$1139  = ~ \$1138 ;
+  assign \$1140  = \$1137  & \$1139 ;
+  assign \$1142  = \$1141  == 9'h108;
+  assign \$1143  = ~ chosen[24];
+  assign \$1144  = \$1142  & \$1143 ;
+  assign \$1145  = ~ chosen[2];
+  assign \$1146  = \$1144  & \$1145 ;
+  assign \$1147  = ! chosen[31:28];
+  assign \$1148  = ~ \$1147 ;
+  assign \$1149  = \$1146  & \$1148 ;
   always @(posedge clk)
-    here <= \$1054 ;
+    here <= \$1150 ;
   always @(posedge clk)
-    chosen <= \$1055 ;
+    chosen <= \$1151 ;
   always @(posedge clk)
-    _here <= \$1056 ;
+    _here <= \$1152 ;
   always @(posedge clk)
-    _request <= \$1057 ;
+    _request <= \$1153 ;
   always @(posedge clk)
-    _first <= \$1058 ;
+    _first <= \$1154 ;
   always @(posedge clk)
-    _late <= \$1059 ;
+    _late <= \$1155 ;
   always @(posedge clk)
-    _bad <= \$1060 ;
+    _bad <= \$1156 ;
   always @(posedge clk)
-    _guest <= \$1061 ;
+    _guest <= \$1157 ;
   always @(posedge clk)
-    _payload <= \$1062 ;
+    _payload <= \$1158 ;
   always @(posedge clk)
-    _looked <= \$1063 ;
+    _looked <= \$1159 ;
   always @(posedge clk)
-    _shut <= \$1064 ;
+    _shut <= \$1160 ;
   always @(posedge clk)
-    _early_word <= \$1065 ;
+    _early_word <= \$1161 ;
   always @(posedge clk)
-    hit_guest_self <= \$1066 ;
+    hit_guest_self <= \$1162 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$1067 ;
+    hit_guest_epoch <= \$1163 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$1068 ;
+    hit_guest_irq_state <= \$1164 ;
   always @(posedge clk)
-    hit_guest_pending <= \$1069 ;
+    hit_guest_pending <= \$1165 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$1070 ;
+    hit_guest_irq_enable <= \$1166 ;
   always @(posedge clk)
-    hit_guest_result <= \$1071 ;
+    hit_guest_result <= \$1167 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$1072 ;
+    hit_guest_rx_result <= \$1168 ;
   always @(posedge clk)
-    hit_guest_peer <= \$1073 ;
+    hit_guest_peer <= \$1169 ;
   always @(posedge clk)
-    hit_guest_credit <= \$1074 ;
+    hit_guest_credit <= \$1170 ;
   always @(posedge clk)
-    \own$73  <= \$1075 ;
+    \own$73  <= \$1171 ;
   always @(posedge clk)
-    \other$58  <= \$1076 ;
+    \other$58  <= \$1172 ;
   always @(posedge clk)
-    core <= \$1077 ;
+    core <= \$1173 ;
   always @(posedge clk)
-    lane <= \$1078 ;
+    lane <= \$1174 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$1982$0 (requests__0__ready),
-    .\port$1987$0 (requests__1__ready),
-    .\port$2260$0 (requests__0__valid),
-    .\port$2570$0 (requests__1__valid),
+    .\port$2078$0 (requests__0__ready),
+    .\port$2083$0 (requests__1__ready),
+    .\port$2356$0 (requests__0__valid),
+    .\port$2666$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1054  = { requests__1__ready, requests__0__ready };
+    \$1150  = { requests__1__ready, requests__0__ready };
     if (rst) begin
-      \$1054  = 2'h0;
+      \$1150  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1055  = \$71 ;
+    \$1151  = \$71 ;
     if (rst) begin
-      \$1055  = 34'h000000000;
+      \$1151  = 34'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1056  = here;
+    \$1152  = here;
     if (rst) begin
-      \$1056  = 2'h0;
+      \$1152  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1057  = chosen;
+    \$1153  = chosen;
     if (rst) begin
-      \$1057  = 34'h000000000;
+      \$1153  = 34'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1058  = \$78 ;
+    \$1154  = \$78 ;
     if (rst) begin
-      \$1058  = 4'h0;
+      \$1154  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1059  = \$265 ;
+    \$1155  = \$265 ;
     if (rst) begin
-      \$1059  = 4'h0;
+      \$1155  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1060  = \$462 ;
+    \$1156  = \$462 ;
     if (rst) begin
-      \$1060  = 1'h0;
+      \$1156  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1061  = \$466 ;
+    \$1157  = \$466 ;
     if (rst) begin
-      \$1061  = 1'h0;
+      \$1157  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1062  = \$468 ;
+    \$1158  = \$468 ;
     if (rst) begin
-      \$1062  = 1'h0;
+      \$1158  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1063  = looks;
+    \$1159  = looks;
     if (rst) begin
-      \$1063  = 1'h0;
+      \$1159  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1064  = shut;
+    \$1160  = shut;
     if (rst) begin
-      \$1064  = 1'h0;
+      \$1160  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1065  = \$972 ;
+    \$1161  = \$1068 ;
     if (rst) begin
-      \$1065  = 32'd0;
+      \$1161  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1066  = \$981 ;
+    \$1162  = \$1077 ;
     if (rst) begin
-      \$1066  = 1'h0;
+      \$1162  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1067  = \$990 ;
+    \$1163  = \$1086 ;
     if (rst) begin
-      \$1067  = 1'h0;
+      \$1163  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1068  = \$999 ;
+    \$1164  = \$1095 ;
     if (rst) begin
-      \$1068  = 1'h0;
+      \$1164  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1069  = \$1008 ;
+    \$1165  = \$1104 ;
     if (rst) begin
-      \$1069  = 1'h0;
+      \$1165  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1070  = \$1017 ;
+    \$1166  = \$1113 ;
     if (rst) begin
-      \$1070  = 1'h0;
+      \$1166  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1071  = \$1026 ;
+    \$1167  = \$1122 ;
     if (rst) begin
-      \$1071  = 1'h0;
+      \$1167  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1072  = \$1035 ;
+    \$1168  = \$1131 ;
     if (rst) begin
-      \$1072  = 1'h0;
+      \$1168  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1073  = \$1044 ;
+    \$1169  = \$1140 ;
     if (rst) begin
-      \$1073  = 1'h0;
+      \$1169  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1074  = \$1053 ;
+    \$1170  = \$1149 ;
     if (rst) begin
-      \$1074  = 1'h0;
+      \$1170  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1075  = chosen[27];
+    \$1171  = chosen[27];
     if (rst) begin
-      \$1075  = 1'h0;
+      \$1171  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1076  = chosen[16];
+    \$1172  = chosen[16];
     if (rst) begin
-      \$1076  = 1'h0;
+      \$1172  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1077  = chosen[15];
+    \$1173  = chosen[15];
     if (rst) begin
-      \$1077  = 1'h0;
+      \$1173  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1078  = 1'h0;
+    \$1174  = 1'h0;
     if (rst) begin
-      \$1078  = 1'h0;
+      \$1174  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
@@ -9999,24 +10191,24 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$871 [11:3] = chosen[23:15];
   assign { \$873 [31:18], \$873 [16:5], \$873 [3:0] } = 30'h00000000;
   assign { \$873 [17], \$873 [4] } = { \$844 , \$818  };
-  assign \$973 [2:0] = 3'h0;
-  assign \$973 [11:3] = chosen[23:15];
-  assign \$982 [2:0] = 3'h0;
-  assign \$982 [11:3] = chosen[23:15];
-  assign \$991 [2:0] = 3'h0;
-  assign \$991 [11:3] = chosen[23:15];
-  assign \$1000 [2:0] = 3'h0;
-  assign \$1000 [11:3] = chosen[23:15];
-  assign \$1009 [3:0] = 4'h0;
-  assign \$1009 [11:4] = chosen[23:16];
-  assign \$1018 [2:0] = 3'h0;
-  assign \$1018 [11:3] = chosen[23:15];
-  assign \$1027 [2:0] = 3'h0;
-  assign \$1027 [11:3] = chosen[23:15];
-  assign { \$1036 [4], \$1036 [2:0] } = 4'h0;
-  assign { \$1036 [11:5], \$1036 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$1045 [4], \$1045 [2:0] } = 4'h0;
-  assign { \$1045 [11:5], \$1045 [3] } = { chosen[23:17], chosen[15] };
+  assign \$1069 [2:0] = 3'h0;
+  assign \$1069 [11:3] = chosen[23:15];
+  assign \$1078 [2:0] = 3'h0;
+  assign \$1078 [11:3] = chosen[23:15];
+  assign \$1087 [2:0] = 3'h0;
+  assign \$1087 [11:3] = chosen[23:15];
+  assign \$1096 [2:0] = 3'h0;
+  assign \$1096 [11:3] = chosen[23:15];
+  assign \$1105 [3:0] = 4'h0;
+  assign \$1105 [11:4] = chosen[23:16];
+  assign \$1114 [2:0] = 3'h0;
+  assign \$1114 [11:3] = chosen[23:15];
+  assign \$1123 [2:0] = 3'h0;
+  assign \$1123 [11:3] = chosen[23:15];
+  assign { \$1132 [4], \$1132 [2:0] } = 4'h0;
+  assign { \$1132 [11:5], \$1132 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$1141 [4], \$1141 [2:0] } = 4'h0;
+  assign { \$1141 [11:5], \$1141 [3] } = { chosen[23:17], chosen[15] };
   assign shut = 1'h0;
   assign \$13  = 1'h1;
   assign \$14  = looks;
@@ -10026,7 +10218,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$1982$0 , \port$1987$0 , \port$2260$0 , \port$2570$0 , clk);
+module \postern_small.read_engine.arbiter (rst, \port$2078$0 , \port$2083$0 , \port$2356$0 , \port$2666$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10045,25 +10237,25 @@ module \postern_small.read_engine.arbiter (rst, \port$1982$0 , \port$1987$0 , \p
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$1982$0 ;
-  wire \port$1982$0 ;
-  output \port$1987$0 ;
-  wire \port$1987$0 ;
-  input \port$2260$0 ;
-  wire \port$2260$0 ;
-  input \port$2570$0 ;
-  wire \port$2570$0 ;
+  output \port$2078$0 ;
+  wire \port$2078$0 ;
+  output \port$2083$0 ;
+  wire \port$2083$0 ;
+  input \port$2356$0 ;
+  wire \port$2356$0 ;
+  input \port$2666$0 ;
+  wire \port$2666$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2570$0 ;
+  assign \$3  = behind_0_1 & \port$2666$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2260$0  & \$5 ;
+  assign \$6  = \port$2356$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2260$0 ;
+  assign \$8  = \$7  & \port$2356$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2570$0  & \$10 ;
+  assign \$11  = \port$2666$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -10078,16 +10270,16 @@ module \postern_small.read_engine.arbiter (rst, \port$1982$0 , \port$1987$0 , \p
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2570$0 , \port$2260$0  };
-  assign \port$1982$0  = \$6 ;
-  assign \port$1987$0  = \$11 ;
+  assign request = { \port$2666$0 , \port$2356$0  };
+  assign \port$2078$0  = \$6 ;
+  assign \port$2083$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
 module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$385$68 , _here, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, bank, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$2974$0 , \port$2996$0 
+, fill_row, fill, message, refusing, word__request, bank, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$3070$0 , \port$3092$0 
 , requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
@@ -10741,10 +10933,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire opened;
   input permitted;
   wire permitted;
-  input [9:0] \port$2974$0 ;
-  wire [9:0] \port$2974$0 ;
-  input [9:0] \port$2996$0 ;
-  wire [9:0] \port$2996$0 ;
+  input [9:0] \port$3070$0 ;
+  wire [9:0] \port$3070$0 ;
+  input [9:0] \port$3092$0 ;
+  wire [9:0] \port$3092$0 ;
   output [7:0] \port$385$68 ;
   wire [7:0] \port$385$68 ;
   output [1:0] push;
@@ -10986,12 +11178,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign write = commit | does_ack;
   assign \$77  = code == 2'h3;
   assign \$78  = refuse & \$77 ;
-  assign \$79  = \port$2974$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$80  = \port$2996$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$79  = \port$3070$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$80  = \port$3092$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$81  = \$79  | \$80 ;
   assign \$82  = \$81  + 1'h1;
-  assign \$83  = \port$2974$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$84  = \port$2996$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$83  = \port$3070$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$84  = \port$3092$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$85  = \$83  | \$84 ;
   assign \$86  = \$85  + 1'h1;
   assign \$87  = ~ \$signal ;
@@ -11252,8 +11444,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$2141$0 (requests__0__valid),
-    .\port$2451$0 (requests__1__valid),
+    .\port$2237$0 (requests__0__valid),
+    .\port$2547$0 (requests__1__valid),
     .\port$894$0 (\$497 ),
     .\port$899$0 (\$498 ),
     .rst(rst)
@@ -11690,10 +11882,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign data_1 = look_result;
   assign write_row = _request[27];
   assign write_data = \new ;
-  assign sent__0 = \port$2974$0 [4:0];
-  assign sent__1 = \port$2996$0 [4:0];
-  assign stops__0 = \port$2974$0 [9:5];
-  assign stops__1 = \port$2996$0 [9:5];
+  assign sent__0 = \port$3070$0 [4:0];
+  assign sent__1 = \port$3092$0 [4:0];
+  assign stops__0 = \port$3070$0 [9:5];
+  assign stops__1 = \port$3092$0 [9:5];
   assign closed_vm = 2'h0;
   assign vm = _request[27];
   assign data = _request[65:34];
@@ -12011,7 +12203,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$456  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899$0 , \port$2141$0 , \port$2451$0 , clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899$0 , \port$2237$0 , \port$2547$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -12031,10 +12223,10 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899
   input clk;
   wire clk;
   wire [1:0] grant;
-  input \port$2141$0 ;
-  wire \port$2141$0 ;
-  input \port$2451$0 ;
-  wire \port$2451$0 ;
+  input \port$2237$0 ;
+  wire \port$2237$0 ;
+  input \port$2547$0 ;
+  wire \port$2547$0 ;
   output \port$894$0 ;
   wire \port$894$0 ;
   output \port$899$0 ;
@@ -12044,13 +12236,13 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2451$0 ;
+  assign \$3  = behind_0_1 & \port$2547$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2141$0  & \$5 ;
+  assign \$6  = \port$2237$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2141$0 ;
+  assign \$8  = \$7  & \port$2237$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2451$0  & \$10 ;
+  assign \$11  = \port$2547$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -12064,7 +12256,7 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2451$0 , \port$2141$0  };
+  assign request = { \port$2547$0 , \port$2237$0  };
   assign \port$894$0  = \$6 ;
   assign \port$899$0  = \$11 ;
   assign \$4  = \$3 ;
