@@ -1386,31 +1386,28 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [31:0] \r_data$470 ;
   wire [31:0] \r_data$540 ;
   wire [31:0] \r_data$610 ;
-  wire [36:0] r_engine__payload;
-  wire [36:0] \r_engine__payload$456 ;
+  wire [35:0] r_engine__payload;
+  wire [35:0] \r_engine__payload$456 ;
   wire [12:0] \r_engine__payload$456.address ;
   wire \r_engine__payload$456.allowed ;
-  wire \r_engine__payload$456.cacheable ;
   wire \r_engine__payload$456.direct ;
   wire \r_engine__payload$456.known ;
   wire \r_engine__payload$456.manager ;
   wire [11:0] \r_engine__payload$456.offset ;
   wire [3:0] \r_engine__payload$456.strobes ;
   wire [2:0] \r_engine__payload$456.vm ;
-  wire [36:0] \r_engine__payload$526 ;
+  wire [35:0] \r_engine__payload$526 ;
   wire [12:0] \r_engine__payload$526.address ;
   wire \r_engine__payload$526.allowed ;
-  wire \r_engine__payload$526.cacheable ;
   wire \r_engine__payload$526.direct ;
   wire \r_engine__payload$526.known ;
   wire \r_engine__payload$526.manager ;
   wire [11:0] \r_engine__payload$526.offset ;
   wire [3:0] \r_engine__payload$526.strobes ;
   wire [2:0] \r_engine__payload$526.vm ;
-  wire [36:0] \r_engine__payload$596 ;
+  wire [35:0] \r_engine__payload$596 ;
   wire [12:0] \r_engine__payload$596.address ;
   wire \r_engine__payload$596.allowed ;
-  wire \r_engine__payload$596.cacheable ;
   wire \r_engine__payload$596.direct ;
   wire \r_engine__payload$596.known ;
   wire \r_engine__payload$596.manager ;
@@ -1419,7 +1416,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \r_engine__payload$596.vm ;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -1567,11 +1563,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire refused_command;
   wire [7:0] refusing;
   wire [7:0] \refusing$1093 ;
-  wire [82:0] requests__0__payload;
-  wire [36:0] \requests__0__payload$336 ;
+  wire [81:0] requests__0__payload;
+  wire [35:0] \requests__0__payload$336 ;
   wire [12:0] \requests__0__payload$336.address ;
   wire \requests__0__payload$336.allowed ;
-  wire \requests__0__payload$336.cacheable ;
   wire \requests__0__payload$336.direct ;
   wire \requests__0__payload$336.known ;
   wire \requests__0__payload$336.manager ;
@@ -1580,7 +1575,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \requests__0__payload$336.vm ;
   wire [12:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -1596,11 +1590,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire \requests__0__ready$339 ;
   wire requests__0__valid;
   wire \requests__0__valid$340 ;
-  wire [82:0] requests__1__payload;
-  wire [36:0] \requests__1__payload$455 ;
+  wire [81:0] requests__1__payload;
+  wire [35:0] \requests__1__payload$455 ;
   wire [12:0] \requests__1__payload$455.address ;
   wire \requests__1__payload$455.allowed ;
-  wire \requests__1__payload$455.cacheable ;
   wire \requests__1__payload$455.direct ;
   wire \requests__1__payload$455.known ;
   wire \requests__1__payload$455.manager ;
@@ -1609,7 +1602,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \requests__1__payload$455.vm ;
   wire [12:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -1625,11 +1617,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire \requests__1__ready$458 ;
   wire requests__1__valid;
   wire \requests__1__valid$459 ;
-  wire [82:0] requests__2__payload;
-  wire [36:0] \requests__2__payload$525 ;
+  wire [81:0] requests__2__payload;
+  wire [35:0] \requests__2__payload$525 ;
   wire [12:0] \requests__2__payload$525.address ;
   wire \requests__2__payload$525.allowed ;
-  wire \requests__2__payload$525.cacheable ;
   wire \requests__2__payload$525.direct ;
   wire \requests__2__payload$525.known ;
   wire \requests__2__payload$525.manager ;
@@ -1638,7 +1629,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \requests__2__payload$525.vm ;
   wire [12:0] \requests__2__payload.address ;
   wire \requests__2__payload.allowed ;
-  wire \requests__2__payload.cacheable ;
   wire \requests__2__payload.commit ;
   wire [31:0] \requests__2__payload.data ;
   wire \requests__2__payload.direct ;
@@ -1654,11 +1644,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire \requests__2__ready$528 ;
   wire requests__2__valid;
   wire \requests__2__valid$529 ;
-  wire [82:0] requests__3__payload;
-  wire [36:0] \requests__3__payload$595 ;
+  wire [81:0] requests__3__payload;
+  wire [35:0] \requests__3__payload$595 ;
   wire [12:0] \requests__3__payload$595.address ;
   wire \requests__3__payload$595.allowed ;
-  wire \requests__3__payload$595.cacheable ;
   wire \requests__3__payload$595.direct ;
   wire \requests__3__payload$595.known ;
   wire \requests__3__payload$595.manager ;
@@ -1667,7 +1656,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \requests__3__payload$595.vm ;
   wire [12:0] \requests__3__payload.address ;
   wire \requests__3__payload.allowed ;
-  wire \requests__3__payload.cacheable ;
   wire \requests__3__payload.commit ;
   wire [31:0] \requests__3__payload.data ;
   wire \requests__3__payload.direct ;
@@ -2110,11 +2098,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire \w_acted$467 ;
   wire \w_acted$537 ;
   wire \w_acted$607 ;
-  wire [82:0] w_engine__payload;
-  wire [82:0] \w_engine__payload$450 ;
+  wire [81:0] w_engine__payload;
+  wire [81:0] \w_engine__payload$450 ;
   wire [12:0] \w_engine__payload$450.address ;
   wire \w_engine__payload$450.allowed ;
-  wire \w_engine__payload$450.cacheable ;
   wire \w_engine__payload$450.commit ;
   wire [31:0] \w_engine__payload$450.data ;
   wire \w_engine__payload$450.direct ;
@@ -2126,10 +2113,9 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [3:0] \w_engine__payload$450.strobes ;
   wire \w_engine__payload$450.torn ;
   wire [2:0] \w_engine__payload$450.vm ;
-  wire [82:0] \w_engine__payload$520 ;
+  wire [81:0] \w_engine__payload$520 ;
   wire [12:0] \w_engine__payload$520.address ;
   wire \w_engine__payload$520.allowed ;
-  wire \w_engine__payload$520.cacheable ;
   wire \w_engine__payload$520.commit ;
   wire [31:0] \w_engine__payload$520.data ;
   wire \w_engine__payload$520.direct ;
@@ -2141,10 +2127,9 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [3:0] \w_engine__payload$520.strobes ;
   wire \w_engine__payload$520.torn ;
   wire [2:0] \w_engine__payload$520.vm ;
-  wire [82:0] \w_engine__payload$590 ;
+  wire [81:0] \w_engine__payload$590 ;
   wire [12:0] \w_engine__payload$590.address ;
   wire \w_engine__payload$590.allowed ;
-  wire \w_engine__payload$590.cacheable ;
   wire \w_engine__payload$590.commit ;
   wire [31:0] \w_engine__payload$590.data ;
   wire \w_engine__payload$590.direct ;
@@ -2158,7 +2143,6 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [2:0] \w_engine__payload$590.vm ;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -2873,14 +2857,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .look_vm(reader),
     .opened(\opened$351 ),
     .peer(peer),
-    .\port$10350$0 (\filled$368 ),
-    .\port$10364$0 (\filled$369 ),
-    .\port$10378$0 (\filled$370 ),
-    .\port$10392$0 (\filled$371 ),
-    .\port$10406$0 (\filled$372 ),
-    .\port$10420$0 (\filled$373 ),
-    .\port$10434$0 (\filled$374 ),
-    .\port$10448$0 (\filled$375 ),
+    .\port$10346$0 (\filled$368 ),
+    .\port$10360$0 (\filled$369 ),
+    .\port$10374$0 (\filled$370 ),
+    .\port$10388$0 (\filled$371 ),
+    .\port$10402$0 (\filled$372 ),
+    .\port$10416$0 (\filled$373 ),
+    .\port$10430$0 (\filled$374 ),
+    .\port$10444$0 (\filled$375 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -2908,7 +2892,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$2492$71 (\$301 ),
+    .\port$2492$70 (\$301 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -2989,22 +2973,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__7(head__7),
     .hold(hold),
     .opened(opened),
-    .\port$10350$0 (\filled$368 ),
-    .\port$10356$0 (\fresh$377 ),
-    .\port$10364$0 (\filled$369 ),
-    .\port$10370$0 (\fresh$378 ),
-    .\port$10378$0 (\filled$370 ),
-    .\port$10384$0 (\fresh$379 ),
-    .\port$10392$0 (\filled$371 ),
-    .\port$10398$0 (\fresh$380 ),
-    .\port$10406$0 (\filled$372 ),
-    .\port$10412$0 (\fresh$381 ),
-    .\port$10420$0 (\filled$373 ),
-    .\port$10426$0 (\fresh$382 ),
-    .\port$10434$0 (\filled$374 ),
-    .\port$10440$0 (\fresh$383 ),
-    .\port$10448$0 (\filled$375 ),
-    .\port$10454$0 (\fresh$384 ),
+    .\port$10346$0 (\filled$368 ),
+    .\port$10352$0 (\fresh$377 ),
+    .\port$10360$0 (\filled$369 ),
+    .\port$10366$0 (\fresh$378 ),
+    .\port$10374$0 (\filled$370 ),
+    .\port$10380$0 (\fresh$379 ),
+    .\port$10388$0 (\filled$371 ),
+    .\port$10394$0 (\fresh$380 ),
+    .\port$10402$0 (\filled$372 ),
+    .\port$10408$0 (\fresh$381 ),
+    .\port$10416$0 (\filled$373 ),
+    .\port$10422$0 (\fresh$382 ),
+    .\port$10430$0 (\filled$374 ),
+    .\port$10436$0 (\fresh$383 ),
+    .\port$10444$0 (\filled$375 ),
+    .\port$10450$0 (\fresh$384 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -3080,22 +3064,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__7(head__7),
     .hold(hold),
     .opened(opened),
-    .\port$10350$0 (\filled$368 ),
-    .\port$10356$0 (\fresh$377 ),
-    .\port$10364$0 (\filled$369 ),
-    .\port$10370$0 (\fresh$378 ),
-    .\port$10378$0 (\filled$370 ),
-    .\port$10384$0 (\fresh$379 ),
-    .\port$10392$0 (\filled$371 ),
-    .\port$10398$0 (\fresh$380 ),
-    .\port$10406$0 (\filled$372 ),
-    .\port$10412$0 (\fresh$381 ),
-    .\port$10420$0 (\filled$373 ),
-    .\port$10426$0 (\fresh$382 ),
-    .\port$10434$0 (\filled$374 ),
-    .\port$10440$0 (\fresh$383 ),
-    .\port$10448$0 (\filled$375 ),
-    .\port$10454$0 (\fresh$384 ),
+    .\port$10346$0 (\filled$368 ),
+    .\port$10352$0 (\fresh$377 ),
+    .\port$10360$0 (\filled$369 ),
+    .\port$10366$0 (\fresh$378 ),
+    .\port$10374$0 (\filled$370 ),
+    .\port$10380$0 (\fresh$379 ),
+    .\port$10388$0 (\filled$371 ),
+    .\port$10394$0 (\fresh$380 ),
+    .\port$10402$0 (\filled$372 ),
+    .\port$10408$0 (\fresh$381 ),
+    .\port$10416$0 (\filled$373 ),
+    .\port$10422$0 (\fresh$382 ),
+    .\port$10430$0 (\filled$374 ),
+    .\port$10436$0 (\fresh$383 ),
+    .\port$10444$0 (\filled$375 ),
+    .\port$10450$0 (\fresh$384 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -3171,22 +3155,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__7(head__7),
     .hold(hold),
     .opened(opened),
-    .\port$10350$0 (\filled$368 ),
-    .\port$10356$0 (\fresh$377 ),
-    .\port$10364$0 (\filled$369 ),
-    .\port$10370$0 (\fresh$378 ),
-    .\port$10378$0 (\filled$370 ),
-    .\port$10384$0 (\fresh$379 ),
-    .\port$10392$0 (\filled$371 ),
-    .\port$10398$0 (\fresh$380 ),
-    .\port$10406$0 (\filled$372 ),
-    .\port$10412$0 (\fresh$381 ),
-    .\port$10420$0 (\filled$373 ),
-    .\port$10426$0 (\fresh$382 ),
-    .\port$10434$0 (\filled$374 ),
-    .\port$10440$0 (\fresh$383 ),
-    .\port$10448$0 (\filled$375 ),
-    .\port$10454$0 (\fresh$384 ),
+    .\port$10346$0 (\filled$368 ),
+    .\port$10352$0 (\fresh$377 ),
+    .\port$10360$0 (\filled$369 ),
+    .\port$10366$0 (\fresh$378 ),
+    .\port$10374$0 (\filled$370 ),
+    .\port$10380$0 (\fresh$379 ),
+    .\port$10388$0 (\filled$371 ),
+    .\port$10394$0 (\fresh$380 ),
+    .\port$10402$0 (\filled$372 ),
+    .\port$10408$0 (\fresh$381 ),
+    .\port$10416$0 (\filled$373 ),
+    .\port$10422$0 (\fresh$382 ),
+    .\port$10430$0 (\filled$374 ),
+    .\port$10436$0 (\fresh$383 ),
+    .\port$10444$0 (\filled$375 ),
+    .\port$10450$0 (\fresh$384 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -3262,22 +3246,22 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .head__7(head__7),
     .hold(hold),
     .opened(opened),
-    .\port$10350$0 (\filled$368 ),
-    .\port$10356$0 (\fresh$377 ),
-    .\port$10364$0 (\filled$369 ),
-    .\port$10370$0 (\fresh$378 ),
-    .\port$10378$0 (\filled$370 ),
-    .\port$10384$0 (\fresh$379 ),
-    .\port$10392$0 (\filled$371 ),
-    .\port$10398$0 (\fresh$380 ),
-    .\port$10406$0 (\filled$372 ),
-    .\port$10412$0 (\fresh$381 ),
-    .\port$10420$0 (\filled$373 ),
-    .\port$10426$0 (\fresh$382 ),
-    .\port$10434$0 (\filled$374 ),
-    .\port$10440$0 (\fresh$383 ),
-    .\port$10448$0 (\filled$375 ),
-    .\port$10454$0 (\fresh$384 ),
+    .\port$10346$0 (\filled$368 ),
+    .\port$10352$0 (\fresh$377 ),
+    .\port$10360$0 (\filled$369 ),
+    .\port$10366$0 (\fresh$378 ),
+    .\port$10374$0 (\filled$370 ),
+    .\port$10380$0 (\fresh$379 ),
+    .\port$10388$0 (\filled$371 ),
+    .\port$10394$0 (\fresh$380 ),
+    .\port$10402$0 (\filled$372 ),
+    .\port$10408$0 (\fresh$381 ),
+    .\port$10416$0 (\filled$373 ),
+    .\port$10422$0 (\fresh$382 ),
+    .\port$10430$0 (\filled$374 ),
+    .\port$10436$0 (\fresh$383 ),
+    .\port$10444$0 (\filled$375 ),
+    .\port$10450$0 (\fresh$384 ),
     .\port$1121$0 (\$293 ),
     .\port$1122$0 (\$294 ),
     .\port$1123$0 (\$295 ),
@@ -3343,8 +3327,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1077 ),
-    .\port$4016$0 (\$302 ),
-    .\port$4022$0 (\$303 ),
+    .\port$4014$0 (\$302 ),
+    .\port$4020$0 (\$303 ),
     .push(\push$636 [0]),
     .row_0(sender),
     .row_1(reader),
@@ -3374,8 +3358,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1078 ),
-    .\port$4028$0 (\$304 ),
-    .\port$4034$0 (\$305 ),
+    .\port$4026$0 (\$304 ),
+    .\port$4032$0 (\$305 ),
     .push(\push$636 [1]),
     .row_0(sender),
     .row_1(reader),
@@ -3405,8 +3389,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1079 ),
-    .\port$4040$0 (\$306 ),
-    .\port$4046$0 (\$307 ),
+    .\port$4038$0 (\$306 ),
+    .\port$4044$0 (\$307 ),
     .push(\push$636 [2]),
     .row_0(sender),
     .row_1(reader),
@@ -3436,8 +3420,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1080 ),
-    .\port$4052$0 (\$308 ),
-    .\port$4058$0 (\$309 ),
+    .\port$4050$0 (\$308 ),
+    .\port$4056$0 (\$309 ),
     .push(\push$636 [3]),
     .row_0(sender),
     .row_1(reader),
@@ -3467,8 +3451,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1081 ),
-    .\port$4064$0 (\$310 ),
-    .\port$4070$0 (\$311 ),
+    .\port$4062$0 (\$310 ),
+    .\port$4068$0 (\$311 ),
     .push(\push$636 [4]),
     .row_0(sender),
     .row_1(reader),
@@ -3498,8 +3482,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1082 ),
-    .\port$4076$0 (\$312 ),
-    .\port$4082$0 (\$313 ),
+    .\port$4074$0 (\$312 ),
+    .\port$4080$0 (\$313 ),
     .push(\push$636 [5]),
     .row_0(sender),
     .row_1(reader),
@@ -3529,8 +3513,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1083 ),
-    .\port$4088$0 (\$314 ),
-    .\port$4094$0 (\$315 ),
+    .\port$4086$0 (\$314 ),
+    .\port$4092$0 (\$315 ),
     .push(\push$636 [6]),
     .row_0(sender),
     .row_1(reader),
@@ -3560,8 +3544,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1084 ),
-    .\port$4100$0 (\$316 ),
-    .\port$4106$0 (\$317 ),
+    .\port$4098$0 (\$316 ),
+    .\port$4104$0 (\$317 ),
     .push(\push$636 [7]),
     .row_0(sender),
     .row_1(reader),
@@ -3626,32 +3610,32 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .permits(permits),
     .permitted(\permitted$989 ),
     .\port$2269$0 (look_resident),
-    .\port$3976$0 (look_result),
-    .\port$4016$0 (\$302 ),
-    .\port$4022$0 (\$303 ),
-    .\port$4028$0 (\$304 ),
-    .\port$4034$0 (\$305 ),
-    .\port$4040$0 (\$306 ),
-    .\port$4046$0 (\$307 ),
-    .\port$4052$0 (\$308 ),
-    .\port$4058$0 (\$309 ),
-    .\port$4064$0 (\$310 ),
-    .\port$4070$0 (\$311 ),
-    .\port$4076$0 (\$312 ),
-    .\port$4082$0 (\$313 ),
-    .\port$4088$0 (\$314 ),
-    .\port$4094$0 (\$315 ),
-    .\port$4100$0 (\$316 ),
-    .\port$4106$0 (\$317 ),
-    .\port$6377$0 (\$319 ),
-    .\port$6453$0 (\$321 ),
-    .\port$6529$0 (\$323 ),
-    .\port$6605$0 (\$325 ),
-    .\port$6681$0 (\$327 ),
-    .\port$6757$0 (\$329 ),
-    .\port$6833$0 (\$331 ),
-    .\port$6909$0 (\$333 ),
-    .\port$9274$0 (entry),
+    .\port$3974$0 (look_result),
+    .\port$4014$0 (\$302 ),
+    .\port$4020$0 (\$303 ),
+    .\port$4026$0 (\$304 ),
+    .\port$4032$0 (\$305 ),
+    .\port$4038$0 (\$306 ),
+    .\port$4044$0 (\$307 ),
+    .\port$4050$0 (\$308 ),
+    .\port$4056$0 (\$309 ),
+    .\port$4062$0 (\$310 ),
+    .\port$4068$0 (\$311 ),
+    .\port$4074$0 (\$312 ),
+    .\port$4080$0 (\$313 ),
+    .\port$4086$0 (\$314 ),
+    .\port$4092$0 (\$315 ),
+    .\port$4098$0 (\$316 ),
+    .\port$4104$0 (\$317 ),
+    .\port$6373$0 (\$319 ),
+    .\port$6449$0 (\$321 ),
+    .\port$6525$0 (\$323 ),
+    .\port$6601$0 (\$325 ),
+    .\port$6677$0 (\$327 ),
+    .\port$6753$0 (\$329 ),
+    .\port$6829$0 (\$331 ),
+    .\port$6905$0 (\$333 ),
+    .\port$9270$0 (entry),
     .record(look_record),
     .refused(read__kind),
     .\refused$151 (refused),
@@ -3782,15 +3766,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$2492$71 (\$301 ),
-    .\port$6376$0 (\$318 ),
-    .\port$6452$0 (\$320 ),
-    .\port$6528$0 (\$322 ),
-    .\port$6604$0 (\$324 ),
-    .\port$6680$0 (\$326 ),
-    .\port$6756$0 (\$328 ),
-    .\port$6832$0 (\$330 ),
-    .\port$6908$0 (\$332 ),
+    .\port$2492$70 (\$301 ),
+    .\port$6372$0 (\$318 ),
+    .\port$6448$0 (\$320 ),
+    .\port$6524$0 (\$322 ),
+    .\port$6600$0 (\$324 ),
+    .\port$6676$0 (\$326 ),
+    .\port$6752$0 (\$328 ),
+    .\port$6828$0 (\$330 ),
+    .\port$6904$0 (\$332 ),
     .push(\push$636 ),
     .refused_command(refused_command),
     .refusing(refusing),
@@ -4701,13 +4685,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__0__payload.known  = requests__0__payload[27];
   assign \requests__0__payload.vm  = requests__0__payload[30:28];
   assign \requests__0__payload.strobes  = requests__0__payload[34:31];
-  assign \requests__0__payload.cacheable  = requests__0__payload[35];
-  assign \requests__0__payload.direct  = requests__0__payload[36];
-  assign \requests__0__payload.data  = requests__0__payload[68:37];
-  assign \requests__0__payload.commit  = requests__0__payload[69];
-  assign \requests__0__payload.torn  = requests__0__payload[70];
-  assign \requests__0__payload.last  = requests__0__payload[74:71];
-  assign \requests__0__payload.slot  = requests__0__payload[82:75];
+  assign \requests__0__payload.direct  = requests__0__payload[35];
+  assign \requests__0__payload.data  = requests__0__payload[67:36];
+  assign \requests__0__payload.commit  = requests__0__payload[68];
+  assign \requests__0__payload.torn  = requests__0__payload[69];
+  assign \requests__0__payload.last  = requests__0__payload[73:70];
+  assign \requests__0__payload.slot  = requests__0__payload[81:74];
   assign \w_engine__payload.address  = requests__0__payload[12:0];
   assign \w_engine__payload.offset  = requests__0__payload[24:13];
   assign \w_engine__payload.manager  = requests__0__payload[25];
@@ -4715,13 +4698,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \w_engine__payload.known  = requests__0__payload[27];
   assign \w_engine__payload.vm  = requests__0__payload[30:28];
   assign \w_engine__payload.strobes  = requests__0__payload[34:31];
-  assign \w_engine__payload.cacheable  = requests__0__payload[35];
-  assign \w_engine__payload.direct  = requests__0__payload[36];
-  assign \w_engine__payload.data  = requests__0__payload[68:37];
-  assign \w_engine__payload.commit  = requests__0__payload[69];
-  assign \w_engine__payload.torn  = requests__0__payload[70];
-  assign \w_engine__payload.last  = requests__0__payload[74:71];
-  assign \w_engine__payload.slot  = requests__0__payload[82:75];
+  assign \w_engine__payload.direct  = requests__0__payload[35];
+  assign \w_engine__payload.data  = requests__0__payload[67:36];
+  assign \w_engine__payload.commit  = requests__0__payload[68];
+  assign \w_engine__payload.torn  = requests__0__payload[69];
+  assign \w_engine__payload.last  = requests__0__payload[73:70];
+  assign \w_engine__payload.slot  = requests__0__payload[81:74];
   assign \requests__0__payload$336.address  = \requests__0__payload$336 [12:0];
   assign \requests__0__payload$336.offset  = \requests__0__payload$336 [24:13];
   assign \requests__0__payload$336.manager  = \requests__0__payload$336 [25];
@@ -4729,8 +4711,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__0__payload$336.known  = \requests__0__payload$336 [27];
   assign \requests__0__payload$336.vm  = \requests__0__payload$336 [30:28];
   assign \requests__0__payload$336.strobes  = \requests__0__payload$336 [34:31];
-  assign \requests__0__payload$336.cacheable  = \requests__0__payload$336 [35];
-  assign \requests__0__payload$336.direct  = \requests__0__payload$336 [36];
+  assign \requests__0__payload$336.direct  = \requests__0__payload$336 [35];
   assign \r_engine__payload.address  = \requests__0__payload$336 [12:0];
   assign \r_engine__payload.offset  = \requests__0__payload$336 [24:13];
   assign \r_engine__payload.manager  = \requests__0__payload$336 [25];
@@ -4738,8 +4719,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \r_engine__payload.known  = \requests__0__payload$336 [27];
   assign \r_engine__payload.vm  = \requests__0__payload$336 [30:28];
   assign \r_engine__payload.strobes  = \requests__0__payload$336 [34:31];
-  assign \r_engine__payload.cacheable  = \requests__0__payload$336 [35];
-  assign \r_engine__payload.direct  = \requests__0__payload$336 [36];
+  assign \r_engine__payload.direct  = \requests__0__payload$336 [35];
   assign \resident.vm  = resident[2:0];
   assign \resident.valid  = resident[3];
   assign \residents__0.vm  = resident[2:0];
@@ -4879,13 +4859,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__1__payload.known  = requests__1__payload[27];
   assign \requests__1__payload.vm  = requests__1__payload[30:28];
   assign \requests__1__payload.strobes  = requests__1__payload[34:31];
-  assign \requests__1__payload.cacheable  = requests__1__payload[35];
-  assign \requests__1__payload.direct  = requests__1__payload[36];
-  assign \requests__1__payload.data  = requests__1__payload[68:37];
-  assign \requests__1__payload.commit  = requests__1__payload[69];
-  assign \requests__1__payload.torn  = requests__1__payload[70];
-  assign \requests__1__payload.last  = requests__1__payload[74:71];
-  assign \requests__1__payload.slot  = requests__1__payload[82:75];
+  assign \requests__1__payload.direct  = requests__1__payload[35];
+  assign \requests__1__payload.data  = requests__1__payload[67:36];
+  assign \requests__1__payload.commit  = requests__1__payload[68];
+  assign \requests__1__payload.torn  = requests__1__payload[69];
+  assign \requests__1__payload.last  = requests__1__payload[73:70];
+  assign \requests__1__payload.slot  = requests__1__payload[81:74];
   assign \w_engine__payload$450.address  = requests__1__payload[12:0];
   assign \w_engine__payload$450.offset  = requests__1__payload[24:13];
   assign \w_engine__payload$450.manager  = requests__1__payload[25];
@@ -4893,13 +4872,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \w_engine__payload$450.known  = requests__1__payload[27];
   assign \w_engine__payload$450.vm  = requests__1__payload[30:28];
   assign \w_engine__payload$450.strobes  = requests__1__payload[34:31];
-  assign \w_engine__payload$450.cacheable  = requests__1__payload[35];
-  assign \w_engine__payload$450.direct  = requests__1__payload[36];
-  assign \w_engine__payload$450.data  = requests__1__payload[68:37];
-  assign \w_engine__payload$450.commit  = requests__1__payload[69];
-  assign \w_engine__payload$450.torn  = requests__1__payload[70];
-  assign \w_engine__payload$450.last  = requests__1__payload[74:71];
-  assign \w_engine__payload$450.slot  = requests__1__payload[82:75];
+  assign \w_engine__payload$450.direct  = requests__1__payload[35];
+  assign \w_engine__payload$450.data  = requests__1__payload[67:36];
+  assign \w_engine__payload$450.commit  = requests__1__payload[68];
+  assign \w_engine__payload$450.torn  = requests__1__payload[69];
+  assign \w_engine__payload$450.last  = requests__1__payload[73:70];
+  assign \w_engine__payload$450.slot  = requests__1__payload[81:74];
   assign \requests__1__payload$455.address  = \requests__1__payload$455 [12:0];
   assign \requests__1__payload$455.offset  = \requests__1__payload$455 [24:13];
   assign \requests__1__payload$455.manager  = \requests__1__payload$455 [25];
@@ -4907,8 +4885,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__1__payload$455.known  = \requests__1__payload$455 [27];
   assign \requests__1__payload$455.vm  = \requests__1__payload$455 [30:28];
   assign \requests__1__payload$455.strobes  = \requests__1__payload$455 [34:31];
-  assign \requests__1__payload$455.cacheable  = \requests__1__payload$455 [35];
-  assign \requests__1__payload$455.direct  = \requests__1__payload$455 [36];
+  assign \requests__1__payload$455.direct  = \requests__1__payload$455 [35];
   assign \r_engine__payload$456.address  = \requests__1__payload$455 [12:0];
   assign \r_engine__payload$456.offset  = \requests__1__payload$455 [24:13];
   assign \r_engine__payload$456.manager  = \requests__1__payload$455 [25];
@@ -4916,8 +4893,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \r_engine__payload$456.known  = \requests__1__payload$455 [27];
   assign \r_engine__payload$456.vm  = \requests__1__payload$455 [30:28];
   assign \r_engine__payload$456.strobes  = \requests__1__payload$455 [34:31];
-  assign \r_engine__payload$456.cacheable  = \requests__1__payload$455 [35];
-  assign \r_engine__payload$456.direct  = \requests__1__payload$455 [36];
+  assign \r_engine__payload$456.direct  = \requests__1__payload$455 [35];
   assign \resident$461.vm  = \resident$461 [2:0];
   assign \resident$461.valid  = \resident$461 [3];
   assign \residents__1.vm  = \resident$461 [2:0];
@@ -4993,13 +4969,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__2__payload.known  = requests__2__payload[27];
   assign \requests__2__payload.vm  = requests__2__payload[30:28];
   assign \requests__2__payload.strobes  = requests__2__payload[34:31];
-  assign \requests__2__payload.cacheable  = requests__2__payload[35];
-  assign \requests__2__payload.direct  = requests__2__payload[36];
-  assign \requests__2__payload.data  = requests__2__payload[68:37];
-  assign \requests__2__payload.commit  = requests__2__payload[69];
-  assign \requests__2__payload.torn  = requests__2__payload[70];
-  assign \requests__2__payload.last  = requests__2__payload[74:71];
-  assign \requests__2__payload.slot  = requests__2__payload[82:75];
+  assign \requests__2__payload.direct  = requests__2__payload[35];
+  assign \requests__2__payload.data  = requests__2__payload[67:36];
+  assign \requests__2__payload.commit  = requests__2__payload[68];
+  assign \requests__2__payload.torn  = requests__2__payload[69];
+  assign \requests__2__payload.last  = requests__2__payload[73:70];
+  assign \requests__2__payload.slot  = requests__2__payload[81:74];
   assign \w_engine__payload$520.address  = requests__2__payload[12:0];
   assign \w_engine__payload$520.offset  = requests__2__payload[24:13];
   assign \w_engine__payload$520.manager  = requests__2__payload[25];
@@ -5007,13 +4982,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \w_engine__payload$520.known  = requests__2__payload[27];
   assign \w_engine__payload$520.vm  = requests__2__payload[30:28];
   assign \w_engine__payload$520.strobes  = requests__2__payload[34:31];
-  assign \w_engine__payload$520.cacheable  = requests__2__payload[35];
-  assign \w_engine__payload$520.direct  = requests__2__payload[36];
-  assign \w_engine__payload$520.data  = requests__2__payload[68:37];
-  assign \w_engine__payload$520.commit  = requests__2__payload[69];
-  assign \w_engine__payload$520.torn  = requests__2__payload[70];
-  assign \w_engine__payload$520.last  = requests__2__payload[74:71];
-  assign \w_engine__payload$520.slot  = requests__2__payload[82:75];
+  assign \w_engine__payload$520.direct  = requests__2__payload[35];
+  assign \w_engine__payload$520.data  = requests__2__payload[67:36];
+  assign \w_engine__payload$520.commit  = requests__2__payload[68];
+  assign \w_engine__payload$520.torn  = requests__2__payload[69];
+  assign \w_engine__payload$520.last  = requests__2__payload[73:70];
+  assign \w_engine__payload$520.slot  = requests__2__payload[81:74];
   assign \requests__2__payload$525.address  = \requests__2__payload$525 [12:0];
   assign \requests__2__payload$525.offset  = \requests__2__payload$525 [24:13];
   assign \requests__2__payload$525.manager  = \requests__2__payload$525 [25];
@@ -5021,8 +4995,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__2__payload$525.known  = \requests__2__payload$525 [27];
   assign \requests__2__payload$525.vm  = \requests__2__payload$525 [30:28];
   assign \requests__2__payload$525.strobes  = \requests__2__payload$525 [34:31];
-  assign \requests__2__payload$525.cacheable  = \requests__2__payload$525 [35];
-  assign \requests__2__payload$525.direct  = \requests__2__payload$525 [36];
+  assign \requests__2__payload$525.direct  = \requests__2__payload$525 [35];
   assign \r_engine__payload$526.address  = \requests__2__payload$525 [12:0];
   assign \r_engine__payload$526.offset  = \requests__2__payload$525 [24:13];
   assign \r_engine__payload$526.manager  = \requests__2__payload$525 [25];
@@ -5030,8 +5003,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \r_engine__payload$526.known  = \requests__2__payload$525 [27];
   assign \r_engine__payload$526.vm  = \requests__2__payload$525 [30:28];
   assign \r_engine__payload$526.strobes  = \requests__2__payload$525 [34:31];
-  assign \r_engine__payload$526.cacheable  = \requests__2__payload$525 [35];
-  assign \r_engine__payload$526.direct  = \requests__2__payload$525 [36];
+  assign \r_engine__payload$526.direct  = \requests__2__payload$525 [35];
   assign \resident$531.vm  = \resident$531 [2:0];
   assign \resident$531.valid  = \resident$531 [3];
   assign \residents__2.vm  = \resident$531 [2:0];
@@ -5107,13 +5079,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__3__payload.known  = requests__3__payload[27];
   assign \requests__3__payload.vm  = requests__3__payload[30:28];
   assign \requests__3__payload.strobes  = requests__3__payload[34:31];
-  assign \requests__3__payload.cacheable  = requests__3__payload[35];
-  assign \requests__3__payload.direct  = requests__3__payload[36];
-  assign \requests__3__payload.data  = requests__3__payload[68:37];
-  assign \requests__3__payload.commit  = requests__3__payload[69];
-  assign \requests__3__payload.torn  = requests__3__payload[70];
-  assign \requests__3__payload.last  = requests__3__payload[74:71];
-  assign \requests__3__payload.slot  = requests__3__payload[82:75];
+  assign \requests__3__payload.direct  = requests__3__payload[35];
+  assign \requests__3__payload.data  = requests__3__payload[67:36];
+  assign \requests__3__payload.commit  = requests__3__payload[68];
+  assign \requests__3__payload.torn  = requests__3__payload[69];
+  assign \requests__3__payload.last  = requests__3__payload[73:70];
+  assign \requests__3__payload.slot  = requests__3__payload[81:74];
   assign \w_engine__payload$590.address  = requests__3__payload[12:0];
   assign \w_engine__payload$590.offset  = requests__3__payload[24:13];
   assign \w_engine__payload$590.manager  = requests__3__payload[25];
@@ -5121,13 +5092,12 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \w_engine__payload$590.known  = requests__3__payload[27];
   assign \w_engine__payload$590.vm  = requests__3__payload[30:28];
   assign \w_engine__payload$590.strobes  = requests__3__payload[34:31];
-  assign \w_engine__payload$590.cacheable  = requests__3__payload[35];
-  assign \w_engine__payload$590.direct  = requests__3__payload[36];
-  assign \w_engine__payload$590.data  = requests__3__payload[68:37];
-  assign \w_engine__payload$590.commit  = requests__3__payload[69];
-  assign \w_engine__payload$590.torn  = requests__3__payload[70];
-  assign \w_engine__payload$590.last  = requests__3__payload[74:71];
-  assign \w_engine__payload$590.slot  = requests__3__payload[82:75];
+  assign \w_engine__payload$590.direct  = requests__3__payload[35];
+  assign \w_engine__payload$590.data  = requests__3__payload[67:36];
+  assign \w_engine__payload$590.commit  = requests__3__payload[68];
+  assign \w_engine__payload$590.torn  = requests__3__payload[69];
+  assign \w_engine__payload$590.last  = requests__3__payload[73:70];
+  assign \w_engine__payload$590.slot  = requests__3__payload[81:74];
   assign \requests__3__payload$595.address  = \requests__3__payload$595 [12:0];
   assign \requests__3__payload$595.offset  = \requests__3__payload$595 [24:13];
   assign \requests__3__payload$595.manager  = \requests__3__payload$595 [25];
@@ -5135,8 +5105,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \requests__3__payload$595.known  = \requests__3__payload$595 [27];
   assign \requests__3__payload$595.vm  = \requests__3__payload$595 [30:28];
   assign \requests__3__payload$595.strobes  = \requests__3__payload$595 [34:31];
-  assign \requests__3__payload$595.cacheable  = \requests__3__payload$595 [35];
-  assign \requests__3__payload$595.direct  = \requests__3__payload$595 [36];
+  assign \requests__3__payload$595.direct  = \requests__3__payload$595 [35];
   assign \r_engine__payload$596.address  = \requests__3__payload$595 [12:0];
   assign \r_engine__payload$596.offset  = \requests__3__payload$595 [24:13];
   assign \r_engine__payload$596.manager  = \requests__3__payload$595 [25];
@@ -5144,8 +5113,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   assign \r_engine__payload$596.known  = \requests__3__payload$595 [27];
   assign \r_engine__payload$596.vm  = \requests__3__payload$595 [30:28];
   assign \r_engine__payload$596.strobes  = \requests__3__payload$595 [34:31];
-  assign \r_engine__payload$596.cacheable  = \requests__3__payload$595 [35];
-  assign \r_engine__payload$596.direct  = \requests__3__payload$595 [36];
+  assign \r_engine__payload$596.direct  = \requests__3__payload$595 [35];
   assign \resident$601.vm  = \resident$601 [2:0];
   assign \resident$601.valid  = \resident$601 [3];
   assign \residents__3.vm  = \resident$601 [2:0];
@@ -7879,8 +7847,8 @@ module \postern.faults (rst, write__address, data, write__valid, write__kind, wr
 endmodule
 
 module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , look_state, look_enable, look_resident, vm, data, opened, closed, doorbell, residents__0, residents__1
-, residents__2, residents__3, armed, fired, lines, waiting, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, look_vm, look_core, \port$10350$0 , \port$10364$0 , \port$10378$0 , \port$10392$0 
-, \port$10406$0 , \port$10420$0 , \port$10434$0 , \port$10448$0 , clk);
+, residents__2, residents__3, armed, fired, lines, waiting, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, look_vm, look_core, \port$10346$0 , \port$10360$0 , \port$10374$0 , \port$10388$0 
+, \port$10402$0 , \port$10416$0 , \port$10430$0 , \port$10444$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -9033,22 +9001,22 @@ module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \po
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$10350$0 ;
-  wire \port$10350$0 ;
-  input \port$10364$0 ;
-  wire \port$10364$0 ;
-  input \port$10378$0 ;
-  wire \port$10378$0 ;
-  input \port$10392$0 ;
-  wire \port$10392$0 ;
-  input \port$10406$0 ;
-  wire \port$10406$0 ;
-  input \port$10420$0 ;
-  wire \port$10420$0 ;
-  input \port$10434$0 ;
-  wire \port$10434$0 ;
-  input \port$10448$0 ;
-  wire \port$10448$0 ;
+  input \port$10346$0 ;
+  wire \port$10346$0 ;
+  input \port$10360$0 ;
+  wire \port$10360$0 ;
+  input \port$10374$0 ;
+  wire \port$10374$0 ;
+  input \port$10388$0 ;
+  wire \port$10388$0 ;
+  input \port$10402$0 ;
+  wire \port$10402$0 ;
+  input \port$10416$0 ;
+  wire \port$10416$0 ;
+  input \port$10430$0 ;
+  wire \port$10430$0 ;
+  input \port$10444$0 ;
+  wire \port$10444$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -9514,14 +9482,14 @@ module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \po
   assign \$557  = ~ \$556 ;
   assign \$558  = fired & \$557 ;
   assign \$559  = \$558  | fires;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$10350$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$10364$0  };
-  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$10378$0  };
-  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$10392$0  };
-  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$10406$0  };
-  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$10420$0  };
-  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$10434$0  };
-  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$10448$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$10346$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$10360$0  };
+  assign state_2 = latch_2 | { refusing[2], 2'h0, doorbell[2], \port$10374$0  };
+  assign state_3 = latch_3 | { refusing[3], 2'h0, doorbell[3], \port$10388$0  };
+  assign state_4 = latch_4 | { refusing[4], 2'h0, doorbell[4], \port$10402$0  };
+  assign state_5 = latch_5 | { refusing[5], 2'h0, doorbell[5], \port$10416$0  };
+  assign state_6 = latch_6 | { refusing[6], 2'h0, doorbell[6], \port$10430$0  };
+  assign state_7 = latch_7 | { refusing[7], 2'h0, doorbell[7], \port$10444$0  };
   assign \$560  = ! residents__0[2:0];
   assign \$562  = residents__0[3] & \$561 ;
   assign \$563  = state_0 & enable_0_0;
@@ -10575,7 +10543,7 @@ module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \po
     end
   end
   assign chosen = \$1018 [7:0];
-  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
+  assign filled = { \port$10444$0 , \port$10430$0 , \port$10416$0 , \port$10402$0 , \port$10388$0 , \port$10374$0 , \port$10360$0 , \port$10346$0  };
   assign open = { \port$1128$0 , \port$1127$0 , \port$1126$0 , \port$1125$0 , \port$1124$0 , \port$1123$0 , \port$1122$0 , \port$1121$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
@@ -10783,7 +10751,7 @@ module \postern.interrupts (rst, credit, peer, \port$1121$0 , \port$1122$0 , \po
   assign \$774  = \$773 ;
 endmodule
 
-module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, commit__data, \port$2492$71 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__slot
+module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, commit__data, \port$2492$70 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__slot
 , r__0__word, r__0__keep, w__0__slot, w__1__request, w__1__enable, r__1__request, r__1__slot, r__1__word, r__1__keep, w__1__slot, w__2__request, w__2__enable, r__2__request, r__2__slot, r__2__word, r__2__keep, w__2__slot, w__3__request, w__3__enable, r__3__request, r__3__slot
 , r__3__word, r__3__keep, w__3__slot, commit__request, bank, w__0__word, w__0__data, w__1__word, w__1__data, w__2__word, w__2__data, w__3__word, w__3__data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
@@ -11114,8 +11082,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   reg occupied_1 = 1'h0;
   reg occupied_2 = 1'h0;
   reg occupied_3 = 1'h0;
-  input [11:0] \port$2492$71 ;
-  wire [11:0] \port$2492$71 ;
+  input [11:0] \port$2492$70 ;
+  wire [11:0] \port$2492$70 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -14550,7 +14518,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$90  = late_0_0 | late_0_1;
   assign \$91  = \$90  | late_0_2;
   assign \$92  = \$91  | late_0_3;
-  assign \$93  = first_0 ? { commit__data, \port$2492$71 [11:2] } : \$92 ;
+  assign \$93  = first_0 ? { commit__data, \port$2492$70 [11:2] } : \$92 ;
   assign \$94  = ! r__0__word[1:0];
   assign \$95  = r__0__request & \$94 ;
   assign \$96  = ! r__1__word[1:0];
@@ -14578,7 +14546,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$113  = late_1_0 | late_1_1;
   assign \$114  = \$113  | late_1_2;
   assign \$115  = \$114  | late_1_3;
-  assign \$116  = first_1 ? { commit__data, \port$2492$71 [11:2] } : \$115 ;
+  assign \$116  = first_1 ? { commit__data, \port$2492$70 [11:2] } : \$115 ;
   assign \$117  = r__0__word[1:0] == 1'h1;
   assign \$118  = r__0__request & \$117 ;
   assign \$119  = r__1__word[1:0] == 1'h1;
@@ -14606,7 +14574,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$136  = late_2_0 | late_2_1;
   assign \$137  = \$136  | late_2_2;
   assign \$138  = \$137  | late_2_3;
-  assign \$139  = first_2 ? { commit__data, \port$2492$71 [11:2] } : \$138 ;
+  assign \$139  = first_2 ? { commit__data, \port$2492$70 [11:2] } : \$138 ;
   assign \$140  = r__0__word[1:0] == 2'h2;
   assign \$141  = r__0__request & \$140 ;
   assign \$142  = r__1__word[1:0] == 2'h2;
@@ -14634,7 +14602,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$159  = late_3_0 | late_3_1;
   assign \$160  = \$159  | late_3_2;
   assign \$161  = \$160  | late_3_3;
-  assign \$162  = first_3 ? { commit__data, \port$2492$71 [11:2] } : \$161 ;
+  assign \$162  = first_3 ? { commit__data, \port$2492$70 [11:2] } : \$161 ;
   assign \$163  = r__0__word[1:0] == 2'h3;
   assign \$164  = r__0__request & \$163 ;
   assign \$165  = r__1__word[1:0] == 2'h3;
@@ -15107,8 +15075,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign accept = free_0;
   assign w_port__addr = \$93 [9:0];
   assign w_port__data = \$93 [41:10];
-  assign commit__word = \port$2492$71 [3:0];
-  assign commit__slot = \port$2492$71 [11:4];
+  assign commit__word = \port$2492$70 [3:0];
+  assign commit__slot = \port$2492$70 [11:4];
   assign \request$123  = { \$101 , \$99 , \$97 , \$95  };
   assign \accept$128  = 1'h1;
   assign r_port__en = 1'h1;
@@ -16758,8 +16726,8 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , w_engine__ready, hold, w_acted
 , slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid, fill_row
-, fill, opened, resident, r_good, r_data, \port$10350$0 , head__0, \port$10356$0 , \port$10364$0 , head__1, \port$10370$0 , \port$10378$0 , head__2, \port$10384$0 , \port$10392$0 , head__3, \port$10398$0 , \port$10406$0 , head__4, \port$10412$0 , \port$10420$0 
-, head__5, \port$10426$0 , \port$10434$0 , head__6, \port$10440$0 , \port$10448$0 , head__7, \port$10454$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
+, fill, opened, resident, r_good, r_data, \port$10346$0 , head__0, \port$10352$0 , \port$10360$0 , head__1, \port$10366$0 , \port$10374$0 , head__2, \port$10380$0 , \port$10388$0 , head__3, \port$10394$0 , \port$10402$0 , head__4, \port$10408$0 , \port$10416$0 
+, head__5, \port$10422$0 , \port$10430$0 , head__6, \port$10436$0 , \port$10444$0 , head__7, \port$10450$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
 , compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
@@ -17554,38 +17522,38 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$10350$0 ;
-  wire \port$10350$0 ;
-  input [1:0] \port$10356$0 ;
-  wire [1:0] \port$10356$0 ;
-  input \port$10364$0 ;
-  wire \port$10364$0 ;
-  input [1:0] \port$10370$0 ;
-  wire [1:0] \port$10370$0 ;
-  input \port$10378$0 ;
-  wire \port$10378$0 ;
-  input [1:0] \port$10384$0 ;
-  wire [1:0] \port$10384$0 ;
-  input \port$10392$0 ;
-  wire \port$10392$0 ;
-  input [1:0] \port$10398$0 ;
-  wire [1:0] \port$10398$0 ;
-  input \port$10406$0 ;
-  wire \port$10406$0 ;
-  input [1:0] \port$10412$0 ;
-  wire [1:0] \port$10412$0 ;
-  input \port$10420$0 ;
-  wire \port$10420$0 ;
-  input [1:0] \port$10426$0 ;
-  wire [1:0] \port$10426$0 ;
-  input \port$10434$0 ;
-  wire \port$10434$0 ;
-  input [1:0] \port$10440$0 ;
-  wire [1:0] \port$10440$0 ;
-  input \port$10448$0 ;
-  wire \port$10448$0 ;
-  input [1:0] \port$10454$0 ;
-  wire [1:0] \port$10454$0 ;
+  input \port$10346$0 ;
+  wire \port$10346$0 ;
+  input [1:0] \port$10352$0 ;
+  wire [1:0] \port$10352$0 ;
+  input \port$10360$0 ;
+  wire \port$10360$0 ;
+  input [1:0] \port$10366$0 ;
+  wire [1:0] \port$10366$0 ;
+  input \port$10374$0 ;
+  wire \port$10374$0 ;
+  input [1:0] \port$10380$0 ;
+  wire [1:0] \port$10380$0 ;
+  input \port$10388$0 ;
+  wire \port$10388$0 ;
+  input [1:0] \port$10394$0 ;
+  wire [1:0] \port$10394$0 ;
+  input \port$10402$0 ;
+  wire \port$10402$0 ;
+  input [1:0] \port$10408$0 ;
+  wire [1:0] \port$10408$0 ;
+  input \port$10416$0 ;
+  wire \port$10416$0 ;
+  input [1:0] \port$10422$0 ;
+  wire [1:0] \port$10422$0 ;
+  input \port$10430$0 ;
+  wire \port$10430$0 ;
+  input [1:0] \port$10436$0 ;
+  wire [1:0] \port$10436$0 ;
+  input \port$10444$0 ;
+  wire \port$10444$0 ;
+  input [1:0] \port$10450$0 ;
+  wire [1:0] \port$10450$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -17608,11 +17576,10 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   input [31:0] r_data;
   wire [31:0] r_data;
   reg r_drain = 1'h0;
-  output [36:0] r_engine__payload;
-  wire [36:0] r_engine__payload;
+  output [35:0] r_engine__payload;
+  wire [35:0] r_engine__payload;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -17727,11 +17694,10 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   wire w_acted;
   reg w_commit = 1'h0;
   reg w_drain = 1'h0;
-  output [82:0] w_engine__payload;
-  wire [82:0] w_engine__payload;
+  output [81:0] w_engine__payload;
+  wire [81:0] w_engine__payload;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -17829,11 +17795,11 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$446  = r_held[28] ? \port$10448$0  : \port$10434$0 ;
-  assign \$447  = r_held[28] ? \port$10420$0  : \port$10406$0 ;
+  assign \$446  = r_held[28] ? \port$10444$0  : \port$10430$0 ;
+  assign \$447  = r_held[28] ? \port$10416$0  : \port$10402$0 ;
   assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$10392$0  : \port$10378$0 ;
-  assign \$450  = r_held[28] ? \port$10364$0  : \port$10350$0 ;
+  assign \$449  = r_held[28] ? \port$10388$0  : \port$10374$0 ;
+  assign \$450  = r_held[28] ? \port$10360$0  : \port$10346$0 ;
   assign \$451  = r_held[29] ? \$449  : \$450 ;
   assign \$452  = r_held[30] ? \$448  : \$451 ;
   assign \$453  = \$445  & \$452 ;
@@ -18046,7 +18012,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$100  = ~ \$99 ;
   assign \$101  = w_held[19:16] + 1'h1;
   assign \$102  = w_engine__valid & w_engine__ready;
-  assign \$103  = \$102  & w_engine__payload[69];
+  assign \$103  = \$102  & w_engine__payload[68];
   assign \$104  = ~ torn;
   assign \write$90  = \$103  & \$104 ;
   assign \$105  = | pending;
@@ -18204,7 +18170,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$248  & \$252 ;
   assign \$254  = ~ popping;
-  assign \$255  = take & { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
+  assign \$255  = take & { \port$10450$0 , \port$10436$0 , \port$10422$0 , \port$10408$0 , \port$10394$0 , \port$10380$0 , \port$10366$0 , \port$10352$0  };
   assign \$256  = | \$255 ;
   assign \$257  = \$254  | \$256 ;
   assign r_pool__keep = showing & \$257 ;
@@ -18298,7 +18264,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$350  = ~ none;
   assign \$351  = \$349  & \$350 ;
   assign \$352  = w_engine__valid & w_engine__ready;
-  assign \$353  = ~ w_engine__payload[69];
+  assign \$353  = ~ w_engine__payload[68];
   assign \$354  = \$352  & \$353 ;
   assign \$355  = { \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57 , \$55 , \$53 , \$51 , \$49  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
   assign \$356  = busy | \$355 ;
@@ -18400,8 +18366,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10469$28 (w_held[30:28]),
-    .\port$6929$0 (\$7 ),
+    .\port$10465$28 (w_held[30:28]),
+    .\port$6925$0 (\$7 ),
     .rst(rst),
     .write(\write$90 ),
     .write_data(\write_data$92 )
@@ -18409,8 +18375,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10469$28 (w_held[30:28]),
-    .\port$6929$0 (\$7 ),
+    .\port$10465$28 (w_held[30:28]),
+    .\port$6925$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -18929,12 +18895,12 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$118  = \$519 [0];
   assign \vm$119  = \$519 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
+  assign fresh = { \port$10450$0 , \port$10436$0 , \port$10422$0 , \port$10408$0 , \port$10394$0 , \port$10380$0 , \port$10366$0 , \port$10352$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
+  assign filled = { \port$10444$0 , \port$10430$0 , \port$10416$0 , \port$10402$0 , \port$10388$0 , \port$10374$0 , \port$10360$0 , \port$10346$0  };
   assign r_pool__slot = \$124 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[67:36];
@@ -19040,13 +19006,12 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_engine__payload.known  = w_engine__payload[27];
   assign \w_engine__payload.vm  = w_engine__payload[30:28];
   assign \w_engine__payload.strobes  = w_engine__payload[34:31];
-  assign \w_engine__payload.cacheable  = w_engine__payload[35];
-  assign \w_engine__payload.direct  = w_engine__payload[36];
-  assign \w_engine__payload.data  = w_engine__payload[68:37];
-  assign \w_engine__payload.commit  = w_engine__payload[69];
-  assign \w_engine__payload.torn  = w_engine__payload[70];
-  assign \w_engine__payload.last  = w_engine__payload[74:71];
-  assign \w_engine__payload.slot  = w_engine__payload[82:75];
+  assign \w_engine__payload.direct  = w_engine__payload[35];
+  assign \w_engine__payload.data  = w_engine__payload[67:36];
+  assign \w_engine__payload.commit  = w_engine__payload[68];
+  assign \w_engine__payload.torn  = w_engine__payload[69];
+  assign \w_engine__payload.last  = w_engine__payload[73:70];
+  assign \w_engine__payload.slot  = w_engine__payload[81:74];
   assign \read__payload.address  = read__payload[12:0];
   assign \read__payload.strobes  = read__payload[16:13];
   assign \read__payload.tag  = read__payload[20:17];
@@ -19142,8 +19107,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_engine__payload.known  = r_engine__payload[27];
   assign \r_engine__payload.vm  = r_engine__payload[30:28];
   assign \r_engine__payload.strobes  = r_engine__payload[34:31];
-  assign \r_engine__payload.cacheable  = r_engine__payload[35];
-  assign \r_engine__payload.direct  = r_engine__payload[36];
+  assign \r_engine__payload.direct  = r_engine__payload[35];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -19160,8 +19124,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign take[5:4] = { \$193 , \$187  };
   assign take[3:2] = { \$181 , \$175  };
   assign take[1:0] = { \$169 , \$163  };
-  assign r_engine__payload[36] = \$132 ;
-  assign r_engine__payload[35] = r_held[35];
+  assign r_engine__payload[35] = \$132 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -19179,13 +19142,12 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$101 ;
   assign write_data[5] = \$100 ;
-  assign w_engine__payload[82:75] = w_pool__slot;
-  assign w_engine__payload[74:71] = \$33 [3:0];
-  assign w_engine__payload[70] = torn;
-  assign w_engine__payload[36] = w_stage;
-  assign w_engine__payload[69] = \$32 ;
-  assign w_engine__payload[68:37] = w_held[67:36];
-  assign w_engine__payload[35] = w_held[35];
+  assign w_engine__payload[81:74] = w_pool__slot;
+  assign w_engine__payload[73:70] = \$33 [3:0];
+  assign w_engine__payload[69] = torn;
+  assign w_engine__payload[35] = w_stage;
+  assign w_engine__payload[68] = \$32 ;
+  assign w_engine__payload[67:36] = w_held[67:36];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -19347,7 +19309,7 @@ module \postern.port_0.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_0.slots (rst, \port$6929$0 , write, data_0, fill_row, fill, \port$10469$28 , write_data, clk);
+module \postern.port_0.slots (rst, \port$6925$0 , write, data_0, fill_row, fill, \port$10465$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -19358,10 +19320,10 @@ module \postern.port_0.slots (rst, \port$6929$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10469$28 ;
-  wire [2:0] \port$10469$28 ;
-  input \port$6929$0 ;
-  wire \port$6929$0 ;
+  input [2:0] \port$10465$28 ;
+  wire [2:0] \port$10465$28 ;
+  input \port$6925$0 ;
+  wire \port$6925$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -19398,9 +19360,9 @@ module \postern.port_0.slots (rst, \port$6929$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10469$28 , \port$6929$0  }];
+  assign data_0 = cells[{ \port$10465$28 , \port$6925$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$10469$28 , \port$6929$0  };
+  assign w_port__addr = fill ? fill_row : { \port$10465$28 , \port$6925$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
@@ -19440,21 +19402,21 @@ module \postern.port_0.slots (rst, \port$6929$0 , write, data_0, fill_row, fill,
           \$1  = 8'h90;
     endcase
   end
-  assign write_row = { \port$10469$28 , \port$6929$0  };
-  assign r_port__addr = { \port$10469$28 , \port$6929$0  };
-  assign row_0 = { \port$10469$28 , \port$6929$0  };
+  assign write_row = { \port$10465$28 , \port$6925$0  };
+  assign r_port__addr = { \port$10465$28 , \port$6925$0  };
+  assign row_0 = { \port$10465$28 , \port$6925$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$6929$0 , w_port__en, data_0, w_port__data, \port$10469$28 , clk);
+module \postern.port_0.states (rst, \port$6925$0 , w_port__en, data_0, w_port__data, \port$10465$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$10469$28 ;
-  wire [2:0] \port$10469$28 ;
-  input \port$6929$0 ;
-  wire \port$6929$0 ;
+  input [2:0] \port$10465$28 ;
+  wire [2:0] \port$10465$28 ;
+  input \port$6925$0 ;
+  wire \port$6925$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -19489,15 +19451,15 @@ module \postern.port_0.states (rst, \port$6929$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$10469$28 , \port$6929$0  }] <= w_port__data;
+      cells[{ \port$10465$28 , \port$6925$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10469$28 , \port$6929$0  }];
+  assign data_0 = cells[{ \port$10465$28 , \port$6925$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$10469$28 , \port$6929$0  };
-  assign write_row = { \port$10469$28 , \port$6929$0  };
+  assign w_port__addr = { \port$10465$28 , \port$6925$0  };
+  assign write_row = { \port$10465$28 , \port$6925$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$10469$28 , \port$6929$0  };
-  assign row_0 = { \port$10469$28 , \port$6929$0  };
+  assign r_port__addr = { \port$10465$28 , \port$6925$0  };
+  assign row_0 = { \port$10465$28 , \port$6925$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -19586,8 +19548,8 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , w_engine__ready, hold, w_acted
 , slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid, fill_row
-, fill, opened, resident, r_good, r_data, \port$10350$0 , head__0, \port$10356$0 , \port$10364$0 , head__1, \port$10370$0 , \port$10378$0 , head__2, \port$10384$0 , \port$10392$0 , head__3, \port$10398$0 , \port$10406$0 , head__4, \port$10412$0 , \port$10420$0 
-, head__5, \port$10426$0 , \port$10434$0 , head__6, \port$10440$0 , \port$10448$0 , head__7, \port$10454$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
+, fill, opened, resident, r_good, r_data, \port$10346$0 , head__0, \port$10352$0 , \port$10360$0 , head__1, \port$10366$0 , \port$10374$0 , head__2, \port$10380$0 , \port$10388$0 , head__3, \port$10394$0 , \port$10402$0 , head__4, \port$10408$0 , \port$10416$0 
+, head__5, \port$10422$0 , \port$10430$0 , head__6, \port$10436$0 , \port$10444$0 , head__7, \port$10450$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
 , compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
@@ -20382,38 +20344,38 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$10350$0 ;
-  wire \port$10350$0 ;
-  input [1:0] \port$10356$0 ;
-  wire [1:0] \port$10356$0 ;
-  input \port$10364$0 ;
-  wire \port$10364$0 ;
-  input [1:0] \port$10370$0 ;
-  wire [1:0] \port$10370$0 ;
-  input \port$10378$0 ;
-  wire \port$10378$0 ;
-  input [1:0] \port$10384$0 ;
-  wire [1:0] \port$10384$0 ;
-  input \port$10392$0 ;
-  wire \port$10392$0 ;
-  input [1:0] \port$10398$0 ;
-  wire [1:0] \port$10398$0 ;
-  input \port$10406$0 ;
-  wire \port$10406$0 ;
-  input [1:0] \port$10412$0 ;
-  wire [1:0] \port$10412$0 ;
-  input \port$10420$0 ;
-  wire \port$10420$0 ;
-  input [1:0] \port$10426$0 ;
-  wire [1:0] \port$10426$0 ;
-  input \port$10434$0 ;
-  wire \port$10434$0 ;
-  input [1:0] \port$10440$0 ;
-  wire [1:0] \port$10440$0 ;
-  input \port$10448$0 ;
-  wire \port$10448$0 ;
-  input [1:0] \port$10454$0 ;
-  wire [1:0] \port$10454$0 ;
+  input \port$10346$0 ;
+  wire \port$10346$0 ;
+  input [1:0] \port$10352$0 ;
+  wire [1:0] \port$10352$0 ;
+  input \port$10360$0 ;
+  wire \port$10360$0 ;
+  input [1:0] \port$10366$0 ;
+  wire [1:0] \port$10366$0 ;
+  input \port$10374$0 ;
+  wire \port$10374$0 ;
+  input [1:0] \port$10380$0 ;
+  wire [1:0] \port$10380$0 ;
+  input \port$10388$0 ;
+  wire \port$10388$0 ;
+  input [1:0] \port$10394$0 ;
+  wire [1:0] \port$10394$0 ;
+  input \port$10402$0 ;
+  wire \port$10402$0 ;
+  input [1:0] \port$10408$0 ;
+  wire [1:0] \port$10408$0 ;
+  input \port$10416$0 ;
+  wire \port$10416$0 ;
+  input [1:0] \port$10422$0 ;
+  wire [1:0] \port$10422$0 ;
+  input \port$10430$0 ;
+  wire \port$10430$0 ;
+  input [1:0] \port$10436$0 ;
+  wire [1:0] \port$10436$0 ;
+  input \port$10444$0 ;
+  wire \port$10444$0 ;
+  input [1:0] \port$10450$0 ;
+  wire [1:0] \port$10450$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -20436,11 +20398,10 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   input [31:0] r_data;
   wire [31:0] r_data;
   reg r_drain = 1'h0;
-  output [36:0] r_engine__payload;
-  wire [36:0] r_engine__payload;
+  output [35:0] r_engine__payload;
+  wire [35:0] r_engine__payload;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -20555,11 +20516,10 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   wire w_acted;
   reg w_commit = 1'h0;
   reg w_drain = 1'h0;
-  output [82:0] w_engine__payload;
-  wire [82:0] w_engine__payload;
+  output [81:0] w_engine__payload;
+  wire [81:0] w_engine__payload;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -20657,11 +20617,11 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$446  = r_held[28] ? \port$10448$0  : \port$10434$0 ;
-  assign \$447  = r_held[28] ? \port$10420$0  : \port$10406$0 ;
+  assign \$446  = r_held[28] ? \port$10444$0  : \port$10430$0 ;
+  assign \$447  = r_held[28] ? \port$10416$0  : \port$10402$0 ;
   assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$10392$0  : \port$10378$0 ;
-  assign \$450  = r_held[28] ? \port$10364$0  : \port$10350$0 ;
+  assign \$449  = r_held[28] ? \port$10388$0  : \port$10374$0 ;
+  assign \$450  = r_held[28] ? \port$10360$0  : \port$10346$0 ;
   assign \$451  = r_held[29] ? \$449  : \$450 ;
   assign \$452  = r_held[30] ? \$448  : \$451 ;
   assign \$453  = \$445  & \$452 ;
@@ -20874,7 +20834,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$100  = ~ \$99 ;
   assign \$101  = w_held[19:16] + 1'h1;
   assign \$102  = w_engine__valid & w_engine__ready;
-  assign \$103  = \$102  & w_engine__payload[69];
+  assign \$103  = \$102  & w_engine__payload[68];
   assign \$104  = ~ torn;
   assign \write$90  = \$103  & \$104 ;
   assign \$105  = | pending;
@@ -21032,7 +20992,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$248  & \$252 ;
   assign \$254  = ~ popping;
-  assign \$255  = take & { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
+  assign \$255  = take & { \port$10450$0 , \port$10436$0 , \port$10422$0 , \port$10408$0 , \port$10394$0 , \port$10380$0 , \port$10366$0 , \port$10352$0  };
   assign \$256  = | \$255 ;
   assign \$257  = \$254  | \$256 ;
   assign r_pool__keep = showing & \$257 ;
@@ -21126,7 +21086,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$350  = ~ none;
   assign \$351  = \$349  & \$350 ;
   assign \$352  = w_engine__valid & w_engine__ready;
-  assign \$353  = ~ w_engine__payload[69];
+  assign \$353  = ~ w_engine__payload[68];
   assign \$354  = \$352  & \$353 ;
   assign \$355  = { \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57 , \$55 , \$53 , \$51 , \$49  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
   assign \$356  = busy | \$355 ;
@@ -21228,8 +21188,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10566$28 (w_held[30:28]),
-    .\port$7516$0 (\$7 ),
+    .\port$10562$28 (w_held[30:28]),
+    .\port$7512$0 (\$7 ),
     .rst(rst),
     .write(\write$90 ),
     .write_data(\write_data$92 )
@@ -21237,8 +21197,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10566$28 (w_held[30:28]),
-    .\port$7516$0 (\$7 ),
+    .\port$10562$28 (w_held[30:28]),
+    .\port$7512$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -21757,12 +21717,12 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$118  = \$519 [0];
   assign \vm$119  = \$519 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
+  assign fresh = { \port$10450$0 , \port$10436$0 , \port$10422$0 , \port$10408$0 , \port$10394$0 , \port$10380$0 , \port$10366$0 , \port$10352$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
+  assign filled = { \port$10444$0 , \port$10430$0 , \port$10416$0 , \port$10402$0 , \port$10388$0 , \port$10374$0 , \port$10360$0 , \port$10346$0  };
   assign r_pool__slot = \$124 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[67:36];
@@ -21868,13 +21828,12 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_engine__payload.known  = w_engine__payload[27];
   assign \w_engine__payload.vm  = w_engine__payload[30:28];
   assign \w_engine__payload.strobes  = w_engine__payload[34:31];
-  assign \w_engine__payload.cacheable  = w_engine__payload[35];
-  assign \w_engine__payload.direct  = w_engine__payload[36];
-  assign \w_engine__payload.data  = w_engine__payload[68:37];
-  assign \w_engine__payload.commit  = w_engine__payload[69];
-  assign \w_engine__payload.torn  = w_engine__payload[70];
-  assign \w_engine__payload.last  = w_engine__payload[74:71];
-  assign \w_engine__payload.slot  = w_engine__payload[82:75];
+  assign \w_engine__payload.direct  = w_engine__payload[35];
+  assign \w_engine__payload.data  = w_engine__payload[67:36];
+  assign \w_engine__payload.commit  = w_engine__payload[68];
+  assign \w_engine__payload.torn  = w_engine__payload[69];
+  assign \w_engine__payload.last  = w_engine__payload[73:70];
+  assign \w_engine__payload.slot  = w_engine__payload[81:74];
   assign \read__payload.address  = read__payload[12:0];
   assign \read__payload.strobes  = read__payload[16:13];
   assign \read__payload.tag  = read__payload[20:17];
@@ -21970,8 +21929,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_engine__payload.known  = r_engine__payload[27];
   assign \r_engine__payload.vm  = r_engine__payload[30:28];
   assign \r_engine__payload.strobes  = r_engine__payload[34:31];
-  assign \r_engine__payload.cacheable  = r_engine__payload[35];
-  assign \r_engine__payload.direct  = r_engine__payload[36];
+  assign \r_engine__payload.direct  = r_engine__payload[35];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -21988,8 +21946,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign take[5:4] = { \$193 , \$187  };
   assign take[3:2] = { \$181 , \$175  };
   assign take[1:0] = { \$169 , \$163  };
-  assign r_engine__payload[36] = \$132 ;
-  assign r_engine__payload[35] = r_held[35];
+  assign r_engine__payload[35] = \$132 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -22007,13 +21964,12 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$101 ;
   assign write_data[5] = \$100 ;
-  assign w_engine__payload[82:75] = w_pool__slot;
-  assign w_engine__payload[74:71] = \$33 [3:0];
-  assign w_engine__payload[70] = torn;
-  assign w_engine__payload[36] = w_stage;
-  assign w_engine__payload[69] = \$32 ;
-  assign w_engine__payload[68:37] = w_held[67:36];
-  assign w_engine__payload[35] = w_held[35];
+  assign w_engine__payload[81:74] = w_pool__slot;
+  assign w_engine__payload[73:70] = \$33 [3:0];
+  assign w_engine__payload[69] = torn;
+  assign w_engine__payload[35] = w_stage;
+  assign w_engine__payload[68] = \$32 ;
+  assign w_engine__payload[67:36] = w_held[67:36];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -22175,7 +22131,7 @@ module \postern.port_1.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_1.slots (rst, \port$7516$0 , write, data_0, fill_row, fill, \port$10566$28 , write_data, clk);
+module \postern.port_1.slots (rst, \port$7512$0 , write, data_0, fill_row, fill, \port$10562$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -22186,10 +22142,10 @@ module \postern.port_1.slots (rst, \port$7516$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10566$28 ;
-  wire [2:0] \port$10566$28 ;
-  input \port$7516$0 ;
-  wire \port$7516$0 ;
+  input [2:0] \port$10562$28 ;
+  wire [2:0] \port$10562$28 ;
+  input \port$7512$0 ;
+  wire \port$7512$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -22226,9 +22182,9 @@ module \postern.port_1.slots (rst, \port$7516$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10566$28 , \port$7516$0  }];
+  assign data_0 = cells[{ \port$10562$28 , \port$7512$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$10566$28 , \port$7516$0  };
+  assign w_port__addr = fill ? fill_row : { \port$10562$28 , \port$7512$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
@@ -22268,21 +22224,21 @@ module \postern.port_1.slots (rst, \port$7516$0 , write, data_0, fill_row, fill,
           \$1  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$10566$28 , \port$7516$0  };
-  assign r_port__addr = { \port$10566$28 , \port$7516$0  };
-  assign row_0 = { \port$10566$28 , \port$7516$0  };
+  assign write_row = { \port$10562$28 , \port$7512$0  };
+  assign r_port__addr = { \port$10562$28 , \port$7512$0  };
+  assign row_0 = { \port$10562$28 , \port$7512$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$7516$0 , w_port__en, data_0, w_port__data, \port$10566$28 , clk);
+module \postern.port_1.states (rst, \port$7512$0 , w_port__en, data_0, w_port__data, \port$10562$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$10566$28 ;
-  wire [2:0] \port$10566$28 ;
-  input \port$7516$0 ;
-  wire \port$7516$0 ;
+  input [2:0] \port$10562$28 ;
+  wire [2:0] \port$10562$28 ;
+  input \port$7512$0 ;
+  wire \port$7512$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -22317,15 +22273,15 @@ module \postern.port_1.states (rst, \port$7516$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$10566$28 , \port$7516$0  }] <= w_port__data;
+      cells[{ \port$10562$28 , \port$7512$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10566$28 , \port$7516$0  }];
+  assign data_0 = cells[{ \port$10562$28 , \port$7512$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$10566$28 , \port$7516$0  };
-  assign write_row = { \port$10566$28 , \port$7516$0  };
+  assign w_port__addr = { \port$10562$28 , \port$7512$0  };
+  assign write_row = { \port$10562$28 , \port$7512$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$10566$28 , \port$7516$0  };
-  assign row_0 = { \port$10566$28 , \port$7516$0  };
+  assign r_port__addr = { \port$10562$28 , \port$7512$0  };
+  assign row_0 = { \port$10562$28 , \port$7512$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -22414,8 +22370,8 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , w_engine__ready, hold, w_acted
 , slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid, fill_row
-, fill, opened, resident, r_good, r_data, \port$10350$0 , head__0, \port$10356$0 , \port$10364$0 , head__1, \port$10370$0 , \port$10378$0 , head__2, \port$10384$0 , \port$10392$0 , head__3, \port$10398$0 , \port$10406$0 , head__4, \port$10412$0 , \port$10420$0 
-, head__5, \port$10426$0 , \port$10434$0 , head__6, \port$10440$0 , \port$10448$0 , head__7, \port$10454$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
+, fill, opened, resident, r_good, r_data, \port$10346$0 , head__0, \port$10352$0 , \port$10360$0 , head__1, \port$10366$0 , \port$10374$0 , head__2, \port$10380$0 , \port$10388$0 , head__3, \port$10394$0 , \port$10402$0 , head__4, \port$10408$0 , \port$10416$0 
+, head__5, \port$10422$0 , \port$10430$0 , head__6, \port$10436$0 , \port$10444$0 , head__7, \port$10450$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
 , compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
@@ -23210,38 +23166,38 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$10350$0 ;
-  wire \port$10350$0 ;
-  input [1:0] \port$10356$0 ;
-  wire [1:0] \port$10356$0 ;
-  input \port$10364$0 ;
-  wire \port$10364$0 ;
-  input [1:0] \port$10370$0 ;
-  wire [1:0] \port$10370$0 ;
-  input \port$10378$0 ;
-  wire \port$10378$0 ;
-  input [1:0] \port$10384$0 ;
-  wire [1:0] \port$10384$0 ;
-  input \port$10392$0 ;
-  wire \port$10392$0 ;
-  input [1:0] \port$10398$0 ;
-  wire [1:0] \port$10398$0 ;
-  input \port$10406$0 ;
-  wire \port$10406$0 ;
-  input [1:0] \port$10412$0 ;
-  wire [1:0] \port$10412$0 ;
-  input \port$10420$0 ;
-  wire \port$10420$0 ;
-  input [1:0] \port$10426$0 ;
-  wire [1:0] \port$10426$0 ;
-  input \port$10434$0 ;
-  wire \port$10434$0 ;
-  input [1:0] \port$10440$0 ;
-  wire [1:0] \port$10440$0 ;
-  input \port$10448$0 ;
-  wire \port$10448$0 ;
-  input [1:0] \port$10454$0 ;
-  wire [1:0] \port$10454$0 ;
+  input \port$10346$0 ;
+  wire \port$10346$0 ;
+  input [1:0] \port$10352$0 ;
+  wire [1:0] \port$10352$0 ;
+  input \port$10360$0 ;
+  wire \port$10360$0 ;
+  input [1:0] \port$10366$0 ;
+  wire [1:0] \port$10366$0 ;
+  input \port$10374$0 ;
+  wire \port$10374$0 ;
+  input [1:0] \port$10380$0 ;
+  wire [1:0] \port$10380$0 ;
+  input \port$10388$0 ;
+  wire \port$10388$0 ;
+  input [1:0] \port$10394$0 ;
+  wire [1:0] \port$10394$0 ;
+  input \port$10402$0 ;
+  wire \port$10402$0 ;
+  input [1:0] \port$10408$0 ;
+  wire [1:0] \port$10408$0 ;
+  input \port$10416$0 ;
+  wire \port$10416$0 ;
+  input [1:0] \port$10422$0 ;
+  wire [1:0] \port$10422$0 ;
+  input \port$10430$0 ;
+  wire \port$10430$0 ;
+  input [1:0] \port$10436$0 ;
+  wire [1:0] \port$10436$0 ;
+  input \port$10444$0 ;
+  wire \port$10444$0 ;
+  input [1:0] \port$10450$0 ;
+  wire [1:0] \port$10450$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -23264,11 +23220,10 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   input [31:0] r_data;
   wire [31:0] r_data;
   reg r_drain = 1'h0;
-  output [36:0] r_engine__payload;
-  wire [36:0] r_engine__payload;
+  output [35:0] r_engine__payload;
+  wire [35:0] r_engine__payload;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -23383,11 +23338,10 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   wire w_acted;
   reg w_commit = 1'h0;
   reg w_drain = 1'h0;
-  output [82:0] w_engine__payload;
-  wire [82:0] w_engine__payload;
+  output [81:0] w_engine__payload;
+  wire [81:0] w_engine__payload;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -23485,11 +23439,11 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$446  = r_held[28] ? \port$10448$0  : \port$10434$0 ;
-  assign \$447  = r_held[28] ? \port$10420$0  : \port$10406$0 ;
+  assign \$446  = r_held[28] ? \port$10444$0  : \port$10430$0 ;
+  assign \$447  = r_held[28] ? \port$10416$0  : \port$10402$0 ;
   assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$10392$0  : \port$10378$0 ;
-  assign \$450  = r_held[28] ? \port$10364$0  : \port$10350$0 ;
+  assign \$449  = r_held[28] ? \port$10388$0  : \port$10374$0 ;
+  assign \$450  = r_held[28] ? \port$10360$0  : \port$10346$0 ;
   assign \$451  = r_held[29] ? \$449  : \$450 ;
   assign \$452  = r_held[30] ? \$448  : \$451 ;
   assign \$453  = \$445  & \$452 ;
@@ -23702,7 +23656,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$100  = ~ \$99 ;
   assign \$101  = w_held[19:16] + 1'h1;
   assign \$102  = w_engine__valid & w_engine__ready;
-  assign \$103  = \$102  & w_engine__payload[69];
+  assign \$103  = \$102  & w_engine__payload[68];
   assign \$104  = ~ torn;
   assign \write$90  = \$103  & \$104 ;
   assign \$105  = | pending;
@@ -23860,7 +23814,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$248  & \$252 ;
   assign \$254  = ~ popping;
-  assign \$255  = take & { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
+  assign \$255  = take & { \port$10450$0 , \port$10436$0 , \port$10422$0 , \port$10408$0 , \port$10394$0 , \port$10380$0 , \port$10366$0 , \port$10352$0  };
   assign \$256  = | \$255 ;
   assign \$257  = \$254  | \$256 ;
   assign r_pool__keep = showing & \$257 ;
@@ -23954,7 +23908,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$350  = ~ none;
   assign \$351  = \$349  & \$350 ;
   assign \$352  = w_engine__valid & w_engine__ready;
-  assign \$353  = ~ w_engine__payload[69];
+  assign \$353  = ~ w_engine__payload[68];
   assign \$354  = \$352  & \$353 ;
   assign \$355  = { \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57 , \$55 , \$53 , \$51 , \$49  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
   assign \$356  = busy | \$355 ;
@@ -24056,8 +24010,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10663$28 (w_held[30:28]),
-    .\port$8103$0 (\$7 ),
+    .\port$10659$28 (w_held[30:28]),
+    .\port$8099$0 (\$7 ),
     .rst(rst),
     .write(\write$90 ),
     .write_data(\write_data$92 )
@@ -24065,8 +24019,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10663$28 (w_held[30:28]),
-    .\port$8103$0 (\$7 ),
+    .\port$10659$28 (w_held[30:28]),
+    .\port$8099$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -24585,12 +24539,12 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$118  = \$519 [0];
   assign \vm$119  = \$519 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
+  assign fresh = { \port$10450$0 , \port$10436$0 , \port$10422$0 , \port$10408$0 , \port$10394$0 , \port$10380$0 , \port$10366$0 , \port$10352$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
+  assign filled = { \port$10444$0 , \port$10430$0 , \port$10416$0 , \port$10402$0 , \port$10388$0 , \port$10374$0 , \port$10360$0 , \port$10346$0  };
   assign r_pool__slot = \$124 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[67:36];
@@ -24696,13 +24650,12 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_engine__payload.known  = w_engine__payload[27];
   assign \w_engine__payload.vm  = w_engine__payload[30:28];
   assign \w_engine__payload.strobes  = w_engine__payload[34:31];
-  assign \w_engine__payload.cacheable  = w_engine__payload[35];
-  assign \w_engine__payload.direct  = w_engine__payload[36];
-  assign \w_engine__payload.data  = w_engine__payload[68:37];
-  assign \w_engine__payload.commit  = w_engine__payload[69];
-  assign \w_engine__payload.torn  = w_engine__payload[70];
-  assign \w_engine__payload.last  = w_engine__payload[74:71];
-  assign \w_engine__payload.slot  = w_engine__payload[82:75];
+  assign \w_engine__payload.direct  = w_engine__payload[35];
+  assign \w_engine__payload.data  = w_engine__payload[67:36];
+  assign \w_engine__payload.commit  = w_engine__payload[68];
+  assign \w_engine__payload.torn  = w_engine__payload[69];
+  assign \w_engine__payload.last  = w_engine__payload[73:70];
+  assign \w_engine__payload.slot  = w_engine__payload[81:74];
   assign \read__payload.address  = read__payload[12:0];
   assign \read__payload.strobes  = read__payload[16:13];
   assign \read__payload.tag  = read__payload[20:17];
@@ -24798,8 +24751,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_engine__payload.known  = r_engine__payload[27];
   assign \r_engine__payload.vm  = r_engine__payload[30:28];
   assign \r_engine__payload.strobes  = r_engine__payload[34:31];
-  assign \r_engine__payload.cacheable  = r_engine__payload[35];
-  assign \r_engine__payload.direct  = r_engine__payload[36];
+  assign \r_engine__payload.direct  = r_engine__payload[35];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -24816,8 +24768,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign take[5:4] = { \$193 , \$187  };
   assign take[3:2] = { \$181 , \$175  };
   assign take[1:0] = { \$169 , \$163  };
-  assign r_engine__payload[36] = \$132 ;
-  assign r_engine__payload[35] = r_held[35];
+  assign r_engine__payload[35] = \$132 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -24835,13 +24786,12 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$101 ;
   assign write_data[5] = \$100 ;
-  assign w_engine__payload[82:75] = w_pool__slot;
-  assign w_engine__payload[74:71] = \$33 [3:0];
-  assign w_engine__payload[70] = torn;
-  assign w_engine__payload[36] = w_stage;
-  assign w_engine__payload[69] = \$32 ;
-  assign w_engine__payload[68:37] = w_held[67:36];
-  assign w_engine__payload[35] = w_held[35];
+  assign w_engine__payload[81:74] = w_pool__slot;
+  assign w_engine__payload[73:70] = \$33 [3:0];
+  assign w_engine__payload[69] = torn;
+  assign w_engine__payload[35] = w_stage;
+  assign w_engine__payload[68] = \$32 ;
+  assign w_engine__payload[67:36] = w_held[67:36];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -25003,7 +24953,7 @@ module \postern.port_2.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_2.slots (rst, \port$8103$0 , write, data_0, fill_row, fill, \port$10663$28 , write_data, clk);
+module \postern.port_2.slots (rst, \port$8099$0 , write, data_0, fill_row, fill, \port$10659$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -25014,10 +24964,10 @@ module \postern.port_2.slots (rst, \port$8103$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10663$28 ;
-  wire [2:0] \port$10663$28 ;
-  input \port$8103$0 ;
-  wire \port$8103$0 ;
+  input [2:0] \port$10659$28 ;
+  wire [2:0] \port$10659$28 ;
+  input \port$8099$0 ;
+  wire \port$8099$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -25054,9 +25004,9 @@ module \postern.port_2.slots (rst, \port$8103$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10663$28 , \port$8103$0  }];
+  assign data_0 = cells[{ \port$10659$28 , \port$8099$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$10663$28 , \port$8103$0  };
+  assign w_port__addr = fill ? fill_row : { \port$10659$28 , \port$8099$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -25096,21 +25046,21 @@ module \postern.port_2.slots (rst, \port$8103$0 , write, data_0, fill_row, fill,
           \$1  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$10663$28 , \port$8103$0  };
-  assign r_port__addr = { \port$10663$28 , \port$8103$0  };
-  assign row_0 = { \port$10663$28 , \port$8103$0  };
+  assign write_row = { \port$10659$28 , \port$8099$0  };
+  assign r_port__addr = { \port$10659$28 , \port$8099$0  };
+  assign row_0 = { \port$10659$28 , \port$8099$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$8103$0 , w_port__en, data_0, w_port__data, \port$10663$28 , clk);
+module \postern.port_2.states (rst, \port$8099$0 , w_port__en, data_0, w_port__data, \port$10659$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$10663$28 ;
-  wire [2:0] \port$10663$28 ;
-  input \port$8103$0 ;
-  wire \port$8103$0 ;
+  input [2:0] \port$10659$28 ;
+  wire [2:0] \port$10659$28 ;
+  input \port$8099$0 ;
+  wire \port$8099$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -25145,15 +25095,15 @@ module \postern.port_2.states (rst, \port$8103$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$10663$28 , \port$8103$0  }] <= w_port__data;
+      cells[{ \port$10659$28 , \port$8099$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10663$28 , \port$8103$0  }];
+  assign data_0 = cells[{ \port$10659$28 , \port$8099$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$10663$28 , \port$8103$0  };
-  assign write_row = { \port$10663$28 , \port$8103$0  };
+  assign w_port__addr = { \port$10659$28 , \port$8099$0  };
+  assign write_row = { \port$10659$28 , \port$8099$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$10663$28 , \port$8103$0  };
-  assign row_0 = { \port$10663$28 , \port$8103$0  };
+  assign r_port__addr = { \port$10659$28 , \port$8099$0  };
+  assign row_0 = { \port$10659$28 , \port$8099$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -25242,8 +25192,8 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$1121$0 , \port$1122$0 , \port$1123$0 , \port$1124$0 , \port$1125$0 , \port$1126$0 , \port$1127$0 , \port$1128$0 , w_engine__ready, hold, w_acted
 , slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_pool__keep, answer__valid, w_pool__slot, answer__payload, compiled_known, compiled_vm, write__valid, fill_row
-, fill, opened, resident, r_good, r_data, \port$10350$0 , head__0, \port$10356$0 , \port$10364$0 , head__1, \port$10370$0 , \port$10378$0 , head__2, \port$10384$0 , \port$10392$0 , head__3, \port$10398$0 , \port$10406$0 , head__4, \port$10412$0 , \port$10420$0 
-, head__5, \port$10426$0 , \port$10434$0 , head__6, \port$10440$0 , \port$10448$0 , head__7, \port$10454$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
+, fill, opened, resident, r_good, r_data, \port$10346$0 , head__0, \port$10352$0 , \port$10360$0 , head__1, \port$10366$0 , \port$10374$0 , head__2, \port$10380$0 , \port$10388$0 , head__3, \port$10394$0 , \port$10402$0 , head__4, \port$10408$0 , \port$10416$0 
+, head__5, \port$10422$0 , \port$10430$0 , head__6, \port$10436$0 , \port$10444$0 , head__7, \port$10450$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_pool__data, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7
 , compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
@@ -26038,38 +25988,38 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$10350$0 ;
-  wire \port$10350$0 ;
-  input [1:0] \port$10356$0 ;
-  wire [1:0] \port$10356$0 ;
-  input \port$10364$0 ;
-  wire \port$10364$0 ;
-  input [1:0] \port$10370$0 ;
-  wire [1:0] \port$10370$0 ;
-  input \port$10378$0 ;
-  wire \port$10378$0 ;
-  input [1:0] \port$10384$0 ;
-  wire [1:0] \port$10384$0 ;
-  input \port$10392$0 ;
-  wire \port$10392$0 ;
-  input [1:0] \port$10398$0 ;
-  wire [1:0] \port$10398$0 ;
-  input \port$10406$0 ;
-  wire \port$10406$0 ;
-  input [1:0] \port$10412$0 ;
-  wire [1:0] \port$10412$0 ;
-  input \port$10420$0 ;
-  wire \port$10420$0 ;
-  input [1:0] \port$10426$0 ;
-  wire [1:0] \port$10426$0 ;
-  input \port$10434$0 ;
-  wire \port$10434$0 ;
-  input [1:0] \port$10440$0 ;
-  wire [1:0] \port$10440$0 ;
-  input \port$10448$0 ;
-  wire \port$10448$0 ;
-  input [1:0] \port$10454$0 ;
-  wire [1:0] \port$10454$0 ;
+  input \port$10346$0 ;
+  wire \port$10346$0 ;
+  input [1:0] \port$10352$0 ;
+  wire [1:0] \port$10352$0 ;
+  input \port$10360$0 ;
+  wire \port$10360$0 ;
+  input [1:0] \port$10366$0 ;
+  wire [1:0] \port$10366$0 ;
+  input \port$10374$0 ;
+  wire \port$10374$0 ;
+  input [1:0] \port$10380$0 ;
+  wire [1:0] \port$10380$0 ;
+  input \port$10388$0 ;
+  wire \port$10388$0 ;
+  input [1:0] \port$10394$0 ;
+  wire [1:0] \port$10394$0 ;
+  input \port$10402$0 ;
+  wire \port$10402$0 ;
+  input [1:0] \port$10408$0 ;
+  wire [1:0] \port$10408$0 ;
+  input \port$10416$0 ;
+  wire \port$10416$0 ;
+  input [1:0] \port$10422$0 ;
+  wire [1:0] \port$10422$0 ;
+  input \port$10430$0 ;
+  wire \port$10430$0 ;
+  input [1:0] \port$10436$0 ;
+  wire [1:0] \port$10436$0 ;
+  input \port$10444$0 ;
+  wire \port$10444$0 ;
+  input [1:0] \port$10450$0 ;
+  wire [1:0] \port$10450$0 ;
   input \port$1121$0 ;
   wire \port$1121$0 ;
   input \port$1122$0 ;
@@ -26092,11 +26042,10 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   input [31:0] r_data;
   wire [31:0] r_data;
   reg r_drain = 1'h0;
-  output [36:0] r_engine__payload;
-  wire [36:0] r_engine__payload;
+  output [35:0] r_engine__payload;
+  wire [35:0] r_engine__payload;
   wire [12:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -26211,11 +26160,10 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   wire w_acted;
   reg w_commit = 1'h0;
   reg w_drain = 1'h0;
-  output [82:0] w_engine__payload;
-  wire [82:0] w_engine__payload;
+  output [81:0] w_engine__payload;
+  wire [81:0] w_engine__payload;
   wire [12:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -26313,11 +26261,11 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$446  = r_held[28] ? \port$10448$0  : \port$10434$0 ;
-  assign \$447  = r_held[28] ? \port$10420$0  : \port$10406$0 ;
+  assign \$446  = r_held[28] ? \port$10444$0  : \port$10430$0 ;
+  assign \$447  = r_held[28] ? \port$10416$0  : \port$10402$0 ;
   assign \$448  = r_held[29] ? \$446  : \$447 ;
-  assign \$449  = r_held[28] ? \port$10392$0  : \port$10378$0 ;
-  assign \$450  = r_held[28] ? \port$10364$0  : \port$10350$0 ;
+  assign \$449  = r_held[28] ? \port$10388$0  : \port$10374$0 ;
+  assign \$450  = r_held[28] ? \port$10360$0  : \port$10346$0 ;
   assign \$451  = r_held[29] ? \$449  : \$450 ;
   assign \$452  = r_held[30] ? \$448  : \$451 ;
   assign \$453  = \$445  & \$452 ;
@@ -26530,7 +26478,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$100  = ~ \$99 ;
   assign \$101  = w_held[19:16] + 1'h1;
   assign \$102  = w_engine__valid & w_engine__ready;
-  assign \$103  = \$102  & w_engine__payload[69];
+  assign \$103  = \$102  & w_engine__payload[68];
   assign \$104  = ~ torn;
   assign \write$90  = \$103  & \$104 ;
   assign \$105  = | pending;
@@ -26688,7 +26636,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$248  & \$252 ;
   assign \$254  = ~ popping;
-  assign \$255  = take & { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
+  assign \$255  = take & { \port$10450$0 , \port$10436$0 , \port$10422$0 , \port$10408$0 , \port$10394$0 , \port$10380$0 , \port$10366$0 , \port$10352$0  };
   assign \$256  = | \$255 ;
   assign \$257  = \$254  | \$256 ;
   assign r_pool__keep = showing & \$257 ;
@@ -26782,7 +26730,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$350  = ~ none;
   assign \$351  = \$349  & \$350 ;
   assign \$352  = w_engine__valid & w_engine__ready;
-  assign \$353  = ~ w_engine__payload[69];
+  assign \$353  = ~ w_engine__payload[68];
   assign \$354  = \$352  & \$353 ;
   assign \$355  = { \$79 , \$77 , \$75 , \$73 , \$71 , \$69 , \$67 , \$65 , \$63 , \$61 , \$59 , \$57 , \$55 , \$53 , \$51 , \$49  } & { set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy, set_busy };
   assign \$356  = busy | \$355 ;
@@ -26884,8 +26832,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10760$28 (w_held[30:28]),
-    .\port$8690$0 (\$7 ),
+    .\port$10756$28 (w_held[30:28]),
+    .\port$8686$0 (\$7 ),
     .rst(rst),
     .write(\write$90 ),
     .write_data(\write_data$92 )
@@ -26893,8 +26841,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10760$28 (w_held[30:28]),
-    .\port$8690$0 (\$7 ),
+    .\port$10756$28 (w_held[30:28]),
+    .\port$8686$0 (\$7 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(set_busy)
@@ -27413,12 +27361,12 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \known$118  = \$519 [0];
   assign \vm$119  = \$519 [3:1];
   assign r_issue = r_go;
-  assign fresh = { \port$10454$0 , \port$10440$0 , \port$10426$0 , \port$10412$0 , \port$10398$0 , \port$10384$0 , \port$10370$0 , \port$10356$0  };
+  assign fresh = { \port$10450$0 , \port$10436$0 , \port$10422$0 , \port$10408$0 , \port$10394$0 , \port$10380$0 , \port$10366$0 , \port$10352$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$10448$0 , \port$10434$0 , \port$10420$0 , \port$10406$0 , \port$10392$0 , \port$10378$0 , \port$10364$0 , \port$10350$0  };
+  assign filled = { \port$10444$0 , \port$10430$0 , \port$10416$0 , \port$10402$0 , \port$10388$0 , \port$10374$0 , \port$10360$0 , \port$10346$0  };
   assign r_pool__slot = \$124 [7:0];
   assign w_pool__word = w_held[19:16];
   assign w_pool__data = w_held[67:36];
@@ -27524,13 +27472,12 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \w_engine__payload.known  = w_engine__payload[27];
   assign \w_engine__payload.vm  = w_engine__payload[30:28];
   assign \w_engine__payload.strobes  = w_engine__payload[34:31];
-  assign \w_engine__payload.cacheable  = w_engine__payload[35];
-  assign \w_engine__payload.direct  = w_engine__payload[36];
-  assign \w_engine__payload.data  = w_engine__payload[68:37];
-  assign \w_engine__payload.commit  = w_engine__payload[69];
-  assign \w_engine__payload.torn  = w_engine__payload[70];
-  assign \w_engine__payload.last  = w_engine__payload[74:71];
-  assign \w_engine__payload.slot  = w_engine__payload[82:75];
+  assign \w_engine__payload.direct  = w_engine__payload[35];
+  assign \w_engine__payload.data  = w_engine__payload[67:36];
+  assign \w_engine__payload.commit  = w_engine__payload[68];
+  assign \w_engine__payload.torn  = w_engine__payload[69];
+  assign \w_engine__payload.last  = w_engine__payload[73:70];
+  assign \w_engine__payload.slot  = w_engine__payload[81:74];
   assign \read__payload.address  = read__payload[12:0];
   assign \read__payload.strobes  = read__payload[16:13];
   assign \read__payload.tag  = read__payload[20:17];
@@ -27626,8 +27573,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \r_engine__payload.known  = r_engine__payload[27];
   assign \r_engine__payload.vm  = r_engine__payload[30:28];
   assign \r_engine__payload.strobes  = r_engine__payload[34:31];
-  assign \r_engine__payload.cacheable  = r_engine__payload[35];
-  assign \r_engine__payload.direct  = r_engine__payload[36];
+  assign \r_engine__payload.direct  = r_engine__payload[35];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -27644,8 +27590,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign take[5:4] = { \$193 , \$187  };
   assign take[3:2] = { \$181 , \$175  };
   assign take[1:0] = { \$169 , \$163  };
-  assign r_engine__payload[36] = \$132 ;
-  assign r_engine__payload[35] = r_held[35];
+  assign r_engine__payload[35] = \$132 ;
   assign r_engine__payload[34:31] = r_held[34:31];
   assign r_engine__payload[30:28] = r_held[30:28];
   assign r_engine__payload[27] = r_held[27];
@@ -27663,13 +27608,12 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign r_incoming[12:0] = read__payload[12:0];
   assign write_data[4:0] = \$101 ;
   assign write_data[5] = \$100 ;
-  assign w_engine__payload[82:75] = w_pool__slot;
-  assign w_engine__payload[74:71] = \$33 [3:0];
-  assign w_engine__payload[70] = torn;
-  assign w_engine__payload[36] = w_stage;
-  assign w_engine__payload[69] = \$32 ;
-  assign w_engine__payload[68:37] = w_held[67:36];
-  assign w_engine__payload[35] = w_held[35];
+  assign w_engine__payload[81:74] = w_pool__slot;
+  assign w_engine__payload[73:70] = \$33 [3:0];
+  assign w_engine__payload[69] = torn;
+  assign w_engine__payload[35] = w_stage;
+  assign w_engine__payload[68] = \$32 ;
+  assign w_engine__payload[67:36] = w_held[67:36];
   assign w_engine__payload[34:31] = w_held[34:31];
   assign w_engine__payload[30:28] = w_held[30:28];
   assign w_engine__payload[27] = w_held[27];
@@ -27831,7 +27775,7 @@ module \postern.port_3.r_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.port_3.slots (rst, \port$8690$0 , write, data_0, fill_row, fill, \port$10760$28 , write_data, clk);
+module \postern.port_3.slots (rst, \port$8686$0 , write, data_0, fill_row, fill, \port$10756$28 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   reg [7:0] \$1 ;
   input clk;
@@ -27842,10 +27786,10 @@ module \postern.port_3.slots (rst, \port$8690$0 , write, data_0, fill_row, fill,
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [2:0] \port$10760$28 ;
-  wire [2:0] \port$10760$28 ;
-  input \port$8690$0 ;
-  wire \port$8690$0 ;
+  input [2:0] \port$10756$28 ;
+  wire [2:0] \port$10756$28 ;
+  input \port$8686$0 ;
+  wire \port$8686$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -27882,9 +27826,9 @@ module \postern.port_3.slots (rst, \port$8690$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10760$28 , \port$8690$0  }];
+  assign data_0 = cells[{ \port$10756$28 , \port$8686$0  }];
   assign w_port__en = write | fill;
-  assign w_port__addr = fill ? fill_row : { \port$10760$28 , \port$8690$0  };
+  assign w_port__addr = fill ? fill_row : { \port$10756$28 , \port$8686$0  };
   assign w_port__data = fill ? \$1  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
@@ -27924,21 +27868,21 @@ module \postern.port_3.slots (rst, \port$8690$0 , write, data_0, fill_row, fill,
           \$1  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$10760$28 , \port$8690$0  };
-  assign r_port__addr = { \port$10760$28 , \port$8690$0  };
-  assign row_0 = { \port$10760$28 , \port$8690$0  };
+  assign write_row = { \port$10756$28 , \port$8686$0  };
+  assign r_port__addr = { \port$10756$28 , \port$8686$0  };
+  assign row_0 = { \port$10756$28 , \port$8686$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$8690$0 , w_port__en, data_0, w_port__data, \port$10760$28 , clk);
+module \postern.port_3.states (rst, \port$8686$0 , w_port__en, data_0, w_port__data, \port$10756$28 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$10760$28 ;
-  wire [2:0] \port$10760$28 ;
-  input \port$8690$0 ;
-  wire \port$8690$0 ;
+  input [2:0] \port$10756$28 ;
+  wire [2:0] \port$10756$28 ;
+  input \port$8686$0 ;
+  wire \port$8686$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -27973,15 +27917,15 @@ module \postern.port_3.states (rst, \port$8690$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$10760$28 , \port$8690$0  }] <= w_port__data;
+      cells[{ \port$10756$28 , \port$8686$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$10760$28 , \port$8690$0  }];
+  assign data_0 = cells[{ \port$10756$28 , \port$8686$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$10760$28 , \port$8690$0  };
-  assign write_row = { \port$10760$28 , \port$8690$0  };
+  assign w_port__addr = { \port$10756$28 , \port$8686$0  };
+  assign write_row = { \port$10756$28 , \port$8686$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$10760$28 , \port$8690$0  };
-  assign row_0 = { \port$10760$28 , \port$8690$0  };
+  assign r_port__addr = { \port$10756$28 , \port$8686$0  };
+  assign row_0 = { \port$10756$28 , \port$8686$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -28068,7 +28012,7 @@ module \postern.port_3.w_binding (rst, allowed, r_port__data, compiled_known, co
   assign \$signature__data [0] = compiled_known;
 endmodule
 
-module \postern.queue_0 (rst, take, push, grant, \port$4016$0 , \port$4022$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
+module \postern.queue_0 (rst, take, push, grant, \port$4014$0 , \port$4020$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
 , row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire [4:0] \$1 ;
@@ -28161,10 +28105,10 @@ module \postern.queue_0 (rst, take, push, grant, \port$4016$0 , \port$4022$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4016$0 ;
-  wire \port$4016$0 ;
-  input \port$4022$0 ;
-  wire \port$4022$0 ;
+  input \port$4014$0 ;
+  wire \port$4014$0 ;
+  input \port$4020$0 ;
+  wire \port$4020$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -28303,8 +28247,8 @@ module \postern.queue_0 (rst, take, push, grant, \port$4016$0 , \port$4022$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10033$0 (new_sent),
-    .\port$10034$0 (new_stop),
+    .\port$10029$0 (new_sent),
+    .\port$10030$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -28369,13 +28313,13 @@ module \postern.queue_0 (rst, take, push, grant, \port$4016$0 , \port$4022$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
     \$24  = fresh;
-    if (\port$4016$0 ) begin
+    if (\port$4014$0 ) begin
       \$24 [0] = filled;
     end
     if (\$16 ) begin
       \$24 [0] = 1'h0;
     end
-    if (\port$4022$0 ) begin
+    if (\port$4020$0 ) begin
       \$24 [1] = filled;
     end
     if (\$18 ) begin
@@ -28434,7 +28378,7 @@ module \postern.queue_0 (rst, take, push, grant, \port$4016$0 , \port$4022$0 , l
   assign \write$57  = popped;
   assign \write_row$58  = head[14:12];
   assign \write_data$59  = \$11 [4:0];
-  assign look = { \port$4022$0 , \port$4016$0  };
+  assign look = { \port$4020$0 , \port$4014$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -28445,7 +28389,7 @@ module \postern.queue_0 (rst, take, push, grant, \port$4016$0 , \port$4022$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$10029$0 , \port$10030$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -28458,10 +28402,10 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$10033$0 ;
-  wire [4:0] \port$10033$0 ;
-  input [4:0] \port$10034$0 ;
-  wire [4:0] \port$10034$0 ;
+  input [4:0] \port$10029$0 ;
+  wire [4:0] \port$10029$0 ;
+  input [4:0] \port$10030$0 ;
+  wire [4:0] \port$10030$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -28500,8 +28444,8 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
-  assign write_data = { \port$10034$0 , \port$10033$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10030$0 , \port$10029$0  };
+  assign write_data = { \port$10030$0 , \port$10029$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -28578,7 +28522,7 @@ module \postern.queue_0.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_1 (rst, take, push, grant, \port$4028$0 , \port$4034$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
+module \postern.queue_1 (rst, take, push, grant, \port$4026$0 , \port$4032$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
 , row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire [4:0] \$1 ;
@@ -28671,10 +28615,10 @@ module \postern.queue_1 (rst, take, push, grant, \port$4028$0 , \port$4034$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4028$0 ;
-  wire \port$4028$0 ;
-  input \port$4034$0 ;
-  wire \port$4034$0 ;
+  input \port$4026$0 ;
+  wire \port$4026$0 ;
+  input \port$4032$0 ;
+  wire \port$4032$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -28813,8 +28757,8 @@ module \postern.queue_1 (rst, take, push, grant, \port$4028$0 , \port$4034$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10033$0 (new_sent),
-    .\port$10034$0 (new_stop),
+    .\port$10029$0 (new_sent),
+    .\port$10030$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -28879,13 +28823,13 @@ module \postern.queue_1 (rst, take, push, grant, \port$4028$0 , \port$4034$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \$24  = fresh;
-    if (\port$4028$0 ) begin
+    if (\port$4026$0 ) begin
       \$24 [0] = filled;
     end
     if (\$16 ) begin
       \$24 [0] = 1'h0;
     end
-    if (\port$4034$0 ) begin
+    if (\port$4032$0 ) begin
       \$24 [1] = filled;
     end
     if (\$18 ) begin
@@ -28944,7 +28888,7 @@ module \postern.queue_1 (rst, take, push, grant, \port$4028$0 , \port$4034$0 , l
   assign \write$57  = popped;
   assign \write_row$58  = head[14:12];
   assign \write_data$59  = \$11 [4:0];
-  assign look = { \port$4034$0 , \port$4028$0  };
+  assign look = { \port$4032$0 , \port$4026$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -28955,7 +28899,7 @@ module \postern.queue_1 (rst, take, push, grant, \port$4028$0 , \port$4034$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$10029$0 , \port$10030$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -28968,10 +28912,10 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$10033$0 ;
-  wire [4:0] \port$10033$0 ;
-  input [4:0] \port$10034$0 ;
-  wire [4:0] \port$10034$0 ;
+  input [4:0] \port$10029$0 ;
+  wire [4:0] \port$10029$0 ;
+  input [4:0] \port$10030$0 ;
+  wire [4:0] \port$10030$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -29010,8 +28954,8 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
-  assign write_data = { \port$10034$0 , \port$10033$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10030$0 , \port$10029$0  };
+  assign write_data = { \port$10030$0 , \port$10029$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -29088,7 +29032,7 @@ module \postern.queue_1.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_2 (rst, take, push, grant, \port$4040$0 , \port$4046$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
+module \postern.queue_2 (rst, take, push, grant, \port$4038$0 , \port$4044$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
 , row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [4:0] \$1 ;
@@ -29181,10 +29125,10 @@ module \postern.queue_2 (rst, take, push, grant, \port$4040$0 , \port$4046$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4040$0 ;
-  wire \port$4040$0 ;
-  input \port$4046$0 ;
-  wire \port$4046$0 ;
+  input \port$4038$0 ;
+  wire \port$4038$0 ;
+  input \port$4044$0 ;
+  wire \port$4044$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -29323,8 +29267,8 @@ module \postern.queue_2 (rst, take, push, grant, \port$4040$0 , \port$4046$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10033$0 (new_sent),
-    .\port$10034$0 (new_stop),
+    .\port$10029$0 (new_sent),
+    .\port$10030$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -29389,13 +29333,13 @@ module \postern.queue_2 (rst, take, push, grant, \port$4040$0 , \port$4046$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$24  = fresh;
-    if (\port$4040$0 ) begin
+    if (\port$4038$0 ) begin
       \$24 [0] = filled;
     end
     if (\$16 ) begin
       \$24 [0] = 1'h0;
     end
-    if (\port$4046$0 ) begin
+    if (\port$4044$0 ) begin
       \$24 [1] = filled;
     end
     if (\$18 ) begin
@@ -29454,7 +29398,7 @@ module \postern.queue_2 (rst, take, push, grant, \port$4040$0 , \port$4046$0 , l
   assign \write$57  = popped;
   assign \write_row$58  = head[14:12];
   assign \write_data$59  = \$11 [4:0];
-  assign look = { \port$4046$0 , \port$4040$0  };
+  assign look = { \port$4044$0 , \port$4038$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -29465,7 +29409,7 @@ module \postern.queue_2 (rst, take, push, grant, \port$4040$0 , \port$4046$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$10029$0 , \port$10030$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -29478,10 +29422,10 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$10033$0 ;
-  wire [4:0] \port$10033$0 ;
-  input [4:0] \port$10034$0 ;
-  wire [4:0] \port$10034$0 ;
+  input [4:0] \port$10029$0 ;
+  wire [4:0] \port$10029$0 ;
+  input [4:0] \port$10030$0 ;
+  wire [4:0] \port$10030$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -29520,8 +29464,8 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
-  assign write_data = { \port$10034$0 , \port$10033$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10030$0 , \port$10029$0  };
+  assign write_data = { \port$10030$0 , \port$10029$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -29598,7 +29542,7 @@ module \postern.queue_2.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_3 (rst, take, push, grant, \port$4052$0 , \port$4058$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
+module \postern.queue_3 (rst, take, push, grant, \port$4050$0 , \port$4056$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
 , row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire [4:0] \$1 ;
@@ -29691,10 +29635,10 @@ module \postern.queue_3 (rst, take, push, grant, \port$4052$0 , \port$4058$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4052$0 ;
-  wire \port$4052$0 ;
-  input \port$4058$0 ;
-  wire \port$4058$0 ;
+  input \port$4050$0 ;
+  wire \port$4050$0 ;
+  input \port$4056$0 ;
+  wire \port$4056$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -29833,8 +29777,8 @@ module \postern.queue_3 (rst, take, push, grant, \port$4052$0 , \port$4058$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10033$0 (new_sent),
-    .\port$10034$0 (new_stop),
+    .\port$10029$0 (new_sent),
+    .\port$10030$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -29899,13 +29843,13 @@ module \postern.queue_3 (rst, take, push, grant, \port$4052$0 , \port$4058$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$24  = fresh;
-    if (\port$4052$0 ) begin
+    if (\port$4050$0 ) begin
       \$24 [0] = filled;
     end
     if (\$16 ) begin
       \$24 [0] = 1'h0;
     end
-    if (\port$4058$0 ) begin
+    if (\port$4056$0 ) begin
       \$24 [1] = filled;
     end
     if (\$18 ) begin
@@ -29964,7 +29908,7 @@ module \postern.queue_3 (rst, take, push, grant, \port$4052$0 , \port$4058$0 , l
   assign \write$57  = popped;
   assign \write_row$58  = head[14:12];
   assign \write_data$59  = \$11 [4:0];
-  assign look = { \port$4058$0 , \port$4052$0  };
+  assign look = { \port$4056$0 , \port$4050$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -29975,7 +29919,7 @@ module \postern.queue_3 (rst, take, push, grant, \port$4052$0 , \port$4058$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$10029$0 , \port$10030$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -29988,10 +29932,10 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$10033$0 ;
-  wire [4:0] \port$10033$0 ;
-  input [4:0] \port$10034$0 ;
-  wire [4:0] \port$10034$0 ;
+  input [4:0] \port$10029$0 ;
+  wire [4:0] \port$10029$0 ;
+  input [4:0] \port$10030$0 ;
+  wire [4:0] \port$10030$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -30030,8 +29974,8 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
-  assign write_data = { \port$10034$0 , \port$10033$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10030$0 , \port$10029$0  };
+  assign write_data = { \port$10030$0 , \port$10029$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -30108,7 +30052,7 @@ module \postern.queue_3.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_4 (rst, take, push, grant, \port$4064$0 , \port$4070$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
+module \postern.queue_4 (rst, take, push, grant, \port$4062$0 , \port$4068$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
 , row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$27  = 0;
   wire [4:0] \$1 ;
@@ -30201,10 +30145,10 @@ module \postern.queue_4 (rst, take, push, grant, \port$4064$0 , \port$4070$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4064$0 ;
-  wire \port$4064$0 ;
-  input \port$4070$0 ;
-  wire \port$4070$0 ;
+  input \port$4062$0 ;
+  wire \port$4062$0 ;
+  input \port$4068$0 ;
+  wire \port$4068$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -30343,8 +30287,8 @@ module \postern.queue_4 (rst, take, push, grant, \port$4064$0 , \port$4070$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10033$0 (new_sent),
-    .\port$10034$0 (new_stop),
+    .\port$10029$0 (new_sent),
+    .\port$10030$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -30409,13 +30353,13 @@ module \postern.queue_4 (rst, take, push, grant, \port$4064$0 , \port$4070$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$24  = fresh;
-    if (\port$4064$0 ) begin
+    if (\port$4062$0 ) begin
       \$24 [0] = filled;
     end
     if (\$16 ) begin
       \$24 [0] = 1'h0;
     end
-    if (\port$4070$0 ) begin
+    if (\port$4068$0 ) begin
       \$24 [1] = filled;
     end
     if (\$18 ) begin
@@ -30474,7 +30418,7 @@ module \postern.queue_4 (rst, take, push, grant, \port$4064$0 , \port$4070$0 , l
   assign \write$57  = popped;
   assign \write_row$58  = head[14:12];
   assign \write_data$59  = \$11 [4:0];
-  assign look = { \port$4070$0 , \port$4064$0  };
+  assign look = { \port$4068$0 , \port$4062$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -30485,7 +30429,7 @@ module \postern.queue_4 (rst, take, push, grant, \port$4064$0 , \port$4070$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$10029$0 , \port$10030$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -30498,10 +30442,10 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$10033$0 ;
-  wire [4:0] \port$10033$0 ;
-  input [4:0] \port$10034$0 ;
-  wire [4:0] \port$10034$0 ;
+  input [4:0] \port$10029$0 ;
+  wire [4:0] \port$10029$0 ;
+  input [4:0] \port$10030$0 ;
+  wire [4:0] \port$10030$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -30540,8 +30484,8 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
-  assign write_data = { \port$10034$0 , \port$10033$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10030$0 , \port$10029$0  };
+  assign write_data = { \port$10030$0 , \port$10029$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -30618,7 +30562,7 @@ module \postern.queue_4.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_5 (rst, take, push, grant, \port$4076$0 , \port$4082$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
+module \postern.queue_5 (rst, take, push, grant, \port$4074$0 , \port$4080$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
 , row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire [4:0] \$1 ;
@@ -30711,10 +30655,10 @@ module \postern.queue_5 (rst, take, push, grant, \port$4076$0 , \port$4082$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4076$0 ;
-  wire \port$4076$0 ;
-  input \port$4082$0 ;
-  wire \port$4082$0 ;
+  input \port$4074$0 ;
+  wire \port$4074$0 ;
+  input \port$4080$0 ;
+  wire \port$4080$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -30853,8 +30797,8 @@ module \postern.queue_5 (rst, take, push, grant, \port$4076$0 , \port$4082$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10033$0 (new_sent),
-    .\port$10034$0 (new_stop),
+    .\port$10029$0 (new_sent),
+    .\port$10030$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -30919,13 +30863,13 @@ module \postern.queue_5 (rst, take, push, grant, \port$4076$0 , \port$4082$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$24  = fresh;
-    if (\port$4076$0 ) begin
+    if (\port$4074$0 ) begin
       \$24 [0] = filled;
     end
     if (\$16 ) begin
       \$24 [0] = 1'h0;
     end
-    if (\port$4082$0 ) begin
+    if (\port$4080$0 ) begin
       \$24 [1] = filled;
     end
     if (\$18 ) begin
@@ -30984,7 +30928,7 @@ module \postern.queue_5 (rst, take, push, grant, \port$4076$0 , \port$4082$0 , l
   assign \write$57  = popped;
   assign \write_row$58  = head[14:12];
   assign \write_data$59  = \$11 [4:0];
-  assign look = { \port$4082$0 , \port$4076$0  };
+  assign look = { \port$4080$0 , \port$4074$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -30995,7 +30939,7 @@ module \postern.queue_5 (rst, take, push, grant, \port$4076$0 , \port$4082$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$10029$0 , \port$10030$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -31008,10 +30952,10 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$10033$0 ;
-  wire [4:0] \port$10033$0 ;
-  input [4:0] \port$10034$0 ;
-  wire [4:0] \port$10034$0 ;
+  input [4:0] \port$10029$0 ;
+  wire [4:0] \port$10029$0 ;
+  input [4:0] \port$10030$0 ;
+  wire [4:0] \port$10030$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -31050,8 +30994,8 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
-  assign write_data = { \port$10034$0 , \port$10033$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10030$0 , \port$10029$0  };
+  assign write_data = { \port$10030$0 , \port$10029$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -31128,7 +31072,7 @@ module \postern.queue_5.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_6 (rst, take, push, grant, \port$4088$0 , \port$4094$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
+module \postern.queue_6 (rst, take, push, grant, \port$4086$0 , \port$4092$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
 , row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire [4:0] \$1 ;
@@ -31221,10 +31165,10 @@ module \postern.queue_6 (rst, take, push, grant, \port$4088$0 , \port$4094$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4088$0 ;
-  wire \port$4088$0 ;
-  input \port$4094$0 ;
-  wire \port$4094$0 ;
+  input \port$4086$0 ;
+  wire \port$4086$0 ;
+  input \port$4092$0 ;
+  wire \port$4092$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -31363,8 +31307,8 @@ module \postern.queue_6 (rst, take, push, grant, \port$4088$0 , \port$4094$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10033$0 (new_sent),
-    .\port$10034$0 (new_stop),
+    .\port$10029$0 (new_sent),
+    .\port$10030$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -31429,13 +31373,13 @@ module \postern.queue_6 (rst, take, push, grant, \port$4088$0 , \port$4094$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$24  = fresh;
-    if (\port$4088$0 ) begin
+    if (\port$4086$0 ) begin
       \$24 [0] = filled;
     end
     if (\$16 ) begin
       \$24 [0] = 1'h0;
     end
-    if (\port$4094$0 ) begin
+    if (\port$4092$0 ) begin
       \$24 [1] = filled;
     end
     if (\$18 ) begin
@@ -31494,7 +31438,7 @@ module \postern.queue_6 (rst, take, push, grant, \port$4088$0 , \port$4094$0 , l
   assign \write$57  = popped;
   assign \write_row$58  = head[14:12];
   assign \write_data$59  = \$11 [4:0];
-  assign look = { \port$4094$0 , \port$4088$0  };
+  assign look = { \port$4092$0 , \port$4086$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -31505,7 +31449,7 @@ module \postern.queue_6 (rst, take, push, grant, \port$4088$0 , \port$4094$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$10029$0 , \port$10030$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -31518,10 +31462,10 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$10033$0 ;
-  wire [4:0] \port$10033$0 ;
-  input [4:0] \port$10034$0 ;
-  wire [4:0] \port$10034$0 ;
+  input [4:0] \port$10029$0 ;
+  wire [4:0] \port$10029$0 ;
+  input [4:0] \port$10030$0 ;
+  wire [4:0] \port$10030$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -31560,8 +31504,8 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
-  assign write_data = { \port$10034$0 , \port$10033$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10030$0 , \port$10029$0  };
+  assign write_data = { \port$10030$0 , \port$10029$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -31638,7 +31582,7 @@ module \postern.queue_6.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_7 (rst, take, push, grant, \port$4100$0 , \port$4106$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
+module \postern.queue_7 (rst, take, push, grant, \port$4098$0 , \port$4104$0 , level, popped, spent, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop, row_0
 , row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire [4:0] \$1 ;
@@ -31731,10 +31675,10 @@ module \postern.queue_7 (rst, take, push, grant, \port$4100$0 , \port$4106$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4100$0 ;
-  wire \port$4100$0 ;
-  input \port$4106$0 ;
-  wire \port$4106$0 ;
+  input \port$4098$0 ;
+  wire \port$4098$0 ;
+  input \port$4104$0 ;
+  wire \port$4104$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -31873,8 +31817,8 @@ module \postern.queue_7 (rst, take, push, grant, \port$4100$0 , \port$4106$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10033$0 (new_sent),
-    .\port$10034$0 (new_stop),
+    .\port$10029$0 (new_sent),
+    .\port$10030$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -31939,13 +31883,13 @@ module \postern.queue_7 (rst, take, push, grant, \port$4100$0 , \port$4106$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$24  = fresh;
-    if (\port$4100$0 ) begin
+    if (\port$4098$0 ) begin
       \$24 [0] = filled;
     end
     if (\$16 ) begin
       \$24 [0] = 1'h0;
     end
-    if (\port$4106$0 ) begin
+    if (\port$4104$0 ) begin
       \$24 [1] = filled;
     end
     if (\$18 ) begin
@@ -32004,7 +31948,7 @@ module \postern.queue_7 (rst, take, push, grant, \port$4100$0 , \port$4106$0 , l
   assign \write$57  = popped;
   assign \write_row$58  = head[14:12];
   assign \write_data$59  = \$11 [4:0];
-  assign look = { \port$4106$0 , \port$4100$0  };
+  assign look = { \port$4104$0 , \port$4098$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -32015,7 +31959,7 @@ module \postern.queue_7 (rst, take, push, grant, \port$4100$0 , \port$4106$0 , l
   assign \head.generation  = head[22:15];
 endmodule
 
-module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$10033$0 , \port$10034$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$10029$0 , \port$10030$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -32028,10 +31972,10 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input [4:0] \port$10033$0 ;
-  wire [4:0] \port$10033$0 ;
-  input [4:0] \port$10034$0 ;
-  wire [4:0] \port$10034$0 ;
+  input [4:0] \port$10029$0 ;
+  wire [4:0] \port$10029$0 ;
+  input [4:0] \port$10030$0 ;
+  wire [4:0] \port$10030$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -32070,8 +32014,8 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$10034$0 , \port$10033$0  };
-  assign write_data = { \port$10034$0 , \port$10033$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$10030$0 , \port$10029$0  };
+  assign write_data = { \port$10030$0 , \port$10029$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -32148,9 +32092,9 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2269$0 , \port$3976$0 , \port$4016$0 , \port$4022$0 , \port$4028$0 , \port$4034$0 , \port$4040$0 , \port$4046$0 , \port$4052$0 , \port$4058$0 , \port$4064$0 , \port$4070$0 
-, \port$4076$0 , \port$4082$0 , \port$4088$0 , \port$4094$0 , \port$4100$0 , \port$4106$0 , refused, fault__valid, fault__record, fault__port, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$6377$0 , gone__0, \port$6453$0 , gone__1, \port$6529$0 , gone__2, \port$6605$0 
-, gone__3, \port$6681$0 , gone__4, \port$6757$0 , gone__5, \port$6833$0 , gone__6, \port$6909$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$9274$0 , fault_pending, filled, \refused$151 , states__0, states__1, states__2, states__3
+module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2269$0 , \port$3974$0 , \port$4014$0 , \port$4020$0 , \port$4026$0 , \port$4032$0 , \port$4038$0 , \port$4044$0 , \port$4050$0 , \port$4056$0 , \port$4062$0 , \port$4068$0 
+, \port$4074$0 , \port$4080$0 , \port$4086$0 , \port$4092$0 , \port$4098$0 , \port$4104$0 , refused, fault__valid, fault__record, fault__port, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$6373$0 , gone__0, \port$6449$0 , gone__1, \port$6525$0 , gone__2, \port$6601$0 
+, gone__3, \port$6677$0 , gone__4, \port$6753$0 , gone__5, \port$6829$0 , gone__6, \port$6905$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$9270$0 , fault_pending, filled, \refused$151 , states__0, states__1, states__2, states__3
 , states__4, states__5, states__6, states__7, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, \own$93 , \other$94 , core, lane, \good$97 , error, data, tails__0, firsts__0
 , heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3, firsts__3, heads__3, rx_results__3, tails__4, firsts__4, heads__4, rx_results__4, tails__5, firsts__5, heads__5
 , rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, fault_write, fault_read, fault_enable, clk);
@@ -32414,9 +32358,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1229 ;
   wire \$123 ;
   wire \$1230 ;
-  wire \$1231 ;
-  wire \$1232 ;
-  wire [31:0] \$1233 ;
+  wire [31:0] \$1231 ;
+  wire [11:0] \$1232 ;
+  wire \$1233 ;
   wire [11:0] \$1234 ;
   wire \$1235 ;
   wire [11:0] \$1236 ;
@@ -32485,10 +32429,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1293 ;
   wire [11:0] \$1294 ;
   wire \$1295 ;
-  wire [11:0] \$1296 ;
-  wire \$1297 ;
-  wire [31:0] \$1298 ;
-  wire [16:0] \$1299 ;
+  wire [31:0] \$1296 ;
+  wire [16:0] \$1297 ;
+  wire [11:0] \$1298 ;
+  wire \$1299 ;
   wire [1:0] \$13 ;
   wire \$130 ;
   wire [11:0] \$1300 ;
@@ -32559,13 +32503,13 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$136 ;
   wire [11:0] \$1360 ;
   wire \$1361 ;
-  wire [11:0] \$1362 ;
-  wire \$1363 ;
-  wire [31:0] \$1364 ;
-  wire [31:0] \$1365 ;
-  wire [1:0] \$1366 ;
-  wire [2:0] \$1367 ;
-  wire [3:0] \$1368 ;
+  wire [31:0] \$1362 ;
+  wire [31:0] \$1363 ;
+  wire [1:0] \$1364 ;
+  wire [2:0] \$1365 ;
+  wire [3:0] \$1366 ;
+  wire [11:0] \$1367 ;
+  wire \$1368 ;
   wire [11:0] \$1369 ;
   wire \$137 ;
   wire \$1370 ;
@@ -32636,13 +32580,13 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [11:0] \$1429 ;
   wire [1:0] \$143 ;
   wire \$1430 ;
-  wire [11:0] \$1431 ;
-  wire \$1432 ;
-  wire [31:0] \$1433 ;
-  wire [31:0] \$1434 ;
-  wire [9:0] \$1435 ;
-  wire [20:0] \$1436 ;
-  wire [26:0] \$1437 ;
+  wire [31:0] \$1431 ;
+  wire [31:0] \$1432 ;
+  wire [9:0] \$1433 ;
+  wire [20:0] \$1434 ;
+  wire [26:0] \$1435 ;
+  wire [11:0] \$1436 ;
+  wire \$1437 ;
   wire [11:0] \$1438 ;
   wire \$1439 ;
   wire [1:0] \$144 ;
@@ -32656,7 +32600,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1447 ;
   wire [11:0] \$1448 ;
   wire \$1449 ;
-  wire [36:0] \$145 ;
+  wire [35:0] \$145 ;
   wire [11:0] \$1450 ;
   wire \$1451 ;
   wire [11:0] \$1452 ;
@@ -32667,7 +32611,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1457 ;
   wire [11:0] \$1458 ;
   wire \$1459 ;
-  wire [36:0] \$146 ;
+  wire [35:0] \$146 ;
   wire [11:0] \$1460 ;
   wire \$1461 ;
   wire [11:0] \$1462 ;
@@ -32678,7 +32622,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1467 ;
   wire [11:0] \$1468 ;
   wire \$1469 ;
-  wire [36:0] \$147 ;
+  wire [35:0] \$147 ;
   wire [11:0] \$1470 ;
   wire \$1471 ;
   wire [11:0] \$1472 ;
@@ -32689,7 +32633,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1477 ;
   wire [11:0] \$1478 ;
   wire \$1479 ;
-  wire [36:0] \$148 ;
+  wire [35:0] \$148 ;
   wire [11:0] \$1480 ;
   wire \$1481 ;
   wire [11:0] \$1482 ;
@@ -32700,7 +32644,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1487 ;
   wire [11:0] \$1488 ;
   wire \$1489 ;
-  wire [36:0] \$149 ;
+  wire [35:0] \$149 ;
   wire [11:0] \$1490 ;
   wire \$1491 ;
   wire [11:0] \$1492 ;
@@ -32712,18 +32656,18 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [11:0] \$1498 ;
   wire \$1499 ;
   wire [11:0] \$15 ;
-  wire [36:0] \$150 ;
-  wire [11:0] \$1500 ;
-  wire \$1501 ;
-  wire [31:0] \$1502 ;
-  wire [31:0] \$1503 ;
-  wire [18:0] \$1504 ;
+  wire [35:0] \$150 ;
+  wire [31:0] \$1500 ;
+  wire [31:0] \$1501 ;
+  wire [18:0] \$1502 ;
+  wire [11:0] \$1503 ;
+  wire \$1504 ;
   wire [11:0] \$1505 ;
   wire \$1506 ;
   wire [11:0] \$1507 ;
   wire \$1508 ;
   wire [11:0] \$1509 ;
-  wire [36:0] \$151 ;
+  wire [35:0] \$151 ;
   wire \$1510 ;
   wire [11:0] \$1511 ;
   wire \$1512 ;
@@ -32786,11 +32730,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1564 ;
   wire [11:0] \$1565 ;
   wire \$1566 ;
-  wire [11:0] \$1567 ;
-  wire \$1568 ;
-  wire [31:0] \$1569 ;
+  wire [31:0] \$1567 ;
+  wire [31:0] \$1568 ;
+  wire \$1569 ;
   wire [3:0] \$157 ;
-  wire [31:0] \$1570 ;
+  wire \$1570 ;
   wire \$1571 ;
   wire \$1572 ;
   wire \$1573 ;
@@ -32800,7 +32744,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1577 ;
   wire \$1578 ;
   wire \$1579 ;
-  wire [3:0] \$158 ;
+  wire \$158 ;
   wire \$1580 ;
   wire \$1581 ;
   wire \$1582 ;
@@ -32811,7 +32755,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1587 ;
   wire \$1588 ;
   wire \$1589 ;
-  wire \$159 ;
+  wire [11:0] \$159 ;
   wire \$1590 ;
   wire \$1591 ;
   wire \$1592 ;
@@ -32823,7 +32767,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1598 ;
   wire \$1599 ;
   wire \$16 ;
-  wire [11:0] \$160 ;
+  wire \$160 ;
   wire \$1600 ;
   wire \$1601 ;
   wire \$1602 ;
@@ -32834,7 +32778,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1607 ;
   wire \$1608 ;
   wire \$1609 ;
-  wire \$161 ;
+  wire [11:0] \$161 ;
   wire \$1610 ;
   wire \$1611 ;
   wire \$1612 ;
@@ -32845,7 +32789,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1617 ;
   wire \$1618 ;
   wire \$1619 ;
-  wire [11:0] \$162 ;
+  wire \$162 ;
   wire \$1620 ;
   wire \$1621 ;
   wire \$1622 ;
@@ -32856,7 +32800,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1627 ;
   wire \$1628 ;
   wire \$1629 ;
-  wire \$163 ;
+  wire [11:0] \$163 ;
   wire \$1630 ;
   wire \$1631 ;
   wire \$1632 ;
@@ -32867,7 +32811,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1637 ;
   wire \$1638 ;
   wire \$1639 ;
-  wire [11:0] \$164 ;
+  wire \$164 ;
   wire \$1640 ;
   wire \$1641 ;
   wire \$1642 ;
@@ -32878,7 +32822,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1647 ;
   wire \$1648 ;
   wire \$1649 ;
-  wire \$165 ;
+  wire [11:0] \$165 ;
   wire \$1650 ;
   wire \$1651 ;
   wire \$1652 ;
@@ -32889,7 +32833,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1657 ;
   wire \$1658 ;
   wire \$1659 ;
-  wire [11:0] \$166 ;
+  wire \$166 ;
   wire \$1660 ;
   wire \$1661 ;
   wire \$1662 ;
@@ -32900,7 +32844,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1667 ;
   wire \$1668 ;
   wire \$1669 ;
-  wire \$167 ;
+  wire [11:0] \$167 ;
   wire \$1670 ;
   wire \$1671 ;
   wire \$1672 ;
@@ -32911,7 +32855,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1677 ;
   wire \$1678 ;
   wire \$1679 ;
-  wire [11:0] \$168 ;
+  wire \$168 ;
   wire \$1680 ;
   wire \$1681 ;
   wire \$1682 ;
@@ -32922,7 +32866,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1687 ;
   wire \$1688 ;
   wire \$1689 ;
-  wire \$169 ;
+  wire [11:0] \$169 ;
   wire \$1690 ;
   wire \$1691 ;
   wire \$1692 ;
@@ -32934,7 +32878,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1698 ;
   wire \$1699 ;
   wire \$17 ;
-  wire [11:0] \$170 ;
+  wire \$170 ;
   wire \$1700 ;
   wire \$1701 ;
   wire \$1702 ;
@@ -32945,7 +32889,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1707 ;
   wire \$1708 ;
   wire \$1709 ;
-  wire \$171 ;
+  wire [11:0] \$171 ;
   wire \$1710 ;
   wire \$1711 ;
   wire \$1712 ;
@@ -32956,7 +32900,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1717 ;
   wire \$1718 ;
   wire \$1719 ;
-  wire [11:0] \$172 ;
+  wire \$172 ;
   wire \$1720 ;
   wire \$1721 ;
   wire \$1722 ;
@@ -32967,7 +32911,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1727 ;
   wire \$1728 ;
   wire \$1729 ;
-  wire \$173 ;
+  wire [11:0] \$173 ;
   wire \$1730 ;
   wire \$1731 ;
   wire \$1732 ;
@@ -32978,7 +32922,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1737 ;
   wire \$1738 ;
   wire \$1739 ;
-  wire [11:0] \$174 ;
+  wire \$174 ;
   wire \$1740 ;
   wire \$1741 ;
   wire \$1742 ;
@@ -32989,7 +32933,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1747 ;
   wire \$1748 ;
   wire \$1749 ;
-  wire \$175 ;
+  wire [11:0] \$175 ;
   wire \$1750 ;
   wire \$1751 ;
   wire \$1752 ;
@@ -33000,245 +32944,245 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1757 ;
   wire \$1758 ;
   wire \$1759 ;
-  wire [11:0] \$176 ;
+  wire \$176 ;
   wire \$1760 ;
-  wire \$1761 ;
-  wire \$1762 ;
-  wire [31:0] \$1763 ;
-  wire [31:0] \$1764 ;
-  wire [11:0] \$1765 ;
+  wire [31:0] \$1761 ;
+  wire [31:0] \$1762 ;
+  wire [11:0] \$1763 ;
+  wire \$1764 ;
+  wire \$1765 ;
   wire \$1766 ;
   wire \$1767 ;
   wire \$1768 ;
   wire \$1769 ;
-  wire \$177 ;
+  wire [11:0] \$177 ;
   wire \$1770 ;
   wire \$1771 ;
-  wire \$1772 ;
+  wire [11:0] \$1772 ;
   wire \$1773 ;
-  wire [11:0] \$1774 ;
+  wire \$1774 ;
   wire \$1775 ;
   wire \$1776 ;
   wire \$1777 ;
   wire \$1778 ;
   wire \$1779 ;
-  wire [11:0] \$178 ;
+  wire \$178 ;
   wire \$1780 ;
-  wire \$1781 ;
+  wire [11:0] \$1781 ;
   wire \$1782 ;
-  wire [11:0] \$1783 ;
+  wire \$1783 ;
   wire \$1784 ;
   wire \$1785 ;
   wire \$1786 ;
   wire \$1787 ;
   wire \$1788 ;
   wire \$1789 ;
-  wire \$179 ;
-  wire \$1790 ;
+  wire [11:0] \$179 ;
+  wire [11:0] \$1790 ;
   wire \$1791 ;
-  wire [11:0] \$1792 ;
+  wire \$1792 ;
   wire \$1793 ;
   wire \$1794 ;
   wire \$1795 ;
   wire \$1796 ;
   wire \$1797 ;
   wire \$1798 ;
-  wire \$1799 ;
+  wire [11:0] \$1799 ;
   wire \$18 ;
-  wire [11:0] \$180 ;
+  wire \$180 ;
   wire \$1800 ;
-  wire [11:0] \$1801 ;
+  wire \$1801 ;
   wire \$1802 ;
   wire \$1803 ;
   wire \$1804 ;
   wire \$1805 ;
   wire \$1806 ;
   wire \$1807 ;
-  wire \$1808 ;
+  wire [11:0] \$1808 ;
   wire \$1809 ;
-  wire \$181 ;
-  wire [11:0] \$1810 ;
+  wire [11:0] \$181 ;
+  wire \$1810 ;
   wire \$1811 ;
   wire \$1812 ;
   wire \$1813 ;
   wire \$1814 ;
   wire \$1815 ;
   wire \$1816 ;
-  wire \$1817 ;
+  wire [11:0] \$1817 ;
   wire \$1818 ;
-  wire [11:0] \$1819 ;
-  wire [11:0] \$182 ;
+  wire \$1819 ;
+  wire \$182 ;
   wire \$1820 ;
   wire \$1821 ;
   wire \$1822 ;
   wire \$1823 ;
   wire \$1824 ;
   wire \$1825 ;
-  wire \$1826 ;
+  wire [11:0] \$1826 ;
   wire \$1827 ;
-  wire [11:0] \$1828 ;
+  wire \$1828 ;
   wire \$1829 ;
-  wire \$183 ;
+  wire [11:0] \$183 ;
   wire \$1830 ;
   wire \$1831 ;
   wire \$1832 ;
   wire \$1833 ;
   wire \$1834 ;
-  wire \$1835 ;
+  wire [11:0] \$1835 ;
   wire \$1836 ;
-  wire [11:0] \$1837 ;
+  wire \$1837 ;
   wire \$1838 ;
   wire \$1839 ;
-  wire [11:0] \$184 ;
+  wire \$184 ;
   wire \$1840 ;
   wire \$1841 ;
   wire \$1842 ;
   wire \$1843 ;
-  wire \$1844 ;
+  wire [11:0] \$1844 ;
   wire \$1845 ;
-  wire [11:0] \$1846 ;
+  wire \$1846 ;
   wire \$1847 ;
   wire \$1848 ;
   wire \$1849 ;
-  wire \$185 ;
+  wire [11:0] \$185 ;
   wire \$1850 ;
   wire \$1851 ;
-  wire \$1852 ;
+  wire [11:0] \$1852 ;
   wire \$1853 ;
-  wire [11:0] \$1854 ;
+  wire \$1854 ;
   wire \$1855 ;
   wire \$1856 ;
   wire \$1857 ;
   wire \$1858 ;
   wire \$1859 ;
-  wire [11:0] \$186 ;
-  wire \$1860 ;
+  wire \$186 ;
+  wire [11:0] \$1860 ;
   wire \$1861 ;
-  wire [11:0] \$1862 ;
+  wire \$1862 ;
   wire \$1863 ;
   wire \$1864 ;
   wire \$1865 ;
   wire \$1866 ;
   wire \$1867 ;
-  wire \$1868 ;
+  wire [11:0] \$1868 ;
   wire \$1869 ;
-  wire \$187 ;
-  wire [11:0] \$1870 ;
+  wire [11:0] \$187 ;
+  wire \$1870 ;
   wire \$1871 ;
   wire \$1872 ;
   wire \$1873 ;
   wire \$1874 ;
   wire \$1875 ;
-  wire \$1876 ;
+  wire [11:0] \$1876 ;
   wire \$1877 ;
-  wire [11:0] \$1878 ;
+  wire \$1878 ;
   wire \$1879 ;
-  wire [11:0] \$188 ;
+  wire \$188 ;
   wire \$1880 ;
   wire \$1881 ;
   wire \$1882 ;
   wire \$1883 ;
-  wire \$1884 ;
+  wire [11:0] \$1884 ;
   wire \$1885 ;
-  wire [11:0] \$1886 ;
+  wire \$1886 ;
   wire \$1887 ;
   wire \$1888 ;
   wire \$1889 ;
-  wire \$189 ;
+  wire [11:0] \$189 ;
   wire \$1890 ;
   wire \$1891 ;
-  wire \$1892 ;
+  wire [11:0] \$1892 ;
   wire \$1893 ;
-  wire [11:0] \$1894 ;
+  wire \$1894 ;
   wire \$1895 ;
   wire \$1896 ;
   wire \$1897 ;
   wire \$1898 ;
   wire \$1899 ;
   wire \$19 ;
-  wire [11:0] \$190 ;
-  wire \$1900 ;
+  wire \$190 ;
+  wire [11:0] \$1900 ;
   wire \$1901 ;
-  wire [11:0] \$1902 ;
+  wire \$1902 ;
   wire \$1903 ;
   wire \$1904 ;
   wire \$1905 ;
   wire \$1906 ;
   wire \$1907 ;
-  wire \$1908 ;
+  wire [11:0] \$1908 ;
   wire \$1909 ;
-  wire \$191 ;
-  wire [11:0] \$1910 ;
+  wire [11:0] \$191 ;
+  wire \$1910 ;
   wire \$1911 ;
   wire \$1912 ;
   wire \$1913 ;
   wire \$1914 ;
   wire \$1915 ;
-  wire \$1916 ;
+  wire [11:0] \$1916 ;
   wire \$1917 ;
-  wire [11:0] \$1918 ;
+  wire \$1918 ;
   wire \$1919 ;
-  wire [11:0] \$192 ;
+  wire \$192 ;
   wire \$1920 ;
   wire \$1921 ;
   wire \$1922 ;
   wire \$1923 ;
-  wire \$1924 ;
+  wire [11:0] \$1924 ;
   wire \$1925 ;
-  wire [11:0] \$1926 ;
+  wire \$1926 ;
   wire \$1927 ;
   wire \$1928 ;
   wire \$1929 ;
-  wire \$193 ;
+  wire [11:0] \$193 ;
   wire \$1930 ;
   wire \$1931 ;
-  wire \$1932 ;
+  wire [11:0] \$1932 ;
   wire \$1933 ;
-  wire [11:0] \$1934 ;
+  wire \$1934 ;
   wire \$1935 ;
   wire \$1936 ;
   wire \$1937 ;
   wire \$1938 ;
   wire \$1939 ;
-  wire [11:0] \$194 ;
-  wire \$1940 ;
+  wire \$194 ;
+  wire [11:0] \$1940 ;
   wire \$1941 ;
-  wire [11:0] \$1942 ;
+  wire \$1942 ;
   wire \$1943 ;
   wire \$1944 ;
   wire \$1945 ;
   wire \$1946 ;
   wire \$1947 ;
-  wire \$1948 ;
+  wire [11:0] \$1948 ;
   wire \$1949 ;
-  wire \$195 ;
-  wire [11:0] \$1950 ;
+  wire [11:0] \$195 ;
+  wire \$1950 ;
   wire \$1951 ;
   wire \$1952 ;
   wire \$1953 ;
   wire \$1954 ;
   wire \$1955 ;
-  wire \$1956 ;
+  wire [11:0] \$1956 ;
   wire \$1957 ;
-  wire [11:0] \$1958 ;
+  wire \$1958 ;
   wire \$1959 ;
-  wire [11:0] \$196 ;
+  wire \$196 ;
   wire \$1960 ;
   wire \$1961 ;
   wire \$1962 ;
   wire \$1963 ;
-  wire \$1964 ;
+  wire [11:0] \$1964 ;
   wire \$1965 ;
-  wire [11:0] \$1966 ;
+  wire \$1966 ;
   wire \$1967 ;
   wire \$1968 ;
   wire \$1969 ;
   wire \$197 ;
   wire \$1970 ;
   wire \$1971 ;
-  wire \$1972 ;
+  wire [11:0] \$1972 ;
   wire \$1973 ;
-  wire [11:0] \$1974 ;
+  wire \$1974 ;
   wire \$1975 ;
   wire \$1976 ;
   wire \$1977 ;
@@ -33247,20 +33191,20 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$198 ;
   wire \$1980 ;
   wire \$1981 ;
-  wire \$1982 ;
+  wire [11:0] \$1982 ;
   wire \$1983 ;
-  wire [11:0] \$1984 ;
+  wire \$1984 ;
   wire \$1985 ;
   wire \$1986 ;
   wire \$1987 ;
   wire \$1988 ;
   wire \$1989 ;
-  wire \$199 ;
+  wire [11:0] \$199 ;
   wire \$1990 ;
   wire \$1991 ;
-  wire \$1992 ;
+  wire [11:0] \$1992 ;
   wire \$1993 ;
-  wire [11:0] \$1994 ;
+  wire \$1994 ;
   wire \$1995 ;
   wire \$1996 ;
   wire \$1997 ;
@@ -33268,12 +33212,12 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$1999 ;
   wire [22:0] \$2 ;
   wire \$20 ;
-  wire [11:0] \$200 ;
+  wire \$200 ;
   wire \$2000 ;
   wire \$2001 ;
-  wire \$2002 ;
+  wire [11:0] \$2002 ;
   wire \$2003 ;
-  wire [11:0] \$2004 ;
+  wire \$2004 ;
   wire \$2005 ;
   wire \$2006 ;
   wire \$2007 ;
@@ -33282,38 +33226,38 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$201 ;
   wire \$2010 ;
   wire \$2011 ;
-  wire \$2012 ;
+  wire [11:0] \$2012 ;
   wire \$2013 ;
-  wire [11:0] \$2014 ;
+  wire \$2014 ;
   wire \$2015 ;
   wire \$2016 ;
   wire \$2017 ;
   wire \$2018 ;
   wire \$2019 ;
   wire \$202 ;
-  wire \$2020 ;
+  wire [1:0] \$2020 ;
   wire \$2021 ;
-  wire [1:0] \$2022 ;
-  wire \$2023 ;
-  wire [15:0] \$2024 ;
-  wire [17:0] \$2025 ;
-  wire [25:0] \$2026 ;
+  wire [15:0] \$2022 ;
+  wire [17:0] \$2023 ;
+  wire [25:0] \$2024 ;
+  wire [31:0] \$2025 ;
+  wire [31:0] \$2026 ;
   wire [31:0] \$2027 ;
   wire [31:0] \$2028 ;
   wire [31:0] \$2029 ;
-  wire \$203 ;
-  wire [31:0] \$2030 ;
+  wire [11:0] \$203 ;
+  wire [7:0] \$2030 ;
   wire [31:0] \$2031 ;
-  wire [7:0] \$2032 ;
+  wire [31:0] \$2032 ;
   wire [31:0] \$2033 ;
   wire [31:0] \$2034 ;
-  wire [31:0] \$2035 ;
-  wire [31:0] \$2036 ;
-  wire [10:0] \$2037 ;
-  wire [23:0] \$2038 ;
-  wire [31:0] \$2039 ;
-  wire [11:0] \$204 ;
-  wire [31:0] \$2040 ;
+  wire [10:0] \$2035 ;
+  wire [23:0] \$2036 ;
+  wire [31:0] \$2037 ;
+  wire [31:0] \$2038 ;
+  wire [3:0] \$2039 ;
+  wire \$204 ;
+  wire [3:0] \$2040 ;
   wire [3:0] \$2041 ;
   wire [3:0] \$2042 ;
   wire [3:0] \$2043 ;
@@ -33327,37 +33271,37 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [3:0] \$2050 ;
   wire [3:0] \$2051 ;
   wire [3:0] \$2052 ;
-  wire [3:0] \$2053 ;
-  wire [3:0] \$2054 ;
-  wire [1:0] \$2055 ;
-  wire [31:0] \$2056 ;
-  wire [31:0] \$2057 ;
-  wire [8:0] \$2058 ;
+  wire [1:0] \$2053 ;
+  wire [31:0] \$2054 ;
+  wire [31:0] \$2055 ;
+  wire [8:0] \$2056 ;
+  wire [1:0] \$2057 ;
+  wire [1:0] \$2058 ;
   wire [1:0] \$2059 ;
   wire \$206 ;
   wire [1:0] \$2060 ;
   wire [1:0] \$2061 ;
   wire [1:0] \$2062 ;
   wire [1:0] \$2063 ;
-  wire [1:0] \$2064 ;
+  wire \$2064 ;
   wire [1:0] \$2065 ;
-  wire \$2066 ;
+  wire [1:0] \$2066 ;
   wire [1:0] \$2067 ;
   wire [1:0] \$2068 ;
   wire [1:0] \$2069 ;
-  wire \$207 ;
+  wire [11:0] \$207 ;
   wire [1:0] \$2070 ;
   wire [1:0] \$2071 ;
-  wire [1:0] \$2072 ;
-  wire [1:0] \$2073 ;
-  wire \$2074 ;
-  wire \$2075 ;
-  wire [9:0] \$2076 ;
-  wire [10:0] \$2077 ;
+  wire \$2072 ;
+  wire \$2073 ;
+  wire [9:0] \$2074 ;
+  wire [10:0] \$2075 ;
+  wire [31:0] \$2076 ;
+  wire [31:0] \$2077 ;
   wire [31:0] \$2078 ;
-  wire [31:0] \$2079 ;
-  wire [11:0] \$208 ;
-  wire [31:0] \$2080 ;
+  wire [4:0] \$2079 ;
+  wire \$208 ;
+  wire [4:0] \$2080 ;
   wire [4:0] \$2081 ;
   wire [4:0] \$2082 ;
   wire [4:0] \$2083 ;
@@ -33371,9 +33315,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [4:0] \$2090 ;
   wire [4:0] \$2091 ;
   wire [4:0] \$2092 ;
-  wire [4:0] \$2093 ;
+  wire [5:0] \$2093 ;
   wire [4:0] \$2094 ;
-  wire [5:0] \$2095 ;
+  wire [4:0] \$2095 ;
   wire [4:0] \$2096 ;
   wire [4:0] \$2097 ;
   wire [4:0] \$2098 ;
@@ -33388,11 +33332,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [4:0] \$2105 ;
   wire [4:0] \$2106 ;
   wire [4:0] \$2107 ;
-  wire [4:0] \$2108 ;
-  wire [4:0] \$2109 ;
-  wire \$211 ;
-  wire [5:0] \$2110 ;
-  wire [20:0] \$2111 ;
+  wire [5:0] \$2108 ;
+  wire [20:0] \$2109 ;
+  wire [11:0] \$211 ;
+  wire [31:0] \$2110 ;
+  wire [31:0] \$2111 ;
   wire [31:0] \$2112 ;
   wire [31:0] \$2113 ;
   wire [31:0] \$2114 ;
@@ -33400,63 +33344,63 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [31:0] \$2116 ;
   wire [31:0] \$2117 ;
   wire [31:0] \$2118 ;
-  wire [31:0] \$2119 ;
-  wire [11:0] \$212 ;
+  wire [7:0] \$2119 ;
+  wire \$212 ;
   wire [31:0] \$2120 ;
-  wire [7:0] \$2121 ;
-  wire [31:0] \$2122 ;
+  wire [31:0] \$2121 ;
+  wire [7:0] \$2122 ;
   wire [31:0] \$2123 ;
-  wire [7:0] \$2124 ;
-  wire [31:0] \$2125 ;
+  wire [31:0] \$2124 ;
+  wire [7:0] \$2125 ;
   wire [31:0] \$2126 ;
-  wire [7:0] \$2127 ;
-  wire [31:0] \$2128 ;
+  wire [31:0] \$2127 ;
+  wire [7:0] \$2128 ;
   wire [31:0] \$2129 ;
   wire \$213 ;
-  wire [7:0] \$2130 ;
-  wire [31:0] \$2131 ;
+  wire [31:0] \$2130 ;
+  wire [7:0] \$2131 ;
   wire [31:0] \$2132 ;
-  wire [7:0] \$2133 ;
-  wire [31:0] \$2134 ;
+  wire [31:0] \$2133 ;
+  wire [8:0] \$2134 ;
   wire [31:0] \$2135 ;
-  wire [8:0] \$2136 ;
+  wire [31:0] \$2136 ;
   wire [31:0] \$2137 ;
   wire [31:0] \$2138 ;
   wire [31:0] \$2139 ;
-  wire \$214 ;
-  wire [31:0] \$2140 ;
-  wire [31:0] \$2141 ;
+  wire [11:0] \$214 ;
+  wire [1:0] \$2140 ;
+  wire [1:0] \$2141 ;
   wire [1:0] \$2142 ;
   wire [1:0] \$2143 ;
   wire [1:0] \$2144 ;
   wire [1:0] \$2145 ;
   wire [1:0] \$2146 ;
-  wire [1:0] \$2147 ;
-  wire [1:0] \$2148 ;
-  wire [9:0] \$2149 ;
-  wire [11:0] \$215 ;
+  wire [9:0] \$2147 ;
+  wire \$2148 ;
+  wire \$2149 ;
+  wire \$215 ;
   wire \$2150 ;
   wire \$2151 ;
   wire \$2152 ;
   wire \$2153 ;
   wire \$2154 ;
-  wire \$2155 ;
+  wire [10:0] \$2155 ;
   wire \$2156 ;
-  wire [10:0] \$2157 ;
+  wire \$2157 ;
   wire \$2158 ;
   wire \$2159 ;
-  wire \$216 ;
+  wire [11:0] \$216 ;
   wire \$2160 ;
   wire \$2161 ;
   wire \$2162 ;
-  wire \$2163 ;
-  wire \$2164 ;
+  wire [3:0] \$2163 ;
+  wire [3:0] \$2164 ;
   wire [3:0] \$2165 ;
   wire [3:0] \$2166 ;
   wire [3:0] \$2167 ;
   wire [3:0] \$2168 ;
   wire [3:0] \$2169 ;
-  wire [11:0] \$217 ;
+  wire \$217 ;
   wire [3:0] \$2170 ;
   wire [3:0] \$2171 ;
   wire [3:0] \$2172 ;
@@ -33464,11 +33408,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [3:0] \$2174 ;
   wire [3:0] \$2175 ;
   wire [3:0] \$2176 ;
-  wire [3:0] \$2177 ;
-  wire [3:0] \$2178 ;
-  wire \$2179 ;
-  wire \$218 ;
-  wire \$2180 ;
+  wire \$2177 ;
+  wire \$2178 ;
+  wire [3:0] \$2179 ;
+  wire [11:0] \$218 ;
+  wire [3:0] \$2180 ;
   wire [3:0] \$2181 ;
   wire [3:0] \$2182 ;
   wire [3:0] \$2183 ;
@@ -33478,30 +33422,30 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [3:0] \$2187 ;
   wire [3:0] \$2188 ;
   wire [3:0] \$2189 ;
-  wire [11:0] \$219 ;
+  wire \$219 ;
   wire [3:0] \$2190 ;
   wire [3:0] \$2191 ;
   wire [3:0] \$2192 ;
-  wire [3:0] \$2193 ;
-  wire [3:0] \$2194 ;
-  wire [4:0] \$2195 ;
-  wire [4:0] \$2196 ;
-  wire [20:0] \$2197 ;
+  wire [4:0] \$2193 ;
+  wire [4:0] \$2194 ;
+  wire [20:0] \$2195 ;
+  wire [31:0] \$2196 ;
+  wire [31:0] \$2197 ;
   wire [31:0] \$2198 ;
   wire [31:0] \$2199 ;
   wire \$22 ;
-  wire \$220 ;
-  wire [31:0] \$2200 ;
+  wire [11:0] \$220 ;
+  wire [7:0] \$2200 ;
   wire [31:0] \$2201 ;
-  wire [7:0] \$2202 ;
-  wire [31:0] \$2203 ;
-  wire [31:0] \$2204 ;
+  wire [31:0] \$2202 ;
+  wire [4:0] \$2203 ;
+  wire [4:0] \$2204 ;
   wire [4:0] \$2205 ;
   wire [4:0] \$2206 ;
   wire [4:0] \$2207 ;
   wire [4:0] \$2208 ;
   wire [4:0] \$2209 ;
-  wire [11:0] \$221 ;
+  wire \$221 ;
   wire [4:0] \$2210 ;
   wire [4:0] \$2211 ;
   wire [4:0] \$2212 ;
@@ -33509,10 +33453,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [4:0] \$2214 ;
   wire [4:0] \$2215 ;
   wire [4:0] \$2216 ;
-  wire [4:0] \$2217 ;
+  wire [5:0] \$2217 ;
   wire [4:0] \$2218 ;
-  wire [5:0] \$2219 ;
-  wire \$222 ;
+  wire [4:0] \$2219 ;
+  wire [11:0] \$222 ;
   wire [4:0] \$2220 ;
   wire [4:0] \$2221 ;
   wire [4:0] \$2222 ;
@@ -33523,51 +33467,51 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [4:0] \$2227 ;
   wire [4:0] \$2228 ;
   wire [4:0] \$2229 ;
-  wire [11:0] \$223 ;
+  wire \$223 ;
   wire [4:0] \$2230 ;
   wire [4:0] \$2231 ;
-  wire [4:0] \$2232 ;
-  wire [4:0] \$2233 ;
-  wire [5:0] \$2234 ;
-  wire [20:0] \$2235 ;
+  wire [5:0] \$2232 ;
+  wire [20:0] \$2233 ;
+  wire [31:0] \$2234 ;
+  wire [31:0] \$2235 ;
   wire [31:0] \$2236 ;
   wire [31:0] \$2237 ;
   wire [31:0] \$2238 ;
   wire [31:0] \$2239 ;
-  wire \$224 ;
+  wire [11:0] \$224 ;
   wire [31:0] \$2240 ;
   wire [31:0] \$2241 ;
   wire [31:0] \$2242 ;
-  wire [31:0] \$2243 ;
+  wire [9:0] \$2243 ;
   wire [31:0] \$2244 ;
-  wire [9:0] \$2245 ;
+  wire [31:0] \$2245 ;
   wire [31:0] \$2246 ;
   wire [31:0] \$2247 ;
   wire [31:0] \$2248 ;
-  wire [31:0] \$2249 ;
-  wire [11:0] \$225 ;
+  wire [9:0] \$2249 ;
+  wire \$225 ;
   wire [31:0] \$2250 ;
-  wire [9:0] \$2251 ;
+  wire [31:0] \$2251 ;
   wire [31:0] \$2252 ;
   wire [31:0] \$2253 ;
   wire [31:0] \$2254 ;
   wire [31:0] \$2255 ;
-  wire [31:0] \$2256 ;
-  wire [31:0] \$2257 ;
+  reg [3:0] \$2256 ;
+  reg [35:0] \$2257 ;
   reg [3:0] \$2258 ;
-  reg [36:0] \$2259 ;
-  wire \$226 ;
+  reg [35:0] \$2259 ;
+  wire [11:0] \$226 ;
   reg [3:0] \$2260 ;
-  reg [36:0] \$2261 ;
-  reg [3:0] \$2262 ;
-  reg [3:0] \$2263 ;
+  reg [3:0] \$2261 ;
+  reg \$2262 ;
+  reg \$2263 ;
   reg \$2264 ;
   reg \$2265 ;
   reg \$2266 ;
-  reg \$2267 ;
+  reg [31:0] \$2267 ;
   reg \$2268 ;
-  reg [31:0] \$2269 ;
-  wire [11:0] \$227 ;
+  reg \$2269 ;
+  wire \$227 ;
   reg \$2270 ;
   reg \$2271 ;
   reg \$2272 ;
@@ -33578,7 +33522,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   reg \$2277 ;
   reg \$2278 ;
   reg \$2279 ;
-  wire \$228 ;
+  wire [11:0] \$228 ;
   reg \$2280 ;
   reg \$2281 ;
   reg \$2282 ;
@@ -33589,7 +33533,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   reg \$2287 ;
   reg \$2288 ;
   reg \$2289 ;
-  wire [11:0] \$229 ;
+  wire \$229 ;
   reg \$2290 ;
   reg \$2291 ;
   reg \$2292 ;
@@ -33598,158 +33542,156 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   reg \$2295 ;
   reg \$2296 ;
   reg \$2297 ;
-  reg \$2298 ;
-  reg \$2299 ;
+  reg [3:0] \$2298 ;
+  reg [2:0] \$2299 ;
   wire \$23 ;
-  wire \$230 ;
-  reg [3:0] \$2300 ;
+  wire [11:0] \$230 ;
+  reg [2:0] \$2300 ;
   reg [2:0] \$2301 ;
-  reg [2:0] \$2302 ;
-  reg [2:0] \$2303 ;
-  reg [1:0] \$2304 ;
+  reg [1:0] \$2302 ;
+  reg \$2303 ;
+  reg \$2304 ;
   reg \$2305 ;
-  reg \$2306 ;
-  reg \$2307 ;
-  reg [31:0] \$2308 ;
-  wire [11:0] \$231 ;
-  wire \$232 ;
-  wire [11:0] \$233 ;
-  wire \$234 ;
-  wire [11:0] \$235 ;
-  wire \$236 ;
-  wire [11:0] \$237 ;
-  wire \$238 ;
-  wire [11:0] \$239 ;
+  reg [31:0] \$2306 ;
+  wire \$231 ;
+  wire [11:0] \$232 ;
+  wire \$233 ;
+  wire [11:0] \$234 ;
+  wire \$235 ;
+  wire [11:0] \$236 ;
+  wire \$237 ;
+  wire [11:0] \$238 ;
+  wire \$239 ;
   wire \$24 ;
-  wire \$240 ;
-  wire [11:0] \$241 ;
-  wire \$242 ;
-  wire [11:0] \$243 ;
-  wire \$244 ;
-  wire [11:0] \$245 ;
-  wire \$246 ;
-  wire [11:0] \$247 ;
-  wire \$248 ;
-  wire [11:0] \$249 ;
+  wire [11:0] \$240 ;
+  wire \$241 ;
+  wire [11:0] \$242 ;
+  wire \$243 ;
+  wire [11:0] \$244 ;
+  wire \$245 ;
+  wire [11:0] \$246 ;
+  wire \$247 ;
+  wire [11:0] \$248 ;
+  wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
-  wire [11:0] \$251 ;
-  wire \$252 ;
-  wire [11:0] \$253 ;
-  wire \$254 ;
-  wire [11:0] \$255 ;
-  wire \$256 ;
-  wire [11:0] \$257 ;
+  wire [11:0] \$250 ;
+  wire \$251 ;
+  wire [11:0] \$252 ;
+  wire \$253 ;
+  wire [11:0] \$254 ;
+  wire \$255 ;
+  wire [11:0] \$256 ;
+  wire \$257 ;
   wire \$258 ;
   wire \$259 ;
   wire \$26 ;
-  wire \$260 ;
-  wire [11:0] \$261 ;
-  wire \$262 ;
-  wire [11:0] \$263 ;
-  wire \$264 ;
-  wire [11:0] \$265 ;
-  wire \$266 ;
-  wire [11:0] \$267 ;
-  wire \$268 ;
-  wire [11:0] \$269 ;
+  wire [11:0] \$260 ;
+  wire \$261 ;
+  wire [11:0] \$262 ;
+  wire \$263 ;
+  wire [11:0] \$264 ;
+  wire \$265 ;
+  wire [11:0] \$266 ;
+  wire \$267 ;
+  wire [11:0] \$268 ;
+  wire \$269 ;
   wire \$27 ;
-  wire \$270 ;
-  wire [11:0] \$271 ;
-  wire \$272 ;
-  wire [11:0] \$273 ;
-  wire \$274 ;
-  wire [11:0] \$275 ;
-  wire \$276 ;
-  wire [11:0] \$277 ;
-  wire \$278 ;
-  wire [11:0] \$279 ;
+  wire [11:0] \$270 ;
+  wire \$271 ;
+  wire [11:0] \$272 ;
+  wire \$273 ;
+  wire [11:0] \$274 ;
+  wire \$275 ;
+  wire [11:0] \$276 ;
+  wire \$277 ;
+  wire [11:0] \$278 ;
+  wire \$279 ;
   wire \$28 ;
-  wire \$280 ;
-  wire [11:0] \$281 ;
-  wire \$282 ;
-  wire [11:0] \$283 ;
-  wire \$284 ;
-  wire [11:0] \$285 ;
-  wire \$286 ;
-  wire [11:0] \$287 ;
-  wire \$288 ;
-  wire [11:0] \$289 ;
+  wire [11:0] \$280 ;
+  wire \$281 ;
+  wire [11:0] \$282 ;
+  wire \$283 ;
+  wire [11:0] \$284 ;
+  wire \$285 ;
+  wire [11:0] \$286 ;
+  wire \$287 ;
+  wire [11:0] \$288 ;
+  wire \$289 ;
   wire \$29 ;
-  wire \$290 ;
-  wire [11:0] \$291 ;
-  wire \$292 ;
-  wire [11:0] \$293 ;
+  wire [11:0] \$290 ;
+  wire \$291 ;
+  wire [11:0] \$292 ;
+  wire \$293 ;
   wire \$294 ;
   wire \$295 ;
-  wire \$296 ;
-  wire [11:0] \$297 ;
+  wire [11:0] \$296 ;
+  wire \$297 ;
   wire \$298 ;
   wire \$299 ;
   wire [22:0] \$3 ;
   wire \$30 ;
-  wire \$300 ;
-  wire [11:0] \$301 ;
+  wire [11:0] \$300 ;
+  wire \$301 ;
   wire \$302 ;
   wire \$303 ;
-  wire \$304 ;
-  wire [11:0] \$305 ;
+  wire [11:0] \$304 ;
+  wire \$305 ;
   wire \$306 ;
   wire \$307 ;
-  wire \$308 ;
-  wire [11:0] \$309 ;
+  wire [11:0] \$308 ;
+  wire \$309 ;
   wire \$31 ;
   wire \$310 ;
-  wire \$311 ;
-  wire [11:0] \$312 ;
-  wire \$313 ;
-  wire [11:0] \$314 ;
-  wire \$315 ;
-  wire [11:0] \$316 ;
-  wire \$317 ;
-  wire [11:0] \$318 ;
-  wire \$319 ;
+  wire [11:0] \$311 ;
+  wire \$312 ;
+  wire [11:0] \$313 ;
+  wire \$314 ;
+  wire [11:0] \$315 ;
+  wire \$316 ;
+  wire [11:0] \$317 ;
+  wire \$318 ;
+  wire [11:0] \$319 ;
   wire \$32 ;
-  wire [11:0] \$320 ;
-  wire \$321 ;
-  wire [11:0] \$322 ;
-  wire \$323 ;
-  wire [11:0] \$324 ;
-  wire \$325 ;
-  wire [11:0] \$326 ;
-  wire \$327 ;
-  wire [11:0] \$328 ;
-  wire \$329 ;
+  wire \$320 ;
+  wire [11:0] \$321 ;
+  wire \$322 ;
+  wire [11:0] \$323 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
+  wire \$326 ;
+  wire [11:0] \$327 ;
+  wire \$328 ;
+  wire [11:0] \$329 ;
   wire \$33 ;
-  wire [11:0] \$330 ;
-  wire \$331 ;
-  wire [11:0] \$332 ;
-  wire \$333 ;
-  wire [11:0] \$334 ;
-  wire \$335 ;
-  wire [11:0] \$336 ;
-  wire \$337 ;
-  wire [11:0] \$338 ;
-  wire \$339 ;
+  wire \$330 ;
+  wire [11:0] \$331 ;
+  wire \$332 ;
+  wire [11:0] \$333 ;
+  wire \$334 ;
+  wire [11:0] \$335 ;
+  wire \$336 ;
+  wire [11:0] \$337 ;
+  wire \$338 ;
+  wire [11:0] \$339 ;
   wire \$34 ;
-  wire [11:0] \$340 ;
-  wire \$341 ;
-  wire [11:0] \$342 ;
-  wire \$343 ;
-  wire [11:0] \$344 ;
+  wire \$340 ;
+  wire [11:0] \$341 ;
+  wire \$342 ;
+  wire [11:0] \$343 ;
+  wire \$344 ;
   wire \$345 ;
   wire \$346 ;
-  wire \$347 ;
+  wire [3:0] \$347 ;
   wire [3:0] \$348 ;
   wire [3:0] \$349 ;
   wire \$35 ;
-  wire [3:0] \$350 ;
+  wire \$350 ;
   wire \$351 ;
   wire \$352 ;
-  wire \$353 ;
-  wire [11:0] \$354 ;
-  wire \$355 ;
-  wire [11:0] \$356 ;
+  wire [11:0] \$353 ;
+  wire \$354 ;
+  wire [11:0] \$355 ;
+  wire \$356 ;
   wire \$357 ;
   wire \$358 ;
   wire \$359 ;
@@ -33758,230 +33700,230 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$361 ;
   wire \$362 ;
   wire \$363 ;
-  wire \$364 ;
-  wire [11:0] \$365 ;
-  wire \$366 ;
-  wire [11:0] \$367 ;
-  wire \$368 ;
-  wire [11:0] \$369 ;
+  wire [11:0] \$364 ;
+  wire \$365 ;
+  wire [11:0] \$366 ;
+  wire \$367 ;
+  wire [11:0] \$368 ;
+  wire \$369 ;
   wire \$37 ;
-  wire \$370 ;
-  wire [11:0] \$371 ;
-  wire \$372 ;
-  wire [11:0] \$373 ;
-  wire \$374 ;
-  wire [11:0] \$375 ;
-  wire \$376 ;
-  wire [11:0] \$377 ;
-  wire \$378 ;
-  wire [11:0] \$379 ;
+  wire [11:0] \$370 ;
+  wire \$371 ;
+  wire [11:0] \$372 ;
+  wire \$373 ;
+  wire [11:0] \$374 ;
+  wire \$375 ;
+  wire [11:0] \$376 ;
+  wire \$377 ;
+  wire [11:0] \$378 ;
+  wire \$379 ;
   wire \$38 ;
-  wire \$380 ;
-  wire [11:0] \$381 ;
-  wire \$382 ;
-  wire [11:0] \$383 ;
-  wire \$384 ;
-  wire [11:0] \$385 ;
-  wire \$386 ;
-  wire [11:0] \$387 ;
-  wire \$388 ;
-  wire [11:0] \$389 ;
+  wire [11:0] \$380 ;
+  wire \$381 ;
+  wire [11:0] \$382 ;
+  wire \$383 ;
+  wire [11:0] \$384 ;
+  wire \$385 ;
+  wire [11:0] \$386 ;
+  wire \$387 ;
+  wire [11:0] \$388 ;
+  wire \$389 ;
   wire \$39 ;
-  wire \$390 ;
-  wire [11:0] \$391 ;
-  wire \$392 ;
-  wire [11:0] \$393 ;
-  wire \$394 ;
-  wire [11:0] \$395 ;
-  wire \$396 ;
-  wire [11:0] \$397 ;
-  wire \$398 ;
-  wire [11:0] \$399 ;
+  wire [11:0] \$390 ;
+  wire \$391 ;
+  wire [11:0] \$392 ;
+  wire \$393 ;
+  wire [11:0] \$394 ;
+  wire \$395 ;
+  wire [11:0] \$396 ;
+  wire \$397 ;
+  wire [11:0] \$398 ;
+  wire \$399 ;
   wire [22:0] \$4 ;
   wire \$40 ;
-  wire \$400 ;
-  wire [11:0] \$401 ;
+  wire [11:0] \$400 ;
+  wire \$401 ;
   wire \$402 ;
   wire \$403 ;
-  wire \$404 ;
-  wire [11:0] \$405 ;
+  wire [11:0] \$404 ;
+  wire \$405 ;
   wire \$406 ;
   wire \$407 ;
-  wire \$408 ;
-  wire [11:0] \$409 ;
+  wire [11:0] \$408 ;
+  wire \$409 ;
   wire \$41 ;
   wire \$410 ;
   wire \$411 ;
-  wire \$412 ;
-  wire [11:0] \$413 ;
+  wire [11:0] \$412 ;
+  wire \$413 ;
   wire \$414 ;
   wire \$415 ;
-  wire \$416 ;
-  wire [11:0] \$417 ;
+  wire [11:0] \$416 ;
+  wire \$417 ;
   wire \$418 ;
-  wire \$419 ;
+  wire [11:0] \$419 ;
   wire \$42 ;
-  wire [11:0] \$420 ;
-  wire \$421 ;
-  wire [11:0] \$422 ;
-  wire \$423 ;
-  wire [11:0] \$424 ;
-  wire \$425 ;
-  wire [11:0] \$426 ;
-  wire \$427 ;
-  wire [11:0] \$428 ;
-  wire \$429 ;
+  wire \$420 ;
+  wire [11:0] \$421 ;
+  wire \$422 ;
+  wire [11:0] \$423 ;
+  wire \$424 ;
+  wire [11:0] \$425 ;
+  wire \$426 ;
+  wire [11:0] \$427 ;
+  wire \$428 ;
+  wire [11:0] \$429 ;
   wire \$43 ;
-  wire [11:0] \$430 ;
-  wire \$431 ;
-  wire [11:0] \$432 ;
-  wire \$433 ;
-  wire [11:0] \$434 ;
-  wire \$435 ;
-  wire [11:0] \$436 ;
-  wire \$437 ;
-  wire [11:0] \$438 ;
-  wire \$439 ;
+  wire \$430 ;
+  wire [11:0] \$431 ;
+  wire \$432 ;
+  wire [11:0] \$433 ;
+  wire \$434 ;
+  wire [11:0] \$435 ;
+  wire \$436 ;
+  wire [11:0] \$437 ;
+  wire \$438 ;
+  wire [11:0] \$439 ;
   wire \$44 ;
-  wire [11:0] \$440 ;
-  wire \$441 ;
-  wire [11:0] \$442 ;
-  wire \$443 ;
-  wire [11:0] \$444 ;
-  wire \$445 ;
-  wire [11:0] \$446 ;
-  wire \$447 ;
-  wire [11:0] \$448 ;
-  wire \$449 ;
+  wire \$440 ;
+  wire [11:0] \$441 ;
+  wire \$442 ;
+  wire [11:0] \$443 ;
+  wire \$444 ;
+  wire [11:0] \$445 ;
+  wire \$446 ;
+  wire [11:0] \$447 ;
+  wire \$448 ;
+  wire [11:0] \$449 ;
   wire \$45 ;
-  wire [11:0] \$450 ;
-  wire \$451 ;
-  wire [11:0] \$452 ;
-  wire \$453 ;
-  wire [11:0] \$454 ;
-  wire \$455 ;
-  wire [11:0] \$456 ;
-  wire \$457 ;
-  wire [11:0] \$458 ;
-  wire \$459 ;
+  wire \$450 ;
+  wire [11:0] \$451 ;
+  wire \$452 ;
+  wire [11:0] \$453 ;
+  wire \$454 ;
+  wire [11:0] \$455 ;
+  wire \$456 ;
+  wire [11:0] \$457 ;
+  wire \$458 ;
+  wire [11:0] \$459 ;
   wire \$46 ;
-  wire [11:0] \$460 ;
-  wire \$461 ;
-  wire [11:0] \$462 ;
+  wire \$460 ;
+  wire [11:0] \$461 ;
+  wire \$462 ;
   wire \$463 ;
   wire \$464 ;
-  wire \$465 ;
-  wire [11:0] \$466 ;
-  wire \$467 ;
-  wire [11:0] \$468 ;
-  wire \$469 ;
+  wire [11:0] \$465 ;
+  wire \$466 ;
+  wire [11:0] \$467 ;
+  wire \$468 ;
+  wire [11:0] \$469 ;
   wire \$47 ;
-  wire [11:0] \$470 ;
-  wire \$471 ;
-  wire [11:0] \$472 ;
-  wire \$473 ;
-  wire [11:0] \$474 ;
-  wire \$475 ;
-  wire [11:0] \$476 ;
-  wire \$477 ;
-  wire [11:0] \$478 ;
-  wire \$479 ;
+  wire \$470 ;
+  wire [11:0] \$471 ;
+  wire \$472 ;
+  wire [11:0] \$473 ;
+  wire \$474 ;
+  wire [11:0] \$475 ;
+  wire \$476 ;
+  wire [11:0] \$477 ;
+  wire \$478 ;
+  wire [11:0] \$479 ;
   wire \$48 ;
-  wire [11:0] \$480 ;
-  wire \$481 ;
-  wire [11:0] \$482 ;
-  wire \$483 ;
-  wire [11:0] \$484 ;
-  wire \$485 ;
-  wire [11:0] \$486 ;
-  wire \$487 ;
-  wire [11:0] \$488 ;
-  wire \$489 ;
+  wire \$480 ;
+  wire [11:0] \$481 ;
+  wire \$482 ;
+  wire [11:0] \$483 ;
+  wire \$484 ;
+  wire [11:0] \$485 ;
+  wire \$486 ;
+  wire [11:0] \$487 ;
+  wire \$488 ;
+  wire [11:0] \$489 ;
   wire \$49 ;
-  wire [11:0] \$490 ;
-  wire \$491 ;
-  wire [11:0] \$492 ;
-  wire \$493 ;
-  wire [11:0] \$494 ;
-  wire \$495 ;
-  wire [11:0] \$496 ;
-  wire \$497 ;
-  wire [11:0] \$498 ;
+  wire \$490 ;
+  wire [11:0] \$491 ;
+  wire \$492 ;
+  wire [11:0] \$493 ;
+  wire \$494 ;
+  wire [11:0] \$495 ;
+  wire \$496 ;
+  wire [11:0] \$497 ;
+  wire \$498 ;
   wire \$499 ;
   wire [22:0] \$5 ;
   wire \$50 ;
   wire \$500 ;
-  wire \$501 ;
-  wire [11:0] \$502 ;
+  wire [11:0] \$501 ;
+  wire \$502 ;
   wire \$503 ;
   wire \$504 ;
-  wire \$505 ;
-  wire [11:0] \$506 ;
+  wire [11:0] \$505 ;
+  wire \$506 ;
   wire \$507 ;
   wire \$508 ;
-  wire \$509 ;
+  wire [11:0] \$509 ;
   wire \$51 ;
-  wire [11:0] \$510 ;
+  wire \$510 ;
   wire \$511 ;
   wire \$512 ;
-  wire \$513 ;
-  wire [11:0] \$514 ;
+  wire [11:0] \$513 ;
+  wire \$514 ;
   wire \$515 ;
-  wire \$516 ;
-  wire [11:0] \$517 ;
-  wire \$518 ;
-  wire [11:0] \$519 ;
+  wire [11:0] \$516 ;
+  wire \$517 ;
+  wire [11:0] \$518 ;
+  wire \$519 ;
   wire \$52 ;
-  wire \$520 ;
-  wire [11:0] \$521 ;
-  wire \$522 ;
-  wire [11:0] \$523 ;
-  wire \$524 ;
-  wire [11:0] \$525 ;
-  wire \$526 ;
-  wire [11:0] \$527 ;
-  wire \$528 ;
-  wire [11:0] \$529 ;
+  wire [11:0] \$520 ;
+  wire \$521 ;
+  wire [11:0] \$522 ;
+  wire \$523 ;
+  wire [11:0] \$524 ;
+  wire \$525 ;
+  wire [11:0] \$526 ;
+  wire \$527 ;
+  wire [11:0] \$528 ;
+  wire \$529 ;
   wire \$53 ;
-  wire \$530 ;
-  wire [11:0] \$531 ;
-  wire \$532 ;
-  wire [11:0] \$533 ;
-  wire \$534 ;
-  wire [11:0] \$535 ;
-  wire \$536 ;
-  wire [11:0] \$537 ;
-  wire \$538 ;
-  wire [11:0] \$539 ;
+  wire [11:0] \$530 ;
+  wire \$531 ;
+  wire [11:0] \$532 ;
+  wire \$533 ;
+  wire [11:0] \$534 ;
+  wire \$535 ;
+  wire [11:0] \$536 ;
+  wire \$537 ;
+  wire [11:0] \$538 ;
+  wire \$539 ;
   wire \$54 ;
-  wire \$540 ;
-  wire [11:0] \$541 ;
-  wire \$542 ;
-  wire [11:0] \$543 ;
-  wire \$544 ;
-  wire [11:0] \$545 ;
-  wire \$546 ;
-  wire [11:0] \$547 ;
-  wire \$548 ;
-  wire [11:0] \$549 ;
+  wire [11:0] \$540 ;
+  wire \$541 ;
+  wire [11:0] \$542 ;
+  wire \$543 ;
+  wire [11:0] \$544 ;
+  wire \$545 ;
+  wire [11:0] \$546 ;
+  wire \$547 ;
+  wire [11:0] \$548 ;
+  wire \$549 ;
   wire \$55 ;
   wire \$550 ;
   wire \$551 ;
-  wire \$552 ;
+  wire [3:0] \$552 ;
   wire [3:0] \$553 ;
   wire [3:0] \$554 ;
   wire [3:0] \$555 ;
   wire [3:0] \$556 ;
-  wire [3:0] \$557 ;
+  wire \$557 ;
   wire \$558 ;
-  wire \$559 ;
+  wire [3:0] \$559 ;
   wire \$56 ;
   wire [3:0] \$560 ;
   wire [3:0] \$561 ;
   wire [3:0] \$562 ;
-  wire [3:0] \$563 ;
-  wire [3:0] \$564 ;
-  wire \$565 ;
+  wire \$563 ;
+  wire \$564 ;
+  wire [11:0] \$565 ;
   wire \$566 ;
   wire [11:0] \$567 ;
   wire \$568 ;
@@ -34024,26 +33966,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$600 ;
   wire [11:0] \$601 ;
   wire \$602 ;
-  wire [11:0] \$603 ;
+  wire \$603 ;
   wire \$604 ;
-  wire \$605 ;
+  wire [11:0] \$605 ;
   wire \$606 ;
-  wire [11:0] \$607 ;
+  wire \$607 ;
   wire \$608 ;
-  wire \$609 ;
+  wire [11:0] \$609 ;
   wire \$61 ;
   wire \$610 ;
-  wire [11:0] \$611 ;
+  wire \$611 ;
   wire \$612 ;
-  wire \$613 ;
+  wire [11:0] \$613 ;
   wire \$614 ;
-  wire [11:0] \$615 ;
+  wire \$615 ;
   wire \$616 ;
-  wire \$617 ;
+  wire [11:0] \$617 ;
   wire \$618 ;
-  wire [11:0] \$619 ;
+  wire \$619 ;
   wire \$62 ;
-  wire \$620 ;
+  wire [11:0] \$620 ;
   wire \$621 ;
   wire [11:0] \$622 ;
   wire \$623 ;
@@ -34091,9 +34033,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$661 ;
   wire [11:0] \$662 ;
   wire \$663 ;
-  wire [11:0] \$664 ;
+  wire \$664 ;
   wire \$665 ;
-  wire \$666 ;
+  wire [11:0] \$666 ;
   wire \$667 ;
   wire [11:0] \$668 ;
   wire \$669 ;
@@ -34132,25 +34074,25 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$699 ;
   wire [1:0] \$7 ;
   wire \$70 ;
-  wire [11:0] \$700 ;
+  wire \$700 ;
   wire \$701 ;
-  wire \$702 ;
+  wire [11:0] \$702 ;
   wire \$703 ;
-  wire [11:0] \$704 ;
+  wire \$704 ;
   wire \$705 ;
-  wire \$706 ;
+  wire [11:0] \$706 ;
   wire \$707 ;
-  wire [11:0] \$708 ;
+  wire \$708 ;
   wire \$709 ;
   wire \$71 ;
-  wire \$710 ;
+  wire [11:0] \$710 ;
   wire \$711 ;
-  wire [11:0] \$712 ;
+  wire \$712 ;
   wire \$713 ;
-  wire \$714 ;
+  wire [11:0] \$714 ;
   wire \$715 ;
-  wire [11:0] \$716 ;
-  wire \$717 ;
+  wire \$716 ;
+  wire [11:0] \$717 ;
   wire \$718 ;
   wire [11:0] \$719 ;
   wire \$72 ;
@@ -34188,20 +34130,20 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [11:0] \$749 ;
   wire \$75 ;
   wire \$750 ;
-  wire [11:0] \$751 ;
+  wire \$751 ;
   wire \$752 ;
-  wire \$753 ;
-  wire \$754 ;
+  wire [3:0] \$753 ;
+  wire [3:0] \$754 ;
   wire [3:0] \$755 ;
-  wire [3:0] \$756 ;
-  wire [3:0] \$757 ;
+  wire \$756 ;
+  wire \$757 ;
   wire \$758 ;
-  wire \$759 ;
+  wire [11:0] \$759 ;
   wire \$76 ;
   wire \$760 ;
   wire [11:0] \$761 ;
   wire \$762 ;
-  wire [11:0] \$763 ;
+  wire \$763 ;
   wire \$764 ;
   wire \$765 ;
   wire \$766 ;
@@ -34209,7 +34151,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$768 ;
   wire \$769 ;
   wire \$77 ;
-  wire \$770 ;
+  wire [11:0] \$770 ;
   wire \$771 ;
   wire [11:0] \$772 ;
   wire \$773 ;
@@ -34251,26 +34193,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$805 ;
   wire [11:0] \$806 ;
   wire \$807 ;
-  wire [11:0] \$808 ;
+  wire \$808 ;
   wire \$809 ;
   wire \$81 ;
-  wire \$810 ;
+  wire [11:0] \$810 ;
   wire \$811 ;
-  wire [11:0] \$812 ;
+  wire \$812 ;
   wire \$813 ;
-  wire \$814 ;
+  wire [11:0] \$814 ;
   wire \$815 ;
-  wire [11:0] \$816 ;
+  wire \$816 ;
   wire \$817 ;
-  wire \$818 ;
+  wire [11:0] \$818 ;
   wire \$819 ;
   wire \$82 ;
-  wire [11:0] \$820 ;
+  wire \$820 ;
   wire \$821 ;
-  wire \$822 ;
+  wire [11:0] \$822 ;
   wire \$823 ;
-  wire [11:0] \$824 ;
-  wire \$825 ;
+  wire \$824 ;
+  wire [11:0] \$825 ;
   wire \$826 ;
   wire [11:0] \$827 ;
   wire \$828 ;
@@ -34318,10 +34260,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$866 ;
   wire [11:0] \$867 ;
   wire \$868 ;
-  wire [11:0] \$869 ;
+  wire \$869 ;
   wire \$87 ;
   wire \$870 ;
-  wire \$871 ;
+  wire [11:0] \$871 ;
   wire \$872 ;
   wire [11:0] \$873 ;
   wire \$874 ;
@@ -34359,26 +34301,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$902 ;
   wire [11:0] \$903 ;
   wire \$904 ;
-  wire [11:0] \$905 ;
+  wire \$905 ;
   wire \$906 ;
-  wire \$907 ;
+  wire [11:0] \$907 ;
   wire \$908 ;
-  wire [11:0] \$909 ;
+  wire \$909 ;
   wire \$91 ;
   wire \$910 ;
-  wire \$911 ;
+  wire [11:0] \$911 ;
   wire \$912 ;
-  wire [11:0] \$913 ;
+  wire \$913 ;
   wire \$914 ;
-  wire \$915 ;
+  wire [11:0] \$915 ;
   wire \$916 ;
-  wire [11:0] \$917 ;
+  wire \$917 ;
   wire \$918 ;
-  wire \$919 ;
+  wire [11:0] \$919 ;
   wire \$92 ;
   wire \$920 ;
-  wire [11:0] \$921 ;
-  wire \$922 ;
+  wire \$921 ;
+  wire [11:0] \$922 ;
   wire \$923 ;
   wire [11:0] \$924 ;
   wire \$925 ;
@@ -34415,16 +34357,16 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$953 ;
   wire [11:0] \$954 ;
   wire \$955 ;
-  wire [11:0] \$956 ;
+  wire \$956 ;
   wire \$957 ;
-  wire \$958 ;
-  wire \$959 ;
+  wire [3:0] \$958 ;
+  wire [3:0] \$959 ;
   wire \$96 ;
   wire [3:0] \$960 ;
   wire [3:0] \$961 ;
   wire [3:0] \$962 ;
-  wire [3:0] \$963 ;
-  wire [3:0] \$964 ;
+  wire \$963 ;
+  wire \$964 ;
   wire \$965 ;
   wire \$966 ;
   wire \$967 ;
@@ -34432,12 +34374,12 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \$969 ;
   wire \$97 ;
   wire \$970 ;
-  wire \$971 ;
-  wire \$972 ;
-  wire [4:0] \$973 ;
-  wire [7:0] \$974 ;
-  wire [10:0] \$975 ;
-  wire [23:0] \$976 ;
+  wire [4:0] \$971 ;
+  wire [7:0] \$972 ;
+  wire [10:0] \$973 ;
+  wire [23:0] \$974 ;
+  wire \$975 ;
+  wire \$976 ;
   wire \$977 ;
   wire \$978 ;
   wire \$979 ;
@@ -34471,10 +34413,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   reg [3:0] _late = 4'h0;
   reg _looked = 1'h0;
   reg _payload = 1'h0;
-  reg [36:0] _request = 37'h0000000000;
+  reg [35:0] _request = 36'h000000000;
   wire [12:0] \_request.address ;
   wire \_request.allowed ;
-  wire \_request.cacheable ;
   wire \_request.direct ;
   wire \_request.known ;
   wire \_request.manager ;
@@ -34487,10 +34428,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire acknowledged;
   input [7:0] armed;
   wire [7:0] armed;
-  reg [36:0] chosen = 37'h0000000000;
+  reg [35:0] chosen = 36'h000000000;
   wire [12:0] \chosen.address ;
   wire \chosen.allowed ;
-  wire \chosen.cacheable ;
   wire \chosen.direct ;
   wire \chosen.known ;
   wire \chosen.manager ;
@@ -34677,58 +34617,58 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire permitted;
   input [3:0] \port$2269$0 ;
   wire [3:0] \port$2269$0 ;
-  input [13:0] \port$3976$0 ;
-  wire [13:0] \port$3976$0 ;
-  output \port$4016$0 ;
-  wire \port$4016$0 ;
-  output \port$4022$0 ;
-  wire \port$4022$0 ;
-  output \port$4028$0 ;
-  wire \port$4028$0 ;
-  output \port$4034$0 ;
-  wire \port$4034$0 ;
-  output \port$4040$0 ;
-  wire \port$4040$0 ;
-  output \port$4046$0 ;
-  wire \port$4046$0 ;
-  output \port$4052$0 ;
-  wire \port$4052$0 ;
-  output \port$4058$0 ;
-  wire \port$4058$0 ;
-  output \port$4064$0 ;
-  wire \port$4064$0 ;
-  output \port$4070$0 ;
-  wire \port$4070$0 ;
-  output \port$4076$0 ;
-  wire \port$4076$0 ;
-  output \port$4082$0 ;
-  wire \port$4082$0 ;
-  output \port$4088$0 ;
-  wire \port$4088$0 ;
-  output \port$4094$0 ;
-  wire \port$4094$0 ;
-  output \port$4100$0 ;
-  wire \port$4100$0 ;
-  output \port$4106$0 ;
-  wire \port$4106$0 ;
-  input [9:0] \port$6377$0 ;
-  wire [9:0] \port$6377$0 ;
-  input [9:0] \port$6453$0 ;
-  wire [9:0] \port$6453$0 ;
-  input [9:0] \port$6529$0 ;
-  wire [9:0] \port$6529$0 ;
-  input [9:0] \port$6605$0 ;
-  wire [9:0] \port$6605$0 ;
-  input [9:0] \port$6681$0 ;
-  wire [9:0] \port$6681$0 ;
-  input [9:0] \port$6757$0 ;
-  wire [9:0] \port$6757$0 ;
-  input [9:0] \port$6833$0 ;
-  wire [9:0] \port$6833$0 ;
-  input [9:0] \port$6909$0 ;
-  wire [9:0] \port$6909$0 ;
-  input [11:0] \port$9274$0 ;
-  wire [11:0] \port$9274$0 ;
+  input [13:0] \port$3974$0 ;
+  wire [13:0] \port$3974$0 ;
+  output \port$4014$0 ;
+  wire \port$4014$0 ;
+  output \port$4020$0 ;
+  wire \port$4020$0 ;
+  output \port$4026$0 ;
+  wire \port$4026$0 ;
+  output \port$4032$0 ;
+  wire \port$4032$0 ;
+  output \port$4038$0 ;
+  wire \port$4038$0 ;
+  output \port$4044$0 ;
+  wire \port$4044$0 ;
+  output \port$4050$0 ;
+  wire \port$4050$0 ;
+  output \port$4056$0 ;
+  wire \port$4056$0 ;
+  output \port$4062$0 ;
+  wire \port$4062$0 ;
+  output \port$4068$0 ;
+  wire \port$4068$0 ;
+  output \port$4074$0 ;
+  wire \port$4074$0 ;
+  output \port$4080$0 ;
+  wire \port$4080$0 ;
+  output \port$4086$0 ;
+  wire \port$4086$0 ;
+  output \port$4092$0 ;
+  wire \port$4092$0 ;
+  output \port$4098$0 ;
+  wire \port$4098$0 ;
+  output \port$4104$0 ;
+  wire \port$4104$0 ;
+  input [9:0] \port$6373$0 ;
+  wire [9:0] \port$6373$0 ;
+  input [9:0] \port$6449$0 ;
+  wire [9:0] \port$6449$0 ;
+  input [9:0] \port$6525$0 ;
+  wire [9:0] \port$6525$0 ;
+  input [9:0] \port$6601$0 ;
+  wire [9:0] \port$6601$0 ;
+  input [9:0] \port$6677$0 ;
+  wire [9:0] \port$6677$0 ;
+  input [9:0] \port$6753$0 ;
+  wire [9:0] \port$6753$0 ;
+  input [9:0] \port$6829$0 ;
+  wire [9:0] \port$6829$0 ;
+  input [9:0] \port$6905$0 ;
+  wire [9:0] \port$6905$0 ;
+  input [11:0] \port$9270$0 ;
+  wire [11:0] \port$9270$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
@@ -34736,11 +34676,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   input [7:0] \refused$151 ;
   wire [7:0] \refused$151 ;
   wire [3:0] request;
-  input [36:0] requests__0__payload;
-  wire [36:0] requests__0__payload;
+  input [35:0] requests__0__payload;
+  wire [35:0] requests__0__payload;
   wire [12:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.direct ;
   wire \requests__0__payload.known ;
   wire \requests__0__payload.manager ;
@@ -34751,11 +34690,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [36:0] requests__1__payload;
-  wire [36:0] requests__1__payload;
+  input [35:0] requests__1__payload;
+  wire [35:0] requests__1__payload;
   wire [12:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.direct ;
   wire \requests__1__payload.known ;
   wire \requests__1__payload.manager ;
@@ -34766,11 +34704,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
-  input [36:0] requests__2__payload;
-  wire [36:0] requests__2__payload;
+  input [35:0] requests__2__payload;
+  wire [35:0] requests__2__payload;
   wire [12:0] \requests__2__payload.address ;
   wire \requests__2__payload.allowed ;
-  wire \requests__2__payload.cacheable ;
   wire \requests__2__payload.direct ;
   wire \requests__2__payload.known ;
   wire \requests__2__payload.manager ;
@@ -34781,11 +34718,10 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire requests__2__ready;
   input requests__2__valid;
   wire requests__2__valid;
-  input [36:0] requests__3__payload;
-  wire [36:0] requests__3__payload;
+  input [35:0] requests__3__payload;
+  wire [35:0] requests__3__payload;
   wire [12:0] \requests__3__payload.address ;
   wire \requests__3__payload.allowed ;
-  wire \requests__3__payload.cacheable ;
   wire \requests__3__payload.direct ;
   wire \requests__3__payload.known ;
   wire \requests__3__payload.manager ;
@@ -35018,758 +34954,757 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$143  = { 1'h0, \$141  } | \$142 ;
   assign \$144  = _here[3] ? 2'h3 : 2'h0;
   assign fault__port = \$143  | \$144 ;
-  assign \$145  = requests__0__payload & { requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready };
-  assign \$146  = requests__1__payload & { requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready };
+  assign \$145  = requests__0__payload & { requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready };
+  assign \$146  = requests__1__payload & { requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready };
   assign \$147  = \$145  | \$146 ;
-  assign \$148  = requests__2__payload & { requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready };
+  assign \$148  = requests__2__payload & { requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready, requests__2__ready };
   assign \$149  = \$147  | \$148 ;
-  assign \$150  = requests__3__payload & { requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready };
+  assign \$150  = requests__3__payload & { requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready, requests__3__ready };
   assign \$151  = \$149  | \$150 ;
   assign \$152  = ! chosen[34:31];
   assign \$153  = | chosen[1:0];
   assign \$154  = \$153  ? 4'h2 : 4'h0;
   assign \$155  = chosen[25] ? 4'h3 : 4'h1;
-  assign \$156  = chosen[35] ? 4'hb : \$155 ;
-  assign \$157  = chosen[26] ? \$154  : \$156 ;
-  assign \$158  = \$152  ? 4'h0 : \$157 ;
-  assign \$159  = ! chosen[34:31];
-  assign \$161  = ! \$160 ;
-  assign \$163  = \$162  == 4'h8;
-  assign \$165  = \$164  == 5'h10;
-  assign \$167  = \$166  == 5'h18;
-  assign \$169  = \$168  == 6'h20;
-  assign \$171  = \$170  == 6'h30;
-  assign \$173  = \$172  == 7'h40;
-  assign \$175  = \$174  == 7'h50;
-  assign \$177  = \$176  == 7'h60;
-  assign \$179  = \$178  == 7'h70;
-  assign \$181  = \$180  == 8'h80;
-  assign \$183  = \$182  == 9'h100;
-  assign \$185  = \$184  == 9'h180;
-  assign \$187  = \$186  == 9'h188;
-  assign \$189  = \$188  == 10'h200;
-  assign \$191  = \$190  == 10'h300;
-  assign \$193  = \$192  == 10'h308;
-  assign \$195  = \$194  == 10'h310;
-  assign \$197  = \$196  == 11'h400;
-  assign \$198  = chosen[21:18] < 4'h9;
-  assign \$199  = \$197  & \$198 ;
-  assign \$201  = \$200  == 11'h408;
-  assign \$202  = chosen[21:18] < 4'h9;
-  assign \$203  = \$201  & \$202 ;
-  assign \$205  = \$204  == 11'h410;
-  assign \$206  = chosen[21:18] < 4'h9;
-  assign \$207  = \$205  & \$206 ;
-  assign \$209  = \$208  == 11'h418;
-  assign \$210  = chosen[21:18] < 4'h9;
-  assign \$211  = \$209  & \$210 ;
-  assign \$213  = \$212  == 11'h600;
-  assign \$214  = | { \$213 , \$211 , \$207 , \$203 , \$199 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185 , \$183 , \$181 , \$179 , \$177 , \$175 , \$173 , \$171 , \$169 , \$167 , \$165 , \$163 , \$161  };
-  assign \$216  = ! \$215 ;
-  assign \$218  = \$217  == 4'h8;
-  assign \$220  = \$219  == 5'h10;
-  assign \$222  = \$221  == 5'h18;
-  assign \$224  = \$223  == 6'h20;
-  assign \$226  = \$225  == 6'h28;
-  assign \$228  = \$227  == 6'h30;
-  assign \$230  = \$229  == 8'h80;
-  assign \$232  = \$231  == 8'h88;
-  assign \$234  = \$233  == 8'ha0;
-  assign \$236  = \$235  == 8'hb0;
-  assign \$238  = \$237  == 8'hc0;
-  assign \$240  = \$239  == 9'h100;
-  assign \$242  = \$241  == 9'h108;
-  assign \$244  = \$243  == 9'h110;
-  assign \$246  = \$245  == 9'h118;
-  assign \$248  = \$247  == 9'h180;
-  assign \$250  = \$249  == 9'h188;
-  assign \$252  = \$251  == 10'h200;
-  assign \$254  = \$253  == 10'h300;
-  assign \$256  = \$255  == 10'h380;
-  assign \$258  = \$257  == 11'h400;
-  assign \$259  = | { \$258 , \$256 , \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238 , \$236 , \$234 , \$232 , \$230 , \$228 , \$226 , \$224 , \$222 , \$220 , \$218 , \$216  };
-  assign \$260  = chosen[25] ? \$214  : \$259 ;
-  assign \$262  = ! \$261 ;
-  assign \$264  = \$263  == 4'h8;
-  assign \$266  = \$265  == 5'h18;
-  assign \$268  = \$267  == 6'h20;
-  assign \$270  = \$269  == 6'h30;
-  assign \$272  = \$271  == 7'h40;
-  assign \$274  = \$273  == 7'h50;
-  assign \$276  = \$275  == 7'h70;
-  assign \$278  = \$277  == 8'h80;
-  assign \$280  = \$279  == 9'h100;
-  assign \$282  = \$281  == 9'h180;
-  assign \$284  = \$283  == 9'h188;
-  assign \$286  = \$285  == 10'h200;
-  assign \$288  = \$287  == 10'h300;
-  assign \$290  = \$289  == 10'h308;
-  assign \$292  = \$291  == 10'h310;
-  assign \$294  = \$293  == 11'h400;
-  assign \$295  = chosen[21:18] < 4'h9;
-  assign \$296  = \$294  & \$295 ;
-  assign \$298  = \$297  == 11'h408;
-  assign \$299  = chosen[21:18] < 4'h9;
-  assign \$300  = \$298  & \$299 ;
-  assign \$302  = \$301  == 11'h410;
-  assign \$303  = chosen[21:18] < 4'h9;
-  assign \$304  = \$302  & \$303 ;
-  assign \$306  = \$305  == 11'h418;
-  assign \$307  = chosen[21:18] < 4'h9;
-  assign \$308  = \$306  & \$307 ;
-  assign \$310  = \$309  == 11'h600;
-  assign \$311  = | { \$310 , \$308 , \$304 , \$300 , \$296 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276 , \$274 , \$272 , \$270 , \$268 , \$266 , \$264 , \$262  };
-  assign \$313  = ! \$312 ;
-  assign \$315  = \$314  == 4'h8;
-  assign \$317  = \$316  == 5'h10;
-  assign \$319  = \$318  == 5'h18;
-  assign \$321  = \$320  == 6'h20;
-  assign \$323  = \$322  == 6'h28;
-  assign \$325  = \$324  == 6'h30;
-  assign \$327  = \$326  == 8'h80;
-  assign \$329  = \$328  == 8'hb0;
-  assign \$331  = \$330  == 8'hc0;
-  assign \$333  = \$332  == 9'h100;
-  assign \$335  = \$334  == 9'h110;
-  assign \$337  = \$336  == 9'h118;
-  assign \$339  = \$338  == 9'h180;
-  assign \$341  = \$340  == 9'h188;
-  assign \$343  = \$342  == 10'h300;
-  assign \$345  = \$344  == 10'h380;
-  assign \$346  = | { \$345 , \$343 , \$341 , \$339 , \$337 , \$335 , \$333 , \$331 , \$329 , \$327 , \$325 , \$323 , \$321 , \$319 , \$317 , \$315 , \$313  };
-  assign \$347  = chosen[25] ? \$311  : \$346 ;
-  assign \$348  = \$347  ? 4'h0 : 4'h6;
-  assign \$349  = \$260  ? \$348  : 4'h5;
-  assign \$350  = chosen[2] ? 4'h0 : \$349 ;
-  assign \$351  = | \$350 ;
-  assign \$352  = \$351  | chosen[2];
-  assign \$353  = ~ chosen[25];
-  assign \$355  = \$354  == 9'h110;
-  assign \$357  = \$356  == 10'h380;
-  assign \$358  = \$355  | \$357 ;
-  assign \$359  = \$353  & \$358 ;
-  assign \$360  = & chosen[34:31];
-  assign \$361  = ~ \$360 ;
-  assign \$362  = \$359  & \$361 ;
-  assign \$363  = ~ \$362 ;
-  assign \$364  = \$352  | \$363 ;
-  assign \$366  = ! \$365 ;
-  assign \$368  = \$367  == 4'h8;
-  assign \$370  = \$369  == 5'h10;
-  assign \$372  = \$371  == 5'h18;
-  assign \$374  = \$373  == 6'h20;
-  assign \$376  = \$375  == 6'h30;
-  assign \$378  = \$377  == 7'h40;
-  assign \$380  = \$379  == 7'h50;
-  assign \$382  = \$381  == 7'h60;
-  assign \$384  = \$383  == 7'h70;
-  assign \$386  = \$385  == 8'h80;
-  assign \$388  = \$387  == 9'h100;
-  assign \$390  = \$389  == 9'h180;
-  assign \$392  = \$391  == 9'h188;
-  assign \$394  = \$393  == 10'h200;
-  assign \$396  = \$395  == 10'h300;
-  assign \$398  = \$397  == 10'h308;
-  assign \$400  = \$399  == 10'h310;
-  assign \$402  = \$401  == 11'h400;
-  assign \$403  = chosen[21:18] < 4'h9;
-  assign \$404  = \$402  & \$403 ;
-  assign \$406  = \$405  == 11'h408;
-  assign \$407  = chosen[21:18] < 4'h9;
-  assign \$408  = \$406  & \$407 ;
-  assign \$410  = \$409  == 11'h410;
-  assign \$411  = chosen[21:18] < 4'h9;
-  assign \$412  = \$410  & \$411 ;
-  assign \$414  = \$413  == 11'h418;
-  assign \$415  = chosen[21:18] < 4'h9;
-  assign \$416  = \$414  & \$415 ;
-  assign \$418  = \$417  == 11'h600;
-  assign \$419  = | { \$418 , \$416 , \$412 , \$408 , \$404 , \$400 , \$398 , \$396 , \$394 , \$392 , \$390 , \$388 , \$386 , \$384 , \$382 , \$380 , \$378 , \$376 , \$374 , \$372 , \$370 , \$368 , \$366  };
-  assign \$421  = ! \$420 ;
-  assign \$423  = \$422  == 4'h8;
-  assign \$425  = \$424  == 5'h10;
-  assign \$427  = \$426  == 5'h18;
-  assign \$429  = \$428  == 6'h20;
-  assign \$431  = \$430  == 6'h28;
-  assign \$433  = \$432  == 6'h30;
-  assign \$435  = \$434  == 8'h80;
-  assign \$437  = \$436  == 8'h88;
-  assign \$439  = \$438  == 8'ha0;
-  assign \$441  = \$440  == 8'hb0;
-  assign \$443  = \$442  == 8'hc0;
-  assign \$445  = \$444  == 9'h100;
-  assign \$447  = \$446  == 9'h108;
-  assign \$449  = \$448  == 9'h110;
-  assign \$451  = \$450  == 9'h118;
-  assign \$453  = \$452  == 9'h180;
-  assign \$455  = \$454  == 9'h188;
-  assign \$457  = \$456  == 10'h200;
-  assign \$459  = \$458  == 10'h300;
-  assign \$461  = \$460  == 10'h380;
-  assign \$463  = \$462  == 11'h400;
-  assign \$464  = | { \$463 , \$461 , \$459 , \$457 , \$455 , \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439 , \$437 , \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423 , \$421  };
-  assign \$465  = chosen[25] ? \$419  : \$464 ;
-  assign \$467  = ! \$466 ;
-  assign \$469  = \$468  == 4'h8;
-  assign \$471  = \$470  == 5'h18;
-  assign \$473  = \$472  == 6'h20;
-  assign \$475  = \$474  == 6'h30;
-  assign \$477  = \$476  == 7'h40;
-  assign \$479  = \$478  == 7'h50;
-  assign \$481  = \$480  == 7'h70;
-  assign \$483  = \$482  == 8'h80;
-  assign \$485  = \$484  == 9'h100;
-  assign \$487  = \$486  == 9'h180;
-  assign \$489  = \$488  == 9'h188;
-  assign \$491  = \$490  == 10'h200;
-  assign \$493  = \$492  == 10'h300;
-  assign \$495  = \$494  == 10'h308;
-  assign \$497  = \$496  == 10'h310;
-  assign \$499  = \$498  == 11'h400;
-  assign \$500  = chosen[21:18] < 4'h9;
-  assign \$501  = \$499  & \$500 ;
-  assign \$503  = \$502  == 11'h408;
-  assign \$504  = chosen[21:18] < 4'h9;
-  assign \$505  = \$503  & \$504 ;
-  assign \$507  = \$506  == 11'h410;
-  assign \$508  = chosen[21:18] < 4'h9;
-  assign \$509  = \$507  & \$508 ;
-  assign \$511  = \$510  == 11'h418;
-  assign \$512  = chosen[21:18] < 4'h9;
-  assign \$513  = \$511  & \$512 ;
-  assign \$515  = \$514  == 11'h600;
-  assign \$516  = | { \$515 , \$513 , \$509 , \$505 , \$501 , \$497 , \$495 , \$493 , \$491 , \$489 , \$487 , \$485 , \$483 , \$481 , \$479 , \$477 , \$475 , \$473 , \$471 , \$469 , \$467  };
-  assign \$518  = ! \$517 ;
-  assign \$520  = \$519  == 4'h8;
-  assign \$522  = \$521  == 5'h10;
-  assign \$524  = \$523  == 5'h18;
-  assign \$526  = \$525  == 6'h20;
-  assign \$528  = \$527  == 6'h28;
-  assign \$530  = \$529  == 6'h30;
-  assign \$532  = \$531  == 8'h80;
-  assign \$534  = \$533  == 8'hb0;
-  assign \$536  = \$535  == 8'hc0;
-  assign \$538  = \$537  == 9'h100;
-  assign \$540  = \$539  == 9'h110;
-  assign \$542  = \$541  == 9'h118;
-  assign \$544  = \$543  == 9'h180;
-  assign \$546  = \$545  == 9'h188;
-  assign \$548  = \$547  == 10'h300;
-  assign \$550  = \$549  == 10'h380;
-  assign \$551  = | { \$550 , \$548 , \$546 , \$544 , \$542 , \$540 , \$538 , \$536 , \$534 , \$532 , \$530 , \$528 , \$526 , \$524 , \$522 , \$520 , \$518  };
-  assign \$552  = chosen[25] ? \$516  : \$551 ;
-  assign \$553  = \$552  ? 4'h0 : 4'h6;
-  assign \$554  = \$465  ? \$553  : 4'h5;
-  assign \$555  = chosen[2] ? 4'h0 : \$554 ;
-  assign \$556  = \$364  ? \$555  : 4'h7;
-  assign \$557  = \$159  ? 4'h0 : \$556 ;
-  assign \$558  = ! chosen[34:31];
-  assign \$559  = | chosen[1:0];
-  assign \$560  = \$559  ? 4'h2 : 4'h0;
-  assign \$561  = chosen[25] ? 4'h3 : 4'h1;
-  assign \$562  = chosen[35] ? 4'hb : \$561 ;
-  assign \$563  = chosen[26] ? \$560  : \$562 ;
-  assign \$564  = \$558  ? 4'h0 : \$563 ;
-  assign \$565  = | \$564 ;
-  assign \$566  = ! chosen[34:31];
-  assign \$568  = ! \$567 ;
-  assign \$570  = \$569  == 4'h8;
-  assign \$572  = \$571  == 5'h10;
-  assign \$574  = \$573  == 5'h18;
-  assign \$576  = \$575  == 6'h20;
-  assign \$578  = \$577  == 6'h30;
-  assign \$580  = \$579  == 7'h40;
-  assign \$582  = \$581  == 7'h50;
-  assign \$584  = \$583  == 7'h60;
-  assign \$586  = \$585  == 7'h70;
-  assign \$588  = \$587  == 8'h80;
-  assign \$590  = \$589  == 9'h100;
-  assign \$592  = \$591  == 9'h180;
-  assign \$594  = \$593  == 9'h188;
-  assign \$596  = \$595  == 10'h200;
-  assign \$598  = \$597  == 10'h300;
-  assign \$600  = \$599  == 10'h308;
-  assign \$602  = \$601  == 10'h310;
-  assign \$604  = \$603  == 11'h400;
-  assign \$605  = chosen[21:18] < 4'h9;
-  assign \$606  = \$604  & \$605 ;
-  assign \$608  = \$607  == 11'h408;
-  assign \$609  = chosen[21:18] < 4'h9;
-  assign \$610  = \$608  & \$609 ;
-  assign \$612  = \$611  == 11'h410;
-  assign \$613  = chosen[21:18] < 4'h9;
-  assign \$614  = \$612  & \$613 ;
-  assign \$616  = \$615  == 11'h418;
-  assign \$617  = chosen[21:18] < 4'h9;
-  assign \$618  = \$616  & \$617 ;
-  assign \$620  = \$619  == 11'h600;
-  assign \$621  = | { \$620 , \$618 , \$614 , \$610 , \$606 , \$602 , \$600 , \$598 , \$596 , \$594 , \$592 , \$590 , \$588 , \$586 , \$584 , \$582 , \$580 , \$578 , \$576 , \$574 , \$572 , \$570 , \$568  };
-  assign \$623  = ! \$622 ;
-  assign \$625  = \$624  == 4'h8;
-  assign \$627  = \$626  == 5'h10;
-  assign \$629  = \$628  == 5'h18;
-  assign \$631  = \$630  == 6'h20;
-  assign \$633  = \$632  == 6'h28;
-  assign \$635  = \$634  == 6'h30;
-  assign \$637  = \$636  == 8'h80;
-  assign \$639  = \$638  == 8'h88;
-  assign \$641  = \$640  == 8'ha0;
-  assign \$643  = \$642  == 8'hb0;
-  assign \$645  = \$644  == 8'hc0;
-  assign \$647  = \$646  == 9'h100;
-  assign \$649  = \$648  == 9'h108;
-  assign \$651  = \$650  == 9'h110;
-  assign \$653  = \$652  == 9'h118;
-  assign \$655  = \$654  == 9'h180;
-  assign \$657  = \$656  == 9'h188;
-  assign \$659  = \$658  == 10'h200;
-  assign \$661  = \$660  == 10'h300;
-  assign \$663  = \$662  == 10'h380;
-  assign \$665  = \$664  == 11'h400;
-  assign \$666  = | { \$665 , \$663 , \$661 , \$659 , \$657 , \$655 , \$653 , \$651 , \$649 , \$647 , \$645 , \$643 , \$641 , \$639 , \$637 , \$635 , \$633 , \$631 , \$629 , \$627 , \$625 , \$623  };
-  assign \$667  = chosen[25] ? \$621  : \$666 ;
-  assign \$669  = ! \$668 ;
-  assign \$671  = \$670  == 4'h8;
-  assign \$673  = \$672  == 5'h18;
-  assign \$675  = \$674  == 6'h20;
-  assign \$677  = \$676  == 6'h30;
-  assign \$679  = \$678  == 7'h40;
-  assign \$681  = \$680  == 7'h50;
-  assign \$683  = \$682  == 7'h70;
-  assign \$685  = \$684  == 8'h80;
-  assign \$687  = \$686  == 9'h100;
-  assign \$689  = \$688  == 9'h180;
-  assign \$691  = \$690  == 9'h188;
-  assign \$693  = \$692  == 10'h200;
-  assign \$695  = \$694  == 10'h300;
-  assign \$697  = \$696  == 10'h308;
-  assign \$699  = \$698  == 10'h310;
-  assign \$701  = \$700  == 11'h400;
-  assign \$702  = chosen[21:18] < 4'h9;
-  assign \$703  = \$701  & \$702 ;
-  assign \$705  = \$704  == 11'h408;
-  assign \$706  = chosen[21:18] < 4'h9;
-  assign \$707  = \$705  & \$706 ;
-  assign \$709  = \$708  == 11'h410;
-  assign \$710  = chosen[21:18] < 4'h9;
-  assign \$711  = \$709  & \$710 ;
-  assign \$713  = \$712  == 11'h418;
-  assign \$714  = chosen[21:18] < 4'h9;
-  assign \$715  = \$713  & \$714 ;
-  assign \$717  = \$716  == 11'h600;
-  assign \$718  = | { \$717 , \$715 , \$711 , \$707 , \$703 , \$699 , \$697 , \$695 , \$693 , \$691 , \$689 , \$687 , \$685 , \$683 , \$681 , \$679 , \$677 , \$675 , \$673 , \$671 , \$669  };
-  assign \$720  = ! \$719 ;
-  assign \$722  = \$721  == 4'h8;
-  assign \$724  = \$723  == 5'h10;
-  assign \$726  = \$725  == 5'h18;
-  assign \$728  = \$727  == 6'h20;
-  assign \$730  = \$729  == 6'h28;
-  assign \$732  = \$731  == 6'h30;
-  assign \$734  = \$733  == 8'h80;
-  assign \$736  = \$735  == 8'hb0;
-  assign \$738  = \$737  == 8'hc0;
-  assign \$740  = \$739  == 9'h100;
-  assign \$742  = \$741  == 9'h110;
-  assign \$744  = \$743  == 9'h118;
-  assign \$746  = \$745  == 9'h180;
-  assign \$748  = \$747  == 9'h188;
-  assign \$750  = \$749  == 10'h300;
-  assign \$752  = \$751  == 10'h380;
-  assign \$753  = | { \$752 , \$750 , \$748 , \$746 , \$744 , \$742 , \$740 , \$738 , \$736 , \$734 , \$732 , \$730 , \$728 , \$726 , \$724 , \$722 , \$720  };
-  assign \$754  = chosen[25] ? \$718  : \$753 ;
-  assign \$755  = \$754  ? 4'h0 : 4'h6;
-  assign \$756  = \$667  ? \$755  : 4'h5;
-  assign \$757  = chosen[2] ? 4'h0 : \$756 ;
-  assign \$758  = | \$757 ;
-  assign \$759  = \$758  | chosen[2];
-  assign \$760  = ~ chosen[25];
-  assign \$762  = \$761  == 9'h110;
-  assign \$764  = \$763  == 10'h380;
-  assign \$765  = \$762  | \$764 ;
-  assign \$766  = \$760  & \$765 ;
-  assign \$767  = & chosen[34:31];
+  assign \$156  = chosen[26] ? \$154  : \$155 ;
+  assign \$157  = \$152  ? 4'h0 : \$156 ;
+  assign \$158  = ! chosen[34:31];
+  assign \$160  = ! \$159 ;
+  assign \$162  = \$161  == 4'h8;
+  assign \$164  = \$163  == 5'h10;
+  assign \$166  = \$165  == 5'h18;
+  assign \$168  = \$167  == 6'h20;
+  assign \$170  = \$169  == 6'h30;
+  assign \$172  = \$171  == 7'h40;
+  assign \$174  = \$173  == 7'h50;
+  assign \$176  = \$175  == 7'h60;
+  assign \$178  = \$177  == 7'h70;
+  assign \$180  = \$179  == 8'h80;
+  assign \$182  = \$181  == 9'h100;
+  assign \$184  = \$183  == 9'h180;
+  assign \$186  = \$185  == 9'h188;
+  assign \$188  = \$187  == 10'h200;
+  assign \$190  = \$189  == 10'h300;
+  assign \$192  = \$191  == 10'h308;
+  assign \$194  = \$193  == 10'h310;
+  assign \$196  = \$195  == 11'h400;
+  assign \$197  = chosen[21:18] < 4'h9;
+  assign \$198  = \$196  & \$197 ;
+  assign \$200  = \$199  == 11'h408;
+  assign \$201  = chosen[21:18] < 4'h9;
+  assign \$202  = \$200  & \$201 ;
+  assign \$204  = \$203  == 11'h410;
+  assign \$205  = chosen[21:18] < 4'h9;
+  assign \$206  = \$204  & \$205 ;
+  assign \$208  = \$207  == 11'h418;
+  assign \$209  = chosen[21:18] < 4'h9;
+  assign \$210  = \$208  & \$209 ;
+  assign \$212  = \$211  == 11'h600;
+  assign \$213  = | { \$212 , \$210 , \$206 , \$202 , \$198 , \$194 , \$192 , \$190 , \$188 , \$186 , \$184 , \$182 , \$180 , \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162 , \$160  };
+  assign \$215  = ! \$214 ;
+  assign \$217  = \$216  == 4'h8;
+  assign \$219  = \$218  == 5'h10;
+  assign \$221  = \$220  == 5'h18;
+  assign \$223  = \$222  == 6'h20;
+  assign \$225  = \$224  == 6'h28;
+  assign \$227  = \$226  == 6'h30;
+  assign \$229  = \$228  == 8'h80;
+  assign \$231  = \$230  == 8'h88;
+  assign \$233  = \$232  == 8'ha0;
+  assign \$235  = \$234  == 8'hb0;
+  assign \$237  = \$236  == 8'hc0;
+  assign \$239  = \$238  == 9'h100;
+  assign \$241  = \$240  == 9'h108;
+  assign \$243  = \$242  == 9'h110;
+  assign \$245  = \$244  == 9'h118;
+  assign \$247  = \$246  == 9'h180;
+  assign \$249  = \$248  == 9'h188;
+  assign \$251  = \$250  == 10'h200;
+  assign \$253  = \$252  == 10'h300;
+  assign \$255  = \$254  == 10'h380;
+  assign \$257  = \$256  == 11'h400;
+  assign \$258  = | { \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241 , \$239 , \$237 , \$235 , \$233 , \$231 , \$229 , \$227 , \$225 , \$223 , \$221 , \$219 , \$217 , \$215  };
+  assign \$259  = chosen[25] ? \$213  : \$258 ;
+  assign \$261  = ! \$260 ;
+  assign \$263  = \$262  == 4'h8;
+  assign \$265  = \$264  == 5'h18;
+  assign \$267  = \$266  == 6'h20;
+  assign \$269  = \$268  == 6'h30;
+  assign \$271  = \$270  == 7'h40;
+  assign \$273  = \$272  == 7'h50;
+  assign \$275  = \$274  == 7'h70;
+  assign \$277  = \$276  == 8'h80;
+  assign \$279  = \$278  == 9'h100;
+  assign \$281  = \$280  == 9'h180;
+  assign \$283  = \$282  == 9'h188;
+  assign \$285  = \$284  == 10'h200;
+  assign \$287  = \$286  == 10'h300;
+  assign \$289  = \$288  == 10'h308;
+  assign \$291  = \$290  == 10'h310;
+  assign \$293  = \$292  == 11'h400;
+  assign \$294  = chosen[21:18] < 4'h9;
+  assign \$295  = \$293  & \$294 ;
+  assign \$297  = \$296  == 11'h408;
+  assign \$298  = chosen[21:18] < 4'h9;
+  assign \$299  = \$297  & \$298 ;
+  assign \$301  = \$300  == 11'h410;
+  assign \$302  = chosen[21:18] < 4'h9;
+  assign \$303  = \$301  & \$302 ;
+  assign \$305  = \$304  == 11'h418;
+  assign \$306  = chosen[21:18] < 4'h9;
+  assign \$307  = \$305  & \$306 ;
+  assign \$309  = \$308  == 11'h600;
+  assign \$310  = | { \$309 , \$307 , \$303 , \$299 , \$295 , \$291 , \$289 , \$287 , \$285 , \$283 , \$281 , \$279 , \$277 , \$275 , \$273 , \$271 , \$269 , \$267 , \$265 , \$263 , \$261  };
+  assign \$312  = ! \$311 ;
+  assign \$314  = \$313  == 4'h8;
+  assign \$316  = \$315  == 5'h10;
+  assign \$318  = \$317  == 5'h18;
+  assign \$320  = \$319  == 6'h20;
+  assign \$322  = \$321  == 6'h28;
+  assign \$324  = \$323  == 6'h30;
+  assign \$326  = \$325  == 8'h80;
+  assign \$328  = \$327  == 8'hb0;
+  assign \$330  = \$329  == 8'hc0;
+  assign \$332  = \$331  == 9'h100;
+  assign \$334  = \$333  == 9'h110;
+  assign \$336  = \$335  == 9'h118;
+  assign \$338  = \$337  == 9'h180;
+  assign \$340  = \$339  == 9'h188;
+  assign \$342  = \$341  == 10'h300;
+  assign \$344  = \$343  == 10'h380;
+  assign \$345  = | { \$344 , \$342 , \$340 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324 , \$322 , \$320 , \$318 , \$316 , \$314 , \$312  };
+  assign \$346  = chosen[25] ? \$310  : \$345 ;
+  assign \$347  = \$346  ? 4'h0 : 4'h6;
+  assign \$348  = \$259  ? \$347  : 4'h5;
+  assign \$349  = chosen[2] ? 4'h0 : \$348 ;
+  assign \$350  = | \$349 ;
+  assign \$351  = \$350  | chosen[2];
+  assign \$352  = ~ chosen[25];
+  assign \$354  = \$353  == 9'h110;
+  assign \$356  = \$355  == 10'h380;
+  assign \$357  = \$354  | \$356 ;
+  assign \$358  = \$352  & \$357 ;
+  assign \$359  = & chosen[34:31];
+  assign \$360  = ~ \$359 ;
+  assign \$361  = \$358  & \$360 ;
+  assign \$362  = ~ \$361 ;
+  assign \$363  = \$351  | \$362 ;
+  assign \$365  = ! \$364 ;
+  assign \$367  = \$366  == 4'h8;
+  assign \$369  = \$368  == 5'h10;
+  assign \$371  = \$370  == 5'h18;
+  assign \$373  = \$372  == 6'h20;
+  assign \$375  = \$374  == 6'h30;
+  assign \$377  = \$376  == 7'h40;
+  assign \$379  = \$378  == 7'h50;
+  assign \$381  = \$380  == 7'h60;
+  assign \$383  = \$382  == 7'h70;
+  assign \$385  = \$384  == 8'h80;
+  assign \$387  = \$386  == 9'h100;
+  assign \$389  = \$388  == 9'h180;
+  assign \$391  = \$390  == 9'h188;
+  assign \$393  = \$392  == 10'h200;
+  assign \$395  = \$394  == 10'h300;
+  assign \$397  = \$396  == 10'h308;
+  assign \$399  = \$398  == 10'h310;
+  assign \$401  = \$400  == 11'h400;
+  assign \$402  = chosen[21:18] < 4'h9;
+  assign \$403  = \$401  & \$402 ;
+  assign \$405  = \$404  == 11'h408;
+  assign \$406  = chosen[21:18] < 4'h9;
+  assign \$407  = \$405  & \$406 ;
+  assign \$409  = \$408  == 11'h410;
+  assign \$410  = chosen[21:18] < 4'h9;
+  assign \$411  = \$409  & \$410 ;
+  assign \$413  = \$412  == 11'h418;
+  assign \$414  = chosen[21:18] < 4'h9;
+  assign \$415  = \$413  & \$414 ;
+  assign \$417  = \$416  == 11'h600;
+  assign \$418  = | { \$417 , \$415 , \$411 , \$407 , \$403 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377 , \$375 , \$373 , \$371 , \$369 , \$367 , \$365  };
+  assign \$420  = ! \$419 ;
+  assign \$422  = \$421  == 4'h8;
+  assign \$424  = \$423  == 5'h10;
+  assign \$426  = \$425  == 5'h18;
+  assign \$428  = \$427  == 6'h20;
+  assign \$430  = \$429  == 6'h28;
+  assign \$432  = \$431  == 6'h30;
+  assign \$434  = \$433  == 8'h80;
+  assign \$436  = \$435  == 8'h88;
+  assign \$438  = \$437  == 8'ha0;
+  assign \$440  = \$439  == 8'hb0;
+  assign \$442  = \$441  == 8'hc0;
+  assign \$444  = \$443  == 9'h100;
+  assign \$446  = \$445  == 9'h108;
+  assign \$448  = \$447  == 9'h110;
+  assign \$450  = \$449  == 9'h118;
+  assign \$452  = \$451  == 9'h180;
+  assign \$454  = \$453  == 9'h188;
+  assign \$456  = \$455  == 10'h200;
+  assign \$458  = \$457  == 10'h300;
+  assign \$460  = \$459  == 10'h380;
+  assign \$462  = \$461  == 11'h400;
+  assign \$463  = | { \$462 , \$460 , \$458 , \$456 , \$454 , \$452 , \$450 , \$448 , \$446 , \$444 , \$442 , \$440 , \$438 , \$436 , \$434 , \$432 , \$430 , \$428 , \$426 , \$424 , \$422 , \$420  };
+  assign \$464  = chosen[25] ? \$418  : \$463 ;
+  assign \$466  = ! \$465 ;
+  assign \$468  = \$467  == 4'h8;
+  assign \$470  = \$469  == 5'h18;
+  assign \$472  = \$471  == 6'h20;
+  assign \$474  = \$473  == 6'h30;
+  assign \$476  = \$475  == 7'h40;
+  assign \$478  = \$477  == 7'h50;
+  assign \$480  = \$479  == 7'h70;
+  assign \$482  = \$481  == 8'h80;
+  assign \$484  = \$483  == 9'h100;
+  assign \$486  = \$485  == 9'h180;
+  assign \$488  = \$487  == 9'h188;
+  assign \$490  = \$489  == 10'h200;
+  assign \$492  = \$491  == 10'h300;
+  assign \$494  = \$493  == 10'h308;
+  assign \$496  = \$495  == 10'h310;
+  assign \$498  = \$497  == 11'h400;
+  assign \$499  = chosen[21:18] < 4'h9;
+  assign \$500  = \$498  & \$499 ;
+  assign \$502  = \$501  == 11'h408;
+  assign \$503  = chosen[21:18] < 4'h9;
+  assign \$504  = \$502  & \$503 ;
+  assign \$506  = \$505  == 11'h410;
+  assign \$507  = chosen[21:18] < 4'h9;
+  assign \$508  = \$506  & \$507 ;
+  assign \$510  = \$509  == 11'h418;
+  assign \$511  = chosen[21:18] < 4'h9;
+  assign \$512  = \$510  & \$511 ;
+  assign \$514  = \$513  == 11'h600;
+  assign \$515  = | { \$514 , \$512 , \$508 , \$504 , \$500 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474 , \$472 , \$470 , \$468 , \$466  };
+  assign \$517  = ! \$516 ;
+  assign \$519  = \$518  == 4'h8;
+  assign \$521  = \$520  == 5'h10;
+  assign \$523  = \$522  == 5'h18;
+  assign \$525  = \$524  == 6'h20;
+  assign \$527  = \$526  == 6'h28;
+  assign \$529  = \$528  == 6'h30;
+  assign \$531  = \$530  == 8'h80;
+  assign \$533  = \$532  == 8'hb0;
+  assign \$535  = \$534  == 8'hc0;
+  assign \$537  = \$536  == 9'h100;
+  assign \$539  = \$538  == 9'h110;
+  assign \$541  = \$540  == 9'h118;
+  assign \$543  = \$542  == 9'h180;
+  assign \$545  = \$544  == 9'h188;
+  assign \$547  = \$546  == 10'h300;
+  assign \$549  = \$548  == 10'h380;
+  assign \$550  = | { \$549 , \$547 , \$545 , \$543 , \$541 , \$539 , \$537 , \$535 , \$533 , \$531 , \$529 , \$527 , \$525 , \$523 , \$521 , \$519 , \$517  };
+  assign \$551  = chosen[25] ? \$515  : \$550 ;
+  assign \$552  = \$551  ? 4'h0 : 4'h6;
+  assign \$553  = \$464  ? \$552  : 4'h5;
+  assign \$554  = chosen[2] ? 4'h0 : \$553 ;
+  assign \$555  = \$363  ? \$554  : 4'h7;
+  assign \$556  = \$158  ? 4'h0 : \$555 ;
+  assign \$557  = ! chosen[34:31];
+  assign \$558  = | chosen[1:0];
+  assign \$559  = \$558  ? 4'h2 : 4'h0;
+  assign \$560  = chosen[25] ? 4'h3 : 4'h1;
+  assign \$561  = chosen[26] ? \$559  : \$560 ;
+  assign \$562  = \$557  ? 4'h0 : \$561 ;
+  assign \$563  = | \$562 ;
+  assign \$564  = ! chosen[34:31];
+  assign \$566  = ! \$565 ;
+  assign \$568  = \$567  == 4'h8;
+  assign \$570  = \$569  == 5'h10;
+  assign \$572  = \$571  == 5'h18;
+  assign \$574  = \$573  == 6'h20;
+  assign \$576  = \$575  == 6'h30;
+  assign \$578  = \$577  == 7'h40;
+  assign \$580  = \$579  == 7'h50;
+  assign \$582  = \$581  == 7'h60;
+  assign \$584  = \$583  == 7'h70;
+  assign \$586  = \$585  == 8'h80;
+  assign \$588  = \$587  == 9'h100;
+  assign \$590  = \$589  == 9'h180;
+  assign \$592  = \$591  == 9'h188;
+  assign \$594  = \$593  == 10'h200;
+  assign \$596  = \$595  == 10'h300;
+  assign \$598  = \$597  == 10'h308;
+  assign \$600  = \$599  == 10'h310;
+  assign \$602  = \$601  == 11'h400;
+  assign \$603  = chosen[21:18] < 4'h9;
+  assign \$604  = \$602  & \$603 ;
+  assign \$606  = \$605  == 11'h408;
+  assign \$607  = chosen[21:18] < 4'h9;
+  assign \$608  = \$606  & \$607 ;
+  assign \$610  = \$609  == 11'h410;
+  assign \$611  = chosen[21:18] < 4'h9;
+  assign \$612  = \$610  & \$611 ;
+  assign \$614  = \$613  == 11'h418;
+  assign \$615  = chosen[21:18] < 4'h9;
+  assign \$616  = \$614  & \$615 ;
+  assign \$618  = \$617  == 11'h600;
+  assign \$619  = | { \$618 , \$616 , \$612 , \$608 , \$604 , \$600 , \$598 , \$596 , \$594 , \$592 , \$590 , \$588 , \$586 , \$584 , \$582 , \$580 , \$578 , \$576 , \$574 , \$572 , \$570 , \$568 , \$566  };
+  assign \$621  = ! \$620 ;
+  assign \$623  = \$622  == 4'h8;
+  assign \$625  = \$624  == 5'h10;
+  assign \$627  = \$626  == 5'h18;
+  assign \$629  = \$628  == 6'h20;
+  assign \$631  = \$630  == 6'h28;
+  assign \$633  = \$632  == 6'h30;
+  assign \$635  = \$634  == 8'h80;
+  assign \$637  = \$636  == 8'h88;
+  assign \$639  = \$638  == 8'ha0;
+  assign \$641  = \$640  == 8'hb0;
+  assign \$643  = \$642  == 8'hc0;
+  assign \$645  = \$644  == 9'h100;
+  assign \$647  = \$646  == 9'h108;
+  assign \$649  = \$648  == 9'h110;
+  assign \$651  = \$650  == 9'h118;
+  assign \$653  = \$652  == 9'h180;
+  assign \$655  = \$654  == 9'h188;
+  assign \$657  = \$656  == 10'h200;
+  assign \$659  = \$658  == 10'h300;
+  assign \$661  = \$660  == 10'h380;
+  assign \$663  = \$662  == 11'h400;
+  assign \$664  = | { \$663 , \$661 , \$659 , \$657 , \$655 , \$653 , \$651 , \$649 , \$647 , \$645 , \$643 , \$641 , \$639 , \$637 , \$635 , \$633 , \$631 , \$629 , \$627 , \$625 , \$623 , \$621  };
+  assign \$665  = chosen[25] ? \$619  : \$664 ;
+  assign \$667  = ! \$666 ;
+  assign \$669  = \$668  == 4'h8;
+  assign \$671  = \$670  == 5'h18;
+  assign \$673  = \$672  == 6'h20;
+  assign \$675  = \$674  == 6'h30;
+  assign \$677  = \$676  == 7'h40;
+  assign \$679  = \$678  == 7'h50;
+  assign \$681  = \$680  == 7'h70;
+  assign \$683  = \$682  == 8'h80;
+  assign \$685  = \$684  == 9'h100;
+  assign \$687  = \$686  == 9'h180;
+  assign \$689  = \$688  == 9'h188;
+  assign \$691  = \$690  == 10'h200;
+  assign \$693  = \$692  == 10'h300;
+  assign \$695  = \$694  == 10'h308;
+  assign \$697  = \$696  == 10'h310;
+  assign \$699  = \$698  == 11'h400;
+  assign \$700  = chosen[21:18] < 4'h9;
+  assign \$701  = \$699  & \$700 ;
+  assign \$703  = \$702  == 11'h408;
+  assign \$704  = chosen[21:18] < 4'h9;
+  assign \$705  = \$703  & \$704 ;
+  assign \$707  = \$706  == 11'h410;
+  assign \$708  = chosen[21:18] < 4'h9;
+  assign \$709  = \$707  & \$708 ;
+  assign \$711  = \$710  == 11'h418;
+  assign \$712  = chosen[21:18] < 4'h9;
+  assign \$713  = \$711  & \$712 ;
+  assign \$715  = \$714  == 11'h600;
+  assign \$716  = | { \$715 , \$713 , \$709 , \$705 , \$701 , \$697 , \$695 , \$693 , \$691 , \$689 , \$687 , \$685 , \$683 , \$681 , \$679 , \$677 , \$675 , \$673 , \$671 , \$669 , \$667  };
+  assign \$718  = ! \$717 ;
+  assign \$720  = \$719  == 4'h8;
+  assign \$722  = \$721  == 5'h10;
+  assign \$724  = \$723  == 5'h18;
+  assign \$726  = \$725  == 6'h20;
+  assign \$728  = \$727  == 6'h28;
+  assign \$730  = \$729  == 6'h30;
+  assign \$732  = \$731  == 8'h80;
+  assign \$734  = \$733  == 8'hb0;
+  assign \$736  = \$735  == 8'hc0;
+  assign \$738  = \$737  == 9'h100;
+  assign \$740  = \$739  == 9'h110;
+  assign \$742  = \$741  == 9'h118;
+  assign \$744  = \$743  == 9'h180;
+  assign \$746  = \$745  == 9'h188;
+  assign \$748  = \$747  == 10'h300;
+  assign \$750  = \$749  == 10'h380;
+  assign \$751  = | { \$750 , \$748 , \$746 , \$744 , \$742 , \$740 , \$738 , \$736 , \$734 , \$732 , \$730 , \$728 , \$726 , \$724 , \$722 , \$720 , \$718  };
+  assign \$752  = chosen[25] ? \$716  : \$751 ;
+  assign \$753  = \$752  ? 4'h0 : 4'h6;
+  assign \$754  = \$665  ? \$753  : 4'h5;
+  assign \$755  = chosen[2] ? 4'h0 : \$754 ;
+  assign \$756  = | \$755 ;
+  assign \$757  = \$756  | chosen[2];
+  assign \$758  = ~ chosen[25];
+  assign \$760  = \$759  == 9'h110;
+  assign \$762  = \$761  == 10'h380;
+  assign \$763  = \$760  | \$762 ;
+  assign \$764  = \$758  & \$763 ;
+  assign \$765  = & chosen[34:31];
+  assign \$766  = ~ \$765 ;
+  assign \$767  = \$764  & \$766 ;
   assign \$768  = ~ \$767 ;
-  assign \$769  = \$766  & \$768 ;
-  assign \$770  = ~ \$769 ;
-  assign \$771  = \$759  | \$770 ;
-  assign \$773  = ! \$772 ;
-  assign \$775  = \$774  == 4'h8;
-  assign \$777  = \$776  == 5'h10;
-  assign \$779  = \$778  == 5'h18;
-  assign \$781  = \$780  == 6'h20;
-  assign \$783  = \$782  == 6'h30;
-  assign \$785  = \$784  == 7'h40;
-  assign \$787  = \$786  == 7'h50;
-  assign \$789  = \$788  == 7'h60;
-  assign \$791  = \$790  == 7'h70;
-  assign \$793  = \$792  == 8'h80;
-  assign \$795  = \$794  == 9'h100;
-  assign \$797  = \$796  == 9'h180;
-  assign \$799  = \$798  == 9'h188;
-  assign \$801  = \$800  == 10'h200;
-  assign \$803  = \$802  == 10'h300;
-  assign \$805  = \$804  == 10'h308;
-  assign \$807  = \$806  == 10'h310;
-  assign \$809  = \$808  == 11'h400;
-  assign \$810  = chosen[21:18] < 4'h9;
-  assign \$811  = \$809  & \$810 ;
-  assign \$813  = \$812  == 11'h408;
-  assign \$814  = chosen[21:18] < 4'h9;
-  assign \$815  = \$813  & \$814 ;
-  assign \$817  = \$816  == 11'h410;
-  assign \$818  = chosen[21:18] < 4'h9;
-  assign \$819  = \$817  & \$818 ;
-  assign \$821  = \$820  == 11'h418;
-  assign \$822  = chosen[21:18] < 4'h9;
-  assign \$823  = \$821  & \$822 ;
-  assign \$825  = \$824  == 11'h600;
-  assign \$826  = | { \$825 , \$823 , \$819 , \$815 , \$811 , \$807 , \$805 , \$803 , \$801 , \$799 , \$797 , \$795 , \$793 , \$791 , \$789 , \$787 , \$785 , \$783 , \$781 , \$779 , \$777 , \$775 , \$773  };
-  assign \$828  = ! \$827 ;
-  assign \$830  = \$829  == 4'h8;
-  assign \$832  = \$831  == 5'h10;
-  assign \$834  = \$833  == 5'h18;
-  assign \$836  = \$835  == 6'h20;
-  assign \$838  = \$837  == 6'h28;
-  assign \$840  = \$839  == 6'h30;
-  assign \$842  = \$841  == 8'h80;
-  assign \$844  = \$843  == 8'h88;
-  assign \$846  = \$845  == 8'ha0;
-  assign \$848  = \$847  == 8'hb0;
-  assign \$850  = \$849  == 8'hc0;
-  assign \$852  = \$851  == 9'h100;
-  assign \$854  = \$853  == 9'h108;
-  assign \$856  = \$855  == 9'h110;
-  assign \$858  = \$857  == 9'h118;
-  assign \$860  = \$859  == 9'h180;
-  assign \$862  = \$861  == 9'h188;
-  assign \$864  = \$863  == 10'h200;
-  assign \$866  = \$865  == 10'h300;
-  assign \$868  = \$867  == 10'h380;
-  assign \$870  = \$869  == 11'h400;
-  assign \$871  = | { \$870 , \$868 , \$866 , \$864 , \$862 , \$860 , \$858 , \$856 , \$854 , \$852 , \$850 , \$848 , \$846 , \$844 , \$842 , \$840 , \$838 , \$836 , \$834 , \$832 , \$830 , \$828  };
-  assign \$872  = chosen[25] ? \$826  : \$871 ;
-  assign \$874  = ! \$873 ;
-  assign \$876  = \$875  == 4'h8;
-  assign \$878  = \$877  == 5'h18;
-  assign \$880  = \$879  == 6'h20;
-  assign \$882  = \$881  == 6'h30;
-  assign \$884  = \$883  == 7'h40;
-  assign \$886  = \$885  == 7'h50;
-  assign \$888  = \$887  == 7'h70;
-  assign \$890  = \$889  == 8'h80;
-  assign \$892  = \$891  == 9'h100;
-  assign \$894  = \$893  == 9'h180;
-  assign \$896  = \$895  == 9'h188;
-  assign \$898  = \$897  == 10'h200;
-  assign \$900  = \$899  == 10'h300;
-  assign \$902  = \$901  == 10'h308;
-  assign \$904  = \$903  == 10'h310;
-  assign \$906  = \$905  == 11'h400;
-  assign \$907  = chosen[21:18] < 4'h9;
-  assign \$908  = \$906  & \$907 ;
-  assign \$910  = \$909  == 11'h408;
-  assign \$911  = chosen[21:18] < 4'h9;
-  assign \$912  = \$910  & \$911 ;
-  assign \$914  = \$913  == 11'h410;
-  assign \$915  = chosen[21:18] < 4'h9;
-  assign \$916  = \$914  & \$915 ;
-  assign \$918  = \$917  == 11'h418;
-  assign \$919  = chosen[21:18] < 4'h9;
-  assign \$920  = \$918  & \$919 ;
-  assign \$922  = \$921  == 11'h600;
-  assign \$923  = | { \$922 , \$920 , \$916 , \$912 , \$908 , \$904 , \$902 , \$900 , \$898 , \$896 , \$894 , \$892 , \$890 , \$888 , \$886 , \$884 , \$882 , \$880 , \$878 , \$876 , \$874  };
-  assign \$925  = ! \$924 ;
-  assign \$927  = \$926  == 4'h8;
-  assign \$929  = \$928  == 5'h10;
-  assign \$931  = \$930  == 5'h18;
-  assign \$933  = \$932  == 6'h20;
-  assign \$935  = \$934  == 6'h28;
-  assign \$937  = \$936  == 6'h30;
-  assign \$939  = \$938  == 8'h80;
-  assign \$941  = \$940  == 8'hb0;
-  assign \$943  = \$942  == 8'hc0;
-  assign \$945  = \$944  == 9'h100;
-  assign \$947  = \$946  == 9'h110;
-  assign \$949  = \$948  == 9'h118;
-  assign \$951  = \$950  == 9'h180;
-  assign \$953  = \$952  == 9'h188;
-  assign \$955  = \$954  == 10'h300;
-  assign \$957  = \$956  == 10'h380;
-  assign \$958  = | { \$957 , \$955 , \$953 , \$951 , \$949 , \$947 , \$945 , \$943 , \$941 , \$939 , \$937 , \$935 , \$933 , \$931 , \$929 , \$927 , \$925  };
-  assign \$959  = chosen[25] ? \$923  : \$958 ;
-  assign \$960  = \$959  ? 4'h0 : 4'h6;
-  assign \$961  = \$872  ? \$960  : 4'h5;
-  assign \$962  = chosen[2] ? 4'h0 : \$961 ;
-  assign \$963  = \$771  ? \$962  : 4'h7;
-  assign \$964  = \$566  ? 4'h0 : \$963 ;
-  assign \$965  = | \$964 ;
-  assign \$966  = \$565  | \$965 ;
-  assign \$967  = ~ chosen[25];
-  assign \$968  = ! chosen[34:31];
-  assign \$969  = ~ \$968 ;
-  assign \$970  = \$967  & \$969 ;
-  assign \$971  = & chosen[34:31];
-  assign \$972  = chosen[36] & \$971 ;
-  assign \$973  = head[11:8] + 1'h1;
-  assign \$975  = { 3'h0, \$974  } | { head[14:12], 8'h00 };
-  assign \$976  = { 13'h0000, \$975  } | { head[22:15], 16'h0000 };
-  assign \$977  = chosen[28] ? filled[7] : filled[6];
-  assign \$978  = chosen[28] ? filled[5] : filled[4];
-  assign \$979  = chosen[29] ? \$977  : \$978 ;
-  assign \$980  = chosen[28] ? filled[3] : filled[2];
-  assign \$981  = chosen[28] ? filled[1] : filled[0];
-  assign \$982  = chosen[29] ? \$980  : \$981 ;
-  assign \$983  = chosen[30] ? \$979  : \$982 ;
-  assign \$984  = looks & \$983 ;
-  assign \$985  = chosen[28] ? filled[7] : filled[6];
-  assign \$986  = chosen[28] ? filled[5] : filled[4];
-  assign \$987  = chosen[29] ? \$985  : \$986 ;
-  assign \$988  = chosen[28] ? filled[3] : filled[2];
-  assign \$989  = chosen[28] ? filled[1] : filled[0];
-  assign \$990  = chosen[29] ? \$988  : \$989 ;
-  assign \$991  = chosen[30] ? \$987  : \$990 ;
-  assign \$992  = looks & \$991 ;
-  assign \$993  = chosen[28] ? filled[7] : filled[6];
-  assign \$994  = chosen[28] ? filled[5] : filled[4];
-  assign \$995  = chosen[29] ? \$993  : \$994 ;
-  assign \$996  = chosen[28] ? filled[3] : filled[2];
-  assign \$997  = chosen[28] ? filled[1] : filled[0];
-  assign \$998  = chosen[29] ? \$996  : \$997 ;
-  assign \$999  = chosen[30] ? \$995  : \$998 ;
-  assign \$1000  = looks & \$999 ;
-  assign \$1001  = chosen[28] ? filled[7] : filled[6];
-  assign \$1002  = chosen[28] ? filled[5] : filled[4];
-  assign \$1003  = chosen[29] ? \$1001  : \$1002 ;
-  assign \$1004  = chosen[28] ? filled[3] : filled[2];
-  assign \$1005  = chosen[28] ? filled[1] : filled[0];
-  assign \$1006  = chosen[29] ? \$1004  : \$1005 ;
-  assign \$1007  = chosen[30] ? \$1003  : \$1006 ;
-  assign \$1008  = looks & \$1007 ;
-  assign \$1009  = chosen[28] ? filled[7] : filled[6];
-  assign \$1010  = chosen[28] ? filled[5] : filled[4];
-  assign \$1011  = chosen[29] ? \$1009  : \$1010 ;
-  assign \$1012  = chosen[28] ? filled[3] : filled[2];
-  assign \$1013  = chosen[28] ? filled[1] : filled[0];
-  assign \$1014  = chosen[29] ? \$1012  : \$1013 ;
-  assign \$1015  = chosen[30] ? \$1011  : \$1014 ;
-  assign \$1016  = looks & \$1015 ;
-  assign \$1017  = chosen[28] ? filled[7] : filled[6];
-  assign \$1018  = chosen[28] ? filled[5] : filled[4];
-  assign \$1019  = chosen[29] ? \$1017  : \$1018 ;
-  assign \$1020  = chosen[28] ? filled[3] : filled[2];
-  assign \$1021  = chosen[28] ? filled[1] : filled[0];
-  assign \$1022  = chosen[29] ? \$1020  : \$1021 ;
-  assign \$1023  = chosen[30] ? \$1019  : \$1022 ;
-  assign \$1024  = looks & \$1023 ;
-  assign \$1025  = chosen[28] ? filled[7] : filled[6];
-  assign \$1026  = chosen[28] ? filled[5] : filled[4];
-  assign \$1027  = chosen[29] ? \$1025  : \$1026 ;
-  assign \$1028  = chosen[28] ? filled[3] : filled[2];
-  assign \$1029  = chosen[28] ? filled[1] : filled[0];
-  assign \$1030  = chosen[29] ? \$1028  : \$1029 ;
-  assign \$1031  = chosen[30] ? \$1027  : \$1030 ;
-  assign \$1032  = looks & \$1031 ;
-  assign \$1033  = chosen[28] ? filled[7] : filled[6];
-  assign \$1034  = chosen[28] ? filled[5] : filled[4];
-  assign \$1035  = chosen[29] ? \$1033  : \$1034 ;
-  assign \$1036  = chosen[28] ? filled[3] : filled[2];
-  assign \$1037  = chosen[28] ? filled[1] : filled[0];
-  assign \$1038  = chosen[29] ? \$1036  : \$1037 ;
-  assign \$1039  = chosen[30] ? \$1035  : \$1038 ;
-  assign \$1040  = looks & \$1039 ;
-  assign \$1041  = chosen[28] ? filled[7] : filled[6];
-  assign \$1042  = chosen[28] ? filled[5] : filled[4];
-  assign \$1043  = chosen[29] ? \$1041  : \$1042 ;
-  assign \$1044  = chosen[28] ? filled[3] : filled[2];
-  assign \$1045  = chosen[28] ? filled[1] : filled[0];
-  assign \$1046  = chosen[29] ? \$1044  : \$1045 ;
-  assign \$1047  = chosen[30] ? \$1043  : \$1046 ;
-  assign \$1048  = looks & \$1047 ;
-  assign \$1049  = chosen[28] ? filled[7] : filled[6];
-  assign \$1050  = chosen[28] ? filled[5] : filled[4];
-  assign \$1051  = chosen[29] ? \$1049  : \$1050 ;
-  assign \$1052  = chosen[28] ? filled[3] : filled[2];
-  assign \$1053  = chosen[28] ? filled[1] : filled[0];
-  assign \$1054  = chosen[29] ? \$1052  : \$1053 ;
-  assign \$1055  = chosen[30] ? \$1051  : \$1054 ;
-  assign \$1056  = looks & \$1055 ;
-  assign \$1057  = chosen[28] ? filled[7] : filled[6];
-  assign \$1058  = chosen[28] ? filled[5] : filled[4];
-  assign \$1059  = chosen[29] ? \$1057  : \$1058 ;
-  assign \$1060  = chosen[28] ? filled[3] : filled[2];
-  assign \$1061  = chosen[28] ? filled[1] : filled[0];
-  assign \$1062  = chosen[29] ? \$1060  : \$1061 ;
-  assign \$1063  = chosen[30] ? \$1059  : \$1062 ;
-  assign \$1064  = looks & \$1063 ;
-  assign \$1065  = chosen[28] ? filled[7] : filled[6];
-  assign \$1066  = chosen[28] ? filled[5] : filled[4];
-  assign \$1067  = chosen[29] ? \$1065  : \$1066 ;
-  assign \$1068  = chosen[28] ? filled[3] : filled[2];
-  assign \$1069  = chosen[28] ? filled[1] : filled[0];
-  assign \$1070  = chosen[29] ? \$1068  : \$1069 ;
-  assign \$1071  = chosen[30] ? \$1067  : \$1070 ;
-  assign \$1072  = looks & \$1071 ;
-  assign \$1073  = chosen[28] ? filled[7] : filled[6];
-  assign \$1074  = chosen[28] ? filled[5] : filled[4];
-  assign \$1075  = chosen[29] ? \$1073  : \$1074 ;
-  assign \$1076  = chosen[28] ? filled[3] : filled[2];
-  assign \$1077  = chosen[28] ? filled[1] : filled[0];
-  assign \$1078  = chosen[29] ? \$1076  : \$1077 ;
-  assign \$1079  = chosen[30] ? \$1075  : \$1078 ;
-  assign \$1080  = looks & \$1079 ;
-  assign \$1081  = chosen[28] ? filled[7] : filled[6];
-  assign \$1082  = chosen[28] ? filled[5] : filled[4];
-  assign \$1083  = chosen[29] ? \$1081  : \$1082 ;
-  assign \$1084  = chosen[28] ? filled[3] : filled[2];
-  assign \$1085  = chosen[28] ? filled[1] : filled[0];
-  assign \$1086  = chosen[29] ? \$1084  : \$1085 ;
-  assign \$1087  = chosen[30] ? \$1083  : \$1086 ;
-  assign \$1088  = looks & \$1087 ;
-  assign \$1089  = chosen[28] ? filled[7] : filled[6];
-  assign \$1090  = chosen[28] ? filled[5] : filled[4];
-  assign \$1091  = chosen[29] ? \$1089  : \$1090 ;
-  assign \$1092  = chosen[28] ? filled[3] : filled[2];
-  assign \$1093  = chosen[28] ? filled[1] : filled[0];
-  assign \$1094  = chosen[29] ? \$1092  : \$1093 ;
-  assign \$1095  = chosen[30] ? \$1091  : \$1094 ;
-  assign \$1096  = looks & \$1095 ;
-  assign \$1097  = chosen[28] ? filled[7] : filled[6];
-  assign \$1098  = chosen[28] ? filled[5] : filled[4];
-  assign \$1099  = chosen[29] ? \$1097  : \$1098 ;
-  assign \$1100  = chosen[28] ? filled[3] : filled[2];
-  assign \$1101  = chosen[28] ? filled[1] : filled[0];
-  assign \$1102  = chosen[29] ? \$1100  : \$1101 ;
-  assign \$1103  = chosen[30] ? \$1099  : \$1102 ;
-  assign \$1104  = looks & \$1103 ;
-  assign \$1105  = chosen[28] ? filled[7] : filled[6];
-  assign \$1106  = chosen[28] ? filled[5] : filled[4];
-  assign \$1107  = chosen[29] ? \$1105  : \$1106 ;
-  assign \$1108  = chosen[28] ? filled[3] : filled[2];
-  assign \$1109  = chosen[28] ? filled[1] : filled[0];
-  assign \$1110  = chosen[29] ? \$1108  : \$1109 ;
-  assign \$1111  = chosen[30] ? \$1107  : \$1110 ;
-  assign \$1112  = looks & \$1111 ;
-  assign \$1113  = chosen[28] ? filled[7] : filled[6];
-  assign \$1114  = chosen[28] ? filled[5] : filled[4];
-  assign \$1115  = chosen[29] ? \$1113  : \$1114 ;
-  assign \$1116  = chosen[28] ? filled[3] : filled[2];
-  assign \$1117  = chosen[28] ? filled[1] : filled[0];
-  assign \$1118  = chosen[29] ? \$1116  : \$1117 ;
-  assign \$1119  = chosen[30] ? \$1115  : \$1118 ;
-  assign \$1120  = looks & \$1119 ;
-  assign \$1121  = chosen[28] ? filled[7] : filled[6];
-  assign \$1122  = chosen[28] ? filled[5] : filled[4];
-  assign \$1123  = chosen[29] ? \$1121  : \$1122 ;
-  assign \$1124  = chosen[28] ? filled[3] : filled[2];
-  assign \$1125  = chosen[28] ? filled[1] : filled[0];
-  assign \$1126  = chosen[29] ? \$1124  : \$1125 ;
-  assign \$1127  = chosen[30] ? \$1123  : \$1126 ;
-  assign \$1128  = looks & \$1127 ;
-  assign \$1129  = chosen[28] ? filled[7] : filled[6];
-  assign \$1130  = chosen[28] ? filled[5] : filled[4];
-  assign \$1131  = chosen[29] ? \$1129  : \$1130 ;
-  assign \$1132  = chosen[28] ? filled[3] : filled[2];
-  assign \$1133  = chosen[28] ? filled[1] : filled[0];
-  assign \$1134  = chosen[29] ? \$1132  : \$1133 ;
-  assign \$1135  = chosen[30] ? \$1131  : \$1134 ;
-  assign \$1136  = looks & \$1135 ;
-  assign \$1137  = chosen[28] ? filled[7] : filled[6];
-  assign \$1138  = chosen[28] ? filled[5] : filled[4];
-  assign \$1139  = chosen[29] ? \$1137  : \$1138 ;
-  assign \$1140  = chosen[28] ? filled[3] : filled[2];
-  assign \$1141  = chosen[28] ? filled[1] : filled[0];
-  assign \$1142  = chosen[29] ? \$1140  : \$1141 ;
-  assign \$1143  = chosen[30] ? \$1139  : \$1142 ;
-  assign \$1144  = looks & \$1143 ;
-  assign \$1145  = chosen[28] ? filled[7] : filled[6];
-  assign \$1146  = chosen[28] ? filled[5] : filled[4];
-  assign \$1147  = chosen[29] ? \$1145  : \$1146 ;
-  assign \$1148  = chosen[28] ? filled[3] : filled[2];
-  assign \$1149  = chosen[28] ? filled[1] : filled[0];
-  assign \$1150  = chosen[29] ? \$1148  : \$1149 ;
-  assign \$1151  = chosen[30] ? \$1147  : \$1150 ;
-  assign \$1152  = looks & \$1151 ;
-  assign \$1153  = chosen[28] ? filled[7] : filled[6];
-  assign \$1154  = chosen[28] ? filled[5] : filled[4];
-  assign \$1155  = chosen[29] ? \$1153  : \$1154 ;
-  assign \$1156  = chosen[28] ? filled[3] : filled[2];
-  assign \$1157  = chosen[28] ? filled[1] : filled[0];
-  assign \$1158  = chosen[29] ? \$1156  : \$1157 ;
-  assign \$1159  = chosen[30] ? \$1155  : \$1158 ;
-  assign \$1160  = looks & \$1159 ;
-  assign \$1161  = chosen[28] ? filled[7] : filled[6];
-  assign \$1162  = chosen[28] ? filled[5] : filled[4];
-  assign \$1163  = chosen[29] ? \$1161  : \$1162 ;
-  assign \$1164  = chosen[28] ? filled[3] : filled[2];
-  assign \$1165  = chosen[28] ? filled[1] : filled[0];
-  assign \$1166  = chosen[29] ? \$1164  : \$1165 ;
-  assign \$1167  = chosen[30] ? \$1163  : \$1166 ;
-  assign \$1168  = looks & \$1167 ;
-  assign \$1169  = chosen[28] ? filled[7] : filled[6];
-  assign \$1170  = chosen[28] ? filled[5] : filled[4];
-  assign \$1171  = chosen[29] ? \$1169  : \$1170 ;
-  assign \$1172  = chosen[28] ? filled[3] : filled[2];
-  assign \$1173  = chosen[28] ? filled[1] : filled[0];
-  assign \$1174  = chosen[29] ? \$1172  : \$1173 ;
-  assign \$1175  = chosen[30] ? \$1171  : \$1174 ;
-  assign \$1176  = looks & \$1175 ;
-  assign \$1177  = chosen[28] ? filled[7] : filled[6];
-  assign \$1178  = chosen[28] ? filled[5] : filled[4];
-  assign \$1179  = chosen[29] ? \$1177  : \$1178 ;
-  assign \$1180  = chosen[28] ? filled[3] : filled[2];
-  assign \$1181  = chosen[28] ? filled[1] : filled[0];
-  assign \$1182  = chosen[29] ? \$1180  : \$1181 ;
-  assign \$1183  = chosen[30] ? \$1179  : \$1182 ;
-  assign \$1184  = looks & \$1183 ;
-  assign \$1185  = chosen[28] ? filled[7] : filled[6];
-  assign \$1186  = chosen[28] ? filled[5] : filled[4];
-  assign \$1187  = chosen[29] ? \$1185  : \$1186 ;
-  assign \$1188  = chosen[28] ? filled[3] : filled[2];
-  assign \$1189  = chosen[28] ? filled[1] : filled[0];
-  assign \$1190  = chosen[29] ? \$1188  : \$1189 ;
-  assign \$1191  = chosen[30] ? \$1187  : \$1190 ;
-  assign \$1192  = looks & \$1191 ;
-  assign \$1193  = chosen[28] ? filled[7] : filled[6];
-  assign \$1194  = chosen[28] ? filled[5] : filled[4];
-  assign \$1195  = chosen[29] ? \$1193  : \$1194 ;
-  assign \$1196  = chosen[28] ? filled[3] : filled[2];
-  assign \$1197  = chosen[28] ? filled[1] : filled[0];
-  assign \$1198  = chosen[29] ? \$1196  : \$1197 ;
-  assign \$1199  = chosen[30] ? \$1195  : \$1198 ;
-  assign \$1200  = looks & \$1199 ;
-  assign \$1201  = chosen[28] ? filled[7] : filled[6];
-  assign \$1202  = chosen[28] ? filled[5] : filled[4];
-  assign \$1203  = chosen[29] ? \$1201  : \$1202 ;
-  assign \$1204  = chosen[28] ? filled[3] : filled[2];
-  assign \$1205  = chosen[28] ? filled[1] : filled[0];
-  assign \$1206  = chosen[29] ? \$1204  : \$1205 ;
-  assign \$1207  = chosen[30] ? \$1203  : \$1206 ;
-  assign \$1208  = looks & \$1207 ;
-  assign \$1209  = chosen[28] ? filled[7] : filled[6];
-  assign \$1210  = chosen[28] ? filled[5] : filled[4];
-  assign \$1211  = chosen[29] ? \$1209  : \$1210 ;
-  assign \$1212  = chosen[28] ? filled[3] : filled[2];
-  assign \$1213  = chosen[28] ? filled[1] : filled[0];
-  assign \$1214  = chosen[29] ? \$1212  : \$1213 ;
-  assign \$1215  = chosen[30] ? \$1211  : \$1214 ;
-  assign \$1216  = looks & \$1215 ;
-  assign \$1217  = chosen[28] ? filled[7] : filled[6];
-  assign \$1218  = chosen[28] ? filled[5] : filled[4];
-  assign \$1219  = chosen[29] ? \$1217  : \$1218 ;
-  assign \$1220  = chosen[28] ? filled[3] : filled[2];
-  assign \$1221  = chosen[28] ? filled[1] : filled[0];
-  assign \$1222  = chosen[29] ? \$1220  : \$1221 ;
-  assign \$1223  = chosen[30] ? \$1219  : \$1222 ;
-  assign \$1224  = looks & \$1223 ;
-  assign \$1225  = chosen[28] ? filled[7] : filled[6];
-  assign \$1226  = chosen[28] ? filled[5] : filled[4];
-  assign \$1227  = chosen[29] ? \$1225  : \$1226 ;
-  assign \$1228  = chosen[28] ? filled[3] : filled[2];
-  assign \$1229  = chosen[28] ? filled[1] : filled[0];
-  assign \$1230  = chosen[29] ? \$1228  : \$1229 ;
-  assign \$1231  = chosen[30] ? \$1227  : \$1230 ;
-  assign \$1232  = looks & \$1231 ;
-  assign \$1233  = { 8'h00, \$976  } & { \$1232 , \$1224 , \$1216 , \$1208 , \$1200 , \$1192 , \$1184 , \$1176 , \$1168 , \$1160 , \$1152 , \$1144 , \$1136 , \$1128 , \$1120 , \$1112 , \$1104 , \$1096 , \$1088 , \$1080 , \$1072 , \$1064 , \$1056 , \$1048 , \$1040 , \$1032 , \$1024 , \$1016 , \$1008 , \$1000 , \$992 , \$984  };
+  assign \$769  = \$757  | \$768 ;
+  assign \$771  = ! \$770 ;
+  assign \$773  = \$772  == 4'h8;
+  assign \$775  = \$774  == 5'h10;
+  assign \$777  = \$776  == 5'h18;
+  assign \$779  = \$778  == 6'h20;
+  assign \$781  = \$780  == 6'h30;
+  assign \$783  = \$782  == 7'h40;
+  assign \$785  = \$784  == 7'h50;
+  assign \$787  = \$786  == 7'h60;
+  assign \$789  = \$788  == 7'h70;
+  assign \$791  = \$790  == 8'h80;
+  assign \$793  = \$792  == 9'h100;
+  assign \$795  = \$794  == 9'h180;
+  assign \$797  = \$796  == 9'h188;
+  assign \$799  = \$798  == 10'h200;
+  assign \$801  = \$800  == 10'h300;
+  assign \$803  = \$802  == 10'h308;
+  assign \$805  = \$804  == 10'h310;
+  assign \$807  = \$806  == 11'h400;
+  assign \$808  = chosen[21:18] < 4'h9;
+  assign \$809  = \$807  & \$808 ;
+  assign \$811  = \$810  == 11'h408;
+  assign \$812  = chosen[21:18] < 4'h9;
+  assign \$813  = \$811  & \$812 ;
+  assign \$815  = \$814  == 11'h410;
+  assign \$816  = chosen[21:18] < 4'h9;
+  assign \$817  = \$815  & \$816 ;
+  assign \$819  = \$818  == 11'h418;
+  assign \$820  = chosen[21:18] < 4'h9;
+  assign \$821  = \$819  & \$820 ;
+  assign \$823  = \$822  == 11'h600;
+  assign \$824  = | { \$823 , \$821 , \$817 , \$813 , \$809 , \$805 , \$803 , \$801 , \$799 , \$797 , \$795 , \$793 , \$791 , \$789 , \$787 , \$785 , \$783 , \$781 , \$779 , \$777 , \$775 , \$773 , \$771  };
+  assign \$826  = ! \$825 ;
+  assign \$828  = \$827  == 4'h8;
+  assign \$830  = \$829  == 5'h10;
+  assign \$832  = \$831  == 5'h18;
+  assign \$834  = \$833  == 6'h20;
+  assign \$836  = \$835  == 6'h28;
+  assign \$838  = \$837  == 6'h30;
+  assign \$840  = \$839  == 8'h80;
+  assign \$842  = \$841  == 8'h88;
+  assign \$844  = \$843  == 8'ha0;
+  assign \$846  = \$845  == 8'hb0;
+  assign \$848  = \$847  == 8'hc0;
+  assign \$850  = \$849  == 9'h100;
+  assign \$852  = \$851  == 9'h108;
+  assign \$854  = \$853  == 9'h110;
+  assign \$856  = \$855  == 9'h118;
+  assign \$858  = \$857  == 9'h180;
+  assign \$860  = \$859  == 9'h188;
+  assign \$862  = \$861  == 10'h200;
+  assign \$864  = \$863  == 10'h300;
+  assign \$866  = \$865  == 10'h380;
+  assign \$868  = \$867  == 11'h400;
+  assign \$869  = | { \$868 , \$866 , \$864 , \$862 , \$860 , \$858 , \$856 , \$854 , \$852 , \$850 , \$848 , \$846 , \$844 , \$842 , \$840 , \$838 , \$836 , \$834 , \$832 , \$830 , \$828 , \$826  };
+  assign \$870  = chosen[25] ? \$824  : \$869 ;
+  assign \$872  = ! \$871 ;
+  assign \$874  = \$873  == 4'h8;
+  assign \$876  = \$875  == 5'h18;
+  assign \$878  = \$877  == 6'h20;
+  assign \$880  = \$879  == 6'h30;
+  assign \$882  = \$881  == 7'h40;
+  assign \$884  = \$883  == 7'h50;
+  assign \$886  = \$885  == 7'h70;
+  assign \$888  = \$887  == 8'h80;
+  assign \$890  = \$889  == 9'h100;
+  assign \$892  = \$891  == 9'h180;
+  assign \$894  = \$893  == 9'h188;
+  assign \$896  = \$895  == 10'h200;
+  assign \$898  = \$897  == 10'h300;
+  assign \$900  = \$899  == 10'h308;
+  assign \$902  = \$901  == 10'h310;
+  assign \$904  = \$903  == 11'h400;
+  assign \$905  = chosen[21:18] < 4'h9;
+  assign \$906  = \$904  & \$905 ;
+  assign \$908  = \$907  == 11'h408;
+  assign \$909  = chosen[21:18] < 4'h9;
+  assign \$910  = \$908  & \$909 ;
+  assign \$912  = \$911  == 11'h410;
+  assign \$913  = chosen[21:18] < 4'h9;
+  assign \$914  = \$912  & \$913 ;
+  assign \$916  = \$915  == 11'h418;
+  assign \$917  = chosen[21:18] < 4'h9;
+  assign \$918  = \$916  & \$917 ;
+  assign \$920  = \$919  == 11'h600;
+  assign \$921  = | { \$920 , \$918 , \$914 , \$910 , \$906 , \$902 , \$900 , \$898 , \$896 , \$894 , \$892 , \$890 , \$888 , \$886 , \$884 , \$882 , \$880 , \$878 , \$876 , \$874 , \$872  };
+  assign \$923  = ! \$922 ;
+  assign \$925  = \$924  == 4'h8;
+  assign \$927  = \$926  == 5'h10;
+  assign \$929  = \$928  == 5'h18;
+  assign \$931  = \$930  == 6'h20;
+  assign \$933  = \$932  == 6'h28;
+  assign \$935  = \$934  == 6'h30;
+  assign \$937  = \$936  == 8'h80;
+  assign \$939  = \$938  == 8'hb0;
+  assign \$941  = \$940  == 8'hc0;
+  assign \$943  = \$942  == 9'h100;
+  assign \$945  = \$944  == 9'h110;
+  assign \$947  = \$946  == 9'h118;
+  assign \$949  = \$948  == 9'h180;
+  assign \$951  = \$950  == 9'h188;
+  assign \$953  = \$952  == 10'h300;
+  assign \$955  = \$954  == 10'h380;
+  assign \$956  = | { \$955 , \$953 , \$951 , \$949 , \$947 , \$945 , \$943 , \$941 , \$939 , \$937 , \$935 , \$933 , \$931 , \$929 , \$927 , \$925 , \$923  };
+  assign \$957  = chosen[25] ? \$921  : \$956 ;
+  assign \$958  = \$957  ? 4'h0 : 4'h6;
+  assign \$959  = \$870  ? \$958  : 4'h5;
+  assign \$960  = chosen[2] ? 4'h0 : \$959 ;
+  assign \$961  = \$769  ? \$960  : 4'h7;
+  assign \$962  = \$564  ? 4'h0 : \$961 ;
+  assign \$963  = | \$962 ;
+  assign \$964  = \$563  | \$963 ;
+  assign \$965  = ~ chosen[25];
+  assign \$966  = ! chosen[34:31];
+  assign \$967  = ~ \$966 ;
+  assign \$968  = \$965  & \$967 ;
+  assign \$969  = & chosen[34:31];
+  assign \$970  = chosen[35] & \$969 ;
+  assign \$971  = head[11:8] + 1'h1;
+  assign \$973  = { 3'h0, \$972  } | { head[14:12], 8'h00 };
+  assign \$974  = { 13'h0000, \$973  } | { head[22:15], 16'h0000 };
+  assign \$975  = chosen[28] ? filled[7] : filled[6];
+  assign \$976  = chosen[28] ? filled[5] : filled[4];
+  assign \$977  = chosen[29] ? \$975  : \$976 ;
+  assign \$978  = chosen[28] ? filled[3] : filled[2];
+  assign \$979  = chosen[28] ? filled[1] : filled[0];
+  assign \$980  = chosen[29] ? \$978  : \$979 ;
+  assign \$981  = chosen[30] ? \$977  : \$980 ;
+  assign \$982  = looks & \$981 ;
+  assign \$983  = chosen[28] ? filled[7] : filled[6];
+  assign \$984  = chosen[28] ? filled[5] : filled[4];
+  assign \$985  = chosen[29] ? \$983  : \$984 ;
+  assign \$986  = chosen[28] ? filled[3] : filled[2];
+  assign \$987  = chosen[28] ? filled[1] : filled[0];
+  assign \$988  = chosen[29] ? \$986  : \$987 ;
+  assign \$989  = chosen[30] ? \$985  : \$988 ;
+  assign \$990  = looks & \$989 ;
+  assign \$991  = chosen[28] ? filled[7] : filled[6];
+  assign \$992  = chosen[28] ? filled[5] : filled[4];
+  assign \$993  = chosen[29] ? \$991  : \$992 ;
+  assign \$994  = chosen[28] ? filled[3] : filled[2];
+  assign \$995  = chosen[28] ? filled[1] : filled[0];
+  assign \$996  = chosen[29] ? \$994  : \$995 ;
+  assign \$997  = chosen[30] ? \$993  : \$996 ;
+  assign \$998  = looks & \$997 ;
+  assign \$999  = chosen[28] ? filled[7] : filled[6];
+  assign \$1000  = chosen[28] ? filled[5] : filled[4];
+  assign \$1001  = chosen[29] ? \$999  : \$1000 ;
+  assign \$1002  = chosen[28] ? filled[3] : filled[2];
+  assign \$1003  = chosen[28] ? filled[1] : filled[0];
+  assign \$1004  = chosen[29] ? \$1002  : \$1003 ;
+  assign \$1005  = chosen[30] ? \$1001  : \$1004 ;
+  assign \$1006  = looks & \$1005 ;
+  assign \$1007  = chosen[28] ? filled[7] : filled[6];
+  assign \$1008  = chosen[28] ? filled[5] : filled[4];
+  assign \$1009  = chosen[29] ? \$1007  : \$1008 ;
+  assign \$1010  = chosen[28] ? filled[3] : filled[2];
+  assign \$1011  = chosen[28] ? filled[1] : filled[0];
+  assign \$1012  = chosen[29] ? \$1010  : \$1011 ;
+  assign \$1013  = chosen[30] ? \$1009  : \$1012 ;
+  assign \$1014  = looks & \$1013 ;
+  assign \$1015  = chosen[28] ? filled[7] : filled[6];
+  assign \$1016  = chosen[28] ? filled[5] : filled[4];
+  assign \$1017  = chosen[29] ? \$1015  : \$1016 ;
+  assign \$1018  = chosen[28] ? filled[3] : filled[2];
+  assign \$1019  = chosen[28] ? filled[1] : filled[0];
+  assign \$1020  = chosen[29] ? \$1018  : \$1019 ;
+  assign \$1021  = chosen[30] ? \$1017  : \$1020 ;
+  assign \$1022  = looks & \$1021 ;
+  assign \$1023  = chosen[28] ? filled[7] : filled[6];
+  assign \$1024  = chosen[28] ? filled[5] : filled[4];
+  assign \$1025  = chosen[29] ? \$1023  : \$1024 ;
+  assign \$1026  = chosen[28] ? filled[3] : filled[2];
+  assign \$1027  = chosen[28] ? filled[1] : filled[0];
+  assign \$1028  = chosen[29] ? \$1026  : \$1027 ;
+  assign \$1029  = chosen[30] ? \$1025  : \$1028 ;
+  assign \$1030  = looks & \$1029 ;
+  assign \$1031  = chosen[28] ? filled[7] : filled[6];
+  assign \$1032  = chosen[28] ? filled[5] : filled[4];
+  assign \$1033  = chosen[29] ? \$1031  : \$1032 ;
+  assign \$1034  = chosen[28] ? filled[3] : filled[2];
+  assign \$1035  = chosen[28] ? filled[1] : filled[0];
+  assign \$1036  = chosen[29] ? \$1034  : \$1035 ;
+  assign \$1037  = chosen[30] ? \$1033  : \$1036 ;
+  assign \$1038  = looks & \$1037 ;
+  assign \$1039  = chosen[28] ? filled[7] : filled[6];
+  assign \$1040  = chosen[28] ? filled[5] : filled[4];
+  assign \$1041  = chosen[29] ? \$1039  : \$1040 ;
+  assign \$1042  = chosen[28] ? filled[3] : filled[2];
+  assign \$1043  = chosen[28] ? filled[1] : filled[0];
+  assign \$1044  = chosen[29] ? \$1042  : \$1043 ;
+  assign \$1045  = chosen[30] ? \$1041  : \$1044 ;
+  assign \$1046  = looks & \$1045 ;
+  assign \$1047  = chosen[28] ? filled[7] : filled[6];
+  assign \$1048  = chosen[28] ? filled[5] : filled[4];
+  assign \$1049  = chosen[29] ? \$1047  : \$1048 ;
+  assign \$1050  = chosen[28] ? filled[3] : filled[2];
+  assign \$1051  = chosen[28] ? filled[1] : filled[0];
+  assign \$1052  = chosen[29] ? \$1050  : \$1051 ;
+  assign \$1053  = chosen[30] ? \$1049  : \$1052 ;
+  assign \$1054  = looks & \$1053 ;
+  assign \$1055  = chosen[28] ? filled[7] : filled[6];
+  assign \$1056  = chosen[28] ? filled[5] : filled[4];
+  assign \$1057  = chosen[29] ? \$1055  : \$1056 ;
+  assign \$1058  = chosen[28] ? filled[3] : filled[2];
+  assign \$1059  = chosen[28] ? filled[1] : filled[0];
+  assign \$1060  = chosen[29] ? \$1058  : \$1059 ;
+  assign \$1061  = chosen[30] ? \$1057  : \$1060 ;
+  assign \$1062  = looks & \$1061 ;
+  assign \$1063  = chosen[28] ? filled[7] : filled[6];
+  assign \$1064  = chosen[28] ? filled[5] : filled[4];
+  assign \$1065  = chosen[29] ? \$1063  : \$1064 ;
+  assign \$1066  = chosen[28] ? filled[3] : filled[2];
+  assign \$1067  = chosen[28] ? filled[1] : filled[0];
+  assign \$1068  = chosen[29] ? \$1066  : \$1067 ;
+  assign \$1069  = chosen[30] ? \$1065  : \$1068 ;
+  assign \$1070  = looks & \$1069 ;
+  assign \$1071  = chosen[28] ? filled[7] : filled[6];
+  assign \$1072  = chosen[28] ? filled[5] : filled[4];
+  assign \$1073  = chosen[29] ? \$1071  : \$1072 ;
+  assign \$1074  = chosen[28] ? filled[3] : filled[2];
+  assign \$1075  = chosen[28] ? filled[1] : filled[0];
+  assign \$1076  = chosen[29] ? \$1074  : \$1075 ;
+  assign \$1077  = chosen[30] ? \$1073  : \$1076 ;
+  assign \$1078  = looks & \$1077 ;
+  assign \$1079  = chosen[28] ? filled[7] : filled[6];
+  assign \$1080  = chosen[28] ? filled[5] : filled[4];
+  assign \$1081  = chosen[29] ? \$1079  : \$1080 ;
+  assign \$1082  = chosen[28] ? filled[3] : filled[2];
+  assign \$1083  = chosen[28] ? filled[1] : filled[0];
+  assign \$1084  = chosen[29] ? \$1082  : \$1083 ;
+  assign \$1085  = chosen[30] ? \$1081  : \$1084 ;
+  assign \$1086  = looks & \$1085 ;
+  assign \$1087  = chosen[28] ? filled[7] : filled[6];
+  assign \$1088  = chosen[28] ? filled[5] : filled[4];
+  assign \$1089  = chosen[29] ? \$1087  : \$1088 ;
+  assign \$1090  = chosen[28] ? filled[3] : filled[2];
+  assign \$1091  = chosen[28] ? filled[1] : filled[0];
+  assign \$1092  = chosen[29] ? \$1090  : \$1091 ;
+  assign \$1093  = chosen[30] ? \$1089  : \$1092 ;
+  assign \$1094  = looks & \$1093 ;
+  assign \$1095  = chosen[28] ? filled[7] : filled[6];
+  assign \$1096  = chosen[28] ? filled[5] : filled[4];
+  assign \$1097  = chosen[29] ? \$1095  : \$1096 ;
+  assign \$1098  = chosen[28] ? filled[3] : filled[2];
+  assign \$1099  = chosen[28] ? filled[1] : filled[0];
+  assign \$1100  = chosen[29] ? \$1098  : \$1099 ;
+  assign \$1101  = chosen[30] ? \$1097  : \$1100 ;
+  assign \$1102  = looks & \$1101 ;
+  assign \$1103  = chosen[28] ? filled[7] : filled[6];
+  assign \$1104  = chosen[28] ? filled[5] : filled[4];
+  assign \$1105  = chosen[29] ? \$1103  : \$1104 ;
+  assign \$1106  = chosen[28] ? filled[3] : filled[2];
+  assign \$1107  = chosen[28] ? filled[1] : filled[0];
+  assign \$1108  = chosen[29] ? \$1106  : \$1107 ;
+  assign \$1109  = chosen[30] ? \$1105  : \$1108 ;
+  assign \$1110  = looks & \$1109 ;
+  assign \$1111  = chosen[28] ? filled[7] : filled[6];
+  assign \$1112  = chosen[28] ? filled[5] : filled[4];
+  assign \$1113  = chosen[29] ? \$1111  : \$1112 ;
+  assign \$1114  = chosen[28] ? filled[3] : filled[2];
+  assign \$1115  = chosen[28] ? filled[1] : filled[0];
+  assign \$1116  = chosen[29] ? \$1114  : \$1115 ;
+  assign \$1117  = chosen[30] ? \$1113  : \$1116 ;
+  assign \$1118  = looks & \$1117 ;
+  assign \$1119  = chosen[28] ? filled[7] : filled[6];
+  assign \$1120  = chosen[28] ? filled[5] : filled[4];
+  assign \$1121  = chosen[29] ? \$1119  : \$1120 ;
+  assign \$1122  = chosen[28] ? filled[3] : filled[2];
+  assign \$1123  = chosen[28] ? filled[1] : filled[0];
+  assign \$1124  = chosen[29] ? \$1122  : \$1123 ;
+  assign \$1125  = chosen[30] ? \$1121  : \$1124 ;
+  assign \$1126  = looks & \$1125 ;
+  assign \$1127  = chosen[28] ? filled[7] : filled[6];
+  assign \$1128  = chosen[28] ? filled[5] : filled[4];
+  assign \$1129  = chosen[29] ? \$1127  : \$1128 ;
+  assign \$1130  = chosen[28] ? filled[3] : filled[2];
+  assign \$1131  = chosen[28] ? filled[1] : filled[0];
+  assign \$1132  = chosen[29] ? \$1130  : \$1131 ;
+  assign \$1133  = chosen[30] ? \$1129  : \$1132 ;
+  assign \$1134  = looks & \$1133 ;
+  assign \$1135  = chosen[28] ? filled[7] : filled[6];
+  assign \$1136  = chosen[28] ? filled[5] : filled[4];
+  assign \$1137  = chosen[29] ? \$1135  : \$1136 ;
+  assign \$1138  = chosen[28] ? filled[3] : filled[2];
+  assign \$1139  = chosen[28] ? filled[1] : filled[0];
+  assign \$1140  = chosen[29] ? \$1138  : \$1139 ;
+  assign \$1141  = chosen[30] ? \$1137  : \$1140 ;
+  assign \$1142  = looks & \$1141 ;
+  assign \$1143  = chosen[28] ? filled[7] : filled[6];
+  assign \$1144  = chosen[28] ? filled[5] : filled[4];
+  assign \$1145  = chosen[29] ? \$1143  : \$1144 ;
+  assign \$1146  = chosen[28] ? filled[3] : filled[2];
+  assign \$1147  = chosen[28] ? filled[1] : filled[0];
+  assign \$1148  = chosen[29] ? \$1146  : \$1147 ;
+  assign \$1149  = chosen[30] ? \$1145  : \$1148 ;
+  assign \$1150  = looks & \$1149 ;
+  assign \$1151  = chosen[28] ? filled[7] : filled[6];
+  assign \$1152  = chosen[28] ? filled[5] : filled[4];
+  assign \$1153  = chosen[29] ? \$1151  : \$1152 ;
+  assign \$1154  = chosen[28] ? filled[3] : filled[2];
+  assign \$1155  = chosen[28] ? filled[1] : filled[0];
+  assign \$1156  = chosen[29] ? \$1154  : \$1155 ;
+  assign \$1157  = chosen[30] ? \$1153  : \$1156 ;
+  assign \$1158  = looks & \$1157 ;
+  assign \$1159  = chosen[28] ? filled[7] : filled[6];
+  assign \$1160  = chosen[28] ? filled[5] : filled[4];
+  assign \$1161  = chosen[29] ? \$1159  : \$1160 ;
+  assign \$1162  = chosen[28] ? filled[3] : filled[2];
+  assign \$1163  = chosen[28] ? filled[1] : filled[0];
+  assign \$1164  = chosen[29] ? \$1162  : \$1163 ;
+  assign \$1165  = chosen[30] ? \$1161  : \$1164 ;
+  assign \$1166  = looks & \$1165 ;
+  assign \$1167  = chosen[28] ? filled[7] : filled[6];
+  assign \$1168  = chosen[28] ? filled[5] : filled[4];
+  assign \$1169  = chosen[29] ? \$1167  : \$1168 ;
+  assign \$1170  = chosen[28] ? filled[3] : filled[2];
+  assign \$1171  = chosen[28] ? filled[1] : filled[0];
+  assign \$1172  = chosen[29] ? \$1170  : \$1171 ;
+  assign \$1173  = chosen[30] ? \$1169  : \$1172 ;
+  assign \$1174  = looks & \$1173 ;
+  assign \$1175  = chosen[28] ? filled[7] : filled[6];
+  assign \$1176  = chosen[28] ? filled[5] : filled[4];
+  assign \$1177  = chosen[29] ? \$1175  : \$1176 ;
+  assign \$1178  = chosen[28] ? filled[3] : filled[2];
+  assign \$1179  = chosen[28] ? filled[1] : filled[0];
+  assign \$1180  = chosen[29] ? \$1178  : \$1179 ;
+  assign \$1181  = chosen[30] ? \$1177  : \$1180 ;
+  assign \$1182  = looks & \$1181 ;
+  assign \$1183  = chosen[28] ? filled[7] : filled[6];
+  assign \$1184  = chosen[28] ? filled[5] : filled[4];
+  assign \$1185  = chosen[29] ? \$1183  : \$1184 ;
+  assign \$1186  = chosen[28] ? filled[3] : filled[2];
+  assign \$1187  = chosen[28] ? filled[1] : filled[0];
+  assign \$1188  = chosen[29] ? \$1186  : \$1187 ;
+  assign \$1189  = chosen[30] ? \$1185  : \$1188 ;
+  assign \$1190  = looks & \$1189 ;
+  assign \$1191  = chosen[28] ? filled[7] : filled[6];
+  assign \$1192  = chosen[28] ? filled[5] : filled[4];
+  assign \$1193  = chosen[29] ? \$1191  : \$1192 ;
+  assign \$1194  = chosen[28] ? filled[3] : filled[2];
+  assign \$1195  = chosen[28] ? filled[1] : filled[0];
+  assign \$1196  = chosen[29] ? \$1194  : \$1195 ;
+  assign \$1197  = chosen[30] ? \$1193  : \$1196 ;
+  assign \$1198  = looks & \$1197 ;
+  assign \$1199  = chosen[28] ? filled[7] : filled[6];
+  assign \$1200  = chosen[28] ? filled[5] : filled[4];
+  assign \$1201  = chosen[29] ? \$1199  : \$1200 ;
+  assign \$1202  = chosen[28] ? filled[3] : filled[2];
+  assign \$1203  = chosen[28] ? filled[1] : filled[0];
+  assign \$1204  = chosen[29] ? \$1202  : \$1203 ;
+  assign \$1205  = chosen[30] ? \$1201  : \$1204 ;
+  assign \$1206  = looks & \$1205 ;
+  assign \$1207  = chosen[28] ? filled[7] : filled[6];
+  assign \$1208  = chosen[28] ? filled[5] : filled[4];
+  assign \$1209  = chosen[29] ? \$1207  : \$1208 ;
+  assign \$1210  = chosen[28] ? filled[3] : filled[2];
+  assign \$1211  = chosen[28] ? filled[1] : filled[0];
+  assign \$1212  = chosen[29] ? \$1210  : \$1211 ;
+  assign \$1213  = chosen[30] ? \$1209  : \$1212 ;
+  assign \$1214  = looks & \$1213 ;
+  assign \$1215  = chosen[28] ? filled[7] : filled[6];
+  assign \$1216  = chosen[28] ? filled[5] : filled[4];
+  assign \$1217  = chosen[29] ? \$1215  : \$1216 ;
+  assign \$1218  = chosen[28] ? filled[3] : filled[2];
+  assign \$1219  = chosen[28] ? filled[1] : filled[0];
+  assign \$1220  = chosen[29] ? \$1218  : \$1219 ;
+  assign \$1221  = chosen[30] ? \$1217  : \$1220 ;
+  assign \$1222  = looks & \$1221 ;
+  assign \$1223  = chosen[28] ? filled[7] : filled[6];
+  assign \$1224  = chosen[28] ? filled[5] : filled[4];
+  assign \$1225  = chosen[29] ? \$1223  : \$1224 ;
+  assign \$1226  = chosen[28] ? filled[3] : filled[2];
+  assign \$1227  = chosen[28] ? filled[1] : filled[0];
+  assign \$1228  = chosen[29] ? \$1226  : \$1227 ;
+  assign \$1229  = chosen[30] ? \$1225  : \$1228 ;
+  assign \$1230  = looks & \$1229 ;
+  assign \$1231  = { 8'h00, \$974  } & { \$1230 , \$1222 , \$1214 , \$1206 , \$1198 , \$1190 , \$1182 , \$1174 , \$1166 , \$1158 , \$1150 , \$1142 , \$1134 , \$1126 , \$1118 , \$1110 , \$1102 , \$1094 , \$1086 , \$1078 , \$1070 , \$1062 , \$1054 , \$1046 , \$1038 , \$1030 , \$1022 , \$1014 , \$1006 , \$998 , \$990 , \$982  };
+  assign \$1233  = ! \$1232 ;
   assign \$1235  = ! \$1234 ;
   assign \$1237  = ! \$1236 ;
   assign \$1239  = ! \$1238 ;
@@ -35801,7 +35736,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1291  = ! \$1290 ;
   assign \$1293  = ! \$1292 ;
   assign \$1295  = ! \$1294 ;
-  assign \$1297  = ! \$1296 ;
+  assign \$1299  = \$1298  == 4'h8;
   assign \$1301  = \$1300  == 4'h8;
   assign \$1303  = \$1302  == 4'h8;
   assign \$1305  = \$1304  == 4'h8;
@@ -35833,8 +35768,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1357  = \$1356  == 4'h8;
   assign \$1359  = \$1358  == 4'h8;
   assign \$1361  = \$1360  == 4'h8;
-  assign \$1363  = \$1362  == 4'h8;
-  assign \$1365  = \$1298  | \$1364 ;
+  assign \$1363  = \$1296  | \$1362 ;
+  assign \$1368  = \$1367  == 5'h10;
   assign \$1370  = \$1369  == 5'h10;
   assign \$1372  = \$1371  == 5'h10;
   assign \$1374  = \$1373  == 5'h10;
@@ -35866,8 +35801,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1426  = \$1425  == 5'h10;
   assign \$1428  = \$1427  == 5'h10;
   assign \$1430  = \$1429  == 5'h10;
-  assign \$1432  = \$1431  == 5'h10;
-  assign \$1434  = \$1365  | \$1433 ;
+  assign \$1432  = \$1363  | \$1431 ;
+  assign \$1437  = \$1436  == 5'h18;
   assign \$1439  = \$1438  == 5'h18;
   assign \$1441  = \$1440  == 5'h18;
   assign \$1443  = \$1442  == 5'h18;
@@ -35899,8 +35834,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1495  = \$1494  == 5'h18;
   assign \$1497  = \$1496  == 5'h18;
   assign \$1499  = \$1498  == 5'h18;
-  assign \$1501  = \$1500  == 5'h18;
-  assign \$1503  = \$1434  | \$1502 ;
+  assign \$1501  = \$1432  | \$1500 ;
+  assign \$1504  = \$1503  == 6'h20;
   assign \$1506  = \$1505  == 6'h20;
   assign \$1508  = \$1507  == 6'h20;
   assign \$1510  = \$1509  == 6'h20;
@@ -35932,766 +35867,765 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1562  = \$1561  == 6'h20;
   assign \$1564  = \$1563  == 6'h20;
   assign \$1566  = \$1565  == 6'h20;
-  assign \$1568  = \$1567  == 6'h20;
-  assign \$1570  = \$1503  | \$1569 ;
-  assign \$1571  = ~ chosen[25];
-  assign \$1572  = ~ chosen[2];
-  assign \$1573  = \$1571  & \$1572 ;
-  assign \$1574  = ! chosen[34:31];
-  assign \$1575  = ~ \$1574 ;
-  assign \$1576  = \$1573  & \$1575 ;
-  assign \$1577  = ~ chosen[25];
-  assign \$1578  = ~ chosen[2];
-  assign \$1579  = \$1577  & \$1578 ;
-  assign \$1580  = ! chosen[34:31];
-  assign \$1581  = ~ \$1580 ;
-  assign \$1582  = \$1579  & \$1581 ;
-  assign \$1583  = ~ chosen[25];
-  assign \$1584  = ~ chosen[2];
-  assign \$1585  = \$1583  & \$1584 ;
-  assign \$1586  = ! chosen[34:31];
-  assign \$1587  = ~ \$1586 ;
-  assign \$1588  = \$1585  & \$1587 ;
-  assign \$1589  = ~ chosen[25];
-  assign \$1590  = ~ chosen[2];
-  assign \$1591  = \$1589  & \$1590 ;
-  assign \$1592  = ! chosen[34:31];
-  assign \$1593  = ~ \$1592 ;
-  assign \$1594  = \$1591  & \$1593 ;
-  assign \$1595  = ~ chosen[25];
-  assign \$1596  = ~ chosen[2];
-  assign \$1597  = \$1595  & \$1596 ;
-  assign \$1598  = ! chosen[34:31];
-  assign \$1599  = ~ \$1598 ;
-  assign \$1600  = \$1597  & \$1599 ;
-  assign \$1601  = ~ chosen[25];
-  assign \$1602  = ~ chosen[2];
-  assign \$1603  = \$1601  & \$1602 ;
-  assign \$1604  = ! chosen[34:31];
-  assign \$1605  = ~ \$1604 ;
-  assign \$1606  = \$1603  & \$1605 ;
-  assign \$1607  = ~ chosen[25];
-  assign \$1608  = ~ chosen[2];
-  assign \$1609  = \$1607  & \$1608 ;
-  assign \$1610  = ! chosen[34:31];
-  assign \$1611  = ~ \$1610 ;
-  assign \$1612  = \$1609  & \$1611 ;
-  assign \$1613  = ~ chosen[25];
-  assign \$1614  = ~ chosen[2];
-  assign \$1615  = \$1613  & \$1614 ;
-  assign \$1616  = ! chosen[34:31];
-  assign \$1617  = ~ \$1616 ;
-  assign \$1618  = \$1615  & \$1617 ;
-  assign \$1619  = ~ chosen[25];
-  assign \$1620  = ~ chosen[2];
-  assign \$1621  = \$1619  & \$1620 ;
-  assign \$1622  = ! chosen[34:31];
-  assign \$1623  = ~ \$1622 ;
-  assign \$1624  = \$1621  & \$1623 ;
-  assign \$1625  = ~ chosen[25];
-  assign \$1626  = ~ chosen[2];
-  assign \$1627  = \$1625  & \$1626 ;
-  assign \$1628  = ! chosen[34:31];
-  assign \$1629  = ~ \$1628 ;
-  assign \$1630  = \$1627  & \$1629 ;
-  assign \$1631  = ~ chosen[25];
-  assign \$1632  = ~ chosen[2];
-  assign \$1633  = \$1631  & \$1632 ;
-  assign \$1634  = ! chosen[34:31];
-  assign \$1635  = ~ \$1634 ;
-  assign \$1636  = \$1633  & \$1635 ;
-  assign \$1637  = ~ chosen[25];
-  assign \$1638  = ~ chosen[2];
-  assign \$1639  = \$1637  & \$1638 ;
-  assign \$1640  = ! chosen[34:31];
-  assign \$1641  = ~ \$1640 ;
-  assign \$1642  = \$1639  & \$1641 ;
-  assign \$1643  = ~ chosen[25];
-  assign \$1644  = ~ chosen[2];
-  assign \$1645  = \$1643  & \$1644 ;
-  assign \$1646  = ! chosen[34:31];
-  assign \$1647  = ~ \$1646 ;
-  assign \$1648  = \$1645  & \$1647 ;
-  assign \$1649  = ~ chosen[25];
-  assign \$1650  = ~ chosen[2];
-  assign \$1651  = \$1649  & \$1650 ;
-  assign \$1652  = ! chosen[34:31];
-  assign \$1653  = ~ \$1652 ;
-  assign \$1654  = \$1651  & \$1653 ;
-  assign \$1655  = ~ chosen[25];
-  assign \$1656  = ~ chosen[2];
-  assign \$1657  = \$1655  & \$1656 ;
-  assign \$1658  = ! chosen[34:31];
-  assign \$1659  = ~ \$1658 ;
-  assign \$1660  = \$1657  & \$1659 ;
-  assign \$1661  = ~ chosen[25];
-  assign \$1662  = ~ chosen[2];
-  assign \$1663  = \$1661  & \$1662 ;
-  assign \$1664  = ! chosen[34:31];
-  assign \$1665  = ~ \$1664 ;
-  assign \$1666  = \$1663  & \$1665 ;
-  assign \$1667  = ~ chosen[25];
-  assign \$1668  = ~ chosen[2];
-  assign \$1669  = \$1667  & \$1668 ;
-  assign \$1670  = ! chosen[34:31];
-  assign \$1671  = ~ \$1670 ;
-  assign \$1672  = \$1669  & \$1671 ;
-  assign \$1673  = ~ chosen[25];
-  assign \$1674  = ~ chosen[2];
-  assign \$1675  = \$1673  & \$1674 ;
-  assign \$1676  = ! chosen[34:31];
-  assign \$1677  = ~ \$1676 ;
-  assign \$1678  = \$1675  & \$1677 ;
-  assign \$1679  = ~ chosen[25];
-  assign \$1680  = ~ chosen[2];
-  assign \$1681  = \$1679  & \$1680 ;
-  assign \$1682  = ! chosen[34:31];
-  assign \$1683  = ~ \$1682 ;
-  assign \$1684  = \$1681  & \$1683 ;
-  assign \$1685  = ~ chosen[25];
-  assign \$1686  = ~ chosen[2];
-  assign \$1687  = \$1685  & \$1686 ;
-  assign \$1688  = ! chosen[34:31];
-  assign \$1689  = ~ \$1688 ;
-  assign \$1690  = \$1687  & \$1689 ;
-  assign \$1691  = ~ chosen[25];
-  assign \$1692  = ~ chosen[2];
-  assign \$1693  = \$1691  & \$1692 ;
-  assign \$1694  = ! chosen[34:31];
-  assign \$1695  = ~ \$1694 ;
-  assign \$1696  = \$1693  & \$1695 ;
-  assign \$1697  = ~ chosen[25];
-  assign \$1698  = ~ chosen[2];
-  assign \$1699  = \$1697  & \$1698 ;
-  assign \$1700  = ! chosen[34:31];
-  assign \$1701  = ~ \$1700 ;
-  assign \$1702  = \$1699  & \$1701 ;
-  assign \$1703  = ~ chosen[25];
-  assign \$1704  = ~ chosen[2];
-  assign \$1705  = \$1703  & \$1704 ;
-  assign \$1706  = ! chosen[34:31];
-  assign \$1707  = ~ \$1706 ;
-  assign \$1708  = \$1705  & \$1707 ;
-  assign \$1709  = ~ chosen[25];
-  assign \$1710  = ~ chosen[2];
-  assign \$1711  = \$1709  & \$1710 ;
-  assign \$1712  = ! chosen[34:31];
-  assign \$1713  = ~ \$1712 ;
-  assign \$1714  = \$1711  & \$1713 ;
-  assign \$1715  = ~ chosen[25];
-  assign \$1716  = ~ chosen[2];
-  assign \$1717  = \$1715  & \$1716 ;
-  assign \$1718  = ! chosen[34:31];
-  assign \$1719  = ~ \$1718 ;
-  assign \$1720  = \$1717  & \$1719 ;
-  assign \$1721  = ~ chosen[25];
-  assign \$1722  = ~ chosen[2];
-  assign \$1723  = \$1721  & \$1722 ;
-  assign \$1724  = ! chosen[34:31];
-  assign \$1725  = ~ \$1724 ;
-  assign \$1726  = \$1723  & \$1725 ;
-  assign \$1727  = ~ chosen[25];
-  assign \$1728  = ~ chosen[2];
-  assign \$1729  = \$1727  & \$1728 ;
-  assign \$1730  = ! chosen[34:31];
-  assign \$1731  = ~ \$1730 ;
-  assign \$1732  = \$1729  & \$1731 ;
-  assign \$1733  = ~ chosen[25];
-  assign \$1734  = ~ chosen[2];
-  assign \$1735  = \$1733  & \$1734 ;
-  assign \$1736  = ! chosen[34:31];
-  assign \$1737  = ~ \$1736 ;
-  assign \$1738  = \$1735  & \$1737 ;
-  assign \$1739  = ~ chosen[25];
-  assign \$1740  = ~ chosen[2];
-  assign \$1741  = \$1739  & \$1740 ;
-  assign \$1742  = ! chosen[34:31];
-  assign \$1743  = ~ \$1742 ;
-  assign \$1744  = \$1741  & \$1743 ;
-  assign \$1745  = ~ chosen[25];
-  assign \$1746  = ~ chosen[2];
-  assign \$1747  = \$1745  & \$1746 ;
-  assign \$1748  = ! chosen[34:31];
-  assign \$1749  = ~ \$1748 ;
-  assign \$1750  = \$1747  & \$1749 ;
-  assign \$1751  = ~ chosen[25];
-  assign \$1752  = ~ chosen[2];
-  assign \$1753  = \$1751  & \$1752 ;
-  assign \$1754  = ! chosen[34:31];
-  assign \$1755  = ~ \$1754 ;
-  assign \$1756  = \$1753  & \$1755 ;
-  assign \$1757  = ~ chosen[25];
-  assign \$1758  = ~ chosen[2];
-  assign \$1759  = \$1757  & \$1758 ;
-  assign \$1760  = ! chosen[34:31];
-  assign \$1761  = ~ \$1760 ;
-  assign \$1762  = \$1759  & \$1761 ;
-  assign \$1763  = \$1570  & { \$1762 , \$1756 , \$1750 , \$1744 , \$1738 , \$1732 , \$1726 , \$1720 , \$1714 , \$1708 , \$1702 , \$1696 , \$1690 , \$1684 , \$1678 , \$1672 , \$1666 , \$1660 , \$1654 , \$1648 , \$1642 , \$1636 , \$1630 , \$1624 , \$1618 , \$1612 , \$1606 , \$1600 , \$1594 , \$1588 , \$1582 , \$1576  };
-  assign \$1764  = \$1233  | \$1763 ;
-  assign \$1766  = \$1765  == 6'h28;
-  assign \$1767  = ~ chosen[25];
+  assign \$1568  = \$1501  | \$1567 ;
+  assign \$1569  = ~ chosen[25];
+  assign \$1570  = ~ chosen[2];
+  assign \$1571  = \$1569  & \$1570 ;
+  assign \$1572  = ! chosen[34:31];
+  assign \$1573  = ~ \$1572 ;
+  assign \$1574  = \$1571  & \$1573 ;
+  assign \$1575  = ~ chosen[25];
+  assign \$1576  = ~ chosen[2];
+  assign \$1577  = \$1575  & \$1576 ;
+  assign \$1578  = ! chosen[34:31];
+  assign \$1579  = ~ \$1578 ;
+  assign \$1580  = \$1577  & \$1579 ;
+  assign \$1581  = ~ chosen[25];
+  assign \$1582  = ~ chosen[2];
+  assign \$1583  = \$1581  & \$1582 ;
+  assign \$1584  = ! chosen[34:31];
+  assign \$1585  = ~ \$1584 ;
+  assign \$1586  = \$1583  & \$1585 ;
+  assign \$1587  = ~ chosen[25];
+  assign \$1588  = ~ chosen[2];
+  assign \$1589  = \$1587  & \$1588 ;
+  assign \$1590  = ! chosen[34:31];
+  assign \$1591  = ~ \$1590 ;
+  assign \$1592  = \$1589  & \$1591 ;
+  assign \$1593  = ~ chosen[25];
+  assign \$1594  = ~ chosen[2];
+  assign \$1595  = \$1593  & \$1594 ;
+  assign \$1596  = ! chosen[34:31];
+  assign \$1597  = ~ \$1596 ;
+  assign \$1598  = \$1595  & \$1597 ;
+  assign \$1599  = ~ chosen[25];
+  assign \$1600  = ~ chosen[2];
+  assign \$1601  = \$1599  & \$1600 ;
+  assign \$1602  = ! chosen[34:31];
+  assign \$1603  = ~ \$1602 ;
+  assign \$1604  = \$1601  & \$1603 ;
+  assign \$1605  = ~ chosen[25];
+  assign \$1606  = ~ chosen[2];
+  assign \$1607  = \$1605  & \$1606 ;
+  assign \$1608  = ! chosen[34:31];
+  assign \$1609  = ~ \$1608 ;
+  assign \$1610  = \$1607  & \$1609 ;
+  assign \$1611  = ~ chosen[25];
+  assign \$1612  = ~ chosen[2];
+  assign \$1613  = \$1611  & \$1612 ;
+  assign \$1614  = ! chosen[34:31];
+  assign \$1615  = ~ \$1614 ;
+  assign \$1616  = \$1613  & \$1615 ;
+  assign \$1617  = ~ chosen[25];
+  assign \$1618  = ~ chosen[2];
+  assign \$1619  = \$1617  & \$1618 ;
+  assign \$1620  = ! chosen[34:31];
+  assign \$1621  = ~ \$1620 ;
+  assign \$1622  = \$1619  & \$1621 ;
+  assign \$1623  = ~ chosen[25];
+  assign \$1624  = ~ chosen[2];
+  assign \$1625  = \$1623  & \$1624 ;
+  assign \$1626  = ! chosen[34:31];
+  assign \$1627  = ~ \$1626 ;
+  assign \$1628  = \$1625  & \$1627 ;
+  assign \$1629  = ~ chosen[25];
+  assign \$1630  = ~ chosen[2];
+  assign \$1631  = \$1629  & \$1630 ;
+  assign \$1632  = ! chosen[34:31];
+  assign \$1633  = ~ \$1632 ;
+  assign \$1634  = \$1631  & \$1633 ;
+  assign \$1635  = ~ chosen[25];
+  assign \$1636  = ~ chosen[2];
+  assign \$1637  = \$1635  & \$1636 ;
+  assign \$1638  = ! chosen[34:31];
+  assign \$1639  = ~ \$1638 ;
+  assign \$1640  = \$1637  & \$1639 ;
+  assign \$1641  = ~ chosen[25];
+  assign \$1642  = ~ chosen[2];
+  assign \$1643  = \$1641  & \$1642 ;
+  assign \$1644  = ! chosen[34:31];
+  assign \$1645  = ~ \$1644 ;
+  assign \$1646  = \$1643  & \$1645 ;
+  assign \$1647  = ~ chosen[25];
+  assign \$1648  = ~ chosen[2];
+  assign \$1649  = \$1647  & \$1648 ;
+  assign \$1650  = ! chosen[34:31];
+  assign \$1651  = ~ \$1650 ;
+  assign \$1652  = \$1649  & \$1651 ;
+  assign \$1653  = ~ chosen[25];
+  assign \$1654  = ~ chosen[2];
+  assign \$1655  = \$1653  & \$1654 ;
+  assign \$1656  = ! chosen[34:31];
+  assign \$1657  = ~ \$1656 ;
+  assign \$1658  = \$1655  & \$1657 ;
+  assign \$1659  = ~ chosen[25];
+  assign \$1660  = ~ chosen[2];
+  assign \$1661  = \$1659  & \$1660 ;
+  assign \$1662  = ! chosen[34:31];
+  assign \$1663  = ~ \$1662 ;
+  assign \$1664  = \$1661  & \$1663 ;
+  assign \$1665  = ~ chosen[25];
+  assign \$1666  = ~ chosen[2];
+  assign \$1667  = \$1665  & \$1666 ;
+  assign \$1668  = ! chosen[34:31];
+  assign \$1669  = ~ \$1668 ;
+  assign \$1670  = \$1667  & \$1669 ;
+  assign \$1671  = ~ chosen[25];
+  assign \$1672  = ~ chosen[2];
+  assign \$1673  = \$1671  & \$1672 ;
+  assign \$1674  = ! chosen[34:31];
+  assign \$1675  = ~ \$1674 ;
+  assign \$1676  = \$1673  & \$1675 ;
+  assign \$1677  = ~ chosen[25];
+  assign \$1678  = ~ chosen[2];
+  assign \$1679  = \$1677  & \$1678 ;
+  assign \$1680  = ! chosen[34:31];
+  assign \$1681  = ~ \$1680 ;
+  assign \$1682  = \$1679  & \$1681 ;
+  assign \$1683  = ~ chosen[25];
+  assign \$1684  = ~ chosen[2];
+  assign \$1685  = \$1683  & \$1684 ;
+  assign \$1686  = ! chosen[34:31];
+  assign \$1687  = ~ \$1686 ;
+  assign \$1688  = \$1685  & \$1687 ;
+  assign \$1689  = ~ chosen[25];
+  assign \$1690  = ~ chosen[2];
+  assign \$1691  = \$1689  & \$1690 ;
+  assign \$1692  = ! chosen[34:31];
+  assign \$1693  = ~ \$1692 ;
+  assign \$1694  = \$1691  & \$1693 ;
+  assign \$1695  = ~ chosen[25];
+  assign \$1696  = ~ chosen[2];
+  assign \$1697  = \$1695  & \$1696 ;
+  assign \$1698  = ! chosen[34:31];
+  assign \$1699  = ~ \$1698 ;
+  assign \$1700  = \$1697  & \$1699 ;
+  assign \$1701  = ~ chosen[25];
+  assign \$1702  = ~ chosen[2];
+  assign \$1703  = \$1701  & \$1702 ;
+  assign \$1704  = ! chosen[34:31];
+  assign \$1705  = ~ \$1704 ;
+  assign \$1706  = \$1703  & \$1705 ;
+  assign \$1707  = ~ chosen[25];
+  assign \$1708  = ~ chosen[2];
+  assign \$1709  = \$1707  & \$1708 ;
+  assign \$1710  = ! chosen[34:31];
+  assign \$1711  = ~ \$1710 ;
+  assign \$1712  = \$1709  & \$1711 ;
+  assign \$1713  = ~ chosen[25];
+  assign \$1714  = ~ chosen[2];
+  assign \$1715  = \$1713  & \$1714 ;
+  assign \$1716  = ! chosen[34:31];
+  assign \$1717  = ~ \$1716 ;
+  assign \$1718  = \$1715  & \$1717 ;
+  assign \$1719  = ~ chosen[25];
+  assign \$1720  = ~ chosen[2];
+  assign \$1721  = \$1719  & \$1720 ;
+  assign \$1722  = ! chosen[34:31];
+  assign \$1723  = ~ \$1722 ;
+  assign \$1724  = \$1721  & \$1723 ;
+  assign \$1725  = ~ chosen[25];
+  assign \$1726  = ~ chosen[2];
+  assign \$1727  = \$1725  & \$1726 ;
+  assign \$1728  = ! chosen[34:31];
+  assign \$1729  = ~ \$1728 ;
+  assign \$1730  = \$1727  & \$1729 ;
+  assign \$1731  = ~ chosen[25];
+  assign \$1732  = ~ chosen[2];
+  assign \$1733  = \$1731  & \$1732 ;
+  assign \$1734  = ! chosen[34:31];
+  assign \$1735  = ~ \$1734 ;
+  assign \$1736  = \$1733  & \$1735 ;
+  assign \$1737  = ~ chosen[25];
+  assign \$1738  = ~ chosen[2];
+  assign \$1739  = \$1737  & \$1738 ;
+  assign \$1740  = ! chosen[34:31];
+  assign \$1741  = ~ \$1740 ;
+  assign \$1742  = \$1739  & \$1741 ;
+  assign \$1743  = ~ chosen[25];
+  assign \$1744  = ~ chosen[2];
+  assign \$1745  = \$1743  & \$1744 ;
+  assign \$1746  = ! chosen[34:31];
+  assign \$1747  = ~ \$1746 ;
+  assign \$1748  = \$1745  & \$1747 ;
+  assign \$1749  = ~ chosen[25];
+  assign \$1750  = ~ chosen[2];
+  assign \$1751  = \$1749  & \$1750 ;
+  assign \$1752  = ! chosen[34:31];
+  assign \$1753  = ~ \$1752 ;
+  assign \$1754  = \$1751  & \$1753 ;
+  assign \$1755  = ~ chosen[25];
+  assign \$1756  = ~ chosen[2];
+  assign \$1757  = \$1755  & \$1756 ;
+  assign \$1758  = ! chosen[34:31];
+  assign \$1759  = ~ \$1758 ;
+  assign \$1760  = \$1757  & \$1759 ;
+  assign \$1761  = \$1568  & { \$1760 , \$1754 , \$1748 , \$1742 , \$1736 , \$1730 , \$1724 , \$1718 , \$1712 , \$1706 , \$1700 , \$1694 , \$1688 , \$1682 , \$1676 , \$1670 , \$1664 , \$1658 , \$1652 , \$1646 , \$1640 , \$1634 , \$1628 , \$1622 , \$1616 , \$1610 , \$1604 , \$1598 , \$1592 , \$1586 , \$1580 , \$1574  };
+  assign \$1762  = \$1231  | \$1761 ;
+  assign \$1764  = \$1763  == 6'h28;
+  assign \$1765  = ~ chosen[25];
+  assign \$1766  = \$1764  & \$1765 ;
+  assign \$1767  = ~ chosen[2];
   assign \$1768  = \$1766  & \$1767 ;
-  assign \$1769  = ~ chosen[2];
-  assign \$1770  = \$1768  & \$1769 ;
-  assign \$1771  = ! chosen[34:31];
-  assign \$1772  = ~ \$1771 ;
-  assign \$1773  = \$1770  & \$1772 ;
-  assign \$1775  = \$1774  == 6'h30;
-  assign \$1776  = ~ chosen[25];
+  assign \$1769  = ! chosen[34:31];
+  assign \$1770  = ~ \$1769 ;
+  assign \$1771  = \$1768  & \$1770 ;
+  assign \$1773  = \$1772  == 6'h30;
+  assign \$1774  = ~ chosen[25];
+  assign \$1775  = \$1773  & \$1774 ;
+  assign \$1776  = ~ chosen[2];
   assign \$1777  = \$1775  & \$1776 ;
-  assign \$1778  = ~ chosen[2];
-  assign \$1779  = \$1777  & \$1778 ;
-  assign \$1780  = ! chosen[34:31];
-  assign \$1781  = ~ \$1780 ;
-  assign \$1782  = \$1779  & \$1781 ;
-  assign \$1784  = \$1783  == 8'h80;
-  assign \$1785  = ~ chosen[25];
+  assign \$1778  = ! chosen[34:31];
+  assign \$1779  = ~ \$1778 ;
+  assign \$1780  = \$1777  & \$1779 ;
+  assign \$1782  = \$1781  == 8'h80;
+  assign \$1783  = ~ chosen[25];
+  assign \$1784  = \$1782  & \$1783 ;
+  assign \$1785  = ~ chosen[2];
   assign \$1786  = \$1784  & \$1785 ;
-  assign \$1787  = ~ chosen[2];
-  assign \$1788  = \$1786  & \$1787 ;
-  assign \$1789  = ! chosen[34:31];
-  assign \$1790  = ~ \$1789 ;
-  assign \$1791  = \$1788  & \$1790 ;
-  assign \$1793  = \$1792  == 8'hb0;
-  assign \$1794  = ~ chosen[25];
+  assign \$1787  = ! chosen[34:31];
+  assign \$1788  = ~ \$1787 ;
+  assign \$1789  = \$1786  & \$1788 ;
+  assign \$1791  = \$1790  == 8'hb0;
+  assign \$1792  = ~ chosen[25];
+  assign \$1793  = \$1791  & \$1792 ;
+  assign \$1794  = ~ chosen[2];
   assign \$1795  = \$1793  & \$1794 ;
-  assign \$1796  = ~ chosen[2];
-  assign \$1797  = \$1795  & \$1796 ;
-  assign \$1798  = ! chosen[34:31];
-  assign \$1799  = ~ \$1798 ;
-  assign \$1800  = \$1797  & \$1799 ;
-  assign \$1802  = \$1801  == 8'hc0;
-  assign \$1803  = ~ chosen[25];
+  assign \$1796  = ! chosen[34:31];
+  assign \$1797  = ~ \$1796 ;
+  assign \$1798  = \$1795  & \$1797 ;
+  assign \$1800  = \$1799  == 8'hc0;
+  assign \$1801  = ~ chosen[25];
+  assign \$1802  = \$1800  & \$1801 ;
+  assign \$1803  = ~ chosen[2];
   assign \$1804  = \$1802  & \$1803 ;
-  assign \$1805  = ~ chosen[2];
-  assign \$1806  = \$1804  & \$1805 ;
-  assign \$1807  = ! chosen[34:31];
-  assign \$1808  = ~ \$1807 ;
-  assign \$1809  = \$1806  & \$1808 ;
-  assign \$1811  = \$1810  == 9'h100;
-  assign \$1812  = ~ chosen[25];
+  assign \$1805  = ! chosen[34:31];
+  assign \$1806  = ~ \$1805 ;
+  assign \$1807  = \$1804  & \$1806 ;
+  assign \$1809  = \$1808  == 9'h100;
+  assign \$1810  = ~ chosen[25];
+  assign \$1811  = \$1809  & \$1810 ;
+  assign \$1812  = ~ chosen[2];
   assign \$1813  = \$1811  & \$1812 ;
-  assign \$1814  = ~ chosen[2];
-  assign \$1815  = \$1813  & \$1814 ;
-  assign \$1816  = ! chosen[34:31];
-  assign \$1817  = ~ \$1816 ;
-  assign \$1818  = \$1815  & \$1817 ;
-  assign \$1820  = \$1819  == 9'h118;
-  assign \$1821  = ~ chosen[25];
+  assign \$1814  = ! chosen[34:31];
+  assign \$1815  = ~ \$1814 ;
+  assign \$1816  = \$1813  & \$1815 ;
+  assign \$1818  = \$1817  == 9'h118;
+  assign \$1819  = ~ chosen[25];
+  assign \$1820  = \$1818  & \$1819 ;
+  assign \$1821  = ~ chosen[2];
   assign \$1822  = \$1820  & \$1821 ;
-  assign \$1823  = ~ chosen[2];
-  assign \$1824  = \$1822  & \$1823 ;
-  assign \$1825  = ! chosen[34:31];
-  assign \$1826  = ~ \$1825 ;
-  assign \$1827  = \$1824  & \$1826 ;
-  assign \$1829  = \$1828  == 9'h180;
-  assign \$1830  = ~ chosen[25];
+  assign \$1823  = ! chosen[34:31];
+  assign \$1824  = ~ \$1823 ;
+  assign \$1825  = \$1822  & \$1824 ;
+  assign \$1827  = \$1826  == 9'h180;
+  assign \$1828  = ~ chosen[25];
+  assign \$1829  = \$1827  & \$1828 ;
+  assign \$1830  = ~ chosen[2];
   assign \$1831  = \$1829  & \$1830 ;
-  assign \$1832  = ~ chosen[2];
-  assign \$1833  = \$1831  & \$1832 ;
-  assign \$1834  = ! chosen[34:31];
-  assign \$1835  = ~ \$1834 ;
-  assign \$1836  = \$1833  & \$1835 ;
-  assign \$1838  = \$1837  == 9'h188;
-  assign \$1839  = ~ chosen[25];
+  assign \$1832  = ! chosen[34:31];
+  assign \$1833  = ~ \$1832 ;
+  assign \$1834  = \$1831  & \$1833 ;
+  assign \$1836  = \$1835  == 9'h188;
+  assign \$1837  = ~ chosen[25];
+  assign \$1838  = \$1836  & \$1837 ;
+  assign \$1839  = ~ chosen[2];
   assign \$1840  = \$1838  & \$1839 ;
-  assign \$1841  = ~ chosen[2];
-  assign \$1842  = \$1840  & \$1841 ;
-  assign \$1843  = ! chosen[34:31];
-  assign \$1844  = ~ \$1843 ;
-  assign \$1845  = \$1842  & \$1844 ;
-  assign \$1847  = ! \$1846 ;
-  assign \$1848  = \$1847  & chosen[25];
-  assign \$1849  = ~ chosen[2];
-  assign \$1850  = \$1848  & \$1849 ;
-  assign \$1851  = ! chosen[34:31];
-  assign \$1852  = ~ \$1851 ;
-  assign \$1853  = \$1850  & \$1852 ;
-  assign \$1855  = \$1854  == 4'h8;
-  assign \$1856  = \$1855  & chosen[25];
-  assign \$1857  = ~ chosen[2];
-  assign \$1858  = \$1856  & \$1857 ;
-  assign \$1859  = ! chosen[34:31];
-  assign \$1860  = ~ \$1859 ;
-  assign \$1861  = \$1858  & \$1860 ;
-  assign \$1863  = \$1862  == 5'h18;
-  assign \$1864  = \$1863  & chosen[25];
-  assign \$1865  = ~ chosen[2];
-  assign \$1866  = \$1864  & \$1865 ;
-  assign \$1867  = ! chosen[34:31];
-  assign \$1868  = ~ \$1867 ;
-  assign \$1869  = \$1866  & \$1868 ;
-  assign \$1871  = \$1870  == 6'h20;
-  assign \$1872  = \$1871  & chosen[25];
-  assign \$1873  = ~ chosen[2];
-  assign \$1874  = \$1872  & \$1873 ;
-  assign \$1875  = ! chosen[34:31];
-  assign \$1876  = ~ \$1875 ;
-  assign \$1877  = \$1874  & \$1876 ;
-  assign \$1879  = \$1878  == 6'h30;
-  assign \$1880  = \$1879  & chosen[25];
-  assign \$1881  = ~ chosen[2];
-  assign \$1882  = \$1880  & \$1881 ;
-  assign \$1883  = ! chosen[34:31];
-  assign \$1884  = ~ \$1883 ;
-  assign \$1885  = \$1882  & \$1884 ;
-  assign \$1887  = \$1886  == 7'h40;
-  assign \$1888  = \$1887  & chosen[25];
-  assign \$1889  = ~ chosen[2];
-  assign \$1890  = \$1888  & \$1889 ;
-  assign \$1891  = ! chosen[34:31];
-  assign \$1892  = ~ \$1891 ;
-  assign \$1893  = \$1890  & \$1892 ;
-  assign \$1895  = \$1894  == 7'h50;
-  assign \$1896  = \$1895  & chosen[25];
-  assign \$1897  = ~ chosen[2];
-  assign \$1898  = \$1896  & \$1897 ;
-  assign \$1899  = ! chosen[34:31];
-  assign \$1900  = ~ \$1899 ;
-  assign \$1901  = \$1898  & \$1900 ;
-  assign \$1903  = \$1902  == 7'h70;
-  assign \$1904  = \$1903  & chosen[25];
-  assign \$1905  = ~ chosen[2];
-  assign \$1906  = \$1904  & \$1905 ;
-  assign \$1907  = ! chosen[34:31];
-  assign \$1908  = ~ \$1907 ;
-  assign \$1909  = \$1906  & \$1908 ;
-  assign \$1911  = \$1910  == 8'h80;
-  assign \$1912  = \$1911  & chosen[25];
-  assign \$1913  = ~ chosen[2];
-  assign \$1914  = \$1912  & \$1913 ;
-  assign \$1915  = ! chosen[34:31];
-  assign \$1916  = ~ \$1915 ;
-  assign \$1917  = \$1914  & \$1916 ;
-  assign \$1919  = \$1918  == 9'h100;
-  assign \$1920  = \$1919  & chosen[25];
-  assign \$1921  = ~ chosen[2];
-  assign \$1922  = \$1920  & \$1921 ;
-  assign \$1923  = ! chosen[34:31];
-  assign \$1924  = ~ \$1923 ;
-  assign \$1925  = \$1922  & \$1924 ;
-  assign \$1927  = \$1926  == 9'h180;
-  assign \$1928  = \$1927  & chosen[25];
-  assign \$1929  = ~ chosen[2];
-  assign \$1930  = \$1928  & \$1929 ;
-  assign \$1931  = ! chosen[34:31];
-  assign \$1932  = ~ \$1931 ;
-  assign \$1933  = \$1930  & \$1932 ;
-  assign \$1935  = \$1934  == 9'h188;
-  assign \$1936  = \$1935  & chosen[25];
-  assign \$1937  = ~ chosen[2];
-  assign \$1938  = \$1936  & \$1937 ;
-  assign \$1939  = ! chosen[34:31];
-  assign \$1940  = ~ \$1939 ;
-  assign \$1941  = \$1938  & \$1940 ;
-  assign \$1943  = \$1942  == 10'h200;
-  assign \$1944  = \$1943  & chosen[25];
-  assign \$1945  = ~ chosen[2];
-  assign \$1946  = \$1944  & \$1945 ;
-  assign \$1947  = ! chosen[34:31];
-  assign \$1948  = ~ \$1947 ;
-  assign \$1949  = \$1946  & \$1948 ;
-  assign \$1951  = \$1950  == 10'h300;
-  assign \$1952  = \$1951  & chosen[25];
-  assign \$1953  = ~ chosen[2];
-  assign \$1954  = \$1952  & \$1953 ;
-  assign \$1955  = ! chosen[34:31];
-  assign \$1956  = ~ \$1955 ;
-  assign \$1957  = \$1954  & \$1956 ;
-  assign \$1959  = \$1958  == 10'h308;
-  assign \$1960  = \$1959  & chosen[25];
-  assign \$1961  = ~ chosen[2];
-  assign \$1962  = \$1960  & \$1961 ;
-  assign \$1963  = ! chosen[34:31];
-  assign \$1964  = ~ \$1963 ;
-  assign \$1965  = \$1962  & \$1964 ;
-  assign \$1967  = \$1966  == 10'h310;
-  assign \$1968  = \$1967  & chosen[25];
-  assign \$1969  = ~ chosen[2];
-  assign \$1970  = \$1968  & \$1969 ;
-  assign \$1971  = ! chosen[34:31];
-  assign \$1972  = ~ \$1971 ;
-  assign \$1973  = \$1970  & \$1972 ;
-  assign \$1975  = \$1974  == 11'h400;
-  assign \$1976  = chosen[21:18] < 4'h9;
-  assign \$1977  = \$1975  & \$1976 ;
-  assign \$1978  = \$1977  & chosen[25];
-  assign \$1979  = ~ chosen[2];
-  assign \$1980  = \$1978  & \$1979 ;
-  assign \$1981  = ! chosen[34:31];
-  assign \$1982  = ~ \$1981 ;
-  assign \$1983  = \$1980  & \$1982 ;
-  assign \$1985  = \$1984  == 11'h408;
-  assign \$1986  = chosen[21:18] < 4'h9;
-  assign \$1987  = \$1985  & \$1986 ;
-  assign \$1988  = \$1987  & chosen[25];
-  assign \$1989  = ~ chosen[2];
-  assign \$1990  = \$1988  & \$1989 ;
-  assign \$1991  = ! chosen[34:31];
-  assign \$1992  = ~ \$1991 ;
-  assign \$1993  = \$1990  & \$1992 ;
-  assign \$1995  = \$1994  == 11'h410;
-  assign \$1996  = chosen[21:18] < 4'h9;
-  assign \$1997  = \$1995  & \$1996 ;
-  assign \$1998  = \$1997  & chosen[25];
-  assign \$1999  = ~ chosen[2];
-  assign \$2000  = \$1998  & \$1999 ;
-  assign \$2001  = ! chosen[34:31];
-  assign \$2002  = ~ \$2001 ;
-  assign \$2003  = \$2000  & \$2002 ;
-  assign \$2005  = \$2004  == 11'h418;
-  assign \$2006  = chosen[21:18] < 4'h9;
-  assign \$2007  = \$2005  & \$2006 ;
-  assign \$2008  = \$2007  & chosen[25];
-  assign \$2009  = ~ chosen[2];
-  assign \$2010  = \$2008  & \$2009 ;
-  assign \$2011  = ! chosen[34:31];
-  assign \$2012  = ~ \$2011 ;
-  assign \$2013  = \$2010  & \$2012 ;
-  assign \$2015  = \$2014  == 11'h600;
-  assign \$2016  = \$2015  & chosen[25];
-  assign \$2017  = ~ chosen[2];
-  assign \$2018  = \$2016  & \$2017 ;
-  assign \$2019  = ! chosen[34:31];
-  assign \$2020  = ~ \$2019 ;
-  assign \$2021  = \$2018  & \$2020 ;
-  assign \$2023  = ~ good;
-  assign \$2024  = { 13'h0000, _request[30:28] } | { own_generation, 8'h00 };
-  assign \$2025  = { 2'h0, \$2024  } | { state, 16'h0000 };
-  assign \$2026  = { 8'h00, \$2025  } | { fault__port, 24'h000000 };
-  assign \$2027  = { 6'h00, \$2026  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
-  assign \$2028  = epoch & { hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch };
+  assign \$1841  = ! chosen[34:31];
+  assign \$1842  = ~ \$1841 ;
+  assign \$1843  = \$1840  & \$1842 ;
+  assign \$1845  = ! \$1844 ;
+  assign \$1846  = \$1845  & chosen[25];
+  assign \$1847  = ~ chosen[2];
+  assign \$1848  = \$1846  & \$1847 ;
+  assign \$1849  = ! chosen[34:31];
+  assign \$1850  = ~ \$1849 ;
+  assign \$1851  = \$1848  & \$1850 ;
+  assign \$1853  = \$1852  == 4'h8;
+  assign \$1854  = \$1853  & chosen[25];
+  assign \$1855  = ~ chosen[2];
+  assign \$1856  = \$1854  & \$1855 ;
+  assign \$1857  = ! chosen[34:31];
+  assign \$1858  = ~ \$1857 ;
+  assign \$1859  = \$1856  & \$1858 ;
+  assign \$1861  = \$1860  == 5'h18;
+  assign \$1862  = \$1861  & chosen[25];
+  assign \$1863  = ~ chosen[2];
+  assign \$1864  = \$1862  & \$1863 ;
+  assign \$1865  = ! chosen[34:31];
+  assign \$1866  = ~ \$1865 ;
+  assign \$1867  = \$1864  & \$1866 ;
+  assign \$1869  = \$1868  == 6'h20;
+  assign \$1870  = \$1869  & chosen[25];
+  assign \$1871  = ~ chosen[2];
+  assign \$1872  = \$1870  & \$1871 ;
+  assign \$1873  = ! chosen[34:31];
+  assign \$1874  = ~ \$1873 ;
+  assign \$1875  = \$1872  & \$1874 ;
+  assign \$1877  = \$1876  == 6'h30;
+  assign \$1878  = \$1877  & chosen[25];
+  assign \$1879  = ~ chosen[2];
+  assign \$1880  = \$1878  & \$1879 ;
+  assign \$1881  = ! chosen[34:31];
+  assign \$1882  = ~ \$1881 ;
+  assign \$1883  = \$1880  & \$1882 ;
+  assign \$1885  = \$1884  == 7'h40;
+  assign \$1886  = \$1885  & chosen[25];
+  assign \$1887  = ~ chosen[2];
+  assign \$1888  = \$1886  & \$1887 ;
+  assign \$1889  = ! chosen[34:31];
+  assign \$1890  = ~ \$1889 ;
+  assign \$1891  = \$1888  & \$1890 ;
+  assign \$1893  = \$1892  == 7'h50;
+  assign \$1894  = \$1893  & chosen[25];
+  assign \$1895  = ~ chosen[2];
+  assign \$1896  = \$1894  & \$1895 ;
+  assign \$1897  = ! chosen[34:31];
+  assign \$1898  = ~ \$1897 ;
+  assign \$1899  = \$1896  & \$1898 ;
+  assign \$1901  = \$1900  == 7'h70;
+  assign \$1902  = \$1901  & chosen[25];
+  assign \$1903  = ~ chosen[2];
+  assign \$1904  = \$1902  & \$1903 ;
+  assign \$1905  = ! chosen[34:31];
+  assign \$1906  = ~ \$1905 ;
+  assign \$1907  = \$1904  & \$1906 ;
+  assign \$1909  = \$1908  == 8'h80;
+  assign \$1910  = \$1909  & chosen[25];
+  assign \$1911  = ~ chosen[2];
+  assign \$1912  = \$1910  & \$1911 ;
+  assign \$1913  = ! chosen[34:31];
+  assign \$1914  = ~ \$1913 ;
+  assign \$1915  = \$1912  & \$1914 ;
+  assign \$1917  = \$1916  == 9'h100;
+  assign \$1918  = \$1917  & chosen[25];
+  assign \$1919  = ~ chosen[2];
+  assign \$1920  = \$1918  & \$1919 ;
+  assign \$1921  = ! chosen[34:31];
+  assign \$1922  = ~ \$1921 ;
+  assign \$1923  = \$1920  & \$1922 ;
+  assign \$1925  = \$1924  == 9'h180;
+  assign \$1926  = \$1925  & chosen[25];
+  assign \$1927  = ~ chosen[2];
+  assign \$1928  = \$1926  & \$1927 ;
+  assign \$1929  = ! chosen[34:31];
+  assign \$1930  = ~ \$1929 ;
+  assign \$1931  = \$1928  & \$1930 ;
+  assign \$1933  = \$1932  == 9'h188;
+  assign \$1934  = \$1933  & chosen[25];
+  assign \$1935  = ~ chosen[2];
+  assign \$1936  = \$1934  & \$1935 ;
+  assign \$1937  = ! chosen[34:31];
+  assign \$1938  = ~ \$1937 ;
+  assign \$1939  = \$1936  & \$1938 ;
+  assign \$1941  = \$1940  == 10'h200;
+  assign \$1942  = \$1941  & chosen[25];
+  assign \$1943  = ~ chosen[2];
+  assign \$1944  = \$1942  & \$1943 ;
+  assign \$1945  = ! chosen[34:31];
+  assign \$1946  = ~ \$1945 ;
+  assign \$1947  = \$1944  & \$1946 ;
+  assign \$1949  = \$1948  == 10'h300;
+  assign \$1950  = \$1949  & chosen[25];
+  assign \$1951  = ~ chosen[2];
+  assign \$1952  = \$1950  & \$1951 ;
+  assign \$1953  = ! chosen[34:31];
+  assign \$1954  = ~ \$1953 ;
+  assign \$1955  = \$1952  & \$1954 ;
+  assign \$1957  = \$1956  == 10'h308;
+  assign \$1958  = \$1957  & chosen[25];
+  assign \$1959  = ~ chosen[2];
+  assign \$1960  = \$1958  & \$1959 ;
+  assign \$1961  = ! chosen[34:31];
+  assign \$1962  = ~ \$1961 ;
+  assign \$1963  = \$1960  & \$1962 ;
+  assign \$1965  = \$1964  == 10'h310;
+  assign \$1966  = \$1965  & chosen[25];
+  assign \$1967  = ~ chosen[2];
+  assign \$1968  = \$1966  & \$1967 ;
+  assign \$1969  = ! chosen[34:31];
+  assign \$1970  = ~ \$1969 ;
+  assign \$1971  = \$1968  & \$1970 ;
+  assign \$1973  = \$1972  == 11'h400;
+  assign \$1974  = chosen[21:18] < 4'h9;
+  assign \$1975  = \$1973  & \$1974 ;
+  assign \$1976  = \$1975  & chosen[25];
+  assign \$1977  = ~ chosen[2];
+  assign \$1978  = \$1976  & \$1977 ;
+  assign \$1979  = ! chosen[34:31];
+  assign \$1980  = ~ \$1979 ;
+  assign \$1981  = \$1978  & \$1980 ;
+  assign \$1983  = \$1982  == 11'h408;
+  assign \$1984  = chosen[21:18] < 4'h9;
+  assign \$1985  = \$1983  & \$1984 ;
+  assign \$1986  = \$1985  & chosen[25];
+  assign \$1987  = ~ chosen[2];
+  assign \$1988  = \$1986  & \$1987 ;
+  assign \$1989  = ! chosen[34:31];
+  assign \$1990  = ~ \$1989 ;
+  assign \$1991  = \$1988  & \$1990 ;
+  assign \$1993  = \$1992  == 11'h410;
+  assign \$1994  = chosen[21:18] < 4'h9;
+  assign \$1995  = \$1993  & \$1994 ;
+  assign \$1996  = \$1995  & chosen[25];
+  assign \$1997  = ~ chosen[2];
+  assign \$1998  = \$1996  & \$1997 ;
+  assign \$1999  = ! chosen[34:31];
+  assign \$2000  = ~ \$1999 ;
+  assign \$2001  = \$1998  & \$2000 ;
+  assign \$2003  = \$2002  == 11'h418;
+  assign \$2004  = chosen[21:18] < 4'h9;
+  assign \$2005  = \$2003  & \$2004 ;
+  assign \$2006  = \$2005  & chosen[25];
+  assign \$2007  = ~ chosen[2];
+  assign \$2008  = \$2006  & \$2007 ;
+  assign \$2009  = ! chosen[34:31];
+  assign \$2010  = ~ \$2009 ;
+  assign \$2011  = \$2008  & \$2010 ;
+  assign \$2013  = \$2012  == 11'h600;
+  assign \$2014  = \$2013  & chosen[25];
+  assign \$2015  = ~ chosen[2];
+  assign \$2016  = \$2014  & \$2015 ;
+  assign \$2017  = ! chosen[34:31];
+  assign \$2018  = ~ \$2017 ;
+  assign \$2019  = \$2016  & \$2018 ;
+  assign \$2021  = ~ good;
+  assign \$2022  = { 13'h0000, _request[30:28] } | { own_generation, 8'h00 };
+  assign \$2023  = { 2'h0, \$2022  } | { state, 16'h0000 };
+  assign \$2024  = { 8'h00, \$2023  } | { fault__port, 24'h000000 };
+  assign \$2025  = { 6'h00, \$2024  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
+  assign \$2026  = epoch & { hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch };
+  assign \$2027  = \$2025  | \$2026 ;
+  assign \$2028  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
   assign \$2029  = \$2027  | \$2028 ;
-  assign \$2030  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
-  assign \$2031  = \$2029  | \$2030 ;
-  assign \$2033  = { 24'h000000, \$2032  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
-  assign \$2034  = \$2031  | \$2033 ;
-  assign \$2035  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
-  assign \$2036  = \$2034  | \$2035 ;
-  assign \$2037  = { 8'h00, \port$3976$0 [2:0] } | { \port$3976$0 [5:3], 8'h00 };
-  assign \$2038  = { 13'h0000, \$2037  } | { \port$3976$0 [13:6], 16'h0000 };
-  assign \$2039  = { 8'h00, \$2038  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
-  assign \$2040  = \$2036  | \$2039 ;
-  assign \$2041  = _request[28] ? rx_results__7 : rx_results__6;
-  assign \$2042  = _request[28] ? rx_results__5 : rx_results__4;
-  assign \$2043  = _request[29] ? \$2041  : \$2042 ;
-  assign \$2044  = _request[28] ? rx_results__3 : rx_results__2;
-  assign \$2045  = _request[28] ? rx_results__1 : rx_results__0;
-  assign \$2046  = _request[29] ? \$2044  : \$2045 ;
-  assign \$2047  = _request[30] ? \$2043  : \$2046 ;
-  assign \$2048  = _request[28] ? rx_results__7 : rx_results__6;
-  assign \$2049  = _request[28] ? rx_results__5 : rx_results__4;
-  assign \$2050  = _request[29] ? \$2048  : \$2049 ;
-  assign \$2051  = _request[28] ? rx_results__3 : rx_results__2;
-  assign \$2052  = _request[28] ? rx_results__1 : rx_results__0;
-  assign \$2053  = _request[29] ? \$2051  : \$2052 ;
-  assign \$2054  = _request[30] ? \$2050  : \$2053 ;
-  assign \$2055  = lane ? \$2047 [3:2] : \$2054 [1:0];
-  assign \$2056  = { 30'h00000000, \$2055  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
-  assign \$2057  = \$2040  | \$2056 ;
-  assign \$2059  = \other$94 [0] ? states__7 : states__6;
-  assign \$2060  = \other$94 [0] ? states__5 : states__4;
-  assign \$2061  = \other$94 [1] ? \$2059  : \$2060 ;
-  assign \$2062  = \other$94 [0] ? states__3 : states__2;
-  assign \$2063  = \other$94 [0] ? states__1 : states__0;
-  assign \$2064  = \other$94 [1] ? \$2062  : \$2063 ;
-  assign \$2065  = \other$94 [2] ? \$2061  : \$2064 ;
-  assign \$2066  = \$2065  == 1'h1;
-  assign \$2067  = \other$94 [0] ? states__7 : states__6;
-  assign \$2068  = \other$94 [0] ? states__5 : states__4;
-  assign \$2069  = \other$94 [1] ? \$2067  : \$2068 ;
-  assign \$2070  = \other$94 [0] ? states__3 : states__2;
-  assign \$2071  = \other$94 [0] ? states__1 : states__0;
-  assign \$2072  = \other$94 [1] ? \$2070  : \$2071 ;
-  assign \$2073  = \other$94 [2] ? \$2069  : \$2072 ;
-  assign \$2074  = \$2073  == 2'h2;
-  assign \$2075  = \$2066  | \$2074 ;
-  assign \$2076  = { 1'h0, \$2058  } | { \$2075 , 9'h000 };
-  assign \$2077  = { 1'h0, \$2076  } | { acknowledged, 10'h000 };
-  assign \$2078  = { 21'h000000, \$2077  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$2079  = \$2078  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
-  assign \$2080  = \$2057  | \$2079 ;
-  assign \$2081  = \other$94 [0] ? gone__7 : gone__6;
-  assign \$2082  = \other$94 [0] ? gone__5 : gone__4;
-  assign \$2083  = \other$94 [1] ? \$2081  : \$2082 ;
-  assign \$2084  = \other$94 [0] ? gone__3 : gone__2;
-  assign \$2085  = \other$94 [0] ? gone__1 : gone__0;
-  assign \$2086  = \other$94 [1] ? \$2084  : \$2085 ;
-  assign \$2087  = \other$94 [2] ? \$2083  : \$2086 ;
-  assign \$2088  = \other$94 [0] ? \port$6909$0 [9:5] : \port$6833$0 [9:5];
-  assign \$2089  = \other$94 [0] ? \port$6757$0 [9:5] : \port$6681$0 [9:5];
-  assign \$2090  = \other$94 [1] ? \$2088  : \$2089 ;
-  assign \$2091  = \other$94 [0] ? \port$6605$0 [9:5] : \port$6529$0 [9:5];
-  assign \$2092  = \other$94 [0] ? \port$6453$0 [9:5] : \port$6377$0 [9:5];
-  assign \$2093  = \other$94 [1] ? \$2091  : \$2092 ;
-  assign \$2094  = \other$94 [2] ? \$2090  : \$2093 ;
-  assign \$2095  = \$2087  - \$2094 ;
-  assign \$2096  = \other$94 [0] ? \port$6909$0 [4:0] : \port$6833$0 [4:0];
-  assign \$2097  = \other$94 [0] ? \port$6757$0 [4:0] : \port$6681$0 [4:0];
-  assign \$2098  = \other$94 [1] ? \$2096  : \$2097 ;
-  assign \$2099  = \other$94 [0] ? \port$6605$0 [4:0] : \port$6529$0 [4:0];
-  assign \$2100  = \other$94 [0] ? \port$6453$0 [4:0] : \port$6377$0 [4:0];
-  assign \$2101  = \other$94 [1] ? \$2099  : \$2100 ;
-  assign \$2102  = \other$94 [2] ? \$2098  : \$2101 ;
-  assign \$2103  = \other$94 [0] ? \port$6909$0 [9:5] : \port$6833$0 [9:5];
-  assign \$2104  = \other$94 [0] ? \port$6757$0 [9:5] : \port$6681$0 [9:5];
-  assign \$2105  = \other$94 [1] ? \$2103  : \$2104 ;
-  assign \$2106  = \other$94 [0] ? \port$6605$0 [9:5] : \port$6529$0 [9:5];
-  assign \$2107  = \other$94 [0] ? \port$6453$0 [9:5] : \port$6377$0 [9:5];
-  assign \$2108  = \other$94 [1] ? \$2106  : \$2107 ;
-  assign \$2109  = \other$94 [2] ? \$2105  : \$2108 ;
-  assign \$2110  = \$2102  - \$2109 ;
-  assign \$2111  = { 16'h0000, \$2095 [4:0] } | { \$2110 [4:0], 16'h0000 };
-  assign \$2112  = { 11'h000, \$2111  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$2113  = \$2112  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
-  assign \$2114  = \$2080  | \$2113 ;
-  assign \$2115  = epoch & { hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch };
+  assign \$2031  = { 24'h000000, \$2030  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
+  assign \$2032  = \$2029  | \$2031 ;
+  assign \$2033  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
+  assign \$2034  = \$2032  | \$2033 ;
+  assign \$2035  = { 8'h00, \port$3974$0 [2:0] } | { \port$3974$0 [5:3], 8'h00 };
+  assign \$2036  = { 13'h0000, \$2035  } | { \port$3974$0 [13:6], 16'h0000 };
+  assign \$2037  = { 8'h00, \$2036  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
+  assign \$2038  = \$2034  | \$2037 ;
+  assign \$2039  = _request[28] ? rx_results__7 : rx_results__6;
+  assign \$2040  = _request[28] ? rx_results__5 : rx_results__4;
+  assign \$2041  = _request[29] ? \$2039  : \$2040 ;
+  assign \$2042  = _request[28] ? rx_results__3 : rx_results__2;
+  assign \$2043  = _request[28] ? rx_results__1 : rx_results__0;
+  assign \$2044  = _request[29] ? \$2042  : \$2043 ;
+  assign \$2045  = _request[30] ? \$2041  : \$2044 ;
+  assign \$2046  = _request[28] ? rx_results__7 : rx_results__6;
+  assign \$2047  = _request[28] ? rx_results__5 : rx_results__4;
+  assign \$2048  = _request[29] ? \$2046  : \$2047 ;
+  assign \$2049  = _request[28] ? rx_results__3 : rx_results__2;
+  assign \$2050  = _request[28] ? rx_results__1 : rx_results__0;
+  assign \$2051  = _request[29] ? \$2049  : \$2050 ;
+  assign \$2052  = _request[30] ? \$2048  : \$2051 ;
+  assign \$2053  = lane ? \$2045 [3:2] : \$2052 [1:0];
+  assign \$2054  = { 30'h00000000, \$2053  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
+  assign \$2055  = \$2038  | \$2054 ;
+  assign \$2057  = \other$94 [0] ? states__7 : states__6;
+  assign \$2058  = \other$94 [0] ? states__5 : states__4;
+  assign \$2059  = \other$94 [1] ? \$2057  : \$2058 ;
+  assign \$2060  = \other$94 [0] ? states__3 : states__2;
+  assign \$2061  = \other$94 [0] ? states__1 : states__0;
+  assign \$2062  = \other$94 [1] ? \$2060  : \$2061 ;
+  assign \$2063  = \other$94 [2] ? \$2059  : \$2062 ;
+  assign \$2064  = \$2063  == 1'h1;
+  assign \$2065  = \other$94 [0] ? states__7 : states__6;
+  assign \$2066  = \other$94 [0] ? states__5 : states__4;
+  assign \$2067  = \other$94 [1] ? \$2065  : \$2066 ;
+  assign \$2068  = \other$94 [0] ? states__3 : states__2;
+  assign \$2069  = \other$94 [0] ? states__1 : states__0;
+  assign \$2070  = \other$94 [1] ? \$2068  : \$2069 ;
+  assign \$2071  = \other$94 [2] ? \$2067  : \$2070 ;
+  assign \$2072  = \$2071  == 2'h2;
+  assign \$2073  = \$2064  | \$2072 ;
+  assign \$2074  = { 1'h0, \$2056  } | { \$2073 , 9'h000 };
+  assign \$2075  = { 1'h0, \$2074  } | { acknowledged, 10'h000 };
+  assign \$2076  = { 21'h000000, \$2075  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
+  assign \$2077  = \$2076  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
+  assign \$2078  = \$2055  | \$2077 ;
+  assign \$2079  = \other$94 [0] ? gone__7 : gone__6;
+  assign \$2080  = \other$94 [0] ? gone__5 : gone__4;
+  assign \$2081  = \other$94 [1] ? \$2079  : \$2080 ;
+  assign \$2082  = \other$94 [0] ? gone__3 : gone__2;
+  assign \$2083  = \other$94 [0] ? gone__1 : gone__0;
+  assign \$2084  = \other$94 [1] ? \$2082  : \$2083 ;
+  assign \$2085  = \other$94 [2] ? \$2081  : \$2084 ;
+  assign \$2086  = \other$94 [0] ? \port$6905$0 [9:5] : \port$6829$0 [9:5];
+  assign \$2087  = \other$94 [0] ? \port$6753$0 [9:5] : \port$6677$0 [9:5];
+  assign \$2088  = \other$94 [1] ? \$2086  : \$2087 ;
+  assign \$2089  = \other$94 [0] ? \port$6601$0 [9:5] : \port$6525$0 [9:5];
+  assign \$2090  = \other$94 [0] ? \port$6449$0 [9:5] : \port$6373$0 [9:5];
+  assign \$2091  = \other$94 [1] ? \$2089  : \$2090 ;
+  assign \$2092  = \other$94 [2] ? \$2088  : \$2091 ;
+  assign \$2093  = \$2085  - \$2092 ;
+  assign \$2094  = \other$94 [0] ? \port$6905$0 [4:0] : \port$6829$0 [4:0];
+  assign \$2095  = \other$94 [0] ? \port$6753$0 [4:0] : \port$6677$0 [4:0];
+  assign \$2096  = \other$94 [1] ? \$2094  : \$2095 ;
+  assign \$2097  = \other$94 [0] ? \port$6601$0 [4:0] : \port$6525$0 [4:0];
+  assign \$2098  = \other$94 [0] ? \port$6449$0 [4:0] : \port$6373$0 [4:0];
+  assign \$2099  = \other$94 [1] ? \$2097  : \$2098 ;
+  assign \$2100  = \other$94 [2] ? \$2096  : \$2099 ;
+  assign \$2101  = \other$94 [0] ? \port$6905$0 [9:5] : \port$6829$0 [9:5];
+  assign \$2102  = \other$94 [0] ? \port$6753$0 [9:5] : \port$6677$0 [9:5];
+  assign \$2103  = \other$94 [1] ? \$2101  : \$2102 ;
+  assign \$2104  = \other$94 [0] ? \port$6601$0 [9:5] : \port$6525$0 [9:5];
+  assign \$2105  = \other$94 [0] ? \port$6449$0 [9:5] : \port$6373$0 [9:5];
+  assign \$2106  = \other$94 [1] ? \$2104  : \$2105 ;
+  assign \$2107  = \other$94 [2] ? \$2103  : \$2106 ;
+  assign \$2108  = \$2100  - \$2107 ;
+  assign \$2109  = { 16'h0000, \$2093 [4:0] } | { \$2108 [4:0], 16'h0000 };
+  assign \$2110  = { 11'h000, \$2109  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
+  assign \$2111  = \$2110  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
+  assign \$2112  = \$2078  | \$2111 ;
+  assign \$2113  = epoch & { hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch };
+  assign \$2114  = \$2112  | \$2113 ;
   assign \$2116  = \$2114  | \$2115 ;
+  assign \$2117  = { 31'h00000000, locked } & { hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock };
   assign \$2118  = \$2116  | \$2117 ;
-  assign \$2119  = { 31'h00000000, locked } & { hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock };
-  assign \$2120  = \$2118  | \$2119 ;
-  assign \$2122  = { 24'h000000, \$2121  } & { hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending };
-  assign \$2123  = \$2120  | \$2122 ;
-  assign \$2125  = { 24'h000000, \$2124  } & { hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable };
-  assign \$2126  = \$2123  | \$2125 ;
-  assign \$2128  = { 24'h000000, \$2127  } & { hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting };
-  assign \$2129  = \$2126  | \$2128 ;
-  assign \$2131  = { 24'h000000, \$2130  } & { hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm };
-  assign \$2132  = \$2129  | \$2131 ;
-  assign \$2134  = { 24'h000000, \$2133  } & { hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired };
-  assign \$2135  = \$2132  | \$2134 ;
-  assign \$2136  = { 8'h00, fault_pending[8] } | { fault_enable[8], 8'h00 };
-  assign \$2137  = { 23'h000000, \$2136  } & { hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray };
-  assign \$2138  = \$2135  | \$2137 ;
-  assign \$2139  = { 29'h00000000, \port$2269$0 [2:0] } | { \port$2269$0 [3], 31'h00000000 };
-  assign \$2140  = \$2139  & { hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident };
-  assign \$2141  = \$2138  | \$2140 ;
-  assign \$2142  = \other$94 [0] ? states__7 : states__6;
-  assign \$2143  = \other$94 [0] ? states__5 : states__4;
-  assign \$2144  = \other$94 [1] ? \$2142  : \$2143 ;
-  assign \$2145  = \other$94 [0] ? states__3 : states__2;
-  assign \$2146  = \other$94 [0] ? states__1 : states__0;
-  assign \$2147  = \other$94 [1] ? \$2145  : \$2146 ;
-  assign \$2148  = \other$94 [2] ? \$2144  : \$2147 ;
-  assign \$2150  = \other$94 [0] ? \refused$151 [7] : \refused$151 [6];
-  assign \$2151  = \other$94 [0] ? \refused$151 [5] : \refused$151 [4];
-  assign \$2152  = \other$94 [1] ? \$2150  : \$2151 ;
-  assign \$2153  = \other$94 [0] ? \refused$151 [3] : \refused$151 [2];
-  assign \$2154  = \other$94 [0] ? \refused$151 [1] : \refused$151 [0];
-  assign \$2155  = \other$94 [1] ? \$2153  : \$2154 ;
-  assign \$2156  = \other$94 [2] ? \$2152  : \$2155 ;
-  assign \$2157  = { 1'h0, \$2149  } | { \$2156 , 10'h000 };
-  assign \$2158  = \other$94 [0] ? filled[7] : filled[6];
-  assign \$2159  = \other$94 [0] ? filled[5] : filled[4];
-  assign \$2160  = \other$94 [1] ? \$2158  : \$2159 ;
-  assign \$2161  = \other$94 [0] ? filled[3] : filled[2];
-  assign \$2162  = \other$94 [0] ? filled[1] : filled[0];
-  assign \$2163  = \other$94 [1] ? \$2161  : \$2162 ;
-  assign \$2164  = \other$94 [2] ? \$2160  : \$2163 ;
-  assign \$2165  = \other$94 [0] ? firsts__7 : firsts__6;
-  assign \$2166  = \other$94 [0] ? firsts__5 : firsts__4;
-  assign \$2167  = \other$94 [1] ? \$2165  : \$2166 ;
-  assign \$2168  = \other$94 [0] ? firsts__3 : firsts__2;
-  assign \$2169  = \other$94 [0] ? firsts__1 : firsts__0;
-  assign \$2170  = \other$94 [1] ? \$2168  : \$2169 ;
-  assign \$2171  = \other$94 [2] ? \$2167  : \$2170 ;
-  assign \$2172  = \other$94 [0] ? tails__7 : tails__6;
-  assign \$2173  = \other$94 [0] ? tails__5 : tails__4;
-  assign \$2174  = \other$94 [1] ? \$2172  : \$2173 ;
-  assign \$2175  = \other$94 [0] ? tails__3 : tails__2;
-  assign \$2176  = \other$94 [0] ? tails__1 : tails__0;
-  assign \$2177  = \other$94 [1] ? \$2175  : \$2176 ;
-  assign \$2178  = \other$94 [2] ? \$2174  : \$2177 ;
-  assign \$2179  = \$2171  == \$2178 ;
-  assign \$2180  = \$2164  & \$2179 ;
-  assign \$2181  = \other$94 [0] ? tails__7 : tails__6;
-  assign \$2182  = \other$94 [0] ? tails__5 : tails__4;
-  assign \$2183  = \other$94 [1] ? \$2181  : \$2182 ;
-  assign \$2184  = \other$94 [0] ? tails__3 : tails__2;
-  assign \$2185  = \other$94 [0] ? tails__1 : tails__0;
-  assign \$2186  = \other$94 [1] ? \$2184  : \$2185 ;
-  assign \$2187  = \other$94 [2] ? \$2183  : \$2186 ;
-  assign \$2188  = \other$94 [0] ? firsts__7 : firsts__6;
-  assign \$2189  = \other$94 [0] ? firsts__5 : firsts__4;
-  assign \$2190  = \other$94 [1] ? \$2188  : \$2189 ;
-  assign \$2191  = \other$94 [0] ? firsts__3 : firsts__2;
-  assign \$2192  = \other$94 [0] ? firsts__1 : firsts__0;
-  assign \$2193  = \other$94 [1] ? \$2191  : \$2192 ;
-  assign \$2194  = \other$94 [2] ? \$2190  : \$2193 ;
-  assign \$2195  = \$2187  - \$2194 ;
-  assign \$2196  = \$2180  ? 5'h10 : { 1'h0, \$2195 [3:0] };
-  assign \$2197  = { 10'h000, \$2157  } | { \$2196 , 16'h0000 };
-  assign \$2198  = { 11'h000, \$2197  } & { hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control };
-  assign \$2199  = \$2141  | \$2198 ;
-  assign \$2200  = { 24'h000000, generation } & { hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation };
-  assign \$2201  = \$2199  | \$2200 ;
-  assign \$2203  = { 24'h000000, \$2202  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
-  assign \$2204  = \$2201  | \$2203 ;
-  assign \$2205  = \other$94 [0] ? \port$6909$0 [4:0] : \port$6833$0 [4:0];
-  assign \$2206  = \other$94 [0] ? \port$6757$0 [4:0] : \port$6681$0 [4:0];
-  assign \$2207  = \other$94 [1] ? \$2205  : \$2206 ;
-  assign \$2208  = \other$94 [0] ? \port$6605$0 [4:0] : \port$6529$0 [4:0];
-  assign \$2209  = \other$94 [0] ? \port$6453$0 [4:0] : \port$6377$0 [4:0];
-  assign \$2210  = \other$94 [1] ? \$2208  : \$2209 ;
-  assign \$2211  = \other$94 [2] ? \$2207  : \$2210 ;
-  assign \$2212  = \other$94 [0] ? \port$6909$0 [9:5] : \port$6833$0 [9:5];
-  assign \$2213  = \other$94 [0] ? \port$6757$0 [9:5] : \port$6681$0 [9:5];
-  assign \$2214  = \other$94 [1] ? \$2212  : \$2213 ;
-  assign \$2215  = \other$94 [0] ? \port$6605$0 [9:5] : \port$6529$0 [9:5];
-  assign \$2216  = \other$94 [0] ? \port$6453$0 [9:5] : \port$6377$0 [9:5];
-  assign \$2217  = \other$94 [1] ? \$2215  : \$2216 ;
-  assign \$2218  = \other$94 [2] ? \$2214  : \$2217 ;
-  assign \$2219  = \$2211  - \$2218 ;
-  assign \$2220  = \other$94 [0] ? \port$6909$0 [4:0] : \port$6833$0 [4:0];
-  assign \$2221  = \other$94 [0] ? \port$6757$0 [4:0] : \port$6681$0 [4:0];
-  assign \$2222  = \other$94 [1] ? \$2220  : \$2221 ;
-  assign \$2223  = \other$94 [0] ? \port$6605$0 [4:0] : \port$6529$0 [4:0];
-  assign \$2224  = \other$94 [0] ? \port$6453$0 [4:0] : \port$6377$0 [4:0];
-  assign \$2225  = \other$94 [1] ? \$2223  : \$2224 ;
-  assign \$2226  = \other$94 [2] ? \$2222  : \$2225 ;
-  assign \$2227  = \other$94 [0] ? gone__7 : gone__6;
-  assign \$2228  = \other$94 [0] ? gone__5 : gone__4;
-  assign \$2229  = \other$94 [1] ? \$2227  : \$2228 ;
-  assign \$2230  = \other$94 [0] ? gone__3 : gone__2;
-  assign \$2231  = \other$94 [0] ? gone__1 : gone__0;
-  assign \$2232  = \other$94 [1] ? \$2230  : \$2231 ;
-  assign \$2233  = \other$94 [2] ? \$2229  : \$2232 ;
-  assign \$2234  = \$2226  - \$2233 ;
-  assign \$2235  = { 16'h0000, \$2219 [4:0] } | { \$2234 [4:0], 16'h0000 };
-  assign \$2236  = { 11'h000, \$2235  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
-  assign \$2237  = \$2204  | \$2236 ;
-  assign \$2238  = { 28'h0000000, \port$9274$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$2120  = { 24'h000000, \$2119  } & { hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending };
+  assign \$2121  = \$2118  | \$2120 ;
+  assign \$2123  = { 24'h000000, \$2122  } & { hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable };
+  assign \$2124  = \$2121  | \$2123 ;
+  assign \$2126  = { 24'h000000, \$2125  } & { hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting };
+  assign \$2127  = \$2124  | \$2126 ;
+  assign \$2129  = { 24'h000000, \$2128  } & { hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm };
+  assign \$2130  = \$2127  | \$2129 ;
+  assign \$2132  = { 24'h000000, \$2131  } & { hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired };
+  assign \$2133  = \$2130  | \$2132 ;
+  assign \$2134  = { 8'h00, fault_pending[8] } | { fault_enable[8], 8'h00 };
+  assign \$2135  = { 23'h000000, \$2134  } & { hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray };
+  assign \$2136  = \$2133  | \$2135 ;
+  assign \$2137  = { 29'h00000000, \port$2269$0 [2:0] } | { \port$2269$0 [3], 31'h00000000 };
+  assign \$2138  = \$2137  & { hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident };
+  assign \$2139  = \$2136  | \$2138 ;
+  assign \$2140  = \other$94 [0] ? states__7 : states__6;
+  assign \$2141  = \other$94 [0] ? states__5 : states__4;
+  assign \$2142  = \other$94 [1] ? \$2140  : \$2141 ;
+  assign \$2143  = \other$94 [0] ? states__3 : states__2;
+  assign \$2144  = \other$94 [0] ? states__1 : states__0;
+  assign \$2145  = \other$94 [1] ? \$2143  : \$2144 ;
+  assign \$2146  = \other$94 [2] ? \$2142  : \$2145 ;
+  assign \$2148  = \other$94 [0] ? \refused$151 [7] : \refused$151 [6];
+  assign \$2149  = \other$94 [0] ? \refused$151 [5] : \refused$151 [4];
+  assign \$2150  = \other$94 [1] ? \$2148  : \$2149 ;
+  assign \$2151  = \other$94 [0] ? \refused$151 [3] : \refused$151 [2];
+  assign \$2152  = \other$94 [0] ? \refused$151 [1] : \refused$151 [0];
+  assign \$2153  = \other$94 [1] ? \$2151  : \$2152 ;
+  assign \$2154  = \other$94 [2] ? \$2150  : \$2153 ;
+  assign \$2155  = { 1'h0, \$2147  } | { \$2154 , 10'h000 };
+  assign \$2156  = \other$94 [0] ? filled[7] : filled[6];
+  assign \$2157  = \other$94 [0] ? filled[5] : filled[4];
+  assign \$2158  = \other$94 [1] ? \$2156  : \$2157 ;
+  assign \$2159  = \other$94 [0] ? filled[3] : filled[2];
+  assign \$2160  = \other$94 [0] ? filled[1] : filled[0];
+  assign \$2161  = \other$94 [1] ? \$2159  : \$2160 ;
+  assign \$2162  = \other$94 [2] ? \$2158  : \$2161 ;
+  assign \$2163  = \other$94 [0] ? firsts__7 : firsts__6;
+  assign \$2164  = \other$94 [0] ? firsts__5 : firsts__4;
+  assign \$2165  = \other$94 [1] ? \$2163  : \$2164 ;
+  assign \$2166  = \other$94 [0] ? firsts__3 : firsts__2;
+  assign \$2167  = \other$94 [0] ? firsts__1 : firsts__0;
+  assign \$2168  = \other$94 [1] ? \$2166  : \$2167 ;
+  assign \$2169  = \other$94 [2] ? \$2165  : \$2168 ;
+  assign \$2170  = \other$94 [0] ? tails__7 : tails__6;
+  assign \$2171  = \other$94 [0] ? tails__5 : tails__4;
+  assign \$2172  = \other$94 [1] ? \$2170  : \$2171 ;
+  assign \$2173  = \other$94 [0] ? tails__3 : tails__2;
+  assign \$2174  = \other$94 [0] ? tails__1 : tails__0;
+  assign \$2175  = \other$94 [1] ? \$2173  : \$2174 ;
+  assign \$2176  = \other$94 [2] ? \$2172  : \$2175 ;
+  assign \$2177  = \$2169  == \$2176 ;
+  assign \$2178  = \$2162  & \$2177 ;
+  assign \$2179  = \other$94 [0] ? tails__7 : tails__6;
+  assign \$2180  = \other$94 [0] ? tails__5 : tails__4;
+  assign \$2181  = \other$94 [1] ? \$2179  : \$2180 ;
+  assign \$2182  = \other$94 [0] ? tails__3 : tails__2;
+  assign \$2183  = \other$94 [0] ? tails__1 : tails__0;
+  assign \$2184  = \other$94 [1] ? \$2182  : \$2183 ;
+  assign \$2185  = \other$94 [2] ? \$2181  : \$2184 ;
+  assign \$2186  = \other$94 [0] ? firsts__7 : firsts__6;
+  assign \$2187  = \other$94 [0] ? firsts__5 : firsts__4;
+  assign \$2188  = \other$94 [1] ? \$2186  : \$2187 ;
+  assign \$2189  = \other$94 [0] ? firsts__3 : firsts__2;
+  assign \$2190  = \other$94 [0] ? firsts__1 : firsts__0;
+  assign \$2191  = \other$94 [1] ? \$2189  : \$2190 ;
+  assign \$2192  = \other$94 [2] ? \$2188  : \$2191 ;
+  assign \$2193  = \$2185  - \$2192 ;
+  assign \$2194  = \$2178  ? 5'h10 : { 1'h0, \$2193 [3:0] };
+  assign \$2195  = { 10'h000, \$2155  } | { \$2194 , 16'h0000 };
+  assign \$2196  = { 11'h000, \$2195  } & { hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control };
+  assign \$2197  = \$2139  | \$2196 ;
+  assign \$2198  = { 24'h000000, generation } & { hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation };
+  assign \$2199  = \$2197  | \$2198 ;
+  assign \$2201  = { 24'h000000, \$2200  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
+  assign \$2202  = \$2199  | \$2201 ;
+  assign \$2203  = \other$94 [0] ? \port$6905$0 [4:0] : \port$6829$0 [4:0];
+  assign \$2204  = \other$94 [0] ? \port$6753$0 [4:0] : \port$6677$0 [4:0];
+  assign \$2205  = \other$94 [1] ? \$2203  : \$2204 ;
+  assign \$2206  = \other$94 [0] ? \port$6601$0 [4:0] : \port$6525$0 [4:0];
+  assign \$2207  = \other$94 [0] ? \port$6449$0 [4:0] : \port$6373$0 [4:0];
+  assign \$2208  = \other$94 [1] ? \$2206  : \$2207 ;
+  assign \$2209  = \other$94 [2] ? \$2205  : \$2208 ;
+  assign \$2210  = \other$94 [0] ? \port$6905$0 [9:5] : \port$6829$0 [9:5];
+  assign \$2211  = \other$94 [0] ? \port$6753$0 [9:5] : \port$6677$0 [9:5];
+  assign \$2212  = \other$94 [1] ? \$2210  : \$2211 ;
+  assign \$2213  = \other$94 [0] ? \port$6601$0 [9:5] : \port$6525$0 [9:5];
+  assign \$2214  = \other$94 [0] ? \port$6449$0 [9:5] : \port$6373$0 [9:5];
+  assign \$2215  = \other$94 [1] ? \$2213  : \$2214 ;
+  assign \$2216  = \other$94 [2] ? \$2212  : \$2215 ;
+  assign \$2217  = \$2209  - \$2216 ;
+  assign \$2218  = \other$94 [0] ? \port$6905$0 [4:0] : \port$6829$0 [4:0];
+  assign \$2219  = \other$94 [0] ? \port$6753$0 [4:0] : \port$6677$0 [4:0];
+  assign \$2220  = \other$94 [1] ? \$2218  : \$2219 ;
+  assign \$2221  = \other$94 [0] ? \port$6601$0 [4:0] : \port$6525$0 [4:0];
+  assign \$2222  = \other$94 [0] ? \port$6449$0 [4:0] : \port$6373$0 [4:0];
+  assign \$2223  = \other$94 [1] ? \$2221  : \$2222 ;
+  assign \$2224  = \other$94 [2] ? \$2220  : \$2223 ;
+  assign \$2225  = \other$94 [0] ? gone__7 : gone__6;
+  assign \$2226  = \other$94 [0] ? gone__5 : gone__4;
+  assign \$2227  = \other$94 [1] ? \$2225  : \$2226 ;
+  assign \$2228  = \other$94 [0] ? gone__3 : gone__2;
+  assign \$2229  = \other$94 [0] ? gone__1 : gone__0;
+  assign \$2230  = \other$94 [1] ? \$2228  : \$2229 ;
+  assign \$2231  = \other$94 [2] ? \$2227  : \$2230 ;
+  assign \$2232  = \$2224  - \$2231 ;
+  assign \$2233  = { 16'h0000, \$2217 [4:0] } | { \$2232 [4:0], 16'h0000 };
+  assign \$2234  = { 11'h000, \$2233  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
+  assign \$2235  = \$2202  | \$2234 ;
+  assign \$2236  = { 28'h0000000, \port$9270$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$2237  = \$2235  | \$2236 ;
+  assign \$2238  = { 28'h0000000, \port$9270$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$2239  = \$2237  | \$2238 ;
-  assign \$2240  = { 28'h0000000, \port$9274$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
-  assign \$2241  = \$2239  | \$2240 ;
-  assign \$2242  = { 29'h00000000, \port$9274$0 [10:8] } | { \port$9274$0 [11], 31'h00000000 };
-  assign \$2243  = \$2242  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
-  assign \$2244  = \$2241  | \$2243 ;
-  assign \$2245  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
-  assign \$2246  = { 22'h000000, \$2245  } | { fault_write[34:19], 16'h0000 };
-  assign \$2247  = \$2246  & { hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write };
-  assign \$2248  = \$2244  | \$2247 ;
-  assign \$2249  = { 19'h00000, fault_write[18:6] } & { hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address };
-  assign \$2250  = \$2248  | \$2249 ;
-  assign \$2251  = { 6'h00, fault_read[3:0] } | { fault_read[5:4], 8'h00 };
-  assign \$2252  = { 22'h000000, \$2251  } | { fault_read[34:19], 16'h0000 };
-  assign \$2253  = \$2252  & { hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read };
-  assign \$2254  = \$2250  | \$2253 ;
-  assign \$2255  = { 19'h00000, fault_read[18:6] } & { hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address };
-  assign \$2256  = \$2254  | \$2255 ;
-  assign \$2257  = \$2256  | _early_word;
+  assign \$2240  = { 29'h00000000, \port$9270$0 [10:8] } | { \port$9270$0 [11], 31'h00000000 };
+  assign \$2241  = \$2240  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
+  assign \$2242  = \$2239  | \$2241 ;
+  assign \$2243  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
+  assign \$2244  = { 22'h000000, \$2243  } | { fault_write[34:19], 16'h0000 };
+  assign \$2245  = \$2244  & { hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write };
+  assign \$2246  = \$2242  | \$2245 ;
+  assign \$2247  = { 19'h00000, fault_write[18:6] } & { hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address };
+  assign \$2248  = \$2246  | \$2247 ;
+  assign \$2249  = { 6'h00, fault_read[3:0] } | { fault_read[5:4], 8'h00 };
+  assign \$2250  = { 22'h000000, \$2249  } | { fault_read[34:19], 16'h0000 };
+  assign \$2251  = \$2250  & { hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read };
+  assign \$2252  = \$2248  | \$2251 ;
+  assign \$2253  = { 19'h00000, fault_read[18:6] } & { hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address };
+  assign \$2254  = \$2252  | \$2253 ;
+  assign \$2255  = \$2254  | _early_word;
   always @(posedge clk)
-    here <= \$2258 ;
+    here <= \$2256 ;
   always @(posedge clk)
-    chosen <= \$2259 ;
+    chosen <= \$2257 ;
   always @(posedge clk)
-    _here <= \$2260 ;
+    _here <= \$2258 ;
   always @(posedge clk)
-    _request <= \$2261 ;
+    _request <= \$2259 ;
   always @(posedge clk)
-    _first <= \$2262 ;
+    _first <= \$2260 ;
   always @(posedge clk)
-    _late <= \$2263 ;
+    _late <= \$2261 ;
   always @(posedge clk)
-    _bad <= \$2264 ;
+    _bad <= \$2262 ;
   always @(posedge clk)
-    _guest <= \$2265 ;
+    _guest <= \$2263 ;
   always @(posedge clk)
-    _payload <= \$2266 ;
+    _payload <= \$2264 ;
   always @(posedge clk)
-    _looked <= \$2267 ;
+    _looked <= \$2265 ;
   always @(posedge clk)
-    _shut <= \$2268 ;
+    _shut <= \$2266 ;
   always @(posedge clk)
-    _early_word <= \$2269 ;
+    _early_word <= \$2267 ;
   always @(posedge clk)
-    hit_guest_self <= \$2270 ;
+    hit_guest_self <= \$2268 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$2271 ;
+    hit_guest_epoch <= \$2269 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$2272 ;
+    hit_guest_irq_state <= \$2270 ;
   always @(posedge clk)
-    hit_guest_pending <= \$2273 ;
+    hit_guest_pending <= \$2271 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$2274 ;
+    hit_guest_irq_enable <= \$2272 ;
   always @(posedge clk)
-    hit_guest_result <= \$2275 ;
+    hit_guest_result <= \$2273 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$2276 ;
+    hit_guest_rx_result <= \$2274 ;
   always @(posedge clk)
-    hit_guest_peer <= \$2277 ;
+    hit_guest_peer <= \$2275 ;
   always @(posedge clk)
-    hit_guest_credit <= \$2278 ;
+    hit_guest_credit <= \$2276 ;
   always @(posedge clk)
-    hit_manager_epoch <= \$2279 ;
+    hit_manager_epoch <= \$2277 ;
   always @(posedge clk)
-    hit_manager_drain <= \$2280 ;
+    hit_manager_drain <= \$2278 ;
   always @(posedge clk)
-    hit_manager_lock <= \$2281 ;
+    hit_manager_lock <= \$2279 ;
   always @(posedge clk)
-    hit_manager_fault_pending <= \$2282 ;
+    hit_manager_fault_pending <= \$2280 ;
   always @(posedge clk)
-    hit_manager_fault_enable <= \$2283 ;
+    hit_manager_fault_enable <= \$2281 ;
   always @(posedge clk)
-    hit_manager_waiting <= \$2284 ;
+    hit_manager_waiting <= \$2282 ;
   always @(posedge clk)
-    hit_manager_wait_arm <= \$2285 ;
+    hit_manager_wait_arm <= \$2283 ;
   always @(posedge clk)
-    hit_manager_wait_fired <= \$2286 ;
+    hit_manager_wait_fired <= \$2284 ;
   always @(posedge clk)
-    hit_manager_stray <= \$2287 ;
+    hit_manager_stray <= \$2285 ;
   always @(posedge clk)
-    hit_manager_resident <= \$2288 ;
+    hit_manager_resident <= \$2286 ;
   always @(posedge clk)
-    hit_manager_control <= \$2289 ;
+    hit_manager_control <= \$2287 ;
   always @(posedge clk)
-    hit_manager_generation <= \$2290 ;
+    hit_manager_generation <= \$2288 ;
   always @(posedge clk)
-    hit_manager_permit <= \$2291 ;
+    hit_manager_permit <= \$2289 ;
   always @(posedge clk)
-    hit_manager_tag_match <= \$2292 ;
+    hit_manager_tag_match <= \$2290 ;
   always @(posedge clk)
-    hit_manager_tag_mask <= \$2293 ;
+    hit_manager_tag_mask <= \$2291 ;
   always @(posedge clk)
-    hit_manager_tag_vm <= \$2294 ;
+    hit_manager_tag_vm <= \$2292 ;
   always @(posedge clk)
-    hit_manager_fault_write <= \$2295 ;
+    hit_manager_fault_write <= \$2293 ;
   always @(posedge clk)
-    hit_manager_fault_write_address <= \$2296 ;
+    hit_manager_fault_write_address <= \$2294 ;
   always @(posedge clk)
-    hit_manager_fault_read <= \$2297 ;
+    hit_manager_fault_read <= \$2295 ;
   always @(posedge clk)
-    hit_manager_fault_read_address <= \$2298 ;
+    hit_manager_fault_read_address <= \$2296 ;
   always @(posedge clk)
-    hit_manager_credits <= \$2299 ;
+    hit_manager_credits <= \$2297 ;
   always @(posedge clk)
-    record <= \$2300 ;
+    record <= \$2298 ;
   always @(posedge clk)
-    tag_row <= \$2301 ;
+    tag_row <= \$2299 ;
   always @(posedge clk)
-    \own$93  <= \$2302 ;
+    \own$93  <= \$2300 ;
   always @(posedge clk)
-    \other$94  <= \$2303 ;
+    \other$94  <= \$2301 ;
   always @(posedge clk)
-    core <= \$2304 ;
+    core <= \$2302 ;
   always @(posedge clk)
-    lane <= \$2305 ;
+    lane <= \$2303 ;
   always @(posedge clk)
-    \good$97  <= \$2306 ;
+    \good$97  <= \$2304 ;
   always @(posedge clk)
-    error <= \$2307 ;
+    error <= \$2305 ;
   always @(posedge clk)
-    data <= \$2308 ;
+    data <= \$2306 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$6287$0 (requests__0__ready),
-    .\port$6294$0 (requests__1__ready),
-    .\port$6302$0 (requests__2__ready),
-    .\port$6311$0 (requests__3__ready),
-    .\port$7092$0 (requests__0__valid),
-    .\port$7679$0 (requests__1__valid),
-    .\port$8266$0 (requests__2__valid),
-    .\port$8853$0 (requests__3__valid),
+    .\port$6283$0 (requests__0__ready),
+    .\port$6290$0 (requests__1__ready),
+    .\port$6298$0 (requests__2__ready),
+    .\port$6307$0 (requests__3__ready),
+    .\port$7088$0 (requests__0__valid),
+    .\port$7675$0 (requests__1__valid),
+    .\port$8262$0 (requests__2__valid),
+    .\port$8849$0 (requests__3__valid),
     .rst(rst)
   );
   always @* begin
@@ -36718,359 +36652,359 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2258  = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
+    \$2256  = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
+    if (rst) begin
+      \$2256  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    \$2257  = \$151 ;
+    if (rst) begin
+      \$2257  = 36'h000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    \$2258  = here;
     if (rst) begin
       \$2258  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2259  = \$151 ;
+    \$2259  = chosen;
     if (rst) begin
-      \$2259  = 37'h0000000000;
+      \$2259  = 36'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2260  = here;
+    \$2260  = \$157 ;
     if (rst) begin
       \$2260  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2261  = chosen;
+    \$2261  = \$556 ;
     if (rst) begin
-      \$2261  = 37'h0000000000;
+      \$2261  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2262  = \$158 ;
+    \$2262  = \$964 ;
     if (rst) begin
-      \$2262  = 4'h0;
+      \$2262  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2263  = \$557 ;
+    \$2263  = \$968 ;
     if (rst) begin
-      \$2263  = 4'h0;
+      \$2263  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2264  = \$966 ;
+    \$2264  = \$970 ;
     if (rst) begin
       \$2264  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2265  = \$970 ;
+    \$2265  = looks;
     if (rst) begin
       \$2265  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2266  = \$972 ;
+    \$2266  = shut;
     if (rst) begin
       \$2266  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2267  = looks;
+    \$2267  = \$1762 ;
     if (rst) begin
-      \$2267  = 1'h0;
+      \$2267  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2268  = shut;
+    \$2268  = \$1771 ;
     if (rst) begin
       \$2268  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2269  = \$1764 ;
+    \$2269  = \$1780 ;
     if (rst) begin
-      \$2269  = 32'd0;
+      \$2269  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2270  = \$1773 ;
+    \$2270  = \$1789 ;
     if (rst) begin
       \$2270  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2271  = \$1782 ;
+    \$2271  = \$1798 ;
     if (rst) begin
       \$2271  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2272  = \$1791 ;
+    \$2272  = \$1807 ;
     if (rst) begin
       \$2272  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2273  = \$1800 ;
+    \$2273  = \$1816 ;
     if (rst) begin
       \$2273  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2274  = \$1809 ;
+    \$2274  = \$1825 ;
     if (rst) begin
       \$2274  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2275  = \$1818 ;
+    \$2275  = \$1834 ;
     if (rst) begin
       \$2275  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2276  = \$1827 ;
+    \$2276  = \$1843 ;
     if (rst) begin
       \$2276  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2277  = \$1836 ;
+    \$2277  = \$1851 ;
     if (rst) begin
       \$2277  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2278  = \$1845 ;
+    \$2278  = \$1859 ;
     if (rst) begin
       \$2278  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2279  = \$1853 ;
+    \$2279  = \$1867 ;
     if (rst) begin
       \$2279  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2280  = \$1861 ;
+    \$2280  = \$1875 ;
     if (rst) begin
       \$2280  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2281  = \$1869 ;
+    \$2281  = \$1883 ;
     if (rst) begin
       \$2281  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2282  = \$1877 ;
+    \$2282  = \$1891 ;
     if (rst) begin
       \$2282  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2283  = \$1885 ;
+    \$2283  = \$1899 ;
     if (rst) begin
       \$2283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2284  = \$1893 ;
+    \$2284  = \$1907 ;
     if (rst) begin
       \$2284  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2285  = \$1901 ;
+    \$2285  = \$1915 ;
     if (rst) begin
       \$2285  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2286  = \$1909 ;
+    \$2286  = \$1923 ;
     if (rst) begin
       \$2286  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2287  = \$1917 ;
+    \$2287  = \$1931 ;
     if (rst) begin
       \$2287  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2288  = \$1925 ;
+    \$2288  = \$1939 ;
     if (rst) begin
       \$2288  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2289  = \$1933 ;
+    \$2289  = \$1947 ;
     if (rst) begin
       \$2289  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2290  = \$1941 ;
+    \$2290  = \$1955 ;
     if (rst) begin
       \$2290  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2291  = \$1949 ;
+    \$2291  = \$1963 ;
     if (rst) begin
       \$2291  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2292  = \$1957 ;
+    \$2292  = \$1971 ;
     if (rst) begin
       \$2292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2293  = \$1965 ;
+    \$2293  = \$1981 ;
     if (rst) begin
       \$2293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2294  = \$1973 ;
+    \$2294  = \$1991 ;
     if (rst) begin
       \$2294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2295  = \$1983 ;
+    \$2295  = \$2001 ;
     if (rst) begin
       \$2295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2296  = \$1993 ;
+    \$2296  = \$2011 ;
     if (rst) begin
       \$2296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2297  = \$2003 ;
+    \$2297  = \$2019 ;
     if (rst) begin
       \$2297  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2298  = \$2013 ;
+    \$2298  = chosen[21:18];
     if (rst) begin
-      \$2298  = 1'h0;
+      \$2298  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2299  = \$2021 ;
+    \$2299  = chosen[20:18];
     if (rst) begin
-      \$2299  = 1'h0;
+      \$2299  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2300  = chosen[21:18];
+    \$2300  = own;
     if (rst) begin
-      \$2300  = 4'h0;
+      \$2300  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2301  = chosen[20:18];
+    \$2301  = other;
     if (rst) begin
       \$2301  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2302  = own;
+    \$2302  = \$2020 ;
     if (rst) begin
-      \$2302  = 3'h0;
+      \$2302  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2303  = other;
+    \$2303  = chosen[18];
     if (rst) begin
-      \$2303  = 3'h0;
+      \$2303  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2304  = \$2022 ;
+    \$2304  = good;
     if (rst) begin
-      \$2304  = 2'h0;
+      \$2304  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2305  = chosen[18];
+    \$2305  = \$2021 ;
     if (rst) begin
       \$2305  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2306  = good;
+    \$2306  = \$2255 ;
     if (rst) begin
-      \$2306  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2307  = \$2023 ;
-    if (rst) begin
-      \$2307  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$2308  = \$2257 ;
-    if (rst) begin
-      \$2308  = 32'd0;
+      \$2306  = 32'd0;
     end
   end
   assign request = { requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
@@ -37078,47 +37012,47 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign grant = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
   assign look = { \$119 , \$113 , \$107 , \$101 , \$95 , \$89 , \$83 , \$77 , \$71 , \$65 , \$59 , \$53 , \$47 , \$41 , \$35 , \$29  };
   assign fault__kind = refused;
-  assign result_code = \port$3976$0 [2:0];
-  assign result_vm = \port$3976$0 [5:3];
-  assign result_count = \port$3976$0 [13:6];
-  assign stops__0 = \port$6377$0 [9:5];
-  assign stops__1 = \port$6453$0 [9:5];
-  assign stops__2 = \port$6529$0 [9:5];
-  assign stops__3 = \port$6605$0 [9:5];
-  assign stops__4 = \port$6681$0 [9:5];
-  assign stops__5 = \port$6757$0 [9:5];
-  assign stops__6 = \port$6833$0 [9:5];
-  assign stops__7 = \port$6909$0 [9:5];
-  assign sent__0 = \port$6377$0 [4:0];
-  assign sent__1 = \port$6453$0 [4:0];
-  assign sent__2 = \port$6529$0 [4:0];
-  assign sent__3 = \port$6605$0 [4:0];
-  assign sent__4 = \port$6681$0 [4:0];
-  assign sent__5 = \port$6757$0 [4:0];
-  assign sent__6 = \port$6833$0 [4:0];
-  assign sent__7 = \port$6909$0 [4:0];
+  assign result_code = \port$3974$0 [2:0];
+  assign result_vm = \port$3974$0 [5:3];
+  assign result_count = \port$3974$0 [13:6];
+  assign stops__0 = \port$6373$0 [9:5];
+  assign stops__1 = \port$6449$0 [9:5];
+  assign stops__2 = \port$6525$0 [9:5];
+  assign stops__3 = \port$6601$0 [9:5];
+  assign stops__4 = \port$6677$0 [9:5];
+  assign stops__5 = \port$6753$0 [9:5];
+  assign stops__6 = \port$6829$0 [9:5];
+  assign stops__7 = \port$6905$0 [9:5];
+  assign sent__0 = \port$6373$0 [4:0];
+  assign sent__1 = \port$6449$0 [4:0];
+  assign sent__2 = \port$6525$0 [4:0];
+  assign sent__3 = \port$6601$0 [4:0];
+  assign sent__4 = \port$6677$0 [4:0];
+  assign sent__5 = \port$6753$0 [4:0];
+  assign sent__6 = \port$6829$0 [4:0];
+  assign sent__7 = \port$6905$0 [4:0];
   assign resident_vm = \port$2269$0 [2:0];
   assign resident_valid = \port$2269$0 [3];
-  assign tag_match = \port$9274$0 [3:0];
-  assign tag_mask = \port$9274$0 [7:4];
-  assign tag_vm = \port$9274$0 [10:8];
-  assign tag_valid = \port$9274$0 [11];
-  assign \port$4016$0  = \$29 ;
-  assign \port$4022$0  = \$35 ;
-  assign \port$4028$0  = \$41 ;
-  assign \port$4034$0  = \$47 ;
-  assign \port$4040$0  = \$53 ;
-  assign \port$4046$0  = \$59 ;
-  assign \port$4052$0  = \$65 ;
-  assign \port$4058$0  = \$71 ;
-  assign \port$4064$0  = \$77 ;
-  assign \port$4070$0  = \$83 ;
-  assign \port$4076$0  = \$89 ;
-  assign \port$4082$0  = \$95 ;
-  assign \port$4088$0  = \$101 ;
-  assign \port$4094$0  = \$107 ;
-  assign \port$4100$0  = \$113 ;
-  assign \port$4106$0  = \$119 ;
+  assign tag_match = \port$9270$0 [3:0];
+  assign tag_mask = \port$9270$0 [7:4];
+  assign tag_vm = \port$9270$0 [10:8];
+  assign tag_valid = \port$9270$0 [11];
+  assign \port$4014$0  = \$29 ;
+  assign \port$4020$0  = \$35 ;
+  assign \port$4026$0  = \$41 ;
+  assign \port$4032$0  = \$47 ;
+  assign \port$4038$0  = \$53 ;
+  assign \port$4044$0  = \$59 ;
+  assign \port$4050$0  = \$65 ;
+  assign \port$4056$0  = \$71 ;
+  assign \port$4062$0  = \$77 ;
+  assign \port$4068$0  = \$83 ;
+  assign \port$4074$0  = \$89 ;
+  assign \port$4080$0  = \$95 ;
+  assign \port$4086$0  = \$101 ;
+  assign \port$4092$0  = \$107 ;
+  assign \port$4098$0  = \$113 ;
+  assign \port$4104$0  = \$119 ;
   assign fault__address = _request[12:0];
   assign \head.slot  = head[7:0];
   assign \head.last  = head[11:8];
@@ -37131,8 +37065,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \chosen.known  = chosen[27];
   assign \chosen.vm  = chosen[30:28];
   assign \chosen.strobes  = chosen[34:31];
-  assign \chosen.cacheable  = chosen[35];
-  assign \chosen.direct  = chosen[36];
+  assign \chosen.direct  = chosen[35];
   assign \heads__0.slot  = heads__0[7:0];
   assign \heads__0.last  = heads__0[11:8];
   assign \heads__0.sender  = heads__0[14:12];
@@ -37172,8 +37105,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \_request.known  = _request[27];
   assign \_request.vm  = _request[30:28];
   assign \_request.strobes  = _request[34:31];
-  assign \_request.cacheable  = _request[35];
-  assign \_request.direct  = _request[36];
+  assign \_request.direct  = _request[35];
   assign \requests__0__payload.address  = requests__0__payload[12:0];
   assign \requests__0__payload.offset  = requests__0__payload[24:13];
   assign \requests__0__payload.manager  = requests__0__payload[25];
@@ -37181,8 +37113,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \requests__0__payload.known  = requests__0__payload[27];
   assign \requests__0__payload.vm  = requests__0__payload[30:28];
   assign \requests__0__payload.strobes  = requests__0__payload[34:31];
-  assign \requests__0__payload.cacheable  = requests__0__payload[35];
-  assign \requests__0__payload.direct  = requests__0__payload[36];
+  assign \requests__0__payload.direct  = requests__0__payload[35];
   assign \requests__1__payload.address  = requests__1__payload[12:0];
   assign \requests__1__payload.offset  = requests__1__payload[24:13];
   assign \requests__1__payload.manager  = requests__1__payload[25];
@@ -37190,8 +37121,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \requests__1__payload.known  = requests__1__payload[27];
   assign \requests__1__payload.vm  = requests__1__payload[30:28];
   assign \requests__1__payload.strobes  = requests__1__payload[34:31];
-  assign \requests__1__payload.cacheable  = requests__1__payload[35];
-  assign \requests__1__payload.direct  = requests__1__payload[36];
+  assign \requests__1__payload.direct  = requests__1__payload[35];
   assign \requests__2__payload.address  = requests__2__payload[12:0];
   assign \requests__2__payload.offset  = requests__2__payload[24:13];
   assign \requests__2__payload.manager  = requests__2__payload[25];
@@ -37199,8 +37129,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \requests__2__payload.known  = requests__2__payload[27];
   assign \requests__2__payload.vm  = requests__2__payload[30:28];
   assign \requests__2__payload.strobes  = requests__2__payload[34:31];
-  assign \requests__2__payload.cacheable  = requests__2__payload[35];
-  assign \requests__2__payload.direct  = requests__2__payload[36];
+  assign \requests__2__payload.direct  = requests__2__payload[35];
   assign \requests__3__payload.address  = requests__3__payload[12:0];
   assign \requests__3__payload.offset  = requests__3__payload[24:13];
   assign \requests__3__payload.manager  = requests__3__payload[25];
@@ -37208,8 +37137,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \requests__3__payload.known  = requests__3__payload[27];
   assign \requests__3__payload.vm  = requests__3__payload[30:28];
   assign \requests__3__payload.strobes  = requests__3__payload[34:31];
-  assign \requests__3__payload.cacheable  = requests__3__payload[35];
-  assign \requests__3__payload.direct  = requests__3__payload[36];
+  assign \requests__3__payload.direct  = requests__3__payload[35];
   assign { \$15 [5], \$15 [2:0] } = 4'h0;
   assign { \$15 [11:6], \$15 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign \$30  = chosen[18];
@@ -37226,342 +37154,344 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign { \$122 [11:7], \$122 [3] } = { chosen[24:20], chosen[16] };
   assign \$139  = 1'h0;
   assign \$141  = \$140 ;
-  assign \$160 [2:0] = 3'h0;
-  assign \$160 [11:3] = chosen[24:16];
-  assign \$162 [2:0] = 3'h0;
-  assign \$162 [11:3] = chosen[24:16];
-  assign \$164 [2:0] = 3'h0;
-  assign \$164 [11:3] = chosen[24:16];
-  assign \$166 [2:0] = 3'h0;
-  assign \$166 [11:3] = chosen[24:16];
-  assign \$168 [2:0] = 3'h0;
-  assign \$168 [11:3] = chosen[24:16];
-  assign \$170 [2:0] = 3'h0;
-  assign \$170 [11:3] = chosen[24:16];
-  assign \$172 [2:0] = 3'h0;
-  assign \$172 [11:3] = chosen[24:16];
-  assign \$174 [2:0] = 3'h0;
-  assign \$174 [11:3] = chosen[24:16];
-  assign \$176 [2:0] = 3'h0;
-  assign \$176 [11:3] = chosen[24:16];
-  assign \$178 [2:0] = 3'h0;
-  assign \$178 [11:3] = chosen[24:16];
-  assign \$180 [2:0] = 3'h0;
-  assign \$180 [11:3] = chosen[24:16];
-  assign \$182 [4:0] = 5'h00;
-  assign \$182 [11:5] = chosen[24:18];
-  assign { \$184 [6:4], \$184 [2:0] } = 6'h00;
-  assign { \$184 [11:7], \$184 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$186 [6:4], \$186 [2:0] } = 6'h00;
-  assign { \$186 [11:7], \$186 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$188 [6:4], \$188 [2:0] } = 6'h00;
-  assign { \$188 [11:7], \$188 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$190 [7:5], \$190 [2:0] } = 6'h00;
-  assign { \$190 [11:8], \$190 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$192 [7:5], \$192 [2:0] } = 6'h00;
-  assign { \$192 [11:8], \$192 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$194 [7:5], \$194 [2:0] } = 6'h00;
-  assign { \$194 [11:8], \$194 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$196 [8:5], \$196 [2:0] } = 7'h00;
-  assign { \$196 [11:9], \$196 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$200 [8:5], \$200 [2:0] } = 7'h00;
-  assign { \$200 [11:9], \$200 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$204 [8:5], \$204 [2:0] } = 7'h00;
-  assign { \$204 [11:9], \$204 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$208 [8:5], \$208 [2:0] } = 7'h00;
-  assign { \$208 [11:9], \$208 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$212 [8:0] = 9'h000;
-  assign \$212 [11:9] = chosen[24:22];
-  assign \$215 [2:0] = 3'h0;
-  assign \$215 [11:3] = chosen[24:16];
-  assign \$217 [2:0] = 3'h0;
-  assign \$217 [11:3] = chosen[24:16];
-  assign \$219 [2:0] = 3'h0;
-  assign \$219 [11:3] = chosen[24:16];
-  assign \$221 [2:0] = 3'h0;
-  assign \$221 [11:3] = chosen[24:16];
-  assign \$223 [2:0] = 3'h0;
-  assign \$223 [11:3] = chosen[24:16];
-  assign \$225 [2:0] = 3'h0;
-  assign \$225 [11:3] = chosen[24:16];
-  assign \$227 [2:0] = 3'h0;
-  assign \$227 [11:3] = chosen[24:16];
-  assign \$229 [2:0] = 3'h0;
-  assign \$229 [11:3] = chosen[24:16];
-  assign \$231 [2:0] = 3'h0;
-  assign \$231 [11:3] = chosen[24:16];
-  assign \$233 [2:0] = 3'h0;
-  assign \$233 [11:3] = chosen[24:16];
-  assign \$235 [2:0] = 3'h0;
-  assign \$235 [11:3] = chosen[24:16];
-  assign \$237 [4:0] = 5'h00;
-  assign \$237 [11:5] = chosen[24:18];
-  assign { \$239 [5], \$239 [2:0] } = 4'h0;
-  assign { \$239 [11:6], \$239 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$241 [5], \$241 [2:0] } = 4'h0;
-  assign { \$241 [11:6], \$241 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$243 [5], \$243 [2:0] } = 4'h0;
-  assign { \$243 [11:6], \$243 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$245 [5], \$245 [2:0] } = 4'h0;
-  assign { \$245 [11:6], \$245 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$247 [6:4], \$247 [2:0] } = 6'h00;
-  assign { \$247 [11:7], \$247 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$249 [6:4], \$249 [2:0] } = 6'h00;
-  assign { \$249 [11:7], \$249 [3] } = { chosen[24:20], chosen[16] };
-  assign \$251 [7:0] = 8'h00;
-  assign \$251 [11:8] = chosen[24:21];
-  assign \$253 [6:0] = 7'h00;
-  assign \$253 [11:7] = chosen[24:20];
-  assign \$255 [3:0] = 4'h0;
-  assign \$255 [11:4] = chosen[24:17];
-  assign { \$257 [8], \$257 [6:0] } = 8'h00;
-  assign { \$257 [11:9], \$257 [7] } = { chosen[24:22], chosen[20] };
-  assign \$261 [2:0] = 3'h0;
-  assign \$261 [11:3] = chosen[24:16];
-  assign \$263 [2:0] = 3'h0;
-  assign \$263 [11:3] = chosen[24:16];
-  assign \$265 [2:0] = 3'h0;
-  assign \$265 [11:3] = chosen[24:16];
-  assign \$267 [2:0] = 3'h0;
-  assign \$267 [11:3] = chosen[24:16];
-  assign \$269 [2:0] = 3'h0;
-  assign \$269 [11:3] = chosen[24:16];
-  assign \$271 [2:0] = 3'h0;
-  assign \$271 [11:3] = chosen[24:16];
-  assign \$273 [2:0] = 3'h0;
-  assign \$273 [11:3] = chosen[24:16];
-  assign \$275 [2:0] = 3'h0;
-  assign \$275 [11:3] = chosen[24:16];
-  assign \$277 [2:0] = 3'h0;
-  assign \$277 [11:3] = chosen[24:16];
-  assign \$279 [4:0] = 5'h00;
-  assign \$279 [11:5] = chosen[24:18];
-  assign { \$281 [6:4], \$281 [2:0] } = 6'h00;
-  assign { \$281 [11:7], \$281 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$283 [6:4], \$283 [2:0] } = 6'h00;
-  assign { \$283 [11:7], \$283 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$285 [6:4], \$285 [2:0] } = 6'h00;
-  assign { \$285 [11:7], \$285 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$287 [7:5], \$287 [2:0] } = 6'h00;
-  assign { \$287 [11:8], \$287 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$289 [7:5], \$289 [2:0] } = 6'h00;
-  assign { \$289 [11:8], \$289 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$291 [7:5], \$291 [2:0] } = 6'h00;
-  assign { \$291 [11:8], \$291 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$293 [8:5], \$293 [2:0] } = 7'h00;
-  assign { \$293 [11:9], \$293 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$297 [8:5], \$297 [2:0] } = 7'h00;
-  assign { \$297 [11:9], \$297 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$301 [8:5], \$301 [2:0] } = 7'h00;
-  assign { \$301 [11:9], \$301 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$305 [8:5], \$305 [2:0] } = 7'h00;
-  assign { \$305 [11:9], \$305 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$309 [8:0] = 9'h000;
-  assign \$309 [11:9] = chosen[24:22];
-  assign \$312 [2:0] = 3'h0;
-  assign \$312 [11:3] = chosen[24:16];
-  assign \$314 [2:0] = 3'h0;
-  assign \$314 [11:3] = chosen[24:16];
-  assign \$316 [2:0] = 3'h0;
-  assign \$316 [11:3] = chosen[24:16];
-  assign \$318 [2:0] = 3'h0;
-  assign \$318 [11:3] = chosen[24:16];
-  assign \$320 [2:0] = 3'h0;
-  assign \$320 [11:3] = chosen[24:16];
-  assign \$322 [2:0] = 3'h0;
-  assign \$322 [11:3] = chosen[24:16];
-  assign \$324 [2:0] = 3'h0;
-  assign \$324 [11:3] = chosen[24:16];
-  assign \$326 [2:0] = 3'h0;
-  assign \$326 [11:3] = chosen[24:16];
-  assign \$328 [2:0] = 3'h0;
-  assign \$328 [11:3] = chosen[24:16];
-  assign \$330 [4:0] = 5'h00;
-  assign \$330 [11:5] = chosen[24:18];
-  assign { \$332 [5], \$332 [2:0] } = 4'h0;
-  assign { \$332 [11:6], \$332 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$334 [5], \$334 [2:0] } = 4'h0;
-  assign { \$334 [11:6], \$334 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$336 [5], \$336 [2:0] } = 4'h0;
-  assign { \$336 [11:6], \$336 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$338 [6:4], \$338 [2:0] } = 6'h00;
-  assign { \$338 [11:7], \$338 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$340 [6:4], \$340 [2:0] } = 6'h00;
-  assign { \$340 [11:7], \$340 [3] } = { chosen[24:20], chosen[16] };
-  assign \$342 [6:0] = 7'h00;
-  assign \$342 [11:7] = chosen[24:20];
-  assign \$344 [3:0] = 4'h0;
-  assign \$344 [11:4] = chosen[24:17];
-  assign { \$354 [5], \$354 [2:0] } = 4'h0;
-  assign { \$354 [11:6], \$354 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign \$356 [3:0] = 4'h0;
-  assign \$356 [11:4] = chosen[24:17];
-  assign \$365 [2:0] = 3'h0;
-  assign \$365 [11:3] = chosen[24:16];
-  assign \$367 [2:0] = 3'h0;
-  assign \$367 [11:3] = chosen[24:16];
-  assign \$369 [2:0] = 3'h0;
-  assign \$369 [11:3] = chosen[24:16];
-  assign \$371 [2:0] = 3'h0;
-  assign \$371 [11:3] = chosen[24:16];
-  assign \$373 [2:0] = 3'h0;
-  assign \$373 [11:3] = chosen[24:16];
-  assign \$375 [2:0] = 3'h0;
-  assign \$375 [11:3] = chosen[24:16];
-  assign \$377 [2:0] = 3'h0;
-  assign \$377 [11:3] = chosen[24:16];
-  assign \$379 [2:0] = 3'h0;
-  assign \$379 [11:3] = chosen[24:16];
-  assign \$381 [2:0] = 3'h0;
-  assign \$381 [11:3] = chosen[24:16];
-  assign \$383 [2:0] = 3'h0;
-  assign \$383 [11:3] = chosen[24:16];
-  assign \$385 [2:0] = 3'h0;
-  assign \$385 [11:3] = chosen[24:16];
-  assign \$387 [4:0] = 5'h00;
-  assign \$387 [11:5] = chosen[24:18];
-  assign { \$389 [6:4], \$389 [2:0] } = 6'h00;
-  assign { \$389 [11:7], \$389 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$391 [6:4], \$391 [2:0] } = 6'h00;
-  assign { \$391 [11:7], \$391 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$393 [6:4], \$393 [2:0] } = 6'h00;
-  assign { \$393 [11:7], \$393 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$395 [7:5], \$395 [2:0] } = 6'h00;
-  assign { \$395 [11:8], \$395 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$397 [7:5], \$397 [2:0] } = 6'h00;
-  assign { \$397 [11:8], \$397 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$399 [7:5], \$399 [2:0] } = 6'h00;
-  assign { \$399 [11:8], \$399 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$401 [8:5], \$401 [2:0] } = 7'h00;
-  assign { \$401 [11:9], \$401 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$405 [8:5], \$405 [2:0] } = 7'h00;
-  assign { \$405 [11:9], \$405 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$409 [8:5], \$409 [2:0] } = 7'h00;
-  assign { \$409 [11:9], \$409 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$413 [8:5], \$413 [2:0] } = 7'h00;
-  assign { \$413 [11:9], \$413 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$417 [8:0] = 9'h000;
-  assign \$417 [11:9] = chosen[24:22];
-  assign \$420 [2:0] = 3'h0;
-  assign \$420 [11:3] = chosen[24:16];
-  assign \$422 [2:0] = 3'h0;
-  assign \$422 [11:3] = chosen[24:16];
-  assign \$424 [2:0] = 3'h0;
-  assign \$424 [11:3] = chosen[24:16];
-  assign \$426 [2:0] = 3'h0;
-  assign \$426 [11:3] = chosen[24:16];
-  assign \$428 [2:0] = 3'h0;
-  assign \$428 [11:3] = chosen[24:16];
-  assign \$430 [2:0] = 3'h0;
-  assign \$430 [11:3] = chosen[24:16];
-  assign \$432 [2:0] = 3'h0;
-  assign \$432 [11:3] = chosen[24:16];
-  assign \$434 [2:0] = 3'h0;
-  assign \$434 [11:3] = chosen[24:16];
-  assign \$436 [2:0] = 3'h0;
-  assign \$436 [11:3] = chosen[24:16];
-  assign \$438 [2:0] = 3'h0;
-  assign \$438 [11:3] = chosen[24:16];
-  assign \$440 [2:0] = 3'h0;
-  assign \$440 [11:3] = chosen[24:16];
-  assign \$442 [4:0] = 5'h00;
-  assign \$442 [11:5] = chosen[24:18];
-  assign { \$444 [5], \$444 [2:0] } = 4'h0;
-  assign { \$444 [11:6], \$444 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$446 [5], \$446 [2:0] } = 4'h0;
-  assign { \$446 [11:6], \$446 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$448 [5], \$448 [2:0] } = 4'h0;
-  assign { \$448 [11:6], \$448 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$450 [5], \$450 [2:0] } = 4'h0;
-  assign { \$450 [11:6], \$450 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$452 [6:4], \$452 [2:0] } = 6'h00;
-  assign { \$452 [11:7], \$452 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$454 [6:4], \$454 [2:0] } = 6'h00;
-  assign { \$454 [11:7], \$454 [3] } = { chosen[24:20], chosen[16] };
-  assign \$456 [7:0] = 8'h00;
-  assign \$456 [11:8] = chosen[24:21];
-  assign \$458 [6:0] = 7'h00;
-  assign \$458 [11:7] = chosen[24:20];
-  assign \$460 [3:0] = 4'h0;
-  assign \$460 [11:4] = chosen[24:17];
-  assign { \$462 [8], \$462 [6:0] } = 8'h00;
-  assign { \$462 [11:9], \$462 [7] } = { chosen[24:22], chosen[20] };
-  assign \$466 [2:0] = 3'h0;
-  assign \$466 [11:3] = chosen[24:16];
-  assign \$468 [2:0] = 3'h0;
-  assign \$468 [11:3] = chosen[24:16];
-  assign \$470 [2:0] = 3'h0;
-  assign \$470 [11:3] = chosen[24:16];
-  assign \$472 [2:0] = 3'h0;
-  assign \$472 [11:3] = chosen[24:16];
-  assign \$474 [2:0] = 3'h0;
-  assign \$474 [11:3] = chosen[24:16];
-  assign \$476 [2:0] = 3'h0;
-  assign \$476 [11:3] = chosen[24:16];
-  assign \$478 [2:0] = 3'h0;
-  assign \$478 [11:3] = chosen[24:16];
-  assign \$480 [2:0] = 3'h0;
-  assign \$480 [11:3] = chosen[24:16];
-  assign \$482 [2:0] = 3'h0;
-  assign \$482 [11:3] = chosen[24:16];
-  assign \$484 [4:0] = 5'h00;
-  assign \$484 [11:5] = chosen[24:18];
-  assign { \$486 [6:4], \$486 [2:0] } = 6'h00;
-  assign { \$486 [11:7], \$486 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$488 [6:4], \$488 [2:0] } = 6'h00;
-  assign { \$488 [11:7], \$488 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$490 [6:4], \$490 [2:0] } = 6'h00;
-  assign { \$490 [11:7], \$490 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$492 [7:5], \$492 [2:0] } = 6'h00;
-  assign { \$492 [11:8], \$492 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$494 [7:5], \$494 [2:0] } = 6'h00;
-  assign { \$494 [11:8], \$494 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$496 [7:5], \$496 [2:0] } = 6'h00;
-  assign { \$496 [11:8], \$496 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$498 [8:5], \$498 [2:0] } = 7'h00;
-  assign { \$498 [11:9], \$498 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$502 [8:5], \$502 [2:0] } = 7'h00;
-  assign { \$502 [11:9], \$502 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$506 [8:5], \$506 [2:0] } = 7'h00;
-  assign { \$506 [11:9], \$506 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$510 [8:5], \$510 [2:0] } = 7'h00;
-  assign { \$510 [11:9], \$510 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$514 [8:0] = 9'h000;
-  assign \$514 [11:9] = chosen[24:22];
-  assign \$517 [2:0] = 3'h0;
-  assign \$517 [11:3] = chosen[24:16];
-  assign \$519 [2:0] = 3'h0;
-  assign \$519 [11:3] = chosen[24:16];
-  assign \$521 [2:0] = 3'h0;
-  assign \$521 [11:3] = chosen[24:16];
-  assign \$523 [2:0] = 3'h0;
-  assign \$523 [11:3] = chosen[24:16];
-  assign \$525 [2:0] = 3'h0;
-  assign \$525 [11:3] = chosen[24:16];
-  assign \$527 [2:0] = 3'h0;
-  assign \$527 [11:3] = chosen[24:16];
-  assign \$529 [2:0] = 3'h0;
-  assign \$529 [11:3] = chosen[24:16];
-  assign \$531 [2:0] = 3'h0;
-  assign \$531 [11:3] = chosen[24:16];
-  assign \$533 [2:0] = 3'h0;
-  assign \$533 [11:3] = chosen[24:16];
-  assign \$535 [4:0] = 5'h00;
-  assign \$535 [11:5] = chosen[24:18];
-  assign { \$537 [5], \$537 [2:0] } = 4'h0;
-  assign { \$537 [11:6], \$537 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$539 [5], \$539 [2:0] } = 4'h0;
-  assign { \$539 [11:6], \$539 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$541 [5], \$541 [2:0] } = 4'h0;
-  assign { \$541 [11:6], \$541 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$543 [6:4], \$543 [2:0] } = 6'h00;
-  assign { \$543 [11:7], \$543 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$545 [6:4], \$545 [2:0] } = 6'h00;
-  assign { \$545 [11:7], \$545 [3] } = { chosen[24:20], chosen[16] };
-  assign \$547 [6:0] = 7'h00;
-  assign \$547 [11:7] = chosen[24:20];
-  assign \$549 [3:0] = 4'h0;
-  assign \$549 [11:4] = chosen[24:17];
+  assign \$159 [2:0] = 3'h0;
+  assign \$159 [11:3] = chosen[24:16];
+  assign \$161 [2:0] = 3'h0;
+  assign \$161 [11:3] = chosen[24:16];
+  assign \$163 [2:0] = 3'h0;
+  assign \$163 [11:3] = chosen[24:16];
+  assign \$165 [2:0] = 3'h0;
+  assign \$165 [11:3] = chosen[24:16];
+  assign \$167 [2:0] = 3'h0;
+  assign \$167 [11:3] = chosen[24:16];
+  assign \$169 [2:0] = 3'h0;
+  assign \$169 [11:3] = chosen[24:16];
+  assign \$171 [2:0] = 3'h0;
+  assign \$171 [11:3] = chosen[24:16];
+  assign \$173 [2:0] = 3'h0;
+  assign \$173 [11:3] = chosen[24:16];
+  assign \$175 [2:0] = 3'h0;
+  assign \$175 [11:3] = chosen[24:16];
+  assign \$177 [2:0] = 3'h0;
+  assign \$177 [11:3] = chosen[24:16];
+  assign \$179 [2:0] = 3'h0;
+  assign \$179 [11:3] = chosen[24:16];
+  assign \$181 [4:0] = 5'h00;
+  assign \$181 [11:5] = chosen[24:18];
+  assign { \$183 [6:4], \$183 [2:0] } = 6'h00;
+  assign { \$183 [11:7], \$183 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$185 [6:4], \$185 [2:0] } = 6'h00;
+  assign { \$185 [11:7], \$185 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$187 [6:4], \$187 [2:0] } = 6'h00;
+  assign { \$187 [11:7], \$187 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$189 [7:5], \$189 [2:0] } = 6'h00;
+  assign { \$189 [11:8], \$189 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$191 [7:5], \$191 [2:0] } = 6'h00;
+  assign { \$191 [11:8], \$191 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$193 [7:5], \$193 [2:0] } = 6'h00;
+  assign { \$193 [11:8], \$193 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$195 [8:5], \$195 [2:0] } = 7'h00;
+  assign { \$195 [11:9], \$195 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$199 [8:5], \$199 [2:0] } = 7'h00;
+  assign { \$199 [11:9], \$199 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$203 [8:5], \$203 [2:0] } = 7'h00;
+  assign { \$203 [11:9], \$203 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$207 [8:5], \$207 [2:0] } = 7'h00;
+  assign { \$207 [11:9], \$207 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$211 [8:0] = 9'h000;
+  assign \$211 [11:9] = chosen[24:22];
+  assign \$214 [2:0] = 3'h0;
+  assign \$214 [11:3] = chosen[24:16];
+  assign \$216 [2:0] = 3'h0;
+  assign \$216 [11:3] = chosen[24:16];
+  assign \$218 [2:0] = 3'h0;
+  assign \$218 [11:3] = chosen[24:16];
+  assign \$220 [2:0] = 3'h0;
+  assign \$220 [11:3] = chosen[24:16];
+  assign \$222 [2:0] = 3'h0;
+  assign \$222 [11:3] = chosen[24:16];
+  assign \$224 [2:0] = 3'h0;
+  assign \$224 [11:3] = chosen[24:16];
+  assign \$226 [2:0] = 3'h0;
+  assign \$226 [11:3] = chosen[24:16];
+  assign \$228 [2:0] = 3'h0;
+  assign \$228 [11:3] = chosen[24:16];
+  assign \$230 [2:0] = 3'h0;
+  assign \$230 [11:3] = chosen[24:16];
+  assign \$232 [2:0] = 3'h0;
+  assign \$232 [11:3] = chosen[24:16];
+  assign \$234 [2:0] = 3'h0;
+  assign \$234 [11:3] = chosen[24:16];
+  assign \$236 [4:0] = 5'h00;
+  assign \$236 [11:5] = chosen[24:18];
+  assign { \$238 [5], \$238 [2:0] } = 4'h0;
+  assign { \$238 [11:6], \$238 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$240 [5], \$240 [2:0] } = 4'h0;
+  assign { \$240 [11:6], \$240 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$242 [5], \$242 [2:0] } = 4'h0;
+  assign { \$242 [11:6], \$242 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$244 [5], \$244 [2:0] } = 4'h0;
+  assign { \$244 [11:6], \$244 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$246 [6:4], \$246 [2:0] } = 6'h00;
+  assign { \$246 [11:7], \$246 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$248 [6:4], \$248 [2:0] } = 6'h00;
+  assign { \$248 [11:7], \$248 [3] } = { chosen[24:20], chosen[16] };
+  assign \$250 [7:0] = 8'h00;
+  assign \$250 [11:8] = chosen[24:21];
+  assign \$252 [6:0] = 7'h00;
+  assign \$252 [11:7] = chosen[24:20];
+  assign \$254 [3:0] = 4'h0;
+  assign \$254 [11:4] = chosen[24:17];
+  assign { \$256 [8], \$256 [6:0] } = 8'h00;
+  assign { \$256 [11:9], \$256 [7] } = { chosen[24:22], chosen[20] };
+  assign \$260 [2:0] = 3'h0;
+  assign \$260 [11:3] = chosen[24:16];
+  assign \$262 [2:0] = 3'h0;
+  assign \$262 [11:3] = chosen[24:16];
+  assign \$264 [2:0] = 3'h0;
+  assign \$264 [11:3] = chosen[24:16];
+  assign \$266 [2:0] = 3'h0;
+  assign \$266 [11:3] = chosen[24:16];
+  assign \$268 [2:0] = 3'h0;
+  assign \$268 [11:3] = chosen[24:16];
+  assign \$270 [2:0] = 3'h0;
+  assign \$270 [11:3] = chosen[24:16];
+  assign \$272 [2:0] = 3'h0;
+  assign \$272 [11:3] = chosen[24:16];
+  assign \$274 [2:0] = 3'h0;
+  assign \$274 [11:3] = chosen[24:16];
+  assign \$276 [2:0] = 3'h0;
+  assign \$276 [11:3] = chosen[24:16];
+  assign \$278 [4:0] = 5'h00;
+  assign \$278 [11:5] = chosen[24:18];
+  assign { \$280 [6:4], \$280 [2:0] } = 6'h00;
+  assign { \$280 [11:7], \$280 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$282 [6:4], \$282 [2:0] } = 6'h00;
+  assign { \$282 [11:7], \$282 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$284 [6:4], \$284 [2:0] } = 6'h00;
+  assign { \$284 [11:7], \$284 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$286 [7:5], \$286 [2:0] } = 6'h00;
+  assign { \$286 [11:8], \$286 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$288 [7:5], \$288 [2:0] } = 6'h00;
+  assign { \$288 [11:8], \$288 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$290 [7:5], \$290 [2:0] } = 6'h00;
+  assign { \$290 [11:8], \$290 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$292 [8:5], \$292 [2:0] } = 7'h00;
+  assign { \$292 [11:9], \$292 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$296 [8:5], \$296 [2:0] } = 7'h00;
+  assign { \$296 [11:9], \$296 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$300 [8:5], \$300 [2:0] } = 7'h00;
+  assign { \$300 [11:9], \$300 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$304 [8:5], \$304 [2:0] } = 7'h00;
+  assign { \$304 [11:9], \$304 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$308 [8:0] = 9'h000;
+  assign \$308 [11:9] = chosen[24:22];
+  assign \$311 [2:0] = 3'h0;
+  assign \$311 [11:3] = chosen[24:16];
+  assign \$313 [2:0] = 3'h0;
+  assign \$313 [11:3] = chosen[24:16];
+  assign \$315 [2:0] = 3'h0;
+  assign \$315 [11:3] = chosen[24:16];
+  assign \$317 [2:0] = 3'h0;
+  assign \$317 [11:3] = chosen[24:16];
+  assign \$319 [2:0] = 3'h0;
+  assign \$319 [11:3] = chosen[24:16];
+  assign \$321 [2:0] = 3'h0;
+  assign \$321 [11:3] = chosen[24:16];
+  assign \$323 [2:0] = 3'h0;
+  assign \$323 [11:3] = chosen[24:16];
+  assign \$325 [2:0] = 3'h0;
+  assign \$325 [11:3] = chosen[24:16];
+  assign \$327 [2:0] = 3'h0;
+  assign \$327 [11:3] = chosen[24:16];
+  assign \$329 [4:0] = 5'h00;
+  assign \$329 [11:5] = chosen[24:18];
+  assign { \$331 [5], \$331 [2:0] } = 4'h0;
+  assign { \$331 [11:6], \$331 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$333 [5], \$333 [2:0] } = 4'h0;
+  assign { \$333 [11:6], \$333 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$335 [5], \$335 [2:0] } = 4'h0;
+  assign { \$335 [11:6], \$335 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$337 [6:4], \$337 [2:0] } = 6'h00;
+  assign { \$337 [11:7], \$337 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$339 [6:4], \$339 [2:0] } = 6'h00;
+  assign { \$339 [11:7], \$339 [3] } = { chosen[24:20], chosen[16] };
+  assign \$341 [6:0] = 7'h00;
+  assign \$341 [11:7] = chosen[24:20];
+  assign \$343 [3:0] = 4'h0;
+  assign \$343 [11:4] = chosen[24:17];
+  assign { \$353 [5], \$353 [2:0] } = 4'h0;
+  assign { \$353 [11:6], \$353 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign \$355 [3:0] = 4'h0;
+  assign \$355 [11:4] = chosen[24:17];
+  assign \$364 [2:0] = 3'h0;
+  assign \$364 [11:3] = chosen[24:16];
+  assign \$366 [2:0] = 3'h0;
+  assign \$366 [11:3] = chosen[24:16];
+  assign \$368 [2:0] = 3'h0;
+  assign \$368 [11:3] = chosen[24:16];
+  assign \$370 [2:0] = 3'h0;
+  assign \$370 [11:3] = chosen[24:16];
+  assign \$372 [2:0] = 3'h0;
+  assign \$372 [11:3] = chosen[24:16];
+  assign \$374 [2:0] = 3'h0;
+  assign \$374 [11:3] = chosen[24:16];
+  assign \$376 [2:0] = 3'h0;
+  assign \$376 [11:3] = chosen[24:16];
+  assign \$378 [2:0] = 3'h0;
+  assign \$378 [11:3] = chosen[24:16];
+  assign \$380 [2:0] = 3'h0;
+  assign \$380 [11:3] = chosen[24:16];
+  assign \$382 [2:0] = 3'h0;
+  assign \$382 [11:3] = chosen[24:16];
+  assign \$384 [2:0] = 3'h0;
+  assign \$384 [11:3] = chosen[24:16];
+  assign \$386 [4:0] = 5'h00;
+  assign \$386 [11:5] = chosen[24:18];
+  assign { \$388 [6:4], \$388 [2:0] } = 6'h00;
+  assign { \$388 [11:7], \$388 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$390 [6:4], \$390 [2:0] } = 6'h00;
+  assign { \$390 [11:7], \$390 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$392 [6:4], \$392 [2:0] } = 6'h00;
+  assign { \$392 [11:7], \$392 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$394 [7:5], \$394 [2:0] } = 6'h00;
+  assign { \$394 [11:8], \$394 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$396 [7:5], \$396 [2:0] } = 6'h00;
+  assign { \$396 [11:8], \$396 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$398 [7:5], \$398 [2:0] } = 6'h00;
+  assign { \$398 [11:8], \$398 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$400 [8:5], \$400 [2:0] } = 7'h00;
+  assign { \$400 [11:9], \$400 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$404 [8:5], \$404 [2:0] } = 7'h00;
+  assign { \$404 [11:9], \$404 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$408 [8:5], \$408 [2:0] } = 7'h00;
+  assign { \$408 [11:9], \$408 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$412 [8:5], \$412 [2:0] } = 7'h00;
+  assign { \$412 [11:9], \$412 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$416 [8:0] = 9'h000;
+  assign \$416 [11:9] = chosen[24:22];
+  assign \$419 [2:0] = 3'h0;
+  assign \$419 [11:3] = chosen[24:16];
+  assign \$421 [2:0] = 3'h0;
+  assign \$421 [11:3] = chosen[24:16];
+  assign \$423 [2:0] = 3'h0;
+  assign \$423 [11:3] = chosen[24:16];
+  assign \$425 [2:0] = 3'h0;
+  assign \$425 [11:3] = chosen[24:16];
+  assign \$427 [2:0] = 3'h0;
+  assign \$427 [11:3] = chosen[24:16];
+  assign \$429 [2:0] = 3'h0;
+  assign \$429 [11:3] = chosen[24:16];
+  assign \$431 [2:0] = 3'h0;
+  assign \$431 [11:3] = chosen[24:16];
+  assign \$433 [2:0] = 3'h0;
+  assign \$433 [11:3] = chosen[24:16];
+  assign \$435 [2:0] = 3'h0;
+  assign \$435 [11:3] = chosen[24:16];
+  assign \$437 [2:0] = 3'h0;
+  assign \$437 [11:3] = chosen[24:16];
+  assign \$439 [2:0] = 3'h0;
+  assign \$439 [11:3] = chosen[24:16];
+  assign \$441 [4:0] = 5'h00;
+  assign \$441 [11:5] = chosen[24:18];
+  assign { \$443 [5], \$443 [2:0] } = 4'h0;
+  assign { \$443 [11:6], \$443 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$445 [5], \$445 [2:0] } = 4'h0;
+  assign { \$445 [11:6], \$445 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$447 [5], \$447 [2:0] } = 4'h0;
+  assign { \$447 [11:6], \$447 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$449 [5], \$449 [2:0] } = 4'h0;
+  assign { \$449 [11:6], \$449 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$451 [6:4], \$451 [2:0] } = 6'h00;
+  assign { \$451 [11:7], \$451 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$453 [6:4], \$453 [2:0] } = 6'h00;
+  assign { \$453 [11:7], \$453 [3] } = { chosen[24:20], chosen[16] };
+  assign \$455 [7:0] = 8'h00;
+  assign \$455 [11:8] = chosen[24:21];
+  assign \$457 [6:0] = 7'h00;
+  assign \$457 [11:7] = chosen[24:20];
+  assign \$459 [3:0] = 4'h0;
+  assign \$459 [11:4] = chosen[24:17];
+  assign { \$461 [8], \$461 [6:0] } = 8'h00;
+  assign { \$461 [11:9], \$461 [7] } = { chosen[24:22], chosen[20] };
+  assign \$465 [2:0] = 3'h0;
+  assign \$465 [11:3] = chosen[24:16];
+  assign \$467 [2:0] = 3'h0;
+  assign \$467 [11:3] = chosen[24:16];
+  assign \$469 [2:0] = 3'h0;
+  assign \$469 [11:3] = chosen[24:16];
+  assign \$471 [2:0] = 3'h0;
+  assign \$471 [11:3] = chosen[24:16];
+  assign \$473 [2:0] = 3'h0;
+  assign \$473 [11:3] = chosen[24:16];
+  assign \$475 [2:0] = 3'h0;
+  assign \$475 [11:3] = chosen[24:16];
+  assign \$477 [2:0] = 3'h0;
+  assign \$477 [11:3] = chosen[24:16];
+  assign \$479 [2:0] = 3'h0;
+  assign \$479 [11:3] = chosen[24:16];
+  assign \$481 [2:0] = 3'h0;
+  assign \$481 [11:3] = chosen[24:16];
+  assign \$483 [4:0] = 5'h00;
+  assign \$483 [11:5] = chosen[24:18];
+  assign { \$485 [6:4], \$485 [2:0] } = 6'h00;
+  assign { \$485 [11:7], \$485 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$487 [6:4], \$487 [2:0] } = 6'h00;
+  assign { \$487 [11:7], \$487 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$489 [6:4], \$489 [2:0] } = 6'h00;
+  assign { \$489 [11:7], \$489 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$491 [7:5], \$491 [2:0] } = 6'h00;
+  assign { \$491 [11:8], \$491 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$493 [7:5], \$493 [2:0] } = 6'h00;
+  assign { \$493 [11:8], \$493 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$495 [7:5], \$495 [2:0] } = 6'h00;
+  assign { \$495 [11:8], \$495 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$497 [8:5], \$497 [2:0] } = 7'h00;
+  assign { \$497 [11:9], \$497 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$501 [8:5], \$501 [2:0] } = 7'h00;
+  assign { \$501 [11:9], \$501 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$505 [8:5], \$505 [2:0] } = 7'h00;
+  assign { \$505 [11:9], \$505 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$509 [8:5], \$509 [2:0] } = 7'h00;
+  assign { \$509 [11:9], \$509 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$513 [8:0] = 9'h000;
+  assign \$513 [11:9] = chosen[24:22];
+  assign \$516 [2:0] = 3'h0;
+  assign \$516 [11:3] = chosen[24:16];
+  assign \$518 [2:0] = 3'h0;
+  assign \$518 [11:3] = chosen[24:16];
+  assign \$520 [2:0] = 3'h0;
+  assign \$520 [11:3] = chosen[24:16];
+  assign \$522 [2:0] = 3'h0;
+  assign \$522 [11:3] = chosen[24:16];
+  assign \$524 [2:0] = 3'h0;
+  assign \$524 [11:3] = chosen[24:16];
+  assign \$526 [2:0] = 3'h0;
+  assign \$526 [11:3] = chosen[24:16];
+  assign \$528 [2:0] = 3'h0;
+  assign \$528 [11:3] = chosen[24:16];
+  assign \$530 [2:0] = 3'h0;
+  assign \$530 [11:3] = chosen[24:16];
+  assign \$532 [2:0] = 3'h0;
+  assign \$532 [11:3] = chosen[24:16];
+  assign \$534 [4:0] = 5'h00;
+  assign \$534 [11:5] = chosen[24:18];
+  assign { \$536 [5], \$536 [2:0] } = 4'h0;
+  assign { \$536 [11:6], \$536 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$538 [5], \$538 [2:0] } = 4'h0;
+  assign { \$538 [11:6], \$538 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$540 [5], \$540 [2:0] } = 4'h0;
+  assign { \$540 [11:6], \$540 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$542 [6:4], \$542 [2:0] } = 6'h00;
+  assign { \$542 [11:7], \$542 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$544 [6:4], \$544 [2:0] } = 6'h00;
+  assign { \$544 [11:7], \$544 [3] } = { chosen[24:20], chosen[16] };
+  assign \$546 [6:0] = 7'h00;
+  assign \$546 [11:7] = chosen[24:20];
+  assign \$548 [3:0] = 4'h0;
+  assign \$548 [11:4] = chosen[24:17];
+  assign \$565 [2:0] = 3'h0;
+  assign \$565 [11:3] = chosen[24:16];
   assign \$567 [2:0] = 3'h0;
   assign \$567 [11:3] = chosen[24:16];
   assign \$569 [2:0] = 3'h0;
@@ -37582,32 +37512,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$583 [11:3] = chosen[24:16];
   assign \$585 [2:0] = 3'h0;
   assign \$585 [11:3] = chosen[24:16];
-  assign \$587 [2:0] = 3'h0;
-  assign \$587 [11:3] = chosen[24:16];
-  assign \$589 [4:0] = 5'h00;
-  assign \$589 [11:5] = chosen[24:18];
+  assign \$587 [4:0] = 5'h00;
+  assign \$587 [11:5] = chosen[24:18];
+  assign { \$589 [6:4], \$589 [2:0] } = 6'h00;
+  assign { \$589 [11:7], \$589 [3] } = { chosen[24:20], chosen[16] };
   assign { \$591 [6:4], \$591 [2:0] } = 6'h00;
   assign { \$591 [11:7], \$591 [3] } = { chosen[24:20], chosen[16] };
   assign { \$593 [6:4], \$593 [2:0] } = 6'h00;
   assign { \$593 [11:7], \$593 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$595 [6:4], \$595 [2:0] } = 6'h00;
-  assign { \$595 [11:7], \$595 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$595 [7:5], \$595 [2:0] } = 6'h00;
+  assign { \$595 [11:8], \$595 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$597 [7:5], \$597 [2:0] } = 6'h00;
   assign { \$597 [11:8], \$597 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$599 [7:5], \$599 [2:0] } = 6'h00;
   assign { \$599 [11:8], \$599 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$601 [7:5], \$601 [2:0] } = 6'h00;
-  assign { \$601 [11:8], \$601 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$603 [8:5], \$603 [2:0] } = 7'h00;
-  assign { \$603 [11:9], \$603 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$607 [8:5], \$607 [2:0] } = 7'h00;
-  assign { \$607 [11:9], \$607 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$611 [8:5], \$611 [2:0] } = 7'h00;
-  assign { \$611 [11:9], \$611 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$615 [8:5], \$615 [2:0] } = 7'h00;
-  assign { \$615 [11:9], \$615 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$619 [8:0] = 9'h000;
-  assign \$619 [11:9] = chosen[24:22];
+  assign { \$601 [8:5], \$601 [2:0] } = 7'h00;
+  assign { \$601 [11:9], \$601 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$605 [8:5], \$605 [2:0] } = 7'h00;
+  assign { \$605 [11:9], \$605 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$609 [8:5], \$609 [2:0] } = 7'h00;
+  assign { \$609 [11:9], \$609 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$613 [8:5], \$613 [2:0] } = 7'h00;
+  assign { \$613 [11:9], \$613 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$617 [8:0] = 9'h000;
+  assign \$617 [11:9] = chosen[24:22];
+  assign \$620 [2:0] = 3'h0;
+  assign \$620 [11:3] = chosen[24:16];
   assign \$622 [2:0] = 3'h0;
   assign \$622 [11:3] = chosen[24:16];
   assign \$624 [2:0] = 3'h0;
@@ -37628,30 +37558,30 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$638 [11:3] = chosen[24:16];
   assign \$640 [2:0] = 3'h0;
   assign \$640 [11:3] = chosen[24:16];
-  assign \$642 [2:0] = 3'h0;
-  assign \$642 [11:3] = chosen[24:16];
-  assign \$644 [4:0] = 5'h00;
-  assign \$644 [11:5] = chosen[24:18];
+  assign \$642 [4:0] = 5'h00;
+  assign \$642 [11:5] = chosen[24:18];
+  assign { \$644 [5], \$644 [2:0] } = 4'h0;
+  assign { \$644 [11:6], \$644 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$646 [5], \$646 [2:0] } = 4'h0;
   assign { \$646 [11:6], \$646 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$648 [5], \$648 [2:0] } = 4'h0;
   assign { \$648 [11:6], \$648 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$650 [5], \$650 [2:0] } = 4'h0;
   assign { \$650 [11:6], \$650 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$652 [5], \$652 [2:0] } = 4'h0;
-  assign { \$652 [11:6], \$652 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$652 [6:4], \$652 [2:0] } = 6'h00;
+  assign { \$652 [11:7], \$652 [3] } = { chosen[24:20], chosen[16] };
   assign { \$654 [6:4], \$654 [2:0] } = 6'h00;
   assign { \$654 [11:7], \$654 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$656 [6:4], \$656 [2:0] } = 6'h00;
-  assign { \$656 [11:7], \$656 [3] } = { chosen[24:20], chosen[16] };
-  assign \$658 [7:0] = 8'h00;
-  assign \$658 [11:8] = chosen[24:21];
-  assign \$660 [6:0] = 7'h00;
-  assign \$660 [11:7] = chosen[24:20];
-  assign \$662 [3:0] = 4'h0;
-  assign \$662 [11:4] = chosen[24:17];
-  assign { \$664 [8], \$664 [6:0] } = 8'h00;
-  assign { \$664 [11:9], \$664 [7] } = { chosen[24:22], chosen[20] };
+  assign \$656 [7:0] = 8'h00;
+  assign \$656 [11:8] = chosen[24:21];
+  assign \$658 [6:0] = 7'h00;
+  assign \$658 [11:7] = chosen[24:20];
+  assign \$660 [3:0] = 4'h0;
+  assign \$660 [11:4] = chosen[24:17];
+  assign { \$662 [8], \$662 [6:0] } = 8'h00;
+  assign { \$662 [11:9], \$662 [7] } = { chosen[24:22], chosen[20] };
+  assign \$666 [2:0] = 3'h0;
+  assign \$666 [11:3] = chosen[24:16];
   assign \$668 [2:0] = 3'h0;
   assign \$668 [11:3] = chosen[24:16];
   assign \$670 [2:0] = 3'h0;
@@ -37668,32 +37598,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$680 [11:3] = chosen[24:16];
   assign \$682 [2:0] = 3'h0;
   assign \$682 [11:3] = chosen[24:16];
-  assign \$684 [2:0] = 3'h0;
-  assign \$684 [11:3] = chosen[24:16];
-  assign \$686 [4:0] = 5'h00;
-  assign \$686 [11:5] = chosen[24:18];
+  assign \$684 [4:0] = 5'h00;
+  assign \$684 [11:5] = chosen[24:18];
+  assign { \$686 [6:4], \$686 [2:0] } = 6'h00;
+  assign { \$686 [11:7], \$686 [3] } = { chosen[24:20], chosen[16] };
   assign { \$688 [6:4], \$688 [2:0] } = 6'h00;
   assign { \$688 [11:7], \$688 [3] } = { chosen[24:20], chosen[16] };
   assign { \$690 [6:4], \$690 [2:0] } = 6'h00;
   assign { \$690 [11:7], \$690 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$692 [6:4], \$692 [2:0] } = 6'h00;
-  assign { \$692 [11:7], \$692 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$692 [7:5], \$692 [2:0] } = 6'h00;
+  assign { \$692 [11:8], \$692 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$694 [7:5], \$694 [2:0] } = 6'h00;
   assign { \$694 [11:8], \$694 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$696 [7:5], \$696 [2:0] } = 6'h00;
   assign { \$696 [11:8], \$696 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$698 [7:5], \$698 [2:0] } = 6'h00;
-  assign { \$698 [11:8], \$698 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$700 [8:5], \$700 [2:0] } = 7'h00;
-  assign { \$700 [11:9], \$700 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$704 [8:5], \$704 [2:0] } = 7'h00;
-  assign { \$704 [11:9], \$704 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$708 [8:5], \$708 [2:0] } = 7'h00;
-  assign { \$708 [11:9], \$708 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$712 [8:5], \$712 [2:0] } = 7'h00;
-  assign { \$712 [11:9], \$712 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$716 [8:0] = 9'h000;
-  assign \$716 [11:9] = chosen[24:22];
+  assign { \$698 [8:5], \$698 [2:0] } = 7'h00;
+  assign { \$698 [11:9], \$698 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$702 [8:5], \$702 [2:0] } = 7'h00;
+  assign { \$702 [11:9], \$702 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$706 [8:5], \$706 [2:0] } = 7'h00;
+  assign { \$706 [11:9], \$706 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$710 [8:5], \$710 [2:0] } = 7'h00;
+  assign { \$710 [11:9], \$710 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$714 [8:0] = 9'h000;
+  assign \$714 [11:9] = chosen[24:22];
+  assign \$717 [2:0] = 3'h0;
+  assign \$717 [11:3] = chosen[24:16];
   assign \$719 [2:0] = 3'h0;
   assign \$719 [11:3] = chosen[24:16];
   assign \$721 [2:0] = 3'h0;
@@ -37710,28 +37640,28 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$731 [11:3] = chosen[24:16];
   assign \$733 [2:0] = 3'h0;
   assign \$733 [11:3] = chosen[24:16];
-  assign \$735 [2:0] = 3'h0;
-  assign \$735 [11:3] = chosen[24:16];
-  assign \$737 [4:0] = 5'h00;
-  assign \$737 [11:5] = chosen[24:18];
+  assign \$735 [4:0] = 5'h00;
+  assign \$735 [11:5] = chosen[24:18];
+  assign { \$737 [5], \$737 [2:0] } = 4'h0;
+  assign { \$737 [11:6], \$737 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$739 [5], \$739 [2:0] } = 4'h0;
   assign { \$739 [11:6], \$739 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$741 [5], \$741 [2:0] } = 4'h0;
   assign { \$741 [11:6], \$741 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$743 [5], \$743 [2:0] } = 4'h0;
-  assign { \$743 [11:6], \$743 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$743 [6:4], \$743 [2:0] } = 6'h00;
+  assign { \$743 [11:7], \$743 [3] } = { chosen[24:20], chosen[16] };
   assign { \$745 [6:4], \$745 [2:0] } = 6'h00;
   assign { \$745 [11:7], \$745 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$747 [6:4], \$747 [2:0] } = 6'h00;
-  assign { \$747 [11:7], \$747 [3] } = { chosen[24:20], chosen[16] };
-  assign \$749 [6:0] = 7'h00;
-  assign \$749 [11:7] = chosen[24:20];
-  assign \$751 [3:0] = 4'h0;
-  assign \$751 [11:4] = chosen[24:17];
-  assign { \$761 [5], \$761 [2:0] } = 4'h0;
-  assign { \$761 [11:6], \$761 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign \$763 [3:0] = 4'h0;
-  assign \$763 [11:4] = chosen[24:17];
+  assign \$747 [6:0] = 7'h00;
+  assign \$747 [11:7] = chosen[24:20];
+  assign \$749 [3:0] = 4'h0;
+  assign \$749 [11:4] = chosen[24:17];
+  assign { \$759 [5], \$759 [2:0] } = 4'h0;
+  assign { \$759 [11:6], \$759 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign \$761 [3:0] = 4'h0;
+  assign \$761 [11:4] = chosen[24:17];
+  assign \$770 [2:0] = 3'h0;
+  assign \$770 [11:3] = chosen[24:16];
   assign \$772 [2:0] = 3'h0;
   assign \$772 [11:3] = chosen[24:16];
   assign \$774 [2:0] = 3'h0;
@@ -37752,32 +37682,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$788 [11:3] = chosen[24:16];
   assign \$790 [2:0] = 3'h0;
   assign \$790 [11:3] = chosen[24:16];
-  assign \$792 [2:0] = 3'h0;
-  assign \$792 [11:3] = chosen[24:16];
-  assign \$794 [4:0] = 5'h00;
-  assign \$794 [11:5] = chosen[24:18];
+  assign \$792 [4:0] = 5'h00;
+  assign \$792 [11:5] = chosen[24:18];
+  assign { \$794 [6:4], \$794 [2:0] } = 6'h00;
+  assign { \$794 [11:7], \$794 [3] } = { chosen[24:20], chosen[16] };
   assign { \$796 [6:4], \$796 [2:0] } = 6'h00;
   assign { \$796 [11:7], \$796 [3] } = { chosen[24:20], chosen[16] };
   assign { \$798 [6:4], \$798 [2:0] } = 6'h00;
   assign { \$798 [11:7], \$798 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$800 [6:4], \$800 [2:0] } = 6'h00;
-  assign { \$800 [11:7], \$800 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$800 [7:5], \$800 [2:0] } = 6'h00;
+  assign { \$800 [11:8], \$800 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$802 [7:5], \$802 [2:0] } = 6'h00;
   assign { \$802 [11:8], \$802 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$804 [7:5], \$804 [2:0] } = 6'h00;
   assign { \$804 [11:8], \$804 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$806 [7:5], \$806 [2:0] } = 6'h00;
-  assign { \$806 [11:8], \$806 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$808 [8:5], \$808 [2:0] } = 7'h00;
-  assign { \$808 [11:9], \$808 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$812 [8:5], \$812 [2:0] } = 7'h00;
-  assign { \$812 [11:9], \$812 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$816 [8:5], \$816 [2:0] } = 7'h00;
-  assign { \$816 [11:9], \$816 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$820 [8:5], \$820 [2:0] } = 7'h00;
-  assign { \$820 [11:9], \$820 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$824 [8:0] = 9'h000;
-  assign \$824 [11:9] = chosen[24:22];
+  assign { \$806 [8:5], \$806 [2:0] } = 7'h00;
+  assign { \$806 [11:9], \$806 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$810 [8:5], \$810 [2:0] } = 7'h00;
+  assign { \$810 [11:9], \$810 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$814 [8:5], \$814 [2:0] } = 7'h00;
+  assign { \$814 [11:9], \$814 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$818 [8:5], \$818 [2:0] } = 7'h00;
+  assign { \$818 [11:9], \$818 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$822 [8:0] = 9'h000;
+  assign \$822 [11:9] = chosen[24:22];
+  assign \$825 [2:0] = 3'h0;
+  assign \$825 [11:3] = chosen[24:16];
   assign \$827 [2:0] = 3'h0;
   assign \$827 [11:3] = chosen[24:16];
   assign \$829 [2:0] = 3'h0;
@@ -37798,30 +37728,30 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$843 [11:3] = chosen[24:16];
   assign \$845 [2:0] = 3'h0;
   assign \$845 [11:3] = chosen[24:16];
-  assign \$847 [2:0] = 3'h0;
-  assign \$847 [11:3] = chosen[24:16];
-  assign \$849 [4:0] = 5'h00;
-  assign \$849 [11:5] = chosen[24:18];
+  assign \$847 [4:0] = 5'h00;
+  assign \$847 [11:5] = chosen[24:18];
+  assign { \$849 [5], \$849 [2:0] } = 4'h0;
+  assign { \$849 [11:6], \$849 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$851 [5], \$851 [2:0] } = 4'h0;
   assign { \$851 [11:6], \$851 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$853 [5], \$853 [2:0] } = 4'h0;
   assign { \$853 [11:6], \$853 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$855 [5], \$855 [2:0] } = 4'h0;
   assign { \$855 [11:6], \$855 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$857 [5], \$857 [2:0] } = 4'h0;
-  assign { \$857 [11:6], \$857 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$857 [6:4], \$857 [2:0] } = 6'h00;
+  assign { \$857 [11:7], \$857 [3] } = { chosen[24:20], chosen[16] };
   assign { \$859 [6:4], \$859 [2:0] } = 6'h00;
   assign { \$859 [11:7], \$859 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$861 [6:4], \$861 [2:0] } = 6'h00;
-  assign { \$861 [11:7], \$861 [3] } = { chosen[24:20], chosen[16] };
-  assign \$863 [7:0] = 8'h00;
-  assign \$863 [11:8] = chosen[24:21];
-  assign \$865 [6:0] = 7'h00;
-  assign \$865 [11:7] = chosen[24:20];
-  assign \$867 [3:0] = 4'h0;
-  assign \$867 [11:4] = chosen[24:17];
-  assign { \$869 [8], \$869 [6:0] } = 8'h00;
-  assign { \$869 [11:9], \$869 [7] } = { chosen[24:22], chosen[20] };
+  assign \$861 [7:0] = 8'h00;
+  assign \$861 [11:8] = chosen[24:21];
+  assign \$863 [6:0] = 7'h00;
+  assign \$863 [11:7] = chosen[24:20];
+  assign \$865 [3:0] = 4'h0;
+  assign \$865 [11:4] = chosen[24:17];
+  assign { \$867 [8], \$867 [6:0] } = 8'h00;
+  assign { \$867 [11:9], \$867 [7] } = { chosen[24:22], chosen[20] };
+  assign \$871 [2:0] = 3'h0;
+  assign \$871 [11:3] = chosen[24:16];
   assign \$873 [2:0] = 3'h0;
   assign \$873 [11:3] = chosen[24:16];
   assign \$875 [2:0] = 3'h0;
@@ -37838,32 +37768,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$885 [11:3] = chosen[24:16];
   assign \$887 [2:0] = 3'h0;
   assign \$887 [11:3] = chosen[24:16];
-  assign \$889 [2:0] = 3'h0;
-  assign \$889 [11:3] = chosen[24:16];
-  assign \$891 [4:0] = 5'h00;
-  assign \$891 [11:5] = chosen[24:18];
+  assign \$889 [4:0] = 5'h00;
+  assign \$889 [11:5] = chosen[24:18];
+  assign { \$891 [6:4], \$891 [2:0] } = 6'h00;
+  assign { \$891 [11:7], \$891 [3] } = { chosen[24:20], chosen[16] };
   assign { \$893 [6:4], \$893 [2:0] } = 6'h00;
   assign { \$893 [11:7], \$893 [3] } = { chosen[24:20], chosen[16] };
   assign { \$895 [6:4], \$895 [2:0] } = 6'h00;
   assign { \$895 [11:7], \$895 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$897 [6:4], \$897 [2:0] } = 6'h00;
-  assign { \$897 [11:7], \$897 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$897 [7:5], \$897 [2:0] } = 6'h00;
+  assign { \$897 [11:8], \$897 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$899 [7:5], \$899 [2:0] } = 6'h00;
   assign { \$899 [11:8], \$899 [4:3] } = { chosen[24:21], chosen[17:16] };
   assign { \$901 [7:5], \$901 [2:0] } = 6'h00;
   assign { \$901 [11:8], \$901 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$903 [7:5], \$903 [2:0] } = 6'h00;
-  assign { \$903 [11:8], \$903 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$905 [8:5], \$905 [2:0] } = 7'h00;
-  assign { \$905 [11:9], \$905 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$909 [8:5], \$909 [2:0] } = 7'h00;
-  assign { \$909 [11:9], \$909 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$913 [8:5], \$913 [2:0] } = 7'h00;
-  assign { \$913 [11:9], \$913 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$917 [8:5], \$917 [2:0] } = 7'h00;
-  assign { \$917 [11:9], \$917 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$921 [8:0] = 9'h000;
-  assign \$921 [11:9] = chosen[24:22];
+  assign { \$903 [8:5], \$903 [2:0] } = 7'h00;
+  assign { \$903 [11:9], \$903 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$907 [8:5], \$907 [2:0] } = 7'h00;
+  assign { \$907 [11:9], \$907 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$911 [8:5], \$911 [2:0] } = 7'h00;
+  assign { \$911 [11:9], \$911 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$915 [8:5], \$915 [2:0] } = 7'h00;
+  assign { \$915 [11:9], \$915 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$919 [8:0] = 9'h000;
+  assign \$919 [11:9] = chosen[24:22];
+  assign \$922 [2:0] = 3'h0;
+  assign \$922 [11:3] = chosen[24:16];
   assign \$924 [2:0] = 3'h0;
   assign \$924 [11:3] = chosen[24:16];
   assign \$926 [2:0] = 3'h0;
@@ -37880,25 +37810,25 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$936 [11:3] = chosen[24:16];
   assign \$938 [2:0] = 3'h0;
   assign \$938 [11:3] = chosen[24:16];
-  assign \$940 [2:0] = 3'h0;
-  assign \$940 [11:3] = chosen[24:16];
-  assign \$942 [4:0] = 5'h00;
-  assign \$942 [11:5] = chosen[24:18];
+  assign \$940 [4:0] = 5'h00;
+  assign \$940 [11:5] = chosen[24:18];
+  assign { \$942 [5], \$942 [2:0] } = 4'h0;
+  assign { \$942 [11:6], \$942 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$944 [5], \$944 [2:0] } = 4'h0;
   assign { \$944 [11:6], \$944 [4:3] } = { chosen[24:19], chosen[17:16] };
   assign { \$946 [5], \$946 [2:0] } = 4'h0;
   assign { \$946 [11:6], \$946 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$948 [5], \$948 [2:0] } = 4'h0;
-  assign { \$948 [11:6], \$948 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$948 [6:4], \$948 [2:0] } = 6'h00;
+  assign { \$948 [11:7], \$948 [3] } = { chosen[24:20], chosen[16] };
   assign { \$950 [6:4], \$950 [2:0] } = 6'h00;
   assign { \$950 [11:7], \$950 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$952 [6:4], \$952 [2:0] } = 6'h00;
-  assign { \$952 [11:7], \$952 [3] } = { chosen[24:20], chosen[16] };
-  assign \$954 [6:0] = 7'h00;
-  assign \$954 [11:7] = chosen[24:20];
-  assign \$956 [3:0] = 4'h0;
-  assign \$956 [11:4] = chosen[24:17];
-  assign \$974  = { 3'h0, \$973  };
+  assign \$952 [6:0] = 7'h00;
+  assign \$952 [11:7] = chosen[24:20];
+  assign \$954 [3:0] = 4'h0;
+  assign \$954 [11:4] = chosen[24:17];
+  assign \$972  = { 3'h0, \$971  };
+  assign \$1232 [2:0] = 3'h0;
+  assign \$1232 [11:3] = chosen[24:16];
   assign \$1234 [2:0] = 3'h0;
   assign \$1234 [11:3] = chosen[24:16];
   assign \$1236 [2:0] = 3'h0;
@@ -37961,11 +37891,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1292 [11:3] = chosen[24:16];
   assign \$1294 [2:0] = 3'h0;
   assign \$1294 [11:3] = chosen[24:16];
-  assign \$1296 [2:0] = 3'h0;
-  assign \$1296 [11:3] = chosen[24:16];
-  assign { \$1298 [31], \$1298 [29:28], \$1298 [24:23], \$1298 [21], \$1298 [19], \$1298 [17:15], \$1298 [13], \$1298 [11:10], \$1298 [7], \$1298 [5], \$1298 [3:0] } = 19'h00000;
-  assign { \$1298 [30], \$1298 [27:25], \$1298 [22], \$1298 [20], \$1298 [18], \$1298 [14], \$1298 [12], \$1298 [9:8], \$1298 [6], \$1298 [4] } = { \$1295 , \$1289 , \$1287 , \$1285 , \$1279 , \$1275 , \$1271 , \$1263 , \$1259 , \$1253 , \$1251 , \$1247 , \$1243  };
-  assign \$1299  = 17'h10000;
+  assign { \$1296 [31], \$1296 [29:28], \$1296 [24:23], \$1296 [21], \$1296 [19], \$1296 [17:15], \$1296 [13], \$1296 [11:10], \$1296 [7], \$1296 [5], \$1296 [3:0] } = 19'h00000;
+  assign { \$1296 [30], \$1296 [27:25], \$1296 [22], \$1296 [20], \$1296 [18], \$1296 [14], \$1296 [12], \$1296 [9:8], \$1296 [6], \$1296 [4] } = { \$1293 , \$1287 , \$1285 , \$1283 , \$1277 , \$1273 , \$1269 , \$1261 , \$1257 , \$1251 , \$1249 , \$1245 , \$1241  };
+  assign \$1297  = 17'h10000;
+  assign \$1298 [2:0] = 3'h0;
+  assign \$1298 [11:3] = chosen[24:16];
   assign \$1300 [2:0] = 3'h0;
   assign \$1300 [11:3] = chosen[24:16];
   assign \$1302 [2:0] = 3'h0;
@@ -38028,13 +37958,13 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1358 [11:3] = chosen[24:16];
   assign \$1360 [2:0] = 3'h0;
   assign \$1360 [11:3] = chosen[24:16];
-  assign \$1362 [2:0] = 3'h0;
-  assign \$1362 [11:3] = chosen[24:16];
-  assign { \$1364 [31:17], \$1364 [15:0] } = 31'h00000000;
-  assign \$1364 [16] = \$1333 ;
-  assign \$1366  = 2'h2;
-  assign \$1367  = 3'h2;
-  assign \$1368  = 4'h2;
+  assign { \$1362 [31:17], \$1362 [15:0] } = 31'h00000000;
+  assign \$1362 [16] = \$1331 ;
+  assign \$1364  = 2'h2;
+  assign \$1365  = 3'h2;
+  assign \$1366  = 4'h2;
+  assign \$1367 [2:0] = 3'h0;
+  assign \$1367 [11:3] = chosen[24:16];
   assign \$1369 [2:0] = 3'h0;
   assign \$1369 [11:3] = chosen[24:16];
   assign \$1371 [2:0] = 3'h0;
@@ -38097,13 +38027,13 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1427 [11:3] = chosen[24:16];
   assign \$1429 [2:0] = 3'h0;
   assign \$1429 [11:3] = chosen[24:16];
-  assign \$1431 [2:0] = 3'h0;
-  assign \$1431 [11:3] = chosen[24:16];
-  assign { \$1433 [31:2], \$1433 [0] } = 31'h00000000;
-  assign \$1433 [1] = \$1372 ;
-  assign \$1435  = 10'h208;
-  assign \$1436  = 21'h100208;
-  assign \$1437  = 27'h4100208;
+  assign { \$1431 [31:2], \$1431 [0] } = 31'h00000000;
+  assign \$1431 [1] = \$1370 ;
+  assign \$1433  = 10'h208;
+  assign \$1434  = 21'h100208;
+  assign \$1435  = 27'h4100208;
+  assign \$1436 [2:0] = 3'h0;
+  assign \$1436 [11:3] = chosen[24:16];
   assign \$1438 [2:0] = 3'h0;
   assign \$1438 [11:3] = chosen[24:16];
   assign \$1440 [2:0] = 3'h0;
@@ -38166,11 +38096,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1496 [11:3] = chosen[24:16];
   assign \$1498 [2:0] = 3'h0;
   assign \$1498 [11:3] = chosen[24:16];
-  assign \$1500 [2:0] = 3'h0;
-  assign \$1500 [11:3] = chosen[24:16];
-  assign { \$1502 [31:27], \$1502 [25:21], \$1502 [19:10], \$1502 [8:4], \$1502 [2:0] } = 28'h0000000;
-  assign { \$1502 [26], \$1502 [20], \$1502 [9], \$1502 [3] } = { \$1491 , \$1479 , \$1457 , \$1445  };
-  assign \$1504  = 19'h40010;
+  assign { \$1500 [31:27], \$1500 [25:21], \$1500 [19:10], \$1500 [8:4], \$1500 [2:0] } = 28'h0000000;
+  assign { \$1500 [26], \$1500 [20], \$1500 [9], \$1500 [3] } = { \$1489 , \$1477 , \$1455 , \$1443  };
+  assign \$1502  = 19'h40010;
+  assign \$1503 [2:0] = 3'h0;
+  assign \$1503 [11:3] = chosen[24:16];
   assign \$1505 [2:0] = 3'h0;
   assign \$1505 [11:3] = chosen[24:16];
   assign \$1507 [2:0] = 3'h0;
@@ -38233,86 +38163,84 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$1563 [11:3] = chosen[24:16];
   assign \$1565 [2:0] = 3'h0;
   assign \$1565 [11:3] = chosen[24:16];
-  assign \$1567 [2:0] = 3'h0;
-  assign \$1567 [11:3] = chosen[24:16];
-  assign { \$1569 [31:19], \$1569 [17:5], \$1569 [3:0] } = 30'h00000000;
-  assign { \$1569 [18], \$1569 [4] } = { \$1542 , \$1514  };
-  assign \$1765 [2:0] = 3'h0;
-  assign \$1765 [11:3] = chosen[24:16];
-  assign \$1774 [2:0] = 3'h0;
-  assign \$1774 [11:3] = chosen[24:16];
-  assign \$1783 [2:0] = 3'h0;
-  assign \$1783 [11:3] = chosen[24:16];
-  assign \$1792 [2:0] = 3'h0;
-  assign \$1792 [11:3] = chosen[24:16];
-  assign \$1801 [4:0] = 5'h00;
-  assign \$1801 [11:5] = chosen[24:18];
-  assign { \$1810 [5], \$1810 [2:0] } = 4'h0;
-  assign { \$1810 [11:6], \$1810 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1819 [5], \$1819 [2:0] } = 4'h0;
-  assign { \$1819 [11:6], \$1819 [4:3] } = { chosen[24:19], chosen[17:16] };
-  assign { \$1828 [6:4], \$1828 [2:0] } = 6'h00;
-  assign { \$1828 [11:7], \$1828 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1837 [6:4], \$1837 [2:0] } = 6'h00;
-  assign { \$1837 [11:7], \$1837 [3] } = { chosen[24:20], chosen[16] };
-  assign \$1846 [2:0] = 3'h0;
-  assign \$1846 [11:3] = chosen[24:16];
-  assign \$1854 [2:0] = 3'h0;
-  assign \$1854 [11:3] = chosen[24:16];
-  assign \$1862 [2:0] = 3'h0;
-  assign \$1862 [11:3] = chosen[24:16];
-  assign \$1870 [2:0] = 3'h0;
-  assign \$1870 [11:3] = chosen[24:16];
-  assign \$1878 [2:0] = 3'h0;
-  assign \$1878 [11:3] = chosen[24:16];
-  assign \$1886 [2:0] = 3'h0;
-  assign \$1886 [11:3] = chosen[24:16];
-  assign \$1894 [2:0] = 3'h0;
-  assign \$1894 [11:3] = chosen[24:16];
-  assign \$1902 [2:0] = 3'h0;
-  assign \$1902 [11:3] = chosen[24:16];
-  assign \$1910 [2:0] = 3'h0;
-  assign \$1910 [11:3] = chosen[24:16];
-  assign \$1918 [4:0] = 5'h00;
-  assign \$1918 [11:5] = chosen[24:18];
-  assign { \$1926 [6:4], \$1926 [2:0] } = 6'h00;
-  assign { \$1926 [11:7], \$1926 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1934 [6:4], \$1934 [2:0] } = 6'h00;
-  assign { \$1934 [11:7], \$1934 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1942 [6:4], \$1942 [2:0] } = 6'h00;
-  assign { \$1942 [11:7], \$1942 [3] } = { chosen[24:20], chosen[16] };
-  assign { \$1950 [7:5], \$1950 [2:0] } = 6'h00;
-  assign { \$1950 [11:8], \$1950 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1958 [7:5], \$1958 [2:0] } = 6'h00;
-  assign { \$1958 [11:8], \$1958 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1966 [7:5], \$1966 [2:0] } = 6'h00;
-  assign { \$1966 [11:8], \$1966 [4:3] } = { chosen[24:21], chosen[17:16] };
-  assign { \$1974 [8:5], \$1974 [2:0] } = 7'h00;
-  assign { \$1974 [11:9], \$1974 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1984 [8:5], \$1984 [2:0] } = 7'h00;
-  assign { \$1984 [11:9], \$1984 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$1994 [8:5], \$1994 [2:0] } = 7'h00;
-  assign { \$1994 [11:9], \$1994 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign { \$2004 [8:5], \$2004 [2:0] } = 7'h00;
-  assign { \$2004 [11:9], \$2004 [4:3] } = { chosen[24:22], chosen[17:16] };
-  assign \$2014 [8:0] = 9'h000;
-  assign \$2014 [11:9] = chosen[24:22];
-  assign \$2022  = chosen[17:16];
-  assign \$2032  = doorbells;
-  assign \$2058 [7:0] = generation;
-  assign \$2058 [8] = 1'h1;
-  assign \$2117 [31:1] = 31'h00000000;
-  assign \$2117 [0] = hit_manager_drain;
-  assign \$2121  = fault_pending[7:0];
-  assign \$2124  = fault_enable[7:0];
-  assign \$2127  = waiting;
-  assign \$2130  = armed;
-  assign \$2133  = fired;
-  assign \$2149  = { \$2148 , 8'h00 };
-  assign \$2202  = permits;
+  assign { \$1567 [31:19], \$1567 [17:5], \$1567 [3:0] } = 30'h00000000;
+  assign { \$1567 [18], \$1567 [4] } = { \$1540 , \$1512  };
+  assign \$1763 [2:0] = 3'h0;
+  assign \$1763 [11:3] = chosen[24:16];
+  assign \$1772 [2:0] = 3'h0;
+  assign \$1772 [11:3] = chosen[24:16];
+  assign \$1781 [2:0] = 3'h0;
+  assign \$1781 [11:3] = chosen[24:16];
+  assign \$1790 [2:0] = 3'h0;
+  assign \$1790 [11:3] = chosen[24:16];
+  assign \$1799 [4:0] = 5'h00;
+  assign \$1799 [11:5] = chosen[24:18];
+  assign { \$1808 [5], \$1808 [2:0] } = 4'h0;
+  assign { \$1808 [11:6], \$1808 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1817 [5], \$1817 [2:0] } = 4'h0;
+  assign { \$1817 [11:6], \$1817 [4:3] } = { chosen[24:19], chosen[17:16] };
+  assign { \$1826 [6:4], \$1826 [2:0] } = 6'h00;
+  assign { \$1826 [11:7], \$1826 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1835 [6:4], \$1835 [2:0] } = 6'h00;
+  assign { \$1835 [11:7], \$1835 [3] } = { chosen[24:20], chosen[16] };
+  assign \$1844 [2:0] = 3'h0;
+  assign \$1844 [11:3] = chosen[24:16];
+  assign \$1852 [2:0] = 3'h0;
+  assign \$1852 [11:3] = chosen[24:16];
+  assign \$1860 [2:0] = 3'h0;
+  assign \$1860 [11:3] = chosen[24:16];
+  assign \$1868 [2:0] = 3'h0;
+  assign \$1868 [11:3] = chosen[24:16];
+  assign \$1876 [2:0] = 3'h0;
+  assign \$1876 [11:3] = chosen[24:16];
+  assign \$1884 [2:0] = 3'h0;
+  assign \$1884 [11:3] = chosen[24:16];
+  assign \$1892 [2:0] = 3'h0;
+  assign \$1892 [11:3] = chosen[24:16];
+  assign \$1900 [2:0] = 3'h0;
+  assign \$1900 [11:3] = chosen[24:16];
+  assign \$1908 [2:0] = 3'h0;
+  assign \$1908 [11:3] = chosen[24:16];
+  assign \$1916 [4:0] = 5'h00;
+  assign \$1916 [11:5] = chosen[24:18];
+  assign { \$1924 [6:4], \$1924 [2:0] } = 6'h00;
+  assign { \$1924 [11:7], \$1924 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1932 [6:4], \$1932 [2:0] } = 6'h00;
+  assign { \$1932 [11:7], \$1932 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1940 [6:4], \$1940 [2:0] } = 6'h00;
+  assign { \$1940 [11:7], \$1940 [3] } = { chosen[24:20], chosen[16] };
+  assign { \$1948 [7:5], \$1948 [2:0] } = 6'h00;
+  assign { \$1948 [11:8], \$1948 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$1956 [7:5], \$1956 [2:0] } = 6'h00;
+  assign { \$1956 [11:8], \$1956 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$1964 [7:5], \$1964 [2:0] } = 6'h00;
+  assign { \$1964 [11:8], \$1964 [4:3] } = { chosen[24:21], chosen[17:16] };
+  assign { \$1972 [8:5], \$1972 [2:0] } = 7'h00;
+  assign { \$1972 [11:9], \$1972 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1982 [8:5], \$1982 [2:0] } = 7'h00;
+  assign { \$1982 [11:9], \$1982 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$1992 [8:5], \$1992 [2:0] } = 7'h00;
+  assign { \$1992 [11:9], \$1992 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign { \$2002 [8:5], \$2002 [2:0] } = 7'h00;
+  assign { \$2002 [11:9], \$2002 [4:3] } = { chosen[24:22], chosen[17:16] };
+  assign \$2012 [8:0] = 9'h000;
+  assign \$2012 [11:9] = chosen[24:22];
+  assign \$2020  = chosen[17:16];
+  assign \$2030  = doorbells;
+  assign \$2056 [7:0] = generation;
+  assign \$2056 [8] = 1'h1;
+  assign \$2115 [31:1] = 31'h00000000;
+  assign \$2115 [0] = hit_manager_drain;
+  assign \$2119  = fault_pending[7:0];
+  assign \$2122  = fault_enable[7:0];
+  assign \$2125  = waiting;
+  assign \$2128  = armed;
+  assign \$2131  = fired;
+  assign \$2147  = { \$2146 , 8'h00 };
+  assign \$2200  = permits;
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$6287$0 , \port$6294$0 , \port$6302$0 , \port$6311$0 , \port$7092$0 , \port$7679$0 , \port$8266$0 , \port$8853$0 , clk);
+module \postern.read_engine.arbiter (rst, \port$6283$0 , \port$6290$0 , \port$6298$0 , \port$6307$0 , \port$7088$0 , \port$7675$0 , \port$8262$0 , \port$8849$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -38372,22 +38300,22 @@ module \postern.read_engine.arbiter (rst, \port$6287$0 , \port$6294$0 , \port$63
   input clk;
   wire clk;
   wire [3:0] grant;
-  output \port$6287$0 ;
-  wire \port$6287$0 ;
-  output \port$6294$0 ;
-  wire \port$6294$0 ;
-  output \port$6302$0 ;
-  wire \port$6302$0 ;
-  output \port$6311$0 ;
-  wire \port$6311$0 ;
-  input \port$7092$0 ;
-  wire \port$7092$0 ;
-  input \port$7679$0 ;
-  wire \port$7679$0 ;
-  input \port$8266$0 ;
-  wire \port$8266$0 ;
-  input \port$8853$0 ;
-  wire \port$8853$0 ;
+  output \port$6283$0 ;
+  wire \port$6283$0 ;
+  output \port$6290$0 ;
+  wire \port$6290$0 ;
+  output \port$6298$0 ;
+  wire \port$6298$0 ;
+  output \port$6307$0 ;
+  wire \port$6307$0 ;
+  input \port$7088$0 ;
+  wire \port$7088$0 ;
+  input \port$7675$0 ;
+  wire \port$7675$0 ;
+  input \port$8262$0 ;
+  wire \port$8262$0 ;
+  input \port$8849$0 ;
+  wire \port$8849$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -38401,36 +38329,36 @@ module \postern.read_engine.arbiter (rst, \port$6287$0 , \port$6294$0 , \port$63
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$7679$0 ;
-  assign \$14  = behind_0_2 & \port$8266$0 ;
-  assign \$15  = behind_0_3 & \port$8853$0 ;
+  assign \$13  = behind_0_1 & \port$7675$0 ;
+  assign \$14  = behind_0_2 & \port$8262$0 ;
+  assign \$15  = behind_0_3 & \port$8849$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7092$0  & \$17 ;
+  assign \$18  = \port$7088$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7092$0 ;
-  assign \$21  = behind_1_2 & \port$8266$0 ;
-  assign \$22  = behind_1_3 & \port$8853$0 ;
+  assign \$20  = \$19  & \port$7088$0 ;
+  assign \$21  = behind_1_2 & \port$8262$0 ;
+  assign \$22  = behind_1_3 & \port$8849$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$7679$0  & \$24 ;
+  assign \$25  = \port$7675$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7092$0 ;
+  assign \$27  = \$26  & \port$7088$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$7679$0 ;
-  assign \$30  = behind_2_3 & \port$8853$0 ;
+  assign \$29  = \$28  & \port$7675$0 ;
+  assign \$30  = behind_2_3 & \port$8849$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$8266$0  & \$32 ;
+  assign \$33  = \port$8262$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7092$0 ;
+  assign \$35  = \$34  & \port$7088$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$7679$0 ;
+  assign \$37  = \$36  & \port$7675$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$8266$0 ;
+  assign \$39  = \$38  & \port$8262$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$8853$0  & \$41 ;
+  assign \$42  = \port$8849$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -38501,11 +38429,11 @@ module \postern.read_engine.arbiter (rst, \port$6287$0 , \port$6294$0 , \port$63
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$8853$0 , \port$8266$0 , \port$7679$0 , \port$7092$0  };
-  assign \port$6287$0  = \$18 ;
-  assign \port$6294$0  = \$25 ;
-  assign \port$6302$0  = \$33 ;
-  assign \port$6311$0  = \$42 ;
+  assign request = { \port$8849$0 , \port$8262$0 , \port$7675$0 , \port$7088$0  };
+  assign \port$6283$0  = \$18 ;
+  assign \port$6290$0  = \$25 ;
+  assign \port$6298$0  = \$33 ;
+  assign \port$6307$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -39175,9 +39103,9 @@ module \postern.tags (rst, data, entry, known, vm, row, set_match, set_mask, set
   assign \$39  = \$10 ;
 endmodule
 
-module \postern.write_engine (rst, crowded, permitted, acknowledged, source_state, target_state, refused_command, walk_last, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, data, \port$2492$71 , hold, _here, fault__valid
-, fault__kind, fault__record, fault__port, word__enable, push, slot_back, back, \idle$194 , \grant$200 , look_result, free_slots__0, \port$6376$0 , gone__0, free_slots__1, \port$6452$0 , gone__1, free_slots__2, \port$6528$0 , gone__2, free_slots__3, \port$6604$0 
-, gone__3, free_slots__4, \port$6680$0 , gone__4, free_slots__5, \port$6756$0 , gone__5, free_slots__6, \port$6832$0 , gone__6, free_slots__7, \port$6908$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, spent, fill_row, fill, closed_vm
+module \postern.write_engine (rst, crowded, permitted, acknowledged, source_state, target_state, refused_command, walk_last, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, data, \port$2492$70 , hold, _here, fault__valid
+, fault__kind, fault__record, fault__port, word__enable, push, slot_back, back, \idle$194 , \grant$200 , look_result, free_slots__0, \port$6372$0 , gone__0, free_slots__1, \port$6448$0 , gone__1, free_slots__2, \port$6524$0 , gone__2, free_slots__3, \port$6600$0 
+, gone__3, free_slots__4, \port$6676$0 , gone__4, free_slots__5, \port$6752$0 , gone__5, free_slots__6, \port$6828$0 , gone__6, free_slots__7, \port$6904$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, spent, fill_row, fill, closed_vm
 , walking, walk_vm, walk_step, message, refusing, new_sent, new_stop, word__request, bank, walk, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer
 , do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm, do__wait_fired, do__stray, do__resident, do__control, do__permit, do__tag_match, do__tag_mask, do__tag_vm, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload
 , clk);
@@ -39186,9 +39114,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$10 ;
   wire \$100 ;
   wire \$1000 ;
-  wire \$1001 ;
+  wire [11:0] \$1001 ;
   wire \$1002 ;
-  wire [11:0] \$1003 ;
+  wire \$1003 ;
   wire \$1004 ;
   wire \$1005 ;
   wire \$1006 ;
@@ -39196,12 +39124,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$1008 ;
   wire \$1009 ;
   wire \$101 ;
-  wire \$1010 ;
+  wire [11:0] \$1010 ;
   wire \$1011 ;
-  wire [11:0] \$1012 ;
-  wire \$1013 ;
-  wire [2:0] \$1014 ;
-  wire [2:0] \$1015 ;
+  wire [2:0] \$1012 ;
+  wire [2:0] \$1013 ;
+  wire \$1014 ;
+  wire \$1015 ;
   wire \$1016 ;
   wire \$1017 ;
   wire \$1018 ;
@@ -39265,11 +39193,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$1070 ;
   wire \$1071 ;
   wire \$1072 ;
-  wire \$1073 ;
-  wire \$1074 ;
+  wire [3:0] \$1073 ;
+  wire [3:0] \$1074 ;
   wire [3:0] \$1075 ;
-  wire [3:0] \$1076 ;
-  wire [3:0] \$1077 ;
+  wire \$1076 ;
+  wire \$1077 ;
   wire \$1078 ;
   wire \$1079 ;
   wire [7:0] \$108 ;
@@ -39405,7 +39333,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$1197 ;
   wire \$1198 ;
   wire \$1199 ;
-  wire [82:0] \$12 ;
+  wire [81:0] \$12 ;
   wire [8:0] \$120 ;
   wire \$1200 ;
   wire \$1201 ;
@@ -39469,8 +39397,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$1254 ;
   wire \$1255 ;
   wire \$1256 ;
-  wire \$1257 ;
-  wire \$1258 ;
+  wire [4:0] \$1257 ;
+  wire [4:0] \$1258 ;
   wire [4:0] \$1259 ;
   wire \$126 ;
   wire [4:0] \$1260 ;
@@ -39502,32 +39430,32 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [4:0] \$1284 ;
   wire [4:0] \$1285 ;
   wire [4:0] \$1286 ;
-  wire [4:0] \$1287 ;
-  wire [4:0] \$1288 ;
-  wire [5:0] \$1289 ;
+  wire [5:0] \$1287 ;
+  wire [5:0] \$1288 ;
+  wire [6:0] \$1289 ;
   wire \$129 ;
-  wire [5:0] \$1290 ;
-  wire [6:0] \$1291 ;
+  reg \$1290 ;
+  reg \$1291 ;
   reg \$1292 ;
   reg \$1293 ;
   reg \$1294 ;
   reg \$1295 ;
-  reg \$1296 ;
-  reg \$1297 ;
-  reg [3:0] \$1298 ;
-  reg [82:0] \$1299 ;
-  wire [82:0] \$13 ;
+  reg [3:0] \$1296 ;
+  reg [81:0] \$1297 ;
+  reg [81:0] \$1298 ;
+  reg [81:0] \$1299 ;
+  wire [81:0] \$13 ;
   wire \$130 ;
-  reg [82:0] \$1300 ;
-  reg [82:0] \$1301 ;
-  reg [82:0] \$1302 ;
-  reg \$1303 ;
+  reg [81:0] \$1300 ;
+  reg \$1301 ;
+  reg \$1302 ;
+  reg [3:0] \$1303 ;
   reg \$1304 ;
-  reg [3:0] \$1305 ;
-  reg \$1306 ;
-  reg \$1307 ;
-  reg [3:0] \$1308 ;
-  reg [3:0] \$1309 ;
+  reg \$1305 ;
+  reg [3:0] \$1306 ;
+  reg [3:0] \$1307 ;
+  reg \$1308 ;
+  reg \$1309 ;
   wire \$131 ;
   reg \$1310 ;
   reg \$1311 ;
@@ -39554,15 +39482,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   reg \$1330 ;
   reg \$1331 ;
   reg \$1332 ;
-  reg \$1333 ;
-  reg \$1334 ;
+  reg [2:0] \$1333 ;
+  reg [2:0] \$1334 ;
   reg [2:0] \$1335 ;
-  reg [2:0] \$1336 ;
-  reg [2:0] \$1337 ;
-  reg [7:0] \$1338 ;
-  reg [7:0] \$1339 ;
+  reg [7:0] \$1336 ;
+  reg [7:0] \$1337 ;
+  reg [3:0] \$1338 ;
+  reg \$1339 ;
   wire [4:0] \$134 ;
-  reg [3:0] \$1340 ;
+  reg \$1340 ;
   reg \$1341 ;
   reg \$1342 ;
   reg \$1343 ;
@@ -39586,8 +39514,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [4:0] \$136 ;
   reg \$1360 ;
   reg \$1361 ;
-  reg \$1362 ;
-  reg \$1363 ;
+  reg [1:0] \$1362 ;
+  reg [1:0] \$1363 ;
   reg [1:0] \$1364 ;
   reg [1:0] \$1365 ;
   reg [1:0] \$1366 ;
@@ -39595,16 +39523,14 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   reg [1:0] \$1368 ;
   reg [1:0] \$1369 ;
   wire [4:0] \$137 ;
-  reg [1:0] \$1370 ;
-  reg [1:0] \$1371 ;
-  reg [31:0] \$1372 ;
-  reg \$1373 ;
-  reg [6:0] \$1374 ;
+  reg [31:0] \$1370 ;
+  reg \$1371 ;
+  reg [6:0] \$1372 ;
+  wire \$1373 ;
+  wire \$1374 ;
   wire \$1375 ;
   wire \$1376 ;
   wire \$1377 ;
-  wire \$1378 ;
-  wire \$1379 ;
   wire [4:0] \$138 ;
   wire [4:0] \$139 ;
   wire [2:0] \$14 ;
@@ -39732,10 +39658,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [11:0] \$25 ;
   wire \$250 ;
   wire \$251 ;
-  wire [82:0] \$252 ;
-  wire [82:0] \$253 ;
-  wire [82:0] \$254 ;
-  wire [82:0] \$255 ;
+  wire [81:0] \$252 ;
+  wire [81:0] \$253 ;
+  wire [81:0] \$254 ;
+  wire [81:0] \$255 ;
   wire \$256 ;
   wire [11:0] \$257 ;
   wire [11:0] \$258 ;
@@ -39809,181 +39735,181 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [3:0] \$319 ;
   wire \$32 ;
   wire [3:0] \$320 ;
-  wire [3:0] \$321 ;
-  wire \$322 ;
-  wire [11:0] \$323 ;
-  wire \$324 ;
-  wire [11:0] \$325 ;
-  wire \$326 ;
-  wire [11:0] \$327 ;
-  wire \$328 ;
-  wire [11:0] \$329 ;
+  wire \$321 ;
+  wire [11:0] \$322 ;
+  wire \$323 ;
+  wire [11:0] \$324 ;
+  wire \$325 ;
+  wire [11:0] \$326 ;
+  wire \$327 ;
+  wire [11:0] \$328 ;
+  wire \$329 ;
   wire \$33 ;
-  wire \$330 ;
-  wire [11:0] \$331 ;
-  wire \$332 ;
-  wire [11:0] \$333 ;
-  wire \$334 ;
-  wire [11:0] \$335 ;
-  wire \$336 ;
-  wire [11:0] \$337 ;
-  wire \$338 ;
-  wire [11:0] \$339 ;
+  wire [11:0] \$330 ;
+  wire \$331 ;
+  wire [11:0] \$332 ;
+  wire \$333 ;
+  wire [11:0] \$334 ;
+  wire \$335 ;
+  wire [11:0] \$336 ;
+  wire \$337 ;
+  wire [11:0] \$338 ;
+  wire \$339 ;
   wire [7:0] \$34 ;
-  wire \$340 ;
-  wire [11:0] \$341 ;
-  wire \$342 ;
-  wire [11:0] \$343 ;
-  wire \$344 ;
-  wire [11:0] \$345 ;
-  wire \$346 ;
-  wire [11:0] \$347 ;
-  wire \$348 ;
-  wire [11:0] \$349 ;
+  wire [11:0] \$340 ;
+  wire \$341 ;
+  wire [11:0] \$342 ;
+  wire \$343 ;
+  wire [11:0] \$344 ;
+  wire \$345 ;
+  wire [11:0] \$346 ;
+  wire \$347 ;
+  wire [11:0] \$348 ;
+  wire \$349 ;
   wire \$35 ;
-  wire \$350 ;
-  wire [11:0] \$351 ;
-  wire \$352 ;
-  wire [11:0] \$353 ;
-  wire \$354 ;
-  wire [11:0] \$355 ;
-  wire \$356 ;
-  wire [11:0] \$357 ;
-  wire \$358 ;
-  wire [11:0] \$359 ;
+  wire [11:0] \$350 ;
+  wire \$351 ;
+  wire [11:0] \$352 ;
+  wire \$353 ;
+  wire [11:0] \$354 ;
+  wire \$355 ;
+  wire [11:0] \$356 ;
+  wire \$357 ;
+  wire [11:0] \$358 ;
+  wire \$359 ;
   wire [11:0] \$36 ;
   wire \$360 ;
   wire \$361 ;
-  wire \$362 ;
-  wire [11:0] \$363 ;
+  wire [11:0] \$362 ;
+  wire \$363 ;
   wire \$364 ;
   wire \$365 ;
-  wire \$366 ;
-  wire [11:0] \$367 ;
+  wire [11:0] \$366 ;
+  wire \$367 ;
   wire \$368 ;
   wire \$369 ;
   wire \$37 ;
-  wire \$370 ;
-  wire [11:0] \$371 ;
+  wire [11:0] \$370 ;
+  wire \$371 ;
   wire \$372 ;
   wire \$373 ;
-  wire \$374 ;
-  wire [11:0] \$375 ;
+  wire [11:0] \$374 ;
+  wire \$375 ;
   wire \$376 ;
-  wire \$377 ;
-  wire [11:0] \$378 ;
-  wire \$379 ;
+  wire [11:0] \$377 ;
+  wire \$378 ;
+  wire [11:0] \$379 ;
   wire \$38 ;
-  wire [11:0] \$380 ;
-  wire \$381 ;
-  wire [11:0] \$382 ;
-  wire \$383 ;
-  wire [11:0] \$384 ;
-  wire \$385 ;
-  wire [11:0] \$386 ;
-  wire \$387 ;
-  wire [11:0] \$388 ;
-  wire \$389 ;
+  wire \$380 ;
+  wire [11:0] \$381 ;
+  wire \$382 ;
+  wire [11:0] \$383 ;
+  wire \$384 ;
+  wire [11:0] \$385 ;
+  wire \$386 ;
+  wire [11:0] \$387 ;
+  wire \$388 ;
+  wire [11:0] \$389 ;
   wire [11:0] \$39 ;
-  wire [11:0] \$390 ;
-  wire \$391 ;
-  wire [11:0] \$392 ;
-  wire \$393 ;
-  wire [11:0] \$394 ;
-  wire \$395 ;
-  wire [11:0] \$396 ;
-  wire \$397 ;
-  wire [11:0] \$398 ;
-  wire \$399 ;
+  wire \$390 ;
+  wire [11:0] \$391 ;
+  wire \$392 ;
+  wire [11:0] \$393 ;
+  wire \$394 ;
+  wire [11:0] \$395 ;
+  wire \$396 ;
+  wire [11:0] \$397 ;
+  wire \$398 ;
+  wire [11:0] \$399 ;
   wire \$4 ;
   wire \$40 ;
-  wire [11:0] \$400 ;
-  wire \$401 ;
-  wire [11:0] \$402 ;
-  wire \$403 ;
-  wire [11:0] \$404 ;
-  wire \$405 ;
-  wire [11:0] \$406 ;
-  wire \$407 ;
-  wire [11:0] \$408 ;
-  wire \$409 ;
+  wire \$400 ;
+  wire [11:0] \$401 ;
+  wire \$402 ;
+  wire [11:0] \$403 ;
+  wire \$404 ;
+  wire [11:0] \$405 ;
+  wire \$406 ;
+  wire [11:0] \$407 ;
+  wire \$408 ;
+  wire [11:0] \$409 ;
   wire \$41 ;
-  wire [11:0] \$410 ;
-  wire \$411 ;
-  wire [11:0] \$412 ;
-  wire \$413 ;
-  wire [11:0] \$414 ;
-  wire \$415 ;
-  wire [11:0] \$416 ;
-  wire \$417 ;
-  wire [11:0] \$418 ;
-  wire \$419 ;
+  wire \$410 ;
+  wire [11:0] \$411 ;
+  wire \$412 ;
+  wire [11:0] \$413 ;
+  wire \$414 ;
+  wire [11:0] \$415 ;
+  wire \$416 ;
+  wire [11:0] \$417 ;
+  wire \$418 ;
+  wire [11:0] \$419 ;
   wire [11:0] \$42 ;
-  wire [11:0] \$420 ;
+  wire \$420 ;
   wire \$421 ;
   wire \$422 ;
-  wire \$423 ;
-  wire [11:0] \$424 ;
-  wire \$425 ;
-  wire [11:0] \$426 ;
-  wire \$427 ;
-  wire [11:0] \$428 ;
-  wire \$429 ;
+  wire [11:0] \$423 ;
+  wire \$424 ;
+  wire [11:0] \$425 ;
+  wire \$426 ;
+  wire [11:0] \$427 ;
+  wire \$428 ;
+  wire [11:0] \$429 ;
   wire \$43 ;
-  wire [11:0] \$430 ;
-  wire \$431 ;
-  wire [11:0] \$432 ;
-  wire \$433 ;
-  wire [11:0] \$434 ;
-  wire \$435 ;
-  wire [11:0] \$436 ;
-  wire \$437 ;
-  wire [11:0] \$438 ;
-  wire \$439 ;
+  wire \$430 ;
+  wire [11:0] \$431 ;
+  wire \$432 ;
+  wire [11:0] \$433 ;
+  wire \$434 ;
+  wire [11:0] \$435 ;
+  wire \$436 ;
+  wire [11:0] \$437 ;
+  wire \$438 ;
+  wire [11:0] \$439 ;
   wire \$44 ;
-  wire [11:0] \$440 ;
-  wire \$441 ;
-  wire [11:0] \$442 ;
-  wire \$443 ;
-  wire [11:0] \$444 ;
-  wire \$445 ;
-  wire [11:0] \$446 ;
-  wire \$447 ;
-  wire [11:0] \$448 ;
-  wire \$449 ;
+  wire \$440 ;
+  wire [11:0] \$441 ;
+  wire \$442 ;
+  wire [11:0] \$443 ;
+  wire \$444 ;
+  wire [11:0] \$445 ;
+  wire \$446 ;
+  wire [11:0] \$447 ;
+  wire \$448 ;
+  wire [11:0] \$449 ;
   wire [11:0] \$45 ;
-  wire [11:0] \$450 ;
-  wire \$451 ;
-  wire [11:0] \$452 ;
-  wire \$453 ;
-  wire [11:0] \$454 ;
+  wire \$450 ;
+  wire [11:0] \$451 ;
+  wire \$452 ;
+  wire [11:0] \$453 ;
+  wire \$454 ;
   wire \$455 ;
-  wire \$456 ;
-  wire [11:0] \$457 ;
-  wire \$458 ;
-  wire [11:0] \$459 ;
+  wire [11:0] \$456 ;
+  wire \$457 ;
+  wire [11:0] \$458 ;
+  wire \$459 ;
   wire \$46 ;
-  wire \$460 ;
-  wire [11:0] \$461 ;
-  wire \$462 ;
-  wire [11:0] \$463 ;
-  wire \$464 ;
-  wire [11:0] \$465 ;
-  wire \$466 ;
-  wire [11:0] \$467 ;
-  wire \$468 ;
-  wire [11:0] \$469 ;
+  wire [11:0] \$460 ;
+  wire \$461 ;
+  wire [11:0] \$462 ;
+  wire \$463 ;
+  wire [11:0] \$464 ;
+  wire \$465 ;
+  wire [11:0] \$466 ;
+  wire \$467 ;
+  wire [11:0] \$468 ;
+  wire \$469 ;
   wire \$47 ;
-  wire \$470 ;
-  wire [11:0] \$471 ;
-  wire \$472 ;
-  wire [11:0] \$473 ;
+  wire [11:0] \$470 ;
+  wire \$471 ;
+  wire [11:0] \$472 ;
+  wire \$473 ;
   wire \$474 ;
   wire \$475 ;
-  wire \$476 ;
+  wire [3:0] \$476 ;
   wire [3:0] \$477 ;
   wire [3:0] \$478 ;
-  wire [3:0] \$479 ;
+  wire \$479 ;
   wire \$48 ;
   wire \$480 ;
   wire \$481 ;
@@ -39991,193 +39917,193 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$483 ;
   wire \$484 ;
   wire \$485 ;
-  wire \$486 ;
-  wire [11:0] \$487 ;
-  wire \$488 ;
-  wire [11:0] \$489 ;
+  wire [11:0] \$486 ;
+  wire \$487 ;
+  wire [11:0] \$488 ;
+  wire \$489 ;
   wire \$49 ;
-  wire \$490 ;
-  wire [11:0] \$491 ;
-  wire \$492 ;
-  wire [11:0] \$493 ;
-  wire \$494 ;
-  wire [11:0] \$495 ;
-  wire \$496 ;
-  wire [11:0] \$497 ;
-  wire \$498 ;
-  wire [11:0] \$499 ;
+  wire [11:0] \$490 ;
+  wire \$491 ;
+  wire [11:0] \$492 ;
+  wire \$493 ;
+  wire [11:0] \$494 ;
+  wire \$495 ;
+  wire [11:0] \$496 ;
+  wire \$497 ;
+  wire [11:0] \$498 ;
+  wire \$499 ;
   wire \$5 ;
   wire \$50 ;
-  wire \$500 ;
-  wire [11:0] \$501 ;
-  wire \$502 ;
-  wire [11:0] \$503 ;
-  wire \$504 ;
-  wire [11:0] \$505 ;
-  wire \$506 ;
-  wire [11:0] \$507 ;
-  wire \$508 ;
-  wire [11:0] \$509 ;
+  wire [11:0] \$500 ;
+  wire \$501 ;
+  wire [11:0] \$502 ;
+  wire \$503 ;
+  wire [11:0] \$504 ;
+  wire \$505 ;
+  wire [11:0] \$506 ;
+  wire \$507 ;
+  wire [11:0] \$508 ;
+  wire \$509 ;
   wire \$51 ;
-  wire \$510 ;
-  wire [11:0] \$511 ;
-  wire \$512 ;
-  wire [11:0] \$513 ;
-  wire \$514 ;
-  wire [11:0] \$515 ;
-  wire \$516 ;
-  wire [11:0] \$517 ;
-  wire \$518 ;
-  wire [11:0] \$519 ;
+  wire [11:0] \$510 ;
+  wire \$511 ;
+  wire [11:0] \$512 ;
+  wire \$513 ;
+  wire [11:0] \$514 ;
+  wire \$515 ;
+  wire [11:0] \$516 ;
+  wire \$517 ;
+  wire [11:0] \$518 ;
+  wire \$519 ;
   wire \$52 ;
-  wire \$520 ;
-  wire [11:0] \$521 ;
-  wire \$522 ;
-  wire [11:0] \$523 ;
+  wire [11:0] \$520 ;
+  wire \$521 ;
+  wire [11:0] \$522 ;
+  wire \$523 ;
   wire \$524 ;
   wire \$525 ;
-  wire \$526 ;
-  wire [11:0] \$527 ;
+  wire [11:0] \$526 ;
+  wire \$527 ;
   wire \$528 ;
   wire \$529 ;
   wire \$53 ;
-  wire \$530 ;
-  wire [11:0] \$531 ;
+  wire [11:0] \$530 ;
+  wire \$531 ;
   wire \$532 ;
   wire \$533 ;
-  wire \$534 ;
-  wire [11:0] \$535 ;
+  wire [11:0] \$534 ;
+  wire \$535 ;
   wire \$536 ;
   wire \$537 ;
-  wire \$538 ;
-  wire [11:0] \$539 ;
+  wire [11:0] \$538 ;
+  wire \$539 ;
   wire \$54 ;
   wire \$540 ;
-  wire \$541 ;
-  wire [11:0] \$542 ;
-  wire \$543 ;
-  wire [11:0] \$544 ;
-  wire \$545 ;
-  wire [11:0] \$546 ;
-  wire \$547 ;
-  wire [11:0] \$548 ;
-  wire \$549 ;
+  wire [11:0] \$541 ;
+  wire \$542 ;
+  wire [11:0] \$543 ;
+  wire \$544 ;
+  wire [11:0] \$545 ;
+  wire \$546 ;
+  wire [11:0] \$547 ;
+  wire \$548 ;
+  wire [11:0] \$549 ;
   wire \$55 ;
-  wire [11:0] \$550 ;
-  wire \$551 ;
-  wire [11:0] \$552 ;
-  wire \$553 ;
-  wire [11:0] \$554 ;
-  wire \$555 ;
-  wire [11:0] \$556 ;
-  wire \$557 ;
-  wire [11:0] \$558 ;
-  wire \$559 ;
+  wire \$550 ;
+  wire [11:0] \$551 ;
+  wire \$552 ;
+  wire [11:0] \$553 ;
+  wire \$554 ;
+  wire [11:0] \$555 ;
+  wire \$556 ;
+  wire [11:0] \$557 ;
+  wire \$558 ;
+  wire [11:0] \$559 ;
   wire \$56 ;
-  wire [11:0] \$560 ;
-  wire \$561 ;
-  wire [11:0] \$562 ;
-  wire \$563 ;
-  wire [11:0] \$564 ;
-  wire \$565 ;
-  wire [11:0] \$566 ;
-  wire \$567 ;
-  wire [11:0] \$568 ;
-  wire \$569 ;
+  wire \$560 ;
+  wire [11:0] \$561 ;
+  wire \$562 ;
+  wire [11:0] \$563 ;
+  wire \$564 ;
+  wire [11:0] \$565 ;
+  wire \$566 ;
+  wire [11:0] \$567 ;
+  wire \$568 ;
+  wire [11:0] \$569 ;
   wire \$57 ;
-  wire [11:0] \$570 ;
-  wire \$571 ;
-  wire [11:0] \$572 ;
-  wire \$573 ;
-  wire [11:0] \$574 ;
-  wire \$575 ;
-  wire [11:0] \$576 ;
-  wire \$577 ;
-  wire [11:0] \$578 ;
-  wire \$579 ;
+  wire \$570 ;
+  wire [11:0] \$571 ;
+  wire \$572 ;
+  wire [11:0] \$573 ;
+  wire \$574 ;
+  wire [11:0] \$575 ;
+  wire \$576 ;
+  wire [11:0] \$577 ;
+  wire \$578 ;
+  wire [11:0] \$579 ;
   wire \$58 ;
-  wire [11:0] \$580 ;
-  wire \$581 ;
-  wire [11:0] \$582 ;
-  wire \$583 ;
-  wire [11:0] \$584 ;
+  wire \$580 ;
+  wire [11:0] \$581 ;
+  wire \$582 ;
+  wire [11:0] \$583 ;
+  wire \$584 ;
   wire \$585 ;
   wire \$586 ;
-  wire \$587 ;
-  wire [11:0] \$588 ;
-  wire \$589 ;
+  wire [11:0] \$587 ;
+  wire \$588 ;
+  wire [11:0] \$589 ;
   wire \$59 ;
-  wire [11:0] \$590 ;
-  wire \$591 ;
-  wire [11:0] \$592 ;
-  wire \$593 ;
-  wire [11:0] \$594 ;
-  wire \$595 ;
-  wire [11:0] \$596 ;
-  wire \$597 ;
-  wire [11:0] \$598 ;
-  wire \$599 ;
+  wire \$590 ;
+  wire [11:0] \$591 ;
+  wire \$592 ;
+  wire [11:0] \$593 ;
+  wire \$594 ;
+  wire [11:0] \$595 ;
+  wire \$596 ;
+  wire [11:0] \$597 ;
+  wire \$598 ;
+  wire [11:0] \$599 ;
   wire \$6 ;
   wire \$60 ;
-  wire [11:0] \$600 ;
-  wire \$601 ;
-  wire [11:0] \$602 ;
-  wire \$603 ;
-  wire [11:0] \$604 ;
-  wire \$605 ;
-  wire [11:0] \$606 ;
-  wire \$607 ;
-  wire [11:0] \$608 ;
-  wire \$609 ;
+  wire \$600 ;
+  wire [11:0] \$601 ;
+  wire \$602 ;
+  wire [11:0] \$603 ;
+  wire \$604 ;
+  wire [11:0] \$605 ;
+  wire \$606 ;
+  wire [11:0] \$607 ;
+  wire \$608 ;
+  wire [11:0] \$609 ;
   wire \$61 ;
-  wire [11:0] \$610 ;
-  wire \$611 ;
-  wire [11:0] \$612 ;
-  wire \$613 ;
-  wire [11:0] \$614 ;
-  wire \$615 ;
-  wire [11:0] \$616 ;
-  wire \$617 ;
-  wire [11:0] \$618 ;
+  wire \$610 ;
+  wire [11:0] \$611 ;
+  wire \$612 ;
+  wire [11:0] \$613 ;
+  wire \$614 ;
+  wire [11:0] \$615 ;
+  wire \$616 ;
+  wire [11:0] \$617 ;
+  wire \$618 ;
   wire \$619 ;
   wire \$62 ;
-  wire \$620 ;
-  wire [11:0] \$621 ;
-  wire \$622 ;
-  wire [11:0] \$623 ;
-  wire \$624 ;
-  wire [11:0] \$625 ;
-  wire \$626 ;
-  wire [11:0] \$627 ;
-  wire \$628 ;
-  wire [11:0] \$629 ;
+  wire [11:0] \$620 ;
+  wire \$621 ;
+  wire [11:0] \$622 ;
+  wire \$623 ;
+  wire [11:0] \$624 ;
+  wire \$625 ;
+  wire [11:0] \$626 ;
+  wire \$627 ;
+  wire [11:0] \$628 ;
+  wire \$629 ;
   wire [3:0] \$63 ;
-  wire \$630 ;
-  wire [11:0] \$631 ;
-  wire \$632 ;
-  wire [11:0] \$633 ;
-  wire \$634 ;
-  wire [11:0] \$635 ;
-  wire \$636 ;
-  wire [11:0] \$637 ;
+  wire [11:0] \$630 ;
+  wire \$631 ;
+  wire [11:0] \$632 ;
+  wire \$633 ;
+  wire [11:0] \$634 ;
+  wire \$635 ;
+  wire [11:0] \$636 ;
+  wire \$637 ;
   wire \$638 ;
   wire \$639 ;
   wire \$64 ;
-  wire \$640 ;
+  wire [3:0] \$640 ;
   wire [3:0] \$641 ;
   wire [3:0] \$642 ;
   wire [3:0] \$643 ;
   wire [3:0] \$644 ;
-  wire [3:0] \$645 ;
+  wire \$645 ;
   wire \$646 ;
   wire \$647 ;
   wire \$648 ;
-  wire \$649 ;
+  wire [3:0] \$649 ;
   wire \$65 ;
   wire [3:0] \$650 ;
   wire [3:0] \$651 ;
-  wire [3:0] \$652 ;
-  wire [3:0] \$653 ;
+  wire \$652 ;
+  wire [11:0] \$653 ;
   wire \$654 ;
   wire [11:0] \$655 ;
   wire \$656 ;
@@ -40219,26 +40145,26 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire [11:0] \$689 ;
   wire [3:0] \$69 ;
   wire \$690 ;
-  wire [11:0] \$691 ;
+  wire \$691 ;
   wire \$692 ;
-  wire \$693 ;
+  wire [11:0] \$693 ;
   wire \$694 ;
-  wire [11:0] \$695 ;
+  wire \$695 ;
   wire \$696 ;
-  wire \$697 ;
+  wire [11:0] \$697 ;
   wire \$698 ;
-  wire [11:0] \$699 ;
+  wire \$699 ;
   wire \$7 ;
   wire [3:0] \$70 ;
   wire \$700 ;
-  wire \$701 ;
+  wire [11:0] \$701 ;
   wire \$702 ;
-  wire [11:0] \$703 ;
+  wire \$703 ;
   wire \$704 ;
-  wire \$705 ;
+  wire [11:0] \$705 ;
   wire \$706 ;
-  wire [11:0] \$707 ;
-  wire \$708 ;
+  wire \$707 ;
+  wire [11:0] \$708 ;
   wire \$709 ;
   wire \$71 ;
   wire [11:0] \$710 ;
@@ -40287,9 +40213,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$75 ;
   wire [11:0] \$750 ;
   wire \$751 ;
-  wire [11:0] \$752 ;
+  wire \$752 ;
   wire \$753 ;
-  wire \$754 ;
+  wire [11:0] \$754 ;
   wire \$755 ;
   wire [11:0] \$756 ;
   wire \$757 ;
@@ -40324,8 +40250,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$783 ;
   wire [11:0] \$784 ;
   wire \$785 ;
-  wire [11:0] \$786 ;
-  wire \$787 ;
+  wire \$786 ;
+  wire [11:0] \$787 ;
   wire \$788 ;
   wire [11:0] \$789 ;
   wire [1:0] \$79 ;
@@ -40346,33 +40272,33 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$802 ;
   wire [11:0] \$803 ;
   wire \$804 ;
-  wire [11:0] \$805 ;
+  wire \$805 ;
   wire \$806 ;
-  wire \$807 ;
-  wire \$808 ;
+  wire [3:0] \$807 ;
+  wire [3:0] \$808 ;
   wire [3:0] \$809 ;
   wire \$81 ;
-  wire [3:0] \$810 ;
-  wire [3:0] \$811 ;
+  wire \$810 ;
+  wire \$811 ;
   wire \$812 ;
   wire \$813 ;
   wire \$814 ;
   wire \$815 ;
   wire \$816 ;
   wire \$817 ;
-  wire \$818 ;
+  wire [11:0] \$818 ;
   wire \$819 ;
   wire \$82 ;
-  wire [11:0] \$820 ;
+  wire \$820 ;
   wire \$821 ;
   wire \$822 ;
   wire \$823 ;
   wire \$824 ;
   wire \$825 ;
   wire \$826 ;
-  wire \$827 ;
+  wire [11:0] \$827 ;
   wire \$828 ;
-  wire [11:0] \$829 ;
+  wire \$829 ;
   wire \$83 ;
   wire \$830 ;
   wire \$831 ;
@@ -40380,9 +40306,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$833 ;
   wire \$834 ;
   wire \$835 ;
-  wire \$836 ;
+  wire [11:0] \$836 ;
   wire \$837 ;
-  wire [11:0] \$838 ;
+  wire \$838 ;
   wire \$839 ;
   wire [7:0] \$84 ;
   wire \$840 ;
@@ -40390,9 +40316,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$842 ;
   wire \$843 ;
   wire \$844 ;
-  wire \$845 ;
+  wire [11:0] \$845 ;
   wire \$846 ;
-  wire [11:0] \$847 ;
+  wire \$847 ;
   wire \$848 ;
   wire \$849 ;
   wire \$85 ;
@@ -40400,9 +40326,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$851 ;
   wire \$852 ;
   wire \$853 ;
-  wire \$854 ;
+  wire [11:0] \$854 ;
   wire \$855 ;
-  wire [11:0] \$856 ;
+  wire \$856 ;
   wire \$857 ;
   wire \$858 ;
   wire \$859 ;
@@ -40410,9 +40336,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$860 ;
   wire \$861 ;
   wire \$862 ;
-  wire \$863 ;
+  wire [11:0] \$863 ;
   wire \$864 ;
-  wire [11:0] \$865 ;
+  wire \$865 ;
   wire \$866 ;
   wire \$867 ;
   wire \$868 ;
@@ -40420,9 +40346,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$87 ;
   wire \$870 ;
   wire \$871 ;
-  wire \$872 ;
+  wire [11:0] \$872 ;
   wire \$873 ;
-  wire [11:0] \$874 ;
+  wire \$874 ;
   wire \$875 ;
   wire \$876 ;
   wire \$877 ;
@@ -40430,26 +40356,26 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$879 ;
   wire \$88 ;
   wire \$880 ;
-  wire \$881 ;
+  wire [11:0] \$881 ;
   wire \$882 ;
-  wire [11:0] \$883 ;
+  wire \$883 ;
   wire \$884 ;
   wire \$885 ;
   wire \$886 ;
   wire \$887 ;
   wire \$888 ;
-  wire \$889 ;
+  wire [11:0] \$889 ;
   wire \$89 ;
   wire \$890 ;
-  wire [11:0] \$891 ;
+  wire \$891 ;
   wire \$892 ;
   wire \$893 ;
   wire \$894 ;
   wire \$895 ;
   wire \$896 ;
-  wire \$897 ;
+  wire [11:0] \$897 ;
   wire \$898 ;
-  wire [11:0] \$899 ;
+  wire \$899 ;
   wire \$9 ;
   wire \$90 ;
   wire \$900 ;
@@ -40457,106 +40383,106 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \$902 ;
   wire \$903 ;
   wire \$904 ;
-  wire \$905 ;
+  wire [11:0] \$905 ;
   wire \$906 ;
-  wire [11:0] \$907 ;
+  wire \$907 ;
   wire \$908 ;
   wire \$909 ;
   wire \$91 ;
   wire \$910 ;
   wire \$911 ;
   wire \$912 ;
-  wire \$913 ;
+  wire [11:0] \$913 ;
   wire \$914 ;
-  wire [11:0] \$915 ;
+  wire \$915 ;
   wire \$916 ;
   wire \$917 ;
   wire \$918 ;
   wire \$919 ;
   wire \$92 ;
   wire \$920 ;
-  wire \$921 ;
+  wire [11:0] \$921 ;
   wire \$922 ;
-  wire [11:0] \$923 ;
+  wire \$923 ;
   wire \$924 ;
   wire \$925 ;
   wire \$926 ;
   wire \$927 ;
   wire \$928 ;
-  wire \$929 ;
+  wire [11:0] \$929 ;
   wire \$93 ;
   wire \$930 ;
-  wire [11:0] \$931 ;
+  wire \$931 ;
   wire \$932 ;
   wire \$933 ;
   wire \$934 ;
   wire \$935 ;
   wire \$936 ;
-  wire \$937 ;
+  wire [11:0] \$937 ;
   wire \$938 ;
-  wire [11:0] \$939 ;
+  wire \$939 ;
   wire \$94 ;
   wire \$940 ;
   wire \$941 ;
   wire \$942 ;
   wire \$943 ;
   wire \$944 ;
-  wire \$945 ;
+  wire [11:0] \$945 ;
   wire \$946 ;
-  wire [11:0] \$947 ;
+  wire \$947 ;
   wire \$948 ;
   wire \$949 ;
   wire \$95 ;
   wire \$950 ;
   wire \$951 ;
   wire \$952 ;
-  wire \$953 ;
+  wire [11:0] \$953 ;
   wire \$954 ;
-  wire [11:0] \$955 ;
+  wire \$955 ;
   wire \$956 ;
   wire \$957 ;
   wire \$958 ;
   wire \$959 ;
   wire \$96 ;
   wire \$960 ;
-  wire \$961 ;
+  wire [11:0] \$961 ;
   wire \$962 ;
-  wire [11:0] \$963 ;
+  wire \$963 ;
   wire \$964 ;
   wire \$965 ;
   wire \$966 ;
   wire \$967 ;
   wire \$968 ;
-  wire \$969 ;
+  wire [11:0] \$969 ;
   wire \$97 ;
   wire \$970 ;
-  wire [11:0] \$971 ;
+  wire \$971 ;
   wire \$972 ;
   wire \$973 ;
   wire \$974 ;
   wire \$975 ;
   wire \$976 ;
-  wire \$977 ;
+  wire [11:0] \$977 ;
   wire \$978 ;
-  wire [11:0] \$979 ;
+  wire \$979 ;
   wire \$98 ;
   wire \$980 ;
   wire \$981 ;
   wire \$982 ;
   wire \$983 ;
   wire \$984 ;
-  wire \$985 ;
+  wire [11:0] \$985 ;
   wire \$986 ;
-  wire [11:0] \$987 ;
+  wire \$987 ;
   wire \$988 ;
   wire \$989 ;
   wire \$99 ;
   wire \$990 ;
   wire \$991 ;
   wire \$992 ;
-  wire \$993 ;
+  wire [11:0] \$993 ;
   wire \$994 ;
-  wire [11:0] \$995 ;
+  wire \$995 ;
   wire \$996 ;
   wire \$997 ;
   wire \$998 ;
@@ -40585,10 +40511,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   reg [3:0] _late_fault;
   reg _ordinary = 1'h0;
   reg [3:0] _refused = 4'h0;
-  wire [82:0] _request;
+  wire [81:0] _request;
   wire [12:0] \_request.address ;
   wire \_request.allowed ;
-  wire \_request.cacheable ;
   wire \_request.commit ;
   wire [31:0] \_request.data ;
   wire \_request.direct ;
@@ -40808,10 +40733,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire \idle$194 ;
   output [2:0] index;
   reg [2:0] index = 3'h0;
-  reg [82:0] kept_0 = 83'h000000000000000000000;
-  reg [82:0] kept_1 = 83'h000000000000000000000;
-  reg [82:0] kept_2 = 83'h000000000000000000000;
-  reg [82:0] kept_3 = 83'h000000000000000000000;
+  reg [81:0] kept_0 = 82'h000000000000000000000;
+  reg [81:0] kept_1 = 82'h000000000000000000000;
+  reg [81:0] kept_2 = 82'h000000000000000000000;
+  reg [81:0] kept_3 = 82'h000000000000000000000;
   output locked;
   reg locked = 1'h0;
   input look_lane;
@@ -40842,24 +40767,24 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire opened;
   input permitted;
   wire permitted;
-  output [11:0] \port$2492$71 ;
-  wire [11:0] \port$2492$71 ;
-  input [9:0] \port$6376$0 ;
-  wire [9:0] \port$6376$0 ;
-  input [9:0] \port$6452$0 ;
-  wire [9:0] \port$6452$0 ;
-  input [9:0] \port$6528$0 ;
-  wire [9:0] \port$6528$0 ;
-  input [9:0] \port$6604$0 ;
-  wire [9:0] \port$6604$0 ;
-  input [9:0] \port$6680$0 ;
-  wire [9:0] \port$6680$0 ;
-  input [9:0] \port$6756$0 ;
-  wire [9:0] \port$6756$0 ;
-  input [9:0] \port$6832$0 ;
-  wire [9:0] \port$6832$0 ;
-  input [9:0] \port$6908$0 ;
-  wire [9:0] \port$6908$0 ;
+  output [11:0] \port$2492$70 ;
+  wire [11:0] \port$2492$70 ;
+  input [9:0] \port$6372$0 ;
+  wire [9:0] \port$6372$0 ;
+  input [9:0] \port$6448$0 ;
+  wire [9:0] \port$6448$0 ;
+  input [9:0] \port$6524$0 ;
+  wire [9:0] \port$6524$0 ;
+  input [9:0] \port$6600$0 ;
+  wire [9:0] \port$6600$0 ;
+  input [9:0] \port$6676$0 ;
+  wire [9:0] \port$6676$0 ;
+  input [9:0] \port$6752$0 ;
+  wire [9:0] \port$6752$0 ;
+  input [9:0] \port$6828$0 ;
+  wire [9:0] \port$6828$0 ;
+  input [9:0] \port$6904$0 ;
+  wire [9:0] \port$6904$0 ;
   output [7:0] push;
   wire [7:0] push;
   wire reaches;
@@ -40880,11 +40805,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   reg [1:0] refusing_6 = 2'h0;
   reg [1:0] refusing_7 = 2'h0;
   wire [4:0] request;
-  input [82:0] requests__0__payload;
-  wire [82:0] requests__0__payload;
+  input [81:0] requests__0__payload;
+  wire [81:0] requests__0__payload;
   wire [12:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -40900,11 +40824,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [82:0] requests__1__payload;
-  wire [82:0] requests__1__payload;
+  input [81:0] requests__1__payload;
+  wire [81:0] requests__1__payload;
   wire [12:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -40920,11 +40843,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
-  input [82:0] requests__2__payload;
-  wire [82:0] requests__2__payload;
+  input [81:0] requests__2__payload;
+  wire [81:0] requests__2__payload;
   wire [12:0] \requests__2__payload.address ;
   wire \requests__2__payload.allowed ;
-  wire \requests__2__payload.cacheable ;
   wire \requests__2__payload.commit ;
   wire [31:0] \requests__2__payload.data ;
   wire \requests__2__payload.direct ;
@@ -40940,11 +40862,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   wire requests__2__ready;
   input requests__2__valid;
   wire requests__2__valid;
-  input [82:0] requests__3__payload;
-  wire [82:0] requests__3__payload;
+  input [81:0] requests__3__payload;
+  wire [81:0] requests__3__payload;
   wire [12:0] \requests__3__payload.address ;
   wire \requests__3__payload.allowed ;
-  wire \requests__3__payload.cacheable ;
   wire \requests__3__payload.commit ;
   wire [31:0] \requests__3__payload.data ;
   wire \requests__3__payload.direct ;
@@ -41036,43 +40957,43 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$3  = ~ busy;
   assign \$4  = ~ crowded;
   assign accept = \$3  & \$4 ;
-  assign requests__0__ready = \$1375  & accept;
-  assign requests__1__ready = \$1376  & accept;
-  assign requests__2__ready = \$1377  & accept;
-  assign requests__3__ready = \$1378  & accept;
-  assign \$5  = | { \$1378 , \$1377 , \$1376 , \$1375  };
+  assign requests__0__ready = \$1373  & accept;
+  assign requests__1__ready = \$1374  & accept;
+  assign requests__2__ready = \$1375  & accept;
+  assign requests__3__ready = \$1376  & accept;
+  assign \$5  = | { \$1376 , \$1375 , \$1374 , \$1373  };
   assign taken = \$5  & accept;
-  assign \$6  = requests__0__payload[69] & \$1375 ;
-  assign \$7  = requests__1__payload[69] & \$1376 ;
+  assign \$6  = requests__0__payload[68] & \$1373 ;
+  assign \$7  = requests__1__payload[68] & \$1374 ;
   assign \$8  = \$6  | \$7 ;
-  assign \$9  = requests__2__payload[69] & \$1377 ;
+  assign \$9  = requests__2__payload[68] & \$1375 ;
   assign \$10  = \$8  | \$9 ;
-  assign \$11  = requests__3__payload[69] & \$1378 ;
+  assign \$11  = requests__3__payload[68] & \$1376 ;
   assign \$signal  = \$10  | \$11 ;
   assign \$12  = kept_0 | kept_1;
   assign \$13  = \$12  | kept_2;
   assign _request = \$13  | kept_3;
-  assign \$14  = requests__0__payload[30:28] & { \$1375 , \$1375 , \$1375  };
-  assign \$15  = requests__1__payload[30:28] & { \$1376 , \$1376 , \$1376  };
+  assign \$14  = requests__0__payload[30:28] & { \$1373 , \$1373 , \$1373  };
+  assign \$15  = requests__1__payload[30:28] & { \$1374 , \$1374 , \$1374  };
   assign \$16  = \$14  | \$15 ;
-  assign \$17  = requests__2__payload[30:28] & { \$1377 , \$1377 , \$1377  };
+  assign \$17  = requests__2__payload[30:28] & { \$1375 , \$1375 , \$1375  };
   assign \$18  = \$16  | \$17 ;
-  assign \$19  = requests__3__payload[30:28] & { \$1378 , \$1378 , \$1378  };
+  assign \$19  = requests__3__payload[30:28] & { \$1376 , \$1376 , \$1376  };
   assign \$20  = \$18  | \$19 ;
-  assign \$21  = requests__0__payload[24:13] & { \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375  };
-  assign \$22  = requests__1__payload[24:13] & { \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376  };
+  assign \$21  = requests__0__payload[24:13] & { \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373  };
+  assign \$22  = requests__1__payload[24:13] & { \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374  };
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = requests__2__payload[24:13] & { \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377  };
+  assign \$24  = requests__2__payload[24:13] & { \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375  };
   assign \$25  = \$23  | \$24 ;
-  assign \$26  = requests__3__payload[24:13] & { \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378  };
+  assign \$26  = requests__3__payload[24:13] & { \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376  };
   assign \$27  = \$25  | \$26 ;
   assign hold = walking | managing;
   assign \$28  = walk_last ? { 1'h0, walk_vm } : walk_step;
   assign \$29  = ~ _request[25];
   assign \$31  = \$30  == 8'ha0;
   assign \$32  = \$29  & \$31 ;
-  assign \$33  = | _request[68:45];
-  assign \$34  = \$33  ? 8'hff : _request[44:37];
+  assign \$33  = | _request[67:44];
+  assign \$34  = \$33  ? 8'hff : _request[43:36];
   assign \$35  = ~ _request[25];
   assign \$37  = \$36  == 9'h180;
   assign \$38  = \$35  & \$37 ;
@@ -41097,7 +41018,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$57  = | source_state;
   assign \$58  = ~ \$57 ;
   assign \$59  = & _request[34:31];
-  assign \$60  = _request[36] & \$59 ;
+  assign \$60  = _request[35] & \$59 ;
   assign \$61  = \$58  | \$60 ;
   assign closed = \$56  & \$61 ;
   assign \$62  = | _first;
@@ -41124,7 +41045,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$79  = { 1'h0, \$77  } | \$78 ;
   assign \$80  = _taken[3] ? 2'h3 : 2'h0;
   assign fault__port = \$79  | \$80 ;
-  assign word__enable = ~ _request[70];
+  assign word__enable = ~ _request[69];
   assign \$81  = word__request & opened;
   assign \$82  = data_0[2:0] == 1'h1;
   assign commit = \$81  & \$82 ;
@@ -41133,7 +41054,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$85  = | \$84 ;
   assign \$86  = ~ \$85 ;
   assign room = \$83  & \$86 ;
-  assign \$87  = ~ _request[70];
+  assign \$87  = ~ _request[69];
   assign \$88  = commit & \$87 ;
   assign \$89  = \$88  & may;
   assign \$90  = \$89  & reaches;
@@ -41143,14 +41064,14 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$92  = ~ may;
   assign \$93  = ~ reaches;
   assign push = targets & { \accept$137 , \accept$137 , \accept$137 , \accept$137 , \accept$137 , \accept$137 , \accept$137 , \accept$137  };
-  assign \$94  = ~ _request[70];
-  assign \$95  = _request[69] & \$94 ;
-  assign \$96  = ~ _request[70];
-  assign \$97  = _request[69] & \$96 ;
-  assign \$98  = ~ _request[70];
-  assign \$99  = _request[69] & \$98 ;
-  assign \$100  = ~ _request[70];
-  assign \$101  = _request[69] & \$100 ;
+  assign \$94  = ~ _request[69];
+  assign \$95  = _request[68] & \$94 ;
+  assign \$96  = ~ _request[69];
+  assign \$97  = _request[68] & \$96 ;
+  assign \$98  = ~ _request[69];
+  assign \$99  = _request[68] & \$98 ;
+  assign \$100  = ~ _request[69];
+  assign \$101  = _request[68] & \$100 ;
   assign slot_back = _here & { \$101 , \$99 , \$97 , \$95  };
   assign \$102  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
   assign \$103  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
@@ -41167,7 +41088,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$114  = \$112  | \$113 ;
   assign \$115  = free_slots__7 & { targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$116  = \$114  | \$115 ;
-  assign back = \accept$137  ? \$116  : _request[82:75];
+  assign back = \accept$137  ? \$116  : _request[81:74];
   assign \$117  = refuse ? code : 3'h1;
   assign \$118  = refuse ? target : 3'h0;
   assign \$119  = data_0[13:6] + \accept$137 ;
@@ -41184,62 +41105,62 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$130  = | refusing_7;
   assign \$131  = code == 2'h3;
   assign \$132  = refuse & \$131 ;
-  assign \$133  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$134  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$133  = \port$6372$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$134  = \port$6448$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$135  = \$133  | \$134 ;
-  assign \$136  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$136  = \port$6524$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$137  = \$135  | \$136 ;
-  assign \$138  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$138  = \port$6600$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$139  = \$137  | \$138 ;
-  assign \$140  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$140  = \port$6676$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$141  = \$139  | \$140 ;
-  assign \$142  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$142  = \port$6752$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$143  = \$141  | \$142 ;
-  assign \$144  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$144  = \port$6828$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$145  = \$143  | \$144 ;
-  assign \$146  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$146  = \port$6904$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$147  = \$145  | \$146 ;
   assign \$148  = \$147  + 1'h1;
-  assign \$149  = \port$6376$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$150  = \port$6452$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$149  = \port$6372$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$150  = \port$6448$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$151  = \$149  | \$150 ;
-  assign \$152  = \port$6528$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$152  = \port$6524$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$153  = \$151  | \$152 ;
-  assign \$154  = \port$6604$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$154  = \port$6600$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$155  = \$153  | \$154 ;
-  assign \$156  = \port$6680$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$156  = \port$6676$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$157  = \$155  | \$156 ;
-  assign \$158  = \port$6756$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$158  = \port$6752$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$159  = \$157  | \$158 ;
-  assign \$160  = \port$6832$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$160  = \port$6828$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$161  = \$159  | \$160 ;
-  assign \$162  = \port$6908$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$162  = \port$6904$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$163  = \$161  | \$162 ;
   assign \$164  = \$163  + 1'h1;
-  assign \$165  = \port$6376$0 [4:0] == gone__0;
-  assign \$166  = \port$6452$0 [4:0] == gone__1;
-  assign \$167  = \port$6528$0 [4:0] == gone__2;
-  assign \$168  = \port$6604$0 [4:0] == gone__3;
-  assign \$169  = \port$6680$0 [4:0] == gone__4;
-  assign \$170  = \port$6756$0 [4:0] == gone__5;
-  assign \$171  = \port$6832$0 [4:0] == gone__6;
-  assign \$172  = \port$6908$0 [4:0] == gone__7;
+  assign \$165  = \port$6372$0 [4:0] == gone__0;
+  assign \$166  = \port$6448$0 [4:0] == gone__1;
+  assign \$167  = \port$6524$0 [4:0] == gone__2;
+  assign \$168  = \port$6600$0 [4:0] == gone__3;
+  assign \$169  = \port$6676$0 [4:0] == gone__4;
+  assign \$170  = \port$6752$0 [4:0] == gone__5;
+  assign \$171  = \port$6828$0 [4:0] == gone__6;
+  assign \$172  = \port$6904$0 [4:0] == gone__7;
   assign \idle$194  = & { \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165  };
-  assign \$173  = _request[52:37] <= 5'h10;
-  assign \$174  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$175  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$173  = _request[51:36] <= 5'h10;
+  assign \$174  = \port$6372$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$175  = \port$6448$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$176  = \$174  | \$175 ;
-  assign \$177  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$177  = \port$6524$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$178  = \$176  | \$177 ;
-  assign \$179  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$179  = \port$6600$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$180  = \$178  | \$179 ;
-  assign \$181  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$181  = \port$6676$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$182  = \$180  | \$181 ;
-  assign \$183  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$183  = \port$6752$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$184  = \$182  | \$183 ;
-  assign \$185  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$185  = \port$6828$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$186  = \$184  | \$185 ;
-  assign \$187  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$187  = \port$6904$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$188  = \$186  | \$187 ;
   assign \$189  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
   assign \$190  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
@@ -41257,43 +41178,43 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$202  = gone__7 & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$203  = \$201  | \$202 ;
   assign \$204  = \$188  - \$203 ;
-  assign \$205  = _request[41:37] >= \$204 [4:0];
+  assign \$205  = _request[40:36] >= \$204 [4:0];
   assign \$206  = \$173  & \$205 ;
   assign \$207  = total <= 5'h10;
   assign \$signal$196  = \$206  & \$207 ;
   assign grants = does_credits & \$signal$196 ;
   assign \grant$200  = targets & { grants, grants, grants, grants, grants, grants, grants, grants };
-  assign \$208  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$209  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$208  = \port$6372$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$209  = \port$6448$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$210  = \$208  | \$209 ;
-  assign \$211  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$211  = \port$6524$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$212  = \$210  | \$211 ;
-  assign \$213  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$213  = \port$6600$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$214  = \$212  | \$213 ;
-  assign \$215  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$215  = \port$6676$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$216  = \$214  | \$215 ;
-  assign \$217  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$217  = \port$6752$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$218  = \$216  | \$217 ;
-  assign \$219  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$219  = \port$6828$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$220  = \$218  | \$219 ;
-  assign \$221  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$221  = \port$6904$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$222  = \$220  | \$221 ;
-  assign \$223  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$224  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$223  = \port$6372$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$224  = \port$6448$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$225  = \$223  | \$224 ;
-  assign \$226  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$226  = \port$6524$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$227  = \$225  | \$226 ;
-  assign \$228  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$228  = \port$6600$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$229  = \$227  | \$228 ;
-  assign \$230  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$230  = \port$6676$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$231  = \$229  | \$230 ;
-  assign \$232  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$232  = \port$6752$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$233  = \$231  | \$232 ;
-  assign \$234  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$234  = \port$6828$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$235  = \$233  | \$234 ;
-  assign \$236  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$236  = \port$6904$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$237  = \$235  | \$236 ;
-  assign \$238  = \$237  - _request[41:37];
+  assign \$238  = \$237  - _request[40:36];
   assign \$239  = ~ \$signal$196 ;
   assign \$240  = does_credits & \$239 ;
   assign \$241  = do__control & refused_command;
@@ -41307,902 +41228,900 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$249  = _checking | \$248 ;
   assign \$250  = taken & \$signal ;
   assign \$251  = ~ busy;
-  assign \$252  = \$1375  ? requests__0__payload : 83'h000000000000000000000;
-  assign \$253  = \$1376  ? requests__1__payload : 83'h000000000000000000000;
-  assign \$254  = \$1377  ? requests__2__payload : 83'h000000000000000000000;
-  assign \$255  = \$1378  ? requests__3__payload : 83'h000000000000000000000;
+  assign \$252  = \$1373  ? requests__0__payload : 82'h000000000000000000000;
+  assign \$253  = \$1374  ? requests__1__payload : 82'h000000000000000000000;
+  assign \$254  = \$1375  ? requests__2__payload : 82'h000000000000000000000;
+  assign \$255  = \$1376  ? requests__3__payload : 82'h000000000000000000000;
   assign \$256  = ~ busy;
-  assign \$257  = requests__0__payload[24:13] & { \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375  };
-  assign \$258  = requests__1__payload[24:13] & { \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376  };
+  assign \$257  = requests__0__payload[24:13] & { \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373 , \$1373  };
+  assign \$258  = requests__1__payload[24:13] & { \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374 , \$1374  };
   assign \$259  = \$257  | \$258 ;
-  assign \$260  = requests__2__payload[24:13] & { \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377 , \$1377  };
+  assign \$260  = requests__2__payload[24:13] & { \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375 , \$1375  };
   assign \$261  = \$259  | \$260 ;
-  assign \$262  = requests__3__payload[24:13] & { \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378 , \$1378  };
+  assign \$262  = requests__3__payload[24:13] & { \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376 , \$1376  };
   assign \$263  = \$261  | \$262 ;
-  assign \$264  = ! requests__0__payload[72:71];
-  assign \$266  = requests__0__payload[72:71] == 1'h1;
-  assign \$268  = requests__0__payload[72:71] == 2'h2;
-  assign \$270  = requests__0__payload[72:71] == 2'h3;
-  assign \$272  = { \$271 , \$269 , \$267 , \$265  } & { \$1375 , \$1375 , \$1375 , \$1375  };
-  assign \$273  = ! requests__1__payload[72:71];
-  assign \$275  = requests__1__payload[72:71] == 1'h1;
-  assign \$277  = requests__1__payload[72:71] == 2'h2;
-  assign \$279  = requests__1__payload[72:71] == 2'h3;
-  assign \$281  = { \$280 , \$278 , \$276 , \$274  } & { \$1376 , \$1376 , \$1376 , \$1376  };
+  assign \$264  = ! requests__0__payload[71:70];
+  assign \$266  = requests__0__payload[71:70] == 1'h1;
+  assign \$268  = requests__0__payload[71:70] == 2'h2;
+  assign \$270  = requests__0__payload[71:70] == 2'h3;
+  assign \$272  = { \$271 , \$269 , \$267 , \$265  } & { \$1373 , \$1373 , \$1373 , \$1373  };
+  assign \$273  = ! requests__1__payload[71:70];
+  assign \$275  = requests__1__payload[71:70] == 1'h1;
+  assign \$277  = requests__1__payload[71:70] == 2'h2;
+  assign \$279  = requests__1__payload[71:70] == 2'h3;
+  assign \$281  = { \$280 , \$278 , \$276 , \$274  } & { \$1374 , \$1374 , \$1374 , \$1374  };
   assign \$282  = \$272  | \$281 ;
-  assign \$283  = ! requests__2__payload[72:71];
-  assign \$285  = requests__2__payload[72:71] == 1'h1;
-  assign \$287  = requests__2__payload[72:71] == 2'h2;
-  assign \$289  = requests__2__payload[72:71] == 2'h3;
-  assign \$291  = { \$290 , \$288 , \$286 , \$284  } & { \$1377 , \$1377 , \$1377 , \$1377  };
+  assign \$283  = ! requests__2__payload[71:70];
+  assign \$285  = requests__2__payload[71:70] == 1'h1;
+  assign \$287  = requests__2__payload[71:70] == 2'h2;
+  assign \$289  = requests__2__payload[71:70] == 2'h3;
+  assign \$291  = { \$290 , \$288 , \$286 , \$284  } & { \$1375 , \$1375 , \$1375 , \$1375  };
   assign \$292  = \$282  | \$291 ;
-  assign \$293  = ! requests__3__payload[72:71];
-  assign \$295  = requests__3__payload[72:71] == 1'h1;
-  assign \$297  = requests__3__payload[72:71] == 2'h2;
-  assign \$299  = requests__3__payload[72:71] == 2'h3;
-  assign \$301  = { \$300 , \$298 , \$296 , \$294  } & { \$1378 , \$1378 , \$1378 , \$1378  };
+  assign \$293  = ! requests__3__payload[71:70];
+  assign \$295  = requests__3__payload[71:70] == 1'h1;
+  assign \$297  = requests__3__payload[71:70] == 2'h2;
+  assign \$299  = requests__3__payload[71:70] == 2'h3;
+  assign \$301  = { \$300 , \$298 , \$296 , \$294  } & { \$1376 , \$1376 , \$1376 , \$1376  };
   assign \$302  = \$292  | \$301 ;
-  assign \$303  = \$1379  & accept;
+  assign \$303  = \$1377  & accept;
   assign \$304  = requests__0__payload[25] & requests__0__payload[26];
-  assign \$305  = \$304  & \$1375 ;
+  assign \$305  = \$304  & \$1373 ;
   assign \$306  = requests__1__payload[25] & requests__1__payload[26];
-  assign \$307  = \$306  & \$1376 ;
+  assign \$307  = \$306  & \$1374 ;
   assign \$308  = \$305  | \$307 ;
   assign \$309  = requests__2__payload[25] & requests__2__payload[26];
-  assign \$310  = \$309  & \$1377 ;
+  assign \$310  = \$309  & \$1375 ;
   assign \$311  = \$308  | \$310 ;
   assign \$312  = requests__3__payload[25] & requests__3__payload[26];
-  assign \$313  = \$312  & \$1378 ;
+  assign \$313  = \$312  & \$1376 ;
   assign \$314  = \$311  | \$313 ;
   assign \$315  = ! _request[34:31];
   assign \$316  = | _request[1:0];
   assign \$317  = \$316  ? 4'h2 : 4'h0;
   assign \$318  = _request[25] ? 4'h3 : 4'h1;
-  assign \$319  = _request[35] ? 4'hb : \$318 ;
-  assign \$320  = _request[26] ? \$317  : \$319 ;
-  assign \$321  = \$315  ? 4'h0 : \$320 ;
-  assign \$322  = ! _request[34:31];
-  assign \$324  = ! \$323 ;
-  assign \$326  = \$325  == 4'h8;
-  assign \$328  = \$327  == 5'h10;
-  assign \$330  = \$329  == 5'h18;
-  assign \$332  = \$331  == 6'h20;
-  assign \$334  = \$333  == 6'h30;
-  assign \$336  = \$335  == 7'h40;
-  assign \$338  = \$337  == 7'h50;
-  assign \$340  = \$339  == 7'h60;
-  assign \$342  = \$341  == 7'h70;
-  assign \$344  = \$343  == 8'h80;
-  assign \$346  = \$345  == 9'h100;
-  assign \$348  = \$347  == 9'h180;
-  assign \$350  = \$349  == 9'h188;
-  assign \$352  = \$351  == 10'h200;
-  assign \$354  = \$353  == 10'h300;
-  assign \$356  = \$355  == 10'h308;
-  assign \$358  = \$357  == 10'h310;
-  assign \$360  = \$359  == 11'h400;
-  assign \$361  = _request[21:18] < 4'h9;
-  assign \$362  = \$360  & \$361 ;
-  assign \$364  = \$363  == 11'h408;
-  assign \$365  = _request[21:18] < 4'h9;
-  assign \$366  = \$364  & \$365 ;
-  assign \$368  = \$367  == 11'h410;
-  assign \$369  = _request[21:18] < 4'h9;
-  assign \$370  = \$368  & \$369 ;
-  assign \$372  = \$371  == 11'h418;
-  assign \$373  = _request[21:18] < 4'h9;
-  assign \$374  = \$372  & \$373 ;
-  assign \$376  = \$375  == 11'h600;
-  assign \$377  = | { \$376 , \$374 , \$370 , \$366 , \$362 , \$358 , \$356 , \$354 , \$352 , \$350 , \$348 , \$346 , \$344 , \$342 , \$340 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324  };
-  assign \$379  = ! \$378 ;
-  assign \$381  = \$380  == 4'h8;
-  assign \$383  = \$382  == 5'h10;
-  assign \$385  = \$384  == 5'h18;
-  assign \$387  = \$386  == 6'h20;
-  assign \$389  = \$388  == 6'h28;
-  assign \$391  = \$390  == 6'h30;
-  assign \$393  = \$392  == 8'h80;
-  assign \$395  = \$394  == 8'h88;
-  assign \$397  = \$396  == 8'ha0;
-  assign \$399  = \$398  == 8'hb0;
-  assign \$401  = \$400  == 8'hc0;
-  assign \$403  = \$402  == 9'h100;
-  assign \$405  = \$404  == 9'h108;
-  assign \$407  = \$406  == 9'h110;
-  assign \$409  = \$408  == 9'h118;
-  assign \$411  = \$410  == 9'h180;
-  assign \$413  = \$412  == 9'h188;
-  assign \$415  = \$414  == 10'h200;
-  assign \$417  = \$416  == 10'h300;
-  assign \$419  = \$418  == 10'h380;
-  assign \$421  = \$420  == 11'h400;
-  assign \$422  = | { \$421 , \$419 , \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379  };
-  assign \$423  = _request[25] ? \$377  : \$422 ;
-  assign \$425  = ! \$424 ;
-  assign \$427  = \$426  == 5'h10;
-  assign \$429  = \$428  == 5'h18;
-  assign \$431  = \$430  == 6'h20;
-  assign \$433  = \$432  == 6'h30;
-  assign \$435  = \$434  == 7'h50;
-  assign \$437  = \$436  == 7'h60;
-  assign \$439  = \$438  == 7'h70;
-  assign \$441  = \$440  == 8'h80;
-  assign \$443  = \$442  == 9'h100;
-  assign \$445  = \$444  == 9'h180;
-  assign \$447  = \$446  == 10'h200;
-  assign \$449  = \$448  == 10'h300;
-  assign \$451  = \$450  == 10'h308;
-  assign \$453  = \$452  == 10'h310;
-  assign \$455  = \$454  == 11'h600;
-  assign \$456  = | { \$455 , \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439 , \$437 , \$435 , \$433 , \$431 , \$429 , \$427 , \$425  };
-  assign \$458  = \$457  == 8'h80;
-  assign \$460  = \$459  == 8'h88;
-  assign \$462  = \$461  == 8'ha0;
-  assign \$464  = \$463  == 8'hb0;
-  assign \$466  = \$465  == 8'hc0;
-  assign \$468  = \$467  == 9'h108;
-  assign \$470  = \$469  == 9'h180;
-  assign \$472  = \$471  == 10'h200;
-  assign \$474  = \$473  == 11'h400;
-  assign \$475  = | { \$474 , \$472 , \$470 , \$468 , \$466 , \$464 , \$462 , \$460 , \$458  };
-  assign \$476  = _request[25] ? \$456  : \$475 ;
-  assign \$477  = \$476  ? 4'h0 : 4'h6;
-  assign \$478  = \$423  ? \$477  : 4'h5;
-  assign \$479  = _request[2] ? 4'h0 : \$478 ;
-  assign \$480  = | \$479 ;
-  assign \$481  = ~ \$480 ;
-  assign \$482  = & _request[34:31];
-  assign \$483  = ~ \$482 ;
-  assign \$484  = ~ _request[2];
-  assign \$485  = \$483  & \$484 ;
-  assign \$486  = \$481  & \$485 ;
-  assign \$488  = ! \$487 ;
-  assign \$490  = \$489  == 4'h8;
-  assign \$492  = \$491  == 5'h10;
-  assign \$494  = \$493  == 5'h18;
-  assign \$496  = \$495  == 6'h20;
-  assign \$498  = \$497  == 6'h30;
-  assign \$500  = \$499  == 7'h40;
-  assign \$502  = \$501  == 7'h50;
-  assign \$504  = \$503  == 7'h60;
-  assign \$506  = \$505  == 7'h70;
-  assign \$508  = \$507  == 8'h80;
-  assign \$510  = \$509  == 9'h100;
-  assign \$512  = \$511  == 9'h180;
-  assign \$514  = \$513  == 9'h188;
-  assign \$516  = \$515  == 10'h200;
-  assign \$518  = \$517  == 10'h300;
-  assign \$520  = \$519  == 10'h308;
-  assign \$522  = \$521  == 10'h310;
-  assign \$524  = \$523  == 11'h400;
-  assign \$525  = _request[21:18] < 4'h9;
-  assign \$526  = \$524  & \$525 ;
-  assign \$528  = \$527  == 11'h408;
-  assign \$529  = _request[21:18] < 4'h9;
-  assign \$530  = \$528  & \$529 ;
-  assign \$532  = \$531  == 11'h410;
-  assign \$533  = _request[21:18] < 4'h9;
-  assign \$534  = \$532  & \$533 ;
-  assign \$536  = \$535  == 11'h418;
-  assign \$537  = _request[21:18] < 4'h9;
-  assign \$538  = \$536  & \$537 ;
-  assign \$540  = \$539  == 11'h600;
-  assign \$541  = | { \$540 , \$538 , \$534 , \$530 , \$526 , \$522 , \$520 , \$518 , \$516 , \$514 , \$512 , \$510 , \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488  };
-  assign \$543  = ! \$542 ;
-  assign \$545  = \$544  == 4'h8;
-  assign \$547  = \$546  == 5'h10;
-  assign \$549  = \$548  == 5'h18;
-  assign \$551  = \$550  == 6'h20;
-  assign \$553  = \$552  == 6'h28;
-  assign \$555  = \$554  == 6'h30;
-  assign \$557  = \$556  == 8'h80;
-  assign \$559  = \$558  == 8'h88;
-  assign \$561  = \$560  == 8'ha0;
-  assign \$563  = \$562  == 8'hb0;
-  assign \$565  = \$564  == 8'hc0;
-  assign \$567  = \$566  == 9'h100;
-  assign \$569  = \$568  == 9'h108;
-  assign \$571  = \$570  == 9'h110;
-  assign \$573  = \$572  == 9'h118;
-  assign \$575  = \$574  == 9'h180;
-  assign \$577  = \$576  == 9'h188;
-  assign \$579  = \$578  == 10'h200;
-  assign \$581  = \$580  == 10'h300;
-  assign \$583  = \$582  == 10'h380;
-  assign \$585  = \$584  == 11'h400;
-  assign \$586  = | { \$585 , \$583 , \$581 , \$579 , \$577 , \$575 , \$573 , \$571 , \$569 , \$567 , \$565 , \$563 , \$561 , \$559 , \$557 , \$555 , \$553 , \$551 , \$549 , \$547 , \$545 , \$543  };
-  assign \$587  = _request[25] ? \$541  : \$586 ;
-  assign \$589  = ! \$588 ;
-  assign \$591  = \$590  == 5'h10;
-  assign \$593  = \$592  == 5'h18;
-  assign \$595  = \$594  == 6'h20;
-  assign \$597  = \$596  == 6'h30;
-  assign \$599  = \$598  == 7'h50;
-  assign \$601  = \$600  == 7'h60;
-  assign \$603  = \$602  == 7'h70;
-  assign \$605  = \$604  == 8'h80;
-  assign \$607  = \$606  == 9'h100;
-  assign \$609  = \$608  == 9'h180;
-  assign \$611  = \$610  == 10'h200;
-  assign \$613  = \$612  == 10'h300;
-  assign \$615  = \$614  == 10'h308;
-  assign \$617  = \$616  == 10'h310;
-  assign \$619  = \$618  == 11'h600;
-  assign \$620  = | { \$619 , \$617 , \$615 , \$613 , \$611 , \$609 , \$607 , \$605 , \$603 , \$601 , \$599 , \$597 , \$595 , \$593 , \$591 , \$589  };
-  assign \$622  = \$621  == 8'h80;
-  assign \$624  = \$623  == 8'h88;
-  assign \$626  = \$625  == 8'ha0;
-  assign \$628  = \$627  == 8'hb0;
-  assign \$630  = \$629  == 8'hc0;
-  assign \$632  = \$631  == 9'h108;
-  assign \$634  = \$633  == 9'h180;
-  assign \$636  = \$635  == 10'h200;
-  assign \$638  = \$637  == 11'h400;
-  assign \$639  = | { \$638 , \$636 , \$634 , \$632 , \$630 , \$628 , \$626 , \$624 , \$622  };
-  assign \$640  = _request[25] ? \$620  : \$639 ;
-  assign \$641  = \$640  ? 4'h0 : 4'h6;
-  assign \$642  = \$587  ? \$641  : 4'h5;
-  assign \$643  = _request[2] ? 4'h0 : \$642 ;
-  assign \$644  = \$486  ? 4'h7 : \$643 ;
-  assign \$645  = \$322  ? 4'h0 : \$644 ;
+  assign \$319  = _request[26] ? \$317  : \$318 ;
+  assign \$320  = \$315  ? 4'h0 : \$319 ;
+  assign \$321  = ! _request[34:31];
+  assign \$323  = ! \$322 ;
+  assign \$325  = \$324  == 4'h8;
+  assign \$327  = \$326  == 5'h10;
+  assign \$329  = \$328  == 5'h18;
+  assign \$331  = \$330  == 6'h20;
+  assign \$333  = \$332  == 6'h30;
+  assign \$335  = \$334  == 7'h40;
+  assign \$337  = \$336  == 7'h50;
+  assign \$339  = \$338  == 7'h60;
+  assign \$341  = \$340  == 7'h70;
+  assign \$343  = \$342  == 8'h80;
+  assign \$345  = \$344  == 9'h100;
+  assign \$347  = \$346  == 9'h180;
+  assign \$349  = \$348  == 9'h188;
+  assign \$351  = \$350  == 10'h200;
+  assign \$353  = \$352  == 10'h300;
+  assign \$355  = \$354  == 10'h308;
+  assign \$357  = \$356  == 10'h310;
+  assign \$359  = \$358  == 11'h400;
+  assign \$360  = _request[21:18] < 4'h9;
+  assign \$361  = \$359  & \$360 ;
+  assign \$363  = \$362  == 11'h408;
+  assign \$364  = _request[21:18] < 4'h9;
+  assign \$365  = \$363  & \$364 ;
+  assign \$367  = \$366  == 11'h410;
+  assign \$368  = _request[21:18] < 4'h9;
+  assign \$369  = \$367  & \$368 ;
+  assign \$371  = \$370  == 11'h418;
+  assign \$372  = _request[21:18] < 4'h9;
+  assign \$373  = \$371  & \$372 ;
+  assign \$375  = \$374  == 11'h600;
+  assign \$376  = | { \$375 , \$373 , \$369 , \$365 , \$361 , \$357 , \$355 , \$353 , \$351 , \$349 , \$347 , \$345 , \$343 , \$341 , \$339 , \$337 , \$335 , \$333 , \$331 , \$329 , \$327 , \$325 , \$323  };
+  assign \$378  = ! \$377 ;
+  assign \$380  = \$379  == 4'h8;
+  assign \$382  = \$381  == 5'h10;
+  assign \$384  = \$383  == 5'h18;
+  assign \$386  = \$385  == 6'h20;
+  assign \$388  = \$387  == 6'h28;
+  assign \$390  = \$389  == 6'h30;
+  assign \$392  = \$391  == 8'h80;
+  assign \$394  = \$393  == 8'h88;
+  assign \$396  = \$395  == 8'ha0;
+  assign \$398  = \$397  == 8'hb0;
+  assign \$400  = \$399  == 8'hc0;
+  assign \$402  = \$401  == 9'h100;
+  assign \$404  = \$403  == 9'h108;
+  assign \$406  = \$405  == 9'h110;
+  assign \$408  = \$407  == 9'h118;
+  assign \$410  = \$409  == 9'h180;
+  assign \$412  = \$411  == 9'h188;
+  assign \$414  = \$413  == 10'h200;
+  assign \$416  = \$415  == 10'h300;
+  assign \$418  = \$417  == 10'h380;
+  assign \$420  = \$419  == 11'h400;
+  assign \$421  = | { \$420 , \$418 , \$416 , \$414 , \$412 , \$410 , \$408 , \$406 , \$404 , \$402 , \$400 , \$398 , \$396 , \$394 , \$392 , \$390 , \$388 , \$386 , \$384 , \$382 , \$380 , \$378  };
+  assign \$422  = _request[25] ? \$376  : \$421 ;
+  assign \$424  = ! \$423 ;
+  assign \$426  = \$425  == 5'h10;
+  assign \$428  = \$427  == 5'h18;
+  assign \$430  = \$429  == 6'h20;
+  assign \$432  = \$431  == 6'h30;
+  assign \$434  = \$433  == 7'h50;
+  assign \$436  = \$435  == 7'h60;
+  assign \$438  = \$437  == 7'h70;
+  assign \$440  = \$439  == 8'h80;
+  assign \$442  = \$441  == 9'h100;
+  assign \$444  = \$443  == 9'h180;
+  assign \$446  = \$445  == 10'h200;
+  assign \$448  = \$447  == 10'h300;
+  assign \$450  = \$449  == 10'h308;
+  assign \$452  = \$451  == 10'h310;
+  assign \$454  = \$453  == 11'h600;
+  assign \$455  = | { \$454 , \$452 , \$450 , \$448 , \$446 , \$444 , \$442 , \$440 , \$438 , \$436 , \$434 , \$432 , \$430 , \$428 , \$426 , \$424  };
+  assign \$457  = \$456  == 8'h80;
+  assign \$459  = \$458  == 8'h88;
+  assign \$461  = \$460  == 8'ha0;
+  assign \$463  = \$462  == 8'hb0;
+  assign \$465  = \$464  == 8'hc0;
+  assign \$467  = \$466  == 9'h108;
+  assign \$469  = \$468  == 9'h180;
+  assign \$471  = \$470  == 10'h200;
+  assign \$473  = \$472  == 11'h400;
+  assign \$474  = | { \$473 , \$471 , \$469 , \$467 , \$465 , \$463 , \$461 , \$459 , \$457  };
+  assign \$475  = _request[25] ? \$455  : \$474 ;
+  assign \$476  = \$475  ? 4'h0 : 4'h6;
+  assign \$477  = \$422  ? \$476  : 4'h5;
+  assign \$478  = _request[2] ? 4'h0 : \$477 ;
+  assign \$479  = | \$478 ;
+  assign \$480  = ~ \$479 ;
+  assign \$481  = & _request[34:31];
+  assign \$482  = ~ \$481 ;
+  assign \$483  = ~ _request[2];
+  assign \$484  = \$482  & \$483 ;
+  assign \$485  = \$480  & \$484 ;
+  assign \$487  = ! \$486 ;
+  assign \$489  = \$488  == 4'h8;
+  assign \$491  = \$490  == 5'h10;
+  assign \$493  = \$492  == 5'h18;
+  assign \$495  = \$494  == 6'h20;
+  assign \$497  = \$496  == 6'h30;
+  assign \$499  = \$498  == 7'h40;
+  assign \$501  = \$500  == 7'h50;
+  assign \$503  = \$502  == 7'h60;
+  assign \$505  = \$504  == 7'h70;
+  assign \$507  = \$506  == 8'h80;
+  assign \$509  = \$508  == 9'h100;
+  assign \$511  = \$510  == 9'h180;
+  assign \$513  = \$512  == 9'h188;
+  assign \$515  = \$514  == 10'h200;
+  assign \$517  = \$516  == 10'h300;
+  assign \$519  = \$518  == 10'h308;
+  assign \$521  = \$520  == 10'h310;
+  assign \$523  = \$522  == 11'h400;
+  assign \$524  = _request[21:18] < 4'h9;
+  assign \$525  = \$523  & \$524 ;
+  assign \$527  = \$526  == 11'h408;
+  assign \$528  = _request[21:18] < 4'h9;
+  assign \$529  = \$527  & \$528 ;
+  assign \$531  = \$530  == 11'h410;
+  assign \$532  = _request[21:18] < 4'h9;
+  assign \$533  = \$531  & \$532 ;
+  assign \$535  = \$534  == 11'h418;
+  assign \$536  = _request[21:18] < 4'h9;
+  assign \$537  = \$535  & \$536 ;
+  assign \$539  = \$538  == 11'h600;
+  assign \$540  = | { \$539 , \$537 , \$533 , \$529 , \$525 , \$521 , \$519 , \$517 , \$515 , \$513 , \$511 , \$509 , \$507 , \$505 , \$503 , \$501 , \$499 , \$497 , \$495 , \$493 , \$491 , \$489 , \$487  };
+  assign \$542  = ! \$541 ;
+  assign \$544  = \$543  == 4'h8;
+  assign \$546  = \$545  == 5'h10;
+  assign \$548  = \$547  == 5'h18;
+  assign \$550  = \$549  == 6'h20;
+  assign \$552  = \$551  == 6'h28;
+  assign \$554  = \$553  == 6'h30;
+  assign \$556  = \$555  == 8'h80;
+  assign \$558  = \$557  == 8'h88;
+  assign \$560  = \$559  == 8'ha0;
+  assign \$562  = \$561  == 8'hb0;
+  assign \$564  = \$563  == 8'hc0;
+  assign \$566  = \$565  == 9'h100;
+  assign \$568  = \$567  == 9'h108;
+  assign \$570  = \$569  == 9'h110;
+  assign \$572  = \$571  == 9'h118;
+  assign \$574  = \$573  == 9'h180;
+  assign \$576  = \$575  == 9'h188;
+  assign \$578  = \$577  == 10'h200;
+  assign \$580  = \$579  == 10'h300;
+  assign \$582  = \$581  == 10'h380;
+  assign \$584  = \$583  == 11'h400;
+  assign \$585  = | { \$584 , \$582 , \$580 , \$578 , \$576 , \$574 , \$572 , \$570 , \$568 , \$566 , \$564 , \$562 , \$560 , \$558 , \$556 , \$554 , \$552 , \$550 , \$548 , \$546 , \$544 , \$542  };
+  assign \$586  = _request[25] ? \$540  : \$585 ;
+  assign \$588  = ! \$587 ;
+  assign \$590  = \$589  == 5'h10;
+  assign \$592  = \$591  == 5'h18;
+  assign \$594  = \$593  == 6'h20;
+  assign \$596  = \$595  == 6'h30;
+  assign \$598  = \$597  == 7'h50;
+  assign \$600  = \$599  == 7'h60;
+  assign \$602  = \$601  == 7'h70;
+  assign \$604  = \$603  == 8'h80;
+  assign \$606  = \$605  == 9'h100;
+  assign \$608  = \$607  == 9'h180;
+  assign \$610  = \$609  == 10'h200;
+  assign \$612  = \$611  == 10'h300;
+  assign \$614  = \$613  == 10'h308;
+  assign \$616  = \$615  == 10'h310;
+  assign \$618  = \$617  == 11'h600;
+  assign \$619  = | { \$618 , \$616 , \$614 , \$612 , \$610 , \$608 , \$606 , \$604 , \$602 , \$600 , \$598 , \$596 , \$594 , \$592 , \$590 , \$588  };
+  assign \$621  = \$620  == 8'h80;
+  assign \$623  = \$622  == 8'h88;
+  assign \$625  = \$624  == 8'ha0;
+  assign \$627  = \$626  == 8'hb0;
+  assign \$629  = \$628  == 8'hc0;
+  assign \$631  = \$630  == 9'h108;
+  assign \$633  = \$632  == 9'h180;
+  assign \$635  = \$634  == 10'h200;
+  assign \$637  = \$636  == 11'h400;
+  assign \$638  = | { \$637 , \$635 , \$633 , \$631 , \$629 , \$627 , \$625 , \$623 , \$621  };
+  assign \$639  = _request[25] ? \$619  : \$638 ;
+  assign \$640  = \$639  ? 4'h0 : 4'h6;
+  assign \$641  = \$586  ? \$640  : 4'h5;
+  assign \$642  = _request[2] ? 4'h0 : \$641 ;
+  assign \$643  = \$485  ? 4'h7 : \$642 ;
+  assign \$644  = \$321  ? 4'h0 : \$643 ;
+  assign \$645  = ! _request[34:31];
   assign \$646  = ! _request[34:31];
-  assign \$647  = ! _request[34:31];
-  assign \$648  = ~ \$647 ;
-  assign \$649  = | _request[1:0];
-  assign \$650  = \$649  ? 4'h2 : 4'h0;
-  assign \$651  = _request[25] ? 4'h3 : 4'h1;
-  assign \$652  = _request[35] ? 4'hb : \$651 ;
-  assign \$653  = _request[26] ? \$650  : \$652 ;
-  assign \$654  = | \$653 ;
-  assign \$656  = ! \$655 ;
-  assign \$658  = \$657  == 4'h8;
-  assign \$660  = \$659  == 5'h10;
-  assign \$662  = \$661  == 5'h18;
-  assign \$664  = \$663  == 6'h20;
-  assign \$666  = \$665  == 6'h30;
-  assign \$668  = \$667  == 7'h40;
-  assign \$670  = \$669  == 7'h50;
-  assign \$672  = \$671  == 7'h60;
-  assign \$674  = \$673  == 7'h70;
-  assign \$676  = \$675  == 8'h80;
-  assign \$678  = \$677  == 9'h100;
-  assign \$680  = \$679  == 9'h180;
-  assign \$682  = \$681  == 9'h188;
-  assign \$684  = \$683  == 10'h200;
-  assign \$686  = \$685  == 10'h300;
-  assign \$688  = \$687  == 10'h308;
-  assign \$690  = \$689  == 10'h310;
-  assign \$692  = \$691  == 11'h400;
-  assign \$693  = _request[21:18] < 4'h9;
-  assign \$694  = \$692  & \$693 ;
-  assign \$696  = \$695  == 11'h408;
-  assign \$697  = _request[21:18] < 4'h9;
-  assign \$698  = \$696  & \$697 ;
-  assign \$700  = \$699  == 11'h410;
-  assign \$701  = _request[21:18] < 4'h9;
-  assign \$702  = \$700  & \$701 ;
-  assign \$704  = \$703  == 11'h418;
-  assign \$705  = _request[21:18] < 4'h9;
-  assign \$706  = \$704  & \$705 ;
-  assign \$708  = \$707  == 11'h600;
-  assign \$709  = | { \$708 , \$706 , \$702 , \$698 , \$694 , \$690 , \$688 , \$686 , \$684 , \$682 , \$680 , \$678 , \$676 , \$674 , \$672 , \$670 , \$668 , \$666 , \$664 , \$662 , \$660 , \$658 , \$656  };
-  assign \$711  = ! \$710 ;
-  assign \$713  = \$712  == 4'h8;
-  assign \$715  = \$714  == 5'h10;
-  assign \$717  = \$716  == 5'h18;
-  assign \$719  = \$718  == 6'h20;
-  assign \$721  = \$720  == 6'h28;
-  assign \$723  = \$722  == 6'h30;
-  assign \$725  = \$724  == 8'h80;
-  assign \$727  = \$726  == 8'h88;
-  assign \$729  = \$728  == 8'ha0;
-  assign \$731  = \$730  == 8'hb0;
-  assign \$733  = \$732  == 8'hc0;
-  assign \$735  = \$734  == 9'h100;
-  assign \$737  = \$736  == 9'h108;
-  assign \$739  = \$738  == 9'h110;
-  assign \$741  = \$740  == 9'h118;
-  assign \$743  = \$742  == 9'h180;
-  assign \$745  = \$744  == 9'h188;
-  assign \$747  = \$746  == 10'h200;
-  assign \$749  = \$748  == 10'h300;
-  assign \$751  = \$750  == 10'h380;
-  assign \$753  = \$752  == 11'h400;
-  assign \$754  = | { \$753 , \$751 , \$749 , \$747 , \$745 , \$743 , \$741 , \$739 , \$737 , \$735 , \$733 , \$731 , \$729 , \$727 , \$725 , \$723 , \$721 , \$719 , \$717 , \$715 , \$713 , \$711  };
-  assign \$755  = _request[25] ? \$709  : \$754 ;
-  assign \$757  = ! \$756 ;
-  assign \$759  = \$758  == 5'h10;
-  assign \$761  = \$760  == 5'h18;
-  assign \$763  = \$762  == 6'h20;
-  assign \$765  = \$764  == 6'h30;
-  assign \$767  = \$766  == 7'h50;
-  assign \$769  = \$768  == 7'h60;
-  assign \$771  = \$770  == 7'h70;
-  assign \$773  = \$772  == 8'h80;
-  assign \$775  = \$774  == 9'h100;
-  assign \$777  = \$776  == 9'h180;
-  assign \$779  = \$778  == 10'h200;
-  assign \$781  = \$780  == 10'h300;
-  assign \$783  = \$782  == 10'h308;
-  assign \$785  = \$784  == 10'h310;
-  assign \$787  = \$786  == 11'h600;
-  assign \$788  = | { \$787 , \$785 , \$783 , \$781 , \$779 , \$777 , \$775 , \$773 , \$771 , \$769 , \$767 , \$765 , \$763 , \$761 , \$759 , \$757  };
-  assign \$790  = \$789  == 8'h80;
-  assign \$792  = \$791  == 8'h88;
-  assign \$794  = \$793  == 8'ha0;
-  assign \$796  = \$795  == 8'hb0;
-  assign \$798  = \$797  == 8'hc0;
-  assign \$800  = \$799  == 9'h108;
-  assign \$802  = \$801  == 9'h180;
-  assign \$804  = \$803  == 10'h200;
-  assign \$806  = \$805  == 11'h400;
-  assign \$807  = | { \$806 , \$804 , \$802 , \$800 , \$798 , \$796 , \$794 , \$792 , \$790  };
-  assign \$808  = _request[25] ? \$788  : \$807 ;
-  assign \$809  = \$808  ? 4'h0 : 4'h6;
-  assign \$810  = \$755  ? \$809  : 4'h5;
-  assign \$811  = _request[2] ? 4'h0 : \$810 ;
-  assign \$812  = | \$811 ;
-  assign \$813  = \$654  | \$812 ;
-  assign \$814  = & _request[34:31];
-  assign \$815  = ~ \$814 ;
-  assign \$816  = ~ _request[2];
-  assign \$817  = \$815  & \$816 ;
-  assign \$818  = \$813  | \$817 ;
-  assign \$819  = \$648  & \$818 ;
-  assign \$821  = \$820  == 8'h80;
-  assign \$822  = ~ _request[25];
+  assign \$647  = ~ \$646 ;
+  assign \$648  = | _request[1:0];
+  assign \$649  = \$648  ? 4'h2 : 4'h0;
+  assign \$650  = _request[25] ? 4'h3 : 4'h1;
+  assign \$651  = _request[26] ? \$649  : \$650 ;
+  assign \$652  = | \$651 ;
+  assign \$654  = ! \$653 ;
+  assign \$656  = \$655  == 4'h8;
+  assign \$658  = \$657  == 5'h10;
+  assign \$660  = \$659  == 5'h18;
+  assign \$662  = \$661  == 6'h20;
+  assign \$664  = \$663  == 6'h30;
+  assign \$666  = \$665  == 7'h40;
+  assign \$668  = \$667  == 7'h50;
+  assign \$670  = \$669  == 7'h60;
+  assign \$672  = \$671  == 7'h70;
+  assign \$674  = \$673  == 8'h80;
+  assign \$676  = \$675  == 9'h100;
+  assign \$678  = \$677  == 9'h180;
+  assign \$680  = \$679  == 9'h188;
+  assign \$682  = \$681  == 10'h200;
+  assign \$684  = \$683  == 10'h300;
+  assign \$686  = \$685  == 10'h308;
+  assign \$688  = \$687  == 10'h310;
+  assign \$690  = \$689  == 11'h400;
+  assign \$691  = _request[21:18] < 4'h9;
+  assign \$692  = \$690  & \$691 ;
+  assign \$694  = \$693  == 11'h408;
+  assign \$695  = _request[21:18] < 4'h9;
+  assign \$696  = \$694  & \$695 ;
+  assign \$698  = \$697  == 11'h410;
+  assign \$699  = _request[21:18] < 4'h9;
+  assign \$700  = \$698  & \$699 ;
+  assign \$702  = \$701  == 11'h418;
+  assign \$703  = _request[21:18] < 4'h9;
+  assign \$704  = \$702  & \$703 ;
+  assign \$706  = \$705  == 11'h600;
+  assign \$707  = | { \$706 , \$704 , \$700 , \$696 , \$692 , \$688 , \$686 , \$684 , \$682 , \$680 , \$678 , \$676 , \$674 , \$672 , \$670 , \$668 , \$666 , \$664 , \$662 , \$660 , \$658 , \$656 , \$654  };
+  assign \$709  = ! \$708 ;
+  assign \$711  = \$710  == 4'h8;
+  assign \$713  = \$712  == 5'h10;
+  assign \$715  = \$714  == 5'h18;
+  assign \$717  = \$716  == 6'h20;
+  assign \$719  = \$718  == 6'h28;
+  assign \$721  = \$720  == 6'h30;
+  assign \$723  = \$722  == 8'h80;
+  assign \$725  = \$724  == 8'h88;
+  assign \$727  = \$726  == 8'ha0;
+  assign \$729  = \$728  == 8'hb0;
+  assign \$731  = \$730  == 8'hc0;
+  assign \$733  = \$732  == 9'h100;
+  assign \$735  = \$734  == 9'h108;
+  assign \$737  = \$736  == 9'h110;
+  assign \$739  = \$738  == 9'h118;
+  assign \$741  = \$740  == 9'h180;
+  assign \$743  = \$742  == 9'h188;
+  assign \$745  = \$744  == 10'h200;
+  assign \$747  = \$746  == 10'h300;
+  assign \$749  = \$748  == 10'h380;
+  assign \$751  = \$750  == 11'h400;
+  assign \$752  = | { \$751 , \$749 , \$747 , \$745 , \$743 , \$741 , \$739 , \$737 , \$735 , \$733 , \$731 , \$729 , \$727 , \$725 , \$723 , \$721 , \$719 , \$717 , \$715 , \$713 , \$711 , \$709  };
+  assign \$753  = _request[25] ? \$707  : \$752 ;
+  assign \$755  = ! \$754 ;
+  assign \$757  = \$756  == 5'h10;
+  assign \$759  = \$758  == 5'h18;
+  assign \$761  = \$760  == 6'h20;
+  assign \$763  = \$762  == 6'h30;
+  assign \$765  = \$764  == 7'h50;
+  assign \$767  = \$766  == 7'h60;
+  assign \$769  = \$768  == 7'h70;
+  assign \$771  = \$770  == 8'h80;
+  assign \$773  = \$772  == 9'h100;
+  assign \$775  = \$774  == 9'h180;
+  assign \$777  = \$776  == 10'h200;
+  assign \$779  = \$778  == 10'h300;
+  assign \$781  = \$780  == 10'h308;
+  assign \$783  = \$782  == 10'h310;
+  assign \$785  = \$784  == 11'h600;
+  assign \$786  = | { \$785 , \$783 , \$781 , \$779 , \$777 , \$775 , \$773 , \$771 , \$769 , \$767 , \$765 , \$763 , \$761 , \$759 , \$757 , \$755  };
+  assign \$788  = \$787  == 8'h80;
+  assign \$790  = \$789  == 8'h88;
+  assign \$792  = \$791  == 8'ha0;
+  assign \$794  = \$793  == 8'hb0;
+  assign \$796  = \$795  == 8'hc0;
+  assign \$798  = \$797  == 9'h108;
+  assign \$800  = \$799  == 9'h180;
+  assign \$802  = \$801  == 10'h200;
+  assign \$804  = \$803  == 11'h400;
+  assign \$805  = | { \$804 , \$802 , \$800 , \$798 , \$796 , \$794 , \$792 , \$790 , \$788  };
+  assign \$806  = _request[25] ? \$786  : \$805 ;
+  assign \$807  = \$806  ? 4'h0 : 4'h6;
+  assign \$808  = \$753  ? \$807  : 4'h5;
+  assign \$809  = _request[2] ? 4'h0 : \$808 ;
+  assign \$810  = | \$809 ;
+  assign \$811  = \$652  | \$810 ;
+  assign \$812  = & _request[34:31];
+  assign \$813  = ~ \$812 ;
+  assign \$814  = ~ _request[2];
+  assign \$815  = \$813  & \$814 ;
+  assign \$816  = \$811  | \$815 ;
+  assign \$817  = \$647  & \$816 ;
+  assign \$819  = \$818  == 8'h80;
+  assign \$820  = ~ _request[25];
+  assign \$821  = \$819  & \$820 ;
+  assign \$822  = ~ _request[2];
   assign \$823  = \$821  & \$822 ;
-  assign \$824  = ~ _request[2];
-  assign \$825  = \$823  & \$824 ;
-  assign \$826  = ! _request[34:31];
-  assign \$827  = ~ \$826 ;
-  assign \$828  = \$825  & \$827 ;
-  assign \$830  = \$829  == 8'h88;
-  assign \$831  = ~ _request[25];
+  assign \$824  = ! _request[34:31];
+  assign \$825  = ~ \$824 ;
+  assign \$826  = \$823  & \$825 ;
+  assign \$828  = \$827  == 8'h88;
+  assign \$829  = ~ _request[25];
+  assign \$830  = \$828  & \$829 ;
+  assign \$831  = ~ _request[2];
   assign \$832  = \$830  & \$831 ;
-  assign \$833  = ~ _request[2];
-  assign \$834  = \$832  & \$833 ;
-  assign \$835  = ! _request[34:31];
-  assign \$836  = ~ \$835 ;
-  assign \$837  = \$834  & \$836 ;
-  assign \$839  = \$838  == 8'ha0;
-  assign \$840  = ~ _request[25];
+  assign \$833  = ! _request[34:31];
+  assign \$834  = ~ \$833 ;
+  assign \$835  = \$832  & \$834 ;
+  assign \$837  = \$836  == 8'ha0;
+  assign \$838  = ~ _request[25];
+  assign \$839  = \$837  & \$838 ;
+  assign \$840  = ~ _request[2];
   assign \$841  = \$839  & \$840 ;
-  assign \$842  = ~ _request[2];
-  assign \$843  = \$841  & \$842 ;
-  assign \$844  = ! _request[34:31];
-  assign \$845  = ~ \$844 ;
-  assign \$846  = \$843  & \$845 ;
-  assign \$848  = \$847  == 8'hb0;
-  assign \$849  = ~ _request[25];
+  assign \$842  = ! _request[34:31];
+  assign \$843  = ~ \$842 ;
+  assign \$844  = \$841  & \$843 ;
+  assign \$846  = \$845  == 8'hb0;
+  assign \$847  = ~ _request[25];
+  assign \$848  = \$846  & \$847 ;
+  assign \$849  = ~ _request[2];
   assign \$850  = \$848  & \$849 ;
-  assign \$851  = ~ _request[2];
-  assign \$852  = \$850  & \$851 ;
-  assign \$853  = ! _request[34:31];
-  assign \$854  = ~ \$853 ;
-  assign \$855  = \$852  & \$854 ;
-  assign \$857  = \$856  == 8'hc0;
-  assign \$858  = ~ _request[25];
+  assign \$851  = ! _request[34:31];
+  assign \$852  = ~ \$851 ;
+  assign \$853  = \$850  & \$852 ;
+  assign \$855  = \$854  == 8'hc0;
+  assign \$856  = ~ _request[25];
+  assign \$857  = \$855  & \$856 ;
+  assign \$858  = ~ _request[2];
   assign \$859  = \$857  & \$858 ;
-  assign \$860  = ~ _request[2];
-  assign \$861  = \$859  & \$860 ;
-  assign \$862  = ! _request[34:31];
-  assign \$863  = ~ \$862 ;
-  assign \$864  = \$861  & \$863 ;
-  assign \$866  = \$865  == 9'h108;
-  assign \$867  = ~ _request[25];
+  assign \$860  = ! _request[34:31];
+  assign \$861  = ~ \$860 ;
+  assign \$862  = \$859  & \$861 ;
+  assign \$864  = \$863  == 9'h108;
+  assign \$865  = ~ _request[25];
+  assign \$866  = \$864  & \$865 ;
+  assign \$867  = ~ _request[2];
   assign \$868  = \$866  & \$867 ;
-  assign \$869  = ~ _request[2];
-  assign \$870  = \$868  & \$869 ;
-  assign \$871  = ! _request[34:31];
-  assign \$872  = ~ \$871 ;
-  assign \$873  = \$870  & \$872 ;
-  assign \$875  = \$874  == 9'h180;
-  assign \$876  = ~ _request[25];
+  assign \$869  = ! _request[34:31];
+  assign \$870  = ~ \$869 ;
+  assign \$871  = \$868  & \$870 ;
+  assign \$873  = \$872  == 9'h180;
+  assign \$874  = ~ _request[25];
+  assign \$875  = \$873  & \$874 ;
+  assign \$876  = ~ _request[2];
   assign \$877  = \$875  & \$876 ;
-  assign \$878  = ~ _request[2];
-  assign \$879  = \$877  & \$878 ;
-  assign \$880  = ! _request[34:31];
-  assign \$881  = ~ \$880 ;
-  assign \$882  = \$879  & \$881 ;
-  assign \$884  = ! \$883 ;
-  assign \$885  = \$884  & _request[25];
-  assign \$886  = ~ _request[2];
-  assign \$887  = \$885  & \$886 ;
-  assign \$888  = ! _request[34:31];
-  assign \$889  = ~ \$888 ;
-  assign \$890  = \$887  & \$889 ;
-  assign \$892  = \$891  == 5'h10;
-  assign \$893  = \$892  & _request[25];
-  assign \$894  = ~ _request[2];
-  assign \$895  = \$893  & \$894 ;
-  assign \$896  = ! _request[34:31];
-  assign \$897  = ~ \$896 ;
-  assign \$898  = \$895  & \$897 ;
-  assign \$900  = \$899  == 5'h18;
-  assign \$901  = \$900  & _request[25];
-  assign \$902  = ~ _request[2];
-  assign \$903  = \$901  & \$902 ;
-  assign \$904  = ! _request[34:31];
-  assign \$905  = ~ \$904 ;
-  assign \$906  = \$903  & \$905 ;
-  assign \$908  = \$907  == 6'h20;
-  assign \$909  = \$908  & _request[25];
-  assign \$910  = ~ _request[2];
-  assign \$911  = \$909  & \$910 ;
-  assign \$912  = ! _request[34:31];
-  assign \$913  = ~ \$912 ;
-  assign \$914  = \$911  & \$913 ;
-  assign \$916  = \$915  == 6'h30;
-  assign \$917  = \$916  & _request[25];
-  assign \$918  = ~ _request[2];
-  assign \$919  = \$917  & \$918 ;
-  assign \$920  = ! _request[34:31];
-  assign \$921  = ~ \$920 ;
-  assign \$922  = \$919  & \$921 ;
-  assign \$924  = \$923  == 7'h50;
-  assign \$925  = \$924  & _request[25];
-  assign \$926  = ~ _request[2];
-  assign \$927  = \$925  & \$926 ;
-  assign \$928  = ! _request[34:31];
-  assign \$929  = ~ \$928 ;
-  assign \$930  = \$927  & \$929 ;
-  assign \$932  = \$931  == 7'h60;
-  assign \$933  = \$932  & _request[25];
-  assign \$934  = ~ _request[2];
-  assign \$935  = \$933  & \$934 ;
-  assign \$936  = ! _request[34:31];
-  assign \$937  = ~ \$936 ;
-  assign \$938  = \$935  & \$937 ;
-  assign \$940  = \$939  == 7'h70;
-  assign \$941  = \$940  & _request[25];
-  assign \$942  = ~ _request[2];
-  assign \$943  = \$941  & \$942 ;
-  assign \$944  = ! _request[34:31];
-  assign \$945  = ~ \$944 ;
-  assign \$946  = \$943  & \$945 ;
-  assign \$948  = \$947  == 8'h80;
-  assign \$949  = \$948  & _request[25];
-  assign \$950  = ~ _request[2];
-  assign \$951  = \$949  & \$950 ;
-  assign \$952  = ! _request[34:31];
-  assign \$953  = ~ \$952 ;
-  assign \$954  = \$951  & \$953 ;
-  assign \$956  = \$955  == 9'h100;
-  assign \$957  = \$956  & _request[25];
-  assign \$958  = ~ _request[2];
-  assign \$959  = \$957  & \$958 ;
-  assign \$960  = ! _request[34:31];
-  assign \$961  = ~ \$960 ;
-  assign \$962  = \$959  & \$961 ;
-  assign \$964  = \$963  == 9'h180;
-  assign \$965  = \$964  & _request[25];
-  assign \$966  = ~ _request[2];
-  assign \$967  = \$965  & \$966 ;
-  assign \$968  = ! _request[34:31];
-  assign \$969  = ~ \$968 ;
-  assign \$970  = \$967  & \$969 ;
-  assign \$972  = \$971  == 10'h200;
-  assign \$973  = \$972  & _request[25];
-  assign \$974  = ~ _request[2];
-  assign \$975  = \$973  & \$974 ;
-  assign \$976  = ! _request[34:31];
-  assign \$977  = ~ \$976 ;
-  assign \$978  = \$975  & \$977 ;
-  assign \$980  = \$979  == 10'h300;
-  assign \$981  = \$980  & _request[25];
-  assign \$982  = ~ _request[2];
-  assign \$983  = \$981  & \$982 ;
-  assign \$984  = ! _request[34:31];
-  assign \$985  = ~ \$984 ;
-  assign \$986  = \$983  & \$985 ;
-  assign \$988  = \$987  == 10'h308;
-  assign \$989  = \$988  & _request[25];
-  assign \$990  = ~ _request[2];
-  assign \$991  = \$989  & \$990 ;
-  assign \$992  = ! _request[34:31];
-  assign \$993  = ~ \$992 ;
-  assign \$994  = \$991  & \$993 ;
-  assign \$996  = \$995  == 10'h310;
-  assign \$997  = \$996  & _request[25];
-  assign \$998  = ~ _request[2];
-  assign \$999  = \$997  & \$998 ;
-  assign \$1000  = ! _request[34:31];
-  assign \$1001  = ~ \$1000 ;
-  assign \$1002  = \$999  & \$1001 ;
-  assign \$1004  = \$1003  == 11'h600;
-  assign \$1005  = \$1004  & _request[25];
-  assign \$1006  = ~ _request[2];
-  assign \$1007  = \$1005  & \$1006 ;
-  assign \$1008  = ! _request[34:31];
-  assign \$1009  = ~ \$1008 ;
-  assign \$1010  = \$1007  & \$1009 ;
-  assign \$1011  = choice < 4'h8;
-  assign \$1013  = \$1012  == 9'h100;
-  assign \$1014  = \$1013  ? { 1'h0, _request[17:16] } : _request[20:18];
-  assign \$1015  = _request[25] ? \$1014  : { 1'h0, _request[17:16] };
-  assign \$1016  = ~ _checking;
-  assign \$1017  = ! \$like ;
-  assign \$1019  = \$like  == 1'h1;
-  assign \$1021  = \$like  == 2'h2;
-  assign \$1023  = \$like  == 2'h3;
-  assign \$1025  = \$like  == 3'h4;
-  assign \$1027  = \$like  == 3'h5;
-  assign \$1029  = \$like  == 3'h6;
-  assign \$1031  = \$like  == 3'h7;
-  assign \$1033  = ! receiver;
-  assign \$1035  = receiver == 1'h1;
-  assign \$1037  = receiver == 2'h2;
-  assign \$1039  = receiver == 2'h3;
-  assign \$1041  = receiver == 3'h4;
-  assign \$1043  = receiver == 3'h5;
-  assign \$1045  = receiver == 3'h6;
-  assign \$1047  = receiver == 3'h7;
-  assign \$1049  = | refused;
-  assign \$1050  = ~ may;
-  assign \$1051  = hit_ring & \$1050 ;
-  assign \$1052  = permitted & _target_exists;
-  assign \$1053  = ~ \$1052 ;
-  assign \$1054  = hit_peer & \$1053 ;
-  assign \$1055  = \$1051  | \$1054 ;
-  assign \$1056  = _request[42:37] < 4'h8;
-  assign \$1057  = _request[48:45] < 3'h4;
-  assign \$1058  = \$1056  & \$1057 ;
-  assign \$1059  = ~ \$1058 ;
-  assign \$1060  = hit_tear & \$1059 ;
-  assign \$1061  = 1'h0 >> index[1:0];
-  assign \$1062  = _request[42:37] < 4'h8;
-  assign \$1063  = ~ \$1062 ;
-  assign \$1064  = _request[68] & \$1063 ;
-  assign \$1065  = \$1061  | \$1064 ;
-  assign \$1066  = hit_resident & \$1065 ;
-  assign \$1067  = hit_tag_match & locked;
-  assign \$1068  = hit_tag_mask & locked;
-  assign \$1069  = _request[42:37] < 4'h8;
-  assign \$1070  = ~ \$1069 ;
-  assign \$1071  = _request[68] & \$1070 ;
-  assign \$1072  = locked | \$1071 ;
-  assign \$1073  = hit_tag_vm & \$1072 ;
-  assign \$1074  = | { \$1073 , \$1068 , \$1067 , \$1066 , \$1060  };
-  assign \$1075  = \$1074  ? 4'h9 : 4'h0;
-  assign \$1076  = \$1055  ? 4'h8 : \$1075 ;
-  assign \$1077  = \$1049  ? refused : \$1076 ;
-  assign \$1078  = good & hit_irq_state;
-  assign \$1080  = good & hit_irq_test;
-  assign \$1082  = good & hit_ring;
-  assign \$1083  = may & reaches;
-  assign \$1084  = \$1082  & \$1083 ;
-  assign \$1085  = good & hit_pending;
-  assign \$1087  = good & hit_irq_enable;
-  assign \$1089  = good & hit_ack;
-  assign \$1091  = good & hit_peer;
-  assign \$1092  = permitted & _target_exists;
-  assign \$1093  = _request[68:37] == target_generation;
-  assign \$1094  = \$1092  & \$1093 ;
-  assign \$1095  = \$1091  & \$1094 ;
-  assign \$1096  = good & hit_epoch;
-  assign \$1098  = good & hit_tear;
-  assign \$1099  = _request[42:37] < 4'h8;
-  assign \$1100  = _request[48:45] < 3'h4;
-  assign \$1101  = \$1099  & \$1100 ;
-  assign \$1102  = ~ \$1101 ;
-  assign \$1104  = \$1098  & \$1103 ;
-  assign \$1105  = good & hit_lock;
-  assign \$1107  = good & hit_fault_pending;
-  assign \$1109  = good & hit_fault_enable;
-  assign \$1111  = good & hit_wait_arm;
-  assign \$1113  = good & hit_wait_disarm;
-  assign \$1115  = good & hit_wait_fired;
-  assign \$1117  = good & hit_stray;
-  assign \$1119  = good & hit_resident;
-  assign \$1120  = 1'h0 >> index[1:0];
-  assign \$1121  = _request[42:37] < 4'h8;
-  assign \$1122  = ~ \$1121 ;
-  assign \$1123  = _request[68] & \$1122 ;
-  assign \$1124  = \$1120  | \$1123 ;
-  assign \$1125  = ~ \$1124 ;
-  assign \$1126  = \$1119  & \$1125 ;
-  assign \$1127  = good & hit_control;
-  assign \$1129  = good & hit_permit;
-  assign \$1131  = good & hit_tag_match;
-  assign \$1132  = ~ locked;
-  assign \$1133  = \$1131  & \$1132 ;
-  assign \$1134  = good & hit_tag_mask;
-  assign \$1135  = ~ locked;
-  assign \$1136  = \$1134  & \$1135 ;
-  assign \$1137  = good & hit_tag_vm;
-  assign \$1138  = _request[42:37] < 4'h8;
-  assign \$1139  = ~ \$1138 ;
-  assign \$1140  = _request[68] & \$1139 ;
-  assign \$1141  = locked | \$1140 ;
-  assign \$1142  = ~ \$1141 ;
-  assign \$1143  = \$1137  & \$1142 ;
-  assign \$1144  = good & hit_credits;
-  assign \$1146  = ! _request[30:28];
-  assign \$1148  = ! _lane;
-  assign \$1150  = \$1147  & \$1149 ;
-  assign \$1151  = refuse | does_ack;
-  assign \$1152  = \$1150  & \$1151 ;
-  assign \$1153  = ! _request[30:28];
-  assign \$1157  = \$1154  & \$1156 ;
-  assign \$1158  = refuse | does_ack;
-  assign \$1159  = \$1157  & \$1158 ;
-  assign \$1160  = _request[30:28] == 1'h1;
-  assign \$1162  = ! _lane;
-  assign \$1164  = \$1161  & \$1163 ;
-  assign \$1165  = refuse | does_ack;
-  assign \$1166  = \$1164  & \$1165 ;
-  assign \$1167  = _request[30:28] == 1'h1;
-  assign \$1171  = \$1168  & \$1170 ;
-  assign \$1172  = refuse | does_ack;
-  assign \$1173  = \$1171  & \$1172 ;
-  assign \$1174  = _request[30:28] == 2'h2;
-  assign \$1176  = ! _lane;
-  assign \$1178  = \$1175  & \$1177 ;
-  assign \$1179  = refuse | does_ack;
-  assign \$1180  = \$1178  & \$1179 ;
-  assign \$1181  = _request[30:28] == 2'h2;
-  assign \$1185  = \$1182  & \$1184 ;
-  assign \$1186  = refuse | does_ack;
-  assign \$1187  = \$1185  & \$1186 ;
-  assign \$1188  = _request[30:28] == 2'h3;
-  assign \$1190  = ! _lane;
-  assign \$1192  = \$1189  & \$1191 ;
-  assign \$1193  = refuse | does_ack;
-  assign \$1194  = \$1192  & \$1193 ;
-  assign \$1195  = _request[30:28] == 2'h3;
-  assign \$1199  = \$1196  & \$1198 ;
-  assign \$1200  = refuse | does_ack;
-  assign \$1201  = \$1199  & \$1200 ;
-  assign \$1202  = _request[30:28] == 3'h4;
-  assign \$1204  = ! _lane;
-  assign \$1206  = \$1203  & \$1205 ;
-  assign \$1207  = refuse | does_ack;
-  assign \$1208  = \$1206  & \$1207 ;
-  assign \$1209  = _request[30:28] == 3'h4;
-  assign \$1213  = \$1210  & \$1212 ;
-  assign \$1214  = refuse | does_ack;
-  assign \$1215  = \$1213  & \$1214 ;
-  assign \$1216  = _request[30:28] == 3'h5;
-  assign \$1218  = ! _lane;
-  assign \$1220  = \$1217  & \$1219 ;
-  assign \$1221  = refuse | does_ack;
-  assign \$1222  = \$1220  & \$1221 ;
-  assign \$1223  = _request[30:28] == 3'h5;
-  assign \$1227  = \$1224  & \$1226 ;
-  assign \$1228  = refuse | does_ack;
-  assign \$1229  = \$1227  & \$1228 ;
-  assign \$1230  = _request[30:28] == 3'h6;
-  assign \$1232  = ! _lane;
-  assign \$1234  = \$1231  & \$1233 ;
-  assign \$1235  = refuse | does_ack;
-  assign \$1236  = \$1234  & \$1235 ;
-  assign \$1237  = _request[30:28] == 3'h6;
-  assign \$1241  = \$1238  & \$1240 ;
-  assign \$1242  = refuse | does_ack;
-  assign \$1243  = \$1241  & \$1242 ;
-  assign \$1244  = _request[30:28] == 3'h7;
-  assign \$1246  = ! _lane;
-  assign \$1248  = \$1245  & \$1247 ;
-  assign \$1249  = refuse | does_ack;
-  assign \$1250  = \$1248  & \$1249 ;
-  assign \$1251  = _request[30:28] == 3'h7;
-  assign \$1255  = \$1252  & \$1254 ;
-  assign \$1256  = refuse | does_ack;
-  assign \$1257  = \$1255  & \$1256 ;
-  assign \$1258  = does_lock & _request[37];
-  assign \$1259  = \port$6376$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1260  = \port$6452$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$878  = ! _request[34:31];
+  assign \$879  = ~ \$878 ;
+  assign \$880  = \$877  & \$879 ;
+  assign \$882  = ! \$881 ;
+  assign \$883  = \$882  & _request[25];
+  assign \$884  = ~ _request[2];
+  assign \$885  = \$883  & \$884 ;
+  assign \$886  = ! _request[34:31];
+  assign \$887  = ~ \$886 ;
+  assign \$888  = \$885  & \$887 ;
+  assign \$890  = \$889  == 5'h10;
+  assign \$891  = \$890  & _request[25];
+  assign \$892  = ~ _request[2];
+  assign \$893  = \$891  & \$892 ;
+  assign \$894  = ! _request[34:31];
+  assign \$895  = ~ \$894 ;
+  assign \$896  = \$893  & \$895 ;
+  assign \$898  = \$897  == 5'h18;
+  assign \$899  = \$898  & _request[25];
+  assign \$900  = ~ _request[2];
+  assign \$901  = \$899  & \$900 ;
+  assign \$902  = ! _request[34:31];
+  assign \$903  = ~ \$902 ;
+  assign \$904  = \$901  & \$903 ;
+  assign \$906  = \$905  == 6'h20;
+  assign \$907  = \$906  & _request[25];
+  assign \$908  = ~ _request[2];
+  assign \$909  = \$907  & \$908 ;
+  assign \$910  = ! _request[34:31];
+  assign \$911  = ~ \$910 ;
+  assign \$912  = \$909  & \$911 ;
+  assign \$914  = \$913  == 6'h30;
+  assign \$915  = \$914  & _request[25];
+  assign \$916  = ~ _request[2];
+  assign \$917  = \$915  & \$916 ;
+  assign \$918  = ! _request[34:31];
+  assign \$919  = ~ \$918 ;
+  assign \$920  = \$917  & \$919 ;
+  assign \$922  = \$921  == 7'h50;
+  assign \$923  = \$922  & _request[25];
+  assign \$924  = ~ _request[2];
+  assign \$925  = \$923  & \$924 ;
+  assign \$926  = ! _request[34:31];
+  assign \$927  = ~ \$926 ;
+  assign \$928  = \$925  & \$927 ;
+  assign \$930  = \$929  == 7'h60;
+  assign \$931  = \$930  & _request[25];
+  assign \$932  = ~ _request[2];
+  assign \$933  = \$931  & \$932 ;
+  assign \$934  = ! _request[34:31];
+  assign \$935  = ~ \$934 ;
+  assign \$936  = \$933  & \$935 ;
+  assign \$938  = \$937  == 7'h70;
+  assign \$939  = \$938  & _request[25];
+  assign \$940  = ~ _request[2];
+  assign \$941  = \$939  & \$940 ;
+  assign \$942  = ! _request[34:31];
+  assign \$943  = ~ \$942 ;
+  assign \$944  = \$941  & \$943 ;
+  assign \$946  = \$945  == 8'h80;
+  assign \$947  = \$946  & _request[25];
+  assign \$948  = ~ _request[2];
+  assign \$949  = \$947  & \$948 ;
+  assign \$950  = ! _request[34:31];
+  assign \$951  = ~ \$950 ;
+  assign \$952  = \$949  & \$951 ;
+  assign \$954  = \$953  == 9'h100;
+  assign \$955  = \$954  & _request[25];
+  assign \$956  = ~ _request[2];
+  assign \$957  = \$955  & \$956 ;
+  assign \$958  = ! _request[34:31];
+  assign \$959  = ~ \$958 ;
+  assign \$960  = \$957  & \$959 ;
+  assign \$962  = \$961  == 9'h180;
+  assign \$963  = \$962  & _request[25];
+  assign \$964  = ~ _request[2];
+  assign \$965  = \$963  & \$964 ;
+  assign \$966  = ! _request[34:31];
+  assign \$967  = ~ \$966 ;
+  assign \$968  = \$965  & \$967 ;
+  assign \$970  = \$969  == 10'h200;
+  assign \$971  = \$970  & _request[25];
+  assign \$972  = ~ _request[2];
+  assign \$973  = \$971  & \$972 ;
+  assign \$974  = ! _request[34:31];
+  assign \$975  = ~ \$974 ;
+  assign \$976  = \$973  & \$975 ;
+  assign \$978  = \$977  == 10'h300;
+  assign \$979  = \$978  & _request[25];
+  assign \$980  = ~ _request[2];
+  assign \$981  = \$979  & \$980 ;
+  assign \$982  = ! _request[34:31];
+  assign \$983  = ~ \$982 ;
+  assign \$984  = \$981  & \$983 ;
+  assign \$986  = \$985  == 10'h308;
+  assign \$987  = \$986  & _request[25];
+  assign \$988  = ~ _request[2];
+  assign \$989  = \$987  & \$988 ;
+  assign \$990  = ! _request[34:31];
+  assign \$991  = ~ \$990 ;
+  assign \$992  = \$989  & \$991 ;
+  assign \$994  = \$993  == 10'h310;
+  assign \$995  = \$994  & _request[25];
+  assign \$996  = ~ _request[2];
+  assign \$997  = \$995  & \$996 ;
+  assign \$998  = ! _request[34:31];
+  assign \$999  = ~ \$998 ;
+  assign \$1000  = \$997  & \$999 ;
+  assign \$1002  = \$1001  == 11'h600;
+  assign \$1003  = \$1002  & _request[25];
+  assign \$1004  = ~ _request[2];
+  assign \$1005  = \$1003  & \$1004 ;
+  assign \$1006  = ! _request[34:31];
+  assign \$1007  = ~ \$1006 ;
+  assign \$1008  = \$1005  & \$1007 ;
+  assign \$1009  = choice < 4'h8;
+  assign \$1011  = \$1010  == 9'h100;
+  assign \$1012  = \$1011  ? { 1'h0, _request[17:16] } : _request[20:18];
+  assign \$1013  = _request[25] ? \$1012  : { 1'h0, _request[17:16] };
+  assign \$1014  = ~ _checking;
+  assign \$1015  = ! \$like ;
+  assign \$1017  = \$like  == 1'h1;
+  assign \$1019  = \$like  == 2'h2;
+  assign \$1021  = \$like  == 2'h3;
+  assign \$1023  = \$like  == 3'h4;
+  assign \$1025  = \$like  == 3'h5;
+  assign \$1027  = \$like  == 3'h6;
+  assign \$1029  = \$like  == 3'h7;
+  assign \$1031  = ! receiver;
+  assign \$1033  = receiver == 1'h1;
+  assign \$1035  = receiver == 2'h2;
+  assign \$1037  = receiver == 2'h3;
+  assign \$1039  = receiver == 3'h4;
+  assign \$1041  = receiver == 3'h5;
+  assign \$1043  = receiver == 3'h6;
+  assign \$1045  = receiver == 3'h7;
+  assign \$1047  = | refused;
+  assign \$1048  = ~ may;
+  assign \$1049  = hit_ring & \$1048 ;
+  assign \$1050  = permitted & _target_exists;
+  assign \$1051  = ~ \$1050 ;
+  assign \$1052  = hit_peer & \$1051 ;
+  assign \$1053  = \$1049  | \$1052 ;
+  assign \$1054  = _request[41:36] < 4'h8;
+  assign \$1055  = _request[47:44] < 3'h4;
+  assign \$1056  = \$1054  & \$1055 ;
+  assign \$1057  = ~ \$1056 ;
+  assign \$1058  = hit_tear & \$1057 ;
+  assign \$1059  = 1'h0 >> index[1:0];
+  assign \$1060  = _request[41:36] < 4'h8;
+  assign \$1061  = ~ \$1060 ;
+  assign \$1062  = _request[67] & \$1061 ;
+  assign \$1063  = \$1059  | \$1062 ;
+  assign \$1064  = hit_resident & \$1063 ;
+  assign \$1065  = hit_tag_match & locked;
+  assign \$1066  = hit_tag_mask & locked;
+  assign \$1067  = _request[41:36] < 4'h8;
+  assign \$1068  = ~ \$1067 ;
+  assign \$1069  = _request[67] & \$1068 ;
+  assign \$1070  = locked | \$1069 ;
+  assign \$1071  = hit_tag_vm & \$1070 ;
+  assign \$1072  = | { \$1071 , \$1066 , \$1065 , \$1064 , \$1058  };
+  assign \$1073  = \$1072  ? 4'h9 : 4'h0;
+  assign \$1074  = \$1053  ? 4'h8 : \$1073 ;
+  assign \$1075  = \$1047  ? refused : \$1074 ;
+  assign \$1076  = good & hit_irq_state;
+  assign \$1078  = good & hit_irq_test;
+  assign \$1080  = good & hit_ring;
+  assign \$1081  = may & reaches;
+  assign \$1082  = \$1080  & \$1081 ;
+  assign \$1083  = good & hit_pending;
+  assign \$1085  = good & hit_irq_enable;
+  assign \$1087  = good & hit_ack;
+  assign \$1089  = good & hit_peer;
+  assign \$1090  = permitted & _target_exists;
+  assign \$1091  = _request[67:36] == target_generation;
+  assign \$1092  = \$1090  & \$1091 ;
+  assign \$1093  = \$1089  & \$1092 ;
+  assign \$1094  = good & hit_epoch;
+  assign \$1096  = good & hit_tear;
+  assign \$1097  = _request[41:36] < 4'h8;
+  assign \$1098  = _request[47:44] < 3'h4;
+  assign \$1099  = \$1097  & \$1098 ;
+  assign \$1100  = ~ \$1099 ;
+  assign \$1102  = \$1096  & \$1101 ;
+  assign \$1103  = good & hit_lock;
+  assign \$1105  = good & hit_fault_pending;
+  assign \$1107  = good & hit_fault_enable;
+  assign \$1109  = good & hit_wait_arm;
+  assign \$1111  = good & hit_wait_disarm;
+  assign \$1113  = good & hit_wait_fired;
+  assign \$1115  = good & hit_stray;
+  assign \$1117  = good & hit_resident;
+  assign \$1118  = 1'h0 >> index[1:0];
+  assign \$1119  = _request[41:36] < 4'h8;
+  assign \$1120  = ~ \$1119 ;
+  assign \$1121  = _request[67] & \$1120 ;
+  assign \$1122  = \$1118  | \$1121 ;
+  assign \$1123  = ~ \$1122 ;
+  assign \$1124  = \$1117  & \$1123 ;
+  assign \$1125  = good & hit_control;
+  assign \$1127  = good & hit_permit;
+  assign \$1129  = good & hit_tag_match;
+  assign \$1130  = ~ locked;
+  assign \$1131  = \$1129  & \$1130 ;
+  assign \$1132  = good & hit_tag_mask;
+  assign \$1133  = ~ locked;
+  assign \$1134  = \$1132  & \$1133 ;
+  assign \$1135  = good & hit_tag_vm;
+  assign \$1136  = _request[41:36] < 4'h8;
+  assign \$1137  = ~ \$1136 ;
+  assign \$1138  = _request[67] & \$1137 ;
+  assign \$1139  = locked | \$1138 ;
+  assign \$1140  = ~ \$1139 ;
+  assign \$1141  = \$1135  & \$1140 ;
+  assign \$1142  = good & hit_credits;
+  assign \$1144  = ! _request[30:28];
+  assign \$1146  = ! _lane;
+  assign \$1148  = \$1145  & \$1147 ;
+  assign \$1149  = refuse | does_ack;
+  assign \$1150  = \$1148  & \$1149 ;
+  assign \$1151  = ! _request[30:28];
+  assign \$1155  = \$1152  & \$1154 ;
+  assign \$1156  = refuse | does_ack;
+  assign \$1157  = \$1155  & \$1156 ;
+  assign \$1158  = _request[30:28] == 1'h1;
+  assign \$1160  = ! _lane;
+  assign \$1162  = \$1159  & \$1161 ;
+  assign \$1163  = refuse | does_ack;
+  assign \$1164  = \$1162  & \$1163 ;
+  assign \$1165  = _request[30:28] == 1'h1;
+  assign \$1169  = \$1166  & \$1168 ;
+  assign \$1170  = refuse | does_ack;
+  assign \$1171  = \$1169  & \$1170 ;
+  assign \$1172  = _request[30:28] == 2'h2;
+  assign \$1174  = ! _lane;
+  assign \$1176  = \$1173  & \$1175 ;
+  assign \$1177  = refuse | does_ack;
+  assign \$1178  = \$1176  & \$1177 ;
+  assign \$1179  = _request[30:28] == 2'h2;
+  assign \$1183  = \$1180  & \$1182 ;
+  assign \$1184  = refuse | does_ack;
+  assign \$1185  = \$1183  & \$1184 ;
+  assign \$1186  = _request[30:28] == 2'h3;
+  assign \$1188  = ! _lane;
+  assign \$1190  = \$1187  & \$1189 ;
+  assign \$1191  = refuse | does_ack;
+  assign \$1192  = \$1190  & \$1191 ;
+  assign \$1193  = _request[30:28] == 2'h3;
+  assign \$1197  = \$1194  & \$1196 ;
+  assign \$1198  = refuse | does_ack;
+  assign \$1199  = \$1197  & \$1198 ;
+  assign \$1200  = _request[30:28] == 3'h4;
+  assign \$1202  = ! _lane;
+  assign \$1204  = \$1201  & \$1203 ;
+  assign \$1205  = refuse | does_ack;
+  assign \$1206  = \$1204  & \$1205 ;
+  assign \$1207  = _request[30:28] == 3'h4;
+  assign \$1211  = \$1208  & \$1210 ;
+  assign \$1212  = refuse | does_ack;
+  assign \$1213  = \$1211  & \$1212 ;
+  assign \$1214  = _request[30:28] == 3'h5;
+  assign \$1216  = ! _lane;
+  assign \$1218  = \$1215  & \$1217 ;
+  assign \$1219  = refuse | does_ack;
+  assign \$1220  = \$1218  & \$1219 ;
+  assign \$1221  = _request[30:28] == 3'h5;
+  assign \$1225  = \$1222  & \$1224 ;
+  assign \$1226  = refuse | does_ack;
+  assign \$1227  = \$1225  & \$1226 ;
+  assign \$1228  = _request[30:28] == 3'h6;
+  assign \$1230  = ! _lane;
+  assign \$1232  = \$1229  & \$1231 ;
+  assign \$1233  = refuse | does_ack;
+  assign \$1234  = \$1232  & \$1233 ;
+  assign \$1235  = _request[30:28] == 3'h6;
+  assign \$1239  = \$1236  & \$1238 ;
+  assign \$1240  = refuse | does_ack;
+  assign \$1241  = \$1239  & \$1240 ;
+  assign \$1242  = _request[30:28] == 3'h7;
+  assign \$1244  = ! _lane;
+  assign \$1246  = \$1243  & \$1245 ;
+  assign \$1247  = refuse | does_ack;
+  assign \$1248  = \$1246  & \$1247 ;
+  assign \$1249  = _request[30:28] == 3'h7;
+  assign \$1253  = \$1250  & \$1252 ;
+  assign \$1254  = refuse | does_ack;
+  assign \$1255  = \$1253  & \$1254 ;
+  assign \$1256  = does_lock & _request[36];
+  assign \$1257  = \port$6372$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1258  = \port$6448$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1259  = \$1257  | \$1258 ;
+  assign \$1260  = \port$6524$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1261  = \$1259  | \$1260 ;
-  assign \$1262  = \port$6528$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1262  = \port$6600$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1263  = \$1261  | \$1262 ;
-  assign \$1264  = \port$6604$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1264  = \port$6676$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1265  = \$1263  | \$1264 ;
-  assign \$1266  = \port$6680$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1266  = \port$6752$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1267  = \$1265  | \$1266 ;
-  assign \$1268  = \port$6756$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1268  = \port$6828$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1269  = \$1267  | \$1268 ;
-  assign \$1270  = \port$6832$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1270  = \port$6904$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1271  = \$1269  | \$1270 ;
-  assign \$1272  = \port$6908$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1273  = \$1271  | \$1272 ;
-  assign \$1274  = \port$6376$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1275  = \port$6452$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1272  = \port$6372$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1273  = \port$6448$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1274  = \$1272  | \$1273 ;
+  assign \$1275  = \port$6524$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1276  = \$1274  | \$1275 ;
-  assign \$1277  = \port$6528$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1277  = \port$6600$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1278  = \$1276  | \$1277 ;
-  assign \$1279  = \port$6604$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1279  = \port$6676$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1280  = \$1278  | \$1279 ;
-  assign \$1281  = \port$6680$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1281  = \port$6752$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1282  = \$1280  | \$1281 ;
-  assign \$1283  = \port$6756$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1283  = \port$6828$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1284  = \$1282  | \$1283 ;
-  assign \$1285  = \port$6832$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1285  = \port$6904$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1286  = \$1284  | \$1285 ;
-  assign \$1287  = \port$6908$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1288  = \$1286  | \$1287 ;
-  assign \$1289  = \$1273  - \$1288 ;
-  assign \$1290  = \data_0$239  - \$1289 [4:0];
-  assign \$1291  = $signed(\$1290 ) + $signed({ 1'h0, _request[41:37] });
+  assign \$1287  = \$1271  - \$1286 ;
+  assign \$1288  = \data_0$239  - \$1287 [4:0];
+  assign \$1289  = $signed(\$1288 ) + $signed({ 1'h0, _request[40:36] });
   always @(posedge clk)
-    busy <= \$1292 ;
+    busy <= \$1290 ;
   always @(posedge clk)
-    _decoding <= \$1293 ;
+    _decoding <= \$1291 ;
   always @(posedge clk)
-    _checking <= \$1294 ;
+    _checking <= \$1292 ;
   always @(posedge clk)
-    _ordinary <= \$1295 ;
+    _ordinary <= \$1293 ;
   always @(posedge clk)
-    _acts <= \$1296 ;
+    _acts <= \$1294 ;
   always @(posedge clk)
-    word__request <= \$1297 ;
+    word__request <= \$1295 ;
   always @(posedge clk)
-    _taken <= \$1298 ;
+    _taken <= \$1296 ;
   always @(posedge clk)
-    kept_0 <= \$1299 ;
+    kept_0 <= \$1297 ;
   always @(posedge clk)
-    kept_1 <= \$1300 ;
+    kept_1 <= \$1298 ;
   always @(posedge clk)
-    kept_2 <= \$1301 ;
+    kept_2 <= \$1299 ;
   always @(posedge clk)
-    kept_3 <= \$1302 ;
+    kept_3 <= \$1300 ;
   always @(posedge clk)
-    _target_exists <= \$1303 ;
+    _target_exists <= \$1301 ;
   always @(posedge clk)
-    _lane <= \$1304 ;
+    _lane <= \$1302 ;
   always @(posedge clk)
-    bank <= \$1305 ;
+    bank <= \$1303 ;
   always @(posedge clk)
-    walk <= \$1306 ;
+    walk <= \$1304 ;
   always @(posedge clk)
-    managing <= \$1307 ;
+    managing <= \$1305 ;
   always @(posedge clk)
-    _first <= \$1308 ;
+    _first <= \$1306 ;
   always @(posedge clk)
-    _late <= \$1309 ;
+    _late <= \$1307 ;
   always @(posedge clk)
-    _blank <= \$1310 ;
+    _blank <= \$1308 ;
   always @(posedge clk)
-    _bad <= \$1311 ;
+    _bad <= \$1309 ;
   always @(posedge clk)
-    hit_irq_state <= \$1312 ;
+    hit_irq_state <= \$1310 ;
   always @(posedge clk)
-    hit_irq_test <= \$1313 ;
+    hit_irq_test <= \$1311 ;
   always @(posedge clk)
-    hit_ring <= \$1314 ;
+    hit_ring <= \$1312 ;
   always @(posedge clk)
-    hit_pending <= \$1315 ;
+    hit_pending <= \$1313 ;
   always @(posedge clk)
-    hit_irq_enable <= \$1316 ;
+    hit_irq_enable <= \$1314 ;
   always @(posedge clk)
-    hit_ack <= \$1317 ;
+    hit_ack <= \$1315 ;
   always @(posedge clk)
-    hit_peer <= \$1318 ;
+    hit_peer <= \$1316 ;
   always @(posedge clk)
-    hit_epoch <= \$1319 ;
+    hit_epoch <= \$1317 ;
   always @(posedge clk)
-    hit_tear <= \$1320 ;
+    hit_tear <= \$1318 ;
   always @(posedge clk)
-    hit_lock <= \$1321 ;
+    hit_lock <= \$1319 ;
   always @(posedge clk)
-    hit_fault_pending <= \$1322 ;
+    hit_fault_pending <= \$1320 ;
   always @(posedge clk)
-    hit_fault_enable <= \$1323 ;
+    hit_fault_enable <= \$1321 ;
   always @(posedge clk)
-    hit_wait_arm <= \$1324 ;
+    hit_wait_arm <= \$1322 ;
   always @(posedge clk)
-    hit_wait_disarm <= \$1325 ;
+    hit_wait_disarm <= \$1323 ;
   always @(posedge clk)
-    hit_wait_fired <= \$1326 ;
+    hit_wait_fired <= \$1324 ;
   always @(posedge clk)
-    hit_stray <= \$1327 ;
+    hit_stray <= \$1325 ;
   always @(posedge clk)
-    hit_resident <= \$1328 ;
+    hit_resident <= \$1326 ;
   always @(posedge clk)
-    hit_control <= \$1329 ;
+    hit_control <= \$1327 ;
   always @(posedge clk)
-    hit_permit <= \$1330 ;
+    hit_permit <= \$1328 ;
   always @(posedge clk)
-    hit_tag_match <= \$1331 ;
+    hit_tag_match <= \$1329 ;
   always @(posedge clk)
-    hit_tag_mask <= \$1332 ;
+    hit_tag_mask <= \$1330 ;
   always @(posedge clk)
-    hit_tag_vm <= \$1333 ;
+    hit_tag_vm <= \$1331 ;
   always @(posedge clk)
-    hit_credits <= \$1334 ;
+    hit_credits <= \$1332 ;
   always @(posedge clk)
-    index <= \$1335 ;
+    index <= \$1333 ;
   always @(posedge clk)
-    source <= \$1336 ;
+    source <= \$1334 ;
   always @(posedge clk)
-    target <= \$1337 ;
+    target <= \$1335 ;
   always @(posedge clk)
-    sources <= \$1338 ;
+    sources <= \$1336 ;
   always @(posedge clk)
-    targets <= \$1339 ;
+    targets <= \$1337 ;
   always @(posedge clk)
-    _refused <= \$1340 ;
+    _refused <= \$1338 ;
   always @(posedge clk)
-    do__irq_state <= \$1341 ;
+    do__irq_state <= \$1339 ;
   always @(posedge clk)
-    do__irq_test <= \$1342 ;
+    do__irq_test <= \$1340 ;
   always @(posedge clk)
-    do__ring <= \$1343 ;
+    do__ring <= \$1341 ;
   always @(posedge clk)
-    do__pending <= \$1344 ;
+    do__pending <= \$1342 ;
   always @(posedge clk)
-    do__irq_enable <= \$1345 ;
+    do__irq_enable <= \$1343 ;
   always @(posedge clk)
-    does_ack <= \$1346 ;
+    does_ack <= \$1344 ;
   always @(posedge clk)
-    do__peer <= \$1347 ;
+    do__peer <= \$1345 ;
   always @(posedge clk)
-    does_epoch <= \$1348 ;
+    does_epoch <= \$1346 ;
   always @(posedge clk)
-    do__tear <= \$1349 ;
+    do__tear <= \$1347 ;
   always @(posedge clk)
-    does_lock <= \$1350 ;
+    does_lock <= \$1348 ;
   always @(posedge clk)
-    do__fault_pending <= \$1351 ;
+    do__fault_pending <= \$1349 ;
   always @(posedge clk)
-    do__fault_enable <= \$1352 ;
+    do__fault_enable <= \$1350 ;
   always @(posedge clk)
-    do__wait_arm <= \$1353 ;
+    do__wait_arm <= \$1351 ;
   always @(posedge clk)
-    do__wait_disarm <= \$1354 ;
+    do__wait_disarm <= \$1352 ;
   always @(posedge clk)
-    do__wait_fired <= \$1355 ;
+    do__wait_fired <= \$1353 ;
   always @(posedge clk)
-    do__stray <= \$1356 ;
+    do__stray <= \$1354 ;
   always @(posedge clk)
-    do__resident <= \$1357 ;
+    do__resident <= \$1355 ;
   always @(posedge clk)
-    do__control <= \$1358 ;
+    do__control <= \$1356 ;
   always @(posedge clk)
-    do__permit <= \$1359 ;
+    do__permit <= \$1357 ;
   always @(posedge clk)
-    do__tag_match <= \$1360 ;
+    do__tag_match <= \$1358 ;
   always @(posedge clk)
-    do__tag_mask <= \$1361 ;
+    do__tag_mask <= \$1359 ;
   always @(posedge clk)
-    do__tag_vm <= \$1362 ;
+    do__tag_vm <= \$1360 ;
   always @(posedge clk)
-    does_credits <= \$1363 ;
+    does_credits <= \$1361 ;
   always @(posedge clk)
-    refusing_0 <= \$1364 ;
+    refusing_0 <= \$1362 ;
   always @(posedge clk)
-    refusing_1 <= \$1365 ;
+    refusing_1 <= \$1363 ;
   always @(posedge clk)
-    refusing_2 <= \$1366 ;
+    refusing_2 <= \$1364 ;
   always @(posedge clk)
-    refusing_3 <= \$1367 ;
+    refusing_3 <= \$1365 ;
   always @(posedge clk)
-    refusing_4 <= \$1368 ;
+    refusing_4 <= \$1366 ;
   always @(posedge clk)
-    refusing_5 <= \$1369 ;
+    refusing_5 <= \$1367 ;
   always @(posedge clk)
-    refusing_6 <= \$1370 ;
+    refusing_6 <= \$1368 ;
   always @(posedge clk)
-    refusing_7 <= \$1371 ;
+    refusing_7 <= \$1369 ;
   always @(posedge clk)
-    epoch <= \$1372 ;
+    epoch <= \$1370 ;
   always @(posedge clk)
-    locked <= \$1373 ;
+    locked <= \$1371 ;
   always @(posedge clk)
-    total <= \$1374 ;
+    total <= \$1372 ;
   \postern.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
     .\port$2473$0 (\$2 ),
-    .\port$3931$0 (\$1375 ),
-    .\port$3939$0 (\$1376 ),
-    .\port$3948$0 (\$1377 ),
-    .\port$3958$0 (\$1378 ),
-    .\port$3969$0 (\$1379 ),
-    .\port$6961$0 (requests__0__valid),
-    .\port$7548$0 (requests__1__valid),
-    .\port$8135$0 (requests__2__valid),
-    .\port$8722$0 (requests__3__valid),
+    .\port$3929$0 (\$1373 ),
+    .\port$3937$0 (\$1374 ),
+    .\port$3946$0 (\$1375 ),
+    .\port$3956$0 (\$1376 ),
+    .\port$3967$0 (\$1377 ),
+    .\port$6957$0 (requests__0__valid),
+    .\port$7544$0 (requests__1__valid),
+    .\port$8131$0 (requests__2__valid),
+    .\port$8718$0 (requests__3__valid),
     .rst(rst)
   );
   \postern.write_engine.promised  promised (
@@ -42221,9 +42140,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10062$0 (_lane),
-    .\port$10318$0 (look_vm),
-    .\port$10324$0 (look_lane),
+    .\port$10058$0 (_lane),
+    .\port$10314$0 (look_vm),
+    .\port$10320$0 (look_lane),
     .\port$2492$28 (_request[30:28]),
     .rst(rst),
     .write(write),
@@ -42233,7 +42152,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$like  = \$20 ;
-    if (\$1379 ) begin
+    if (\$1377 ) begin
       \$like  = walk_vm;
     end
     if (_decoding) begin
@@ -42249,7 +42168,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     receiver = \$27 [5:3];
-    if (\$1379 ) begin
+    if (\$1377 ) begin
       receiver = \$28 [2:0];
     end
     if (_decoding) begin
@@ -42288,7 +42207,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     code = 3'h2;
-    if (_request[70]) begin
+    if (_request[69]) begin
       code = 3'h5;
     end else if (\$92 ) begin
       code = 3'h3;
@@ -42336,165 +42255,185 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1292  = \$245 ;
+    \$1290  = \$245 ;
+    if (rst) begin
+      \$1290  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$1291  = \$247 ;
+    if (rst) begin
+      \$1291  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$1292  = _decoding;
     if (rst) begin
       \$1292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1293  = \$247 ;
+    \$1293  = _checking;
     if (rst) begin
       \$1293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1294  = _decoding;
+    \$1294  = \$249 ;
     if (rst) begin
       \$1294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1295  = _checking;
+    \$1295  = \$250 ;
     if (rst) begin
       \$1295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1296  = \$249 ;
-    if (rst) begin
-      \$1296  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1297  = \$250 ;
-    if (rst) begin
-      \$1297  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1298  = _taken;
+    \$1296  = _taken;
     if (\$251 ) begin
-      \$1298  = { \$1378 , \$1377 , \$1376 , \$1375  };
+      \$1296  = { \$1376 , \$1375 , \$1374 , \$1373  };
     end
     if (rst) begin
-      \$1298  = 4'h0;
+      \$1296  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1299  = kept_0;
+    \$1297  = kept_0;
     if (\$251 ) begin
-      \$1299  = \$252 ;
+      \$1297  = \$252 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1300  = kept_1;
+    \$1298  = kept_1;
     if (\$251 ) begin
-      \$1300  = \$253 ;
+      \$1298  = \$253 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1301  = kept_2;
+    \$1299  = kept_2;
     if (\$251 ) begin
-      \$1301  = \$254 ;
+      \$1299  = \$254 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1302  = kept_3;
+    \$1300  = kept_3;
     if (\$251 ) begin
-      \$1302  = \$255 ;
+      \$1300  = \$255 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1303  = _target_exists;
+    \$1301  = _target_exists;
     if (\$256 ) begin
-      \$1303  = 1'h1;
+      \$1301  = 1'h1;
     end
     if (_decoding) begin
-      \$1303  = \$1011 ;
+      \$1301  = \$1009 ;
     end
     if (rst) begin
-      \$1303  = 1'h0;
+      \$1301  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1304  = _lane;
+    \$1302  = _lane;
     if (\$256 ) begin
-      \$1304  = \$263 [8];
+      \$1302  = \$263 [8];
     end
     if (_decoding) begin
-      \$1304  = _request[18];
+      \$1302  = _request[18];
     end
+    if (rst) begin
+      \$1302  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$1303  = bank;
+    if (\$256 ) begin
+      \$1303  = \$302 ;
+    end
+    if (rst) begin
+      \$1303  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$1304  = \$303 ;
     if (rst) begin
       \$1304  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1305  = bank;
-    if (\$256 ) begin
-      \$1305  = \$302 ;
-    end
-    if (rst) begin
-      \$1305  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1306  = \$303 ;
-    if (rst) begin
-      \$1306  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1307  = managing;
+    \$1305  = managing;
     if (_ordinary) begin
-      \$1307  = 1'h0;
+      \$1305  = 1'h0;
     end
     if (taken) begin
-      \$1307  = \$314 ;
+      \$1305  = \$314 ;
     end
     if (rst) begin
-      \$1307  = 1'h0;
+      \$1305  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1308  = _first;
+    \$1306  = _first;
     if (_decoding) begin
-      \$1308  = \$321 ;
+      \$1306  = \$320 ;
     end
     if (rst) begin
-      \$1308  = 4'h0;
+      \$1306  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1309  = _late;
+    \$1307  = _late;
     if (_decoding) begin
-      \$1309  = \$645 ;
+      \$1307  = \$644 ;
     end
     if (rst) begin
-      \$1309  = 4'h0;
+      \$1307  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1310  = _blank;
+    \$1308  = _blank;
     if (_decoding) begin
-      \$1310  = \$646 ;
+      \$1308  = \$645 ;
+    end
+    if (rst) begin
+      \$1308  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$1309  = _bad;
+    if (_decoding) begin
+      \$1309  = \$817 ;
+    end
+    if (rst) begin
+      \$1309  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    \$1310  = hit_irq_state;
+    if (_decoding) begin
+      \$1310  = \$826 ;
     end
     if (rst) begin
       \$1310  = 1'h0;
@@ -42502,9 +42441,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1311  = _bad;
+    \$1311  = hit_irq_test;
     if (_decoding) begin
-      \$1311  = \$819 ;
+      \$1311  = \$835 ;
     end
     if (rst) begin
       \$1311  = 1'h0;
@@ -42512,9 +42451,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1312  = hit_irq_state;
+    \$1312  = hit_ring;
     if (_decoding) begin
-      \$1312  = \$828 ;
+      \$1312  = \$844 ;
     end
     if (rst) begin
       \$1312  = 1'h0;
@@ -42522,9 +42461,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1313  = hit_irq_test;
+    \$1313  = hit_pending;
     if (_decoding) begin
-      \$1313  = \$837 ;
+      \$1313  = \$853 ;
     end
     if (rst) begin
       \$1313  = 1'h0;
@@ -42532,9 +42471,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1314  = hit_ring;
+    \$1314  = hit_irq_enable;
     if (_decoding) begin
-      \$1314  = \$846 ;
+      \$1314  = \$862 ;
     end
     if (rst) begin
       \$1314  = 1'h0;
@@ -42542,9 +42481,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1315  = hit_pending;
+    \$1315  = hit_ack;
     if (_decoding) begin
-      \$1315  = \$855 ;
+      \$1315  = \$871 ;
     end
     if (rst) begin
       \$1315  = 1'h0;
@@ -42552,9 +42491,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1316  = hit_irq_enable;
+    \$1316  = hit_peer;
     if (_decoding) begin
-      \$1316  = \$864 ;
+      \$1316  = \$880 ;
     end
     if (rst) begin
       \$1316  = 1'h0;
@@ -42562,9 +42501,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1317  = hit_ack;
+    \$1317  = hit_epoch;
     if (_decoding) begin
-      \$1317  = \$873 ;
+      \$1317  = \$888 ;
     end
     if (rst) begin
       \$1317  = 1'h0;
@@ -42572,9 +42511,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1318  = hit_peer;
+    \$1318  = hit_tear;
     if (_decoding) begin
-      \$1318  = \$882 ;
+      \$1318  = \$896 ;
     end
     if (rst) begin
       \$1318  = 1'h0;
@@ -42582,9 +42521,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1319  = hit_epoch;
+    \$1319  = hit_lock;
     if (_decoding) begin
-      \$1319  = \$890 ;
+      \$1319  = \$904 ;
     end
     if (rst) begin
       \$1319  = 1'h0;
@@ -42592,9 +42531,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1320  = hit_tear;
+    \$1320  = hit_fault_pending;
     if (_decoding) begin
-      \$1320  = \$898 ;
+      \$1320  = \$912 ;
     end
     if (rst) begin
       \$1320  = 1'h0;
@@ -42602,9 +42541,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1321  = hit_lock;
+    \$1321  = hit_fault_enable;
     if (_decoding) begin
-      \$1321  = \$906 ;
+      \$1321  = \$920 ;
     end
     if (rst) begin
       \$1321  = 1'h0;
@@ -42612,9 +42551,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1322  = hit_fault_pending;
+    \$1322  = hit_wait_arm;
     if (_decoding) begin
-      \$1322  = \$914 ;
+      \$1322  = \$928 ;
     end
     if (rst) begin
       \$1322  = 1'h0;
@@ -42622,9 +42561,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1323  = hit_fault_enable;
+    \$1323  = hit_wait_disarm;
     if (_decoding) begin
-      \$1323  = \$922 ;
+      \$1323  = \$936 ;
     end
     if (rst) begin
       \$1323  = 1'h0;
@@ -42632,9 +42571,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1324  = hit_wait_arm;
+    \$1324  = hit_wait_fired;
     if (_decoding) begin
-      \$1324  = \$930 ;
+      \$1324  = \$944 ;
     end
     if (rst) begin
       \$1324  = 1'h0;
@@ -42642,9 +42581,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1325  = hit_wait_disarm;
+    \$1325  = hit_stray;
     if (_decoding) begin
-      \$1325  = \$938 ;
+      \$1325  = \$952 ;
     end
     if (rst) begin
       \$1325  = 1'h0;
@@ -42652,9 +42591,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1326  = hit_wait_fired;
+    \$1326  = hit_resident;
     if (_decoding) begin
-      \$1326  = \$946 ;
+      \$1326  = \$960 ;
     end
     if (rst) begin
       \$1326  = 1'h0;
@@ -42662,9 +42601,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1327  = hit_stray;
+    \$1327  = hit_control;
     if (_decoding) begin
-      \$1327  = \$954 ;
+      \$1327  = \$968 ;
     end
     if (rst) begin
       \$1327  = 1'h0;
@@ -42672,9 +42611,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1328  = hit_resident;
+    \$1328  = hit_permit;
     if (_decoding) begin
-      \$1328  = \$962 ;
+      \$1328  = \$976 ;
     end
     if (rst) begin
       \$1328  = 1'h0;
@@ -42682,9 +42621,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1329  = hit_control;
+    \$1329  = hit_tag_match;
     if (_decoding) begin
-      \$1329  = \$970 ;
+      \$1329  = \$984 ;
     end
     if (rst) begin
       \$1329  = 1'h0;
@@ -42692,9 +42631,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1330  = hit_permit;
+    \$1330  = hit_tag_mask;
     if (_decoding) begin
-      \$1330  = \$978 ;
+      \$1330  = \$992 ;
     end
     if (rst) begin
       \$1330  = 1'h0;
@@ -42702,9 +42641,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1331  = hit_tag_match;
+    \$1331  = hit_tag_vm;
     if (_decoding) begin
-      \$1331  = \$986 ;
+      \$1331  = \$1000 ;
     end
     if (rst) begin
       \$1331  = 1'h0;
@@ -42712,9 +42651,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1332  = hit_tag_mask;
+    \$1332  = hit_credits;
     if (_decoding) begin
-      \$1332  = \$994 ;
+      \$1332  = \$1008 ;
     end
     if (rst) begin
       \$1332  = 1'h0;
@@ -42722,29 +42661,29 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1333  = hit_tag_vm;
+    \$1333  = index;
     if (_decoding) begin
-      \$1333  = \$1002 ;
+      \$1333  = \$1013 ;
     end
     if (rst) begin
-      \$1333  = 1'h0;
+      \$1333  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1334  = hit_credits;
-    if (_decoding) begin
-      \$1334  = \$1010 ;
+    \$1334  = source;
+    if (\$1014 ) begin
+      \$1334  = \$like ;
     end
     if (rst) begin
-      \$1334  = 1'h0;
+      \$1334  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1335  = index;
-    if (_decoding) begin
-      \$1335  = \$1015 ;
+    \$1335  = target;
+    if (\$1014 ) begin
+      \$1335  = receiver;
     end
     if (rst) begin
       \$1335  = 3'h0;
@@ -42752,370 +42691,350 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1336  = source;
-    if (\$1016 ) begin
-      \$1336  = \$like ;
+    \$1336  = sources;
+    if (\$1014 ) begin
+      \$1336  = { \$1030 , \$1028 , \$1026 , \$1024 , \$1022 , \$1020 , \$1018 , \$1016  };
     end
     if (rst) begin
-      \$1336  = 3'h0;
+      \$1336  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1337  = target;
-    if (\$1016 ) begin
-      \$1337  = receiver;
+    \$1337  = targets;
+    if (\$1014 ) begin
+      \$1337  = { \$1046 , \$1044 , \$1042 , \$1040 , \$1038 , \$1036 , \$1034 , \$1032  };
     end
     if (rst) begin
-      \$1337  = 3'h0;
+      \$1337  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1338  = sources;
-    if (\$1016 ) begin
-      \$1338  = { \$1032 , \$1030 , \$1028 , \$1026 , \$1024 , \$1022 , \$1020 , \$1018  };
-    end
+    \$1338  = \$1075 ;
     if (rst) begin
-      \$1338  = 8'h00;
+      \$1338  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1339  = targets;
-    if (\$1016 ) begin
-      \$1339  = { \$1048 , \$1046 , \$1044 , \$1042 , \$1040 , \$1038 , \$1036 , \$1034  };
-    end
+    \$1339  = \$1077 ;
     if (rst) begin
-      \$1339  = 8'h00;
+      \$1339  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1340  = \$1077 ;
+    \$1340  = \$1079 ;
     if (rst) begin
-      \$1340  = 4'h0;
+      \$1340  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1341  = \$1079 ;
+    \$1341  = \$1082 ;
     if (rst) begin
       \$1341  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1342  = \$1081 ;
+    \$1342  = \$1084 ;
     if (rst) begin
       \$1342  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1343  = \$1084 ;
+    \$1343  = \$1086 ;
     if (rst) begin
       \$1343  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1344  = \$1086 ;
+    \$1344  = \$1088 ;
     if (rst) begin
       \$1344  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1345  = \$1088 ;
+    \$1345  = \$1093 ;
     if (rst) begin
       \$1345  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1346  = \$1090 ;
+    \$1346  = \$1095 ;
     if (rst) begin
       \$1346  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1347  = \$1095 ;
+    \$1347  = \$1102 ;
     if (rst) begin
       \$1347  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1348  = \$1097 ;
+    \$1348  = \$1104 ;
     if (rst) begin
       \$1348  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1349  = \$1104 ;
+    \$1349  = \$1106 ;
     if (rst) begin
       \$1349  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1350  = \$1106 ;
+    \$1350  = \$1108 ;
     if (rst) begin
       \$1350  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1351  = \$1108 ;
+    \$1351  = \$1110 ;
     if (rst) begin
       \$1351  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1352  = \$1110 ;
+    \$1352  = \$1112 ;
     if (rst) begin
       \$1352  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1353  = \$1112 ;
+    \$1353  = \$1114 ;
     if (rst) begin
       \$1353  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1354  = \$1114 ;
+    \$1354  = \$1116 ;
     if (rst) begin
       \$1354  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1355  = \$1116 ;
+    \$1355  = \$1124 ;
     if (rst) begin
       \$1355  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1356  = \$1118 ;
+    \$1356  = \$1126 ;
     if (rst) begin
       \$1356  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1357  = \$1126 ;
+    \$1357  = \$1128 ;
     if (rst) begin
       \$1357  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1358  = \$1128 ;
+    \$1358  = \$1131 ;
     if (rst) begin
       \$1358  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1359  = \$1130 ;
+    \$1359  = \$1134 ;
     if (rst) begin
       \$1359  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1360  = \$1133 ;
+    \$1360  = \$1141 ;
     if (rst) begin
       \$1360  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1361  = \$1136 ;
+    \$1361  = \$1143 ;
     if (rst) begin
       \$1361  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1362  = \$1143 ;
-    if (rst) begin
-      \$1362  = 1'h0;
+    \$1362  = refusing_0;
+    if (\$1150 ) begin
+      \$1362 [0] = refuse;
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1363  = \$1145 ;
-    if (rst) begin
-      \$1363  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1364  = refusing_0;
-    if (\$1152 ) begin
-      \$1364 [0] = refuse;
-    end
-    if (\$1159 ) begin
-      \$1364 [1] = refuse;
+    if (\$1157 ) begin
+      \$1362 [1] = refuse;
     end
     if (closed_vm[0]) begin
-      \$1364  = 2'h0;
+      \$1362  = 2'h0;
     end
     if (rst) begin
-      \$1364  = 2'h0;
+      \$1362  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1365  = refusing_1;
-    if (\$1166 ) begin
-      \$1365 [0] = refuse;
+    \$1363  = refusing_1;
+    if (\$1164 ) begin
+      \$1363 [0] = refuse;
     end
-    if (\$1173 ) begin
-      \$1365 [1] = refuse;
+    if (\$1171 ) begin
+      \$1363 [1] = refuse;
     end
     if (closed_vm[1]) begin
-      \$1365  = 2'h0;
+      \$1363  = 2'h0;
     end
     if (rst) begin
-      \$1365  = 2'h0;
+      \$1363  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1366  = refusing_2;
-    if (\$1180 ) begin
-      \$1366 [0] = refuse;
+    \$1364  = refusing_2;
+    if (\$1178 ) begin
+      \$1364 [0] = refuse;
     end
-    if (\$1187 ) begin
-      \$1366 [1] = refuse;
+    if (\$1185 ) begin
+      \$1364 [1] = refuse;
     end
     if (closed_vm[2]) begin
-      \$1366  = 2'h0;
+      \$1364  = 2'h0;
     end
     if (rst) begin
-      \$1366  = 2'h0;
+      \$1364  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1367  = refusing_3;
-    if (\$1194 ) begin
-      \$1367 [0] = refuse;
+    \$1365  = refusing_3;
+    if (\$1192 ) begin
+      \$1365 [0] = refuse;
     end
-    if (\$1201 ) begin
-      \$1367 [1] = refuse;
+    if (\$1199 ) begin
+      \$1365 [1] = refuse;
     end
     if (closed_vm[3]) begin
-      \$1367  = 2'h0;
+      \$1365  = 2'h0;
     end
     if (rst) begin
-      \$1367  = 2'h0;
+      \$1365  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1368  = refusing_4;
-    if (\$1208 ) begin
-      \$1368 [0] = refuse;
+    \$1366  = refusing_4;
+    if (\$1206 ) begin
+      \$1366 [0] = refuse;
     end
-    if (\$1215 ) begin
-      \$1368 [1] = refuse;
+    if (\$1213 ) begin
+      \$1366 [1] = refuse;
     end
     if (closed_vm[4]) begin
-      \$1368  = 2'h0;
+      \$1366  = 2'h0;
     end
     if (rst) begin
-      \$1368  = 2'h0;
+      \$1366  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1369  = refusing_5;
-    if (\$1222 ) begin
-      \$1369 [0] = refuse;
+    \$1367  = refusing_5;
+    if (\$1220 ) begin
+      \$1367 [0] = refuse;
     end
-    if (\$1229 ) begin
-      \$1369 [1] = refuse;
+    if (\$1227 ) begin
+      \$1367 [1] = refuse;
     end
     if (closed_vm[5]) begin
-      \$1369  = 2'h0;
+      \$1367  = 2'h0;
     end
     if (rst) begin
-      \$1369  = 2'h0;
+      \$1367  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1370  = refusing_6;
-    if (\$1236 ) begin
-      \$1370 [0] = refuse;
+    \$1368  = refusing_6;
+    if (\$1234 ) begin
+      \$1368 [0] = refuse;
     end
-    if (\$1243 ) begin
-      \$1370 [1] = refuse;
+    if (\$1241 ) begin
+      \$1368 [1] = refuse;
     end
     if (closed_vm[6]) begin
-      \$1370  = 2'h0;
+      \$1368  = 2'h0;
     end
     if (rst) begin
-      \$1370  = 2'h0;
+      \$1368  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1371  = refusing_7;
-    if (\$1250 ) begin
-      \$1371 [0] = refuse;
+    \$1369  = refusing_7;
+    if (\$1248 ) begin
+      \$1369 [0] = refuse;
     end
-    if (\$1257 ) begin
-      \$1371 [1] = refuse;
+    if (\$1255 ) begin
+      \$1369 [1] = refuse;
     end
     if (closed_vm[7]) begin
-      \$1371  = 2'h0;
+      \$1369  = 2'h0;
     end
     if (rst) begin
-      \$1371  = 2'h0;
+      \$1369  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1372  = epoch;
+    \$1370  = epoch;
     if (does_epoch) begin
-      \$1372  = _request[68:37];
+      \$1370  = _request[67:36];
     end
     if (rst) begin
-      \$1372  = 32'd0;
+      \$1370  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1373  = locked;
-    if (\$1258 ) begin
-      \$1373  = 1'h1;
+    \$1371  = locked;
+    if (\$1256 ) begin
+      \$1371  = 1'h1;
     end
     if (rst) begin
-      \$1373  = 1'h0;
+      \$1371  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$1374  = \$1291 ;
+    \$1372  = \$1289 ;
     if (rst) begin
-      \$1374  = 7'h00;
+      \$1372  = 7'h00;
     end
   end
   assign request = { \$2 , requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
   assign \accept$8  = accept;
-  assign grant = { \$1379 , \$1378 , \$1377 , \$1376 , \$1375  };
+  assign grant = { \$1377 , \$1376 , \$1375 , \$1374 , \$1373  };
   assign does_irq_state = do__irq_state;
   assign does_irq_test = do__irq_test;
   assign does_irq_enable = do__irq_enable;
@@ -43143,31 +43062,31 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$signal$103  = targets;
   assign _bank = bank;
   assign _commits = word__request;
-  assign word__slot = _request[82:75];
-  assign word__word = _request[74:71];
-  assign word__data = _request[68:37];
+  assign word__slot = _request[81:74];
+  assign word__word = _request[73:70];
+  assign word__data = _request[67:36];
   assign row_0 = { _request[30:28], _lane };
   assign row_1 = { look_vm, look_lane };
   assign \fill$128  = fill;
   assign \fill_row$130  = fill_row;
   assign data_1 = look_result;
   assign write_data = \new ;
-  assign sent__0 = \port$6376$0 [4:0];
-  assign sent__1 = \port$6452$0 [4:0];
-  assign sent__2 = \port$6528$0 [4:0];
-  assign sent__3 = \port$6604$0 [4:0];
-  assign sent__4 = \port$6680$0 [4:0];
-  assign sent__5 = \port$6756$0 [4:0];
-  assign sent__6 = \port$6832$0 [4:0];
-  assign sent__7 = \port$6908$0 [4:0];
-  assign stops__0 = \port$6376$0 [9:5];
-  assign stops__1 = \port$6452$0 [9:5];
-  assign stops__2 = \port$6528$0 [9:5];
-  assign stops__3 = \port$6604$0 [9:5];
-  assign stops__4 = \port$6680$0 [9:5];
-  assign stops__5 = \port$6756$0 [9:5];
-  assign stops__6 = \port$6832$0 [9:5];
-  assign stops__7 = \port$6908$0 [9:5];
+  assign sent__0 = \port$6372$0 [4:0];
+  assign sent__1 = \port$6448$0 [4:0];
+  assign sent__2 = \port$6524$0 [4:0];
+  assign sent__3 = \port$6600$0 [4:0];
+  assign sent__4 = \port$6676$0 [4:0];
+  assign sent__5 = \port$6752$0 [4:0];
+  assign sent__6 = \port$6828$0 [4:0];
+  assign sent__7 = \port$6904$0 [4:0];
+  assign stops__0 = \port$6372$0 [9:5];
+  assign stops__1 = \port$6448$0 [9:5];
+  assign stops__2 = \port$6524$0 [9:5];
+  assign stops__3 = \port$6600$0 [9:5];
+  assign stops__4 = \port$6676$0 [9:5];
+  assign stops__5 = \port$6752$0 [9:5];
+  assign stops__6 = \port$6828$0 [9:5];
+  assign stops__7 = \port$6904$0 [9:5];
   assign idle = { \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165  };
   assign \row_0$195  = target;
   assign \fill$201  = fill;
@@ -43177,8 +43096,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \write_data$205  = total[4:0];
   assign fault__address = _request[12:0];
   assign vm = _request[30:28];
-  assign data = _request[68:37];
-  assign \port$2492$71  = _request[82:71];
+  assign data = _request[67:36];
+  assign \port$2492$70  = _request[81:70];
   assign \requests__0__payload.address  = requests__0__payload[12:0];
   assign \requests__0__payload.offset  = requests__0__payload[24:13];
   assign \requests__0__payload.manager  = requests__0__payload[25];
@@ -43186,13 +43105,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \requests__0__payload.known  = requests__0__payload[27];
   assign \requests__0__payload.vm  = requests__0__payload[30:28];
   assign \requests__0__payload.strobes  = requests__0__payload[34:31];
-  assign \requests__0__payload.cacheable  = requests__0__payload[35];
-  assign \requests__0__payload.direct  = requests__0__payload[36];
-  assign \requests__0__payload.data  = requests__0__payload[68:37];
-  assign \requests__0__payload.commit  = requests__0__payload[69];
-  assign \requests__0__payload.torn  = requests__0__payload[70];
-  assign \requests__0__payload.last  = requests__0__payload[74:71];
-  assign \requests__0__payload.slot  = requests__0__payload[82:75];
+  assign \requests__0__payload.direct  = requests__0__payload[35];
+  assign \requests__0__payload.data  = requests__0__payload[67:36];
+  assign \requests__0__payload.commit  = requests__0__payload[68];
+  assign \requests__0__payload.torn  = requests__0__payload[69];
+  assign \requests__0__payload.last  = requests__0__payload[73:70];
+  assign \requests__0__payload.slot  = requests__0__payload[81:74];
   assign \requests__1__payload.address  = requests__1__payload[12:0];
   assign \requests__1__payload.offset  = requests__1__payload[24:13];
   assign \requests__1__payload.manager  = requests__1__payload[25];
@@ -43200,13 +43118,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \requests__1__payload.known  = requests__1__payload[27];
   assign \requests__1__payload.vm  = requests__1__payload[30:28];
   assign \requests__1__payload.strobes  = requests__1__payload[34:31];
-  assign \requests__1__payload.cacheable  = requests__1__payload[35];
-  assign \requests__1__payload.direct  = requests__1__payload[36];
-  assign \requests__1__payload.data  = requests__1__payload[68:37];
-  assign \requests__1__payload.commit  = requests__1__payload[69];
-  assign \requests__1__payload.torn  = requests__1__payload[70];
-  assign \requests__1__payload.last  = requests__1__payload[74:71];
-  assign \requests__1__payload.slot  = requests__1__payload[82:75];
+  assign \requests__1__payload.direct  = requests__1__payload[35];
+  assign \requests__1__payload.data  = requests__1__payload[67:36];
+  assign \requests__1__payload.commit  = requests__1__payload[68];
+  assign \requests__1__payload.torn  = requests__1__payload[69];
+  assign \requests__1__payload.last  = requests__1__payload[73:70];
+  assign \requests__1__payload.slot  = requests__1__payload[81:74];
   assign \requests__2__payload.address  = requests__2__payload[12:0];
   assign \requests__2__payload.offset  = requests__2__payload[24:13];
   assign \requests__2__payload.manager  = requests__2__payload[25];
@@ -43214,13 +43131,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \requests__2__payload.known  = requests__2__payload[27];
   assign \requests__2__payload.vm  = requests__2__payload[30:28];
   assign \requests__2__payload.strobes  = requests__2__payload[34:31];
-  assign \requests__2__payload.cacheable  = requests__2__payload[35];
-  assign \requests__2__payload.direct  = requests__2__payload[36];
-  assign \requests__2__payload.data  = requests__2__payload[68:37];
-  assign \requests__2__payload.commit  = requests__2__payload[69];
-  assign \requests__2__payload.torn  = requests__2__payload[70];
-  assign \requests__2__payload.last  = requests__2__payload[74:71];
-  assign \requests__2__payload.slot  = requests__2__payload[82:75];
+  assign \requests__2__payload.direct  = requests__2__payload[35];
+  assign \requests__2__payload.data  = requests__2__payload[67:36];
+  assign \requests__2__payload.commit  = requests__2__payload[68];
+  assign \requests__2__payload.torn  = requests__2__payload[69];
+  assign \requests__2__payload.last  = requests__2__payload[73:70];
+  assign \requests__2__payload.slot  = requests__2__payload[81:74];
   assign \requests__3__payload.address  = requests__3__payload[12:0];
   assign \requests__3__payload.offset  = requests__3__payload[24:13];
   assign \requests__3__payload.manager  = requests__3__payload[25];
@@ -43228,13 +43144,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \requests__3__payload.known  = requests__3__payload[27];
   assign \requests__3__payload.vm  = requests__3__payload[30:28];
   assign \requests__3__payload.strobes  = requests__3__payload[34:31];
-  assign \requests__3__payload.cacheable  = requests__3__payload[35];
-  assign \requests__3__payload.direct  = requests__3__payload[36];
-  assign \requests__3__payload.data  = requests__3__payload[68:37];
-  assign \requests__3__payload.commit  = requests__3__payload[69];
-  assign \requests__3__payload.torn  = requests__3__payload[70];
-  assign \requests__3__payload.last  = requests__3__payload[74:71];
-  assign \requests__3__payload.slot  = requests__3__payload[82:75];
+  assign \requests__3__payload.direct  = requests__3__payload[35];
+  assign \requests__3__payload.data  = requests__3__payload[67:36];
+  assign \requests__3__payload.commit  = requests__3__payload[68];
+  assign \requests__3__payload.torn  = requests__3__payload[69];
+  assign \requests__3__payload.last  = requests__3__payload[73:70];
+  assign \requests__3__payload.slot  = requests__3__payload[81:74];
   assign \_request.address  = _request[12:0];
   assign \_request.offset  = _request[24:13];
   assign \_request.manager  = _request[25];
@@ -43242,13 +43157,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \_request.known  = _request[27];
   assign \_request.vm  = _request[30:28];
   assign \_request.strobes  = _request[34:31];
-  assign \_request.cacheable  = _request[35];
-  assign \_request.direct  = _request[36];
-  assign \_request.data  = _request[68:37];
-  assign \_request.commit  = _request[69];
-  assign \_request.torn  = _request[70];
-  assign \_request.last  = _request[74:71];
-  assign \_request.slot  = _request[82:75];
+  assign \_request.direct  = _request[35];
+  assign \_request.data  = _request[67:36];
+  assign \_request.commit  = _request[68];
+  assign \_request.torn  = _request[69];
+  assign \_request.last  = _request[73:70];
+  assign \_request.slot  = _request[81:74];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[5:3];
   assign \look_result.count  = look_result[13:6];
@@ -43272,8 +43186,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \new [2:0] = \$117 ;
   assign message[22:15] = source_generation;
   assign message[14:12] = _request[30:28];
-  assign message[11:8] = _request[74:71];
-  assign message[7:0] = _request[82:75];
+  assign message[11:8] = _request[73:70];
+  assign message[7:0] = _request[81:74];
   assign \$30 [2:0] = 3'h0;
   assign \$30 [11:3] = _request[24:16];
   assign { \$36 [6:4], \$36 [2:0] } = 6'h00;
@@ -43302,286 +43216,288 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$296  = \$295 ;
   assign \$298  = \$297 ;
   assign \$300  = \$299 ;
-  assign \$323 [2:0] = 3'h0;
-  assign \$323 [11:3] = _request[24:16];
-  assign \$325 [2:0] = 3'h0;
-  assign \$325 [11:3] = _request[24:16];
-  assign \$327 [2:0] = 3'h0;
-  assign \$327 [11:3] = _request[24:16];
-  assign \$329 [2:0] = 3'h0;
-  assign \$329 [11:3] = _request[24:16];
-  assign \$331 [2:0] = 3'h0;
-  assign \$331 [11:3] = _request[24:16];
-  assign \$333 [2:0] = 3'h0;
-  assign \$333 [11:3] = _request[24:16];
-  assign \$335 [2:0] = 3'h0;
-  assign \$335 [11:3] = _request[24:16];
-  assign \$337 [2:0] = 3'h0;
-  assign \$337 [11:3] = _request[24:16];
-  assign \$339 [2:0] = 3'h0;
-  assign \$339 [11:3] = _request[24:16];
-  assign \$341 [2:0] = 3'h0;
-  assign \$341 [11:3] = _request[24:16];
-  assign \$343 [2:0] = 3'h0;
-  assign \$343 [11:3] = _request[24:16];
-  assign \$345 [4:0] = 5'h00;
-  assign \$345 [11:5] = _request[24:18];
-  assign { \$347 [6:4], \$347 [2:0] } = 6'h00;
-  assign { \$347 [11:7], \$347 [3] } = { _request[24:20], _request[16] };
-  assign { \$349 [6:4], \$349 [2:0] } = 6'h00;
-  assign { \$349 [11:7], \$349 [3] } = { _request[24:20], _request[16] };
-  assign { \$351 [6:4], \$351 [2:0] } = 6'h00;
-  assign { \$351 [11:7], \$351 [3] } = { _request[24:20], _request[16] };
-  assign { \$353 [7:5], \$353 [2:0] } = 6'h00;
-  assign { \$353 [11:8], \$353 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$355 [7:5], \$355 [2:0] } = 6'h00;
-  assign { \$355 [11:8], \$355 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$357 [7:5], \$357 [2:0] } = 6'h00;
-  assign { \$357 [11:8], \$357 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$359 [8:5], \$359 [2:0] } = 7'h00;
-  assign { \$359 [11:9], \$359 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$363 [8:5], \$363 [2:0] } = 7'h00;
-  assign { \$363 [11:9], \$363 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$367 [8:5], \$367 [2:0] } = 7'h00;
-  assign { \$367 [11:9], \$367 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$371 [8:5], \$371 [2:0] } = 7'h00;
-  assign { \$371 [11:9], \$371 [4:3] } = { _request[24:22], _request[17:16] };
-  assign \$375 [8:0] = 9'h000;
-  assign \$375 [11:9] = _request[24:22];
-  assign \$378 [2:0] = 3'h0;
-  assign \$378 [11:3] = _request[24:16];
-  assign \$380 [2:0] = 3'h0;
-  assign \$380 [11:3] = _request[24:16];
-  assign \$382 [2:0] = 3'h0;
-  assign \$382 [11:3] = _request[24:16];
-  assign \$384 [2:0] = 3'h0;
-  assign \$384 [11:3] = _request[24:16];
-  assign \$386 [2:0] = 3'h0;
-  assign \$386 [11:3] = _request[24:16];
-  assign \$388 [2:0] = 3'h0;
-  assign \$388 [11:3] = _request[24:16];
-  assign \$390 [2:0] = 3'h0;
-  assign \$390 [11:3] = _request[24:16];
-  assign \$392 [2:0] = 3'h0;
-  assign \$392 [11:3] = _request[24:16];
-  assign \$394 [2:0] = 3'h0;
-  assign \$394 [11:3] = _request[24:16];
-  assign \$396 [2:0] = 3'h0;
-  assign \$396 [11:3] = _request[24:16];
-  assign \$398 [2:0] = 3'h0;
-  assign \$398 [11:3] = _request[24:16];
-  assign \$400 [4:0] = 5'h00;
-  assign \$400 [11:5] = _request[24:18];
-  assign { \$402 [5], \$402 [2:0] } = 4'h0;
-  assign { \$402 [11:6], \$402 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$404 [5], \$404 [2:0] } = 4'h0;
-  assign { \$404 [11:6], \$404 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$406 [5], \$406 [2:0] } = 4'h0;
-  assign { \$406 [11:6], \$406 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$408 [5], \$408 [2:0] } = 4'h0;
-  assign { \$408 [11:6], \$408 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$410 [6:4], \$410 [2:0] } = 6'h00;
-  assign { \$410 [11:7], \$410 [3] } = { _request[24:20], _request[16] };
-  assign { \$412 [6:4], \$412 [2:0] } = 6'h00;
-  assign { \$412 [11:7], \$412 [3] } = { _request[24:20], _request[16] };
-  assign \$414 [7:0] = 8'h00;
-  assign \$414 [11:8] = _request[24:21];
-  assign \$416 [6:0] = 7'h00;
-  assign \$416 [11:7] = _request[24:20];
-  assign \$418 [3:0] = 4'h0;
-  assign \$418 [11:4] = _request[24:17];
-  assign { \$420 [8], \$420 [6:0] } = 8'h00;
-  assign { \$420 [11:9], \$420 [7] } = { _request[24:22], _request[20] };
-  assign \$424 [2:0] = 3'h0;
-  assign \$424 [11:3] = _request[24:16];
-  assign \$426 [2:0] = 3'h0;
-  assign \$426 [11:3] = _request[24:16];
-  assign \$428 [2:0] = 3'h0;
-  assign \$428 [11:3] = _request[24:16];
-  assign \$430 [2:0] = 3'h0;
-  assign \$430 [11:3] = _request[24:16];
-  assign \$432 [2:0] = 3'h0;
-  assign \$432 [11:3] = _request[24:16];
-  assign \$434 [2:0] = 3'h0;
-  assign \$434 [11:3] = _request[24:16];
-  assign \$436 [2:0] = 3'h0;
-  assign \$436 [11:3] = _request[24:16];
-  assign \$438 [2:0] = 3'h0;
-  assign \$438 [11:3] = _request[24:16];
-  assign \$440 [2:0] = 3'h0;
-  assign \$440 [11:3] = _request[24:16];
-  assign \$442 [4:0] = 5'h00;
-  assign \$442 [11:5] = _request[24:18];
-  assign { \$444 [6:4], \$444 [2:0] } = 6'h00;
-  assign { \$444 [11:7], \$444 [3] } = { _request[24:20], _request[16] };
-  assign { \$446 [6:4], \$446 [2:0] } = 6'h00;
-  assign { \$446 [11:7], \$446 [3] } = { _request[24:20], _request[16] };
-  assign { \$448 [7:5], \$448 [2:0] } = 6'h00;
-  assign { \$448 [11:8], \$448 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$450 [7:5], \$450 [2:0] } = 6'h00;
-  assign { \$450 [11:8], \$450 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$452 [7:5], \$452 [2:0] } = 6'h00;
-  assign { \$452 [11:8], \$452 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$454 [8:0] = 9'h000;
-  assign \$454 [11:9] = _request[24:22];
-  assign \$457 [2:0] = 3'h0;
-  assign \$457 [11:3] = _request[24:16];
-  assign \$459 [2:0] = 3'h0;
-  assign \$459 [11:3] = _request[24:16];
-  assign \$461 [2:0] = 3'h0;
-  assign \$461 [11:3] = _request[24:16];
-  assign \$463 [2:0] = 3'h0;
-  assign \$463 [11:3] = _request[24:16];
-  assign \$465 [4:0] = 5'h00;
-  assign \$465 [11:5] = _request[24:18];
-  assign { \$467 [5], \$467 [2:0] } = 4'h0;
-  assign { \$467 [11:6], \$467 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$469 [6:4], \$469 [2:0] } = 6'h00;
-  assign { \$469 [11:7], \$469 [3] } = { _request[24:20], _request[16] };
-  assign \$471 [7:0] = 8'h00;
-  assign \$471 [11:8] = _request[24:21];
-  assign { \$473 [8], \$473 [6:0] } = 8'h00;
-  assign { \$473 [11:9], \$473 [7] } = { _request[24:22], _request[20] };
-  assign \$487 [2:0] = 3'h0;
-  assign \$487 [11:3] = _request[24:16];
-  assign \$489 [2:0] = 3'h0;
-  assign \$489 [11:3] = _request[24:16];
-  assign \$491 [2:0] = 3'h0;
-  assign \$491 [11:3] = _request[24:16];
-  assign \$493 [2:0] = 3'h0;
-  assign \$493 [11:3] = _request[24:16];
-  assign \$495 [2:0] = 3'h0;
-  assign \$495 [11:3] = _request[24:16];
-  assign \$497 [2:0] = 3'h0;
-  assign \$497 [11:3] = _request[24:16];
-  assign \$499 [2:0] = 3'h0;
-  assign \$499 [11:3] = _request[24:16];
-  assign \$501 [2:0] = 3'h0;
-  assign \$501 [11:3] = _request[24:16];
-  assign \$503 [2:0] = 3'h0;
-  assign \$503 [11:3] = _request[24:16];
-  assign \$505 [2:0] = 3'h0;
-  assign \$505 [11:3] = _request[24:16];
-  assign \$507 [2:0] = 3'h0;
-  assign \$507 [11:3] = _request[24:16];
-  assign \$509 [4:0] = 5'h00;
-  assign \$509 [11:5] = _request[24:18];
-  assign { \$511 [6:4], \$511 [2:0] } = 6'h00;
-  assign { \$511 [11:7], \$511 [3] } = { _request[24:20], _request[16] };
-  assign { \$513 [6:4], \$513 [2:0] } = 6'h00;
-  assign { \$513 [11:7], \$513 [3] } = { _request[24:20], _request[16] };
-  assign { \$515 [6:4], \$515 [2:0] } = 6'h00;
-  assign { \$515 [11:7], \$515 [3] } = { _request[24:20], _request[16] };
-  assign { \$517 [7:5], \$517 [2:0] } = 6'h00;
-  assign { \$517 [11:8], \$517 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$519 [7:5], \$519 [2:0] } = 6'h00;
-  assign { \$519 [11:8], \$519 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$521 [7:5], \$521 [2:0] } = 6'h00;
-  assign { \$521 [11:8], \$521 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$523 [8:5], \$523 [2:0] } = 7'h00;
-  assign { \$523 [11:9], \$523 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$527 [8:5], \$527 [2:0] } = 7'h00;
-  assign { \$527 [11:9], \$527 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$531 [8:5], \$531 [2:0] } = 7'h00;
-  assign { \$531 [11:9], \$531 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$535 [8:5], \$535 [2:0] } = 7'h00;
-  assign { \$535 [11:9], \$535 [4:3] } = { _request[24:22], _request[17:16] };
-  assign \$539 [8:0] = 9'h000;
-  assign \$539 [11:9] = _request[24:22];
-  assign \$542 [2:0] = 3'h0;
-  assign \$542 [11:3] = _request[24:16];
-  assign \$544 [2:0] = 3'h0;
-  assign \$544 [11:3] = _request[24:16];
-  assign \$546 [2:0] = 3'h0;
-  assign \$546 [11:3] = _request[24:16];
-  assign \$548 [2:0] = 3'h0;
-  assign \$548 [11:3] = _request[24:16];
-  assign \$550 [2:0] = 3'h0;
-  assign \$550 [11:3] = _request[24:16];
-  assign \$552 [2:0] = 3'h0;
-  assign \$552 [11:3] = _request[24:16];
-  assign \$554 [2:0] = 3'h0;
-  assign \$554 [11:3] = _request[24:16];
-  assign \$556 [2:0] = 3'h0;
-  assign \$556 [11:3] = _request[24:16];
-  assign \$558 [2:0] = 3'h0;
-  assign \$558 [11:3] = _request[24:16];
-  assign \$560 [2:0] = 3'h0;
-  assign \$560 [11:3] = _request[24:16];
-  assign \$562 [2:0] = 3'h0;
-  assign \$562 [11:3] = _request[24:16];
-  assign \$564 [4:0] = 5'h00;
-  assign \$564 [11:5] = _request[24:18];
-  assign { \$566 [5], \$566 [2:0] } = 4'h0;
-  assign { \$566 [11:6], \$566 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$568 [5], \$568 [2:0] } = 4'h0;
-  assign { \$568 [11:6], \$568 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$570 [5], \$570 [2:0] } = 4'h0;
-  assign { \$570 [11:6], \$570 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$572 [5], \$572 [2:0] } = 4'h0;
-  assign { \$572 [11:6], \$572 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$574 [6:4], \$574 [2:0] } = 6'h00;
-  assign { \$574 [11:7], \$574 [3] } = { _request[24:20], _request[16] };
-  assign { \$576 [6:4], \$576 [2:0] } = 6'h00;
-  assign { \$576 [11:7], \$576 [3] } = { _request[24:20], _request[16] };
-  assign \$578 [7:0] = 8'h00;
-  assign \$578 [11:8] = _request[24:21];
-  assign \$580 [6:0] = 7'h00;
-  assign \$580 [11:7] = _request[24:20];
-  assign \$582 [3:0] = 4'h0;
-  assign \$582 [11:4] = _request[24:17];
-  assign { \$584 [8], \$584 [6:0] } = 8'h00;
-  assign { \$584 [11:9], \$584 [7] } = { _request[24:22], _request[20] };
-  assign \$588 [2:0] = 3'h0;
-  assign \$588 [11:3] = _request[24:16];
-  assign \$590 [2:0] = 3'h0;
-  assign \$590 [11:3] = _request[24:16];
-  assign \$592 [2:0] = 3'h0;
-  assign \$592 [11:3] = _request[24:16];
-  assign \$594 [2:0] = 3'h0;
-  assign \$594 [11:3] = _request[24:16];
-  assign \$596 [2:0] = 3'h0;
-  assign \$596 [11:3] = _request[24:16];
-  assign \$598 [2:0] = 3'h0;
-  assign \$598 [11:3] = _request[24:16];
-  assign \$600 [2:0] = 3'h0;
-  assign \$600 [11:3] = _request[24:16];
-  assign \$602 [2:0] = 3'h0;
-  assign \$602 [11:3] = _request[24:16];
-  assign \$604 [2:0] = 3'h0;
-  assign \$604 [11:3] = _request[24:16];
-  assign \$606 [4:0] = 5'h00;
-  assign \$606 [11:5] = _request[24:18];
-  assign { \$608 [6:4], \$608 [2:0] } = 6'h00;
-  assign { \$608 [11:7], \$608 [3] } = { _request[24:20], _request[16] };
-  assign { \$610 [6:4], \$610 [2:0] } = 6'h00;
-  assign { \$610 [11:7], \$610 [3] } = { _request[24:20], _request[16] };
-  assign { \$612 [7:5], \$612 [2:0] } = 6'h00;
-  assign { \$612 [11:8], \$612 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$614 [7:5], \$614 [2:0] } = 6'h00;
-  assign { \$614 [11:8], \$614 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$616 [7:5], \$616 [2:0] } = 6'h00;
-  assign { \$616 [11:8], \$616 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$618 [8:0] = 9'h000;
-  assign \$618 [11:9] = _request[24:22];
-  assign \$621 [2:0] = 3'h0;
-  assign \$621 [11:3] = _request[24:16];
-  assign \$623 [2:0] = 3'h0;
-  assign \$623 [11:3] = _request[24:16];
-  assign \$625 [2:0] = 3'h0;
-  assign \$625 [11:3] = _request[24:16];
-  assign \$627 [2:0] = 3'h0;
-  assign \$627 [11:3] = _request[24:16];
-  assign \$629 [4:0] = 5'h00;
-  assign \$629 [11:5] = _request[24:18];
-  assign { \$631 [5], \$631 [2:0] } = 4'h0;
-  assign { \$631 [11:6], \$631 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$633 [6:4], \$633 [2:0] } = 6'h00;
-  assign { \$633 [11:7], \$633 [3] } = { _request[24:20], _request[16] };
-  assign \$635 [7:0] = 8'h00;
-  assign \$635 [11:8] = _request[24:21];
-  assign { \$637 [8], \$637 [6:0] } = 8'h00;
-  assign { \$637 [11:9], \$637 [7] } = { _request[24:22], _request[20] };
+  assign \$322 [2:0] = 3'h0;
+  assign \$322 [11:3] = _request[24:16];
+  assign \$324 [2:0] = 3'h0;
+  assign \$324 [11:3] = _request[24:16];
+  assign \$326 [2:0] = 3'h0;
+  assign \$326 [11:3] = _request[24:16];
+  assign \$328 [2:0] = 3'h0;
+  assign \$328 [11:3] = _request[24:16];
+  assign \$330 [2:0] = 3'h0;
+  assign \$330 [11:3] = _request[24:16];
+  assign \$332 [2:0] = 3'h0;
+  assign \$332 [11:3] = _request[24:16];
+  assign \$334 [2:0] = 3'h0;
+  assign \$334 [11:3] = _request[24:16];
+  assign \$336 [2:0] = 3'h0;
+  assign \$336 [11:3] = _request[24:16];
+  assign \$338 [2:0] = 3'h0;
+  assign \$338 [11:3] = _request[24:16];
+  assign \$340 [2:0] = 3'h0;
+  assign \$340 [11:3] = _request[24:16];
+  assign \$342 [2:0] = 3'h0;
+  assign \$342 [11:3] = _request[24:16];
+  assign \$344 [4:0] = 5'h00;
+  assign \$344 [11:5] = _request[24:18];
+  assign { \$346 [6:4], \$346 [2:0] } = 6'h00;
+  assign { \$346 [11:7], \$346 [3] } = { _request[24:20], _request[16] };
+  assign { \$348 [6:4], \$348 [2:0] } = 6'h00;
+  assign { \$348 [11:7], \$348 [3] } = { _request[24:20], _request[16] };
+  assign { \$350 [6:4], \$350 [2:0] } = 6'h00;
+  assign { \$350 [11:7], \$350 [3] } = { _request[24:20], _request[16] };
+  assign { \$352 [7:5], \$352 [2:0] } = 6'h00;
+  assign { \$352 [11:8], \$352 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$354 [7:5], \$354 [2:0] } = 6'h00;
+  assign { \$354 [11:8], \$354 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$356 [7:5], \$356 [2:0] } = 6'h00;
+  assign { \$356 [11:8], \$356 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$358 [8:5], \$358 [2:0] } = 7'h00;
+  assign { \$358 [11:9], \$358 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$362 [8:5], \$362 [2:0] } = 7'h00;
+  assign { \$362 [11:9], \$362 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$366 [8:5], \$366 [2:0] } = 7'h00;
+  assign { \$366 [11:9], \$366 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$370 [8:5], \$370 [2:0] } = 7'h00;
+  assign { \$370 [11:9], \$370 [4:3] } = { _request[24:22], _request[17:16] };
+  assign \$374 [8:0] = 9'h000;
+  assign \$374 [11:9] = _request[24:22];
+  assign \$377 [2:0] = 3'h0;
+  assign \$377 [11:3] = _request[24:16];
+  assign \$379 [2:0] = 3'h0;
+  assign \$379 [11:3] = _request[24:16];
+  assign \$381 [2:0] = 3'h0;
+  assign \$381 [11:3] = _request[24:16];
+  assign \$383 [2:0] = 3'h0;
+  assign \$383 [11:3] = _request[24:16];
+  assign \$385 [2:0] = 3'h0;
+  assign \$385 [11:3] = _request[24:16];
+  assign \$387 [2:0] = 3'h0;
+  assign \$387 [11:3] = _request[24:16];
+  assign \$389 [2:0] = 3'h0;
+  assign \$389 [11:3] = _request[24:16];
+  assign \$391 [2:0] = 3'h0;
+  assign \$391 [11:3] = _request[24:16];
+  assign \$393 [2:0] = 3'h0;
+  assign \$393 [11:3] = _request[24:16];
+  assign \$395 [2:0] = 3'h0;
+  assign \$395 [11:3] = _request[24:16];
+  assign \$397 [2:0] = 3'h0;
+  assign \$397 [11:3] = _request[24:16];
+  assign \$399 [4:0] = 5'h00;
+  assign \$399 [11:5] = _request[24:18];
+  assign { \$401 [5], \$401 [2:0] } = 4'h0;
+  assign { \$401 [11:6], \$401 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$403 [5], \$403 [2:0] } = 4'h0;
+  assign { \$403 [11:6], \$403 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$405 [5], \$405 [2:0] } = 4'h0;
+  assign { \$405 [11:6], \$405 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$407 [5], \$407 [2:0] } = 4'h0;
+  assign { \$407 [11:6], \$407 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$409 [6:4], \$409 [2:0] } = 6'h00;
+  assign { \$409 [11:7], \$409 [3] } = { _request[24:20], _request[16] };
+  assign { \$411 [6:4], \$411 [2:0] } = 6'h00;
+  assign { \$411 [11:7], \$411 [3] } = { _request[24:20], _request[16] };
+  assign \$413 [7:0] = 8'h00;
+  assign \$413 [11:8] = _request[24:21];
+  assign \$415 [6:0] = 7'h00;
+  assign \$415 [11:7] = _request[24:20];
+  assign \$417 [3:0] = 4'h0;
+  assign \$417 [11:4] = _request[24:17];
+  assign { \$419 [8], \$419 [6:0] } = 8'h00;
+  assign { \$419 [11:9], \$419 [7] } = { _request[24:22], _request[20] };
+  assign \$423 [2:0] = 3'h0;
+  assign \$423 [11:3] = _request[24:16];
+  assign \$425 [2:0] = 3'h0;
+  assign \$425 [11:3] = _request[24:16];
+  assign \$427 [2:0] = 3'h0;
+  assign \$427 [11:3] = _request[24:16];
+  assign \$429 [2:0] = 3'h0;
+  assign \$429 [11:3] = _request[24:16];
+  assign \$431 [2:0] = 3'h0;
+  assign \$431 [11:3] = _request[24:16];
+  assign \$433 [2:0] = 3'h0;
+  assign \$433 [11:3] = _request[24:16];
+  assign \$435 [2:0] = 3'h0;
+  assign \$435 [11:3] = _request[24:16];
+  assign \$437 [2:0] = 3'h0;
+  assign \$437 [11:3] = _request[24:16];
+  assign \$439 [2:0] = 3'h0;
+  assign \$439 [11:3] = _request[24:16];
+  assign \$441 [4:0] = 5'h00;
+  assign \$441 [11:5] = _request[24:18];
+  assign { \$443 [6:4], \$443 [2:0] } = 6'h00;
+  assign { \$443 [11:7], \$443 [3] } = { _request[24:20], _request[16] };
+  assign { \$445 [6:4], \$445 [2:0] } = 6'h00;
+  assign { \$445 [11:7], \$445 [3] } = { _request[24:20], _request[16] };
+  assign { \$447 [7:5], \$447 [2:0] } = 6'h00;
+  assign { \$447 [11:8], \$447 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$449 [7:5], \$449 [2:0] } = 6'h00;
+  assign { \$449 [11:8], \$449 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$451 [7:5], \$451 [2:0] } = 6'h00;
+  assign { \$451 [11:8], \$451 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$453 [8:0] = 9'h000;
+  assign \$453 [11:9] = _request[24:22];
+  assign \$456 [2:0] = 3'h0;
+  assign \$456 [11:3] = _request[24:16];
+  assign \$458 [2:0] = 3'h0;
+  assign \$458 [11:3] = _request[24:16];
+  assign \$460 [2:0] = 3'h0;
+  assign \$460 [11:3] = _request[24:16];
+  assign \$462 [2:0] = 3'h0;
+  assign \$462 [11:3] = _request[24:16];
+  assign \$464 [4:0] = 5'h00;
+  assign \$464 [11:5] = _request[24:18];
+  assign { \$466 [5], \$466 [2:0] } = 4'h0;
+  assign { \$466 [11:6], \$466 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$468 [6:4], \$468 [2:0] } = 6'h00;
+  assign { \$468 [11:7], \$468 [3] } = { _request[24:20], _request[16] };
+  assign \$470 [7:0] = 8'h00;
+  assign \$470 [11:8] = _request[24:21];
+  assign { \$472 [8], \$472 [6:0] } = 8'h00;
+  assign { \$472 [11:9], \$472 [7] } = { _request[24:22], _request[20] };
+  assign \$486 [2:0] = 3'h0;
+  assign \$486 [11:3] = _request[24:16];
+  assign \$488 [2:0] = 3'h0;
+  assign \$488 [11:3] = _request[24:16];
+  assign \$490 [2:0] = 3'h0;
+  assign \$490 [11:3] = _request[24:16];
+  assign \$492 [2:0] = 3'h0;
+  assign \$492 [11:3] = _request[24:16];
+  assign \$494 [2:0] = 3'h0;
+  assign \$494 [11:3] = _request[24:16];
+  assign \$496 [2:0] = 3'h0;
+  assign \$496 [11:3] = _request[24:16];
+  assign \$498 [2:0] = 3'h0;
+  assign \$498 [11:3] = _request[24:16];
+  assign \$500 [2:0] = 3'h0;
+  assign \$500 [11:3] = _request[24:16];
+  assign \$502 [2:0] = 3'h0;
+  assign \$502 [11:3] = _request[24:16];
+  assign \$504 [2:0] = 3'h0;
+  assign \$504 [11:3] = _request[24:16];
+  assign \$506 [2:0] = 3'h0;
+  assign \$506 [11:3] = _request[24:16];
+  assign \$508 [4:0] = 5'h00;
+  assign \$508 [11:5] = _request[24:18];
+  assign { \$510 [6:4], \$510 [2:0] } = 6'h00;
+  assign { \$510 [11:7], \$510 [3] } = { _request[24:20], _request[16] };
+  assign { \$512 [6:4], \$512 [2:0] } = 6'h00;
+  assign { \$512 [11:7], \$512 [3] } = { _request[24:20], _request[16] };
+  assign { \$514 [6:4], \$514 [2:0] } = 6'h00;
+  assign { \$514 [11:7], \$514 [3] } = { _request[24:20], _request[16] };
+  assign { \$516 [7:5], \$516 [2:0] } = 6'h00;
+  assign { \$516 [11:8], \$516 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$518 [7:5], \$518 [2:0] } = 6'h00;
+  assign { \$518 [11:8], \$518 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$520 [7:5], \$520 [2:0] } = 6'h00;
+  assign { \$520 [11:8], \$520 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$522 [8:5], \$522 [2:0] } = 7'h00;
+  assign { \$522 [11:9], \$522 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$526 [8:5], \$526 [2:0] } = 7'h00;
+  assign { \$526 [11:9], \$526 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$530 [8:5], \$530 [2:0] } = 7'h00;
+  assign { \$530 [11:9], \$530 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$534 [8:5], \$534 [2:0] } = 7'h00;
+  assign { \$534 [11:9], \$534 [4:3] } = { _request[24:22], _request[17:16] };
+  assign \$538 [8:0] = 9'h000;
+  assign \$538 [11:9] = _request[24:22];
+  assign \$541 [2:0] = 3'h0;
+  assign \$541 [11:3] = _request[24:16];
+  assign \$543 [2:0] = 3'h0;
+  assign \$543 [11:3] = _request[24:16];
+  assign \$545 [2:0] = 3'h0;
+  assign \$545 [11:3] = _request[24:16];
+  assign \$547 [2:0] = 3'h0;
+  assign \$547 [11:3] = _request[24:16];
+  assign \$549 [2:0] = 3'h0;
+  assign \$549 [11:3] = _request[24:16];
+  assign \$551 [2:0] = 3'h0;
+  assign \$551 [11:3] = _request[24:16];
+  assign \$553 [2:0] = 3'h0;
+  assign \$553 [11:3] = _request[24:16];
+  assign \$555 [2:0] = 3'h0;
+  assign \$555 [11:3] = _request[24:16];
+  assign \$557 [2:0] = 3'h0;
+  assign \$557 [11:3] = _request[24:16];
+  assign \$559 [2:0] = 3'h0;
+  assign \$559 [11:3] = _request[24:16];
+  assign \$561 [2:0] = 3'h0;
+  assign \$561 [11:3] = _request[24:16];
+  assign \$563 [4:0] = 5'h00;
+  assign \$563 [11:5] = _request[24:18];
+  assign { \$565 [5], \$565 [2:0] } = 4'h0;
+  assign { \$565 [11:6], \$565 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$567 [5], \$567 [2:0] } = 4'h0;
+  assign { \$567 [11:6], \$567 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$569 [5], \$569 [2:0] } = 4'h0;
+  assign { \$569 [11:6], \$569 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$571 [5], \$571 [2:0] } = 4'h0;
+  assign { \$571 [11:6], \$571 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$573 [6:4], \$573 [2:0] } = 6'h00;
+  assign { \$573 [11:7], \$573 [3] } = { _request[24:20], _request[16] };
+  assign { \$575 [6:4], \$575 [2:0] } = 6'h00;
+  assign { \$575 [11:7], \$575 [3] } = { _request[24:20], _request[16] };
+  assign \$577 [7:0] = 8'h00;
+  assign \$577 [11:8] = _request[24:21];
+  assign \$579 [6:0] = 7'h00;
+  assign \$579 [11:7] = _request[24:20];
+  assign \$581 [3:0] = 4'h0;
+  assign \$581 [11:4] = _request[24:17];
+  assign { \$583 [8], \$583 [6:0] } = 8'h00;
+  assign { \$583 [11:9], \$583 [7] } = { _request[24:22], _request[20] };
+  assign \$587 [2:0] = 3'h0;
+  assign \$587 [11:3] = _request[24:16];
+  assign \$589 [2:0] = 3'h0;
+  assign \$589 [11:3] = _request[24:16];
+  assign \$591 [2:0] = 3'h0;
+  assign \$591 [11:3] = _request[24:16];
+  assign \$593 [2:0] = 3'h0;
+  assign \$593 [11:3] = _request[24:16];
+  assign \$595 [2:0] = 3'h0;
+  assign \$595 [11:3] = _request[24:16];
+  assign \$597 [2:0] = 3'h0;
+  assign \$597 [11:3] = _request[24:16];
+  assign \$599 [2:0] = 3'h0;
+  assign \$599 [11:3] = _request[24:16];
+  assign \$601 [2:0] = 3'h0;
+  assign \$601 [11:3] = _request[24:16];
+  assign \$603 [2:0] = 3'h0;
+  assign \$603 [11:3] = _request[24:16];
+  assign \$605 [4:0] = 5'h00;
+  assign \$605 [11:5] = _request[24:18];
+  assign { \$607 [6:4], \$607 [2:0] } = 6'h00;
+  assign { \$607 [11:7], \$607 [3] } = { _request[24:20], _request[16] };
+  assign { \$609 [6:4], \$609 [2:0] } = 6'h00;
+  assign { \$609 [11:7], \$609 [3] } = { _request[24:20], _request[16] };
+  assign { \$611 [7:5], \$611 [2:0] } = 6'h00;
+  assign { \$611 [11:8], \$611 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$613 [7:5], \$613 [2:0] } = 6'h00;
+  assign { \$613 [11:8], \$613 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$615 [7:5], \$615 [2:0] } = 6'h00;
+  assign { \$615 [11:8], \$615 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$617 [8:0] = 9'h000;
+  assign \$617 [11:9] = _request[24:22];
+  assign \$620 [2:0] = 3'h0;
+  assign \$620 [11:3] = _request[24:16];
+  assign \$622 [2:0] = 3'h0;
+  assign \$622 [11:3] = _request[24:16];
+  assign \$624 [2:0] = 3'h0;
+  assign \$624 [11:3] = _request[24:16];
+  assign \$626 [2:0] = 3'h0;
+  assign \$626 [11:3] = _request[24:16];
+  assign \$628 [4:0] = 5'h00;
+  assign \$628 [11:5] = _request[24:18];
+  assign { \$630 [5], \$630 [2:0] } = 4'h0;
+  assign { \$630 [11:6], \$630 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$632 [6:4], \$632 [2:0] } = 6'h00;
+  assign { \$632 [11:7], \$632 [3] } = { _request[24:20], _request[16] };
+  assign \$634 [7:0] = 8'h00;
+  assign \$634 [11:8] = _request[24:21];
+  assign { \$636 [8], \$636 [6:0] } = 8'h00;
+  assign { \$636 [11:9], \$636 [7] } = { _request[24:22], _request[20] };
+  assign \$653 [2:0] = 3'h0;
+  assign \$653 [11:3] = _request[24:16];
   assign \$655 [2:0] = 3'h0;
   assign \$655 [11:3] = _request[24:16];
   assign \$657 [2:0] = 3'h0;
@@ -43602,32 +43518,32 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$671 [11:3] = _request[24:16];
   assign \$673 [2:0] = 3'h0;
   assign \$673 [11:3] = _request[24:16];
-  assign \$675 [2:0] = 3'h0;
-  assign \$675 [11:3] = _request[24:16];
-  assign \$677 [4:0] = 5'h00;
-  assign \$677 [11:5] = _request[24:18];
+  assign \$675 [4:0] = 5'h00;
+  assign \$675 [11:5] = _request[24:18];
+  assign { \$677 [6:4], \$677 [2:0] } = 6'h00;
+  assign { \$677 [11:7], \$677 [3] } = { _request[24:20], _request[16] };
   assign { \$679 [6:4], \$679 [2:0] } = 6'h00;
   assign { \$679 [11:7], \$679 [3] } = { _request[24:20], _request[16] };
   assign { \$681 [6:4], \$681 [2:0] } = 6'h00;
   assign { \$681 [11:7], \$681 [3] } = { _request[24:20], _request[16] };
-  assign { \$683 [6:4], \$683 [2:0] } = 6'h00;
-  assign { \$683 [11:7], \$683 [3] } = { _request[24:20], _request[16] };
+  assign { \$683 [7:5], \$683 [2:0] } = 6'h00;
+  assign { \$683 [11:8], \$683 [4:3] } = { _request[24:21], _request[17:16] };
   assign { \$685 [7:5], \$685 [2:0] } = 6'h00;
   assign { \$685 [11:8], \$685 [4:3] } = { _request[24:21], _request[17:16] };
   assign { \$687 [7:5], \$687 [2:0] } = 6'h00;
   assign { \$687 [11:8], \$687 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$689 [7:5], \$689 [2:0] } = 6'h00;
-  assign { \$689 [11:8], \$689 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$691 [8:5], \$691 [2:0] } = 7'h00;
-  assign { \$691 [11:9], \$691 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$695 [8:5], \$695 [2:0] } = 7'h00;
-  assign { \$695 [11:9], \$695 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$699 [8:5], \$699 [2:0] } = 7'h00;
-  assign { \$699 [11:9], \$699 [4:3] } = { _request[24:22], _request[17:16] };
-  assign { \$703 [8:5], \$703 [2:0] } = 7'h00;
-  assign { \$703 [11:9], \$703 [4:3] } = { _request[24:22], _request[17:16] };
-  assign \$707 [8:0] = 9'h000;
-  assign \$707 [11:9] = _request[24:22];
+  assign { \$689 [8:5], \$689 [2:0] } = 7'h00;
+  assign { \$689 [11:9], \$689 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$693 [8:5], \$693 [2:0] } = 7'h00;
+  assign { \$693 [11:9], \$693 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$697 [8:5], \$697 [2:0] } = 7'h00;
+  assign { \$697 [11:9], \$697 [4:3] } = { _request[24:22], _request[17:16] };
+  assign { \$701 [8:5], \$701 [2:0] } = 7'h00;
+  assign { \$701 [11:9], \$701 [4:3] } = { _request[24:22], _request[17:16] };
+  assign \$705 [8:0] = 9'h000;
+  assign \$705 [11:9] = _request[24:22];
+  assign \$708 [2:0] = 3'h0;
+  assign \$708 [11:3] = _request[24:16];
   assign \$710 [2:0] = 3'h0;
   assign \$710 [11:3] = _request[24:16];
   assign \$712 [2:0] = 3'h0;
@@ -43648,30 +43564,30 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$726 [11:3] = _request[24:16];
   assign \$728 [2:0] = 3'h0;
   assign \$728 [11:3] = _request[24:16];
-  assign \$730 [2:0] = 3'h0;
-  assign \$730 [11:3] = _request[24:16];
-  assign \$732 [4:0] = 5'h00;
-  assign \$732 [11:5] = _request[24:18];
+  assign \$730 [4:0] = 5'h00;
+  assign \$730 [11:5] = _request[24:18];
+  assign { \$732 [5], \$732 [2:0] } = 4'h0;
+  assign { \$732 [11:6], \$732 [4:3] } = { _request[24:19], _request[17:16] };
   assign { \$734 [5], \$734 [2:0] } = 4'h0;
   assign { \$734 [11:6], \$734 [4:3] } = { _request[24:19], _request[17:16] };
   assign { \$736 [5], \$736 [2:0] } = 4'h0;
   assign { \$736 [11:6], \$736 [4:3] } = { _request[24:19], _request[17:16] };
   assign { \$738 [5], \$738 [2:0] } = 4'h0;
   assign { \$738 [11:6], \$738 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$740 [5], \$740 [2:0] } = 4'h0;
-  assign { \$740 [11:6], \$740 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$740 [6:4], \$740 [2:0] } = 6'h00;
+  assign { \$740 [11:7], \$740 [3] } = { _request[24:20], _request[16] };
   assign { \$742 [6:4], \$742 [2:0] } = 6'h00;
   assign { \$742 [11:7], \$742 [3] } = { _request[24:20], _request[16] };
-  assign { \$744 [6:4], \$744 [2:0] } = 6'h00;
-  assign { \$744 [11:7], \$744 [3] } = { _request[24:20], _request[16] };
-  assign \$746 [7:0] = 8'h00;
-  assign \$746 [11:8] = _request[24:21];
-  assign \$748 [6:0] = 7'h00;
-  assign \$748 [11:7] = _request[24:20];
-  assign \$750 [3:0] = 4'h0;
-  assign \$750 [11:4] = _request[24:17];
-  assign { \$752 [8], \$752 [6:0] } = 8'h00;
-  assign { \$752 [11:9], \$752 [7] } = { _request[24:22], _request[20] };
+  assign \$744 [7:0] = 8'h00;
+  assign \$744 [11:8] = _request[24:21];
+  assign \$746 [6:0] = 7'h00;
+  assign \$746 [11:7] = _request[24:20];
+  assign \$748 [3:0] = 4'h0;
+  assign \$748 [11:4] = _request[24:17];
+  assign { \$750 [8], \$750 [6:0] } = 8'h00;
+  assign { \$750 [11:9], \$750 [7] } = { _request[24:22], _request[20] };
+  assign \$754 [2:0] = 3'h0;
+  assign \$754 [11:3] = _request[24:16];
   assign \$756 [2:0] = 3'h0;
   assign \$756 [11:3] = _request[24:16];
   assign \$758 [2:0] = 3'h0;
@@ -43688,88 +43604,87 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$768 [11:3] = _request[24:16];
   assign \$770 [2:0] = 3'h0;
   assign \$770 [11:3] = _request[24:16];
-  assign \$772 [2:0] = 3'h0;
-  assign \$772 [11:3] = _request[24:16];
-  assign \$774 [4:0] = 5'h00;
-  assign \$774 [11:5] = _request[24:18];
+  assign \$772 [4:0] = 5'h00;
+  assign \$772 [11:5] = _request[24:18];
+  assign { \$774 [6:4], \$774 [2:0] } = 6'h00;
+  assign { \$774 [11:7], \$774 [3] } = { _request[24:20], _request[16] };
   assign { \$776 [6:4], \$776 [2:0] } = 6'h00;
   assign { \$776 [11:7], \$776 [3] } = { _request[24:20], _request[16] };
-  assign { \$778 [6:4], \$778 [2:0] } = 6'h00;
-  assign { \$778 [11:7], \$778 [3] } = { _request[24:20], _request[16] };
+  assign { \$778 [7:5], \$778 [2:0] } = 6'h00;
+  assign { \$778 [11:8], \$778 [4:3] } = { _request[24:21], _request[17:16] };
   assign { \$780 [7:5], \$780 [2:0] } = 6'h00;
   assign { \$780 [11:8], \$780 [4:3] } = { _request[24:21], _request[17:16] };
   assign { \$782 [7:5], \$782 [2:0] } = 6'h00;
   assign { \$782 [11:8], \$782 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$784 [7:5], \$784 [2:0] } = 6'h00;
-  assign { \$784 [11:8], \$784 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$786 [8:0] = 9'h000;
-  assign \$786 [11:9] = _request[24:22];
+  assign \$784 [8:0] = 9'h000;
+  assign \$784 [11:9] = _request[24:22];
+  assign \$787 [2:0] = 3'h0;
+  assign \$787 [11:3] = _request[24:16];
   assign \$789 [2:0] = 3'h0;
   assign \$789 [11:3] = _request[24:16];
   assign \$791 [2:0] = 3'h0;
   assign \$791 [11:3] = _request[24:16];
   assign \$793 [2:0] = 3'h0;
   assign \$793 [11:3] = _request[24:16];
-  assign \$795 [2:0] = 3'h0;
-  assign \$795 [11:3] = _request[24:16];
-  assign \$797 [4:0] = 5'h00;
-  assign \$797 [11:5] = _request[24:18];
-  assign { \$799 [5], \$799 [2:0] } = 4'h0;
-  assign { \$799 [11:6], \$799 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$801 [6:4], \$801 [2:0] } = 6'h00;
-  assign { \$801 [11:7], \$801 [3] } = { _request[24:20], _request[16] };
-  assign \$803 [7:0] = 8'h00;
-  assign \$803 [11:8] = _request[24:21];
-  assign { \$805 [8], \$805 [6:0] } = 8'h00;
-  assign { \$805 [11:9], \$805 [7] } = { _request[24:22], _request[20] };
-  assign \$820 [2:0] = 3'h0;
-  assign \$820 [11:3] = _request[24:16];
-  assign \$829 [2:0] = 3'h0;
-  assign \$829 [11:3] = _request[24:16];
-  assign \$838 [2:0] = 3'h0;
-  assign \$838 [11:3] = _request[24:16];
-  assign \$847 [2:0] = 3'h0;
-  assign \$847 [11:3] = _request[24:16];
-  assign \$856 [4:0] = 5'h00;
-  assign \$856 [11:5] = _request[24:18];
-  assign { \$865 [5], \$865 [2:0] } = 4'h0;
-  assign { \$865 [11:6], \$865 [4:3] } = { _request[24:19], _request[17:16] };
-  assign { \$874 [6:4], \$874 [2:0] } = 6'h00;
-  assign { \$874 [11:7], \$874 [3] } = { _request[24:20], _request[16] };
-  assign \$883 [2:0] = 3'h0;
-  assign \$883 [11:3] = _request[24:16];
-  assign \$891 [2:0] = 3'h0;
-  assign \$891 [11:3] = _request[24:16];
-  assign \$899 [2:0] = 3'h0;
-  assign \$899 [11:3] = _request[24:16];
-  assign \$907 [2:0] = 3'h0;
-  assign \$907 [11:3] = _request[24:16];
-  assign \$915 [2:0] = 3'h0;
-  assign \$915 [11:3] = _request[24:16];
-  assign \$923 [2:0] = 3'h0;
-  assign \$923 [11:3] = _request[24:16];
-  assign \$931 [2:0] = 3'h0;
-  assign \$931 [11:3] = _request[24:16];
-  assign \$939 [2:0] = 3'h0;
-  assign \$939 [11:3] = _request[24:16];
-  assign \$947 [2:0] = 3'h0;
-  assign \$947 [11:3] = _request[24:16];
-  assign \$955 [4:0] = 5'h00;
-  assign \$955 [11:5] = _request[24:18];
-  assign { \$963 [6:4], \$963 [2:0] } = 6'h00;
-  assign { \$963 [11:7], \$963 [3] } = { _request[24:20], _request[16] };
-  assign { \$971 [6:4], \$971 [2:0] } = 6'h00;
-  assign { \$971 [11:7], \$971 [3] } = { _request[24:20], _request[16] };
-  assign { \$979 [7:5], \$979 [2:0] } = 6'h00;
-  assign { \$979 [11:8], \$979 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$987 [7:5], \$987 [2:0] } = 6'h00;
-  assign { \$987 [11:8], \$987 [4:3] } = { _request[24:21], _request[17:16] };
-  assign { \$995 [7:5], \$995 [2:0] } = 6'h00;
-  assign { \$995 [11:8], \$995 [4:3] } = { _request[24:21], _request[17:16] };
-  assign \$1003 [8:0] = 9'h000;
-  assign \$1003 [11:9] = _request[24:22];
-  assign \$1012 [4:0] = 5'h00;
-  assign \$1012 [11:5] = _request[24:18];
+  assign \$795 [4:0] = 5'h00;
+  assign \$795 [11:5] = _request[24:18];
+  assign { \$797 [5], \$797 [2:0] } = 4'h0;
+  assign { \$797 [11:6], \$797 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$799 [6:4], \$799 [2:0] } = 6'h00;
+  assign { \$799 [11:7], \$799 [3] } = { _request[24:20], _request[16] };
+  assign \$801 [7:0] = 8'h00;
+  assign \$801 [11:8] = _request[24:21];
+  assign { \$803 [8], \$803 [6:0] } = 8'h00;
+  assign { \$803 [11:9], \$803 [7] } = { _request[24:22], _request[20] };
+  assign \$818 [2:0] = 3'h0;
+  assign \$818 [11:3] = _request[24:16];
+  assign \$827 [2:0] = 3'h0;
+  assign \$827 [11:3] = _request[24:16];
+  assign \$836 [2:0] = 3'h0;
+  assign \$836 [11:3] = _request[24:16];
+  assign \$845 [2:0] = 3'h0;
+  assign \$845 [11:3] = _request[24:16];
+  assign \$854 [4:0] = 5'h00;
+  assign \$854 [11:5] = _request[24:18];
+  assign { \$863 [5], \$863 [2:0] } = 4'h0;
+  assign { \$863 [11:6], \$863 [4:3] } = { _request[24:19], _request[17:16] };
+  assign { \$872 [6:4], \$872 [2:0] } = 6'h00;
+  assign { \$872 [11:7], \$872 [3] } = { _request[24:20], _request[16] };
+  assign \$881 [2:0] = 3'h0;
+  assign \$881 [11:3] = _request[24:16];
+  assign \$889 [2:0] = 3'h0;
+  assign \$889 [11:3] = _request[24:16];
+  assign \$897 [2:0] = 3'h0;
+  assign \$897 [11:3] = _request[24:16];
+  assign \$905 [2:0] = 3'h0;
+  assign \$905 [11:3] = _request[24:16];
+  assign \$913 [2:0] = 3'h0;
+  assign \$913 [11:3] = _request[24:16];
+  assign \$921 [2:0] = 3'h0;
+  assign \$921 [11:3] = _request[24:16];
+  assign \$929 [2:0] = 3'h0;
+  assign \$929 [11:3] = _request[24:16];
+  assign \$937 [2:0] = 3'h0;
+  assign \$937 [11:3] = _request[24:16];
+  assign \$945 [2:0] = 3'h0;
+  assign \$945 [11:3] = _request[24:16];
+  assign \$953 [4:0] = 5'h00;
+  assign \$953 [11:5] = _request[24:18];
+  assign { \$961 [6:4], \$961 [2:0] } = 6'h00;
+  assign { \$961 [11:7], \$961 [3] } = { _request[24:20], _request[16] };
+  assign { \$969 [6:4], \$969 [2:0] } = 6'h00;
+  assign { \$969 [11:7], \$969 [3] } = { _request[24:20], _request[16] };
+  assign { \$977 [7:5], \$977 [2:0] } = 6'h00;
+  assign { \$977 [11:8], \$977 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$985 [7:5], \$985 [2:0] } = 6'h00;
+  assign { \$985 [11:8], \$985 [4:3] } = { _request[24:21], _request[17:16] };
+  assign { \$993 [7:5], \$993 [2:0] } = 6'h00;
+  assign { \$993 [11:8], \$993 [4:3] } = { _request[24:21], _request[17:16] };
+  assign \$1001 [8:0] = 9'h000;
+  assign \$1001 [11:9] = _request[24:22];
+  assign \$1010 [4:0] = 5'h00;
+  assign \$1010 [11:5] = _request[24:18];
+  assign \$1016  = \$1015 ;
   assign \$1018  = \$1017 ;
   assign \$1020  = \$1019 ;
   assign \$1022  = \$1021 ;
@@ -43785,67 +43700,66 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_stat
   assign \$1042  = \$1041 ;
   assign \$1044  = \$1043 ;
   assign \$1046  = \$1045 ;
-  assign \$1048  = \$1047 ;
+  assign \$1077  = \$1076 ;
   assign \$1079  = \$1078 ;
-  assign \$1081  = \$1080 ;
+  assign \$1084  = \$1083 ;
   assign \$1086  = \$1085 ;
   assign \$1088  = \$1087 ;
-  assign \$1090  = \$1089 ;
-  assign \$1097  = \$1096 ;
-  assign \$1103  = \$1101 ;
+  assign \$1095  = \$1094 ;
+  assign \$1101  = \$1099 ;
+  assign \$1104  = \$1103 ;
   assign \$1106  = \$1105 ;
   assign \$1108  = \$1107 ;
   assign \$1110  = \$1109 ;
   assign \$1112  = \$1111 ;
   assign \$1114  = \$1113 ;
   assign \$1116  = \$1115 ;
-  assign \$1118  = \$1117 ;
+  assign \$1126  = \$1125 ;
   assign \$1128  = \$1127 ;
-  assign \$1130  = \$1129 ;
+  assign \$1143  = \$1142 ;
   assign \$1145  = \$1144 ;
   assign \$1147  = \$1146 ;
-  assign \$1149  = \$1148 ;
-  assign \$1154  = \$1153 ;
-  assign \$1155  = _lane;
-  assign \$1156  = _lane;
+  assign \$1152  = \$1151 ;
+  assign \$1153  = _lane;
+  assign \$1154  = _lane;
+  assign \$1159  = \$1158 ;
   assign \$1161  = \$1160 ;
-  assign \$1163  = \$1162 ;
-  assign \$1168  = \$1167 ;
-  assign \$1169  = _lane;
-  assign \$1170  = _lane;
+  assign \$1166  = \$1165 ;
+  assign \$1167  = _lane;
+  assign \$1168  = _lane;
+  assign \$1173  = \$1172 ;
   assign \$1175  = \$1174 ;
-  assign \$1177  = \$1176 ;
-  assign \$1182  = \$1181 ;
-  assign \$1183  = _lane;
-  assign \$1184  = _lane;
+  assign \$1180  = \$1179 ;
+  assign \$1181  = _lane;
+  assign \$1182  = _lane;
+  assign \$1187  = \$1186 ;
   assign \$1189  = \$1188 ;
-  assign \$1191  = \$1190 ;
-  assign \$1196  = \$1195 ;
-  assign \$1197  = _lane;
-  assign \$1198  = _lane;
+  assign \$1194  = \$1193 ;
+  assign \$1195  = _lane;
+  assign \$1196  = _lane;
+  assign \$1201  = \$1200 ;
   assign \$1203  = \$1202 ;
-  assign \$1205  = \$1204 ;
-  assign \$1210  = \$1209 ;
-  assign \$1211  = _lane;
-  assign \$1212  = _lane;
+  assign \$1208  = \$1207 ;
+  assign \$1209  = _lane;
+  assign \$1210  = _lane;
+  assign \$1215  = \$1214 ;
   assign \$1217  = \$1216 ;
-  assign \$1219  = \$1218 ;
-  assign \$1224  = \$1223 ;
-  assign \$1225  = _lane;
-  assign \$1226  = _lane;
+  assign \$1222  = \$1221 ;
+  assign \$1223  = _lane;
+  assign \$1224  = _lane;
+  assign \$1229  = \$1228 ;
   assign \$1231  = \$1230 ;
-  assign \$1233  = \$1232 ;
-  assign \$1238  = \$1237 ;
-  assign \$1239  = _lane;
-  assign \$1240  = _lane;
+  assign \$1236  = \$1235 ;
+  assign \$1237  = _lane;
+  assign \$1238  = _lane;
+  assign \$1243  = \$1242 ;
   assign \$1245  = \$1244 ;
-  assign \$1247  = \$1246 ;
-  assign \$1252  = \$1251 ;
-  assign \$1253  = _lane;
-  assign \$1254  = _lane;
+  assign \$1250  = \$1249 ;
+  assign \$1251  = _lane;
+  assign \$1252  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 , \port$3939$0 , \port$3948$0 , \port$3958$0 , \port$3969$0 , \port$6961$0 , \port$7548$0 , \port$8135$0 , \port$8722$0 , clk);
+module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3929$0 , \port$3937$0 , \port$3946$0 , \port$3956$0 , \port$3967$0 , \port$6957$0 , \port$7544$0 , \port$8131$0 , \port$8718$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -43939,65 +43853,65 @@ module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 ,
   wire [4:0] grant;
   input \port$2473$0 ;
   wire \port$2473$0 ;
-  output \port$3931$0 ;
-  wire \port$3931$0 ;
-  output \port$3939$0 ;
-  wire \port$3939$0 ;
-  output \port$3948$0 ;
-  wire \port$3948$0 ;
-  output \port$3958$0 ;
-  wire \port$3958$0 ;
-  output \port$3969$0 ;
-  wire \port$3969$0 ;
-  input \port$6961$0 ;
-  wire \port$6961$0 ;
-  input \port$7548$0 ;
-  wire \port$7548$0 ;
-  input \port$8135$0 ;
-  wire \port$8135$0 ;
-  input \port$8722$0 ;
-  wire \port$8722$0 ;
+  output \port$3929$0 ;
+  wire \port$3929$0 ;
+  output \port$3937$0 ;
+  wire \port$3937$0 ;
+  output \port$3946$0 ;
+  wire \port$3946$0 ;
+  output \port$3956$0 ;
+  wire \port$3956$0 ;
+  output \port$3967$0 ;
+  wire \port$3967$0 ;
+  input \port$6957$0 ;
+  wire \port$6957$0 ;
+  input \port$7544$0 ;
+  wire \port$7544$0 ;
+  input \port$8131$0 ;
+  wire \port$8131$0 ;
+  input \port$8718$0 ;
+  wire \port$8718$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$25  = | { \$24 , \$23 , \$22 , \$21  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$6961$0  & \$26 ;
+  assign \$27  = \port$6957$0  & \$26 ;
   assign \$28  = ~ behind_0_1;
-  assign \$29  = \$28  & \port$6961$0 ;
-  assign \$30  = behind_1_2 & \port$8135$0 ;
-  assign \$31  = behind_1_3 & \port$8722$0 ;
+  assign \$29  = \$28  & \port$6957$0 ;
+  assign \$30  = behind_1_2 & \port$8131$0 ;
+  assign \$31  = behind_1_3 & \port$8718$0 ;
   assign \$32  = behind_1_4 & \port$2473$0 ;
   assign \$33  = | { \$32 , \$31 , \$30 , \$29  };
   assign \$34  = ~ \$33 ;
-  assign \$35  = \port$7548$0  & \$34 ;
+  assign \$35  = \port$7544$0  & \$34 ;
   assign \$36  = ~ behind_0_2;
-  assign \$37  = \$36  & \port$6961$0 ;
+  assign \$37  = \$36  & \port$6957$0 ;
   assign \$38  = ~ behind_1_2;
-  assign \$39  = \$38  & \port$7548$0 ;
-  assign \$40  = behind_2_3 & \port$8722$0 ;
+  assign \$39  = \$38  & \port$7544$0 ;
+  assign \$40  = behind_2_3 & \port$8718$0 ;
   assign \$41  = behind_2_4 & \port$2473$0 ;
   assign \$42  = | { \$41 , \$40 , \$39 , \$37  };
   assign \$43  = ~ \$42 ;
-  assign \$44  = \port$8135$0  & \$43 ;
+  assign \$44  = \port$8131$0  & \$43 ;
   assign \$45  = ~ behind_0_3;
-  assign \$46  = \$45  & \port$6961$0 ;
+  assign \$46  = \$45  & \port$6957$0 ;
   assign \$47  = ~ behind_1_3;
-  assign \$48  = \$47  & \port$7548$0 ;
+  assign \$48  = \$47  & \port$7544$0 ;
   assign \$49  = ~ behind_2_3;
-  assign \$50  = \$49  & \port$8135$0 ;
+  assign \$50  = \$49  & \port$8131$0 ;
   assign \$51  = behind_3_4 & \port$2473$0 ;
   assign \$52  = | { \$51 , \$50 , \$48 , \$46  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$8722$0  & \$53 ;
+  assign \$54  = \port$8718$0  & \$53 ;
   assign \$55  = ~ behind_0_4;
-  assign \$56  = \$55  & \port$6961$0 ;
+  assign \$56  = \$55  & \port$6957$0 ;
   assign \$57  = ~ behind_1_4;
-  assign \$58  = \$57  & \port$7548$0 ;
+  assign \$58  = \$57  & \port$7544$0 ;
   assign \$59  = ~ behind_2_4;
-  assign \$60  = \$59  & \port$8135$0 ;
+  assign \$60  = \$59  & \port$8131$0 ;
   assign \$61  = ~ behind_3_4;
-  assign \$62  = \$61  & \port$8722$0 ;
+  assign \$62  = \$61  & \port$8718$0 ;
   assign \$63  = | { \$62 , \$60 , \$58 , \$56  };
   assign \$64  = ~ \$63 ;
   assign \$65  = \port$2473$0  & \$64 ;
@@ -44041,9 +43955,9 @@ module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 ,
   assign \$18  = accept & \$17 ;
   assign \$19  = \$54  | \$65 ;
   assign \$20  = accept & \$19 ;
-  assign \$21  = behind_0_1 & \port$7548$0 ;
-  assign \$22  = behind_0_2 & \port$8135$0 ;
-  assign \$23  = behind_0_3 & \port$8722$0 ;
+  assign \$21  = behind_0_1 & \port$7544$0 ;
+  assign \$22  = behind_0_2 & \port$8131$0 ;
+  assign \$23  = behind_0_3 & \port$8718$0 ;
   assign \$24  = behind_0_4 & \port$2473$0 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
@@ -44146,12 +44060,12 @@ module \postern.write_engine.arbiter (rst, \port$2473$0 , accept, \port$3931$0 ,
     end
   end
   assign grant = { \$65 , \$54 , \$44 , \$35 , \$27  };
-  assign request = { \port$2473$0 , \port$8722$0 , \port$8135$0 , \port$7548$0 , \port$6961$0  };
-  assign \port$3931$0  = \$27 ;
-  assign \port$3939$0  = \$35 ;
-  assign \port$3948$0  = \$44 ;
-  assign \port$3958$0  = \$54 ;
-  assign \port$3969$0  = \$65 ;
+  assign request = { \port$2473$0 , \port$8718$0 , \port$8131$0 , \port$7544$0 , \port$6957$0  };
+  assign \port$3929$0  = \$27 ;
+  assign \port$3937$0  = \$35 ;
+  assign \port$3946$0  = \$44 ;
+  assign \port$3956$0  = \$54 ;
+  assign \port$3967$0  = \$65 ;
 endmodule
 
 module \postern.write_engine.promised (rst, write, data_0, fill_row, fill, write_row, write_data, clk);
@@ -44205,7 +44119,7 @@ module \postern.write_engine.promised (rst, write, data_0, fill_row, fill, write
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, \port$2492$28 , data_0, data_1, fill_row, fill, write_data, write, write_row, \port$10062$0 , \port$10318$0 , \port$10324$0 , clk);
+module \postern.write_engine.results (rst, \port$2492$28 , data_0, data_1, fill_row, fill, write_data, write, write_row, \port$10058$0 , \port$10314$0 , \port$10320$0 , clk);
   input clk;
   wire clk;
   output [13:0] data_0;
@@ -44216,12 +44130,12 @@ module \postern.write_engine.results (rst, \port$2492$28 , data_0, data_1, fill_
   wire fill;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  input \port$10062$0 ;
-  wire \port$10062$0 ;
-  input [2:0] \port$10318$0 ;
-  wire [2:0] \port$10318$0 ;
-  input \port$10324$0 ;
-  wire \port$10324$0 ;
+  input \port$10058$0 ;
+  wire \port$10058$0 ;
+  input [2:0] \port$10314$0 ;
+  wire [2:0] \port$10314$0 ;
+  input \port$10320$0 ;
+  wire \port$10320$0 ;
   input [2:0] \port$2492$28 ;
   wire [2:0] \port$2492$28 ;
   wire [3:0] r_port__addr;
@@ -44264,15 +44178,15 @@ module \postern.write_engine.results (rst, \port$2492$28 , data_0, data_1, fill_
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$2492$28 , \port$10062$0  }];
-  assign data_1 = cells[{ \port$10318$0 , \port$10324$0  }];
+  assign data_0 = cells[{ \port$2492$28 , \port$10058$0  }];
+  assign data_1 = cells[{ \port$10314$0 , \port$10320$0  }];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$2492$28 , \port$10062$0  };
-  assign row_0 = { \port$2492$28 , \port$10062$0  };
+  assign r_port__addr = { \port$2492$28 , \port$10058$0  };
+  assign row_0 = { \port$2492$28 , \port$10058$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$10318$0 , \port$10324$0  };
-  assign row_1 = { \port$10318$0 , \port$10324$0  };
+  assign \r_port__addr$12  = { \port$10314$0 , \port$10320$0  };
+  assign row_1 = { \port$10314$0 , \port$10320$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -353,11 +353,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] r__1__word;
   wire [31:0] r_data;
   wire [31:0] \r_data$263 ;
-  wire [33:0] r_engine__payload;
-  wire [33:0] \r_engine__payload$249 ;
+  wire [32:0] r_engine__payload;
+  wire [32:0] \r_engine__payload$249 ;
   wire [11:0] \r_engine__payload$249.address ;
   wire \r_engine__payload$249.allowed ;
-  wire \r_engine__payload$249.cacheable ;
   wire \r_engine__payload$249.direct ;
   wire \r_engine__payload$249.known ;
   wire \r_engine__payload$249.manager ;
@@ -366,7 +365,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \r_engine__payload$249.vm ;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -441,11 +439,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire refused_command;
   wire [1:0] refusing;
   wire [1:0] \refusing$501 ;
-  wire [75:0] requests__0__payload;
-  wire [33:0] \requests__0__payload$177 ;
+  wire [74:0] requests__0__payload;
+  wire [32:0] \requests__0__payload$177 ;
   wire [11:0] \requests__0__payload$177.address ;
   wire \requests__0__payload$177.allowed ;
-  wire \requests__0__payload$177.cacheable ;
   wire \requests__0__payload$177.direct ;
   wire \requests__0__payload$177.known ;
   wire \requests__0__payload$177.manager ;
@@ -454,7 +451,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__0__payload$177.vm ;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -470,11 +466,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__0__ready$180 ;
   wire requests__0__valid;
   wire \requests__0__valid$181 ;
-  wire [75:0] requests__1__payload;
-  wire [33:0] \requests__1__payload$248 ;
+  wire [74:0] requests__1__payload;
+  wire [32:0] \requests__1__payload$248 ;
   wire [11:0] \requests__1__payload$248.address ;
   wire \requests__1__payload$248.allowed ;
-  wire \requests__1__payload$248.cacheable ;
   wire \requests__1__payload$248.direct ;
   wire \requests__1__payload$248.known ;
   wire \requests__1__payload$248.manager ;
@@ -483,7 +478,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \requests__1__payload$248.vm ;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -687,11 +681,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] w__1__word;
   wire w_acted;
   wire \w_acted$260 ;
-  wire [75:0] w_engine__payload;
-  wire [75:0] \w_engine__payload$243 ;
+  wire [74:0] w_engine__payload;
+  wire [74:0] \w_engine__payload$243 ;
   wire [11:0] \w_engine__payload$243.address ;
   wire \w_engine__payload$243.allowed ;
-  wire \w_engine__payload$243.cacheable ;
   wire \w_engine__payload$243.commit ;
   wire [31:0] \w_engine__payload$243.data ;
   wire \w_engine__payload$243.direct ;
@@ -705,7 +698,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \w_engine__payload$243.vm ;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -922,8 +914,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$3058$0 (\filled$209 ),
-    .\port$3080$0 (\filled$210 ),
+    .\port$3054$0 (\filled$209 ),
+    .\port$3076$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$254 ),
@@ -939,7 +931,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$385$68 (\$38 ),
+    .\port$385$67 (\$38 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -977,10 +969,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__0(head__0),
     .\port$171$0 (\$36 ),
     .\port$172$0 (\$37 ),
-    .\port$3058$0 (\filled$209 ),
-    .\port$3064$0 (\fresh$212 ),
-    .\port$3080$0 (\filled$210 ),
-    .\port$3086$0 (\fresh$213 ),
+    .\port$3054$0 (\filled$209 ),
+    .\port$3060$0 (\fresh$212 ),
+    .\port$3076$0 (\filled$210 ),
+    .\port$3082$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(r_engine__ready),
@@ -1028,10 +1020,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .head__1(head__1),
     .\port$171$0 (\$36 ),
     .\port$172$0 (\$37 ),
-    .\port$3058$0 (\filled$209 ),
-    .\port$3064$0 (\fresh$212 ),
-    .\port$3080$0 (\filled$210 ),
-    .\port$3086$0 (\fresh$213 ),
+    .\port$3054$0 (\filled$209 ),
+    .\port$3060$0 (\fresh$212 ),
+    .\port$3076$0 (\filled$210 ),
+    .\port$3082$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$248 ),
     .r_engine__ready(\r_engine__ready$250 ),
@@ -1138,9 +1130,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .\other$58 (look_target),
     .\own$73 (reader),
     .permitted(\permitted$421 ),
-    .\port$909$0 (look_result),
-    .\port$927$0 (look),
-    .\port$931$0 (\look$321 ),
+    .\port$907$0 (look_result),
+    .\port$925$0 (look),
+    .\port$929$0 (\look$321 ),
     .requests__0__payload(\requests__0__payload$177 ),
     .requests__0__ready(r_engine__ready),
     .requests__0__valid(\requests__0__valid$181 ),
@@ -1177,9 +1169,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$3070$0 (\$39 ),
-    .\port$3092$0 (\$40 ),
-    .\port$385$68 (\$38 ),
+    .\port$3066$0 (\$39 ),
+    .\port$3088$0 (\$40 ),
+    .\port$385$67 (\$38 ),
     .push(\push$271 ),
     .refusing(refusing),
     .requests__0__payload(requests__0__payload),
@@ -1630,13 +1622,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.cacheable  = requests__0__payload[32];
-  assign \requests__0__payload.direct  = requests__0__payload[33];
-  assign \requests__0__payload.data  = requests__0__payload[65:34];
-  assign \requests__0__payload.commit  = requests__0__payload[66];
-  assign \requests__0__payload.torn  = requests__0__payload[67];
-  assign \requests__0__payload.last  = requests__0__payload[69:68];
-  assign \requests__0__payload.slot  = requests__0__payload[75:70];
+  assign \requests__0__payload.direct  = requests__0__payload[32];
+  assign \requests__0__payload.data  = requests__0__payload[64:33];
+  assign \requests__0__payload.commit  = requests__0__payload[65];
+  assign \requests__0__payload.torn  = requests__0__payload[66];
+  assign \requests__0__payload.last  = requests__0__payload[68:67];
+  assign \requests__0__payload.slot  = requests__0__payload[74:69];
   assign \w_engine__payload.address  = requests__0__payload[11:0];
   assign \w_engine__payload.offset  = requests__0__payload[23:12];
   assign \w_engine__payload.manager  = requests__0__payload[24];
@@ -1644,13 +1635,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \w_engine__payload.known  = requests__0__payload[26];
   assign \w_engine__payload.vm  = requests__0__payload[27];
   assign \w_engine__payload.strobes  = requests__0__payload[31:28];
-  assign \w_engine__payload.cacheable  = requests__0__payload[32];
-  assign \w_engine__payload.direct  = requests__0__payload[33];
-  assign \w_engine__payload.data  = requests__0__payload[65:34];
-  assign \w_engine__payload.commit  = requests__0__payload[66];
-  assign \w_engine__payload.torn  = requests__0__payload[67];
-  assign \w_engine__payload.last  = requests__0__payload[69:68];
-  assign \w_engine__payload.slot  = requests__0__payload[75:70];
+  assign \w_engine__payload.direct  = requests__0__payload[32];
+  assign \w_engine__payload.data  = requests__0__payload[64:33];
+  assign \w_engine__payload.commit  = requests__0__payload[65];
+  assign \w_engine__payload.torn  = requests__0__payload[66];
+  assign \w_engine__payload.last  = requests__0__payload[68:67];
+  assign \w_engine__payload.slot  = requests__0__payload[74:69];
   assign \requests__0__payload$177.address  = \requests__0__payload$177 [11:0];
   assign \requests__0__payload$177.offset  = \requests__0__payload$177 [23:12];
   assign \requests__0__payload$177.manager  = \requests__0__payload$177 [24];
@@ -1658,8 +1648,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__0__payload$177.known  = \requests__0__payload$177 [26];
   assign \requests__0__payload$177.vm  = \requests__0__payload$177 [27];
   assign \requests__0__payload$177.strobes  = \requests__0__payload$177 [31:28];
-  assign \requests__0__payload$177.cacheable  = \requests__0__payload$177 [32];
-  assign \requests__0__payload$177.direct  = \requests__0__payload$177 [33];
+  assign \requests__0__payload$177.direct  = \requests__0__payload$177 [32];
   assign \r_engine__payload.address  = \requests__0__payload$177 [11:0];
   assign \r_engine__payload.offset  = \requests__0__payload$177 [23:12];
   assign \r_engine__payload.manager  = \requests__0__payload$177 [24];
@@ -1667,8 +1656,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \r_engine__payload.known  = \requests__0__payload$177 [26];
   assign \r_engine__payload.vm  = \requests__0__payload$177 [27];
   assign \r_engine__payload.strobes  = \requests__0__payload$177 [31:28];
-  assign \r_engine__payload.cacheable  = \requests__0__payload$177 [32];
-  assign \r_engine__payload.direct  = \requests__0__payload$177 [33];
+  assign \r_engine__payload.direct  = \requests__0__payload$177 [32];
   assign \resident.vm  = resident[0];
   assign \resident.valid  = resident[1];
   assign \residents__0.vm  = resident[0];
@@ -1692,13 +1680,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.cacheable  = requests__1__payload[32];
-  assign \requests__1__payload.direct  = requests__1__payload[33];
-  assign \requests__1__payload.data  = requests__1__payload[65:34];
-  assign \requests__1__payload.commit  = requests__1__payload[66];
-  assign \requests__1__payload.torn  = requests__1__payload[67];
-  assign \requests__1__payload.last  = requests__1__payload[69:68];
-  assign \requests__1__payload.slot  = requests__1__payload[75:70];
+  assign \requests__1__payload.direct  = requests__1__payload[32];
+  assign \requests__1__payload.data  = requests__1__payload[64:33];
+  assign \requests__1__payload.commit  = requests__1__payload[65];
+  assign \requests__1__payload.torn  = requests__1__payload[66];
+  assign \requests__1__payload.last  = requests__1__payload[68:67];
+  assign \requests__1__payload.slot  = requests__1__payload[74:69];
   assign \w_engine__payload$243.address  = requests__1__payload[11:0];
   assign \w_engine__payload$243.offset  = requests__1__payload[23:12];
   assign \w_engine__payload$243.manager  = requests__1__payload[24];
@@ -1706,13 +1693,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \w_engine__payload$243.known  = requests__1__payload[26];
   assign \w_engine__payload$243.vm  = requests__1__payload[27];
   assign \w_engine__payload$243.strobes  = requests__1__payload[31:28];
-  assign \w_engine__payload$243.cacheable  = requests__1__payload[32];
-  assign \w_engine__payload$243.direct  = requests__1__payload[33];
-  assign \w_engine__payload$243.data  = requests__1__payload[65:34];
-  assign \w_engine__payload$243.commit  = requests__1__payload[66];
-  assign \w_engine__payload$243.torn  = requests__1__payload[67];
-  assign \w_engine__payload$243.last  = requests__1__payload[69:68];
-  assign \w_engine__payload$243.slot  = requests__1__payload[75:70];
+  assign \w_engine__payload$243.direct  = requests__1__payload[32];
+  assign \w_engine__payload$243.data  = requests__1__payload[64:33];
+  assign \w_engine__payload$243.commit  = requests__1__payload[65];
+  assign \w_engine__payload$243.torn  = requests__1__payload[66];
+  assign \w_engine__payload$243.last  = requests__1__payload[68:67];
+  assign \w_engine__payload$243.slot  = requests__1__payload[74:69];
   assign \requests__1__payload$248.address  = \requests__1__payload$248 [11:0];
   assign \requests__1__payload$248.offset  = \requests__1__payload$248 [23:12];
   assign \requests__1__payload$248.manager  = \requests__1__payload$248 [24];
@@ -1720,8 +1706,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__1__payload$248.known  = \requests__1__payload$248 [26];
   assign \requests__1__payload$248.vm  = \requests__1__payload$248 [27];
   assign \requests__1__payload$248.strobes  = \requests__1__payload$248 [31:28];
-  assign \requests__1__payload$248.cacheable  = \requests__1__payload$248 [32];
-  assign \requests__1__payload$248.direct  = \requests__1__payload$248 [33];
+  assign \requests__1__payload$248.direct  = \requests__1__payload$248 [32];
   assign \r_engine__payload$249.address  = \requests__1__payload$248 [11:0];
   assign \r_engine__payload$249.offset  = \requests__1__payload$248 [23:12];
   assign \r_engine__payload$249.manager  = \requests__1__payload$248 [24];
@@ -1729,8 +1714,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \r_engine__payload$249.known  = \requests__1__payload$248 [26];
   assign \r_engine__payload$249.vm  = \requests__1__payload$248 [27];
   assign \r_engine__payload$249.strobes  = \requests__1__payload$248 [31:28];
-  assign \r_engine__payload$249.cacheable  = \requests__1__payload$248 [32];
-  assign \r_engine__payload$249.direct  = \requests__1__payload$248 [33];
+  assign \r_engine__payload$249.direct  = \requests__1__payload$248 [32];
   assign \resident$254.vm  = \resident$254 [0];
   assign \resident$254.valid  = \resident$254 [1];
   assign \residents__1.vm  = \resident$254 [0];
@@ -2266,7 +2250,7 @@ module \postern_small.doorbells$510.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$3058$0 , \port$3080$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$3054$0 , \port$3076$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2449,10 +2433,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$3058$0 ;
-  wire \port$3058$0 ;
-  input \port$3080$0 ;
-  wire \port$3080$0 ;
+  input \port$3054$0 ;
+  wire \port$3054$0 ;
+  input \port$3076$0 ;
+  wire \port$3076$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2473,8 +2457,8 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3058$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3080$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3054$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3076$0  };
   assign \$4  = state_0 & enable_0_0;
   assign \$5  = | \$4 ;
   assign \$10  = state_1 & enable_1_0;
@@ -2608,7 +2592,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$144  = 5'h00;
     end
   end
-  assign filled = { \port$3080$0 , \port$3058$0  };
+  assign filled = { \port$3076$0 , \port$3054$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2700,7 +2684,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   assign \$26  = \$24 ;
 endmodule
 
-module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$385$68 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
+module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$385$67 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
 , commit__request, bank, r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -2798,8 +2782,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   reg [38:0] late_1_1 = 39'h0000000000;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$385$68 ;
-  wire [7:0] \port$385$68 ;
+  input [7:0] \port$385$67 ;
+  wire [7:0] \port$385$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -3044,7 +3028,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \r_port__data$29  = _1_;
   assign \w_port__en$63  = first_1 ? commit__enable : occupied_1;
   assign \$33  = late_1_0 | late_1_1;
-  assign \$34  = first_1 ? { commit__data, \port$385$68 [7:1] } : \$33 ;
+  assign \$34  = first_1 ? { commit__data, \port$385$67 [7:1] } : \$33 ;
   assign \$36  = r__0__request & \$35 ;
   assign \$38  = r__1__request & \$37 ;
   assign \$39  = { r__0__slot, r__0__word[1] } & { \$57 , \$57 , \$57 , \$57 , \$57 , \$57 , \$57  };
@@ -3106,7 +3090,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign granted_0 = { \$52 , \$51  } & { free_0, free_0 };
   assign w_port__en = first_0 ? commit__enable : occupied_0;
   assign \$20  = late_0_0 | late_0_1;
-  assign \$21  = first_0 ? { commit__data, \port$385$68 [7:1] } : \$20 ;
+  assign \$21  = first_0 ? { commit__data, \port$385$67 [7:1] } : \$20 ;
   assign \$22  = ! r__0__word[0];
   assign \$23  = r__0__request & \$22 ;
   assign \$24  = ! r__1__word[0];
@@ -3225,8 +3209,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign accept = free_0;
   assign w_port__addr = \$21 [6:0];
   assign w_port__data = \$21 [38:7];
-  assign commit__word = \port$385$68 [1:0];
-  assign commit__slot = \port$385$68 [7:2];
+  assign commit__word = \port$385$67 [1:0];
+  assign commit__slot = \port$385$67 [7:2];
   assign \request$47  = { \$25 , \$23  };
   assign \accept$52  = 1'h1;
   assign r_port__en = 1'h1;
@@ -3487,7 +3471,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$87$0 , \port$89$0
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$171$0 , \port$172$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable
-, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3058$0 , head__0, \port$3064$0 , \port$3080$0 , \port$3086$0 , w_pool__word, w_pool__data
+, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3054$0 , head__0, \port$3060$0 , \port$3076$0 , \port$3082$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3850,23 +3834,22 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \port$171$0 ;
   input \port$172$0 ;
   wire \port$172$0 ;
-  input \port$3058$0 ;
-  wire \port$3058$0 ;
-  input \port$3064$0 ;
-  wire \port$3064$0 ;
-  input \port$3080$0 ;
-  wire \port$3080$0 ;
-  input \port$3086$0 ;
-  wire \port$3086$0 ;
+  input \port$3054$0 ;
+  wire \port$3054$0 ;
+  input \port$3060$0 ;
+  wire \port$3060$0 ;
+  input \port$3076$0 ;
+  wire \port$3076$0 ;
+  input \port$3082$0 ;
+  wire \port$3082$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
   wire [31:0] r_data;
-  output [33:0] r_engine__payload;
-  wire [33:0] r_engine__payload;
+  output [32:0] r_engine__payload;
+  wire [32:0] r_engine__payload;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -3961,11 +3944,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \vm$89 ;
   input w_acted;
   wire w_acted;
-  output [75:0] w_engine__payload;
-  wire [75:0] w_engine__payload;
+  output [74:0] w_engine__payload;
+  wire [74:0] w_engine__payload;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -4125,7 +4107,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$90  = ~ \$89 ;
   assign \$91  = w_incoming[16:15] + 1'h1;
   assign \$92  = w_engine__valid & w_engine__ready;
-  assign \$93  = \$92  & w_engine__payload[66];
+  assign \$93  = \$92  & w_engine__payload[65];
   assign \$94  = ~ torn;
   assign \write$68  = \$93  & \$94 ;
   assign \$95  = | pending;
@@ -4179,7 +4161,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$3086$0 , \port$3064$0  };
+  assign \$152  = take & { \port$3082$0 , \port$3060$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -4233,7 +4215,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$199  = ~ none;
   assign \$200  = \$198  & \$199 ;
   assign \$201  = w_engine__valid & w_engine__ready;
-  assign \$202  = ~ w_engine__payload[66];
+  assign \$202  = ~ w_engine__payload[65];
   assign \$203  = \$201  & \$202 ;
   assign \$205  = busy | \$204 ;
   assign \$207  = ~ \$206 ;
@@ -4259,7 +4241,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
   assign \$231  = reads & \port$171$0 ;
-  assign \$232  = \$231  & \port$3058$0 ;
+  assign \$232  = \$231  & \port$3054$0 ;
   assign \$233  = r_incoming[16:15] <= head__0[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -4577,12 +4559,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3086$0 , \port$3064$0  };
+  assign fresh = { \port$3082$0 , \port$3060$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3080$0 , \port$3058$0  };
+  assign filled = { \port$3076$0 , \port$3054$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[64:33];
@@ -4615,13 +4597,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \w_engine__payload.known  = w_engine__payload[26];
   assign \w_engine__payload.vm  = w_engine__payload[27];
   assign \w_engine__payload.strobes  = w_engine__payload[31:28];
-  assign \w_engine__payload.cacheable  = w_engine__payload[32];
-  assign \w_engine__payload.direct  = w_engine__payload[33];
-  assign \w_engine__payload.data  = w_engine__payload[65:34];
-  assign \w_engine__payload.commit  = w_engine__payload[66];
-  assign \w_engine__payload.torn  = w_engine__payload[67];
-  assign \w_engine__payload.last  = w_engine__payload[69:68];
-  assign \w_engine__payload.slot  = w_engine__payload[75:70];
+  assign \w_engine__payload.direct  = w_engine__payload[32];
+  assign \w_engine__payload.data  = w_engine__payload[64:33];
+  assign \w_engine__payload.commit  = w_engine__payload[65];
+  assign \w_engine__payload.torn  = w_engine__payload[66];
+  assign \w_engine__payload.last  = w_engine__payload[68:67];
+  assign \w_engine__payload.slot  = w_engine__payload[74:69];
   assign \read__payload.address  = read__payload[11:0];
   assign \read__payload.strobes  = read__payload[15:12];
   assign \read__payload.tag  = read__payload[16];
@@ -4648,8 +4629,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \r_engine__payload.known  = r_engine__payload[26];
   assign \r_engine__payload.vm  = r_engine__payload[27];
   assign \r_engine__payload.strobes  = r_engine__payload[31:28];
-  assign \r_engine__payload.cacheable  = r_engine__payload[32];
-  assign \r_engine__payload.direct  = r_engine__payload[33];
+  assign \r_engine__payload.direct  = r_engine__payload[32];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -4660,8 +4640,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$signature__data [31:0] = \$189 ;
   assign take[0] = \$150 ;
   assign take[1] = 1'h0;
-  assign r_engine__payload[33] = \$132 ;
-  assign r_engine__payload[32] = r_incoming[32];
+  assign r_engine__payload[32] = \$132 ;
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -4679,13 +4658,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[11:0] = read__payload[11:0];
   assign write_data[2:0] = \$91 ;
   assign write_data[3] = \$90 ;
-  assign w_engine__payload[75:70] = w_pool__slot;
-  assign w_engine__payload[69:68] = \$54 [1:0];
-  assign w_engine__payload[67] = torn;
-  assign w_engine__payload[33] = \$53 ;
-  assign w_engine__payload[66] = \$46 ;
-  assign w_engine__payload[65:34] = w_incoming[64:33];
-  assign w_engine__payload[32] = w_incoming[32];
+  assign w_engine__payload[74:69] = w_pool__slot;
+  assign w_engine__payload[68:67] = \$54 [1:0];
+  assign w_engine__payload[66] = torn;
+  assign w_engine__payload[32] = \$53 ;
+  assign w_engine__payload[65] = \$46 ;
+  assign w_engine__payload[64:33] = w_incoming[64:33];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
@@ -4875,7 +4853,7 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$171$0 , \port$172$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable
-, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3058$0 , \port$3064$0 , \port$3080$0 , head__1, \port$3086$0 , w_pool__word, w_pool__data
+, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3054$0 , \port$3060$0 , \port$3076$0 , head__1, \port$3082$0 , w_pool__word, w_pool__data
 , w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5238,23 +5216,22 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \port$171$0 ;
   input \port$172$0 ;
   wire \port$172$0 ;
-  input \port$3058$0 ;
-  wire \port$3058$0 ;
-  input \port$3064$0 ;
-  wire \port$3064$0 ;
-  input \port$3080$0 ;
-  wire \port$3080$0 ;
-  input \port$3086$0 ;
-  wire \port$3086$0 ;
+  input \port$3054$0 ;
+  wire \port$3054$0 ;
+  input \port$3060$0 ;
+  wire \port$3060$0 ;
+  input \port$3076$0 ;
+  wire \port$3076$0 ;
+  input \port$3082$0 ;
+  wire \port$3082$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
   wire [31:0] r_data;
-  output [33:0] r_engine__payload;
-  wire [33:0] r_engine__payload;
+  output [32:0] r_engine__payload;
+  wire [32:0] r_engine__payload;
   wire [11:0] \r_engine__payload.address ;
   wire \r_engine__payload.allowed ;
-  wire \r_engine__payload.cacheable ;
   wire \r_engine__payload.direct ;
   wire \r_engine__payload.known ;
   wire \r_engine__payload.manager ;
@@ -5349,11 +5326,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \vm$89 ;
   input w_acted;
   wire w_acted;
-  output [75:0] w_engine__payload;
-  wire [75:0] w_engine__payload;
+  output [74:0] w_engine__payload;
+  wire [74:0] w_engine__payload;
   wire [11:0] \w_engine__payload.address ;
   wire \w_engine__payload.allowed ;
-  wire \w_engine__payload.cacheable ;
   wire \w_engine__payload.commit ;
   wire [31:0] \w_engine__payload.data ;
   wire \w_engine__payload.direct ;
@@ -5513,7 +5489,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$90  = ~ \$89 ;
   assign \$91  = w_incoming[16:15] + 1'h1;
   assign \$92  = w_engine__valid & w_engine__ready;
-  assign \$93  = \$92  & w_engine__payload[66];
+  assign \$93  = \$92  & w_engine__payload[65];
   assign \$94  = ~ torn;
   assign \write$68  = \$93  & \$94 ;
   assign \$95  = | pending;
@@ -5567,7 +5543,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$148  = ~ reset;
   assign \$149  = popping & \$148 ;
   assign \$151  = ~ popping;
-  assign \$152  = take & { \port$3086$0 , \port$3064$0  };
+  assign \$152  = take & { \port$3082$0 , \port$3060$0  };
   assign \$153  = | \$152 ;
   assign \$154  = \$151  | \$153 ;
   assign r_pool__keep = showing & \$154 ;
@@ -5621,7 +5597,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$199  = ~ none;
   assign \$200  = \$198  & \$199 ;
   assign \$201  = w_engine__valid & w_engine__ready;
-  assign \$202  = ~ w_engine__payload[66];
+  assign \$202  = ~ w_engine__payload[65];
   assign \$203  = \$201  & \$202 ;
   assign \$205  = busy | \$204 ;
   assign \$207  = ~ \$206 ;
@@ -5647,7 +5623,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$229  = read__ready & \$228 ;
   assign \$230  = \$229  & pops;
   assign \$231  = reads & \port$172$0 ;
-  assign \$232  = \$231  & \port$3080$0 ;
+  assign \$232  = \$231  & \port$3076$0 ;
   assign \$233  = r_incoming[16:15] <= head__1[7:6];
   assign \$234  = pops | \$233 ;
   assign \$235  = \$232  & \$234 ;
@@ -5965,12 +5941,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3086$0 , \port$3064$0  };
+  assign fresh = { \port$3082$0 , \port$3060$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3080$0 , \port$3058$0  };
+  assign filled = { \port$3076$0 , \port$3054$0  };
   assign r_engine__valid = \$141 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[64:33];
@@ -6003,13 +5979,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \w_engine__payload.known  = w_engine__payload[26];
   assign \w_engine__payload.vm  = w_engine__payload[27];
   assign \w_engine__payload.strobes  = w_engine__payload[31:28];
-  assign \w_engine__payload.cacheable  = w_engine__payload[32];
-  assign \w_engine__payload.direct  = w_engine__payload[33];
-  assign \w_engine__payload.data  = w_engine__payload[65:34];
-  assign \w_engine__payload.commit  = w_engine__payload[66];
-  assign \w_engine__payload.torn  = w_engine__payload[67];
-  assign \w_engine__payload.last  = w_engine__payload[69:68];
-  assign \w_engine__payload.slot  = w_engine__payload[75:70];
+  assign \w_engine__payload.direct  = w_engine__payload[32];
+  assign \w_engine__payload.data  = w_engine__payload[64:33];
+  assign \w_engine__payload.commit  = w_engine__payload[65];
+  assign \w_engine__payload.torn  = w_engine__payload[66];
+  assign \w_engine__payload.last  = w_engine__payload[68:67];
+  assign \w_engine__payload.slot  = w_engine__payload[74:69];
   assign \read__payload.address  = read__payload[11:0];
   assign \read__payload.strobes  = read__payload[15:12];
   assign \read__payload.tag  = read__payload[16];
@@ -6036,8 +6011,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \r_engine__payload.known  = r_engine__payload[26];
   assign \r_engine__payload.vm  = r_engine__payload[27];
   assign \r_engine__payload.strobes  = r_engine__payload[31:28];
-  assign \r_engine__payload.cacheable  = r_engine__payload[32];
-  assign \r_engine__payload.direct  = r_engine__payload[33];
+  assign \r_engine__payload.direct  = r_engine__payload[32];
   assign \$signature__data.data  = \$signature__data [31:0];
   assign \$signature__data.error  = \$signature__data [32];
   assign \answer__payload.data  = answer__payload[31:0];
@@ -6048,8 +6022,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$signature__data [31:0] = \$189 ;
   assign take[1] = \$150 ;
   assign take[0] = 1'h0;
-  assign r_engine__payload[33] = \$132 ;
-  assign r_engine__payload[32] = r_incoming[32];
+  assign r_engine__payload[32] = \$132 ;
   assign r_engine__payload[31:28] = r_incoming[31:28];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
@@ -6067,13 +6040,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_incoming[11:0] = read__payload[11:0];
   assign write_data[2:0] = \$91 ;
   assign write_data[3] = \$90 ;
-  assign w_engine__payload[75:70] = w_pool__slot;
-  assign w_engine__payload[69:68] = \$54 [1:0];
-  assign w_engine__payload[67] = torn;
-  assign w_engine__payload[33] = \$53 ;
-  assign w_engine__payload[66] = \$46 ;
-  assign w_engine__payload[65:34] = w_incoming[64:33];
-  assign w_engine__payload[32] = w_incoming[32];
+  assign w_engine__payload[74:69] = w_pool__slot;
+  assign w_engine__payload[68:67] = \$54 [1:0];
+  assign w_engine__payload[66] = torn;
+  assign w_engine__payload[32] = \$53 ;
+  assign w_engine__payload[65] = \$46 ;
+  assign w_engine__payload[64:33] = w_incoming[64:33];
   assign w_engine__payload[31:28] = w_incoming[31:28];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
@@ -7086,12 +7058,12 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$909$0 , \port$927$0 , \port$931$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$907$0 , \port$925$0 , \port$929$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
 , rx_results__0, stops__0, gone__0, heads__1, rx_results__1, stops__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
   wire \$10 ;
-  wire [11:0] \$100 ;
+  wire \$100 ;
   wire \$1000 ;
   wire \$1001 ;
   wire \$1002 ;
@@ -7102,7 +7074,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1007 ;
   wire \$1008 ;
   wire \$1009 ;
-  wire \$101 ;
+  wire [11:0] \$101 ;
   wire \$1010 ;
   wire \$1011 ;
   wire \$1012 ;
@@ -7113,7 +7085,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1017 ;
   wire \$1018 ;
   wire \$1019 ;
-  wire [11:0] \$102 ;
+  wire \$102 ;
   wire \$1020 ;
   wire \$1021 ;
   wire \$1022 ;
@@ -7124,7 +7096,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1027 ;
   wire \$1028 ;
   wire \$1029 ;
-  wire \$103 ;
+  wire [11:0] \$103 ;
   wire \$1030 ;
   wire \$1031 ;
   wire \$1032 ;
@@ -7135,7 +7107,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1037 ;
   wire \$1038 ;
   wire \$1039 ;
-  wire [11:0] \$104 ;
+  wire \$104 ;
   wire \$1040 ;
   wire \$1041 ;
   wire \$1042 ;
@@ -7146,7 +7118,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1047 ;
   wire \$1048 ;
   wire \$1049 ;
-  wire \$105 ;
+  wire [11:0] \$105 ;
   wire \$1050 ;
   wire \$1051 ;
   wire \$1052 ;
@@ -7157,120 +7129,120 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$1057 ;
   wire \$1058 ;
   wire \$1059 ;
-  wire [11:0] \$106 ;
+  wire \$106 ;
   wire \$1060 ;
   wire \$1061 ;
   wire \$1062 ;
   wire \$1063 ;
   wire \$1064 ;
-  wire \$1065 ;
-  wire \$1066 ;
-  wire [31:0] \$1067 ;
-  wire [31:0] \$1068 ;
-  wire [11:0] \$1069 ;
-  wire \$107 ;
+  wire [31:0] \$1065 ;
+  wire [31:0] \$1066 ;
+  wire [11:0] \$1067 ;
+  wire \$1068 ;
+  wire \$1069 ;
+  wire [11:0] \$107 ;
   wire \$1070 ;
   wire \$1071 ;
   wire \$1072 ;
   wire \$1073 ;
   wire \$1074 ;
   wire \$1075 ;
-  wire \$1076 ;
+  wire [11:0] \$1076 ;
   wire \$1077 ;
-  wire [11:0] \$1078 ;
+  wire \$1078 ;
   wire \$1079 ;
-  wire [11:0] \$108 ;
+  wire \$108 ;
   wire \$1080 ;
   wire \$1081 ;
   wire \$1082 ;
   wire \$1083 ;
   wire \$1084 ;
-  wire \$1085 ;
+  wire [11:0] \$1085 ;
   wire \$1086 ;
-  wire [11:0] \$1087 ;
+  wire \$1087 ;
   wire \$1088 ;
   wire \$1089 ;
-  wire \$109 ;
+  wire [11:0] \$109 ;
   wire \$1090 ;
   wire \$1091 ;
   wire \$1092 ;
   wire \$1093 ;
-  wire \$1094 ;
+  wire [11:0] \$1094 ;
   wire \$1095 ;
-  wire [11:0] \$1096 ;
+  wire \$1096 ;
   wire \$1097 ;
   wire \$1098 ;
   wire \$1099 ;
   wire \$11 ;
-  wire [11:0] \$110 ;
+  wire \$110 ;
   wire \$1100 ;
   wire \$1101 ;
   wire \$1102 ;
-  wire \$1103 ;
+  wire [11:0] \$1103 ;
   wire \$1104 ;
-  wire [11:0] \$1105 ;
+  wire \$1105 ;
   wire \$1106 ;
   wire \$1107 ;
   wire \$1108 ;
   wire \$1109 ;
-  wire \$111 ;
+  wire [11:0] \$111 ;
   wire \$1110 ;
   wire \$1111 ;
-  wire \$1112 ;
+  wire [11:0] \$1112 ;
   wire \$1113 ;
-  wire [11:0] \$1114 ;
+  wire \$1114 ;
   wire \$1115 ;
   wire \$1116 ;
   wire \$1117 ;
   wire \$1118 ;
   wire \$1119 ;
-  wire [11:0] \$112 ;
+  wire \$112 ;
   wire \$1120 ;
-  wire \$1121 ;
+  wire [11:0] \$1121 ;
   wire \$1122 ;
-  wire [11:0] \$1123 ;
+  wire \$1123 ;
   wire \$1124 ;
   wire \$1125 ;
   wire \$1126 ;
   wire \$1127 ;
   wire \$1128 ;
   wire \$1129 ;
-  wire \$113 ;
-  wire \$1130 ;
+  wire [11:0] \$113 ;
+  wire [11:0] \$1130 ;
   wire \$1131 ;
-  wire [11:0] \$1132 ;
+  wire \$1132 ;
   wire \$1133 ;
   wire \$1134 ;
   wire \$1135 ;
   wire \$1136 ;
   wire \$1137 ;
   wire \$1138 ;
-  wire \$1139 ;
-  wire [11:0] \$114 ;
+  wire [11:0] \$1139 ;
+  wire \$114 ;
   wire \$1140 ;
-  wire [11:0] \$1141 ;
+  wire \$1141 ;
   wire \$1142 ;
   wire \$1143 ;
   wire \$1144 ;
   wire \$1145 ;
   wire \$1146 ;
   wire \$1147 ;
-  wire \$1148 ;
-  wire \$1149 ;
-  wire \$115 ;
+  reg [1:0] \$1148 ;
+  reg [32:0] \$1149 ;
+  wire [11:0] \$115 ;
   reg [1:0] \$1150 ;
-  reg [33:0] \$1151 ;
-  reg [1:0] \$1152 ;
-  reg [33:0] \$1153 ;
-  reg [3:0] \$1154 ;
-  reg [3:0] \$1155 ;
+  reg [32:0] \$1151 ;
+  reg [3:0] \$1152 ;
+  reg [3:0] \$1153 ;
+  reg \$1154 ;
+  reg \$1155 ;
   reg \$1156 ;
   reg \$1157 ;
   reg \$1158 ;
-  reg \$1159 ;
-  wire [11:0] \$116 ;
+  reg [31:0] \$1159 ;
+  wire \$116 ;
   reg \$1160 ;
-  reg [31:0] \$1161 ;
+  reg \$1161 ;
   reg \$1162 ;
   reg \$1163 ;
   reg \$1164 ;
@@ -7279,71 +7251,69 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg \$1167 ;
   reg \$1168 ;
   reg \$1169 ;
-  wire \$117 ;
+  wire [11:0] \$117 ;
   reg \$1170 ;
   reg \$1171 ;
   reg \$1172 ;
-  reg \$1173 ;
-  reg \$1174 ;
-  wire [11:0] \$118 ;
-  wire \$119 ;
+  wire \$118 ;
+  wire [11:0] \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire \$121 ;
-  wire [11:0] \$122 ;
+  wire \$120 ;
+  wire [11:0] \$121 ;
+  wire \$122 ;
   wire \$123 ;
   wire \$124 ;
-  wire \$125 ;
-  wire [11:0] \$126 ;
-  wire \$127 ;
-  wire [11:0] \$128 ;
-  wire \$129 ;
+  wire [11:0] \$125 ;
+  wire \$126 ;
+  wire [11:0] \$127 ;
+  wire \$128 ;
+  wire [11:0] \$129 ;
   wire \$13 ;
-  wire [11:0] \$130 ;
-  wire \$131 ;
-  wire [11:0] \$132 ;
-  wire \$133 ;
-  wire [11:0] \$134 ;
-  wire \$135 ;
-  wire [11:0] \$136 ;
-  wire \$137 ;
-  wire [11:0] \$138 ;
-  wire \$139 ;
+  wire \$130 ;
+  wire [11:0] \$131 ;
+  wire \$132 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
+  wire \$136 ;
+  wire [11:0] \$137 ;
+  wire \$138 ;
+  wire [11:0] \$139 ;
   wire \$14 ;
-  wire [11:0] \$140 ;
-  wire \$141 ;
-  wire [11:0] \$142 ;
-  wire \$143 ;
-  wire [11:0] \$144 ;
-  wire \$145 ;
-  wire [11:0] \$146 ;
-  wire \$147 ;
-  wire [11:0] \$148 ;
-  wire \$149 ;
+  wire \$140 ;
+  wire [11:0] \$141 ;
+  wire \$142 ;
+  wire [11:0] \$143 ;
+  wire \$144 ;
+  wire [11:0] \$145 ;
+  wire \$146 ;
+  wire [11:0] \$147 ;
+  wire \$148 ;
+  wire [11:0] \$149 ;
   wire \$15 ;
-  wire [11:0] \$150 ;
-  wire \$151 ;
-  wire [11:0] \$152 ;
-  wire \$153 ;
-  wire [11:0] \$154 ;
-  wire \$155 ;
-  wire [11:0] \$156 ;
-  wire \$157 ;
-  wire [11:0] \$158 ;
+  wire \$150 ;
+  wire [11:0] \$151 ;
+  wire \$152 ;
+  wire [11:0] \$153 ;
+  wire \$154 ;
+  wire [11:0] \$155 ;
+  wire \$156 ;
+  wire [11:0] \$157 ;
+  wire \$158 ;
   wire \$159 ;
   wire \$16 ;
   wire \$160 ;
-  wire \$161 ;
+  wire [3:0] \$161 ;
   wire [3:0] \$162 ;
   wire [3:0] \$163 ;
-  wire [3:0] \$164 ;
+  wire \$164 ;
   wire \$165 ;
   wire \$166 ;
-  wire \$167 ;
-  wire [11:0] \$168 ;
-  wire \$169 ;
+  wire [11:0] \$167 ;
+  wire \$168 ;
+  wire [11:0] \$169 ;
   wire \$17 ;
-  wire [11:0] \$170 ;
+  wire \$170 ;
   wire \$171 ;
   wire \$172 ;
   wire \$173 ;
@@ -7351,113 +7321,113 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$175 ;
   wire \$176 ;
   wire \$177 ;
-  wire \$178 ;
-  wire [11:0] \$179 ;
+  wire [11:0] \$178 ;
+  wire \$179 ;
   wire \$18 ;
-  wire \$180 ;
-  wire [11:0] \$181 ;
-  wire \$182 ;
-  wire [11:0] \$183 ;
-  wire \$184 ;
-  wire [11:0] \$185 ;
-  wire \$186 ;
-  wire [11:0] \$187 ;
-  wire \$188 ;
-  wire [11:0] \$189 ;
+  wire [11:0] \$180 ;
+  wire \$181 ;
+  wire [11:0] \$182 ;
+  wire \$183 ;
+  wire [11:0] \$184 ;
+  wire \$185 ;
+  wire [11:0] \$186 ;
+  wire \$187 ;
+  wire [11:0] \$188 ;
+  wire \$189 ;
   wire \$19 ;
-  wire \$190 ;
-  wire [11:0] \$191 ;
-  wire \$192 ;
-  wire [11:0] \$193 ;
-  wire \$194 ;
-  wire [11:0] \$195 ;
-  wire \$196 ;
-  wire [11:0] \$197 ;
-  wire \$198 ;
-  wire [11:0] \$199 ;
+  wire [11:0] \$190 ;
+  wire \$191 ;
+  wire [11:0] \$192 ;
+  wire \$193 ;
+  wire [11:0] \$194 ;
+  wire \$195 ;
+  wire [11:0] \$196 ;
+  wire \$197 ;
+  wire [11:0] \$198 ;
+  wire \$199 ;
   wire \$2 ;
   wire \$20 ;
-  wire \$200 ;
-  wire [11:0] \$201 ;
-  wire \$202 ;
-  wire [11:0] \$203 ;
-  wire \$204 ;
-  wire [11:0] \$205 ;
-  wire \$206 ;
-  wire [11:0] \$207 ;
-  wire \$208 ;
-  wire [11:0] \$209 ;
+  wire [11:0] \$200 ;
+  wire \$201 ;
+  wire [11:0] \$202 ;
+  wire \$203 ;
+  wire [11:0] \$204 ;
+  wire \$205 ;
+  wire [11:0] \$206 ;
+  wire \$207 ;
+  wire [11:0] \$208 ;
+  wire \$209 ;
   wire \$21 ;
-  wire \$210 ;
-  wire [11:0] \$211 ;
-  wire \$212 ;
-  wire [11:0] \$213 ;
-  wire \$214 ;
-  wire [11:0] \$215 ;
-  wire \$216 ;
-  wire [11:0] \$217 ;
-  wire \$218 ;
-  wire [11:0] \$219 ;
+  wire [11:0] \$210 ;
+  wire \$211 ;
+  wire [11:0] \$212 ;
+  wire \$213 ;
+  wire [11:0] \$214 ;
+  wire \$215 ;
+  wire [11:0] \$216 ;
+  wire \$217 ;
+  wire [11:0] \$218 ;
+  wire \$219 ;
   wire \$22 ;
-  wire \$220 ;
-  wire [11:0] \$221 ;
+  wire [11:0] \$220 ;
+  wire \$221 ;
   wire \$222 ;
   wire \$223 ;
-  wire \$224 ;
-  wire [11:0] \$225 ;
-  wire \$226 ;
-  wire [11:0] \$227 ;
-  wire \$228 ;
-  wire [11:0] \$229 ;
+  wire [11:0] \$224 ;
+  wire \$225 ;
+  wire [11:0] \$226 ;
+  wire \$227 ;
+  wire [11:0] \$228 ;
+  wire \$229 ;
   wire \$23 ;
-  wire \$230 ;
-  wire [11:0] \$231 ;
-  wire \$232 ;
-  wire [11:0] \$233 ;
-  wire \$234 ;
-  wire [11:0] \$235 ;
-  wire \$236 ;
-  wire [11:0] \$237 ;
-  wire \$238 ;
-  wire [11:0] \$239 ;
+  wire [11:0] \$230 ;
+  wire \$231 ;
+  wire [11:0] \$232 ;
+  wire \$233 ;
+  wire [11:0] \$234 ;
+  wire \$235 ;
+  wire [11:0] \$236 ;
+  wire \$237 ;
+  wire [11:0] \$238 ;
+  wire \$239 ;
   wire [3:0] \$24 ;
-  wire \$240 ;
-  wire [11:0] \$241 ;
-  wire \$242 ;
-  wire [11:0] \$243 ;
-  wire \$244 ;
-  wire [11:0] \$245 ;
-  wire \$246 ;
-  wire [11:0] \$247 ;
-  wire \$248 ;
-  wire [11:0] \$249 ;
+  wire [11:0] \$240 ;
+  wire \$241 ;
+  wire [11:0] \$242 ;
+  wire \$243 ;
+  wire [11:0] \$244 ;
+  wire \$245 ;
+  wire [11:0] \$246 ;
+  wire \$247 ;
+  wire [11:0] \$248 ;
+  wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
-  wire [11:0] \$251 ;
-  wire \$252 ;
-  wire [11:0] \$253 ;
-  wire \$254 ;
-  wire [11:0] \$255 ;
-  wire \$256 ;
-  wire [11:0] \$257 ;
+  wire [11:0] \$250 ;
+  wire \$251 ;
+  wire [11:0] \$252 ;
+  wire \$253 ;
+  wire [11:0] \$254 ;
+  wire \$255 ;
+  wire [11:0] \$256 ;
+  wire \$257 ;
   wire \$258 ;
   wire \$259 ;
   wire \$26 ;
-  wire \$260 ;
+  wire [3:0] \$260 ;
   wire [3:0] \$261 ;
   wire [3:0] \$262 ;
   wire [3:0] \$263 ;
   wire [3:0] \$264 ;
-  wire [3:0] \$265 ;
+  wire \$265 ;
   wire \$266 ;
-  wire \$267 ;
+  wire [3:0] \$267 ;
   wire [3:0] \$268 ;
   wire [3:0] \$269 ;
   wire \$27 ;
   wire [3:0] \$270 ;
-  wire [3:0] \$271 ;
-  wire [3:0] \$272 ;
-  wire \$273 ;
+  wire \$271 ;
+  wire \$272 ;
+  wire [11:0] \$273 ;
   wire \$274 ;
   wire [11:0] \$275 ;
   wire \$276 ;
@@ -7506,9 +7476,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$314 ;
   wire [11:0] \$315 ;
   wire \$316 ;
-  wire [11:0] \$317 ;
+  wire \$317 ;
   wire \$318 ;
-  wire \$319 ;
+  wire [11:0] \$319 ;
   wire [17:0] \$32 ;
   wire \$320 ;
   wire [11:0] \$321 ;
@@ -7546,20 +7516,20 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$350 ;
   wire [11:0] \$351 ;
   wire \$352 ;
-  wire [11:0] \$353 ;
+  wire \$353 ;
   wire \$354 ;
-  wire \$355 ;
-  wire \$356 ;
+  wire [3:0] \$355 ;
+  wire [3:0] \$356 ;
   wire [3:0] \$357 ;
-  wire [3:0] \$358 ;
-  wire [3:0] \$359 ;
+  wire \$358 ;
+  wire \$359 ;
   wire [31:0] \$36 ;
   wire \$360 ;
-  wire \$361 ;
+  wire [11:0] \$361 ;
   wire \$362 ;
   wire [11:0] \$363 ;
   wire \$364 ;
-  wire [11:0] \$365 ;
+  wire \$365 ;
   wire \$366 ;
   wire \$367 ;
   wire \$368 ;
@@ -7567,7 +7537,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [31:0] \$37 ;
   wire \$370 ;
   wire \$371 ;
-  wire \$372 ;
+  wire [11:0] \$372 ;
   wire \$373 ;
   wire [11:0] \$374 ;
   wire \$375 ;
@@ -7616,9 +7586,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$413 ;
   wire [11:0] \$414 ;
   wire \$415 ;
-  wire [11:0] \$416 ;
+  wire \$416 ;
   wire \$417 ;
-  wire \$418 ;
+  wire [11:0] \$418 ;
   wire \$419 ;
   wire [31:0] \$42 ;
   wire [11:0] \$420 ;
@@ -7656,29 +7626,29 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [23:0] \$45 ;
   wire [11:0] \$450 ;
   wire \$451 ;
-  wire [11:0] \$452 ;
+  wire \$452 ;
   wire \$453 ;
-  wire \$454 ;
-  wire \$455 ;
+  wire [3:0] \$454 ;
+  wire [3:0] \$455 ;
   wire [3:0] \$456 ;
   wire [3:0] \$457 ;
   wire [3:0] \$458 ;
-  wire [3:0] \$459 ;
+  wire \$459 ;
   wire [31:0] \$46 ;
-  wire [3:0] \$460 ;
+  wire \$460 ;
   wire \$461 ;
   wire \$462 ;
   wire \$463 ;
   wire \$464 ;
   wire \$465 ;
   wire \$466 ;
-  wire \$467 ;
-  wire \$468 ;
-  wire [2:0] \$469 ;
+  wire [2:0] \$467 ;
+  wire [7:0] \$468 ;
+  wire [8:0] \$469 ;
   wire [31:0] \$47 ;
-  wire [7:0] \$470 ;
-  wire [8:0] \$471 ;
-  wire [16:0] \$472 ;
+  wire [16:0] \$470 ;
+  wire \$471 ;
+  wire \$472 ;
   wire \$473 ;
   wire \$474 ;
   wire \$475 ;
@@ -7748,9 +7718,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$532 ;
   wire \$533 ;
   wire \$534 ;
-  wire \$535 ;
-  wire \$536 ;
-  wire [31:0] \$537 ;
+  wire [31:0] \$535 ;
+  wire [11:0] \$536 ;
+  wire \$537 ;
   wire [11:0] \$538 ;
   wire \$539 ;
   wire [1:0] \$54 ;
@@ -7821,10 +7791,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$599 ;
   wire \$6 ;
   wire [31:0] \$60 ;
-  wire [11:0] \$600 ;
-  wire \$601 ;
-  wire [31:0] \$602 ;
-  wire [16:0] \$603 ;
+  wire [31:0] \$600 ;
+  wire [16:0] \$601 ;
+  wire [11:0] \$602 ;
+  wire \$603 ;
   wire [11:0] \$604 ;
   wire \$605 ;
   wire [11:0] \$606 ;
@@ -7893,14 +7863,14 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$663 ;
   wire [11:0] \$664 ;
   wire \$665 ;
-  wire [11:0] \$666 ;
-  wire \$667 ;
-  wire [31:0] \$668 ;
-  wire [31:0] \$669 ;
+  wire [31:0] \$666 ;
+  wire [31:0] \$667 ;
+  wire [1:0] \$668 ;
+  wire [2:0] \$669 ;
   wire [31:0] \$67 ;
-  wire [1:0] \$670 ;
-  wire [2:0] \$671 ;
-  wire [3:0] \$672 ;
+  wire [3:0] \$670 ;
+  wire [11:0] \$671 ;
+  wire \$672 ;
   wire [11:0] \$673 ;
   wire \$674 ;
   wire [11:0] \$675 ;
@@ -7919,7 +7889,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$687 ;
   wire \$688 ;
   wire [11:0] \$689 ;
-  wire [33:0] \$69 ;
+  wire [32:0] \$69 ;
   wire \$690 ;
   wire [11:0] \$691 ;
   wire \$692 ;
@@ -7931,7 +7901,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$698 ;
   wire [11:0] \$699 ;
   wire \$7 ;
-  wire [33:0] \$70 ;
+  wire [32:0] \$70 ;
   wire \$700 ;
   wire [11:0] \$701 ;
   wire \$702 ;
@@ -7942,7 +7912,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$707 ;
   wire \$708 ;
   wire [11:0] \$709 ;
-  wire [33:0] \$71 ;
+  wire [32:0] \$71 ;
   wire \$710 ;
   wire [11:0] \$711 ;
   wire \$712 ;
@@ -7970,14 +7940,14 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$732 ;
   wire [11:0] \$733 ;
   wire \$734 ;
-  wire [11:0] \$735 ;
-  wire \$736 ;
-  wire [31:0] \$737 ;
-  wire [31:0] \$738 ;
-  wire [8:0] \$739 ;
+  wire [31:0] \$735 ;
+  wire [31:0] \$736 ;
+  wire [8:0] \$737 ;
+  wire [18:0] \$738 ;
+  wire [25:0] \$739 ;
   wire [3:0] \$74 ;
-  wire [18:0] \$740 ;
-  wire [25:0] \$741 ;
+  wire [11:0] \$740 ;
+  wire \$741 ;
   wire [11:0] \$742 ;
   wire \$743 ;
   wire [11:0] \$744 ;
@@ -8019,7 +7989,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$777 ;
   wire [11:0] \$778 ;
   wire \$779 ;
-  wire [3:0] \$78 ;
+  wire \$78 ;
   wire [11:0] \$780 ;
   wire \$781 ;
   wire [11:0] \$782 ;
@@ -8030,7 +8000,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$787 ;
   wire [11:0] \$788 ;
   wire \$789 ;
-  wire \$79 ;
+  wire [11:0] \$79 ;
   wire [11:0] \$790 ;
   wire \$791 ;
   wire [11:0] \$792 ;
@@ -8042,18 +8012,18 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$798 ;
   wire \$799 ;
   wire \$8 ;
-  wire [11:0] \$80 ;
+  wire \$80 ;
   wire [11:0] \$800 ;
   wire \$801 ;
   wire [11:0] \$802 ;
   wire \$803 ;
-  wire [11:0] \$804 ;
-  wire \$805 ;
-  wire [31:0] \$806 ;
-  wire [31:0] \$807 ;
-  wire [17:0] \$808 ;
+  wire [31:0] \$804 ;
+  wire [31:0] \$805 ;
+  wire [17:0] \$806 ;
+  wire [11:0] \$807 ;
+  wire \$808 ;
   wire [11:0] \$809 ;
-  wire \$81 ;
+  wire [11:0] \$81 ;
   wire \$810 ;
   wire [11:0] \$811 ;
   wire \$812 ;
@@ -8064,7 +8034,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$817 ;
   wire \$818 ;
   wire [11:0] \$819 ;
-  wire [11:0] \$82 ;
+  wire \$82 ;
   wire \$820 ;
   wire [11:0] \$821 ;
   wire \$822 ;
@@ -8075,7 +8045,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$827 ;
   wire \$828 ;
   wire [11:0] \$829 ;
-  wire \$83 ;
+  wire [11:0] \$83 ;
   wire \$830 ;
   wire [11:0] \$831 ;
   wire \$832 ;
@@ -8086,7 +8056,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$837 ;
   wire \$838 ;
   wire [11:0] \$839 ;
-  wire [11:0] \$84 ;
+  wire \$84 ;
   wire \$840 ;
   wire [11:0] \$841 ;
   wire \$842 ;
@@ -8097,7 +8067,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$847 ;
   wire \$848 ;
   wire [11:0] \$849 ;
-  wire \$85 ;
+  wire [11:0] \$85 ;
   wire \$850 ;
   wire [11:0] \$851 ;
   wire \$852 ;
@@ -8108,7 +8078,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$857 ;
   wire \$858 ;
   wire [11:0] \$859 ;
-  wire [11:0] \$86 ;
+  wire \$86 ;
   wire \$860 ;
   wire [11:0] \$861 ;
   wire \$862 ;
@@ -8119,18 +8089,18 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$867 ;
   wire \$868 ;
   wire [11:0] \$869 ;
-  wire \$87 ;
+  wire [11:0] \$87 ;
   wire \$870 ;
-  wire [11:0] \$871 ;
-  wire \$872 ;
-  wire [31:0] \$873 ;
-  wire [31:0] \$874 ;
+  wire [31:0] \$871 ;
+  wire [31:0] \$872 ;
+  wire \$873 ;
+  wire \$874 ;
   wire \$875 ;
   wire \$876 ;
   wire \$877 ;
   wire \$878 ;
   wire \$879 ;
-  wire [11:0] \$88 ;
+  wire \$88 ;
   wire \$880 ;
   wire \$881 ;
   wire \$882 ;
@@ -8141,7 +8111,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$887 ;
   wire \$888 ;
   wire \$889 ;
-  wire \$89 ;
+  wire [11:0] \$89 ;
   wire \$890 ;
   wire \$891 ;
   wire \$892 ;
@@ -8153,7 +8123,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$898 ;
   wire \$899 ;
   wire \$9 ;
-  wire [11:0] \$90 ;
+  wire \$90 ;
   wire \$900 ;
   wire \$901 ;
   wire \$902 ;
@@ -8164,7 +8134,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$907 ;
   wire \$908 ;
   wire \$909 ;
-  wire \$91 ;
+  wire [11:0] \$91 ;
   wire \$910 ;
   wire \$911 ;
   wire \$912 ;
@@ -8175,7 +8145,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$917 ;
   wire \$918 ;
   wire \$919 ;
-  wire [11:0] \$92 ;
+  wire \$92 ;
   wire \$920 ;
   wire \$921 ;
   wire \$922 ;
@@ -8186,7 +8156,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$927 ;
   wire \$928 ;
   wire \$929 ;
-  wire \$93 ;
+  wire [11:0] \$93 ;
   wire \$930 ;
   wire \$931 ;
   wire \$932 ;
@@ -8197,7 +8167,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$937 ;
   wire \$938 ;
   wire \$939 ;
-  wire [11:0] \$94 ;
+  wire \$94 ;
   wire \$940 ;
   wire \$941 ;
   wire \$942 ;
@@ -8208,7 +8178,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$947 ;
   wire \$948 ;
   wire \$949 ;
-  wire \$95 ;
+  wire [11:0] \$95 ;
   wire \$950 ;
   wire \$951 ;
   wire \$952 ;
@@ -8219,7 +8189,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$957 ;
   wire \$958 ;
   wire \$959 ;
-  wire [11:0] \$96 ;
+  wire \$96 ;
   wire \$960 ;
   wire \$961 ;
   wire \$962 ;
@@ -8230,7 +8200,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$967 ;
   wire \$968 ;
   wire \$969 ;
-  wire \$97 ;
+  wire [11:0] \$97 ;
   wire \$970 ;
   wire \$971 ;
   wire \$972 ;
@@ -8241,7 +8211,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$977 ;
   wire \$978 ;
   wire \$979 ;
-  wire [11:0] \$98 ;
+  wire \$98 ;
   wire \$980 ;
   wire \$981 ;
   wire \$982 ;
@@ -8252,7 +8222,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$987 ;
   wire \$988 ;
   wire \$989 ;
-  wire \$99 ;
+  wire [11:0] \$99 ;
   wire \$990 ;
   wire \$991 ;
   wire \$992 ;
@@ -8271,10 +8241,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg [3:0] _late = 4'h0;
   reg _looked = 1'h0;
   reg _payload = 1'h0;
-  reg [33:0] _request = 34'h000000000;
+  reg [32:0] _request = 33'h000000000;
   wire [11:0] \_request.address ;
   wire \_request.allowed ;
-  wire \_request.cacheable ;
   wire \_request.direct ;
   wire \_request.known ;
   wire \_request.manager ;
@@ -8284,10 +8253,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg _shut = 1'h0;
   wire accept;
   wire acknowledged;
-  reg [33:0] chosen = 34'h000000000;
+  reg [32:0] chosen = 33'h000000000;
   wire [11:0] \chosen.address ;
   wire \chosen.allowed ;
-  wire \chosen.cacheable ;
   wire \chosen.direct ;
   wire \chosen.known ;
   wire \chosen.manager ;
@@ -8363,19 +8331,18 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [7:0] own_generation;
   input permitted;
   wire permitted;
-  input [11:0] \port$909$0 ;
-  wire [11:0] \port$909$0 ;
-  output \port$927$0 ;
-  wire \port$927$0 ;
-  output \port$931$0 ;
-  wire \port$931$0 ;
+  input [11:0] \port$907$0 ;
+  wire [11:0] \port$907$0 ;
+  output \port$925$0 ;
+  wire \port$925$0 ;
+  output \port$929$0 ;
+  wire \port$929$0 ;
   wire [3:0] refused;
   wire [1:0] request;
-  input [33:0] requests__0__payload;
-  wire [33:0] requests__0__payload;
+  input [32:0] requests__0__payload;
+  wire [32:0] requests__0__payload;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.direct ;
   wire \requests__0__payload.known ;
   wire \requests__0__payload.manager ;
@@ -8386,11 +8353,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [33:0] requests__1__payload;
-  wire [33:0] requests__1__payload;
+  input [32:0] requests__1__payload;
+  wire [32:0] requests__1__payload;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.direct ;
   wire \requests__1__payload.known ;
   wire \requests__1__payload.manager ;
@@ -8454,8 +8420,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$41  = \$38  | \$40 ;
   assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$43  = \$41  | \$42 ;
-  assign \$44  = { 6'h00, \port$909$0 [2:0] } | { \port$909$0 [3], 8'h00 };
-  assign \$45  = { 15'h0000, \$44  } | { \port$909$0 [11:4], 16'h0000 };
+  assign \$44  = { 6'h00, \port$907$0 [2:0] } | { \port$907$0 [3], 8'h00 };
+  assign \$45  = { 15'h0000, \$44  } | { \port$907$0 [11:4], 16'h0000 };
   assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$47  = \$43  | \$46 ;
   assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
@@ -8470,248 +8436,248 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$67  = \$66  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
   assign \$68  = \$61  | \$67 ;
   assign data = \$68  | _early_word;
-  assign \$69  = requests__0__payload & { requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready };
-  assign \$70  = requests__1__payload & { requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready };
+  assign \$69  = requests__0__payload & { requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready };
+  assign \$70  = requests__1__payload & { requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready };
   assign \$71  = \$69  | \$70 ;
   assign \$72  = ! chosen[31:28];
   assign \$73  = | chosen[1:0];
   assign \$74  = \$73  ? 4'h2 : 4'h0;
   assign \$75  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$76  = chosen[32] ? 4'hb : \$75 ;
-  assign \$77  = chosen[25] ? \$74  : \$76 ;
-  assign \$78  = \$72  ? 4'h0 : \$77 ;
-  assign \$79  = ! chosen[31:28];
-  assign \$81  = ! \$80 ;
-  assign \$83  = \$82  == 4'h8;
-  assign \$85  = \$84  == 5'h10;
-  assign \$87  = \$86  == 5'h18;
-  assign \$89  = \$88  == 6'h20;
-  assign \$91  = \$90  == 6'h28;
-  assign \$93  = \$92  == 6'h30;
-  assign \$95  = \$94  == 8'h80;
-  assign \$97  = \$96  == 8'h88;
-  assign \$99  = \$98  == 8'ha0;
-  assign \$101  = \$100  == 8'hb0;
-  assign \$103  = \$102  == 8'hc0;
-  assign \$105  = \$104  == 8'he0;
-  assign \$107  = \$106  == 8'he8;
-  assign \$109  = \$108  == 8'hf0;
-  assign \$111  = \$110  == 8'hf8;
-  assign \$113  = \$112  == 9'h100;
-  assign \$115  = \$114  == 9'h108;
-  assign \$117  = \$116  == 9'h120;
-  assign \$119  = \$118  == 9'h140;
-  assign \$121  = \$120  == 9'h160;
-  assign \$123  = \$122  == 9'h180;
-  assign \$124  = | { \$123 , \$121 , \$119 , \$117 , \$115 , \$113 , \$111 , \$109 , \$107 , \$105 , \$103 , \$101 , \$99 , \$97 , \$95 , \$93 , \$91 , \$89 , \$87 , \$85 , \$83 , \$81  };
-  assign \$125  = chosen[24] ? 1'h0 : \$124 ;
-  assign \$127  = ! \$126 ;
-  assign \$129  = \$128  == 4'h8;
-  assign \$131  = \$130  == 5'h10;
-  assign \$133  = \$132  == 5'h18;
-  assign \$135  = \$134  == 6'h20;
-  assign \$137  = \$136  == 6'h28;
-  assign \$139  = \$138  == 6'h30;
-  assign \$141  = \$140  == 8'h80;
-  assign \$143  = \$142  == 8'hb0;
-  assign \$145  = \$144  == 8'hc0;
-  assign \$147  = \$146  == 8'he0;
-  assign \$149  = \$148  == 8'hf0;
-  assign \$151  = \$150  == 8'hf8;
-  assign \$153  = \$152  == 9'h100;
-  assign \$155  = \$154  == 9'h108;
-  assign \$157  = \$156  == 9'h140;
-  assign \$159  = \$158  == 9'h160;
-  assign \$160  = | { \$159 , \$157 , \$155 , \$153 , \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127  };
-  assign \$161  = chosen[24] ? 1'h0 : \$160 ;
-  assign \$162  = \$161  ? 4'h0 : 4'h6;
-  assign \$163  = \$125  ? \$162  : 4'h5;
-  assign \$164  = chosen[2] ? 4'h0 : \$163 ;
-  assign \$165  = | \$164 ;
-  assign \$166  = \$165  | chosen[2];
-  assign \$167  = ~ chosen[24];
-  assign \$169  = \$168  == 8'hf0;
-  assign \$171  = \$170  == 9'h160;
-  assign \$172  = \$169  | \$171 ;
-  assign \$173  = \$167  & \$172 ;
-  assign \$174  = & chosen[31:28];
-  assign \$175  = ~ \$174 ;
-  assign \$176  = \$173  & \$175 ;
-  assign \$177  = ~ \$176 ;
-  assign \$178  = \$166  | \$177 ;
-  assign \$180  = ! \$179 ;
-  assign \$182  = \$181  == 4'h8;
-  assign \$184  = \$183  == 5'h10;
-  assign \$186  = \$185  == 5'h18;
-  assign \$188  = \$187  == 6'h20;
-  assign \$190  = \$189  == 6'h28;
-  assign \$192  = \$191  == 6'h30;
-  assign \$194  = \$193  == 8'h80;
-  assign \$196  = \$195  == 8'h88;
-  assign \$198  = \$197  == 8'ha0;
-  assign \$200  = \$199  == 8'hb0;
-  assign \$202  = \$201  == 8'hc0;
-  assign \$204  = \$203  == 8'he0;
-  assign \$206  = \$205  == 8'he8;
-  assign \$208  = \$207  == 8'hf0;
-  assign \$210  = \$209  == 8'hf8;
-  assign \$212  = \$211  == 9'h100;
-  assign \$214  = \$213  == 9'h108;
-  assign \$216  = \$215  == 9'h120;
-  assign \$218  = \$217  == 9'h140;
-  assign \$220  = \$219  == 9'h160;
-  assign \$222  = \$221  == 9'h180;
-  assign \$223  = | { \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192 , \$190 , \$188 , \$186 , \$184 , \$182 , \$180  };
-  assign \$224  = chosen[24] ? 1'h0 : \$223 ;
-  assign \$226  = ! \$225 ;
-  assign \$228  = \$227  == 4'h8;
-  assign \$230  = \$229  == 5'h10;
-  assign \$232  = \$231  == 5'h18;
-  assign \$234  = \$233  == 6'h20;
-  assign \$236  = \$235  == 6'h28;
-  assign \$238  = \$237  == 6'h30;
-  assign \$240  = \$239  == 8'h80;
-  assign \$242  = \$241  == 8'hb0;
-  assign \$244  = \$243  == 8'hc0;
-  assign \$246  = \$245  == 8'he0;
-  assign \$248  = \$247  == 8'hf0;
-  assign \$250  = \$249  == 8'hf8;
-  assign \$252  = \$251  == 9'h100;
-  assign \$254  = \$253  == 9'h108;
-  assign \$256  = \$255  == 9'h140;
-  assign \$258  = \$257  == 9'h160;
-  assign \$259  = | { \$258 , \$256 , \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238 , \$236 , \$234 , \$232 , \$230 , \$228 , \$226  };
-  assign \$260  = chosen[24] ? 1'h0 : \$259 ;
-  assign \$261  = \$260  ? 4'h0 : 4'h6;
-  assign \$262  = \$224  ? \$261  : 4'h5;
-  assign \$263  = chosen[2] ? 4'h0 : \$262 ;
-  assign \$264  = \$178  ? \$263  : 4'h7;
-  assign \$265  = \$79  ? 4'h0 : \$264 ;
-  assign \$266  = ! chosen[31:28];
-  assign \$267  = | chosen[1:0];
-  assign \$268  = \$267  ? 4'h2 : 4'h0;
-  assign \$269  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$270  = chosen[32] ? 4'hb : \$269 ;
-  assign \$271  = chosen[25] ? \$268  : \$270 ;
-  assign \$272  = \$266  ? 4'h0 : \$271 ;
-  assign \$273  = | \$272 ;
-  assign \$274  = ! chosen[31:28];
-  assign \$276  = ! \$275 ;
-  assign \$278  = \$277  == 4'h8;
-  assign \$280  = \$279  == 5'h10;
-  assign \$282  = \$281  == 5'h18;
-  assign \$284  = \$283  == 6'h20;
-  assign \$286  = \$285  == 6'h28;
-  assign \$288  = \$287  == 6'h30;
-  assign \$290  = \$289  == 8'h80;
-  assign \$292  = \$291  == 8'h88;
-  assign \$294  = \$293  == 8'ha0;
-  assign \$296  = \$295  == 8'hb0;
-  assign \$298  = \$297  == 8'hc0;
-  assign \$300  = \$299  == 8'he0;
-  assign \$302  = \$301  == 8'he8;
-  assign \$304  = \$303  == 8'hf0;
-  assign \$306  = \$305  == 8'hf8;
-  assign \$308  = \$307  == 9'h100;
-  assign \$310  = \$309  == 9'h108;
-  assign \$312  = \$311  == 9'h120;
-  assign \$314  = \$313  == 9'h140;
-  assign \$316  = \$315  == 9'h160;
-  assign \$318  = \$317  == 9'h180;
-  assign \$319  = | { \$318 , \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276  };
-  assign \$320  = chosen[24] ? 1'h0 : \$319 ;
-  assign \$322  = ! \$321 ;
-  assign \$324  = \$323  == 4'h8;
-  assign \$326  = \$325  == 5'h10;
-  assign \$328  = \$327  == 5'h18;
-  assign \$330  = \$329  == 6'h20;
-  assign \$332  = \$331  == 6'h28;
-  assign \$334  = \$333  == 6'h30;
-  assign \$336  = \$335  == 8'h80;
-  assign \$338  = \$337  == 8'hb0;
-  assign \$340  = \$339  == 8'hc0;
-  assign \$342  = \$341  == 8'he0;
-  assign \$344  = \$343  == 8'hf0;
-  assign \$346  = \$345  == 8'hf8;
-  assign \$348  = \$347  == 9'h100;
-  assign \$350  = \$349  == 9'h108;
-  assign \$352  = \$351  == 9'h140;
-  assign \$354  = \$353  == 9'h160;
-  assign \$355  = | { \$354 , \$352 , \$350 , \$348 , \$346 , \$344 , \$342 , \$340 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324 , \$322  };
-  assign \$356  = chosen[24] ? 1'h0 : \$355 ;
-  assign \$357  = \$356  ? 4'h0 : 4'h6;
-  assign \$358  = \$320  ? \$357  : 4'h5;
-  assign \$359  = chosen[2] ? 4'h0 : \$358 ;
-  assign \$360  = | \$359 ;
-  assign \$361  = \$360  | chosen[2];
-  assign \$362  = ~ chosen[24];
-  assign \$364  = \$363  == 8'hf0;
-  assign \$366  = \$365  == 9'h160;
-  assign \$367  = \$364  | \$366 ;
-  assign \$368  = \$362  & \$367 ;
-  assign \$369  = & chosen[31:28];
+  assign \$76  = chosen[25] ? \$74  : \$75 ;
+  assign \$77  = \$72  ? 4'h0 : \$76 ;
+  assign \$78  = ! chosen[31:28];
+  assign \$80  = ! \$79 ;
+  assign \$82  = \$81  == 4'h8;
+  assign \$84  = \$83  == 5'h10;
+  assign \$86  = \$85  == 5'h18;
+  assign \$88  = \$87  == 6'h20;
+  assign \$90  = \$89  == 6'h28;
+  assign \$92  = \$91  == 6'h30;
+  assign \$94  = \$93  == 8'h80;
+  assign \$96  = \$95  == 8'h88;
+  assign \$98  = \$97  == 8'ha0;
+  assign \$100  = \$99  == 8'hb0;
+  assign \$102  = \$101  == 8'hc0;
+  assign \$104  = \$103  == 8'he0;
+  assign \$106  = \$105  == 8'he8;
+  assign \$108  = \$107  == 8'hf0;
+  assign \$110  = \$109  == 8'hf8;
+  assign \$112  = \$111  == 9'h100;
+  assign \$114  = \$113  == 9'h108;
+  assign \$116  = \$115  == 9'h120;
+  assign \$118  = \$117  == 9'h140;
+  assign \$120  = \$119  == 9'h160;
+  assign \$122  = \$121  == 9'h180;
+  assign \$123  = | { \$122 , \$120 , \$118 , \$116 , \$114 , \$112 , \$110 , \$108 , \$106 , \$104 , \$102 , \$100 , \$98 , \$96 , \$94 , \$92 , \$90 , \$88 , \$86 , \$84 , \$82 , \$80  };
+  assign \$124  = chosen[24] ? 1'h0 : \$123 ;
+  assign \$126  = ! \$125 ;
+  assign \$128  = \$127  == 4'h8;
+  assign \$130  = \$129  == 5'h10;
+  assign \$132  = \$131  == 5'h18;
+  assign \$134  = \$133  == 6'h20;
+  assign \$136  = \$135  == 6'h28;
+  assign \$138  = \$137  == 6'h30;
+  assign \$140  = \$139  == 8'h80;
+  assign \$142  = \$141  == 8'hb0;
+  assign \$144  = \$143  == 8'hc0;
+  assign \$146  = \$145  == 8'he0;
+  assign \$148  = \$147  == 8'hf0;
+  assign \$150  = \$149  == 8'hf8;
+  assign \$152  = \$151  == 9'h100;
+  assign \$154  = \$153  == 9'h108;
+  assign \$156  = \$155  == 9'h140;
+  assign \$158  = \$157  == 9'h160;
+  assign \$159  = | { \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126  };
+  assign \$160  = chosen[24] ? 1'h0 : \$159 ;
+  assign \$161  = \$160  ? 4'h0 : 4'h6;
+  assign \$162  = \$124  ? \$161  : 4'h5;
+  assign \$163  = chosen[2] ? 4'h0 : \$162 ;
+  assign \$164  = | \$163 ;
+  assign \$165  = \$164  | chosen[2];
+  assign \$166  = ~ chosen[24];
+  assign \$168  = \$167  == 8'hf0;
+  assign \$170  = \$169  == 9'h160;
+  assign \$171  = \$168  | \$170 ;
+  assign \$172  = \$166  & \$171 ;
+  assign \$173  = & chosen[31:28];
+  assign \$174  = ~ \$173 ;
+  assign \$175  = \$172  & \$174 ;
+  assign \$176  = ~ \$175 ;
+  assign \$177  = \$165  | \$176 ;
+  assign \$179  = ! \$178 ;
+  assign \$181  = \$180  == 4'h8;
+  assign \$183  = \$182  == 5'h10;
+  assign \$185  = \$184  == 5'h18;
+  assign \$187  = \$186  == 6'h20;
+  assign \$189  = \$188  == 6'h28;
+  assign \$191  = \$190  == 6'h30;
+  assign \$193  = \$192  == 8'h80;
+  assign \$195  = \$194  == 8'h88;
+  assign \$197  = \$196  == 8'ha0;
+  assign \$199  = \$198  == 8'hb0;
+  assign \$201  = \$200  == 8'hc0;
+  assign \$203  = \$202  == 8'he0;
+  assign \$205  = \$204  == 8'he8;
+  assign \$207  = \$206  == 8'hf0;
+  assign \$209  = \$208  == 8'hf8;
+  assign \$211  = \$210  == 9'h100;
+  assign \$213  = \$212  == 9'h108;
+  assign \$215  = \$214  == 9'h120;
+  assign \$217  = \$216  == 9'h140;
+  assign \$219  = \$218  == 9'h160;
+  assign \$221  = \$220  == 9'h180;
+  assign \$222  = | { \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185 , \$183 , \$181 , \$179  };
+  assign \$223  = chosen[24] ? 1'h0 : \$222 ;
+  assign \$225  = ! \$224 ;
+  assign \$227  = \$226  == 4'h8;
+  assign \$229  = \$228  == 5'h10;
+  assign \$231  = \$230  == 5'h18;
+  assign \$233  = \$232  == 6'h20;
+  assign \$235  = \$234  == 6'h28;
+  assign \$237  = \$236  == 6'h30;
+  assign \$239  = \$238  == 8'h80;
+  assign \$241  = \$240  == 8'hb0;
+  assign \$243  = \$242  == 8'hc0;
+  assign \$245  = \$244  == 8'he0;
+  assign \$247  = \$246  == 8'hf0;
+  assign \$249  = \$248  == 8'hf8;
+  assign \$251  = \$250  == 9'h100;
+  assign \$253  = \$252  == 9'h108;
+  assign \$255  = \$254  == 9'h140;
+  assign \$257  = \$256  == 9'h160;
+  assign \$258  = | { \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241 , \$239 , \$237 , \$235 , \$233 , \$231 , \$229 , \$227 , \$225  };
+  assign \$259  = chosen[24] ? 1'h0 : \$258 ;
+  assign \$260  = \$259  ? 4'h0 : 4'h6;
+  assign \$261  = \$223  ? \$260  : 4'h5;
+  assign \$262  = chosen[2] ? 4'h0 : \$261 ;
+  assign \$263  = \$177  ? \$262  : 4'h7;
+  assign \$264  = \$78  ? 4'h0 : \$263 ;
+  assign \$265  = ! chosen[31:28];
+  assign \$266  = | chosen[1:0];
+  assign \$267  = \$266  ? 4'h2 : 4'h0;
+  assign \$268  = chosen[24] ? 4'h3 : 4'h1;
+  assign \$269  = chosen[25] ? \$267  : \$268 ;
+  assign \$270  = \$265  ? 4'h0 : \$269 ;
+  assign \$271  = | \$270 ;
+  assign \$272  = ! chosen[31:28];
+  assign \$274  = ! \$273 ;
+  assign \$276  = \$275  == 4'h8;
+  assign \$278  = \$277  == 5'h10;
+  assign \$280  = \$279  == 5'h18;
+  assign \$282  = \$281  == 6'h20;
+  assign \$284  = \$283  == 6'h28;
+  assign \$286  = \$285  == 6'h30;
+  assign \$288  = \$287  == 8'h80;
+  assign \$290  = \$289  == 8'h88;
+  assign \$292  = \$291  == 8'ha0;
+  assign \$294  = \$293  == 8'hb0;
+  assign \$296  = \$295  == 8'hc0;
+  assign \$298  = \$297  == 8'he0;
+  assign \$300  = \$299  == 8'he8;
+  assign \$302  = \$301  == 8'hf0;
+  assign \$304  = \$303  == 8'hf8;
+  assign \$306  = \$305  == 9'h100;
+  assign \$308  = \$307  == 9'h108;
+  assign \$310  = \$309  == 9'h120;
+  assign \$312  = \$311  == 9'h140;
+  assign \$314  = \$313  == 9'h160;
+  assign \$316  = \$315  == 9'h180;
+  assign \$317  = | { \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276 , \$274  };
+  assign \$318  = chosen[24] ? 1'h0 : \$317 ;
+  assign \$320  = ! \$319 ;
+  assign \$322  = \$321  == 4'h8;
+  assign \$324  = \$323  == 5'h10;
+  assign \$326  = \$325  == 5'h18;
+  assign \$328  = \$327  == 6'h20;
+  assign \$330  = \$329  == 6'h28;
+  assign \$332  = \$331  == 6'h30;
+  assign \$334  = \$333  == 8'h80;
+  assign \$336  = \$335  == 8'hb0;
+  assign \$338  = \$337  == 8'hc0;
+  assign \$340  = \$339  == 8'he0;
+  assign \$342  = \$341  == 8'hf0;
+  assign \$344  = \$343  == 8'hf8;
+  assign \$346  = \$345  == 9'h100;
+  assign \$348  = \$347  == 9'h108;
+  assign \$350  = \$349  == 9'h140;
+  assign \$352  = \$351  == 9'h160;
+  assign \$353  = | { \$352 , \$350 , \$348 , \$346 , \$344 , \$342 , \$340 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324 , \$322 , \$320  };
+  assign \$354  = chosen[24] ? 1'h0 : \$353 ;
+  assign \$355  = \$354  ? 4'h0 : 4'h6;
+  assign \$356  = \$318  ? \$355  : 4'h5;
+  assign \$357  = chosen[2] ? 4'h0 : \$356 ;
+  assign \$358  = | \$357 ;
+  assign \$359  = \$358  | chosen[2];
+  assign \$360  = ~ chosen[24];
+  assign \$362  = \$361  == 8'hf0;
+  assign \$364  = \$363  == 9'h160;
+  assign \$365  = \$362  | \$364 ;
+  assign \$366  = \$360  & \$365 ;
+  assign \$367  = & chosen[31:28];
+  assign \$368  = ~ \$367 ;
+  assign \$369  = \$366  & \$368 ;
   assign \$370  = ~ \$369 ;
-  assign \$371  = \$368  & \$370 ;
-  assign \$372  = ~ \$371 ;
-  assign \$373  = \$361  | \$372 ;
-  assign \$375  = ! \$374 ;
-  assign \$377  = \$376  == 4'h8;
-  assign \$379  = \$378  == 5'h10;
-  assign \$381  = \$380  == 5'h18;
-  assign \$383  = \$382  == 6'h20;
-  assign \$385  = \$384  == 6'h28;
-  assign \$387  = \$386  == 6'h30;
-  assign \$389  = \$388  == 8'h80;
-  assign \$391  = \$390  == 8'h88;
-  assign \$393  = \$392  == 8'ha0;
-  assign \$395  = \$394  == 8'hb0;
-  assign \$397  = \$396  == 8'hc0;
-  assign \$399  = \$398  == 8'he0;
-  assign \$401  = \$400  == 8'he8;
-  assign \$403  = \$402  == 8'hf0;
-  assign \$405  = \$404  == 8'hf8;
-  assign \$407  = \$406  == 9'h100;
-  assign \$409  = \$408  == 9'h108;
-  assign \$411  = \$410  == 9'h120;
-  assign \$413  = \$412  == 9'h140;
-  assign \$415  = \$414  == 9'h160;
-  assign \$417  = \$416  == 9'h180;
-  assign \$418  = | { \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377 , \$375  };
-  assign \$419  = chosen[24] ? 1'h0 : \$418 ;
-  assign \$421  = ! \$420 ;
-  assign \$423  = \$422  == 4'h8;
-  assign \$425  = \$424  == 5'h10;
-  assign \$427  = \$426  == 5'h18;
-  assign \$429  = \$428  == 6'h20;
-  assign \$431  = \$430  == 6'h28;
-  assign \$433  = \$432  == 6'h30;
-  assign \$435  = \$434  == 8'h80;
-  assign \$437  = \$436  == 8'hb0;
-  assign \$439  = \$438  == 8'hc0;
-  assign \$441  = \$440  == 8'he0;
-  assign \$443  = \$442  == 8'hf0;
-  assign \$445  = \$444  == 8'hf8;
-  assign \$447  = \$446  == 9'h100;
-  assign \$449  = \$448  == 9'h108;
-  assign \$451  = \$450  == 9'h140;
-  assign \$453  = \$452  == 9'h160;
-  assign \$454  = | { \$453 , \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439 , \$437 , \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423 , \$421  };
-  assign \$455  = chosen[24] ? 1'h0 : \$454 ;
-  assign \$456  = \$455  ? 4'h0 : 4'h6;
-  assign \$457  = \$419  ? \$456  : 4'h5;
-  assign \$458  = chosen[2] ? 4'h0 : \$457 ;
-  assign \$459  = \$373  ? \$458  : 4'h7;
-  assign \$460  = \$274  ? 4'h0 : \$459 ;
-  assign \$461  = | \$460 ;
-  assign \$462  = \$273  | \$461 ;
-  assign \$463  = ~ chosen[24];
-  assign \$464  = ! chosen[31:28];
-  assign \$465  = ~ \$464 ;
-  assign \$466  = \$463  & \$465 ;
-  assign \$467  = & chosen[31:28];
-  assign \$468  = chosen[33] & \$467 ;
-  assign \$469  = head[7:6] + 1'h1;
-  assign \$471  = { 1'h0, \$470  } | { head[8], 8'h00 };
+  assign \$371  = \$359  | \$370 ;
+  assign \$373  = ! \$372 ;
+  assign \$375  = \$374  == 4'h8;
+  assign \$377  = \$376  == 5'h10;
+  assign \$379  = \$378  == 5'h18;
+  assign \$381  = \$380  == 6'h20;
+  assign \$383  = \$382  == 6'h28;
+  assign \$385  = \$384  == 6'h30;
+  assign \$387  = \$386  == 8'h80;
+  assign \$389  = \$388  == 8'h88;
+  assign \$391  = \$390  == 8'ha0;
+  assign \$393  = \$392  == 8'hb0;
+  assign \$395  = \$394  == 8'hc0;
+  assign \$397  = \$396  == 8'he0;
+  assign \$399  = \$398  == 8'he8;
+  assign \$401  = \$400  == 8'hf0;
+  assign \$403  = \$402  == 8'hf8;
+  assign \$405  = \$404  == 9'h100;
+  assign \$407  = \$406  == 9'h108;
+  assign \$409  = \$408  == 9'h120;
+  assign \$411  = \$410  == 9'h140;
+  assign \$413  = \$412  == 9'h160;
+  assign \$415  = \$414  == 9'h180;
+  assign \$416  = | { \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377 , \$375 , \$373  };
+  assign \$417  = chosen[24] ? 1'h0 : \$416 ;
+  assign \$419  = ! \$418 ;
+  assign \$421  = \$420  == 4'h8;
+  assign \$423  = \$422  == 5'h10;
+  assign \$425  = \$424  == 5'h18;
+  assign \$427  = \$426  == 6'h20;
+  assign \$429  = \$428  == 6'h28;
+  assign \$431  = \$430  == 6'h30;
+  assign \$433  = \$432  == 8'h80;
+  assign \$435  = \$434  == 8'hb0;
+  assign \$437  = \$436  == 8'hc0;
+  assign \$439  = \$438  == 8'he0;
+  assign \$441  = \$440  == 8'hf0;
+  assign \$443  = \$442  == 8'hf8;
+  assign \$445  = \$444  == 9'h100;
+  assign \$447  = \$446  == 9'h108;
+  assign \$449  = \$448  == 9'h140;
+  assign \$451  = \$450  == 9'h160;
+  assign \$452  = | { \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439 , \$437 , \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423 , \$421 , \$419  };
+  assign \$453  = chosen[24] ? 1'h0 : \$452 ;
+  assign \$454  = \$453  ? 4'h0 : 4'h6;
+  assign \$455  = \$417  ? \$454  : 4'h5;
+  assign \$456  = chosen[2] ? 4'h0 : \$455 ;
+  assign \$457  = \$371  ? \$456  : 4'h7;
+  assign \$458  = \$272  ? 4'h0 : \$457 ;
+  assign \$459  = | \$458 ;
+  assign \$460  = \$271  | \$459 ;
+  assign \$461  = ~ chosen[24];
+  assign \$462  = ! chosen[31:28];
+  assign \$463  = ~ \$462 ;
+  assign \$464  = \$461  & \$463 ;
+  assign \$465  = & chosen[31:28];
+  assign \$466  = chosen[32] & \$465 ;
+  assign \$467  = head[7:6] + 1'h1;
+  assign \$469  = { 1'h0, \$468  } | { head[8], 8'h00 };
+  assign \$471  = chosen[27] ? filled[1] : filled[0];
+  assign \$472  = looks & \$471 ;
   assign \$473  = chosen[27] ? filled[1] : filled[0];
   assign \$474  = looks & \$473 ;
   assign \$475  = chosen[27] ? filled[1] : filled[0];
@@ -8774,9 +8740,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$532  = looks & \$531 ;
   assign \$533  = chosen[27] ? filled[1] : filled[0];
   assign \$534  = looks & \$533 ;
-  assign \$535  = chosen[27] ? filled[1] : filled[0];
-  assign \$536  = looks & \$535 ;
-  assign \$537  = { 15'h0000, \$472  } & { \$536 , \$534 , \$532 , \$530 , \$528 , \$526 , \$524 , \$522 , \$520 , \$518 , \$516 , \$514 , \$512 , \$510 , \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474  };
+  assign \$535  = { 15'h0000, \$470  } & { \$534 , \$532 , \$530 , \$528 , \$526 , \$524 , \$522 , \$520 , \$518 , \$516 , \$514 , \$512 , \$510 , \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474 , \$472  };
+  assign \$537  = ! \$536 ;
   assign \$539  = ! \$538 ;
   assign \$541  = ! \$540 ;
   assign \$543  = ! \$542 ;
@@ -8808,7 +8773,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$595  = ! \$594 ;
   assign \$597  = ! \$596 ;
   assign \$599  = ! \$598 ;
-  assign \$601  = ! \$600 ;
+  assign \$603  = \$602  == 4'h8;
   assign \$605  = \$604  == 4'h8;
   assign \$607  = \$606  == 4'h8;
   assign \$609  = \$608  == 4'h8;
@@ -8840,8 +8805,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$661  = \$660  == 4'h8;
   assign \$663  = \$662  == 4'h8;
   assign \$665  = \$664  == 4'h8;
-  assign \$667  = \$666  == 4'h8;
-  assign \$669  = \$602  | \$668 ;
+  assign \$667  = \$600  | \$666 ;
+  assign \$672  = \$671  == 5'h10;
   assign \$674  = \$673  == 5'h10;
   assign \$676  = \$675  == 5'h10;
   assign \$678  = \$677  == 5'h10;
@@ -8873,7 +8838,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$730  = \$729  == 5'h10;
   assign \$732  = \$731  == 5'h10;
   assign \$734  = \$733  == 5'h10;
-  assign \$736  = \$735  == 5'h10;
+  assign \$741  = \$740  == 5'h18;
   assign \$743  = \$742  == 5'h18;
   assign \$745  = \$744  == 5'h18;
   assign \$747  = \$746  == 5'h18;
@@ -8905,8 +8870,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$799  = \$798  == 5'h18;
   assign \$801  = \$800  == 5'h18;
   assign \$803  = \$802  == 5'h18;
-  assign \$805  = \$804  == 5'h18;
-  assign \$807  = \$738  | \$806 ;
+  assign \$805  = \$736  | \$804 ;
+  assign \$808  = \$807  == 6'h20;
   assign \$810  = \$809  == 6'h20;
   assign \$812  = \$811  == 6'h20;
   assign \$814  = \$813  == 6'h20;
@@ -8938,505 +8903,504 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$866  = \$865  == 6'h20;
   assign \$868  = \$867  == 6'h20;
   assign \$870  = \$869  == 6'h20;
-  assign \$872  = \$871  == 6'h20;
-  assign \$874  = \$807  | \$873 ;
-  assign \$875  = ~ chosen[24];
-  assign \$876  = ~ chosen[2];
-  assign \$877  = \$875  & \$876 ;
-  assign \$878  = ! chosen[31:28];
-  assign \$879  = ~ \$878 ;
-  assign \$880  = \$877  & \$879 ;
-  assign \$881  = ~ chosen[24];
-  assign \$882  = ~ chosen[2];
-  assign \$883  = \$881  & \$882 ;
-  assign \$884  = ! chosen[31:28];
-  assign \$885  = ~ \$884 ;
-  assign \$886  = \$883  & \$885 ;
-  assign \$887  = ~ chosen[24];
-  assign \$888  = ~ chosen[2];
-  assign \$889  = \$887  & \$888 ;
-  assign \$890  = ! chosen[31:28];
-  assign \$891  = ~ \$890 ;
-  assign \$892  = \$889  & \$891 ;
-  assign \$893  = ~ chosen[24];
-  assign \$894  = ~ chosen[2];
-  assign \$895  = \$893  & \$894 ;
-  assign \$896  = ! chosen[31:28];
-  assign \$897  = ~ \$896 ;
-  assign \$898  = \$895  & \$897 ;
-  assign \$899  = ~ chosen[24];
-  assign \$900  = ~ chosen[2];
-  assign \$901  = \$899  & \$900 ;
-  assign \$902  = ! chosen[31:28];
-  assign \$903  = ~ \$902 ;
-  assign \$904  = \$901  & \$903 ;
-  assign \$905  = ~ chosen[24];
-  assign \$906  = ~ chosen[2];
-  assign \$907  = \$905  & \$906 ;
-  assign \$908  = ! chosen[31:28];
-  assign \$909  = ~ \$908 ;
-  assign \$910  = \$907  & \$909 ;
-  assign \$911  = ~ chosen[24];
-  assign \$912  = ~ chosen[2];
-  assign \$913  = \$911  & \$912 ;
-  assign \$914  = ! chosen[31:28];
-  assign \$915  = ~ \$914 ;
-  assign \$916  = \$913  & \$915 ;
-  assign \$917  = ~ chosen[24];
-  assign \$918  = ~ chosen[2];
-  assign \$919  = \$917  & \$918 ;
-  assign \$920  = ! chosen[31:28];
-  assign \$921  = ~ \$920 ;
-  assign \$922  = \$919  & \$921 ;
-  assign \$923  = ~ chosen[24];
-  assign \$924  = ~ chosen[2];
-  assign \$925  = \$923  & \$924 ;
-  assign \$926  = ! chosen[31:28];
-  assign \$927  = ~ \$926 ;
-  assign \$928  = \$925  & \$927 ;
-  assign \$929  = ~ chosen[24];
-  assign \$930  = ~ chosen[2];
-  assign \$931  = \$929  & \$930 ;
-  assign \$932  = ! chosen[31:28];
-  assign \$933  = ~ \$932 ;
-  assign \$934  = \$931  & \$933 ;
-  assign \$935  = ~ chosen[24];
-  assign \$936  = ~ chosen[2];
-  assign \$937  = \$935  & \$936 ;
-  assign \$938  = ! chosen[31:28];
-  assign \$939  = ~ \$938 ;
-  assign \$940  = \$937  & \$939 ;
-  assign \$941  = ~ chosen[24];
-  assign \$942  = ~ chosen[2];
-  assign \$943  = \$941  & \$942 ;
-  assign \$944  = ! chosen[31:28];
-  assign \$945  = ~ \$944 ;
-  assign \$946  = \$943  & \$945 ;
-  assign \$947  = ~ chosen[24];
-  assign \$948  = ~ chosen[2];
-  assign \$949  = \$947  & \$948 ;
-  assign \$950  = ! chosen[31:28];
-  assign \$951  = ~ \$950 ;
-  assign \$952  = \$949  & \$951 ;
-  assign \$953  = ~ chosen[24];
-  assign \$954  = ~ chosen[2];
-  assign \$955  = \$953  & \$954 ;
-  assign \$956  = ! chosen[31:28];
-  assign \$957  = ~ \$956 ;
-  assign \$958  = \$955  & \$957 ;
-  assign \$959  = ~ chosen[24];
-  assign \$960  = ~ chosen[2];
-  assign \$961  = \$959  & \$960 ;
-  assign \$962  = ! chosen[31:28];
-  assign \$963  = ~ \$962 ;
-  assign \$964  = \$961  & \$963 ;
-  assign \$965  = ~ chosen[24];
-  assign \$966  = ~ chosen[2];
-  assign \$967  = \$965  & \$966 ;
-  assign \$968  = ! chosen[31:28];
-  assign \$969  = ~ \$968 ;
-  assign \$970  = \$967  & \$969 ;
-  assign \$971  = ~ chosen[24];
-  assign \$972  = ~ chosen[2];
-  assign \$973  = \$971  & \$972 ;
-  assign \$974  = ! chosen[31:28];
-  assign \$975  = ~ \$974 ;
-  assign \$976  = \$973  & \$975 ;
-  assign \$977  = ~ chosen[24];
-  assign \$978  = ~ chosen[2];
-  assign \$979  = \$977  & \$978 ;
-  assign \$980  = ! chosen[31:28];
-  assign \$981  = ~ \$980 ;
-  assign \$982  = \$979  & \$981 ;
-  assign \$983  = ~ chosen[24];
-  assign \$984  = ~ chosen[2];
-  assign \$985  = \$983  & \$984 ;
-  assign \$986  = ! chosen[31:28];
-  assign \$987  = ~ \$986 ;
-  assign \$988  = \$985  & \$987 ;
-  assign \$989  = ~ chosen[24];
-  assign \$990  = ~ chosen[2];
-  assign \$991  = \$989  & \$990 ;
-  assign \$992  = ! chosen[31:28];
-  assign \$993  = ~ \$992 ;
-  assign \$994  = \$991  & \$993 ;
-  assign \$995  = ~ chosen[24];
-  assign \$996  = ~ chosen[2];
-  assign \$997  = \$995  & \$996 ;
-  assign \$998  = ! chosen[31:28];
-  assign \$999  = ~ \$998 ;
-  assign \$1000  = \$997  & \$999 ;
-  assign \$1001  = ~ chosen[24];
-  assign \$1002  = ~ chosen[2];
-  assign \$1003  = \$1001  & \$1002 ;
-  assign \$1004  = ! chosen[31:28];
-  assign \$1005  = ~ \$1004 ;
-  assign \$1006  = \$1003  & \$1005 ;
-  assign \$1007  = ~ chosen[24];
-  assign \$1008  = ~ chosen[2];
-  assign \$1009  = \$1007  & \$1008 ;
-  assign \$1010  = ! chosen[31:28];
-  assign \$1011  = ~ \$1010 ;
-  assign \$1012  = \$1009  & \$1011 ;
-  assign \$1013  = ~ chosen[24];
-  assign \$1014  = ~ chosen[2];
-  assign \$1015  = \$1013  & \$1014 ;
-  assign \$1016  = ! chosen[31:28];
-  assign \$1017  = ~ \$1016 ;
-  assign \$1018  = \$1015  & \$1017 ;
-  assign \$1019  = ~ chosen[24];
-  assign \$1020  = ~ chosen[2];
-  assign \$1021  = \$1019  & \$1020 ;
-  assign \$1022  = ! chosen[31:28];
-  assign \$1023  = ~ \$1022 ;
-  assign \$1024  = \$1021  & \$1023 ;
-  assign \$1025  = ~ chosen[24];
-  assign \$1026  = ~ chosen[2];
-  assign \$1027  = \$1025  & \$1026 ;
-  assign \$1028  = ! chosen[31:28];
-  assign \$1029  = ~ \$1028 ;
-  assign \$1030  = \$1027  & \$1029 ;
-  assign \$1031  = ~ chosen[24];
-  assign \$1032  = ~ chosen[2];
-  assign \$1033  = \$1031  & \$1032 ;
-  assign \$1034  = ! chosen[31:28];
-  assign \$1035  = ~ \$1034 ;
-  assign \$1036  = \$1033  & \$1035 ;
-  assign \$1037  = ~ chosen[24];
-  assign \$1038  = ~ chosen[2];
-  assign \$1039  = \$1037  & \$1038 ;
-  assign \$1040  = ! chosen[31:28];
-  assign \$1041  = ~ \$1040 ;
-  assign \$1042  = \$1039  & \$1041 ;
-  assign \$1043  = ~ chosen[24];
-  assign \$1044  = ~ chosen[2];
-  assign \$1045  = \$1043  & \$1044 ;
-  assign \$1046  = ! chosen[31:28];
-  assign \$1047  = ~ \$1046 ;
-  assign \$1048  = \$1045  & \$1047 ;
-  assign \$1049  = ~ chosen[24];
-  assign \$1050  = ~ chosen[2];
-  assign \$1051  = \$1049  & \$1050 ;
-  assign \$1052  = ! chosen[31:28];
-  assign \$1053  = ~ \$1052 ;
-  assign \$1054  = \$1051  & \$1053 ;
-  assign \$1055  = ~ chosen[24];
-  assign \$1056  = ~ chosen[2];
-  assign \$1057  = \$1055  & \$1056 ;
-  assign \$1058  = ! chosen[31:28];
-  assign \$1059  = ~ \$1058 ;
-  assign \$1060  = \$1057  & \$1059 ;
-  assign \$1061  = ~ chosen[24];
-  assign \$1062  = ~ chosen[2];
-  assign \$1063  = \$1061  & \$1062 ;
-  assign \$1064  = ! chosen[31:28];
-  assign \$1065  = ~ \$1064 ;
-  assign \$1066  = \$1063  & \$1065 ;
-  assign \$1067  = \$874  & { \$1066 , \$1060 , \$1054 , \$1048 , \$1042 , \$1036 , \$1030 , \$1024 , \$1018 , \$1012 , \$1006 , \$1000 , \$994 , \$988 , \$982 , \$976 , \$970 , \$964 , \$958 , \$952 , \$946 , \$940 , \$934 , \$928 , \$922 , \$916 , \$910 , \$904 , \$898 , \$892 , \$886 , \$880  };
-  assign \$1068  = \$537  | \$1067 ;
-  assign \$1070  = \$1069  == 6'h28;
-  assign \$1071  = ~ chosen[24];
+  assign \$872  = \$805  | \$871 ;
+  assign \$873  = ~ chosen[24];
+  assign \$874  = ~ chosen[2];
+  assign \$875  = \$873  & \$874 ;
+  assign \$876  = ! chosen[31:28];
+  assign \$877  = ~ \$876 ;
+  assign \$878  = \$875  & \$877 ;
+  assign \$879  = ~ chosen[24];
+  assign \$880  = ~ chosen[2];
+  assign \$881  = \$879  & \$880 ;
+  assign \$882  = ! chosen[31:28];
+  assign \$883  = ~ \$882 ;
+  assign \$884  = \$881  & \$883 ;
+  assign \$885  = ~ chosen[24];
+  assign \$886  = ~ chosen[2];
+  assign \$887  = \$885  & \$886 ;
+  assign \$888  = ! chosen[31:28];
+  assign \$889  = ~ \$888 ;
+  assign \$890  = \$887  & \$889 ;
+  assign \$891  = ~ chosen[24];
+  assign \$892  = ~ chosen[2];
+  assign \$893  = \$891  & \$892 ;
+  assign \$894  = ! chosen[31:28];
+  assign \$895  = ~ \$894 ;
+  assign \$896  = \$893  & \$895 ;
+  assign \$897  = ~ chosen[24];
+  assign \$898  = ~ chosen[2];
+  assign \$899  = \$897  & \$898 ;
+  assign \$900  = ! chosen[31:28];
+  assign \$901  = ~ \$900 ;
+  assign \$902  = \$899  & \$901 ;
+  assign \$903  = ~ chosen[24];
+  assign \$904  = ~ chosen[2];
+  assign \$905  = \$903  & \$904 ;
+  assign \$906  = ! chosen[31:28];
+  assign \$907  = ~ \$906 ;
+  assign \$908  = \$905  & \$907 ;
+  assign \$909  = ~ chosen[24];
+  assign \$910  = ~ chosen[2];
+  assign \$911  = \$909  & \$910 ;
+  assign \$912  = ! chosen[31:28];
+  assign \$913  = ~ \$912 ;
+  assign \$914  = \$911  & \$913 ;
+  assign \$915  = ~ chosen[24];
+  assign \$916  = ~ chosen[2];
+  assign \$917  = \$915  & \$916 ;
+  assign \$918  = ! chosen[31:28];
+  assign \$919  = ~ \$918 ;
+  assign \$920  = \$917  & \$919 ;
+  assign \$921  = ~ chosen[24];
+  assign \$922  = ~ chosen[2];
+  assign \$923  = \$921  & \$922 ;
+  assign \$924  = ! chosen[31:28];
+  assign \$925  = ~ \$924 ;
+  assign \$926  = \$923  & \$925 ;
+  assign \$927  = ~ chosen[24];
+  assign \$928  = ~ chosen[2];
+  assign \$929  = \$927  & \$928 ;
+  assign \$930  = ! chosen[31:28];
+  assign \$931  = ~ \$930 ;
+  assign \$932  = \$929  & \$931 ;
+  assign \$933  = ~ chosen[24];
+  assign \$934  = ~ chosen[2];
+  assign \$935  = \$933  & \$934 ;
+  assign \$936  = ! chosen[31:28];
+  assign \$937  = ~ \$936 ;
+  assign \$938  = \$935  & \$937 ;
+  assign \$939  = ~ chosen[24];
+  assign \$940  = ~ chosen[2];
+  assign \$941  = \$939  & \$940 ;
+  assign \$942  = ! chosen[31:28];
+  assign \$943  = ~ \$942 ;
+  assign \$944  = \$941  & \$943 ;
+  assign \$945  = ~ chosen[24];
+  assign \$946  = ~ chosen[2];
+  assign \$947  = \$945  & \$946 ;
+  assign \$948  = ! chosen[31:28];
+  assign \$949  = ~ \$948 ;
+  assign \$950  = \$947  & \$949 ;
+  assign \$951  = ~ chosen[24];
+  assign \$952  = ~ chosen[2];
+  assign \$953  = \$951  & \$952 ;
+  assign \$954  = ! chosen[31:28];
+  assign \$955  = ~ \$954 ;
+  assign \$956  = \$953  & \$955 ;
+  assign \$957  = ~ chosen[24];
+  assign \$958  = ~ chosen[2];
+  assign \$959  = \$957  & \$958 ;
+  assign \$960  = ! chosen[31:28];
+  assign \$961  = ~ \$960 ;
+  assign \$962  = \$959  & \$961 ;
+  assign \$963  = ~ chosen[24];
+  assign \$964  = ~ chosen[2];
+  assign \$965  = \$963  & \$964 ;
+  assign \$966  = ! chosen[31:28];
+  assign \$967  = ~ \$966 ;
+  assign \$968  = \$965  & \$967 ;
+  assign \$969  = ~ chosen[24];
+  assign \$970  = ~ chosen[2];
+  assign \$971  = \$969  & \$970 ;
+  assign \$972  = ! chosen[31:28];
+  assign \$973  = ~ \$972 ;
+  assign \$974  = \$971  & \$973 ;
+  assign \$975  = ~ chosen[24];
+  assign \$976  = ~ chosen[2];
+  assign \$977  = \$975  & \$976 ;
+  assign \$978  = ! chosen[31:28];
+  assign \$979  = ~ \$978 ;
+  assign \$980  = \$977  & \$979 ;
+  assign \$981  = ~ chosen[24];
+  assign \$982  = ~ chosen[2];
+  assign \$983  = \$981  & \$982 ;
+  assign \$984  = ! chosen[31:28];
+  assign \$985  = ~ \$984 ;
+  assign \$986  = \$983  & \$985 ;
+  assign \$987  = ~ chosen[24];
+  assign \$988  = ~ chosen[2];
+  assign \$989  = \$987  & \$988 ;
+  assign \$990  = ! chosen[31:28];
+  assign \$991  = ~ \$990 ;
+  assign \$992  = \$989  & \$991 ;
+  assign \$993  = ~ chosen[24];
+  assign \$994  = ~ chosen[2];
+  assign \$995  = \$993  & \$994 ;
+  assign \$996  = ! chosen[31:28];
+  assign \$997  = ~ \$996 ;
+  assign \$998  = \$995  & \$997 ;
+  assign \$999  = ~ chosen[24];
+  assign \$1000  = ~ chosen[2];
+  assign \$1001  = \$999  & \$1000 ;
+  assign \$1002  = ! chosen[31:28];
+  assign \$1003  = ~ \$1002 ;
+  assign \$1004  = \$1001  & \$1003 ;
+  assign \$1005  = ~ chosen[24];
+  assign \$1006  = ~ chosen[2];
+  assign \$1007  = \$1005  & \$1006 ;
+  assign \$1008  = ! chosen[31:28];
+  assign \$1009  = ~ \$1008 ;
+  assign \$1010  = \$1007  & \$1009 ;
+  assign \$1011  = ~ chosen[24];
+  assign \$1012  = ~ chosen[2];
+  assign \$1013  = \$1011  & \$1012 ;
+  assign \$1014  = ! chosen[31:28];
+  assign \$1015  = ~ \$1014 ;
+  assign \$1016  = \$1013  & \$1015 ;
+  assign \$1017  = ~ chosen[24];
+  assign \$1018  = ~ chosen[2];
+  assign \$1019  = \$1017  & \$1018 ;
+  assign \$1020  = ! chosen[31:28];
+  assign \$1021  = ~ \$1020 ;
+  assign \$1022  = \$1019  & \$1021 ;
+  assign \$1023  = ~ chosen[24];
+  assign \$1024  = ~ chosen[2];
+  assign \$1025  = \$1023  & \$1024 ;
+  assign \$1026  = ! chosen[31:28];
+  assign \$1027  = ~ \$1026 ;
+  assign \$1028  = \$1025  & \$1027 ;
+  assign \$1029  = ~ chosen[24];
+  assign \$1030  = ~ chosen[2];
+  assign \$1031  = \$1029  & \$1030 ;
+  assign \$1032  = ! chosen[31:28];
+  assign \$1033  = ~ \$1032 ;
+  assign \$1034  = \$1031  & \$1033 ;
+  assign \$1035  = ~ chosen[24];
+  assign \$1036  = ~ chosen[2];
+  assign \$1037  = \$1035  & \$1036 ;
+  assign \$1038  = ! chosen[31:28];
+  assign \$1039  = ~ \$1038 ;
+  assign \$1040  = \$1037  & \$1039 ;
+  assign \$1041  = ~ chosen[24];
+  assign \$1042  = ~ chosen[2];
+  assign \$1043  = \$1041  & \$1042 ;
+  assign \$1044  = ! chosen[31:28];
+  assign \$1045  = ~ \$1044 ;
+  assign \$1046  = \$1043  & \$1045 ;
+  assign \$1047  = ~ chosen[24];
+  assign \$1048  = ~ chosen[2];
+  assign \$1049  = \$1047  & \$1048 ;
+  assign \$1050  = ! chosen[31:28];
+  assign \$1051  = ~ \$1050 ;
+  assign \$1052  = \$1049  & \$1051 ;
+  assign \$1053  = ~ chosen[24];
+  assign \$1054  = ~ chosen[2];
+  assign \$1055  = \$1053  & \$1054 ;
+  assign \$1056  = ! chosen[31:28];
+  assign \$1057  = ~ \$1056 ;
+  assign \$1058  = \$1055  & \$1057 ;
+  assign \$1059  = ~ chosen[24];
+  assign \$1060  = ~ chosen[2];
+  assign \$1061  = \$1059  & \$1060 ;
+  assign \$1062  = ! chosen[31:28];
+  assign \$1063  = ~ \$1062 ;
+  assign \$1064  = \$1061  & \$1063 ;
+  assign \$1065  = \$872  & { \$1064 , \$1058 , \$1052 , \$1046 , \$1040 , \$1034 , \$1028 , \$1022 , \$1016 , \$1010 , \$1004 , \$998 , \$992 , \$986 , \$980 , \$974 , \$968 , \$962 , \$956 , \$950 , \$944 , \$938 , \$932 , \$926 , \$920 , \$914 , \$908 , \$902 , \$896 , \$890 , \$884 , \$878  };
+  assign \$1066  = \$535  | \$1065 ;
+  assign \$1068  = \$1067  == 6'h28;
+  assign \$1069  = ~ chosen[24];
+  assign \$1070  = \$1068  & \$1069 ;
+  assign \$1071  = ~ chosen[2];
   assign \$1072  = \$1070  & \$1071 ;
-  assign \$1073  = ~ chosen[2];
-  assign \$1074  = \$1072  & \$1073 ;
-  assign \$1075  = ! chosen[31:28];
-  assign \$1076  = ~ \$1075 ;
-  assign \$1077  = \$1074  & \$1076 ;
-  assign \$1079  = \$1078  == 6'h30;
-  assign \$1080  = ~ chosen[24];
+  assign \$1073  = ! chosen[31:28];
+  assign \$1074  = ~ \$1073 ;
+  assign \$1075  = \$1072  & \$1074 ;
+  assign \$1077  = \$1076  == 6'h30;
+  assign \$1078  = ~ chosen[24];
+  assign \$1079  = \$1077  & \$1078 ;
+  assign \$1080  = ~ chosen[2];
   assign \$1081  = \$1079  & \$1080 ;
-  assign \$1082  = ~ chosen[2];
-  assign \$1083  = \$1081  & \$1082 ;
-  assign \$1084  = ! chosen[31:28];
-  assign \$1085  = ~ \$1084 ;
-  assign \$1086  = \$1083  & \$1085 ;
-  assign \$1088  = \$1087  == 8'h80;
-  assign \$1089  = ~ chosen[24];
+  assign \$1082  = ! chosen[31:28];
+  assign \$1083  = ~ \$1082 ;
+  assign \$1084  = \$1081  & \$1083 ;
+  assign \$1086  = \$1085  == 8'h80;
+  assign \$1087  = ~ chosen[24];
+  assign \$1088  = \$1086  & \$1087 ;
+  assign \$1089  = ~ chosen[2];
   assign \$1090  = \$1088  & \$1089 ;
-  assign \$1091  = ~ chosen[2];
-  assign \$1092  = \$1090  & \$1091 ;
-  assign \$1093  = ! chosen[31:28];
-  assign \$1094  = ~ \$1093 ;
-  assign \$1095  = \$1092  & \$1094 ;
-  assign \$1097  = \$1096  == 8'hb0;
-  assign \$1098  = ~ chosen[24];
+  assign \$1091  = ! chosen[31:28];
+  assign \$1092  = ~ \$1091 ;
+  assign \$1093  = \$1090  & \$1092 ;
+  assign \$1095  = \$1094  == 8'hb0;
+  assign \$1096  = ~ chosen[24];
+  assign \$1097  = \$1095  & \$1096 ;
+  assign \$1098  = ~ chosen[2];
   assign \$1099  = \$1097  & \$1098 ;
-  assign \$1100  = ~ chosen[2];
-  assign \$1101  = \$1099  & \$1100 ;
-  assign \$1102  = ! chosen[31:28];
-  assign \$1103  = ~ \$1102 ;
-  assign \$1104  = \$1101  & \$1103 ;
-  assign \$1106  = \$1105  == 8'hc0;
-  assign \$1107  = ~ chosen[24];
+  assign \$1100  = ! chosen[31:28];
+  assign \$1101  = ~ \$1100 ;
+  assign \$1102  = \$1099  & \$1101 ;
+  assign \$1104  = \$1103  == 8'hc0;
+  assign \$1105  = ~ chosen[24];
+  assign \$1106  = \$1104  & \$1105 ;
+  assign \$1107  = ~ chosen[2];
   assign \$1108  = \$1106  & \$1107 ;
-  assign \$1109  = ~ chosen[2];
-  assign \$1110  = \$1108  & \$1109 ;
-  assign \$1111  = ! chosen[31:28];
-  assign \$1112  = ~ \$1111 ;
-  assign \$1113  = \$1110  & \$1112 ;
-  assign \$1115  = \$1114  == 8'he0;
-  assign \$1116  = ~ chosen[24];
+  assign \$1109  = ! chosen[31:28];
+  assign \$1110  = ~ \$1109 ;
+  assign \$1111  = \$1108  & \$1110 ;
+  assign \$1113  = \$1112  == 8'he0;
+  assign \$1114  = ~ chosen[24];
+  assign \$1115  = \$1113  & \$1114 ;
+  assign \$1116  = ~ chosen[2];
   assign \$1117  = \$1115  & \$1116 ;
-  assign \$1118  = ~ chosen[2];
-  assign \$1119  = \$1117  & \$1118 ;
-  assign \$1120  = ! chosen[31:28];
-  assign \$1121  = ~ \$1120 ;
-  assign \$1122  = \$1119  & \$1121 ;
-  assign \$1124  = \$1123  == 8'hf8;
-  assign \$1125  = ~ chosen[24];
+  assign \$1118  = ! chosen[31:28];
+  assign \$1119  = ~ \$1118 ;
+  assign \$1120  = \$1117  & \$1119 ;
+  assign \$1122  = \$1121  == 8'hf8;
+  assign \$1123  = ~ chosen[24];
+  assign \$1124  = \$1122  & \$1123 ;
+  assign \$1125  = ~ chosen[2];
   assign \$1126  = \$1124  & \$1125 ;
-  assign \$1127  = ~ chosen[2];
-  assign \$1128  = \$1126  & \$1127 ;
-  assign \$1129  = ! chosen[31:28];
-  assign \$1130  = ~ \$1129 ;
-  assign \$1131  = \$1128  & \$1130 ;
-  assign \$1133  = \$1132  == 9'h100;
-  assign \$1134  = ~ chosen[24];
+  assign \$1127  = ! chosen[31:28];
+  assign \$1128  = ~ \$1127 ;
+  assign \$1129  = \$1126  & \$1128 ;
+  assign \$1131  = \$1130  == 9'h100;
+  assign \$1132  = ~ chosen[24];
+  assign \$1133  = \$1131  & \$1132 ;
+  assign \$1134  = ~ chosen[2];
   assign \$1135  = \$1133  & \$1134 ;
-  assign \$1136  = ~ chosen[2];
-  assign \$1137  = \$1135  & \$1136 ;
-  assign \$1138  = ! chosen[31:28];
-  assign \$1139  = ~ \$1138 ;
-  assign \$1140  = \$1137  & \$1139 ;
-  assign \$1142  = \$1141  == 9'h108;
-  assign \$1143  = ~ chosen[24];
+  assign \$1136  = ! chosen[31:28];
+  assign \$1137  = ~ \$1136 ;
+  assign \$1138  = \$1135  & \$1137 ;
+  assign \$1140  = \$1139  == 9'h108;
+  assign \$1141  = ~ chosen[24];
+  assign \$1142  = \$1140  & \$1141 ;
+  assign \$1143  = ~ chosen[2];
   assign \$1144  = \$1142  & \$1143 ;
-  assign \$1145  = ~ chosen[2];
-  assign \$1146  = \$1144  & \$1145 ;
-  assign \$1147  = ! chosen[31:28];
-  assign \$1148  = ~ \$1147 ;
-  assign \$1149  = \$1146  & \$1148 ;
+  assign \$1145  = ! chosen[31:28];
+  assign \$1146  = ~ \$1145 ;
+  assign \$1147  = \$1144  & \$1146 ;
   always @(posedge clk)
-    here <= \$1150 ;
+    here <= \$1148 ;
   always @(posedge clk)
-    chosen <= \$1151 ;
+    chosen <= \$1149 ;
   always @(posedge clk)
-    _here <= \$1152 ;
+    _here <= \$1150 ;
   always @(posedge clk)
-    _request <= \$1153 ;
+    _request <= \$1151 ;
   always @(posedge clk)
-    _first <= \$1154 ;
+    _first <= \$1152 ;
   always @(posedge clk)
-    _late <= \$1155 ;
+    _late <= \$1153 ;
   always @(posedge clk)
-    _bad <= \$1156 ;
+    _bad <= \$1154 ;
   always @(posedge clk)
-    _guest <= \$1157 ;
+    _guest <= \$1155 ;
   always @(posedge clk)
-    _payload <= \$1158 ;
+    _payload <= \$1156 ;
   always @(posedge clk)
-    _looked <= \$1159 ;
+    _looked <= \$1157 ;
   always @(posedge clk)
-    _shut <= \$1160 ;
+    _shut <= \$1158 ;
   always @(posedge clk)
-    _early_word <= \$1161 ;
+    _early_word <= \$1159 ;
   always @(posedge clk)
-    hit_guest_self <= \$1162 ;
+    hit_guest_self <= \$1160 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$1163 ;
+    hit_guest_epoch <= \$1161 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$1164 ;
+    hit_guest_irq_state <= \$1162 ;
   always @(posedge clk)
-    hit_guest_pending <= \$1165 ;
+    hit_guest_pending <= \$1163 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$1166 ;
+    hit_guest_irq_enable <= \$1164 ;
   always @(posedge clk)
-    hit_guest_result <= \$1167 ;
+    hit_guest_result <= \$1165 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$1168 ;
+    hit_guest_rx_result <= \$1166 ;
   always @(posedge clk)
-    hit_guest_peer <= \$1169 ;
+    hit_guest_peer <= \$1167 ;
   always @(posedge clk)
-    hit_guest_credit <= \$1170 ;
+    hit_guest_credit <= \$1168 ;
   always @(posedge clk)
-    \own$73  <= \$1171 ;
+    \own$73  <= \$1169 ;
   always @(posedge clk)
-    \other$58  <= \$1172 ;
+    \other$58  <= \$1170 ;
   always @(posedge clk)
-    core <= \$1173 ;
+    core <= \$1171 ;
   always @(posedge clk)
-    lane <= \$1174 ;
+    lane <= \$1172 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$2078$0 (requests__0__ready),
-    .\port$2083$0 (requests__1__ready),
-    .\port$2356$0 (requests__0__valid),
-    .\port$2666$0 (requests__1__valid),
+    .\port$2074$0 (requests__0__ready),
+    .\port$2079$0 (requests__1__ready),
+    .\port$2352$0 (requests__0__valid),
+    .\port$2662$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1150  = { requests__1__ready, requests__0__ready };
+    \$1148  = { requests__1__ready, requests__0__ready };
+    if (rst) begin
+      \$1148  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1149  = \$71 ;
+    if (rst) begin
+      \$1149  = 33'h000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$1150  = here;
     if (rst) begin
       \$1150  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1151  = \$71 ;
+    \$1151  = chosen;
     if (rst) begin
-      \$1151  = 34'h000000000;
+      \$1151  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1152  = here;
+    \$1152  = \$77 ;
     if (rst) begin
-      \$1152  = 2'h0;
+      \$1152  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1153  = chosen;
+    \$1153  = \$264 ;
     if (rst) begin
-      \$1153  = 34'h000000000;
+      \$1153  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1154  = \$78 ;
+    \$1154  = \$460 ;
     if (rst) begin
-      \$1154  = 4'h0;
+      \$1154  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1155  = \$265 ;
+    \$1155  = \$464 ;
     if (rst) begin
-      \$1155  = 4'h0;
+      \$1155  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1156  = \$462 ;
+    \$1156  = \$466 ;
     if (rst) begin
       \$1156  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1157  = \$466 ;
+    \$1157  = looks;
     if (rst) begin
       \$1157  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1158  = \$468 ;
+    \$1158  = shut;
     if (rst) begin
       \$1158  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1159  = looks;
+    \$1159  = \$1066 ;
     if (rst) begin
-      \$1159  = 1'h0;
+      \$1159  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1160  = shut;
+    \$1160  = \$1075 ;
     if (rst) begin
       \$1160  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1161  = \$1068 ;
+    \$1161  = \$1084 ;
     if (rst) begin
-      \$1161  = 32'd0;
+      \$1161  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1162  = \$1077 ;
+    \$1162  = \$1093 ;
     if (rst) begin
       \$1162  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1163  = \$1086 ;
+    \$1163  = \$1102 ;
     if (rst) begin
       \$1163  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1164  = \$1095 ;
+    \$1164  = \$1111 ;
     if (rst) begin
       \$1164  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1165  = \$1104 ;
+    \$1165  = \$1120 ;
     if (rst) begin
       \$1165  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1166  = \$1113 ;
+    \$1166  = \$1129 ;
     if (rst) begin
       \$1166  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1167  = \$1122 ;
+    \$1167  = \$1138 ;
     if (rst) begin
       \$1167  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1168  = \$1131 ;
+    \$1168  = \$1147 ;
     if (rst) begin
       \$1168  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1169  = \$1140 ;
+    \$1169  = chosen[27];
     if (rst) begin
       \$1169  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1170  = \$1149 ;
+    \$1170  = chosen[16];
     if (rst) begin
       \$1170  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1171  = chosen[27];
+    \$1171  = chosen[15];
     if (rst) begin
       \$1171  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1172  = chosen[16];
+    \$1172  = 1'h0;
     if (rst) begin
       \$1172  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1173  = chosen[15];
-    if (rst) begin
-      \$1173  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1174  = 1'h0;
-    if (rst) begin
-      \$1174  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
@@ -9452,13 +9416,13 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \good$37  = good;
   assign own_generation = 8'h01;
   assign epoch = 32'd0;
-  assign result_code = \port$909$0 [2:0];
-  assign result_vm = \port$909$0 [3];
-  assign result_count = \port$909$0 [11:4];
+  assign result_code = \port$907$0 [2:0];
+  assign result_vm = \port$907$0 [3];
+  assign result_count = \port$907$0 [11:4];
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
-  assign \port$927$0  = \$15 ;
-  assign \port$931$0  = \$19 ;
+  assign \port$925$0  = \$15 ;
+  assign \port$929$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -9469,8 +9433,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \chosen.known  = chosen[26];
   assign \chosen.vm  = chosen[27];
   assign \chosen.strobes  = chosen[31:28];
-  assign \chosen.cacheable  = chosen[32];
-  assign \chosen.direct  = chosen[33];
+  assign \chosen.direct  = chosen[32];
   assign \heads__0.slot  = heads__0[5:0];
   assign \heads__0.last  = heads__0[7:6];
   assign \heads__0.sender  = heads__0[8];
@@ -9484,8 +9447,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \_request.known  = _request[26];
   assign \_request.vm  = _request[27];
   assign \_request.strobes  = _request[31:28];
-  assign \_request.cacheable  = _request[32];
-  assign \_request.direct  = _request[33];
+  assign \_request.direct  = _request[32];
   assign \requests__0__payload.address  = requests__0__payload[11:0];
   assign \requests__0__payload.offset  = requests__0__payload[23:12];
   assign \requests__0__payload.manager  = requests__0__payload[24];
@@ -9493,8 +9455,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.cacheable  = requests__0__payload[32];
-  assign \requests__0__payload.direct  = requests__0__payload[33];
+  assign \requests__0__payload.direct  = requests__0__payload[32];
   assign \requests__1__payload.address  = requests__1__payload[11:0];
   assign \requests__1__payload.offset  = requests__1__payload[23:12];
   assign \requests__1__payload.manager  = requests__1__payload[24];
@@ -9502,8 +9463,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.cacheable  = requests__1__payload[32];
-  assign \requests__1__payload.direct  = requests__1__payload[33];
+  assign \requests__1__payload.direct  = requests__1__payload[32];
   assign \$1  = 2'h1;
   assign \$3 [2:0] = 3'h0;
   assign \$3 [11:3] = chosen[23:15];
@@ -9530,166 +9490,168 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign { \$59 [10:8], \$59 [0] } = { permitted, permitted, permitted, permitted };
   assign \$65 [19:0] = { 15'h0000, \$64 [4:0] };
   assign \$65 [20] = 1'h1;
-  assign \$80 [2:0] = 3'h0;
-  assign \$80 [11:3] = chosen[23:15];
-  assign \$82 [2:0] = 3'h0;
-  assign \$82 [11:3] = chosen[23:15];
-  assign \$84 [2:0] = 3'h0;
-  assign \$84 [11:3] = chosen[23:15];
-  assign \$86 [2:0] = 3'h0;
-  assign \$86 [11:3] = chosen[23:15];
-  assign \$88 [2:0] = 3'h0;
-  assign \$88 [11:3] = chosen[23:15];
-  assign \$90 [2:0] = 3'h0;
-  assign \$90 [11:3] = chosen[23:15];
-  assign \$92 [2:0] = 3'h0;
-  assign \$92 [11:3] = chosen[23:15];
-  assign \$94 [2:0] = 3'h0;
-  assign \$94 [11:3] = chosen[23:15];
-  assign \$96 [2:0] = 3'h0;
-  assign \$96 [11:3] = chosen[23:15];
-  assign \$98 [2:0] = 3'h0;
-  assign \$98 [11:3] = chosen[23:15];
-  assign \$100 [2:0] = 3'h0;
-  assign \$100 [11:3] = chosen[23:15];
-  assign \$102 [3:0] = 4'h0;
-  assign \$102 [11:4] = chosen[23:16];
-  assign \$104 [2:0] = 3'h0;
-  assign \$104 [11:3] = chosen[23:15];
-  assign \$106 [2:0] = 3'h0;
-  assign \$106 [11:3] = chosen[23:15];
-  assign \$108 [2:0] = 3'h0;
-  assign \$108 [11:3] = chosen[23:15];
-  assign \$110 [2:0] = 3'h0;
-  assign \$110 [11:3] = chosen[23:15];
-  assign { \$112 [4], \$112 [2:0] } = 4'h0;
-  assign { \$112 [11:5], \$112 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$114 [4], \$114 [2:0] } = 4'h0;
-  assign { \$114 [11:5], \$114 [3] } = { chosen[23:17], chosen[15] };
-  assign \$116 [4:0] = 5'h00;
-  assign \$116 [11:5] = chosen[23:17];
-  assign \$118 [4:0] = 5'h00;
-  assign \$118 [11:5] = chosen[23:17];
-  assign \$120 [2:0] = 3'h0;
-  assign \$120 [11:3] = chosen[23:15];
-  assign \$122 [4:0] = 5'h00;
-  assign \$122 [11:5] = chosen[23:17];
-  assign \$126 [2:0] = 3'h0;
-  assign \$126 [11:3] = chosen[23:15];
-  assign \$128 [2:0] = 3'h0;
-  assign \$128 [11:3] = chosen[23:15];
-  assign \$130 [2:0] = 3'h0;
-  assign \$130 [11:3] = chosen[23:15];
-  assign \$132 [2:0] = 3'h0;
-  assign \$132 [11:3] = chosen[23:15];
-  assign \$134 [2:0] = 3'h0;
-  assign \$134 [11:3] = chosen[23:15];
-  assign \$136 [2:0] = 3'h0;
-  assign \$136 [11:3] = chosen[23:15];
-  assign \$138 [2:0] = 3'h0;
-  assign \$138 [11:3] = chosen[23:15];
-  assign \$140 [2:0] = 3'h0;
-  assign \$140 [11:3] = chosen[23:15];
-  assign \$142 [2:0] = 3'h0;
-  assign \$142 [11:3] = chosen[23:15];
-  assign \$144 [3:0] = 4'h0;
-  assign \$144 [11:4] = chosen[23:16];
-  assign \$146 [2:0] = 3'h0;
-  assign \$146 [11:3] = chosen[23:15];
-  assign \$148 [2:0] = 3'h0;
-  assign \$148 [11:3] = chosen[23:15];
-  assign \$150 [2:0] = 3'h0;
-  assign \$150 [11:3] = chosen[23:15];
-  assign { \$152 [4], \$152 [2:0] } = 4'h0;
-  assign { \$152 [11:5], \$152 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$154 [4], \$154 [2:0] } = 4'h0;
-  assign { \$154 [11:5], \$154 [3] } = { chosen[23:17], chosen[15] };
-  assign \$156 [4:0] = 5'h00;
-  assign \$156 [11:5] = chosen[23:17];
-  assign \$158 [2:0] = 3'h0;
-  assign \$158 [11:3] = chosen[23:15];
-  assign \$168 [2:0] = 3'h0;
-  assign \$168 [11:3] = chosen[23:15];
-  assign \$170 [2:0] = 3'h0;
-  assign \$170 [11:3] = chosen[23:15];
-  assign \$179 [2:0] = 3'h0;
-  assign \$179 [11:3] = chosen[23:15];
-  assign \$181 [2:0] = 3'h0;
-  assign \$181 [11:3] = chosen[23:15];
-  assign \$183 [2:0] = 3'h0;
-  assign \$183 [11:3] = chosen[23:15];
-  assign \$185 [2:0] = 3'h0;
-  assign \$185 [11:3] = chosen[23:15];
-  assign \$187 [2:0] = 3'h0;
-  assign \$187 [11:3] = chosen[23:15];
-  assign \$189 [2:0] = 3'h0;
-  assign \$189 [11:3] = chosen[23:15];
-  assign \$191 [2:0] = 3'h0;
-  assign \$191 [11:3] = chosen[23:15];
-  assign \$193 [2:0] = 3'h0;
-  assign \$193 [11:3] = chosen[23:15];
-  assign \$195 [2:0] = 3'h0;
-  assign \$195 [11:3] = chosen[23:15];
-  assign \$197 [2:0] = 3'h0;
-  assign \$197 [11:3] = chosen[23:15];
-  assign \$199 [2:0] = 3'h0;
-  assign \$199 [11:3] = chosen[23:15];
-  assign \$201 [3:0] = 4'h0;
-  assign \$201 [11:4] = chosen[23:16];
-  assign \$203 [2:0] = 3'h0;
-  assign \$203 [11:3] = chosen[23:15];
-  assign \$205 [2:0] = 3'h0;
-  assign \$205 [11:3] = chosen[23:15];
-  assign \$207 [2:0] = 3'h0;
-  assign \$207 [11:3] = chosen[23:15];
-  assign \$209 [2:0] = 3'h0;
-  assign \$209 [11:3] = chosen[23:15];
-  assign { \$211 [4], \$211 [2:0] } = 4'h0;
-  assign { \$211 [11:5], \$211 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$213 [4], \$213 [2:0] } = 4'h0;
-  assign { \$213 [11:5], \$213 [3] } = { chosen[23:17], chosen[15] };
-  assign \$215 [4:0] = 5'h00;
-  assign \$215 [11:5] = chosen[23:17];
-  assign \$217 [4:0] = 5'h00;
-  assign \$217 [11:5] = chosen[23:17];
-  assign \$219 [2:0] = 3'h0;
-  assign \$219 [11:3] = chosen[23:15];
-  assign \$221 [4:0] = 5'h00;
-  assign \$221 [11:5] = chosen[23:17];
-  assign \$225 [2:0] = 3'h0;
-  assign \$225 [11:3] = chosen[23:15];
-  assign \$227 [2:0] = 3'h0;
-  assign \$227 [11:3] = chosen[23:15];
-  assign \$229 [2:0] = 3'h0;
-  assign \$229 [11:3] = chosen[23:15];
-  assign \$231 [2:0] = 3'h0;
-  assign \$231 [11:3] = chosen[23:15];
-  assign \$233 [2:0] = 3'h0;
-  assign \$233 [11:3] = chosen[23:15];
-  assign \$235 [2:0] = 3'h0;
-  assign \$235 [11:3] = chosen[23:15];
-  assign \$237 [2:0] = 3'h0;
-  assign \$237 [11:3] = chosen[23:15];
-  assign \$239 [2:0] = 3'h0;
-  assign \$239 [11:3] = chosen[23:15];
-  assign \$241 [2:0] = 3'h0;
-  assign \$241 [11:3] = chosen[23:15];
-  assign \$243 [3:0] = 4'h0;
-  assign \$243 [11:4] = chosen[23:16];
-  assign \$245 [2:0] = 3'h0;
-  assign \$245 [11:3] = chosen[23:15];
-  assign \$247 [2:0] = 3'h0;
-  assign \$247 [11:3] = chosen[23:15];
-  assign \$249 [2:0] = 3'h0;
-  assign \$249 [11:3] = chosen[23:15];
-  assign { \$251 [4], \$251 [2:0] } = 4'h0;
-  assign { \$251 [11:5], \$251 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$253 [4], \$253 [2:0] } = 4'h0;
-  assign { \$253 [11:5], \$253 [3] } = { chosen[23:17], chosen[15] };
-  assign \$255 [4:0] = 5'h00;
-  assign \$255 [11:5] = chosen[23:17];
-  assign \$257 [2:0] = 3'h0;
-  assign \$257 [11:3] = chosen[23:15];
+  assign \$79 [2:0] = 3'h0;
+  assign \$79 [11:3] = chosen[23:15];
+  assign \$81 [2:0] = 3'h0;
+  assign \$81 [11:3] = chosen[23:15];
+  assign \$83 [2:0] = 3'h0;
+  assign \$83 [11:3] = chosen[23:15];
+  assign \$85 [2:0] = 3'h0;
+  assign \$85 [11:3] = chosen[23:15];
+  assign \$87 [2:0] = 3'h0;
+  assign \$87 [11:3] = chosen[23:15];
+  assign \$89 [2:0] = 3'h0;
+  assign \$89 [11:3] = chosen[23:15];
+  assign \$91 [2:0] = 3'h0;
+  assign \$91 [11:3] = chosen[23:15];
+  assign \$93 [2:0] = 3'h0;
+  assign \$93 [11:3] = chosen[23:15];
+  assign \$95 [2:0] = 3'h0;
+  assign \$95 [11:3] = chosen[23:15];
+  assign \$97 [2:0] = 3'h0;
+  assign \$97 [11:3] = chosen[23:15];
+  assign \$99 [2:0] = 3'h0;
+  assign \$99 [11:3] = chosen[23:15];
+  assign \$101 [3:0] = 4'h0;
+  assign \$101 [11:4] = chosen[23:16];
+  assign \$103 [2:0] = 3'h0;
+  assign \$103 [11:3] = chosen[23:15];
+  assign \$105 [2:0] = 3'h0;
+  assign \$105 [11:3] = chosen[23:15];
+  assign \$107 [2:0] = 3'h0;
+  assign \$107 [11:3] = chosen[23:15];
+  assign \$109 [2:0] = 3'h0;
+  assign \$109 [11:3] = chosen[23:15];
+  assign { \$111 [4], \$111 [2:0] } = 4'h0;
+  assign { \$111 [11:5], \$111 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$113 [4], \$113 [2:0] } = 4'h0;
+  assign { \$113 [11:5], \$113 [3] } = { chosen[23:17], chosen[15] };
+  assign \$115 [4:0] = 5'h00;
+  assign \$115 [11:5] = chosen[23:17];
+  assign \$117 [4:0] = 5'h00;
+  assign \$117 [11:5] = chosen[23:17];
+  assign \$119 [2:0] = 3'h0;
+  assign \$119 [11:3] = chosen[23:15];
+  assign \$121 [4:0] = 5'h00;
+  assign \$121 [11:5] = chosen[23:17];
+  assign \$125 [2:0] = 3'h0;
+  assign \$125 [11:3] = chosen[23:15];
+  assign \$127 [2:0] = 3'h0;
+  assign \$127 [11:3] = chosen[23:15];
+  assign \$129 [2:0] = 3'h0;
+  assign \$129 [11:3] = chosen[23:15];
+  assign \$131 [2:0] = 3'h0;
+  assign \$131 [11:3] = chosen[23:15];
+  assign \$133 [2:0] = 3'h0;
+  assign \$133 [11:3] = chosen[23:15];
+  assign \$135 [2:0] = 3'h0;
+  assign \$135 [11:3] = chosen[23:15];
+  assign \$137 [2:0] = 3'h0;
+  assign \$137 [11:3] = chosen[23:15];
+  assign \$139 [2:0] = 3'h0;
+  assign \$139 [11:3] = chosen[23:15];
+  assign \$141 [2:0] = 3'h0;
+  assign \$141 [11:3] = chosen[23:15];
+  assign \$143 [3:0] = 4'h0;
+  assign \$143 [11:4] = chosen[23:16];
+  assign \$145 [2:0] = 3'h0;
+  assign \$145 [11:3] = chosen[23:15];
+  assign \$147 [2:0] = 3'h0;
+  assign \$147 [11:3] = chosen[23:15];
+  assign \$149 [2:0] = 3'h0;
+  assign \$149 [11:3] = chosen[23:15];
+  assign { \$151 [4], \$151 [2:0] } = 4'h0;
+  assign { \$151 [11:5], \$151 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$153 [4], \$153 [2:0] } = 4'h0;
+  assign { \$153 [11:5], \$153 [3] } = { chosen[23:17], chosen[15] };
+  assign \$155 [4:0] = 5'h00;
+  assign \$155 [11:5] = chosen[23:17];
+  assign \$157 [2:0] = 3'h0;
+  assign \$157 [11:3] = chosen[23:15];
+  assign \$167 [2:0] = 3'h0;
+  assign \$167 [11:3] = chosen[23:15];
+  assign \$169 [2:0] = 3'h0;
+  assign \$169 [11:3] = chosen[23:15];
+  assign \$178 [2:0] = 3'h0;
+  assign \$178 [11:3] = chosen[23:15];
+  assign \$180 [2:0] = 3'h0;
+  assign \$180 [11:3] = chosen[23:15];
+  assign \$182 [2:0] = 3'h0;
+  assign \$182 [11:3] = chosen[23:15];
+  assign \$184 [2:0] = 3'h0;
+  assign \$184 [11:3] = chosen[23:15];
+  assign \$186 [2:0] = 3'h0;
+  assign \$186 [11:3] = chosen[23:15];
+  assign \$188 [2:0] = 3'h0;
+  assign \$188 [11:3] = chosen[23:15];
+  assign \$190 [2:0] = 3'h0;
+  assign \$190 [11:3] = chosen[23:15];
+  assign \$192 [2:0] = 3'h0;
+  assign \$192 [11:3] = chosen[23:15];
+  assign \$194 [2:0] = 3'h0;
+  assign \$194 [11:3] = chosen[23:15];
+  assign \$196 [2:0] = 3'h0;
+  assign \$196 [11:3] = chosen[23:15];
+  assign \$198 [2:0] = 3'h0;
+  assign \$198 [11:3] = chosen[23:15];
+  assign \$200 [3:0] = 4'h0;
+  assign \$200 [11:4] = chosen[23:16];
+  assign \$202 [2:0] = 3'h0;
+  assign \$202 [11:3] = chosen[23:15];
+  assign \$204 [2:0] = 3'h0;
+  assign \$204 [11:3] = chosen[23:15];
+  assign \$206 [2:0] = 3'h0;
+  assign \$206 [11:3] = chosen[23:15];
+  assign \$208 [2:0] = 3'h0;
+  assign \$208 [11:3] = chosen[23:15];
+  assign { \$210 [4], \$210 [2:0] } = 4'h0;
+  assign { \$210 [11:5], \$210 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$212 [4], \$212 [2:0] } = 4'h0;
+  assign { \$212 [11:5], \$212 [3] } = { chosen[23:17], chosen[15] };
+  assign \$214 [4:0] = 5'h00;
+  assign \$214 [11:5] = chosen[23:17];
+  assign \$216 [4:0] = 5'h00;
+  assign \$216 [11:5] = chosen[23:17];
+  assign \$218 [2:0] = 3'h0;
+  assign \$218 [11:3] = chosen[23:15];
+  assign \$220 [4:0] = 5'h00;
+  assign \$220 [11:5] = chosen[23:17];
+  assign \$224 [2:0] = 3'h0;
+  assign \$224 [11:3] = chosen[23:15];
+  assign \$226 [2:0] = 3'h0;
+  assign \$226 [11:3] = chosen[23:15];
+  assign \$228 [2:0] = 3'h0;
+  assign \$228 [11:3] = chosen[23:15];
+  assign \$230 [2:0] = 3'h0;
+  assign \$230 [11:3] = chosen[23:15];
+  assign \$232 [2:0] = 3'h0;
+  assign \$232 [11:3] = chosen[23:15];
+  assign \$234 [2:0] = 3'h0;
+  assign \$234 [11:3] = chosen[23:15];
+  assign \$236 [2:0] = 3'h0;
+  assign \$236 [11:3] = chosen[23:15];
+  assign \$238 [2:0] = 3'h0;
+  assign \$238 [11:3] = chosen[23:15];
+  assign \$240 [2:0] = 3'h0;
+  assign \$240 [11:3] = chosen[23:15];
+  assign \$242 [3:0] = 4'h0;
+  assign \$242 [11:4] = chosen[23:16];
+  assign \$244 [2:0] = 3'h0;
+  assign \$244 [11:3] = chosen[23:15];
+  assign \$246 [2:0] = 3'h0;
+  assign \$246 [11:3] = chosen[23:15];
+  assign \$248 [2:0] = 3'h0;
+  assign \$248 [11:3] = chosen[23:15];
+  assign { \$250 [4], \$250 [2:0] } = 4'h0;
+  assign { \$250 [11:5], \$250 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$252 [4], \$252 [2:0] } = 4'h0;
+  assign { \$252 [11:5], \$252 [3] } = { chosen[23:17], chosen[15] };
+  assign \$254 [4:0] = 5'h00;
+  assign \$254 [11:5] = chosen[23:17];
+  assign \$256 [2:0] = 3'h0;
+  assign \$256 [11:3] = chosen[23:15];
+  assign \$273 [2:0] = 3'h0;
+  assign \$273 [11:3] = chosen[23:15];
   assign \$275 [2:0] = 3'h0;
   assign \$275 [11:3] = chosen[23:15];
   assign \$277 [2:0] = 3'h0;
@@ -9710,30 +9672,30 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$291 [11:3] = chosen[23:15];
   assign \$293 [2:0] = 3'h0;
   assign \$293 [11:3] = chosen[23:15];
-  assign \$295 [2:0] = 3'h0;
-  assign \$295 [11:3] = chosen[23:15];
-  assign \$297 [3:0] = 4'h0;
-  assign \$297 [11:4] = chosen[23:16];
+  assign \$295 [3:0] = 4'h0;
+  assign \$295 [11:4] = chosen[23:16];
+  assign \$297 [2:0] = 3'h0;
+  assign \$297 [11:3] = chosen[23:15];
   assign \$299 [2:0] = 3'h0;
   assign \$299 [11:3] = chosen[23:15];
   assign \$301 [2:0] = 3'h0;
   assign \$301 [11:3] = chosen[23:15];
   assign \$303 [2:0] = 3'h0;
   assign \$303 [11:3] = chosen[23:15];
-  assign \$305 [2:0] = 3'h0;
-  assign \$305 [11:3] = chosen[23:15];
+  assign { \$305 [4], \$305 [2:0] } = 4'h0;
+  assign { \$305 [11:5], \$305 [3] } = { chosen[23:17], chosen[15] };
   assign { \$307 [4], \$307 [2:0] } = 4'h0;
   assign { \$307 [11:5], \$307 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$309 [4], \$309 [2:0] } = 4'h0;
-  assign { \$309 [11:5], \$309 [3] } = { chosen[23:17], chosen[15] };
+  assign \$309 [4:0] = 5'h00;
+  assign \$309 [11:5] = chosen[23:17];
   assign \$311 [4:0] = 5'h00;
   assign \$311 [11:5] = chosen[23:17];
-  assign \$313 [4:0] = 5'h00;
-  assign \$313 [11:5] = chosen[23:17];
-  assign \$315 [2:0] = 3'h0;
-  assign \$315 [11:3] = chosen[23:15];
-  assign \$317 [4:0] = 5'h00;
-  assign \$317 [11:5] = chosen[23:17];
+  assign \$313 [2:0] = 3'h0;
+  assign \$313 [11:3] = chosen[23:15];
+  assign \$315 [4:0] = 5'h00;
+  assign \$315 [11:5] = chosen[23:17];
+  assign \$319 [2:0] = 3'h0;
+  assign \$319 [11:3] = chosen[23:15];
   assign \$321 [2:0] = 3'h0;
   assign \$321 [11:3] = chosen[23:15];
   assign \$323 [2:0] = 3'h0;
@@ -9750,28 +9712,28 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$333 [11:3] = chosen[23:15];
   assign \$335 [2:0] = 3'h0;
   assign \$335 [11:3] = chosen[23:15];
-  assign \$337 [2:0] = 3'h0;
-  assign \$337 [11:3] = chosen[23:15];
-  assign \$339 [3:0] = 4'h0;
-  assign \$339 [11:4] = chosen[23:16];
+  assign \$337 [3:0] = 4'h0;
+  assign \$337 [11:4] = chosen[23:16];
+  assign \$339 [2:0] = 3'h0;
+  assign \$339 [11:3] = chosen[23:15];
   assign \$341 [2:0] = 3'h0;
   assign \$341 [11:3] = chosen[23:15];
   assign \$343 [2:0] = 3'h0;
   assign \$343 [11:3] = chosen[23:15];
-  assign \$345 [2:0] = 3'h0;
-  assign \$345 [11:3] = chosen[23:15];
+  assign { \$345 [4], \$345 [2:0] } = 4'h0;
+  assign { \$345 [11:5], \$345 [3] } = { chosen[23:17], chosen[15] };
   assign { \$347 [4], \$347 [2:0] } = 4'h0;
   assign { \$347 [11:5], \$347 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$349 [4], \$349 [2:0] } = 4'h0;
-  assign { \$349 [11:5], \$349 [3] } = { chosen[23:17], chosen[15] };
-  assign \$351 [4:0] = 5'h00;
-  assign \$351 [11:5] = chosen[23:17];
-  assign \$353 [2:0] = 3'h0;
-  assign \$353 [11:3] = chosen[23:15];
+  assign \$349 [4:0] = 5'h00;
+  assign \$349 [11:5] = chosen[23:17];
+  assign \$351 [2:0] = 3'h0;
+  assign \$351 [11:3] = chosen[23:15];
+  assign \$361 [2:0] = 3'h0;
+  assign \$361 [11:3] = chosen[23:15];
   assign \$363 [2:0] = 3'h0;
   assign \$363 [11:3] = chosen[23:15];
-  assign \$365 [2:0] = 3'h0;
-  assign \$365 [11:3] = chosen[23:15];
+  assign \$372 [2:0] = 3'h0;
+  assign \$372 [11:3] = chosen[23:15];
   assign \$374 [2:0] = 3'h0;
   assign \$374 [11:3] = chosen[23:15];
   assign \$376 [2:0] = 3'h0;
@@ -9792,30 +9754,30 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$390 [11:3] = chosen[23:15];
   assign \$392 [2:0] = 3'h0;
   assign \$392 [11:3] = chosen[23:15];
-  assign \$394 [2:0] = 3'h0;
-  assign \$394 [11:3] = chosen[23:15];
-  assign \$396 [3:0] = 4'h0;
-  assign \$396 [11:4] = chosen[23:16];
+  assign \$394 [3:0] = 4'h0;
+  assign \$394 [11:4] = chosen[23:16];
+  assign \$396 [2:0] = 3'h0;
+  assign \$396 [11:3] = chosen[23:15];
   assign \$398 [2:0] = 3'h0;
   assign \$398 [11:3] = chosen[23:15];
   assign \$400 [2:0] = 3'h0;
   assign \$400 [11:3] = chosen[23:15];
   assign \$402 [2:0] = 3'h0;
   assign \$402 [11:3] = chosen[23:15];
-  assign \$404 [2:0] = 3'h0;
-  assign \$404 [11:3] = chosen[23:15];
+  assign { \$404 [4], \$404 [2:0] } = 4'h0;
+  assign { \$404 [11:5], \$404 [3] } = { chosen[23:17], chosen[15] };
   assign { \$406 [4], \$406 [2:0] } = 4'h0;
   assign { \$406 [11:5], \$406 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$408 [4], \$408 [2:0] } = 4'h0;
-  assign { \$408 [11:5], \$408 [3] } = { chosen[23:17], chosen[15] };
+  assign \$408 [4:0] = 5'h00;
+  assign \$408 [11:5] = chosen[23:17];
   assign \$410 [4:0] = 5'h00;
   assign \$410 [11:5] = chosen[23:17];
-  assign \$412 [4:0] = 5'h00;
-  assign \$412 [11:5] = chosen[23:17];
-  assign \$414 [2:0] = 3'h0;
-  assign \$414 [11:3] = chosen[23:15];
-  assign \$416 [4:0] = 5'h00;
-  assign \$416 [11:5] = chosen[23:17];
+  assign \$412 [2:0] = 3'h0;
+  assign \$412 [11:3] = chosen[23:15];
+  assign \$414 [4:0] = 5'h00;
+  assign \$414 [11:5] = chosen[23:17];
+  assign \$418 [2:0] = 3'h0;
+  assign \$418 [11:3] = chosen[23:15];
   assign \$420 [2:0] = 3'h0;
   assign \$420 [11:3] = chosen[23:15];
   assign \$422 [2:0] = 3'h0;
@@ -9832,27 +9794,27 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$432 [11:3] = chosen[23:15];
   assign \$434 [2:0] = 3'h0;
   assign \$434 [11:3] = chosen[23:15];
-  assign \$436 [2:0] = 3'h0;
-  assign \$436 [11:3] = chosen[23:15];
-  assign \$438 [3:0] = 4'h0;
-  assign \$438 [11:4] = chosen[23:16];
+  assign \$436 [3:0] = 4'h0;
+  assign \$436 [11:4] = chosen[23:16];
+  assign \$438 [2:0] = 3'h0;
+  assign \$438 [11:3] = chosen[23:15];
   assign \$440 [2:0] = 3'h0;
   assign \$440 [11:3] = chosen[23:15];
   assign \$442 [2:0] = 3'h0;
   assign \$442 [11:3] = chosen[23:15];
-  assign \$444 [2:0] = 3'h0;
-  assign \$444 [11:3] = chosen[23:15];
+  assign { \$444 [4], \$444 [2:0] } = 4'h0;
+  assign { \$444 [11:5], \$444 [3] } = { chosen[23:17], chosen[15] };
   assign { \$446 [4], \$446 [2:0] } = 4'h0;
   assign { \$446 [11:5], \$446 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$448 [4], \$448 [2:0] } = 4'h0;
-  assign { \$448 [11:5], \$448 [3] } = { chosen[23:17], chosen[15] };
-  assign \$450 [4:0] = 5'h00;
-  assign \$450 [11:5] = chosen[23:17];
-  assign \$452 [2:0] = 3'h0;
-  assign \$452 [11:3] = chosen[23:15];
-  assign \$470  = { 5'h00, \$469  };
-  assign \$472 [15:0] = { 7'h00, \$471  };
-  assign \$472 [16] = 1'h1;
+  assign \$448 [4:0] = 5'h00;
+  assign \$448 [11:5] = chosen[23:17];
+  assign \$450 [2:0] = 3'h0;
+  assign \$450 [11:3] = chosen[23:15];
+  assign \$468  = { 5'h00, \$467  };
+  assign \$470 [15:0] = { 7'h00, \$469  };
+  assign \$470 [16] = 1'h1;
+  assign \$536 [2:0] = 3'h0;
+  assign \$536 [11:3] = chosen[23:15];
   assign \$538 [2:0] = 3'h0;
   assign \$538 [11:3] = chosen[23:15];
   assign \$540 [2:0] = 3'h0;
@@ -9915,11 +9877,11 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$596 [11:3] = chosen[23:15];
   assign \$598 [2:0] = 3'h0;
   assign \$598 [11:3] = chosen[23:15];
-  assign \$600 [2:0] = 3'h0;
-  assign \$600 [11:3] = chosen[23:15];
-  assign { \$602 [31], \$602 [29:28], \$602 [24:23], \$602 [21], \$602 [19], \$602 [17:15], \$602 [13], \$602 [11:10], \$602 [7], \$602 [5], \$602 [3:0] } = 19'h00000;
-  assign { \$602 [30], \$602 [27:25], \$602 [22], \$602 [20], \$602 [18], \$602 [14], \$602 [12], \$602 [9:8], \$602 [6], \$602 [4] } = { \$599 , \$593 , \$591 , \$589 , \$583 , \$579 , \$575 , \$567 , \$563 , \$557 , \$555 , \$551 , \$547  };
-  assign \$603  = 17'h10000;
+  assign { \$600 [31], \$600 [29:28], \$600 [24:23], \$600 [21], \$600 [19], \$600 [17:15], \$600 [13], \$600 [11:10], \$600 [7], \$600 [5], \$600 [3:0] } = 19'h00000;
+  assign { \$600 [30], \$600 [27:25], \$600 [22], \$600 [20], \$600 [18], \$600 [14], \$600 [12], \$600 [9:8], \$600 [6], \$600 [4] } = { \$597 , \$591 , \$589 , \$587 , \$581 , \$577 , \$573 , \$565 , \$561 , \$555 , \$553 , \$549 , \$545  };
+  assign \$601  = 17'h10000;
+  assign \$602 [2:0] = 3'h0;
+  assign \$602 [11:3] = chosen[23:15];
   assign \$604 [2:0] = 3'h0;
   assign \$604 [11:3] = chosen[23:15];
   assign \$606 [2:0] = 3'h0;
@@ -9982,13 +9944,13 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$662 [11:3] = chosen[23:15];
   assign \$664 [2:0] = 3'h0;
   assign \$664 [11:3] = chosen[23:15];
-  assign \$666 [2:0] = 3'h0;
-  assign \$666 [11:3] = chosen[23:15];
-  assign { \$668 [31:17], \$668 [15:0] } = 31'h00000000;
-  assign \$668 [16] = \$637 ;
-  assign \$670  = 2'h0;
-  assign \$671  = 3'h0;
-  assign \$672  = 4'h0;
+  assign { \$666 [31:17], \$666 [15:0] } = 31'h00000000;
+  assign \$666 [16] = \$635 ;
+  assign \$668  = 2'h0;
+  assign \$669  = 3'h0;
+  assign \$670  = 4'h0;
+  assign \$671 [2:0] = 3'h0;
+  assign \$671 [11:3] = chosen[23:15];
   assign \$673 [2:0] = 3'h0;
   assign \$673 [11:3] = chosen[23:15];
   assign \$675 [2:0] = 3'h0;
@@ -10051,13 +10013,13 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$731 [11:3] = chosen[23:15];
   assign \$733 [2:0] = 3'h0;
   assign \$733 [11:3] = chosen[23:15];
-  assign \$735 [2:0] = 3'h0;
-  assign \$735 [11:3] = chosen[23:15];
-  assign \$737  = 32'd0;
-  assign \$738  = \$669 ;
-  assign \$739  = 9'h102;
-  assign \$740  = 19'h40102;
-  assign \$741  = 26'h2040102;
+  assign \$735  = 32'd0;
+  assign \$736  = \$667 ;
+  assign \$737  = 9'h102;
+  assign \$738  = 19'h40102;
+  assign \$739  = 26'h2040102;
+  assign \$740 [2:0] = 3'h0;
+  assign \$740 [11:3] = chosen[23:15];
   assign \$742 [2:0] = 3'h0;
   assign \$742 [11:3] = chosen[23:15];
   assign \$744 [2:0] = 3'h0;
@@ -10120,11 +10082,11 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$800 [11:3] = chosen[23:15];
   assign \$802 [2:0] = 3'h0;
   assign \$802 [11:3] = chosen[23:15];
-  assign \$804 [2:0] = 3'h0;
-  assign \$804 [11:3] = chosen[23:15];
-  assign { \$806 [31:26], \$806 [24:19], \$806 [17:9], \$806 [7:2], \$806 [0] } = 28'h0000000;
-  assign { \$806 [25], \$806 [18], \$806 [8], \$806 [1] } = { \$793 , \$779 , \$759 , \$745  };
-  assign \$808  = 18'h20010;
+  assign { \$804 [31:26], \$804 [24:19], \$804 [17:9], \$804 [7:2], \$804 [0] } = 28'h0000000;
+  assign { \$804 [25], \$804 [18], \$804 [8], \$804 [1] } = { \$791 , \$777 , \$757 , \$743  };
+  assign \$806  = 18'h20010;
+  assign \$807 [2:0] = 3'h0;
+  assign \$807 [11:3] = chosen[23:15];
   assign \$809 [2:0] = 3'h0;
   assign \$809 [11:3] = chosen[23:15];
   assign \$811 [2:0] = 3'h0;
@@ -10187,28 +10149,26 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$867 [11:3] = chosen[23:15];
   assign \$869 [2:0] = 3'h0;
   assign \$869 [11:3] = chosen[23:15];
-  assign \$871 [2:0] = 3'h0;
-  assign \$871 [11:3] = chosen[23:15];
-  assign { \$873 [31:18], \$873 [16:5], \$873 [3:0] } = 30'h00000000;
-  assign { \$873 [17], \$873 [4] } = { \$844 , \$818  };
-  assign \$1069 [2:0] = 3'h0;
-  assign \$1069 [11:3] = chosen[23:15];
-  assign \$1078 [2:0] = 3'h0;
-  assign \$1078 [11:3] = chosen[23:15];
-  assign \$1087 [2:0] = 3'h0;
-  assign \$1087 [11:3] = chosen[23:15];
-  assign \$1096 [2:0] = 3'h0;
-  assign \$1096 [11:3] = chosen[23:15];
-  assign \$1105 [3:0] = 4'h0;
-  assign \$1105 [11:4] = chosen[23:16];
-  assign \$1114 [2:0] = 3'h0;
-  assign \$1114 [11:3] = chosen[23:15];
-  assign \$1123 [2:0] = 3'h0;
-  assign \$1123 [11:3] = chosen[23:15];
-  assign { \$1132 [4], \$1132 [2:0] } = 4'h0;
-  assign { \$1132 [11:5], \$1132 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$1141 [4], \$1141 [2:0] } = 4'h0;
-  assign { \$1141 [11:5], \$1141 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$871 [31:18], \$871 [16:5], \$871 [3:0] } = 30'h00000000;
+  assign { \$871 [17], \$871 [4] } = { \$842 , \$816  };
+  assign \$1067 [2:0] = 3'h0;
+  assign \$1067 [11:3] = chosen[23:15];
+  assign \$1076 [2:0] = 3'h0;
+  assign \$1076 [11:3] = chosen[23:15];
+  assign \$1085 [2:0] = 3'h0;
+  assign \$1085 [11:3] = chosen[23:15];
+  assign \$1094 [2:0] = 3'h0;
+  assign \$1094 [11:3] = chosen[23:15];
+  assign \$1103 [3:0] = 4'h0;
+  assign \$1103 [11:4] = chosen[23:16];
+  assign \$1112 [2:0] = 3'h0;
+  assign \$1112 [11:3] = chosen[23:15];
+  assign \$1121 [2:0] = 3'h0;
+  assign \$1121 [11:3] = chosen[23:15];
+  assign { \$1130 [4], \$1130 [2:0] } = 4'h0;
+  assign { \$1130 [11:5], \$1130 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$1139 [4], \$1139 [2:0] } = 4'h0;
+  assign { \$1139 [11:5], \$1139 [3] } = { chosen[23:17], chosen[15] };
   assign shut = 1'h0;
   assign \$13  = 1'h1;
   assign \$14  = looks;
@@ -10218,7 +10178,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2078$0 , \port$2083$0 , \port$2356$0 , \port$2666$0 , clk);
+module \postern_small.read_engine.arbiter (rst, \port$2074$0 , \port$2079$0 , \port$2352$0 , \port$2662$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10237,25 +10197,25 @@ module \postern_small.read_engine.arbiter (rst, \port$2078$0 , \port$2083$0 , \p
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$2078$0 ;
-  wire \port$2078$0 ;
-  output \port$2083$0 ;
-  wire \port$2083$0 ;
-  input \port$2356$0 ;
-  wire \port$2356$0 ;
-  input \port$2666$0 ;
-  wire \port$2666$0 ;
+  output \port$2074$0 ;
+  wire \port$2074$0 ;
+  output \port$2079$0 ;
+  wire \port$2079$0 ;
+  input \port$2352$0 ;
+  wire \port$2352$0 ;
+  input \port$2662$0 ;
+  wire \port$2662$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2666$0 ;
+  assign \$3  = behind_0_1 & \port$2662$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2356$0  & \$5 ;
+  assign \$6  = \port$2352$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2356$0 ;
+  assign \$8  = \$7  & \port$2352$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2666$0  & \$10 ;
+  assign \$11  = \port$2662$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -10270,16 +10230,16 @@ module \postern_small.read_engine.arbiter (rst, \port$2078$0 , \port$2083$0 , \p
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2666$0 , \port$2356$0  };
-  assign \port$2078$0  = \$6 ;
-  assign \port$2083$0  = \$11 ;
+  assign request = { \port$2662$0 , \port$2352$0  };
+  assign \port$2074$0  = \$6 ;
+  assign \port$2079$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$385$68 , _here, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, bank, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$3070$0 , \port$3092$0 
+module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$385$67 , _here, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
+, fill_row, fill, message, refusing, word__request, bank, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$3066$0 , \port$3088$0 
 , requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
@@ -10301,84 +10261,84 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [3:0] \$113 ;
   wire [3:0] \$114 ;
   wire [3:0] \$115 ;
-  wire [3:0] \$116 ;
-  wire \$117 ;
-  wire [11:0] \$118 ;
-  wire \$119 ;
+  wire \$116 ;
+  wire [11:0] \$117 ;
+  wire \$118 ;
+  wire [11:0] \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire \$121 ;
-  wire [11:0] \$122 ;
-  wire \$123 ;
-  wire [11:0] \$124 ;
-  wire \$125 ;
-  wire [11:0] \$126 ;
-  wire \$127 ;
-  wire [11:0] \$128 ;
-  wire \$129 ;
+  wire \$120 ;
+  wire [11:0] \$121 ;
+  wire \$122 ;
+  wire [11:0] \$123 ;
+  wire \$124 ;
+  wire [11:0] \$125 ;
+  wire \$126 ;
+  wire [11:0] \$127 ;
+  wire \$128 ;
+  wire [11:0] \$129 ;
   wire [11:0] \$13 ;
-  wire [11:0] \$130 ;
-  wire \$131 ;
-  wire [11:0] \$132 ;
-  wire \$133 ;
-  wire [11:0] \$134 ;
-  wire \$135 ;
-  wire [11:0] \$136 ;
-  wire \$137 ;
-  wire [11:0] \$138 ;
-  wire \$139 ;
+  wire \$130 ;
+  wire [11:0] \$131 ;
+  wire \$132 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
+  wire \$136 ;
+  wire [11:0] \$137 ;
+  wire \$138 ;
+  wire [11:0] \$139 ;
   wire \$14 ;
-  wire [11:0] \$140 ;
-  wire \$141 ;
-  wire [11:0] \$142 ;
-  wire \$143 ;
-  wire [11:0] \$144 ;
-  wire \$145 ;
-  wire [11:0] \$146 ;
-  wire \$147 ;
-  wire [11:0] \$148 ;
-  wire \$149 ;
+  wire \$140 ;
+  wire [11:0] \$141 ;
+  wire \$142 ;
+  wire [11:0] \$143 ;
+  wire \$144 ;
+  wire [11:0] \$145 ;
+  wire \$146 ;
+  wire [11:0] \$147 ;
+  wire \$148 ;
+  wire [11:0] \$149 ;
   wire \$15 ;
-  wire [11:0] \$150 ;
-  wire \$151 ;
-  wire [11:0] \$152 ;
-  wire \$153 ;
-  wire [11:0] \$154 ;
-  wire \$155 ;
-  wire [11:0] \$156 ;
-  wire \$157 ;
-  wire [11:0] \$158 ;
-  wire \$159 ;
+  wire \$150 ;
+  wire [11:0] \$151 ;
+  wire \$152 ;
+  wire [11:0] \$153 ;
+  wire \$154 ;
+  wire [11:0] \$155 ;
+  wire \$156 ;
+  wire [11:0] \$157 ;
+  wire \$158 ;
+  wire [11:0] \$159 ;
   wire \$16 ;
-  wire [11:0] \$160 ;
+  wire \$160 ;
   wire \$161 ;
   wire \$162 ;
-  wire \$163 ;
-  wire [11:0] \$164 ;
-  wire \$165 ;
-  wire [11:0] \$166 ;
-  wire \$167 ;
-  wire [11:0] \$168 ;
-  wire \$169 ;
+  wire [11:0] \$163 ;
+  wire \$164 ;
+  wire [11:0] \$165 ;
+  wire \$166 ;
+  wire [11:0] \$167 ;
+  wire \$168 ;
+  wire [11:0] \$169 ;
   wire [7:0] \$17 ;
-  wire [11:0] \$170 ;
-  wire \$171 ;
-  wire [11:0] \$172 ;
-  wire \$173 ;
-  wire [11:0] \$174 ;
-  wire \$175 ;
-  wire [11:0] \$176 ;
-  wire \$177 ;
-  wire [11:0] \$178 ;
-  wire \$179 ;
+  wire \$170 ;
+  wire [11:0] \$171 ;
+  wire \$172 ;
+  wire [11:0] \$173 ;
+  wire \$174 ;
+  wire [11:0] \$175 ;
+  wire \$176 ;
+  wire [11:0] \$177 ;
+  wire \$178 ;
+  wire [11:0] \$179 ;
   wire \$18 ;
-  wire [11:0] \$180 ;
+  wire \$180 ;
   wire \$181 ;
   wire \$182 ;
-  wire \$183 ;
+  wire [3:0] \$183 ;
   wire [3:0] \$184 ;
   wire [3:0] \$185 ;
-  wire [3:0] \$186 ;
+  wire \$186 ;
   wire \$187 ;
   wire \$188 ;
   wire \$189 ;
@@ -10386,95 +10346,95 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
-  wire \$193 ;
-  wire [11:0] \$194 ;
-  wire \$195 ;
-  wire [11:0] \$196 ;
-  wire \$197 ;
-  wire [11:0] \$198 ;
-  wire \$199 ;
+  wire [11:0] \$193 ;
+  wire \$194 ;
+  wire [11:0] \$195 ;
+  wire \$196 ;
+  wire [11:0] \$197 ;
+  wire \$198 ;
+  wire [11:0] \$199 ;
   wire \$2 ;
   wire \$20 ;
-  wire [11:0] \$200 ;
-  wire \$201 ;
-  wire [11:0] \$202 ;
-  wire \$203 ;
-  wire [11:0] \$204 ;
-  wire \$205 ;
-  wire [11:0] \$206 ;
-  wire \$207 ;
-  wire [11:0] \$208 ;
-  wire \$209 ;
+  wire \$200 ;
+  wire [11:0] \$201 ;
+  wire \$202 ;
+  wire [11:0] \$203 ;
+  wire \$204 ;
+  wire [11:0] \$205 ;
+  wire \$206 ;
+  wire [11:0] \$207 ;
+  wire \$208 ;
+  wire [11:0] \$209 ;
   wire \$21 ;
-  wire [11:0] \$210 ;
-  wire \$211 ;
-  wire [11:0] \$212 ;
-  wire \$213 ;
-  wire [11:0] \$214 ;
-  wire \$215 ;
-  wire [11:0] \$216 ;
-  wire \$217 ;
-  wire [11:0] \$218 ;
-  wire \$219 ;
+  wire \$210 ;
+  wire [11:0] \$211 ;
+  wire \$212 ;
+  wire [11:0] \$213 ;
+  wire \$214 ;
+  wire [11:0] \$215 ;
+  wire \$216 ;
+  wire [11:0] \$217 ;
+  wire \$218 ;
+  wire [11:0] \$219 ;
   wire \$22 ;
-  wire [11:0] \$220 ;
-  wire \$221 ;
-  wire [11:0] \$222 ;
-  wire \$223 ;
-  wire [11:0] \$224 ;
-  wire \$225 ;
-  wire [11:0] \$226 ;
-  wire \$227 ;
-  wire [11:0] \$228 ;
-  wire \$229 ;
+  wire \$220 ;
+  wire [11:0] \$221 ;
+  wire \$222 ;
+  wire [11:0] \$223 ;
+  wire \$224 ;
+  wire [11:0] \$225 ;
+  wire \$226 ;
+  wire [11:0] \$227 ;
+  wire \$228 ;
+  wire [11:0] \$229 ;
   wire \$23 ;
-  wire [11:0] \$230 ;
-  wire \$231 ;
-  wire [11:0] \$232 ;
-  wire \$233 ;
-  wire [11:0] \$234 ;
-  wire \$235 ;
-  wire [11:0] \$236 ;
+  wire \$230 ;
+  wire [11:0] \$231 ;
+  wire \$232 ;
+  wire [11:0] \$233 ;
+  wire \$234 ;
+  wire [11:0] \$235 ;
+  wire \$236 ;
   wire \$237 ;
   wire \$238 ;
-  wire \$239 ;
+  wire [11:0] \$239 ;
   wire \$24 ;
-  wire [11:0] \$240 ;
-  wire \$241 ;
-  wire [11:0] \$242 ;
-  wire \$243 ;
-  wire [11:0] \$244 ;
-  wire \$245 ;
-  wire [11:0] \$246 ;
-  wire \$247 ;
-  wire [11:0] \$248 ;
-  wire \$249 ;
+  wire \$240 ;
+  wire [11:0] \$241 ;
+  wire \$242 ;
+  wire [11:0] \$243 ;
+  wire \$244 ;
+  wire [11:0] \$245 ;
+  wire \$246 ;
+  wire [11:0] \$247 ;
+  wire \$248 ;
+  wire [11:0] \$249 ;
   wire \$25 ;
-  wire [11:0] \$250 ;
-  wire \$251 ;
-  wire [11:0] \$252 ;
-  wire \$253 ;
-  wire [11:0] \$254 ;
-  wire \$255 ;
-  wire [11:0] \$256 ;
+  wire \$250 ;
+  wire [11:0] \$251 ;
+  wire \$252 ;
+  wire [11:0] \$253 ;
+  wire \$254 ;
+  wire [11:0] \$255 ;
+  wire \$256 ;
   wire \$257 ;
   wire \$258 ;
-  wire \$259 ;
+  wire [3:0] \$259 ;
   wire \$26 ;
   wire [3:0] \$260 ;
   wire [3:0] \$261 ;
   wire [3:0] \$262 ;
   wire [3:0] \$263 ;
-  wire [3:0] \$264 ;
+  wire \$264 ;
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
-  wire \$268 ;
+  wire [3:0] \$268 ;
   wire [3:0] \$269 ;
   wire \$27 ;
   wire [3:0] \$270 ;
-  wire [3:0] \$271 ;
-  wire [3:0] \$272 ;
+  wire \$271 ;
+  wire [11:0] \$272 ;
   wire \$273 ;
   wire [11:0] \$274 ;
   wire \$275 ;
@@ -10523,9 +10483,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$313 ;
   wire [11:0] \$314 ;
   wire \$315 ;
-  wire [11:0] \$316 ;
+  wire \$316 ;
   wire \$317 ;
-  wire \$318 ;
+  wire [11:0] \$318 ;
   wire \$319 ;
   wire \$32 ;
   wire [11:0] \$320 ;
@@ -10545,43 +10505,43 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$333 ;
   wire [11:0] \$334 ;
   wire \$335 ;
-  wire [11:0] \$336 ;
+  wire \$336 ;
   wire \$337 ;
-  wire \$338 ;
-  wire \$339 ;
+  wire [3:0] \$338 ;
+  wire [3:0] \$339 ;
   wire \$34 ;
   wire [3:0] \$340 ;
-  wire [3:0] \$341 ;
-  wire [3:0] \$342 ;
+  wire \$341 ;
+  wire \$342 ;
   wire \$343 ;
   wire \$344 ;
   wire \$345 ;
   wire \$346 ;
   wire \$347 ;
   wire \$348 ;
-  wire \$349 ;
+  wire [11:0] \$349 ;
   wire \$35 ;
   wire \$350 ;
-  wire [11:0] \$351 ;
+  wire \$351 ;
   wire \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
   wire \$356 ;
   wire \$357 ;
-  wire \$358 ;
+  wire [11:0] \$358 ;
   wire \$359 ;
   wire \$36 ;
-  wire [11:0] \$360 ;
+  wire \$360 ;
   wire \$361 ;
   wire \$362 ;
   wire \$363 ;
   wire \$364 ;
   wire \$365 ;
   wire \$366 ;
-  wire \$367 ;
+  wire [11:0] \$367 ;
   wire \$368 ;
-  wire [11:0] \$369 ;
+  wire \$369 ;
   wire [3:0] \$37 ;
   wire \$370 ;
   wire \$371 ;
@@ -10589,9 +10549,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$373 ;
   wire \$374 ;
   wire \$375 ;
-  wire \$376 ;
+  wire [11:0] \$376 ;
   wire \$377 ;
-  wire [11:0] \$378 ;
+  wire \$378 ;
   wire \$379 ;
   wire \$38 ;
   wire \$380 ;
@@ -10599,9 +10559,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$382 ;
   wire \$383 ;
   wire \$384 ;
-  wire \$385 ;
+  wire [11:0] \$385 ;
   wire \$386 ;
-  wire [11:0] \$387 ;
+  wire \$387 ;
   wire \$388 ;
   wire \$389 ;
   wire \$39 ;
@@ -10609,9 +10569,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$391 ;
   wire \$392 ;
   wire \$393 ;
-  wire \$394 ;
+  wire [11:0] \$394 ;
   wire \$395 ;
-  wire [11:0] \$396 ;
+  wire \$396 ;
   wire \$397 ;
   wire \$398 ;
   wire \$399 ;
@@ -10620,9 +10580,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$400 ;
   wire \$401 ;
   wire \$402 ;
-  wire \$403 ;
+  wire [11:0] \$403 ;
   wire \$404 ;
-  wire [11:0] \$405 ;
+  wire \$405 ;
   wire \$406 ;
   wire \$407 ;
   wire \$408 ;
@@ -10648,12 +10608,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$426 ;
   wire \$427 ;
   wire \$428 ;
-  wire \$429 ;
+  wire [3:0] \$429 ;
   wire [3:0] \$43 ;
-  wire \$430 ;
+  wire [3:0] \$430 ;
   wire [3:0] \$431 ;
-  wire [3:0] \$432 ;
-  wire [3:0] \$433 ;
+  wire \$432 ;
+  wire \$433 ;
   wire \$434 ;
   wire \$435 ;
   wire \$436 ;
@@ -10679,24 +10639,24 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$454 ;
   wire \$455 ;
   wire \$456 ;
-  wire \$457 ;
-  wire \$458 ;
+  reg \$457 ;
+  reg \$458 ;
   reg \$459 ;
   wire \$46 ;
   reg \$460 ;
   reg \$461 ;
   reg \$462 ;
-  reg \$463 ;
-  reg \$464 ;
-  reg [1:0] \$465 ;
-  reg [75:0] \$466 ;
-  reg [75:0] \$467 ;
-  reg \$468 ;
-  reg \$469 ;
+  reg [1:0] \$463 ;
+  reg [74:0] \$464 ;
+  reg [74:0] \$465 ;
+  reg \$466 ;
+  reg \$467 ;
+  reg [1:0] \$468 ;
+  reg [3:0] \$469 ;
   wire \$47 ;
-  reg [1:0] \$470 ;
-  reg [3:0] \$471 ;
-  reg [3:0] \$472 ;
+  reg [3:0] \$470 ;
+  reg \$471 ;
+  reg \$472 ;
   reg \$473 ;
   reg \$474 ;
   reg \$475 ;
@@ -10708,11 +10668,11 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg \$480 ;
   reg \$481 ;
   reg \$482 ;
-  reg \$483 ;
-  reg \$484 ;
-  reg [1:0] \$485 ;
-  reg [1:0] \$486 ;
-  reg [3:0] \$487 ;
+  reg [1:0] \$483 ;
+  reg [1:0] \$484 ;
+  reg [3:0] \$485 ;
+  reg \$486 ;
+  reg \$487 ;
   reg \$488 ;
   reg \$489 ;
   wire \$49 ;
@@ -10721,10 +10681,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg \$492 ;
   reg \$493 ;
   reg \$494 ;
-  reg \$495 ;
-  reg \$496 ;
-  wire \$497 ;
-  wire \$498 ;
+  wire \$495 ;
+  wire \$496 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
@@ -10776,8 +10734,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire [75:0] \$96 ;
-  wire [75:0] \$97 ;
+  wire [74:0] \$96 ;
+  wire [74:0] \$97 ;
   wire \$98 ;
   wire \$99 ;
   reg \$like ;
@@ -10803,10 +10761,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg [3:0] _late_fault;
   reg _ordinary = 1'h0;
   reg [3:0] _refused = 4'h0;
-  wire [75:0] _request;
+  wire [74:0] _request;
   wire [11:0] \_request.address ;
   wire \_request.allowed ;
-  wire \_request.cacheable ;
   wire \_request.commit ;
   wire [31:0] \_request.data ;
   wire \_request.direct ;
@@ -10906,8 +10863,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg hit_ring = 1'h0;
   output index;
   reg index = 1'h0;
-  reg [75:0] kept_0 = 76'h0000000000000000000;
-  reg [75:0] kept_1 = 76'h0000000000000000000;
+  reg [74:0] kept_0 = 75'h0000000000000000000;
+  reg [74:0] kept_1 = 75'h0000000000000000000;
   input look_lane;
   wire look_lane;
   output [11:0] look_result;
@@ -10933,12 +10890,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire opened;
   input permitted;
   wire permitted;
-  input [9:0] \port$3070$0 ;
-  wire [9:0] \port$3070$0 ;
-  input [9:0] \port$3092$0 ;
-  wire [9:0] \port$3092$0 ;
-  output [7:0] \port$385$68 ;
-  wire [7:0] \port$385$68 ;
+  input [9:0] \port$3066$0 ;
+  wire [9:0] \port$3066$0 ;
+  input [9:0] \port$3088$0 ;
+  wire [9:0] \port$3088$0 ;
+  output [7:0] \port$385$67 ;
+  wire [7:0] \port$385$67 ;
   output [1:0] push;
   wire [1:0] push;
   wire reaches;
@@ -10951,11 +10908,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg refusing_0 = 1'h0;
   reg refusing_1 = 1'h0;
   wire [1:0] request;
-  input [75:0] requests__0__payload;
-  wire [75:0] requests__0__payload;
+  input [74:0] requests__0__payload;
+  wire [74:0] requests__0__payload;
   wire [11:0] \requests__0__payload.address ;
   wire \requests__0__payload.allowed ;
-  wire \requests__0__payload.cacheable ;
   wire \requests__0__payload.commit ;
   wire [31:0] \requests__0__payload.data ;
   wire \requests__0__payload.direct ;
@@ -10971,11 +10927,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire requests__0__ready;
   input requests__0__valid;
   wire requests__0__valid;
-  input [75:0] requests__1__payload;
-  wire [75:0] requests__1__payload;
+  input [74:0] requests__1__payload;
+  wire [74:0] requests__1__payload;
   wire [11:0] \requests__1__payload.address ;
   wire \requests__1__payload.allowed ;
-  wire \requests__1__payload.cacheable ;
   wire \requests__1__payload.commit ;
   wire [31:0] \requests__1__payload.data ;
   wire \requests__1__payload.direct ;
@@ -11030,95 +10985,91 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] write_data;
   wire write_row;
   always @(posedge clk)
-    _acts <= \$463 ;
+    _taken <= \$463 ;
   always @(posedge clk)
-    word__request <= \$464 ;
+    kept_0 <= \$464 ;
   always @(posedge clk)
-    _taken <= \$465 ;
+    kept_1 <= \$465 ;
   always @(posedge clk)
-    kept_0 <= \$466 ;
+    _target_exists <= \$466 ;
   always @(posedge clk)
-    kept_1 <= \$467 ;
+    _lane <= \$467 ;
   always @(posedge clk)
-    _target_exists <= \$468 ;
+    bank <= \$468 ;
   always @(posedge clk)
-    _lane <= \$469 ;
+    _first <= \$469 ;
   always @(posedge clk)
-    bank <= \$470 ;
+    _late <= \$470 ;
   always @(posedge clk)
-    _first <= \$471 ;
+    _blank <= \$471 ;
   always @(posedge clk)
-    _late <= \$472 ;
+    _bad <= \$472 ;
   always @(posedge clk)
-    _blank <= \$473 ;
+    hit_irq_state <= \$473 ;
   always @(posedge clk)
-    _bad <= \$474 ;
+    hit_irq_test <= \$474 ;
   always @(posedge clk)
-    hit_irq_state <= \$475 ;
+    hit_ring <= \$475 ;
   always @(posedge clk)
-    hit_irq_test <= \$476 ;
+    hit_pending <= \$476 ;
   always @(posedge clk)
-    hit_ring <= \$477 ;
+    hit_irq_enable <= \$477 ;
   always @(posedge clk)
-    hit_pending <= \$478 ;
+    hit_ack <= \$478 ;
   always @(posedge clk)
-    hit_irq_enable <= \$479 ;
+    hit_peer <= \$479 ;
   always @(posedge clk)
-    hit_ack <= \$480 ;
+    index <= \$480 ;
   always @(posedge clk)
-    hit_peer <= \$481 ;
+    source <= \$481 ;
   always @(posedge clk)
-    index <= \$482 ;
+    target <= \$482 ;
   always @(posedge clk)
-    source <= \$483 ;
+    sources <= \$483 ;
   always @(posedge clk)
-    target <= \$484 ;
+    targets <= \$484 ;
   always @(posedge clk)
-    sources <= \$485 ;
+    _refused <= \$485 ;
   always @(posedge clk)
-    targets <= \$486 ;
+    do__irq_state <= \$486 ;
   always @(posedge clk)
-    _refused <= \$487 ;
+    do__irq_test <= \$487 ;
   always @(posedge clk)
-    do__irq_state <= \$488 ;
+    do__ring <= \$488 ;
   always @(posedge clk)
-    do__irq_test <= \$489 ;
+    do__pending <= \$489 ;
   always @(posedge clk)
-    do__ring <= \$490 ;
+    do__irq_enable <= \$490 ;
   always @(posedge clk)
-    do__pending <= \$491 ;
+    does_ack <= \$491 ;
   always @(posedge clk)
-    do__irq_enable <= \$492 ;
+    do__peer <= \$492 ;
   always @(posedge clk)
-    does_ack <= \$493 ;
+    refusing_0 <= \$493 ;
   always @(posedge clk)
-    do__peer <= \$494 ;
-  always @(posedge clk)
-    refusing_0 <= \$495 ;
-  always @(posedge clk)
-    refusing_1 <= \$496 ;
+    refusing_1 <= \$494 ;
   assign \$1  = ~ busy;
   assign \$2  = ~ crowded;
   assign accept = \$1  & \$2 ;
-  assign requests__0__ready = \$497  & accept;
-  assign requests__1__ready = \$498  & accept;
-  assign \$3  = | { \$498 , \$497  };
+  assign requests__0__ready = \$495  & accept;
+  assign requests__1__ready = \$496  & accept;
+  assign \$3  = | { \$496 , \$495  };
   assign taken = \$3  & accept;
-  assign \$4  = requests__0__payload[66] & \$497 ;
-  assign \$5  = requests__1__payload[66] & \$498 ;
+  assign \$4  = requests__0__payload[65] & \$495 ;
+  assign \$5  = requests__1__payload[65] & \$496 ;
   assign \$signal  = \$4  | \$5 ;
   assign _request = kept_0 | kept_1;
-  assign \$6  = requests__0__payload[27] & \$497 ;
-  assign \$7  = requests__1__payload[27] & \$498 ;
+  assign \$6  = requests__0__payload[27] & \$495 ;
+  assign \$7  = requests__1__payload[27] & \$496 ;
   assign \$8  = \$6  | \$7 ;
-  assign \$9  = requests__0__payload[23:12] & { \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497  };
-  assign \$10  = requests__1__payload[23:12] & { \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498  };
+  assign \$9  = requests__0__payload[23:12] & { \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495  };
+  assign \$10  = requests__1__payload[23:12] & { \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496  };
   assign \$11  = \$9  | \$10 ;
   assign \$12  = ~ _request[24];
   assign \$14  = \$13  == 8'ha0;
   assign \$15  = \$12  & \$14 ;
-  assign \$16  = | _request[65:42];
-  assign \$17  = \$16  ? 8'hff : _request[41:34];
+  assign \$16  = | _request[64:41];
+  assign \$17  = \$16  ? 8'hff : _request[40:33];
   assign \$18  = ~ _request[24];
   assign \$20  = \$19  == 9'h100;
   assign \$21  = \$18  & \$20 ;
@@ -11127,7 +11078,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$29  = ~ _blank;
   assign \$30  = \$28  & \$29 ;
   assign \$33  = & _request[31:28];
-  assign \$34  = _request[33] & \$33 ;
+  assign \$34  = _request[32] & \$33 ;
   assign closed = \$30  & \$35 ;
   assign \$36  = | _first;
   assign \$37  = closed ? 4'h4 : _late;
@@ -11148,13 +11099,13 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign fault__kind = \$48  ? \refused$65  : _late_fault;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
   assign \$50  = _taken[1] ? 1'h1 : 1'h0;
-  assign word__enable = ~ _request[67];
+  assign word__enable = ~ _request[66];
   assign \$52  = data_0[2:0] == 1'h1;
   assign commit = \$51  & \$52 ;
   assign \$54  = spent & targets;
   assign \$55  = | \$54 ;
   assign \$56  = ~ \$55 ;
-  assign \$57  = ~ _request[67];
+  assign \$57  = ~ _request[66];
   assign \$58  = commit & \$57 ;
   assign \$59  = \$58  & may;
   assign \accept$97  = \$60  & room;
@@ -11162,15 +11113,15 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign refuse = commit & \$61 ;
   assign \$62  = ~ may;
   assign push = targets & { \accept$97 , \accept$97  };
-  assign \$64  = ~ _request[67];
-  assign \$65  = _request[66] & \$64 ;
-  assign \$66  = ~ _request[67];
-  assign \$67  = _request[66] & \$66 ;
+  assign \$64  = ~ _request[66];
+  assign \$65  = _request[65] & \$64 ;
+  assign \$66  = ~ _request[66];
+  assign \$67  = _request[65] & \$66 ;
   assign slot_back = _here & { \$67 , \$65  };
   assign \$68  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
   assign \$69  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$70  = \$68  | \$69 ;
-  assign back = \accept$97  ? \$70  : _request[75:70];
+  assign back = \accept$97  ? \$70  : _request[74:69];
   assign \$71  = refuse ? code : 3'h1;
   assign \$72  = refuse ? target : 1'h0;
   assign \$73  = data_0[11:4] + \accept$97 ;
@@ -11178,12 +11129,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign write = commit | does_ack;
   assign \$77  = code == 2'h3;
   assign \$78  = refuse & \$77 ;
-  assign \$79  = \port$3070$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$80  = \port$3092$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$79  = \port$3066$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$80  = \port$3088$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$81  = \$79  | \$80 ;
   assign \$82  = \$81  + 1'h1;
-  assign \$83  = \port$3070$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$84  = \port$3092$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$83  = \port$3066$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$84  = \port$3088$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$85  = \$83  | \$84 ;
   assign \$86  = \$85  + 1'h1;
   assign \$87  = ~ \$signal ;
@@ -11195,259 +11146,261 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$93  = _checking | \$92 ;
   assign \$94  = taken & \$signal ;
   assign \$95  = ~ busy;
-  assign \$96  = \$497  ? requests__0__payload : 76'h0000000000000000000;
-  assign \$97  = \$498  ? requests__1__payload : 76'h0000000000000000000;
+  assign \$96  = \$495  ? requests__0__payload : 75'h0000000000000000000;
+  assign \$97  = \$496  ? requests__1__payload : 75'h0000000000000000000;
   assign \$98  = ~ busy;
-  assign \$99  = ! requests__0__payload[68];
-  assign \$103  = { \$102 , \$100  } & { \$497 , \$497  };
-  assign \$104  = ! requests__1__payload[68];
-  assign \$108  = { \$107 , \$105  } & { \$498 , \$498  };
+  assign \$99  = ! requests__0__payload[67];
+  assign \$103  = { \$102 , \$100  } & { \$495 , \$495  };
+  assign \$104  = ! requests__1__payload[67];
+  assign \$108  = { \$107 , \$105  } & { \$496 , \$496  };
   assign \$109  = \$103  | \$108 ;
   assign \$110  = ! _request[31:28];
   assign \$111  = | _request[1:0];
   assign \$112  = \$111  ? 4'h2 : 4'h0;
   assign \$113  = _request[24] ? 4'h3 : 4'h1;
-  assign \$114  = _request[32] ? 4'hb : \$113 ;
-  assign \$115  = _request[25] ? \$112  : \$114 ;
-  assign \$116  = \$110  ? 4'h0 : \$115 ;
-  assign \$117  = ! _request[31:28];
-  assign \$119  = ! \$118 ;
-  assign \$121  = \$120  == 4'h8;
-  assign \$123  = \$122  == 5'h10;
-  assign \$125  = \$124  == 5'h18;
-  assign \$127  = \$126  == 6'h20;
-  assign \$129  = \$128  == 6'h28;
-  assign \$131  = \$130  == 6'h30;
-  assign \$133  = \$132  == 8'h80;
-  assign \$135  = \$134  == 8'h88;
-  assign \$137  = \$136  == 8'ha0;
-  assign \$139  = \$138  == 8'hb0;
-  assign \$141  = \$140  == 8'hc0;
-  assign \$143  = \$142  == 8'he0;
-  assign \$145  = \$144  == 8'he8;
-  assign \$147  = \$146  == 8'hf0;
-  assign \$149  = \$148  == 8'hf8;
-  assign \$151  = \$150  == 9'h100;
-  assign \$153  = \$152  == 9'h108;
-  assign \$155  = \$154  == 9'h120;
-  assign \$157  = \$156  == 9'h140;
-  assign \$159  = \$158  == 9'h160;
-  assign \$161  = \$160  == 9'h180;
-  assign \$162  = | { \$161 , \$159 , \$157 , \$155 , \$153 , \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127 , \$125 , \$123 , \$121 , \$119  };
-  assign \$163  = _request[24] ? 1'h0 : \$162 ;
-  assign \$165  = \$164  == 8'h80;
-  assign \$167  = \$166  == 8'h88;
-  assign \$169  = \$168  == 8'ha0;
-  assign \$171  = \$170  == 8'hb0;
-  assign \$173  = \$172  == 8'hc0;
-  assign \$175  = \$174  == 8'he8;
-  assign \$177  = \$176  == 9'h100;
-  assign \$179  = \$178  == 9'h120;
-  assign \$181  = \$180  == 9'h180;
-  assign \$182  = | { \$181 , \$179 , \$177 , \$175 , \$173 , \$171 , \$169 , \$167 , \$165  };
-  assign \$183  = _request[24] ? 1'h0 : \$182 ;
-  assign \$184  = \$183  ? 4'h0 : 4'h6;
-  assign \$185  = \$163  ? \$184  : 4'h5;
-  assign \$186  = _request[2] ? 4'h0 : \$185 ;
-  assign \$187  = | \$186 ;
-  assign \$188  = ~ \$187 ;
-  assign \$189  = & _request[31:28];
-  assign \$190  = ~ \$189 ;
-  assign \$191  = ~ _request[2];
-  assign \$192  = \$190  & \$191 ;
-  assign \$193  = \$188  & \$192 ;
-  assign \$195  = ! \$194 ;
-  assign \$197  = \$196  == 4'h8;
-  assign \$199  = \$198  == 5'h10;
-  assign \$201  = \$200  == 5'h18;
-  assign \$203  = \$202  == 6'h20;
-  assign \$205  = \$204  == 6'h28;
-  assign \$207  = \$206  == 6'h30;
-  assign \$209  = \$208  == 8'h80;
-  assign \$211  = \$210  == 8'h88;
-  assign \$213  = \$212  == 8'ha0;
-  assign \$215  = \$214  == 8'hb0;
-  assign \$217  = \$216  == 8'hc0;
-  assign \$219  = \$218  == 8'he0;
-  assign \$221  = \$220  == 8'he8;
-  assign \$223  = \$222  == 8'hf0;
-  assign \$225  = \$224  == 8'hf8;
-  assign \$227  = \$226  == 9'h100;
-  assign \$229  = \$228  == 9'h108;
-  assign \$231  = \$230  == 9'h120;
-  assign \$233  = \$232  == 9'h140;
-  assign \$235  = \$234  == 9'h160;
-  assign \$237  = \$236  == 9'h180;
-  assign \$238  = | { \$237 , \$235 , \$233 , \$231 , \$229 , \$227 , \$225 , \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195  };
-  assign \$239  = _request[24] ? 1'h0 : \$238 ;
-  assign \$241  = \$240  == 8'h80;
-  assign \$243  = \$242  == 8'h88;
-  assign \$245  = \$244  == 8'ha0;
-  assign \$247  = \$246  == 8'hb0;
-  assign \$249  = \$248  == 8'hc0;
-  assign \$251  = \$250  == 8'he8;
-  assign \$253  = \$252  == 9'h100;
-  assign \$255  = \$254  == 9'h120;
-  assign \$257  = \$256  == 9'h180;
-  assign \$258  = | { \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241  };
-  assign \$259  = _request[24] ? 1'h0 : \$258 ;
-  assign \$260  = \$259  ? 4'h0 : 4'h6;
-  assign \$261  = \$239  ? \$260  : 4'h5;
-  assign \$262  = _request[2] ? 4'h0 : \$261 ;
-  assign \$263  = \$193  ? 4'h7 : \$262 ;
-  assign \$264  = \$117  ? 4'h0 : \$263 ;
+  assign \$114  = _request[25] ? \$112  : \$113 ;
+  assign \$115  = \$110  ? 4'h0 : \$114 ;
+  assign \$116  = ! _request[31:28];
+  assign \$118  = ! \$117 ;
+  assign \$120  = \$119  == 4'h8;
+  assign \$122  = \$121  == 5'h10;
+  assign \$124  = \$123  == 5'h18;
+  assign \$126  = \$125  == 6'h20;
+  assign \$128  = \$127  == 6'h28;
+  assign \$130  = \$129  == 6'h30;
+  assign \$132  = \$131  == 8'h80;
+  assign \$134  = \$133  == 8'h88;
+  assign \$136  = \$135  == 8'ha0;
+  assign \$138  = \$137  == 8'hb0;
+  assign \$140  = \$139  == 8'hc0;
+  assign \$142  = \$141  == 8'he0;
+  assign \$144  = \$143  == 8'he8;
+  assign \$146  = \$145  == 8'hf0;
+  assign \$148  = \$147  == 8'hf8;
+  assign \$150  = \$149  == 9'h100;
+  assign \$152  = \$151  == 9'h108;
+  assign \$154  = \$153  == 9'h120;
+  assign \$156  = \$155  == 9'h140;
+  assign \$158  = \$157  == 9'h160;
+  assign \$160  = \$159  == 9'h180;
+  assign \$161  = | { \$160 , \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118  };
+  assign \$162  = _request[24] ? 1'h0 : \$161 ;
+  assign \$164  = \$163  == 8'h80;
+  assign \$166  = \$165  == 8'h88;
+  assign \$168  = \$167  == 8'ha0;
+  assign \$170  = \$169  == 8'hb0;
+  assign \$172  = \$171  == 8'hc0;
+  assign \$174  = \$173  == 8'he8;
+  assign \$176  = \$175  == 9'h100;
+  assign \$178  = \$177  == 9'h120;
+  assign \$180  = \$179  == 9'h180;
+  assign \$181  = | { \$180 , \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164  };
+  assign \$182  = _request[24] ? 1'h0 : \$181 ;
+  assign \$183  = \$182  ? 4'h0 : 4'h6;
+  assign \$184  = \$162  ? \$183  : 4'h5;
+  assign \$185  = _request[2] ? 4'h0 : \$184 ;
+  assign \$186  = | \$185 ;
+  assign \$187  = ~ \$186 ;
+  assign \$188  = & _request[31:28];
+  assign \$189  = ~ \$188 ;
+  assign \$190  = ~ _request[2];
+  assign \$191  = \$189  & \$190 ;
+  assign \$192  = \$187  & \$191 ;
+  assign \$194  = ! \$193 ;
+  assign \$196  = \$195  == 4'h8;
+  assign \$198  = \$197  == 5'h10;
+  assign \$200  = \$199  == 5'h18;
+  assign \$202  = \$201  == 6'h20;
+  assign \$204  = \$203  == 6'h28;
+  assign \$206  = \$205  == 6'h30;
+  assign \$208  = \$207  == 8'h80;
+  assign \$210  = \$209  == 8'h88;
+  assign \$212  = \$211  == 8'ha0;
+  assign \$214  = \$213  == 8'hb0;
+  assign \$216  = \$215  == 8'hc0;
+  assign \$218  = \$217  == 8'he0;
+  assign \$220  = \$219  == 8'he8;
+  assign \$222  = \$221  == 8'hf0;
+  assign \$224  = \$223  == 8'hf8;
+  assign \$226  = \$225  == 9'h100;
+  assign \$228  = \$227  == 9'h108;
+  assign \$230  = \$229  == 9'h120;
+  assign \$232  = \$231  == 9'h140;
+  assign \$234  = \$233  == 9'h160;
+  assign \$236  = \$235  == 9'h180;
+  assign \$237  = | { \$236 , \$234 , \$232 , \$230 , \$228 , \$226 , \$224 , \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194  };
+  assign \$238  = _request[24] ? 1'h0 : \$237 ;
+  assign \$240  = \$239  == 8'h80;
+  assign \$242  = \$241  == 8'h88;
+  assign \$244  = \$243  == 8'ha0;
+  assign \$246  = \$245  == 8'hb0;
+  assign \$248  = \$247  == 8'hc0;
+  assign \$250  = \$249  == 8'he8;
+  assign \$252  = \$251  == 9'h100;
+  assign \$254  = \$253  == 9'h120;
+  assign \$256  = \$255  == 9'h180;
+  assign \$257  = | { \$256 , \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240  };
+  assign \$258  = _request[24] ? 1'h0 : \$257 ;
+  assign \$259  = \$258  ? 4'h0 : 4'h6;
+  assign \$260  = \$238  ? \$259  : 4'h5;
+  assign \$261  = _request[2] ? 4'h0 : \$260 ;
+  assign \$262  = \$192  ? 4'h7 : \$261 ;
+  assign \$263  = \$116  ? 4'h0 : \$262 ;
+  assign \$264  = ! _request[31:28];
   assign \$265  = ! _request[31:28];
-  assign \$266  = ! _request[31:28];
-  assign \$267  = ~ \$266 ;
-  assign \$268  = | _request[1:0];
-  assign \$269  = \$268  ? 4'h2 : 4'h0;
-  assign \$270  = _request[24] ? 4'h3 : 4'h1;
-  assign \$271  = _request[32] ? 4'hb : \$270 ;
-  assign \$272  = _request[25] ? \$269  : \$271 ;
-  assign \$273  = | \$272 ;
-  assign \$275  = ! \$274 ;
-  assign \$277  = \$276  == 4'h8;
-  assign \$279  = \$278  == 5'h10;
-  assign \$281  = \$280  == 5'h18;
-  assign \$283  = \$282  == 6'h20;
-  assign \$285  = \$284  == 6'h28;
-  assign \$287  = \$286  == 6'h30;
-  assign \$289  = \$288  == 8'h80;
-  assign \$291  = \$290  == 8'h88;
-  assign \$293  = \$292  == 8'ha0;
-  assign \$295  = \$294  == 8'hb0;
-  assign \$297  = \$296  == 8'hc0;
-  assign \$299  = \$298  == 8'he0;
-  assign \$301  = \$300  == 8'he8;
-  assign \$303  = \$302  == 8'hf0;
-  assign \$305  = \$304  == 8'hf8;
-  assign \$307  = \$306  == 9'h100;
-  assign \$309  = \$308  == 9'h108;
-  assign \$311  = \$310  == 9'h120;
-  assign \$313  = \$312  == 9'h140;
-  assign \$315  = \$314  == 9'h160;
-  assign \$317  = \$316  == 9'h180;
-  assign \$318  = | { \$317 , \$315 , \$313 , \$311 , \$309 , \$307 , \$305 , \$303 , \$301 , \$299 , \$297 , \$295 , \$293 , \$291 , \$289 , \$287 , \$285 , \$283 , \$281 , \$279 , \$277 , \$275  };
-  assign \$319  = _request[24] ? 1'h0 : \$318 ;
-  assign \$321  = \$320  == 8'h80;
-  assign \$323  = \$322  == 8'h88;
-  assign \$325  = \$324  == 8'ha0;
-  assign \$327  = \$326  == 8'hb0;
-  assign \$329  = \$328  == 8'hc0;
-  assign \$331  = \$330  == 8'he8;
-  assign \$333  = \$332  == 9'h100;
-  assign \$335  = \$334  == 9'h120;
-  assign \$337  = \$336  == 9'h180;
-  assign \$338  = | { \$337 , \$335 , \$333 , \$331 , \$329 , \$327 , \$325 , \$323 , \$321  };
-  assign \$339  = _request[24] ? 1'h0 : \$338 ;
-  assign \$340  = \$339  ? 4'h0 : 4'h6;
-  assign \$341  = \$319  ? \$340  : 4'h5;
-  assign \$342  = _request[2] ? 4'h0 : \$341 ;
-  assign \$343  = | \$342 ;
-  assign \$344  = \$273  | \$343 ;
-  assign \$345  = & _request[31:28];
-  assign \$346  = ~ \$345 ;
-  assign \$347  = ~ _request[2];
-  assign \$348  = \$346  & \$347 ;
-  assign \$349  = \$344  | \$348 ;
-  assign \$350  = \$267  & \$349 ;
-  assign \$352  = \$351  == 8'h80;
-  assign \$353  = ~ _request[24];
+  assign \$266  = ~ \$265 ;
+  assign \$267  = | _request[1:0];
+  assign \$268  = \$267  ? 4'h2 : 4'h0;
+  assign \$269  = _request[24] ? 4'h3 : 4'h1;
+  assign \$270  = _request[25] ? \$268  : \$269 ;
+  assign \$271  = | \$270 ;
+  assign \$273  = ! \$272 ;
+  assign \$275  = \$274  == 4'h8;
+  assign \$277  = \$276  == 5'h10;
+  assign \$279  = \$278  == 5'h18;
+  assign \$281  = \$280  == 6'h20;
+  assign \$283  = \$282  == 6'h28;
+  assign \$285  = \$284  == 6'h30;
+  assign \$287  = \$286  == 8'h80;
+  assign \$289  = \$288  == 8'h88;
+  assign \$291  = \$290  == 8'ha0;
+  assign \$293  = \$292  == 8'hb0;
+  assign \$295  = \$294  == 8'hc0;
+  assign \$297  = \$296  == 8'he0;
+  assign \$299  = \$298  == 8'he8;
+  assign \$301  = \$300  == 8'hf0;
+  assign \$303  = \$302  == 8'hf8;
+  assign \$305  = \$304  == 9'h100;
+  assign \$307  = \$306  == 9'h108;
+  assign \$309  = \$308  == 9'h120;
+  assign \$311  = \$310  == 9'h140;
+  assign \$313  = \$312  == 9'h160;
+  assign \$315  = \$314  == 9'h180;
+  assign \$316  = | { \$315 , \$313 , \$311 , \$309 , \$307 , \$305 , \$303 , \$301 , \$299 , \$297 , \$295 , \$293 , \$291 , \$289 , \$287 , \$285 , \$283 , \$281 , \$279 , \$277 , \$275 , \$273  };
+  assign \$317  = _request[24] ? 1'h0 : \$316 ;
+  assign \$319  = \$318  == 8'h80;
+  assign \$321  = \$320  == 8'h88;
+  assign \$323  = \$322  == 8'ha0;
+  assign \$325  = \$324  == 8'hb0;
+  assign \$327  = \$326  == 8'hc0;
+  assign \$329  = \$328  == 8'he8;
+  assign \$331  = \$330  == 9'h100;
+  assign \$333  = \$332  == 9'h120;
+  assign \$335  = \$334  == 9'h180;
+  assign \$336  = | { \$335 , \$333 , \$331 , \$329 , \$327 , \$325 , \$323 , \$321 , \$319  };
+  assign \$337  = _request[24] ? 1'h0 : \$336 ;
+  assign \$338  = \$337  ? 4'h0 : 4'h6;
+  assign \$339  = \$317  ? \$338  : 4'h5;
+  assign \$340  = _request[2] ? 4'h0 : \$339 ;
+  assign \$341  = | \$340 ;
+  assign \$342  = \$271  | \$341 ;
+  assign \$343  = & _request[31:28];
+  assign \$344  = ~ \$343 ;
+  assign \$345  = ~ _request[2];
+  assign \$346  = \$344  & \$345 ;
+  assign \$347  = \$342  | \$346 ;
+  assign \$348  = \$266  & \$347 ;
+  assign \$350  = \$349  == 8'h80;
+  assign \$351  = ~ _request[24];
+  assign \$352  = \$350  & \$351 ;
+  assign \$353  = ~ _request[2];
   assign \$354  = \$352  & \$353 ;
-  assign \$355  = ~ _request[2];
-  assign \$356  = \$354  & \$355 ;
-  assign \$357  = ! _request[31:28];
-  assign \$358  = ~ \$357 ;
-  assign \$359  = \$356  & \$358 ;
-  assign \$361  = \$360  == 8'h88;
-  assign \$362  = ~ _request[24];
+  assign \$355  = ! _request[31:28];
+  assign \$356  = ~ \$355 ;
+  assign \$357  = \$354  & \$356 ;
+  assign \$359  = \$358  == 8'h88;
+  assign \$360  = ~ _request[24];
+  assign \$361  = \$359  & \$360 ;
+  assign \$362  = ~ _request[2];
   assign \$363  = \$361  & \$362 ;
-  assign \$364  = ~ _request[2];
-  assign \$365  = \$363  & \$364 ;
-  assign \$366  = ! _request[31:28];
-  assign \$367  = ~ \$366 ;
-  assign \$368  = \$365  & \$367 ;
-  assign \$370  = \$369  == 8'ha0;
-  assign \$371  = ~ _request[24];
+  assign \$364  = ! _request[31:28];
+  assign \$365  = ~ \$364 ;
+  assign \$366  = \$363  & \$365 ;
+  assign \$368  = \$367  == 8'ha0;
+  assign \$369  = ~ _request[24];
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = ~ _request[2];
   assign \$372  = \$370  & \$371 ;
-  assign \$373  = ~ _request[2];
-  assign \$374  = \$372  & \$373 ;
-  assign \$375  = ! _request[31:28];
-  assign \$376  = ~ \$375 ;
-  assign \$377  = \$374  & \$376 ;
-  assign \$379  = \$378  == 8'hb0;
-  assign \$380  = ~ _request[24];
+  assign \$373  = ! _request[31:28];
+  assign \$374  = ~ \$373 ;
+  assign \$375  = \$372  & \$374 ;
+  assign \$377  = \$376  == 8'hb0;
+  assign \$378  = ~ _request[24];
+  assign \$379  = \$377  & \$378 ;
+  assign \$380  = ~ _request[2];
   assign \$381  = \$379  & \$380 ;
-  assign \$382  = ~ _request[2];
-  assign \$383  = \$381  & \$382 ;
-  assign \$384  = ! _request[31:28];
-  assign \$385  = ~ \$384 ;
-  assign \$386  = \$383  & \$385 ;
-  assign \$388  = \$387  == 8'hc0;
-  assign \$389  = ~ _request[24];
+  assign \$382  = ! _request[31:28];
+  assign \$383  = ~ \$382 ;
+  assign \$384  = \$381  & \$383 ;
+  assign \$386  = \$385  == 8'hc0;
+  assign \$387  = ~ _request[24];
+  assign \$388  = \$386  & \$387 ;
+  assign \$389  = ~ _request[2];
   assign \$390  = \$388  & \$389 ;
-  assign \$391  = ~ _request[2];
-  assign \$392  = \$390  & \$391 ;
-  assign \$393  = ! _request[31:28];
-  assign \$394  = ~ \$393 ;
-  assign \$395  = \$392  & \$394 ;
-  assign \$397  = \$396  == 8'he8;
-  assign \$398  = ~ _request[24];
+  assign \$391  = ! _request[31:28];
+  assign \$392  = ~ \$391 ;
+  assign \$393  = \$390  & \$392 ;
+  assign \$395  = \$394  == 8'he8;
+  assign \$396  = ~ _request[24];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = ~ _request[2];
   assign \$399  = \$397  & \$398 ;
-  assign \$400  = ~ _request[2];
-  assign \$401  = \$399  & \$400 ;
-  assign \$402  = ! _request[31:28];
-  assign \$403  = ~ \$402 ;
-  assign \$404  = \$401  & \$403 ;
-  assign \$406  = \$405  == 9'h100;
-  assign \$407  = ~ _request[24];
+  assign \$400  = ! _request[31:28];
+  assign \$401  = ~ \$400 ;
+  assign \$402  = \$399  & \$401 ;
+  assign \$404  = \$403  == 9'h100;
+  assign \$405  = ~ _request[24];
+  assign \$406  = \$404  & \$405 ;
+  assign \$407  = ~ _request[2];
   assign \$408  = \$406  & \$407 ;
-  assign \$409  = ~ _request[2];
-  assign \$410  = \$408  & \$409 ;
-  assign \$411  = ! _request[31:28];
-  assign \$412  = ~ \$411 ;
-  assign \$413  = \$410  & \$412 ;
-  assign \$414  = choice < 2'h2;
-  assign \$415  = ~ _checking;
-  assign \$416  = ! \$like ;
-  assign \$420  = ! receiver;
-  assign \$424  = | refused;
-  assign \$425  = ~ may;
-  assign \$426  = hit_ring & \$425 ;
-  assign \$427  = permitted & _target_exists;
-  assign \$428  = ~ \$427 ;
-  assign \$429  = hit_peer & \$428 ;
-  assign \$430  = \$426  | \$429 ;
-  assign \$432  = \$430  ? 4'h8 : 4'h0;
-  assign \$433  = \$424  ? refused : \$432 ;
-  assign \$434  = good & hit_irq_state;
-  assign \$436  = good & hit_irq_test;
-  assign \$438  = good & hit_ring;
-  assign \$440  = \$438  & \$439 ;
-  assign \$441  = good & hit_pending;
-  assign \$443  = good & hit_irq_enable;
-  assign \$445  = good & hit_ack;
-  assign \$447  = good & hit_peer;
-  assign \$449  = ! _request[27];
-  assign \$452  = refuse | does_ack;
-  assign \$453  = \$451  & \$452 ;
-  assign \$457  = refuse | does_ack;
-  assign \$458  = \$456  & \$457 ;
+  assign \$409  = ! _request[31:28];
+  assign \$410  = ~ \$409 ;
+  assign \$411  = \$408  & \$410 ;
+  assign \$412  = choice < 2'h2;
+  assign \$413  = ~ _checking;
+  assign \$414  = ! \$like ;
+  assign \$418  = ! receiver;
+  assign \$422  = | refused;
+  assign \$423  = ~ may;
+  assign \$424  = hit_ring & \$423 ;
+  assign \$425  = permitted & _target_exists;
+  assign \$426  = ~ \$425 ;
+  assign \$427  = hit_peer & \$426 ;
+  assign \$428  = \$424  | \$427 ;
+  assign \$430  = \$428  ? 4'h8 : 4'h0;
+  assign \$431  = \$422  ? refused : \$430 ;
+  assign \$432  = good & hit_irq_state;
+  assign \$434  = good & hit_irq_test;
+  assign \$436  = good & hit_ring;
+  assign \$438  = \$436  & \$437 ;
+  assign \$439  = good & hit_pending;
+  assign \$441  = good & hit_irq_enable;
+  assign \$443  = good & hit_ack;
+  assign \$445  = good & hit_peer;
+  assign \$447  = ! _request[27];
+  assign \$450  = refuse | does_ack;
+  assign \$451  = \$449  & \$450 ;
+  assign \$455  = refuse | does_ack;
+  assign \$456  = \$454  & \$455 ;
   always @(posedge clk)
-    busy <= \$459 ;
+    busy <= \$457 ;
   always @(posedge clk)
-    _decoding <= \$460 ;
+    _decoding <= \$458 ;
   always @(posedge clk)
-    _checking <= \$461 ;
+    _checking <= \$459 ;
   always @(posedge clk)
-    _ordinary <= \$462 ;
+    _ordinary <= \$460 ;
+  always @(posedge clk)
+    _acts <= \$461 ;
+  always @(posedge clk)
+    word__request <= \$462 ;
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$2237$0 (requests__0__valid),
-    .\port$2547$0 (requests__1__valid),
-    .\port$894$0 (\$497 ),
-    .\port$899$0 (\$498 ),
+    .\port$2233$0 (requests__0__valid),
+    .\port$2543$0 (requests__1__valid),
+    .\port$892$0 (\$495 ),
+    .\port$897$0 (\$496 ),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11462,103 +11415,109 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$463  = \$93 ;
-    if (rst) begin
-      \$463  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$464  = \$94 ;
-    if (rst) begin
-      \$464  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$465  = _taken;
+    \$463  = _taken;
     if (\$95 ) begin
-      \$465  = { \$498 , \$497  };
+      \$463  = { \$496 , \$495  };
     end
     if (rst) begin
-      \$465  = 2'h0;
+      \$463  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$466  = kept_0;
+    \$464  = kept_0;
     if (\$95 ) begin
-      \$466  = \$96 ;
+      \$464  = \$96 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$467  = kept_1;
+    \$465  = kept_1;
     if (\$95 ) begin
-      \$467  = \$97 ;
+      \$465  = \$97 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$468  = _target_exists;
+    \$466  = _target_exists;
     if (\$98 ) begin
-      \$468  = 1'h1;
+      \$466  = 1'h1;
     end
     if (_decoding) begin
-      \$468  = \$414 ;
+      \$466  = \$412 ;
     end
     if (rst) begin
-      \$468  = 1'h0;
+      \$466  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$469  = _lane;
+    \$467  = _lane;
     if (\$98 ) begin
-      \$469  = 1'h0;
+      \$467  = 1'h0;
     end
     if (_decoding) begin
-      \$469  = 1'h0;
+      \$467  = 1'h0;
     end
     if (rst) begin
-      \$469  = 1'h0;
+      \$467  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$470  = bank;
+    \$468  = bank;
     if (\$98 ) begin
-      \$470  = \$109 ;
+      \$468  = \$109 ;
     end
     if (rst) begin
-      \$470  = 2'h0;
+      \$468  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$471  = _first;
+    \$469  = _first;
     if (_decoding) begin
-      \$471  = \$116 ;
+      \$469  = \$115 ;
     end
     if (rst) begin
-      \$471  = 4'h0;
+      \$469  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$472  = _late;
+    \$470  = _late;
     if (_decoding) begin
-      \$472  = \$264 ;
+      \$470  = \$263 ;
     end
     if (rst) begin
-      \$472  = 4'h0;
+      \$470  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$473  = _blank;
+    \$471  = _blank;
     if (_decoding) begin
-      \$473  = \$265 ;
+      \$471  = \$264 ;
+    end
+    if (rst) begin
+      \$471  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$472  = _bad;
+    if (_decoding) begin
+      \$472  = \$348 ;
+    end
+    if (rst) begin
+      \$472  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$473  = hit_irq_state;
+    if (_decoding) begin
+      \$473  = \$357 ;
     end
     if (rst) begin
       \$473  = 1'h0;
@@ -11566,9 +11525,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$474  = _bad;
+    \$474  = hit_irq_test;
     if (_decoding) begin
-      \$474  = \$350 ;
+      \$474  = \$366 ;
     end
     if (rst) begin
       \$474  = 1'h0;
@@ -11576,9 +11535,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$475  = hit_irq_state;
+    \$475  = hit_ring;
     if (_decoding) begin
-      \$475  = \$359 ;
+      \$475  = \$375 ;
     end
     if (rst) begin
       \$475  = 1'h0;
@@ -11586,9 +11545,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$476  = hit_irq_test;
+    \$476  = hit_pending;
     if (_decoding) begin
-      \$476  = \$368 ;
+      \$476  = \$384 ;
     end
     if (rst) begin
       \$476  = 1'h0;
@@ -11596,9 +11555,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$477  = hit_ring;
+    \$477  = hit_irq_enable;
     if (_decoding) begin
-      \$477  = \$377 ;
+      \$477  = \$393 ;
     end
     if (rst) begin
       \$477  = 1'h0;
@@ -11606,9 +11565,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$478  = hit_pending;
+    \$478  = hit_ack;
     if (_decoding) begin
-      \$478  = \$386 ;
+      \$478  = \$402 ;
     end
     if (rst) begin
       \$478  = 1'h0;
@@ -11616,9 +11575,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$479  = hit_irq_enable;
+    \$479  = hit_peer;
     if (_decoding) begin
-      \$479  = \$395 ;
+      \$479  = \$411 ;
     end
     if (rst) begin
       \$479  = 1'h0;
@@ -11626,9 +11585,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$480  = hit_ack;
+    \$480  = index;
     if (_decoding) begin
-      \$480  = \$404 ;
+      \$480  = _request[15];
     end
     if (rst) begin
       \$480  = 1'h0;
@@ -11636,9 +11595,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$481  = hit_peer;
-    if (_decoding) begin
-      \$481  = \$413 ;
+    \$481  = source;
+    if (\$413 ) begin
+      \$481  = \$like ;
     end
     if (rst) begin
       \$481  = 1'h0;
@@ -11646,9 +11605,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$482  = index;
-    if (_decoding) begin
-      \$482  = _request[15];
+    \$482  = target;
+    if (\$413 ) begin
+      \$482  = receiver;
     end
     if (rst) begin
       \$482  = 1'h0;
@@ -11656,118 +11615,98 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$483  = source;
-    if (\$415 ) begin
-      \$483  = \$like ;
+    \$483  = sources;
+    if (\$413 ) begin
+      \$483  = { \$417 , \$415  };
     end
     if (rst) begin
-      \$483  = 1'h0;
+      \$483  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$484  = target;
-    if (\$415 ) begin
-      \$484  = receiver;
+    \$484  = targets;
+    if (\$413 ) begin
+      \$484  = { \$421 , \$419  };
     end
     if (rst) begin
-      \$484  = 1'h0;
+      \$484  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$485  = sources;
-    if (\$415 ) begin
-      \$485  = { \$419 , \$417  };
-    end
+    \$485  = \$431 ;
     if (rst) begin
-      \$485  = 2'h0;
+      \$485  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$486  = targets;
-    if (\$415 ) begin
-      \$486  = { \$423 , \$421  };
-    end
+    \$486  = \$433 ;
     if (rst) begin
-      \$486  = 2'h0;
+      \$486  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$487  = \$433 ;
+    \$487  = \$435 ;
     if (rst) begin
-      \$487  = 4'h0;
+      \$487  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$488  = \$435 ;
+    \$488  = \$438 ;
     if (rst) begin
       \$488  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$489  = \$437 ;
+    \$489  = \$440 ;
     if (rst) begin
       \$489  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$490  = \$440 ;
+    \$490  = \$442 ;
     if (rst) begin
       \$490  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$491  = \$442 ;
+    \$491  = \$444 ;
     if (rst) begin
       \$491  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$492  = \$444 ;
+    \$492  = \$446 ;
     if (rst) begin
       \$492  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$493  = \$446 ;
+    \$493  = refusing_0;
+    if (\$451 ) begin
+      \$493  = refuse;
+    end
     if (rst) begin
       \$493  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$494  = \$448 ;
+    \$494  = refusing_1;
+    if (\$456 ) begin
+      \$494  = refuse;
+    end
     if (rst) begin
       \$494  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$495  = refusing_0;
-    if (\$453 ) begin
-      \$495  = refuse;
-    end
-    if (rst) begin
-      \$495  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$496  = refusing_1;
-    if (\$458 ) begin
-      \$496  = refuse;
-    end
-    if (rst) begin
-      \$496  = 1'h0;
     end
   end
   always @* begin
@@ -11807,7 +11746,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     code = 3'h2;
-    if (_request[67]) begin
+    if (_request[66]) begin
       code = 3'h5;
     end else if (\$62 ) begin
       code = 3'h3;
@@ -11824,35 +11763,49 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$459  = \$89 ;
+    \$457  = \$89 ;
+    if (rst) begin
+      \$457  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$458  = \$91 ;
+    if (rst) begin
+      \$458  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$459  = _decoding;
     if (rst) begin
       \$459  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$460  = \$91 ;
+    \$460  = _checking;
     if (rst) begin
       \$460  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$461  = _decoding;
+    \$461  = \$93 ;
     if (rst) begin
       \$461  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$462  = _checking;
+    \$462  = \$94 ;
     if (rst) begin
       \$462  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
   assign \accept$4  = accept;
-  assign grant = { \$498 , \$497  };
+  assign grant = { \$496 , \$495  };
   assign source_state = 2'h1;
   assign target_state = 2'h1;
   assign acknowledged = 1'h1;
@@ -11872,9 +11825,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign fault__address = _request[11:0];
   assign _bank = bank;
   assign _commits = word__request;
-  assign word__slot = _request[75:70];
-  assign word__word = _request[69:68];
-  assign word__data = _request[65:34];
+  assign word__slot = _request[74:69];
+  assign word__word = _request[68:67];
+  assign word__data = _request[64:33];
   assign row_0 = _request[27];
   assign look_vm = row_1;
   assign \fill$88  = fill;
@@ -11882,14 +11835,14 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign data_1 = look_result;
   assign write_row = _request[27];
   assign write_data = \new ;
-  assign sent__0 = \port$3070$0 [4:0];
-  assign sent__1 = \port$3092$0 [4:0];
-  assign stops__0 = \port$3070$0 [9:5];
-  assign stops__1 = \port$3092$0 [9:5];
+  assign sent__0 = \port$3066$0 [4:0];
+  assign sent__1 = \port$3088$0 [4:0];
+  assign stops__0 = \port$3066$0 [9:5];
+  assign stops__1 = \port$3088$0 [9:5];
   assign closed_vm = 2'h0;
   assign vm = _request[27];
-  assign data = _request[65:34];
-  assign \port$385$68  = _request[75:68];
+  assign data = _request[64:33];
+  assign \port$385$67  = _request[74:67];
   assign new_sent = \$82 [4:0];
   assign new_stop = \$86 [4:0];
   assign \requests__0__payload.address  = requests__0__payload[11:0];
@@ -11899,13 +11852,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \requests__0__payload.known  = requests__0__payload[26];
   assign \requests__0__payload.vm  = requests__0__payload[27];
   assign \requests__0__payload.strobes  = requests__0__payload[31:28];
-  assign \requests__0__payload.cacheable  = requests__0__payload[32];
-  assign \requests__0__payload.direct  = requests__0__payload[33];
-  assign \requests__0__payload.data  = requests__0__payload[65:34];
-  assign \requests__0__payload.commit  = requests__0__payload[66];
-  assign \requests__0__payload.torn  = requests__0__payload[67];
-  assign \requests__0__payload.last  = requests__0__payload[69:68];
-  assign \requests__0__payload.slot  = requests__0__payload[75:70];
+  assign \requests__0__payload.direct  = requests__0__payload[32];
+  assign \requests__0__payload.data  = requests__0__payload[64:33];
+  assign \requests__0__payload.commit  = requests__0__payload[65];
+  assign \requests__0__payload.torn  = requests__0__payload[66];
+  assign \requests__0__payload.last  = requests__0__payload[68:67];
+  assign \requests__0__payload.slot  = requests__0__payload[74:69];
   assign \requests__1__payload.address  = requests__1__payload[11:0];
   assign \requests__1__payload.offset  = requests__1__payload[23:12];
   assign \requests__1__payload.manager  = requests__1__payload[24];
@@ -11913,13 +11865,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \requests__1__payload.known  = requests__1__payload[26];
   assign \requests__1__payload.vm  = requests__1__payload[27];
   assign \requests__1__payload.strobes  = requests__1__payload[31:28];
-  assign \requests__1__payload.cacheable  = requests__1__payload[32];
-  assign \requests__1__payload.direct  = requests__1__payload[33];
-  assign \requests__1__payload.data  = requests__1__payload[65:34];
-  assign \requests__1__payload.commit  = requests__1__payload[66];
-  assign \requests__1__payload.torn  = requests__1__payload[67];
-  assign \requests__1__payload.last  = requests__1__payload[69:68];
-  assign \requests__1__payload.slot  = requests__1__payload[75:70];
+  assign \requests__1__payload.direct  = requests__1__payload[32];
+  assign \requests__1__payload.data  = requests__1__payload[64:33];
+  assign \requests__1__payload.commit  = requests__1__payload[65];
+  assign \requests__1__payload.torn  = requests__1__payload[66];
+  assign \requests__1__payload.last  = requests__1__payload[68:67];
+  assign \requests__1__payload.slot  = requests__1__payload[74:69];
   assign \_request.address  = _request[11:0];
   assign \_request.offset  = _request[23:12];
   assign \_request.manager  = _request[24];
@@ -11927,13 +11878,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \_request.known  = _request[26];
   assign \_request.vm  = _request[27];
   assign \_request.strobes  = _request[31:28];
-  assign \_request.cacheable  = _request[32];
-  assign \_request.direct  = _request[33];
-  assign \_request.data  = _request[65:34];
-  assign \_request.commit  = _request[66];
-  assign \_request.torn  = _request[67];
-  assign \_request.last  = _request[69:68];
-  assign \_request.slot  = _request[75:70];
+  assign \_request.direct  = _request[32];
+  assign \_request.data  = _request[64:33];
+  assign \_request.commit  = _request[65];
+  assign \_request.torn  = _request[66];
+  assign \_request.last  = _request[68:67];
+  assign \_request.slot  = _request[74:69];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[3];
   assign \look_result.count  = look_result[11:4];
@@ -11949,8 +11899,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \new [3] = \$72 ;
   assign \new [2:0] = \$71 ;
   assign message[8] = _request[27];
-  assign message[7:6] = _request[69:68];
-  assign message[5:0] = _request[75:70];
+  assign message[7:6] = _request[68:67];
+  assign message[5:0] = _request[74:69];
   assign \$13 [2:0] = 3'h0;
   assign \$13 [11:3] = _request[23:15];
   assign { \$19 [4], \$19 [2:0] } = 4'h0;
@@ -11977,135 +11927,137 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$75  = refusing_0;
   assign \$76  = refusing_1;
   assign \$100  = \$99 ;
-  assign \$101  = requests__0__payload[68];
-  assign \$102  = requests__0__payload[68];
+  assign \$101  = requests__0__payload[67];
+  assign \$102  = requests__0__payload[67];
   assign \$105  = \$104 ;
-  assign \$106  = requests__1__payload[68];
-  assign \$107  = requests__1__payload[68];
-  assign \$118 [2:0] = 3'h0;
-  assign \$118 [11:3] = _request[23:15];
-  assign \$120 [2:0] = 3'h0;
-  assign \$120 [11:3] = _request[23:15];
-  assign \$122 [2:0] = 3'h0;
-  assign \$122 [11:3] = _request[23:15];
-  assign \$124 [2:0] = 3'h0;
-  assign \$124 [11:3] = _request[23:15];
-  assign \$126 [2:0] = 3'h0;
-  assign \$126 [11:3] = _request[23:15];
-  assign \$128 [2:0] = 3'h0;
-  assign \$128 [11:3] = _request[23:15];
-  assign \$130 [2:0] = 3'h0;
-  assign \$130 [11:3] = _request[23:15];
-  assign \$132 [2:0] = 3'h0;
-  assign \$132 [11:3] = _request[23:15];
-  assign \$134 [2:0] = 3'h0;
-  assign \$134 [11:3] = _request[23:15];
-  assign \$136 [2:0] = 3'h0;
-  assign \$136 [11:3] = _request[23:15];
-  assign \$138 [2:0] = 3'h0;
-  assign \$138 [11:3] = _request[23:15];
-  assign \$140 [3:0] = 4'h0;
-  assign \$140 [11:4] = _request[23:16];
-  assign \$142 [2:0] = 3'h0;
-  assign \$142 [11:3] = _request[23:15];
-  assign \$144 [2:0] = 3'h0;
-  assign \$144 [11:3] = _request[23:15];
-  assign \$146 [2:0] = 3'h0;
-  assign \$146 [11:3] = _request[23:15];
-  assign \$148 [2:0] = 3'h0;
-  assign \$148 [11:3] = _request[23:15];
-  assign { \$150 [4], \$150 [2:0] } = 4'h0;
-  assign { \$150 [11:5], \$150 [3] } = { _request[23:17], _request[15] };
-  assign { \$152 [4], \$152 [2:0] } = 4'h0;
-  assign { \$152 [11:5], \$152 [3] } = { _request[23:17], _request[15] };
-  assign \$154 [4:0] = 5'h00;
-  assign \$154 [11:5] = _request[23:17];
-  assign \$156 [4:0] = 5'h00;
-  assign \$156 [11:5] = _request[23:17];
-  assign \$158 [2:0] = 3'h0;
-  assign \$158 [11:3] = _request[23:15];
-  assign \$160 [4:0] = 5'h00;
-  assign \$160 [11:5] = _request[23:17];
-  assign \$164 [2:0] = 3'h0;
-  assign \$164 [11:3] = _request[23:15];
-  assign \$166 [2:0] = 3'h0;
-  assign \$166 [11:3] = _request[23:15];
-  assign \$168 [2:0] = 3'h0;
-  assign \$168 [11:3] = _request[23:15];
-  assign \$170 [2:0] = 3'h0;
-  assign \$170 [11:3] = _request[23:15];
-  assign \$172 [3:0] = 4'h0;
-  assign \$172 [11:4] = _request[23:16];
-  assign \$174 [2:0] = 3'h0;
-  assign \$174 [11:3] = _request[23:15];
-  assign { \$176 [4], \$176 [2:0] } = 4'h0;
-  assign { \$176 [11:5], \$176 [3] } = { _request[23:17], _request[15] };
-  assign \$178 [4:0] = 5'h00;
-  assign \$178 [11:5] = _request[23:17];
-  assign \$180 [4:0] = 5'h00;
-  assign \$180 [11:5] = _request[23:17];
-  assign \$194 [2:0] = 3'h0;
-  assign \$194 [11:3] = _request[23:15];
-  assign \$196 [2:0] = 3'h0;
-  assign \$196 [11:3] = _request[23:15];
-  assign \$198 [2:0] = 3'h0;
-  assign \$198 [11:3] = _request[23:15];
-  assign \$200 [2:0] = 3'h0;
-  assign \$200 [11:3] = _request[23:15];
-  assign \$202 [2:0] = 3'h0;
-  assign \$202 [11:3] = _request[23:15];
-  assign \$204 [2:0] = 3'h0;
-  assign \$204 [11:3] = _request[23:15];
-  assign \$206 [2:0] = 3'h0;
-  assign \$206 [11:3] = _request[23:15];
-  assign \$208 [2:0] = 3'h0;
-  assign \$208 [11:3] = _request[23:15];
-  assign \$210 [2:0] = 3'h0;
-  assign \$210 [11:3] = _request[23:15];
-  assign \$212 [2:0] = 3'h0;
-  assign \$212 [11:3] = _request[23:15];
-  assign \$214 [2:0] = 3'h0;
-  assign \$214 [11:3] = _request[23:15];
-  assign \$216 [3:0] = 4'h0;
-  assign \$216 [11:4] = _request[23:16];
-  assign \$218 [2:0] = 3'h0;
-  assign \$218 [11:3] = _request[23:15];
-  assign \$220 [2:0] = 3'h0;
-  assign \$220 [11:3] = _request[23:15];
-  assign \$222 [2:0] = 3'h0;
-  assign \$222 [11:3] = _request[23:15];
-  assign \$224 [2:0] = 3'h0;
-  assign \$224 [11:3] = _request[23:15];
-  assign { \$226 [4], \$226 [2:0] } = 4'h0;
-  assign { \$226 [11:5], \$226 [3] } = { _request[23:17], _request[15] };
-  assign { \$228 [4], \$228 [2:0] } = 4'h0;
-  assign { \$228 [11:5], \$228 [3] } = { _request[23:17], _request[15] };
-  assign \$230 [4:0] = 5'h00;
-  assign \$230 [11:5] = _request[23:17];
-  assign \$232 [4:0] = 5'h00;
-  assign \$232 [11:5] = _request[23:17];
-  assign \$234 [2:0] = 3'h0;
-  assign \$234 [11:3] = _request[23:15];
-  assign \$236 [4:0] = 5'h00;
-  assign \$236 [11:5] = _request[23:17];
-  assign \$240 [2:0] = 3'h0;
-  assign \$240 [11:3] = _request[23:15];
-  assign \$242 [2:0] = 3'h0;
-  assign \$242 [11:3] = _request[23:15];
-  assign \$244 [2:0] = 3'h0;
-  assign \$244 [11:3] = _request[23:15];
-  assign \$246 [2:0] = 3'h0;
-  assign \$246 [11:3] = _request[23:15];
-  assign \$248 [3:0] = 4'h0;
-  assign \$248 [11:4] = _request[23:16];
-  assign \$250 [2:0] = 3'h0;
-  assign \$250 [11:3] = _request[23:15];
-  assign { \$252 [4], \$252 [2:0] } = 4'h0;
-  assign { \$252 [11:5], \$252 [3] } = { _request[23:17], _request[15] };
-  assign \$254 [4:0] = 5'h00;
-  assign \$254 [11:5] = _request[23:17];
-  assign \$256 [4:0] = 5'h00;
-  assign \$256 [11:5] = _request[23:17];
+  assign \$106  = requests__1__payload[67];
+  assign \$107  = requests__1__payload[67];
+  assign \$117 [2:0] = 3'h0;
+  assign \$117 [11:3] = _request[23:15];
+  assign \$119 [2:0] = 3'h0;
+  assign \$119 [11:3] = _request[23:15];
+  assign \$121 [2:0] = 3'h0;
+  assign \$121 [11:3] = _request[23:15];
+  assign \$123 [2:0] = 3'h0;
+  assign \$123 [11:3] = _request[23:15];
+  assign \$125 [2:0] = 3'h0;
+  assign \$125 [11:3] = _request[23:15];
+  assign \$127 [2:0] = 3'h0;
+  assign \$127 [11:3] = _request[23:15];
+  assign \$129 [2:0] = 3'h0;
+  assign \$129 [11:3] = _request[23:15];
+  assign \$131 [2:0] = 3'h0;
+  assign \$131 [11:3] = _request[23:15];
+  assign \$133 [2:0] = 3'h0;
+  assign \$133 [11:3] = _request[23:15];
+  assign \$135 [2:0] = 3'h0;
+  assign \$135 [11:3] = _request[23:15];
+  assign \$137 [2:0] = 3'h0;
+  assign \$137 [11:3] = _request[23:15];
+  assign \$139 [3:0] = 4'h0;
+  assign \$139 [11:4] = _request[23:16];
+  assign \$141 [2:0] = 3'h0;
+  assign \$141 [11:3] = _request[23:15];
+  assign \$143 [2:0] = 3'h0;
+  assign \$143 [11:3] = _request[23:15];
+  assign \$145 [2:0] = 3'h0;
+  assign \$145 [11:3] = _request[23:15];
+  assign \$147 [2:0] = 3'h0;
+  assign \$147 [11:3] = _request[23:15];
+  assign { \$149 [4], \$149 [2:0] } = 4'h0;
+  assign { \$149 [11:5], \$149 [3] } = { _request[23:17], _request[15] };
+  assign { \$151 [4], \$151 [2:0] } = 4'h0;
+  assign { \$151 [11:5], \$151 [3] } = { _request[23:17], _request[15] };
+  assign \$153 [4:0] = 5'h00;
+  assign \$153 [11:5] = _request[23:17];
+  assign \$155 [4:0] = 5'h00;
+  assign \$155 [11:5] = _request[23:17];
+  assign \$157 [2:0] = 3'h0;
+  assign \$157 [11:3] = _request[23:15];
+  assign \$159 [4:0] = 5'h00;
+  assign \$159 [11:5] = _request[23:17];
+  assign \$163 [2:0] = 3'h0;
+  assign \$163 [11:3] = _request[23:15];
+  assign \$165 [2:0] = 3'h0;
+  assign \$165 [11:3] = _request[23:15];
+  assign \$167 [2:0] = 3'h0;
+  assign \$167 [11:3] = _request[23:15];
+  assign \$169 [2:0] = 3'h0;
+  assign \$169 [11:3] = _request[23:15];
+  assign \$171 [3:0] = 4'h0;
+  assign \$171 [11:4] = _request[23:16];
+  assign \$173 [2:0] = 3'h0;
+  assign \$173 [11:3] = _request[23:15];
+  assign { \$175 [4], \$175 [2:0] } = 4'h0;
+  assign { \$175 [11:5], \$175 [3] } = { _request[23:17], _request[15] };
+  assign \$177 [4:0] = 5'h00;
+  assign \$177 [11:5] = _request[23:17];
+  assign \$179 [4:0] = 5'h00;
+  assign \$179 [11:5] = _request[23:17];
+  assign \$193 [2:0] = 3'h0;
+  assign \$193 [11:3] = _request[23:15];
+  assign \$195 [2:0] = 3'h0;
+  assign \$195 [11:3] = _request[23:15];
+  assign \$197 [2:0] = 3'h0;
+  assign \$197 [11:3] = _request[23:15];
+  assign \$199 [2:0] = 3'h0;
+  assign \$199 [11:3] = _request[23:15];
+  assign \$201 [2:0] = 3'h0;
+  assign \$201 [11:3] = _request[23:15];
+  assign \$203 [2:0] = 3'h0;
+  assign \$203 [11:3] = _request[23:15];
+  assign \$205 [2:0] = 3'h0;
+  assign \$205 [11:3] = _request[23:15];
+  assign \$207 [2:0] = 3'h0;
+  assign \$207 [11:3] = _request[23:15];
+  assign \$209 [2:0] = 3'h0;
+  assign \$209 [11:3] = _request[23:15];
+  assign \$211 [2:0] = 3'h0;
+  assign \$211 [11:3] = _request[23:15];
+  assign \$213 [2:0] = 3'h0;
+  assign \$213 [11:3] = _request[23:15];
+  assign \$215 [3:0] = 4'h0;
+  assign \$215 [11:4] = _request[23:16];
+  assign \$217 [2:0] = 3'h0;
+  assign \$217 [11:3] = _request[23:15];
+  assign \$219 [2:0] = 3'h0;
+  assign \$219 [11:3] = _request[23:15];
+  assign \$221 [2:0] = 3'h0;
+  assign \$221 [11:3] = _request[23:15];
+  assign \$223 [2:0] = 3'h0;
+  assign \$223 [11:3] = _request[23:15];
+  assign { \$225 [4], \$225 [2:0] } = 4'h0;
+  assign { \$225 [11:5], \$225 [3] } = { _request[23:17], _request[15] };
+  assign { \$227 [4], \$227 [2:0] } = 4'h0;
+  assign { \$227 [11:5], \$227 [3] } = { _request[23:17], _request[15] };
+  assign \$229 [4:0] = 5'h00;
+  assign \$229 [11:5] = _request[23:17];
+  assign \$231 [4:0] = 5'h00;
+  assign \$231 [11:5] = _request[23:17];
+  assign \$233 [2:0] = 3'h0;
+  assign \$233 [11:3] = _request[23:15];
+  assign \$235 [4:0] = 5'h00;
+  assign \$235 [11:5] = _request[23:17];
+  assign \$239 [2:0] = 3'h0;
+  assign \$239 [11:3] = _request[23:15];
+  assign \$241 [2:0] = 3'h0;
+  assign \$241 [11:3] = _request[23:15];
+  assign \$243 [2:0] = 3'h0;
+  assign \$243 [11:3] = _request[23:15];
+  assign \$245 [2:0] = 3'h0;
+  assign \$245 [11:3] = _request[23:15];
+  assign \$247 [3:0] = 4'h0;
+  assign \$247 [11:4] = _request[23:16];
+  assign \$249 [2:0] = 3'h0;
+  assign \$249 [11:3] = _request[23:15];
+  assign { \$251 [4], \$251 [2:0] } = 4'h0;
+  assign { \$251 [11:5], \$251 [3] } = { _request[23:17], _request[15] };
+  assign \$253 [4:0] = 5'h00;
+  assign \$253 [11:5] = _request[23:17];
+  assign \$255 [4:0] = 5'h00;
+  assign \$255 [11:5] = _request[23:17];
+  assign \$272 [2:0] = 3'h0;
+  assign \$272 [11:3] = _request[23:15];
   assign \$274 [2:0] = 3'h0;
   assign \$274 [11:3] = _request[23:15];
   assign \$276 [2:0] = 3'h0;
@@ -12126,84 +12078,82 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$290 [11:3] = _request[23:15];
   assign \$292 [2:0] = 3'h0;
   assign \$292 [11:3] = _request[23:15];
-  assign \$294 [2:0] = 3'h0;
-  assign \$294 [11:3] = _request[23:15];
-  assign \$296 [3:0] = 4'h0;
-  assign \$296 [11:4] = _request[23:16];
+  assign \$294 [3:0] = 4'h0;
+  assign \$294 [11:4] = _request[23:16];
+  assign \$296 [2:0] = 3'h0;
+  assign \$296 [11:3] = _request[23:15];
   assign \$298 [2:0] = 3'h0;
   assign \$298 [11:3] = _request[23:15];
   assign \$300 [2:0] = 3'h0;
   assign \$300 [11:3] = _request[23:15];
   assign \$302 [2:0] = 3'h0;
   assign \$302 [11:3] = _request[23:15];
-  assign \$304 [2:0] = 3'h0;
-  assign \$304 [11:3] = _request[23:15];
+  assign { \$304 [4], \$304 [2:0] } = 4'h0;
+  assign { \$304 [11:5], \$304 [3] } = { _request[23:17], _request[15] };
   assign { \$306 [4], \$306 [2:0] } = 4'h0;
   assign { \$306 [11:5], \$306 [3] } = { _request[23:17], _request[15] };
-  assign { \$308 [4], \$308 [2:0] } = 4'h0;
-  assign { \$308 [11:5], \$308 [3] } = { _request[23:17], _request[15] };
+  assign \$308 [4:0] = 5'h00;
+  assign \$308 [11:5] = _request[23:17];
   assign \$310 [4:0] = 5'h00;
   assign \$310 [11:5] = _request[23:17];
-  assign \$312 [4:0] = 5'h00;
-  assign \$312 [11:5] = _request[23:17];
-  assign \$314 [2:0] = 3'h0;
-  assign \$314 [11:3] = _request[23:15];
-  assign \$316 [4:0] = 5'h00;
-  assign \$316 [11:5] = _request[23:17];
+  assign \$312 [2:0] = 3'h0;
+  assign \$312 [11:3] = _request[23:15];
+  assign \$314 [4:0] = 5'h00;
+  assign \$314 [11:5] = _request[23:17];
+  assign \$318 [2:0] = 3'h0;
+  assign \$318 [11:3] = _request[23:15];
   assign \$320 [2:0] = 3'h0;
   assign \$320 [11:3] = _request[23:15];
   assign \$322 [2:0] = 3'h0;
   assign \$322 [11:3] = _request[23:15];
   assign \$324 [2:0] = 3'h0;
   assign \$324 [11:3] = _request[23:15];
-  assign \$326 [2:0] = 3'h0;
-  assign \$326 [11:3] = _request[23:15];
-  assign \$328 [3:0] = 4'h0;
-  assign \$328 [11:4] = _request[23:16];
-  assign \$330 [2:0] = 3'h0;
-  assign \$330 [11:3] = _request[23:15];
-  assign { \$332 [4], \$332 [2:0] } = 4'h0;
-  assign { \$332 [11:5], \$332 [3] } = { _request[23:17], _request[15] };
+  assign \$326 [3:0] = 4'h0;
+  assign \$326 [11:4] = _request[23:16];
+  assign \$328 [2:0] = 3'h0;
+  assign \$328 [11:3] = _request[23:15];
+  assign { \$330 [4], \$330 [2:0] } = 4'h0;
+  assign { \$330 [11:5], \$330 [3] } = { _request[23:17], _request[15] };
+  assign \$332 [4:0] = 5'h00;
+  assign \$332 [11:5] = _request[23:17];
   assign \$334 [4:0] = 5'h00;
   assign \$334 [11:5] = _request[23:17];
-  assign \$336 [4:0] = 5'h00;
-  assign \$336 [11:5] = _request[23:17];
-  assign \$351 [2:0] = 3'h0;
-  assign \$351 [11:3] = _request[23:15];
-  assign \$360 [2:0] = 3'h0;
-  assign \$360 [11:3] = _request[23:15];
-  assign \$369 [2:0] = 3'h0;
-  assign \$369 [11:3] = _request[23:15];
-  assign \$378 [2:0] = 3'h0;
-  assign \$378 [11:3] = _request[23:15];
-  assign \$387 [3:0] = 4'h0;
-  assign \$387 [11:4] = _request[23:16];
-  assign \$396 [2:0] = 3'h0;
-  assign \$396 [11:3] = _request[23:15];
-  assign { \$405 [4], \$405 [2:0] } = 4'h0;
-  assign { \$405 [11:5], \$405 [3] } = { _request[23:17], _request[15] };
-  assign \$417  = \$416 ;
-  assign \$418  = \$like ;
-  assign \$419  = \$like ;
-  assign \$421  = \$420 ;
-  assign \$422  = receiver;
-  assign \$423  = receiver;
-  assign \$431  = 4'h0;
+  assign \$349 [2:0] = 3'h0;
+  assign \$349 [11:3] = _request[23:15];
+  assign \$358 [2:0] = 3'h0;
+  assign \$358 [11:3] = _request[23:15];
+  assign \$367 [2:0] = 3'h0;
+  assign \$367 [11:3] = _request[23:15];
+  assign \$376 [2:0] = 3'h0;
+  assign \$376 [11:3] = _request[23:15];
+  assign \$385 [3:0] = 4'h0;
+  assign \$385 [11:4] = _request[23:16];
+  assign \$394 [2:0] = 3'h0;
+  assign \$394 [11:3] = _request[23:15];
+  assign { \$403 [4], \$403 [2:0] } = 4'h0;
+  assign { \$403 [11:5], \$403 [3] } = { _request[23:17], _request[15] };
+  assign \$415  = \$414 ;
+  assign \$416  = \$like ;
+  assign \$417  = \$like ;
+  assign \$419  = \$418 ;
+  assign \$420  = receiver;
+  assign \$421  = receiver;
+  assign \$429  = 4'h0;
+  assign \$433  = \$432 ;
   assign \$435  = \$434 ;
-  assign \$437  = \$436 ;
-  assign \$439  = may;
+  assign \$437  = may;
+  assign \$440  = \$439 ;
   assign \$442  = \$441 ;
   assign \$444  = \$443 ;
   assign \$446  = \$445 ;
   assign \$448  = \$447 ;
-  assign \$450  = \$449 ;
-  assign \$451  = \$449 ;
+  assign \$449  = \$447 ;
+  assign \$452  = _request[27];
+  assign \$453  = _request[27];
   assign \$454  = _request[27];
-  assign \$455  = _request[27];
-  assign \$456  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899$0 , \port$2237$0 , \port$2547$0 , clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$892$0 , \port$897$0 , \port$2233$0 , \port$2543$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -12223,26 +12173,26 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899
   input clk;
   wire clk;
   wire [1:0] grant;
-  input \port$2237$0 ;
-  wire \port$2237$0 ;
-  input \port$2547$0 ;
-  wire \port$2547$0 ;
-  output \port$894$0 ;
-  wire \port$894$0 ;
-  output \port$899$0 ;
-  wire \port$899$0 ;
+  input \port$2233$0 ;
+  wire \port$2233$0 ;
+  input \port$2543$0 ;
+  wire \port$2543$0 ;
+  output \port$892$0 ;
+  wire \port$892$0 ;
+  output \port$897$0 ;
+  wire \port$897$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2547$0 ;
+  assign \$3  = behind_0_1 & \port$2543$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2237$0  & \$5 ;
+  assign \$6  = \port$2233$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2237$0 ;
+  assign \$8  = \$7  & \port$2233$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2547$0  & \$10 ;
+  assign \$11  = \port$2543$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -12256,9 +12206,9 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$894$0 , \port$899
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2547$0 , \port$2237$0  };
-  assign \port$894$0  = \$6 ;
-  assign \port$899$0  = \$11 ;
+  assign request = { \port$2543$0 , \port$2233$0  };
+  assign \port$892$0  = \$6 ;
+  assign \port$897$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule

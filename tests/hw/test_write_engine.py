@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from postern_hw.write_engine import WriteEngine
-from postern_spec.config import Config, Identity, Port
+from postern_spec.config import Bus, Config, Identity, Port
 from postern_spec.regmap import Fault, Result, State, address_map, guest_page, manager_page
 
 from .support import FULL, bound, drive, fill, simulate
@@ -115,7 +115,8 @@ def test_count_of_accepted_commits_wraps():
 
 
 def test_first_check_that_fails_refuses():
-    dut, guest, manager = WriteEngine(C), guest_page(C), manager_page(C)
+    refusing = Port(bus=Bus.AXI4, identity=Identity.PAGE, refuse_cacheable=True)
+    dut, guest, manager = WriteEngine(C.replace(ports=(refusing,) * 2)), guest_page(C), manager_page(C)
     vm = 1
     places = [  # address, what is there, the strobe that it raises
         (WHERE.guest(vm) + guest.IRQ_TEST.offset, Fault.NONE, "irq_test"),
