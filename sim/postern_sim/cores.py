@@ -38,7 +38,7 @@ class CoreBus(Bus):
     """
 
     def __init__(self, cores: "Cores", port: int, tag: int = 0):
-        self._cores = cores
+        self.cores = cores
         self._rtl = cores.rtl
         self.port = port
         self._tag = tag
@@ -79,13 +79,13 @@ class CoreBus(Bus):
             self._wait(STORES // 2)
 
     def clock(self) -> float:
-        return self._rtl.cycle / self._cores.CLOCK_HZ
+        return self._rtl.cycle / self.cores.CLOCK_HZ
 
     def wait_for_interrupt(self, timeout: float | None = None) -> bool:
         self._wait(0)
         self.line = True
-        self.wakes = None if timeout is None else self._rtl.cycle + round(timeout * self._cores.CLOCK_HZ)
-        self._cores.switch(self)
+        self.wakes = None if timeout is None else self._rtl.cycle + round(timeout * self.cores.CLOCK_HZ)
+        self.cores.switch(self)
         self.line = False
         return self._rtl.irq(self.core)
 
@@ -98,7 +98,7 @@ class CoreBus(Bus):
 
     def _wait(self, level: int) -> None:
         self.level = level
-        self._cores.switch(self)
+        self.cores.switch(self)
         self.level = None
 
 

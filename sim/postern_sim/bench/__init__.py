@@ -9,9 +9,11 @@ request was accepted has a latency of two.
 import json
 import sys
 
+from postern.ways import threshold
 from postern_spec.config import preset
 
 from .. import build
+from . import hybrid, sram
 from .mailbox import accesses, burst, latencies, sustained
 from .rates import driver_rate, generate_seconds, model_rate
 
@@ -28,6 +30,10 @@ BARS: dict[str, tuple[str, float]] = {
     "default_read_latency_cycles": ("<=", 5),
     "mailbox_words_per_cycle_per_port": (">=", 0.95),
     "mailbox_sustained_fraction": (">=", 0.95),
+    "sram_efficiency_disjoint": (">=", 0.95),
+    "sram_efficiency_single_port": (">=", 0.99),
+    "alloc_accesses": ("<=", 1),
+    "endpoint_send_accesses_16B": ("<=", 5),
     "driver_accesses_per_second_rtl": (">=", 100_000),
     "model_messages_per_second": (">=", 50_000),
 }
@@ -50,6 +56,15 @@ def measure() -> dict[str, float]:
         figures[name] = round(burst(default, count), 4)
     figures["mailbox_sustained_words_per_cycle_per_port"] = rate = round(sustained(default, words), 4)
     figures["mailbox_sustained_fraction"] = round(rate / (words / (words + 1)), 4)
+    if default.blocks:
+        figures["sram_efficiency_disjoint"] = round(sram.efficiency(default, len(default.ports)), 4)
+        figures["sram_efficiency_single_port"] = round(sram.efficiency(default, 1), 4)
+        figures["sram_read_latency_cycles"] = sram.read_latency(default)
+        figures["sram_worst_wait_cycles"] = sram.worst_wait(default)
+        figures["move_cycles"] = sram.move_cycles(default)
+        figures["alloc_accesses"] = sram.alloc_accesses(default)
+        figures["hybrid_threshold_bytes"] = threshold(default.words)
+        figures |= hybrid.figures(default)
     figures["driver_accesses_per_second_rtl"] = round(driver_rate(default))
     figures["small_driver_accesses_per_second_rtl"] = round(driver_rate(small))
     figures["model_messages_per_second"] = round(model_rate(default))

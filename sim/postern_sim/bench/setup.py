@@ -17,9 +17,11 @@ class Setup:
     ----------
     config : Config
         The block. ``sideband`` ports, whose tags are VM-IDs, or ``static`` ones.
+    quotas : bool
+        Share all blocks out among the VMs.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, *, quotas: bool = True):
         self.config = config
         self.rtl = Rtl(config)
         self.page = guest_page(config)
@@ -27,7 +29,7 @@ class Setup:
             manager = Manager(self.bus(0, config.manager_vm), config)
             for vm in range(config.vms):
                 manager.open(vm)
-                if config.blocks:
+                if config.blocks and quotas:
                     manager.quota(vm, config.blocks // config.vms)
 
     def bus(self, port: int, vm: int) -> RtlBus:
@@ -58,6 +60,12 @@ class Setup:
             if self.page.ALLOC.VALID.get(word):
                 return self.page.ALLOC.BLOCK.get(word)
         raise RuntimeError(f"VM {vm} must get a block, not none")
+
+    def scrubbed(self) -> None:
+        """Let time pass until no block is dirty."""
+        manager = Manager(self.bus(0, self.config.manager_vm), self.config)
+        while manager.pool().dirty:
+            self.rtl.step(100)
 
     def sram(self, port: int, vm: int, block: int, offset: int = 0) -> int:
         """Return the address of a byte of a block."""
