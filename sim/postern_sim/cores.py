@@ -25,7 +25,7 @@ class _Ended(BaseException):
 
 
 class CoreBus(Bus):
-    """The bus of one core: writes are posted, a read waits for all that is before it.
+    """The bus of one core: writes are posted, a read waits for all that is before it, the words of a burst overlap.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ class CoreBus(Bus):
     tag : int
         Tag of its requests.
     """
+
+    bursts = True
 
     def __init__(self, cores: "Cores", port: int, tag: int = 0):
         self.cores = cores

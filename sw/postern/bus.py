@@ -46,9 +46,13 @@ class Bus(ABC):
     ----------
     note : str
         What the program waits for, set by whoever calls ``wait_for_interrupt``. Shown where a wait cannot end.
+    bursts : bool
+        ``read_burst`` and ``write_burst`` are much faster than as many single accesses, because these overlap: by DMA,
+        or by wide loads. ``Endpoint`` chooses its threshold by it.
     """
 
     note: str = "an interrupt"
+    bursts: bool = False
 
     def clock(self) -> float:
         """Return the time in seconds in which timeouts are meant, from any beginning. It never goes back.
@@ -389,6 +393,7 @@ class TracingBus(Bus):
 
     def __init__(self, bus: Bus, config: Config | None = None, base: int = 0):
         self.bus = bus
+        self.bursts = bus.bursts
         self.trace: list[Access] = []
         self._page = guest_page(config) if config else None
         self._base = base

@@ -154,7 +154,7 @@ class Endpoint:
             lane,
             batch=batch,
             stock=self._stock,
-            threshold=ways.threshold(c.words) if threshold is None else threshold,
+            threshold=ways.threshold(c.words, mailbox.bus.bursts) if threshold is None else threshold,
             patience=patience,
         )
         self._inbox = Inbox(mailbox, lane, limit=limit, backlog=backlog)

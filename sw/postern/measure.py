@@ -45,6 +45,7 @@ class CountingBus(Bus):
 
     def __init__(self, bus: Bus):
         self.bus = bus
+        self.bursts = bus.bursts
         self.accesses = 0
 
     def read32(self, address: int) -> int:

@@ -48,6 +48,7 @@ class _TurnBus(Bus):
         self._programs = programs
         self._program = program
         self._bus = program.bus
+        self.bursts = program.bus.bursts
 
     def read32(self, address: int) -> int:
         self._programs._turn(self._program)

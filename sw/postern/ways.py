@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from . import wire
 
-__all__ = ["Cost", "blocks", "registers", "threshold"]
+__all__ = ["BURST_THRESHOLD", "Cost", "blocks", "registers", "threshold"]
 
 
 class Cost(NamedTuple):
@@ -59,10 +59,27 @@ def blocks(size: int, words: int, block_size: int) -> Cost:
     return Cost(data + 3 * messages + train + ahead, data + 5 * messages + train + 2 * ahead)
 
 
-def threshold(words: int) -> int:
-    """Return up to how many bytes registers take no more accesses than a block: what two messages of ``words`` words
-    hold.
+BURST_THRESHOLD = 24
+"""Bytes up to which registers are faster than a block where a burst moves about a word per cycle.
 
-    Three messages cost 11 accesses beside the data, two of them 8, and so does a block.
+Words of a message are read one by one, each with the latency of a read; those of a block come in a burst. What it takes
+more for a block (4 reads and 3 writes) is less than 7 such words. Measured in cycles on the RTL by
+``postern_sim.bench.hybrid.crossover``, and compared with it by a test.
+"""
+
+
+def threshold(words: int, bursts: bool = False) -> int:
+    """Return up to how many bytes a transfer is better through registers.
+
+    Parameters
+    ----------
+    words : int
+        Words of a message.
+    bursts : bool
+        The bus moves a burst faster than as many accesses, see ``Bus.bursts``: then cycles count,
+        ``BURST_THRESHOLD``. Otherwise accesses do, of which two messages of ``words`` words take no more than a block:
+        three cost 11 beside the data, two of them 8, and so does a block.
     """
+    if bursts:
+        return min(BURST_THRESHOLD, wire.capacity(words, False))
     return wire.capacity(words, True) + wire.capacity(words, False)

@@ -9,7 +9,6 @@ request was accepted has a latency of two.
 import json
 import sys
 
-from postern.ways import threshold
 from postern_spec.config import preset
 
 from .. import build
@@ -63,7 +62,6 @@ def measure() -> dict[str, float]:
         figures["sram_worst_wait_cycles"] = sram.worst_wait(default)
         figures["move_cycles"] = sram.move_cycles(default)
         figures["alloc_accesses"] = sram.alloc_accesses(default)
-        figures["hybrid_threshold_bytes"] = threshold(default.words)
         figures |= hybrid.figures(default)
     figures["driver_accesses_per_second_rtl"] = round(driver_rate(default))
     figures["small_driver_accesses_per_second_rtl"] = round(driver_rate(small))

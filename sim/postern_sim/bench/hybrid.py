@@ -8,7 +8,7 @@ from postern_spec.config import Config
 from ..cores import Cores
 from .setup import Setup
 
-__all__ = ["SIZES", "figures", "send_accesses", "transfers"]
+__all__ = ["SIZES", "crossover", "figures", "send_accesses", "transfers"]
 
 SIZES = {"4B": 4, "16B": 16, "64B": 64, "256B": 256, "1KiB": 1024, "4KiB": 4096, "64KiB": 65536, "1MiB": 1 << 20}
 
@@ -80,9 +80,20 @@ def send_accesses(config: Config, size: int, count: int = 32) -> float:
     return sorted(taken)[len(taken) // 2]
 
 
+def crossover(config: Config) -> int:
+    """Return the largest size in bytes, in whole words, up to which registers take no more cycles than blocks."""
+    size = 4
+    while transfers(config, size, "registers")[0] <= transfers(config, size, "blocks")[0]:
+        size += 4
+    return size - 4
+
+
 def figures(config: Config) -> dict[str, float]:
     """Return all transfers by name."""
-    found: dict[str, float] = {"endpoint_send_accesses_16B": send_accesses(config, 16)}
+    found: dict[str, float] = {
+        "endpoint_send_accesses_16B": send_accesses(config, 16),
+        "hybrid_threshold_bytes": crossover(config),
+    }
     for name, size in SIZES.items():
         for way in WAYS:
             cycles, accesses = transfers(config, size, way)
