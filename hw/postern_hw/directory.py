@@ -9,7 +9,7 @@ from postern_spec.regmap import Command, State
 
 from .native import Sizes
 from .queue import fill_bits
-from .select import choose, mux_by_index
+from .select import any_of, choose, mux_by_index
 from .table import Table
 
 __all__ = ["Directory"]
@@ -34,7 +34,10 @@ class Directory(wiring.Component):
         The source may send to the target.
     acknowledged : Out(1)
         The source has acknowledged the target's generation.
-    source_state, target_state : Out(State)
+    source_open, source_draining : Out(1)
+        The source is not closed; it is draining.
+    target_alive, target_open : Out(1)
+        The target is open or paused; it is open.
     source_generation, target_generation : Out(8)
     acknowledge : In(1)
         The source acknowledges the target's generation.
@@ -49,8 +52,8 @@ class Directory(wiring.Component):
         No message of the target, taken as a sender, waits anywhere.
     refuse : Out(1)
         The command is refused.
-    walking : Out(1)
-        A VM is being opened.
+    walking, will_walk : Out(1)
+        A VM is being opened: now, and in the next cycle.
     walk_vm, walk_step : Out
         Which one, and the row whose turn it is.
     walk_last : Out(1)
@@ -62,8 +65,6 @@ class Directory(wiring.Component):
         VMs whose accesses act.
     opened, closed : Out(vms)
         This VM is opened or closed at the end of this cycle.
-    fresh : Out(1)
-        Some VM was opened at the end of the last cycle.
     changed : Out(vms)
         VMs that learn of a change of state.
     refused : Out(vms)
@@ -87,8 +88,10 @@ class Directory(wiring.Component):
                 "targets": In(vms),
                 "permitted": Out(1),
                 "acknowledged": Out(1),
-                "source_state": Out(2),
-                "target_state": Out(2),
+                "source_open": Out(1),
+                "source_draining": Out(1),
+                "target_alive": Out(1),
+                "target_open": Out(1),
                 "source_generation": Out(8),
                 "target_generation": Out(8),
                 "acknowledge": In(1),
@@ -100,15 +103,15 @@ class Directory(wiring.Component):
                 "idle": In(1),
                 "refuse": Out(1),
                 "walking": Out(1),
+                "will_walk": Out(1),
                 "walk_vm": Out(vm),
                 "walk_step": Out(range(self.steps(config))),
                 "walk_last": Out(1),
                 "walk": In(1),
-                "states": Out(2, init=State.OPEN if config.open_at_reset else State.CLOSED).array(vms),
-                "open": Out(vms),
+                "states": Out(2, init=self.initial(config)).array(vms),
+                "open": Out(vms, init=((1 << vms) - 1) * (self.initial(config) is State.OPEN)),
                 "opened": Out(vms),
                 "closed": Out(vms),
-                "fresh": Out(1),
                 "changed": Out(vms),
                 "refused": Out(vms),
                 "look_target": In(vm),
@@ -124,6 +127,11 @@ class Directory(wiring.Component):
         )
 
     @staticmethod
+    def initial(c: Config) -> State:
+        """Return the state of every VM after reset."""
+        return State.OPEN if c.open_at_reset else State.CLOSED
+
+    @staticmethod
     def steps(c: Config) -> int:
         """Return how many steps it takes to open a VM: a row each, and a last one for the VM itself."""
         return max(c.vms, c.lanes) + 1
@@ -134,7 +142,6 @@ class Directory(wiring.Component):
             self._fixed(m)
         else:
             self._managed(m)
-        m.d.comb += self.open.eq(Cat(state != State.CLOSED for state in self.states))
         return m
 
     def _fixed(self, m: Module):
@@ -146,8 +153,10 @@ class Directory(wiring.Component):
             self.look_permitted.eq(self.look_source != self.look_target),
             self.acknowledged.eq(1),
             self.look_acknowledged.eq(1),
-            self.source_state.eq(State.OPEN),
-            self.target_state.eq(State.OPEN),
+            self.source_open.eq(1),
+            self.target_alive.eq(1),
+            self.target_open.eq(1),
+            self.open.eq((1 << self.config.vms) - 1),
         ]
         for generation in ("source_generation", "target_generation", "look_generation", "look_own_generation"):
             m.d.comb += getattr(self, generation).eq(1)
@@ -161,6 +170,17 @@ class Directory(wiring.Component):
             m.submodules[name] = made = Table(vms, width, readers=readers, init=init, fill_bits=len(self.fill_row))
             m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row), made.write_row.eq(self.target)]
             return made
+
+        # Who is in one of these states: kept beside the states, so that a commit need not decode them.
+        def members(*states):
+            return Signal(
+                vms,
+                name="_".join(("in", *(state.name.lower() for state in states))),
+                init=((1 << vms) - 1) * (self.initial(c) in states),
+            )
+
+        among = {states: members(*states) for states in ((State.OPEN,), (State.OPEN, State.PAUSED), (State.DRAINING,))}
+        among[State.OPEN, State.PAUSED, State.DRAINING] = self.open
 
         permits = table("permits", vms, 2, all_but)
         known = table("known", vms, 2, [(1 << vms) - 1 if c.open_at_reset else 0] * vms)
@@ -177,14 +197,16 @@ class Directory(wiring.Component):
             self.target_generation.eq(generations.read(m, 1, self.target)),
             self.look_generation.eq(generations.read(m, 2, self.look_target)),
             self.look_own_generation.eq(generations.read(m, 3, self.look_source)),
-            self.source_state.eq(choose(self.sources, list(self.states))),
-            self.target_state.eq(choose(self.targets, list(self.states))),
+            self.source_open.eq((self.sources & self.open).any()),
+            self.source_draining.eq((self.sources & among[State.DRAINING,]).any()),
+            self.target_alive.eq((self.targets & among[State.OPEN, State.PAUSED]).any()),
+            self.target_open.eq((self.targets & among[State.OPEN,]).any()),
         ]
 
         # Commands: what they mean is found out in the cycle before they act.
         after = Signal(2)
         illegal, opens, closes, wraps = (Signal(name=name) for name in ("illegal", "opens", "closes", "wraps"))
-        state = self.target_state
+        state = choose(self.targets, list(self.states))
         m.d.sync += [
             illegal.eq(1),
             opens.eq(self.data == Command.OPEN),
@@ -207,29 +229,39 @@ class Directory(wiring.Component):
                 m.d.sync += [illegal.eq(state == State.CLOSED), after.eq(State.CLOSED)]
         wrong = Signal()
         done = Signal()
+        enters = Signal(2)
         ends = Signal()
         m.d.comb += [
             wrong.eq(illegal | (closes & ~self.empty)),
             self.refuse.eq(wrong | (opens & wraps & ~self.idle)),
             done.eq(self.command & ~wrong & ~opens),
+            enters.eq(Mux(ends, State.OPEN, after)),
             self.walk_last.eq(self.walk_step == self.steps(c) - 1),
             ends.eq(self.walk & self.walk_last),
         ]
-        m.d.sync += self.fresh.eq(ends)
         for vm, target in enumerate(self.targets):
             with m.If(target & self.command):
                 m.d.sync += self.refused[vm].eq(self.refuse)
-            with m.If(target & ends):
-                m.d.sync += self.states[vm].eq(State.OPEN)
-                m.d.comb += self.opened[vm].eq(1)
-            with m.If(target & done):
-                m.d.sync += self.states[vm].eq(after)
-                m.d.comb += self.closed[vm].eq(after == State.CLOSED)
+            with m.If(target & (ends | done)):
+                m.d.sync += [
+                    self.states[vm].eq(enters),
+                    *(
+                        vms_there[vm].eq(any_of([enters == state for state in states]))
+                        for states, vms_there in among.items()
+                    ),
+                ]
+            m.d.comb += [self.opened[vm].eq(target & ends), self.closed[vm].eq(target & done & closes)]
         m.d.comb += self.changed.eq(permit_row & (ends | done).replicate(vms) & ~self.targets)
-        with m.If(self.command & ~self.refuse & opens):
-            m.d.sync += [self.walking.eq(1), self.walk_vm.eq(self.target), self.walk_step.eq(0)]
+        starts = Signal()
+        m.d.comb += [
+            starts.eq(self.command & ~self.refuse & opens),
+            self.will_walk.eq(starts | (self.walking & ~ends)),
+        ]
+        m.d.sync += self.walking.eq(self.will_walk)
+        with m.If(starts):
+            m.d.sync += [self.walk_vm.eq(self.target), self.walk_step.eq(0)]
         with m.Elif(self.walk):
-            m.d.sync += [self.walking.eq(~self.walk_last), self.walk_step.eq(self.walk_step + 1)]
+            m.d.sync += self.walk_step.eq(self.walk_step + 1)
 
         half = Mux(self.permit_half, Cat(permit_row[:32], self.data), Cat(self.data[: min(vms, 32)], permit_row[32:]))
         m.d.comb += [

@@ -115,17 +115,22 @@ class Interrupts(wiring.Component):
             if c.moderation:
                 mail, moderation = self._moderate(m, vm, own[vm])
                 looked_moderation.append(moderation)
-            clean = self.opened[vm] | self.closed[vm]
             levels = {Interrupt.MAIL: mail, Interrupt.DOORBELL: self.doorbell[vm], Interrupt.REFUSAL: self.refusing[vm]}
             events = {Interrupt.CREDIT: self.credit[vm], Interrupt.PEER: self.peer[vm]}
             if c.blocks:
                 events |= {Interrupt.BLOCK: self.available[vm], Interrupt.LOAN: self.loan_over[vm]}
             m.d.comb += state.eq(latch | Cat(levels.get(source, 0) for source in listed))
             # An event beats whatever clears: a write, or the VM being opened or closed.
-            written = self.data[: self.sources]
-            kept = latch & ~(written & (own[vm] & self.clear).replicate(self.sources))
-            kept = (kept | written & (own[vm] & self.test).replicate(self.sources)) & ~clean.replicate(self.sources)
-            m.d.sync += latch.eq(kept | Cat(events.get(source, 0) for source in listed))
+            written = Signal(name=f"written_{vm}")
+            m.d.comb += written.eq(own[vm] & (self.clear | self.test))
+            for source in listed:
+                with m.If(written & self.data[source]):
+                    m.d.sync += latch[source].eq(self.test)
+                with m.If(self.opened[vm] | self.closed[vm]):
+                    m.d.sync += latch[source].eq(0)
+                if source in events:
+                    with m.If(events[source]):
+                        m.d.sync += latch[source].eq(1)
             looked_state.append(state)
 
             for core in range(c.cores):

@@ -18,8 +18,9 @@ class PoolWriteSignature(wiring.Signature):
 
     Members
     -------
-    request : Out(1), enable : Out(1)
-        A word is to be written; what asks without being enabled is served, but writes nothing.
+    request : Out(banks), enable : Out(1)
+        A word is to be written into that bank, one bit each; what asks without being enabled is served, but writes
+        nothing.
     slot, word, data : Out
         Where, and what.
     grant : In(1)
@@ -29,7 +30,7 @@ class PoolWriteSignature(wiring.Signature):
     def __init__(self, sizes: Sizes):
         super().__init__(
             {
-                "request": Out(1),
+                "request": Out(sizes.banks),
                 "enable": Out(1),
                 "slot": Out(unsigned(sizes.slot_bits)),
                 "word": Out(unsigned(sizes.word_bits)),
@@ -44,8 +45,8 @@ class PoolReadSignature(wiring.Signature):
 
     Members
     -------
-    request : Out(1)
-        A word is to be read.
+    request : Out(banks)
+        A word is to be read from that bank, one bit each.
     slot, word : Out
         Which.
     grant : In(1)
@@ -59,7 +60,7 @@ class PoolReadSignature(wiring.Signature):
     def __init__(self, sizes: Sizes):
         super().__init__(
             {
-                "request": Out(1),
+                "request": Out(sizes.banks),
                 "slot": Out(unsigned(sizes.slot_bits)),
                 "word": Out(unsigned(sizes.word_bits)),
                 "grant": In(1),
@@ -86,9 +87,8 @@ class Pool(wiring.Component):
     w : In(PoolWriteSignature).array(ports)
         Staged words.
     r : In(PoolReadSignature).array(ports)
-    commit : In(PoolWriteSignature), bank : In(banks)
-        Last word of a message, and the bank that it belongs to, as a bit. Written in the same cycle: it goes before a
-        staged word.
+    commit : In(PoolWriteSignature)
+        Last word of a message. Written in the same cycle: it goes before a staged word.
     crowded : Out(1)
         A staged word has to wait for a commit in this cycle. Whoever grants commits must leave this cycle out, so that
         the wait stays bounded, and a message does not come before its words.
@@ -103,7 +103,6 @@ class Pool(wiring.Component):
                 "w": In(PoolWriteSignature(sizes)).array(count),
                 "r": In(PoolReadSignature(sizes)).array(count),
                 "commit": In(PoolWriteSignature(sizes)),
-                "bank": In(sizes.banks),
                 "crowded": Out(1),
             }
         )
@@ -119,9 +118,6 @@ class Pool(wiring.Component):
         held_up = []
 
         for bank in range(sizes.banks):
-
-            def wants(port, bank=bank):
-                return port.request & (port.word[:bank_log] == bank) if bank_log else port.request
 
             def row(port):
                 return Cat(port.word[bank_log:word_log], port.slot)
@@ -143,9 +139,9 @@ class Pool(wiring.Component):
                 m.d.sync += occupied.eq(choose(w_arbiter.grant, [port.enable for port in self.w]))
                 late = gated(m, w_arbiter.grant, [Cat(row(port), port.data) for port in self.w], f"late_{bank}")
             m.d.comb += [
-                first.eq(self.commit.request & self.bank[bank]),
+                first.eq(self.commit.request[bank]),
                 free.eq(~(occupied & first)),
-                w_arbiter.request.eq(Cat(wants(port) for port in self.w)),
+                w_arbiter.request.eq(Cat(port.request[bank] for port in self.w)),
                 w_arbiter.accept.eq(free),
                 granted.eq(w_arbiter.grant & free.replicate(len(self.w))),
                 w_port.en.eq(Mux(first, self.commit.enable, occupied)),
@@ -160,7 +156,7 @@ class Pool(wiring.Component):
             else:
                 address = choose(r_arbiter.grant, rows)
             m.d.comb += [
-                r_arbiter.request.eq(Cat(wants(port) for port in self.r)),
+                r_arbiter.request.eq(Cat(port.request[bank] for port in self.r)),
                 r_arbiter.accept.eq(1),
                 r_port.en.eq(1),
                 r_port.addr.eq(address),

@@ -14,7 +14,7 @@ from .identity import Binding, resident, tag_entry
 from .native import Sizes, bus_read, bus_write, done, read_request, read_response, refuses_cacheable, write_request
 from .pool import PoolReadSignature, PoolWriteSignature
 from .queue import entry, fill_bits
-from .select import bits_for, log2, mux_by_index, one_hot
+from .select import bits_for, choose, log2, one_hot
 from .sram import Shape, SramReadSignature, SramWriteSignature
 from .table import Table
 
@@ -53,8 +53,10 @@ class Port(wiring.Component):
     fill, fill_row : In
     entries, compiling, compiled_tag, compiled_known, compiled_vm, resident : In
         What identity is taken from.
-    open : In(vms), opened : In(1)
-        VMs whose accesses act; whether one of them did not in the last cycle.
+    open : In(vms)
+        VMs whose accesses act.
+    changed : In(1)
+        In the last cycle a VM was still closed that is open now, or somebody else was resident.
     tear : In(vms)
         Empty the lanes of these VMs.
     hold : In(1)
@@ -105,7 +107,7 @@ class Port(wiring.Component):
                 "compiled_vm": In(unsigned(sizes.vm_bits)),
                 "resident": In(resident(config)),
                 "open": In(config.vms),
-                "opened": In(1),
+                "changed": In(1),
                 "tear": In(config.vms),
                 "hold": In(1),
                 "w_pool": Out(PoolWriteSignature(sizes)),
@@ -165,6 +167,7 @@ class Port(wiring.Component):
                 "allowed": 1,
                 "known": 1,
                 "vm": unsigned(self.sizes.vm_bits),
+                "vms": c.vms,  # the same, as a bit each
                 "strobes": 4,
                 "cacheable": 1,
             }
@@ -184,6 +187,7 @@ class Port(wiring.Component):
             incoming.address.eq(source.payload.address),
             incoming.strobes.eq(self._half(source.payload.strobes, source.payload.address)),
             incoming.cacheable.eq(source.payload.cacheable),
+            incoming.vms.eq(Cat(one_hot(binding.vm, c.vms))),
         ]
         if c.blocks:
             m.d.comb += incoming.lanes.eq(source.payload.strobes)
@@ -210,7 +214,7 @@ class Port(wiring.Component):
         held = Signal(bound, name=f"{name}_held")
         occupied = Signal(name=f"{name}_occupied")
         flags = self._flags(incoming)
-        held_flags = {key: Signal(name=f"{name}_{key}") for key in flags}
+        held_flags = {key: Signal(len(value), name=f"{name}_{key}") for key, value in flags.items()}
         m.d.comb += source.ready.eq(usable & (~occupied | go))
         with m.If(source.ready):
             m.d.sync += [
@@ -255,14 +259,24 @@ class Port(wiring.Component):
             for name in ("near_stage", "near_read"):
                 flags[name] = flags[name] & ~request.sram
             flags["exists"] = request.place[log2(self.config.block_size) :] < self.config.blocks
+
+        def in_bank(name, chosen):
+            return Cat(one_hot(self._bank(self._index(name, "word", request)), sizes.banks, chosen))
+
+        flags["stage_bank"] = in_bank("STAGE", flags["near_stage"])
+        flags["word_bank"] = in_bank("WORD", flags["near_read"] & ~flags["near_pop"])
+        flags["manages"] = request.manager & request.allowed
         return flags
+
+    def _bank(self, word):
+        return word[: log2(self.sizes.banks)]
 
     def _index(self, name: str, dim: str, request):
         return Decoder(self.sizes.guest_page, request.offset).index(name, dim)
 
-    def _of_vm(self, values, vm):
-        """Return the one of ``values``, one per VM, that belongs to ``vm``."""
-        return values[self.vms[0]] if len(self.vms) == 1 else mux_by_index(values, vm)
+    def _of_vm(self, values, request):
+        """Return the one of ``values``, one per VM, that belongs to the VM of ``request``."""
+        return values[self.vms[0]] if len(self.vms) == 1 else choose(request.vms, values)
 
     def _engine_request(self, m: Module, payload, request):
         for key in ("address", "offset", "manager", "allowed", "known", "vm", "strobes"):
@@ -341,7 +355,7 @@ class Port(wiring.Component):
         m.d.comb += [
             able.eq(~pending[-1] & ~slow),  # one answer more each is on its way from pool and engine
             ready.eq(valid & able),
-            self.w_pool.request.eq(offered & able & flags["near_stage"]),
+            self.w_pool.request.eq(flags["stage_bank"] & (offered & able).replicate(sizes.banks)),
             # The word of a closed VM does no harm in its own slot, but the engine must log it.
             self.w_pool.enable.eq(staged & ~self.reset),
             self.w_pool.slot.eq(slot),
@@ -350,7 +364,7 @@ class Port(wiring.Component):
         ]
 
         # What looks like a staged word and is none goes to the engine a cycle later.
-        open_here = self._of_vm(self.open, request.vm)
+        open_here = self._of_vm(self.open, request)
         fast = staged & open_here
         with m.If(go | self.reset):
             m.d.sync += diverted.eq(0)
@@ -358,8 +372,8 @@ class Port(wiring.Component):
             m.d.sync += diverted.eq(valid & flags["near_stage"] & ~fast & ~none)
         waits, turned = ~spare_here, diverted
         if c.manager is not Manager.NONE:
-            waits = waits | (request.manager & request.allowed & self.hold)
-            turned = diverted & ~self.opened  # or it may be the usual way after all
+            waits = waits | (flags["manages"] & self.hold)
+            turned = diverted & ~self.changed  # or the usual way may be open to it after all
         payload = self.w_engine.payload
         self._engine_request(m, payload, request)
         quick, own = payload.commit, flags["near_stage"]
@@ -390,23 +404,25 @@ class Port(wiring.Component):
         here = Signal(lane_count)
         m.d.comb += here.eq(Cat(one_hot(lane, lane_count)))
         tear = Cat(self.tear[vm] for vm in self.vms for _ in range(pow2(c.lanes)))
-        set_busy = Signal()
-        clear_busy = Signal()
+        set_busy, clear_busy = Signal(), Signal()  # when it is passed on
         first, follows = (staged_word == 0), holding & (staged_word == count)
         m.d.comb += [
-            set_busy.eq(go & flags["stage"] & ~none & open_here),
-            clear_busy.eq(go & flags["commit"] & ~none),
-            states.write.eq(set_busy),
+            set_busy.eq(flags["stage"] & ~none & open_here),
+            clear_busy.eq(flags["commit"] & ~none),
+            states.write.eq(set_busy & go),
             following.torn.eq(~(full & (first | follows))),
             following.count.eq(staged_word + 1),
             slots.write.eq(passed & payload.commit & ~torn),
             slots.write_row.eq(lane),
             slots.write_data.eq(spare),
         ]
-        m.d.sync += busy.eq(
-            ((busy | (here & set_busy.replicate(lane_count))) & ~(here & clear_busy.replicate(lane_count)))
-            & ~(tear | self.reset.replicate(lane_count))
-        )
+        for i in range(lane_count):
+            touched = Signal(name=f"touched_{i}")
+            m.d.comb += touched.eq(here[i] & (set_busy | clear_busy))
+            with m.If(touched & go):
+                m.d.sync += busy[i].eq(set_busy)
+            with m.If(tear[i] | self.reset):
+                m.d.sync += busy[i].eq(0)
         with m.If(slots.write):
             m.d.sync += spare_here.eq(0)
         with m.If(self.slot_back):
@@ -425,10 +441,11 @@ class Port(wiring.Component):
         request, flags, offered, valid, go = self._accept(m, "r", self.read, {})
 
         # Where the head of the requester's queue lies.
-        filled = self._of_vm(self.filled, request.vm)
-        head = self._of_vm([Cat(item.slot, item.last) for item in self.head], request.vm)
+        filled = self._of_vm(self.filled, request)
+        head = self._of_vm([Cat(item.slot, item.last) for item in self.head], request)
         slot, last = head[: sizes.slot_bits], head[sizes.slot_bits :]
 
+        last_bank = Cat(one_hot(self._bank(last), sizes.banks))
         none = Signal()
         full = Signal()
         word = self._index("WORD", "word", request)[: sizes.word_bits]
@@ -446,19 +463,22 @@ class Port(wiring.Component):
             ready.eq(valid & room),
             # Asked for even where nothing is to be read: what comes is masked in time, and the way is shorter. Only a
             # pop that is about to be decided must be waited for, because the head may change.
-            self.r_pool.request.eq(offered & room & flags["near_read"] & ~popping),
+            self.r_pool.request.eq(
+                (flags["word_bank"] | (last_bank & flags["near_pop"].replicate(sizes.banks)))
+                & (offered & room & ~popping).replicate(sizes.banks)
+            ),
             self.r_pool.slot.eq(slot),
             self.r_pool.word.eq(Mux(flags["near_pop"], last, word)),
         ]
 
         # What looks like payload and is none goes to the engine a cycle later.
-        payload_read = reads & self._of_vm(self.open, request.vm)
+        payload_read = reads & self._of_vm(self.open, request)
         waits, turned = 0, diverted
         if c.manager is not Manager.NONE:
             # The one write that waits in this port may be older; once it has gone, later ones do not matter.
             older = self._older_write(m, valid & flags["drain"], go) if c.request_register else 0
-            waits = (flags["drain"] & older) | (request.manager & request.allowed & self.hold)
-            turned = diverted & ~self.opened
+            waits = (flags["drain"] & older) | (flags["manages"] & self.hold)
+            turned = diverted & ~self.changed
         with m.If(go | self.reset):
             m.d.sync += diverted.eq(0)
         with m.Else():

@@ -72,9 +72,9 @@ class Queue(wiring.Component):
         The VM is opened: all lanes stale, no results.
     sender : In
         Whose credits the write engine looks at and changes.
-    sent, gone, stop, spent : Out
+    sent, gone, stop, spent, returns : Out
         Messages of theirs that came and that went; how many will have gone when their credits are used up, all modulo a
-        power of two above the depth; and whether they are used up.
+        power of two above the depth; whether they are used up; and whether one more is gone at the end of this cycle.
     grant : In(1)
         The limit changes. Absent without a manager.
     new_sent, new_stop : In
@@ -113,6 +113,7 @@ class Queue(wiring.Component):
                 "gone": Out(count),
                 "stop": Out(count),
                 "spent": Out(1),
+                "returns": Out(1),
                 "grant": In(1),
                 "new_sent": In(count),
                 "new_stop": In(count),
@@ -218,6 +219,7 @@ class Queue(wiring.Component):
             self.stop.eq(mine.stop),
             self.gone.eq(went.read(m, 0, self.sender)),
             self.spent.eq(self.gone == self.stop),
+            self.returns.eq(self.popped & (owner == self.sender)),
             self.look_sent.eq(theirs.sent),
             self.look_stop.eq(theirs.stop),
             self.look_gone.eq(went.read(m, 1, self.reader)),

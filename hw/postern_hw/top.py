@@ -168,6 +168,8 @@ class Postern(wiring.Component):
 
     def _ports(self, m: Module):
         c, writer, reader = self.config, self.writer, self.reader
+        changed = Signal()
+        m.d.sync += changed.eq(self.directory.opened.any() | writer.do.resident)
         torn = one_hot(writer.data[:6], c.vms, writer.do.tear)
         for index, port in enumerate(self.ports):
             wiring.connect(m, port.w_pool, self.pool.w[index])
@@ -178,7 +180,7 @@ class Postern(wiring.Component):
             m.d.comb += [
                 port.resident.eq(self.interrupts.residents[c.core_base(index)]),
                 port.open.eq(self.directory.open),
-                port.opened.eq(self.directory.fresh),
+                port.changed.eq(changed),
                 port.tear.eq(Cat(bit & here for bit in torn) | self.directory.opened | self.directory.closed),
                 port.hold.eq(writer.hold),
                 port.w_acted.eq(writer.acted[index]),
@@ -220,6 +222,7 @@ class Postern(wiring.Component):
                 writer.gone[vm].eq(queue.gone),
                 writer.stops[vm].eq(queue.stop),
                 writer.spent[vm].eq(queue.spent),
+                writer.returns[vm].eq(queue.returns),
                 reader.filled[vm].eq(queue.filled),
                 reader.heads[vm].eq(queue.head),
                 reader.rx_results[vm].eq(queue.rx_result),
@@ -232,7 +235,7 @@ class Postern(wiring.Component):
 
     def _writer(self, m: Module):
         wiring.connect(m, self.writer.word, self.pool.commit)
-        m.d.comb += [self.pool.bank.eq(self.writer.bank), self.writer.crowded.eq(self.pool.crowded)]
+        m.d.comb += self.writer.crowded.eq(self.pool.crowded)
         writer, directory, doorbells = self.writer, self.directory, self.doorbells
         do = writer.do
         closing = directory.closed.any()
@@ -254,12 +257,15 @@ class Postern(wiring.Component):
             directory.walk.eq(writer.walk),
             writer.permitted.eq(directory.permitted),
             writer.acknowledged.eq(directory.acknowledged),
-            writer.source_state.eq(directory.source_state),
-            writer.target_state.eq(directory.target_state),
+            writer.source_open.eq(directory.source_open),
+            writer.source_draining.eq(directory.source_draining),
+            writer.target_alive.eq(directory.target_alive),
+            writer.target_open.eq(directory.target_open),
             writer.source_generation.eq(directory.source_generation),
             writer.target_generation.eq(directory.target_generation),
             writer.closed_vm.eq(directory.closed),
             writer.walking.eq(directory.walking),
+            writer.will_walk.eq(directory.will_walk),
             writer.walk_vm.eq(directory.walk_vm),
             writer.walk_step.eq(directory.walk_step),
             writer.walk_last.eq(directory.walk_last),

@@ -1,12 +1,12 @@
 """The write engine: every write with an effect beyond a lane, one per cycle, in one order for all ports."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
-from postern_spec.regmap import Fault, Result, Settled, State
+from postern_spec.regmap import Fault, Result, Settled
 
 from .arbiter import RoundRobin
 from .decode import Decoder
@@ -76,21 +76,22 @@ class WriteEngine(wiring.Component):
         The word; which half of a bit list; which core or tag entry.
     push : Out(vms), message : Out(entry)
         A message for a queue.
-    word : Out(PoolWriteSignature), bank : Out(banks), crowded : In(1)
-        Last word of a message for the pool, and the bank it goes to; nothing may be granted in a cycle that is crowded.
-    free_slots, sent, gone, stops, spent : In
+    word : Out(PoolWriteSignature), crowded : In(1)
+        Last word of a message for the pool; nothing may be granted in a cycle that is crowded.
+    free_slots, sent, gone, stops, spent, returns : In
         From the queues: see ``Queue``.
     grant : Out(vms)
         The sender gets a new limit there.
     new_sent, new_stop : Out
         For the queue of the target, with ``push`` or ``grant``.
-    permitted, acknowledged, source_state, target_state, source_generation, target_generation : In
+    permitted, acknowledged, source_open, source_draining, target_alive, target_open : In
+    source_generation, target_generation : In
         From the directory.
     closed_vm : In(vms)
         This VM is closed at the end of this cycle.
     idle : Out(1)
         No message from ``source`` waits anywhere.
-    walking, walk_vm, walk_step, walk_last : In; walk : Out(1)
+    walking, will_walk, walk_vm, walk_step, walk_last : In; walk : Out(1)
         Steps of a VM that is being opened.
     hold : Out(1)
         Managers wait.
@@ -150,25 +151,28 @@ class WriteEngine(wiring.Component):
                 "push": Out(vms),
                 "message": Out(entry(config)),
                 "word": Out(PoolWriteSignature(sizes)),
-                "bank": Out(sizes.banks),
                 "crowded": In(1),
                 "free_slots": In(unsigned(sizes.slot_bits)).array(vms),
                 "sent": In(count).array(vms),
                 "gone": In(count).array(vms),
                 "stops": In(count).array(vms),
                 "spent": In(vms),
+                "returns": In(vms),
                 "grant": Out(vms),
                 "new_sent": Out(count),
                 "new_stop": Out(count),
                 "permitted": In(1),
                 "acknowledged": In(1),
-                "source_state": In(2),
-                "target_state": In(2),
+                "source_open": In(1),
+                "source_draining": In(1),
+                "target_alive": In(1),
+                "target_open": In(1),
                 "source_generation": In(8),
                 "target_generation": In(8),
                 "closed_vm": In(vms),
                 "idle": Out(1),
                 "walking": In(1),
+                "will_walk": In(1),
                 "walk_vm": In(vm),
                 "walk_step": In(range(max(vms, config.lanes) + 1)),
                 "walk_last": In(1),
@@ -215,45 +219,49 @@ class WriteEngine(wiring.Component):
         managed = c.manager is not Manager.NONE
         m.submodules.arbiter = arbiter = RoundRobin(ports + managed)
         steps = arbiter.grant[-1] if managed else Const(0)
-        self._decoding = decoding = Signal()
+        decoding, busy, accept = (Signal(name=name) for name in ("decoding", "busy", "accept"))
         self._checking = checking = Signal()
-        busy = Signal()  # decoding or checking
-        accept = Signal()
         m.d.comb += [
             arbiter.request.eq(
                 Cat(*(request.valid for request in self.requests), *([self.walking & ~self.walk] if managed else []))
             ),
             arbiter.accept.eq(accept),
+            busy.eq(decoding | checking),
             accept.eq(~busy & ~self.crowded),
             *(request.ready.eq(arbiter.grant[p] & accept) for p, request in enumerate(self.requests)),
         ]
 
         payloads = [request.payload for request in self.requests]
         granted = arbiter.grant[:ports]
-        commits, taken = Signal(), Signal()
         self._request = request = Signal(write_request(c))
         self._taken = Signal(ports)  # whose request this is
-        self._acts = Signal()
+        self._commit = Signal(ports)  # whose commit acts
         self._commits = Signal()  # what acts is a commit
+        self._banks = Signal(sizes.banks)  # where the last word of that goes
         self._ordinary = Signal()  # what acts is no commit
-        m.d.comb += [
-            taken.eq(granted.any() & accept),
-            commits.eq(choose(granted, [payload.commit for payload in payloads])),
-        ]
-        quick: Value = commits
-        ordinary: Value = checking
-        late = taken & commits
+        others = Signal(ports)
+        quick = [payload.commit & ~payload.block if c.blocks else payload.commit for payload in payloads]
+
+        def bank(payload, chosen):
+            return Cat(one_hot(payload.last[: log2(sizes.banks)], sizes.banks, chosen))
+
+        commit = granted & Cat(quick) & accept.replicate(ports)
+        banks = choose(granted, [bank(payload, chosen) for payload, chosen in zip(payloads, quick, strict=True)])
+        banks = banks & accept.replicate(sizes.banks)
+        commits, ordinary = commit.any(), checking
         if c.blocks:  # a commit with a block takes as long as any other write
-            quick = commits & ~choose(granted, [payload.block for payload in payloads])
-            ordinary, late = checking & ~request.commit, (taken & quick) | (checking & request.commit)
+            late = checking & request.commit
+            commit, commits = commit | (self._taken & late.replicate(ports)), commits | late
+            banks, ordinary = banks | bank(request, late), checking & ~request.commit
         m.d.sync += [
-            busy.eq((taken & ~quick) | decoding),
-            decoding.eq(taken & ~quick),
+            self._commits.eq(commits),
+            self._banks.eq(banks),
+            self._commit.eq(commit),
+            others.eq(granted & ~Cat(quick) & accept.replicate(ports)),
             checking.eq(decoding),
             self._ordinary.eq(ordinary),
-            self._acts.eq(checking | (taken & quick)),
-            self._commits.eq(late),
         ]
+        m.d.comb += decoding.eq(others.any())
         with m.If(~busy):  # whether it was taken is known later than what it is
             m.d.sync += self._taken.eq(granted)
             kept = gated(m, granted, [payload.as_value() for payload in payloads], "kept")
@@ -265,7 +273,6 @@ class WriteEngine(wiring.Component):
         self._lane = lane = Signal(unsigned(sizes.lane_bits))
         self._target_exists = exists = Signal()
         self._sources, self._targets = Signal(c.vms), Signal(c.vms)  # the same, one bit each
-        self._bank = Signal(sizes.banks)  # of the last word
         guest = Decoder(sizes.guest_page, choose(granted, [payload.offset for payload in payloads]))
         sender, receiver = Signal.like(source), Signal.like(target)  # of the next cycle
         m.d.comb += [
@@ -276,21 +283,14 @@ class WriteEngine(wiring.Component):
             m.d.sync += [
                 exists.eq(1),  # or its port would not call it a commit
                 lane.eq(guest.index("COMMIT", "lane")),
-                self._bank.eq(
-                    choose(
-                        granted, [Cat(one_hot(payload.last[: log2(sizes.banks)], sizes.banks)) for payload in payloads]
-                    )
-                ),
             ]
         self._walk = Signal()
         if managed:
-            managing = Signal()
-            m.d.comb += self.hold.eq(self.walking | managing)
-            m.d.sync += self._walk.eq(steps & accept)
-            with m.If(self._ordinary):
-                m.d.sync += managing.eq(0)
-            with m.If(taken):
-                m.d.sync += managing.eq(choose(granted, [payload.manager & payload.allowed for payload in payloads]))
+            # A write of the manager is in the engine: now, and in the next cycle.
+            managing, manages = Signal(), Signal()
+            comes = choose(granted, [payload.manager & payload.allowed for payload in payloads]) & accept
+            m.d.comb += manages.eq((managing & ~self._ordinary) | comes)
+            m.d.sync += [managing.eq(manages), self.hold.eq(manages | self.will_walk), self._walk.eq(steps & accept)]
             with m.If(steps):
                 m.d.comb += [
                     sender.eq(self.walk_vm),
@@ -379,18 +379,15 @@ class WriteEngine(wiring.Component):
         """Stage 3 of all but commits: look at the tables, refuse, and prepare the strobe."""
         c = self.config
         request = self._request
-        opened, draining = self.source_state != State.CLOSED, self.source_state == State.DRAINING
-        alive = (self.target_state == State.OPEN) | (self.target_state == State.PAUSED)
-        self._may, self._reaches, self._opened = (Signal(name=name) for name in ("may", "reaches", "opened"))
+        self._may, self._reaches = Signal(name="may"), Signal(name="reaches")
         closed = Signal()
         refused = Signal(4)
         good = Signal()
         m.d.comb += [
-            self._opened.eq(opened),
-            self._may.eq(self.permitted & ~draining & self._target_exists),
-            self._reaches.eq(alive & self.acknowledged),
+            self._may.eq(self.permitted & ~self.source_draining & self._target_exists),
+            self._reaches.eq(self.target_alive & self.acknowledged),
             # A whole staged word comes here only from a closed VM: its port has looked already.
-            closed.eq(~request.manager & ~self._blank & (~opened | (request.direct & request.strobes.all()))),
+            closed.eq(~request.manager & ~self._blank & (~self.source_open | (request.direct & request.strobes.all()))),
             refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
             good.eq(self._checking & ~self._bad & ~closed),
         ]
@@ -436,12 +433,12 @@ class WriteEngine(wiring.Component):
         """Act: the cycle in which a write takes effect."""
         c, sizes = self.config, self.sizes
         request = self._request
-        self._here = here = Signal(len(self.requests))  # whose request acts now
+        acts = Signal()
         self._late_fault = Signal(4)  # what only now can be told
         refused = Signal(4)
         m.d.comb += [
-            here.eq(self._taken & self._acts.replicate(len(here))),
-            self.acted.eq(here),
+            acts.eq(self._commits | self._ordinary),
+            self.acted.eq(self._commit | (self._taken & self._ordinary.replicate(len(self._taken)))),
             self.walk.eq(self._walk),
             self.vm.eq(request.vm),
             self.source.eq(self._source),
@@ -453,18 +450,17 @@ class WriteEngine(wiring.Component):
         ]
         with m.If(~self._ordinary):
             m.d.comb += refused.eq(
-                Mux(self._opened, Mux(request.strobes.all(), Fault.NONE, Fault.PARTIAL), Fault.CLOSED)
+                Mux(self.source_open, Mux(request.strobes.all(), Fault.NONE, Fault.PARTIAL), Fault.CLOSED)
             )
         m.d.comb += [
-            self.fault.valid.eq(self._acts & (refused.any() | self._late_fault.any())),
+            self.fault.valid.eq(acts & (refused.any() | self._late_fault.any())),
             self.fault.kind.eq(Mux(refused.any(), refused, self._late_fault)),
             self.fault.record.eq(Mux(request.known, request.vm, c.vms)),
             self.fault.address.eq(request.address),
             self.fault.port.eq(any_of([Mux(bit, p, 0) for p, bit in enumerate(self._taken)])),
         ]
         m.d.comb += [
-            self.bank.eq(self._bank),
-            self.word.request.eq(self._commits),
+            self.word.request.eq(self._banks),
             self.word.enable.eq(~request.torn),
             self.word.slot.eq(request.slot),
             self.word.word.eq(request.last),
@@ -496,13 +492,13 @@ class WriteEngine(wiring.Component):
         ]
 
         may, reaches = self._may, self._reaches
-        room, accept, refuse = (Signal(name=name) for name in ("room", "accept", "refuse"))
+        willing, accept, refuse = (Signal(name=name) for name in ("willing", "accept", "refuse"))
         commit = Signal()
         code = Signal(Result)
         m.d.comb += [
-            commit.eq(self._commits & self._opened & (result.code == Result.ACCEPTED)),
-            room.eq((self.target_state != State.PAUSED) & ~(self.spent & self._targets).any()),
-            accept.eq(commit & ~request.torn & may & reaches & room),
+            commit.eq(self._commits & self.source_open & (result.code == Result.ACCEPTED)),
+            willing.eq(commit & ~request.torn & may & self.acknowledged & self.target_open),
+            accept.eq(willing & ~(self.spent & self._targets).any()),
             refuse.eq(commit & ~accept),
             code.eq(Result.NO_CREDIT),
         ]
@@ -515,7 +511,7 @@ class WriteEngine(wiring.Component):
         if c.blocks:
             bad_block = request.block & ~self.may_give
             m.d.comb += [
-                accept.eq(commit & ~request.torn & may & reaches & room & ~bad_block),
+                willing.eq(commit & ~request.torn & may & self.acknowledged & self.target_open & ~bad_block),
                 self.give.eq(accept & request.block),
                 self.message.kind.eq(request.block),
             ]
@@ -526,12 +522,12 @@ class WriteEngine(wiring.Component):
             self._settle(m, row)
 
         m.d.comb += [
-            self.push.eq(self._targets & accept.replicate(c.vms)),
+            self.push.eq(self._targets & ~self.spent & willing.replicate(c.vms)),
             self.message.slot.eq(request.slot),
             self.message.last.eq(request.last),
             self.message.sender.eq(request.vm),
             *([self.message.generation.eq(self.source_generation)] if c.manager is not Manager.NONE else []),
-            self.slot_back.eq(self._here & (request.commit & ~request.torn).replicate(len(self._here))),
+            self.slot_back.eq(self._commit & (~request.torn).replicate(len(self._commit))),
             self.back.eq(Mux(accept, choose(self._targets, list(self.free_slots)), request.slot)),
         ]
 
@@ -541,7 +537,7 @@ class WriteEngine(wiring.Component):
         m.d.comb += [
             new.code.eq(Mux(refuse, code, Result.ACCEPTED)),
             new.vm.eq(Mux(refuse, self._target, 0)),
-            new.count.eq(Mux(commit, result.count + accept, 0)),
+            new.count.eq(Mux(accept, result.count + 1, Mux(commit, result.count, 0))),
             results.write.eq(commit | acknowledge),
             results.write_row.eq(row),
             results.write_data.eq(new),
@@ -555,7 +551,7 @@ class WriteEngine(wiring.Component):
         flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]
         for vm, (lanes, own) in enumerate(zip(flags, one_hot(request.vm, c.vms), strict=True)):
             for lane, here in enumerate(one_hot(self._lane, c.lanes)):
-                with m.If(own & here & (refuse | acknowledge)):
+                with m.If(own & here & (commit | acknowledge)):  # where it is set, there are no commits
                     m.d.sync += lanes[lane].eq(refuse)
             with m.If(self.closed_vm[vm]):
                 m.d.sync += lanes.eq(0)
@@ -611,17 +607,23 @@ class WriteEngine(wiring.Component):
                 m.d.sync += self.locked.eq(1)
 
         # A new limit must leave room for what waits, and for what was promised to others. Pops go on between the check
-        # and the act, so what waits is looked at in the act.
+        # and the act: one in the cycle of the check makes room for one message more.
         m.submodules.promised = promised = Table(
             c.vms, count, readers=1, init=[c.credits * (c.vms - 1) if c.open_at_reset else 0] * c.vms,
             fill_bits=len(self.fill_row),
         )  # fmt: skip
         asked = word[:count]
-        total = Signal(count + 2)
-        fits, grants = Signal(), Signal()
-        m.d.sync += total.eq(promised.read(m, 0, self._target) - (sent - stop)[:count] + asked)
+        total, spare, limited = Signal(count + 2), Signal(signed(count + 1)), Signal(count)
+        late, possible, fits, grants = (Signal(name=name) for name in ("late", "possible", "fits", "grants"))
+        m.d.sync += [
+            total.eq(promised.read(m, 0, self._target) - (sent - stop)[:count] + asked),
+            spare.eq(asked - (sent - gone)[:count]),
+            late.eq((self.returns & self._targets).any()),
+            limited.eq(sent - asked),
+            possible.eq(word[:16] <= c.depth),
+        ]
         m.d.comb += [
-            fits.eq((word[:16] <= c.depth) & (asked >= (sent - gone)[:count]) & (total <= c.depth)),
+            fits.eq(possible & ((spare >= 0) | (late & (spare == -1))) & (total <= c.depth)),
             grants.eq(self._does["CREDITS"] & fits),
             self.grant.eq(self._targets & grants.replicate(c.vms)),
             promised.fill.eq(self.fill),
@@ -631,7 +633,7 @@ class WriteEngine(wiring.Component):
             promised.write_data.eq(total),
         ]
         with m.If(self._ordinary):
-            m.d.comb += [self.new_sent.eq(sent), self.new_stop.eq(sent - asked)]
+            m.d.comb += [self.new_sent.eq(sent), self.new_stop.eq(limited)]
         bad_value = (self._does["CREDITS"] & ~fits) | (self._does["CONTROL"] & self.refused_command)
         if c.blocks:
             bad_value = bad_value | (self._does["QUOTA"] & ~self.limit_fits)

@@ -54,13 +54,13 @@ def test_every_word_comes_back(ports, words, register):
 
             def put(side, asked):
                 slot, word = asked["place"] if asked else random.choice(places)
-                drive(ctx, side, request=asked is not None, slot=slot, word=word)
+                bank = 1 << word % sizes.banks
+                drive(ctx, side, request=bank * (asked is not None), slot=slot, word=word)
                 if hasattr(side, "enable"):
                     drive(ctx, side, data=asked["data"] if asked else 0, enable=asked["enable"] if asked else 0)
 
             commit = None if crowded else ask(0.4, places)  # whoever grants commits leaves a cycle out then
             put(dut.commit, commit)
-            ctx.set(dut.bank, 1 << commit["place"][1] % sizes.banks if commit else 0)
             for port in range(ports):
                 writes[port] = writes[port] or ask(0.7, places)
                 reads[port] = reads[port] or (ask(0.7, list(stored)) if stored else None)
@@ -119,7 +119,7 @@ def test_streams_settle_on_different_banks(sides):
         granted = 0
         for cycle in range(200):
             for port, stream in enumerate(streams):
-                drive(ctx, stream, request=1, slot=port, word=words[port] % 16)
+                drive(ctx, stream, request=1 << words[port] % 4, slot=port, word=words[port] % 16)
             for port, stream in enumerate(streams):
                 if ctx.get(stream.grant):
                     words[port] += 1
@@ -138,12 +138,11 @@ def test_ports_share_a_bank_whatever_commits_do(commits):
         granted = {"w": [0] * 4, "r": [0] * 4}
         crowded = 0
         for _ in range(80):
-            drive(ctx, dut.commit, request=commits and not crowded, word=2)
-            ctx.set(dut.bank, 1 << 2)
+            drive(ctx, dut.commit, request=(commits and not crowded) << 2, word=2)
             for name, count in granted.items():
                 side = getattr(dut, name)
                 for port in range(4):
-                    drive(ctx, side[port], request=1, slot=port, word=2)
+                    drive(ctx, side[port], request=1 << 2, slot=port, word=2)
                 for port in range(4):
                     count[port] += ctx.get(side[port].grant)
             crowded = ctx.get(dut.crowded)

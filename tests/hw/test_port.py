@@ -139,7 +139,7 @@ class Rig:
             self.offers = {"write": False, "read": False}
         self._offer(ctx)
         drive(ctx, dut, reset=reset, tear=tear, fresh=fresh, open=bits(self.open), hold=self.hold)
-        ctx.set(dut.opened, bool(self.open - self.were_open))
+        ctx.set(dut.changed, bool(self.open - self.were_open))
         self.were_open = set(self.open)
         ctx.set(dut.written.ready, coin(random, odds["take"]) if take is None else take)
         ctx.set(dut.answer.ready, coin(random, odds["take"]) if take is None else take)

@@ -41,6 +41,12 @@ def fault(ctx, dut):
     return Fault(ctx.get(dut.fault.kind) if ctx.get(dut.fault.valid) else 0)
 
 
+def states(ctx, dut, source, target):
+    """Tell the engine what it asks about the states of these two."""
+    drive(ctx, dut, source_open=source != State.CLOSED, source_draining=source == State.DRAINING)
+    drive(ctx, dut, target_alive=target in (State.OPEN, State.PAUSED), target_open=target == State.OPEN)
+
+
 def outcome(torn, may, draining, target, acknowledged, spent):
     """Return what ``docs/states.md`` section 3 says of a commit by a lane that accepts."""
     if torn:
@@ -73,7 +79,8 @@ def test_every_commit_is_judged_in_order():
         ctx.set(dut.free_slots[target], 55)
         cases = product((0, 1), (0, 1), (State.OPEN, State.PAUSED, State.DRAINING), State, (0, 1), (0, 1))
         for torn, may, source, state, acknowledged, spent in cases:
-            drive(ctx, dut, source_state=source, target_state=state, permitted=may, acknowledged=acknowledged)
+            states(ctx, dut, source, state)
+            drive(ctx, dut, permitted=may, acknowledged=acknowledged)
             ctx.set(dut.spent, spent << target)
             await write(ctx, dut, bound(C, PORT, WHERE.guest(vm) + page.ACK.at(lane), vm))
             assert await result() == (Result.ACCEPTED, 0, 0)
@@ -104,7 +111,8 @@ def test_count_of_accepted_commits_wraps():
 
     async def bench(ctx):
         await fill(ctx, dut, 32)
-        drive(ctx, dut, source_state=State.OPEN, target_state=State.OPEN, permitted=1, acknowledged=1)
+        states(ctx, dut, State.OPEN, State.OPEN)
+        drive(ctx, dut, permitted=1, acknowledged=1)
         access = bound(C, PORT, WHERE.guest(0) + page.COMMIT.at(0, 0, 0, 1), 0)
         for count in range(1, 260):
             await write(ctx, dut, access, commit=1)
@@ -138,7 +146,7 @@ def test_first_check_that_fails_refuses():
             (State.CLOSED, State.OPEN, State.DRAINING),
             (FULL, 0b0111),
         ):
-            ctx.set(dut.source_state, state)
+            states(ctx, dut, state, State.CLOSED)
             to_manager = address >= WHERE.manager_base
             known = vm if allowed or to_manager else None
             access = bound(C, PORT, address + low, known, allowed=allowed, strobes=strobes) | {"cacheable": cacheable}
@@ -207,17 +215,19 @@ def test_doorbells_and_greetings_need_permission(draining):
 
     async def bench(ctx):
         await fill(ctx, dut, 32)
-        ctx.set(dut.source_state, State.DRAINING if draining else State.OPEN)
+        sender = State.DRAINING if draining else State.OPEN
         ctx.set(dut.target_generation, 7)
         for word, may, state, acknowledged in product((0, 4, 5, 63, 64, 1 << 31), (0, 1), State, (0, 1)):
-            drive(ctx, dut, permitted=may, target_state=state, acknowledged=acknowledged)
+            states(ctx, dut, sender, state)
+            drive(ctx, dut, permitted=may, acknowledged=acknowledged)
             await write(ctx, dut, bound(C, PORT, WHERE.guest(vm) + page.RING.offset, vm), data=word)
             may_ring = may and not draining and word < C.vms
             assert fault(ctx, dut) == (Fault.NONE if may_ring else Fault.DENIED)
             alive = state in (State.OPEN, State.PAUSED)
             assert ctx.get(dut.do.ring) == bool(may_ring and alive and acknowledged)
         for word, may in product((0, 6, 7, 7 | 1 << 8), (0, 1)):
-            drive(ctx, dut, permitted=may, target_state=State.CLOSED)
+            states(ctx, dut, sender, State.CLOSED)
+            ctx.set(dut.permitted, may)
             await write(ctx, dut, bound(C, PORT, WHERE.guest(vm) + page.PEER.at(2), vm), data=word)
             assert (ctx.get(dut.source), ctx.get(dut.target)) == (vm, 2)
             assert ctx.get(dut.do.peer) == (may and word == 7)
