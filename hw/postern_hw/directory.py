@@ -179,7 +179,8 @@ class Directory(wiring.Component):
                 init=((1 << vms) - 1) * (self.initial(c) in states),
             )
 
-        among = {states: members(*states) for states in ((State.OPEN,), (State.OPEN, State.PAUSED), (State.DRAINING,))}
+        tracked: tuple[tuple[State, ...], ...] = ((State.OPEN,), (State.OPEN, State.PAUSED), (State.DRAINING,))
+        among = {states: members(*states) for states in tracked}
         among[State.OPEN, State.PAUSED, State.DRAINING] = self.open
 
         permits = table("permits", vms, 2, all_but)
