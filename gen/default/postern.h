@@ -19,21 +19,28 @@
 #define POSTERN_LANES 2u
 #define POSTERN_WORDS 16u
 #define POSTERN_DEPTH 16u
+#define POSTERN_BLOCKS 64u
+#define POSTERN_BLOCK_SIZE 1024u
+#define POSTERN_BANKS 4u
 
 /* Where the pages lie in the address space of each port. */
 
-#define POSTERN_PORT0_ADDRESS_BITS 13u
+#define POSTERN_PORT0_ADDRESS_BITS 18u
 #define POSTERN_PORT0_GUEST_BASE 0x0u
-#define POSTERN_PORT0_MANAGER_BASE 0x1000u
-#define POSTERN_PORT1_ADDRESS_BITS 13u
+#define POSTERN_PORT0_SRAM_BASE 0x10000u
+#define POSTERN_PORT0_MANAGER_BASE 0x20000u
+#define POSTERN_PORT1_ADDRESS_BITS 18u
 #define POSTERN_PORT1_GUEST_BASE 0x0u
-#define POSTERN_PORT1_MANAGER_BASE 0x1000u
-#define POSTERN_PORT2_ADDRESS_BITS 13u
+#define POSTERN_PORT1_SRAM_BASE 0x10000u
+#define POSTERN_PORT1_MANAGER_BASE 0x20000u
+#define POSTERN_PORT2_ADDRESS_BITS 18u
 #define POSTERN_PORT2_GUEST_BASE 0x0u
-#define POSTERN_PORT2_MANAGER_BASE 0x1000u
-#define POSTERN_PORT3_ADDRESS_BITS 13u
+#define POSTERN_PORT2_SRAM_BASE 0x10000u
+#define POSTERN_PORT2_MANAGER_BASE 0x20000u
+#define POSTERN_PORT3_ADDRESS_BITS 18u
 #define POSTERN_PORT3_GUEST_BASE 0x0u
-#define POSTERN_PORT3_MANAGER_BASE 0x1000u
+#define POSTERN_PORT3_SRAM_BASE 0x10000u
+#define POSTERN_PORT3_MANAGER_BASE 0x20000u
 
 /* Values. */
 
@@ -104,6 +111,31 @@ enum postern_fault {
     POSTERN_FAULT_CACHEABLE = 11
 };
 
+/* How a message hands its block over. */
+enum postern_handover {
+    POSTERN_HANDOVER_MOVE = 1,
+    POSTERN_HANDOVER_LEND = 2,
+    POSTERN_HANDOVER_SHOW = 3
+};
+
+/* Outcome of FREE, RETURN and REVOKE. */
+enum postern_settled {
+    POSTERN_SETTLED_NONE = 0,
+    POSTERN_SETTLED_DONE = 1,
+    POSTERN_SETTLED_STALE = 2,
+    POSTERN_SETTLED_REFUSED = 3
+};
+
+/* What a VM has of a block. */
+enum postern_holding {
+    POSTERN_HOLDING_NONE = 0,
+    POSTERN_HOLDING_OWNED = 1,
+    POSTERN_HOLDING_LENT = 2,
+    POSTERN_HOLDING_SHOWN = 3,
+    POSTERN_HOLDING_BORROWED = 4,
+    POSTERN_HOLDING_WATCHED = 5
+};
+
 /* A field of a word, and a value in the place of a field: */
 /* POSTERN_GET(POSTERN_HEADER_SENDER, header), POSTERN_PUT(POSTERN_SELF_VM, 3). */
 
@@ -112,7 +144,7 @@ enum postern_fault {
 
 /* The guest page. */
 
-#define POSTERN_GUEST_SIZE 0x600u
+#define POSTERN_GUEST_SIZE 0x800u
 
 /* Identifies the block. */
 #define POSTERN_MAGIC_OFFSET 0x0u
@@ -173,15 +205,38 @@ enum postern_fault {
 #define POSTERN_EPOCH_VALUE_LSB 0u
 #define POSTERN_EPOCH_VALUE_MASK 0xFFFFFFFFu
 
+/* The shared SRAM. */
+#define POSTERN_MEMORY_OFFSET 0x38u
+#define POSTERN_MEMORY_BLOCKS_LSB 0u
+#define POSTERN_MEMORY_BLOCKS_MASK 0x000007FFu
+#define POSTERN_MEMORY_SIZE_LOG_LSB 16u
+#define POSTERN_MEMORY_SIZE_LOG_MASK 0x000F0000u
+#define POSTERN_MEMORY_BANKS_LSB 24u
+#define POSTERN_MEMORY_BANKS_MASK 0x0F000000u
+
+/* Blocks that this VM has allocated and that were not freed yet, wherever they are now. */
+#define POSTERN_QUOTA_OFFSET 0x40u
+#define POSTERN_QUOTA_USED_LSB 0u
+#define POSTERN_QUOTA_USED_MASK 0x000007FFu
+#define POSTERN_QUOTA_LIMIT_LSB 16u
+#define POSTERN_QUOTA_LIMIT_MASK 0x07FF0000u
+
+/* Allocates a block. The read makes this VM the owner of a block of zeros. The read acts. */
+#define POSTERN_ALLOC_OFFSET 0x48u
+#define POSTERN_ALLOC_BLOCK_LSB 0u
+#define POSTERN_ALLOC_BLOCK_MASK 0x000003FFu
+#define POSTERN_ALLOC_VALID_LSB 31u
+#define POSTERN_ALLOC_VALID_MASK 0x80000000u
+
 /* Interrupt sources. MAIL, DOORBELL and REFUSAL stay set while their cause lasts. */
 #define POSTERN_IRQ_STATE_OFFSET 0x80u
 #define POSTERN_IRQ_STATE_SOURCES_LSB 0u
-#define POSTERN_IRQ_STATE_SOURCES_MASK 0x0000001Fu
+#define POSTERN_IRQ_STATE_SOURCES_MASK 0x0000007Fu
 
 /* Sets interrupt sources. */
 #define POSTERN_IRQ_TEST_OFFSET 0x88u
 #define POSTERN_IRQ_TEST_SOURCES_LSB 0u
-#define POSTERN_IRQ_TEST_SOURCES_MASK 0x0000001Fu
+#define POSTERN_IRQ_TEST_SOURCES_MASK 0x0000007Fu
 
 /* Rings the doorbell of a VM. */
 #define POSTERN_RING_OFFSET 0xA0u
@@ -196,10 +251,10 @@ enum postern_fault {
 /* Sources that raise the line of a core while this VM is resident there. */
 #define POSTERN_IRQ_ENABLE_OFFSET(core) (0xC0u + 8u * (core))
 #define POSTERN_IRQ_ENABLE_SOURCES_LSB 0u
-#define POSTERN_IRQ_ENABLE_SOURCES_MASK 0x0000001Fu
+#define POSTERN_IRQ_ENABLE_SOURCES_MASK 0x0000007Fu
 
 /* What became of this lane's commits since the last acknowledge. Never zero. */
-#define POSTERN_RESULT_OFFSET(lane) (0x100u + 32u * (lane))
+#define POSTERN_RESULT_OFFSET(lane) (0x100u + 64u * (lane))
 #define POSTERN_RESULT_CODE_LSB 0u
 #define POSTERN_RESULT_CODE_MASK 0x00000007u
 #define POSTERN_RESULT_VM_LSB 8u
@@ -208,12 +263,12 @@ enum postern_fault {
 #define POSTERN_RESULT_COUNT_MASK 0x00FF0000u
 
 /* Acknowledges RESULT: the lane accepts again and COUNT restarts. */
-#define POSTERN_ACK_OFFSET(lane) (0x108u + 32u * (lane))
+#define POSTERN_ACK_OFFSET(lane) (0x108u + 64u * (lane))
 #define POSTERN_ACK_VALUE_LSB 0u
 #define POSTERN_ACK_VALUE_MASK 0xFFFFFFFFu
 
 /* Header of the oldest message, zero if there is none. The read lets this lane pop it. The read acts. */
-#define POSTERN_HEADER_OFFSET(lane) (0x110u + 32u * (lane))
+#define POSTERN_HEADER_OFFSET(lane) (0x110u + 64u * (lane))
 #define POSTERN_HEADER_COUNT_LSB 0u
 #define POSTERN_HEADER_COUNT_MASK 0x0000001Fu
 #define POSTERN_HEADER_KIND_LSB 7u
@@ -224,9 +279,33 @@ enum postern_fault {
 #define POSTERN_HEADER_GENERATION_MASK 0x00FF0000u
 
 /* Outcome of this lane's last pop. */
-#define POSTERN_RX_RESULT_OFFSET(lane) (0x118u + 32u * (lane))
+#define POSTERN_RX_RESULT_OFFSET(lane) (0x118u + 64u * (lane))
 #define POSTERN_RX_RESULT_CODE_LSB 0u
 #define POSTERN_RX_RESULT_CODE_MASK 0x00000003u
+
+/* Gives up a block of this VM that is neither lent nor shown. */
+#define POSTERN_FREE_OFFSET(lane) (0x120u + 64u * (lane))
+#define POSTERN_FREE_BLOCK_LSB 0u
+#define POSTERN_FREE_BLOCK_MASK 0x000003FFu
+
+/* Ends a loan to this VM, given by the last word of the message that brought it. */
+#define POSTERN_RETURN_OFFSET(lane) (0x128u + 64u * (lane))
+#define POSTERN_RETURN_BLOCK_LSB 0u
+#define POSTERN_RETURN_BLOCK_MASK 0x000003FFu
+#define POSTERN_RETURN_TAG_LSB 16u
+#define POSTERN_RETURN_TAG_MASK 0x00FF0000u
+#define POSTERN_RETURN_KIND_LSB 30u
+#define POSTERN_RETURN_KIND_MASK 0xC0000000u
+
+/* Ends a loan by this VM. */
+#define POSTERN_REVOKE_OFFSET(lane) (0x130u + 64u * (lane))
+#define POSTERN_REVOKE_BLOCK_LSB 0u
+#define POSTERN_REVOKE_BLOCK_MASK 0x000003FFu
+
+/* Outcome of this lane's last FREE, RETURN or REVOKE. */
+#define POSTERN_BLOCK_RESULT_OFFSET(lane) (0x138u + 64u * (lane))
+#define POSTERN_BLOCK_RESULT_CODE_LSB 0u
+#define POSTERN_BLOCK_RESULT_CODE_MASK 0x00000003u
 
 /* A VM that this one may send to; zero for any other. A write acknowledges a generation. */
 #define POSTERN_PEER_OFFSET(vm) (0x180u + 16u * (vm))
@@ -246,23 +325,32 @@ enum postern_fault {
 #define POSTERN_CREDIT_LIMIT_LSB 16u
 #define POSTERN_CREDIT_LIMIT_MASK 0x01FF0000u
 
+/* What this VM has of a block; zero if nothing. */
+#define POSTERN_BLOCK_OFFSET(block) (0x200u + 8u * (block))
+#define POSTERN_BLOCK_HOLDING_LSB 0u
+#define POSTERN_BLOCK_HOLDING_MASK 0x00000007u
+#define POSTERN_BLOCK_VM_LSB 8u
+#define POSTERN_BLOCK_VM_MASK 0x00003F00u
+#define POSTERN_BLOCK_TAG_LSB 16u
+#define POSTERN_BLOCK_TAG_MASK 0x00FF0000u
+
 /* Payload of the message that a lane is putting together. Word 0 restarts it. */
-#define POSTERN_STAGE_OFFSET(lane, word) (0x200u + 128u * (lane) + 8u * (word))
+#define POSTERN_STAGE_OFFSET(lane, word) (0x400u + 128u * (lane) + 8u * (word))
 #define POSTERN_STAGE_VALUE_LSB 0u
 #define POSTERN_STAGE_VALUE_MASK 0xFFFFFFFFu
 
 /* Payload of the oldest message; zero beyond its end. */
-#define POSTERN_WORD_OFFSET(word) (0x300u + 8u * (word))
+#define POSTERN_WORD_OFFSET(word) (0x500u + 8u * (word))
 #define POSTERN_WORD_VALUE_LSB 0u
 #define POSTERN_WORD_VALUE_MASK 0xFFFFFFFFu
 
 /* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
-#define POSTERN_POP_OFFSET(lane) (0x380u + 8u * (lane))
+#define POSTERN_POP_OFFSET(lane) (0x580u + 8u * (lane))
 #define POSTERN_POP_WORD_LSB 0u
 #define POSTERN_POP_WORD_MASK 0xFFFFFFFFu
 
 /* Last word of a message: the write sends it. */
-#define POSTERN_COMMIT_OFFSET(lane, kind, many, vm) (0x400u + 256u * (lane) + 128u * (kind) + 64u * (many) + 8u * (vm))
+#define POSTERN_COMMIT_OFFSET(lane, kind, many, vm) (0x600u + 256u * (lane) + 128u * (kind) + 64u * (many) + 8u * (vm))
 #define POSTERN_COMMIT_WORD_LSB 0u
 #define POSTERN_COMMIT_WORD_MASK 0xFFFFFFFFu
 
@@ -329,6 +417,13 @@ enum postern_fault {
 #define POSTERN_MANAGER_STRAY_ENABLE_LSB 8u
 #define POSTERN_MANAGER_STRAY_ENABLE_MASK 0x00000100u
 
+/* Blocks that nobody owns. */
+#define POSTERN_MANAGER_POOL_OFFSET 0x90u
+#define POSTERN_MANAGER_POOL_CLEAN_LSB 0u
+#define POSTERN_MANAGER_POOL_CLEAN_MASK 0x000007FFu
+#define POSTERN_MANAGER_POOL_DIRTY_LSB 16u
+#define POSTERN_MANAGER_POOL_DIRTY_MASK 0x07FF0000u
+
 /* Who runs on a core. */
 #define POSTERN_MANAGER_RESIDENT_OFFSET(core) (0x100u + 8u * (core))
 #define POSTERN_MANAGER_RESIDENT_VM_LSB 0u
@@ -336,8 +431,22 @@ enum postern_fault {
 #define POSTERN_MANAGER_RESIDENT_VALID_LSB 31u
 #define POSTERN_MANAGER_RESIDENT_VALID_MASK 0x80000000u
 
+/* Blocks that a VM may have allocated. */
+#define POSTERN_MANAGER_QUOTA_OFFSET(vm) (0x180u + 16u * (vm))
+#define POSTERN_MANAGER_QUOTA_LIMIT_LSB 0u
+#define POSTERN_MANAGER_QUOTA_LIMIT_MASK 0x000007FFu
+#define POSTERN_MANAGER_QUOTA_USED_LSB 16u
+#define POSTERN_MANAGER_QUOTA_USED_MASK 0x07FF0000u
+
+/* Blocks of a VM: what remains before it can be closed. */
+#define POSTERN_MANAGER_HOLDINGS_OFFSET(vm) (0x188u + 16u * (vm))
+#define POSTERN_MANAGER_HOLDINGS_OWNED_LSB 0u
+#define POSTERN_MANAGER_HOLDINGS_OWNED_MASK 0x000007FFu
+#define POSTERN_MANAGER_HOLDINGS_BORROWED_LSB 16u
+#define POSTERN_MANAGER_HOLDINGS_BORROWED_MASK 0x07FF0000u
+
 /* Commands to and state of a VM. */
-#define POSTERN_MANAGER_CONTROL_OFFSET(vm) (0x180u + 16u * (vm))
+#define POSTERN_MANAGER_CONTROL_OFFSET(vm) (0x200u + 16u * (vm))
 #define POSTERN_MANAGER_CONTROL_COMMAND_LSB 0u
 #define POSTERN_MANAGER_CONTROL_COMMAND_MASK 0x00000007u
 #define POSTERN_MANAGER_CONTROL_STATE_LSB 8u
@@ -348,12 +457,12 @@ enum postern_fault {
 #define POSTERN_MANAGER_CONTROL_QUEUED_MASK 0x01FF0000u
 
 /* Generation of a VM. */
-#define POSTERN_MANAGER_GENERATION_OFFSET(vm) (0x188u + 16u * (vm))
+#define POSTERN_MANAGER_GENERATION_OFFSET(vm) (0x208u + 16u * (vm))
 #define POSTERN_MANAGER_GENERATION_VALUE_LSB 0u
 #define POSTERN_MANAGER_GENERATION_VALUE_MASK 0x000000FFu
 
 /* Who may send to a VM. */
-#define POSTERN_MANAGER_PERMIT_OFFSET(vm, half) (0x200u + 16u * (vm) + 8u * (half))
+#define POSTERN_MANAGER_PERMIT_OFFSET(vm, half) (0x280u + 16u * (vm) + 8u * (half))
 #define POSTERN_MANAGER_PERMIT_SENDERS_LSB 0u
 #define POSTERN_MANAGER_PERMIT_SENDERS_MASK 0x000000FFu
 
@@ -458,6 +567,21 @@ static inline uint32_t postern_read_epoch(uintptr_t guest)
     return postern_read32(guest, POSTERN_EPOCH_OFFSET);
 }
 
+static inline uint32_t postern_read_memory(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_MEMORY_OFFSET);
+}
+
+static inline uint32_t postern_read_quota(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_QUOTA_OFFSET);
+}
+
+static inline uint32_t postern_read_alloc(uintptr_t guest)
+{
+    return postern_read32(guest, POSTERN_ALLOC_OFFSET);
+}
+
 static inline uint32_t postern_read_irq_state(uintptr_t guest)
 {
     return postern_read32(guest, POSTERN_IRQ_STATE_OFFSET);
@@ -518,6 +642,26 @@ static inline uint32_t postern_read_rx_result(uintptr_t guest, uint32_t lane)
     return postern_read32(guest, POSTERN_RX_RESULT_OFFSET(lane));
 }
 
+static inline void postern_write_free(uintptr_t guest, uint32_t lane, uint32_t value)
+{
+    postern_write32(guest, POSTERN_FREE_OFFSET(lane), value);
+}
+
+static inline void postern_write_return(uintptr_t guest, uint32_t lane, uint32_t value)
+{
+    postern_write32(guest, POSTERN_RETURN_OFFSET(lane), value);
+}
+
+static inline void postern_write_revoke(uintptr_t guest, uint32_t lane, uint32_t value)
+{
+    postern_write32(guest, POSTERN_REVOKE_OFFSET(lane), value);
+}
+
+static inline uint32_t postern_read_block_result(uintptr_t guest, uint32_t lane)
+{
+    return postern_read32(guest, POSTERN_BLOCK_RESULT_OFFSET(lane));
+}
+
 static inline uint32_t postern_read_peer(uintptr_t guest, uint32_t vm)
 {
     return postern_read32(guest, POSTERN_PEER_OFFSET(vm));
@@ -531,6 +675,11 @@ static inline void postern_write_peer(uintptr_t guest, uint32_t vm, uint32_t val
 static inline uint32_t postern_read_credit(uintptr_t guest, uint32_t vm)
 {
     return postern_read32(guest, POSTERN_CREDIT_OFFSET(vm));
+}
+
+static inline uint32_t postern_read_block(uintptr_t guest, uint32_t block)
+{
+    return postern_read32(guest, POSTERN_BLOCK_OFFSET(block));
 }
 
 static inline void postern_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
@@ -645,6 +794,11 @@ static inline void postern_manager_write_stray(uintptr_t manager, uint32_t value
     postern_write32(manager, POSTERN_MANAGER_STRAY_OFFSET, value);
 }
 
+static inline uint32_t postern_manager_read_pool(uintptr_t manager)
+{
+    return postern_read32(manager, POSTERN_MANAGER_POOL_OFFSET);
+}
+
 static inline uint32_t postern_manager_read_resident(uintptr_t manager, uint32_t core)
 {
     return postern_read32(manager, POSTERN_MANAGER_RESIDENT_OFFSET(core));
@@ -653,6 +807,21 @@ static inline uint32_t postern_manager_read_resident(uintptr_t manager, uint32_t
 static inline void postern_manager_write_resident(uintptr_t manager, uint32_t core, uint32_t value)
 {
     postern_write32(manager, POSTERN_MANAGER_RESIDENT_OFFSET(core), value);
+}
+
+static inline uint32_t postern_manager_read_quota(uintptr_t manager, uint32_t vm)
+{
+    return postern_read32(manager, POSTERN_MANAGER_QUOTA_OFFSET(vm));
+}
+
+static inline void postern_manager_write_quota(uintptr_t manager, uint32_t vm, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_QUOTA_OFFSET(vm), value);
+}
+
+static inline uint32_t postern_manager_read_holdings(uintptr_t manager, uint32_t vm)
+{
+    return postern_read32(manager, POSTERN_MANAGER_HOLDINGS_OFFSET(vm));
 }
 
 static inline uint32_t postern_manager_read_control(uintptr_t manager, uint32_t vm)
@@ -781,6 +950,66 @@ static inline uint32_t postern_connect(uintptr_t guest, uint32_t vm)
     return generation;
 }
 
+/* What a guest does with blocks of the shared SRAM. A window of the SRAM is given by the address at which it is mapped,
+ * as device memory like the pages: then what was written to a block is there for whoever gets it by a message. */
+
+/* Where the words of a block are. What this VM has no right to reads as zero, and is not written. */
+static inline volatile uint32_t *postern_block(uintptr_t sram, uint32_t block)
+{
+    return (volatile uint32_t *)(sram + (uintptr_t)POSTERN_BLOCK_SIZE * block);
+}
+
+/* Allocate a block; it reads as zero. Returns 1, or 0 when there is no quota left or no clean block yet: then
+ * POSTERN_INTERRUPT_BLOCK says when it is worth another try. */
+static inline uint32_t postern_alloc(uintptr_t guest, uint32_t *block)
+{
+    uint32_t word = postern_read_alloc(guest);
+    *block = POSTERN_GET(POSTERN_ALLOC_BLOCK, word);
+    return POSTERN_GET(POSTERN_ALLOC_VALID, word);
+}
+
+/* Give up a block. Returns 1, or 0 where it is not this VM's, or lent or shown. */
+static inline uint32_t postern_free(uintptr_t guest, uint32_t lane, uint32_t block)
+{
+    postern_write_free(guest, lane, block);
+    return postern_read_block_result(guest, lane) == (uint32_t)POSTERN_SETTLED_DONE;
+}
+
+/* Send a message that hands a block over, of count words beside the block, 0 to POSTERN_WORDS - 1. What became of it is
+ * in postern_read_result(). The receiver has the block as the last word, in the fields of POSTERN_RETURN, where
+ * POSTERN_HEADER_KIND of the header is POSTERN_KIND_BLOCK. */
+static inline void postern_send_block(uintptr_t guest, uint32_t lane, uint32_t destination, const uint32_t *words,
+                                    uint32_t count, uint32_t block, enum postern_handover how)
+{
+    uint32_t i;
+    for (i = 0; i < count; i++)
+        postern_write_stage(guest, lane, i, words[i]);
+    postern_write_commit(guest, lane, POSTERN_KIND_BLOCK, count > 0u, destination,
+        POSTERN_PUT(POSTERN_RETURN_KIND, how) | POSTERN_PUT(POSTERN_RETURN_BLOCK, block));
+}
+
+/* Give a borrowed block back, by the word that brought it. Returns 1 where the loan stood until now: only then was
+ * what was read from it the owner's. Returns 0 where it was over already. */
+static inline uint32_t postern_give_back(uintptr_t guest, uint32_t lane, uint32_t word)
+{
+    postern_write_return(guest, lane, word);
+    return postern_read_block_result(guest, lane) == (uint32_t)POSTERN_SETTLED_DONE;
+}
+
+/* End the loan of a block of this VM. Returns 1, or 0 where it is not this VM's, or neither lent nor shown. */
+static inline uint32_t postern_revoke(uintptr_t guest, uint32_t lane, uint32_t block)
+{
+    postern_write_revoke(guest, lane, block);
+    return postern_read_block_result(guest, lane) == (uint32_t)POSTERN_SETTLED_DONE;
+}
+
+/* Wait until every write through this port has taken effect. A message through the same port needs it not; it is for
+ * telling another core, which uses another port, by another way than a message. */
+static inline void postern_publish(uintptr_t guest)
+{
+    (void)postern_read_self(guest);
+}
+
 /* What a manager does. */
 
 /* Give a command to a VM. Returns 1 if it was executed, 0 if it was refused. */
@@ -801,6 +1030,14 @@ static inline uint32_t postern_manager_permit(uintptr_t manager, uint32_t sender
     postern_manager_write_permit(manager, receiver, half,
         postern_manager_read_permit(manager, receiver, half) | (uint32_t)1 << (sender % 32u));
     return POSTERN_GET(POSTERN_MANAGER_CREDITS_LIMIT, granted) == credits;
+}
+
+/* Let a VM have so many blocks allocated. Returns 1 if they were granted, 0 if they are fewer than it has allocated
+ * now, or more than there are beside what others were granted. */
+static inline uint32_t postern_manager_quota(uintptr_t manager, uint32_t vm, uint32_t count)
+{
+    postern_manager_write_quota(manager, vm, POSTERN_PUT(POSTERN_MANAGER_QUOTA_LIMIT, count));
+    return POSTERN_GET(POSTERN_MANAGER_QUOTA_LIMIT, postern_manager_read_quota(manager, vm)) == count;
 }
 
 #endif /* POSTERN_H */

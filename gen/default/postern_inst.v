@@ -8,7 +8,7 @@ wire clk;  // into the block
 wire rst;  // into the block
 
 // axi4-lite port 0 write address
-wire [12:0] s0_axi_awaddr;  // into the block
+wire [17:0] s0_axi_awaddr;  // into the block
 wire [2:0] s0_axi_awprot;  // into the block
 wire [3:0] s0_axi_awuser;  // into the block
 wire s0_axi_awvalid;  // into the block
@@ -26,7 +26,7 @@ wire s0_axi_bvalid;  // out of the block
 wire s0_axi_bready;  // into the block
 
 // axi4-lite port 0 read address
-wire [12:0] s0_axi_araddr;  // into the block
+wire [17:0] s0_axi_araddr;  // into the block
 wire [2:0] s0_axi_arprot;  // into the block
 wire [3:0] s0_axi_aruser;  // into the block
 wire s0_axi_arvalid;  // into the block
@@ -42,7 +42,7 @@ wire s0_axi_rready;  // into the block
 wire s0_rst;  // into the block
 
 // axi4-lite port 1 write address
-wire [12:0] s1_axi_awaddr;  // into the block
+wire [17:0] s1_axi_awaddr;  // into the block
 wire [2:0] s1_axi_awprot;  // into the block
 wire [3:0] s1_axi_awuser;  // into the block
 wire s1_axi_awvalid;  // into the block
@@ -60,7 +60,7 @@ wire s1_axi_bvalid;  // out of the block
 wire s1_axi_bready;  // into the block
 
 // axi4-lite port 1 read address
-wire [12:0] s1_axi_araddr;  // into the block
+wire [17:0] s1_axi_araddr;  // into the block
 wire [2:0] s1_axi_arprot;  // into the block
 wire [3:0] s1_axi_aruser;  // into the block
 wire s1_axi_arvalid;  // into the block
@@ -76,7 +76,7 @@ wire s1_axi_rready;  // into the block
 wire s1_rst;  // into the block
 
 // axi4-lite port 2 write address
-wire [12:0] s2_axi_awaddr;  // into the block
+wire [17:0] s2_axi_awaddr;  // into the block
 wire [2:0] s2_axi_awprot;  // into the block
 wire [3:0] s2_axi_awuser;  // into the block
 wire s2_axi_awvalid;  // into the block
@@ -94,7 +94,7 @@ wire s2_axi_bvalid;  // out of the block
 wire s2_axi_bready;  // into the block
 
 // axi4-lite port 2 read address
-wire [12:0] s2_axi_araddr;  // into the block
+wire [17:0] s2_axi_araddr;  // into the block
 wire [2:0] s2_axi_arprot;  // into the block
 wire [3:0] s2_axi_aruser;  // into the block
 wire s2_axi_arvalid;  // into the block
@@ -110,7 +110,7 @@ wire s2_axi_rready;  // into the block
 wire s2_rst;  // into the block
 
 // axi4-lite port 3 write address
-wire [12:0] s3_axi_awaddr;  // into the block
+wire [17:0] s3_axi_awaddr;  // into the block
 wire [2:0] s3_axi_awprot;  // into the block
 wire [3:0] s3_axi_awuser;  // into the block
 wire s3_axi_awvalid;  // into the block
@@ -128,7 +128,7 @@ wire s3_axi_bvalid;  // out of the block
 wire s3_axi_bready;  // into the block
 
 // axi4-lite port 3 read address
-wire [12:0] s3_axi_araddr;  // into the block
+wire [17:0] s3_axi_araddr;  // into the block
 wire [2:0] s3_axi_arprot;  // into the block
 wire [3:0] s3_axi_aruser;  // into the block
 wire s3_axi_arvalid;  // into the block

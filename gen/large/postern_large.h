@@ -19,33 +19,44 @@
 #define POSTERN_LARGE_LANES 2u
 #define POSTERN_LARGE_WORDS 16u
 #define POSTERN_LARGE_DEPTH 32u
+#define POSTERN_LARGE_BLOCKS 256u
+#define POSTERN_LARGE_BLOCK_SIZE 1024u
+#define POSTERN_LARGE_BANKS 8u
 
 /* Where the pages lie in the address space of each port. */
 
-#define POSTERN_LARGE_PORT0_ADDRESS_BITS 22u
+#define POSTERN_LARGE_PORT0_ADDRESS_BITS 25u
 #define POSTERN_LARGE_PORT0_GUEST_BASE(vm) (0x0u + 0x10000u * (vm))
-#define POSTERN_LARGE_PORT0_MANAGER_BASE 0x200000u
-#define POSTERN_LARGE_PORT1_ADDRESS_BITS 22u
+#define POSTERN_LARGE_PORT0_SRAM_BASE(vm) (0x800000u + 0x40000u * (vm))
+#define POSTERN_LARGE_PORT0_MANAGER_BASE 0x1000000u
+#define POSTERN_LARGE_PORT1_ADDRESS_BITS 25u
 #define POSTERN_LARGE_PORT1_GUEST_BASE(vm) (0x0u + 0x10000u * (vm))
-#define POSTERN_LARGE_PORT1_MANAGER_BASE 0x200000u
-#define POSTERN_LARGE_PORT2_ADDRESS_BITS 22u
+#define POSTERN_LARGE_PORT1_SRAM_BASE(vm) (0x800000u + 0x40000u * (vm))
+#define POSTERN_LARGE_PORT1_MANAGER_BASE 0x1000000u
+#define POSTERN_LARGE_PORT2_ADDRESS_BITS 25u
 #define POSTERN_LARGE_PORT2_GUEST_BASE(vm) (0x0u + 0x10000u * (vm))
-#define POSTERN_LARGE_PORT2_MANAGER_BASE 0x200000u
-#define POSTERN_LARGE_PORT3_ADDRESS_BITS 22u
+#define POSTERN_LARGE_PORT2_SRAM_BASE(vm) (0x800000u + 0x40000u * (vm))
+#define POSTERN_LARGE_PORT2_MANAGER_BASE 0x1000000u
+#define POSTERN_LARGE_PORT3_ADDRESS_BITS 25u
 #define POSTERN_LARGE_PORT3_GUEST_BASE(vm) (0x0u + 0x10000u * (vm))
-#define POSTERN_LARGE_PORT3_MANAGER_BASE 0x200000u
-#define POSTERN_LARGE_PORT4_ADDRESS_BITS 22u
+#define POSTERN_LARGE_PORT3_SRAM_BASE(vm) (0x800000u + 0x40000u * (vm))
+#define POSTERN_LARGE_PORT3_MANAGER_BASE 0x1000000u
+#define POSTERN_LARGE_PORT4_ADDRESS_BITS 25u
 #define POSTERN_LARGE_PORT4_GUEST_BASE(vm) (0x0u + 0x10000u * (vm))
-#define POSTERN_LARGE_PORT4_MANAGER_BASE 0x200000u
-#define POSTERN_LARGE_PORT5_ADDRESS_BITS 22u
+#define POSTERN_LARGE_PORT4_SRAM_BASE(vm) (0x800000u + 0x40000u * (vm))
+#define POSTERN_LARGE_PORT4_MANAGER_BASE 0x1000000u
+#define POSTERN_LARGE_PORT5_ADDRESS_BITS 25u
 #define POSTERN_LARGE_PORT5_GUEST_BASE(vm) (0x0u + 0x10000u * (vm))
-#define POSTERN_LARGE_PORT5_MANAGER_BASE 0x200000u
-#define POSTERN_LARGE_PORT6_ADDRESS_BITS 22u
+#define POSTERN_LARGE_PORT5_SRAM_BASE(vm) (0x800000u + 0x40000u * (vm))
+#define POSTERN_LARGE_PORT5_MANAGER_BASE 0x1000000u
+#define POSTERN_LARGE_PORT6_ADDRESS_BITS 25u
 #define POSTERN_LARGE_PORT6_GUEST_BASE(vm) (0x0u + 0x10000u * (vm))
-#define POSTERN_LARGE_PORT6_MANAGER_BASE 0x200000u
-#define POSTERN_LARGE_PORT7_ADDRESS_BITS 22u
+#define POSTERN_LARGE_PORT6_SRAM_BASE(vm) (0x800000u + 0x40000u * (vm))
+#define POSTERN_LARGE_PORT6_MANAGER_BASE 0x1000000u
+#define POSTERN_LARGE_PORT7_ADDRESS_BITS 25u
 #define POSTERN_LARGE_PORT7_GUEST_BASE(vm) (0x0u + 0x10000u * (vm))
-#define POSTERN_LARGE_PORT7_MANAGER_BASE 0x200000u
+#define POSTERN_LARGE_PORT7_SRAM_BASE(vm) (0x800000u + 0x40000u * (vm))
+#define POSTERN_LARGE_PORT7_MANAGER_BASE 0x1000000u
 
 /* Values. */
 
@@ -116,6 +127,31 @@ enum postern_large_fault {
     POSTERN_LARGE_FAULT_CACHEABLE = 11
 };
 
+/* How a message hands its block over. */
+enum postern_large_handover {
+    POSTERN_LARGE_HANDOVER_MOVE = 1,
+    POSTERN_LARGE_HANDOVER_LEND = 2,
+    POSTERN_LARGE_HANDOVER_SHOW = 3
+};
+
+/* Outcome of FREE, RETURN and REVOKE. */
+enum postern_large_settled {
+    POSTERN_LARGE_SETTLED_NONE = 0,
+    POSTERN_LARGE_SETTLED_DONE = 1,
+    POSTERN_LARGE_SETTLED_STALE = 2,
+    POSTERN_LARGE_SETTLED_REFUSED = 3
+};
+
+/* What a VM has of a block. */
+enum postern_large_holding {
+    POSTERN_LARGE_HOLDING_NONE = 0,
+    POSTERN_LARGE_HOLDING_OWNED = 1,
+    POSTERN_LARGE_HOLDING_LENT = 2,
+    POSTERN_LARGE_HOLDING_SHOWN = 3,
+    POSTERN_LARGE_HOLDING_BORROWED = 4,
+    POSTERN_LARGE_HOLDING_WATCHED = 5
+};
+
 /* A field of a word, and a value in the place of a field: */
 /* POSTERN_LARGE_GET(POSTERN_LARGE_HEADER_SENDER, header), POSTERN_LARGE_PUT(POSTERN_LARGE_SELF_VM, 3). */
 
@@ -124,7 +160,7 @@ enum postern_large_fault {
 
 /* The guest page. */
 
-#define POSTERN_LARGE_GUEST_SIZE 0x1000u
+#define POSTERN_LARGE_GUEST_SIZE 0x2000u
 
 /* Identifies the block. */
 #define POSTERN_LARGE_MAGIC_OFFSET 0x0u
@@ -185,15 +221,38 @@ enum postern_large_fault {
 #define POSTERN_LARGE_EPOCH_VALUE_LSB 0u
 #define POSTERN_LARGE_EPOCH_VALUE_MASK 0xFFFFFFFFu
 
+/* The shared SRAM. */
+#define POSTERN_LARGE_MEMORY_OFFSET 0x38u
+#define POSTERN_LARGE_MEMORY_BLOCKS_LSB 0u
+#define POSTERN_LARGE_MEMORY_BLOCKS_MASK 0x000007FFu
+#define POSTERN_LARGE_MEMORY_SIZE_LOG_LSB 16u
+#define POSTERN_LARGE_MEMORY_SIZE_LOG_MASK 0x000F0000u
+#define POSTERN_LARGE_MEMORY_BANKS_LSB 24u
+#define POSTERN_LARGE_MEMORY_BANKS_MASK 0x0F000000u
+
+/* Blocks that this VM has allocated and that were not freed yet, wherever they are now. */
+#define POSTERN_LARGE_QUOTA_OFFSET 0x40u
+#define POSTERN_LARGE_QUOTA_USED_LSB 0u
+#define POSTERN_LARGE_QUOTA_USED_MASK 0x000007FFu
+#define POSTERN_LARGE_QUOTA_LIMIT_LSB 16u
+#define POSTERN_LARGE_QUOTA_LIMIT_MASK 0x07FF0000u
+
+/* Allocates a block. The read makes this VM the owner of a block of zeros. The read acts. */
+#define POSTERN_LARGE_ALLOC_OFFSET 0x48u
+#define POSTERN_LARGE_ALLOC_BLOCK_LSB 0u
+#define POSTERN_LARGE_ALLOC_BLOCK_MASK 0x000003FFu
+#define POSTERN_LARGE_ALLOC_VALID_LSB 31u
+#define POSTERN_LARGE_ALLOC_VALID_MASK 0x80000000u
+
 /* Interrupt sources. MAIL, DOORBELL and REFUSAL stay set while their cause lasts. */
 #define POSTERN_LARGE_IRQ_STATE_OFFSET 0x80u
 #define POSTERN_LARGE_IRQ_STATE_SOURCES_LSB 0u
-#define POSTERN_LARGE_IRQ_STATE_SOURCES_MASK 0x0000001Fu
+#define POSTERN_LARGE_IRQ_STATE_SOURCES_MASK 0x0000007Fu
 
 /* Sets interrupt sources. */
 #define POSTERN_LARGE_IRQ_TEST_OFFSET 0x88u
 #define POSTERN_LARGE_IRQ_TEST_SOURCES_LSB 0u
-#define POSTERN_LARGE_IRQ_TEST_SOURCES_MASK 0x0000001Fu
+#define POSTERN_LARGE_IRQ_TEST_SOURCES_MASK 0x0000007Fu
 
 /* Rings the doorbell of a VM. */
 #define POSTERN_LARGE_RING_OFFSET 0xA0u
@@ -208,10 +267,10 @@ enum postern_large_fault {
 /* Sources that raise the line of a core while this VM is resident there. */
 #define POSTERN_LARGE_IRQ_ENABLE_OFFSET(core) (0xC0u + 8u * (core))
 #define POSTERN_LARGE_IRQ_ENABLE_SOURCES_LSB 0u
-#define POSTERN_LARGE_IRQ_ENABLE_SOURCES_MASK 0x0000001Fu
+#define POSTERN_LARGE_IRQ_ENABLE_SOURCES_MASK 0x0000007Fu
 
 /* What became of this lane's commits since the last acknowledge. Never zero. */
-#define POSTERN_LARGE_RESULT_OFFSET(lane) (0x100u + 32u * (lane))
+#define POSTERN_LARGE_RESULT_OFFSET(lane) (0x100u + 64u * (lane))
 #define POSTERN_LARGE_RESULT_CODE_LSB 0u
 #define POSTERN_LARGE_RESULT_CODE_MASK 0x00000007u
 #define POSTERN_LARGE_RESULT_VM_LSB 8u
@@ -220,12 +279,12 @@ enum postern_large_fault {
 #define POSTERN_LARGE_RESULT_COUNT_MASK 0x00FF0000u
 
 /* Acknowledges RESULT: the lane accepts again and COUNT restarts. */
-#define POSTERN_LARGE_ACK_OFFSET(lane) (0x108u + 32u * (lane))
+#define POSTERN_LARGE_ACK_OFFSET(lane) (0x108u + 64u * (lane))
 #define POSTERN_LARGE_ACK_VALUE_LSB 0u
 #define POSTERN_LARGE_ACK_VALUE_MASK 0xFFFFFFFFu
 
 /* Header of the oldest message, zero if there is none. The read lets this lane pop it. The read acts. */
-#define POSTERN_LARGE_HEADER_OFFSET(lane) (0x110u + 32u * (lane))
+#define POSTERN_LARGE_HEADER_OFFSET(lane) (0x110u + 64u * (lane))
 #define POSTERN_LARGE_HEADER_COUNT_LSB 0u
 #define POSTERN_LARGE_HEADER_COUNT_MASK 0x0000001Fu
 #define POSTERN_LARGE_HEADER_KIND_LSB 7u
@@ -236,9 +295,33 @@ enum postern_large_fault {
 #define POSTERN_LARGE_HEADER_GENERATION_MASK 0x00FF0000u
 
 /* Outcome of this lane's last pop. */
-#define POSTERN_LARGE_RX_RESULT_OFFSET(lane) (0x118u + 32u * (lane))
+#define POSTERN_LARGE_RX_RESULT_OFFSET(lane) (0x118u + 64u * (lane))
 #define POSTERN_LARGE_RX_RESULT_CODE_LSB 0u
 #define POSTERN_LARGE_RX_RESULT_CODE_MASK 0x00000003u
+
+/* Gives up a block of this VM that is neither lent nor shown. */
+#define POSTERN_LARGE_FREE_OFFSET(lane) (0x120u + 64u * (lane))
+#define POSTERN_LARGE_FREE_BLOCK_LSB 0u
+#define POSTERN_LARGE_FREE_BLOCK_MASK 0x000003FFu
+
+/* Ends a loan to this VM, given by the last word of the message that brought it. */
+#define POSTERN_LARGE_RETURN_OFFSET(lane) (0x128u + 64u * (lane))
+#define POSTERN_LARGE_RETURN_BLOCK_LSB 0u
+#define POSTERN_LARGE_RETURN_BLOCK_MASK 0x000003FFu
+#define POSTERN_LARGE_RETURN_TAG_LSB 16u
+#define POSTERN_LARGE_RETURN_TAG_MASK 0x00FF0000u
+#define POSTERN_LARGE_RETURN_KIND_LSB 30u
+#define POSTERN_LARGE_RETURN_KIND_MASK 0xC0000000u
+
+/* Ends a loan by this VM. */
+#define POSTERN_LARGE_REVOKE_OFFSET(lane) (0x130u + 64u * (lane))
+#define POSTERN_LARGE_REVOKE_BLOCK_LSB 0u
+#define POSTERN_LARGE_REVOKE_BLOCK_MASK 0x000003FFu
+
+/* Outcome of this lane's last FREE, RETURN or REVOKE. */
+#define POSTERN_LARGE_BLOCK_RESULT_OFFSET(lane) (0x138u + 64u * (lane))
+#define POSTERN_LARGE_BLOCK_RESULT_CODE_LSB 0u
+#define POSTERN_LARGE_BLOCK_RESULT_CODE_MASK 0x00000003u
 
 /* A VM that this one may send to; zero for any other. A write acknowledges a generation. */
 #define POSTERN_LARGE_PEER_OFFSET(vm) (0x200u + 16u * (vm))
@@ -258,23 +341,32 @@ enum postern_large_fault {
 #define POSTERN_LARGE_CREDIT_LIMIT_LSB 16u
 #define POSTERN_LARGE_CREDIT_LIMIT_MASK 0x01FF0000u
 
+/* What this VM has of a block; zero if nothing. */
+#define POSTERN_LARGE_BLOCK_OFFSET(block) (0x800u + 8u * (block))
+#define POSTERN_LARGE_BLOCK_HOLDING_LSB 0u
+#define POSTERN_LARGE_BLOCK_HOLDING_MASK 0x00000007u
+#define POSTERN_LARGE_BLOCK_VM_LSB 8u
+#define POSTERN_LARGE_BLOCK_VM_MASK 0x00003F00u
+#define POSTERN_LARGE_BLOCK_TAG_LSB 16u
+#define POSTERN_LARGE_BLOCK_TAG_MASK 0x00FF0000u
+
 /* Payload of the message that a lane is putting together. Word 0 restarts it. */
-#define POSTERN_LARGE_STAGE_OFFSET(lane, word) (0x400u + 128u * (lane) + 8u * (word))
+#define POSTERN_LARGE_STAGE_OFFSET(lane, word) (0x1000u + 128u * (lane) + 8u * (word))
 #define POSTERN_LARGE_STAGE_VALUE_LSB 0u
 #define POSTERN_LARGE_STAGE_VALUE_MASK 0xFFFFFFFFu
 
 /* Payload of the oldest message; zero beyond its end. */
-#define POSTERN_LARGE_WORD_OFFSET(word) (0x500u + 8u * (word))
+#define POSTERN_LARGE_WORD_OFFSET(word) (0x1100u + 8u * (word))
 #define POSTERN_LARGE_WORD_VALUE_LSB 0u
 #define POSTERN_LARGE_WORD_VALUE_MASK 0xFFFFFFFFu
 
 /* Last word of the oldest message. The read removes the message if this lane read its header. The read acts. */
-#define POSTERN_LARGE_POP_OFFSET(lane) (0x580u + 8u * (lane))
+#define POSTERN_LARGE_POP_OFFSET(lane) (0x1180u + 8u * (lane))
 #define POSTERN_LARGE_POP_WORD_LSB 0u
 #define POSTERN_LARGE_POP_WORD_MASK 0xFFFFFFFFu
 
 /* Last word of a message: the write sends it. */
-#define POSTERN_LARGE_COMMIT_OFFSET(lane, kind, many, vm) (0x800u + 1024u * (lane) + 512u * (kind) + 256u * (many) + 8u * (vm))
+#define POSTERN_LARGE_COMMIT_OFFSET(lane, kind, many, vm) (0x1800u + 1024u * (lane) + 512u * (kind) + 256u * (many) + 8u * (vm))
 #define POSTERN_LARGE_COMMIT_WORD_LSB 0u
 #define POSTERN_LARGE_COMMIT_WORD_MASK 0xFFFFFFFFu
 
@@ -341,6 +433,13 @@ enum postern_large_fault {
 #define POSTERN_LARGE_MANAGER_STRAY_ENABLE_LSB 8u
 #define POSTERN_LARGE_MANAGER_STRAY_ENABLE_MASK 0x00000100u
 
+/* Blocks that nobody owns. */
+#define POSTERN_LARGE_MANAGER_POOL_OFFSET 0x90u
+#define POSTERN_LARGE_MANAGER_POOL_CLEAN_LSB 0u
+#define POSTERN_LARGE_MANAGER_POOL_CLEAN_MASK 0x000007FFu
+#define POSTERN_LARGE_MANAGER_POOL_DIRTY_LSB 16u
+#define POSTERN_LARGE_MANAGER_POOL_DIRTY_MASK 0x07FF0000u
+
 /* Who runs on a core. */
 #define POSTERN_LARGE_MANAGER_RESIDENT_OFFSET(core) (0x100u + 8u * (core))
 #define POSTERN_LARGE_MANAGER_RESIDENT_VM_LSB 0u
@@ -348,8 +447,22 @@ enum postern_large_fault {
 #define POSTERN_LARGE_MANAGER_RESIDENT_VALID_LSB 31u
 #define POSTERN_LARGE_MANAGER_RESIDENT_VALID_MASK 0x80000000u
 
+/* Blocks that a VM may have allocated. */
+#define POSTERN_LARGE_MANAGER_QUOTA_OFFSET(vm) (0x200u + 16u * (vm))
+#define POSTERN_LARGE_MANAGER_QUOTA_LIMIT_LSB 0u
+#define POSTERN_LARGE_MANAGER_QUOTA_LIMIT_MASK 0x000007FFu
+#define POSTERN_LARGE_MANAGER_QUOTA_USED_LSB 16u
+#define POSTERN_LARGE_MANAGER_QUOTA_USED_MASK 0x07FF0000u
+
+/* Blocks of a VM: what remains before it can be closed. */
+#define POSTERN_LARGE_MANAGER_HOLDINGS_OFFSET(vm) (0x208u + 16u * (vm))
+#define POSTERN_LARGE_MANAGER_HOLDINGS_OWNED_LSB 0u
+#define POSTERN_LARGE_MANAGER_HOLDINGS_OWNED_MASK 0x000007FFu
+#define POSTERN_LARGE_MANAGER_HOLDINGS_BORROWED_LSB 16u
+#define POSTERN_LARGE_MANAGER_HOLDINGS_BORROWED_MASK 0x07FF0000u
+
 /* Commands to and state of a VM. */
-#define POSTERN_LARGE_MANAGER_CONTROL_OFFSET(vm) (0x200u + 16u * (vm))
+#define POSTERN_LARGE_MANAGER_CONTROL_OFFSET(vm) (0x400u + 16u * (vm))
 #define POSTERN_LARGE_MANAGER_CONTROL_COMMAND_LSB 0u
 #define POSTERN_LARGE_MANAGER_CONTROL_COMMAND_MASK 0x00000007u
 #define POSTERN_LARGE_MANAGER_CONTROL_STATE_LSB 8u
@@ -360,12 +473,12 @@ enum postern_large_fault {
 #define POSTERN_LARGE_MANAGER_CONTROL_QUEUED_MASK 0x01FF0000u
 
 /* Generation of a VM. */
-#define POSTERN_LARGE_MANAGER_GENERATION_OFFSET(vm) (0x208u + 16u * (vm))
+#define POSTERN_LARGE_MANAGER_GENERATION_OFFSET(vm) (0x408u + 16u * (vm))
 #define POSTERN_LARGE_MANAGER_GENERATION_VALUE_LSB 0u
 #define POSTERN_LARGE_MANAGER_GENERATION_VALUE_MASK 0x000000FFu
 
 /* Who may send to a VM. */
-#define POSTERN_LARGE_MANAGER_PERMIT_OFFSET(vm, half) (0x400u + 16u * (vm) + 8u * (half))
+#define POSTERN_LARGE_MANAGER_PERMIT_OFFSET(vm, half) (0x600u + 16u * (vm) + 8u * (half))
 #define POSTERN_LARGE_MANAGER_PERMIT_SENDERS_LSB 0u
 #define POSTERN_LARGE_MANAGER_PERMIT_SENDERS_MASK 0xFFFFFFFFu
 
@@ -453,6 +566,21 @@ static inline uint32_t postern_large_read_epoch(uintptr_t guest)
     return postern_large_read32(guest, POSTERN_LARGE_EPOCH_OFFSET);
 }
 
+static inline uint32_t postern_large_read_memory(uintptr_t guest)
+{
+    return postern_large_read32(guest, POSTERN_LARGE_MEMORY_OFFSET);
+}
+
+static inline uint32_t postern_large_read_quota(uintptr_t guest)
+{
+    return postern_large_read32(guest, POSTERN_LARGE_QUOTA_OFFSET);
+}
+
+static inline uint32_t postern_large_read_alloc(uintptr_t guest)
+{
+    return postern_large_read32(guest, POSTERN_LARGE_ALLOC_OFFSET);
+}
+
 static inline uint32_t postern_large_read_irq_state(uintptr_t guest)
 {
     return postern_large_read32(guest, POSTERN_LARGE_IRQ_STATE_OFFSET);
@@ -513,6 +641,26 @@ static inline uint32_t postern_large_read_rx_result(uintptr_t guest, uint32_t la
     return postern_large_read32(guest, POSTERN_LARGE_RX_RESULT_OFFSET(lane));
 }
 
+static inline void postern_large_write_free(uintptr_t guest, uint32_t lane, uint32_t value)
+{
+    postern_large_write32(guest, POSTERN_LARGE_FREE_OFFSET(lane), value);
+}
+
+static inline void postern_large_write_return(uintptr_t guest, uint32_t lane, uint32_t value)
+{
+    postern_large_write32(guest, POSTERN_LARGE_RETURN_OFFSET(lane), value);
+}
+
+static inline void postern_large_write_revoke(uintptr_t guest, uint32_t lane, uint32_t value)
+{
+    postern_large_write32(guest, POSTERN_LARGE_REVOKE_OFFSET(lane), value);
+}
+
+static inline uint32_t postern_large_read_block_result(uintptr_t guest, uint32_t lane)
+{
+    return postern_large_read32(guest, POSTERN_LARGE_BLOCK_RESULT_OFFSET(lane));
+}
+
 static inline uint32_t postern_large_read_peer(uintptr_t guest, uint32_t vm)
 {
     return postern_large_read32(guest, POSTERN_LARGE_PEER_OFFSET(vm));
@@ -526,6 +674,11 @@ static inline void postern_large_write_peer(uintptr_t guest, uint32_t vm, uint32
 static inline uint32_t postern_large_read_credit(uintptr_t guest, uint32_t vm)
 {
     return postern_large_read32(guest, POSTERN_LARGE_CREDIT_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_read_block(uintptr_t guest, uint32_t block)
+{
+    return postern_large_read32(guest, POSTERN_LARGE_BLOCK_OFFSET(block));
 }
 
 static inline void postern_large_write_stage(uintptr_t guest, uint32_t lane, uint32_t word, uint32_t value)
@@ -640,6 +793,11 @@ static inline void postern_large_manager_write_stray(uintptr_t manager, uint32_t
     postern_large_write32(manager, POSTERN_LARGE_MANAGER_STRAY_OFFSET, value);
 }
 
+static inline uint32_t postern_large_manager_read_pool(uintptr_t manager)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_POOL_OFFSET);
+}
+
 static inline uint32_t postern_large_manager_read_resident(uintptr_t manager, uint32_t core)
 {
     return postern_large_read32(manager, POSTERN_LARGE_MANAGER_RESIDENT_OFFSET(core));
@@ -648,6 +806,21 @@ static inline uint32_t postern_large_manager_read_resident(uintptr_t manager, ui
 static inline void postern_large_manager_write_resident(uintptr_t manager, uint32_t core, uint32_t value)
 {
     postern_large_write32(manager, POSTERN_LARGE_MANAGER_RESIDENT_OFFSET(core), value);
+}
+
+static inline uint32_t postern_large_manager_read_quota(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_QUOTA_OFFSET(vm));
+}
+
+static inline void postern_large_manager_write_quota(uintptr_t manager, uint32_t vm, uint32_t value)
+{
+    postern_large_write32(manager, POSTERN_LARGE_MANAGER_QUOTA_OFFSET(vm), value);
+}
+
+static inline uint32_t postern_large_manager_read_holdings(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_HOLDINGS_OFFSET(vm));
 }
 
 static inline uint32_t postern_large_manager_read_control(uintptr_t manager, uint32_t vm)
@@ -746,6 +919,66 @@ static inline uint32_t postern_large_connect(uintptr_t guest, uint32_t vm)
     return generation;
 }
 
+/* What a guest does with blocks of the shared SRAM. A window of the SRAM is given by the address at which it is mapped,
+ * as device memory like the pages: then what was written to a block is there for whoever gets it by a message. */
+
+/* Where the words of a block are. What this VM has no right to reads as zero, and is not written. */
+static inline volatile uint32_t *postern_large_block(uintptr_t sram, uint32_t block)
+{
+    return (volatile uint32_t *)(sram + (uintptr_t)POSTERN_LARGE_BLOCK_SIZE * block);
+}
+
+/* Allocate a block; it reads as zero. Returns 1, or 0 when there is no quota left or no clean block yet: then
+ * POSTERN_LARGE_INTERRUPT_BLOCK says when it is worth another try. */
+static inline uint32_t postern_large_alloc(uintptr_t guest, uint32_t *block)
+{
+    uint32_t word = postern_large_read_alloc(guest);
+    *block = POSTERN_LARGE_GET(POSTERN_LARGE_ALLOC_BLOCK, word);
+    return POSTERN_LARGE_GET(POSTERN_LARGE_ALLOC_VALID, word);
+}
+
+/* Give up a block. Returns 1, or 0 where it is not this VM's, or lent or shown. */
+static inline uint32_t postern_large_free(uintptr_t guest, uint32_t lane, uint32_t block)
+{
+    postern_large_write_free(guest, lane, block);
+    return postern_large_read_block_result(guest, lane) == (uint32_t)POSTERN_LARGE_SETTLED_DONE;
+}
+
+/* Send a message that hands a block over, of count words beside the block, 0 to POSTERN_LARGE_WORDS - 1. What became of it is
+ * in postern_large_read_result(). The receiver has the block as the last word, in the fields of POSTERN_LARGE_RETURN, where
+ * POSTERN_LARGE_HEADER_KIND of the header is POSTERN_LARGE_KIND_BLOCK. */
+static inline void postern_large_send_block(uintptr_t guest, uint32_t lane, uint32_t destination, const uint32_t *words,
+                                    uint32_t count, uint32_t block, enum postern_large_handover how)
+{
+    uint32_t i;
+    for (i = 0; i < count; i++)
+        postern_large_write_stage(guest, lane, i, words[i]);
+    postern_large_write_commit(guest, lane, POSTERN_LARGE_KIND_BLOCK, count > 0u, destination,
+        POSTERN_LARGE_PUT(POSTERN_LARGE_RETURN_KIND, how) | POSTERN_LARGE_PUT(POSTERN_LARGE_RETURN_BLOCK, block));
+}
+
+/* Give a borrowed block back, by the word that brought it. Returns 1 where the loan stood until now: only then was
+ * what was read from it the owner's. Returns 0 where it was over already. */
+static inline uint32_t postern_large_give_back(uintptr_t guest, uint32_t lane, uint32_t word)
+{
+    postern_large_write_return(guest, lane, word);
+    return postern_large_read_block_result(guest, lane) == (uint32_t)POSTERN_LARGE_SETTLED_DONE;
+}
+
+/* End the loan of a block of this VM. Returns 1, or 0 where it is not this VM's, or neither lent nor shown. */
+static inline uint32_t postern_large_revoke(uintptr_t guest, uint32_t lane, uint32_t block)
+{
+    postern_large_write_revoke(guest, lane, block);
+    return postern_large_read_block_result(guest, lane) == (uint32_t)POSTERN_LARGE_SETTLED_DONE;
+}
+
+/* Wait until every write through this port has taken effect. A message through the same port needs it not; it is for
+ * telling another core, which uses another port, by another way than a message. */
+static inline void postern_large_publish(uintptr_t guest)
+{
+    (void)postern_large_read_self(guest);
+}
+
 /* What a manager does. */
 
 /* Give a command to a VM. Returns 1 if it was executed, 0 if it was refused. */
@@ -766,6 +999,14 @@ static inline uint32_t postern_large_manager_permit(uintptr_t manager, uint32_t 
     postern_large_manager_write_permit(manager, receiver, half,
         postern_large_manager_read_permit(manager, receiver, half) | (uint32_t)1 << (sender % 32u));
     return POSTERN_LARGE_GET(POSTERN_LARGE_MANAGER_CREDITS_LIMIT, granted) == credits;
+}
+
+/* Let a VM have so many blocks allocated. Returns 1 if they were granted, 0 if they are fewer than it has allocated
+ * now, or more than there are beside what others were granted. */
+static inline uint32_t postern_large_manager_quota(uintptr_t manager, uint32_t vm, uint32_t count)
+{
+    postern_large_manager_write_quota(manager, vm, POSTERN_LARGE_PUT(POSTERN_LARGE_MANAGER_QUOTA_LIMIT, count));
+    return POSTERN_LARGE_GET(POSTERN_LARGE_MANAGER_QUOTA_LIMIT, postern_large_manager_read_quota(manager, vm)) == count;
 }
 
 #endif /* POSTERN_LARGE_H */

@@ -9,7 +9,7 @@ wire rst;  // into the block
 
 // axi4 port 0 write address
 wire [3:0] s0_axi_awid;  // into the block
-wire [21:0] s0_axi_awaddr;  // into the block
+wire [24:0] s0_axi_awaddr;  // into the block
 wire [7:0] s0_axi_awlen;  // into the block
 wire [2:0] s0_axi_awsize;  // into the block
 wire [1:0] s0_axi_awburst;  // into the block
@@ -34,7 +34,7 @@ wire s0_axi_bready;  // into the block
 
 // axi4 port 0 read address
 wire [3:0] s0_axi_arid;  // into the block
-wire [21:0] s0_axi_araddr;  // into the block
+wire [24:0] s0_axi_araddr;  // into the block
 wire [7:0] s0_axi_arlen;  // into the block
 wire [2:0] s0_axi_arsize;  // into the block
 wire [1:0] s0_axi_arburst;  // into the block
@@ -57,7 +57,7 @@ wire s0_rst;  // into the block
 
 // axi4 port 1 write address
 wire [3:0] s1_axi_awid;  // into the block
-wire [21:0] s1_axi_awaddr;  // into the block
+wire [24:0] s1_axi_awaddr;  // into the block
 wire [7:0] s1_axi_awlen;  // into the block
 wire [2:0] s1_axi_awsize;  // into the block
 wire [1:0] s1_axi_awburst;  // into the block
@@ -82,7 +82,7 @@ wire s1_axi_bready;  // into the block
 
 // axi4 port 1 read address
 wire [3:0] s1_axi_arid;  // into the block
-wire [21:0] s1_axi_araddr;  // into the block
+wire [24:0] s1_axi_araddr;  // into the block
 wire [7:0] s1_axi_arlen;  // into the block
 wire [2:0] s1_axi_arsize;  // into the block
 wire [1:0] s1_axi_arburst;  // into the block
@@ -105,7 +105,7 @@ wire s1_rst;  // into the block
 
 // axi4 port 2 write address
 wire [3:0] s2_axi_awid;  // into the block
-wire [21:0] s2_axi_awaddr;  // into the block
+wire [24:0] s2_axi_awaddr;  // into the block
 wire [7:0] s2_axi_awlen;  // into the block
 wire [2:0] s2_axi_awsize;  // into the block
 wire [1:0] s2_axi_awburst;  // into the block
@@ -130,7 +130,7 @@ wire s2_axi_bready;  // into the block
 
 // axi4 port 2 read address
 wire [3:0] s2_axi_arid;  // into the block
-wire [21:0] s2_axi_araddr;  // into the block
+wire [24:0] s2_axi_araddr;  // into the block
 wire [7:0] s2_axi_arlen;  // into the block
 wire [2:0] s2_axi_arsize;  // into the block
 wire [1:0] s2_axi_arburst;  // into the block
@@ -153,7 +153,7 @@ wire s2_rst;  // into the block
 
 // axi4 port 3 write address
 wire [3:0] s3_axi_awid;  // into the block
-wire [21:0] s3_axi_awaddr;  // into the block
+wire [24:0] s3_axi_awaddr;  // into the block
 wire [7:0] s3_axi_awlen;  // into the block
 wire [2:0] s3_axi_awsize;  // into the block
 wire [1:0] s3_axi_awburst;  // into the block
@@ -178,7 +178,7 @@ wire s3_axi_bready;  // into the block
 
 // axi4 port 3 read address
 wire [3:0] s3_axi_arid;  // into the block
-wire [21:0] s3_axi_araddr;  // into the block
+wire [24:0] s3_axi_araddr;  // into the block
 wire [7:0] s3_axi_arlen;  // into the block
 wire [2:0] s3_axi_arsize;  // into the block
 wire [1:0] s3_axi_arburst;  // into the block
@@ -201,7 +201,7 @@ wire s3_rst;  // into the block
 
 // axi4 port 4 write address
 wire [3:0] s4_axi_awid;  // into the block
-wire [21:0] s4_axi_awaddr;  // into the block
+wire [24:0] s4_axi_awaddr;  // into the block
 wire [7:0] s4_axi_awlen;  // into the block
 wire [2:0] s4_axi_awsize;  // into the block
 wire [1:0] s4_axi_awburst;  // into the block
@@ -226,7 +226,7 @@ wire s4_axi_bready;  // into the block
 
 // axi4 port 4 read address
 wire [3:0] s4_axi_arid;  // into the block
-wire [21:0] s4_axi_araddr;  // into the block
+wire [24:0] s4_axi_araddr;  // into the block
 wire [7:0] s4_axi_arlen;  // into the block
 wire [2:0] s4_axi_arsize;  // into the block
 wire [1:0] s4_axi_arburst;  // into the block
@@ -249,7 +249,7 @@ wire s4_rst;  // into the block
 
 // axi4 port 5 write address
 wire [3:0] s5_axi_awid;  // into the block
-wire [21:0] s5_axi_awaddr;  // into the block
+wire [24:0] s5_axi_awaddr;  // into the block
 wire [7:0] s5_axi_awlen;  // into the block
 wire [2:0] s5_axi_awsize;  // into the block
 wire [1:0] s5_axi_awburst;  // into the block
@@ -274,7 +274,7 @@ wire s5_axi_bready;  // into the block
 
 // axi4 port 5 read address
 wire [3:0] s5_axi_arid;  // into the block
-wire [21:0] s5_axi_araddr;  // into the block
+wire [24:0] s5_axi_araddr;  // into the block
 wire [7:0] s5_axi_arlen;  // into the block
 wire [2:0] s5_axi_arsize;  // into the block
 wire [1:0] s5_axi_arburst;  // into the block
@@ -297,7 +297,7 @@ wire s5_rst;  // into the block
 
 // axi4 port 6 write address
 wire [3:0] s6_axi_awid;  // into the block
-wire [21:0] s6_axi_awaddr;  // into the block
+wire [24:0] s6_axi_awaddr;  // into the block
 wire [7:0] s6_axi_awlen;  // into the block
 wire [2:0] s6_axi_awsize;  // into the block
 wire [1:0] s6_axi_awburst;  // into the block
@@ -322,7 +322,7 @@ wire s6_axi_bready;  // into the block
 
 // axi4 port 6 read address
 wire [3:0] s6_axi_arid;  // into the block
-wire [21:0] s6_axi_araddr;  // into the block
+wire [24:0] s6_axi_araddr;  // into the block
 wire [7:0] s6_axi_arlen;  // into the block
 wire [2:0] s6_axi_arsize;  // into the block
 wire [1:0] s6_axi_arburst;  // into the block
@@ -345,7 +345,7 @@ wire s6_rst;  // into the block
 
 // axi4 port 7 write address
 wire [3:0] s7_axi_awid;  // into the block
-wire [21:0] s7_axi_awaddr;  // into the block
+wire [24:0] s7_axi_awaddr;  // into the block
 wire [7:0] s7_axi_awlen;  // into the block
 wire [2:0] s7_axi_awsize;  // into the block
 wire [1:0] s7_axi_awburst;  // into the block
@@ -370,7 +370,7 @@ wire s7_axi_bready;  // into the block
 
 // axi4 port 7 read address
 wire [3:0] s7_axi_arid;  // into the block
-wire [21:0] s7_axi_araddr;  // into the block
+wire [24:0] s7_axi_araddr;  // into the block
 wire [7:0] s7_axi_arlen;  // into the block
 wire [2:0] s7_axi_arsize;  // into the block
 wire [1:0] s7_axi_arburst;  // into the block

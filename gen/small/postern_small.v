@@ -31,14 +31,15 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \$31 ;
   wire [4:0] \$32 ;
   wire \$33 ;
-  reg [3:0] \$34 ;
-  reg \$35 ;
-  wire \$36 ;
-  wire \$37 ;
-  wire [7:0] \$38 ;
-  wire [9:0] \$39 ;
+  wire \$34 ;
+  wire \$35 ;
+  reg [3:0] \$36 ;
+  reg \$37 ;
+  reg \$38 ;
+  wire [7:0] \$39 ;
   wire \$4 ;
   wire [9:0] \$40 ;
+  wire [9:0] \$41 ;
   wire \$5 ;
   wire \$6 ;
   wire \$7 ;
@@ -46,8 +47,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] \$9 ;
   wire acknowledge;
   wire acknowledged;
-  wire \acknowledged$386 ;
-  wire \acknowledged$423 ;
+  wire \acknowledged$387 ;
+  wire \acknowledged$430 ;
   wire [1:0] acted;
   wire [32:0] answer__payload;
   wire [32:0] \answer__payload$100 ;
@@ -74,7 +75,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [11:0] \araddr$116 ;
   wire arm;
   wire [1:0] armed;
-  wire [1:0] \armed$464 ;
+  wire [1:0] \armed$471 ;
   wire [2:0] arprot;
   wire [2:0] \arprot$117 ;
   wire arready;
@@ -92,41 +93,44 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [5:0] back;
   wire [5:0] \back$201 ;
   wire [5:0] \back$262 ;
-  wire [1:0] bank;
-  wire [1:0] \bank$359 ;
   wire bready;
   wire \bready$115 ;
   wire [1:0] bresp;
   wire [1:0] \bresp$113 ;
   wire bvalid;
   wire \bvalid$114 ;
-  wire [1:0] changed;
+  reg changed = 1'h0;
+  (* init = 1'h0 *)
+  wire \changed$188 ;
+  (* init = 1'h0 *)
+  wire \changed$257 ;
+  wire [1:0] \changed$504 ;
   wire clear;
-  wire \clear$470 ;
+  wire \clear$477 ;
   wire clear_fired;
   input clk;
   wire clk;
   wire \clk$43 ;
   wire [1:0] closed;
-  wire [1:0] \closed$499 ;
+  wire [1:0] \closed$506 ;
   wire [1:0] closed_vm;
   wire command;
   wire [31:0] commit__data;
   wire commit__enable;
   wire commit__grant;
-  wire commit__request;
+  wire [1:0] commit__request;
   wire [5:0] commit__slot;
   wire [1:0] commit__word;
   wire core;
-  wire \core$478 ;
+  wire \core$485 ;
   wire [1:0] credit;
   wire crowded;
-  wire \crowded$361 ;
+  wire \crowded$362 ;
   wire [31:0] data;
   wire [31:0] \data$203 ;
-  wire [31:0] \data$375 ;
-  wire [31:0] \data$413 ;
-  wire [31:0] \data$469 ;
+  wire [31:0] \data$376 ;
+  wire [31:0] \data$420 ;
+  wire [31:0] \data$476 ;
   wire disarm;
   wire do__control;
   wire do__irq_enable;
@@ -146,7 +150,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] doorbells;
   wire empty;
   wire [31:0] epoch;
-  wire [31:0] \epoch$446 ;
+  wire [31:0] \epoch$453 ;
   wire error;
   reg fill = 1'h1;
   (* init = 1'h1 *)
@@ -178,43 +182,42 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \filled$209 ;
   wire \filled$210 ;
   wire [1:0] \filled$266 ;
-  wire [1:0] \filled$300 ;
-  wire [1:0] \filled$489 ;
+  wire [1:0] \filled$302 ;
+  wire [1:0] \filled$496 ;
   (* init = 1'h1 *)
   wire filling;
   wire [1:0] fired;
-  wire [1:0] \fired$466 ;
+  wire [1:0] \fired$473 ;
   wire [3:0] first;
-  wire [3:0] \first$337 ;
+  wire [3:0] \first$340 ;
   wire [3:0] firsts__0;
   wire [3:0] firsts__1;
   wire forget;
-  wire \forget$323 ;
+  wire \forget$325 ;
   wire forget_all;
   wire forget_sender;
   wire [5:0] free_slot;
-  wire [5:0] \free_slot$325 ;
+  wire [5:0] \free_slot$327 ;
   wire [5:0] free_slots__0;
   wire [5:0] free_slots__1;
-  wire fresh;
-  wire [1:0] \fresh$211 ;
+  wire [1:0] fresh;
   wire \fresh$212 ;
   wire \fresh$213 ;
   wire [1:0] \fresh$267 ;
   wire [7:0] generation;
   wire [4:0] gone;
-  wire [4:0] \gone$329 ;
+  wire [4:0] \gone$331 ;
   wire [4:0] gone__0;
-  wire [4:0] \gone__0$310 ;
+  wire [4:0] \gone__0$312 ;
   wire [4:0] gone__1;
-  wire [4:0] \gone__1$342 ;
+  wire [4:0] \gone__1$345 ;
   wire good;
   wire grant;
   wire [1:0] \grant$277 ;
-  wire \grant$317 ;
+  wire \grant$319 ;
   wire half;
-  wire \half$412 ;
-  wire \half$488 ;
+  wire \half$419 ;
+  wire \half$495 ;
   wire [8:0] head;
   wire [8:0] \head$217 ;
   wire [1:0] \head$217.last ;
@@ -251,7 +254,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \hold$195 ;
   wire \hold$259 ;
   wire idle;
-  wire \idle$380 ;
+  wire \idle$381 ;
   wire index;
   output [1:0] irq;
   wire [1:0] irq;
@@ -260,22 +263,22 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [4:0] irq_state;
   wire lane;
   wire [4:0] level;
-  wire [4:0] \level$506 ;
+  wire [4:0] \level$513 ;
   wire [4:0] level__0;
   wire [4:0] level__1;
   wire [1:0] lines;
   wire locked;
-  wire \locked$448 ;
+  wire \locked$455 ;
   wire look;
   wire [1:0] \look$285 ;
-  wire \look$321 ;
-  wire [1:0] \look$437 ;
+  wire \look$323 ;
+  wire [1:0] \look$444 ;
   wire look_acknowledged;
   wire look_core;
   wire [4:0] look_enable;
   wire [7:0] look_generation;
   wire [4:0] look_gone;
-  wire [4:0] \look_gone$343 ;
+  wire [4:0] \look_gone$346 ;
   wire look_lane;
   wire [31:0] look_moderation;
   wire [7:0] look_own_generation;
@@ -290,40 +293,38 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \look_result.vm ;
   wire look_row;
   wire [4:0] look_sent;
-  wire [4:0] \look_sent$341 ;
+  wire [4:0] \look_sent$344 ;
   wire look_source;
   wire [4:0] look_state;
   wire [4:0] look_stop;
-  wire [4:0] \look_stop$345 ;
+  wire [4:0] \look_stop$348 ;
   wire look_target;
   wire look_vm;
-  wire \look_vm$449 ;
+  wire \look_vm$456 ;
   wire [8:0] message;
   wire [8:0] \message$273 ;
   wire [1:0] \message$273.last ;
   wire \message$273.sender ;
   wire [5:0] \message$273.slot ;
-  wire [8:0] \message$315 ;
-  wire [1:0] \message$315.last ;
-  wire \message$315.sender ;
-  wire [5:0] \message$315.slot ;
+  wire [8:0] \message$317 ;
+  wire [1:0] \message$317.last ;
+  wire \message$317.sender ;
+  wire [5:0] \message$317.slot ;
   wire [1:0] \message.last ;
   wire \message.sender ;
   wire [5:0] \message.slot ;
   wire [4:0] new_sent;
   wire [4:0] \new_sent$279 ;
-  wire [4:0] \new_sent$318 ;
+  wire [4:0] \new_sent$320 ;
   wire [4:0] new_stop;
   wire [4:0] \new_stop$281 ;
-  wire [4:0] \new_stop$319 ;
+  wire [4:0] \new_stop$321 ;
   wire [1:0] open;
   wire [1:0] \open$186 ;
   wire [1:0] \open$256 ;
-  wire [1:0] \open$502 ;
-  wire opened;
-  wire [1:0] \opened$192 ;
-  wire \opened$257 ;
-  wire [1:0] \opened$498 ;
+  wire [1:0] \open$509 ;
+  wire [1:0] opened;
+  wire [1:0] \opened$505 ;
   wire other;
   wire own;
   wire [7:0] own_generation;
@@ -331,24 +332,24 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire permit_half;
   wire [1:0] permits;
   wire permitted;
-  wire \permitted$384 ;
-  wire \permitted$421 ;
+  wire \permitted$385 ;
+  wire \permitted$428 ;
   wire [1:0] popped;
-  wire \popped$491 ;
-  wire \popped$492 ;
+  wire \popped$498 ;
+  wire \popped$499 ;
   wire push;
   wire [1:0] \push$271 ;
-  wire \push$314 ;
+  wire \push$316 ;
   wire [31:0] r__0__data;
   wire r__0__grant;
   wire r__0__keep;
-  wire r__0__request;
+  wire [1:0] r__0__request;
   wire [5:0] r__0__slot;
   wire [1:0] r__0__word;
   wire [31:0] r__1__data;
   wire r__1__grant;
   wire r__1__keep;
-  wire r__1__request;
+  wire [1:0] r__1__request;
   wire [5:0] r__1__slot;
   wire [1:0] r__1__word;
   wire [31:0] r_data;
@@ -385,8 +386,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \r_pool__grant$232 ;
   wire r_pool__keep;
   wire \r_pool__keep$235 ;
-  wire r_pool__request;
-  wire \r_pool__request$237 ;
+  wire [1:0] r_pool__request;
+  wire [1:0] \r_pool__request$237 ;
   wire [5:0] r_pool__slot;
   wire [5:0] \r_pool__slot$239 ;
   wire [1:0] r_pool__word;
@@ -430,15 +431,15 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \read__valid$136 ;
   wire \read__valid$94 ;
   wire reader;
-  wire \reader$320 ;
+  wire \reader$322 ;
   wire ready;
   wire \ready$62 ;
   wire refuse;
   wire [1:0] refused;
-  wire [1:0] \refused$430 ;
+  wire [1:0] \refused$437 ;
   wire refused_command;
   wire [1:0] refusing;
-  wire [1:0] \refusing$501 ;
+  wire [1:0] \refusing$508 ;
   wire [74:0] requests__0__payload;
   wire [32:0] \requests__0__payload$177 ;
   wire [11:0] \requests__0__payload$177.address ;
@@ -512,10 +513,13 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [2:0] result_code;
   wire [7:0] result_count;
   wire result_vm;
+  wire [1:0] returns;
+  wire \returns$301 ;
+  wire \returns$335 ;
   wire ring;
   (* init = 4'h0 *)
   wire [3:0] row;
-  wire \row$406 ;
+  wire \row$413 ;
   wire rready;
   wire \rready$123 ;
   wire [1:0] rresp;
@@ -526,7 +530,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire rvalid;
   wire \rvalid$122 ;
   wire [1:0] rx_result;
-  wire [1:0] \rx_result$335 ;
+  wire [1:0] \rx_result$338 ;
   wire [1:0] rx_results__0;
   wire [1:0] rx_results__1;
   input [11:0] s0_axi_araddr;
@@ -610,14 +614,14 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   input s1_rst;
   wire s1_rst;
   wire sender;
-  wire \sender$316 ;
-  wire \sender$409 ;
+  wire \sender$318 ;
+  wire \sender$416 ;
   wire [4:0] sent;
-  wire [4:0] \sent$327 ;
+  wire [4:0] \sent$329 ;
   wire [4:0] sent__0;
-  wire [4:0] \sent__0$308 ;
+  wire [4:0] \sent__0$310 ;
   wire [4:0] sent__1;
-  wire [4:0] \sent__1$340 ;
+  wire [4:0] \sent__1$343 ;
   wire set_enable;
   wire set_moderation;
   wire set_permit;
@@ -626,57 +630,61 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] \slot_back$199 ;
   wire \slot_back$261 ;
   wire source;
-  wire \source$362 ;
+  wire \source$363 ;
+  wire source_draining;
+  wire \source_draining$391 ;
   wire [7:0] source_generation;
-  wire [7:0] \source_generation$392 ;
-  wire [1:0] source_state;
-  wire [1:0] \source_state$388 ;
+  wire [7:0] \source_generation$397 ;
+  wire source_open;
+  wire \source_open$389 ;
   wire [1:0] sources;
-  wire [1:0] \sources$366 ;
+  wire [1:0] \sources$367 ;
   wire [1:0] spent;
   wire \spent$299 ;
-  wire \spent$332 ;
+  wire \spent$334 ;
   wire [1:0] states__0;
-  wire [1:0] \states__0$432 ;
+  wire [1:0] \states__0$439 ;
   wire [1:0] states__1;
-  wire [1:0] \states__1$434 ;
+  wire [1:0] \states__1$441 ;
   wire [4:0] stop;
-  wire [4:0] \stop$331 ;
+  wire [4:0] \stop$333 ;
   wire [4:0] stops__0;
-  wire [4:0] \stops__0$312 ;
+  wire [4:0] \stops__0$314 ;
   wire [4:0] stops__1;
-  wire [4:0] \stops__1$344 ;
+  wire [4:0] \stops__1$347 ;
   wire [3:0] tail;
-  wire [3:0] \tail$339 ;
+  wire [3:0] \tail$342 ;
   wire [3:0] tails__0;
   wire [3:0] tails__1;
   wire take;
   wire [1:0] \take$287 ;
   wire [1:0] \take$288 ;
-  wire \take$322 ;
+  wire \take$324 ;
   wire target;
-  wire \target$364 ;
+  wire \target$365 ;
+  wire target_alive;
+  wire \target_alive$393 ;
   wire [7:0] target_generation;
-  wire [7:0] \target_generation$394 ;
-  wire [1:0] target_state;
-  wire [1:0] \target_state$390 ;
+  wire [7:0] \target_generation$399 ;
+  wire target_open;
+  wire \target_open$395 ;
   wire [1:0] targets;
-  wire [1:0] \targets$368 ;
+  wire [1:0] \targets$369 ;
   wire [1:0] tear;
   wire [1:0] \tear$258 ;
   wire test;
   wire vm;
-  wire \vm$468 ;
+  wire \vm$475 ;
   wire [31:0] w__0__data;
   wire w__0__enable;
   wire w__0__grant;
-  wire w__0__request;
+  wire [1:0] w__0__request;
   wire [5:0] w__0__slot;
   wire [1:0] w__0__word;
   wire [31:0] w__1__data;
   wire w__1__enable;
   wire w__1__grant;
-  wire w__1__request;
+  wire [1:0] w__1__request;
   wire [5:0] w__1__slot;
   wire [1:0] w__1__word;
   wire w_acted;
@@ -719,30 +727,32 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \w_pool__enable$221 ;
   wire w_pool__grant;
   wire \w_pool__grant$222 ;
-  wire w_pool__request;
-  wire \w_pool__request$225 ;
+  wire [1:0] w_pool__request;
+  wire [1:0] \w_pool__request$225 ;
   wire [5:0] w_pool__slot;
   wire [5:0] \w_pool__slot$227 ;
   wire [1:0] w_pool__word;
   wire [1:0] \w_pool__word$229 ;
   wire [1:0] waiting;
-  wire [1:0] \waiting$462 ;
+  wire [1:0] \waiting$469 ;
   wire walk;
-  wire \walk$382 ;
+  wire \walk$383 ;
   wire walk_last;
-  wire \walk_last$403 ;
+  wire \walk_last$410 ;
   wire [1:0] walk_step;
-  wire [1:0] \walk_step$401 ;
+  wire [1:0] \walk_step$408 ;
   wire walk_vm;
-  wire \walk_vm$399 ;
+  wire \walk_vm$406 ;
   wire walking;
-  wire \walking$397 ;
+  wire \walking$402 ;
   wire [31:0] wdata;
   wire [31:0] \wdata$109 ;
+  wire will_walk;
+  wire \will_walk$404 ;
   wire [31:0] word__data;
   wire word__enable;
   wire word__grant;
-  wire word__request;
+  wire [1:0] word__request;
   wire [5:0] word__slot;
   wire [1:0] word__word;
   wire wready;
@@ -810,23 +820,25 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$14  = data[5:0] == 1'h1;
   assign \$16  = data[11:8] == 1'h1;
   assign take = \take$287 [0] | \take$288 [0];
-  assign \take$322  = \take$287 [1] | \take$288 [1];
+  assign \take$324  = \take$287 [1] | \take$288 [1];
   assign \$19  = { \filled$210 , \filled$209  } & targets;
   assign \$20  = | \$19 ;
   assign empty = ~ \$20 ;
   assign \$24  = ! head__0[8];
-  assign \$25  = \$24  & \popped$491 ;
-  assign \$27  = \$26  & \popped$491 ;
+  assign \$25  = \$24  & \popped$498 ;
+  assign \$27  = \$26  & \popped$498 ;
   assign \$28  = ! head__1[8];
-  assign \$29  = \$28  & \popped$492 ;
-  assign \$31  = \$30  & \popped$492 ;
+  assign \$29  = \$28  & \popped$499 ;
+  assign \$31  = \$30  & \popped$499 ;
   assign credit = { \$27 , \$25  } | { \$31 , \$29  };
   assign \$32  = fill_row + 1'h1;
   assign \$33  = fill_row != 4'hf;
   always @(posedge clk)
-    fill_row <= \$34 ;
+    fill_row <= \$36 ;
   always @(posedge clk)
-    fill <= \$35 ;
+    fill <= \$37 ;
+  always @(posedge clk)
+    changed <= \$38 ;
   \postern_small.bus_0  bus_0 (
     .answer__payload(answer__payload),
     .answer__ready(s0_axi_rready),
@@ -876,16 +888,14 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .wvalid(s1_axi_wvalid)
   );
   \postern_small.directory  directory (
-    .look_permitted(\permitted$421 ),
+    .look_permitted(\permitted$428 ),
     .look_source(reader),
     .look_target(look_target),
     .permitted(permitted),
-    .\port$171$0 (\$36 ),
-    .\port$172$0 (\$37 ),
     .source(sender),
     .target(target)
   );
-  \postern_small.doorbells$510  \doorbells$510  (
+  \postern_small.doorbells$517  \doorbells$517  (
     .any(doorbell),
     .clear(clear),
     .clk(clk),
@@ -902,9 +912,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .sender(sender)
   );
   \postern_small.interrupts  interrupts (
-    .clear(\clear$470 ),
+    .clear(\clear$477 ),
     .clk(clk),
-    .core(\core$478 ),
+    .core(\core$485 ),
     .credit(credit),
     .data(data),
     .doorbell(doorbell),
@@ -914,8 +924,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$3054$0 (\filled$209 ),
-    .\port$3076$0 (\filled$210 ),
+    .\port$3113$0 (\filled$209 ),
+    .\port$3135$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$254 ),
@@ -925,13 +935,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .vm(vm)
   );
   \postern_small.pool  pool (
-    .bank(bank),
     .clk(clk),
     .commit__data(data),
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$385$67 (\$38 ),
+    .\port$354$67 (\$39 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -967,12 +976,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$171$0 (\$36 ),
-    .\port$172$0 (\$37 ),
-    .\port$3054$0 (\filled$209 ),
-    .\port$3060$0 (\fresh$212 ),
-    .\port$3076$0 (\filled$210 ),
-    .\port$3082$0 (\fresh$213 ),
+    .\port$3113$0 (\filled$209 ),
+    .\port$3119$0 (\fresh$212 ),
+    .\port$3135$0 (\filled$210 ),
+    .\port$3141$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(r_engine__ready),
@@ -1018,12 +1025,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$171$0 (\$36 ),
-    .\port$172$0 (\$37 ),
-    .\port$3054$0 (\filled$209 ),
-    .\port$3060$0 (\fresh$212 ),
-    .\port$3076$0 (\filled$210 ),
-    .\port$3082$0 (\fresh$213 ),
+    .\port$3113$0 (\filled$209 ),
+    .\port$3119$0 (\fresh$212 ),
+    .\port$3135$0 (\filled$210 ),
+    .\port$3141$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$248 ),
     .r_engine__ready(\r_engine__ready$250 ),
@@ -1062,7 +1067,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   \postern_small.queue_0  queue_0 (
     .clk(clk),
-    .data_0(\$39 ),
+    .data_0(\$40 ),
     .fill(fill),
     .fill_row(fill_row),
     .filled(\filled$209 ),
@@ -1076,8 +1081,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .message(message),
     .new_sent(new_sent),
     .new_stop(new_stop),
-    .popped(\popped$491 ),
+    .popped(\popped$498 ),
     .push(\push$271 [0]),
+    .returns(\returns$301 ),
     .row_0(sender),
     .row_1(reader),
     .rst(rst),
@@ -1088,7 +1094,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   \postern_small.queue_1  queue_1 (
     .clk(clk),
-    .data_0(\$40 ),
+    .data_0(\$41 ),
     .fill(fill),
     .fill_row(fill_row),
     .filled(\filled$210 ),
@@ -1098,19 +1104,20 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .gone(gone__1),
     .head(head__1),
     .level(level__1),
-    .look(\look$321 ),
+    .look(\look$323 ),
     .message(message),
     .new_sent(new_sent),
     .new_stop(new_stop),
-    .popped(\popped$492 ),
+    .popped(\popped$499 ),
     .push(\push$271 [1]),
+    .returns(\returns$335 ),
     .row_0(sender),
     .row_1(reader),
     .rst(rst),
     .rx_result(rx_results__1),
-    .spent(\spent$332 ),
+    .spent(\spent$334 ),
     .tail(tails__1),
-    .take(\take$322 )
+    .take(\take$324 )
   );
   \postern_small.read_engine  read_engine (
     .clk(clk),
@@ -1118,7 +1125,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .data(r_data),
     .doorbells(doorbells),
     .error(r_error),
-    .filled(\filled$300 ),
+    .filled(\filled$302 ),
     .gone__0(gone__0),
     .gone__1(gone__1),
     .good(r_good),
@@ -1129,10 +1136,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .lane(look_lane),
     .\other$58 (look_target),
     .\own$73 (reader),
-    .permitted(\permitted$421 ),
-    .\port$907$0 (look_result),
-    .\port$925$0 (look),
-    .\port$929$0 (\look$321 ),
+    .permitted(\permitted$428 ),
+    .\port$873$0 (look_result),
+    .\port$891$0 (look),
+    .\port$895$0 (\look$323 ),
     .requests__0__payload(\requests__0__payload$177 ),
     .requests__0__ready(r_engine__ready),
     .requests__0__valid(\requests__0__valid$181 ),
@@ -1142,18 +1149,17 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .rst(rst),
     .rx_results__0(rx_results__0),
     .rx_results__1(rx_results__1),
-    .stops__0(\$39 [9:5]),
-    .stops__1(\$40 [9:5])
+    .stops__0(\$40 [9:5]),
+    .stops__1(\$41 [9:5])
   );
   \postern_small.write_engine  write_engine (
-    ._here(acted),
+    .acted(acted),
     .back(back),
-    .bank(bank),
     .clk(clk),
     .crowded(crowded),
     .data(data),
     .do__irq_enable(set_enable),
-    .do__irq_state(\clear$470 ),
+    .do__irq_state(\clear$477 ),
     .do__irq_test(test),
     .do__peer(acknowledge),
     .do__pending(clear),
@@ -1162,16 +1168,16 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill_row(fill_row),
     .free_slots__0(free_slots__0),
     .free_slots__1(free_slots__1),
-    .index(\core$478 ),
+    .index(\core$485 ),
     .look_lane(look_lane),
     .look_result(look_result),
     .message(message),
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$3066$0 (\$39 ),
-    .\port$3088$0 (\$40 ),
-    .\port$385$67 (\$38 ),
+    .\port$3125$0 (\$40 ),
+    .\port$3147$0 (\$41 ),
+    .\port$354$67 (\$39 ),
     .push(\push$271 ),
     .refusing(refusing),
     .requests__0__payload(requests__0__payload),
@@ -1194,22 +1200,29 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$34  = fill_row;
+    \$36  = fill_row;
     if (fill) begin
-      \$34  = \$32 [3:0];
+      \$36  = \$32 [3:0];
     end
     if (rst) begin
-      \$34  = 4'h0;
+      \$36  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$35  = fill;
+    \$37  = fill;
     if (fill) begin
-      \$35  = \$33 ;
+      \$37  = \$33 ;
     end
     if (rst) begin
-      \$35  = 1'h1;
+      \$37  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$38  = \$35 ;
+    if (rst) begin
+      \$38  = 1'h0;
     end
   end
   assign \clk$43  = clk;
@@ -1322,12 +1335,11 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__0__ready$180  = r_engine__ready;
   assign r_engine__valid = \requests__0__valid$181 ;
   assign residents__0 = resident;
-  assign open = { \$37 , \$36  };
-  assign \open$186  = { \$37 , \$36  };
-  assign opened = 1'h0;
-  assign fresh = 1'h0;
+  assign open = 2'h3;
+  assign \open$186  = 2'h3;
+  assign \changed$188  = changed;
   assign do__tear = 1'h0;
-  assign \opened$192  = 2'h0;
+  assign opened = 2'h0;
   assign closed = 2'h0;
   assign hold = 1'h0;
   assign \hold$195  = 1'h0;
@@ -1338,7 +1350,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign good = r_good;
   assign error = r_error;
   assign filled = { \filled$210 , \filled$209  };
-  assign \fresh$211  = { \fresh$213 , \fresh$212  };
+  assign fresh = { \fresh$213 , \fresh$212  };
   assign head = head__0;
   assign \head$217  = head__1;
   assign \w_pool__data$219  = w__1__data;
@@ -1361,8 +1373,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \requests__1__ready$251  = \r_engine__ready$250 ;
   assign \r_engine__valid$253  = \requests__1__valid$252 ;
   assign residents__1 = \resident$254 ;
-  assign \open$256  = { \$37 , \$36  };
-  assign \opened$257  = 1'h0;
+  assign \open$256  = 2'h3;
+  assign \changed$257  = changed;
   assign \hold$259  = 1'h0;
   assign \w_acted$260  = acted[1];
   assign \slot_back$261  = \slot_back$199 [1];
@@ -1382,133 +1394,138 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \new_sent$279  = new_sent;
   assign \new_stop$281  = new_stop;
   assign own = reader;
-  assign \look$285  = { \look$321 , look };
+  assign \look$285  = { \look$323 , look };
   assign forget = 1'h0;
   assign free_slot = free_slots__0;
-  assign sent__0 = \$39 [4:0];
-  assign sent = \$39 [4:0];
+  assign sent__0 = \$40 [4:0];
+  assign sent = \$40 [4:0];
   assign gone = gone__0;
-  assign stops__0 = \$39 [9:5];
-  assign stop = \$39 [9:5];
+  assign stops__0 = \$40 [9:5];
+  assign stop = \$40 [9:5];
   assign heads__0 = head__0;
   assign rx_result = rx_results__0;
   assign first = firsts__0;
   assign tail = tails__0;
-  assign \sent__0$308  = \$39 [4:0];
-  assign look_sent = \$39 [4:0];
-  assign \gone__0$310  = gone__0;
+  assign \sent__0$310  = \$40 [4:0];
+  assign look_sent = \$40 [4:0];
+  assign \gone__0$312  = gone__0;
   assign look_gone = gone__0;
-  assign \stops__0$312  = \$39 [9:5];
-  assign look_stop = \$39 [9:5];
-  assign \push$314  = \push$271 [1];
-  assign \message$315  = message;
-  assign \sender$316  = sender;
-  assign \grant$317  = 1'h0;
-  assign \new_sent$318  = new_sent;
-  assign \new_stop$319  = new_stop;
-  assign \reader$320  = reader;
-  assign \forget$323  = 1'h0;
-  assign \free_slot$325  = free_slots__1;
-  assign sent__1 = \$40 [4:0];
-  assign \sent$327  = \$40 [4:0];
-  assign \gone$329  = gone__1;
-  assign stops__1 = \$40 [9:5];
-  assign \stop$331  = \$40 [9:5];
+  assign \stops__0$314  = \$40 [9:5];
+  assign look_stop = \$40 [9:5];
+  assign \push$316  = \push$271 [1];
+  assign \message$317  = message;
+  assign \sender$318  = sender;
+  assign \grant$319  = 1'h0;
+  assign \new_sent$320  = new_sent;
+  assign \new_stop$321  = new_stop;
+  assign \reader$322  = reader;
+  assign \forget$325  = 1'h0;
+  assign \free_slot$327  = free_slots__1;
+  assign sent__1 = \$41 [4:0];
+  assign \sent$329  = \$41 [4:0];
+  assign \gone$331  = gone__1;
+  assign stops__1 = \$41 [9:5];
+  assign \stop$333  = \$41 [9:5];
   assign heads__1 = head__1;
-  assign \rx_result$335  = rx_results__1;
-  assign \first$337  = firsts__1;
-  assign \tail$339  = tails__1;
-  assign \sent__1$340  = \$40 [4:0];
-  assign \look_sent$341  = \$40 [4:0];
-  assign \gone__1$342  = gone__1;
-  assign \look_gone$343  = gone__1;
-  assign \stops__1$344  = \$40 [9:5];
-  assign \look_stop$345  = \$40 [9:5];
+  assign \rx_result$338  = rx_results__1;
+  assign \first$340  = firsts__1;
+  assign \tail$342  = tails__1;
+  assign \sent__1$343  = \$41 [4:0];
+  assign \look_sent$344  = \$41 [4:0];
+  assign \gone__1$345  = gone__1;
+  assign \look_gone$346  = gone__1;
+  assign \stops__1$347  = \$41 [9:5];
+  assign \look_stop$348  = \$41 [9:5];
   assign commit__data = data;
   assign word__data = data;
   assign word__enable = commit__enable;
   assign word__grant = 1'h1;
   assign commit__grant = 1'h1;
   assign word__request = commit__request;
-  assign commit__slot = \$38 [7:2];
-  assign word__slot = \$38 [7:2];
-  assign commit__word = \$38 [1:0];
-  assign word__word = \$38 [1:0];
-  assign \bank$359  = bank;
-  assign \crowded$361  = crowded;
-  assign \source$362  = sender;
-  assign \target$364  = target;
-  assign \sources$366  = sources;
-  assign \targets$368  = targets;
+  assign commit__slot = \$39 [7:2];
+  assign word__slot = \$39 [7:2];
+  assign commit__word = \$39 [1:0];
+  assign word__word = \$39 [1:0];
+  assign \crowded$362  = crowded;
+  assign \source$363  = sender;
+  assign \target$365  = target;
+  assign \sources$367  = sources;
+  assign \targets$369  = targets;
   assign do__peer = acknowledge;
   assign set_permit = 1'h0;
   assign do__permit = 1'h0;
   assign permit_half = 1'h0;
   assign half = 1'h0;
-  assign \data$375  = data;
+  assign \data$376  = data;
   assign command = 1'h0;
   assign do__control = 1'h0;
   assign idle = 1'h0;
-  assign \idle$380  = 1'h0;
+  assign \idle$381  = 1'h0;
   assign walk = 1'h0;
-  assign \walk$382  = 1'h0;
-  assign \permitted$384  = permitted;
+  assign \walk$383  = 1'h0;
+  assign \permitted$385  = permitted;
   assign acknowledged = 1'h1;
-  assign \acknowledged$386  = 1'h1;
-  assign source_state = 2'h1;
-  assign \source_state$388  = 2'h1;
-  assign target_state = 2'h1;
-  assign \target_state$390  = 2'h1;
+  assign \acknowledged$387  = 1'h1;
+  assign source_open = 1'h1;
+  assign \source_open$389  = 1'h1;
+  assign source_draining = 1'h0;
+  assign \source_draining$391  = 1'h0;
+  assign target_alive = 1'h1;
+  assign \target_alive$393  = 1'h1;
+  assign target_open = 1'h1;
+  assign \target_open$395  = 1'h1;
   assign source_generation = 8'h01;
-  assign \source_generation$392  = 8'h01;
+  assign \source_generation$397  = 8'h01;
   assign target_generation = 8'h01;
-  assign \target_generation$394  = 8'h01;
+  assign \target_generation$399  = 8'h01;
   assign closed_vm = 2'h0;
   assign walking = 1'h0;
-  assign \walking$397  = 1'h0;
+  assign \walking$402  = 1'h0;
+  assign will_walk = 1'h0;
+  assign \will_walk$404  = 1'h0;
   assign walk_vm = 1'h0;
-  assign \walk_vm$399  = 1'h0;
+  assign \walk_vm$406  = 1'h0;
   assign walk_step = 2'h0;
-  assign \walk_step$401  = 2'h0;
+  assign \walk_step$408  = 2'h0;
   assign walk_last = 1'h0;
-  assign \walk_last$403  = 1'h0;
+  assign \walk_last$410  = 1'h0;
   assign refused_command = 1'h0;
   assign refuse = 1'h0;
-  assign \row$406  = target;
+  assign \row$413  = target;
   assign do__ring = ring;
-  assign \sender$409  = sender;
+  assign \sender$416  = sender;
   assign do__pending = clear;
-  assign \half$412  = 1'h0;
-  assign \data$413  = data;
+  assign \half$419  = 1'h0;
+  assign \data$420  = data;
   assign look_source = reader;
   assign other = look_target;
   assign permits = 2'h0;
   assign look_permits = 2'h0;
-  assign look_permitted = \permitted$421 ;
-  assign \acknowledged$423  = 1'h1;
+  assign look_permitted = \permitted$428 ;
+  assign \acknowledged$430  = 1'h1;
   assign look_acknowledged = 1'h1;
   assign generation = 8'h01;
   assign look_generation = 8'h01;
   assign own_generation = 8'h01;
   assign look_own_generation = 8'h01;
   assign refused = 2'h0;
-  assign \refused$430  = 2'h0;
+  assign \refused$437  = 2'h0;
   assign states__0 = 2'h1;
-  assign \states__0$432  = 2'h1;
+  assign \states__0$439  = 2'h1;
   assign states__1 = 2'h1;
-  assign \states__1$434  = 2'h1;
+  assign \states__1$441  = 2'h1;
   assign look_row = reader;
-  assign \look$437  = doorbells;
+  assign \look$444  = doorbells;
   assign look_vm = reader;
   assign lane = look_lane;
   assign result_code = look_result[2:0];
   assign result_vm = look_result[3];
   assign result_count = look_result[11:4];
   assign epoch = 32'd0;
-  assign \epoch$446  = 32'd0;
+  assign \epoch$453  = 32'd0;
   assign locked = 1'h0;
-  assign \locked$448  = 1'h0;
-  assign \look_vm$449  = reader;
+  assign \locked$455  = 1'h0;
+  assign \look_vm$456  = reader;
   assign core = look_core;
   assign look_state = irq_state;
   assign look_enable = irq_enable;
@@ -1517,19 +1534,19 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign resident_vm = look_resident[0];
   assign resident_valid = look_resident[1];
   assign waiting = 2'h0;
-  assign \waiting$462  = 2'h0;
+  assign \waiting$469  = 2'h0;
   assign armed = 2'h0;
-  assign \armed$464  = 2'h0;
+  assign \armed$471  = 2'h0;
   assign fired = 2'h0;
-  assign \fired$466  = 2'h0;
-  assign \vm$468  = vm;
-  assign \data$469  = data;
-  assign do__irq_state = \clear$470 ;
+  assign \fired$473  = 2'h0;
+  assign \vm$475  = vm;
+  assign \data$476  = data;
+  assign do__irq_state = \clear$477 ;
   assign do__irq_test = test;
   assign set_moderation = 1'h0;
   assign do__irq_moderation = 1'h0;
   assign do__irq_enable = set_enable;
-  assign index = \core$478 ;
+  assign index = \core$485 ;
   assign set_resident = 1'h0;
   assign do__resident = 1'h0;
   assign arm = 1'h0;
@@ -1538,18 +1555,18 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign do__wait_disarm = 1'h0;
   assign clear_fired = 1'h0;
   assign do__wait_fired = 1'h0;
-  assign \half$488  = 1'h0;
-  assign \filled$489  = { \filled$210 , \filled$209  };
-  assign popped = { \popped$492 , \popped$491  };
+  assign \half$495  = 1'h0;
+  assign \filled$496  = { \filled$210 , \filled$209  };
+  assign popped = { \popped$499 , \popped$498  };
   assign any = doorbell;
   assign peer = 2'h0;
-  assign changed = 2'h0;
-  assign \opened$498  = 2'h0;
-  assign \closed$499  = 2'h0;
-  assign \refusing$501  = refusing;
-  assign \open$502  = { \$37 , \$36  };
+  assign \changed$504  = 2'h0;
+  assign \opened$505  = 2'h0;
+  assign \closed$506  = 2'h0;
+  assign \refusing$508  = refusing;
+  assign \open$509  = 2'h3;
   assign level = level__0;
-  assign \level$506  = level__1;
+  assign \level$513  = level__1;
   assign lines = irq;
   assign s0_axi_bresp = 2'h0;
   assign s0_axi_rdata = answer__payload[31:0];
@@ -1734,9 +1751,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \heads__0.slot  = head__0[5:0];
   assign \heads__0.last  = head__0[7:6];
   assign \heads__0.sender  = head__0[8];
-  assign \message$315.slot  = message[5:0];
-  assign \message$315.last  = message[7:6];
-  assign \message$315.sender  = message[8];
+  assign \message$317.slot  = message[5:0];
+  assign \message$317.last  = message[7:6];
+  assign \message$317.sender  = message[8];
   assign \heads__1.slot  = head__1[5:0];
   assign \heads__1.last  = head__1[7:6];
   assign \heads__1.sender  = head__1[8];
@@ -1745,9 +1762,11 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \look_result.count  = look_result[11:4];
   assign \look_resident.vm  = look_resident[0];
   assign \look_resident.valid  = look_resident[1];
-  assign \filled$300 [1] = \filled$210 ;
-  assign \filled$300 [0] = \filled$209 ;
-  assign spent[1] = \spent$332 ;
+  assign \filled$302 [1] = \filled$210 ;
+  assign \filled$302 [0] = \filled$209 ;
+  assign returns[1] = \returns$335 ;
+  assign returns[0] = \returns$301 ;
+  assign spent[1] = \spent$334 ;
   assign spent[0] = \spent$299 ;
   assign \$2  = 1'h0;
   assign \$4  = 1'h0;
@@ -1768,6 +1787,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign forget_all = 1'h0;
   assign \$26  = head__0[8];
   assign \$30  = head__1[8];
+  assign \$34  = 1'h0;
+  assign \$35  = 1'h0;
 endmodule
 
 module \postern_small.bus_0 (awprot, awvalid, wdata, wstrb, wvalid, written__ready, araddr, arprot, read__valid, answer__ready, write__ready, bvalid, arready, rvalid, answer__payload, write__valid, awready, wready, rresp, write__payload, read__payload
@@ -2000,9 +2021,7 @@ module \postern_small.bus_1 (awprot, awvalid, wdata, wstrb, wvalid, written__rea
   assign { write__payload[19:18], write__payload[16] } = 3'h0;
 endmodule
 
-module \postern_small.directory (look_permitted, \port$171$0 , \port$172$0 , source, target, look_source, look_target, permitted);
-  wire \$1 ;
-  wire \$2 ;
+module \postern_small.directory (look_permitted, source, target, look_source, look_target, permitted);
   wire acknowledged;
   wire look_acknowledged;
   wire [7:0] look_generation;
@@ -2016,40 +2035,34 @@ module \postern_small.directory (look_permitted, \port$171$0 , \port$172$0 , sou
   wire [1:0] open;
   output permitted;
   wire permitted;
-  output \port$171$0 ;
-  wire \port$171$0 ;
-  output \port$172$0 ;
-  wire \port$172$0 ;
   input source;
   wire source;
   wire [7:0] source_generation;
-  wire [1:0] source_state;
+  wire source_open;
   wire [1:0] states__0;
   wire [1:0] states__1;
   input target;
   wire target;
+  wire target_alive;
   wire [7:0] target_generation;
-  wire [1:0] target_state;
+  wire target_open;
   assign permitted = source != target;
   assign look_permitted = look_source != look_target;
   assign states__0 = 2'h1;
   assign states__1 = 2'h1;
   assign acknowledged = 1'h1;
   assign look_acknowledged = 1'h1;
-  assign source_state = 2'h1;
-  assign target_state = 2'h1;
+  assign source_open = 1'h1;
+  assign target_alive = 1'h1;
+  assign target_open = 1'h1;
+  assign open = 2'h3;
   assign source_generation = 8'h01;
   assign target_generation = 8'h01;
   assign look_generation = 8'h01;
   assign look_own_generation = 8'h01;
-  assign open = { \$2 , \$1  };
-  assign \port$171$0  = \$1 ;
-  assign \port$172$0  = \$2 ;
-  assign \$1  = 1'h1;
-  assign \$2  = 1'h1;
 endmodule
 
-module \postern_small.doorbells$510 (rst, forget_sender, forget_all, look, data, fill_row, fill, any, sender, row_0, ring, clear, row_1, clk);
+module \postern_small.doorbells$517 (rst, forget_sender, forget_all, look, data, fill_row, fill, any, sender, row_0, ring, clear, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire \$1 ;
   wire [1:0] \$10 ;
@@ -2131,7 +2144,7 @@ module \postern_small.doorbells$510 (rst, forget_sender, forget_all, look, data,
   assign \$24  = | following;
   always @(posedge clk)
     any <= \$25 ;
-  \postern_small.doorbells$510.pending  pending (
+  \postern_small.doorbells$517.pending  pending (
     .clk(clk),
     .data_0(data_0),
     .data_1(look),
@@ -2190,7 +2203,7 @@ module \postern_small.doorbells$510 (rst, forget_sender, forget_all, look, data,
   assign \$23  = row_0;
 endmodule
 
-module \postern_small.doorbells$510.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
+module \postern_small.doorbells$517.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -2250,63 +2263,18 @@ module \postern_small.doorbells$510.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$3054$0 , \port$3076$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$3113$0 , \port$3135$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
   wire [4:0] \$10 ;
-  wire [4:0] \$100 ;
-  wire [4:0] \$101 ;
-  wire \$102 ;
-  wire \$103 ;
-  wire \$104 ;
-  wire \$105 ;
-  wire \$106 ;
-  wire \$107 ;
-  wire \$108 ;
-  wire \$109 ;
   wire \$11 ;
-  wire \$110 ;
-  wire \$111 ;
-  wire \$112 ;
-  wire \$113 ;
-  wire \$114 ;
-  wire \$115 ;
-  wire \$116 ;
-  wire [4:0] \$117 ;
-  wire [4:0] \$118 ;
-  wire \$119 ;
   wire \$12 ;
-  wire \$120 ;
-  wire \$121 ;
-  wire \$122 ;
-  wire \$123 ;
-  wire [4:0] \$124 ;
-  wire [4:0] \$125 ;
-  wire [4:0] \$126 ;
-  wire \$127 ;
-  wire \$128 ;
-  wire \$129 ;
   wire \$13 ;
-  wire \$130 ;
-  wire \$131 ;
-  wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
-  wire \$135 ;
-  wire \$136 ;
-  wire \$137 ;
-  wire \$138 ;
-  reg [4:0] \$139 ;
   wire \$14 ;
-  reg [4:0] \$140 ;
-  reg [4:0] \$141 ;
-  reg [4:0] \$142 ;
-  reg [4:0] \$143 ;
-  reg [4:0] \$144 ;
   wire \$15 ;
-  wire \$16 ;
-  wire [4:0] \$17 ;
+  wire [4:0] \$16 ;
+  wire \$17 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
@@ -2317,28 +2285,28 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire \$24 ;
   wire \$25 ;
   wire \$26 ;
-  wire [4:0] \$27 ;
-  wire [4:0] \$28 ;
-  wire \$29 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire [4:0] \$29 ;
   wire \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
-  wire \$33 ;
-  wire \$34 ;
+  wire [4:0] \$33 ;
+  wire [4:0] \$34 ;
   wire \$35 ;
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
-  wire [4:0] \$4 ;
+  wire \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire \$42 ;
   wire \$43 ;
-  wire [4:0] \$44 ;
-  wire [4:0] \$45 ;
-  wire [4:0] \$46 ;
+  wire \$44 ;
+  wire \$45 ;
+  wire \$46 ;
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
@@ -2356,17 +2324,17 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire \$6 ;
   wire \$60 ;
   wire \$61 ;
-  wire [4:0] \$62 ;
-  wire [4:0] \$63 ;
+  wire \$62 ;
+  wire \$63 ;
   wire \$64 ;
   wire \$65 ;
   wire \$66 ;
   wire \$67 ;
   wire \$68 ;
-  wire [4:0] \$69 ;
+  wire \$69 ;
   wire \$7 ;
-  wire [4:0] \$70 ;
-  wire [4:0] \$71 ;
+  wire \$70 ;
+  wire \$71 ;
   wire \$72 ;
   wire \$73 ;
   wire \$74 ;
@@ -2374,29 +2342,14 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
-  wire \$79 ;
+  reg [4:0] \$79 ;
   wire \$8 ;
-  wire \$80 ;
-  wire \$81 ;
-  wire \$82 ;
-  wire \$83 ;
-  wire \$84 ;
-  wire \$85 ;
-  wire \$86 ;
-  wire \$87 ;
-  wire \$88 ;
-  wire \$89 ;
+  reg [4:0] \$80 ;
+  reg [4:0] \$81 ;
+  reg [4:0] \$82 ;
+  reg [4:0] \$83 ;
+  reg [4:0] \$84 ;
   wire \$9 ;
-  wire \$90 ;
-  wire \$91 ;
-  wire \$92 ;
-  wire \$93 ;
-  wire \$94 ;
-  wire \$95 ;
-  wire \$96 ;
-  wire \$97 ;
-  wire \$98 ;
-  wire [4:0] \$99 ;
   input clear;
   wire clear;
   input clk;
@@ -2433,10 +2386,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$3054$0 ;
-  wire \port$3054$0 ;
-  input \port$3076$0 ;
-  wire \port$3076$0 ;
+  input \port$3113$0 ;
+  wire \port$3113$0 ;
+  input \port$3135$0 ;
+  wire \port$3135$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2457,142 +2410,183 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire test;
   input vm;
   wire vm;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3054$0  };
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3076$0  };
-  assign \$4  = state_0 & enable_0_0;
-  assign \$5  = | \$4 ;
-  assign \$10  = state_1 & enable_1_0;
-  assign \$11  = | \$10 ;
-  assign \$17  = state_0 & enable_0_1;
-  assign \$18  = | \$17 ;
-  assign \$23  = state_1 & enable_1_1;
+  wire written_0;
+  wire written_1;
+  assign \$16  = state_1 & enable_1_0;
+  assign \$17  = | \$16 ;
+  assign \$23  = state_0 & enable_0_1;
   assign \$24  = | \$23 ;
+  assign \$29  = state_1 & enable_1_1;
+  assign \$30  = | \$29 ;
   assign look_state = look_vm ? state_1 : state_0;
-  assign \$27  = look_core ? enable_1_1 : enable_1_0;
-  assign \$28  = look_core ? enable_0_1 : enable_0_0;
-  assign look_enable = look_vm ? \$27  : \$28 ;
+  assign \$33  = look_core ? enable_1_1 : enable_1_0;
+  assign \$34  = look_core ? enable_0_1 : enable_0_0;
+  assign look_enable = look_vm ? \$33  : \$34 ;
   assign look_resident = look_core ? 2'h3 : 2'h2;
-  assign \$29  = ! vm;
-  assign \$31  = \$30  & clear;
-  assign \$32  = ! vm;
-  assign \$34  = \$33  & clear;
-  assign \$35  = ! vm;
-  assign \$37  = \$36  & clear;
-  assign \$38  = ! vm;
-  assign \$40  = \$39  & clear;
-  assign \$41  = ! vm;
-  assign \$43  = \$42  & clear;
-  assign \$44  = data[4:0] & { \$43 , \$40 , \$37 , \$34 , \$31  };
-  assign \$45  = ~ \$44 ;
-  assign \$46  = latch_0 & \$45 ;
-  assign \$47  = ! vm;
-  assign \$49  = \$48  & test;
-  assign \$50  = ! vm;
-  assign \$52  = \$51  & test;
-  assign \$53  = ! vm;
-  assign \$55  = \$54  & test;
-  assign \$56  = ! vm;
-  assign \$58  = \$57  & test;
-  assign \$59  = ! vm;
-  assign \$61  = \$60  & test;
-  assign \$62  = data[4:0] & { \$61 , \$58 , \$55 , \$52 , \$49  };
-  assign \$63  = \$46  | \$62 ;
-  assign \$71  = \$70  | { 2'h0, credit[0], 2'h0 };
-  assign \$72  = ! vm;
-  assign \$74  = ! core;
-  assign \$76  = \$73  & \$75 ;
-  assign \$77  = \$76  & set_enable;
-  assign \$78  = ! vm;
-  assign \$82  = \$79  & \$81 ;
-  assign \$83  = \$82  & set_enable;
-  assign \$86  = \$85  & clear;
-  assign \$89  = \$88  & clear;
-  assign \$92  = \$91  & clear;
-  assign \$95  = \$94  & clear;
-  assign \$98  = \$97  & clear;
-  assign \$99  = data[4:0] & { \$98 , \$95 , \$92 , \$89 , \$86  };
-  assign \$100  = ~ \$99 ;
-  assign \$101  = latch_1 & \$100 ;
-  assign \$104  = \$103  & test;
-  assign \$107  = \$106  & test;
-  assign \$110  = \$109  & test;
-  assign \$113  = \$112  & test;
-  assign \$116  = \$115  & test;
-  assign \$117  = data[4:0] & { \$116 , \$113 , \$110 , \$107 , \$104  };
-  assign \$118  = \$101  | \$117 ;
-  assign \$126  = \$125  | { 2'h0, credit[1], 2'h0 };
-  assign \$129  = ! core;
-  assign \$131  = \$128  & \$130 ;
-  assign \$132  = \$131  & set_enable;
-  assign \$137  = \$134  & \$136 ;
-  assign \$138  = \$137  & set_enable;
+  assign \$35  = written_0 & data[0];
+  assign \$37  = written_0 & data[1];
+  assign \$39  = written_0 & data[2];
+  assign \$41  = written_0 & data[3];
+  assign \$43  = written_0 & data[4];
+  assign \$45  = ! vm;
+  assign \$47  = ! core;
+  assign \$49  = \$46  & \$48 ;
+  assign \$50  = \$49  & set_enable;
+  assign \$51  = ! vm;
+  assign \$55  = \$52  & \$54 ;
+  assign \$56  = \$55  & set_enable;
+  assign \$57  = written_1 & data[0];
+  assign \$59  = written_1 & data[1];
+  assign \$61  = written_1 & data[2];
+  assign \$63  = written_1 & data[3];
+  assign \$65  = written_1 & data[4];
+  assign \$69  = ! core;
+  assign \$71  = \$68  & \$70 ;
+  assign \$72  = \$71  & set_enable;
+  assign \$77  = \$74  & \$76 ;
+  assign \$78  = \$77  & set_enable;
   always @(posedge clk)
-    latch_0 <= \$139 ;
+    latch_0 <= \$79 ;
   always @(posedge clk)
-    enable_0_0 <= \$140 ;
+    enable_0_0 <= \$80 ;
   always @(posedge clk)
-    enable_0_1 <= \$141 ;
+    enable_0_1 <= \$81 ;
   always @(posedge clk)
-    latch_1 <= \$142 ;
+    latch_1 <= \$82 ;
   always @(posedge clk)
-    enable_1_0 <= \$143 ;
+    enable_1_0 <= \$83 ;
   always @(posedge clk)
-    enable_1_1 <= \$144 ;
+    enable_1_1 <= \$84 ;
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3113$0  };
+  assign \$1  = ! vm;
+  assign \$3  = clear | test;
+  assign written_0 = \$2  & \$3 ;
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3135$0  };
+  assign \$6  = clear | test;
+  assign written_1 = \$5  & \$6 ;
+  assign \$10  = state_0 & enable_0_0;
+  assign \$11  = | \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$139  = \$71 ;
+    \$79  = latch_0;
+    if (\$35 ) begin
+      \$79 [0] = test;
+    end
+    if (\$36 ) begin
+      \$79 [0] = 1'h0;
+    end
+    if (\$37 ) begin
+      \$79 [1] = test;
+    end
+    if (\$38 ) begin
+      \$79 [1] = 1'h0;
+    end
+    if (\$39 ) begin
+      \$79 [2] = test;
+    end
+    if (\$40 ) begin
+      \$79 [2] = 1'h0;
+    end
+    if (credit[0]) begin
+      \$79 [2] = 1'h1;
+    end
+    if (\$41 ) begin
+      \$79 [3] = test;
+    end
+    if (\$42 ) begin
+      \$79 [3] = 1'h0;
+    end
+    if (\$43 ) begin
+      \$79 [4] = test;
+    end
+    if (\$44 ) begin
+      \$79 [4] = 1'h0;
+    end
     if (rst) begin
-      \$139  = 5'h00;
+      \$79  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$140  = enable_0_0;
-    if (\$77 ) begin
-      \$140  = data[4:0];
+    \$80  = enable_0_0;
+    if (\$50 ) begin
+      \$80  = data[4:0];
     end
     if (rst) begin
-      \$140  = 5'h00;
+      \$80  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$141  = enable_0_1;
-    if (\$83 ) begin
-      \$141  = data[4:0];
+    \$81  = enable_0_1;
+    if (\$56 ) begin
+      \$81  = data[4:0];
     end
     if (rst) begin
-      \$141  = 5'h00;
+      \$81  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$142  = \$126 ;
+    \$82  = latch_1;
+    if (\$57 ) begin
+      \$82 [0] = test;
+    end
+    if (\$58 ) begin
+      \$82 [0] = 1'h0;
+    end
+    if (\$59 ) begin
+      \$82 [1] = test;
+    end
+    if (\$60 ) begin
+      \$82 [1] = 1'h0;
+    end
+    if (\$61 ) begin
+      \$82 [2] = test;
+    end
+    if (\$62 ) begin
+      \$82 [2] = 1'h0;
+    end
+    if (credit[1]) begin
+      \$82 [2] = 1'h1;
+    end
+    if (\$63 ) begin
+      \$82 [3] = test;
+    end
+    if (\$64 ) begin
+      \$82 [3] = 1'h0;
+    end
+    if (\$65 ) begin
+      \$82 [4] = test;
+    end
+    if (\$66 ) begin
+      \$82 [4] = 1'h0;
+    end
     if (rst) begin
-      \$142  = 5'h00;
+      \$82  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$143  = enable_1_0;
-    if (\$132 ) begin
-      \$143  = data[4:0];
+    \$83  = enable_1_0;
+    if (\$72 ) begin
+      \$83  = data[4:0];
     end
     if (rst) begin
-      \$143  = 5'h00;
+      \$83  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$144  = enable_1_1;
-    if (\$138 ) begin
-      \$144  = data[4:0];
+    \$84  = enable_1_1;
+    if (\$78 ) begin
+      \$84  = data[4:0];
     end
     if (rst) begin
-      \$144  = 5'h00;
+      \$84  = 5'h00;
     end
   end
-  assign filled = { \port$3076$0 , \port$3054$0  };
+  assign filled = { \port$3135$0 , \port$3113$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2602,90 +2596,59 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   assign \residents__1.valid  = residents__1[1];
   assign \look_resident.vm  = look_resident[0];
   assign \look_resident.valid  = look_resident[1];
-  assign lines[1] = \$26 ;
-  assign lines[0] = \$13 ;
+  assign lines[1] = \$32 ;
+  assign lines[0] = \$19 ;
   assign residents__1[0] = 1'h1;
   assign residents__1[1] = 1'h1;
   assign residents__0[0] = 1'h0;
   assign residents__0[1] = 1'h1;
   assign \$2  = \$1 ;
-  assign \$3  = \$1 ;
-  assign \$7  = residents__0[0];
-  assign \$8  = 1'h0;
-  assign \$9  = 1'h0;
-  assign \$12  = 1'h0;
-  assign \$13  = \$6 ;
-  assign \$15  = \$14 ;
-  assign \$16  = \$14 ;
-  assign \$20  = residents__1[0];
-  assign \$21  = 1'h1;
-  assign \$22  = 1'h1;
-  assign \$25  = \$24 ;
-  assign \$30  = \$29 ;
-  assign \$33  = \$32 ;
-  assign \$36  = \$35 ;
-  assign \$39  = \$38 ;
-  assign \$42  = \$41 ;
-  assign \$48  = \$47 ;
-  assign \$51  = \$50 ;
-  assign \$54  = \$53 ;
-  assign \$57  = \$56 ;
-  assign \$60  = \$59 ;
-  assign \$64  = 1'h0;
-  assign \$65  = 1'h0;
-  assign \$66  = 1'h0;
-  assign \$67  = 1'h0;
-  assign \$68  = 1'h0;
-  assign \$69  = 5'h1f;
-  assign \$70  = \$63 ;
-  assign \$73  = \$72 ;
-  assign \$75  = \$74 ;
-  assign \$79  = \$78 ;
-  assign \$80  = core;
-  assign \$81  = core;
-  assign \$84  = vm;
-  assign \$85  = vm;
-  assign \$87  = vm;
-  assign \$88  = vm;
-  assign \$90  = vm;
-  assign \$91  = vm;
-  assign \$93  = vm;
-  assign \$94  = vm;
-  assign \$96  = vm;
-  assign \$97  = vm;
-  assign \$102  = vm;
-  assign \$103  = vm;
-  assign \$105  = vm;
-  assign \$106  = vm;
-  assign \$108  = vm;
-  assign \$109  = vm;
-  assign \$111  = vm;
-  assign \$112  = vm;
-  assign \$114  = vm;
-  assign \$115  = vm;
-  assign \$119  = 1'h0;
-  assign \$120  = 1'h0;
-  assign \$121  = 1'h0;
-  assign \$122  = 1'h0;
-  assign \$123  = 1'h0;
-  assign \$124  = 5'h1f;
-  assign \$125  = \$118 ;
-  assign \$127  = vm;
-  assign \$128  = vm;
-  assign \$130  = \$129 ;
-  assign \$133  = vm;
-  assign \$134  = vm;
-  assign \$135  = core;
-  assign \$136  = core;
-  assign \$1  = 1'h1;
-  assign \$6  = \$5 ;
+  assign \$4  = vm;
+  assign \$5  = vm;
+  assign \$8  = \$7 ;
+  assign \$9  = \$7 ;
+  assign \$13  = residents__0[0];
   assign \$14  = 1'h0;
-  assign \$19  = 1'h0;
-  assign \$26  = \$24 ;
+  assign \$15  = 1'h0;
+  assign \$18  = 1'h0;
+  assign \$19  = \$12 ;
+  assign \$21  = \$20 ;
+  assign \$22  = \$20 ;
+  assign \$26  = residents__1[0];
+  assign \$27  = 1'h1;
+  assign \$28  = 1'h1;
+  assign \$31  = \$30 ;
+  assign \$36  = 1'h0;
+  assign \$38  = 1'h0;
+  assign \$40  = 1'h0;
+  assign \$42  = 1'h0;
+  assign \$44  = 1'h0;
+  assign \$46  = \$45 ;
+  assign \$48  = \$47 ;
+  assign \$52  = \$51 ;
+  assign \$53  = core;
+  assign \$54  = core;
+  assign \$58  = 1'h0;
+  assign \$60  = 1'h0;
+  assign \$62  = 1'h0;
+  assign \$64  = 1'h0;
+  assign \$66  = 1'h0;
+  assign \$67  = vm;
+  assign \$68  = vm;
+  assign \$70  = \$69 ;
+  assign \$73  = vm;
+  assign \$74  = vm;
+  assign \$75  = core;
+  assign \$76  = core;
+  assign \$7  = 1'h1;
+  assign \$12  = \$11 ;
+  assign \$20  = 1'h0;
+  assign \$25  = 1'h0;
+  assign \$32  = \$30 ;
 endmodule
 
-module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$385$67 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
-, commit__request, bank, r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
+module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$354$67 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
+, commit__request, r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire [38:0] \$10 ;
@@ -2694,63 +2657,45 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire [31:0] \$13 ;
   wire [31:0] \$14 ;
   wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  wire \$18 ;
-  wire \$19 ;
+  wire [38:0] \$16 ;
+  wire [38:0] \$17 ;
+  wire [6:0] \$18 ;
+  wire [6:0] \$19 ;
   wire \$2 ;
-  wire [38:0] \$20 ;
+  wire \$20 ;
   wire [38:0] \$21 ;
-  wire \$22 ;
-  wire \$23 ;
-  wire \$24 ;
+  wire [38:0] \$22 ;
+  wire [6:0] \$23 ;
+  wire [6:0] \$24 ;
   wire \$25 ;
-  wire [6:0] \$26 ;
-  wire [6:0] \$27 ;
-  wire \$28 ;
-  wire \$29 ;
+  wire \$26 ;
+  reg \$27 ;
+  reg [38:0] \$28 ;
+  reg [38:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire \$32 ;
-  wire [38:0] \$33 ;
-  wire [38:0] \$34 ;
+  reg [1:0] \$30 ;
+  reg \$31 ;
+  reg [38:0] \$32 ;
+  reg [38:0] \$33 ;
+  reg [1:0] \$34 ;
   wire \$35 ;
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire [6:0] \$39 ;
+  wire \$39 ;
   wire [38:0] \$4 ;
-  wire [6:0] \$40 ;
+  wire \$40 ;
   wire \$41 ;
   wire \$42 ;
-  reg \$43 ;
-  reg [38:0] \$44 ;
-  reg [38:0] \$45 ;
-  reg [1:0] \$46 ;
-  reg \$47 ;
-  reg [38:0] \$48 ;
-  reg [38:0] \$49 ;
   wire [38:0] \$5 ;
-  reg [1:0] \$50 ;
-  wire \$51 ;
-  wire \$52 ;
-  wire \$53 ;
-  wire \$54 ;
-  wire \$55 ;
-  wire \$56 ;
-  wire \$57 ;
-  wire \$58 ;
   wire \$6 ;
   wire \$7 ;
   wire \$8 ;
   wire [38:0] \$9 ;
   wire accept;
-  wire \accept$52 ;
-  wire \accept$61 ;
-  wire \accept$67 ;
-  input [1:0] bank;
-  wire [1:0] bank;
+  wire \accept$49 ;
+  wire \accept$60 ;
+  wire \accept$66 ;
   input clk;
   wire clk;
   input [31:0] commit__data;
@@ -2758,8 +2703,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   input commit__enable;
   wire commit__enable;
   wire commit__grant;
-  input commit__request;
-  wire commit__request;
+  input [1:0] commit__request;
+  wire [1:0] commit__request;
   wire [5:0] commit__slot;
   wire [1:0] commit__word;
   output crowded;
@@ -2782,16 +2727,16 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   reg [38:0] late_1_1 = 39'h0000000000;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$385$67 ;
-  wire [7:0] \port$385$67 ;
+  input [7:0] \port$354$67 ;
+  wire [7:0] \port$354$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
   wire r__0__grant;
   input r__0__keep;
   wire r__0__keep;
-  input r__0__request;
-  wire r__0__request;
+  input [1:0] r__0__request;
+  wire [1:0] r__0__request;
   input [5:0] r__0__slot;
   wire [5:0] r__0__slot;
   input [1:0] r__0__word;
@@ -2802,22 +2747,22 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire r__1__grant;
   input r__1__keep;
   wire r__1__keep;
-  input r__1__request;
-  wire r__1__request;
+  input [1:0] r__1__request;
+  wire [1:0] r__1__request;
   input [5:0] r__1__slot;
   wire [5:0] r__1__slot;
   input [1:0] r__1__word;
   wire [1:0] r__1__word;
   wire [6:0] r_port__addr;
-  wire [6:0] \r_port__addr$69 ;
+  wire [6:0] \r_port__addr$68 ;
   wire [31:0] r_port__data;
   wire [31:0] \r_port__data$29 ;
   wire r_port__en;
-  wire \r_port__en$68 ;
+  wire \r_port__en$67 ;
   wire [1:0] request;
-  wire [1:0] \request$47 ;
-  wire [1:0] \request$60 ;
-  wire [1:0] \request$66 ;
+  wire [1:0] \request$46 ;
+  wire [1:0] \request$59 ;
+  wire [1:0] \request$65 ;
   input rst;
   wire rst;
   reg [1:0] taken_0 = 2'h0;
@@ -2828,8 +2773,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire w__0__enable;
   output w__0__grant;
   wire w__0__grant;
-  input w__0__request;
-  wire w__0__request;
+  input [1:0] w__0__request;
+  wire [1:0] w__0__request;
   input [5:0] w__0__slot;
   wire [5:0] w__0__slot;
   input [1:0] w__0__word;
@@ -2840,18 +2785,18 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   wire w__1__enable;
   output w__1__grant;
   wire w__1__grant;
-  input w__1__request;
-  wire w__1__request;
+  input [1:0] w__1__request;
+  wire [1:0] w__1__request;
   input [5:0] w__1__slot;
   wire [5:0] w__1__slot;
   input [1:0] w__1__word;
   wire [1:0] w__1__word;
   wire [6:0] w_port__addr;
-  wire [6:0] \w_port__addr$64 ;
+  wire [6:0] \w_port__addr$63 ;
   wire [31:0] w_port__data;
-  wire [31:0] \w_port__data$65 ;
+  wire [31:0] \w_port__data$64 ;
   wire w_port__en;
-  wire \w_port__en$63 ;
+  wire \w_port__en$62 ;
   reg [31:0] word_0_0 = 32'd0;
   reg [31:0] word_0_1 = 32'd0;
   reg [31:0] word_1_0 = 32'd0;
@@ -2934,7 +2879,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   end
   always @(posedge clk) begin
     if (w_port__en)
-      bank_0[\$21 [6:0]] <= \$21 [38:7];
+      bank_0[\$17 [6:0]] <= \$17 [38:7];
   end
   reg [31:0] _0_;
   always @(posedge clk) begin
@@ -3018,46 +2963,22 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     bank_1[71] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\w_port__en$63 )
-      bank_1[\$34 [6:0]] <= \$34 [38:7];
+    if (\w_port__en$62 )
+      bank_1[\$22 [6:0]] <= \$22 [38:7];
   end
   reg [31:0] _1_;
   always @(posedge clk) begin
-    _1_ <= bank_1[\r_port__addr$69 ];
+    _1_ <= bank_1[\r_port__addr$68 ];
   end
   assign \r_port__data$29  = _1_;
-  assign \w_port__en$63  = first_1 ? commit__enable : occupied_1;
-  assign \$33  = late_1_0 | late_1_1;
-  assign \$34  = first_1 ? { commit__data, \port$385$67 [7:1] } : \$33 ;
-  assign \$36  = r__0__request & \$35 ;
-  assign \$38  = r__1__request & \$37 ;
-  assign \$39  = { r__0__slot, r__0__word[1] } & { \$57 , \$57 , \$57 , \$57 , \$57 , \$57 , \$57  };
-  assign \$40  = { r__1__slot, r__1__word[1] } & { \$58 , \$58 , \$58 , \$58 , \$58 , \$58 , \$58  };
-  assign \r_port__addr$69  = \$39  | \$40 ;
-  assign kept_1 = taken_1 & { r__1__keep, r__0__keep };
-  assign crowded = | { \$42 , \$41  };
-  assign w__0__grant = | { granted_1[0], granted_0[0] };
-  assign r__0__grant = | { \$57 , \$53  };
-  assign r__0__data = word_0_0 | word_0_1;
-  assign w__1__grant = | { granted_1[1], granted_0[1] };
-  assign r__1__grant = | { \$58 , \$54  };
-  assign r__1__data = word_1_0 | word_1_1;
   always @(posedge clk)
-    occupied_0 <= \$43 ;
+    occupied_1 <= \$31 ;
   always @(posedge clk)
-    late_0_0 <= \$44 ;
+    late_1_0 <= \$32 ;
   always @(posedge clk)
-    late_0_1 <= \$45 ;
+    late_1_1 <= \$33 ;
   always @(posedge clk)
-    taken_0 <= \$46 ;
-  always @(posedge clk)
-    occupied_1 <= \$47 ;
-  always @(posedge clk)
-    late_1_0 <= \$48 ;
-  always @(posedge clk)
-    late_1_1 <= \$49 ;
-  always @(posedge clk)
-    taken_1 <= \$50 ;
+    taken_1 <= \$34 ;
   always @(posedge clk)
     word_0_0 <= \$11 ;
   always @(posedge clk)
@@ -3066,171 +2987,179 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     word_1_0 <= \$13 ;
   always @(posedge clk)
     word_1_1 <= \$14 ;
-  assign \$1  = w__0__enable & \$51 ;
-  assign \$2  = w__1__enable & \$52 ;
+  assign \$1  = w__0__enable & \$35 ;
+  assign \$2  = w__1__enable & \$36 ;
   assign \$3  = \$1  | \$2 ;
-  assign \$4  = \$51  ? { w__0__data, w__0__slot, w__0__word[1] } : 39'h0000000000;
-  assign \$5  = \$52  ? { w__1__data, w__1__slot, w__1__word[1] } : 39'h0000000000;
-  assign \$6  = w__0__enable & \$55 ;
-  assign \$7  = w__1__enable & \$56 ;
+  assign \$4  = \$35  ? { w__0__data, w__0__slot, w__0__word[1] } : 39'h0000000000;
+  assign \$5  = \$36  ? { w__1__data, w__1__slot, w__1__word[1] } : 39'h0000000000;
+  assign \$6  = w__0__enable & \$39 ;
+  assign \$7  = w__1__enable & \$40 ;
   assign \$8  = \$6  | \$7 ;
-  assign \$9  = \$55  ? { w__0__data, w__0__slot, w__0__word[1] } : 39'h0000000000;
-  assign \$10  = \$56  ? { w__1__data, w__1__slot, w__1__word[1] } : 39'h0000000000;
+  assign \$9  = \$39  ? { w__0__data, w__0__slot, w__0__word[1] } : 39'h0000000000;
+  assign \$10  = \$40  ? { w__1__data, w__1__slot, w__1__word[1] } : 39'h0000000000;
   assign \$11  = kept_0[0] ? r_port__data : 32'd0;
   assign \$12  = kept_1[0] ? \r_port__data$29  : 32'd0;
   assign \$13  = kept_0[1] ? r_port__data : 32'd0;
   assign \$14  = kept_1[1] ? \r_port__data$29  : 32'd0;
-  assign first_0 = commit__request & bank[0];
-  assign \$15  = occupied_0 & first_0;
+  assign \$15  = occupied_0 & commit__request[0];
   assign free_0 = ~ \$15 ;
-  assign \$16  = ! w__0__word[0];
-  assign \$17  = w__0__request & \$16 ;
-  assign \$18  = ! w__1__word[0];
-  assign \$19  = w__1__request & \$18 ;
-  assign granted_0 = { \$52 , \$51  } & { free_0, free_0 };
-  assign w_port__en = first_0 ? commit__enable : occupied_0;
-  assign \$20  = late_0_0 | late_0_1;
-  assign \$21  = first_0 ? { commit__data, \port$385$67 [7:1] } : \$20 ;
-  assign \$22  = ! r__0__word[0];
-  assign \$23  = r__0__request & \$22 ;
-  assign \$24  = ! r__1__word[0];
-  assign \$25  = r__1__request & \$24 ;
-  assign \$26  = { r__0__slot, r__0__word[1] } & { \$53 , \$53 , \$53 , \$53 , \$53 , \$53 , \$53  };
-  assign \$27  = { r__1__slot, r__1__word[1] } & { \$54 , \$54 , \$54 , \$54 , \$54 , \$54 , \$54  };
-  assign r_port__addr = \$26  | \$27 ;
+  assign granted_0 = { \$36 , \$35  } & { free_0, free_0 };
+  assign w_port__en = commit__request[0] ? commit__enable : occupied_0;
+  assign \$16  = late_0_0 | late_0_1;
+  assign \$17  = commit__request[0] ? { commit__data, \port$354$67 [7:1] } : \$16 ;
+  assign \$18  = { r__0__slot, r__0__word[1] } & { \$37 , \$37 , \$37 , \$37 , \$37 , \$37 , \$37  };
+  assign \$19  = { r__1__slot, r__1__word[1] } & { \$38 , \$38 , \$38 , \$38 , \$38 , \$38 , \$38  };
+  assign r_port__addr = \$18  | \$19 ;
   assign kept_0 = taken_0 & { r__1__keep, r__0__keep };
-  assign first_1 = commit__request & bank[1];
-  assign \$28  = occupied_1 & first_1;
-  assign free_1 = ~ \$28 ;
-  assign \$30  = w__0__request & \$29 ;
-  assign \$32  = w__1__request & \$31 ;
-  assign granted_1 = { \$56 , \$55  } & { free_1, free_1 };
+  assign \$20  = occupied_1 & commit__request[1];
+  assign free_1 = ~ \$20 ;
+  assign granted_1 = { \$40 , \$39  } & { free_1, free_1 };
+  assign \w_port__en$62  = commit__request[1] ? commit__enable : occupied_1;
+  assign \$21  = late_1_0 | late_1_1;
+  assign \$22  = commit__request[1] ? { commit__data, \port$354$67 [7:1] } : \$21 ;
+  assign \$23  = { r__0__slot, r__0__word[1] } & { \$41 , \$41 , \$41 , \$41 , \$41 , \$41 , \$41  };
+  assign \$24  = { r__1__slot, r__1__word[1] } & { \$42 , \$42 , \$42 , \$42 , \$42 , \$42 , \$42  };
+  assign \r_port__addr$68  = \$23  | \$24 ;
+  assign kept_1 = taken_1 & { r__1__keep, r__0__keep };
+  assign crowded = | { \$26 , \$25  };
+  assign w__0__grant = | { granted_1[0], granted_0[0] };
+  assign r__0__grant = | { \$41 , \$37  };
+  assign r__0__data = word_0_0 | word_0_1;
+  assign w__1__grant = | { granted_1[1], granted_0[1] };
+  assign r__1__grant = | { \$42 , \$38  };
+  assign r__1__data = word_1_0 | word_1_1;
+  always @(posedge clk)
+    occupied_0 <= \$27 ;
+  always @(posedge clk)
+    late_0_0 <= \$28 ;
+  always @(posedge clk)
+    late_0_1 <= \$29 ;
+  always @(posedge clk)
+    taken_0 <= \$30 ;
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$134$0 (\$53 ),
-    .\port$139$0 (\$54 ),
-    .\port$76$0 (\$23 ),
-    .\port$78$0 (\$25 ),
+    .\port$118$0 (\$37 ),
+    .\port$123$0 (\$38 ),
+    .\port$2348$0 (r__0__request[0]),
+    .\port$2702$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$163$0 (\$57 ),
-    .\port$168$0 (\$58 ),
-    .\port$95$0 (\$36 ),
-    .\port$97$0 (\$38 ),
+    .\port$147$0 (\$41 ),
+    .\port$152$0 (\$42 ),
+    .\port$2348$1 (r__0__request[1]),
+    .\port$2702$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .\port$121$0 (\$51 ),
-    .\port$126$0 (\$52 ),
-    .\port$68$0 (\$17 ),
-    .\port$70$0 (\$19 ),
+    .\port$105$0 (\$35 ),
+    .\port$110$0 (\$36 ),
+    .\port$2204$0 (w__0__request[0]),
+    .\port$2558$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .\port$150$0 (\$55 ),
-    .\port$155$0 (\$56 ),
-    .\port$87$0 (\$30 ),
-    .\port$89$0 (\$32 ),
+    .\port$134$0 (\$39 ),
+    .\port$139$0 (\$40 ),
+    .\port$2204$1 (w__0__request[1]),
+    .\port$2558$1 (w__1__request[1]),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$43  = occupied_0;
-    if (free_0) begin
-      \$43  = \$3 ;
-    end
-    if (rst) begin
-      \$43  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$44  = late_0_0;
-    if (free_0) begin
-      \$44  = \$4 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$45  = late_0_1;
-    if (free_0) begin
-      \$45  = \$5 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$46  = { \$54 , \$53  };
-    if (rst) begin
-      \$46  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$47  = occupied_1;
+    \$31  = occupied_1;
     if (free_1) begin
-      \$47  = \$8 ;
+      \$31  = \$8 ;
     end
     if (rst) begin
-      \$47  = 1'h0;
+      \$31  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$48  = late_1_0;
+    \$32  = late_1_0;
     if (free_1) begin
-      \$48  = \$9 ;
+      \$32  = \$9 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$49  = late_1_1;
+    \$33  = late_1_1;
     if (free_1) begin
-      \$49  = \$10 ;
+      \$33  = \$10 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$50  = { \$58 , \$57  };
+    \$34  = { \$42 , \$41  };
     if (rst) begin
-      \$50  = 2'h0;
+      \$34  = 2'h0;
     end
   end
-  assign grant = { \$52 , \$51  };
-  assign \grant$16  = { \$54 , \$53  };
-  assign \grant$19  = { \$56 , \$55  };
-  assign \grant$23  = { \$58 , \$57  };
-  assign request = { \$19 , \$17  };
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$27  = occupied_0;
+    if (free_0) begin
+      \$27  = \$3 ;
+    end
+    if (rst) begin
+      \$27  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$28  = late_0_0;
+    if (free_0) begin
+      \$28  = \$4 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$29  = late_0_1;
+    if (free_0) begin
+      \$29  = \$5 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
+    \$30  = { \$38 , \$37  };
+    if (rst) begin
+      \$30  = 2'h0;
+    end
+  end
+  assign grant = { \$36 , \$35  };
+  assign \grant$16  = { \$38 , \$37  };
+  assign \grant$19  = { \$40 , \$39  };
+  assign \grant$23  = { \$42 , \$41  };
+  assign first_0 = commit__request[0];
+  assign request = { w__1__request[0], w__0__request[0] };
   assign accept = free_0;
-  assign w_port__addr = \$21 [6:0];
-  assign w_port__data = \$21 [38:7];
-  assign commit__word = \port$385$67 [1:0];
-  assign commit__slot = \port$385$67 [7:2];
-  assign \request$47  = { \$25 , \$23  };
-  assign \accept$52  = 1'h1;
+  assign w_port__addr = \$17 [6:0];
+  assign w_port__data = \$17 [38:7];
+  assign commit__word = \port$354$67 [1:0];
+  assign commit__slot = \port$354$67 [7:2];
+  assign \request$46  = { r__1__request[0], r__0__request[0] };
+  assign \accept$49  = 1'h1;
   assign r_port__en = 1'h1;
-  assign \request$60  = { \$32 , \$30  };
-  assign \accept$61  = free_1;
-  assign \w_port__addr$64  = \$34 [6:0];
-  assign \w_port__data$65  = \$34 [38:7];
-  assign \request$66  = { \$38 , \$36  };
-  assign \accept$67  = 1'h1;
-  assign \r_port__en$68  = 1'h1;
+  assign first_1 = commit__request[1];
+  assign \request$59  = { w__1__request[1], w__0__request[1] };
+  assign \accept$60  = free_1;
+  assign \w_port__addr$63  = \$22 [6:0];
+  assign \w_port__data$64  = \$22 [38:7];
+  assign \request$65  = { r__1__request[1], r__0__request[1] };
+  assign \accept$66  = 1'h1;
+  assign \r_port__en$67  = 1'h1;
   assign commit__grant = 1'h1;
-  assign \$29  = w__0__word[0];
-  assign \$31  = w__1__word[0];
-  assign \$35  = r__0__word[0];
-  assign \$37  = r__1__word[0];
-  assign \$41  = \$15 ;
-  assign \$42  = \$28 ;
+  assign \$25  = \$15 ;
+  assign \$26  = \$20 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_0 (rst, \port$76$0 , \port$78$0 , \port$134$0 , \port$139$0 , clk);
+module \postern_small.pool.read_arbiter_0 (rst, \port$118$0 , \port$123$0 , \port$2348$0 , \port$2702$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3249,25 +3178,25 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$76$0 , \port$78$0 , \port$
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$134$0 ;
-  wire \port$134$0 ;
-  output \port$139$0 ;
-  wire \port$139$0 ;
-  input \port$76$0 ;
-  wire \port$76$0 ;
-  input \port$78$0 ;
-  wire \port$78$0 ;
+  output \port$118$0 ;
+  wire \port$118$0 ;
+  output \port$123$0 ;
+  wire \port$123$0 ;
+  input \port$2348$0 ;
+  wire \port$2348$0 ;
+  input \port$2702$0 ;
+  wire \port$2702$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$78$0 ;
+  assign \$3  = behind_0_1 & \port$2702$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$76$0  & \$5 ;
+  assign \$6  = \port$2348$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$76$0 ;
+  assign \$8  = \$7  & \port$2348$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$78$0  & \$10 ;
+  assign \$11  = \port$2702$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3282,15 +3211,15 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$76$0 , \port$78$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$78$0 , \port$76$0  };
-  assign \port$134$0  = \$6 ;
-  assign \port$139$0  = \$11 ;
+  assign request = { \port$2702$0 , \port$2348$0  };
+  assign \port$118$0  = \$6 ;
+  assign \port$123$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_1 (rst, \port$95$0 , \port$97$0 , \port$163$0 , \port$168$0 , clk);
+module \postern_small.pool.read_arbiter_1 (rst, \port$147$0 , \port$152$0 , \port$2348$1 , \port$2702$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3309,25 +3238,25 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$95$0 , \port$97$0 , \port$
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$163$0 ;
-  wire \port$163$0 ;
-  output \port$168$0 ;
-  wire \port$168$0 ;
-  input \port$95$0 ;
-  wire \port$95$0 ;
-  input \port$97$0 ;
-  wire \port$97$0 ;
+  output \port$147$0 ;
+  wire \port$147$0 ;
+  output \port$152$0 ;
+  wire \port$152$0 ;
+  input \port$2348$1 ;
+  wire \port$2348$1 ;
+  input \port$2702$1 ;
+  wire \port$2702$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$97$0 ;
+  assign \$3  = behind_0_1 & \port$2702$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$95$0  & \$5 ;
+  assign \$6  = \port$2348$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$95$0 ;
+  assign \$8  = \$7  & \port$2348$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$97$0  & \$10 ;
+  assign \$11  = \port$2702$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3342,15 +3271,15 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$95$0 , \port$97$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$97$0 , \port$95$0  };
-  assign \port$163$0  = \$6 ;
-  assign \port$168$0  = \$11 ;
+  assign request = { \port$2702$1 , \port$2348$1  };
+  assign \port$147$0  = \$6 ;
+  assign \port$152$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_0 (rst, accept, \port$68$0 , \port$70$0 , \port$121$0 , \port$126$0 , clk);
+module \postern_small.pool.write_arbiter_0 (rst, accept, \port$105$0 , \port$110$0 , \port$2204$0 , \port$2558$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3370,26 +3299,26 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$68$0 , \port$70$0
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$121$0 ;
-  wire \port$121$0 ;
-  output \port$126$0 ;
-  wire \port$126$0 ;
-  input \port$68$0 ;
-  wire \port$68$0 ;
-  input \port$70$0 ;
-  wire \port$70$0 ;
+  output \port$105$0 ;
+  wire \port$105$0 ;
+  output \port$110$0 ;
+  wire \port$110$0 ;
+  input \port$2204$0 ;
+  wire \port$2204$0 ;
+  input \port$2558$0 ;
+  wire \port$2558$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$70$0 ;
+  assign \$3  = behind_0_1 & \port$2558$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$68$0  & \$5 ;
+  assign \$6  = \port$2204$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$68$0 ;
+  assign \$8  = \$7  & \port$2204$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$70$0  & \$10 ;
+  assign \$11  = \port$2558$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3403,14 +3332,14 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$68$0 , \port$70$0
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$70$0 , \port$68$0  };
-  assign \port$121$0  = \$6 ;
-  assign \port$126$0  = \$11 ;
+  assign request = { \port$2558$0 , \port$2204$0  };
+  assign \port$105$0  = \$6 ;
+  assign \port$110$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_1 (rst, accept, \port$87$0 , \port$89$0 , \port$150$0 , \port$155$0 , clk);
+module \postern_small.pool.write_arbiter_1 (rst, accept, \port$134$0 , \port$139$0 , \port$2204$1 , \port$2558$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3430,26 +3359,26 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$87$0 , \port$89$0
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$150$0 ;
-  wire \port$150$0 ;
-  output \port$155$0 ;
-  wire \port$155$0 ;
-  input \port$87$0 ;
-  wire \port$87$0 ;
-  input \port$89$0 ;
-  wire \port$89$0 ;
+  output \port$134$0 ;
+  wire \port$134$0 ;
+  output \port$139$0 ;
+  wire \port$139$0 ;
+  input \port$2204$1 ;
+  wire \port$2204$1 ;
+  input \port$2558$1 ;
+  wire \port$2558$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$89$0 ;
+  assign \$3  = behind_0_1 & \port$2558$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$87$0  & \$5 ;
+  assign \$6  = \port$2204$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$87$0 ;
+  assign \$8  = \$7  & \port$2204$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$89$0  & \$10 ;
+  assign \$11  = \port$2558$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3463,26 +3392,26 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$87$0 , \port$89$0
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$89$0 , \port$87$0  };
-  assign \port$150$0  = \$6 ;
-  assign \port$155$0  = \$11 ;
+  assign request = { \port$2558$1 , \port$2204$1  };
+  assign \port$134$0  = \$6 ;
+  assign \port$139$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$171$0 , \port$172$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable
-, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3054$0 , head__0, \port$3060$0 , \port$3076$0 , \port$3082$0 , w_pool__word, w_pool__data
-, w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
+module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3113$0 , head__0, \port$3119$0 , \port$3135$0 , \port$3141$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
+, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   wire \$10 ;
-  wire \$100 ;
+  wire [2:0] \$100 ;
   wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
   wire \$105 ;
-  wire [11:0] \$106 ;
+  wire \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
@@ -3490,29 +3419,29 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$110 ;
   wire \$111 ;
   wire \$112 ;
-  wire \$113 ;
+  wire [11:0] \$113 ;
   wire \$114 ;
   wire \$115 ;
-  wire [11:0] \$116 ;
+  wire \$116 ;
   wire \$117 ;
-  wire [11:0] \$118 ;
+  wire \$118 ;
   wire \$119 ;
   wire \$12 ;
-  wire \$120 ;
+  wire [11:0] \$120 ;
   wire \$121 ;
   wire \$122 ;
-  wire [11:0] \$123 ;
+  wire \$123 ;
   wire \$124 ;
-  wire [11:0] \$125 ;
+  wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
   wire \$13 ;
-  wire \$130 ;
+  wire [11:0] \$130 ;
   wire \$131 ;
-  wire \$132 ;
-  wire [11:0] \$133 ;
+  wire [11:0] \$132 ;
+  wire \$133 ;
   wire \$134 ;
   wire [11:0] \$135 ;
   wire \$136 ;
@@ -3521,37 +3450,37 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire [1:0] \$141 ;
+  wire [11:0] \$141 ;
   wire \$142 ;
-  wire \$143 ;
+  wire [11:0] \$143 ;
   wire \$144 ;
   wire \$145 ;
-  wire \$146 ;
+  wire [11:0] \$146 ;
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
   wire \$15 ;
   wire \$150 ;
   wire \$151 ;
-  wire [1:0] \$152 ;
+  wire \$152 ;
   wire \$153 ;
   wire \$154 ;
-  wire \$155 ;
+  wire [11:0] \$155 ;
   wire \$156 ;
-  wire \$157 ;
+  wire [11:0] \$157 ;
   wire \$158 ;
-  wire \$159 ;
+  wire [1:0] \$159 ;
   wire \$16 ;
-  wire \$160 ;
+  wire [1:0] \$160 ;
   wire \$161 ;
   wire \$162 ;
   wire \$163 ;
   wire \$164 ;
   wire \$165 ;
   wire \$166 ;
-  wire \$167 ;
+  wire [11:0] \$167 ;
   wire \$168 ;
-  wire \$169 ;
+  wire [11:0] \$169 ;
   wire \$17 ;
   wire \$170 ;
   wire \$171 ;
@@ -3560,28 +3489,28 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$174 ;
   wire \$175 ;
   wire \$176 ;
-  wire \$177 ;
+  wire [11:0] \$177 ;
   wire \$178 ;
-  wire \$179 ;
-  wire [11:0] \$18 ;
+  wire [11:0] \$179 ;
+  wire \$18 ;
   wire \$180 ;
   wire \$181 ;
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
-  wire \$185 ;
+  wire [1:0] \$185 ;
   wire \$186 ;
   wire \$187 ;
-  wire [31:0] \$188 ;
-  wire [31:0] \$189 ;
+  wire \$188 ;
+  wire \$189 ;
   wire \$19 ;
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
-  wire [11:0] \$193 ;
+  wire \$193 ;
   wire \$194 ;
   wire \$195 ;
-  wire \$196 ;
+  wire [1:0] \$196 ;
   wire \$197 ;
   wire \$198 ;
   wire \$199 ;
@@ -3602,15 +3531,15 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$211 ;
   wire \$212 ;
   wire \$213 ;
-  wire [1:0] \$214 ;
-  wire [3:0] \$215 ;
+  wire \$214 ;
+  wire \$215 ;
   wire \$216 ;
-  wire [4:0] \$217 ;
+  wire \$217 ;
   wire \$218 ;
-  wire [11:0] \$219 ;
-  wire \$22 ;
+  wire \$219 ;
+  wire [11:0] \$22 ;
   wire \$220 ;
-  wire [11:0] \$221 ;
+  wire \$221 ;
   wire \$222 ;
   wire \$223 ;
   wire \$224 ;
@@ -3622,96 +3551,134 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$23 ;
   wire \$230 ;
   wire \$231 ;
-  wire \$232 ;
-  wire \$233 ;
+  wire [31:0] \$232 ;
+  wire [31:0] \$233 ;
   wire \$234 ;
   wire \$235 ;
   wire \$236 ;
-  wire \$237 ;
+  wire [11:0] \$237 ;
   wire \$238 ;
-  wire [3:0] \$239 ;
+  wire \$239 ;
   wire \$24 ;
-  wire [4:0] \$240 ;
-  wire [3:0] \$241 ;
-  wire [4:0] \$242 ;
-  wire [2:0] \$243 ;
-  wire [2:0] \$244 ;
-  reg \$245 ;
-  reg \$246 ;
-  reg \$247 ;
-  reg \$248 ;
-  reg \$249 ;
+  wire \$240 ;
+  wire \$241 ;
+  wire \$242 ;
+  wire \$243 ;
+  wire \$244 ;
+  wire \$245 ;
+  wire \$246 ;
+  wire \$247 ;
+  wire \$248 ;
+  wire \$249 ;
   wire \$25 ;
-  reg [5:0] \$250 ;
-  reg [2:0] \$251 ;
-  reg \$252 ;
-  reg \$253 ;
-  reg \$254 ;
-  reg \$255 ;
-  reg \$256 ;
-  reg \$257 ;
-  reg \$258 ;
-  reg \$259 ;
+  wire \$250 ;
+  wire \$251 ;
+  wire [1:0] \$252 ;
+  wire [3:0] \$253 ;
+  wire \$254 ;
+  wire [4:0] \$255 ;
+  wire \$256 ;
+  wire [11:0] \$257 ;
+  wire \$258 ;
+  wire [11:0] \$259 ;
   wire \$26 ;
-  reg \$260 ;
-  reg [2:0] \$261 ;
-  reg [2:0] \$262 ;
-  reg [1:0] \$263 ;
-  reg [1:0] \$264 ;
+  wire \$260 ;
+  wire \$261 ;
+  wire \$262 ;
+  wire \$263 ;
+  wire \$264 ;
+  wire \$265 ;
+  wire \$266 ;
+  wire \$267 ;
+  wire \$268 ;
+  wire \$269 ;
   wire \$27 ;
-  wire [11:0] \$28 ;
+  wire \$270 ;
+  wire \$271 ;
+  wire \$272 ;
+  wire \$273 ;
+  wire \$274 ;
+  wire \$275 ;
+  wire \$276 ;
+  wire [3:0] \$277 ;
+  wire [4:0] \$278 ;
+  wire [3:0] \$279 ;
+  wire \$28 ;
+  wire [4:0] \$280 ;
+  wire [2:0] \$281 ;
+  wire [2:0] \$282 ;
+  reg \$283 ;
+  reg \$284 ;
+  reg \$285 ;
+  reg \$286 ;
+  reg \$287 ;
+  reg [5:0] \$288 ;
+  reg [2:0] \$289 ;
   wire \$29 ;
-  wire [11:0] \$3 ;
+  reg \$290 ;
+  reg \$291 ;
+  reg \$292 ;
+  reg \$293 ;
+  reg \$294 ;
+  reg \$295 ;
+  reg \$296 ;
+  reg \$297 ;
+  reg \$298 ;
+  reg [2:0] \$299 ;
+  wire \$3 ;
   wire \$30 ;
-  wire [11:0] \$31 ;
-  wire \$32 ;
+  reg [2:0] \$300 ;
+  reg [1:0] \$301 ;
+  reg [1:0] \$302 ;
+  wire \$31 ;
+  wire [11:0] \$32 ;
   wire \$33 ;
   wire \$34 ;
   wire \$35 ;
-  wire \$36 ;
+  wire [11:0] \$36 ;
   wire \$37 ;
-  wire [11:0] \$38 ;
+  wire \$38 ;
   wire \$39 ;
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
-  wire \$42 ;
+  wire [11:0] \$42 ;
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire [11:0] \$47 ;
+  wire \$47 ;
   wire \$48 ;
-  wire \$49 ;
+  wire [11:0] \$49 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire [2:0] \$54 ;
-  wire [11:0] \$55 ;
+  wire \$54 ;
+  wire \$55 ;
   wire \$56 ;
   wire \$57 ;
-  wire \$58 ;
+  wire [11:0] \$58 ;
   wire \$59 ;
   wire \$6 ;
   wire \$60 ;
   wire \$61 ;
   wire \$62 ;
   wire \$63 ;
-  wire [11:0] \$64 ;
-  wire \$65 ;
-  wire \$66 ;
+  wire \$64 ;
+  wire [2:0] \$65 ;
+  wire [11:0] \$66 ;
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire [11:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
   wire \$73 ;
-  wire [11:0] \$74 ;
-  wire \$75 ;
+  wire \$74 ;
+  wire [11:0] \$75 ;
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
@@ -3721,7 +3688,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$81 ;
   wire \$82 ;
   wire \$83 ;
-  wire \$84 ;
+  wire [11:0] \$84 ;
   wire \$85 ;
   wire \$86 ;
   wire \$87 ;
@@ -3729,7 +3696,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$89 ;
   wire \$9 ;
   wire \$90 ;
-  wire [2:0] \$91 ;
+  wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
@@ -3737,7 +3704,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$96 ;
   wire \$97 ;
   wire \$98 ;
-  wire [11:0] \$99 ;
+  wire \$99 ;
+  wire \$signal ;
   reg [1:0] \$signature__addr  = 2'h0;
   wire [32:0] \$signature__data ;
   wire [31:0] \$signature__data.data ;
@@ -3749,9 +3717,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \a_r__data.error ;
   wire able;
   wire [11:0] address;
-  wire [11:0] \address$73 ;
+  wire [11:0] \address$74 ;
   wire allowed;
-  wire \allowed$87 ;
+  wire \allowed$89 ;
   output [32:0] answer__payload;
   wire [32:0] answer__payload;
   wire [31:0] \answer__payload.data ;
@@ -3766,29 +3734,29 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg busy = 1'h0;
   reg by_engine_3 = 1'h0;
   wire cacheable;
-  wire \cacheable$78 ;
+  wire \cacheable$79 ;
   wire clear_busy;
   input clk;
   wire clk;
   wire compiled_known;
-  wire \compiled_known$14 ;
-  wire \compiled_known$83 ;
+  wire \compiled_known$15 ;
+  wire \compiled_known$85 ;
   wire [3:0] compiled_tag;
-  wire [3:0] \compiled_tag$12 ;
-  wire [3:0] \compiled_tag$82 ;
+  wire [3:0] \compiled_tag$13 ;
+  wire [3:0] \compiled_tag$84 ;
   wire compiled_vm;
-  wire \compiled_vm$16 ;
-  wire \compiled_vm$84 ;
+  wire \compiled_vm$17 ;
+  wire \compiled_vm$86 ;
   wire compiling;
-  wire \compiling$10 ;
-  wire \compiling$81 ;
+  wire \compiling$11 ;
+  wire \compiling$83 ;
   wire continues;
-  wire \continues$77 ;
+  wire \continues$78 ;
   wire [3:0] data_0;
   wire [5:0] \data_0$52 ;
   wire delivered;
   reg diverted = 1'h0;
-  reg \diverted$108  = 1'h0;
+  reg \diverted$109  = 1'h0;
   reg dropped = 1'h0;
   wire early;
   reg engaged = 1'h0;
@@ -3804,7 +3772,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \following.torn ;
   wire [1:0] fresh;
   wire full;
-  wire \full$96 ;
+  wire \full$97 ;
   (* init = 2'h0 *)
   wire [1:0] get;
   input [8:0] head__0;
@@ -3813,16 +3781,16 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \head__0.sender ;
   wire [5:0] \head__0.slot ;
   wire here;
-  reg [2:0] \here$129  = 3'h0;
+  reg [2:0] \here$130  = 3'h0;
   wire known;
-  wire \known$88 ;
+  wire \known$90 ;
   wire lane;
   wire manager;
-  wire \manager$86 ;
+  wire \manager$88 ;
   wire none;
-  wire \none$95 ;
+  wire \none$96 ;
   wire [11:0] offset;
-  wire [11:0] \offset$85 ;
+  wire [11:0] \offset$87 ;
   wire [1:0] open;
   reg [2:0] outstanding = 3'h0;
   reg [2:0] pending = 3'h0;
@@ -3830,18 +3798,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$171$0 ;
-  wire \port$171$0 ;
-  input \port$172$0 ;
-  wire \port$172$0 ;
-  input \port$3054$0 ;
-  wire \port$3054$0 ;
-  input \port$3060$0 ;
-  wire \port$3060$0 ;
-  input \port$3076$0 ;
-  wire \port$3076$0 ;
-  input \port$3082$0 ;
-  wire \port$3082$0 ;
+  input \port$3113$0 ;
+  wire \port$3113$0 ;
+  input \port$3119$0 ;
+  wire \port$3119$0 ;
+  input \port$3135$0 ;
+  wire \port$3135$0 ;
+  input \port$3141$0 ;
+  wire \port$3141$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -3863,7 +3827,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire r_go;
   input r_good;
   wire r_good;
-  wire [32:0] r_incoming;
+  wire [34:0] r_incoming;
   wire [11:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
   wire \r_incoming.cacheable ;
@@ -3872,6 +3836,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [11:0] \r_incoming.offset ;
   wire [3:0] \r_incoming.strobes ;
   wire \r_incoming.vm ;
+  wire [1:0] \r_incoming.vms ;
   wire r_issue;
   input [31:0] r_pool__data;
   wire [31:0] r_pool__data;
@@ -3879,8 +3844,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire r_pool__grant;
   output r_pool__keep;
   wire r_pool__keep;
-  output r_pool__request;
-  wire r_pool__request;
+  output [1:0] r_pool__request;
+  wire [1:0] r_pool__request;
   wire [5:0] r_pool__slot;
   output [1:0] r_pool__word;
   wire [1:0] r_pool__word;
@@ -3902,8 +3867,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire reads;
   input ready;
   wire ready;
+  wire \ready$100 ;
   wire \ready$48 ;
-  wire \ready$99 ;
   input reset;
   wire reset;
   input [1:0] resident;
@@ -3911,9 +3876,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] \resident$7 ;
   wire \resident$7.valid ;
   wire \resident$7.vm ;
-  wire [1:0] \resident$79 ;
-  wire \resident$79.valid ;
-  wire \resident$79.vm ;
+  wire [1:0] \resident$80 ;
+  wire \resident$80.valid ;
+  wire \resident$80.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire room;
@@ -3923,8 +3888,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire rst;
   reg second = 1'h0;
   wire secure;
-  wire \secure$76 ;
-  wire set_busy;
+  wire \secure$77 ;
   reg showing = 1'h0;
   input slot_back;
   wire slot_back;
@@ -3934,14 +3898,15 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg spare_here = 1'h1;
   wire staged;
   wire tag;
-  wire \tag$75 ;
+  wire \tag$76 ;
   output [1:0] take;
   wire [1:0] take;
   input [1:0] tear;
   wire [1:0] tear;
   wire torn;
+  wire touched_0;
   wire vm;
-  wire \vm$89 ;
+  wire \vm$82 ;
   input w_acted;
   wire w_acted;
   output [74:0] w_engine__payload;
@@ -3964,7 +3929,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  wire [64:0] w_incoming;
+  wire [66:0] w_incoming;
   wire [11:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
   wire \w_incoming.cacheable ;
@@ -3974,6 +3939,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [11:0] \w_incoming.offset ;
   wire [3:0] \w_incoming.strobes ;
   wire \w_incoming.vm ;
+  wire [1:0] \w_incoming.vms ;
   wire w_issue;
   output [31:0] w_pool__data;
   wire [31:0] w_pool__data;
@@ -3981,8 +3947,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire w_pool__enable;
   input w_pool__grant;
   wire w_pool__grant;
-  output w_pool__request;
-  wire w_pool__request;
+  output [1:0] w_pool__request;
+  wire [1:0] w_pool__request;
   output [5:0] w_pool__slot;
   wire [5:0] w_pool__slot;
   output [1:0] w_pool__word;
@@ -4024,278 +3990,292 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$1  = ~ reset;
-  assign \$2  = ready & \$1 ;
+  assign \$5  = ~ reset;
+  assign \$6  = ready & \$5 ;
   assign w_valid = write__valid & w_usable;
-  assign \$4  = \$3  == 9'h180;
-  assign \$5  = ! w_incoming[2:0];
-  assign \$6  = \$5  & w_incoming[25];
-  assign \$9  = \$4  & \$8 ;
-  assign none = ! w_incoming[31:28];
-  assign full = & w_incoming[31:28];
-  assign \$11  = ~ full;
-  assign \$12  = ~ data_0[3];
-  assign \$13  = busy & \$12 ;
-  assign \$14  = ~ \$13 ;
-  assign \$15  = data_0[2:0] == 3'h4;
-  assign \$16  = \$14  | \$15 ;
-  assign \$17  = w_incoming[16] ? \$16  : busy;
-  assign torn = \$11  | \$17 ;
-  assign \$19  = \$18  == 9'h120;
-  assign \$20  = ! w_incoming[2:0];
-  assign \$21  = \$20  & w_incoming[25];
-  assign \$24  = \$19  & \$23 ;
-  assign staged = \$24  & full;
-  assign \$25  = ~ pending[2];
-  assign \$26  = ~ slow;
-  assign able = \$25  & \$26 ;
+  assign \$8  = \$7  == 9'h180;
+  assign \$9  = ! w_incoming[2:0];
+  assign \$10  = \$9  & w_incoming[25];
+  assign \$13  = \$8  & \$12 ;
+  assign none = ! w_incoming[33:30];
+  assign full = & w_incoming[33:30];
+  assign \$15  = ~ full;
+  assign \$16  = ~ data_0[3];
+  assign \$17  = busy & \$16 ;
+  assign \$18  = ~ \$17 ;
+  assign \$19  = data_0[2:0] == 3'h4;
+  assign \$20  = \$18  | \$19 ;
+  assign \$21  = w_incoming[16] ? \$20  : busy;
+  assign torn = \$15  | \$21 ;
+  assign \$23  = \$22  == 9'h120;
+  assign \$24  = ! w_incoming[2:0];
+  assign \$25  = \$24  & w_incoming[25];
+  assign \$28  = \$23  & \$27 ;
+  assign staged = \$28  & full;
+  assign \$29  = ~ pending[2];
+  assign \$30  = ~ slow;
+  assign able = \$29  & \$30 ;
   assign \ready$48  = w_valid & able;
-  assign \$27  = write__valid & able;
-  assign \$29  = \$28  == 6'h20;
-  assign w_pool__request = \$27  & \$29 ;
-  assign \$30  = ~ reset;
-  assign w_pool__enable = staged & \$30 ;
-  assign \$32  = \$31  == 6'h20;
-  assign \$33  = ~ \$32 ;
-  assign \$34  = \$33  | diverted;
-  assign \$35  = \ready$48  & \$34 ;
-  assign \$36  = ~ spare_here;
-  assign w_engine__valid = \$35  & \$37 ;
-  assign \$39  = \$38  == 9'h180;
-  assign \$40  = ! w_incoming[2:0];
-  assign \$41  = \$40  & w_incoming[25];
-  assign \$44  = \$39  & \$43 ;
-  assign \$45  = ~ none;
-  assign \$46  = \$44  & \$45 ;
-  assign \$48  = \$47  == 9'h120;
-  assign \$49  = ! w_incoming[2:0];
-  assign \$50  = \$49  & w_incoming[25];
-  assign \$53  = \$48  & \$52 ;
-  assign \$54  = w_incoming[16] ? data_0[2:0] : 3'h0;
-  assign \$56  = \$55  == 6'h20;
-  assign \$57  = \ready$48  & \$56 ;
-  assign \$58  = staged & \port$171$0 ;
-  assign \$59  = \$58  & w_pool__grant;
-  assign \$60  = none | \$59 ;
-  assign \$61  = \$57  & \$60 ;
-  assign \$62  = ~ diverted;
-  assign early = \$61  & \$62 ;
-  assign \$63  = w_engine__valid & w_engine__ready;
-  assign write__ready = \$63  | early;
-  assign \$65  = \$64  == 9'h120;
-  assign \$66  = ! w_incoming[2:0];
-  assign \$67  = \$66  & w_incoming[25];
-  assign \$70  = \$65  & \$69 ;
-  assign \$71  = write__ready & \$70 ;
-  assign \$72  = ~ none;
-  assign \$73  = \$71  & \$72 ;
-  assign set_busy = \$73  & \port$171$0 ;
-  assign \$75  = \$74  == 9'h180;
-  assign \$76  = ! w_incoming[2:0];
-  assign \$77  = \$76  & w_incoming[25];
-  assign \$80  = \$75  & \$79 ;
-  assign \$81  = write__ready & \$80 ;
+  assign \$31  = ! w_incoming[15];
+  assign \$33  = \$32  == 6'h20;
+  assign \$34  = \$31  & \$33 ;
+  assign \$37  = \$36  == 6'h20;
+  assign \$38  = \$35  & \$37 ;
+  assign \$39  = write__valid & able;
+  assign \$40  = write__valid & able;
+  assign w_pool__request = { \$38 , \$34  } & { \$40 , \$39  };
+  assign \$41  = ~ reset;
+  assign w_pool__enable = staged & \$41 ;
+  assign \$43  = \$42  == 6'h20;
+  assign \$44  = ~ \$43 ;
+  assign \$45  = \$44  | diverted;
+  assign \$46  = \ready$48  & \$45 ;
+  assign \$47  = ~ spare_here;
+  assign w_engine__valid = \$46  & \$48 ;
+  assign \$50  = \$49  == 9'h180;
+  assign \$51  = ! w_incoming[2:0];
+  assign \$52  = \$51  & w_incoming[25];
+  assign \$55  = \$50  & \$54 ;
+  assign \$56  = ~ none;
+  assign \$57  = \$55  & \$56 ;
+  assign \$59  = \$58  == 9'h120;
+  assign \$60  = ! w_incoming[2:0];
+  assign \$61  = \$60  & w_incoming[25];
+  assign \$64  = \$59  & \$63 ;
+  assign \$65  = w_incoming[16] ? data_0[2:0] : 3'h0;
+  assign \$67  = \$66  == 6'h20;
+  assign \$68  = \ready$48  & \$67 ;
+  assign \$70  = \$69  & w_pool__grant;
+  assign \$71  = none | \$70 ;
+  assign \$72  = \$68  & \$71 ;
+  assign \$73  = ~ diverted;
+  assign early = \$72  & \$73 ;
+  assign \$74  = w_engine__valid & w_engine__ready;
+  assign write__ready = \$74  | early;
+  assign \$76  = \$75  == 9'h120;
+  assign \$77  = ! w_incoming[2:0];
+  assign \$78  = \$77  & w_incoming[25];
+  assign \$81  = \$76  & \$80 ;
   assign \$82  = ~ none;
-  assign clear_busy = \$81  & \$82 ;
-  assign \$83  = ! w_incoming[16:15];
-  assign \$84  = ~ data_0[3];
-  assign \$85  = busy & \$84 ;
-  assign \$86  = w_incoming[16:15] == data_0[2:0];
-  assign \$87  = \$85  & \$86 ;
-  assign \$88  = \$83  | \$87 ;
-  assign \$89  = full & \$88 ;
-  assign \$90  = ~ \$89 ;
-  assign \$91  = w_incoming[16:15] + 1'h1;
-  assign \$92  = w_engine__valid & w_engine__ready;
-  assign \$93  = \$92  & w_engine__payload[65];
-  assign \$94  = ~ torn;
-  assign \write$68  = \$93  & \$94 ;
-  assign \$95  = | pending;
-  assign \$96  = ~ reset;
-  assign written__valid = \$95  & \$96 ;
-  assign \$97  = ~ reset;
-  assign \$98  = ready & \$97 ;
+  assign \$83  = \$81  & \$82 ;
+  assign \$85  = \$84  == 9'h180;
+  assign \$86  = ! w_incoming[2:0];
+  assign \$87  = \$86  & w_incoming[25];
+  assign \$90  = \$85  & \$89 ;
+  assign \$91  = ~ none;
+  assign clear_busy = \$90  & \$91 ;
+  assign write = \$signal  & write__ready;
+  assign \$92  = ! w_incoming[16:15];
+  assign \$93  = ~ data_0[3];
+  assign \$94  = busy & \$93 ;
+  assign \$95  = w_incoming[16:15] == data_0[2:0];
+  assign \$96  = \$94  & \$95 ;
+  assign \$97  = \$92  | \$96 ;
+  assign \$98  = full & \$97 ;
+  assign \$99  = ~ \$98 ;
+  assign \$100  = w_incoming[16:15] + 1'h1;
+  assign \$101  = w_engine__valid & w_engine__ready;
+  assign \$102  = \$101  & w_engine__payload[65];
+  assign \$103  = ~ torn;
+  assign \write$68  = \$102  & \$103 ;
+  assign \$104  = \$signal  | clear_busy;
+  assign \$105  = | pending;
+  assign \$106  = ~ reset;
+  assign written__valid = \$105  & \$106 ;
+  assign \$111  = ~ reset;
+  assign \$112  = ready & \$111 ;
   assign r_valid = read__valid & r_usable;
-  assign \none$95  = ! r_incoming[31:28];
-  assign \full$96  = & r_incoming[31:28];
-  assign \$100  = \$99  == 9'h160;
-  assign \$101  = ! r_incoming[2:0];
-  assign \$102  = \$101  & r_incoming[25];
-  assign \$105  = \$100  & \$104 ;
-  assign pops = \$105  & \full$96 ;
-  assign \$107  = \$106  == 9'h140;
-  assign \$108  = ! r_incoming[2:0];
-  assign \$109  = \$108  & r_incoming[25];
-  assign \$112  = \$107  & \$111 ;
-  assign \$113  = ~ \none$95 ;
-  assign \$114  = \$112  & \$113 ;
-  assign reads = \$114  | pops;
-  assign \ready$99  = r_valid & room;
-  assign \$115  = read__valid & room;
-  assign \$117  = \$116  == 7'h40;
-  assign \$119  = \$118  == 7'h40;
-  assign \$120  = \$117  | \$119 ;
-  assign \$121  = \$115  & \$120 ;
-  assign \$122  = ~ popping;
-  assign r_pool__request = \$121  & \$122 ;
-  assign \$124  = \$123  == 6'h20;
-  assign r_pool__word = \$124  ? head__0[7:6] : r_incoming[16:15];
-  assign \$126  = \$125  == 9'h140;
-  assign \$127  = ! r_incoming[2:0];
-  assign \$128  = \$127  & r_incoming[25];
-  assign \$131  = \$126  & \$130 ;
-  assign \$132  = \$131  | pops;
-  assign \$134  = \$133  == 7'h40;
-  assign \$136  = \$135  == 7'h40;
-  assign \$137  = \$134  | \$136 ;
-  assign \$138  = ~ \$137 ;
-  assign \$139  = \$138  | \diverted$108 ;
-  assign \$140  = \ready$99  & \$139 ;
-  assign \$142  = \$141 [0] & r_engine__ready;
-  assign \$143  = reads & \port$171$0 ;
-  assign \$144  = \ready$99  & \$143 ;
-  assign \$145  = \$144  & r_pool__grant;
-  assign \$146  = ~ \diverted$108 ;
-  assign \$147  = \$145  & \$146 ;
-  assign read__ready = \$142  | \$147 ;
-  assign \$148  = ~ reset;
-  assign \$149  = popping & \$148 ;
-  assign \$151  = ~ popping;
-  assign \$152  = take & { \port$3082$0 , \port$3060$0  };
-  assign \$153  = | \$152 ;
-  assign \$154  = \$151  | \$153 ;
-  assign r_pool__keep = showing & \$154 ;
-  assign \$155  = ~ reset;
-  assign arrives = read_3 & \$155 ;
-  assign \$156  = by_engine_3 & r_good;
-  assign \$157  = by_engine_3 & r_good;
-  assign \$158  = by_engine_3 & r_good;
-  assign \$159  = by_engine_3 & r_good;
-  assign \$160  = by_engine_3 & r_good;
-  assign \$161  = by_engine_3 & r_good;
-  assign \$162  = by_engine_3 & r_good;
-  assign \$163  = by_engine_3 & r_good;
-  assign \$164  = by_engine_3 & r_good;
-  assign \$165  = by_engine_3 & r_good;
-  assign \$166  = by_engine_3 & r_good;
-  assign \$167  = by_engine_3 & r_good;
-  assign \$168  = by_engine_3 & r_good;
-  assign \$169  = by_engine_3 & r_good;
-  assign \$170  = by_engine_3 & r_good;
-  assign \$171  = by_engine_3 & r_good;
-  assign \$172  = by_engine_3 & r_good;
-  assign \$173  = by_engine_3 & r_good;
-  assign \$174  = by_engine_3 & r_good;
-  assign \$175  = by_engine_3 & r_good;
-  assign \$176  = by_engine_3 & r_good;
-  assign \$177  = by_engine_3 & r_good;
-  assign \$178  = by_engine_3 & r_good;
-  assign \$179  = by_engine_3 & r_good;
-  assign \$180  = by_engine_3 & r_good;
-  assign \$181  = by_engine_3 & r_good;
-  assign \$182  = by_engine_3 & r_good;
-  assign \$183  = by_engine_3 & r_good;
-  assign \$184  = by_engine_3 & r_good;
-  assign \$185  = by_engine_3 & r_good;
-  assign \$186  = by_engine_3 & r_good;
-  assign \$187  = by_engine_3 & r_good;
-  assign \$188  = r_data & { \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156  };
-  assign \$189  = r_pool__data | \$188 ;
-  assign \$190  = | \here$129 ;
-  assign \$191  = ~ reset;
-  assign answer__valid = \$190  & \$191 ;
+  assign \none$96  = ! r_incoming[33:30];
+  assign \full$97  = & r_incoming[33:30];
+  assign \$114  = \$113  == 9'h160;
+  assign \$115  = ! r_incoming[2:0];
+  assign \$116  = \$115  & r_incoming[25];
+  assign \$119  = \$114  & \$118 ;
+  assign pops = \$119  & \full$97 ;
+  assign \$121  = \$120  == 9'h140;
+  assign \$122  = ! r_incoming[2:0];
+  assign \$123  = \$122  & r_incoming[25];
+  assign \$126  = \$121  & \$125 ;
+  assign \$127  = ~ \none$96 ;
+  assign \$128  = \$126  & \$127 ;
+  assign reads = \$128  | pops;
+  assign \ready$100  = r_valid & room;
+  assign \$129  = ! r_incoming[15];
+  assign \$131  = \$130  == 7'h40;
+  assign \$133  = \$132  == 7'h40;
+  assign \$134  = \$131  | \$133 ;
+  assign \$136  = \$135  == 6'h20;
+  assign \$137  = ~ \$136 ;
+  assign \$138  = \$134  & \$137 ;
+  assign \$139  = \$129  & \$138 ;
+  assign \$142  = \$141  == 7'h40;
+  assign \$144  = \$143  == 7'h40;
+  assign \$145  = \$142  | \$144 ;
+  assign \$147  = \$146  == 6'h20;
+  assign \$148  = ~ \$147 ;
+  assign \$149  = \$145  & \$148 ;
+  assign \$150  = \$140  & \$149 ;
+  assign \$151  = ! head__0[6];
+  assign \$156  = \$155  == 6'h20;
+  assign \$158  = \$157  == 6'h20;
+  assign \$159  = { \$154 , \$152  } & { \$158 , \$156  };
+  assign \$160  = { \$150 , \$139  } | \$159 ;
+  assign \$161  = read__valid & room;
+  assign \$162  = ~ popping;
+  assign \$163  = \$161  & \$162 ;
+  assign \$164  = read__valid & room;
+  assign \$165  = ~ popping;
+  assign \$166  = \$164  & \$165 ;
+  assign r_pool__request = \$160  & { \$166 , \$163  };
+  assign \$168  = \$167  == 6'h20;
+  assign r_pool__word = \$168  ? head__0[7:6] : r_incoming[16:15];
+  assign \$170  = \$169  == 9'h140;
+  assign \$171  = ! r_incoming[2:0];
+  assign \$172  = \$171  & r_incoming[25];
+  assign \$175  = \$170  & \$174 ;
+  assign \$176  = \$175  | pops;
+  assign \$178  = \$177  == 7'h40;
+  assign \$180  = \$179  == 7'h40;
+  assign \$181  = \$178  | \$180 ;
+  assign \$182  = ~ \$181 ;
+  assign \$183  = \$182  | \diverted$109 ;
+  assign \$184  = \ready$100  & \$183 ;
+  assign \$186  = \$185 [0] & r_engine__ready;
+  assign \$188  = \ready$100  & \$187 ;
+  assign \$189  = \$188  & r_pool__grant;
+  assign \$190  = ~ \diverted$109 ;
+  assign \$191  = \$189  & \$190 ;
+  assign read__ready = \$186  | \$191 ;
+  assign \$192  = ~ reset;
+  assign \$193  = popping & \$192 ;
+  assign \$195  = ~ popping;
+  assign \$196  = take & { \port$3141$0 , \port$3119$0  };
+  assign \$197  = | \$196 ;
+  assign \$198  = \$195  | \$197 ;
+  assign r_pool__keep = showing & \$198 ;
+  assign \$199  = ~ reset;
+  assign arrives = read_3 & \$199 ;
+  assign \$200  = by_engine_3 & r_good;
+  assign \$201  = by_engine_3 & r_good;
+  assign \$202  = by_engine_3 & r_good;
+  assign \$203  = by_engine_3 & r_good;
+  assign \$204  = by_engine_3 & r_good;
+  assign \$205  = by_engine_3 & r_good;
+  assign \$206  = by_engine_3 & r_good;
+  assign \$207  = by_engine_3 & r_good;
+  assign \$208  = by_engine_3 & r_good;
+  assign \$209  = by_engine_3 & r_good;
+  assign \$210  = by_engine_3 & r_good;
+  assign \$211  = by_engine_3 & r_good;
+  assign \$212  = by_engine_3 & r_good;
+  assign \$213  = by_engine_3 & r_good;
+  assign \$214  = by_engine_3 & r_good;
+  assign \$215  = by_engine_3 & r_good;
+  assign \$216  = by_engine_3 & r_good;
+  assign \$217  = by_engine_3 & r_good;
+  assign \$218  = by_engine_3 & r_good;
+  assign \$219  = by_engine_3 & r_good;
+  assign \$220  = by_engine_3 & r_good;
+  assign \$221  = by_engine_3 & r_good;
+  assign \$222  = by_engine_3 & r_good;
+  assign \$223  = by_engine_3 & r_good;
+  assign \$224  = by_engine_3 & r_good;
+  assign \$225  = by_engine_3 & r_good;
+  assign \$226  = by_engine_3 & r_good;
+  assign \$227  = by_engine_3 & r_good;
+  assign \$228  = by_engine_3 & r_good;
+  assign \$229  = by_engine_3 & r_good;
+  assign \$230  = by_engine_3 & r_good;
+  assign \$231  = by_engine_3 & r_good;
+  assign \$232  = r_data & { \$231 , \$230 , \$229 , \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200  };
+  assign \$233  = r_pool__data | \$232 ;
+  assign \$234  = | \here$130 ;
+  assign \$235  = ~ reset;
+  assign answer__valid = \$234  & \$235 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$192  = write__ready | reset;
-  assign \$194  = \$193  == 6'h20;
-  assign \$195  = w_valid & \$194 ;
-  assign \$196  = staged & \port$171$0 ;
-  assign \$197  = ~ \$196 ;
-  assign \$198  = \$195  & \$197 ;
-  assign \$199  = ~ none;
-  assign \$200  = \$198  & \$199 ;
-  assign \$201  = w_engine__valid & w_engine__ready;
-  assign \$202  = ~ w_engine__payload[65];
-  assign \$203  = \$201  & \$202 ;
-  assign \$205  = busy | \$204 ;
-  assign \$207  = ~ \$206 ;
-  assign \$208  = \$205  & \$207 ;
-  assign \$209  = tear[0] | reset;
-  assign \$210  = ~ \$209 ;
-  assign \$211  = \$208  & \$210 ;
-  assign \$212  = ~ dropped;
-  assign \$213  = w_acted & \$212 ;
-  assign \$214  = early + \$213 ;
-  assign \$215  = pending + \$214 ;
-  assign \$216  = written__valid & written__ready;
-  assign \$217  = \$215  - \$216 ;
-  assign \$218  = read__ready | reset;
-  assign \$220  = \$219  == 7'h40;
-  assign \$222  = \$221  == 7'h40;
-  assign \$223  = \$220  | \$222 ;
-  assign \$224  = r_valid & \$223 ;
-  assign \$225  = reads & \port$171$0 ;
-  assign \$226  = ~ \$225 ;
-  assign \$227  = \$224  & \$226 ;
-  assign \$228  = reads & \port$171$0 ;
-  assign \$229  = read__ready & \$228 ;
-  assign \$230  = \$229  & pops;
-  assign \$231  = reads & \port$171$0 ;
-  assign \$232  = \$231  & \port$3054$0 ;
-  assign \$233  = r_incoming[16:15] <= head__0[7:6];
-  assign \$234  = pops | \$233 ;
-  assign \$235  = \$232  & \$234 ;
-  assign \$236  = \$141 [0] & r_engine__ready;
-  assign \$237  = ~ reset;
-  assign \$238  = second & \$237 ;
-  assign \$239  = outstanding + read__ready;
-  assign \$240  = \$239  - delivered;
-  assign \$241  = \here$129  + arrives;
-  assign \$242  = \$241  - delivered;
-  assign \$243  = \$signature__addr  + 1'h1;
-  assign \$244  = a_r__addr + 1'h1;
+  assign \$236  = write__ready | reset;
+  assign \$238  = \$237  == 6'h20;
+  assign \$239  = w_valid & \$238 ;
+  assign \$241  = ~ \$240 ;
+  assign \$242  = \$239  & \$241 ;
+  assign \$243  = ~ none;
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = w_engine__valid & w_engine__ready;
+  assign \$246  = ~ w_engine__payload[65];
+  assign \$247  = \$245  & \$246 ;
+  assign \$248  = touched_0 & write__ready;
+  assign \$249  = tear[0] | reset;
+  assign \$250  = ~ dropped;
+  assign \$251  = w_acted & \$250 ;
+  assign \$252  = early + \$251 ;
+  assign \$253  = pending + \$252 ;
+  assign \$254  = written__valid & written__ready;
+  assign \$255  = \$253  - \$254 ;
+  assign \$256  = read__ready | reset;
+  assign \$258  = \$257  == 7'h40;
+  assign \$260  = \$259  == 7'h40;
+  assign \$261  = \$258  | \$260 ;
+  assign \$262  = r_valid & \$261 ;
+  assign \$264  = ~ \$263 ;
+  assign \$265  = \$262  & \$264 ;
+  assign \$267  = read__ready & \$266 ;
+  assign \$268  = \$267  & pops;
+  assign \$270  = \$269  & \port$3113$0 ;
+  assign \$271  = r_incoming[16:15] <= head__0[7:6];
+  assign \$272  = pops | \$271 ;
+  assign \$273  = \$270  & \$272 ;
+  assign \$274  = \$185 [0] & r_engine__ready;
+  assign \$275  = ~ reset;
+  assign \$276  = second & \$275 ;
+  assign \$277  = outstanding + read__ready;
+  assign \$278  = \$277  - delivered;
+  assign \$279  = \here$130  + arrives;
+  assign \$280  = \$279  - delivered;
+  assign \$281  = \$signature__addr  + 1'h1;
+  assign \$282  = a_r__addr + 1'h1;
   always @(posedge clk)
-    slow <= \$245 ;
+    slow <= \$283 ;
   always @(posedge clk)
-    dropped <= \$246 ;
+    dropped <= \$284 ;
   always @(posedge clk)
-    diverted <= \$247 ;
+    diverted <= \$285 ;
   always @(posedge clk)
-    busy <= \$248 ;
+    busy <= \$286 ;
   always @(posedge clk)
-    spare_here <= \$249 ;
+    spare_here <= \$287 ;
   always @(posedge clk)
-    \write_data$70  <= \$250 ;
+    \write_data$70  <= \$288 ;
   always @(posedge clk)
-    pending <= \$251 ;
+    pending <= \$289 ;
   always @(posedge clk)
-    \diverted$108  <= \$252 ;
+    \diverted$109  <= \$290 ;
   always @(posedge clk)
-    second <= \$253 ;
+    second <= \$291 ;
   always @(posedge clk)
-    popping <= \$254 ;
+    popping <= \$292 ;
   always @(posedge clk)
-    showing <= \$255 ;
+    showing <= \$293 ;
   always @(posedge clk)
-    engaged <= \$256 ;
+    engaged <= \$294 ;
   always @(posedge clk)
-    pop_lane <= \$257 ;
+    pop_lane <= \$295 ;
   always @(posedge clk)
-    pop_vm <= \$258 ;
+    pop_vm <= \$296 ;
   always @(posedge clk)
-    read_3 <= \$259 ;
+    read_3 <= \$297 ;
   always @(posedge clk)
-    by_engine_3 <= \$260 ;
+    by_engine_3 <= \$298 ;
   always @(posedge clk)
-    outstanding <= \$261 ;
+    outstanding <= \$299 ;
   always @(posedge clk)
-    \here$129  <= \$262 ;
+    \here$130  <= \$300 ;
   always @(posedge clk)
-    \$signature__addr  <= \$263 ;
+    \$signature__addr  <= \$301 ;
   always @(posedge clk)
-    a_r__addr <= \$264 ;
+    a_r__addr <= \$302 ;
   \postern_small.port_0.r_binding  r_binding (
-    .allowed(\allowed$87 ),
+    .allowed(\allowed$89 ),
     .cacheable(read__payload[19]),
     .offset(read__payload[11:0])
   );
@@ -4310,7 +4290,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
     .clk(clk),
     .row0(data_0),
     .rst(rst),
-    .write(set_busy),
+    .write(write),
     .write_data(write_data)
   );
   \postern_small.port_0.w_binding  w_binding (
@@ -4320,193 +4300,199 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$245  = slow;
+    \$283  = slow;
     if (w_acted) begin
-      \$245  = 1'h0;
+      \$283  = 1'h0;
     end
-    if (\$203 ) begin
-      \$245  = 1'h1;
+    if (\$247 ) begin
+      \$283  = 1'h1;
     end
     if (rst) begin
-      \$245  = 1'h0;
+      \$283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$246  = dropped;
+    \$284  = dropped;
     if (w_acted) begin
-      \$246  = 1'h0;
+      \$284  = 1'h0;
     end else if (reset) begin
-      \$246  = slow;
+      \$284  = slow;
     end
     if (rst) begin
-      \$246  = 1'h0;
+      \$284  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    if (\$192 ) begin
-      \$247  = 1'h0;
+    if (\$236 ) begin
+      \$285  = 1'h0;
     end else begin
-      \$247  = \$200 ;
+      \$285  = \$244 ;
     end
     if (rst) begin
-      \$247  = 1'h0;
+      \$285  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$248  = \$211 ;
+    \$286  = busy;
+    if (\$248 ) begin
+      \$286  = \$signal ;
+    end
+    if (\$249 ) begin
+      \$286  = 1'h0;
+    end
     if (rst) begin
-      \$248  = 1'h0;
+      \$286  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$249  = spare_here;
+    \$287  = spare_here;
     if (\write$68 ) begin
-      \$249  = 1'h0;
+      \$287  = 1'h0;
     end
     if (slot_back) begin
-      \$249  = 1'h1;
+      \$287  = 1'h1;
     end
     if (rst) begin
-      \$249  = 1'h1;
+      \$287  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$250  = \write_data$70 ;
+    \$288  = \write_data$70 ;
     if (slot_back) begin
-      \$250  = back;
+      \$288  = back;
     end
     if (rst) begin
-      \$250  = 6'h20;
+      \$288  = 6'h20;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$251  = \$217 [2:0];
+    \$289  = \$255 [2:0];
     if (reset) begin
-      \$251  = 3'h0;
+      \$289  = 3'h0;
     end
     if (rst) begin
-      \$251  = 3'h0;
+      \$289  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    if (\$218 ) begin
-      \$252  = 1'h0;
+    if (\$256 ) begin
+      \$290  = 1'h0;
     end else begin
-      \$252  = \$227 ;
+      \$290  = \$265 ;
     end
     if (rst) begin
-      \$252  = 1'h0;
+      \$290  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$253  = read__ready;
+    \$291  = read__ready;
     if (rst) begin
-      \$253  = 1'h0;
+      \$291  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$254  = \$230 ;
+    \$292  = \$268 ;
     if (rst) begin
-      \$254  = 1'h0;
+      \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$255  = \$235 ;
+    \$293  = \$273 ;
     if (rst) begin
-      \$255  = 1'h0;
+      \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$256  = \$236 ;
+    \$294  = \$274 ;
     if (rst) begin
-      \$256  = 1'h0;
+      \$294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$257  = 1'h0;
+    \$295  = 1'h0;
     if (rst) begin
-      \$257  = 1'h0;
+      \$295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$258  = r_incoming[27];
+    \$296  = r_incoming[27];
     if (rst) begin
-      \$258  = 1'h0;
+      \$296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$259  = \$238 ;
+    \$297  = \$276 ;
     if (rst) begin
-      \$259  = 1'h0;
+      \$297  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$260  = engaged;
+    \$298  = engaged;
     if (rst) begin
-      \$260  = 1'h0;
+      \$298  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$261  = \$240 [2:0];
+    \$299  = \$278 [2:0];
     if (reset) begin
-      \$261  = 3'h0;
+      \$299  = 3'h0;
     end
     if (rst) begin
-      \$261  = 3'h0;
+      \$299  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$262  = \$242 [2:0];
+    \$300  = \$280 [2:0];
     if (reset) begin
-      \$262  = 3'h0;
+      \$300  = 3'h0;
     end
     if (rst) begin
-      \$262  = 3'h0;
+      \$300  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$263  = \$signature__addr ;
+    \$301  = \$signature__addr ;
     if (arrives) begin
-      \$263  = \$243 [1:0];
+      \$301  = \$281 [1:0];
     end
     if (reset) begin
-      \$263  = 2'h0;
+      \$301  = 2'h0;
     end
     if (rst) begin
-      \$263  = 2'h0;
+      \$301  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$264  = a_r__addr;
+    \$302  = a_r__addr;
     if (delivered) begin
-      \$264  = \$244 [1:0];
+      \$302  = \$282 [1:0];
     end
     if (reset) begin
-      \$264  = 2'h0;
+      \$302  = 2'h0;
     end
     if (rst) begin
-      \$264  = 2'h0;
+      \$302  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
@@ -4515,18 +4501,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign continues = write__payload[18];
   assign cacheable = write__payload[19];
   assign \resident$7  = resident;
+  assign vm = 1'h0;
   assign compiling = 1'h0;
-  assign \compiling$10  = 1'h0;
+  assign \compiling$11  = 1'h0;
   assign compiled_tag = 4'h0;
-  assign \compiled_tag$12  = 4'h0;
+  assign \compiled_tag$13  = 4'h0;
   assign compiled_known = 1'h0;
-  assign \compiled_known$14  = 1'h0;
+  assign \compiled_known$15  = 1'h0;
   assign compiled_vm = 1'h0;
-  assign \compiled_vm$16  = 1'h0;
+  assign \compiled_vm$17  = 1'h0;
   assign offset = write__payload[11:0];
   assign manager = 1'h0;
   assign known = 1'h1;
-  assign vm = 1'h0;
   assign w_go = write__ready;
   assign lane = 1'h0;
   assign row_0 = 1'h0;
@@ -4536,38 +4522,37 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign following = write_data;
   assign \row_0$38  = 1'h0;
   assign \data_0$52  = w_pool__slot;
-  assign open = { \port$172$0 , \port$171$0  };
+  assign open = 2'h3;
   assign w_issue = write__ready;
   assign here = 1'h1;
-  assign write = set_busy;
   assign \write_row$69  = 1'h0;
   assign spare = \write_data$70 ;
-  assign \address$73  = read__payload[11:0];
-  assign \tag$75  = read__payload[16];
-  assign \secure$76  = read__payload[17];
-  assign \continues$77  = read__payload[18];
-  assign \cacheable$78  = read__payload[19];
-  assign \resident$79  = resident;
-  assign \compiling$81  = 1'h0;
-  assign \compiled_tag$82  = 4'h0;
-  assign \compiled_known$83  = 1'h0;
-  assign \compiled_vm$84  = 1'h0;
-  assign \offset$85  = read__payload[11:0];
-  assign \manager$86  = 1'h0;
-  assign \known$88  = 1'h1;
-  assign \vm$89  = 1'h0;
+  assign \address$74  = read__payload[11:0];
+  assign \tag$76  = read__payload[16];
+  assign \secure$77  = read__payload[17];
+  assign \continues$78  = read__payload[18];
+  assign \cacheable$79  = read__payload[19];
+  assign \resident$80  = resident;
+  assign \vm$82  = 1'h0;
+  assign \compiling$83  = 1'h0;
+  assign \compiled_tag$84  = 4'h0;
+  assign \compiled_known$85  = 1'h0;
+  assign \compiled_vm$86  = 1'h0;
+  assign \offset$87  = read__payload[11:0];
+  assign \manager$88  = 1'h0;
+  assign \known$90  = 1'h1;
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3082$0 , \port$3060$0  };
+  assign fresh = { \port$3141$0 , \port$3119$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3076$0 , \port$3054$0  };
-  assign r_engine__valid = \$141 [0];
+  assign filled = { \port$3135$0 , \port$3113$0  };
+  assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
-  assign w_pool__data = w_incoming[64:33];
+  assign w_pool__data = w_incoming[66:35];
   assign \write__payload.address  = write__payload[11:0];
   assign \write__payload.strobes  = write__payload[15:12];
   assign \write__payload.tag  = write__payload[16];
@@ -4585,9 +4570,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \w_incoming.allowed  = w_incoming[25];
   assign \w_incoming.known  = w_incoming[26];
   assign \w_incoming.vm  = w_incoming[27];
-  assign \w_incoming.strobes  = w_incoming[31:28];
-  assign \w_incoming.cacheable  = w_incoming[32];
-  assign \w_incoming.data  = w_incoming[64:33];
+  assign \w_incoming.vms  = w_incoming[29:28];
+  assign \w_incoming.strobes  = w_incoming[33:30];
+  assign \w_incoming.cacheable  = w_incoming[34];
+  assign \w_incoming.data  = w_incoming[66:35];
   assign \following.count  = write_data[2:0];
   assign \following.torn  = write_data[3];
   assign \w_engine__payload.address  = w_engine__payload[11:0];
@@ -4609,16 +4595,17 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \read__payload.secure  = read__payload[17];
   assign \read__payload.continues  = read__payload[18];
   assign \read__payload.cacheable  = read__payload[19];
-  assign \resident$79.vm  = resident[0];
-  assign \resident$79.valid  = resident[1];
+  assign \resident$80.vm  = resident[0];
+  assign \resident$80.valid  = resident[1];
   assign \r_incoming.address  = r_incoming[11:0];
   assign \r_incoming.offset  = r_incoming[23:12];
   assign \r_incoming.manager  = r_incoming[24];
   assign \r_incoming.allowed  = r_incoming[25];
   assign \r_incoming.known  = r_incoming[26];
   assign \r_incoming.vm  = r_incoming[27];
-  assign \r_incoming.strobes  = r_incoming[31:28];
-  assign \r_incoming.cacheable  = r_incoming[32];
+  assign \r_incoming.vms  = r_incoming[29:28];
+  assign \r_incoming.strobes  = r_incoming[33:30];
+  assign \r_incoming.cacheable  = r_incoming[34];
   assign \head__0.slot  = head__0[5:0];
   assign \head__0.last  = head__0[7:6];
   assign \head__0.sender  = head__0[8];
@@ -4637,11 +4624,11 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$189 ;
-  assign take[0] = \$150 ;
+  assign \$signature__data [31:0] = \$233 ;
+  assign take[0] = \$194 ;
   assign take[1] = 1'h0;
-  assign r_engine__payload[32] = \$132 ;
-  assign r_engine__payload[31:28] = r_incoming[31:28];
+  assign r_engine__payload[32] = \$176 ;
+  assign r_engine__payload[31:28] = r_incoming[33:30];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
   assign r_engine__payload[25] = r_incoming[25];
@@ -4650,102 +4637,137 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_engine__payload[11:0] = r_incoming[11:0];
   assign r_incoming[27] = 1'h0;
   assign r_incoming[26] = 1'h1;
-  assign r_incoming[25] = \allowed$87 ;
+  assign r_incoming[25] = \allowed$89 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
-  assign r_incoming[32] = read__payload[19];
-  assign r_incoming[31:28] = read__payload[15:12];
+  assign r_incoming[29:28] = { \$110 , \$108  };
+  assign r_incoming[34] = read__payload[19];
+  assign r_incoming[33:30] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
-  assign write_data[2:0] = \$91 ;
-  assign write_data[3] = \$90 ;
+  assign write_data[2:0] = \$100 ;
+  assign write_data[3] = \$99 ;
   assign w_engine__payload[74:69] = w_pool__slot;
-  assign w_engine__payload[68:67] = \$54 [1:0];
+  assign w_engine__payload[68:67] = \$65 [1:0];
   assign w_engine__payload[66] = torn;
-  assign w_engine__payload[32] = \$53 ;
-  assign w_engine__payload[65] = \$46 ;
-  assign w_engine__payload[64:33] = w_incoming[64:33];
-  assign w_engine__payload[31:28] = w_incoming[31:28];
+  assign w_engine__payload[32] = \$64 ;
+  assign w_engine__payload[65] = \$57 ;
+  assign w_engine__payload[64:33] = w_incoming[66:35];
+  assign w_engine__payload[31:28] = w_incoming[33:30];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
   assign w_engine__payload[25] = w_incoming[25];
   assign w_engine__payload[24] = w_incoming[24];
   assign w_engine__payload[23:12] = w_incoming[23:12];
   assign w_engine__payload[11:0] = w_incoming[11:0];
-  assign w_incoming[64:33] = write__payload[51:20];
+  assign w_incoming[66:35] = write__payload[51:20];
   assign w_incoming[27] = 1'h0;
   assign w_incoming[26] = 1'h1;
   assign w_incoming[25] = allowed;
   assign w_incoming[24] = 1'h0;
   assign w_incoming[23:12] = write__payload[11:0];
-  assign w_incoming[32] = write__payload[19];
-  assign w_incoming[31:28] = write__payload[15:12];
+  assign w_incoming[29:28] = { \$4 , \$2  };
+  assign w_incoming[34] = write__payload[19];
+  assign w_incoming[33:30] = write__payload[15:12];
   assign w_incoming[11:0] = write__payload[11:0];
-  assign w_usable = \$2 ;
-  assign \$3 [4:0] = 5'h00;
-  assign \$3 [11:5] = write__payload[11:5];
-  assign \$7  = 1'h1;
-  assign \$8  = \$6 ;
-  assign \$10  = 1'h0;
-  assign \$18 [4:0] = 5'h00;
-  assign \$18 [11:5] = write__payload[11:5];
-  assign \$22  = 1'h1;
-  assign \$23  = \$21 ;
-  assign { \$28 [11:8], \$28 [6], \$28 [4:0] } = 10'h000;
-  assign { \$28 [7], \$28 [5] } = { write__payload[7], write__payload[5] };
-  assign { \$31 [11:8], \$31 [6], \$31 [4:0] } = 10'h000;
-  assign { \$31 [7], \$31 [5] } = { write__payload[7], write__payload[5] };
-  assign \$37  = spare_here;
-  assign \$38 [4:0] = 5'h00;
-  assign \$38 [11:5] = write__payload[11:5];
-  assign \$42  = 1'h1;
-  assign \$43  = \$41 ;
-  assign \$47 [4:0] = 5'h00;
-  assign \$47 [11:5] = write__payload[11:5];
-  assign \$51  = 1'h1;
-  assign \$52  = \$50 ;
-  assign { \$55 [11:8], \$55 [6], \$55 [4:0] } = 10'h000;
-  assign { \$55 [7], \$55 [5] } = { write__payload[7], write__payload[5] };
-  assign \$64 [4:0] = 5'h00;
-  assign \$64 [11:5] = write__payload[11:5];
-  assign \$68  = 1'h1;
-  assign \$69  = \$67 ;
-  assign \$74 [4:0] = 5'h00;
-  assign \$74 [11:5] = write__payload[11:5];
-  assign \$78  = 1'h1;
-  assign \$79  = \$77 ;
-  assign r_usable = \$98 ;
-  assign \$99 [2:0] = 3'h0;
-  assign \$99 [11:3] = read__payload[11:3];
-  assign \$103  = 1'h1;
-  assign \$104  = \$102 ;
-  assign \$106 [4:0] = 5'h00;
-  assign \$106 [11:5] = read__payload[11:5];
-  assign \$110  = 1'h1;
-  assign \$111  = \$109 ;
-  assign { \$116 [11:8], \$116 [5:0] } = 10'h000;
-  assign \$116 [7:6] = read__payload[7:6];
-  assign { \$118 [11:8], \$118 [5:0] } = 10'h000;
-  assign \$118 [7:6] = read__payload[7:6];
-  assign { \$123 [11:6], \$123 [4:0] } = 11'h000;
-  assign \$123 [5] = read__payload[5];
-  assign \$125 [4:0] = 5'h00;
-  assign \$125 [11:5] = read__payload[11:5];
-  assign \$129  = 1'h1;
-  assign \$130  = \$128 ;
-  assign { \$133 [11:8], \$133 [5:0] } = 10'h000;
-  assign \$133 [7:6] = read__payload[7:6];
-  assign { \$135 [11:8], \$135 [5:0] } = 10'h000;
-  assign \$135 [7:6] = read__payload[7:6];
-  assign \$141  = { 1'h0, \$140  };
-  assign \$150  = \$149 ;
-  assign { \$193 [11:8], \$193 [6], \$193 [4:0] } = 10'h000;
-  assign { \$193 [7], \$193 [5] } = { write__payload[7], write__payload[5] };
-  assign \$204  = set_busy;
-  assign \$206  = clear_busy;
-  assign { \$219 [11:8], \$219 [5:0] } = 10'h000;
-  assign \$219 [7:6] = read__payload[7:6];
-  assign { \$221 [11:8], \$221 [5:0] } = 10'h000;
-  assign \$221 [7:6] = read__payload[7:6];
+  assign \$1  = 1'h1;
+  assign \$2  = 1'h1;
+  assign \$3  = 1'h0;
+  assign \$4  = 1'h0;
+  assign w_usable = \$6 ;
+  assign \$7 [4:0] = 5'h00;
+  assign \$7 [11:5] = write__payload[11:5];
+  assign \$11  = 1'h1;
+  assign \$12  = \$10 ;
+  assign \$14  = 1'h0;
+  assign \$22 [4:0] = 5'h00;
+  assign \$22 [11:5] = write__payload[11:5];
+  assign \$26  = 1'h1;
+  assign \$27  = \$25 ;
+  assign { \$32 [11:8], \$32 [6], \$32 [4:0] } = 10'h000;
+  assign { \$32 [7], \$32 [5] } = { write__payload[7], write__payload[5] };
+  assign \$35  = w_incoming[15];
+  assign { \$36 [11:8], \$36 [6], \$36 [4:0] } = 10'h000;
+  assign { \$36 [7], \$36 [5] } = { write__payload[7], write__payload[5] };
+  assign { \$42 [11:8], \$42 [6], \$42 [4:0] } = 10'h000;
+  assign { \$42 [7], \$42 [5] } = { write__payload[7], write__payload[5] };
+  assign \$48  = spare_here;
+  assign \$49 [4:0] = 5'h00;
+  assign \$49 [11:5] = write__payload[11:5];
+  assign \$53  = 1'h1;
+  assign \$54  = \$52 ;
+  assign \$58 [4:0] = 5'h00;
+  assign \$58 [11:5] = write__payload[11:5];
+  assign \$62  = 1'h1;
+  assign \$63  = \$61 ;
+  assign { \$66 [11:8], \$66 [6], \$66 [4:0] } = 10'h000;
+  assign { \$66 [7], \$66 [5] } = { write__payload[7], write__payload[5] };
+  assign \$69  = staged;
+  assign \$75 [4:0] = 5'h00;
+  assign \$75 [11:5] = write__payload[11:5];
+  assign \$79  = 1'h1;
+  assign \$80  = \$78 ;
+  assign \$signal  = \$83 ;
+  assign \$84 [4:0] = 5'h00;
+  assign \$84 [11:5] = write__payload[11:5];
+  assign \$88  = 1'h1;
+  assign \$89  = \$87 ;
+  assign touched_0 = \$104 ;
+  assign \$107  = 1'h1;
+  assign \$108  = 1'h1;
+  assign \$109  = 1'h0;
+  assign \$110  = 1'h0;
+  assign r_usable = \$112 ;
+  assign \$113 [2:0] = 3'h0;
+  assign \$113 [11:3] = read__payload[11:3];
+  assign \$117  = 1'h1;
+  assign \$118  = \$116 ;
+  assign \$120 [4:0] = 5'h00;
+  assign \$120 [11:5] = read__payload[11:5];
+  assign \$124  = 1'h1;
+  assign \$125  = \$123 ;
+  assign { \$130 [11:8], \$130 [5:0] } = 10'h000;
+  assign \$130 [7:6] = read__payload[7:6];
+  assign { \$132 [11:8], \$132 [5:0] } = 10'h000;
+  assign \$132 [7:6] = read__payload[7:6];
+  assign { \$135 [11:6], \$135 [4:0] } = 11'h000;
+  assign \$135 [5] = read__payload[5];
+  assign \$140  = r_incoming[15];
+  assign { \$141 [11:8], \$141 [5:0] } = 10'h000;
+  assign \$141 [7:6] = read__payload[7:6];
+  assign { \$143 [11:8], \$143 [5:0] } = 10'h000;
+  assign \$143 [7:6] = read__payload[7:6];
+  assign { \$146 [11:6], \$146 [4:0] } = 11'h000;
+  assign \$146 [5] = read__payload[5];
+  assign \$152  = \$151 ;
+  assign \$153  = head__0[6];
+  assign \$154  = head__0[6];
+  assign { \$155 [11:6], \$155 [4:0] } = 11'h000;
+  assign \$155 [5] = read__payload[5];
+  assign { \$157 [11:6], \$157 [4:0] } = 11'h000;
+  assign \$157 [5] = read__payload[5];
+  assign { \$167 [11:6], \$167 [4:0] } = 11'h000;
+  assign \$167 [5] = read__payload[5];
+  assign \$169 [4:0] = 5'h00;
+  assign \$169 [11:5] = read__payload[11:5];
+  assign \$173  = 1'h1;
+  assign \$174  = \$172 ;
+  assign { \$177 [11:8], \$177 [5:0] } = 10'h000;
+  assign \$177 [7:6] = read__payload[7:6];
+  assign { \$179 [11:8], \$179 [5:0] } = 10'h000;
+  assign \$179 [7:6] = read__payload[7:6];
+  assign \$185  = { 1'h0, \$184  };
+  assign \$187  = reads;
+  assign \$194  = \$193 ;
+  assign { \$237 [11:8], \$237 [6], \$237 [4:0] } = 10'h000;
+  assign { \$237 [7], \$237 [5] } = { write__payload[7], write__payload[5] };
+  assign \$240  = staged;
+  assign { \$257 [11:8], \$257 [5:0] } = 10'h000;
+  assign \$257 [7:6] = read__payload[7:6];
+  assign { \$259 [11:8], \$259 [5:0] } = 10'h000;
+  assign \$259 [7:6] = read__payload[7:6];
+  assign \$263  = reads;
+  assign \$266  = reads;
+  assign \$269  = reads;
 endmodule
 
 module \postern_small.port_0.r_binding (offset, cacheable, allowed);
@@ -4852,19 +4874,19 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
   assign allowed = \$2 ;
 endmodule
 
-module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, \port$171$0 , \port$172$0 , w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable
-, w_engine__valid, write__ready, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3054$0 , \port$3060$0 , \port$3076$0 , head__1, \port$3082$0 , w_pool__word, w_pool__data
-, w_engine__payload, r_engine__payload, take, w_pool__slot, write__payload, read__payload, clk);
+module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3113$0 , \port$3119$0 , \port$3135$0 , head__1, \port$3141$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
+, take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire \$10 ;
-  wire \$100 ;
+  wire [2:0] \$100 ;
   wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
   wire \$105 ;
-  wire [11:0] \$106 ;
+  wire \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
@@ -4872,29 +4894,29 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$110 ;
   wire \$111 ;
   wire \$112 ;
-  wire \$113 ;
+  wire [11:0] \$113 ;
   wire \$114 ;
   wire \$115 ;
-  wire [11:0] \$116 ;
+  wire \$116 ;
   wire \$117 ;
-  wire [11:0] \$118 ;
+  wire \$118 ;
   wire \$119 ;
   wire \$12 ;
-  wire \$120 ;
+  wire [11:0] \$120 ;
   wire \$121 ;
   wire \$122 ;
-  wire [11:0] \$123 ;
+  wire \$123 ;
   wire \$124 ;
-  wire [11:0] \$125 ;
+  wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
   wire \$13 ;
-  wire \$130 ;
+  wire [11:0] \$130 ;
   wire \$131 ;
-  wire \$132 ;
-  wire [11:0] \$133 ;
+  wire [11:0] \$132 ;
+  wire \$133 ;
   wire \$134 ;
   wire [11:0] \$135 ;
   wire \$136 ;
@@ -4903,37 +4925,37 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire [1:0] \$141 ;
+  wire [11:0] \$141 ;
   wire \$142 ;
-  wire \$143 ;
+  wire [11:0] \$143 ;
   wire \$144 ;
   wire \$145 ;
-  wire \$146 ;
+  wire [11:0] \$146 ;
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
   wire \$15 ;
   wire \$150 ;
   wire \$151 ;
-  wire [1:0] \$152 ;
+  wire \$152 ;
   wire \$153 ;
   wire \$154 ;
-  wire \$155 ;
+  wire [11:0] \$155 ;
   wire \$156 ;
-  wire \$157 ;
+  wire [11:0] \$157 ;
   wire \$158 ;
-  wire \$159 ;
+  wire [1:0] \$159 ;
   wire \$16 ;
-  wire \$160 ;
+  wire [1:0] \$160 ;
   wire \$161 ;
   wire \$162 ;
   wire \$163 ;
   wire \$164 ;
   wire \$165 ;
   wire \$166 ;
-  wire \$167 ;
+  wire [11:0] \$167 ;
   wire \$168 ;
-  wire \$169 ;
+  wire [11:0] \$169 ;
   wire \$17 ;
   wire \$170 ;
   wire \$171 ;
@@ -4942,28 +4964,28 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$174 ;
   wire \$175 ;
   wire \$176 ;
-  wire \$177 ;
+  wire [11:0] \$177 ;
   wire \$178 ;
-  wire \$179 ;
-  wire [11:0] \$18 ;
+  wire [11:0] \$179 ;
+  wire \$18 ;
   wire \$180 ;
   wire \$181 ;
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
-  wire \$185 ;
+  wire [1:0] \$185 ;
   wire \$186 ;
   wire \$187 ;
-  wire [31:0] \$188 ;
-  wire [31:0] \$189 ;
+  wire \$188 ;
+  wire \$189 ;
   wire \$19 ;
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
-  wire [11:0] \$193 ;
+  wire \$193 ;
   wire \$194 ;
   wire \$195 ;
-  wire \$196 ;
+  wire [1:0] \$196 ;
   wire \$197 ;
   wire \$198 ;
   wire \$199 ;
@@ -4984,15 +5006,15 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$211 ;
   wire \$212 ;
   wire \$213 ;
-  wire [1:0] \$214 ;
-  wire [3:0] \$215 ;
+  wire \$214 ;
+  wire \$215 ;
   wire \$216 ;
-  wire [4:0] \$217 ;
+  wire \$217 ;
   wire \$218 ;
-  wire [11:0] \$219 ;
-  wire \$22 ;
+  wire \$219 ;
+  wire [11:0] \$22 ;
   wire \$220 ;
-  wire [11:0] \$221 ;
+  wire \$221 ;
   wire \$222 ;
   wire \$223 ;
   wire \$224 ;
@@ -5004,96 +5026,134 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$23 ;
   wire \$230 ;
   wire \$231 ;
-  wire \$232 ;
-  wire \$233 ;
+  wire [31:0] \$232 ;
+  wire [31:0] \$233 ;
   wire \$234 ;
   wire \$235 ;
   wire \$236 ;
-  wire \$237 ;
+  wire [11:0] \$237 ;
   wire \$238 ;
-  wire [3:0] \$239 ;
+  wire \$239 ;
   wire \$24 ;
-  wire [4:0] \$240 ;
-  wire [3:0] \$241 ;
-  wire [4:0] \$242 ;
-  wire [2:0] \$243 ;
-  wire [2:0] \$244 ;
-  reg \$245 ;
-  reg \$246 ;
-  reg \$247 ;
-  reg \$248 ;
-  reg \$249 ;
+  wire \$240 ;
+  wire \$241 ;
+  wire \$242 ;
+  wire \$243 ;
+  wire \$244 ;
+  wire \$245 ;
+  wire \$246 ;
+  wire \$247 ;
+  wire \$248 ;
+  wire \$249 ;
   wire \$25 ;
-  reg [5:0] \$250 ;
-  reg [2:0] \$251 ;
-  reg \$252 ;
-  reg \$253 ;
-  reg \$254 ;
-  reg \$255 ;
-  reg \$256 ;
-  reg \$257 ;
-  reg \$258 ;
-  reg \$259 ;
+  wire \$250 ;
+  wire \$251 ;
+  wire [1:0] \$252 ;
+  wire [3:0] \$253 ;
+  wire \$254 ;
+  wire [4:0] \$255 ;
+  wire \$256 ;
+  wire [11:0] \$257 ;
+  wire \$258 ;
+  wire [11:0] \$259 ;
   wire \$26 ;
-  reg \$260 ;
-  reg [2:0] \$261 ;
-  reg [2:0] \$262 ;
-  reg [1:0] \$263 ;
-  reg [1:0] \$264 ;
+  wire \$260 ;
+  wire \$261 ;
+  wire \$262 ;
+  wire \$263 ;
+  wire \$264 ;
+  wire \$265 ;
+  wire \$266 ;
+  wire \$267 ;
+  wire \$268 ;
+  wire \$269 ;
   wire \$27 ;
-  wire [11:0] \$28 ;
+  wire \$270 ;
+  wire \$271 ;
+  wire \$272 ;
+  wire \$273 ;
+  wire \$274 ;
+  wire \$275 ;
+  wire \$276 ;
+  wire [3:0] \$277 ;
+  wire [4:0] \$278 ;
+  wire [3:0] \$279 ;
+  wire \$28 ;
+  wire [4:0] \$280 ;
+  wire [2:0] \$281 ;
+  wire [2:0] \$282 ;
+  reg \$283 ;
+  reg \$284 ;
+  reg \$285 ;
+  reg \$286 ;
+  reg \$287 ;
+  reg [5:0] \$288 ;
+  reg [2:0] \$289 ;
   wire \$29 ;
-  wire [11:0] \$3 ;
+  reg \$290 ;
+  reg \$291 ;
+  reg \$292 ;
+  reg \$293 ;
+  reg \$294 ;
+  reg \$295 ;
+  reg \$296 ;
+  reg \$297 ;
+  reg \$298 ;
+  reg [2:0] \$299 ;
+  wire \$3 ;
   wire \$30 ;
-  wire [11:0] \$31 ;
-  wire \$32 ;
+  reg [2:0] \$300 ;
+  reg [1:0] \$301 ;
+  reg [1:0] \$302 ;
+  wire \$31 ;
+  wire [11:0] \$32 ;
   wire \$33 ;
   wire \$34 ;
   wire \$35 ;
-  wire \$36 ;
+  wire [11:0] \$36 ;
   wire \$37 ;
-  wire [11:0] \$38 ;
+  wire \$38 ;
   wire \$39 ;
   wire \$4 ;
   wire \$40 ;
   wire \$41 ;
-  wire \$42 ;
+  wire [11:0] \$42 ;
   wire \$43 ;
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire [11:0] \$47 ;
+  wire \$47 ;
   wire \$48 ;
-  wire \$49 ;
+  wire [11:0] \$49 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire [2:0] \$54 ;
-  wire [11:0] \$55 ;
+  wire \$54 ;
+  wire \$55 ;
   wire \$56 ;
   wire \$57 ;
-  wire \$58 ;
+  wire [11:0] \$58 ;
   wire \$59 ;
   wire \$6 ;
   wire \$60 ;
   wire \$61 ;
   wire \$62 ;
   wire \$63 ;
-  wire [11:0] \$64 ;
-  wire \$65 ;
-  wire \$66 ;
+  wire \$64 ;
+  wire [2:0] \$65 ;
+  wire [11:0] \$66 ;
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire [11:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
   wire \$73 ;
-  wire [11:0] \$74 ;
-  wire \$75 ;
+  wire \$74 ;
+  wire [11:0] \$75 ;
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
@@ -5103,7 +5163,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$81 ;
   wire \$82 ;
   wire \$83 ;
-  wire \$84 ;
+  wire [11:0] \$84 ;
   wire \$85 ;
   wire \$86 ;
   wire \$87 ;
@@ -5111,7 +5171,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$89 ;
   wire \$9 ;
   wire \$90 ;
-  wire [2:0] \$91 ;
+  wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
@@ -5119,7 +5179,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$96 ;
   wire \$97 ;
   wire \$98 ;
-  wire [11:0] \$99 ;
+  wire \$99 ;
+  wire \$signal ;
   reg [1:0] \$signature__addr  = 2'h0;
   wire [32:0] \$signature__data ;
   wire [31:0] \$signature__data.data ;
@@ -5131,9 +5192,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \a_r__data.error ;
   wire able;
   wire [11:0] address;
-  wire [11:0] \address$73 ;
+  wire [11:0] \address$74 ;
   wire allowed;
-  wire \allowed$87 ;
+  wire \allowed$89 ;
   output [32:0] answer__payload;
   wire [32:0] answer__payload;
   wire [31:0] \answer__payload.data ;
@@ -5148,29 +5209,29 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg busy = 1'h0;
   reg by_engine_3 = 1'h0;
   wire cacheable;
-  wire \cacheable$78 ;
+  wire \cacheable$79 ;
   wire clear_busy;
   input clk;
   wire clk;
   wire compiled_known;
-  wire \compiled_known$14 ;
-  wire \compiled_known$83 ;
+  wire \compiled_known$15 ;
+  wire \compiled_known$85 ;
   wire [3:0] compiled_tag;
-  wire [3:0] \compiled_tag$12 ;
-  wire [3:0] \compiled_tag$82 ;
+  wire [3:0] \compiled_tag$13 ;
+  wire [3:0] \compiled_tag$84 ;
   wire compiled_vm;
-  wire \compiled_vm$16 ;
-  wire \compiled_vm$84 ;
+  wire \compiled_vm$17 ;
+  wire \compiled_vm$86 ;
   wire compiling;
-  wire \compiling$10 ;
-  wire \compiling$81 ;
+  wire \compiling$11 ;
+  wire \compiling$83 ;
   wire continues;
-  wire \continues$77 ;
+  wire \continues$78 ;
   wire [3:0] data_0;
   wire [5:0] \data_0$52 ;
   wire delivered;
   reg diverted = 1'h0;
-  reg \diverted$108  = 1'h0;
+  reg \diverted$109  = 1'h0;
   reg dropped = 1'h0;
   wire early;
   reg engaged = 1'h0;
@@ -5186,7 +5247,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \following.torn ;
   wire [1:0] fresh;
   wire full;
-  wire \full$96 ;
+  wire \full$97 ;
   (* init = 2'h0 *)
   wire [1:0] get;
   input [8:0] head__1;
@@ -5195,16 +5256,16 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \head__1.sender ;
   wire [5:0] \head__1.slot ;
   wire here;
-  reg [2:0] \here$129  = 3'h0;
+  reg [2:0] \here$130  = 3'h0;
   wire known;
-  wire \known$88 ;
+  wire \known$90 ;
   wire lane;
   wire manager;
-  wire \manager$86 ;
+  wire \manager$88 ;
   wire none;
-  wire \none$95 ;
+  wire \none$96 ;
   wire [11:0] offset;
-  wire [11:0] \offset$85 ;
+  wire [11:0] \offset$87 ;
   wire [1:0] open;
   reg [2:0] outstanding = 3'h0;
   reg [2:0] pending = 3'h0;
@@ -5212,18 +5273,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$171$0 ;
-  wire \port$171$0 ;
-  input \port$172$0 ;
-  wire \port$172$0 ;
-  input \port$3054$0 ;
-  wire \port$3054$0 ;
-  input \port$3060$0 ;
-  wire \port$3060$0 ;
-  input \port$3076$0 ;
-  wire \port$3076$0 ;
-  input \port$3082$0 ;
-  wire \port$3082$0 ;
+  input \port$3113$0 ;
+  wire \port$3113$0 ;
+  input \port$3119$0 ;
+  wire \port$3119$0 ;
+  input \port$3135$0 ;
+  wire \port$3135$0 ;
+  input \port$3141$0 ;
+  wire \port$3141$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5245,7 +5302,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire r_go;
   input r_good;
   wire r_good;
-  wire [32:0] r_incoming;
+  wire [34:0] r_incoming;
   wire [11:0] \r_incoming.address ;
   wire \r_incoming.allowed ;
   wire \r_incoming.cacheable ;
@@ -5254,6 +5311,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [11:0] \r_incoming.offset ;
   wire [3:0] \r_incoming.strobes ;
   wire \r_incoming.vm ;
+  wire [1:0] \r_incoming.vms ;
   wire r_issue;
   input [31:0] r_pool__data;
   wire [31:0] r_pool__data;
@@ -5261,8 +5319,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire r_pool__grant;
   output r_pool__keep;
   wire r_pool__keep;
-  output r_pool__request;
-  wire r_pool__request;
+  output [1:0] r_pool__request;
+  wire [1:0] r_pool__request;
   wire [5:0] r_pool__slot;
   output [1:0] r_pool__word;
   wire [1:0] r_pool__word;
@@ -5284,8 +5342,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire reads;
   input ready;
   wire ready;
+  wire \ready$100 ;
   wire \ready$48 ;
-  wire \ready$99 ;
   input reset;
   wire reset;
   input [1:0] resident;
@@ -5293,9 +5351,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] \resident$7 ;
   wire \resident$7.valid ;
   wire \resident$7.vm ;
-  wire [1:0] \resident$79 ;
-  wire \resident$79.valid ;
-  wire \resident$79.vm ;
+  wire [1:0] \resident$80 ;
+  wire \resident$80.valid ;
+  wire \resident$80.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire room;
@@ -5305,8 +5363,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire rst;
   reg second = 1'h0;
   wire secure;
-  wire \secure$76 ;
-  wire set_busy;
+  wire \secure$77 ;
   reg showing = 1'h0;
   input slot_back;
   wire slot_back;
@@ -5316,14 +5373,15 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg spare_here = 1'h1;
   wire staged;
   wire tag;
-  wire \tag$75 ;
+  wire \tag$76 ;
   output [1:0] take;
   wire [1:0] take;
   input [1:0] tear;
   wire [1:0] tear;
   wire torn;
+  wire touched_0;
   wire vm;
-  wire \vm$89 ;
+  wire \vm$82 ;
   input w_acted;
   wire w_acted;
   output [74:0] w_engine__payload;
@@ -5346,7 +5404,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   output w_engine__valid;
   wire w_engine__valid;
   wire w_go;
-  wire [64:0] w_incoming;
+  wire [66:0] w_incoming;
   wire [11:0] \w_incoming.address ;
   wire \w_incoming.allowed ;
   wire \w_incoming.cacheable ;
@@ -5356,6 +5414,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [11:0] \w_incoming.offset ;
   wire [3:0] \w_incoming.strobes ;
   wire \w_incoming.vm ;
+  wire [1:0] \w_incoming.vms ;
   wire w_issue;
   output [31:0] w_pool__data;
   wire [31:0] w_pool__data;
@@ -5363,8 +5422,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire w_pool__enable;
   input w_pool__grant;
   wire w_pool__grant;
-  output w_pool__request;
-  wire w_pool__request;
+  output [1:0] w_pool__request;
+  wire [1:0] w_pool__request;
   output [5:0] w_pool__slot;
   wire [5:0] w_pool__slot;
   output [1:0] w_pool__word;
@@ -5406,278 +5465,292 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
       answers[\$signature__addr ] <= \$signature__data ;
   end
   assign answer__payload = answers[a_r__addr];
-  assign \$1  = ~ reset;
-  assign \$2  = ready & \$1 ;
+  assign \$5  = ~ reset;
+  assign \$6  = ready & \$5 ;
   assign w_valid = write__valid & w_usable;
-  assign \$4  = \$3  == 9'h180;
-  assign \$5  = ! w_incoming[2:0];
-  assign \$6  = \$5  & w_incoming[25];
-  assign \$9  = \$4  & \$8 ;
-  assign none = ! w_incoming[31:28];
-  assign full = & w_incoming[31:28];
-  assign \$11  = ~ full;
-  assign \$12  = ~ data_0[3];
-  assign \$13  = busy & \$12 ;
-  assign \$14  = ~ \$13 ;
-  assign \$15  = data_0[2:0] == 3'h4;
-  assign \$16  = \$14  | \$15 ;
-  assign \$17  = w_incoming[16] ? \$16  : busy;
-  assign torn = \$11  | \$17 ;
-  assign \$19  = \$18  == 9'h120;
-  assign \$20  = ! w_incoming[2:0];
-  assign \$21  = \$20  & w_incoming[25];
-  assign \$24  = \$19  & \$23 ;
-  assign staged = \$24  & full;
-  assign \$25  = ~ pending[2];
-  assign \$26  = ~ slow;
-  assign able = \$25  & \$26 ;
+  assign \$8  = \$7  == 9'h180;
+  assign \$9  = ! w_incoming[2:0];
+  assign \$10  = \$9  & w_incoming[25];
+  assign \$13  = \$8  & \$12 ;
+  assign none = ! w_incoming[33:30];
+  assign full = & w_incoming[33:30];
+  assign \$15  = ~ full;
+  assign \$16  = ~ data_0[3];
+  assign \$17  = busy & \$16 ;
+  assign \$18  = ~ \$17 ;
+  assign \$19  = data_0[2:0] == 3'h4;
+  assign \$20  = \$18  | \$19 ;
+  assign \$21  = w_incoming[16] ? \$20  : busy;
+  assign torn = \$15  | \$21 ;
+  assign \$23  = \$22  == 9'h120;
+  assign \$24  = ! w_incoming[2:0];
+  assign \$25  = \$24  & w_incoming[25];
+  assign \$28  = \$23  & \$27 ;
+  assign staged = \$28  & full;
+  assign \$29  = ~ pending[2];
+  assign \$30  = ~ slow;
+  assign able = \$29  & \$30 ;
   assign \ready$48  = w_valid & able;
-  assign \$27  = write__valid & able;
-  assign \$29  = \$28  == 6'h20;
-  assign w_pool__request = \$27  & \$29 ;
-  assign \$30  = ~ reset;
-  assign w_pool__enable = staged & \$30 ;
-  assign \$32  = \$31  == 6'h20;
-  assign \$33  = ~ \$32 ;
-  assign \$34  = \$33  | diverted;
-  assign \$35  = \ready$48  & \$34 ;
-  assign \$36  = ~ spare_here;
-  assign w_engine__valid = \$35  & \$37 ;
-  assign \$39  = \$38  == 9'h180;
-  assign \$40  = ! w_incoming[2:0];
-  assign \$41  = \$40  & w_incoming[25];
-  assign \$44  = \$39  & \$43 ;
-  assign \$45  = ~ none;
-  assign \$46  = \$44  & \$45 ;
-  assign \$48  = \$47  == 9'h120;
-  assign \$49  = ! w_incoming[2:0];
-  assign \$50  = \$49  & w_incoming[25];
-  assign \$53  = \$48  & \$52 ;
-  assign \$54  = w_incoming[16] ? data_0[2:0] : 3'h0;
-  assign \$56  = \$55  == 6'h20;
-  assign \$57  = \ready$48  & \$56 ;
-  assign \$58  = staged & \port$172$0 ;
-  assign \$59  = \$58  & w_pool__grant;
-  assign \$60  = none | \$59 ;
-  assign \$61  = \$57  & \$60 ;
-  assign \$62  = ~ diverted;
-  assign early = \$61  & \$62 ;
-  assign \$63  = w_engine__valid & w_engine__ready;
-  assign write__ready = \$63  | early;
-  assign \$65  = \$64  == 9'h120;
-  assign \$66  = ! w_incoming[2:0];
-  assign \$67  = \$66  & w_incoming[25];
-  assign \$70  = \$65  & \$69 ;
-  assign \$71  = write__ready & \$70 ;
-  assign \$72  = ~ none;
-  assign \$73  = \$71  & \$72 ;
-  assign set_busy = \$73  & \port$172$0 ;
-  assign \$75  = \$74  == 9'h180;
-  assign \$76  = ! w_incoming[2:0];
-  assign \$77  = \$76  & w_incoming[25];
-  assign \$80  = \$75  & \$79 ;
-  assign \$81  = write__ready & \$80 ;
+  assign \$31  = ! w_incoming[15];
+  assign \$33  = \$32  == 6'h20;
+  assign \$34  = \$31  & \$33 ;
+  assign \$37  = \$36  == 6'h20;
+  assign \$38  = \$35  & \$37 ;
+  assign \$39  = write__valid & able;
+  assign \$40  = write__valid & able;
+  assign w_pool__request = { \$38 , \$34  } & { \$40 , \$39  };
+  assign \$41  = ~ reset;
+  assign w_pool__enable = staged & \$41 ;
+  assign \$43  = \$42  == 6'h20;
+  assign \$44  = ~ \$43 ;
+  assign \$45  = \$44  | diverted;
+  assign \$46  = \ready$48  & \$45 ;
+  assign \$47  = ~ spare_here;
+  assign w_engine__valid = \$46  & \$48 ;
+  assign \$50  = \$49  == 9'h180;
+  assign \$51  = ! w_incoming[2:0];
+  assign \$52  = \$51  & w_incoming[25];
+  assign \$55  = \$50  & \$54 ;
+  assign \$56  = ~ none;
+  assign \$57  = \$55  & \$56 ;
+  assign \$59  = \$58  == 9'h120;
+  assign \$60  = ! w_incoming[2:0];
+  assign \$61  = \$60  & w_incoming[25];
+  assign \$64  = \$59  & \$63 ;
+  assign \$65  = w_incoming[16] ? data_0[2:0] : 3'h0;
+  assign \$67  = \$66  == 6'h20;
+  assign \$68  = \ready$48  & \$67 ;
+  assign \$70  = \$69  & w_pool__grant;
+  assign \$71  = none | \$70 ;
+  assign \$72  = \$68  & \$71 ;
+  assign \$73  = ~ diverted;
+  assign early = \$72  & \$73 ;
+  assign \$74  = w_engine__valid & w_engine__ready;
+  assign write__ready = \$74  | early;
+  assign \$76  = \$75  == 9'h120;
+  assign \$77  = ! w_incoming[2:0];
+  assign \$78  = \$77  & w_incoming[25];
+  assign \$81  = \$76  & \$80 ;
   assign \$82  = ~ none;
-  assign clear_busy = \$81  & \$82 ;
-  assign \$83  = ! w_incoming[16:15];
-  assign \$84  = ~ data_0[3];
-  assign \$85  = busy & \$84 ;
-  assign \$86  = w_incoming[16:15] == data_0[2:0];
-  assign \$87  = \$85  & \$86 ;
-  assign \$88  = \$83  | \$87 ;
-  assign \$89  = full & \$88 ;
-  assign \$90  = ~ \$89 ;
-  assign \$91  = w_incoming[16:15] + 1'h1;
-  assign \$92  = w_engine__valid & w_engine__ready;
-  assign \$93  = \$92  & w_engine__payload[65];
-  assign \$94  = ~ torn;
-  assign \write$68  = \$93  & \$94 ;
-  assign \$95  = | pending;
-  assign \$96  = ~ reset;
-  assign written__valid = \$95  & \$96 ;
-  assign \$97  = ~ reset;
-  assign \$98  = ready & \$97 ;
+  assign \$83  = \$81  & \$82 ;
+  assign \$85  = \$84  == 9'h180;
+  assign \$86  = ! w_incoming[2:0];
+  assign \$87  = \$86  & w_incoming[25];
+  assign \$90  = \$85  & \$89 ;
+  assign \$91  = ~ none;
+  assign clear_busy = \$90  & \$91 ;
+  assign write = \$signal  & write__ready;
+  assign \$92  = ! w_incoming[16:15];
+  assign \$93  = ~ data_0[3];
+  assign \$94  = busy & \$93 ;
+  assign \$95  = w_incoming[16:15] == data_0[2:0];
+  assign \$96  = \$94  & \$95 ;
+  assign \$97  = \$92  | \$96 ;
+  assign \$98  = full & \$97 ;
+  assign \$99  = ~ \$98 ;
+  assign \$100  = w_incoming[16:15] + 1'h1;
+  assign \$101  = w_engine__valid & w_engine__ready;
+  assign \$102  = \$101  & w_engine__payload[65];
+  assign \$103  = ~ torn;
+  assign \write$68  = \$102  & \$103 ;
+  assign \$104  = \$signal  | clear_busy;
+  assign \$105  = | pending;
+  assign \$106  = ~ reset;
+  assign written__valid = \$105  & \$106 ;
+  assign \$111  = ~ reset;
+  assign \$112  = ready & \$111 ;
   assign r_valid = read__valid & r_usable;
-  assign \none$95  = ! r_incoming[31:28];
-  assign \full$96  = & r_incoming[31:28];
-  assign \$100  = \$99  == 9'h160;
-  assign \$101  = ! r_incoming[2:0];
-  assign \$102  = \$101  & r_incoming[25];
-  assign \$105  = \$100  & \$104 ;
-  assign pops = \$105  & \full$96 ;
-  assign \$107  = \$106  == 9'h140;
-  assign \$108  = ! r_incoming[2:0];
-  assign \$109  = \$108  & r_incoming[25];
-  assign \$112  = \$107  & \$111 ;
-  assign \$113  = ~ \none$95 ;
-  assign \$114  = \$112  & \$113 ;
-  assign reads = \$114  | pops;
-  assign \ready$99  = r_valid & room;
-  assign \$115  = read__valid & room;
-  assign \$117  = \$116  == 7'h40;
-  assign \$119  = \$118  == 7'h40;
-  assign \$120  = \$117  | \$119 ;
-  assign \$121  = \$115  & \$120 ;
-  assign \$122  = ~ popping;
-  assign r_pool__request = \$121  & \$122 ;
-  assign \$124  = \$123  == 6'h20;
-  assign r_pool__word = \$124  ? head__1[7:6] : r_incoming[16:15];
-  assign \$126  = \$125  == 9'h140;
-  assign \$127  = ! r_incoming[2:0];
-  assign \$128  = \$127  & r_incoming[25];
-  assign \$131  = \$126  & \$130 ;
-  assign \$132  = \$131  | pops;
-  assign \$134  = \$133  == 7'h40;
-  assign \$136  = \$135  == 7'h40;
-  assign \$137  = \$134  | \$136 ;
-  assign \$138  = ~ \$137 ;
-  assign \$139  = \$138  | \diverted$108 ;
-  assign \$140  = \ready$99  & \$139 ;
-  assign \$142  = \$141 [0] & r_engine__ready;
-  assign \$143  = reads & \port$172$0 ;
-  assign \$144  = \ready$99  & \$143 ;
-  assign \$145  = \$144  & r_pool__grant;
-  assign \$146  = ~ \diverted$108 ;
-  assign \$147  = \$145  & \$146 ;
-  assign read__ready = \$142  | \$147 ;
-  assign \$148  = ~ reset;
-  assign \$149  = popping & \$148 ;
-  assign \$151  = ~ popping;
-  assign \$152  = take & { \port$3082$0 , \port$3060$0  };
-  assign \$153  = | \$152 ;
-  assign \$154  = \$151  | \$153 ;
-  assign r_pool__keep = showing & \$154 ;
-  assign \$155  = ~ reset;
-  assign arrives = read_3 & \$155 ;
-  assign \$156  = by_engine_3 & r_good;
-  assign \$157  = by_engine_3 & r_good;
-  assign \$158  = by_engine_3 & r_good;
-  assign \$159  = by_engine_3 & r_good;
-  assign \$160  = by_engine_3 & r_good;
-  assign \$161  = by_engine_3 & r_good;
-  assign \$162  = by_engine_3 & r_good;
-  assign \$163  = by_engine_3 & r_good;
-  assign \$164  = by_engine_3 & r_good;
-  assign \$165  = by_engine_3 & r_good;
-  assign \$166  = by_engine_3 & r_good;
-  assign \$167  = by_engine_3 & r_good;
-  assign \$168  = by_engine_3 & r_good;
-  assign \$169  = by_engine_3 & r_good;
-  assign \$170  = by_engine_3 & r_good;
-  assign \$171  = by_engine_3 & r_good;
-  assign \$172  = by_engine_3 & r_good;
-  assign \$173  = by_engine_3 & r_good;
-  assign \$174  = by_engine_3 & r_good;
-  assign \$175  = by_engine_3 & r_good;
-  assign \$176  = by_engine_3 & r_good;
-  assign \$177  = by_engine_3 & r_good;
-  assign \$178  = by_engine_3 & r_good;
-  assign \$179  = by_engine_3 & r_good;
-  assign \$180  = by_engine_3 & r_good;
-  assign \$181  = by_engine_3 & r_good;
-  assign \$182  = by_engine_3 & r_good;
-  assign \$183  = by_engine_3 & r_good;
-  assign \$184  = by_engine_3 & r_good;
-  assign \$185  = by_engine_3 & r_good;
-  assign \$186  = by_engine_3 & r_good;
-  assign \$187  = by_engine_3 & r_good;
-  assign \$188  = r_data & { \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181 , \$180 , \$179 , \$178 , \$177 , \$176 , \$175 , \$174 , \$173 , \$172 , \$171 , \$170 , \$169 , \$168 , \$167 , \$166 , \$165 , \$164 , \$163 , \$162 , \$161 , \$160 , \$159 , \$158 , \$157 , \$156  };
-  assign \$189  = r_pool__data | \$188 ;
-  assign \$190  = | \here$129 ;
-  assign \$191  = ~ reset;
-  assign answer__valid = \$190  & \$191 ;
+  assign \none$96  = ! r_incoming[33:30];
+  assign \full$97  = & r_incoming[33:30];
+  assign \$114  = \$113  == 9'h160;
+  assign \$115  = ! r_incoming[2:0];
+  assign \$116  = \$115  & r_incoming[25];
+  assign \$119  = \$114  & \$118 ;
+  assign pops = \$119  & \full$97 ;
+  assign \$121  = \$120  == 9'h140;
+  assign \$122  = ! r_incoming[2:0];
+  assign \$123  = \$122  & r_incoming[25];
+  assign \$126  = \$121  & \$125 ;
+  assign \$127  = ~ \none$96 ;
+  assign \$128  = \$126  & \$127 ;
+  assign reads = \$128  | pops;
+  assign \ready$100  = r_valid & room;
+  assign \$129  = ! r_incoming[15];
+  assign \$131  = \$130  == 7'h40;
+  assign \$133  = \$132  == 7'h40;
+  assign \$134  = \$131  | \$133 ;
+  assign \$136  = \$135  == 6'h20;
+  assign \$137  = ~ \$136 ;
+  assign \$138  = \$134  & \$137 ;
+  assign \$139  = \$129  & \$138 ;
+  assign \$142  = \$141  == 7'h40;
+  assign \$144  = \$143  == 7'h40;
+  assign \$145  = \$142  | \$144 ;
+  assign \$147  = \$146  == 6'h20;
+  assign \$148  = ~ \$147 ;
+  assign \$149  = \$145  & \$148 ;
+  assign \$150  = \$140  & \$149 ;
+  assign \$151  = ! head__1[6];
+  assign \$156  = \$155  == 6'h20;
+  assign \$158  = \$157  == 6'h20;
+  assign \$159  = { \$154 , \$152  } & { \$158 , \$156  };
+  assign \$160  = { \$150 , \$139  } | \$159 ;
+  assign \$161  = read__valid & room;
+  assign \$162  = ~ popping;
+  assign \$163  = \$161  & \$162 ;
+  assign \$164  = read__valid & room;
+  assign \$165  = ~ popping;
+  assign \$166  = \$164  & \$165 ;
+  assign r_pool__request = \$160  & { \$166 , \$163  };
+  assign \$168  = \$167  == 6'h20;
+  assign r_pool__word = \$168  ? head__1[7:6] : r_incoming[16:15];
+  assign \$170  = \$169  == 9'h140;
+  assign \$171  = ! r_incoming[2:0];
+  assign \$172  = \$171  & r_incoming[25];
+  assign \$175  = \$170  & \$174 ;
+  assign \$176  = \$175  | pops;
+  assign \$178  = \$177  == 7'h40;
+  assign \$180  = \$179  == 7'h40;
+  assign \$181  = \$178  | \$180 ;
+  assign \$182  = ~ \$181 ;
+  assign \$183  = \$182  | \diverted$109 ;
+  assign \$184  = \ready$100  & \$183 ;
+  assign \$186  = \$185 [0] & r_engine__ready;
+  assign \$188  = \ready$100  & \$187 ;
+  assign \$189  = \$188  & r_pool__grant;
+  assign \$190  = ~ \diverted$109 ;
+  assign \$191  = \$189  & \$190 ;
+  assign read__ready = \$186  | \$191 ;
+  assign \$192  = ~ reset;
+  assign \$193  = popping & \$192 ;
+  assign \$195  = ~ popping;
+  assign \$196  = take & { \port$3141$0 , \port$3119$0  };
+  assign \$197  = | \$196 ;
+  assign \$198  = \$195  | \$197 ;
+  assign r_pool__keep = showing & \$198 ;
+  assign \$199  = ~ reset;
+  assign arrives = read_3 & \$199 ;
+  assign \$200  = by_engine_3 & r_good;
+  assign \$201  = by_engine_3 & r_good;
+  assign \$202  = by_engine_3 & r_good;
+  assign \$203  = by_engine_3 & r_good;
+  assign \$204  = by_engine_3 & r_good;
+  assign \$205  = by_engine_3 & r_good;
+  assign \$206  = by_engine_3 & r_good;
+  assign \$207  = by_engine_3 & r_good;
+  assign \$208  = by_engine_3 & r_good;
+  assign \$209  = by_engine_3 & r_good;
+  assign \$210  = by_engine_3 & r_good;
+  assign \$211  = by_engine_3 & r_good;
+  assign \$212  = by_engine_3 & r_good;
+  assign \$213  = by_engine_3 & r_good;
+  assign \$214  = by_engine_3 & r_good;
+  assign \$215  = by_engine_3 & r_good;
+  assign \$216  = by_engine_3 & r_good;
+  assign \$217  = by_engine_3 & r_good;
+  assign \$218  = by_engine_3 & r_good;
+  assign \$219  = by_engine_3 & r_good;
+  assign \$220  = by_engine_3 & r_good;
+  assign \$221  = by_engine_3 & r_good;
+  assign \$222  = by_engine_3 & r_good;
+  assign \$223  = by_engine_3 & r_good;
+  assign \$224  = by_engine_3 & r_good;
+  assign \$225  = by_engine_3 & r_good;
+  assign \$226  = by_engine_3 & r_good;
+  assign \$227  = by_engine_3 & r_good;
+  assign \$228  = by_engine_3 & r_good;
+  assign \$229  = by_engine_3 & r_good;
+  assign \$230  = by_engine_3 & r_good;
+  assign \$231  = by_engine_3 & r_good;
+  assign \$232  = r_data & { \$231 , \$230 , \$229 , \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200  };
+  assign \$233  = r_pool__data | \$232 ;
+  assign \$234  = | \here$130 ;
+  assign \$235  = ~ reset;
+  assign answer__valid = \$234  & \$235 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$192  = write__ready | reset;
-  assign \$194  = \$193  == 6'h20;
-  assign \$195  = w_valid & \$194 ;
-  assign \$196  = staged & \port$172$0 ;
-  assign \$197  = ~ \$196 ;
-  assign \$198  = \$195  & \$197 ;
-  assign \$199  = ~ none;
-  assign \$200  = \$198  & \$199 ;
-  assign \$201  = w_engine__valid & w_engine__ready;
-  assign \$202  = ~ w_engine__payload[65];
-  assign \$203  = \$201  & \$202 ;
-  assign \$205  = busy | \$204 ;
-  assign \$207  = ~ \$206 ;
-  assign \$208  = \$205  & \$207 ;
-  assign \$209  = tear[1] | reset;
-  assign \$210  = ~ \$209 ;
-  assign \$211  = \$208  & \$210 ;
-  assign \$212  = ~ dropped;
-  assign \$213  = w_acted & \$212 ;
-  assign \$214  = early + \$213 ;
-  assign \$215  = pending + \$214 ;
-  assign \$216  = written__valid & written__ready;
-  assign \$217  = \$215  - \$216 ;
-  assign \$218  = read__ready | reset;
-  assign \$220  = \$219  == 7'h40;
-  assign \$222  = \$221  == 7'h40;
-  assign \$223  = \$220  | \$222 ;
-  assign \$224  = r_valid & \$223 ;
-  assign \$225  = reads & \port$172$0 ;
-  assign \$226  = ~ \$225 ;
-  assign \$227  = \$224  & \$226 ;
-  assign \$228  = reads & \port$172$0 ;
-  assign \$229  = read__ready & \$228 ;
-  assign \$230  = \$229  & pops;
-  assign \$231  = reads & \port$172$0 ;
-  assign \$232  = \$231  & \port$3076$0 ;
-  assign \$233  = r_incoming[16:15] <= head__1[7:6];
-  assign \$234  = pops | \$233 ;
-  assign \$235  = \$232  & \$234 ;
-  assign \$236  = \$141 [0] & r_engine__ready;
-  assign \$237  = ~ reset;
-  assign \$238  = second & \$237 ;
-  assign \$239  = outstanding + read__ready;
-  assign \$240  = \$239  - delivered;
-  assign \$241  = \here$129  + arrives;
-  assign \$242  = \$241  - delivered;
-  assign \$243  = \$signature__addr  + 1'h1;
-  assign \$244  = a_r__addr + 1'h1;
+  assign \$236  = write__ready | reset;
+  assign \$238  = \$237  == 6'h20;
+  assign \$239  = w_valid & \$238 ;
+  assign \$241  = ~ \$240 ;
+  assign \$242  = \$239  & \$241 ;
+  assign \$243  = ~ none;
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = w_engine__valid & w_engine__ready;
+  assign \$246  = ~ w_engine__payload[65];
+  assign \$247  = \$245  & \$246 ;
+  assign \$248  = touched_0 & write__ready;
+  assign \$249  = tear[1] | reset;
+  assign \$250  = ~ dropped;
+  assign \$251  = w_acted & \$250 ;
+  assign \$252  = early + \$251 ;
+  assign \$253  = pending + \$252 ;
+  assign \$254  = written__valid & written__ready;
+  assign \$255  = \$253  - \$254 ;
+  assign \$256  = read__ready | reset;
+  assign \$258  = \$257  == 7'h40;
+  assign \$260  = \$259  == 7'h40;
+  assign \$261  = \$258  | \$260 ;
+  assign \$262  = r_valid & \$261 ;
+  assign \$264  = ~ \$263 ;
+  assign \$265  = \$262  & \$264 ;
+  assign \$267  = read__ready & \$266 ;
+  assign \$268  = \$267  & pops;
+  assign \$270  = \$269  & \port$3135$0 ;
+  assign \$271  = r_incoming[16:15] <= head__1[7:6];
+  assign \$272  = pops | \$271 ;
+  assign \$273  = \$270  & \$272 ;
+  assign \$274  = \$185 [0] & r_engine__ready;
+  assign \$275  = ~ reset;
+  assign \$276  = second & \$275 ;
+  assign \$277  = outstanding + read__ready;
+  assign \$278  = \$277  - delivered;
+  assign \$279  = \here$130  + arrives;
+  assign \$280  = \$279  - delivered;
+  assign \$281  = \$signature__addr  + 1'h1;
+  assign \$282  = a_r__addr + 1'h1;
   always @(posedge clk)
-    slow <= \$245 ;
+    slow <= \$283 ;
   always @(posedge clk)
-    dropped <= \$246 ;
+    dropped <= \$284 ;
   always @(posedge clk)
-    diverted <= \$247 ;
+    diverted <= \$285 ;
   always @(posedge clk)
-    busy <= \$248 ;
+    busy <= \$286 ;
   always @(posedge clk)
-    spare_here <= \$249 ;
+    spare_here <= \$287 ;
   always @(posedge clk)
-    \write_data$70  <= \$250 ;
+    \write_data$70  <= \$288 ;
   always @(posedge clk)
-    pending <= \$251 ;
+    pending <= \$289 ;
   always @(posedge clk)
-    \diverted$108  <= \$252 ;
+    \diverted$109  <= \$290 ;
   always @(posedge clk)
-    second <= \$253 ;
+    second <= \$291 ;
   always @(posedge clk)
-    popping <= \$254 ;
+    popping <= \$292 ;
   always @(posedge clk)
-    showing <= \$255 ;
+    showing <= \$293 ;
   always @(posedge clk)
-    engaged <= \$256 ;
+    engaged <= \$294 ;
   always @(posedge clk)
-    pop_lane <= \$257 ;
+    pop_lane <= \$295 ;
   always @(posedge clk)
-    pop_vm <= \$258 ;
+    pop_vm <= \$296 ;
   always @(posedge clk)
-    read_3 <= \$259 ;
+    read_3 <= \$297 ;
   always @(posedge clk)
-    by_engine_3 <= \$260 ;
+    by_engine_3 <= \$298 ;
   always @(posedge clk)
-    outstanding <= \$261 ;
+    outstanding <= \$299 ;
   always @(posedge clk)
-    \here$129  <= \$262 ;
+    \here$130  <= \$300 ;
   always @(posedge clk)
-    \$signature__addr  <= \$263 ;
+    \$signature__addr  <= \$301 ;
   always @(posedge clk)
-    a_r__addr <= \$264 ;
+    a_r__addr <= \$302 ;
   \postern_small.port_1.r_binding  r_binding (
-    .allowed(\allowed$87 ),
+    .allowed(\allowed$89 ),
     .cacheable(read__payload[19]),
     .offset(read__payload[11:0])
   );
@@ -5692,7 +5765,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
     .clk(clk),
     .row0(data_0),
     .rst(rst),
-    .write(set_busy),
+    .write(write),
     .write_data(write_data)
   );
   \postern_small.port_1.w_binding  w_binding (
@@ -5702,193 +5775,199 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$245  = slow;
+    \$283  = slow;
     if (w_acted) begin
-      \$245  = 1'h0;
+      \$283  = 1'h0;
     end
-    if (\$203 ) begin
-      \$245  = 1'h1;
+    if (\$247 ) begin
+      \$283  = 1'h1;
     end
     if (rst) begin
-      \$245  = 1'h0;
+      \$283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$246  = dropped;
+    \$284  = dropped;
     if (w_acted) begin
-      \$246  = 1'h0;
+      \$284  = 1'h0;
     end else if (reset) begin
-      \$246  = slow;
+      \$284  = slow;
     end
     if (rst) begin
-      \$246  = 1'h0;
+      \$284  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    if (\$192 ) begin
-      \$247  = 1'h0;
+    if (\$236 ) begin
+      \$285  = 1'h0;
     end else begin
-      \$247  = \$200 ;
+      \$285  = \$244 ;
     end
     if (rst) begin
-      \$247  = 1'h0;
+      \$285  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$248  = \$211 ;
+    \$286  = busy;
+    if (\$248 ) begin
+      \$286  = \$signal ;
+    end
+    if (\$249 ) begin
+      \$286  = 1'h0;
+    end
     if (rst) begin
-      \$248  = 1'h0;
+      \$286  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$249  = spare_here;
+    \$287  = spare_here;
     if (\write$68 ) begin
-      \$249  = 1'h0;
+      \$287  = 1'h0;
     end
     if (slot_back) begin
-      \$249  = 1'h1;
+      \$287  = 1'h1;
     end
     if (rst) begin
-      \$249  = 1'h1;
+      \$287  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$250  = \write_data$70 ;
+    \$288  = \write_data$70 ;
     if (slot_back) begin
-      \$250  = back;
+      \$288  = back;
     end
     if (rst) begin
-      \$250  = 6'h22;
+      \$288  = 6'h22;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$251  = \$217 [2:0];
+    \$289  = \$255 [2:0];
     if (reset) begin
-      \$251  = 3'h0;
+      \$289  = 3'h0;
     end
     if (rst) begin
-      \$251  = 3'h0;
+      \$289  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    if (\$218 ) begin
-      \$252  = 1'h0;
+    if (\$256 ) begin
+      \$290  = 1'h0;
     end else begin
-      \$252  = \$227 ;
+      \$290  = \$265 ;
     end
     if (rst) begin
-      \$252  = 1'h0;
+      \$290  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$253  = read__ready;
+    \$291  = read__ready;
     if (rst) begin
-      \$253  = 1'h0;
+      \$291  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$254  = \$230 ;
+    \$292  = \$268 ;
     if (rst) begin
-      \$254  = 1'h0;
+      \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$255  = \$235 ;
+    \$293  = \$273 ;
     if (rst) begin
-      \$255  = 1'h0;
+      \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$256  = \$236 ;
+    \$294  = \$274 ;
     if (rst) begin
-      \$256  = 1'h0;
+      \$294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$257  = 1'h0;
+    \$295  = 1'h0;
     if (rst) begin
-      \$257  = 1'h0;
+      \$295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$258  = r_incoming[27];
+    \$296  = r_incoming[27];
     if (rst) begin
-      \$258  = 1'h0;
+      \$296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$259  = \$238 ;
+    \$297  = \$276 ;
     if (rst) begin
-      \$259  = 1'h0;
+      \$297  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$260  = engaged;
+    \$298  = engaged;
     if (rst) begin
-      \$260  = 1'h0;
+      \$298  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$261  = \$240 [2:0];
+    \$299  = \$278 [2:0];
     if (reset) begin
-      \$261  = 3'h0;
+      \$299  = 3'h0;
     end
     if (rst) begin
-      \$261  = 3'h0;
+      \$299  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$262  = \$242 [2:0];
+    \$300  = \$280 [2:0];
     if (reset) begin
-      \$262  = 3'h0;
+      \$300  = 3'h0;
     end
     if (rst) begin
-      \$262  = 3'h0;
+      \$300  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$263  = \$signature__addr ;
+    \$301  = \$signature__addr ;
     if (arrives) begin
-      \$263  = \$243 [1:0];
+      \$301  = \$281 [1:0];
     end
     if (reset) begin
-      \$263  = 2'h0;
+      \$301  = 2'h0;
     end
     if (rst) begin
-      \$263  = 2'h0;
+      \$301  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$264  = a_r__addr;
+    \$302  = a_r__addr;
     if (delivered) begin
-      \$264  = \$244 [1:0];
+      \$302  = \$282 [1:0];
     end
     if (reset) begin
-      \$264  = 2'h0;
+      \$302  = 2'h0;
     end
     if (rst) begin
-      \$264  = 2'h0;
+      \$302  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
@@ -5897,18 +5976,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign continues = write__payload[18];
   assign cacheable = write__payload[19];
   assign \resident$7  = resident;
+  assign vm = 1'h1;
   assign compiling = 1'h0;
-  assign \compiling$10  = 1'h0;
+  assign \compiling$11  = 1'h0;
   assign compiled_tag = 4'h0;
-  assign \compiled_tag$12  = 4'h0;
+  assign \compiled_tag$13  = 4'h0;
   assign compiled_known = 1'h0;
-  assign \compiled_known$14  = 1'h0;
+  assign \compiled_known$15  = 1'h0;
   assign compiled_vm = 1'h0;
-  assign \compiled_vm$16  = 1'h0;
+  assign \compiled_vm$17  = 1'h0;
   assign offset = write__payload[11:0];
   assign manager = 1'h0;
   assign known = 1'h1;
-  assign vm = 1'h1;
   assign w_go = write__ready;
   assign lane = 1'h0;
   assign row_0 = 1'h0;
@@ -5918,38 +5997,37 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign following = write_data;
   assign \row_0$38  = 1'h0;
   assign \data_0$52  = w_pool__slot;
-  assign open = { \port$172$0 , \port$171$0  };
+  assign open = 2'h3;
   assign w_issue = write__ready;
   assign here = 1'h1;
-  assign write = set_busy;
   assign \write_row$69  = 1'h0;
   assign spare = \write_data$70 ;
-  assign \address$73  = read__payload[11:0];
-  assign \tag$75  = read__payload[16];
-  assign \secure$76  = read__payload[17];
-  assign \continues$77  = read__payload[18];
-  assign \cacheable$78  = read__payload[19];
-  assign \resident$79  = resident;
-  assign \compiling$81  = 1'h0;
-  assign \compiled_tag$82  = 4'h0;
-  assign \compiled_known$83  = 1'h0;
-  assign \compiled_vm$84  = 1'h0;
-  assign \offset$85  = read__payload[11:0];
-  assign \manager$86  = 1'h0;
-  assign \known$88  = 1'h1;
-  assign \vm$89  = 1'h1;
+  assign \address$74  = read__payload[11:0];
+  assign \tag$76  = read__payload[16];
+  assign \secure$77  = read__payload[17];
+  assign \continues$78  = read__payload[18];
+  assign \cacheable$79  = read__payload[19];
+  assign \resident$80  = resident;
+  assign \vm$82  = 1'h1;
+  assign \compiling$83  = 1'h0;
+  assign \compiled_tag$84  = 4'h0;
+  assign \compiled_known$85  = 1'h0;
+  assign \compiled_vm$86  = 1'h0;
+  assign \offset$87  = read__payload[11:0];
+  assign \manager$88  = 1'h0;
+  assign \known$90  = 1'h1;
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3082$0 , \port$3060$0  };
+  assign fresh = { \port$3141$0 , \port$3119$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3076$0 , \port$3054$0  };
-  assign r_engine__valid = \$141 [0];
+  assign filled = { \port$3135$0 , \port$3113$0  };
+  assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
-  assign w_pool__data = w_incoming[64:33];
+  assign w_pool__data = w_incoming[66:35];
   assign \write__payload.address  = write__payload[11:0];
   assign \write__payload.strobes  = write__payload[15:12];
   assign \write__payload.tag  = write__payload[16];
@@ -5967,9 +6045,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \w_incoming.allowed  = w_incoming[25];
   assign \w_incoming.known  = w_incoming[26];
   assign \w_incoming.vm  = w_incoming[27];
-  assign \w_incoming.strobes  = w_incoming[31:28];
-  assign \w_incoming.cacheable  = w_incoming[32];
-  assign \w_incoming.data  = w_incoming[64:33];
+  assign \w_incoming.vms  = w_incoming[29:28];
+  assign \w_incoming.strobes  = w_incoming[33:30];
+  assign \w_incoming.cacheable  = w_incoming[34];
+  assign \w_incoming.data  = w_incoming[66:35];
   assign \following.count  = write_data[2:0];
   assign \following.torn  = write_data[3];
   assign \w_engine__payload.address  = w_engine__payload[11:0];
@@ -5991,16 +6070,17 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \read__payload.secure  = read__payload[17];
   assign \read__payload.continues  = read__payload[18];
   assign \read__payload.cacheable  = read__payload[19];
-  assign \resident$79.vm  = resident[0];
-  assign \resident$79.valid  = resident[1];
+  assign \resident$80.vm  = resident[0];
+  assign \resident$80.valid  = resident[1];
   assign \r_incoming.address  = r_incoming[11:0];
   assign \r_incoming.offset  = r_incoming[23:12];
   assign \r_incoming.manager  = r_incoming[24];
   assign \r_incoming.allowed  = r_incoming[25];
   assign \r_incoming.known  = r_incoming[26];
   assign \r_incoming.vm  = r_incoming[27];
-  assign \r_incoming.strobes  = r_incoming[31:28];
-  assign \r_incoming.cacheable  = r_incoming[32];
+  assign \r_incoming.vms  = r_incoming[29:28];
+  assign \r_incoming.strobes  = r_incoming[33:30];
+  assign \r_incoming.cacheable  = r_incoming[34];
   assign \head__1.slot  = head__1[5:0];
   assign \head__1.last  = head__1[7:6];
   assign \head__1.sender  = head__1[8];
@@ -6019,11 +6099,11 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$189 ;
-  assign take[1] = \$150 ;
+  assign \$signature__data [31:0] = \$233 ;
+  assign take[1] = \$194 ;
   assign take[0] = 1'h0;
-  assign r_engine__payload[32] = \$132 ;
-  assign r_engine__payload[31:28] = r_incoming[31:28];
+  assign r_engine__payload[32] = \$176 ;
+  assign r_engine__payload[31:28] = r_incoming[33:30];
   assign r_engine__payload[27] = r_incoming[27];
   assign r_engine__payload[26] = r_incoming[26];
   assign r_engine__payload[25] = r_incoming[25];
@@ -6032,102 +6112,137 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_engine__payload[11:0] = r_incoming[11:0];
   assign r_incoming[27] = 1'h1;
   assign r_incoming[26] = 1'h1;
-  assign r_incoming[25] = \allowed$87 ;
+  assign r_incoming[25] = \allowed$89 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
-  assign r_incoming[32] = read__payload[19];
-  assign r_incoming[31:28] = read__payload[15:12];
+  assign r_incoming[29:28] = { \$110 , \$108  };
+  assign r_incoming[34] = read__payload[19];
+  assign r_incoming[33:30] = read__payload[15:12];
   assign r_incoming[11:0] = read__payload[11:0];
-  assign write_data[2:0] = \$91 ;
-  assign write_data[3] = \$90 ;
+  assign write_data[2:0] = \$100 ;
+  assign write_data[3] = \$99 ;
   assign w_engine__payload[74:69] = w_pool__slot;
-  assign w_engine__payload[68:67] = \$54 [1:0];
+  assign w_engine__payload[68:67] = \$65 [1:0];
   assign w_engine__payload[66] = torn;
-  assign w_engine__payload[32] = \$53 ;
-  assign w_engine__payload[65] = \$46 ;
-  assign w_engine__payload[64:33] = w_incoming[64:33];
-  assign w_engine__payload[31:28] = w_incoming[31:28];
+  assign w_engine__payload[32] = \$64 ;
+  assign w_engine__payload[65] = \$57 ;
+  assign w_engine__payload[64:33] = w_incoming[66:35];
+  assign w_engine__payload[31:28] = w_incoming[33:30];
   assign w_engine__payload[27] = w_incoming[27];
   assign w_engine__payload[26] = w_incoming[26];
   assign w_engine__payload[25] = w_incoming[25];
   assign w_engine__payload[24] = w_incoming[24];
   assign w_engine__payload[23:12] = w_incoming[23:12];
   assign w_engine__payload[11:0] = w_incoming[11:0];
-  assign w_incoming[64:33] = write__payload[51:20];
+  assign w_incoming[66:35] = write__payload[51:20];
   assign w_incoming[27] = 1'h1;
   assign w_incoming[26] = 1'h1;
   assign w_incoming[25] = allowed;
   assign w_incoming[24] = 1'h0;
   assign w_incoming[23:12] = write__payload[11:0];
-  assign w_incoming[32] = write__payload[19];
-  assign w_incoming[31:28] = write__payload[15:12];
+  assign w_incoming[29:28] = { \$4 , \$2  };
+  assign w_incoming[34] = write__payload[19];
+  assign w_incoming[33:30] = write__payload[15:12];
   assign w_incoming[11:0] = write__payload[11:0];
-  assign w_usable = \$2 ;
-  assign \$3 [4:0] = 5'h00;
-  assign \$3 [11:5] = write__payload[11:5];
-  assign \$7  = 1'h1;
-  assign \$8  = \$6 ;
-  assign \$10  = 1'h0;
-  assign \$18 [4:0] = 5'h00;
-  assign \$18 [11:5] = write__payload[11:5];
-  assign \$22  = 1'h1;
-  assign \$23  = \$21 ;
-  assign { \$28 [11:8], \$28 [6], \$28 [4:0] } = 10'h000;
-  assign { \$28 [7], \$28 [5] } = { write__payload[7], write__payload[5] };
-  assign { \$31 [11:8], \$31 [6], \$31 [4:0] } = 10'h000;
-  assign { \$31 [7], \$31 [5] } = { write__payload[7], write__payload[5] };
-  assign \$37  = spare_here;
-  assign \$38 [4:0] = 5'h00;
-  assign \$38 [11:5] = write__payload[11:5];
-  assign \$42  = 1'h1;
-  assign \$43  = \$41 ;
-  assign \$47 [4:0] = 5'h00;
-  assign \$47 [11:5] = write__payload[11:5];
-  assign \$51  = 1'h1;
-  assign \$52  = \$50 ;
-  assign { \$55 [11:8], \$55 [6], \$55 [4:0] } = 10'h000;
-  assign { \$55 [7], \$55 [5] } = { write__payload[7], write__payload[5] };
-  assign \$64 [4:0] = 5'h00;
-  assign \$64 [11:5] = write__payload[11:5];
-  assign \$68  = 1'h1;
-  assign \$69  = \$67 ;
-  assign \$74 [4:0] = 5'h00;
-  assign \$74 [11:5] = write__payload[11:5];
-  assign \$78  = 1'h1;
-  assign \$79  = \$77 ;
-  assign r_usable = \$98 ;
-  assign \$99 [2:0] = 3'h0;
-  assign \$99 [11:3] = read__payload[11:3];
-  assign \$103  = 1'h1;
-  assign \$104  = \$102 ;
-  assign \$106 [4:0] = 5'h00;
-  assign \$106 [11:5] = read__payload[11:5];
+  assign \$1  = 1'h0;
+  assign \$2  = 1'h0;
+  assign \$3  = 1'h1;
+  assign \$4  = 1'h1;
+  assign w_usable = \$6 ;
+  assign \$7 [4:0] = 5'h00;
+  assign \$7 [11:5] = write__payload[11:5];
+  assign \$11  = 1'h1;
+  assign \$12  = \$10 ;
+  assign \$14  = 1'h0;
+  assign \$22 [4:0] = 5'h00;
+  assign \$22 [11:5] = write__payload[11:5];
+  assign \$26  = 1'h1;
+  assign \$27  = \$25 ;
+  assign { \$32 [11:8], \$32 [6], \$32 [4:0] } = 10'h000;
+  assign { \$32 [7], \$32 [5] } = { write__payload[7], write__payload[5] };
+  assign \$35  = w_incoming[15];
+  assign { \$36 [11:8], \$36 [6], \$36 [4:0] } = 10'h000;
+  assign { \$36 [7], \$36 [5] } = { write__payload[7], write__payload[5] };
+  assign { \$42 [11:8], \$42 [6], \$42 [4:0] } = 10'h000;
+  assign { \$42 [7], \$42 [5] } = { write__payload[7], write__payload[5] };
+  assign \$48  = spare_here;
+  assign \$49 [4:0] = 5'h00;
+  assign \$49 [11:5] = write__payload[11:5];
+  assign \$53  = 1'h1;
+  assign \$54  = \$52 ;
+  assign \$58 [4:0] = 5'h00;
+  assign \$58 [11:5] = write__payload[11:5];
+  assign \$62  = 1'h1;
+  assign \$63  = \$61 ;
+  assign { \$66 [11:8], \$66 [6], \$66 [4:0] } = 10'h000;
+  assign { \$66 [7], \$66 [5] } = { write__payload[7], write__payload[5] };
+  assign \$69  = staged;
+  assign \$75 [4:0] = 5'h00;
+  assign \$75 [11:5] = write__payload[11:5];
+  assign \$79  = 1'h1;
+  assign \$80  = \$78 ;
+  assign \$signal  = \$83 ;
+  assign \$84 [4:0] = 5'h00;
+  assign \$84 [11:5] = write__payload[11:5];
+  assign \$88  = 1'h1;
+  assign \$89  = \$87 ;
+  assign touched_0 = \$104 ;
+  assign \$107  = 1'h0;
+  assign \$108  = 1'h0;
+  assign \$109  = 1'h1;
   assign \$110  = 1'h1;
-  assign \$111  = \$109 ;
-  assign { \$116 [11:8], \$116 [5:0] } = 10'h000;
-  assign \$116 [7:6] = read__payload[7:6];
-  assign { \$118 [11:8], \$118 [5:0] } = 10'h000;
-  assign \$118 [7:6] = read__payload[7:6];
-  assign { \$123 [11:6], \$123 [4:0] } = 11'h000;
-  assign \$123 [5] = read__payload[5];
-  assign \$125 [4:0] = 5'h00;
-  assign \$125 [11:5] = read__payload[11:5];
-  assign \$129  = 1'h1;
-  assign \$130  = \$128 ;
-  assign { \$133 [11:8], \$133 [5:0] } = 10'h000;
-  assign \$133 [7:6] = read__payload[7:6];
-  assign { \$135 [11:8], \$135 [5:0] } = 10'h000;
-  assign \$135 [7:6] = read__payload[7:6];
-  assign \$141  = { 1'h0, \$140  };
-  assign \$150  = \$149 ;
-  assign { \$193 [11:8], \$193 [6], \$193 [4:0] } = 10'h000;
-  assign { \$193 [7], \$193 [5] } = { write__payload[7], write__payload[5] };
-  assign \$204  = set_busy;
-  assign \$206  = clear_busy;
-  assign { \$219 [11:8], \$219 [5:0] } = 10'h000;
-  assign \$219 [7:6] = read__payload[7:6];
-  assign { \$221 [11:8], \$221 [5:0] } = 10'h000;
-  assign \$221 [7:6] = read__payload[7:6];
+  assign r_usable = \$112 ;
+  assign \$113 [2:0] = 3'h0;
+  assign \$113 [11:3] = read__payload[11:3];
+  assign \$117  = 1'h1;
+  assign \$118  = \$116 ;
+  assign \$120 [4:0] = 5'h00;
+  assign \$120 [11:5] = read__payload[11:5];
+  assign \$124  = 1'h1;
+  assign \$125  = \$123 ;
+  assign { \$130 [11:8], \$130 [5:0] } = 10'h000;
+  assign \$130 [7:6] = read__payload[7:6];
+  assign { \$132 [11:8], \$132 [5:0] } = 10'h000;
+  assign \$132 [7:6] = read__payload[7:6];
+  assign { \$135 [11:6], \$135 [4:0] } = 11'h000;
+  assign \$135 [5] = read__payload[5];
+  assign \$140  = r_incoming[15];
+  assign { \$141 [11:8], \$141 [5:0] } = 10'h000;
+  assign \$141 [7:6] = read__payload[7:6];
+  assign { \$143 [11:8], \$143 [5:0] } = 10'h000;
+  assign \$143 [7:6] = read__payload[7:6];
+  assign { \$146 [11:6], \$146 [4:0] } = 11'h000;
+  assign \$146 [5] = read__payload[5];
+  assign \$152  = \$151 ;
+  assign \$153  = head__1[6];
+  assign \$154  = head__1[6];
+  assign { \$155 [11:6], \$155 [4:0] } = 11'h000;
+  assign \$155 [5] = read__payload[5];
+  assign { \$157 [11:6], \$157 [4:0] } = 11'h000;
+  assign \$157 [5] = read__payload[5];
+  assign { \$167 [11:6], \$167 [4:0] } = 11'h000;
+  assign \$167 [5] = read__payload[5];
+  assign \$169 [4:0] = 5'h00;
+  assign \$169 [11:5] = read__payload[11:5];
+  assign \$173  = 1'h1;
+  assign \$174  = \$172 ;
+  assign { \$177 [11:8], \$177 [5:0] } = 10'h000;
+  assign \$177 [7:6] = read__payload[7:6];
+  assign { \$179 [11:8], \$179 [5:0] } = 10'h000;
+  assign \$179 [7:6] = read__payload[7:6];
+  assign \$185  = { 1'h0, \$184  };
+  assign \$187  = reads;
+  assign \$194  = \$193 ;
+  assign { \$237 [11:8], \$237 [6], \$237 [4:0] } = 10'h000;
+  assign { \$237 [7], \$237 [5] } = { write__payload[7], write__payload[5] };
+  assign \$240  = staged;
+  assign { \$257 [11:8], \$257 [5:0] } = 10'h000;
+  assign \$257 [7:6] = read__payload[7:6];
+  assign { \$259 [11:8], \$259 [5:0] } = 10'h000;
+  assign \$259 [7:6] = read__payload[7:6];
+  assign \$263  = reads;
+  assign \$266  = reads;
+  assign \$269  = reads;
 endmodule
 
 module \postern_small.port_1.r_binding (offset, cacheable, allowed);
@@ -6234,25 +6349,26 @@ module \postern_small.port_1.w_binding (offset, cacheable, allowed);
   assign allowed = \$2 ;
 endmodule
 
-module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level, popped, spent, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head, fresh, rx_result
-, data_0, gone, clk);
+module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level, popped, spent, returns, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head, fresh
+, rx_result, data_0, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire [4:0] \$1 ;
   wire \$10 ;
-  wire [5:0] \$11 ;
-  wire \$12 ;
-  wire [4:0] \$13 ;
-  wire \$14 ;
-  wire [8:0] \$15 ;
-  wire \$16 ;
-  wire [1:0] \$17 ;
-  reg [3:0] \$18 ;
-  reg \$19 ;
+  wire \$11 ;
+  wire [5:0] \$12 ;
+  wire \$13 ;
+  wire [4:0] \$14 ;
+  wire \$15 ;
+  wire [8:0] \$16 ;
+  wire \$17 ;
+  wire [1:0] \$18 ;
+  reg [3:0] \$19 ;
   wire \$2 ;
-  reg [3:0] \$20 ;
-  reg [8:0] \$21 ;
-  reg \$22 ;
-  reg [1:0] \$23 ;
+  reg \$20 ;
+  reg [3:0] \$21 ;
+  reg [8:0] \$22 ;
+  reg \$23 ;
+  reg [1:0] \$24 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -6263,7 +6379,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   wire [3:0] \$signature__addr ;
   wire [3:0] \$signature__addr$24 ;
   wire [5:0] \$signature__data ;
-  wire [5:0] \$signature__data$63 ;
+  wire [5:0] \$signature__data$64 ;
   wire \$signature__en ;
   input clk;
   wire clk;
@@ -6271,7 +6387,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   wire [9:0] data_0;
   wire [4:0] \data_0$44 ;
   wire [9:0] data_1;
-  wire [4:0] \data_1$50 ;
+  wire [4:0] \data_1$51 ;
   wire [4:0] data_2;
   input fill;
   wire fill;
@@ -6329,6 +6445,8 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   wire [3:0] rest_w__addr;
   wire [2:0] rest_w__data;
   wire rest_w__en;
+  output returns;
+  wire returns;
   input row_0;
   wire row_0;
   wire \row_0$36 ;
@@ -6357,11 +6475,11 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   input take;
   wire take;
   wire write;
-  wire \write$57 ;
+  wire \write$58 ;
   wire [9:0] write_data;
-  wire [4:0] \write_data$59 ;
+  wire [4:0] \write_data$60 ;
   wire write_row;
-  wire \write_row$58 ;
+  wire \write_row$59 ;
   reg [2:0] rest [15:0];
   initial begin
     rest[0] = 3'h0;
@@ -6410,7 +6528,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
       slots[\$signature__addr$24 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
-  assign \$signature__data$63  = slots[\$1 [3:0]];
+  assign \$signature__data$64  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
@@ -6429,28 +6547,30 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \$signature__data  = fill ? { 1'h0, \$9  } : message[5:0];
   assign \$10  = take & fresh;
   assign spent = gone == data_0[9:5];
-  assign \$11  = gone + 1'h1;
-  assign \$12  = popped & single;
-  assign \$13  = tail + 1'h1;
-  assign \$14  = popped | straight;
-  assign \$15  = straight ? message : { rest_next__data, \$signature__data$63  };
-  assign \$17  = fresh ? 2'h1 : 2'h2;
+  assign \$11  = head[8] == row_0;
+  assign returns = popped & \$11 ;
+  assign \$12  = gone + 1'h1;
+  assign \$13  = popped & single;
+  assign \$14  = tail + 1'h1;
+  assign \$15  = popped | straight;
+  assign \$16  = straight ? message : { rest_next__data, \$signature__data$64  };
+  assign \$18  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$18 ;
+    tail <= \$19 ;
   always @(posedge clk)
-    filled <= \$19 ;
+    filled <= \$20 ;
   always @(posedge clk)
-    first <= \$20 ;
+    first <= \$21 ;
   always @(posedge clk)
-    head <= \$21 ;
+    head <= \$22 ;
   always @(posedge clk)
-    fresh <= \$22 ;
+    fresh <= \$23 ;
   always @(posedge clk)
-    rx_result <= \$23 ;
+    rx_result <= \$24 ;
   \postern_small.queue_0.counts  counts (
     .clk(clk),
-    .\port$496$0 (new_sent),
-    .\port$500$0 (new_stop),
+    .\port$461$0 (new_sent),
+    .\port$465$0 (new_stop),
     .row0(data_0),
     .rst(rst),
     .write(write)
@@ -6460,71 +6580,71 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
     .row0(gone),
     .rst(rst),
     .write(popped),
-    .write_data(\$11 [4:0])
+    .write_data(\$12 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$18  = tail;
+    \$19  = tail;
     if (push) begin
-      \$18  = \$13 [3:0];
+      \$19  = \$14 [3:0];
     end
     if (rst) begin
-      \$18  = 4'h0;
+      \$19  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$19  = filled;
+    \$20  = filled;
     if (push) begin
-      \$19  = 1'h1;
-    end else if (\$12 ) begin
-      \$19  = 1'h0;
+      \$20  = 1'h1;
+    end else if (\$13 ) begin
+      \$20  = 1'h0;
     end
     if (rst) begin
-      \$19  = 1'h0;
+      \$20  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$20  = first;
+    \$21  = first;
     if (popped) begin
-      \$20  = \$1 [3:0];
+      \$21  = \$1 [3:0];
     end
     if (rst) begin
-      \$20  = 4'h0;
+      \$21  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$21  = head;
-    if (\$14 ) begin
-      \$21  = \$15 ;
+    \$22  = head;
+    if (\$15 ) begin
+      \$22  = \$16 ;
     end
     if (rst) begin
-      \$21  = 9'h000;
+      \$22  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$22  = fresh;
+    \$23  = fresh;
     if (look) begin
-      \$22  = filled;
+      \$23  = filled;
     end
-    if (\$16 ) begin
-      \$22  = 1'h0;
+    if (\$17 ) begin
+      \$23  = 1'h0;
     end
     if (rst) begin
-      \$22  = 1'h0;
+      \$23  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$23  = rx_result;
+    \$24  = rx_result;
     if (take) begin
-      \$23  = \$17 ;
+      \$24  = \$18 ;
     end
     if (rst) begin
-      \$23  = 2'h0;
+      \$24  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -6553,13 +6673,13 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign data_1 = data_0;
   assign look_stop = data_0[9:5];
   assign look_gone = gone;
-  assign \data_1$50  = gone;
+  assign \data_1$51  = gone;
   assign grant = 1'h0;
   assign write_row = row_0;
   assign write_data = { new_stop, new_sent };
-  assign \write$57  = popped;
-  assign \write_row$58  = head[8];
-  assign \write_data$59  = \$11 [4:0];
+  assign \write$58  = popped;
+  assign \write_row$59  = head[8];
+  assign \write_data$60  = \$12 [4:0];
   assign data_2 = gone;
   assign forget = 1'h0;
   assign \message.slot  = message[5:0];
@@ -6570,10 +6690,10 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \head.sender  = head[8];
   assign popped = \$10 ;
   assign write = push;
-  assign \$16  = \$10 ;
+  assign \$17  = \$10 ;
 endmodule
 
-module \postern_small.queue_0.counts (rst, \port$496$0 , \port$500$0 , write, row0, clk);
+module \postern_small.queue_0.counts (rst, \port$461$0 , \port$465$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   reg [9:0] \$1 ;
   input clk;
@@ -6582,10 +6702,10 @@ module \postern_small.queue_0.counts (rst, \port$496$0 , \port$500$0 , write, ro
   wire [9:0] data_0;
   (* init = 10'h200 *)
   wire [9:0] data_1;
-  input [4:0] \port$496$0 ;
-  wire [4:0] \port$496$0 ;
-  input [4:0] \port$500$0 ;
-  wire [4:0] \port$500$0 ;
+  input [4:0] \port$461$0 ;
+  wire [4:0] \port$461$0 ;
+  input [4:0] \port$465$0 ;
+  wire [4:0] \port$465$0 ;
   output [9:0] row0;
   reg [9:0] row0 = 10'h200;
   input rst;
@@ -6599,13 +6719,13 @@ module \postern_small.queue_0.counts (rst, \port$496$0 , \port$500$0 , write, ro
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = { \port$500$0 , \port$496$0  };
+      \$1  = { \port$465$0 , \port$461$0  };
     end
     if (rst) begin
       \$1  = 10'h200;
     end
   end
-  assign write_data = { \port$500$0 , \port$496$0  };
+  assign write_data = { \port$465$0 , \port$461$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -6646,25 +6766,26 @@ module \postern_small.queue_0.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level, popped, spent, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head, fresh, rx_result
-, data_0, gone, clk);
+module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level, popped, spent, returns, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head, fresh
+, rx_result, data_0, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire [4:0] \$1 ;
   wire \$10 ;
-  wire [5:0] \$11 ;
-  wire \$12 ;
-  wire [4:0] \$13 ;
-  wire \$14 ;
-  wire [8:0] \$15 ;
-  wire \$16 ;
-  wire [1:0] \$17 ;
-  reg [3:0] \$18 ;
-  reg \$19 ;
+  wire \$11 ;
+  wire [5:0] \$12 ;
+  wire \$13 ;
+  wire [4:0] \$14 ;
+  wire \$15 ;
+  wire [8:0] \$16 ;
+  wire \$17 ;
+  wire [1:0] \$18 ;
+  reg [3:0] \$19 ;
   wire \$2 ;
-  reg [3:0] \$20 ;
-  reg [8:0] \$21 ;
-  reg \$22 ;
-  reg [1:0] \$23 ;
+  reg \$20 ;
+  reg [3:0] \$21 ;
+  reg [8:0] \$22 ;
+  reg \$23 ;
+  reg [1:0] \$24 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -6675,7 +6796,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   wire [3:0] \$signature__addr ;
   wire [3:0] \$signature__addr$24 ;
   wire [5:0] \$signature__data ;
-  wire [5:0] \$signature__data$63 ;
+  wire [5:0] \$signature__data$64 ;
   wire \$signature__en ;
   input clk;
   wire clk;
@@ -6683,7 +6804,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   wire [9:0] data_0;
   wire [4:0] \data_0$44 ;
   wire [9:0] data_1;
-  wire [4:0] \data_1$50 ;
+  wire [4:0] \data_1$51 ;
   wire [4:0] data_2;
   input fill;
   wire fill;
@@ -6741,6 +6862,8 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   wire [3:0] rest_w__addr;
   wire [2:0] rest_w__data;
   wire rest_w__en;
+  output returns;
+  wire returns;
   input row_0;
   wire row_0;
   wire \row_0$36 ;
@@ -6769,11 +6892,11 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   input take;
   wire take;
   wire write;
-  wire \write$57 ;
+  wire \write$58 ;
   wire [9:0] write_data;
-  wire [4:0] \write_data$59 ;
+  wire [4:0] \write_data$60 ;
   wire write_row;
-  wire \write_row$58 ;
+  wire \write_row$59 ;
   reg [2:0] rest [15:0];
   initial begin
     rest[0] = 3'h0;
@@ -6822,7 +6945,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
       slots[\$signature__addr$24 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
-  assign \$signature__data$63  = slots[\$1 [3:0]];
+  assign \$signature__data$64  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
@@ -6841,28 +6964,30 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \$signature__data  = fill ? \$9  : message[5:0];
   assign \$10  = take & fresh;
   assign spent = gone == data_0[9:5];
-  assign \$11  = gone + 1'h1;
-  assign \$12  = popped & single;
-  assign \$13  = tail + 1'h1;
-  assign \$14  = popped | straight;
-  assign \$15  = straight ? message : { rest_next__data, \$signature__data$63  };
-  assign \$17  = fresh ? 2'h1 : 2'h2;
+  assign \$11  = head[8] == row_0;
+  assign returns = popped & \$11 ;
+  assign \$12  = gone + 1'h1;
+  assign \$13  = popped & single;
+  assign \$14  = tail + 1'h1;
+  assign \$15  = popped | straight;
+  assign \$16  = straight ? message : { rest_next__data, \$signature__data$64  };
+  assign \$18  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$18 ;
+    tail <= \$19 ;
   always @(posedge clk)
-    filled <= \$19 ;
+    filled <= \$20 ;
   always @(posedge clk)
-    first <= \$20 ;
+    first <= \$21 ;
   always @(posedge clk)
-    head <= \$21 ;
+    head <= \$22 ;
   always @(posedge clk)
-    fresh <= \$22 ;
+    fresh <= \$23 ;
   always @(posedge clk)
-    rx_result <= \$23 ;
+    rx_result <= \$24 ;
   \postern_small.queue_1.counts  counts (
     .clk(clk),
-    .\port$496$0 (new_sent),
-    .\port$500$0 (new_stop),
+    .\port$461$0 (new_sent),
+    .\port$465$0 (new_stop),
     .row0(data_0),
     .rst(rst),
     .write(write)
@@ -6872,71 +6997,71 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
     .row0(gone),
     .rst(rst),
     .write(popped),
-    .write_data(\$11 [4:0])
+    .write_data(\$12 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$18  = tail;
+    \$19  = tail;
     if (push) begin
-      \$18  = \$13 [3:0];
+      \$19  = \$14 [3:0];
     end
     if (rst) begin
-      \$18  = 4'h0;
+      \$19  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$19  = filled;
+    \$20  = filled;
     if (push) begin
-      \$19  = 1'h1;
-    end else if (\$12 ) begin
-      \$19  = 1'h0;
+      \$20  = 1'h1;
+    end else if (\$13 ) begin
+      \$20  = 1'h0;
     end
     if (rst) begin
-      \$19  = 1'h0;
+      \$20  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$20  = first;
+    \$21  = first;
     if (popped) begin
-      \$20  = \$1 [3:0];
+      \$21  = \$1 [3:0];
     end
     if (rst) begin
-      \$20  = 4'h0;
+      \$21  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$21  = head;
-    if (\$14 ) begin
-      \$21  = \$15 ;
+    \$22  = head;
+    if (\$15 ) begin
+      \$22  = \$16 ;
     end
     if (rst) begin
-      \$21  = 9'h000;
+      \$22  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$22  = fresh;
+    \$23  = fresh;
     if (look) begin
-      \$22  = filled;
+      \$23  = filled;
     end
-    if (\$16 ) begin
-      \$22  = 1'h0;
+    if (\$17 ) begin
+      \$23  = 1'h0;
     end
     if (rst) begin
-      \$22  = 1'h0;
+      \$23  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$23  = rx_result;
+    \$24  = rx_result;
     if (take) begin
-      \$23  = \$17 ;
+      \$24  = \$18 ;
     end
     if (rst) begin
-      \$23  = 2'h0;
+      \$24  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -6965,13 +7090,13 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign data_1 = data_0;
   assign look_stop = data_0[9:5];
   assign look_gone = gone;
-  assign \data_1$50  = gone;
+  assign \data_1$51  = gone;
   assign grant = 1'h0;
   assign write_row = row_0;
   assign write_data = { new_stop, new_sent };
-  assign \write$57  = popped;
-  assign \write_row$58  = head[8];
-  assign \write_data$59  = \$11 [4:0];
+  assign \write$58  = popped;
+  assign \write_row$59  = head[8];
+  assign \write_data$60  = \$12 [4:0];
   assign data_2 = gone;
   assign forget = 1'h0;
   assign \message.slot  = message[5:0];
@@ -6982,10 +7107,10 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \head.sender  = head[8];
   assign popped = \$10 ;
   assign write = push;
-  assign \$16  = \$10 ;
+  assign \$17  = \$10 ;
 endmodule
 
-module \postern_small.queue_1.counts (rst, \port$496$0 , \port$500$0 , write, row0, clk);
+module \postern_small.queue_1.counts (rst, \port$461$0 , \port$465$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [9:0] \$1 ;
   input clk;
@@ -6994,10 +7119,10 @@ module \postern_small.queue_1.counts (rst, \port$496$0 , \port$500$0 , write, ro
   wire [9:0] data_0;
   (* init = 10'h200 *)
   wire [9:0] data_1;
-  input [4:0] \port$496$0 ;
-  wire [4:0] \port$496$0 ;
-  input [4:0] \port$500$0 ;
-  wire [4:0] \port$500$0 ;
+  input [4:0] \port$461$0 ;
+  wire [4:0] \port$461$0 ;
+  input [4:0] \port$465$0 ;
+  wire [4:0] \port$465$0 ;
   output [9:0] row0;
   reg [9:0] row0 = 10'h200;
   input rst;
@@ -7011,13 +7136,13 @@ module \postern_small.queue_1.counts (rst, \port$496$0 , \port$500$0 , write, ro
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = { \port$500$0 , \port$496$0  };
+      \$1  = { \port$465$0 , \port$461$0  };
     end
     if (rst) begin
       \$1  = 10'h200;
     end
   end
-  assign write_data = { \port$500$0 , \port$496$0  };
+  assign write_data = { \port$465$0 , \port$461$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -7058,7 +7183,7 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$907$0 , \port$925$0 , \port$929$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$873$0 , \port$891$0 , \port$895$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
 , rx_results__0, stops__0, gone__0, heads__1, rx_results__1, stops__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
@@ -8331,12 +8456,12 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [7:0] own_generation;
   input permitted;
   wire permitted;
-  input [11:0] \port$907$0 ;
-  wire [11:0] \port$907$0 ;
-  output \port$925$0 ;
-  wire \port$925$0 ;
-  output \port$929$0 ;
-  wire \port$929$0 ;
+  input [11:0] \port$873$0 ;
+  wire [11:0] \port$873$0 ;
+  output \port$891$0 ;
+  wire \port$891$0 ;
+  output \port$895$0 ;
+  wire \port$895$0 ;
   wire [3:0] refused;
   wire [1:0] request;
   input [32:0] requests__0__payload;
@@ -8420,8 +8545,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$41  = \$38  | \$40 ;
   assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$43  = \$41  | \$42 ;
-  assign \$44  = { 6'h00, \port$907$0 [2:0] } | { \port$907$0 [3], 8'h00 };
-  assign \$45  = { 15'h0000, \$44  } | { \port$907$0 [11:4], 16'h0000 };
+  assign \$44  = { 6'h00, \port$873$0 [2:0] } | { \port$873$0 [3], 8'h00 };
+  assign \$45  = { 15'h0000, \$44  } | { \port$873$0 [11:4], 16'h0000 };
   assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$47  = \$43  | \$46 ;
   assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
@@ -9222,10 +9347,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
     lane <= \$1172 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$2074$0 (requests__0__ready),
-    .\port$2079$0 (requests__1__ready),
-    .\port$2352$0 (requests__0__valid),
-    .\port$2662$0 (requests__1__valid),
+    .\port$2040$0 (requests__0__ready),
+    .\port$2045$0 (requests__1__ready),
+    .\port$2368$0 (requests__0__valid),
+    .\port$2722$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -9416,13 +9541,13 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \good$37  = good;
   assign own_generation = 8'h01;
   assign epoch = 32'd0;
-  assign result_code = \port$907$0 [2:0];
-  assign result_vm = \port$907$0 [3];
-  assign result_count = \port$907$0 [11:4];
+  assign result_code = \port$873$0 [2:0];
+  assign result_vm = \port$873$0 [3];
+  assign result_count = \port$873$0 [11:4];
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
-  assign \port$925$0  = \$15 ;
-  assign \port$929$0  = \$19 ;
+  assign \port$891$0  = \$15 ;
+  assign \port$895$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -10178,7 +10303,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2074$0 , \port$2079$0 , \port$2352$0 , \port$2662$0 , clk);
+module \postern_small.read_engine.arbiter (rst, \port$2040$0 , \port$2045$0 , \port$2368$0 , \port$2722$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10197,25 +10322,25 @@ module \postern_small.read_engine.arbiter (rst, \port$2074$0 , \port$2079$0 , \p
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$2074$0 ;
-  wire \port$2074$0 ;
-  output \port$2079$0 ;
-  wire \port$2079$0 ;
-  input \port$2352$0 ;
-  wire \port$2352$0 ;
-  input \port$2662$0 ;
-  wire \port$2662$0 ;
+  output \port$2040$0 ;
+  wire \port$2040$0 ;
+  output \port$2045$0 ;
+  wire \port$2045$0 ;
+  input \port$2368$0 ;
+  wire \port$2368$0 ;
+  input \port$2722$0 ;
+  wire \port$2722$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2662$0 ;
+  assign \$3  = behind_0_1 & \port$2722$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2352$0  & \$5 ;
+  assign \$6  = \port$2368$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2352$0 ;
+  assign \$8  = \$7  & \port$2368$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2662$0  & \$10 ;
+  assign \$11  = \port$2722$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -10230,37 +10355,37 @@ module \postern_small.read_engine.arbiter (rst, \port$2074$0 , \port$2079$0 , \p
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2662$0 , \port$2352$0  };
-  assign \port$2074$0  = \$6 ;
-  assign \port$2079$0  = \$11 ;
+  assign request = { \port$2722$0 , \port$2368$0  };
+  assign \port$2040$0  = \$6 ;
+  assign \port$2045$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$385$67 , _here, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, bank, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$3066$0 , \port$3088$0 
-, requests__0__payload, requests__1__payload, clk);
+module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$354$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
+, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$3125$0 , \port$3147$0 , requests__0__payload
+, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire [11:0] \$10 ;
   wire \$100 ;
-  wire \$101 ;
-  wire \$102 ;
-  wire [1:0] \$103 ;
+  wire [74:0] \$101 ;
+  wire [74:0] \$102 ;
+  wire \$103 ;
   wire \$104 ;
   wire \$105 ;
-  wire \$106 ;
-  wire \$107 ;
-  wire [1:0] \$108 ;
-  wire [1:0] \$109 ;
-  wire [11:0] \$11 ;
+  wire [3:0] \$106 ;
+  wire [3:0] \$107 ;
+  wire [3:0] \$108 ;
+  wire [3:0] \$109 ;
+  wire \$11 ;
   wire \$110 ;
-  wire \$111 ;
-  wire [3:0] \$112 ;
-  wire [3:0] \$113 ;
-  wire [3:0] \$114 ;
-  wire [3:0] \$115 ;
+  wire [11:0] \$111 ;
+  wire \$112 ;
+  wire [11:0] \$113 ;
+  wire \$114 ;
+  wire [11:0] \$115 ;
   wire \$116 ;
   wire [11:0] \$117 ;
   wire \$118 ;
@@ -10276,7 +10401,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] \$127 ;
   wire \$128 ;
   wire [11:0] \$129 ;
-  wire [11:0] \$13 ;
+  wire \$13 ;
   wire \$130 ;
   wire [11:0] \$131 ;
   wire \$132 ;
@@ -10287,7 +10412,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] \$137 ;
   wire \$138 ;
   wire [11:0] \$139 ;
-  wire \$14 ;
+  wire [7:0] \$14 ;
   wire \$140 ;
   wire [11:0] \$141 ;
   wire \$142 ;
@@ -10304,14 +10429,14 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$152 ;
   wire [11:0] \$153 ;
   wire \$154 ;
-  wire [11:0] \$155 ;
+  wire \$155 ;
   wire \$156 ;
   wire [11:0] \$157 ;
   wire \$158 ;
   wire [11:0] \$159 ;
-  wire \$16 ;
+  wire [11:0] \$16 ;
   wire \$160 ;
-  wire \$161 ;
+  wire [11:0] \$161 ;
   wire \$162 ;
   wire [11:0] \$163 ;
   wire \$164 ;
@@ -10320,31 +10445,31 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] \$167 ;
   wire \$168 ;
   wire [11:0] \$169 ;
-  wire [7:0] \$17 ;
+  wire \$17 ;
   wire \$170 ;
   wire [11:0] \$171 ;
   wire \$172 ;
   wire [11:0] \$173 ;
   wire \$174 ;
-  wire [11:0] \$175 ;
+  wire \$175 ;
   wire \$176 ;
-  wire [11:0] \$177 ;
-  wire \$178 ;
-  wire [11:0] \$179 ;
+  wire [3:0] \$177 ;
+  wire [3:0] \$178 ;
+  wire [3:0] \$179 ;
   wire \$18 ;
   wire \$180 ;
   wire \$181 ;
   wire \$182 ;
-  wire [3:0] \$183 ;
-  wire [3:0] \$184 ;
-  wire [3:0] \$185 ;
+  wire \$183 ;
+  wire \$184 ;
+  wire \$185 ;
   wire \$186 ;
-  wire \$187 ;
+  wire [11:0] \$187 ;
   wire \$188 ;
-  wire \$189 ;
-  wire [11:0] \$19 ;
+  wire [11:0] \$189 ;
+  wire \$19 ;
   wire \$190 ;
-  wire \$191 ;
+  wire [11:0] \$191 ;
   wire \$192 ;
   wire [11:0] \$193 ;
   wire \$194 ;
@@ -10389,13 +10514,13 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] \$229 ;
   wire \$23 ;
   wire \$230 ;
-  wire [11:0] \$231 ;
+  wire \$231 ;
   wire \$232 ;
   wire [11:0] \$233 ;
   wire \$234 ;
   wire [11:0] \$235 ;
   wire \$236 ;
-  wire \$237 ;
+  wire [11:0] \$237 ;
   wire \$238 ;
   wire [11:0] \$239 ;
   wire \$24 ;
@@ -10411,28 +10536,28 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] \$249 ;
   wire \$25 ;
   wire \$250 ;
-  wire [11:0] \$251 ;
+  wire \$251 ;
   wire \$252 ;
-  wire [11:0] \$253 ;
-  wire \$254 ;
-  wire [11:0] \$255 ;
-  wire \$256 ;
-  wire \$257 ;
+  wire [3:0] \$253 ;
+  wire [3:0] \$254 ;
+  wire [3:0] \$255 ;
+  wire [3:0] \$256 ;
+  wire [3:0] \$257 ;
   wire \$258 ;
-  wire [3:0] \$259 ;
+  wire \$259 ;
   wire \$26 ;
-  wire [3:0] \$260 ;
-  wire [3:0] \$261 ;
+  wire \$260 ;
+  wire \$261 ;
   wire [3:0] \$262 ;
   wire [3:0] \$263 ;
-  wire \$264 ;
+  wire [3:0] \$264 ;
   wire \$265 ;
-  wire \$266 ;
+  wire [11:0] \$266 ;
   wire \$267 ;
-  wire [3:0] \$268 ;
-  wire [3:0] \$269 ;
+  wire [11:0] \$268 ;
+  wire \$269 ;
   wire \$27 ;
-  wire [3:0] \$270 ;
+  wire [11:0] \$270 ;
   wire \$271 ;
   wire [11:0] \$272 ;
   wire \$273 ;
@@ -10453,7 +10578,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$287 ;
   wire [11:0] \$288 ;
   wire \$289 ;
-  wire \$29 ;
+  wire [3:0] \$29 ;
   wire [11:0] \$290 ;
   wire \$291 ;
   wire [11:0] \$292 ;
@@ -10477,13 +10602,13 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] \$308 ;
   wire \$309 ;
   wire \$31 ;
-  wire [11:0] \$310 ;
+  wire \$310 ;
   wire \$311 ;
   wire [11:0] \$312 ;
   wire \$313 ;
   wire [11:0] \$314 ;
   wire \$315 ;
-  wire \$316 ;
+  wire [11:0] \$316 ;
   wire \$317 ;
   wire [11:0] \$318 ;
   wire \$319 ;
@@ -10498,81 +10623,81 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$327 ;
   wire [11:0] \$328 ;
   wire \$329 ;
-  wire \$33 ;
-  wire [11:0] \$330 ;
+  wire [1:0] \$33 ;
+  wire \$330 ;
   wire \$331 ;
-  wire [11:0] \$332 ;
-  wire \$333 ;
-  wire [11:0] \$334 ;
+  wire [3:0] \$332 ;
+  wire [3:0] \$333 ;
+  wire [3:0] \$334 ;
   wire \$335 ;
   wire \$336 ;
   wire \$337 ;
-  wire [3:0] \$338 ;
-  wire [3:0] \$339 ;
+  wire \$338 ;
+  wire \$339 ;
   wire \$34 ;
-  wire [3:0] \$340 ;
+  wire \$340 ;
   wire \$341 ;
   wire \$342 ;
-  wire \$343 ;
+  wire [11:0] \$343 ;
   wire \$344 ;
   wire \$345 ;
   wire \$346 ;
   wire \$347 ;
   wire \$348 ;
-  wire [11:0] \$349 ;
+  wire \$349 ;
   wire \$35 ;
   wire \$350 ;
   wire \$351 ;
-  wire \$352 ;
+  wire [11:0] \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
   wire \$356 ;
   wire \$357 ;
-  wire [11:0] \$358 ;
+  wire \$358 ;
   wire \$359 ;
-  wire \$36 ;
+  wire [3:0] \$36 ;
   wire \$360 ;
-  wire \$361 ;
+  wire [11:0] \$361 ;
   wire \$362 ;
   wire \$363 ;
   wire \$364 ;
   wire \$365 ;
   wire \$366 ;
-  wire [11:0] \$367 ;
+  wire \$367 ;
   wire \$368 ;
   wire \$369 ;
   wire [3:0] \$37 ;
-  wire \$370 ;
+  wire [11:0] \$370 ;
   wire \$371 ;
   wire \$372 ;
   wire \$373 ;
   wire \$374 ;
   wire \$375 ;
-  wire [11:0] \$376 ;
+  wire \$376 ;
   wire \$377 ;
   wire \$378 ;
-  wire \$379 ;
+  wire [11:0] \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
   wire \$382 ;
   wire \$383 ;
   wire \$384 ;
-  wire [11:0] \$385 ;
+  wire \$385 ;
   wire \$386 ;
   wire \$387 ;
-  wire \$388 ;
+  wire [11:0] \$388 ;
   wire \$389 ;
   wire \$39 ;
   wire \$390 ;
   wire \$391 ;
   wire \$392 ;
   wire \$393 ;
-  wire [11:0] \$394 ;
+  wire \$394 ;
   wire \$395 ;
   wire \$396 ;
-  wire \$397 ;
+  wire [11:0] \$397 ;
   wire \$398 ;
   wire \$399 ;
   wire \$4 ;
@@ -10580,7 +10705,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$400 ;
   wire \$401 ;
   wire \$402 ;
-  wire [11:0] \$403 ;
+  wire \$403 ;
   wire \$404 ;
   wire \$405 ;
   wire \$406 ;
@@ -10602,16 +10727,16 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$420 ;
   wire \$421 ;
   wire \$422 ;
-  wire \$423 ;
-  wire \$424 ;
-  wire \$425 ;
+  wire [3:0] \$423 ;
+  wire [3:0] \$424 ;
+  wire [3:0] \$425 ;
   wire \$426 ;
   wire \$427 ;
   wire \$428 ;
-  wire [3:0] \$429 ;
-  wire [3:0] \$43 ;
-  wire [3:0] \$430 ;
-  wire [3:0] \$431 ;
+  wire \$429 ;
+  wire \$43 ;
+  wire \$430 ;
+  wire \$431 ;
   wire \$432 ;
   wire \$433 ;
   wire \$434 ;
@@ -10620,7 +10745,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$437 ;
   wire \$438 ;
   wire \$439 ;
-  wire [3:0] \$44 ;
+  wire \$44 ;
   wire \$440 ;
   wire \$441 ;
   wire \$442 ;
@@ -10633,129 +10758,117 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$449 ;
   wire \$45 ;
   wire \$450 ;
-  wire \$451 ;
-  wire \$452 ;
-  wire \$453 ;
-  wire \$454 ;
-  wire \$455 ;
-  wire \$456 ;
-  reg \$457 ;
-  reg \$458 ;
-  reg \$459 ;
+  reg \$451 ;
+  reg [1:0] \$452 ;
+  reg [1:0] \$453 ;
+  reg [1:0] \$454 ;
+  reg \$455 ;
+  reg \$456 ;
+  reg [1:0] \$457 ;
+  reg [74:0] \$458 ;
+  reg [74:0] \$459 ;
   wire \$46 ;
   reg \$460 ;
   reg \$461 ;
-  reg \$462 ;
-  reg [1:0] \$463 ;
-  reg [74:0] \$464 ;
-  reg [74:0] \$465 ;
+  reg [3:0] \$462 ;
+  reg [3:0] \$463 ;
+  reg \$464 ;
+  reg \$465 ;
   reg \$466 ;
   reg \$467 ;
-  reg [1:0] \$468 ;
-  reg [3:0] \$469 ;
+  reg \$468 ;
+  reg \$469 ;
   wire \$47 ;
-  reg [3:0] \$470 ;
+  reg \$470 ;
   reg \$471 ;
   reg \$472 ;
   reg \$473 ;
   reg \$474 ;
   reg \$475 ;
-  reg \$476 ;
-  reg \$477 ;
-  reg \$478 ;
+  reg [1:0] \$476 ;
+  reg [1:0] \$477 ;
+  reg [3:0] \$478 ;
   reg \$479 ;
   wire \$48 ;
   reg \$480 ;
   reg \$481 ;
   reg \$482 ;
-  reg [1:0] \$483 ;
-  reg [1:0] \$484 ;
-  reg [3:0] \$485 ;
+  reg \$483 ;
+  reg \$484 ;
+  reg \$485 ;
   reg \$486 ;
   reg \$487 ;
-  reg \$488 ;
-  reg \$489 ;
+  wire \$488 ;
+  wire \$489 ;
   wire \$49 ;
-  reg \$490 ;
-  reg \$491 ;
-  reg \$492 ;
-  reg \$493 ;
-  reg \$494 ;
-  wire \$495 ;
-  wire \$496 ;
   wire \$5 ;
-  wire \$50 ;
+  wire [1:0] \$50 ;
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire [1:0] \$54 ;
+  wire \$54 ;
   wire \$55 ;
-  wire \$56 ;
-  wire \$57 ;
+  wire [1:0] \$56 ;
+  wire [1:0] \$57 ;
   wire \$58 ;
   wire \$59 ;
-  wire \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
+  wire [11:0] \$6 ;
+  wire [5:0] \$60 ;
+  wire [5:0] \$61 ;
+  wire [5:0] \$62 ;
+  wire [2:0] \$63 ;
   wire \$64 ;
-  wire \$65 ;
-  wire \$66 ;
-  wire \$67 ;
-  wire [5:0] \$68 ;
-  wire [5:0] \$69 ;
-  wire \$7 ;
-  wire [5:0] \$70 ;
-  wire [2:0] \$71 ;
-  wire \$72 ;
-  wire [8:0] \$73 ;
-  wire [8:0] \$74 ;
-  wire \$75 ;
-  wire \$76 ;
-  wire \$77 ;
-  wire \$78 ;
-  wire [4:0] \$79 ;
-  wire \$8 ;
-  wire [4:0] \$80 ;
-  wire [4:0] \$81 ;
-  wire [5:0] \$82 ;
-  wire [4:0] \$83 ;
-  wire [4:0] \$84 ;
-  wire [4:0] \$85 ;
-  wire [5:0] \$86 ;
-  wire \$87 ;
+  wire [8:0] \$65 ;
+  wire [7:0] \$66 ;
+  wire [8:0] \$67 ;
+  wire \$68 ;
+  wire \$69 ;
+  wire [11:0] \$7 ;
+  wire \$70 ;
+  wire \$71 ;
+  wire [4:0] \$72 ;
+  wire [4:0] \$73 ;
+  wire [4:0] \$74 ;
+  wire [5:0] \$75 ;
+  wire [4:0] \$76 ;
+  wire [4:0] \$77 ;
+  wire [4:0] \$78 ;
+  wire [5:0] \$79 ;
+  wire [11:0] \$8 ;
+  wire [1:0] \$80 ;
+  wire [1:0] \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire [1:0] \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire [11:0] \$9 ;
+  wire \$9 ;
   wire \$90 ;
   wire \$91 ;
-  wire \$92 ;
-  wire \$93 ;
-  wire \$94 ;
-  wire \$95 ;
-  wire [74:0] \$96 ;
-  wire [74:0] \$97 ;
-  wire \$98 ;
-  wire \$99 ;
+  wire [1:0] \$92 ;
+  wire [1:0] \$93 ;
+  wire [1:0] \$94 ;
+  wire [1:0] \$95 ;
+  wire [1:0] \$96 ;
+  wire [1:0] \$97 ;
+  wire [1:0] \$98 ;
+  wire [1:0] \$99 ;
   reg \$like ;
-  wire \$signal ;
   (* init = 2'h0 *)
-  wire [1:0] \$signal$61 ;
+  wire [1:0] \$signal ;
   (* init = 2'h0 *)
-  wire [1:0] \$signal$63 ;
-  reg _acts = 1'h0;
+  wire [1:0] \$signal$64 ;
   reg _bad = 1'h0;
   (* init = 2'h0 *)
-  wire [1:0] _bank;
+  wire [1:0] _banks;
   reg _blank = 1'h0;
   reg _checking = 1'h0;
-  (* init = 1'h0 *)
-  wire _commits;
-  reg _decoding = 1'h0;
+  reg [1:0] _commit = 2'h0;
+  reg _commits = 1'h0;
   reg [3:0] _first = 4'h0;
-  output [1:0] _here;
-  wire [1:0] _here;
   reg _lane = 1'h0;
   reg [3:0] _late = 4'h0;
   reg [3:0] _late_fault;
@@ -10784,14 +10897,14 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire _walk;
   wire accept;
   wire \accept$4 ;
-  wire \accept$97 ;
+  wire \accept$95 ;
   wire acknowledged;
+  output [1:0] acted;
   wire [1:0] acted;
+  wire acts;
   output [5:0] back;
   wire [5:0] back;
-  output [1:0] bank;
-  reg [1:0] bank = 2'h0;
-  reg busy = 1'h0;
+  wire busy;
   reg [7:0] choice;
   input clk;
   wire clk;
@@ -10812,6 +10925,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [31:0] data;
   wire [11:0] data_0;
   wire [11:0] data_1;
+  wire decoding;
   output do__irq_enable;
   reg do__irq_enable = 1'h0;
   output do__irq_state;
@@ -10844,10 +10958,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire fault__valid;
   input fill;
   wire fill;
-  wire \fill$88 ;
+  wire \fill$86 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$90 ;
+  wire [3:0] \fill_row$88 ;
   input [5:0] free_slots__0;
   wire [5:0] free_slots__0;
   input [5:0] free_slots__1;
@@ -10887,22 +11001,22 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [4:0] new_sent;
   output [4:0] new_stop;
   wire [4:0] new_stop;
-  wire opened;
+  reg [1:0] others = 2'h0;
   input permitted;
   wire permitted;
-  input [9:0] \port$3066$0 ;
-  wire [9:0] \port$3066$0 ;
-  input [9:0] \port$3088$0 ;
-  wire [9:0] \port$3088$0 ;
-  output [7:0] \port$385$67 ;
-  wire [7:0] \port$385$67 ;
+  input [9:0] \port$3125$0 ;
+  wire [9:0] \port$3125$0 ;
+  input [9:0] \port$3147$0 ;
+  wire [9:0] \port$3147$0 ;
+  output [7:0] \port$354$67 ;
+  wire [7:0] \port$354$67 ;
   output [1:0] push;
   wire [1:0] push;
   wire reaches;
   reg receiver;
   wire refuse;
   wire [3:0] refused;
-  reg [3:0] \refused$65 ;
+  reg [3:0] \refused$66 ;
   output [1:0] refusing;
   wire [1:0] refusing;
   reg refusing_0 = 1'h0;
@@ -10946,7 +11060,6 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
-  wire room;
   wire row_0;
   input row_1;
   wire row_1;
@@ -10958,449 +11071,454 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [1:0] slot_back;
   output source;
   reg source = 1'h0;
-  wire [1:0] source_state;
+  wire source_draining;
+  wire source_open;
   output [1:0] sources;
   reg [1:0] sources = 2'h0;
   input [1:0] spent;
   wire [1:0] spent;
   wire [4:0] stops__0;
   wire [4:0] stops__1;
-  wire taken;
   output target;
   reg target = 1'h0;
-  wire [1:0] target_state;
+  wire target_alive;
+  wire target_open;
   output [1:0] targets;
   reg [1:0] targets = 2'h0;
   output vm;
   wire vm;
   wire walk;
+  wire willing;
   wire [31:0] word__data;
   output word__enable;
   wire word__enable;
-  output word__request;
-  reg word__request = 1'h0;
+  output [1:0] word__request;
+  reg [1:0] word__request = 2'h0;
   wire [5:0] word__slot;
   wire [1:0] word__word;
   wire write;
   wire [11:0] write_data;
   wire write_row;
   always @(posedge clk)
-    _taken <= \$463 ;
+    _late <= \$463 ;
   always @(posedge clk)
-    kept_0 <= \$464 ;
+    _blank <= \$464 ;
   always @(posedge clk)
-    kept_1 <= \$465 ;
+    _bad <= \$465 ;
   always @(posedge clk)
-    _target_exists <= \$466 ;
+    hit_irq_state <= \$466 ;
   always @(posedge clk)
-    _lane <= \$467 ;
+    hit_irq_test <= \$467 ;
   always @(posedge clk)
-    bank <= \$468 ;
+    hit_ring <= \$468 ;
   always @(posedge clk)
-    _first <= \$469 ;
+    hit_pending <= \$469 ;
   always @(posedge clk)
-    _late <= \$470 ;
+    hit_irq_enable <= \$470 ;
   always @(posedge clk)
-    _blank <= \$471 ;
+    hit_ack <= \$471 ;
   always @(posedge clk)
-    _bad <= \$472 ;
+    hit_peer <= \$472 ;
   always @(posedge clk)
-    hit_irq_state <= \$473 ;
+    index <= \$473 ;
   always @(posedge clk)
-    hit_irq_test <= \$474 ;
+    source <= \$474 ;
   always @(posedge clk)
-    hit_ring <= \$475 ;
+    target <= \$475 ;
   always @(posedge clk)
-    hit_pending <= \$476 ;
+    sources <= \$476 ;
   always @(posedge clk)
-    hit_irq_enable <= \$477 ;
+    targets <= \$477 ;
   always @(posedge clk)
-    hit_ack <= \$478 ;
+    _refused <= \$478 ;
   always @(posedge clk)
-    hit_peer <= \$479 ;
+    do__irq_state <= \$479 ;
   always @(posedge clk)
-    index <= \$480 ;
+    do__irq_test <= \$480 ;
   always @(posedge clk)
-    source <= \$481 ;
+    do__ring <= \$481 ;
   always @(posedge clk)
-    target <= \$482 ;
+    do__pending <= \$482 ;
   always @(posedge clk)
-    sources <= \$483 ;
+    do__irq_enable <= \$483 ;
   always @(posedge clk)
-    targets <= \$484 ;
+    does_ack <= \$484 ;
   always @(posedge clk)
-    _refused <= \$485 ;
+    do__peer <= \$485 ;
   always @(posedge clk)
-    do__irq_state <= \$486 ;
+    refusing_0 <= \$486 ;
   always @(posedge clk)
-    do__irq_test <= \$487 ;
-  always @(posedge clk)
-    do__ring <= \$488 ;
-  always @(posedge clk)
-    do__pending <= \$489 ;
-  always @(posedge clk)
-    do__irq_enable <= \$490 ;
-  always @(posedge clk)
-    does_ack <= \$491 ;
-  always @(posedge clk)
-    do__peer <= \$492 ;
-  always @(posedge clk)
-    refusing_0 <= \$493 ;
-  always @(posedge clk)
-    refusing_1 <= \$494 ;
+    refusing_1 <= \$487 ;
+  assign busy = decoding | _checking;
   assign \$1  = ~ busy;
   assign \$2  = ~ crowded;
   assign accept = \$1  & \$2 ;
-  assign requests__0__ready = \$495  & accept;
-  assign requests__1__ready = \$496  & accept;
-  assign \$3  = | { \$496 , \$495  };
-  assign taken = \$3  & accept;
-  assign \$4  = requests__0__payload[65] & \$495 ;
-  assign \$5  = requests__1__payload[65] & \$496 ;
-  assign \$signal  = \$4  | \$5 ;
+  assign requests__0__ready = \$488  & accept;
+  assign requests__1__ready = \$489  & accept;
+  assign decoding = | others;
   assign _request = kept_0 | kept_1;
-  assign \$6  = requests__0__payload[27] & \$495 ;
-  assign \$7  = requests__1__payload[27] & \$496 ;
+  assign \$3  = requests__0__payload[27] & \$488 ;
+  assign \$4  = requests__1__payload[27] & \$489 ;
+  assign \$5  = \$3  | \$4 ;
+  assign \$6  = requests__0__payload[23:12] & { \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488  };
+  assign \$7  = requests__1__payload[23:12] & { \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489  };
   assign \$8  = \$6  | \$7 ;
-  assign \$9  = requests__0__payload[23:12] & { \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495  };
-  assign \$10  = requests__1__payload[23:12] & { \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496 , \$496  };
-  assign \$11  = \$9  | \$10 ;
-  assign \$12  = ~ _request[24];
-  assign \$14  = \$13  == 8'ha0;
-  assign \$15  = \$12  & \$14 ;
-  assign \$16  = | _request[64:41];
-  assign \$17  = \$16  ? 8'hff : _request[40:33];
-  assign \$18  = ~ _request[24];
-  assign \$20  = \$19  == 9'h100;
-  assign \$21  = \$18  & \$20 ;
-  assign may = \$24  & _target_exists;
-  assign \$28  = ~ _request[24];
-  assign \$29  = ~ _blank;
-  assign \$30  = \$28  & \$29 ;
-  assign \$33  = & _request[31:28];
-  assign \$34  = _request[32] & \$33 ;
-  assign closed = \$30  & \$35 ;
-  assign \$36  = | _first;
-  assign \$37  = closed ? 4'h4 : _late;
-  assign refused = \$36  ? _first : \$37 ;
-  assign \$38  = ~ _bad;
-  assign \$39  = _checking & \$38 ;
-  assign \$40  = ~ closed;
-  assign good = \$39  & \$40 ;
-  assign _here = _taken & { _acts, _acts };
-  assign \$41  = ~ _ordinary;
-  assign \$42  = & _request[31:28];
-  assign \$43  = \$42  ? 4'h0 : 4'h7;
-  assign \$45  = | \refused$65 ;
-  assign \$46  = | _late_fault;
-  assign \$47  = \$45  | \$46 ;
-  assign fault__valid = _acts & \$47 ;
-  assign \$48  = | \refused$65 ;
-  assign fault__kind = \$48  ? \refused$65  : _late_fault;
+  assign \$9  = ~ _request[24];
+  assign \$11  = \$10  == 8'ha0;
+  assign \$12  = \$9  & \$11 ;
+  assign \$13  = | _request[64:41];
+  assign \$14  = \$13  ? 8'hff : _request[40:33];
+  assign \$15  = ~ _request[24];
+  assign \$17  = \$16  == 9'h100;
+  assign \$18  = \$15  & \$17 ;
+  assign may = \$20  & _target_exists;
+  assign \$21  = ~ _request[24];
+  assign \$22  = ~ _blank;
+  assign \$23  = \$21  & \$22 ;
+  assign \$25  = & _request[31:28];
+  assign \$26  = _request[32] & \$25 ;
+  assign closed = \$23  & \$27 ;
+  assign \$28  = | _first;
+  assign \$29  = closed ? 4'h4 : _late;
+  assign refused = \$28  ? _first : \$29 ;
+  assign \$30  = ~ _bad;
+  assign \$31  = _checking & \$30 ;
+  assign \$32  = ~ closed;
+  assign good = \$31  & \$32 ;
+  assign acts = _commits | _ordinary;
+  assign \$33  = _taken & { _ordinary, _ordinary };
+  assign acted = _commit | \$33 ;
+  assign \$34  = ~ _ordinary;
+  assign \$35  = & _request[31:28];
+  assign \$36  = \$35  ? 4'h0 : 4'h7;
+  assign \$38  = | \refused$66 ;
+  assign \$39  = | _late_fault;
+  assign \$40  = \$38  | \$39 ;
+  assign fault__valid = acts & \$40 ;
+  assign \$41  = | \refused$66 ;
+  assign fault__kind = \$41  ? \refused$66  : _late_fault;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
-  assign \$50  = _taken[1] ? 1'h1 : 1'h0;
+  assign \$43  = _taken[1] ? 1'h1 : 1'h0;
   assign word__enable = ~ _request[66];
-  assign \$52  = data_0[2:0] == 1'h1;
-  assign commit = \$51  & \$52 ;
-  assign \$54  = spent & targets;
-  assign \$55  = | \$54 ;
-  assign \$56  = ~ \$55 ;
-  assign \$57  = ~ _request[66];
-  assign \$58  = commit & \$57 ;
-  assign \$59  = \$58  & may;
-  assign \accept$97  = \$60  & room;
-  assign \$61  = ~ \accept$97 ;
-  assign refuse = commit & \$61 ;
-  assign \$62  = ~ may;
-  assign push = targets & { \accept$97 , \accept$97  };
-  assign \$64  = ~ _request[66];
-  assign \$65  = _request[65] & \$64 ;
-  assign \$66  = ~ _request[66];
-  assign \$67  = _request[65] & \$66 ;
-  assign slot_back = _here & { \$67 , \$65  };
-  assign \$68  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$69  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$70  = \$68  | \$69 ;
-  assign back = \accept$97  ? \$70  : _request[74:69];
-  assign \$71  = refuse ? code : 3'h1;
-  assign \$72  = refuse ? target : 1'h0;
-  assign \$73  = data_0[11:4] + \accept$97 ;
-  assign \$74  = commit ? \$73  : 9'h000;
+  assign \$45  = data_0[2:0] == 1'h1;
+  assign commit = \$44  & \$45 ;
+  assign \$46  = ~ _request[66];
+  assign \$47  = commit & \$46 ;
+  assign \$48  = \$47  & may;
+  assign \$50  = spent & targets;
+  assign \$51  = | \$50 ;
+  assign \$52  = ~ \$51 ;
+  assign \accept$95  = willing & \$52 ;
+  assign \$53  = ~ \accept$95 ;
+  assign refuse = commit & \$53 ;
+  assign \$54  = ~ may;
+  assign \$56  = ~ spent;
+  assign \$57  = targets & \$56 ;
+  assign push = \$57  & { willing, willing };
+  assign \$58  = ~ _request[66];
+  assign \$59  = ~ _request[66];
+  assign slot_back = _commit & { \$59 , \$58  };
+  assign \$60  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$61  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$62  = \$60  | \$61 ;
+  assign back = \accept$95  ? \$62  : _request[74:69];
+  assign \$63  = refuse ? code : 3'h1;
+  assign \$64  = refuse ? target : 1'h0;
+  assign \$65  = data_0[11:4] + 1'h1;
+  assign \$66  = commit ? data_0[11:4] : 8'h00;
+  assign \$67  = \accept$95  ? \$65  : { 1'h0, \$66  };
   assign write = commit | does_ack;
-  assign \$77  = code == 2'h3;
-  assign \$78  = refuse & \$77 ;
-  assign \$79  = \port$3066$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$80  = \port$3088$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$81  = \$79  | \$80 ;
-  assign \$82  = \$81  + 1'h1;
-  assign \$83  = \port$3066$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$84  = \port$3088$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$85  = \$83  | \$84 ;
-  assign \$86  = \$85  + 1'h1;
-  assign \$87  = ~ \$signal ;
-  assign \$88  = taken & \$87 ;
-  assign \$89  = \$88  | _decoding;
-  assign \$90  = ~ \$signal ;
-  assign \$91  = taken & \$90 ;
-  assign \$92  = taken & \$signal ;
-  assign \$93  = _checking | \$92 ;
-  assign \$94  = taken & \$signal ;
-  assign \$95  = ~ busy;
-  assign \$96  = \$495  ? requests__0__payload : 75'h0000000000000000000;
-  assign \$97  = \$496  ? requests__1__payload : 75'h0000000000000000000;
-  assign \$98  = ~ busy;
-  assign \$99  = ! requests__0__payload[67];
-  assign \$103  = { \$102 , \$100  } & { \$495 , \$495  };
-  assign \$104  = ! requests__1__payload[67];
-  assign \$108  = { \$107 , \$105  } & { \$496 , \$496  };
-  assign \$109  = \$103  | \$108 ;
+  assign \$70  = code == 2'h3;
+  assign \$71  = refuse & \$70 ;
+  assign \$72  = \port$3125$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$73  = \port$3147$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$74  = \$72  | \$73 ;
+  assign \$75  = \$74  + 1'h1;
+  assign \$76  = \port$3125$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$77  = \port$3147$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$78  = \$76  | \$77 ;
+  assign \$79  = \$78  + 1'h1;
+  assign \$80  = { \$489 , \$488  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$81  = \$80  & { accept, accept };
+  assign \$82  = | \$81 ;
+  assign \$83  = ! requests__0__payload[67];
+  assign \$84  = \$83  & requests__0__payload[65];
+  assign \$86  = \$85  & requests__0__payload[65];
+  assign \$87  = { \$86 , \$84  } & { \$488 , \$488  };
+  assign \$88  = ! requests__1__payload[67];
+  assign \$89  = \$88  & requests__1__payload[65];
+  assign \$91  = \$90  & requests__1__payload[65];
+  assign \$92  = { \$91 , \$89  } & { \$489 , \$489  };
+  assign \$93  = \$87  | \$92 ;
+  assign \$94  = \$93  & { accept, accept };
+  assign \$95  = { \$489 , \$488  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$96  = \$95  & { accept, accept };
+  assign \$97  = ~ { requests__1__payload[65], requests__0__payload[65] };
+  assign \$98  = { \$489 , \$488  } & \$97 ;
+  assign \$99  = \$98  & { accept, accept };
+  assign \$100  = ~ busy;
+  assign \$101  = \$488  ? requests__0__payload : 75'h0000000000000000000;
+  assign \$102  = \$489  ? requests__1__payload : 75'h0000000000000000000;
+  assign \$103  = ~ busy;
+  assign \$104  = ! _request[31:28];
+  assign \$105  = | _request[1:0];
+  assign \$106  = \$105  ? 4'h2 : 4'h0;
+  assign \$107  = _request[24] ? 4'h3 : 4'h1;
+  assign \$108  = _request[25] ? \$106  : \$107 ;
+  assign \$109  = \$104  ? 4'h0 : \$108 ;
   assign \$110  = ! _request[31:28];
-  assign \$111  = | _request[1:0];
-  assign \$112  = \$111  ? 4'h2 : 4'h0;
-  assign \$113  = _request[24] ? 4'h3 : 4'h1;
-  assign \$114  = _request[25] ? \$112  : \$113 ;
-  assign \$115  = \$110  ? 4'h0 : \$114 ;
-  assign \$116  = ! _request[31:28];
-  assign \$118  = ! \$117 ;
-  assign \$120  = \$119  == 4'h8;
-  assign \$122  = \$121  == 5'h10;
-  assign \$124  = \$123  == 5'h18;
-  assign \$126  = \$125  == 6'h20;
-  assign \$128  = \$127  == 6'h28;
-  assign \$130  = \$129  == 6'h30;
-  assign \$132  = \$131  == 8'h80;
-  assign \$134  = \$133  == 8'h88;
-  assign \$136  = \$135  == 8'ha0;
-  assign \$138  = \$137  == 8'hb0;
-  assign \$140  = \$139  == 8'hc0;
-  assign \$142  = \$141  == 8'he0;
-  assign \$144  = \$143  == 8'he8;
-  assign \$146  = \$145  == 8'hf0;
-  assign \$148  = \$147  == 8'hf8;
-  assign \$150  = \$149  == 9'h100;
-  assign \$152  = \$151  == 9'h108;
-  assign \$154  = \$153  == 9'h120;
-  assign \$156  = \$155  == 9'h140;
-  assign \$158  = \$157  == 9'h160;
-  assign \$160  = \$159  == 9'h180;
-  assign \$161  = | { \$160 , \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118  };
-  assign \$162  = _request[24] ? 1'h0 : \$161 ;
-  assign \$164  = \$163  == 8'h80;
-  assign \$166  = \$165  == 8'h88;
-  assign \$168  = \$167  == 8'ha0;
-  assign \$170  = \$169  == 8'hb0;
-  assign \$172  = \$171  == 8'hc0;
-  assign \$174  = \$173  == 8'he8;
-  assign \$176  = \$175  == 9'h100;
-  assign \$178  = \$177  == 9'h120;
-  assign \$180  = \$179  == 9'h180;
-  assign \$181  = | { \$180 , \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164  };
-  assign \$182  = _request[24] ? 1'h0 : \$181 ;
-  assign \$183  = \$182  ? 4'h0 : 4'h6;
-  assign \$184  = \$162  ? \$183  : 4'h5;
-  assign \$185  = _request[2] ? 4'h0 : \$184 ;
-  assign \$186  = | \$185 ;
-  assign \$187  = ~ \$186 ;
-  assign \$188  = & _request[31:28];
-  assign \$189  = ~ \$188 ;
-  assign \$190  = ~ _request[2];
-  assign \$191  = \$189  & \$190 ;
-  assign \$192  = \$187  & \$191 ;
-  assign \$194  = ! \$193 ;
-  assign \$196  = \$195  == 4'h8;
-  assign \$198  = \$197  == 5'h10;
-  assign \$200  = \$199  == 5'h18;
-  assign \$202  = \$201  == 6'h20;
-  assign \$204  = \$203  == 6'h28;
-  assign \$206  = \$205  == 6'h30;
-  assign \$208  = \$207  == 8'h80;
-  assign \$210  = \$209  == 8'h88;
-  assign \$212  = \$211  == 8'ha0;
-  assign \$214  = \$213  == 8'hb0;
-  assign \$216  = \$215  == 8'hc0;
-  assign \$218  = \$217  == 8'he0;
-  assign \$220  = \$219  == 8'he8;
-  assign \$222  = \$221  == 8'hf0;
-  assign \$224  = \$223  == 8'hf8;
-  assign \$226  = \$225  == 9'h100;
-  assign \$228  = \$227  == 9'h108;
-  assign \$230  = \$229  == 9'h120;
-  assign \$232  = \$231  == 9'h140;
-  assign \$234  = \$233  == 9'h160;
-  assign \$236  = \$235  == 9'h180;
-  assign \$237  = | { \$236 , \$234 , \$232 , \$230 , \$228 , \$226 , \$224 , \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194  };
-  assign \$238  = _request[24] ? 1'h0 : \$237 ;
-  assign \$240  = \$239  == 8'h80;
-  assign \$242  = \$241  == 8'h88;
-  assign \$244  = \$243  == 8'ha0;
-  assign \$246  = \$245  == 8'hb0;
-  assign \$248  = \$247  == 8'hc0;
-  assign \$250  = \$249  == 8'he8;
-  assign \$252  = \$251  == 9'h100;
-  assign \$254  = \$253  == 9'h120;
-  assign \$256  = \$255  == 9'h180;
-  assign \$257  = | { \$256 , \$254 , \$252 , \$250 , \$248 , \$246 , \$244 , \$242 , \$240  };
-  assign \$258  = _request[24] ? 1'h0 : \$257 ;
-  assign \$259  = \$258  ? 4'h0 : 4'h6;
-  assign \$260  = \$238  ? \$259  : 4'h5;
-  assign \$261  = _request[2] ? 4'h0 : \$260 ;
-  assign \$262  = \$192  ? 4'h7 : \$261 ;
-  assign \$263  = \$116  ? 4'h0 : \$262 ;
-  assign \$264  = ! _request[31:28];
-  assign \$265  = ! _request[31:28];
-  assign \$266  = ~ \$265 ;
-  assign \$267  = | _request[1:0];
-  assign \$268  = \$267  ? 4'h2 : 4'h0;
-  assign \$269  = _request[24] ? 4'h3 : 4'h1;
-  assign \$270  = _request[25] ? \$268  : \$269 ;
-  assign \$271  = | \$270 ;
-  assign \$273  = ! \$272 ;
-  assign \$275  = \$274  == 4'h8;
-  assign \$277  = \$276  == 5'h10;
-  assign \$279  = \$278  == 5'h18;
-  assign \$281  = \$280  == 6'h20;
-  assign \$283  = \$282  == 6'h28;
-  assign \$285  = \$284  == 6'h30;
-  assign \$287  = \$286  == 8'h80;
-  assign \$289  = \$288  == 8'h88;
-  assign \$291  = \$290  == 8'ha0;
-  assign \$293  = \$292  == 8'hb0;
-  assign \$295  = \$294  == 8'hc0;
-  assign \$297  = \$296  == 8'he0;
-  assign \$299  = \$298  == 8'he8;
-  assign \$301  = \$300  == 8'hf0;
-  assign \$303  = \$302  == 8'hf8;
-  assign \$305  = \$304  == 9'h100;
-  assign \$307  = \$306  == 9'h108;
-  assign \$309  = \$308  == 9'h120;
-  assign \$311  = \$310  == 9'h140;
-  assign \$313  = \$312  == 9'h160;
-  assign \$315  = \$314  == 9'h180;
-  assign \$316  = | { \$315 , \$313 , \$311 , \$309 , \$307 , \$305 , \$303 , \$301 , \$299 , \$297 , \$295 , \$293 , \$291 , \$289 , \$287 , \$285 , \$283 , \$281 , \$279 , \$277 , \$275 , \$273  };
-  assign \$317  = _request[24] ? 1'h0 : \$316 ;
-  assign \$319  = \$318  == 8'h80;
-  assign \$321  = \$320  == 8'h88;
-  assign \$323  = \$322  == 8'ha0;
-  assign \$325  = \$324  == 8'hb0;
-  assign \$327  = \$326  == 8'hc0;
-  assign \$329  = \$328  == 8'he8;
-  assign \$331  = \$330  == 9'h100;
-  assign \$333  = \$332  == 9'h120;
-  assign \$335  = \$334  == 9'h180;
-  assign \$336  = | { \$335 , \$333 , \$331 , \$329 , \$327 , \$325 , \$323 , \$321 , \$319  };
-  assign \$337  = _request[24] ? 1'h0 : \$336 ;
-  assign \$338  = \$337  ? 4'h0 : 4'h6;
-  assign \$339  = \$317  ? \$338  : 4'h5;
-  assign \$340  = _request[2] ? 4'h0 : \$339 ;
-  assign \$341  = | \$340 ;
-  assign \$342  = \$271  | \$341 ;
-  assign \$343  = & _request[31:28];
-  assign \$344  = ~ \$343 ;
-  assign \$345  = ~ _request[2];
+  assign \$112  = ! \$111 ;
+  assign \$114  = \$113  == 4'h8;
+  assign \$116  = \$115  == 5'h10;
+  assign \$118  = \$117  == 5'h18;
+  assign \$120  = \$119  == 6'h20;
+  assign \$122  = \$121  == 6'h28;
+  assign \$124  = \$123  == 6'h30;
+  assign \$126  = \$125  == 8'h80;
+  assign \$128  = \$127  == 8'h88;
+  assign \$130  = \$129  == 8'ha0;
+  assign \$132  = \$131  == 8'hb0;
+  assign \$134  = \$133  == 8'hc0;
+  assign \$136  = \$135  == 8'he0;
+  assign \$138  = \$137  == 8'he8;
+  assign \$140  = \$139  == 8'hf0;
+  assign \$142  = \$141  == 8'hf8;
+  assign \$144  = \$143  == 9'h100;
+  assign \$146  = \$145  == 9'h108;
+  assign \$148  = \$147  == 9'h120;
+  assign \$150  = \$149  == 9'h140;
+  assign \$152  = \$151  == 9'h160;
+  assign \$154  = \$153  == 9'h180;
+  assign \$155  = | { \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118 , \$116 , \$114 , \$112  };
+  assign \$156  = _request[24] ? 1'h0 : \$155 ;
+  assign \$158  = \$157  == 8'h80;
+  assign \$160  = \$159  == 8'h88;
+  assign \$162  = \$161  == 8'ha0;
+  assign \$164  = \$163  == 8'hb0;
+  assign \$166  = \$165  == 8'hc0;
+  assign \$168  = \$167  == 8'he8;
+  assign \$170  = \$169  == 9'h100;
+  assign \$172  = \$171  == 9'h120;
+  assign \$174  = \$173  == 9'h180;
+  assign \$175  = | { \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162 , \$160 , \$158  };
+  assign \$176  = _request[24] ? 1'h0 : \$175 ;
+  assign \$177  = \$176  ? 4'h0 : 4'h6;
+  assign \$178  = \$156  ? \$177  : 4'h5;
+  assign \$179  = _request[2] ? 4'h0 : \$178 ;
+  assign \$180  = | \$179 ;
+  assign \$181  = ~ \$180 ;
+  assign \$182  = & _request[31:28];
+  assign \$183  = ~ \$182 ;
+  assign \$184  = ~ _request[2];
+  assign \$185  = \$183  & \$184 ;
+  assign \$186  = \$181  & \$185 ;
+  assign \$188  = ! \$187 ;
+  assign \$190  = \$189  == 4'h8;
+  assign \$192  = \$191  == 5'h10;
+  assign \$194  = \$193  == 5'h18;
+  assign \$196  = \$195  == 6'h20;
+  assign \$198  = \$197  == 6'h28;
+  assign \$200  = \$199  == 6'h30;
+  assign \$202  = \$201  == 8'h80;
+  assign \$204  = \$203  == 8'h88;
+  assign \$206  = \$205  == 8'ha0;
+  assign \$208  = \$207  == 8'hb0;
+  assign \$210  = \$209  == 8'hc0;
+  assign \$212  = \$211  == 8'he0;
+  assign \$214  = \$213  == 8'he8;
+  assign \$216  = \$215  == 8'hf0;
+  assign \$218  = \$217  == 8'hf8;
+  assign \$220  = \$219  == 9'h100;
+  assign \$222  = \$221  == 9'h108;
+  assign \$224  = \$223  == 9'h120;
+  assign \$226  = \$225  == 9'h140;
+  assign \$228  = \$227  == 9'h160;
+  assign \$230  = \$229  == 9'h180;
+  assign \$231  = | { \$230 , \$228 , \$226 , \$224 , \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192 , \$190 , \$188  };
+  assign \$232  = _request[24] ? 1'h0 : \$231 ;
+  assign \$234  = \$233  == 8'h80;
+  assign \$236  = \$235  == 8'h88;
+  assign \$238  = \$237  == 8'ha0;
+  assign \$240  = \$239  == 8'hb0;
+  assign \$242  = \$241  == 8'hc0;
+  assign \$244  = \$243  == 8'he8;
+  assign \$246  = \$245  == 9'h100;
+  assign \$248  = \$247  == 9'h120;
+  assign \$250  = \$249  == 9'h180;
+  assign \$251  = | { \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238 , \$236 , \$234  };
+  assign \$252  = _request[24] ? 1'h0 : \$251 ;
+  assign \$253  = \$252  ? 4'h0 : 4'h6;
+  assign \$254  = \$232  ? \$253  : 4'h5;
+  assign \$255  = _request[2] ? 4'h0 : \$254 ;
+  assign \$256  = \$186  ? 4'h7 : \$255 ;
+  assign \$257  = \$110  ? 4'h0 : \$256 ;
+  assign \$258  = ! _request[31:28];
+  assign \$259  = ! _request[31:28];
+  assign \$260  = ~ \$259 ;
+  assign \$261  = | _request[1:0];
+  assign \$262  = \$261  ? 4'h2 : 4'h0;
+  assign \$263  = _request[24] ? 4'h3 : 4'h1;
+  assign \$264  = _request[25] ? \$262  : \$263 ;
+  assign \$265  = | \$264 ;
+  assign \$267  = ! \$266 ;
+  assign \$269  = \$268  == 4'h8;
+  assign \$271  = \$270  == 5'h10;
+  assign \$273  = \$272  == 5'h18;
+  assign \$275  = \$274  == 6'h20;
+  assign \$277  = \$276  == 6'h28;
+  assign \$279  = \$278  == 6'h30;
+  assign \$281  = \$280  == 8'h80;
+  assign \$283  = \$282  == 8'h88;
+  assign \$285  = \$284  == 8'ha0;
+  assign \$287  = \$286  == 8'hb0;
+  assign \$289  = \$288  == 8'hc0;
+  assign \$291  = \$290  == 8'he0;
+  assign \$293  = \$292  == 8'he8;
+  assign \$295  = \$294  == 8'hf0;
+  assign \$297  = \$296  == 8'hf8;
+  assign \$299  = \$298  == 9'h100;
+  assign \$301  = \$300  == 9'h108;
+  assign \$303  = \$302  == 9'h120;
+  assign \$305  = \$304  == 9'h140;
+  assign \$307  = \$306  == 9'h160;
+  assign \$309  = \$308  == 9'h180;
+  assign \$310  = | { \$309 , \$307 , \$305 , \$303 , \$301 , \$299 , \$297 , \$295 , \$293 , \$291 , \$289 , \$287 , \$285 , \$283 , \$281 , \$279 , \$277 , \$275 , \$273 , \$271 , \$269 , \$267  };
+  assign \$311  = _request[24] ? 1'h0 : \$310 ;
+  assign \$313  = \$312  == 8'h80;
+  assign \$315  = \$314  == 8'h88;
+  assign \$317  = \$316  == 8'ha0;
+  assign \$319  = \$318  == 8'hb0;
+  assign \$321  = \$320  == 8'hc0;
+  assign \$323  = \$322  == 8'he8;
+  assign \$325  = \$324  == 9'h100;
+  assign \$327  = \$326  == 9'h120;
+  assign \$329  = \$328  == 9'h180;
+  assign \$330  = | { \$329 , \$327 , \$325 , \$323 , \$321 , \$319 , \$317 , \$315 , \$313  };
+  assign \$331  = _request[24] ? 1'h0 : \$330 ;
+  assign \$332  = \$331  ? 4'h0 : 4'h6;
+  assign \$333  = \$311  ? \$332  : 4'h5;
+  assign \$334  = _request[2] ? 4'h0 : \$333 ;
+  assign \$335  = | \$334 ;
+  assign \$336  = \$265  | \$335 ;
+  assign \$337  = & _request[31:28];
+  assign \$338  = ~ \$337 ;
+  assign \$339  = ~ _request[2];
+  assign \$340  = \$338  & \$339 ;
+  assign \$341  = \$336  | \$340 ;
+  assign \$342  = \$260  & \$341 ;
+  assign \$344  = \$343  == 8'h80;
+  assign \$345  = ~ _request[24];
   assign \$346  = \$344  & \$345 ;
-  assign \$347  = \$342  | \$346 ;
-  assign \$348  = \$266  & \$347 ;
-  assign \$350  = \$349  == 8'h80;
-  assign \$351  = ~ _request[24];
-  assign \$352  = \$350  & \$351 ;
-  assign \$353  = ~ _request[2];
-  assign \$354  = \$352  & \$353 ;
-  assign \$355  = ! _request[31:28];
-  assign \$356  = ~ \$355 ;
-  assign \$357  = \$354  & \$356 ;
-  assign \$359  = \$358  == 8'h88;
-  assign \$360  = ~ _request[24];
-  assign \$361  = \$359  & \$360 ;
-  assign \$362  = ~ _request[2];
-  assign \$363  = \$361  & \$362 ;
-  assign \$364  = ! _request[31:28];
-  assign \$365  = ~ \$364 ;
-  assign \$366  = \$363  & \$365 ;
-  assign \$368  = \$367  == 8'ha0;
-  assign \$369  = ~ _request[24];
-  assign \$370  = \$368  & \$369 ;
-  assign \$371  = ~ _request[2];
-  assign \$372  = \$370  & \$371 ;
-  assign \$373  = ! _request[31:28];
-  assign \$374  = ~ \$373 ;
-  assign \$375  = \$372  & \$374 ;
-  assign \$377  = \$376  == 8'hb0;
-  assign \$378  = ~ _request[24];
-  assign \$379  = \$377  & \$378 ;
-  assign \$380  = ~ _request[2];
-  assign \$381  = \$379  & \$380 ;
-  assign \$382  = ! _request[31:28];
-  assign \$383  = ~ \$382 ;
-  assign \$384  = \$381  & \$383 ;
-  assign \$386  = \$385  == 8'hc0;
-  assign \$387  = ~ _request[24];
-  assign \$388  = \$386  & \$387 ;
-  assign \$389  = ~ _request[2];
-  assign \$390  = \$388  & \$389 ;
-  assign \$391  = ! _request[31:28];
-  assign \$392  = ~ \$391 ;
-  assign \$393  = \$390  & \$392 ;
-  assign \$395  = \$394  == 8'he8;
-  assign \$396  = ~ _request[24];
-  assign \$397  = \$395  & \$396 ;
-  assign \$398  = ~ _request[2];
-  assign \$399  = \$397  & \$398 ;
-  assign \$400  = ! _request[31:28];
-  assign \$401  = ~ \$400 ;
-  assign \$402  = \$399  & \$401 ;
-  assign \$404  = \$403  == 9'h100;
-  assign \$405  = ~ _request[24];
-  assign \$406  = \$404  & \$405 ;
-  assign \$407  = ~ _request[2];
-  assign \$408  = \$406  & \$407 ;
-  assign \$409  = ! _request[31:28];
-  assign \$410  = ~ \$409 ;
-  assign \$411  = \$408  & \$410 ;
-  assign \$412  = choice < 2'h2;
-  assign \$413  = ~ _checking;
-  assign \$414  = ! \$like ;
-  assign \$418  = ! receiver;
-  assign \$422  = | refused;
-  assign \$423  = ~ may;
-  assign \$424  = hit_ring & \$423 ;
-  assign \$425  = permitted & _target_exists;
-  assign \$426  = ~ \$425 ;
-  assign \$427  = hit_peer & \$426 ;
-  assign \$428  = \$424  | \$427 ;
-  assign \$430  = \$428  ? 4'h8 : 4'h0;
-  assign \$431  = \$422  ? refused : \$430 ;
-  assign \$432  = good & hit_irq_state;
-  assign \$434  = good & hit_irq_test;
-  assign \$436  = good & hit_ring;
-  assign \$438  = \$436  & \$437 ;
-  assign \$439  = good & hit_pending;
-  assign \$441  = good & hit_irq_enable;
-  assign \$443  = good & hit_ack;
-  assign \$445  = good & hit_peer;
-  assign \$447  = ! _request[27];
-  assign \$450  = refuse | does_ack;
-  assign \$451  = \$449  & \$450 ;
-  assign \$455  = refuse | does_ack;
-  assign \$456  = \$454  & \$455 ;
+  assign \$347  = ~ _request[2];
+  assign \$348  = \$346  & \$347 ;
+  assign \$349  = ! _request[31:28];
+  assign \$350  = ~ \$349 ;
+  assign \$351  = \$348  & \$350 ;
+  assign \$353  = \$352  == 8'h88;
+  assign \$354  = ~ _request[24];
+  assign \$355  = \$353  & \$354 ;
+  assign \$356  = ~ _request[2];
+  assign \$357  = \$355  & \$356 ;
+  assign \$358  = ! _request[31:28];
+  assign \$359  = ~ \$358 ;
+  assign \$360  = \$357  & \$359 ;
+  assign \$362  = \$361  == 8'ha0;
+  assign \$363  = ~ _request[24];
+  assign \$364  = \$362  & \$363 ;
+  assign \$365  = ~ _request[2];
+  assign \$366  = \$364  & \$365 ;
+  assign \$367  = ! _request[31:28];
+  assign \$368  = ~ \$367 ;
+  assign \$369  = \$366  & \$368 ;
+  assign \$371  = \$370  == 8'hb0;
+  assign \$372  = ~ _request[24];
+  assign \$373  = \$371  & \$372 ;
+  assign \$374  = ~ _request[2];
+  assign \$375  = \$373  & \$374 ;
+  assign \$376  = ! _request[31:28];
+  assign \$377  = ~ \$376 ;
+  assign \$378  = \$375  & \$377 ;
+  assign \$380  = \$379  == 8'hc0;
+  assign \$381  = ~ _request[24];
+  assign \$382  = \$380  & \$381 ;
+  assign \$383  = ~ _request[2];
+  assign \$384  = \$382  & \$383 ;
+  assign \$385  = ! _request[31:28];
+  assign \$386  = ~ \$385 ;
+  assign \$387  = \$384  & \$386 ;
+  assign \$389  = \$388  == 8'he8;
+  assign \$390  = ~ _request[24];
+  assign \$391  = \$389  & \$390 ;
+  assign \$392  = ~ _request[2];
+  assign \$393  = \$391  & \$392 ;
+  assign \$394  = ! _request[31:28];
+  assign \$395  = ~ \$394 ;
+  assign \$396  = \$393  & \$395 ;
+  assign \$398  = \$397  == 9'h100;
+  assign \$399  = ~ _request[24];
+  assign \$400  = \$398  & \$399 ;
+  assign \$401  = ~ _request[2];
+  assign \$402  = \$400  & \$401 ;
+  assign \$403  = ! _request[31:28];
+  assign \$404  = ~ \$403 ;
+  assign \$405  = \$402  & \$404 ;
+  assign \$406  = choice < 2'h2;
+  assign \$407  = ~ _checking;
+  assign \$408  = ! \$like ;
+  assign \$412  = ! receiver;
+  assign \$416  = | refused;
+  assign \$417  = ~ may;
+  assign \$418  = hit_ring & \$417 ;
+  assign \$419  = permitted & _target_exists;
+  assign \$420  = ~ \$419 ;
+  assign \$421  = hit_peer & \$420 ;
+  assign \$422  = \$418  | \$421 ;
+  assign \$424  = \$422  ? 4'h8 : 4'h0;
+  assign \$425  = \$416  ? refused : \$424 ;
+  assign \$426  = good & hit_irq_state;
+  assign \$428  = good & hit_irq_test;
+  assign \$430  = good & hit_ring;
+  assign \$432  = \$430  & \$431 ;
+  assign \$433  = good & hit_pending;
+  assign \$435  = good & hit_irq_enable;
+  assign \$437  = good & hit_ack;
+  assign \$439  = good & hit_peer;
+  assign \$441  = ! _request[27];
+  assign \$444  = commit | does_ack;
+  assign \$445  = \$443  & \$444 ;
+  assign \$449  = commit | does_ack;
+  assign \$450  = \$448  & \$449 ;
   always @(posedge clk)
-    busy <= \$457 ;
+    _commits <= \$451 ;
   always @(posedge clk)
-    _decoding <= \$458 ;
+    word__request <= \$452 ;
   always @(posedge clk)
-    _checking <= \$459 ;
+    _commit <= \$453 ;
   always @(posedge clk)
-    _ordinary <= \$460 ;
+    others <= \$454 ;
   always @(posedge clk)
-    _acts <= \$461 ;
+    _checking <= \$455 ;
   always @(posedge clk)
-    word__request <= \$462 ;
+    _ordinary <= \$456 ;
+  always @(posedge clk)
+    _taken <= \$457 ;
+  always @(posedge clk)
+    kept_0 <= \$458 ;
+  always @(posedge clk)
+    kept_1 <= \$459 ;
+  always @(posedge clk)
+    _target_exists <= \$460 ;
+  always @(posedge clk)
+    _lane <= \$461 ;
+  always @(posedge clk)
+    _first <= \$462 ;
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$2233$0 (requests__0__valid),
-    .\port$2543$0 (requests__1__valid),
-    .\port$892$0 (\$495 ),
-    .\port$897$0 (\$496 ),
+    .\port$2214$0 (requests__0__valid),
+    .\port$2568$0 (requests__1__valid),
+    .\port$858$0 (\$488 ),
+    .\port$863$0 (\$489 ),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11415,36 +11533,29 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$463  = _taken;
-    if (\$95 ) begin
-      \$463  = { \$496 , \$495  };
+    \$464  = _blank;
+    if (decoding) begin
+      \$464  = \$258 ;
     end
     if (rst) begin
-      \$463  = 2'h0;
+      \$464  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$464  = kept_0;
-    if (\$95 ) begin
-      \$464  = \$96 ;
+    \$465  = _bad;
+    if (decoding) begin
+      \$465  = \$342 ;
+    end
+    if (rst) begin
+      \$465  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$465  = kept_1;
-    if (\$95 ) begin
-      \$465  = \$97 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$466  = _target_exists;
-    if (\$98 ) begin
-      \$466  = 1'h1;
-    end
-    if (_decoding) begin
-      \$466  = \$412 ;
+    \$466  = hit_irq_state;
+    if (decoding) begin
+      \$466  = \$351 ;
     end
     if (rst) begin
       \$466  = 1'h0;
@@ -11452,12 +11563,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$467  = _lane;
-    if (\$98 ) begin
-      \$467  = 1'h0;
-    end
-    if (_decoding) begin
-      \$467  = 1'h0;
+    \$467  = hit_irq_test;
+    if (decoding) begin
+      \$467  = \$360 ;
     end
     if (rst) begin
       \$467  = 1'h0;
@@ -11465,39 +11573,39 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$468  = bank;
-    if (\$98 ) begin
-      \$468  = \$109 ;
+    \$468  = hit_ring;
+    if (decoding) begin
+      \$468  = \$369 ;
     end
     if (rst) begin
-      \$468  = 2'h0;
+      \$468  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$469  = _first;
-    if (_decoding) begin
-      \$469  = \$115 ;
+    \$469  = hit_pending;
+    if (decoding) begin
+      \$469  = \$378 ;
     end
     if (rst) begin
-      \$469  = 4'h0;
+      \$469  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$470  = _late;
-    if (_decoding) begin
-      \$470  = \$263 ;
+    \$470  = hit_irq_enable;
+    if (decoding) begin
+      \$470  = \$387 ;
     end
     if (rst) begin
-      \$470  = 4'h0;
+      \$470  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$471  = _blank;
-    if (_decoding) begin
-      \$471  = \$264 ;
+    \$471  = hit_ack;
+    if (decoding) begin
+      \$471  = \$396 ;
     end
     if (rst) begin
       \$471  = 1'h0;
@@ -11505,9 +11613,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$472  = _bad;
-    if (_decoding) begin
-      \$472  = \$348 ;
+    \$472  = hit_peer;
+    if (decoding) begin
+      \$472  = \$405 ;
     end
     if (rst) begin
       \$472  = 1'h0;
@@ -11515,9 +11623,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$473  = hit_irq_state;
-    if (_decoding) begin
-      \$473  = \$357 ;
+    \$473  = index;
+    if (decoding) begin
+      \$473  = _request[15];
     end
     if (rst) begin
       \$473  = 1'h0;
@@ -11525,9 +11633,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$474  = hit_irq_test;
-    if (_decoding) begin
-      \$474  = \$366 ;
+    \$474  = source;
+    if (\$407 ) begin
+      \$474  = \$like ;
     end
     if (rst) begin
       \$474  = 1'h0;
@@ -11535,9 +11643,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$475  = hit_ring;
-    if (_decoding) begin
-      \$475  = \$375 ;
+    \$475  = target;
+    if (\$407 ) begin
+      \$475  = receiver;
     end
     if (rst) begin
       \$475  = 1'h0;
@@ -11545,202 +11653,132 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$476  = hit_pending;
-    if (_decoding) begin
-      \$476  = \$384 ;
+    \$476  = sources;
+    if (\$407 ) begin
+      \$476  = { \$411 , \$409  };
     end
     if (rst) begin
-      \$476  = 1'h0;
+      \$476  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$477  = hit_irq_enable;
-    if (_decoding) begin
-      \$477  = \$393 ;
+    \$477  = targets;
+    if (\$407 ) begin
+      \$477  = { \$415 , \$413  };
     end
     if (rst) begin
-      \$477  = 1'h0;
+      \$477  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$478  = hit_ack;
-    if (_decoding) begin
-      \$478  = \$402 ;
-    end
+    \$478  = \$425 ;
     if (rst) begin
-      \$478  = 1'h0;
+      \$478  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$479  = hit_peer;
-    if (_decoding) begin
-      \$479  = \$411 ;
-    end
+    \$479  = \$427 ;
     if (rst) begin
       \$479  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$480  = index;
-    if (_decoding) begin
-      \$480  = _request[15];
-    end
+    \$480  = \$429 ;
     if (rst) begin
       \$480  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$481  = source;
-    if (\$413 ) begin
-      \$481  = \$like ;
-    end
+    \$481  = \$432 ;
     if (rst) begin
       \$481  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$482  = target;
-    if (\$413 ) begin
-      \$482  = receiver;
-    end
+    \$482  = \$434 ;
     if (rst) begin
       \$482  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$483  = sources;
-    if (\$413 ) begin
-      \$483  = { \$417 , \$415  };
-    end
+    \$483  = \$436 ;
     if (rst) begin
-      \$483  = 2'h0;
+      \$483  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$484  = targets;
-    if (\$413 ) begin
-      \$484  = { \$421 , \$419  };
-    end
+    \$484  = \$438 ;
     if (rst) begin
-      \$484  = 2'h0;
+      \$484  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$485  = \$431 ;
+    \$485  = \$440 ;
     if (rst) begin
-      \$485  = 4'h0;
+      \$485  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$486  = \$433 ;
+    \$486  = refusing_0;
+    if (\$445 ) begin
+      \$486  = refuse;
+    end
     if (rst) begin
       \$486  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$487  = \$435 ;
+    \$487  = refusing_1;
+    if (\$450 ) begin
+      \$487  = refuse;
+    end
     if (rst) begin
       \$487  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$488  = \$438 ;
-    if (rst) begin
-      \$488  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$489  = \$440 ;
-    if (rst) begin
-      \$489  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$490  = \$442 ;
-    if (rst) begin
-      \$490  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$491  = \$444 ;
-    if (rst) begin
-      \$491  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$492  = \$446 ;
-    if (rst) begin
-      \$492  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$493  = refusing_0;
-    if (\$451 ) begin
-      \$493  = refuse;
-    end
-    if (rst) begin
-      \$493  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$494  = refusing_1;
-    if (\$456 ) begin
-      \$494  = refuse;
-    end
-    if (rst) begin
-      \$494  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$like  = \$8 ;
-    if (_decoding) begin
+    \$like  = \$5 ;
+    if (decoding) begin
       \$like  = _request[27];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    receiver = \$11 [3];
-    if (_decoding) begin
+    receiver = \$8 [3];
+    if (decoding) begin
       receiver = choice[0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     choice = 8'h00;
-    if (_decoding) begin
+    if (decoding) begin
       choice = { 7'h00, _request[27] };
-      if (\$15 ) begin
-        choice = \$17 ;
+      if (\$12 ) begin
+        choice = \$14 ;
       end
-      if (\$21 ) begin
+      if (\$18 ) begin
         choice = { 7'h00, _request[16] };
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \refused$65  = _refused;
-    if (\$41 ) begin
-      \refused$65  = \$44 ;
+    \refused$66  = _refused;
+    if (\$34 ) begin
+      \refused$66  = \$37 ;
     end
   end
   always @* begin
@@ -11748,103 +11786,186 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     code = 3'h2;
     if (_request[66]) begin
       code = 3'h5;
-    end else if (\$62 ) begin
+    end else if (\$54 ) begin
       code = 3'h3;
-    end else if (\$63 ) begin
+    end else if (\$55 ) begin
       code = 3'h4;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     _late_fault = 4'h0;
-    if (\$78 ) begin
+    if (\$71 ) begin
       _late_fault = 4'h8;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$457  = \$89 ;
+    \$451  = \$82 ;
     if (rst) begin
-      \$457  = 1'h0;
+      \$451  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$458  = \$91 ;
+    \$452  = \$94 ;
     if (rst) begin
-      \$458  = 1'h0;
+      \$452  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$459  = _decoding;
+    \$453  = \$96 ;
     if (rst) begin
-      \$459  = 1'h0;
+      \$453  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$460  = _checking;
+    \$454  = \$99 ;
+    if (rst) begin
+      \$454  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$455  = decoding;
+    if (rst) begin
+      \$455  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$456  = _checking;
+    if (rst) begin
+      \$456  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$457  = _taken;
+    if (\$100 ) begin
+      \$457  = { \$489 , \$488  };
+    end
+    if (rst) begin
+      \$457  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$458  = kept_0;
+    if (\$100 ) begin
+      \$458  = \$101 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$459  = kept_1;
+    if (\$100 ) begin
+      \$459  = \$102 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$460  = _target_exists;
+    if (\$103 ) begin
+      \$460  = 1'h1;
+    end
+    if (decoding) begin
+      \$460  = \$406 ;
+    end
     if (rst) begin
       \$460  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$461  = \$93 ;
+    \$461  = _lane;
+    if (\$103 ) begin
+      \$461  = 1'h0;
+    end
+    if (decoding) begin
+      \$461  = 1'h0;
+    end
     if (rst) begin
       \$461  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$462  = \$94 ;
+    \$462  = _first;
+    if (decoding) begin
+      \$462  = \$109 ;
+    end
     if (rst) begin
-      \$462  = 1'h0;
+      \$462  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$463  = _late;
+    if (decoding) begin
+      \$463  = \$257 ;
+    end
+    if (rst) begin
+      \$463  = 4'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
   assign \accept$4  = accept;
-  assign grant = { \$496 , \$495  };
-  assign source_state = 2'h1;
-  assign target_state = 2'h1;
+  assign grant = { \$489 , \$488  };
+  assign source_draining = 1'h0;
+  assign target_alive = 1'h1;
   assign acknowledged = 1'h1;
+  assign source_open = 1'h1;
   assign does_irq_state = do__irq_state;
   assign does_irq_test = do__irq_test;
   assign does_irq_enable = do__irq_enable;
   assign does_ring = do__ring;
   assign does_pending = do__pending;
   assign does_peer = do__peer;
-  assign acted = _here;
   assign walk = 1'h0;
   assign _walk = 1'h0;
   assign _source = source;
   assign _target = target;
-  assign \$signal$61  = sources;
-  assign \$signal$63  = targets;
+  assign \$signal  = sources;
+  assign \$signal$64  = targets;
   assign fault__address = _request[11:0];
-  assign _bank = bank;
-  assign _commits = word__request;
+  assign _banks = word__request;
   assign word__slot = _request[74:69];
   assign word__word = _request[68:67];
   assign word__data = _request[64:33];
   assign row_0 = _request[27];
   assign look_vm = row_1;
-  assign \fill$88  = fill;
-  assign \fill_row$90  = fill_row;
+  assign \fill$86  = fill;
+  assign \fill_row$88  = fill_row;
   assign data_1 = look_result;
+  assign target_open = 1'h1;
   assign write_row = _request[27];
   assign write_data = \new ;
-  assign sent__0 = \port$3066$0 [4:0];
-  assign sent__1 = \port$3088$0 [4:0];
-  assign stops__0 = \port$3066$0 [9:5];
-  assign stops__1 = \port$3088$0 [9:5];
+  assign sent__0 = \port$3125$0 [4:0];
+  assign sent__1 = \port$3147$0 [4:0];
+  assign stops__0 = \port$3125$0 [9:5];
+  assign stops__1 = \port$3147$0 [9:5];
   assign closed_vm = 2'h0;
   assign vm = _request[27];
   assign data = _request[64:33];
-  assign \port$385$67  = _request[74:67];
-  assign new_sent = \$82 [4:0];
-  assign new_stop = \$86 [4:0];
+  assign \port$354$67  = _request[74:67];
+  assign new_sent = \$75 [4:0];
+  assign new_stop = \$79 [4:0];
+  assign \_request.address  = _request[11:0];
+  assign \_request.offset  = _request[23:12];
+  assign \_request.manager  = _request[24];
+  assign \_request.allowed  = _request[25];
+  assign \_request.known  = _request[26];
+  assign \_request.vm  = _request[27];
+  assign \_request.strobes  = _request[31:28];
+  assign \_request.direct  = _request[32];
+  assign \_request.data  = _request[64:33];
+  assign \_request.commit  = _request[65];
+  assign \_request.torn  = _request[66];
+  assign \_request.last  = _request[68:67];
+  assign \_request.slot  = _request[74:69];
   assign \requests__0__payload.address  = requests__0__payload[11:0];
   assign \requests__0__payload.offset  = requests__0__payload[23:12];
   assign \requests__0__payload.manager  = requests__0__payload[24];
@@ -11871,19 +11992,6 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \requests__1__payload.torn  = requests__1__payload[66];
   assign \requests__1__payload.last  = requests__1__payload[68:67];
   assign \requests__1__payload.slot  = requests__1__payload[74:69];
-  assign \_request.address  = _request[11:0];
-  assign \_request.offset  = _request[23:12];
-  assign \_request.manager  = _request[24];
-  assign \_request.allowed  = _request[25];
-  assign \_request.known  = _request[26];
-  assign \_request.vm  = _request[27];
-  assign \_request.strobes  = _request[31:28];
-  assign \_request.direct  = _request[32];
-  assign \_request.data  = _request[64:33];
-  assign \_request.commit  = _request[65];
-  assign \_request.torn  = _request[66];
-  assign \_request.last  = _request[68:67];
-  assign \_request.slot  = _request[74:69];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[3];
   assign \look_result.count  = look_result[11:4];
@@ -11893,45 +12001,40 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \new.code  = \new [2:0];
   assign \new.vm  = \new [3];
   assign \new.count  = \new [11:4];
-  assign refusing[1] = \$76 ;
-  assign refusing[0] = \$75 ;
-  assign \new [11:4] = \$74 [7:0];
-  assign \new [3] = \$72 ;
-  assign \new [2:0] = \$71 ;
+  assign refusing[1] = \$69 ;
+  assign refusing[0] = \$68 ;
+  assign \new [11:4] = \$67 [7:0];
+  assign \new [3] = \$64 ;
+  assign \new [2:0] = \$63 ;
   assign message[8] = _request[27];
   assign message[7:6] = _request[68:67];
   assign message[5:0] = _request[74:69];
-  assign \$13 [2:0] = 3'h0;
-  assign \$13 [11:3] = _request[23:15];
-  assign { \$19 [4], \$19 [2:0] } = 4'h0;
-  assign { \$19 [11:5], \$19 [3] } = { _request[23:17], _request[15] };
-  assign opened = 1'h1;
-  assign \$22  = 1'h0;
-  assign \$23  = 1'h1;
-  assign \$24  = permitted;
-  assign \$25  = 1'h1;
-  assign \$26  = 1'h0;
-  assign \$27  = 1'h1;
+  assign \$10 [2:0] = 3'h0;
+  assign \$10 [11:3] = _request[23:15];
+  assign { \$16 [4], \$16 [2:0] } = 4'h0;
+  assign { \$16 [11:5], \$16 [3] } = { _request[23:17], _request[15] };
+  assign \$19  = 1'h1;
+  assign \$20  = permitted;
   assign reaches = 1'h1;
-  assign \$31  = 1'h1;
-  assign \$32  = 1'h0;
-  assign \$35  = \$34 ;
-  assign \$44  = \$43 ;
-  assign \$49  = 1'h0;
-  assign fault__port = \$50 ;
-  assign \$51  = word__request;
-  assign \$53  = 1'h1;
-  assign room = \$56 ;
-  assign \$60  = \$59 ;
-  assign \$63  = 1'h0;
-  assign \$75  = refusing_0;
-  assign \$76  = refusing_1;
-  assign \$100  = \$99 ;
-  assign \$101  = requests__0__payload[67];
-  assign \$102  = requests__0__payload[67];
-  assign \$105  = \$104 ;
-  assign \$106  = requests__1__payload[67];
-  assign \$107  = requests__1__payload[67];
+  assign \$24  = 1'h0;
+  assign \$27  = \$26 ;
+  assign \$37  = \$36 ;
+  assign \$42  = 1'h0;
+  assign fault__port = \$43 ;
+  assign \$44  = _commits;
+  assign \$49  = \$48 ;
+  assign willing = \$48 ;
+  assign \$55  = 1'h0;
+  assign \$68  = refusing_0;
+  assign \$69  = refusing_1;
+  assign \$85  = requests__0__payload[67];
+  assign \$90  = requests__1__payload[67];
+  assign \$111 [2:0] = 3'h0;
+  assign \$111 [11:3] = _request[23:15];
+  assign \$113 [2:0] = 3'h0;
+  assign \$113 [11:3] = _request[23:15];
+  assign \$115 [2:0] = 3'h0;
+  assign \$115 [11:3] = _request[23:15];
   assign \$117 [2:0] = 3'h0;
   assign \$117 [11:3] = _request[23:15];
   assign \$119 [2:0] = 3'h0;
@@ -11948,52 +12051,52 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$129 [11:3] = _request[23:15];
   assign \$131 [2:0] = 3'h0;
   assign \$131 [11:3] = _request[23:15];
-  assign \$133 [2:0] = 3'h0;
-  assign \$133 [11:3] = _request[23:15];
+  assign \$133 [3:0] = 4'h0;
+  assign \$133 [11:4] = _request[23:16];
   assign \$135 [2:0] = 3'h0;
   assign \$135 [11:3] = _request[23:15];
   assign \$137 [2:0] = 3'h0;
   assign \$137 [11:3] = _request[23:15];
-  assign \$139 [3:0] = 4'h0;
-  assign \$139 [11:4] = _request[23:16];
+  assign \$139 [2:0] = 3'h0;
+  assign \$139 [11:3] = _request[23:15];
   assign \$141 [2:0] = 3'h0;
   assign \$141 [11:3] = _request[23:15];
-  assign \$143 [2:0] = 3'h0;
-  assign \$143 [11:3] = _request[23:15];
-  assign \$145 [2:0] = 3'h0;
-  assign \$145 [11:3] = _request[23:15];
-  assign \$147 [2:0] = 3'h0;
-  assign \$147 [11:3] = _request[23:15];
-  assign { \$149 [4], \$149 [2:0] } = 4'h0;
-  assign { \$149 [11:5], \$149 [3] } = { _request[23:17], _request[15] };
-  assign { \$151 [4], \$151 [2:0] } = 4'h0;
-  assign { \$151 [11:5], \$151 [3] } = { _request[23:17], _request[15] };
+  assign { \$143 [4], \$143 [2:0] } = 4'h0;
+  assign { \$143 [11:5], \$143 [3] } = { _request[23:17], _request[15] };
+  assign { \$145 [4], \$145 [2:0] } = 4'h0;
+  assign { \$145 [11:5], \$145 [3] } = { _request[23:17], _request[15] };
+  assign \$147 [4:0] = 5'h00;
+  assign \$147 [11:5] = _request[23:17];
+  assign \$149 [4:0] = 5'h00;
+  assign \$149 [11:5] = _request[23:17];
+  assign \$151 [2:0] = 3'h0;
+  assign \$151 [11:3] = _request[23:15];
   assign \$153 [4:0] = 5'h00;
   assign \$153 [11:5] = _request[23:17];
-  assign \$155 [4:0] = 5'h00;
-  assign \$155 [11:5] = _request[23:17];
   assign \$157 [2:0] = 3'h0;
   assign \$157 [11:3] = _request[23:15];
-  assign \$159 [4:0] = 5'h00;
-  assign \$159 [11:5] = _request[23:17];
+  assign \$159 [2:0] = 3'h0;
+  assign \$159 [11:3] = _request[23:15];
+  assign \$161 [2:0] = 3'h0;
+  assign \$161 [11:3] = _request[23:15];
   assign \$163 [2:0] = 3'h0;
   assign \$163 [11:3] = _request[23:15];
-  assign \$165 [2:0] = 3'h0;
-  assign \$165 [11:3] = _request[23:15];
+  assign \$165 [3:0] = 4'h0;
+  assign \$165 [11:4] = _request[23:16];
   assign \$167 [2:0] = 3'h0;
   assign \$167 [11:3] = _request[23:15];
-  assign \$169 [2:0] = 3'h0;
-  assign \$169 [11:3] = _request[23:15];
-  assign \$171 [3:0] = 4'h0;
-  assign \$171 [11:4] = _request[23:16];
-  assign \$173 [2:0] = 3'h0;
-  assign \$173 [11:3] = _request[23:15];
-  assign { \$175 [4], \$175 [2:0] } = 4'h0;
-  assign { \$175 [11:5], \$175 [3] } = { _request[23:17], _request[15] };
-  assign \$177 [4:0] = 5'h00;
-  assign \$177 [11:5] = _request[23:17];
-  assign \$179 [4:0] = 5'h00;
-  assign \$179 [11:5] = _request[23:17];
+  assign { \$169 [4], \$169 [2:0] } = 4'h0;
+  assign { \$169 [11:5], \$169 [3] } = { _request[23:17], _request[15] };
+  assign \$171 [4:0] = 5'h00;
+  assign \$171 [11:5] = _request[23:17];
+  assign \$173 [4:0] = 5'h00;
+  assign \$173 [11:5] = _request[23:17];
+  assign \$187 [2:0] = 3'h0;
+  assign \$187 [11:3] = _request[23:15];
+  assign \$189 [2:0] = 3'h0;
+  assign \$189 [11:3] = _request[23:15];
+  assign \$191 [2:0] = 3'h0;
+  assign \$191 [11:3] = _request[23:15];
   assign \$193 [2:0] = 3'h0;
   assign \$193 [11:3] = _request[23:15];
   assign \$195 [2:0] = 3'h0;
@@ -12010,52 +12113,52 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$205 [11:3] = _request[23:15];
   assign \$207 [2:0] = 3'h0;
   assign \$207 [11:3] = _request[23:15];
-  assign \$209 [2:0] = 3'h0;
-  assign \$209 [11:3] = _request[23:15];
+  assign \$209 [3:0] = 4'h0;
+  assign \$209 [11:4] = _request[23:16];
   assign \$211 [2:0] = 3'h0;
   assign \$211 [11:3] = _request[23:15];
   assign \$213 [2:0] = 3'h0;
   assign \$213 [11:3] = _request[23:15];
-  assign \$215 [3:0] = 4'h0;
-  assign \$215 [11:4] = _request[23:16];
+  assign \$215 [2:0] = 3'h0;
+  assign \$215 [11:3] = _request[23:15];
   assign \$217 [2:0] = 3'h0;
   assign \$217 [11:3] = _request[23:15];
-  assign \$219 [2:0] = 3'h0;
-  assign \$219 [11:3] = _request[23:15];
-  assign \$221 [2:0] = 3'h0;
-  assign \$221 [11:3] = _request[23:15];
-  assign \$223 [2:0] = 3'h0;
-  assign \$223 [11:3] = _request[23:15];
-  assign { \$225 [4], \$225 [2:0] } = 4'h0;
-  assign { \$225 [11:5], \$225 [3] } = { _request[23:17], _request[15] };
-  assign { \$227 [4], \$227 [2:0] } = 4'h0;
-  assign { \$227 [11:5], \$227 [3] } = { _request[23:17], _request[15] };
+  assign { \$219 [4], \$219 [2:0] } = 4'h0;
+  assign { \$219 [11:5], \$219 [3] } = { _request[23:17], _request[15] };
+  assign { \$221 [4], \$221 [2:0] } = 4'h0;
+  assign { \$221 [11:5], \$221 [3] } = { _request[23:17], _request[15] };
+  assign \$223 [4:0] = 5'h00;
+  assign \$223 [11:5] = _request[23:17];
+  assign \$225 [4:0] = 5'h00;
+  assign \$225 [11:5] = _request[23:17];
+  assign \$227 [2:0] = 3'h0;
+  assign \$227 [11:3] = _request[23:15];
   assign \$229 [4:0] = 5'h00;
   assign \$229 [11:5] = _request[23:17];
-  assign \$231 [4:0] = 5'h00;
-  assign \$231 [11:5] = _request[23:17];
   assign \$233 [2:0] = 3'h0;
   assign \$233 [11:3] = _request[23:15];
-  assign \$235 [4:0] = 5'h00;
-  assign \$235 [11:5] = _request[23:17];
+  assign \$235 [2:0] = 3'h0;
+  assign \$235 [11:3] = _request[23:15];
+  assign \$237 [2:0] = 3'h0;
+  assign \$237 [11:3] = _request[23:15];
   assign \$239 [2:0] = 3'h0;
   assign \$239 [11:3] = _request[23:15];
-  assign \$241 [2:0] = 3'h0;
-  assign \$241 [11:3] = _request[23:15];
+  assign \$241 [3:0] = 4'h0;
+  assign \$241 [11:4] = _request[23:16];
   assign \$243 [2:0] = 3'h0;
   assign \$243 [11:3] = _request[23:15];
-  assign \$245 [2:0] = 3'h0;
-  assign \$245 [11:3] = _request[23:15];
-  assign \$247 [3:0] = 4'h0;
-  assign \$247 [11:4] = _request[23:16];
-  assign \$249 [2:0] = 3'h0;
-  assign \$249 [11:3] = _request[23:15];
-  assign { \$251 [4], \$251 [2:0] } = 4'h0;
-  assign { \$251 [11:5], \$251 [3] } = { _request[23:17], _request[15] };
-  assign \$253 [4:0] = 5'h00;
-  assign \$253 [11:5] = _request[23:17];
-  assign \$255 [4:0] = 5'h00;
-  assign \$255 [11:5] = _request[23:17];
+  assign { \$245 [4], \$245 [2:0] } = 4'h0;
+  assign { \$245 [11:5], \$245 [3] } = { _request[23:17], _request[15] };
+  assign \$247 [4:0] = 5'h00;
+  assign \$247 [11:5] = _request[23:17];
+  assign \$249 [4:0] = 5'h00;
+  assign \$249 [11:5] = _request[23:17];
+  assign \$266 [2:0] = 3'h0;
+  assign \$266 [11:3] = _request[23:15];
+  assign \$268 [2:0] = 3'h0;
+  assign \$268 [11:3] = _request[23:15];
+  assign \$270 [2:0] = 3'h0;
+  assign \$270 [11:3] = _request[23:15];
   assign \$272 [2:0] = 3'h0;
   assign \$272 [11:3] = _request[23:15];
   assign \$274 [2:0] = 3'h0;
@@ -12072,88 +12175,82 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$284 [11:3] = _request[23:15];
   assign \$286 [2:0] = 3'h0;
   assign \$286 [11:3] = _request[23:15];
-  assign \$288 [2:0] = 3'h0;
-  assign \$288 [11:3] = _request[23:15];
+  assign \$288 [3:0] = 4'h0;
+  assign \$288 [11:4] = _request[23:16];
   assign \$290 [2:0] = 3'h0;
   assign \$290 [11:3] = _request[23:15];
   assign \$292 [2:0] = 3'h0;
   assign \$292 [11:3] = _request[23:15];
-  assign \$294 [3:0] = 4'h0;
-  assign \$294 [11:4] = _request[23:16];
+  assign \$294 [2:0] = 3'h0;
+  assign \$294 [11:3] = _request[23:15];
   assign \$296 [2:0] = 3'h0;
   assign \$296 [11:3] = _request[23:15];
-  assign \$298 [2:0] = 3'h0;
-  assign \$298 [11:3] = _request[23:15];
-  assign \$300 [2:0] = 3'h0;
-  assign \$300 [11:3] = _request[23:15];
-  assign \$302 [2:0] = 3'h0;
-  assign \$302 [11:3] = _request[23:15];
-  assign { \$304 [4], \$304 [2:0] } = 4'h0;
-  assign { \$304 [11:5], \$304 [3] } = { _request[23:17], _request[15] };
-  assign { \$306 [4], \$306 [2:0] } = 4'h0;
-  assign { \$306 [11:5], \$306 [3] } = { _request[23:17], _request[15] };
+  assign { \$298 [4], \$298 [2:0] } = 4'h0;
+  assign { \$298 [11:5], \$298 [3] } = { _request[23:17], _request[15] };
+  assign { \$300 [4], \$300 [2:0] } = 4'h0;
+  assign { \$300 [11:5], \$300 [3] } = { _request[23:17], _request[15] };
+  assign \$302 [4:0] = 5'h00;
+  assign \$302 [11:5] = _request[23:17];
+  assign \$304 [4:0] = 5'h00;
+  assign \$304 [11:5] = _request[23:17];
+  assign \$306 [2:0] = 3'h0;
+  assign \$306 [11:3] = _request[23:15];
   assign \$308 [4:0] = 5'h00;
   assign \$308 [11:5] = _request[23:17];
-  assign \$310 [4:0] = 5'h00;
-  assign \$310 [11:5] = _request[23:17];
   assign \$312 [2:0] = 3'h0;
   assign \$312 [11:3] = _request[23:15];
-  assign \$314 [4:0] = 5'h00;
-  assign \$314 [11:5] = _request[23:17];
+  assign \$314 [2:0] = 3'h0;
+  assign \$314 [11:3] = _request[23:15];
+  assign \$316 [2:0] = 3'h0;
+  assign \$316 [11:3] = _request[23:15];
   assign \$318 [2:0] = 3'h0;
   assign \$318 [11:3] = _request[23:15];
-  assign \$320 [2:0] = 3'h0;
-  assign \$320 [11:3] = _request[23:15];
+  assign \$320 [3:0] = 4'h0;
+  assign \$320 [11:4] = _request[23:16];
   assign \$322 [2:0] = 3'h0;
   assign \$322 [11:3] = _request[23:15];
-  assign \$324 [2:0] = 3'h0;
-  assign \$324 [11:3] = _request[23:15];
-  assign \$326 [3:0] = 4'h0;
-  assign \$326 [11:4] = _request[23:16];
-  assign \$328 [2:0] = 3'h0;
-  assign \$328 [11:3] = _request[23:15];
-  assign { \$330 [4], \$330 [2:0] } = 4'h0;
-  assign { \$330 [11:5], \$330 [3] } = { _request[23:17], _request[15] };
-  assign \$332 [4:0] = 5'h00;
-  assign \$332 [11:5] = _request[23:17];
-  assign \$334 [4:0] = 5'h00;
-  assign \$334 [11:5] = _request[23:17];
-  assign \$349 [2:0] = 3'h0;
-  assign \$349 [11:3] = _request[23:15];
-  assign \$358 [2:0] = 3'h0;
-  assign \$358 [11:3] = _request[23:15];
-  assign \$367 [2:0] = 3'h0;
-  assign \$367 [11:3] = _request[23:15];
-  assign \$376 [2:0] = 3'h0;
-  assign \$376 [11:3] = _request[23:15];
-  assign \$385 [3:0] = 4'h0;
-  assign \$385 [11:4] = _request[23:16];
-  assign \$394 [2:0] = 3'h0;
-  assign \$394 [11:3] = _request[23:15];
-  assign { \$403 [4], \$403 [2:0] } = 4'h0;
-  assign { \$403 [11:5], \$403 [3] } = { _request[23:17], _request[15] };
-  assign \$415  = \$414 ;
-  assign \$416  = \$like ;
-  assign \$417  = \$like ;
-  assign \$419  = \$418 ;
-  assign \$420  = receiver;
-  assign \$421  = receiver;
-  assign \$429  = 4'h0;
-  assign \$433  = \$432 ;
-  assign \$435  = \$434 ;
-  assign \$437  = may;
+  assign { \$324 [4], \$324 [2:0] } = 4'h0;
+  assign { \$324 [11:5], \$324 [3] } = { _request[23:17], _request[15] };
+  assign \$326 [4:0] = 5'h00;
+  assign \$326 [11:5] = _request[23:17];
+  assign \$328 [4:0] = 5'h00;
+  assign \$328 [11:5] = _request[23:17];
+  assign \$343 [2:0] = 3'h0;
+  assign \$343 [11:3] = _request[23:15];
+  assign \$352 [2:0] = 3'h0;
+  assign \$352 [11:3] = _request[23:15];
+  assign \$361 [2:0] = 3'h0;
+  assign \$361 [11:3] = _request[23:15];
+  assign \$370 [2:0] = 3'h0;
+  assign \$370 [11:3] = _request[23:15];
+  assign \$379 [3:0] = 4'h0;
+  assign \$379 [11:4] = _request[23:16];
+  assign \$388 [2:0] = 3'h0;
+  assign \$388 [11:3] = _request[23:15];
+  assign { \$397 [4], \$397 [2:0] } = 4'h0;
+  assign { \$397 [11:5], \$397 [3] } = { _request[23:17], _request[15] };
+  assign \$409  = \$408 ;
+  assign \$410  = \$like ;
+  assign \$411  = \$like ;
+  assign \$413  = \$412 ;
+  assign \$414  = receiver;
+  assign \$415  = receiver;
+  assign \$423  = 4'h0;
+  assign \$427  = \$426 ;
+  assign \$429  = \$428 ;
+  assign \$431  = may;
+  assign \$434  = \$433 ;
+  assign \$436  = \$435 ;
+  assign \$438  = \$437 ;
   assign \$440  = \$439 ;
   assign \$442  = \$441 ;
-  assign \$444  = \$443 ;
-  assign \$446  = \$445 ;
-  assign \$448  = \$447 ;
-  assign \$449  = \$447 ;
-  assign \$452  = _request[27];
-  assign \$453  = _request[27];
-  assign \$454  = _request[27];
+  assign \$443  = \$441 ;
+  assign \$446  = _request[27];
+  assign \$447  = _request[27];
+  assign \$448  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$892$0 , \port$897$0 , \port$2233$0 , \port$2543$0 , clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$858$0 , \port$863$0 , \port$2214$0 , \port$2568$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -12173,26 +12270,26 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$892$0 , \port$897
   input clk;
   wire clk;
   wire [1:0] grant;
-  input \port$2233$0 ;
-  wire \port$2233$0 ;
-  input \port$2543$0 ;
-  wire \port$2543$0 ;
-  output \port$892$0 ;
-  wire \port$892$0 ;
-  output \port$897$0 ;
-  wire \port$897$0 ;
+  input \port$2214$0 ;
+  wire \port$2214$0 ;
+  input \port$2568$0 ;
+  wire \port$2568$0 ;
+  output \port$858$0 ;
+  wire \port$858$0 ;
+  output \port$863$0 ;
+  wire \port$863$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2543$0 ;
+  assign \$3  = behind_0_1 & \port$2568$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2233$0  & \$5 ;
+  assign \$6  = \port$2214$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2233$0 ;
+  assign \$8  = \$7  & \port$2214$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2543$0  & \$10 ;
+  assign \$11  = \port$2568$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -12206,9 +12303,9 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$892$0 , \port$897
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2543$0 , \port$2233$0  };
-  assign \port$892$0  = \$6 ;
-  assign \port$897$0  = \$11 ;
+  assign request = { \port$2568$0 , \port$2214$0  };
+  assign \port$858$0  = \$6 ;
+  assign \port$863$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule

@@ -353,7 +353,7 @@ def _check(c: Config) -> None:
 _STATIC = tuple(Port(identity=Identity.STATIC, vm=vm) for vm in range(2))
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
+    "default": {"blocks": 64},
     "small": {
         "ports": _STATIC,
         "vms": 2,
@@ -370,6 +370,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "depth": 32,
         "page_stride": 65536,
         "manager": Manager.PAGE,
+        "blocks": 256,
+        "banks": 8,
     },
 }
 """Presets, each as its differences from ``Config()``."""
