@@ -333,9 +333,13 @@ class _Show:
         mine.write_sram(block, 0, data)
         self._step(names[sender], f"fills it: {len(data)} bytes{self._took(start)}")
         if rogue is not receiver:
-            seen = boxes[rogue].read_sram(block, 0, 16)
             self._step(names[rogue], f"reads block {block}, which is not its own")
-            self._refused(f"refused: it sees {seen.hex(' ', 4)}", not any(seen))
+            try:
+                seen = boxes[rogue].read_sram(block, 0, 16)
+                answer = f"it sees {seen.hex(' ', 4)}"
+            except BusError:  # where the block was built with read_error
+                seen, answer = b"", "the read gets a bus error"
+            self._refused(f"refused: {answer}", not any(seen))
         self._step(names[sender], f"moves the block to {names[receiver]}, in a message of {counted(1, 'word')}")
         mine.send_block(receiver.vm, [], block, Handover.MOVE)
         mine.result().check()

@@ -201,7 +201,7 @@ def test_driver_on_a_mapped_file(tmp_path):
     config = preset("default")
     page = guest_page(config)
     image = bytearray(8192)
-    for register in page.registers[:5]:
+    for register in [*page.registers[:5], page.MEMORY]:
         word = register.pack(**{field.name: field.reset for field in register.fields})
         image[4096 + register.offset : 4100 + register.offset] = struct.pack("<I", word)
     path = tmp_path / "device"

@@ -38,11 +38,11 @@ def exactly(text):
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_probe_finds_every_address(make_script, name):
-    """Five reads, and the page that follows from them is the block's, register by register."""
+    """Five reads, one more with blocks, and the page that follows is the block's, register by register."""
     config = preset(name)
     page = guest_page(config)
     script = make_script(page, BASE)
-    for register in page.registers[:5]:
+    for register in [*page.registers[:5], *([page.MEMORY] if config.blocks else [])]:
         script.read(register.name, value=register.pack(**{field.name: field.reset for field in register.fields}))
     found = probe(script, BASE)
     assert script.done()
