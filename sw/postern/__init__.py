@@ -4,6 +4,7 @@ from postern_spec.config import Config, ConfigError, load, preset
 from postern_spec.regmap import Fault, Handover, Holding, Kind, Result, State
 
 from .bus import Access, Bus, MmapBus, ModelBus, TracingBus
+from .channel import Channel
 from .driver import (
     BlockInfo,
     Credit,
@@ -44,7 +45,10 @@ from .manager import FaultRecord, Holdings, Limit, Manager, Pool, Status, Tag, V
 from .model import Model
 from .outbox import Transfer
 from .programs import Programs
+from .ring import Entry, RingReader, RingWriter
+from .rpc import Client, Server
 from .sender import Sender
+from .stream import Stream
 from .wire import Content
 
 __all__ = [
@@ -55,6 +59,8 @@ __all__ = [
     "Buffer",
     "Bus",
     "BusError",
+    "Channel",
+    "Client",
     "Closed",
     "CommandRefused",
     "Config",
@@ -65,6 +71,7 @@ __all__ = [
     "Denied",
     "DeviceError",
     "Endpoint",
+    "Entry",
     "Fault",
     "FaultRecord",
     "Handover",
@@ -94,10 +101,14 @@ __all__ = [
     "Refused",
     "RemoteError",
     "Result",
+    "RingReader",
+    "RingWriter",
     "Sender",
+    "Server",
     "Source",
     "State",
     "Status",
+    "Stream",
     "Tag",
     "Timeout",
     "Torn",

@@ -195,6 +195,10 @@ class Endpoint:
         """
         return self._outbox.connect(vm)
 
+    def connected(self, vm: int) -> int | None:
+        """Return the generation of a peer that is connected. No access."""
+        return self._outbox.generation(vm)
+
     def lost(self, vm: int) -> int:
         """Return how many transfers to a peer were given up since it was connected."""
         return self._outbox.lost(vm)
@@ -372,7 +376,7 @@ class Endpoint:
             How many bytes; ``None``: ``buffer.size``.
         how : Handover
             ``MOVE``: the receiver becomes the owner. ``LEND``: nobody writes until it gives the block back.
-            ``SHOW``: for a ring.
+            ``SHOW``: for a ring; the buffer stays ours, to be written, and taken back before it is freed.
 
         Raises
         ------
@@ -391,7 +395,8 @@ class Endpoint:
         block = buffer.block
         assert self._stock  # there is a buffer
         deadline = self._deadline(timeout)
-        while not self._stock.adopt(destination, how):
+        shown = how is Handover.SHOW  # then it stays the program's
+        while not shown and not self._stock.adopt(destination, how):
             # No event tells that a moved block was freed: look again and again.
             self._step(deadline, self._latches, "a block", longest=self._outbox.patience)
             if error := self._outbox.error(destination):
@@ -399,12 +404,13 @@ class Endpoint:
         try:
             transfer = self._outbox.post_block(destination, channel, kind, block, size, how)
         except PosternError:
-            self._stock.disown(destination)
+            if not shown:
+                self._stock.disown(destination)
             raise
         try:
             self._finish(destination, transfer, timeout)
         finally:
-            if transfer.started:
+            if transfer.started and not shown:
                 buffer._block = None
 
     # Receive
@@ -483,6 +489,14 @@ class Endpoint:
         if isinstance(item, PosternError):
             raise item
         return item
+
+    def next_of(self, route: Route) -> Received | PosternError:
+        """Take what a route has next. Requires: it has something. No access."""
+        return self._inbox.take(route.items)
+
+    def confirm(self) -> None:
+        """Find out what became of what was committed. At most one read and, after a refusal, one write."""
+        self._outbox.confirm()
 
     def poll(self) -> None:
         """Take what has arrived, and commit what can be, without waiting."""

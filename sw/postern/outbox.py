@@ -332,7 +332,7 @@ class Outbox:
         self._accepted = outcome.accepted
         for _ in range(went):
             to, item = sent.popleft()
-            if item.block is not None and self._stock:
+            if item.block is not None and self._stock and item.how is not Handover.SHOW:
                 self._stock.sent(to.vm, item.block, item.how)
         if went:
             self._torn = False
@@ -342,7 +342,8 @@ class Outbox:
         self._mailbox.acknowledge(self._lane)
         refuser, cause = sent[0]
         if outcome.code is Result.BAD_BLOCK and self._stock:
-            self._stock.lost(refuser.vm)
+            if cause.how is not Handover.SHOW:
+                self._stock.lost(refuser.vm)
             sent[0] = (refuser, cause._replace(block=None))
         while sent:
             to, item = sent.pop()
@@ -368,7 +369,7 @@ class Outbox:
         return True
 
     def _release(self, to: _Destination, item: _Item) -> None:
-        if item.block is not None and self._stock:
+        if item.block is not None and self._stock and item.how is not Handover.SHOW:
             self._stock.put_back(to.vm, item.block)
 
     def _forsake(self, to: _Destination, transfer: Transfer, error: PosternError) -> None:
@@ -376,7 +377,8 @@ class Outbox:
         if transfer.error is None:
             transfer.error = error
             to.lost += 1
-            if transfer.block is not None and not transfer.started and self._stock:
+            adopted = transfer.block is not None and not transfer.started and transfer.how is not Handover.SHOW
+            if adopted and self._stock:
                 self._stock.disown(to.vm)
 
     def _give_up(self, to: _Destination, error: PosternError) -> None:
