@@ -451,9 +451,9 @@ class Endpoint:
             self._check(vm, b"", channel)
         return self._inbox.open(vm, channel)
 
-    def unroute(self, vm: int | None, channel: int) -> None:
-        """Forget a route, and discard what it has."""
-        self._inbox.close(vm, channel)
+    def unroute(self, vm: int | None, channel: int, *, retire: bool = False) -> None:
+        """Forget a route, and discard what it has; ``retire``: and what still comes there of a stream."""
+        self._inbox.close(vm, channel, retire=retire)
 
     def receive_from(self, route: Route, timeout: float | None = None) -> Received:
         """Take the next transfer of a route, and wait for one if there is none.

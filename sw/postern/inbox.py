@@ -16,6 +16,9 @@ BESIDE = 64
 """Bytes that a transfer counts for beside its data, so that empty ones fill the backlog, too."""
 
 
+_OF_STREAMS = frozenset((Content.STREAM, Content.END, Content.WINDOW, Content.RESET))
+
+
 class Received:
     """A transfer that was received. Its bytes are here, or still in the block that brought them.
 
@@ -195,6 +198,7 @@ class Inbox:
         self.queue: deque[Received] = deque()  # what has no route
         self._lane = lane
         self._routes: dict[tuple[int | None, int], Route] = {}
+        self._retired: set[tuple[int | None, int]] = set()  # channels of streams that are over
         self._sources = [_Source() for _ in range(mailbox.config.vms)]
         config = mailbox.config
         self._most = BESIDE + max(config.block_size if config.blocks else 0, 4 * config.words)
@@ -211,6 +215,7 @@ class Inbox:
         """
         if (vm, channel) in self._routes:
             raise ValueError(f"channel must be one that is not in use, not {channel}")
+        self._retired.discard((vm, channel))
         route = self._routes[vm, channel] = Route(vm)
         kept = [item for item in self.queue if item.channel == channel and vm in (None, item.sender)]
         if kept:
@@ -218,9 +223,12 @@ class Inbox:
             route.items.extend(kept)
         return route
 
-    def close(self, vm: int | None, channel: int) -> None:
-        """Forget a route, and discard what nobody took from it."""
+    def close(self, vm: int | None, channel: int, *, retire: bool = False) -> None:
+        """Forget a route, and discard what nobody took from it. ``retire``: it was that of a stream, of which something
+        may still be on its way; that is discarded, too."""
         route = self._routes.pop((vm, channel))
+        if retire:
+            self._retired.add((vm, channel))
         while route.items:
             item = self.take(route.items)
             if isinstance(item, Received):
@@ -386,6 +394,7 @@ class Inbox:
             for (of, _), route in self._routes.items():
                 if of == vm:
                     route.items.append(PeerGone(vm))
+            self._retired = {key for key in self._retired if key[0] != vm}
         source.generation = generation
 
     def _data(self, words: tuple[int, ...], fragment: Fragment, loan: Loan | None) -> bytes | None:
@@ -396,9 +405,12 @@ class Inbox:
         return data if self.release(loan) else None
 
     def _deliver(self, source: _Source, item: Received) -> None:
-        source.held += BESIDE + len(item)
         channel = item.channel
         route = self._routes.get((item.sender, channel)) or self._routes.get((None, channel))
+        if route is None and item.kind in _OF_STREAMS and (item.sender, channel) in self._retired:
+            item.release()
+            return
+        source.held += BESIDE + len(item)
         if route:
             route.items.append(item)
         else:

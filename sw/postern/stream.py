@@ -23,7 +23,7 @@ class Stream:
     peer : int
         VM-ID of the other side.
     channel : int
-        The channel, this stream's alone.
+        The channel, this stream's alone. It may be used again when each side knows that the other one has closed.
     window : int
         Bytes that the peer may write ahead of ``read``, from 4096.
 
@@ -162,7 +162,7 @@ class Stream:
             pass  # it is broken, and over
         finally:
             self._open = False
-            self.endpoint.unroute(self.peer, self.channel)
+            self.endpoint.unroute(self.peer, self.channel, retire=True)
 
     def __enter__(self) -> "Stream":
         return self

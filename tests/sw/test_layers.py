@@ -350,6 +350,24 @@ def test_stream_that_is_broken_off(make_net):
     two.close()
 
 
+def test_what_comes_after_a_stream_is_discarded(make_net):
+    net = make_net()
+    one, two = pair(net)
+    one.end()
+    two.end()
+    one.close()
+    two.close()
+    for kind in (Content.WINDOW, Content.STREAM, Content.END, Content.RESET):
+        one.endpoint.send(1, pattern(100), channel=3, kind=kind)
+        two.endpoint.poll()
+    one.endpoint.send(1, b"other", channel=3)
+    assert two.endpoint.receive(timeout=0).data == b"other"
+    assert two.endpoint.violations(0) == {}
+    again = Stream(one.endpoint, 1, 3), Stream(two.endpoint, 0, 3)
+    again[0].write(b"again")
+    assert again[1].read(timeout=0) == b"again"
+
+
 def test_end_that_is_missing_when_the_stream_is_closed(make_net):
     net = make_net()
     one, two = pair(net)
