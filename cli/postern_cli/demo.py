@@ -331,7 +331,8 @@ class _Show:
         data = (line * (c.block_size // len(line) + 1))[: c.block_size]
         start = self._now()
         mine.write_sram(block, 0, data)
-        self._step(names[sender], f"fills it: {len(data)} bytes{self._took(start)}")
+        self._step(names[sender], f"fills it: {len(data)} bytes")
+        self._took(start)
         if rogue is not receiver:
             self._step(names[rogue], f"reads block {block}, which is not its own")
             try:
@@ -352,8 +353,8 @@ class _Show:
         self._step(names[sender], "writes to the block that it gave away")
         start = self._now()
         seen = theirs.read_sram(block, 0, c.block_size)
-        took = self._took(start)
-        self._refused(f"refused: {names[receiver]} reads all {len(seen)} bytes as they were sent{took}", seen == data)
+        self._refused(f"refused: {names[receiver]} reads all {len(seen)} bytes as they were sent", seen == data)
+        self._took(start)
         theirs.free(block)
         self._step(names[receiver], "frees the block; it is scrubbed before anybody gets it")
         if self.manager is not None:
@@ -362,8 +363,9 @@ class _Show:
     def _now(self) -> int:
         return 0 if self.rtl is None else int(self.rtl.cycle)
 
-    def _took(self, start: int) -> str:
-        return "" if self.rtl is None else f" in {self._now() - start} cycles"
+    def _took(self, start: int) -> None:
+        if self.rtl is not None:
+            self._step("", f"that took {self._now() - start} cycles")
 
     def _rogue(self, boxes: dict[Seat, Mailbox]) -> None:
         c, rogue, target = self.c, self.rogue, self.open_to_rogue
