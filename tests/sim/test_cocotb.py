@@ -16,6 +16,7 @@ pytestmark = pytest.mark.sim
         ("mixed", "hostile", 4),
         ("mixed", "driver", 2),
         ("bursts", "axi4", 9),
+        ("doubles", "axi4_sram", 5),
         ("apb", "apb", 5),
         ("apb", "driver", 2),
     ],
