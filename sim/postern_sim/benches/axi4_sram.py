@@ -28,6 +28,7 @@ async def opened(dut):
     masters = {port: Master(dut, port) for port in AXI}
     narrow = masters[NARROW]
     base = narrow.where.manager_base
+    assert base is not None
     for vm in (OWNER, OTHER):
         await narrow.write32(base + MANAGER.PERMIT.at(vm, 0), 0b111 & ~(1 << vm))
         for sender in (OWNER, OTHER):
