@@ -28,17 +28,28 @@ def bounds(c: Config) -> dict[str, int]:
     }
 
 
+def sram_bounds(c: Config) -> dict[str, int]:
+    """The same for accesses of the SRAM."""
+    ports, register = len(c.ports), c.request_register
+    return {
+        "write of SRAM": register + 3 + (ports - 1) + -(-ports // 7) + 2,
+        "read of SRAM": register + 1 + (ports - 1) + 3,
+    }
+
+
 def opening(c: Config) -> int:
     """Cycles that an opening adds to an access of the manager page, at most."""
     return 3 + (max(c.vms, c.lanes) + 1) * (3 * len(c.ports) + 2)
 
 
 def test_the_table_has_the_derived_figures():
-    rows = re.findall(r"^\| ([a-z ,]+) \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| ([A-Za-z ,]+) \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     table = {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
     presets = [preset(name) for name in ("small", "default", "large")]
     for kind in bounds(presets[0]):
         assert table[kind] == [str(bounds(c)[kind]) for c in presets]
+    for kind in sram_bounds(presets[1]):
+        assert table[kind] == ["none", *(str(sram_bounds(c)[kind]) for c in presets[1:])]
     assert table["manager page during an opening, added"] == ["none", *(str(opening(c)) for c in presets[1:])]
 
 
@@ -90,6 +101,39 @@ def test_attacks_stay_within_the_bounds(name: str):
     for kind, bound in bounds(c).items():
         assert bound - 3 <= longest[kind] <= bound, f"{kind} must take up to {bound} cycles, not {longest[kind]}"
     assert longest["other read"] == bounds(c)["other read"], "the attack must reach the worst case of a read"
+
+
+@pytest.mark.sim
+def test_attacks_on_one_bank_stay_within_the_bounds():
+    """All ports at one bank, each in its own block, with writes of registers in between, while blocks are scrubbed."""
+    c = preset("default").replace(open_at_reset=True, block_quota=4)
+    page, chance = guest_page(c), random.Random(1)
+    base, step, rows = address_map(c, 0).sram_base, 4 * c.banks, c.block_size // (4 * c.banks)
+    assert base is not None
+    longest: Counter[str] = Counter()
+    with Rtl(c) as rtl:
+        rtl.step(1000)
+        queues = []
+        for port in range(len(c.ports)):
+            block = page.ALLOC.BLOCK.get(rtl.read(port, page.ALLOC.at(), tag=port)[0])
+            kinds = chance.choices(["write of SRAM", "read of SRAM", "other"], [4, 4, 1], k=4000)
+            place = base + block * c.block_size
+            queues.append(
+                [
+                    (kind, Request(page.ACK.at(0), 1, True, tag=port))
+                    if kind == "other"
+                    else (kind, Request(place + step * (at % rows), at, kind == "write of SRAM", tag=port))
+                    for at, kind in enumerate(kinds)
+                ]
+            )
+        for port, queue in enumerate(queues):
+            rtl.issue(port, [wanted for _, wanted in queue])
+        rtl.run()
+        for port, queue in enumerate(queues):
+            for (kind, _), done in zip(queue, rtl.done(port)[-len(queue) :], strict=True):
+                longest[kind] = max(longest[kind], done.answered - done.accepted)
+    for kind, bound in sram_bounds(c).items():
+        assert bound - 3 <= longest[kind] <= bound, f"{kind} must take up to {bound} cycles, not {longest[kind]}"
 
 
 @pytest.mark.sim
