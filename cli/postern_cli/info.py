@@ -6,7 +6,7 @@ from postern_spec.config import Config, Identity, Manager, load
 from postern_spec.emit.common import acting_words, bus_words, digest, manager_words, port_groups
 from postern_spec.pins import pins
 from postern_spec.regmap import guest_page, manager_page
-from postern_spec.sizes import block_rams, pool_banks, slots
+from postern_spec.sizes import block_rams, pool_banks, slots, sram_block_rams
 
 from .words import counted
 
@@ -55,9 +55,20 @@ def text(c: Config) -> str:
             ),
             ("payload", f"{banks} banks of {words} words, {banks * words * 4 / 1024:.0f} KiB"),
             ("block RAM", f"about {block_rams(c)} of 512 x 36 bits (ECP5 DP16KD, half a Xilinx RAMB36)"),
+            *_sram(c),
         ]
     )
     return "\n".join([*lines, ""])
+
+
+def _sram(c: Config) -> list[tuple[str, str]]:
+    if not c.blocks:
+        return []
+    size = f"{c.sram_bytes / 1024:g} KiB: {counted(c.blocks, 'block')} of {c.block_size} bytes"
+    rams = sram_block_rams(c)
+    return [
+        ("SRAM", f"{size}, in {counted(c.banks, 'bank')}; about {rams} block RAMs of 2048 x 9 bits (the same ones)")
+    ]
 
 
 def picture(c: Config) -> list[str]:
@@ -81,6 +92,8 @@ def picture(c: Config) -> list[str]:
         f"{c.vms} VMs: queue, doorbells, interrupts",
         f"{c.vms} x {c.depth} messages of up to {c.words} words",
     ]
+    if c.blocks:
+        inside.append(f"SRAM: {c.blocks} blocks of {c.block_size} bytes, one owner each")
     if c.manager is not Manager.NONE:
         inside.append("manager: who may talk to whom, credits, faults")
     width = max(len(stems), *(len(line) + 4 for line in inside))

@@ -3,7 +3,7 @@
 from .config import Config
 from .model import pow2
 
-__all__ = ["block_rams", "pool_banks", "slots"]
+__all__ = ["block_rams", "pool_banks", "slots", "sram_block_rams"]
 
 
 def slots(c: Config) -> int:
@@ -22,3 +22,11 @@ def block_rams(c: Config) -> int:
     """Return the block RAMs that the pool takes, as memories of 512 words of 36 bits (DP16KD, half a RAMB36)."""
     banks, words = pool_banks(c)
     return banks * -(-words // 512)
+
+
+def sram_block_rams(c: Config) -> int:
+    """Return the block RAMs that the shared SRAM takes: a memory for each byte of each bank, 2,048 bytes in each."""
+    if not c.blocks:
+        return 0
+    lanes = c.sram_width // 8
+    return c.banks * lanes * -(-c.sram_bytes // (c.banks * lanes * 2048))

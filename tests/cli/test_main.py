@@ -16,7 +16,7 @@ from postern_cli.info import picture, text
 from postern_cli.main import main
 from postern_spec.config import PRESETS, Bus, Config, Identity, Manager, Port, load, preset
 from postern_spec.emit import documents, file_names
-from postern_spec.sizes import block_rams, pool_banks, slots
+from postern_spec.sizes import block_rams, pool_banks, slots, sram_block_rams
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
@@ -217,6 +217,7 @@ def test_info_tells_the_sizes(capsys: pytest.CaptureFixture[str], source: str) -
     assert f"{c.vms}, each with" in shown
     assert f"{slots(c)}: {c.vms * c.depth} of queues" in shown
     assert f"about {block_rams(c)} of" in shown
+    assert (f"about {sram_block_rams(c)} block RAMs" in shown) == (c.blocks > 0)
     assert all(len(line) <= 120 and line == line.rstrip() and line.isascii() for line in shown.splitlines())
 
 
