@@ -153,7 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     try:
-        return _run(parser.parse_args(arguments), parser)
+        status = _run(parser.parse_args(arguments), parser)
+        sys.stdout.flush()  # so that a reader who has gone is noticed here and not on exit
+        return status
     except (CommandError, ConfigError) as error:
         print(f"postern: {error}", file=sys.stderr)
         return 1
