@@ -1287,8 +1287,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   wire [3:0] lines;
   wire [7:0] loan_over;
   wire [7:0] \loan_over$1445 ;
-  wire locked;
-  wire \locked$1044 ;
+  wire [4:0] locked;
+  wire [4:0] \locked$1044 ;
   wire [1:0] look;
   wire [7:0] \look$1033 ;
   wire [15:0] \look$652 ;
@@ -3410,14 +3410,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .peer(peer),
-    .\port$17091$0 (\filled$370 ),
-    .\port$17105$0 (\filled$371 ),
-    .\port$17119$0 (\filled$372 ),
-    .\port$17133$0 (\filled$373 ),
-    .\port$17147$0 (\filled$374 ),
-    .\port$17161$0 (\filled$375 ),
-    .\port$17175$0 (\filled$376 ),
-    .\port$17189$0 (\filled$377 ),
+    .\port$17121$0 (\filled$370 ),
+    .\port$17135$0 (\filled$371 ),
+    .\port$17149$0 (\filled$372 ),
+    .\port$17163$0 (\filled$373 ),
+    .\port$17177$0 (\filled$374 ),
+    .\port$17191$0 (\filled$375 ),
+    .\port$17205$0 (\filled$376 ),
+    .\port$17219$0 (\filled$377 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$463 ),
@@ -3520,23 +3520,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(w_refusals__ready),
     .\o__ready$214 (r_refusals__ready),
     .open(open),
-    .\port$17091$0 (\filled$370 ),
-    .\port$17097$0 (\fresh$379 ),
-    .\port$17105$0 (\filled$371 ),
-    .\port$17111$0 (\fresh$380 ),
-    .\port$17119$0 (\filled$372 ),
-    .\port$17125$0 (\fresh$381 ),
-    .\port$17133$0 (\filled$373 ),
-    .\port$17139$0 (\fresh$382 ),
-    .\port$17147$0 (\filled$374 ),
-    .\port$17153$0 (\fresh$383 ),
-    .\port$17161$0 (\filled$375 ),
-    .\port$17167$0 (\fresh$384 ),
-    .\port$17175$0 (\filled$376 ),
-    .\port$17181$0 (\fresh$385 ),
-    .\port$17189$0 (\filled$377 ),
-    .\port$17195$0 (\fresh$386 ),
-    .\port$17212$89 (\$331 ),
+    .\port$17121$0 (\filled$370 ),
+    .\port$17127$0 (\fresh$379 ),
+    .\port$17135$0 (\filled$371 ),
+    .\port$17141$0 (\fresh$380 ),
+    .\port$17149$0 (\filled$372 ),
+    .\port$17155$0 (\fresh$381 ),
+    .\port$17163$0 (\filled$373 ),
+    .\port$17169$0 (\fresh$382 ),
+    .\port$17177$0 (\filled$374 ),
+    .\port$17183$0 (\fresh$383 ),
+    .\port$17191$0 (\filled$375 ),
+    .\port$17197$0 (\fresh$384 ),
+    .\port$17205$0 (\filled$376 ),
+    .\port$17211$0 (\fresh$385 ),
+    .\port$17219$0 (\filled$377 ),
+    .\port$17225$0 (\fresh$386 ),
+    .\port$17242$89 (\$331 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$338 ),
     .r_engine__ready(r_engine__ready),
@@ -3623,23 +3623,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1241 ),
     .\o__ready$214 (\r_refusals__ready$1247 ),
     .open(open),
-    .\port$17091$0 (\filled$370 ),
-    .\port$17097$0 (\fresh$379 ),
-    .\port$17105$0 (\filled$371 ),
-    .\port$17111$0 (\fresh$380 ),
-    .\port$17119$0 (\filled$372 ),
-    .\port$17125$0 (\fresh$381 ),
-    .\port$17133$0 (\filled$373 ),
-    .\port$17139$0 (\fresh$382 ),
-    .\port$17147$0 (\filled$374 ),
-    .\port$17153$0 (\fresh$383 ),
-    .\port$17161$0 (\filled$375 ),
-    .\port$17167$0 (\fresh$384 ),
-    .\port$17175$0 (\filled$376 ),
-    .\port$17181$0 (\fresh$385 ),
-    .\port$17189$0 (\filled$377 ),
-    .\port$17195$0 (\fresh$386 ),
-    .\port$17375$89 (\$332 ),
+    .\port$17121$0 (\filled$370 ),
+    .\port$17127$0 (\fresh$379 ),
+    .\port$17135$0 (\filled$371 ),
+    .\port$17141$0 (\fresh$380 ),
+    .\port$17149$0 (\filled$372 ),
+    .\port$17155$0 (\fresh$381 ),
+    .\port$17163$0 (\filled$373 ),
+    .\port$17169$0 (\fresh$382 ),
+    .\port$17177$0 (\filled$374 ),
+    .\port$17183$0 (\fresh$383 ),
+    .\port$17191$0 (\filled$375 ),
+    .\port$17197$0 (\fresh$384 ),
+    .\port$17205$0 (\filled$376 ),
+    .\port$17211$0 (\fresh$385 ),
+    .\port$17219$0 (\filled$377 ),
+    .\port$17225$0 (\fresh$386 ),
+    .\port$17405$89 (\$332 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$457 ),
     .r_engine__ready(\r_engine__ready$459 ),
@@ -3726,23 +3726,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1283 ),
     .\o__ready$214 (\r_refusals__ready$1289 ),
     .open(open),
-    .\port$17091$0 (\filled$370 ),
-    .\port$17097$0 (\fresh$379 ),
-    .\port$17105$0 (\filled$371 ),
-    .\port$17111$0 (\fresh$380 ),
-    .\port$17119$0 (\filled$372 ),
-    .\port$17125$0 (\fresh$381 ),
-    .\port$17133$0 (\filled$373 ),
-    .\port$17139$0 (\fresh$382 ),
-    .\port$17147$0 (\filled$374 ),
-    .\port$17153$0 (\fresh$383 ),
-    .\port$17161$0 (\filled$375 ),
-    .\port$17167$0 (\fresh$384 ),
-    .\port$17175$0 (\filled$376 ),
-    .\port$17181$0 (\fresh$385 ),
-    .\port$17189$0 (\filled$377 ),
-    .\port$17195$0 (\fresh$386 ),
-    .\port$17538$89 (\$333 ),
+    .\port$17121$0 (\filled$370 ),
+    .\port$17127$0 (\fresh$379 ),
+    .\port$17135$0 (\filled$371 ),
+    .\port$17141$0 (\fresh$380 ),
+    .\port$17149$0 (\filled$372 ),
+    .\port$17155$0 (\fresh$381 ),
+    .\port$17163$0 (\filled$373 ),
+    .\port$17169$0 (\fresh$382 ),
+    .\port$17177$0 (\filled$374 ),
+    .\port$17183$0 (\fresh$383 ),
+    .\port$17191$0 (\filled$375 ),
+    .\port$17197$0 (\fresh$384 ),
+    .\port$17205$0 (\filled$376 ),
+    .\port$17211$0 (\fresh$385 ),
+    .\port$17219$0 (\filled$377 ),
+    .\port$17225$0 (\fresh$386 ),
+    .\port$17568$89 (\$333 ),
     .r_data(r_data),
     .r_engine__payload(\requests__2__payload$527 ),
     .r_engine__ready(\r_engine__ready$529 ),
@@ -3829,23 +3829,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1325 ),
     .\o__ready$214 (\r_refusals__ready$1331 ),
     .open(open),
-    .\port$17091$0 (\filled$370 ),
-    .\port$17097$0 (\fresh$379 ),
-    .\port$17105$0 (\filled$371 ),
-    .\port$17111$0 (\fresh$380 ),
-    .\port$17119$0 (\filled$372 ),
-    .\port$17125$0 (\fresh$381 ),
-    .\port$17133$0 (\filled$373 ),
-    .\port$17139$0 (\fresh$382 ),
-    .\port$17147$0 (\filled$374 ),
-    .\port$17153$0 (\fresh$383 ),
-    .\port$17161$0 (\filled$375 ),
-    .\port$17167$0 (\fresh$384 ),
-    .\port$17175$0 (\filled$376 ),
-    .\port$17181$0 (\fresh$385 ),
-    .\port$17189$0 (\filled$377 ),
-    .\port$17195$0 (\fresh$386 ),
-    .\port$17701$89 (\$334 ),
+    .\port$17121$0 (\filled$370 ),
+    .\port$17127$0 (\fresh$379 ),
+    .\port$17135$0 (\filled$371 ),
+    .\port$17141$0 (\fresh$380 ),
+    .\port$17149$0 (\filled$372 ),
+    .\port$17155$0 (\fresh$381 ),
+    .\port$17163$0 (\filled$373 ),
+    .\port$17169$0 (\fresh$382 ),
+    .\port$17177$0 (\filled$374 ),
+    .\port$17183$0 (\fresh$383 ),
+    .\port$17191$0 (\filled$375 ),
+    .\port$17197$0 (\fresh$384 ),
+    .\port$17205$0 (\filled$376 ),
+    .\port$17211$0 (\fresh$385 ),
+    .\port$17219$0 (\filled$377 ),
+    .\port$17225$0 (\fresh$386 ),
+    .\port$17731$89 (\$334 ),
     .r_data(r_data),
     .r_engine__payload(\requests__3__payload$597 ),
     .r_engine__ready(\r_engine__ready$599 ),
@@ -3919,8 +3919,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1093 ),
-    .\port$4395$0 (\$299 ),
-    .\port$4401$0 (\$300 ),
+    .\port$4425$0 (\$299 ),
+    .\port$4431$0 (\$300 ),
     .push(\push$638 [0]),
     .returns(\returns$670 ),
     .row_0(sender),
@@ -3951,8 +3951,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1094 ),
-    .\port$4407$0 (\$301 ),
-    .\port$4413$0 (\$302 ),
+    .\port$4437$0 (\$301 ),
+    .\port$4443$0 (\$302 ),
     .push(\push$638 [1]),
     .returns(\returns$704 ),
     .row_0(sender),
@@ -3983,8 +3983,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1095 ),
-    .\port$4419$0 (\$303 ),
-    .\port$4425$0 (\$304 ),
+    .\port$4449$0 (\$303 ),
+    .\port$4455$0 (\$304 ),
     .push(\push$638 [2]),
     .returns(\returns$737 ),
     .row_0(sender),
@@ -4015,8 +4015,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1096 ),
-    .\port$4431$0 (\$305 ),
-    .\port$4437$0 (\$306 ),
+    .\port$4461$0 (\$305 ),
+    .\port$4467$0 (\$306 ),
     .push(\push$638 [3]),
     .returns(\returns$770 ),
     .row_0(sender),
@@ -4047,8 +4047,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1097 ),
-    .\port$4443$0 (\$307 ),
-    .\port$4449$0 (\$308 ),
+    .\port$4473$0 (\$307 ),
+    .\port$4479$0 (\$308 ),
     .push(\push$638 [4]),
     .returns(\returns$803 ),
     .row_0(sender),
@@ -4079,8 +4079,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1098 ),
-    .\port$4455$0 (\$309 ),
-    .\port$4461$0 (\$310 ),
+    .\port$4485$0 (\$309 ),
+    .\port$4491$0 (\$310 ),
     .push(\push$638 [5]),
     .returns(\returns$836 ),
     .row_0(sender),
@@ -4111,8 +4111,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1099 ),
-    .\port$4467$0 (\$311 ),
-    .\port$4473$0 (\$312 ),
+    .\port$4497$0 (\$311 ),
+    .\port$4503$0 (\$312 ),
     .push(\push$638 [6]),
     .returns(\returns$869 ),
     .row_0(sender),
@@ -4143,8 +4143,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1100 ),
-    .\port$4479$0 (\$313 ),
-    .\port$4485$0 (\$314 ),
+    .\port$4509$0 (\$313 ),
+    .\port$4515$0 (\$314 ),
     .push(\push$638 [7]),
     .returns(\returns$902 ),
     .row_0(sender),
@@ -4222,33 +4222,33 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .owned(owned),
     .permits(permits),
     .permitted(\permitted$1005 ),
-    .\port$12321$0 (entry),
+    .\port$12351$0 (entry),
     .\port$2388$0 (look_resident),
-    .\port$4347$0 (look_result),
-    .\port$4395$0 (\$299 ),
-    .\port$4401$0 (\$300 ),
-    .\port$4407$0 (\$301 ),
-    .\port$4413$0 (\$302 ),
-    .\port$4419$0 (\$303 ),
-    .\port$4425$0 (\$304 ),
-    .\port$4431$0 (\$305 ),
-    .\port$4437$0 (\$306 ),
-    .\port$4443$0 (\$307 ),
-    .\port$4449$0 (\$308 ),
-    .\port$4455$0 (\$309 ),
-    .\port$4461$0 (\$310 ),
-    .\port$4467$0 (\$311 ),
-    .\port$4473$0 (\$312 ),
-    .\port$4479$0 (\$313 ),
-    .\port$4485$0 (\$314 ),
-    .\port$7070$0 (\$316 ),
-    .\port$7148$0 (\$318 ),
-    .\port$7226$0 (\$320 ),
-    .\port$7304$0 (\$322 ),
-    .\port$7382$0 (\$324 ),
-    .\port$7460$0 (\$326 ),
-    .\port$7538$0 (\$328 ),
-    .\port$7616$0 (\$330 ),
+    .\port$4377$0 (look_result),
+    .\port$4425$0 (\$299 ),
+    .\port$4431$0 (\$300 ),
+    .\port$4437$0 (\$301 ),
+    .\port$4443$0 (\$302 ),
+    .\port$4449$0 (\$303 ),
+    .\port$4455$0 (\$304 ),
+    .\port$4461$0 (\$305 ),
+    .\port$4467$0 (\$306 ),
+    .\port$4473$0 (\$307 ),
+    .\port$4479$0 (\$308 ),
+    .\port$4485$0 (\$309 ),
+    .\port$4491$0 (\$310 ),
+    .\port$4497$0 (\$311 ),
+    .\port$4503$0 (\$312 ),
+    .\port$4509$0 (\$313 ),
+    .\port$4515$0 (\$314 ),
+    .\port$7100$0 (\$316 ),
+    .\port$7178$0 (\$318 ),
+    .\port$7256$0 (\$320 ),
+    .\port$7334$0 (\$322 ),
+    .\port$7412$0 (\$324 ),
+    .\port$7490$0 (\$326 ),
+    .\port$7568$0 (\$328 ),
+    .\port$7646$0 (\$330 ),
     .record(look_record),
     .refused(read__kind),
     .\refused$169 (refused),
@@ -4301,10 +4301,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .clk(clk),
     .dirty(dirty),
     .first(scrub_first),
-    .\port$18293$0 (\$335 ),
-    .\port$18295$0 (\$336 ),
-    .\port$18297$0 (\$337 ),
-    .\port$18299$0 (\$338 ),
+    .\port$18323$0 (\$335 ),
+    .\port$18325$0 (\$336 ),
+    .\port$18327$0 (\$337 ),
+    .\port$18329$0 (\$338 ),
     .rst(rst),
     .scrub__0__taken(scrub__0__taken),
     .scrub__0__want(scrub__0__want),
@@ -4317,15 +4317,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   );
   \postern.sram  sram (
     .clk(clk),
-    .\port$17212$89 (\$331 ),
-    .\port$17375$89 (\$332 ),
-    .\port$17538$89 (\$333 ),
-    .\port$17701$89 (\$334 ),
-    .\port$18293$0 (\$335 ),
-    .\port$18295$0 (\$336 ),
-    .\port$18297$0 (\$337 ),
-    .\port$18299$0 (\$338 ),
-    .\port$18303$0 (\$339 ),
+    .\port$17242$89 (\$331 ),
+    .\port$17405$89 (\$332 ),
+    .\port$17568$89 (\$333 ),
+    .\port$17731$89 (\$334 ),
+    .\port$18323$0 (\$335 ),
+    .\port$18325$0 (\$336 ),
+    .\port$18327$0 (\$337 ),
+    .\port$18329$0 (\$338 ),
+    .\port$18333$0 (\$339 ),
     .r__0__data(r_sram__data),
     .r__0__enable(r__0__enable),
     .r__0__grant(r_sram__grant),
@@ -4494,14 +4494,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_stop(new_stop),
     .permitted(permitted),
     .\port$2604$80 (\$298 ),
-    .\port$7069$0 (\$315 ),
-    .\port$7147$0 (\$317 ),
-    .\port$7225$0 (\$319 ),
-    .\port$7303$0 (\$321 ),
-    .\port$7381$0 (\$323 ),
-    .\port$7459$0 (\$325 ),
-    .\port$7537$0 (\$327 ),
-    .\port$7615$0 (\$329 ),
+    .\port$7099$0 (\$315 ),
+    .\port$7177$0 (\$317 ),
+    .\port$7255$0 (\$319 ),
+    .\port$7333$0 (\$321 ),
+    .\port$7411$0 (\$323 ),
+    .\port$7489$0 (\$325 ),
+    .\port$7567$0 (\$327 ),
+    .\port$7645$0 (\$329 ),
     .push(\push$638 ),
     .refused_command(refused_command),
     .refusing(refusing),
@@ -7830,8 +7830,8 @@ module \postern.blocks (rst, vm, data, give, alloc, scrub, alloc_given, availabl
     .data_9(look_bought),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$15764$0 (\$81 ),
-    .\port$17059$0 (alloc_vm),
+    .\port$15794$0 (\$81 ),
+    .\port$17089$0 (alloc_vm),
     .r_port__addr(w_look__0[5:0]),
     .\r_port__addr$12 (w_look__1[5:0]),
     .\r_port__addr$16 (w_look__2[5:0]),
@@ -8602,7 +8602,7 @@ module \postern.blocks.borrowed (rst, r_port__addr, write, write_row, write_data
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.blocks.bought (rst, \r_port__addr$40 , write, \port$15764$0 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$17059$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
+module \postern.blocks.bought (rst, \r_port__addr$40 , write, \port$15794$0 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$17089$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
 , \r_port__addr$28 , \r_port__addr$16 , \r_port__addr$32 , \r_port__addr$20 , \r_port__addr$36 , write_row, clk);
   input clk;
   wire clk;
@@ -8630,10 +8630,10 @@ module \postern.blocks.bought (rst, \r_port__addr$40 , write, \port$15764$0 , da
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$15764$0 ;
-  wire \port$15764$0 ;
-  input [2:0] \port$17059$0 ;
-  wire [2:0] \port$17059$0 ;
+  input \port$15794$0 ;
+  wire \port$15794$0 ;
+  input [2:0] \port$17089$0 ;
+  wire [2:0] \port$17089$0 ;
   input [5:0] r_port__addr;
   wire [5:0] r_port__addr;
   input [5:0] \r_port__addr$12 ;
@@ -8767,8 +8767,8 @@ module \postern.blocks.bought (rst, \r_port__addr$40 , write, \port$15764$0 , da
   assign data_9 = cells[\r_port__addr$44 ];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
-  assign w_port__data = fill ? 4'h0 : { \port$17059$0 , \port$15764$0  };
-  assign write_data = { \port$17059$0 , \port$15764$0  };
+  assign w_port__data = fill ? 4'h0 : { \port$17089$0 , \port$15794$0  };
+  assign write_data = { \port$17089$0 , \port$15794$0  };
   assign row_0 = r_port__addr;
   assign r_port__data = data_0;
   assign row_1 = \r_port__addr$12 ;
@@ -15074,26 +15074,26 @@ module \postern.faults (rst, write__address, data, write__valid, write__kind, wr
     read_by_sram <= \$1873 ;
   \postern.faults.read_turn  read_turn (
     .clk(clk),
-    .\port$11125$0 (r_refusals__2__valid),
-    .\port$12297$0 (r_refusals__3__valid),
-    .\port$14489$0 (r_refusals__0__ready),
-    .\port$14496$0 (r_refusals__1__ready),
-    .\port$14504$0 (r_refusals__2__ready),
-    .\port$14513$0 (r_refusals__3__ready),
-    .\port$8781$0 (r_refusals__0__valid),
-    .\port$9953$0 (r_refusals__1__valid),
+    .\port$11155$0 (r_refusals__2__valid),
+    .\port$12327$0 (r_refusals__3__valid),
+    .\port$14519$0 (r_refusals__0__ready),
+    .\port$14526$0 (r_refusals__1__ready),
+    .\port$14534$0 (r_refusals__2__ready),
+    .\port$14543$0 (r_refusals__3__ready),
+    .\port$8811$0 (r_refusals__0__valid),
+    .\port$9983$0 (r_refusals__1__valid),
     .rst(rst)
   );
   \postern.faults.write_turn  write_turn (
     .clk(clk),
-    .\port$11100$0 (w_refusals__2__valid),
-    .\port$12272$0 (w_refusals__3__valid),
-    .\port$14421$0 (w_refusals__0__ready),
-    .\port$14428$0 (w_refusals__1__ready),
-    .\port$14436$0 (w_refusals__2__ready),
-    .\port$14445$0 (w_refusals__3__ready),
-    .\port$8756$0 (w_refusals__0__valid),
-    .\port$9928$0 (w_refusals__1__valid),
+    .\port$11130$0 (w_refusals__2__valid),
+    .\port$12302$0 (w_refusals__3__valid),
+    .\port$14451$0 (w_refusals__0__ready),
+    .\port$14458$0 (w_refusals__1__ready),
+    .\port$14466$0 (w_refusals__2__ready),
+    .\port$14475$0 (w_refusals__3__ready),
+    .\port$8786$0 (w_refusals__0__valid),
+    .\port$9958$0 (w_refusals__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -16119,7 +16119,7 @@ module \postern.faults (rst, write__address, data, write__valid, write__kind, wr
   assign \$1656  = 1'h1;
 endmodule
 
-module \postern.faults.read_turn (rst, \port$8781$0 , \port$9953$0 , \port$11125$0 , \port$12297$0 , \port$14489$0 , \port$14496$0 , \port$14504$0 , \port$14513$0 , clk);
+module \postern.faults.read_turn (rst, \port$8811$0 , \port$9983$0 , \port$11155$0 , \port$12327$0 , \port$14519$0 , \port$14526$0 , \port$14534$0 , \port$14543$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -16179,22 +16179,22 @@ module \postern.faults.read_turn (rst, \port$8781$0 , \port$9953$0 , \port$11125
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$11125$0 ;
-  wire \port$11125$0 ;
-  input \port$12297$0 ;
-  wire \port$12297$0 ;
-  output \port$14489$0 ;
-  wire \port$14489$0 ;
-  output \port$14496$0 ;
-  wire \port$14496$0 ;
-  output \port$14504$0 ;
-  wire \port$14504$0 ;
-  output \port$14513$0 ;
-  wire \port$14513$0 ;
-  input \port$8781$0 ;
-  wire \port$8781$0 ;
-  input \port$9953$0 ;
-  wire \port$9953$0 ;
+  input \port$11155$0 ;
+  wire \port$11155$0 ;
+  input \port$12327$0 ;
+  wire \port$12327$0 ;
+  output \port$14519$0 ;
+  wire \port$14519$0 ;
+  output \port$14526$0 ;
+  wire \port$14526$0 ;
+  output \port$14534$0 ;
+  wire \port$14534$0 ;
+  output \port$14543$0 ;
+  wire \port$14543$0 ;
+  input \port$8811$0 ;
+  wire \port$8811$0 ;
+  input \port$9983$0 ;
+  wire \port$9983$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -16208,36 +16208,36 @@ module \postern.faults.read_turn (rst, \port$8781$0 , \port$9953$0 , \port$11125
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9953$0 ;
-  assign \$14  = behind_0_2 & \port$11125$0 ;
-  assign \$15  = behind_0_3 & \port$12297$0 ;
+  assign \$13  = behind_0_1 & \port$9983$0 ;
+  assign \$14  = behind_0_2 & \port$11155$0 ;
+  assign \$15  = behind_0_3 & \port$12327$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8781$0  & \$17 ;
+  assign \$18  = \port$8811$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8781$0 ;
-  assign \$21  = behind_1_2 & \port$11125$0 ;
-  assign \$22  = behind_1_3 & \port$12297$0 ;
+  assign \$20  = \$19  & \port$8811$0 ;
+  assign \$21  = behind_1_2 & \port$11155$0 ;
+  assign \$22  = behind_1_3 & \port$12327$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9953$0  & \$24 ;
+  assign \$25  = \port$9983$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8781$0 ;
+  assign \$27  = \$26  & \port$8811$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9953$0 ;
-  assign \$30  = behind_2_3 & \port$12297$0 ;
+  assign \$29  = \$28  & \port$9983$0 ;
+  assign \$30  = behind_2_3 & \port$12327$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11125$0  & \$32 ;
+  assign \$33  = \port$11155$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8781$0 ;
+  assign \$35  = \$34  & \port$8811$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9953$0 ;
+  assign \$37  = \$36  & \port$9983$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11125$0 ;
+  assign \$39  = \$38  & \port$11155$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12297$0  & \$41 ;
+  assign \$42  = \port$12327$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -16308,11 +16308,11 @@ module \postern.faults.read_turn (rst, \port$8781$0 , \port$9953$0 , \port$11125
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12297$0 , \port$11125$0 , \port$9953$0 , \port$8781$0  };
-  assign \port$14489$0  = \$18 ;
-  assign \port$14496$0  = \$25 ;
-  assign \port$14504$0  = \$33 ;
-  assign \port$14513$0  = \$42 ;
+  assign request = { \port$12327$0 , \port$11155$0 , \port$9983$0 , \port$8811$0  };
+  assign \port$14519$0  = \$18 ;
+  assign \port$14526$0  = \$25 ;
+  assign \port$14534$0  = \$33 ;
+  assign \port$14543$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -16321,7 +16321,7 @@ module \postern.faults.read_turn (rst, \port$8781$0 , \port$9953$0 , \port$11125
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.faults.write_turn (rst, \port$8756$0 , \port$9928$0 , \port$11100$0 , \port$12272$0 , \port$14421$0 , \port$14428$0 , \port$14436$0 , \port$14445$0 , clk);
+module \postern.faults.write_turn (rst, \port$8786$0 , \port$9958$0 , \port$11130$0 , \port$12302$0 , \port$14451$0 , \port$14458$0 , \port$14466$0 , \port$14475$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -16381,22 +16381,22 @@ module \postern.faults.write_turn (rst, \port$8756$0 , \port$9928$0 , \port$1110
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$11100$0 ;
-  wire \port$11100$0 ;
-  input \port$12272$0 ;
-  wire \port$12272$0 ;
-  output \port$14421$0 ;
-  wire \port$14421$0 ;
-  output \port$14428$0 ;
-  wire \port$14428$0 ;
-  output \port$14436$0 ;
-  wire \port$14436$0 ;
-  output \port$14445$0 ;
-  wire \port$14445$0 ;
-  input \port$8756$0 ;
-  wire \port$8756$0 ;
-  input \port$9928$0 ;
-  wire \port$9928$0 ;
+  input \port$11130$0 ;
+  wire \port$11130$0 ;
+  input \port$12302$0 ;
+  wire \port$12302$0 ;
+  output \port$14451$0 ;
+  wire \port$14451$0 ;
+  output \port$14458$0 ;
+  wire \port$14458$0 ;
+  output \port$14466$0 ;
+  wire \port$14466$0 ;
+  output \port$14475$0 ;
+  wire \port$14475$0 ;
+  input \port$8786$0 ;
+  wire \port$8786$0 ;
+  input \port$9958$0 ;
+  wire \port$9958$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -16410,36 +16410,36 @@ module \postern.faults.write_turn (rst, \port$8756$0 , \port$9928$0 , \port$1110
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9928$0 ;
-  assign \$14  = behind_0_2 & \port$11100$0 ;
-  assign \$15  = behind_0_3 & \port$12272$0 ;
+  assign \$13  = behind_0_1 & \port$9958$0 ;
+  assign \$14  = behind_0_2 & \port$11130$0 ;
+  assign \$15  = behind_0_3 & \port$12302$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8756$0  & \$17 ;
+  assign \$18  = \port$8786$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8756$0 ;
-  assign \$21  = behind_1_2 & \port$11100$0 ;
-  assign \$22  = behind_1_3 & \port$12272$0 ;
+  assign \$20  = \$19  & \port$8786$0 ;
+  assign \$21  = behind_1_2 & \port$11130$0 ;
+  assign \$22  = behind_1_3 & \port$12302$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9928$0  & \$24 ;
+  assign \$25  = \port$9958$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8756$0 ;
+  assign \$27  = \$26  & \port$8786$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9928$0 ;
-  assign \$30  = behind_2_3 & \port$12272$0 ;
+  assign \$29  = \$28  & \port$9958$0 ;
+  assign \$30  = behind_2_3 & \port$12302$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11100$0  & \$32 ;
+  assign \$33  = \port$11130$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8756$0 ;
+  assign \$35  = \$34  & \port$8786$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9928$0 ;
+  assign \$37  = \$36  & \port$9958$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11100$0 ;
+  assign \$39  = \$38  & \port$11130$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12272$0  & \$41 ;
+  assign \$42  = \port$12302$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -16510,11 +16510,11 @@ module \postern.faults.write_turn (rst, \port$8756$0 , \port$9928$0 , \port$1110
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12272$0 , \port$11100$0 , \port$9928$0 , \port$8756$0  };
-  assign \port$14421$0  = \$18 ;
-  assign \port$14428$0  = \$25 ;
-  assign \port$14436$0  = \$33 ;
-  assign \port$14445$0  = \$42 ;
+  assign request = { \port$12302$0 , \port$11130$0 , \port$9958$0 , \port$8786$0  };
+  assign \port$14451$0  = \$18 ;
+  assign \port$14458$0  = \$25 ;
+  assign \port$14466$0  = \$33 ;
+  assign \port$14475$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -16524,7 +16524,7 @@ module \postern.faults.write_turn (rst, \port$8756$0 , \port$9928$0 , \port$1110
 endmodule
 
 module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_resident, vm, data, available, loan_over, opened, closed, open, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines
-, waiting, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, look_vm, look_core, \port$17091$0 , \port$17105$0 , \port$17119$0 , \port$17133$0 , \port$17147$0 , \port$17161$0 , \port$17175$0 , \port$17189$0 , clk
+, waiting, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, look_vm, look_core, \port$17121$0 , \port$17135$0 , \port$17149$0 , \port$17163$0 , \port$17177$0 , \port$17191$0 , \port$17205$0 , \port$17219$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
@@ -17475,22 +17475,22 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$17091$0 ;
-  wire \port$17091$0 ;
-  input \port$17105$0 ;
-  wire \port$17105$0 ;
-  input \port$17119$0 ;
-  wire \port$17119$0 ;
-  input \port$17133$0 ;
-  wire \port$17133$0 ;
-  input \port$17147$0 ;
-  wire \port$17147$0 ;
-  input \port$17161$0 ;
-  wire \port$17161$0 ;
-  input \port$17175$0 ;
-  wire \port$17175$0 ;
-  input \port$17189$0 ;
-  wire \port$17189$0 ;
+  input \port$17121$0 ;
+  wire \port$17121$0 ;
+  input \port$17135$0 ;
+  wire \port$17135$0 ;
+  input \port$17149$0 ;
+  wire \port$17149$0 ;
+  input \port$17163$0 ;
+  wire \port$17163$0 ;
+  input \port$17177$0 ;
+  wire \port$17177$0 ;
+  input \port$17191$0 ;
+  wire \port$17191$0 ;
+  input \port$17205$0 ;
+  wire \port$17205$0 ;
+  input \port$17219$0 ;
+  wire \port$17219$0 ;
   input [7:0] refusing;
   wire [7:0] refusing;
   output [3:0] residents__0;
@@ -17682,35 +17682,35 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   assign \$325  = ~ \$324 ;
   assign \$326  = fired & \$325 ;
   assign \$327  = \$326  | fires;
-  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$17091$0  };
+  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$17121$0  };
   assign \$328  = ! vm;
   assign \$330  = clear | test;
   assign written_0 = \$329  & \$330 ;
-  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$17105$0  };
+  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$17135$0  };
   assign \$331  = vm == 1'h1;
   assign \$333  = clear | test;
   assign written_1 = \$332  & \$333 ;
-  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$17119$0  };
+  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$17149$0  };
   assign \$334  = vm == 2'h2;
   assign \$336  = clear | test;
   assign written_2 = \$335  & \$336 ;
-  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$17133$0  };
+  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$17163$0  };
   assign \$337  = vm == 2'h3;
   assign \$339  = clear | test;
   assign written_3 = \$338  & \$339 ;
-  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$17147$0  };
+  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$17177$0  };
   assign \$340  = vm == 3'h4;
   assign \$342  = clear | test;
   assign written_4 = \$341  & \$342 ;
-  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$17161$0  };
+  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$17191$0  };
   assign \$343  = vm == 3'h5;
   assign \$345  = clear | test;
   assign written_5 = \$344  & \$345 ;
-  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$17175$0  };
+  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$17205$0  };
   assign \$346  = vm == 3'h6;
   assign \$348  = clear | test;
   assign written_6 = \$347  & \$348 ;
-  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$17189$0  };
+  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$17219$0  };
   assign \$349  = vm == 3'h7;
   assign \$351  = clear | test;
   assign written_7 = \$350  & \$351 ;
@@ -19313,7 +19313,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
     end
   end
   assign chosen = \$810 [7:0];
-  assign filled = { \port$17189$0 , \port$17175$0 , \port$17161$0 , \port$17147$0 , \port$17133$0 , \port$17119$0 , \port$17105$0 , \port$17091$0  };
+  assign filled = { \port$17219$0 , \port$17205$0 , \port$17191$0 , \port$17177$0 , \port$17163$0 , \port$17149$0 , \port$17135$0 , \port$17121$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
   assign \residents__0.valid  = residents__0[3];
@@ -23320,102 +23320,102 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     word_3_3 <= \$80 ;
   \postern.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$10290$0 (r__2__request[0]),
-    .\port$11462$0 (r__3__request[0]),
+    .\port$10320$0 (r__2__request[0]),
+    .\port$11492$0 (r__3__request[0]),
     .\port$561$0 (\$153 ),
     .\port$568$0 (\$154 ),
     .\port$576$0 (\$155 ),
     .\port$585$0 (\$156 ),
-    .\port$7946$0 (r__0__request[0]),
-    .\port$9118$0 (r__1__request[0]),
+    .\port$7976$0 (r__0__request[0]),
+    .\port$9148$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$10290$1 (r__2__request[1]),
-    .\port$11462$1 (r__3__request[1]),
+    .\port$10320$1 (r__2__request[1]),
+    .\port$11492$1 (r__3__request[1]),
     .\port$672$0 (\$161 ),
     .\port$679$0 (\$162 ),
     .\port$687$0 (\$163 ),
     .\port$696$0 (\$164 ),
-    .\port$7946$1 (r__0__request[1]),
-    .\port$9118$1 (r__1__request[1]),
+    .\port$7976$1 (r__0__request[1]),
+    .\port$9148$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$10290$2 (r__2__request[2]),
-    .\port$11462$2 (r__3__request[2]),
+    .\port$10320$2 (r__2__request[2]),
+    .\port$11492$2 (r__3__request[2]),
     .\port$783$0 (\$169 ),
     .\port$790$0 (\$170 ),
-    .\port$7946$2 (r__0__request[2]),
+    .\port$7976$2 (r__0__request[2]),
     .\port$798$0 (\$171 ),
     .\port$807$0 (\$172 ),
-    .\port$9118$2 (r__1__request[2]),
+    .\port$9148$2 (r__1__request[2]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$10290$3 (r__2__request[3]),
-    .\port$11462$3 (r__3__request[3]),
-    .\port$7946$3 (r__0__request[3]),
+    .\port$10320$3 (r__2__request[3]),
+    .\port$11492$3 (r__3__request[3]),
+    .\port$7976$3 (r__0__request[3]),
     .\port$894$0 (\$177 ),
     .\port$901$0 (\$178 ),
     .\port$909$0 (\$179 ),
-    .\port$9118$3 (r__1__request[3]),
+    .\port$9148$3 (r__1__request[3]),
     .\port$918$0 (\$180 ),
     .rst(rst)
   );
   \postern.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .\port$10018$0 (w__2__request[0]),
-    .\port$11190$0 (w__3__request[0]),
+    .\port$10048$0 (w__2__request[0]),
+    .\port$11220$0 (w__3__request[0]),
     .\port$507$0 (\$149 ),
     .\port$514$0 (\$150 ),
     .\port$522$0 (\$151 ),
     .\port$531$0 (\$152 ),
-    .\port$7674$0 (w__0__request[0]),
-    .\port$8846$0 (w__1__request[0]),
+    .\port$7704$0 (w__0__request[0]),
+    .\port$8876$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .\port$10018$1 (w__2__request[1]),
-    .\port$11190$1 (w__3__request[1]),
+    .\port$10048$1 (w__2__request[1]),
+    .\port$11220$1 (w__3__request[1]),
     .\port$618$0 (\$157 ),
     .\port$625$0 (\$158 ),
     .\port$633$0 (\$159 ),
     .\port$642$0 (\$160 ),
-    .\port$7674$1 (w__0__request[1]),
-    .\port$8846$1 (w__1__request[1]),
+    .\port$7704$1 (w__0__request[1]),
+    .\port$8876$1 (w__1__request[1]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_2  write_arbiter_2 (
     .accept(free_2),
     .clk(clk),
-    .\port$10018$2 (w__2__request[2]),
-    .\port$11190$2 (w__3__request[2]),
+    .\port$10048$2 (w__2__request[2]),
+    .\port$11220$2 (w__3__request[2]),
     .\port$729$0 (\$165 ),
     .\port$736$0 (\$166 ),
     .\port$744$0 (\$167 ),
     .\port$753$0 (\$168 ),
-    .\port$7674$2 (w__0__request[2]),
-    .\port$8846$2 (w__1__request[2]),
+    .\port$7704$2 (w__0__request[2]),
+    .\port$8876$2 (w__1__request[2]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_3  write_arbiter_3 (
     .accept(free_3),
     .clk(clk),
-    .\port$10018$3 (w__2__request[3]),
-    .\port$11190$3 (w__3__request[3]),
-    .\port$7674$3 (w__0__request[3]),
+    .\port$10048$3 (w__2__request[3]),
+    .\port$11220$3 (w__3__request[3]),
+    .\port$7704$3 (w__0__request[3]),
     .\port$840$0 (\$173 ),
     .\port$847$0 (\$174 ),
     .\port$855$0 (\$175 ),
     .\port$864$0 (\$176 ),
-    .\port$8846$3 (w__1__request[3]),
+    .\port$8876$3 (w__1__request[3]),
     .rst(rst)
   );
   always @* begin
@@ -23675,7 +23675,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$112  = \$102 ;
 endmodule
 
-module \postern.pool.read_arbiter_0 (rst, \port$561$0 , \port$568$0 , \port$576$0 , \port$585$0 , \port$7946$0 , \port$9118$0 , \port$10290$0 , \port$11462$0 , clk);
+module \postern.pool.read_arbiter_0 (rst, \port$561$0 , \port$568$0 , \port$576$0 , \port$585$0 , \port$7976$0 , \port$9148$0 , \port$10320$0 , \port$11492$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -23735,10 +23735,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$561$0 , \port$568$0 , \port$576$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10290$0 ;
-  wire \port$10290$0 ;
-  input \port$11462$0 ;
-  wire \port$11462$0 ;
+  input \port$10320$0 ;
+  wire \port$10320$0 ;
+  input \port$11492$0 ;
+  wire \port$11492$0 ;
   output \port$561$0 ;
   wire \port$561$0 ;
   output \port$568$0 ;
@@ -23747,10 +23747,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$561$0 , \port$568$0 , \port$576$
   wire \port$576$0 ;
   output \port$585$0 ;
   wire \port$585$0 ;
-  input \port$7946$0 ;
-  wire \port$7946$0 ;
-  input \port$9118$0 ;
-  wire \port$9118$0 ;
+  input \port$7976$0 ;
+  wire \port$7976$0 ;
+  input \port$9148$0 ;
+  wire \port$9148$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -23764,36 +23764,36 @@ module \postern.pool.read_arbiter_0 (rst, \port$561$0 , \port$568$0 , \port$576$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9118$0 ;
-  assign \$14  = behind_0_2 & \port$10290$0 ;
-  assign \$15  = behind_0_3 & \port$11462$0 ;
+  assign \$13  = behind_0_1 & \port$9148$0 ;
+  assign \$14  = behind_0_2 & \port$10320$0 ;
+  assign \$15  = behind_0_3 & \port$11492$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7946$0  & \$17 ;
+  assign \$18  = \port$7976$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7946$0 ;
-  assign \$21  = behind_1_2 & \port$10290$0 ;
-  assign \$22  = behind_1_3 & \port$11462$0 ;
+  assign \$20  = \$19  & \port$7976$0 ;
+  assign \$21  = behind_1_2 & \port$10320$0 ;
+  assign \$22  = behind_1_3 & \port$11492$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9118$0  & \$24 ;
+  assign \$25  = \port$9148$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7946$0 ;
+  assign \$27  = \$26  & \port$7976$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9118$0 ;
-  assign \$30  = behind_2_3 & \port$11462$0 ;
+  assign \$29  = \$28  & \port$9148$0 ;
+  assign \$30  = behind_2_3 & \port$11492$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10290$0  & \$32 ;
+  assign \$33  = \port$10320$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7946$0 ;
+  assign \$35  = \$34  & \port$7976$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9118$0 ;
+  assign \$37  = \$36  & \port$9148$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10290$0 ;
+  assign \$39  = \$38  & \port$10320$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11462$0  & \$41 ;
+  assign \$42  = \port$11492$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -23864,7 +23864,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$561$0 , \port$568$0 , \port$576$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11462$0 , \port$10290$0 , \port$9118$0 , \port$7946$0  };
+  assign request = { \port$11492$0 , \port$10320$0 , \port$9148$0 , \port$7976$0  };
   assign \port$561$0  = \$18 ;
   assign \port$568$0  = \$25 ;
   assign \port$576$0  = \$33 ;
@@ -23877,7 +23877,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$561$0 , \port$568$0 , \port$576$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_1 (rst, \port$672$0 , \port$679$0 , \port$687$0 , \port$696$0 , \port$7946$1 , \port$9118$1 , \port$10290$1 , \port$11462$1 , clk);
+module \postern.pool.read_arbiter_1 (rst, \port$672$0 , \port$679$0 , \port$687$0 , \port$696$0 , \port$7976$1 , \port$9148$1 , \port$10320$1 , \port$11492$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -23937,10 +23937,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$672$0 , \port$679$0 , \port$687$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10290$1 ;
-  wire \port$10290$1 ;
-  input \port$11462$1 ;
-  wire \port$11462$1 ;
+  input \port$10320$1 ;
+  wire \port$10320$1 ;
+  input \port$11492$1 ;
+  wire \port$11492$1 ;
   output \port$672$0 ;
   wire \port$672$0 ;
   output \port$679$0 ;
@@ -23949,10 +23949,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$672$0 , \port$679$0 , \port$687$
   wire \port$687$0 ;
   output \port$696$0 ;
   wire \port$696$0 ;
-  input \port$7946$1 ;
-  wire \port$7946$1 ;
-  input \port$9118$1 ;
-  wire \port$9118$1 ;
+  input \port$7976$1 ;
+  wire \port$7976$1 ;
+  input \port$9148$1 ;
+  wire \port$9148$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -23966,36 +23966,36 @@ module \postern.pool.read_arbiter_1 (rst, \port$672$0 , \port$679$0 , \port$687$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9118$1 ;
-  assign \$14  = behind_0_2 & \port$10290$1 ;
-  assign \$15  = behind_0_3 & \port$11462$1 ;
+  assign \$13  = behind_0_1 & \port$9148$1 ;
+  assign \$14  = behind_0_2 & \port$10320$1 ;
+  assign \$15  = behind_0_3 & \port$11492$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7946$1  & \$17 ;
+  assign \$18  = \port$7976$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7946$1 ;
-  assign \$21  = behind_1_2 & \port$10290$1 ;
-  assign \$22  = behind_1_3 & \port$11462$1 ;
+  assign \$20  = \$19  & \port$7976$1 ;
+  assign \$21  = behind_1_2 & \port$10320$1 ;
+  assign \$22  = behind_1_3 & \port$11492$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9118$1  & \$24 ;
+  assign \$25  = \port$9148$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7946$1 ;
+  assign \$27  = \$26  & \port$7976$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9118$1 ;
-  assign \$30  = behind_2_3 & \port$11462$1 ;
+  assign \$29  = \$28  & \port$9148$1 ;
+  assign \$30  = behind_2_3 & \port$11492$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10290$1  & \$32 ;
+  assign \$33  = \port$10320$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7946$1 ;
+  assign \$35  = \$34  & \port$7976$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9118$1 ;
+  assign \$37  = \$36  & \port$9148$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10290$1 ;
+  assign \$39  = \$38  & \port$10320$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11462$1  & \$41 ;
+  assign \$42  = \port$11492$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -24066,7 +24066,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$672$0 , \port$679$0 , \port$687$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11462$1 , \port$10290$1 , \port$9118$1 , \port$7946$1  };
+  assign request = { \port$11492$1 , \port$10320$1 , \port$9148$1 , \port$7976$1  };
   assign \port$672$0  = \$18 ;
   assign \port$679$0  = \$25 ;
   assign \port$687$0  = \$33 ;
@@ -24079,7 +24079,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$672$0 , \port$679$0 , \port$687$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_2 (rst, \port$783$0 , \port$790$0 , \port$798$0 , \port$807$0 , \port$7946$2 , \port$9118$2 , \port$10290$2 , \port$11462$2 , clk);
+module \postern.pool.read_arbiter_2 (rst, \port$783$0 , \port$790$0 , \port$798$0 , \port$807$0 , \port$7976$2 , \port$9148$2 , \port$10320$2 , \port$11492$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -24139,22 +24139,22 @@ module \postern.pool.read_arbiter_2 (rst, \port$783$0 , \port$790$0 , \port$798$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10290$2 ;
-  wire \port$10290$2 ;
-  input \port$11462$2 ;
-  wire \port$11462$2 ;
+  input \port$10320$2 ;
+  wire \port$10320$2 ;
+  input \port$11492$2 ;
+  wire \port$11492$2 ;
   output \port$783$0 ;
   wire \port$783$0 ;
   output \port$790$0 ;
   wire \port$790$0 ;
-  input \port$7946$2 ;
-  wire \port$7946$2 ;
+  input \port$7976$2 ;
+  wire \port$7976$2 ;
   output \port$798$0 ;
   wire \port$798$0 ;
   output \port$807$0 ;
   wire \port$807$0 ;
-  input \port$9118$2 ;
-  wire \port$9118$2 ;
+  input \port$9148$2 ;
+  wire \port$9148$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -24168,36 +24168,36 @@ module \postern.pool.read_arbiter_2 (rst, \port$783$0 , \port$790$0 , \port$798$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9118$2 ;
-  assign \$14  = behind_0_2 & \port$10290$2 ;
-  assign \$15  = behind_0_3 & \port$11462$2 ;
+  assign \$13  = behind_0_1 & \port$9148$2 ;
+  assign \$14  = behind_0_2 & \port$10320$2 ;
+  assign \$15  = behind_0_3 & \port$11492$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7946$2  & \$17 ;
+  assign \$18  = \port$7976$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7946$2 ;
-  assign \$21  = behind_1_2 & \port$10290$2 ;
-  assign \$22  = behind_1_3 & \port$11462$2 ;
+  assign \$20  = \$19  & \port$7976$2 ;
+  assign \$21  = behind_1_2 & \port$10320$2 ;
+  assign \$22  = behind_1_3 & \port$11492$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9118$2  & \$24 ;
+  assign \$25  = \port$9148$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7946$2 ;
+  assign \$27  = \$26  & \port$7976$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9118$2 ;
-  assign \$30  = behind_2_3 & \port$11462$2 ;
+  assign \$29  = \$28  & \port$9148$2 ;
+  assign \$30  = behind_2_3 & \port$11492$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10290$2  & \$32 ;
+  assign \$33  = \port$10320$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7946$2 ;
+  assign \$35  = \$34  & \port$7976$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9118$2 ;
+  assign \$37  = \$36  & \port$9148$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10290$2 ;
+  assign \$39  = \$38  & \port$10320$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11462$2  & \$41 ;
+  assign \$42  = \port$11492$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -24268,7 +24268,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$783$0 , \port$790$0 , \port$798$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11462$2 , \port$10290$2 , \port$9118$2 , \port$7946$2  };
+  assign request = { \port$11492$2 , \port$10320$2 , \port$9148$2 , \port$7976$2  };
   assign \port$783$0  = \$18 ;
   assign \port$790$0  = \$25 ;
   assign \port$798$0  = \$33 ;
@@ -24281,7 +24281,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$783$0 , \port$790$0 , \port$798$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_3 (rst, \port$894$0 , \port$901$0 , \port$909$0 , \port$918$0 , \port$7946$3 , \port$9118$3 , \port$10290$3 , \port$11462$3 , clk);
+module \postern.pool.read_arbiter_3 (rst, \port$894$0 , \port$901$0 , \port$909$0 , \port$918$0 , \port$7976$3 , \port$9148$3 , \port$10320$3 , \port$11492$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -24341,20 +24341,20 @@ module \postern.pool.read_arbiter_3 (rst, \port$894$0 , \port$901$0 , \port$909$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10290$3 ;
-  wire \port$10290$3 ;
-  input \port$11462$3 ;
-  wire \port$11462$3 ;
-  input \port$7946$3 ;
-  wire \port$7946$3 ;
+  input \port$10320$3 ;
+  wire \port$10320$3 ;
+  input \port$11492$3 ;
+  wire \port$11492$3 ;
+  input \port$7976$3 ;
+  wire \port$7976$3 ;
   output \port$894$0 ;
   wire \port$894$0 ;
   output \port$901$0 ;
   wire \port$901$0 ;
   output \port$909$0 ;
   wire \port$909$0 ;
-  input \port$9118$3 ;
-  wire \port$9118$3 ;
+  input \port$9148$3 ;
+  wire \port$9148$3 ;
   output \port$918$0 ;
   wire \port$918$0 ;
   wire [3:0] request;
@@ -24370,36 +24370,36 @@ module \postern.pool.read_arbiter_3 (rst, \port$894$0 , \port$901$0 , \port$909$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9118$3 ;
-  assign \$14  = behind_0_2 & \port$10290$3 ;
-  assign \$15  = behind_0_3 & \port$11462$3 ;
+  assign \$13  = behind_0_1 & \port$9148$3 ;
+  assign \$14  = behind_0_2 & \port$10320$3 ;
+  assign \$15  = behind_0_3 & \port$11492$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7946$3  & \$17 ;
+  assign \$18  = \port$7976$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7946$3 ;
-  assign \$21  = behind_1_2 & \port$10290$3 ;
-  assign \$22  = behind_1_3 & \port$11462$3 ;
+  assign \$20  = \$19  & \port$7976$3 ;
+  assign \$21  = behind_1_2 & \port$10320$3 ;
+  assign \$22  = behind_1_3 & \port$11492$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9118$3  & \$24 ;
+  assign \$25  = \port$9148$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7946$3 ;
+  assign \$27  = \$26  & \port$7976$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9118$3 ;
-  assign \$30  = behind_2_3 & \port$11462$3 ;
+  assign \$29  = \$28  & \port$9148$3 ;
+  assign \$30  = behind_2_3 & \port$11492$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10290$3  & \$32 ;
+  assign \$33  = \port$10320$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7946$3 ;
+  assign \$35  = \$34  & \port$7976$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9118$3 ;
+  assign \$37  = \$36  & \port$9148$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10290$3 ;
+  assign \$39  = \$38  & \port$10320$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11462$3  & \$41 ;
+  assign \$42  = \port$11492$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -24470,7 +24470,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$894$0 , \port$901$0 , \port$909$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11462$3 , \port$10290$3 , \port$9118$3 , \port$7946$3  };
+  assign request = { \port$11492$3 , \port$10320$3 , \port$9148$3 , \port$7976$3  };
   assign \port$894$0  = \$18 ;
   assign \port$901$0  = \$25 ;
   assign \port$909$0  = \$33 ;
@@ -24483,7 +24483,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$894$0 , \port$901$0 , \port$909$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.write_arbiter_0 (rst, accept, \port$507$0 , \port$514$0 , \port$522$0 , \port$531$0 , \port$7674$0 , \port$8846$0 , \port$10018$0 , \port$11190$0 , clk);
+module \postern.pool.write_arbiter_0 (rst, accept, \port$507$0 , \port$514$0 , \port$522$0 , \port$531$0 , \port$7704$0 , \port$8876$0 , \port$10048$0 , \port$11220$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -24544,10 +24544,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$507$0 , \port$514$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10018$0 ;
-  wire \port$10018$0 ;
-  input \port$11190$0 ;
-  wire \port$11190$0 ;
+  input \port$10048$0 ;
+  wire \port$10048$0 ;
+  input \port$11220$0 ;
+  wire \port$11220$0 ;
   output \port$507$0 ;
   wire \port$507$0 ;
   output \port$514$0 ;
@@ -24556,10 +24556,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$507$0 , \port$514$0 , \
   wire \port$522$0 ;
   output \port$531$0 ;
   wire \port$531$0 ;
-  input \port$7674$0 ;
-  wire \port$7674$0 ;
-  input \port$8846$0 ;
-  wire \port$8846$0 ;
+  input \port$7704$0 ;
+  wire \port$7704$0 ;
+  input \port$8876$0 ;
+  wire \port$8876$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -24579,36 +24579,36 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$507$0 , \port$514$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$8846$0 ;
-  assign \$14  = behind_0_2 & \port$10018$0 ;
-  assign \$15  = behind_0_3 & \port$11190$0 ;
+  assign \$13  = behind_0_1 & \port$8876$0 ;
+  assign \$14  = behind_0_2 & \port$10048$0 ;
+  assign \$15  = behind_0_3 & \port$11220$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7674$0  & \$17 ;
+  assign \$18  = \port$7704$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7674$0 ;
-  assign \$21  = behind_1_2 & \port$10018$0 ;
-  assign \$22  = behind_1_3 & \port$11190$0 ;
+  assign \$20  = \$19  & \port$7704$0 ;
+  assign \$21  = behind_1_2 & \port$10048$0 ;
+  assign \$22  = behind_1_3 & \port$11220$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$8846$0  & \$24 ;
+  assign \$25  = \port$8876$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7674$0 ;
+  assign \$27  = \$26  & \port$7704$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$8846$0 ;
-  assign \$30  = behind_2_3 & \port$11190$0 ;
+  assign \$29  = \$28  & \port$8876$0 ;
+  assign \$30  = behind_2_3 & \port$11220$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10018$0  & \$32 ;
+  assign \$33  = \port$10048$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7674$0 ;
+  assign \$35  = \$34  & \port$7704$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$8846$0 ;
+  assign \$37  = \$36  & \port$8876$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10018$0 ;
+  assign \$39  = \$38  & \port$10048$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11190$0  & \$41 ;
+  assign \$42  = \port$11220$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -24678,14 +24678,14 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$507$0 , \port$514$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11190$0 , \port$10018$0 , \port$8846$0 , \port$7674$0  };
+  assign request = { \port$11220$0 , \port$10048$0 , \port$8876$0 , \port$7704$0  };
   assign \port$507$0  = \$18 ;
   assign \port$514$0  = \$25 ;
   assign \port$522$0  = \$33 ;
   assign \port$531$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_1 (rst, accept, \port$618$0 , \port$625$0 , \port$633$0 , \port$642$0 , \port$7674$1 , \port$8846$1 , \port$10018$1 , \port$11190$1 , clk);
+module \postern.pool.write_arbiter_1 (rst, accept, \port$618$0 , \port$625$0 , \port$633$0 , \port$642$0 , \port$7704$1 , \port$8876$1 , \port$10048$1 , \port$11220$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -24746,10 +24746,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$618$0 , \port$625$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10018$1 ;
-  wire \port$10018$1 ;
-  input \port$11190$1 ;
-  wire \port$11190$1 ;
+  input \port$10048$1 ;
+  wire \port$10048$1 ;
+  input \port$11220$1 ;
+  wire \port$11220$1 ;
   output \port$618$0 ;
   wire \port$618$0 ;
   output \port$625$0 ;
@@ -24758,10 +24758,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$618$0 , \port$625$0 , \
   wire \port$633$0 ;
   output \port$642$0 ;
   wire \port$642$0 ;
-  input \port$7674$1 ;
-  wire \port$7674$1 ;
-  input \port$8846$1 ;
-  wire \port$8846$1 ;
+  input \port$7704$1 ;
+  wire \port$7704$1 ;
+  input \port$8876$1 ;
+  wire \port$8876$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -24781,36 +24781,36 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$618$0 , \port$625$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$8846$1 ;
-  assign \$14  = behind_0_2 & \port$10018$1 ;
-  assign \$15  = behind_0_3 & \port$11190$1 ;
+  assign \$13  = behind_0_1 & \port$8876$1 ;
+  assign \$14  = behind_0_2 & \port$10048$1 ;
+  assign \$15  = behind_0_3 & \port$11220$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7674$1  & \$17 ;
+  assign \$18  = \port$7704$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7674$1 ;
-  assign \$21  = behind_1_2 & \port$10018$1 ;
-  assign \$22  = behind_1_3 & \port$11190$1 ;
+  assign \$20  = \$19  & \port$7704$1 ;
+  assign \$21  = behind_1_2 & \port$10048$1 ;
+  assign \$22  = behind_1_3 & \port$11220$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$8846$1  & \$24 ;
+  assign \$25  = \port$8876$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7674$1 ;
+  assign \$27  = \$26  & \port$7704$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$8846$1 ;
-  assign \$30  = behind_2_3 & \port$11190$1 ;
+  assign \$29  = \$28  & \port$8876$1 ;
+  assign \$30  = behind_2_3 & \port$11220$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10018$1  & \$32 ;
+  assign \$33  = \port$10048$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7674$1 ;
+  assign \$35  = \$34  & \port$7704$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$8846$1 ;
+  assign \$37  = \$36  & \port$8876$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10018$1 ;
+  assign \$39  = \$38  & \port$10048$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11190$1  & \$41 ;
+  assign \$42  = \port$11220$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -24880,14 +24880,14 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$618$0 , \port$625$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11190$1 , \port$10018$1 , \port$8846$1 , \port$7674$1  };
+  assign request = { \port$11220$1 , \port$10048$1 , \port$8876$1 , \port$7704$1  };
   assign \port$618$0  = \$18 ;
   assign \port$625$0  = \$25 ;
   assign \port$633$0  = \$33 ;
   assign \port$642$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_2 (rst, accept, \port$729$0 , \port$736$0 , \port$744$0 , \port$753$0 , \port$7674$2 , \port$8846$2 , \port$10018$2 , \port$11190$2 , clk);
+module \postern.pool.write_arbiter_2 (rst, accept, \port$729$0 , \port$736$0 , \port$744$0 , \port$753$0 , \port$7704$2 , \port$8876$2 , \port$10048$2 , \port$11220$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -24948,10 +24948,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$729$0 , \port$736$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10018$2 ;
-  wire \port$10018$2 ;
-  input \port$11190$2 ;
-  wire \port$11190$2 ;
+  input \port$10048$2 ;
+  wire \port$10048$2 ;
+  input \port$11220$2 ;
+  wire \port$11220$2 ;
   output \port$729$0 ;
   wire \port$729$0 ;
   output \port$736$0 ;
@@ -24960,10 +24960,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$729$0 , \port$736$0 , \
   wire \port$744$0 ;
   output \port$753$0 ;
   wire \port$753$0 ;
-  input \port$7674$2 ;
-  wire \port$7674$2 ;
-  input \port$8846$2 ;
-  wire \port$8846$2 ;
+  input \port$7704$2 ;
+  wire \port$7704$2 ;
+  input \port$8876$2 ;
+  wire \port$8876$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -24983,36 +24983,36 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$729$0 , \port$736$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$8846$2 ;
-  assign \$14  = behind_0_2 & \port$10018$2 ;
-  assign \$15  = behind_0_3 & \port$11190$2 ;
+  assign \$13  = behind_0_1 & \port$8876$2 ;
+  assign \$14  = behind_0_2 & \port$10048$2 ;
+  assign \$15  = behind_0_3 & \port$11220$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7674$2  & \$17 ;
+  assign \$18  = \port$7704$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7674$2 ;
-  assign \$21  = behind_1_2 & \port$10018$2 ;
-  assign \$22  = behind_1_3 & \port$11190$2 ;
+  assign \$20  = \$19  & \port$7704$2 ;
+  assign \$21  = behind_1_2 & \port$10048$2 ;
+  assign \$22  = behind_1_3 & \port$11220$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$8846$2  & \$24 ;
+  assign \$25  = \port$8876$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7674$2 ;
+  assign \$27  = \$26  & \port$7704$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$8846$2 ;
-  assign \$30  = behind_2_3 & \port$11190$2 ;
+  assign \$29  = \$28  & \port$8876$2 ;
+  assign \$30  = behind_2_3 & \port$11220$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10018$2  & \$32 ;
+  assign \$33  = \port$10048$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7674$2 ;
+  assign \$35  = \$34  & \port$7704$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$8846$2 ;
+  assign \$37  = \$36  & \port$8876$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10018$2 ;
+  assign \$39  = \$38  & \port$10048$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11190$2  & \$41 ;
+  assign \$42  = \port$11220$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25082,14 +25082,14 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$729$0 , \port$736$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11190$2 , \port$10018$2 , \port$8846$2 , \port$7674$2  };
+  assign request = { \port$11220$2 , \port$10048$2 , \port$8876$2 , \port$7704$2  };
   assign \port$729$0  = \$18 ;
   assign \port$736$0  = \$25 ;
   assign \port$744$0  = \$33 ;
   assign \port$753$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_3 (rst, accept, \port$840$0 , \port$847$0 , \port$855$0 , \port$864$0 , \port$7674$3 , \port$8846$3 , \port$10018$3 , \port$11190$3 , clk);
+module \postern.pool.write_arbiter_3 (rst, accept, \port$840$0 , \port$847$0 , \port$855$0 , \port$864$0 , \port$7704$3 , \port$8876$3 , \port$10048$3 , \port$11220$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25150,12 +25150,12 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$840$0 , \port$847$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10018$3 ;
-  wire \port$10018$3 ;
-  input \port$11190$3 ;
-  wire \port$11190$3 ;
-  input \port$7674$3 ;
-  wire \port$7674$3 ;
+  input \port$10048$3 ;
+  wire \port$10048$3 ;
+  input \port$11220$3 ;
+  wire \port$11220$3 ;
+  input \port$7704$3 ;
+  wire \port$7704$3 ;
   output \port$840$0 ;
   wire \port$840$0 ;
   output \port$847$0 ;
@@ -25164,8 +25164,8 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$840$0 , \port$847$0 , \
   wire \port$855$0 ;
   output \port$864$0 ;
   wire \port$864$0 ;
-  input \port$8846$3 ;
-  wire \port$8846$3 ;
+  input \port$8876$3 ;
+  wire \port$8876$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25185,36 +25185,36 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$840$0 , \port$847$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$8846$3 ;
-  assign \$14  = behind_0_2 & \port$10018$3 ;
-  assign \$15  = behind_0_3 & \port$11190$3 ;
+  assign \$13  = behind_0_1 & \port$8876$3 ;
+  assign \$14  = behind_0_2 & \port$10048$3 ;
+  assign \$15  = behind_0_3 & \port$11220$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7674$3  & \$17 ;
+  assign \$18  = \port$7704$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7674$3 ;
-  assign \$21  = behind_1_2 & \port$10018$3 ;
-  assign \$22  = behind_1_3 & \port$11190$3 ;
+  assign \$20  = \$19  & \port$7704$3 ;
+  assign \$21  = behind_1_2 & \port$10048$3 ;
+  assign \$22  = behind_1_3 & \port$11220$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$8846$3  & \$24 ;
+  assign \$25  = \port$8876$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7674$3 ;
+  assign \$27  = \$26  & \port$7704$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$8846$3 ;
-  assign \$30  = behind_2_3 & \port$11190$3 ;
+  assign \$29  = \$28  & \port$8876$3 ;
+  assign \$30  = behind_2_3 & \port$11220$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10018$3  & \$32 ;
+  assign \$33  = \port$10048$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7674$3 ;
+  assign \$35  = \$34  & \port$7704$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$8846$3 ;
+  assign \$37  = \$36  & \port$8876$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10018$3 ;
+  assign \$39  = \$38  & \port$10048$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11190$3  & \$41 ;
+  assign \$42  = \port$11220$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25284,7 +25284,7 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$840$0 , \port$847$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11190$3 , \port$10018$3 , \port$8846$3 , \port$7674$3  };
+  assign request = { \port$11220$3 , \port$10048$3 , \port$8876$3 , \port$7704$3  };
   assign \port$840$0  = \$18 ;
   assign \port$847$0  = \$25 ;
   assign \port$855$0  = \$33 ;
@@ -25293,9 +25293,9 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, compiled_known, compiled_vm, o__ready, \o__ready$214 , w_sram__grant
-, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$17091$0 , head__0, \port$17097$0 , \port$17105$0 , head__1, \port$17111$0 , \port$17119$0 , head__2
-, \port$17125$0 , \port$17133$0 , head__3, \port$17139$0 , \port$17147$0 , head__4, \port$17153$0 , \port$17161$0 , head__5, \port$17167$0 , \port$17175$0 , head__6, \port$17181$0 , \port$17189$0 , head__7, \port$17195$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_sram__vm
-, w_pool__data, \port$17212$89 , r_sram__vm, r_sram__word, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiling, write__payload, read__payload, clk);
+, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$17121$0 , head__0, \port$17127$0 , \port$17135$0 , head__1, \port$17141$0 , \port$17149$0 , head__2
+, \port$17155$0 , \port$17163$0 , head__3, \port$17169$0 , \port$17177$0 , head__4, \port$17183$0 , \port$17191$0 , head__5, \port$17197$0 , \port$17205$0 , head__6, \port$17211$0 , \port$17219$0 , head__7, \port$17225$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_sram__vm
+, w_pool__data, \port$17242$89 , r_sram__vm, r_sram__word, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26601,40 +26601,40 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$17091$0 ;
-  wire \port$17091$0 ;
-  input [1:0] \port$17097$0 ;
-  wire [1:0] \port$17097$0 ;
-  input \port$17105$0 ;
-  wire \port$17105$0 ;
-  input [1:0] \port$17111$0 ;
-  wire [1:0] \port$17111$0 ;
-  input \port$17119$0 ;
-  wire \port$17119$0 ;
-  input [1:0] \port$17125$0 ;
-  wire [1:0] \port$17125$0 ;
-  input \port$17133$0 ;
-  wire \port$17133$0 ;
-  input [1:0] \port$17139$0 ;
-  wire [1:0] \port$17139$0 ;
-  input \port$17147$0 ;
-  wire \port$17147$0 ;
-  input [1:0] \port$17153$0 ;
-  wire [1:0] \port$17153$0 ;
-  input \port$17161$0 ;
-  wire \port$17161$0 ;
-  input [1:0] \port$17167$0 ;
-  wire [1:0] \port$17167$0 ;
-  input \port$17175$0 ;
-  wire \port$17175$0 ;
-  input [1:0] \port$17181$0 ;
-  wire [1:0] \port$17181$0 ;
-  input \port$17189$0 ;
-  wire \port$17189$0 ;
-  input [1:0] \port$17195$0 ;
-  wire [1:0] \port$17195$0 ;
-  output [17:0] \port$17212$89 ;
-  wire [17:0] \port$17212$89 ;
+  input \port$17121$0 ;
+  wire \port$17121$0 ;
+  input [1:0] \port$17127$0 ;
+  wire [1:0] \port$17127$0 ;
+  input \port$17135$0 ;
+  wire \port$17135$0 ;
+  input [1:0] \port$17141$0 ;
+  wire [1:0] \port$17141$0 ;
+  input \port$17149$0 ;
+  wire \port$17149$0 ;
+  input [1:0] \port$17155$0 ;
+  wire [1:0] \port$17155$0 ;
+  input \port$17163$0 ;
+  wire \port$17163$0 ;
+  input [1:0] \port$17169$0 ;
+  wire [1:0] \port$17169$0 ;
+  input \port$17177$0 ;
+  wire \port$17177$0 ;
+  input [1:0] \port$17183$0 ;
+  wire [1:0] \port$17183$0 ;
+  input \port$17191$0 ;
+  wire \port$17191$0 ;
+  input [1:0] \port$17197$0 ;
+  wire [1:0] \port$17197$0 ;
+  input \port$17205$0 ;
+  wire \port$17205$0 ;
+  input [1:0] \port$17211$0 ;
+  wire [1:0] \port$17211$0 ;
+  input \port$17219$0 ;
+  wire \port$17219$0 ;
+  input [1:0] \port$17225$0 ;
+  wire [1:0] \port$17225$0 ;
+  output [17:0] \port$17242$89 ;
+  wire [17:0] \port$17242$89 ;
   wire push;
   wire \push$218 ;
   (* init = 3'h0 *)
@@ -27429,7 +27429,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$442  = \$440  & \$441 ;
   assign \$443  = \$438  & \$442 ;
   assign \$444  = ~ popping;
-  assign \$445  = take & { \port$17195$0 , \port$17181$0 , \port$17167$0 , \port$17153$0 , \port$17139$0 , \port$17125$0 , \port$17111$0 , \port$17097$0  };
+  assign \$445  = take & { \port$17225$0 , \port$17211$0 , \port$17197$0 , \port$17183$0 , \port$17169$0 , \port$17155$0 , \port$17141$0 , \port$17127$0  };
   assign \$446  = | \$445 ;
   assign \$447  = \$444  | \$446 ;
   assign r_pool__keep = showing & \$447 ;
@@ -27825,20 +27825,20 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$883  = open[7] & r_held[48];
   assign \$884  = \$882  | \$883 ;
   assign \$885  = reads & \$884 ;
-  assign \$886  = \port$17091$0  & r_held[41];
-  assign \$887  = \port$17105$0  & r_held[42];
+  assign \$886  = \port$17121$0  & r_held[41];
+  assign \$887  = \port$17135$0  & r_held[42];
   assign \$888  = \$886  | \$887 ;
-  assign \$889  = \port$17119$0  & r_held[43];
+  assign \$889  = \port$17149$0  & r_held[43];
   assign \$890  = \$888  | \$889 ;
-  assign \$891  = \port$17133$0  & r_held[44];
+  assign \$891  = \port$17163$0  & r_held[44];
   assign \$892  = \$890  | \$891 ;
-  assign \$893  = \port$17147$0  & r_held[45];
+  assign \$893  = \port$17177$0  & r_held[45];
   assign \$894  = \$892  | \$893 ;
-  assign \$895  = \port$17161$0  & r_held[46];
+  assign \$895  = \port$17191$0  & r_held[46];
   assign \$896  = \$894  | \$895 ;
-  assign \$897  = \port$17175$0  & r_held[47];
+  assign \$897  = \port$17205$0  & r_held[47];
   assign \$898  = \$896  | \$897 ;
-  assign \$899  = \port$17189$0  & r_held[48];
+  assign \$899  = \port$17219$0  & r_held[48];
   assign \$900  = \$898  | \$899 ;
   assign \$901  = \$885  & \$900 ;
   assign \$902  = head__0[11:0] & { r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41] };
@@ -28030,8 +28030,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17212$38 (w_held[40:38]),
-    .\port$7652$0 (\$23 ),
+    .\port$17242$38 (w_held[40:38]),
+    .\port$7682$0 (\$23 ),
     .rst(rst),
     .write(\write$117 ),
     .write_data(\write_data$119 )
@@ -28039,8 +28039,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$17212$38 (w_held[40:38]),
-    .\port$7652$0 (\$23 ),
+    .\port$17242$38 (w_held[40:38]),
+    .\port$7682$0 (\$23 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -28871,17 +28871,17 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$217  = r_refusals__valid;
   assign \push$218  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$17195$0 , \port$17181$0 , \port$17167$0 , \port$17153$0 , \port$17139$0 , \port$17125$0 , \port$17111$0 , \port$17097$0  };
+  assign fresh = { \port$17225$0 , \port$17211$0 , \port$17197$0 , \port$17183$0 , \port$17169$0 , \port$17155$0 , \port$17141$0 , \port$17127$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$17189$0 , \port$17175$0 , \port$17161$0 , \port$17147$0 , \port$17133$0 , \port$17119$0 , \port$17105$0 , \port$17091$0  };
+  assign filled = { \port$17219$0 , \port$17205$0 , \port$17191$0 , \port$17177$0 , \port$17163$0 , \port$17149$0 , \port$17135$0 , \port$17121$0  };
   assign r_pool__slot = \$287 [7:0];
   assign w_pool__word = w_held[24:21];
   assign w_sram__vm = w_held[40:38];
   assign w_pool__data = w_held[85:54];
-  assign \port$17212$89  = w_held[106:89];
+  assign \port$17242$89  = w_held[106:89];
   assign r_sram__vm = r_held[40:38];
   assign r_sram__word = r_held[70:57];
   assign \write__payload.address  = write__payload[17:0];
@@ -29580,7 +29580,7 @@ module \postern.port_0.r_refused$288 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_0.slots (rst, \port$7652$0 , write, data_0, fill_row, fill, \port$17212$38 , write_data, clk);
+module \postern.port_0.slots (rst, \port$7682$0 , write, data_0, fill_row, fill, \port$17242$38 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -29593,10 +29593,10 @@ module \postern.port_0.slots (rst, \port$7652$0 , write, data_0, fill_row, fill,
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$17212$38 ;
-  wire [2:0] \port$17212$38 ;
-  input \port$7652$0 ;
-  wire \port$7652$0 ;
+  input [2:0] \port$17242$38 ;
+  wire [2:0] \port$17242$38 ;
+  input \port$7682$0 ;
+  wire \port$7682$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -29633,11 +29633,11 @@ module \postern.port_0.slots (rst, \port$7652$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17212$38 , \port$7652$0  }];
+  assign data_0 = cells[{ \port$17242$38 , \port$7682$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$17212$38 , \port$7652$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$17242$38 , \port$7682$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -29677,21 +29677,21 @@ module \postern.port_0.slots (rst, \port$7652$0 , write, data_0, fill_row, fill,
           \$3  = 8'h90;
     endcase
   end
-  assign write_row = { \port$17212$38 , \port$7652$0  };
-  assign r_port__addr = { \port$17212$38 , \port$7652$0  };
-  assign row_0 = { \port$17212$38 , \port$7652$0  };
+  assign write_row = { \port$17242$38 , \port$7682$0  };
+  assign r_port__addr = { \port$17242$38 , \port$7682$0  };
+  assign row_0 = { \port$17242$38 , \port$7682$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$7652$0 , w_port__en, data_0, w_port__data, \port$17212$38 , clk);
+module \postern.port_0.states (rst, \port$7682$0 , w_port__en, data_0, w_port__data, \port$17242$38 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$17212$38 ;
-  wire [2:0] \port$17212$38 ;
-  input \port$7652$0 ;
-  wire \port$7652$0 ;
+  input [2:0] \port$17242$38 ;
+  wire [2:0] \port$17242$38 ;
+  input \port$7682$0 ;
+  wire \port$7682$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -29726,15 +29726,15 @@ module \postern.port_0.states (rst, \port$7652$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$17212$38 , \port$7652$0  }] <= w_port__data;
+      cells[{ \port$17242$38 , \port$7682$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17212$38 , \port$7652$0  }];
+  assign data_0 = cells[{ \port$17242$38 , \port$7682$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$17212$38 , \port$7652$0  };
-  assign write_row = { \port$17212$38 , \port$7652$0  };
+  assign w_port__addr = { \port$17242$38 , \port$7682$0  };
+  assign write_row = { \port$17242$38 , \port$7682$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$17212$38 , \port$7652$0  };
-  assign row_0 = { \port$17212$38 , \port$7652$0  };
+  assign r_port__addr = { \port$17242$38 , \port$7682$0  };
+  assign row_0 = { \port$17242$38 , \port$7682$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -29964,9 +29964,9 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, compiled_known, compiled_vm, o__ready, \o__ready$214 , w_sram__grant
-, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$17091$0 , head__0, \port$17097$0 , \port$17105$0 , head__1, \port$17111$0 , \port$17119$0 , head__2
-, \port$17125$0 , \port$17133$0 , head__3, \port$17139$0 , \port$17147$0 , head__4, \port$17153$0 , \port$17161$0 , head__5, \port$17167$0 , \port$17175$0 , head__6, \port$17181$0 , \port$17189$0 , head__7, \port$17195$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_sram__vm
-, w_pool__data, \port$17375$89 , r_sram__vm, r_sram__word, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiling, write__payload, read__payload, clk);
+, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$17121$0 , head__0, \port$17127$0 , \port$17135$0 , head__1, \port$17141$0 , \port$17149$0 , head__2
+, \port$17155$0 , \port$17163$0 , head__3, \port$17169$0 , \port$17177$0 , head__4, \port$17183$0 , \port$17191$0 , head__5, \port$17197$0 , \port$17205$0 , head__6, \port$17211$0 , \port$17219$0 , head__7, \port$17225$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_sram__vm
+, w_pool__data, \port$17405$89 , r_sram__vm, r_sram__word, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -31272,40 +31272,40 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$17091$0 ;
-  wire \port$17091$0 ;
-  input [1:0] \port$17097$0 ;
-  wire [1:0] \port$17097$0 ;
-  input \port$17105$0 ;
-  wire \port$17105$0 ;
-  input [1:0] \port$17111$0 ;
-  wire [1:0] \port$17111$0 ;
-  input \port$17119$0 ;
-  wire \port$17119$0 ;
-  input [1:0] \port$17125$0 ;
-  wire [1:0] \port$17125$0 ;
-  input \port$17133$0 ;
-  wire \port$17133$0 ;
-  input [1:0] \port$17139$0 ;
-  wire [1:0] \port$17139$0 ;
-  input \port$17147$0 ;
-  wire \port$17147$0 ;
-  input [1:0] \port$17153$0 ;
-  wire [1:0] \port$17153$0 ;
-  input \port$17161$0 ;
-  wire \port$17161$0 ;
-  input [1:0] \port$17167$0 ;
-  wire [1:0] \port$17167$0 ;
-  input \port$17175$0 ;
-  wire \port$17175$0 ;
-  input [1:0] \port$17181$0 ;
-  wire [1:0] \port$17181$0 ;
-  input \port$17189$0 ;
-  wire \port$17189$0 ;
-  input [1:0] \port$17195$0 ;
-  wire [1:0] \port$17195$0 ;
-  output [17:0] \port$17375$89 ;
-  wire [17:0] \port$17375$89 ;
+  input \port$17121$0 ;
+  wire \port$17121$0 ;
+  input [1:0] \port$17127$0 ;
+  wire [1:0] \port$17127$0 ;
+  input \port$17135$0 ;
+  wire \port$17135$0 ;
+  input [1:0] \port$17141$0 ;
+  wire [1:0] \port$17141$0 ;
+  input \port$17149$0 ;
+  wire \port$17149$0 ;
+  input [1:0] \port$17155$0 ;
+  wire [1:0] \port$17155$0 ;
+  input \port$17163$0 ;
+  wire \port$17163$0 ;
+  input [1:0] \port$17169$0 ;
+  wire [1:0] \port$17169$0 ;
+  input \port$17177$0 ;
+  wire \port$17177$0 ;
+  input [1:0] \port$17183$0 ;
+  wire [1:0] \port$17183$0 ;
+  input \port$17191$0 ;
+  wire \port$17191$0 ;
+  input [1:0] \port$17197$0 ;
+  wire [1:0] \port$17197$0 ;
+  input \port$17205$0 ;
+  wire \port$17205$0 ;
+  input [1:0] \port$17211$0 ;
+  wire [1:0] \port$17211$0 ;
+  input \port$17219$0 ;
+  wire \port$17219$0 ;
+  input [1:0] \port$17225$0 ;
+  wire [1:0] \port$17225$0 ;
+  output [17:0] \port$17405$89 ;
+  wire [17:0] \port$17405$89 ;
   wire push;
   wire \push$218 ;
   (* init = 3'h0 *)
@@ -32100,7 +32100,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$442  = \$440  & \$441 ;
   assign \$443  = \$438  & \$442 ;
   assign \$444  = ~ popping;
-  assign \$445  = take & { \port$17195$0 , \port$17181$0 , \port$17167$0 , \port$17153$0 , \port$17139$0 , \port$17125$0 , \port$17111$0 , \port$17097$0  };
+  assign \$445  = take & { \port$17225$0 , \port$17211$0 , \port$17197$0 , \port$17183$0 , \port$17169$0 , \port$17155$0 , \port$17141$0 , \port$17127$0  };
   assign \$446  = | \$445 ;
   assign \$447  = \$444  | \$446 ;
   assign r_pool__keep = showing & \$447 ;
@@ -32496,20 +32496,20 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$883  = open[7] & r_held[48];
   assign \$884  = \$882  | \$883 ;
   assign \$885  = reads & \$884 ;
-  assign \$886  = \port$17091$0  & r_held[41];
-  assign \$887  = \port$17105$0  & r_held[42];
+  assign \$886  = \port$17121$0  & r_held[41];
+  assign \$887  = \port$17135$0  & r_held[42];
   assign \$888  = \$886  | \$887 ;
-  assign \$889  = \port$17119$0  & r_held[43];
+  assign \$889  = \port$17149$0  & r_held[43];
   assign \$890  = \$888  | \$889 ;
-  assign \$891  = \port$17133$0  & r_held[44];
+  assign \$891  = \port$17163$0  & r_held[44];
   assign \$892  = \$890  | \$891 ;
-  assign \$893  = \port$17147$0  & r_held[45];
+  assign \$893  = \port$17177$0  & r_held[45];
   assign \$894  = \$892  | \$893 ;
-  assign \$895  = \port$17161$0  & r_held[46];
+  assign \$895  = \port$17191$0  & r_held[46];
   assign \$896  = \$894  | \$895 ;
-  assign \$897  = \port$17175$0  & r_held[47];
+  assign \$897  = \port$17205$0  & r_held[47];
   assign \$898  = \$896  | \$897 ;
-  assign \$899  = \port$17189$0  & r_held[48];
+  assign \$899  = \port$17219$0  & r_held[48];
   assign \$900  = \$898  | \$899 ;
   assign \$901  = \$885  & \$900 ;
   assign \$902  = head__0[11:0] & { r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41] };
@@ -32701,8 +32701,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17375$38 (w_held[40:38]),
-    .\port$8824$0 (\$23 ),
+    .\port$17405$38 (w_held[40:38]),
+    .\port$8854$0 (\$23 ),
     .rst(rst),
     .write(\write$117 ),
     .write_data(\write_data$119 )
@@ -32710,8 +32710,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$17375$38 (w_held[40:38]),
-    .\port$8824$0 (\$23 ),
+    .\port$17405$38 (w_held[40:38]),
+    .\port$8854$0 (\$23 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -33542,17 +33542,17 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$217  = r_refusals__valid;
   assign \push$218  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$17195$0 , \port$17181$0 , \port$17167$0 , \port$17153$0 , \port$17139$0 , \port$17125$0 , \port$17111$0 , \port$17097$0  };
+  assign fresh = { \port$17225$0 , \port$17211$0 , \port$17197$0 , \port$17183$0 , \port$17169$0 , \port$17155$0 , \port$17141$0 , \port$17127$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$17189$0 , \port$17175$0 , \port$17161$0 , \port$17147$0 , \port$17133$0 , \port$17119$0 , \port$17105$0 , \port$17091$0  };
+  assign filled = { \port$17219$0 , \port$17205$0 , \port$17191$0 , \port$17177$0 , \port$17163$0 , \port$17149$0 , \port$17135$0 , \port$17121$0  };
   assign r_pool__slot = \$287 [7:0];
   assign w_pool__word = w_held[24:21];
   assign w_sram__vm = w_held[40:38];
   assign w_pool__data = w_held[85:54];
-  assign \port$17375$89  = w_held[106:89];
+  assign \port$17405$89  = w_held[106:89];
   assign r_sram__vm = r_held[40:38];
   assign r_sram__word = r_held[70:57];
   assign \write__payload.address  = write__payload[17:0];
@@ -34251,7 +34251,7 @@ module \postern.port_1.r_refused$288 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_1.slots (rst, \port$8824$0 , write, data_0, fill_row, fill, \port$17375$38 , write_data, clk);
+module \postern.port_1.slots (rst, \port$8854$0 , write, data_0, fill_row, fill, \port$17405$38 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -34264,10 +34264,10 @@ module \postern.port_1.slots (rst, \port$8824$0 , write, data_0, fill_row, fill,
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$17375$38 ;
-  wire [2:0] \port$17375$38 ;
-  input \port$8824$0 ;
-  wire \port$8824$0 ;
+  input [2:0] \port$17405$38 ;
+  wire [2:0] \port$17405$38 ;
+  input \port$8854$0 ;
+  wire \port$8854$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -34304,11 +34304,11 @@ module \postern.port_1.slots (rst, \port$8824$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17375$38 , \port$8824$0  }];
+  assign data_0 = cells[{ \port$17405$38 , \port$8854$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$17375$38 , \port$8824$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$17405$38 , \port$8854$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
@@ -34348,21 +34348,21 @@ module \postern.port_1.slots (rst, \port$8824$0 , write, data_0, fill_row, fill,
           \$3  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$17375$38 , \port$8824$0  };
-  assign r_port__addr = { \port$17375$38 , \port$8824$0  };
-  assign row_0 = { \port$17375$38 , \port$8824$0  };
+  assign write_row = { \port$17405$38 , \port$8854$0  };
+  assign r_port__addr = { \port$17405$38 , \port$8854$0  };
+  assign row_0 = { \port$17405$38 , \port$8854$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$8824$0 , w_port__en, data_0, w_port__data, \port$17375$38 , clk);
+module \postern.port_1.states (rst, \port$8854$0 , w_port__en, data_0, w_port__data, \port$17405$38 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$17375$38 ;
-  wire [2:0] \port$17375$38 ;
-  input \port$8824$0 ;
-  wire \port$8824$0 ;
+  input [2:0] \port$17405$38 ;
+  wire [2:0] \port$17405$38 ;
+  input \port$8854$0 ;
+  wire \port$8854$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -34397,15 +34397,15 @@ module \postern.port_1.states (rst, \port$8824$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$17375$38 , \port$8824$0  }] <= w_port__data;
+      cells[{ \port$17405$38 , \port$8854$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17375$38 , \port$8824$0  }];
+  assign data_0 = cells[{ \port$17405$38 , \port$8854$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$17375$38 , \port$8824$0  };
-  assign write_row = { \port$17375$38 , \port$8824$0  };
+  assign w_port__addr = { \port$17405$38 , \port$8854$0  };
+  assign write_row = { \port$17405$38 , \port$8854$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$17375$38 , \port$8824$0  };
-  assign row_0 = { \port$17375$38 , \port$8824$0  };
+  assign r_port__addr = { \port$17405$38 , \port$8854$0  };
+  assign row_0 = { \port$17405$38 , \port$8854$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -34635,9 +34635,9 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, compiled_known, compiled_vm, o__ready, \o__ready$214 , w_sram__grant
-, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$17091$0 , head__0, \port$17097$0 , \port$17105$0 , head__1, \port$17111$0 , \port$17119$0 , head__2
-, \port$17125$0 , \port$17133$0 , head__3, \port$17139$0 , \port$17147$0 , head__4, \port$17153$0 , \port$17161$0 , head__5, \port$17167$0 , \port$17175$0 , head__6, \port$17181$0 , \port$17189$0 , head__7, \port$17195$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_sram__vm
-, w_pool__data, \port$17538$89 , r_sram__vm, r_sram__word, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiling, write__payload, read__payload, clk);
+, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$17121$0 , head__0, \port$17127$0 , \port$17135$0 , head__1, \port$17141$0 , \port$17149$0 , head__2
+, \port$17155$0 , \port$17163$0 , head__3, \port$17169$0 , \port$17177$0 , head__4, \port$17183$0 , \port$17191$0 , head__5, \port$17197$0 , \port$17205$0 , head__6, \port$17211$0 , \port$17219$0 , head__7, \port$17225$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_sram__vm
+, w_pool__data, \port$17568$89 , r_sram__vm, r_sram__word, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -35943,40 +35943,40 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$17091$0 ;
-  wire \port$17091$0 ;
-  input [1:0] \port$17097$0 ;
-  wire [1:0] \port$17097$0 ;
-  input \port$17105$0 ;
-  wire \port$17105$0 ;
-  input [1:0] \port$17111$0 ;
-  wire [1:0] \port$17111$0 ;
-  input \port$17119$0 ;
-  wire \port$17119$0 ;
-  input [1:0] \port$17125$0 ;
-  wire [1:0] \port$17125$0 ;
-  input \port$17133$0 ;
-  wire \port$17133$0 ;
-  input [1:0] \port$17139$0 ;
-  wire [1:0] \port$17139$0 ;
-  input \port$17147$0 ;
-  wire \port$17147$0 ;
-  input [1:0] \port$17153$0 ;
-  wire [1:0] \port$17153$0 ;
-  input \port$17161$0 ;
-  wire \port$17161$0 ;
-  input [1:0] \port$17167$0 ;
-  wire [1:0] \port$17167$0 ;
-  input \port$17175$0 ;
-  wire \port$17175$0 ;
-  input [1:0] \port$17181$0 ;
-  wire [1:0] \port$17181$0 ;
-  input \port$17189$0 ;
-  wire \port$17189$0 ;
-  input [1:0] \port$17195$0 ;
-  wire [1:0] \port$17195$0 ;
-  output [17:0] \port$17538$89 ;
-  wire [17:0] \port$17538$89 ;
+  input \port$17121$0 ;
+  wire \port$17121$0 ;
+  input [1:0] \port$17127$0 ;
+  wire [1:0] \port$17127$0 ;
+  input \port$17135$0 ;
+  wire \port$17135$0 ;
+  input [1:0] \port$17141$0 ;
+  wire [1:0] \port$17141$0 ;
+  input \port$17149$0 ;
+  wire \port$17149$0 ;
+  input [1:0] \port$17155$0 ;
+  wire [1:0] \port$17155$0 ;
+  input \port$17163$0 ;
+  wire \port$17163$0 ;
+  input [1:0] \port$17169$0 ;
+  wire [1:0] \port$17169$0 ;
+  input \port$17177$0 ;
+  wire \port$17177$0 ;
+  input [1:0] \port$17183$0 ;
+  wire [1:0] \port$17183$0 ;
+  input \port$17191$0 ;
+  wire \port$17191$0 ;
+  input [1:0] \port$17197$0 ;
+  wire [1:0] \port$17197$0 ;
+  input \port$17205$0 ;
+  wire \port$17205$0 ;
+  input [1:0] \port$17211$0 ;
+  wire [1:0] \port$17211$0 ;
+  input \port$17219$0 ;
+  wire \port$17219$0 ;
+  input [1:0] \port$17225$0 ;
+  wire [1:0] \port$17225$0 ;
+  output [17:0] \port$17568$89 ;
+  wire [17:0] \port$17568$89 ;
   wire push;
   wire \push$218 ;
   (* init = 3'h0 *)
@@ -36771,7 +36771,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$442  = \$440  & \$441 ;
   assign \$443  = \$438  & \$442 ;
   assign \$444  = ~ popping;
-  assign \$445  = take & { \port$17195$0 , \port$17181$0 , \port$17167$0 , \port$17153$0 , \port$17139$0 , \port$17125$0 , \port$17111$0 , \port$17097$0  };
+  assign \$445  = take & { \port$17225$0 , \port$17211$0 , \port$17197$0 , \port$17183$0 , \port$17169$0 , \port$17155$0 , \port$17141$0 , \port$17127$0  };
   assign \$446  = | \$445 ;
   assign \$447  = \$444  | \$446 ;
   assign r_pool__keep = showing & \$447 ;
@@ -37167,20 +37167,20 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$883  = open[7] & r_held[48];
   assign \$884  = \$882  | \$883 ;
   assign \$885  = reads & \$884 ;
-  assign \$886  = \port$17091$0  & r_held[41];
-  assign \$887  = \port$17105$0  & r_held[42];
+  assign \$886  = \port$17121$0  & r_held[41];
+  assign \$887  = \port$17135$0  & r_held[42];
   assign \$888  = \$886  | \$887 ;
-  assign \$889  = \port$17119$0  & r_held[43];
+  assign \$889  = \port$17149$0  & r_held[43];
   assign \$890  = \$888  | \$889 ;
-  assign \$891  = \port$17133$0  & r_held[44];
+  assign \$891  = \port$17163$0  & r_held[44];
   assign \$892  = \$890  | \$891 ;
-  assign \$893  = \port$17147$0  & r_held[45];
+  assign \$893  = \port$17177$0  & r_held[45];
   assign \$894  = \$892  | \$893 ;
-  assign \$895  = \port$17161$0  & r_held[46];
+  assign \$895  = \port$17191$0  & r_held[46];
   assign \$896  = \$894  | \$895 ;
-  assign \$897  = \port$17175$0  & r_held[47];
+  assign \$897  = \port$17205$0  & r_held[47];
   assign \$898  = \$896  | \$897 ;
-  assign \$899  = \port$17189$0  & r_held[48];
+  assign \$899  = \port$17219$0  & r_held[48];
   assign \$900  = \$898  | \$899 ;
   assign \$901  = \$885  & \$900 ;
   assign \$902  = head__0[11:0] & { r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41] };
@@ -37372,8 +37372,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17538$38 (w_held[40:38]),
-    .\port$9996$0 (\$23 ),
+    .\port$10026$0 (\$23 ),
+    .\port$17568$38 (w_held[40:38]),
     .rst(rst),
     .write(\write$117 ),
     .write_data(\write_data$119 )
@@ -37381,8 +37381,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$17538$38 (w_held[40:38]),
-    .\port$9996$0 (\$23 ),
+    .\port$10026$0 (\$23 ),
+    .\port$17568$38 (w_held[40:38]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -38213,17 +38213,17 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$217  = r_refusals__valid;
   assign \push$218  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$17195$0 , \port$17181$0 , \port$17167$0 , \port$17153$0 , \port$17139$0 , \port$17125$0 , \port$17111$0 , \port$17097$0  };
+  assign fresh = { \port$17225$0 , \port$17211$0 , \port$17197$0 , \port$17183$0 , \port$17169$0 , \port$17155$0 , \port$17141$0 , \port$17127$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$17189$0 , \port$17175$0 , \port$17161$0 , \port$17147$0 , \port$17133$0 , \port$17119$0 , \port$17105$0 , \port$17091$0  };
+  assign filled = { \port$17219$0 , \port$17205$0 , \port$17191$0 , \port$17177$0 , \port$17163$0 , \port$17149$0 , \port$17135$0 , \port$17121$0  };
   assign r_pool__slot = \$287 [7:0];
   assign w_pool__word = w_held[24:21];
   assign w_sram__vm = w_held[40:38];
   assign w_pool__data = w_held[85:54];
-  assign \port$17538$89  = w_held[106:89];
+  assign \port$17568$89  = w_held[106:89];
   assign r_sram__vm = r_held[40:38];
   assign r_sram__word = r_held[70:57];
   assign \write__payload.address  = write__payload[17:0];
@@ -38922,7 +38922,7 @@ module \postern.port_2.r_refused$288 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_2.slots (rst, \port$9996$0 , write, data_0, fill_row, fill, \port$17538$38 , write_data, clk);
+module \postern.port_2.slots (rst, \port$10026$0 , write, data_0, fill_row, fill, \port$17568$38 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -38935,10 +38935,10 @@ module \postern.port_2.slots (rst, \port$9996$0 , write, data_0, fill_row, fill,
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$17538$38 ;
-  wire [2:0] \port$17538$38 ;
-  input \port$9996$0 ;
-  wire \port$9996$0 ;
+  input \port$10026$0 ;
+  wire \port$10026$0 ;
+  input [2:0] \port$17568$38 ;
+  wire [2:0] \port$17568$38 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -38975,11 +38975,11 @@ module \postern.port_2.slots (rst, \port$9996$0 , write, data_0, fill_row, fill,
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17538$38 , \port$9996$0  }];
+  assign data_0 = cells[{ \port$17568$38 , \port$10026$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$17538$38 , \port$9996$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$17568$38 , \port$10026$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
@@ -39019,21 +39019,21 @@ module \postern.port_2.slots (rst, \port$9996$0 , write, data_0, fill_row, fill,
           \$3  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$17538$38 , \port$9996$0  };
-  assign r_port__addr = { \port$17538$38 , \port$9996$0  };
-  assign row_0 = { \port$17538$38 , \port$9996$0  };
+  assign write_row = { \port$17568$38 , \port$10026$0  };
+  assign r_port__addr = { \port$17568$38 , \port$10026$0  };
+  assign row_0 = { \port$17568$38 , \port$10026$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$9996$0 , w_port__en, data_0, w_port__data, \port$17538$38 , clk);
+module \postern.port_2.states (rst, \port$10026$0 , w_port__en, data_0, w_port__data, \port$17568$38 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$17538$38 ;
-  wire [2:0] \port$17538$38 ;
-  input \port$9996$0 ;
-  wire \port$9996$0 ;
+  input \port$10026$0 ;
+  wire \port$10026$0 ;
+  input [2:0] \port$17568$38 ;
+  wire [2:0] \port$17568$38 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -39068,15 +39068,15 @@ module \postern.port_2.states (rst, \port$9996$0 , w_port__en, data_0, w_port__d
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$17538$38 , \port$9996$0  }] <= w_port__data;
+      cells[{ \port$17568$38 , \port$10026$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17538$38 , \port$9996$0  }];
+  assign data_0 = cells[{ \port$17568$38 , \port$10026$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$17538$38 , \port$9996$0  };
-  assign write_row = { \port$17538$38 , \port$9996$0  };
+  assign w_port__addr = { \port$17568$38 , \port$10026$0  };
+  assign write_row = { \port$17568$38 , \port$10026$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$17538$38 , \port$9996$0  };
-  assign row_0 = { \port$17538$38 , \port$9996$0  };
+  assign r_port__addr = { \port$17568$38 , \port$10026$0  };
+  assign row_0 = { \port$17568$38 , \port$10026$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -39306,9 +39306,9 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, compiled_known, compiled_vm, o__ready, \o__ready$214 , w_sram__grant
-, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$17091$0 , head__0, \port$17097$0 , \port$17105$0 , head__1, \port$17111$0 , \port$17119$0 , head__2
-, \port$17125$0 , \port$17133$0 , head__3, \port$17139$0 , \port$17147$0 , head__4, \port$17153$0 , \port$17161$0 , head__5, \port$17167$0 , \port$17175$0 , head__6, \port$17181$0 , \port$17189$0 , head__7, \port$17195$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_sram__vm
-, w_pool__data, \port$17701$89 , r_sram__vm, r_sram__word, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiling, write__payload, read__payload, clk);
+, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$17121$0 , head__0, \port$17127$0 , \port$17135$0 , head__1, \port$17141$0 , \port$17149$0 , head__2
+, \port$17155$0 , \port$17163$0 , head__3, \port$17169$0 , \port$17177$0 , head__4, \port$17183$0 , \port$17191$0 , head__5, \port$17197$0 , \port$17205$0 , head__6, \port$17211$0 , \port$17219$0 , head__7, \port$17225$0 , w_engine__payload, r_engine__payload, take, w_pool__word, w_sram__vm
+, w_pool__data, \port$17731$89 , r_sram__vm, r_sram__word, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -40614,40 +40614,40 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$17091$0 ;
-  wire \port$17091$0 ;
-  input [1:0] \port$17097$0 ;
-  wire [1:0] \port$17097$0 ;
-  input \port$17105$0 ;
-  wire \port$17105$0 ;
-  input [1:0] \port$17111$0 ;
-  wire [1:0] \port$17111$0 ;
-  input \port$17119$0 ;
-  wire \port$17119$0 ;
-  input [1:0] \port$17125$0 ;
-  wire [1:0] \port$17125$0 ;
-  input \port$17133$0 ;
-  wire \port$17133$0 ;
-  input [1:0] \port$17139$0 ;
-  wire [1:0] \port$17139$0 ;
-  input \port$17147$0 ;
-  wire \port$17147$0 ;
-  input [1:0] \port$17153$0 ;
-  wire [1:0] \port$17153$0 ;
-  input \port$17161$0 ;
-  wire \port$17161$0 ;
-  input [1:0] \port$17167$0 ;
-  wire [1:0] \port$17167$0 ;
-  input \port$17175$0 ;
-  wire \port$17175$0 ;
-  input [1:0] \port$17181$0 ;
-  wire [1:0] \port$17181$0 ;
-  input \port$17189$0 ;
-  wire \port$17189$0 ;
-  input [1:0] \port$17195$0 ;
-  wire [1:0] \port$17195$0 ;
-  output [17:0] \port$17701$89 ;
-  wire [17:0] \port$17701$89 ;
+  input \port$17121$0 ;
+  wire \port$17121$0 ;
+  input [1:0] \port$17127$0 ;
+  wire [1:0] \port$17127$0 ;
+  input \port$17135$0 ;
+  wire \port$17135$0 ;
+  input [1:0] \port$17141$0 ;
+  wire [1:0] \port$17141$0 ;
+  input \port$17149$0 ;
+  wire \port$17149$0 ;
+  input [1:0] \port$17155$0 ;
+  wire [1:0] \port$17155$0 ;
+  input \port$17163$0 ;
+  wire \port$17163$0 ;
+  input [1:0] \port$17169$0 ;
+  wire [1:0] \port$17169$0 ;
+  input \port$17177$0 ;
+  wire \port$17177$0 ;
+  input [1:0] \port$17183$0 ;
+  wire [1:0] \port$17183$0 ;
+  input \port$17191$0 ;
+  wire \port$17191$0 ;
+  input [1:0] \port$17197$0 ;
+  wire [1:0] \port$17197$0 ;
+  input \port$17205$0 ;
+  wire \port$17205$0 ;
+  input [1:0] \port$17211$0 ;
+  wire [1:0] \port$17211$0 ;
+  input \port$17219$0 ;
+  wire \port$17219$0 ;
+  input [1:0] \port$17225$0 ;
+  wire [1:0] \port$17225$0 ;
+  output [17:0] \port$17731$89 ;
+  wire [17:0] \port$17731$89 ;
   wire push;
   wire \push$218 ;
   (* init = 3'h0 *)
@@ -41442,7 +41442,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$442  = \$440  & \$441 ;
   assign \$443  = \$438  & \$442 ;
   assign \$444  = ~ popping;
-  assign \$445  = take & { \port$17195$0 , \port$17181$0 , \port$17167$0 , \port$17153$0 , \port$17139$0 , \port$17125$0 , \port$17111$0 , \port$17097$0  };
+  assign \$445  = take & { \port$17225$0 , \port$17211$0 , \port$17197$0 , \port$17183$0 , \port$17169$0 , \port$17155$0 , \port$17141$0 , \port$17127$0  };
   assign \$446  = | \$445 ;
   assign \$447  = \$444  | \$446 ;
   assign r_pool__keep = showing & \$447 ;
@@ -41838,20 +41838,20 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$883  = open[7] & r_held[48];
   assign \$884  = \$882  | \$883 ;
   assign \$885  = reads & \$884 ;
-  assign \$886  = \port$17091$0  & r_held[41];
-  assign \$887  = \port$17105$0  & r_held[42];
+  assign \$886  = \port$17121$0  & r_held[41];
+  assign \$887  = \port$17135$0  & r_held[42];
   assign \$888  = \$886  | \$887 ;
-  assign \$889  = \port$17119$0  & r_held[43];
+  assign \$889  = \port$17149$0  & r_held[43];
   assign \$890  = \$888  | \$889 ;
-  assign \$891  = \port$17133$0  & r_held[44];
+  assign \$891  = \port$17163$0  & r_held[44];
   assign \$892  = \$890  | \$891 ;
-  assign \$893  = \port$17147$0  & r_held[45];
+  assign \$893  = \port$17177$0  & r_held[45];
   assign \$894  = \$892  | \$893 ;
-  assign \$895  = \port$17161$0  & r_held[46];
+  assign \$895  = \port$17191$0  & r_held[46];
   assign \$896  = \$894  | \$895 ;
-  assign \$897  = \port$17175$0  & r_held[47];
+  assign \$897  = \port$17205$0  & r_held[47];
   assign \$898  = \$896  | \$897 ;
-  assign \$899  = \port$17189$0  & r_held[48];
+  assign \$899  = \port$17219$0  & r_held[48];
   assign \$900  = \$898  | \$899 ;
   assign \$901  = \$885  & \$900 ;
   assign \$902  = head__0[11:0] & { r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41], r_held[41] };
@@ -42043,8 +42043,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11168$0 (\$23 ),
-    .\port$17701$38 (w_held[40:38]),
+    .\port$11198$0 (\$23 ),
+    .\port$17731$38 (w_held[40:38]),
     .rst(rst),
     .write(\write$117 ),
     .write_data(\write_data$119 )
@@ -42052,8 +42052,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$11168$0 (\$23 ),
-    .\port$17701$38 (w_held[40:38]),
+    .\port$11198$0 (\$23 ),
+    .\port$17731$38 (w_held[40:38]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -42884,17 +42884,17 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$217  = r_refusals__valid;
   assign \push$218  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$17195$0 , \port$17181$0 , \port$17167$0 , \port$17153$0 , \port$17139$0 , \port$17125$0 , \port$17111$0 , \port$17097$0  };
+  assign fresh = { \port$17225$0 , \port$17211$0 , \port$17197$0 , \port$17183$0 , \port$17169$0 , \port$17155$0 , \port$17141$0 , \port$17127$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$17189$0 , \port$17175$0 , \port$17161$0 , \port$17147$0 , \port$17133$0 , \port$17119$0 , \port$17105$0 , \port$17091$0  };
+  assign filled = { \port$17219$0 , \port$17205$0 , \port$17191$0 , \port$17177$0 , \port$17163$0 , \port$17149$0 , \port$17135$0 , \port$17121$0  };
   assign r_pool__slot = \$287 [7:0];
   assign w_pool__word = w_held[24:21];
   assign w_sram__vm = w_held[40:38];
   assign w_pool__data = w_held[85:54];
-  assign \port$17701$89  = w_held[106:89];
+  assign \port$17731$89  = w_held[106:89];
   assign r_sram__vm = r_held[40:38];
   assign r_sram__word = r_held[70:57];
   assign \write__payload.address  = write__payload[17:0];
@@ -43593,7 +43593,7 @@ module \postern.port_3.r_refused$288 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_3.slots (rst, \port$11168$0 , write, data_0, fill_row, fill, \port$17701$38 , write_data, clk);
+module \postern.port_3.slots (rst, \port$11198$0 , write, data_0, fill_row, fill, \port$17731$38 , write_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -43606,10 +43606,10 @@ module \postern.port_3.slots (rst, \port$11168$0 , write, data_0, fill_row, fill
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$11168$0 ;
-  wire \port$11168$0 ;
-  input [2:0] \port$17701$38 ;
-  wire [2:0] \port$17701$38 ;
+  input \port$11198$0 ;
+  wire \port$11198$0 ;
+  input [2:0] \port$17731$38 ;
+  wire [2:0] \port$17731$38 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -43646,11 +43646,11 @@ module \postern.port_3.slots (rst, \port$11168$0 , write, data_0, fill_row, fill
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17701$38 , \port$11168$0  }];
+  assign data_0 = cells[{ \port$17731$38 , \port$11198$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$17701$38 , \port$11168$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$17731$38 , \port$11198$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
@@ -43690,21 +43690,21 @@ module \postern.port_3.slots (rst, \port$11168$0 , write, data_0, fill_row, fill
           \$3  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$17701$38 , \port$11168$0  };
-  assign r_port__addr = { \port$17701$38 , \port$11168$0  };
-  assign row_0 = { \port$17701$38 , \port$11168$0  };
+  assign write_row = { \port$17731$38 , \port$11198$0  };
+  assign r_port__addr = { \port$17731$38 , \port$11198$0  };
+  assign row_0 = { \port$17731$38 , \port$11198$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$11168$0 , w_port__en, data_0, w_port__data, \port$17701$38 , clk);
+module \postern.port_3.states (rst, \port$11198$0 , w_port__en, data_0, w_port__data, \port$17731$38 , clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$11168$0 ;
-  wire \port$11168$0 ;
-  input [2:0] \port$17701$38 ;
-  wire [2:0] \port$17701$38 ;
+  input \port$11198$0 ;
+  wire \port$11198$0 ;
+  input [2:0] \port$17731$38 ;
+  wire [2:0] \port$17731$38 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -43739,15 +43739,15 @@ module \postern.port_3.states (rst, \port$11168$0 , w_port__en, data_0, w_port__
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$17701$38 , \port$11168$0  }] <= w_port__data;
+      cells[{ \port$17731$38 , \port$11198$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17701$38 , \port$11168$0  }];
+  assign data_0 = cells[{ \port$17731$38 , \port$11198$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$17701$38 , \port$11168$0  };
-  assign write_row = { \port$17701$38 , \port$11168$0  };
+  assign w_port__addr = { \port$17731$38 , \port$11198$0  };
+  assign write_row = { \port$17731$38 , \port$11198$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$17701$38 , \port$11168$0  };
-  assign row_0 = { \port$17701$38 , \port$11168$0  };
+  assign r_port__addr = { \port$17731$38 , \port$11198$0  };
+  assign row_0 = { \port$17731$38 , \port$11198$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -43975,7 +43975,7 @@ module \postern.port_3.w_refused$286 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.queue_0 (rst, take, push, grant, \port$4395$0 , \port$4401$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
+module \postern.queue_0 (rst, take, push, grant, \port$4425$0 , \port$4431$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire [4:0] \$1 ;
@@ -44071,10 +44071,10 @@ module \postern.queue_0 (rst, take, push, grant, \port$4395$0 , \port$4401$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4395$0 ;
-  wire \port$4395$0 ;
-  input \port$4401$0 ;
-  wire \port$4401$0 ;
+  input \port$4425$0 ;
+  wire \port$4425$0 ;
+  input \port$4431$0 ;
+  wire \port$4431$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -44217,8 +44217,8 @@ module \postern.queue_0 (rst, take, push, grant, \port$4395$0 , \port$4401$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16732$0 (new_sent),
-    .\port$16733$0 (new_stop),
+    .\port$16762$0 (new_sent),
+    .\port$16763$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -44283,13 +44283,13 @@ module \postern.queue_0 (rst, take, push, grant, \port$4395$0 , \port$4401$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$25  = fresh;
-    if (\port$4395$0 ) begin
+    if (\port$4425$0 ) begin
       \$25 [0] = filled;
     end
     if (\$17 ) begin
       \$25 [0] = 1'h0;
     end
-    if (\port$4401$0 ) begin
+    if (\port$4431$0 ) begin
       \$25 [1] = filled;
     end
     if (\$19 ) begin
@@ -44348,7 +44348,7 @@ module \postern.queue_0 (rst, take, push, grant, \port$4395$0 , \port$4401$0 , l
   assign \write$58  = popped;
   assign \write_row$59  = head[14:12];
   assign \write_data$60  = \$12 [4:0];
-  assign look = { \port$4401$0 , \port$4395$0  };
+  assign look = { \port$4431$0 , \port$4425$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -44361,7 +44361,7 @@ module \postern.queue_0 (rst, take, push, grant, \port$4395$0 , \port$4401$0 , l
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$16732$0 , \port$16733$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$16762$0 , \port$16763$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -44374,10 +44374,10 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16732$0 ;
-  wire [4:0] \port$16732$0 ;
-  input [4:0] \port$16733$0 ;
-  wire [4:0] \port$16733$0 ;
+  input [4:0] \port$16762$0 ;
+  wire [4:0] \port$16762$0 ;
+  input [4:0] \port$16763$0 ;
+  wire [4:0] \port$16763$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -44416,8 +44416,8 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$16733$0 , \port$16732$0  };
-  assign write_data = { \port$16733$0 , \port$16732$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$16763$0 , \port$16762$0  };
+  assign write_data = { \port$16763$0 , \port$16762$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -44494,7 +44494,7 @@ module \postern.queue_0.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_1 (rst, take, push, grant, \port$4407$0 , \port$4413$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
+module \postern.queue_1 (rst, take, push, grant, \port$4437$0 , \port$4443$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire [4:0] \$1 ;
@@ -44590,10 +44590,10 @@ module \postern.queue_1 (rst, take, push, grant, \port$4407$0 , \port$4413$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4407$0 ;
-  wire \port$4407$0 ;
-  input \port$4413$0 ;
-  wire \port$4413$0 ;
+  input \port$4437$0 ;
+  wire \port$4437$0 ;
+  input \port$4443$0 ;
+  wire \port$4443$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -44736,8 +44736,8 @@ module \postern.queue_1 (rst, take, push, grant, \port$4407$0 , \port$4413$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16732$0 (new_sent),
-    .\port$16733$0 (new_stop),
+    .\port$16762$0 (new_sent),
+    .\port$16763$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -44802,13 +44802,13 @@ module \postern.queue_1 (rst, take, push, grant, \port$4407$0 , \port$4413$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$25  = fresh;
-    if (\port$4407$0 ) begin
+    if (\port$4437$0 ) begin
       \$25 [0] = filled;
     end
     if (\$17 ) begin
       \$25 [0] = 1'h0;
     end
-    if (\port$4413$0 ) begin
+    if (\port$4443$0 ) begin
       \$25 [1] = filled;
     end
     if (\$19 ) begin
@@ -44867,7 +44867,7 @@ module \postern.queue_1 (rst, take, push, grant, \port$4407$0 , \port$4413$0 , l
   assign \write$58  = popped;
   assign \write_row$59  = head[14:12];
   assign \write_data$60  = \$12 [4:0];
-  assign look = { \port$4413$0 , \port$4407$0  };
+  assign look = { \port$4443$0 , \port$4437$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -44880,7 +44880,7 @@ module \postern.queue_1 (rst, take, push, grant, \port$4407$0 , \port$4413$0 , l
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$16732$0 , \port$16733$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$16762$0 , \port$16763$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -44893,10 +44893,10 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16732$0 ;
-  wire [4:0] \port$16732$0 ;
-  input [4:0] \port$16733$0 ;
-  wire [4:0] \port$16733$0 ;
+  input [4:0] \port$16762$0 ;
+  wire [4:0] \port$16762$0 ;
+  input [4:0] \port$16763$0 ;
+  wire [4:0] \port$16763$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -44935,8 +44935,8 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$16733$0 , \port$16732$0  };
-  assign write_data = { \port$16733$0 , \port$16732$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$16763$0 , \port$16762$0  };
+  assign write_data = { \port$16763$0 , \port$16762$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -45013,7 +45013,7 @@ module \postern.queue_1.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_2 (rst, take, push, grant, \port$4419$0 , \port$4425$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
+module \postern.queue_2 (rst, take, push, grant, \port$4449$0 , \port$4455$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
   wire [4:0] \$1 ;
@@ -45109,10 +45109,10 @@ module \postern.queue_2 (rst, take, push, grant, \port$4419$0 , \port$4425$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4419$0 ;
-  wire \port$4419$0 ;
-  input \port$4425$0 ;
-  wire \port$4425$0 ;
+  input \port$4449$0 ;
+  wire \port$4449$0 ;
+  input \port$4455$0 ;
+  wire \port$4455$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -45255,8 +45255,8 @@ module \postern.queue_2 (rst, take, push, grant, \port$4419$0 , \port$4425$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16732$0 (new_sent),
-    .\port$16733$0 (new_stop),
+    .\port$16762$0 (new_sent),
+    .\port$16763$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -45321,13 +45321,13 @@ module \postern.queue_2 (rst, take, push, grant, \port$4419$0 , \port$4425$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$25  = fresh;
-    if (\port$4419$0 ) begin
+    if (\port$4449$0 ) begin
       \$25 [0] = filled;
     end
     if (\$17 ) begin
       \$25 [0] = 1'h0;
     end
-    if (\port$4425$0 ) begin
+    if (\port$4455$0 ) begin
       \$25 [1] = filled;
     end
     if (\$19 ) begin
@@ -45386,7 +45386,7 @@ module \postern.queue_2 (rst, take, push, grant, \port$4419$0 , \port$4425$0 , l
   assign \write$58  = popped;
   assign \write_row$59  = head[14:12];
   assign \write_data$60  = \$12 [4:0];
-  assign look = { \port$4425$0 , \port$4419$0  };
+  assign look = { \port$4455$0 , \port$4449$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -45399,7 +45399,7 @@ module \postern.queue_2 (rst, take, push, grant, \port$4419$0 , \port$4425$0 , l
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$16732$0 , \port$16733$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$16762$0 , \port$16763$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -45412,10 +45412,10 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16732$0 ;
-  wire [4:0] \port$16732$0 ;
-  input [4:0] \port$16733$0 ;
-  wire [4:0] \port$16733$0 ;
+  input [4:0] \port$16762$0 ;
+  wire [4:0] \port$16762$0 ;
+  input [4:0] \port$16763$0 ;
+  wire [4:0] \port$16763$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -45454,8 +45454,8 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$16733$0 , \port$16732$0  };
-  assign write_data = { \port$16733$0 , \port$16732$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$16763$0 , \port$16762$0  };
+  assign write_data = { \port$16763$0 , \port$16762$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -45532,7 +45532,7 @@ module \postern.queue_2.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_3 (rst, take, push, grant, \port$4431$0 , \port$4437$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
+module \postern.queue_3 (rst, take, push, grant, \port$4461$0 , \port$4467$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [4:0] \$1 ;
@@ -45628,10 +45628,10 @@ module \postern.queue_3 (rst, take, push, grant, \port$4431$0 , \port$4437$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4431$0 ;
-  wire \port$4431$0 ;
-  input \port$4437$0 ;
-  wire \port$4437$0 ;
+  input \port$4461$0 ;
+  wire \port$4461$0 ;
+  input \port$4467$0 ;
+  wire \port$4467$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -45774,8 +45774,8 @@ module \postern.queue_3 (rst, take, push, grant, \port$4431$0 , \port$4437$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16732$0 (new_sent),
-    .\port$16733$0 (new_stop),
+    .\port$16762$0 (new_sent),
+    .\port$16763$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -45840,13 +45840,13 @@ module \postern.queue_3 (rst, take, push, grant, \port$4431$0 , \port$4437$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$25  = fresh;
-    if (\port$4431$0 ) begin
+    if (\port$4461$0 ) begin
       \$25 [0] = filled;
     end
     if (\$17 ) begin
       \$25 [0] = 1'h0;
     end
-    if (\port$4437$0 ) begin
+    if (\port$4467$0 ) begin
       \$25 [1] = filled;
     end
     if (\$19 ) begin
@@ -45905,7 +45905,7 @@ module \postern.queue_3 (rst, take, push, grant, \port$4431$0 , \port$4437$0 , l
   assign \write$58  = popped;
   assign \write_row$59  = head[14:12];
   assign \write_data$60  = \$12 [4:0];
-  assign look = { \port$4437$0 , \port$4431$0  };
+  assign look = { \port$4467$0 , \port$4461$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -45918,7 +45918,7 @@ module \postern.queue_3 (rst, take, push, grant, \port$4431$0 , \port$4437$0 , l
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$16732$0 , \port$16733$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$16762$0 , \port$16763$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -45931,10 +45931,10 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16732$0 ;
-  wire [4:0] \port$16732$0 ;
-  input [4:0] \port$16733$0 ;
-  wire [4:0] \port$16733$0 ;
+  input [4:0] \port$16762$0 ;
+  wire [4:0] \port$16762$0 ;
+  input [4:0] \port$16763$0 ;
+  wire [4:0] \port$16763$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -45973,8 +45973,8 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$16733$0 , \port$16732$0  };
-  assign write_data = { \port$16733$0 , \port$16732$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$16763$0 , \port$16762$0  };
+  assign write_data = { \port$16763$0 , \port$16762$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -46051,7 +46051,7 @@ module \postern.queue_3.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_4 (rst, take, push, grant, \port$4443$0 , \port$4449$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
+module \postern.queue_4 (rst, take, push, grant, \port$4473$0 , \port$4479$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
   wire [4:0] \$1 ;
@@ -46147,10 +46147,10 @@ module \postern.queue_4 (rst, take, push, grant, \port$4443$0 , \port$4449$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4443$0 ;
-  wire \port$4443$0 ;
-  input \port$4449$0 ;
-  wire \port$4449$0 ;
+  input \port$4473$0 ;
+  wire \port$4473$0 ;
+  input \port$4479$0 ;
+  wire \port$4479$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -46293,8 +46293,8 @@ module \postern.queue_4 (rst, take, push, grant, \port$4443$0 , \port$4449$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16732$0 (new_sent),
-    .\port$16733$0 (new_stop),
+    .\port$16762$0 (new_sent),
+    .\port$16763$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -46359,13 +46359,13 @@ module \postern.queue_4 (rst, take, push, grant, \port$4443$0 , \port$4449$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$25  = fresh;
-    if (\port$4443$0 ) begin
+    if (\port$4473$0 ) begin
       \$25 [0] = filled;
     end
     if (\$17 ) begin
       \$25 [0] = 1'h0;
     end
-    if (\port$4449$0 ) begin
+    if (\port$4479$0 ) begin
       \$25 [1] = filled;
     end
     if (\$19 ) begin
@@ -46424,7 +46424,7 @@ module \postern.queue_4 (rst, take, push, grant, \port$4443$0 , \port$4449$0 , l
   assign \write$58  = popped;
   assign \write_row$59  = head[14:12];
   assign \write_data$60  = \$12 [4:0];
-  assign look = { \port$4449$0 , \port$4443$0  };
+  assign look = { \port$4479$0 , \port$4473$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -46437,7 +46437,7 @@ module \postern.queue_4 (rst, take, push, grant, \port$4443$0 , \port$4449$0 , l
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$16732$0 , \port$16733$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$16762$0 , \port$16763$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -46450,10 +46450,10 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16732$0 ;
-  wire [4:0] \port$16732$0 ;
-  input [4:0] \port$16733$0 ;
-  wire [4:0] \port$16733$0 ;
+  input [4:0] \port$16762$0 ;
+  wire [4:0] \port$16762$0 ;
+  input [4:0] \port$16763$0 ;
+  wire [4:0] \port$16763$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -46492,8 +46492,8 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$16733$0 , \port$16732$0  };
-  assign write_data = { \port$16733$0 , \port$16732$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$16763$0 , \port$16762$0  };
+  assign write_data = { \port$16763$0 , \port$16762$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -46570,7 +46570,7 @@ module \postern.queue_4.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_5 (rst, take, push, grant, \port$4455$0 , \port$4461$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
+module \postern.queue_5 (rst, take, push, grant, \port$4485$0 , \port$4491$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
   wire [4:0] \$1 ;
@@ -46666,10 +46666,10 @@ module \postern.queue_5 (rst, take, push, grant, \port$4455$0 , \port$4461$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4455$0 ;
-  wire \port$4455$0 ;
-  input \port$4461$0 ;
-  wire \port$4461$0 ;
+  input \port$4485$0 ;
+  wire \port$4485$0 ;
+  input \port$4491$0 ;
+  wire \port$4491$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -46812,8 +46812,8 @@ module \postern.queue_5 (rst, take, push, grant, \port$4455$0 , \port$4461$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16732$0 (new_sent),
-    .\port$16733$0 (new_stop),
+    .\port$16762$0 (new_sent),
+    .\port$16763$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -46878,13 +46878,13 @@ module \postern.queue_5 (rst, take, push, grant, \port$4455$0 , \port$4461$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$25  = fresh;
-    if (\port$4455$0 ) begin
+    if (\port$4485$0 ) begin
       \$25 [0] = filled;
     end
     if (\$17 ) begin
       \$25 [0] = 1'h0;
     end
-    if (\port$4461$0 ) begin
+    if (\port$4491$0 ) begin
       \$25 [1] = filled;
     end
     if (\$19 ) begin
@@ -46943,7 +46943,7 @@ module \postern.queue_5 (rst, take, push, grant, \port$4455$0 , \port$4461$0 , l
   assign \write$58  = popped;
   assign \write_row$59  = head[14:12];
   assign \write_data$60  = \$12 [4:0];
-  assign look = { \port$4461$0 , \port$4455$0  };
+  assign look = { \port$4491$0 , \port$4485$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -46956,7 +46956,7 @@ module \postern.queue_5 (rst, take, push, grant, \port$4455$0 , \port$4461$0 , l
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$16732$0 , \port$16733$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$16762$0 , \port$16763$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -46969,10 +46969,10 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16732$0 ;
-  wire [4:0] \port$16732$0 ;
-  input [4:0] \port$16733$0 ;
-  wire [4:0] \port$16733$0 ;
+  input [4:0] \port$16762$0 ;
+  wire [4:0] \port$16762$0 ;
+  input [4:0] \port$16763$0 ;
+  wire [4:0] \port$16763$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47011,8 +47011,8 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$16733$0 , \port$16732$0  };
-  assign write_data = { \port$16733$0 , \port$16732$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$16763$0 , \port$16762$0  };
+  assign write_data = { \port$16763$0 , \port$16762$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47089,7 +47089,7 @@ module \postern.queue_5.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_6 (rst, take, push, grant, \port$4467$0 , \port$4473$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
+module \postern.queue_6 (rst, take, push, grant, \port$4497$0 , \port$4503$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
   wire [4:0] \$1 ;
@@ -47185,10 +47185,10 @@ module \postern.queue_6 (rst, take, push, grant, \port$4467$0 , \port$4473$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4467$0 ;
-  wire \port$4467$0 ;
-  input \port$4473$0 ;
-  wire \port$4473$0 ;
+  input \port$4497$0 ;
+  wire \port$4497$0 ;
+  input \port$4503$0 ;
+  wire \port$4503$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -47331,8 +47331,8 @@ module \postern.queue_6 (rst, take, push, grant, \port$4467$0 , \port$4473$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16732$0 (new_sent),
-    .\port$16733$0 (new_stop),
+    .\port$16762$0 (new_sent),
+    .\port$16763$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47397,13 +47397,13 @@ module \postern.queue_6 (rst, take, push, grant, \port$4467$0 , \port$4473$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$25  = fresh;
-    if (\port$4467$0 ) begin
+    if (\port$4497$0 ) begin
       \$25 [0] = filled;
     end
     if (\$17 ) begin
       \$25 [0] = 1'h0;
     end
-    if (\port$4473$0 ) begin
+    if (\port$4503$0 ) begin
       \$25 [1] = filled;
     end
     if (\$19 ) begin
@@ -47462,7 +47462,7 @@ module \postern.queue_6 (rst, take, push, grant, \port$4467$0 , \port$4473$0 , l
   assign \write$58  = popped;
   assign \write_row$59  = head[14:12];
   assign \write_data$60  = \$12 [4:0];
-  assign look = { \port$4473$0 , \port$4467$0  };
+  assign look = { \port$4503$0 , \port$4497$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -47475,7 +47475,7 @@ module \postern.queue_6 (rst, take, push, grant, \port$4467$0 , \port$4473$0 , l
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$16732$0 , \port$16733$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$16762$0 , \port$16763$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47488,10 +47488,10 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16732$0 ;
-  wire [4:0] \port$16732$0 ;
-  input [4:0] \port$16733$0 ;
-  wire [4:0] \port$16733$0 ;
+  input [4:0] \port$16762$0 ;
+  wire [4:0] \port$16762$0 ;
+  input [4:0] \port$16763$0 ;
+  wire [4:0] \port$16763$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47530,8 +47530,8 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$16733$0 , \port$16732$0  };
-  assign write_data = { \port$16733$0 , \port$16732$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$16763$0 , \port$16762$0  };
+  assign write_data = { \port$16763$0 , \port$16762$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47608,7 +47608,7 @@ module \postern.queue_6.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_7 (rst, take, push, grant, \port$4479$0 , \port$4485$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
+module \postern.queue_7 (rst, take, push, grant, \port$4509$0 , \port$4515$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, forget, message, new_sent, new_stop
 , row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
   wire [4:0] \$1 ;
@@ -47704,10 +47704,10 @@ module \postern.queue_7 (rst, take, push, grant, \port$4479$0 , \port$4485$0 , l
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4479$0 ;
-  wire \port$4479$0 ;
-  input \port$4485$0 ;
-  wire \port$4485$0 ;
+  input \port$4509$0 ;
+  wire \port$4509$0 ;
+  input \port$4515$0 ;
+  wire \port$4515$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -47850,8 +47850,8 @@ module \postern.queue_7 (rst, take, push, grant, \port$4479$0 , \port$4485$0 , l
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16732$0 (new_sent),
-    .\port$16733$0 (new_stop),
+    .\port$16762$0 (new_sent),
+    .\port$16763$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47916,13 +47916,13 @@ module \postern.queue_7 (rst, take, push, grant, \port$4479$0 , \port$4485$0 , l
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$25  = fresh;
-    if (\port$4479$0 ) begin
+    if (\port$4509$0 ) begin
       \$25 [0] = filled;
     end
     if (\$17 ) begin
       \$25 [0] = 1'h0;
     end
-    if (\port$4485$0 ) begin
+    if (\port$4515$0 ) begin
       \$25 [1] = filled;
     end
     if (\$19 ) begin
@@ -47981,7 +47981,7 @@ module \postern.queue_7 (rst, take, push, grant, \port$4479$0 , \port$4485$0 , l
   assign \write$58  = popped;
   assign \write_row$59  = head[14:12];
   assign \write_data$60  = \$12 [4:0];
-  assign look = { \port$4485$0 , \port$4479$0  };
+  assign look = { \port$4515$0 , \port$4509$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -47994,7 +47994,7 @@ module \postern.queue_7 (rst, take, push, grant, \port$4479$0 , \port$4485$0 , l
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$16732$0 , \port$16733$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$16762$0 , \port$16763$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48007,10 +48007,10 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16732$0 ;
-  wire [4:0] \port$16732$0 ;
-  input [4:0] \port$16733$0 ;
-  wire [4:0] \port$16733$0 ;
+  input [4:0] \port$16762$0 ;
+  wire [4:0] \port$16762$0 ;
+  input [4:0] \port$16763$0 ;
+  wire [4:0] \port$16763$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48049,8 +48049,8 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$16733$0 , \port$16732$0  };
-  assign write_data = { \port$16733$0 , \port$16732$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$16763$0 , \port$16762$0  };
+  assign write_data = { \port$16763$0 , \port$16762$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48127,9 +48127,9 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2388$0 , \port$4347$0 , settled, \port$4395$0 , \port$4401$0 , \port$4407$0 , \port$4413$0 , \port$4419$0 , \port$4425$0 , \port$4431$0 , \port$4437$0 , \port$4443$0 
-, \port$4449$0 , \port$4455$0 , \port$4461$0 , \port$4467$0 , \port$4473$0 , \port$4479$0 , \port$4485$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7070$0 , gone__0, \port$7148$0 , gone__1, \port$7226$0 
-, gone__2, \port$7304$0 , gone__3, \port$7382$0 , gone__4, \port$7460$0 , gone__5, \port$7538$0 , gone__6, \port$7616$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12321$0 , fault_pending, alloc_given, used, owned, limit
+module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2388$0 , \port$4377$0 , settled, \port$4425$0 , \port$4431$0 , \port$4437$0 , \port$4443$0 , \port$4449$0 , \port$4455$0 , \port$4461$0 , \port$4467$0 , \port$4473$0 
+, \port$4479$0 , \port$4485$0 , \port$4491$0 , \port$4497$0 , \port$4503$0 , \port$4509$0 , \port$4515$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7100$0 , gone__0, \port$7178$0 , gone__1, \port$7256$0 
+, gone__2, \port$7334$0 , gone__3, \port$7412$0 , gone__4, \port$7490$0 , gone__5, \port$7568$0 , gone__6, \port$7646$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12351$0 , fault_pending, alloc_given, used, owned, limit
 , borrowed, filled, \refused$169 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, block, account
 , \own$103 , \other$104 , core, lane, \good$107 , error, data, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3, firsts__3
 , heads__3, rx_results__3, tails__4, firsts__4, heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload, requests__2__payload
@@ -50997,8 +50997,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   reg lane = 1'h0;
   input [6:0] limit;
   wire [6:0] limit;
-  input locked;
-  wire locked;
+  input [4:0] locked;
+  wire [4:0] locked;
   wire [15:0] look;
   wire looks;
   reg [2:0] other;
@@ -51015,22 +51015,12 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$12321$0 ;
-  wire [11:0] \port$12321$0 ;
+  input [11:0] \port$12351$0 ;
+  wire [11:0] \port$12351$0 ;
   input [3:0] \port$2388$0 ;
   wire [3:0] \port$2388$0 ;
-  input [13:0] \port$4347$0 ;
-  wire [13:0] \port$4347$0 ;
-  output \port$4395$0 ;
-  wire \port$4395$0 ;
-  output \port$4401$0 ;
-  wire \port$4401$0 ;
-  output \port$4407$0 ;
-  wire \port$4407$0 ;
-  output \port$4413$0 ;
-  wire \port$4413$0 ;
-  output \port$4419$0 ;
-  wire \port$4419$0 ;
+  input [13:0] \port$4377$0 ;
+  wire [13:0] \port$4377$0 ;
   output \port$4425$0 ;
   wire \port$4425$0 ;
   output \port$4431$0 ;
@@ -51053,22 +51043,32 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \port$4479$0 ;
   output \port$4485$0 ;
   wire \port$4485$0 ;
-  input [9:0] \port$7070$0 ;
-  wire [9:0] \port$7070$0 ;
-  input [9:0] \port$7148$0 ;
-  wire [9:0] \port$7148$0 ;
-  input [9:0] \port$7226$0 ;
-  wire [9:0] \port$7226$0 ;
-  input [9:0] \port$7304$0 ;
-  wire [9:0] \port$7304$0 ;
-  input [9:0] \port$7382$0 ;
-  wire [9:0] \port$7382$0 ;
-  input [9:0] \port$7460$0 ;
-  wire [9:0] \port$7460$0 ;
-  input [9:0] \port$7538$0 ;
-  wire [9:0] \port$7538$0 ;
-  input [9:0] \port$7616$0 ;
-  wire [9:0] \port$7616$0 ;
+  output \port$4491$0 ;
+  wire \port$4491$0 ;
+  output \port$4497$0 ;
+  wire \port$4497$0 ;
+  output \port$4503$0 ;
+  wire \port$4503$0 ;
+  output \port$4509$0 ;
+  wire \port$4509$0 ;
+  output \port$4515$0 ;
+  wire \port$4515$0 ;
+  input [9:0] \port$7100$0 ;
+  wire [9:0] \port$7100$0 ;
+  input [9:0] \port$7178$0 ;
+  wire [9:0] \port$7178$0 ;
+  input [9:0] \port$7256$0 ;
+  wire [9:0] \port$7256$0 ;
+  input [9:0] \port$7334$0 ;
+  wire [9:0] \port$7334$0 ;
+  input [9:0] \port$7412$0 ;
+  wire [9:0] \port$7412$0 ;
+  input [9:0] \port$7490$0 ;
+  wire [9:0] \port$7490$0 ;
+  input [9:0] \port$7568$0 ;
+  wire [9:0] \port$7568$0 ;
+  input [9:0] \port$7646$0 ;
+  wire [9:0] \port$7646$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
@@ -52879,8 +52879,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2323  = \$2320  | \$2322 ;
   assign \$2324  = { 25'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$2325  = \$2323  | \$2324 ;
-  assign \$2326  = { 8'h00, \port$4347$0 [2:0] } | { \port$4347$0 [5:3], 8'h00 };
-  assign \$2327  = { 13'h0000, \$2326  } | { \port$4347$0 [13:6], 16'h0000 };
+  assign \$2326  = { 8'h00, \port$4377$0 [2:0] } | { \port$4377$0 [5:3], 8'h00 };
+  assign \$2327  = { 13'h0000, \$2326  } | { \port$4377$0 [13:6], 16'h0000 };
   assign \$2328  = { 8'h00, \$2327  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$2329  = \$2325  | \$2328 ;
   assign \$2330  = _request[38] ? rx_results__7 : rx_results__6;
@@ -52929,26 +52929,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2374  = \other$104 [0] ? gone__1 : gone__0;
   assign \$2375  = \other$104 [1] ? \$2373  : \$2374 ;
   assign \$2376  = \other$104 [2] ? \$2372  : \$2375 ;
-  assign \$2377  = \other$104 [0] ? \port$7616$0 [9:5] : \port$7538$0 [9:5];
-  assign \$2378  = \other$104 [0] ? \port$7460$0 [9:5] : \port$7382$0 [9:5];
+  assign \$2377  = \other$104 [0] ? \port$7646$0 [9:5] : \port$7568$0 [9:5];
+  assign \$2378  = \other$104 [0] ? \port$7490$0 [9:5] : \port$7412$0 [9:5];
   assign \$2379  = \other$104 [1] ? \$2377  : \$2378 ;
-  assign \$2380  = \other$104 [0] ? \port$7304$0 [9:5] : \port$7226$0 [9:5];
-  assign \$2381  = \other$104 [0] ? \port$7148$0 [9:5] : \port$7070$0 [9:5];
+  assign \$2380  = \other$104 [0] ? \port$7334$0 [9:5] : \port$7256$0 [9:5];
+  assign \$2381  = \other$104 [0] ? \port$7178$0 [9:5] : \port$7100$0 [9:5];
   assign \$2382  = \other$104 [1] ? \$2380  : \$2381 ;
   assign \$2383  = \other$104 [2] ? \$2379  : \$2382 ;
   assign \$2384  = \$2376  - \$2383 ;
-  assign \$2385  = \other$104 [0] ? \port$7616$0 [4:0] : \port$7538$0 [4:0];
-  assign \$2386  = \other$104 [0] ? \port$7460$0 [4:0] : \port$7382$0 [4:0];
+  assign \$2385  = \other$104 [0] ? \port$7646$0 [4:0] : \port$7568$0 [4:0];
+  assign \$2386  = \other$104 [0] ? \port$7490$0 [4:0] : \port$7412$0 [4:0];
   assign \$2387  = \other$104 [1] ? \$2385  : \$2386 ;
-  assign \$2388  = \other$104 [0] ? \port$7304$0 [4:0] : \port$7226$0 [4:0];
-  assign \$2389  = \other$104 [0] ? \port$7148$0 [4:0] : \port$7070$0 [4:0];
+  assign \$2388  = \other$104 [0] ? \port$7334$0 [4:0] : \port$7256$0 [4:0];
+  assign \$2389  = \other$104 [0] ? \port$7178$0 [4:0] : \port$7100$0 [4:0];
   assign \$2390  = \other$104 [1] ? \$2388  : \$2389 ;
   assign \$2391  = \other$104 [2] ? \$2387  : \$2390 ;
-  assign \$2392  = \other$104 [0] ? \port$7616$0 [9:5] : \port$7538$0 [9:5];
-  assign \$2393  = \other$104 [0] ? \port$7460$0 [9:5] : \port$7382$0 [9:5];
+  assign \$2392  = \other$104 [0] ? \port$7646$0 [9:5] : \port$7568$0 [9:5];
+  assign \$2393  = \other$104 [0] ? \port$7490$0 [9:5] : \port$7412$0 [9:5];
   assign \$2394  = \other$104 [1] ? \$2392  : \$2393 ;
-  assign \$2395  = \other$104 [0] ? \port$7304$0 [9:5] : \port$7226$0 [9:5];
-  assign \$2396  = \other$104 [0] ? \port$7148$0 [9:5] : \port$7070$0 [9:5];
+  assign \$2395  = \other$104 [0] ? \port$7334$0 [9:5] : \port$7256$0 [9:5];
+  assign \$2396  = \other$104 [0] ? \port$7178$0 [9:5] : \port$7100$0 [9:5];
   assign \$2397  = \other$104 [1] ? \$2395  : \$2396 ;
   assign \$2398  = \other$104 [2] ? \$2394  : \$2397 ;
   assign \$2399  = \$2391  - \$2398 ;
@@ -52971,7 +52971,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2417  = epoch & { hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch };
   assign \$2418  = \$2416  | \$2417 ;
   assign \$2420  = \$2418  | \$2419 ;
-  assign \$2421  = { 31'h00000000, locked } & { hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock };
+  assign \$2421  = { 27'h0000000, locked } & { hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock };
   assign \$2422  = \$2420  | \$2421 ;
   assign \$2424  = { 24'h000000, \$2423  } & { hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending };
   assign \$2425  = \$2422  | \$2424 ;
@@ -53050,26 +53050,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2503  = \$2501  | \$2502 ;
   assign \$2505  = { 24'h000000, \$2504  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
   assign \$2506  = \$2503  | \$2505 ;
-  assign \$2507  = \other$104 [0] ? \port$7616$0 [4:0] : \port$7538$0 [4:0];
-  assign \$2508  = \other$104 [0] ? \port$7460$0 [4:0] : \port$7382$0 [4:0];
+  assign \$2507  = \other$104 [0] ? \port$7646$0 [4:0] : \port$7568$0 [4:0];
+  assign \$2508  = \other$104 [0] ? \port$7490$0 [4:0] : \port$7412$0 [4:0];
   assign \$2509  = \other$104 [1] ? \$2507  : \$2508 ;
-  assign \$2510  = \other$104 [0] ? \port$7304$0 [4:0] : \port$7226$0 [4:0];
-  assign \$2511  = \other$104 [0] ? \port$7148$0 [4:0] : \port$7070$0 [4:0];
+  assign \$2510  = \other$104 [0] ? \port$7334$0 [4:0] : \port$7256$0 [4:0];
+  assign \$2511  = \other$104 [0] ? \port$7178$0 [4:0] : \port$7100$0 [4:0];
   assign \$2512  = \other$104 [1] ? \$2510  : \$2511 ;
   assign \$2513  = \other$104 [2] ? \$2509  : \$2512 ;
-  assign \$2514  = \other$104 [0] ? \port$7616$0 [9:5] : \port$7538$0 [9:5];
-  assign \$2515  = \other$104 [0] ? \port$7460$0 [9:5] : \port$7382$0 [9:5];
+  assign \$2514  = \other$104 [0] ? \port$7646$0 [9:5] : \port$7568$0 [9:5];
+  assign \$2515  = \other$104 [0] ? \port$7490$0 [9:5] : \port$7412$0 [9:5];
   assign \$2516  = \other$104 [1] ? \$2514  : \$2515 ;
-  assign \$2517  = \other$104 [0] ? \port$7304$0 [9:5] : \port$7226$0 [9:5];
-  assign \$2518  = \other$104 [0] ? \port$7148$0 [9:5] : \port$7070$0 [9:5];
+  assign \$2517  = \other$104 [0] ? \port$7334$0 [9:5] : \port$7256$0 [9:5];
+  assign \$2518  = \other$104 [0] ? \port$7178$0 [9:5] : \port$7100$0 [9:5];
   assign \$2519  = \other$104 [1] ? \$2517  : \$2518 ;
   assign \$2520  = \other$104 [2] ? \$2516  : \$2519 ;
   assign \$2521  = \$2513  - \$2520 ;
-  assign \$2522  = \other$104 [0] ? \port$7616$0 [4:0] : \port$7538$0 [4:0];
-  assign \$2523  = \other$104 [0] ? \port$7460$0 [4:0] : \port$7382$0 [4:0];
+  assign \$2522  = \other$104 [0] ? \port$7646$0 [4:0] : \port$7568$0 [4:0];
+  assign \$2523  = \other$104 [0] ? \port$7490$0 [4:0] : \port$7412$0 [4:0];
   assign \$2524  = \other$104 [1] ? \$2522  : \$2523 ;
-  assign \$2525  = \other$104 [0] ? \port$7304$0 [4:0] : \port$7226$0 [4:0];
-  assign \$2526  = \other$104 [0] ? \port$7148$0 [4:0] : \port$7070$0 [4:0];
+  assign \$2525  = \other$104 [0] ? \port$7334$0 [4:0] : \port$7256$0 [4:0];
+  assign \$2526  = \other$104 [0] ? \port$7178$0 [4:0] : \port$7100$0 [4:0];
   assign \$2527  = \other$104 [1] ? \$2525  : \$2526 ;
   assign \$2528  = \other$104 [2] ? \$2524  : \$2527 ;
   assign \$2529  = \other$104 [0] ? gone__7 : gone__6;
@@ -53092,11 +53092,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2546  = { 16'h0000, owned } | { borrowed, 16'h0000 };
   assign \$2547  = { 9'h000, \$2546  } & { hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings };
   assign \$2548  = \$2545  | \$2547 ;
-  assign \$2549  = { 28'h0000000, \port$12321$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$2549  = { 28'h0000000, \port$12351$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
   assign \$2550  = \$2548  | \$2549 ;
-  assign \$2551  = { 28'h0000000, \port$12321$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$2551  = { 28'h0000000, \port$12351$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$2552  = \$2550  | \$2551 ;
-  assign \$2553  = { 29'h00000000, \port$12321$0 [10:8] } | { \port$12321$0 [11], 31'h00000000 };
+  assign \$2553  = { 29'h00000000, \port$12351$0 [10:8] } | { \port$12351$0 [11], 31'h00000000 };
   assign \$2554  = \$2553  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
   assign \$2555  = \$2552  | \$2554 ;
   assign \$2556  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
@@ -53234,14 +53234,14 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
     data <= \$2628 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$10335$0 (requests__2__valid),
-    .\port$11507$0 (requests__3__valid),
-    .\port$6978$0 (requests__0__ready),
-    .\port$6985$0 (requests__1__ready),
-    .\port$6993$0 (requests__2__ready),
-    .\port$7002$0 (requests__3__ready),
-    .\port$7991$0 (requests__0__valid),
-    .\port$9163$0 (requests__1__valid),
+    .\port$10365$0 (requests__2__valid),
+    .\port$11537$0 (requests__3__valid),
+    .\port$7008$0 (requests__0__ready),
+    .\port$7015$0 (requests__1__ready),
+    .\port$7023$0 (requests__2__ready),
+    .\port$7032$0 (requests__3__ready),
+    .\port$8021$0 (requests__0__valid),
+    .\port$9193$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -53691,47 +53691,47 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign grant = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
   assign look = { \$119 , \$113 , \$107 , \$101 , \$95 , \$89 , \$83 , \$77 , \$71 , \$65 , \$59 , \$53 , \$47 , \$41 , \$35 , \$29  };
   assign fault__kind = refused;
-  assign result_code = \port$4347$0 [2:0];
-  assign result_vm = \port$4347$0 [5:3];
-  assign result_count = \port$4347$0 [13:6];
-  assign stops__0 = \port$7070$0 [9:5];
-  assign stops__1 = \port$7148$0 [9:5];
-  assign stops__2 = \port$7226$0 [9:5];
-  assign stops__3 = \port$7304$0 [9:5];
-  assign stops__4 = \port$7382$0 [9:5];
-  assign stops__5 = \port$7460$0 [9:5];
-  assign stops__6 = \port$7538$0 [9:5];
-  assign stops__7 = \port$7616$0 [9:5];
-  assign sent__0 = \port$7070$0 [4:0];
-  assign sent__1 = \port$7148$0 [4:0];
-  assign sent__2 = \port$7226$0 [4:0];
-  assign sent__3 = \port$7304$0 [4:0];
-  assign sent__4 = \port$7382$0 [4:0];
-  assign sent__5 = \port$7460$0 [4:0];
-  assign sent__6 = \port$7538$0 [4:0];
-  assign sent__7 = \port$7616$0 [4:0];
+  assign result_code = \port$4377$0 [2:0];
+  assign result_vm = \port$4377$0 [5:3];
+  assign result_count = \port$4377$0 [13:6];
+  assign stops__0 = \port$7100$0 [9:5];
+  assign stops__1 = \port$7178$0 [9:5];
+  assign stops__2 = \port$7256$0 [9:5];
+  assign stops__3 = \port$7334$0 [9:5];
+  assign stops__4 = \port$7412$0 [9:5];
+  assign stops__5 = \port$7490$0 [9:5];
+  assign stops__6 = \port$7568$0 [9:5];
+  assign stops__7 = \port$7646$0 [9:5];
+  assign sent__0 = \port$7100$0 [4:0];
+  assign sent__1 = \port$7178$0 [4:0];
+  assign sent__2 = \port$7256$0 [4:0];
+  assign sent__3 = \port$7334$0 [4:0];
+  assign sent__4 = \port$7412$0 [4:0];
+  assign sent__5 = \port$7490$0 [4:0];
+  assign sent__6 = \port$7568$0 [4:0];
+  assign sent__7 = \port$7646$0 [4:0];
   assign resident_vm = \port$2388$0 [2:0];
   assign resident_valid = \port$2388$0 [3];
-  assign tag_match = \port$12321$0 [3:0];
-  assign tag_mask = \port$12321$0 [7:4];
-  assign tag_vm = \port$12321$0 [10:8];
-  assign tag_valid = \port$12321$0 [11];
-  assign \port$4395$0  = \$29 ;
-  assign \port$4401$0  = \$35 ;
-  assign \port$4407$0  = \$41 ;
-  assign \port$4413$0  = \$47 ;
-  assign \port$4419$0  = \$53 ;
-  assign \port$4425$0  = \$59 ;
-  assign \port$4431$0  = \$65 ;
-  assign \port$4437$0  = \$71 ;
-  assign \port$4443$0  = \$77 ;
-  assign \port$4449$0  = \$83 ;
-  assign \port$4455$0  = \$89 ;
-  assign \port$4461$0  = \$95 ;
-  assign \port$4467$0  = \$101 ;
-  assign \port$4473$0  = \$107 ;
-  assign \port$4479$0  = \$113 ;
-  assign \port$4485$0  = \$119 ;
+  assign tag_match = \port$12351$0 [3:0];
+  assign tag_mask = \port$12351$0 [7:4];
+  assign tag_vm = \port$12351$0 [10:8];
+  assign tag_valid = \port$12351$0 [11];
+  assign \port$4425$0  = \$29 ;
+  assign \port$4431$0  = \$35 ;
+  assign \port$4437$0  = \$41 ;
+  assign \port$4443$0  = \$47 ;
+  assign \port$4449$0  = \$53 ;
+  assign \port$4455$0  = \$59 ;
+  assign \port$4461$0  = \$65 ;
+  assign \port$4467$0  = \$71 ;
+  assign \port$4473$0  = \$77 ;
+  assign \port$4479$0  = \$83 ;
+  assign \port$4485$0  = \$89 ;
+  assign \port$4491$0  = \$95 ;
+  assign \port$4497$0  = \$101 ;
+  assign \port$4503$0  = \$107 ;
+  assign \port$4509$0  = \$113 ;
+  assign \port$4515$0  = \$119 ;
   assign fault__address = _request[17:0];
   assign \head.slot  = head[7:0];
   assign \head.last  = head[11:8];
@@ -55167,7 +55167,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2504  = permits;
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$6978$0 , \port$6985$0 , \port$6993$0 , \port$7002$0 , \port$7991$0 , \port$9163$0 , \port$10335$0 , \port$11507$0 , clk);
+module \postern.read_engine.arbiter (rst, \port$7008$0 , \port$7015$0 , \port$7023$0 , \port$7032$0 , \port$8021$0 , \port$9193$0 , \port$10365$0 , \port$11537$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -55227,22 +55227,22 @@ module \postern.read_engine.arbiter (rst, \port$6978$0 , \port$6985$0 , \port$69
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10335$0 ;
-  wire \port$10335$0 ;
-  input \port$11507$0 ;
-  wire \port$11507$0 ;
-  output \port$6978$0 ;
-  wire \port$6978$0 ;
-  output \port$6985$0 ;
-  wire \port$6985$0 ;
-  output \port$6993$0 ;
-  wire \port$6993$0 ;
-  output \port$7002$0 ;
-  wire \port$7002$0 ;
-  input \port$7991$0 ;
-  wire \port$7991$0 ;
-  input \port$9163$0 ;
-  wire \port$9163$0 ;
+  input \port$10365$0 ;
+  wire \port$10365$0 ;
+  input \port$11537$0 ;
+  wire \port$11537$0 ;
+  output \port$7008$0 ;
+  wire \port$7008$0 ;
+  output \port$7015$0 ;
+  wire \port$7015$0 ;
+  output \port$7023$0 ;
+  wire \port$7023$0 ;
+  output \port$7032$0 ;
+  wire \port$7032$0 ;
+  input \port$8021$0 ;
+  wire \port$8021$0 ;
+  input \port$9193$0 ;
+  wire \port$9193$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -55256,36 +55256,36 @@ module \postern.read_engine.arbiter (rst, \port$6978$0 , \port$6985$0 , \port$69
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9163$0 ;
-  assign \$14  = behind_0_2 & \port$10335$0 ;
-  assign \$15  = behind_0_3 & \port$11507$0 ;
+  assign \$13  = behind_0_1 & \port$9193$0 ;
+  assign \$14  = behind_0_2 & \port$10365$0 ;
+  assign \$15  = behind_0_3 & \port$11537$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$7991$0  & \$17 ;
+  assign \$18  = \port$8021$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$7991$0 ;
-  assign \$21  = behind_1_2 & \port$10335$0 ;
-  assign \$22  = behind_1_3 & \port$11507$0 ;
+  assign \$20  = \$19  & \port$8021$0 ;
+  assign \$21  = behind_1_2 & \port$10365$0 ;
+  assign \$22  = behind_1_3 & \port$11537$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9163$0  & \$24 ;
+  assign \$25  = \port$9193$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$7991$0 ;
+  assign \$27  = \$26  & \port$8021$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9163$0 ;
-  assign \$30  = behind_2_3 & \port$11507$0 ;
+  assign \$29  = \$28  & \port$9193$0 ;
+  assign \$30  = behind_2_3 & \port$11537$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10335$0  & \$32 ;
+  assign \$33  = \port$10365$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$7991$0 ;
+  assign \$35  = \$34  & \port$8021$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9163$0 ;
+  assign \$37  = \$36  & \port$9193$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10335$0 ;
+  assign \$39  = \$38  & \port$10365$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11507$0  & \$41 ;
+  assign \$42  = \port$11537$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -55356,11 +55356,11 @@ module \postern.read_engine.arbiter (rst, \port$6978$0 , \port$6985$0 , \port$69
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11507$0 , \port$10335$0 , \port$9163$0 , \port$7991$0  };
-  assign \port$6978$0  = \$18 ;
-  assign \port$6985$0  = \$25 ;
-  assign \port$6993$0  = \$33 ;
-  assign \port$7002$0  = \$42 ;
+  assign request = { \port$11537$0 , \port$10365$0 , \port$9193$0 , \port$8021$0  };
+  assign \port$7008$0  = \$18 ;
+  assign \port$7015$0  = \$25 ;
+  assign \port$7023$0  = \$33 ;
+  assign \port$7032$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -55369,7 +55369,7 @@ module \postern.read_engine.arbiter (rst, \port$6978$0 , \port$6985$0 , \port$69
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$18293$0 , \port$18295$0 , \port$18297$0 , \port$18299$0 , block, clk);
+module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$18323$0 , \port$18325$0 , \port$18327$0 , \port$18329$0 , block, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire [3:0] \$1 ;
   wire [7:0] \$10 ;
@@ -55411,14 +55411,14 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   output first;
   reg first = 1'h0;
   reg [2:0] phase = 3'h0;
-  output [5:0] \port$18293$0 ;
-  wire [5:0] \port$18293$0 ;
-  output [5:0] \port$18295$0 ;
-  wire [5:0] \port$18295$0 ;
-  output [5:0] \port$18297$0 ;
-  wire [5:0] \port$18297$0 ;
-  output [5:0] \port$18299$0 ;
-  wire [5:0] \port$18299$0 ;
+  output [5:0] \port$18323$0 ;
+  wire [5:0] \port$18323$0 ;
+  output [5:0] \port$18325$0 ;
+  wire [5:0] \port$18325$0 ;
+  output [5:0] \port$18327$0 ;
+  wire [5:0] \port$18327$0 ;
+  output [5:0] \port$18329$0 ;
+  wire [5:0] \port$18329$0 ;
   reg [6:0] row_0 = 7'h00;
   reg [6:0] row_1 = 7'h00;
   reg [6:0] row_2 = 7'h00;
@@ -55572,10 +55572,10 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   assign scrub__1__row = { block, row_1[5:0] };
   assign scrub__2__row = { block, row_2[5:0] };
   assign scrub__3__row = { block, row_3[5:0] };
-  assign \port$18293$0  = row_0[5:0];
-  assign \port$18295$0  = row_1[5:0];
-  assign \port$18297$0  = row_2[5:0];
-  assign \port$18299$0  = row_3[5:0];
+  assign \port$18323$0  = row_0[5:0];
+  assign \port$18325$0  = row_1[5:0];
+  assign \port$18327$0  = row_2[5:0];
+  assign \port$18329$0  = row_3[5:0];
   assign done[3] = row_3[6];
   assign done[2] = row_2[6];
   assign done[1] = row_1[6];
@@ -55584,8 +55584,8 @@ endmodule
 
 module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__enable, w__1__request, w__1__enable, r__1__request, r__1__enable, w__2__request, w__2__enable, r__2__request, r__2__enable, w__3__request, w__3__enable, r__3__request, r__3__enable, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken
 , w__0__grant, r__0__grant, w__0__refused, r__0__refused, r__0__data, w__1__grant, r__1__grant, w__1__refused, r__1__refused, r__1__data, w__2__grant, r__2__grant, w__2__refused, r__2__refused, r__2__data, w__3__grant, r__3__grant, w__3__refused, r__3__refused, r__3__data, scrub__0__want
-, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, w__0__data, \port$17212$89 , r__0__vm, r__0__word, w__1__vm, w__1__data, \port$17375$89 , r__1__vm, r__1__word, w__2__vm, w__2__data, \port$17538$89 , r__2__vm, r__2__word, w__3__vm, w__3__data, \port$17701$89 
-, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$18293$0 , \port$18295$0 , \port$18297$0 , \port$18299$0 , \port$18303$0 , clk);
+, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, w__0__data, \port$17242$89 , r__0__vm, r__0__word, w__1__vm, w__1__data, \port$17405$89 , r__1__vm, r__1__word, w__2__vm, w__2__data, \port$17568$89 , r__2__vm, r__2__word, w__3__vm, w__3__data, \port$17731$89 
+, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$18323$0 , \port$18325$0 , \port$18327$0 , \port$18329$0 , \port$18333$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -56389,24 +56389,24 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg passes_3_1 = 1'h0;
   reg passes_3_2 = 1'h0;
   reg passes_3_3 = 1'h0;
-  input [17:0] \port$17212$89 ;
-  wire [17:0] \port$17212$89 ;
-  input [17:0] \port$17375$89 ;
-  wire [17:0] \port$17375$89 ;
-  input [17:0] \port$17538$89 ;
-  wire [17:0] \port$17538$89 ;
-  input [17:0] \port$17701$89 ;
-  wire [17:0] \port$17701$89 ;
-  input [5:0] \port$18293$0 ;
-  wire [5:0] \port$18293$0 ;
-  input [5:0] \port$18295$0 ;
-  wire [5:0] \port$18295$0 ;
-  input [5:0] \port$18297$0 ;
-  wire [5:0] \port$18297$0 ;
-  input [5:0] \port$18299$0 ;
-  wire [5:0] \port$18299$0 ;
-  input [5:0] \port$18303$0 ;
-  wire [5:0] \port$18303$0 ;
+  input [17:0] \port$17242$89 ;
+  wire [17:0] \port$17242$89 ;
+  input [17:0] \port$17405$89 ;
+  wire [17:0] \port$17405$89 ;
+  input [17:0] \port$17568$89 ;
+  wire [17:0] \port$17568$89 ;
+  input [17:0] \port$17731$89 ;
+  wire [17:0] \port$17731$89 ;
+  input [5:0] \port$18323$0 ;
+  wire [5:0] \port$18323$0 ;
+  input [5:0] \port$18325$0 ;
+  wire [5:0] \port$18325$0 ;
+  input [5:0] \port$18327$0 ;
+  wire [5:0] \port$18327$0 ;
+  input [5:0] \port$18329$0 ;
+  wire [5:0] \port$18329$0 ;
+  input [5:0] \port$18333$0 ;
+  wire [5:0] \port$18333$0 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   input r__0__enable;
@@ -56947,19 +56947,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$297  = \$295  | \$296 ;
   assign \$298  = w__3__enable & granted_1[3];
   assign \$299  = \$297  | \$298 ;
-  assign \$300  = { w__0__vm, \port$17212$89 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
-  assign \$301  = { w__1__vm, \port$17375$89 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
+  assign \$300  = { w__0__vm, \port$17242$89 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
+  assign \$301  = { w__1__vm, \port$17405$89 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
   assign \$302  = \$300  | \$301 ;
-  assign \$303  = { w__2__vm, \port$17538$89 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
+  assign \$303  = { w__2__vm, \port$17568$89 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
   assign \$304  = \$302  | \$303 ;
-  assign \$305  = { w__3__vm, \port$17701$89 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
+  assign \$305  = { w__3__vm, \port$17731$89 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
   assign \$306  = \$304  | \$305 ;
-  assign \$307  = { \port$18303$0 , \port$18295$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
+  assign \$307  = { \port$18333$0 , \port$18325$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
   assign \$308  = \$306  | { 3'h0, \$307  };
-  assign \$309  = granted_1[0] ? { \port$17212$89 [17:14], w__0__data } : 36'h000000000;
-  assign \$310  = granted_1[1] ? { \port$17375$89 [17:14], w__1__data } : 36'h000000000;
-  assign \$311  = granted_1[2] ? { \port$17538$89 [17:14], w__2__data } : 36'h000000000;
-  assign \$312  = granted_1[3] ? { \port$17701$89 [17:14], w__3__data } : 36'h000000000;
+  assign \$309  = granted_1[0] ? { \port$17242$89 [17:14], w__0__data } : 36'h000000000;
+  assign \$310  = granted_1[1] ? { \port$17405$89 [17:14], w__1__data } : 36'h000000000;
+  assign \$311  = granted_1[2] ? { \port$17568$89 [17:14], w__2__data } : 36'h000000000;
+  assign \$312  = granted_1[3] ? { \port$17731$89 [17:14], w__3__data } : 36'h000000000;
   assign \$313  = ~ w_allowed[1];
   assign \$314  = w_enable_1 & \$313 ;
   assign \$315  = ~ w_allowed[1];
@@ -57027,19 +57027,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$377  = \$375  | \$376 ;
   assign \$378  = w__3__enable & granted_2[3];
   assign \$379  = \$377  | \$378 ;
-  assign \$380  = { w__0__vm, \port$17212$89 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
-  assign \$381  = { w__1__vm, \port$17375$89 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
+  assign \$380  = { w__0__vm, \port$17242$89 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
+  assign \$381  = { w__1__vm, \port$17405$89 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
   assign \$382  = \$380  | \$381 ;
-  assign \$383  = { w__2__vm, \port$17538$89 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
+  assign \$383  = { w__2__vm, \port$17568$89 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
   assign \$384  = \$382  | \$383 ;
-  assign \$385  = { w__3__vm, \port$17701$89 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
+  assign \$385  = { w__3__vm, \port$17731$89 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
   assign \$386  = \$384  | \$385 ;
-  assign \$387  = { \port$18303$0 , \port$18297$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
+  assign \$387  = { \port$18333$0 , \port$18327$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
   assign \$388  = \$386  | { 3'h0, \$387  };
-  assign \$389  = granted_2[0] ? { \port$17212$89 [17:14], w__0__data } : 36'h000000000;
-  assign \$390  = granted_2[1] ? { \port$17375$89 [17:14], w__1__data } : 36'h000000000;
-  assign \$391  = granted_2[2] ? { \port$17538$89 [17:14], w__2__data } : 36'h000000000;
-  assign \$392  = granted_2[3] ? { \port$17701$89 [17:14], w__3__data } : 36'h000000000;
+  assign \$389  = granted_2[0] ? { \port$17242$89 [17:14], w__0__data } : 36'h000000000;
+  assign \$390  = granted_2[1] ? { \port$17405$89 [17:14], w__1__data } : 36'h000000000;
+  assign \$391  = granted_2[2] ? { \port$17568$89 [17:14], w__2__data } : 36'h000000000;
+  assign \$392  = granted_2[3] ? { \port$17731$89 [17:14], w__3__data } : 36'h000000000;
   assign \$393  = ~ w_allowed[2];
   assign \$394  = w_enable_2 & \$393 ;
   assign \$395  = ~ w_allowed[2];
@@ -57107,19 +57107,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$457  = \$455  | \$456 ;
   assign \$458  = w__3__enable & granted_3[3];
   assign \$459  = \$457  | \$458 ;
-  assign \$460  = { w__0__vm, \port$17212$89 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
-  assign \$461  = { w__1__vm, \port$17375$89 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
+  assign \$460  = { w__0__vm, \port$17242$89 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
+  assign \$461  = { w__1__vm, \port$17405$89 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
   assign \$462  = \$460  | \$461 ;
-  assign \$463  = { w__2__vm, \port$17538$89 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
+  assign \$463  = { w__2__vm, \port$17568$89 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
   assign \$464  = \$462  | \$463 ;
-  assign \$465  = { w__3__vm, \port$17701$89 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
+  assign \$465  = { w__3__vm, \port$17731$89 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
   assign \$466  = \$464  | \$465 ;
-  assign \$467  = { \port$18303$0 , \port$18299$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
+  assign \$467  = { \port$18333$0 , \port$18329$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
   assign \$468  = \$466  | { 3'h0, \$467  };
-  assign \$469  = granted_3[0] ? { \port$17212$89 [17:14], w__0__data } : 36'h000000000;
-  assign \$470  = granted_3[1] ? { \port$17375$89 [17:14], w__1__data } : 36'h000000000;
-  assign \$471  = granted_3[2] ? { \port$17538$89 [17:14], w__2__data } : 36'h000000000;
-  assign \$472  = granted_3[3] ? { \port$17701$89 [17:14], w__3__data } : 36'h000000000;
+  assign \$469  = granted_3[0] ? { \port$17242$89 [17:14], w__0__data } : 36'h000000000;
+  assign \$470  = granted_3[1] ? { \port$17405$89 [17:14], w__1__data } : 36'h000000000;
+  assign \$471  = granted_3[2] ? { \port$17568$89 [17:14], w__2__data } : 36'h000000000;
+  assign \$472  = granted_3[3] ? { \port$17731$89 [17:14], w__3__data } : 36'h000000000;
   assign \$473  = ~ w_allowed[3];
   assign \$474  = w_enable_3 & \$473 ;
   assign \$475  = ~ w_allowed[3];
@@ -57444,13 +57444,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     word_3_2 <= \$607 ;
   always @(posedge clk)
     word_3_3 <= \$612 ;
-  assign \$1  = ! \port$17212$89 [1:0];
+  assign \$1  = ! \port$17242$89 [1:0];
   assign \$2  = w__0__request & \$1 ;
-  assign \$3  = ! \port$17375$89 [1:0];
+  assign \$3  = ! \port$17405$89 [1:0];
   assign \$4  = w__1__request & \$3 ;
-  assign \$5  = ! \port$17538$89 [1:0];
+  assign \$5  = ! \port$17568$89 [1:0];
   assign \$6  = w__2__request & \$5 ;
-  assign \$7  = ! \port$17701$89 [1:0];
+  assign \$7  = ! \port$17731$89 [1:0];
   assign \$8  = w__3__request & \$7 ;
   assign first_0 = scrub__0__want & scrub_first;
   assign accept = ~ first_0;
@@ -57505,13 +57505,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$49  = w_word_0_0 | w_word_0_1;
   assign \$50  = \$49  | w_word_0_2;
   assign \$51  = \$50  | w_word_0_3;
-  assign \$52  = \port$17212$89 [1:0] == 1'h1;
+  assign \$52  = \port$17242$89 [1:0] == 1'h1;
   assign \$53  = w__0__request & \$52 ;
-  assign \$54  = \port$17375$89 [1:0] == 1'h1;
+  assign \$54  = \port$17405$89 [1:0] == 1'h1;
   assign \$55  = w__1__request & \$54 ;
-  assign \$56  = \port$17538$89 [1:0] == 1'h1;
+  assign \$56  = \port$17568$89 [1:0] == 1'h1;
   assign \$57  = w__2__request & \$56 ;
-  assign \$58  = \port$17701$89 [1:0] == 1'h1;
+  assign \$58  = \port$17731$89 [1:0] == 1'h1;
   assign \$59  = w__3__request & \$58 ;
   assign first_1 = scrub__1__want & scrub_first;
   assign \accept$64  = ~ first_1;
@@ -57566,13 +57566,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$100  = w_word_1_0 | w_word_1_1;
   assign \$101  = \$100  | w_word_1_2;
   assign \$102  = \$101  | w_word_1_3;
-  assign \$103  = \port$17212$89 [1:0] == 2'h2;
+  assign \$103  = \port$17242$89 [1:0] == 2'h2;
   assign \$104  = w__0__request & \$103 ;
-  assign \$105  = \port$17375$89 [1:0] == 2'h2;
+  assign \$105  = \port$17405$89 [1:0] == 2'h2;
   assign \$106  = w__1__request & \$105 ;
-  assign \$107  = \port$17538$89 [1:0] == 2'h2;
+  assign \$107  = \port$17568$89 [1:0] == 2'h2;
   assign \$108  = w__2__request & \$107 ;
-  assign \$109  = \port$17701$89 [1:0] == 2'h2;
+  assign \$109  = \port$17731$89 [1:0] == 2'h2;
   assign \$110  = w__3__request & \$109 ;
   assign first_2 = scrub__2__want & scrub_first;
   assign \accept$106  = ~ first_2;
@@ -57627,13 +57627,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$151  = w_word_2_0 | w_word_2_1;
   assign \$152  = \$151  | w_word_2_2;
   assign \$153  = \$152  | w_word_2_3;
-  assign \$154  = \port$17212$89 [1:0] == 2'h3;
+  assign \$154  = \port$17242$89 [1:0] == 2'h3;
   assign \$155  = w__0__request & \$154 ;
-  assign \$156  = \port$17375$89 [1:0] == 2'h3;
+  assign \$156  = \port$17405$89 [1:0] == 2'h3;
   assign \$157  = w__1__request & \$156 ;
-  assign \$158  = \port$17538$89 [1:0] == 2'h3;
+  assign \$158  = \port$17568$89 [1:0] == 2'h3;
   assign \$159  = w__2__request & \$158 ;
-  assign \$160  = \port$17701$89 [1:0] == 2'h3;
+  assign \$160  = \port$17731$89 [1:0] == 2'h3;
   assign \$161  = w__3__request & \$160 ;
   assign first_3 = scrub__3__want & scrub_first;
   assign \accept$148  = ~ first_3;
@@ -57723,19 +57723,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$217  = \$215  | \$216 ;
   assign \$218  = w__3__enable & granted_0[3];
   assign \$219  = \$217  | \$218 ;
-  assign \$220  = { w__0__vm, \port$17212$89 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
-  assign \$221  = { w__1__vm, \port$17375$89 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
+  assign \$220  = { w__0__vm, \port$17242$89 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
+  assign \$221  = { w__1__vm, \port$17405$89 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
   assign \$222  = \$220  | \$221 ;
-  assign \$223  = { w__2__vm, \port$17538$89 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
+  assign \$223  = { w__2__vm, \port$17568$89 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
   assign \$224  = \$222  | \$223 ;
-  assign \$225  = { w__3__vm, \port$17701$89 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
+  assign \$225  = { w__3__vm, \port$17731$89 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
   assign \$226  = \$224  | \$225 ;
-  assign \$227  = { \port$18303$0 , \port$18293$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
+  assign \$227  = { \port$18333$0 , \port$18323$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
   assign \$228  = \$226  | { 3'h0, \$227  };
-  assign \$229  = granted_0[0] ? { \port$17212$89 [17:14], w__0__data } : 36'h000000000;
-  assign \$230  = granted_0[1] ? { \port$17375$89 [17:14], w__1__data } : 36'h000000000;
-  assign \$231  = granted_0[2] ? { \port$17538$89 [17:14], w__2__data } : 36'h000000000;
-  assign \$232  = granted_0[3] ? { \port$17701$89 [17:14], w__3__data } : 36'h000000000;
+  assign \$229  = granted_0[0] ? { \port$17242$89 [17:14], w__0__data } : 36'h000000000;
+  assign \$230  = granted_0[1] ? { \port$17405$89 [17:14], w__1__data } : 36'h000000000;
+  assign \$231  = granted_0[2] ? { \port$17568$89 [17:14], w__2__data } : 36'h000000000;
+  assign \$232  = granted_0[3] ? { \port$17731$89 [17:14], w__3__data } : 36'h000000000;
   assign \$233  = ~ w_allowed[0];
   assign \$234  = w_enable_0 & \$233 ;
   assign \$235  = ~ w_allowed[0];
@@ -57745,102 +57745,102 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$239  = ~ w_allowed[0];
   \postern.sram.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$14549$0 (\$17 ),
-    .\port$14551$0 (\$19 ),
-    .\port$14553$0 (\$21 ),
-    .\port$14555$0 (\$23 ),
-    .\port$15283$0 (\$673 ),
-    .\port$15290$0 (\$674 ),
-    .\port$15298$0 (\$675 ),
-    .\port$15307$0 (\$676 ),
+    .\port$14579$0 (\$17 ),
+    .\port$14581$0 (\$19 ),
+    .\port$14583$0 (\$21 ),
+    .\port$14585$0 (\$23 ),
+    .\port$15313$0 (\$673 ),
+    .\port$15320$0 (\$674 ),
+    .\port$15328$0 (\$675 ),
+    .\port$15337$0 (\$676 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$14610$0 (\$68 ),
-    .\port$14612$0 (\$70 ),
-    .\port$14614$0 (\$72 ),
-    .\port$14616$0 (\$74 ),
-    .\port$15403$0 (\$681 ),
-    .\port$15410$0 (\$682 ),
-    .\port$15418$0 (\$683 ),
-    .\port$15427$0 (\$684 ),
+    .\port$14640$0 (\$68 ),
+    .\port$14642$0 (\$70 ),
+    .\port$14644$0 (\$72 ),
+    .\port$14646$0 (\$74 ),
+    .\port$15433$0 (\$681 ),
+    .\port$15440$0 (\$682 ),
+    .\port$15448$0 (\$683 ),
+    .\port$15457$0 (\$684 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$14671$0 (\$119 ),
-    .\port$14673$0 (\$121 ),
-    .\port$14675$0 (\$123 ),
-    .\port$14677$0 (\$125 ),
-    .\port$15523$0 (\$689 ),
-    .\port$15530$0 (\$690 ),
-    .\port$15538$0 (\$691 ),
-    .\port$15547$0 (\$692 ),
+    .\port$14701$0 (\$119 ),
+    .\port$14703$0 (\$121 ),
+    .\port$14705$0 (\$123 ),
+    .\port$14707$0 (\$125 ),
+    .\port$15553$0 (\$689 ),
+    .\port$15560$0 (\$690 ),
+    .\port$15568$0 (\$691 ),
+    .\port$15577$0 (\$692 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$14732$0 (\$170 ),
-    .\port$14734$0 (\$172 ),
-    .\port$14736$0 (\$174 ),
-    .\port$14738$0 (\$176 ),
-    .\port$15643$0 (\$697 ),
-    .\port$15650$0 (\$698 ),
-    .\port$15658$0 (\$699 ),
-    .\port$15667$0 (\$700 ),
+    .\port$14762$0 (\$170 ),
+    .\port$14764$0 (\$172 ),
+    .\port$14766$0 (\$174 ),
+    .\port$14768$0 (\$176 ),
+    .\port$15673$0 (\$697 ),
+    .\port$15680$0 (\$698 ),
+    .\port$15688$0 (\$699 ),
+    .\port$15697$0 (\$700 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_0  write_arbiter_0 (
     .accept(accept),
     .clk(clk),
-    .\port$14529$0 (\$2 ),
-    .\port$14531$0 (\$4 ),
-    .\port$14533$0 (\$6 ),
-    .\port$14535$0 (\$8 ),
-    .\port$15229$0 (\$669 ),
-    .\port$15236$0 (\$670 ),
-    .\port$15244$0 (\$671 ),
-    .\port$15253$0 (\$672 ),
+    .\port$14559$0 (\$2 ),
+    .\port$14561$0 (\$4 ),
+    .\port$14563$0 (\$6 ),
+    .\port$14565$0 (\$8 ),
+    .\port$15259$0 (\$669 ),
+    .\port$15266$0 (\$670 ),
+    .\port$15274$0 (\$671 ),
+    .\port$15283$0 (\$672 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_1  write_arbiter_1 (
     .accept(\accept$64 ),
     .clk(clk),
-    .\port$14590$0 (\$53 ),
-    .\port$14592$0 (\$55 ),
-    .\port$14594$0 (\$57 ),
-    .\port$14596$0 (\$59 ),
-    .\port$15349$0 (\$677 ),
-    .\port$15356$0 (\$678 ),
-    .\port$15364$0 (\$679 ),
-    .\port$15373$0 (\$680 ),
+    .\port$14620$0 (\$53 ),
+    .\port$14622$0 (\$55 ),
+    .\port$14624$0 (\$57 ),
+    .\port$14626$0 (\$59 ),
+    .\port$15379$0 (\$677 ),
+    .\port$15386$0 (\$678 ),
+    .\port$15394$0 (\$679 ),
+    .\port$15403$0 (\$680 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_2  write_arbiter_2 (
     .accept(\accept$106 ),
     .clk(clk),
-    .\port$14651$0 (\$104 ),
-    .\port$14653$0 (\$106 ),
-    .\port$14655$0 (\$108 ),
-    .\port$14657$0 (\$110 ),
-    .\port$15469$0 (\$685 ),
-    .\port$15476$0 (\$686 ),
-    .\port$15484$0 (\$687 ),
-    .\port$15493$0 (\$688 ),
+    .\port$14681$0 (\$104 ),
+    .\port$14683$0 (\$106 ),
+    .\port$14685$0 (\$108 ),
+    .\port$14687$0 (\$110 ),
+    .\port$15499$0 (\$685 ),
+    .\port$15506$0 (\$686 ),
+    .\port$15514$0 (\$687 ),
+    .\port$15523$0 (\$688 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_3  write_arbiter_3 (
     .accept(\accept$148 ),
     .clk(clk),
-    .\port$14712$0 (\$155 ),
-    .\port$14714$0 (\$157 ),
-    .\port$14716$0 (\$159 ),
-    .\port$14718$0 (\$161 ),
-    .\port$15589$0 (\$693 ),
-    .\port$15596$0 (\$694 ),
-    .\port$15604$0 (\$695 ),
-    .\port$15613$0 (\$696 ),
+    .\port$14742$0 (\$155 ),
+    .\port$14744$0 (\$157 ),
+    .\port$14746$0 (\$159 ),
+    .\port$14748$0 (\$161 ),
+    .\port$15619$0 (\$693 ),
+    .\port$15626$0 (\$694 ),
+    .\port$15634$0 (\$695 ),
+    .\port$15643$0 (\$696 ),
     .rst(rst)
   );
   always @* begin
@@ -58236,10 +58236,10 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     end
   end
   assign wanted_0 = { \$8 , \$6 , \$4 , \$2  };
-  assign w__0__word = \port$17212$89 [13:0];
-  assign w__1__word = \port$17375$89 [13:0];
-  assign w__2__word = \port$17538$89 [13:0];
-  assign w__3__word = \port$17701$89 [13:0];
+  assign w__0__word = \port$17242$89 [13:0];
+  assign w__1__word = \port$17405$89 [13:0];
+  assign w__2__word = \port$17568$89 [13:0];
+  assign w__3__word = \port$17731$89 [13:0];
   assign request = { \$8 , \$6 , \$4 , \$2  };
   assign grant = { \$672 , \$671 , \$670 , \$669  };
   assign \request$22  = { \$23 , \$21 , \$19 , \$17  };
@@ -58327,14 +58327,14 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \grant$189  = { \$684 , \$683 , \$682 , \$681  };
   assign \grant$190  = { \$692 , \$691 , \$690 , \$689  };
   assign \grant$191  = { \$700 , \$699 , \$698 , \$697  };
-  assign scrub__0__row = { \port$18303$0 , \port$18293$0  };
-  assign w__0__strobes = \port$17212$89 [17:14];
-  assign w__1__strobes = \port$17375$89 [17:14];
-  assign w__2__strobes = \port$17538$89 [17:14];
-  assign w__3__strobes = \port$17701$89 [17:14];
-  assign scrub__1__row = { \port$18303$0 , \port$18295$0  };
-  assign scrub__2__row = { \port$18303$0 , \port$18297$0  };
-  assign scrub__3__row = { \port$18303$0 , \port$18299$0  };
+  assign scrub__0__row = { \port$18333$0 , \port$18323$0  };
+  assign w__0__strobes = \port$17242$89 [17:14];
+  assign w__1__strobes = \port$17405$89 [17:14];
+  assign w__2__strobes = \port$17568$89 [17:14];
+  assign w__3__strobes = \port$17731$89 [17:14];
+  assign scrub__1__row = { \port$18333$0 , \port$18325$0  };
+  assign scrub__2__row = { \port$18333$0 , \port$18327$0  };
+  assign scrub__3__row = { \port$18333$0 , \port$18329$0  };
   assign \w_look__0.block  = w_look__0[5:0];
   assign \w_look__0.vm  = w_look__0[8:6];
   assign \r_look__0.block  = r_look__0[5:0];
@@ -58369,7 +58369,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign w_look__0[5:0] = w_late_0[11:6];
 endmodule
 
-module \postern.sram.read_arbiter_0 (rst, \port$14549$0 , \port$14551$0 , \port$14553$0 , \port$14555$0 , \port$15283$0 , \port$15290$0 , \port$15298$0 , \port$15307$0 , clk);
+module \postern.sram.read_arbiter_0 (rst, \port$14579$0 , \port$14581$0 , \port$14583$0 , \port$14585$0 , \port$15313$0 , \port$15320$0 , \port$15328$0 , \port$15337$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -58429,22 +58429,22 @@ module \postern.sram.read_arbiter_0 (rst, \port$14549$0 , \port$14551$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$14549$0 ;
-  wire \port$14549$0 ;
-  input \port$14551$0 ;
-  wire \port$14551$0 ;
-  input \port$14553$0 ;
-  wire \port$14553$0 ;
-  input \port$14555$0 ;
-  wire \port$14555$0 ;
-  output \port$15283$0 ;
-  wire \port$15283$0 ;
-  output \port$15290$0 ;
-  wire \port$15290$0 ;
-  output \port$15298$0 ;
-  wire \port$15298$0 ;
-  output \port$15307$0 ;
-  wire \port$15307$0 ;
+  input \port$14579$0 ;
+  wire \port$14579$0 ;
+  input \port$14581$0 ;
+  wire \port$14581$0 ;
+  input \port$14583$0 ;
+  wire \port$14583$0 ;
+  input \port$14585$0 ;
+  wire \port$14585$0 ;
+  output \port$15313$0 ;
+  wire \port$15313$0 ;
+  output \port$15320$0 ;
+  wire \port$15320$0 ;
+  output \port$15328$0 ;
+  wire \port$15328$0 ;
+  output \port$15337$0 ;
+  wire \port$15337$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -58458,36 +58458,36 @@ module \postern.sram.read_arbiter_0 (rst, \port$14549$0 , \port$14551$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$14551$0 ;
-  assign \$14  = behind_0_2 & \port$14553$0 ;
-  assign \$15  = behind_0_3 & \port$14555$0 ;
+  assign \$13  = behind_0_1 & \port$14581$0 ;
+  assign \$14  = behind_0_2 & \port$14583$0 ;
+  assign \$15  = behind_0_3 & \port$14585$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$14549$0  & \$17 ;
+  assign \$18  = \port$14579$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$14549$0 ;
-  assign \$21  = behind_1_2 & \port$14553$0 ;
-  assign \$22  = behind_1_3 & \port$14555$0 ;
+  assign \$20  = \$19  & \port$14579$0 ;
+  assign \$21  = behind_1_2 & \port$14583$0 ;
+  assign \$22  = behind_1_3 & \port$14585$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$14551$0  & \$24 ;
+  assign \$25  = \port$14581$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$14549$0 ;
+  assign \$27  = \$26  & \port$14579$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$14551$0 ;
-  assign \$30  = behind_2_3 & \port$14555$0 ;
+  assign \$29  = \$28  & \port$14581$0 ;
+  assign \$30  = behind_2_3 & \port$14585$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$14553$0  & \$32 ;
+  assign \$33  = \port$14583$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$14549$0 ;
+  assign \$35  = \$34  & \port$14579$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$14551$0 ;
+  assign \$37  = \$36  & \port$14581$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$14553$0 ;
+  assign \$39  = \$38  & \port$14583$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$14555$0  & \$41 ;
+  assign \$42  = \port$14585$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -58558,11 +58558,11 @@ module \postern.sram.read_arbiter_0 (rst, \port$14549$0 , \port$14551$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$14555$0 , \port$14553$0 , \port$14551$0 , \port$14549$0  };
-  assign \port$15283$0  = \$18 ;
-  assign \port$15290$0  = \$25 ;
-  assign \port$15298$0  = \$33 ;
-  assign \port$15307$0  = \$42 ;
+  assign request = { \port$14585$0 , \port$14583$0 , \port$14581$0 , \port$14579$0  };
+  assign \port$15313$0  = \$18 ;
+  assign \port$15320$0  = \$25 ;
+  assign \port$15328$0  = \$33 ;
+  assign \port$15337$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -58571,7 +58571,7 @@ module \postern.sram.read_arbiter_0 (rst, \port$14549$0 , \port$14551$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_1 (rst, \port$14610$0 , \port$14612$0 , \port$14614$0 , \port$14616$0 , \port$15403$0 , \port$15410$0 , \port$15418$0 , \port$15427$0 , clk);
+module \postern.sram.read_arbiter_1 (rst, \port$14640$0 , \port$14642$0 , \port$14644$0 , \port$14646$0 , \port$15433$0 , \port$15440$0 , \port$15448$0 , \port$15457$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -58631,22 +58631,22 @@ module \postern.sram.read_arbiter_1 (rst, \port$14610$0 , \port$14612$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$14610$0 ;
-  wire \port$14610$0 ;
-  input \port$14612$0 ;
-  wire \port$14612$0 ;
-  input \port$14614$0 ;
-  wire \port$14614$0 ;
-  input \port$14616$0 ;
-  wire \port$14616$0 ;
-  output \port$15403$0 ;
-  wire \port$15403$0 ;
-  output \port$15410$0 ;
-  wire \port$15410$0 ;
-  output \port$15418$0 ;
-  wire \port$15418$0 ;
-  output \port$15427$0 ;
-  wire \port$15427$0 ;
+  input \port$14640$0 ;
+  wire \port$14640$0 ;
+  input \port$14642$0 ;
+  wire \port$14642$0 ;
+  input \port$14644$0 ;
+  wire \port$14644$0 ;
+  input \port$14646$0 ;
+  wire \port$14646$0 ;
+  output \port$15433$0 ;
+  wire \port$15433$0 ;
+  output \port$15440$0 ;
+  wire \port$15440$0 ;
+  output \port$15448$0 ;
+  wire \port$15448$0 ;
+  output \port$15457$0 ;
+  wire \port$15457$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -58660,36 +58660,36 @@ module \postern.sram.read_arbiter_1 (rst, \port$14610$0 , \port$14612$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$14612$0 ;
-  assign \$14  = behind_0_2 & \port$14614$0 ;
-  assign \$15  = behind_0_3 & \port$14616$0 ;
+  assign \$13  = behind_0_1 & \port$14642$0 ;
+  assign \$14  = behind_0_2 & \port$14644$0 ;
+  assign \$15  = behind_0_3 & \port$14646$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$14610$0  & \$17 ;
+  assign \$18  = \port$14640$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$14610$0 ;
-  assign \$21  = behind_1_2 & \port$14614$0 ;
-  assign \$22  = behind_1_3 & \port$14616$0 ;
+  assign \$20  = \$19  & \port$14640$0 ;
+  assign \$21  = behind_1_2 & \port$14644$0 ;
+  assign \$22  = behind_1_3 & \port$14646$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$14612$0  & \$24 ;
+  assign \$25  = \port$14642$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$14610$0 ;
+  assign \$27  = \$26  & \port$14640$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$14612$0 ;
-  assign \$30  = behind_2_3 & \port$14616$0 ;
+  assign \$29  = \$28  & \port$14642$0 ;
+  assign \$30  = behind_2_3 & \port$14646$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$14614$0  & \$32 ;
+  assign \$33  = \port$14644$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$14610$0 ;
+  assign \$35  = \$34  & \port$14640$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$14612$0 ;
+  assign \$37  = \$36  & \port$14642$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$14614$0 ;
+  assign \$39  = \$38  & \port$14644$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$14616$0  & \$41 ;
+  assign \$42  = \port$14646$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -58760,11 +58760,11 @@ module \postern.sram.read_arbiter_1 (rst, \port$14610$0 , \port$14612$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$14616$0 , \port$14614$0 , \port$14612$0 , \port$14610$0  };
-  assign \port$15403$0  = \$18 ;
-  assign \port$15410$0  = \$25 ;
-  assign \port$15418$0  = \$33 ;
-  assign \port$15427$0  = \$42 ;
+  assign request = { \port$14646$0 , \port$14644$0 , \port$14642$0 , \port$14640$0  };
+  assign \port$15433$0  = \$18 ;
+  assign \port$15440$0  = \$25 ;
+  assign \port$15448$0  = \$33 ;
+  assign \port$15457$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -58773,7 +58773,7 @@ module \postern.sram.read_arbiter_1 (rst, \port$14610$0 , \port$14612$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_2 (rst, \port$14671$0 , \port$14673$0 , \port$14675$0 , \port$14677$0 , \port$15523$0 , \port$15530$0 , \port$15538$0 , \port$15547$0 , clk);
+module \postern.sram.read_arbiter_2 (rst, \port$14701$0 , \port$14703$0 , \port$14705$0 , \port$14707$0 , \port$15553$0 , \port$15560$0 , \port$15568$0 , \port$15577$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -58833,22 +58833,22 @@ module \postern.sram.read_arbiter_2 (rst, \port$14671$0 , \port$14673$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$14671$0 ;
-  wire \port$14671$0 ;
-  input \port$14673$0 ;
-  wire \port$14673$0 ;
-  input \port$14675$0 ;
-  wire \port$14675$0 ;
-  input \port$14677$0 ;
-  wire \port$14677$0 ;
-  output \port$15523$0 ;
-  wire \port$15523$0 ;
-  output \port$15530$0 ;
-  wire \port$15530$0 ;
-  output \port$15538$0 ;
-  wire \port$15538$0 ;
-  output \port$15547$0 ;
-  wire \port$15547$0 ;
+  input \port$14701$0 ;
+  wire \port$14701$0 ;
+  input \port$14703$0 ;
+  wire \port$14703$0 ;
+  input \port$14705$0 ;
+  wire \port$14705$0 ;
+  input \port$14707$0 ;
+  wire \port$14707$0 ;
+  output \port$15553$0 ;
+  wire \port$15553$0 ;
+  output \port$15560$0 ;
+  wire \port$15560$0 ;
+  output \port$15568$0 ;
+  wire \port$15568$0 ;
+  output \port$15577$0 ;
+  wire \port$15577$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -58862,36 +58862,36 @@ module \postern.sram.read_arbiter_2 (rst, \port$14671$0 , \port$14673$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$14673$0 ;
-  assign \$14  = behind_0_2 & \port$14675$0 ;
-  assign \$15  = behind_0_3 & \port$14677$0 ;
+  assign \$13  = behind_0_1 & \port$14703$0 ;
+  assign \$14  = behind_0_2 & \port$14705$0 ;
+  assign \$15  = behind_0_3 & \port$14707$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$14671$0  & \$17 ;
+  assign \$18  = \port$14701$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$14671$0 ;
-  assign \$21  = behind_1_2 & \port$14675$0 ;
-  assign \$22  = behind_1_3 & \port$14677$0 ;
+  assign \$20  = \$19  & \port$14701$0 ;
+  assign \$21  = behind_1_2 & \port$14705$0 ;
+  assign \$22  = behind_1_3 & \port$14707$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$14673$0  & \$24 ;
+  assign \$25  = \port$14703$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$14671$0 ;
+  assign \$27  = \$26  & \port$14701$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$14673$0 ;
-  assign \$30  = behind_2_3 & \port$14677$0 ;
+  assign \$29  = \$28  & \port$14703$0 ;
+  assign \$30  = behind_2_3 & \port$14707$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$14675$0  & \$32 ;
+  assign \$33  = \port$14705$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$14671$0 ;
+  assign \$35  = \$34  & \port$14701$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$14673$0 ;
+  assign \$37  = \$36  & \port$14703$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$14675$0 ;
+  assign \$39  = \$38  & \port$14705$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$14677$0  & \$41 ;
+  assign \$42  = \port$14707$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -58962,11 +58962,11 @@ module \postern.sram.read_arbiter_2 (rst, \port$14671$0 , \port$14673$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$14677$0 , \port$14675$0 , \port$14673$0 , \port$14671$0  };
-  assign \port$15523$0  = \$18 ;
-  assign \port$15530$0  = \$25 ;
-  assign \port$15538$0  = \$33 ;
-  assign \port$15547$0  = \$42 ;
+  assign request = { \port$14707$0 , \port$14705$0 , \port$14703$0 , \port$14701$0  };
+  assign \port$15553$0  = \$18 ;
+  assign \port$15560$0  = \$25 ;
+  assign \port$15568$0  = \$33 ;
+  assign \port$15577$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -58975,7 +58975,7 @@ module \postern.sram.read_arbiter_2 (rst, \port$14671$0 , \port$14673$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_3 (rst, \port$14732$0 , \port$14734$0 , \port$14736$0 , \port$14738$0 , \port$15643$0 , \port$15650$0 , \port$15658$0 , \port$15667$0 , clk);
+module \postern.sram.read_arbiter_3 (rst, \port$14762$0 , \port$14764$0 , \port$14766$0 , \port$14768$0 , \port$15673$0 , \port$15680$0 , \port$15688$0 , \port$15697$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59035,22 +59035,22 @@ module \postern.sram.read_arbiter_3 (rst, \port$14732$0 , \port$14734$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$14732$0 ;
-  wire \port$14732$0 ;
-  input \port$14734$0 ;
-  wire \port$14734$0 ;
-  input \port$14736$0 ;
-  wire \port$14736$0 ;
-  input \port$14738$0 ;
-  wire \port$14738$0 ;
-  output \port$15643$0 ;
-  wire \port$15643$0 ;
-  output \port$15650$0 ;
-  wire \port$15650$0 ;
-  output \port$15658$0 ;
-  wire \port$15658$0 ;
-  output \port$15667$0 ;
-  wire \port$15667$0 ;
+  input \port$14762$0 ;
+  wire \port$14762$0 ;
+  input \port$14764$0 ;
+  wire \port$14764$0 ;
+  input \port$14766$0 ;
+  wire \port$14766$0 ;
+  input \port$14768$0 ;
+  wire \port$14768$0 ;
+  output \port$15673$0 ;
+  wire \port$15673$0 ;
+  output \port$15680$0 ;
+  wire \port$15680$0 ;
+  output \port$15688$0 ;
+  wire \port$15688$0 ;
+  output \port$15697$0 ;
+  wire \port$15697$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -59064,36 +59064,36 @@ module \postern.sram.read_arbiter_3 (rst, \port$14732$0 , \port$14734$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$14734$0 ;
-  assign \$14  = behind_0_2 & \port$14736$0 ;
-  assign \$15  = behind_0_3 & \port$14738$0 ;
+  assign \$13  = behind_0_1 & \port$14764$0 ;
+  assign \$14  = behind_0_2 & \port$14766$0 ;
+  assign \$15  = behind_0_3 & \port$14768$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$14732$0  & \$17 ;
+  assign \$18  = \port$14762$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$14732$0 ;
-  assign \$21  = behind_1_2 & \port$14736$0 ;
-  assign \$22  = behind_1_3 & \port$14738$0 ;
+  assign \$20  = \$19  & \port$14762$0 ;
+  assign \$21  = behind_1_2 & \port$14766$0 ;
+  assign \$22  = behind_1_3 & \port$14768$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$14734$0  & \$24 ;
+  assign \$25  = \port$14764$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$14732$0 ;
+  assign \$27  = \$26  & \port$14762$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$14734$0 ;
-  assign \$30  = behind_2_3 & \port$14738$0 ;
+  assign \$29  = \$28  & \port$14764$0 ;
+  assign \$30  = behind_2_3 & \port$14768$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$14736$0  & \$32 ;
+  assign \$33  = \port$14766$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$14732$0 ;
+  assign \$35  = \$34  & \port$14762$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$14734$0 ;
+  assign \$37  = \$36  & \port$14764$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$14736$0 ;
+  assign \$39  = \$38  & \port$14766$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$14738$0  & \$41 ;
+  assign \$42  = \port$14768$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -59164,11 +59164,11 @@ module \postern.sram.read_arbiter_3 (rst, \port$14732$0 , \port$14734$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$14738$0 , \port$14736$0 , \port$14734$0 , \port$14732$0  };
-  assign \port$15643$0  = \$18 ;
-  assign \port$15650$0  = \$25 ;
-  assign \port$15658$0  = \$33 ;
-  assign \port$15667$0  = \$42 ;
+  assign request = { \port$14768$0 , \port$14766$0 , \port$14764$0 , \port$14762$0  };
+  assign \port$15673$0  = \$18 ;
+  assign \port$15680$0  = \$25 ;
+  assign \port$15688$0  = \$33 ;
+  assign \port$15697$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -59177,7 +59177,7 @@ module \postern.sram.read_arbiter_3 (rst, \port$14732$0 , \port$14734$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.write_arbiter_0 (rst, \port$14529$0 , \port$14531$0 , \port$14533$0 , \port$14535$0 , accept, \port$15229$0 , \port$15236$0 , \port$15244$0 , \port$15253$0 , clk);
+module \postern.sram.write_arbiter_0 (rst, \port$14559$0 , \port$14561$0 , \port$14563$0 , \port$14565$0 , accept, \port$15259$0 , \port$15266$0 , \port$15274$0 , \port$15283$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59238,22 +59238,22 @@ module \postern.sram.write_arbiter_0 (rst, \port$14529$0 , \port$14531$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$14529$0 ;
-  wire \port$14529$0 ;
-  input \port$14531$0 ;
-  wire \port$14531$0 ;
-  input \port$14533$0 ;
-  wire \port$14533$0 ;
-  input \port$14535$0 ;
-  wire \port$14535$0 ;
-  output \port$15229$0 ;
-  wire \port$15229$0 ;
-  output \port$15236$0 ;
-  wire \port$15236$0 ;
-  output \port$15244$0 ;
-  wire \port$15244$0 ;
-  output \port$15253$0 ;
-  wire \port$15253$0 ;
+  input \port$14559$0 ;
+  wire \port$14559$0 ;
+  input \port$14561$0 ;
+  wire \port$14561$0 ;
+  input \port$14563$0 ;
+  wire \port$14563$0 ;
+  input \port$14565$0 ;
+  wire \port$14565$0 ;
+  output \port$15259$0 ;
+  wire \port$15259$0 ;
+  output \port$15266$0 ;
+  wire \port$15266$0 ;
+  output \port$15274$0 ;
+  wire \port$15274$0 ;
+  output \port$15283$0 ;
+  wire \port$15283$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -59273,36 +59273,36 @@ module \postern.sram.write_arbiter_0 (rst, \port$14529$0 , \port$14531$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$14531$0 ;
-  assign \$14  = behind_0_2 & \port$14533$0 ;
-  assign \$15  = behind_0_3 & \port$14535$0 ;
+  assign \$13  = behind_0_1 & \port$14561$0 ;
+  assign \$14  = behind_0_2 & \port$14563$0 ;
+  assign \$15  = behind_0_3 & \port$14565$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$14529$0  & \$17 ;
+  assign \$18  = \port$14559$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$14529$0 ;
-  assign \$21  = behind_1_2 & \port$14533$0 ;
-  assign \$22  = behind_1_3 & \port$14535$0 ;
+  assign \$20  = \$19  & \port$14559$0 ;
+  assign \$21  = behind_1_2 & \port$14563$0 ;
+  assign \$22  = behind_1_3 & \port$14565$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$14531$0  & \$24 ;
+  assign \$25  = \port$14561$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$14529$0 ;
+  assign \$27  = \$26  & \port$14559$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$14531$0 ;
-  assign \$30  = behind_2_3 & \port$14535$0 ;
+  assign \$29  = \$28  & \port$14561$0 ;
+  assign \$30  = behind_2_3 & \port$14565$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$14533$0  & \$32 ;
+  assign \$33  = \port$14563$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$14529$0 ;
+  assign \$35  = \$34  & \port$14559$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$14531$0 ;
+  assign \$37  = \$36  & \port$14561$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$14533$0 ;
+  assign \$39  = \$38  & \port$14563$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$14535$0  & \$41 ;
+  assign \$42  = \port$14565$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -59372,14 +59372,14 @@ module \postern.sram.write_arbiter_0 (rst, \port$14529$0 , \port$14531$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$14535$0 , \port$14533$0 , \port$14531$0 , \port$14529$0  };
-  assign \port$15229$0  = \$18 ;
-  assign \port$15236$0  = \$25 ;
-  assign \port$15244$0  = \$33 ;
-  assign \port$15253$0  = \$42 ;
+  assign request = { \port$14565$0 , \port$14563$0 , \port$14561$0 , \port$14559$0  };
+  assign \port$15259$0  = \$18 ;
+  assign \port$15266$0  = \$25 ;
+  assign \port$15274$0  = \$33 ;
+  assign \port$15283$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_1 (rst, \port$14590$0 , \port$14592$0 , \port$14594$0 , \port$14596$0 , accept, \port$15349$0 , \port$15356$0 , \port$15364$0 , \port$15373$0 , clk);
+module \postern.sram.write_arbiter_1 (rst, \port$14620$0 , \port$14622$0 , \port$14624$0 , \port$14626$0 , accept, \port$15379$0 , \port$15386$0 , \port$15394$0 , \port$15403$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59440,22 +59440,22 @@ module \postern.sram.write_arbiter_1 (rst, \port$14590$0 , \port$14592$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$14590$0 ;
-  wire \port$14590$0 ;
-  input \port$14592$0 ;
-  wire \port$14592$0 ;
-  input \port$14594$0 ;
-  wire \port$14594$0 ;
-  input \port$14596$0 ;
-  wire \port$14596$0 ;
-  output \port$15349$0 ;
-  wire \port$15349$0 ;
-  output \port$15356$0 ;
-  wire \port$15356$0 ;
-  output \port$15364$0 ;
-  wire \port$15364$0 ;
-  output \port$15373$0 ;
-  wire \port$15373$0 ;
+  input \port$14620$0 ;
+  wire \port$14620$0 ;
+  input \port$14622$0 ;
+  wire \port$14622$0 ;
+  input \port$14624$0 ;
+  wire \port$14624$0 ;
+  input \port$14626$0 ;
+  wire \port$14626$0 ;
+  output \port$15379$0 ;
+  wire \port$15379$0 ;
+  output \port$15386$0 ;
+  wire \port$15386$0 ;
+  output \port$15394$0 ;
+  wire \port$15394$0 ;
+  output \port$15403$0 ;
+  wire \port$15403$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -59475,36 +59475,36 @@ module \postern.sram.write_arbiter_1 (rst, \port$14590$0 , \port$14592$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$14592$0 ;
-  assign \$14  = behind_0_2 & \port$14594$0 ;
-  assign \$15  = behind_0_3 & \port$14596$0 ;
+  assign \$13  = behind_0_1 & \port$14622$0 ;
+  assign \$14  = behind_0_2 & \port$14624$0 ;
+  assign \$15  = behind_0_3 & \port$14626$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$14590$0  & \$17 ;
+  assign \$18  = \port$14620$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$14590$0 ;
-  assign \$21  = behind_1_2 & \port$14594$0 ;
-  assign \$22  = behind_1_3 & \port$14596$0 ;
+  assign \$20  = \$19  & \port$14620$0 ;
+  assign \$21  = behind_1_2 & \port$14624$0 ;
+  assign \$22  = behind_1_3 & \port$14626$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$14592$0  & \$24 ;
+  assign \$25  = \port$14622$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$14590$0 ;
+  assign \$27  = \$26  & \port$14620$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$14592$0 ;
-  assign \$30  = behind_2_3 & \port$14596$0 ;
+  assign \$29  = \$28  & \port$14622$0 ;
+  assign \$30  = behind_2_3 & \port$14626$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$14594$0  & \$32 ;
+  assign \$33  = \port$14624$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$14590$0 ;
+  assign \$35  = \$34  & \port$14620$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$14592$0 ;
+  assign \$37  = \$36  & \port$14622$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$14594$0 ;
+  assign \$39  = \$38  & \port$14624$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$14596$0  & \$41 ;
+  assign \$42  = \port$14626$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -59574,14 +59574,14 @@ module \postern.sram.write_arbiter_1 (rst, \port$14590$0 , \port$14592$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$14596$0 , \port$14594$0 , \port$14592$0 , \port$14590$0  };
-  assign \port$15349$0  = \$18 ;
-  assign \port$15356$0  = \$25 ;
-  assign \port$15364$0  = \$33 ;
-  assign \port$15373$0  = \$42 ;
+  assign request = { \port$14626$0 , \port$14624$0 , \port$14622$0 , \port$14620$0  };
+  assign \port$15379$0  = \$18 ;
+  assign \port$15386$0  = \$25 ;
+  assign \port$15394$0  = \$33 ;
+  assign \port$15403$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_2 (rst, \port$14651$0 , \port$14653$0 , \port$14655$0 , \port$14657$0 , accept, \port$15469$0 , \port$15476$0 , \port$15484$0 , \port$15493$0 , clk);
+module \postern.sram.write_arbiter_2 (rst, \port$14681$0 , \port$14683$0 , \port$14685$0 , \port$14687$0 , accept, \port$15499$0 , \port$15506$0 , \port$15514$0 , \port$15523$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59642,22 +59642,22 @@ module \postern.sram.write_arbiter_2 (rst, \port$14651$0 , \port$14653$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$14651$0 ;
-  wire \port$14651$0 ;
-  input \port$14653$0 ;
-  wire \port$14653$0 ;
-  input \port$14655$0 ;
-  wire \port$14655$0 ;
-  input \port$14657$0 ;
-  wire \port$14657$0 ;
-  output \port$15469$0 ;
-  wire \port$15469$0 ;
-  output \port$15476$0 ;
-  wire \port$15476$0 ;
-  output \port$15484$0 ;
-  wire \port$15484$0 ;
-  output \port$15493$0 ;
-  wire \port$15493$0 ;
+  input \port$14681$0 ;
+  wire \port$14681$0 ;
+  input \port$14683$0 ;
+  wire \port$14683$0 ;
+  input \port$14685$0 ;
+  wire \port$14685$0 ;
+  input \port$14687$0 ;
+  wire \port$14687$0 ;
+  output \port$15499$0 ;
+  wire \port$15499$0 ;
+  output \port$15506$0 ;
+  wire \port$15506$0 ;
+  output \port$15514$0 ;
+  wire \port$15514$0 ;
+  output \port$15523$0 ;
+  wire \port$15523$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -59677,36 +59677,36 @@ module \postern.sram.write_arbiter_2 (rst, \port$14651$0 , \port$14653$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$14653$0 ;
-  assign \$14  = behind_0_2 & \port$14655$0 ;
-  assign \$15  = behind_0_3 & \port$14657$0 ;
+  assign \$13  = behind_0_1 & \port$14683$0 ;
+  assign \$14  = behind_0_2 & \port$14685$0 ;
+  assign \$15  = behind_0_3 & \port$14687$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$14651$0  & \$17 ;
+  assign \$18  = \port$14681$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$14651$0 ;
-  assign \$21  = behind_1_2 & \port$14655$0 ;
-  assign \$22  = behind_1_3 & \port$14657$0 ;
+  assign \$20  = \$19  & \port$14681$0 ;
+  assign \$21  = behind_1_2 & \port$14685$0 ;
+  assign \$22  = behind_1_3 & \port$14687$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$14653$0  & \$24 ;
+  assign \$25  = \port$14683$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$14651$0 ;
+  assign \$27  = \$26  & \port$14681$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$14653$0 ;
-  assign \$30  = behind_2_3 & \port$14657$0 ;
+  assign \$29  = \$28  & \port$14683$0 ;
+  assign \$30  = behind_2_3 & \port$14687$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$14655$0  & \$32 ;
+  assign \$33  = \port$14685$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$14651$0 ;
+  assign \$35  = \$34  & \port$14681$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$14653$0 ;
+  assign \$37  = \$36  & \port$14683$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$14655$0 ;
+  assign \$39  = \$38  & \port$14685$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$14657$0  & \$41 ;
+  assign \$42  = \port$14687$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -59776,14 +59776,14 @@ module \postern.sram.write_arbiter_2 (rst, \port$14651$0 , \port$14653$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$14657$0 , \port$14655$0 , \port$14653$0 , \port$14651$0  };
-  assign \port$15469$0  = \$18 ;
-  assign \port$15476$0  = \$25 ;
-  assign \port$15484$0  = \$33 ;
-  assign \port$15493$0  = \$42 ;
+  assign request = { \port$14687$0 , \port$14685$0 , \port$14683$0 , \port$14681$0  };
+  assign \port$15499$0  = \$18 ;
+  assign \port$15506$0  = \$25 ;
+  assign \port$15514$0  = \$33 ;
+  assign \port$15523$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_3 (rst, \port$14712$0 , \port$14714$0 , \port$14716$0 , \port$14718$0 , accept, \port$15589$0 , \port$15596$0 , \port$15604$0 , \port$15613$0 , clk);
+module \postern.sram.write_arbiter_3 (rst, \port$14742$0 , \port$14744$0 , \port$14746$0 , \port$14748$0 , accept, \port$15619$0 , \port$15626$0 , \port$15634$0 , \port$15643$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59844,22 +59844,22 @@ module \postern.sram.write_arbiter_3 (rst, \port$14712$0 , \port$14714$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$14712$0 ;
-  wire \port$14712$0 ;
-  input \port$14714$0 ;
-  wire \port$14714$0 ;
-  input \port$14716$0 ;
-  wire \port$14716$0 ;
-  input \port$14718$0 ;
-  wire \port$14718$0 ;
-  output \port$15589$0 ;
-  wire \port$15589$0 ;
-  output \port$15596$0 ;
-  wire \port$15596$0 ;
-  output \port$15604$0 ;
-  wire \port$15604$0 ;
-  output \port$15613$0 ;
-  wire \port$15613$0 ;
+  input \port$14742$0 ;
+  wire \port$14742$0 ;
+  input \port$14744$0 ;
+  wire \port$14744$0 ;
+  input \port$14746$0 ;
+  wire \port$14746$0 ;
+  input \port$14748$0 ;
+  wire \port$14748$0 ;
+  output \port$15619$0 ;
+  wire \port$15619$0 ;
+  output \port$15626$0 ;
+  wire \port$15626$0 ;
+  output \port$15634$0 ;
+  wire \port$15634$0 ;
+  output \port$15643$0 ;
+  wire \port$15643$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -59879,36 +59879,36 @@ module \postern.sram.write_arbiter_3 (rst, \port$14712$0 , \port$14714$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$14714$0 ;
-  assign \$14  = behind_0_2 & \port$14716$0 ;
-  assign \$15  = behind_0_3 & \port$14718$0 ;
+  assign \$13  = behind_0_1 & \port$14744$0 ;
+  assign \$14  = behind_0_2 & \port$14746$0 ;
+  assign \$15  = behind_0_3 & \port$14748$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$14712$0  & \$17 ;
+  assign \$18  = \port$14742$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$14712$0 ;
-  assign \$21  = behind_1_2 & \port$14716$0 ;
-  assign \$22  = behind_1_3 & \port$14718$0 ;
+  assign \$20  = \$19  & \port$14742$0 ;
+  assign \$21  = behind_1_2 & \port$14746$0 ;
+  assign \$22  = behind_1_3 & \port$14748$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$14714$0  & \$24 ;
+  assign \$25  = \port$14744$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$14712$0 ;
+  assign \$27  = \$26  & \port$14742$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$14714$0 ;
-  assign \$30  = behind_2_3 & \port$14718$0 ;
+  assign \$29  = \$28  & \port$14744$0 ;
+  assign \$30  = behind_2_3 & \port$14748$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$14716$0  & \$32 ;
+  assign \$33  = \port$14746$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$14712$0 ;
+  assign \$35  = \$34  & \port$14742$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$14714$0 ;
+  assign \$37  = \$36  & \port$14744$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$14716$0 ;
+  assign \$39  = \$38  & \port$14746$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$14718$0  & \$41 ;
+  assign \$42  = \port$14748$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -59978,11 +59978,11 @@ module \postern.sram.write_arbiter_3 (rst, \port$14712$0 , \port$14714$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$14718$0 , \port$14716$0 , \port$14714$0 , \port$14712$0  };
-  assign \port$15589$0  = \$18 ;
-  assign \port$15596$0  = \$25 ;
-  assign \port$15604$0  = \$33 ;
-  assign \port$15613$0  = \$42 ;
+  assign request = { \port$14748$0 , \port$14746$0 , \port$14744$0 , \port$14742$0  };
+  assign \port$15619$0  = \$18 ;
+  assign \port$15626$0  = \$25 ;
+  assign \port$15634$0  = \$33 ;
+  assign \port$15643$0  = \$42 ;
 endmodule
 
 module \postern.tags (rst, data, entry, known, vm, row, set_match, set_mask, set_vm, read_row, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, tag, busy, clk
@@ -60647,8 +60647,8 @@ module \postern.tags (rst, data, entry, known, vm, row, set_match, set_mask, set
 endmodule
 
 module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open, source_draining, target_alive, target_open, refused_command, walk_last, will_walk, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, data, \port$2604$80 
-, acted, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$222 , look_result, look_settled, free_slots__0, \port$7069$0 , gone__0, free_slots__1, \port$7147$0 , gone__1
-, free_slots__2, \port$7225$0 , gone__2, free_slots__3, \port$7303$0 , gone__3, free_slots__4, \port$7381$0 , gone__4, free_slots__5, \port$7459$0 , gone__5, free_slots__6, \port$7537$0 , gone__6, free_slots__7, \port$7615$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid
+, acted, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$222 , look_result, look_settled, free_slots__0, \port$7099$0 , gone__0, free_slots__1, \port$7177$0 , gone__1
+, free_slots__2, \port$7255$0 , gone__2, free_slots__3, \port$7333$0 , gone__3, free_slots__4, \port$7411$0 , gone__4, free_slots__5, \port$7489$0 , gone__5, free_slots__6, \port$7567$0 , gone__6, free_slots__7, \port$7645$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid
 , requests__3__valid, may_give, tag, settled, limit_fits, spent, returns, fill_row, fill, closed_vm, walking, walk_vm, walk_step, message, refusing, new_sent, new_stop, word__request, hold, walk, index
 , source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__free, do__return, do__revoke, do__peer, do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm, do__wait_fired, do__stray, do__resident
 , do__quota, do__control, do__permit, do__tag_match, do__tag_mask, do__tag_vm, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, clk);
@@ -60939,9 +60939,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1253 ;
   wire \$1254 ;
   wire \$1255 ;
-  wire [3:0] \$1256 ;
-  wire [3:0] \$1257 ;
-  wire [3:0] \$1258 ;
+  wire \$1256 ;
+  wire \$1257 ;
+  wire \$1258 ;
   wire \$1259 ;
   wire \$126 ;
   wire \$1260 ;
@@ -60949,9 +60949,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1262 ;
   wire \$1263 ;
   wire \$1264 ;
-  wire \$1265 ;
-  wire \$1266 ;
-  wire \$1267 ;
+  wire [3:0] \$1265 ;
+  wire [3:0] \$1266 ;
+  wire [3:0] \$1267 ;
   wire \$1268 ;
   wire \$1269 ;
   wire \$127 ;
@@ -61152,30 +61152,30 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1445 ;
   wire \$1446 ;
   wire \$1447 ;
-  wire [4:0] \$1448 ;
-  wire [4:0] \$1449 ;
+  wire \$1448 ;
+  wire \$1449 ;
   wire [2:0] \$145 ;
-  wire [4:0] \$1450 ;
-  wire [4:0] \$1451 ;
-  wire [4:0] \$1452 ;
-  wire [4:0] \$1453 ;
-  wire [4:0] \$1454 ;
-  wire [4:0] \$1455 ;
-  wire [4:0] \$1456 ;
-  wire [4:0] \$1457 ;
-  wire [4:0] \$1458 ;
-  wire [4:0] \$1459 ;
+  wire \$1450 ;
+  wire \$1451 ;
+  wire \$1452 ;
+  wire \$1453 ;
+  wire \$1454 ;
+  wire \$1455 ;
+  wire \$1456 ;
+  wire \$1457 ;
+  wire \$1458 ;
+  wire \$1459 ;
   wire [2:0] \$146 ;
-  wire [4:0] \$1460 ;
-  wire [4:0] \$1461 ;
-  wire [4:0] \$1462 ;
-  wire [4:0] \$1463 ;
-  wire [4:0] \$1464 ;
-  wire [4:0] \$1465 ;
-  wire [4:0] \$1466 ;
-  wire [4:0] \$1467 ;
-  wire [4:0] \$1468 ;
-  wire [4:0] \$1469 ;
+  wire \$1460 ;
+  wire \$1461 ;
+  wire \$1462 ;
+  wire \$1463 ;
+  wire \$1464 ;
+  wire \$1465 ;
+  wire \$1466 ;
+  wire \$1467 ;
+  wire \$1468 ;
+  wire \$1469 ;
   wire [8:0] \$147 ;
   wire [4:0] \$1470 ;
   wire [4:0] \$1471 ;
@@ -61185,10 +61185,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1475 ;
   wire [4:0] \$1476 ;
   wire [4:0] \$1477 ;
-  wire [5:0] \$1478 ;
-  wire [5:0] \$1479 ;
+  wire [4:0] \$1478 ;
+  wire [4:0] \$1479 ;
   wire [7:0] \$148 ;
-  wire [6:0] \$1480 ;
+  wire [4:0] \$1480 ;
   wire [4:0] \$1481 ;
   wire [4:0] \$1482 ;
   wire [4:0] \$1483 ;
@@ -61211,9 +61211,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1499 ;
   wire [16:0] \$15 ;
   wire \$150 ;
-  wire [4:0] \$1500 ;
-  wire [4:0] \$1501 ;
-  wire [4:0] \$1502 ;
+  wire [5:0] \$1500 ;
+  wire [5:0] \$1501 ;
+  wire [6:0] \$1502 ;
   wire [4:0] \$1503 ;
   wire [4:0] \$1504 ;
   wire [4:0] \$1505 ;
@@ -61223,10 +61223,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1509 ;
   wire \$151 ;
   wire [4:0] \$1510 ;
-  wire [5:0] \$1511 ;
-  wire [5:0] \$1512 ;
-  wire [7:0] \$1513 ;
-  wire \$1514 ;
+  wire [4:0] \$1511 ;
+  wire [4:0] \$1512 ;
+  wire [4:0] \$1513 ;
+  wire [4:0] \$1514 ;
   wire [4:0] \$1515 ;
   wire [4:0] \$1516 ;
   wire [4:0] \$1517 ;
@@ -61244,52 +61244,52 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1528 ;
   wire [4:0] \$1529 ;
   wire \$153 ;
-  wire [5:0] \$1530 ;
-  wire \$1531 ;
-  reg \$1532 ;
-  reg [3:0] \$1533 ;
-  reg [3:0] \$1534 ;
-  reg [3:0] \$1535 ;
-  reg \$1536 ;
-  reg \$1537 ;
-  reg [3:0] \$1538 ;
-  reg [92:0] \$1539 ;
+  wire [4:0] \$1530 ;
+  wire [4:0] \$1531 ;
+  wire [4:0] \$1532 ;
+  wire [5:0] \$1533 ;
+  wire [5:0] \$1534 ;
+  wire [7:0] \$1535 ;
+  wire \$1536 ;
+  wire [4:0] \$1537 ;
+  wire [4:0] \$1538 ;
+  wire [4:0] \$1539 ;
   wire \$154 ;
-  reg [92:0] \$1540 ;
-  reg [92:0] \$1541 ;
-  reg [92:0] \$1542 ;
-  reg \$1543 ;
-  reg \$1544 ;
-  reg \$1545 ;
-  reg \$1546 ;
-  reg \$1547 ;
-  reg [3:0] \$1548 ;
-  reg [3:0] \$1549 ;
+  wire [4:0] \$1540 ;
+  wire [4:0] \$1541 ;
+  wire [4:0] \$1542 ;
+  wire [4:0] \$1543 ;
+  wire [4:0] \$1544 ;
+  wire [4:0] \$1545 ;
+  wire [4:0] \$1546 ;
+  wire [4:0] \$1547 ;
+  wire [4:0] \$1548 ;
+  wire [4:0] \$1549 ;
   wire \$155 ;
-  reg \$1550 ;
-  reg \$1551 ;
-  reg \$1552 ;
-  reg \$1553 ;
+  wire [4:0] \$1550 ;
+  wire [4:0] \$1551 ;
+  wire [5:0] \$1552 ;
+  wire \$1553 ;
   reg \$1554 ;
-  reg \$1555 ;
-  reg \$1556 ;
-  reg \$1557 ;
+  reg [3:0] \$1555 ;
+  reg [3:0] \$1556 ;
+  reg [3:0] \$1557 ;
   reg \$1558 ;
   reg \$1559 ;
   wire \$156 ;
-  reg \$1560 ;
-  reg \$1561 ;
-  reg \$1562 ;
-  reg \$1563 ;
-  reg \$1564 ;
+  reg [3:0] \$1560 ;
+  reg [92:0] \$1561 ;
+  reg [92:0] \$1562 ;
+  reg [92:0] \$1563 ;
+  reg [92:0] \$1564 ;
   reg \$1565 ;
   reg \$1566 ;
   reg \$1567 ;
   reg \$1568 ;
   reg \$1569 ;
   wire \$157 ;
-  reg \$1570 ;
-  reg \$1571 ;
+  reg [3:0] \$1570 ;
+  reg [3:0] \$1571 ;
   reg \$1572 ;
   reg \$1573 ;
   reg \$1574 ;
@@ -61297,13 +61297,13 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1576 ;
   reg \$1577 ;
   reg \$1578 ;
-  reg [2:0] \$1579 ;
+  reg \$1579 ;
   wire \$158 ;
-  reg [2:0] \$1580 ;
-  reg [2:0] \$1581 ;
-  reg [7:0] \$1582 ;
-  reg [7:0] \$1583 ;
-  reg [3:0] \$1584 ;
+  reg \$1580 ;
+  reg \$1581 ;
+  reg \$1582 ;
+  reg \$1583 ;
+  reg \$1584 ;
   reg \$1585 ;
   reg \$1586 ;
   reg \$1587 ;
@@ -61323,42 +61323,64 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [16:0] \$16 ;
   wire \$160 ;
   reg \$1600 ;
-  reg \$1601 ;
-  reg \$1602 ;
-  reg \$1603 ;
-  reg \$1604 ;
-  reg \$1605 ;
-  reg \$1606 ;
+  reg [2:0] \$1601 ;
+  reg [2:0] \$1602 ;
+  reg [2:0] \$1603 ;
+  reg [7:0] \$1604 ;
+  reg [7:0] \$1605 ;
+  reg [3:0] \$1606 ;
   reg \$1607 ;
   reg \$1608 ;
   reg \$1609 ;
   wire \$161 ;
   reg \$1610 ;
   reg \$1611 ;
-  reg [1:0] \$1612 ;
-  reg [1:0] \$1613 ;
-  reg [1:0] \$1614 ;
-  reg [1:0] \$1615 ;
-  reg [1:0] \$1616 ;
-  reg [1:0] \$1617 ;
-  reg [1:0] \$1618 ;
-  reg [1:0] \$1619 ;
+  reg \$1612 ;
+  reg \$1613 ;
+  reg \$1614 ;
+  reg \$1615 ;
+  reg \$1616 ;
+  reg \$1617 ;
+  reg \$1618 ;
+  reg \$1619 ;
   wire [4:0] \$162 ;
-  reg [31:0] \$1620 ;
+  reg \$1620 ;
   reg \$1621 ;
-  reg [6:0] \$1622 ;
-  reg [5:0] \$1623 ;
+  reg \$1622 ;
+  reg \$1623 ;
   reg \$1624 ;
-  reg [4:0] \$1625 ;
+  reg \$1625 ;
   reg \$1626 ;
-  wire \$1627 ;
-  wire \$1628 ;
-  wire \$1629 ;
+  reg \$1627 ;
+  reg \$1628 ;
+  reg \$1629 ;
   wire [4:0] \$163 ;
-  wire \$1630 ;
-  wire \$1631 ;
+  reg \$1630 ;
+  reg \$1631 ;
+  reg \$1632 ;
+  reg \$1633 ;
+  reg [1:0] \$1634 ;
+  reg [1:0] \$1635 ;
+  reg [1:0] \$1636 ;
+  reg [1:0] \$1637 ;
+  reg [1:0] \$1638 ;
+  reg [1:0] \$1639 ;
   wire [4:0] \$164 ;
+  reg [1:0] \$1640 ;
+  reg [1:0] \$1641 ;
+  reg [31:0] \$1642 ;
+  reg [4:0] \$1643 ;
+  reg [6:0] \$1644 ;
+  reg [5:0] \$1645 ;
+  reg \$1646 ;
+  reg [4:0] \$1647 ;
+  reg \$1648 ;
+  wire \$1649 ;
   wire [4:0] \$165 ;
+  wire \$1650 ;
+  wire \$1651 ;
+  wire \$1652 ;
+  wire \$1653 ;
   wire [4:0] \$166 ;
   wire [4:0] \$167 ;
   wire [4:0] \$168 ;
@@ -62568,8 +62590,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   input limit_fits;
   wire limit_fits;
   reg [4:0] limited = 5'h00;
-  output locked;
-  reg locked = 1'h0;
+  output [4:0] locked;
+  reg [4:0] locked = 5'h00;
   input look_lane;
   wire look_lane;
   output [13:0] look_result;
@@ -62610,22 +62632,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire permitted;
   output [11:0] \port$2604$80 ;
   wire [11:0] \port$2604$80 ;
-  input [9:0] \port$7069$0 ;
-  wire [9:0] \port$7069$0 ;
-  input [9:0] \port$7147$0 ;
-  wire [9:0] \port$7147$0 ;
-  input [9:0] \port$7225$0 ;
-  wire [9:0] \port$7225$0 ;
-  input [9:0] \port$7303$0 ;
-  wire [9:0] \port$7303$0 ;
-  input [9:0] \port$7381$0 ;
-  wire [9:0] \port$7381$0 ;
-  input [9:0] \port$7459$0 ;
-  wire [9:0] \port$7459$0 ;
-  input [9:0] \port$7537$0 ;
-  wire [9:0] \port$7537$0 ;
-  input [9:0] \port$7615$0 ;
-  wire [9:0] \port$7615$0 ;
+  input [9:0] \port$7099$0 ;
+  wire [9:0] \port$7099$0 ;
+  input [9:0] \port$7177$0 ;
+  wire [9:0] \port$7177$0 ;
+  input [9:0] \port$7255$0 ;
+  wire [9:0] \port$7255$0 ;
+  input [9:0] \port$7333$0 ;
+  wire [9:0] \port$7333$0 ;
+  input [9:0] \port$7411$0 ;
+  wire [9:0] \port$7411$0 ;
+  input [9:0] \port$7489$0 ;
+  wire [9:0] \port$7489$0 ;
+  input [9:0] \port$7567$0 ;
+  wire [9:0] \port$7567$0 ;
+  input [9:0] \port$7645$0 ;
+  wire [9:0] \port$7645$0 ;
   reg possible = 1'h0;
   output [7:0] push;
   wire [7:0] push;
@@ -62824,40 +62846,40 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$3  = ~ busy;
   assign \$4  = ~ crowded;
   assign accept = \$3  & \$4 ;
-  assign requests__0__ready = \$1627  & accept;
-  assign requests__1__ready = \$1628  & accept;
-  assign requests__2__ready = \$1629  & accept;
-  assign requests__3__ready = \$1630  & accept;
+  assign requests__0__ready = \$1649  & accept;
+  assign requests__1__ready = \$1650  & accept;
+  assign requests__2__ready = \$1651  & accept;
+  assign requests__3__ready = \$1652  & accept;
   assign decoding = | others;
   assign \$5  = kept_0 | kept_1;
   assign \$6  = \$5  | kept_2;
   assign _request = \$6  | kept_3;
-  assign \$7  = requests__0__payload[40:38] & { \$1627 , \$1627 , \$1627  };
-  assign \$8  = requests__1__payload[40:38] & { \$1628 , \$1628 , \$1628  };
+  assign \$7  = requests__0__payload[40:38] & { \$1649 , \$1649 , \$1649  };
+  assign \$8  = requests__1__payload[40:38] & { \$1650 , \$1650 , \$1650  };
   assign \$9  = \$7  | \$8 ;
-  assign \$10  = requests__2__payload[40:38] & { \$1629 , \$1629 , \$1629  };
+  assign \$10  = requests__2__payload[40:38] & { \$1651 , \$1651 , \$1651  };
   assign \$11  = \$9  | \$10 ;
-  assign \$12  = requests__3__payload[40:38] & { \$1630 , \$1630 , \$1630  };
+  assign \$12  = requests__3__payload[40:38] & { \$1652 , \$1652 , \$1652  };
   assign \$13  = \$11  | \$12 ;
-  assign \$14  = requests__0__payload[34:18] & { \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627  };
-  assign \$15  = requests__1__payload[34:18] & { \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628  };
+  assign \$14  = requests__0__payload[34:18] & { \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649  };
+  assign \$15  = requests__1__payload[34:18] & { \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650  };
   assign \$16  = \$14  | \$15 ;
-  assign \$17  = requests__2__payload[34:18] & { \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629  };
+  assign \$17  = requests__2__payload[34:18] & { \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651  };
   assign \$18  = \$16  | \$17 ;
-  assign \$19  = requests__3__payload[34:18] & { \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630  };
+  assign \$19  = requests__3__payload[34:18] & { \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652  };
   assign \$20  = \$18  | \$19 ;
   assign \$21  = ~ _ordinary;
   assign \$22  = \$signal  & \$21 ;
   assign \$23  = requests__0__payload[35] & requests__0__payload[36];
-  assign \$24  = \$23  & \$1627 ;
+  assign \$24  = \$23  & \$1649 ;
   assign \$25  = requests__1__payload[35] & requests__1__payload[36];
-  assign \$26  = \$25  & \$1628 ;
+  assign \$26  = \$25  & \$1650 ;
   assign \$27  = \$24  | \$26 ;
   assign \$28  = requests__2__payload[35] & requests__2__payload[36];
-  assign \$29  = \$28  & \$1629 ;
+  assign \$29  = \$28  & \$1651 ;
   assign \$30  = \$27  | \$29 ;
   assign \$31  = requests__3__payload[35] & requests__3__payload[36];
-  assign \$32  = \$31  & \$1630 ;
+  assign \$32  = \$31  & \$1652 ;
   assign \$33  = \$30  | \$32 ;
   assign \$34  = \$33  & accept;
   assign manages = \$22  | \$34 ;
@@ -63001,46 +63023,46 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$159  = | refusing_7;
   assign \$160  = code == 2'h3;
   assign \$161  = refuse & \$160 ;
-  assign \$162  = \port$7069$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$163  = \port$7147$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$162  = \port$7099$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$163  = \port$7177$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$164  = \$162  | \$163 ;
-  assign \$165  = \port$7225$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$165  = \port$7255$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$166  = \$164  | \$165 ;
-  assign \$167  = \port$7303$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$167  = \port$7333$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$168  = \$166  | \$167 ;
-  assign \$169  = \port$7381$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$169  = \port$7411$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$170  = \$168  | \$169 ;
-  assign \$171  = \port$7459$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$171  = \port$7489$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$172  = \$170  | \$171 ;
-  assign \$173  = \port$7537$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$173  = \port$7567$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$174  = \$172  | \$173 ;
-  assign \$175  = \port$7615$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$175  = \port$7645$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$176  = \$174  | \$175 ;
   assign \$177  = \$176  + 1'h1;
-  assign \$178  = \port$7069$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$179  = \port$7147$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$178  = \port$7099$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$179  = \port$7177$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$180  = \$178  | \$179 ;
-  assign \$181  = \port$7225$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$181  = \port$7255$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$182  = \$180  | \$181 ;
-  assign \$183  = \port$7303$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$183  = \port$7333$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$184  = \$182  | \$183 ;
-  assign \$185  = \port$7381$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$185  = \port$7411$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$186  = \$184  | \$185 ;
-  assign \$187  = \port$7459$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$187  = \port$7489$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$188  = \$186  | \$187 ;
-  assign \$189  = \port$7537$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$189  = \port$7567$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$190  = \$188  | \$189 ;
-  assign \$191  = \port$7615$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$191  = \port$7645$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$192  = \$190  | \$191 ;
   assign \$193  = \$192  + 1'h1;
-  assign \$194  = \port$7069$0 [4:0] == gone__0;
-  assign \$195  = \port$7147$0 [4:0] == gone__1;
-  assign \$196  = \port$7225$0 [4:0] == gone__2;
-  assign \$197  = \port$7303$0 [4:0] == gone__3;
-  assign \$198  = \port$7381$0 [4:0] == gone__4;
-  assign \$199  = \port$7459$0 [4:0] == gone__5;
-  assign \$200  = \port$7537$0 [4:0] == gone__6;
-  assign \$201  = \port$7615$0 [4:0] == gone__7;
+  assign \$194  = \port$7099$0 [4:0] == gone__0;
+  assign \$195  = \port$7177$0 [4:0] == gone__1;
+  assign \$196  = \port$7255$0 [4:0] == gone__2;
+  assign \$197  = \port$7333$0 [4:0] == gone__3;
+  assign \$198  = \port$7411$0 [4:0] == gone__4;
+  assign \$199  = \port$7489$0 [4:0] == gone__5;
+  assign \$200  = \port$7567$0 [4:0] == gone__6;
+  assign \$201  = \port$7645$0 [4:0] == gone__7;
   assign \idle$213  = & { \$201 , \$200 , \$199 , \$198 , \$197 , \$196 , \$195 , \$194  };
   assign \$202  = $signed(\$signal$217 ) >= $signed(1'h0);
   assign \$203  = \$signal$217  == 6'h3f;
@@ -63051,20 +63073,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign fits = \$206  & \$207 ;
   assign grants = does_credits & fits;
   assign \grant$222  = targets & { grants, grants, grants, grants, grants, grants, grants, grants };
-  assign \$208  = \port$7069$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$209  = \port$7147$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$208  = \port$7099$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$209  = \port$7177$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$210  = \$208  | \$209 ;
-  assign \$211  = \port$7225$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$211  = \port$7255$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$212  = \$210  | \$211 ;
-  assign \$213  = \port$7303$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$213  = \port$7333$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$214  = \$212  | \$213 ;
-  assign \$215  = \port$7381$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$215  = \port$7411$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$216  = \$214  | \$215 ;
-  assign \$217  = \port$7459$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$217  = \port$7489$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$218  = \$216  | \$217 ;
-  assign \$219  = \port$7537$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$219  = \port$7567$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$220  = \$218  | \$219 ;
-  assign \$221  = \port$7615$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$221  = \port$7645$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$222  = \$220  | \$221 ;
   assign \$223  = ~ fits;
   assign \$224  = does_credits & \$223 ;
@@ -63081,7 +63103,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$235  = requests__2__payload[78] & \$234 ;
   assign \$236  = ~ requests__3__payload[92];
   assign \$237  = requests__3__payload[78] & \$236 ;
-  assign \$238  = { \$1630 , \$1629 , \$1628 , \$1627  } & { \$237 , \$235 , \$233 , \$231  };
+  assign \$238  = { \$1652 , \$1651 , \$1650 , \$1649  } & { \$237 , \$235 , \$233 , \$231  };
   assign \$239  = \$238  & { accept, accept, accept, accept };
   assign \$240  = | \$239 ;
   assign \$241  = _checking & _request[78];
@@ -63102,7 +63124,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$256  = ~ requests__0__payload[92];
   assign \$257  = requests__0__payload[78] & \$256 ;
   assign \$258  = \$255  & \$257 ;
-  assign \$259  = { \$258 , \$254 , \$250 , \$246  } & { \$1627 , \$1627 , \$1627 , \$1627  };
+  assign \$259  = { \$258 , \$254 , \$250 , \$246  } & { \$1649 , \$1649 , \$1649 , \$1649  };
   assign \$260  = ! requests__1__payload[81:80];
   assign \$261  = ~ requests__1__payload[92];
   assign \$262  = requests__1__payload[78] & \$261 ;
@@ -63119,7 +63141,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$273  = ~ requests__1__payload[92];
   assign \$274  = requests__1__payload[78] & \$273 ;
   assign \$275  = \$272  & \$274 ;
-  assign \$276  = { \$275 , \$271 , \$267 , \$263  } & { \$1628 , \$1628 , \$1628 , \$1628  };
+  assign \$276  = { \$275 , \$271 , \$267 , \$263  } & { \$1650 , \$1650 , \$1650 , \$1650  };
   assign \$277  = \$259  | \$276 ;
   assign \$278  = ! requests__2__payload[81:80];
   assign \$279  = ~ requests__2__payload[92];
@@ -63137,7 +63159,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$291  = ~ requests__2__payload[92];
   assign \$292  = requests__2__payload[78] & \$291 ;
   assign \$293  = \$290  & \$292 ;
-  assign \$294  = { \$293 , \$289 , \$285 , \$281  } & { \$1629 , \$1629 , \$1629 , \$1629  };
+  assign \$294  = { \$293 , \$289 , \$285 , \$281  } & { \$1651 , \$1651 , \$1651 , \$1651  };
   assign \$295  = \$277  | \$294 ;
   assign \$296  = ! requests__3__payload[81:80];
   assign \$297  = ~ requests__3__payload[92];
@@ -63155,7 +63177,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$309  = ~ requests__3__payload[92];
   assign \$310  = requests__3__payload[78] & \$309 ;
   assign \$311  = \$308  & \$310 ;
-  assign \$312  = { \$311 , \$307 , \$303 , \$299  } & { \$1630 , \$1630 , \$1630 , \$1630  };
+  assign \$312  = { \$311 , \$307 , \$303 , \$299  } & { \$1652 , \$1652 , \$1652 , \$1652  };
   assign \$313  = \$295  | \$312 ;
   assign \$314  = \$313  & { accept, accept, accept, accept };
   assign \$315  = ! _request[81:80];
@@ -63179,7 +63201,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$333  = requests__2__payload[78] & \$332 ;
   assign \$334  = ~ requests__3__payload[92];
   assign \$335  = requests__3__payload[78] & \$334 ;
-  assign \$336  = { \$1630 , \$1629 , \$1628 , \$1627  } & { \$335 , \$333 , \$331 , \$329  };
+  assign \$336  = { \$1652 , \$1651 , \$1650 , \$1649  } & { \$335 , \$333 , \$331 , \$329  };
   assign \$337  = \$336  & { accept, accept, accept, accept };
   assign \$338  = _checking & _request[78];
   assign \$339  = _checking & _request[78];
@@ -63196,25 +63218,25 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$350  = ~ requests__3__payload[92];
   assign \$351  = requests__3__payload[78] & \$350 ;
   assign \$352  = ~ { \$351 , \$349 , \$347 , \$345  };
-  assign \$353  = { \$1630 , \$1629 , \$1628 , \$1627  } & \$352 ;
+  assign \$353  = { \$1652 , \$1651 , \$1650 , \$1649  } & \$352 ;
   assign \$354  = \$353  & { accept, accept, accept, accept };
   assign \$355  = ~ _request[78];
   assign \$356  = _checking & \$355 ;
   assign \$357  = ~ busy;
-  assign \$358  = \$1627  ? requests__0__payload : 93'h000000000000000000000000;
-  assign \$359  = \$1628  ? requests__1__payload : 93'h000000000000000000000000;
-  assign \$360  = \$1629  ? requests__2__payload : 93'h000000000000000000000000;
-  assign \$361  = \$1630  ? requests__3__payload : 93'h000000000000000000000000;
+  assign \$358  = \$1649  ? requests__0__payload : 93'h000000000000000000000000;
+  assign \$359  = \$1650  ? requests__1__payload : 93'h000000000000000000000000;
+  assign \$360  = \$1651  ? requests__2__payload : 93'h000000000000000000000000;
+  assign \$361  = \$1652  ? requests__3__payload : 93'h000000000000000000000000;
   assign \$362  = ~ busy;
-  assign \$363  = requests__0__payload[34:18] & { \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627 , \$1627  };
-  assign \$364  = requests__1__payload[34:18] & { \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628 , \$1628  };
+  assign \$363  = requests__0__payload[34:18] & { \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649 , \$1649  };
+  assign \$364  = requests__1__payload[34:18] & { \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650 , \$1650  };
   assign \$365  = \$363  | \$364 ;
-  assign \$366  = requests__2__payload[34:18] & { \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629 , \$1629  };
+  assign \$366  = requests__2__payload[34:18] & { \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651 , \$1651  };
   assign \$367  = \$365  | \$366 ;
-  assign \$368  = requests__3__payload[34:18] & { \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630 , \$1630  };
+  assign \$368  = requests__3__payload[34:18] & { \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652 , \$1652  };
   assign \$369  = \$367  | \$368 ;
   assign \$370  = manages | will_walk;
-  assign \$371  = \$1631  & accept;
+  assign \$371  = \$1653  & accept;
   assign \$372  = ! _request[44:41];
   assign \$373  = | _request[1:0];
   assign \$374  = \$373  ? 4'h2 : 4'h0;
@@ -63791,433 +63813,448 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1244  = ~ \$1243 ;
   assign \$1245  = _request[77] & \$1244 ;
   assign \$1246  = \$1242  | \$1245 ;
-  assign \$1247  = hit_resident & \$1246 ;
-  assign \$1248  = hit_tag_match & locked;
-  assign \$1249  = hit_tag_mask & locked;
-  assign \$1250  = _request[51:46] < 4'h8;
-  assign \$1251  = ~ \$1250 ;
-  assign \$1252  = _request[77] & \$1251 ;
-  assign \$1253  = locked | \$1252 ;
-  assign \$1254  = hit_tag_vm & \$1253 ;
-  assign \$1255  = | { \$1254 , \$1249 , \$1248 , \$1247 , \$1241  };
-  assign \$1256  = \$1255  ? 4'h9 : 4'h0;
-  assign \$1257  = \$1236  ? 4'h8 : \$1256 ;
-  assign \$1258  = \$1230  ? refused : \$1257 ;
-  assign \$1259  = good & hit_irq_state;
-  assign \$1261  = good & hit_irq_test;
-  assign \$1263  = good & hit_ring;
-  assign \$1264  = may & reaches;
-  assign \$1265  = \$1263  & \$1264 ;
-  assign \$1266  = good & hit_pending;
-  assign \$1268  = good & hit_irq_enable;
-  assign \$1270  = good & hit_ack;
-  assign \$1272  = good & hit_free;
-  assign \$1274  = good & hit_return;
-  assign \$1276  = good & hit_revoke;
-  assign \$1278  = good & hit_peer;
-  assign \$1279  = permitted & _target_exists;
-  assign \$1280  = _request[77:46] == target_generation;
-  assign \$1281  = \$1279  & \$1280 ;
-  assign \$1282  = \$1278  & \$1281 ;
-  assign \$1283  = good & hit_epoch;
-  assign \$1285  = good & hit_tear;
-  assign \$1286  = _request[51:46] < 4'h8;
-  assign \$1287  = _request[57:54] < 3'h4;
-  assign \$1288  = \$1286  & \$1287 ;
-  assign \$1289  = ~ \$1288 ;
-  assign \$1291  = \$1285  & \$1290 ;
-  assign \$1292  = good & hit_lock;
-  assign \$1294  = good & hit_fault_pending;
-  assign \$1296  = good & hit_fault_enable;
-  assign \$1298  = good & hit_wait_arm;
-  assign \$1300  = good & hit_wait_disarm;
-  assign \$1302  = good & hit_wait_fired;
-  assign \$1304  = good & hit_stray;
-  assign \$1306  = good & hit_resident;
-  assign \$1307  = 1'h0 >> index[1:0];
-  assign \$1308  = _request[51:46] < 4'h8;
-  assign \$1309  = ~ \$1308 ;
-  assign \$1310  = _request[77] & \$1309 ;
-  assign \$1311  = \$1307  | \$1310 ;
-  assign \$1312  = ~ \$1311 ;
-  assign \$1313  = \$1306  & \$1312 ;
-  assign \$1314  = good & hit_quota;
-  assign \$1316  = good & hit_control;
-  assign \$1318  = good & hit_permit;
-  assign \$1320  = good & hit_tag_match;
-  assign \$1321  = ~ locked;
-  assign \$1322  = \$1320  & \$1321 ;
-  assign \$1323  = good & hit_tag_mask;
-  assign \$1324  = ~ locked;
-  assign \$1325  = \$1323  & \$1324 ;
-  assign \$1326  = good & hit_tag_vm;
-  assign \$1327  = _request[51:46] < 4'h8;
-  assign \$1328  = ~ \$1327 ;
-  assign \$1329  = _request[77] & \$1328 ;
-  assign \$1330  = locked | \$1329 ;
-  assign \$1331  = ~ \$1330 ;
-  assign \$1332  = \$1326  & \$1331 ;
-  assign \$1333  = good & hit_credits;
-  assign \$1335  = ! _request[40:38];
-  assign \$1337  = ! _lane;
-  assign \$1339  = \$1336  & \$1338 ;
-  assign \$1340  = commit | does_ack;
-  assign \$1341  = \$1339  & \$1340 ;
-  assign \$1342  = ! _request[40:38];
-  assign \$1346  = \$1343  & \$1345 ;
-  assign \$1347  = commit | does_ack;
-  assign \$1348  = \$1346  & \$1347 ;
-  assign \$1349  = _request[40:38] == 1'h1;
-  assign \$1351  = ! _lane;
-  assign \$1353  = \$1350  & \$1352 ;
-  assign \$1354  = commit | does_ack;
-  assign \$1355  = \$1353  & \$1354 ;
-  assign \$1356  = _request[40:38] == 1'h1;
-  assign \$1360  = \$1357  & \$1359 ;
-  assign \$1361  = commit | does_ack;
-  assign \$1362  = \$1360  & \$1361 ;
-  assign \$1363  = _request[40:38] == 2'h2;
-  assign \$1365  = ! _lane;
-  assign \$1367  = \$1364  & \$1366 ;
-  assign \$1368  = commit | does_ack;
-  assign \$1369  = \$1367  & \$1368 ;
-  assign \$1370  = _request[40:38] == 2'h2;
-  assign \$1374  = \$1371  & \$1373 ;
-  assign \$1375  = commit | does_ack;
-  assign \$1376  = \$1374  & \$1375 ;
-  assign \$1377  = _request[40:38] == 2'h3;
-  assign \$1379  = ! _lane;
-  assign \$1381  = \$1378  & \$1380 ;
-  assign \$1382  = commit | does_ack;
-  assign \$1383  = \$1381  & \$1382 ;
-  assign \$1384  = _request[40:38] == 2'h3;
-  assign \$1388  = \$1385  & \$1387 ;
-  assign \$1389  = commit | does_ack;
-  assign \$1390  = \$1388  & \$1389 ;
-  assign \$1391  = _request[40:38] == 3'h4;
-  assign \$1393  = ! _lane;
-  assign \$1395  = \$1392  & \$1394 ;
-  assign \$1396  = commit | does_ack;
-  assign \$1397  = \$1395  & \$1396 ;
-  assign \$1398  = _request[40:38] == 3'h4;
-  assign \$1402  = \$1399  & \$1401 ;
-  assign \$1403  = commit | does_ack;
-  assign \$1404  = \$1402  & \$1403 ;
-  assign \$1405  = _request[40:38] == 3'h5;
-  assign \$1407  = ! _lane;
-  assign \$1409  = \$1406  & \$1408 ;
-  assign \$1410  = commit | does_ack;
-  assign \$1411  = \$1409  & \$1410 ;
-  assign \$1412  = _request[40:38] == 3'h5;
-  assign \$1416  = \$1413  & \$1415 ;
-  assign \$1417  = commit | does_ack;
-  assign \$1418  = \$1416  & \$1417 ;
-  assign \$1419  = _request[40:38] == 3'h6;
-  assign \$1421  = ! _lane;
-  assign \$1423  = \$1420  & \$1422 ;
-  assign \$1424  = commit | does_ack;
-  assign \$1425  = \$1423  & \$1424 ;
-  assign \$1426  = _request[40:38] == 3'h6;
-  assign \$1430  = \$1427  & \$1429 ;
-  assign \$1431  = commit | does_ack;
-  assign \$1432  = \$1430  & \$1431 ;
-  assign \$1433  = _request[40:38] == 3'h7;
-  assign \$1435  = ! _lane;
-  assign \$1437  = \$1434  & \$1436 ;
-  assign \$1438  = commit | does_ack;
-  assign \$1439  = \$1437  & \$1438 ;
-  assign \$1440  = _request[40:38] == 3'h7;
-  assign \$1444  = \$1441  & \$1443 ;
-  assign \$1445  = commit | does_ack;
-  assign \$1446  = \$1444  & \$1445 ;
-  assign \$1447  = does_lock & _request[46];
-  assign \$1448  = \port$7069$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1449  = \port$7147$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1450  = \$1448  | \$1449 ;
-  assign \$1451  = \port$7225$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1452  = \$1450  | \$1451 ;
-  assign \$1453  = \port$7303$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1454  = \$1452  | \$1453 ;
-  assign \$1455  = \port$7381$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1456  = \$1454  | \$1455 ;
-  assign \$1457  = \port$7459$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1458  = \$1456  | \$1457 ;
-  assign \$1459  = \port$7537$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1460  = \$1458  | \$1459 ;
-  assign \$1461  = \port$7615$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1462  = \$1460  | \$1461 ;
-  assign \$1463  = \port$7069$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1464  = \port$7147$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1465  = \$1463  | \$1464 ;
-  assign \$1466  = \port$7225$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1467  = \$1465  | \$1466 ;
-  assign \$1468  = \port$7303$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1469  = \$1467  | \$1468 ;
-  assign \$1470  = \port$7381$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1471  = \$1469  | \$1470 ;
-  assign \$1472  = \port$7459$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1473  = \$1471  | \$1472 ;
-  assign \$1474  = \port$7537$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1475  = \$1473  | \$1474 ;
-  assign \$1476  = \port$7615$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1477  = \$1475  | \$1476 ;
-  assign \$1478  = \$1462  - \$1477 ;
-  assign \$1479  = \data_0$269  - \$1478 [4:0];
-  assign \$1480  = $signed(\$1479 ) + $signed({ 1'h0, _request[50:46] });
-  assign \$1481  = \port$7069$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1482  = \port$7147$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1483  = \$1481  | \$1482 ;
-  assign \$1484  = \port$7225$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1485  = \$1483  | \$1484 ;
-  assign \$1486  = \port$7303$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1247  = \$1246  | locked[4];
+  assign \$1248  = hit_resident & \$1247 ;
+  assign \$1249  = _request[51:46] < 4'h8;
+  assign \$1250  = ~ \$1249 ;
+  assign \$1251  = _request[77] & \$1250 ;
+  assign \$1252  = \$1251  | locked[0];
+  assign \$1253  = hit_tag_vm & \$1252 ;
+  assign \$1255  = hit_tag_match & \$1254 ;
+  assign \$1257  = hit_tag_mask & \$1256 ;
+  assign \$1259  = hit_permit & \$1258 ;
+  assign \$1261  = hit_credits & \$1260 ;
+  assign \$1263  = hit_quota & \$1262 ;
+  assign \$1264  = | { \$1263 , \$1261 , \$1259 , \$1257 , \$1255 , \$1253 , \$1248 , \$1241  };
+  assign \$1265  = \$1264  ? 4'h9 : 4'h0;
+  assign \$1266  = \$1236  ? 4'h8 : \$1265 ;
+  assign \$1267  = \$1230  ? refused : \$1266 ;
+  assign \$1268  = good & hit_irq_state;
+  assign \$1270  = good & hit_irq_test;
+  assign \$1272  = good & hit_ring;
+  assign \$1273  = may & reaches;
+  assign \$1274  = \$1272  & \$1273 ;
+  assign \$1275  = good & hit_pending;
+  assign \$1277  = good & hit_irq_enable;
+  assign \$1279  = good & hit_ack;
+  assign \$1281  = good & hit_free;
+  assign \$1283  = good & hit_return;
+  assign \$1285  = good & hit_revoke;
+  assign \$1287  = good & hit_peer;
+  assign \$1288  = permitted & _target_exists;
+  assign \$1289  = _request[77:46] == target_generation;
+  assign \$1290  = \$1288  & \$1289 ;
+  assign \$1291  = \$1287  & \$1290 ;
+  assign \$1292  = good & hit_epoch;
+  assign \$1294  = good & hit_tear;
+  assign \$1295  = _request[51:46] < 4'h8;
+  assign \$1296  = _request[57:54] < 3'h4;
+  assign \$1297  = \$1295  & \$1296 ;
+  assign \$1298  = ~ \$1297 ;
+  assign \$1300  = \$1294  & \$1299 ;
+  assign \$1301  = good & hit_lock;
+  assign \$1303  = good & hit_fault_pending;
+  assign \$1305  = good & hit_fault_enable;
+  assign \$1307  = good & hit_wait_arm;
+  assign \$1309  = good & hit_wait_disarm;
+  assign \$1311  = good & hit_wait_fired;
+  assign \$1313  = good & hit_stray;
+  assign \$1315  = good & hit_resident;
+  assign \$1316  = 1'h0 >> index[1:0];
+  assign \$1317  = _request[51:46] < 4'h8;
+  assign \$1318  = ~ \$1317 ;
+  assign \$1319  = _request[77] & \$1318 ;
+  assign \$1320  = \$1316  | \$1319 ;
+  assign \$1321  = \$1320  | locked[4];
+  assign \$1322  = ~ \$1321 ;
+  assign \$1323  = \$1315  & \$1322 ;
+  assign \$1324  = good & hit_quota;
+  assign \$1326  = ~ \$1325 ;
+  assign \$1327  = \$1324  & \$1326 ;
+  assign \$1328  = good & hit_control;
+  assign \$1330  = good & hit_permit;
+  assign \$1332  = ~ \$1331 ;
+  assign \$1333  = \$1330  & \$1332 ;
+  assign \$1334  = good & hit_tag_match;
+  assign \$1336  = ~ \$1335 ;
+  assign \$1337  = \$1334  & \$1336 ;
+  assign \$1338  = good & hit_tag_mask;
+  assign \$1340  = ~ \$1339 ;
+  assign \$1341  = \$1338  & \$1340 ;
+  assign \$1342  = good & hit_tag_vm;
+  assign \$1343  = _request[51:46] < 4'h8;
+  assign \$1344  = ~ \$1343 ;
+  assign \$1345  = _request[77] & \$1344 ;
+  assign \$1346  = \$1345  | locked[0];
+  assign \$1347  = ~ \$1346 ;
+  assign \$1348  = \$1342  & \$1347 ;
+  assign \$1349  = good & hit_credits;
+  assign \$1351  = ~ \$1350 ;
+  assign \$1352  = \$1349  & \$1351 ;
+  assign \$1353  = ! _request[40:38];
+  assign \$1355  = ! _lane;
+  assign \$1357  = \$1354  & \$1356 ;
+  assign \$1358  = commit | does_ack;
+  assign \$1359  = \$1357  & \$1358 ;
+  assign \$1360  = ! _request[40:38];
+  assign \$1364  = \$1361  & \$1363 ;
+  assign \$1365  = commit | does_ack;
+  assign \$1366  = \$1364  & \$1365 ;
+  assign \$1367  = _request[40:38] == 1'h1;
+  assign \$1369  = ! _lane;
+  assign \$1371  = \$1368  & \$1370 ;
+  assign \$1372  = commit | does_ack;
+  assign \$1373  = \$1371  & \$1372 ;
+  assign \$1374  = _request[40:38] == 1'h1;
+  assign \$1378  = \$1375  & \$1377 ;
+  assign \$1379  = commit | does_ack;
+  assign \$1380  = \$1378  & \$1379 ;
+  assign \$1381  = _request[40:38] == 2'h2;
+  assign \$1383  = ! _lane;
+  assign \$1385  = \$1382  & \$1384 ;
+  assign \$1386  = commit | does_ack;
+  assign \$1387  = \$1385  & \$1386 ;
+  assign \$1388  = _request[40:38] == 2'h2;
+  assign \$1392  = \$1389  & \$1391 ;
+  assign \$1393  = commit | does_ack;
+  assign \$1394  = \$1392  & \$1393 ;
+  assign \$1395  = _request[40:38] == 2'h3;
+  assign \$1397  = ! _lane;
+  assign \$1399  = \$1396  & \$1398 ;
+  assign \$1400  = commit | does_ack;
+  assign \$1401  = \$1399  & \$1400 ;
+  assign \$1402  = _request[40:38] == 2'h3;
+  assign \$1406  = \$1403  & \$1405 ;
+  assign \$1407  = commit | does_ack;
+  assign \$1408  = \$1406  & \$1407 ;
+  assign \$1409  = _request[40:38] == 3'h4;
+  assign \$1411  = ! _lane;
+  assign \$1413  = \$1410  & \$1412 ;
+  assign \$1414  = commit | does_ack;
+  assign \$1415  = \$1413  & \$1414 ;
+  assign \$1416  = _request[40:38] == 3'h4;
+  assign \$1420  = \$1417  & \$1419 ;
+  assign \$1421  = commit | does_ack;
+  assign \$1422  = \$1420  & \$1421 ;
+  assign \$1423  = _request[40:38] == 3'h5;
+  assign \$1425  = ! _lane;
+  assign \$1427  = \$1424  & \$1426 ;
+  assign \$1428  = commit | does_ack;
+  assign \$1429  = \$1427  & \$1428 ;
+  assign \$1430  = _request[40:38] == 3'h5;
+  assign \$1434  = \$1431  & \$1433 ;
+  assign \$1435  = commit | does_ack;
+  assign \$1436  = \$1434  & \$1435 ;
+  assign \$1437  = _request[40:38] == 3'h6;
+  assign \$1439  = ! _lane;
+  assign \$1441  = \$1438  & \$1440 ;
+  assign \$1442  = commit | does_ack;
+  assign \$1443  = \$1441  & \$1442 ;
+  assign \$1444  = _request[40:38] == 3'h6;
+  assign \$1448  = \$1445  & \$1447 ;
+  assign \$1449  = commit | does_ack;
+  assign \$1450  = \$1448  & \$1449 ;
+  assign \$1451  = _request[40:38] == 3'h7;
+  assign \$1453  = ! _lane;
+  assign \$1455  = \$1452  & \$1454 ;
+  assign \$1456  = commit | does_ack;
+  assign \$1457  = \$1455  & \$1456 ;
+  assign \$1458  = _request[40:38] == 3'h7;
+  assign \$1462  = \$1459  & \$1461 ;
+  assign \$1463  = commit | does_ack;
+  assign \$1464  = \$1462  & \$1463 ;
+  assign \$1465  = does_lock & _request[46];
+  assign \$1466  = does_lock & _request[47];
+  assign \$1467  = does_lock & _request[48];
+  assign \$1468  = does_lock & _request[49];
+  assign \$1469  = does_lock & _request[50];
+  assign \$1470  = \port$7099$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1471  = \port$7177$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1472  = \$1470  | \$1471 ;
+  assign \$1473  = \port$7255$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1474  = \$1472  | \$1473 ;
+  assign \$1475  = \port$7333$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1476  = \$1474  | \$1475 ;
+  assign \$1477  = \port$7411$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1478  = \$1476  | \$1477 ;
+  assign \$1479  = \port$7489$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1480  = \$1478  | \$1479 ;
+  assign \$1481  = \port$7567$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1482  = \$1480  | \$1481 ;
+  assign \$1483  = \port$7645$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1484  = \$1482  | \$1483 ;
+  assign \$1485  = \port$7099$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1486  = \port$7177$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1487  = \$1485  | \$1486 ;
-  assign \$1488  = \port$7381$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1488  = \port$7255$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1489  = \$1487  | \$1488 ;
-  assign \$1490  = \port$7459$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1490  = \port$7333$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1491  = \$1489  | \$1490 ;
-  assign \$1492  = \port$7537$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1492  = \port$7411$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1493  = \$1491  | \$1492 ;
-  assign \$1494  = \port$7615$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1494  = \port$7489$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1495  = \$1493  | \$1494 ;
-  assign \$1496  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1497  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1498  = \$1496  | \$1497 ;
-  assign \$1499  = gone__2 & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1500  = \$1498  | \$1499 ;
-  assign \$1501  = gone__3 & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1502  = \$1500  | \$1501 ;
-  assign \$1503  = gone__4 & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1504  = \$1502  | \$1503 ;
-  assign \$1505  = gone__5 & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1506  = \$1504  | \$1505 ;
-  assign \$1507  = gone__6 & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1508  = \$1506  | \$1507 ;
-  assign \$1509  = gone__7 & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1510  = \$1508  | \$1509 ;
-  assign \$1511  = \$1495  - \$1510 ;
-  assign \$1512  = _request[50:46] - \$1511 [4:0];
-  assign \$1513  = returns & targets;
-  assign \$1514  = | \$1513 ;
-  assign \$1515  = \port$7069$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1516  = \port$7147$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1496  = \port$7567$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1497  = \$1495  | \$1496 ;
+  assign \$1498  = \port$7645$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1499  = \$1497  | \$1498 ;
+  assign \$1500  = \$1484  - \$1499 ;
+  assign \$1501  = \data_0$269  - \$1500 [4:0];
+  assign \$1502  = $signed(\$1501 ) + $signed({ 1'h0, _request[50:46] });
+  assign \$1503  = \port$7099$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1504  = \port$7177$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1505  = \$1503  | \$1504 ;
+  assign \$1506  = \port$7255$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1507  = \$1505  | \$1506 ;
+  assign \$1508  = \port$7333$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1509  = \$1507  | \$1508 ;
+  assign \$1510  = \port$7411$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1511  = \$1509  | \$1510 ;
+  assign \$1512  = \port$7489$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1513  = \$1511  | \$1512 ;
+  assign \$1514  = \port$7567$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1515  = \$1513  | \$1514 ;
+  assign \$1516  = \port$7645$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1517  = \$1515  | \$1516 ;
-  assign \$1518  = \port$7225$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1519  = \$1517  | \$1518 ;
-  assign \$1520  = \port$7303$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1521  = \$1519  | \$1520 ;
-  assign \$1522  = \port$7381$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1523  = \$1521  | \$1522 ;
-  assign \$1524  = \port$7459$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1525  = \$1523  | \$1524 ;
-  assign \$1526  = \port$7537$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1527  = \$1525  | \$1526 ;
-  assign \$1528  = \port$7615$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1529  = \$1527  | \$1528 ;
-  assign \$1530  = \$1529  - _request[50:46];
-  assign \$1531  = _request[61:46] <= 5'h10;
+  assign \$1518  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1519  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1520  = \$1518  | \$1519 ;
+  assign \$1521  = gone__2 & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1522  = \$1520  | \$1521 ;
+  assign \$1523  = gone__3 & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1524  = \$1522  | \$1523 ;
+  assign \$1525  = gone__4 & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1526  = \$1524  | \$1525 ;
+  assign \$1527  = gone__5 & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1528  = \$1526  | \$1527 ;
+  assign \$1529  = gone__6 & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1530  = \$1528  | \$1529 ;
+  assign \$1531  = gone__7 & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1532  = \$1530  | \$1531 ;
+  assign \$1533  = \$1517  - \$1532 ;
+  assign \$1534  = _request[50:46] - \$1533 [4:0];
+  assign \$1535  = returns & targets;
+  assign \$1536  = | \$1535 ;
+  assign \$1537  = \port$7099$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1538  = \port$7177$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1539  = \$1537  | \$1538 ;
+  assign \$1540  = \port$7255$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1541  = \$1539  | \$1540 ;
+  assign \$1542  = \port$7333$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1543  = \$1541  | \$1542 ;
+  assign \$1544  = \port$7411$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1545  = \$1543  | \$1544 ;
+  assign \$1546  = \port$7489$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1547  = \$1545  | \$1546 ;
+  assign \$1548  = \port$7567$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1549  = \$1547  | \$1548 ;
+  assign \$1550  = \port$7645$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1551  = \$1549  | \$1550 ;
+  assign \$1552  = \$1551  - _request[50:46];
+  assign \$1553  = _request[61:46] <= 5'h10;
   always @(posedge clk)
-    _commits <= \$1532 ;
+    _commits <= \$1554 ;
   always @(posedge clk)
-    word__request <= \$1533 ;
+    word__request <= \$1555 ;
   always @(posedge clk)
-    _commit <= \$1534 ;
+    _commit <= \$1556 ;
   always @(posedge clk)
-    others <= \$1535 ;
+    others <= \$1557 ;
   always @(posedge clk)
-    _checking <= \$1536 ;
+    _checking <= \$1558 ;
   always @(posedge clk)
-    _ordinary <= \$1537 ;
+    _ordinary <= \$1559 ;
   always @(posedge clk)
-    _taken <= \$1538 ;
+    _taken <= \$1560 ;
   always @(posedge clk)
-    kept_0 <= \$1539 ;
+    kept_0 <= \$1561 ;
   always @(posedge clk)
-    kept_1 <= \$1540 ;
+    kept_1 <= \$1562 ;
   always @(posedge clk)
-    kept_2 <= \$1541 ;
+    kept_2 <= \$1563 ;
   always @(posedge clk)
-    kept_3 <= \$1542 ;
+    kept_3 <= \$1564 ;
   always @(posedge clk)
-    _target_exists <= \$1543 ;
+    _target_exists <= \$1565 ;
   always @(posedge clk)
-    _lane <= \$1544 ;
+    _lane <= \$1566 ;
   always @(posedge clk)
-    \$signal  <= \$1545 ;
+    \$signal  <= \$1567 ;
   always @(posedge clk)
-    hold <= \$1546 ;
+    hold <= \$1568 ;
   always @(posedge clk)
-    walk <= \$1547 ;
+    walk <= \$1569 ;
   always @(posedge clk)
-    _first <= \$1548 ;
+    _first <= \$1570 ;
   always @(posedge clk)
-    _late <= \$1549 ;
+    _late <= \$1571 ;
   always @(posedge clk)
-    _blank <= \$1550 ;
+    _blank <= \$1572 ;
   always @(posedge clk)
-    _bad <= \$1551 ;
+    _bad <= \$1573 ;
   always @(posedge clk)
-    hit_irq_state <= \$1552 ;
+    hit_irq_state <= \$1574 ;
   always @(posedge clk)
-    hit_irq_test <= \$1553 ;
+    hit_irq_test <= \$1575 ;
   always @(posedge clk)
-    hit_ring <= \$1554 ;
+    hit_ring <= \$1576 ;
   always @(posedge clk)
-    hit_pending <= \$1555 ;
+    hit_pending <= \$1577 ;
   always @(posedge clk)
-    hit_irq_enable <= \$1556 ;
+    hit_irq_enable <= \$1578 ;
   always @(posedge clk)
-    hit_ack <= \$1557 ;
+    hit_ack <= \$1579 ;
   always @(posedge clk)
-    hit_free <= \$1558 ;
+    hit_free <= \$1580 ;
   always @(posedge clk)
-    hit_return <= \$1559 ;
+    hit_return <= \$1581 ;
   always @(posedge clk)
-    hit_revoke <= \$1560 ;
+    hit_revoke <= \$1582 ;
   always @(posedge clk)
-    hit_peer <= \$1561 ;
+    hit_peer <= \$1583 ;
   always @(posedge clk)
-    hit_epoch <= \$1562 ;
+    hit_epoch <= \$1584 ;
   always @(posedge clk)
-    hit_tear <= \$1563 ;
+    hit_tear <= \$1585 ;
   always @(posedge clk)
-    hit_lock <= \$1564 ;
+    hit_lock <= \$1586 ;
   always @(posedge clk)
-    hit_fault_pending <= \$1565 ;
+    hit_fault_pending <= \$1587 ;
   always @(posedge clk)
-    hit_fault_enable <= \$1566 ;
+    hit_fault_enable <= \$1588 ;
   always @(posedge clk)
-    hit_wait_arm <= \$1567 ;
+    hit_wait_arm <= \$1589 ;
   always @(posedge clk)
-    hit_wait_disarm <= \$1568 ;
+    hit_wait_disarm <= \$1590 ;
   always @(posedge clk)
-    hit_wait_fired <= \$1569 ;
+    hit_wait_fired <= \$1591 ;
   always @(posedge clk)
-    hit_stray <= \$1570 ;
+    hit_stray <= \$1592 ;
   always @(posedge clk)
-    hit_resident <= \$1571 ;
+    hit_resident <= \$1593 ;
   always @(posedge clk)
-    hit_quota <= \$1572 ;
+    hit_quota <= \$1594 ;
   always @(posedge clk)
-    hit_control <= \$1573 ;
+    hit_control <= \$1595 ;
   always @(posedge clk)
-    hit_permit <= \$1574 ;
+    hit_permit <= \$1596 ;
   always @(posedge clk)
-    hit_tag_match <= \$1575 ;
+    hit_tag_match <= \$1597 ;
   always @(posedge clk)
-    hit_tag_mask <= \$1576 ;
+    hit_tag_mask <= \$1598 ;
   always @(posedge clk)
-    hit_tag_vm <= \$1577 ;
+    hit_tag_vm <= \$1599 ;
   always @(posedge clk)
-    hit_credits <= \$1578 ;
+    hit_credits <= \$1600 ;
   always @(posedge clk)
-    index <= \$1579 ;
+    index <= \$1601 ;
   always @(posedge clk)
-    source <= \$1580 ;
+    source <= \$1602 ;
   always @(posedge clk)
-    target <= \$1581 ;
+    target <= \$1603 ;
   always @(posedge clk)
-    sources <= \$1582 ;
+    sources <= \$1604 ;
   always @(posedge clk)
-    targets <= \$1583 ;
+    targets <= \$1605 ;
   always @(posedge clk)
-    _refused <= \$1584 ;
+    _refused <= \$1606 ;
   always @(posedge clk)
-    do__irq_state <= \$1585 ;
+    do__irq_state <= \$1607 ;
   always @(posedge clk)
-    do__irq_test <= \$1586 ;
+    do__irq_test <= \$1608 ;
   always @(posedge clk)
-    do__ring <= \$1587 ;
+    do__ring <= \$1609 ;
   always @(posedge clk)
-    do__pending <= \$1588 ;
+    do__pending <= \$1610 ;
   always @(posedge clk)
-    do__irq_enable <= \$1589 ;
+    do__irq_enable <= \$1611 ;
   always @(posedge clk)
-    does_ack <= \$1590 ;
+    does_ack <= \$1612 ;
   always @(posedge clk)
-    do__free <= \$1591 ;
+    do__free <= \$1613 ;
   always @(posedge clk)
-    do__return <= \$1592 ;
+    do__return <= \$1614 ;
   always @(posedge clk)
-    do__revoke <= \$1593 ;
+    do__revoke <= \$1615 ;
   always @(posedge clk)
-    do__peer <= \$1594 ;
+    do__peer <= \$1616 ;
   always @(posedge clk)
-    does_epoch <= \$1595 ;
+    does_epoch <= \$1617 ;
   always @(posedge clk)
-    do__tear <= \$1596 ;
+    do__tear <= \$1618 ;
   always @(posedge clk)
-    does_lock <= \$1597 ;
+    does_lock <= \$1619 ;
   always @(posedge clk)
-    do__fault_pending <= \$1598 ;
+    do__fault_pending <= \$1620 ;
   always @(posedge clk)
-    do__fault_enable <= \$1599 ;
+    do__fault_enable <= \$1621 ;
   always @(posedge clk)
-    do__wait_arm <= \$1600 ;
+    do__wait_arm <= \$1622 ;
   always @(posedge clk)
-    do__wait_disarm <= \$1601 ;
+    do__wait_disarm <= \$1623 ;
   always @(posedge clk)
-    do__wait_fired <= \$1602 ;
+    do__wait_fired <= \$1624 ;
   always @(posedge clk)
-    do__stray <= \$1603 ;
+    do__stray <= \$1625 ;
   always @(posedge clk)
-    do__resident <= \$1604 ;
+    do__resident <= \$1626 ;
   always @(posedge clk)
-    do__quota <= \$1605 ;
+    do__quota <= \$1627 ;
   always @(posedge clk)
-    do__control <= \$1606 ;
+    do__control <= \$1628 ;
   always @(posedge clk)
-    do__permit <= \$1607 ;
+    do__permit <= \$1629 ;
   always @(posedge clk)
-    do__tag_match <= \$1608 ;
+    do__tag_match <= \$1630 ;
   always @(posedge clk)
-    do__tag_mask <= \$1609 ;
+    do__tag_mask <= \$1631 ;
   always @(posedge clk)
-    do__tag_vm <= \$1610 ;
+    do__tag_vm <= \$1632 ;
   always @(posedge clk)
-    does_credits <= \$1611 ;
+    does_credits <= \$1633 ;
   always @(posedge clk)
-    refusing_0 <= \$1612 ;
+    refusing_0 <= \$1634 ;
   always @(posedge clk)
-    refusing_1 <= \$1613 ;
+    refusing_1 <= \$1635 ;
   always @(posedge clk)
-    refusing_2 <= \$1614 ;
+    refusing_2 <= \$1636 ;
   always @(posedge clk)
-    refusing_3 <= \$1615 ;
+    refusing_3 <= \$1637 ;
   always @(posedge clk)
-    refusing_4 <= \$1616 ;
+    refusing_4 <= \$1638 ;
   always @(posedge clk)
-    refusing_5 <= \$1617 ;
+    refusing_5 <= \$1639 ;
   always @(posedge clk)
-    refusing_6 <= \$1618 ;
+    refusing_6 <= \$1640 ;
   always @(posedge clk)
-    refusing_7 <= \$1619 ;
+    refusing_7 <= \$1641 ;
   always @(posedge clk)
-    epoch <= \$1620 ;
+    epoch <= \$1642 ;
   always @(posedge clk)
-    locked <= \$1621 ;
+    locked <= \$1643 ;
   always @(posedge clk)
-    \$signal$219  <= \$1622 ;
+    \$signal$219  <= \$1644 ;
   always @(posedge clk)
-    \$signal$217  <= \$1623 ;
+    \$signal$217  <= \$1645 ;
   always @(posedge clk)
-    late <= \$1624 ;
+    late <= \$1646 ;
   always @(posedge clk)
-    limited <= \$1625 ;
+    limited <= \$1647 ;
   always @(posedge clk)
-    possible <= \$1626 ;
+    possible <= \$1648 ;
   \postern.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$10031$0 (requests__2__valid),
-    .\port$11203$0 (requests__3__valid),
+    .\port$10061$0 (requests__2__valid),
+    .\port$11233$0 (requests__3__valid),
     .\port$2592$0 (\$2 ),
-    .\port$4300$0 (\$1627 ),
-    .\port$4308$0 (\$1628 ),
-    .\port$4317$0 (\$1629 ),
-    .\port$4327$0 (\$1630 ),
-    .\port$4338$0 (\$1631 ),
-    .\port$7687$0 (requests__0__valid),
-    .\port$8859$0 (requests__1__valid),
+    .\port$4330$0 (\$1649 ),
+    .\port$4338$0 (\$1650 ),
+    .\port$4347$0 (\$1651 ),
+    .\port$4357$0 (\$1652 ),
+    .\port$4368$0 (\$1653 ),
+    .\port$7717$0 (requests__0__valid),
+    .\port$8889$0 (requests__1__valid),
     .rst(rst)
   );
   \postern.write_engine.outcomes  outcomes (
@@ -64225,8 +64262,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_0(look_settled),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17059$0 (look_vm),
-    .\port$17065$0 (look_lane),
+    .\port$17089$0 (look_vm),
+    .\port$17095$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(write_data),
@@ -64248,9 +64285,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16761$0 (_lane),
-    .\port$17059$0 (look_vm),
-    .\port$17065$0 (look_lane),
+    .\port$16791$0 (_lane),
+    .\port$17089$0 (look_vm),
+    .\port$17095$0 (look_lane),
     .\port$2604$38 (_request[40:38]),
     .rst(rst),
     .write(\write$173 ),
@@ -64260,7 +64297,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     \$like  = \$13 ;
-    if (\$1631 ) begin
+    if (\$1653 ) begin
       \$like  = walk_vm;
     end
     if (decoding) begin
@@ -64276,7 +64313,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     receiver = \$20 [5:3];
-    if (\$1631 ) begin
+    if (\$1653 ) begin
       receiver = \$35 [2:0];
     end
     if (decoding) begin
@@ -64399,306 +64436,92 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1532  = \$242 ;
-    if (rst) begin
-      \$1532  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1533  = \$327 ;
-    if (rst) begin
-      \$1533  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1534  = \$343 ;
-    if (rst) begin
-      \$1534  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1535  = \$354 ;
-    if (rst) begin
-      \$1535  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1536  = decoding;
-    if (rst) begin
-      \$1536  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1537  = \$356 ;
-    if (rst) begin
-      \$1537  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1538  = _taken;
-    if (\$357 ) begin
-      \$1538  = { \$1630 , \$1629 , \$1628 , \$1627  };
-    end
-    if (rst) begin
-      \$1538  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1539  = kept_0;
-    if (\$357 ) begin
-      \$1539  = \$358 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1540  = kept_1;
-    if (\$357 ) begin
-      \$1540  = \$359 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1541  = kept_2;
-    if (\$357 ) begin
-      \$1541  = \$360 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1542  = kept_3;
-    if (\$357 ) begin
-      \$1542  = \$361 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1543  = _target_exists;
-    if (\$362 ) begin
-      \$1543  = 1'h1;
-    end
-    if (decoding) begin
-      \$1543  = \$1191 ;
-    end
-    if (rst) begin
-      \$1543  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1544  = _lane;
-    if (\$362 ) begin
-      \$1544  = \$369 [8];
-    end
-    if (decoding) begin
-      \$1544  = \$1192 ;
-    end
-    if (rst) begin
-      \$1544  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1545  = manages;
-    if (rst) begin
-      \$1545  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1546  = \$370 ;
-    if (rst) begin
-      \$1546  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1547  = \$371 ;
-    if (rst) begin
-      \$1547  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1548  = _first;
-    if (decoding) begin
-      \$1548  = \$377 ;
-    end
-    if (rst) begin
-      \$1548  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1549  = _late;
-    if (decoding) begin
-      \$1549  = \$761 ;
-    end
-    if (rst) begin
-      \$1549  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1550  = _blank;
-    if (decoding) begin
-      \$1550  = \$762 ;
-    end
-    if (rst) begin
-      \$1550  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1551  = _bad;
-    if (decoding) begin
-      \$1551  = \$964 ;
-    end
-    if (rst) begin
-      \$1551  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1552  = hit_irq_state;
-    if (decoding) begin
-      \$1552  = \$973 ;
-    end
-    if (rst) begin
-      \$1552  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1553  = hit_irq_test;
-    if (decoding) begin
-      \$1553  = \$982 ;
-    end
-    if (rst) begin
-      \$1553  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1554  = hit_ring;
-    if (decoding) begin
-      \$1554  = \$991 ;
-    end
+    \$1554  = \$242 ;
     if (rst) begin
       \$1554  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1555  = hit_pending;
-    if (decoding) begin
-      \$1555  = \$1000 ;
-    end
+    \$1555  = \$327 ;
     if (rst) begin
-      \$1555  = 1'h0;
+      \$1555  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1556  = hit_irq_enable;
-    if (decoding) begin
-      \$1556  = \$1009 ;
-    end
+    \$1556  = \$343 ;
     if (rst) begin
-      \$1556  = 1'h0;
+      \$1556  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1557  = hit_ack;
-    if (decoding) begin
-      \$1557  = \$1018 ;
-    end
+    \$1557  = \$354 ;
     if (rst) begin
-      \$1557  = 1'h0;
+      \$1557  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1558  = hit_free;
-    if (decoding) begin
-      \$1558  = \$1027 ;
-    end
+    \$1558  = decoding;
     if (rst) begin
       \$1558  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1559  = hit_return;
-    if (decoding) begin
-      \$1559  = \$1036 ;
-    end
+    \$1559  = \$356 ;
     if (rst) begin
       \$1559  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1560  = hit_revoke;
-    if (decoding) begin
-      \$1560  = \$1045 ;
+    \$1560  = _taken;
+    if (\$357 ) begin
+      \$1560  = { \$1652 , \$1651 , \$1650 , \$1649  };
     end
     if (rst) begin
-      \$1560  = 1'h0;
+      \$1560  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1561  = hit_peer;
-    if (decoding) begin
-      \$1561  = \$1054 ;
-    end
-    if (rst) begin
-      \$1561  = 1'h0;
+    \$1561  = kept_0;
+    if (\$357 ) begin
+      \$1561  = \$358 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1562  = hit_epoch;
-    if (decoding) begin
-      \$1562  = \$1062 ;
-    end
-    if (rst) begin
-      \$1562  = 1'h0;
+    \$1562  = kept_1;
+    if (\$357 ) begin
+      \$1562  = \$359 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1563  = hit_tear;
-    if (decoding) begin
-      \$1563  = \$1070 ;
-    end
-    if (rst) begin
-      \$1563  = 1'h0;
+    \$1563  = kept_2;
+    if (\$357 ) begin
+      \$1563  = \$360 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1564  = hit_lock;
-    if (decoding) begin
-      \$1564  = \$1078 ;
-    end
-    if (rst) begin
-      \$1564  = 1'h0;
+    \$1564  = kept_3;
+    if (\$357 ) begin
+      \$1564  = \$361 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1565  = hit_fault_pending;
+    \$1565  = _target_exists;
+    if (\$362 ) begin
+      \$1565  = 1'h1;
+    end
     if (decoding) begin
-      \$1565  = \$1086 ;
+      \$1565  = \$1191 ;
     end
     if (rst) begin
       \$1565  = 1'h0;
@@ -64706,9 +64529,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1566  = hit_fault_enable;
+    \$1566  = _lane;
+    if (\$362 ) begin
+      \$1566  = \$369 [8];
+    end
     if (decoding) begin
-      \$1566  = \$1094 ;
+      \$1566  = \$1192 ;
     end
     if (rst) begin
       \$1566  = 1'h0;
@@ -64716,59 +64542,50 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1567  = hit_wait_arm;
-    if (decoding) begin
-      \$1567  = \$1102 ;
-    end
+    \$1567  = manages;
     if (rst) begin
       \$1567  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1568  = hit_wait_disarm;
-    if (decoding) begin
-      \$1568  = \$1110 ;
-    end
+    \$1568  = \$370 ;
     if (rst) begin
       \$1568  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1569  = hit_wait_fired;
-    if (decoding) begin
-      \$1569  = \$1118 ;
-    end
+    \$1569  = \$371 ;
     if (rst) begin
       \$1569  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1570  = hit_stray;
+    \$1570  = _first;
     if (decoding) begin
-      \$1570  = \$1126 ;
+      \$1570  = \$377 ;
     end
     if (rst) begin
-      \$1570  = 1'h0;
+      \$1570  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1571  = hit_resident;
+    \$1571  = _late;
     if (decoding) begin
-      \$1571  = \$1134 ;
+      \$1571  = \$761 ;
     end
     if (rst) begin
-      \$1571  = 1'h0;
+      \$1571  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1572  = hit_quota;
+    \$1572  = _blank;
     if (decoding) begin
-      \$1572  = \$1142 ;
+      \$1572  = \$762 ;
     end
     if (rst) begin
       \$1572  = 1'h0;
@@ -64776,9 +64593,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1573  = hit_control;
+    \$1573  = _bad;
     if (decoding) begin
-      \$1573  = \$1150 ;
+      \$1573  = \$964 ;
     end
     if (rst) begin
       \$1573  = 1'h0;
@@ -64786,9 +64603,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1574  = hit_permit;
+    \$1574  = hit_irq_state;
     if (decoding) begin
-      \$1574  = \$1158 ;
+      \$1574  = \$973 ;
     end
     if (rst) begin
       \$1574  = 1'h0;
@@ -64796,9 +64613,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1575  = hit_tag_match;
+    \$1575  = hit_irq_test;
     if (decoding) begin
-      \$1575  = \$1166 ;
+      \$1575  = \$982 ;
     end
     if (rst) begin
       \$1575  = 1'h0;
@@ -64806,9 +64623,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1576  = hit_tag_mask;
+    \$1576  = hit_ring;
     if (decoding) begin
-      \$1576  = \$1174 ;
+      \$1576  = \$991 ;
     end
     if (rst) begin
       \$1576  = 1'h0;
@@ -64816,9 +64633,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1577  = hit_tag_vm;
+    \$1577  = hit_pending;
     if (decoding) begin
-      \$1577  = \$1182 ;
+      \$1577  = \$1000 ;
     end
     if (rst) begin
       \$1577  = 1'h0;
@@ -64826,9 +64643,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1578  = hit_credits;
+    \$1578  = hit_irq_enable;
     if (decoding) begin
-      \$1578  = \$1190 ;
+      \$1578  = \$1009 ;
     end
     if (rst) begin
       \$1578  = 1'h0;
@@ -64836,436 +64653,668 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1579  = index;
+    \$1579  = hit_ack;
     if (decoding) begin
-      \$1579  = \$1196 ;
+      \$1579  = \$1018 ;
     end
     if (rst) begin
-      \$1579  = 3'h0;
+      \$1579  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1580  = source;
-    if (\$1197 ) begin
-      \$1580  = \$like ;
+    \$1580  = hit_free;
+    if (decoding) begin
+      \$1580  = \$1027 ;
     end
     if (rst) begin
-      \$1580  = 3'h0;
+      \$1580  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1581  = target;
-    if (\$1197 ) begin
-      \$1581  = receiver;
+    \$1581  = hit_return;
+    if (decoding) begin
+      \$1581  = \$1036 ;
     end
     if (rst) begin
-      \$1581  = 3'h0;
+      \$1581  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1582  = sources;
-    if (\$1197 ) begin
-      \$1582  = { \$1213 , \$1211 , \$1209 , \$1207 , \$1205 , \$1203 , \$1201 , \$1199  };
+    \$1582  = hit_revoke;
+    if (decoding) begin
+      \$1582  = \$1045 ;
     end
     if (rst) begin
-      \$1582  = 8'h00;
+      \$1582  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1583  = targets;
-    if (\$1197 ) begin
-      \$1583  = { \$1229 , \$1227 , \$1225 , \$1223 , \$1221 , \$1219 , \$1217 , \$1215  };
+    \$1583  = hit_peer;
+    if (decoding) begin
+      \$1583  = \$1054 ;
     end
     if (rst) begin
-      \$1583  = 8'h00;
+      \$1583  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1584  = \$1258 ;
+    \$1584  = hit_epoch;
+    if (decoding) begin
+      \$1584  = \$1062 ;
+    end
     if (rst) begin
-      \$1584  = 4'h0;
+      \$1584  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1585  = \$1260 ;
+    \$1585  = hit_tear;
+    if (decoding) begin
+      \$1585  = \$1070 ;
+    end
     if (rst) begin
       \$1585  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1586  = \$1262 ;
+    \$1586  = hit_lock;
+    if (decoding) begin
+      \$1586  = \$1078 ;
+    end
     if (rst) begin
       \$1586  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1587  = \$1265 ;
+    \$1587  = hit_fault_pending;
+    if (decoding) begin
+      \$1587  = \$1086 ;
+    end
     if (rst) begin
       \$1587  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1588  = \$1267 ;
+    \$1588  = hit_fault_enable;
+    if (decoding) begin
+      \$1588  = \$1094 ;
+    end
     if (rst) begin
       \$1588  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1589  = \$1269 ;
+    \$1589  = hit_wait_arm;
+    if (decoding) begin
+      \$1589  = \$1102 ;
+    end
     if (rst) begin
       \$1589  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1590  = \$1271 ;
+    \$1590  = hit_wait_disarm;
+    if (decoding) begin
+      \$1590  = \$1110 ;
+    end
     if (rst) begin
       \$1590  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1591  = \$1273 ;
+    \$1591  = hit_wait_fired;
+    if (decoding) begin
+      \$1591  = \$1118 ;
+    end
     if (rst) begin
       \$1591  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1592  = \$1275 ;
+    \$1592  = hit_stray;
+    if (decoding) begin
+      \$1592  = \$1126 ;
+    end
     if (rst) begin
       \$1592  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1593  = \$1277 ;
+    \$1593  = hit_resident;
+    if (decoding) begin
+      \$1593  = \$1134 ;
+    end
     if (rst) begin
       \$1593  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1594  = \$1282 ;
+    \$1594  = hit_quota;
+    if (decoding) begin
+      \$1594  = \$1142 ;
+    end
     if (rst) begin
       \$1594  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1595  = \$1284 ;
+    \$1595  = hit_control;
+    if (decoding) begin
+      \$1595  = \$1150 ;
+    end
     if (rst) begin
       \$1595  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1596  = \$1291 ;
+    \$1596  = hit_permit;
+    if (decoding) begin
+      \$1596  = \$1158 ;
+    end
     if (rst) begin
       \$1596  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1597  = \$1293 ;
+    \$1597  = hit_tag_match;
+    if (decoding) begin
+      \$1597  = \$1166 ;
+    end
     if (rst) begin
       \$1597  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1598  = \$1295 ;
+    \$1598  = hit_tag_mask;
+    if (decoding) begin
+      \$1598  = \$1174 ;
+    end
     if (rst) begin
       \$1598  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1599  = \$1297 ;
+    \$1599  = hit_tag_vm;
+    if (decoding) begin
+      \$1599  = \$1182 ;
+    end
     if (rst) begin
       \$1599  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1600  = \$1299 ;
+    \$1600  = hit_credits;
+    if (decoding) begin
+      \$1600  = \$1190 ;
+    end
     if (rst) begin
       \$1600  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1601  = \$1301 ;
+    \$1601  = index;
+    if (decoding) begin
+      \$1601  = \$1196 ;
+    end
     if (rst) begin
-      \$1601  = 1'h0;
+      \$1601  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1602  = \$1303 ;
+    \$1602  = source;
+    if (\$1197 ) begin
+      \$1602  = \$like ;
+    end
     if (rst) begin
-      \$1602  = 1'h0;
+      \$1602  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1603  = \$1305 ;
+    \$1603  = target;
+    if (\$1197 ) begin
+      \$1603  = receiver;
+    end
     if (rst) begin
-      \$1603  = 1'h0;
+      \$1603  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1604  = \$1313 ;
+    \$1604  = sources;
+    if (\$1197 ) begin
+      \$1604  = { \$1213 , \$1211 , \$1209 , \$1207 , \$1205 , \$1203 , \$1201 , \$1199  };
+    end
     if (rst) begin
-      \$1604  = 1'h0;
+      \$1604  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1605  = \$1315 ;
+    \$1605  = targets;
+    if (\$1197 ) begin
+      \$1605  = { \$1229 , \$1227 , \$1225 , \$1223 , \$1221 , \$1219 , \$1217 , \$1215  };
+    end
     if (rst) begin
-      \$1605  = 1'h0;
+      \$1605  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1606  = \$1317 ;
+    \$1606  = \$1267 ;
     if (rst) begin
-      \$1606  = 1'h0;
+      \$1606  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1607  = \$1319 ;
+    \$1607  = \$1269 ;
     if (rst) begin
       \$1607  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1608  = \$1322 ;
+    \$1608  = \$1271 ;
     if (rst) begin
       \$1608  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1609  = \$1325 ;
+    \$1609  = \$1274 ;
     if (rst) begin
       \$1609  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1610  = \$1332 ;
+    \$1610  = \$1276 ;
     if (rst) begin
       \$1610  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1611  = \$1334 ;
+    \$1611  = \$1278 ;
     if (rst) begin
       \$1611  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1612  = refusing_0;
-    if (\$1341 ) begin
-      \$1612 [0] = refuse;
-    end
-    if (\$1348 ) begin
-      \$1612 [1] = refuse;
-    end
-    if (closed_vm[0]) begin
-      \$1612  = 2'h0;
-    end
+    \$1612  = \$1280 ;
     if (rst) begin
-      \$1612  = 2'h0;
+      \$1612  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1613  = refusing_1;
-    if (\$1355 ) begin
-      \$1613 [0] = refuse;
-    end
-    if (\$1362 ) begin
-      \$1613 [1] = refuse;
-    end
-    if (closed_vm[1]) begin
-      \$1613  = 2'h0;
-    end
+    \$1613  = \$1282 ;
     if (rst) begin
-      \$1613  = 2'h0;
+      \$1613  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1614  = refusing_2;
-    if (\$1369 ) begin
-      \$1614 [0] = refuse;
-    end
-    if (\$1376 ) begin
-      \$1614 [1] = refuse;
-    end
-    if (closed_vm[2]) begin
-      \$1614  = 2'h0;
-    end
+    \$1614  = \$1284 ;
     if (rst) begin
-      \$1614  = 2'h0;
+      \$1614  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1615  = refusing_3;
-    if (\$1383 ) begin
-      \$1615 [0] = refuse;
-    end
-    if (\$1390 ) begin
-      \$1615 [1] = refuse;
-    end
-    if (closed_vm[3]) begin
-      \$1615  = 2'h0;
-    end
+    \$1615  = \$1286 ;
     if (rst) begin
-      \$1615  = 2'h0;
+      \$1615  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1616  = refusing_4;
-    if (\$1397 ) begin
-      \$1616 [0] = refuse;
-    end
-    if (\$1404 ) begin
-      \$1616 [1] = refuse;
-    end
-    if (closed_vm[4]) begin
-      \$1616  = 2'h0;
-    end
+    \$1616  = \$1291 ;
     if (rst) begin
-      \$1616  = 2'h0;
+      \$1616  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1617  = refusing_5;
-    if (\$1411 ) begin
-      \$1617 [0] = refuse;
-    end
-    if (\$1418 ) begin
-      \$1617 [1] = refuse;
-    end
-    if (closed_vm[5]) begin
-      \$1617  = 2'h0;
-    end
+    \$1617  = \$1293 ;
     if (rst) begin
-      \$1617  = 2'h0;
+      \$1617  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1618  = refusing_6;
-    if (\$1425 ) begin
-      \$1618 [0] = refuse;
-    end
-    if (\$1432 ) begin
-      \$1618 [1] = refuse;
-    end
-    if (closed_vm[6]) begin
-      \$1618  = 2'h0;
-    end
+    \$1618  = \$1300 ;
     if (rst) begin
-      \$1618  = 2'h0;
+      \$1618  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1619  = refusing_7;
-    if (\$1439 ) begin
-      \$1619 [0] = refuse;
-    end
-    if (\$1446 ) begin
-      \$1619 [1] = refuse;
-    end
-    if (closed_vm[7]) begin
-      \$1619  = 2'h0;
-    end
+    \$1619  = \$1302 ;
     if (rst) begin
-      \$1619  = 2'h0;
+      \$1619  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1620  = epoch;
-    if (does_epoch) begin
-      \$1620  = _request[77:46];
-    end
+    \$1620  = \$1304 ;
     if (rst) begin
-      \$1620  = 32'd0;
+      \$1620  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1621  = locked;
-    if (\$1447 ) begin
-      \$1621  = 1'h1;
-    end
+    \$1621  = \$1306 ;
     if (rst) begin
       \$1621  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1622  = \$1480 ;
+    \$1622  = \$1308 ;
     if (rst) begin
-      \$1622  = 7'h00;
+      \$1622  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1623  = \$1512 ;
+    \$1623  = \$1310 ;
     if (rst) begin
-      \$1623  = 6'h00;
+      \$1623  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1624  = \$1514 ;
+    \$1624  = \$1312 ;
     if (rst) begin
       \$1624  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1625  = \$1530 [4:0];
+    \$1625  = \$1314 ;
     if (rst) begin
-      \$1625  = 5'h00;
+      \$1625  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1626  = \$1531 ;
+    \$1626  = \$1323 ;
     if (rst) begin
       \$1626  = 1'h0;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1627  = \$1327 ;
+    if (rst) begin
+      \$1627  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1628  = \$1329 ;
+    if (rst) begin
+      \$1628  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1629  = \$1333 ;
+    if (rst) begin
+      \$1629  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1630  = \$1337 ;
+    if (rst) begin
+      \$1630  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1631  = \$1341 ;
+    if (rst) begin
+      \$1631  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1632  = \$1348 ;
+    if (rst) begin
+      \$1632  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1633  = \$1352 ;
+    if (rst) begin
+      \$1633  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1634  = refusing_0;
+    if (\$1359 ) begin
+      \$1634 [0] = refuse;
+    end
+    if (\$1366 ) begin
+      \$1634 [1] = refuse;
+    end
+    if (closed_vm[0]) begin
+      \$1634  = 2'h0;
+    end
+    if (rst) begin
+      \$1634  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1635  = refusing_1;
+    if (\$1373 ) begin
+      \$1635 [0] = refuse;
+    end
+    if (\$1380 ) begin
+      \$1635 [1] = refuse;
+    end
+    if (closed_vm[1]) begin
+      \$1635  = 2'h0;
+    end
+    if (rst) begin
+      \$1635  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1636  = refusing_2;
+    if (\$1387 ) begin
+      \$1636 [0] = refuse;
+    end
+    if (\$1394 ) begin
+      \$1636 [1] = refuse;
+    end
+    if (closed_vm[2]) begin
+      \$1636  = 2'h0;
+    end
+    if (rst) begin
+      \$1636  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1637  = refusing_3;
+    if (\$1401 ) begin
+      \$1637 [0] = refuse;
+    end
+    if (\$1408 ) begin
+      \$1637 [1] = refuse;
+    end
+    if (closed_vm[3]) begin
+      \$1637  = 2'h0;
+    end
+    if (rst) begin
+      \$1637  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1638  = refusing_4;
+    if (\$1415 ) begin
+      \$1638 [0] = refuse;
+    end
+    if (\$1422 ) begin
+      \$1638 [1] = refuse;
+    end
+    if (closed_vm[4]) begin
+      \$1638  = 2'h0;
+    end
+    if (rst) begin
+      \$1638  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1639  = refusing_5;
+    if (\$1429 ) begin
+      \$1639 [0] = refuse;
+    end
+    if (\$1436 ) begin
+      \$1639 [1] = refuse;
+    end
+    if (closed_vm[5]) begin
+      \$1639  = 2'h0;
+    end
+    if (rst) begin
+      \$1639  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1640  = refusing_6;
+    if (\$1443 ) begin
+      \$1640 [0] = refuse;
+    end
+    if (\$1450 ) begin
+      \$1640 [1] = refuse;
+    end
+    if (closed_vm[6]) begin
+      \$1640  = 2'h0;
+    end
+    if (rst) begin
+      \$1640  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1641  = refusing_7;
+    if (\$1457 ) begin
+      \$1641 [0] = refuse;
+    end
+    if (\$1464 ) begin
+      \$1641 [1] = refuse;
+    end
+    if (closed_vm[7]) begin
+      \$1641  = 2'h0;
+    end
+    if (rst) begin
+      \$1641  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1642  = epoch;
+    if (does_epoch) begin
+      \$1642  = _request[77:46];
+    end
+    if (rst) begin
+      \$1642  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1643  = locked;
+    if (\$1465 ) begin
+      \$1643 [0] = 1'h1;
+    end
+    if (\$1466 ) begin
+      \$1643 [1] = 1'h1;
+    end
+    if (\$1467 ) begin
+      \$1643 [2] = 1'h1;
+    end
+    if (\$1468 ) begin
+      \$1643 [3] = 1'h1;
+    end
+    if (\$1469 ) begin
+      \$1643 [4] = 1'h1;
+    end
+    if (rst) begin
+      \$1643  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1644  = \$1502 ;
+    if (rst) begin
+      \$1644  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1645  = \$1534 ;
+    if (rst) begin
+      \$1645  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1646  = \$1536 ;
+    if (rst) begin
+      \$1646  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1647  = \$1552 [4:0];
+    if (rst) begin
+      \$1647  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1648  = \$1553 ;
+    if (rst) begin
+      \$1648  = 1'h0;
+    end
+  end
   assign request = { \$2 , requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
   assign \accept$8  = accept;
-  assign grant = { \$1631 , \$1630 , \$1629 , \$1628 , \$1627  };
+  assign grant = { \$1653 , \$1652 , \$1651 , \$1650 , \$1649  };
   assign does_irq_state = do__irq_state;
   assign does_irq_test = do__irq_test;
   assign does_irq_enable = do__irq_enable;
@@ -65307,22 +65356,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \fill_row$153  = fill_row;
   assign \data_0$155  = look_settled;
   assign \write_data$176  = \new ;
-  assign sent__0 = \port$7069$0 [4:0];
-  assign sent__1 = \port$7147$0 [4:0];
-  assign sent__2 = \port$7225$0 [4:0];
-  assign sent__3 = \port$7303$0 [4:0];
-  assign sent__4 = \port$7381$0 [4:0];
-  assign sent__5 = \port$7459$0 [4:0];
-  assign sent__6 = \port$7537$0 [4:0];
-  assign sent__7 = \port$7615$0 [4:0];
-  assign stops__0 = \port$7069$0 [9:5];
-  assign stops__1 = \port$7147$0 [9:5];
-  assign stops__2 = \port$7225$0 [9:5];
-  assign stops__3 = \port$7303$0 [9:5];
-  assign stops__4 = \port$7381$0 [9:5];
-  assign stops__5 = \port$7459$0 [9:5];
-  assign stops__6 = \port$7537$0 [9:5];
-  assign stops__7 = \port$7615$0 [9:5];
+  assign sent__0 = \port$7099$0 [4:0];
+  assign sent__1 = \port$7177$0 [4:0];
+  assign sent__2 = \port$7255$0 [4:0];
+  assign sent__3 = \port$7333$0 [4:0];
+  assign sent__4 = \port$7411$0 [4:0];
+  assign sent__5 = \port$7489$0 [4:0];
+  assign sent__6 = \port$7567$0 [4:0];
+  assign sent__7 = \port$7645$0 [4:0];
+  assign stops__0 = \port$7099$0 [9:5];
+  assign stops__1 = \port$7177$0 [9:5];
+  assign stops__2 = \port$7255$0 [9:5];
+  assign stops__3 = \port$7333$0 [9:5];
+  assign stops__4 = \port$7411$0 [9:5];
+  assign stops__5 = \port$7489$0 [9:5];
+  assign stops__6 = \port$7567$0 [9:5];
+  assign stops__7 = \port$7645$0 [9:5];
   assign idle = { \$201 , \$200 , \$199 , \$198 , \$197 , \$196 , \$195 , \$194  };
   assign \row_0$214  = target;
   assign \fill$223  = fill;
@@ -66027,70 +66076,77 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1225  = \$1224 ;
   assign \$1227  = \$1226 ;
   assign \$1229  = \$1228 ;
-  assign \$1260  = \$1259 ;
-  assign \$1262  = \$1261 ;
-  assign \$1267  = \$1266 ;
+  assign \$1254  = locked[0];
+  assign \$1256  = locked[0];
+  assign \$1258  = locked[1];
+  assign \$1260  = locked[2];
+  assign \$1262  = locked[3];
   assign \$1269  = \$1268 ;
   assign \$1271  = \$1270 ;
-  assign \$1273  = \$1272 ;
-  assign \$1275  = \$1274 ;
-  assign \$1277  = \$1276 ;
+  assign \$1276  = \$1275 ;
+  assign \$1278  = \$1277 ;
+  assign \$1280  = \$1279 ;
+  assign \$1282  = \$1281 ;
   assign \$1284  = \$1283 ;
-  assign \$1290  = \$1288 ;
+  assign \$1286  = \$1285 ;
   assign \$1293  = \$1292 ;
-  assign \$1295  = \$1294 ;
-  assign \$1297  = \$1296 ;
-  assign \$1299  = \$1298 ;
-  assign \$1301  = \$1300 ;
-  assign \$1303  = \$1302 ;
-  assign \$1305  = \$1304 ;
-  assign \$1315  = \$1314 ;
-  assign \$1317  = \$1316 ;
-  assign \$1319  = \$1318 ;
-  assign \$1334  = \$1333 ;
-  assign \$1336  = \$1335 ;
-  assign \$1338  = \$1337 ;
-  assign \$1343  = \$1342 ;
-  assign \$1344  = _lane;
-  assign \$1345  = _lane;
-  assign \$1350  = \$1349 ;
-  assign \$1352  = \$1351 ;
-  assign \$1357  = \$1356 ;
-  assign \$1358  = _lane;
-  assign \$1359  = _lane;
-  assign \$1364  = \$1363 ;
-  assign \$1366  = \$1365 ;
-  assign \$1371  = \$1370 ;
-  assign \$1372  = _lane;
-  assign \$1373  = _lane;
-  assign \$1378  = \$1377 ;
-  assign \$1380  = \$1379 ;
-  assign \$1385  = \$1384 ;
-  assign \$1386  = _lane;
-  assign \$1387  = _lane;
-  assign \$1392  = \$1391 ;
-  assign \$1394  = \$1393 ;
-  assign \$1399  = \$1398 ;
-  assign \$1400  = _lane;
-  assign \$1401  = _lane;
-  assign \$1406  = \$1405 ;
-  assign \$1408  = \$1407 ;
-  assign \$1413  = \$1412 ;
-  assign \$1414  = _lane;
-  assign \$1415  = _lane;
-  assign \$1420  = \$1419 ;
-  assign \$1422  = \$1421 ;
-  assign \$1427  = \$1426 ;
-  assign \$1428  = _lane;
-  assign \$1429  = _lane;
-  assign \$1434  = \$1433 ;
-  assign \$1436  = \$1435 ;
-  assign \$1441  = \$1440 ;
-  assign \$1442  = _lane;
-  assign \$1443  = _lane;
+  assign \$1299  = \$1297 ;
+  assign \$1302  = \$1301 ;
+  assign \$1304  = \$1303 ;
+  assign \$1306  = \$1305 ;
+  assign \$1308  = \$1307 ;
+  assign \$1310  = \$1309 ;
+  assign \$1312  = \$1311 ;
+  assign \$1314  = \$1313 ;
+  assign \$1325  = locked[3];
+  assign \$1329  = \$1328 ;
+  assign \$1331  = locked[1];
+  assign \$1335  = locked[0];
+  assign \$1339  = locked[0];
+  assign \$1350  = locked[2];
+  assign \$1354  = \$1353 ;
+  assign \$1356  = \$1355 ;
+  assign \$1361  = \$1360 ;
+  assign \$1362  = _lane;
+  assign \$1363  = _lane;
+  assign \$1368  = \$1367 ;
+  assign \$1370  = \$1369 ;
+  assign \$1375  = \$1374 ;
+  assign \$1376  = _lane;
+  assign \$1377  = _lane;
+  assign \$1382  = \$1381 ;
+  assign \$1384  = \$1383 ;
+  assign \$1389  = \$1388 ;
+  assign \$1390  = _lane;
+  assign \$1391  = _lane;
+  assign \$1396  = \$1395 ;
+  assign \$1398  = \$1397 ;
+  assign \$1403  = \$1402 ;
+  assign \$1404  = _lane;
+  assign \$1405  = _lane;
+  assign \$1410  = \$1409 ;
+  assign \$1412  = \$1411 ;
+  assign \$1417  = \$1416 ;
+  assign \$1418  = _lane;
+  assign \$1419  = _lane;
+  assign \$1424  = \$1423 ;
+  assign \$1426  = \$1425 ;
+  assign \$1431  = \$1430 ;
+  assign \$1432  = _lane;
+  assign \$1433  = _lane;
+  assign \$1438  = \$1437 ;
+  assign \$1440  = \$1439 ;
+  assign \$1445  = \$1444 ;
+  assign \$1446  = _lane;
+  assign \$1447  = _lane;
+  assign \$1452  = \$1451 ;
+  assign \$1454  = \$1453 ;
+  assign \$1459  = \$1458 ;
+  assign \$1460  = _lane;
+  assign \$1461  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$2592$0 , accept, \port$4300$0 , \port$4308$0 , \port$4317$0 , \port$4327$0 , \port$4338$0 , \port$7687$0 , \port$8859$0 , \port$10031$0 , \port$11203$0 , clk);
+module \postern.write_engine.arbiter (rst, \port$2592$0 , accept, \port$4330$0 , \port$4338$0 , \port$4347$0 , \port$4357$0 , \port$4368$0 , \port$7717$0 , \port$8889$0 , \port$10061$0 , \port$11233$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -66182,67 +66238,67 @@ module \postern.write_engine.arbiter (rst, \port$2592$0 , accept, \port$4300$0 ,
   input clk;
   wire clk;
   wire [4:0] grant;
-  input \port$10031$0 ;
-  wire \port$10031$0 ;
-  input \port$11203$0 ;
-  wire \port$11203$0 ;
+  input \port$10061$0 ;
+  wire \port$10061$0 ;
+  input \port$11233$0 ;
+  wire \port$11233$0 ;
   input \port$2592$0 ;
   wire \port$2592$0 ;
-  output \port$4300$0 ;
-  wire \port$4300$0 ;
-  output \port$4308$0 ;
-  wire \port$4308$0 ;
-  output \port$4317$0 ;
-  wire \port$4317$0 ;
-  output \port$4327$0 ;
-  wire \port$4327$0 ;
+  output \port$4330$0 ;
+  wire \port$4330$0 ;
   output \port$4338$0 ;
   wire \port$4338$0 ;
-  input \port$7687$0 ;
-  wire \port$7687$0 ;
-  input \port$8859$0 ;
-  wire \port$8859$0 ;
+  output \port$4347$0 ;
+  wire \port$4347$0 ;
+  output \port$4357$0 ;
+  wire \port$4357$0 ;
+  output \port$4368$0 ;
+  wire \port$4368$0 ;
+  input \port$7717$0 ;
+  wire \port$7717$0 ;
+  input \port$8889$0 ;
+  wire \port$8889$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$25  = | { \$24 , \$23 , \$22 , \$21  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$7687$0  & \$26 ;
+  assign \$27  = \port$7717$0  & \$26 ;
   assign \$28  = ~ behind_0_1;
-  assign \$29  = \$28  & \port$7687$0 ;
-  assign \$30  = behind_1_2 & \port$10031$0 ;
-  assign \$31  = behind_1_3 & \port$11203$0 ;
+  assign \$29  = \$28  & \port$7717$0 ;
+  assign \$30  = behind_1_2 & \port$10061$0 ;
+  assign \$31  = behind_1_3 & \port$11233$0 ;
   assign \$32  = behind_1_4 & \port$2592$0 ;
   assign \$33  = | { \$32 , \$31 , \$30 , \$29  };
   assign \$34  = ~ \$33 ;
-  assign \$35  = \port$8859$0  & \$34 ;
+  assign \$35  = \port$8889$0  & \$34 ;
   assign \$36  = ~ behind_0_2;
-  assign \$37  = \$36  & \port$7687$0 ;
+  assign \$37  = \$36  & \port$7717$0 ;
   assign \$38  = ~ behind_1_2;
-  assign \$39  = \$38  & \port$8859$0 ;
-  assign \$40  = behind_2_3 & \port$11203$0 ;
+  assign \$39  = \$38  & \port$8889$0 ;
+  assign \$40  = behind_2_3 & \port$11233$0 ;
   assign \$41  = behind_2_4 & \port$2592$0 ;
   assign \$42  = | { \$41 , \$40 , \$39 , \$37  };
   assign \$43  = ~ \$42 ;
-  assign \$44  = \port$10031$0  & \$43 ;
+  assign \$44  = \port$10061$0  & \$43 ;
   assign \$45  = ~ behind_0_3;
-  assign \$46  = \$45  & \port$7687$0 ;
+  assign \$46  = \$45  & \port$7717$0 ;
   assign \$47  = ~ behind_1_3;
-  assign \$48  = \$47  & \port$8859$0 ;
+  assign \$48  = \$47  & \port$8889$0 ;
   assign \$49  = ~ behind_2_3;
-  assign \$50  = \$49  & \port$10031$0 ;
+  assign \$50  = \$49  & \port$10061$0 ;
   assign \$51  = behind_3_4 & \port$2592$0 ;
   assign \$52  = | { \$51 , \$50 , \$48 , \$46  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$11203$0  & \$53 ;
+  assign \$54  = \port$11233$0  & \$53 ;
   assign \$55  = ~ behind_0_4;
-  assign \$56  = \$55  & \port$7687$0 ;
+  assign \$56  = \$55  & \port$7717$0 ;
   assign \$57  = ~ behind_1_4;
-  assign \$58  = \$57  & \port$8859$0 ;
+  assign \$58  = \$57  & \port$8889$0 ;
   assign \$59  = ~ behind_2_4;
-  assign \$60  = \$59  & \port$10031$0 ;
+  assign \$60  = \$59  & \port$10061$0 ;
   assign \$61  = ~ behind_3_4;
-  assign \$62  = \$61  & \port$11203$0 ;
+  assign \$62  = \$61  & \port$11233$0 ;
   assign \$63  = | { \$62 , \$60 , \$58 , \$56  };
   assign \$64  = ~ \$63 ;
   assign \$65  = \port$2592$0  & \$64 ;
@@ -66286,9 +66342,9 @@ module \postern.write_engine.arbiter (rst, \port$2592$0 , accept, \port$4300$0 ,
   assign \$18  = accept & \$17 ;
   assign \$19  = \$54  | \$65 ;
   assign \$20  = accept & \$19 ;
-  assign \$21  = behind_0_1 & \port$8859$0 ;
-  assign \$22  = behind_0_2 & \port$10031$0 ;
-  assign \$23  = behind_0_3 & \port$11203$0 ;
+  assign \$21  = behind_0_1 & \port$8889$0 ;
+  assign \$22  = behind_0_2 & \port$10061$0 ;
+  assign \$23  = behind_0_3 & \port$11233$0 ;
   assign \$24  = behind_0_4 & \port$2592$0 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
@@ -66391,15 +66447,15 @@ module \postern.write_engine.arbiter (rst, \port$2592$0 , accept, \port$4300$0 ,
     end
   end
   assign grant = { \$65 , \$54 , \$44 , \$35 , \$27  };
-  assign request = { \port$2592$0 , \port$11203$0 , \port$10031$0 , \port$8859$0 , \port$7687$0  };
-  assign \port$4300$0  = \$27 ;
-  assign \port$4308$0  = \$35 ;
-  assign \port$4317$0  = \$44 ;
-  assign \port$4327$0  = \$54 ;
-  assign \port$4338$0  = \$65 ;
+  assign request = { \port$2592$0 , \port$11233$0 , \port$10061$0 , \port$8889$0 , \port$7717$0  };
+  assign \port$4330$0  = \$27 ;
+  assign \port$4338$0  = \$35 ;
+  assign \port$4347$0  = \$44 ;
+  assign \port$4357$0  = \$54 ;
+  assign \port$4368$0  = \$65 ;
 endmodule
 
-module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$17059$0 , \port$17065$0 , clk);
+module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$17089$0 , \port$17095$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -66410,10 +66466,10 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$17059$0 ;
-  wire [2:0] \port$17059$0 ;
-  input \port$17065$0 ;
-  wire \port$17065$0 ;
+  input [2:0] \port$17089$0 ;
+  wire [2:0] \port$17089$0 ;
+  input \port$17095$0 ;
+  wire \port$17095$0 ;
   wire [3:0] r_port__addr;
   wire [1:0] r_port__data;
   wire [3:0] row_0;
@@ -66451,14 +66507,14 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17059$0 , \port$17065$0  }];
+  assign data_0 = cells[{ \port$17089$0 , \port$17095$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 2'h0 : write_data;
-  assign r_port__addr = { \port$17059$0 , \port$17065$0  };
-  assign row_0 = { \port$17059$0 , \port$17065$0  };
+  assign r_port__addr = { \port$17089$0 , \port$17095$0  };
+  assign row_0 = { \port$17089$0 , \port$17095$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -66513,7 +66569,7 @@ module \postern.write_engine.promised (rst, write, data_0, fill_row, fill, write
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, \port$2604$38 , data_0, data_1, fill_row, fill, write_data, write, write_row, \port$16761$0 , \port$17059$0 , \port$17065$0 , clk);
+module \postern.write_engine.results (rst, \port$2604$38 , data_0, data_1, fill_row, fill, write_data, write, write_row, \port$16791$0 , \port$17089$0 , \port$17095$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -66526,12 +66582,12 @@ module \postern.write_engine.results (rst, \port$2604$38 , data_0, data_1, fill_
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$16761$0 ;
-  wire \port$16761$0 ;
-  input [2:0] \port$17059$0 ;
-  wire [2:0] \port$17059$0 ;
-  input \port$17065$0 ;
-  wire \port$17065$0 ;
+  input \port$16791$0 ;
+  wire \port$16791$0 ;
+  input [2:0] \port$17089$0 ;
+  wire [2:0] \port$17089$0 ;
+  input \port$17095$0 ;
+  wire \port$17095$0 ;
   input [2:0] \port$2604$38 ;
   wire [2:0] \port$2604$38 ;
   wire [3:0] r_port__addr;
@@ -66574,17 +66630,17 @@ module \postern.write_engine.results (rst, \port$2604$38 , data_0, data_1, fill_
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$2604$38 , \port$16761$0  }];
-  assign data_1 = cells[{ \port$17059$0 , \port$17065$0  }];
+  assign data_0 = cells[{ \port$2604$38 , \port$16791$0  }];
+  assign data_1 = cells[{ \port$17089$0 , \port$17095$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$2604$38 , \port$16761$0  };
-  assign row_0 = { \port$2604$38 , \port$16761$0  };
+  assign r_port__addr = { \port$2604$38 , \port$16791$0  };
+  assign row_0 = { \port$2604$38 , \port$16791$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$17059$0 , \port$17065$0  };
-  assign row_1 = { \port$17059$0 , \port$17065$0  };
+  assign \r_port__addr$12  = { \port$17089$0 , \port$17095$0  };
+  assign row_1 = { \port$17089$0 , \port$17095$0  };
   assign \r_port__data$15  = data_1;
 endmodule

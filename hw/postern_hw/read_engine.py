@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Manager
-from postern_spec.regmap import FAULT_RECORDS_EXTRA, Fault, State, sources
+from postern_spec.regmap import FAULT_RECORDS_EXTRA, Fault, State, locks, sources
 
 from .arbiter import RoundRobin
 from .decode import Decoder, pack
@@ -95,7 +95,7 @@ class ReadEngine(wiring.Component):
                 "irq_moderation": In(32),
                 # manager page
                 "epoch": In(32),
-                "locked": In(1),
+                "locked": In(max(locks(config), default=0) + 1),
                 "resident_vm": In(vm),
                 "resident_valid": In(1),
                 "waiting": In(vms),

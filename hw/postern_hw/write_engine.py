@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
-from postern_spec.regmap import Fault, Result, Settled
+from postern_spec.regmap import LOCKED, Fault, Result, Settled, locks
 
 from .arbiter import RoundRobin
 from .decode import Decoder
@@ -99,8 +99,8 @@ class WriteEngine(wiring.Component):
         The directory refuses the command.
     refusing : Out(vms)
         Some lane of this VM waits for its refusal to be acknowledged.
-    epoch : Out(32), locked : Out(1)
-        Of the manager page.
+    epoch : Out(32), locked : Out
+        Of the manager page; ``locked`` has a bit per ``Lock``.
     fault : Out(FaultSignature)
     look_lane, look_vm : In, look_result : Out(result_entry)
         A lane's result for the read engine.
@@ -181,7 +181,7 @@ class WriteEngine(wiring.Component):
                 "refused_command": In(1),
                 "refusing": Out(vms),
                 "epoch": Out(32),
-                "locked": Out(1),
+                "locked": Out(max(locks(config), default=0) + 1),
                 "fault": Out(FaultSignature(config)),
                 "look_vm": In(vm),
                 "look_lane": In(unsigned(sizes.lane_bits)),
@@ -422,11 +422,10 @@ class WriteEngine(wiring.Component):
         at_static = static.bit_select(self.index[: bits_for(c.cores)], 1) if c.cores > 1 else static
         bad = {"TEAR": ~(vm_exists & port_exists), "RESIDENT": at_static | (word[31] & ~vm_exists)}
         if c.tags:
-            bad |= {
-                "TAG_MATCH": self.locked,
-                "TAG_MASK": self.locked,
-                "TAG_VM": self.locked | (word[31] & ~vm_exists),
-            }
+            bad["TAG_VM"] = word[31] & ~vm_exists
+        for lock in locks(c):
+            for name in LOCKED[lock]:
+                bad[name] = bad.get(name, 0) | self.locked[lock]
         return bad
 
     def _act(self, m: Module):
@@ -602,9 +601,9 @@ class WriteEngine(wiring.Component):
         ]
         with m.If(self._does["EPOCH"]):
             m.d.sync += self.epoch.eq(word)
-        if c.tags:
-            with m.If(self._does["LOCK"] & word[0]):
-                m.d.sync += self.locked.eq(1)
+        for lock in locks(c):
+            with m.If(self._does["LOCK"] & word[lock]):
+                m.d.sync += self.locked[lock].eq(1)
 
         # A new limit must leave room for what waits, and for what was promised to others. Pops go on between the check
         # and the act: one in the cycle of the check makes room for one message more.

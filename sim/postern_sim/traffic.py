@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from postern_spec.config import Bus, Config, Identity, Manager
 from postern_spec.model import Register
-from postern_spec.regmap import Command, Handover, address_map, guest_page, manager_page, sources
+from postern_spec.regmap import Command, Handover, Lock, address_map, guest_page, manager_page, sources
 
 from .rtl import (
     INSECURE,
@@ -761,7 +761,7 @@ class _Speaker:
             case "TEAR":
                 data = register.pack(VM=vm, PORT=rng.choice((rng.randrange(len(c.ports)), rng.randrange(16))))
             case "LOCK":
-                data = rng.randrange(2)
+                data = rng.choice((0, *(1 << lock for lock in Lock), 1 << 5))
             case "PERMIT":
                 data = self._word() | self._word() | self._word()
             case "TAG_MATCH" | "TAG_MASK" | "TAG_VM":

@@ -23,6 +23,8 @@ __all__ = [
     "Holding",
     "Interrupt",
     "Kind",
+    "LOCKED",
+    "Lock",
     "MAGIC",
     "Popped",
     "Result",
@@ -31,6 +33,7 @@ __all__ = [
     "VERSION",
     "address_map",
     "guest_page",
+    "locks",
     "manager_page",
     "sources",
 ]
@@ -144,6 +147,25 @@ class Fault(IntEnum):
     CACHEABLE = 11  # a transaction that asks for allocation in a cache, at a port that refuses these
 
 
+class Lock(IntEnum):
+    """What the manager can lock until reset: bit positions in LOCK. Bit 5 is kept for arbitration."""
+
+    TAGS = 0
+    PERMISSIONS = 1
+    CREDITS = 2
+    QUOTAS = 3
+    RESIDENCY = 4
+
+
+LOCKED = {
+    Lock.TAGS: ("TAG_MATCH", "TAG_MASK", "TAG_VM"),
+    Lock.PERMISSIONS: ("PERMIT",),
+    Lock.CREDITS: ("CREDITS",),
+    Lock.QUOTAS: ("QUOTA",),
+    Lock.RESIDENCY: ("RESIDENT",),
+}
+"""Registers of the manager page that a lock keeps from being written."""
+
 RO, RW, W1C, W1S, WO, RA = Access.RO, Access.RW, Access.W1C, Access.W1S, Access.WO, Access.RA
 
 BLOCK_FIELDS = (
@@ -163,6 +185,16 @@ FAULT_RECORDS_EXTRA = 1
 def sources(c: Config) -> tuple[Interrupt, ...]:
     """Return the interrupt sources of a VM that a block has."""
     return tuple(item for item in Interrupt if c.blocks or item not in (Interrupt.BLOCK, Interrupt.LOAN))
+
+
+def locks(c: Config) -> tuple[Lock, ...]:
+    """Return the locks that a block has: those of what there is to be configured."""
+    if c.manager is Manager.NONE:
+        return ()
+    return tuple(
+        item for item in Lock
+        if (c.tags or item is not Lock.TAGS) and (c.blocks or item is not Lock.QUOTAS)
+    )
 
 
 @lru_cache(maxsize=256)
@@ -314,6 +346,13 @@ def manager_page(c: Config) -> Page:
     bits = min(c.vms, 32)
     halves = (Dim("half", (c.vms + 31) // 32, 8),)
     at = 0x100
+    locked = {
+        Lock.TAGS: "`TAG_MATCH`, `TAG_MASK` and `TAG_VM` cannot be written any more.",
+        Lock.PERMISSIONS: "`PERMIT` cannot be written any more.",
+        Lock.CREDITS: "`CREDITS` cannot be written any more.",
+        Lock.QUOTAS: "`QUOTA` cannot be written any more.",
+        Lock.RESIDENCY: "`RESIDENT` cannot be written any more.",
+    }
     regs = [
         Register("EPOCH", 0x00, "Boot epoch that guests read.", (Field("VALUE", 0, 32, RW, "The epoch.", 0),)),
         Register("DRAIN", 0x08, "Answered when everything that this port accepted before has taken effect.", (
@@ -321,8 +360,8 @@ def manager_page(c: Config) -> Page:
         Register("TEAR", 0x10, "Empties the lanes of a VM at a port.", (
             Field("VM", 0, 6, WO, "Whose lanes.", 0),
             Field("PORT", 8, 4, WO, "At which port.", 0))),
-        Register("LOCK", 0x18, "Locks configuration until reset.", (
-            Field("TAGS", 0, 1, W1S, "The tag table cannot be written any more.", 0),)),
+        Register("LOCK", 0x18, "Locks configuration until reset. Bit 5 is kept for arbitration.", tuple(
+            Field(lock.name, lock, 1, W1S, locked[lock], 0) for lock in locks(c))),
         Register("FAULT_PENDING", 0x20, "VMs with a logged fault. A written one clears the record and arms it again.", (
             Field("VMS", 0, bits, W1C, "VM-ID `32 * half + bit`.", 0),), halves),
         Register("FAULT_ENABLE", 0x30, "Faults that raise the manager's interrupt.", (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from postern_spec.config import Config, Identity
 from postern_spec.model import Page, Register
-from postern_spec.regmap import Command, Fault, State, address_map, manager_page
+from postern_spec.regmap import Command, Fault, Lock, State, address_map, locks, manager_page
 
 from .bus import Bus
 from .driver import Quota
@@ -281,11 +281,20 @@ class Manager:
     # Who may talk to whom
 
     def permit(self, sender: int, receiver: int, allowed: bool = True) -> None:
-        """Say whether ``sender`` may send to ``receiver`` and ring it. Withdrawal acts on the next commit."""
+        """Say whether ``sender`` may send to ``receiver`` and ring it. Withdrawal acts on the next commit.
+
+        Raises
+        ------
+        CommandRefused
+            Permissions are locked.
+        """
         self._check_vm(sender)
         half, bit = divmod(sender, 32)
         old = self._read(self.page.PERMIT, receiver, half)
-        self._write(self.page.PERMIT, old | 1 << bit if allowed else old & ~(1 << bit), receiver, half)
+        new = old | 1 << bit if allowed else old & ~(1 << bit)
+        self._write(self.page.PERMIT, new, receiver, half)
+        if self._read(self.page.PERMIT, receiver, half) != new:
+            self._check_unlocked(Lock.PERMISSIONS, "permissions")
 
     def permitted(self, receiver: int) -> int:
         """Return who may send to a VM, one bit per VM."""
@@ -297,12 +306,14 @@ class Manager:
         Raises
         ------
         CommandRefused
-            Fewer than wait there now, or more than the queue has room for beside what others were granted.
+            Fewer than wait there now, or more than the queue has room for beside what others were granted; or credits
+            are locked.
         """
         register = self.page.CREDITS
         self._write(register, register.LIMIT.put(count), receiver, sender)
         limit, used = self.limit(sender, receiver)
         if limit != count:
+            self._check_unlocked(Lock.CREDITS, "credits")
             depth = self.config.depth
             raise CommandRefused(
                 f"credits of VM {sender} at VM {receiver} must be at least the {used} in use, "
@@ -329,7 +340,8 @@ class Manager:
         Raises
         ------
         CommandRefused
-            Fewer than it has allocated now, or more than there are beside what others were granted.
+            Fewer than it has allocated now, or more than there are beside what others were granted; or quotas are
+            locked.
         ValueError
             There is no SRAM.
         """
@@ -338,6 +350,7 @@ class Manager:
         self._write(register, register.LIMIT.put(count), vm)
         used, limit = self.charged(vm)
         if limit != count:
+            self._check_unlocked(Lock.QUOTAS, "quotas")
             raise CommandRefused(
                 f"quota of VM {vm} must be at least the {used} in use, "
                 f"and with those of others at most {self.config.blocks}, not {count}"
@@ -391,6 +404,8 @@ class Manager:
 
         Raises
         ------
+        CommandRefused
+            Residency is locked.
         ValueError
             No such core or VM, or the core is behind a ``static`` port.
         """
@@ -401,7 +416,10 @@ class Manager:
         for index, port in enumerate(c.ports):
             if port.identity is Identity.STATIC and c.core_base(index) <= core < c.core_base(index) + port.cores:
                 raise ValueError(f"core must not be behind a static port to change who runs there, not {core}")
-        self._write(register, 0 if vm is None else register.pack(VM=vm, VALID=1), core)
+        word = 0 if vm is None else register.pack(VM=vm, VALID=1)
+        self._write(register, word, core)
+        if self._read(register, core) != word:
+            self._check_unlocked(Lock.RESIDENCY, "residency")
 
     def who(self, core: int) -> int | None:
         """Return who runs on a core."""
@@ -480,8 +498,7 @@ class Manager:
             raise ValueError("block must have a sideband port to map tags, not none")
         if vm is not None:
             self._check_vm(vm)
-        if self.tags_locked():
-            raise CommandRefused("tag table must be unlocked to change, not locked until reset")
+        self._check_unlocked(Lock.TAGS, "tag table")
         self._write(page.TAG_VM, 0, entry)
         self._write(page.TAG_MATCH, page.TAG_MATCH.VALUE.put(match), entry)
         self._write(page.TAG_MASK, page.TAG_MASK.VALUE.put(mask), entry)
@@ -497,13 +514,31 @@ class Manager:
             table.append(Tag(self._read(page.TAG_MATCH, entry), self._read(page.TAG_MASK, entry), vm))
         return table
 
-    def lock_tags(self) -> None:
-        """Let nobody change the tag table until reset."""
-        self._write(self.page.LOCK, self.page.LOCK.pack(TAGS=1))
+    # Locks
 
-    def tags_locked(self) -> bool:
-        """Return whether the tag table is locked."""
-        return bool(self.page.LOCK.TAGS.get(self._read(self.page.LOCK)))
+    def lock(self, *which: Lock) -> None:
+        """Let nobody change this part of the configuration until the block is reset.
+
+        Raises
+        ------
+        ValueError
+            The block has no such configuration.
+        """
+        there = locks(self.config)
+        for lock in which:
+            if lock not in there:
+                names = ", ".join(item.name for item in there)
+                raise ValueError(f"lock must be one of {names}, not {Lock(lock).name}")
+        self._write(self.page.LOCK, sum(1 << lock for lock in set(which)))
+
+    def locked(self) -> tuple[Lock, ...]:
+        """Return what is locked."""
+        word = self._read(self.page.LOCK)
+        return tuple(lock for lock in locks(self.config) if word >> lock & 1)
+
+    def _check_unlocked(self, lock: Lock, what: str) -> None:
+        if lock in self.locked():
+            raise CommandRefused(f"{what} must be unlocked to change, not locked until reset")
 
     # Faults
 

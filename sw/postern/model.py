@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import Access, Page, Register, pow2
 from postern_spec.regmap import (
+    LOCKED,
     Command,
     Fault,
     Handover,
     Holding,
     Interrupt,
+    Lock,
     Popped,
     Result,
     Settled,
@@ -204,7 +206,7 @@ class Model:
         self._resident = list(self._fixed)  # of core: the VM, if any
         self._resident_vm = [vm or 0 for vm in self._fixed]  # of core: the field, which is kept without a VM, too
         self._tags = [_Tag(index, c) for index in range(c.tags)]
-        self._tags_locked = False
+        self._locked = 0
         self._tag_vms: dict[int, int | None] = {}  # what the tag table says of the tags that were asked for
         self._armed = self._arming = self._firing = self._fired = 0
         self._write_faults = [_Record() for _ in range(c.vms + 1)]
@@ -720,6 +722,10 @@ class Model:
             act = partial(int, _constant(register))
         else:
             act = partial(getattr(self, name), *requester, *indices)
+        if write and page is self._manager:
+            for lock, names in LOCKED.items():
+                if register.name in names:
+                    act = partial(self._unless_locked, lock, act)
         return _Decoded(_NOTHING, False, register.name, act, indices)
 
     # Lanes, sending side
@@ -1059,11 +1065,14 @@ class Model:
         return _NOTHING
 
     def _manager_lock_read(self) -> int:
-        return self._manager.LOCK.pack(TAGS=self._tags_locked)
+        return self._locked
 
     def _manager_lock_write(self, data: int) -> Fault:
-        self._tags_locked |= bool(self._tags) and bool(self._manager.LOCK.TAGS.get(data))
+        self._locked |= data & sum(field.mask for field in self._manager.LOCK.fields)
         return _NOTHING
+
+    def _unless_locked(self, lock: Lock, act: Callable[[int], Fault], data: int) -> Fault:
+        return Fault.BAD_VALUE if self._locked >> lock & 1 else act(data)
 
     def _clear_faults(self, record: int) -> None:
         self._write_faults[record] = _Record()
@@ -1199,8 +1208,6 @@ class Model:
         return self._set_tag(entry, vm=vm % pow2(self.config.vms), valid=bool(valid))
 
     def _set_tag(self, entry: int, **values: int) -> Fault:
-        if self._tags_locked:
-            return Fault.BAD_VALUE
         for name, value in values.items():
             setattr(self._tags[entry], name, value)
         self._tag_vms.clear()

@@ -6,7 +6,7 @@ import pytest
 
 from postern_hw.write_engine import WriteEngine
 from postern_spec.config import Bus, Config, Identity, Port
-from postern_spec.regmap import Fault, Result, State, address_map, guest_page, manager_page
+from postern_spec.regmap import LOCKED, Fault, Lock, Result, State, address_map, guest_page, locks, manager_page
 
 from .support import FULL, bound, drive, fill, simulate
 
@@ -232,5 +232,40 @@ def test_doorbells_and_greetings_need_permission(draining):
             assert (ctx.get(dut.source), ctx.get(dut.target)) == (vm, 2)
             assert ctx.get(dut.do.peer) == (may and word == 7)
             assert fault(ctx, dut) == (Fault.NONE if may else Fault.DENIED)
+
+    simulate(dut, bench)
+
+
+def test_locks_refuse_writes_until_reset():
+    c = C.replace(ports=(Port(), Port(identity=Identity.PAGE)), blocks=4)
+    dut, page = WriteEngine(c), manager_page(c)
+    base = address_map(c, PORT).manager_base
+    strobes = {"TAG_MATCH": "tag_match", "TAG_MASK": "tag_mask", "TAG_VM": "tag_vm", "PERMIT": "permit",
+               "QUOTA": "quota", "RESIDENT": "resident", "CREDITS": None}  # fmt: skip
+
+    async def bench(ctx):
+        await fill(ctx, dut, 32)
+        ctx.set(dut.limit_fits, 1)
+        order = list(locks(c))
+        Random(2).shuffle(order)
+        assert order != list(Lock)
+        held = 0
+        for lock in [None, *order]:
+            if lock is not None:
+                held |= 1 << lock
+                await write(ctx, dut, bound(c, PORT, base + page.LOCK.offset, 0), data=1 << lock)
+                await ctx.tick()
+            assert ctx.get(dut.locked) == held
+            for name, strobe in strobes.items():
+                register = getattr(page, name)
+                where = [0] * len(register.dims)
+                await write(ctx, dut, bound(c, PORT, base + register.at(*where), 0), data=0)
+                locked = any(name in LOCKED[item] for item in locks(c) if held >> item & 1)
+                acts = ctx.get(getattr(dut.do, strobe)) if strobe else ctx.get(dut.grant)
+                assert acts == (not locked), name
+                assert fault(ctx, dut) == (Fault.BAD_VALUE if locked else Fault.NONE)
+        await write(ctx, dut, bound(c, PORT, base + page.LOCK.offset, 0), data=0)
+        await ctx.tick()
+        assert ctx.get(dut.locked) == held == (1 << len(Lock)) - 1
 
     simulate(dut, bench)

@@ -23,7 +23,7 @@ from postern import (
 )
 from postern.manager import FaultRecord
 from postern_spec.config import Identity, Port, preset
-from postern_spec.regmap import Fault, address_map, manager_page
+from postern_spec.regmap import Fault, Lock, address_map, manager_page
 
 
 @pytest.fixture
@@ -143,7 +143,11 @@ def test_open_that_would_repeat_a_generation(manager, model):
 
 def test_permit_changes_one_bit(traced):
     traced.permit(2, 1)
-    assert trace(traced) == [("read", "PERMIT", (1, 0), 0), ("write", "PERMIT", (1, 0), 0b100)]
+    assert trace(traced) == [
+        ("read", "PERMIT", (1, 0), 0),
+        ("write", "PERMIT", (1, 0), 0b100),
+        ("read", "PERMIT", (1, 0), 0b100),
+    ]
     traced.permit(0, 1)
     traced.permit(2, 1, False)
     assert traced.permitted(1) == 0b001
@@ -194,13 +198,14 @@ def test_world_switch(traced):
         ("read", "DRAIN", (), 1),
         ("write", "TEAR", (), page.TEAR.pack(VM=2, PORT=1)),
         ("write", "RESIDENT", (1,), page.RESIDENT.pack(VM=1, VALID=1)),
+        ("read", "RESIDENT", (1,), page.RESIDENT.pack(VM=1, VALID=1)),
         ("write", "WAIT_DISARM", (0,), 0b0010),
         ("write", "WAIT_ARM", (0,), 0b0100),
     ]
     assert traced.who(1) == 1
     traced.bus.take()
     traced.schedule(core=1, old=1, new=None, port=1)
-    assert [name for _, name, _, _ in trace(traced)] == ["DRAIN", "TEAR", "RESIDENT", "WAIT_ARM"]
+    assert [name for _, name, _, _ in trace(traced)] == ["DRAIN", "TEAR", "RESIDENT", "RESIDENT", "WAIT_ARM"]
     assert traced.who(1) is None
 
 
@@ -243,8 +248,8 @@ def test_tags(manager, model):
     manager.tag(2, 0, 0, None)
     assert manager.tags()[1:3] == [Tag(0b1000, 0b1000, 2), Tag(0, 0, None)]
     assert model.bind(0, 0, tag=9) == 2
-    manager.lock_tags()
-    assert manager.tags_locked()
+    manager.lock(Lock.TAGS)
+    assert manager.locked() == (Lock.TAGS,)
     with pytest.raises(CommandRefused, match=r"^tag table must be unlocked to change, not locked until reset$"):
         manager.tag(0, 0, 0, 0)
 
@@ -267,6 +272,36 @@ def test_block_without_tags(config):
     assert manager.tags() == []
     with pytest.raises(ValueError, match=r"^block must have a sideband port to map tags, not none$"):
         manager.tag(0, 0, 0, 0)
+
+
+# Locks
+
+
+@pytest.mark.parametrize(
+    ("lock", "what", "step"),
+    [
+        (Lock.TAGS, "tag table", lambda m, n: m.tag(0, n, 1, None)),
+        (Lock.PERMISSIONS, "permissions", lambda m, n: m.permit(n, 1)),
+        (Lock.CREDITS, "credits", lambda m, n: m.credits(2, 1, n)),
+        (Lock.QUOTAS, "quotas", lambda m, n: m.quota(1, n)),
+        (Lock.RESIDENCY, "residency", lambda m, n: m.resident(1, n)),
+    ],
+)
+def test_what_is_locked_is_said(blocks_config, lock, what, step):
+    manager = Manager(ModelBus(Model(blocks_config)), blocks_config)
+    assert manager.locked() == ()
+    manager.lock(*(other for other in Lock if other is not lock))
+    step(manager, 0)
+    manager.lock(lock)
+    assert manager.locked() == tuple(Lock)
+    with pytest.raises(CommandRefused, match=f"^{what} must be unlocked to change, not locked until reset$"):
+        step(manager, 1)
+
+
+def test_a_lock_of_what_is_not_there(manager):
+    text = "lock must be one of TAGS, PERMISSIONS, CREDITS, RESIDENCY, not QUOTAS"
+    with pytest.raises(ValueError, match=exactly(text)):
+        manager.lock(Lock.QUOTAS)
 
 
 # Faults

@@ -4,7 +4,7 @@ import pytest
 
 from postern_spec.config import PRESETS, Bus, Config, Identity, Manager, Port, preset
 from postern_spec.model import Access
-from postern_spec.regmap import MAGIC, Command, Fault, Result, State, address_map, guest_page, manager_page
+from postern_spec.regmap import MAGIC, Command, Fault, Lock, Result, State, address_map, guest_page, manager_page
 
 CLOSED_VM = 3
 
@@ -167,16 +167,60 @@ def test_sideband_takes_the_lowest_matching_entry(block):
     assert [bind(0, 0, tag=tag) for tag in (0, 8)] == [None, 1]
 
 
-def test_locked_tag_table(block):
-    before = [block.see(name, 2) for name in ("TAG_MATCH", "TAG_MASK", "TAG_VM")]
+LOCKED_WRITES = [
+    (Lock.TAGS, "TAG_MATCH", (2,), 1, 2),
+    (Lock.TAGS, "TAG_MASK", (2,), 1, 2),
+    (Lock.TAGS, "TAG_VM", (2,), 1 << 31, 1 << 31 | 3),
+    (Lock.PERMISSIONS, "PERMIT", (1, 0), 0b101, 0b100),
+    (Lock.CREDITS, "CREDITS", (1, 2), 3, 4),
+    (Lock.QUOTAS, "QUOTA", (1,), 2, 3),
+    (Lock.RESIDENCY, "RESIDENT", (1,), 1 << 31 | 2, 1 << 31 | 1),
+]
+
+
+@pytest.mark.parametrize(("lock", "name", "where", "first", "second"), LOCKED_WRITES)
+def test_locks(make_block, blocks_config, lock, name, where, first, second):
+    """A locked register keeps what it has, other registers do not care, and only a reset unlocks."""
+    block = make_block(blocks_config)
+    others = [case for case in LOCKED_WRITES if case[0] is not lock]
+    assert block.manage(name, *where, value=first) is Fault.NONE
+    assert block.manage("LOCK", value=1 << lock) is Fault.NONE
     assert block.manage("LOCK", value=0) is Fault.NONE
-    assert block.manage("TAG_MASK", 3, value=7) is Fault.NONE
-    assert block.manage("LOCK", value=1) is Fault.NONE
-    block.manage("LOCK", value=0)
-    assert block.see("LOCK") == 1
-    for name in ("TAG_MATCH", "TAG_MASK", "TAG_VM"):
-        assert block.manage(name, 2, value=1) is Fault.BAD_VALUE
-    assert [block.see(name, 2) for name in ("TAG_MATCH", "TAG_MASK", "TAG_VM")] == before
+    assert block.see("LOCK") == 1 << lock
+    assert block.manage(name, *where, value=second) is Fault.BAD_VALUE
+    assert block.manage(name, *where, value=first) is Fault.BAD_VALUE  # even what is there
+    assert block.see(name, *where) == first
+    for _, other, at, value, _ in others:
+        assert block.manage(other, *at, value=value) is Fault.NONE
+    assert block.manage("LOCK", value=0xFFFF_FFFF) is Fault.NONE
+    assert block.see("LOCK") == 0b11111  # bits without a name are ignored
+    block.model.reset()
+    assert block.see("LOCK") == 0
+    assert block.manage(name, *where, value=second) is Fault.NONE
+
+
+def test_a_recycled_vm_inherits_what_is_locked(block):
+    block.connect(0, 1)
+    block.manage("LOCK", value=1 << Lock.PERMISSIONS | 1 << Lock.CREDITS)
+    permit, credits = block.see("PERMIT", 1, 0), block.see("CREDITS", 1, 0)
+    for command in (Command.CLOSE, Command.OPEN):
+        assert block.command(1, command) is Fault.NONE
+        assert block.manage("PERMIT", 1, 0, value=0b1111) is Fault.BAD_VALUE
+        assert block.manage("CREDITS", 1, 0, value=1) is Fault.BAD_VALUE
+        assert (block.see("PERMIT", 1, 0), block.see("CREDITS", 1, 0)) == (permit, credits)
+    assert block.write(0, "PEER", 1, value=2) is Fault.NONE
+    assert block.write(1, "PEER", 0, value=1) is Fault.NONE
+    assert block.send(0, 1, 7) is Fault.NONE
+    assert block.receive(1) == (0, 1, (7,))  # credits come and go as ever
+    assert block.send(2, 1, 7) is Fault.CLOSED
+    assert block.command(2, Command.OPEN) is Fault.NONE
+    assert block.send(2, 1, 7) is Fault.DENIED
+
+
+def test_there_are_only_locks_of_what_is_there(make_block, config):
+    block = make_block(config.replace(ports=(Port(identity=Identity.PAGE),)))  # neither tags nor blocks
+    block.manage("LOCK", value=0xFFFF_FFFF)
+    assert block.see("LOCK") == 1 << Lock.PERMISSIONS | 1 << Lock.CREDITS | 1 << Lock.RESIDENCY
 
 
 def test_tag_of_a_vm_that_does_not_exist(block):
