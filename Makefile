@@ -10,6 +10,8 @@ PY := .venv/bin/python
 
 # More arguments for pytest, such as PYTEST_ARGS="-k driver -x".
 PYTEST_ARGS ?=
+# More arguments for `make prove`, such as PROVE_ARGS="--short", "--list" or "--only NAME".
+PROVE_ARGS ?=
 # Simulated cycles of `make soak`.
 CYCLES ?= 1000000
 
@@ -25,20 +27,23 @@ define bootstrap
 @"$(PYTHON)" tools/bootstrap.py $(1)
 endef
 
-.PHONY: all help setup setup-fpga setup-docs demo wave test test-fpga check format soak bench synth growth gen docs clean distclean
+.PHONY: all help setup setup-fpga setup-formal setup-docs demo wave test test-fpga test-formal check format soak bench synth growth prove prove-controls gen docs clean distclean
 
 all: demo ## set up, generate the default block, build it in Verilator, run the demonstration (make without a target)
 
 help: ## print this list
 	@echo "Usage: make [target]"
 	@echo
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what the targets below need into .venv, from pinned versions
 	$(call bootstrap,run)
 
 setup-fpga:
 	$(call bootstrap,fpga)
+
+setup-formal:
+	$(call bootstrap,formal)
 
 setup-docs:
 	$(call bootstrap,docs)
@@ -51,10 +56,13 @@ wave: setup ## run the demonstration and record its waveform in build/demo.vcd
 	@.venv/bin/postern demo --wave build/demo.vcd
 
 test: setup ## run the tests
-	@$(PY) -m pytest -m "not fpga" $(PYTEST_ARGS)
+	@$(PY) -m pytest -m "not fpga and not formal" $(PYTEST_ARGS)
 
 test-fpga: setup-fpga ## run the tests that need synthesis (installs Yosys and nextpnr)
 	@$(PY) -m pytest -m fpga $(PYTEST_ARGS)
+
+test-formal: setup-formal ## run the tests of the proofs (installs Yosys as a library and an SMT solver)
+	@$(PY) -m pytest -m formal $(PYTEST_ARGS)
 
 check: setup ## lint, format, types, and whether the generated files are current
 	@$(PY) -m ruff check
@@ -78,6 +86,12 @@ synth: setup-fpga ## area and clock on ECP5; writes build/synth.json (installs Y
 growth: setup-fpga ## how area grows with ports, VMs and blocks; writes build/growth.json (slow)
 	@$(PY) -m postern_fpga.growth
 
+prove: setup-formal ## prove the promises; writes build/proofs.json: make prove PROVE_ARGS="--only arbiter"
+	@$(PY) -m postern_formal.run $(PROVE_ARGS)
+
+prove-controls: setup-formal ## show that each property catches its seeded bugs; writes build/controls.json
+	@$(PY) -m postern_formal.run --controls $(PROVE_ARGS)
+
 gen: setup ## write the committed generated files anew: gen/ and docs/registers/
 	@$(PY) tools/gen.py
 
@@ -87,7 +101,7 @@ docs: setup-docs ## build the documentation into build/docs
 
 clean: ## remove results and caches, keep .venv
 	rm -rf build .hypothesis .ruff_cache .mypy_cache .pytest_cache
-	find cli fpga hw sim spec sw tests tools docs examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find cli formal fpga hw sim spec sw tests tools docs examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove everything that is not in the repository's history: also .venv
 	rm -rf .venv dist

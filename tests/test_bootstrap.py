@@ -75,7 +75,7 @@ def test_an_unknown_level_is_named() -> None:
     command = [sys.executable, ROOT / "tools" / "bootstrap.py", "everything"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "The level must be one of run, fpga, docs or lock, not everything.\n"
+    assert done.stderr == "The level must be one of run, fpga, formal, docs or lock, not everything.\n"
 
 
 def test_every_target_is_in_the_help() -> None:
@@ -84,4 +84,4 @@ def test_every_target_is_in_the_help() -> None:
     phony = next(line for line in text.splitlines() if line.startswith(".PHONY:")).split()[1:]
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
-    assert set(phony) - listed == {"demo", "setup-fpga", "setup-docs"}
+    assert set(phony) - listed == {"demo", "setup-fpga", "setup-formal", "setup-docs"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {"postern", "postern_spec", "postern_hw", "postern_sim", "postern_cli", "postern_fpga"}
+PACKAGES = {"postern", "postern_spec", "postern_hw", "postern_sim", "postern_cli", "postern_fpga", "postern_formal"}
 
 # Run in the empty environment: use what is installed, then list what that has loaded. Each prints "works" if it does.
 MODEL = """

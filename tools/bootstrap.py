@@ -3,6 +3,7 @@
 
     python3 tools/bootstrap.py run      what `make` and `make test` need
     python3 tools/bootstrap.py fpga     and what `make synth` needs
+    python3 tools/bootstrap.py formal   and what `make prove` needs
     python3 tools/bootstrap.py docs     and what `make docs` needs
     python3 tools/bootstrap.py lock     write requirements/constraints.txt anew
 
@@ -35,6 +36,7 @@ PYTHON_NEEDED = (3, 11)
 LEVELS = {
     "run": ["hw", "sim", "regs", "dev"],
     "fpga": ["hw", "sim", "regs", "dev", "fpga"],
+    "formal": ["hw", "sim", "regs", "dev", "formal"],
     "docs": ["hw", "sim", "regs", "dev", "docs"],
 }
 

@@ -1,0 +1,1 @@
+"""The promises of ``docs/assurance.md`` under formal proof, on the real components."""
