@@ -167,6 +167,7 @@ class Inside(Elaboratable):
 
     def __init__(self, component: wiring.Component):
         self.module: Module = component.elaborate(None)
+        component._MustUse__used = True  # Amaranth would warn of a component that nobody elaborates
 
     def memory(self, name: str, address: Value) -> Value:
         """Return what a memory or table holds at an address."""
