@@ -335,10 +335,11 @@ class WriteEngine(wiring.Component):
                     self._hit[register.name] = hit = Signal(name=f"hit_{register.name.lower()}")
                     m.d.sync += hit.eq(decoder.hit(register) & own & ~request.address[2] & ~blank)
 
-        choice = Signal(8)
+        choice = Signal.like(receiver, name="choice")
+        rings = ~request.manager & guest["RING"]
         m.d.comb += [sender.eq(request.vm), receiver.eq(choice), choice.eq(request.vm)]
-        with m.If(~request.manager & guest["RING"]):
-            m.d.comb += choice.eq(Mux(request.data[8:].any(), 255, request.data[:8]))
+        with m.If(rings):
+            m.d.comb += choice.eq(request.data)
         with m.If(~request.manager & guest["PEER"]):
             m.d.comb += choice.eq(guest.index("PEER", "vm"))
         lane = guest.index("ACK", "lane")
@@ -360,7 +361,7 @@ class WriteEngine(wiring.Component):
             with m.If(request.manager & manager["CONTROL"]):
                 m.d.comb += [choice.eq(manager.index("CONTROL", "vm")), sender.eq(choice)]
         m.d.sync += [
-            self._target_exists.eq(choice < c.vms),
+            self._target_exists.eq(~rings | (request.data < c.vms)),  # any other target is part of the address
             self._lane.eq(lane),
         ]
 
