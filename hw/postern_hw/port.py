@@ -56,7 +56,7 @@ class Port(wiring.Component):
     open : In(vms)
         VMs whose accesses act.
     changed : In(1)
-        In the last cycle a VM was still closed that is open now, or somebody else was resident.
+        In the last cycle a VM was still closed that is open now, somebody else was resident, or a tag meant another VM.
     tear : In(vms)
         Empty the lanes of these VMs.
     hold : In(1)
@@ -68,7 +68,7 @@ class Port(wiring.Component):
     w_acted : In(1)
         The write engine acts on this port's request.
     slot_back : In(1), back : In
-        A free slot in exchange for that of a commit.
+        A free slot in exchange for that of a commit: it comes, and which one it is a cycle later.
     r_data, r_good, r_error : In
         The read engine's answer, in stage 3, or 4 with a request register.
     filled, head : In(vms), In(entry).array(vms)
@@ -215,15 +215,30 @@ class Port(wiring.Component):
         occupied = Signal(name=f"{name}_occupied")
         flags = self._flags(incoming)
         held_flags = {key: Signal(len(value), name=f"{name}_{key}") for key, value in flags.items()}
-        m.d.comb += source.ready.eq(usable & (~occupied | go))
+
+        # What nothing is decided by goes into the free one of two rows, accepted or not, so that it does not wait for
+        # whether the request before it is passed on.
+        late = data.StructLayout({key: bound.members[key] for key in ("address", "data") if key in bound.members})
+        m.submodules[f"{name}_late"] = rows = memory.Memory(shape=late, depth=2, init=[])
+        w_port, r_port = rows.write_port(), rows.read_port(domain="comb")
+        row = Signal(name=f"{name}_row")
+        m.d.comb += [
+            source.ready.eq(usable & (~occupied | go)),
+            w_port.en.eq(1),
+            w_port.addr.eq(row),
+            w_port.data.address.eq(source.payload.address),
+            r_port.addr.eq(~row),
+            *(getattr(held, key).eq(getattr(r_port.data, key)) for key in late.members),
+        ]
+        if "data" in extra:
+            m.d.comb += w_port.data.data.eq(source.payload.data)
         with m.If(source.ready):
             m.d.sync += [
+                row.eq(row ^ source.valid),
                 occupied.eq(source.valid),
-                *(getattr(held, key).eq(getattr(incoming, key)) for key in bound.members if key != "data"),
+                *(getattr(held, key).eq(getattr(incoming, key)) for key in bound.members if key not in late.members),
                 *(held_flags[key].eq(value) for key, value in flags.items()),
             ]
-            if "data" in extra:
-                m.d.sync += held.data.eq(source.payload.data)
         with m.Elif(go):
             m.d.sync += occupied.eq(0)
         with m.If(self.reset):
@@ -314,8 +329,10 @@ class Port(wiring.Component):
         kept = data.View(state, states.read(m, 0, lane))
         following = Signal(state)
         busy = Signal(lane_count)  # beside the table, because many can be emptied at once
-        spare = Signal(sizes.slot_bits, init=base)
+        kept_spare = Signal(sizes.slot_bits, init=base)
         spare_here = Signal(init=1)
+        new_spare = Signal()  # it came in the cycle before
+        spare = Mux(new_spare, self.back, kept_spare)
         m.d.comb += [
             slots.fill.eq(self.fill),
             slots.fill_row.eq(self.fill_row),
@@ -426,7 +443,8 @@ class Port(wiring.Component):
         with m.If(slots.write):
             m.d.sync += spare_here.eq(0)
         with m.If(self.slot_back):
-            m.d.sync += [spare_here.eq(1), spare.eq(self.back)]
+            m.d.sync += spare_here.eq(1)
+        m.d.sync += [new_spare.eq(self.slot_back), kept_spare.eq(spare)]
 
         # Answers.
         m.d.comb += self.written.valid.eq((pending != 0) & ~self.reset)
@@ -516,7 +534,7 @@ class Port(wiring.Component):
             pop_vm.eq(request.vm),
         ]
         for vm in self.vms:
-            mine = popping & ~self.reset & ((pop_vm == vm) if len(self.vms) > 1 else 1)
+            mine = popping & ((pop_vm == vm) if len(self.vms) > 1 else 1)
             m.d.comb += self.take[vm * c.lanes : (vm + 1) * c.lanes].eq(Cat(one_hot(pop_lane, c.lanes, mine)))
         m.d.comb += self.r_pool.keep.eq(showing & (~popping | (self.take & self.fresh).any()))
 

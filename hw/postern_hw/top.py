@@ -169,7 +169,8 @@ class Postern(wiring.Component):
     def _ports(self, m: Module):
         c, writer, reader = self.config, self.writer, self.reader
         changed = Signal()
-        m.d.sync += changed.eq(self.directory.opened.any() | writer.do.resident)
+        tags = Cat(writer.do.tag_match, writer.do.tag_mask, writer.do.tag_vm)
+        m.d.sync += changed.eq(self.directory.opened.any() | writer.do.resident | tags.any())
         torn = one_hot(writer.data[:6], c.vms, writer.do.tear)
         for index, port in enumerate(self.ports):
             wiring.connect(m, port.w_pool, self.pool.w[index])

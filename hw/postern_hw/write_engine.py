@@ -66,7 +66,7 @@ class WriteEngine(wiring.Component):
     acted : Out(ports)
         This port's request has acted at the end of this cycle.
     slot_back : Out(ports), back : Out
-        The port whose commit acts gets this free slot.
+        The port whose commit acts gets a free slot, and a cycle later it hears which one.
     do : Out
         One strobe per writable register that others act on, by its name in lower case. What it acts on has been there
         for a cycle.
@@ -495,6 +495,8 @@ class WriteEngine(wiring.Component):
         willing, accept, refuse = (Signal(name=name) for name in ("willing", "accept", "refuse"))
         commit = Signal()
         code = Signal(Result)
+        accepted = Signal()  # in the cycle before
+        given_up, refused = Signal.like(self.back, name="given_up"), Signal.like(self.back, name="refused_slot")
         m.d.comb += [
             commit.eq(self._commits & self.source_open & (result.code == Result.ACCEPTED)),
             willing.eq(commit & ~request.torn & may & self.acknowledged & self.target_open),
@@ -517,7 +519,7 @@ class WriteEngine(wiring.Component):
             ]
             with m.If(~request.torn & may & reaches & bad_block):
                 m.d.comb += code.eq(Result.BAD_BLOCK)
-            with m.If(refuse & (code == Result.BAD_BLOCK)):
+            with m.If(commit & ~request.torn & may & reaches & bad_block):
                 m.d.comb += self._late_fault.eq(Fault.BLOCK)
             self._settle(m, row)
 
@@ -528,7 +530,13 @@ class WriteEngine(wiring.Component):
             self.message.sender.eq(request.vm),
             *([self.message.generation.eq(self.source_generation)] if c.manager is not Manager.NONE else []),
             self.slot_back.eq(self._commit & (~request.torn).replicate(len(self._commit))),
-            self.back.eq(Mux(accept, choose(self._targets, list(self.free_slots)), request.slot)),
+            self.back.eq(Mux(accepted, given_up, refused)),
+        ]
+
+        m.d.sync += [
+            accepted.eq(accept),
+            given_up.eq(choose(self._targets, list(self.free_slots))),
+            refused.eq(request.slot),
         ]
 
         # Results, and who waits for an acknowledge.
@@ -557,7 +565,7 @@ class WriteEngine(wiring.Component):
                 m.d.sync += lanes.eq(0)
             m.d.comb += self.refusing[vm].eq(lanes.any())
 
-        with m.If(refuse & (code == Result.DENIED)):
+        with m.If(commit & ~request.torn & ~may):
             m.d.comb += self._late_fault.eq(Fault.DENIED)
 
     def _settle(self, m: Module, row):
@@ -613,17 +621,21 @@ class WriteEngine(wiring.Component):
             fill_bits=len(self.fill_row),
         )  # fmt: skip
         asked = word[:count]
+        # What the limits would sum to if this one were not there yet, and what it is: they meet in the next cycle.
+        above, limit = Signal(count + 2), Signal(count)
         total, spare, limited = Signal(count + 2), Signal(signed(count + 1)), Signal(count)
         late, possible, fits, grants = (Signal(name=name) for name in ("late", "possible", "fits", "grants"))
         m.d.sync += [
-            total.eq(promised.read(m, 0, self._target) - (sent - stop)[:count] + asked),
+            above.eq(promised.read(m, 0, self._target) + asked),
+            limit.eq(sent - stop),
             spare.eq(asked - (sent - gone)[:count]),
             late.eq((self.returns & self._targets).any()),
             limited.eq(sent - asked),
             possible.eq(word[:16] <= c.depth),
         ]
         m.d.comb += [
-            fits.eq(possible & ((spare >= 0) | (late & (spare == -1))) & (total <= c.depth)),
+            total.eq(above - limit),
+            fits.eq(possible & ((spare >= 0) | (late & (spare == -1))) & (above <= c.depth + limit)),
             grants.eq(self._does["CREDITS"] & fits),
             self.grant.eq(self._targets & grants.replicate(c.vms)),
             promised.fill.eq(self.fill),

@@ -115,6 +115,7 @@ class Rig:
         self.pool_answers = [0] * (1 + sizes.read_delay)  # of now and the cycles to come
         self.due = deque()  # answers that the bus has not taken
         self.popped = 0
+        self.back = None
         self.hold = 0
         self.drained = 0
 
@@ -196,14 +197,15 @@ class Rig:
         acts = bool(self.acting) and self.acting[0]["cycle"] == self.cycle
         acting = self.acting.popleft() if acts else None
         swaps = acts and acting["commit"] and not acting["torn"]
-        back = 0
+        back, self.back = self.back, None  # its number comes a cycle later
         if swaps:
             accepted = coin(self.random, 0.7)
-            back = self.random.choice(sorted(self.others)) if accepted else acting["slot"]
+            self.back = self.random.choice(sorted(self.others)) if accepted else acting["slot"]
             if accepted:
-                self.others = self.others - {back} | {acting["slot"]}
-            self.mine.add(back)
-        drive(ctx, self.dut, w_acted=acts, slot_back=swaps, back=back)
+                self.others = self.others - {self.back} | {acting["slot"]}
+            self.mine.add(self.back)
+        anything = self.random.getrandbits(len(self.dut.back))
+        drive(ctx, self.dut, w_acted=acts, slot_back=swaps, back=anything if back is None else back)
         self.owing = acts and not acting["dropped"]
 
     def _issue_write(self, ctx, reset):
@@ -326,7 +328,7 @@ class Rig:
         self.popping = None  # whose head goes at the end of this cycle
         kept = read and read["cell"] is not None and ctx.get(self.dut.r_pool.keep)
         self.pool_answers.append(read["cell"] if kept else 0)
-        if read and not reset and read["pops"] is not None:
+        if read and read["pops"] is not None:
             take = 1 << read["pops"]
             self.popped += 1
             if take & fresh:
@@ -597,7 +599,7 @@ def test_spare_slot_returns_although_the_port_is_reset(name):
     simulate(dut, bench)
 
 
-def test_pop_that_is_reset_in_flight_does_nothing():
+def test_pop_acts_though_a_reset_takes_its_answer():
     c = CONFIGURATIONS["registered"]
     dut, random = Port(c, PORT), Random(1)
 
@@ -610,7 +612,7 @@ def test_pop_that_is_reset_in_flight_does_nothing():
             while rig.under_way[0] is None:
                 await rig.step(ctx)
             await rig.step(ctx, reset=reset, fresh=-1)
-            assert rig.popped == 1
+            assert rig.popped == 1 + reset
             for _ in range(4 + rig.read_delay):
                 await rig.step(ctx)
             assert rig.answered == 1

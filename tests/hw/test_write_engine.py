@@ -95,11 +95,12 @@ def test_every_commit_is_judged_in_order():
                     message = ctx.get(dut.message)
                     assert (message.slot, message.last, message.sender, message.generation) == (44, 2, vm, 9)
                 assert ctx.get(dut.slot_back) == (not torn) << PORT
-                assert torn or ctx.get(dut.back) == (55 if accepted else 44)
                 assert ctx.get(dut.word.request) == 1 or torn
                 assert (ctx.get(dut.word.slot), ctx.get(dut.word.word), ctx.get(dut.word.data)) == (44, 2, 77)
                 denied = expected is Result.DENIED and ctx.get(dut.refusing) == 0
                 assert fault(ctx, dut) == (Fault.DENIED if denied else Fault.NONE)
+                await ctx.tick()
+                assert torn or ctx.get(dut.back) == (55 if accepted else 44)
                 assert await result() == refused
                 assert ctx.get(dut.refusing) == (not accepted) << vm
 

@@ -45,6 +45,17 @@ def test_blocks_of_rtl_and_model_are_the_same_in_every_crossing():
     assert set() == (crossings() | EVERYWHERE | MANAGED | BLOCKS) - set(total.coverage)
 
 
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        ("apb", 20),  # a read waits for the way of a refused one while its tag comes to mean a VM
+        ("banks", 19),  # the programs end in the last cycle of a chunk
+    ],
+)
+def test_episodes_that_once_failed(name, seed):
+    assert run_episode(CONFIGURATIONS[name], seed).cycles > 0
+
+
 def test_an_episode_comes_again():
     first, second = (run_episode(CONFIGURATIONS["small"], 7, length=500) for _ in range(2))
     assert first == second
