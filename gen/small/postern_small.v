@@ -33,13 +33,15 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \$33 ;
   wire \$34 ;
   wire \$35 ;
-  reg [3:0] \$36 ;
-  reg \$37 ;
-  reg \$38 ;
-  wire [7:0] \$39 ;
+  wire \$36 ;
+  wire \$37 ;
+  reg [3:0] \$38 ;
+  reg \$39 ;
   wire \$4 ;
-  wire [9:0] \$40 ;
-  wire [9:0] \$41 ;
+  reg \$40 ;
+  wire [7:0] \$41 ;
+  wire [9:0] \$42 ;
+  wire [9:0] \$43 ;
   wire \$5 ;
   wire \$6 ;
   wire \$7 ;
@@ -142,6 +144,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire do__permit;
   wire do__resident;
   wire do__ring;
+  wire do__tag_mask;
+  wire do__tag_match;
+  wire do__tag_vm;
   wire do__tear;
   wire do__wait_arm;
   wire do__wait_disarm;
@@ -834,11 +839,11 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$32  = fill_row + 1'h1;
   assign \$33  = fill_row != 4'hf;
   always @(posedge clk)
-    fill_row <= \$36 ;
+    fill_row <= \$38 ;
   always @(posedge clk)
-    fill <= \$37 ;
+    fill <= \$39 ;
   always @(posedge clk)
-    changed <= \$38 ;
+    changed <= \$40 ;
   \postern_small.bus_0  bus_0 (
     .answer__payload(answer__payload),
     .answer__ready(s0_axi_rready),
@@ -895,7 +900,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .source(sender),
     .target(target)
   );
-  \postern_small.doorbells$517  \doorbells$517  (
+  \postern_small.doorbells$520  \doorbells$520  (
     .any(doorbell),
     .clear(clear),
     .clk(clk),
@@ -924,8 +929,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$3113$0 (\filled$209 ),
-    .\port$3135$0 (\filled$210 ),
+    .\port$3127$0 (\filled$209 ),
+    .\port$3149$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$254 ),
@@ -940,7 +945,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$354$67 (\$39 ),
+    .\port$356$67 (\$41 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -976,10 +981,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$3113$0 (\filled$209 ),
-    .\port$3119$0 (\fresh$212 ),
-    .\port$3135$0 (\filled$210 ),
-    .\port$3141$0 (\fresh$213 ),
+    .\port$3127$0 (\filled$209 ),
+    .\port$3133$0 (\fresh$212 ),
+    .\port$3149$0 (\filled$210 ),
+    .\port$3155$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(r_engine__ready),
@@ -1025,10 +1030,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$3113$0 (\filled$209 ),
-    .\port$3119$0 (\fresh$212 ),
-    .\port$3135$0 (\filled$210 ),
-    .\port$3141$0 (\fresh$213 ),
+    .\port$3127$0 (\filled$209 ),
+    .\port$3133$0 (\fresh$212 ),
+    .\port$3149$0 (\filled$210 ),
+    .\port$3155$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$248 ),
     .r_engine__ready(\r_engine__ready$250 ),
@@ -1067,7 +1072,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   \postern_small.queue_0  queue_0 (
     .clk(clk),
-    .data_0(\$40 ),
+    .data_0(\$42 ),
     .fill(fill),
     .fill_row(fill_row),
     .filled(\filled$209 ),
@@ -1094,7 +1099,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   \postern_small.queue_1  queue_1 (
     .clk(clk),
-    .data_0(\$41 ),
+    .data_0(\$43 ),
     .fill(fill),
     .fill_row(fill_row),
     .filled(\filled$210 ),
@@ -1137,9 +1142,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .\other$58 (look_target),
     .\own$73 (reader),
     .permitted(\permitted$428 ),
-    .\port$873$0 (look_result),
-    .\port$891$0 (look),
-    .\port$895$0 (\look$323 ),
+    .\port$881$0 (look_result),
+    .\port$899$0 (look),
+    .\port$903$0 (\look$323 ),
     .requests__0__payload(\requests__0__payload$177 ),
     .requests__0__ready(r_engine__ready),
     .requests__0__valid(\requests__0__valid$181 ),
@@ -1149,8 +1154,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .rst(rst),
     .rx_results__0(rx_results__0),
     .rx_results__1(rx_results__1),
-    .stops__0(\$40 [9:5]),
-    .stops__1(\$41 [9:5])
+    .stops__0(\$42 [9:5]),
+    .stops__1(\$43 [9:5])
   );
   \postern_small.write_engine  write_engine (
     .acted(acted),
@@ -1175,9 +1180,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$3125$0 (\$40 ),
-    .\port$3147$0 (\$41 ),
-    .\port$354$67 (\$39 ),
+    .\port$3139$0 (\$42 ),
+    .\port$3161$0 (\$43 ),
+    .\port$356$67 (\$41 ),
     .push(\push$271 ),
     .refusing(refusing),
     .requests__0__payload(requests__0__payload),
@@ -1200,29 +1205,29 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$36  = fill_row;
+    \$38  = fill_row;
     if (fill) begin
-      \$36  = \$32 [3:0];
+      \$38  = \$32 [3:0];
     end
     if (rst) begin
-      \$36  = 4'h0;
+      \$38  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$37  = fill;
+    \$39  = fill;
     if (fill) begin
-      \$37  = \$33 ;
+      \$39  = \$33 ;
     end
     if (rst) begin
-      \$37  = 1'h1;
+      \$39  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$38  = \$35 ;
+    \$40  = \$37 ;
     if (rst) begin
-      \$38  = 1'h0;
+      \$40  = 1'h0;
     end
   end
   assign \clk$43  = clk;
@@ -1397,21 +1402,21 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \look$285  = { \look$323 , look };
   assign forget = 1'h0;
   assign free_slot = free_slots__0;
-  assign sent__0 = \$40 [4:0];
-  assign sent = \$40 [4:0];
+  assign sent__0 = \$42 [4:0];
+  assign sent = \$42 [4:0];
   assign gone = gone__0;
-  assign stops__0 = \$40 [9:5];
-  assign stop = \$40 [9:5];
+  assign stops__0 = \$42 [9:5];
+  assign stop = \$42 [9:5];
   assign heads__0 = head__0;
   assign rx_result = rx_results__0;
   assign first = firsts__0;
   assign tail = tails__0;
-  assign \sent__0$310  = \$40 [4:0];
-  assign look_sent = \$40 [4:0];
+  assign \sent__0$310  = \$42 [4:0];
+  assign look_sent = \$42 [4:0];
   assign \gone__0$312  = gone__0;
   assign look_gone = gone__0;
-  assign \stops__0$314  = \$40 [9:5];
-  assign look_stop = \$40 [9:5];
+  assign \stops__0$314  = \$42 [9:5];
+  assign look_stop = \$42 [9:5];
   assign \push$316  = \push$271 [1];
   assign \message$317  = message;
   assign \sender$318  = sender;
@@ -1421,31 +1426,31 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \reader$322  = reader;
   assign \forget$325  = 1'h0;
   assign \free_slot$327  = free_slots__1;
-  assign sent__1 = \$41 [4:0];
-  assign \sent$329  = \$41 [4:0];
+  assign sent__1 = \$43 [4:0];
+  assign \sent$329  = \$43 [4:0];
   assign \gone$331  = gone__1;
-  assign stops__1 = \$41 [9:5];
-  assign \stop$333  = \$41 [9:5];
+  assign stops__1 = \$43 [9:5];
+  assign \stop$333  = \$43 [9:5];
   assign heads__1 = head__1;
   assign \rx_result$338  = rx_results__1;
   assign \first$340  = firsts__1;
   assign \tail$342  = tails__1;
-  assign \sent__1$343  = \$41 [4:0];
-  assign \look_sent$344  = \$41 [4:0];
+  assign \sent__1$343  = \$43 [4:0];
+  assign \look_sent$344  = \$43 [4:0];
   assign \gone__1$345  = gone__1;
   assign \look_gone$346  = gone__1;
-  assign \stops__1$347  = \$41 [9:5];
-  assign \look_stop$348  = \$41 [9:5];
+  assign \stops__1$347  = \$43 [9:5];
+  assign \look_stop$348  = \$43 [9:5];
   assign commit__data = data;
   assign word__data = data;
   assign word__enable = commit__enable;
   assign word__grant = 1'h1;
   assign commit__grant = 1'h1;
   assign word__request = commit__request;
-  assign commit__slot = \$39 [7:2];
-  assign word__slot = \$39 [7:2];
-  assign commit__word = \$39 [1:0];
-  assign word__word = \$39 [1:0];
+  assign commit__slot = \$41 [7:2];
+  assign word__slot = \$41 [7:2];
+  assign commit__word = \$41 [1:0];
+  assign word__word = \$41 [1:0];
   assign \crowded$362  = crowded;
   assign \source$363  = sender;
   assign \target$365  = target;
@@ -1568,6 +1573,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign level = level__0;
   assign \level$513  = level__1;
   assign lines = irq;
+  assign do__tag_match = 1'h0;
+  assign do__tag_mask = 1'h0;
+  assign do__tag_vm = 1'h0;
   assign s0_axi_bresp = 2'h0;
   assign s0_axi_rdata = answer__payload[31:0];
   assign s1_axi_bresp = 2'h0;
@@ -1789,6 +1797,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$30  = head__1[8];
   assign \$34  = 1'h0;
   assign \$35  = 1'h0;
+  assign \$36  = 1'h0;
+  assign \$37  = 1'h0;
 endmodule
 
 module \postern_small.bus_0 (awprot, awvalid, wdata, wstrb, wvalid, written__ready, araddr, arprot, read__valid, answer__ready, write__ready, bvalid, arready, rvalid, answer__payload, write__valid, awready, wready, rresp, write__payload, read__payload
@@ -2062,7 +2072,7 @@ module \postern_small.directory (look_permitted, source, target, look_source, lo
   assign look_own_generation = 8'h01;
 endmodule
 
-module \postern_small.doorbells$517 (rst, forget_sender, forget_all, look, data, fill_row, fill, any, sender, row_0, ring, clear, row_1, clk);
+module \postern_small.doorbells$520 (rst, forget_sender, forget_all, look, data, fill_row, fill, any, sender, row_0, ring, clear, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire \$1 ;
   wire [1:0] \$10 ;
@@ -2144,7 +2154,7 @@ module \postern_small.doorbells$517 (rst, forget_sender, forget_all, look, data,
   assign \$24  = | following;
   always @(posedge clk)
     any <= \$25 ;
-  \postern_small.doorbells$517.pending  pending (
+  \postern_small.doorbells$520.pending  pending (
     .clk(clk),
     .data_0(data_0),
     .data_1(look),
@@ -2203,7 +2213,7 @@ module \postern_small.doorbells$517 (rst, forget_sender, forget_all, look, data,
   assign \$23  = row_0;
 endmodule
 
-module \postern_small.doorbells$517.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
+module \postern_small.doorbells$520.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -2263,7 +2273,7 @@ module \postern_small.doorbells$517.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$3113$0 , \port$3135$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$3127$0 , \port$3149$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2386,10 +2396,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$3113$0 ;
-  wire \port$3113$0 ;
-  input \port$3135$0 ;
-  wire \port$3135$0 ;
+  input \port$3127$0 ;
+  wire \port$3127$0 ;
+  input \port$3149$0 ;
+  wire \port$3149$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2457,11 +2467,11 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
     enable_1_0 <= \$83 ;
   always @(posedge clk)
     enable_1_1 <= \$84 ;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3113$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3127$0  };
   assign \$1  = ! vm;
   assign \$3  = clear | test;
   assign written_0 = \$2  & \$3 ;
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3135$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3149$0  };
   assign \$6  = clear | test;
   assign written_1 = \$5  & \$6 ;
   assign \$10  = state_0 & enable_0_0;
@@ -2586,7 +2596,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$84  = 5'h00;
     end
   end
-  assign filled = { \port$3135$0 , \port$3113$0  };
+  assign filled = { \port$3149$0 , \port$3127$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2647,7 +2657,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   assign \$32  = \$30 ;
 endmodule
 
-module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$354$67 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
+module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$356$67 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
 , commit__request, r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -2727,8 +2737,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   reg [38:0] late_1_1 = 39'h0000000000;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$354$67 ;
-  wire [7:0] \port$354$67 ;
+  input [7:0] \port$356$67 ;
+  wire [7:0] \port$356$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -3006,7 +3016,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign granted_0 = { \$36 , \$35  } & { free_0, free_0 };
   assign w_port__en = commit__request[0] ? commit__enable : occupied_0;
   assign \$16  = late_0_0 | late_0_1;
-  assign \$17  = commit__request[0] ? { commit__data, \port$354$67 [7:1] } : \$16 ;
+  assign \$17  = commit__request[0] ? { commit__data, \port$356$67 [7:1] } : \$16 ;
   assign \$18  = { r__0__slot, r__0__word[1] } & { \$37 , \$37 , \$37 , \$37 , \$37 , \$37 , \$37  };
   assign \$19  = { r__1__slot, r__1__word[1] } & { \$38 , \$38 , \$38 , \$38 , \$38 , \$38 , \$38  };
   assign r_port__addr = \$18  | \$19 ;
@@ -3016,7 +3026,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign granted_1 = { \$40 , \$39  } & { free_1, free_1 };
   assign \w_port__en$62  = commit__request[1] ? commit__enable : occupied_1;
   assign \$21  = late_1_0 | late_1_1;
-  assign \$22  = commit__request[1] ? { commit__data, \port$354$67 [7:1] } : \$21 ;
+  assign \$22  = commit__request[1] ? { commit__data, \port$356$67 [7:1] } : \$21 ;
   assign \$23  = { r__0__slot, r__0__word[1] } & { \$41 , \$41 , \$41 , \$41 , \$41 , \$41 , \$41  };
   assign \$24  = { r__1__slot, r__1__word[1] } & { \$42 , \$42 , \$42 , \$42 , \$42 , \$42 , \$42  };
   assign \r_port__addr$68  = \$23  | \$24 ;
@@ -3038,36 +3048,36 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     taken_0 <= \$30 ;
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$118$0 (\$37 ),
-    .\port$123$0 (\$38 ),
-    .\port$2348$0 (r__0__request[0]),
-    .\port$2702$0 (r__1__request[0]),
+    .\port$120$0 (\$37 ),
+    .\port$125$0 (\$38 ),
+    .\port$2357$0 (r__0__request[0]),
+    .\port$2711$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$147$0 (\$41 ),
-    .\port$152$0 (\$42 ),
-    .\port$2348$1 (r__0__request[1]),
-    .\port$2702$1 (r__1__request[1]),
+    .\port$149$0 (\$41 ),
+    .\port$154$0 (\$42 ),
+    .\port$2357$1 (r__0__request[1]),
+    .\port$2711$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .\port$105$0 (\$35 ),
-    .\port$110$0 (\$36 ),
-    .\port$2204$0 (w__0__request[0]),
-    .\port$2558$0 (w__1__request[0]),
+    .\port$107$0 (\$35 ),
+    .\port$112$0 (\$36 ),
+    .\port$2212$0 (w__0__request[0]),
+    .\port$2566$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .\port$134$0 (\$39 ),
-    .\port$139$0 (\$40 ),
-    .\port$2204$1 (w__0__request[1]),
-    .\port$2558$1 (w__1__request[1]),
+    .\port$136$0 (\$39 ),
+    .\port$141$0 (\$40 ),
+    .\port$2212$1 (w__0__request[1]),
+    .\port$2566$1 (w__1__request[1]),
     .rst(rst)
   );
   always @* begin
@@ -3141,8 +3151,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign accept = free_0;
   assign w_port__addr = \$17 [6:0];
   assign w_port__data = \$17 [38:7];
-  assign commit__word = \port$354$67 [1:0];
-  assign commit__slot = \port$354$67 [7:2];
+  assign commit__word = \port$356$67 [1:0];
+  assign commit__slot = \port$356$67 [7:2];
   assign \request$46  = { r__1__request[0], r__0__request[0] };
   assign \accept$49  = 1'h1;
   assign r_port__en = 1'h1;
@@ -3159,7 +3169,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$26  = \$20 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_0 (rst, \port$118$0 , \port$123$0 , \port$2348$0 , \port$2702$0 , clk);
+module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \port$2357$0 , \port$2711$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3178,25 +3188,25 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$118$0 , \port$123$0 , \por
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$118$0 ;
-  wire \port$118$0 ;
-  output \port$123$0 ;
-  wire \port$123$0 ;
-  input \port$2348$0 ;
-  wire \port$2348$0 ;
-  input \port$2702$0 ;
-  wire \port$2702$0 ;
+  output \port$120$0 ;
+  wire \port$120$0 ;
+  output \port$125$0 ;
+  wire \port$125$0 ;
+  input \port$2357$0 ;
+  wire \port$2357$0 ;
+  input \port$2711$0 ;
+  wire \port$2711$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2702$0 ;
+  assign \$3  = behind_0_1 & \port$2711$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2348$0  & \$5 ;
+  assign \$6  = \port$2357$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2348$0 ;
+  assign \$8  = \$7  & \port$2357$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2702$0  & \$10 ;
+  assign \$11  = \port$2711$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3211,15 +3221,15 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$118$0 , \port$123$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2702$0 , \port$2348$0  };
-  assign \port$118$0  = \$6 ;
-  assign \port$123$0  = \$11 ;
+  assign request = { \port$2711$0 , \port$2357$0  };
+  assign \port$120$0  = \$6 ;
+  assign \port$125$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_1 (rst, \port$147$0 , \port$152$0 , \port$2348$1 , \port$2702$1 , clk);
+module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \port$2357$1 , \port$2711$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3238,25 +3248,25 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$147$0 , \port$152$0 , \por
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$147$0 ;
-  wire \port$147$0 ;
-  output \port$152$0 ;
-  wire \port$152$0 ;
-  input \port$2348$1 ;
-  wire \port$2348$1 ;
-  input \port$2702$1 ;
-  wire \port$2702$1 ;
+  output \port$149$0 ;
+  wire \port$149$0 ;
+  output \port$154$0 ;
+  wire \port$154$0 ;
+  input \port$2357$1 ;
+  wire \port$2357$1 ;
+  input \port$2711$1 ;
+  wire \port$2711$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2702$1 ;
+  assign \$3  = behind_0_1 & \port$2711$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2348$1  & \$5 ;
+  assign \$6  = \port$2357$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2348$1 ;
+  assign \$8  = \$7  & \port$2357$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2702$1  & \$10 ;
+  assign \$11  = \port$2711$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3271,15 +3281,15 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$147$0 , \port$152$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2702$1 , \port$2348$1  };
-  assign \port$147$0  = \$6 ;
-  assign \port$152$0  = \$11 ;
+  assign request = { \port$2711$1 , \port$2357$1  };
+  assign \port$149$0  = \$6 ;
+  assign \port$154$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_0 (rst, accept, \port$105$0 , \port$110$0 , \port$2204$0 , \port$2558$0 , clk);
+module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112$0 , \port$2212$0 , \port$2566$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3299,26 +3309,26 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$105$0 , \port$110
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$105$0 ;
-  wire \port$105$0 ;
-  output \port$110$0 ;
-  wire \port$110$0 ;
-  input \port$2204$0 ;
-  wire \port$2204$0 ;
-  input \port$2558$0 ;
-  wire \port$2558$0 ;
+  output \port$107$0 ;
+  wire \port$107$0 ;
+  output \port$112$0 ;
+  wire \port$112$0 ;
+  input \port$2212$0 ;
+  wire \port$2212$0 ;
+  input \port$2566$0 ;
+  wire \port$2566$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2558$0 ;
+  assign \$3  = behind_0_1 & \port$2566$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2204$0  & \$5 ;
+  assign \$6  = \port$2212$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2204$0 ;
+  assign \$8  = \$7  & \port$2212$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2558$0  & \$10 ;
+  assign \$11  = \port$2566$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3332,14 +3342,14 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$105$0 , \port$110
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2558$0 , \port$2204$0  };
-  assign \port$105$0  = \$6 ;
-  assign \port$110$0  = \$11 ;
+  assign request = { \port$2566$0 , \port$2212$0  };
+  assign \port$107$0  = \$6 ;
+  assign \port$112$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_1 (rst, accept, \port$134$0 , \port$139$0 , \port$2204$1 , \port$2558$1 , clk);
+module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141$0 , \port$2212$1 , \port$2566$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3359,26 +3369,26 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$134$0 , \port$139
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$134$0 ;
-  wire \port$134$0 ;
-  output \port$139$0 ;
-  wire \port$139$0 ;
-  input \port$2204$1 ;
-  wire \port$2204$1 ;
-  input \port$2558$1 ;
-  wire \port$2558$1 ;
+  output \port$136$0 ;
+  wire \port$136$0 ;
+  output \port$141$0 ;
+  wire \port$141$0 ;
+  input \port$2212$1 ;
+  wire \port$2212$1 ;
+  input \port$2566$1 ;
+  wire \port$2566$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2558$1 ;
+  assign \$3  = behind_0_1 & \port$2566$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2204$1  & \$5 ;
+  assign \$6  = \port$2212$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2204$1 ;
+  assign \$8  = \$7  & \port$2212$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2558$1  & \$10 ;
+  assign \$11  = \port$2566$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3392,15 +3402,15 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$134$0 , \port$139
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2558$1 , \port$2204$1  };
-  assign \port$134$0  = \$6 ;
-  assign \port$139$0  = \$11 ;
+  assign request = { \port$2566$1 , \port$2212$1  };
+  assign \port$136$0  = \$6 ;
+  assign \port$141$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3113$0 , head__0, \port$3119$0 , \port$3135$0 , \port$3141$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3127$0 , head__0, \port$3133$0 , \port$3149$0 , \port$3155$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
 , take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3508,9 +3518,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$191 ;
   wire \$192 ;
   wire \$193 ;
-  wire \$194 ;
+  wire [1:0] \$194 ;
   wire \$195 ;
-  wire [1:0] \$196 ;
+  wire \$196 ;
   wire \$197 ;
   wire \$198 ;
   wire \$199 ;
@@ -3549,14 +3559,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$228 ;
   wire \$229 ;
   wire \$23 ;
-  wire \$230 ;
-  wire \$231 ;
-  wire [31:0] \$232 ;
-  wire [31:0] \$233 ;
+  wire [31:0] \$230 ;
+  wire [31:0] \$231 ;
+  wire \$232 ;
+  wire \$233 ;
   wire \$234 ;
-  wire \$235 ;
+  wire [11:0] \$235 ;
   wire \$236 ;
-  wire [11:0] \$237 ;
+  wire \$237 ;
   wire \$238 ;
   wire \$239 ;
   wire \$24 ;
@@ -3568,19 +3578,19 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$245 ;
   wire \$246 ;
   wire \$247 ;
-  wire \$248 ;
+  wire [5:0] \$248 ;
   wire \$249 ;
   wire \$25 ;
   wire \$250 ;
-  wire \$251 ;
-  wire [1:0] \$252 ;
-  wire [3:0] \$253 ;
-  wire \$254 ;
-  wire [4:0] \$255 ;
-  wire \$256 ;
-  wire [11:0] \$257 ;
-  wire \$258 ;
-  wire [11:0] \$259 ;
+  wire [1:0] \$251 ;
+  wire [3:0] \$252 ;
+  wire \$253 ;
+  wire [4:0] \$254 ;
+  wire \$255 ;
+  wire [11:0] \$256 ;
+  wire \$257 ;
+  wire [11:0] \$258 ;
+  wire \$259 ;
   wire \$26 ;
   wire \$260 ;
   wire \$261 ;
@@ -3599,14 +3609,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$273 ;
   wire \$274 ;
   wire \$275 ;
-  wire \$276 ;
-  wire [3:0] \$277 ;
-  wire [4:0] \$278 ;
-  wire [3:0] \$279 ;
+  wire [3:0] \$276 ;
+  wire [4:0] \$277 ;
+  wire [3:0] \$278 ;
+  wire [4:0] \$279 ;
   wire \$28 ;
-  wire [4:0] \$280 ;
+  wire [2:0] \$280 ;
   wire [2:0] \$281 ;
-  wire [2:0] \$282 ;
+  reg \$282 ;
   reg \$283 ;
   reg \$284 ;
   reg \$285 ;
@@ -3717,9 +3727,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \a_r__data.error ;
   wire able;
   wire [11:0] address;
-  wire [11:0] \address$74 ;
+  wire [11:0] \address$76 ;
   wire allowed;
-  wire \allowed$89 ;
+  wire \allowed$91 ;
   output [32:0] answer__payload;
   wire [32:0] answer__payload;
   wire [31:0] \answer__payload.data ;
@@ -3734,29 +3744,29 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg busy = 1'h0;
   reg by_engine_3 = 1'h0;
   wire cacheable;
-  wire \cacheable$79 ;
+  wire \cacheable$81 ;
   wire clear_busy;
   input clk;
   wire clk;
   wire compiled_known;
   wire \compiled_known$15 ;
-  wire \compiled_known$85 ;
+  wire \compiled_known$87 ;
   wire [3:0] compiled_tag;
   wire [3:0] \compiled_tag$13 ;
-  wire [3:0] \compiled_tag$84 ;
+  wire [3:0] \compiled_tag$86 ;
   wire compiled_vm;
   wire \compiled_vm$17 ;
-  wire \compiled_vm$86 ;
+  wire \compiled_vm$88 ;
   wire compiling;
   wire \compiling$11 ;
-  wire \compiling$83 ;
+  wire \compiling$85 ;
   wire continues;
-  wire \continues$78 ;
+  wire \continues$80 ;
   wire [3:0] data_0;
   wire [5:0] \data_0$52 ;
   wire delivered;
   reg diverted = 1'h0;
-  reg \diverted$109  = 1'h0;
+  reg \diverted$111  = 1'h0;
   reg dropped = 1'h0;
   wire early;
   reg engaged = 1'h0;
@@ -3772,7 +3782,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \following.torn ;
   wire [1:0] fresh;
   wire full;
-  wire \full$97 ;
+  wire \full$99 ;
   (* init = 2'h0 *)
   wire [1:0] get;
   input [8:0] head__0;
@@ -3781,16 +3791,18 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \head__0.sender ;
   wire [5:0] \head__0.slot ;
   wire here;
-  reg [2:0] \here$130  = 3'h0;
+  reg [2:0] \here$132  = 3'h0;
+  reg [5:0] kept_spare = 6'h20;
   wire known;
-  wire \known$90 ;
+  wire \known$92 ;
   wire lane;
   wire manager;
-  wire \manager$88 ;
+  wire \manager$90 ;
+  reg new_spare = 1'h0;
   wire none;
-  wire \none$96 ;
+  wire \none$98 ;
   wire [11:0] offset;
-  wire [11:0] \offset$87 ;
+  wire [11:0] \offset$89 ;
   wire [1:0] open;
   reg [2:0] outstanding = 3'h0;
   reg [2:0] pending = 3'h0;
@@ -3798,14 +3810,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$3113$0 ;
-  wire \port$3113$0 ;
-  input \port$3119$0 ;
-  wire \port$3119$0 ;
-  input \port$3135$0 ;
-  wire \port$3135$0 ;
-  input \port$3141$0 ;
-  wire \port$3141$0 ;
+  input \port$3127$0 ;
+  wire \port$3127$0 ;
+  input \port$3133$0 ;
+  wire \port$3133$0 ;
+  input \port$3149$0 ;
+  wire \port$3149$0 ;
+  input \port$3155$0 ;
+  wire \port$3155$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -3867,7 +3879,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire reads;
   input ready;
   wire ready;
-  wire \ready$100 ;
+  wire \ready$102 ;
   wire \ready$48 ;
   input reset;
   wire reset;
@@ -3876,9 +3888,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] \resident$7 ;
   wire \resident$7.valid ;
   wire \resident$7.vm ;
-  wire [1:0] \resident$80 ;
-  wire \resident$80.valid ;
-  wire \resident$80.vm ;
+  wire [1:0] \resident$82 ;
+  wire \resident$82.valid ;
+  wire \resident$82.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire room;
@@ -3888,17 +3900,15 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire rst;
   reg second = 1'h0;
   wire secure;
-  wire \secure$77 ;
+  wire \secure$79 ;
   reg showing = 1'h0;
   input slot_back;
   wire slot_back;
   reg slow = 1'h0;
-  (* init = 6'h20 *)
-  wire [5:0] spare;
   reg spare_here = 1'h1;
   wire staged;
   wire tag;
-  wire \tag$76 ;
+  wire \tag$78 ;
   output [1:0] take;
   wire [1:0] take;
   input [1:0] tear;
@@ -3906,7 +3916,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire torn;
   wire touched_0;
   wire vm;
-  wire \vm$82 ;
+  wire \vm$84 ;
   input w_acted;
   wire w_acted;
   output [74:0] w_engine__payload;
@@ -3971,7 +3981,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   input write__valid;
   wire write__valid;
   wire [3:0] write_data;
-  reg [5:0] \write_data$70  = 6'h20;
+  wire [5:0] \write_data$70 ;
   wire write_row;
   wire \write_row$69 ;
   input written__ready;
@@ -4078,6 +4088,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$102  = \$101  & w_engine__payload[65];
   assign \$103  = ~ torn;
   assign \write$68  = \$102  & \$103 ;
+  assign \write_data$70  = new_spare ? back : kept_spare;
   assign \$104  = \$signal  | clear_busy;
   assign \$105  = | pending;
   assign \$106  = ~ reset;
@@ -4085,21 +4096,21 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$111  = ~ reset;
   assign \$112  = ready & \$111 ;
   assign r_valid = read__valid & r_usable;
-  assign \none$96  = ! r_incoming[33:30];
-  assign \full$97  = & r_incoming[33:30];
+  assign \none$98  = ! r_incoming[33:30];
+  assign \full$99  = & r_incoming[33:30];
   assign \$114  = \$113  == 9'h160;
   assign \$115  = ! r_incoming[2:0];
   assign \$116  = \$115  & r_incoming[25];
   assign \$119  = \$114  & \$118 ;
-  assign pops = \$119  & \full$97 ;
+  assign pops = \$119  & \full$99 ;
   assign \$121  = \$120  == 9'h140;
   assign \$122  = ! r_incoming[2:0];
   assign \$123  = \$122  & r_incoming[25];
   assign \$126  = \$121  & \$125 ;
-  assign \$127  = ~ \none$96 ;
+  assign \$127  = ~ \none$98 ;
   assign \$128  = \$126  & \$127 ;
   assign reads = \$128  | pops;
-  assign \ready$100  = r_valid & room;
+  assign \ready$102  = r_valid & room;
   assign \$129  = ! r_incoming[15];
   assign \$131  = \$130  == 7'h40;
   assign \$133  = \$132  == 7'h40;
@@ -4138,23 +4149,23 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$180  = \$179  == 7'h40;
   assign \$181  = \$178  | \$180 ;
   assign \$182  = ~ \$181 ;
-  assign \$183  = \$182  | \diverted$109 ;
-  assign \$184  = \ready$100  & \$183 ;
+  assign \$183  = \$182  | \diverted$111 ;
+  assign \$184  = \ready$102  & \$183 ;
   assign \$186  = \$185 [0] & r_engine__ready;
-  assign \$188  = \ready$100  & \$187 ;
+  assign \$188  = \ready$102  & \$187 ;
   assign \$189  = \$188  & r_pool__grant;
-  assign \$190  = ~ \diverted$109 ;
+  assign \$190  = ~ \diverted$111 ;
   assign \$191  = \$189  & \$190 ;
   assign read__ready = \$186  | \$191 ;
-  assign \$192  = ~ reset;
-  assign \$193  = popping & \$192 ;
-  assign \$195  = ~ popping;
-  assign \$196  = take & { \port$3141$0 , \port$3119$0  };
-  assign \$197  = | \$196 ;
-  assign \$198  = \$195  | \$197 ;
-  assign r_pool__keep = showing & \$198 ;
-  assign \$199  = ~ reset;
-  assign arrives = read_3 & \$199 ;
+  assign \$193  = ~ popping;
+  assign \$194  = take & { \port$3155$0 , \port$3133$0  };
+  assign \$195  = | \$194 ;
+  assign \$196  = \$193  | \$195 ;
+  assign r_pool__keep = showing & \$196 ;
+  assign \$197  = ~ reset;
+  assign arrives = read_3 & \$197 ;
+  assign \$198  = by_engine_3 & r_good;
+  assign \$199  = by_engine_3 & r_good;
   assign \$200  = by_engine_3 & r_good;
   assign \$201  = by_engine_3 & r_good;
   assign \$202  = by_engine_3 & r_good;
@@ -4185,71 +4196,72 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$227  = by_engine_3 & r_good;
   assign \$228  = by_engine_3 & r_good;
   assign \$229  = by_engine_3 & r_good;
-  assign \$230  = by_engine_3 & r_good;
-  assign \$231  = by_engine_3 & r_good;
-  assign \$232  = r_data & { \$231 , \$230 , \$229 , \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200  };
-  assign \$233  = r_pool__data | \$232 ;
-  assign \$234  = | \here$130 ;
-  assign \$235  = ~ reset;
-  assign answer__valid = \$234  & \$235 ;
+  assign \$230  = r_data & { \$229 , \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200 , \$199 , \$198  };
+  assign \$231  = r_pool__data | \$230 ;
+  assign \$232  = | \here$132 ;
+  assign \$233  = ~ reset;
+  assign answer__valid = \$232  & \$233 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$236  = write__ready | reset;
-  assign \$238  = \$237  == 6'h20;
-  assign \$239  = w_valid & \$238 ;
-  assign \$241  = ~ \$240 ;
-  assign \$242  = \$239  & \$241 ;
-  assign \$243  = ~ none;
-  assign \$244  = \$242  & \$243 ;
-  assign \$245  = w_engine__valid & w_engine__ready;
-  assign \$246  = ~ w_engine__payload[65];
-  assign \$247  = \$245  & \$246 ;
-  assign \$248  = touched_0 & write__ready;
-  assign \$249  = tear[0] | reset;
-  assign \$250  = ~ dropped;
-  assign \$251  = w_acted & \$250 ;
-  assign \$252  = early + \$251 ;
-  assign \$253  = pending + \$252 ;
-  assign \$254  = written__valid & written__ready;
-  assign \$255  = \$253  - \$254 ;
-  assign \$256  = read__ready | reset;
-  assign \$258  = \$257  == 7'h40;
-  assign \$260  = \$259  == 7'h40;
-  assign \$261  = \$258  | \$260 ;
-  assign \$262  = r_valid & \$261 ;
-  assign \$264  = ~ \$263 ;
-  assign \$265  = \$262  & \$264 ;
-  assign \$267  = read__ready & \$266 ;
-  assign \$268  = \$267  & pops;
-  assign \$270  = \$269  & \port$3113$0 ;
-  assign \$271  = r_incoming[16:15] <= head__0[7:6];
-  assign \$272  = pops | \$271 ;
-  assign \$273  = \$270  & \$272 ;
-  assign \$274  = \$185 [0] & r_engine__ready;
-  assign \$275  = ~ reset;
-  assign \$276  = second & \$275 ;
-  assign \$277  = outstanding + read__ready;
-  assign \$278  = \$277  - delivered;
-  assign \$279  = \here$130  + arrives;
-  assign \$280  = \$279  - delivered;
-  assign \$281  = \$signature__addr  + 1'h1;
-  assign \$282  = a_r__addr + 1'h1;
+  assign \$234  = write__ready | reset;
+  assign \$236  = \$235  == 6'h20;
+  assign \$237  = w_valid & \$236 ;
+  assign \$239  = ~ \$238 ;
+  assign \$240  = \$237  & \$239 ;
+  assign \$241  = ~ none;
+  assign \$242  = \$240  & \$241 ;
+  assign \$243  = w_engine__valid & w_engine__ready;
+  assign \$244  = ~ w_engine__payload[65];
+  assign \$245  = \$243  & \$244 ;
+  assign \$246  = touched_0 & write__ready;
+  assign \$247  = tear[0] | reset;
+  assign \$248  = new_spare ? back : kept_spare;
+  assign \$249  = ~ dropped;
+  assign \$250  = w_acted & \$249 ;
+  assign \$251  = early + \$250 ;
+  assign \$252  = pending + \$251 ;
+  assign \$253  = written__valid & written__ready;
+  assign \$254  = \$252  - \$253 ;
+  assign \$255  = read__ready | reset;
+  assign \$257  = \$256  == 7'h40;
+  assign \$259  = \$258  == 7'h40;
+  assign \$260  = \$257  | \$259 ;
+  assign \$261  = r_valid & \$260 ;
+  assign \$263  = ~ \$262 ;
+  assign \$264  = \$261  & \$263 ;
+  assign \$266  = read__ready & \$265 ;
+  assign \$267  = \$266  & pops;
+  assign \$269  = \$268  & \port$3127$0 ;
+  assign \$270  = r_incoming[16:15] <= head__0[7:6];
+  assign \$271  = pops | \$270 ;
+  assign \$272  = \$269  & \$271 ;
+  assign \$273  = \$185 [0] & r_engine__ready;
+  assign \$274  = ~ reset;
+  assign \$275  = second & \$274 ;
+  assign \$276  = outstanding + read__ready;
+  assign \$277  = \$276  - delivered;
+  assign \$278  = \here$132  + arrives;
+  assign \$279  = \$278  - delivered;
+  assign \$280  = \$signature__addr  + 1'h1;
+  assign \$281  = a_r__addr + 1'h1;
   always @(posedge clk)
-    slow <= \$283 ;
+    slow <= \$282 ;
   always @(posedge clk)
-    dropped <= \$284 ;
+    dropped <= \$283 ;
   always @(posedge clk)
-    diverted <= \$285 ;
+    diverted <= \$284 ;
   always @(posedge clk)
-    busy <= \$286 ;
+    busy <= \$285 ;
   always @(posedge clk)
-    spare_here <= \$287 ;
+    spare_here <= \$286 ;
   always @(posedge clk)
-    \write_data$70  <= \$288 ;
+    new_spare <= \$287 ;
+  always @(posedge clk)
+    kept_spare <= \$288 ;
   always @(posedge clk)
     pending <= \$289 ;
   always @(posedge clk)
-    \diverted$109  <= \$290 ;
+    \diverted$111  <= \$290 ;
   always @(posedge clk)
     second <= \$291 ;
   always @(posedge clk)
@@ -4269,13 +4281,13 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   always @(posedge clk)
     outstanding <= \$299 ;
   always @(posedge clk)
-    \here$130  <= \$300 ;
+    \here$132  <= \$300 ;
   always @(posedge clk)
     \$signature__addr  <= \$301 ;
   always @(posedge clk)
     a_r__addr <= \$302 ;
   \postern_small.port_0.r_binding  r_binding (
-    .allowed(\allowed$89 ),
+    .allowed(\allowed$91 ),
     .cacheable(read__payload[19]),
     .offset(read__payload[11:0])
   );
@@ -4300,36 +4312,49 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$283  = slow;
+    \$282  = slow;
     if (w_acted) begin
-      \$283  = 1'h0;
+      \$282  = 1'h0;
     end
-    if (\$247 ) begin
-      \$283  = 1'h1;
+    if (\$245 ) begin
+      \$282  = 1'h1;
     end
     if (rst) begin
-      \$283  = 1'h0;
+      \$282  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$284  = dropped;
+    \$283  = dropped;
     if (w_acted) begin
-      \$284  = 1'h0;
+      \$283  = 1'h0;
     end else if (reset) begin
-      \$284  = slow;
+      \$283  = slow;
     end
     if (rst) begin
-      \$284  = 1'h0;
+      \$283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    if (\$236 ) begin
-      \$285  = 1'h0;
+    if (\$234 ) begin
+      \$284  = 1'h0;
     end else begin
-      \$285  = \$244 ;
+      \$284  = \$242 ;
+    end
+    if (rst) begin
+      \$284  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$285  = busy;
+    if (\$246 ) begin
+      \$285  = \$signal ;
+    end
+    if (\$247 ) begin
+      \$285  = 1'h0;
     end
     if (rst) begin
       \$285  = 1'h0;
@@ -4337,43 +4362,34 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$286  = busy;
-    if (\$248 ) begin
-      \$286  = \$signal ;
-    end
-    if (\$249 ) begin
+    \$286  = spare_here;
+    if (\write$68 ) begin
       \$286  = 1'h0;
+    end
+    if (slot_back) begin
+      \$286  = 1'h1;
     end
     if (rst) begin
-      \$286  = 1'h0;
+      \$286  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$287  = spare_here;
-    if (\write$68 ) begin
+    \$287  = slot_back;
+    if (rst) begin
       \$287  = 1'h0;
     end
-    if (slot_back) begin
-      \$287  = 1'h1;
-    end
-    if (rst) begin
-      \$287  = 1'h1;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$288  = \write_data$70 ;
-    if (slot_back) begin
-      \$288  = back;
-    end
+    \$288  = \$248 ;
     if (rst) begin
       \$288  = 6'h20;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$289  = \$255 [2:0];
+    \$289  = \$254 [2:0];
     if (reset) begin
       \$289  = 3'h0;
     end
@@ -4384,10 +4400,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    if (\$256 ) begin
+    if (\$255 ) begin
       \$290  = 1'h0;
     end else begin
-      \$290  = \$265 ;
+      \$290  = \$264 ;
     end
     if (rst) begin
       \$290  = 1'h0;
@@ -4402,21 +4418,21 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$292  = \$268 ;
+    \$292  = \$267 ;
     if (rst) begin
       \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$293  = \$273 ;
+    \$293  = \$272 ;
     if (rst) begin
       \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$294  = \$274 ;
+    \$294  = \$273 ;
     if (rst) begin
       \$294  = 1'h0;
     end
@@ -4437,7 +4453,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$297  = \$276 ;
+    \$297  = \$275 ;
     if (rst) begin
       \$297  = 1'h0;
     end
@@ -4451,7 +4467,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$299  = \$278 [2:0];
+    \$299  = \$277 [2:0];
     if (reset) begin
       \$299  = 3'h0;
     end
@@ -4461,7 +4477,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$300  = \$280 [2:0];
+    \$300  = \$279 [2:0];
     if (reset) begin
       \$300  = 3'h0;
     end
@@ -4473,7 +4489,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     \$301  = \$signature__addr ;
     if (arrives) begin
-      \$301  = \$281 [1:0];
+      \$301  = \$280 [1:0];
     end
     if (reset) begin
       \$301  = 2'h0;
@@ -4486,7 +4502,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     \$302  = a_r__addr;
     if (delivered) begin
-      \$302  = \$282 [1:0];
+      \$302  = \$281 [1:0];
     end
     if (reset) begin
       \$302  = 2'h0;
@@ -4526,30 +4542,29 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign w_issue = write__ready;
   assign here = 1'h1;
   assign \write_row$69  = 1'h0;
-  assign spare = \write_data$70 ;
-  assign \address$74  = read__payload[11:0];
-  assign \tag$76  = read__payload[16];
-  assign \secure$77  = read__payload[17];
-  assign \continues$78  = read__payload[18];
-  assign \cacheable$79  = read__payload[19];
-  assign \resident$80  = resident;
-  assign \vm$82  = 1'h0;
-  assign \compiling$83  = 1'h0;
-  assign \compiled_tag$84  = 4'h0;
-  assign \compiled_known$85  = 1'h0;
-  assign \compiled_vm$86  = 1'h0;
-  assign \offset$87  = read__payload[11:0];
-  assign \manager$88  = 1'h0;
-  assign \known$90  = 1'h1;
+  assign \address$76  = read__payload[11:0];
+  assign \tag$78  = read__payload[16];
+  assign \secure$79  = read__payload[17];
+  assign \continues$80  = read__payload[18];
+  assign \cacheable$81  = read__payload[19];
+  assign \resident$82  = resident;
+  assign \vm$84  = 1'h0;
+  assign \compiling$85  = 1'h0;
+  assign \compiled_tag$86  = 4'h0;
+  assign \compiled_known$87  = 1'h0;
+  assign \compiled_vm$88  = 1'h0;
+  assign \offset$89  = read__payload[11:0];
+  assign \manager$90  = 1'h0;
+  assign \known$92  = 1'h1;
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3141$0 , \port$3119$0  };
+  assign fresh = { \port$3155$0 , \port$3133$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3135$0 , \port$3113$0  };
+  assign filled = { \port$3149$0 , \port$3127$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -4595,8 +4610,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \read__payload.secure  = read__payload[17];
   assign \read__payload.continues  = read__payload[18];
   assign \read__payload.cacheable  = read__payload[19];
-  assign \resident$80.vm  = resident[0];
-  assign \resident$80.valid  = resident[1];
+  assign \resident$82.vm  = resident[0];
+  assign \resident$82.valid  = resident[1];
   assign \r_incoming.address  = r_incoming[11:0];
   assign \r_incoming.offset  = r_incoming[23:12];
   assign \r_incoming.manager  = r_incoming[24];
@@ -4624,8 +4639,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$233 ;
-  assign take[0] = \$194 ;
+  assign \$signature__data [31:0] = \$231 ;
+  assign take[0] = \$192 ;
   assign take[1] = 1'h0;
   assign r_engine__payload[32] = \$176 ;
   assign r_engine__payload[31:28] = r_incoming[33:30];
@@ -4637,7 +4652,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_engine__payload[11:0] = r_incoming[11:0];
   assign r_incoming[27] = 1'h0;
   assign r_incoming[26] = 1'h1;
-  assign r_incoming[25] = \allowed$89 ;
+  assign r_incoming[25] = \allowed$91 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
   assign r_incoming[29:28] = { \$110 , \$108  };
@@ -4757,17 +4772,17 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$179 [7:6] = read__payload[7:6];
   assign \$185  = { 1'h0, \$184  };
   assign \$187  = reads;
-  assign \$194  = \$193 ;
-  assign { \$237 [11:8], \$237 [6], \$237 [4:0] } = 10'h000;
-  assign { \$237 [7], \$237 [5] } = { write__payload[7], write__payload[5] };
-  assign \$240  = staged;
-  assign { \$257 [11:8], \$257 [5:0] } = 10'h000;
-  assign \$257 [7:6] = read__payload[7:6];
-  assign { \$259 [11:8], \$259 [5:0] } = 10'h000;
-  assign \$259 [7:6] = read__payload[7:6];
-  assign \$263  = reads;
-  assign \$266  = reads;
-  assign \$269  = reads;
+  assign \$192  = popping;
+  assign { \$235 [11:8], \$235 [6], \$235 [4:0] } = 10'h000;
+  assign { \$235 [7], \$235 [5] } = { write__payload[7], write__payload[5] };
+  assign \$238  = staged;
+  assign { \$256 [11:8], \$256 [5:0] } = 10'h000;
+  assign \$256 [7:6] = read__payload[7:6];
+  assign { \$258 [11:8], \$258 [5:0] } = 10'h000;
+  assign \$258 [7:6] = read__payload[7:6];
+  assign \$262  = reads;
+  assign \$265  = reads;
+  assign \$268  = reads;
 endmodule
 
 module \postern_small.port_0.r_binding (offset, cacheable, allowed);
@@ -4875,7 +4890,7 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3113$0 , \port$3119$0 , \port$3135$0 , head__1, \port$3141$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3127$0 , \port$3133$0 , \port$3149$0 , head__1, \port$3155$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
 , take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -4983,9 +4998,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$191 ;
   wire \$192 ;
   wire \$193 ;
-  wire \$194 ;
+  wire [1:0] \$194 ;
   wire \$195 ;
-  wire [1:0] \$196 ;
+  wire \$196 ;
   wire \$197 ;
   wire \$198 ;
   wire \$199 ;
@@ -5024,14 +5039,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$228 ;
   wire \$229 ;
   wire \$23 ;
-  wire \$230 ;
-  wire \$231 ;
-  wire [31:0] \$232 ;
-  wire [31:0] \$233 ;
+  wire [31:0] \$230 ;
+  wire [31:0] \$231 ;
+  wire \$232 ;
+  wire \$233 ;
   wire \$234 ;
-  wire \$235 ;
+  wire [11:0] \$235 ;
   wire \$236 ;
-  wire [11:0] \$237 ;
+  wire \$237 ;
   wire \$238 ;
   wire \$239 ;
   wire \$24 ;
@@ -5043,19 +5058,19 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$245 ;
   wire \$246 ;
   wire \$247 ;
-  wire \$248 ;
+  wire [5:0] \$248 ;
   wire \$249 ;
   wire \$25 ;
   wire \$250 ;
-  wire \$251 ;
-  wire [1:0] \$252 ;
-  wire [3:0] \$253 ;
-  wire \$254 ;
-  wire [4:0] \$255 ;
-  wire \$256 ;
-  wire [11:0] \$257 ;
-  wire \$258 ;
-  wire [11:0] \$259 ;
+  wire [1:0] \$251 ;
+  wire [3:0] \$252 ;
+  wire \$253 ;
+  wire [4:0] \$254 ;
+  wire \$255 ;
+  wire [11:0] \$256 ;
+  wire \$257 ;
+  wire [11:0] \$258 ;
+  wire \$259 ;
   wire \$26 ;
   wire \$260 ;
   wire \$261 ;
@@ -5074,14 +5089,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$273 ;
   wire \$274 ;
   wire \$275 ;
-  wire \$276 ;
-  wire [3:0] \$277 ;
-  wire [4:0] \$278 ;
-  wire [3:0] \$279 ;
+  wire [3:0] \$276 ;
+  wire [4:0] \$277 ;
+  wire [3:0] \$278 ;
+  wire [4:0] \$279 ;
   wire \$28 ;
-  wire [4:0] \$280 ;
+  wire [2:0] \$280 ;
   wire [2:0] \$281 ;
-  wire [2:0] \$282 ;
+  reg \$282 ;
   reg \$283 ;
   reg \$284 ;
   reg \$285 ;
@@ -5192,9 +5207,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \a_r__data.error ;
   wire able;
   wire [11:0] address;
-  wire [11:0] \address$74 ;
+  wire [11:0] \address$76 ;
   wire allowed;
-  wire \allowed$89 ;
+  wire \allowed$91 ;
   output [32:0] answer__payload;
   wire [32:0] answer__payload;
   wire [31:0] \answer__payload.data ;
@@ -5209,29 +5224,29 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg busy = 1'h0;
   reg by_engine_3 = 1'h0;
   wire cacheable;
-  wire \cacheable$79 ;
+  wire \cacheable$81 ;
   wire clear_busy;
   input clk;
   wire clk;
   wire compiled_known;
   wire \compiled_known$15 ;
-  wire \compiled_known$85 ;
+  wire \compiled_known$87 ;
   wire [3:0] compiled_tag;
   wire [3:0] \compiled_tag$13 ;
-  wire [3:0] \compiled_tag$84 ;
+  wire [3:0] \compiled_tag$86 ;
   wire compiled_vm;
   wire \compiled_vm$17 ;
-  wire \compiled_vm$86 ;
+  wire \compiled_vm$88 ;
   wire compiling;
   wire \compiling$11 ;
-  wire \compiling$83 ;
+  wire \compiling$85 ;
   wire continues;
-  wire \continues$78 ;
+  wire \continues$80 ;
   wire [3:0] data_0;
   wire [5:0] \data_0$52 ;
   wire delivered;
   reg diverted = 1'h0;
-  reg \diverted$109  = 1'h0;
+  reg \diverted$111  = 1'h0;
   reg dropped = 1'h0;
   wire early;
   reg engaged = 1'h0;
@@ -5247,7 +5262,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \following.torn ;
   wire [1:0] fresh;
   wire full;
-  wire \full$97 ;
+  wire \full$99 ;
   (* init = 2'h0 *)
   wire [1:0] get;
   input [8:0] head__1;
@@ -5256,16 +5271,18 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \head__1.sender ;
   wire [5:0] \head__1.slot ;
   wire here;
-  reg [2:0] \here$130  = 3'h0;
+  reg [2:0] \here$132  = 3'h0;
+  reg [5:0] kept_spare = 6'h22;
   wire known;
-  wire \known$90 ;
+  wire \known$92 ;
   wire lane;
   wire manager;
-  wire \manager$88 ;
+  wire \manager$90 ;
+  reg new_spare = 1'h0;
   wire none;
-  wire \none$96 ;
+  wire \none$98 ;
   wire [11:0] offset;
-  wire [11:0] \offset$87 ;
+  wire [11:0] \offset$89 ;
   wire [1:0] open;
   reg [2:0] outstanding = 3'h0;
   reg [2:0] pending = 3'h0;
@@ -5273,14 +5290,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$3113$0 ;
-  wire \port$3113$0 ;
-  input \port$3119$0 ;
-  wire \port$3119$0 ;
-  input \port$3135$0 ;
-  wire \port$3135$0 ;
-  input \port$3141$0 ;
-  wire \port$3141$0 ;
+  input \port$3127$0 ;
+  wire \port$3127$0 ;
+  input \port$3133$0 ;
+  wire \port$3133$0 ;
+  input \port$3149$0 ;
+  wire \port$3149$0 ;
+  input \port$3155$0 ;
+  wire \port$3155$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5342,7 +5359,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire reads;
   input ready;
   wire ready;
-  wire \ready$100 ;
+  wire \ready$102 ;
   wire \ready$48 ;
   input reset;
   wire reset;
@@ -5351,9 +5368,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] \resident$7 ;
   wire \resident$7.valid ;
   wire \resident$7.vm ;
-  wire [1:0] \resident$80 ;
-  wire \resident$80.valid ;
-  wire \resident$80.vm ;
+  wire [1:0] \resident$82 ;
+  wire \resident$82.valid ;
+  wire \resident$82.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire room;
@@ -5363,17 +5380,15 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire rst;
   reg second = 1'h0;
   wire secure;
-  wire \secure$77 ;
+  wire \secure$79 ;
   reg showing = 1'h0;
   input slot_back;
   wire slot_back;
   reg slow = 1'h0;
-  (* init = 6'h22 *)
-  wire [5:0] spare;
   reg spare_here = 1'h1;
   wire staged;
   wire tag;
-  wire \tag$76 ;
+  wire \tag$78 ;
   output [1:0] take;
   wire [1:0] take;
   input [1:0] tear;
@@ -5381,7 +5396,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire torn;
   wire touched_0;
   wire vm;
-  wire \vm$82 ;
+  wire \vm$84 ;
   input w_acted;
   wire w_acted;
   output [74:0] w_engine__payload;
@@ -5446,7 +5461,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   input write__valid;
   wire write__valid;
   wire [3:0] write_data;
-  reg [5:0] \write_data$70  = 6'h22;
+  wire [5:0] \write_data$70 ;
   wire write_row;
   wire \write_row$69 ;
   input written__ready;
@@ -5553,6 +5568,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$102  = \$101  & w_engine__payload[65];
   assign \$103  = ~ torn;
   assign \write$68  = \$102  & \$103 ;
+  assign \write_data$70  = new_spare ? back : kept_spare;
   assign \$104  = \$signal  | clear_busy;
   assign \$105  = | pending;
   assign \$106  = ~ reset;
@@ -5560,21 +5576,21 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$111  = ~ reset;
   assign \$112  = ready & \$111 ;
   assign r_valid = read__valid & r_usable;
-  assign \none$96  = ! r_incoming[33:30];
-  assign \full$97  = & r_incoming[33:30];
+  assign \none$98  = ! r_incoming[33:30];
+  assign \full$99  = & r_incoming[33:30];
   assign \$114  = \$113  == 9'h160;
   assign \$115  = ! r_incoming[2:0];
   assign \$116  = \$115  & r_incoming[25];
   assign \$119  = \$114  & \$118 ;
-  assign pops = \$119  & \full$97 ;
+  assign pops = \$119  & \full$99 ;
   assign \$121  = \$120  == 9'h140;
   assign \$122  = ! r_incoming[2:0];
   assign \$123  = \$122  & r_incoming[25];
   assign \$126  = \$121  & \$125 ;
-  assign \$127  = ~ \none$96 ;
+  assign \$127  = ~ \none$98 ;
   assign \$128  = \$126  & \$127 ;
   assign reads = \$128  | pops;
-  assign \ready$100  = r_valid & room;
+  assign \ready$102  = r_valid & room;
   assign \$129  = ! r_incoming[15];
   assign \$131  = \$130  == 7'h40;
   assign \$133  = \$132  == 7'h40;
@@ -5613,23 +5629,23 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$180  = \$179  == 7'h40;
   assign \$181  = \$178  | \$180 ;
   assign \$182  = ~ \$181 ;
-  assign \$183  = \$182  | \diverted$109 ;
-  assign \$184  = \ready$100  & \$183 ;
+  assign \$183  = \$182  | \diverted$111 ;
+  assign \$184  = \ready$102  & \$183 ;
   assign \$186  = \$185 [0] & r_engine__ready;
-  assign \$188  = \ready$100  & \$187 ;
+  assign \$188  = \ready$102  & \$187 ;
   assign \$189  = \$188  & r_pool__grant;
-  assign \$190  = ~ \diverted$109 ;
+  assign \$190  = ~ \diverted$111 ;
   assign \$191  = \$189  & \$190 ;
   assign read__ready = \$186  | \$191 ;
-  assign \$192  = ~ reset;
-  assign \$193  = popping & \$192 ;
-  assign \$195  = ~ popping;
-  assign \$196  = take & { \port$3141$0 , \port$3119$0  };
-  assign \$197  = | \$196 ;
-  assign \$198  = \$195  | \$197 ;
-  assign r_pool__keep = showing & \$198 ;
-  assign \$199  = ~ reset;
-  assign arrives = read_3 & \$199 ;
+  assign \$193  = ~ popping;
+  assign \$194  = take & { \port$3155$0 , \port$3133$0  };
+  assign \$195  = | \$194 ;
+  assign \$196  = \$193  | \$195 ;
+  assign r_pool__keep = showing & \$196 ;
+  assign \$197  = ~ reset;
+  assign arrives = read_3 & \$197 ;
+  assign \$198  = by_engine_3 & r_good;
+  assign \$199  = by_engine_3 & r_good;
   assign \$200  = by_engine_3 & r_good;
   assign \$201  = by_engine_3 & r_good;
   assign \$202  = by_engine_3 & r_good;
@@ -5660,71 +5676,72 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$227  = by_engine_3 & r_good;
   assign \$228  = by_engine_3 & r_good;
   assign \$229  = by_engine_3 & r_good;
-  assign \$230  = by_engine_3 & r_good;
-  assign \$231  = by_engine_3 & r_good;
-  assign \$232  = r_data & { \$231 , \$230 , \$229 , \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200  };
-  assign \$233  = r_pool__data | \$232 ;
-  assign \$234  = | \here$130 ;
-  assign \$235  = ~ reset;
-  assign answer__valid = \$234  & \$235 ;
+  assign \$230  = r_data & { \$229 , \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200 , \$199 , \$198  };
+  assign \$231  = r_pool__data | \$230 ;
+  assign \$232  = | \here$132 ;
+  assign \$233  = ~ reset;
+  assign answer__valid = \$232  & \$233 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$236  = write__ready | reset;
-  assign \$238  = \$237  == 6'h20;
-  assign \$239  = w_valid & \$238 ;
-  assign \$241  = ~ \$240 ;
-  assign \$242  = \$239  & \$241 ;
-  assign \$243  = ~ none;
-  assign \$244  = \$242  & \$243 ;
-  assign \$245  = w_engine__valid & w_engine__ready;
-  assign \$246  = ~ w_engine__payload[65];
-  assign \$247  = \$245  & \$246 ;
-  assign \$248  = touched_0 & write__ready;
-  assign \$249  = tear[1] | reset;
-  assign \$250  = ~ dropped;
-  assign \$251  = w_acted & \$250 ;
-  assign \$252  = early + \$251 ;
-  assign \$253  = pending + \$252 ;
-  assign \$254  = written__valid & written__ready;
-  assign \$255  = \$253  - \$254 ;
-  assign \$256  = read__ready | reset;
-  assign \$258  = \$257  == 7'h40;
-  assign \$260  = \$259  == 7'h40;
-  assign \$261  = \$258  | \$260 ;
-  assign \$262  = r_valid & \$261 ;
-  assign \$264  = ~ \$263 ;
-  assign \$265  = \$262  & \$264 ;
-  assign \$267  = read__ready & \$266 ;
-  assign \$268  = \$267  & pops;
-  assign \$270  = \$269  & \port$3135$0 ;
-  assign \$271  = r_incoming[16:15] <= head__1[7:6];
-  assign \$272  = pops | \$271 ;
-  assign \$273  = \$270  & \$272 ;
-  assign \$274  = \$185 [0] & r_engine__ready;
-  assign \$275  = ~ reset;
-  assign \$276  = second & \$275 ;
-  assign \$277  = outstanding + read__ready;
-  assign \$278  = \$277  - delivered;
-  assign \$279  = \here$130  + arrives;
-  assign \$280  = \$279  - delivered;
-  assign \$281  = \$signature__addr  + 1'h1;
-  assign \$282  = a_r__addr + 1'h1;
+  assign \$234  = write__ready | reset;
+  assign \$236  = \$235  == 6'h20;
+  assign \$237  = w_valid & \$236 ;
+  assign \$239  = ~ \$238 ;
+  assign \$240  = \$237  & \$239 ;
+  assign \$241  = ~ none;
+  assign \$242  = \$240  & \$241 ;
+  assign \$243  = w_engine__valid & w_engine__ready;
+  assign \$244  = ~ w_engine__payload[65];
+  assign \$245  = \$243  & \$244 ;
+  assign \$246  = touched_0 & write__ready;
+  assign \$247  = tear[1] | reset;
+  assign \$248  = new_spare ? back : kept_spare;
+  assign \$249  = ~ dropped;
+  assign \$250  = w_acted & \$249 ;
+  assign \$251  = early + \$250 ;
+  assign \$252  = pending + \$251 ;
+  assign \$253  = written__valid & written__ready;
+  assign \$254  = \$252  - \$253 ;
+  assign \$255  = read__ready | reset;
+  assign \$257  = \$256  == 7'h40;
+  assign \$259  = \$258  == 7'h40;
+  assign \$260  = \$257  | \$259 ;
+  assign \$261  = r_valid & \$260 ;
+  assign \$263  = ~ \$262 ;
+  assign \$264  = \$261  & \$263 ;
+  assign \$266  = read__ready & \$265 ;
+  assign \$267  = \$266  & pops;
+  assign \$269  = \$268  & \port$3149$0 ;
+  assign \$270  = r_incoming[16:15] <= head__1[7:6];
+  assign \$271  = pops | \$270 ;
+  assign \$272  = \$269  & \$271 ;
+  assign \$273  = \$185 [0] & r_engine__ready;
+  assign \$274  = ~ reset;
+  assign \$275  = second & \$274 ;
+  assign \$276  = outstanding + read__ready;
+  assign \$277  = \$276  - delivered;
+  assign \$278  = \here$132  + arrives;
+  assign \$279  = \$278  - delivered;
+  assign \$280  = \$signature__addr  + 1'h1;
+  assign \$281  = a_r__addr + 1'h1;
   always @(posedge clk)
-    slow <= \$283 ;
+    slow <= \$282 ;
   always @(posedge clk)
-    dropped <= \$284 ;
+    dropped <= \$283 ;
   always @(posedge clk)
-    diverted <= \$285 ;
+    diverted <= \$284 ;
   always @(posedge clk)
-    busy <= \$286 ;
+    busy <= \$285 ;
   always @(posedge clk)
-    spare_here <= \$287 ;
+    spare_here <= \$286 ;
   always @(posedge clk)
-    \write_data$70  <= \$288 ;
+    new_spare <= \$287 ;
+  always @(posedge clk)
+    kept_spare <= \$288 ;
   always @(posedge clk)
     pending <= \$289 ;
   always @(posedge clk)
-    \diverted$109  <= \$290 ;
+    \diverted$111  <= \$290 ;
   always @(posedge clk)
     second <= \$291 ;
   always @(posedge clk)
@@ -5744,13 +5761,13 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   always @(posedge clk)
     outstanding <= \$299 ;
   always @(posedge clk)
-    \here$130  <= \$300 ;
+    \here$132  <= \$300 ;
   always @(posedge clk)
     \$signature__addr  <= \$301 ;
   always @(posedge clk)
     a_r__addr <= \$302 ;
   \postern_small.port_1.r_binding  r_binding (
-    .allowed(\allowed$89 ),
+    .allowed(\allowed$91 ),
     .cacheable(read__payload[19]),
     .offset(read__payload[11:0])
   );
@@ -5775,36 +5792,49 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$283  = slow;
+    \$282  = slow;
     if (w_acted) begin
-      \$283  = 1'h0;
+      \$282  = 1'h0;
     end
-    if (\$247 ) begin
-      \$283  = 1'h1;
+    if (\$245 ) begin
+      \$282  = 1'h1;
     end
     if (rst) begin
-      \$283  = 1'h0;
+      \$282  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$284  = dropped;
+    \$283  = dropped;
     if (w_acted) begin
-      \$284  = 1'h0;
+      \$283  = 1'h0;
     end else if (reset) begin
-      \$284  = slow;
+      \$283  = slow;
     end
     if (rst) begin
-      \$284  = 1'h0;
+      \$283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    if (\$236 ) begin
-      \$285  = 1'h0;
+    if (\$234 ) begin
+      \$284  = 1'h0;
     end else begin
-      \$285  = \$244 ;
+      \$284  = \$242 ;
+    end
+    if (rst) begin
+      \$284  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$285  = busy;
+    if (\$246 ) begin
+      \$285  = \$signal ;
+    end
+    if (\$247 ) begin
+      \$285  = 1'h0;
     end
     if (rst) begin
       \$285  = 1'h0;
@@ -5812,43 +5842,34 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$286  = busy;
-    if (\$248 ) begin
-      \$286  = \$signal ;
-    end
-    if (\$249 ) begin
+    \$286  = spare_here;
+    if (\write$68 ) begin
       \$286  = 1'h0;
+    end
+    if (slot_back) begin
+      \$286  = 1'h1;
     end
     if (rst) begin
-      \$286  = 1'h0;
+      \$286  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$287  = spare_here;
-    if (\write$68 ) begin
+    \$287  = slot_back;
+    if (rst) begin
       \$287  = 1'h0;
     end
-    if (slot_back) begin
-      \$287  = 1'h1;
-    end
-    if (rst) begin
-      \$287  = 1'h1;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$288  = \write_data$70 ;
-    if (slot_back) begin
-      \$288  = back;
-    end
+    \$288  = \$248 ;
     if (rst) begin
       \$288  = 6'h22;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$289  = \$255 [2:0];
+    \$289  = \$254 [2:0];
     if (reset) begin
       \$289  = 3'h0;
     end
@@ -5859,10 +5880,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    if (\$256 ) begin
+    if (\$255 ) begin
       \$290  = 1'h0;
     end else begin
-      \$290  = \$265 ;
+      \$290  = \$264 ;
     end
     if (rst) begin
       \$290  = 1'h0;
@@ -5877,21 +5898,21 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$292  = \$268 ;
+    \$292  = \$267 ;
     if (rst) begin
       \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$293  = \$273 ;
+    \$293  = \$272 ;
     if (rst) begin
       \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$294  = \$274 ;
+    \$294  = \$273 ;
     if (rst) begin
       \$294  = 1'h0;
     end
@@ -5912,7 +5933,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$297  = \$276 ;
+    \$297  = \$275 ;
     if (rst) begin
       \$297  = 1'h0;
     end
@@ -5926,7 +5947,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$299  = \$278 [2:0];
+    \$299  = \$277 [2:0];
     if (reset) begin
       \$299  = 3'h0;
     end
@@ -5936,7 +5957,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$300  = \$280 [2:0];
+    \$300  = \$279 [2:0];
     if (reset) begin
       \$300  = 3'h0;
     end
@@ -5948,7 +5969,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     \$301  = \$signature__addr ;
     if (arrives) begin
-      \$301  = \$281 [1:0];
+      \$301  = \$280 [1:0];
     end
     if (reset) begin
       \$301  = 2'h0;
@@ -5961,7 +5982,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     \$302  = a_r__addr;
     if (delivered) begin
-      \$302  = \$282 [1:0];
+      \$302  = \$281 [1:0];
     end
     if (reset) begin
       \$302  = 2'h0;
@@ -6001,30 +6022,29 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign w_issue = write__ready;
   assign here = 1'h1;
   assign \write_row$69  = 1'h0;
-  assign spare = \write_data$70 ;
-  assign \address$74  = read__payload[11:0];
-  assign \tag$76  = read__payload[16];
-  assign \secure$77  = read__payload[17];
-  assign \continues$78  = read__payload[18];
-  assign \cacheable$79  = read__payload[19];
-  assign \resident$80  = resident;
-  assign \vm$82  = 1'h1;
-  assign \compiling$83  = 1'h0;
-  assign \compiled_tag$84  = 4'h0;
-  assign \compiled_known$85  = 1'h0;
-  assign \compiled_vm$86  = 1'h0;
-  assign \offset$87  = read__payload[11:0];
-  assign \manager$88  = 1'h0;
-  assign \known$90  = 1'h1;
+  assign \address$76  = read__payload[11:0];
+  assign \tag$78  = read__payload[16];
+  assign \secure$79  = read__payload[17];
+  assign \continues$80  = read__payload[18];
+  assign \cacheable$81  = read__payload[19];
+  assign \resident$82  = resident;
+  assign \vm$84  = 1'h1;
+  assign \compiling$85  = 1'h0;
+  assign \compiled_tag$86  = 4'h0;
+  assign \compiled_known$87  = 1'h0;
+  assign \compiled_vm$88  = 1'h0;
+  assign \offset$89  = read__payload[11:0];
+  assign \manager$90  = 1'h0;
+  assign \known$92  = 1'h1;
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3141$0 , \port$3119$0  };
+  assign fresh = { \port$3155$0 , \port$3133$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3135$0 , \port$3113$0  };
+  assign filled = { \port$3149$0 , \port$3127$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -6070,8 +6090,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \read__payload.secure  = read__payload[17];
   assign \read__payload.continues  = read__payload[18];
   assign \read__payload.cacheable  = read__payload[19];
-  assign \resident$80.vm  = resident[0];
-  assign \resident$80.valid  = resident[1];
+  assign \resident$82.vm  = resident[0];
+  assign \resident$82.valid  = resident[1];
   assign \r_incoming.address  = r_incoming[11:0];
   assign \r_incoming.offset  = r_incoming[23:12];
   assign \r_incoming.manager  = r_incoming[24];
@@ -6099,8 +6119,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$233 ;
-  assign take[1] = \$194 ;
+  assign \$signature__data [31:0] = \$231 ;
+  assign take[1] = \$192 ;
   assign take[0] = 1'h0;
   assign r_engine__payload[32] = \$176 ;
   assign r_engine__payload[31:28] = r_incoming[33:30];
@@ -6112,7 +6132,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_engine__payload[11:0] = r_incoming[11:0];
   assign r_incoming[27] = 1'h1;
   assign r_incoming[26] = 1'h1;
-  assign r_incoming[25] = \allowed$89 ;
+  assign r_incoming[25] = \allowed$91 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
   assign r_incoming[29:28] = { \$110 , \$108  };
@@ -6232,17 +6252,17 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$179 [7:6] = read__payload[7:6];
   assign \$185  = { 1'h0, \$184  };
   assign \$187  = reads;
-  assign \$194  = \$193 ;
-  assign { \$237 [11:8], \$237 [6], \$237 [4:0] } = 10'h000;
-  assign { \$237 [7], \$237 [5] } = { write__payload[7], write__payload[5] };
-  assign \$240  = staged;
-  assign { \$257 [11:8], \$257 [5:0] } = 10'h000;
-  assign \$257 [7:6] = read__payload[7:6];
-  assign { \$259 [11:8], \$259 [5:0] } = 10'h000;
-  assign \$259 [7:6] = read__payload[7:6];
-  assign \$263  = reads;
-  assign \$266  = reads;
-  assign \$269  = reads;
+  assign \$192  = popping;
+  assign { \$235 [11:8], \$235 [6], \$235 [4:0] } = 10'h000;
+  assign { \$235 [7], \$235 [5] } = { write__payload[7], write__payload[5] };
+  assign \$238  = staged;
+  assign { \$256 [11:8], \$256 [5:0] } = 10'h000;
+  assign \$256 [7:6] = read__payload[7:6];
+  assign { \$258 [11:8], \$258 [5:0] } = 10'h000;
+  assign \$258 [7:6] = read__payload[7:6];
+  assign \$262  = reads;
+  assign \$265  = reads;
+  assign \$268  = reads;
 endmodule
 
 module \postern_small.port_1.r_binding (offset, cacheable, allowed);
@@ -6569,8 +6589,8 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
     rx_result <= \$24 ;
   \postern_small.queue_0.counts  counts (
     .clk(clk),
-    .\port$461$0 (new_sent),
-    .\port$465$0 (new_stop),
+    .\port$460$0 (new_sent),
+    .\port$464$0 (new_stop),
     .row0(data_0),
     .rst(rst),
     .write(write)
@@ -6693,7 +6713,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \$17  = \$10 ;
 endmodule
 
-module \postern_small.queue_0.counts (rst, \port$461$0 , \port$465$0 , write, row0, clk);
+module \postern_small.queue_0.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   reg [9:0] \$1 ;
   input clk;
@@ -6702,10 +6722,10 @@ module \postern_small.queue_0.counts (rst, \port$461$0 , \port$465$0 , write, ro
   wire [9:0] data_0;
   (* init = 10'h200 *)
   wire [9:0] data_1;
-  input [4:0] \port$461$0 ;
-  wire [4:0] \port$461$0 ;
-  input [4:0] \port$465$0 ;
-  wire [4:0] \port$465$0 ;
+  input [4:0] \port$460$0 ;
+  wire [4:0] \port$460$0 ;
+  input [4:0] \port$464$0 ;
+  wire [4:0] \port$464$0 ;
   output [9:0] row0;
   reg [9:0] row0 = 10'h200;
   input rst;
@@ -6719,13 +6739,13 @@ module \postern_small.queue_0.counts (rst, \port$461$0 , \port$465$0 , write, ro
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = { \port$465$0 , \port$461$0  };
+      \$1  = { \port$464$0 , \port$460$0  };
     end
     if (rst) begin
       \$1  = 10'h200;
     end
   end
-  assign write_data = { \port$465$0 , \port$461$0  };
+  assign write_data = { \port$464$0 , \port$460$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -6986,8 +7006,8 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
     rx_result <= \$24 ;
   \postern_small.queue_1.counts  counts (
     .clk(clk),
-    .\port$461$0 (new_sent),
-    .\port$465$0 (new_stop),
+    .\port$460$0 (new_sent),
+    .\port$464$0 (new_stop),
     .row0(data_0),
     .rst(rst),
     .write(write)
@@ -7110,7 +7130,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \$17  = \$10 ;
 endmodule
 
-module \postern_small.queue_1.counts (rst, \port$461$0 , \port$465$0 , write, row0, clk);
+module \postern_small.queue_1.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [9:0] \$1 ;
   input clk;
@@ -7119,10 +7139,10 @@ module \postern_small.queue_1.counts (rst, \port$461$0 , \port$465$0 , write, ro
   wire [9:0] data_0;
   (* init = 10'h200 *)
   wire [9:0] data_1;
-  input [4:0] \port$461$0 ;
-  wire [4:0] \port$461$0 ;
-  input [4:0] \port$465$0 ;
-  wire [4:0] \port$465$0 ;
+  input [4:0] \port$460$0 ;
+  wire [4:0] \port$460$0 ;
+  input [4:0] \port$464$0 ;
+  wire [4:0] \port$464$0 ;
   output [9:0] row0;
   reg [9:0] row0 = 10'h200;
   input rst;
@@ -7136,13 +7156,13 @@ module \postern_small.queue_1.counts (rst, \port$461$0 , \port$465$0 , write, ro
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = { \port$465$0 , \port$461$0  };
+      \$1  = { \port$464$0 , \port$460$0  };
     end
     if (rst) begin
       \$1  = 10'h200;
     end
   end
-  assign write_data = { \port$465$0 , \port$461$0  };
+  assign write_data = { \port$464$0 , \port$460$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -7183,7 +7203,7 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$873$0 , \port$891$0 , \port$895$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$881$0 , \port$899$0 , \port$903$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
 , rx_results__0, stops__0, gone__0, heads__1, rx_results__1, stops__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
@@ -8456,12 +8476,12 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [7:0] own_generation;
   input permitted;
   wire permitted;
-  input [11:0] \port$873$0 ;
-  wire [11:0] \port$873$0 ;
-  output \port$891$0 ;
-  wire \port$891$0 ;
-  output \port$895$0 ;
-  wire \port$895$0 ;
+  input [11:0] \port$881$0 ;
+  wire [11:0] \port$881$0 ;
+  output \port$899$0 ;
+  wire \port$899$0 ;
+  output \port$903$0 ;
+  wire \port$903$0 ;
   wire [3:0] refused;
   wire [1:0] request;
   input [32:0] requests__0__payload;
@@ -8545,8 +8565,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$41  = \$38  | \$40 ;
   assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$43  = \$41  | \$42 ;
-  assign \$44  = { 6'h00, \port$873$0 [2:0] } | { \port$873$0 [3], 8'h00 };
-  assign \$45  = { 15'h0000, \$44  } | { \port$873$0 [11:4], 16'h0000 };
+  assign \$44  = { 6'h00, \port$881$0 [2:0] } | { \port$881$0 [3], 8'h00 };
+  assign \$45  = { 15'h0000, \$44  } | { \port$881$0 [11:4], 16'h0000 };
   assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$47  = \$43  | \$46 ;
   assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
@@ -9347,10 +9367,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
     lane <= \$1172 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$2040$0 (requests__0__ready),
-    .\port$2045$0 (requests__1__ready),
-    .\port$2368$0 (requests__0__valid),
-    .\port$2722$0 (requests__1__valid),
+    .\port$2048$0 (requests__0__ready),
+    .\port$2053$0 (requests__1__ready),
+    .\port$2377$0 (requests__0__valid),
+    .\port$2731$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -9541,13 +9561,13 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \good$37  = good;
   assign own_generation = 8'h01;
   assign epoch = 32'd0;
-  assign result_code = \port$873$0 [2:0];
-  assign result_vm = \port$873$0 [3];
-  assign result_count = \port$873$0 [11:4];
+  assign result_code = \port$881$0 [2:0];
+  assign result_vm = \port$881$0 [3];
+  assign result_count = \port$881$0 [11:4];
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
-  assign \port$891$0  = \$15 ;
-  assign \port$895$0  = \$19 ;
+  assign \port$899$0  = \$15 ;
+  assign \port$903$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -10303,7 +10323,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2040$0 , \port$2045$0 , \port$2368$0 , \port$2722$0 , clk);
+module \postern_small.read_engine.arbiter (rst, \port$2048$0 , \port$2053$0 , \port$2377$0 , \port$2731$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10322,25 +10342,25 @@ module \postern_small.read_engine.arbiter (rst, \port$2040$0 , \port$2045$0 , \p
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$2040$0 ;
-  wire \port$2040$0 ;
-  output \port$2045$0 ;
-  wire \port$2045$0 ;
-  input \port$2368$0 ;
-  wire \port$2368$0 ;
-  input \port$2722$0 ;
-  wire \port$2722$0 ;
+  output \port$2048$0 ;
+  wire \port$2048$0 ;
+  output \port$2053$0 ;
+  wire \port$2053$0 ;
+  input \port$2377$0 ;
+  wire \port$2377$0 ;
+  input \port$2731$0 ;
+  wire \port$2731$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2722$0 ;
+  assign \$3  = behind_0_1 & \port$2731$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2368$0  & \$5 ;
+  assign \$6  = \port$2377$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2368$0 ;
+  assign \$8  = \$7  & \port$2377$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2722$0  & \$10 ;
+  assign \$11  = \port$2731$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -10355,349 +10375,349 @@ module \postern_small.read_engine.arbiter (rst, \port$2040$0 , \port$2045$0 , \p
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2722$0 , \port$2368$0  };
-  assign \port$2040$0  = \$6 ;
-  assign \port$2045$0  = \$11 ;
+  assign request = { \port$2731$0 , \port$2377$0  };
+  assign \port$2048$0  = \$6 ;
+  assign \port$2053$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$354$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$3125$0 , \port$3147$0 , requests__0__payload
+module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$356$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
+, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$3139$0 , \port$3161$0 , requests__0__payload
 , requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire [11:0] \$10 ;
   wire \$100 ;
-  wire [74:0] \$101 ;
-  wire [74:0] \$102 ;
-  wire \$103 ;
-  wire \$104 ;
-  wire \$105 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire [3:0] \$103 ;
+  wire [3:0] \$104 ;
+  wire [3:0] \$105 ;
   wire [3:0] \$106 ;
-  wire [3:0] \$107 ;
-  wire [3:0] \$108 ;
-  wire [3:0] \$109 ;
+  wire \$107 ;
+  wire [11:0] \$108 ;
+  wire \$109 ;
   wire \$11 ;
-  wire \$110 ;
-  wire [11:0] \$111 ;
-  wire \$112 ;
-  wire [11:0] \$113 ;
-  wire \$114 ;
-  wire [11:0] \$115 ;
-  wire \$116 ;
-  wire [11:0] \$117 ;
-  wire \$118 ;
-  wire [11:0] \$119 ;
+  wire [11:0] \$110 ;
+  wire \$111 ;
+  wire [11:0] \$112 ;
+  wire \$113 ;
+  wire [11:0] \$114 ;
+  wire \$115 ;
+  wire [11:0] \$116 ;
+  wire \$117 ;
+  wire [11:0] \$118 ;
+  wire \$119 ;
   wire \$12 ;
-  wire \$120 ;
-  wire [11:0] \$121 ;
-  wire \$122 ;
-  wire [11:0] \$123 ;
-  wire \$124 ;
-  wire [11:0] \$125 ;
-  wire \$126 ;
-  wire [11:0] \$127 ;
-  wire \$128 ;
-  wire [11:0] \$129 ;
+  wire [11:0] \$120 ;
+  wire \$121 ;
+  wire [11:0] \$122 ;
+  wire \$123 ;
+  wire [11:0] \$124 ;
+  wire \$125 ;
+  wire [11:0] \$126 ;
+  wire \$127 ;
+  wire [11:0] \$128 ;
+  wire \$129 ;
   wire \$13 ;
-  wire \$130 ;
-  wire [11:0] \$131 ;
-  wire \$132 ;
-  wire [11:0] \$133 ;
-  wire \$134 ;
-  wire [11:0] \$135 ;
-  wire \$136 ;
-  wire [11:0] \$137 ;
-  wire \$138 ;
-  wire [11:0] \$139 ;
-  wire [7:0] \$14 ;
-  wire \$140 ;
-  wire [11:0] \$141 ;
-  wire \$142 ;
-  wire [11:0] \$143 ;
-  wire \$144 ;
-  wire [11:0] \$145 ;
-  wire \$146 ;
-  wire [11:0] \$147 ;
-  wire \$148 ;
-  wire [11:0] \$149 ;
+  wire [11:0] \$130 ;
+  wire \$131 ;
+  wire [11:0] \$132 ;
+  wire \$133 ;
+  wire [11:0] \$134 ;
+  wire \$135 ;
+  wire [11:0] \$136 ;
+  wire \$137 ;
+  wire [11:0] \$138 ;
+  wire \$139 ;
+  wire [11:0] \$14 ;
+  wire [11:0] \$140 ;
+  wire \$141 ;
+  wire [11:0] \$142 ;
+  wire \$143 ;
+  wire [11:0] \$144 ;
+  wire \$145 ;
+  wire [11:0] \$146 ;
+  wire \$147 ;
+  wire [11:0] \$148 ;
+  wire \$149 ;
   wire \$15 ;
-  wire \$150 ;
-  wire [11:0] \$151 ;
+  wire [11:0] \$150 ;
+  wire \$151 ;
   wire \$152 ;
-  wire [11:0] \$153 ;
-  wire \$154 ;
+  wire \$153 ;
+  wire [11:0] \$154 ;
   wire \$155 ;
-  wire \$156 ;
-  wire [11:0] \$157 ;
-  wire \$158 ;
-  wire [11:0] \$159 ;
-  wire [11:0] \$16 ;
-  wire \$160 ;
-  wire [11:0] \$161 ;
-  wire \$162 ;
-  wire [11:0] \$163 ;
-  wire \$164 ;
-  wire [11:0] \$165 ;
-  wire \$166 ;
-  wire [11:0] \$167 ;
-  wire \$168 ;
-  wire [11:0] \$169 ;
+  wire [11:0] \$156 ;
+  wire \$157 ;
+  wire [11:0] \$158 ;
+  wire \$159 ;
+  wire \$16 ;
+  wire [11:0] \$160 ;
+  wire \$161 ;
+  wire [11:0] \$162 ;
+  wire \$163 ;
+  wire [11:0] \$164 ;
+  wire \$165 ;
+  wire [11:0] \$166 ;
+  wire \$167 ;
+  wire [11:0] \$168 ;
+  wire \$169 ;
   wire \$17 ;
-  wire \$170 ;
-  wire [11:0] \$171 ;
+  wire [11:0] \$170 ;
+  wire \$171 ;
   wire \$172 ;
-  wire [11:0] \$173 ;
-  wire \$174 ;
-  wire \$175 ;
-  wire \$176 ;
-  wire [3:0] \$177 ;
-  wire [3:0] \$178 ;
-  wire [3:0] \$179 ;
+  wire \$173 ;
+  wire [3:0] \$174 ;
+  wire [3:0] \$175 ;
+  wire [3:0] \$176 ;
+  wire \$177 ;
+  wire \$178 ;
+  wire \$179 ;
   wire \$18 ;
   wire \$180 ;
   wire \$181 ;
   wire \$182 ;
   wire \$183 ;
-  wire \$184 ;
+  wire [11:0] \$184 ;
   wire \$185 ;
-  wire \$186 ;
-  wire [11:0] \$187 ;
-  wire \$188 ;
-  wire [11:0] \$189 ;
+  wire [11:0] \$186 ;
+  wire \$187 ;
+  wire [11:0] \$188 ;
+  wire \$189 ;
   wire \$19 ;
-  wire \$190 ;
-  wire [11:0] \$191 ;
-  wire \$192 ;
-  wire [11:0] \$193 ;
-  wire \$194 ;
-  wire [11:0] \$195 ;
-  wire \$196 ;
-  wire [11:0] \$197 ;
-  wire \$198 ;
-  wire [11:0] \$199 ;
+  wire [11:0] \$190 ;
+  wire \$191 ;
+  wire [11:0] \$192 ;
+  wire \$193 ;
+  wire [11:0] \$194 ;
+  wire \$195 ;
+  wire [11:0] \$196 ;
+  wire \$197 ;
+  wire [11:0] \$198 ;
+  wire \$199 ;
   wire \$2 ;
   wire \$20 ;
-  wire \$200 ;
-  wire [11:0] \$201 ;
-  wire \$202 ;
-  wire [11:0] \$203 ;
-  wire \$204 ;
-  wire [11:0] \$205 ;
-  wire \$206 ;
-  wire [11:0] \$207 ;
-  wire \$208 ;
-  wire [11:0] \$209 ;
+  wire [11:0] \$200 ;
+  wire \$201 ;
+  wire [11:0] \$202 ;
+  wire \$203 ;
+  wire [11:0] \$204 ;
+  wire \$205 ;
+  wire [11:0] \$206 ;
+  wire \$207 ;
+  wire [11:0] \$208 ;
+  wire \$209 ;
   wire \$21 ;
-  wire \$210 ;
-  wire [11:0] \$211 ;
-  wire \$212 ;
-  wire [11:0] \$213 ;
-  wire \$214 ;
-  wire [11:0] \$215 ;
-  wire \$216 ;
-  wire [11:0] \$217 ;
-  wire \$218 ;
-  wire [11:0] \$219 ;
+  wire [11:0] \$210 ;
+  wire \$211 ;
+  wire [11:0] \$212 ;
+  wire \$213 ;
+  wire [11:0] \$214 ;
+  wire \$215 ;
+  wire [11:0] \$216 ;
+  wire \$217 ;
+  wire [11:0] \$218 ;
+  wire \$219 ;
   wire \$22 ;
-  wire \$220 ;
-  wire [11:0] \$221 ;
-  wire \$222 ;
-  wire [11:0] \$223 ;
-  wire \$224 ;
-  wire [11:0] \$225 ;
-  wire \$226 ;
-  wire [11:0] \$227 ;
+  wire [11:0] \$220 ;
+  wire \$221 ;
+  wire [11:0] \$222 ;
+  wire \$223 ;
+  wire [11:0] \$224 ;
+  wire \$225 ;
+  wire [11:0] \$226 ;
+  wire \$227 ;
   wire \$228 ;
-  wire [11:0] \$229 ;
+  wire \$229 ;
   wire \$23 ;
-  wire \$230 ;
+  wire [11:0] \$230 ;
   wire \$231 ;
-  wire \$232 ;
-  wire [11:0] \$233 ;
-  wire \$234 ;
-  wire [11:0] \$235 ;
-  wire \$236 ;
-  wire [11:0] \$237 ;
-  wire \$238 ;
-  wire [11:0] \$239 ;
+  wire [11:0] \$232 ;
+  wire \$233 ;
+  wire [11:0] \$234 ;
+  wire \$235 ;
+  wire [11:0] \$236 ;
+  wire \$237 ;
+  wire [11:0] \$238 ;
+  wire \$239 ;
   wire \$24 ;
-  wire \$240 ;
-  wire [11:0] \$241 ;
-  wire \$242 ;
-  wire [11:0] \$243 ;
-  wire \$244 ;
-  wire [11:0] \$245 ;
-  wire \$246 ;
-  wire [11:0] \$247 ;
+  wire [11:0] \$240 ;
+  wire \$241 ;
+  wire [11:0] \$242 ;
+  wire \$243 ;
+  wire [11:0] \$244 ;
+  wire \$245 ;
+  wire [11:0] \$246 ;
+  wire \$247 ;
   wire \$248 ;
-  wire [11:0] \$249 ;
+  wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
-  wire \$251 ;
-  wire \$252 ;
+  wire [3:0] \$250 ;
+  wire [3:0] \$251 ;
+  wire [3:0] \$252 ;
   wire [3:0] \$253 ;
   wire [3:0] \$254 ;
-  wire [3:0] \$255 ;
-  wire [3:0] \$256 ;
-  wire [3:0] \$257 ;
+  wire \$255 ;
+  wire \$256 ;
+  wire \$257 ;
   wire \$258 ;
-  wire \$259 ;
+  wire [3:0] \$259 ;
   wire \$26 ;
-  wire \$260 ;
-  wire \$261 ;
-  wire [3:0] \$262 ;
-  wire [3:0] \$263 ;
-  wire [3:0] \$264 ;
-  wire \$265 ;
-  wire [11:0] \$266 ;
-  wire \$267 ;
-  wire [11:0] \$268 ;
-  wire \$269 ;
-  wire \$27 ;
-  wire [11:0] \$270 ;
-  wire \$271 ;
-  wire [11:0] \$272 ;
-  wire \$273 ;
-  wire [11:0] \$274 ;
-  wire \$275 ;
-  wire [11:0] \$276 ;
-  wire \$277 ;
-  wire [11:0] \$278 ;
-  wire \$279 ;
+  wire [3:0] \$260 ;
+  wire [3:0] \$261 ;
+  wire \$262 ;
+  wire [11:0] \$263 ;
+  wire \$264 ;
+  wire [11:0] \$265 ;
+  wire \$266 ;
+  wire [11:0] \$267 ;
+  wire \$268 ;
+  wire [11:0] \$269 ;
+  wire [3:0] \$27 ;
+  wire \$270 ;
+  wire [11:0] \$271 ;
+  wire \$272 ;
+  wire [11:0] \$273 ;
+  wire \$274 ;
+  wire [11:0] \$275 ;
+  wire \$276 ;
+  wire [11:0] \$277 ;
+  wire \$278 ;
+  wire [11:0] \$279 ;
   wire \$28 ;
-  wire [11:0] \$280 ;
-  wire \$281 ;
-  wire [11:0] \$282 ;
-  wire \$283 ;
-  wire [11:0] \$284 ;
-  wire \$285 ;
-  wire [11:0] \$286 ;
-  wire \$287 ;
-  wire [11:0] \$288 ;
-  wire \$289 ;
-  wire [3:0] \$29 ;
-  wire [11:0] \$290 ;
-  wire \$291 ;
-  wire [11:0] \$292 ;
-  wire \$293 ;
-  wire [11:0] \$294 ;
-  wire \$295 ;
-  wire [11:0] \$296 ;
-  wire \$297 ;
-  wire [11:0] \$298 ;
-  wire \$299 ;
+  wire \$280 ;
+  wire [11:0] \$281 ;
+  wire \$282 ;
+  wire [11:0] \$283 ;
+  wire \$284 ;
+  wire [11:0] \$285 ;
+  wire \$286 ;
+  wire [11:0] \$287 ;
+  wire \$288 ;
+  wire [11:0] \$289 ;
+  wire \$29 ;
+  wire \$290 ;
+  wire [11:0] \$291 ;
+  wire \$292 ;
+  wire [11:0] \$293 ;
+  wire \$294 ;
+  wire [11:0] \$295 ;
+  wire \$296 ;
+  wire [11:0] \$297 ;
+  wire \$298 ;
+  wire [11:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [11:0] \$300 ;
-  wire \$301 ;
-  wire [11:0] \$302 ;
-  wire \$303 ;
-  wire [11:0] \$304 ;
-  wire \$305 ;
-  wire [11:0] \$306 ;
+  wire \$300 ;
+  wire [11:0] \$301 ;
+  wire \$302 ;
+  wire [11:0] \$303 ;
+  wire \$304 ;
+  wire [11:0] \$305 ;
+  wire \$306 ;
   wire \$307 ;
-  wire [11:0] \$308 ;
-  wire \$309 ;
-  wire \$31 ;
+  wire \$308 ;
+  wire [11:0] \$309 ;
+  wire [1:0] \$31 ;
   wire \$310 ;
-  wire \$311 ;
-  wire [11:0] \$312 ;
-  wire \$313 ;
-  wire [11:0] \$314 ;
-  wire \$315 ;
-  wire [11:0] \$316 ;
-  wire \$317 ;
-  wire [11:0] \$318 ;
-  wire \$319 ;
+  wire [11:0] \$311 ;
+  wire \$312 ;
+  wire [11:0] \$313 ;
+  wire \$314 ;
+  wire [11:0] \$315 ;
+  wire \$316 ;
+  wire [11:0] \$317 ;
+  wire \$318 ;
+  wire [11:0] \$319 ;
   wire \$32 ;
-  wire [11:0] \$320 ;
-  wire \$321 ;
-  wire [11:0] \$322 ;
-  wire \$323 ;
-  wire [11:0] \$324 ;
-  wire \$325 ;
-  wire [11:0] \$326 ;
+  wire \$320 ;
+  wire [11:0] \$321 ;
+  wire \$322 ;
+  wire [11:0] \$323 ;
+  wire \$324 ;
+  wire [11:0] \$325 ;
+  wire \$326 ;
   wire \$327 ;
-  wire [11:0] \$328 ;
-  wire \$329 ;
-  wire [1:0] \$33 ;
-  wire \$330 ;
-  wire \$331 ;
-  wire [3:0] \$332 ;
-  wire [3:0] \$333 ;
-  wire [3:0] \$334 ;
+  wire \$328 ;
+  wire [3:0] \$329 ;
+  wire \$33 ;
+  wire [3:0] \$330 ;
+  wire [3:0] \$331 ;
+  wire \$332 ;
+  wire \$333 ;
+  wire \$334 ;
   wire \$335 ;
   wire \$336 ;
   wire \$337 ;
   wire \$338 ;
   wire \$339 ;
-  wire \$34 ;
-  wire \$340 ;
+  wire [3:0] \$34 ;
+  wire [11:0] \$340 ;
   wire \$341 ;
   wire \$342 ;
-  wire [11:0] \$343 ;
+  wire \$343 ;
   wire \$344 ;
   wire \$345 ;
   wire \$346 ;
   wire \$347 ;
   wire \$348 ;
-  wire \$349 ;
-  wire \$35 ;
+  wire [11:0] \$349 ;
+  wire [3:0] \$35 ;
   wire \$350 ;
   wire \$351 ;
-  wire [11:0] \$352 ;
+  wire \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
   wire \$356 ;
   wire \$357 ;
-  wire \$358 ;
+  wire [11:0] \$358 ;
   wire \$359 ;
-  wire [3:0] \$36 ;
+  wire \$36 ;
   wire \$360 ;
-  wire [11:0] \$361 ;
+  wire \$361 ;
   wire \$362 ;
   wire \$363 ;
   wire \$364 ;
   wire \$365 ;
   wire \$366 ;
-  wire \$367 ;
+  wire [11:0] \$367 ;
   wire \$368 ;
   wire \$369 ;
-  wire [3:0] \$37 ;
-  wire [11:0] \$370 ;
+  wire \$37 ;
+  wire \$370 ;
   wire \$371 ;
   wire \$372 ;
   wire \$373 ;
   wire \$374 ;
   wire \$375 ;
-  wire \$376 ;
+  wire [11:0] \$376 ;
   wire \$377 ;
   wire \$378 ;
-  wire [11:0] \$379 ;
+  wire \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
   wire \$382 ;
   wire \$383 ;
   wire \$384 ;
-  wire \$385 ;
+  wire [11:0] \$385 ;
   wire \$386 ;
   wire \$387 ;
-  wire [11:0] \$388 ;
+  wire \$388 ;
   wire \$389 ;
   wire \$39 ;
   wire \$390 ;
   wire \$391 ;
   wire \$392 ;
   wire \$393 ;
-  wire \$394 ;
+  wire [11:0] \$394 ;
   wire \$395 ;
   wire \$396 ;
-  wire [11:0] \$397 ;
+  wire \$397 ;
   wire \$398 ;
   wire \$399 ;
   wire \$4 ;
@@ -10706,7 +10726,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$401 ;
   wire \$402 ;
   wire \$403 ;
-  wire \$404 ;
+  wire [11:0] \$404 ;
   wire \$405 ;
   wire \$406 ;
   wire \$407 ;
@@ -10727,12 +10747,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$420 ;
   wire \$421 ;
   wire \$422 ;
-  wire [3:0] \$423 ;
-  wire [3:0] \$424 ;
-  wire [3:0] \$425 ;
-  wire \$426 ;
-  wire \$427 ;
-  wire \$428 ;
+  wire \$423 ;
+  wire \$424 ;
+  wire \$425 ;
+  wire [3:0] \$426 ;
+  wire [3:0] \$427 ;
+  wire [3:0] \$428 ;
   wire \$429 ;
   wire \$43 ;
   wire \$430 ;
@@ -10750,34 +10770,34 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$441 ;
   wire \$442 ;
   wire \$443 ;
-  wire \$444 ;
-  wire \$445 ;
-  wire \$446 ;
+  wire [5:0] \$444 ;
+  wire [5:0] \$445 ;
+  wire [5:0] \$446 ;
   wire \$447 ;
   wire \$448 ;
   wire \$449 ;
   wire \$45 ;
   wire \$450 ;
-  reg \$451 ;
-  reg [1:0] \$452 ;
-  reg [1:0] \$453 ;
-  reg [1:0] \$454 ;
-  reg \$455 ;
-  reg \$456 ;
-  reg [1:0] \$457 ;
-  reg [74:0] \$458 ;
-  reg [74:0] \$459 ;
+  wire \$451 ;
+  wire \$452 ;
+  wire \$453 ;
+  wire \$454 ;
+  wire \$455 ;
+  wire \$456 ;
+  reg \$457 ;
+  reg [1:0] \$458 ;
+  reg [1:0] \$459 ;
   wire \$46 ;
-  reg \$460 ;
+  reg [1:0] \$460 ;
   reg \$461 ;
-  reg [3:0] \$462 ;
-  reg [3:0] \$463 ;
-  reg \$464 ;
-  reg \$465 ;
+  reg \$462 ;
+  reg [1:0] \$463 ;
+  reg [74:0] \$464 ;
+  reg [74:0] \$465 ;
   reg \$466 ;
   reg \$467 ;
-  reg \$468 ;
-  reg \$469 ;
+  reg [3:0] \$468 ;
+  reg [3:0] \$469 ;
   wire \$47 ;
   reg \$470 ;
   reg \$471 ;
@@ -10785,77 +10805,86 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg \$473 ;
   reg \$474 ;
   reg \$475 ;
-  reg [1:0] \$476 ;
-  reg [1:0] \$477 ;
-  reg [3:0] \$478 ;
+  reg \$476 ;
+  reg \$477 ;
+  reg \$478 ;
   reg \$479 ;
-  wire \$48 ;
+  wire [1:0] \$48 ;
   reg \$480 ;
   reg \$481 ;
-  reg \$482 ;
-  reg \$483 ;
-  reg \$484 ;
+  reg [1:0] \$482 ;
+  reg [1:0] \$483 ;
+  reg [3:0] \$484 ;
   reg \$485 ;
   reg \$486 ;
   reg \$487 ;
-  wire \$488 ;
-  wire \$489 ;
+  reg \$488 ;
+  reg \$489 ;
   wire \$49 ;
+  reg \$490 ;
+  reg \$491 ;
+  reg \$492 ;
+  reg [5:0] \$493 ;
+  reg [5:0] \$494 ;
+  reg \$495 ;
+  reg \$496 ;
+  wire \$497 ;
+  wire \$498 ;
   wire \$5 ;
-  wire [1:0] \$50 ;
+  wire \$50 ;
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire \$54 ;
-  wire \$55 ;
-  wire [1:0] \$56 ;
-  wire [1:0] \$57 ;
-  wire \$58 ;
+  wire [1:0] \$54 ;
+  wire [1:0] \$55 ;
+  wire \$56 ;
+  wire \$57 ;
+  wire [2:0] \$58 ;
   wire \$59 ;
   wire [11:0] \$6 ;
-  wire [5:0] \$60 ;
-  wire [5:0] \$61 ;
-  wire [5:0] \$62 ;
-  wire [2:0] \$63 ;
+  wire [8:0] \$60 ;
+  wire [7:0] \$61 ;
+  wire [8:0] \$62 ;
+  wire \$63 ;
   wire \$64 ;
-  wire [8:0] \$65 ;
-  wire [7:0] \$66 ;
-  wire [8:0] \$67 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire \$67 ;
   wire \$68 ;
-  wire \$69 ;
+  wire [4:0] \$69 ;
   wire [11:0] \$7 ;
-  wire \$70 ;
-  wire \$71 ;
-  wire [4:0] \$72 ;
+  wire [4:0] \$70 ;
+  wire [4:0] \$71 ;
+  wire [5:0] \$72 ;
   wire [4:0] \$73 ;
   wire [4:0] \$74 ;
-  wire [5:0] \$75 ;
-  wire [4:0] \$76 ;
-  wire [4:0] \$77 ;
-  wire [4:0] \$78 ;
-  wire [5:0] \$79 ;
+  wire [4:0] \$75 ;
+  wire [5:0] \$76 ;
+  wire [1:0] \$77 ;
+  wire [1:0] \$78 ;
+  wire \$79 ;
   wire [11:0] \$8 ;
-  wire [1:0] \$80 ;
-  wire [1:0] \$81 ;
+  wire \$80 ;
+  wire \$81 ;
   wire \$82 ;
   wire \$83 ;
-  wire \$84 ;
+  wire [1:0] \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire [1:0] \$87 ;
+  wire \$87 ;
   wire \$88 ;
-  wire \$89 ;
+  wire [1:0] \$89 ;
   wire \$9 ;
-  wire \$90 ;
-  wire \$91 ;
+  wire [1:0] \$90 ;
+  wire [1:0] \$91 ;
   wire [1:0] \$92 ;
   wire [1:0] \$93 ;
   wire [1:0] \$94 ;
   wire [1:0] \$95 ;
   wire [1:0] \$96 ;
-  wire [1:0] \$97 ;
-  wire [1:0] \$98 ;
-  wire [1:0] \$99 ;
+  wire \$97 ;
+  wire [74:0] \$98 ;
+  wire [74:0] \$99 ;
   reg \$like ;
   (* init = 2'h0 *)
   wire [1:0] \$signal ;
@@ -10898,6 +10927,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire accept;
   wire \accept$4 ;
   wire \accept$95 ;
+  reg accepted = 1'h0;
   wire acknowledged;
   output [1:0] acted;
   wire [1:0] acted;
@@ -10905,7 +10935,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   output [5:0] back;
   wire [5:0] back;
   wire busy;
-  reg [7:0] choice;
+  reg choice;
   input clk;
   wire clk;
   wire closed;
@@ -10966,6 +10996,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [5:0] free_slots__0;
   input [5:0] free_slots__1;
   wire [5:0] free_slots__1;
+  reg [5:0] given_up = 6'h00;
   wire good;
   wire [1:0] grant;
   reg hit_ack = 1'h0;
@@ -11004,12 +11035,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg [1:0] others = 2'h0;
   input permitted;
   wire permitted;
-  input [9:0] \port$3125$0 ;
-  wire [9:0] \port$3125$0 ;
-  input [9:0] \port$3147$0 ;
-  wire [9:0] \port$3147$0 ;
-  output [7:0] \port$354$67 ;
-  wire [7:0] \port$354$67 ;
+  input [9:0] \port$3139$0 ;
+  wire [9:0] \port$3139$0 ;
+  input [9:0] \port$3161$0 ;
+  wire [9:0] \port$3161$0 ;
+  output [7:0] \port$356$67 ;
+  wire [7:0] \port$356$67 ;
   output [1:0] push;
   wire [1:0] push;
   wire reaches;
@@ -11017,6 +11048,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire refuse;
   wire [3:0] refused;
   reg [3:0] \refused$66 ;
+  reg [5:0] refused_slot = 6'h00;
   output [1:0] refusing;
   wire [1:0] refusing;
   reg refusing_0 = 1'h0;
@@ -11100,425 +11132,436 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] write_data;
   wire write_row;
   always @(posedge clk)
-    _late <= \$463 ;
+    _ordinary <= \$462 ;
   always @(posedge clk)
-    _blank <= \$464 ;
+    _taken <= \$463 ;
   always @(posedge clk)
-    _bad <= \$465 ;
+    kept_0 <= \$464 ;
   always @(posedge clk)
-    hit_irq_state <= \$466 ;
+    kept_1 <= \$465 ;
   always @(posedge clk)
-    hit_irq_test <= \$467 ;
+    _target_exists <= \$466 ;
   always @(posedge clk)
-    hit_ring <= \$468 ;
+    _lane <= \$467 ;
   always @(posedge clk)
-    hit_pending <= \$469 ;
+    _first <= \$468 ;
   always @(posedge clk)
-    hit_irq_enable <= \$470 ;
+    _late <= \$469 ;
   always @(posedge clk)
-    hit_ack <= \$471 ;
+    _blank <= \$470 ;
   always @(posedge clk)
-    hit_peer <= \$472 ;
+    _bad <= \$471 ;
   always @(posedge clk)
-    index <= \$473 ;
+    hit_irq_state <= \$472 ;
   always @(posedge clk)
-    source <= \$474 ;
+    hit_irq_test <= \$473 ;
   always @(posedge clk)
-    target <= \$475 ;
+    hit_ring <= \$474 ;
   always @(posedge clk)
-    sources <= \$476 ;
+    hit_pending <= \$475 ;
   always @(posedge clk)
-    targets <= \$477 ;
+    hit_irq_enable <= \$476 ;
   always @(posedge clk)
-    _refused <= \$478 ;
+    hit_ack <= \$477 ;
   always @(posedge clk)
-    do__irq_state <= \$479 ;
+    hit_peer <= \$478 ;
   always @(posedge clk)
-    do__irq_test <= \$480 ;
+    index <= \$479 ;
   always @(posedge clk)
-    do__ring <= \$481 ;
+    source <= \$480 ;
   always @(posedge clk)
-    do__pending <= \$482 ;
+    target <= \$481 ;
   always @(posedge clk)
-    do__irq_enable <= \$483 ;
+    sources <= \$482 ;
   always @(posedge clk)
-    does_ack <= \$484 ;
+    targets <= \$483 ;
   always @(posedge clk)
-    do__peer <= \$485 ;
+    _refused <= \$484 ;
   always @(posedge clk)
-    refusing_0 <= \$486 ;
+    do__irq_state <= \$485 ;
   always @(posedge clk)
-    refusing_1 <= \$487 ;
+    do__irq_test <= \$486 ;
+  always @(posedge clk)
+    do__ring <= \$487 ;
+  always @(posedge clk)
+    do__pending <= \$488 ;
+  always @(posedge clk)
+    do__irq_enable <= \$489 ;
+  always @(posedge clk)
+    does_ack <= \$490 ;
+  always @(posedge clk)
+    do__peer <= \$491 ;
+  always @(posedge clk)
+    accepted <= \$492 ;
+  always @(posedge clk)
+    given_up <= \$493 ;
+  always @(posedge clk)
+    refused_slot <= \$494 ;
+  always @(posedge clk)
+    refusing_0 <= \$495 ;
+  always @(posedge clk)
+    refusing_1 <= \$496 ;
   assign busy = decoding | _checking;
   assign \$1  = ~ busy;
   assign \$2  = ~ crowded;
   assign accept = \$1  & \$2 ;
-  assign requests__0__ready = \$488  & accept;
-  assign requests__1__ready = \$489  & accept;
+  assign requests__0__ready = \$497  & accept;
+  assign requests__1__ready = \$498  & accept;
   assign decoding = | others;
   assign _request = kept_0 | kept_1;
-  assign \$3  = requests__0__payload[27] & \$488 ;
-  assign \$4  = requests__1__payload[27] & \$489 ;
+  assign \$3  = requests__0__payload[27] & \$497 ;
+  assign \$4  = requests__1__payload[27] & \$498 ;
   assign \$5  = \$3  | \$4 ;
-  assign \$6  = requests__0__payload[23:12] & { \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488 , \$488  };
-  assign \$7  = requests__1__payload[23:12] & { \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489 , \$489  };
+  assign \$6  = requests__0__payload[23:12] & { \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497  };
+  assign \$7  = requests__1__payload[23:12] & { \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498  };
   assign \$8  = \$6  | \$7 ;
   assign \$9  = ~ _request[24];
   assign \$11  = \$10  == 8'ha0;
   assign \$12  = \$9  & \$11 ;
-  assign \$13  = | _request[64:41];
-  assign \$14  = \$13  ? 8'hff : _request[40:33];
-  assign \$15  = ~ _request[24];
-  assign \$17  = \$16  == 9'h100;
-  assign \$18  = \$15  & \$17 ;
-  assign may = \$20  & _target_exists;
-  assign \$21  = ~ _request[24];
-  assign \$22  = ~ _blank;
-  assign \$23  = \$21  & \$22 ;
-  assign \$25  = & _request[31:28];
-  assign \$26  = _request[32] & \$25 ;
-  assign closed = \$23  & \$27 ;
-  assign \$28  = | _first;
-  assign \$29  = closed ? 4'h4 : _late;
-  assign refused = \$28  ? _first : \$29 ;
-  assign \$30  = ~ _bad;
-  assign \$31  = _checking & \$30 ;
-  assign \$32  = ~ closed;
-  assign good = \$31  & \$32 ;
+  assign \$13  = ~ _request[24];
+  assign \$15  = \$14  == 9'h100;
+  assign \$16  = \$13  & \$15 ;
+  assign may = \$18  & _target_exists;
+  assign \$19  = ~ _request[24];
+  assign \$20  = ~ _blank;
+  assign \$21  = \$19  & \$20 ;
+  assign \$23  = & _request[31:28];
+  assign \$24  = _request[32] & \$23 ;
+  assign closed = \$21  & \$25 ;
+  assign \$26  = | _first;
+  assign \$27  = closed ? 4'h4 : _late;
+  assign refused = \$26  ? _first : \$27 ;
+  assign \$28  = ~ _bad;
+  assign \$29  = _checking & \$28 ;
+  assign \$30  = ~ closed;
+  assign good = \$29  & \$30 ;
   assign acts = _commits | _ordinary;
-  assign \$33  = _taken & { _ordinary, _ordinary };
-  assign acted = _commit | \$33 ;
-  assign \$34  = ~ _ordinary;
-  assign \$35  = & _request[31:28];
-  assign \$36  = \$35  ? 4'h0 : 4'h7;
-  assign \$38  = | \refused$66 ;
-  assign \$39  = | _late_fault;
-  assign \$40  = \$38  | \$39 ;
-  assign fault__valid = acts & \$40 ;
-  assign \$41  = | \refused$66 ;
-  assign fault__kind = \$41  ? \refused$66  : _late_fault;
+  assign \$31  = _taken & { _ordinary, _ordinary };
+  assign acted = _commit | \$31 ;
+  assign \$32  = ~ _ordinary;
+  assign \$33  = & _request[31:28];
+  assign \$34  = \$33  ? 4'h0 : 4'h7;
+  assign \$36  = | \refused$66 ;
+  assign \$37  = | _late_fault;
+  assign \$38  = \$36  | \$37 ;
+  assign fault__valid = acts & \$38 ;
+  assign \$39  = | \refused$66 ;
+  assign fault__kind = \$39  ? \refused$66  : _late_fault;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
-  assign \$43  = _taken[1] ? 1'h1 : 1'h0;
+  assign \$41  = _taken[1] ? 1'h1 : 1'h0;
   assign word__enable = ~ _request[66];
-  assign \$45  = data_0[2:0] == 1'h1;
-  assign commit = \$44  & \$45 ;
-  assign \$46  = ~ _request[66];
-  assign \$47  = commit & \$46 ;
-  assign \$48  = \$47  & may;
-  assign \$50  = spent & targets;
-  assign \$51  = | \$50 ;
-  assign \$52  = ~ \$51 ;
-  assign \accept$95  = willing & \$52 ;
-  assign \$53  = ~ \accept$95 ;
-  assign refuse = commit & \$53 ;
-  assign \$54  = ~ may;
-  assign \$56  = ~ spent;
-  assign \$57  = targets & \$56 ;
-  assign push = \$57  & { willing, willing };
-  assign \$58  = ~ _request[66];
-  assign \$59  = ~ _request[66];
-  assign slot_back = _commit & { \$59 , \$58  };
-  assign \$60  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$61  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$62  = \$60  | \$61 ;
-  assign back = \accept$95  ? \$62  : _request[74:69];
-  assign \$63  = refuse ? code : 3'h1;
-  assign \$64  = refuse ? target : 1'h0;
-  assign \$65  = data_0[11:4] + 1'h1;
-  assign \$66  = commit ? data_0[11:4] : 8'h00;
-  assign \$67  = \accept$95  ? \$65  : { 1'h0, \$66  };
+  assign \$43  = data_0[2:0] == 1'h1;
+  assign commit = \$42  & \$43 ;
+  assign \$44  = ~ _request[66];
+  assign \$45  = commit & \$44 ;
+  assign \$46  = \$45  & may;
+  assign \$48  = spent & targets;
+  assign \$49  = | \$48 ;
+  assign \$50  = ~ \$49 ;
+  assign \accept$95  = willing & \$50 ;
+  assign \$51  = ~ \accept$95 ;
+  assign refuse = commit & \$51 ;
+  assign \$52  = ~ may;
+  assign \$54  = ~ spent;
+  assign \$55  = targets & \$54 ;
+  assign push = \$55  & { willing, willing };
+  assign \$56  = ~ _request[66];
+  assign \$57  = ~ _request[66];
+  assign slot_back = _commit & { \$57 , \$56  };
+  assign back = accepted ? given_up : refused_slot;
+  assign \$58  = refuse ? code : 3'h1;
+  assign \$59  = refuse ? target : 1'h0;
+  assign \$60  = data_0[11:4] + 1'h1;
+  assign \$61  = commit ? data_0[11:4] : 8'h00;
+  assign \$62  = \accept$95  ? \$60  : { 1'h0, \$61  };
   assign write = commit | does_ack;
-  assign \$70  = code == 2'h3;
-  assign \$71  = refuse & \$70 ;
-  assign \$72  = \port$3125$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$73  = \port$3147$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$74  = \$72  | \$73 ;
-  assign \$75  = \$74  + 1'h1;
-  assign \$76  = \port$3125$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$77  = \port$3147$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$78  = \$76  | \$77 ;
-  assign \$79  = \$78  + 1'h1;
-  assign \$80  = { \$489 , \$488  } & { requests__1__payload[65], requests__0__payload[65] };
-  assign \$81  = \$80  & { accept, accept };
-  assign \$82  = | \$81 ;
-  assign \$83  = ! requests__0__payload[67];
-  assign \$84  = \$83  & requests__0__payload[65];
-  assign \$86  = \$85  & requests__0__payload[65];
-  assign \$87  = { \$86 , \$84  } & { \$488 , \$488  };
-  assign \$88  = ! requests__1__payload[67];
-  assign \$89  = \$88  & requests__1__payload[65];
-  assign \$91  = \$90  & requests__1__payload[65];
-  assign \$92  = { \$91 , \$89  } & { \$489 , \$489  };
-  assign \$93  = \$87  | \$92 ;
-  assign \$94  = \$93  & { accept, accept };
-  assign \$95  = { \$489 , \$488  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$65  = ~ _request[66];
+  assign \$66  = commit & \$65 ;
+  assign \$67  = ~ may;
+  assign \$68  = \$66  & \$67 ;
+  assign \$69  = \port$3139$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$70  = \port$3161$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$71  = \$69  | \$70 ;
+  assign \$72  = \$71  + 1'h1;
+  assign \$73  = \port$3139$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$74  = \port$3161$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$75  = \$73  | \$74 ;
+  assign \$76  = \$75  + 1'h1;
+  assign \$77  = { \$498 , \$497  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$78  = \$77  & { accept, accept };
+  assign \$79  = | \$78 ;
+  assign \$80  = ! requests__0__payload[67];
+  assign \$81  = \$80  & requests__0__payload[65];
+  assign \$83  = \$82  & requests__0__payload[65];
+  assign \$84  = { \$83 , \$81  } & { \$497 , \$497  };
+  assign \$85  = ! requests__1__payload[67];
+  assign \$86  = \$85  & requests__1__payload[65];
+  assign \$88  = \$87  & requests__1__payload[65];
+  assign \$89  = { \$88 , \$86  } & { \$498 , \$498  };
+  assign \$90  = \$84  | \$89 ;
+  assign \$91  = \$90  & { accept, accept };
+  assign \$92  = { \$498 , \$497  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$93  = \$92  & { accept, accept };
+  assign \$94  = ~ { requests__1__payload[65], requests__0__payload[65] };
+  assign \$95  = { \$498 , \$497  } & \$94 ;
   assign \$96  = \$95  & { accept, accept };
-  assign \$97  = ~ { requests__1__payload[65], requests__0__payload[65] };
-  assign \$98  = { \$489 , \$488  } & \$97 ;
-  assign \$99  = \$98  & { accept, accept };
+  assign \$97  = ~ busy;
+  assign \$98  = \$497  ? requests__0__payload : 75'h0000000000000000000;
+  assign \$99  = \$498  ? requests__1__payload : 75'h0000000000000000000;
   assign \$100  = ~ busy;
-  assign \$101  = \$488  ? requests__0__payload : 75'h0000000000000000000;
-  assign \$102  = \$489  ? requests__1__payload : 75'h0000000000000000000;
-  assign \$103  = ~ busy;
-  assign \$104  = ! _request[31:28];
-  assign \$105  = | _request[1:0];
-  assign \$106  = \$105  ? 4'h2 : 4'h0;
-  assign \$107  = _request[24] ? 4'h3 : 4'h1;
-  assign \$108  = _request[25] ? \$106  : \$107 ;
-  assign \$109  = \$104  ? 4'h0 : \$108 ;
-  assign \$110  = ! _request[31:28];
-  assign \$112  = ! \$111 ;
-  assign \$114  = \$113  == 4'h8;
-  assign \$116  = \$115  == 5'h10;
-  assign \$118  = \$117  == 5'h18;
-  assign \$120  = \$119  == 6'h20;
-  assign \$122  = \$121  == 6'h28;
-  assign \$124  = \$123  == 6'h30;
-  assign \$126  = \$125  == 8'h80;
-  assign \$128  = \$127  == 8'h88;
-  assign \$130  = \$129  == 8'ha0;
-  assign \$132  = \$131  == 8'hb0;
-  assign \$134  = \$133  == 8'hc0;
-  assign \$136  = \$135  == 8'he0;
-  assign \$138  = \$137  == 8'he8;
-  assign \$140  = \$139  == 8'hf0;
-  assign \$142  = \$141  == 8'hf8;
-  assign \$144  = \$143  == 9'h100;
-  assign \$146  = \$145  == 9'h108;
-  assign \$148  = \$147  == 9'h120;
-  assign \$150  = \$149  == 9'h140;
-  assign \$152  = \$151  == 9'h160;
-  assign \$154  = \$153  == 9'h180;
-  assign \$155  = | { \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118 , \$116 , \$114 , \$112  };
-  assign \$156  = _request[24] ? 1'h0 : \$155 ;
-  assign \$158  = \$157  == 8'h80;
-  assign \$160  = \$159  == 8'h88;
-  assign \$162  = \$161  == 8'ha0;
-  assign \$164  = \$163  == 8'hb0;
-  assign \$166  = \$165  == 8'hc0;
-  assign \$168  = \$167  == 8'he8;
-  assign \$170  = \$169  == 9'h100;
-  assign \$172  = \$171  == 9'h120;
-  assign \$174  = \$173  == 9'h180;
-  assign \$175  = | { \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162 , \$160 , \$158  };
-  assign \$176  = _request[24] ? 1'h0 : \$175 ;
-  assign \$177  = \$176  ? 4'h0 : 4'h6;
-  assign \$178  = \$156  ? \$177  : 4'h5;
-  assign \$179  = _request[2] ? 4'h0 : \$178 ;
-  assign \$180  = | \$179 ;
-  assign \$181  = ~ \$180 ;
-  assign \$182  = & _request[31:28];
-  assign \$183  = ~ \$182 ;
-  assign \$184  = ~ _request[2];
-  assign \$185  = \$183  & \$184 ;
-  assign \$186  = \$181  & \$185 ;
-  assign \$188  = ! \$187 ;
-  assign \$190  = \$189  == 4'h8;
-  assign \$192  = \$191  == 5'h10;
-  assign \$194  = \$193  == 5'h18;
-  assign \$196  = \$195  == 6'h20;
-  assign \$198  = \$197  == 6'h28;
-  assign \$200  = \$199  == 6'h30;
-  assign \$202  = \$201  == 8'h80;
-  assign \$204  = \$203  == 8'h88;
-  assign \$206  = \$205  == 8'ha0;
-  assign \$208  = \$207  == 8'hb0;
-  assign \$210  = \$209  == 8'hc0;
-  assign \$212  = \$211  == 8'he0;
-  assign \$214  = \$213  == 8'he8;
-  assign \$216  = \$215  == 8'hf0;
-  assign \$218  = \$217  == 8'hf8;
-  assign \$220  = \$219  == 9'h100;
-  assign \$222  = \$221  == 9'h108;
-  assign \$224  = \$223  == 9'h120;
-  assign \$226  = \$225  == 9'h140;
-  assign \$228  = \$227  == 9'h160;
-  assign \$230  = \$229  == 9'h180;
-  assign \$231  = | { \$230 , \$228 , \$226 , \$224 , \$222 , \$220 , \$218 , \$216 , \$214 , \$212 , \$210 , \$208 , \$206 , \$204 , \$202 , \$200 , \$198 , \$196 , \$194 , \$192 , \$190 , \$188  };
-  assign \$232  = _request[24] ? 1'h0 : \$231 ;
-  assign \$234  = \$233  == 8'h80;
-  assign \$236  = \$235  == 8'h88;
-  assign \$238  = \$237  == 8'ha0;
-  assign \$240  = \$239  == 8'hb0;
-  assign \$242  = \$241  == 8'hc0;
-  assign \$244  = \$243  == 8'he8;
-  assign \$246  = \$245  == 9'h100;
-  assign \$248  = \$247  == 9'h120;
-  assign \$250  = \$249  == 9'h180;
-  assign \$251  = | { \$250 , \$248 , \$246 , \$244 , \$242 , \$240 , \$238 , \$236 , \$234  };
-  assign \$252  = _request[24] ? 1'h0 : \$251 ;
-  assign \$253  = \$252  ? 4'h0 : 4'h6;
-  assign \$254  = \$232  ? \$253  : 4'h5;
-  assign \$255  = _request[2] ? 4'h0 : \$254 ;
-  assign \$256  = \$186  ? 4'h7 : \$255 ;
-  assign \$257  = \$110  ? 4'h0 : \$256 ;
-  assign \$258  = ! _request[31:28];
-  assign \$259  = ! _request[31:28];
-  assign \$260  = ~ \$259 ;
-  assign \$261  = | _request[1:0];
-  assign \$262  = \$261  ? 4'h2 : 4'h0;
-  assign \$263  = _request[24] ? 4'h3 : 4'h1;
-  assign \$264  = _request[25] ? \$262  : \$263 ;
-  assign \$265  = | \$264 ;
-  assign \$267  = ! \$266 ;
-  assign \$269  = \$268  == 4'h8;
-  assign \$271  = \$270  == 5'h10;
-  assign \$273  = \$272  == 5'h18;
-  assign \$275  = \$274  == 6'h20;
-  assign \$277  = \$276  == 6'h28;
-  assign \$279  = \$278  == 6'h30;
-  assign \$281  = \$280  == 8'h80;
-  assign \$283  = \$282  == 8'h88;
-  assign \$285  = \$284  == 8'ha0;
-  assign \$287  = \$286  == 8'hb0;
-  assign \$289  = \$288  == 8'hc0;
-  assign \$291  = \$290  == 8'he0;
-  assign \$293  = \$292  == 8'he8;
-  assign \$295  = \$294  == 8'hf0;
-  assign \$297  = \$296  == 8'hf8;
-  assign \$299  = \$298  == 9'h100;
-  assign \$301  = \$300  == 9'h108;
-  assign \$303  = \$302  == 9'h120;
-  assign \$305  = \$304  == 9'h140;
-  assign \$307  = \$306  == 9'h160;
-  assign \$309  = \$308  == 9'h180;
-  assign \$310  = | { \$309 , \$307 , \$305 , \$303 , \$301 , \$299 , \$297 , \$295 , \$293 , \$291 , \$289 , \$287 , \$285 , \$283 , \$281 , \$279 , \$277 , \$275 , \$273 , \$271 , \$269 , \$267  };
-  assign \$311  = _request[24] ? 1'h0 : \$310 ;
-  assign \$313  = \$312  == 8'h80;
-  assign \$315  = \$314  == 8'h88;
-  assign \$317  = \$316  == 8'ha0;
-  assign \$319  = \$318  == 8'hb0;
-  assign \$321  = \$320  == 8'hc0;
-  assign \$323  = \$322  == 8'he8;
-  assign \$325  = \$324  == 9'h100;
-  assign \$327  = \$326  == 9'h120;
-  assign \$329  = \$328  == 9'h180;
-  assign \$330  = | { \$329 , \$327 , \$325 , \$323 , \$321 , \$319 , \$317 , \$315 , \$313  };
-  assign \$331  = _request[24] ? 1'h0 : \$330 ;
-  assign \$332  = \$331  ? 4'h0 : 4'h6;
-  assign \$333  = \$311  ? \$332  : 4'h5;
-  assign \$334  = _request[2] ? 4'h0 : \$333 ;
-  assign \$335  = | \$334 ;
-  assign \$336  = \$265  | \$335 ;
-  assign \$337  = & _request[31:28];
-  assign \$338  = ~ \$337 ;
-  assign \$339  = ~ _request[2];
-  assign \$340  = \$338  & \$339 ;
-  assign \$341  = \$336  | \$340 ;
-  assign \$342  = \$260  & \$341 ;
-  assign \$344  = \$343  == 8'h80;
-  assign \$345  = ~ _request[24];
-  assign \$346  = \$344  & \$345 ;
-  assign \$347  = ~ _request[2];
-  assign \$348  = \$346  & \$347 ;
-  assign \$349  = ! _request[31:28];
-  assign \$350  = ~ \$349 ;
-  assign \$351  = \$348  & \$350 ;
-  assign \$353  = \$352  == 8'h88;
-  assign \$354  = ~ _request[24];
-  assign \$355  = \$353  & \$354 ;
-  assign \$356  = ~ _request[2];
-  assign \$357  = \$355  & \$356 ;
-  assign \$358  = ! _request[31:28];
-  assign \$359  = ~ \$358 ;
-  assign \$360  = \$357  & \$359 ;
-  assign \$362  = \$361  == 8'ha0;
-  assign \$363  = ~ _request[24];
-  assign \$364  = \$362  & \$363 ;
-  assign \$365  = ~ _request[2];
-  assign \$366  = \$364  & \$365 ;
-  assign \$367  = ! _request[31:28];
-  assign \$368  = ~ \$367 ;
-  assign \$369  = \$366  & \$368 ;
-  assign \$371  = \$370  == 8'hb0;
-  assign \$372  = ~ _request[24];
-  assign \$373  = \$371  & \$372 ;
-  assign \$374  = ~ _request[2];
-  assign \$375  = \$373  & \$374 ;
-  assign \$376  = ! _request[31:28];
-  assign \$377  = ~ \$376 ;
-  assign \$378  = \$375  & \$377 ;
-  assign \$380  = \$379  == 8'hc0;
-  assign \$381  = ~ _request[24];
-  assign \$382  = \$380  & \$381 ;
-  assign \$383  = ~ _request[2];
-  assign \$384  = \$382  & \$383 ;
-  assign \$385  = ! _request[31:28];
-  assign \$386  = ~ \$385 ;
-  assign \$387  = \$384  & \$386 ;
-  assign \$389  = \$388  == 8'he8;
-  assign \$390  = ~ _request[24];
-  assign \$391  = \$389  & \$390 ;
-  assign \$392  = ~ _request[2];
-  assign \$393  = \$391  & \$392 ;
-  assign \$394  = ! _request[31:28];
-  assign \$395  = ~ \$394 ;
-  assign \$396  = \$393  & \$395 ;
-  assign \$398  = \$397  == 9'h100;
-  assign \$399  = ~ _request[24];
-  assign \$400  = \$398  & \$399 ;
-  assign \$401  = ~ _request[2];
-  assign \$402  = \$400  & \$401 ;
-  assign \$403  = ! _request[31:28];
-  assign \$404  = ~ \$403 ;
-  assign \$405  = \$402  & \$404 ;
-  assign \$406  = choice < 2'h2;
-  assign \$407  = ~ _checking;
-  assign \$408  = ! \$like ;
-  assign \$412  = ! receiver;
-  assign \$416  = | refused;
-  assign \$417  = ~ may;
-  assign \$418  = hit_ring & \$417 ;
-  assign \$419  = permitted & _target_exists;
-  assign \$420  = ~ \$419 ;
-  assign \$421  = hit_peer & \$420 ;
-  assign \$422  = \$418  | \$421 ;
-  assign \$424  = \$422  ? 4'h8 : 4'h0;
-  assign \$425  = \$416  ? refused : \$424 ;
-  assign \$426  = good & hit_irq_state;
-  assign \$428  = good & hit_irq_test;
-  assign \$430  = good & hit_ring;
-  assign \$432  = \$430  & \$431 ;
-  assign \$433  = good & hit_pending;
-  assign \$435  = good & hit_irq_enable;
-  assign \$437  = good & hit_ack;
-  assign \$439  = good & hit_peer;
-  assign \$441  = ! _request[27];
-  assign \$444  = commit | does_ack;
-  assign \$445  = \$443  & \$444 ;
-  assign \$449  = commit | does_ack;
-  assign \$450  = \$448  & \$449 ;
+  assign \$101  = ! _request[31:28];
+  assign \$102  = | _request[1:0];
+  assign \$103  = \$102  ? 4'h2 : 4'h0;
+  assign \$104  = _request[24] ? 4'h3 : 4'h1;
+  assign \$105  = _request[25] ? \$103  : \$104 ;
+  assign \$106  = \$101  ? 4'h0 : \$105 ;
+  assign \$107  = ! _request[31:28];
+  assign \$109  = ! \$108 ;
+  assign \$111  = \$110  == 4'h8;
+  assign \$113  = \$112  == 5'h10;
+  assign \$115  = \$114  == 5'h18;
+  assign \$117  = \$116  == 6'h20;
+  assign \$119  = \$118  == 6'h28;
+  assign \$121  = \$120  == 6'h30;
+  assign \$123  = \$122  == 8'h80;
+  assign \$125  = \$124  == 8'h88;
+  assign \$127  = \$126  == 8'ha0;
+  assign \$129  = \$128  == 8'hb0;
+  assign \$131  = \$130  == 8'hc0;
+  assign \$133  = \$132  == 8'he0;
+  assign \$135  = \$134  == 8'he8;
+  assign \$137  = \$136  == 8'hf0;
+  assign \$139  = \$138  == 8'hf8;
+  assign \$141  = \$140  == 9'h100;
+  assign \$143  = \$142  == 9'h108;
+  assign \$145  = \$144  == 9'h120;
+  assign \$147  = \$146  == 9'h140;
+  assign \$149  = \$148  == 9'h160;
+  assign \$151  = \$150  == 9'h180;
+  assign \$152  = | { \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127 , \$125 , \$123 , \$121 , \$119 , \$117 , \$115 , \$113 , \$111 , \$109  };
+  assign \$153  = _request[24] ? 1'h0 : \$152 ;
+  assign \$155  = \$154  == 8'h80;
+  assign \$157  = \$156  == 8'h88;
+  assign \$159  = \$158  == 8'ha0;
+  assign \$161  = \$160  == 8'hb0;
+  assign \$163  = \$162  == 8'hc0;
+  assign \$165  = \$164  == 8'he8;
+  assign \$167  = \$166  == 9'h100;
+  assign \$169  = \$168  == 9'h120;
+  assign \$171  = \$170  == 9'h180;
+  assign \$172  = | { \$171 , \$169 , \$167 , \$165 , \$163 , \$161 , \$159 , \$157 , \$155  };
+  assign \$173  = _request[24] ? 1'h0 : \$172 ;
+  assign \$174  = \$173  ? 4'h0 : 4'h6;
+  assign \$175  = \$153  ? \$174  : 4'h5;
+  assign \$176  = _request[2] ? 4'h0 : \$175 ;
+  assign \$177  = | \$176 ;
+  assign \$178  = ~ \$177 ;
+  assign \$179  = & _request[31:28];
+  assign \$180  = ~ \$179 ;
+  assign \$181  = ~ _request[2];
+  assign \$182  = \$180  & \$181 ;
+  assign \$183  = \$178  & \$182 ;
+  assign \$185  = ! \$184 ;
+  assign \$187  = \$186  == 4'h8;
+  assign \$189  = \$188  == 5'h10;
+  assign \$191  = \$190  == 5'h18;
+  assign \$193  = \$192  == 6'h20;
+  assign \$195  = \$194  == 6'h28;
+  assign \$197  = \$196  == 6'h30;
+  assign \$199  = \$198  == 8'h80;
+  assign \$201  = \$200  == 8'h88;
+  assign \$203  = \$202  == 8'ha0;
+  assign \$205  = \$204  == 8'hb0;
+  assign \$207  = \$206  == 8'hc0;
+  assign \$209  = \$208  == 8'he0;
+  assign \$211  = \$210  == 8'he8;
+  assign \$213  = \$212  == 8'hf0;
+  assign \$215  = \$214  == 8'hf8;
+  assign \$217  = \$216  == 9'h100;
+  assign \$219  = \$218  == 9'h108;
+  assign \$221  = \$220  == 9'h120;
+  assign \$223  = \$222  == 9'h140;
+  assign \$225  = \$224  == 9'h160;
+  assign \$227  = \$226  == 9'h180;
+  assign \$228  = | { \$227 , \$225 , \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185  };
+  assign \$229  = _request[24] ? 1'h0 : \$228 ;
+  assign \$231  = \$230  == 8'h80;
+  assign \$233  = \$232  == 8'h88;
+  assign \$235  = \$234  == 8'ha0;
+  assign \$237  = \$236  == 8'hb0;
+  assign \$239  = \$238  == 8'hc0;
+  assign \$241  = \$240  == 8'he8;
+  assign \$243  = \$242  == 9'h100;
+  assign \$245  = \$244  == 9'h120;
+  assign \$247  = \$246  == 9'h180;
+  assign \$248  = | { \$247 , \$245 , \$243 , \$241 , \$239 , \$237 , \$235 , \$233 , \$231  };
+  assign \$249  = _request[24] ? 1'h0 : \$248 ;
+  assign \$250  = \$249  ? 4'h0 : 4'h6;
+  assign \$251  = \$229  ? \$250  : 4'h5;
+  assign \$252  = _request[2] ? 4'h0 : \$251 ;
+  assign \$253  = \$183  ? 4'h7 : \$252 ;
+  assign \$254  = \$107  ? 4'h0 : \$253 ;
+  assign \$255  = ! _request[31:28];
+  assign \$256  = ! _request[31:28];
+  assign \$257  = ~ \$256 ;
+  assign \$258  = | _request[1:0];
+  assign \$259  = \$258  ? 4'h2 : 4'h0;
+  assign \$260  = _request[24] ? 4'h3 : 4'h1;
+  assign \$261  = _request[25] ? \$259  : \$260 ;
+  assign \$262  = | \$261 ;
+  assign \$264  = ! \$263 ;
+  assign \$266  = \$265  == 4'h8;
+  assign \$268  = \$267  == 5'h10;
+  assign \$270  = \$269  == 5'h18;
+  assign \$272  = \$271  == 6'h20;
+  assign \$274  = \$273  == 6'h28;
+  assign \$276  = \$275  == 6'h30;
+  assign \$278  = \$277  == 8'h80;
+  assign \$280  = \$279  == 8'h88;
+  assign \$282  = \$281  == 8'ha0;
+  assign \$284  = \$283  == 8'hb0;
+  assign \$286  = \$285  == 8'hc0;
+  assign \$288  = \$287  == 8'he0;
+  assign \$290  = \$289  == 8'he8;
+  assign \$292  = \$291  == 8'hf0;
+  assign \$294  = \$293  == 8'hf8;
+  assign \$296  = \$295  == 9'h100;
+  assign \$298  = \$297  == 9'h108;
+  assign \$300  = \$299  == 9'h120;
+  assign \$302  = \$301  == 9'h140;
+  assign \$304  = \$303  == 9'h160;
+  assign \$306  = \$305  == 9'h180;
+  assign \$307  = | { \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276 , \$274 , \$272 , \$270 , \$268 , \$266 , \$264  };
+  assign \$308  = _request[24] ? 1'h0 : \$307 ;
+  assign \$310  = \$309  == 8'h80;
+  assign \$312  = \$311  == 8'h88;
+  assign \$314  = \$313  == 8'ha0;
+  assign \$316  = \$315  == 8'hb0;
+  assign \$318  = \$317  == 8'hc0;
+  assign \$320  = \$319  == 8'he8;
+  assign \$322  = \$321  == 9'h100;
+  assign \$324  = \$323  == 9'h120;
+  assign \$326  = \$325  == 9'h180;
+  assign \$327  = | { \$326 , \$324 , \$322 , \$320 , \$318 , \$316 , \$314 , \$312 , \$310  };
+  assign \$328  = _request[24] ? 1'h0 : \$327 ;
+  assign \$329  = \$328  ? 4'h0 : 4'h6;
+  assign \$330  = \$308  ? \$329  : 4'h5;
+  assign \$331  = _request[2] ? 4'h0 : \$330 ;
+  assign \$332  = | \$331 ;
+  assign \$333  = \$262  | \$332 ;
+  assign \$334  = & _request[31:28];
+  assign \$335  = ~ \$334 ;
+  assign \$336  = ~ _request[2];
+  assign \$337  = \$335  & \$336 ;
+  assign \$338  = \$333  | \$337 ;
+  assign \$339  = \$257  & \$338 ;
+  assign \$341  = \$340  == 8'h80;
+  assign \$342  = ~ _request[24];
+  assign \$343  = \$341  & \$342 ;
+  assign \$344  = ~ _request[2];
+  assign \$345  = \$343  & \$344 ;
+  assign \$346  = ! _request[31:28];
+  assign \$347  = ~ \$346 ;
+  assign \$348  = \$345  & \$347 ;
+  assign \$350  = \$349  == 8'h88;
+  assign \$351  = ~ _request[24];
+  assign \$352  = \$350  & \$351 ;
+  assign \$353  = ~ _request[2];
+  assign \$354  = \$352  & \$353 ;
+  assign \$355  = ! _request[31:28];
+  assign \$356  = ~ \$355 ;
+  assign \$357  = \$354  & \$356 ;
+  assign \$359  = \$358  == 8'ha0;
+  assign \$360  = ~ _request[24];
+  assign \$361  = \$359  & \$360 ;
+  assign \$362  = ~ _request[2];
+  assign \$363  = \$361  & \$362 ;
+  assign \$364  = ! _request[31:28];
+  assign \$365  = ~ \$364 ;
+  assign \$366  = \$363  & \$365 ;
+  assign \$368  = \$367  == 8'hb0;
+  assign \$369  = ~ _request[24];
+  assign \$370  = \$368  & \$369 ;
+  assign \$371  = ~ _request[2];
+  assign \$372  = \$370  & \$371 ;
+  assign \$373  = ! _request[31:28];
+  assign \$374  = ~ \$373 ;
+  assign \$375  = \$372  & \$374 ;
+  assign \$377  = \$376  == 8'hc0;
+  assign \$378  = ~ _request[24];
+  assign \$379  = \$377  & \$378 ;
+  assign \$380  = ~ _request[2];
+  assign \$381  = \$379  & \$380 ;
+  assign \$382  = ! _request[31:28];
+  assign \$383  = ~ \$382 ;
+  assign \$384  = \$381  & \$383 ;
+  assign \$386  = \$385  == 8'he8;
+  assign \$387  = ~ _request[24];
+  assign \$388  = \$386  & \$387 ;
+  assign \$389  = ~ _request[2];
+  assign \$390  = \$388  & \$389 ;
+  assign \$391  = ! _request[31:28];
+  assign \$392  = ~ \$391 ;
+  assign \$393  = \$390  & \$392 ;
+  assign \$395  = \$394  == 9'h100;
+  assign \$396  = ~ _request[24];
+  assign \$397  = \$395  & \$396 ;
+  assign \$398  = ~ _request[2];
+  assign \$399  = \$397  & \$398 ;
+  assign \$400  = ! _request[31:28];
+  assign \$401  = ~ \$400 ;
+  assign \$402  = \$399  & \$401 ;
+  assign \$403  = ~ _request[24];
+  assign \$405  = \$404  == 8'ha0;
+  assign \$406  = \$403  & \$405 ;
+  assign \$407  = ~ \$406 ;
+  assign \$408  = _request[64:33] < 2'h2;
+  assign \$409  = \$407  | \$408 ;
+  assign \$410  = ~ _checking;
+  assign \$411  = ! \$like ;
+  assign \$415  = ! receiver;
+  assign \$419  = | refused;
+  assign \$420  = ~ may;
+  assign \$421  = hit_ring & \$420 ;
+  assign \$422  = permitted & _target_exists;
+  assign \$423  = ~ \$422 ;
+  assign \$424  = hit_peer & \$423 ;
+  assign \$425  = \$421  | \$424 ;
+  assign \$427  = \$425  ? 4'h8 : 4'h0;
+  assign \$428  = \$419  ? refused : \$427 ;
+  assign \$429  = good & hit_irq_state;
+  assign \$431  = good & hit_irq_test;
+  assign \$433  = good & hit_ring;
+  assign \$435  = \$433  & \$434 ;
+  assign \$436  = good & hit_pending;
+  assign \$438  = good & hit_irq_enable;
+  assign \$440  = good & hit_ack;
+  assign \$442  = good & hit_peer;
+  assign \$444  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$445  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$446  = \$444  | \$445 ;
+  assign \$447  = ! _request[27];
+  assign \$450  = commit | does_ack;
+  assign \$451  = \$449  & \$450 ;
+  assign \$455  = commit | does_ack;
+  assign \$456  = \$454  & \$455 ;
   always @(posedge clk)
-    _commits <= \$451 ;
+    _commits <= \$457 ;
   always @(posedge clk)
-    word__request <= \$452 ;
+    word__request <= \$458 ;
   always @(posedge clk)
-    _commit <= \$453 ;
+    _commit <= \$459 ;
   always @(posedge clk)
-    others <= \$454 ;
+    others <= \$460 ;
   always @(posedge clk)
-    _checking <= \$455 ;
-  always @(posedge clk)
-    _ordinary <= \$456 ;
-  always @(posedge clk)
-    _taken <= \$457 ;
-  always @(posedge clk)
-    kept_0 <= \$458 ;
-  always @(posedge clk)
-    kept_1 <= \$459 ;
-  always @(posedge clk)
-    _target_exists <= \$460 ;
-  always @(posedge clk)
-    _lane <= \$461 ;
-  always @(posedge clk)
-    _first <= \$462 ;
+    _checking <= \$461 ;
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$2214$0 (requests__0__valid),
-    .\port$2568$0 (requests__1__valid),
-    .\port$858$0 (\$488 ),
-    .\port$863$0 (\$489 ),
+    .\port$2222$0 (requests__0__valid),
+    .\port$2576$0 (requests__1__valid),
+    .\port$866$0 (\$497 ),
+    .\port$871$0 (\$498 ),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11533,29 +11576,43 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$464  = _blank;
-    if (decoding) begin
-      \$464  = \$258 ;
-    end
+    \$462  = _checking;
     if (rst) begin
-      \$464  = 1'h0;
+      \$462  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$465  = _bad;
-    if (decoding) begin
-      \$465  = \$342 ;
+    \$463  = _taken;
+    if (\$97 ) begin
+      \$463  = { \$498 , \$497  };
     end
     if (rst) begin
-      \$465  = 1'h0;
+      \$463  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$466  = hit_irq_state;
+    \$464  = kept_0;
+    if (\$97 ) begin
+      \$464  = \$98 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$465  = kept_1;
+    if (\$97 ) begin
+      \$465  = \$99 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$466  = _target_exists;
+    if (\$100 ) begin
+      \$466  = 1'h1;
+    end
     if (decoding) begin
-      \$466  = \$351 ;
+      \$466  = \$409 ;
     end
     if (rst) begin
       \$466  = 1'h0;
@@ -11563,9 +11620,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$467  = hit_irq_test;
+    \$467  = _lane;
+    if (\$100 ) begin
+      \$467  = 1'h0;
+    end
     if (decoding) begin
-      \$467  = \$360 ;
+      \$467  = 1'h0;
     end
     if (rst) begin
       \$467  = 1'h0;
@@ -11573,29 +11633,29 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$468  = hit_ring;
+    \$468  = _first;
     if (decoding) begin
-      \$468  = \$369 ;
+      \$468  = \$106 ;
     end
     if (rst) begin
-      \$468  = 1'h0;
+      \$468  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$469  = hit_pending;
+    \$469  = _late;
     if (decoding) begin
-      \$469  = \$378 ;
+      \$469  = \$254 ;
     end
     if (rst) begin
-      \$469  = 1'h0;
+      \$469  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$470  = hit_irq_enable;
+    \$470  = _blank;
     if (decoding) begin
-      \$470  = \$387 ;
+      \$470  = \$255 ;
     end
     if (rst) begin
       \$470  = 1'h0;
@@ -11603,9 +11663,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$471  = hit_ack;
+    \$471  = _bad;
     if (decoding) begin
-      \$471  = \$396 ;
+      \$471  = \$339 ;
     end
     if (rst) begin
       \$471  = 1'h0;
@@ -11613,9 +11673,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$472  = hit_peer;
+    \$472  = hit_irq_state;
     if (decoding) begin
-      \$472  = \$405 ;
+      \$472  = \$348 ;
     end
     if (rst) begin
       \$472  = 1'h0;
@@ -11623,9 +11683,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$473  = index;
+    \$473  = hit_irq_test;
     if (decoding) begin
-      \$473  = _request[15];
+      \$473  = \$357 ;
     end
     if (rst) begin
       \$473  = 1'h0;
@@ -11633,9 +11693,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$474  = source;
-    if (\$407 ) begin
-      \$474  = \$like ;
+    \$474  = hit_ring;
+    if (decoding) begin
+      \$474  = \$366 ;
     end
     if (rst) begin
       \$474  = 1'h0;
@@ -11643,9 +11703,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$475  = target;
-    if (\$407 ) begin
-      \$475  = receiver;
+    \$475  = hit_pending;
+    if (decoding) begin
+      \$475  = \$375 ;
     end
     if (rst) begin
       \$475  = 1'h0;
@@ -11653,98 +11713,179 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$476  = sources;
-    if (\$407 ) begin
-      \$476  = { \$411 , \$409  };
+    \$476  = hit_irq_enable;
+    if (decoding) begin
+      \$476  = \$384 ;
     end
     if (rst) begin
-      \$476  = 2'h0;
+      \$476  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$477  = targets;
-    if (\$407 ) begin
-      \$477  = { \$415 , \$413  };
+    \$477  = hit_ack;
+    if (decoding) begin
+      \$477  = \$393 ;
     end
     if (rst) begin
-      \$477  = 2'h0;
+      \$477  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$478  = \$425 ;
+    \$478  = hit_peer;
+    if (decoding) begin
+      \$478  = \$402 ;
+    end
     if (rst) begin
-      \$478  = 4'h0;
+      \$478  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$479  = \$427 ;
+    \$479  = index;
+    if (decoding) begin
+      \$479  = _request[15];
+    end
     if (rst) begin
       \$479  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$480  = \$429 ;
+    \$480  = source;
+    if (\$410 ) begin
+      \$480  = \$like ;
+    end
     if (rst) begin
       \$480  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$481  = \$432 ;
+    \$481  = target;
+    if (\$410 ) begin
+      \$481  = receiver;
+    end
     if (rst) begin
       \$481  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$482  = \$434 ;
+    \$482  = sources;
+    if (\$410 ) begin
+      \$482  = { \$414 , \$412  };
+    end
     if (rst) begin
-      \$482  = 1'h0;
+      \$482  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$483  = \$436 ;
+    \$483  = targets;
+    if (\$410 ) begin
+      \$483  = { \$418 , \$416  };
+    end
     if (rst) begin
-      \$483  = 1'h0;
+      \$483  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$484  = \$438 ;
+    \$484  = \$428 ;
     if (rst) begin
-      \$484  = 1'h0;
+      \$484  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$485  = \$440 ;
+    \$485  = \$430 ;
     if (rst) begin
       \$485  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$486  = refusing_0;
-    if (\$445 ) begin
-      \$486  = refuse;
-    end
+    \$486  = \$432 ;
     if (rst) begin
       \$486  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$487  = refusing_1;
-    if (\$450 ) begin
-      \$487  = refuse;
-    end
+    \$487  = \$435 ;
     if (rst) begin
       \$487  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$488  = \$437 ;
+    if (rst) begin
+      \$488  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$489  = \$439 ;
+    if (rst) begin
+      \$489  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$490  = \$441 ;
+    if (rst) begin
+      \$490  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$491  = \$443 ;
+    if (rst) begin
+      \$491  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$492  = \accept$95 ;
+    if (rst) begin
+      \$492  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$493  = \$446 ;
+    if (rst) begin
+      \$493  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$494  = _request[74:69];
+    if (rst) begin
+      \$494  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$495  = refusing_0;
+    if (\$451 ) begin
+      \$495  = refuse;
+    end
+    if (rst) begin
+      \$495  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$496  = refusing_1;
+    if (\$456 ) begin
+      \$496  = refuse;
+    end
+    if (rst) begin
+      \$496  = 1'h0;
     end
   end
   always @* begin
@@ -11758,27 +11899,27 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     receiver = \$8 [3];
     if (decoding) begin
-      receiver = choice[0];
+      receiver = choice;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    choice = 8'h00;
+    choice = 1'h0;
     if (decoding) begin
-      choice = { 7'h00, _request[27] };
+      choice = _request[27];
       if (\$12 ) begin
-        choice = \$14 ;
+        choice = _request[33];
       end
-      if (\$18 ) begin
-        choice = { 7'h00, _request[16] };
+      if (\$16 ) begin
+        choice = _request[16];
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \refused$66  = _refused;
-    if (\$34 ) begin
-      \refused$66  = \$37 ;
+    if (\$32 ) begin
+      \refused$66  = \$35 ;
     end
   end
   always @* begin
@@ -11786,134 +11927,57 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     code = 3'h2;
     if (_request[66]) begin
       code = 3'h5;
-    end else if (\$54 ) begin
+    end else if (\$52 ) begin
       code = 3'h3;
-    end else if (\$55 ) begin
+    end else if (\$53 ) begin
       code = 3'h4;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     _late_fault = 4'h0;
-    if (\$71 ) begin
+    if (\$68 ) begin
       _late_fault = 4'h8;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$451  = \$82 ;
+    \$457  = \$79 ;
     if (rst) begin
-      \$451  = 1'h0;
+      \$457  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$452  = \$94 ;
+    \$458  = \$91 ;
     if (rst) begin
-      \$452  = 2'h0;
+      \$458  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$453  = \$96 ;
+    \$459  = \$93 ;
     if (rst) begin
-      \$453  = 2'h0;
+      \$459  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$454  = \$99 ;
+    \$460  = \$96 ;
     if (rst) begin
-      \$454  = 2'h0;
+      \$460  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$455  = decoding;
-    if (rst) begin
-      \$455  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$456  = _checking;
-    if (rst) begin
-      \$456  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$457  = _taken;
-    if (\$100 ) begin
-      \$457  = { \$489 , \$488  };
-    end
-    if (rst) begin
-      \$457  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$458  = kept_0;
-    if (\$100 ) begin
-      \$458  = \$101 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$459  = kept_1;
-    if (\$100 ) begin
-      \$459  = \$102 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$460  = _target_exists;
-    if (\$103 ) begin
-      \$460  = 1'h1;
-    end
-    if (decoding) begin
-      \$460  = \$406 ;
-    end
-    if (rst) begin
-      \$460  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$461  = _lane;
-    if (\$103 ) begin
-      \$461  = 1'h0;
-    end
-    if (decoding) begin
-      \$461  = 1'h0;
-    end
+    \$461  = decoding;
     if (rst) begin
       \$461  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$462  = _first;
-    if (decoding) begin
-      \$462  = \$109 ;
-    end
-    if (rst) begin
-      \$462  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$463  = _late;
-    if (decoding) begin
-      \$463  = \$257 ;
-    end
-    if (rst) begin
-      \$463  = 4'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
   assign \accept$4  = accept;
-  assign grant = { \$489 , \$488  };
+  assign grant = { \$498 , \$497  };
   assign source_draining = 1'h0;
   assign target_alive = 1'h1;
   assign acknowledged = 1'h1;
@@ -11943,16 +12007,16 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign target_open = 1'h1;
   assign write_row = _request[27];
   assign write_data = \new ;
-  assign sent__0 = \port$3125$0 [4:0];
-  assign sent__1 = \port$3147$0 [4:0];
-  assign stops__0 = \port$3125$0 [9:5];
-  assign stops__1 = \port$3147$0 [9:5];
+  assign sent__0 = \port$3139$0 [4:0];
+  assign sent__1 = \port$3161$0 [4:0];
+  assign stops__0 = \port$3139$0 [9:5];
+  assign stops__1 = \port$3161$0 [9:5];
   assign closed_vm = 2'h0;
   assign vm = _request[27];
   assign data = _request[64:33];
-  assign \port$354$67  = _request[74:67];
-  assign new_sent = \$75 [4:0];
-  assign new_stop = \$79 [4:0];
+  assign \port$356$67  = _request[74:67];
+  assign new_sent = \$72 [4:0];
+  assign new_stop = \$76 [4:0];
   assign \_request.address  = _request[11:0];
   assign \_request.offset  = _request[23:12];
   assign \_request.manager  = _request[24];
@@ -12001,256 +12065,258 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \new.code  = \new [2:0];
   assign \new.vm  = \new [3];
   assign \new.count  = \new [11:4];
-  assign refusing[1] = \$69 ;
-  assign refusing[0] = \$68 ;
-  assign \new [11:4] = \$67 [7:0];
-  assign \new [3] = \$64 ;
-  assign \new [2:0] = \$63 ;
+  assign refusing[1] = \$64 ;
+  assign refusing[0] = \$63 ;
+  assign \new [11:4] = \$62 [7:0];
+  assign \new [3] = \$59 ;
+  assign \new [2:0] = \$58 ;
   assign message[8] = _request[27];
   assign message[7:6] = _request[68:67];
   assign message[5:0] = _request[74:69];
   assign \$10 [2:0] = 3'h0;
   assign \$10 [11:3] = _request[23:15];
-  assign { \$16 [4], \$16 [2:0] } = 4'h0;
-  assign { \$16 [11:5], \$16 [3] } = { _request[23:17], _request[15] };
-  assign \$19  = 1'h1;
-  assign \$20  = permitted;
+  assign { \$14 [4], \$14 [2:0] } = 4'h0;
+  assign { \$14 [11:5], \$14 [3] } = { _request[23:17], _request[15] };
+  assign \$17  = 1'h1;
+  assign \$18  = permitted;
   assign reaches = 1'h1;
-  assign \$24  = 1'h0;
-  assign \$27  = \$26 ;
-  assign \$37  = \$36 ;
-  assign \$42  = 1'h0;
-  assign fault__port = \$43 ;
-  assign \$44  = _commits;
-  assign \$49  = \$48 ;
-  assign willing = \$48 ;
-  assign \$55  = 1'h0;
-  assign \$68  = refusing_0;
-  assign \$69  = refusing_1;
-  assign \$85  = requests__0__payload[67];
-  assign \$90  = requests__1__payload[67];
-  assign \$111 [2:0] = 3'h0;
-  assign \$111 [11:3] = _request[23:15];
-  assign \$113 [2:0] = 3'h0;
-  assign \$113 [11:3] = _request[23:15];
-  assign \$115 [2:0] = 3'h0;
-  assign \$115 [11:3] = _request[23:15];
-  assign \$117 [2:0] = 3'h0;
-  assign \$117 [11:3] = _request[23:15];
-  assign \$119 [2:0] = 3'h0;
-  assign \$119 [11:3] = _request[23:15];
-  assign \$121 [2:0] = 3'h0;
-  assign \$121 [11:3] = _request[23:15];
-  assign \$123 [2:0] = 3'h0;
-  assign \$123 [11:3] = _request[23:15];
-  assign \$125 [2:0] = 3'h0;
-  assign \$125 [11:3] = _request[23:15];
-  assign \$127 [2:0] = 3'h0;
-  assign \$127 [11:3] = _request[23:15];
-  assign \$129 [2:0] = 3'h0;
-  assign \$129 [11:3] = _request[23:15];
-  assign \$131 [2:0] = 3'h0;
-  assign \$131 [11:3] = _request[23:15];
-  assign \$133 [3:0] = 4'h0;
-  assign \$133 [11:4] = _request[23:16];
-  assign \$135 [2:0] = 3'h0;
-  assign \$135 [11:3] = _request[23:15];
-  assign \$137 [2:0] = 3'h0;
-  assign \$137 [11:3] = _request[23:15];
-  assign \$139 [2:0] = 3'h0;
-  assign \$139 [11:3] = _request[23:15];
-  assign \$141 [2:0] = 3'h0;
-  assign \$141 [11:3] = _request[23:15];
-  assign { \$143 [4], \$143 [2:0] } = 4'h0;
-  assign { \$143 [11:5], \$143 [3] } = { _request[23:17], _request[15] };
-  assign { \$145 [4], \$145 [2:0] } = 4'h0;
-  assign { \$145 [11:5], \$145 [3] } = { _request[23:17], _request[15] };
-  assign \$147 [4:0] = 5'h00;
-  assign \$147 [11:5] = _request[23:17];
-  assign \$149 [4:0] = 5'h00;
-  assign \$149 [11:5] = _request[23:17];
-  assign \$151 [2:0] = 3'h0;
-  assign \$151 [11:3] = _request[23:15];
-  assign \$153 [4:0] = 5'h00;
-  assign \$153 [11:5] = _request[23:17];
-  assign \$157 [2:0] = 3'h0;
-  assign \$157 [11:3] = _request[23:15];
-  assign \$159 [2:0] = 3'h0;
-  assign \$159 [11:3] = _request[23:15];
-  assign \$161 [2:0] = 3'h0;
-  assign \$161 [11:3] = _request[23:15];
-  assign \$163 [2:0] = 3'h0;
-  assign \$163 [11:3] = _request[23:15];
-  assign \$165 [3:0] = 4'h0;
-  assign \$165 [11:4] = _request[23:16];
-  assign \$167 [2:0] = 3'h0;
-  assign \$167 [11:3] = _request[23:15];
-  assign { \$169 [4], \$169 [2:0] } = 4'h0;
-  assign { \$169 [11:5], \$169 [3] } = { _request[23:17], _request[15] };
-  assign \$171 [4:0] = 5'h00;
-  assign \$171 [11:5] = _request[23:17];
-  assign \$173 [4:0] = 5'h00;
-  assign \$173 [11:5] = _request[23:17];
-  assign \$187 [2:0] = 3'h0;
-  assign \$187 [11:3] = _request[23:15];
-  assign \$189 [2:0] = 3'h0;
-  assign \$189 [11:3] = _request[23:15];
-  assign \$191 [2:0] = 3'h0;
-  assign \$191 [11:3] = _request[23:15];
-  assign \$193 [2:0] = 3'h0;
-  assign \$193 [11:3] = _request[23:15];
-  assign \$195 [2:0] = 3'h0;
-  assign \$195 [11:3] = _request[23:15];
-  assign \$197 [2:0] = 3'h0;
-  assign \$197 [11:3] = _request[23:15];
-  assign \$199 [2:0] = 3'h0;
-  assign \$199 [11:3] = _request[23:15];
-  assign \$201 [2:0] = 3'h0;
-  assign \$201 [11:3] = _request[23:15];
-  assign \$203 [2:0] = 3'h0;
-  assign \$203 [11:3] = _request[23:15];
-  assign \$205 [2:0] = 3'h0;
-  assign \$205 [11:3] = _request[23:15];
-  assign \$207 [2:0] = 3'h0;
-  assign \$207 [11:3] = _request[23:15];
-  assign \$209 [3:0] = 4'h0;
-  assign \$209 [11:4] = _request[23:16];
-  assign \$211 [2:0] = 3'h0;
-  assign \$211 [11:3] = _request[23:15];
-  assign \$213 [2:0] = 3'h0;
-  assign \$213 [11:3] = _request[23:15];
-  assign \$215 [2:0] = 3'h0;
-  assign \$215 [11:3] = _request[23:15];
-  assign \$217 [2:0] = 3'h0;
-  assign \$217 [11:3] = _request[23:15];
-  assign { \$219 [4], \$219 [2:0] } = 4'h0;
-  assign { \$219 [11:5], \$219 [3] } = { _request[23:17], _request[15] };
-  assign { \$221 [4], \$221 [2:0] } = 4'h0;
-  assign { \$221 [11:5], \$221 [3] } = { _request[23:17], _request[15] };
-  assign \$223 [4:0] = 5'h00;
-  assign \$223 [11:5] = _request[23:17];
-  assign \$225 [4:0] = 5'h00;
-  assign \$225 [11:5] = _request[23:17];
-  assign \$227 [2:0] = 3'h0;
-  assign \$227 [11:3] = _request[23:15];
-  assign \$229 [4:0] = 5'h00;
-  assign \$229 [11:5] = _request[23:17];
-  assign \$233 [2:0] = 3'h0;
-  assign \$233 [11:3] = _request[23:15];
-  assign \$235 [2:0] = 3'h0;
-  assign \$235 [11:3] = _request[23:15];
-  assign \$237 [2:0] = 3'h0;
-  assign \$237 [11:3] = _request[23:15];
-  assign \$239 [2:0] = 3'h0;
-  assign \$239 [11:3] = _request[23:15];
-  assign \$241 [3:0] = 4'h0;
-  assign \$241 [11:4] = _request[23:16];
-  assign \$243 [2:0] = 3'h0;
-  assign \$243 [11:3] = _request[23:15];
-  assign { \$245 [4], \$245 [2:0] } = 4'h0;
-  assign { \$245 [11:5], \$245 [3] } = { _request[23:17], _request[15] };
-  assign \$247 [4:0] = 5'h00;
-  assign \$247 [11:5] = _request[23:17];
-  assign \$249 [4:0] = 5'h00;
-  assign \$249 [11:5] = _request[23:17];
-  assign \$266 [2:0] = 3'h0;
-  assign \$266 [11:3] = _request[23:15];
-  assign \$268 [2:0] = 3'h0;
-  assign \$268 [11:3] = _request[23:15];
-  assign \$270 [2:0] = 3'h0;
-  assign \$270 [11:3] = _request[23:15];
-  assign \$272 [2:0] = 3'h0;
-  assign \$272 [11:3] = _request[23:15];
-  assign \$274 [2:0] = 3'h0;
-  assign \$274 [11:3] = _request[23:15];
-  assign \$276 [2:0] = 3'h0;
-  assign \$276 [11:3] = _request[23:15];
-  assign \$278 [2:0] = 3'h0;
-  assign \$278 [11:3] = _request[23:15];
-  assign \$280 [2:0] = 3'h0;
-  assign \$280 [11:3] = _request[23:15];
-  assign \$282 [2:0] = 3'h0;
-  assign \$282 [11:3] = _request[23:15];
-  assign \$284 [2:0] = 3'h0;
-  assign \$284 [11:3] = _request[23:15];
-  assign \$286 [2:0] = 3'h0;
-  assign \$286 [11:3] = _request[23:15];
-  assign \$288 [3:0] = 4'h0;
-  assign \$288 [11:4] = _request[23:16];
-  assign \$290 [2:0] = 3'h0;
-  assign \$290 [11:3] = _request[23:15];
-  assign \$292 [2:0] = 3'h0;
-  assign \$292 [11:3] = _request[23:15];
-  assign \$294 [2:0] = 3'h0;
-  assign \$294 [11:3] = _request[23:15];
-  assign \$296 [2:0] = 3'h0;
-  assign \$296 [11:3] = _request[23:15];
-  assign { \$298 [4], \$298 [2:0] } = 4'h0;
-  assign { \$298 [11:5], \$298 [3] } = { _request[23:17], _request[15] };
-  assign { \$300 [4], \$300 [2:0] } = 4'h0;
-  assign { \$300 [11:5], \$300 [3] } = { _request[23:17], _request[15] };
-  assign \$302 [4:0] = 5'h00;
-  assign \$302 [11:5] = _request[23:17];
-  assign \$304 [4:0] = 5'h00;
-  assign \$304 [11:5] = _request[23:17];
-  assign \$306 [2:0] = 3'h0;
-  assign \$306 [11:3] = _request[23:15];
-  assign \$308 [4:0] = 5'h00;
-  assign \$308 [11:5] = _request[23:17];
-  assign \$312 [2:0] = 3'h0;
-  assign \$312 [11:3] = _request[23:15];
-  assign \$314 [2:0] = 3'h0;
-  assign \$314 [11:3] = _request[23:15];
-  assign \$316 [2:0] = 3'h0;
-  assign \$316 [11:3] = _request[23:15];
-  assign \$318 [2:0] = 3'h0;
-  assign \$318 [11:3] = _request[23:15];
-  assign \$320 [3:0] = 4'h0;
-  assign \$320 [11:4] = _request[23:16];
-  assign \$322 [2:0] = 3'h0;
-  assign \$322 [11:3] = _request[23:15];
-  assign { \$324 [4], \$324 [2:0] } = 4'h0;
-  assign { \$324 [11:5], \$324 [3] } = { _request[23:17], _request[15] };
-  assign \$326 [4:0] = 5'h00;
-  assign \$326 [11:5] = _request[23:17];
-  assign \$328 [4:0] = 5'h00;
-  assign \$328 [11:5] = _request[23:17];
-  assign \$343 [2:0] = 3'h0;
-  assign \$343 [11:3] = _request[23:15];
-  assign \$352 [2:0] = 3'h0;
-  assign \$352 [11:3] = _request[23:15];
-  assign \$361 [2:0] = 3'h0;
-  assign \$361 [11:3] = _request[23:15];
-  assign \$370 [2:0] = 3'h0;
-  assign \$370 [11:3] = _request[23:15];
-  assign \$379 [3:0] = 4'h0;
-  assign \$379 [11:4] = _request[23:16];
-  assign \$388 [2:0] = 3'h0;
-  assign \$388 [11:3] = _request[23:15];
-  assign { \$397 [4], \$397 [2:0] } = 4'h0;
-  assign { \$397 [11:5], \$397 [3] } = { _request[23:17], _request[15] };
-  assign \$409  = \$408 ;
-  assign \$410  = \$like ;
-  assign \$411  = \$like ;
-  assign \$413  = \$412 ;
-  assign \$414  = receiver;
-  assign \$415  = receiver;
-  assign \$423  = 4'h0;
-  assign \$427  = \$426 ;
-  assign \$429  = \$428 ;
-  assign \$431  = may;
-  assign \$434  = \$433 ;
-  assign \$436  = \$435 ;
-  assign \$438  = \$437 ;
-  assign \$440  = \$439 ;
-  assign \$442  = \$441 ;
-  assign \$443  = \$441 ;
-  assign \$446  = _request[27];
-  assign \$447  = _request[27];
-  assign \$448  = _request[27];
+  assign \$22  = 1'h0;
+  assign \$25  = \$24 ;
+  assign \$35  = \$34 ;
+  assign \$40  = 1'h0;
+  assign fault__port = \$41 ;
+  assign \$42  = _commits;
+  assign \$47  = \$46 ;
+  assign willing = \$46 ;
+  assign \$53  = 1'h0;
+  assign \$63  = refusing_0;
+  assign \$64  = refusing_1;
+  assign \$82  = requests__0__payload[67];
+  assign \$87  = requests__1__payload[67];
+  assign \$108 [2:0] = 3'h0;
+  assign \$108 [11:3] = _request[23:15];
+  assign \$110 [2:0] = 3'h0;
+  assign \$110 [11:3] = _request[23:15];
+  assign \$112 [2:0] = 3'h0;
+  assign \$112 [11:3] = _request[23:15];
+  assign \$114 [2:0] = 3'h0;
+  assign \$114 [11:3] = _request[23:15];
+  assign \$116 [2:0] = 3'h0;
+  assign \$116 [11:3] = _request[23:15];
+  assign \$118 [2:0] = 3'h0;
+  assign \$118 [11:3] = _request[23:15];
+  assign \$120 [2:0] = 3'h0;
+  assign \$120 [11:3] = _request[23:15];
+  assign \$122 [2:0] = 3'h0;
+  assign \$122 [11:3] = _request[23:15];
+  assign \$124 [2:0] = 3'h0;
+  assign \$124 [11:3] = _request[23:15];
+  assign \$126 [2:0] = 3'h0;
+  assign \$126 [11:3] = _request[23:15];
+  assign \$128 [2:0] = 3'h0;
+  assign \$128 [11:3] = _request[23:15];
+  assign \$130 [3:0] = 4'h0;
+  assign \$130 [11:4] = _request[23:16];
+  assign \$132 [2:0] = 3'h0;
+  assign \$132 [11:3] = _request[23:15];
+  assign \$134 [2:0] = 3'h0;
+  assign \$134 [11:3] = _request[23:15];
+  assign \$136 [2:0] = 3'h0;
+  assign \$136 [11:3] = _request[23:15];
+  assign \$138 [2:0] = 3'h0;
+  assign \$138 [11:3] = _request[23:15];
+  assign { \$140 [4], \$140 [2:0] } = 4'h0;
+  assign { \$140 [11:5], \$140 [3] } = { _request[23:17], _request[15] };
+  assign { \$142 [4], \$142 [2:0] } = 4'h0;
+  assign { \$142 [11:5], \$142 [3] } = { _request[23:17], _request[15] };
+  assign \$144 [4:0] = 5'h00;
+  assign \$144 [11:5] = _request[23:17];
+  assign \$146 [4:0] = 5'h00;
+  assign \$146 [11:5] = _request[23:17];
+  assign \$148 [2:0] = 3'h0;
+  assign \$148 [11:3] = _request[23:15];
+  assign \$150 [4:0] = 5'h00;
+  assign \$150 [11:5] = _request[23:17];
+  assign \$154 [2:0] = 3'h0;
+  assign \$154 [11:3] = _request[23:15];
+  assign \$156 [2:0] = 3'h0;
+  assign \$156 [11:3] = _request[23:15];
+  assign \$158 [2:0] = 3'h0;
+  assign \$158 [11:3] = _request[23:15];
+  assign \$160 [2:0] = 3'h0;
+  assign \$160 [11:3] = _request[23:15];
+  assign \$162 [3:0] = 4'h0;
+  assign \$162 [11:4] = _request[23:16];
+  assign \$164 [2:0] = 3'h0;
+  assign \$164 [11:3] = _request[23:15];
+  assign { \$166 [4], \$166 [2:0] } = 4'h0;
+  assign { \$166 [11:5], \$166 [3] } = { _request[23:17], _request[15] };
+  assign \$168 [4:0] = 5'h00;
+  assign \$168 [11:5] = _request[23:17];
+  assign \$170 [4:0] = 5'h00;
+  assign \$170 [11:5] = _request[23:17];
+  assign \$184 [2:0] = 3'h0;
+  assign \$184 [11:3] = _request[23:15];
+  assign \$186 [2:0] = 3'h0;
+  assign \$186 [11:3] = _request[23:15];
+  assign \$188 [2:0] = 3'h0;
+  assign \$188 [11:3] = _request[23:15];
+  assign \$190 [2:0] = 3'h0;
+  assign \$190 [11:3] = _request[23:15];
+  assign \$192 [2:0] = 3'h0;
+  assign \$192 [11:3] = _request[23:15];
+  assign \$194 [2:0] = 3'h0;
+  assign \$194 [11:3] = _request[23:15];
+  assign \$196 [2:0] = 3'h0;
+  assign \$196 [11:3] = _request[23:15];
+  assign \$198 [2:0] = 3'h0;
+  assign \$198 [11:3] = _request[23:15];
+  assign \$200 [2:0] = 3'h0;
+  assign \$200 [11:3] = _request[23:15];
+  assign \$202 [2:0] = 3'h0;
+  assign \$202 [11:3] = _request[23:15];
+  assign \$204 [2:0] = 3'h0;
+  assign \$204 [11:3] = _request[23:15];
+  assign \$206 [3:0] = 4'h0;
+  assign \$206 [11:4] = _request[23:16];
+  assign \$208 [2:0] = 3'h0;
+  assign \$208 [11:3] = _request[23:15];
+  assign \$210 [2:0] = 3'h0;
+  assign \$210 [11:3] = _request[23:15];
+  assign \$212 [2:0] = 3'h0;
+  assign \$212 [11:3] = _request[23:15];
+  assign \$214 [2:0] = 3'h0;
+  assign \$214 [11:3] = _request[23:15];
+  assign { \$216 [4], \$216 [2:0] } = 4'h0;
+  assign { \$216 [11:5], \$216 [3] } = { _request[23:17], _request[15] };
+  assign { \$218 [4], \$218 [2:0] } = 4'h0;
+  assign { \$218 [11:5], \$218 [3] } = { _request[23:17], _request[15] };
+  assign \$220 [4:0] = 5'h00;
+  assign \$220 [11:5] = _request[23:17];
+  assign \$222 [4:0] = 5'h00;
+  assign \$222 [11:5] = _request[23:17];
+  assign \$224 [2:0] = 3'h0;
+  assign \$224 [11:3] = _request[23:15];
+  assign \$226 [4:0] = 5'h00;
+  assign \$226 [11:5] = _request[23:17];
+  assign \$230 [2:0] = 3'h0;
+  assign \$230 [11:3] = _request[23:15];
+  assign \$232 [2:0] = 3'h0;
+  assign \$232 [11:3] = _request[23:15];
+  assign \$234 [2:0] = 3'h0;
+  assign \$234 [11:3] = _request[23:15];
+  assign \$236 [2:0] = 3'h0;
+  assign \$236 [11:3] = _request[23:15];
+  assign \$238 [3:0] = 4'h0;
+  assign \$238 [11:4] = _request[23:16];
+  assign \$240 [2:0] = 3'h0;
+  assign \$240 [11:3] = _request[23:15];
+  assign { \$242 [4], \$242 [2:0] } = 4'h0;
+  assign { \$242 [11:5], \$242 [3] } = { _request[23:17], _request[15] };
+  assign \$244 [4:0] = 5'h00;
+  assign \$244 [11:5] = _request[23:17];
+  assign \$246 [4:0] = 5'h00;
+  assign \$246 [11:5] = _request[23:17];
+  assign \$263 [2:0] = 3'h0;
+  assign \$263 [11:3] = _request[23:15];
+  assign \$265 [2:0] = 3'h0;
+  assign \$265 [11:3] = _request[23:15];
+  assign \$267 [2:0] = 3'h0;
+  assign \$267 [11:3] = _request[23:15];
+  assign \$269 [2:0] = 3'h0;
+  assign \$269 [11:3] = _request[23:15];
+  assign \$271 [2:0] = 3'h0;
+  assign \$271 [11:3] = _request[23:15];
+  assign \$273 [2:0] = 3'h0;
+  assign \$273 [11:3] = _request[23:15];
+  assign \$275 [2:0] = 3'h0;
+  assign \$275 [11:3] = _request[23:15];
+  assign \$277 [2:0] = 3'h0;
+  assign \$277 [11:3] = _request[23:15];
+  assign \$279 [2:0] = 3'h0;
+  assign \$279 [11:3] = _request[23:15];
+  assign \$281 [2:0] = 3'h0;
+  assign \$281 [11:3] = _request[23:15];
+  assign \$283 [2:0] = 3'h0;
+  assign \$283 [11:3] = _request[23:15];
+  assign \$285 [3:0] = 4'h0;
+  assign \$285 [11:4] = _request[23:16];
+  assign \$287 [2:0] = 3'h0;
+  assign \$287 [11:3] = _request[23:15];
+  assign \$289 [2:0] = 3'h0;
+  assign \$289 [11:3] = _request[23:15];
+  assign \$291 [2:0] = 3'h0;
+  assign \$291 [11:3] = _request[23:15];
+  assign \$293 [2:0] = 3'h0;
+  assign \$293 [11:3] = _request[23:15];
+  assign { \$295 [4], \$295 [2:0] } = 4'h0;
+  assign { \$295 [11:5], \$295 [3] } = { _request[23:17], _request[15] };
+  assign { \$297 [4], \$297 [2:0] } = 4'h0;
+  assign { \$297 [11:5], \$297 [3] } = { _request[23:17], _request[15] };
+  assign \$299 [4:0] = 5'h00;
+  assign \$299 [11:5] = _request[23:17];
+  assign \$301 [4:0] = 5'h00;
+  assign \$301 [11:5] = _request[23:17];
+  assign \$303 [2:0] = 3'h0;
+  assign \$303 [11:3] = _request[23:15];
+  assign \$305 [4:0] = 5'h00;
+  assign \$305 [11:5] = _request[23:17];
+  assign \$309 [2:0] = 3'h0;
+  assign \$309 [11:3] = _request[23:15];
+  assign \$311 [2:0] = 3'h0;
+  assign \$311 [11:3] = _request[23:15];
+  assign \$313 [2:0] = 3'h0;
+  assign \$313 [11:3] = _request[23:15];
+  assign \$315 [2:0] = 3'h0;
+  assign \$315 [11:3] = _request[23:15];
+  assign \$317 [3:0] = 4'h0;
+  assign \$317 [11:4] = _request[23:16];
+  assign \$319 [2:0] = 3'h0;
+  assign \$319 [11:3] = _request[23:15];
+  assign { \$321 [4], \$321 [2:0] } = 4'h0;
+  assign { \$321 [11:5], \$321 [3] } = { _request[23:17], _request[15] };
+  assign \$323 [4:0] = 5'h00;
+  assign \$323 [11:5] = _request[23:17];
+  assign \$325 [4:0] = 5'h00;
+  assign \$325 [11:5] = _request[23:17];
+  assign \$340 [2:0] = 3'h0;
+  assign \$340 [11:3] = _request[23:15];
+  assign \$349 [2:0] = 3'h0;
+  assign \$349 [11:3] = _request[23:15];
+  assign \$358 [2:0] = 3'h0;
+  assign \$358 [11:3] = _request[23:15];
+  assign \$367 [2:0] = 3'h0;
+  assign \$367 [11:3] = _request[23:15];
+  assign \$376 [3:0] = 4'h0;
+  assign \$376 [11:4] = _request[23:16];
+  assign \$385 [2:0] = 3'h0;
+  assign \$385 [11:3] = _request[23:15];
+  assign { \$394 [4], \$394 [2:0] } = 4'h0;
+  assign { \$394 [11:5], \$394 [3] } = { _request[23:17], _request[15] };
+  assign \$404 [2:0] = 3'h0;
+  assign \$404 [11:3] = _request[23:15];
+  assign \$412  = \$411 ;
+  assign \$413  = \$like ;
+  assign \$414  = \$like ;
+  assign \$416  = \$415 ;
+  assign \$417  = receiver;
+  assign \$418  = receiver;
+  assign \$426  = 4'h0;
+  assign \$430  = \$429 ;
+  assign \$432  = \$431 ;
+  assign \$434  = may;
+  assign \$437  = \$436 ;
+  assign \$439  = \$438 ;
+  assign \$441  = \$440 ;
+  assign \$443  = \$442 ;
+  assign \$448  = \$447 ;
+  assign \$449  = \$447 ;
+  assign \$452  = _request[27];
+  assign \$453  = _request[27];
+  assign \$454  = _request[27];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$858$0 , \port$863$0 , \port$2214$0 , \port$2568$0 , clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$866$0 , \port$871$0 , \port$2222$0 , \port$2576$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -12270,26 +12336,26 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$858$0 , \port$863
   input clk;
   wire clk;
   wire [1:0] grant;
-  input \port$2214$0 ;
-  wire \port$2214$0 ;
-  input \port$2568$0 ;
-  wire \port$2568$0 ;
-  output \port$858$0 ;
-  wire \port$858$0 ;
-  output \port$863$0 ;
-  wire \port$863$0 ;
+  input \port$2222$0 ;
+  wire \port$2222$0 ;
+  input \port$2576$0 ;
+  wire \port$2576$0 ;
+  output \port$866$0 ;
+  wire \port$866$0 ;
+  output \port$871$0 ;
+  wire \port$871$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2568$0 ;
+  assign \$3  = behind_0_1 & \port$2576$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2214$0  & \$5 ;
+  assign \$6  = \port$2222$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2214$0 ;
+  assign \$8  = \$7  & \port$2222$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2568$0  & \$10 ;
+  assign \$11  = \port$2576$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -12303,9 +12369,9 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$858$0 , \port$863
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2568$0 , \port$2214$0  };
-  assign \port$858$0  = \$6 ;
-  assign \port$863$0  = \$11 ;
+  assign request = { \port$2576$0 , \port$2222$0  };
+  assign \port$866$0  = \$6 ;
+  assign \port$871$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
