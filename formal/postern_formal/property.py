@@ -167,13 +167,22 @@ class Inside(Elaboratable):
 
     def __init__(self, component: wiring.Component):
         self.module: Module = component.elaborate(None)
+        self._parts: dict[str, Inside] = {}
         component._MustUse__used = True  # Amaranth would warn of a component that nobody elaborates
 
     def memory(self, name: str, address: Value) -> Value:
-        """Return what a memory or table holds at an address."""
+        """Return what a memory holds at an address."""
         port = getattr(self.module.submodules, name).read_port(domain="comb")
         self.module.d.comb += port.addr.eq(address)
         return port.data
+
+    def part(self, name: str) -> "Inside":
+        """Return a submodule, opened in the same way."""
+        if name not in self._parts:
+            self._parts[name] = Inside(getattr(self.module.submodules, name))
+            # Amaranth has no public way to put something else in its place.
+            self.module._named_submodules[name] = (self._parts[name], None)
+        return self._parts[name]
 
     def signal(self, name: str) -> Signal:
         """Return the signal of that name that the component itself assigns.
@@ -184,6 +193,7 @@ class Inside(Elaboratable):
             There is none, or more than one.
         """
         # Amaranth has no public way from a module to its signals.
+        self.module._flush()
         statements = [item for domain in self.module._statements.values() for item in domain]
         found = {id(made): made for item in statements for made in item._lhs_signals() if made.name == name}
         if len(found) != 1:

@@ -1,0 +1,304 @@
+"""Blocks: who may read and write them, that they are zero when they are handed out, and who pays."""
+
+from types import SimpleNamespace
+
+from amaranth.hdl import Assume, Cat, Cover, Module, Mux, Signal, Value
+from amaranth.lib import enum
+
+from postern_hw.blocks import Blocks
+from postern_hw.queue import fill_rows
+from postern_hw.scrubber import Scrubber
+from postern_hw.sram import Shape
+from postern_hw.table import FLIP_FLOP_DEPTH
+from postern_spec.config import Config, Manager, Port
+from postern_spec.regmap import Handover, Holding, Settled
+
+from ..engines import Induction
+from ..harness import at_most_one, claim, count, fill, index, past, rows_of, window
+from ..property import Assumption, Control, Inside, Property, free, symbolic
+
+__all__ = ["PROPERTIES", "config"]
+
+
+def config(*, vms: int, blocks: int, banks: int = 2, ports: int = 2) -> Config:
+    """Return a block as small as can be, but for what matters to the rights of blocks."""
+    return Config(
+        ports=(Port(),) * ports,
+        vms=vms,
+        lanes=1,
+        words=1,
+        depth=2,
+        manager=Manager.VM,
+        blocks=blocks,
+        block_size=64,
+        banks=banks,
+    )
+
+
+ENGINE = (
+    Assumption("acts-apart", "The write engine acts on blocks at most once in two cycles."),
+    Assumption("word-stays", "Word, requester and target of what acts on blocks have been there for a cycle."),
+    Assumption("gives-what-it-may", "The write engine hands a block over only where the blocks say that it may."),
+)
+
+
+class State(enum.Enum, shape=3):
+    """State of a block, as in ``docs/states.md``."""
+
+    DIRTY = 0
+    CLEAN = 1
+    OWNED = 2
+    LENT = 3
+    SHOWN = 4
+
+
+class _Rights(Property):
+    """Blocks and scrubber under any use that the write engine can make of them, and what is true of their insides."""
+
+    parameters = {
+        "2 VMs, 2 blocks": config(vms=2, blocks=2),
+        "3 VMs, 4 blocks": config(vms=3, blocks=4),
+        "2 VMs, 5 blocks (LUT RAM)": config(vms=2, blocks=5),
+    }
+    short = ("2 VMs, 2 blocks",)
+    engines = (Induction(2),)
+    covers = 26
+    assumptions = ENGINE
+    reduction = (
+        "Blocks and VMs are only compared with each other, block by block: a violation names one block and two VMs. "
+        "Which ones is symbolic; more of them add rows of the same tables. The SRAM may take as long as it likes."
+    )
+
+    def parts(self, m: Module, c: Config) -> SimpleNamespace:
+        """Add the components; drive them as the write engine may; assert what is always true of their insides."""
+        dut, shape = Blocks(c), Shape(c)
+        scrubber = Scrubber(c, rows=shape.block_rows, row_bits=shape.row_bits)
+        m.submodules.blocks = blocks = Inside(dut)
+        m.submodules.scrubber = scrub = Inside(scrubber)
+        filling = fill(m, c, dut)
+        m.d.comb += [scrubber.dirty.eq(dut.scrub), scrubber.block.eq(dut.scrub_block), dut.scrubbed.eq(scrubber.clean)]
+        free(m, *(item.taken for item in scrubber.scrub), dut.data, dut.vm, dut.target, dut.alloc, dut.alloc_vm)
+        free(m, dut.give, dut.free, dut.give_back, dut.revoke, dut.set_limit, dut.opened, dut.closed)
+        acts = Signal()
+        m.d.comb += acts.eq(dut.give | dut.free | dut.give_back | dut.revoke | dut.set_limit)
+        word = Cat(dut.data, dut.vm, dut.target)
+        m.d.comb += [
+            Assume(at_most_one(Cat(dut.give, dut.free, dut.give_back, dut.revoke, dut.set_limit))),
+            Assume(~acts | ~past(m, acts, "acted")),
+            Assume(~acts | (word == past(m, word, "word_before"))),
+            Assume(~acts | ~filling & ~past(m, filling, "filled_before")),
+            Assume(~dut.alloc | ~filling),
+            Assume(~dut.give | dut.may_give),
+            Assume((dut.vm < c.vms) & (dut.target < c.vms) & (dut.alloc_vm < c.vms)),
+        ]
+
+        # The tables, row by row.
+        bought = rows_of(blocks, "bought", c.blocks, dut._bought)
+        held = rows_of(blocks, "held", c.blocks, dut._held)
+        owned = Signal(c.blocks)
+        m.d.comb += owned.eq(Cat(b.toggle ^ h.toggle for b, h in zip(bought, held, strict=True)))
+
+        # The ring: blocks that nobody owns, each once.
+        ring = [blocks.memory("ring", i) for i in range(c.blocks)]
+        first, second, oldest, tail, head = (
+            blocks.signal(name) for name in ("first", "second", "oldest", "tail", "head")
+        )
+        some, busy, scrubbing = blocks.signal("some"), scrub.signal("busy"), scrub.signal("block")
+        clean_part, all_part = Signal(c.blocks), Signal(c.blocks)
+        m.d.comb += [
+            clean_part.eq(window(first, dut.clean, c.blocks)),
+            all_part.eq(window(first, dut.clean + dut.dirty, c.blocks)),
+        ]
+
+        def reached(distance):
+            return (first + distance == oldest) | (first + distance == oldest + c.blocks)
+
+        def ended(distance):
+            return (first + distance == tail) | (first + distance == tail + c.blocks)
+
+        inside = [
+            dut.clean + dut.dirty == count([~bit for bit in owned]),
+            reached(dut.clean) & ended(dut.clean + dut.dirty),
+            (first < c.blocks) & (oldest < c.blocks) & (tail < c.blocks),
+            second == Mux(first == c.blocks - 1, 0, first + 1),
+            some == (dut.clean != 0),
+            ~some | (Value.cast(head) == index([Value.cast(entry) for entry in ring], first)),
+            ~busy | ((dut.dirty != 0) & (scrubbing == index([entry.block for entry in ring], oldest))),
+        ]
+        for number, (b, h) in enumerate(zip(bought, held, strict=True)):
+            here = Cat((entry.block == number) & place for entry, place in zip(ring, all_part, strict=True))
+            inside += [
+                count(list(here)) == ~owned[number],
+                # A block that nobody owns has no loan, and has not moved; nor has it a VM that is none.
+                owned[number] | ~(h.loan | h.moved),
+                b.payer < c.vms,
+                (h.holder < c.vms) & (h.borrower < c.vms),
+            ]
+            inside += [~bit | (entry.toggle == h.toggle) for bit, entry in zip(here, ring, strict=True)]
+        claim(m, **{f"inside_{i}": filling | holds for i, holds in enumerate(inside)})
+        # While tables are filled: as they are then.
+        row = dut.fill_row
+        for number, entry in enumerate(ring):
+            claim(m, **{f"filled_{number}": ~filling | (row <= number) | ((entry.block == number) & ~entry.toggle)})
+        tags = rows_of(blocks, "tags", c.blocks)
+        rows = [Value.cast(item) for item in (*bought, *held, *tags)]
+        for number in range(c.blocks):
+            there = (row > number) if c.blocks > FLIP_FLOP_DEPTH else 1
+            zero = Cat(rows[number :: c.blocks]) == 0
+            claim(m, **{f"filled_{number}_rights": ~filling | ~Value.cast(there) | zero})
+        claim(
+            m,
+            filled_ring=~filling | ((first == 0) & (oldest == 0) & (tail == 0) & (second == 1 % c.blocks)),
+            filled_numbers=~filling | ((dut.clean == 0) & (dut.dirty == c.blocks) & ~some & ~busy),
+            filled_row=~filling | (row < fill_rows(c)),
+        )
+        return SimpleNamespace(
+            dut=dut, blocks=blocks, filling=filling, bought=bought, held=held, tags=tags, owned=owned, ring=ring,
+            clean_part=clean_part, all_part=all_part, acts=acts,
+        )  # fmt: skip
+
+
+class Ownership(_Rights):
+    """A symbolic block against its state machine."""
+
+    name = "block-rights"
+    promise = 5
+    also = (2, 6)
+    statement = (
+        "Every block follows its state machine: in each cycle the rights to read and write it are those of its state, so"
+        " that it has at most one writer, a former owner or borrower has none from the cycle in which the message or the"
+        " end of the loan is visible, and only clean blocks are handed out."
+    )
+    controls = (
+        Control(
+            "a lent block can still be written by its owner",
+            "blocks.py",
+            "m.d.comb += self.w_allowed[bank].eq(owns & (~held.loan | held.shown))",
+            "m.d.comb += self.w_allowed[bank].eq(owns)",
+            depth=26,
+        ),
+        Control(
+            "a stale word ends a later loan",
+            "blocks.py",
+            "borrows.eq(exists & held_now.loan & (held_now.borrower == self.vm) & (tag == tag_now)),",
+            "borrows.eq(exists & held_now.loan & (held_now.borrower == self.vm)),",
+            depth=26,
+        ),
+        Control(
+            "a move leaves the former owner its right",
+            "blocks.py",
+            "owns = (bought.toggle ^ held.toggle) & Mux(held.moved, held.holder == vm, bought.payer == vm)",
+            "owns = (bought.toggle ^ held.toggle) & ((held.moved & (held.holder == vm)) | (bought.payer == vm))",
+            depth=26,
+        ),
+    )
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        parts = self.parts(m, c)
+        dut = parts.dut
+        block, vm = symbolic(m, range(c.blocks), "block", below=c.blocks), symbolic(m, range(c.vms), "vm", below=c.vms)
+        for bank in range(c.banks):
+            for look in (dut.w_look[bank], dut.r_look[bank]):
+                m.d.comb += [look.block.eq(block), look.vm.eq(vm)]
+        m.d.comb += [dut.look_block.eq(block), dut.look_vm.eq(vm)]
+
+        # What docs/states.md says of it. An ALLOC comes before the act of the same cycle.
+        state, next_state, now = (Signal(State, name=name) for name in ("state", "next_state", "now"))
+        owner, borrower, tag = Signal(range(c.vms)), Signal(range(c.vms)), Signal(8)
+        owner_now = Signal(range(c.vms))
+        handed = Signal()
+        m.d.comb += [
+            handed.eq(dut.alloc_given & (dut.alloc_block == block)),
+            now.eq(Mux(handed, State.OWNED, state)),
+            owner_now.eq(Mux(handed, dut.alloc_vm, owner)),
+            next_state.eq(now),
+        ]
+        m.d.sync += [state.eq(next_state), owner.eq(owner_now)]
+        page = self._fields(c)
+        number, field_tag, kind, strange = (page[name](dut.data) for name in ("number", "tag", "kind", "strange"))
+        named = number == block
+        mine = (now == State.OWNED) & (owner_now == dut.vm)
+        # A loan that began in this or the last cycle cannot be meant: acts are apart.
+        running = (state == State.LENT) | (state == State.SHOWN)
+        plain = ~strange & ~kind.any() & ~field_tag.any()
+        frees = dut.free & named & plain & mine
+        gives = dut.give & named
+        returns = dut.give_back & named & ~strange & running & (borrower == dut.vm) & (field_tag == tag)
+        revokes = dut.revoke & named & plain & running & (owner == dut.vm)
+        with m.If((state == State.DIRTY) & dut.scrubbed & (dut.scrub_block == block)):
+            m.d.comb += next_state.eq(State.CLEAN)
+        with m.If(frees):
+            m.d.comb += next_state.eq(State.DIRTY)
+        with m.If(gives & (kind == Handover.MOVE)):
+            m.d.sync += owner.eq(dut.target)
+        with m.If(gives & (kind != Handover.MOVE)):
+            m.d.comb += next_state.eq(Mux(kind == Handover.SHOW, State.SHOWN, State.LENT))
+            m.d.sync += borrower.eq(dut.target)
+        with m.If(returns | revokes):
+            m.d.comb += next_state.eq(State.OWNED)
+            m.d.sync += tag.eq(tag + 1)
+
+        has_owner = (state == State.OWNED) | running
+        owns, borrows = has_owner & (owner == vm), running & (borrower == vm)
+        ready = ~parts.filling
+        claim(
+            m,
+            # The rights, in every bank, in this cycle.
+            writes=~ready | (dut.w_allowed == Mux(owns & (state != State.LENT), (1 << c.banks) - 1, 0)),
+            reads=~ready | (dut.r_allowed == Mux(owns | borrows, (1 << c.banks) - 1, 0)),
+            holding=~ready | ((dut.look_holding != Holding.NONE) == (owns | borrows)),
+            # Only a clean block is handed out.
+            handed_clean=~handed | (state == State.CLEAN),
+            # What may be done, and what became of it.
+            gives_own=~(parts.acts & named) | ~dut.give | (mine & ~strange & kind.any() & ~field_tag.any()),
+            frees=~(dut.free & named) | ((dut.settled == Settled.DONE) == frees),
+            returns=~(dut.give_back & named) | ((dut.settled == Settled.DONE) == returns),
+            revokes=~(dut.revoke & named) | ((dut.settled == Settled.DONE) == revokes),
+            # What makes it inductive: the tables hold this state.
+            owned=~ready | (index(list(parts.owned), block) == has_owner),
+            owner=~ready | ~has_owner | (owner == self._owner(parts, block)),
+            loan=~ready | (index([h.loan for h in parts.held], block) == running),
+            shown=~ready | ~running | (index([h.shown for h in parts.held], block) == (state == State.SHOWN)),
+            borrower=~ready | ~running | (index([h.borrower for h in parts.held], block) == borrower),
+            tag=~ready | (index(parts.tags, block) == tag),
+            first=ready | (state == State.DIRTY) & (tag == 0),
+            clean=~ready | ((state == State.CLEAN) == self._among(parts, parts.clean_part, block)),
+            state=Value.cast(state) <= State.SHOWN.value,
+        )
+        m.d.comb += [
+            Cover(running & (owner != borrower) & (vm == borrower) & (tag != 0)),
+            Cover((state == State.OWNED) & dut.free & named & (dut.settled == Settled.DONE)),
+        ]
+
+    @staticmethod
+    def _owner(parts: SimpleNamespace, block: Signal):
+        return index(
+            [Mux(h.moved, h.holder, b.payer) for b, h in zip(parts.bought, parts.held, strict=True)], block
+        )
+
+    @staticmethod
+    def _among(parts: SimpleNamespace, places, block: Signal):
+        return Cat(
+            (entry.block == block) & place for entry, place in zip(parts.ring, places, strict=True)
+        ).any()
+
+    @staticmethod
+    def _fields(c: Config) -> dict:
+        from postern_spec.regmap import guest_page
+
+        fields = guest_page(c).RETURN
+        meant = sum((1 << item.width) - 1 << item.lsb for item in fields.fields)
+
+        def part(item):
+            return lambda word: word[item.lsb : item.lsb + item.width]
+
+        return {
+            "number": part(fields.BLOCK),
+            "tag": part(fields.TAG),
+            "kind": part(fields.KIND),
+            "strange": lambda word: (word & (0xFFFF_FFFF ^ meant)).any(),
+        }
+
+
+PROPERTIES = [Ownership]
