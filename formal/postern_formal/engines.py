@@ -321,7 +321,7 @@ def cover(folder: Path, depth: int, seconds: float) -> list[str]:
     deadline = time.monotonic() + seconds
     for number in model.covers:
         answer = "unsat"
-        for steps in sorted({min(4, depth), min(12, depth), depth}):
+        for steps in sorted({min(steps, depth) for steps in (4, 8, 14, 20, 30, depth)}):
             reached = " ".join(f"(|{TOP}_c {number}| s{i})" for i in range(steps))
             lines = [model.states(steps, initial=True), f"(assert (or false {reached}))", "(check-sat)"]
             answer, _ = model.solve(lines, folder, deadline - time.monotonic(), 0)

@@ -14,11 +14,14 @@ from .property import Inside
 __all__ = ["at_most_one", "claim", "count", "fill", "index", "past", "rows_of", "window"]
 
 
-def fill(m: Module, config: Config, *components: Any) -> Signal:
-    """Fill the tables of components after reset as the block does. Returns whether it is still going on."""
+def fill(m: Module, config: Config, *components: Any, rows: int = 0) -> Signal:
+    """Fill the tables of components after reset as the block does. Returns whether it is still going on.
+
+    It takes as long as in the block, or as many cycles as the components have ``rows``.
+    """
     filling, row = Signal(init=1), Signal(fill_bits(config))
     with m.If(filling):
-        m.d.sync += [row.eq(row + 1), filling.eq(row != fill_rows(config) - 1)]
+        m.d.sync += [row.eq(row + 1), filling.eq(row != (rows or fill_rows(config)) - 1)]
     for component in components:
         m.d.comb += [component.fill.eq(filling), component.fill_row.eq(row)]
     return filling
@@ -43,7 +46,7 @@ def rows_of(inside: Inside, name: str, depth: int, layout: Any = None) -> list:
     """Return all rows of a ``Table`` in a component, as views of a layout where one is given."""
     table = inside.part(name)
     if depth <= FLIP_FLOP_DEPTH:
-        rows = [table.signal(f"row{i}") for i in range(depth)]
+        rows: list[Value] = [table.signal(f"row{i}") for i in range(depth)]
     else:
         rows = [table.memory("cells", Const(i, range(depth))) for i in range(depth)]
     return [data.View(layout, row) for row in rows] if layout is not None else rows

@@ -1,14 +1,16 @@
 """Blocks: who may read and write them, that they are zero when they are handed out, and who pays."""
 
 from types import SimpleNamespace
+from typing import Any
 
 from amaranth.hdl import Assume, Cat, Cover, Module, Mux, Signal, Value
-from amaranth.lib import enum
+from amaranth.lib import enum, wiring
 
 from postern_hw.blocks import Blocks
 from postern_hw.queue import fill_rows
 from postern_hw.scrubber import Scrubber
-from postern_hw.sram import Shape
+from postern_hw.select import log2
+from postern_hw.sram import LANE, Shape, Sram
 from postern_hw.table import FLIP_FLOP_DEPTH
 from postern_spec.config import Config, Manager, Port
 from postern_spec.regmap import Handover, Holding, Settled
@@ -77,7 +79,8 @@ class _Rights(Property):
         m.submodules.scrubber = scrub = Inside(scrubber)
         filling = fill(m, c, dut)
         m.d.comb += [scrubber.dirty.eq(dut.scrub), scrubber.block.eq(dut.scrub_block), dut.scrubbed.eq(scrubber.clean)]
-        free(m, *(item.taken for item in scrubber.scrub), dut.data, dut.vm, dut.target, dut.alloc, dut.alloc_vm)
+        memory = self.memory(m, c, dut, scrubber)
+        free(m, dut.data, dut.vm, dut.target, dut.alloc, dut.alloc_vm)
         free(m, dut.give, dut.free, dut.give_back, dut.revoke, dut.set_limit, dut.opened, dut.closed)
         acts = Signal()
         m.d.comb += acts.eq(dut.give | dut.free | dut.give_back | dut.revoke | dut.set_limit)
@@ -154,8 +157,16 @@ class _Rights(Property):
         )
         return SimpleNamespace(
             dut=dut, blocks=blocks, filling=filling, bought=bought, held=held, tags=tags, owned=owned, ring=ring,
-            clean_part=clean_part, all_part=all_part, acts=acts,
+            clean_part=clean_part, all_part=all_part, acts=acts, scrub=scrub, memory=memory, shape=shape,
         )  # fmt: skip
+
+    def memory(self, m: Module, c: Config, dut: Blocks, scrubber: Scrubber) -> Any:
+        """Add what the scrubber writes to: a memory that takes as long as it likes."""
+        free(m, *(item.taken for item in scrubber.scrub))
+
+    @staticmethod
+    def _among(parts: SimpleNamespace, places, block: Signal):
+        return Cat((entry.block == block) & place for entry, place in zip(parts.ring, places, strict=True)).any()
 
 
 class Ownership(_Rights):
@@ -165,8 +176,8 @@ class Ownership(_Rights):
     promise = 5
     also = (2, 6)
     statement = (
-        "Every block follows its state machine: in each cycle the rights to read and write it are those of its state, so"
-        " that it has at most one writer, a former owner or borrower has none from the cycle in which the message or the"
+        "Every block follows its state machine: in each cycle the rights to read and write it are those of its state."
+        " So it has at most one writer, a former owner or borrower has none from the cycle in which the message or the"
         " end of the loan is visible, and only clean blocks are handed out."
     )
     controls = (
@@ -273,15 +284,7 @@ class Ownership(_Rights):
 
     @staticmethod
     def _owner(parts: SimpleNamespace, block: Signal):
-        return index(
-            [Mux(h.moved, h.holder, b.payer) for b, h in zip(parts.bought, parts.held, strict=True)], block
-        )
-
-    @staticmethod
-    def _among(parts: SimpleNamespace, places, block: Signal):
-        return Cat(
-            (entry.block == block) & place for entry, place in zip(parts.ring, places, strict=True)
-        ).any()
+        return index([Mux(h.moved, h.holder, b.payer) for b, h in zip(parts.bought, parts.held, strict=True)], block)
 
     @staticmethod
     def _fields(c: Config) -> dict:
@@ -301,4 +304,152 @@ class Ownership(_Rights):
         }
 
 
-PROPERTIES = [Ownership]
+class Zero(_Rights):
+    """A symbolic word of the SRAM."""
+
+    name = "block-zero"
+    promise = 6
+    also = (5,)
+    statement = (
+        "A block is zero, in each of its words, from the cycle in which it is clean until its next owner writes to it:"
+        " what is allocated reads as zero."
+    )
+    parameters = {
+        "2 VMs, 2 blocks, 4 banks": config(vms=2, blocks=2, banks=4, ports=1),
+        "2 VMs, 2 blocks, 2 banks": config(vms=2, blocks=2),
+        "2 VMs, 4 blocks, 4 banks, 2 ports": config(vms=2, blocks=4, banks=4),
+    }
+    short = ("2 VMs, 2 blocks, 4 banks",)
+    reduction = (
+        "The word is symbolic, in each bank; more words per block only make the scrubber count further."
+        " Blocks and VMs as in block-rights."
+    )
+    covers = 16
+    controls = (
+        Control(
+            "the scrubber stops a word early",
+            "scrubber.py",
+            "done[bank].eq(row[-1]),",
+            "done[bank].eq(row[-1] | row[:-1].all()),",
+            depth=24,
+        ),
+        Control(
+            "a block counts as clean when its first bank is done",
+            "scrubber.py",
+            "m.d.comb += self.clean.eq(busy & done.all())",
+            "m.d.comb += self.clean.eq(busy & done.any())",
+            "2 VMs, 2 blocks, 2 banks",
+            depth=24,
+        ),
+    )
+
+    def memory(self, m: Module, c: Config, dut: Blocks, scrubber: Scrubber) -> Any:
+        sram = Sram(c)
+        m.submodules.sram = inside = Inside(sram)
+        for bank in range(c.banks):
+            wiring.connect(m, scrubber.scrub[bank], sram.scrub[bank])
+        m.d.comb += [sram.scrub_first.eq(scrubber.first), sram.w_allowed.eq(dut.w_allowed)]
+        for w in sram.w:
+            free(m, w.request, w.enable, w.word, w.vm, w.data, w.strobes)
+            m.d.comb += Assume(w.vm < c.vms)
+        for bank in range(c.banks):
+            m.d.comb += dut.w_look[bank].eq(sram.w_look[bank])
+        return inside
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        parts = self.parts(m, c)
+        sram, scrub, shape = parts.memory, parts.scrub, parts.shape
+        row = symbolic(m, range(shape.rows), "row", below=shape.rows)
+        place = row[: log2(shape.block_rows)]
+        block = row[log2(shape.block_rows) :]
+        clean = self._among(parts, parts.clean_part, block)
+        busy, scrubbing = scrub.signal("busy"), scrub.signal("block")
+        for bank in range(c.banks):
+            word = Cat(sram.memory(f"{LANE}{bank}_{lane}", row) for lane in range(shape.lanes))
+            written = sram.signal(f"scrubs_{bank}") & (sram.signal(f"w_late_{bank}")[: shape.row_bits] == row)
+            progress = scrub.signal(f"row_{bank}")
+            past_it = busy & (scrubbing == block) & (place < progress)
+            claim(
+                m,
+                **{
+                    f"zero_{bank}": parts.filling | ~clean | (word == 0),
+                    f"scrubbed_{bank}": parts.filling | ~past_it | (word == 0) | written,
+                    # In the cycle after a word was taken it is written; by then the block is still being scrubbed.
+                    f"late_{bank}": ~sram.signal(f"scrubs_{bank}")
+                    | busy
+                    & (sram.signal(f"w_late_{bank}")[: shape.row_bits] == Cat((progress - 1)[: len(place)], scrubbing))
+                    & (progress != 0),
+                    f"bound_{bank}": ~busy | (progress <= shape.block_rows),
+                },
+            )
+            m.d.comb += Cover(past_it & (word == 0) & written)
+        m.d.comb += Cover(clean)
+
+
+class Quota(_Rights):
+    """Who pays, and that no VM can take what was promised to another."""
+
+    name = "block-quota"
+    promise = 7
+    statement = (
+        "Each VM has allocated as many blocks as are counted for it, never more than its quota; the quotas never sum to"
+        " more blocks than there are, so a VM with quota left gets a block as soon as one is clean, whatever others do."
+    )
+    controls = (
+        Control(
+            "a free is counted for who frees, not for who pays",
+            "blocks.py",
+            "self._payer = Mux(held.moved, bought.payer, self.vm)",
+            "self._payer = self.vm",
+            depth=30,
+        ),
+        Control(
+            "quotas may sum to one block too many",
+            "blocks.py",
+            "(total <= c.blocks)",
+            "(total <= c.blocks + 1)",
+        ),
+    )
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        parts = self.parts(m, c)
+        dut, blocks = parts.dut, parts.blocks
+        for look in (*(dut.w_look[bank] for bank in range(c.banks)), *(dut.r_look[bank] for bank in range(c.banks))):
+            m.d.comb += look.eq(0)
+        allocated, freed, limits = (rows_of(blocks, name, c.vms) for name in ("allocated", "freed", "limits"))
+        width = len(dut.clean)
+        used = [Signal(width, name=f"used_{vm}") for vm in range(c.vms)]
+        m.d.comb += [kept.eq(a - f) for kept, a, f in zip(used, allocated, freed, strict=True)]
+        spent, promised = blocks.signal("spent"), blocks.signal("promised")
+        claims = {
+            "promised": promised == sum(limits[1:], limits[0]),
+            "enough": promised <= c.blocks,
+            # What nobody owns is at least what is still promised.
+            "left": (dut.clean + dut.dirty) + sum(used[1:], used[0]) == c.blocks,
+            "gets": ~(dut.alloc & (dut.clean != 0))
+            | (index(used, dut.alloc_vm) == index(limits, dut.alloc_vm))
+            | dut.alloc_given,
+            "within": ~dut.alloc_given | (index(used, dut.alloc_vm) < index(limits, dut.alloc_vm)),
+        }
+        for vm in range(c.vms):
+            paid = count([own & (b.payer == vm) for own, b in zip(parts.owned, parts.bought, strict=True)])
+            claims |= {
+                f"paid_{vm}": used[vm] == paid,
+                f"spent_{vm}": spent[vm] == (used[vm] == limits[vm]),
+                f"quota_{vm}": used[vm] <= limits[vm],
+            }
+        claim(m, **{name: parts.filling | holds for name, holds in claims.items()})
+        for vm in range(c.vms):
+            zero = Cat(allocated[vm], freed[vm], limits[vm]) == 0
+            there = (dut.fill_row > vm) if c.vms > FLIP_FLOP_DEPTH else Value.cast(1)
+            claim(m, **{f"filled_{vm}_account": ~parts.filling | ~there | zero & spent[vm]})
+        claim(m, filled_promised=~parts.filling | (promised == 0))
+        m.d.comb += [
+            Cover(dut.free & (dut.settled == Settled.DONE)),
+            Cover((used[0] == limits[0]) & used[0].any()),
+        ]
+
+
+PROPERTIES = [Ownership, Zero, Quota]
