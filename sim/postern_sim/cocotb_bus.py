@@ -21,7 +21,7 @@ from cocotb.task import resume
 from cocotb.triggers import First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
-from postern.bus import Bus
+from postern.bus import Bus, check_requester
 from postern.errors import BusError
 from postern_spec.config import Bus as BusKind
 from postern_spec.config import Config, Identity
@@ -64,12 +64,7 @@ class DutBus(Bus):
         core: int | None = None,
         manager: bool = False,
     ):
-        if not 0 <= port < len(config.ports):
-            raise ValueError(f"port must be from 0 to {len(config.ports) - 1}, not {port}")
-        if core is not None and not 0 <= core < config.cores:
-            raise ValueError(f"core must be from 0 to {config.cores - 1}, not {core}")
-        if not 0 <= tag < 1 << config.tag_bits:
-            raise ValueError(f"tag must be from 0 to {(1 << config.tag_bits) - 1}, not {tag}")
+        check_requester(config, port, tag, core)
         self._dut = dut
         self._kind = config.ports[port].bus
         self._wide = config.ports[port].data_bits == 64

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from postern.bus import Bus
+from postern.bus import Bus, check_requester
 from postern.errors import BusError, Deadlock
 from postern_spec.config import Bus as BusKind
 from postern_spec.config import Config
@@ -517,12 +517,7 @@ class RtlBus(Bus):
         manager: bool = False,
     ):
         c = rtl.config
-        if not 0 <= port < len(c.ports):
-            raise ValueError(f"port must be from 0 to {len(c.ports) - 1}, not {port}")
-        if core is not None and not 0 <= core < c.cores:
-            raise ValueError(f"core must be from 0 to {c.cores - 1}, not {core}")
-        if not 0 <= tag < 1 << c.tag_bits:
-            raise ValueError(f"tag must be from 0 to {(1 << c.tag_bits) - 1}, not {tag}")
+        check_requester(c, port, tag, core)
         self.rtl = rtl
         self.port = port
         self.core = None if manager else c.core_base(port) if core is None else core

@@ -36,7 +36,7 @@ from postern_spec.regmap import Fault, guest_page
 from .errors import BusError, Deadlock
 from .model import Model
 
-__all__ = ["Access", "Bus", "MmapBus", "ModelBus", "TracingBus"]
+__all__ = ["Access", "Bus", "MmapBus", "ModelBus", "TracingBus", "check_requester"]
 
 
 class Bus(ABC):
@@ -132,6 +132,22 @@ class Bus(ABC):
         """
 
 
+def check_requester(config: Config, port: int, tag: int, core: int | None) -> None:
+    """Check that a block has a port, a tag and a core. (``None`` is no core, which is always there.)
+
+    Raises
+    ------
+    ValueError
+        One of them must be another.
+    """
+    if not 0 <= port < len(config.ports):
+        raise ValueError(f"port must be from 0 to {len(config.ports) - 1}, not {port}")
+    if core is not None and not 0 <= core < config.cores:
+        raise ValueError(f"core must be from 0 to {config.cores - 1}, not {core}")
+    if not 0 <= tag < 1 << config.tag_bits:
+        raise ValueError(f"tag must be from 0 to {(1 << config.tag_bits) - 1}, not {tag}")
+
+
 class ModelBus(Bus):
     """A port of the functional model.
 
@@ -167,18 +183,12 @@ class ModelBus(Bus):
         core: int | None = None,
         manager: bool = False,
     ):
-        c = model.config
-        if not 0 <= port < len(c.ports):
-            raise ValueError(f"port must be from 0 to {len(c.ports) - 1}, not {port}")
-        if core is not None and not 0 <= core < c.cores:
-            raise ValueError(f"core must be from 0 to {c.cores - 1}, not {core}")
-        if not 0 <= tag < 1 << c.tag_bits:
-            raise ValueError(f"tag must be from 0 to {(1 << c.tag_bits) - 1}, not {tag}")
+        check_requester(model.config, port, tag, core)
         self.model = model
         self.port = port
         self.tag = tag
         self.secure = secure
-        self.core = c.core_base(port) if core is None else core
+        self.core = model.config.core_base(port) if core is None else core
         self.manager = manager
 
     def read32(self, address: int) -> int:

@@ -1,8 +1,7 @@
 """Bus adapters: one file each, turning the pins of a bus into streams of requests and answers.
 
-An adapter is a component whose constructor takes a configuration and a port index. It has the pins of its bus as flat
-members, named as ``postern_spec.pins`` names them without the port's prefix, and the streams ``write``, ``read``
-(out), ``written``, ``answer`` (in) of ``postern_hw.native``, and ``reset``. It knows nothing about mailboxes.
+An adapter is an ``Adapter`` with the pins of its bus, which are named as ``postern_spec.pins`` names them without the
+port's prefix.
 """
 
 from postern_spec.config import Bus

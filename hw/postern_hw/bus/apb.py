@@ -1,50 +1,24 @@
 """APB4."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
-from postern_spec.config import Config
-from postern_spec.pins import port_pins
-
-from ..native import bus_read, bus_write, done, read_response
+from .adapter import Adapter
 
 __all__ = ["Apb"]
 
 
-class Apb(wiring.Component):
+class Apb(Adapter):
     """APB4 completer with PSTRB and PPROT; PUSER is the tag.
 
     One access at a time. It is taken in the setup phase, or as soon after that as the port can, and PREADY comes with
     its answer. PSLVERR only with reads.
 
-    Parameters
-    ----------
-    config : Config
-    port : int
-        Which port, for its address width and tag.
-
     Members
     -------
     psel, penable, paddr, pprot, pwrite, pwdata, pstrb, puser : In
     pready, prdata, pslverr : Out
-    rst : In(1)
-        Port reset: nothing is outstanding any more.
-    write, read : Out(stream of bus_write, bus_read)
-    written, answer : In(stream)
+    Beside these, and for its parameters, see ``Adapter``.
     """
-
-    def __init__(self, config: Config, port: int):
-        pins = {p.signal: (In if p.direction == "in" else Out)(p.width) for p in port_pins(config, port)}
-        super().__init__(
-            pins
-            | {
-                "write": Out(stream.Signature(bus_write(config, port))),
-                "read": Out(stream.Signature(bus_read(config, port))),
-                "written": In(done()),
-                "answer": In(stream.Signature(read_response(config, port))),
-            }
-        )
 
     def elaborate(self, platform):
         m = Module()

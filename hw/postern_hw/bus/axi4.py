@@ -1,13 +1,10 @@
 """AXI4."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from postern_spec.config import Config
-from postern_spec.pins import port_pins
-
-from ..native import bus_read, bus_write, done, read_response
+from .adapter import Adapter
 
 __all__ = ["OUTSTANDING", "Axi4", "Beats", "Owed"]
 
@@ -199,7 +196,7 @@ class Owed(wiring.Component):
         return m
 
 
-class Axi4(wiring.Component):
+class Axi4(Adapter):
     """AXI4 subordinate of 32 or 64 bits.
 
     Every beat of a burst is an access of its own, with its own address and byte lanes, so it is checked in its own
@@ -211,34 +208,12 @@ class Axi4(wiring.Component):
     tells the manager that nobody watches. WLAST is not looked at: the length says which beat is the last. AxUSER is
     the tag.
 
-    Parameters
-    ----------
-    config : Config
-    port : int
-        Which port, for its widths, its tag, and whether it refuses AxCACHE with allocation.
-
     Members
     -------
     awid, ..., rready : In, Out
         The channels, named as in the protocol, without reset.
-    rst : In(1)
-        Port reset: no burst is under way and nothing is outstanding any more.
-    write, read : Out(stream of bus_write, bus_read)
-    written, answer : In(stream)
+    Beside these, and for its parameters, see ``Adapter``.
     """
-
-    def __init__(self, config: Config, port: int):
-        self._port = config.ports[port]
-        pins = {p.signal: (In if p.direction == "in" else Out)(p.width) for p in port_pins(config, port)}
-        super().__init__(
-            pins
-            | {
-                "write": Out(stream.Signature(bus_write(config, port))),
-                "read": Out(stream.Signature(bus_read(config, port))),
-                "written": In(done()),
-                "answer": In(stream.Signature(read_response(config, port))),
-            }
-        )
 
     def elaborate(self, platform):
         m = Module()
@@ -271,7 +246,7 @@ class Axi4(wiring.Component):
 
     def _direction(self, m: Module, letter: str, native):
         """Return the beats of a direction, what is owed there, and whether a beat is taken."""
-        port = self._port
+        port = self.config.ports[self.port]
         m.submodules[f"{letter}_beats"] = beats = Beats(
             address_bits=len(self.awaddr), id_bits=port.id_bits, data_bits=port.data_bits
         )

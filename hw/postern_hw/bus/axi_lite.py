@@ -1,55 +1,29 @@
 """AXI4-Lite."""
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
-from postern_spec.config import Config
-from postern_spec.pins import port_pins
-
-from ..native import bus_read, bus_write, done, read_response
+from .adapter import Adapter
 
 __all__ = ["AxiLite"]
 
 SLVERR = 0b10
 
 
-class AxiLite(wiring.Component):
+class AxiLite(Adapter):
     """AXI4-Lite subordinate.
 
     Address and word of a write are taken together, in the cycle in which both are there: the protocol forbids a
     manager to wait for one before it offers the other. AxUSER is the tag. A write and a read per cycle; nothing is
     stored here.
 
-    Parameters
-    ----------
-    config : Config
-    port : int
-        Which port, for its address width and tag.
-
     Members
     -------
     awaddr, ..., rready : In, Out
         The channels, named as in the protocol, without reset.
-    write, read : Out(stream of bus_write, bus_read)
-    written, answer : In(stream)
+    Beside these, and for its parameters, see ``Adapter``.
     """
 
-    def __init__(self, config: Config, port: int):
-        pins = {
-            p.signal: (In if p.direction == "in" else Out)(p.width)
-            for p in port_pins(config, port)
-            if p.signal != "rst"
-        }
-        super().__init__(
-            pins
-            | {
-                "write": Out(stream.Signature(bus_write(config, port))),
-                "read": Out(stream.Signature(bus_read(config, port))),
-                "written": In(done()),
-                "answer": In(stream.Signature(read_response(config, port))),
-            }
-        )
+    kept = False
 
     def elaborate(self, platform):
         m = Module()

@@ -1,13 +1,8 @@
 """Wishbone B4 pipelined."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
-from postern_spec.config import Config
-from postern_spec.pins import port_pins
-
-from ..native import bus_read, bus_write, done, read_response
+from .adapter import Adapter
 
 __all__ = ["Wishbone"]
 
@@ -15,40 +10,19 @@ OUTSTANDING = 7
 """Requests that are not acknowledged yet, at most."""
 
 
-class Wishbone(wiring.Component):
+class Wishbone(Adapter):
     """Wishbone B4 pipelined subordinate, 32 bits, byte granularity; ADR counts words, TGA is the tag.
 
     A request per cycle in one direction. A change of direction waits until everything before it has been
     acknowledged, so that requests take effect in the order in which they were made. When the bus cycle ends early,
     what is outstanding takes effect, and its acknowledges are swallowed before the next cycle starts.
 
-    Parameters
-    ----------
-    config : Config
-    port : int
-        Which port, for its address width and tag.
-
     Members
     -------
     cyc, stb, we, adr, dat_w, sel, tga : In
     dat_r, stall, ack, err : Out
-    rst : In(1)
-        Port reset: nothing is outstanding any more.
-    write, read : Out(stream of bus_write, bus_read)
-    written, answer : In(stream)
+    Beside these, and for its parameters, see ``Adapter``.
     """
-
-    def __init__(self, config: Config, port: int):
-        pins = {p.signal: (In if p.direction == "in" else Out)(p.width) for p in port_pins(config, port)}
-        super().__init__(
-            pins
-            | {
-                "write": Out(stream.Signature(bus_write(config, port))),
-                "read": Out(stream.Signature(bus_read(config, port))),
-                "written": In(done()),
-                "answer": In(stream.Signature(read_response(config, port))),
-            }
-        )
 
     def elaborate(self, platform):
         m = Module()
