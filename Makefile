@@ -12,6 +12,8 @@ PY := .venv/bin/python
 PYTEST_ARGS ?=
 # More arguments for `make prove`, such as PROVE_ARGS="--short", "--list" or "--only NAME".
 PROVE_ARGS ?=
+# The same for `make mutate`.
+MUTATE_ARGS ?=
 # Simulated cycles of `make soak`.
 CYCLES ?= 1000000
 
@@ -27,7 +29,7 @@ define bootstrap
 @"$(PYTHON)" tools/bootstrap.py $(1)
 endef
 
-.PHONY: all help setup setup-fpga setup-formal setup-docs demo wave test test-fpga test-formal check format soak bench synth growth prove prove-controls gen docs clean distclean
+.PHONY: all help setup setup-fpga setup-formal setup-docs demo wave test test-fpga test-formal check format soak bench synth growth prove prove-controls mutate gen docs clean distclean
 
 all: demo ## set up, generate the default block, build it in Verilator, run the demonstration (make without a target)
 
@@ -91,6 +93,9 @@ prove: setup-formal ## prove the promises; writes build/proofs.json: make prove 
 
 prove-controls: setup-formal ## show that each property catches its seeded bugs; writes build/controls.json
 	@$(PY) -m postern_formal.run --controls $(PROVE_ARGS)
+
+mutate: setup-formal ## mutate the hardware and see whether the tests notice; writes build/mutation.json: make mutate MUTATE_ARGS=--short
+	@$(PY) -m postern_mutate.run $(MUTATE_ARGS)
 
 gen: setup ## write the committed generated files anew: gen/ and docs/registers/
 	@$(PY) tools/gen.py

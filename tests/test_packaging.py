@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {"postern", "postern_spec", "postern_hw", "postern_sim", "postern_cli", "postern_fpga", "postern_formal"}
+PACKAGES = {
+    "postern", "postern_spec", "postern_hw", "postern_sim", "postern_mutate", "postern_cli", "postern_fpga",
+    "postern_formal",
+}  # fmt: skip
 
 # Run in the empty environment: use what is installed, then list what that has loaded. Each prints "works" if it does.
 MODEL = """

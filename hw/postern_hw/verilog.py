@@ -3,7 +3,8 @@
 import os
 import re
 
-from amaranth.back import rtlil, verilog
+from amaranth.back import rtlil as writer
+from amaranth.back import verilog
 from amaranth.back.verilog import YosysError
 
 from postern_spec.config import Config
@@ -11,12 +12,21 @@ from postern_spec.config import Config
 from .sram import LANE
 from .top import Postern
 
-__all__ = ["YosysError", "emit"]
+__all__ = ["YosysError", "emit", "rtlil"]
 
 CONTENTS = re.compile(
-    rf'^  cell \$meminit_v2 [^\n]*\n    parameter \\MEMID "\\\\{LANE}[^\n]*\n(?:    [^\n]*\n)*  end\n', re.M
+    r"^(?:  attribute [^\n]*\n)*  cell \$meminit_v2 [^\n]*\n"
+    rf'    parameter \\MEMID "\\\\{LANE}[^\n]*\n(?:    [^\n]*\n)*  end\n',
+    re.M,
 )
 """What Amaranth says about the contents of the SRAM. It may hold anything until it is scrubbed."""
+
+
+def rtlil(config: Config, *, probe: bool = False, sources: bool = False) -> str:
+    """Return the RTLIL that the Verilog is made from; with ``sources`` it names the Python line of every cell."""
+    text = writer.convert(Postern(config, probe=probe), name=config.name, emit_src=sources)
+    # A line per byte of the SRAM would make most of the Verilog, and a promise that nobody needs.
+    return CONTENTS.sub("", text)
 
 
 def emit(config: Config, *, probe: bool = False) -> str:
@@ -36,7 +46,5 @@ def emit(config: Config, *, probe: bool = False) -> str:
     """
     # A Yosys that happens to be installed would write other text than the pinned one.
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    text = rtlil.convert(Postern(config, probe=probe), name=config.name, emit_src=False)
-    # Amaranth has no public name for this, but it is what `verilog.convert` does with the same text. A line per byte of
-    # the SRAM would make most of the Verilog, and a promise that nobody needs.
-    return verilog._convert_rtlil_text(CONTENTS.sub("", text), strip_internal_attrs=True)
+    # Amaranth has no public name for this, but it is what `verilog.convert` does with the same text.
+    return verilog._convert_rtlil_text(rtlil(config, probe=probe), strip_internal_attrs=True)

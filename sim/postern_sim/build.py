@@ -23,9 +23,12 @@ from postern_spec.regmap import address_map
 __all__ = [
     "BuildError",
     "build_folder",
+    "digest",
+    "fresh_folder",
     "library",
     "lint",
     "pins",
+    "replace",
     "verilator_environment",
     "verilog",
     "wait_with_progress",
@@ -101,7 +104,8 @@ def _run(command: Sequence[str | Path], cwd: Path, what: str) -> str:
     return done.stdout
 
 
-def _digest(*parts: str | bytes) -> str:
+def digest(*parts: str | bytes) -> str:
+    """Return a name for contents: the same for the same parts, another for others."""
     total = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -133,18 +137,18 @@ def verilog(config: Config, *, probe: bool = False) -> str:
     probe : bool
         With the outputs that tell the lockstep tests when an access takes effect.
     """
-    key = _digest(json.dumps(config.to_dict()), str(probe), *_sources())
+    key = digest(json.dumps(config.to_dict()), str(probe), *_sources())
     path = build_folder() / "sim" / f"{config.name}-{key}.v"
     if not path.exists():
         from postern_hw.verilog import emit
 
         with wait_with_progress(f"sim: writing the Verilog of {config.name}"):
             text = emit(config, probe=probe)
-        _replace(path, text)
+        replace(path, text)
     return path.read_text()
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
     """Write a file so that nobody sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
@@ -152,7 +156,7 @@ def _replace(path: Path, text: str) -> None:
     os.replace(file.name, path)
 
 
-def pins(config: Config, *, probe: bool = False) -> str:
+def pins(config: Config, *, probe: bool = False, mutants: bool = False) -> str:
     """Return the C++ header that names the pins of a block for ``shim.cpp``."""
     ports, masks = [], []
     for index, port in enumerate(config.ports):
@@ -169,6 +173,7 @@ def pins(config: Config, *, probe: bool = False) -> str:
             f"#define IRQ_WIDTH {config.cores}",
             f"#define MANAGER {int(config.manager is not Manager.NONE)}",
             f"#define PROBE {int(probe)}",
+            f"#define MUTANTS {int(mutants)}",
             f"#define BLOCKS {config.blocks}",
             f"#define BLOCK_LOG {config.block_size.bit_length() - 1}",
             "",
@@ -192,10 +197,10 @@ def _runtime(trace: bool) -> Path:
         f"-I{root}/include/vltstd",
         *(["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"] if trace else []),
     ]
-    key = _digest(*((root / "include" / f"{name}.cpp").read_bytes() for name in names), *COMPILE, _compiler_version())
+    key = digest(*((root / "include" / f"{name}.cpp").read_bytes() for name in names), *COMPILE, _compiler_version())
     folder = build_folder() / "sim" / f"runtime-{'trace-' if trace else ''}{key}"
     if not folder.exists():
-        with wait_with_progress("sim: compiling Verilator's library"), _fresh(folder) as new:
+        with wait_with_progress("sim: compiling Verilator's library"), fresh_folder(folder) as new:
             _compile(
                 [
                     (["c++", *flags, "-c", root / "include" / f"{name}.cpp", "-o", new / f"{name}.o"], new, "c++")
@@ -206,7 +211,7 @@ def _runtime(trace: bool) -> Path:
 
 
 @contextlib.contextmanager
-def _fresh(folder: Path) -> Iterator[Path]:
+def fresh_folder(folder: Path) -> Iterator[Path]:
     """Make a folder that appears under its name only when it is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -227,7 +232,9 @@ def _compiler_version() -> str:
     ).stdout
 
 
-def library(config: Config, *, probe: bool = False, trace: bool = False, text: str | None = None) -> Path:
+def library(
+    config: Config, *, probe: bool = False, trace: bool = False, text: str | None = None, mutants: bool = False
+) -> Path:
     """Build the block with its bus masters. Return the shared library, which ``rtl.Rtl`` loads.
 
     Parameters
@@ -240,6 +247,8 @@ def library(config: Config, *, probe: bool = False, trace: bool = False, text: s
         Able to write a waveform; slower.
     text : str
         The Verilog, where it is not that of ``config`` as it is (tests that break it on purpose).
+    mutants : bool
+        The Verilog has the input ``mutant``, which says which of its mutants it is.
 
     Raises
     ------
@@ -247,9 +256,9 @@ def library(config: Config, *, probe: bool = False, trace: bool = False, text: s
         A tool failed; the text holds what it said.
     """
     text = verilog(config, probe=probe) if text is None else text
-    header = pins(config, probe=probe)
+    header = pins(config, probe=probe, mutants=mutants)
     root = _verilator()
-    key = _digest(
+    key = digest(
         text,
         header,
         SHIM.read_bytes(),
@@ -263,7 +272,7 @@ def library(config: Config, *, probe: bool = False, trace: bool = False, text: s
     if result.exists():
         return result
     runtime = _runtime(trace)
-    with wait_with_progress(f"sim: building {config.name} in Verilator"), _fresh(folder) as new:
+    with wait_with_progress(f"sim: building {config.name} in Verilator"), fresh_folder(folder) as new:
         (new / "pins.h").write_text(header)
         (new / "block.v").write_text(text)
         command: list[str | Path] = [root / "bin" / "verilator_bin", "--cc", *VERILATE, "--top-module", config.name]

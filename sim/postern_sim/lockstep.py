@@ -19,6 +19,7 @@ it had not passed on, and what it had not answered.
 
 import random
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -29,7 +30,7 @@ from postern_spec.regmap import Fault, Handover, Popped, Result, address_map, gu
 from .rtl import EVENT, Pace, ProtocolError, Rtl, varied
 from .traffic import ALLOC, HEADER, NOTHING, POP, SRAM_READ, SRAM_WRITE, WORD, WRITE, Access, Traffic, describe
 
-__all__ = ["Episode", "Mismatch", "Scoreboard", "crossings", "run_episode"]
+__all__ = ["Episode", "Mismatch", "Plan", "Scoreboard", "crossings", "run_episode"]
 
 (
     IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, READ_ISSUE, WRITE_ISSUE, READ_LOGGED,
@@ -42,6 +43,7 @@ EVENT_NAMES = (
 
 ERROR_RESPONSE = 2  # SLVERR; the masters report ERR of Wishbone as the same
 
+_CHUNK = 1024  # cycles for which masters keep their pace
 _SETTLING = 3  # cycles after an access in which outputs of the model can still change by themselves
 
 
@@ -630,6 +632,98 @@ def _model(config: Config) -> Model:
     return Model(config, stepped_open=True, stepped_scrub=True)
 
 
+class Plan:
+    """Programs, resets and paces of an episode, all of them from one seed.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    seed : int
+        Of everything that is random.
+    length : int
+        Requests of each port.
+
+    Attributes
+    ----------
+    traffic : Traffic
+        The programs.
+    limit : int
+        Cycles within which they have to end.
+    """
+
+    def __init__(self, config: Config, seed: int, length: int):
+        rng = random.Random(seed)
+        ports = len(config.ports)
+        self.config = config
+        self.traffic = Traffic(config, rng.getrandbits(32), length)
+        self.limit = 200 * length
+        self._seed = rng.getrandbits(30) | 1
+        expected = 3 * length
+        self._resets: list[tuple[int | None, int, int]] = [
+            (rng.randrange(ports), rng.randrange(expected), rng.choice((1, 1, 2, 5)))
+            for _ in range(rng.choice((0, 1, 3, 8)))
+        ]
+        if rng.random() < 0.3:
+            self._resets.append((None, rng.randrange(expected), rng.choice((1, 2, 3))))
+        self._paces = rng.getstate()
+
+    def board(self, model: Model | None = None) -> "Scoreboard":
+        """Return a scoreboard of these programs, over the model as it is unless another one is given."""
+        model = model or _model(self.config)
+        model.reset()
+        return Scoreboard(self.config, [list(accesses) for accesses in self.traffic.accesses], model)
+
+    def start(self, *, text: str | None = None, mutant: int | None = None) -> Rtl:
+        """Return the RTL with the programs before it; ``text`` and ``mutant`` as ``Rtl`` takes them."""
+        config, ports = self.config, len(self.config.ports)
+        rtl = Rtl(config, probe=True, text=text, seed=self._seed, mutant=mutant)
+        # A grant takes a turn of all ports. A manager may wait until as many VMs are open as other ports ask for, and
+        # each step of that takes a grant.
+        turn, steps = 2 * (ports + 1), max(config.vms, config.lanes) + 1
+        settle = 100 + 4 * config.vms * config.depth + config.blocks
+        rtl.limits(bound=100 + 20 * turn + ports * steps * turn, settle=settle)
+        for port in range(ports):
+            rtl.issue(port, self.traffic.requests[port])
+            rtl.use(port, self.traffic.uses[port])
+        rtl.log(True)
+        for reset in self._resets:
+            rtl.schedule_reset(*reset)
+        return rtl
+
+    def run(self, rtl: Rtl, step: int = _CHUNK) -> Iterator[tuple[bytes, int, ProtocolError | None]]:
+        """Run until the programs end or a bus rule is broken; return events, cycle and broken rule every few cycles."""
+        rng = random.Random()
+        rng.setstate(self._paces)
+        while True:
+            for port in range(len(self.config.ports)):
+                rtl.pace(port, _pace(rng))
+            for _ in range(_CHUNK // step):
+                passed, failure = step, None
+                try:
+                    passed = rtl.run(step)
+                except ProtocolError as error:
+                    failure = error
+                yield rtl.events(), rtl.cycle, failure
+                if failure or passed < step or rtl.cycle > self.limit:
+                    return
+
+    def check(self, board: "Scoreboard", events: bytes, cycle: int, failure: ProtocolError | None) -> None:
+        """Replay what ``run`` returned.
+
+        Raises
+        ------
+        Mismatch
+            RTL and model differ, or the RTL broke a bus rule, or the programs do not end.
+        """
+        board.replay(events, cycle)
+        if failure:
+            board.fail(str(failure))
+        if cycle > self.limit:
+            board.fail(f"the programs must end within {self.limit} cycles")
+        board.episode.cycles = cycle
+
+
 def run_episode(
     config: Config, seed: int, *, length: int = 3000, text: str | None = None, model: Model | None = None
 ) -> Episode:
@@ -653,43 +747,11 @@ def run_episode(
     Mismatch
         RTL and model differ, or the RTL broke a bus rule.
     """
-    rng = random.Random(seed)
-    ports = len(config.ports)
-    traffic = Traffic(config, rng.getrandbits(32), length)
-    model = model or _model(config)
-    model.reset()
-    board = Scoreboard(config, traffic.accesses, model)
-    with Rtl(config, probe=True, text=text, seed=rng.getrandbits(30) | 1) as rtl:
-        # A grant takes a turn of all ports. A manager may wait until as many VMs are open as other ports ask for, and
-        # each step of that takes a grant.
-        turn, steps = 2 * (ports + 1), max(config.vms, config.lanes) + 1
-        settle = 100 + 4 * config.vms * config.depth + config.blocks
-        rtl.limits(bound=100 + 20 * turn + ports * steps * turn, settle=settle)
-        for port in range(ports):
-            rtl.issue(port, traffic.requests[port])
-            rtl.use(port, traffic.uses[port])
-        rtl.log(True)
-        expected = 3 * length
-        for _ in range(rng.choice((0, 1, 3, 8))):
-            rtl.schedule_reset(rng.randrange(ports), rng.randrange(expected), rng.choice((1, 1, 2, 5)))
-        if rng.random() < 0.3:
-            rtl.schedule_reset(None, rng.randrange(expected), rng.choice((1, 2, 3)))
-        chunk = 1024
-        passed = chunk
-        while passed == chunk:
-            for port in range(ports):
-                rtl.pace(port, _pace(rng))
-            failure = None
-            try:
-                passed = rtl.run(chunk)
-            except ProtocolError as error:
-                failure = error
-            board.replay(rtl.events(), rtl.cycle)
-            if failure:
-                board.fail(str(failure))
-            if rtl.cycle > 200 * length:
-                board.fail(f"the programs must end within {200 * length} cycles")
-        board.episode.cycles = rtl.cycle
+    plan = Plan(config, seed, length)
+    board = plan.board(model)
+    with plan.start(text=text) as rtl:
+        for part in plan.run(rtl):
+            plan.check(board, *part)
     return board.episode
 
 

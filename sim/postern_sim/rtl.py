@@ -272,6 +272,8 @@ class Rtl:
         The Verilog, where it is not that of ``config`` as it is.
     seed : int
         What state without a reset value starts from; 0 is all zeros.
+    mutant : int
+        Which of its mutants the block is, where ``text`` holds mutants; 0 is none of them.
 
     Raises
     ------
@@ -280,11 +282,21 @@ class Rtl:
     """
 
     def __init__(
-        self, config: Config, *, probe: bool = False, trace: bool = False, text: str | None = None, seed: int = 0
+        self,
+        config: Config,
+        *,
+        probe: bool = False,
+        trace: bool = False,
+        text: str | None = None,
+        seed: int = 0,
+        mutant: int | None = None,
     ) -> None:
         self.config = config
-        self._library = _load(build.library(config, probe=probe, trace=trace, text=text))
+        mutants = mutant is not None
+        self._library = _load(build.library(config, probe=probe, trace=trace, text=text, mutants=mutants))
         self._bench: int | None = self._library.bench_new(seed)
+        if mutant is not None:
+            self._library.bench_mutant(self._bench, mutant)
         self._access = self._library.bench_access
         self.limit = 100_000
         """Cycles after which an access that was not answered raises ``TimeoutError``."""
@@ -634,5 +646,7 @@ def _load(path: Path) -> ctypes.CDLL:
             function.restype, function.argtypes = result, arguments
         if hasattr(library, "bench_trace"):
             library.bench_trace.restype, library.bench_trace.argtypes = None, (ctypes.c_void_p, ctypes.c_char_p)
+        if hasattr(library, "bench_mutant"):
+            library.bench_mutant.restype, library.bench_mutant.argtypes = None, (ctypes.c_void_p, ctypes.c_uint32)
         _loaded[path] = library
     return _loaded[path]

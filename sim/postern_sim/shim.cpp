@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "Vtop.h"
-#include "pins.h"  // PORT_LIST, PORT_COUNT, IRQ_*, PROBE: from the configuration
+#include "pins.h"  // PORT_LIST, masks, IRQ_WIDTH, PROBE, MUTANTS: from the configuration
 #include "verilated.h"
 #if TRACE
 #include "verilated_vcd_c.h"
@@ -807,6 +807,9 @@ const char* bench_failure(Bench* bench) { return bench->failure.c_str(); }
 uint64_t bench_cycle(Bench* bench) { return bench->cycle; }
 uint32_t bench_irq(Bench* bench, uint32_t index) { return bench->irq[index]; }
 uint32_t bench_manager_irq(Bench* bench) { return bench->manager_irq; }
+#if MUTANTS
+void bench_mutant(Bench* bench, uint32_t mutant) { bench->top->mutant = uint16_t(mutant); }
+#endif
 void bench_limits(Bench* bench, uint32_t bound, uint32_t settle) { bench->bound = bound, bench->settle = settle; }
 void bench_pace(Bench* bench, uint32_t port, const Pace* pace) {
     bench->ports[port]->pace = *pace;

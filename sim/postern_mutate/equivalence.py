@@ -1,0 +1,243 @@
+"""Which mutants are no other hardware: proofs that nothing outside can tell a mutant from the original.
+
+Memories are cut out: what is asked of them counts as an output, and what they answer as an input, the same for both as
+long as both ask the same. Whatever is proven so holds for the whole block; a difference that is found so may still need
+contents that no memory can have.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postern_sim import build
+from postern_spec.config import Config
+
+from . import netlist
+from .aig import Aig, Builder, constant_outputs, read
+from .netlist import CONTROL_BITS, Mutant
+from .yosys import abc, yosys
+
+__all__ = ["DIFFERS", "EQUIVALENT", "UNDECIDED", "compare"]
+
+EQUIVALENT, DIFFERS, UNDECIDED = "equivalent", "differs", "undecided"
+
+
+def _cut(module: dict[str, Any]) -> None:
+    """Turn the ports of memories into ports of the module."""
+    for name, cell in list(module["cells"].items()):
+        kind = cell["type"]
+        if kind.startswith(("$memrd", "$memwr")):
+            for pin in ("ADDR", "DATA", "EN"):
+                answer = kind.startswith("$memrd") and pin == "DATA"
+                port = {"direction": "input" if answer else "output", "bits": cell["connections"][pin]}
+                module["ports"][f"{kind[1:6]}:{name}:{pin}"] = port
+        if kind.startswith("$mem") or kind == "$scopeinfo":
+            del module["cells"][name]
+    module.pop("memories", None)
+
+
+@dataclass(frozen=True)
+class _Function:
+    """Next state and outputs of a block with mutants, as a function of state, inputs and the number of a mutant."""
+
+    graph: Aig
+    control: dict[int, int]  # of the bits of the control input: which bit of the number
+    masks: dict[str, list[str]]  # of outputs to a memory: which enable has to be high before they matter
+
+    def values(self, to: Builder, leaves: dict[int, int], number: int) -> list[int]:
+        """Return the literal of every node of the graph, by its number, for a mutant."""
+        values = [0] * (self.graph.ands[-1][0] // 2 + 1)
+        for leaf, literal in leaves.items():
+            values[leaf >> 1] = literal
+        for leaf, bit in self.control.items():
+            values[leaf >> 1] = number >> bit & 1
+        both = to.both
+        for node, a, b in self.graph.ands:
+            values[node >> 1] = both(values[a >> 1] ^ a & 1, values[b >> 1] ^ b & 1)
+        return values
+
+    def outputs(self, to: Builder, values: list[int]) -> list[int]:
+        """Return what is seen from outside: pins, and what is asked of memories where it matters."""
+
+        def value(literal: int) -> int:
+            return values[literal >> 1] ^ literal & 1
+
+        found = self.graph.outputs
+        seen = []
+        for name, literal in found.items():
+            enables = self.masks.get(name)
+            enabled = 1 if enables is None else to.any([value(found[enable]) for enable in enables])
+            seen.append(to.both(value(literal), enabled))
+        return seen
+
+
+def _masks(names: Sequence[str]) -> dict[str, list[str]]:
+    """A word is written where its bit is enabled, to an address that matters where any is; likewise of reads."""
+    enables: dict[str, list[str]] = {}
+    for name in names:
+        if found := re.fullmatch(r"(mem(?:rd|wr):.*):EN(?:\[\d+\])?", name):
+            enables.setdefault(found[1], []).append(name)
+    masks = {}
+    for name in names:
+        if found := re.fullmatch(r"(mem(?:rd|wr):.*):(ADDR|DATA)(\[\d+\])?", name):
+            same_bit = f"{found[1]}:EN{found[3] or ''}"
+            alone = found[2] == "DATA" and same_bit in enables[found[1]]
+            masks[name] = [same_bit] if alone else enables[found[1]]
+    return masks
+
+
+def _function(config: Config, mutants: dict[int, Mutant], folder: Path) -> _Function:
+    control = ("mutant_now", CONTROL_BITS)
+    commands = [m.command(config.name, (control[0], number)) for number, m in mutants.items()]
+    plain = netlist.flat(config) / "plain.il"
+    yosys("\n".join([f"read_rtlil {plain}", *commands, "write_json whole.json", ""]), folder, "mutants")
+    text = json.loads((folder / "whole.json").read_text())
+    module = text["modules"][config.name]
+    _cut(module)
+    (folder / "cut.json").write_text(json.dumps(text))
+    yosys(
+        "read_json cut.json\nsimplemap\ntechmap\ndffunmap\nopt_clean\naigmap\n"
+        "write_aiger -ascii -symbols -zinit cut.aag\n",
+        folder,
+        "graph",
+    )
+    graph = read(folder / "cut.aag")
+    ports = module["ports"].values()
+    wanted = sum(len(port["bits"]) for port in ports if port["direction"] == "input")
+    if len(graph.inputs) != wanted:
+        raise build.BuildError(f"the graph must have {wanted} inputs, not {len(graph.inputs)}")
+    bits = {graph.inputs[f"{control[0]}[{bit}]"]: bit for bit in range(CONTROL_BITS)}
+    return _Function(graph, bits, _masks(list(graph.outputs)))
+
+
+class _Comparison:
+    """Builds miters of the original and its mutants."""
+
+    def __init__(self, function: _Function):
+        self.function = function
+        self.graph = function.graph
+
+    def _original(self, to: Builder) -> tuple[dict[int, int], list[int]]:
+        """Add the original; return its leaves and values."""
+        graph = self.graph
+        leaves = {leaf: to.input() for leaf in graph.inputs.values() if leaf not in self.function.control}
+        leaves |= {latch: to.latch() for latch, _ in graph.latches}
+        values = self.function.values(to, leaves, 0)
+        for latch, following in graph.latches:
+            to.follow(leaves[latch], values[following >> 1] ^ following & 1)
+        return leaves, values
+
+    def same_state(self, numbers: Sequence[int]) -> tuple[Builder, list[int]]:
+        """Return one miter for many mutants: whether any of them would leave the path of the original.
+
+        It has one copy of the state only, because whoever never differs in one step never differs.
+        """
+        to = Builder()
+        leaves, values = self._original(to)
+        outputs = self.function.outputs(to, values)
+        bad = []
+        for number in numbers:
+            others = self.function.values(to, leaves, number)
+            differences = [
+                to.differ(values[following >> 1], others[following >> 1]) for _, following in self.graph.latches
+            ]
+            seen = self.function.outputs(to, others)
+            differences += [to.differ(a, b) for a, b in zip(outputs, seen, strict=True)]
+            bad.append(to.any(differences))
+        return to, bad
+
+    def two_copies(self, number: int) -> tuple[Builder, list[int]]:
+        """Return the miter of a mutant, with a second copy of the state that can become another one."""
+        to = Builder()
+        leaves, values = self._original(to)
+        outputs = self.function.outputs(to, values)
+        copies = dict(leaves)
+        while True:
+            others = self.function.values(to, copies, number)
+            new = [
+                latch
+                for latch, following in self.graph.latches
+                if copies[latch] == leaves[latch] and others[following >> 1] != values[following >> 1]
+            ]
+            if not new:
+                break
+            copies |= {latch: to.latch() for latch in new}
+        for latch, following in self.graph.latches:
+            if copies[latch] != leaves[latch]:
+                to.follow(copies[latch], others[following >> 1] ^ following & 1)
+        seen = self.function.outputs(to, others)
+        return to, [to.any([to.differ(a, b) for a, b in zip(outputs, seen, strict=True)])]
+
+
+def _prove(folder: Path, number: int, seconds: float) -> str:
+    """Ask ABC whether a miter that was written can become true."""
+    name = f"miter_{number}"
+    if _asserted(abc(f"read_aiger {name}.aig; bmc3 -F 8 -C 2000 -T 5", folder, 60)):
+        return DIFFERS
+    said = abc(f"read_aiger {name}.aig; scorr -C 1000; write_aiger {name}_small.aig", folder, seconds)
+    small = folder / f"{name}_small.aig"
+    if said is not None and small.exists() and constant_outputs(small) == [True]:
+        return EQUIVALENT
+    source = small.name if said is not None and small.exists() else f"{name}.aig"
+    said = abc(f"read_aiger {source}; pdr -T {seconds:.0f}", folder, seconds + 30)
+    if said is None:
+        return UNDECIDED
+    if "Property proved" in said:
+        return EQUIVALENT
+    return DIFFERS if _asserted(said) else UNDECIDED
+
+
+def _asserted(said: str | None) -> bool:
+    return said is not None and re.search(r"Output \d+ of miter .* was asserted", said) is not None
+
+
+def compare(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs: int) -> Iterator[tuple[int, str]]:
+    """Compare mutants with the original.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    mutants : dict of int to Mutant
+        By their numbers.
+    seconds : float
+        For each that is not decided together with the others.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    iterator of tuple
+        Of each mutant, in any order: its number, and ``EQUIVALENT``, ``DIFFERS`` or ``UNDECIDED``. One that differs
+        does so for some inputs and some answers of memories, which masters that keep to their bus may never bring
+        about.
+    """
+    if not mutants:
+        return
+    folder = netlist.flat(config) / f"equivalence-{build.digest(repr(mutants))}"
+    folder.mkdir(exist_ok=True)
+    comparison = _Comparison(_function(config, mutants, folder))
+    numbers = list(mutants)
+    to, bad = comparison.same_state(numbers)
+    to.write(folder / "together.aig", bad)
+    left = numbers
+    said = abc("read_aiger together.aig; scorr -C 1000; write_aiger together_small.aig", folder, 30 * seconds)
+    if said is not None:
+        constant = constant_outputs(folder / "together_small.aig")
+        left = [number for number, same in zip(numbers, constant, strict=True) if not same]
+        for number, same in zip(numbers, constant, strict=True):
+            if same:
+                yield number, EQUIVALENT
+
+    def job(number: int) -> tuple[int, str]:
+        to, bad = comparison.two_copies(number)
+        to.write(folder / f"miter_{number}.aig", bad)
+        return number, _prove(folder, number, seconds)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for done in as_completed([pool.submit(job, number) for number in left]):
+            yield done.result()

@@ -1,0 +1,276 @@
+"""Mutation testing: python -m postern_mutate.run
+
+Every mutant is run in lockstep with the model until an episode notices it. Those that no episode noticed are compared
+with the original by proof; what is neither noticed nor equivalent is a hole in the tests. Interrupted, it goes on where
+it was.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import postern
+import postern_hw
+import postern_sim
+from postern_sim import build
+from postern_sim.lockstep import Mismatch
+from postern_spec.config import Config, ConfigError, load
+
+from . import equivalence, netlist
+from .hunt import Kill, hunt
+from .netlist import Mutant
+
+__all__ = ["TARGETS", "Campaign", "Target", "main", "report"]
+
+# Files that decide who may do what: the guard and the tagger, arbiters, credits, and ownership.
+_PROTECTION = (
+    "identity.py", "faults.py", "arbiter.py", "queue.py", "directory.py", "blocks.py", "sram.py", "write_engine.py",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is mutated.
+
+    Parameters
+    ----------
+    source : str
+        Preset or TOML file.
+    mutants, short : int
+        How many mutants, and how many of them in the short form.
+    files : tuple of str
+        Files of the hardware that they are taken from; empty for all.
+    """
+
+    source: str
+    mutants: int
+    short: int
+    files: tuple[str, ...] = ()
+
+
+TARGETS = (Target("small", 3000, 240), Target("default", 2400, 80, _PROTECTION))
+"""The campaigns of ``make mutate``."""
+
+Episodes = Sequence[tuple[int, int]]
+"""Seeds and lengths."""
+
+FIRST: Episodes = ((0, 200), (1, 1000), (2, 3000), (3, 3000))
+"""Episodes for every mutant, until one notices it: most die in the first."""
+
+MORE: Episodes = tuple((seed, 3000) for seed in range(4, 24))
+"""Episodes for mutants that are not equivalent."""
+
+
+class Campaign:
+    """The mutants of one configuration and what became of them.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    config : Config
+        The block.
+    mutants : list of Mutant
+        Numbered from 1.
+    jobs : int
+        Processes.
+    keep : bool
+        Go on where an earlier run was, and let a later one do so.
+
+    Attributes
+    ----------
+    kills : dict of int to Kill
+        How mutants were noticed.
+    visible : set of int
+        Mutants that did something else than the original in an episode, which the model allowed.
+    verdicts : dict of int to str
+        What was proven of mutants that no episode noticed.
+    """
+
+    def __init__(self, name: str, config: Config, mutants: list[Mutant], jobs: int, *, keep: bool = True):
+        self.name = name
+        self.config = config
+        self.mutants = mutants
+        self.jobs = jobs
+        self.kills: dict[int, Kill] = {}
+        self.visible: set[int] = set()
+        self.verdicts: dict[int, str] = {}
+        self._keeps = keep
+        self._ran: set[str] = set()
+        self._said = time.monotonic()
+        self.text = netlist.mutated(config, mutants)
+        build.library(config, probe=True, text=self.text, mutants=True)
+        # Anything that decides what an episode does, or what is noticed, makes earlier results void.
+        code = [path.read_bytes() for path in _code()]
+        self._memory = build.build_folder() / "mutate" / f"{config.name}-{build.digest(self.text, *code)}.json"
+        self._remember()
+
+    @property
+    def alive(self) -> list[int]:
+        """Numbers of the mutants that are neither noticed nor equivalent."""
+        numbers = range(1, len(self.mutants) + 1)
+        same = equivalence.EQUIVALENT
+        return [number for number in numbers if number not in self.kills and self.verdicts.get(number) != same]
+
+    def lockstep(self, episodes: Episodes) -> None:
+        """Run episodes on the mutants that are alive."""
+        for seed, length in episodes:
+            alive = self.alive
+            key = f"{seed}/{length}"
+            if key in self._ran:
+                continue
+            found = hunt(self.config, self.text, alive, seed=seed, length=length, jobs=self.jobs)
+            for done, (number, visible, kill) in enumerate(found, 1):
+                if visible:
+                    self.visible.add(number)
+                if kill:
+                    self.kills[number] = kill
+                self._say(f"episode {seed}: {done:,} of {len(alive):,} mutants, {len(self.kills):,} noticed so far")
+            self._ran.add(key)
+            self._keep()
+
+    def compare(self, seconds: float) -> None:
+        """Compare what is alive with the original."""
+        mutants = {number: self.mutants[number - 1] for number in self.alive if number not in self.verdicts}
+        found = equivalence.compare(self.config, mutants, seconds=seconds, jobs=self.jobs)
+        for done, (number, verdict) in enumerate(found, 1):
+            self.verdicts[number] = verdict
+            same = sum(verdict == equivalence.EQUIVALENT for verdict in self.verdicts.values())
+            if self._say(f"proof: {done:,} of {len(mutants):,} mutants, {same:,} equivalent so far"):
+                self._keep()
+        self._keep()
+
+    def status(self, number: int) -> str:
+        """Return ``killed``, ``equivalent``, ``surviving`` or ``undecided``."""
+        if number in self.kills:
+            return "killed"
+        verdict = self.verdicts.get(number, equivalence.UNDECIDED)
+        if verdict == equivalence.UNDECIDED:
+            return "surviving" if number in self.visible else "undecided"
+        return "equivalent" if verdict == equivalence.EQUIVALENT else "surviving"
+
+    def counts(self) -> dict[str, int]:
+        """Return how many mutants there are of each status."""
+        found = Counter(self.status(number) for number in range(1, len(self.mutants) + 1))
+        names = ("killed", "equivalent", "undecided", "surviving")
+        return {"mutants": len(self.mutants), **{name: found[name] for name in names}}
+
+    def holes(self) -> list[dict[str, Any]]:
+        """Return the mutants that are neither noticed nor equivalent, by source line."""
+        left = [(self.mutants[number - 1], self.status(number), number in self.visible) for number in self.alive]
+        return [
+            {"config": self.name, "status": status, "visible": visible, **asdict(mutant)}
+            for mutant, status, visible in sorted(left, key=lambda item: (item[0].source, item[0].cell, item[0].mode))
+        ]
+
+    # Between runs
+
+    def _say(self, text: str) -> bool:
+        now = time.monotonic()
+        if now - self._said < 2:
+            return False
+        self._said = now
+        print(f"mutate: {self.name}, {text}", file=sys.stderr, flush=True)
+        return True
+
+    def _keep(self) -> None:
+        if not self._keeps:
+            return
+        found = {
+            "kills": {number: asdict(kill) for number, kill in sorted(self.kills.items())},
+            "visible": sorted(self.visible),
+            "verdicts": dict(sorted(self.verdicts.items())),
+            "ran": sorted(self._ran),
+        }
+        build.replace(self._memory, json.dumps(found))
+
+    def _remember(self) -> None:
+        if self._keeps and self._memory.exists():
+            found = json.loads(self._memory.read_text())
+            self.kills = {int(number): Kill(**kill) for number, kill in found["kills"].items()}
+            self.visible = set(found["visible"])
+            self.verdicts = {int(number): verdict for number, verdict in found["verdicts"].items()}
+            self._ran = set(found["ran"])
+
+
+def _code() -> list[Path]:
+    folders = [Path(package.__file__ or "").parent for package in (postern, postern_sim)]
+    return [*(path for folder in folders for path in sorted(folder.rglob("*.py"))), build.SHIM, Path(__file__)]
+
+
+def _line(source: str) -> str:
+    """Return the text of a source line."""
+    name, _, number = source.partition(":")
+    path = Path(postern_hw.__file__ or "").parent / name.removeprefix("hw/postern_hw/")
+    if not number or not path.is_file():
+        return ""
+    return path.read_text(encoding="utf-8").splitlines()[int(number) - 1].strip()
+
+
+def report(campaigns: Sequence[Campaign]) -> str:
+    """Return the result for people: a table, then what is left with its source lines."""
+    rows = [["", "mutants", "killed", "equivalent", "undecided", "surviving"]]
+    rows += [[campaign.name, *(f"{count:,}" for count in campaign.counts().values())] for campaign in campaigns]
+    out = ["  ".join(f"{cell:>10}" for cell in row) for row in rows]
+    for campaign in campaigns:
+        place = ""
+        for hole in campaign.holes():
+            if hole["source"] != place:
+                place = hole["source"]
+                out += ["", f"{campaign.name}, {place}: {_line(place)}"]
+            note = ", does something else" if hole["visible"] else ""
+            pin = f"{hole['port']}[{hole['bit']}] of {hole['part'] or 'top'} {hole['cell'].rpartition('.')[2]}"
+            out.append(f"  {hole['status']:10} {hole['mode']:6} {pin}{note}")
+    return "\n".join(out)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m postern_mutate.run", description="Mutation testing.")
+    parser.add_argument("--short", action="store_true", help="fewer mutants and episodes, for CI")
+    parser.add_argument("--config", action="append", help=f"only {' or '.join(t.source for t in TARGETS)}")
+    parser.add_argument("--mutants", type=int, help="so many of each configuration")
+    parser.add_argument("--seconds", type=float, default=20, help="for the proof of each mutant (20)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("-o", "--output", type=Path, help="where to write (build/mutation.json)")
+    options = parser.parse_args(arguments)
+    chosen = [target for target in TARGETS if options.config is None or target.source in options.config]
+    start = time.monotonic()
+    campaigns = []
+    try:
+        for target in chosen:
+            config = load(target.source)
+            count = options.mutants or (target.short if options.short else target.mutants)
+            mutants = netlist.choose(config, count, files=target.files)
+            campaign = Campaign(target.source, config, mutants, options.jobs)
+            campaign.lockstep(FIRST)
+            campaign.compare(min(options.seconds, 5) if options.short else options.seconds)
+            if not options.short:
+                campaign.lockstep(MORE)
+            campaigns.append(campaign)
+    except (ConfigError, build.BuildError, Mismatch) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(report(campaigns))
+    path = options.output or build.build_folder() / "mutation.json"
+    holes = [hole for campaign in campaigns for hole in campaign.holes()]
+    result = {
+        "form": "short" if options.short else "full",
+        "seconds": round(time.monotonic() - start),
+        "configs": {campaign.name: campaign.counts() for campaign in campaigns},
+        "survivors": holes,
+    }
+    build.replace(path, json.dumps(result, indent=1) + "\n")
+    print(f"mutate: {path} written after {time.monotonic() - start:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Mutants: which there are, that tests notice them, that proofs know equivalent ones, that holes are reported."""
+
+import json
+
+import pytest
+
+from postern_mutate import equivalence, netlist, run
+from postern_mutate.hunt import hunt
+from postern_sim import lockstep
+from postern_sim.soak import CONFIGURATIONS
+
+pytestmark = [pytest.mark.formal, pytest.mark.sim]
+
+CONFIG = CONFIGURATIONS["tiny"]
+COUNT = 120
+JOBS = 2
+
+
+@pytest.fixture(scope="module")
+def mutants():
+    return netlist.choose(CONFIG, COUNT)
+
+
+@pytest.fixture(scope="module")
+def text(mutants):
+    return netlist.mutated(CONFIG, mutants)
+
+
+@pytest.fixture(scope="module")
+def kills(text):
+    """How the mutants of the first two episodes were noticed, by number."""
+    found, alive = {}, list(range(1, COUNT + 1))
+    for seed in range(2):
+        for number, _, kill in hunt(CONFIG, text, alive, seed=seed, length=600, jobs=JOBS):
+            if kill:
+                found[number] = kill
+        alive = [number for number in alive if number not in found]
+    return found
+
+
+def test_mutants_are_the_same_every_time_and_spread_over_the_lines(mutants):
+    assert mutants == netlist.choose(CONFIG, COUNT)
+    assert len(set(mutants)) == COUNT
+    assert len({mutant.source for mutant in mutants}) > COUNT / 2
+    assert all(mutant.source.startswith("hw/postern_hw") for mutant in mutants)
+    assert {mutant.mode for mutant in mutants} == set(netlist.MODES)
+
+
+def test_mutants_can_be_taken_from_some_files_only():
+    chosen = netlist.choose(CONFIG, 40, files=("queue.py", "arbiter.py"))
+    assert {mutant.source.partition(":")[0] for mutant in chosen} == {
+        "hw/postern_hw/queue.py",
+        "hw/postern_hw/arbiter.py",
+    }
+
+
+def test_more_mutants_than_the_control_input_can_name_are_refused(mutants):
+    with pytest.raises(ValueError, match=r"^number of mutants must be below 65536, not 65640$"):
+        netlist.mutated(CONFIG, mutants * 547)
+
+
+def test_most_mutants_are_noticed_and_every_kill_says_why(kills):
+    assert len(kills) > COUNT / 2
+    assert all(kill.why.startswith("cycle ") for kill in kills.values())
+
+
+def test_a_mutant_that_hangs_the_bus_is_noticed_by_its_time_limit(kills):
+    assert any("in time" in kill.why for kill in kills.values())
+
+
+def test_no_mutant_that_was_noticed_is_called_equivalent(mutants, kills):
+    """And some of the others are."""
+    numbered = dict(enumerate(mutants, 1))
+    verdicts = dict(equivalence.compare(CONFIG, numbered, seconds=2, jobs=JOBS))
+    assert set(verdicts) == set(numbered)
+    same = {number for number, verdict in verdicts.items() if verdict == equivalence.EQUIVALENT}
+    assert same
+    assert not same & set(kills)
+
+
+def test_blind_tests_leave_survivors_that_are_reported(mutants, kills, monkeypatch):
+    few = [mutants[number - 1] for number in list(kills)[:4]]
+    monkeypatch.setattr(lockstep.Scoreboard, "replay", lambda self, events, end: None)
+    monkeypatch.setattr(lockstep.Plan, "check", lambda self, board, events, cycle, failure: None)
+    campaign = run.Campaign("blind", CONFIG, few, JOBS, keep=False)
+    campaign.lockstep(((0, 200),))
+    campaign.compare(2)
+    assert campaign.counts() == {"mutants": 4, "killed": 0, "equivalent": 0, "undecided": 0, "surviving": 4}
+    shown = run.report([campaign])
+    for mutant, hole in zip(sorted(few, key=lambda m: (m.source, m.cell, m.mode)), campaign.holes(), strict=True):
+        assert f"blind, {mutant.source}: " in shown
+        assert hole["status"] == "surviving"
+        assert {key: hole[key] for key in ("source", "cell", "port", "mode")} == {
+            "source": mutant.source, "cell": mutant.cell, "port": mutant.port, "mode": mutant.mode,
+        }  # fmt: skip
+
+
+def test_the_command_writes_its_result_and_goes_on_where_it_was(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run, "TARGETS", (run.Target("small", 12, 6),))
+    monkeypatch.setattr(run, "load", lambda source: CONFIG)
+    path = tmp_path / "mutation.json"
+    assert run.main(["--short", "--jobs", "2", "-o", str(path)]) == 0
+    first = json.loads(path.read_text())
+    assert first["configs"]["small"]["mutants"] == 6
+    assert sum(first["configs"]["small"].values()) == 12
+    monkeypatch.setattr(run, "hunt", None)  # nothing is left to do
+    assert run.main(["--short", "--jobs", "2", "-o", str(path)]) == 0
+    assert json.loads(path.read_text())["configs"] == first["configs"]
+    assert "small" in capsys.readouterr().out
