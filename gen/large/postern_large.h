@@ -372,7 +372,7 @@ enum postern_large_holding {
 
 /* The manager page. */
 
-#define POSTERN_LARGE_MANAGER_SIZE 0x4000u
+#define POSTERN_LARGE_MANAGER_SIZE 0x5000u
 
 /* Boot epoch that guests read. */
 #define POSTERN_LARGE_MANAGER_EPOCH_OFFSET 0x0u
@@ -445,6 +445,11 @@ enum postern_large_holding {
 #define POSTERN_LARGE_MANAGER_POOL_CLEAN_MASK 0x000007FFu
 #define POSTERN_LARGE_MANAGER_POOL_DIRTY_LSB 16u
 #define POSTERN_LARGE_MANAGER_POOL_DIRTY_MASK 0x07FF0000u
+
+/* Sets all counters and peaks of VMs to zero. */
+#define POSTERN_LARGE_MANAGER_COUNT_CLEAR_OFFSET(half) (0xF0u + 8u * (half))
+#define POSTERN_LARGE_MANAGER_COUNT_CLEAR_VMS_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_CLEAR_VMS_MASK 0xFFFFFFFFu
 
 /* Who runs on a core. */
 #define POSTERN_LARGE_MANAGER_RESIDENT_OFFSET(core) (0x100u + 8u * (core))
@@ -522,6 +527,66 @@ enum postern_large_holding {
 #define POSTERN_LARGE_MANAGER_CREDITS_LIMIT_MASK 0x000001FFu
 #define POSTERN_LARGE_MANAGER_CREDITS_USED_LSB 16u
 #define POSTERN_LARGE_MANAGER_CREDITS_USED_MASK 0x01FF0000u
+
+/* Doorbells that the VM rang. */
+#define POSTERN_LARGE_MANAGER_COUNT_DOORBELLS_OFFSET(vm) (0x4000u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_DOORBELLS_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_DOORBELLS_VALUE_MASK 0xFFFFFFFFu
+
+/* Messages of the VM that were accepted. */
+#define POSTERN_LARGE_MANAGER_COUNT_SENT_OFFSET(vm) (0x4008u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_SENT_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_SENT_VALUE_MASK 0xFFFFFFFFu
+
+/* Its commits that were refused for lack of credit. */
+#define POSTERN_LARGE_MANAGER_COUNT_NO_CREDIT_OFFSET(vm) (0x4010u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_NO_CREDIT_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_NO_CREDIT_VALUE_MASK 0xFFFFFFFFu
+
+/* Its commits that were refused for lack of permission. */
+#define POSTERN_LARGE_MANAGER_COUNT_DENIED_OFFSET(vm) (0x4018u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_DENIED_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_DENIED_VALUE_MASK 0xFFFFFFFFu
+
+/* Its commits that were refused because the peer was gone. */
+#define POSTERN_LARGE_MANAGER_COUNT_PEER_GONE_OFFSET(vm) (0x4020u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_PEER_GONE_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_PEER_GONE_VALUE_MASK 0xFFFFFFFFu
+
+/* Its commits that were refused as torn. */
+#define POSTERN_LARGE_MANAGER_COUNT_TORN_OFFSET(vm) (0x4028u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_TORN_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_TORN_VALUE_MASK 0xFFFFFFFFu
+
+/* Its commits that were refused for the block that they should hand over. */
+#define POSTERN_LARGE_MANAGER_COUNT_BAD_BLOCK_OFFSET(vm) (0x4030u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_BAD_BLOCK_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_BAD_BLOCK_VALUE_MASK 0xFFFFFFFFu
+
+/* Its commits by a lane that waited for a refusal to be acknowledged. */
+#define POSTERN_LARGE_MANAGER_COUNT_IGNORED_OFFSET(vm) (0x4038u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_IGNORED_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_IGNORED_VALUE_MASK 0xFFFFFFFFu
+
+/* Messages that were accepted into the queue of the VM. */
+#define POSTERN_LARGE_MANAGER_COUNT_RECEIVED_OFFSET(vm) (0x4040u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_RECEIVED_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_RECEIVED_VALUE_MASK 0xFFFFFFFFu
+
+/* Cycles in which a request of the VM waited for somebody else's. */
+#define POSTERN_LARGE_MANAGER_COUNT_WAITED_OFFSET(vm) (0x4048u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_WAITED_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_WAITED_VALUE_MASK 0xFFFFFFFFu
+
+/* The most messages that were in its queue. */
+#define POSTERN_LARGE_MANAGER_COUNT_QUEUE_PEAK_OFFSET(vm) (0x4050u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_QUEUE_PEAK_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_QUEUE_PEAK_VALUE_MASK 0xFFFFFFFFu
+
+/* The most blocks that it had allocated. */
+#define POSTERN_LARGE_MANAGER_COUNT_BLOCKS_PEAK_OFFSET(vm) (0x4058u + 128u * (vm))
+#define POSTERN_LARGE_MANAGER_COUNT_BLOCKS_PEAK_VALUE_LSB 0u
+#define POSTERN_LARGE_MANAGER_COUNT_BLOCKS_PEAK_VALUE_MASK 0xFFFFFFFFu
 
 /* Accesses. */
 
@@ -804,6 +869,11 @@ static inline uint32_t postern_large_manager_read_pool(uintptr_t manager)
     return postern_large_read32(manager, POSTERN_LARGE_MANAGER_POOL_OFFSET);
 }
 
+static inline void postern_large_manager_write_count_clear(uintptr_t manager, uint32_t half, uint32_t value)
+{
+    postern_large_write32(manager, POSTERN_LARGE_MANAGER_COUNT_CLEAR_OFFSET(half), value);
+}
+
 static inline uint32_t postern_large_manager_read_resident(uintptr_t manager, uint32_t core)
 {
     return postern_large_read32(manager, POSTERN_LARGE_MANAGER_RESIDENT_OFFSET(core));
@@ -882,6 +952,66 @@ static inline uint32_t postern_large_manager_read_credits(uintptr_t manager, uin
 static inline void postern_large_manager_write_credits(uintptr_t manager, uint32_t receiver, uint32_t sender, uint32_t value)
 {
     postern_large_write32(manager, POSTERN_LARGE_MANAGER_CREDITS_OFFSET(receiver, sender), value);
+}
+
+static inline uint32_t postern_large_manager_read_count_doorbells(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_DOORBELLS_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_sent(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_SENT_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_no_credit(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_NO_CREDIT_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_denied(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_DENIED_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_peer_gone(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_PEER_GONE_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_torn(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_TORN_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_bad_block(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_BAD_BLOCK_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_ignored(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_IGNORED_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_received(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_RECEIVED_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_waited(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_WAITED_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_queue_peak(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_QUEUE_PEAK_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_count_blocks_peak(uintptr_t manager, uint32_t vm)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_BLOCKS_PEAK_OFFSET(vm));
 }
 
 /* What a guest does. */

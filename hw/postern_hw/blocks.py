@@ -54,6 +54,8 @@ class Blocks(wiring.Component):
         This VM, which is not draining, allocates.
     alloc_given : Out(1), alloc_block : Out
         It gets this block.
+    alloc_used : Out
+        It had so many allocated before. Only with counters.
     opened, closed : In(vms)
     available, loan_over : Out(vms)
         Events: a VM that got no block would get one now; a loan by or to this VM is over by the other's doing.
@@ -118,6 +120,7 @@ class Blocks(wiring.Component):
                 "fill": In(1),
                 "fill_row": In(fill_bits(config)),
             }
+            | ({"alloc_used": Out(count)} if config.counters else {})
         )
         self._bought = data.StructLayout({"toggle": 1, "payer": vm})
         self._held = data.StructLayout(
@@ -344,6 +347,8 @@ class Blocks(wiring.Component):
             freed.write_data.eq(freed.read(m, 0, self._payer) + 1),
             self.look_used.eq(allocated.read(m, 1, self.look_account) - freed.read(m, 1, self.look_account)),
         ]
+        if c.counters:
+            m.d.comb += self.alloc_used.eq(sold - paid)
         initial = c.block_quota if c.open_at_reset else 0
         same = Signal()  # the target allocates in this cycle
         used = Signal(count)

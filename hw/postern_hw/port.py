@@ -1,6 +1,6 @@
 """One port: binds requests to a VM, serves staged words and payload reads from the pool, and hands on the rest."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +14,7 @@ from .identity import Binding, resident, tag_entry
 from .native import Sizes, bus_read, bus_write, done, read_request, read_response, refuses_cacheable, write_request
 from .pool import PoolReadSignature, PoolWriteSignature
 from .queue import entry, fill_bits
-from .select import bits_for, choose, log2, one_hot
+from .select import any_of, bits_for, choose, log2, one_hot
 from .sram import Shape, SramReadSignature, SramWriteSignature
 from .table import Table
 
@@ -83,6 +83,8 @@ class Port(wiring.Component):
         To the SRAM, where there are blocks.
     w_refusals, r_refusals : Out(stream of refusal)
         Refused accesses of the SRAM that wait to be logged, where there are blocks and a log.
+    waits : Out(vms)
+        VMs of which a request is held up by somebody else's, where there are counters.
     """
 
     def __init__(self, config: Config, index: int):
@@ -132,13 +134,14 @@ class Port(wiring.Component):
 
     @staticmethod
     def _more(c: Config) -> dict:
+        waits = {"waits": Out(c.vms)} if c.counters else {}
         if not c.blocks:
-            return {}
+            return waits
         shape = Shape(c)
         more = {"w_sram": Out(SramWriteSignature(shape)), "r_sram": Out(SramReadSignature(shape))}
         if c.manager is not Manager.NONE:
             more |= {f"{way}_refusals": Out(stream.Signature(refusal(c))) for way in "wr"}
-        return more
+        return more | waits
 
     @staticmethod
     def responses(c: Config) -> int:
@@ -147,9 +150,18 @@ class Port(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        if self.config.counters:
+            self._w_held_up, self._r_held_up = (Signal(self.config.vms, name=f"{way}_held_up") for way in "wr")
         self._writes(m)
         self._reads(m)
+        if self.config.counters:
+            m.d.comb += self.waits.eq(self._w_held_up | self._r_held_up)
         return m
+
+    def _held_up(self, request, *ways) -> Value:
+        """Return whose request is held up, a bit per VM. ``ways``: what it asks for, as (asks, granted)."""
+        held = any_of([asks & ~granted for asks, granted in ways])
+        return Mux(held & request.known, request.vms, 0)
 
     def _accept(self, m: Module, name: str, source, extra: dict):
         """Bind a request and hold it until it is passed on.
@@ -446,6 +458,16 @@ class Port(wiring.Component):
             m.d.sync += spare_here.eq(1)
         m.d.sync += [new_spare.eq(self.slot_back), kept_spare.eq(spare)]
 
+        if c.counters:
+            m.d.comb += self._w_held_up.eq(
+                self._held_up(
+                    request,
+                    (self.w_engine.valid, self.w_engine.ready),
+                    (ready & flags["near_stage"] & fast & ~diverted, self.w_pool.grant),
+                    *([(valid & self.w_sram.request, self.w_sram.grant)] if c.blocks else []),
+                )
+            )
+
         # Answers.
         m.d.comb += self.written.valid.eq((pending != 0) & ~self.reset)
         taken = self.written.valid & self.written.ready
@@ -518,6 +540,16 @@ class Port(wiring.Component):
             go.eq(passed | from_pool | guarded if c.blocks else passed | from_pool),
             self.r_issue.eq(go),
         ]
+
+        if c.counters:
+            m.d.comb += self._r_held_up.eq(
+                self._held_up(
+                    request,
+                    (self.r_engine.valid, self.r_engine.ready),
+                    (ready & payload_read & ~diverted & ~popping, self.r_pool.grant),
+                    *([(valid & self.r_sram.request, self.r_sram.grant)] if c.blocks else []),
+                )
+            )
 
         # Stage 2: the word comes out of the pool, and a pop is decided.
         second = Signal()

@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Manager
-from postern_spec.regmap import FAULT_RECORDS_EXTRA, Fault, State, locks, sources
+from postern_spec.model import pow2
+from postern_spec.regmap import FAULT_RECORDS_EXTRA, Count, Fault, State, counts, locks, sources
 
 from .arbiter import RoundRobin
 from .decode import Decoder, pack
@@ -111,6 +112,11 @@ class ReadEngine(wiring.Component):
                 "tag_valid": In(1),
             }
             | self._blocks(config)
+            | (
+                {"count_vm": Out(vm), "count_what": Out(range(pow2(len(Count)))), "count": In(32)}
+                if config.counters
+                else {}
+            )
         )
 
     @staticmethod
@@ -215,6 +221,11 @@ class ReadEngine(wiring.Component):
             m.d.sync += self.record.eq(manager.index("FAULT_WRITE", "vm"))
             if c.tags:
                 m.d.sync += self.tag_row.eq(manager.index("TAG_MATCH", "entry"))
+            if c.counters:
+                m.d.sync += [
+                    self.count_vm.eq(manager.index("COUNT_SENT", "vm")),
+                    self.count_what.eq(chosen.offset[3:]),  # they lie at a stride of 8
+                ]
         if c.blocks:
             account = chosen.vm
             if c.manager is not Manager.NONE:
@@ -284,12 +295,14 @@ class ReadEngine(wiring.Component):
         words = self._guest_words(state)
         if c.manager is not Manager.NONE:
             words |= self._manager_words()
+        found = [word & self._hits[name].replicate(32) for name, word in words.items()]
+        if c.counters:
+            counter = Cat(self._hits["manager", f"COUNT_{item.name}"] for item in counts(c)).any()
+            found.append(Mux(counter, self.count, 0))
         m.d["sync" if self.sizes.read_delay else "comb"] += [
             self.good.eq(good),
             self.error.eq(~good),
-            self.data.eq(
-                any_of([word & self._hits[name].replicate(32) for name, word in words.items()] + [self._early_word])
-            ),
+            self.data.eq(any_of([*found, self._early_word])),
         ]
 
     def _guest_words(self, state) -> dict:

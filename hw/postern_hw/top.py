@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from postern_spec.pins import Pin, pins, port_pins
 
 from .blocks import Blocks
 from .bus import ADAPTERS
+from .counters import Counters
 from .directory import Directory
 from .doorbells import Doorbells
 from .faults import Faults
@@ -22,7 +23,7 @@ from .port import Port
 from .queue import Queue, fill_bits, fill_rows
 from .read_engine import ReadEngine
 from .scrubber import Scrubber
-from .select import any_of, one_hot
+from .select import any_of, choose, one_hot
 from .sram import Sram
 from .write_engine import WriteEngine
 
@@ -38,6 +39,8 @@ def probes(c: Config) -> list[Pin]:
         Pin("probe_w_issue", "out", ports, "writes that are passed on"),
         Pin("probe_walk", "out", 1, "a step of opening a VM acts"),
     ]
+    if c.counters:
+        found.append(Pin("probe_waited", "out", 16, "a VM, and above its 8 bits the cycles of waiting that are added"))
     if c.blocks:
         found.append(Pin("probe_clean", "out", 1, "the oldest dirty block becomes clean"))
         if c.manager is not Manager.NONE:
@@ -94,6 +97,9 @@ class Postern(wiring.Component):
             m.submodules.tags = self.tags = TagTable(c)
         if c.manager is not Manager.NONE:
             m.submodules.faults = self.faults = Faults(c)
+        self.counters: Any = None
+        if c.counters:
+            m.submodules.counters = self.counters = Counters(c)
         self.sram: Any = None
         if c.blocks:
             m.submodules.sram = self.sram = Sram(c)
@@ -113,6 +119,8 @@ class Postern(wiring.Component):
             self._faults(m)
         if self.sram is not None:
             self._memory(m)
+        if self.counters is not None:
+            self._counters(m)
         if self.probe:
             m.d.comb += [
                 self.probe_accept.eq(
@@ -125,6 +133,10 @@ class Postern(wiring.Component):
                 self.probe_w_issue.eq(Cat(port.w_issue for port in self.ports)),
                 self.probe_walk.eq(self.writer.walk),
             ]
+            if self.counters is not None:
+                m.d.comb += self.probe_waited.eq(
+                    Cat(self.counters.added_vm, Const(0, 8 - len(self.counters.added_vm)), self.counters.added)
+                )
             if self.sram is not None:
                 m.d.comb += self.probe_clean.eq(self.scrubber.clean)
                 if self.faults is not None:
@@ -147,6 +159,8 @@ class Postern(wiring.Component):
         filled = [self.directory, self.doorbells, self.writer, *self.queues, *self.ports]
         if self.sram is not None:
             filled.append(self.blocks)
+        if self.counters is not None:
+            filled.append(self.counters)
         for component in filled:
             m.d.comb += [component.fill.eq(filling), component.fill_row.eq(row)]
         m.d.comb += [port.ready.eq(~filling) for port in self.ports]
@@ -436,3 +450,27 @@ class Postern(wiring.Component):
             interrupts.available.eq(blocks.available),
             interrupts.loan_over.eq(blocks.loan_over),
         ]
+
+    def _counters(self, m: Module):
+        c, counters, writer, reader = self.config, self.counters, self.writer, self.reader
+        low, high = Cat(writer.data, Const(0, 32)), Cat(Const(0, 32), writer.data)
+        cleared = Mux(writer.half, high, low)[: c.vms] & writer.do.count_clear.replicate(c.vms)
+        m.d.comb += [
+            counters.event.eq(writer.event),
+            counters.vm.eq(writer.source),
+            counters.what.eq(writer.what),
+            counters.received.eq(writer.push.any()),
+            counters.receiver.eq(writer.target),
+            counters.level.eq(choose(writer.targets, [queue.level for queue in self.queues])),
+            counters.waits.eq(any_of([port.waits for port in self.ports])),
+            counters.clear.eq(self.directory.opened | cleared),
+            counters.look_vm.eq(reader.count_vm),
+            counters.look_what.eq(reader.count_what),
+            reader.count.eq(counters.look),
+        ]
+        if self.sram is not None:
+            m.d.comb += [
+                counters.allocated.eq(self.blocks.alloc_given),
+                counters.account.eq(reader.own),
+                counters.used.eq(self.blocks.alloc_used),
+            ]

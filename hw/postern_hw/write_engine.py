@@ -6,9 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
-from postern_spec.regmap import LOCKED, Fault, Result, Settled, locks
+from postern_spec.regmap import LOCKED, Count, Fault, Result, Settled, locks
 
 from .arbiter import RoundRobin
+from .counters import EVENTS
 from .decode import Decoder
 from .faults import FaultSignature
 from .native import Sizes, write_request
@@ -114,6 +115,11 @@ class WriteEngine(wiring.Component):
         Outcome of ``FREE``, ``RETURN`` and ``REVOKE``; the target may have the quota.
     look_settled : Out(2)
         A lane's outcome for the read engine.
+
+    With counters:
+
+    event : Out(1), what : Out
+        Something of ``source`` is to be counted, and as what (``Count``).
     """
 
     STROBES = (
@@ -125,7 +131,8 @@ class WriteEngine(wiring.Component):
     @classmethod
     def strobes(cls, c: Config) -> tuple[str, ...]:
         """Return the names of the strobes that a block has."""
-        return cls.STROBES + (("FREE", "RETURN", "REVOKE", "QUOTA") if c.blocks else ())
+        blocks = ("FREE", "RETURN", "REVOKE", "QUOTA") if c.blocks else ()
+        return cls.STROBES + blocks + (("COUNT_CLEAR",) if c.counters else ())
 
     def __init__(self, config: Config):
         self.config = config
@@ -201,6 +208,7 @@ class WriteEngine(wiring.Component):
                 if config.blocks
                 else {}
             )
+            | ({"event": Out(1), "what": Out(range(EVENTS))} if config.counters else {})
         )
 
     def elaborate(self, platform):
@@ -567,6 +575,12 @@ class WriteEngine(wiring.Component):
 
         with m.If(commit & ~request.torn & ~may):
             m.d.comb += self._late_fault.eq(Fault.DENIED)
+        if c.counters:
+            outcome = Mux(commit, Mux(accept, Result.ACCEPTED, code), Count.IGNORED)
+            m.d.comb += [
+                self.event.eq((self._commits & self.source_open) | self._does["RING"]),
+                self.what.eq(Mux(self._commits, outcome, Count.DOORBELLS)),
+            ]
 
     def _settle(self, m: Module, row):
         """Keep what became of ``FREE``, ``RETURN`` and ``REVOKE``, per lane."""

@@ -174,6 +174,7 @@ def pins(config: Config, *, probe: bool = False, mutants: bool = False) -> str:
             f"#define MANAGER {int(config.manager is not Manager.NONE)}",
             f"#define PROBE {int(probe)}",
             f"#define MUTANTS {int(mutants)}",
+            f"#define COUNTERS {int(config.counters)}",
             f"#define BLOCKS {config.blocks}",
             f"#define BLOCK_LOG {config.block_size.bit_length() - 1}",
             "",

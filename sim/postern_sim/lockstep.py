@@ -9,8 +9,9 @@ The RTL says with its probes when it passes an access on, and the scoreboard has
    ``c - 1``, and its reads; then an ``ALLOC`` of ``c - 2``;
 4. writes that are passed on now are staged; then the commit that was passed on in ``c - 1`` acts, or another write of
    ``c - 3``, or one step of an opening;
-5. a block becomes clean; refusals of ``c - 1``, or of SRAM those that the RTL said it logs in ``c - 1``, are logged;
-   then pops that were passed on in ``c - 1`` take the head;
+5. a block becomes clean; cycles of waiting are added to their counter, then the events of ``c - 1`` are counted;
+   refusals of ``c - 1``, or of SRAM those that the RTL said it logs in ``c - 1``, are logged; then pops that were
+   passed on in ``c - 1`` take the head;
 6. responses that are taken now are compared.
 
 The interrupt lines in ``c`` are compared with the model before step 2. A port that is in reset in ``c`` has lost what
@@ -33,12 +34,12 @@ from .traffic import ALLOC, HEADER, NOTHING, POP, SRAM_READ, SRAM_WRITE, WORD, W
 __all__ = ["Episode", "Mismatch", "Plan", "Scoreboard", "crossings", "run_episode"]
 
 (
-    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, READ_ISSUE, WRITE_ISSUE, READ_LOGGED,
-    WRITE_LOGGED, READ_DONE, WRITE_DONE,
-) = range(14)  # fmt: skip
+    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, WAITED, READ_ISSUE, WRITE_ISSUE,
+    READ_LOGGED, WRITE_LOGGED, READ_DONE, WRITE_DONE,
+) = range(15)  # fmt: skip
 EVENT_NAMES = (
-    "irq", "manager_irq", "port reset", "block reset", "resolved", "accepted", "walk", "clean", "read issued",
-    "write issued", "read logged", "write logged", "read answered", "write answered",
+    "irq", "manager_irq", "port reset", "block reset", "resolved", "accepted", "walk", "clean", "waited",
+    "read issued", "write issued", "read logged", "write logged", "read answered", "write answered",
 )  # fmt: skip
 
 ERROR_RESPONSE = 2  # SLVERR; the masters report ERR of Wishbone as the same
@@ -194,7 +195,7 @@ class Scoreboard:
     accesses : list of list of Access
         Of each port, by number of the request.
     model : Model
-        A model after reset, with ``stepped_open`` and ``stepped_scrub``.
+        A model after reset, with ``stepped_open``, ``stepped_scrub`` and ``stepped_counts``.
     """
 
     def __init__(self, config: Config, accesses: list[list[Access]], model: Model):
@@ -233,6 +234,7 @@ class Scoreboard:
         self._waiting = {kind: [deque[Refusal]() for _ in ports] for kind in (READ_LOGGED, WRITE_LOGGED)}
         self._late_faults: list[Refusal] = []
         self._clean = False
+        self._waited: list[tuple[int, int]] = []  # VM, cycles
         self._crossings = Crossings(config, model, self.episode.coverage)
         self._walk = False
         self._answers: list[tuple[int, int, int, int, int]] = []  # of this cycle: port, number, kind, data, response
@@ -274,6 +276,9 @@ class Scoreboard:
                     continue
                 if kind == CLEAN:
                     self._clean = True
+                    continue
+                if kind == WAITED:
+                    self._waited.append((port, data))
                     continue
                 if kind in (READ_LOGGED, WRITE_LOGGED):
                     if not self._waiting[kind][port]:
@@ -401,6 +406,12 @@ class Scoreboard:
             self._clean = False
             self._doubtful = _SETTLING
         self._crossings.end()
+        for vm, cycles in self._waited:
+            model.waited(vm, cycles)
+            self._coverage["waited"] += cycles
+        self._waited.clear()
+        if self.config.counters:
+            model.counted()
         self._logged, self._faults, self._late_faults = self._faults + self._late_faults, [], []
         for pop in self._pops:
             self._pop(*pop)
@@ -561,6 +572,8 @@ class Scoreboard:
         elif name == "HEADER":
             count = guest.HEADER.COUNT.get(data)
             self._coverage[f"message of {count} words" if count else "no message"] += 1
+        elif name.startswith("COUNT_") and data:
+            self._coverage[f"{name} not zero"] += 1
 
     # Resets
 
@@ -580,7 +593,7 @@ class Scoreboard:
             self._results[port].clear()
         self._pops, self._headers, self._reads, self._refused, self._writes = [], [], ([], []), ([], []), ([], [], [])
         self._faults, self._logged, self._late_faults = [], [], []
-        self._allocs, self._touches, self._clean = [], [], False
+        self._allocs, self._touches, self._clean, self._waited = [], [], False, []
         for queues in self._waiting.values():
             for queue in queues:
                 queue.clear()
@@ -615,6 +628,8 @@ class Scoreboard:
             return f"{text} {data:#x}"
         if kind in (WALK, CLEAN, BLOCK_RESET):
             return text
+        if kind == WAITED:
+            return f"{text} VM {port}, {data} cycles"
         if kind in (PORT_RESET, READ_LOGGED, WRITE_LOGGED):
             return f"{text} port {port}"
         if kind == RESOLVED:
@@ -629,7 +644,7 @@ class Scoreboard:
 @lru_cache(maxsize=32)
 def _model(config: Config) -> Model:
     """Return a model that is used again, because it remembers what addresses mean."""
-    return Model(config, stepped_open=True, stepped_scrub=True)
+    return Model(config, stepped_open=True, stepped_scrub=True, stepped_counts=True)
 
 
 class Plan:

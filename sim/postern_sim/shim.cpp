@@ -66,8 +66,8 @@ struct Event {  // lockstep.EVENT
 
 // In the order in which those of one cycle are logged.
 enum Kind : uint8_t {
-    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, READ_ISSUE, WRITE_ISSUE, READ_LOGGED, WRITE_LOGGED,
-    READ_DONE, WRITE_DONE
+    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, WAITED, READ_ISSUE, WRITE_ISSUE, READ_LOGGED,
+    WRITE_LOGGED, READ_DONE, WRITE_DONE
 };
 
 struct Pace {  // rtl.PACE
@@ -722,6 +722,9 @@ void Bench::look_at_probes() {
 #if PROBE
     uint32_t reads = top->probe_r_issue, writes = top->probe_w_issue;
     if (top->probe_walk) log(WALK, 0, 0);
+#if COUNTERS
+    if (top->probe_waited >> 8) log(WAITED, top->probe_waited & 0xFF, 0, top->probe_waited >> 8);
+#endif
 #if BLOCKS
     if (top->probe_clean) log(CLEAN, 0, 0);
 #if MANAGER

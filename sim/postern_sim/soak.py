@@ -37,7 +37,8 @@ def _configurations() -> dict[str, Config]:
         "default": preset("default"),
         # Each of these differs from the others in several parameters; together they vary every one.
         "mixed": base.replace(
-            name="mixed", ports=(_SIDEBAND, _WISHBONE, _PAGE, _RESIDENT, _static(2)), vms=5, depth=5, read_error=True
+            name="mixed", ports=(_SIDEBAND, _WISHBONE, _PAGE, _RESIDENT, _static(2)), vms=5, depth=5, read_error=True,
+            counters=True,
         ),
         "wishbone": base.replace(
             name="wishbone", ports=(_WISHBONE, Port(bus=Bus.WISHBONE, identity=Identity.PAGE)), request_register=False,
@@ -75,11 +76,12 @@ def _configurations() -> dict[str, Config]:
         ),
         "wide": base.replace(
             name="wide", ports=(Port(identity=Identity.PAGE, cores=8), Port(cores=3)), vms=33, lanes=1, words=1,
-            depth=2, page_stride=65536, tag_bits=7, tag_entries=5, manager_vm=3,
+            depth=2, page_stride=65536, tag_bits=7, tag_entries=5, manager_vm=3, counters=True,
         ),
         # With blocks: few small ones, so that VMs meet in them.
         "blocks": base.replace(
-            name="blocks", ports=(_SIDEBAND, _SIDEBAND, _SIDEBAND), vms=3, blocks=4, block_size=64, banks=2
+            name="blocks", ports=(_SIDEBAND, _SIDEBAND, _SIDEBAND), vms=3, blocks=4, block_size=64, banks=2,
+            counters=True,
         ),
         "banks": base.replace(
             name="banks", ports=(_SIDEBAND, _PAGE, _WISHBONE, _RESIDENT), vms=4, lanes=1, blocks=7, block_size=128,

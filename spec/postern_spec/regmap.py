@@ -18,6 +18,7 @@ from .model import Access, Dim, Field, Page, Register, pow2
 __all__ = [
     "AddressMap",
     "Command",
+    "Count",
     "Fault",
     "Handover",
     "Holding",
@@ -32,6 +33,7 @@ __all__ = [
     "State",
     "VERSION",
     "address_map",
+    "counts",
     "guest_page",
     "locks",
     "manager_page",
@@ -157,6 +159,23 @@ class Lock(IntEnum):
     RESIDENCY = 4
 
 
+class Count(IntEnum):
+    """What is counted of a VM: positions in its row of counters. ``docs/states.md``, section 14."""
+
+    DOORBELLS = 0
+    SENT = 1  # these six as in Result
+    NO_CREDIT = 2
+    DENIED = 3
+    PEER_GONE = 4
+    TORN = 5
+    BAD_BLOCK = 6
+    IGNORED = 7
+    RECEIVED = 8
+    WAITED = 9
+    QUEUE_PEAK = 10
+    BLOCKS_PEAK = 11
+
+
 LOCKED = {
     Lock.TAGS: ("TAG_MATCH", "TAG_MASK", "TAG_VM"),
     Lock.PERMISSIONS: ("PERMIT",),
@@ -195,6 +214,13 @@ def locks(c: Config) -> tuple[Lock, ...]:
         item for item in Lock
         if (c.tags or item is not Lock.TAGS) and (c.blocks or item is not Lock.QUOTAS)
     )
+
+
+def counts(c: Config) -> tuple[Count, ...]:
+    """Return the counters of a VM that a block has."""
+    if not c.counters:
+        return ()
+    return tuple(item for item in Count if c.blocks or item not in (Count.BAD_BLOCK, Count.BLOCKS_PEAK))
 
 
 @lru_cache(maxsize=256)
@@ -353,6 +379,20 @@ def manager_page(c: Config) -> Page:
         Lock.QUOTAS: "`QUOTA` cannot be written any more.",
         Lock.RESIDENCY: "`RESIDENT` cannot be written any more.",
     }
+    counted = {
+        Count.DOORBELLS: "Doorbells that the VM rang.",
+        Count.SENT: "Messages of the VM that were accepted.",
+        Count.NO_CREDIT: "Its commits that were refused for lack of credit.",
+        Count.DENIED: "Its commits that were refused for lack of permission.",
+        Count.PEER_GONE: "Its commits that were refused because the peer was gone.",
+        Count.TORN: "Its commits that were refused as torn.",
+        Count.BAD_BLOCK: "Its commits that were refused for the block that they should hand over.",
+        Count.IGNORED: "Its commits by a lane that waited for a refusal to be acknowledged.",
+        Count.RECEIVED: "Messages that were accepted into the queue of the VM.",
+        Count.WAITED: "Cycles in which a request of the VM waited for somebody else's.",
+        Count.QUEUE_PEAK: "The most messages that were in its queue.",
+        Count.BLOCKS_PEAK: "The most blocks that it had allocated.",
+    }
     regs = [
         Register("EPOCH", 0x00, "Boot epoch that guests read.", (Field("VALUE", 0, 32, RW, "The epoch.", 0),)),
         Register("DRAIN", 0x08, "Answered when everything that this port accepted before has taken effect.", (
@@ -382,6 +422,10 @@ def manager_page(c: Config) -> Page:
         regs.append(Register("POOL", 0x90, "Blocks that nobody owns.", (
             Field("CLEAN", 0, 11, RO, "Zero, and ready to be allocated.", None),
             Field("DIRTY", 16, 11, RO, "Still to be scrubbed.", None))))
+
+    if c.counters:
+        regs.append(Register("COUNT_CLEAR", 0xF0, "Sets all counters and peaks of VMs to zero.", (
+            Field("VMS", 0, bits, WO, "VM-ID `32 * half + bit`.", 0),), halves))
 
     def place(size: int) -> int:
         nonlocal at
@@ -441,6 +485,14 @@ def manager_page(c: Config) -> Page:
     regs.append(Register("CREDITS", place(8 * vms * vms), "Credits of a sender at a receiver.", (
         Field("LIMIT", 0, 9, RW, "Credits granted: at least USED, and at most DEPTH over all senders.", None),
         Field("USED", 16, 9, RO, "Messages that wait.", 0)), (Dim("receiver", c.vms, 8 * vms), Dim("sender", c.vms, 8))))
+    if c.counters:
+        base = place(8 * pow2(len(Count)) * vms)
+        counters = (Dim("vm", c.vms, 8 * pow2(len(Count))),)
+        regs += [
+            Register(f"COUNT_{item.name}", base + 8 * item, counted[item], (Field("VALUE", 0, 32, RO, text, 0),), counters)
+            for item in counts(c)
+            for text in ("Since the VM was opened or its counters were cleared" + ("." if "PEAK" in item.name else "; wraps."),)
+        ]
     return Page("manager", at, tuple(regs))
 
 # fmt: on

@@ -41,13 +41,14 @@ from .errors import (
     Violation,
 )
 from .inbox import Received
-from .manager import FaultRecord, Holdings, Limit, Manager, Pool, Status, Tag, VmStatus
+from .manager import Manager
 from .model import Model
 from .outbox import Transfer
 from .programs import Programs
 from .ring import Entry, RingReader, RingWriter
 from .rpc import Client, Server
 from .sender import Sender
+from .status import Counters, FaultRecord, Holdings, Limit, Pool, Setup, Status, Tag, VmSetup, VmStatus
 from .stream import Stream
 from .wire import Content
 
@@ -66,6 +67,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Content",
+    "Counters",
     "Credit",
     "Deadlock",
     "Denied",
@@ -106,6 +108,7 @@ __all__ = [
     "RingWriter",
     "Sender",
     "Server",
+    "Setup",
     "Source",
     "State",
     "Status",
@@ -116,6 +119,7 @@ __all__ = [
     "TracingBus",
     "Transfer",
     "Violation",
+    "VmSetup",
     "VmStatus",
     "Who",
     "load",

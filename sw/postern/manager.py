@@ -1,154 +1,19 @@
 """The manager's side: what a hypervisor or boot firmware does with a block."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import fields
 
 from postern_spec.config import Config, Identity
 from postern_spec.model import Page, Register
-from postern_spec.regmap import Command, Fault, Lock, State, address_map, locks, manager_page
+from postern_spec.regmap import Command, Fault, Lock, State, address_map, counts, locks, manager_page
 
 from .bus import Bus
 from .driver import Quota
 from .errors import CommandRefused, DeviceError
+from .status import Counters, FaultRecord, Holdings, Limit, Pool, Setup, Status, Tag, VmSetup, VmStatus
 
-__all__ = ["FaultRecord", "Holdings", "Limit", "Manager", "Pool", "Status", "Tag", "VmStatus"]
+__all__ = ["Manager"]
 
 _WORD = 0xFFFF_FFFF
-
-
-class FaultRecord(NamedTuple):
-    """The first refused access of a VM in one direction since its records were cleared.
-
-    Parameters
-    ----------
-    vm : int or None
-        Whose; ``None``: requests without a VM-ID.
-    write : bool
-        Direction.
-    kind : Fault
-        Why it was refused.
-    port : int
-        Port that carried it.
-    address : int
-        Byte address at that port.
-    times : int
-        Refused accesses in all, up to 65535.
-    """
-
-    vm: int | None
-    write: bool
-    kind: Fault
-    port: int
-    address: int
-    times: int
-
-
-class Limit(NamedTuple):
-    """Credits of a sender at a receiver: granted, and in use by messages that wait."""
-
-    limit: int
-    used: int
-
-
-class Holdings(NamedTuple):
-    """Blocks of a VM: those that it owns, and those that are lent or shown to it."""
-
-    owned: int
-    borrowed: int
-
-
-class Pool(NamedTuple):
-    """Blocks without an owner: ready to be allocated, and still to be scrubbed."""
-
-    clean: int
-    dirty: int
-
-
-class Tag(NamedTuple):
-    """An entry of the tag table. ``vm`` is ``None`` where it is not used."""
-
-    match: int
-    mask: int
-    vm: int | None
-
-
-class VmStatus(NamedTuple):
-    """What the manager sees of a VM.
-
-    Parameters
-    ----------
-    vm : int
-        VM-ID.
-    state : State
-    generation : int
-    queued : int
-        Messages in its queue.
-    senders : tuple of int
-        Who may send to it.
-    limits : tuple of Limit
-        Credits at it, of each sender.
-    cores : tuple of int
-        Where it is resident.
-    waiting : bool
-        It has something pending and enabled, and is nowhere resident.
-    quota : Quota or None
-        Blocks that it pays for, and may; ``None`` where there is no SRAM.
-    holdings : Holdings or None
-        Blocks that it has; ``None`` where there is no SRAM.
-    """
-
-    vm: int
-    state: State
-    generation: int
-    queued: int
-    senders: tuple[int, ...]
-    limits: tuple[Limit, ...]
-    cores: tuple[int, ...]
-    waiting: bool
-    quota: Quota | None = None
-    holdings: Holdings | None = None
-
-
-@dataclass(frozen=True)
-class Status:
-    """All that the manager configured and sees. As text it is a table."""
-
-    epoch: int
-    vms: tuple[VmStatus, ...]
-    faults: tuple[FaultRecord, ...]
-    pool: Pool | None = None
-
-    def __str__(self) -> str:
-        blocks = ("blocks (used/quota)", "owned", "borrowed") if self.pool else ()
-        last = "may be sent to by (used/credits)"
-        heads = ("VM", "state", "generation", "queued", "cores", "waiting", *blocks, last)
-        rows = [
-            (
-                str(it.vm),
-                it.state.name.lower(),
-                str(it.generation),
-                str(it.queued),
-                " ".join(map(str, it.cores)) or "-",
-                "yes" if it.waiting else "-",
-                *((f"{it.quota.used}/{it.quota.limit}",) if it.quota else ()),
-                *(map(str, it.holdings) if it.holdings else ()),
-                " ".join(f"{s} ({it.limits[s].used}/{it.limits[s].limit})" for s in it.senders) or "-",
-            )
-            for it in self.vms
-        ]
-        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heads, *rows)
-        ]
-        if self.pool:
-            lines.append(f"blocks without an owner: {self.pool.clean} clean, {self.pool.dirty} dirty")
-        for fault in self.faults:
-            whom = "no VM" if fault.vm is None else f"VM {fault.vm}"
-            way = "write" if fault.write else "read"
-            lines.append(
-                f"fault of {whom}: {way} of {fault.address:#x} at port {fault.port}, {fault.kind.name}, x{fault.times}"
-            )
-        return "\n".join(line.rstrip() for line in lines)
 
 
 class Manager:
@@ -587,6 +452,31 @@ class Manager:
             self._write(self.page.FAULT_ENABLE, mask >> 32 * half & _WORD, half)
         self._write(self.page.STRAY, self.page.STRAY.pack(ENABLE=stray))
 
+    # Counters
+
+    def counters(self, vm: int) -> Counters:
+        """Return what was counted of a VM since it was opened or ``clear_counters``. A closed VM keeps its figures.
+
+        Raises
+        ------
+        ValueError
+            The block has no counters.
+        """
+        self._check_counters()
+        there = [item.name for item in counts(self.config)]
+        return Counters(
+            **{
+                item.name: self._read(getattr(self.page, f"COUNT_{item.name.upper()}"), vm)
+                for item in fields(Counters)
+                if item.name.upper() in there
+            }
+        )
+
+    def clear_counters(self, mask: int) -> None:
+        """Set all counters and peaks of VMs to zero, one bit per VM. Raises what ``counters`` raises."""
+        self._check_counters()
+        self._write_mask(self.page.COUNT_CLEAR, mask)
+
     # All of it
 
     @property
@@ -600,28 +490,65 @@ class Manager:
 
     def status(self) -> Status:
         """Return all that can be seen. ``str`` of it is a table."""
-        vms = range(self.config.vms)
-        cores = [self.who(core) for core in range(self.config.cores)]
-        waiting = self.waiting()
+        c, page = self.config, self.page
+        vms = range(c.vms)
+        cores = [self.who(core) for core in range(c.cores)]
+        waiting, armed, fired, faults = self.waiting(), self.armed(), self.fired(), self.faults()
         seen = []
         for vm in vms:
-            word = self._read(self.page.CONTROL, vm)
+            word = self._read(page.CONTROL, vm)
             permitted = self.permitted(vm)
             seen.append(
                 VmStatus(
                     vm,
-                    State(self.page.CONTROL.STATE.get(word)),
+                    State(page.CONTROL.STATE.get(word)),
                     self.generation(vm),
-                    self.page.CONTROL.QUEUED.get(word),
+                    page.CONTROL.QUEUED.get(word),
                     tuple(sender for sender in vms if permitted >> sender & 1),
                     tuple(self.limit(sender, vm) for sender in vms),
                     tuple(core for core, who in enumerate(cores) if who == vm),
                     bool(waiting >> vm & 1),
-                    *((self.charged(vm), self.holdings(vm)) if self.config.blocks else ()),
+                    bool(armed >> vm & 1),
+                    bool(fired >> vm & 1),
+                    sum(record.times for record in faults if record.vm == vm),
+                    self.charged(vm) if c.blocks else None,
+                    self.holdings(vm) if c.blocks else None,
+                    self.counters(vm) if c.counters else None,
                 )
             )
-        pool = self.pool() if self.config.blocks else None
-        return Status(self.epoch, tuple(seen), tuple(self.faults()), pool)
+        pool = self.pool() if c.blocks else None
+        return Status(self.epoch, tuple(seen), tuple(faults), c.depth, self.locked(), pool)
+
+    def adopt(self) -> Setup:
+        """Return all that was configured since the block was reset, by whichever manager.
+
+        The block forgets nothing of it, and a ``Manager`` remembers nothing. So a hypervisor that starts anew beside
+        guests that run on reads here where its predecessor was, and goes on from there. Reading changes nothing, but
+        takes a few accesses per VM and core, and one per pair of VMs. The guests may go on meanwhile; commands,
+        configuration and scheduling must come from one manager only.
+        """
+        c, page = self.config, self.page
+        vms = tuple(
+            VmSetup(
+                self.state(vm),
+                self.generation(vm),
+                self.permitted(vm),
+                tuple(self.limit(sender, vm).limit for sender in range(c.vms)),
+                self.charged(vm).limit if c.blocks else 0,
+            )
+            for vm in range(c.vms)
+        )
+        return Setup(
+            self.epoch,
+            vms,
+            tuple(self.who(core) for core in range(c.cores)),
+            self.armed(),
+            self.fired(),
+            self._read_mask(page.FAULT_ENABLE),
+            bool(page.STRAY.ENABLE.get(self._read(page.STRAY))),
+            tuple(self.tags()),
+            self.locked(),
+        )
 
     # Registers
 
@@ -653,6 +580,10 @@ class Manager:
     def _check_blocks(self) -> None:
         if not self.config.blocks:
             raise ValueError("block must be built with an SRAM to have blocks of it, not without")
+
+    def _check_counters(self) -> None:
+        if not self.config.counters:
+            raise ValueError("block must be built with counters to have figures of a VM, not without")
 
     def _check_vm(self, vm: int) -> None:
         if not 0 <= vm < self.config.vms:

@@ -16,6 +16,7 @@ from postern_spec.model import Access, Page, Register, pow2
 from postern_spec.regmap import (
     LOCKED,
     Command,
+    Count,
     Fault,
     Handover,
     Holding,
@@ -26,6 +27,7 @@ from postern_spec.regmap import (
     Settled,
     State,
     address_map,
+    counts,
     guest_page,
     manager_page,
 )
@@ -82,6 +84,7 @@ class _Vm:
         self.limit = [c.credits if opened and s != vm else 0 for s in range(c.vms)]
         self.used = [0] * c.vms
         self.acknowledged = everybody if opened else 0  # whose generation it has acknowledged
+        self.counts = [0] * len(Count)
         self.quota = c.block_quota if opened and c.blocks else 0
         self.charged = 0  # blocks that it pays for
         self.owned = 0  # blocks
@@ -148,6 +151,9 @@ class _Decoded(NamedTuple):
     where: tuple[int, ...]  # indices of the register
 
 
+_Event = tuple[int, Count | None, int]
+"""What is to be counted: whose, what, and of a peak its value. ``None`` clears."""
+
 Token = tuple[_Decoded, int, int | None, int, int, bool, Fault | None, tuple[int, ...] | None]
 """A write whose lane part has been done: what it decodes to, port, VM, address, data, whether all strobes are set, the
 verdict (of a whole staging write and of a write of SRAM, which are judged at once), the words (of a commit; ``None``
@@ -167,13 +173,24 @@ class Model:
     stepped_scrub : bool
         A dirty block becomes clean when ``scrubbed`` is called, and only then. Without it the scrubber takes
         ``block_size / 4 / banks`` cycles for each block, as in hardware while no port writes SRAM.
+    stepped_counts : bool
+        An event is in its counter after the second ``counted`` from then on, as in the hardware after the second cycle.
+        Without it, at once.
     """
 
-    def __init__(self, config: Config, *, stepped_open: bool = False, stepped_scrub: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        stepped_open: bool = False,
+        stepped_scrub: bool = False,
+        stepped_counts: bool = False,
+    ) -> None:
         self.config = config
         self.now = 0
         self._stepped_open = stepped_open
         self._stepped_scrub = stepped_scrub
+        self._stepped_counts = stepped_counts
         self._guest = guest_page(config)
         self._manager = manager_page(config)
         guest = self._guest  # packers of what is read often; the rest names its fields where it packs them
@@ -182,6 +199,7 @@ class Model:
         self._pack_header = _packer(guest.HEADER, "COUNT", "KIND", "SENDER", "GENERATION")
         self._pack_peer = _packer(guest.PEER, "GENERATION", "REACHABLE", "ALIVE", "ACKNOWLEDGED")
         self._pack_credit = _packer(guest.CREDIT, "AVAILABLE", "LIMIT")
+        self._counters = {getattr(self._manager, f"COUNT_{item.name}"): item for item in counts(config)}
         self._acting = {r.name for r in guest.registers if any(field.access is Access.RA for field in r.fields)}
         self._block_words = config.block_size // 4
         self._maps = [address_map(config, port) for port in range(len(config.ports))]
@@ -220,6 +238,7 @@ class Model:
         self._dirty = deque(range(c.blocks))
         self._scrubbing = self.now  # cycle in which the scrubber began with the oldest dirty block
         self._hungry = self._feeding = 0  # VMs
+        self._uncounted: tuple[list[_Event], list[_Event]] = ([], [])  # of the cycle before, of this one
 
     def reset_port(self, port: int) -> None:
         """Reset a port: its lanes are empty. The caller drops the requests that it had not yet passed on."""
@@ -249,6 +268,33 @@ class Model:
         self.now += cycles
         if self._dirty and not self._stepped_scrub:
             self._scrub()
+
+    def _count(self, vm: int, what: Count | None, value: int = 0) -> None:
+        """Count an event of a VM; of a peak, its ``value``; ``None`` clears all."""
+        if not self.config.counters:
+            return
+        self._uncounted[1].append((vm, what, value))
+        if not self._stepped_counts:
+            self.counted()
+            self.counted()
+
+    def counted(self) -> None:
+        """End a cycle of the counters: what happened in the one before is counted."""
+        due, new = self._uncounted
+        for vm, what, value in due:
+            it = self._vms[vm].counts
+            if what is None:
+                it[:] = [0] * len(it)
+            elif what in (Count.QUEUE_PEAK, Count.BLOCKS_PEAK):
+                it[what] = max(it[what], value)
+            else:
+                it[what] = (it[what] + 1) & _WORD
+        self._uncounted = (new, [])
+
+    def waited(self, vm: int, cycles: int) -> None:
+        """Count cycles in which a request of a VM waited: the model has no timing, and cannot know."""
+        it = self._vms[vm].counts
+        it[Count.WAITED] = (it[Count.WAITED] + cycles) & _WORD
 
     def scrubbed(self) -> int:
         """Make the oldest dirty block clean: the scrubber has written its last word. Return its number.
@@ -311,6 +357,7 @@ class Model:
         opened.generation = opened.generation % 255 + 1
         self._hungry &= ~(1 << vm)
         self._tear_everywhere(vm)
+        self._count(vm, None)
         self._enter(vm, State.OPEN)
         return True
 
@@ -718,6 +765,8 @@ class Model:
         name = f"_{page.name}_{register.name.lower()}_{'write' if write else 'read'}"
         if write and register.name in ("STAGE", "COMMIT"):
             act: Callable[..., Any] = _ignore  # see ``stage_write``
+        elif register in self._counters:
+            act = partial(self._manager_count, self._counters[register], *indices)
         elif not write and not hasattr(self, name):
             act = partial(int, _constant(register))
         else:
@@ -767,6 +816,7 @@ class Model:
         sender, d = self._vms[s], where[3]
         receiver, lane = self._vms[d], sender.lanes[where[0]]
         if lane.code is not _ACCEPTED:
+            self._count(s, Count.IGNORED)
             return _NOTHING
         fault = _NOTHING
         if words is None:
@@ -788,7 +838,11 @@ class Model:
                 words = (*words[:-1], self._give(d, words[-1]))
             receiver.queue.append(_Message(s, header, words))
             receiver.used[s] += 1
+            self._count(s, Count.SENT)
+            self._count(d, Count.RECEIVED)
+            self._count(d, Count.QUEUE_PEAK, len(receiver.queue))
             return fault
+        self._count(s, Count(code))
         lane.code, lane.vm = code, d
         return fault
 
@@ -896,6 +950,7 @@ class Model:
             return Fault.DENIED
         if self._reachable(vm, d):
             self._vms[d].pending |= 1 << vm
+            self._count(vm, Count.DOORBELLS)
         return _NOTHING
 
     def _guest_pending_read(self, port: int, vm: int, half: int) -> int:
@@ -975,6 +1030,7 @@ class Model:
         self._blocks[block].owner = self._blocks[block].payer = vm
         it.charged += 1
         it.owned += 1
+        self._count(vm, Count.BLOCKS_PEAK, it.charged)
         return self._guest.ALLOC.pack(BLOCK=block, VALID=1)
 
     def _guest_free_write(self, port: int, vm: int, lane: int, data: int) -> Fault:
@@ -1238,6 +1294,15 @@ class Model:
             return Fault.BAD_VALUE
         it.limit[sender] = limit
         return _NOTHING
+
+    def _manager_count_clear_write(self, half: int, data: int) -> Fault:
+        for vm in range(self.config.vms):
+            if data << 32 * half >> vm & 1:
+                self._count(vm, None)
+        return _NOTHING
+
+    def _manager_count(self, what: Count, vm: int) -> int:
+        return self._vms[vm].counts[what]
 
     def _with_half(self, mask: int, half: int, data: int) -> int:
         return (mask & ~(_WORD << 32 * half) | data << 32 * half) & self._everybody

@@ -10,7 +10,7 @@ from postern_spec.config import Config, Identity, Manager
 from postern_spec.config import Port as PortConfig
 from postern_spec.regmap import address_map, guest_page, manager_page
 
-from .support import FULL, bits, bound, coin, drive, fill, simulate
+from .support import FULL, bits, bound, coin, drive, fill, ones, simulate
 
 PAGES = Config(
     ports=(PortConfig(identity=Identity.PAGE),) * 2, vms=3, lanes=3, words=3, depth=4, manager=Manager.PAGE,
@@ -19,6 +19,7 @@ PAGES = Config(
 CONFIGURATIONS = {
     "registered": PAGES,
     "direct": PAGES.replace(request_register=False),
+    "counted": PAGES.replace(counters=True),
     "static": Config(
         ports=(PortConfig(identity=Identity.STATIC, vm=1),) * 2, vms=2, lanes=1, words=4, depth=4,
         manager=Manager.NONE, open_at_reset=True, request_register=False,
@@ -94,7 +95,7 @@ class Rig:
         self.writes, self.reads = deque(), deque()  # what the bus has still to offer
         self.offers = {"write": False, "read": False}
         self.accepted = {"write": deque(), "read": deque()}
-        self.cycle = 0
+        self.cycle = self.waited = 0
         # Writes.
         self.lanes = Lanes(c.words)
         self.open = set(range(c.vms))
@@ -162,6 +163,8 @@ class Rig:
         self._accept(ctx, reset)
         self._issue_write(ctx, reset)
         self._issue_read(ctx, reset)
+        if self.c.counters:
+            self._waits(ctx)
         self._answer(ctx, reset, done)
         if reset:
             self._reset()
@@ -266,6 +269,23 @@ class Rig:
                 del self.lane_slot[vm, where[0]]
                 self.messages.append(message)
         return 0
+
+    def _waits(self, ctx):
+        """Who asks and gets nothing waits; who is passed on does not."""
+        dut, must, may = self.dut, set(), set()
+        for queue, engine, pool, issue in (
+            (self.accepted["write"], dut.w_engine, dut.w_pool, dut.w_issue),
+            (self.accepted["read"], dut.r_engine, dut.r_pool, dut.r_issue),
+        ):
+            if not queue or ctx.get(issue) or queue[0]["vm"] is None:
+                continue
+            if ctx.get(engine.valid):
+                must.add(queue[0]["vm"])
+            elif ctx.get(pool.request) and not ctx.get(pool.grant):
+                may.add(queue[0]["vm"])  # or it goes to the engine in the next cycle
+        waits = set(ones(ctx.get(dut.waits)))
+        assert must <= waits <= must | may
+        self.waited += len(waits)
 
     def _own(self, lane, slot):
         """A lane keeps its slot until a commit takes it, and shares it with nobody."""
@@ -414,7 +434,7 @@ class Rig:
         elif kind == "ACK" or c.manager is Manager.NONE:
             self.write("ACK", vm, lane, strobes=strobes)
         else:
-            self.write("EPOCH", vm)
+            self.write("TEAR", vm)
 
     def random_read(self):
         c, random = self.c, self.random
@@ -647,5 +667,60 @@ def test_drain_waits_for_the_older_write_only():
         for _ in range(12):
             await rig.step(ctx)
         assert rig.answered == 4
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "where", "odds"),
+    [
+        ("write", "ACK", (0,), "engine"),
+        ("write", "COMMIT", (0, 0, 0, 1), "engine"),
+        ("write", "STAGE", (0, 0), "pool"),
+        ("read", "SELF", (), "engine"),
+        ("read", "HEADER", (0,), "engine"),
+        ("read", "WORD", (0,), "pool"),
+    ],
+)
+def test_who_is_held_up_by_others_waits(what, name, where, odds):
+    """Every cycle in which it asks and gets nothing, and no other."""
+    c, vm, cycles = CONFIGURATIONS["counted"], 2, 7
+    dut, random = Port(c, PORT), Random(1)
+
+    async def bench(ctx):
+        rig = await start(ctx, c, dut, random, offer=1, take=1, pool=1, engine=1)
+        rig.odds[odds] = 0
+        getattr(rig, what)(name, vm, *where)
+        await rig.step(ctx)  # it is accepted, and asks in the next cycle
+        assert rig.waited == 0
+        for cycle in range(cycles):
+            await rig.step(ctx)
+            assert rig.waited == cycle + 1
+        rig.odds[odds] = 1
+        for _ in range(8):
+            await rig.step(ctx)
+        assert (rig.waited, rig.answered) == (cycles, 1)
+
+    simulate(dut, bench)
+
+
+def test_what_the_port_itself_holds_back_does_not_wait():
+    c = CONFIGURATIONS["counted"]
+    dut, random = Port(c, PORT), Random(1)
+
+    async def bench(ctx):
+        rig = await start(ctx, c, dut, random, offer=1, pool=1, engine=1)
+        for _ in range(12):  # answers that nobody takes, and writes behind a write that is slow
+            rig.message(0, 0, 1)
+            rig.write("ACK", 0, 0)
+            rig.read("SELF", 0)
+        for _ in range(60):
+            await rig.step(ctx, take=0)
+        rig.hold = 1  # a VM is opened
+        rig.write("TEAR", 0)
+        rig.read("DRAIN", 0)
+        for _ in range(60):
+            await rig.step(ctx, take=1)
+        assert (rig.waited, rig.answered) == (0, 36)
 
     simulate(dut, bench)

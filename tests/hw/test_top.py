@@ -27,7 +27,8 @@ SPREAD = {
             *(Port(bus, identity, vm=1) for bus, identity in zip(Bus, Identity, strict=True)),
             Port(Bus.APB), Port(Bus.AXI4, id_bits=1, data_bits=64, refuse_cacheable=True),
         ),
-        vms=3, lanes=2, words=3, depth=5, tag_entries=2, manager=Manager.VM, moderation=True, read_error=True,
+        vms=3, lanes=2, words=3, depth=5, tag_entries=2, manager=Manager.VM, moderation=True, counters=True,
+        read_error=True,
     ),
     "secure": Config(
         ports=(Port(identity=Identity.SIDEBAND, cores=8),), vms=2, lanes=3, words=16, depth=3,

@@ -31,6 +31,7 @@ CONFIGURATIONS = {name: preset(name) for name in sorted(PRESETS)} | {
         banks=8,
         block_quota=3,
         moderation=True,
+        counters=True,
         read_error=True,
     ),
     "least": Config(

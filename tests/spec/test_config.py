@@ -118,6 +118,8 @@ def test_manager_limits() -> None:
     assert Config(manager=Manager.PAGE, manager_vm=8).manager_vm == 8  # ignored
     with pytest.raises(ConfigError, match=says("manager_port must be from 0 to 3, not 4")):
         Config(manager=Manager.PORT, manager_port=4)
+    with pytest.raises(ConfigError, match=says("counters must be false where manager is none, not True")):
+        preset("small").replace(counters=True)
     with pytest.raises(ConfigError, match=says("open_at_reset must be true where manager is none, not False")):
         Config(manager=Manager.NONE)
 

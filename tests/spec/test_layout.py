@@ -49,6 +49,7 @@ def configurations(draw: st.DrawFn, largest_vms: int = 64) -> Config:
         block_size=draw(st.sampled_from((64, 1024, 4096))),
         banks=draw(st.sampled_from((1, 2, 4, 8))),
         moderation=draw(st.booleans()),
+        counters=manager is not Manager.NONE and draw(st.booleans()),
         read_error=draw(st.booleans()),
     )
     return c if guest_page(c).size > 4096 or draw(st.booleans()) else c.replace(page_stride=4096)

@@ -6,7 +6,9 @@ import pytest
 
 from postern import (
     CommandRefused,
+    Counters,
     DeviceError,
+    FaultRecord,
     Handover,
     Holdings,
     Limit,
@@ -16,12 +18,13 @@ from postern import (
     ModelBus,
     Pool,
     Quota,
+    Setup,
     Source,
     State,
     Tag,
     TracingBus,
+    VmSetup,
 )
-from postern.manager import FaultRecord
 from postern_spec.config import Identity, Port, preset
 from postern_spec.regmap import Fault, Lock, address_map, manager_page
 
@@ -348,14 +351,17 @@ def test_status(manager, model):
     guest.irq_enable(Source.PEER)
     guest.irq_test(Source.PEER)
     guest.bus.write32(0, 0)
+    manager.lock(Lock.CREDITS, Lock.RESIDENCY)
+    manager.arm(0b11)
     status = manager.status()
     assert status.epoch == 0x77
     assert str(status) == (
-        "VM  state   generation  queued  cores  waiting  may be sent to by (used/credits)\n"
-        "0   open    1           0       -      yes      1 (0/2)\n"
-        "1   open    1           1       0      -        0 (1/2)\n"
-        "2   closed  0           0       -      -        -\n"
-        "3   closed  0           0       -      -        -\n"
+        "VM  state   generation  queue  cores  waiting     faults  may be sent to by (used/credits)\n"
+        "0   open    1           0/8    -      yes, fired  1       1 (0/2)\n"
+        "1   open    1           1/8    0      armed       -       0 (1/2)\n"
+        "2   closed  0           0/8    -      -           -       -\n"
+        "3   closed  0           0/8    -      -           -       -\n"
+        "locked until reset: credits, residency\n"
         "fault of VM 0: write of 0x0 at port 1, DIRECTION, x1"
     )
     # A manager that starts anew adopts what runs
@@ -472,12 +478,12 @@ def test_status_with_blocks(system):
     b.alloc()
     status = manager.status()
     assert str(status) == (
-        "VM  state   generation  queued  cores  waiting  blocks (used/quota)  owned  borrowed  "
+        "VM  state   generation  queue  cores  waiting  faults  blocks (used/quota)  owned  borrowed  "
         "may be sent to by (used/credits)\n"
-        "0   open    1           0       -      -        2/2                  1      0         1 (0/3)\n"
-        "1   open    1           2       -      -        1/2                  2      1         0 (2/3)\n"
-        "2   closed  0           0       -      -        0/0                  0      0         -\n"
-        "3   closed  0           0       -      -        0/0                  0      0         -\n"
+        "0   open    1           0/8    -      -        -       2/2                  1      0         1 (0/3)\n"
+        "1   open    1           2/8    -      -        -       1/2                  2      1         0 (2/3)\n"
+        "2   closed  0           0/8    -      -        -       0/0                  0      0         -\n"
+        "3   closed  0           0/8    -      -        -       0/0                  0      0         -\n"
         "blocks without an owner: 3 clean, 0 dirty"
     )
     assert Manager(ModelBus(manager.bus.model, 1, tag=3), manager.config).status() == status
@@ -535,3 +541,117 @@ def test_base_of_the_page(config):
     page = address_map(config, 0).manager_base
     manager = Manager(Moved(model), config, script_base + page)
     assert manager.open(2) == 1
+
+
+# Counters
+
+
+@pytest.fixture
+def counted(blocks_config):
+    """A manager of a block with counters, and two connected guests."""
+    config = blocks_config.replace(counters=True)
+    model = Model(config)
+    manager = Manager(ModelBus(model, 0, tag=3, manager=True), config)
+    for vm in (0, 1):
+        manager.open(vm)
+        manager.quota(vm, 2)
+    manager.connect(0, 1, 2)
+    guests = [Mailbox(ModelBus(model, 1, tag=vm)) for vm in (0, 1)]
+    for vm, guest in enumerate(guests):
+        guest.connect(1 - vm)
+    model.tick(100)
+    return manager, *guests
+
+
+def test_counters(counted):
+    manager, a, b = counted
+    a.send(1, [1])
+    a.send_block(1, [], a.alloc(), Handover.LEND)
+    a.send(1, [2])
+    a.acknowledge()
+    a.ring(1)
+    b.receive()
+    expected = Counters(sent=2, no_credit=1, doorbells=1, blocks_peak=1)
+    assert manager.counters(0) == expected
+    assert manager.counters(0).refused == 1
+    assert manager.counters(1) == Counters(received=2, queue_peak=2)
+    assert str(manager.status()).splitlines()[6:9] == [
+        "VM  sent  received  no credit  denied  peer gone  torn  bad block  ignored  doorbells  waited  "
+        "queue peak  blocks peak",
+        "0   2     0         1          0       0          0     0          0        1          0       0           1",
+        "1   0     2         0          0       0          0     0          0        0          0       2           0",
+    ]
+    manager.clear_counters(0b10)
+    assert (manager.counters(0), manager.counters(1)) == (expected, Counters())
+
+
+def test_counters_of_a_closed_vm_stay_until_it_is_opened_again(counted):
+    manager, a, _ = counted
+    a.ring(1)
+    manager.close(0)
+    assert manager.counters(0) == Counters(doorbells=1)
+    manager.open(0)
+    assert manager.counters(0) == Counters()
+
+
+def test_counters_across_a_wrap():
+    earlier, later = Counters(sent=2**32 - 3, waited=5, queue_peak=7), Counters(sent=4, waited=9, queue_peak=3)
+    assert later.since(earlier) == Counters(sent=7, waited=4, queue_peak=3)
+
+
+def test_block_without_counters(manager):
+    for step in (lambda: manager.counters(0), lambda: manager.clear_counters(1)):
+        with pytest.raises(
+            ValueError, match=r"^block must be built with counters to have figures of a VM, not without$"
+        ):
+            step()
+    assert {it.counters for it in manager.status().vms} == {None}
+
+
+def test_bad_arguments_for_counters(counted):
+    manager, _, _ = counted
+    with pytest.raises(ValueError, match=r"^COUNT_SENT vm must be from 0 to 3, not 4$"):
+        manager.counters(4)
+    with pytest.raises(ValueError, match=r"^mask must have no bit beyond VM 3, not 0x10$"):
+        manager.clear_counters(16)
+
+
+# Adoption
+
+
+def test_adoption(counted):
+    """A manager that starts anew finds all that its predecessor configured, and goes on."""
+    manager, a, b = counted
+    assert manager.adopt().vms[2] == VmSetup(State.CLOSED, 0, 0, (0, 0, 0, 0), 0)
+    manager.epoch = 9
+    manager.tag(2, 8, 12, None)
+    manager.resident(1, 0)
+    manager.arm(0b1010)
+    manager.fault_interrupts(0b0110, stray=True)
+    manager.pause(1)
+    manager.lock(Lock.QUOTAS)
+    setup = manager.adopt()
+    assert setup == Setup(
+        epoch=9,
+        vms=(
+            VmSetup(State.OPEN, 1, 0b10, (0, 2, 0, 0), 2),
+            VmSetup(State.PAUSED, 1, 0b01, (2, 0, 0, 0), 2),
+            VmSetup(State.CLOSED, 0, 0, (0, 0, 0, 0), 0),
+            VmSetup(State.CLOSED, 0, 0, (0, 0, 0, 0), 0),
+        ),
+        residents=(None, 0),
+        armed=0b1010,
+        fired=0,
+        fault_interrupts=0b0110,
+        stray_interrupt=True,
+        tags=(Tag(0, 15, 0), Tag(1, 15, 1), Tag(8, 12, None), Tag(3, 15, 3)),
+        locked=(Lock.QUOTAS,),
+    )
+    again = Manager(ModelBus(manager.bus.model, 1, tag=3, manager=True), manager.config)
+    assert again.adopt() == setup
+    again.resume(1)
+    a.send(1, [5])
+    assert b.receive().words == (5,)
+    again.close(1)
+    assert again.open(1) == 2
+    assert manager.adopt().vms[1] == VmSetup(State.OPEN, 2, 0b01, (2, 0, 0, 0), 2)
