@@ -28,7 +28,7 @@ from .words import counted
 if TYPE_CHECKING:
     from postern_sim.rtl import Rtl
 
-__all__ = ["Seat", "cast", "run", "signal_list"]
+__all__ = ["Seat", "cast", "hardware", "manager_seat", "run", "signal_list"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,26 @@ def _seat(c: Config, port: int, vm: int, used: int) -> Seat:
     return Seat(vm, port, core, address_map(c, port).guest(vm), vm if sideband else 0)
 
 
+def manager_seat(c: Config) -> Seat:
+    """Return from where the manager reaches its page.
+
+    Raises
+    ------
+    CommandError
+        Its VM reaches no port after reset.
+    """
+    if c.manager is ManagerKind.VM:
+        found = [
+            _seat(c, port, c.manager_vm, 0)
+            for port in range(len(c.ports))
+            if _reaches(c, port, c.manager_vm, 0) and c.ports[port].identity is not Identity.RESIDENT
+        ]
+        if not found:
+            raise CommandError(f"manager of {c.name} must be one that reaches a port after reset, not {c.manager_vm}")
+        return found[0]
+    return _seat(c, c.manager_port if c.manager is ManagerKind.PORT else 0, 0, 0)
+
+
 def run(config: str, *, wave: str | None = None, model: bool = False) -> int:
     """Run the demonstration.
 
@@ -109,7 +129,7 @@ def run(config: str, *, wave: str | None = None, model: bool = False) -> int:
     seats = cast(c)
     if len(seats) < 2:
         raise CommandError(f"VMs that reach a port of {c.name} must be at least 2 to demonstrate, not {len(seats)}")
-    block = Model(c) if model else _hardware(c, wave)
+    block = Model(c) if model else hardware(c, wave)
     with nullcontext() if isinstance(block, Model) else block:
         try:
             _Show(c, seats, block).play()
@@ -121,10 +141,17 @@ def run(config: str, *, wave: str | None = None, model: bool = False) -> int:
     return 0
 
 
-def _hardware(c: Config, wave: str | None) -> "Rtl":
+def hardware(c: Config, wave: str | None = None) -> "Rtl":
+    """Build a block in Verilator, which records its waveform where one is asked for.
+
+    Raises
+    ------
+    CommandError
+        A tool is missing, or the waveform cannot be written.
+    """
     if wave is not None:
         write(Path(wave), "")
-    with needs("sim", "run the hardware in a simulator; `postern demo --model` needs nothing"):
+    with needs("sim", "run the hardware in a simulator; with --model nothing is needed"):
         for package in ("amaranth", "verilator"):
             importlib.import_module(package)
         from postern_sim.build import BuildError
@@ -192,21 +219,6 @@ class _Show:
         """Return where a seat sees the shared SRAM, if there is one."""
         return address_map(self.c, seat.port).sram(seat.vm) if self.c.blocks else None
 
-    def _manager_seat(self) -> Seat:
-        c = self.c
-        if c.manager is ManagerKind.VM:
-            found = [
-                _seat(c, port, c.manager_vm, 0)
-                for port in range(len(c.ports))
-                if _reaches(c, port, c.manager_vm, 0) and c.ports[port].identity is not Identity.RESIDENT
-            ]
-            if not found:
-                raise CommandError(
-                    f"manager of {c.name} must be one that reaches a port after reset, not {c.manager_vm}"
-                )
-            return found[0]
-        return _seat(c, c.manager_port if c.manager is ManagerKind.PORT else 0, 0, 0)
-
     # Acts
 
     def _title(self) -> None:
@@ -235,7 +247,7 @@ class _Show:
     def _manager(self) -> None:
         c = self.c
         self._act("The manager opens virtual machines and says who may talk to whom")
-        seat = self._manager_seat()
+        seat = manager_seat(c)
         bus = self._bus(seat, manager=True)
         self.manager = manager = Manager(bus, c, address_map(c, seat.port).manager_base)
         manager.epoch = 1

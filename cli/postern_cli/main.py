@@ -40,7 +40,8 @@ def _parser() -> _Parser:
         "  postern generate default -o build/default   Verilog, C header, SystemRDL, register pages, manifest\n"
         "  postern info examples/polarfire.toml        what a configuration comes to\n"
         "  postern config new mine.toml                a configuration file to start from, every parameter explained\n"
-        "  postern demo                                watch virtual machines talk through the generated hardware",
+        "  postern demo                                watch virtual machines talk through the generated hardware\n"
+        "  postern top                                 watch what the manager sees meanwhile",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
@@ -94,6 +95,19 @@ def _parser() -> _Parser:
     where = demo.add_mutually_exclusive_group()
     where.add_argument("--wave", metavar="FILE", help="record the waveform (VCD) and a signal list for GTKWave (.gtkw)")
     where.add_argument("--model", action="store_true", help="run on the functional model: at once, but without cycles")
+
+    top = command(
+        "top",
+        "watch what the manager sees while virtual machines use the generated hardware",
+        "  postern top\n  postern top --config examples/zynq_ultrascale.toml --interval 0.2\n"
+        "  postern top --model --once --cycles 50000",
+        commands,
+    )
+    top.add_argument("--config", metavar="CONFIG", help=f"{_CONFIG}, with counters")
+    top.add_argument("--model", action="store_true", help="run on the functional model: nothing to build, but no waits")
+    top.add_argument("--once", action="store_true", help="show one table and end")
+    top.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="between two tables; default: 1")
+    top.add_argument("--cycles", type=int, metavar="N", help="end after so many clock cycles; default: on Ctrl-C")
     return parser
 
 
@@ -133,6 +147,16 @@ def _run(arguments: argparse.Namespace, parser: _Parser) -> int:
             from . import demo
 
             return demo.run(arguments.config, wave=arguments.wave, model=arguments.model)
+        case "top":
+            from . import top
+
+            return top.run(
+                arguments.config,
+                model=arguments.model,
+                once=arguments.once,
+                interval=arguments.interval,
+                cycles=arguments.cycles,
+            )
         case _:
             parser.print_help()
             return 0
