@@ -129,7 +129,7 @@ def run(config: str, *, wave: str | None = None, model: bool = False) -> int:
     seats = cast(c)
     if len(seats) < 2:
         raise CommandError(f"VMs that reach a port of {c.name} must be at least 2 to demonstrate, not {len(seats)}")
-    block = Model(c) if model else hardware(c, wave)
+    block = Model(c) if model else hardware(c, "demo", wave)
     with nullcontext() if isinstance(block, Model) else block:
         try:
             _Show(c, seats, block).play()
@@ -141,8 +141,8 @@ def run(config: str, *, wave: str | None = None, model: bool = False) -> int:
     return 0
 
 
-def hardware(c: Config, wave: str | None = None) -> "Rtl":
-    """Build a block in Verilator, which records its waveform where one is asked for.
+def hardware(c: Config, command: str, wave: str | None = None) -> "Rtl":
+    """Build a block in Verilator for a command, which records its waveform where one is asked for.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def hardware(c: Config, wave: str | None = None) -> "Rtl":
     """
     if wave is not None:
         write(Path(wave), "")
-    with needs("sim", "run the hardware in a simulator; with --model nothing is needed"):
+    with needs("sim", f"run the hardware in a simulator; `postern {command} --model` needs nothing"):
         for package in ("amaranth", "verilator"):
             importlib.import_module(package)
         from postern_sim.build import BuildError

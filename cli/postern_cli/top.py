@@ -78,7 +78,7 @@ def run(
     where = "the functional model" if model else "the generated Verilog, in Verilator"
     ports = counted(len(c.ports), f"{' and '.join(sorted({str(port.bus) for port in c.ports}))} port")
     title = f"{c.name}: {c.vms} virtual machines behind {ports}, on {where}"
-    block = Model(c) if model else hardware(c)
+    block = Model(c) if model else hardware(c, "top")
     with nullcontext() if isinstance(block, Model) else block:
         screen = _Screen(title, once=once, interval=interval, cycles=ONCE if once and cycles is None else cycles)
         try:

@@ -137,6 +137,7 @@ def test_help_has_examples_that_work(capsys: pytest.CaptureFixture[str], tmp_pat
         ["config", "check"],
         ["config", "new"],
         ["demo"],
+        ["top"],
     ]
     for words in helps:
         assert call(*words, "--help") == 0
@@ -145,7 +146,7 @@ def test_help_has_examples_that_work(capsys: pytest.CaptureFixture[str], tmp_pat
         assert examples, words
         for example in examples:
             arguments = _parser().parse_args(example.split())
-            assert arguments.command in {"generate", "info", "config", "demo"}
+            assert arguments.command in {"generate", "info", "config", "demo", "top"}
     assert call() == 0
     assert "usage: postern" in capsys.readouterr().out
 
