@@ -37,8 +37,7 @@ def _configurations() -> dict[str, Config]:
         "default": preset("default"),
         # Each of these differs from the others in several parameters; together they vary every one.
         "mixed": base.replace(
-            name="mixed", ports=(_SIDEBAND, _WISHBONE, _PAGE, _RESIDENT, _static(2)), vms=5, depth=5, read_error=True,
-            counters=True,
+            name="mixed", ports=(_SIDEBAND, _WISHBONE, _PAGE, _RESIDENT, _static(2)), vms=5, depth=5, read_error=True
         ),
         "wishbone": base.replace(
             name="wishbone", ports=(_WISHBONE, Port(bus=Bus.WISHBONE, identity=Identity.PAGE)), request_register=False,
@@ -54,7 +53,7 @@ def _configurations() -> dict[str, Config]:
         ),
         "secure": base.replace(
             name="secure", ports=(_SIDEBAND, _PAGE), manager=Manager.SECURE, vms=6, lanes=3, words=3, depth=7,
-            tag_bits=3, tag_entries=9, moderation=True,
+            tag_bits=3, tag_entries=9, moderation=True, counters=True,
         ),
         "bursts": base.replace(
             name="bursts", vms=4, words=6, depth=6, read_error=True,

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.sim
         ("mixed", "wishbone", 5),
         ("mixed", "hostile", 4),
         ("mixed", "driver", 2),
+        ("blocks", "manager", 3),
         ("bursts", "axi4", 9),
         ("doubles", "axi4_sram", 5),
         ("apb", "apb", 5),
