@@ -929,8 +929,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$3127$0 (\filled$209 ),
-    .\port$3149$0 (\filled$210 ),
+    .\port$3123$0 (\filled$209 ),
+    .\port$3145$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$254 ),
@@ -941,7 +941,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   \postern_small.pool  pool (
     .clk(clk),
-    .commit__data(data),
+    .commit__data(commit__data),
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
@@ -981,10 +981,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$3127$0 (\filled$209 ),
-    .\port$3133$0 (\fresh$212 ),
-    .\port$3149$0 (\filled$210 ),
-    .\port$3155$0 (\fresh$213 ),
+    .\port$3123$0 (\filled$209 ),
+    .\port$3129$0 (\fresh$212 ),
+    .\port$3145$0 (\filled$210 ),
+    .\port$3151$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(r_engine__ready),
@@ -1030,10 +1030,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$3127$0 (\filled$209 ),
-    .\port$3133$0 (\fresh$212 ),
-    .\port$3149$0 (\filled$210 ),
-    .\port$3155$0 (\fresh$213 ),
+    .\port$3123$0 (\filled$209 ),
+    .\port$3129$0 (\fresh$212 ),
+    .\port$3145$0 (\filled$210 ),
+    .\port$3151$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$248 ),
     .r_engine__ready(\r_engine__ready$250 ),
@@ -1142,9 +1142,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .\other$58 (look_target),
     .\own$73 (reader),
     .permitted(\permitted$428 ),
-    .\port$881$0 (look_result),
-    .\port$899$0 (look),
-    .\port$903$0 (\look$323 ),
+    .\port$877$0 (look_result),
+    .\port$895$0 (look),
+    .\port$899$0 (\look$323 ),
     .requests__0__payload(\requests__0__payload$177 ),
     .requests__0__ready(r_engine__ready),
     .requests__0__valid(\requests__0__valid$181 ),
@@ -1180,8 +1180,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$3139$0 (\$42 ),
-    .\port$3161$0 (\$43 ),
+    .\port$3135$0 (\$42 ),
+    .\port$3157$0 (\$43 ),
     .\port$356$67 (\$41 ),
     .push(\push$271 ),
     .refusing(refusing),
@@ -1200,6 +1200,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .target(target),
     .targets(targets),
     .vm(vm),
+    .word__data(commit__data),
     .word__enable(commit__enable),
     .word__request(commit__request)
   );
@@ -1441,8 +1442,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \look_gone$346  = gone__1;
   assign \stops__1$347  = \$43 [9:5];
   assign \look_stop$348  = \$43 [9:5];
-  assign commit__data = data;
-  assign word__data = data;
+  assign word__data = commit__data;
   assign word__enable = commit__enable;
   assign word__grant = 1'h1;
   assign commit__grant = 1'h1;
@@ -2072,7 +2072,7 @@ module \postern_small.directory (look_permitted, source, target, look_source, lo
   assign look_own_generation = 8'h01;
 endmodule
 
-module \postern_small.doorbells$520 (rst, forget_sender, forget_all, look, data, fill_row, fill, any, sender, row_0, ring, clear, row_1, clk);
+module \postern_small.doorbells$520 (rst, forget_sender, forget_all, look, fill_row, fill, any, sender, row_0, ring, clear, data, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire \$1 ;
   wire [1:0] \$10 ;
@@ -2273,7 +2273,7 @@ module \postern_small.doorbells$520.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, data, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, look_vm, look_core, \port$3127$0 , \port$3149$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, data, look_vm, look_core, \port$3123$0 , \port$3145$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2396,10 +2396,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$3127$0 ;
-  wire \port$3127$0 ;
-  input \port$3149$0 ;
-  wire \port$3149$0 ;
+  input \port$3123$0 ;
+  wire \port$3123$0 ;
+  input \port$3145$0 ;
+  wire \port$3145$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2467,11 +2467,11 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
     enable_1_0 <= \$83 ;
   always @(posedge clk)
     enable_1_1 <= \$84 ;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3127$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3123$0  };
   assign \$1  = ! vm;
   assign \$3  = clear | test;
   assign written_0 = \$2  & \$3 ;
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3149$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3145$0  };
   assign \$6  = clear | test;
   assign written_1 = \$5  & \$6 ;
   assign \$10  = state_0 & enable_0_0;
@@ -2596,7 +2596,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$84  = 5'h00;
     end
   end
-  assign filled = { \port$3149$0 , \port$3127$0  };
+  assign filled = { \port$3145$0 , \port$3123$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -3050,16 +3050,16 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$120$0 (\$37 ),
     .\port$125$0 (\$38 ),
-    .\port$2357$0 (r__0__request[0]),
-    .\port$2711$0 (r__1__request[0]),
+    .\port$2351$0 (r__0__request[0]),
+    .\port$2705$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
     .\port$149$0 (\$41 ),
     .\port$154$0 (\$42 ),
-    .\port$2357$1 (r__0__request[1]),
-    .\port$2711$1 (r__1__request[1]),
+    .\port$2351$1 (r__0__request[1]),
+    .\port$2705$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_0  write_arbiter_0 (
@@ -3067,8 +3067,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$107$0 (\$35 ),
     .\port$112$0 (\$36 ),
-    .\port$2212$0 (w__0__request[0]),
-    .\port$2566$0 (w__1__request[0]),
+    .\port$2206$0 (w__0__request[0]),
+    .\port$2560$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_1  write_arbiter_1 (
@@ -3076,8 +3076,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$136$0 (\$39 ),
     .\port$141$0 (\$40 ),
-    .\port$2212$1 (w__0__request[1]),
-    .\port$2566$1 (w__1__request[1]),
+    .\port$2206$1 (w__0__request[1]),
+    .\port$2560$1 (w__1__request[1]),
     .rst(rst)
   );
   always @* begin
@@ -3169,7 +3169,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$26  = \$20 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \port$2357$0 , \port$2711$0 , clk);
+module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \port$2351$0 , \port$2705$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3192,21 +3192,21 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \por
   wire \port$120$0 ;
   output \port$125$0 ;
   wire \port$125$0 ;
-  input \port$2357$0 ;
-  wire \port$2357$0 ;
-  input \port$2711$0 ;
-  wire \port$2711$0 ;
+  input \port$2351$0 ;
+  wire \port$2351$0 ;
+  input \port$2705$0 ;
+  wire \port$2705$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2711$0 ;
+  assign \$3  = behind_0_1 & \port$2705$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2357$0  & \$5 ;
+  assign \$6  = \port$2351$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2357$0 ;
+  assign \$8  = \$7  & \port$2351$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2711$0  & \$10 ;
+  assign \$11  = \port$2705$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3221,7 +3221,7 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2711$0 , \port$2357$0  };
+  assign request = { \port$2705$0 , \port$2351$0  };
   assign \port$120$0  = \$6 ;
   assign \port$125$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3229,7 +3229,7 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \por
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \port$2357$1 , \port$2711$1 , clk);
+module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \port$2351$1 , \port$2705$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3252,21 +3252,21 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \por
   wire \port$149$0 ;
   output \port$154$0 ;
   wire \port$154$0 ;
-  input \port$2357$1 ;
-  wire \port$2357$1 ;
-  input \port$2711$1 ;
-  wire \port$2711$1 ;
+  input \port$2351$1 ;
+  wire \port$2351$1 ;
+  input \port$2705$1 ;
+  wire \port$2705$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2711$1 ;
+  assign \$3  = behind_0_1 & \port$2705$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2357$1  & \$5 ;
+  assign \$6  = \port$2351$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2357$1 ;
+  assign \$8  = \$7  & \port$2351$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2711$1  & \$10 ;
+  assign \$11  = \port$2705$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3281,7 +3281,7 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2711$1 , \port$2357$1  };
+  assign request = { \port$2705$1 , \port$2351$1  };
   assign \port$149$0  = \$6 ;
   assign \port$154$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3289,7 +3289,7 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \por
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112$0 , \port$2212$0 , \port$2566$0 , clk);
+module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112$0 , \port$2206$0 , \port$2560$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3313,22 +3313,22 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112
   wire \port$107$0 ;
   output \port$112$0 ;
   wire \port$112$0 ;
-  input \port$2212$0 ;
-  wire \port$2212$0 ;
-  input \port$2566$0 ;
-  wire \port$2566$0 ;
+  input \port$2206$0 ;
+  wire \port$2206$0 ;
+  input \port$2560$0 ;
+  wire \port$2560$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2566$0 ;
+  assign \$3  = behind_0_1 & \port$2560$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2212$0  & \$5 ;
+  assign \$6  = \port$2206$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2212$0 ;
+  assign \$8  = \$7  & \port$2206$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2566$0  & \$10 ;
+  assign \$11  = \port$2560$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3342,14 +3342,14 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2566$0 , \port$2212$0  };
+  assign request = { \port$2560$0 , \port$2206$0  };
   assign \port$107$0  = \$6 ;
   assign \port$112$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141$0 , \port$2212$1 , \port$2566$1 , clk);
+module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141$0 , \port$2206$1 , \port$2560$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3373,22 +3373,22 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141
   wire \port$136$0 ;
   output \port$141$0 ;
   wire \port$141$0 ;
-  input \port$2212$1 ;
-  wire \port$2212$1 ;
-  input \port$2566$1 ;
-  wire \port$2566$1 ;
+  input \port$2206$1 ;
+  wire \port$2206$1 ;
+  input \port$2560$1 ;
+  wire \port$2560$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2566$1 ;
+  assign \$3  = behind_0_1 & \port$2560$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2212$1  & \$5 ;
+  assign \$6  = \port$2206$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2212$1 ;
+  assign \$8  = \$7  & \port$2206$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2566$1  & \$10 ;
+  assign \$11  = \port$2560$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3402,7 +3402,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2566$1 , \port$2212$1  };
+  assign request = { \port$2560$1 , \port$2206$1  };
   assign \port$136$0  = \$6 ;
   assign \port$141$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3410,7 +3410,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3127$0 , head__0, \port$3133$0 , \port$3149$0 , \port$3155$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3123$0 , head__0, \port$3129$0 , \port$3145$0 , \port$3151$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
 , take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3810,14 +3810,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$3127$0 ;
-  wire \port$3127$0 ;
-  input \port$3133$0 ;
-  wire \port$3133$0 ;
-  input \port$3149$0 ;
-  wire \port$3149$0 ;
-  input \port$3155$0 ;
-  wire \port$3155$0 ;
+  input \port$3123$0 ;
+  wire \port$3123$0 ;
+  input \port$3129$0 ;
+  wire \port$3129$0 ;
+  input \port$3145$0 ;
+  wire \port$3145$0 ;
+  input \port$3151$0 ;
+  wire \port$3151$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -4158,7 +4158,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$191  = \$189  & \$190 ;
   assign read__ready = \$186  | \$191 ;
   assign \$193  = ~ popping;
-  assign \$194  = take & { \port$3155$0 , \port$3133$0  };
+  assign \$194  = take & { \port$3151$0 , \port$3129$0  };
   assign \$195  = | \$194 ;
   assign \$196  = \$193  | \$195 ;
   assign r_pool__keep = showing & \$196 ;
@@ -4231,7 +4231,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$264  = \$261  & \$263 ;
   assign \$266  = read__ready & \$265 ;
   assign \$267  = \$266  & pops;
-  assign \$269  = \$268  & \port$3127$0 ;
+  assign \$269  = \$268  & \port$3123$0 ;
   assign \$270  = r_incoming[16:15] <= head__0[7:6];
   assign \$271  = pops | \$270 ;
   assign \$272  = \$269  & \$271 ;
@@ -4559,12 +4559,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3155$0 , \port$3133$0  };
+  assign fresh = { \port$3151$0 , \port$3129$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3149$0 , \port$3127$0  };
+  assign filled = { \port$3145$0 , \port$3123$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -4890,7 +4890,7 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3127$0 , \port$3133$0 , \port$3149$0 , head__1, \port$3155$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3123$0 , \port$3129$0 , \port$3145$0 , head__1, \port$3151$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
 , take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5290,14 +5290,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$3127$0 ;
-  wire \port$3127$0 ;
-  input \port$3133$0 ;
-  wire \port$3133$0 ;
-  input \port$3149$0 ;
-  wire \port$3149$0 ;
-  input \port$3155$0 ;
-  wire \port$3155$0 ;
+  input \port$3123$0 ;
+  wire \port$3123$0 ;
+  input \port$3129$0 ;
+  wire \port$3129$0 ;
+  input \port$3145$0 ;
+  wire \port$3145$0 ;
+  input \port$3151$0 ;
+  wire \port$3151$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5638,7 +5638,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$191  = \$189  & \$190 ;
   assign read__ready = \$186  | \$191 ;
   assign \$193  = ~ popping;
-  assign \$194  = take & { \port$3155$0 , \port$3133$0  };
+  assign \$194  = take & { \port$3151$0 , \port$3129$0  };
   assign \$195  = | \$194 ;
   assign \$196  = \$193  | \$195 ;
   assign r_pool__keep = showing & \$196 ;
@@ -5711,7 +5711,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$264  = \$261  & \$263 ;
   assign \$266  = read__ready & \$265 ;
   assign \$267  = \$266  & pops;
-  assign \$269  = \$268  & \port$3149$0 ;
+  assign \$269  = \$268  & \port$3145$0 ;
   assign \$270  = r_incoming[16:15] <= head__1[7:6];
   assign \$271  = pops | \$270 ;
   assign \$272  = \$269  & \$271 ;
@@ -6039,12 +6039,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3155$0 , \port$3133$0  };
+  assign fresh = { \port$3151$0 , \port$3129$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3149$0 , \port$3127$0  };
+  assign filled = { \port$3145$0 , \port$3123$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -6373,31 +6373,30 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
 , rx_result, data_0, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire [4:0] \$1 ;
-  wire \$10 ;
+  wire [5:0] \$10 ;
   wire \$11 ;
-  wire [5:0] \$12 ;
+  wire [4:0] \$12 ;
   wire \$13 ;
-  wire [4:0] \$14 ;
-  wire \$15 ;
-  wire [8:0] \$16 ;
-  wire \$17 ;
-  wire [1:0] \$18 ;
-  reg [3:0] \$19 ;
+  wire \$14 ;
+  wire [8:0] \$15 ;
+  wire \$16 ;
+  wire [1:0] \$17 ;
+  reg [3:0] \$18 ;
+  reg \$19 ;
   wire \$2 ;
-  reg \$20 ;
-  reg [3:0] \$21 ;
-  reg [8:0] \$22 ;
-  reg \$23 ;
-  reg [1:0] \$24 ;
+  reg [3:0] \$20 ;
+  reg [8:0] \$21 ;
+  reg \$22 ;
+  reg [1:0] \$23 ;
   wire \$3 ;
   wire \$4 ;
-  wire \$5 ;
+  wire [4:0] \$5 ;
   wire \$6 ;
   wire [4:0] \$7 ;
   wire \$8 ;
-  wire [4:0] \$9 ;
+  wire \$9 ;
   wire [3:0] \$signature__addr ;
-  wire [3:0] \$signature__addr$24 ;
+  wire [3:0] \$signature__addr$23 ;
   wire [5:0] \$signature__data ;
   wire [5:0] \$signature__data$64 ;
   wire \$signature__en ;
@@ -6423,7 +6422,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   output [3:0] first;
   reg [3:0] first = 4'h0;
   (* init = 4'h0 *)
-  wire [3:0] \first$8 ;
+  wire [3:0] \first$6 ;
   wire forget;
   output [5:0] free_slot;
   wire [5:0] free_slot;
@@ -6491,7 +6490,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   output [3:0] tail;
   reg [3:0] tail = 4'h0;
   (* init = 4'h0 *)
-  wire [3:0] \tail$9 ;
+  wire [3:0] \tail$7 ;
   input take;
   wire take;
   wire write;
@@ -6520,8 +6519,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
     rest[15] = 3'h0;
   end
   always @(posedge clk) begin
-    if (push)
-      rest[tail] <= message[8:6];
+    rest[tail] <= message[8:6];
   end
   assign rest_next__data = rest[\$1 [3:0]];
   reg [5:0] slots [15:0];
@@ -6545,48 +6543,47 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   end
   always @(posedge clk) begin
     if (\$signature__en )
-      slots[\$signature__addr$24 ] <= \$signature__data ;
+      slots[\$signature__addr$23 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
   assign \$signature__data$64  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
-  assign \$3  = popped & single;
-  assign \$4  = \$2  | \$3 ;
-  assign straight = push & \$4 ;
-  assign \$5  = first == tail;
-  assign \$6  = filled & \$5 ;
-  assign \$7  = tail - first;
-  assign level = \$6  ? 5'h10 : { 1'h0, \$7 [3:0] };
-  assign \$8  = fill_row < 5'h10;
-  assign fill_here = fill & \$8 ;
+  assign straight = \$2  | single;
+  assign \$3  = first == tail;
+  assign \$4  = filled & \$3 ;
+  assign \$5  = tail - first;
+  assign level = \$4  ? 5'h10 : { 1'h0, \$5 [3:0] };
+  assign \$6  = fill_row < 5'h10;
+  assign fill_here = fill & \$6 ;
   assign \$signature__en  = push | fill_here;
-  assign \$signature__addr$24  = fill ? fill_row : tail;
-  assign \$9  = 1'h0 + fill_row;
-  assign \$signature__data  = fill ? { 1'h0, \$9  } : message[5:0];
-  assign \$10  = take & fresh;
+  assign \$signature__addr$23  = fill ? fill_row : tail;
+  assign \$7  = 1'h0 + fill_row;
+  assign \$signature__data  = fill ? { 1'h0, \$7  } : message[5:0];
+  assign \$8  = take & fresh;
   assign spent = gone == data_0[9:5];
-  assign \$11  = head[8] == row_0;
-  assign returns = popped & \$11 ;
-  assign \$12  = gone + 1'h1;
-  assign \$13  = popped & single;
-  assign \$14  = tail + 1'h1;
-  assign \$15  = popped | straight;
-  assign \$16  = straight ? message : { rest_next__data, \$signature__data$64  };
-  assign \$18  = fresh ? 2'h1 : 2'h2;
+  assign \$9  = head[8] == row_0;
+  assign returns = popped & \$9 ;
+  assign \$10  = gone + 1'h1;
+  assign \$11  = popped & single;
+  assign \$12  = tail + 1'h1;
+  assign \$13  = ~ filled;
+  assign \$14  = popped | \$13 ;
+  assign \$15  = straight ? message : { rest_next__data, \$signature__data$64  };
+  assign \$17  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$19 ;
+    tail <= \$18 ;
   always @(posedge clk)
-    filled <= \$20 ;
+    filled <= \$19 ;
   always @(posedge clk)
-    first <= \$21 ;
+    first <= \$20 ;
   always @(posedge clk)
-    head <= \$22 ;
+    head <= \$21 ;
   always @(posedge clk)
-    fresh <= \$23 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    rx_result <= \$24 ;
+    rx_result <= \$23 ;
   \postern_small.queue_0.counts  counts (
     .clk(clk),
     .\port$460$0 (new_sent),
@@ -6600,82 +6597,82 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
     .row0(gone),
     .rst(rst),
     .write(popped),
-    .write_data(\$12 [4:0])
+    .write_data(\$10 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$19  = tail;
+    \$18  = tail;
     if (push) begin
-      \$19  = \$14 [3:0];
+      \$18  = \$12 [3:0];
     end
     if (rst) begin
-      \$19  = 4'h0;
+      \$18  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$20  = filled;
+    \$19  = filled;
     if (push) begin
-      \$20  = 1'h1;
-    end else if (\$13 ) begin
-      \$20  = 1'h0;
+      \$19  = 1'h1;
+    end else if (\$11 ) begin
+      \$19  = 1'h0;
     end
     if (rst) begin
-      \$20  = 1'h0;
+      \$19  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$21  = first;
+    \$20  = first;
     if (popped) begin
-      \$21  = \$1 [3:0];
+      \$20  = \$1 [3:0];
     end
     if (rst) begin
-      \$21  = 4'h0;
+      \$20  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$22  = head;
-    if (\$15 ) begin
-      \$22  = \$16 ;
+    \$21  = head;
+    if (\$14 ) begin
+      \$21  = \$15 ;
     end
     if (rst) begin
-      \$22  = 9'h000;
+      \$21  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$23  = fresh;
+    \$22  = fresh;
     if (look) begin
-      \$23  = filled;
+      \$22  = filled;
     end
-    if (\$17 ) begin
-      \$23  = 1'h0;
+    if (\$16 ) begin
+      \$22  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$22  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$24  = rx_result;
+    \$23  = rx_result;
     if (take) begin
-      \$24  = \$18 ;
+      \$23  = \$17 ;
     end
     if (rst) begin
-      \$24  = 2'h0;
+      \$23  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
-  assign \first$8  = first;
-  assign \tail$9  = tail;
+  assign \first$6  = first;
+  assign \tail$7  = tail;
   assign slot_tail__data = free_slot;
   assign slot_tail__addr = tail;
   assign \$signature__addr  = \$1 [3:0];
   assign rest_next__addr = \$1 [3:0];
   assign rest_w__addr = tail;
-  assign rest_w__en = push;
+  assign rest_w__en = 1'h1;
   assign rest_w__data = message[8:6];
   assign \fill$28  = fill;
   assign \fill_row$29  = fill_row;
@@ -6699,7 +6696,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign write_data = { new_stop, new_sent };
   assign \write$58  = popped;
   assign \write_row$59  = head[8];
-  assign \write_data$60  = \$12 [4:0];
+  assign \write_data$60  = \$10 [4:0];
   assign data_2 = gone;
   assign forget = 1'h0;
   assign \message.slot  = message[5:0];
@@ -6708,9 +6705,9 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
-  assign popped = \$10 ;
+  assign popped = \$8 ;
   assign write = push;
-  assign \$17  = \$10 ;
+  assign \$16  = \$8 ;
 endmodule
 
 module \postern_small.queue_0.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
@@ -6790,31 +6787,30 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
 , rx_result, data_0, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire [4:0] \$1 ;
-  wire \$10 ;
+  wire [5:0] \$10 ;
   wire \$11 ;
-  wire [5:0] \$12 ;
+  wire [4:0] \$12 ;
   wire \$13 ;
-  wire [4:0] \$14 ;
-  wire \$15 ;
-  wire [8:0] \$16 ;
-  wire \$17 ;
-  wire [1:0] \$18 ;
-  reg [3:0] \$19 ;
+  wire \$14 ;
+  wire [8:0] \$15 ;
+  wire \$16 ;
+  wire [1:0] \$17 ;
+  reg [3:0] \$18 ;
+  reg \$19 ;
   wire \$2 ;
-  reg \$20 ;
-  reg [3:0] \$21 ;
-  reg [8:0] \$22 ;
-  reg \$23 ;
-  reg [1:0] \$24 ;
+  reg [3:0] \$20 ;
+  reg [8:0] \$21 ;
+  reg \$22 ;
+  reg [1:0] \$23 ;
   wire \$3 ;
   wire \$4 ;
-  wire \$5 ;
+  wire [4:0] \$5 ;
   wire \$6 ;
-  wire [4:0] \$7 ;
+  wire [5:0] \$7 ;
   wire \$8 ;
-  wire [5:0] \$9 ;
+  wire \$9 ;
   wire [3:0] \$signature__addr ;
-  wire [3:0] \$signature__addr$24 ;
+  wire [3:0] \$signature__addr$23 ;
   wire [5:0] \$signature__data ;
   wire [5:0] \$signature__data$64 ;
   wire \$signature__en ;
@@ -6840,7 +6836,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   output [3:0] first;
   reg [3:0] first = 4'h0;
   (* init = 4'h0 *)
-  wire [3:0] \first$8 ;
+  wire [3:0] \first$6 ;
   wire forget;
   output [5:0] free_slot;
   wire [5:0] free_slot;
@@ -6908,7 +6904,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   output [3:0] tail;
   reg [3:0] tail = 4'h0;
   (* init = 4'h0 *)
-  wire [3:0] \tail$9 ;
+  wire [3:0] \tail$7 ;
   input take;
   wire take;
   wire write;
@@ -6937,8 +6933,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
     rest[15] = 3'h0;
   end
   always @(posedge clk) begin
-    if (push)
-      rest[tail] <= message[8:6];
+    rest[tail] <= message[8:6];
   end
   assign rest_next__data = rest[\$1 [3:0]];
   reg [5:0] slots [15:0];
@@ -6962,48 +6957,47 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   end
   always @(posedge clk) begin
     if (\$signature__en )
-      slots[\$signature__addr$24 ] <= \$signature__data ;
+      slots[\$signature__addr$23 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
   assign \$signature__data$64  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
-  assign \$3  = popped & single;
-  assign \$4  = \$2  | \$3 ;
-  assign straight = push & \$4 ;
-  assign \$5  = first == tail;
-  assign \$6  = filled & \$5 ;
-  assign \$7  = tail - first;
-  assign level = \$6  ? 5'h10 : { 1'h0, \$7 [3:0] };
-  assign \$8  = fill_row < 5'h10;
-  assign fill_here = fill & \$8 ;
+  assign straight = \$2  | single;
+  assign \$3  = first == tail;
+  assign \$4  = filled & \$3 ;
+  assign \$5  = tail - first;
+  assign level = \$4  ? 5'h10 : { 1'h0, \$5 [3:0] };
+  assign \$6  = fill_row < 5'h10;
+  assign fill_here = fill & \$6 ;
   assign \$signature__en  = push | fill_here;
-  assign \$signature__addr$24  = fill ? fill_row : tail;
-  assign \$9  = 5'h10 + fill_row;
-  assign \$signature__data  = fill ? \$9  : message[5:0];
-  assign \$10  = take & fresh;
+  assign \$signature__addr$23  = fill ? fill_row : tail;
+  assign \$7  = 5'h10 + fill_row;
+  assign \$signature__data  = fill ? \$7  : message[5:0];
+  assign \$8  = take & fresh;
   assign spent = gone == data_0[9:5];
-  assign \$11  = head[8] == row_0;
-  assign returns = popped & \$11 ;
-  assign \$12  = gone + 1'h1;
-  assign \$13  = popped & single;
-  assign \$14  = tail + 1'h1;
-  assign \$15  = popped | straight;
-  assign \$16  = straight ? message : { rest_next__data, \$signature__data$64  };
-  assign \$18  = fresh ? 2'h1 : 2'h2;
+  assign \$9  = head[8] == row_0;
+  assign returns = popped & \$9 ;
+  assign \$10  = gone + 1'h1;
+  assign \$11  = popped & single;
+  assign \$12  = tail + 1'h1;
+  assign \$13  = ~ filled;
+  assign \$14  = popped | \$13 ;
+  assign \$15  = straight ? message : { rest_next__data, \$signature__data$64  };
+  assign \$17  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$19 ;
+    tail <= \$18 ;
   always @(posedge clk)
-    filled <= \$20 ;
+    filled <= \$19 ;
   always @(posedge clk)
-    first <= \$21 ;
+    first <= \$20 ;
   always @(posedge clk)
-    head <= \$22 ;
+    head <= \$21 ;
   always @(posedge clk)
-    fresh <= \$23 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    rx_result <= \$24 ;
+    rx_result <= \$23 ;
   \postern_small.queue_1.counts  counts (
     .clk(clk),
     .\port$460$0 (new_sent),
@@ -7017,82 +7011,82 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
     .row0(gone),
     .rst(rst),
     .write(popped),
-    .write_data(\$12 [4:0])
+    .write_data(\$10 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$19  = tail;
+    \$18  = tail;
     if (push) begin
-      \$19  = \$14 [3:0];
+      \$18  = \$12 [3:0];
     end
     if (rst) begin
-      \$19  = 4'h0;
+      \$18  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$20  = filled;
+    \$19  = filled;
     if (push) begin
-      \$20  = 1'h1;
-    end else if (\$13 ) begin
-      \$20  = 1'h0;
+      \$19  = 1'h1;
+    end else if (\$11 ) begin
+      \$19  = 1'h0;
     end
     if (rst) begin
-      \$20  = 1'h0;
+      \$19  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$21  = first;
+    \$20  = first;
     if (popped) begin
-      \$21  = \$1 [3:0];
+      \$20  = \$1 [3:0];
     end
     if (rst) begin
-      \$21  = 4'h0;
+      \$20  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$22  = head;
-    if (\$15 ) begin
-      \$22  = \$16 ;
+    \$21  = head;
+    if (\$14 ) begin
+      \$21  = \$15 ;
     end
     if (rst) begin
-      \$22  = 9'h000;
+      \$21  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$23  = fresh;
+    \$22  = fresh;
     if (look) begin
-      \$23  = filled;
+      \$22  = filled;
     end
-    if (\$17 ) begin
-      \$23  = 1'h0;
+    if (\$16 ) begin
+      \$22  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$22  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$24  = rx_result;
+    \$23  = rx_result;
     if (take) begin
-      \$24  = \$18 ;
+      \$23  = \$17 ;
     end
     if (rst) begin
-      \$24  = 2'h0;
+      \$23  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
-  assign \first$8  = first;
-  assign \tail$9  = tail;
+  assign \first$6  = first;
+  assign \tail$7  = tail;
   assign slot_tail__data = free_slot;
   assign slot_tail__addr = tail;
   assign \$signature__addr  = \$1 [3:0];
   assign rest_next__addr = \$1 [3:0];
   assign rest_w__addr = tail;
-  assign rest_w__en = push;
+  assign rest_w__en = 1'h1;
   assign rest_w__data = message[8:6];
   assign \fill$28  = fill;
   assign \fill_row$29  = fill_row;
@@ -7116,7 +7110,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign write_data = { new_stop, new_sent };
   assign \write$58  = popped;
   assign \write_row$59  = head[8];
-  assign \write_data$60  = \$12 [4:0];
+  assign \write_data$60  = \$10 [4:0];
   assign data_2 = gone;
   assign forget = 1'h0;
   assign \message.slot  = message[5:0];
@@ -7125,9 +7119,9 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
-  assign popped = \$10 ;
+  assign popped = \$8 ;
   assign write = push;
-  assign \$17  = \$10 ;
+  assign \$16  = \$8 ;
 endmodule
 
 module \postern_small.queue_1.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
@@ -7203,7 +7197,7 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$881$0 , \port$899$0 , \port$903$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$877$0 , \port$895$0 , \port$899$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
 , rx_results__0, stops__0, gone__0, heads__1, rx_results__1, stops__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
@@ -8476,12 +8470,12 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [7:0] own_generation;
   input permitted;
   wire permitted;
-  input [11:0] \port$881$0 ;
-  wire [11:0] \port$881$0 ;
+  input [11:0] \port$877$0 ;
+  wire [11:0] \port$877$0 ;
+  output \port$895$0 ;
+  wire \port$895$0 ;
   output \port$899$0 ;
   wire \port$899$0 ;
-  output \port$903$0 ;
-  wire \port$903$0 ;
   wire [3:0] refused;
   wire [1:0] request;
   input [32:0] requests__0__payload;
@@ -8565,8 +8559,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$41  = \$38  | \$40 ;
   assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$43  = \$41  | \$42 ;
-  assign \$44  = { 6'h00, \port$881$0 [2:0] } | { \port$881$0 [3], 8'h00 };
-  assign \$45  = { 15'h0000, \$44  } | { \port$881$0 [11:4], 16'h0000 };
+  assign \$44  = { 6'h00, \port$877$0 [2:0] } | { \port$877$0 [3], 8'h00 };
+  assign \$45  = { 15'h0000, \$44  } | { \port$877$0 [11:4], 16'h0000 };
   assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$47  = \$43  | \$46 ;
   assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
@@ -9367,10 +9361,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
     lane <= \$1172 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$2048$0 (requests__0__ready),
-    .\port$2053$0 (requests__1__ready),
-    .\port$2377$0 (requests__0__valid),
-    .\port$2731$0 (requests__1__valid),
+    .\port$2044$0 (requests__0__ready),
+    .\port$2049$0 (requests__1__ready),
+    .\port$2371$0 (requests__0__valid),
+    .\port$2725$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -9561,13 +9555,13 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \good$37  = good;
   assign own_generation = 8'h01;
   assign epoch = 32'd0;
-  assign result_code = \port$881$0 [2:0];
-  assign result_vm = \port$881$0 [3];
-  assign result_count = \port$881$0 [11:4];
+  assign result_code = \port$877$0 [2:0];
+  assign result_vm = \port$877$0 [3];
+  assign result_count = \port$877$0 [11:4];
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
-  assign \port$899$0  = \$15 ;
-  assign \port$903$0  = \$19 ;
+  assign \port$895$0  = \$15 ;
+  assign \port$899$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -10323,7 +10317,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2048$0 , \port$2053$0 , \port$2377$0 , \port$2731$0 , clk);
+module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \port$2371$0 , \port$2725$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10342,25 +10336,25 @@ module \postern_small.read_engine.arbiter (rst, \port$2048$0 , \port$2053$0 , \p
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$2048$0 ;
-  wire \port$2048$0 ;
-  output \port$2053$0 ;
-  wire \port$2053$0 ;
-  input \port$2377$0 ;
-  wire \port$2377$0 ;
-  input \port$2731$0 ;
-  wire \port$2731$0 ;
+  output \port$2044$0 ;
+  wire \port$2044$0 ;
+  output \port$2049$0 ;
+  wire \port$2049$0 ;
+  input \port$2371$0 ;
+  wire \port$2371$0 ;
+  input \port$2725$0 ;
+  wire \port$2725$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2731$0 ;
+  assign \$3  = behind_0_1 & \port$2725$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2377$0  & \$5 ;
+  assign \$6  = \port$2371$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2377$0 ;
+  assign \$8  = \$7  & \port$2371$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2731$0  & \$10 ;
+  assign \$11  = \port$2725$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -10375,17 +10369,17 @@ module \postern_small.read_engine.arbiter (rst, \port$2048$0 , \port$2053$0 , \p
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2731$0 , \port$2377$0  };
-  assign \port$2048$0  = \$6 ;
-  assign \port$2053$0  = \$11 ;
+  assign request = { \port$2725$0 , \port$2371$0  };
+  assign \port$2044$0  = \$6 ;
+  assign \port$2049$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, data, \port$356$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, row_1, look_lane, \port$3139$0 , \port$3161$0 , requests__0__payload
-, requests__1__payload, clk);
+module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, word__data, \port$356$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
+, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, row_1, look_lane, \port$3135$0 , \port$3157$0 
+, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire [11:0] \$10 ;
@@ -10780,24 +10774,24 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$450 ;
   wire \$451 ;
   wire \$452 ;
-  wire \$453 ;
-  wire \$454 ;
-  wire \$455 ;
-  wire \$456 ;
+  reg \$453 ;
+  reg [1:0] \$454 ;
+  reg [1:0] \$455 ;
+  reg [1:0] \$456 ;
   reg \$457 ;
-  reg [1:0] \$458 ;
+  reg \$458 ;
   reg [1:0] \$459 ;
   wire \$46 ;
-  reg [1:0] \$460 ;
-  reg \$461 ;
+  reg [74:0] \$460 ;
+  reg [74:0] \$461 ;
   reg \$462 ;
-  reg [1:0] \$463 ;
-  reg [74:0] \$464 ;
-  reg [74:0] \$465 ;
+  reg \$463 ;
+  reg [3:0] \$464 ;
+  reg [3:0] \$465 ;
   reg \$466 ;
   reg \$467 ;
-  reg [3:0] \$468 ;
-  reg [3:0] \$469 ;
+  reg \$468 ;
+  reg \$469 ;
   wire \$47 ;
   reg \$470 ;
   reg \$471 ;
@@ -10807,29 +10801,26 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg \$475 ;
   reg \$476 ;
   reg \$477 ;
-  reg \$478 ;
-  reg \$479 ;
+  reg [1:0] \$478 ;
+  reg [1:0] \$479 ;
   wire [1:0] \$48 ;
-  reg \$480 ;
+  reg [3:0] \$480 ;
   reg \$481 ;
-  reg [1:0] \$482 ;
-  reg [1:0] \$483 ;
-  reg [3:0] \$484 ;
+  reg \$482 ;
+  reg \$483 ;
+  reg \$484 ;
   reg \$485 ;
   reg \$486 ;
   reg \$487 ;
-  reg \$488 ;
+  reg [31:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg \$490 ;
-  reg \$491 ;
+  reg [5:0] \$490 ;
+  reg [5:0] \$491 ;
   reg \$492 ;
-  reg [5:0] \$493 ;
-  reg [5:0] \$494 ;
-  reg \$495 ;
-  reg \$496 ;
-  wire \$497 ;
-  wire \$498 ;
+  reg \$493 ;
+  wire \$494 ;
+  wire \$495 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
@@ -10926,7 +10917,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire _walk;
   wire accept;
   wire \accept$4 ;
-  wire \accept$95 ;
+  wire \accept$94 ;
   reg accepted = 1'h0;
   wire acknowledged;
   output [1:0] acted;
@@ -10952,7 +10943,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   input crowded;
   wire crowded;
   output [31:0] data;
-  wire [31:0] data;
+  reg [31:0] data = 32'd0;
   wire [11:0] data_0;
   wire [11:0] data_1;
   wire decoding;
@@ -10988,10 +10979,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire fault__valid;
   input fill;
   wire fill;
-  wire \fill$86 ;
+  wire \fill$85 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$88 ;
+  wire [3:0] \fill_row$87 ;
   input [5:0] free_slots__0;
   wire [5:0] free_slots__0;
   input [5:0] free_slots__1;
@@ -11035,10 +11026,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg [1:0] others = 2'h0;
   input permitted;
   wire permitted;
-  input [9:0] \port$3139$0 ;
-  wire [9:0] \port$3139$0 ;
-  input [9:0] \port$3161$0 ;
-  wire [9:0] \port$3161$0 ;
+  input [9:0] \port$3135$0 ;
+  wire [9:0] \port$3135$0 ;
+  input [9:0] \port$3157$0 ;
+  wire [9:0] \port$3157$0 ;
   output [7:0] \port$356$67 ;
   wire [7:0] \port$356$67 ;
   output [1:0] push;
@@ -11047,7 +11038,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg receiver;
   wire refuse;
   wire [3:0] refused;
-  reg [3:0] \refused$66 ;
+  reg [3:0] \refused$65 ;
   reg [5:0] refused_slot = 6'h00;
   output [1:0] refusing;
   wire [1:0] refusing;
@@ -11092,6 +11083,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
+  (* init = 1'h0 *)
   wire row_0;
   input row_1;
   wire row_1;
@@ -11121,6 +11113,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire vm;
   wire walk;
   wire willing;
+  output [31:0] word__data;
   wire [31:0] word__data;
   output word__enable;
   wire word__enable;
@@ -11130,90 +11123,87 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [1:0] word__word;
   wire write;
   wire [11:0] write_data;
+  (* init = 1'h0 *)
   wire write_row;
   always @(posedge clk)
-    _ordinary <= \$462 ;
+    kept_1 <= \$461 ;
   always @(posedge clk)
-    _taken <= \$463 ;
+    _target_exists <= \$462 ;
   always @(posedge clk)
-    kept_0 <= \$464 ;
+    _lane <= \$463 ;
   always @(posedge clk)
-    kept_1 <= \$465 ;
+    _first <= \$464 ;
   always @(posedge clk)
-    _target_exists <= \$466 ;
+    _late <= \$465 ;
   always @(posedge clk)
-    _lane <= \$467 ;
+    _blank <= \$466 ;
   always @(posedge clk)
-    _first <= \$468 ;
+    _bad <= \$467 ;
   always @(posedge clk)
-    _late <= \$469 ;
+    hit_irq_state <= \$468 ;
   always @(posedge clk)
-    _blank <= \$470 ;
+    hit_irq_test <= \$469 ;
   always @(posedge clk)
-    _bad <= \$471 ;
+    hit_ring <= \$470 ;
   always @(posedge clk)
-    hit_irq_state <= \$472 ;
+    hit_pending <= \$471 ;
   always @(posedge clk)
-    hit_irq_test <= \$473 ;
+    hit_irq_enable <= \$472 ;
   always @(posedge clk)
-    hit_ring <= \$474 ;
+    hit_ack <= \$473 ;
   always @(posedge clk)
-    hit_pending <= \$475 ;
+    hit_peer <= \$474 ;
   always @(posedge clk)
-    hit_irq_enable <= \$476 ;
+    index <= \$475 ;
   always @(posedge clk)
-    hit_ack <= \$477 ;
+    source <= \$476 ;
   always @(posedge clk)
-    hit_peer <= \$478 ;
+    target <= \$477 ;
   always @(posedge clk)
-    index <= \$479 ;
+    sources <= \$478 ;
   always @(posedge clk)
-    source <= \$480 ;
+    targets <= \$479 ;
   always @(posedge clk)
-    target <= \$481 ;
+    _refused <= \$480 ;
   always @(posedge clk)
-    sources <= \$482 ;
+    do__irq_state <= \$481 ;
   always @(posedge clk)
-    targets <= \$483 ;
+    do__irq_test <= \$482 ;
   always @(posedge clk)
-    _refused <= \$484 ;
+    do__ring <= \$483 ;
   always @(posedge clk)
-    do__irq_state <= \$485 ;
+    do__pending <= \$484 ;
   always @(posedge clk)
-    do__irq_test <= \$486 ;
+    do__irq_enable <= \$485 ;
   always @(posedge clk)
-    do__ring <= \$487 ;
+    does_ack <= \$486 ;
   always @(posedge clk)
-    do__pending <= \$488 ;
+    do__peer <= \$487 ;
   always @(posedge clk)
-    do__irq_enable <= \$489 ;
+    data <= \$488 ;
   always @(posedge clk)
-    does_ack <= \$490 ;
+    accepted <= \$489 ;
   always @(posedge clk)
-    do__peer <= \$491 ;
+    given_up <= \$490 ;
   always @(posedge clk)
-    accepted <= \$492 ;
+    refused_slot <= \$491 ;
   always @(posedge clk)
-    given_up <= \$493 ;
+    refusing_0 <= \$492 ;
   always @(posedge clk)
-    refused_slot <= \$494 ;
-  always @(posedge clk)
-    refusing_0 <= \$495 ;
-  always @(posedge clk)
-    refusing_1 <= \$496 ;
+    refusing_1 <= \$493 ;
   assign busy = decoding | _checking;
   assign \$1  = ~ busy;
   assign \$2  = ~ crowded;
   assign accept = \$1  & \$2 ;
-  assign requests__0__ready = \$497  & accept;
-  assign requests__1__ready = \$498  & accept;
+  assign requests__0__ready = \$494  & accept;
+  assign requests__1__ready = \$495  & accept;
   assign decoding = | others;
   assign _request = kept_0 | kept_1;
-  assign \$3  = requests__0__payload[27] & \$497 ;
-  assign \$4  = requests__1__payload[27] & \$498 ;
+  assign \$3  = requests__0__payload[27] & \$494 ;
+  assign \$4  = requests__1__payload[27] & \$495 ;
   assign \$5  = \$3  | \$4 ;
-  assign \$6  = requests__0__payload[23:12] & { \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497 , \$497  };
-  assign \$7  = requests__1__payload[23:12] & { \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498 , \$498  };
+  assign \$6  = requests__0__payload[23:12] & { \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494  };
+  assign \$7  = requests__1__payload[23:12] & { \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495  };
   assign \$8  = \$6  | \$7 ;
   assign \$9  = ~ _request[24];
   assign \$11  = \$10  == 8'ha0;
@@ -11241,12 +11231,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$32  = ~ _ordinary;
   assign \$33  = & _request[31:28];
   assign \$34  = \$33  ? 4'h0 : 4'h7;
-  assign \$36  = | \refused$66 ;
+  assign \$36  = | \refused$65 ;
   assign \$37  = | _late_fault;
   assign \$38  = \$36  | \$37 ;
   assign fault__valid = acts & \$38 ;
-  assign \$39  = | \refused$66 ;
-  assign fault__kind = \$39  ? \refused$66  : _late_fault;
+  assign \$39  = | \refused$65 ;
+  assign fault__kind = \$39  ? \refused$65  : _late_fault;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
   assign \$41  = _taken[1] ? 1'h1 : 1'h0;
   assign word__enable = ~ _request[66];
@@ -11258,8 +11248,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$48  = spent & targets;
   assign \$49  = | \$48 ;
   assign \$50  = ~ \$49 ;
-  assign \accept$95  = willing & \$50 ;
-  assign \$51  = ~ \accept$95 ;
+  assign \accept$94  = willing & \$50 ;
+  assign \$51  = ~ \accept$94 ;
   assign refuse = commit & \$51 ;
   assign \$52  = ~ may;
   assign \$54  = ~ spent;
@@ -11273,41 +11263,41 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$59  = refuse ? target : 1'h0;
   assign \$60  = data_0[11:4] + 1'h1;
   assign \$61  = commit ? data_0[11:4] : 8'h00;
-  assign \$62  = \accept$95  ? \$60  : { 1'h0, \$61  };
+  assign \$62  = \accept$94  ? \$60  : { 1'h0, \$61  };
   assign write = commit | does_ack;
   assign \$65  = ~ _request[66];
   assign \$66  = commit & \$65 ;
   assign \$67  = ~ may;
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = \port$3139$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$70  = \port$3161$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$69  = \port$3135$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$70  = \port$3157$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$71  = \$69  | \$70 ;
   assign \$72  = \$71  + 1'h1;
-  assign \$73  = \port$3139$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$74  = \port$3161$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$73  = \port$3135$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$74  = \port$3157$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$75  = \$73  | \$74 ;
   assign \$76  = \$75  + 1'h1;
-  assign \$77  = { \$498 , \$497  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$77  = { \$495 , \$494  } & { requests__1__payload[65], requests__0__payload[65] };
   assign \$78  = \$77  & { accept, accept };
   assign \$79  = | \$78 ;
   assign \$80  = ! requests__0__payload[67];
   assign \$81  = \$80  & requests__0__payload[65];
   assign \$83  = \$82  & requests__0__payload[65];
-  assign \$84  = { \$83 , \$81  } & { \$497 , \$497  };
+  assign \$84  = { \$83 , \$81  } & { \$494 , \$494  };
   assign \$85  = ! requests__1__payload[67];
   assign \$86  = \$85  & requests__1__payload[65];
   assign \$88  = \$87  & requests__1__payload[65];
-  assign \$89  = { \$88 , \$86  } & { \$498 , \$498  };
+  assign \$89  = { \$88 , \$86  } & { \$495 , \$495  };
   assign \$90  = \$84  | \$89 ;
   assign \$91  = \$90  & { accept, accept };
-  assign \$92  = { \$498 , \$497  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$92  = { \$495 , \$494  } & { requests__1__payload[65], requests__0__payload[65] };
   assign \$93  = \$92  & { accept, accept };
   assign \$94  = ~ { requests__1__payload[65], requests__0__payload[65] };
-  assign \$95  = { \$498 , \$497  } & \$94 ;
+  assign \$95  = { \$495 , \$494  } & \$94 ;
   assign \$96  = \$95  & { accept, accept };
   assign \$97  = ~ busy;
-  assign \$98  = \$497  ? requests__0__payload : 75'h0000000000000000000;
-  assign \$99  = \$498  ? requests__1__payload : 75'h0000000000000000000;
+  assign \$98  = \$494  ? requests__0__payload : 75'h0000000000000000000;
+  assign \$99  = \$495  ? requests__1__payload : 75'h0000000000000000000;
   assign \$100  = ~ busy;
   assign \$101  = ! _request[31:28];
   assign \$102  = | _request[1:0];
@@ -11540,28 +11530,33 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$444  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
   assign \$445  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$446  = \$444  | \$445 ;
-  assign \$447  = ! _request[27];
-  assign \$450  = commit | does_ack;
-  assign \$451  = \$449  & \$450 ;
-  assign \$455  = commit | does_ack;
-  assign \$456  = \$454  & \$455 ;
+  assign \$448  = commit | does_ack;
+  assign \$449  = \$447  & \$448 ;
+  assign \$451  = commit | does_ack;
+  assign \$452  = \$450  & \$451 ;
   always @(posedge clk)
-    _commits <= \$457 ;
+    _commits <= \$453 ;
   always @(posedge clk)
-    word__request <= \$458 ;
+    word__request <= \$454 ;
   always @(posedge clk)
-    _commit <= \$459 ;
+    _commit <= \$455 ;
   always @(posedge clk)
-    others <= \$460 ;
+    others <= \$456 ;
   always @(posedge clk)
-    _checking <= \$461 ;
+    _checking <= \$457 ;
+  always @(posedge clk)
+    _ordinary <= \$458 ;
+  always @(posedge clk)
+    _taken <= \$459 ;
+  always @(posedge clk)
+    kept_0 <= \$460 ;
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$2222$0 (requests__0__valid),
-    .\port$2576$0 (requests__1__valid),
-    .\port$866$0 (\$497 ),
-    .\port$871$0 (\$498 ),
+    .\port$2216$0 (requests__0__valid),
+    .\port$2570$0 (requests__1__valid),
+    .\port$862$0 (\$494 ),
+    .\port$867$0 (\$495 ),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
@@ -11572,47 +11567,59 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     .rst(rst),
     .write(write),
     .write_data(\new ),
-    .write_row(_request[27])
+    .write_row(source)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$462  = _checking;
+    \$462  = _target_exists;
+    if (\$100 ) begin
+      \$462  = 1'h1;
+    end
+    if (decoding) begin
+      \$462  = \$409 ;
+    end
     if (rst) begin
       \$462  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$463  = _taken;
-    if (\$97 ) begin
-      \$463  = { \$498 , \$497  };
-    end
-    if (rst) begin
-      \$463  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$464  = kept_0;
-    if (\$97 ) begin
-      \$464  = \$98 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$465  = kept_1;
-    if (\$97 ) begin
-      \$465  = \$99 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$466  = _target_exists;
+    \$463  = _lane;
     if (\$100 ) begin
-      \$466  = 1'h1;
+      \$463  = 1'h0;
     end
     if (decoding) begin
-      \$466  = \$409 ;
+      \$463  = 1'h0;
+    end
+    if (rst) begin
+      \$463  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$464  = _first;
+    if (decoding) begin
+      \$464  = \$106 ;
+    end
+    if (rst) begin
+      \$464  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$465  = _late;
+    if (decoding) begin
+      \$465  = \$254 ;
+    end
+    if (rst) begin
+      \$465  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$466  = _blank;
+    if (decoding) begin
+      \$466  = \$255 ;
     end
     if (rst) begin
       \$466  = 1'h0;
@@ -11620,12 +11627,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$467  = _lane;
-    if (\$100 ) begin
-      \$467  = 1'h0;
-    end
+    \$467  = _bad;
     if (decoding) begin
-      \$467  = 1'h0;
+      \$467  = \$339 ;
     end
     if (rst) begin
       \$467  = 1'h0;
@@ -11633,29 +11637,29 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$468  = _first;
+    \$468  = hit_irq_state;
     if (decoding) begin
-      \$468  = \$106 ;
+      \$468  = \$348 ;
     end
     if (rst) begin
-      \$468  = 4'h0;
+      \$468  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$469  = _late;
+    \$469  = hit_irq_test;
     if (decoding) begin
-      \$469  = \$254 ;
+      \$469  = \$357 ;
     end
     if (rst) begin
-      \$469  = 4'h0;
+      \$469  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$470  = _blank;
+    \$470  = hit_ring;
     if (decoding) begin
-      \$470  = \$255 ;
+      \$470  = \$366 ;
     end
     if (rst) begin
       \$470  = 1'h0;
@@ -11663,9 +11667,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$471  = _bad;
+    \$471  = hit_pending;
     if (decoding) begin
-      \$471  = \$339 ;
+      \$471  = \$375 ;
     end
     if (rst) begin
       \$471  = 1'h0;
@@ -11673,9 +11677,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$472  = hit_irq_state;
+    \$472  = hit_irq_enable;
     if (decoding) begin
-      \$472  = \$348 ;
+      \$472  = \$384 ;
     end
     if (rst) begin
       \$472  = 1'h0;
@@ -11683,9 +11687,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$473  = hit_irq_test;
+    \$473  = hit_ack;
     if (decoding) begin
-      \$473  = \$357 ;
+      \$473  = \$393 ;
     end
     if (rst) begin
       \$473  = 1'h0;
@@ -11693,9 +11697,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$474  = hit_ring;
+    \$474  = hit_peer;
     if (decoding) begin
-      \$474  = \$366 ;
+      \$474  = \$402 ;
     end
     if (rst) begin
       \$474  = 1'h0;
@@ -11703,9 +11707,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$475  = hit_pending;
+    \$475  = index;
     if (decoding) begin
-      \$475  = \$375 ;
+      \$475  = _request[15];
     end
     if (rst) begin
       \$475  = 1'h0;
@@ -11713,9 +11717,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$476  = hit_irq_enable;
-    if (decoding) begin
-      \$476  = \$384 ;
+    \$476  = source;
+    if (\$410 ) begin
+      \$476  = \$like ;
     end
     if (rst) begin
       \$476  = 1'h0;
@@ -11723,9 +11727,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$477  = hit_ack;
-    if (decoding) begin
-      \$477  = \$393 ;
+    \$477  = target;
+    if (\$410 ) begin
+      \$477  = receiver;
     end
     if (rst) begin
       \$477  = 1'h0;
@@ -11733,159 +11737,126 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$478  = hit_peer;
-    if (decoding) begin
-      \$478  = \$402 ;
-    end
-    if (rst) begin
-      \$478  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$479  = index;
-    if (decoding) begin
-      \$479  = _request[15];
-    end
-    if (rst) begin
-      \$479  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$480  = source;
+    \$478  = sources;
     if (\$410 ) begin
-      \$480  = \$like ;
+      \$478  = { \$414 , \$412  };
     end
     if (rst) begin
-      \$480  = 1'h0;
+      \$478  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$481  = target;
+    \$479  = targets;
     if (\$410 ) begin
-      \$481  = receiver;
+      \$479  = { \$418 , \$416  };
     end
+    if (rst) begin
+      \$479  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$480  = \$428 ;
+    if (rst) begin
+      \$480  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$481  = \$430 ;
     if (rst) begin
       \$481  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$482  = sources;
-    if (\$410 ) begin
-      \$482  = { \$414 , \$412  };
-    end
+    \$482  = \$432 ;
     if (rst) begin
-      \$482  = 2'h0;
+      \$482  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$483  = targets;
-    if (\$410 ) begin
-      \$483  = { \$418 , \$416  };
-    end
+    \$483  = \$435 ;
     if (rst) begin
-      \$483  = 2'h0;
+      \$483  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$484  = \$428 ;
+    \$484  = \$437 ;
     if (rst) begin
-      \$484  = 4'h0;
+      \$484  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$485  = \$430 ;
+    \$485  = \$439 ;
     if (rst) begin
       \$485  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$486  = \$432 ;
+    \$486  = \$441 ;
     if (rst) begin
       \$486  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$487  = \$435 ;
+    \$487  = \$443 ;
     if (rst) begin
       \$487  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$488  = \$437 ;
+    \$488  = _request[64:33];
     if (rst) begin
-      \$488  = 1'h0;
+      \$488  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$489  = \$439 ;
+    \$489  = \accept$94 ;
     if (rst) begin
       \$489  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$490  = \$441 ;
+    \$490  = \$446 ;
     if (rst) begin
-      \$490  = 1'h0;
+      \$490  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$491  = \$443 ;
+    \$491  = _request[74:69];
     if (rst) begin
-      \$491  = 1'h0;
+      \$491  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$492  = \accept$95 ;
+    \$492  = refusing_0;
+    if (\$449 ) begin
+      \$492  = refuse;
+    end
     if (rst) begin
       \$492  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$493  = \$446 ;
-    if (rst) begin
-      \$493  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$494  = _request[74:69];
-    if (rst) begin
-      \$494  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$495  = refusing_0;
-    if (\$451 ) begin
-      \$495  = refuse;
+    \$493  = refusing_1;
+    if (\$452 ) begin
+      \$493  = refuse;
     end
     if (rst) begin
-      \$495  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$496  = refusing_1;
-    if (\$456 ) begin
-      \$496  = refuse;
-    end
-    if (rst) begin
-      \$496  = 1'h0;
+      \$493  = 1'h0;
     end
   end
   always @* begin
@@ -11917,9 +11888,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \refused$66  = _refused;
+    \refused$65  = _refused;
     if (\$32 ) begin
-      \refused$66  = \$35 ;
+      \refused$65  = \$35 ;
     end
   end
   always @* begin
@@ -11942,42 +11913,73 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$457  = \$79 ;
+    \$453  = \$79 ;
+    if (rst) begin
+      \$453  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$454  = \$91 ;
+    if (rst) begin
+      \$454  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$455  = \$93 ;
+    if (rst) begin
+      \$455  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$456  = \$96 ;
+    if (rst) begin
+      \$456  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$457  = decoding;
     if (rst) begin
       \$457  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$458  = \$91 ;
+    \$458  = _checking;
     if (rst) begin
-      \$458  = 2'h0;
+      \$458  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$459  = \$93 ;
+    \$459  = _taken;
+    if (\$97 ) begin
+      \$459  = { \$495 , \$494  };
+    end
     if (rst) begin
       \$459  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$460  = \$96 ;
-    if (rst) begin
-      \$460  = 2'h0;
+    \$460  = kept_0;
+    if (\$97 ) begin
+      \$460  = \$98 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$461  = decoding;
-    if (rst) begin
-      \$461  = 1'h0;
+    \$461  = kept_1;
+    if (\$97 ) begin
+      \$461  = \$99 ;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
   assign \accept$4  = accept;
-  assign grant = { \$498 , \$497  };
+  assign grant = { \$495 , \$494  };
   assign source_draining = 1'h0;
   assign target_alive = 1'h1;
   assign acknowledged = 1'h1;
@@ -11998,22 +12000,21 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign _banks = word__request;
   assign word__slot = _request[74:69];
   assign word__word = _request[68:67];
-  assign word__data = _request[64:33];
-  assign row_0 = _request[27];
+  assign row_0 = source;
   assign look_vm = row_1;
-  assign \fill$86  = fill;
-  assign \fill_row$88  = fill_row;
+  assign \fill$85  = fill;
+  assign \fill_row$87  = fill_row;
   assign data_1 = look_result;
   assign target_open = 1'h1;
-  assign write_row = _request[27];
+  assign write_row = source;
   assign write_data = \new ;
-  assign sent__0 = \port$3139$0 [4:0];
-  assign sent__1 = \port$3161$0 [4:0];
-  assign stops__0 = \port$3139$0 [9:5];
-  assign stops__1 = \port$3161$0 [9:5];
+  assign sent__0 = \port$3135$0 [4:0];
+  assign sent__1 = \port$3157$0 [4:0];
+  assign stops__0 = \port$3135$0 [9:5];
+  assign stops__1 = \port$3157$0 [9:5];
   assign closed_vm = 2'h0;
   assign vm = _request[27];
-  assign data = _request[64:33];
+  assign word__data = _request[64:33];
   assign \port$356$67  = _request[74:67];
   assign new_sent = \$72 [4:0];
   assign new_stop = \$76 [4:0];
@@ -12070,7 +12071,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \new [11:4] = \$62 [7:0];
   assign \new [3] = \$59 ;
   assign \new [2:0] = \$58 ;
-  assign message[8] = _request[27];
+  assign message[8] = source;
   assign message[7:6] = _request[68:67];
   assign message[5:0] = _request[74:69];
   assign \$10 [2:0] = 3'h0;
@@ -12309,14 +12310,11 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$439  = \$438 ;
   assign \$441  = \$440 ;
   assign \$443  = \$442 ;
-  assign \$448  = \$447 ;
-  assign \$449  = \$447 ;
-  assign \$452  = _request[27];
-  assign \$453  = _request[27];
-  assign \$454  = _request[27];
+  assign \$447  = sources[0];
+  assign \$450  = sources[1];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$866$0 , \port$871$0 , \port$2222$0 , \port$2576$0 , clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867$0 , \port$2216$0 , \port$2570$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -12336,26 +12334,26 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$866$0 , \port$871
   input clk;
   wire clk;
   wire [1:0] grant;
-  input \port$2222$0 ;
-  wire \port$2222$0 ;
-  input \port$2576$0 ;
-  wire \port$2576$0 ;
-  output \port$866$0 ;
-  wire \port$866$0 ;
-  output \port$871$0 ;
-  wire \port$871$0 ;
+  input \port$2216$0 ;
+  wire \port$2216$0 ;
+  input \port$2570$0 ;
+  wire \port$2570$0 ;
+  output \port$862$0 ;
+  wire \port$862$0 ;
+  output \port$867$0 ;
+  wire \port$867$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2576$0 ;
+  assign \$3  = behind_0_1 & \port$2570$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2222$0  & \$5 ;
+  assign \$6  = \port$2216$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2222$0 ;
+  assign \$8  = \$7  & \port$2216$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2576$0  & \$10 ;
+  assign \$11  = \port$2570$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -12369,14 +12367,14 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$866$0 , \port$871
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2576$0 , \port$2222$0  };
-  assign \port$866$0  = \$6 ;
-  assign \port$871$0  = \$11 ;
+  assign request = { \port$2570$0 , \port$2216$0  };
+  assign \port$862$0  = \$6 ;
+  assign \port$867$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.write_engine.results (rst, write_row, write, data_0, data_1, write_data, row_1, clk);
+module \postern_small.write_engine.results (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$2 ;

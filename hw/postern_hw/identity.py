@@ -60,7 +60,7 @@ class TagTable(wiring.Component):
         super().__init__(
             {
                 "entries": Out(layout).array(config.tags),
-                "busy": Out(1),
+                "busy": Out(1, init=config.tag_bits <= COMPILED_BITS),
                 "tag": Out(config.tag_bits),
                 "known": Out(1),
                 "vm": Out(unsigned(bits_for(config.vms))),
@@ -94,12 +94,15 @@ class TagTable(wiring.Component):
         m.d.comb += self.entry.as_value().eq(mux_by_index([item.as_value() for item in kept], self.read_row))
 
         if c.tag_bits <= COMPILED_BITS:
-            compiling = Signal(init=1)
-            m.d.comb += [self.busy.eq(compiling), *look_up(self.tag, kept, self.known, self.vm)]
-            with m.If(compiling):
-                m.d.sync += [self.tag.eq(self.tag + 1), compiling.eq(~self.tag.all())]
+            # A tag is looked up in one cycle, and goes to the ports in the next.
+            looking = Signal(init=1)
+            tag, known, vm = Signal.like(self.tag), Signal(), Signal.like(self.vm)
+            m.d.comb += look_up(tag, kept, known, vm)
+            m.d.sync += [self.tag.eq(tag), self.known.eq(known), self.vm.eq(vm), self.busy.eq(looking)]
+            with m.If(looking):
+                m.d.sync += [tag.eq(tag + 1), looking.eq(~tag.all())]
             with m.If(self.set_match | self.set_mask | self.set_vm):
-                m.d.sync += [self.tag.eq(0), compiling.eq(1)]
+                m.d.sync += [tag.eq(0), looking.eq(1), self.busy.eq(1)]
         return m
 
 

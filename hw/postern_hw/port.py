@@ -233,9 +233,10 @@ class Port(wiring.Component):
         late = data.StructLayout({key: bound.members[key] for key in ("address", "data") if key in bound.members})
         m.submodules[f"{name}_late"] = rows = memory.Memory(shape=late, depth=2, init=[])
         w_port, r_port = rows.write_port(), rows.read_port(domain="comb")
-        row = Signal(name=f"{name}_row")
+        row, load = Signal(name=f"{name}_row"), Signal(name=f"{name}_load")
         m.d.comb += [
-            source.ready.eq(usable & (~occupied | go)),
+            load.eq(~occupied | go),
+            source.ready.eq(usable & load),
             w_port.en.eq(1),
             w_port.addr.eq(row),
             w_port.data.address.eq(source.payload.address),
@@ -244,15 +245,13 @@ class Port(wiring.Component):
         ]
         if "data" in extra:
             m.d.comb += w_port.data.data.eq(source.payload.data)
-        with m.If(source.ready):
+        with m.If(load):  # something, whether it counts or not
             m.d.sync += [
-                row.eq(row ^ source.valid),
-                occupied.eq(source.valid),
+                row.eq(row ^ (source.valid & usable)),
+                occupied.eq(source.valid & usable),
                 *(getattr(held, key).eq(getattr(incoming, key)) for key in bound.members if key not in late.members),
                 *(held_flags[key].eq(value) for key, value in flags.items()),
             ]
-        with m.Elif(go):
-            m.d.sync += occupied.eq(0)
         with m.If(self.reset):
             m.d.sync += occupied.eq(0)
         valid = Signal(name=f"{name}_valid")

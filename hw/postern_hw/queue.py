@@ -148,11 +148,11 @@ class Queue(wiring.Component):
         first, next_first, tail = (Signal(range(depth), name=name) for name in ("first", "next_first", "tail"))
         fill_here = Signal()
         single = Signal()  # the head is the only message
-        straight = Signal()  # the message that comes becomes the head at once
+        straight = Signal()  # a message that comes becomes the head at once, if the head goes
         m.d.comb += [
             next_first.eq(after(first, depth)),
             single.eq(next_first == tail),
-            straight.eq(self.push & (~self.filled | self.popped & single)),
+            straight.eq(~self.filled | single),
             self.first.eq(first),
             self.tail.eq(tail),
             self.level.eq(level(self.filled, first, tail, depth)),
@@ -161,7 +161,7 @@ class Queue(wiring.Component):
             slot_next.addr.eq(next_first),
             rest_next.addr.eq(next_first),
             rest_w.addr.eq(tail),
-            rest_w.en.eq(self.push),
+            rest_w.en.eq(1),  # behind the messages nobody looks
             rest_w.data.eq(self.message.as_value()[slot_bits:]),
             fill_here.eq(self.fill & (self.fill_row < depth)),
             slot_w.en.eq(self.push | fill_here),
@@ -174,7 +174,7 @@ class Queue(wiring.Component):
             m.d.sync += self.filled.eq(0)
         with m.If(self.popped):
             m.d.sync += first.eq(next_first)
-        with m.If(self.popped | straight):
+        with m.If(self.popped | ~self.filled):  # without a message the head is anything
             following = Cat(slot_next.data, rest_next.data)
             m.d.sync += self.head.as_value().eq(Mux(straight, self.message.as_value(), following))
 

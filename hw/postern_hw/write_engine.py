@@ -405,7 +405,7 @@ class WriteEngine(wiring.Component):
         denied = (self._hit["RING"] & ~self._may) | (self._hit["PEER"] & ~greets if "PEER" in self._hit else 0)
         wrong: Value = Const(0)
         if c.manager is not Manager.NONE:
-            allowed["PEER"] = greets & (request.data == self.target_generation)
+            allowed["PEER"] = greets & (self.data == self.target_generation)
             bad = self._bad_values()
             allowed |= {name: ~Value.cast(value) for name, value in bad.items()}
             wrong = Cat(self._hit[name] & value for name, value in bad.items()).any()
@@ -443,6 +443,8 @@ class WriteEngine(wiring.Component):
         request = self._request
         acts = Signal()
         self._late_fault = Signal(4)  # what only now can be told
+        # By itself, because it goes far, and nobody looks at it in the cycle in which the request has come.
+        m.d.sync += self.data.eq(request.data)
         refused = Signal(4)
         m.d.comb += [
             acts.eq(self._commits | self._ordinary),
@@ -453,7 +455,6 @@ class WriteEngine(wiring.Component):
             self.target.eq(self._target),
             self.sources.eq(self._sources),
             self.targets.eq(self._targets),
-            self.data.eq(request.data),
             refused.eq(self._refused),
         ]
         with m.If(~self._ordinary):
@@ -483,7 +484,7 @@ class WriteEngine(wiring.Component):
         """Messages, their results and doorbells."""
         c, sizes = self.config, self.sizes
         request = self._request
-        row = Cat(self._lane[: sizes.lane_log], request.vm)
+        row = Cat(self._lane[: sizes.lane_log], self._source)  # who commits or acknowledges is the source
         lane_rows = c.vms * pow2(c.lanes)
         m.submodules.results = results = Table(
             lane_rows,
@@ -535,7 +536,7 @@ class WriteEngine(wiring.Component):
             self.push.eq(self._targets & ~self.spent & willing.replicate(c.vms)),
             self.message.slot.eq(request.slot),
             self.message.last.eq(request.last),
-            self.message.sender.eq(request.vm),
+            self.message.sender.eq(self._source),
             *([self.message.generation.eq(self.source_generation)] if c.manager is not Manager.NONE else []),
             self.slot_back.eq(self._commit & (~request.torn).replicate(len(self._commit))),
             self.back.eq(Mux(accepted, given_up, refused)),
@@ -565,7 +566,7 @@ class WriteEngine(wiring.Component):
                     results.write_row.eq(Cat(self.walk_step[: sizes.lane_log], self._source)),
                 ]
         flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]
-        for vm, (lanes, own) in enumerate(zip(flags, one_hot(request.vm, c.vms), strict=True)):
+        for vm, (lanes, own) in enumerate(zip(flags, self._sources, strict=True)):
             for lane, here in enumerate(one_hot(self._lane, c.lanes)):
                 with m.If(own & here & (commit | acknowledge)):  # where it is set, there are no commits
                     m.d.sync += lanes[lane].eq(refuse)
