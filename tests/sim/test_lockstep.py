@@ -2,8 +2,10 @@
 
 import pytest
 
-from postern_sim.lockstep import Episode, crossings, run_episode
+from postern import Model
+from postern_sim.lockstep import Episode, Mismatch, crossings, run_episode
 from postern_sim.soak import CONFIGURATIONS
+from postern_spec.regmap import Count, counts
 
 pytestmark = pytest.mark.sim
 
@@ -42,7 +44,36 @@ def test_blocks_of_rtl_and_model_are_the_same_in_every_crossing():
         for name in WITH_BLOCKS:
             total.add(run_episode(CONFIGURATIONS[name], seed))
         seed += 1
-    assert set() == (crossings() | EVERYWHERE | MANAGED | BLOCKS) - set(total.coverage)
+    counters = {f"COUNT_{item.name} not zero" for item in counts(CONFIGURATIONS["blocks"])}
+    assert set() == (crossings() | EVERYWHERE | MANAGED | BLOCKS | counters) - set(total.coverage)
+
+
+class Forgetful(Model):
+    """A model that forgets to count one thing, or with ``None`` to clear."""
+
+    forgets: Count | None = None
+
+    def _count(self, vm, what, value=0):
+        if what is not self.forgets:
+            super()._count(vm, what, value)
+
+    def waited(self, vm, cycles):
+        if self.forgets is not Count.WAITED:
+            super().waited(vm, cycles)
+
+
+@pytest.mark.parametrize("forgets", [*counts(CONFIGURATIONS["blocks"]), None])
+def test_a_wrong_counter_is_noticed(forgets):
+    config = CONFIGURATIONS["blocks"]
+    model = Forgetful(config, stepped_open=True, stepped_scrub=True, stepped_counts=True)
+    model.forgets = forgets
+
+    def soak():
+        for seed in range(30):
+            run_episode(config, seed, model=model)
+
+    with pytest.raises(Mismatch, match=r"read 0x\w+ manager COUNT_"):
+        soak()
 
 
 @pytest.mark.parametrize(
