@@ -6,6 +6,7 @@ program beside them: a manager that reads its page.
 
 import os
 import random
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from postern import (
     ModelBus,
     PosternError,
     Programs,
+    Result,
     Source,
     Status,
     VmStatus,
@@ -114,7 +116,7 @@ class _Screen:
         if not self.terminal or self.once:
             print("\n" * (self.shown > 0) + text, flush=True)
         else:
-            width, height = os.get_terminal_size()
+            width, height = shutil.get_terminal_size()
             kept = [line[:width] for line in text.split("\n")[: height - 1]]
             # Hide the cursor, go home, and clear the rest of each line instead of the screen, which would flicker.
             print("\x1b[?25l\x1b[H" + "".join(f"{line}\x1b[K\n" for line in kept) + "\x1b[J", end="", flush=True)
@@ -255,14 +257,14 @@ class _Scene:
     def _speak(self, box: Mailbox, rng: random.Random, peer: int) -> None:
         if box.config.blocks and rng.random() < 0.2 and (block := box.alloc()) is not None:
             box.send_block(peer, [rng.getrandbits(32)] if box.config.words > 1 else [], block, Handover.MOVE)
-            if not box.result():
+            if box.result().code is not Result.ACCEPTED:
                 box.free(block)
         else:
             for _ in range(rng.randrange(1, 4)):
                 box.send(peer, [rng.getrandbits(32) for _ in range(rng.randint(1, box.config.words))])
         if rng.random() < 0.2:
             box.ring(peer)
-        if not box.result():
+        if box.result().code is not Result.ACCEPTED:
             box.acknowledge()
 
     def _misbehave(self, box: Mailbox, rng: random.Random, peer: int) -> None:

@@ -17,7 +17,9 @@ from postern_cli.top import frame, run
 from postern_spec.regmap import Fault
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ("--model", "--cycles", "30000")
+MODEL = ("--model", "--cycles", "20000")
+LONG = ("--model", "--cycles", "90000", "--interval", "0")
+"""Several tables."""
 
 
 def tables(text: str) -> list[str]:
@@ -47,12 +49,12 @@ def test_once_on_the_model(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_tables_one_behind_the_other(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["top", *MODEL, "--interval", "0"]) == 0
+    assert main(["top", *LONG]) == 0
     found = tables(capsys.readouterr().out)
     assert len(found) > 2
     cycles = [int(re.match(r"cycle ([\d,]+)", table)[1].replace(",", "")) for table in found]  # type: ignore[index]
     assert cycles == sorted(set(cycles))
-    assert cycles[-1] >= 30000
+    assert cycles[-1] >= 90000
     sent = [total(table, "sent") for table in found]
     assert sent == sorted(sent)
     assert sent[-1] > sent[0]
@@ -77,8 +79,12 @@ def test_other_configurations(capsys: pytest.CaptureFixture[str], tmp_path: Path
 
 
 @pytest.mark.sim
-def test_on_the_hardware_guests_wait_for_each_other(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(None, once=True, cycles=6000) == 0
+def test_on_the_hardware_guests_wait_for_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "block.toml"
+    file.write_text(
+        'preset = "default"\nvms = 4\nlanes = 1\nwords = 4\nblocks = 0\ncounters = true\n[[port]]\ncount = 3\n'
+    )
+    assert run(str(file), once=True, cycles=6000) == 0
     text = capsys.readouterr().out
     (table,) = tables(text)
     assert "on the generated Verilog, in Verilator\n" in text
@@ -92,7 +98,7 @@ def test_on_a_terminal_it_stays_in_its_place() -> None:
     os.set_inheritable(theirs, True)
     code = "import os, sys; from postern_cli.main import main; sys.exit(main(sys.argv[1:]))"
     with subprocess.Popen(
-        [sys.executable, "-c", code, "top", *MODEL, "--interval", "0"],
+        [sys.executable, "-c", code, "top", *LONG],
         stdout=theirs,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
     ) as process:
@@ -114,7 +120,8 @@ def test_on_a_terminal_it_stays_in_its_place() -> None:
     shown = text.decode().replace("\r\n", "\n")
     frames = shown.split("\x1b[?25l\x1b[H")[1:]
     assert len(frames) > 2
-    assert all(part.count("\n") <= 24 and "\x1b[J" in part for part in frames)
+    assert all(part.count("\n") < 24 and "\x1b[J" in part and "\ncycle " in part for part in frames)
+    assert all(len(line.removesuffix("\x1b[K")) <= 80 for part in frames for line in part.split("\n"))
     assert shown.endswith("\x1b[?25h")
 
 
