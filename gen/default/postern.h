@@ -92,7 +92,8 @@ enum postern_command {
     POSTERN_COMMAND_PAUSE = 2,
     POSTERN_COMMAND_RESUME = 3,
     POSTERN_COMMAND_DRAIN = 4,
-    POSTERN_COMMAND_CLOSE = 5
+    POSTERN_COMMAND_CLOSE = 5,
+    POSTERN_COMMAND_KILL = 6
 };
 
 /* Why an access was refused. ``docs/states.md``, section 1, says which one counts where several apply. */
@@ -356,7 +357,7 @@ enum postern_holding {
 
 /* The manager page. */
 
-#define POSTERN_MANAGER_SIZE 0x800u
+#define POSTERN_MANAGER_SIZE 0xA00u
 
 /* Boot epoch that guests read. */
 #define POSTERN_MANAGER_EPOCH_OFFSET 0x0u
@@ -432,6 +433,16 @@ enum postern_holding {
 #define POSTERN_MANAGER_POOL_DIRTY_LSB 16u
 #define POSTERN_MANAGER_POOL_DIRTY_MASK 0x07FF0000u
 
+/* Blocks that somebody owns and nobody pays for, because the payer was killed. */
+#define POSTERN_MANAGER_ORPHANS_OFFSET 0x98u
+#define POSTERN_MANAGER_ORPHANS_COUNT_LSB 0u
+#define POSTERN_MANAGER_ORPHANS_COUNT_MASK 0x000007FFu
+
+/* Takes an orphan from its owner. Refused for any other block. */
+#define POSTERN_MANAGER_RECLAIM_OFFSET 0xA0u
+#define POSTERN_MANAGER_RECLAIM_BLOCK_LSB 0u
+#define POSTERN_MANAGER_RECLAIM_BLOCK_MASK 0x000003FFu
+
 /* Who runs on a core. */
 #define POSTERN_MANAGER_RESIDENT_OFFSET(core) (0x100u + 8u * (core))
 #define POSTERN_MANAGER_RESIDENT_VM_LSB 0u
@@ -461,6 +472,8 @@ enum postern_holding {
 #define POSTERN_MANAGER_CONTROL_STATE_MASK 0x00000300u
 #define POSTERN_MANAGER_CONTROL_REFUSED_LSB 10u
 #define POSTERN_MANAGER_CONTROL_REFUSED_MASK 0x00000400u
+#define POSTERN_MANAGER_CONTROL_KILLING_LSB 11u
+#define POSTERN_MANAGER_CONTROL_KILLING_MASK 0x00000800u
 #define POSTERN_MANAGER_CONTROL_QUEUED_LSB 16u
 #define POSTERN_MANAGER_CONTROL_QUEUED_MASK 0x01FF0000u
 
@@ -525,6 +538,23 @@ enum postern_holding {
 #define POSTERN_MANAGER_CREDITS_LIMIT_MASK 0x000001FFu
 #define POSTERN_MANAGER_CREDITS_USED_LSB 16u
 #define POSTERN_MANAGER_CREDITS_USED_MASK 0x01FF0000u
+
+/* Who has a block; zero if nobody owns it. */
+#define POSTERN_MANAGER_RIGHTS_OFFSET(block) (0x800u + 8u * (block))
+#define POSTERN_MANAGER_RIGHTS_OWNER_LSB 0u
+#define POSTERN_MANAGER_RIGHTS_OWNER_MASK 0x0000003Fu
+#define POSTERN_MANAGER_RIGHTS_OWNED_LSB 7u
+#define POSTERN_MANAGER_RIGHTS_OWNED_MASK 0x00000080u
+#define POSTERN_MANAGER_RIGHTS_PAYER_LSB 8u
+#define POSTERN_MANAGER_RIGHTS_PAYER_MASK 0x00003F00u
+#define POSTERN_MANAGER_RIGHTS_ORPHAN_LSB 15u
+#define POSTERN_MANAGER_RIGHTS_ORPHAN_MASK 0x00008000u
+#define POSTERN_MANAGER_RIGHTS_BORROWER_LSB 16u
+#define POSTERN_MANAGER_RIGHTS_BORROWER_MASK 0x003F0000u
+#define POSTERN_MANAGER_RIGHTS_LENT_LSB 22u
+#define POSTERN_MANAGER_RIGHTS_LENT_MASK 0x00400000u
+#define POSTERN_MANAGER_RIGHTS_SHOWN_LSB 23u
+#define POSTERN_MANAGER_RIGHTS_SHOWN_MASK 0x00800000u
 
 /* Accesses. */
 
@@ -807,6 +837,16 @@ static inline uint32_t postern_manager_read_pool(uintptr_t manager)
     return postern_read32(manager, POSTERN_MANAGER_POOL_OFFSET);
 }
 
+static inline uint32_t postern_manager_read_orphans(uintptr_t manager)
+{
+    return postern_read32(manager, POSTERN_MANAGER_ORPHANS_OFFSET);
+}
+
+static inline void postern_manager_write_reclaim(uintptr_t manager, uint32_t value)
+{
+    postern_write32(manager, POSTERN_MANAGER_RECLAIM_OFFSET, value);
+}
+
 static inline uint32_t postern_manager_read_resident(uintptr_t manager, uint32_t core)
 {
     return postern_read32(manager, POSTERN_MANAGER_RESIDENT_OFFSET(core));
@@ -915,6 +955,11 @@ static inline uint32_t postern_manager_read_credits(uintptr_t manager, uint32_t 
 static inline void postern_manager_write_credits(uintptr_t manager, uint32_t receiver, uint32_t sender, uint32_t value)
 {
     postern_write32(manager, POSTERN_MANAGER_CREDITS_OFFSET(receiver, sender), value);
+}
+
+static inline uint32_t postern_manager_read_rights(uintptr_t manager, uint32_t block)
+{
+    return postern_read32(manager, POSTERN_MANAGER_RIGHTS_OFFSET(block));
 }
 
 /* What a guest does. */

@@ -108,7 +108,8 @@ enum postern_large_command {
     POSTERN_LARGE_COMMAND_PAUSE = 2,
     POSTERN_LARGE_COMMAND_RESUME = 3,
     POSTERN_LARGE_COMMAND_DRAIN = 4,
-    POSTERN_LARGE_COMMAND_CLOSE = 5
+    POSTERN_LARGE_COMMAND_CLOSE = 5,
+    POSTERN_LARGE_COMMAND_KILL = 6
 };
 
 /* Why an access was refused. ``docs/states.md``, section 1, says which one counts where several apply. */
@@ -372,7 +373,7 @@ enum postern_large_holding {
 
 /* The manager page. */
 
-#define POSTERN_LARGE_MANAGER_SIZE 0x5000u
+#define POSTERN_LARGE_MANAGER_SIZE 0x5800u
 
 /* Boot epoch that guests read. */
 #define POSTERN_LARGE_MANAGER_EPOCH_OFFSET 0x0u
@@ -446,6 +447,16 @@ enum postern_large_holding {
 #define POSTERN_LARGE_MANAGER_POOL_DIRTY_LSB 16u
 #define POSTERN_LARGE_MANAGER_POOL_DIRTY_MASK 0x07FF0000u
 
+/* Blocks that somebody owns and nobody pays for, because the payer was killed. */
+#define POSTERN_LARGE_MANAGER_ORPHANS_OFFSET 0x98u
+#define POSTERN_LARGE_MANAGER_ORPHANS_COUNT_LSB 0u
+#define POSTERN_LARGE_MANAGER_ORPHANS_COUNT_MASK 0x000007FFu
+
+/* Takes an orphan from its owner. Refused for any other block. */
+#define POSTERN_LARGE_MANAGER_RECLAIM_OFFSET 0xA0u
+#define POSTERN_LARGE_MANAGER_RECLAIM_BLOCK_LSB 0u
+#define POSTERN_LARGE_MANAGER_RECLAIM_BLOCK_MASK 0x000003FFu
+
 /* Sets all counters and peaks of VMs to zero. */
 #define POSTERN_LARGE_MANAGER_COUNT_CLEAR_OFFSET(half) (0xF0u + 8u * (half))
 #define POSTERN_LARGE_MANAGER_COUNT_CLEAR_VMS_LSB 0u
@@ -480,6 +491,8 @@ enum postern_large_holding {
 #define POSTERN_LARGE_MANAGER_CONTROL_STATE_MASK 0x00000300u
 #define POSTERN_LARGE_MANAGER_CONTROL_REFUSED_LSB 10u
 #define POSTERN_LARGE_MANAGER_CONTROL_REFUSED_MASK 0x00000400u
+#define POSTERN_LARGE_MANAGER_CONTROL_KILLING_LSB 11u
+#define POSTERN_LARGE_MANAGER_CONTROL_KILLING_MASK 0x00000800u
 #define POSTERN_LARGE_MANAGER_CONTROL_QUEUED_LSB 16u
 #define POSTERN_LARGE_MANAGER_CONTROL_QUEUED_MASK 0x01FF0000u
 
@@ -587,6 +600,23 @@ enum postern_large_holding {
 #define POSTERN_LARGE_MANAGER_COUNT_BLOCKS_PEAK_OFFSET(vm) (0x4058u + 128u * (vm))
 #define POSTERN_LARGE_MANAGER_COUNT_BLOCKS_PEAK_VALUE_LSB 0u
 #define POSTERN_LARGE_MANAGER_COUNT_BLOCKS_PEAK_VALUE_MASK 0xFFFFFFFFu
+
+/* Who has a block; zero if nobody owns it. */
+#define POSTERN_LARGE_MANAGER_RIGHTS_OFFSET(block) (0x5000u + 8u * (block))
+#define POSTERN_LARGE_MANAGER_RIGHTS_OWNER_LSB 0u
+#define POSTERN_LARGE_MANAGER_RIGHTS_OWNER_MASK 0x0000003Fu
+#define POSTERN_LARGE_MANAGER_RIGHTS_OWNED_LSB 7u
+#define POSTERN_LARGE_MANAGER_RIGHTS_OWNED_MASK 0x00000080u
+#define POSTERN_LARGE_MANAGER_RIGHTS_PAYER_LSB 8u
+#define POSTERN_LARGE_MANAGER_RIGHTS_PAYER_MASK 0x00003F00u
+#define POSTERN_LARGE_MANAGER_RIGHTS_ORPHAN_LSB 15u
+#define POSTERN_LARGE_MANAGER_RIGHTS_ORPHAN_MASK 0x00008000u
+#define POSTERN_LARGE_MANAGER_RIGHTS_BORROWER_LSB 16u
+#define POSTERN_LARGE_MANAGER_RIGHTS_BORROWER_MASK 0x003F0000u
+#define POSTERN_LARGE_MANAGER_RIGHTS_LENT_LSB 22u
+#define POSTERN_LARGE_MANAGER_RIGHTS_LENT_MASK 0x00400000u
+#define POSTERN_LARGE_MANAGER_RIGHTS_SHOWN_LSB 23u
+#define POSTERN_LARGE_MANAGER_RIGHTS_SHOWN_MASK 0x00800000u
 
 /* Accesses. */
 
@@ -869,6 +899,16 @@ static inline uint32_t postern_large_manager_read_pool(uintptr_t manager)
     return postern_large_read32(manager, POSTERN_LARGE_MANAGER_POOL_OFFSET);
 }
 
+static inline uint32_t postern_large_manager_read_orphans(uintptr_t manager)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_ORPHANS_OFFSET);
+}
+
+static inline void postern_large_manager_write_reclaim(uintptr_t manager, uint32_t value)
+{
+    postern_large_write32(manager, POSTERN_LARGE_MANAGER_RECLAIM_OFFSET, value);
+}
+
 static inline void postern_large_manager_write_count_clear(uintptr_t manager, uint32_t half, uint32_t value)
 {
     postern_large_write32(manager, POSTERN_LARGE_MANAGER_COUNT_CLEAR_OFFSET(half), value);
@@ -1012,6 +1052,11 @@ static inline uint32_t postern_large_manager_read_count_queue_peak(uintptr_t man
 static inline uint32_t postern_large_manager_read_count_blocks_peak(uintptr_t manager, uint32_t vm)
 {
     return postern_large_read32(manager, POSTERN_LARGE_MANAGER_COUNT_BLOCKS_PEAK_OFFSET(vm));
+}
+
+static inline uint32_t postern_large_manager_read_rights(uintptr_t manager, uint32_t block)
+{
+    return postern_large_read32(manager, POSTERN_LARGE_MANAGER_RIGHTS_OFFSET(block));
 }
 
 /* What a guest does. */

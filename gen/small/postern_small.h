@@ -77,7 +77,8 @@ enum postern_small_command {
     POSTERN_SMALL_COMMAND_PAUSE = 2,
     POSTERN_SMALL_COMMAND_RESUME = 3,
     POSTERN_SMALL_COMMAND_DRAIN = 4,
-    POSTERN_SMALL_COMMAND_CLOSE = 5
+    POSTERN_SMALL_COMMAND_CLOSE = 5,
+    POSTERN_SMALL_COMMAND_KILL = 6
 };
 
 /* Why an access was refused. ``docs/states.md``, section 1, says which one counts where several apply. */

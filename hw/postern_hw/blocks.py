@@ -1,11 +1,12 @@
 """Who owns, pays for and has borrowed which block; allocation; and what waits to be scrubbed."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Manager
 from postern_spec.regmap import Handover, Holding, Settled
+from postern_spec.sizes import kill_steps
 
 from .native import Sizes
 from .queue import fill_bits
@@ -13,15 +14,26 @@ from .select import after, bits_for, mux_by_index, one_hot
 from .sram import look_up
 from .table import Table
 
-__all__ = ["Blocks"]
+__all__ = ["Blocks", "rights"]
+
+
+def rights(c: Config) -> data.StructLayout:
+    """Who has a block, as ``RIGHTS`` shows it. Members that do not apply are zero."""
+    vm = unsigned(Sizes(c).vm_bits)
+    return data.StructLayout({"owner": vm, "owned": 1, "payer": vm, "orphan": 1, "borrower": vm, "lent": 1, "shown": 1})
 
 
 class Blocks(wiring.Component):
     """Rights to blocks, and the ring of those that nobody owns. See ``docs/states.md``, sections 11 to 13.
 
     Two tables hold the rights, because two engines change them in the same cycle: ``ALLOC`` writes {toggle, payer}, and
-    the write engine {toggle, moved, holder, loan, shown, borrower}. A block has an owner where the toggles differ: the
-    payer until it has moved, then the holder. Numbers of blocks are counted the same way, each by one writer.
+    the write engine {toggle, moved, holder, loan, shown, borrower, orphan}. A block has an owner where the toggles
+    differ: the payer until it has moved, then the holder. Numbers of blocks are counted the same way, each by one
+    writer.
+
+    A VM that was killed has no right from the next cycle on: its port knows that it is closed, and what the port had
+    passed on before is stopped here, beside the look-up. A walk takes it out of the tables: a step looks its block up
+    in the cycle in which the write engine says ``kill``, and acts in the next. No write of blocks can come between.
 
     The write engine's word and requester must have been there for a cycle when it acts; what they refer to is looked up
     in that cycle, and an ``ALLOC`` of that cycle or of the act itself still counts. Everything that looks sees the
@@ -46,6 +58,12 @@ class Blocks(wiring.Component):
         ``FREE``, ``RETURN``, ``REVOKE``. At most one of these and ``give``.
     settled : Out(2)
         The outcome of these three.
+    reclaim : In(1), is_orphan : Out(1)
+        Make the block in ``data`` dirty; it is one that this can be done to.
+    kill : In(1), kill_vm, kill_block : In
+        In the next cycle this block, where there is one, loses what that VM had of it.
+    open : In(vms)
+        VMs that are not closed.
     keeps : Out(1)
         The target owns or has borrowed a block, an ``ALLOC`` of this cycle included.
     set_limit : In(1), limit_fits : Out(1)
@@ -57,16 +75,22 @@ class Blocks(wiring.Component):
     alloc_used : Out
         It had so many allocated before. Only with counters.
     opened, closed : In(vms)
+        This VM is opened or closed at the end of this cycle.
     available, loan_over : Out(vms)
-        Events: a VM that got no block would get one now; a loan by or to this VM is over by the other's doing.
+        Events: a VM that got no block would get one now; a loan by or to this VM is over by the other's doing, or a
+        block of it was reclaimed.
     clean, dirty : Out
         How many blocks nobody owns.
     scrub : Out(1), scrub_block : Out, scrubbed : In(1)
         The oldest dirty block, and that it is zero at the end of this cycle.
     look_vm, look_block : In, look_holding, look_other, look_tag : Out
         What a VM has of a block, as ``BLOCK`` shows it.
+    look_rights : Out(rights)
+        Everybody's rights to that block.
     look_account : In, look_used, look_limit, look_owned, look_borrowed : Out
         Numbers of blocks of a VM.
+    orphans : Out
+        How many orphans there are.
     fill, fill_row : In
     """
 
@@ -91,6 +115,12 @@ class Blocks(wiring.Component):
                 "give_back": In(1),
                 "revoke": In(1),
                 "settled": Out(Settled),
+                "reclaim": In(1),
+                "is_orphan": Out(1),
+                "kill": In(1),
+                "kill_vm": In(vm),
+                "kill_block": In(range(kill_steps(config))),
+                "open": In(vms),
                 "keeps": Out(1),
                 "set_limit": In(1),
                 "limit_fits": Out(1),
@@ -112,19 +142,23 @@ class Blocks(wiring.Component):
                 "look_holding": Out(Holding),
                 "look_other": Out(vm),
                 "look_tag": Out(8),
+                "look_rights": Out(rights(config)),
                 "look_account": In(vm),
                 "look_used": Out(count),
                 "look_limit": Out(count),
                 "look_owned": Out(count),
                 "look_borrowed": Out(count),
+                "orphans": Out(count),
                 "fill": In(1),
                 "fill_row": In(fill_bits(config)),
             }
             | ({"alloc_used": Out(count)} if config.counters else {})
         )
         self._bought = data.StructLayout({"toggle": 1, "payer": vm})
+        self._managed = config.manager is not Manager.NONE
         self._held = data.StructLayout(
             {"toggle": 1, "moved": 1, "holder": vm, "loan": 1, "shown": 1, "borrower": vm}  # shown: only with loan
+            | ({"orphan": 1} if self._managed else {})  # only with an owner
         )
 
     def elaborate(self, platform):
@@ -151,13 +185,20 @@ class Blocks(wiring.Component):
         self._alloc_table = self._table(m, "bought", c.blocks, self._bought.size, readers)
         self._held_table = self._table(m, "held", c.blocks, self._held.size, readers)
         self._tags = self._table(m, "tags", c.blocks, len(self.tag), 2)
+        self._doomed = Signal(name="doomed")  # a VM was closed in the last cycle: this one
+        self._doomed_vm = Signal(len(self.vm), name="doomed_vm")
+        if self._managed:
+            m.d.sync += [self._doomed.eq(self.closed.any()), self._doomed_vm.eq(self.target)]
         for i, look in enumerate(looks):
             bank, writes = i % c.banks, i < c.banks
-            _, held, owns = self._found(m, i, look.block, look.vm, f"{'w' if writes else 'r'}_{bank}")
+            bought, held, owns = self._found(m, i, look.block, look.vm, f"{'w' if writes else 'r'}_{bank}")
             if writes:
-                m.d.comb += self.w_allowed[bank].eq(owns & (~held.loan | held.shown))
+                allowed = owns & (~held.loan | held.shown)
             else:
-                m.d.comb += self.r_allowed[bank].eq(owns | (held.loan & (held.borrower == look.vm)))
+                allowed = owns | self._borrows(bought, held, look.vm)
+            if self._managed:
+                allowed = allowed & ~(self._doomed & (look.vm == self._doomed_vm))
+            m.d.comb += (self.w_allowed if writes else self.r_allowed)[bank].eq(allowed)
 
     def _found(self, m: Module, port: int, block, vm, name: str):
         """Look a block up. Returns both rows, and whether ``vm`` owns it."""
@@ -169,6 +210,14 @@ class Blocks(wiring.Component):
         ]
         owns = (bought.toggle ^ held.toggle) & Mux(held.moved, held.holder == vm, bought.payer == vm)
         return bought, held, owns
+
+    def _owner(self, bought, held):
+        return Mux(held.moved, held.holder, bought.payer)
+
+    def _borrows(self, bought, held, vm):
+        """Whether ``vm`` has the block as a loan, from an owner that lives."""
+        borrows = held.loan & (held.borrower == vm)
+        return borrows & mux_by_index(list(self.open), self._owner(bought, held)) if self._managed else borrows
 
     def _ring(self, m: Module):
         """Blocks without an owner in the order in which they were given up, clean ones first; and allocation."""
@@ -189,11 +238,12 @@ class Blocks(wiring.Component):
 
         self._freed = freed = Signal()
         self._free_toggle = Signal()
+        self._block = Signal(len(self.alloc_block))  # on which the write engine acts
         fill_here = self.fill & (self.fill_row < c.blocks)
         m.d.comb += [
             w_port.en.eq(freed | fill_here),
             w_port.addr.eq(Mux(self.fill, self.fill_row, tail)),
-            w_port.data.block.eq(Mux(self.fill, self.fill_row, self.data)),
+            w_port.data.block.eq(Mux(self.fill, self.fill_row, self._block)),
             w_port.data.toggle.eq(self._free_toggle & ~self.fill),
             self.scrub.eq((self.dirty != 0) & ~self.fill),
             self.scrub_block.eq(read(oldest).block),
@@ -239,13 +289,17 @@ class Blocks(wiring.Component):
         number, tag, kind = part(fields.BLOCK), part(fields.TAG), part(fields.KIND)
         meant = sum((1 << item.width) - 1 << item.lsb for item in fields.fields)
         block = number[: len(self.alloc_block)]
+        asker = self.vm
         exists = number < c.blocks
         strange = (word & (0xFFFF_FFFF ^ meant)).any()  # bits where no field is
 
         # The look-up. A block that is allocated in this cycle or in the next is the requester's, too.
         port = 2 * c.banks
-        bought_now, held_now, owns = self._found(m, port, block, self.vm, "engine")
-        tag_now = self._tags.read(m, 0, block)
+        looked = block
+        if self._managed:
+            looked, asker = Mux(self.kill, self.kill_block, block)[: len(block)], Mux(self.kill, self.kill_vm, self.vm)
+        bought_now, held_now, owns = self._found(m, port, looked, asker, "engine")
+        tag_now = self._tags.read(m, 0, looked)
         fresh = Signal()
         bought, held, tag_then = Signal(self._bought), Signal(self._held), Signal(len(self.tag))
         free_to_give, lends, borrows, formed, plain, whole = (
@@ -258,14 +312,16 @@ class Blocks(wiring.Component):
             tag_then.eq(tag_now),
             free_to_give.eq((owns & ~held_now.loan) | fresh),
             lends.eq(owns & held_now.loan),
-            borrows.eq(exists & held_now.loan & (held_now.borrower == self.vm) & (tag == tag_now)),
+            borrows.eq(exists & self._borrows(bought_now, held_now, self.vm) & (tag == tag_now)),
             formed.eq(exists & ~strange & kind.any() & ~tag.any()),
             plain.eq(exists & ~strange & ~kind.any() & ~tag.any()),
             whole.eq(~strange),
         ]
 
         # The act.
-        moves, frees, returns, revokes = (Signal(name=name) for name in ("moves", "frees", "returns", "revokes"))
+        moves, frees, returns, revokes, leaves, over, orphans = (
+            Signal(name=name) for name in ("moves", "frees", "returns", "revokes", "leaves", "over", "orphans")
+        )
         moving = kind == Handover.MOVE
         following = Signal(self._held)
         m.d.comb += [
@@ -285,18 +341,25 @@ class Blocks(wiring.Component):
             following.eq(held),
             following.loan.eq(0),
             following.shown.eq(0),
-            self._held_table.write.eq(self.give | frees | returns | revokes),
-            self._held_table.write_row.eq(block),
+            self._block.eq(block),
+            self._held_table.write.eq(self.give | self._freed | returns | revokes | over | orphans),
+            self._held_table.write_row.eq(self._block),
             self._held_table.write_data.eq(following.as_value()),
-            self._tags.write.eq(returns | revokes),
-            self._tags.write_row.eq(block),
+            self._tags.write.eq(returns | revokes | over),
+            self._tags.write_row.eq(self._block),
             self._tags.write_data.eq(tag_then + 1),
-            self._freed.eq(frees),
+            self._freed.eq(frees | leaves),
             self._free_toggle.eq(~held.toggle),
         ]
-        with m.If(self.free):
+        others = self.give_back | self.revoke
+        if self._managed:
+            found = asker, owns, bought_now, held_now
+            others = others | self._take_away(m, found, held, following, (leaves, over, orphans))
+        with m.If(self.free | leaves):
             m.d.comb += [following.toggle.eq(~held.toggle), following.moved.eq(0)]
-        with m.Elif(~self.give_back & ~self.revoke):
+            if self._managed:
+                m.d.comb += following.orphan.eq(0)
+        with m.Elif(~others):
             with m.If(moving):
                 m.d.comb += [following.moved.eq(1), following.holder.eq(self.target)]
             with m.Else():
@@ -305,18 +368,66 @@ class Blocks(wiring.Component):
                     following.shown.eq(kind == Handover.SHOW),
                     following.borrower.eq(self.target),
                 ]
-        owner = Mux(held.moved, held.holder, bought.payer)
-        m.d.comb += self.loan_over.eq(Cat(one_hot(owner, c.vms, returns)) | Cat(one_hot(held.borrower, c.vms, revokes)))
+        owner = self._owner(bought, held)
+        giver, owner_told, borrower_told = Value.cast(self.vm), Value.cast(returns), Value.cast(revokes)
+        if self._managed:
+            giver = Mux(leaves, owner, self.vm)
+            owner_told, borrower_told = returns | self._surprised, revokes | (over & leaves)
+        m.d.comb += self.loan_over.eq(
+            Cat(one_hot(owner, c.vms, owner_told)) | Cat(one_hot(held.borrower, c.vms, borrower_told))
+        )
         # Who has not got the block by a move has allocated it.
-        self._payer = Mux(held.moved, bought.payer, self.vm)
-        self._moves, self._returns, self._revokes = moves, returns, revokes
+        self._payer = Mux(held.moved, bought.payer, giver)
+        self._was_orphan = held.orphan if self._managed else 0
+        self._giver = giver
+        self._moves, self._ends, self._orphaned = moves, returns | revokes | over, orphans
         self._borrower = held.borrower
         self._lends = self.give & ~moving
+
+    def _take_away(self, m: Module, found, held, following, outcome):
+        """What is done to a block over its owner's head: ``RECLAIM``, and a step of tearing down a VM.
+
+        Takes what is looked up now, and in ``held`` what was in the last cycle. Sets what follows, and of the outcome
+        that the block has no owner any more, that its loan is over, and that its payer is gone, who is not the owner.
+        Returns whether it acts.
+        """
+        asker, owns, bought_now, held_now = found
+        leaves, over, orphans = outcome
+        kills, reclaimable, owned, borrowed, paid = (
+            Signal(name=name) for name in ("kills", "reclaimable", "dead_owned", "dead_borrowed", "dead_paid")
+        )
+        number = Signal(len(self.alloc_block), name="killed_block")
+        exists = self.kill_block < self.config.blocks
+        m.d.sync += [
+            kills.eq(self.kill & exists),
+            number.eq(self.kill_block),
+            owned.eq(owns),
+            borrowed.eq(held_now.loan & (held_now.borrower == asker)),
+            paid.eq((bought_now.toggle ^ held_now.toggle) & ~held_now.orphan & (bought_now.payer == asker)),
+            reclaimable.eq((self.data < self.config.blocks) & held_now.orphan),
+        ]
+        reclaims = self.reclaim & reclaimable
+        self._surprised = Signal(name="owner_told")
+        m.d.comb += [
+            self.is_orphan.eq(reclaimable),
+            leaves.eq((kills & owned) | reclaims),
+            over.eq((leaves & held.loan) | (kills & borrowed)),
+            orphans.eq(kills & ~owned & paid),
+            self._surprised.eq(reclaims | (kills & ~owned & borrowed)),
+        ]
+        with m.If(kills):
+            m.d.comb += [
+                self._block.eq(number),
+                following.loan.eq(held.loan & ~over),
+                following.shown.eq(held.shown & ~over),
+                following.orphan.eq(held.orphan | orphans),
+            ]
+        return kills | self.reclaim
 
     def _look(self, m: Module):
         """``BLOCK``."""
         bought, held, owns = self._found(m, 2 * self.config.banks + 1, self.look_block, self.look_vm, "look")
-        borrows = held.loan & (held.borrower == self.look_vm)
+        borrows = self._borrows(bought, held, self.look_vm)
         m.d.comb += self.look_holding.eq(Holding.NONE)
         with m.If(owns):
             m.d.comb += self.look_holding.eq(
@@ -326,15 +437,30 @@ class Blocks(wiring.Component):
             m.d.comb += self.look_holding.eq(Mux(held.shown, Holding.WATCHED, Holding.BORROWED))
         with m.If(held.loan & (owns | borrows)):
             m.d.comb += [
-                self.look_other.eq(Mux(owns, held.borrower, Mux(held.moved, held.holder, bought.payer))),
+                self.look_other.eq(Mux(owns, held.borrower, self._owner(bought, held))),
                 self.look_tag.eq(self._tags.read(m, 1, self.look_block)),
             ]
+        if self._managed:
+            owned = bought.toggle ^ held.toggle
+            m.d.comb += [
+                self.look_rights.owned.eq(owned),
+                self.look_rights.orphan.eq(owned & held.orphan),
+                self.look_rights.lent.eq(held.loan),
+                self.look_rights.shown.eq(held.shown),
+            ]
+            with m.If(owned):
+                m.d.comb += self.look_rights.owner.eq(self._owner(bought, held))
+                with m.If(~held.orphan):
+                    m.d.comb += self.look_rights.payer.eq(bought.payer)
+                with m.If(held.loan):
+                    m.d.comb += self.look_rights.borrower.eq(held.borrower)
 
     def _accounts(self, m: Module):
         """Numbers of blocks. Each table has one writer; what one of them took away, the other counted."""
         c, count = self.config, self._count
-        managed = c.manager is not Manager.NONE
-        given, frees = self.alloc_given, self._freed
+        managed = self._managed
+        given, frees = self.alloc_given, self._freed & ~self._was_orphan if managed else self._freed
+        orphaned = self._orphaned
         allocated = self._table(m, "allocated", c.vms, count, 3)
         freed = self._table(m, "freed", c.vms, count, 4)
         sold, paid = allocated.read(m, 0, self.alloc_vm), freed.read(m, 3, self.alloc_vm)
@@ -342,7 +468,7 @@ class Blocks(wiring.Component):
             allocated.write.eq(given),
             allocated.write_row.eq(self.alloc_vm),
             allocated.write_data.eq(sold + 1),
-            freed.write.eq(frees),
+            freed.write.eq(frees | orphaned if managed else frees),
             freed.write_row.eq(self._payer),
             freed.write_data.eq(freed.read(m, 0, self._payer) + 1),
             self.look_used.eq(allocated.read(m, 1, self.look_account) - freed.read(m, 1, self.look_account)),
@@ -362,19 +488,26 @@ class Blocks(wiring.Component):
             limit = limits.read(m, 2, self.alloc_vm)
             asked = self.data[:count]
             total = Signal(count + 2)
-            promised = Signal(count, init=initial * c.vms)
-            m.d.sync += total.eq(promised - limits.read(m, 0, self.target) + asked)
+            promised = Signal(count, init=initial * c.vms)  # and what orphans take: an orphan takes it from its payer
+            account = Mux(orphaned, self._payer, self.target)
+            granted = limits.read(m, 0, account)
+            m.d.sync += total.eq(promised - granted + asked)
             m.d.comb += [
                 self.limit_fits.eq(
                     (self.data[:16] <= c.blocks) & (total <= c.blocks) & Mux(same, asked > used, asked >= used)
                 ),
-                limits.write.eq(self.set_limit & self.limit_fits),
-                limits.write_row.eq(self.target),
-                limits.write_data.eq(asked),
+                limits.write.eq((self.set_limit & self.limit_fits) | orphaned),
+                limits.write_row.eq(account),
+                limits.write_data.eq(Mux(orphaned, granted - 1, asked)),
                 self.look_limit.eq(limits.read(m, 1, self.look_account)),
             ]
-            with m.If(limits.write):
+            orphan_freed = self._freed & self._was_orphan
+            with m.If(limits.write & ~orphaned):
                 m.d.sync += promised.eq(total)
+            with m.Elif(orphan_freed):
+                m.d.sync += promised.eq(promised - 1)
+            with m.If(orphaned | orphan_freed):
+                m.d.sync += self.orphans.eq(Mux(orphaned, self.orphans + 1, self.orphans - 1))
         else:
             m.d.comb += self.look_limit.eq(initial)
 
@@ -382,7 +515,7 @@ class Blocks(wiring.Component):
             one_hot(row, c.vms, enable)
             for row, enable in (
                 (self.alloc_vm, given),
-                (self.target, limits.write if managed else 0),
+                (self.target, limits.write & ~orphaned if managed else 0),
                 (self._payer, frees),
             )
         )
@@ -399,7 +532,7 @@ class Blocks(wiring.Component):
             return
         came, gone = self._table(m, "came", c.vms, count, 2), self._table(m, "gone", c.vms, count, 3)
         borrowed = self._table(m, "borrowed", c.vms, count, 3)
-        row = Mux(self._returns, self.vm, Mux(self._revokes, self._borrower, self.target))
+        row = Mux(self._lends, self.target, self._borrower)
         loans = borrowed.read(m, 0, row)
         got = came.read(m, 0, self.target)
         own = Signal(count)
@@ -408,12 +541,12 @@ class Blocks(wiring.Component):
             came.write.eq(self._moves),
             came.write_row.eq(self.target),
             came.write_data.eq(got + 1),
-            gone.write.eq(self._moves | frees),
-            gone.write_row.eq(self.vm),
-            gone.write_data.eq(gone.read(m, 0, self.vm) + 1),
-            borrowed.write.eq(self._lends | self._returns | self._revokes),
+            gone.write.eq(self._moves | self._freed),
+            gone.write_row.eq(self._giver),
+            gone.write_data.eq(gone.read(m, 0, self._giver) + 1),
+            borrowed.write.eq(self._lends | self._ends),
             borrowed.write_row.eq(row),
-            borrowed.write_data.eq(Mux(self._returns | self._revokes, loans - 1, loans + 1)),
+            borrowed.write_data.eq(Mux(self._lends, loans + 1, loans - 1)),
             own.eq(allocated.read(m, 2, self.target) + got - gone.read(m, 1, self.target)),
             self.keeps.eq(kept | same),
             self.look_owned.eq(

@@ -6,10 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Manager
 from postern_spec.regmap import Command, State
+from postern_spec.sizes import kill_steps, open_steps
 
 from .native import Sizes
 from .queue import fill_bits
-from .select import any_of, choose, mux_by_index
+from .select import any_of, choose, index_of, lowest, mux_by_index, one_hot
 from .table import Table
 
 __all__ = ["Directory"]
@@ -20,7 +21,8 @@ class Directory(wiring.Component):
 
     Permissions and acknowledgements are one row per receiver with one bit per sender, so that all that is asked about
     a receiver is one look-up. What must be cleared for a sender, when its VM-ID is opened again, is a column; a walk
-    clears it row by row, in turns that the write engine gives it.
+    clears it row by row, in turns that the write engine gives it. What is left of a killed VM is cleared by another
+    walk, which waits while a VM is being opened.
 
     Parameters
     ----------
@@ -60,11 +62,20 @@ class Directory(wiring.Component):
         This step ends the walk.
     walk : In(1)
         Take the step. Then ``target`` is ``walk_step`` (in the last step, the VM) and ``source`` the VM.
+    killing : Out(1), kill_vm, kill_step : Out
+        A VM is being torn down: which one, and the step whose turn it is. ``killing`` is low in the cycle after a
+        step, and while the last step has to wait.
+    kill : In(1)
+        Take the step.
+    filled : In(vms)
+        Some message is in the queue of this VM.
     states : Out(2).array(vms)
     open : Out(vms)
         VMs whose accesses act.
     opened, closed : Out(vms)
         This VM is opened or closed at the end of this cycle.
+    dying : Out(vms)
+        This VM was killed, and not torn down yet.
     changed : Out(vms)
         VMs that learn of a change of state.
     refused : Out(vms)
@@ -105,13 +116,19 @@ class Directory(wiring.Component):
                 "walking": Out(1),
                 "will_walk": Out(1),
                 "walk_vm": Out(vm),
-                "walk_step": Out(range(self.steps(config))),
+                "walk_step": Out(range(open_steps(config))),
                 "walk_last": Out(1),
                 "walk": In(1),
+                "killing": Out(1),
+                "kill_vm": Out(vm),
+                "kill_step": Out(range(kill_steps(config))),
+                "kill": In(1),
+                "filled": In(vms),
                 "states": Out(2, init=self.initial(config)).array(vms),
                 "open": Out(vms, init=((1 << vms) - 1) * (self.initial(config) is State.OPEN)),
                 "opened": Out(vms),
                 "closed": Out(vms),
+                "dying": Out(vms),
                 "changed": Out(vms),
                 "refused": Out(vms),
                 "look_target": In(vm),
@@ -130,11 +147,6 @@ class Directory(wiring.Component):
     def initial(c: Config) -> State:
         """Return the state of every VM after reset."""
         return State.OPEN if c.open_at_reset else State.CLOSED
-
-    @staticmethod
-    def steps(c: Config) -> int:
-        """Return how many steps it takes to open a VM: a row each, and a last one for the VM itself."""
-        return max(c.vms, c.lanes) + 1
 
     def elaborate(self, platform):
         m = Module()
@@ -206,17 +218,20 @@ class Directory(wiring.Component):
 
         # Commands: what they mean is found out in the cycle before they act.
         after = Signal(2)
-        illegal, opens, closes, wraps = (Signal(name=name) for name in ("illegal", "opens", "closes", "wraps"))
+        illegal, opens, closes, kills, wraps = (
+            Signal(name=name) for name in ("illegal", "opens", "closes", "kills", "wraps")
+        )
         state = choose(self.targets, list(self.states))
         m.d.sync += [
             illegal.eq(1),
             opens.eq(self.data == Command.OPEN),
             closes.eq(self.data == Command.CLOSE),
+            kills.eq(self.data == Command.KILL),
             wraps.eq(self.target_generation == 255),
         ]
         with m.Switch(self.data):
             with m.Case(Command.OPEN):
-                m.d.sync += illegal.eq(state != State.CLOSED)
+                m.d.sync += illegal.eq((state != State.CLOSED) | (self.targets & self.dying).any())
             with m.Case(Command.PAUSE):
                 m.d.sync += [illegal.eq(state != State.OPEN), after.eq(State.PAUSED)]
             with m.Case(Command.RESUME):
@@ -226,7 +241,7 @@ class Directory(wiring.Component):
                     illegal.eq((state == State.CLOSED) | (state == State.DRAINING)),
                     after.eq(State.DRAINING),
                 ]
-            with m.Case(Command.CLOSE):
+            with m.Case(Command.CLOSE, Command.KILL):
                 m.d.sync += [illegal.eq(state == State.CLOSED), after.eq(State.CLOSED)]
         wrong = Signal()
         done = Signal()
@@ -237,7 +252,7 @@ class Directory(wiring.Component):
             self.refuse.eq(wrong | (opens & wraps & ~self.idle)),
             done.eq(self.command & ~wrong & ~opens),
             enters.eq(Mux(ends, State.OPEN, after)),
-            self.walk_last.eq(self.walk_step == self.steps(c) - 1),
+            self.walk_last.eq(self.walk_step == open_steps(c) - 1),
             ends.eq(self.walk & self.walk_last),
         ]
         for vm, target in enumerate(self.targets):
@@ -251,7 +266,7 @@ class Directory(wiring.Component):
                         for states, vms_there in among.items()
                     ),
                 ]
-            m.d.comb += [self.opened[vm].eq(target & ends), self.closed[vm].eq(target & done & closes)]
+            m.d.comb += [self.opened[vm].eq(target & ends), self.closed[vm].eq(target & done & (closes | kills))]
         m.d.comb += self.changed.eq(permit_row & (ends | done).replicate(vms) & ~self.targets)
         starts = Signal()
         m.d.comb += [
@@ -264,6 +279,8 @@ class Directory(wiring.Component):
         with m.Elif(self.walk):
             m.d.sync += self.walk_step.eq(self.walk_step + 1)
 
+        self._tear_down(m, done & kills)
+
         half = Mux(self.permit_half, Cat(permit_row[:32], self.data), Cat(self.data[: min(vms, 32)], permit_row[32:]))
         m.d.comb += [
             permits.write.eq(self.set_permit),
@@ -275,3 +292,26 @@ class Directory(wiring.Component):
             generations.write.eq(ends),
             generations.write_data.eq(Mux(self.target_generation == 255, 1, self.target_generation + 1)),
         ]
+
+    def _tear_down(self, m: Module, kills):
+        """Walk over what the target had when ``kills`` is set, or after those that were killed before."""
+        c = self.config
+        last, busy = Signal(), Signal()
+        rest = Signal(c.vms)  # those that wait, when the walk is over
+        now = Cat(one_hot(self.kill_vm, c.vms, self.kill & last))
+        filled = mux_by_index(list(self.filled), self.kill_vm)
+        m.d.comb += [
+            last.eq(self.kill_step == kill_steps(c) - 1),
+            rest.eq(self.dying & ~now),
+        ]
+        m.d.sync += [
+            self.dying.eq(rest | (self.targets & kills.replicate(c.vms))),
+            # The queue loses a message a cycle, which may take longer than the walk.
+            self.killing.eq(busy & ~self.kill & ~(last & filled)),
+        ]
+        with m.If(kills & ~busy):
+            m.d.sync += [busy.eq(1), self.kill_vm.eq(self.target), self.kill_step.eq(0)]
+        with m.If(self.kill):
+            m.d.sync += self.kill_step.eq(self.kill_step + 1)
+            with m.If(last):
+                m.d.sync += [busy.eq(rest.any()), self.kill_vm.eq(index_of(lowest(rest))), self.kill_step.eq(0)]

@@ -642,6 +642,7 @@ class Port(wiring.Component):
         c = self.config
         shape = Shape(c)
         none = request.lanes == 0
+        opened = self._of_vm(self.open, request)  # or it was killed, and may own blocks still
         second, third = Signal(name=f"{way}_second"), Signal(name=f"{way}_third")
         fault, late = Signal(4, name=f"{way}_fault"), Signal(4, name=f"{way}_late_fault")
         refused = Signal(name=f"{way}_refused")
@@ -650,7 +651,7 @@ class Port(wiring.Component):
             m.submodules[f"{way}_refused"] = queue = Refusals(c)
         m.d.comb += [
             sram.request.eq(asks & request.sram & (1 if queue is None else queue.room)),
-            sram.enable.eq(valid & request.allowed & flags["exists"] & ~none),
+            sram.enable.eq(valid & request.allowed & flags["exists"] & ~none & opened),
             sram.word.eq(request.place[log2(shape.lanes) :]),
             sram.vm.eq(request.vm),
             passed.eq(valid & sram.grant),
@@ -662,7 +663,7 @@ class Port(wiring.Component):
             fault.eq(
                 Mux(
                     request.allowed,
-                    Mux(flags["exists"], Fault.NONE, Fault.UNMAPPED),
+                    Mux(flags["exists"], Mux(opened, Fault.NONE, Fault.BLOCK), Fault.UNMAPPED),
                     Mux(request.cacheable, Fault.CACHEABLE, Fault.NO_VM),
                 )
             ),

@@ -69,7 +69,9 @@ class Queue(wiring.Component):
     rx_result : Out(2 * lanes)
         ``Popped`` of each lane.
     forget : In(1)
-        The VM is opened: all lanes stale, no results.
+        The VM is opened or closed: all lanes stale, no results.
+    drop : In(1)
+        The VM was killed: the head goes. No lane is fresh then. Only with a manager.
     sender : In
         Whose credits the write engine looks at and changes.
     sent, gone, stop, spent, returns : Out
@@ -108,6 +110,7 @@ class Queue(wiring.Component):
                 "popped": Out(1),
                 "rx_result": Out(2 * config.lanes),
                 "forget": In(1),
+                "drop": In(1),
                 "sender": In(unsigned(sizes.vm_bits)),
                 "sent": Out(count),
                 "gone": Out(count),
@@ -179,7 +182,8 @@ class Queue(wiring.Component):
             m.d.sync += self.head.as_value().eq(Mux(straight, self.message.as_value(), following))
 
     def _lanes(self, m: Module):
-        m.d.comb += self.popped.eq((self.take & self.fresh).any())
+        takes = (self.take & self.fresh).any()
+        m.d.comb += self.popped.eq(takes if self.config.manager is Manager.NONE else takes | (self.drop & self.filled))
         for lane in range(self.config.lanes):
             result = self.rx_result[2 * lane : 2 * lane + 2]
             with m.If(self.look[lane]):

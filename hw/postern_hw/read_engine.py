@@ -9,6 +9,7 @@ from postern_spec.model import pow2
 from postern_spec.regmap import FAULT_RECORDS_EXTRA, Count, Fault, State, counts, locks, sources
 
 from .arbiter import RoundRobin
+from .blocks import rights
 from .decode import Decoder, pack
 from .faults import FaultSignature
 from .native import Sizes, read_request
@@ -90,6 +91,7 @@ class ReadEngine(wiring.Component):
                 "generation": In(8),
                 "own_generation": In(8),
                 "refused": In(vms),
+                "dying": In(vms),
                 "doorbells": In(vms),
                 "irq_state": In(len(sources(config))),
                 "irq_enable": In(len(sources(config))),
@@ -135,6 +137,8 @@ class ReadEngine(wiring.Component):
             "holding_other": In(vm),
             "holding_tag": In(8),
             "settled": In(2),
+            "rights": In(rights(c)),
+            "orphans": In(bits_for(c.blocks + 1)),
         } | numbers
 
     def elaborate(self, platform):
@@ -227,10 +231,11 @@ class ReadEngine(wiring.Component):
                     self.count_what.eq(chosen.offset[3:]),  # they lie at a stride of 8
                 ]
         if c.blocks:
-            account = chosen.vm
+            account, block = chosen.vm, guest.index("BLOCK", "block")
             if c.manager is not Manager.NONE:
                 account = Mux(chosen.manager, manager.index("QUOTA", "vm"), account)
-            m.d.sync += [self.block.eq(guest.index("BLOCK", "block")), self.account.eq(account)]
+                block = Mux(chosen.manager, manager.index("RIGHTS", "block"), block)
+            m.d.sync += [self.block.eq(block), self.account.eq(account)]
         m.d.sync += [
             self.own.eq(own),
             self.other.eq(other),
@@ -380,6 +385,7 @@ class ReadEngine(wiring.Component):
                 page.CONTROL,
                 STATE=state,
                 REFUSED=mux_by_index(list(self.refused), self.other),
+                KILLING=mux_by_index(list(self.dying), self.other),
                 QUEUED=self._queued(),
             ),
             "GENERATION": self.generation,
@@ -391,6 +397,10 @@ class ReadEngine(wiring.Component):
                 "POOL": pack(page.POOL, CLEAN=self.clean, DIRTY=self.dirty),
                 "QUOTA": pack(page.QUOTA, LIMIT=self.limit, USED=self.used),
                 "HOLDINGS": pack(page.HOLDINGS, OWNED=self.owned, BORROWED=self.borrowed),
+                "ORPHANS": self.orphans,
+                "RIGHTS": pack(
+                    page.RIGHTS, **{name.upper(): getattr(self.rights, name) for name in self.rights.shape().members}
+                ),
             }
         if c.tags:
             words |= {

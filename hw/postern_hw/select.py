@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
-__all__ = ["after", "any_of", "bits_for", "choose", "gated", "log2", "lowest", "mux_by_index", "one_hot"]
+__all__ = ["after", "any_of", "bits_for", "choose", "gated", "index_of", "log2", "lowest", "mux_by_index", "one_hot"]
 
 
 def log2(count: int) -> int:
@@ -66,3 +66,9 @@ def gated(m: Module, grant: Value, values: list[Value], name: str) -> Value:
 def lowest(bits: Value) -> Value:
     """Return just the lowest of the bits that are set."""
     return Cat(bits[i] & ~bits[:i].any() if i else bits[i] for i in range(len(bits)))
+
+
+def index_of(bits: Value) -> Value:
+    """Return the index of the one bit that is set; zero if none is."""
+    width = bits_for(len(bits))
+    return Cat(Cat(bit for i, bit in enumerate(bits) if i >> place & 1).any() for place in range(width))

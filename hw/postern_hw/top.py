@@ -41,6 +41,8 @@ def probes(c: Config) -> list[Pin]:
     ]
     if c.counters:
         found.append(Pin("probe_waited", "out", 16, "a VM, and above its 8 bits the cycles of waiting that are added"))
+    if c.manager is not Manager.NONE:
+        found.append(Pin("probe_kill", "out", 1, "a step of tearing down a VM acts"))
     if c.blocks:
         found.append(Pin("probe_clean", "out", 1, "the oldest dirty block becomes clean"))
         if c.manager is not Manager.NONE:
@@ -132,6 +134,7 @@ class Postern(wiring.Component):
                 self.probe_r_issue.eq(Cat(port.r_issue for port in self.ports)),
                 self.probe_w_issue.eq(Cat(port.w_issue for port in self.ports)),
                 self.probe_walk.eq(self.writer.walk),
+                *([self.probe_kill.eq(self.writer.kill)] if self.faults is not None else []),
             ]
             if self.counters is not None:
                 m.d.comb += self.probe_waited.eq(
@@ -248,6 +251,13 @@ class Postern(wiring.Component):
                 reader.stops[vm].eq(queue.look_stop),
             ]
 
+        if c.manager is not Manager.NONE:
+            for vm, queue in enumerate(self.queues):
+                m.d.comb += [
+                    queue.forget.eq(self.directory.opened[vm] | self.directory.closed[vm]),
+                    queue.drop.eq(self.directory.dying[vm]),
+                ]
+
     def _writer(self, m: Module):
         wiring.connect(m, self.writer.word, self.pool.commit)
         m.d.comb += self.writer.crowded.eq(self.pool.crowded)
@@ -294,6 +304,16 @@ class Postern(wiring.Component):
             doorbells.forget_sender.eq(writer.walk & ~directory.walk_last),
             doorbells.forget_all.eq((writer.walk & directory.walk_last) | closing),
         ]
+        if self.faults is not None:
+            rings = directory.kill_step < self.config.vms  # a row of doorbells belongs to the step
+            m.d.comb += [
+                directory.kill.eq(writer.kill),
+                directory.filled.eq(Cat(queue.filled for queue in self.queues)),
+                writer.killing.eq(directory.killing),
+                writer.kill_vm.eq(directory.kill_vm),
+                writer.kill_step.eq(directory.kill_step),
+                doorbells.forget_sender.eq((writer.walk & ~directory.walk_last) | (writer.kill & rings)),
+            ]
         if self.tags is not None:
             m.d.comb += [
                 self.tags.row.eq(writer.index),
@@ -335,6 +355,8 @@ class Postern(wiring.Component):
             reader.armed.eq(interrupts.armed),
             reader.fired.eq(interrupts.fired),
         ]
+        if self.faults is not None:
+            m.d.comb += reader.dying.eq(directory.dying)
         if self.tags is not None:
             m.d.comb += [
                 self.tags.read_row.eq(reader.tag_row),
@@ -424,6 +446,12 @@ class Postern(wiring.Component):
             blocks.give_back.eq(getattr(do, "return")),
             blocks.revoke.eq(do.revoke),
             blocks.set_limit.eq(do.quota),
+            blocks.reclaim.eq(do.reclaim),
+            blocks.kill.eq(writer.kill),
+            blocks.kill_vm.eq(self.directory.kill_vm),
+            blocks.kill_block.eq(self.directory.kill_step),
+            blocks.open.eq(self.directory.open),
+            writer.is_orphan.eq(blocks.is_orphan),
             writer.may_give.eq(blocks.may_give),
             writer.tag.eq(blocks.tag),
             writer.settled.eq(blocks.settled),
@@ -440,6 +468,8 @@ class Postern(wiring.Component):
             reader.holding.eq(blocks.look_holding),
             reader.holding_other.eq(blocks.look_other),
             reader.holding_tag.eq(blocks.look_tag),
+            reader.rights.eq(blocks.look_rights),
+            reader.orphans.eq(blocks.orphans),
             reader.used.eq(blocks.look_used),
             reader.limit.eq(blocks.look_limit),
             reader.owned.eq(blocks.look_owned),

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
 from postern_spec.regmap import LOCKED, Count, Fault, Result, Settled, locks
+from postern_spec.sizes import kill_steps, open_steps
 
 from .arbiter import RoundRobin
 from .counters import EVENTS
@@ -63,7 +64,7 @@ class WriteEngine(wiring.Component):
     Members
     -------
     requests : In(stream of write_request).array(ports)
-        Granted round robin, together with the steps of a VM that is being opened.
+        Granted round robin, together with the steps of a VM that is being opened or torn down.
     acted : Out(ports)
         This port's request has acted at the end of this cycle.
     slot_back : Out(ports), back : Out
@@ -94,6 +95,8 @@ class WriteEngine(wiring.Component):
         No message from ``source`` waits anywhere.
     walking, will_walk, walk_vm, walk_step, walk_last : In; walk : Out(1)
         Steps of a VM that is being opened.
+    killing, kill_vm, kill_step : In; kill : Out(1)
+        Steps of a VM that is being torn down. ``walk`` and ``kill`` are high in the cycle in which the step acts.
     hold : Out(1)
         Managers wait.
     refused_command : In(1)
@@ -111,8 +114,8 @@ class WriteEngine(wiring.Component):
 
     may_give, tag : In; give : Out(1)
         From and to the blocks: the word may hand its block over, with this tag in its place; it does.
-    settled, limit_fits : In
-        Outcome of ``FREE``, ``RETURN`` and ``REVOKE``; the target may have the quota.
+    settled, limit_fits, is_orphan : In
+        Outcome of ``FREE``, ``RETURN`` and ``REVOKE``; the target may have the quota; the block may be reclaimed.
     look_settled : Out(2)
         A lane's outcome for the read engine.
 
@@ -131,7 +134,7 @@ class WriteEngine(wiring.Component):
     @classmethod
     def strobes(cls, c: Config) -> tuple[str, ...]:
         """Return the names of the strobes that a block has."""
-        blocks = ("FREE", "RETURN", "REVOKE", "QUOTA") if c.blocks else ()
+        blocks = ("FREE", "RETURN", "REVOKE", "QUOTA", "RECLAIM") if c.blocks else ()
         return cls.STROBES + blocks + (("COUNT_CLEAR",) if c.counters else ())
 
     def __init__(self, config: Config):
@@ -181,9 +184,13 @@ class WriteEngine(wiring.Component):
                 "walking": In(1),
                 "will_walk": In(1),
                 "walk_vm": In(vm),
-                "walk_step": In(range(max(vms, config.lanes) + 1)),
+                "walk_step": In(range(open_steps(config))),
                 "walk_last": In(1),
                 "walk": Out(1),
+                "killing": In(1),
+                "kill_vm": In(vm),
+                "kill_step": In(range(kill_steps(config))),
+                "kill": Out(1),
                 "hold": Out(1),
                 "refused_command": In(1),
                 "refusing": Out(vms),
@@ -203,6 +210,7 @@ class WriteEngine(wiring.Component):
                     "give": Out(1),
                     "settled": In(Settled),
                     "limit_fits": In(1),
+                    "is_orphan": In(1),
                     "look_settled": Out(Settled),
                 }
                 if config.blocks
@@ -227,12 +235,11 @@ class WriteEngine(wiring.Component):
         managed = c.manager is not Manager.NONE
         m.submodules.arbiter = arbiter = RoundRobin(ports + managed)
         steps = arbiter.grant[-1] if managed else Const(0)
+        stepping = Mux(self.walking, ~self.walk, self.killing & ~self.kill)  # not in the cycle in which one acts
         decoding, busy, accept = (Signal(name=name) for name in ("decoding", "busy", "accept"))
         self._checking = checking = Signal()
         m.d.comb += [
-            arbiter.request.eq(
-                Cat(*(request.valid for request in self.requests), *([self.walking & ~self.walk] if managed else []))
-            ),
+            arbiter.request.eq(Cat(*(request.valid for request in self.requests), *([stepping] if managed else []))),
             arbiter.accept.eq(accept),
             busy.eq(decoding | checking),
             accept.eq(~busy & ~self.crowded),
@@ -298,11 +305,16 @@ class WriteEngine(wiring.Component):
             managing, manages = Signal(), Signal()
             comes = choose(granted, [payload.manager & payload.allowed for payload in payloads]) & accept
             m.d.comb += manages.eq((managing & ~self._ordinary) | comes)
-            m.d.sync += [managing.eq(manages), self.hold.eq(manages | self.will_walk), self._walk.eq(steps & accept)]
+            m.d.sync += [
+                managing.eq(manages),
+                self.hold.eq(manages | self.will_walk),
+                self._walk.eq(steps & accept & self.walking),
+                self.kill.eq(steps & accept & ~self.walking),
+            ]
             with m.If(steps):
                 m.d.comb += [
-                    sender.eq(self.walk_vm),
-                    receiver.eq(Mux(self.walk_last, self.walk_vm, self.walk_step)),
+                    sender.eq(Mux(self.walking, self.walk_vm, self.kill_vm)),
+                    receiver.eq(Mux(self.walking, Mux(self.walk_last, self.walk_vm, self.walk_step), self.kill_step)),
                 ]
         with m.If(decoding):
             self._decode(m, sender, receiver)
@@ -664,5 +676,6 @@ class WriteEngine(wiring.Component):
         bad_value = (self._does["CREDITS"] & ~fits) | (self._does["CONTROL"] & self.refused_command)
         if c.blocks:
             bad_value = bad_value | (self._does["QUOTA"] & ~self.limit_fits)
+            bad_value = bad_value | (self._does["RECLAIM"] & ~self.is_orphan)
         with m.If(bad_value):
             m.d.comb += self._late_fault.eq(Fault.BAD_VALUE)

@@ -8,10 +8,10 @@ The RTL says with its probes when it passes an access on, and the scoreboard has
 3. stale pops, then reads of ``HEADER`` that were passed on in ``c - 1``; then writes of SRAM that were passed on in
    ``c - 1``, and its reads; then an ``ALLOC`` of ``c - 2``;
 4. writes that are passed on now are staged; then the commit that was passed on in ``c - 1`` acts, or another write of
-   ``c - 3``, or one step of an opening;
+   ``c - 3``, or one step of an opening, or of tearing down a killed VM, whose block follows a cycle later;
 5. a block becomes clean; cycles of waiting are added to their counter, then the events of ``c - 1`` are counted;
    refusals of ``c - 1``, or of SRAM those that the RTL said it logs in ``c - 1``, are logged; then pops that were
-   passed on in ``c - 1`` take the head;
+   passed on in ``c - 1`` take the head, and killed VMs lose a message; then a ``KILL`` acts;
 6. responses that are taken now are compared.
 
 The interrupt lines in ``c`` are compared with the model before step 2. A port that is in reset in ``c`` has lost what
@@ -26,19 +26,19 @@ from functools import lru_cache
 
 from postern.model import Model, Token
 from postern_spec.config import Config, Manager
-from postern_spec.regmap import Fault, Handover, Popped, Result, address_map, guest_page
+from postern_spec.regmap import Command, Fault, Handover, Popped, Result, State, address_map, guest_page
 
 from .rtl import EVENT, Pace, ProtocolError, Rtl, varied
 from .traffic import ALLOC, HEADER, NOTHING, POP, SRAM_READ, SRAM_WRITE, WORD, WRITE, Access, Traffic, describe
 
-__all__ = ["Episode", "Mismatch", "Plan", "Scoreboard", "crossings", "run_episode"]
+__all__ = ["Episode", "Mismatch", "Plan", "Scoreboard", "crossings", "kill_crossings", "run_episode"]
 
 (
-    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, WAITED, READ_ISSUE, WRITE_ISSUE,
+    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, KILL, CLEAN, WAITED, READ_ISSUE, WRITE_ISSUE,
     READ_LOGGED, WRITE_LOGGED, READ_DONE, WRITE_DONE,
-) = range(15)  # fmt: skip
+) = range(16)  # fmt: skip
 EVENT_NAMES = (
-    "irq", "manager_irq", "port reset", "block reset", "resolved", "accepted", "walk", "clean", "waited",
+    "irq", "manager_irq", "port reset", "block reset", "resolved", "accepted", "walk", "kill", "clean", "waited",
     "read issued", "write issued", "read logged", "write logged", "read answered", "write answered",
 )  # fmt: skip
 
@@ -133,6 +133,10 @@ class Crossings:
         if owner is None:
             return f"{'clean' if self.model.clean(block) else 'dirty'} / stranger"
         state = "owned" if borrower is None else "shown" if shown else "lent"
+        if self.model.dying(owner):
+            state += " by the dead"
+        elif borrower is not None and self.model.dying(borrower):
+            state += " to the dead"
         return f"{state} / {'owner' if vm == owner else 'borrower' if vm == borrower else 'stranger'}"
 
     def touched(self, write: bool, port: int, vm: int | None, address: int, fault: Fault) -> None:
@@ -185,6 +189,112 @@ class Crossings:
             self._met, self._changed = [], set()
 
 
+def kill_crossings(c: Config) -> set[str]:
+    """Return what ``Kills`` counts on a block with a manager: a VM killed in every state, while it does anything, and
+    everything that it can have of a block, and what others do to that before it is torn down."""
+    found = {f"KILL / {state} / {queue}" for state in ("OPEN", "PAUSED", "DRAINING") for queue in ("mail", "no mail")}
+    now = ["its pop", "a pop of its message", "its header", "its STAGE", "its COMMIT", "its register write", "its read"]
+    found |= {"KILL / refused", "KILL / while another is torn down", "OPEN / the dead", "CREDITS / at the dead"}
+    found |= {"OPEN / while another is torn down"}
+    if c.blocks:
+        now += ["its ALLOC", "its read of SRAM", "its write of SRAM", "a read of its loan", "its COMMIT with a block"]
+        now += ["a COMMIT with a block to it"]
+        payers = ("itself", "another", "nobody")
+        found |= {f"torn / {state} by it / paid by {payer}" for state in ("owned", "lent", "shown") for payer in payers}
+        found |= {f"torn / {state} to it / paid by {payer}" for state in ("lent", "shown") for payer in payers}
+        found |= {f"torn / {state} by another / paid by itself" for state in ("owned", "lent", "shown")}
+        found |= {"torn / nothing", "FREE / orphan", "QUOTA / with orphans"}
+        found |= {f"RECLAIM / {what}" for what in ("owned orphan", "lent orphan", "shown orphan", "no orphan")}
+        loans = ("lent", "shown")
+        found |= {f"{name} / {loan} by the dead / borrower / still" for name in ("RETURN", "read") for loan in loans}
+        found |= {f"{name} / {loan} to the dead / owner / still" for name in ("REVOKE", "FREE") for loan in loans}
+        found |= {f"{way} / owned by the dead / owner / still" for way in ("read", "write")}
+    return found | {f"KILL / {what}" for what in now}
+
+
+class Kills:
+    """Counts what a VM had and did when it was killed, and what became of that.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    model : Model
+        What the scoreboard replays into.
+    coverage : Counter
+        Where to count.
+    """
+
+    def __init__(self, config: Config, model: Model, coverage: Counter[str]):
+        self.config = config
+        self.model = model
+        self._coverage = coverage
+        self._dead = 0  # whose step of tearing down was the last
+
+    @staticmethod
+    def victim(token: Token) -> int | None:
+        """Return which VM a write asks to kill."""
+        decoded, _, _, _, data, whole, _, _ = token
+        kills = decoded.name == "CONTROL" and data == Command.KILL and whole and not decoded.fault
+        return decoded.where[0] if kills else None
+
+    def before(self, token: Token, doing: set[str]) -> None:
+        """Look at a VM that is about to be killed, and at what it does, or others do with it, in this cycle."""
+        model, vm = self.model, self.victim(token)
+        assert vm is not None
+        state = model.state(vm)
+        if state is State.CLOSED:
+            self._coverage["KILL / refused"] += 1
+            return
+        self._coverage[f"KILL / {state.name} / {'mail' if model.senders(vm) else 'no mail'}"] += 1
+        for what in doing:
+            self._coverage[f"KILL / {what}"] += 1
+        if model.killing is not None:
+            self._coverage["KILL / while another is torn down"] += 1
+
+    def write(self, token: Token) -> None:
+        """Look at what another write is about to do to the dead, or to what they left."""
+        decoded, _, vm, _, data, whole, _, _ = token
+        model, name, where = self.model, decoded.name, decoded.where
+        if decoded.fault or not whole or name not in ("CONTROL", "CREDITS", "QUOTA", "RECLAIM", "FREE"):
+            return
+        if name == "CONTROL" and data == Command.OPEN and model.state(where[0]) is State.CLOSED:
+            if model.dying(where[0]):
+                self._coverage["OPEN / the dead"] += 1
+            elif model.killing is not None:
+                self._coverage["OPEN / while another is torn down"] += 1
+        elif name == "CREDITS" and model.dying(where[0]):
+            self._coverage["CREDITS / at the dead"] += 1
+        elif name == "QUOTA" and model.orphans:
+            self._coverage["QUOTA / with orphans"] += 1
+        elif name in ("RECLAIM", "FREE") and data < self.config.blocks:
+            owner, borrower, shown = model.rights(data)
+            orphan = owner is not None and model.payer(data) is None
+            if name == "RECLAIM":
+                how = "owned" if borrower is None else "shown" if shown else "lent"
+                self._coverage[f"RECLAIM / {how} orphan" if orphan else "RECLAIM / no orphan"] += 1
+            elif orphan and owner == vm:
+                self._coverage["FREE / orphan"] += 1
+
+    def step(self, dead: int) -> None:
+        """Remember whose step of tearing down acts."""
+        self._dead = dead
+
+    def block(self, block: int) -> None:
+        """Look at a block that is about to lose what the dead had of it."""
+        if block >= self.config.blocks:
+            return
+        owner, borrower, shown = self.model.rights(block)
+        payer = self.model.payer(block)
+        state = "owned" if borrower is None else "shown" if shown else "lent"
+        paid = "paid by " + ("nobody" if payer is None else "itself" if payer == self._dead else "another")
+        what = "nothing"
+        if owner is not None and self._dead in (owner, borrower, payer):
+            side = "by it" if owner == self._dead else "to it" if borrower == self._dead else "by another"
+            what = f"{state} {side} / {paid}"
+        self._coverage[f"torn / {what}"] += 1
+
+
 class Scoreboard:
     """Replays events into a model and compares.
 
@@ -195,7 +305,7 @@ class Scoreboard:
     accesses : list of list of Access
         Of each port, by number of the request.
     model : Model
-        A model after reset, with ``stepped_open``, ``stepped_scrub`` and ``stepped_counts``.
+        A model after reset, with ``stepped_open``, ``stepped_kill``, ``stepped_scrub`` and ``stepped_counts``.
     """
 
     def __init__(self, config: Config, accesses: list[list[Access]], model: Model):
@@ -236,7 +346,10 @@ class Scoreboard:
         self._clean = False
         self._waited: list[tuple[int, int]] = []  # VM, cycles
         self._crossings = Crossings(config, model, self.episode.coverage)
-        self._walk = False
+        self._kills = Kills(config, model, self.episode.coverage)
+        self._walk = self._kill = False
+        self._torn: int | None = None  # the block of the step of tearing down that acted in the last cycle
+        self._noted: list[tuple[str, int | None]] = []  # of this cycle: what acted at once, and whose it was
         self._answers: list[tuple[int, int, int, int, int]] = []  # of this cycle: port, number, kind, data, response
         self._has_manager = config.manager is not Manager.NONE
         self._manager_line = (config.cores + 31) // 32 * 32  # above the words of the cores' lines
@@ -273,6 +386,9 @@ class Scoreboard:
                     self._start()
                 if kind == WALK:
                     self._walk = True
+                    continue
+                if kind == KILL:
+                    self._kill = True
                     continue
                 if kind == CLEAN:
                     self._clean = True
@@ -332,7 +448,7 @@ class Scoreboard:
         under_way = (
             self._pops, self._headers, self._logged, self._touches, *self._reads, *self._refused, *self._writes,
         )  # fmt: skip
-        return any(under_way)
+        return any(under_way) or self._torn is not None or self.model.killing is not None
 
     def _start(self) -> None:
         """Do what looks: the interrupt lines, then the reads that were passed on before."""
@@ -367,6 +483,7 @@ class Scoreboard:
         for port, index, access, vm in self._allocs:
             self._read(port, index, access, vm)
             self._crossings.allocated(vm, self._results[port][index][0])
+            self._noted.append(("its ALLOC", vm))
             self._doubtful = _SETTLING
         self._allocs.clear()
 
@@ -377,17 +494,26 @@ class Scoreboard:
     def _end(self) -> None:
         """Do what acts."""
         model = self.model
-        if self._writes[0] or self._walk:
-            for port, index, token in self._writes[0]:
-                self._crossings.before(token)
-                fault = model.finish_write(token, log=False)
-                self._crossings.after(token)
-                if fault:
-                    _, _, vm, address, *_ = token
-                    self._faults.append((port, vm, address, fault, True))
+        if self._torn is not None:
+            self._kills.block(self._torn)
+            model.tear_block(self._torn)
+            self._torn = None
+        killing: tuple[int, int, Token] | None = None
+        doing: set[str] = set()
+        if self._writes[0] or self._walk or self._kill:
+            for passed in self._writes[0]:
+                victim = self._kills.victim(passed[2])
+                if victim is not None:
+                    killing, doing = passed, self._doing(victim)
+                else:
+                    self._write(*passed)
+            if self._kill:
+                if model.killing is None:
+                    self._fail("no VM is being torn down", "a step of tearing down")
+                self._kills.step(model.killing)
+                self._torn = model.tear_row()
+                self._kill = False
                 self._doubtful = _SETTLING
-                self._results[port][index] = 0, 0
-                self._coverage[f"write {fault.name}"] += 1
             if self._walk:
                 if not model.walking:
                     self._fail("no VM is being opened", "a step of an opening")
@@ -405,17 +531,23 @@ class Scoreboard:
             self._coverage["scrubbed"] += 1
             self._clean = False
             self._doubtful = _SETTLING
-        self._crossings.end()
         for vm, cycles in self._waited:
             model.waited(vm, cycles)
             self._coverage["waited"] += cycles
         self._waited.clear()
         if self.config.counters:
             model.counted()
-        self._logged, self._faults, self._late_faults = self._faults + self._late_faults, [], []
         for pop in self._pops:
             self._pop(*pop)
             self._doubtful = _SETTLING
+        if model.killing is not None:
+            model.drop()
+            self._doubtful = _SETTLING
+        if killing:
+            self._kills.before(killing[2], doing)
+            self._write(*killing)
+        self._crossings.end()
+        self._logged, self._faults, self._late_faults = self._faults + self._late_faults, [], []
         if self._answers:
             for answer in self._answers:
                 self._respond(*answer)
@@ -428,6 +560,48 @@ class Scoreboard:
         self._new_pops, self._new_headers, self._new_reads, self._new_refused = [], [], [], []
         self._new_writes, self._new_commits = [], []
         self._touches, self._new_touches = self._new_touches, []
+        self._noted.clear()
+
+    def _write(self, port: int, index: int, token: Token) -> None:
+        """Do what a write does behind its port."""
+        self._kills.write(token)
+        self._crossings.before(token)
+        fault = self.model.finish_write(token, log=False)
+        self._crossings.after(token)
+        if fault:
+            _, _, vm, address, *_ = token
+            self._faults.append((port, vm, address, fault, True))
+        self._doubtful = _SETTLING
+        self._results[port][index] = 0, 0
+        self._coverage[f"write {fault.name}"] += 1
+
+    def _doing(self, vm: int) -> set[str]:
+        """Return what a VM does, or others do with it, in this cycle; of writes, that they wait behind their port."""
+        doing = {what for what, who in self._noted if who == vm}
+        for _, _, _, who in self._pops:
+            if who == vm:
+                doing.add("its pop")
+            if self.model.senders(who or 0)[0] == vm:
+                doing.add("a pop of its message")
+        for what, passed in (("its header", self._headers), ("its read", self._reads[1] + self._new_reads)):
+            doing |= {what for *_, who in passed if who == vm}
+        for _, _, token in (*self._writes[1], *self._writes[2], *self._new_writes, *self._new_commits):
+            decoded, who = token[0], token[2]
+            gives = decoded.name == "COMMIT" and decoded.where[1]
+            if who == vm:
+                commits = "its COMMIT with a block" if gives else "its COMMIT"
+                doing.add(commits if decoded.name == "COMMIT" else "its register write")
+            if gives and decoded.where[3] == vm:
+                doing.add("a COMMIT with a block to it")
+        for port, _, access, who in self._touches:
+            read = access.path == SRAM_READ
+            if who == vm:
+                doing.add(f"its {'read' if read else 'write'} of SRAM")
+            elif who is not None and read:
+                block = (access.address - address_map(self.config, port).sram(who)) // self.config.block_size
+                if block < self.config.blocks and self.model.rights(block)[:2] == (vm, who):
+                    doing.add("a read of its loan")
+        return doing
 
     def _compare_lines(self) -> None:
         if self._doubtful:
@@ -501,6 +675,7 @@ class Scoreboard:
         decoded, *_, settled, _ = token
         if settled is Fault.NONE:  # a staged word: that was all
             self._results[port][index] = 0, 0
+            self._noted.append(("its STAGE", vm))
         elif decoded.name == "COMMIT" and not decoded.where[1]:  # without a block; decoded in its port
             self._new_commits.append((port, index, token))
         else:  # decoded and checked in the engine, which takes two cycles
@@ -544,7 +719,7 @@ class Scoreboard:
         if self.model.state(vm):
             value, fault = self.model.read(port, vm, access.address, secure=access.secure, log=False)
         else:
-            value, fault = 0, Fault.NONE  # closed since it was passed on; its queue is empty
+            value, fault = 0, Fault.NONE  # closed since it was passed on
         self._give(port, index, value, fault)
 
     def _give(self, port: int, index: int, value: int, fault: Fault) -> None:
@@ -594,6 +769,7 @@ class Scoreboard:
         self._pops, self._headers, self._reads, self._refused, self._writes = [], [], ([], []), ([], []), ([], [], [])
         self._faults, self._logged, self._late_faults = [], [], []
         self._allocs, self._touches, self._clean, self._waited = [], [], False, []
+        self._torn, self._kill = None, False
         for queues in self._waiting.values():
             for queue in queues:
                 queue.clear()
@@ -626,7 +802,7 @@ class Scoreboard:
         text = f"{cycle:8} {EVENT_NAMES[kind]:14}"
         if kind in (IRQ, MANAGER_IRQ):
             return f"{text} {data:#x}"
-        if kind in (WALK, CLEAN, BLOCK_RESET):
+        if kind in (WALK, KILL, CLEAN, BLOCK_RESET):
             return text
         if kind == WAITED:
             return f"{text} VM {port}, {data} cycles"
@@ -644,7 +820,7 @@ class Scoreboard:
 @lru_cache(maxsize=32)
 def _model(config: Config) -> Model:
     """Return a model that is used again, because it remembers what addresses mean."""
-    return Model(config, stepped_open=True, stepped_scrub=True, stepped_counts=True)
+    return Model(config, stepped_open=True, stepped_kill=True, stepped_scrub=True, stepped_counts=True)
 
 
 class Plan:
@@ -658,6 +834,8 @@ class Plan:
         Of everything that is random.
     length : int
         Requests of each port.
+    deadly : bool or None
+        VMs are killed all the time; ``None``: in some of the programs.
 
     Attributes
     ----------
@@ -667,11 +845,11 @@ class Plan:
         Cycles within which they have to end.
     """
 
-    def __init__(self, config: Config, seed: int, length: int):
+    def __init__(self, config: Config, seed: int, length: int, deadly: bool | None = None):
         rng = random.Random(seed)
         ports = len(config.ports)
         self.config = config
-        self.traffic = Traffic(config, rng.getrandbits(32), length)
+        self.traffic = Traffic(config, rng.getrandbits(32), length, deadly)
         self.limit = 200 * length
         self._seed = rng.getrandbits(30) | 1
         expected = 3 * length
@@ -740,7 +918,13 @@ class Plan:
 
 
 def run_episode(
-    config: Config, seed: int, *, length: int = 3000, text: str | None = None, model: Model | None = None
+    config: Config,
+    seed: int,
+    *,
+    length: int = 3000,
+    text: str | None = None,
+    model: Model | None = None,
+    deadly: bool | None = None,
 ) -> Episode:
     """Run one random program on every port of a block and compare. The same arguments give the same run.
 
@@ -756,13 +940,15 @@ def run_episode(
         The Verilog, where it is not that of ``config`` as it is.
     model : Model
         What to compare with, where it is not the model as it is.
+    deadly : bool
+        VMs are killed all the time. By default in some of the programs.
 
     Raises
     ------
     Mismatch
         RTL and model differ, or the RTL broke a bus rule.
     """
-    plan = Plan(config, seed, length)
+    plan = Plan(config, seed, length, deadly)
     board = plan.board(model)
     with plan.start(text=text) as rtl:
         for part in plan.run(rtl):

@@ -27,8 +27,8 @@ USE = struct.Struct("<IBBBB")
 BLOCK = 0xFFFF_FFFF
 LONGEST = 256  # beats of a burst
 BOUNDARY = 4096  # that no burst crosses
-TAKE_BLOCK, TAKE_LOAN, TAKE_PLACE, TAKE_HOT_PLACE = range(1, 5)  # of ``Use``
-KEEP_BLOCK, KEEP_WORD = 1, 2
+TAKE_BLOCK, TAKE_LOAN, TAKE_PLACE, TAKE_HOT_PLACE, TAKE_PEER = range(1, 6)  # of ``Use``
+KEEP_BLOCK, KEEP_WORD, KEEP_PEER = 1, 2, 3
 INSECURE = 0b010  # AxPROT of a non-secure access
 FOREVER = 1 << 62
 
@@ -185,20 +185,21 @@ def transfer(
 class Use(NamedTuple):
     """What a request takes from what its VM remembers when it starts, or adds to that when it is answered.
 
-    A VM remembers the last four blocks that it got, and the last words of the last four messages that brought one.
+    A VM remembers the last four blocks that it got, the last words of the last four messages that brought one, and the
+    generations of its peers.
 
     Parameters
     ----------
     take : int
         ``TAKE_BLOCK`` puts the number of a block into the data, ``TAKE_LOAN`` is all of the data, ``TAKE_PLACE`` adds
-        the offset of a block to the address, and ``TAKE_HOT_PLACE`` that of the block that anybody handed over or gave
-        up last.
+        the offset of a block to the address, ``TAKE_HOT_PLACE`` that of the block that anybody handed over or gave
+        up last, and ``TAKE_PEER`` puts the generation of a peer into the data.
     keep : int
-        ``KEEP_BLOCK`` for the answer of ``ALLOC``, ``KEEP_WORD`` for a word of a message.
+        ``KEEP_BLOCK`` for the answer of ``ALLOC``, ``KEEP_WORD`` for a word of a message, ``KEEP_PEER`` for ``PEER``.
     vm : int
         Whose memory.
     pick : int
-        Which of the four.
+        Which of the four, or which peer.
     """
 
     take: int = 0

@@ -66,8 +66,8 @@ struct Event {  // lockstep.EVENT
 
 // In the order in which those of one cycle are logged.
 enum Kind : uint8_t {
-    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, CLEAN, WAITED, READ_ISSUE, WRITE_ISSUE, READ_LOGGED,
-    WRITE_LOGGED, READ_DONE, WRITE_DONE
+    IRQ, MANAGER_IRQ, PORT_RESET, BLOCK_RESET, RESOLVED, ACCEPT, WALK, KILL, CLEAN, WAITED, READ_ISSUE, WRITE_ISSUE,
+    READ_LOGGED, WRITE_LOGGED, READ_DONE, WRITE_DONE
 };
 
 struct Pace {  // rtl.PACE
@@ -97,16 +97,21 @@ struct Use {  // rtl.USE
     uint8_t vm;
     uint8_t pick;
 };
-enum Take : uint8_t { TAKE_NOTHING, TAKE_BLOCK, TAKE_LOAN, TAKE_PLACE, TAKE_HOT_PLACE };  // to data, to data, to address
-enum Keep : uint8_t { KEEP_NOTHING, KEEP_BLOCK, KEEP_WORD };
+enum Take : uint8_t { TAKE_NOTHING, TAKE_BLOCK, TAKE_LOAN, TAKE_PLACE, TAKE_HOT_PLACE, TAKE_PEER };  // places: to address
+enum Keep : uint8_t { KEEP_NOTHING, KEEP_BLOCK, KEEP_WORD, KEEP_PEER };
 constexpr uint32_t NUMBER = 0x3FF, OTHERS = 0x3F00FC00;  // fields of RETURN: number of the block; what is no field
 
-// What a VM remembers: the blocks that it got last, and the last words of messages that brought one.
+// What a VM remembers: the blocks that it got last, the last words of messages that brought one, generations of peers.
 struct Pocket {
     static constexpr uint32_t SIZE = 4;
     uint32_t blocks[SIZE] = {}, loans[SIZE] = {};
     uint32_t next_block = 0, next_loan = 0;
-    void put(Keep keep, uint32_t data) {
+    uint8_t peers[64] = {};
+    void put(Keep keep, uint8_t pick, uint32_t data) {
+        if (keep == KEEP_PEER) {
+            peers[pick & 63] = uint8_t(data);
+            return;
+        }
         uint32_t block = data & NUMBER;
         if (block >= BLOCKS || !(data >> 30) || (data & OTHERS)) return;
         if (keep == KEEP_WORD) loans[next_loan++ % SIZE] = data;
@@ -242,7 +247,7 @@ void Master::answer(Kind kind, uint32_t index, uint64_t data, uint16_t response)
     d.response = response;
     d.state = ANSWERED;
     answered++;
-    if (index < uses.size() && uses[index].keep) bench.pockets[uses[index].vm & 63].put(Keep(uses[index].keep), uint32_t(data));
+    if (index < uses.size() && uses[index].keep) bench.pockets[uses[index].vm & 63].put(Keep(uses[index].keep), uses[index].pick, uint32_t(data));
     bench.log(kind, id, index, data, response);
 }
 
@@ -255,9 +260,10 @@ void Master::resolve(uint32_t index) {
     uint32_t block = pocket.blocks[use.pick % Pocket::SIZE];
     if (use.take == TAKE_BLOCK) request.data = (request.data & ~NUMBER) | block;
     else if (use.take == TAKE_LOAN) request.data = pocket.loans[use.pick % Pocket::SIZE];
+    else if (use.take == TAKE_PEER) request.data = pocket.peers[use.pick & 63];
     else request.address += (use.take == TAKE_PLACE ? block : bench.hot) << BLOCK_LOG;
-    bool to_data = use.take == TAKE_BLOCK || use.take == TAKE_LOAN;
-    if (to_data && (request.data & NUMBER) < BLOCKS) bench.hot = request.data & NUMBER;
+    bool to_data = use.take != TAKE_PLACE && use.take != TAKE_HOT_PLACE;
+    if (to_data && use.take != TAKE_PEER && (request.data & NUMBER) < BLOCKS) bench.hot = request.data & NUMBER;
     use.take = TAKE_NOTHING;
     bench.log(RESOLVED, id, index, to_data ? uint32_t(request.data) : request.address);
 }
@@ -722,6 +728,9 @@ void Bench::look_at_probes() {
 #if PROBE
     uint32_t reads = top->probe_r_issue, writes = top->probe_w_issue;
     if (top->probe_walk) log(WALK, 0, 0);
+#if MANAGER
+    if (top->probe_kill) log(KILL, 0, 0);
+#endif
 #if COUNTERS
     if (top->probe_waited >> 8) log(WAITED, top->probe_waited & 0xFF, 0, top->probe_waited >> 8);
 #endif

@@ -12,10 +12,12 @@ from postern_spec.regmap import Command, Handover, Lock, address_map, guest_page
 from .rtl import (
     INSECURE,
     KEEP_BLOCK,
+    KEEP_PEER,
     KEEP_WORD,
     TAKE_BLOCK,
     TAKE_HOT_PLACE,
     TAKE_LOAN,
+    TAKE_PEER,
     TAKE_PLACE,
     Request,
     Use,
@@ -144,6 +146,8 @@ class Traffic:
         The same seed gives the same programs.
     length : int
         Requests of each port, about.
+    deadly : bool or None
+        VMs are killed all the time, whatever they are at; needs a manager. ``None``: in some programs.
 
     Attributes
     ----------
@@ -155,7 +159,7 @@ class Traffic:
         Of each port, for ``Rtl.use``.
     """
 
-    def __init__(self, config: Config, seed: int, length: int):
+    def __init__(self, config: Config, seed: int, length: int, deadly: bool | None = None):
         self.config = config
         self.random = random.Random(seed)
         rng = self.random
@@ -174,6 +178,8 @@ class Traffic:
         self.wanted = rng.choice((1, 2, 4, config.blocks))
         # Everybody at the same blocks, and little else, so that rights change while others make use of them.
         self.rough = config.blocks > 0 and rng.random() < 0.4
+        dies = rng.random() < 0.25
+        self.deadly = config.manager is not Manager.NONE and (dies if deadly is None else deadly)
         for port in range(len(config.ports)):
             items = self._program(port, length)
             self.requests.append(b"".join(request.pack() for request, _ in items))
@@ -374,8 +380,14 @@ class _Speaker:
                 ]  # fmt: skip
         if c.manager is not Manager.NONE:
             kinds += [(self._manage, 10), (self._supervise, 8), (self._recycle, 3)]
+            if self.t.deadly:
+                kinds += [(self._kill, 2), (self._connect, 16)]
+                if c.blocks and self.identity is not Identity.STATIC:
+                    kinds.append((self._bequeath, 16))
+            if c.blocks:
+                kinds.append((self._reclaim, 5 if self.t.deadly else 1))
         kind = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
-        if kind in (self._manage, self._supervise, self._recycle):
+        if kind in (self._manage, self._supervise, self._recycle, self._kill, self._reclaim):
             self._be_manager()
         return kind()
 
@@ -452,8 +464,21 @@ class _Speaker:
 
     def _connect(self) -> list[Item]:
         g, d = self.t.guest, self._peer()
+        if self.t.deadly:  # generations go by, so ask for them
+            return self._greet([d, *self.t.active])
         numbers = self.random.sample((1, 2, 3, self.random.randrange(256)), 3)
         return [self._read(g.PEER, d), *(self._write(g.PEER, d, data=n) for n in numbers), self._read(g.PEER, d)]
+
+    def _greet(self, peers: list[int]) -> list[Item]:
+        """Acknowledge the generations of these peers, whatever they are."""
+        g = self.t.guest
+        asks = [self._using(self._read(g.PEER, d), Use(keep=KEEP_PEER, vm=self.vm, pick=d)) for d in peers]
+        greets = [self._using(self._write(g.PEER, d, data=0), Use(TAKE_PEER, 0, self.vm, d)) for d in peers]
+        return [*asks, self._fenced(greets[0]), *greets[1:]]
+
+    def _fenced(self, item: Item) -> Item:
+        request, access = item
+        return request._replace(fence=True), access
 
     def _ring(self) -> list[Item]:
         rng, g = self.random, self.t.guest
@@ -737,6 +762,7 @@ class _Speaker:
             "CONTROL": 8,
             "CREDITS": 4,
             "QUOTA": 4,
+            "RECLAIM": 1,
             "RESIDENT": 6,
             "PERMIT": 2,
             "TEAR": 3,
@@ -751,7 +777,8 @@ class _Speaker:
         vm = rng.choice(self.t.active) if rng.random() < 0.9 else rng.randrange(64)
         match register.name:
             case "CONTROL":
-                data = int(rng.choice((*Command, Command.OPEN, Command.RESUME, Command.RESUME, rng.randrange(8))))
+                often = [command for command in Command if command is not Command.KILL or self.t.deadly]
+                data = int(rng.choice((*often, Command.OPEN, Command.RESUME, Command.RESUME, rng.randrange(8))))
             case "CREDITS":
                 data = rng.choice((rng.randrange(4), rng.randrange(c.depth + 1), rng.randrange(512)))
             case "QUOTA":
@@ -803,3 +830,69 @@ class _Speaker:
             for command in commands
             for item in (self._write(m.CONTROL, vm, data=command), self._read(m.CONTROL, vm))
         ]
+
+    def _kill(self) -> list[Item]:
+        """Kill one or two VMs, look at what is left, and open them again as soon as they are torn down."""
+        m, rng, vm = self.t.manager, self.random, self._peer()
+        out: list[Item] = []
+        if rng.random() < 0.4:
+            out.append(self._write(m.CONTROL, vm, data=rng.choice((Command.PAUSE, Command.DRAIN))))
+        out.append(self._write(m.CONTROL, vm, data=Command.KILL, strobes=self._strobes()))
+        victims = [vm]
+        if rng.random() < 0.3:
+            victims.append(self._peer())
+            out.append(self._write(m.CONTROL, victims[-1], data=Command.KILL))
+        if rng.random() < 0.2:
+            out.append(self._write(m.CREDITS, vm, self._peer(), data=rng.randrange(4)))
+        for _ in range(rng.choice((0, 1, 3, 6))):
+            register = rng.choice([r for r in m.registers if r.readable])
+            out += [self._read(register, *self._some(register)), self._read(m.CONTROL, vm)]
+        if rng.random() < 0.9:
+            for _ in range(rng.choice((1, 4, 12))):
+                out += [self._write(m.CONTROL, who, data=Command.OPEN) for who in victims]
+            if self.c.blocks:
+                out.append(self._write(m.QUOTA, vm, data=rng.choice((1, max(1, self.c.blocks // len(self.t.active))))))
+            out.append(self._read(m.CONTROL, vm))
+        return out
+
+    def _reclaim(self) -> list[Item]:
+        """Try to take blocks that nobody pays for."""
+        m, rng = self.t.manager, self.random
+        blocks = rng.sample(range(self.c.blocks + 1), rng.choice((1, 2, self.c.blocks + 1)))
+        out = [self._write(m.RECLAIM, data=block if rng.random() < 0.95 else self._word()) for block in blocks]
+        return [*out, self._read(m.ORPHANS), self._read(m.RIGHTS, rng.randrange(self.c.blocks))]
+
+    def _bequeath(self) -> list[Item]:
+        """Hand a block over, perhaps twice, kill one of those who have to do with it, and go on with what it had."""
+        rng, g, m = self.random, self.t.guest, self.t.manager
+        owner, peer, third = self.vm, self._peer(), self._peer()
+        lane = rng.randrange(self.c.lanes)
+        keep = [self._using(self._read(g.ALLOC), Use(keep=KEEP_BLOCK, vm=owner)) for _ in range(rng.choice((0, 1, 1)))]
+        first, second = rng.choice(tuple(Handover)), rng.choice((Handover.LEND, Handover.SHOW, Handover.MOVE))
+        self._be_manager()
+        out = [self._write(m.CONTROL, vm, data=Command.OPEN) for vm in (owner, peer, third)]
+        out.append(self._write(m.QUOTA, owner, data=rng.choice((1, 2, 3))))
+        self.as_manager, self.vm = False, owner
+        out += [*self._greet([peer]), *keep, self._write(g.ACK, lane, data=0), *self._handed(lane, peer, first)]
+        if first is Handover.MOVE and rng.random() < 0.8:
+            self.vm = peer
+            word = self._using(self._read(g.POP, lane), Use(keep=KEEP_WORD, vm=peer))
+            out += [self._read(g.HEADER, lane), word, *self._greet([third]), self._write(g.ACK, lane, data=0)]
+            out += self._handed(lane, third, second)
+        self._be_manager()
+        if rng.random() < 0.7:
+            out.append(self._write(m.CONTROL, rng.choice((owner, peer, third)), data=Command.KILL))
+        if rng.random() < 0.2:
+            out += [self._write(m.RECLAIM, data=block) for block in range(self.c.blocks)]
+        self.as_manager = False
+        for _ in range(rng.choice((1, 3, 6))):
+            self.vm = rng.choice((owner, peer, third))
+            out.append(self._touch(self._use(TAKE_PLACE)) if rng.random() < 0.4 else self._settle()[0])
+        return out
+
+    def _handed(self, lane: int, peer: int, how: Handover) -> list[Item]:
+        """Send a message of one word with a block that the VM got."""
+        g = self.t.guest
+        address = self._base(g.COMMIT) + g.COMMIT.at(lane, 1, 0, peer)
+        item = self._item(address, how << g.RETURN.KIND.lsb, True)
+        return [self._fenced(self._using(item, self._use(TAKE_BLOCK)))]

@@ -130,6 +130,7 @@ class Command(IntEnum):
     RESUME = 3
     DRAIN = 4
     CLOSE = 5
+    KILL = 6
 
 
 class Fault(IntEnum):
@@ -422,6 +423,12 @@ def manager_page(c: Config) -> Page:
         regs.append(Register("POOL", 0x90, "Blocks that nobody owns.", (
             Field("CLEAN", 0, 11, RO, "Zero, and ready to be allocated.", None),
             Field("DIRTY", 16, 11, RO, "Still to be scrubbed.", None))))
+        regs += [
+            Register("ORPHANS", 0x98, "Blocks that somebody owns and nobody pays for, because the payer was killed.", (
+                Field("COUNT", 0, 11, RO, "Theirs, and the limits of all quotas, are at most all blocks.", 0),)),
+            Register("RECLAIM", 0xA0, "Takes an orphan from its owner. Refused for any other block.", (
+                Field("BLOCK", 0, 10, WO, "Number of the block; the bits above must be zero.", 0),)),
+        ]
 
     if c.counters:
         regs.append(Register("COUNT_CLEAR", 0xF0, "Sets all counters and peaks of VMs to zero.", (
@@ -453,6 +460,7 @@ def manager_page(c: Config) -> Page:
             Field("COMMAND", 0, 3, WO, "What to do.", 0, Command),
             Field("STATE", 8, 2, RO, "State of the VM.", None, State),
             Field("REFUSED", 10, 1, RO, "The last command was refused.", 0),
+            Field("KILLING", 11, 1, RO, "It was killed, and what it had is being torn down. It cannot be opened yet.", 0),
             Field("QUEUED", 16, 9, RO, "Messages in its queue: what remains before it can be closed.", 0),
             ), vm16),
         Register("GENERATION", base + 8, "Generation of a VM.", (Field("VALUE", 0, 8, RO, "How often it was opened.", None),), vm16),
@@ -493,6 +501,15 @@ def manager_page(c: Config) -> Page:
             for item in counts(c)
             for text in ("Since the VM was opened or its counters were cleared" + ("." if "PEAK" in item.name else "; wraps."),)
         ]
+    if c.blocks:
+        regs.append(Register("RIGHTS", place(8 * pow2(c.blocks)), "Who has a block; zero if nobody owns it.", (
+            Field("OWNER", 0, 6, RO, "Whose it is.", 0),
+            Field("OWNED", 7, 1, RO, "Somebody's.", 0),
+            Field("PAYER", 8, 6, RO, "Against whose quota it counts, unless it is an orphan.", 0),
+            Field("ORPHAN", 15, 1, RO, "Against nobody's: the payer was killed.", 0),
+            Field("BORROWER", 16, 6, RO, "LENT: who may read it, too.", 0),
+            Field("LENT", 22, 1, RO, "It is lent or shown.", 0),
+            Field("SHOWN", 23, 1, RO, "It is shown.", 0)), (Dim("block", c.blocks, 8),)))
     return Page("manager", at, tuple(regs))
 
 # fmt: on

@@ -1,9 +1,10 @@
-"""What the memories of a block hold, for estimates. The hardware computes the same (``postern_hw.native``)."""
+"""What the memories of a block hold, and how long its manager's commands take, for estimates. The hardware computes the
+same (``postern_hw.native``)."""
 
 from .config import Config
 from .model import pow2
 
-__all__ = ["block_rams", "pool_banks", "slots", "sram_block_rams"]
+__all__ = ["block_rams", "kill_cycles", "kill_steps", "open_steps", "pool_banks", "slots", "sram_block_rams"]
 
 
 def slots(c: Config) -> int:
@@ -30,3 +31,23 @@ def sram_block_rams(c: Config) -> int:
         return 0
     lanes = c.sram_width // 8
     return c.banks * lanes * -(-c.sram_bytes // (c.banks * lanes * 2048))
+
+
+def open_steps(c: Config) -> int:
+    """Return the steps of opening a VM: a row of doorbells or a lane each, and a last one for the VM itself."""
+    return max(c.vms, c.lanes) + 1
+
+
+def kill_steps(c: Config) -> int:
+    """Return the steps of the walk that tears down a killed VM: a row of doorbells and a block each."""
+    return max(c.vms, c.blocks)
+
+
+def kill_cycles(c: Config) -> int:
+    """Return in how many cycles after a kill, at most, ``CONTROL.KILLING`` is 0, whatever all ports do.
+
+    Each step waits for one write of each port, three cycles at most, and asks again three cycles after it was
+    granted; the queue loses a message a cycle. To be added is the time for VMs that were killed before, this many
+    cycles each, and for openings that begin meanwhile, whose steps go first.
+    """
+    return c.depth + kill_steps(c) * (3 * len(c.ports) + 3) + 3

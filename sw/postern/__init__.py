@@ -48,7 +48,7 @@ from .programs import Programs
 from .ring import Entry, RingReader, RingWriter
 from .rpc import Client, Server
 from .sender import Sender
-from .status import Counters, FaultRecord, Holdings, Limit, Pool, Setup, Status, Tag, VmSetup, VmStatus
+from .status import Counters, FaultRecord, Holdings, Limit, Pool, Rights, Setup, Status, Tag, VmSetup, VmStatus
 from .stream import Stream
 from .wire import Content
 
@@ -104,6 +104,7 @@ __all__ = [
     "Refused",
     "RemoteError",
     "Result",
+    "Rights",
     "RingReader",
     "RingWriter",
     "Sender",

@@ -5,11 +5,12 @@ from dataclasses import fields
 from postern_spec.config import Config, Identity
 from postern_spec.model import Page, Register
 from postern_spec.regmap import Command, Fault, Lock, State, address_map, counts, locks, manager_page
+from postern_spec.sizes import kill_cycles, open_steps
 
 from .bus import Bus
 from .driver import Quota
 from .errors import CommandRefused, DeviceError
-from .status import Counters, FaultRecord, Holdings, Limit, Pool, Setup, Status, Tag, VmSetup, VmStatus
+from .status import Counters, FaultRecord, Holdings, Limit, Pool, Rights, Setup, Status, Tag, VmSetup, VmStatus
 
 __all__ = ["Manager"]
 
@@ -56,7 +57,8 @@ class Manager:
         Raises
         ------
         CommandRefused
-            It is not closed; or 255 generations have passed while a message of the first still waits somewhere.
+            It is not closed, or was killed and is not torn down yet; or 255 generations have passed while a message of
+            the first still waits somewhere.
         """
         self._command(vm, Command.OPEN)
         return self._read(self.page.GENERATION, vm)
@@ -101,6 +103,43 @@ class Manager:
         """
         self._command(vm, Command.CLOSE)
 
+    def kill(self, vm: int, *, wait: bool = True) -> None:
+        """Kill a VM, whatever it is at. When the command has acted, it can do nothing more and reach nothing.
+
+        Its messages are dropped, its blocks given up, its loans ended and their other sides told, in at most
+        ``postern_spec.sizes.kill_cycles`` cycles after those of VMs that were killed before. Blocks that it paid for
+        and others own become orphans. A write that still waits in a bridge comes for whoever has the VM-ID then: fence
+        and ``drain_port`` on every port that the VM could use, before it is opened again.
+
+        Parameters
+        ----------
+        vm : int
+            VM-ID.
+        wait : bool
+            Return when it is torn down and can be opened again. Otherwise at once; see ``killing``.
+
+        Raises
+        ------
+        CommandRefused
+            It is closed, or was killed already.
+        DeviceError
+            It is not torn down in the time that this can take.
+        """
+        self._command(vm, Command.KILL)
+        if not wait:
+            return
+        # An access takes a cycle at least, an opening that goes before takes no more steps than a row for each VM.
+        c = self.config
+        patience = c.vms * (kill_cycles(c) + open_steps(c) * (3 * len(c.ports) + 3))
+        for _ in range(patience):
+            if not self.killing(vm):
+                return
+        raise DeviceError(f"VM {vm} must be torn down within {patience} accesses, not still be")
+
+    def killing(self, vm: int) -> bool:
+        """Return whether a VM was killed and is not torn down yet."""
+        return bool(self.page.CONTROL.KILLING.get(self._read(self.page.CONTROL, vm)))
+
     def state(self, vm: int) -> State:
         """Return the state of a VM."""
         return State(self.page.CONTROL.STATE.get(self._read(self.page.CONTROL, vm)))
@@ -126,11 +165,14 @@ class Manager:
             Command.RESUME: (State.PAUSED,),
             Command.DRAIN: (State.OPEN, State.PAUSED),
             Command.CLOSE: (State.OPEN, State.PAUSED, State.DRAINING),
+            Command.KILL: (State.OPEN, State.PAUSED, State.DRAINING),
         }[command]
         name = command.name.lower()
         if state not in allowed:
             wanted = " or ".join(item.name.lower() for item in allowed)
             raise CommandRefused(f"VM {vm} must be {wanted} to {name}, not {state.name.lower()}")
+        if register.KILLING.get(word):
+            raise CommandRefused(f"VM {vm} must be torn down to {name}, not be killed a moment ago")
         if command is Command.CLOSE:
             left = self.holdings(vm) if self.config.blocks else Holdings(0, 0)
             messages = f"{queued} message{'s' * (queued > 1)}"
@@ -241,6 +283,47 @@ class Manager:
         register = self.page.POOL
         word = self._read(register)
         return Pool(register.CLEAN.get(word), register.DIRTY.get(word))
+
+    def rights(self, block: int) -> Rights:
+        """Return who has a block."""
+        self._check_blocks()
+        register = self.page.RIGHTS
+        word = self._read(register, block)
+        if not register.OWNED.get(word):
+            return Rights(None)
+        return Rights(
+            register.OWNER.get(word),
+            None if register.ORPHAN.get(word) else register.PAYER.get(word),
+            register.BORROWER.get(word) if register.LENT.get(word) else None,
+            bool(register.SHOWN.get(word)),
+        )
+
+    def orphans(self) -> list[int]:
+        """Return the blocks that somebody owns and nobody pays for, because the payer was killed.
+
+        Each takes one of the blocks that could be granted as quota. It ends when its owner frees it or is killed, or by
+        ``reclaim``.
+        """
+        self._check_blocks()
+        if not self._read(self.page.ORPHANS):
+            return []
+        return [block for block in range(self.config.blocks) if self.rights(block).orphan]
+
+    def reclaim(self, block: int) -> None:
+        """Take an orphan from its owner, who reads zero from now on and has ``LOAN`` raised, as has a borrower.
+
+        Raises
+        ------
+        CommandRefused
+            The block is no orphan.
+        """
+        before = self.rights(block)
+        if before.orphan:
+            self._write(self.page.RECLAIM, block)
+            if self.rights(block) != before:
+                return
+        what = "nobody's" if before.owner is None else f"one of VM {before.owner} that VM {before.payer} pays for"
+        raise CommandRefused(f"block {block} must be an orphan to be reclaimed, not {what}")
 
     # Scheduling
 

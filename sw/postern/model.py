@@ -31,6 +31,7 @@ from postern_spec.regmap import (
     guest_page,
     manager_page,
 )
+from postern_spec.sizes import kill_steps
 
 __all__ = ["Model", "Token"]
 
@@ -79,6 +80,7 @@ class _Vm:
         self.state = State.OPEN if opened else State.CLOSED
         self.generation = int(opened)
         self.refused = False  # the last command
+        self.dying = False  # killed, and not torn down yet
         self.queue: deque[_Message] = deque()
         self.permit = others if opened else 0  # who may send to it
         self.limit = [c.credits if opened and s != vm else 0 for s in range(c.vms)]
@@ -109,7 +111,7 @@ class _Block:
 
     def __init__(self) -> None:
         self.owner: int | None = None
-        self.payer: int | None = None  # who allocated it, while it has an owner
+        self.payer: int | None = None  # who allocated it, while it has an owner; nobody for an orphan
         self.borrower: int | None = None
         self.how = Handover.MOVE  # with a borrower: LEND or SHOW
         self.tag = 0  # counts loans
@@ -170,6 +172,10 @@ class Model:
     stepped_open : bool
         The command ``OPEN`` only begins to open a VM, and each ``walk`` goes one step further, as in the hardware.
         Without it opening is one step.
+    stepped_kill : bool
+        The command ``KILL`` only begins to tear a VM down: each ``drop`` takes a message out of the queues of those
+        that were killed, each ``tear_row`` and then ``tear_block`` is a step of the walk, as in the hardware. Without
+        it killing is one step.
     stepped_scrub : bool
         A dirty block becomes clean when ``scrubbed`` is called, and only then. Without it the scrubber takes
         ``block_size / 4 / banks`` cycles for each block, as in hardware while no port writes SRAM.
@@ -183,12 +189,14 @@ class Model:
         config: Config,
         *,
         stepped_open: bool = False,
+        stepped_kill: bool = False,
         stepped_scrub: bool = False,
         stepped_counts: bool = False,
     ) -> None:
         self.config = config
         self.now = 0
         self._stepped_open = stepped_open
+        self._stepped_kill = stepped_kill
         self._stepped_scrub = stepped_scrub
         self._stepped_counts = stepped_counts
         self._guest = guest_page(config)
@@ -239,6 +247,9 @@ class Model:
         self._scrubbing = self.now  # cycle in which the scrubber began with the oldest dirty block
         self._hungry = self._feeding = 0  # VMs
         self._uncounted: tuple[list[_Event], list[_Event]] = ([], [])  # of the cycle before, of this one
+        self._orphans = 0
+        self._tearing: tuple[int, int] | None = None  # the killed VM that is walked over, the next step
+        self._torn = 0  # whose step was the last
 
     def reset_port(self, port: int) -> None:
         """Reset a port: its lanes are empty. The caller drops the requests that it had not yet passed on."""
@@ -361,6 +372,94 @@ class Model:
         self._enter(vm, State.OPEN)
         return True
 
+    # Tearing down
+
+    @property
+    def killing(self) -> int | None:
+        """The killed VM that is walked over, if any."""
+        return self._tearing[0] if self._tearing else None
+
+    @property
+    def orphans(self) -> int:
+        """Number of blocks that have an owner and nobody who pays for them."""
+        return self._orphans
+
+    def drop(self) -> None:
+        """Take the oldest message out of the queue of each VM that is being torn down, where there is one."""
+        for it in self._vms:
+            if it.dying and it.queue:
+                head = it.queue.popleft()
+                it.used[head.sender] -= 1
+                self._vms[head.sender].latches |= CREDIT
+
+    def tear_row(self) -> int:
+        """Execute one step of the walk over what a killed VM had, but for the block; return the number of the step.
+
+        Raises
+        ------
+        RuntimeError
+            No VM is being torn down, or its queue is not empty in the last step.
+        """
+        if self._tearing is None:
+            raise RuntimeError("a VM must be killed for a step of tearing it down, not none")
+        dead, step = self._tearing
+        if step < self.config.vms:
+            self._vms[step].pending &= ~(1 << dead)
+        self._tearing = dead, step + 1
+        self._torn = dead
+        if step + 1 == kill_steps(self.config):
+            if self._vms[dead].queue:
+                raise RuntimeError(f"queue of VM {dead} must be empty to end its walk, not hold messages")
+            self._vms[dead].dying = False
+            queued = [vm for vm, it in enumerate(self._vms) if it.dying]
+            self._tearing = (queued[0], 0) if queued else None
+        return step
+
+    def tear_block(self, step: int) -> None:
+        """Execute the rest of that step: the block of this number loses what the killed VM had of it."""
+        if step >= self.config.blocks:
+            return
+        dead, it = self._torn, self._blocks[step]
+        if it.owner == dead:
+            self._give_up(step)
+        elif it.owner is not None:
+            if it.borrower == dead:
+                self._end_loan(it)
+                self._vms[it.owner].latches |= LOAN
+            if it.payer == dead:
+                payer = self._vms[dead]
+                payer.charged -= 1
+                payer.quota -= 1
+                it.payer = None
+                self._orphans += 1
+
+    def _kill(self, vm: int) -> None:
+        self._shut(vm)
+        self._vms[vm].dying = True
+        if self._tearing is None:
+            self._tearing = vm, 0
+        while not self._stepped_kill and self._vms[vm].dying:
+            while self._vms[vm].queue:
+                self.drop()
+            self.tear_block(self.tear_row())
+
+    def _give_up(self, block: int) -> None:
+        """Make a block dirty that somebody owns, and end its loan."""
+        it = self._blocks[block]
+        assert it.owner is not None
+        if it.borrower is not None:
+            self._vms[it.borrower].latches |= LOAN
+            self._end_loan(it)
+        if it.payer is None:
+            self._orphans -= 1
+        else:
+            self._vms[it.payer].charged -= 1
+        self._vms[it.owner].owned -= 1
+        it.owner = it.payer = None
+        if not self._dirty:
+            self._scrubbing = self.now
+        self._dirty.append(block)
+
     # Outputs
 
     def irq(self, core: int) -> bool:
@@ -429,6 +528,18 @@ class Model:
         """Return the owner and the borrower of a block, as far as it has them, and whether it is shown, not lent."""
         it = self._blocks[block]
         return it.owner, it.borrower, it.borrower is not None and it.how is Handover.SHOW
+
+    def dying(self, vm: int) -> bool:
+        """Return whether a VM was killed and is not torn down yet."""
+        return self._vms[vm].dying
+
+    def senders(self, vm: int) -> list[int]:
+        """Return the senders of the messages in the queue of a VM, the oldest first."""
+        return [message.sender for message in self._vms[vm].queue]
+
+    def payer(self, block: int) -> int | None:
+        """Return who pays for a block; nobody does for an orphan, or where nobody owns it."""
+        return self._blocks[block].payer
 
     # Accesses
 
@@ -665,13 +776,16 @@ class Model:
             return None
         return block * self._block_words + offset
 
+    def _lives(self, vm: int | None) -> bool:
+        return vm is not None and self._vms[vm].state is not _CLOSED
+
     def _may_read(self, vm: int | None, block: int) -> bool:
         it = self._blocks[block]
-        return vm in (it.owner, it.borrower)
+        return self._lives(vm) and (vm == it.owner or (vm == it.borrower and self._lives(it.owner)))
 
     def _may_write(self, vm: int | None, block: int) -> bool:
         it = self._blocks[block]
-        return vm == it.owner and (it.borrower is None or it.how is Handover.SHOW)
+        return self._lives(vm) and vm == it.owner and (it.borrower is None or it.how is Handover.SHOW)
 
     def _fetch(self, vm: int, index: int) -> int | None:
         return self._sram[index] if self._may_read(vm, index // self._block_words) else None
@@ -790,10 +904,12 @@ class Model:
         lane, word = where
         lanes = self._staged[port][vm]
         held = lanes[lane]
+        closed = self._vms[vm].state is _CLOSED
         if not whole:
-            lanes[lane] = None
+            if not closed:
+                lanes[lane] = None
             return None  # judged with the rest
-        if self._vms[vm].state is _CLOSED:
+        if closed:
             return Fault.CLOSED
         if word == 0:
             lanes[lane] = [data]
@@ -892,6 +1008,12 @@ class Model:
         for peer, other in enumerate(self._vms):
             if it.permit >> peer & 1 and peer != vm:
                 other.latches |= PEER
+
+    def _shut(self, vm: int) -> None:
+        self._hungry &= ~(1 << vm)
+        self._tear_everywhere(vm)
+        self._vms[vm].forget(self.config)
+        self._enter(vm, State.CLOSED)
 
     def _irq_state(self, vm: int) -> int:
         it = self._vms[vm]
@@ -1039,13 +1161,7 @@ class Model:
         it = self._blocks[data]
         if it.owner != vm or it.borrower is not None:
             return self._settle(vm, lane, Settled.REFUSED)
-        assert it.payer is not None
-        self._vms[it.payer].charged -= 1
-        self._vms[vm].owned -= 1
-        it.owner = it.payer = None
-        if not self._dirty:
-            self._scrubbing = self.now
-        self._dirty.append(data)
+        self._give_up(data)
         return self._settle(vm, lane, Settled.DONE)
 
     def _guest_return_write(self, port: int, vm: int, lane: int, data: int) -> Fault:
@@ -1057,6 +1173,8 @@ class Model:
             return self._settle(vm, lane, Settled.STALE)
         it = self._blocks[block]
         assert it.owner is not None
+        if not self._lives(it.owner):
+            return self._settle(vm, lane, Settled.STALE)
         self._end_loan(it)
         self._vms[it.owner].latches |= LOAN
         return self._settle(vm, lane, Settled.DONE)
@@ -1081,7 +1199,7 @@ class Model:
         shown = it.how is Handover.SHOW
         if it.owner == vm and it.borrower is not None:
             return pack(HOLDING=Holding.SHOWN if shown else Holding.LENT, VM=it.borrower, TAG=it.tag)
-        if it.borrower == vm and it.owner is not None:
+        if it.borrower == vm and it.owner is not None and self._lives(it.owner):
             return pack(HOLDING=Holding.WATCHED if shown else Holding.BORROWED, VM=it.owner, TAG=it.tag)
         return 0
 
@@ -1090,16 +1208,40 @@ class Model:
     def _manager_pool_read(self) -> int:
         return self._manager.POOL.pack(CLEAN=len(self._clean), DIRTY=len(self._dirty))
 
+    def _manager_orphans_read(self) -> int:
+        return self._orphans
+
+    def _manager_reclaim_write(self, data: int) -> Fault:
+        if data >= self.config.blocks:  # the whole word
+            return Fault.BAD_VALUE
+        it = self._blocks[data]
+        if it.owner is None or it.payer is not None:
+            return Fault.BAD_VALUE
+        self._vms[it.owner].latches |= LOAN
+        self._give_up(data)
+        return _NOTHING
+
+    def _manager_rights_read(self, block: int) -> int:
+        it, pack = self._blocks[block], self._manager.RIGHTS.pack
+        if it.owner is None:
+            return 0
+        paid = {"ORPHAN": 1} if it.payer is None else {"PAYER": it.payer}
+        lent = {} if it.borrower is None else {"BORROWER": it.borrower, "LENT": 1, "SHOWN": it.how is Handover.SHOW}
+        return pack(OWNER=it.owner, OWNED=1, **paid, **lent)
+
     def _manager_quota_read(self, vm: int) -> int:
         it = self._vms[vm]
         return self._manager.QUOTA.pack(LIMIT=it.quota, USED=it.charged)
 
     def _manager_quota_write(self, vm: int, data: int) -> Fault:
         it, limit = self._vms[vm], data & 0xFFFF  # a number too large for the field is no smaller one
-        if limit < it.charged or sum(other.quota for other in self._vms) - it.quota + limit > self.config.blocks:
+        if limit < it.charged or self._promised() - it.quota + limit > self.config.blocks:
             return Fault.BAD_VALUE
         it.quota = limit
         return _NOTHING
+
+    def _promised(self) -> int:
+        return sum(it.quota for it in self._vms) + self._orphans
 
     def _manager_holdings_read(self, vm: int) -> int:
         it = self._vms[vm]
@@ -1199,12 +1341,16 @@ class Model:
 
     def _manager_control_read(self, vm: int) -> int:
         it = self._vms[vm]
-        return self._manager.CONTROL.pack(STATE=it.state, REFUSED=it.refused, QUEUED=len(it.queue))
+        return self._manager.CONTROL.pack(STATE=it.state, REFUSED=it.refused, KILLING=it.dying, QUEUED=len(it.queue))
+
+    def _wraps(self, vm: int) -> bool:
+        """Return whether the generation that comes next may still be on a message."""
+        return self._vms[vm].generation == 255 and any(receiver.used[vm] for receiver in self._vms)
 
     def _manager_control_write(self, vm: int, data: int) -> Fault:
         it = self._vms[vm]
         match data, it.state:
-            case Command.OPEN, State.CLOSED if it.generation < 255 or not any(r.used[vm] for r in self._vms):
+            case Command.OPEN, State.CLOSED if not it.dying and not self._wraps(vm):
                 if self._walking:
                     raise RuntimeError(f"VM {self._walking[0]} must be open before another command, not opening")
                 self._walking = vm, 0
@@ -1219,10 +1365,9 @@ class Model:
             case Command.CLOSE, (State.OPEN | State.PAUSED | State.DRAINING) if not (
                 it.queue or it.owned or it.borrowed
             ):
-                self._hungry &= ~(1 << vm)
-                self._tear_everywhere(vm)
-                it.forget(self.config)
-                self._enter(vm, State.CLOSED)
+                self._shut(vm)
+            case Command.KILL, (State.OPEN | State.PAUSED | State.DRAINING):
+                self._kill(vm)
             case _:
                 it.refused = True
                 return Fault.BAD_VALUE

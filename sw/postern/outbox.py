@@ -117,9 +117,11 @@ class Outbox:
         to = self._destinations[vm]
         self._give_up(to, PeerGone(vm))
         to.generation = None
-        if self._stock:
-            self._stock.forget(vm)  # its bytes are not for whoever has this number now
-        to.generation = self._mailbox.connect(vm)
+        try:
+            to.generation = self._mailbox.connect(vm)
+        finally:
+            if self._stock:  # after: what a former generation has given up until now is not for the present one
+                self._stock.forget(vm)
         to.error, to.lost = None, 0
         to.credits, to.starved, to.since, to.hoards = 0, False, None, False
         return to.generation

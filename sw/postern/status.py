@@ -8,7 +8,19 @@ from postern_spec.regmap import Fault, Lock, State
 
 from .driver import Quota
 
-__all__ = ["Counters", "FaultRecord", "Holdings", "Limit", "Pool", "Setup", "Status", "Tag", "VmSetup", "VmStatus"]
+__all__ = [
+    "Counters",
+    "FaultRecord",
+    "Holdings",
+    "Limit",
+    "Pool",
+    "Rights",
+    "Setup",
+    "Status",
+    "Tag",
+    "VmSetup",
+    "VmStatus",
+]
 
 
 class FaultRecord(NamedTuple):
@@ -55,6 +67,32 @@ class Holdings(NamedTuple):
 
     owned: int
     borrowed: int
+
+
+class Rights(NamedTuple):
+    """Who has a block.
+
+    Parameters
+    ----------
+    owner : int or None
+        Whose it is; ``None``: nobody's, and then the rest is ``None``, too.
+    payer : int or None
+        Against whose quota it counts; ``None``: against nobody's.
+    borrower : int or None
+        To whom it is lent or shown.
+    shown : bool
+        It is shown.
+    """
+
+    owner: int | None
+    payer: int | None = None
+    borrower: int | None = None
+    shown: bool = False
+
+    @property
+    def orphan(self) -> bool:
+        """Whether somebody owns it and nobody pays for it, because the payer was killed."""
+        return self.owner is not None and self.payer is None
 
 
 class Pool(NamedTuple):

@@ -10,6 +10,7 @@ import pytest
 from postern_sim.rtl import Request, Rtl
 from postern_spec.config import Config, Manager, preset
 from postern_spec.regmap import Command, address_map, guest_page, manager_page
+from postern_spec.sizes import kill_cycles, kill_steps
 
 READS = ("payload read", "other read")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "theory_of_operation.md"
@@ -50,6 +51,7 @@ def test_the_table_has_the_derived_figures():
         assert table[kind] == [str(bounds(c)[kind]) for c in presets]
     for kind in sram_bounds(presets[1]):
         assert table[kind] == ["none", *(str(sram_bounds(c)[kind]) for c in presets[1:])]
+    assert table["tearing down after a kill"] == ["none", *(str(kill_cycles(c)) for c in presets[1:])]
     assert table["manager page during an opening, added"] == ["none", *(str(opening(c)) for c in presets[1:])]
 
 
@@ -151,6 +153,41 @@ def test_an_opening_holds_the_manager_up_for_its_steps():
         assert 2 * steps < drained.answered - opened.answered <= opening(c)
         word, _ = rtl.read(0, base + manager.CONTROL.at(1))
     assert manager.CONTROL.STATE.get(word) == 1
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("attacked", [False, True])
+def test_a_killed_vm_is_torn_down_in_the_published_time(attacked: bool):
+    """VM 7, whose queue is full, while three ports write and the manager at the fourth asks whether it is done."""
+    c = preset("default").replace(open_at_reset=True, credits=2, block_quota=1)
+    page, manager, base = guest_page(c), manager_page(c), address_map(c, 0).manager_base
+    assert base is not None
+    control, victim, others = base + manager.CONTROL.at(7), 7, range(1, len(c.ports))
+    with Rtl(c) as rtl:
+        rtl.step(1000)
+        for sender in range(7):
+            for _ in range(2):
+                rtl.write(0, page.COMMIT.at(0, 0, 0, victim), 1, tag=sender)
+        if attacked:
+            for port in others:
+                rtl.issue(port, [Request(page.ACK.at(0), 1, True, tag=port)] * 2000)
+            rtl.step(50)
+        rtl.issue(0, [Request(control, Command.KILL, True)])
+        rtl.issue(0, [Request(control, fence=True) for _ in range(1500)])
+        rtl.run()
+        kill, *asked = rtl.done(0)[-1501:]
+        served = [rtl.done(port)[-1].answered for port in others if attacked]
+    words = [manager.CONTROL.KILLING.get(done.data) for done in asked]
+    assert words[0] == 1
+    assert words == sorted(words, reverse=True)
+    end = asked[words.index(0)]
+    took = end.answered - kill.answered
+    assert took <= kill_cycles(c) + bounds(c)["other read"]
+    if attacked:
+        assert end.answered < min(served), "the ports must write until it is done"
+        assert took > kill_cycles(c) / 2, "the attack must come near to what is published"
+    else:
+        assert 3 * kill_steps(c) <= took <= 3 * kill_steps(c) + 30
 
 
 @pytest.mark.sim

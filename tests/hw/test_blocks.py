@@ -22,6 +22,9 @@ class Reference:
         self.clean, self.dirty = deque(), deque(range(c.blocks))
         self.limit = [c.block_quota if c.open_at_reset else 0] * c.vms
         self.hungry = set()
+        self.orphan = [False] * c.blocks
+        self.dead = set()
+        self.doomed = None  # died in the last cycle
 
     def used(self, vm):
         return self.payer.count(vm)
@@ -33,10 +36,72 @@ class Reference:
         return sum(loan is not None and loan[0] == vm for loan in self.loan)
 
     def may_write(self, vm, block):
-        return self.owner[block] == vm and (self.loan[block] is None or self.loan[block][1] is Handover.SHOW)
+        mine = self.owner[block] == vm and vm != self.doomed
+        return mine and (self.loan[block] is None or self.loan[block][1] is Handover.SHOW)
 
     def may_read(self, vm, block):
-        return self.owner[block] == vm or (self.loan[block] is not None and self.loan[block][0] == vm)
+        return vm != self.doomed and (self.owner[block] == vm or self.has_loan(vm, block))
+
+    def has_loan(self, vm, block):
+        return self.loan[block] is not None and self.loan[block][0] == vm and self.owner[block] not in self.dead
+
+    def rights(self, block):
+        if self.owner[block] is None:
+            return dict.fromkeys(("owner", "owned", "payer", "orphan", "borrower", "lent", "shown"), 0)
+        loan = self.loan[block]
+        return {
+            "owner": self.owner[block],
+            "owned": 1,
+            "payer": 0 if self.orphan[block] else self.payer[block],
+            "orphan": self.orphan[block],
+            "borrower": loan[0] if loan else 0,
+            "lent": loan is not None,
+            "shown": loan is not None and loan[1] is Handover.SHOW,
+        }
+
+    def end_loan(self, block):
+        self.loan[block] = None
+        self.tag[block] = (self.tag[block] + 1) % 256
+
+    def give_up(self, block):
+        """Return who hears of it, but for the owner."""
+        told = set()
+        if self.loan[block]:
+            told.add(self.loan[block][0])
+            self.end_loan(block)
+        self.owner[block] = self.payer[block] = None
+        self.orphan[block] = False
+        self.dirty.append(block)
+        return told
+
+    def kill(self, vm, block):
+        """Take from a block what a VM has of it. Returns who hears of it, and the outcome."""
+        owner, payer, loan = self.owner[block], self.payer[block], self.loan[block]
+        if owner is None or vm not in (owner, payer, loan and loan[0]):
+            return set(), "nothing"
+        if owner == vm:
+            how = "orphan" if self.orphan[block] else "own" if payer == vm else "other's"
+            return self.give_up(block), f"owned {how}"
+        told, outcome = set(), []
+        if loan and loan[0] == vm:
+            told.add(owner)
+            self.end_loan(block)
+            outcome.append("borrowed")
+        if payer == vm and not self.orphan[block]:
+            self.payer[block] = None
+            self.orphan[block] = True
+            self.limit[vm] -= 1
+            outcome.append("paid lent" if loan and not outcome else "paid")
+        return told, " ".join(outcome) or "nothing"
+
+    def reclaim(self, word):
+        """Return who hears of it, or ``None`` where it is refused."""
+        if word >= self.c.blocks or not self.orphan[word]:
+            return None
+        return {self.owner[word]} | self.give_up(word)
+
+    def promised(self):
+        return sum(self.limit) + sum(self.orphan)
 
     def holding(self, vm, block):
         loan = self.loan[block]
@@ -45,7 +110,7 @@ class Reference:
             if loan is None:
                 return Holding.OWNED, 0, 0
             return Holding.SHOWN if shown else Holding.LENT, loan[0], self.tag[block]
-        if loan is not None and loan[0] == vm:
+        if self.has_loan(vm, block):
             return Holding.WATCHED if shown else Holding.BORROWED, self.owner[block], self.tag[block]
         return Holding.NONE, 0, 0
 
@@ -84,7 +149,7 @@ class Reference:
             if (
                 block >= self.c.blocks
                 or self.loan[block] is None
-                or self.loan[block][0] != vm
+                or not self.has_loan(vm, block)
                 or self.tag[block] != tag
             ):
                 return Settled.STALE, None
@@ -93,12 +158,10 @@ class Reference:
             if word >= self.c.blocks or self.owner[block] != vm or (self.loan[block] is None) == (op == "revoke"):
                 return Settled.REFUSED, None
             if op == "free":
-                self.owner[block] = self.payer[block] = None
-                self.dirty.append(block)
+                self.give_up(block)
                 return Settled.DONE, None
             told = self.loan[block][0]
-        self.loan[block] = None
-        self.tag[block] = (self.tag[block] + 1) % 256
+        self.end_loan(block)
         return Settled.DONE, told
 
 
@@ -120,8 +183,30 @@ CONFIGURATIONS = [
 ]
 
 
+RANDOM = [
+    "allocated", "MOVE", "LEND", "SHOW", "free DONE", "free REFUSED", "give_back DONE", "give_back STALE",
+    "give_back REFUSED", "revoke DONE", "revoke REFUSED", "available",
+]  # fmt: skip
+MANAGED = ["limit", "bad limit", "closed", "not reclaimed"]
+DEADLY = [
+    "allocated", "MOVE", "LEND", "SHOW", "reclaimed", "kill owned own", "kill owned other's", "kill owned orphan",
+    "kill borrowed", "kill paid", "kill paid lent", "kill nothing", "free DONE", "give_back DONE", "revoke DONE",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("config", CONFIGURATIONS, ids=lambda c: f"{c.vms}-{c.blocks}-{c.banks}")
 def test_random_use(config):
+    seen = use(config, 2000, deadly=False)
+    assert min(seen[key] for key in RANDOM + MANAGED * (config.manager is not Manager.NONE)) > 0, seen
+
+
+def test_killing_at_random():
+    seen = use(configuration(5, 16, 2, quota=3), 4000, deadly=True)
+    assert min(seen[key] for key in DEADLY) > 0, seen
+
+
+def use(config, cycles, *, deadly):
+    """Drive everything at random for some cycles, with VMs that are killed or without; return what was seen."""
     c = config
     dut, reset, random = Blocks(c), Signal(), Random(c.blocks)
     fields = guest_page(c).RETURN
@@ -131,12 +216,13 @@ def test_random_use(config):
     async def bench(ctx):
         it = None
         check = None  # what the write engine has looked up in the last cycle: operation, VM, word, target
-        for _ in range(2000):
+        for _ in range(cycles):
             if it is None:
                 await fill(ctx, dut, max(c.blocks, c.vms))
                 it, check = Reference(c), None
             clear = coin(random, 0.002)
             ctx.set(reset, clear)
+            ctx.set(dut.open, sum(1 << vm for vm in range(c.vms) if vm not in it.dead))
 
             # Looks.
             for name, may in (("w", it.may_write), ("r", it.may_read)):
@@ -152,6 +238,9 @@ def test_random_use(config):
             drive(ctx, dut, look_block=block, look_vm=vm, look_account=vm)
             got = ctx.get(dut.look_holding), ctx.get(dut.look_other), ctx.get(dut.look_tag)
             assert got == it.holding(vm, block)
+            if managed:
+                assert {name: ctx.get(getattr(dut.look_rights, name)) for name in it.rights(0)} == it.rights(block)
+                assert ctx.get(dut.orphans) == sum(it.orphan)
             assert (ctx.get(dut.look_used), ctx.get(dut.look_limit)) == (it.used(vm), it.limit[vm])
             if managed:
                 assert (ctx.get(dut.look_owned), ctx.get(dut.look_borrowed)) == (it.owned(vm), it.borrowed(vm))
@@ -166,7 +255,7 @@ def test_random_use(config):
             seen["available"] += len(hungry)
 
             # An allocation.
-            alloc, vm = coin(random, 0.3), random.randrange(c.vms)
+            alloc, vm = coin(random, 0.3), random.choice([vm for vm in range(c.vms) if vm not in it.dead])
             drive(ctx, dut, alloc=alloc, alloc_vm=vm)
             guess = ctx.get(dut.alloc_block)
             given = ctx.get(dut.alloc_given)
@@ -179,9 +268,10 @@ def test_random_use(config):
                 assert not given
 
             # A write acts whose word has been there for a cycle.
-            drive(ctx, dut, give=0, free=0, give_back=0, revoke=0, set_limit=0)
+            drive(ctx, dut, give=0, free=0, give_back=0, revoke=0, set_limit=0, reclaim=0, kill=0)
             told = 0
             closed = 0
+            victim = it.doomed = None
             if check is not None:
                 op, who, word, target = check
                 if op == "give":
@@ -197,15 +287,26 @@ def test_random_use(config):
                 elif op == "limit":
                     ctx.set(dut.set_limit, 1)
                     asked = word & 0xFFFF
-                    fits = asked >= it.used(target) and sum(it.limit) - it.limit[target] + asked <= c.blocks
+                    fits = asked >= it.used(target) and it.promised() - it.limit[target] + asked <= c.blocks
                     assert ctx.get(dut.limit_fits) == fits
                     if fits:
                         it.limit[target] = asked
                     seen["limit" if fits else "bad limit"] += 1
+                elif op == "kill":
+                    hears, outcome = it.kill(who, word)
+                    told = sum(1 << vm for vm in hears)
+                    seen[f"kill {outcome}"] += 1
+                elif op == "reclaim":
+                    ctx.set(dut.reclaim, 1)
+                    hears = it.reclaim(word)
+                    assert ctx.get(dut.is_orphan) == (hears is not None)
+                    told = sum(1 << vm for vm in hears or ())
+                    seen["reclaimed" if hears else "not reclaimed"] += 1
                 elif op == "close":
                     assert ctx.get(dut.keeps) == bool(it.owned(target) or it.borrowed(target))
                     if not ctx.get(dut.keeps) and coin(random, 0.5):
                         closed = 1 << target
+                        it.doomed = target
                         it.hungry.discard(target)
                         seen["closed"] += 1
                 else:
@@ -214,6 +315,10 @@ def test_random_use(config):
                     assert ctx.get(dut.settled) == outcome
                     told = 0 if hears is None else 1 << hears
                     seen[f"{op} {outcome.name}"] += 1
+            if deadly and not closed and check is None and coin(random, 0.01) and len(it.dead) < c.vms - 1:
+                victim = random.choice([vm for vm in range(c.vms) if vm not in it.dead])
+                closed = 1 << victim
+                ctx.set(dut.target, victim)
             opened = 0 if closed or not coin(random, 0.01) else random.getrandbits(c.vms)
             it.hungry = {vm for vm in it.hungry if not opened >> vm & 1}
             drive(ctx, dut, closed=closed, opened=opened)
@@ -221,11 +326,9 @@ def test_random_use(config):
 
             # The next write, which may be about a block that is only now or in the next cycle allocated.
             check, acted = None, check is not None
-            if not acted:
-                ops = ["give", "give", "give", "free", "give_back", "give_back", "revoke"] + [
-                    "limit",
-                    "close",
-                ] * managed
+            if not acted and not closed:
+                ops = ["give", "give", "give", "free", "give_back", "give_back", "revoke"]
+                ops += ["limit", "close", "reclaim", *["kill"] * 12 * bool(it.dead)] * managed
                 op, who, target = random.choice(ops), random.randrange(c.vms), random.randrange(c.vms)
                 block = random.randrange(c.blocks)
                 if coin(random, 0.25):
@@ -248,9 +351,26 @@ def test_random_use(config):
                     word = random.randrange(c.blocks + 2) if coin(random, 0.9) else random.getrandbits(32)
                 if op != "limit" and coin(random, 0.05):
                     word ^= 1 << random.randrange(32)
-                drive(ctx, dut, vm=who, target=target, data=word)
-                check = op, who, word, target
+                if op == "kill":
+                    who, word = random.choice(sorted(it.dead)), random.randrange(c.blocks)
+                    left = [b for b in range(c.blocks) if who in (it.owner[b], it.payer[b], (it.loan[b] or [None])[0])]
+                    if left and coin(random, 0.8):
+                        word = random.choice(left)
+                    drive(ctx, dut, kill=1, kill_vm=who, kill_block=word, vm=0, data=0)
+                elif op == "reclaim" and any(it.orphan) and coin(random, 0.8):
+                    word = it.orphan.index(True)
+                if op != "kill" and who in it.dead:
+                    who = None
+                if who is not None:
+                    check = op, who, word, target
+                    if op != "kill":
+                        drive(ctx, dut, vm=who, target=target, data=word)
 
+            if victim is not None:
+                it.hungry.discard(victim)
+                it.dead.add(victim)
+                it.doomed = victim
+            it.dead = {vm for vm in it.dead if it.owned(vm) or it.borrowed(vm) or it.used(vm) or coin(random, 0.8)}
             scrubbed = ctx.get(dut.scrub) and coin(random, 0.3)
             ctx.set(dut.scrubbed, scrubbed)
             if scrubbed and not clear:
@@ -259,11 +379,9 @@ def test_random_use(config):
             if clear:
                 ctx.set(reset, 0)
                 drive(ctx, dut, give=0, free=0, give_back=0, revoke=0, set_limit=0, alloc=0, scrubbed=0)
+                drive(ctx, dut, kill=0, reclaim=0)
                 drive(ctx, dut, closed=0, opened=0)
                 it = None
 
     simulate(ResetInserter(reset)(dut), bench)
-    wanted = ["allocated", "MOVE", "LEND", "SHOW", "free DONE", "free REFUSED", "give_back DONE", "give_back STALE",
-              "give_back REFUSED", "revoke DONE", "revoke REFUSED", "available"]  # fmt: skip
-    wanted += ["limit", "bad limit", "closed"] * managed
-    assert min(seen[key] for key in wanted) > 0, seen
+    return seen

@@ -6,6 +6,7 @@ import pytest
 from postern_hw.directory import Directory
 from postern_spec.config import Config, Identity, Manager, Port
 from postern_spec.regmap import Command, State
+from postern_spec.sizes import kill_steps
 
 from .support import bits, coin, drive, fill, ones, simulate
 
@@ -18,6 +19,7 @@ COMMANDS = {
     Command.RESUME: ({State.PAUSED}, State.OPEN),
     Command.DRAIN: ({State.OPEN, State.PAUSED}, State.DRAINING),
     Command.CLOSE: ({State.OPEN, State.PAUSED, State.DRAINING}, State.CLOSED),
+    Command.KILL: ({State.OPEN, State.PAUSED, State.DRAINING}, State.CLOSED),
 }
 
 
@@ -31,13 +33,18 @@ class Model:
         self.permit = [{s for s in vms if opened and s != d} for d in vms]
         self.known = [{s for s in vms if opened} for _ in vms]  # who acknowledged this VM's generation
         self.refused = set()
+        self.dying = []  # in the order in which they are torn down
+
+    def kill(self, vm):
+        self.dying.append(vm)
+        self.dying[1:] = sorted(self.dying[1:])
 
     def takes(self, vm, command, *, empty=True, idle=True):
         if command not in list(Command) or self.state[vm] not in COMMANDS[command][0]:
             return False
         if command == Command.CLOSE:
             return empty
-        return command != Command.OPEN or idle or self.generation[vm] != 255
+        return command != Command.OPEN or (vm not in self.dying and (idle or self.generation[vm] != 255))
 
     def enter(self, vm, state):
         """Return who learns of it."""
@@ -53,7 +60,7 @@ class Model:
 
 
 def strobes(ctx, dut, **chosen):
-    drive(ctx, dut, **{name: chosen.get(name, 0) for name in ("acknowledge", "set_permit", "command", "walk")})
+    drive(ctx, dut, **{name: chosen.get(name, 0) for name in ("acknowledge", "set_permit", "command", "walk", "kill")})
 
 
 def ask(ctx, dut, source, target):
@@ -73,7 +80,9 @@ async def command(ctx, dut, model, vm, word, *, empty=True, idle=True):
     (model.refused.discard if taken else model.refused.add)(vm)
     assert ctx.get(dut.changed) == bits(told)
     assert ctx.get(dut.opened) == 0
-    assert ctx.get(dut.closed) == (1 << vm if taken and word == Command.CLOSE else 0)
+    assert ctx.get(dut.closed) == (1 << vm if taken and word in (Command.CLOSE, Command.KILL) else 0)
+    if taken and word == Command.KILL:
+        model.kill(vm)
     await ctx.tick()
     strobes(ctx, dut)
     assert ctx.get(dut.walking) == (taken and word == Command.OPEN)
@@ -91,6 +100,30 @@ async def command(ctx, dut, model, vm, word, *, empty=True, idle=True):
         await ctx.tick()  # the engine does something else in between
 
 
+async def tear_down(ctx, dut, model, steps, *, filled=0):
+    """Take some steps of tearing down VMs that were killed, as they are offered, and compare which these are."""
+    for _ in range(steps):
+        ctx.set(dut.filled, filled)
+        await ctx.tick().repeat(2)
+        if not model.dying:
+            assert not ctx.get(dut.killing)
+            return
+        vm, last = ctx.get(dut.kill_vm), ctx.get(dut.kill_step) == kill_steps(dut.config) - 1
+        assert vm == model.dying[0]
+        assert ctx.get(dut.dying) == bits(model.dying)
+        waits = last and filled >> vm & 1
+        assert ctx.get(dut.killing) == (not waits)
+        if waits:
+            continue
+        strobes(ctx, dut, kill=1)
+        assert ctx.get(dut.opened) == ctx.get(dut.closed) == ctx.get(dut.changed) == 0
+        await ctx.tick()
+        strobes(ctx, dut)
+        assert not ctx.get(dut.killing)
+        if last:
+            model.dying.pop(0)
+
+
 def compare(ctx, dut, model, source, target, looker, looked):
     """Compare all that the two engines can see when they ask about these VMs."""
     ask(ctx, dut, source, target)
@@ -98,6 +131,7 @@ def compare(ctx, dut, model, source, target, looker, looked):
     assert [ctx.get(state) for state in dut.states] == model.state
     assert ctx.get(dut.open) == bits(vm for vm, state in enumerate(model.state) if state != State.CLOSED)
     assert ctx.get(dut.refused) == bits(model.refused)
+    assert ctx.get(dut.dying) == bits(model.dying)
     for signal, value in (
         ("source_open", model.state[source] != State.CLOSED),
         ("source_draining", model.state[source] == State.DRAINING),
@@ -132,12 +166,17 @@ def test_random_commands_against_the_table(vms, opened):
         for _ in range(500):
             source, target = random.randrange(vms), random.choice((random.randrange(vms), random.choice(busiest)))
             compare(ctx, dut, model, source, target, random.randrange(vms), random.randrange(vms))
-            does = random.choices(("command", "acknowledge", "set_permit", ""), (6, 5, 3, 1))[0]
+            does = random.choices(("command", "acknowledge", "set_permit", "kill", ""), (6, 5, 3, 2, 1))[0]
+            if does == "kill":
+                some = random.randrange(1, kill_steps(c) + 2)
+                await tear_down(ctx, dut, model, some, filled=0 if coin(random, 0.9) else random.getrandbits(vms))
+                continue
             word, half = random.getrandbits(32), random.randrange(1 + (vms > 32))
             if does == "command":
-                word = random.choice((*Command, *Command, 0, 6, 7, Command.OPEN + 8, Command.CLOSE + (1 << 31)))
+                word = random.choice((*Command, *Command, 0, 7, Command.OPEN + 8, Command.CLOSE + (1 << 31)))
                 seen.add(model.state[target])
                 await command(ctx, dut, model, target, word, empty=coin(random, 0.7), idle=coin(random, 0.5))
+                seen.add(f"{len(model.dying)} torn down")
                 continue
             drive(ctx, dut, data=word, permit_half=half)
             strobes(ctx, dut, **({does: 1} if does else {}))
@@ -151,7 +190,7 @@ def test_random_commands_against_the_table(vms, opened):
                 model.permit[target] = kept | {s for s in ones(word << 32 * half) if s < vms}
 
     simulate(dut, bench)
-    assert seen == set(State)
+    assert seen >= {*State, *(f"{count} torn down" for count in range(3))}
 
 
 @pytest.mark.parametrize("word", Command)
@@ -175,6 +214,38 @@ def test_each_command_from_each_state(state, word):
         await command(ctx, dut, model, 1, word, empty=False)
         await command(ctx, dut, model, 1, word)
         compare(ctx, dut, model, 0, 1, 1, 2)
+        await tear_down(ctx, dut, model, 2 * kill_steps(c))
+        assert not model.dying
+        compare(ctx, dut, model, 0, 1, 1, 2)
+
+    simulate(dut, bench)
+
+
+def test_a_killed_vm_is_torn_down_before_it_is_opened():
+    c = Config(ports=PORTS, vms=4, lanes=1, depth=2)
+    dut = Directory(c)
+
+    async def bench(ctx):
+        await fill(ctx, dut, 4)
+        model = Model(c)
+        for vm in range(4):
+            await command(ctx, dut, model, vm, Command.OPEN)
+        for vm in (3, 2, 0):  # the others wait; of those the lowest goes first
+            await command(ctx, dut, model, vm, Command.KILL)
+        assert model.dying == [3, 0, 2]
+        await command(ctx, dut, model, 3, Command.OPEN)
+        assert model.refused == {3}
+        await command(ctx, dut, model, 1, Command.CLOSE)
+        await command(ctx, dut, model, 1, Command.OPEN)  # opening another goes before, and does not end it
+        await tear_down(ctx, dut, model, 10, filled=1 << 3)  # the last step waits for the queue
+        assert model.dying == [3, 0, 2]
+        await tear_down(ctx, dut, model, 1)
+        assert model.dying == [0, 2]
+        await command(ctx, dut, model, 3, Command.OPEN)
+        assert model.state[3] == State.OPEN
+        await tear_down(ctx, dut, model, 8)
+        assert not model.dying
+        compare(ctx, dut, model, 1, 3, 2, 0)
 
     simulate(dut, bench)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from postern import Model
-from postern_sim.lockstep import Episode, Mismatch, crossings, run_episode
+from postern_sim.lockstep import Episode, Mismatch, crossings, kill_crossings, run_episode
 from postern_sim.soak import CONFIGURATIONS
 from postern_spec.regmap import Count, counts
 
@@ -85,6 +85,32 @@ def test_a_wrong_counter_is_noticed(forgets):
 )
 def test_episodes_that_once_failed(name, seed):
     assert run_episode(CONFIGURATIONS[name], seed).cycles > 0
+
+
+DEADLY = ["blocks", "banks", "doubles"]
+
+
+def test_kills_on_rtl_and_model_are_the_same_in_every_crossing():
+    """VMs killed in every state, while they do anything, with anything of blocks, and others at that before it goes."""
+    total = Episode()
+    seed = 0
+    while total.cycles < 8 * CYCLES:  # some meet seldom
+        for name in DEADLY:
+            total.add(run_episode(CONFIGURATIONS[name], seed, deadly=True))
+        seed += 1
+    wanted = set().union(*(kill_crossings(CONFIGURATIONS[name]) for name in DEADLY))
+    assert set() == wanted - set(total.coverage)
+
+
+@pytest.mark.parametrize("name", ["mixed", "wishbone", "secure", "apb"])
+def test_kills_without_blocks(name):
+    total = Episode()
+    seed = 0
+    while total.cycles < CYCLES / 2:
+        total.add(run_episode(CONFIGURATIONS[name], seed, deadly=True))
+        seed += 1
+    wanted = {"KILL / OPEN / mail", "KILL / OPEN / no mail", "KILL / while another is torn down", "OPEN / the dead"}
+    assert wanted <= set(total.coverage)
 
 
 def test_an_episode_comes_again():
