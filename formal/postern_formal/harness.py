@@ -1,5 +1,6 @@
 """What harnesses have in common."""
 
+from itertools import combinations
 from typing import Any
 
 from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal, Value
@@ -11,7 +12,7 @@ from postern_spec.config import Config
 
 from .property import Inside
 
-__all__ = ["at_most_one", "claim", "count", "fill", "index", "past", "rows_of", "window"]
+__all__ = ["at_most_one", "claim", "count", "fill", "index", "line", "past", "rows_of", "window"]
 
 
 def fill(m: Module, config: Config, *components: Any, rows: int = 0) -> Signal:
@@ -40,6 +41,14 @@ def past(m: Module, value: Any, name: str) -> Signal:
     kept = Signal(len(bits), name=name)
     m.d.sync += kept.eq(bits)
     return kept
+
+
+def line(m: Module, arbiter: Inside, requesters: int) -> None:
+    """Claim of an arbiter that its line is one: whoever is behind others is behind those that they are behind."""
+    behind = {(i, j): arbiter.signal(f"behind_{i}_{j}") for i, j in combinations(range(requesters), 2)}
+    for i, j, k in combinations(range(requesters), 3):
+        a, b, c = behind[i, j], behind[j, k], behind[i, k]
+        m.d.comb += Assert(~(a & b & ~c) & ~(~a & ~b & c))
 
 
 def rows_of(inside: Inside, name: str, depth: int, layout: Any = None) -> list:

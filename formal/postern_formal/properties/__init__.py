@@ -1,11 +1,13 @@
 """All properties, in the order in which they are listed."""
 
 from ..property import Property
-from . import arbiter, blocks, bus, queue
+from . import arbiter, blocks, bus, identity, queue, refusal
 
 __all__ = ["PROPERTIES", "by_name"]
 
-PROPERTIES: list[Property] = [item() for module in (arbiter, bus, queue, blocks) for item in module.PROPERTIES]
+PROPERTIES: list[Property] = [
+    item() for module in (identity, refusal, queue, blocks, bus, arbiter) for item in module.PROPERTIES
+]
 
 
 def by_name(name: str) -> Property:

@@ -1,7 +1,8 @@
 """Bus adapters: each request is answered once, nothing else is, and what waits does not change."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from amaranth.hdl import Assume, Cat, Cover, Module, Mux, Signal, Value
 
@@ -49,7 +50,7 @@ class _Adapter(Property):
     short = tuple(parameters)
     covers = 14
     seconds = 240
-    assumptions = (*PORT, MASTER)
+    assumptions: ClassVar[Sequence[Assumption]] = (*PORT, MASTER)
     reduction = (
         "Addresses and data pass an adapter as they are; that they stay while they wait is asserted of all bits."
         f" The port leaves at most {OWED} accesses unanswered: more of them only fill the same queue further."
