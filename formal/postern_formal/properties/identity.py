@@ -12,9 +12,9 @@ from postern_spec.regmap import address_map
 
 from ..engines import Induction
 from ..harness import claim, line, past
-from ..property import Control, Inside, Property, free, free_inputs, symbolic
+from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
 
-__all__ = ["PROPERTIES", "commit_is_one", "reduced"]
+__all__ = ["COMMIT_IS_ONE", "PROPERTIES", "commit_is_one", "reduced"]
 
 
 def reduced(identity: Identity = Identity.SIDEBAND, bus: Bus = Bus.AXI4_LITE, **changes) -> Config:
@@ -32,6 +32,12 @@ def reduced(identity: Identity = Identity.SIDEBAND, bus: Bus = Bus.AXI4_LITE, **
         "banks": 2,
     }
     return Config(**(values | changes))  # type: ignore[arg-type]
+
+
+COMMIT_IS_ONE = Assumption(
+    "commit-is-one",
+    "What a port calls a commit is one: aligned, of the guest page, by a VM; and torn if partially strobed.",
+)
 
 
 def is_commit(c: Config, payload):
@@ -67,7 +73,7 @@ class Bound(Property):
         "sideband, secure manager": reduced(manager=Manager.SECURE, tag_entries=5),
     }
     short = ("sideband, 2 bits", "page")
-    engines = (Induction(1),)
+    engines = (Induction(3),)
     reduction = "VM-IDs are compared with each other only; the tag is symbolic, the address whole."
     controls = (
         Control(
@@ -124,7 +130,8 @@ class Bound(Property):
         elif identity is Identity.RESIDENT:
             known, vm = dut.resident.valid, dut.resident.vm
         elif identity is Identity.SIDEBAND:
-            m.submodules.tags = tags = TagTable(c)
+            tags = TagTable(c)
+            m.submodules.tags = scan = Inside(tags)
             free(m, tags.row, tags.set_match, tags.set_mask, tags.set_vm, tags.data, tags.read_row)
             m.d.comb += [dut.entries[i].eq(tags.entries[i]) for i in range(c.tags)]
             m.d.comb += [
@@ -148,9 +155,7 @@ class Bound(Property):
                 ready = ~tags.busy  # ports accept nothing while the table is compiled
                 tag = symbolic(m, c.tag_bits, "some_tag")
                 known, vm = meaning(tag)
-                stored = inside.memory("meanings", tag)
-                right = (stored.known == known) & (stored.vm == Mux(known, vm, 0))
-                claim(m, compiled=(tags.busy & (tags.tag <= tag)) | right, from_zero=tags.busy | (tags.tag == 0))
+                self._compiled(m, c, tags, scan, inside.memory("meanings", tag), tag, known, vm)
                 ready = ready & (dut.tag == tag)
         if bus is Bus.AXI4 and identity in (Identity.RESIDENT, Identity.SIDEBAND):
             was_known, was_vm = Signal(), Signal.like(dut.vm)
@@ -176,6 +181,34 @@ class Bound(Property):
             guest=~(dut.manager & dut.sram),
         )
         m.d.comb += [Cover(dut.allowed & dut.manager), Cover(ready & dut.known & (dut.vm == c.port_vms(0)[-1]))]
+
+    @staticmethod
+    def _compiled(m: Module, c: Config, tags: TagTable, scan: Inside, stored, tag, known, vm) -> None:
+        """Claim that the copy of the tag table says what the table says, once it is compiled; follow the compiling."""
+        changes, looking = tags.set_match | tags.set_mask | tags.set_vm, scan.signal("looking")
+        last = (1 << c.tag_bits) - 1
+        turn, done = (
+            Signal(c.tag_bits),
+            Signal(),
+        )  # whose turn it is to be looked up; whether the tag was since a change
+        fresh = past(m, changes, "restarted") | ~past(m, Const(1), "begun")  # nothing has been looked up
+        with m.If(looking):
+            m.d.sync += turn.eq(turn + 1)
+        with m.If(tags.busy & (tags.tag == tag) & ~fresh):
+            m.d.sync += done.eq(1)
+        with m.If(changes):
+            m.d.sync += [turn.eq(0), done.eq(0)]
+        claim(
+            m,
+            compiled=~done | (stored.known == known) & (stored.vm == Mux(known, vm, 0)),
+            complete=tags.busy | done,
+            turn=tags.tag == past(m, turn, "turn_before"),
+            follows=~looking | fresh | (turn == 0) | (tags.tag == turn - 1),
+            passed=~(looking & (turn > tag) & (turn - tag != 1)) | done,
+            ends=~(tags.busy & ~looking) | ((turn == 0) & (tags.tag == last) & (done | (tag == last))),
+            busy=~looking | tags.busy,
+            restarts=~(looking & (turn == 0)) | fresh,
+        )
 
 
 class Held(Property):
@@ -277,12 +310,13 @@ class Sender(Property):
     }
     short = ("small", "2 ports, blocks")
     engines = (Induction(5),)
+    assumptions = (COMMIT_IS_ONE,)
     reduction = "What the rest of the block answers the engine is free; VM-IDs are compared with each other only."
     controls = (
         Control(
             "the sender is taken from the word",
             "write_engine.py",
-            "self.message.sender.eq(request.vm),",
+            "self.message.sender.eq(self._source),",
             "self.message.sender.eq(request.data),",
         ),
     )
@@ -292,6 +326,10 @@ class Sender(Property):
         dut = WriteEngine(c)
         m.submodules.engine = inside = Inside(dut)
         free_inputs(m, dut)
+        for request in dut.requests:
+            m.d.comb += Assume(~request.valid | ~request.payload.commit | commit_is_one(c, request.payload))
+            if c.manager is Manager.NONE:  # then there is no such page
+                m.d.comb += Assume(~request.payload.manager)
         line(m, inside.part("arbiter"), len(dut.requests) + (c.manager is not Manager.NONE))
         vm, commits = Signal(range(c.vms)), Signal()
         for request in dut.requests:

@@ -64,8 +64,8 @@ class Order(_Queue):
         Control(
             "the head is not renewed when a push and the pop of the last message meet",
             "queue.py",
-            "straight.eq(self.push & (~self.filled | self.popped & single)),",
-            "straight.eq(self.push & ~self.filled),",
+            "straight.eq(~self.filled | single),",
+            "straight.eq(~self.filled),",
             depth=22,
         ),
         Control(
@@ -94,7 +94,8 @@ class Order(_Queue):
         claim(
             m,
             order=~(waits & (ahead == 0)) | (head == kept),
-            there=~waits | ((ahead < level) & (stored == kept)),
+            there=~waits | (ahead < level),
+            stored=~waits | (ahead == 0) | (stored == kept),  # the head is in a register
         )
         m.d.comb += [Cover(waits & (ahead == 0) & dut.popped & dut.push), Cover(gone)]
 

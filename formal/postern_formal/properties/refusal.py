@@ -13,7 +13,7 @@ from postern_spec.regmap import Settled
 from ..engines import Induction
 from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free_inputs, symbolic
-from .identity import commit_is_one, reduced
+from .identity import COMMIT_IS_ONE, commit_is_one, reduced
 
 __all__ = ["PROPERTIES"]
 
@@ -40,7 +40,7 @@ class Write(Property):
         "What the rest of the block answers the engine is free. FREE, RETURN, REVOKE, QUOTA and CONTROL that their"
         " component refuses are raised and refused there: see block-rights, block-quota and vm-states."
     )
-    assumptions = (Assumption("partial-commit-is-torn", "A port passes a partially strobed commit on as torn."),)
+    assumptions = (COMMIT_IS_ONE,)
     controls = (
         Control(
             "a message that may not be sent is sent all the same",
