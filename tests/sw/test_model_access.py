@@ -1,5 +1,7 @@
 """Section 1 of docs/states.md: the checks of an access, their order, identity, and what every register says."""
 
+from itertools import product
+
 import pytest
 
 from postern_spec.config import PRESETS, Bus, Config, Identity, Manager, Port, preset
@@ -239,6 +241,34 @@ def test_page_identity_is_the_address(make_block, config):
     block.command(1, Command.OPEN)
     assert block.model.read(0, 1, stride) == (MAGIC, Fault.NONE)
     assert block.model.read(0, None, 3 * stride) == (0, Fault.NO_VM)
+
+
+@pytest.mark.parametrize("identity", Identity)
+@pytest.mark.parametrize("kind", [kind for kind in Manager if kind is not Manager.NONE])
+def test_nobody_else_reaches_the_manager_page(make_block, blocks_config, kind, identity):
+    """Every address of the page, by every VM-ID that the identity source yields and by none, secure and not."""
+    ports = (Port(identity=identity), Port(identity=Identity.STATIC, vm=1))
+    config = blocks_config.replace(ports=ports, vms=3, manager=kind, manager_vm=2, manager_port=1, counters=True)
+    model, page = make_block(config).model, manager_page(config)
+    strangers = 0
+    for port, vm, secure in product((0, 1), (None, 0, 1, 2), (True, False)):
+        where = address_map(config, port)
+        base = where.manager_base
+        manager = {
+            Manager.PAGE: True, Manager.SECURE: secure, Manager.VM: vm == 2, Manager.PORT: port == 1
+        }[kind]  # fmt: skip
+        assert model.read(port, vm, base + page.DRAIN.at(), secure=secure) == (
+            (1, Fault.NONE) if manager else (0, Fault.NOT_MANAGER)
+        )
+        if manager:
+            continue
+        strangers += 1
+        for offset in range(0, (1 << where.bits) - base, 4):
+            assert model.read(port, vm, base + offset, secure=secure) == (0, Fault.NOT_MANAGER)
+            assert model.write(port, vm, base + offset, 0xFFFF_FFFF, secure=secure) is Fault.NOT_MANAGER
+    assert (strangers > 0) == (kind is not Manager.PAGE)
+    assert model.state(0) is State.CLOSED
+    assert not model.waiting
 
 
 def test_resident_identity_is_the_register(make_block, config):
