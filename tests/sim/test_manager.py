@@ -76,7 +76,7 @@ def everywhere(register):
     return found
 
 
-ACTS = {"TEAR", "WAIT_DISARM", "CONTROL", "COUNT_CLEAR"}
+ACTS = {"TEAR", "WAIT_DISARM", "CONTROL", "COUNT_CLEAR", "RECLAIM"}
 """What acts, and is not there to be read as it was written."""
 
 
@@ -195,7 +195,8 @@ def test_only_the_manager_reaches_its_page(kind, form):
     assert sum(value > 0 for value in before) > 10
     strangers = managers = 0
     for port, chosen in enumerate(c.ports):
-        base = address_map(c, port).manager_base
+        where = address_map(c, port)
+        base = where.manager_base
         tags = range(min(c.vms + 1, 1 << c.tag_bits)) if chosen.identity is Identity.SIDEBAND else (0,)
         for tag in tags:
             for secure in (True,) if chosen.bus is Bus.WISHBONE else (True, False):
@@ -209,7 +210,7 @@ def test_only_the_manager_reaches_its_page(kind, form):
                     managers += 1
                     continue
                 strangers += 1
-                for offset in range(0, page.size + 16, 4):
+                for offset in range(0, min(page.size + 16, (1 << where.bits) - base), 4):
                     assert raw.read(port, base + offset, **who) == 0, (port, who, hex(offset))
                     raw.write(port, base + offset, WORD, **who)
     assert managers > 0
