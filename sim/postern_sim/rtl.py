@@ -29,6 +29,7 @@ LONGEST = 256  # beats of a burst
 BOUNDARY = 4096  # that no burst crosses
 TAKE_BLOCK, TAKE_LOAN, TAKE_PLACE, TAKE_HOT_PLACE, TAKE_PEER = range(1, 6)  # of ``Use``
 KEEP_BLOCK, KEEP_WORD, KEEP_PEER = 1, 2, 3
+LATEST = 255  # the one of the four that came last
 INSECURE = 0b010  # AxPROT of a non-secure access
 FOREVER = 1 << 62
 
@@ -199,7 +200,7 @@ class Use(NamedTuple):
     vm : int
         Whose memory.
     pick : int
-        Which of the four, or which peer.
+        Which of the four, or ``LATEST``; or which peer.
     """
 
     take: int = 0

@@ -104,9 +104,12 @@ constexpr uint32_t NUMBER = 0x3FF, OTHERS = 0x3F00FC00;  // fields of RETURN: nu
 // What a VM remembers: the blocks that it got last, the last words of messages that brought one, generations of peers.
 struct Pocket {
     static constexpr uint32_t SIZE = 4;
+    static constexpr uint8_t LATEST = 255;
     uint32_t blocks[SIZE] = {}, loans[SIZE] = {};
     uint32_t next_block = 0, next_loan = 0;
     uint8_t peers[64] = {};
+    uint32_t block(uint8_t pick) const { return blocks[(pick == LATEST ? next_block + SIZE - 1 : pick) % SIZE]; }
+    uint32_t loan(uint8_t pick) const { return loans[(pick == LATEST ? next_loan + SIZE - 1 : pick) % SIZE]; }
     void put(Keep keep, uint8_t pick, uint32_t data) {
         if (keep == KEEP_PEER) {
             peers[pick & 63] = uint8_t(data);
@@ -257,9 +260,9 @@ void Master::resolve(uint32_t index) {
     Use& use = uses[index];
     Request& request = requests[index];
     const Pocket& pocket = bench.pockets[use.vm & 63];
-    uint32_t block = pocket.blocks[use.pick % Pocket::SIZE];
+    uint32_t block = pocket.block(use.pick);
     if (use.take == TAKE_BLOCK) request.data = (request.data & ~NUMBER) | block;
-    else if (use.take == TAKE_LOAN) request.data = pocket.loans[use.pick % Pocket::SIZE];
+    else if (use.take == TAKE_LOAN) request.data = pocket.loan(use.pick);
     else if (use.take == TAKE_PEER) request.data = pocket.peers[use.pick & 63];
     else request.address += (use.take == TAKE_PLACE ? block : bench.hot) << BLOCK_LOG;
     bool to_data = use.take != TAKE_PLACE && use.take != TAKE_HOT_PLACE;

@@ -14,6 +14,7 @@ from .rtl import (
     KEEP_BLOCK,
     KEEP_PEER,
     KEEP_WORD,
+    LATEST,
     TAKE_BLOCK,
     TAKE_HOT_PLACE,
     TAKE_LOAN,
@@ -866,23 +867,29 @@ class _Speaker:
         """Hand a block over, perhaps twice, kill one of those who have to do with it, and go on with what it had."""
         rng, g, m = self.random, self.t.guest, self.t.manager
         owner, peer, third = self.vm, self._peer(), self._peer()
-        lane = rng.randrange(self.c.lanes)
+        lane, inherits = rng.randrange(self.c.lanes), rng.random() < 0.4  # of somebody who paid, and dies
         keep = [self._using(self._read(g.ALLOC), Use(keep=KEEP_BLOCK, vm=owner)) for _ in range(rng.choice((0, 1, 1)))]
-        first, second = rng.choice(tuple(Handover)), rng.choice((Handover.LEND, Handover.SHOW, Handover.MOVE))
+        first = Handover.MOVE if inherits else rng.choice(tuple(Handover))
+        second = rng.choice((Handover.LEND, Handover.SHOW, Handover.MOVE))
         self._be_manager()
         out = [self._write(m.CONTROL, vm, data=Command.OPEN) for vm in (owner, peer, third)]
         out.append(self._write(m.QUOTA, owner, data=rng.choice((1, 2, 3))))
         self.as_manager, self.vm = False, owner
         out += [*self._greet([peer]), *keep, self._write(g.ACK, lane, data=0), *self._handed(lane, peer, first)]
-        if first is Handover.MOVE and rng.random() < 0.8:
+        if first is Handover.MOVE and (inherits or rng.random() < 0.8):
             self.vm = peer
             word = self._using(self._read(g.POP, lane), Use(keep=KEEP_WORD, vm=peer))
-            out += [self._read(g.HEADER, lane), word, *self._greet([third]), self._write(g.ACK, lane, data=0)]
-            out += self._handed(lane, third, second)
+            out += [self._fenced(self._read(g.HEADER, lane)), word, *self._greet([third])]
+            out += [self._write(g.ACK, lane, data=0), *self._handed(lane, third, second)]
+            self.vm = third
+            word = self._using(self._read(g.POP, lane), Use(keep=KEEP_WORD, vm=third))
+            out += [self._fenced(self._read(g.HEADER, lane)), word]
         self._be_manager()
-        if rng.random() < 0.7:
-            out.append(self._write(m.CONTROL, rng.choice((owner, peer, third)), data=Command.KILL))
-        if rng.random() < 0.2:
+        if inherits or rng.random() < 0.7:
+            victim = owner if inherits else rng.choice((owner, peer, third))
+            out.append(self._write(m.CONTROL, victim, data=Command.KILL))
+        if rng.random() < 0.3:
+            out += [self._fenced(self._read(m.CONTROL, owner)) for _ in range(rng.choice((0, 4, 12)))]
             out += [self._write(m.RECLAIM, data=block) for block in range(self.c.blocks)]
         self.as_manager = False
         for _ in range(rng.choice((1, 3, 6))):
@@ -895,4 +902,5 @@ class _Speaker:
         g = self.t.guest
         address = self._base(g.COMMIT) + g.COMMIT.at(lane, 1, 0, peer)
         item = self._item(address, how << g.RETURN.KIND.lsb, True)
-        return [self._fenced(self._using(item, self._use(TAKE_BLOCK)))]
+        use = self._use(TAKE_BLOCK)
+        return [self._fenced(self._using(item, use._replace(pick=LATEST) if self.random.random() < 0.8 else use))]

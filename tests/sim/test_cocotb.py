@@ -17,7 +17,7 @@ pytestmark = pytest.mark.sim
         ("mixed", "driver", 2),
         ("blocks", "manager", 3),
         ("bursts", "axi4", 9),
-        ("doubles", "axi4_sram", 5),
+        ("doubles", "axi4_sram", 6),
         ("apb", "apb", 5),
         ("apb", "driver", 2),
     ],

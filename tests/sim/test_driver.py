@@ -19,6 +19,7 @@ from postern import (
 )
 from postern_sim.rtl import Rtl, RtlBus
 from postern_sim.soak import CONFIGURATIONS
+from postern_spec.regmap import Handover, State
 
 pytestmark = pytest.mark.sim
 
@@ -97,6 +98,66 @@ def test_manager():
         return said
 
     assert len(on_both(program, MIXED)) == 13
+
+
+def test_kill():
+    """A VM with mail, loans in both directions and a block that it paid for is killed, and opened again."""
+    config = CONFIGURATIONS["blocks"].replace(blocks=8)
+
+    def program(block):
+        manager = Manager(block.bus(0, tag=0, manager=True), config)
+        boxes = [Mailbox(block.bus(vm, tag=vm), config=config) for vm in range(3)]
+        for vm in range(3):
+            manager.open(vm)
+            manager.quota(vm, 2)
+        for a, b in ((0, 1), (0, 2), (1, 2)):
+            manager.connect(a, b, credits=2)
+        for box, peers in zip(boxes, ((1, 2), (0, 2), (0, 1)), strict=True):
+            for vm in peers:
+                box.connect(vm)
+
+        def got(box):
+            while (number := box.alloc()) is None:
+                pass
+            return number
+
+        moved, lent, theirs = got(boxes[1]), got(boxes[1]), got(boxes[2])
+        given = ((1, 2, moved, Handover.MOVE), (1, 0, lent, Handover.LEND), (2, 1, theirs, Handover.SHOW))
+        for sender, receiver, number, how in given:
+            boxes[sender].write_sram(number, 0, b"data")
+            boxes[sender].send_block(receiver, [number], number, how)
+        boxes[0].send(1, [7])
+        loan = boxes[0].receive().loan
+        said = [boxes[0].read_sram(lent, 0, 4), boxes[2].receive().loan, manager.queued(1)]
+        manager.kill(1)
+        said += [manager.state(1), manager.queued(1), boxes[0].read_sram(lent, 0, 4), boxes[0].give_back(loan)]
+        said += [
+            manager.charged(1),
+            manager.holdings(1),
+            manager.orphans(),
+            manager.rights(moved),
+            manager.rights(lent),
+        ]
+        said += [boxes[2].holding(theirs), boxes[2].read_sram(moved, 0, 4), boxes[0].credit(1), boxes[2].irq_state()]
+        for again in (manager.kill, manager.pause):
+            try:
+                again(1)
+            except CommandRefused as error:
+                said.append(str(error))
+        manager.reclaim(moved)
+        said += [boxes[2].read_sram(moved, 0, 4), manager.orphans(), manager.open(1)]
+        boxes[0].send(1, [8])
+        said += [boxes[0].result(), boxes[1].try_receive()]
+        boxes[0].acknowledge()
+        boxes[0].connect(1)
+        boxes[0].send(1, [9])
+        said += [boxes[0].result(), boxes[1].receive()]
+        return said
+
+    said = on_both(program, config)
+    assert said[0] == b"data"
+    assert said[3:7] == [State.CLOSED, 0, bytes(4), False]
+    assert said[-1].words == (9,)
 
 
 def test_nobody_else_can_raise_the_line(small):

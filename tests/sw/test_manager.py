@@ -18,6 +18,7 @@ from postern import (
     ModelBus,
     Pool,
     Quota,
+    Rights,
     Setup,
     Source,
     State,
@@ -655,3 +656,94 @@ def test_adoption(counted):
     again.close(1)
     assert again.open(1) == 2
     assert manager.adopt().vms[1] == VmSetup(State.OPEN, 2, 0b01, (2, 0, 0, 0), 2)
+
+
+# Kill
+
+
+@pytest.fixture
+def deadly(blocks_config):
+    """A manager, and the model that it kills on step by step."""
+    model = Model(blocks_config, stepped_kill=True)
+    manager = Manager(ModelBus(model, manager=True), blocks_config)
+    for vm in range(3):
+        manager.open(vm)
+        manager.quota(vm, 2)
+    return manager, model
+
+
+def test_kill_at_once_and_torn_down_later(deadly):
+    manager, model = deadly
+    manager.kill(1, wait=False)
+    assert manager.state(1) is State.CLOSED
+    assert manager.killing(1)
+    with pytest.raises(CommandRefused, match=r"^VM 1 must be torn down to open, not be killed a moment ago$"):
+        manager.open(1)
+    while model.killing is not None:
+        model.tear_block(model.tear_row())
+    assert not manager.killing(1)
+    assert manager.open(1) == 2
+
+
+def test_kill_waits_until_it_is_torn_down(deadly):
+    manager, model = deadly
+    read, left = manager.bus.read32, [40]
+
+    def later(address):
+        left[0] -= 1
+        if left[0] < 10 and model.killing is not None:
+            model.tear_block(model.tear_row())
+        return read(address)
+
+    manager.bus.read32 = later
+    manager.kill(1)
+    assert model.killing is None
+    assert left[0] < 10
+
+
+def test_kill_gives_up_on_what_cannot_be(deadly):
+    manager, _ = deadly  # nobody takes the steps
+    with pytest.raises(DeviceError, match=r"^VM 1 must be torn down within \d+ accesses, not still be$"):
+        manager.kill(1)
+
+
+@pytest.mark.parametrize("vm", [0, 3])
+def test_kill_of_the_closed(deadly, vm):
+    manager, _ = deadly
+    if vm == 0:
+        manager.kill(0, wait=False)
+    with pytest.raises(
+        CommandRefused, match=exactly(f"VM {vm} must be open or paused or draining to kill, not closed")
+    ):
+        manager.kill(vm)
+
+
+def test_orphans_are_listed_and_reclaimed(blocks_config):
+    model = Model(blocks_config)
+    manager = Manager(ModelBus(model, manager=True), blocks_config)
+    for vm in (0, 1):
+        manager.open(vm)
+        manager.quota(vm, 2)
+    manager.connect(0, 1, 2)
+    boxes = [Mailbox(ModelBus(model, vm, tag=vm), config=blocks_config) for vm in (0, 1)]
+    boxes[0].connect(1)
+    model.tick(1000)
+    numbers = [boxes[0].alloc() for _ in range(2)]
+    assert manager.rights(numbers[0]) == Rights(0, 0)
+    for number in numbers:
+        boxes[0].send_block(1, [1], number, Handover.MOVE)
+    assert manager.orphans() == []
+    manager.kill(0)
+    assert manager.orphans() == sorted(numbers)
+    assert manager.rights(numbers[0]) == Rights(1)
+    assert manager.rights(numbers[0]).orphan
+    manager.reclaim(numbers[0])
+    assert manager.orphans() == [numbers[1]]
+    text = f"block {numbers[0]} must be an orphan to be reclaimed, not nobody's"
+    with pytest.raises(CommandRefused, match=exactly(text)):
+        manager.reclaim(numbers[0])
+    model.tick(1000)
+    mine = boxes[1].alloc()
+    text = f"block {mine} must be an orphan to be reclaimed, not one of VM 1 that VM 1 pays for"
+    with pytest.raises(CommandRefused, match=exactly(text)):
+        manager.reclaim(mine)

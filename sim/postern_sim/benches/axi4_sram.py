@@ -114,6 +114,42 @@ async def a_block_that_goes_away(dut):
     assert (await narrow.read(theirs, CONFIG.block_size, OTHER))[0] == pattern
 
 
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_vm_that_is_killed_in_its_bursts(dut):
+    """A VM is killed while bursts of it run in both directions: they end as long as they were asked for, with zeros,
+    and leave nothing behind."""
+    masters = await opened(dut)
+    wide, narrow = masters[WIDE], masters[NARROW]
+    base = narrow.where.manager_base
+    assert base is not None
+    block = await allocate(wide, OWNER)
+    mine, size = wide.where.sram(OWNER) + block * CONFIG.block_size, CONFIG.block_size
+    await wide.write(mine, bytes([0xA5] * size), OWNER, size=3)
+    reads = [wide.bus.init_read(mine, size, size=3, prot=0) for _ in range(12)]
+    writes = [wide.bus.init_write(mine, bytes([0xA5] * size), size=3, prot=0) for _ in range(12)]
+    control = base + MANAGER.CONTROL.at(OWNER)
+    await Combine(
+        cocotb.start_soon(narrow.write32(control, Command.KILL)),
+        *(cocotb.start_soon(_wait(event)) for event in (*reads, *writes)),
+    )
+    stream = b"".join(event.data.data for event in reads)
+    gone = stream.find(0)
+    assert len(stream) == len(reads) * size
+    assert 0 < gone < len(stream), "the kill must come in the middle"
+    assert stream == bytes([0xA5] * gone) + bytes(len(stream) - gone)
+    while MANAGER.CONTROL.KILLING.get(await narrow.read32(control)):
+        pass
+    assert await narrow.read32(base + MANAGER.QUOTA.at(OWNER)) == MANAGER.QUOTA.pack(LIMIT=2)
+    await ClockCycles(dut.clk, 16 * CONFIG.sram_bytes // 4 // CONFIG.banks)
+    # All blocks are somebody else's now, and zero.
+    await narrow.write32(base + MANAGER.QUOTA.at(OWNER), 0)
+    await narrow.write32(base + MANAGER.QUOTA.at(OTHER), CONFIG.blocks)
+    found = {await allocate(narrow, OTHER) for _ in range(CONFIG.blocks)}
+    assert len(found) == CONFIG.blocks
+    everything = await narrow.read(narrow.where.sram(OTHER), CONFIG.sram_bytes, OTHER)
+    assert everything == (bytes(CONFIG.sram_bytes), AxiResp.OKAY)
+
+
 async def _wait(event):
     await event.wait()
 
