@@ -31,6 +31,8 @@ STEPS = st.one_of(
     st.tuples(st.just("write"), vm, number, st.integers(0, WORDS - 1)),
     st.tuples(st.just("scrub"), st.integers(1, 3)),
     st.tuples(st.just("command"), vm, st.sampled_from(Command)),
+    st.tuples(st.just("command"), vm, st.just(Command.KILL)),
+    st.tuples(st.just("reclaim"), number),
     st.tuples(st.just("quota"), vm, st.integers(0, BLOCKS + 1)),
     st.tuples(st.just("open"), vm),
 )
@@ -44,7 +46,7 @@ class World:
         self.stamp = 0  # makes every word that is written another one
         self.loans = {v: [] for v in range(VMS)}  # words of loans that a VM has received, running or over
         self.contents = {}  # of blocks with an owner: their words
-        self.payer = {}  # of the same blocks: who allocated them
+        self.payer = {}  # of the same blocks: who allocated them, nobody for an orphan
         self.tag = {}  # of blocks: tag of the last loan
         self.seen = Counter()  # what happened, to know that it did
         for v in range(VMS):
@@ -189,20 +191,40 @@ class World:
         used, limit = self.block.quota(v)
         others = sum(self.block.quota(other)[1] for other in range(VMS) if other != v)
         fault = self.block.manage("QUOTA", v, value=count)
-        assert (fault is Fault.NONE) == (used <= count and others + count <= BLOCKS)
+        assert (fault is Fault.NONE) == (used <= count and others + self.orphans() + count <= BLOCKS)
         assert self.block.quota(v) == (used, count if fault is Fault.NONE else limit)
 
     def command(self, v, command):
         held, state, queued = self.holdings(v), self.state(v), self.block.control(v, "QUEUED")
-        used = self.block.quota(v)
+        used, limit = self.block.quota(v)
         fault = self.block.command(v, command)
         if command is Command.CLOSE and state is not State.CLOSED:
             assert (fault is Fault.NONE) == (not held and not queued)
             self.seen[f"close {fault.name}"] += 1
-        assert self.block.quota(v) == used, "whoever pays pays on"
-        if fault is Fault.NONE and command in (Command.OPEN, Command.CLOSE):
+        if command is Command.KILL:
+            assert (fault is Fault.NONE) == (state is not State.CLOSED)
+            for b in [b for b, (what, _, _) in held.items() if what in OWN]:
+                del self.contents[b], self.payer[b]
+                self.seen["left behind"] += 1
+            orphans = [b for b, payer in self.payer.items() if payer == v and fault is Fault.NONE]
+            self.payer |= dict.fromkeys(orphans)
+            self.seen["orphan"] += len(orphans)
+            used, limit = (0, limit - len(orphans)) if fault is Fault.NONE else (used, limit)
+        assert self.block.quota(v) == (used, limit), "whoever pays pays on, but for the dead"
+        if fault is Fault.NONE and command in (Command.OPEN, Command.CLOSE, Command.KILL):
             self.loans[v].clear()
             assert not self.holdings(v), "nothing of the former life"
+
+    def orphans(self):
+        return list(self.payer.values()).count(None)
+
+    def reclaim(self, b):
+        orphan = b in self.payer and self.payer[b] is None
+        fault = self.block.manage("RECLAIM", value=b)
+        assert fault is (Fault.NONE if orphan else Fault.BAD_VALUE)
+        if orphan:
+            del self.contents[b], self.payer[b]
+            self.seen["reclaim"] += 1
 
     def check(self):
         """One owner, one writer, at most one borrower; what is lent does not change; payers pay for all, and once."""
@@ -212,7 +234,8 @@ class World:
         owned = {b: self.owner(b) for b in range(BLOCKS)}
         assert {b for b, v in owned.items() if v is not None} == set(self.contents)
         assert clean + dirty + len(self.contents) == BLOCKS
-        assert sum(block.quota(v)[1] for v in range(VMS)) <= BLOCKS
+        assert block.see("ORPHANS") == self.orphans()
+        assert sum(block.quota(v)[1] for v in range(VMS)) + self.orphans() <= BLOCKS
         for v in range(VMS):
             used, limit = block.quota(v)
             assert used == list(self.payer.values()).count(v) <= limit, "whoever allocated pays"
@@ -281,15 +304,28 @@ def test_the_world_sees_what_it_must(make_block, blocks_config):
         ("free own", 2, 0),
         ("quota", 0, 0),
         ("quota", 1, 4),
+        ("scrub", 3),
+        ("alloc", 1),
+        ("alloc", 1),
+        ("alloc", 1),
+        ("give own", 1, 0, 0, move),
+        ("give own", 1, 0, 0, move),
+        ("give own", 0, 2, 0, lend),
+        ("receive", 2),
+        ("command", 1, Command.KILL),  # one block left behind, two orphans, one of them lent
+        ("reclaim", 9),
+        *(("reclaim", b) for b in range(BLOCKS)),
+        ("open", 1),
     ):
         world.step(*step)
     assert {"alloc", "free", "DONE", "STALE", "moved STALE", "revoke DONE", "revoke REFUSED"} <= set(world.seen)
     assert {"LEND ACCEPTED", "SHOW ACCEPTED", "MOVE ACCEPTED", "MOVE BAD_BLOCK"} <= set(world.seen)
     assert {"close NONE", "close BAD_VALUE"} <= set(world.seen)
-    assert [world.block.quota(v) for v in range(VMS)] == [(0, 0), (0, 4), (0, 1)]
+    assert {"left behind": 1, "orphan": 2, "reclaim": 2}.items() <= world.seen.items()
+    assert [world.block.quota(v) for v in range(VMS)] == [(0, 0), (0, 2), (0, 1)]
 
 
-@pytest.mark.parametrize("mistake", ["writer", "reader", "dirty", "payer", "tag"])
+@pytest.mark.parametrize("mistake", ["writer", "reader", "dirty", "payer", "tag", "heir", "orphan"])
 def test_the_world_notices_mistakes(make_block, blocks_config, mistake, monkeypatch):
     """A model with a mistake fails, so the invariants are no decoration."""
     world = World(make_block(blocks_config.replace(vms=VMS, blocks=BLOCKS), stepped_scrub=True))
@@ -312,6 +348,16 @@ def test_the_world_notices_mistakes(make_block, blocks_config, mistake, monkeypa
             return word
 
         monkeypatch.setattr(model, "_give", pay)
+    elif mistake == "heir":  # what a VM had outlives it
+        monkeypatch.setattr(model, "tear_block", lambda step: None)
+    elif mistake == "orphan":  # the next one pays for the dead
+        tear = type(model).tear_block
+
+        def skip(step):
+            if model._blocks[step].owner == model._torn:
+                tear(model, step)
+
+        monkeypatch.setattr(model, "tear_block", skip)
     else:
         end = type(model)._end_loan
 
@@ -323,6 +369,7 @@ def test_the_world_notices_mistakes(make_block, blocks_config, mistake, monkeypa
         monkeypatch.setattr(model, "_end_loan", forget)
     steps = [("scrub", 3), ("scrub", 3), ("alloc", 0), ("give own", 0, 1, 0, Handover.LEND), ("receive", 1)]
     steps += [("give back", 1, 0), ("give own", 0, 1, 0, Handover.LEND), ("receive", 1), ("give back", 1, 1)]
-    steps += [("give own", 0, 1, 0, Handover.MOVE), ("free own", 1, 0)]
+    steps += [("give own", 0, 1, 0, Handover.MOVE), ("alloc", 1), ("command", 0, Command.KILL), ("free own", 1, 0)]
+    steps += [("command", 1, Command.KILL)]
     with pytest.raises(AssertionError):
         world.run(steps)
