@@ -1,12 +1,12 @@
 """All properties, in the order in which they are listed."""
 
 from ..property import Property
-from . import arbiter, blocks, bus, identity, queue, refusal
+from . import arbiter, blocks, bus, directory, identity, queue, refusal
 
 __all__ = ["PROPERTIES", "by_name"]
 
 PROPERTIES: list[Property] = [
-    item() for module in (identity, refusal, queue, blocks, bus, arbiter) for item in module.PROPERTIES
+    item() for module in (identity, refusal, queue, blocks, directory, bus, arbiter) for item in module.PROPERTIES
 ]
 
 

@@ -79,6 +79,8 @@ class Write(Property):
         if c.blocks:
             do |= {name: do[name] & (dut.settled != Settled.REFUSED) for name in ("free", "return", "revoke")}
             do["quota"] &= dut.limit_fits
+            if c.manager is not Manager.NONE:
+                do["reclaim"] &= dut.is_orphan
         do["control"] &= ~dut.refused_command
         effects = Cat(*do.values(), dut.push, dut.grant, dut.give if c.blocks else Const(0, 1))
         vm = symbolic(m, range(c.vms), "vm", below=c.vms)
