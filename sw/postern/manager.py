@@ -597,10 +597,12 @@ class Manager:
                     self.charged(vm) if c.blocks else None,
                     self.holdings(vm) if c.blocks else None,
                     self.counters(vm) if c.counters else None,
+                    bool(page.CONTROL.KILLING.get(word)),
                 )
             )
         pool = self.pool() if c.blocks else None
-        return Status(self.epoch, tuple(seen), tuple(faults), c.depth, self.locked(), pool)
+        orphans = self._read(page.ORPHANS) if c.blocks else 0
+        return Status(self.epoch, tuple(seen), tuple(faults), c.depth, self.locked(), pool, orphans)
 
     def adopt(self) -> Setup:
         """Return all that was configured since the block was reset, by whichever manager.

@@ -192,6 +192,8 @@ class VmStatus:
         Blocks that it has; ``None`` where there is no SRAM.
     counters : Counters or None
         ``None`` where there are none.
+    killing : bool
+        It was killed and is not torn down yet.
     """
 
     vm: int
@@ -208,6 +210,7 @@ class VmStatus:
     quota: Quota | None = None
     holdings: Holdings | None = None
     counters: Counters | None = None
+    killing: bool = False
 
     @property
     def watch(self) -> str:
@@ -234,6 +237,8 @@ class Status:
         What cannot be changed until reset.
     pool : Pool or None
         ``None`` where there is no SRAM.
+    orphans : int
+        Blocks that have an owner and nobody who pays for them.
     """
 
     epoch: int
@@ -242,6 +247,7 @@ class Status:
     depth: int
     locked: tuple[Lock, ...] = ()
     pool: Pool | None = None
+    orphans: int = 0
 
     def __str__(self) -> str:
         lines = self._table()
@@ -249,6 +255,8 @@ class Status:
             lines += ["", *self._counted()]
         if self.pool:
             lines.append(f"blocks without an owner: {self.pool.clean} clean, {self.pool.dirty} dirty")
+        if self.orphans:
+            lines.append(f"blocks whose payer was killed: {self.orphans}")
         if self.locked:
             lines.append(f"locked until reset: {', '.join(lock.name.lower() for lock in self.locked)}")
         return "\n".join([*lines, *map(str, self.faults)])
@@ -260,7 +268,7 @@ class Status:
         rows = [
             (
                 it.vm,
-                it.state.name.lower(),
+                "killed" if it.killing else it.state.name.lower(),
                 it.generation,
                 f"{it.queued}/{self.depth}",
                 " ".join(map(str, it.cores)) or "-",

@@ -677,6 +677,8 @@ def test_kill_at_once_and_torn_down_later(deadly):
     manager.kill(1, wait=False)
     assert manager.state(1) is State.CLOSED
     assert manager.killing(1)
+    assert manager.status().vms[1].killing
+    assert "\n1   killed " in str(manager.status())
     with pytest.raises(CommandRefused, match=r"^VM 1 must be torn down to open, not be killed a moment ago$"):
         manager.open(1)
     while model.killing is not None:
@@ -737,6 +739,8 @@ def test_orphans_are_listed_and_reclaimed(blocks_config):
     assert manager.orphans() == sorted(numbers)
     assert manager.rights(numbers[0]) == Rights(1)
     assert manager.rights(numbers[0]).orphan
+    assert manager.status().orphans == 2
+    assert "\nblocks whose payer was killed: 2" in str(manager.status())
     manager.reclaim(numbers[0])
     assert manager.orphans() == [numbers[1]]
     text = f"block {numbers[0]} must be an orphan to be reclaimed, not nobody's"
