@@ -99,6 +99,8 @@ class Property:
     assumptions : sequence of Assumption
     reduction : str
         Why what the harness leaves out loses nothing. Empty where it leaves nothing out.
+    limits : str
+        What it does not say, where one could think that it does.
     """
 
     name: ClassVar[str]
@@ -113,6 +115,7 @@ class Property:
     controls: ClassVar[Sequence[Control]]
     assumptions: ClassVar[Sequence[Assumption]] = ()
     reduction: ClassVar[str] = ""
+    limits: ClassVar[str] = ""
 
     def engines_for(self, parameters: Any) -> Sequence[Engine]:
         """Return the engines that prove it for a parameter set. By default all."""

@@ -32,7 +32,7 @@ def docs(monkeypatch: pytest.MonkeyPatch):
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", ["figures.py", "protocol.py", "testplan.py"])
+@pytest.mark.parametrize("name", ["figures.py", "protocol.py", "testplan.py", "assurance.py"])
 def test_pages_are_current(name: str):
     done = script(name, "--check")
     assert done.returncode == 0, done.stdout

@@ -67,6 +67,10 @@ class _Rights(Property):
     engines = (Induction(2),)
     covers = 26
     assumptions = ENGINE
+    limits = (
+        "No VM is closed or killed and nothing is reclaimed meanwhile: what kill does to rights, loans, orphans and"
+        " quotas is tested (test plan: Kill, Orphans), not proven."
+    )
     reduction = (
         "Blocks and VMs are only compared with each other, block by block: a violation names one block and two VMs. "
         "Which ones is symbolic; more of them add rows of the same tables. The SRAM may take as long as it likes."

@@ -42,6 +42,10 @@ class States(Property):
         Assumption("engine-closed-acts-not", "No VM that is closed acknowledges anything."),
     )
     reduction = "A VM is compared with one peer at a time; which ones is symbolic. More VMs are more rows."
+    limits = (
+        "That the tearing down of a killed VM ends in bounded time, and what it takes out of queues, blocks and"
+        " doorbells, is tested (test plan: Kill), not proven."
+    )
     controls = (
         Control(
             "a VM closes with messages in its queue",
