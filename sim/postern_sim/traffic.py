@@ -876,18 +876,23 @@ class _Speaker:
         out.append(self._write(m.QUOTA, owner, data=rng.choice((1, 2, 3))))
         self.as_manager, self.vm = False, owner
         out += [*self._greet([peer]), *keep, self._write(g.ACK, lane, data=0), *self._handed(lane, peer, first)]
+        borrower = peer
+        self.vm = peer
+        out += self._popped(lane)
         if first is Handover.MOVE and (inherits or rng.random() < 0.8):
-            self.vm = peer
-            word = self._using(self._read(g.POP, lane), Use(keep=KEEP_WORD, vm=peer))
-            out += [self._fenced(self._read(g.HEADER, lane)), word, *self._greet([third])]
-            out += [self._write(g.ACK, lane, data=0), *self._handed(lane, third, second)]
-            self.vm = third
-            word = self._using(self._read(g.POP, lane), Use(keep=KEEP_WORD, vm=third))
-            out += [self._fenced(self._read(g.HEADER, lane)), word]
+            out += [*self._greet([third]), self._write(g.ACK, lane, data=0), *self._handed(lane, third, second)]
+            self.vm = borrower = third
+            out += self._popped(lane)
         self._be_manager()
         if inherits or rng.random() < 0.7:
             victim = owner if inherits else rng.choice((owner, peer, third))
             out.append(self._write(m.CONTROL, victim, data=Command.KILL))
+            if rng.random() < 0.5:  # at once, before it is torn down
+                self.as_manager, self.vm = False, borrower
+                loan = self._use(TAKE_LOAN)._replace(pick=LATEST)
+                out += [self._touch(self._use(TAKE_HOT_PLACE)) for _ in range(2)]
+                out.append(self._using(self._write(g.RETURN, lane, data=0), loan))
+                self._be_manager()
         if rng.random() < 0.3:
             out += [self._fenced(self._read(m.CONTROL, owner)) for _ in range(rng.choice((0, 4, 12)))]
             out += [self._write(m.RECLAIM, data=block) for block in range(self.c.blocks)]
@@ -896,6 +901,12 @@ class _Speaker:
             self.vm = rng.choice((owner, peer, third))
             out.append(self._touch(self._use(TAKE_PLACE)) if rng.random() < 0.4 else self._settle()[0])
         return out
+
+    def _popped(self, lane: int) -> list[Item]:
+        """Take a message, and remember what it brings."""
+        g = self.t.guest
+        word = self._using(self._read(g.POP, lane), Use(keep=KEEP_WORD, vm=self.vm))
+        return [self._fenced(self._read(g.HEADER, lane)), word]
 
     def _handed(self, lane: int, peer: int, how: Handover) -> list[Item]:
         """Send a message of one word with a block that the VM got."""

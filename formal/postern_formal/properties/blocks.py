@@ -40,7 +40,10 @@ def config(*, vms: int, blocks: int, banks: int = 2, ports: int = 2) -> Config:
 ENGINE = (
     Assumption("acts-apart", "The write engine acts on blocks at most once in two cycles."),
     Assumption("word-stays", "Word, requester and target of what acts on blocks have been there for a cycle."),
-    Assumption("nobody-killed", "No VM is closed or killed, and no orphan reclaimed: lockstep tests cover these."),
+    Assumption(
+        "steps-apart", "In the cycle of a step of tearing down and the two after it, nothing else acts on blocks."
+    ),
+    Assumption("dead-are-closed", "A VM that is torn down is closed, and a closed one allocates nothing."),
     Assumption("gives-what-it-may", "The write engine hands a block over only where the blocks say that it may."),
 )
 
@@ -87,12 +90,21 @@ class _Rights(Property):
         memory = self.memory(m, c, dut, scrubber)
         free(m, dut.data, dut.vm, dut.target, dut.alloc, dut.alloc_vm)
         free(m, dut.give, dut.free, dut.give_back, dut.revoke, dut.set_limit, dut.opened)
-        m.d.comb += dut.open.eq((1 << c.vms) - 1)
+        free(m, dut.reclaim, dut.kill, dut.kill_vm, dut.kill_block, dut.open, dut.closed)
         acts = Signal()
-        m.d.comb += acts.eq(dut.give | dut.free | dut.give_back | dut.revoke | dut.set_limit)
+        m.d.comb += acts.eq(dut.give | dut.free | dut.give_back | dut.revoke | dut.set_limit | dut.reclaim)
+        # A step of tearing down, and what is left of it in the next cycle, in which it acts.
+        torn, torn_block = past(m, dut.kill, "torn"), past(m, dut.kill_block, "torn_block")
+        torn_vm, was_torn = past(m, dut.kill_vm, "torn_vm"), past(m, torn, "was_torn")
+        doomed, doomed_vm = past(m, dut.closed.any(), "was_closed"), past(m, dut.target, "closed_vm")
         word = Cat(dut.data, dut.vm, dut.target)
         m.d.comb += [
-            Assume(at_most_one(Cat(dut.give, dut.free, dut.give_back, dut.revoke, dut.set_limit))),
+            Assume(at_most_one(Cat(dut.give, dut.free, dut.give_back, dut.revoke, dut.set_limit, dut.reclaim))),
+            Assume(~acts | ~(dut.kill | torn | was_torn)),
+            Assume(~dut.kill | ~(torn | filling)),
+            Assume(~dut.kill | ((dut.kill_vm < c.vms) & ~dut.open.bit_select(dut.kill_vm, 1))),
+            Assume(~torn | ~dut.open.bit_select(torn_vm, 1)),
+            Assume(~dut.alloc | dut.open.bit_select(dut.alloc_vm, 1)),
             Assume(~acts | ~past(m, acts, "acted")),
             Assume(~acts | (word == past(m, word, "word_before"))),
             Assume(~acts | ~filling & ~past(m, filling, "filled_before")),
@@ -144,8 +156,15 @@ class _Rights(Property):
                 (h.holder < c.vms) & (h.borrower < c.vms),
             ]
             inside += [~bit | (entry.toggle == h.toggle) for bit, entry in zip(here, ring, strict=True)]
-            inside.append(~h.orphan)
-        inside += [~blocks.signal(name) for name in ("kills", "doomed")]
+            # An orphan has moved: who has not is its own payer.
+            inside.append(~h.orphan | (owned[number] & h.moved))
+        inside += [
+            blocks.signal("kills") == (torn & (torn_block < c.blocks)),
+            ~torn | (blocks.signal("killed_block") == torn_block[: len(dut.alloc_block)]),
+            blocks.signal("doomed") == doomed,
+            ~doomed | (blocks.signal("doomed_vm") == doomed_vm),
+            ~torn | (torn_vm < c.vms),
+        ]
         claim(m, **{f"inside_{i}": filling | holds for i, holds in enumerate(inside)})
         # While tables are filled: as they are then.
         row = dut.fill_row
@@ -166,6 +185,7 @@ class _Rights(Property):
         return SimpleNamespace(
             dut=dut, blocks=blocks, filling=filling, bought=bought, held=held, tags=tags, owned=owned, ring=ring,
             clean_part=clean_part, all_part=all_part, acts=acts, scrub=scrub, memory=memory, shape=shape,
+            torn=torn, torn_block=torn_block, torn_vm=torn_vm, doomed=doomed, doomed_vm=doomed_vm,
         )  # fmt: skip
 
     def memory(self, m: Module, c: Config, dut: Blocks, scrubber: Scrubber) -> Any:
@@ -186,7 +206,8 @@ class Ownership(_Rights):
     statement = (
         "Every block follows its state machine: in each cycle the rights to read and write it are those of its state."
         " So it has at most one writer, a former owner or borrower has none from the cycle in which the message or the"
-        " end of the loan is visible, and only clean blocks are handed out."
+        " end of the loan is visible, nobody who was killed has any from the next cycle on, and only clean blocks are"
+        " handed out."
     )
     controls = (
         Control(
@@ -210,6 +231,20 @@ class Ownership(_Rights):
             "owns = (bought.toggle ^ held.toggle) & ((held.moved & (held.holder == vm)) | (bought.payer == vm))",
             depth=26,
         ),
+        Control(
+            "a borrower reads on when the owner was killed",
+            "blocks.py",
+            "return borrows & mux_by_index(list(self.open), self._owner(bought, held)) if self._managed else borrows",
+            "return borrows",
+            depth=26,
+        ),
+        Control(
+            "what was passed on before a kill acts after it",
+            "blocks.py",
+            "allowed = allowed & ~(self._doomed & (look.vm == self._doomed_vm))",
+            "allowed = allowed",
+            depth=26,
+        ),
     )
 
     def build(self, m: Module, parameters: Config) -> None:
@@ -225,15 +260,17 @@ class Ownership(_Rights):
         # What docs/states.md says of it. An ALLOC comes before the act of the same cycle.
         state, next_state, now = (Signal(State, name=name) for name in ("state", "next_state", "now"))
         owner, borrower, tag = Signal(range(c.vms)), Signal(range(c.vms)), Signal(8)
-        owner_now = Signal(range(c.vms))
+        payer, orphan = Signal(range(c.vms)), Signal()
+        owner_now, payer_now = Signal(range(c.vms)), Signal(range(c.vms))
         handed = Signal()
         m.d.comb += [
             handed.eq(dut.alloc_given & (dut.alloc_block == block)),
             now.eq(Mux(handed, State.OWNED, state)),
             owner_now.eq(Mux(handed, dut.alloc_vm, owner)),
+            payer_now.eq(Mux(handed, dut.alloc_vm, payer)),
             next_state.eq(now),
         ]
-        m.d.sync += [state.eq(next_state), owner.eq(owner_now)]
+        m.d.sync += [state.eq(next_state), owner.eq(owner_now), payer.eq(payer_now)]
         page = self._fields(c)
         number, field_tag, kind, strange = (page[name](dut.data) for name in ("number", "tag", "kind", "strange"))
         named = number == block
@@ -244,7 +281,14 @@ class Ownership(_Rights):
         frees = dut.free & named & plain & mine
         gives = dut.give & named
         returns = dut.give_back & named & ~strange & running & (borrower == dut.vm) & (field_tag == tag)
+        lives = dut.open.bit_select(owner, 1)
+        returns = returns & past(m, lives, "lived")  # when the write was looked at
         revokes = dut.revoke & named & plain & running & (owner == dut.vm)
+        dead, has_owner_now = parts.torn_vm, (now == State.OWNED) | running
+        torn = parts.torn & (parts.torn_block == block) & has_owner_now
+        reclaims = dut.reclaim & (dut.data == block) & orphan
+        leaves = reclaims | (torn & (owner_now == dead))
+        over = running & (leaves | (torn & (borrower == dead)))
         with m.If((state == State.DIRTY) & dut.scrubbed & (dut.scrub_block == block)):
             m.d.comb += next_state.eq(State.CLEAN)
         with m.If(frees):
@@ -254,18 +298,25 @@ class Ownership(_Rights):
         with m.If(gives & (kind != Handover.MOVE)):
             m.d.comb += next_state.eq(Mux(kind == Handover.SHOW, State.SHOWN, State.LENT))
             m.d.sync += borrower.eq(dut.target)
-        with m.If(returns | revokes):
+        with m.If(returns | revokes | over):
             m.d.comb += next_state.eq(State.OWNED)
             m.d.sync += tag.eq(tag + 1)
+        with m.If(leaves):
+            m.d.comb += next_state.eq(State.DIRTY)
+        with m.If(torn & (owner_now != dead) & (payer_now == dead)):
+            m.d.sync += orphan.eq(1)
+        with m.If(leaves | frees):
+            m.d.sync += orphan.eq(0)
 
         has_owner = (state == State.OWNED) | running
-        owns, borrows = has_owner & (owner == vm), running & (borrower == vm)
+        owns, borrows = has_owner & (owner == vm), running & (borrower == vm) & lives
+        living = ~(parts.doomed & (vm == parts.doomed_vm))
         ready = ~parts.filling
         claim(
             m,
             # The rights, in every bank, in this cycle.
-            writes=~ready | (dut.w_allowed == Mux(owns & (state != State.LENT), (1 << c.banks) - 1, 0)),
-            reads=~ready | (dut.r_allowed == Mux(owns | borrows, (1 << c.banks) - 1, 0)),
+            writes=~ready | (dut.w_allowed == Mux(living & owns & (state != State.LENT), (1 << c.banks) - 1, 0)),
+            reads=~ready | (dut.r_allowed == Mux(living & (owns | borrows), (1 << c.banks) - 1, 0)),
             holding=~ready | ((dut.look_holding != Holding.NONE) == (owns | borrows)),
             # Only a clean block is handed out.
             handed_clean=~handed | (state == State.CLEAN),
@@ -274,6 +325,7 @@ class Ownership(_Rights):
             frees=~(dut.free & named) | ((dut.settled == Settled.DONE) == frees),
             returns=~(dut.give_back & named) | ((dut.settled == Settled.DONE) == returns),
             revokes=~(dut.revoke & named) | ((dut.settled == Settled.DONE) == revokes),
+            reclaims=~(dut.reclaim & (dut.data == block)) | (dut.is_orphan == orphan),
             # What makes it inductive: the tables hold this state.
             owned=~ready | (index(list(parts.owned), block) == has_owner),
             owner=~ready | ~has_owner | (owner == self._owner(parts, block)),
@@ -281,13 +333,17 @@ class Ownership(_Rights):
             shown=~ready | ~running | (index([h.shown for h in parts.held], block) == (state == State.SHOWN)),
             borrower=~ready | ~running | (index([h.borrower for h in parts.held], block) == borrower),
             tag=~ready | (index(parts.tags, block) == tag),
-            first=ready | (state == State.DIRTY) & (tag == 0),
+            payer=~ready | ~has_owner | orphan | (index([b.payer for b in parts.bought], block) == payer),
+            orphan=~ready | (index([h.orphan for h in parts.held], block) == orphan),
+            first=ready | (state == State.DIRTY) & (tag == 0) & ~orphan,
             clean=~ready | ((state == State.CLEAN) == self._among(parts, parts.clean_part, block)),
             state=Value.cast(state) <= State.SHOWN.value,
         )
         m.d.comb += [
             Cover(running & (owner != borrower) & (vm == borrower) & (tag != 0)),
             Cover((state == State.OWNED) & dut.free & named & (dut.settled == Settled.DONE)),
+            Cover(torn & (borrower == dead) & running),
+            Cover(reclaims),
         ]
 
     @staticmethod
@@ -401,8 +457,9 @@ class Quota(_Rights):
     name = "block-quota"
     promise = 7
     statement = (
-        "Each VM has allocated as many blocks as are counted for it, never more than its quota; the quotas never sum to"
-        " more blocks than there are, so a VM with quota left gets a block as soon as one is clean, whatever others do."
+        "Each VM has allocated as many blocks as are counted for it, never more than its quota; quotas and orphans"
+        " never sum to more blocks than there are, so a VM with quota left gets a block as soon as one is clean,"
+        " whatever others do."
     )
     controls = (
         Control(
@@ -418,6 +475,13 @@ class Quota(_Rights):
             "(total <= c.blocks)",
             "(total <= c.blocks + 1)",
         ),
+        Control(
+            "an orphan takes nothing from the limit of its payer",
+            "blocks.py",
+            "limits.write_data.eq(Mux(orphaned, granted - 1, asked)),",
+            "limits.write_data.eq(Mux(orphaned, granted, asked)),",
+            depth=30,
+        ),
     )
 
     def build(self, m: Module, parameters: Config) -> None:
@@ -432,17 +496,19 @@ class Quota(_Rights):
         m.d.comb += [kept.eq(a - f) for kept, a, f in zip(used, allocated, freed, strict=True)]
         spent, promised = blocks.signal("spent"), blocks.signal("promised")
         claims = {
-            "promised": promised == sum(limits[1:], limits[0]),
+            "promised": promised == sum(limits[1:], limits[0]) + dut.orphans,
+            "orphans": dut.orphans == count([h.orphan for h in parts.held]),
             "enough": promised <= c.blocks,
             # What nobody owns is at least what is still promised.
-            "left": (dut.clean + dut.dirty) + sum(used[1:], used[0]) == c.blocks,
+            "left": (dut.clean + dut.dirty) + sum(used[1:], used[0]) + dut.orphans == c.blocks,
             "gets": ~(dut.alloc & (dut.clean != 0))
             | (index(used, dut.alloc_vm) == index(limits, dut.alloc_vm))
             | dut.alloc_given,
             "within": ~dut.alloc_given | (index(used, dut.alloc_vm) < index(limits, dut.alloc_vm)),
         }
         for vm in range(c.vms):
-            paid = count([own & (b.payer == vm) for own, b in zip(parts.owned, parts.bought, strict=True)])
+            rows = zip(parts.owned, parts.bought, parts.held, strict=True)
+            paid = count([own & (b.payer == vm) & ~h.orphan for own, b, h in rows])
             claims |= {
                 f"paid_{vm}": used[vm] == paid,
                 f"spent_{vm}": spent[vm] == (used[vm] == limits[vm]),
@@ -453,10 +519,11 @@ class Quota(_Rights):
             zero = Cat(allocated[vm], freed[vm], limits[vm]) == 0
             there = (dut.fill_row > vm) if c.vms > FLIP_FLOP_DEPTH else Value.cast(1)
             claim(m, **{f"filled_{vm}_account": ~parts.filling | ~there | zero & spent[vm]})
-        claim(m, filled_promised=~parts.filling | (promised == 0))
+        claim(m, filled_promised=~parts.filling | (promised == 0) & (dut.orphans == 0))
         m.d.comb += [
             Cover(dut.free & (dut.settled == Settled.DONE)),
             Cover((used[0] == limits[0]) & used[0].any()),
+            Cover(dut.orphans == 1),
         ]
 
 
