@@ -42,6 +42,8 @@ VERILATE = (
     *("--output-split", "20000", "--output-split-cfuncs", "5000"),
     *("--x-assign", "unique", "--x-initial", "unique"),
 )
+# Not `--coverage`: Verilator 5.48 stops at an internal error where it counts states as well.
+COVER = ("--coverage-line", "--coverage-toggle", "--coverage-expr")
 COMPILE = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-w")
 
 
@@ -188,18 +190,21 @@ def _compile(jobs: Sequence[tuple[Sequence[str | Path], Path, str]]) -> None:
             pass
 
 
-def _runtime(trace: bool) -> Path:
+def _runtime(trace: bool, coverage: bool) -> Path:
     """Compile the parts of Verilator that are the same for every design. Return their folder."""
     root = _verilator()
     names = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else [])]
+    names += ["verilated_cov"] if coverage else []
     flags = [
         *COMPILE,
         f"-I{root}/include",
         f"-I{root}/include/vltstd",
         *(["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"] if trace else []),
+        *(["-DVM_COVERAGE=1"] if coverage else []),
     ]
     key = digest(*((root / "include" / f"{name}.cpp").read_bytes() for name in names), *COMPILE, _compiler_version())
-    folder = build_folder() / "sim" / f"runtime-{'trace-' if trace else ''}{key}"
+    kind = f"{'trace-' if trace else ''}{'coverage-' if coverage else ''}"
+    folder = build_folder() / "sim" / f"runtime-{kind}{key}"
     if not folder.exists():
         with wait_with_progress("sim: compiling Verilator's library"), fresh_folder(folder) as new:
             _compile(
@@ -234,7 +239,13 @@ def _compiler_version() -> str:
 
 
 def library(
-    config: Config, *, probe: bool = False, trace: bool = False, text: str | None = None, mutants: bool = False
+    config: Config,
+    *,
+    probe: bool = False,
+    trace: bool = False,
+    text: str | None = None,
+    mutants: bool = False,
+    coverage: bool = False,
 ) -> Path:
     """Build the block with its bus masters. Return the shared library, which ``rtl.Rtl`` loads.
 
@@ -250,6 +261,8 @@ def library(
         The Verilog, where it is not that of ``config`` as it is (tests that break it on purpose).
     mutants : bool
         The Verilog has the input ``mutant``, which says which of its mutants it is.
+    coverage : bool
+        Able to count lines, toggles and terms of expressions; much slower.
 
     Raises
     ------
@@ -265,6 +278,7 @@ def library(
         SHIM.read_bytes(),
         Path(__file__).read_bytes(),
         str(trace),
+        str(coverage),
         (root / "__init__.py").read_bytes(),
         _compiler_version(),
     )
@@ -272,19 +286,25 @@ def library(
     result = folder / "block.so"
     if result.exists():
         return result
-    runtime = _runtime(trace)
+    runtime = _runtime(trace, coverage)
     with wait_with_progress(f"sim: building {config.name} in Verilator"), fresh_folder(folder) as new:
         (new / "pins.h").write_text(header)
         (new / "block.v").write_text(text)
         command: list[str | Path] = [root / "bin" / "verilator_bin", "--cc", *VERILATE, "--top-module", config.name]
-        command += ["--prefix", "Vtop", "--Mdir", ".", *(["--trace-vcd"] if trace else []), "block.v"]
+        command += ["--prefix", "Vtop", "--Mdir", ".", *(["--trace-vcd"] if trace else [])]
+        command += [*(COVER if coverage else []), "block.v"]
         _run(command, new, "Verilator")
         for source in new.glob("Vtop*.cpp"):
             # Verilator looks at all inputs in every call. Ours change only while the clock is low: a quarter faster.
             code = source.read_text()
             source.write_text(code.replace("__VicoFirstIteration = 1U;", "__VicoFirstIteration = !vlSelfRef.clk;"))
         flags = [*COMPILE, "-I.", f"-I{root}/include", f"-I{root}/include/vltstd", f"-DTRACE={int(trace)}"]
-        flags += ["-DVM_COVERAGE=0", "-DVM_SC=0", f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}"]
+        flags += [
+            f"-DVM_COVERAGE={int(coverage)}",
+            "-DVM_SC=0",
+            f"-DVM_TRACE={int(trace)}",
+            f"-DVM_TRACE_VCD={int(trace)}",
+        ]
         flags += ["-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVL_TIME_CONTEXT"]
         sources = [SHIM, *sorted(new.glob("Vtop*.cpp"))]
         _compile([(["c++", *flags, "-c", source, "-o", f"{source.stem}.o"], new, "c++") for source in sources])

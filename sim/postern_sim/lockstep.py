@@ -853,12 +853,15 @@ class Plan:
         self.limit = 200 * length
         self._seed = rng.getrandbits(30) | 1
         expected = 3 * length
-        self._resets: list[tuple[int | None, int, int]] = [
-            (rng.randrange(ports), rng.randrange(expected), rng.choice((1, 1, 2, 5)))
-            for _ in range(rng.choice((0, 1, 3, 8)))
-        ]
+
+        def resets(rng: random.Random, count: int) -> list[tuple[int | None, int, int]]:
+            return [(rng.randrange(ports), rng.randrange(expected), rng.choice((1, 1, 2, 5))) for _ in range(count)]
+
+        self._resets = resets(rng, rng.choice((0, 1, 3, 8)))
         if rng.random() < 0.3:
             self._resets.append((None, rng.randrange(expected), rng.choice((1, 2, 3))))
+        if seed % 5 == 4:  # now and then so many that a reset meets everything that a port can be doing
+            self._resets += resets(rng, length // 20)
         self._paces = rng.getstate()
 
     def board(self, model: Model | None = None) -> "Scoreboard":
@@ -867,10 +870,10 @@ class Plan:
         model.reset()
         return Scoreboard(self.config, [list(accesses) for accesses in self.traffic.accesses], model)
 
-    def start(self, *, text: str | None = None, mutant: int | None = None) -> Rtl:
-        """Return the RTL with the programs before it; ``text`` and ``mutant`` as ``Rtl`` takes them."""
+    def start(self, *, text: str | None = None, mutant: int | None = None, coverage: bool = False) -> Rtl:
+        """Return the RTL with the programs before it; ``text``, ``mutant`` and ``coverage`` as ``Rtl`` takes them."""
         config, ports = self.config, len(self.config.ports)
-        rtl = Rtl(config, probe=True, text=text, seed=self._seed, mutant=mutant)
+        rtl = Rtl(config, probe=True, text=text, seed=self._seed, mutant=mutant, coverage=coverage)
         # A grant takes a turn of all ports. A manager may wait until as many VMs are open as other ports ask for, and
         # each step of that takes a grant.
         turn, steps = 2 * (ports + 1), max(config.vms, config.lanes) + 1

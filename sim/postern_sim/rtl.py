@@ -276,6 +276,8 @@ class Rtl:
         What state without a reset value starts from; 0 is all zeros.
     mutant : int
         Which of its mutants the block is, where ``text`` holds mutants; 0 is none of them.
+    coverage : bool
+        Able to count lines, toggles and terms of expressions; much slower.
 
     Raises
     ------
@@ -292,10 +294,12 @@ class Rtl:
         text: str | None = None,
         seed: int = 0,
         mutant: int | None = None,
+        coverage: bool = False,
     ) -> None:
         self.config = config
         mutants = mutant is not None
-        self._library = _load(build.library(config, probe=probe, trace=trace, text=text, mutants=mutants))
+        path = build.library(config, probe=probe, trace=trace, text=text, mutants=mutants, coverage=coverage)
+        self._library = _load(path)
         self._bench: int | None = self._library.bench_new(seed)
         if mutant is not None:
             self._library.bench_mutant(self._bench, mutant)
@@ -377,6 +381,10 @@ class Rtl:
     def trace(self, path: str | Path | None) -> None:
         """Write the waveform from here on to a VCD file; end it with ``None``. Needs ``trace=True``."""
         self._library.bench_trace(self._bench, None if path is None else str(path).encode())
+
+    def write_coverage(self, path: str | Path) -> None:
+        """Write what was counted as Verilator writes it. Needs ``coverage=True``."""
+        self._library.bench_coverage(self._bench, str(path).encode())
 
     def check(self) -> None:
         """Raise the ``ProtocolError`` of the first bus rule that was broken, if one was."""
@@ -648,6 +656,8 @@ def _load(path: Path) -> ctypes.CDLL:
             function.restype, function.argtypes = result, arguments
         if hasattr(library, "bench_trace"):
             library.bench_trace.restype, library.bench_trace.argtypes = None, (ctypes.c_void_p, ctypes.c_char_p)
+        if hasattr(library, "bench_coverage"):
+            library.bench_coverage.restype, library.bench_coverage.argtypes = None, (ctypes.c_void_p, ctypes.c_char_p)
         if hasattr(library, "bench_mutant"):
             library.bench_mutant.restype, library.bench_mutant.argtypes = None, (ctypes.c_void_p, ctypes.c_uint32)
         _loaded[path] = library

@@ -20,6 +20,9 @@
 #if TRACE
 #include "verilated_vcd_c.h"
 #endif
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 namespace {
 
@@ -393,6 +396,7 @@ struct AxiMaster : Master {
         if (in_reset) {
             if ((wires.awvalid && wires.awready) || (wires.wvalid && wires.wready) || (wires.arvalid && wires.arready))
                 bench.fail(id, "a request must not be accepted in reset");
+            if (rst && (wires.bvalid || wires.rvalid)) bench.fail(id, "a response must not be valid in reset");
             return;
         }
         // Responses first: they answer requests of earlier cycles.
@@ -505,6 +509,7 @@ struct WishboneMaster : Master {
     void observe() override {
         if (in_reset) {
             if (wires.stb && !wires.stall) bench.fail(id, "a request must not be accepted in reset");
+            if (rst && (wires.ack || wires.err)) bench.fail(id, "a response must not be valid in reset");
             return;
         }
         if (wires.ack && wires.err) bench.fail(id, "ACK and ERR must not come together");
@@ -915,6 +920,10 @@ void bench_forget(Bench* bench, int chosen) {
     for (auto& port : bench->ports)
         if (port->idle() && (chosen < 0 || port->id == chosen)) port->clear();
 }
+
+#if VM_COVERAGE
+void bench_coverage(Bench* bench, const char* path) { bench->context.coveragep()->write(path); }
+#endif
 
 #if TRACE
 void bench_trace(Bench* bench, const char* path) {

@@ -154,8 +154,8 @@ module broken(
     assign irq = 0, probe_walk = 0, probe_accept = 0, probe_w_issue = write, probe_r_issue = read;
     assign s0_axi_awready = write, s0_axi_wready = write, s0_axi_arready = read;
     assign s0_axi_bresp = 0, s0_axi_rresp = 0;
-    assign s0_axi_bvalid = b | (fault == 1);
-    assign s0_axi_rvalid = fault == 2 ? r & ~time_[0] : fault == 4 ? 0 : r;
+    assign s0_axi_bvalid = (b & ~s0_rst) | (fault == 1) | (fault == 7 & s0_rst);
+    assign s0_axi_rvalid = fault == 2 ? r & ~time_[0] : fault == 4 ? 0 : r & ~s0_rst;
     assign s0_axi_rdata = fault == 3 ? time_ : 0;
     always @(posedge clk) begin
         time_ <= time_ + 1;
@@ -195,6 +195,7 @@ def test_sound_block_passes(broken):
         (4, "a read was not answered in time"),
         (5, "ARREADY did not come in time"),
         (6, "a request must not be accepted in reset"),
+        (7, "a response must not be valid in reset"),
     ],
 )
 def test_broken_bus_rule_is_noticed(broken, fault, text):
@@ -226,8 +227,8 @@ module bursts_broken(
     assign s0_axi_bresp = 0, s0_axi_rresp = 0, s0_axi_rdata = 0;
     assign s0_axi_awready = ~w & ~b & ~s0_rst, s0_axi_wready = w & ~s0_rst;
     assign s0_axi_arready = ~r & ~s0_rst;
-    assign s0_axi_bvalid = b | (fault == 1 & w), s0_axi_bid = bid ^ (fault == 2);
-    assign s0_axi_rvalid = r, s0_axi_rid = rid ^ (fault == 3);
+    assign s0_axi_bvalid = (b & ~s0_rst) | (fault == 1 & w), s0_axi_bid = bid ^ (fault == 2);
+    assign s0_axi_rvalid = r & ~s0_rst, s0_axi_rid = rid ^ (fault == 3);
     assign s0_axi_rlast = fault == 4 ? left == 1 : fault == 5 ? 1'b0 : left == 0;
     always @(posedge clk) begin
         if (s0_axi_awvalid & s0_axi_awready) begin w <= 1; bid <= s0_axi_awid; end
