@@ -21,7 +21,7 @@ from .aig import Aig, Builder, constant_outputs, read
 from .netlist import CONTROL_BITS, Mutant
 from .yosys import abc, yosys
 
-__all__ = ["DIFFERS", "EQUIVALENT", "UNDECIDED", "compare"]
+__all__ = ["DIFFERS", "EQUIVALENT", "UNDECIDED", "alone", "together"]
 
 EQUIVALENT, DIFFERS, UNDECIDED = "equivalent", "differs", "undecided"
 
@@ -195,8 +195,14 @@ def _asserted(said: str | None) -> bool:
     return said is not None and re.search(r"Output \d+ of miter .* was asserted", said) is not None
 
 
-def compare(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs: int) -> Iterator[tuple[int, str]]:
-    """Compare mutants with the original.
+def _comparison(config: Config, mutants: dict[int, Mutant]) -> tuple[_Comparison, Path]:
+    folder = netlist.flat(config) / f"equivalence-{build.digest(repr(mutants))}"
+    folder.mkdir(exist_ok=True)
+    return _Comparison(_function(config, mutants, folder)), folder
+
+
+def together(config: Config, mutants: dict[int, Mutant], *, seconds: float) -> list[int]:
+    """Return which mutants never take another step than the original, as far as one proof for all of them shows.
 
     Parameters
     ----------
@@ -205,7 +211,30 @@ def compare(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs:
     mutants : dict of int to Mutant
         By their numbers.
     seconds : float
-        For each that is not decided together with the others.
+        For the proof.
+    """
+    if not mutants:
+        return []
+    comparison, folder = _comparison(config, mutants)
+    to, bad = comparison.same_state(list(mutants))
+    to.write(folder / "together.aig", bad)
+    said = abc("read_aiger together.aig; scorr -C 1000; write_aiger together_small.aig", folder, seconds)
+    if said is None:
+        return []
+    return [n for n, same in zip(mutants, constant_outputs(folder / "together_small.aig"), strict=True) if same]
+
+
+def alone(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs: int) -> Iterator[tuple[int, str]]:
+    """Compare mutants with the original, each for itself.
+
+    Parameters
+    ----------
+    config : Config
+        The block.
+    mutants : dict of int to Mutant
+        By their numbers.
+    seconds : float
+        For each of two proofs of a mutant.
     jobs : int
         Processes.
 
@@ -218,20 +247,7 @@ def compare(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs:
     """
     if not mutants:
         return
-    folder = netlist.flat(config) / f"equivalence-{build.digest(repr(mutants))}"
-    folder.mkdir(exist_ok=True)
-    comparison = _Comparison(_function(config, mutants, folder))
-    numbers = list(mutants)
-    to, bad = comparison.same_state(numbers)
-    to.write(folder / "together.aig", bad)
-    left = numbers
-    said = abc("read_aiger together.aig; scorr -C 1000; write_aiger together_small.aig", folder, 30 * seconds)
-    if said is not None:
-        constant = constant_outputs(folder / "together_small.aig")
-        left = [number for number, same in zip(numbers, constant, strict=True) if not same]
-        for number, same in zip(numbers, constant, strict=True):
-            if same:
-                yield number, EQUIVALENT
+    comparison, folder = _comparison(config, mutants)
 
     def job(number: int) -> tuple[int, str]:
         to, bad = comparison.two_copies(number)
@@ -239,5 +255,5 @@ def compare(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs:
         return number, _prove(folder, number, seconds)
 
     with ThreadPoolExecutor(jobs) as pool:
-        for done in as_completed([pool.submit(job, number) for number in left]):
+        for done in as_completed([pool.submit(job, number) for number in mutants]):
             yield done.result()

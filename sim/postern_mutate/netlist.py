@@ -105,7 +105,7 @@ def _candidates(config: Config) -> dict[str, list[Mutant]]:
         lines = filter(None, map(_relative, cell["attributes"].get("src", "").split("|")))
         output = next(pin for pin, way in cell["port_directions"].items() if way == "output" or pin == "DATA")
         source = next(lines, "") or drives.get(cell["connections"][output][0], "") or "hw/postern_hw"
-        part = ".".join(re.findall(r"\\(\w+)\.", name))
+        part = ".".join(re.findall(r"\\(\w+)(?:\$\d+)?\.", name))
         for pin, bits in sorted(cell["connections"].items()):
             if pin in _PINS_LEFT_ALONE:
                 continue

@@ -1,8 +1,9 @@
 """Mutation testing: python -m postern_mutate.run
 
-Every mutant is run in lockstep with the model until an episode notices it. Those that no episode noticed are compared
-with the original by proof; what is neither noticed nor equivalent is a hole in the tests. Interrupted, it goes on where
-it was.
+Every mutant is run in lockstep with the model until an episode notices it. One proof sorts out most of those that are
+no other hardware; the rest runs in more episodes, is shown to the properties of ``make prove``, and is then compared
+with the original one by one. What is neither noticed nor equivalent is a hole in the tests. Interrupted, it goes on
+where it was.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from postern_sim import build
 from postern_sim.lockstep import Mismatch
 from postern_spec.config import Config, ConfigError, load
 
-from . import equivalence, netlist
+from . import equivalence, netlist, proofs
 from .hunt import Kill, hunt
 from .netlist import Mutant
 
@@ -55,17 +56,17 @@ class Target:
     files: tuple[str, ...] = ()
 
 
-TARGETS = (Target("small", 3000, 240), Target("default", 2400, 80, _PROTECTION))
+TARGETS = (Target("small", 3000, 240), Target("default", 2000, 80, _PROTECTION))
 """The campaigns of ``make mutate``."""
 
 Episodes = Sequence[tuple[int, int]]
 """Seeds and lengths."""
 
-FIRST: Episodes = ((0, 200), (1, 1000), (2, 3000), (3, 3000))
+FIRST: Episodes = ((0, 200), (1, 1000), (2, 3000), (4, 3000))
 """Episodes for every mutant, until one notices it: most die in the first."""
 
-MORE: Episodes = tuple((seed, 3000) for seed in range(4, 24))
-"""Episodes for mutants that are not equivalent."""
+MORE: Episodes = tuple((seed, 3000) for seed in (3, *range(5, 16)))
+"""Episodes for mutants that are not equivalent at first sight."""
 
 
 class Campaign:
@@ -90,8 +91,10 @@ class Campaign:
         How mutants were noticed.
     visible : set of int
         Mutants that did something else than the original in an episode, which the model allowed.
+    refuted : dict of int to str
+        Properties of ``make prove`` that refute mutants that no episode noticed.
     verdicts : dict of int to str
-        What was proven of mutants that no episode noticed.
+        What was proven of the mutants that are left.
     """
 
     def __init__(self, name: str, config: Config, mutants: list[Mutant], jobs: int, *, keep: bool = True):
@@ -101,6 +104,7 @@ class Campaign:
         self.jobs = jobs
         self.kills: dict[int, Kill] = {}
         self.visible: set[int] = set()
+        self.refuted: dict[int, str] = {}
         self.verdicts: dict[int, str] = {}
         self._keeps = keep
         self._ran: set[str] = set()
@@ -117,7 +121,8 @@ class Campaign:
         """Numbers of the mutants that are neither noticed nor equivalent."""
         numbers = range(1, len(self.mutants) + 1)
         same = equivalence.EQUIVALENT
-        return [number for number in numbers if number not in self.kills and self.verdicts.get(number) != same]
+        noticed = {*self.kills, *self.refuted}
+        return [number for number in numbers if number not in noticed and self.verdicts.get(number) != same]
 
     def lockstep(self, episodes: Episodes) -> None:
         """Run episodes on the mutants that are alive."""
@@ -136,10 +141,33 @@ class Campaign:
             self._ran.add(key)
             self._keep()
 
+    def prove(self, seconds: float) -> None:
+        """Ask the properties of ``make prove`` about the mutants that are alive."""
+        if "proofs" in self._ran:
+            return
+        mutants = {number: self.mutants[number - 1] for number in self.alive}
+        for done, (number, item) in enumerate(proofs.refute(self.config, mutants, seconds=seconds, jobs=self.jobs), 1):
+            if item:
+                self.refuted[number] = item
+            self._say(f"properties: {done:,} of {len(mutants):,} mutants, {len(self.refuted):,} refuted so far")
+        self._ran.add("proofs")
+        self._keep()
+
+    def compare_together(self, seconds: float) -> None:
+        """Sort out what is equivalent at first sight: one proof for all."""
+        if "together" in self._ran:
+            return
+        mutants = {number: self.mutants[number - 1] for number in self.alive}
+        with build.wait_with_progress(f"mutate: {self.name}, one proof for {len(mutants):,} mutants"):
+            same = equivalence.together(self.config, mutants, seconds=seconds)
+        self.verdicts |= dict.fromkeys(same, equivalence.EQUIVALENT)
+        self._ran.add("together")
+        self._keep()
+
     def compare(self, seconds: float) -> None:
-        """Compare what is alive with the original."""
+        """Compare each mutant that is alive with the original."""
         mutants = {number: self.mutants[number - 1] for number in self.alive if number not in self.verdicts}
-        found = equivalence.compare(self.config, mutants, seconds=seconds, jobs=self.jobs)
+        found = equivalence.alone(self.config, mutants, seconds=seconds, jobs=self.jobs)
         for done, (number, verdict) in enumerate(found, 1):
             self.verdicts[number] = verdict
             same = sum(verdict == equivalence.EQUIVALENT for verdict in self.verdicts.values())
@@ -149,7 +177,7 @@ class Campaign:
 
     def status(self, number: int) -> str:
         """Return ``killed``, ``equivalent``, ``surviving`` or ``undecided``."""
-        if number in self.kills:
+        if number in self.kills or number in self.refuted:
             return "killed"
         verdict = self.verdicts.get(number, equivalence.UNDECIDED)
         if verdict == equivalence.UNDECIDED:
@@ -161,6 +189,11 @@ class Campaign:
         found = Counter(self.status(number) for number in range(1, len(self.mutants) + 1))
         names = ("killed", "equivalent", "undecided", "surviving")
         return {"mutants": len(self.mutants), **{name: found[name] for name in names}}
+
+    def kills_by(self) -> dict[str, int]:
+        """Return how many mutants lockstep noticed, and how many each property."""
+        by = Counter(item.partition(",")[0] for item in self.refuted.values())
+        return {"lockstep": len(self.kills), **dict(sorted(by.items()))}
 
     def holes(self) -> list[dict[str, Any]]:
         """Return the mutants that are neither noticed nor equivalent, by source line."""
@@ -186,6 +219,7 @@ class Campaign:
         found = {
             "kills": {number: asdict(kill) for number, kill in sorted(self.kills.items())},
             "visible": sorted(self.visible),
+            "refuted": dict(sorted(self.refuted.items())),
             "verdicts": dict(sorted(self.verdicts.items())),
             "ran": sorted(self._ran),
         }
@@ -196,6 +230,7 @@ class Campaign:
             found = json.loads(self._memory.read_text())
             self.kills = {int(number): Kill(**kill) for number, kill in found["kills"].items()}
             self.visible = set(found["visible"])
+            self.refuted = {int(number): item for number, item in found["refuted"].items()}
             self.verdicts = {int(number): verdict for number, verdict in found["verdicts"].items()}
             self._ran = set(found["ran"])
 
@@ -251,9 +286,11 @@ def main(arguments: list[str] | None = None) -> int:
             mutants = netlist.choose(config, count, files=target.files)
             campaign = Campaign(target.source, config, mutants, options.jobs)
             campaign.lockstep(FIRST)
-            campaign.compare(min(options.seconds, 5) if options.short else options.seconds)
+            campaign.compare_together(600)
             if not options.short:
                 campaign.lockstep(MORE)
+            campaign.prove(min(options.seconds, 10))
+            campaign.compare(min(options.seconds, 5) if options.short else options.seconds)
             campaigns.append(campaign)
     except (ConfigError, build.BuildError, Mismatch) as error:
         print(error, file=sys.stderr)
@@ -264,7 +301,7 @@ def main(arguments: list[str] | None = None) -> int:
     result = {
         "form": "short" if options.short else "full",
         "seconds": round(time.monotonic() - start),
-        "configs": {campaign.name: campaign.counts() for campaign in campaigns},
+        "configs": {campaign.name: {**campaign.counts(), "killed_by": campaign.kills_by()} for campaign in campaigns},
         "survivors": holes,
     }
     build.replace(path, json.dumps(result, indent=1) + "\n")
