@@ -29,7 +29,7 @@ def rtlil(config: Config, *, probe: bool = False, sources: bool = False) -> str:
     return CONTENTS.sub("", text)
 
 
-def emit(config: Config, *, probe: bool = False) -> str:
+def emit(config: Config, *, probe: bool = False, sources: bool = False) -> str:
     """Return the Verilog of a block, the same text on every machine.
 
     Parameters
@@ -38,6 +38,8 @@ def emit(config: Config, *, probe: bool = False) -> str:
         The block.
     probe : bool
         With the outputs that tell the lockstep tests when an access takes effect.
+    sources : bool
+        With the Python lines as attributes. They are paths of this machine: for measurements only.
 
     Raises
     ------
@@ -47,4 +49,5 @@ def emit(config: Config, *, probe: bool = False) -> str:
     # A Yosys that happens to be installed would write other text than the pinned one.
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     # Amaranth has no public name for this, but it is what `verilog.convert` does with the same text.
-    return verilog._convert_rtlil_text(rtlil(config, probe=probe), strip_internal_attrs=True)
+    text = rtlil(config, probe=probe, sources=sources)
+    return verilog._convert_rtlil_text(text, strip_internal_attrs=not sources)
