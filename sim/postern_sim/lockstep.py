@@ -912,7 +912,10 @@ class Plan:
         Mismatch
             RTL and model differ, or the RTL broke a bus rule, or the programs do not end.
         """
-        board.replay(events, cycle)
+        try:
+            board.replay(events, cycle)
+        except RuntimeError as error:  # so the model says that hardware must not let this happen now
+            board.fail(f"cycle {cycle}: {error}")
         if failure:
             board.fail(str(failure))
         if cycle > self.limit:

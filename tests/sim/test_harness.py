@@ -51,6 +51,15 @@ class ForgetsReset(Model):
         pass
 
 
+class AllowsNoRing(Model):
+    """Says that hardware must not let something happen, which it does."""
+
+    def finish_write(self, token, *, log=True):
+        if token[0].name == "RING":
+            raise RuntimeError("nobody must ring")
+        return super().finish_write(token, log=log)
+
+
 class LateInterrupt(Model):
     def irq(self, core):
         vm = self._resident[core]
@@ -63,7 +72,7 @@ class LogsTwice(Model):
             super().log(port, vm, address, fault, write=write)
 
 
-@pytest.mark.parametrize("wrong", [MiscountsAccepted, KeepsFresh, TakesGaps, ForgetsReset])
+@pytest.mark.parametrize("wrong", [MiscountsAccepted, KeepsFresh, TakesGaps, ForgetsReset, AllowsNoRing])
 def test_wrong_model_is_noticed(wrong):
     _fails(SMALL, model=wrong(SMALL, stepped_open=True))
 
