@@ -447,7 +447,8 @@ class Zero(_Rights):
                     f"bound_{bank}": ~busy | (progress <= shape.block_rows),
                 },
             )
-            m.d.comb += Cover(past_it & (word == 0) & written)
+            if bank == 0:
+                m.d.comb += Cover(past_it & (word == 0) & written)
         m.d.comb += Cover(clean)
 
 
