@@ -1,13 +1,13 @@
 """All properties, in the order in which they are listed."""
 
 from ..property import Property
-from . import arbiter, blocks, bus, directory, identity, queue, refusal
+from . import arbiter, blocks, bus, confinement, directory, identity, queue, refusal
 
 __all__ = ["PROPERTIES", "by_name"]
 
-PROPERTIES: list[Property] = [
-    item() for module in (identity, refusal, queue, blocks, directory, bus, arbiter) for item in module.PROPERTIES
-]
+MODULES = (identity, confinement, refusal, queue, blocks, directory, bus, arbiter)
+
+PROPERTIES: list[Property] = [item() for module in MODULES for item in module.PROPERTIES]
 
 
 def by_name(name: str) -> Property:
