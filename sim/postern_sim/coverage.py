@@ -44,7 +44,7 @@ KINDS = {"v_line": "line", "v_branch": "line", "v_toggle": "toggle", "v_expr": "
 
 EXPLANATIONS = Path(__file__).resolve().parents[2] / "docs" / "coverage.toml"
 
-SHORT = {"small": 6}
+SHORT = {"small": 16}
 FULL = {"small": 30, "default": 20, "mixed": 10, "apb": 10, "bursts": 10, "blocks": 10, "doubles": 10}
 """Episodes of each configuration."""
 
