@@ -111,7 +111,7 @@ class Property:
     short: ClassVar[Sequence[str]] = ()
     engines: ClassVar[Sequence[Engine]] = (Pdr(),)
     covers: ClassVar[int] = 12
-    seconds: ClassVar[int] = 120
+    seconds: ClassVar[int] = 300
     controls: ClassVar[Sequence[Control]]
     assumptions: ClassVar[Sequence[Assumption]] = ()
     reduction: ClassVar[str] = ""

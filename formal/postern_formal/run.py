@@ -26,8 +26,8 @@ from .property import Control, ControlError, Property
 
 __all__ = ["Task", "main", "tasks"]
 
-COVER_SECONDS = 120
-CONTROL_SECONDS = 240
+COVER_SECONDS = 300
+CONTROL_SECONDS = 300
 PROGRESS_SECONDS = 5
 
 

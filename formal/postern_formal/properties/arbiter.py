@@ -41,7 +41,7 @@ class Grant(_Arbiter):
     promise = 7
     also = (4,)
     statement = "An arbiter grants one of those that ask and nobody else, in every cycle in which somebody asks."
-    seconds = 300
+    seconds = 1200
     controls = (
         Control(
             "two are granted at once",

@@ -49,7 +49,7 @@ class _Adapter(Property):
     parameters = {bus.value: bus for bus in (Bus.AXI4_LITE, Bus.AXI4, Bus.WISHBONE, Bus.APB)}
     short = tuple(parameters)
     covers = 14
-    seconds = 240
+    seconds = 300
     assumptions: ClassVar[Sequence[Assumption]] = (*PORT, MASTER)
     reduction = (
         "Addresses and data pass an adapter as they are; that they stay while they wait is asserted of all bits."
