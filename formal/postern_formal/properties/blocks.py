@@ -235,14 +235,14 @@ class Ownership(_Rights):
             "a borrower reads on when the owner was killed",
             "blocks.py",
             "return borrows & mux_by_index(list(self.open), self._owner(bought, held)) if self._managed else borrows",
-            "return borrows",
+            "return borrows & mux_by_index(list(self.open), held.borrower) if self._managed else borrows",
             depth=26,
         ),
         Control(
             "what was passed on before a kill acts after it",
             "blocks.py",
             "allowed = allowed & ~(self._doomed & (look.vm == self._doomed_vm))",
-            "allowed = allowed",
+            "allowed = allowed & ~(self._doomed & (look.vm != self._doomed_vm))",
             depth=26,
         ),
     )
