@@ -3371,14 +3371,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .permitted(permitted),
-    .\port$18104$0 (\filled$370 ),
-    .\port$18118$0 (\filled$371 ),
-    .\port$18132$0 (\filled$372 ),
-    .\port$18146$0 (\filled$373 ),
-    .\port$18160$0 (\filled$374 ),
-    .\port$18174$0 (\filled$375 ),
-    .\port$18188$0 (\filled$376 ),
-    .\port$18202$0 (\filled$377 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18210$0 (\filled$377 ),
     .refuse(refused_command),
     .refused(refused),
     .\row_0$17 (sender),
@@ -3498,14 +3498,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .peer(peer),
-    .\port$18104$0 (\filled$370 ),
-    .\port$18118$0 (\filled$371 ),
-    .\port$18132$0 (\filled$372 ),
-    .\port$18146$0 (\filled$373 ),
-    .\port$18160$0 (\filled$374 ),
-    .\port$18174$0 (\filled$375 ),
-    .\port$18188$0 (\filled$376 ),
-    .\port$18202$0 (\filled$377 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18210$0 (\filled$377 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$463 ),
@@ -3608,23 +3608,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(w_refusals__ready),
     .\o__ready$230 (r_refusals__ready),
     .open(open),
-    .\port$18104$0 (\filled$370 ),
-    .\port$18110$0 (\fresh$379 ),
-    .\port$18118$0 (\filled$371 ),
-    .\port$18124$0 (\fresh$380 ),
-    .\port$18132$0 (\filled$372 ),
-    .\port$18138$0 (\fresh$381 ),
-    .\port$18146$0 (\filled$373 ),
-    .\port$18152$0 (\fresh$382 ),
-    .\port$18160$0 (\filled$374 ),
-    .\port$18166$0 (\fresh$383 ),
-    .\port$18174$0 (\filled$375 ),
-    .\port$18180$0 (\fresh$384 ),
-    .\port$18188$0 (\filled$376 ),
-    .\port$18194$0 (\fresh$385 ),
-    .\port$18202$0 (\filled$377 ),
-    .\port$18208$0 (\fresh$386 ),
-    .\port$18218$3 (\$338 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18118$0 (\fresh$379 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18132$0 (\fresh$380 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18146$0 (\fresh$381 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18160$0 (\fresh$382 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18174$0 (\fresh$383 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18188$0 (\fresh$384 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18202$0 (\fresh$385 ),
+    .\port$18210$0 (\filled$377 ),
+    .\port$18216$0 (\fresh$386 ),
+    .\port$18226$3 (\$338 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$338 ),
     .r_engine__ready(r_engine__ready),
@@ -3711,23 +3711,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1260 ),
     .\o__ready$230 (\r_refusals__ready$1266 ),
     .open(open),
-    .\port$18104$0 (\filled$370 ),
-    .\port$18110$0 (\fresh$379 ),
-    .\port$18118$0 (\filled$371 ),
-    .\port$18124$0 (\fresh$380 ),
-    .\port$18132$0 (\filled$372 ),
-    .\port$18138$0 (\fresh$381 ),
-    .\port$18146$0 (\filled$373 ),
-    .\port$18152$0 (\fresh$382 ),
-    .\port$18160$0 (\filled$374 ),
-    .\port$18166$0 (\fresh$383 ),
-    .\port$18174$0 (\filled$375 ),
-    .\port$18180$0 (\fresh$384 ),
-    .\port$18188$0 (\filled$376 ),
-    .\port$18194$0 (\fresh$385 ),
-    .\port$18202$0 (\filled$377 ),
-    .\port$18208$0 (\fresh$386 ),
-    .\port$18390$3 (\$339 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18118$0 (\fresh$379 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18132$0 (\fresh$380 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18146$0 (\fresh$381 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18160$0 (\fresh$382 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18174$0 (\fresh$383 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18188$0 (\fresh$384 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18202$0 (\fresh$385 ),
+    .\port$18210$0 (\filled$377 ),
+    .\port$18216$0 (\fresh$386 ),
+    .\port$18398$3 (\$339 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$457 ),
     .r_engine__ready(\r_engine__ready$459 ),
@@ -3814,23 +3814,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1302 ),
     .\o__ready$230 (\r_refusals__ready$1308 ),
     .open(open),
-    .\port$18104$0 (\filled$370 ),
-    .\port$18110$0 (\fresh$379 ),
-    .\port$18118$0 (\filled$371 ),
-    .\port$18124$0 (\fresh$380 ),
-    .\port$18132$0 (\filled$372 ),
-    .\port$18138$0 (\fresh$381 ),
-    .\port$18146$0 (\filled$373 ),
-    .\port$18152$0 (\fresh$382 ),
-    .\port$18160$0 (\filled$374 ),
-    .\port$18166$0 (\fresh$383 ),
-    .\port$18174$0 (\filled$375 ),
-    .\port$18180$0 (\fresh$384 ),
-    .\port$18188$0 (\filled$376 ),
-    .\port$18194$0 (\fresh$385 ),
-    .\port$18202$0 (\filled$377 ),
-    .\port$18208$0 (\fresh$386 ),
-    .\port$18562$3 (\$340 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18118$0 (\fresh$379 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18132$0 (\fresh$380 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18146$0 (\fresh$381 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18160$0 (\fresh$382 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18174$0 (\fresh$383 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18188$0 (\fresh$384 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18202$0 (\fresh$385 ),
+    .\port$18210$0 (\filled$377 ),
+    .\port$18216$0 (\fresh$386 ),
+    .\port$18570$3 (\$340 ),
     .r_data(r_data),
     .r_engine__payload(\requests__2__payload$527 ),
     .r_engine__ready(\r_engine__ready$529 ),
@@ -3917,23 +3917,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1344 ),
     .\o__ready$230 (\r_refusals__ready$1350 ),
     .open(open),
-    .\port$18104$0 (\filled$370 ),
-    .\port$18110$0 (\fresh$379 ),
-    .\port$18118$0 (\filled$371 ),
-    .\port$18124$0 (\fresh$380 ),
-    .\port$18132$0 (\filled$372 ),
-    .\port$18138$0 (\fresh$381 ),
-    .\port$18146$0 (\filled$373 ),
-    .\port$18152$0 (\fresh$382 ),
-    .\port$18160$0 (\filled$374 ),
-    .\port$18166$0 (\fresh$383 ),
-    .\port$18174$0 (\filled$375 ),
-    .\port$18180$0 (\fresh$384 ),
-    .\port$18188$0 (\filled$376 ),
-    .\port$18194$0 (\fresh$385 ),
-    .\port$18202$0 (\filled$377 ),
-    .\port$18208$0 (\fresh$386 ),
-    .\port$18734$3 (\$341 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18118$0 (\fresh$379 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18132$0 (\fresh$380 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18146$0 (\fresh$381 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18160$0 (\fresh$382 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18174$0 (\fresh$383 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18188$0 (\fresh$384 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18202$0 (\fresh$385 ),
+    .\port$18210$0 (\filled$377 ),
+    .\port$18216$0 (\fresh$386 ),
+    .\port$18742$3 (\$341 ),
     .r_data(r_data),
     .r_engine__payload(\requests__3__payload$597 ),
     .r_engine__ready(\r_engine__ready$599 ),
@@ -4320,7 +4320,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .owned(owned),
     .permits(permits),
     .permitted(\permitted$1023 ),
-    .\port$12985$0 (entry),
+    .\port$12993$0 (entry),
     .\port$2730$0 (look_resident),
     .\port$4744$0 (look_result),
     .\port$4792$0 (\$306 ),
@@ -4339,14 +4339,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .\port$4870$0 (\$319 ),
     .\port$4876$0 (\$320 ),
     .\port$4882$0 (\$321 ),
-    .\port$7543$0 (\$323 ),
-    .\port$7622$0 (\$325 ),
-    .\port$7701$0 (\$327 ),
-    .\port$7780$0 (\$329 ),
-    .\port$7859$0 (\$331 ),
-    .\port$7938$0 (\$333 ),
-    .\port$8017$0 (\$335 ),
-    .\port$8096$0 (\$337 ),
+    .\port$7544$0 (\$323 ),
+    .\port$7624$0 (\$325 ),
+    .\port$7704$0 (\$327 ),
+    .\port$7784$0 (\$329 ),
+    .\port$7864$0 (\$331 ),
+    .\port$7944$0 (\$333 ),
+    .\port$8024$0 (\$335 ),
+    .\port$8104$0 (\$337 ),
     .record(look_record),
     .refused(read__kind),
     .\refused$171 (refused),
@@ -4400,10 +4400,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .clk(clk),
     .dirty(dirty),
     .first(scrub_first),
-    .\port$19370$0 (\$342 ),
-    .\port$19372$0 (\$343 ),
-    .\port$19374$0 (\$344 ),
-    .\port$19376$0 (\$345 ),
+    .\port$19378$0 (\$342 ),
+    .\port$19380$0 (\$343 ),
+    .\port$19382$0 (\$344 ),
+    .\port$19384$0 (\$345 ),
     .rst(rst),
     .scrub__0__taken(scrub__0__taken),
     .scrub__0__want(scrub__0__want),
@@ -4416,15 +4416,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   );
   \postern.sram  sram (
     .clk(clk),
-    .\port$18218$3 (\$338 ),
-    .\port$18390$3 (\$339 ),
-    .\port$18562$3 (\$340 ),
-    .\port$18734$3 (\$341 ),
-    .\port$19370$0 (\$342 ),
-    .\port$19372$0 (\$343 ),
-    .\port$19374$0 (\$344 ),
-    .\port$19376$0 (\$345 ),
-    .\port$19380$0 (\$346 ),
+    .\port$18226$3 (\$338 ),
+    .\port$18398$3 (\$339 ),
+    .\port$18570$3 (\$340 ),
+    .\port$18742$3 (\$341 ),
+    .\port$19378$0 (\$342 ),
+    .\port$19380$0 (\$343 ),
+    .\port$19382$0 (\$344 ),
+    .\port$19384$0 (\$345 ),
+    .\port$19388$0 (\$346 ),
     .r__0__data(r_sram__data),
     .r__0__enable(r__0__enable),
     .r__0__grant(r_sram__grant),
@@ -4599,14 +4599,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_stop(new_stop),
     .permitted(permitted),
     .\port$2948$80 (\$305 ),
-    .\port$7542$0 (\$322 ),
-    .\port$7621$0 (\$324 ),
-    .\port$7700$0 (\$326 ),
-    .\port$7779$0 (\$328 ),
-    .\port$7858$0 (\$330 ),
-    .\port$7937$0 (\$332 ),
-    .\port$8016$0 (\$334 ),
-    .\port$8095$0 (\$336 ),
+    .\port$7543$0 (\$322 ),
+    .\port$7623$0 (\$324 ),
+    .\port$7703$0 (\$326 ),
+    .\port$7783$0 (\$328 ),
+    .\port$7863$0 (\$330 ),
+    .\port$7943$0 (\$332 ),
+    .\port$8023$0 (\$334 ),
+    .\port$8103$0 (\$336 ),
     .push(\push$638 ),
     .refused_command(refused_command),
     .refusing(refusing),
@@ -8638,8 +8638,8 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
     .data_9(look_bought),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16520$0 (\$173 ),
-    .\port$18072$0 (alloc_vm),
+    .\port$16528$0 (\$173 ),
+    .\port$18080$0 (alloc_vm),
     .r_port__addr(w_look__0[5:0]),
     .\r_port__addr$12 (w_look__1[5:0]),
     .\r_port__addr$16 (w_look__2[5:0]),
@@ -9527,7 +9527,7 @@ module \postern.blocks.borrowed (rst, r_port__addr, write, write_row, write_data
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.blocks.bought (rst, write, \port$16520$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18072$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
+module \postern.blocks.bought (rst, write, \port$16528$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18080$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
 , \r_port__addr$28 , \r_port__addr$16 , \r_port__addr$32 , \r_port__addr$20 , \r_port__addr$36 , write_row, clk);
   input clk;
   wire clk;
@@ -9555,10 +9555,10 @@ module \postern.blocks.bought (rst, write, \port$16520$0 , \r_port__addr$40 , da
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$16520$0 ;
-  wire \port$16520$0 ;
-  input [2:0] \port$18072$0 ;
-  wire [2:0] \port$18072$0 ;
+  input \port$16528$0 ;
+  wire \port$16528$0 ;
+  input [2:0] \port$18080$0 ;
+  wire [2:0] \port$18080$0 ;
   input [5:0] r_port__addr;
   wire [5:0] r_port__addr;
   input [5:0] \r_port__addr$12 ;
@@ -9692,8 +9692,8 @@ module \postern.blocks.bought (rst, write, \port$16520$0 , \r_port__addr$40 , da
   assign data_9 = cells[\r_port__addr$44 ];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
-  assign w_port__data = fill ? 4'h0 : { \port$18072$0 , \port$16520$0  };
-  assign write_data = { \port$18072$0 , \port$16520$0  };
+  assign w_port__data = fill ? 4'h0 : { \port$18080$0 , \port$16528$0  };
+  assign write_data = { \port$18080$0 , \port$16528$0  };
   assign row_0 = r_port__addr;
   assign r_port__data = data_0;
   assign row_1 = \r_port__addr$12 ;
@@ -10775,7 +10775,7 @@ endmodule
 
 module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, look_acknowledged, source_open, source_draining, target_alive, target_open, refuse, walk_last, changed, will_walk, look_permits, source_generation, target_generation, look_generation, look_own_generation, idle, fill_row
 , fill, opened, closed, refused, states__0, open, states__1, states__2, states__3, states__4, states__5, states__6, states__7, walking, walk_vm, walk_step, dying, killing, kill_vm, kill_step, walk
-, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18104$0 , \port$18118$0 , \port$18132$0 , \port$18146$0 , \port$18160$0 , \port$18174$0 , \port$18188$0 , \port$18202$0 , clk);
+, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18112$0 , \port$18126$0 , \port$18140$0 , \port$18154$0 , \port$18168$0 , \port$18182$0 , \port$18196$0 , \port$18210$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire [7:0] \$1 ;
   wire \$10 ;
@@ -11479,22 +11479,22 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire permit_half;
   output permitted;
   wire permitted;
-  input \port$18104$0 ;
-  wire \port$18104$0 ;
-  input \port$18118$0 ;
-  wire \port$18118$0 ;
-  input \port$18132$0 ;
-  wire \port$18132$0 ;
-  input \port$18146$0 ;
-  wire \port$18146$0 ;
-  input \port$18160$0 ;
-  wire \port$18160$0 ;
-  input \port$18174$0 ;
-  wire \port$18174$0 ;
-  input \port$18188$0 ;
-  wire \port$18188$0 ;
-  input \port$18202$0 ;
-  wire \port$18202$0 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
   output refuse;
   wire refuse;
   output [7:0] refused;
@@ -12204,11 +12204,11 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign \$324  = rest | \$323 ;
   assign \$325  = ~ kill;
   assign \$326  = busy & \$325 ;
-  assign \$327  = kill_vm[0] ? \port$18202$0  : \port$18188$0 ;
-  assign \$328  = kill_vm[0] ? \port$18174$0  : \port$18160$0 ;
+  assign \$327  = kill_vm[0] ? \port$18210$0  : \port$18196$0 ;
+  assign \$328  = kill_vm[0] ? \port$18182$0  : \port$18168$0 ;
   assign \$329  = kill_vm[1] ? \$327  : \$328 ;
-  assign \$330  = kill_vm[0] ? \port$18146$0  : \port$18132$0 ;
-  assign \$331  = kill_vm[0] ? \port$18118$0  : \port$18104$0 ;
+  assign \$330  = kill_vm[0] ? \port$18154$0  : \port$18140$0 ;
+  assign \$331  = kill_vm[0] ? \port$18126$0  : \port$18112$0 ;
   assign \$332  = kill_vm[1] ? \$330  : \$331 ;
   assign \$333  = kill_vm[2] ? \$329  : \$332 ;
   assign \$334  = \$signal  & \$333 ;
@@ -12689,7 +12689,7 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign permit_half = 1'h0;
   assign \write$87  = ends;
   assign \write_data$88  = \$105 [7:0];
-  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign closed[7] = \$58 ;
   assign closed[6] = \$54 ;
   assign closed[5] = \$50 ;
@@ -16756,26 +16756,26 @@ module \postern.faults (rst, write__address, write__valid, write__kind, write__r
     read_by_sram <= \$1873 ;
   \postern.faults.read_turn  read_turn (
     .clk(clk),
-    .\port$10525$0 (r_refusals__1__valid),
-    .\port$11743$0 (r_refusals__2__valid),
-    .\port$12961$0 (r_refusals__3__valid),
-    .\port$15153$0 (r_refusals__0__ready),
-    .\port$15160$0 (r_refusals__1__ready),
-    .\port$15168$0 (r_refusals__2__ready),
-    .\port$15177$0 (r_refusals__3__ready),
-    .\port$9307$0 (r_refusals__0__valid),
+    .\port$10533$0 (r_refusals__1__valid),
+    .\port$11751$0 (r_refusals__2__valid),
+    .\port$12969$0 (r_refusals__3__valid),
+    .\port$15161$0 (r_refusals__0__ready),
+    .\port$15168$0 (r_refusals__1__ready),
+    .\port$15176$0 (r_refusals__2__ready),
+    .\port$15185$0 (r_refusals__3__ready),
+    .\port$9315$0 (r_refusals__0__valid),
     .rst(rst)
   );
   \postern.faults.write_turn  write_turn (
     .clk(clk),
-    .\port$10497$0 (w_refusals__1__valid),
-    .\port$11715$0 (w_refusals__2__valid),
-    .\port$12933$0 (w_refusals__3__valid),
-    .\port$15085$0 (w_refusals__0__ready),
-    .\port$15092$0 (w_refusals__1__ready),
-    .\port$15100$0 (w_refusals__2__ready),
-    .\port$15109$0 (w_refusals__3__ready),
-    .\port$9279$0 (w_refusals__0__valid),
+    .\port$10505$0 (w_refusals__1__valid),
+    .\port$11723$0 (w_refusals__2__valid),
+    .\port$12941$0 (w_refusals__3__valid),
+    .\port$15093$0 (w_refusals__0__ready),
+    .\port$15100$0 (w_refusals__1__ready),
+    .\port$15108$0 (w_refusals__2__ready),
+    .\port$15117$0 (w_refusals__3__ready),
+    .\port$9287$0 (w_refusals__0__valid),
     .rst(rst)
   );
   always @* begin
@@ -17801,7 +17801,7 @@ module \postern.faults (rst, write__address, write__valid, write__kind, write__r
   assign \$1656  = 1'h1;
 endmodule
 
-module \postern.faults.read_turn (rst, \port$9307$0 , \port$10525$0 , \port$11743$0 , \port$12961$0 , \port$15153$0 , \port$15160$0 , \port$15168$0 , \port$15177$0 , clk);
+module \postern.faults.read_turn (rst, \port$9315$0 , \port$10533$0 , \port$11751$0 , \port$12969$0 , \port$15161$0 , \port$15168$0 , \port$15176$0 , \port$15185$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -17861,22 +17861,22 @@ module \postern.faults.read_turn (rst, \port$9307$0 , \port$10525$0 , \port$1174
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10525$0 ;
-  wire \port$10525$0 ;
-  input \port$11743$0 ;
-  wire \port$11743$0 ;
-  input \port$12961$0 ;
-  wire \port$12961$0 ;
-  output \port$15153$0 ;
-  wire \port$15153$0 ;
-  output \port$15160$0 ;
-  wire \port$15160$0 ;
+  input \port$10533$0 ;
+  wire \port$10533$0 ;
+  input \port$11751$0 ;
+  wire \port$11751$0 ;
+  input \port$12969$0 ;
+  wire \port$12969$0 ;
+  output \port$15161$0 ;
+  wire \port$15161$0 ;
   output \port$15168$0 ;
   wire \port$15168$0 ;
-  output \port$15177$0 ;
-  wire \port$15177$0 ;
-  input \port$9307$0 ;
-  wire \port$9307$0 ;
+  output \port$15176$0 ;
+  wire \port$15176$0 ;
+  output \port$15185$0 ;
+  wire \port$15185$0 ;
+  input \port$9315$0 ;
+  wire \port$9315$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -17890,36 +17890,36 @@ module \postern.faults.read_turn (rst, \port$9307$0 , \port$10525$0 , \port$1174
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$10525$0 ;
-  assign \$14  = behind_0_2 & \port$11743$0 ;
-  assign \$15  = behind_0_3 & \port$12961$0 ;
+  assign \$13  = behind_0_1 & \port$10533$0 ;
+  assign \$14  = behind_0_2 & \port$11751$0 ;
+  assign \$15  = behind_0_3 & \port$12969$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$9307$0  & \$17 ;
+  assign \$18  = \port$9315$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$9307$0 ;
-  assign \$21  = behind_1_2 & \port$11743$0 ;
-  assign \$22  = behind_1_3 & \port$12961$0 ;
+  assign \$20  = \$19  & \port$9315$0 ;
+  assign \$21  = behind_1_2 & \port$11751$0 ;
+  assign \$22  = behind_1_3 & \port$12969$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$10525$0  & \$24 ;
+  assign \$25  = \port$10533$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$9307$0 ;
+  assign \$27  = \$26  & \port$9315$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$10525$0 ;
-  assign \$30  = behind_2_3 & \port$12961$0 ;
+  assign \$29  = \$28  & \port$10533$0 ;
+  assign \$30  = behind_2_3 & \port$12969$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11743$0  & \$32 ;
+  assign \$33  = \port$11751$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$9307$0 ;
+  assign \$35  = \$34  & \port$9315$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$10525$0 ;
+  assign \$37  = \$36  & \port$10533$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11743$0 ;
+  assign \$39  = \$38  & \port$11751$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12961$0  & \$41 ;
+  assign \$42  = \port$12969$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -17990,11 +17990,11 @@ module \postern.faults.read_turn (rst, \port$9307$0 , \port$10525$0 , \port$1174
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12961$0 , \port$11743$0 , \port$10525$0 , \port$9307$0  };
-  assign \port$15153$0  = \$18 ;
-  assign \port$15160$0  = \$25 ;
-  assign \port$15168$0  = \$33 ;
-  assign \port$15177$0  = \$42 ;
+  assign request = { \port$12969$0 , \port$11751$0 , \port$10533$0 , \port$9315$0  };
+  assign \port$15161$0  = \$18 ;
+  assign \port$15168$0  = \$25 ;
+  assign \port$15176$0  = \$33 ;
+  assign \port$15185$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -18003,7 +18003,7 @@ module \postern.faults.read_turn (rst, \port$9307$0 , \port$10525$0 , \port$1174
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.faults.write_turn (rst, \port$9279$0 , \port$10497$0 , \port$11715$0 , \port$12933$0 , \port$15085$0 , \port$15092$0 , \port$15100$0 , \port$15109$0 , clk);
+module \postern.faults.write_turn (rst, \port$9287$0 , \port$10505$0 , \port$11723$0 , \port$12941$0 , \port$15093$0 , \port$15100$0 , \port$15108$0 , \port$15117$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18063,22 +18063,22 @@ module \postern.faults.write_turn (rst, \port$9279$0 , \port$10497$0 , \port$117
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10497$0 ;
-  wire \port$10497$0 ;
-  input \port$11715$0 ;
-  wire \port$11715$0 ;
-  input \port$12933$0 ;
-  wire \port$12933$0 ;
-  output \port$15085$0 ;
-  wire \port$15085$0 ;
-  output \port$15092$0 ;
-  wire \port$15092$0 ;
+  input \port$10505$0 ;
+  wire \port$10505$0 ;
+  input \port$11723$0 ;
+  wire \port$11723$0 ;
+  input \port$12941$0 ;
+  wire \port$12941$0 ;
+  output \port$15093$0 ;
+  wire \port$15093$0 ;
   output \port$15100$0 ;
   wire \port$15100$0 ;
-  output \port$15109$0 ;
-  wire \port$15109$0 ;
-  input \port$9279$0 ;
-  wire \port$9279$0 ;
+  output \port$15108$0 ;
+  wire \port$15108$0 ;
+  output \port$15117$0 ;
+  wire \port$15117$0 ;
+  input \port$9287$0 ;
+  wire \port$9287$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -18092,36 +18092,36 @@ module \postern.faults.write_turn (rst, \port$9279$0 , \port$10497$0 , \port$117
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$10497$0 ;
-  assign \$14  = behind_0_2 & \port$11715$0 ;
-  assign \$15  = behind_0_3 & \port$12933$0 ;
+  assign \$13  = behind_0_1 & \port$10505$0 ;
+  assign \$14  = behind_0_2 & \port$11723$0 ;
+  assign \$15  = behind_0_3 & \port$12941$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$9279$0  & \$17 ;
+  assign \$18  = \port$9287$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$9279$0 ;
-  assign \$21  = behind_1_2 & \port$11715$0 ;
-  assign \$22  = behind_1_3 & \port$12933$0 ;
+  assign \$20  = \$19  & \port$9287$0 ;
+  assign \$21  = behind_1_2 & \port$11723$0 ;
+  assign \$22  = behind_1_3 & \port$12941$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$10497$0  & \$24 ;
+  assign \$25  = \port$10505$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$9279$0 ;
+  assign \$27  = \$26  & \port$9287$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$10497$0 ;
-  assign \$30  = behind_2_3 & \port$12933$0 ;
+  assign \$29  = \$28  & \port$10505$0 ;
+  assign \$30  = behind_2_3 & \port$12941$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11715$0  & \$32 ;
+  assign \$33  = \port$11723$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$9279$0 ;
+  assign \$35  = \$34  & \port$9287$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$10497$0 ;
+  assign \$37  = \$36  & \port$10505$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11715$0 ;
+  assign \$39  = \$38  & \port$11723$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12933$0  & \$41 ;
+  assign \$42  = \port$12941$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -18192,11 +18192,11 @@ module \postern.faults.write_turn (rst, \port$9279$0 , \port$10497$0 , \port$117
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12933$0 , \port$11715$0 , \port$10497$0 , \port$9279$0  };
-  assign \port$15085$0  = \$18 ;
-  assign \port$15092$0  = \$25 ;
-  assign \port$15100$0  = \$33 ;
-  assign \port$15109$0  = \$42 ;
+  assign request = { \port$12941$0 , \port$11723$0 , \port$10505$0 , \port$9287$0  };
+  assign \port$15093$0  = \$18 ;
+  assign \port$15100$0  = \$25 ;
+  assign \port$15108$0  = \$33 ;
+  assign \port$15117$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -18206,7 +18206,7 @@ module \postern.faults.write_turn (rst, \port$9279$0 , \port$10497$0 , \port$117
 endmodule
 
 module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_resident, vm, available, loan_over, opened, closed, open, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting
-, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18104$0 , \port$18118$0 , \port$18132$0 , \port$18146$0 , \port$18160$0 , \port$18174$0 , \port$18188$0 , \port$18202$0 , clk
+, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18112$0 , \port$18126$0 , \port$18140$0 , \port$18154$0 , \port$18168$0 , \port$18182$0 , \port$18196$0 , \port$18210$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
@@ -19157,22 +19157,22 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$18104$0 ;
-  wire \port$18104$0 ;
-  input \port$18118$0 ;
-  wire \port$18118$0 ;
-  input \port$18132$0 ;
-  wire \port$18132$0 ;
-  input \port$18146$0 ;
-  wire \port$18146$0 ;
-  input \port$18160$0 ;
-  wire \port$18160$0 ;
-  input \port$18174$0 ;
-  wire \port$18174$0 ;
-  input \port$18188$0 ;
-  wire \port$18188$0 ;
-  input \port$18202$0 ;
-  wire \port$18202$0 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
   input [7:0] refusing;
   wire [7:0] refusing;
   output [3:0] residents__0;
@@ -19364,35 +19364,35 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   assign \$325  = ~ \$324 ;
   assign \$326  = fired & \$325 ;
   assign \$327  = \$326  | fires;
-  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18104$0  };
+  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18112$0  };
   assign \$328  = ! vm;
   assign \$330  = clear | test;
   assign written_0 = \$329  & \$330 ;
-  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18118$0  };
+  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18126$0  };
   assign \$331  = vm == 1'h1;
   assign \$333  = clear | test;
   assign written_1 = \$332  & \$333 ;
-  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18132$0  };
+  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18140$0  };
   assign \$334  = vm == 2'h2;
   assign \$336  = clear | test;
   assign written_2 = \$335  & \$336 ;
-  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18146$0  };
+  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18154$0  };
   assign \$337  = vm == 2'h3;
   assign \$339  = clear | test;
   assign written_3 = \$338  & \$339 ;
-  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18160$0  };
+  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18168$0  };
   assign \$340  = vm == 3'h4;
   assign \$342  = clear | test;
   assign written_4 = \$341  & \$342 ;
-  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18174$0  };
+  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18182$0  };
   assign \$343  = vm == 3'h5;
   assign \$345  = clear | test;
   assign written_5 = \$344  & \$345 ;
-  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18188$0  };
+  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18196$0  };
   assign \$346  = vm == 3'h6;
   assign \$348  = clear | test;
   assign written_6 = \$347  & \$348 ;
-  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18202$0  };
+  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18210$0  };
   assign \$349  = vm == 3'h7;
   assign \$351  = clear | test;
   assign written_7 = \$350  & \$351 ;
@@ -20995,7 +20995,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
     end
   end
   assign chosen = \$810 [7:0];
-  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
   assign \residents__0.valid  = residents__0[3];
@@ -25002,102 +25002,102 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     word_3_3 <= \$80 ;
   \postern.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$10881$0 (r__2__request[0]),
-    .\port$12099$0 (r__3__request[0]),
+    .\port$10889$0 (r__2__request[0]),
+    .\port$12107$0 (r__3__request[0]),
     .\port$576$0 (\$153 ),
     .\port$583$0 (\$154 ),
     .\port$591$0 (\$155 ),
     .\port$600$0 (\$156 ),
-    .\port$8445$0 (r__0__request[0]),
-    .\port$9663$0 (r__1__request[0]),
+    .\port$8453$0 (r__0__request[0]),
+    .\port$9671$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$10881$1 (r__2__request[1]),
-    .\port$12099$1 (r__3__request[1]),
+    .\port$10889$1 (r__2__request[1]),
+    .\port$12107$1 (r__3__request[1]),
     .\port$687$0 (\$161 ),
     .\port$694$0 (\$162 ),
     .\port$702$0 (\$163 ),
     .\port$711$0 (\$164 ),
-    .\port$8445$1 (r__0__request[1]),
-    .\port$9663$1 (r__1__request[1]),
+    .\port$8453$1 (r__0__request[1]),
+    .\port$9671$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$10881$2 (r__2__request[2]),
-    .\port$12099$2 (r__3__request[2]),
+    .\port$10889$2 (r__2__request[2]),
+    .\port$12107$2 (r__3__request[2]),
     .\port$798$0 (\$169 ),
     .\port$805$0 (\$170 ),
     .\port$813$0 (\$171 ),
     .\port$822$0 (\$172 ),
-    .\port$8445$2 (r__0__request[2]),
-    .\port$9663$2 (r__1__request[2]),
+    .\port$8453$2 (r__0__request[2]),
+    .\port$9671$2 (r__1__request[2]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$10881$3 (r__2__request[3]),
-    .\port$12099$3 (r__3__request[3]),
-    .\port$8445$3 (r__0__request[3]),
+    .\port$10889$3 (r__2__request[3]),
+    .\port$12107$3 (r__3__request[3]),
+    .\port$8453$3 (r__0__request[3]),
     .\port$909$0 (\$177 ),
     .\port$916$0 (\$178 ),
     .\port$924$0 (\$179 ),
     .\port$933$0 (\$180 ),
-    .\port$9663$3 (r__1__request[3]),
+    .\port$9671$3 (r__1__request[3]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .\port$10591$0 (w__2__request[0]),
-    .\port$11809$0 (w__3__request[0]),
+    .\port$10599$0 (w__2__request[0]),
+    .\port$11817$0 (w__3__request[0]),
     .\port$522$0 (\$149 ),
     .\port$529$0 (\$150 ),
     .\port$537$0 (\$151 ),
     .\port$546$0 (\$152 ),
-    .\port$8155$0 (w__0__request[0]),
-    .\port$9373$0 (w__1__request[0]),
+    .\port$8163$0 (w__0__request[0]),
+    .\port$9381$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .\port$10591$1 (w__2__request[1]),
-    .\port$11809$1 (w__3__request[1]),
+    .\port$10599$1 (w__2__request[1]),
+    .\port$11817$1 (w__3__request[1]),
     .\port$633$0 (\$157 ),
     .\port$640$0 (\$158 ),
     .\port$648$0 (\$159 ),
     .\port$657$0 (\$160 ),
-    .\port$8155$1 (w__0__request[1]),
-    .\port$9373$1 (w__1__request[1]),
+    .\port$8163$1 (w__0__request[1]),
+    .\port$9381$1 (w__1__request[1]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_2  write_arbiter_2 (
     .accept(free_2),
     .clk(clk),
-    .\port$10591$2 (w__2__request[2]),
-    .\port$11809$2 (w__3__request[2]),
+    .\port$10599$2 (w__2__request[2]),
+    .\port$11817$2 (w__3__request[2]),
     .\port$744$0 (\$165 ),
     .\port$751$0 (\$166 ),
     .\port$759$0 (\$167 ),
     .\port$768$0 (\$168 ),
-    .\port$8155$2 (w__0__request[2]),
-    .\port$9373$2 (w__1__request[2]),
+    .\port$8163$2 (w__0__request[2]),
+    .\port$9381$2 (w__1__request[2]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_3  write_arbiter_3 (
     .accept(free_3),
     .clk(clk),
-    .\port$10591$3 (w__2__request[3]),
-    .\port$11809$3 (w__3__request[3]),
-    .\port$8155$3 (w__0__request[3]),
+    .\port$10599$3 (w__2__request[3]),
+    .\port$11817$3 (w__3__request[3]),
+    .\port$8163$3 (w__0__request[3]),
     .\port$855$0 (\$173 ),
     .\port$862$0 (\$174 ),
     .\port$870$0 (\$175 ),
     .\port$879$0 (\$176 ),
-    .\port$9373$3 (w__1__request[3]),
+    .\port$9381$3 (w__1__request[3]),
     .rst(rst)
   );
   always @* begin
@@ -25357,7 +25357,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$112  = \$102 ;
 endmodule
 
-module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$0 , \port$600$0 , \port$8445$0 , \port$9663$0 , \port$10881$0 , \port$12099$0 , clk);
+module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$0 , \port$600$0 , \port$8453$0 , \port$9671$0 , \port$10889$0 , \port$12107$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25417,10 +25417,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10881$0 ;
-  wire \port$10881$0 ;
-  input \port$12099$0 ;
-  wire \port$12099$0 ;
+  input \port$10889$0 ;
+  wire \port$10889$0 ;
+  input \port$12107$0 ;
+  wire \port$12107$0 ;
   output \port$576$0 ;
   wire \port$576$0 ;
   output \port$583$0 ;
@@ -25429,10 +25429,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   wire \port$591$0 ;
   output \port$600$0 ;
   wire \port$600$0 ;
-  input \port$8445$0 ;
-  wire \port$8445$0 ;
-  input \port$9663$0 ;
-  wire \port$9663$0 ;
+  input \port$8453$0 ;
+  wire \port$8453$0 ;
+  input \port$9671$0 ;
+  wire \port$9671$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25446,36 +25446,36 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9663$0 ;
-  assign \$14  = behind_0_2 & \port$10881$0 ;
-  assign \$15  = behind_0_3 & \port$12099$0 ;
+  assign \$13  = behind_0_1 & \port$9671$0 ;
+  assign \$14  = behind_0_2 & \port$10889$0 ;
+  assign \$15  = behind_0_3 & \port$12107$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8445$0  & \$17 ;
+  assign \$18  = \port$8453$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8445$0 ;
-  assign \$21  = behind_1_2 & \port$10881$0 ;
-  assign \$22  = behind_1_3 & \port$12099$0 ;
+  assign \$20  = \$19  & \port$8453$0 ;
+  assign \$21  = behind_1_2 & \port$10889$0 ;
+  assign \$22  = behind_1_3 & \port$12107$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9663$0  & \$24 ;
+  assign \$25  = \port$9671$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8445$0 ;
+  assign \$27  = \$26  & \port$8453$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9663$0 ;
-  assign \$30  = behind_2_3 & \port$12099$0 ;
+  assign \$29  = \$28  & \port$9671$0 ;
+  assign \$30  = behind_2_3 & \port$12107$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10881$0  & \$32 ;
+  assign \$33  = \port$10889$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8445$0 ;
+  assign \$35  = \$34  & \port$8453$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9663$0 ;
+  assign \$37  = \$36  & \port$9671$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10881$0 ;
+  assign \$39  = \$38  & \port$10889$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12099$0  & \$41 ;
+  assign \$42  = \port$12107$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25546,7 +25546,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12099$0 , \port$10881$0 , \port$9663$0 , \port$8445$0  };
+  assign request = { \port$12107$0 , \port$10889$0 , \port$9671$0 , \port$8453$0  };
   assign \port$576$0  = \$18 ;
   assign \port$583$0  = \$25 ;
   assign \port$591$0  = \$33 ;
@@ -25559,7 +25559,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$0 , \port$711$0 , \port$8445$1 , \port$9663$1 , \port$10881$1 , \port$12099$1 , clk);
+module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$0 , \port$711$0 , \port$8453$1 , \port$9671$1 , \port$10889$1 , \port$12107$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25619,10 +25619,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10881$1 ;
-  wire \port$10881$1 ;
-  input \port$12099$1 ;
-  wire \port$12099$1 ;
+  input \port$10889$1 ;
+  wire \port$10889$1 ;
+  input \port$12107$1 ;
+  wire \port$12107$1 ;
   output \port$687$0 ;
   wire \port$687$0 ;
   output \port$694$0 ;
@@ -25631,10 +25631,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   wire \port$702$0 ;
   output \port$711$0 ;
   wire \port$711$0 ;
-  input \port$8445$1 ;
-  wire \port$8445$1 ;
-  input \port$9663$1 ;
-  wire \port$9663$1 ;
+  input \port$8453$1 ;
+  wire \port$8453$1 ;
+  input \port$9671$1 ;
+  wire \port$9671$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25648,36 +25648,36 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9663$1 ;
-  assign \$14  = behind_0_2 & \port$10881$1 ;
-  assign \$15  = behind_0_3 & \port$12099$1 ;
+  assign \$13  = behind_0_1 & \port$9671$1 ;
+  assign \$14  = behind_0_2 & \port$10889$1 ;
+  assign \$15  = behind_0_3 & \port$12107$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8445$1  & \$17 ;
+  assign \$18  = \port$8453$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8445$1 ;
-  assign \$21  = behind_1_2 & \port$10881$1 ;
-  assign \$22  = behind_1_3 & \port$12099$1 ;
+  assign \$20  = \$19  & \port$8453$1 ;
+  assign \$21  = behind_1_2 & \port$10889$1 ;
+  assign \$22  = behind_1_3 & \port$12107$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9663$1  & \$24 ;
+  assign \$25  = \port$9671$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8445$1 ;
+  assign \$27  = \$26  & \port$8453$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9663$1 ;
-  assign \$30  = behind_2_3 & \port$12099$1 ;
+  assign \$29  = \$28  & \port$9671$1 ;
+  assign \$30  = behind_2_3 & \port$12107$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10881$1  & \$32 ;
+  assign \$33  = \port$10889$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8445$1 ;
+  assign \$35  = \$34  & \port$8453$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9663$1 ;
+  assign \$37  = \$36  & \port$9671$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10881$1 ;
+  assign \$39  = \$38  & \port$10889$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12099$1  & \$41 ;
+  assign \$42  = \port$12107$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25748,7 +25748,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12099$1 , \port$10881$1 , \port$9663$1 , \port$8445$1  };
+  assign request = { \port$12107$1 , \port$10889$1 , \port$9671$1 , \port$8453$1  };
   assign \port$687$0  = \$18 ;
   assign \port$694$0  = \$25 ;
   assign \port$702$0  = \$33 ;
@@ -25761,7 +25761,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$0 , \port$822$0 , \port$8445$2 , \port$9663$2 , \port$10881$2 , \port$12099$2 , clk);
+module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$0 , \port$822$0 , \port$8453$2 , \port$9671$2 , \port$10889$2 , \port$12107$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25821,10 +25821,10 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10881$2 ;
-  wire \port$10881$2 ;
-  input \port$12099$2 ;
-  wire \port$12099$2 ;
+  input \port$10889$2 ;
+  wire \port$10889$2 ;
+  input \port$12107$2 ;
+  wire \port$12107$2 ;
   output \port$798$0 ;
   wire \port$798$0 ;
   output \port$805$0 ;
@@ -25833,10 +25833,10 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   wire \port$813$0 ;
   output \port$822$0 ;
   wire \port$822$0 ;
-  input \port$8445$2 ;
-  wire \port$8445$2 ;
-  input \port$9663$2 ;
-  wire \port$9663$2 ;
+  input \port$8453$2 ;
+  wire \port$8453$2 ;
+  input \port$9671$2 ;
+  wire \port$9671$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25850,36 +25850,36 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9663$2 ;
-  assign \$14  = behind_0_2 & \port$10881$2 ;
-  assign \$15  = behind_0_3 & \port$12099$2 ;
+  assign \$13  = behind_0_1 & \port$9671$2 ;
+  assign \$14  = behind_0_2 & \port$10889$2 ;
+  assign \$15  = behind_0_3 & \port$12107$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8445$2  & \$17 ;
+  assign \$18  = \port$8453$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8445$2 ;
-  assign \$21  = behind_1_2 & \port$10881$2 ;
-  assign \$22  = behind_1_3 & \port$12099$2 ;
+  assign \$20  = \$19  & \port$8453$2 ;
+  assign \$21  = behind_1_2 & \port$10889$2 ;
+  assign \$22  = behind_1_3 & \port$12107$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9663$2  & \$24 ;
+  assign \$25  = \port$9671$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8445$2 ;
+  assign \$27  = \$26  & \port$8453$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9663$2 ;
-  assign \$30  = behind_2_3 & \port$12099$2 ;
+  assign \$29  = \$28  & \port$9671$2 ;
+  assign \$30  = behind_2_3 & \port$12107$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10881$2  & \$32 ;
+  assign \$33  = \port$10889$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8445$2 ;
+  assign \$35  = \$34  & \port$8453$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9663$2 ;
+  assign \$37  = \$36  & \port$9671$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10881$2 ;
+  assign \$39  = \$38  & \port$10889$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12099$2  & \$41 ;
+  assign \$42  = \port$12107$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25950,7 +25950,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12099$2 , \port$10881$2 , \port$9663$2 , \port$8445$2  };
+  assign request = { \port$12107$2 , \port$10889$2 , \port$9671$2 , \port$8453$2  };
   assign \port$798$0  = \$18 ;
   assign \port$805$0  = \$25 ;
   assign \port$813$0  = \$33 ;
@@ -25963,7 +25963,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$0 , \port$933$0 , \port$8445$3 , \port$9663$3 , \port$10881$3 , \port$12099$3 , clk);
+module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$0 , \port$933$0 , \port$8453$3 , \port$9671$3 , \port$10889$3 , \port$12107$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26023,12 +26023,12 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10881$3 ;
-  wire \port$10881$3 ;
-  input \port$12099$3 ;
-  wire \port$12099$3 ;
-  input \port$8445$3 ;
-  wire \port$8445$3 ;
+  input \port$10889$3 ;
+  wire \port$10889$3 ;
+  input \port$12107$3 ;
+  wire \port$12107$3 ;
+  input \port$8453$3 ;
+  wire \port$8453$3 ;
   output \port$909$0 ;
   wire \port$909$0 ;
   output \port$916$0 ;
@@ -26037,8 +26037,8 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   wire \port$924$0 ;
   output \port$933$0 ;
   wire \port$933$0 ;
-  input \port$9663$3 ;
-  wire \port$9663$3 ;
+  input \port$9671$3 ;
+  wire \port$9671$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26052,36 +26052,36 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9663$3 ;
-  assign \$14  = behind_0_2 & \port$10881$3 ;
-  assign \$15  = behind_0_3 & \port$12099$3 ;
+  assign \$13  = behind_0_1 & \port$9671$3 ;
+  assign \$14  = behind_0_2 & \port$10889$3 ;
+  assign \$15  = behind_0_3 & \port$12107$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8445$3  & \$17 ;
+  assign \$18  = \port$8453$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8445$3 ;
-  assign \$21  = behind_1_2 & \port$10881$3 ;
-  assign \$22  = behind_1_3 & \port$12099$3 ;
+  assign \$20  = \$19  & \port$8453$3 ;
+  assign \$21  = behind_1_2 & \port$10889$3 ;
+  assign \$22  = behind_1_3 & \port$12107$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9663$3  & \$24 ;
+  assign \$25  = \port$9671$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8445$3 ;
+  assign \$27  = \$26  & \port$8453$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9663$3 ;
-  assign \$30  = behind_2_3 & \port$12099$3 ;
+  assign \$29  = \$28  & \port$9671$3 ;
+  assign \$30  = behind_2_3 & \port$12107$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10881$3  & \$32 ;
+  assign \$33  = \port$10889$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8445$3 ;
+  assign \$35  = \$34  & \port$8453$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9663$3 ;
+  assign \$37  = \$36  & \port$9671$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10881$3 ;
+  assign \$39  = \$38  & \port$10889$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12099$3  & \$41 ;
+  assign \$42  = \port$12107$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26152,7 +26152,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12099$3 , \port$10881$3 , \port$9663$3 , \port$8445$3  };
+  assign request = { \port$12107$3 , \port$10889$3 , \port$9671$3 , \port$8453$3  };
   assign \port$909$0  = \$18 ;
   assign \port$916$0  = \$25 ;
   assign \port$924$0  = \$33 ;
@@ -26165,7 +26165,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \port$537$0 , \port$546$0 , \port$8155$0 , \port$9373$0 , \port$10591$0 , \port$11809$0 , clk);
+module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \port$537$0 , \port$546$0 , \port$8163$0 , \port$9381$0 , \port$10599$0 , \port$11817$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26226,10 +26226,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10591$0 ;
-  wire \port$10591$0 ;
-  input \port$11809$0 ;
-  wire \port$11809$0 ;
+  input \port$10599$0 ;
+  wire \port$10599$0 ;
+  input \port$11817$0 ;
+  wire \port$11817$0 ;
   output \port$522$0 ;
   wire \port$522$0 ;
   output \port$529$0 ;
@@ -26238,10 +26238,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   wire \port$537$0 ;
   output \port$546$0 ;
   wire \port$546$0 ;
-  input \port$8155$0 ;
-  wire \port$8155$0 ;
-  input \port$9373$0 ;
-  wire \port$9373$0 ;
+  input \port$8163$0 ;
+  wire \port$8163$0 ;
+  input \port$9381$0 ;
+  wire \port$9381$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26261,36 +26261,36 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9373$0 ;
-  assign \$14  = behind_0_2 & \port$10591$0 ;
-  assign \$15  = behind_0_3 & \port$11809$0 ;
+  assign \$13  = behind_0_1 & \port$9381$0 ;
+  assign \$14  = behind_0_2 & \port$10599$0 ;
+  assign \$15  = behind_0_3 & \port$11817$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8155$0  & \$17 ;
+  assign \$18  = \port$8163$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8155$0 ;
-  assign \$21  = behind_1_2 & \port$10591$0 ;
-  assign \$22  = behind_1_3 & \port$11809$0 ;
+  assign \$20  = \$19  & \port$8163$0 ;
+  assign \$21  = behind_1_2 & \port$10599$0 ;
+  assign \$22  = behind_1_3 & \port$11817$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9373$0  & \$24 ;
+  assign \$25  = \port$9381$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8155$0 ;
+  assign \$27  = \$26  & \port$8163$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9373$0 ;
-  assign \$30  = behind_2_3 & \port$11809$0 ;
+  assign \$29  = \$28  & \port$9381$0 ;
+  assign \$30  = behind_2_3 & \port$11817$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10591$0  & \$32 ;
+  assign \$33  = \port$10599$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8155$0 ;
+  assign \$35  = \$34  & \port$8163$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9373$0 ;
+  assign \$37  = \$36  & \port$9381$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10591$0 ;
+  assign \$39  = \$38  & \port$10599$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11809$0  & \$41 ;
+  assign \$42  = \port$11817$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26360,14 +26360,14 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11809$0 , \port$10591$0 , \port$9373$0 , \port$8155$0  };
+  assign request = { \port$11817$0 , \port$10599$0 , \port$9381$0 , \port$8163$0  };
   assign \port$522$0  = \$18 ;
   assign \port$529$0  = \$25 ;
   assign \port$537$0  = \$33 ;
   assign \port$546$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \port$648$0 , \port$657$0 , \port$8155$1 , \port$9373$1 , \port$10591$1 , \port$11809$1 , clk);
+module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \port$648$0 , \port$657$0 , \port$8163$1 , \port$9381$1 , \port$10599$1 , \port$11817$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26428,10 +26428,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10591$1 ;
-  wire \port$10591$1 ;
-  input \port$11809$1 ;
-  wire \port$11809$1 ;
+  input \port$10599$1 ;
+  wire \port$10599$1 ;
+  input \port$11817$1 ;
+  wire \port$11817$1 ;
   output \port$633$0 ;
   wire \port$633$0 ;
   output \port$640$0 ;
@@ -26440,10 +26440,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   wire \port$648$0 ;
   output \port$657$0 ;
   wire \port$657$0 ;
-  input \port$8155$1 ;
-  wire \port$8155$1 ;
-  input \port$9373$1 ;
-  wire \port$9373$1 ;
+  input \port$8163$1 ;
+  wire \port$8163$1 ;
+  input \port$9381$1 ;
+  wire \port$9381$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26463,36 +26463,36 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9373$1 ;
-  assign \$14  = behind_0_2 & \port$10591$1 ;
-  assign \$15  = behind_0_3 & \port$11809$1 ;
+  assign \$13  = behind_0_1 & \port$9381$1 ;
+  assign \$14  = behind_0_2 & \port$10599$1 ;
+  assign \$15  = behind_0_3 & \port$11817$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8155$1  & \$17 ;
+  assign \$18  = \port$8163$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8155$1 ;
-  assign \$21  = behind_1_2 & \port$10591$1 ;
-  assign \$22  = behind_1_3 & \port$11809$1 ;
+  assign \$20  = \$19  & \port$8163$1 ;
+  assign \$21  = behind_1_2 & \port$10599$1 ;
+  assign \$22  = behind_1_3 & \port$11817$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9373$1  & \$24 ;
+  assign \$25  = \port$9381$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8155$1 ;
+  assign \$27  = \$26  & \port$8163$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9373$1 ;
-  assign \$30  = behind_2_3 & \port$11809$1 ;
+  assign \$29  = \$28  & \port$9381$1 ;
+  assign \$30  = behind_2_3 & \port$11817$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10591$1  & \$32 ;
+  assign \$33  = \port$10599$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8155$1 ;
+  assign \$35  = \$34  & \port$8163$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9373$1 ;
+  assign \$37  = \$36  & \port$9381$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10591$1 ;
+  assign \$39  = \$38  & \port$10599$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11809$1  & \$41 ;
+  assign \$42  = \port$11817$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26562,14 +26562,14 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11809$1 , \port$10591$1 , \port$9373$1 , \port$8155$1  };
+  assign request = { \port$11817$1 , \port$10599$1 , \port$9381$1 , \port$8163$1  };
   assign \port$633$0  = \$18 ;
   assign \port$640$0  = \$25 ;
   assign \port$648$0  = \$33 ;
   assign \port$657$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \port$759$0 , \port$768$0 , \port$8155$2 , \port$9373$2 , \port$10591$2 , \port$11809$2 , clk);
+module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \port$759$0 , \port$768$0 , \port$8163$2 , \port$9381$2 , \port$10599$2 , \port$11817$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26630,10 +26630,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10591$2 ;
-  wire \port$10591$2 ;
-  input \port$11809$2 ;
-  wire \port$11809$2 ;
+  input \port$10599$2 ;
+  wire \port$10599$2 ;
+  input \port$11817$2 ;
+  wire \port$11817$2 ;
   output \port$744$0 ;
   wire \port$744$0 ;
   output \port$751$0 ;
@@ -26642,10 +26642,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   wire \port$759$0 ;
   output \port$768$0 ;
   wire \port$768$0 ;
-  input \port$8155$2 ;
-  wire \port$8155$2 ;
-  input \port$9373$2 ;
-  wire \port$9373$2 ;
+  input \port$8163$2 ;
+  wire \port$8163$2 ;
+  input \port$9381$2 ;
+  wire \port$9381$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26665,36 +26665,36 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9373$2 ;
-  assign \$14  = behind_0_2 & \port$10591$2 ;
-  assign \$15  = behind_0_3 & \port$11809$2 ;
+  assign \$13  = behind_0_1 & \port$9381$2 ;
+  assign \$14  = behind_0_2 & \port$10599$2 ;
+  assign \$15  = behind_0_3 & \port$11817$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8155$2  & \$17 ;
+  assign \$18  = \port$8163$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8155$2 ;
-  assign \$21  = behind_1_2 & \port$10591$2 ;
-  assign \$22  = behind_1_3 & \port$11809$2 ;
+  assign \$20  = \$19  & \port$8163$2 ;
+  assign \$21  = behind_1_2 & \port$10599$2 ;
+  assign \$22  = behind_1_3 & \port$11817$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9373$2  & \$24 ;
+  assign \$25  = \port$9381$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8155$2 ;
+  assign \$27  = \$26  & \port$8163$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9373$2 ;
-  assign \$30  = behind_2_3 & \port$11809$2 ;
+  assign \$29  = \$28  & \port$9381$2 ;
+  assign \$30  = behind_2_3 & \port$11817$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10591$2  & \$32 ;
+  assign \$33  = \port$10599$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8155$2 ;
+  assign \$35  = \$34  & \port$8163$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9373$2 ;
+  assign \$37  = \$36  & \port$9381$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10591$2 ;
+  assign \$39  = \$38  & \port$10599$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11809$2  & \$41 ;
+  assign \$42  = \port$11817$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26764,14 +26764,14 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11809$2 , \port$10591$2 , \port$9373$2 , \port$8155$2  };
+  assign request = { \port$11817$2 , \port$10599$2 , \port$9381$2 , \port$8163$2  };
   assign \port$744$0  = \$18 ;
   assign \port$751$0  = \$25 ;
   assign \port$759$0  = \$33 ;
   assign \port$768$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \port$870$0 , \port$879$0 , \port$8155$3 , \port$9373$3 , \port$10591$3 , \port$11809$3 , clk);
+module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \port$870$0 , \port$879$0 , \port$8163$3 , \port$9381$3 , \port$10599$3 , \port$11817$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26832,12 +26832,12 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10591$3 ;
-  wire \port$10591$3 ;
-  input \port$11809$3 ;
-  wire \port$11809$3 ;
-  input \port$8155$3 ;
-  wire \port$8155$3 ;
+  input \port$10599$3 ;
+  wire \port$10599$3 ;
+  input \port$11817$3 ;
+  wire \port$11817$3 ;
+  input \port$8163$3 ;
+  wire \port$8163$3 ;
   output \port$855$0 ;
   wire \port$855$0 ;
   output \port$862$0 ;
@@ -26846,8 +26846,8 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   wire \port$870$0 ;
   output \port$879$0 ;
   wire \port$879$0 ;
-  input \port$9373$3 ;
-  wire \port$9373$3 ;
+  input \port$9381$3 ;
+  wire \port$9381$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26867,36 +26867,36 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9373$3 ;
-  assign \$14  = behind_0_2 & \port$10591$3 ;
-  assign \$15  = behind_0_3 & \port$11809$3 ;
+  assign \$13  = behind_0_1 & \port$9381$3 ;
+  assign \$14  = behind_0_2 & \port$10599$3 ;
+  assign \$15  = behind_0_3 & \port$11817$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8155$3  & \$17 ;
+  assign \$18  = \port$8163$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8155$3 ;
-  assign \$21  = behind_1_2 & \port$10591$3 ;
-  assign \$22  = behind_1_3 & \port$11809$3 ;
+  assign \$20  = \$19  & \port$8163$3 ;
+  assign \$21  = behind_1_2 & \port$10599$3 ;
+  assign \$22  = behind_1_3 & \port$11817$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9373$3  & \$24 ;
+  assign \$25  = \port$9381$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8155$3 ;
+  assign \$27  = \$26  & \port$8163$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9373$3 ;
-  assign \$30  = behind_2_3 & \port$11809$3 ;
+  assign \$29  = \$28  & \port$9381$3 ;
+  assign \$30  = behind_2_3 & \port$11817$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10591$3  & \$32 ;
+  assign \$33  = \port$10599$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8155$3 ;
+  assign \$35  = \$34  & \port$8163$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9373$3 ;
+  assign \$37  = \$36  & \port$9381$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10591$3 ;
+  assign \$39  = \$38  & \port$10599$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11809$3  & \$41 ;
+  assign \$42  = \port$11817$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26966,7 +26966,7 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11809$3 , \port$10591$3 , \port$9373$3 , \port$8155$3  };
+  assign request = { \port$11817$3 , \port$10599$3 , \port$9381$3 , \port$8163$3  };
   assign \port$855$0  = \$18 ;
   assign \port$862$0  = \$25 ;
   assign \port$870$0  = \$33 ;
@@ -26975,8 +26975,8 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18104$0 , head__0, \port$18110$0 , \port$18118$0 , head__1, \port$18124$0 , \port$18132$0 , head__2, \port$18138$0 
-, \port$18146$0 , head__3, \port$18152$0 , \port$18160$0 , head__4, \port$18166$0 , \port$18174$0 , head__5, \port$18180$0 , \port$18188$0 , head__6, \port$18194$0 , \port$18202$0 , head__7, \port$18208$0 , w_pool__word, w_sram__vm, \port$18218$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
+, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18226$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
@@ -28345,40 +28345,40 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18104$0 ;
-  wire \port$18104$0 ;
-  input [1:0] \port$18110$0 ;
-  wire [1:0] \port$18110$0 ;
-  input \port$18118$0 ;
-  wire \port$18118$0 ;
-  input [1:0] \port$18124$0 ;
-  wire [1:0] \port$18124$0 ;
-  input \port$18132$0 ;
-  wire \port$18132$0 ;
-  input [1:0] \port$18138$0 ;
-  wire [1:0] \port$18138$0 ;
-  input \port$18146$0 ;
-  wire \port$18146$0 ;
-  input [1:0] \port$18152$0 ;
-  wire [1:0] \port$18152$0 ;
-  input \port$18160$0 ;
-  wire \port$18160$0 ;
-  input [1:0] \port$18166$0 ;
-  wire [1:0] \port$18166$0 ;
-  input \port$18174$0 ;
-  wire \port$18174$0 ;
-  input [1:0] \port$18180$0 ;
-  wire [1:0] \port$18180$0 ;
-  input \port$18188$0 ;
-  wire \port$18188$0 ;
-  input [1:0] \port$18194$0 ;
-  wire [1:0] \port$18194$0 ;
-  input \port$18202$0 ;
-  wire \port$18202$0 ;
-  input [1:0] \port$18208$0 ;
-  wire [1:0] \port$18208$0 ;
-  output [17:0] \port$18218$3 ;
-  wire [17:0] \port$18218$3 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input [1:0] \port$18118$0 ;
+  wire [1:0] \port$18118$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input [1:0] \port$18132$0 ;
+  wire [1:0] \port$18132$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input [1:0] \port$18146$0 ;
+  wire [1:0] \port$18146$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input [1:0] \port$18160$0 ;
+  wire [1:0] \port$18160$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input [1:0] \port$18174$0 ;
+  wire [1:0] \port$18174$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input [1:0] \port$18188$0 ;
+  wire [1:0] \port$18188$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input [1:0] \port$18202$0 ;
+  wire [1:0] \port$18202$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
+  input [1:0] \port$18216$0 ;
+  wire [1:0] \port$18216$0 ;
+  output [17:0] \port$18226$3 ;
+  wire [17:0] \port$18226$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -29199,7 +29199,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
+  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -29634,20 +29634,20 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18104$0  & \$973 [23];
-  assign \$924  = \port$18118$0  & \$973 [24];
+  assign \$923  = \port$18112$0  & \$973 [23];
+  assign \$924  = \port$18126$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18132$0  & \$973 [25];
+  assign \$926  = \port$18140$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18146$0  & \$973 [26];
+  assign \$928  = \port$18154$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18160$0  & \$973 [27];
+  assign \$930  = \port$18168$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18174$0  & \$973 [28];
+  assign \$932  = \port$18182$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18188$0  & \$973 [29];
+  assign \$934  = \port$18196$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18202$0  & \$973 [30];
+  assign \$936  = \port$18210$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -29846,8 +29846,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18216$20 (\$969 [22:20]),
-    .\port$8133$0 (\$22 ),
+    .\port$18224$20 (\$969 [22:20]),
+    .\port$8141$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -29855,8 +29855,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18216$20 (\$969 [22:20]),
-    .\port$8133$0 (\$22 ),
+    .\port$18224$20 (\$969 [22:20]),
+    .\port$8141$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -30719,17 +30719,17 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
+  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18218$3  = \$971 [20:3];
+  assign \port$18226$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -31436,7 +31436,7 @@ module \postern.port_0.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_0.slots (rst, \port$8133$0 , write, write_data, data_0, fill_row, fill, \port$18216$20 , clk);
+module \postern.port_0.slots (rst, \port$8141$0 , write, write_data, data_0, fill_row, fill, \port$18224$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -31449,10 +31449,10 @@ module \postern.port_0.slots (rst, \port$8133$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18216$20 ;
-  wire [2:0] \port$18216$20 ;
-  input \port$8133$0 ;
-  wire \port$8133$0 ;
+  input [2:0] \port$18224$20 ;
+  wire [2:0] \port$18224$20 ;
+  input \port$8141$0 ;
+  wire \port$8141$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -31489,11 +31489,11 @@ module \postern.port_0.slots (rst, \port$8133$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18216$20 , \port$8133$0  }];
+  assign data_0 = cells[{ \port$18224$20 , \port$8141$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18216$20 , \port$8133$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18224$20 , \port$8141$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -31533,21 +31533,21 @@ module \postern.port_0.slots (rst, \port$8133$0 , write, write_data, data_0, fil
           \$3  = 8'h90;
     endcase
   end
-  assign write_row = { \port$18216$20 , \port$8133$0  };
-  assign r_port__addr = { \port$18216$20 , \port$8133$0  };
-  assign row_0 = { \port$18216$20 , \port$8133$0  };
+  assign write_row = { \port$18224$20 , \port$8141$0  };
+  assign r_port__addr = { \port$18224$20 , \port$8141$0  };
+  assign row_0 = { \port$18224$20 , \port$8141$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8133$0 , w_port__en, data_0, \port$18216$20 , w_port__data, clk);
+module \postern.port_0.states (rst, \port$8141$0 , w_port__en, data_0, \port$18224$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18216$20 ;
-  wire [2:0] \port$18216$20 ;
-  input \port$8133$0 ;
-  wire \port$8133$0 ;
+  input [2:0] \port$18224$20 ;
+  wire [2:0] \port$18224$20 ;
+  input \port$8141$0 ;
+  wire \port$8141$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -31582,15 +31582,15 @@ module \postern.port_0.states (rst, \port$8133$0 , w_port__en, data_0, \port$182
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18216$20 , \port$8133$0  }] <= w_port__data;
+      cells[{ \port$18224$20 , \port$8141$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18216$20 , \port$8133$0  }];
+  assign data_0 = cells[{ \port$18224$20 , \port$8141$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18216$20 , \port$8133$0  };
-  assign write_row = { \port$18216$20 , \port$8133$0  };
+  assign w_port__addr = { \port$18224$20 , \port$8141$0  };
+  assign write_row = { \port$18224$20 , \port$8141$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18216$20 , \port$8133$0  };
-  assign row_0 = { \port$18216$20 , \port$8133$0  };
+  assign r_port__addr = { \port$18224$20 , \port$8141$0  };
+  assign row_0 = { \port$18224$20 , \port$8141$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -31820,8 +31820,8 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18104$0 , head__0, \port$18110$0 , \port$18118$0 , head__1, \port$18124$0 , \port$18132$0 , head__2, \port$18138$0 
-, \port$18146$0 , head__3, \port$18152$0 , \port$18160$0 , head__4, \port$18166$0 , \port$18174$0 , head__5, \port$18180$0 , \port$18188$0 , head__6, \port$18194$0 , \port$18202$0 , head__7, \port$18208$0 , w_pool__word, w_sram__vm, \port$18390$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
+, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18398$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
@@ -33190,40 +33190,40 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18104$0 ;
-  wire \port$18104$0 ;
-  input [1:0] \port$18110$0 ;
-  wire [1:0] \port$18110$0 ;
-  input \port$18118$0 ;
-  wire \port$18118$0 ;
-  input [1:0] \port$18124$0 ;
-  wire [1:0] \port$18124$0 ;
-  input \port$18132$0 ;
-  wire \port$18132$0 ;
-  input [1:0] \port$18138$0 ;
-  wire [1:0] \port$18138$0 ;
-  input \port$18146$0 ;
-  wire \port$18146$0 ;
-  input [1:0] \port$18152$0 ;
-  wire [1:0] \port$18152$0 ;
-  input \port$18160$0 ;
-  wire \port$18160$0 ;
-  input [1:0] \port$18166$0 ;
-  wire [1:0] \port$18166$0 ;
-  input \port$18174$0 ;
-  wire \port$18174$0 ;
-  input [1:0] \port$18180$0 ;
-  wire [1:0] \port$18180$0 ;
-  input \port$18188$0 ;
-  wire \port$18188$0 ;
-  input [1:0] \port$18194$0 ;
-  wire [1:0] \port$18194$0 ;
-  input \port$18202$0 ;
-  wire \port$18202$0 ;
-  input [1:0] \port$18208$0 ;
-  wire [1:0] \port$18208$0 ;
-  output [17:0] \port$18390$3 ;
-  wire [17:0] \port$18390$3 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input [1:0] \port$18118$0 ;
+  wire [1:0] \port$18118$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input [1:0] \port$18132$0 ;
+  wire [1:0] \port$18132$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input [1:0] \port$18146$0 ;
+  wire [1:0] \port$18146$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input [1:0] \port$18160$0 ;
+  wire [1:0] \port$18160$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input [1:0] \port$18174$0 ;
+  wire [1:0] \port$18174$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input [1:0] \port$18188$0 ;
+  wire [1:0] \port$18188$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input [1:0] \port$18202$0 ;
+  wire [1:0] \port$18202$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
+  input [1:0] \port$18216$0 ;
+  wire [1:0] \port$18216$0 ;
+  output [17:0] \port$18398$3 ;
+  wire [17:0] \port$18398$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -34044,7 +34044,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
+  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -34479,20 +34479,20 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18104$0  & \$973 [23];
-  assign \$924  = \port$18118$0  & \$973 [24];
+  assign \$923  = \port$18112$0  & \$973 [23];
+  assign \$924  = \port$18126$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18132$0  & \$973 [25];
+  assign \$926  = \port$18140$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18146$0  & \$973 [26];
+  assign \$928  = \port$18154$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18160$0  & \$973 [27];
+  assign \$930  = \port$18168$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18174$0  & \$973 [28];
+  assign \$932  = \port$18182$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18188$0  & \$973 [29];
+  assign \$934  = \port$18196$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18202$0  & \$973 [30];
+  assign \$936  = \port$18210$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -34691,8 +34691,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18388$20 (\$969 [22:20]),
-    .\port$9351$0 (\$22 ),
+    .\port$18396$20 (\$969 [22:20]),
+    .\port$9359$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -34700,8 +34700,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18388$20 (\$969 [22:20]),
-    .\port$9351$0 (\$22 ),
+    .\port$18396$20 (\$969 [22:20]),
+    .\port$9359$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -35564,17 +35564,17 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
+  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18390$3  = \$971 [20:3];
+  assign \port$18398$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -36281,7 +36281,7 @@ module \postern.port_1.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_1.slots (rst, \port$9351$0 , write, write_data, data_0, fill_row, fill, \port$18388$20 , clk);
+module \postern.port_1.slots (rst, \port$9359$0 , write, write_data, data_0, fill_row, fill, \port$18396$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -36294,10 +36294,10 @@ module \postern.port_1.slots (rst, \port$9351$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18388$20 ;
-  wire [2:0] \port$18388$20 ;
-  input \port$9351$0 ;
-  wire \port$9351$0 ;
+  input [2:0] \port$18396$20 ;
+  wire [2:0] \port$18396$20 ;
+  input \port$9359$0 ;
+  wire \port$9359$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -36334,11 +36334,11 @@ module \postern.port_1.slots (rst, \port$9351$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18388$20 , \port$9351$0  }];
+  assign data_0 = cells[{ \port$18396$20 , \port$9359$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18388$20 , \port$9351$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18396$20 , \port$9359$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
@@ -36378,21 +36378,21 @@ module \postern.port_1.slots (rst, \port$9351$0 , write, write_data, data_0, fil
           \$3  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$18388$20 , \port$9351$0  };
-  assign r_port__addr = { \port$18388$20 , \port$9351$0  };
-  assign row_0 = { \port$18388$20 , \port$9351$0  };
+  assign write_row = { \port$18396$20 , \port$9359$0  };
+  assign r_port__addr = { \port$18396$20 , \port$9359$0  };
+  assign row_0 = { \port$18396$20 , \port$9359$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9351$0 , w_port__en, data_0, \port$18388$20 , w_port__data, clk);
+module \postern.port_1.states (rst, \port$9359$0 , w_port__en, data_0, \port$18396$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18388$20 ;
-  wire [2:0] \port$18388$20 ;
-  input \port$9351$0 ;
-  wire \port$9351$0 ;
+  input [2:0] \port$18396$20 ;
+  wire [2:0] \port$18396$20 ;
+  input \port$9359$0 ;
+  wire \port$9359$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -36427,15 +36427,15 @@ module \postern.port_1.states (rst, \port$9351$0 , w_port__en, data_0, \port$183
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18388$20 , \port$9351$0  }] <= w_port__data;
+      cells[{ \port$18396$20 , \port$9359$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18388$20 , \port$9351$0  }];
+  assign data_0 = cells[{ \port$18396$20 , \port$9359$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18388$20 , \port$9351$0  };
-  assign write_row = { \port$18388$20 , \port$9351$0  };
+  assign w_port__addr = { \port$18396$20 , \port$9359$0  };
+  assign write_row = { \port$18396$20 , \port$9359$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18388$20 , \port$9351$0  };
-  assign row_0 = { \port$18388$20 , \port$9351$0  };
+  assign r_port__addr = { \port$18396$20 , \port$9359$0  };
+  assign row_0 = { \port$18396$20 , \port$9359$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -36665,8 +36665,8 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18104$0 , head__0, \port$18110$0 , \port$18118$0 , head__1, \port$18124$0 , \port$18132$0 , head__2, \port$18138$0 
-, \port$18146$0 , head__3, \port$18152$0 , \port$18160$0 , head__4, \port$18166$0 , \port$18174$0 , head__5, \port$18180$0 , \port$18188$0 , head__6, \port$18194$0 , \port$18202$0 , head__7, \port$18208$0 , w_pool__word, w_sram__vm, \port$18562$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
+, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18570$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -38035,40 +38035,40 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18104$0 ;
-  wire \port$18104$0 ;
-  input [1:0] \port$18110$0 ;
-  wire [1:0] \port$18110$0 ;
-  input \port$18118$0 ;
-  wire \port$18118$0 ;
-  input [1:0] \port$18124$0 ;
-  wire [1:0] \port$18124$0 ;
-  input \port$18132$0 ;
-  wire \port$18132$0 ;
-  input [1:0] \port$18138$0 ;
-  wire [1:0] \port$18138$0 ;
-  input \port$18146$0 ;
-  wire \port$18146$0 ;
-  input [1:0] \port$18152$0 ;
-  wire [1:0] \port$18152$0 ;
-  input \port$18160$0 ;
-  wire \port$18160$0 ;
-  input [1:0] \port$18166$0 ;
-  wire [1:0] \port$18166$0 ;
-  input \port$18174$0 ;
-  wire \port$18174$0 ;
-  input [1:0] \port$18180$0 ;
-  wire [1:0] \port$18180$0 ;
-  input \port$18188$0 ;
-  wire \port$18188$0 ;
-  input [1:0] \port$18194$0 ;
-  wire [1:0] \port$18194$0 ;
-  input \port$18202$0 ;
-  wire \port$18202$0 ;
-  input [1:0] \port$18208$0 ;
-  wire [1:0] \port$18208$0 ;
-  output [17:0] \port$18562$3 ;
-  wire [17:0] \port$18562$3 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input [1:0] \port$18118$0 ;
+  wire [1:0] \port$18118$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input [1:0] \port$18132$0 ;
+  wire [1:0] \port$18132$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input [1:0] \port$18146$0 ;
+  wire [1:0] \port$18146$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input [1:0] \port$18160$0 ;
+  wire [1:0] \port$18160$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input [1:0] \port$18174$0 ;
+  wire [1:0] \port$18174$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input [1:0] \port$18188$0 ;
+  wire [1:0] \port$18188$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input [1:0] \port$18202$0 ;
+  wire [1:0] \port$18202$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
+  input [1:0] \port$18216$0 ;
+  wire [1:0] \port$18216$0 ;
+  output [17:0] \port$18570$3 ;
+  wire [17:0] \port$18570$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -38889,7 +38889,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
+  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -39324,20 +39324,20 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18104$0  & \$973 [23];
-  assign \$924  = \port$18118$0  & \$973 [24];
+  assign \$923  = \port$18112$0  & \$973 [23];
+  assign \$924  = \port$18126$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18132$0  & \$973 [25];
+  assign \$926  = \port$18140$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18146$0  & \$973 [26];
+  assign \$928  = \port$18154$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18160$0  & \$973 [27];
+  assign \$930  = \port$18168$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18174$0  & \$973 [28];
+  assign \$932  = \port$18182$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18188$0  & \$973 [29];
+  assign \$934  = \port$18196$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18202$0  & \$973 [30];
+  assign \$936  = \port$18210$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -39536,8 +39536,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10569$0 (\$22 ),
-    .\port$18560$20 (\$969 [22:20]),
+    .\port$10577$0 (\$22 ),
+    .\port$18568$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -39545,8 +39545,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10569$0 (\$22 ),
-    .\port$18560$20 (\$969 [22:20]),
+    .\port$10577$0 (\$22 ),
+    .\port$18568$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -40409,17 +40409,17 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
+  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18562$3  = \$971 [20:3];
+  assign \port$18570$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -41126,7 +41126,7 @@ module \postern.port_2.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_2.slots (rst, \port$10569$0 , write, write_data, data_0, fill_row, fill, \port$18560$20 , clk);
+module \postern.port_2.slots (rst, \port$10577$0 , write, write_data, data_0, fill_row, fill, \port$18568$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -41139,10 +41139,10 @@ module \postern.port_2.slots (rst, \port$10569$0 , write, write_data, data_0, fi
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$10569$0 ;
-  wire \port$10569$0 ;
-  input [2:0] \port$18560$20 ;
-  wire [2:0] \port$18560$20 ;
+  input \port$10577$0 ;
+  wire \port$10577$0 ;
+  input [2:0] \port$18568$20 ;
+  wire [2:0] \port$18568$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -41179,11 +41179,11 @@ module \postern.port_2.slots (rst, \port$10569$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18560$20 , \port$10569$0  }];
+  assign data_0 = cells[{ \port$18568$20 , \port$10577$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18560$20 , \port$10569$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18568$20 , \port$10577$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
@@ -41223,21 +41223,21 @@ module \postern.port_2.slots (rst, \port$10569$0 , write, write_data, data_0, fi
           \$3  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$18560$20 , \port$10569$0  };
-  assign r_port__addr = { \port$18560$20 , \port$10569$0  };
-  assign row_0 = { \port$18560$20 , \port$10569$0  };
+  assign write_row = { \port$18568$20 , \port$10577$0  };
+  assign r_port__addr = { \port$18568$20 , \port$10577$0  };
+  assign row_0 = { \port$18568$20 , \port$10577$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$10569$0 , w_port__en, data_0, \port$18560$20 , w_port__data, clk);
+module \postern.port_2.states (rst, \port$10577$0 , w_port__en, data_0, \port$18568$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$10569$0 ;
-  wire \port$10569$0 ;
-  input [2:0] \port$18560$20 ;
-  wire [2:0] \port$18560$20 ;
+  input \port$10577$0 ;
+  wire \port$10577$0 ;
+  input [2:0] \port$18568$20 ;
+  wire [2:0] \port$18568$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -41272,15 +41272,15 @@ module \postern.port_2.states (rst, \port$10569$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18560$20 , \port$10569$0  }] <= w_port__data;
+      cells[{ \port$18568$20 , \port$10577$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18560$20 , \port$10569$0  }];
+  assign data_0 = cells[{ \port$18568$20 , \port$10577$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18560$20 , \port$10569$0  };
-  assign write_row = { \port$18560$20 , \port$10569$0  };
+  assign w_port__addr = { \port$18568$20 , \port$10577$0  };
+  assign write_row = { \port$18568$20 , \port$10577$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18560$20 , \port$10569$0  };
-  assign row_0 = { \port$18560$20 , \port$10569$0  };
+  assign r_port__addr = { \port$18568$20 , \port$10577$0  };
+  assign row_0 = { \port$18568$20 , \port$10577$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -41510,8 +41510,8 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18104$0 , head__0, \port$18110$0 , \port$18118$0 , head__1, \port$18124$0 , \port$18132$0 , head__2, \port$18138$0 
-, \port$18146$0 , head__3, \port$18152$0 , \port$18160$0 , head__4, \port$18166$0 , \port$18174$0 , head__5, \port$18180$0 , \port$18188$0 , head__6, \port$18194$0 , \port$18202$0 , head__7, \port$18208$0 , w_pool__word, w_sram__vm, \port$18734$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
+, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18742$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
@@ -42880,40 +42880,40 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18104$0 ;
-  wire \port$18104$0 ;
-  input [1:0] \port$18110$0 ;
-  wire [1:0] \port$18110$0 ;
-  input \port$18118$0 ;
-  wire \port$18118$0 ;
-  input [1:0] \port$18124$0 ;
-  wire [1:0] \port$18124$0 ;
-  input \port$18132$0 ;
-  wire \port$18132$0 ;
-  input [1:0] \port$18138$0 ;
-  wire [1:0] \port$18138$0 ;
-  input \port$18146$0 ;
-  wire \port$18146$0 ;
-  input [1:0] \port$18152$0 ;
-  wire [1:0] \port$18152$0 ;
-  input \port$18160$0 ;
-  wire \port$18160$0 ;
-  input [1:0] \port$18166$0 ;
-  wire [1:0] \port$18166$0 ;
-  input \port$18174$0 ;
-  wire \port$18174$0 ;
-  input [1:0] \port$18180$0 ;
-  wire [1:0] \port$18180$0 ;
-  input \port$18188$0 ;
-  wire \port$18188$0 ;
-  input [1:0] \port$18194$0 ;
-  wire [1:0] \port$18194$0 ;
-  input \port$18202$0 ;
-  wire \port$18202$0 ;
-  input [1:0] \port$18208$0 ;
-  wire [1:0] \port$18208$0 ;
-  output [17:0] \port$18734$3 ;
-  wire [17:0] \port$18734$3 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input [1:0] \port$18118$0 ;
+  wire [1:0] \port$18118$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input [1:0] \port$18132$0 ;
+  wire [1:0] \port$18132$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input [1:0] \port$18146$0 ;
+  wire [1:0] \port$18146$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input [1:0] \port$18160$0 ;
+  wire [1:0] \port$18160$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input [1:0] \port$18174$0 ;
+  wire [1:0] \port$18174$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input [1:0] \port$18188$0 ;
+  wire [1:0] \port$18188$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input [1:0] \port$18202$0 ;
+  wire [1:0] \port$18202$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
+  input [1:0] \port$18216$0 ;
+  wire [1:0] \port$18216$0 ;
+  output [17:0] \port$18742$3 ;
+  wire [17:0] \port$18742$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -43734,7 +43734,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
+  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -44169,20 +44169,20 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18104$0  & \$973 [23];
-  assign \$924  = \port$18118$0  & \$973 [24];
+  assign \$923  = \port$18112$0  & \$973 [23];
+  assign \$924  = \port$18126$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18132$0  & \$973 [25];
+  assign \$926  = \port$18140$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18146$0  & \$973 [26];
+  assign \$928  = \port$18154$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18160$0  & \$973 [27];
+  assign \$930  = \port$18168$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18174$0  & \$973 [28];
+  assign \$932  = \port$18182$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18188$0  & \$973 [29];
+  assign \$934  = \port$18196$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18202$0  & \$973 [30];
+  assign \$936  = \port$18210$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -44381,8 +44381,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11787$0 (\$22 ),
-    .\port$18732$20 (\$969 [22:20]),
+    .\port$11795$0 (\$22 ),
+    .\port$18740$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -44390,8 +44390,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$11787$0 (\$22 ),
-    .\port$18732$20 (\$969 [22:20]),
+    .\port$11795$0 (\$22 ),
+    .\port$18740$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -45254,17 +45254,17 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
+  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18734$3  = \$971 [20:3];
+  assign \port$18742$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -45971,7 +45971,7 @@ module \postern.port_3.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_3.slots (rst, \port$11787$0 , write, write_data, data_0, fill_row, fill, \port$18732$20 , clk);
+module \postern.port_3.slots (rst, \port$11795$0 , write, write_data, data_0, fill_row, fill, \port$18740$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -45984,10 +45984,10 @@ module \postern.port_3.slots (rst, \port$11787$0 , write, write_data, data_0, fi
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$11787$0 ;
-  wire \port$11787$0 ;
-  input [2:0] \port$18732$20 ;
-  wire [2:0] \port$18732$20 ;
+  input \port$11795$0 ;
+  wire \port$11795$0 ;
+  input [2:0] \port$18740$20 ;
+  wire [2:0] \port$18740$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -46024,11 +46024,11 @@ module \postern.port_3.slots (rst, \port$11787$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18732$20 , \port$11787$0  }];
+  assign data_0 = cells[{ \port$18740$20 , \port$11795$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18732$20 , \port$11787$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18740$20 , \port$11795$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
@@ -46068,21 +46068,21 @@ module \postern.port_3.slots (rst, \port$11787$0 , write, write_data, data_0, fi
           \$3  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$18732$20 , \port$11787$0  };
-  assign r_port__addr = { \port$18732$20 , \port$11787$0  };
-  assign row_0 = { \port$18732$20 , \port$11787$0  };
+  assign write_row = { \port$18740$20 , \port$11795$0  };
+  assign r_port__addr = { \port$18740$20 , \port$11795$0  };
+  assign row_0 = { \port$18740$20 , \port$11795$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$11787$0 , w_port__en, data_0, \port$18732$20 , w_port__data, clk);
+module \postern.port_3.states (rst, \port$11795$0 , w_port__en, data_0, \port$18740$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$11787$0 ;
-  wire \port$11787$0 ;
-  input [2:0] \port$18732$20 ;
-  wire [2:0] \port$18732$20 ;
+  input \port$11795$0 ;
+  wire \port$11795$0 ;
+  input [2:0] \port$18740$20 ;
+  wire [2:0] \port$18740$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -46117,15 +46117,15 @@ module \postern.port_3.states (rst, \port$11787$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18732$20 , \port$11787$0  }] <= w_port__data;
+      cells[{ \port$18740$20 , \port$11795$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18732$20 , \port$11787$0  }];
+  assign data_0 = cells[{ \port$18740$20 , \port$11795$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18732$20 , \port$11787$0  };
-  assign write_row = { \port$18732$20 , \port$11787$0  };
+  assign w_port__addr = { \port$18740$20 , \port$11795$0  };
+  assign write_row = { \port$18740$20 , \port$11795$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18732$20 , \port$11787$0  };
-  assign row_0 = { \port$18732$20 , \port$11787$0  };
+  assign r_port__addr = { \port$18740$20 , \port$11795$0  };
+  assign row_0 = { \port$18740$20 , \port$11795$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -46364,18 +46364,19 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
   wire [4:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
-  wire [23:0] \$17 ;
-  wire \$18 ;
-  wire [1:0] \$19 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [1:0] \$21 ;
-  reg [3:0] \$22 ;
-  reg \$23 ;
-  reg [3:0] \$24 ;
-  reg [23:0] \$25 ;
-  reg [1:0] \$26 ;
-  reg [3:0] \$27 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
+  wire [1:0] \$22 ;
+  reg [3:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg [23:0] \$26 ;
+  reg [1:0] \$27 ;
+  reg [3:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -46574,32 +46575,33 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
   assign \$13  = popped & single;
   assign \$14  = tail + 1'h1;
   assign \$15  = ~ filled;
-  assign \$16  = popped | \$15 ;
-  assign \$17  = straight ? message : { rest_next__data, \$signature__data$65  };
-  assign \$18  = popped | forget;
-  assign \$19  = fresh[0] ? 2'h1 : 2'h2;
-  assign \$20  = popped | forget;
-  assign \$21  = fresh[1] ? 2'h1 : 2'h2;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$19  = popped | forget;
+  assign \$20  = fresh[0] ? 2'h1 : 2'h2;
+  assign \$21  = popped | forget;
+  assign \$22  = fresh[1] ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$22 ;
+    tail <= \$23 ;
   always @(posedge clk)
-    filled <= \$23 ;
+    filled <= \$24 ;
   always @(posedge clk)
-    first <= \$24 ;
+    first <= \$25 ;
   always @(posedge clk)
-    head <= \$25 ;
+    head <= \$26 ;
   always @(posedge clk)
-    fresh <= \$26 ;
+    fresh <= \$27 ;
   always @(posedge clk)
-    rx_result <= \$27 ;
+    rx_result <= \$28 ;
   \postern.queue_0.counts  counts (
     .clk(clk),
     .data_0(data_0),
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17725$0 (new_sent),
-    .\port$17726$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -46621,82 +46623,82 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$22  = tail;
+    \$23  = tail;
     if (push) begin
-      \$22  = \$14 [3:0];
+      \$23  = \$14 [3:0];
     end
     if (rst) begin
-      \$22  = 4'h0;
+      \$23  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$23  = filled;
+    \$24  = filled;
     if (push) begin
-      \$23  = 1'h1;
+      \$24  = 1'h1;
     end else if (\$13 ) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$24  = first;
+    \$25  = first;
     if (popped) begin
-      \$24  = \$1 [3:0];
+      \$25  = \$1 [3:0];
     end
     if (rst) begin
-      \$24  = 4'h0;
+      \$25  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$25  = head;
-    if (\$16 ) begin
-      \$25  = \$17 ;
+    \$26  = head;
+    if (\$17 ) begin
+      \$26  = \$18 ;
     end
     if (rst) begin
-      \$25  = 24'h000000;
+      \$26  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$26  = fresh;
+    \$27  = fresh;
     if (\port$4792$0 ) begin
-      \$26 [0] = filled;
+      \$27 [0] = filled;
     end
-    if (\$18 ) begin
-      \$26 [0] = 1'h0;
+    if (\$19 ) begin
+      \$27 [0] = 1'h0;
     end
     if (\port$4798$0 ) begin
-      \$26 [1] = filled;
+      \$27 [1] = filled;
     end
-    if (\$20 ) begin
-      \$26 [1] = 1'h0;
+    if (\$21 ) begin
+      \$27 [1] = 1'h0;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$27  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
-    \$27  = rx_result;
+    \$28  = rx_result;
     if (take[0]) begin
-      \$27 [1:0] = \$19 ;
+      \$28 [1:0] = \$20 ;
     end
     if (forget) begin
-      \$27 [1:0] = 2'h0;
+      \$28 [1:0] = 2'h0;
     end
     if (take[1]) begin
-      \$27 [3:2] = \$21 ;
+      \$28 [3:2] = \$22 ;
     end
     if (forget) begin
-      \$27 [3:2] = 2'h0;
+      \$28 [3:2] = 2'h0;
     end
     if (rst) begin
-      \$27  = 4'h0;
+      \$28  = 4'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -46742,7 +46744,7 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17725$0 , \port$17726$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -46755,10 +46757,10 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17725$0 ;
-  wire [4:0] \port$17725$0 ;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -46797,8 +46799,8 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17726$0 , \port$17725$0  };
-  assign write_data = { \port$17726$0 , \port$17725$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -46886,18 +46888,19 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
   wire [4:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
-  wire [23:0] \$17 ;
-  wire \$18 ;
-  wire [1:0] \$19 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [1:0] \$21 ;
-  reg [3:0] \$22 ;
-  reg \$23 ;
-  reg [3:0] \$24 ;
-  reg [23:0] \$25 ;
-  reg [1:0] \$26 ;
-  reg [3:0] \$27 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
+  wire [1:0] \$22 ;
+  reg [3:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg [23:0] \$26 ;
+  reg [1:0] \$27 ;
+  reg [3:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -47096,32 +47099,33 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
   assign \$13  = popped & single;
   assign \$14  = tail + 1'h1;
   assign \$15  = ~ filled;
-  assign \$16  = popped | \$15 ;
-  assign \$17  = straight ? message : { rest_next__data, \$signature__data$65  };
-  assign \$18  = popped | forget;
-  assign \$19  = fresh[0] ? 2'h1 : 2'h2;
-  assign \$20  = popped | forget;
-  assign \$21  = fresh[1] ? 2'h1 : 2'h2;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$19  = popped | forget;
+  assign \$20  = fresh[0] ? 2'h1 : 2'h2;
+  assign \$21  = popped | forget;
+  assign \$22  = fresh[1] ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$22 ;
+    tail <= \$23 ;
   always @(posedge clk)
-    filled <= \$23 ;
+    filled <= \$24 ;
   always @(posedge clk)
-    first <= \$24 ;
+    first <= \$25 ;
   always @(posedge clk)
-    head <= \$25 ;
+    head <= \$26 ;
   always @(posedge clk)
-    fresh <= \$26 ;
+    fresh <= \$27 ;
   always @(posedge clk)
-    rx_result <= \$27 ;
+    rx_result <= \$28 ;
   \postern.queue_1.counts  counts (
     .clk(clk),
     .data_0(data_0),
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17725$0 (new_sent),
-    .\port$17726$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47143,82 +47147,82 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
-    \$22  = tail;
+    \$23  = tail;
     if (push) begin
-      \$22  = \$14 [3:0];
+      \$23  = \$14 [3:0];
     end
     if (rst) begin
-      \$22  = 4'h0;
+      \$23  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
-    \$23  = filled;
+    \$24  = filled;
     if (push) begin
-      \$23  = 1'h1;
+      \$24  = 1'h1;
     end else if (\$13 ) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
-    \$24  = first;
+    \$25  = first;
     if (popped) begin
-      \$24  = \$1 [3:0];
+      \$25  = \$1 [3:0];
     end
     if (rst) begin
-      \$24  = 4'h0;
+      \$25  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
-    \$25  = head;
-    if (\$16 ) begin
-      \$25  = \$17 ;
+    \$26  = head;
+    if (\$17 ) begin
+      \$26  = \$18 ;
     end
     if (rst) begin
-      \$25  = 24'h000000;
+      \$26  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
-    \$26  = fresh;
+    \$27  = fresh;
     if (\port$4804$0 ) begin
-      \$26 [0] = filled;
+      \$27 [0] = filled;
     end
-    if (\$18 ) begin
-      \$26 [0] = 1'h0;
+    if (\$19 ) begin
+      \$27 [0] = 1'h0;
     end
     if (\port$4810$0 ) begin
-      \$26 [1] = filled;
+      \$27 [1] = filled;
     end
-    if (\$20 ) begin
-      \$26 [1] = 1'h0;
+    if (\$21 ) begin
+      \$27 [1] = 1'h0;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$27  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
-    \$27  = rx_result;
+    \$28  = rx_result;
     if (take[0]) begin
-      \$27 [1:0] = \$19 ;
+      \$28 [1:0] = \$20 ;
     end
     if (forget) begin
-      \$27 [1:0] = 2'h0;
+      \$28 [1:0] = 2'h0;
     end
     if (take[1]) begin
-      \$27 [3:2] = \$21 ;
+      \$28 [3:2] = \$22 ;
     end
     if (forget) begin
-      \$27 [3:2] = 2'h0;
+      \$28 [3:2] = 2'h0;
     end
     if (rst) begin
-      \$27  = 4'h0;
+      \$28  = 4'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -47264,7 +47268,7 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17725$0 , \port$17726$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47277,10 +47281,10 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17725$0 ;
-  wire [4:0] \port$17725$0 ;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47319,8 +47323,8 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17726$0 , \port$17725$0  };
-  assign write_data = { \port$17726$0 , \port$17725$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47408,18 +47412,19 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
   wire [4:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
-  wire [23:0] \$17 ;
-  wire \$18 ;
-  wire [1:0] \$19 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [1:0] \$21 ;
-  reg [3:0] \$22 ;
-  reg \$23 ;
-  reg [3:0] \$24 ;
-  reg [23:0] \$25 ;
-  reg [1:0] \$26 ;
-  reg [3:0] \$27 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
+  wire [1:0] \$22 ;
+  reg [3:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg [23:0] \$26 ;
+  reg [1:0] \$27 ;
+  reg [3:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -47618,32 +47623,33 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
   assign \$13  = popped & single;
   assign \$14  = tail + 1'h1;
   assign \$15  = ~ filled;
-  assign \$16  = popped | \$15 ;
-  assign \$17  = straight ? message : { rest_next__data, \$signature__data$65  };
-  assign \$18  = popped | forget;
-  assign \$19  = fresh[0] ? 2'h1 : 2'h2;
-  assign \$20  = popped | forget;
-  assign \$21  = fresh[1] ? 2'h1 : 2'h2;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$19  = popped | forget;
+  assign \$20  = fresh[0] ? 2'h1 : 2'h2;
+  assign \$21  = popped | forget;
+  assign \$22  = fresh[1] ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$22 ;
+    tail <= \$23 ;
   always @(posedge clk)
-    filled <= \$23 ;
+    filled <= \$24 ;
   always @(posedge clk)
-    first <= \$24 ;
+    first <= \$25 ;
   always @(posedge clk)
-    head <= \$25 ;
+    head <= \$26 ;
   always @(posedge clk)
-    fresh <= \$26 ;
+    fresh <= \$27 ;
   always @(posedge clk)
-    rx_result <= \$27 ;
+    rx_result <= \$28 ;
   \postern.queue_2.counts  counts (
     .clk(clk),
     .data_0(data_0),
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17725$0 (new_sent),
-    .\port$17726$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47665,82 +47671,82 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
-    \$22  = tail;
+    \$23  = tail;
     if (push) begin
-      \$22  = \$14 [3:0];
+      \$23  = \$14 [3:0];
     end
     if (rst) begin
-      \$22  = 4'h0;
+      \$23  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
-    \$23  = filled;
+    \$24  = filled;
     if (push) begin
-      \$23  = 1'h1;
+      \$24  = 1'h1;
     end else if (\$13 ) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
-    \$24  = first;
+    \$25  = first;
     if (popped) begin
-      \$24  = \$1 [3:0];
+      \$25  = \$1 [3:0];
     end
     if (rst) begin
-      \$24  = 4'h0;
+      \$25  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
-    \$25  = head;
-    if (\$16 ) begin
-      \$25  = \$17 ;
+    \$26  = head;
+    if (\$17 ) begin
+      \$26  = \$18 ;
     end
     if (rst) begin
-      \$25  = 24'h000000;
+      \$26  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
-    \$26  = fresh;
+    \$27  = fresh;
     if (\port$4816$0 ) begin
-      \$26 [0] = filled;
+      \$27 [0] = filled;
     end
-    if (\$18 ) begin
-      \$26 [0] = 1'h0;
+    if (\$19 ) begin
+      \$27 [0] = 1'h0;
     end
     if (\port$4822$0 ) begin
-      \$26 [1] = filled;
+      \$27 [1] = filled;
     end
-    if (\$20 ) begin
-      \$26 [1] = 1'h0;
+    if (\$21 ) begin
+      \$27 [1] = 1'h0;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$27  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
-    \$27  = rx_result;
+    \$28  = rx_result;
     if (take[0]) begin
-      \$27 [1:0] = \$19 ;
+      \$28 [1:0] = \$20 ;
     end
     if (forget) begin
-      \$27 [1:0] = 2'h0;
+      \$28 [1:0] = 2'h0;
     end
     if (take[1]) begin
-      \$27 [3:2] = \$21 ;
+      \$28 [3:2] = \$22 ;
     end
     if (forget) begin
-      \$27 [3:2] = 2'h0;
+      \$28 [3:2] = 2'h0;
     end
     if (rst) begin
-      \$27  = 4'h0;
+      \$28  = 4'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -47786,7 +47792,7 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17725$0 , \port$17726$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47799,10 +47805,10 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17725$0 ;
-  wire [4:0] \port$17725$0 ;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47841,8 +47847,8 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17726$0 , \port$17725$0  };
-  assign write_data = { \port$17726$0 , \port$17725$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47930,18 +47936,19 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
   wire [4:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
-  wire [23:0] \$17 ;
-  wire \$18 ;
-  wire [1:0] \$19 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [1:0] \$21 ;
-  reg [3:0] \$22 ;
-  reg \$23 ;
-  reg [3:0] \$24 ;
-  reg [23:0] \$25 ;
-  reg [1:0] \$26 ;
-  reg [3:0] \$27 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
+  wire [1:0] \$22 ;
+  reg [3:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg [23:0] \$26 ;
+  reg [1:0] \$27 ;
+  reg [3:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -48140,32 +48147,33 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
   assign \$13  = popped & single;
   assign \$14  = tail + 1'h1;
   assign \$15  = ~ filled;
-  assign \$16  = popped | \$15 ;
-  assign \$17  = straight ? message : { rest_next__data, \$signature__data$65  };
-  assign \$18  = popped | forget;
-  assign \$19  = fresh[0] ? 2'h1 : 2'h2;
-  assign \$20  = popped | forget;
-  assign \$21  = fresh[1] ? 2'h1 : 2'h2;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$19  = popped | forget;
+  assign \$20  = fresh[0] ? 2'h1 : 2'h2;
+  assign \$21  = popped | forget;
+  assign \$22  = fresh[1] ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$22 ;
+    tail <= \$23 ;
   always @(posedge clk)
-    filled <= \$23 ;
+    filled <= \$24 ;
   always @(posedge clk)
-    first <= \$24 ;
+    first <= \$25 ;
   always @(posedge clk)
-    head <= \$25 ;
+    head <= \$26 ;
   always @(posedge clk)
-    fresh <= \$26 ;
+    fresh <= \$27 ;
   always @(posedge clk)
-    rx_result <= \$27 ;
+    rx_result <= \$28 ;
   \postern.queue_3.counts  counts (
     .clk(clk),
     .data_0(data_0),
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17725$0 (new_sent),
-    .\port$17726$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48187,82 +48195,82 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
-    \$22  = tail;
+    \$23  = tail;
     if (push) begin
-      \$22  = \$14 [3:0];
+      \$23  = \$14 [3:0];
     end
     if (rst) begin
-      \$22  = 4'h0;
+      \$23  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
-    \$23  = filled;
+    \$24  = filled;
     if (push) begin
-      \$23  = 1'h1;
+      \$24  = 1'h1;
     end else if (\$13 ) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
-    \$24  = first;
+    \$25  = first;
     if (popped) begin
-      \$24  = \$1 [3:0];
+      \$25  = \$1 [3:0];
     end
     if (rst) begin
-      \$24  = 4'h0;
+      \$25  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
-    \$25  = head;
-    if (\$16 ) begin
-      \$25  = \$17 ;
+    \$26  = head;
+    if (\$17 ) begin
+      \$26  = \$18 ;
     end
     if (rst) begin
-      \$25  = 24'h000000;
+      \$26  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
-    \$26  = fresh;
+    \$27  = fresh;
     if (\port$4828$0 ) begin
-      \$26 [0] = filled;
+      \$27 [0] = filled;
     end
-    if (\$18 ) begin
-      \$26 [0] = 1'h0;
+    if (\$19 ) begin
+      \$27 [0] = 1'h0;
     end
     if (\port$4834$0 ) begin
-      \$26 [1] = filled;
+      \$27 [1] = filled;
     end
-    if (\$20 ) begin
-      \$26 [1] = 1'h0;
+    if (\$21 ) begin
+      \$27 [1] = 1'h0;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$27  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
-    \$27  = rx_result;
+    \$28  = rx_result;
     if (take[0]) begin
-      \$27 [1:0] = \$19 ;
+      \$28 [1:0] = \$20 ;
     end
     if (forget) begin
-      \$27 [1:0] = 2'h0;
+      \$28 [1:0] = 2'h0;
     end
     if (take[1]) begin
-      \$27 [3:2] = \$21 ;
+      \$28 [3:2] = \$22 ;
     end
     if (forget) begin
-      \$27 [3:2] = 2'h0;
+      \$28 [3:2] = 2'h0;
     end
     if (rst) begin
-      \$27  = 4'h0;
+      \$28  = 4'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -48308,7 +48316,7 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17725$0 , \port$17726$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48321,10 +48329,10 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17725$0 ;
-  wire [4:0] \port$17725$0 ;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48363,8 +48371,8 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17726$0 , \port$17725$0  };
-  assign write_data = { \port$17726$0 , \port$17725$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48452,18 +48460,19 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
   wire [4:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
-  wire [23:0] \$17 ;
-  wire \$18 ;
-  wire [1:0] \$19 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [1:0] \$21 ;
-  reg [3:0] \$22 ;
-  reg \$23 ;
-  reg [3:0] \$24 ;
-  reg [23:0] \$25 ;
-  reg [1:0] \$26 ;
-  reg [3:0] \$27 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
+  wire [1:0] \$22 ;
+  reg [3:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg [23:0] \$26 ;
+  reg [1:0] \$27 ;
+  reg [3:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -48662,32 +48671,33 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
   assign \$13  = popped & single;
   assign \$14  = tail + 1'h1;
   assign \$15  = ~ filled;
-  assign \$16  = popped | \$15 ;
-  assign \$17  = straight ? message : { rest_next__data, \$signature__data$65  };
-  assign \$18  = popped | forget;
-  assign \$19  = fresh[0] ? 2'h1 : 2'h2;
-  assign \$20  = popped | forget;
-  assign \$21  = fresh[1] ? 2'h1 : 2'h2;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$19  = popped | forget;
+  assign \$20  = fresh[0] ? 2'h1 : 2'h2;
+  assign \$21  = popped | forget;
+  assign \$22  = fresh[1] ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$22 ;
+    tail <= \$23 ;
   always @(posedge clk)
-    filled <= \$23 ;
+    filled <= \$24 ;
   always @(posedge clk)
-    first <= \$24 ;
+    first <= \$25 ;
   always @(posedge clk)
-    head <= \$25 ;
+    head <= \$26 ;
   always @(posedge clk)
-    fresh <= \$26 ;
+    fresh <= \$27 ;
   always @(posedge clk)
-    rx_result <= \$27 ;
+    rx_result <= \$28 ;
   \postern.queue_4.counts  counts (
     .clk(clk),
     .data_0(data_0),
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17725$0 (new_sent),
-    .\port$17726$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48709,82 +48719,82 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
-    \$22  = tail;
+    \$23  = tail;
     if (push) begin
-      \$22  = \$14 [3:0];
+      \$23  = \$14 [3:0];
     end
     if (rst) begin
-      \$22  = 4'h0;
+      \$23  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
-    \$23  = filled;
+    \$24  = filled;
     if (push) begin
-      \$23  = 1'h1;
+      \$24  = 1'h1;
     end else if (\$13 ) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
-    \$24  = first;
+    \$25  = first;
     if (popped) begin
-      \$24  = \$1 [3:0];
+      \$25  = \$1 [3:0];
     end
     if (rst) begin
-      \$24  = 4'h0;
+      \$25  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
-    \$25  = head;
-    if (\$16 ) begin
-      \$25  = \$17 ;
+    \$26  = head;
+    if (\$17 ) begin
+      \$26  = \$18 ;
     end
     if (rst) begin
-      \$25  = 24'h000000;
+      \$26  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
-    \$26  = fresh;
+    \$27  = fresh;
     if (\port$4840$0 ) begin
-      \$26 [0] = filled;
+      \$27 [0] = filled;
     end
-    if (\$18 ) begin
-      \$26 [0] = 1'h0;
+    if (\$19 ) begin
+      \$27 [0] = 1'h0;
     end
     if (\port$4846$0 ) begin
-      \$26 [1] = filled;
+      \$27 [1] = filled;
     end
-    if (\$20 ) begin
-      \$26 [1] = 1'h0;
+    if (\$21 ) begin
+      \$27 [1] = 1'h0;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$27  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
-    \$27  = rx_result;
+    \$28  = rx_result;
     if (take[0]) begin
-      \$27 [1:0] = \$19 ;
+      \$28 [1:0] = \$20 ;
     end
     if (forget) begin
-      \$27 [1:0] = 2'h0;
+      \$28 [1:0] = 2'h0;
     end
     if (take[1]) begin
-      \$27 [3:2] = \$21 ;
+      \$28 [3:2] = \$22 ;
     end
     if (forget) begin
-      \$27 [3:2] = 2'h0;
+      \$28 [3:2] = 2'h0;
     end
     if (rst) begin
-      \$27  = 4'h0;
+      \$28  = 4'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -48830,7 +48840,7 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17725$0 , \port$17726$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48843,10 +48853,10 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17725$0 ;
-  wire [4:0] \port$17725$0 ;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48885,8 +48895,8 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17726$0 , \port$17725$0  };
-  assign write_data = { \port$17726$0 , \port$17725$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48974,18 +48984,19 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
   wire [4:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
-  wire [23:0] \$17 ;
-  wire \$18 ;
-  wire [1:0] \$19 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [1:0] \$21 ;
-  reg [3:0] \$22 ;
-  reg \$23 ;
-  reg [3:0] \$24 ;
-  reg [23:0] \$25 ;
-  reg [1:0] \$26 ;
-  reg [3:0] \$27 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
+  wire [1:0] \$22 ;
+  reg [3:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg [23:0] \$26 ;
+  reg [1:0] \$27 ;
+  reg [3:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -49184,32 +49195,33 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
   assign \$13  = popped & single;
   assign \$14  = tail + 1'h1;
   assign \$15  = ~ filled;
-  assign \$16  = popped | \$15 ;
-  assign \$17  = straight ? message : { rest_next__data, \$signature__data$65  };
-  assign \$18  = popped | forget;
-  assign \$19  = fresh[0] ? 2'h1 : 2'h2;
-  assign \$20  = popped | forget;
-  assign \$21  = fresh[1] ? 2'h1 : 2'h2;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$19  = popped | forget;
+  assign \$20  = fresh[0] ? 2'h1 : 2'h2;
+  assign \$21  = popped | forget;
+  assign \$22  = fresh[1] ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$22 ;
+    tail <= \$23 ;
   always @(posedge clk)
-    filled <= \$23 ;
+    filled <= \$24 ;
   always @(posedge clk)
-    first <= \$24 ;
+    first <= \$25 ;
   always @(posedge clk)
-    head <= \$25 ;
+    head <= \$26 ;
   always @(posedge clk)
-    fresh <= \$26 ;
+    fresh <= \$27 ;
   always @(posedge clk)
-    rx_result <= \$27 ;
+    rx_result <= \$28 ;
   \postern.queue_5.counts  counts (
     .clk(clk),
     .data_0(data_0),
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17725$0 (new_sent),
-    .\port$17726$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49231,82 +49243,82 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
-    \$22  = tail;
+    \$23  = tail;
     if (push) begin
-      \$22  = \$14 [3:0];
+      \$23  = \$14 [3:0];
     end
     if (rst) begin
-      \$22  = 4'h0;
+      \$23  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
-    \$23  = filled;
+    \$24  = filled;
     if (push) begin
-      \$23  = 1'h1;
+      \$24  = 1'h1;
     end else if (\$13 ) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
-    \$24  = first;
+    \$25  = first;
     if (popped) begin
-      \$24  = \$1 [3:0];
+      \$25  = \$1 [3:0];
     end
     if (rst) begin
-      \$24  = 4'h0;
+      \$25  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
-    \$25  = head;
-    if (\$16 ) begin
-      \$25  = \$17 ;
+    \$26  = head;
+    if (\$17 ) begin
+      \$26  = \$18 ;
     end
     if (rst) begin
-      \$25  = 24'h000000;
+      \$26  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
-    \$26  = fresh;
+    \$27  = fresh;
     if (\port$4852$0 ) begin
-      \$26 [0] = filled;
+      \$27 [0] = filled;
     end
-    if (\$18 ) begin
-      \$26 [0] = 1'h0;
+    if (\$19 ) begin
+      \$27 [0] = 1'h0;
     end
     if (\port$4858$0 ) begin
-      \$26 [1] = filled;
+      \$27 [1] = filled;
     end
-    if (\$20 ) begin
-      \$26 [1] = 1'h0;
+    if (\$21 ) begin
+      \$27 [1] = 1'h0;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$27  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
-    \$27  = rx_result;
+    \$28  = rx_result;
     if (take[0]) begin
-      \$27 [1:0] = \$19 ;
+      \$28 [1:0] = \$20 ;
     end
     if (forget) begin
-      \$27 [1:0] = 2'h0;
+      \$28 [1:0] = 2'h0;
     end
     if (take[1]) begin
-      \$27 [3:2] = \$21 ;
+      \$28 [3:2] = \$22 ;
     end
     if (forget) begin
-      \$27 [3:2] = 2'h0;
+      \$28 [3:2] = 2'h0;
     end
     if (rst) begin
-      \$27  = 4'h0;
+      \$28  = 4'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -49352,7 +49364,7 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17725$0 , \port$17726$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49365,10 +49377,10 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17725$0 ;
-  wire [4:0] \port$17725$0 ;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49407,8 +49419,8 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17726$0 , \port$17725$0  };
-  assign write_data = { \port$17726$0 , \port$17725$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -49496,18 +49508,19 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
   wire [4:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
-  wire [23:0] \$17 ;
-  wire \$18 ;
-  wire [1:0] \$19 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [1:0] \$21 ;
-  reg [3:0] \$22 ;
-  reg \$23 ;
-  reg [3:0] \$24 ;
-  reg [23:0] \$25 ;
-  reg [1:0] \$26 ;
-  reg [3:0] \$27 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
+  wire [1:0] \$22 ;
+  reg [3:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg [23:0] \$26 ;
+  reg [1:0] \$27 ;
+  reg [3:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -49706,32 +49719,33 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
   assign \$13  = popped & single;
   assign \$14  = tail + 1'h1;
   assign \$15  = ~ filled;
-  assign \$16  = popped | \$15 ;
-  assign \$17  = straight ? message : { rest_next__data, \$signature__data$65  };
-  assign \$18  = popped | forget;
-  assign \$19  = fresh[0] ? 2'h1 : 2'h2;
-  assign \$20  = popped | forget;
-  assign \$21  = fresh[1] ? 2'h1 : 2'h2;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$19  = popped | forget;
+  assign \$20  = fresh[0] ? 2'h1 : 2'h2;
+  assign \$21  = popped | forget;
+  assign \$22  = fresh[1] ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$22 ;
+    tail <= \$23 ;
   always @(posedge clk)
-    filled <= \$23 ;
+    filled <= \$24 ;
   always @(posedge clk)
-    first <= \$24 ;
+    first <= \$25 ;
   always @(posedge clk)
-    head <= \$25 ;
+    head <= \$26 ;
   always @(posedge clk)
-    fresh <= \$26 ;
+    fresh <= \$27 ;
   always @(posedge clk)
-    rx_result <= \$27 ;
+    rx_result <= \$28 ;
   \postern.queue_6.counts  counts (
     .clk(clk),
     .data_0(data_0),
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17725$0 (new_sent),
-    .\port$17726$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49753,82 +49767,82 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
-    \$22  = tail;
+    \$23  = tail;
     if (push) begin
-      \$22  = \$14 [3:0];
+      \$23  = \$14 [3:0];
     end
     if (rst) begin
-      \$22  = 4'h0;
+      \$23  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
-    \$23  = filled;
+    \$24  = filled;
     if (push) begin
-      \$23  = 1'h1;
+      \$24  = 1'h1;
     end else if (\$13 ) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
-    \$24  = first;
+    \$25  = first;
     if (popped) begin
-      \$24  = \$1 [3:0];
+      \$25  = \$1 [3:0];
     end
     if (rst) begin
-      \$24  = 4'h0;
+      \$25  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
-    \$25  = head;
-    if (\$16 ) begin
-      \$25  = \$17 ;
+    \$26  = head;
+    if (\$17 ) begin
+      \$26  = \$18 ;
     end
     if (rst) begin
-      \$25  = 24'h000000;
+      \$26  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
-    \$26  = fresh;
+    \$27  = fresh;
     if (\port$4864$0 ) begin
-      \$26 [0] = filled;
+      \$27 [0] = filled;
     end
-    if (\$18 ) begin
-      \$26 [0] = 1'h0;
+    if (\$19 ) begin
+      \$27 [0] = 1'h0;
     end
     if (\port$4870$0 ) begin
-      \$26 [1] = filled;
+      \$27 [1] = filled;
     end
-    if (\$20 ) begin
-      \$26 [1] = 1'h0;
+    if (\$21 ) begin
+      \$27 [1] = 1'h0;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$27  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
-    \$27  = rx_result;
+    \$28  = rx_result;
     if (take[0]) begin
-      \$27 [1:0] = \$19 ;
+      \$28 [1:0] = \$20 ;
     end
     if (forget) begin
-      \$27 [1:0] = 2'h0;
+      \$28 [1:0] = 2'h0;
     end
     if (take[1]) begin
-      \$27 [3:2] = \$21 ;
+      \$28 [3:2] = \$22 ;
     end
     if (forget) begin
-      \$27 [3:2] = 2'h0;
+      \$28 [3:2] = 2'h0;
     end
     if (rst) begin
-      \$27  = 4'h0;
+      \$28  = 4'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -49874,7 +49888,7 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17725$0 , \port$17726$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49887,10 +49901,10 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17725$0 ;
-  wire [4:0] \port$17725$0 ;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49929,8 +49943,8 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17726$0 , \port$17725$0  };
-  assign write_data = { \port$17726$0 , \port$17725$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50018,18 +50032,19 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
   wire [4:0] \$14 ;
   wire \$15 ;
   wire \$16 ;
-  wire [23:0] \$17 ;
-  wire \$18 ;
-  wire [1:0] \$19 ;
+  wire \$17 ;
+  wire [23:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire [1:0] \$21 ;
-  reg [3:0] \$22 ;
-  reg \$23 ;
-  reg [3:0] \$24 ;
-  reg [23:0] \$25 ;
-  reg [1:0] \$26 ;
-  reg [3:0] \$27 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
+  wire [1:0] \$22 ;
+  reg [3:0] \$23 ;
+  reg \$24 ;
+  reg [3:0] \$25 ;
+  reg [23:0] \$26 ;
+  reg [1:0] \$27 ;
+  reg [3:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -50228,32 +50243,33 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
   assign \$13  = popped & single;
   assign \$14  = tail + 1'h1;
   assign \$15  = ~ filled;
-  assign \$16  = popped | \$15 ;
-  assign \$17  = straight ? message : { rest_next__data, \$signature__data$65  };
-  assign \$18  = popped | forget;
-  assign \$19  = fresh[0] ? 2'h1 : 2'h2;
-  assign \$20  = popped | forget;
-  assign \$21  = fresh[1] ? 2'h1 : 2'h2;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$19  = popped | forget;
+  assign \$20  = fresh[0] ? 2'h1 : 2'h2;
+  assign \$21  = popped | forget;
+  assign \$22  = fresh[1] ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$22 ;
+    tail <= \$23 ;
   always @(posedge clk)
-    filled <= \$23 ;
+    filled <= \$24 ;
   always @(posedge clk)
-    first <= \$24 ;
+    first <= \$25 ;
   always @(posedge clk)
-    head <= \$25 ;
+    head <= \$26 ;
   always @(posedge clk)
-    fresh <= \$26 ;
+    fresh <= \$27 ;
   always @(posedge clk)
-    rx_result <= \$27 ;
+    rx_result <= \$28 ;
   \postern.queue_7.counts  counts (
     .clk(clk),
     .data_0(data_0),
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17725$0 (new_sent),
-    .\port$17726$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -50275,82 +50291,82 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
-    \$22  = tail;
+    \$23  = tail;
     if (push) begin
-      \$22  = \$14 [3:0];
+      \$23  = \$14 [3:0];
     end
     if (rst) begin
-      \$22  = 4'h0;
+      \$23  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
-    \$23  = filled;
+    \$24  = filled;
     if (push) begin
-      \$23  = 1'h1;
+      \$24  = 1'h1;
     end else if (\$13 ) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
     if (rst) begin
-      \$23  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
-    \$24  = first;
+    \$25  = first;
     if (popped) begin
-      \$24  = \$1 [3:0];
+      \$25  = \$1 [3:0];
     end
     if (rst) begin
-      \$24  = 4'h0;
+      \$25  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
-    \$25  = head;
-    if (\$16 ) begin
-      \$25  = \$17 ;
+    \$26  = head;
+    if (\$17 ) begin
+      \$26  = \$18 ;
     end
     if (rst) begin
-      \$25  = 24'h000000;
+      \$26  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
-    \$26  = fresh;
+    \$27  = fresh;
     if (\port$4876$0 ) begin
-      \$26 [0] = filled;
+      \$27 [0] = filled;
     end
-    if (\$18 ) begin
-      \$26 [0] = 1'h0;
+    if (\$19 ) begin
+      \$27 [0] = 1'h0;
     end
     if (\port$4882$0 ) begin
-      \$26 [1] = filled;
+      \$27 [1] = filled;
     end
-    if (\$20 ) begin
-      \$26 [1] = 1'h0;
+    if (\$21 ) begin
+      \$27 [1] = 1'h0;
     end
     if (rst) begin
-      \$26  = 2'h0;
+      \$27  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
-    \$27  = rx_result;
+    \$28  = rx_result;
     if (take[0]) begin
-      \$27 [1:0] = \$19 ;
+      \$28 [1:0] = \$20 ;
     end
     if (forget) begin
-      \$27 [1:0] = 2'h0;
+      \$28 [1:0] = 2'h0;
     end
     if (take[1]) begin
-      \$27 [3:2] = \$21 ;
+      \$28 [3:2] = \$22 ;
     end
     if (forget) begin
-      \$27 [3:2] = 2'h0;
+      \$28 [3:2] = 2'h0;
     end
     if (rst) begin
-      \$27  = 4'h0;
+      \$28  = 4'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -50396,7 +50412,7 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17725$0 , \port$17726$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -50409,10 +50425,10 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17725$0 ;
-  wire [4:0] \port$17725$0 ;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -50451,8 +50467,8 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17726$0 , \port$17725$0  };
-  assign write_data = { \port$17726$0 , \port$17725$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50530,8 +50546,8 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
 endmodule
 
 module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2730$0 , \port$4744$0 , settled, \port$4792$0 , \port$4798$0 , \port$4804$0 , \port$4810$0 , \port$4816$0 , \port$4822$0 , \port$4828$0 , \port$4834$0 , \port$4840$0 
-, \port$4846$0 , \port$4852$0 , \port$4858$0 , \port$4864$0 , \port$4870$0 , \port$4876$0 , \port$4882$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7543$0 , gone__0, \port$7622$0 , gone__1, \port$7701$0 
-, gone__2, \port$7780$0 , gone__3, \port$7859$0 , gone__4, \port$7938$0 , gone__5, \port$8017$0 , gone__6, \port$8096$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12985$0 , fault_pending, alloc_given, used, owned, limit
+, \port$4846$0 , \port$4852$0 , \port$4858$0 , \port$4864$0 , \port$4870$0 , \port$4876$0 , \port$4882$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7544$0 , gone__0, \port$7624$0 , gone__1, \port$7704$0 
+, gone__2, \port$7784$0 , gone__3, \port$7864$0 , gone__4, \port$7944$0 , gone__5, \port$8024$0 , gone__6, \port$8104$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12993$0 , fault_pending, alloc_given, used, owned, limit
 , borrowed, filled, \refused$171 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, dying, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, block
 , account, \own$105 , \other$106 , core, lane, \good$109 , error, data, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3
 , firsts__3, heads__3, rx_results__3, tails__4, firsts__4, heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload
@@ -53500,8 +53516,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$12985$0 ;
-  wire [11:0] \port$12985$0 ;
+  input [11:0] \port$12993$0 ;
+  wire [11:0] \port$12993$0 ;
   input [3:0] \port$2730$0 ;
   wire [3:0] \port$2730$0 ;
   input [13:0] \port$4744$0 ;
@@ -53538,22 +53554,22 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire \port$4876$0 ;
   output \port$4882$0 ;
   wire \port$4882$0 ;
-  input [9:0] \port$7543$0 ;
-  wire [9:0] \port$7543$0 ;
-  input [9:0] \port$7622$0 ;
-  wire [9:0] \port$7622$0 ;
-  input [9:0] \port$7701$0 ;
-  wire [9:0] \port$7701$0 ;
-  input [9:0] \port$7780$0 ;
-  wire [9:0] \port$7780$0 ;
-  input [9:0] \port$7859$0 ;
-  wire [9:0] \port$7859$0 ;
-  input [9:0] \port$7938$0 ;
-  wire [9:0] \port$7938$0 ;
-  input [9:0] \port$8017$0 ;
-  wire [9:0] \port$8017$0 ;
-  input [9:0] \port$8096$0 ;
-  wire [9:0] \port$8096$0 ;
+  input [9:0] \port$7544$0 ;
+  wire [9:0] \port$7544$0 ;
+  input [9:0] \port$7624$0 ;
+  wire [9:0] \port$7624$0 ;
+  input [9:0] \port$7704$0 ;
+  wire [9:0] \port$7704$0 ;
+  input [9:0] \port$7784$0 ;
+  wire [9:0] \port$7784$0 ;
+  input [9:0] \port$7864$0 ;
+  wire [9:0] \port$7864$0 ;
+  input [9:0] \port$7944$0 ;
+  wire [9:0] \port$7944$0 ;
+  input [9:0] \port$8024$0 ;
+  wire [9:0] \port$8024$0 ;
+  input [9:0] \port$8104$0 ;
+  wire [9:0] \port$8104$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
@@ -55457,26 +55473,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2431  = \other$106 [0] ? gone__1 : gone__0;
   assign \$2432  = \other$106 [1] ? \$2430  : \$2431 ;
   assign \$2433  = \other$106 [2] ? \$2429  : \$2432 ;
-  assign \$2434  = \other$106 [0] ? \port$8096$0 [9:5] : \port$8017$0 [9:5];
-  assign \$2435  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7859$0 [9:5];
+  assign \$2434  = \other$106 [0] ? \port$8104$0 [9:5] : \port$8024$0 [9:5];
+  assign \$2435  = \other$106 [0] ? \port$7944$0 [9:5] : \port$7864$0 [9:5];
   assign \$2436  = \other$106 [1] ? \$2434  : \$2435 ;
-  assign \$2437  = \other$106 [0] ? \port$7780$0 [9:5] : \port$7701$0 [9:5];
-  assign \$2438  = \other$106 [0] ? \port$7622$0 [9:5] : \port$7543$0 [9:5];
+  assign \$2437  = \other$106 [0] ? \port$7784$0 [9:5] : \port$7704$0 [9:5];
+  assign \$2438  = \other$106 [0] ? \port$7624$0 [9:5] : \port$7544$0 [9:5];
   assign \$2439  = \other$106 [1] ? \$2437  : \$2438 ;
   assign \$2440  = \other$106 [2] ? \$2436  : \$2439 ;
   assign \$2441  = \$2433  - \$2440 ;
-  assign \$2442  = \other$106 [0] ? \port$8096$0 [4:0] : \port$8017$0 [4:0];
-  assign \$2443  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7859$0 [4:0];
+  assign \$2442  = \other$106 [0] ? \port$8104$0 [4:0] : \port$8024$0 [4:0];
+  assign \$2443  = \other$106 [0] ? \port$7944$0 [4:0] : \port$7864$0 [4:0];
   assign \$2444  = \other$106 [1] ? \$2442  : \$2443 ;
-  assign \$2445  = \other$106 [0] ? \port$7780$0 [4:0] : \port$7701$0 [4:0];
-  assign \$2446  = \other$106 [0] ? \port$7622$0 [4:0] : \port$7543$0 [4:0];
+  assign \$2445  = \other$106 [0] ? \port$7784$0 [4:0] : \port$7704$0 [4:0];
+  assign \$2446  = \other$106 [0] ? \port$7624$0 [4:0] : \port$7544$0 [4:0];
   assign \$2447  = \other$106 [1] ? \$2445  : \$2446 ;
   assign \$2448  = \other$106 [2] ? \$2444  : \$2447 ;
-  assign \$2449  = \other$106 [0] ? \port$8096$0 [9:5] : \port$8017$0 [9:5];
-  assign \$2450  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7859$0 [9:5];
+  assign \$2449  = \other$106 [0] ? \port$8104$0 [9:5] : \port$8024$0 [9:5];
+  assign \$2450  = \other$106 [0] ? \port$7944$0 [9:5] : \port$7864$0 [9:5];
   assign \$2451  = \other$106 [1] ? \$2449  : \$2450 ;
-  assign \$2452  = \other$106 [0] ? \port$7780$0 [9:5] : \port$7701$0 [9:5];
-  assign \$2453  = \other$106 [0] ? \port$7622$0 [9:5] : \port$7543$0 [9:5];
+  assign \$2452  = \other$106 [0] ? \port$7784$0 [9:5] : \port$7704$0 [9:5];
+  assign \$2453  = \other$106 [0] ? \port$7624$0 [9:5] : \port$7544$0 [9:5];
   assign \$2454  = \other$106 [1] ? \$2452  : \$2453 ;
   assign \$2455  = \other$106 [2] ? \$2451  : \$2454 ;
   assign \$2456  = \$2448  - \$2455 ;
@@ -55586,26 +55602,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2568  = \$2566  | \$2567 ;
   assign \$2570  = { 24'h000000, \$2569  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
   assign \$2571  = \$2568  | \$2570 ;
-  assign \$2572  = \other$106 [0] ? \port$8096$0 [4:0] : \port$8017$0 [4:0];
-  assign \$2573  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7859$0 [4:0];
+  assign \$2572  = \other$106 [0] ? \port$8104$0 [4:0] : \port$8024$0 [4:0];
+  assign \$2573  = \other$106 [0] ? \port$7944$0 [4:0] : \port$7864$0 [4:0];
   assign \$2574  = \other$106 [1] ? \$2572  : \$2573 ;
-  assign \$2575  = \other$106 [0] ? \port$7780$0 [4:0] : \port$7701$0 [4:0];
-  assign \$2576  = \other$106 [0] ? \port$7622$0 [4:0] : \port$7543$0 [4:0];
+  assign \$2575  = \other$106 [0] ? \port$7784$0 [4:0] : \port$7704$0 [4:0];
+  assign \$2576  = \other$106 [0] ? \port$7624$0 [4:0] : \port$7544$0 [4:0];
   assign \$2577  = \other$106 [1] ? \$2575  : \$2576 ;
   assign \$2578  = \other$106 [2] ? \$2574  : \$2577 ;
-  assign \$2579  = \other$106 [0] ? \port$8096$0 [9:5] : \port$8017$0 [9:5];
-  assign \$2580  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7859$0 [9:5];
+  assign \$2579  = \other$106 [0] ? \port$8104$0 [9:5] : \port$8024$0 [9:5];
+  assign \$2580  = \other$106 [0] ? \port$7944$0 [9:5] : \port$7864$0 [9:5];
   assign \$2581  = \other$106 [1] ? \$2579  : \$2580 ;
-  assign \$2582  = \other$106 [0] ? \port$7780$0 [9:5] : \port$7701$0 [9:5];
-  assign \$2583  = \other$106 [0] ? \port$7622$0 [9:5] : \port$7543$0 [9:5];
+  assign \$2582  = \other$106 [0] ? \port$7784$0 [9:5] : \port$7704$0 [9:5];
+  assign \$2583  = \other$106 [0] ? \port$7624$0 [9:5] : \port$7544$0 [9:5];
   assign \$2584  = \other$106 [1] ? \$2582  : \$2583 ;
   assign \$2585  = \other$106 [2] ? \$2581  : \$2584 ;
   assign \$2586  = \$2578  - \$2585 ;
-  assign \$2587  = \other$106 [0] ? \port$8096$0 [4:0] : \port$8017$0 [4:0];
-  assign \$2588  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7859$0 [4:0];
+  assign \$2587  = \other$106 [0] ? \port$8104$0 [4:0] : \port$8024$0 [4:0];
+  assign \$2588  = \other$106 [0] ? \port$7944$0 [4:0] : \port$7864$0 [4:0];
   assign \$2589  = \other$106 [1] ? \$2587  : \$2588 ;
-  assign \$2590  = \other$106 [0] ? \port$7780$0 [4:0] : \port$7701$0 [4:0];
-  assign \$2591  = \other$106 [0] ? \port$7622$0 [4:0] : \port$7543$0 [4:0];
+  assign \$2590  = \other$106 [0] ? \port$7784$0 [4:0] : \port$7704$0 [4:0];
+  assign \$2591  = \other$106 [0] ? \port$7624$0 [4:0] : \port$7544$0 [4:0];
   assign \$2592  = \other$106 [1] ? \$2590  : \$2591 ;
   assign \$2593  = \other$106 [2] ? \$2589  : \$2592 ;
   assign \$2594  = \other$106 [0] ? gone__7 : gone__6;
@@ -55638,11 +55654,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2621  = { 1'h0, \$2620  } | { rights[12], 23'h000000 };
   assign \$2622  = { 8'h00, \$2621  } & { hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights };
   assign \$2623  = \$2615  | \$2622 ;
-  assign \$2624  = { 28'h0000000, \port$12985$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$2624  = { 28'h0000000, \port$12993$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
   assign \$2625  = \$2623  | \$2624 ;
-  assign \$2626  = { 28'h0000000, \port$12985$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$2626  = { 28'h0000000, \port$12993$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$2627  = \$2625  | \$2626 ;
-  assign \$2628  = { 29'h00000000, \port$12985$0 [10:8] } | { \port$12985$0 [11], 31'h00000000 };
+  assign \$2628  = { 29'h00000000, \port$12993$0 [10:8] } | { \port$12993$0 [11], 31'h00000000 };
   assign \$2629  = \$2628  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
   assign \$2630  = \$2627  | \$2629 ;
   assign \$2631  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
@@ -55784,14 +55800,14 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
     data <= \$2705 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$10926$0 (requests__2__valid),
-    .\port$12144$0 (requests__3__valid),
+    .\port$10934$0 (requests__2__valid),
+    .\port$12152$0 (requests__3__valid),
     .\port$7450$0 (requests__0__ready),
     .\port$7457$0 (requests__1__ready),
     .\port$7465$0 (requests__2__ready),
     .\port$7474$0 (requests__3__ready),
-    .\port$8490$0 (requests__0__valid),
-    .\port$9708$0 (requests__1__valid),
+    .\port$8498$0 (requests__0__valid),
+    .\port$9716$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -56258,28 +56274,28 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign result_code = \port$4744$0 [2:0];
   assign result_vm = \port$4744$0 [5:3];
   assign result_count = \port$4744$0 [13:6];
-  assign stops__0 = \port$7543$0 [9:5];
-  assign stops__1 = \port$7622$0 [9:5];
-  assign stops__2 = \port$7701$0 [9:5];
-  assign stops__3 = \port$7780$0 [9:5];
-  assign stops__4 = \port$7859$0 [9:5];
-  assign stops__5 = \port$7938$0 [9:5];
-  assign stops__6 = \port$8017$0 [9:5];
-  assign stops__7 = \port$8096$0 [9:5];
-  assign sent__0 = \port$7543$0 [4:0];
-  assign sent__1 = \port$7622$0 [4:0];
-  assign sent__2 = \port$7701$0 [4:0];
-  assign sent__3 = \port$7780$0 [4:0];
-  assign sent__4 = \port$7859$0 [4:0];
-  assign sent__5 = \port$7938$0 [4:0];
-  assign sent__6 = \port$8017$0 [4:0];
-  assign sent__7 = \port$8096$0 [4:0];
+  assign stops__0 = \port$7544$0 [9:5];
+  assign stops__1 = \port$7624$0 [9:5];
+  assign stops__2 = \port$7704$0 [9:5];
+  assign stops__3 = \port$7784$0 [9:5];
+  assign stops__4 = \port$7864$0 [9:5];
+  assign stops__5 = \port$7944$0 [9:5];
+  assign stops__6 = \port$8024$0 [9:5];
+  assign stops__7 = \port$8104$0 [9:5];
+  assign sent__0 = \port$7544$0 [4:0];
+  assign sent__1 = \port$7624$0 [4:0];
+  assign sent__2 = \port$7704$0 [4:0];
+  assign sent__3 = \port$7784$0 [4:0];
+  assign sent__4 = \port$7864$0 [4:0];
+  assign sent__5 = \port$7944$0 [4:0];
+  assign sent__6 = \port$8024$0 [4:0];
+  assign sent__7 = \port$8104$0 [4:0];
   assign resident_vm = \port$2730$0 [2:0];
   assign resident_valid = \port$2730$0 [3];
-  assign tag_match = \port$12985$0 [3:0];
-  assign tag_mask = \port$12985$0 [7:4];
-  assign tag_vm = \port$12985$0 [10:8];
-  assign tag_valid = \port$12985$0 [11];
+  assign tag_match = \port$12993$0 [3:0];
+  assign tag_mask = \port$12993$0 [7:4];
+  assign tag_vm = \port$12993$0 [10:8];
+  assign tag_valid = \port$12993$0 [11];
   assign \port$4792$0  = \$29 ;
   assign \port$4798$0  = \$35 ;
   assign \port$4804$0  = \$41 ;
@@ -57783,7 +57799,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2569  = permits;
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$7465$0 , \port$7474$0 , \port$8490$0 , \port$9708$0 , \port$10926$0 , \port$12144$0 , clk);
+module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$7465$0 , \port$7474$0 , \port$8498$0 , \port$9716$0 , \port$10934$0 , \port$12152$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -57843,10 +57859,10 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10926$0 ;
-  wire \port$10926$0 ;
-  input \port$12144$0 ;
-  wire \port$12144$0 ;
+  input \port$10934$0 ;
+  wire \port$10934$0 ;
+  input \port$12152$0 ;
+  wire \port$12152$0 ;
   output \port$7450$0 ;
   wire \port$7450$0 ;
   output \port$7457$0 ;
@@ -57855,10 +57871,10 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   wire \port$7465$0 ;
   output \port$7474$0 ;
   wire \port$7474$0 ;
-  input \port$8490$0 ;
-  wire \port$8490$0 ;
-  input \port$9708$0 ;
-  wire \port$9708$0 ;
+  input \port$8498$0 ;
+  wire \port$8498$0 ;
+  input \port$9716$0 ;
+  wire \port$9716$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -57872,36 +57888,36 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9708$0 ;
-  assign \$14  = behind_0_2 & \port$10926$0 ;
-  assign \$15  = behind_0_3 & \port$12144$0 ;
+  assign \$13  = behind_0_1 & \port$9716$0 ;
+  assign \$14  = behind_0_2 & \port$10934$0 ;
+  assign \$15  = behind_0_3 & \port$12152$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8490$0  & \$17 ;
+  assign \$18  = \port$8498$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8490$0 ;
-  assign \$21  = behind_1_2 & \port$10926$0 ;
-  assign \$22  = behind_1_3 & \port$12144$0 ;
+  assign \$20  = \$19  & \port$8498$0 ;
+  assign \$21  = behind_1_2 & \port$10934$0 ;
+  assign \$22  = behind_1_3 & \port$12152$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9708$0  & \$24 ;
+  assign \$25  = \port$9716$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8490$0 ;
+  assign \$27  = \$26  & \port$8498$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9708$0 ;
-  assign \$30  = behind_2_3 & \port$12144$0 ;
+  assign \$29  = \$28  & \port$9716$0 ;
+  assign \$30  = behind_2_3 & \port$12152$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10926$0  & \$32 ;
+  assign \$33  = \port$10934$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8490$0 ;
+  assign \$35  = \$34  & \port$8498$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9708$0 ;
+  assign \$37  = \$36  & \port$9716$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10926$0 ;
+  assign \$39  = \$38  & \port$10934$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12144$0  & \$41 ;
+  assign \$42  = \port$12152$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -57972,7 +57988,7 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12144$0 , \port$10926$0 , \port$9708$0 , \port$8490$0  };
+  assign request = { \port$12152$0 , \port$10934$0 , \port$9716$0 , \port$8498$0  };
   assign \port$7450$0  = \$18 ;
   assign \port$7457$0  = \$25 ;
   assign \port$7465$0  = \$33 ;
@@ -57985,7 +58001,7 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19370$0 , \port$19372$0 , \port$19374$0 , \port$19376$0 , block, clk);
+module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19378$0 , \port$19380$0 , \port$19382$0 , \port$19384$0 , block, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire [3:0] \$1 ;
   wire [7:0] \$10 ;
@@ -58027,14 +58043,14 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   output first;
   reg first = 1'h0;
   reg [2:0] phase = 3'h0;
-  output [5:0] \port$19370$0 ;
-  wire [5:0] \port$19370$0 ;
-  output [5:0] \port$19372$0 ;
-  wire [5:0] \port$19372$0 ;
-  output [5:0] \port$19374$0 ;
-  wire [5:0] \port$19374$0 ;
-  output [5:0] \port$19376$0 ;
-  wire [5:0] \port$19376$0 ;
+  output [5:0] \port$19378$0 ;
+  wire [5:0] \port$19378$0 ;
+  output [5:0] \port$19380$0 ;
+  wire [5:0] \port$19380$0 ;
+  output [5:0] \port$19382$0 ;
+  wire [5:0] \port$19382$0 ;
+  output [5:0] \port$19384$0 ;
+  wire [5:0] \port$19384$0 ;
   reg [6:0] row_0 = 7'h00;
   reg [6:0] row_1 = 7'h00;
   reg [6:0] row_2 = 7'h00;
@@ -58188,10 +58204,10 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   assign scrub__1__row = { block, row_1[5:0] };
   assign scrub__2__row = { block, row_2[5:0] };
   assign scrub__3__row = { block, row_3[5:0] };
-  assign \port$19370$0  = row_0[5:0];
-  assign \port$19372$0  = row_1[5:0];
-  assign \port$19374$0  = row_2[5:0];
-  assign \port$19376$0  = row_3[5:0];
+  assign \port$19378$0  = row_0[5:0];
+  assign \port$19380$0  = row_1[5:0];
+  assign \port$19382$0  = row_2[5:0];
+  assign \port$19384$0  = row_3[5:0];
   assign done[3] = row_3[6];
   assign done[2] = row_2[6];
   assign done[1] = row_1[6];
@@ -58200,8 +58216,8 @@ endmodule
 
 module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__enable, w__0__data, w__1__request, w__1__enable, r__1__request, r__1__enable, w__1__data, w__2__request, w__2__enable, r__2__request, r__2__enable, w__2__data, w__3__request, w__3__enable, r__3__request, r__3__enable, w__3__data
 , scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, w__0__grant, r__0__grant, w__0__refused, r__0__refused, r__0__data, w__1__grant, r__1__grant, w__1__refused, r__1__refused, r__1__data, w__2__grant, r__2__grant, w__2__refused, r__2__refused, r__2__data, w__3__grant, r__3__grant
-, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18218$3 , r__0__vm, r__0__word, w__1__vm, \port$18390$3 , r__1__vm, r__1__word, w__2__vm, \port$18562$3 , r__2__vm, r__2__word, w__3__vm, \port$18734$3 
-, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19370$0 , \port$19372$0 , \port$19374$0 , \port$19376$0 , \port$19380$0 , clk);
+, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18226$3 , r__0__vm, r__0__word, w__1__vm, \port$18398$3 , r__1__vm, r__1__word, w__2__vm, \port$18570$3 , r__2__vm, r__2__word, w__3__vm, \port$18742$3 
+, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19378$0 , \port$19380$0 , \port$19382$0 , \port$19384$0 , \port$19388$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59005,24 +59021,24 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg passes_3_1 = 1'h0;
   reg passes_3_2 = 1'h0;
   reg passes_3_3 = 1'h0;
-  input [17:0] \port$18218$3 ;
-  wire [17:0] \port$18218$3 ;
-  input [17:0] \port$18390$3 ;
-  wire [17:0] \port$18390$3 ;
-  input [17:0] \port$18562$3 ;
-  wire [17:0] \port$18562$3 ;
-  input [17:0] \port$18734$3 ;
-  wire [17:0] \port$18734$3 ;
-  input [5:0] \port$19370$0 ;
-  wire [5:0] \port$19370$0 ;
-  input [5:0] \port$19372$0 ;
-  wire [5:0] \port$19372$0 ;
-  input [5:0] \port$19374$0 ;
-  wire [5:0] \port$19374$0 ;
-  input [5:0] \port$19376$0 ;
-  wire [5:0] \port$19376$0 ;
+  input [17:0] \port$18226$3 ;
+  wire [17:0] \port$18226$3 ;
+  input [17:0] \port$18398$3 ;
+  wire [17:0] \port$18398$3 ;
+  input [17:0] \port$18570$3 ;
+  wire [17:0] \port$18570$3 ;
+  input [17:0] \port$18742$3 ;
+  wire [17:0] \port$18742$3 ;
+  input [5:0] \port$19378$0 ;
+  wire [5:0] \port$19378$0 ;
   input [5:0] \port$19380$0 ;
   wire [5:0] \port$19380$0 ;
+  input [5:0] \port$19382$0 ;
+  wire [5:0] \port$19382$0 ;
+  input [5:0] \port$19384$0 ;
+  wire [5:0] \port$19384$0 ;
+  input [5:0] \port$19388$0 ;
+  wire [5:0] \port$19388$0 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   input r__0__enable;
@@ -59563,19 +59579,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$297  = \$295  | \$296 ;
   assign \$298  = w__3__enable & granted_1[3];
   assign \$299  = \$297  | \$298 ;
-  assign \$300  = { w__0__vm, \port$18218$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
-  assign \$301  = { w__1__vm, \port$18390$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
+  assign \$300  = { w__0__vm, \port$18226$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
+  assign \$301  = { w__1__vm, \port$18398$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
   assign \$302  = \$300  | \$301 ;
-  assign \$303  = { w__2__vm, \port$18562$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
+  assign \$303  = { w__2__vm, \port$18570$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
   assign \$304  = \$302  | \$303 ;
-  assign \$305  = { w__3__vm, \port$18734$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
+  assign \$305  = { w__3__vm, \port$18742$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
   assign \$306  = \$304  | \$305 ;
-  assign \$307  = { \port$19380$0 , \port$19372$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
+  assign \$307  = { \port$19388$0 , \port$19380$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
   assign \$308  = \$306  | { 3'h0, \$307  };
-  assign \$309  = granted_1[0] ? { \port$18218$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$310  = granted_1[1] ? { \port$18390$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$311  = granted_1[2] ? { \port$18562$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$312  = granted_1[3] ? { \port$18734$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$309  = granted_1[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$310  = granted_1[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$311  = granted_1[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$312  = granted_1[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
   assign \$313  = ~ w_allowed[1];
   assign \$314  = w_enable_1 & \$313 ;
   assign \$315  = ~ w_allowed[1];
@@ -59643,19 +59659,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$377  = \$375  | \$376 ;
   assign \$378  = w__3__enable & granted_2[3];
   assign \$379  = \$377  | \$378 ;
-  assign \$380  = { w__0__vm, \port$18218$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
-  assign \$381  = { w__1__vm, \port$18390$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
+  assign \$380  = { w__0__vm, \port$18226$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
+  assign \$381  = { w__1__vm, \port$18398$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
   assign \$382  = \$380  | \$381 ;
-  assign \$383  = { w__2__vm, \port$18562$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
+  assign \$383  = { w__2__vm, \port$18570$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
   assign \$384  = \$382  | \$383 ;
-  assign \$385  = { w__3__vm, \port$18734$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
+  assign \$385  = { w__3__vm, \port$18742$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
   assign \$386  = \$384  | \$385 ;
-  assign \$387  = { \port$19380$0 , \port$19374$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
+  assign \$387  = { \port$19388$0 , \port$19382$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
   assign \$388  = \$386  | { 3'h0, \$387  };
-  assign \$389  = granted_2[0] ? { \port$18218$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$390  = granted_2[1] ? { \port$18390$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$391  = granted_2[2] ? { \port$18562$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$392  = granted_2[3] ? { \port$18734$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$389  = granted_2[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$390  = granted_2[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$391  = granted_2[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$392  = granted_2[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
   assign \$393  = ~ w_allowed[2];
   assign \$394  = w_enable_2 & \$393 ;
   assign \$395  = ~ w_allowed[2];
@@ -59723,19 +59739,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$457  = \$455  | \$456 ;
   assign \$458  = w__3__enable & granted_3[3];
   assign \$459  = \$457  | \$458 ;
-  assign \$460  = { w__0__vm, \port$18218$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
-  assign \$461  = { w__1__vm, \port$18390$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
+  assign \$460  = { w__0__vm, \port$18226$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
+  assign \$461  = { w__1__vm, \port$18398$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
   assign \$462  = \$460  | \$461 ;
-  assign \$463  = { w__2__vm, \port$18562$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
+  assign \$463  = { w__2__vm, \port$18570$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
   assign \$464  = \$462  | \$463 ;
-  assign \$465  = { w__3__vm, \port$18734$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
+  assign \$465  = { w__3__vm, \port$18742$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
   assign \$466  = \$464  | \$465 ;
-  assign \$467  = { \port$19380$0 , \port$19376$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
+  assign \$467  = { \port$19388$0 , \port$19384$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
   assign \$468  = \$466  | { 3'h0, \$467  };
-  assign \$469  = granted_3[0] ? { \port$18218$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$470  = granted_3[1] ? { \port$18390$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$471  = granted_3[2] ? { \port$18562$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$472  = granted_3[3] ? { \port$18734$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$469  = granted_3[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$470  = granted_3[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$471  = granted_3[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$472  = granted_3[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
   assign \$473  = ~ w_allowed[3];
   assign \$474  = w_enable_3 & \$473 ;
   assign \$475  = ~ w_allowed[3];
@@ -60060,13 +60076,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     word_3_2 <= \$607 ;
   always @(posedge clk)
     word_3_3 <= \$612 ;
-  assign \$1  = ! \port$18218$3 [1:0];
+  assign \$1  = ! \port$18226$3 [1:0];
   assign \$2  = w__0__request & \$1 ;
-  assign \$3  = ! \port$18390$3 [1:0];
+  assign \$3  = ! \port$18398$3 [1:0];
   assign \$4  = w__1__request & \$3 ;
-  assign \$5  = ! \port$18562$3 [1:0];
+  assign \$5  = ! \port$18570$3 [1:0];
   assign \$6  = w__2__request & \$5 ;
-  assign \$7  = ! \port$18734$3 [1:0];
+  assign \$7  = ! \port$18742$3 [1:0];
   assign \$8  = w__3__request & \$7 ;
   assign first_0 = scrub__0__want & scrub_first;
   assign accept = ~ first_0;
@@ -60121,13 +60137,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$49  = w_word_0_0 | w_word_0_1;
   assign \$50  = \$49  | w_word_0_2;
   assign \$51  = \$50  | w_word_0_3;
-  assign \$52  = \port$18218$3 [1:0] == 1'h1;
+  assign \$52  = \port$18226$3 [1:0] == 1'h1;
   assign \$53  = w__0__request & \$52 ;
-  assign \$54  = \port$18390$3 [1:0] == 1'h1;
+  assign \$54  = \port$18398$3 [1:0] == 1'h1;
   assign \$55  = w__1__request & \$54 ;
-  assign \$56  = \port$18562$3 [1:0] == 1'h1;
+  assign \$56  = \port$18570$3 [1:0] == 1'h1;
   assign \$57  = w__2__request & \$56 ;
-  assign \$58  = \port$18734$3 [1:0] == 1'h1;
+  assign \$58  = \port$18742$3 [1:0] == 1'h1;
   assign \$59  = w__3__request & \$58 ;
   assign first_1 = scrub__1__want & scrub_first;
   assign \accept$64  = ~ first_1;
@@ -60182,13 +60198,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$100  = w_word_1_0 | w_word_1_1;
   assign \$101  = \$100  | w_word_1_2;
   assign \$102  = \$101  | w_word_1_3;
-  assign \$103  = \port$18218$3 [1:0] == 2'h2;
+  assign \$103  = \port$18226$3 [1:0] == 2'h2;
   assign \$104  = w__0__request & \$103 ;
-  assign \$105  = \port$18390$3 [1:0] == 2'h2;
+  assign \$105  = \port$18398$3 [1:0] == 2'h2;
   assign \$106  = w__1__request & \$105 ;
-  assign \$107  = \port$18562$3 [1:0] == 2'h2;
+  assign \$107  = \port$18570$3 [1:0] == 2'h2;
   assign \$108  = w__2__request & \$107 ;
-  assign \$109  = \port$18734$3 [1:0] == 2'h2;
+  assign \$109  = \port$18742$3 [1:0] == 2'h2;
   assign \$110  = w__3__request & \$109 ;
   assign first_2 = scrub__2__want & scrub_first;
   assign \accept$106  = ~ first_2;
@@ -60243,13 +60259,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$151  = w_word_2_0 | w_word_2_1;
   assign \$152  = \$151  | w_word_2_2;
   assign \$153  = \$152  | w_word_2_3;
-  assign \$154  = \port$18218$3 [1:0] == 2'h3;
+  assign \$154  = \port$18226$3 [1:0] == 2'h3;
   assign \$155  = w__0__request & \$154 ;
-  assign \$156  = \port$18390$3 [1:0] == 2'h3;
+  assign \$156  = \port$18398$3 [1:0] == 2'h3;
   assign \$157  = w__1__request & \$156 ;
-  assign \$158  = \port$18562$3 [1:0] == 2'h3;
+  assign \$158  = \port$18570$3 [1:0] == 2'h3;
   assign \$159  = w__2__request & \$158 ;
-  assign \$160  = \port$18734$3 [1:0] == 2'h3;
+  assign \$160  = \port$18742$3 [1:0] == 2'h3;
   assign \$161  = w__3__request & \$160 ;
   assign first_3 = scrub__3__want & scrub_first;
   assign \accept$148  = ~ first_3;
@@ -60339,19 +60355,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$217  = \$215  | \$216 ;
   assign \$218  = w__3__enable & granted_0[3];
   assign \$219  = \$217  | \$218 ;
-  assign \$220  = { w__0__vm, \port$18218$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
-  assign \$221  = { w__1__vm, \port$18390$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
+  assign \$220  = { w__0__vm, \port$18226$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
+  assign \$221  = { w__1__vm, \port$18398$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
   assign \$222  = \$220  | \$221 ;
-  assign \$223  = { w__2__vm, \port$18562$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
+  assign \$223  = { w__2__vm, \port$18570$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
   assign \$224  = \$222  | \$223 ;
-  assign \$225  = { w__3__vm, \port$18734$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
+  assign \$225  = { w__3__vm, \port$18742$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
   assign \$226  = \$224  | \$225 ;
-  assign \$227  = { \port$19380$0 , \port$19370$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
+  assign \$227  = { \port$19388$0 , \port$19378$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
   assign \$228  = \$226  | { 3'h0, \$227  };
-  assign \$229  = granted_0[0] ? { \port$18218$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$230  = granted_0[1] ? { \port$18390$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$231  = granted_0[2] ? { \port$18562$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$232  = granted_0[3] ? { \port$18734$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$229  = granted_0[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$230  = granted_0[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$231  = granted_0[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$232  = granted_0[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
   assign \$233  = ~ w_allowed[0];
   assign \$234  = w_enable_0 & \$233 ;
   assign \$235  = ~ w_allowed[0];
@@ -60361,102 +60377,102 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$239  = ~ w_allowed[0];
   \postern.sram.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$15213$0 (\$17 ),
-    .\port$15215$0 (\$19 ),
-    .\port$15217$0 (\$21 ),
-    .\port$15219$0 (\$23 ),
-    .\port$15947$0 (\$673 ),
-    .\port$15954$0 (\$674 ),
-    .\port$15962$0 (\$675 ),
-    .\port$15971$0 (\$676 ),
+    .\port$15221$0 (\$17 ),
+    .\port$15223$0 (\$19 ),
+    .\port$15225$0 (\$21 ),
+    .\port$15227$0 (\$23 ),
+    .\port$15955$0 (\$673 ),
+    .\port$15962$0 (\$674 ),
+    .\port$15970$0 (\$675 ),
+    .\port$15979$0 (\$676 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$15274$0 (\$68 ),
-    .\port$15276$0 (\$70 ),
-    .\port$15278$0 (\$72 ),
-    .\port$15280$0 (\$74 ),
-    .\port$16067$0 (\$681 ),
-    .\port$16074$0 (\$682 ),
-    .\port$16082$0 (\$683 ),
-    .\port$16091$0 (\$684 ),
+    .\port$15282$0 (\$68 ),
+    .\port$15284$0 (\$70 ),
+    .\port$15286$0 (\$72 ),
+    .\port$15288$0 (\$74 ),
+    .\port$16075$0 (\$681 ),
+    .\port$16082$0 (\$682 ),
+    .\port$16090$0 (\$683 ),
+    .\port$16099$0 (\$684 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$15335$0 (\$119 ),
-    .\port$15337$0 (\$121 ),
-    .\port$15339$0 (\$123 ),
-    .\port$15341$0 (\$125 ),
-    .\port$16187$0 (\$689 ),
-    .\port$16194$0 (\$690 ),
-    .\port$16202$0 (\$691 ),
-    .\port$16211$0 (\$692 ),
+    .\port$15343$0 (\$119 ),
+    .\port$15345$0 (\$121 ),
+    .\port$15347$0 (\$123 ),
+    .\port$15349$0 (\$125 ),
+    .\port$16195$0 (\$689 ),
+    .\port$16202$0 (\$690 ),
+    .\port$16210$0 (\$691 ),
+    .\port$16219$0 (\$692 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$15396$0 (\$170 ),
-    .\port$15398$0 (\$172 ),
-    .\port$15400$0 (\$174 ),
-    .\port$15402$0 (\$176 ),
-    .\port$16307$0 (\$697 ),
-    .\port$16314$0 (\$698 ),
-    .\port$16322$0 (\$699 ),
-    .\port$16331$0 (\$700 ),
+    .\port$15404$0 (\$170 ),
+    .\port$15406$0 (\$172 ),
+    .\port$15408$0 (\$174 ),
+    .\port$15410$0 (\$176 ),
+    .\port$16315$0 (\$697 ),
+    .\port$16322$0 (\$698 ),
+    .\port$16330$0 (\$699 ),
+    .\port$16339$0 (\$700 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_0  write_arbiter_0 (
     .accept(accept),
     .clk(clk),
-    .\port$15193$0 (\$2 ),
-    .\port$15195$0 (\$4 ),
-    .\port$15197$0 (\$6 ),
-    .\port$15199$0 (\$8 ),
-    .\port$15893$0 (\$669 ),
-    .\port$15900$0 (\$670 ),
-    .\port$15908$0 (\$671 ),
-    .\port$15917$0 (\$672 ),
+    .\port$15201$0 (\$2 ),
+    .\port$15203$0 (\$4 ),
+    .\port$15205$0 (\$6 ),
+    .\port$15207$0 (\$8 ),
+    .\port$15901$0 (\$669 ),
+    .\port$15908$0 (\$670 ),
+    .\port$15916$0 (\$671 ),
+    .\port$15925$0 (\$672 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_1  write_arbiter_1 (
     .accept(\accept$64 ),
     .clk(clk),
-    .\port$15254$0 (\$53 ),
-    .\port$15256$0 (\$55 ),
-    .\port$15258$0 (\$57 ),
-    .\port$15260$0 (\$59 ),
-    .\port$16013$0 (\$677 ),
-    .\port$16020$0 (\$678 ),
-    .\port$16028$0 (\$679 ),
-    .\port$16037$0 (\$680 ),
+    .\port$15262$0 (\$53 ),
+    .\port$15264$0 (\$55 ),
+    .\port$15266$0 (\$57 ),
+    .\port$15268$0 (\$59 ),
+    .\port$16021$0 (\$677 ),
+    .\port$16028$0 (\$678 ),
+    .\port$16036$0 (\$679 ),
+    .\port$16045$0 (\$680 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_2  write_arbiter_2 (
     .accept(\accept$106 ),
     .clk(clk),
-    .\port$15315$0 (\$104 ),
-    .\port$15317$0 (\$106 ),
-    .\port$15319$0 (\$108 ),
-    .\port$15321$0 (\$110 ),
-    .\port$16133$0 (\$685 ),
-    .\port$16140$0 (\$686 ),
-    .\port$16148$0 (\$687 ),
-    .\port$16157$0 (\$688 ),
+    .\port$15323$0 (\$104 ),
+    .\port$15325$0 (\$106 ),
+    .\port$15327$0 (\$108 ),
+    .\port$15329$0 (\$110 ),
+    .\port$16141$0 (\$685 ),
+    .\port$16148$0 (\$686 ),
+    .\port$16156$0 (\$687 ),
+    .\port$16165$0 (\$688 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_3  write_arbiter_3 (
     .accept(\accept$148 ),
     .clk(clk),
-    .\port$15376$0 (\$155 ),
-    .\port$15378$0 (\$157 ),
-    .\port$15380$0 (\$159 ),
-    .\port$15382$0 (\$161 ),
-    .\port$16253$0 (\$693 ),
-    .\port$16260$0 (\$694 ),
-    .\port$16268$0 (\$695 ),
-    .\port$16277$0 (\$696 ),
+    .\port$15384$0 (\$155 ),
+    .\port$15386$0 (\$157 ),
+    .\port$15388$0 (\$159 ),
+    .\port$15390$0 (\$161 ),
+    .\port$16261$0 (\$693 ),
+    .\port$16268$0 (\$694 ),
+    .\port$16276$0 (\$695 ),
+    .\port$16285$0 (\$696 ),
     .rst(rst)
   );
   always @* begin
@@ -60852,10 +60868,10 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     end
   end
   assign wanted_0 = { \$8 , \$6 , \$4 , \$2  };
-  assign w__0__word = \port$18218$3 [13:0];
-  assign w__1__word = \port$18390$3 [13:0];
-  assign w__2__word = \port$18562$3 [13:0];
-  assign w__3__word = \port$18734$3 [13:0];
+  assign w__0__word = \port$18226$3 [13:0];
+  assign w__1__word = \port$18398$3 [13:0];
+  assign w__2__word = \port$18570$3 [13:0];
+  assign w__3__word = \port$18742$3 [13:0];
   assign request = { \$8 , \$6 , \$4 , \$2  };
   assign grant = { \$672 , \$671 , \$670 , \$669  };
   assign \request$22  = { \$23 , \$21 , \$19 , \$17  };
@@ -60943,14 +60959,14 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \grant$189  = { \$684 , \$683 , \$682 , \$681  };
   assign \grant$190  = { \$692 , \$691 , \$690 , \$689  };
   assign \grant$191  = { \$700 , \$699 , \$698 , \$697  };
-  assign scrub__0__row = { \port$19380$0 , \port$19370$0  };
-  assign w__0__strobes = \port$18218$3 [17:14];
-  assign w__1__strobes = \port$18390$3 [17:14];
-  assign w__2__strobes = \port$18562$3 [17:14];
-  assign w__3__strobes = \port$18734$3 [17:14];
-  assign scrub__1__row = { \port$19380$0 , \port$19372$0  };
-  assign scrub__2__row = { \port$19380$0 , \port$19374$0  };
-  assign scrub__3__row = { \port$19380$0 , \port$19376$0  };
+  assign scrub__0__row = { \port$19388$0 , \port$19378$0  };
+  assign w__0__strobes = \port$18226$3 [17:14];
+  assign w__1__strobes = \port$18398$3 [17:14];
+  assign w__2__strobes = \port$18570$3 [17:14];
+  assign w__3__strobes = \port$18742$3 [17:14];
+  assign scrub__1__row = { \port$19388$0 , \port$19380$0  };
+  assign scrub__2__row = { \port$19388$0 , \port$19382$0  };
+  assign scrub__3__row = { \port$19388$0 , \port$19384$0  };
   assign \w_look__0.block  = w_look__0[5:0];
   assign \w_look__0.vm  = w_look__0[8:6];
   assign \r_look__0.block  = r_look__0[5:0];
@@ -60985,7 +61001,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign w_look__0[5:0] = w_late_0[11:6];
 endmodule
 
-module \postern.sram.read_arbiter_0 (rst, \port$15213$0 , \port$15215$0 , \port$15217$0 , \port$15219$0 , \port$15947$0 , \port$15954$0 , \port$15962$0 , \port$15971$0 , clk);
+module \postern.sram.read_arbiter_0 (rst, \port$15221$0 , \port$15223$0 , \port$15225$0 , \port$15227$0 , \port$15955$0 , \port$15962$0 , \port$15970$0 , \port$15979$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61045,22 +61061,22 @@ module \postern.sram.read_arbiter_0 (rst, \port$15213$0 , \port$15215$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15213$0 ;
-  wire \port$15213$0 ;
-  input \port$15215$0 ;
-  wire \port$15215$0 ;
-  input \port$15217$0 ;
-  wire \port$15217$0 ;
-  input \port$15219$0 ;
-  wire \port$15219$0 ;
-  output \port$15947$0 ;
-  wire \port$15947$0 ;
-  output \port$15954$0 ;
-  wire \port$15954$0 ;
+  input \port$15221$0 ;
+  wire \port$15221$0 ;
+  input \port$15223$0 ;
+  wire \port$15223$0 ;
+  input \port$15225$0 ;
+  wire \port$15225$0 ;
+  input \port$15227$0 ;
+  wire \port$15227$0 ;
+  output \port$15955$0 ;
+  wire \port$15955$0 ;
   output \port$15962$0 ;
   wire \port$15962$0 ;
-  output \port$15971$0 ;
-  wire \port$15971$0 ;
+  output \port$15970$0 ;
+  wire \port$15970$0 ;
+  output \port$15979$0 ;
+  wire \port$15979$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61074,36 +61090,36 @@ module \postern.sram.read_arbiter_0 (rst, \port$15213$0 , \port$15215$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15215$0 ;
-  assign \$14  = behind_0_2 & \port$15217$0 ;
-  assign \$15  = behind_0_3 & \port$15219$0 ;
+  assign \$13  = behind_0_1 & \port$15223$0 ;
+  assign \$14  = behind_0_2 & \port$15225$0 ;
+  assign \$15  = behind_0_3 & \port$15227$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15213$0  & \$17 ;
+  assign \$18  = \port$15221$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15213$0 ;
-  assign \$21  = behind_1_2 & \port$15217$0 ;
-  assign \$22  = behind_1_3 & \port$15219$0 ;
+  assign \$20  = \$19  & \port$15221$0 ;
+  assign \$21  = behind_1_2 & \port$15225$0 ;
+  assign \$22  = behind_1_3 & \port$15227$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15215$0  & \$24 ;
+  assign \$25  = \port$15223$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15213$0 ;
+  assign \$27  = \$26  & \port$15221$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15215$0 ;
-  assign \$30  = behind_2_3 & \port$15219$0 ;
+  assign \$29  = \$28  & \port$15223$0 ;
+  assign \$30  = behind_2_3 & \port$15227$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15217$0  & \$32 ;
+  assign \$33  = \port$15225$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15213$0 ;
+  assign \$35  = \$34  & \port$15221$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15215$0 ;
+  assign \$37  = \$36  & \port$15223$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15217$0 ;
+  assign \$39  = \$38  & \port$15225$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15219$0  & \$41 ;
+  assign \$42  = \port$15227$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61174,11 +61190,11 @@ module \postern.sram.read_arbiter_0 (rst, \port$15213$0 , \port$15215$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15219$0 , \port$15217$0 , \port$15215$0 , \port$15213$0  };
-  assign \port$15947$0  = \$18 ;
-  assign \port$15954$0  = \$25 ;
-  assign \port$15962$0  = \$33 ;
-  assign \port$15971$0  = \$42 ;
+  assign request = { \port$15227$0 , \port$15225$0 , \port$15223$0 , \port$15221$0  };
+  assign \port$15955$0  = \$18 ;
+  assign \port$15962$0  = \$25 ;
+  assign \port$15970$0  = \$33 ;
+  assign \port$15979$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61187,7 +61203,7 @@ module \postern.sram.read_arbiter_0 (rst, \port$15213$0 , \port$15215$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_1 (rst, \port$15274$0 , \port$15276$0 , \port$15278$0 , \port$15280$0 , \port$16067$0 , \port$16074$0 , \port$16082$0 , \port$16091$0 , clk);
+module \postern.sram.read_arbiter_1 (rst, \port$15282$0 , \port$15284$0 , \port$15286$0 , \port$15288$0 , \port$16075$0 , \port$16082$0 , \port$16090$0 , \port$16099$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61247,22 +61263,22 @@ module \postern.sram.read_arbiter_1 (rst, \port$15274$0 , \port$15276$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15274$0 ;
-  wire \port$15274$0 ;
-  input \port$15276$0 ;
-  wire \port$15276$0 ;
-  input \port$15278$0 ;
-  wire \port$15278$0 ;
-  input \port$15280$0 ;
-  wire \port$15280$0 ;
-  output \port$16067$0 ;
-  wire \port$16067$0 ;
-  output \port$16074$0 ;
-  wire \port$16074$0 ;
+  input \port$15282$0 ;
+  wire \port$15282$0 ;
+  input \port$15284$0 ;
+  wire \port$15284$0 ;
+  input \port$15286$0 ;
+  wire \port$15286$0 ;
+  input \port$15288$0 ;
+  wire \port$15288$0 ;
+  output \port$16075$0 ;
+  wire \port$16075$0 ;
   output \port$16082$0 ;
   wire \port$16082$0 ;
-  output \port$16091$0 ;
-  wire \port$16091$0 ;
+  output \port$16090$0 ;
+  wire \port$16090$0 ;
+  output \port$16099$0 ;
+  wire \port$16099$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61276,36 +61292,36 @@ module \postern.sram.read_arbiter_1 (rst, \port$15274$0 , \port$15276$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15276$0 ;
-  assign \$14  = behind_0_2 & \port$15278$0 ;
-  assign \$15  = behind_0_3 & \port$15280$0 ;
+  assign \$13  = behind_0_1 & \port$15284$0 ;
+  assign \$14  = behind_0_2 & \port$15286$0 ;
+  assign \$15  = behind_0_3 & \port$15288$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15274$0  & \$17 ;
+  assign \$18  = \port$15282$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15274$0 ;
-  assign \$21  = behind_1_2 & \port$15278$0 ;
-  assign \$22  = behind_1_3 & \port$15280$0 ;
+  assign \$20  = \$19  & \port$15282$0 ;
+  assign \$21  = behind_1_2 & \port$15286$0 ;
+  assign \$22  = behind_1_3 & \port$15288$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15276$0  & \$24 ;
+  assign \$25  = \port$15284$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15274$0 ;
+  assign \$27  = \$26  & \port$15282$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15276$0 ;
-  assign \$30  = behind_2_3 & \port$15280$0 ;
+  assign \$29  = \$28  & \port$15284$0 ;
+  assign \$30  = behind_2_3 & \port$15288$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15278$0  & \$32 ;
+  assign \$33  = \port$15286$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15274$0 ;
+  assign \$35  = \$34  & \port$15282$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15276$0 ;
+  assign \$37  = \$36  & \port$15284$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15278$0 ;
+  assign \$39  = \$38  & \port$15286$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15280$0  & \$41 ;
+  assign \$42  = \port$15288$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61376,11 +61392,11 @@ module \postern.sram.read_arbiter_1 (rst, \port$15274$0 , \port$15276$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15280$0 , \port$15278$0 , \port$15276$0 , \port$15274$0  };
-  assign \port$16067$0  = \$18 ;
-  assign \port$16074$0  = \$25 ;
-  assign \port$16082$0  = \$33 ;
-  assign \port$16091$0  = \$42 ;
+  assign request = { \port$15288$0 , \port$15286$0 , \port$15284$0 , \port$15282$0  };
+  assign \port$16075$0  = \$18 ;
+  assign \port$16082$0  = \$25 ;
+  assign \port$16090$0  = \$33 ;
+  assign \port$16099$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61389,7 +61405,7 @@ module \postern.sram.read_arbiter_1 (rst, \port$15274$0 , \port$15276$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_2 (rst, \port$15335$0 , \port$15337$0 , \port$15339$0 , \port$15341$0 , \port$16187$0 , \port$16194$0 , \port$16202$0 , \port$16211$0 , clk);
+module \postern.sram.read_arbiter_2 (rst, \port$15343$0 , \port$15345$0 , \port$15347$0 , \port$15349$0 , \port$16195$0 , \port$16202$0 , \port$16210$0 , \port$16219$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61449,22 +61465,22 @@ module \postern.sram.read_arbiter_2 (rst, \port$15335$0 , \port$15337$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15335$0 ;
-  wire \port$15335$0 ;
-  input \port$15337$0 ;
-  wire \port$15337$0 ;
-  input \port$15339$0 ;
-  wire \port$15339$0 ;
-  input \port$15341$0 ;
-  wire \port$15341$0 ;
-  output \port$16187$0 ;
-  wire \port$16187$0 ;
-  output \port$16194$0 ;
-  wire \port$16194$0 ;
+  input \port$15343$0 ;
+  wire \port$15343$0 ;
+  input \port$15345$0 ;
+  wire \port$15345$0 ;
+  input \port$15347$0 ;
+  wire \port$15347$0 ;
+  input \port$15349$0 ;
+  wire \port$15349$0 ;
+  output \port$16195$0 ;
+  wire \port$16195$0 ;
   output \port$16202$0 ;
   wire \port$16202$0 ;
-  output \port$16211$0 ;
-  wire \port$16211$0 ;
+  output \port$16210$0 ;
+  wire \port$16210$0 ;
+  output \port$16219$0 ;
+  wire \port$16219$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61478,36 +61494,36 @@ module \postern.sram.read_arbiter_2 (rst, \port$15335$0 , \port$15337$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15337$0 ;
-  assign \$14  = behind_0_2 & \port$15339$0 ;
-  assign \$15  = behind_0_3 & \port$15341$0 ;
+  assign \$13  = behind_0_1 & \port$15345$0 ;
+  assign \$14  = behind_0_2 & \port$15347$0 ;
+  assign \$15  = behind_0_3 & \port$15349$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15335$0  & \$17 ;
+  assign \$18  = \port$15343$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15335$0 ;
-  assign \$21  = behind_1_2 & \port$15339$0 ;
-  assign \$22  = behind_1_3 & \port$15341$0 ;
+  assign \$20  = \$19  & \port$15343$0 ;
+  assign \$21  = behind_1_2 & \port$15347$0 ;
+  assign \$22  = behind_1_3 & \port$15349$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15337$0  & \$24 ;
+  assign \$25  = \port$15345$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15335$0 ;
+  assign \$27  = \$26  & \port$15343$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15337$0 ;
-  assign \$30  = behind_2_3 & \port$15341$0 ;
+  assign \$29  = \$28  & \port$15345$0 ;
+  assign \$30  = behind_2_3 & \port$15349$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15339$0  & \$32 ;
+  assign \$33  = \port$15347$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15335$0 ;
+  assign \$35  = \$34  & \port$15343$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15337$0 ;
+  assign \$37  = \$36  & \port$15345$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15339$0 ;
+  assign \$39  = \$38  & \port$15347$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15341$0  & \$41 ;
+  assign \$42  = \port$15349$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61578,11 +61594,11 @@ module \postern.sram.read_arbiter_2 (rst, \port$15335$0 , \port$15337$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15341$0 , \port$15339$0 , \port$15337$0 , \port$15335$0  };
-  assign \port$16187$0  = \$18 ;
-  assign \port$16194$0  = \$25 ;
-  assign \port$16202$0  = \$33 ;
-  assign \port$16211$0  = \$42 ;
+  assign request = { \port$15349$0 , \port$15347$0 , \port$15345$0 , \port$15343$0  };
+  assign \port$16195$0  = \$18 ;
+  assign \port$16202$0  = \$25 ;
+  assign \port$16210$0  = \$33 ;
+  assign \port$16219$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61591,7 +61607,7 @@ module \postern.sram.read_arbiter_2 (rst, \port$15335$0 , \port$15337$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_3 (rst, \port$15396$0 , \port$15398$0 , \port$15400$0 , \port$15402$0 , \port$16307$0 , \port$16314$0 , \port$16322$0 , \port$16331$0 , clk);
+module \postern.sram.read_arbiter_3 (rst, \port$15404$0 , \port$15406$0 , \port$15408$0 , \port$15410$0 , \port$16315$0 , \port$16322$0 , \port$16330$0 , \port$16339$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61651,22 +61667,22 @@ module \postern.sram.read_arbiter_3 (rst, \port$15396$0 , \port$15398$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15396$0 ;
-  wire \port$15396$0 ;
-  input \port$15398$0 ;
-  wire \port$15398$0 ;
-  input \port$15400$0 ;
-  wire \port$15400$0 ;
-  input \port$15402$0 ;
-  wire \port$15402$0 ;
-  output \port$16307$0 ;
-  wire \port$16307$0 ;
-  output \port$16314$0 ;
-  wire \port$16314$0 ;
+  input \port$15404$0 ;
+  wire \port$15404$0 ;
+  input \port$15406$0 ;
+  wire \port$15406$0 ;
+  input \port$15408$0 ;
+  wire \port$15408$0 ;
+  input \port$15410$0 ;
+  wire \port$15410$0 ;
+  output \port$16315$0 ;
+  wire \port$16315$0 ;
   output \port$16322$0 ;
   wire \port$16322$0 ;
-  output \port$16331$0 ;
-  wire \port$16331$0 ;
+  output \port$16330$0 ;
+  wire \port$16330$0 ;
+  output \port$16339$0 ;
+  wire \port$16339$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61680,36 +61696,36 @@ module \postern.sram.read_arbiter_3 (rst, \port$15396$0 , \port$15398$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15398$0 ;
-  assign \$14  = behind_0_2 & \port$15400$0 ;
-  assign \$15  = behind_0_3 & \port$15402$0 ;
+  assign \$13  = behind_0_1 & \port$15406$0 ;
+  assign \$14  = behind_0_2 & \port$15408$0 ;
+  assign \$15  = behind_0_3 & \port$15410$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15396$0  & \$17 ;
+  assign \$18  = \port$15404$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15396$0 ;
-  assign \$21  = behind_1_2 & \port$15400$0 ;
-  assign \$22  = behind_1_3 & \port$15402$0 ;
+  assign \$20  = \$19  & \port$15404$0 ;
+  assign \$21  = behind_1_2 & \port$15408$0 ;
+  assign \$22  = behind_1_3 & \port$15410$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15398$0  & \$24 ;
+  assign \$25  = \port$15406$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15396$0 ;
+  assign \$27  = \$26  & \port$15404$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15398$0 ;
-  assign \$30  = behind_2_3 & \port$15402$0 ;
+  assign \$29  = \$28  & \port$15406$0 ;
+  assign \$30  = behind_2_3 & \port$15410$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15400$0  & \$32 ;
+  assign \$33  = \port$15408$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15396$0 ;
+  assign \$35  = \$34  & \port$15404$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15398$0 ;
+  assign \$37  = \$36  & \port$15406$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15400$0 ;
+  assign \$39  = \$38  & \port$15408$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15402$0  & \$41 ;
+  assign \$42  = \port$15410$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61780,11 +61796,11 @@ module \postern.sram.read_arbiter_3 (rst, \port$15396$0 , \port$15398$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15402$0 , \port$15400$0 , \port$15398$0 , \port$15396$0  };
-  assign \port$16307$0  = \$18 ;
-  assign \port$16314$0  = \$25 ;
-  assign \port$16322$0  = \$33 ;
-  assign \port$16331$0  = \$42 ;
+  assign request = { \port$15410$0 , \port$15408$0 , \port$15406$0 , \port$15404$0  };
+  assign \port$16315$0  = \$18 ;
+  assign \port$16322$0  = \$25 ;
+  assign \port$16330$0  = \$33 ;
+  assign \port$16339$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61793,7 +61809,7 @@ module \postern.sram.read_arbiter_3 (rst, \port$15396$0 , \port$15398$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.write_arbiter_0 (rst, \port$15193$0 , \port$15195$0 , \port$15197$0 , \port$15199$0 , accept, \port$15893$0 , \port$15900$0 , \port$15908$0 , \port$15917$0 , clk);
+module \postern.sram.write_arbiter_0 (rst, \port$15201$0 , \port$15203$0 , \port$15205$0 , \port$15207$0 , accept, \port$15901$0 , \port$15908$0 , \port$15916$0 , \port$15925$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61854,22 +61870,22 @@ module \postern.sram.write_arbiter_0 (rst, \port$15193$0 , \port$15195$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15193$0 ;
-  wire \port$15193$0 ;
-  input \port$15195$0 ;
-  wire \port$15195$0 ;
-  input \port$15197$0 ;
-  wire \port$15197$0 ;
-  input \port$15199$0 ;
-  wire \port$15199$0 ;
-  output \port$15893$0 ;
-  wire \port$15893$0 ;
-  output \port$15900$0 ;
-  wire \port$15900$0 ;
+  input \port$15201$0 ;
+  wire \port$15201$0 ;
+  input \port$15203$0 ;
+  wire \port$15203$0 ;
+  input \port$15205$0 ;
+  wire \port$15205$0 ;
+  input \port$15207$0 ;
+  wire \port$15207$0 ;
+  output \port$15901$0 ;
+  wire \port$15901$0 ;
   output \port$15908$0 ;
   wire \port$15908$0 ;
-  output \port$15917$0 ;
-  wire \port$15917$0 ;
+  output \port$15916$0 ;
+  wire \port$15916$0 ;
+  output \port$15925$0 ;
+  wire \port$15925$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61889,36 +61905,36 @@ module \postern.sram.write_arbiter_0 (rst, \port$15193$0 , \port$15195$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15195$0 ;
-  assign \$14  = behind_0_2 & \port$15197$0 ;
-  assign \$15  = behind_0_3 & \port$15199$0 ;
+  assign \$13  = behind_0_1 & \port$15203$0 ;
+  assign \$14  = behind_0_2 & \port$15205$0 ;
+  assign \$15  = behind_0_3 & \port$15207$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15193$0  & \$17 ;
+  assign \$18  = \port$15201$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15193$0 ;
-  assign \$21  = behind_1_2 & \port$15197$0 ;
-  assign \$22  = behind_1_3 & \port$15199$0 ;
+  assign \$20  = \$19  & \port$15201$0 ;
+  assign \$21  = behind_1_2 & \port$15205$0 ;
+  assign \$22  = behind_1_3 & \port$15207$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15195$0  & \$24 ;
+  assign \$25  = \port$15203$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15193$0 ;
+  assign \$27  = \$26  & \port$15201$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15195$0 ;
-  assign \$30  = behind_2_3 & \port$15199$0 ;
+  assign \$29  = \$28  & \port$15203$0 ;
+  assign \$30  = behind_2_3 & \port$15207$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15197$0  & \$32 ;
+  assign \$33  = \port$15205$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15193$0 ;
+  assign \$35  = \$34  & \port$15201$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15195$0 ;
+  assign \$37  = \$36  & \port$15203$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15197$0 ;
+  assign \$39  = \$38  & \port$15205$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15199$0  & \$41 ;
+  assign \$42  = \port$15207$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61988,14 +62004,14 @@ module \postern.sram.write_arbiter_0 (rst, \port$15193$0 , \port$15195$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15199$0 , \port$15197$0 , \port$15195$0 , \port$15193$0  };
-  assign \port$15893$0  = \$18 ;
-  assign \port$15900$0  = \$25 ;
-  assign \port$15908$0  = \$33 ;
-  assign \port$15917$0  = \$42 ;
+  assign request = { \port$15207$0 , \port$15205$0 , \port$15203$0 , \port$15201$0  };
+  assign \port$15901$0  = \$18 ;
+  assign \port$15908$0  = \$25 ;
+  assign \port$15916$0  = \$33 ;
+  assign \port$15925$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_1 (rst, \port$15254$0 , \port$15256$0 , \port$15258$0 , \port$15260$0 , accept, \port$16013$0 , \port$16020$0 , \port$16028$0 , \port$16037$0 , clk);
+module \postern.sram.write_arbiter_1 (rst, \port$15262$0 , \port$15264$0 , \port$15266$0 , \port$15268$0 , accept, \port$16021$0 , \port$16028$0 , \port$16036$0 , \port$16045$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62056,22 +62072,22 @@ module \postern.sram.write_arbiter_1 (rst, \port$15254$0 , \port$15256$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15254$0 ;
-  wire \port$15254$0 ;
-  input \port$15256$0 ;
-  wire \port$15256$0 ;
-  input \port$15258$0 ;
-  wire \port$15258$0 ;
-  input \port$15260$0 ;
-  wire \port$15260$0 ;
-  output \port$16013$0 ;
-  wire \port$16013$0 ;
-  output \port$16020$0 ;
-  wire \port$16020$0 ;
+  input \port$15262$0 ;
+  wire \port$15262$0 ;
+  input \port$15264$0 ;
+  wire \port$15264$0 ;
+  input \port$15266$0 ;
+  wire \port$15266$0 ;
+  input \port$15268$0 ;
+  wire \port$15268$0 ;
+  output \port$16021$0 ;
+  wire \port$16021$0 ;
   output \port$16028$0 ;
   wire \port$16028$0 ;
-  output \port$16037$0 ;
-  wire \port$16037$0 ;
+  output \port$16036$0 ;
+  wire \port$16036$0 ;
+  output \port$16045$0 ;
+  wire \port$16045$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62091,36 +62107,36 @@ module \postern.sram.write_arbiter_1 (rst, \port$15254$0 , \port$15256$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15256$0 ;
-  assign \$14  = behind_0_2 & \port$15258$0 ;
-  assign \$15  = behind_0_3 & \port$15260$0 ;
+  assign \$13  = behind_0_1 & \port$15264$0 ;
+  assign \$14  = behind_0_2 & \port$15266$0 ;
+  assign \$15  = behind_0_3 & \port$15268$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15254$0  & \$17 ;
+  assign \$18  = \port$15262$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15254$0 ;
-  assign \$21  = behind_1_2 & \port$15258$0 ;
-  assign \$22  = behind_1_3 & \port$15260$0 ;
+  assign \$20  = \$19  & \port$15262$0 ;
+  assign \$21  = behind_1_2 & \port$15266$0 ;
+  assign \$22  = behind_1_3 & \port$15268$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15256$0  & \$24 ;
+  assign \$25  = \port$15264$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15254$0 ;
+  assign \$27  = \$26  & \port$15262$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15256$0 ;
-  assign \$30  = behind_2_3 & \port$15260$0 ;
+  assign \$29  = \$28  & \port$15264$0 ;
+  assign \$30  = behind_2_3 & \port$15268$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15258$0  & \$32 ;
+  assign \$33  = \port$15266$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15254$0 ;
+  assign \$35  = \$34  & \port$15262$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15256$0 ;
+  assign \$37  = \$36  & \port$15264$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15258$0 ;
+  assign \$39  = \$38  & \port$15266$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15260$0  & \$41 ;
+  assign \$42  = \port$15268$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62190,14 +62206,14 @@ module \postern.sram.write_arbiter_1 (rst, \port$15254$0 , \port$15256$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15260$0 , \port$15258$0 , \port$15256$0 , \port$15254$0  };
-  assign \port$16013$0  = \$18 ;
-  assign \port$16020$0  = \$25 ;
-  assign \port$16028$0  = \$33 ;
-  assign \port$16037$0  = \$42 ;
+  assign request = { \port$15268$0 , \port$15266$0 , \port$15264$0 , \port$15262$0  };
+  assign \port$16021$0  = \$18 ;
+  assign \port$16028$0  = \$25 ;
+  assign \port$16036$0  = \$33 ;
+  assign \port$16045$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_2 (rst, \port$15315$0 , \port$15317$0 , \port$15319$0 , \port$15321$0 , accept, \port$16133$0 , \port$16140$0 , \port$16148$0 , \port$16157$0 , clk);
+module \postern.sram.write_arbiter_2 (rst, \port$15323$0 , \port$15325$0 , \port$15327$0 , \port$15329$0 , accept, \port$16141$0 , \port$16148$0 , \port$16156$0 , \port$16165$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62258,22 +62274,22 @@ module \postern.sram.write_arbiter_2 (rst, \port$15315$0 , \port$15317$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15315$0 ;
-  wire \port$15315$0 ;
-  input \port$15317$0 ;
-  wire \port$15317$0 ;
-  input \port$15319$0 ;
-  wire \port$15319$0 ;
-  input \port$15321$0 ;
-  wire \port$15321$0 ;
-  output \port$16133$0 ;
-  wire \port$16133$0 ;
-  output \port$16140$0 ;
-  wire \port$16140$0 ;
+  input \port$15323$0 ;
+  wire \port$15323$0 ;
+  input \port$15325$0 ;
+  wire \port$15325$0 ;
+  input \port$15327$0 ;
+  wire \port$15327$0 ;
+  input \port$15329$0 ;
+  wire \port$15329$0 ;
+  output \port$16141$0 ;
+  wire \port$16141$0 ;
   output \port$16148$0 ;
   wire \port$16148$0 ;
-  output \port$16157$0 ;
-  wire \port$16157$0 ;
+  output \port$16156$0 ;
+  wire \port$16156$0 ;
+  output \port$16165$0 ;
+  wire \port$16165$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62293,36 +62309,36 @@ module \postern.sram.write_arbiter_2 (rst, \port$15315$0 , \port$15317$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15317$0 ;
-  assign \$14  = behind_0_2 & \port$15319$0 ;
-  assign \$15  = behind_0_3 & \port$15321$0 ;
+  assign \$13  = behind_0_1 & \port$15325$0 ;
+  assign \$14  = behind_0_2 & \port$15327$0 ;
+  assign \$15  = behind_0_3 & \port$15329$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15315$0  & \$17 ;
+  assign \$18  = \port$15323$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15315$0 ;
-  assign \$21  = behind_1_2 & \port$15319$0 ;
-  assign \$22  = behind_1_3 & \port$15321$0 ;
+  assign \$20  = \$19  & \port$15323$0 ;
+  assign \$21  = behind_1_2 & \port$15327$0 ;
+  assign \$22  = behind_1_3 & \port$15329$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15317$0  & \$24 ;
+  assign \$25  = \port$15325$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15315$0 ;
+  assign \$27  = \$26  & \port$15323$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15317$0 ;
-  assign \$30  = behind_2_3 & \port$15321$0 ;
+  assign \$29  = \$28  & \port$15325$0 ;
+  assign \$30  = behind_2_3 & \port$15329$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15319$0  & \$32 ;
+  assign \$33  = \port$15327$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15315$0 ;
+  assign \$35  = \$34  & \port$15323$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15317$0 ;
+  assign \$37  = \$36  & \port$15325$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15319$0 ;
+  assign \$39  = \$38  & \port$15327$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15321$0  & \$41 ;
+  assign \$42  = \port$15329$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62392,14 +62408,14 @@ module \postern.sram.write_arbiter_2 (rst, \port$15315$0 , \port$15317$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15321$0 , \port$15319$0 , \port$15317$0 , \port$15315$0  };
-  assign \port$16133$0  = \$18 ;
-  assign \port$16140$0  = \$25 ;
-  assign \port$16148$0  = \$33 ;
-  assign \port$16157$0  = \$42 ;
+  assign request = { \port$15329$0 , \port$15327$0 , \port$15325$0 , \port$15323$0  };
+  assign \port$16141$0  = \$18 ;
+  assign \port$16148$0  = \$25 ;
+  assign \port$16156$0  = \$33 ;
+  assign \port$16165$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_3 (rst, \port$15376$0 , \port$15378$0 , \port$15380$0 , \port$15382$0 , accept, \port$16253$0 , \port$16260$0 , \port$16268$0 , \port$16277$0 , clk);
+module \postern.sram.write_arbiter_3 (rst, \port$15384$0 , \port$15386$0 , \port$15388$0 , \port$15390$0 , accept, \port$16261$0 , \port$16268$0 , \port$16276$0 , \port$16285$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62460,22 +62476,22 @@ module \postern.sram.write_arbiter_3 (rst, \port$15376$0 , \port$15378$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15376$0 ;
-  wire \port$15376$0 ;
-  input \port$15378$0 ;
-  wire \port$15378$0 ;
-  input \port$15380$0 ;
-  wire \port$15380$0 ;
-  input \port$15382$0 ;
-  wire \port$15382$0 ;
-  output \port$16253$0 ;
-  wire \port$16253$0 ;
-  output \port$16260$0 ;
-  wire \port$16260$0 ;
+  input \port$15384$0 ;
+  wire \port$15384$0 ;
+  input \port$15386$0 ;
+  wire \port$15386$0 ;
+  input \port$15388$0 ;
+  wire \port$15388$0 ;
+  input \port$15390$0 ;
+  wire \port$15390$0 ;
+  output \port$16261$0 ;
+  wire \port$16261$0 ;
   output \port$16268$0 ;
   wire \port$16268$0 ;
-  output \port$16277$0 ;
-  wire \port$16277$0 ;
+  output \port$16276$0 ;
+  wire \port$16276$0 ;
+  output \port$16285$0 ;
+  wire \port$16285$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62495,36 +62511,36 @@ module \postern.sram.write_arbiter_3 (rst, \port$15376$0 , \port$15378$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15378$0 ;
-  assign \$14  = behind_0_2 & \port$15380$0 ;
-  assign \$15  = behind_0_3 & \port$15382$0 ;
+  assign \$13  = behind_0_1 & \port$15386$0 ;
+  assign \$14  = behind_0_2 & \port$15388$0 ;
+  assign \$15  = behind_0_3 & \port$15390$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15376$0  & \$17 ;
+  assign \$18  = \port$15384$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15376$0 ;
-  assign \$21  = behind_1_2 & \port$15380$0 ;
-  assign \$22  = behind_1_3 & \port$15382$0 ;
+  assign \$20  = \$19  & \port$15384$0 ;
+  assign \$21  = behind_1_2 & \port$15388$0 ;
+  assign \$22  = behind_1_3 & \port$15390$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15378$0  & \$24 ;
+  assign \$25  = \port$15386$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15376$0 ;
+  assign \$27  = \$26  & \port$15384$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15378$0 ;
-  assign \$30  = behind_2_3 & \port$15382$0 ;
+  assign \$29  = \$28  & \port$15386$0 ;
+  assign \$30  = behind_2_3 & \port$15390$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15380$0  & \$32 ;
+  assign \$33  = \port$15388$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15376$0 ;
+  assign \$35  = \$34  & \port$15384$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15378$0 ;
+  assign \$37  = \$36  & \port$15386$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15380$0 ;
+  assign \$39  = \$38  & \port$15388$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15382$0  & \$41 ;
+  assign \$42  = \port$15390$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62594,11 +62610,11 @@ module \postern.sram.write_arbiter_3 (rst, \port$15376$0 , \port$15378$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15382$0 , \port$15380$0 , \port$15378$0 , \port$15376$0  };
-  assign \port$16253$0  = \$18 ;
-  assign \port$16260$0  = \$25 ;
-  assign \port$16268$0  = \$33 ;
-  assign \port$16277$0  = \$42 ;
+  assign request = { \port$15390$0 , \port$15388$0 , \port$15386$0 , \port$15384$0  };
+  assign \port$16261$0  = \$18 ;
+  assign \port$16268$0  = \$25 ;
+  assign \port$16276$0  = \$33 ;
+  assign \port$16285$0  = \$42 ;
 endmodule
 
 module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_row, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, tag, known, \vm$32 , busy, clk
@@ -63307,8 +63323,8 @@ module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_r
 endmodule
 
 module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open, source_draining, target_alive, target_open, refused_command, walk_last, will_walk, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, \port$2948$80 , acted
-, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$224 , look_result, look_settled, free_slots__0, \port$7542$0 , gone__0, free_slots__1, \port$7621$0 , gone__1, free_slots__2
-, \port$7700$0 , gone__2, free_slots__3, \port$7779$0 , gone__3, free_slots__4, \port$7858$0 , gone__4, free_slots__5, \port$7937$0 , gone__5, free_slots__6, \port$8016$0 , gone__6, free_slots__7, \port$8095$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
+, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$224 , look_result, look_settled, free_slots__0, \port$7543$0 , gone__0, free_slots__1, \port$7623$0 , gone__1, free_slots__2
+, \port$7703$0 , gone__2, free_slots__3, \port$7783$0 , gone__3, free_slots__4, \port$7863$0 , gone__4, free_slots__5, \port$7943$0 , gone__5, free_slots__6, \port$8023$0 , gone__6, free_slots__7, \port$8103$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
 , may_give, tag, settled, limit_fits, spent, returns, fill_row, fill, closed_vm, walking, walk_vm, walk_step, killing, kill_vm, kill_step, message, refusing, new_sent, new_stop, word__request, hold
 , walk, kill, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__free, do__return, do__revoke, do__peer, do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm
 , do__wait_fired, do__stray, do__reclaim, do__resident, do__quota, do__control, do__permit, do__tag_match, do__tag_mask, do__tag_vm, data, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, is_orphan, clk
@@ -65345,22 +65361,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire permitted;
   output [11:0] \port$2948$80 ;
   wire [11:0] \port$2948$80 ;
-  input [9:0] \port$7542$0 ;
-  wire [9:0] \port$7542$0 ;
-  input [9:0] \port$7621$0 ;
-  wire [9:0] \port$7621$0 ;
-  input [9:0] \port$7700$0 ;
-  wire [9:0] \port$7700$0 ;
-  input [9:0] \port$7779$0 ;
-  wire [9:0] \port$7779$0 ;
-  input [9:0] \port$7858$0 ;
-  wire [9:0] \port$7858$0 ;
-  input [9:0] \port$7937$0 ;
-  wire [9:0] \port$7937$0 ;
-  input [9:0] \port$8016$0 ;
-  wire [9:0] \port$8016$0 ;
-  input [9:0] \port$8095$0 ;
-  wire [9:0] \port$8095$0 ;
+  input [9:0] \port$7543$0 ;
+  wire [9:0] \port$7543$0 ;
+  input [9:0] \port$7623$0 ;
+  wire [9:0] \port$7623$0 ;
+  input [9:0] \port$7703$0 ;
+  wire [9:0] \port$7703$0 ;
+  input [9:0] \port$7783$0 ;
+  wire [9:0] \port$7783$0 ;
+  input [9:0] \port$7863$0 ;
+  wire [9:0] \port$7863$0 ;
+  input [9:0] \port$7943$0 ;
+  wire [9:0] \port$7943$0 ;
+  input [9:0] \port$8023$0 ;
+  wire [9:0] \port$8023$0 ;
+  input [9:0] \port$8103$0 ;
+  wire [9:0] \port$8103$0 ;
   reg possible = 1'h0;
   output [7:0] push;
   wire [7:0] push;
@@ -65731,46 +65747,46 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$153  = commit & \$152 ;
   assign \$154  = ~ may;
   assign \$155  = \$153  & \$154 ;
-  assign \$156  = \port$7542$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$157  = \port$7621$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$156  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$157  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$158  = \$156  | \$157 ;
-  assign \$159  = \port$7700$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$159  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$160  = \$158  | \$159 ;
-  assign \$161  = \port$7779$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$161  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$162  = \$160  | \$161 ;
-  assign \$163  = \port$7858$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$163  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$164  = \$162  | \$163 ;
-  assign \$165  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$165  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$166  = \$164  | \$165 ;
-  assign \$167  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$167  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$168  = \$166  | \$167 ;
-  assign \$169  = \port$8095$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$169  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$170  = \$168  | \$169 ;
   assign \$171  = \$170  + 1'h1;
-  assign \$172  = \port$7542$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$173  = \port$7621$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$172  = \port$7543$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$173  = \port$7623$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$174  = \$172  | \$173 ;
-  assign \$175  = \port$7700$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$175  = \port$7703$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$176  = \$174  | \$175 ;
-  assign \$177  = \port$7779$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$177  = \port$7783$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$178  = \$176  | \$177 ;
-  assign \$179  = \port$7858$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$179  = \port$7863$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$180  = \$178  | \$179 ;
-  assign \$181  = \port$7937$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$181  = \port$7943$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$182  = \$180  | \$181 ;
-  assign \$183  = \port$8016$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$183  = \port$8023$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$184  = \$182  | \$183 ;
-  assign \$185  = \port$8095$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$185  = \port$8103$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$186  = \$184  | \$185 ;
   assign \$187  = \$186  + 1'h1;
-  assign \$188  = \port$7542$0 [4:0] == gone__0;
-  assign \$189  = \port$7621$0 [4:0] == gone__1;
-  assign \$190  = \port$7700$0 [4:0] == gone__2;
-  assign \$191  = \port$7779$0 [4:0] == gone__3;
-  assign \$192  = \port$7858$0 [4:0] == gone__4;
-  assign \$193  = \port$7937$0 [4:0] == gone__5;
-  assign \$194  = \port$8016$0 [4:0] == gone__6;
-  assign \$195  = \port$8095$0 [4:0] == gone__7;
+  assign \$188  = \port$7543$0 [4:0] == gone__0;
+  assign \$189  = \port$7623$0 [4:0] == gone__1;
+  assign \$190  = \port$7703$0 [4:0] == gone__2;
+  assign \$191  = \port$7783$0 [4:0] == gone__3;
+  assign \$192  = \port$7863$0 [4:0] == gone__4;
+  assign \$193  = \port$7943$0 [4:0] == gone__5;
+  assign \$194  = \port$8023$0 [4:0] == gone__6;
+  assign \$195  = \port$8103$0 [4:0] == gone__7;
   assign \idle$213  = & { \$195 , \$194 , \$193 , \$192 , \$191 , \$190 , \$189 , \$188  };
   assign \$196  = \$signal$216  - limit;
   assign \$197  = $signed(\$signal$220 ) >= $signed(1'h0);
@@ -65783,20 +65799,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign fits = \$201  & \$203 ;
   assign grants = does_credits & fits;
   assign \grant$224  = targets & { grants, grants, grants, grants, grants, grants, grants, grants };
-  assign \$204  = \port$7542$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$205  = \port$7621$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$204  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$205  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$206  = \$204  | \$205 ;
-  assign \$207  = \port$7700$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$207  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$208  = \$206  | \$207 ;
-  assign \$209  = \port$7779$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$209  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$210  = \$208  | \$209 ;
-  assign \$211  = \port$7858$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$211  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$212  = \$210  | \$211 ;
-  assign \$213  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$213  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$214  = \$212  | \$213 ;
-  assign \$215  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$215  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$216  = \$214  | \$215 ;
-  assign \$217  = \port$8095$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$217  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$218  = \$216  | \$217 ;
   assign \$219  = ~ fits;
   assign \$220  = does_credits & \$219 ;
@@ -66710,51 +66726,51 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1494  = does_lock & data[3];
   assign \$1495  = does_lock & data[4];
   assign \$1496  = \data_0$282  + data[4:0];
-  assign \$1497  = \port$7542$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1498  = \port$7621$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1497  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1498  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1499  = \$1497  | \$1498 ;
-  assign \$1500  = \port$7700$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1500  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1501  = \$1499  | \$1500 ;
-  assign \$1502  = \port$7779$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1502  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1503  = \$1501  | \$1502 ;
-  assign \$1504  = \port$7858$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1504  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1505  = \$1503  | \$1504 ;
-  assign \$1506  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1506  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1507  = \$1505  | \$1506 ;
-  assign \$1508  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1508  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1509  = \$1507  | \$1508 ;
-  assign \$1510  = \port$8095$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1510  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1511  = \$1509  | \$1510 ;
-  assign \$1512  = \port$7542$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1513  = \port$7621$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1512  = \port$7543$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1513  = \port$7623$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1514  = \$1512  | \$1513 ;
-  assign \$1515  = \port$7700$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1515  = \port$7703$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1516  = \$1514  | \$1515 ;
-  assign \$1517  = \port$7779$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1517  = \port$7783$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1518  = \$1516  | \$1517 ;
-  assign \$1519  = \port$7858$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1519  = \port$7863$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1520  = \$1518  | \$1519 ;
-  assign \$1521  = \port$7937$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1521  = \port$7943$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1522  = \$1520  | \$1521 ;
-  assign \$1523  = \port$8016$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1523  = \port$8023$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1524  = \$1522  | \$1523 ;
-  assign \$1525  = \port$8095$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1525  = \port$8103$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1526  = \$1524  | \$1525 ;
   assign \$1527  = \$1511  - \$1526 ;
-  assign \$1528  = \port$7542$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1529  = \port$7621$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1528  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1529  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1530  = \$1528  | \$1529 ;
-  assign \$1531  = \port$7700$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1531  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1532  = \$1530  | \$1531 ;
-  assign \$1533  = \port$7779$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1533  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1534  = \$1532  | \$1533 ;
-  assign \$1535  = \port$7858$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1535  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1536  = \$1534  | \$1535 ;
-  assign \$1537  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1537  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1538  = \$1536  | \$1537 ;
-  assign \$1539  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1539  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1540  = \$1538  | \$1539 ;
-  assign \$1541  = \port$8095$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1541  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1542  = \$1540  | \$1541 ;
   assign \$1543  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
   assign \$1544  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
@@ -66775,20 +66791,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1559  = data[4:0] - \$1558 [4:0];
   assign \$1560  = returns & targets;
   assign \$1561  = | \$1560 ;
-  assign \$1562  = \port$7542$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1563  = \port$7621$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1562  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1563  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1564  = \$1562  | \$1563 ;
-  assign \$1565  = \port$7700$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1565  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1566  = \$1564  | \$1565 ;
-  assign \$1567  = \port$7779$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1567  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1568  = \$1566  | \$1567 ;
-  assign \$1569  = \port$7858$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1569  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1570  = \$1568  | \$1569 ;
-  assign \$1571  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1571  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1572  = \$1570  | \$1571 ;
-  assign \$1573  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1573  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1574  = \$1572  | \$1573 ;
-  assign \$1575  = \port$8095$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1575  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1576  = \$1574  | \$1575 ;
   assign \$1577  = \$1576  - data[4:0];
   assign \$1578  = data[15:0] <= 5'h10;
@@ -67001,16 +67017,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   \postern.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$10604$0 (requests__2__valid),
-    .\port$11822$0 (requests__3__valid),
+    .\port$10612$0 (requests__2__valid),
+    .\port$11830$0 (requests__3__valid),
     .\port$2936$0 (\$4 ),
     .\port$4697$0 (\$1682 ),
     .\port$4705$0 (\$1683 ),
     .\port$4714$0 (\$1684 ),
     .\port$4724$0 (\$1685 ),
     .\port$4735$0 (\$1686 ),
-    .\port$8168$0 (requests__0__valid),
-    .\port$9386$0 (requests__1__valid),
+    .\port$8176$0 (requests__0__valid),
+    .\port$9394$0 (requests__1__valid),
     .rst(rst)
   );
   \postern.write_engine.outcomes  outcomes (
@@ -67018,8 +67034,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_0(look_settled),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18072$0 (look_vm),
-    .\port$18078$0 (look_lane),
+    .\port$18080$0 (look_vm),
+    .\port$18086$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(write_data),
@@ -67041,10 +67057,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17754$0 (_lane),
-    .\port$17830$0 (source),
-    .\port$18072$0 (look_vm),
-    .\port$18078$0 (look_lane),
+    .\port$17762$0 (_lane),
+    .\port$17838$0 (source),
+    .\port$18080$0 (look_vm),
+    .\port$18086$0 (look_lane),
     .rst(rst),
     .write(\write$173 ),
     .write_data(\new ),
@@ -68172,22 +68188,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \fill_row$158  = fill_row;
   assign \data_0$160  = look_settled;
   assign \write_data$176  = \new ;
-  assign sent__0 = \port$7542$0 [4:0];
-  assign sent__1 = \port$7621$0 [4:0];
-  assign sent__2 = \port$7700$0 [4:0];
-  assign sent__3 = \port$7779$0 [4:0];
-  assign sent__4 = \port$7858$0 [4:0];
-  assign sent__5 = \port$7937$0 [4:0];
-  assign sent__6 = \port$8016$0 [4:0];
-  assign sent__7 = \port$8095$0 [4:0];
-  assign stops__0 = \port$7542$0 [9:5];
-  assign stops__1 = \port$7621$0 [9:5];
-  assign stops__2 = \port$7700$0 [9:5];
-  assign stops__3 = \port$7779$0 [9:5];
-  assign stops__4 = \port$7858$0 [9:5];
-  assign stops__5 = \port$7937$0 [9:5];
-  assign stops__6 = \port$8016$0 [9:5];
-  assign stops__7 = \port$8095$0 [9:5];
+  assign sent__0 = \port$7543$0 [4:0];
+  assign sent__1 = \port$7623$0 [4:0];
+  assign sent__2 = \port$7703$0 [4:0];
+  assign sent__3 = \port$7783$0 [4:0];
+  assign sent__4 = \port$7863$0 [4:0];
+  assign sent__5 = \port$7943$0 [4:0];
+  assign sent__6 = \port$8023$0 [4:0];
+  assign sent__7 = \port$8103$0 [4:0];
+  assign stops__0 = \port$7543$0 [9:5];
+  assign stops__1 = \port$7623$0 [9:5];
+  assign stops__2 = \port$7703$0 [9:5];
+  assign stops__3 = \port$7783$0 [9:5];
+  assign stops__4 = \port$7863$0 [9:5];
+  assign stops__5 = \port$7943$0 [9:5];
+  assign stops__6 = \port$8023$0 [9:5];
+  assign stops__7 = \port$8103$0 [9:5];
   assign idle = { \$195 , \$194 , \$193 , \$192 , \$191 , \$190 , \$189 , \$188  };
   assign \row_0$214  = target;
   assign \$signal$215  = \$196 [6:0];
@@ -68975,7 +68991,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1487  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 , \port$4705$0 , \port$4714$0 , \port$4724$0 , \port$4735$0 , \port$8168$0 , \port$9386$0 , \port$10604$0 , \port$11822$0 , clk);
+module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 , \port$4705$0 , \port$4714$0 , \port$4724$0 , \port$4735$0 , \port$8176$0 , \port$9394$0 , \port$10612$0 , \port$11830$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -69067,10 +69083,10 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 ,
   input clk;
   wire clk;
   wire [4:0] grant;
-  input \port$10604$0 ;
-  wire \port$10604$0 ;
-  input \port$11822$0 ;
-  wire \port$11822$0 ;
+  input \port$10612$0 ;
+  wire \port$10612$0 ;
+  input \port$11830$0 ;
+  wire \port$11830$0 ;
   input \port$2936$0 ;
   wire \port$2936$0 ;
   output \port$4697$0 ;
@@ -69083,51 +69099,51 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 ,
   wire \port$4724$0 ;
   output \port$4735$0 ;
   wire \port$4735$0 ;
-  input \port$8168$0 ;
-  wire \port$8168$0 ;
-  input \port$9386$0 ;
-  wire \port$9386$0 ;
+  input \port$8176$0 ;
+  wire \port$8176$0 ;
+  input \port$9394$0 ;
+  wire \port$9394$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$25  = | { \$24 , \$23 , \$22 , \$21  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$8168$0  & \$26 ;
+  assign \$27  = \port$8176$0  & \$26 ;
   assign \$28  = ~ behind_0_1;
-  assign \$29  = \$28  & \port$8168$0 ;
-  assign \$30  = behind_1_2 & \port$10604$0 ;
-  assign \$31  = behind_1_3 & \port$11822$0 ;
+  assign \$29  = \$28  & \port$8176$0 ;
+  assign \$30  = behind_1_2 & \port$10612$0 ;
+  assign \$31  = behind_1_3 & \port$11830$0 ;
   assign \$32  = behind_1_4 & \port$2936$0 ;
   assign \$33  = | { \$32 , \$31 , \$30 , \$29  };
   assign \$34  = ~ \$33 ;
-  assign \$35  = \port$9386$0  & \$34 ;
+  assign \$35  = \port$9394$0  & \$34 ;
   assign \$36  = ~ behind_0_2;
-  assign \$37  = \$36  & \port$8168$0 ;
+  assign \$37  = \$36  & \port$8176$0 ;
   assign \$38  = ~ behind_1_2;
-  assign \$39  = \$38  & \port$9386$0 ;
-  assign \$40  = behind_2_3 & \port$11822$0 ;
+  assign \$39  = \$38  & \port$9394$0 ;
+  assign \$40  = behind_2_3 & \port$11830$0 ;
   assign \$41  = behind_2_4 & \port$2936$0 ;
   assign \$42  = | { \$41 , \$40 , \$39 , \$37  };
   assign \$43  = ~ \$42 ;
-  assign \$44  = \port$10604$0  & \$43 ;
+  assign \$44  = \port$10612$0  & \$43 ;
   assign \$45  = ~ behind_0_3;
-  assign \$46  = \$45  & \port$8168$0 ;
+  assign \$46  = \$45  & \port$8176$0 ;
   assign \$47  = ~ behind_1_3;
-  assign \$48  = \$47  & \port$9386$0 ;
+  assign \$48  = \$47  & \port$9394$0 ;
   assign \$49  = ~ behind_2_3;
-  assign \$50  = \$49  & \port$10604$0 ;
+  assign \$50  = \$49  & \port$10612$0 ;
   assign \$51  = behind_3_4 & \port$2936$0 ;
   assign \$52  = | { \$51 , \$50 , \$48 , \$46  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$11822$0  & \$53 ;
+  assign \$54  = \port$11830$0  & \$53 ;
   assign \$55  = ~ behind_0_4;
-  assign \$56  = \$55  & \port$8168$0 ;
+  assign \$56  = \$55  & \port$8176$0 ;
   assign \$57  = ~ behind_1_4;
-  assign \$58  = \$57  & \port$9386$0 ;
+  assign \$58  = \$57  & \port$9394$0 ;
   assign \$59  = ~ behind_2_4;
-  assign \$60  = \$59  & \port$10604$0 ;
+  assign \$60  = \$59  & \port$10612$0 ;
   assign \$61  = ~ behind_3_4;
-  assign \$62  = \$61  & \port$11822$0 ;
+  assign \$62  = \$61  & \port$11830$0 ;
   assign \$63  = | { \$62 , \$60 , \$58 , \$56  };
   assign \$64  = ~ \$63 ;
   assign \$65  = \port$2936$0  & \$64 ;
@@ -69171,9 +69187,9 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 ,
   assign \$18  = accept & \$17 ;
   assign \$19  = \$54  | \$65 ;
   assign \$20  = accept & \$19 ;
-  assign \$21  = behind_0_1 & \port$9386$0 ;
-  assign \$22  = behind_0_2 & \port$10604$0 ;
-  assign \$23  = behind_0_3 & \port$11822$0 ;
+  assign \$21  = behind_0_1 & \port$9394$0 ;
+  assign \$22  = behind_0_2 & \port$10612$0 ;
+  assign \$23  = behind_0_3 & \port$11830$0 ;
   assign \$24  = behind_0_4 & \port$2936$0 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
@@ -69276,7 +69292,7 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 ,
     end
   end
   assign grant = { \$65 , \$54 , \$44 , \$35 , \$27  };
-  assign request = { \port$2936$0 , \port$11822$0 , \port$10604$0 , \port$9386$0 , \port$8168$0  };
+  assign request = { \port$2936$0 , \port$11830$0 , \port$10612$0 , \port$9394$0 , \port$8176$0  };
   assign \port$4697$0  = \$27 ;
   assign \port$4705$0  = \$35 ;
   assign \port$4714$0  = \$44 ;
@@ -69284,7 +69300,7 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 ,
   assign \port$4735$0  = \$65 ;
 endmodule
 
-module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18072$0 , \port$18078$0 , clk);
+module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18080$0 , \port$18086$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69295,10 +69311,10 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18072$0 ;
-  wire [2:0] \port$18072$0 ;
-  input \port$18078$0 ;
-  wire \port$18078$0 ;
+  input [2:0] \port$18080$0 ;
+  wire [2:0] \port$18080$0 ;
+  input \port$18086$0 ;
+  wire \port$18086$0 ;
   wire [3:0] r_port__addr;
   wire [1:0] r_port__data;
   wire [3:0] row_0;
@@ -69336,14 +69352,14 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18072$0 , \port$18078$0  }];
+  assign data_0 = cells[{ \port$18080$0 , \port$18086$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 2'h0 : write_data;
-  assign r_port__addr = { \port$18072$0 , \port$18078$0  };
-  assign row_0 = { \port$18072$0 , \port$18078$0  };
+  assign r_port__addr = { \port$18080$0 , \port$18086$0  };
+  assign row_0 = { \port$18080$0 , \port$18086$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -69398,7 +69414,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17754$0 , \port$17830$0 , \port$18072$0 , \port$18078$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17762$0 , \port$17838$0 , \port$18080$0 , \port$18086$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69411,14 +69427,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$17754$0 ;
-  wire \port$17754$0 ;
-  input [2:0] \port$17830$0 ;
-  wire [2:0] \port$17830$0 ;
-  input [2:0] \port$18072$0 ;
-  wire [2:0] \port$18072$0 ;
-  input \port$18078$0 ;
-  wire \port$18078$0 ;
+  input \port$17762$0 ;
+  wire \port$17762$0 ;
+  input [2:0] \port$17838$0 ;
+  wire [2:0] \port$17838$0 ;
+  input [2:0] \port$18080$0 ;
+  wire [2:0] \port$18080$0 ;
+  input \port$18086$0 ;
+  wire \port$18086$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -69459,17 +69475,17 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17830$0 , \port$17754$0  }];
-  assign data_1 = cells[{ \port$18072$0 , \port$18078$0  }];
+  assign data_0 = cells[{ \port$17838$0 , \port$17762$0  }];
+  assign data_1 = cells[{ \port$18080$0 , \port$18086$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$17830$0 , \port$17754$0  };
-  assign row_0 = { \port$17830$0 , \port$17754$0  };
+  assign r_port__addr = { \port$17838$0 , \port$17762$0  };
+  assign row_0 = { \port$17838$0 , \port$17762$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$18072$0 , \port$18078$0  };
-  assign row_1 = { \port$18072$0 , \port$18078$0  };
+  assign \r_port__addr$12  = { \port$18080$0 , \port$18086$0  };
+  assign row_1 = { \port$18080$0 , \port$18086$0  };
   assign \r_port__data$15  = data_1;
 endmodule

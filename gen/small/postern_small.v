@@ -929,8 +929,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$3123$0 (\filled$209 ),
-    .\port$3145$0 (\filled$210 ),
+    .\port$3125$0 (\filled$209 ),
+    .\port$3147$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$254 ),
@@ -981,10 +981,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$3123$0 (\filled$209 ),
-    .\port$3129$0 (\fresh$212 ),
-    .\port$3145$0 (\filled$210 ),
-    .\port$3151$0 (\fresh$213 ),
+    .\port$3125$0 (\filled$209 ),
+    .\port$3131$0 (\fresh$212 ),
+    .\port$3147$0 (\filled$210 ),
+    .\port$3153$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(r_engine__ready),
@@ -1030,10 +1030,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$3123$0 (\filled$209 ),
-    .\port$3129$0 (\fresh$212 ),
-    .\port$3145$0 (\filled$210 ),
-    .\port$3151$0 (\fresh$213 ),
+    .\port$3125$0 (\filled$209 ),
+    .\port$3131$0 (\fresh$212 ),
+    .\port$3147$0 (\filled$210 ),
+    .\port$3153$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$248 ),
     .r_engine__ready(\r_engine__ready$250 ),
@@ -1180,8 +1180,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$3135$0 (\$42 ),
-    .\port$3157$0 (\$43 ),
+    .\port$3137$0 (\$42 ),
+    .\port$3159$0 (\$43 ),
     .\port$356$67 (\$41 ),
     .push(\push$271 ),
     .refusing(refusing),
@@ -2273,7 +2273,7 @@ module \postern_small.doorbells$520.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, data, look_vm, look_core, \port$3123$0 , \port$3145$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, data, look_vm, look_core, \port$3125$0 , \port$3147$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2396,10 +2396,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$3123$0 ;
-  wire \port$3123$0 ;
-  input \port$3145$0 ;
-  wire \port$3145$0 ;
+  input \port$3125$0 ;
+  wire \port$3125$0 ;
+  input \port$3147$0 ;
+  wire \port$3147$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2467,11 +2467,11 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
     enable_1_0 <= \$83 ;
   always @(posedge clk)
     enable_1_1 <= \$84 ;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3123$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3125$0  };
   assign \$1  = ! vm;
   assign \$3  = clear | test;
   assign written_0 = \$2  & \$3 ;
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3145$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3147$0  };
   assign \$6  = clear | test;
   assign written_1 = \$5  & \$6 ;
   assign \$10  = state_0 & enable_0_0;
@@ -2596,7 +2596,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$84  = 5'h00;
     end
   end
-  assign filled = { \port$3145$0 , \port$3123$0  };
+  assign filled = { \port$3147$0 , \port$3125$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -3050,16 +3050,16 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$120$0 (\$37 ),
     .\port$125$0 (\$38 ),
-    .\port$2351$0 (r__0__request[0]),
-    .\port$2705$0 (r__1__request[0]),
+    .\port$2353$0 (r__0__request[0]),
+    .\port$2707$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
     .\port$149$0 (\$41 ),
     .\port$154$0 (\$42 ),
-    .\port$2351$1 (r__0__request[1]),
-    .\port$2705$1 (r__1__request[1]),
+    .\port$2353$1 (r__0__request[1]),
+    .\port$2707$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_0  write_arbiter_0 (
@@ -3067,8 +3067,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$107$0 (\$35 ),
     .\port$112$0 (\$36 ),
-    .\port$2206$0 (w__0__request[0]),
-    .\port$2560$0 (w__1__request[0]),
+    .\port$2208$0 (w__0__request[0]),
+    .\port$2562$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_1  write_arbiter_1 (
@@ -3076,8 +3076,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$136$0 (\$39 ),
     .\port$141$0 (\$40 ),
-    .\port$2206$1 (w__0__request[1]),
-    .\port$2560$1 (w__1__request[1]),
+    .\port$2208$1 (w__0__request[1]),
+    .\port$2562$1 (w__1__request[1]),
     .rst(rst)
   );
   always @* begin
@@ -3169,7 +3169,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$26  = \$20 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \port$2351$0 , \port$2705$0 , clk);
+module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \port$2353$0 , \port$2707$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3192,21 +3192,21 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \por
   wire \port$120$0 ;
   output \port$125$0 ;
   wire \port$125$0 ;
-  input \port$2351$0 ;
-  wire \port$2351$0 ;
-  input \port$2705$0 ;
-  wire \port$2705$0 ;
+  input \port$2353$0 ;
+  wire \port$2353$0 ;
+  input \port$2707$0 ;
+  wire \port$2707$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2705$0 ;
+  assign \$3  = behind_0_1 & \port$2707$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2351$0  & \$5 ;
+  assign \$6  = \port$2353$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2351$0 ;
+  assign \$8  = \$7  & \port$2353$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2705$0  & \$10 ;
+  assign \$11  = \port$2707$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3221,7 +3221,7 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2705$0 , \port$2351$0  };
+  assign request = { \port$2707$0 , \port$2353$0  };
   assign \port$120$0  = \$6 ;
   assign \port$125$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3229,7 +3229,7 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \por
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \port$2351$1 , \port$2705$1 , clk);
+module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \port$2353$1 , \port$2707$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3252,21 +3252,21 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \por
   wire \port$149$0 ;
   output \port$154$0 ;
   wire \port$154$0 ;
-  input \port$2351$1 ;
-  wire \port$2351$1 ;
-  input \port$2705$1 ;
-  wire \port$2705$1 ;
+  input \port$2353$1 ;
+  wire \port$2353$1 ;
+  input \port$2707$1 ;
+  wire \port$2707$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2705$1 ;
+  assign \$3  = behind_0_1 & \port$2707$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2351$1  & \$5 ;
+  assign \$6  = \port$2353$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2351$1 ;
+  assign \$8  = \$7  & \port$2353$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2705$1  & \$10 ;
+  assign \$11  = \port$2707$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3281,7 +3281,7 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2705$1 , \port$2351$1  };
+  assign request = { \port$2707$1 , \port$2353$1  };
   assign \port$149$0  = \$6 ;
   assign \port$154$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3289,7 +3289,7 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \por
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112$0 , \port$2206$0 , \port$2560$0 , clk);
+module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112$0 , \port$2208$0 , \port$2562$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3313,22 +3313,22 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112
   wire \port$107$0 ;
   output \port$112$0 ;
   wire \port$112$0 ;
-  input \port$2206$0 ;
-  wire \port$2206$0 ;
-  input \port$2560$0 ;
-  wire \port$2560$0 ;
+  input \port$2208$0 ;
+  wire \port$2208$0 ;
+  input \port$2562$0 ;
+  wire \port$2562$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2560$0 ;
+  assign \$3  = behind_0_1 & \port$2562$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2206$0  & \$5 ;
+  assign \$6  = \port$2208$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2206$0 ;
+  assign \$8  = \$7  & \port$2208$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2560$0  & \$10 ;
+  assign \$11  = \port$2562$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3342,14 +3342,14 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2560$0 , \port$2206$0  };
+  assign request = { \port$2562$0 , \port$2208$0  };
   assign \port$107$0  = \$6 ;
   assign \port$112$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141$0 , \port$2206$1 , \port$2560$1 , clk);
+module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141$0 , \port$2208$1 , \port$2562$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3373,22 +3373,22 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141
   wire \port$136$0 ;
   output \port$141$0 ;
   wire \port$141$0 ;
-  input \port$2206$1 ;
-  wire \port$2206$1 ;
-  input \port$2560$1 ;
-  wire \port$2560$1 ;
+  input \port$2208$1 ;
+  wire \port$2208$1 ;
+  input \port$2562$1 ;
+  wire \port$2562$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2560$1 ;
+  assign \$3  = behind_0_1 & \port$2562$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2206$1  & \$5 ;
+  assign \$6  = \port$2208$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2206$1 ;
+  assign \$8  = \$7  & \port$2208$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2560$1  & \$10 ;
+  assign \$11  = \port$2562$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3402,7 +3402,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2560$1 , \port$2206$1  };
+  assign request = { \port$2562$1 , \port$2208$1  };
   assign \port$136$0  = \$6 ;
   assign \port$141$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3410,7 +3410,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3123$0 , head__0, \port$3129$0 , \port$3145$0 , \port$3151$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3125$0 , head__0, \port$3131$0 , \port$3147$0 , \port$3153$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
 , take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3810,14 +3810,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$3123$0 ;
-  wire \port$3123$0 ;
-  input \port$3129$0 ;
-  wire \port$3129$0 ;
-  input \port$3145$0 ;
-  wire \port$3145$0 ;
-  input \port$3151$0 ;
-  wire \port$3151$0 ;
+  input \port$3125$0 ;
+  wire \port$3125$0 ;
+  input \port$3131$0 ;
+  wire \port$3131$0 ;
+  input \port$3147$0 ;
+  wire \port$3147$0 ;
+  input \port$3153$0 ;
+  wire \port$3153$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -4158,7 +4158,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$191  = \$189  & \$190 ;
   assign read__ready = \$186  | \$191 ;
   assign \$193  = ~ popping;
-  assign \$194  = take & { \port$3151$0 , \port$3129$0  };
+  assign \$194  = take & { \port$3153$0 , \port$3131$0  };
   assign \$195  = | \$194 ;
   assign \$196  = \$193  | \$195 ;
   assign r_pool__keep = showing & \$196 ;
@@ -4231,7 +4231,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$264  = \$261  & \$263 ;
   assign \$266  = read__ready & \$265 ;
   assign \$267  = \$266  & pops;
-  assign \$269  = \$268  & \port$3123$0 ;
+  assign \$269  = \$268  & \port$3125$0 ;
   assign \$270  = r_incoming[16:15] <= head__0[7:6];
   assign \$271  = pops | \$270 ;
   assign \$272  = \$269  & \$271 ;
@@ -4559,12 +4559,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3151$0 , \port$3129$0  };
+  assign fresh = { \port$3153$0 , \port$3131$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3145$0 , \port$3123$0  };
+  assign filled = { \port$3147$0 , \port$3125$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -4890,7 +4890,7 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3123$0 , \port$3129$0 , \port$3145$0 , head__1, \port$3151$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3125$0 , \port$3131$0 , \port$3147$0 , head__1, \port$3153$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
 , take, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5290,14 +5290,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg pop_vm = 1'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$3123$0 ;
-  wire \port$3123$0 ;
-  input \port$3129$0 ;
-  wire \port$3129$0 ;
-  input \port$3145$0 ;
-  wire \port$3145$0 ;
-  input \port$3151$0 ;
-  wire \port$3151$0 ;
+  input \port$3125$0 ;
+  wire \port$3125$0 ;
+  input \port$3131$0 ;
+  wire \port$3131$0 ;
+  input \port$3147$0 ;
+  wire \port$3147$0 ;
+  input \port$3153$0 ;
+  wire \port$3153$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5638,7 +5638,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$191  = \$189  & \$190 ;
   assign read__ready = \$186  | \$191 ;
   assign \$193  = ~ popping;
-  assign \$194  = take & { \port$3151$0 , \port$3129$0  };
+  assign \$194  = take & { \port$3153$0 , \port$3131$0  };
   assign \$195  = | \$194 ;
   assign \$196  = \$193  | \$195 ;
   assign r_pool__keep = showing & \$196 ;
@@ -5711,7 +5711,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$264  = \$261  & \$263 ;
   assign \$266  = read__ready & \$265 ;
   assign \$267  = \$266  & pops;
-  assign \$269  = \$268  & \port$3145$0 ;
+  assign \$269  = \$268  & \port$3147$0 ;
   assign \$270  = r_incoming[16:15] <= head__1[7:6];
   assign \$271  = pops | \$270 ;
   assign \$272  = \$269  & \$271 ;
@@ -6039,12 +6039,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3151$0 , \port$3129$0  };
+  assign fresh = { \port$3153$0 , \port$3131$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3145$0 , \port$3123$0  };
+  assign filled = { \port$3147$0 , \port$3125$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -6378,16 +6378,17 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   wire [4:0] \$12 ;
   wire \$13 ;
   wire \$14 ;
-  wire [8:0] \$15 ;
-  wire \$16 ;
-  wire [1:0] \$17 ;
-  reg [3:0] \$18 ;
-  reg \$19 ;
+  wire \$15 ;
+  wire [8:0] \$16 ;
+  wire \$17 ;
+  wire [1:0] \$18 ;
+  reg [3:0] \$19 ;
   wire \$2 ;
-  reg [3:0] \$20 ;
-  reg [8:0] \$21 ;
-  reg \$22 ;
-  reg [1:0] \$23 ;
+  reg \$20 ;
+  reg [3:0] \$21 ;
+  reg [8:0] \$22 ;
+  reg \$23 ;
+  reg [1:0] \$24 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -6569,21 +6570,22 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \$11  = popped & single;
   assign \$12  = tail + 1'h1;
   assign \$13  = ~ filled;
-  assign \$14  = popped | \$13 ;
-  assign \$15  = straight ? message : { rest_next__data, \$signature__data$64  };
-  assign \$17  = fresh ? 2'h1 : 2'h2;
+  assign \$14  = push & \$13 ;
+  assign \$15  = popped | \$14 ;
+  assign \$16  = straight ? message : { rest_next__data, \$signature__data$64  };
+  assign \$18  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$18 ;
+    tail <= \$19 ;
   always @(posedge clk)
-    filled <= \$19 ;
+    filled <= \$20 ;
   always @(posedge clk)
-    first <= \$20 ;
+    first <= \$21 ;
   always @(posedge clk)
-    head <= \$21 ;
+    head <= \$22 ;
   always @(posedge clk)
-    fresh <= \$22 ;
+    fresh <= \$23 ;
   always @(posedge clk)
-    rx_result <= \$23 ;
+    rx_result <= \$24 ;
   \postern_small.queue_0.counts  counts (
     .clk(clk),
     .\port$460$0 (new_sent),
@@ -6601,67 +6603,67 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$18  = tail;
+    \$19  = tail;
     if (push) begin
-      \$18  = \$12 [3:0];
+      \$19  = \$12 [3:0];
     end
     if (rst) begin
-      \$18  = 4'h0;
+      \$19  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$19  = filled;
+    \$20  = filled;
     if (push) begin
-      \$19  = 1'h1;
+      \$20  = 1'h1;
     end else if (\$11 ) begin
-      \$19  = 1'h0;
+      \$20  = 1'h0;
     end
     if (rst) begin
-      \$19  = 1'h0;
+      \$20  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$20  = first;
+    \$21  = first;
     if (popped) begin
-      \$20  = \$1 [3:0];
+      \$21  = \$1 [3:0];
     end
     if (rst) begin
-      \$20  = 4'h0;
+      \$21  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$21  = head;
-    if (\$14 ) begin
-      \$21  = \$15 ;
+    \$22  = head;
+    if (\$15 ) begin
+      \$22  = \$16 ;
     end
     if (rst) begin
-      \$21  = 9'h000;
+      \$22  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$22  = fresh;
+    \$23  = fresh;
     if (look) begin
-      \$22  = filled;
+      \$23  = filled;
     end
-    if (\$16 ) begin
-      \$22  = 1'h0;
+    if (\$17 ) begin
+      \$23  = 1'h0;
     end
     if (rst) begin
-      \$22  = 1'h0;
+      \$23  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$23  = rx_result;
+    \$24  = rx_result;
     if (take) begin
-      \$23  = \$17 ;
+      \$24  = \$18 ;
     end
     if (rst) begin
-      \$23  = 2'h0;
+      \$24  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -6707,7 +6709,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \head.sender  = head[8];
   assign popped = \$8 ;
   assign write = push;
-  assign \$16  = \$8 ;
+  assign \$17  = \$8 ;
 endmodule
 
 module \postern_small.queue_0.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
@@ -6792,16 +6794,17 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   wire [4:0] \$12 ;
   wire \$13 ;
   wire \$14 ;
-  wire [8:0] \$15 ;
-  wire \$16 ;
-  wire [1:0] \$17 ;
-  reg [3:0] \$18 ;
-  reg \$19 ;
+  wire \$15 ;
+  wire [8:0] \$16 ;
+  wire \$17 ;
+  wire [1:0] \$18 ;
+  reg [3:0] \$19 ;
   wire \$2 ;
-  reg [3:0] \$20 ;
-  reg [8:0] \$21 ;
-  reg \$22 ;
-  reg [1:0] \$23 ;
+  reg \$20 ;
+  reg [3:0] \$21 ;
+  reg [8:0] \$22 ;
+  reg \$23 ;
+  reg [1:0] \$24 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
@@ -6983,21 +6986,22 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \$11  = popped & single;
   assign \$12  = tail + 1'h1;
   assign \$13  = ~ filled;
-  assign \$14  = popped | \$13 ;
-  assign \$15  = straight ? message : { rest_next__data, \$signature__data$64  };
-  assign \$17  = fresh ? 2'h1 : 2'h2;
+  assign \$14  = push & \$13 ;
+  assign \$15  = popped | \$14 ;
+  assign \$16  = straight ? message : { rest_next__data, \$signature__data$64  };
+  assign \$18  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$18 ;
+    tail <= \$19 ;
   always @(posedge clk)
-    filled <= \$19 ;
+    filled <= \$20 ;
   always @(posedge clk)
-    first <= \$20 ;
+    first <= \$21 ;
   always @(posedge clk)
-    head <= \$21 ;
+    head <= \$22 ;
   always @(posedge clk)
-    fresh <= \$22 ;
+    fresh <= \$23 ;
   always @(posedge clk)
-    rx_result <= \$23 ;
+    rx_result <= \$24 ;
   \postern_small.queue_1.counts  counts (
     .clk(clk),
     .\port$460$0 (new_sent),
@@ -7015,67 +7019,67 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$18  = tail;
+    \$19  = tail;
     if (push) begin
-      \$18  = \$12 [3:0];
+      \$19  = \$12 [3:0];
     end
     if (rst) begin
-      \$18  = 4'h0;
+      \$19  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$19  = filled;
+    \$20  = filled;
     if (push) begin
-      \$19  = 1'h1;
+      \$20  = 1'h1;
     end else if (\$11 ) begin
-      \$19  = 1'h0;
+      \$20  = 1'h0;
     end
     if (rst) begin
-      \$19  = 1'h0;
+      \$20  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$20  = first;
+    \$21  = first;
     if (popped) begin
-      \$20  = \$1 [3:0];
+      \$21  = \$1 [3:0];
     end
     if (rst) begin
-      \$20  = 4'h0;
+      \$21  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$21  = head;
-    if (\$14 ) begin
-      \$21  = \$15 ;
+    \$22  = head;
+    if (\$15 ) begin
+      \$22  = \$16 ;
     end
     if (rst) begin
-      \$21  = 9'h000;
+      \$22  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$22  = fresh;
+    \$23  = fresh;
     if (look) begin
-      \$22  = filled;
+      \$23  = filled;
     end
-    if (\$16 ) begin
-      \$22  = 1'h0;
+    if (\$17 ) begin
+      \$23  = 1'h0;
     end
     if (rst) begin
-      \$22  = 1'h0;
+      \$23  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$23  = rx_result;
+    \$24  = rx_result;
     if (take) begin
-      \$23  = \$17 ;
+      \$24  = \$18 ;
     end
     if (rst) begin
-      \$23  = 2'h0;
+      \$24  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -7121,7 +7125,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \head.sender  = head[8];
   assign popped = \$8 ;
   assign write = push;
-  assign \$16  = \$8 ;
+  assign \$17  = \$8 ;
 endmodule
 
 module \postern_small.queue_1.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
@@ -9363,8 +9367,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
     .clk(clk),
     .\port$2044$0 (requests__0__ready),
     .\port$2049$0 (requests__1__ready),
-    .\port$2371$0 (requests__0__valid),
-    .\port$2725$0 (requests__1__valid),
+    .\port$2373$0 (requests__0__valid),
+    .\port$2727$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -10317,7 +10321,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \port$2371$0 , \port$2725$0 , clk);
+module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \port$2373$0 , \port$2727$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10340,21 +10344,21 @@ module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \p
   wire \port$2044$0 ;
   output \port$2049$0 ;
   wire \port$2049$0 ;
-  input \port$2371$0 ;
-  wire \port$2371$0 ;
-  input \port$2725$0 ;
-  wire \port$2725$0 ;
+  input \port$2373$0 ;
+  wire \port$2373$0 ;
+  input \port$2727$0 ;
+  wire \port$2727$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2725$0 ;
+  assign \$3  = behind_0_1 & \port$2727$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2371$0  & \$5 ;
+  assign \$6  = \port$2373$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2371$0 ;
+  assign \$8  = \$7  & \port$2373$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2725$0  & \$10 ;
+  assign \$11  = \port$2727$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -10369,7 +10373,7 @@ module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \p
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2725$0 , \port$2371$0  };
+  assign request = { \port$2727$0 , \port$2373$0  };
   assign \port$2044$0  = \$6 ;
   assign \port$2049$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -10378,7 +10382,7 @@ module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \p
 endmodule
 
 module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, word__data, \port$356$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, row_1, look_lane, \port$3135$0 , \port$3157$0 
+, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, row_1, look_lane, \port$3137$0 , \port$3159$0 
 , requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
@@ -11026,10 +11030,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg [1:0] others = 2'h0;
   input permitted;
   wire permitted;
-  input [9:0] \port$3135$0 ;
-  wire [9:0] \port$3135$0 ;
-  input [9:0] \port$3157$0 ;
-  wire [9:0] \port$3157$0 ;
+  input [9:0] \port$3137$0 ;
+  wire [9:0] \port$3137$0 ;
+  input [9:0] \port$3159$0 ;
+  wire [9:0] \port$3159$0 ;
   output [7:0] \port$356$67 ;
   wire [7:0] \port$356$67 ;
   output [1:0] push;
@@ -11269,12 +11273,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$66  = commit & \$65 ;
   assign \$67  = ~ may;
   assign \$68  = \$66  & \$67 ;
-  assign \$69  = \port$3135$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$70  = \port$3157$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$69  = \port$3137$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$70  = \port$3159$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$71  = \$69  | \$70 ;
   assign \$72  = \$71  + 1'h1;
-  assign \$73  = \port$3135$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$74  = \port$3157$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$73  = \port$3137$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$74  = \port$3159$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$75  = \$73  | \$74 ;
   assign \$76  = \$75  + 1'h1;
   assign \$77  = { \$495 , \$494  } & { requests__1__payload[65], requests__0__payload[65] };
@@ -11553,8 +11557,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$2216$0 (requests__0__valid),
-    .\port$2570$0 (requests__1__valid),
+    .\port$2218$0 (requests__0__valid),
+    .\port$2572$0 (requests__1__valid),
     .\port$862$0 (\$494 ),
     .\port$867$0 (\$495 ),
     .rst(rst)
@@ -12008,10 +12012,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign target_open = 1'h1;
   assign write_row = source;
   assign write_data = \new ;
-  assign sent__0 = \port$3135$0 [4:0];
-  assign sent__1 = \port$3157$0 [4:0];
-  assign stops__0 = \port$3135$0 [9:5];
-  assign stops__1 = \port$3157$0 [9:5];
+  assign sent__0 = \port$3137$0 [4:0];
+  assign sent__1 = \port$3159$0 [4:0];
+  assign stops__0 = \port$3137$0 [9:5];
+  assign stops__1 = \port$3159$0 [9:5];
   assign closed_vm = 2'h0;
   assign vm = _request[27];
   assign word__data = _request[64:33];
@@ -12314,7 +12318,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$450  = sources[1];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867$0 , \port$2216$0 , \port$2570$0 , clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867$0 , \port$2218$0 , \port$2572$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -12334,10 +12338,10 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867
   input clk;
   wire clk;
   wire [1:0] grant;
-  input \port$2216$0 ;
-  wire \port$2216$0 ;
-  input \port$2570$0 ;
-  wire \port$2570$0 ;
+  input \port$2218$0 ;
+  wire \port$2218$0 ;
+  input \port$2572$0 ;
+  wire \port$2572$0 ;
   output \port$862$0 ;
   wire \port$862$0 ;
   output \port$867$0 ;
@@ -12347,13 +12351,13 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2570$0 ;
+  assign \$3  = behind_0_1 & \port$2572$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2216$0  & \$5 ;
+  assign \$6  = \port$2218$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2216$0 ;
+  assign \$8  = \$7  & \port$2218$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2570$0  & \$10 ;
+  assign \$11  = \port$2572$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -12367,7 +12371,7 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2570$0 , \port$2216$0  };
+  assign request = { \port$2572$0 , \port$2218$0  };
   assign \port$862$0  = \$6 ;
   assign \port$867$0  = \$11 ;
   assign \$4  = \$3 ;

@@ -177,7 +177,9 @@ class Queue(wiring.Component):
             m.d.sync += self.filled.eq(0)
         with m.If(self.popped):
             m.d.sync += first.eq(next_first)
-        with m.If(self.popped | ~self.filled):  # without a message the head is anything
+        with m.If(
+            self.popped | self.push & ~self.filled
+        ):  # without a message it stays, or who waits for it would wait longer
             following = Cat(slot_next.data, rest_next.data)
             m.d.sync += self.head.as_value().eq(Mux(straight, self.message.as_value(), following))
 

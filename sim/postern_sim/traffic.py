@@ -630,7 +630,7 @@ class _Speaker:
         beats = rng.choice((1, 2, 5, self.c.block_size // step))
         out = self._burst(address, beats, size, kind, rng.random() < 0.5)
         take = rng.choice((TAKE_PLACE, TAKE_PLACE, TAKE_HOT_PLACE, 0))
-        if take:
+        if take and not (kind == WRAP and len(out) * step > self.c.block_size):  # or it would wrap elsewhere there
             out[0] = self._using(out[0], self._use(take))
         return out
 

@@ -28,7 +28,6 @@ CONFIGURATIONS = {
 }  # fmt: skip
 
 ELSEWHERE = {
-    "nobody-killed": "a limit of what is proven: kill is tested, not proven",
     "master-keeps-the-protocol": "a duty of the integrator: the master is outside",
     "port-keeps-its-times": "the bounds themselves are watched in tests/docs/test_bounds.py",
 }
@@ -115,6 +114,18 @@ class Watch:
         if acting:
             self.holds("acts-apart", acting == 1 and not self.before.get("acted"))
             self.holds("word-stays", now["word"] == self.before["word"])
+        now["step"] = ctx.get(blocks.kill_vm) if ctx.get(blocks.kill) else None
+        now["step before"] = torn = self.before.get("step")
+        if now["step"] is not None:
+            self.holds("steps-apart", not acting and torn is None)
+        if acting:
+            self.holds("steps-apart", torn is None and self.before.get("step before") is None)
+        living = ctx.get(blocks.open)
+        for dead in (now["step"], torn):
+            if dead is not None:
+                self.holds("dead-are-closed", not living >> dead & 1)
+        if ctx.get(blocks.alloc):
+            self.holds("dead-are-closed", bool(living >> ctx.get(blocks.alloc_vm) & 1))
         if ctx.get(blocks.give):
             self.holds("gives-what-it-may", bool(ctx.get(blocks.may_give)))
         rows = self.dut.scrubber.rows

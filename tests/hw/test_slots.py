@@ -45,16 +45,16 @@ class Slots:
             rows = design.table(f"port_{port}", "slots", depth=len(c.port_vms(port)) * pow2_lanes)
             self.lanes += [row for i, row in enumerate(rows) if i % pow2_lanes < c.lanes]
             self.spares.append(
-                (design.register(f"port_{port}", "spare_here"), design.register(f"port_{port}", "spare"))
+                tuple(design.register(f"port_{port}", name) for name in ("spare_here", "new_spare", "kept_spare"))
             )
 
     def places(self, ctx):
         """Return the slot in each place."""
         found = [ctx.get(ring[entry]) for ring in self.rings for entry in range(self.c.depth)]
         found += [ctx.get(lane) for lane in self.lanes]
-        for port, (here, spare) in enumerate(self.spares):
+        for port, (here, new, kept) in enumerate(self.spares):
             if ctx.get(here):
-                found.append(ctx.get(spare))
+                found.append(ctx.get(self.writer.back if ctx.get(new) else kept))
             else:  # in the hands of the commit that acts in this cycle
                 assert ctx.get(self.writer.slot_back) == 1 << port
                 found.append(ctx.get(self.writer.message.slot))
