@@ -71,8 +71,8 @@ class _Rights(Property):
     covers = 26
     assumptions = ENGINE
     limits = (
-        "That the walk after a kill comes to every block in bounded time, and what it does to queues and doorbells, is tested"
-        " (test plan: Kill), not proven."
+        "That the walk after a kill comes to every block in bounded time, and what it does to queues and doorbells,"
+        " is tested (test plan: Kill), not proven."
     )
     reduction = (
         "Blocks and VMs are only compared with each other, block by block: a violation names one block and two VMs. "
