@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -165,11 +166,12 @@ def _run(command: list[str], folder: Path, seconds: float) -> str | None:
     return done.stdout
 
 
-class Engine:
+class Engine(ABC):
     """Proves the assertions of ``design.il`` in a folder."""
 
     name = ""
 
+    @abstractmethod
     def prove(self, folder: Path, seconds: float) -> Verdict:
         """Prove all assertions of a harness together, within a time.
 
@@ -178,7 +180,6 @@ class Engine:
         EngineError
             A tool failed. That is no verdict.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

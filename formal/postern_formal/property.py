@@ -1,6 +1,7 @@
 """What a property is: a promise about real components, a harness that states it, and seeded bugs that it catches."""
 
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ class Assumption:
     text: str
 
 
-class Property:
+class Property(ABC):
     """A statement about real components.
 
     Attributes
@@ -121,9 +122,9 @@ class Property:
         """Return the engines that prove it for a parameter set. By default all."""
         return self.engines
 
+    @abstractmethod
     def build(self, m: Module, parameters: Any) -> None:
         """Add the components and what is asserted, assumed and covered of them."""
-        raise NotImplementedError
 
 
 def free(m: Module, *signals: Value) -> None:

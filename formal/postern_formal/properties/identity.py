@@ -14,7 +14,7 @@ from ..engines import Induction
 from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
 
-__all__ = ["COMMIT_IS_ONE", "PROPERTIES", "commit_is_one", "reduced"]
+__all__ = ["COMMIT_IS_ONE", "PROPERTIES", "any_writes", "reduced"]
 
 
 def reduced(identity: Identity = Identity.SIDEBAND, bus: Bus = Bus.AXI4_LITE, **changes) -> Config:
@@ -49,6 +49,20 @@ def is_commit(c: Config, payload):
 def commit_is_one(c: Config, payload):
     """Whether a write request that its port calls a commit is one, and is torn if it is not whole."""
     return is_commit(c, payload) & (payload.torn | payload.strobes.all())
+
+
+def any_writes(m: Module, c: Config) -> WriteEngine:
+    """Add a write engine that gets any requests that ports may make, and any answers."""
+    dut = WriteEngine(c)
+    m.submodules.engine = inside = Inside(dut)
+    free_inputs(m, dut)
+    for request in dut.requests:
+        payload = request.payload
+        if c.manager is Manager.NONE:  # then there is no such page
+            m.d.comb += Assume(~payload.manager)
+        m.d.comb += Assume(~request.valid | ~payload.commit | commit_is_one(c, payload))
+    line(m, inside.part("arbiter"), len(dut.requests) + (c.manager is not Manager.NONE))
+    return dut
 
 
 class Bound(Property):
@@ -323,14 +337,7 @@ class Sender(Property):
 
     def build(self, m: Module, parameters: Config) -> None:
         c = parameters
-        dut = WriteEngine(c)
-        m.submodules.engine = inside = Inside(dut)
-        free_inputs(m, dut)
-        for request in dut.requests:
-            m.d.comb += Assume(~request.valid | ~request.payload.commit | commit_is_one(c, request.payload))
-            if c.manager is Manager.NONE:  # then there is no such page
-                m.d.comb += Assume(~request.payload.manager)
-        line(m, inside.part("arbiter"), len(dut.requests) + (c.manager is not Manager.NONE))
+        dut = any_writes(m, c)
         vm, commits = Signal(range(c.vms)), Signal()
         for request in dut.requests:
             with m.If(request.valid & request.ready):

@@ -6,14 +6,13 @@ from operator import or_
 from amaranth.hdl import Assume, Cat, Const, Cover, Module, Mux, Signal
 
 from postern_hw.sram import LANE, Sram
-from postern_hw.write_engine import WriteEngine
 from postern_spec.config import Config, Manager, preset
 from postern_spec.regmap import Settled
 
 from ..engines import Induction
 from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free_inputs, symbolic
-from .identity import COMMIT_IS_ONE, commit_is_one, reduced
+from .identity import COMMIT_IS_ONE, any_writes, reduced
 
 __all__ = ["PROPERTIES"]
 
@@ -64,15 +63,7 @@ class Write(Property):
 
     def build(self, m: Module, parameters: Config) -> None:
         c = parameters
-        dut = WriteEngine(c)
-        m.submodules.engine = inside = Inside(dut)
-        free_inputs(m, dut)
-        for request in dut.requests:
-            payload = request.payload
-            if c.manager is Manager.NONE:  # then there is no such page
-                m.d.comb += Assume(~payload.manager)
-            m.d.comb += Assume(~request.valid | ~payload.commit | commit_is_one(c, payload))
-        line(m, inside.part("arbiter"), len(dut.requests) + (c.manager is not Manager.NONE))
+        dut = any_writes(m, c)
         do = {name.lower(): getattr(dut.do, name.lower()) for name in dut.strobes(c)}
         if c.manager is Manager.NONE:
             del do["peer"]  # all generations are known for ever: nothing listens
