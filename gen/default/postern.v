@@ -3371,14 +3371,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .permitted(permitted),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18210$0 (\filled$377 ),
+    .\port$18105$0 (\filled$370 ),
+    .\port$18119$0 (\filled$371 ),
+    .\port$18133$0 (\filled$372 ),
+    .\port$18147$0 (\filled$373 ),
+    .\port$18161$0 (\filled$374 ),
+    .\port$18175$0 (\filled$375 ),
+    .\port$18189$0 (\filled$376 ),
+    .\port$18203$0 (\filled$377 ),
     .refuse(refused_command),
     .refused(refused),
     .\row_0$17 (sender),
@@ -3498,14 +3498,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .peer(peer),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18210$0 (\filled$377 ),
+    .\port$18105$0 (\filled$370 ),
+    .\port$18119$0 (\filled$371 ),
+    .\port$18133$0 (\filled$372 ),
+    .\port$18147$0 (\filled$373 ),
+    .\port$18161$0 (\filled$374 ),
+    .\port$18175$0 (\filled$375 ),
+    .\port$18189$0 (\filled$376 ),
+    .\port$18203$0 (\filled$377 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$463 ),
@@ -3608,23 +3608,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(w_refusals__ready),
     .\o__ready$230 (r_refusals__ready),
     .open(open),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18118$0 (\fresh$379 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18132$0 (\fresh$380 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18146$0 (\fresh$381 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18160$0 (\fresh$382 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18174$0 (\fresh$383 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18188$0 (\fresh$384 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18202$0 (\fresh$385 ),
-    .\port$18210$0 (\filled$377 ),
-    .\port$18216$0 (\fresh$386 ),
-    .\port$18226$3 (\$338 ),
+    .\port$18105$0 (\filled$370 ),
+    .\port$18111$0 (\fresh$379 ),
+    .\port$18119$0 (\filled$371 ),
+    .\port$18125$0 (\fresh$380 ),
+    .\port$18133$0 (\filled$372 ),
+    .\port$18139$0 (\fresh$381 ),
+    .\port$18147$0 (\filled$373 ),
+    .\port$18153$0 (\fresh$382 ),
+    .\port$18161$0 (\filled$374 ),
+    .\port$18167$0 (\fresh$383 ),
+    .\port$18175$0 (\filled$375 ),
+    .\port$18181$0 (\fresh$384 ),
+    .\port$18189$0 (\filled$376 ),
+    .\port$18195$0 (\fresh$385 ),
+    .\port$18203$0 (\filled$377 ),
+    .\port$18209$0 (\fresh$386 ),
+    .\port$18219$3 (\$338 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$338 ),
     .r_engine__ready(r_engine__ready),
@@ -3711,23 +3711,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1260 ),
     .\o__ready$230 (\r_refusals__ready$1266 ),
     .open(open),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18118$0 (\fresh$379 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18132$0 (\fresh$380 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18146$0 (\fresh$381 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18160$0 (\fresh$382 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18174$0 (\fresh$383 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18188$0 (\fresh$384 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18202$0 (\fresh$385 ),
-    .\port$18210$0 (\filled$377 ),
-    .\port$18216$0 (\fresh$386 ),
-    .\port$18398$3 (\$339 ),
+    .\port$18105$0 (\filled$370 ),
+    .\port$18111$0 (\fresh$379 ),
+    .\port$18119$0 (\filled$371 ),
+    .\port$18125$0 (\fresh$380 ),
+    .\port$18133$0 (\filled$372 ),
+    .\port$18139$0 (\fresh$381 ),
+    .\port$18147$0 (\filled$373 ),
+    .\port$18153$0 (\fresh$382 ),
+    .\port$18161$0 (\filled$374 ),
+    .\port$18167$0 (\fresh$383 ),
+    .\port$18175$0 (\filled$375 ),
+    .\port$18181$0 (\fresh$384 ),
+    .\port$18189$0 (\filled$376 ),
+    .\port$18195$0 (\fresh$385 ),
+    .\port$18203$0 (\filled$377 ),
+    .\port$18209$0 (\fresh$386 ),
+    .\port$18391$3 (\$339 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$457 ),
     .r_engine__ready(\r_engine__ready$459 ),
@@ -3814,23 +3814,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1302 ),
     .\o__ready$230 (\r_refusals__ready$1308 ),
     .open(open),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18118$0 (\fresh$379 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18132$0 (\fresh$380 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18146$0 (\fresh$381 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18160$0 (\fresh$382 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18174$0 (\fresh$383 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18188$0 (\fresh$384 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18202$0 (\fresh$385 ),
-    .\port$18210$0 (\filled$377 ),
-    .\port$18216$0 (\fresh$386 ),
-    .\port$18570$3 (\$340 ),
+    .\port$18105$0 (\filled$370 ),
+    .\port$18111$0 (\fresh$379 ),
+    .\port$18119$0 (\filled$371 ),
+    .\port$18125$0 (\fresh$380 ),
+    .\port$18133$0 (\filled$372 ),
+    .\port$18139$0 (\fresh$381 ),
+    .\port$18147$0 (\filled$373 ),
+    .\port$18153$0 (\fresh$382 ),
+    .\port$18161$0 (\filled$374 ),
+    .\port$18167$0 (\fresh$383 ),
+    .\port$18175$0 (\filled$375 ),
+    .\port$18181$0 (\fresh$384 ),
+    .\port$18189$0 (\filled$376 ),
+    .\port$18195$0 (\fresh$385 ),
+    .\port$18203$0 (\filled$377 ),
+    .\port$18209$0 (\fresh$386 ),
+    .\port$18563$3 (\$340 ),
     .r_data(r_data),
     .r_engine__payload(\requests__2__payload$527 ),
     .r_engine__ready(\r_engine__ready$529 ),
@@ -3917,23 +3917,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1344 ),
     .\o__ready$230 (\r_refusals__ready$1350 ),
     .open(open),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18118$0 (\fresh$379 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18132$0 (\fresh$380 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18146$0 (\fresh$381 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18160$0 (\fresh$382 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18174$0 (\fresh$383 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18188$0 (\fresh$384 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18202$0 (\fresh$385 ),
-    .\port$18210$0 (\filled$377 ),
-    .\port$18216$0 (\fresh$386 ),
-    .\port$18742$3 (\$341 ),
+    .\port$18105$0 (\filled$370 ),
+    .\port$18111$0 (\fresh$379 ),
+    .\port$18119$0 (\filled$371 ),
+    .\port$18125$0 (\fresh$380 ),
+    .\port$18133$0 (\filled$372 ),
+    .\port$18139$0 (\fresh$381 ),
+    .\port$18147$0 (\filled$373 ),
+    .\port$18153$0 (\fresh$382 ),
+    .\port$18161$0 (\filled$374 ),
+    .\port$18167$0 (\fresh$383 ),
+    .\port$18175$0 (\filled$375 ),
+    .\port$18181$0 (\fresh$384 ),
+    .\port$18189$0 (\filled$376 ),
+    .\port$18195$0 (\fresh$385 ),
+    .\port$18203$0 (\filled$377 ),
+    .\port$18209$0 (\fresh$386 ),
+    .\port$18735$3 (\$341 ),
     .r_data(r_data),
     .r_engine__payload(\requests__3__payload$597 ),
     .r_engine__ready(\r_engine__ready$599 ),
@@ -4008,8 +4008,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1112 ),
-    .\port$4792$0 (\$306 ),
-    .\port$4798$0 (\$307 ),
+    .\port$4785$0 (\$306 ),
+    .\port$4791$0 (\$307 ),
     .push(\push$638 [0]),
     .returns(\returns$670 ),
     .row_0(sender),
@@ -4041,8 +4041,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1113 ),
-    .\port$4804$0 (\$308 ),
-    .\port$4810$0 (\$309 ),
+    .\port$4797$0 (\$308 ),
+    .\port$4803$0 (\$309 ),
     .push(\push$638 [1]),
     .returns(\returns$704 ),
     .row_0(sender),
@@ -4074,8 +4074,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1114 ),
-    .\port$4816$0 (\$310 ),
-    .\port$4822$0 (\$311 ),
+    .\port$4809$0 (\$310 ),
+    .\port$4815$0 (\$311 ),
     .push(\push$638 [2]),
     .returns(\returns$737 ),
     .row_0(sender),
@@ -4107,8 +4107,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1115 ),
-    .\port$4828$0 (\$312 ),
-    .\port$4834$0 (\$313 ),
+    .\port$4821$0 (\$312 ),
+    .\port$4827$0 (\$313 ),
     .push(\push$638 [3]),
     .returns(\returns$770 ),
     .row_0(sender),
@@ -4140,8 +4140,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1116 ),
-    .\port$4840$0 (\$314 ),
-    .\port$4846$0 (\$315 ),
+    .\port$4833$0 (\$314 ),
+    .\port$4839$0 (\$315 ),
     .push(\push$638 [4]),
     .returns(\returns$803 ),
     .row_0(sender),
@@ -4173,8 +4173,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1117 ),
-    .\port$4852$0 (\$316 ),
-    .\port$4858$0 (\$317 ),
+    .\port$4845$0 (\$316 ),
+    .\port$4851$0 (\$317 ),
     .push(\push$638 [5]),
     .returns(\returns$836 ),
     .row_0(sender),
@@ -4206,8 +4206,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1118 ),
-    .\port$4864$0 (\$318 ),
-    .\port$4870$0 (\$319 ),
+    .\port$4857$0 (\$318 ),
+    .\port$4863$0 (\$319 ),
     .push(\push$638 [6]),
     .returns(\returns$869 ),
     .row_0(sender),
@@ -4239,8 +4239,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1119 ),
-    .\port$4876$0 (\$320 ),
-    .\port$4882$0 (\$321 ),
+    .\port$4869$0 (\$320 ),
+    .\port$4875$0 (\$321 ),
     .push(\push$638 [7]),
     .returns(\returns$902 ),
     .row_0(sender),
@@ -4320,33 +4320,33 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .owned(owned),
     .permits(permits),
     .permitted(\permitted$1023 ),
-    .\port$12993$0 (entry),
+    .\port$12986$0 (entry),
     .\port$2730$0 (look_resident),
-    .\port$4744$0 (look_result),
-    .\port$4792$0 (\$306 ),
-    .\port$4798$0 (\$307 ),
-    .\port$4804$0 (\$308 ),
-    .\port$4810$0 (\$309 ),
-    .\port$4816$0 (\$310 ),
-    .\port$4822$0 (\$311 ),
-    .\port$4828$0 (\$312 ),
-    .\port$4834$0 (\$313 ),
-    .\port$4840$0 (\$314 ),
-    .\port$4846$0 (\$315 ),
-    .\port$4852$0 (\$316 ),
-    .\port$4858$0 (\$317 ),
-    .\port$4864$0 (\$318 ),
-    .\port$4870$0 (\$319 ),
-    .\port$4876$0 (\$320 ),
-    .\port$4882$0 (\$321 ),
-    .\port$7544$0 (\$323 ),
-    .\port$7624$0 (\$325 ),
-    .\port$7704$0 (\$327 ),
-    .\port$7784$0 (\$329 ),
-    .\port$7864$0 (\$331 ),
-    .\port$7944$0 (\$333 ),
-    .\port$8024$0 (\$335 ),
-    .\port$8104$0 (\$337 ),
+    .\port$4737$0 (look_result),
+    .\port$4785$0 (\$306 ),
+    .\port$4791$0 (\$307 ),
+    .\port$4797$0 (\$308 ),
+    .\port$4803$0 (\$309 ),
+    .\port$4809$0 (\$310 ),
+    .\port$4815$0 (\$311 ),
+    .\port$4821$0 (\$312 ),
+    .\port$4827$0 (\$313 ),
+    .\port$4833$0 (\$314 ),
+    .\port$4839$0 (\$315 ),
+    .\port$4845$0 (\$316 ),
+    .\port$4851$0 (\$317 ),
+    .\port$4857$0 (\$318 ),
+    .\port$4863$0 (\$319 ),
+    .\port$4869$0 (\$320 ),
+    .\port$4875$0 (\$321 ),
+    .\port$7537$0 (\$323 ),
+    .\port$7617$0 (\$325 ),
+    .\port$7697$0 (\$327 ),
+    .\port$7777$0 (\$329 ),
+    .\port$7857$0 (\$331 ),
+    .\port$7937$0 (\$333 ),
+    .\port$8017$0 (\$335 ),
+    .\port$8097$0 (\$337 ),
     .record(look_record),
     .refused(read__kind),
     .\refused$171 (refused),
@@ -4400,10 +4400,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .clk(clk),
     .dirty(dirty),
     .first(scrub_first),
-    .\port$19378$0 (\$342 ),
-    .\port$19380$0 (\$343 ),
-    .\port$19382$0 (\$344 ),
-    .\port$19384$0 (\$345 ),
+    .\port$19371$0 (\$342 ),
+    .\port$19373$0 (\$343 ),
+    .\port$19375$0 (\$344 ),
+    .\port$19377$0 (\$345 ),
     .rst(rst),
     .scrub__0__taken(scrub__0__taken),
     .scrub__0__want(scrub__0__want),
@@ -4416,15 +4416,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   );
   \postern.sram  sram (
     .clk(clk),
-    .\port$18226$3 (\$338 ),
-    .\port$18398$3 (\$339 ),
-    .\port$18570$3 (\$340 ),
-    .\port$18742$3 (\$341 ),
-    .\port$19378$0 (\$342 ),
-    .\port$19380$0 (\$343 ),
-    .\port$19382$0 (\$344 ),
-    .\port$19384$0 (\$345 ),
-    .\port$19388$0 (\$346 ),
+    .\port$18219$3 (\$338 ),
+    .\port$18391$3 (\$339 ),
+    .\port$18563$3 (\$340 ),
+    .\port$18735$3 (\$341 ),
+    .\port$19371$0 (\$342 ),
+    .\port$19373$0 (\$343 ),
+    .\port$19375$0 (\$344 ),
+    .\port$19377$0 (\$345 ),
+    .\port$19381$0 (\$346 ),
     .r__0__data(r_sram__data),
     .r__0__enable(r__0__enable),
     .r__0__grant(r_sram__grant),
@@ -4599,14 +4599,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_stop(new_stop),
     .permitted(permitted),
     .\port$2948$80 (\$305 ),
-    .\port$7543$0 (\$322 ),
-    .\port$7623$0 (\$324 ),
-    .\port$7703$0 (\$326 ),
-    .\port$7783$0 (\$328 ),
-    .\port$7863$0 (\$330 ),
-    .\port$7943$0 (\$332 ),
-    .\port$8023$0 (\$334 ),
-    .\port$8103$0 (\$336 ),
+    .\port$7536$0 (\$322 ),
+    .\port$7616$0 (\$324 ),
+    .\port$7696$0 (\$326 ),
+    .\port$7776$0 (\$328 ),
+    .\port$7856$0 (\$330 ),
+    .\port$7936$0 (\$332 ),
+    .\port$8016$0 (\$334 ),
+    .\port$8096$0 (\$336 ),
     .push(\push$638 ),
     .refused_command(refused_command),
     .refusing(refusing),
@@ -8638,8 +8638,8 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
     .data_9(look_bought),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16528$0 (\$173 ),
-    .\port$18080$0 (alloc_vm),
+    .\port$16521$0 (\$173 ),
+    .\port$18073$0 (alloc_vm),
     .r_port__addr(w_look__0[5:0]),
     .\r_port__addr$12 (w_look__1[5:0]),
     .\r_port__addr$16 (w_look__2[5:0]),
@@ -9527,7 +9527,7 @@ module \postern.blocks.borrowed (rst, r_port__addr, write, write_row, write_data
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.blocks.bought (rst, write, \port$16528$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18080$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
+module \postern.blocks.bought (rst, write, \port$16521$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18073$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
 , \r_port__addr$28 , \r_port__addr$16 , \r_port__addr$32 , \r_port__addr$20 , \r_port__addr$36 , write_row, clk);
   input clk;
   wire clk;
@@ -9555,10 +9555,10 @@ module \postern.blocks.bought (rst, write, \port$16528$0 , \r_port__addr$40 , da
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$16528$0 ;
-  wire \port$16528$0 ;
-  input [2:0] \port$18080$0 ;
-  wire [2:0] \port$18080$0 ;
+  input \port$16521$0 ;
+  wire \port$16521$0 ;
+  input [2:0] \port$18073$0 ;
+  wire [2:0] \port$18073$0 ;
   input [5:0] r_port__addr;
   wire [5:0] r_port__addr;
   input [5:0] \r_port__addr$12 ;
@@ -9692,8 +9692,8 @@ module \postern.blocks.bought (rst, write, \port$16528$0 , \r_port__addr$40 , da
   assign data_9 = cells[\r_port__addr$44 ];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
-  assign w_port__data = fill ? 4'h0 : { \port$18080$0 , \port$16528$0  };
-  assign write_data = { \port$18080$0 , \port$16528$0  };
+  assign w_port__data = fill ? 4'h0 : { \port$18073$0 , \port$16521$0  };
+  assign write_data = { \port$18073$0 , \port$16521$0  };
   assign row_0 = r_port__addr;
   assign r_port__data = data_0;
   assign row_1 = \r_port__addr$12 ;
@@ -10775,7 +10775,7 @@ endmodule
 
 module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, look_acknowledged, source_open, source_draining, target_alive, target_open, refuse, walk_last, changed, will_walk, look_permits, source_generation, target_generation, look_generation, look_own_generation, idle, fill_row
 , fill, opened, closed, refused, states__0, open, states__1, states__2, states__3, states__4, states__5, states__6, states__7, walking, walk_vm, walk_step, dying, killing, kill_vm, kill_step, walk
-, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18112$0 , \port$18126$0 , \port$18140$0 , \port$18154$0 , \port$18168$0 , \port$18182$0 , \port$18196$0 , \port$18210$0 , clk);
+, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18105$0 , \port$18119$0 , \port$18133$0 , \port$18147$0 , \port$18161$0 , \port$18175$0 , \port$18189$0 , \port$18203$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire [7:0] \$1 ;
   wire \$10 ;
@@ -11479,22 +11479,22 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire permit_half;
   output permitted;
   wire permitted;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
+  input \port$18105$0 ;
+  wire \port$18105$0 ;
+  input \port$18119$0 ;
+  wire \port$18119$0 ;
+  input \port$18133$0 ;
+  wire \port$18133$0 ;
+  input \port$18147$0 ;
+  wire \port$18147$0 ;
+  input \port$18161$0 ;
+  wire \port$18161$0 ;
+  input \port$18175$0 ;
+  wire \port$18175$0 ;
+  input \port$18189$0 ;
+  wire \port$18189$0 ;
+  input \port$18203$0 ;
+  wire \port$18203$0 ;
   output refuse;
   wire refuse;
   output [7:0] refused;
@@ -12204,11 +12204,11 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign \$324  = rest | \$323 ;
   assign \$325  = ~ kill;
   assign \$326  = busy & \$325 ;
-  assign \$327  = kill_vm[0] ? \port$18210$0  : \port$18196$0 ;
-  assign \$328  = kill_vm[0] ? \port$18182$0  : \port$18168$0 ;
+  assign \$327  = kill_vm[0] ? \port$18203$0  : \port$18189$0 ;
+  assign \$328  = kill_vm[0] ? \port$18175$0  : \port$18161$0 ;
   assign \$329  = kill_vm[1] ? \$327  : \$328 ;
-  assign \$330  = kill_vm[0] ? \port$18154$0  : \port$18140$0 ;
-  assign \$331  = kill_vm[0] ? \port$18126$0  : \port$18112$0 ;
+  assign \$330  = kill_vm[0] ? \port$18147$0  : \port$18133$0 ;
+  assign \$331  = kill_vm[0] ? \port$18119$0  : \port$18105$0 ;
   assign \$332  = kill_vm[1] ? \$330  : \$331 ;
   assign \$333  = kill_vm[2] ? \$329  : \$332 ;
   assign \$334  = \$signal  & \$333 ;
@@ -12689,7 +12689,7 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign permit_half = 1'h0;
   assign \write$87  = ends;
   assign \write_data$88  = \$105 [7:0];
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
   assign closed[7] = \$58 ;
   assign closed[6] = \$54 ;
   assign closed[5] = \$50 ;
@@ -16756,26 +16756,26 @@ module \postern.faults (rst, write__address, write__valid, write__kind, write__r
     read_by_sram <= \$1873 ;
   \postern.faults.read_turn  read_turn (
     .clk(clk),
-    .\port$10533$0 (r_refusals__1__valid),
-    .\port$11751$0 (r_refusals__2__valid),
-    .\port$12969$0 (r_refusals__3__valid),
-    .\port$15161$0 (r_refusals__0__ready),
-    .\port$15168$0 (r_refusals__1__ready),
-    .\port$15176$0 (r_refusals__2__ready),
-    .\port$15185$0 (r_refusals__3__ready),
-    .\port$9315$0 (r_refusals__0__valid),
+    .\port$10526$0 (r_refusals__1__valid),
+    .\port$11744$0 (r_refusals__2__valid),
+    .\port$12962$0 (r_refusals__3__valid),
+    .\port$15154$0 (r_refusals__0__ready),
+    .\port$15161$0 (r_refusals__1__ready),
+    .\port$15169$0 (r_refusals__2__ready),
+    .\port$15178$0 (r_refusals__3__ready),
+    .\port$9308$0 (r_refusals__0__valid),
     .rst(rst)
   );
   \postern.faults.write_turn  write_turn (
     .clk(clk),
-    .\port$10505$0 (w_refusals__1__valid),
-    .\port$11723$0 (w_refusals__2__valid),
-    .\port$12941$0 (w_refusals__3__valid),
-    .\port$15093$0 (w_refusals__0__ready),
-    .\port$15100$0 (w_refusals__1__ready),
-    .\port$15108$0 (w_refusals__2__ready),
-    .\port$15117$0 (w_refusals__3__ready),
-    .\port$9287$0 (w_refusals__0__valid),
+    .\port$10498$0 (w_refusals__1__valid),
+    .\port$11716$0 (w_refusals__2__valid),
+    .\port$12934$0 (w_refusals__3__valid),
+    .\port$15086$0 (w_refusals__0__ready),
+    .\port$15093$0 (w_refusals__1__ready),
+    .\port$15101$0 (w_refusals__2__ready),
+    .\port$15110$0 (w_refusals__3__ready),
+    .\port$9280$0 (w_refusals__0__valid),
     .rst(rst)
   );
   always @* begin
@@ -17801,7 +17801,7 @@ module \postern.faults (rst, write__address, write__valid, write__kind, write__r
   assign \$1656  = 1'h1;
 endmodule
 
-module \postern.faults.read_turn (rst, \port$9315$0 , \port$10533$0 , \port$11751$0 , \port$12969$0 , \port$15161$0 , \port$15168$0 , \port$15176$0 , \port$15185$0 , clk);
+module \postern.faults.read_turn (rst, \port$9308$0 , \port$10526$0 , \port$11744$0 , \port$12962$0 , \port$15154$0 , \port$15161$0 , \port$15169$0 , \port$15178$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -17861,22 +17861,22 @@ module \postern.faults.read_turn (rst, \port$9315$0 , \port$10533$0 , \port$1175
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10533$0 ;
-  wire \port$10533$0 ;
-  input \port$11751$0 ;
-  wire \port$11751$0 ;
-  input \port$12969$0 ;
-  wire \port$12969$0 ;
+  input \port$10526$0 ;
+  wire \port$10526$0 ;
+  input \port$11744$0 ;
+  wire \port$11744$0 ;
+  input \port$12962$0 ;
+  wire \port$12962$0 ;
+  output \port$15154$0 ;
+  wire \port$15154$0 ;
   output \port$15161$0 ;
   wire \port$15161$0 ;
-  output \port$15168$0 ;
-  wire \port$15168$0 ;
-  output \port$15176$0 ;
-  wire \port$15176$0 ;
-  output \port$15185$0 ;
-  wire \port$15185$0 ;
-  input \port$9315$0 ;
-  wire \port$9315$0 ;
+  output \port$15169$0 ;
+  wire \port$15169$0 ;
+  output \port$15178$0 ;
+  wire \port$15178$0 ;
+  input \port$9308$0 ;
+  wire \port$9308$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -17890,36 +17890,36 @@ module \postern.faults.read_turn (rst, \port$9315$0 , \port$10533$0 , \port$1175
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$10533$0 ;
-  assign \$14  = behind_0_2 & \port$11751$0 ;
-  assign \$15  = behind_0_3 & \port$12969$0 ;
+  assign \$13  = behind_0_1 & \port$10526$0 ;
+  assign \$14  = behind_0_2 & \port$11744$0 ;
+  assign \$15  = behind_0_3 & \port$12962$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$9315$0  & \$17 ;
+  assign \$18  = \port$9308$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$9315$0 ;
-  assign \$21  = behind_1_2 & \port$11751$0 ;
-  assign \$22  = behind_1_3 & \port$12969$0 ;
+  assign \$20  = \$19  & \port$9308$0 ;
+  assign \$21  = behind_1_2 & \port$11744$0 ;
+  assign \$22  = behind_1_3 & \port$12962$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$10533$0  & \$24 ;
+  assign \$25  = \port$10526$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$9315$0 ;
+  assign \$27  = \$26  & \port$9308$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$10533$0 ;
-  assign \$30  = behind_2_3 & \port$12969$0 ;
+  assign \$29  = \$28  & \port$10526$0 ;
+  assign \$30  = behind_2_3 & \port$12962$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11751$0  & \$32 ;
+  assign \$33  = \port$11744$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$9315$0 ;
+  assign \$35  = \$34  & \port$9308$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$10533$0 ;
+  assign \$37  = \$36  & \port$10526$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11751$0 ;
+  assign \$39  = \$38  & \port$11744$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12969$0  & \$41 ;
+  assign \$42  = \port$12962$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -17990,11 +17990,11 @@ module \postern.faults.read_turn (rst, \port$9315$0 , \port$10533$0 , \port$1175
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12969$0 , \port$11751$0 , \port$10533$0 , \port$9315$0  };
-  assign \port$15161$0  = \$18 ;
-  assign \port$15168$0  = \$25 ;
-  assign \port$15176$0  = \$33 ;
-  assign \port$15185$0  = \$42 ;
+  assign request = { \port$12962$0 , \port$11744$0 , \port$10526$0 , \port$9308$0  };
+  assign \port$15154$0  = \$18 ;
+  assign \port$15161$0  = \$25 ;
+  assign \port$15169$0  = \$33 ;
+  assign \port$15178$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -18003,7 +18003,7 @@ module \postern.faults.read_turn (rst, \port$9315$0 , \port$10533$0 , \port$1175
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.faults.write_turn (rst, \port$9287$0 , \port$10505$0 , \port$11723$0 , \port$12941$0 , \port$15093$0 , \port$15100$0 , \port$15108$0 , \port$15117$0 , clk);
+module \postern.faults.write_turn (rst, \port$9280$0 , \port$10498$0 , \port$11716$0 , \port$12934$0 , \port$15086$0 , \port$15093$0 , \port$15101$0 , \port$15110$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18063,22 +18063,22 @@ module \postern.faults.write_turn (rst, \port$9287$0 , \port$10505$0 , \port$117
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10505$0 ;
-  wire \port$10505$0 ;
-  input \port$11723$0 ;
-  wire \port$11723$0 ;
-  input \port$12941$0 ;
-  wire \port$12941$0 ;
+  input \port$10498$0 ;
+  wire \port$10498$0 ;
+  input \port$11716$0 ;
+  wire \port$11716$0 ;
+  input \port$12934$0 ;
+  wire \port$12934$0 ;
+  output \port$15086$0 ;
+  wire \port$15086$0 ;
   output \port$15093$0 ;
   wire \port$15093$0 ;
-  output \port$15100$0 ;
-  wire \port$15100$0 ;
-  output \port$15108$0 ;
-  wire \port$15108$0 ;
-  output \port$15117$0 ;
-  wire \port$15117$0 ;
-  input \port$9287$0 ;
-  wire \port$9287$0 ;
+  output \port$15101$0 ;
+  wire \port$15101$0 ;
+  output \port$15110$0 ;
+  wire \port$15110$0 ;
+  input \port$9280$0 ;
+  wire \port$9280$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -18092,36 +18092,36 @@ module \postern.faults.write_turn (rst, \port$9287$0 , \port$10505$0 , \port$117
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$10505$0 ;
-  assign \$14  = behind_0_2 & \port$11723$0 ;
-  assign \$15  = behind_0_3 & \port$12941$0 ;
+  assign \$13  = behind_0_1 & \port$10498$0 ;
+  assign \$14  = behind_0_2 & \port$11716$0 ;
+  assign \$15  = behind_0_3 & \port$12934$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$9287$0  & \$17 ;
+  assign \$18  = \port$9280$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$9287$0 ;
-  assign \$21  = behind_1_2 & \port$11723$0 ;
-  assign \$22  = behind_1_3 & \port$12941$0 ;
+  assign \$20  = \$19  & \port$9280$0 ;
+  assign \$21  = behind_1_2 & \port$11716$0 ;
+  assign \$22  = behind_1_3 & \port$12934$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$10505$0  & \$24 ;
+  assign \$25  = \port$10498$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$9287$0 ;
+  assign \$27  = \$26  & \port$9280$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$10505$0 ;
-  assign \$30  = behind_2_3 & \port$12941$0 ;
+  assign \$29  = \$28  & \port$10498$0 ;
+  assign \$30  = behind_2_3 & \port$12934$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11723$0  & \$32 ;
+  assign \$33  = \port$11716$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$9287$0 ;
+  assign \$35  = \$34  & \port$9280$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$10505$0 ;
+  assign \$37  = \$36  & \port$10498$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11723$0 ;
+  assign \$39  = \$38  & \port$11716$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12941$0  & \$41 ;
+  assign \$42  = \port$12934$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -18192,11 +18192,11 @@ module \postern.faults.write_turn (rst, \port$9287$0 , \port$10505$0 , \port$117
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12941$0 , \port$11723$0 , \port$10505$0 , \port$9287$0  };
-  assign \port$15093$0  = \$18 ;
-  assign \port$15100$0  = \$25 ;
-  assign \port$15108$0  = \$33 ;
-  assign \port$15117$0  = \$42 ;
+  assign request = { \port$12934$0 , \port$11716$0 , \port$10498$0 , \port$9280$0  };
+  assign \port$15086$0  = \$18 ;
+  assign \port$15093$0  = \$25 ;
+  assign \port$15101$0  = \$33 ;
+  assign \port$15110$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -18206,7 +18206,7 @@ module \postern.faults.write_turn (rst, \port$9287$0 , \port$10505$0 , \port$117
 endmodule
 
 module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_resident, vm, available, loan_over, opened, closed, open, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting
-, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18112$0 , \port$18126$0 , \port$18140$0 , \port$18154$0 , \port$18168$0 , \port$18182$0 , \port$18196$0 , \port$18210$0 , clk
+, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18105$0 , \port$18119$0 , \port$18133$0 , \port$18147$0 , \port$18161$0 , \port$18175$0 , \port$18189$0 , \port$18203$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
@@ -19157,22 +19157,22 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
+  input \port$18105$0 ;
+  wire \port$18105$0 ;
+  input \port$18119$0 ;
+  wire \port$18119$0 ;
+  input \port$18133$0 ;
+  wire \port$18133$0 ;
+  input \port$18147$0 ;
+  wire \port$18147$0 ;
+  input \port$18161$0 ;
+  wire \port$18161$0 ;
+  input \port$18175$0 ;
+  wire \port$18175$0 ;
+  input \port$18189$0 ;
+  wire \port$18189$0 ;
+  input \port$18203$0 ;
+  wire \port$18203$0 ;
   input [7:0] refusing;
   wire [7:0] refusing;
   output [3:0] residents__0;
@@ -19364,35 +19364,35 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   assign \$325  = ~ \$324 ;
   assign \$326  = fired & \$325 ;
   assign \$327  = \$326  | fires;
-  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18112$0  };
+  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18105$0  };
   assign \$328  = ! vm;
   assign \$330  = clear | test;
   assign written_0 = \$329  & \$330 ;
-  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18126$0  };
+  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18119$0  };
   assign \$331  = vm == 1'h1;
   assign \$333  = clear | test;
   assign written_1 = \$332  & \$333 ;
-  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18140$0  };
+  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18133$0  };
   assign \$334  = vm == 2'h2;
   assign \$336  = clear | test;
   assign written_2 = \$335  & \$336 ;
-  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18154$0  };
+  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18147$0  };
   assign \$337  = vm == 2'h3;
   assign \$339  = clear | test;
   assign written_3 = \$338  & \$339 ;
-  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18168$0  };
+  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18161$0  };
   assign \$340  = vm == 3'h4;
   assign \$342  = clear | test;
   assign written_4 = \$341  & \$342 ;
-  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18182$0  };
+  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18175$0  };
   assign \$343  = vm == 3'h5;
   assign \$345  = clear | test;
   assign written_5 = \$344  & \$345 ;
-  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18196$0  };
+  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18189$0  };
   assign \$346  = vm == 3'h6;
   assign \$348  = clear | test;
   assign written_6 = \$347  & \$348 ;
-  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18210$0  };
+  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18203$0  };
   assign \$349  = vm == 3'h7;
   assign \$351  = clear | test;
   assign written_7 = \$350  & \$351 ;
@@ -20995,7 +20995,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
     end
   end
   assign chosen = \$810 [7:0];
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
   assign \residents__0.valid  = residents__0[3];
@@ -25002,102 +25002,102 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     word_3_3 <= \$80 ;
   \postern.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$10889$0 (r__2__request[0]),
-    .\port$12107$0 (r__3__request[0]),
+    .\port$10882$0 (r__2__request[0]),
+    .\port$12100$0 (r__3__request[0]),
     .\port$576$0 (\$153 ),
     .\port$583$0 (\$154 ),
     .\port$591$0 (\$155 ),
     .\port$600$0 (\$156 ),
-    .\port$8453$0 (r__0__request[0]),
-    .\port$9671$0 (r__1__request[0]),
+    .\port$8446$0 (r__0__request[0]),
+    .\port$9664$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$10889$1 (r__2__request[1]),
-    .\port$12107$1 (r__3__request[1]),
+    .\port$10882$1 (r__2__request[1]),
+    .\port$12100$1 (r__3__request[1]),
     .\port$687$0 (\$161 ),
     .\port$694$0 (\$162 ),
     .\port$702$0 (\$163 ),
     .\port$711$0 (\$164 ),
-    .\port$8453$1 (r__0__request[1]),
-    .\port$9671$1 (r__1__request[1]),
+    .\port$8446$1 (r__0__request[1]),
+    .\port$9664$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$10889$2 (r__2__request[2]),
-    .\port$12107$2 (r__3__request[2]),
+    .\port$10882$2 (r__2__request[2]),
+    .\port$12100$2 (r__3__request[2]),
     .\port$798$0 (\$169 ),
     .\port$805$0 (\$170 ),
     .\port$813$0 (\$171 ),
     .\port$822$0 (\$172 ),
-    .\port$8453$2 (r__0__request[2]),
-    .\port$9671$2 (r__1__request[2]),
+    .\port$8446$2 (r__0__request[2]),
+    .\port$9664$2 (r__1__request[2]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$10889$3 (r__2__request[3]),
-    .\port$12107$3 (r__3__request[3]),
-    .\port$8453$3 (r__0__request[3]),
+    .\port$10882$3 (r__2__request[3]),
+    .\port$12100$3 (r__3__request[3]),
+    .\port$8446$3 (r__0__request[3]),
     .\port$909$0 (\$177 ),
     .\port$916$0 (\$178 ),
     .\port$924$0 (\$179 ),
     .\port$933$0 (\$180 ),
-    .\port$9671$3 (r__1__request[3]),
+    .\port$9664$3 (r__1__request[3]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .\port$10599$0 (w__2__request[0]),
-    .\port$11817$0 (w__3__request[0]),
+    .\port$10592$0 (w__2__request[0]),
+    .\port$11810$0 (w__3__request[0]),
     .\port$522$0 (\$149 ),
     .\port$529$0 (\$150 ),
     .\port$537$0 (\$151 ),
     .\port$546$0 (\$152 ),
-    .\port$8163$0 (w__0__request[0]),
-    .\port$9381$0 (w__1__request[0]),
+    .\port$8156$0 (w__0__request[0]),
+    .\port$9374$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .\port$10599$1 (w__2__request[1]),
-    .\port$11817$1 (w__3__request[1]),
+    .\port$10592$1 (w__2__request[1]),
+    .\port$11810$1 (w__3__request[1]),
     .\port$633$0 (\$157 ),
     .\port$640$0 (\$158 ),
     .\port$648$0 (\$159 ),
     .\port$657$0 (\$160 ),
-    .\port$8163$1 (w__0__request[1]),
-    .\port$9381$1 (w__1__request[1]),
+    .\port$8156$1 (w__0__request[1]),
+    .\port$9374$1 (w__1__request[1]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_2  write_arbiter_2 (
     .accept(free_2),
     .clk(clk),
-    .\port$10599$2 (w__2__request[2]),
-    .\port$11817$2 (w__3__request[2]),
+    .\port$10592$2 (w__2__request[2]),
+    .\port$11810$2 (w__3__request[2]),
     .\port$744$0 (\$165 ),
     .\port$751$0 (\$166 ),
     .\port$759$0 (\$167 ),
     .\port$768$0 (\$168 ),
-    .\port$8163$2 (w__0__request[2]),
-    .\port$9381$2 (w__1__request[2]),
+    .\port$8156$2 (w__0__request[2]),
+    .\port$9374$2 (w__1__request[2]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_3  write_arbiter_3 (
     .accept(free_3),
     .clk(clk),
-    .\port$10599$3 (w__2__request[3]),
-    .\port$11817$3 (w__3__request[3]),
-    .\port$8163$3 (w__0__request[3]),
+    .\port$10592$3 (w__2__request[3]),
+    .\port$11810$3 (w__3__request[3]),
+    .\port$8156$3 (w__0__request[3]),
     .\port$855$0 (\$173 ),
     .\port$862$0 (\$174 ),
     .\port$870$0 (\$175 ),
     .\port$879$0 (\$176 ),
-    .\port$9381$3 (w__1__request[3]),
+    .\port$9374$3 (w__1__request[3]),
     .rst(rst)
   );
   always @* begin
@@ -25357,7 +25357,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$112  = \$102 ;
 endmodule
 
-module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$0 , \port$600$0 , \port$8453$0 , \port$9671$0 , \port$10889$0 , \port$12107$0 , clk);
+module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$0 , \port$600$0 , \port$8446$0 , \port$9664$0 , \port$10882$0 , \port$12100$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25417,10 +25417,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10889$0 ;
-  wire \port$10889$0 ;
-  input \port$12107$0 ;
-  wire \port$12107$0 ;
+  input \port$10882$0 ;
+  wire \port$10882$0 ;
+  input \port$12100$0 ;
+  wire \port$12100$0 ;
   output \port$576$0 ;
   wire \port$576$0 ;
   output \port$583$0 ;
@@ -25429,10 +25429,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   wire \port$591$0 ;
   output \port$600$0 ;
   wire \port$600$0 ;
-  input \port$8453$0 ;
-  wire \port$8453$0 ;
-  input \port$9671$0 ;
-  wire \port$9671$0 ;
+  input \port$8446$0 ;
+  wire \port$8446$0 ;
+  input \port$9664$0 ;
+  wire \port$9664$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25446,36 +25446,36 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9671$0 ;
-  assign \$14  = behind_0_2 & \port$10889$0 ;
-  assign \$15  = behind_0_3 & \port$12107$0 ;
+  assign \$13  = behind_0_1 & \port$9664$0 ;
+  assign \$14  = behind_0_2 & \port$10882$0 ;
+  assign \$15  = behind_0_3 & \port$12100$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8453$0  & \$17 ;
+  assign \$18  = \port$8446$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8453$0 ;
-  assign \$21  = behind_1_2 & \port$10889$0 ;
-  assign \$22  = behind_1_3 & \port$12107$0 ;
+  assign \$20  = \$19  & \port$8446$0 ;
+  assign \$21  = behind_1_2 & \port$10882$0 ;
+  assign \$22  = behind_1_3 & \port$12100$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9671$0  & \$24 ;
+  assign \$25  = \port$9664$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8453$0 ;
+  assign \$27  = \$26  & \port$8446$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9671$0 ;
-  assign \$30  = behind_2_3 & \port$12107$0 ;
+  assign \$29  = \$28  & \port$9664$0 ;
+  assign \$30  = behind_2_3 & \port$12100$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10889$0  & \$32 ;
+  assign \$33  = \port$10882$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8453$0 ;
+  assign \$35  = \$34  & \port$8446$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9671$0 ;
+  assign \$37  = \$36  & \port$9664$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10889$0 ;
+  assign \$39  = \$38  & \port$10882$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12107$0  & \$41 ;
+  assign \$42  = \port$12100$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25546,7 +25546,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12107$0 , \port$10889$0 , \port$9671$0 , \port$8453$0  };
+  assign request = { \port$12100$0 , \port$10882$0 , \port$9664$0 , \port$8446$0  };
   assign \port$576$0  = \$18 ;
   assign \port$583$0  = \$25 ;
   assign \port$591$0  = \$33 ;
@@ -25559,7 +25559,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$0 , \port$711$0 , \port$8453$1 , \port$9671$1 , \port$10889$1 , \port$12107$1 , clk);
+module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$0 , \port$711$0 , \port$8446$1 , \port$9664$1 , \port$10882$1 , \port$12100$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25619,10 +25619,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10889$1 ;
-  wire \port$10889$1 ;
-  input \port$12107$1 ;
-  wire \port$12107$1 ;
+  input \port$10882$1 ;
+  wire \port$10882$1 ;
+  input \port$12100$1 ;
+  wire \port$12100$1 ;
   output \port$687$0 ;
   wire \port$687$0 ;
   output \port$694$0 ;
@@ -25631,10 +25631,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   wire \port$702$0 ;
   output \port$711$0 ;
   wire \port$711$0 ;
-  input \port$8453$1 ;
-  wire \port$8453$1 ;
-  input \port$9671$1 ;
-  wire \port$9671$1 ;
+  input \port$8446$1 ;
+  wire \port$8446$1 ;
+  input \port$9664$1 ;
+  wire \port$9664$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25648,36 +25648,36 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9671$1 ;
-  assign \$14  = behind_0_2 & \port$10889$1 ;
-  assign \$15  = behind_0_3 & \port$12107$1 ;
+  assign \$13  = behind_0_1 & \port$9664$1 ;
+  assign \$14  = behind_0_2 & \port$10882$1 ;
+  assign \$15  = behind_0_3 & \port$12100$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8453$1  & \$17 ;
+  assign \$18  = \port$8446$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8453$1 ;
-  assign \$21  = behind_1_2 & \port$10889$1 ;
-  assign \$22  = behind_1_3 & \port$12107$1 ;
+  assign \$20  = \$19  & \port$8446$1 ;
+  assign \$21  = behind_1_2 & \port$10882$1 ;
+  assign \$22  = behind_1_3 & \port$12100$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9671$1  & \$24 ;
+  assign \$25  = \port$9664$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8453$1 ;
+  assign \$27  = \$26  & \port$8446$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9671$1 ;
-  assign \$30  = behind_2_3 & \port$12107$1 ;
+  assign \$29  = \$28  & \port$9664$1 ;
+  assign \$30  = behind_2_3 & \port$12100$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10889$1  & \$32 ;
+  assign \$33  = \port$10882$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8453$1 ;
+  assign \$35  = \$34  & \port$8446$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9671$1 ;
+  assign \$37  = \$36  & \port$9664$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10889$1 ;
+  assign \$39  = \$38  & \port$10882$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12107$1  & \$41 ;
+  assign \$42  = \port$12100$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25748,7 +25748,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12107$1 , \port$10889$1 , \port$9671$1 , \port$8453$1  };
+  assign request = { \port$12100$1 , \port$10882$1 , \port$9664$1 , \port$8446$1  };
   assign \port$687$0  = \$18 ;
   assign \port$694$0  = \$25 ;
   assign \port$702$0  = \$33 ;
@@ -25761,7 +25761,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$0 , \port$822$0 , \port$8453$2 , \port$9671$2 , \port$10889$2 , \port$12107$2 , clk);
+module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$0 , \port$822$0 , \port$8446$2 , \port$9664$2 , \port$10882$2 , \port$12100$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25821,10 +25821,10 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10889$2 ;
-  wire \port$10889$2 ;
-  input \port$12107$2 ;
-  wire \port$12107$2 ;
+  input \port$10882$2 ;
+  wire \port$10882$2 ;
+  input \port$12100$2 ;
+  wire \port$12100$2 ;
   output \port$798$0 ;
   wire \port$798$0 ;
   output \port$805$0 ;
@@ -25833,10 +25833,10 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   wire \port$813$0 ;
   output \port$822$0 ;
   wire \port$822$0 ;
-  input \port$8453$2 ;
-  wire \port$8453$2 ;
-  input \port$9671$2 ;
-  wire \port$9671$2 ;
+  input \port$8446$2 ;
+  wire \port$8446$2 ;
+  input \port$9664$2 ;
+  wire \port$9664$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25850,36 +25850,36 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9671$2 ;
-  assign \$14  = behind_0_2 & \port$10889$2 ;
-  assign \$15  = behind_0_3 & \port$12107$2 ;
+  assign \$13  = behind_0_1 & \port$9664$2 ;
+  assign \$14  = behind_0_2 & \port$10882$2 ;
+  assign \$15  = behind_0_3 & \port$12100$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8453$2  & \$17 ;
+  assign \$18  = \port$8446$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8453$2 ;
-  assign \$21  = behind_1_2 & \port$10889$2 ;
-  assign \$22  = behind_1_3 & \port$12107$2 ;
+  assign \$20  = \$19  & \port$8446$2 ;
+  assign \$21  = behind_1_2 & \port$10882$2 ;
+  assign \$22  = behind_1_3 & \port$12100$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9671$2  & \$24 ;
+  assign \$25  = \port$9664$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8453$2 ;
+  assign \$27  = \$26  & \port$8446$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9671$2 ;
-  assign \$30  = behind_2_3 & \port$12107$2 ;
+  assign \$29  = \$28  & \port$9664$2 ;
+  assign \$30  = behind_2_3 & \port$12100$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10889$2  & \$32 ;
+  assign \$33  = \port$10882$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8453$2 ;
+  assign \$35  = \$34  & \port$8446$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9671$2 ;
+  assign \$37  = \$36  & \port$9664$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10889$2 ;
+  assign \$39  = \$38  & \port$10882$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12107$2  & \$41 ;
+  assign \$42  = \port$12100$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25950,7 +25950,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12107$2 , \port$10889$2 , \port$9671$2 , \port$8453$2  };
+  assign request = { \port$12100$2 , \port$10882$2 , \port$9664$2 , \port$8446$2  };
   assign \port$798$0  = \$18 ;
   assign \port$805$0  = \$25 ;
   assign \port$813$0  = \$33 ;
@@ -25963,7 +25963,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$0 , \port$933$0 , \port$8453$3 , \port$9671$3 , \port$10889$3 , \port$12107$3 , clk);
+module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$0 , \port$933$0 , \port$8446$3 , \port$9664$3 , \port$10882$3 , \port$12100$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26023,12 +26023,12 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10889$3 ;
-  wire \port$10889$3 ;
-  input \port$12107$3 ;
-  wire \port$12107$3 ;
-  input \port$8453$3 ;
-  wire \port$8453$3 ;
+  input \port$10882$3 ;
+  wire \port$10882$3 ;
+  input \port$12100$3 ;
+  wire \port$12100$3 ;
+  input \port$8446$3 ;
+  wire \port$8446$3 ;
   output \port$909$0 ;
   wire \port$909$0 ;
   output \port$916$0 ;
@@ -26037,8 +26037,8 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   wire \port$924$0 ;
   output \port$933$0 ;
   wire \port$933$0 ;
-  input \port$9671$3 ;
-  wire \port$9671$3 ;
+  input \port$9664$3 ;
+  wire \port$9664$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26052,36 +26052,36 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9671$3 ;
-  assign \$14  = behind_0_2 & \port$10889$3 ;
-  assign \$15  = behind_0_3 & \port$12107$3 ;
+  assign \$13  = behind_0_1 & \port$9664$3 ;
+  assign \$14  = behind_0_2 & \port$10882$3 ;
+  assign \$15  = behind_0_3 & \port$12100$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8453$3  & \$17 ;
+  assign \$18  = \port$8446$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8453$3 ;
-  assign \$21  = behind_1_2 & \port$10889$3 ;
-  assign \$22  = behind_1_3 & \port$12107$3 ;
+  assign \$20  = \$19  & \port$8446$3 ;
+  assign \$21  = behind_1_2 & \port$10882$3 ;
+  assign \$22  = behind_1_3 & \port$12100$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9671$3  & \$24 ;
+  assign \$25  = \port$9664$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8453$3 ;
+  assign \$27  = \$26  & \port$8446$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9671$3 ;
-  assign \$30  = behind_2_3 & \port$12107$3 ;
+  assign \$29  = \$28  & \port$9664$3 ;
+  assign \$30  = behind_2_3 & \port$12100$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10889$3  & \$32 ;
+  assign \$33  = \port$10882$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8453$3 ;
+  assign \$35  = \$34  & \port$8446$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9671$3 ;
+  assign \$37  = \$36  & \port$9664$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10889$3 ;
+  assign \$39  = \$38  & \port$10882$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12107$3  & \$41 ;
+  assign \$42  = \port$12100$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26152,7 +26152,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12107$3 , \port$10889$3 , \port$9671$3 , \port$8453$3  };
+  assign request = { \port$12100$3 , \port$10882$3 , \port$9664$3 , \port$8446$3  };
   assign \port$909$0  = \$18 ;
   assign \port$916$0  = \$25 ;
   assign \port$924$0  = \$33 ;
@@ -26165,7 +26165,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \port$537$0 , \port$546$0 , \port$8163$0 , \port$9381$0 , \port$10599$0 , \port$11817$0 , clk);
+module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \port$537$0 , \port$546$0 , \port$8156$0 , \port$9374$0 , \port$10592$0 , \port$11810$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26226,10 +26226,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10599$0 ;
-  wire \port$10599$0 ;
-  input \port$11817$0 ;
-  wire \port$11817$0 ;
+  input \port$10592$0 ;
+  wire \port$10592$0 ;
+  input \port$11810$0 ;
+  wire \port$11810$0 ;
   output \port$522$0 ;
   wire \port$522$0 ;
   output \port$529$0 ;
@@ -26238,10 +26238,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   wire \port$537$0 ;
   output \port$546$0 ;
   wire \port$546$0 ;
-  input \port$8163$0 ;
-  wire \port$8163$0 ;
-  input \port$9381$0 ;
-  wire \port$9381$0 ;
+  input \port$8156$0 ;
+  wire \port$8156$0 ;
+  input \port$9374$0 ;
+  wire \port$9374$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26261,36 +26261,36 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9381$0 ;
-  assign \$14  = behind_0_2 & \port$10599$0 ;
-  assign \$15  = behind_0_3 & \port$11817$0 ;
+  assign \$13  = behind_0_1 & \port$9374$0 ;
+  assign \$14  = behind_0_2 & \port$10592$0 ;
+  assign \$15  = behind_0_3 & \port$11810$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8163$0  & \$17 ;
+  assign \$18  = \port$8156$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8163$0 ;
-  assign \$21  = behind_1_2 & \port$10599$0 ;
-  assign \$22  = behind_1_3 & \port$11817$0 ;
+  assign \$20  = \$19  & \port$8156$0 ;
+  assign \$21  = behind_1_2 & \port$10592$0 ;
+  assign \$22  = behind_1_3 & \port$11810$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9381$0  & \$24 ;
+  assign \$25  = \port$9374$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8163$0 ;
+  assign \$27  = \$26  & \port$8156$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9381$0 ;
-  assign \$30  = behind_2_3 & \port$11817$0 ;
+  assign \$29  = \$28  & \port$9374$0 ;
+  assign \$30  = behind_2_3 & \port$11810$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10599$0  & \$32 ;
+  assign \$33  = \port$10592$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8163$0 ;
+  assign \$35  = \$34  & \port$8156$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9381$0 ;
+  assign \$37  = \$36  & \port$9374$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10599$0 ;
+  assign \$39  = \$38  & \port$10592$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11817$0  & \$41 ;
+  assign \$42  = \port$11810$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26360,14 +26360,14 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11817$0 , \port$10599$0 , \port$9381$0 , \port$8163$0  };
+  assign request = { \port$11810$0 , \port$10592$0 , \port$9374$0 , \port$8156$0  };
   assign \port$522$0  = \$18 ;
   assign \port$529$0  = \$25 ;
   assign \port$537$0  = \$33 ;
   assign \port$546$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \port$648$0 , \port$657$0 , \port$8163$1 , \port$9381$1 , \port$10599$1 , \port$11817$1 , clk);
+module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \port$648$0 , \port$657$0 , \port$8156$1 , \port$9374$1 , \port$10592$1 , \port$11810$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26428,10 +26428,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10599$1 ;
-  wire \port$10599$1 ;
-  input \port$11817$1 ;
-  wire \port$11817$1 ;
+  input \port$10592$1 ;
+  wire \port$10592$1 ;
+  input \port$11810$1 ;
+  wire \port$11810$1 ;
   output \port$633$0 ;
   wire \port$633$0 ;
   output \port$640$0 ;
@@ -26440,10 +26440,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   wire \port$648$0 ;
   output \port$657$0 ;
   wire \port$657$0 ;
-  input \port$8163$1 ;
-  wire \port$8163$1 ;
-  input \port$9381$1 ;
-  wire \port$9381$1 ;
+  input \port$8156$1 ;
+  wire \port$8156$1 ;
+  input \port$9374$1 ;
+  wire \port$9374$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26463,36 +26463,36 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9381$1 ;
-  assign \$14  = behind_0_2 & \port$10599$1 ;
-  assign \$15  = behind_0_3 & \port$11817$1 ;
+  assign \$13  = behind_0_1 & \port$9374$1 ;
+  assign \$14  = behind_0_2 & \port$10592$1 ;
+  assign \$15  = behind_0_3 & \port$11810$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8163$1  & \$17 ;
+  assign \$18  = \port$8156$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8163$1 ;
-  assign \$21  = behind_1_2 & \port$10599$1 ;
-  assign \$22  = behind_1_3 & \port$11817$1 ;
+  assign \$20  = \$19  & \port$8156$1 ;
+  assign \$21  = behind_1_2 & \port$10592$1 ;
+  assign \$22  = behind_1_3 & \port$11810$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9381$1  & \$24 ;
+  assign \$25  = \port$9374$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8163$1 ;
+  assign \$27  = \$26  & \port$8156$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9381$1 ;
-  assign \$30  = behind_2_3 & \port$11817$1 ;
+  assign \$29  = \$28  & \port$9374$1 ;
+  assign \$30  = behind_2_3 & \port$11810$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10599$1  & \$32 ;
+  assign \$33  = \port$10592$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8163$1 ;
+  assign \$35  = \$34  & \port$8156$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9381$1 ;
+  assign \$37  = \$36  & \port$9374$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10599$1 ;
+  assign \$39  = \$38  & \port$10592$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11817$1  & \$41 ;
+  assign \$42  = \port$11810$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26562,14 +26562,14 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11817$1 , \port$10599$1 , \port$9381$1 , \port$8163$1  };
+  assign request = { \port$11810$1 , \port$10592$1 , \port$9374$1 , \port$8156$1  };
   assign \port$633$0  = \$18 ;
   assign \port$640$0  = \$25 ;
   assign \port$648$0  = \$33 ;
   assign \port$657$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \port$759$0 , \port$768$0 , \port$8163$2 , \port$9381$2 , \port$10599$2 , \port$11817$2 , clk);
+module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \port$759$0 , \port$768$0 , \port$8156$2 , \port$9374$2 , \port$10592$2 , \port$11810$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26630,10 +26630,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10599$2 ;
-  wire \port$10599$2 ;
-  input \port$11817$2 ;
-  wire \port$11817$2 ;
+  input \port$10592$2 ;
+  wire \port$10592$2 ;
+  input \port$11810$2 ;
+  wire \port$11810$2 ;
   output \port$744$0 ;
   wire \port$744$0 ;
   output \port$751$0 ;
@@ -26642,10 +26642,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   wire \port$759$0 ;
   output \port$768$0 ;
   wire \port$768$0 ;
-  input \port$8163$2 ;
-  wire \port$8163$2 ;
-  input \port$9381$2 ;
-  wire \port$9381$2 ;
+  input \port$8156$2 ;
+  wire \port$8156$2 ;
+  input \port$9374$2 ;
+  wire \port$9374$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26665,36 +26665,36 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9381$2 ;
-  assign \$14  = behind_0_2 & \port$10599$2 ;
-  assign \$15  = behind_0_3 & \port$11817$2 ;
+  assign \$13  = behind_0_1 & \port$9374$2 ;
+  assign \$14  = behind_0_2 & \port$10592$2 ;
+  assign \$15  = behind_0_3 & \port$11810$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8163$2  & \$17 ;
+  assign \$18  = \port$8156$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8163$2 ;
-  assign \$21  = behind_1_2 & \port$10599$2 ;
-  assign \$22  = behind_1_3 & \port$11817$2 ;
+  assign \$20  = \$19  & \port$8156$2 ;
+  assign \$21  = behind_1_2 & \port$10592$2 ;
+  assign \$22  = behind_1_3 & \port$11810$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9381$2  & \$24 ;
+  assign \$25  = \port$9374$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8163$2 ;
+  assign \$27  = \$26  & \port$8156$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9381$2 ;
-  assign \$30  = behind_2_3 & \port$11817$2 ;
+  assign \$29  = \$28  & \port$9374$2 ;
+  assign \$30  = behind_2_3 & \port$11810$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10599$2  & \$32 ;
+  assign \$33  = \port$10592$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8163$2 ;
+  assign \$35  = \$34  & \port$8156$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9381$2 ;
+  assign \$37  = \$36  & \port$9374$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10599$2 ;
+  assign \$39  = \$38  & \port$10592$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11817$2  & \$41 ;
+  assign \$42  = \port$11810$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26764,14 +26764,14 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11817$2 , \port$10599$2 , \port$9381$2 , \port$8163$2  };
+  assign request = { \port$11810$2 , \port$10592$2 , \port$9374$2 , \port$8156$2  };
   assign \port$744$0  = \$18 ;
   assign \port$751$0  = \$25 ;
   assign \port$759$0  = \$33 ;
   assign \port$768$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \port$870$0 , \port$879$0 , \port$8163$3 , \port$9381$3 , \port$10599$3 , \port$11817$3 , clk);
+module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \port$870$0 , \port$879$0 , \port$8156$3 , \port$9374$3 , \port$10592$3 , \port$11810$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26832,12 +26832,12 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10599$3 ;
-  wire \port$10599$3 ;
-  input \port$11817$3 ;
-  wire \port$11817$3 ;
-  input \port$8163$3 ;
-  wire \port$8163$3 ;
+  input \port$10592$3 ;
+  wire \port$10592$3 ;
+  input \port$11810$3 ;
+  wire \port$11810$3 ;
+  input \port$8156$3 ;
+  wire \port$8156$3 ;
   output \port$855$0 ;
   wire \port$855$0 ;
   output \port$862$0 ;
@@ -26846,8 +26846,8 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   wire \port$870$0 ;
   output \port$879$0 ;
   wire \port$879$0 ;
-  input \port$9381$3 ;
-  wire \port$9381$3 ;
+  input \port$9374$3 ;
+  wire \port$9374$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26867,36 +26867,36 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9381$3 ;
-  assign \$14  = behind_0_2 & \port$10599$3 ;
-  assign \$15  = behind_0_3 & \port$11817$3 ;
+  assign \$13  = behind_0_1 & \port$9374$3 ;
+  assign \$14  = behind_0_2 & \port$10592$3 ;
+  assign \$15  = behind_0_3 & \port$11810$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8163$3  & \$17 ;
+  assign \$18  = \port$8156$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8163$3 ;
-  assign \$21  = behind_1_2 & \port$10599$3 ;
-  assign \$22  = behind_1_3 & \port$11817$3 ;
+  assign \$20  = \$19  & \port$8156$3 ;
+  assign \$21  = behind_1_2 & \port$10592$3 ;
+  assign \$22  = behind_1_3 & \port$11810$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9381$3  & \$24 ;
+  assign \$25  = \port$9374$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8163$3 ;
+  assign \$27  = \$26  & \port$8156$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9381$3 ;
-  assign \$30  = behind_2_3 & \port$11817$3 ;
+  assign \$29  = \$28  & \port$9374$3 ;
+  assign \$30  = behind_2_3 & \port$11810$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10599$3  & \$32 ;
+  assign \$33  = \port$10592$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8163$3 ;
+  assign \$35  = \$34  & \port$8156$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9381$3 ;
+  assign \$37  = \$36  & \port$9374$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10599$3 ;
+  assign \$39  = \$38  & \port$10592$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11817$3  & \$41 ;
+  assign \$42  = \port$11810$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26966,7 +26966,7 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11817$3 , \port$10599$3 , \port$9381$3 , \port$8163$3  };
+  assign request = { \port$11810$3 , \port$10592$3 , \port$9374$3 , \port$8156$3  };
   assign \port$855$0  = \$18 ;
   assign \port$862$0  = \$25 ;
   assign \port$870$0  = \$33 ;
@@ -26975,8 +26975,8 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
-, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18226$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18105$0 , head__0, \port$18111$0 , \port$18119$0 , head__1, \port$18125$0 , \port$18133$0 , head__2, \port$18139$0 
+, \port$18147$0 , head__3, \port$18153$0 , \port$18161$0 , head__4, \port$18167$0 , \port$18175$0 , head__5, \port$18181$0 , \port$18189$0 , head__6, \port$18195$0 , \port$18203$0 , head__7, \port$18209$0 , w_pool__word, w_sram__vm, \port$18219$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
@@ -28345,40 +28345,40 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input [1:0] \port$18118$0 ;
-  wire [1:0] \port$18118$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input [1:0] \port$18132$0 ;
-  wire [1:0] \port$18132$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input [1:0] \port$18146$0 ;
-  wire [1:0] \port$18146$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input [1:0] \port$18160$0 ;
-  wire [1:0] \port$18160$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input [1:0] \port$18174$0 ;
-  wire [1:0] \port$18174$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input [1:0] \port$18188$0 ;
-  wire [1:0] \port$18188$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input [1:0] \port$18202$0 ;
-  wire [1:0] \port$18202$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
-  input [1:0] \port$18216$0 ;
-  wire [1:0] \port$18216$0 ;
-  output [17:0] \port$18226$3 ;
-  wire [17:0] \port$18226$3 ;
+  input \port$18105$0 ;
+  wire \port$18105$0 ;
+  input [1:0] \port$18111$0 ;
+  wire [1:0] \port$18111$0 ;
+  input \port$18119$0 ;
+  wire \port$18119$0 ;
+  input [1:0] \port$18125$0 ;
+  wire [1:0] \port$18125$0 ;
+  input \port$18133$0 ;
+  wire \port$18133$0 ;
+  input [1:0] \port$18139$0 ;
+  wire [1:0] \port$18139$0 ;
+  input \port$18147$0 ;
+  wire \port$18147$0 ;
+  input [1:0] \port$18153$0 ;
+  wire [1:0] \port$18153$0 ;
+  input \port$18161$0 ;
+  wire \port$18161$0 ;
+  input [1:0] \port$18167$0 ;
+  wire [1:0] \port$18167$0 ;
+  input \port$18175$0 ;
+  wire \port$18175$0 ;
+  input [1:0] \port$18181$0 ;
+  wire [1:0] \port$18181$0 ;
+  input \port$18189$0 ;
+  wire \port$18189$0 ;
+  input [1:0] \port$18195$0 ;
+  wire [1:0] \port$18195$0 ;
+  input \port$18203$0 ;
+  wire \port$18203$0 ;
+  input [1:0] \port$18209$0 ;
+  wire [1:0] \port$18209$0 ;
+  output [17:0] \port$18219$3 ;
+  wire [17:0] \port$18219$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -29199,7 +29199,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign \$443  = take & { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -29634,20 +29634,20 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18112$0  & \$973 [23];
-  assign \$924  = \port$18126$0  & \$973 [24];
+  assign \$923  = \port$18105$0  & \$973 [23];
+  assign \$924  = \port$18119$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18140$0  & \$973 [25];
+  assign \$926  = \port$18133$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18154$0  & \$973 [26];
+  assign \$928  = \port$18147$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18168$0  & \$973 [27];
+  assign \$930  = \port$18161$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18182$0  & \$973 [28];
+  assign \$932  = \port$18175$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18196$0  & \$973 [29];
+  assign \$934  = \port$18189$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18210$0  & \$973 [30];
+  assign \$936  = \port$18203$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -29846,8 +29846,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18224$20 (\$969 [22:20]),
-    .\port$8141$0 (\$22 ),
+    .\port$18217$20 (\$969 [22:20]),
+    .\port$8134$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -29855,8 +29855,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18224$20 (\$969 [22:20]),
-    .\port$8141$0 (\$22 ),
+    .\port$18217$20 (\$969 [22:20]),
+    .\port$8134$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -30719,17 +30719,17 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign fresh = { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18226$3  = \$971 [20:3];
+  assign \port$18219$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -31436,7 +31436,7 @@ module \postern.port_0.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_0.slots (rst, \port$8141$0 , write, write_data, data_0, fill_row, fill, \port$18224$20 , clk);
+module \postern.port_0.slots (rst, \port$8134$0 , write, write_data, data_0, fill_row, fill, \port$18217$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -31449,10 +31449,10 @@ module \postern.port_0.slots (rst, \port$8141$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18224$20 ;
-  wire [2:0] \port$18224$20 ;
-  input \port$8141$0 ;
-  wire \port$8141$0 ;
+  input [2:0] \port$18217$20 ;
+  wire [2:0] \port$18217$20 ;
+  input \port$8134$0 ;
+  wire \port$8134$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -31489,11 +31489,11 @@ module \postern.port_0.slots (rst, \port$8141$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18224$20 , \port$8141$0  }];
+  assign data_0 = cells[{ \port$18217$20 , \port$8134$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18224$20 , \port$8141$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18217$20 , \port$8134$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -31533,21 +31533,21 @@ module \postern.port_0.slots (rst, \port$8141$0 , write, write_data, data_0, fil
           \$3  = 8'h90;
     endcase
   end
-  assign write_row = { \port$18224$20 , \port$8141$0  };
-  assign r_port__addr = { \port$18224$20 , \port$8141$0  };
-  assign row_0 = { \port$18224$20 , \port$8141$0  };
+  assign write_row = { \port$18217$20 , \port$8134$0  };
+  assign r_port__addr = { \port$18217$20 , \port$8134$0  };
+  assign row_0 = { \port$18217$20 , \port$8134$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8141$0 , w_port__en, data_0, \port$18224$20 , w_port__data, clk);
+module \postern.port_0.states (rst, \port$8134$0 , w_port__en, data_0, \port$18217$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18224$20 ;
-  wire [2:0] \port$18224$20 ;
-  input \port$8141$0 ;
-  wire \port$8141$0 ;
+  input [2:0] \port$18217$20 ;
+  wire [2:0] \port$18217$20 ;
+  input \port$8134$0 ;
+  wire \port$8134$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -31582,15 +31582,15 @@ module \postern.port_0.states (rst, \port$8141$0 , w_port__en, data_0, \port$182
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18224$20 , \port$8141$0  }] <= w_port__data;
+      cells[{ \port$18217$20 , \port$8134$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18224$20 , \port$8141$0  }];
+  assign data_0 = cells[{ \port$18217$20 , \port$8134$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18224$20 , \port$8141$0  };
-  assign write_row = { \port$18224$20 , \port$8141$0  };
+  assign w_port__addr = { \port$18217$20 , \port$8134$0  };
+  assign write_row = { \port$18217$20 , \port$8134$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18224$20 , \port$8141$0  };
-  assign row_0 = { \port$18224$20 , \port$8141$0  };
+  assign r_port__addr = { \port$18217$20 , \port$8134$0  };
+  assign row_0 = { \port$18217$20 , \port$8134$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -31820,8 +31820,8 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
-, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18398$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18105$0 , head__0, \port$18111$0 , \port$18119$0 , head__1, \port$18125$0 , \port$18133$0 , head__2, \port$18139$0 
+, \port$18147$0 , head__3, \port$18153$0 , \port$18161$0 , head__4, \port$18167$0 , \port$18175$0 , head__5, \port$18181$0 , \port$18189$0 , head__6, \port$18195$0 , \port$18203$0 , head__7, \port$18209$0 , w_pool__word, w_sram__vm, \port$18391$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
@@ -33190,40 +33190,40 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input [1:0] \port$18118$0 ;
-  wire [1:0] \port$18118$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input [1:0] \port$18132$0 ;
-  wire [1:0] \port$18132$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input [1:0] \port$18146$0 ;
-  wire [1:0] \port$18146$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input [1:0] \port$18160$0 ;
-  wire [1:0] \port$18160$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input [1:0] \port$18174$0 ;
-  wire [1:0] \port$18174$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input [1:0] \port$18188$0 ;
-  wire [1:0] \port$18188$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input [1:0] \port$18202$0 ;
-  wire [1:0] \port$18202$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
-  input [1:0] \port$18216$0 ;
-  wire [1:0] \port$18216$0 ;
-  output [17:0] \port$18398$3 ;
-  wire [17:0] \port$18398$3 ;
+  input \port$18105$0 ;
+  wire \port$18105$0 ;
+  input [1:0] \port$18111$0 ;
+  wire [1:0] \port$18111$0 ;
+  input \port$18119$0 ;
+  wire \port$18119$0 ;
+  input [1:0] \port$18125$0 ;
+  wire [1:0] \port$18125$0 ;
+  input \port$18133$0 ;
+  wire \port$18133$0 ;
+  input [1:0] \port$18139$0 ;
+  wire [1:0] \port$18139$0 ;
+  input \port$18147$0 ;
+  wire \port$18147$0 ;
+  input [1:0] \port$18153$0 ;
+  wire [1:0] \port$18153$0 ;
+  input \port$18161$0 ;
+  wire \port$18161$0 ;
+  input [1:0] \port$18167$0 ;
+  wire [1:0] \port$18167$0 ;
+  input \port$18175$0 ;
+  wire \port$18175$0 ;
+  input [1:0] \port$18181$0 ;
+  wire [1:0] \port$18181$0 ;
+  input \port$18189$0 ;
+  wire \port$18189$0 ;
+  input [1:0] \port$18195$0 ;
+  wire [1:0] \port$18195$0 ;
+  input \port$18203$0 ;
+  wire \port$18203$0 ;
+  input [1:0] \port$18209$0 ;
+  wire [1:0] \port$18209$0 ;
+  output [17:0] \port$18391$3 ;
+  wire [17:0] \port$18391$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -34044,7 +34044,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign \$443  = take & { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -34479,20 +34479,20 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18112$0  & \$973 [23];
-  assign \$924  = \port$18126$0  & \$973 [24];
+  assign \$923  = \port$18105$0  & \$973 [23];
+  assign \$924  = \port$18119$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18140$0  & \$973 [25];
+  assign \$926  = \port$18133$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18154$0  & \$973 [26];
+  assign \$928  = \port$18147$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18168$0  & \$973 [27];
+  assign \$930  = \port$18161$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18182$0  & \$973 [28];
+  assign \$932  = \port$18175$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18196$0  & \$973 [29];
+  assign \$934  = \port$18189$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18210$0  & \$973 [30];
+  assign \$936  = \port$18203$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -34691,8 +34691,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18396$20 (\$969 [22:20]),
-    .\port$9359$0 (\$22 ),
+    .\port$18389$20 (\$969 [22:20]),
+    .\port$9352$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -34700,8 +34700,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18396$20 (\$969 [22:20]),
-    .\port$9359$0 (\$22 ),
+    .\port$18389$20 (\$969 [22:20]),
+    .\port$9352$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -35564,17 +35564,17 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign fresh = { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18398$3  = \$971 [20:3];
+  assign \port$18391$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -36281,7 +36281,7 @@ module \postern.port_1.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_1.slots (rst, \port$9359$0 , write, write_data, data_0, fill_row, fill, \port$18396$20 , clk);
+module \postern.port_1.slots (rst, \port$9352$0 , write, write_data, data_0, fill_row, fill, \port$18389$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -36294,10 +36294,10 @@ module \postern.port_1.slots (rst, \port$9359$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18396$20 ;
-  wire [2:0] \port$18396$20 ;
-  input \port$9359$0 ;
-  wire \port$9359$0 ;
+  input [2:0] \port$18389$20 ;
+  wire [2:0] \port$18389$20 ;
+  input \port$9352$0 ;
+  wire \port$9352$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -36334,11 +36334,11 @@ module \postern.port_1.slots (rst, \port$9359$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18396$20 , \port$9359$0  }];
+  assign data_0 = cells[{ \port$18389$20 , \port$9352$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18396$20 , \port$9359$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18389$20 , \port$9352$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
@@ -36378,21 +36378,21 @@ module \postern.port_1.slots (rst, \port$9359$0 , write, write_data, data_0, fil
           \$3  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$18396$20 , \port$9359$0  };
-  assign r_port__addr = { \port$18396$20 , \port$9359$0  };
-  assign row_0 = { \port$18396$20 , \port$9359$0  };
+  assign write_row = { \port$18389$20 , \port$9352$0  };
+  assign r_port__addr = { \port$18389$20 , \port$9352$0  };
+  assign row_0 = { \port$18389$20 , \port$9352$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9359$0 , w_port__en, data_0, \port$18396$20 , w_port__data, clk);
+module \postern.port_1.states (rst, \port$9352$0 , w_port__en, data_0, \port$18389$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18396$20 ;
-  wire [2:0] \port$18396$20 ;
-  input \port$9359$0 ;
-  wire \port$9359$0 ;
+  input [2:0] \port$18389$20 ;
+  wire [2:0] \port$18389$20 ;
+  input \port$9352$0 ;
+  wire \port$9352$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -36427,15 +36427,15 @@ module \postern.port_1.states (rst, \port$9359$0 , w_port__en, data_0, \port$183
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18396$20 , \port$9359$0  }] <= w_port__data;
+      cells[{ \port$18389$20 , \port$9352$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18396$20 , \port$9359$0  }];
+  assign data_0 = cells[{ \port$18389$20 , \port$9352$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18396$20 , \port$9359$0  };
-  assign write_row = { \port$18396$20 , \port$9359$0  };
+  assign w_port__addr = { \port$18389$20 , \port$9352$0  };
+  assign write_row = { \port$18389$20 , \port$9352$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18396$20 , \port$9359$0  };
-  assign row_0 = { \port$18396$20 , \port$9359$0  };
+  assign r_port__addr = { \port$18389$20 , \port$9352$0  };
+  assign row_0 = { \port$18389$20 , \port$9352$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -36665,8 +36665,8 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
-, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18570$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18105$0 , head__0, \port$18111$0 , \port$18119$0 , head__1, \port$18125$0 , \port$18133$0 , head__2, \port$18139$0 
+, \port$18147$0 , head__3, \port$18153$0 , \port$18161$0 , head__4, \port$18167$0 , \port$18175$0 , head__5, \port$18181$0 , \port$18189$0 , head__6, \port$18195$0 , \port$18203$0 , head__7, \port$18209$0 , w_pool__word, w_sram__vm, \port$18563$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -38035,40 +38035,40 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input [1:0] \port$18118$0 ;
-  wire [1:0] \port$18118$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input [1:0] \port$18132$0 ;
-  wire [1:0] \port$18132$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input [1:0] \port$18146$0 ;
-  wire [1:0] \port$18146$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input [1:0] \port$18160$0 ;
-  wire [1:0] \port$18160$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input [1:0] \port$18174$0 ;
-  wire [1:0] \port$18174$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input [1:0] \port$18188$0 ;
-  wire [1:0] \port$18188$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input [1:0] \port$18202$0 ;
-  wire [1:0] \port$18202$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
-  input [1:0] \port$18216$0 ;
-  wire [1:0] \port$18216$0 ;
-  output [17:0] \port$18570$3 ;
-  wire [17:0] \port$18570$3 ;
+  input \port$18105$0 ;
+  wire \port$18105$0 ;
+  input [1:0] \port$18111$0 ;
+  wire [1:0] \port$18111$0 ;
+  input \port$18119$0 ;
+  wire \port$18119$0 ;
+  input [1:0] \port$18125$0 ;
+  wire [1:0] \port$18125$0 ;
+  input \port$18133$0 ;
+  wire \port$18133$0 ;
+  input [1:0] \port$18139$0 ;
+  wire [1:0] \port$18139$0 ;
+  input \port$18147$0 ;
+  wire \port$18147$0 ;
+  input [1:0] \port$18153$0 ;
+  wire [1:0] \port$18153$0 ;
+  input \port$18161$0 ;
+  wire \port$18161$0 ;
+  input [1:0] \port$18167$0 ;
+  wire [1:0] \port$18167$0 ;
+  input \port$18175$0 ;
+  wire \port$18175$0 ;
+  input [1:0] \port$18181$0 ;
+  wire [1:0] \port$18181$0 ;
+  input \port$18189$0 ;
+  wire \port$18189$0 ;
+  input [1:0] \port$18195$0 ;
+  wire [1:0] \port$18195$0 ;
+  input \port$18203$0 ;
+  wire \port$18203$0 ;
+  input [1:0] \port$18209$0 ;
+  wire [1:0] \port$18209$0 ;
+  output [17:0] \port$18563$3 ;
+  wire [17:0] \port$18563$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -38889,7 +38889,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign \$443  = take & { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -39324,20 +39324,20 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18112$0  & \$973 [23];
-  assign \$924  = \port$18126$0  & \$973 [24];
+  assign \$923  = \port$18105$0  & \$973 [23];
+  assign \$924  = \port$18119$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18140$0  & \$973 [25];
+  assign \$926  = \port$18133$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18154$0  & \$973 [26];
+  assign \$928  = \port$18147$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18168$0  & \$973 [27];
+  assign \$930  = \port$18161$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18182$0  & \$973 [28];
+  assign \$932  = \port$18175$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18196$0  & \$973 [29];
+  assign \$934  = \port$18189$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18210$0  & \$973 [30];
+  assign \$936  = \port$18203$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -39536,8 +39536,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10577$0 (\$22 ),
-    .\port$18568$20 (\$969 [22:20]),
+    .\port$10570$0 (\$22 ),
+    .\port$18561$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -39545,8 +39545,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10577$0 (\$22 ),
-    .\port$18568$20 (\$969 [22:20]),
+    .\port$10570$0 (\$22 ),
+    .\port$18561$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -40409,17 +40409,17 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign fresh = { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18570$3  = \$971 [20:3];
+  assign \port$18563$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -41126,7 +41126,7 @@ module \postern.port_2.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_2.slots (rst, \port$10577$0 , write, write_data, data_0, fill_row, fill, \port$18568$20 , clk);
+module \postern.port_2.slots (rst, \port$10570$0 , write, write_data, data_0, fill_row, fill, \port$18561$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -41139,10 +41139,10 @@ module \postern.port_2.slots (rst, \port$10577$0 , write, write_data, data_0, fi
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$10577$0 ;
-  wire \port$10577$0 ;
-  input [2:0] \port$18568$20 ;
-  wire [2:0] \port$18568$20 ;
+  input \port$10570$0 ;
+  wire \port$10570$0 ;
+  input [2:0] \port$18561$20 ;
+  wire [2:0] \port$18561$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -41179,11 +41179,11 @@ module \postern.port_2.slots (rst, \port$10577$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18568$20 , \port$10577$0  }];
+  assign data_0 = cells[{ \port$18561$20 , \port$10570$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18568$20 , \port$10577$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18561$20 , \port$10570$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
@@ -41223,21 +41223,21 @@ module \postern.port_2.slots (rst, \port$10577$0 , write, write_data, data_0, fi
           \$3  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$18568$20 , \port$10577$0  };
-  assign r_port__addr = { \port$18568$20 , \port$10577$0  };
-  assign row_0 = { \port$18568$20 , \port$10577$0  };
+  assign write_row = { \port$18561$20 , \port$10570$0  };
+  assign r_port__addr = { \port$18561$20 , \port$10570$0  };
+  assign row_0 = { \port$18561$20 , \port$10570$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$10577$0 , w_port__en, data_0, \port$18568$20 , w_port__data, clk);
+module \postern.port_2.states (rst, \port$10570$0 , w_port__en, data_0, \port$18561$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$10577$0 ;
-  wire \port$10577$0 ;
-  input [2:0] \port$18568$20 ;
-  wire [2:0] \port$18568$20 ;
+  input \port$10570$0 ;
+  wire \port$10570$0 ;
+  input [2:0] \port$18561$20 ;
+  wire [2:0] \port$18561$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -41272,15 +41272,15 @@ module \postern.port_2.states (rst, \port$10577$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18568$20 , \port$10577$0  }] <= w_port__data;
+      cells[{ \port$18561$20 , \port$10570$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18568$20 , \port$10577$0  }];
+  assign data_0 = cells[{ \port$18561$20 , \port$10570$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18568$20 , \port$10577$0  };
-  assign write_row = { \port$18568$20 , \port$10577$0  };
+  assign w_port__addr = { \port$18561$20 , \port$10570$0  };
+  assign write_row = { \port$18561$20 , \port$10570$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18568$20 , \port$10577$0  };
-  assign row_0 = { \port$18568$20 , \port$10577$0  };
+  assign r_port__addr = { \port$18561$20 , \port$10570$0  };
+  assign row_0 = { \port$18561$20 , \port$10570$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -41510,8 +41510,8 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
-, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18742$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18105$0 , head__0, \port$18111$0 , \port$18119$0 , head__1, \port$18125$0 , \port$18133$0 , head__2, \port$18139$0 
+, \port$18147$0 , head__3, \port$18153$0 , \port$18161$0 , head__4, \port$18167$0 , \port$18175$0 , head__5, \port$18181$0 , \port$18189$0 , head__6, \port$18195$0 , \port$18203$0 , head__7, \port$18209$0 , w_pool__word, w_sram__vm, \port$18735$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
@@ -42880,40 +42880,40 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input [1:0] \port$18118$0 ;
-  wire [1:0] \port$18118$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input [1:0] \port$18132$0 ;
-  wire [1:0] \port$18132$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input [1:0] \port$18146$0 ;
-  wire [1:0] \port$18146$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input [1:0] \port$18160$0 ;
-  wire [1:0] \port$18160$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input [1:0] \port$18174$0 ;
-  wire [1:0] \port$18174$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input [1:0] \port$18188$0 ;
-  wire [1:0] \port$18188$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input [1:0] \port$18202$0 ;
-  wire [1:0] \port$18202$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
-  input [1:0] \port$18216$0 ;
-  wire [1:0] \port$18216$0 ;
-  output [17:0] \port$18742$3 ;
-  wire [17:0] \port$18742$3 ;
+  input \port$18105$0 ;
+  wire \port$18105$0 ;
+  input [1:0] \port$18111$0 ;
+  wire [1:0] \port$18111$0 ;
+  input \port$18119$0 ;
+  wire \port$18119$0 ;
+  input [1:0] \port$18125$0 ;
+  wire [1:0] \port$18125$0 ;
+  input \port$18133$0 ;
+  wire \port$18133$0 ;
+  input [1:0] \port$18139$0 ;
+  wire [1:0] \port$18139$0 ;
+  input \port$18147$0 ;
+  wire \port$18147$0 ;
+  input [1:0] \port$18153$0 ;
+  wire [1:0] \port$18153$0 ;
+  input \port$18161$0 ;
+  wire \port$18161$0 ;
+  input [1:0] \port$18167$0 ;
+  wire [1:0] \port$18167$0 ;
+  input \port$18175$0 ;
+  wire \port$18175$0 ;
+  input [1:0] \port$18181$0 ;
+  wire [1:0] \port$18181$0 ;
+  input \port$18189$0 ;
+  wire \port$18189$0 ;
+  input [1:0] \port$18195$0 ;
+  wire [1:0] \port$18195$0 ;
+  input \port$18203$0 ;
+  wire \port$18203$0 ;
+  input [1:0] \port$18209$0 ;
+  wire [1:0] \port$18209$0 ;
+  output [17:0] \port$18735$3 ;
+  wire [17:0] \port$18735$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -43734,7 +43734,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign \$443  = take & { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -44169,20 +44169,20 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18112$0  & \$973 [23];
-  assign \$924  = \port$18126$0  & \$973 [24];
+  assign \$923  = \port$18105$0  & \$973 [23];
+  assign \$924  = \port$18119$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18140$0  & \$973 [25];
+  assign \$926  = \port$18133$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18154$0  & \$973 [26];
+  assign \$928  = \port$18147$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18168$0  & \$973 [27];
+  assign \$930  = \port$18161$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18182$0  & \$973 [28];
+  assign \$932  = \port$18175$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18196$0  & \$973 [29];
+  assign \$934  = \port$18189$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18210$0  & \$973 [30];
+  assign \$936  = \port$18203$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -44381,8 +44381,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11795$0 (\$22 ),
-    .\port$18740$20 (\$969 [22:20]),
+    .\port$11788$0 (\$22 ),
+    .\port$18733$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -44390,8 +44390,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$11795$0 (\$22 ),
-    .\port$18740$20 (\$969 [22:20]),
+    .\port$11788$0 (\$22 ),
+    .\port$18733$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -45254,17 +45254,17 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign fresh = { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18742$3  = \$971 [20:3];
+  assign \port$18735$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -45971,7 +45971,7 @@ module \postern.port_3.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_3.slots (rst, \port$11795$0 , write, write_data, data_0, fill_row, fill, \port$18740$20 , clk);
+module \postern.port_3.slots (rst, \port$11788$0 , write, write_data, data_0, fill_row, fill, \port$18733$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -45984,10 +45984,10 @@ module \postern.port_3.slots (rst, \port$11795$0 , write, write_data, data_0, fi
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$11795$0 ;
-  wire \port$11795$0 ;
-  input [2:0] \port$18740$20 ;
-  wire [2:0] \port$18740$20 ;
+  input \port$11788$0 ;
+  wire \port$11788$0 ;
+  input [2:0] \port$18733$20 ;
+  wire [2:0] \port$18733$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -46024,11 +46024,11 @@ module \postern.port_3.slots (rst, \port$11795$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18740$20 , \port$11795$0  }];
+  assign data_0 = cells[{ \port$18733$20 , \port$11788$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18740$20 , \port$11795$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18733$20 , \port$11788$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
@@ -46068,21 +46068,21 @@ module \postern.port_3.slots (rst, \port$11795$0 , write, write_data, data_0, fi
           \$3  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$18740$20 , \port$11795$0  };
-  assign r_port__addr = { \port$18740$20 , \port$11795$0  };
-  assign row_0 = { \port$18740$20 , \port$11795$0  };
+  assign write_row = { \port$18733$20 , \port$11788$0  };
+  assign r_port__addr = { \port$18733$20 , \port$11788$0  };
+  assign row_0 = { \port$18733$20 , \port$11788$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$11795$0 , w_port__en, data_0, \port$18740$20 , w_port__data, clk);
+module \postern.port_3.states (rst, \port$11788$0 , w_port__en, data_0, \port$18733$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$11795$0 ;
-  wire \port$11795$0 ;
-  input [2:0] \port$18740$20 ;
-  wire [2:0] \port$18740$20 ;
+  input \port$11788$0 ;
+  wire \port$11788$0 ;
+  input [2:0] \port$18733$20 ;
+  wire [2:0] \port$18733$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -46117,15 +46117,15 @@ module \postern.port_3.states (rst, \port$11795$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18740$20 , \port$11795$0  }] <= w_port__data;
+      cells[{ \port$18733$20 , \port$11788$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18740$20 , \port$11795$0  }];
+  assign data_0 = cells[{ \port$18733$20 , \port$11788$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18740$20 , \port$11795$0  };
-  assign write_row = { \port$18740$20 , \port$11795$0  };
+  assign w_port__addr = { \port$18733$20 , \port$11788$0  };
+  assign write_row = { \port$18733$20 , \port$11788$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18740$20 , \port$11795$0  };
-  assign row_0 = { \port$18740$20 , \port$11795$0  };
+  assign r_port__addr = { \port$18733$20 , \port$11788$0  };
+  assign row_0 = { \port$18733$20 , \port$11788$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -46353,7 +46353,7 @@ module \postern.port_3.w_refused$302 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$4798$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_0 (rst, take, forget, push, grant, \port$4785$0 , \port$4791$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire [4:0] \$1 ;
@@ -46453,10 +46453,10 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4792$0 ;
-  wire \port$4792$0 ;
-  input \port$4798$0 ;
-  wire \port$4798$0 ;
+  input \port$4785$0 ;
+  wire \port$4785$0 ;
+  input \port$4791$0 ;
+  wire \port$4791$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -46600,8 +46600,8 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17726$0 (new_sent),
+    .\port$17727$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -46666,13 +46666,13 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$27  = fresh;
-    if (\port$4792$0 ) begin
+    if (\port$4785$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4798$0 ) begin
+    if (\port$4791$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -46731,7 +46731,7 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4798$0 , \port$4792$0  };
+  assign look = { \port$4791$0 , \port$4785$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -46744,7 +46744,7 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4792$0 , \port$47
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -46757,10 +46757,10 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17726$0 ;
+  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17727$0 ;
+  wire [4:0] \port$17727$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -46799,8 +46799,8 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
+  assign write_data = { \port$17727$0 , \port$17726$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -46877,7 +46877,7 @@ module \postern.queue_0.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$4810$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_1 (rst, take, forget, push, grant, \port$4797$0 , \port$4803$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire [4:0] \$1 ;
@@ -46977,10 +46977,10 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4804$0 ;
-  wire \port$4804$0 ;
-  input \port$4810$0 ;
-  wire \port$4810$0 ;
+  input \port$4797$0 ;
+  wire \port$4797$0 ;
+  input \port$4803$0 ;
+  wire \port$4803$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -47124,8 +47124,8 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17726$0 (new_sent),
+    .\port$17727$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47190,13 +47190,13 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$27  = fresh;
-    if (\port$4804$0 ) begin
+    if (\port$4797$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4810$0 ) begin
+    if (\port$4803$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -47255,7 +47255,7 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4810$0 , \port$4804$0  };
+  assign look = { \port$4803$0 , \port$4797$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -47268,7 +47268,7 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4804$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47281,10 +47281,10 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17726$0 ;
+  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17727$0 ;
+  wire [4:0] \port$17727$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47323,8 +47323,8 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
+  assign write_data = { \port$17727$0 , \port$17726$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47401,7 +47401,7 @@ module \postern.queue_1.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$4822$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_2 (rst, take, forget, push, grant, \port$4809$0 , \port$4815$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
   wire [4:0] \$1 ;
@@ -47501,10 +47501,10 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4816$0 ;
-  wire \port$4816$0 ;
-  input \port$4822$0 ;
-  wire \port$4822$0 ;
+  input \port$4809$0 ;
+  wire \port$4809$0 ;
+  input \port$4815$0 ;
+  wire \port$4815$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -47648,8 +47648,8 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17726$0 (new_sent),
+    .\port$17727$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47714,13 +47714,13 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$27  = fresh;
-    if (\port$4816$0 ) begin
+    if (\port$4809$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4822$0 ) begin
+    if (\port$4815$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -47779,7 +47779,7 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4822$0 , \port$4816$0  };
+  assign look = { \port$4815$0 , \port$4809$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -47792,7 +47792,7 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4816$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47805,10 +47805,10 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17726$0 ;
+  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17727$0 ;
+  wire [4:0] \port$17727$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47847,8 +47847,8 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
+  assign write_data = { \port$17727$0 , \port$17726$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47925,7 +47925,7 @@ module \postern.queue_2.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$4834$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_3 (rst, take, forget, push, grant, \port$4821$0 , \port$4827$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [4:0] \$1 ;
@@ -48025,10 +48025,10 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4828$0 ;
-  wire \port$4828$0 ;
-  input \port$4834$0 ;
-  wire \port$4834$0 ;
+  input \port$4821$0 ;
+  wire \port$4821$0 ;
+  input \port$4827$0 ;
+  wire \port$4827$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -48172,8 +48172,8 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17726$0 (new_sent),
+    .\port$17727$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48238,13 +48238,13 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$27  = fresh;
-    if (\port$4828$0 ) begin
+    if (\port$4821$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4834$0 ) begin
+    if (\port$4827$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -48303,7 +48303,7 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4834$0 , \port$4828$0  };
+  assign look = { \port$4827$0 , \port$4821$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -48316,7 +48316,7 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4828$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48329,10 +48329,10 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17726$0 ;
+  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17727$0 ;
+  wire [4:0] \port$17727$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48371,8 +48371,8 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
+  assign write_data = { \port$17727$0 , \port$17726$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48449,7 +48449,7 @@ module \postern.queue_3.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$4846$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_4 (rst, take, forget, push, grant, \port$4833$0 , \port$4839$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
   wire [4:0] \$1 ;
@@ -48549,10 +48549,10 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4840$0 ;
-  wire \port$4840$0 ;
-  input \port$4846$0 ;
-  wire \port$4846$0 ;
+  input \port$4833$0 ;
+  wire \port$4833$0 ;
+  input \port$4839$0 ;
+  wire \port$4839$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -48696,8 +48696,8 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17726$0 (new_sent),
+    .\port$17727$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48762,13 +48762,13 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$27  = fresh;
-    if (\port$4840$0 ) begin
+    if (\port$4833$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4846$0 ) begin
+    if (\port$4839$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -48827,7 +48827,7 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4846$0 , \port$4840$0  };
+  assign look = { \port$4839$0 , \port$4833$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -48840,7 +48840,7 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4840$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48853,10 +48853,10 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17726$0 ;
+  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17727$0 ;
+  wire [4:0] \port$17727$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48895,8 +48895,8 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
+  assign write_data = { \port$17727$0 , \port$17726$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48973,7 +48973,7 @@ module \postern.queue_4.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$4858$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_5 (rst, take, forget, push, grant, \port$4845$0 , \port$4851$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
   wire [4:0] \$1 ;
@@ -49073,10 +49073,10 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4852$0 ;
-  wire \port$4852$0 ;
-  input \port$4858$0 ;
-  wire \port$4858$0 ;
+  input \port$4845$0 ;
+  wire \port$4845$0 ;
+  input \port$4851$0 ;
+  wire \port$4851$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -49220,8 +49220,8 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17726$0 (new_sent),
+    .\port$17727$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49286,13 +49286,13 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$27  = fresh;
-    if (\port$4852$0 ) begin
+    if (\port$4845$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4858$0 ) begin
+    if (\port$4851$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -49351,7 +49351,7 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4858$0 , \port$4852$0  };
+  assign look = { \port$4851$0 , \port$4845$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -49364,7 +49364,7 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4852$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49377,10 +49377,10 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17726$0 ;
+  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17727$0 ;
+  wire [4:0] \port$17727$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49419,8 +49419,8 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
+  assign write_data = { \port$17727$0 , \port$17726$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -49497,7 +49497,7 @@ module \postern.queue_5.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$4870$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_6 (rst, take, forget, push, grant, \port$4857$0 , \port$4863$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
   wire [4:0] \$1 ;
@@ -49597,10 +49597,10 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4864$0 ;
-  wire \port$4864$0 ;
-  input \port$4870$0 ;
-  wire \port$4870$0 ;
+  input \port$4857$0 ;
+  wire \port$4857$0 ;
+  input \port$4863$0 ;
+  wire \port$4863$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -49744,8 +49744,8 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17726$0 (new_sent),
+    .\port$17727$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49810,13 +49810,13 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$27  = fresh;
-    if (\port$4864$0 ) begin
+    if (\port$4857$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4870$0 ) begin
+    if (\port$4863$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -49875,7 +49875,7 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4870$0 , \port$4864$0  };
+  assign look = { \port$4863$0 , \port$4857$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -49888,7 +49888,7 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4864$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49901,10 +49901,10 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17726$0 ;
+  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17727$0 ;
+  wire [4:0] \port$17727$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49943,8 +49943,8 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
+  assign write_data = { \port$17727$0 , \port$17726$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50021,7 +50021,7 @@ module \postern.queue_6.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$4882$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_7 (rst, take, forget, push, grant, \port$4869$0 , \port$4875$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
   wire [4:0] \$1 ;
@@ -50121,10 +50121,10 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4876$0 ;
-  wire \port$4876$0 ;
-  input \port$4882$0 ;
-  wire \port$4882$0 ;
+  input \port$4869$0 ;
+  wire \port$4869$0 ;
+  input \port$4875$0 ;
+  wire \port$4875$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -50268,8 +50268,8 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17726$0 (new_sent),
+    .\port$17727$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -50334,13 +50334,13 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$27  = fresh;
-    if (\port$4876$0 ) begin
+    if (\port$4869$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4882$0 ) begin
+    if (\port$4875$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -50399,7 +50399,7 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4882$0 , \port$4876$0  };
+  assign look = { \port$4875$0 , \port$4869$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -50412,7 +50412,7 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4876$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -50425,10 +50425,10 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17726$0 ;
+  wire [4:0] \port$17726$0 ;
+  input [4:0] \port$17727$0 ;
+  wire [4:0] \port$17727$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -50467,8 +50467,8 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
+  assign write_data = { \port$17727$0 , \port$17726$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50545,9 +50545,9 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2730$0 , \port$4744$0 , settled, \port$4792$0 , \port$4798$0 , \port$4804$0 , \port$4810$0 , \port$4816$0 , \port$4822$0 , \port$4828$0 , \port$4834$0 , \port$4840$0 
-, \port$4846$0 , \port$4852$0 , \port$4858$0 , \port$4864$0 , \port$4870$0 , \port$4876$0 , \port$4882$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7544$0 , gone__0, \port$7624$0 , gone__1, \port$7704$0 
-, gone__2, \port$7784$0 , gone__3, \port$7864$0 , gone__4, \port$7944$0 , gone__5, \port$8024$0 , gone__6, \port$8104$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12993$0 , fault_pending, alloc_given, used, owned, limit
+module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2730$0 , \port$4737$0 , settled, \port$4785$0 , \port$4791$0 , \port$4797$0 , \port$4803$0 , \port$4809$0 , \port$4815$0 , \port$4821$0 , \port$4827$0 , \port$4833$0 
+, \port$4839$0 , \port$4845$0 , \port$4851$0 , \port$4857$0 , \port$4863$0 , \port$4869$0 , \port$4875$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7537$0 , gone__0, \port$7617$0 , gone__1, \port$7697$0 
+, gone__2, \port$7777$0 , gone__3, \port$7857$0 , gone__4, \port$7937$0 , gone__5, \port$8017$0 , gone__6, \port$8097$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12986$0 , fault_pending, alloc_given, used, owned, limit
 , borrowed, filled, \refused$171 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, dying, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, block
 , account, \own$105 , \other$106 , core, lane, \good$109 , error, data, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3
 , firsts__3, heads__3, rx_results__3, tails__4, firsts__4, heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload
@@ -53516,60 +53516,60 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$12993$0 ;
-  wire [11:0] \port$12993$0 ;
+  input [11:0] \port$12986$0 ;
+  wire [11:0] \port$12986$0 ;
   input [3:0] \port$2730$0 ;
   wire [3:0] \port$2730$0 ;
-  input [13:0] \port$4744$0 ;
-  wire [13:0] \port$4744$0 ;
-  output \port$4792$0 ;
-  wire \port$4792$0 ;
-  output \port$4798$0 ;
-  wire \port$4798$0 ;
-  output \port$4804$0 ;
-  wire \port$4804$0 ;
-  output \port$4810$0 ;
-  wire \port$4810$0 ;
-  output \port$4816$0 ;
-  wire \port$4816$0 ;
-  output \port$4822$0 ;
-  wire \port$4822$0 ;
-  output \port$4828$0 ;
-  wire \port$4828$0 ;
-  output \port$4834$0 ;
-  wire \port$4834$0 ;
-  output \port$4840$0 ;
-  wire \port$4840$0 ;
-  output \port$4846$0 ;
-  wire \port$4846$0 ;
-  output \port$4852$0 ;
-  wire \port$4852$0 ;
-  output \port$4858$0 ;
-  wire \port$4858$0 ;
-  output \port$4864$0 ;
-  wire \port$4864$0 ;
-  output \port$4870$0 ;
-  wire \port$4870$0 ;
-  output \port$4876$0 ;
-  wire \port$4876$0 ;
-  output \port$4882$0 ;
-  wire \port$4882$0 ;
-  input [9:0] \port$7544$0 ;
-  wire [9:0] \port$7544$0 ;
-  input [9:0] \port$7624$0 ;
-  wire [9:0] \port$7624$0 ;
-  input [9:0] \port$7704$0 ;
-  wire [9:0] \port$7704$0 ;
-  input [9:0] \port$7784$0 ;
-  wire [9:0] \port$7784$0 ;
-  input [9:0] \port$7864$0 ;
-  wire [9:0] \port$7864$0 ;
-  input [9:0] \port$7944$0 ;
-  wire [9:0] \port$7944$0 ;
-  input [9:0] \port$8024$0 ;
-  wire [9:0] \port$8024$0 ;
-  input [9:0] \port$8104$0 ;
-  wire [9:0] \port$8104$0 ;
+  input [13:0] \port$4737$0 ;
+  wire [13:0] \port$4737$0 ;
+  output \port$4785$0 ;
+  wire \port$4785$0 ;
+  output \port$4791$0 ;
+  wire \port$4791$0 ;
+  output \port$4797$0 ;
+  wire \port$4797$0 ;
+  output \port$4803$0 ;
+  wire \port$4803$0 ;
+  output \port$4809$0 ;
+  wire \port$4809$0 ;
+  output \port$4815$0 ;
+  wire \port$4815$0 ;
+  output \port$4821$0 ;
+  wire \port$4821$0 ;
+  output \port$4827$0 ;
+  wire \port$4827$0 ;
+  output \port$4833$0 ;
+  wire \port$4833$0 ;
+  output \port$4839$0 ;
+  wire \port$4839$0 ;
+  output \port$4845$0 ;
+  wire \port$4845$0 ;
+  output \port$4851$0 ;
+  wire \port$4851$0 ;
+  output \port$4857$0 ;
+  wire \port$4857$0 ;
+  output \port$4863$0 ;
+  wire \port$4863$0 ;
+  output \port$4869$0 ;
+  wire \port$4869$0 ;
+  output \port$4875$0 ;
+  wire \port$4875$0 ;
+  input [9:0] \port$7537$0 ;
+  wire [9:0] \port$7537$0 ;
+  input [9:0] \port$7617$0 ;
+  wire [9:0] \port$7617$0 ;
+  input [9:0] \port$7697$0 ;
+  wire [9:0] \port$7697$0 ;
+  input [9:0] \port$7777$0 ;
+  wire [9:0] \port$7777$0 ;
+  input [9:0] \port$7857$0 ;
+  wire [9:0] \port$7857$0 ;
+  input [9:0] \port$7937$0 ;
+  wire [9:0] \port$7937$0 ;
+  input [9:0] \port$8017$0 ;
+  wire [9:0] \port$8017$0 ;
+  input [9:0] \port$8097$0 ;
+  wire [9:0] \port$8097$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
@@ -55423,8 +55423,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2380  = \$2377  | \$2379 ;
   assign \$2381  = { 25'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$2382  = \$2380  | \$2381 ;
-  assign \$2383  = { 8'h00, \port$4744$0 [2:0] } | { \port$4744$0 [5:3], 8'h00 };
-  assign \$2384  = { 13'h0000, \$2383  } | { \port$4744$0 [13:6], 16'h0000 };
+  assign \$2383  = { 8'h00, \port$4737$0 [2:0] } | { \port$4737$0 [5:3], 8'h00 };
+  assign \$2384  = { 13'h0000, \$2383  } | { \port$4737$0 [13:6], 16'h0000 };
   assign \$2385  = { 8'h00, \$2384  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$2386  = \$2382  | \$2385 ;
   assign \$2387  = _request[38] ? rx_results__7 : rx_results__6;
@@ -55473,26 +55473,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2431  = \other$106 [0] ? gone__1 : gone__0;
   assign \$2432  = \other$106 [1] ? \$2430  : \$2431 ;
   assign \$2433  = \other$106 [2] ? \$2429  : \$2432 ;
-  assign \$2434  = \other$106 [0] ? \port$8104$0 [9:5] : \port$8024$0 [9:5];
-  assign \$2435  = \other$106 [0] ? \port$7944$0 [9:5] : \port$7864$0 [9:5];
+  assign \$2434  = \other$106 [0] ? \port$8097$0 [9:5] : \port$8017$0 [9:5];
+  assign \$2435  = \other$106 [0] ? \port$7937$0 [9:5] : \port$7857$0 [9:5];
   assign \$2436  = \other$106 [1] ? \$2434  : \$2435 ;
-  assign \$2437  = \other$106 [0] ? \port$7784$0 [9:5] : \port$7704$0 [9:5];
-  assign \$2438  = \other$106 [0] ? \port$7624$0 [9:5] : \port$7544$0 [9:5];
+  assign \$2437  = \other$106 [0] ? \port$7777$0 [9:5] : \port$7697$0 [9:5];
+  assign \$2438  = \other$106 [0] ? \port$7617$0 [9:5] : \port$7537$0 [9:5];
   assign \$2439  = \other$106 [1] ? \$2437  : \$2438 ;
   assign \$2440  = \other$106 [2] ? \$2436  : \$2439 ;
   assign \$2441  = \$2433  - \$2440 ;
-  assign \$2442  = \other$106 [0] ? \port$8104$0 [4:0] : \port$8024$0 [4:0];
-  assign \$2443  = \other$106 [0] ? \port$7944$0 [4:0] : \port$7864$0 [4:0];
+  assign \$2442  = \other$106 [0] ? \port$8097$0 [4:0] : \port$8017$0 [4:0];
+  assign \$2443  = \other$106 [0] ? \port$7937$0 [4:0] : \port$7857$0 [4:0];
   assign \$2444  = \other$106 [1] ? \$2442  : \$2443 ;
-  assign \$2445  = \other$106 [0] ? \port$7784$0 [4:0] : \port$7704$0 [4:0];
-  assign \$2446  = \other$106 [0] ? \port$7624$0 [4:0] : \port$7544$0 [4:0];
+  assign \$2445  = \other$106 [0] ? \port$7777$0 [4:0] : \port$7697$0 [4:0];
+  assign \$2446  = \other$106 [0] ? \port$7617$0 [4:0] : \port$7537$0 [4:0];
   assign \$2447  = \other$106 [1] ? \$2445  : \$2446 ;
   assign \$2448  = \other$106 [2] ? \$2444  : \$2447 ;
-  assign \$2449  = \other$106 [0] ? \port$8104$0 [9:5] : \port$8024$0 [9:5];
-  assign \$2450  = \other$106 [0] ? \port$7944$0 [9:5] : \port$7864$0 [9:5];
+  assign \$2449  = \other$106 [0] ? \port$8097$0 [9:5] : \port$8017$0 [9:5];
+  assign \$2450  = \other$106 [0] ? \port$7937$0 [9:5] : \port$7857$0 [9:5];
   assign \$2451  = \other$106 [1] ? \$2449  : \$2450 ;
-  assign \$2452  = \other$106 [0] ? \port$7784$0 [9:5] : \port$7704$0 [9:5];
-  assign \$2453  = \other$106 [0] ? \port$7624$0 [9:5] : \port$7544$0 [9:5];
+  assign \$2452  = \other$106 [0] ? \port$7777$0 [9:5] : \port$7697$0 [9:5];
+  assign \$2453  = \other$106 [0] ? \port$7617$0 [9:5] : \port$7537$0 [9:5];
   assign \$2454  = \other$106 [1] ? \$2452  : \$2453 ;
   assign \$2455  = \other$106 [2] ? \$2451  : \$2454 ;
   assign \$2456  = \$2448  - \$2455 ;
@@ -55602,26 +55602,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2568  = \$2566  | \$2567 ;
   assign \$2570  = { 24'h000000, \$2569  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
   assign \$2571  = \$2568  | \$2570 ;
-  assign \$2572  = \other$106 [0] ? \port$8104$0 [4:0] : \port$8024$0 [4:0];
-  assign \$2573  = \other$106 [0] ? \port$7944$0 [4:0] : \port$7864$0 [4:0];
+  assign \$2572  = \other$106 [0] ? \port$8097$0 [4:0] : \port$8017$0 [4:0];
+  assign \$2573  = \other$106 [0] ? \port$7937$0 [4:0] : \port$7857$0 [4:0];
   assign \$2574  = \other$106 [1] ? \$2572  : \$2573 ;
-  assign \$2575  = \other$106 [0] ? \port$7784$0 [4:0] : \port$7704$0 [4:0];
-  assign \$2576  = \other$106 [0] ? \port$7624$0 [4:0] : \port$7544$0 [4:0];
+  assign \$2575  = \other$106 [0] ? \port$7777$0 [4:0] : \port$7697$0 [4:0];
+  assign \$2576  = \other$106 [0] ? \port$7617$0 [4:0] : \port$7537$0 [4:0];
   assign \$2577  = \other$106 [1] ? \$2575  : \$2576 ;
   assign \$2578  = \other$106 [2] ? \$2574  : \$2577 ;
-  assign \$2579  = \other$106 [0] ? \port$8104$0 [9:5] : \port$8024$0 [9:5];
-  assign \$2580  = \other$106 [0] ? \port$7944$0 [9:5] : \port$7864$0 [9:5];
+  assign \$2579  = \other$106 [0] ? \port$8097$0 [9:5] : \port$8017$0 [9:5];
+  assign \$2580  = \other$106 [0] ? \port$7937$0 [9:5] : \port$7857$0 [9:5];
   assign \$2581  = \other$106 [1] ? \$2579  : \$2580 ;
-  assign \$2582  = \other$106 [0] ? \port$7784$0 [9:5] : \port$7704$0 [9:5];
-  assign \$2583  = \other$106 [0] ? \port$7624$0 [9:5] : \port$7544$0 [9:5];
+  assign \$2582  = \other$106 [0] ? \port$7777$0 [9:5] : \port$7697$0 [9:5];
+  assign \$2583  = \other$106 [0] ? \port$7617$0 [9:5] : \port$7537$0 [9:5];
   assign \$2584  = \other$106 [1] ? \$2582  : \$2583 ;
   assign \$2585  = \other$106 [2] ? \$2581  : \$2584 ;
   assign \$2586  = \$2578  - \$2585 ;
-  assign \$2587  = \other$106 [0] ? \port$8104$0 [4:0] : \port$8024$0 [4:0];
-  assign \$2588  = \other$106 [0] ? \port$7944$0 [4:0] : \port$7864$0 [4:0];
+  assign \$2587  = \other$106 [0] ? \port$8097$0 [4:0] : \port$8017$0 [4:0];
+  assign \$2588  = \other$106 [0] ? \port$7937$0 [4:0] : \port$7857$0 [4:0];
   assign \$2589  = \other$106 [1] ? \$2587  : \$2588 ;
-  assign \$2590  = \other$106 [0] ? \port$7784$0 [4:0] : \port$7704$0 [4:0];
-  assign \$2591  = \other$106 [0] ? \port$7624$0 [4:0] : \port$7544$0 [4:0];
+  assign \$2590  = \other$106 [0] ? \port$7777$0 [4:0] : \port$7697$0 [4:0];
+  assign \$2591  = \other$106 [0] ? \port$7617$0 [4:0] : \port$7537$0 [4:0];
   assign \$2592  = \other$106 [1] ? \$2590  : \$2591 ;
   assign \$2593  = \other$106 [2] ? \$2589  : \$2592 ;
   assign \$2594  = \other$106 [0] ? gone__7 : gone__6;
@@ -55654,11 +55654,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2621  = { 1'h0, \$2620  } | { rights[12], 23'h000000 };
   assign \$2622  = { 8'h00, \$2621  } & { hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights };
   assign \$2623  = \$2615  | \$2622 ;
-  assign \$2624  = { 28'h0000000, \port$12993$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$2624  = { 28'h0000000, \port$12986$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
   assign \$2625  = \$2623  | \$2624 ;
-  assign \$2626  = { 28'h0000000, \port$12993$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$2626  = { 28'h0000000, \port$12986$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$2627  = \$2625  | \$2626 ;
-  assign \$2628  = { 29'h00000000, \port$12993$0 [10:8] } | { \port$12993$0 [11], 31'h00000000 };
+  assign \$2628  = { 29'h00000000, \port$12986$0 [10:8] } | { \port$12986$0 [11], 31'h00000000 };
   assign \$2629  = \$2628  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
   assign \$2630  = \$2627  | \$2629 ;
   assign \$2631  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
@@ -55800,14 +55800,14 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
     data <= \$2705 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$10934$0 (requests__2__valid),
-    .\port$12152$0 (requests__3__valid),
-    .\port$7450$0 (requests__0__ready),
-    .\port$7457$0 (requests__1__ready),
-    .\port$7465$0 (requests__2__ready),
-    .\port$7474$0 (requests__3__ready),
-    .\port$8498$0 (requests__0__valid),
-    .\port$9716$0 (requests__1__valid),
+    .\port$10927$0 (requests__2__valid),
+    .\port$12145$0 (requests__3__valid),
+    .\port$7443$0 (requests__0__ready),
+    .\port$7450$0 (requests__1__ready),
+    .\port$7458$0 (requests__2__ready),
+    .\port$7467$0 (requests__3__ready),
+    .\port$8491$0 (requests__0__valid),
+    .\port$9709$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -56271,47 +56271,47 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign grant = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
   assign look = { \$119 , \$113 , \$107 , \$101 , \$95 , \$89 , \$83 , \$77 , \$71 , \$65 , \$59 , \$53 , \$47 , \$41 , \$35 , \$29  };
   assign fault__kind = refused;
-  assign result_code = \port$4744$0 [2:0];
-  assign result_vm = \port$4744$0 [5:3];
-  assign result_count = \port$4744$0 [13:6];
-  assign stops__0 = \port$7544$0 [9:5];
-  assign stops__1 = \port$7624$0 [9:5];
-  assign stops__2 = \port$7704$0 [9:5];
-  assign stops__3 = \port$7784$0 [9:5];
-  assign stops__4 = \port$7864$0 [9:5];
-  assign stops__5 = \port$7944$0 [9:5];
-  assign stops__6 = \port$8024$0 [9:5];
-  assign stops__7 = \port$8104$0 [9:5];
-  assign sent__0 = \port$7544$0 [4:0];
-  assign sent__1 = \port$7624$0 [4:0];
-  assign sent__2 = \port$7704$0 [4:0];
-  assign sent__3 = \port$7784$0 [4:0];
-  assign sent__4 = \port$7864$0 [4:0];
-  assign sent__5 = \port$7944$0 [4:0];
-  assign sent__6 = \port$8024$0 [4:0];
-  assign sent__7 = \port$8104$0 [4:0];
+  assign result_code = \port$4737$0 [2:0];
+  assign result_vm = \port$4737$0 [5:3];
+  assign result_count = \port$4737$0 [13:6];
+  assign stops__0 = \port$7537$0 [9:5];
+  assign stops__1 = \port$7617$0 [9:5];
+  assign stops__2 = \port$7697$0 [9:5];
+  assign stops__3 = \port$7777$0 [9:5];
+  assign stops__4 = \port$7857$0 [9:5];
+  assign stops__5 = \port$7937$0 [9:5];
+  assign stops__6 = \port$8017$0 [9:5];
+  assign stops__7 = \port$8097$0 [9:5];
+  assign sent__0 = \port$7537$0 [4:0];
+  assign sent__1 = \port$7617$0 [4:0];
+  assign sent__2 = \port$7697$0 [4:0];
+  assign sent__3 = \port$7777$0 [4:0];
+  assign sent__4 = \port$7857$0 [4:0];
+  assign sent__5 = \port$7937$0 [4:0];
+  assign sent__6 = \port$8017$0 [4:0];
+  assign sent__7 = \port$8097$0 [4:0];
   assign resident_vm = \port$2730$0 [2:0];
   assign resident_valid = \port$2730$0 [3];
-  assign tag_match = \port$12993$0 [3:0];
-  assign tag_mask = \port$12993$0 [7:4];
-  assign tag_vm = \port$12993$0 [10:8];
-  assign tag_valid = \port$12993$0 [11];
-  assign \port$4792$0  = \$29 ;
-  assign \port$4798$0  = \$35 ;
-  assign \port$4804$0  = \$41 ;
-  assign \port$4810$0  = \$47 ;
-  assign \port$4816$0  = \$53 ;
-  assign \port$4822$0  = \$59 ;
-  assign \port$4828$0  = \$65 ;
-  assign \port$4834$0  = \$71 ;
-  assign \port$4840$0  = \$77 ;
-  assign \port$4846$0  = \$83 ;
-  assign \port$4852$0  = \$89 ;
-  assign \port$4858$0  = \$95 ;
-  assign \port$4864$0  = \$101 ;
-  assign \port$4870$0  = \$107 ;
-  assign \port$4876$0  = \$113 ;
-  assign \port$4882$0  = \$119 ;
+  assign tag_match = \port$12986$0 [3:0];
+  assign tag_mask = \port$12986$0 [7:4];
+  assign tag_vm = \port$12986$0 [10:8];
+  assign tag_valid = \port$12986$0 [11];
+  assign \port$4785$0  = \$29 ;
+  assign \port$4791$0  = \$35 ;
+  assign \port$4797$0  = \$41 ;
+  assign \port$4803$0  = \$47 ;
+  assign \port$4809$0  = \$53 ;
+  assign \port$4815$0  = \$59 ;
+  assign \port$4821$0  = \$65 ;
+  assign \port$4827$0  = \$71 ;
+  assign \port$4833$0  = \$77 ;
+  assign \port$4839$0  = \$83 ;
+  assign \port$4845$0  = \$89 ;
+  assign \port$4851$0  = \$95 ;
+  assign \port$4857$0  = \$101 ;
+  assign \port$4863$0  = \$107 ;
+  assign \port$4869$0  = \$113 ;
+  assign \port$4875$0  = \$119 ;
   assign fault__address = _request[17:0];
   assign \head.slot  = head[7:0];
   assign \head.last  = head[11:8];
@@ -57799,7 +57799,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2569  = permits;
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$7465$0 , \port$7474$0 , \port$8498$0 , \port$9716$0 , \port$10934$0 , \port$12152$0 , clk);
+module \postern.read_engine.arbiter (rst, \port$7443$0 , \port$7450$0 , \port$7458$0 , \port$7467$0 , \port$8491$0 , \port$9709$0 , \port$10927$0 , \port$12145$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -57859,22 +57859,22 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10934$0 ;
-  wire \port$10934$0 ;
-  input \port$12152$0 ;
-  wire \port$12152$0 ;
+  input \port$10927$0 ;
+  wire \port$10927$0 ;
+  input \port$12145$0 ;
+  wire \port$12145$0 ;
+  output \port$7443$0 ;
+  wire \port$7443$0 ;
   output \port$7450$0 ;
   wire \port$7450$0 ;
-  output \port$7457$0 ;
-  wire \port$7457$0 ;
-  output \port$7465$0 ;
-  wire \port$7465$0 ;
-  output \port$7474$0 ;
-  wire \port$7474$0 ;
-  input \port$8498$0 ;
-  wire \port$8498$0 ;
-  input \port$9716$0 ;
-  wire \port$9716$0 ;
+  output \port$7458$0 ;
+  wire \port$7458$0 ;
+  output \port$7467$0 ;
+  wire \port$7467$0 ;
+  input \port$8491$0 ;
+  wire \port$8491$0 ;
+  input \port$9709$0 ;
+  wire \port$9709$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -57888,36 +57888,36 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9716$0 ;
-  assign \$14  = behind_0_2 & \port$10934$0 ;
-  assign \$15  = behind_0_3 & \port$12152$0 ;
+  assign \$13  = behind_0_1 & \port$9709$0 ;
+  assign \$14  = behind_0_2 & \port$10927$0 ;
+  assign \$15  = behind_0_3 & \port$12145$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8498$0  & \$17 ;
+  assign \$18  = \port$8491$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8498$0 ;
-  assign \$21  = behind_1_2 & \port$10934$0 ;
-  assign \$22  = behind_1_3 & \port$12152$0 ;
+  assign \$20  = \$19  & \port$8491$0 ;
+  assign \$21  = behind_1_2 & \port$10927$0 ;
+  assign \$22  = behind_1_3 & \port$12145$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9716$0  & \$24 ;
+  assign \$25  = \port$9709$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8498$0 ;
+  assign \$27  = \$26  & \port$8491$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9716$0 ;
-  assign \$30  = behind_2_3 & \port$12152$0 ;
+  assign \$29  = \$28  & \port$9709$0 ;
+  assign \$30  = behind_2_3 & \port$12145$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10934$0  & \$32 ;
+  assign \$33  = \port$10927$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8498$0 ;
+  assign \$35  = \$34  & \port$8491$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9716$0 ;
+  assign \$37  = \$36  & \port$9709$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10934$0 ;
+  assign \$39  = \$38  & \port$10927$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12152$0  & \$41 ;
+  assign \$42  = \port$12145$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -57988,11 +57988,11 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12152$0 , \port$10934$0 , \port$9716$0 , \port$8498$0  };
-  assign \port$7450$0  = \$18 ;
-  assign \port$7457$0  = \$25 ;
-  assign \port$7465$0  = \$33 ;
-  assign \port$7474$0  = \$42 ;
+  assign request = { \port$12145$0 , \port$10927$0 , \port$9709$0 , \port$8491$0  };
+  assign \port$7443$0  = \$18 ;
+  assign \port$7450$0  = \$25 ;
+  assign \port$7458$0  = \$33 ;
+  assign \port$7467$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -58001,7 +58001,7 @@ module \postern.read_engine.arbiter (rst, \port$7450$0 , \port$7457$0 , \port$74
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19378$0 , \port$19380$0 , \port$19382$0 , \port$19384$0 , block, clk);
+module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19371$0 , \port$19373$0 , \port$19375$0 , \port$19377$0 , block, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire [3:0] \$1 ;
   wire [7:0] \$10 ;
@@ -58043,14 +58043,14 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   output first;
   reg first = 1'h0;
   reg [2:0] phase = 3'h0;
-  output [5:0] \port$19378$0 ;
-  wire [5:0] \port$19378$0 ;
-  output [5:0] \port$19380$0 ;
-  wire [5:0] \port$19380$0 ;
-  output [5:0] \port$19382$0 ;
-  wire [5:0] \port$19382$0 ;
-  output [5:0] \port$19384$0 ;
-  wire [5:0] \port$19384$0 ;
+  output [5:0] \port$19371$0 ;
+  wire [5:0] \port$19371$0 ;
+  output [5:0] \port$19373$0 ;
+  wire [5:0] \port$19373$0 ;
+  output [5:0] \port$19375$0 ;
+  wire [5:0] \port$19375$0 ;
+  output [5:0] \port$19377$0 ;
+  wire [5:0] \port$19377$0 ;
   reg [6:0] row_0 = 7'h00;
   reg [6:0] row_1 = 7'h00;
   reg [6:0] row_2 = 7'h00;
@@ -58204,10 +58204,10 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   assign scrub__1__row = { block, row_1[5:0] };
   assign scrub__2__row = { block, row_2[5:0] };
   assign scrub__3__row = { block, row_3[5:0] };
-  assign \port$19378$0  = row_0[5:0];
-  assign \port$19380$0  = row_1[5:0];
-  assign \port$19382$0  = row_2[5:0];
-  assign \port$19384$0  = row_3[5:0];
+  assign \port$19371$0  = row_0[5:0];
+  assign \port$19373$0  = row_1[5:0];
+  assign \port$19375$0  = row_2[5:0];
+  assign \port$19377$0  = row_3[5:0];
   assign done[3] = row_3[6];
   assign done[2] = row_2[6];
   assign done[1] = row_1[6];
@@ -58216,8 +58216,8 @@ endmodule
 
 module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__enable, w__0__data, w__1__request, w__1__enable, r__1__request, r__1__enable, w__1__data, w__2__request, w__2__enable, r__2__request, r__2__enable, w__2__data, w__3__request, w__3__enable, r__3__request, r__3__enable, w__3__data
 , scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, w__0__grant, r__0__grant, w__0__refused, r__0__refused, r__0__data, w__1__grant, r__1__grant, w__1__refused, r__1__refused, r__1__data, w__2__grant, r__2__grant, w__2__refused, r__2__refused, r__2__data, w__3__grant, r__3__grant
-, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18226$3 , r__0__vm, r__0__word, w__1__vm, \port$18398$3 , r__1__vm, r__1__word, w__2__vm, \port$18570$3 , r__2__vm, r__2__word, w__3__vm, \port$18742$3 
-, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19378$0 , \port$19380$0 , \port$19382$0 , \port$19384$0 , \port$19388$0 , clk);
+, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18219$3 , r__0__vm, r__0__word, w__1__vm, \port$18391$3 , r__1__vm, r__1__word, w__2__vm, \port$18563$3 , r__2__vm, r__2__word, w__3__vm, \port$18735$3 
+, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19371$0 , \port$19373$0 , \port$19375$0 , \port$19377$0 , \port$19381$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59021,24 +59021,24 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg passes_3_1 = 1'h0;
   reg passes_3_2 = 1'h0;
   reg passes_3_3 = 1'h0;
-  input [17:0] \port$18226$3 ;
-  wire [17:0] \port$18226$3 ;
-  input [17:0] \port$18398$3 ;
-  wire [17:0] \port$18398$3 ;
-  input [17:0] \port$18570$3 ;
-  wire [17:0] \port$18570$3 ;
-  input [17:0] \port$18742$3 ;
-  wire [17:0] \port$18742$3 ;
-  input [5:0] \port$19378$0 ;
-  wire [5:0] \port$19378$0 ;
-  input [5:0] \port$19380$0 ;
-  wire [5:0] \port$19380$0 ;
-  input [5:0] \port$19382$0 ;
-  wire [5:0] \port$19382$0 ;
-  input [5:0] \port$19384$0 ;
-  wire [5:0] \port$19384$0 ;
-  input [5:0] \port$19388$0 ;
-  wire [5:0] \port$19388$0 ;
+  input [17:0] \port$18219$3 ;
+  wire [17:0] \port$18219$3 ;
+  input [17:0] \port$18391$3 ;
+  wire [17:0] \port$18391$3 ;
+  input [17:0] \port$18563$3 ;
+  wire [17:0] \port$18563$3 ;
+  input [17:0] \port$18735$3 ;
+  wire [17:0] \port$18735$3 ;
+  input [5:0] \port$19371$0 ;
+  wire [5:0] \port$19371$0 ;
+  input [5:0] \port$19373$0 ;
+  wire [5:0] \port$19373$0 ;
+  input [5:0] \port$19375$0 ;
+  wire [5:0] \port$19375$0 ;
+  input [5:0] \port$19377$0 ;
+  wire [5:0] \port$19377$0 ;
+  input [5:0] \port$19381$0 ;
+  wire [5:0] \port$19381$0 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   input r__0__enable;
@@ -59579,19 +59579,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$297  = \$295  | \$296 ;
   assign \$298  = w__3__enable & granted_1[3];
   assign \$299  = \$297  | \$298 ;
-  assign \$300  = { w__0__vm, \port$18226$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
-  assign \$301  = { w__1__vm, \port$18398$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
+  assign \$300  = { w__0__vm, \port$18219$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
+  assign \$301  = { w__1__vm, \port$18391$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
   assign \$302  = \$300  | \$301 ;
-  assign \$303  = { w__2__vm, \port$18570$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
+  assign \$303  = { w__2__vm, \port$18563$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
   assign \$304  = \$302  | \$303 ;
-  assign \$305  = { w__3__vm, \port$18742$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
+  assign \$305  = { w__3__vm, \port$18735$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
   assign \$306  = \$304  | \$305 ;
-  assign \$307  = { \port$19388$0 , \port$19380$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
+  assign \$307  = { \port$19381$0 , \port$19373$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
   assign \$308  = \$306  | { 3'h0, \$307  };
-  assign \$309  = granted_1[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$310  = granted_1[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$311  = granted_1[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$312  = granted_1[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$309  = granted_1[0] ? { \port$18219$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$310  = granted_1[1] ? { \port$18391$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$311  = granted_1[2] ? { \port$18563$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$312  = granted_1[3] ? { \port$18735$3 [17:14], w__3__data } : 36'h000000000;
   assign \$313  = ~ w_allowed[1];
   assign \$314  = w_enable_1 & \$313 ;
   assign \$315  = ~ w_allowed[1];
@@ -59659,19 +59659,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$377  = \$375  | \$376 ;
   assign \$378  = w__3__enable & granted_2[3];
   assign \$379  = \$377  | \$378 ;
-  assign \$380  = { w__0__vm, \port$18226$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
-  assign \$381  = { w__1__vm, \port$18398$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
+  assign \$380  = { w__0__vm, \port$18219$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
+  assign \$381  = { w__1__vm, \port$18391$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
   assign \$382  = \$380  | \$381 ;
-  assign \$383  = { w__2__vm, \port$18570$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
+  assign \$383  = { w__2__vm, \port$18563$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
   assign \$384  = \$382  | \$383 ;
-  assign \$385  = { w__3__vm, \port$18742$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
+  assign \$385  = { w__3__vm, \port$18735$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
   assign \$386  = \$384  | \$385 ;
-  assign \$387  = { \port$19388$0 , \port$19382$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
+  assign \$387  = { \port$19381$0 , \port$19375$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
   assign \$388  = \$386  | { 3'h0, \$387  };
-  assign \$389  = granted_2[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$390  = granted_2[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$391  = granted_2[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$392  = granted_2[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$389  = granted_2[0] ? { \port$18219$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$390  = granted_2[1] ? { \port$18391$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$391  = granted_2[2] ? { \port$18563$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$392  = granted_2[3] ? { \port$18735$3 [17:14], w__3__data } : 36'h000000000;
   assign \$393  = ~ w_allowed[2];
   assign \$394  = w_enable_2 & \$393 ;
   assign \$395  = ~ w_allowed[2];
@@ -59739,19 +59739,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$457  = \$455  | \$456 ;
   assign \$458  = w__3__enable & granted_3[3];
   assign \$459  = \$457  | \$458 ;
-  assign \$460  = { w__0__vm, \port$18226$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
-  assign \$461  = { w__1__vm, \port$18398$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
+  assign \$460  = { w__0__vm, \port$18219$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
+  assign \$461  = { w__1__vm, \port$18391$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
   assign \$462  = \$460  | \$461 ;
-  assign \$463  = { w__2__vm, \port$18570$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
+  assign \$463  = { w__2__vm, \port$18563$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
   assign \$464  = \$462  | \$463 ;
-  assign \$465  = { w__3__vm, \port$18742$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
+  assign \$465  = { w__3__vm, \port$18735$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
   assign \$466  = \$464  | \$465 ;
-  assign \$467  = { \port$19388$0 , \port$19384$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
+  assign \$467  = { \port$19381$0 , \port$19377$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
   assign \$468  = \$466  | { 3'h0, \$467  };
-  assign \$469  = granted_3[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$470  = granted_3[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$471  = granted_3[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$472  = granted_3[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$469  = granted_3[0] ? { \port$18219$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$470  = granted_3[1] ? { \port$18391$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$471  = granted_3[2] ? { \port$18563$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$472  = granted_3[3] ? { \port$18735$3 [17:14], w__3__data } : 36'h000000000;
   assign \$473  = ~ w_allowed[3];
   assign \$474  = w_enable_3 & \$473 ;
   assign \$475  = ~ w_allowed[3];
@@ -60076,13 +60076,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     word_3_2 <= \$607 ;
   always @(posedge clk)
     word_3_3 <= \$612 ;
-  assign \$1  = ! \port$18226$3 [1:0];
+  assign \$1  = ! \port$18219$3 [1:0];
   assign \$2  = w__0__request & \$1 ;
-  assign \$3  = ! \port$18398$3 [1:0];
+  assign \$3  = ! \port$18391$3 [1:0];
   assign \$4  = w__1__request & \$3 ;
-  assign \$5  = ! \port$18570$3 [1:0];
+  assign \$5  = ! \port$18563$3 [1:0];
   assign \$6  = w__2__request & \$5 ;
-  assign \$7  = ! \port$18742$3 [1:0];
+  assign \$7  = ! \port$18735$3 [1:0];
   assign \$8  = w__3__request & \$7 ;
   assign first_0 = scrub__0__want & scrub_first;
   assign accept = ~ first_0;
@@ -60137,13 +60137,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$49  = w_word_0_0 | w_word_0_1;
   assign \$50  = \$49  | w_word_0_2;
   assign \$51  = \$50  | w_word_0_3;
-  assign \$52  = \port$18226$3 [1:0] == 1'h1;
+  assign \$52  = \port$18219$3 [1:0] == 1'h1;
   assign \$53  = w__0__request & \$52 ;
-  assign \$54  = \port$18398$3 [1:0] == 1'h1;
+  assign \$54  = \port$18391$3 [1:0] == 1'h1;
   assign \$55  = w__1__request & \$54 ;
-  assign \$56  = \port$18570$3 [1:0] == 1'h1;
+  assign \$56  = \port$18563$3 [1:0] == 1'h1;
   assign \$57  = w__2__request & \$56 ;
-  assign \$58  = \port$18742$3 [1:0] == 1'h1;
+  assign \$58  = \port$18735$3 [1:0] == 1'h1;
   assign \$59  = w__3__request & \$58 ;
   assign first_1 = scrub__1__want & scrub_first;
   assign \accept$64  = ~ first_1;
@@ -60198,13 +60198,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$100  = w_word_1_0 | w_word_1_1;
   assign \$101  = \$100  | w_word_1_2;
   assign \$102  = \$101  | w_word_1_3;
-  assign \$103  = \port$18226$3 [1:0] == 2'h2;
+  assign \$103  = \port$18219$3 [1:0] == 2'h2;
   assign \$104  = w__0__request & \$103 ;
-  assign \$105  = \port$18398$3 [1:0] == 2'h2;
+  assign \$105  = \port$18391$3 [1:0] == 2'h2;
   assign \$106  = w__1__request & \$105 ;
-  assign \$107  = \port$18570$3 [1:0] == 2'h2;
+  assign \$107  = \port$18563$3 [1:0] == 2'h2;
   assign \$108  = w__2__request & \$107 ;
-  assign \$109  = \port$18742$3 [1:0] == 2'h2;
+  assign \$109  = \port$18735$3 [1:0] == 2'h2;
   assign \$110  = w__3__request & \$109 ;
   assign first_2 = scrub__2__want & scrub_first;
   assign \accept$106  = ~ first_2;
@@ -60259,13 +60259,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$151  = w_word_2_0 | w_word_2_1;
   assign \$152  = \$151  | w_word_2_2;
   assign \$153  = \$152  | w_word_2_3;
-  assign \$154  = \port$18226$3 [1:0] == 2'h3;
+  assign \$154  = \port$18219$3 [1:0] == 2'h3;
   assign \$155  = w__0__request & \$154 ;
-  assign \$156  = \port$18398$3 [1:0] == 2'h3;
+  assign \$156  = \port$18391$3 [1:0] == 2'h3;
   assign \$157  = w__1__request & \$156 ;
-  assign \$158  = \port$18570$3 [1:0] == 2'h3;
+  assign \$158  = \port$18563$3 [1:0] == 2'h3;
   assign \$159  = w__2__request & \$158 ;
-  assign \$160  = \port$18742$3 [1:0] == 2'h3;
+  assign \$160  = \port$18735$3 [1:0] == 2'h3;
   assign \$161  = w__3__request & \$160 ;
   assign first_3 = scrub__3__want & scrub_first;
   assign \accept$148  = ~ first_3;
@@ -60355,19 +60355,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$217  = \$215  | \$216 ;
   assign \$218  = w__3__enable & granted_0[3];
   assign \$219  = \$217  | \$218 ;
-  assign \$220  = { w__0__vm, \port$18226$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
-  assign \$221  = { w__1__vm, \port$18398$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
+  assign \$220  = { w__0__vm, \port$18219$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
+  assign \$221  = { w__1__vm, \port$18391$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
   assign \$222  = \$220  | \$221 ;
-  assign \$223  = { w__2__vm, \port$18570$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
+  assign \$223  = { w__2__vm, \port$18563$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
   assign \$224  = \$222  | \$223 ;
-  assign \$225  = { w__3__vm, \port$18742$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
+  assign \$225  = { w__3__vm, \port$18735$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
   assign \$226  = \$224  | \$225 ;
-  assign \$227  = { \port$19388$0 , \port$19378$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
+  assign \$227  = { \port$19381$0 , \port$19371$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
   assign \$228  = \$226  | { 3'h0, \$227  };
-  assign \$229  = granted_0[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$230  = granted_0[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$231  = granted_0[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$232  = granted_0[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$229  = granted_0[0] ? { \port$18219$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$230  = granted_0[1] ? { \port$18391$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$231  = granted_0[2] ? { \port$18563$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$232  = granted_0[3] ? { \port$18735$3 [17:14], w__3__data } : 36'h000000000;
   assign \$233  = ~ w_allowed[0];
   assign \$234  = w_enable_0 & \$233 ;
   assign \$235  = ~ w_allowed[0];
@@ -60377,102 +60377,102 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$239  = ~ w_allowed[0];
   \postern.sram.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$15221$0 (\$17 ),
-    .\port$15223$0 (\$19 ),
-    .\port$15225$0 (\$21 ),
-    .\port$15227$0 (\$23 ),
-    .\port$15955$0 (\$673 ),
-    .\port$15962$0 (\$674 ),
-    .\port$15970$0 (\$675 ),
-    .\port$15979$0 (\$676 ),
+    .\port$15214$0 (\$17 ),
+    .\port$15216$0 (\$19 ),
+    .\port$15218$0 (\$21 ),
+    .\port$15220$0 (\$23 ),
+    .\port$15948$0 (\$673 ),
+    .\port$15955$0 (\$674 ),
+    .\port$15963$0 (\$675 ),
+    .\port$15972$0 (\$676 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$15282$0 (\$68 ),
-    .\port$15284$0 (\$70 ),
-    .\port$15286$0 (\$72 ),
-    .\port$15288$0 (\$74 ),
-    .\port$16075$0 (\$681 ),
-    .\port$16082$0 (\$682 ),
-    .\port$16090$0 (\$683 ),
-    .\port$16099$0 (\$684 ),
+    .\port$15275$0 (\$68 ),
+    .\port$15277$0 (\$70 ),
+    .\port$15279$0 (\$72 ),
+    .\port$15281$0 (\$74 ),
+    .\port$16068$0 (\$681 ),
+    .\port$16075$0 (\$682 ),
+    .\port$16083$0 (\$683 ),
+    .\port$16092$0 (\$684 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$15343$0 (\$119 ),
-    .\port$15345$0 (\$121 ),
-    .\port$15347$0 (\$123 ),
-    .\port$15349$0 (\$125 ),
-    .\port$16195$0 (\$689 ),
-    .\port$16202$0 (\$690 ),
-    .\port$16210$0 (\$691 ),
-    .\port$16219$0 (\$692 ),
+    .\port$15336$0 (\$119 ),
+    .\port$15338$0 (\$121 ),
+    .\port$15340$0 (\$123 ),
+    .\port$15342$0 (\$125 ),
+    .\port$16188$0 (\$689 ),
+    .\port$16195$0 (\$690 ),
+    .\port$16203$0 (\$691 ),
+    .\port$16212$0 (\$692 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$15404$0 (\$170 ),
-    .\port$15406$0 (\$172 ),
-    .\port$15408$0 (\$174 ),
-    .\port$15410$0 (\$176 ),
-    .\port$16315$0 (\$697 ),
-    .\port$16322$0 (\$698 ),
-    .\port$16330$0 (\$699 ),
-    .\port$16339$0 (\$700 ),
+    .\port$15397$0 (\$170 ),
+    .\port$15399$0 (\$172 ),
+    .\port$15401$0 (\$174 ),
+    .\port$15403$0 (\$176 ),
+    .\port$16308$0 (\$697 ),
+    .\port$16315$0 (\$698 ),
+    .\port$16323$0 (\$699 ),
+    .\port$16332$0 (\$700 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_0  write_arbiter_0 (
     .accept(accept),
     .clk(clk),
-    .\port$15201$0 (\$2 ),
-    .\port$15203$0 (\$4 ),
-    .\port$15205$0 (\$6 ),
-    .\port$15207$0 (\$8 ),
-    .\port$15901$0 (\$669 ),
-    .\port$15908$0 (\$670 ),
-    .\port$15916$0 (\$671 ),
-    .\port$15925$0 (\$672 ),
+    .\port$15194$0 (\$2 ),
+    .\port$15196$0 (\$4 ),
+    .\port$15198$0 (\$6 ),
+    .\port$15200$0 (\$8 ),
+    .\port$15894$0 (\$669 ),
+    .\port$15901$0 (\$670 ),
+    .\port$15909$0 (\$671 ),
+    .\port$15918$0 (\$672 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_1  write_arbiter_1 (
     .accept(\accept$64 ),
     .clk(clk),
-    .\port$15262$0 (\$53 ),
-    .\port$15264$0 (\$55 ),
-    .\port$15266$0 (\$57 ),
-    .\port$15268$0 (\$59 ),
-    .\port$16021$0 (\$677 ),
-    .\port$16028$0 (\$678 ),
-    .\port$16036$0 (\$679 ),
-    .\port$16045$0 (\$680 ),
+    .\port$15255$0 (\$53 ),
+    .\port$15257$0 (\$55 ),
+    .\port$15259$0 (\$57 ),
+    .\port$15261$0 (\$59 ),
+    .\port$16014$0 (\$677 ),
+    .\port$16021$0 (\$678 ),
+    .\port$16029$0 (\$679 ),
+    .\port$16038$0 (\$680 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_2  write_arbiter_2 (
     .accept(\accept$106 ),
     .clk(clk),
-    .\port$15323$0 (\$104 ),
-    .\port$15325$0 (\$106 ),
-    .\port$15327$0 (\$108 ),
-    .\port$15329$0 (\$110 ),
-    .\port$16141$0 (\$685 ),
-    .\port$16148$0 (\$686 ),
-    .\port$16156$0 (\$687 ),
-    .\port$16165$0 (\$688 ),
+    .\port$15316$0 (\$104 ),
+    .\port$15318$0 (\$106 ),
+    .\port$15320$0 (\$108 ),
+    .\port$15322$0 (\$110 ),
+    .\port$16134$0 (\$685 ),
+    .\port$16141$0 (\$686 ),
+    .\port$16149$0 (\$687 ),
+    .\port$16158$0 (\$688 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_3  write_arbiter_3 (
     .accept(\accept$148 ),
     .clk(clk),
-    .\port$15384$0 (\$155 ),
-    .\port$15386$0 (\$157 ),
-    .\port$15388$0 (\$159 ),
-    .\port$15390$0 (\$161 ),
-    .\port$16261$0 (\$693 ),
-    .\port$16268$0 (\$694 ),
-    .\port$16276$0 (\$695 ),
-    .\port$16285$0 (\$696 ),
+    .\port$15377$0 (\$155 ),
+    .\port$15379$0 (\$157 ),
+    .\port$15381$0 (\$159 ),
+    .\port$15383$0 (\$161 ),
+    .\port$16254$0 (\$693 ),
+    .\port$16261$0 (\$694 ),
+    .\port$16269$0 (\$695 ),
+    .\port$16278$0 (\$696 ),
     .rst(rst)
   );
   always @* begin
@@ -60868,10 +60868,10 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     end
   end
   assign wanted_0 = { \$8 , \$6 , \$4 , \$2  };
-  assign w__0__word = \port$18226$3 [13:0];
-  assign w__1__word = \port$18398$3 [13:0];
-  assign w__2__word = \port$18570$3 [13:0];
-  assign w__3__word = \port$18742$3 [13:0];
+  assign w__0__word = \port$18219$3 [13:0];
+  assign w__1__word = \port$18391$3 [13:0];
+  assign w__2__word = \port$18563$3 [13:0];
+  assign w__3__word = \port$18735$3 [13:0];
   assign request = { \$8 , \$6 , \$4 , \$2  };
   assign grant = { \$672 , \$671 , \$670 , \$669  };
   assign \request$22  = { \$23 , \$21 , \$19 , \$17  };
@@ -60959,14 +60959,14 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \grant$189  = { \$684 , \$683 , \$682 , \$681  };
   assign \grant$190  = { \$692 , \$691 , \$690 , \$689  };
   assign \grant$191  = { \$700 , \$699 , \$698 , \$697  };
-  assign scrub__0__row = { \port$19388$0 , \port$19378$0  };
-  assign w__0__strobes = \port$18226$3 [17:14];
-  assign w__1__strobes = \port$18398$3 [17:14];
-  assign w__2__strobes = \port$18570$3 [17:14];
-  assign w__3__strobes = \port$18742$3 [17:14];
-  assign scrub__1__row = { \port$19388$0 , \port$19380$0  };
-  assign scrub__2__row = { \port$19388$0 , \port$19382$0  };
-  assign scrub__3__row = { \port$19388$0 , \port$19384$0  };
+  assign scrub__0__row = { \port$19381$0 , \port$19371$0  };
+  assign w__0__strobes = \port$18219$3 [17:14];
+  assign w__1__strobes = \port$18391$3 [17:14];
+  assign w__2__strobes = \port$18563$3 [17:14];
+  assign w__3__strobes = \port$18735$3 [17:14];
+  assign scrub__1__row = { \port$19381$0 , \port$19373$0  };
+  assign scrub__2__row = { \port$19381$0 , \port$19375$0  };
+  assign scrub__3__row = { \port$19381$0 , \port$19377$0  };
   assign \w_look__0.block  = w_look__0[5:0];
   assign \w_look__0.vm  = w_look__0[8:6];
   assign \r_look__0.block  = r_look__0[5:0];
@@ -61001,7 +61001,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign w_look__0[5:0] = w_late_0[11:6];
 endmodule
 
-module \postern.sram.read_arbiter_0 (rst, \port$15221$0 , \port$15223$0 , \port$15225$0 , \port$15227$0 , \port$15955$0 , \port$15962$0 , \port$15970$0 , \port$15979$0 , clk);
+module \postern.sram.read_arbiter_0 (rst, \port$15214$0 , \port$15216$0 , \port$15218$0 , \port$15220$0 , \port$15948$0 , \port$15955$0 , \port$15963$0 , \port$15972$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61061,22 +61061,22 @@ module \postern.sram.read_arbiter_0 (rst, \port$15221$0 , \port$15223$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15221$0 ;
-  wire \port$15221$0 ;
-  input \port$15223$0 ;
-  wire \port$15223$0 ;
-  input \port$15225$0 ;
-  wire \port$15225$0 ;
-  input \port$15227$0 ;
-  wire \port$15227$0 ;
+  input \port$15214$0 ;
+  wire \port$15214$0 ;
+  input \port$15216$0 ;
+  wire \port$15216$0 ;
+  input \port$15218$0 ;
+  wire \port$15218$0 ;
+  input \port$15220$0 ;
+  wire \port$15220$0 ;
+  output \port$15948$0 ;
+  wire \port$15948$0 ;
   output \port$15955$0 ;
   wire \port$15955$0 ;
-  output \port$15962$0 ;
-  wire \port$15962$0 ;
-  output \port$15970$0 ;
-  wire \port$15970$0 ;
-  output \port$15979$0 ;
-  wire \port$15979$0 ;
+  output \port$15963$0 ;
+  wire \port$15963$0 ;
+  output \port$15972$0 ;
+  wire \port$15972$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61090,36 +61090,36 @@ module \postern.sram.read_arbiter_0 (rst, \port$15221$0 , \port$15223$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15223$0 ;
-  assign \$14  = behind_0_2 & \port$15225$0 ;
-  assign \$15  = behind_0_3 & \port$15227$0 ;
+  assign \$13  = behind_0_1 & \port$15216$0 ;
+  assign \$14  = behind_0_2 & \port$15218$0 ;
+  assign \$15  = behind_0_3 & \port$15220$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15221$0  & \$17 ;
+  assign \$18  = \port$15214$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15221$0 ;
-  assign \$21  = behind_1_2 & \port$15225$0 ;
-  assign \$22  = behind_1_3 & \port$15227$0 ;
+  assign \$20  = \$19  & \port$15214$0 ;
+  assign \$21  = behind_1_2 & \port$15218$0 ;
+  assign \$22  = behind_1_3 & \port$15220$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15223$0  & \$24 ;
+  assign \$25  = \port$15216$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15221$0 ;
+  assign \$27  = \$26  & \port$15214$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15223$0 ;
-  assign \$30  = behind_2_3 & \port$15227$0 ;
+  assign \$29  = \$28  & \port$15216$0 ;
+  assign \$30  = behind_2_3 & \port$15220$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15225$0  & \$32 ;
+  assign \$33  = \port$15218$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15221$0 ;
+  assign \$35  = \$34  & \port$15214$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15223$0 ;
+  assign \$37  = \$36  & \port$15216$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15225$0 ;
+  assign \$39  = \$38  & \port$15218$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15227$0  & \$41 ;
+  assign \$42  = \port$15220$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61190,11 +61190,11 @@ module \postern.sram.read_arbiter_0 (rst, \port$15221$0 , \port$15223$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15227$0 , \port$15225$0 , \port$15223$0 , \port$15221$0  };
-  assign \port$15955$0  = \$18 ;
-  assign \port$15962$0  = \$25 ;
-  assign \port$15970$0  = \$33 ;
-  assign \port$15979$0  = \$42 ;
+  assign request = { \port$15220$0 , \port$15218$0 , \port$15216$0 , \port$15214$0  };
+  assign \port$15948$0  = \$18 ;
+  assign \port$15955$0  = \$25 ;
+  assign \port$15963$0  = \$33 ;
+  assign \port$15972$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61203,7 +61203,7 @@ module \postern.sram.read_arbiter_0 (rst, \port$15221$0 , \port$15223$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_1 (rst, \port$15282$0 , \port$15284$0 , \port$15286$0 , \port$15288$0 , \port$16075$0 , \port$16082$0 , \port$16090$0 , \port$16099$0 , clk);
+module \postern.sram.read_arbiter_1 (rst, \port$15275$0 , \port$15277$0 , \port$15279$0 , \port$15281$0 , \port$16068$0 , \port$16075$0 , \port$16083$0 , \port$16092$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61263,22 +61263,22 @@ module \postern.sram.read_arbiter_1 (rst, \port$15282$0 , \port$15284$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15282$0 ;
-  wire \port$15282$0 ;
-  input \port$15284$0 ;
-  wire \port$15284$0 ;
-  input \port$15286$0 ;
-  wire \port$15286$0 ;
-  input \port$15288$0 ;
-  wire \port$15288$0 ;
+  input \port$15275$0 ;
+  wire \port$15275$0 ;
+  input \port$15277$0 ;
+  wire \port$15277$0 ;
+  input \port$15279$0 ;
+  wire \port$15279$0 ;
+  input \port$15281$0 ;
+  wire \port$15281$0 ;
+  output \port$16068$0 ;
+  wire \port$16068$0 ;
   output \port$16075$0 ;
   wire \port$16075$0 ;
-  output \port$16082$0 ;
-  wire \port$16082$0 ;
-  output \port$16090$0 ;
-  wire \port$16090$0 ;
-  output \port$16099$0 ;
-  wire \port$16099$0 ;
+  output \port$16083$0 ;
+  wire \port$16083$0 ;
+  output \port$16092$0 ;
+  wire \port$16092$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61292,36 +61292,36 @@ module \postern.sram.read_arbiter_1 (rst, \port$15282$0 , \port$15284$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15284$0 ;
-  assign \$14  = behind_0_2 & \port$15286$0 ;
-  assign \$15  = behind_0_3 & \port$15288$0 ;
+  assign \$13  = behind_0_1 & \port$15277$0 ;
+  assign \$14  = behind_0_2 & \port$15279$0 ;
+  assign \$15  = behind_0_3 & \port$15281$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15282$0  & \$17 ;
+  assign \$18  = \port$15275$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15282$0 ;
-  assign \$21  = behind_1_2 & \port$15286$0 ;
-  assign \$22  = behind_1_3 & \port$15288$0 ;
+  assign \$20  = \$19  & \port$15275$0 ;
+  assign \$21  = behind_1_2 & \port$15279$0 ;
+  assign \$22  = behind_1_3 & \port$15281$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15284$0  & \$24 ;
+  assign \$25  = \port$15277$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15282$0 ;
+  assign \$27  = \$26  & \port$15275$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15284$0 ;
-  assign \$30  = behind_2_3 & \port$15288$0 ;
+  assign \$29  = \$28  & \port$15277$0 ;
+  assign \$30  = behind_2_3 & \port$15281$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15286$0  & \$32 ;
+  assign \$33  = \port$15279$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15282$0 ;
+  assign \$35  = \$34  & \port$15275$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15284$0 ;
+  assign \$37  = \$36  & \port$15277$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15286$0 ;
+  assign \$39  = \$38  & \port$15279$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15288$0  & \$41 ;
+  assign \$42  = \port$15281$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61392,11 +61392,11 @@ module \postern.sram.read_arbiter_1 (rst, \port$15282$0 , \port$15284$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15288$0 , \port$15286$0 , \port$15284$0 , \port$15282$0  };
-  assign \port$16075$0  = \$18 ;
-  assign \port$16082$0  = \$25 ;
-  assign \port$16090$0  = \$33 ;
-  assign \port$16099$0  = \$42 ;
+  assign request = { \port$15281$0 , \port$15279$0 , \port$15277$0 , \port$15275$0  };
+  assign \port$16068$0  = \$18 ;
+  assign \port$16075$0  = \$25 ;
+  assign \port$16083$0  = \$33 ;
+  assign \port$16092$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61405,7 +61405,7 @@ module \postern.sram.read_arbiter_1 (rst, \port$15282$0 , \port$15284$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_2 (rst, \port$15343$0 , \port$15345$0 , \port$15347$0 , \port$15349$0 , \port$16195$0 , \port$16202$0 , \port$16210$0 , \port$16219$0 , clk);
+module \postern.sram.read_arbiter_2 (rst, \port$15336$0 , \port$15338$0 , \port$15340$0 , \port$15342$0 , \port$16188$0 , \port$16195$0 , \port$16203$0 , \port$16212$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61465,22 +61465,22 @@ module \postern.sram.read_arbiter_2 (rst, \port$15343$0 , \port$15345$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15343$0 ;
-  wire \port$15343$0 ;
-  input \port$15345$0 ;
-  wire \port$15345$0 ;
-  input \port$15347$0 ;
-  wire \port$15347$0 ;
-  input \port$15349$0 ;
-  wire \port$15349$0 ;
+  input \port$15336$0 ;
+  wire \port$15336$0 ;
+  input \port$15338$0 ;
+  wire \port$15338$0 ;
+  input \port$15340$0 ;
+  wire \port$15340$0 ;
+  input \port$15342$0 ;
+  wire \port$15342$0 ;
+  output \port$16188$0 ;
+  wire \port$16188$0 ;
   output \port$16195$0 ;
   wire \port$16195$0 ;
-  output \port$16202$0 ;
-  wire \port$16202$0 ;
-  output \port$16210$0 ;
-  wire \port$16210$0 ;
-  output \port$16219$0 ;
-  wire \port$16219$0 ;
+  output \port$16203$0 ;
+  wire \port$16203$0 ;
+  output \port$16212$0 ;
+  wire \port$16212$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61494,36 +61494,36 @@ module \postern.sram.read_arbiter_2 (rst, \port$15343$0 , \port$15345$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15345$0 ;
-  assign \$14  = behind_0_2 & \port$15347$0 ;
-  assign \$15  = behind_0_3 & \port$15349$0 ;
+  assign \$13  = behind_0_1 & \port$15338$0 ;
+  assign \$14  = behind_0_2 & \port$15340$0 ;
+  assign \$15  = behind_0_3 & \port$15342$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15343$0  & \$17 ;
+  assign \$18  = \port$15336$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15343$0 ;
-  assign \$21  = behind_1_2 & \port$15347$0 ;
-  assign \$22  = behind_1_3 & \port$15349$0 ;
+  assign \$20  = \$19  & \port$15336$0 ;
+  assign \$21  = behind_1_2 & \port$15340$0 ;
+  assign \$22  = behind_1_3 & \port$15342$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15345$0  & \$24 ;
+  assign \$25  = \port$15338$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15343$0 ;
+  assign \$27  = \$26  & \port$15336$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15345$0 ;
-  assign \$30  = behind_2_3 & \port$15349$0 ;
+  assign \$29  = \$28  & \port$15338$0 ;
+  assign \$30  = behind_2_3 & \port$15342$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15347$0  & \$32 ;
+  assign \$33  = \port$15340$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15343$0 ;
+  assign \$35  = \$34  & \port$15336$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15345$0 ;
+  assign \$37  = \$36  & \port$15338$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15347$0 ;
+  assign \$39  = \$38  & \port$15340$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15349$0  & \$41 ;
+  assign \$42  = \port$15342$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61594,11 +61594,11 @@ module \postern.sram.read_arbiter_2 (rst, \port$15343$0 , \port$15345$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15349$0 , \port$15347$0 , \port$15345$0 , \port$15343$0  };
-  assign \port$16195$0  = \$18 ;
-  assign \port$16202$0  = \$25 ;
-  assign \port$16210$0  = \$33 ;
-  assign \port$16219$0  = \$42 ;
+  assign request = { \port$15342$0 , \port$15340$0 , \port$15338$0 , \port$15336$0  };
+  assign \port$16188$0  = \$18 ;
+  assign \port$16195$0  = \$25 ;
+  assign \port$16203$0  = \$33 ;
+  assign \port$16212$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61607,7 +61607,7 @@ module \postern.sram.read_arbiter_2 (rst, \port$15343$0 , \port$15345$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_3 (rst, \port$15404$0 , \port$15406$0 , \port$15408$0 , \port$15410$0 , \port$16315$0 , \port$16322$0 , \port$16330$0 , \port$16339$0 , clk);
+module \postern.sram.read_arbiter_3 (rst, \port$15397$0 , \port$15399$0 , \port$15401$0 , \port$15403$0 , \port$16308$0 , \port$16315$0 , \port$16323$0 , \port$16332$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61667,22 +61667,22 @@ module \postern.sram.read_arbiter_3 (rst, \port$15404$0 , \port$15406$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15404$0 ;
-  wire \port$15404$0 ;
-  input \port$15406$0 ;
-  wire \port$15406$0 ;
-  input \port$15408$0 ;
-  wire \port$15408$0 ;
-  input \port$15410$0 ;
-  wire \port$15410$0 ;
+  input \port$15397$0 ;
+  wire \port$15397$0 ;
+  input \port$15399$0 ;
+  wire \port$15399$0 ;
+  input \port$15401$0 ;
+  wire \port$15401$0 ;
+  input \port$15403$0 ;
+  wire \port$15403$0 ;
+  output \port$16308$0 ;
+  wire \port$16308$0 ;
   output \port$16315$0 ;
   wire \port$16315$0 ;
-  output \port$16322$0 ;
-  wire \port$16322$0 ;
-  output \port$16330$0 ;
-  wire \port$16330$0 ;
-  output \port$16339$0 ;
-  wire \port$16339$0 ;
+  output \port$16323$0 ;
+  wire \port$16323$0 ;
+  output \port$16332$0 ;
+  wire \port$16332$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61696,36 +61696,36 @@ module \postern.sram.read_arbiter_3 (rst, \port$15404$0 , \port$15406$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15406$0 ;
-  assign \$14  = behind_0_2 & \port$15408$0 ;
-  assign \$15  = behind_0_3 & \port$15410$0 ;
+  assign \$13  = behind_0_1 & \port$15399$0 ;
+  assign \$14  = behind_0_2 & \port$15401$0 ;
+  assign \$15  = behind_0_3 & \port$15403$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15404$0  & \$17 ;
+  assign \$18  = \port$15397$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15404$0 ;
-  assign \$21  = behind_1_2 & \port$15408$0 ;
-  assign \$22  = behind_1_3 & \port$15410$0 ;
+  assign \$20  = \$19  & \port$15397$0 ;
+  assign \$21  = behind_1_2 & \port$15401$0 ;
+  assign \$22  = behind_1_3 & \port$15403$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15406$0  & \$24 ;
+  assign \$25  = \port$15399$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15404$0 ;
+  assign \$27  = \$26  & \port$15397$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15406$0 ;
-  assign \$30  = behind_2_3 & \port$15410$0 ;
+  assign \$29  = \$28  & \port$15399$0 ;
+  assign \$30  = behind_2_3 & \port$15403$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15408$0  & \$32 ;
+  assign \$33  = \port$15401$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15404$0 ;
+  assign \$35  = \$34  & \port$15397$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15406$0 ;
+  assign \$37  = \$36  & \port$15399$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15408$0 ;
+  assign \$39  = \$38  & \port$15401$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15410$0  & \$41 ;
+  assign \$42  = \port$15403$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61796,11 +61796,11 @@ module \postern.sram.read_arbiter_3 (rst, \port$15404$0 , \port$15406$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15410$0 , \port$15408$0 , \port$15406$0 , \port$15404$0  };
-  assign \port$16315$0  = \$18 ;
-  assign \port$16322$0  = \$25 ;
-  assign \port$16330$0  = \$33 ;
-  assign \port$16339$0  = \$42 ;
+  assign request = { \port$15403$0 , \port$15401$0 , \port$15399$0 , \port$15397$0  };
+  assign \port$16308$0  = \$18 ;
+  assign \port$16315$0  = \$25 ;
+  assign \port$16323$0  = \$33 ;
+  assign \port$16332$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61809,7 +61809,7 @@ module \postern.sram.read_arbiter_3 (rst, \port$15404$0 , \port$15406$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.write_arbiter_0 (rst, \port$15201$0 , \port$15203$0 , \port$15205$0 , \port$15207$0 , accept, \port$15901$0 , \port$15908$0 , \port$15916$0 , \port$15925$0 , clk);
+module \postern.sram.write_arbiter_0 (rst, \port$15194$0 , \port$15196$0 , \port$15198$0 , \port$15200$0 , accept, \port$15894$0 , \port$15901$0 , \port$15909$0 , \port$15918$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61870,22 +61870,22 @@ module \postern.sram.write_arbiter_0 (rst, \port$15201$0 , \port$15203$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15201$0 ;
-  wire \port$15201$0 ;
-  input \port$15203$0 ;
-  wire \port$15203$0 ;
-  input \port$15205$0 ;
-  wire \port$15205$0 ;
-  input \port$15207$0 ;
-  wire \port$15207$0 ;
+  input \port$15194$0 ;
+  wire \port$15194$0 ;
+  input \port$15196$0 ;
+  wire \port$15196$0 ;
+  input \port$15198$0 ;
+  wire \port$15198$0 ;
+  input \port$15200$0 ;
+  wire \port$15200$0 ;
+  output \port$15894$0 ;
+  wire \port$15894$0 ;
   output \port$15901$0 ;
   wire \port$15901$0 ;
-  output \port$15908$0 ;
-  wire \port$15908$0 ;
-  output \port$15916$0 ;
-  wire \port$15916$0 ;
-  output \port$15925$0 ;
-  wire \port$15925$0 ;
+  output \port$15909$0 ;
+  wire \port$15909$0 ;
+  output \port$15918$0 ;
+  wire \port$15918$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61905,36 +61905,36 @@ module \postern.sram.write_arbiter_0 (rst, \port$15201$0 , \port$15203$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15203$0 ;
-  assign \$14  = behind_0_2 & \port$15205$0 ;
-  assign \$15  = behind_0_3 & \port$15207$0 ;
+  assign \$13  = behind_0_1 & \port$15196$0 ;
+  assign \$14  = behind_0_2 & \port$15198$0 ;
+  assign \$15  = behind_0_3 & \port$15200$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15201$0  & \$17 ;
+  assign \$18  = \port$15194$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15201$0 ;
-  assign \$21  = behind_1_2 & \port$15205$0 ;
-  assign \$22  = behind_1_3 & \port$15207$0 ;
+  assign \$20  = \$19  & \port$15194$0 ;
+  assign \$21  = behind_1_2 & \port$15198$0 ;
+  assign \$22  = behind_1_3 & \port$15200$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15203$0  & \$24 ;
+  assign \$25  = \port$15196$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15201$0 ;
+  assign \$27  = \$26  & \port$15194$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15203$0 ;
-  assign \$30  = behind_2_3 & \port$15207$0 ;
+  assign \$29  = \$28  & \port$15196$0 ;
+  assign \$30  = behind_2_3 & \port$15200$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15205$0  & \$32 ;
+  assign \$33  = \port$15198$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15201$0 ;
+  assign \$35  = \$34  & \port$15194$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15203$0 ;
+  assign \$37  = \$36  & \port$15196$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15205$0 ;
+  assign \$39  = \$38  & \port$15198$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15207$0  & \$41 ;
+  assign \$42  = \port$15200$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62004,14 +62004,14 @@ module \postern.sram.write_arbiter_0 (rst, \port$15201$0 , \port$15203$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15207$0 , \port$15205$0 , \port$15203$0 , \port$15201$0  };
-  assign \port$15901$0  = \$18 ;
-  assign \port$15908$0  = \$25 ;
-  assign \port$15916$0  = \$33 ;
-  assign \port$15925$0  = \$42 ;
+  assign request = { \port$15200$0 , \port$15198$0 , \port$15196$0 , \port$15194$0  };
+  assign \port$15894$0  = \$18 ;
+  assign \port$15901$0  = \$25 ;
+  assign \port$15909$0  = \$33 ;
+  assign \port$15918$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_1 (rst, \port$15262$0 , \port$15264$0 , \port$15266$0 , \port$15268$0 , accept, \port$16021$0 , \port$16028$0 , \port$16036$0 , \port$16045$0 , clk);
+module \postern.sram.write_arbiter_1 (rst, \port$15255$0 , \port$15257$0 , \port$15259$0 , \port$15261$0 , accept, \port$16014$0 , \port$16021$0 , \port$16029$0 , \port$16038$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62072,22 +62072,22 @@ module \postern.sram.write_arbiter_1 (rst, \port$15262$0 , \port$15264$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15262$0 ;
-  wire \port$15262$0 ;
-  input \port$15264$0 ;
-  wire \port$15264$0 ;
-  input \port$15266$0 ;
-  wire \port$15266$0 ;
-  input \port$15268$0 ;
-  wire \port$15268$0 ;
+  input \port$15255$0 ;
+  wire \port$15255$0 ;
+  input \port$15257$0 ;
+  wire \port$15257$0 ;
+  input \port$15259$0 ;
+  wire \port$15259$0 ;
+  input \port$15261$0 ;
+  wire \port$15261$0 ;
+  output \port$16014$0 ;
+  wire \port$16014$0 ;
   output \port$16021$0 ;
   wire \port$16021$0 ;
-  output \port$16028$0 ;
-  wire \port$16028$0 ;
-  output \port$16036$0 ;
-  wire \port$16036$0 ;
-  output \port$16045$0 ;
-  wire \port$16045$0 ;
+  output \port$16029$0 ;
+  wire \port$16029$0 ;
+  output \port$16038$0 ;
+  wire \port$16038$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62107,36 +62107,36 @@ module \postern.sram.write_arbiter_1 (rst, \port$15262$0 , \port$15264$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15264$0 ;
-  assign \$14  = behind_0_2 & \port$15266$0 ;
-  assign \$15  = behind_0_3 & \port$15268$0 ;
+  assign \$13  = behind_0_1 & \port$15257$0 ;
+  assign \$14  = behind_0_2 & \port$15259$0 ;
+  assign \$15  = behind_0_3 & \port$15261$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15262$0  & \$17 ;
+  assign \$18  = \port$15255$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15262$0 ;
-  assign \$21  = behind_1_2 & \port$15266$0 ;
-  assign \$22  = behind_1_3 & \port$15268$0 ;
+  assign \$20  = \$19  & \port$15255$0 ;
+  assign \$21  = behind_1_2 & \port$15259$0 ;
+  assign \$22  = behind_1_3 & \port$15261$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15264$0  & \$24 ;
+  assign \$25  = \port$15257$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15262$0 ;
+  assign \$27  = \$26  & \port$15255$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15264$0 ;
-  assign \$30  = behind_2_3 & \port$15268$0 ;
+  assign \$29  = \$28  & \port$15257$0 ;
+  assign \$30  = behind_2_3 & \port$15261$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15266$0  & \$32 ;
+  assign \$33  = \port$15259$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15262$0 ;
+  assign \$35  = \$34  & \port$15255$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15264$0 ;
+  assign \$37  = \$36  & \port$15257$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15266$0 ;
+  assign \$39  = \$38  & \port$15259$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15268$0  & \$41 ;
+  assign \$42  = \port$15261$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62206,14 +62206,14 @@ module \postern.sram.write_arbiter_1 (rst, \port$15262$0 , \port$15264$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15268$0 , \port$15266$0 , \port$15264$0 , \port$15262$0  };
-  assign \port$16021$0  = \$18 ;
-  assign \port$16028$0  = \$25 ;
-  assign \port$16036$0  = \$33 ;
-  assign \port$16045$0  = \$42 ;
+  assign request = { \port$15261$0 , \port$15259$0 , \port$15257$0 , \port$15255$0  };
+  assign \port$16014$0  = \$18 ;
+  assign \port$16021$0  = \$25 ;
+  assign \port$16029$0  = \$33 ;
+  assign \port$16038$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_2 (rst, \port$15323$0 , \port$15325$0 , \port$15327$0 , \port$15329$0 , accept, \port$16141$0 , \port$16148$0 , \port$16156$0 , \port$16165$0 , clk);
+module \postern.sram.write_arbiter_2 (rst, \port$15316$0 , \port$15318$0 , \port$15320$0 , \port$15322$0 , accept, \port$16134$0 , \port$16141$0 , \port$16149$0 , \port$16158$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62274,22 +62274,22 @@ module \postern.sram.write_arbiter_2 (rst, \port$15323$0 , \port$15325$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15323$0 ;
-  wire \port$15323$0 ;
-  input \port$15325$0 ;
-  wire \port$15325$0 ;
-  input \port$15327$0 ;
-  wire \port$15327$0 ;
-  input \port$15329$0 ;
-  wire \port$15329$0 ;
+  input \port$15316$0 ;
+  wire \port$15316$0 ;
+  input \port$15318$0 ;
+  wire \port$15318$0 ;
+  input \port$15320$0 ;
+  wire \port$15320$0 ;
+  input \port$15322$0 ;
+  wire \port$15322$0 ;
+  output \port$16134$0 ;
+  wire \port$16134$0 ;
   output \port$16141$0 ;
   wire \port$16141$0 ;
-  output \port$16148$0 ;
-  wire \port$16148$0 ;
-  output \port$16156$0 ;
-  wire \port$16156$0 ;
-  output \port$16165$0 ;
-  wire \port$16165$0 ;
+  output \port$16149$0 ;
+  wire \port$16149$0 ;
+  output \port$16158$0 ;
+  wire \port$16158$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62309,36 +62309,36 @@ module \postern.sram.write_arbiter_2 (rst, \port$15323$0 , \port$15325$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15325$0 ;
-  assign \$14  = behind_0_2 & \port$15327$0 ;
-  assign \$15  = behind_0_3 & \port$15329$0 ;
+  assign \$13  = behind_0_1 & \port$15318$0 ;
+  assign \$14  = behind_0_2 & \port$15320$0 ;
+  assign \$15  = behind_0_3 & \port$15322$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15323$0  & \$17 ;
+  assign \$18  = \port$15316$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15323$0 ;
-  assign \$21  = behind_1_2 & \port$15327$0 ;
-  assign \$22  = behind_1_3 & \port$15329$0 ;
+  assign \$20  = \$19  & \port$15316$0 ;
+  assign \$21  = behind_1_2 & \port$15320$0 ;
+  assign \$22  = behind_1_3 & \port$15322$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15325$0  & \$24 ;
+  assign \$25  = \port$15318$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15323$0 ;
+  assign \$27  = \$26  & \port$15316$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15325$0 ;
-  assign \$30  = behind_2_3 & \port$15329$0 ;
+  assign \$29  = \$28  & \port$15318$0 ;
+  assign \$30  = behind_2_3 & \port$15322$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15327$0  & \$32 ;
+  assign \$33  = \port$15320$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15323$0 ;
+  assign \$35  = \$34  & \port$15316$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15325$0 ;
+  assign \$37  = \$36  & \port$15318$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15327$0 ;
+  assign \$39  = \$38  & \port$15320$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15329$0  & \$41 ;
+  assign \$42  = \port$15322$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62408,14 +62408,14 @@ module \postern.sram.write_arbiter_2 (rst, \port$15323$0 , \port$15325$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15329$0 , \port$15327$0 , \port$15325$0 , \port$15323$0  };
-  assign \port$16141$0  = \$18 ;
-  assign \port$16148$0  = \$25 ;
-  assign \port$16156$0  = \$33 ;
-  assign \port$16165$0  = \$42 ;
+  assign request = { \port$15322$0 , \port$15320$0 , \port$15318$0 , \port$15316$0  };
+  assign \port$16134$0  = \$18 ;
+  assign \port$16141$0  = \$25 ;
+  assign \port$16149$0  = \$33 ;
+  assign \port$16158$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_3 (rst, \port$15384$0 , \port$15386$0 , \port$15388$0 , \port$15390$0 , accept, \port$16261$0 , \port$16268$0 , \port$16276$0 , \port$16285$0 , clk);
+module \postern.sram.write_arbiter_3 (rst, \port$15377$0 , \port$15379$0 , \port$15381$0 , \port$15383$0 , accept, \port$16254$0 , \port$16261$0 , \port$16269$0 , \port$16278$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62476,22 +62476,22 @@ module \postern.sram.write_arbiter_3 (rst, \port$15384$0 , \port$15386$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15384$0 ;
-  wire \port$15384$0 ;
-  input \port$15386$0 ;
-  wire \port$15386$0 ;
-  input \port$15388$0 ;
-  wire \port$15388$0 ;
-  input \port$15390$0 ;
-  wire \port$15390$0 ;
+  input \port$15377$0 ;
+  wire \port$15377$0 ;
+  input \port$15379$0 ;
+  wire \port$15379$0 ;
+  input \port$15381$0 ;
+  wire \port$15381$0 ;
+  input \port$15383$0 ;
+  wire \port$15383$0 ;
+  output \port$16254$0 ;
+  wire \port$16254$0 ;
   output \port$16261$0 ;
   wire \port$16261$0 ;
-  output \port$16268$0 ;
-  wire \port$16268$0 ;
-  output \port$16276$0 ;
-  wire \port$16276$0 ;
-  output \port$16285$0 ;
-  wire \port$16285$0 ;
+  output \port$16269$0 ;
+  wire \port$16269$0 ;
+  output \port$16278$0 ;
+  wire \port$16278$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62511,36 +62511,36 @@ module \postern.sram.write_arbiter_3 (rst, \port$15384$0 , \port$15386$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15386$0 ;
-  assign \$14  = behind_0_2 & \port$15388$0 ;
-  assign \$15  = behind_0_3 & \port$15390$0 ;
+  assign \$13  = behind_0_1 & \port$15379$0 ;
+  assign \$14  = behind_0_2 & \port$15381$0 ;
+  assign \$15  = behind_0_3 & \port$15383$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15384$0  & \$17 ;
+  assign \$18  = \port$15377$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15384$0 ;
-  assign \$21  = behind_1_2 & \port$15388$0 ;
-  assign \$22  = behind_1_3 & \port$15390$0 ;
+  assign \$20  = \$19  & \port$15377$0 ;
+  assign \$21  = behind_1_2 & \port$15381$0 ;
+  assign \$22  = behind_1_3 & \port$15383$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15386$0  & \$24 ;
+  assign \$25  = \port$15379$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15384$0 ;
+  assign \$27  = \$26  & \port$15377$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15386$0 ;
-  assign \$30  = behind_2_3 & \port$15390$0 ;
+  assign \$29  = \$28  & \port$15379$0 ;
+  assign \$30  = behind_2_3 & \port$15383$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15388$0  & \$32 ;
+  assign \$33  = \port$15381$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15384$0 ;
+  assign \$35  = \$34  & \port$15377$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15386$0 ;
+  assign \$37  = \$36  & \port$15379$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15388$0 ;
+  assign \$39  = \$38  & \port$15381$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15390$0  & \$41 ;
+  assign \$42  = \port$15383$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62610,11 +62610,11 @@ module \postern.sram.write_arbiter_3 (rst, \port$15384$0 , \port$15386$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15390$0 , \port$15388$0 , \port$15386$0 , \port$15384$0  };
-  assign \port$16261$0  = \$18 ;
-  assign \port$16268$0  = \$25 ;
-  assign \port$16276$0  = \$33 ;
-  assign \port$16285$0  = \$42 ;
+  assign request = { \port$15383$0 , \port$15381$0 , \port$15379$0 , \port$15377$0  };
+  assign \port$16254$0  = \$18 ;
+  assign \port$16261$0  = \$25 ;
+  assign \port$16269$0  = \$33 ;
+  assign \port$16278$0  = \$42 ;
 endmodule
 
 module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_row, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, tag, known, \vm$32 , busy, clk
@@ -63323,8 +63323,8 @@ module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_r
 endmodule
 
 module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open, source_draining, target_alive, target_open, refused_command, walk_last, will_walk, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, \port$2948$80 , acted
-, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$224 , look_result, look_settled, free_slots__0, \port$7543$0 , gone__0, free_slots__1, \port$7623$0 , gone__1, free_slots__2
-, \port$7703$0 , gone__2, free_slots__3, \port$7783$0 , gone__3, free_slots__4, \port$7863$0 , gone__4, free_slots__5, \port$7943$0 , gone__5, free_slots__6, \port$8023$0 , gone__6, free_slots__7, \port$8103$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
+, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$224 , look_result, look_settled, free_slots__0, \port$7536$0 , gone__0, free_slots__1, \port$7616$0 , gone__1, free_slots__2
+, \port$7696$0 , gone__2, free_slots__3, \port$7776$0 , gone__3, free_slots__4, \port$7856$0 , gone__4, free_slots__5, \port$7936$0 , gone__5, free_slots__6, \port$8016$0 , gone__6, free_slots__7, \port$8096$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
 , may_give, tag, settled, limit_fits, spent, returns, fill_row, fill, closed_vm, walking, walk_vm, walk_step, killing, kill_vm, kill_step, message, refusing, new_sent, new_stop, word__request, hold
 , walk, kill, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__free, do__return, do__revoke, do__peer, do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm
 , do__wait_fired, do__stray, do__reclaim, do__resident, do__quota, do__control, do__permit, do__tag_match, do__tag_mask, do__tag_vm, data, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, is_orphan, clk
@@ -63334,9 +63334,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [2:0] \$10 ;
   wire \$100 ;
   wire \$1000 ;
-  wire [16:0] \$1001 ;
+  wire \$1001 ;
   wire \$1002 ;
-  wire \$1003 ;
+  wire [16:0] \$1003 ;
   wire \$1004 ;
   wire \$1005 ;
   wire \$1006 ;
@@ -63344,38 +63344,38 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1008 ;
   wire \$1009 ;
   wire \$101 ;
-  wire [16:0] \$1010 ;
+  wire \$1010 ;
   wire \$1011 ;
-  wire \$1012 ;
+  wire [16:0] \$1012 ;
   wire \$1013 ;
   wire \$1014 ;
   wire \$1015 ;
   wire \$1016 ;
   wire \$1017 ;
   wire \$1018 ;
-  wire [16:0] \$1019 ;
+  wire \$1019 ;
   wire \$102 ;
   wire \$1020 ;
-  wire \$1021 ;
+  wire [16:0] \$1021 ;
   wire \$1022 ;
   wire \$1023 ;
   wire \$1024 ;
   wire \$1025 ;
   wire \$1026 ;
   wire \$1027 ;
-  wire [16:0] \$1028 ;
+  wire \$1028 ;
   wire \$1029 ;
   wire \$103 ;
-  wire \$1030 ;
+  wire [16:0] \$1030 ;
   wire \$1031 ;
   wire \$1032 ;
   wire \$1033 ;
   wire \$1034 ;
   wire \$1035 ;
   wire \$1036 ;
-  wire [16:0] \$1037 ;
+  wire \$1037 ;
   wire \$1038 ;
-  wire \$1039 ;
+  wire [16:0] \$1039 ;
   wire \$104 ;
   wire \$1040 ;
   wire \$1041 ;
@@ -63383,9 +63383,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1043 ;
   wire \$1044 ;
   wire \$1045 ;
-  wire [16:0] \$1046 ;
+  wire \$1046 ;
   wire \$1047 ;
-  wire \$1048 ;
+  wire [16:0] \$1048 ;
   wire \$1049 ;
   wire \$105 ;
   wire \$1050 ;
@@ -63393,9 +63393,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1052 ;
   wire \$1053 ;
   wire \$1054 ;
-  wire [16:0] \$1055 ;
+  wire \$1055 ;
   wire \$1056 ;
-  wire \$1057 ;
+  wire [16:0] \$1057 ;
   wire \$1058 ;
   wire \$1059 ;
   wire \$106 ;
@@ -63403,9 +63403,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1061 ;
   wire \$1062 ;
   wire \$1063 ;
-  wire [16:0] \$1064 ;
+  wire \$1064 ;
   wire \$1065 ;
-  wire \$1066 ;
+  wire [16:0] \$1066 ;
   wire \$1067 ;
   wire \$1068 ;
   wire \$1069 ;
@@ -63413,9 +63413,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1070 ;
   wire \$1071 ;
   wire \$1072 ;
-  wire [16:0] \$1073 ;
+  wire \$1073 ;
   wire \$1074 ;
-  wire \$1075 ;
+  wire [16:0] \$1075 ;
   wire \$1076 ;
   wire \$1077 ;
   wire \$1078 ;
@@ -63423,8 +63423,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$108 ;
   wire \$1080 ;
   wire \$1081 ;
-  wire [16:0] \$1082 ;
-  wire \$1083 ;
+  wire \$1082 ;
+  wire [16:0] \$1083 ;
   wire \$1084 ;
   wire \$1085 ;
   wire \$1086 ;
@@ -63432,16 +63432,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1088 ;
   wire \$1089 ;
   wire \$109 ;
-  wire [16:0] \$1090 ;
-  wire \$1091 ;
+  wire \$1090 ;
+  wire [16:0] \$1091 ;
   wire \$1092 ;
   wire \$1093 ;
   wire \$1094 ;
   wire \$1095 ;
   wire \$1096 ;
   wire \$1097 ;
-  wire [16:0] \$1098 ;
-  wire \$1099 ;
+  wire \$1098 ;
+  wire [16:0] \$1099 ;
   wire [2:0] \$11 ;
   wire \$110 ;
   wire \$1100 ;
@@ -63450,8 +63450,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1103 ;
   wire \$1104 ;
   wire \$1105 ;
-  wire [16:0] \$1106 ;
-  wire \$1107 ;
+  wire \$1106 ;
+  wire [16:0] \$1107 ;
   wire \$1108 ;
   wire \$1109 ;
   wire \$111 ;
@@ -63459,8 +63459,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1111 ;
   wire \$1112 ;
   wire \$1113 ;
-  wire [16:0] \$1114 ;
-  wire \$1115 ;
+  wire \$1114 ;
+  wire [16:0] \$1115 ;
   wire \$1116 ;
   wire \$1117 ;
   wire \$1118 ;
@@ -63468,8 +63468,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$112 ;
   wire \$1120 ;
   wire \$1121 ;
-  wire [16:0] \$1122 ;
-  wire \$1123 ;
+  wire \$1122 ;
+  wire [16:0] \$1123 ;
   wire \$1124 ;
   wire \$1125 ;
   wire \$1126 ;
@@ -63477,16 +63477,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1128 ;
   wire \$1129 ;
   wire \$113 ;
-  wire [16:0] \$1130 ;
-  wire \$1131 ;
+  wire \$1130 ;
+  wire [16:0] \$1131 ;
   wire \$1132 ;
   wire \$1133 ;
   wire \$1134 ;
   wire \$1135 ;
   wire \$1136 ;
   wire \$1137 ;
-  wire [16:0] \$1138 ;
-  wire \$1139 ;
+  wire \$1138 ;
+  wire [16:0] \$1139 ;
   wire \$114 ;
   wire \$1140 ;
   wire \$1141 ;
@@ -63494,8 +63494,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1143 ;
   wire \$1144 ;
   wire \$1145 ;
-  wire [16:0] \$1146 ;
-  wire \$1147 ;
+  wire \$1146 ;
+  wire [16:0] \$1147 ;
   wire \$1148 ;
   wire \$1149 ;
   wire \$115 ;
@@ -63503,8 +63503,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1151 ;
   wire \$1152 ;
   wire \$1153 ;
-  wire [16:0] \$1154 ;
-  wire \$1155 ;
+  wire \$1154 ;
+  wire [16:0] \$1155 ;
   wire \$1156 ;
   wire \$1157 ;
   wire \$1158 ;
@@ -63512,8 +63512,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$116 ;
   wire \$1160 ;
   wire \$1161 ;
-  wire [16:0] \$1162 ;
-  wire \$1163 ;
+  wire \$1162 ;
+  wire [16:0] \$1163 ;
   wire \$1164 ;
   wire \$1165 ;
   wire \$1166 ;
@@ -63521,16 +63521,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1168 ;
   wire \$1169 ;
   wire \$117 ;
-  wire [16:0] \$1170 ;
-  wire \$1171 ;
+  wire \$1170 ;
+  wire [16:0] \$1171 ;
   wire \$1172 ;
   wire \$1173 ;
   wire \$1174 ;
   wire \$1175 ;
   wire \$1176 ;
   wire \$1177 ;
-  wire [16:0] \$1178 ;
-  wire \$1179 ;
+  wire \$1178 ;
+  wire [16:0] \$1179 ;
   wire \$118 ;
   wire \$1180 ;
   wire \$1181 ;
@@ -63538,8 +63538,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1183 ;
   wire \$1184 ;
   wire \$1185 ;
-  wire [16:0] \$1186 ;
-  wire \$1187 ;
+  wire \$1186 ;
+  wire [16:0] \$1187 ;
   wire \$1188 ;
   wire \$1189 ;
   wire \$119 ;
@@ -63547,8 +63547,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1191 ;
   wire \$1192 ;
   wire \$1193 ;
-  wire [16:0] \$1194 ;
-  wire \$1195 ;
+  wire \$1194 ;
+  wire [16:0] \$1195 ;
   wire \$1196 ;
   wire \$1197 ;
   wire \$1198 ;
@@ -63557,8 +63557,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$120 ;
   wire \$1200 ;
   wire \$1201 ;
-  wire [16:0] \$1202 ;
-  wire \$1203 ;
+  wire \$1202 ;
+  wire [16:0] \$1203 ;
   wire \$1204 ;
   wire \$1205 ;
   wire \$1206 ;
@@ -63566,18 +63566,18 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1208 ;
   wire \$1209 ;
   wire \$121 ;
-  wire [16:0] \$1210 ;
-  wire \$1211 ;
+  wire \$1210 ;
+  wire [16:0] \$1211 ;
   wire \$1212 ;
   wire \$1213 ;
   wire \$1214 ;
   wire \$1215 ;
   wire \$1216 ;
   wire \$1217 ;
-  wire [16:0] \$1218 ;
+  wire \$1218 ;
   wire \$1219 ;
   wire \$122 ;
-  wire \$1220 ;
+  wire [16:0] \$1220 ;
   wire \$1221 ;
   wire \$1222 ;
   wire \$1223 ;
@@ -63586,19 +63586,19 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1226 ;
   wire [16:0] \$1227 ;
   wire \$1228 ;
-  wire \$1229 ;
+  wire [2:0] \$1229 ;
   wire \$123 ;
-  wire \$1230 ;
+  wire [2:0] \$1230 ;
   wire \$1231 ;
   wire \$1232 ;
   wire \$1233 ;
-  wire [16:0] \$1234 ;
+  wire \$1234 ;
   wire \$1235 ;
-  wire [2:0] \$1236 ;
-  wire [2:0] \$1237 ;
+  wire \$1236 ;
+  wire \$1237 ;
   wire \$1238 ;
   wire \$1239 ;
-  wire \$124 ;
+  wire [7:0] \$124 ;
   wire \$1240 ;
   wire \$1241 ;
   wire \$1242 ;
@@ -63609,7 +63609,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1247 ;
   wire \$1248 ;
   wire \$1249 ;
-  wire \$125 ;
+  wire [7:0] \$125 ;
   wire \$1250 ;
   wire \$1251 ;
   wire \$1252 ;
@@ -63663,20 +63663,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1296 ;
   wire \$1297 ;
   wire \$1298 ;
-  wire \$1299 ;
+  wire [3:0] \$1299 ;
   wire [2:0] \$13 ;
-  wire \$130 ;
-  wire \$1300 ;
-  wire \$1301 ;
+  wire [2:0] \$130 ;
+  wire [3:0] \$1300 ;
+  wire [3:0] \$1301 ;
   wire \$1302 ;
   wire \$1303 ;
   wire \$1304 ;
   wire \$1305 ;
-  wire [3:0] \$1306 ;
-  wire [3:0] \$1307 ;
-  wire [3:0] \$1308 ;
+  wire \$1306 ;
+  wire \$1307 ;
+  wire \$1308 ;
   wire \$1309 ;
-  wire [7:0] \$131 ;
+  wire [2:0] \$131 ;
   wire \$1310 ;
   wire \$1311 ;
   wire \$1312 ;
@@ -63687,7 +63687,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1317 ;
   wire \$1318 ;
   wire \$1319 ;
-  wire [7:0] \$132 ;
+  wire [8:0] \$132 ;
   wire \$1320 ;
   wire \$1321 ;
   wire \$1322 ;
@@ -63698,7 +63698,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1327 ;
   wire \$1328 ;
   wire \$1329 ;
-  wire \$133 ;
+  wire [7:0] \$133 ;
   wire \$1330 ;
   wire \$1331 ;
   wire \$1332 ;
@@ -63709,7 +63709,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1337 ;
   wire \$1338 ;
   wire \$1339 ;
-  wire \$134 ;
+  wire [8:0] \$134 ;
   wire \$1340 ;
   wire \$1341 ;
   wire \$1342 ;
@@ -63742,7 +63742,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1367 ;
   wire \$1368 ;
   wire \$1369 ;
-  wire [2:0] \$137 ;
+  wire \$137 ;
   wire \$1370 ;
   wire \$1371 ;
   wire \$1372 ;
@@ -63753,7 +63753,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1377 ;
   wire \$1378 ;
   wire \$1379 ;
-  wire [2:0] \$138 ;
+  wire \$138 ;
   wire \$1380 ;
   wire \$1381 ;
   wire \$1382 ;
@@ -63763,32 +63763,32 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1386 ;
   wire \$1387 ;
   wire \$1388 ;
-  wire \$1389 ;
-  wire [8:0] \$139 ;
-  wire \$1390 ;
-  wire \$1391 ;
-  wire \$1392 ;
-  wire \$1393 ;
-  wire \$1394 ;
-  wire \$1395 ;
+  wire [7:0] \$1389 ;
+  wire \$139 ;
+  wire [7:0] \$1390 ;
+  wire [7:0] \$1391 ;
+  wire [7:0] \$1392 ;
+  wire [7:0] \$1393 ;
+  wire [7:0] \$1394 ;
+  wire [7:0] \$1395 ;
   wire [7:0] \$1396 ;
   wire [7:0] \$1397 ;
   wire [7:0] \$1398 ;
   wire [7:0] \$1399 ;
   wire [2:0] \$14 ;
-  wire [7:0] \$140 ;
+  wire \$140 ;
   wire [7:0] \$1400 ;
   wire [7:0] \$1401 ;
   wire [7:0] \$1402 ;
   wire [7:0] \$1403 ;
-  wire [7:0] \$1404 ;
-  wire [7:0] \$1405 ;
-  wire [7:0] \$1406 ;
-  wire [7:0] \$1407 ;
-  wire [7:0] \$1408 ;
-  wire [7:0] \$1409 ;
-  wire [8:0] \$141 ;
-  wire [7:0] \$1410 ;
+  wire \$1404 ;
+  wire \$1405 ;
+  wire \$1406 ;
+  wire \$1407 ;
+  wire \$1408 ;
+  wire \$1409 ;
+  wire \$141 ;
+  wire \$1410 ;
   wire \$1411 ;
   wire \$1412 ;
   wire \$1413 ;
@@ -63874,20 +63874,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1486 ;
   wire \$1487 ;
   wire \$1488 ;
-  wire \$1489 ;
-  wire \$149 ;
-  wire \$1490 ;
-  wire \$1491 ;
-  wire \$1492 ;
-  wire \$1493 ;
-  wire \$1494 ;
-  wire \$1495 ;
-  wire [5:0] \$1496 ;
+  wire [5:0] \$1489 ;
+  wire [4:0] \$149 ;
+  wire [4:0] \$1490 ;
+  wire [4:0] \$1491 ;
+  wire [4:0] \$1492 ;
+  wire [4:0] \$1493 ;
+  wire [4:0] \$1494 ;
+  wire [4:0] \$1495 ;
+  wire [4:0] \$1496 ;
   wire [4:0] \$1497 ;
   wire [4:0] \$1498 ;
   wire [4:0] \$1499 ;
   wire [2:0] \$15 ;
-  wire \$150 ;
+  wire [4:0] \$150 ;
   wire [4:0] \$1500 ;
   wire [4:0] \$1501 ;
   wire [4:0] \$1502 ;
@@ -63898,7 +63898,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1507 ;
   wire [4:0] \$1508 ;
   wire [4:0] \$1509 ;
-  wire \$151 ;
+  wire [4:0] \$151 ;
   wire [4:0] \$1510 ;
   wire [4:0] \$1511 ;
   wire [4:0] \$1512 ;
@@ -63909,18 +63909,18 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1517 ;
   wire [4:0] \$1518 ;
   wire [4:0] \$1519 ;
-  wire \$152 ;
-  wire [4:0] \$1520 ;
+  wire [4:0] \$152 ;
+  wire [5:0] \$1520 ;
   wire [4:0] \$1521 ;
   wire [4:0] \$1522 ;
   wire [4:0] \$1523 ;
   wire [4:0] \$1524 ;
   wire [4:0] \$1525 ;
   wire [4:0] \$1526 ;
-  wire [5:0] \$1527 ;
+  wire [4:0] \$1527 ;
   wire [4:0] \$1528 ;
   wire [4:0] \$1529 ;
-  wire \$153 ;
+  wire [4:0] \$153 ;
   wire [4:0] \$1530 ;
   wire [4:0] \$1531 ;
   wire [4:0] \$1532 ;
@@ -63931,7 +63931,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1537 ;
   wire [4:0] \$1538 ;
   wire [4:0] \$1539 ;
-  wire \$154 ;
+  wire [4:0] \$154 ;
   wire [4:0] \$1540 ;
   wire [4:0] \$1541 ;
   wire [4:0] \$1542 ;
@@ -63942,20 +63942,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1547 ;
   wire [4:0] \$1548 ;
   wire [4:0] \$1549 ;
-  wire \$155 ;
+  wire [4:0] \$155 ;
   wire [4:0] \$1550 ;
-  wire [4:0] \$1551 ;
-  wire [4:0] \$1552 ;
-  wire [4:0] \$1553 ;
-  wire [4:0] \$1554 ;
+  wire [5:0] \$1551 ;
+  wire [5:0] \$1552 ;
+  wire [7:0] \$1553 ;
+  wire \$1554 ;
   wire [4:0] \$1555 ;
   wire [4:0] \$1556 ;
   wire [4:0] \$1557 ;
-  wire [5:0] \$1558 ;
-  wire [5:0] \$1559 ;
+  wire [4:0] \$1558 ;
+  wire [4:0] \$1559 ;
   wire [4:0] \$156 ;
-  wire [7:0] \$1560 ;
-  wire \$1561 ;
+  wire [4:0] \$1560 ;
+  wire [4:0] \$1561 ;
   wire [4:0] \$1562 ;
   wire [4:0] \$1563 ;
   wire [4:0] \$1564 ;
@@ -63965,36 +63965,36 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1568 ;
   wire [4:0] \$1569 ;
   wire [4:0] \$157 ;
-  wire [4:0] \$1570 ;
-  wire [4:0] \$1571 ;
-  wire [4:0] \$1572 ;
-  wire [4:0] \$1573 ;
-  wire [4:0] \$1574 ;
-  wire [4:0] \$1575 ;
-  wire [4:0] \$1576 ;
-  wire [5:0] \$1577 ;
-  wire \$1578 ;
-  reg \$1579 ;
+  wire [5:0] \$1570 ;
+  wire \$1571 ;
+  reg \$1572 ;
+  reg [3:0] \$1573 ;
+  reg [3:0] \$1574 ;
+  reg [3:0] \$1575 ;
+  reg \$1576 ;
+  reg \$1577 ;
+  reg [3:0] \$1578 ;
+  reg [92:0] \$1579 ;
   wire [4:0] \$158 ;
-  reg [3:0] \$1580 ;
-  reg [3:0] \$1581 ;
-  reg [3:0] \$1582 ;
+  reg [92:0] \$1580 ;
+  reg [92:0] \$1581 ;
+  reg [92:0] \$1582 ;
   reg \$1583 ;
   reg \$1584 ;
-  reg [3:0] \$1585 ;
-  reg [92:0] \$1586 ;
-  reg [92:0] \$1587 ;
-  reg [92:0] \$1588 ;
-  reg [92:0] \$1589 ;
+  reg \$1585 ;
+  reg \$1586 ;
+  reg \$1587 ;
+  reg \$1588 ;
+  reg [3:0] \$1589 ;
   wire [4:0] \$159 ;
-  reg \$1590 ;
+  reg [3:0] \$1590 ;
   reg \$1591 ;
   reg \$1592 ;
   reg \$1593 ;
   reg \$1594 ;
   reg \$1595 ;
-  reg [3:0] \$1596 ;
-  reg [3:0] \$1597 ;
+  reg \$1596 ;
+  reg \$1597 ;
   reg \$1598 ;
   reg \$1599 ;
   wire [16:0] \$16 ;
@@ -64022,27 +64022,27 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1619 ;
   wire [4:0] \$162 ;
   reg \$1620 ;
-  reg \$1621 ;
-  reg \$1622 ;
-  reg \$1623 ;
-  reg \$1624 ;
-  reg \$1625 ;
-  reg \$1626 ;
+  reg [2:0] \$1621 ;
+  reg [2:0] \$1622 ;
+  reg [2:0] \$1623 ;
+  reg [7:0] \$1624 ;
+  reg [7:0] \$1625 ;
+  reg [3:0] \$1626 ;
   reg \$1627 ;
-  reg [2:0] \$1628 ;
-  reg [2:0] \$1629 ;
+  reg \$1628 ;
+  reg \$1629 ;
   wire [4:0] \$163 ;
-  reg [2:0] \$1630 ;
-  reg [7:0] \$1631 ;
-  reg [7:0] \$1632 ;
-  reg [3:0] \$1633 ;
+  reg \$1630 ;
+  reg \$1631 ;
+  reg \$1632 ;
+  reg \$1633 ;
   reg \$1634 ;
   reg \$1635 ;
   reg \$1636 ;
   reg \$1637 ;
   reg \$1638 ;
   reg \$1639 ;
-  wire [4:0] \$164 ;
+  wire [5:0] \$164 ;
   reg \$1640 ;
   reg \$1641 ;
   reg \$1642 ;
@@ -64059,45 +64059,38 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1652 ;
   reg \$1653 ;
   reg \$1654 ;
-  reg \$1655 ;
+  reg [31:0] \$1655 ;
   reg \$1656 ;
-  reg \$1657 ;
-  reg \$1658 ;
-  reg \$1659 ;
+  reg [7:0] \$1657 ;
+  reg [7:0] \$1658 ;
+  reg [1:0] \$1659 ;
   wire [4:0] \$166 ;
-  reg \$1660 ;
-  reg \$1661 ;
-  reg [31:0] \$1662 ;
-  reg \$1663 ;
-  reg [7:0] \$1664 ;
-  reg [7:0] \$1665 ;
+  reg [1:0] \$1660 ;
+  reg [1:0] \$1661 ;
+  reg [1:0] \$1662 ;
+  reg [1:0] \$1663 ;
+  reg [1:0] \$1664 ;
+  reg [1:0] \$1665 ;
   reg [1:0] \$1666 ;
-  reg [1:0] \$1667 ;
-  reg [1:0] \$1668 ;
-  reg [1:0] \$1669 ;
+  reg [31:0] \$1667 ;
+  reg [4:0] \$1668 ;
+  reg [6:0] \$1669 ;
   wire [4:0] \$167 ;
-  reg [1:0] \$1670 ;
-  reg [1:0] \$1671 ;
-  reg [1:0] \$1672 ;
-  reg [1:0] \$1673 ;
-  reg [31:0] \$1674 ;
-  reg [4:0] \$1675 ;
-  reg [6:0] \$1676 ;
-  reg [4:0] \$1677 ;
-  reg [5:0] \$1678 ;
-  reg \$1679 ;
+  reg [4:0] \$1670 ;
+  reg [5:0] \$1671 ;
+  reg \$1672 ;
+  reg [4:0] \$1673 ;
+  reg \$1674 ;
+  wire \$1675 ;
+  wire \$1676 ;
+  wire \$1677 ;
+  wire \$1678 ;
+  wire \$1679 ;
   wire [4:0] \$168 ;
-  reg [4:0] \$1680 ;
-  reg \$1681 ;
-  wire \$1682 ;
-  wire \$1683 ;
-  wire \$1684 ;
-  wire \$1685 ;
-  wire \$1686 ;
   wire [4:0] \$169 ;
   wire [16:0] \$17 ;
   wire [4:0] \$170 ;
-  wire [5:0] \$171 ;
+  wire [4:0] \$171 ;
   wire [4:0] \$172 ;
   wire [4:0] \$173 ;
   wire [4:0] \$174 ;
@@ -64107,33 +64100,33 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$178 ;
   wire [4:0] \$179 ;
   wire [16:0] \$18 ;
-  wire [4:0] \$180 ;
-  wire [4:0] \$181 ;
-  wire [4:0] \$182 ;
-  wire [4:0] \$183 ;
-  wire [4:0] \$184 ;
-  wire [4:0] \$185 ;
-  wire [4:0] \$186 ;
-  wire [5:0] \$187 ;
+  wire [5:0] \$180 ;
+  wire \$181 ;
+  wire \$182 ;
+  wire \$183 ;
+  wire \$184 ;
+  wire \$185 ;
+  wire \$186 ;
+  wire \$187 ;
   wire \$188 ;
-  wire \$189 ;
+  wire [7:0] \$189 ;
   wire [16:0] \$19 ;
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
   wire \$193 ;
   wire \$194 ;
-  wire \$195 ;
-  wire [7:0] \$196 ;
-  wire \$197 ;
-  wire \$198 ;
-  wire \$199 ;
+  wire [5:0] \$195 ;
+  wire \$196 ;
+  wire [4:0] \$197 ;
+  wire [4:0] \$198 ;
+  wire [4:0] \$199 ;
   wire \$2 ;
   wire [16:0] \$20 ;
-  wire \$200 ;
-  wire \$201 ;
-  wire [5:0] \$202 ;
-  wire \$203 ;
+  wire [4:0] \$200 ;
+  wire [4:0] \$201 ;
+  wire [4:0] \$202 ;
+  wire [4:0] \$203 ;
   wire [4:0] \$204 ;
   wire [4:0] \$205 ;
   wire [4:0] \$206 ;
@@ -64143,13 +64136,13 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [16:0] \$21 ;
   wire [4:0] \$210 ;
   wire [4:0] \$211 ;
-  wire [4:0] \$212 ;
-  wire [4:0] \$213 ;
-  wire [4:0] \$214 ;
-  wire [4:0] \$215 ;
-  wire [4:0] \$216 ;
-  wire [4:0] \$217 ;
-  wire [4:0] \$218 ;
+  wire \$212 ;
+  wire \$213 ;
+  wire \$214 ;
+  wire \$215 ;
+  wire \$216 ;
+  wire \$217 ;
+  wire \$218 ;
   wire \$219 ;
   wire [16:0] \$22 ;
   wire \$220 ;
@@ -64163,15 +64156,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$228 ;
   wire \$229 ;
   wire \$23 ;
-  wire \$230 ;
-  wire \$231 ;
+  wire [3:0] \$230 ;
+  wire [3:0] \$231 ;
   wire \$232 ;
   wire \$233 ;
   wire \$234 ;
   wire \$235 ;
   wire \$236 ;
-  wire [3:0] \$237 ;
-  wire [3:0] \$238 ;
+  wire \$237 ;
+  wire \$238 ;
   wire \$239 ;
   wire \$24 ;
   wire \$240 ;
@@ -64186,14 +64179,14 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$249 ;
   wire \$25 ;
   wire \$250 ;
-  wire \$251 ;
+  wire [3:0] \$251 ;
   wire \$252 ;
   wire \$253 ;
   wire \$254 ;
   wire \$255 ;
   wire \$256 ;
   wire \$257 ;
-  wire [3:0] \$258 ;
+  wire \$258 ;
   wire \$259 ;
   wire \$26 ;
   wire \$260 ;
@@ -64204,16 +64197,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
-  wire \$268 ;
-  wire \$269 ;
+  wire [3:0] \$268 ;
+  wire [3:0] \$269 ;
   wire \$27 ;
   wire \$270 ;
   wire \$271 ;
   wire \$272 ;
   wire \$273 ;
   wire \$274 ;
-  wire [3:0] \$275 ;
-  wire [3:0] \$276 ;
+  wire \$275 ;
+  wire \$276 ;
   wire \$277 ;
   wire \$278 ;
   wire \$279 ;
@@ -64224,16 +64217,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$283 ;
   wire \$284 ;
   wire \$285 ;
-  wire \$286 ;
-  wire \$287 ;
+  wire [3:0] \$286 ;
+  wire [3:0] \$287 ;
   wire \$288 ;
   wire \$289 ;
   wire \$29 ;
   wire \$290 ;
   wire \$291 ;
   wire \$292 ;
-  wire [3:0] \$293 ;
-  wire [3:0] \$294 ;
+  wire \$293 ;
+  wire \$294 ;
   wire \$295 ;
   wire \$296 ;
   wire \$297 ;
@@ -64245,23 +64238,23 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$301 ;
   wire \$302 ;
   wire \$303 ;
-  wire \$304 ;
-  wire \$305 ;
-  wire \$306 ;
+  wire [3:0] \$304 ;
+  wire [3:0] \$305 ;
+  wire [3:0] \$306 ;
   wire \$307 ;
   wire \$308 ;
   wire \$309 ;
   wire \$31 ;
   wire \$310 ;
-  wire [3:0] \$311 ;
-  wire [3:0] \$312 ;
-  wire [3:0] \$313 ;
+  wire \$311 ;
+  wire \$312 ;
+  wire \$313 ;
   wire \$314 ;
   wire \$315 ;
   wire \$316 ;
   wire \$317 ;
   wire \$318 ;
-  wire \$319 ;
+  wire [3:0] \$319 ;
   wire \$32 ;
   wire \$320 ;
   wire \$321 ;
@@ -64269,243 +64262,243 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$323 ;
   wire \$324 ;
   wire \$325 ;
-  wire [3:0] \$326 ;
+  wire \$326 ;
   wire \$327 ;
-  wire \$328 ;
-  wire \$329 ;
+  wire [3:0] \$328 ;
+  wire [3:0] \$329 ;
   wire \$33 ;
   wire \$330 ;
   wire \$331 ;
   wire \$332 ;
   wire \$333 ;
-  wire \$334 ;
+  wire [3:0] \$334 ;
   wire [3:0] \$335 ;
-  wire [3:0] \$336 ;
+  wire \$336 ;
   wire \$337 ;
   wire \$338 ;
   wire \$339 ;
   wire \$34 ;
   wire \$340 ;
-  wire [3:0] \$341 ;
-  wire [3:0] \$342 ;
+  wire \$341 ;
+  wire \$342 ;
   wire \$343 ;
-  wire \$344 ;
-  wire \$345 ;
-  wire \$346 ;
+  wire [3:0] \$344 ;
+  wire [3:0] \$345 ;
+  wire [3:0] \$346 ;
   wire \$347 ;
   wire \$348 ;
   wire \$349 ;
   wire \$35 ;
-  wire \$350 ;
-  wire [3:0] \$351 ;
-  wire [3:0] \$352 ;
-  wire [3:0] \$353 ;
+  wire [92:0] \$350 ;
+  wire [92:0] \$351 ;
+  wire [92:0] \$352 ;
+  wire [92:0] \$353 ;
   wire \$354 ;
-  wire \$355 ;
-  wire \$356 ;
-  wire [92:0] \$357 ;
-  wire [92:0] \$358 ;
-  wire [92:0] \$359 ;
+  wire [16:0] \$355 ;
+  wire [16:0] \$356 ;
+  wire [16:0] \$357 ;
+  wire [16:0] \$358 ;
+  wire [16:0] \$359 ;
   wire \$36 ;
-  wire [92:0] \$360 ;
-  wire \$361 ;
-  wire [16:0] \$362 ;
-  wire [16:0] \$363 ;
-  wire [16:0] \$364 ;
-  wire [16:0] \$365 ;
-  wire [16:0] \$366 ;
-  wire [16:0] \$367 ;
-  wire [16:0] \$368 ;
+  wire [16:0] \$360 ;
+  wire [16:0] \$361 ;
+  wire \$362 ;
+  wire \$363 ;
+  wire \$364 ;
+  wire \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
   wire \$369 ;
   wire [2:0] \$37 ;
-  wire \$370 ;
-  wire \$371 ;
-  wire \$372 ;
-  wire \$373 ;
+  wire [3:0] \$370 ;
+  wire [3:0] \$371 ;
+  wire [3:0] \$372 ;
+  wire [3:0] \$373 ;
   wire \$374 ;
-  wire \$375 ;
+  wire [16:0] \$375 ;
   wire \$376 ;
-  wire [3:0] \$377 ;
-  wire [3:0] \$378 ;
-  wire [3:0] \$379 ;
+  wire [16:0] \$377 ;
+  wire \$378 ;
+  wire [16:0] \$379 ;
   wire [3:0] \$38 ;
-  wire [3:0] \$380 ;
-  wire \$381 ;
-  wire [16:0] \$382 ;
-  wire \$383 ;
-  wire [16:0] \$384 ;
-  wire \$385 ;
-  wire [16:0] \$386 ;
-  wire \$387 ;
-  wire [16:0] \$388 ;
-  wire \$389 ;
+  wire \$380 ;
+  wire [16:0] \$381 ;
+  wire \$382 ;
+  wire [16:0] \$383 ;
+  wire \$384 ;
+  wire [16:0] \$385 ;
+  wire \$386 ;
+  wire [16:0] \$387 ;
+  wire \$388 ;
+  wire [16:0] \$389 ;
   wire [5:0] \$39 ;
-  wire [16:0] \$390 ;
-  wire \$391 ;
-  wire [16:0] \$392 ;
-  wire \$393 ;
-  wire [16:0] \$394 ;
-  wire \$395 ;
-  wire [16:0] \$396 ;
-  wire \$397 ;
-  wire [16:0] \$398 ;
-  wire \$399 ;
+  wire \$390 ;
+  wire [16:0] \$391 ;
+  wire \$392 ;
+  wire [16:0] \$393 ;
+  wire \$394 ;
+  wire [16:0] \$395 ;
+  wire \$396 ;
+  wire [16:0] \$397 ;
+  wire \$398 ;
+  wire [16:0] \$399 ;
   wire \$4 ;
   wire \$40 ;
-  wire [16:0] \$400 ;
-  wire \$401 ;
-  wire [16:0] \$402 ;
-  wire \$403 ;
-  wire [16:0] \$404 ;
-  wire \$405 ;
-  wire [16:0] \$406 ;
-  wire \$407 ;
-  wire [16:0] \$408 ;
-  wire \$409 ;
+  wire \$400 ;
+  wire [16:0] \$401 ;
+  wire \$402 ;
+  wire [16:0] \$403 ;
+  wire \$404 ;
+  wire [16:0] \$405 ;
+  wire \$406 ;
+  wire [16:0] \$407 ;
+  wire \$408 ;
+  wire [16:0] \$409 ;
   wire [16:0] \$41 ;
-  wire [16:0] \$410 ;
-  wire \$411 ;
-  wire [16:0] \$412 ;
-  wire \$413 ;
-  wire [16:0] \$414 ;
-  wire \$415 ;
-  wire [16:0] \$416 ;
-  wire \$417 ;
-  wire [16:0] \$418 ;
-  wire \$419 ;
+  wire \$410 ;
+  wire [16:0] \$411 ;
+  wire \$412 ;
+  wire [16:0] \$413 ;
+  wire \$414 ;
+  wire [16:0] \$415 ;
+  wire \$416 ;
+  wire [16:0] \$417 ;
+  wire \$418 ;
+  wire [16:0] \$419 ;
   wire \$42 ;
-  wire [16:0] \$420 ;
-  wire \$421 ;
-  wire [16:0] \$422 ;
+  wire \$420 ;
+  wire [16:0] \$421 ;
+  wire \$422 ;
   wire \$423 ;
-  wire [16:0] \$424 ;
-  wire \$425 ;
-  wire [16:0] \$426 ;
+  wire \$424 ;
+  wire [16:0] \$425 ;
+  wire \$426 ;
   wire \$427 ;
-  wire [16:0] \$428 ;
-  wire \$429 ;
+  wire \$428 ;
+  wire [16:0] \$429 ;
   wire \$43 ;
   wire \$430 ;
   wire \$431 ;
-  wire [16:0] \$432 ;
-  wire \$433 ;
+  wire \$432 ;
+  wire [16:0] \$433 ;
   wire \$434 ;
   wire \$435 ;
-  wire [16:0] \$436 ;
-  wire \$437 ;
+  wire \$436 ;
+  wire [16:0] \$437 ;
   wire \$438 ;
-  wire \$439 ;
+  wire [16:0] \$439 ;
   wire \$44 ;
-  wire [16:0] \$440 ;
+  wire \$440 ;
   wire \$441 ;
-  wire \$442 ;
+  wire [16:0] \$442 ;
   wire \$443 ;
   wire [16:0] \$444 ;
   wire \$445 ;
   wire [16:0] \$446 ;
   wire \$447 ;
-  wire \$448 ;
-  wire [16:0] \$449 ;
+  wire [16:0] \$448 ;
+  wire \$449 ;
   wire [16:0] \$45 ;
-  wire \$450 ;
-  wire [16:0] \$451 ;
-  wire \$452 ;
-  wire [16:0] \$453 ;
-  wire \$454 ;
-  wire [16:0] \$455 ;
-  wire \$456 ;
-  wire [16:0] \$457 ;
-  wire \$458 ;
-  wire [16:0] \$459 ;
+  wire [16:0] \$450 ;
+  wire \$451 ;
+  wire [16:0] \$452 ;
+  wire \$453 ;
+  wire [16:0] \$454 ;
+  wire \$455 ;
+  wire [16:0] \$456 ;
+  wire \$457 ;
+  wire [16:0] \$458 ;
+  wire \$459 ;
   wire \$46 ;
-  wire \$460 ;
-  wire [16:0] \$461 ;
-  wire \$462 ;
-  wire [16:0] \$463 ;
-  wire \$464 ;
-  wire [16:0] \$465 ;
-  wire \$466 ;
-  wire [16:0] \$467 ;
-  wire \$468 ;
-  wire [16:0] \$469 ;
+  wire [16:0] \$460 ;
+  wire \$461 ;
+  wire [16:0] \$462 ;
+  wire \$463 ;
+  wire [16:0] \$464 ;
+  wire \$465 ;
+  wire [16:0] \$466 ;
+  wire \$467 ;
+  wire [16:0] \$468 ;
+  wire \$469 ;
   wire \$47 ;
-  wire \$470 ;
-  wire [16:0] \$471 ;
-  wire \$472 ;
-  wire [16:0] \$473 ;
-  wire \$474 ;
-  wire [16:0] \$475 ;
-  wire \$476 ;
-  wire [16:0] \$477 ;
-  wire \$478 ;
-  wire [16:0] \$479 ;
+  wire [16:0] \$470 ;
+  wire \$471 ;
+  wire [16:0] \$472 ;
+  wire \$473 ;
+  wire [16:0] \$474 ;
+  wire \$475 ;
+  wire [16:0] \$476 ;
+  wire \$477 ;
+  wire [16:0] \$478 ;
+  wire \$479 ;
   wire [16:0] \$48 ;
-  wire \$480 ;
-  wire [16:0] \$481 ;
-  wire \$482 ;
-  wire [16:0] \$483 ;
-  wire \$484 ;
-  wire [16:0] \$485 ;
-  wire \$486 ;
-  wire [16:0] \$487 ;
-  wire \$488 ;
-  wire [16:0] \$489 ;
+  wire [16:0] \$480 ;
+  wire \$481 ;
+  wire [16:0] \$482 ;
+  wire \$483 ;
+  wire [16:0] \$484 ;
+  wire \$485 ;
+  wire [16:0] \$486 ;
+  wire \$487 ;
+  wire [16:0] \$488 ;
+  wire \$489 ;
   wire \$49 ;
-  wire \$490 ;
-  wire [16:0] \$491 ;
-  wire \$492 ;
-  wire [16:0] \$493 ;
-  wire \$494 ;
-  wire [16:0] \$495 ;
-  wire \$496 ;
-  wire [16:0] \$497 ;
-  wire \$498 ;
-  wire [16:0] \$499 ;
+  wire [16:0] \$490 ;
+  wire \$491 ;
+  wire [16:0] \$492 ;
+  wire \$493 ;
+  wire [16:0] \$494 ;
+  wire \$495 ;
+  wire [16:0] \$496 ;
+  wire \$497 ;
+  wire [16:0] \$498 ;
+  wire \$499 ;
   wire \$5 ;
   wire \$50 ;
-  wire \$500 ;
-  wire [16:0] \$501 ;
+  wire [16:0] \$500 ;
+  wire \$501 ;
   wire \$502 ;
-  wire [16:0] \$503 ;
-  wire \$504 ;
-  wire [16:0] \$505 ;
-  wire \$506 ;
-  wire [16:0] \$507 ;
-  wire \$508 ;
+  wire \$503 ;
+  wire [16:0] \$504 ;
+  wire \$505 ;
+  wire [16:0] \$506 ;
+  wire \$507 ;
+  wire [16:0] \$508 ;
   wire \$509 ;
   wire [16:0] \$51 ;
-  wire \$510 ;
-  wire [16:0] \$511 ;
-  wire \$512 ;
-  wire [16:0] \$513 ;
-  wire \$514 ;
-  wire [16:0] \$515 ;
-  wire \$516 ;
-  wire [16:0] \$517 ;
-  wire \$518 ;
-  wire [16:0] \$519 ;
+  wire [16:0] \$510 ;
+  wire \$511 ;
+  wire [16:0] \$512 ;
+  wire \$513 ;
+  wire [16:0] \$514 ;
+  wire \$515 ;
+  wire [16:0] \$516 ;
+  wire \$517 ;
+  wire [16:0] \$518 ;
+  wire \$519 ;
   wire \$52 ;
-  wire \$520 ;
-  wire [16:0] \$521 ;
-  wire \$522 ;
-  wire [16:0] \$523 ;
-  wire \$524 ;
-  wire [16:0] \$525 ;
-  wire \$526 ;
-  wire [16:0] \$527 ;
-  wire \$528 ;
-  wire [16:0] \$529 ;
+  wire [16:0] \$520 ;
+  wire \$521 ;
+  wire [16:0] \$522 ;
+  wire \$523 ;
+  wire [16:0] \$524 ;
+  wire \$525 ;
+  wire [16:0] \$526 ;
+  wire \$527 ;
+  wire [16:0] \$528 ;
+  wire \$529 ;
   wire \$53 ;
-  wire \$530 ;
-  wire [16:0] \$531 ;
-  wire \$532 ;
-  wire [16:0] \$533 ;
-  wire \$534 ;
-  wire [16:0] \$535 ;
-  wire \$536 ;
-  wire [16:0] \$537 ;
-  wire \$538 ;
-  wire [16:0] \$539 ;
+  wire [16:0] \$530 ;
+  wire \$531 ;
+  wire [16:0] \$532 ;
+  wire \$533 ;
+  wire [16:0] \$534 ;
+  wire \$535 ;
+  wire [16:0] \$536 ;
+  wire \$537 ;
+  wire [16:0] \$538 ;
+  wire \$539 ;
   wire [16:0] \$54 ;
   wire \$540 ;
   wire [16:0] \$541 ;
@@ -64514,223 +64507,223 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$544 ;
   wire [16:0] \$545 ;
   wire \$546 ;
-  wire \$547 ;
-  wire [16:0] \$548 ;
-  wire \$549 ;
+  wire [16:0] \$547 ;
+  wire \$548 ;
+  wire [16:0] \$549 ;
   wire \$55 ;
-  wire [16:0] \$550 ;
-  wire \$551 ;
-  wire [16:0] \$552 ;
-  wire \$553 ;
-  wire [16:0] \$554 ;
-  wire \$555 ;
-  wire [16:0] \$556 ;
-  wire \$557 ;
-  wire [16:0] \$558 ;
-  wire \$559 ;
+  wire \$550 ;
+  wire [16:0] \$551 ;
+  wire \$552 ;
+  wire [16:0] \$553 ;
+  wire \$554 ;
+  wire [16:0] \$555 ;
+  wire \$556 ;
+  wire [16:0] \$557 ;
+  wire \$558 ;
+  wire [16:0] \$559 ;
   wire \$56 ;
-  wire [16:0] \$560 ;
-  wire \$561 ;
-  wire [16:0] \$562 ;
-  wire \$563 ;
-  wire [16:0] \$564 ;
+  wire \$560 ;
+  wire [16:0] \$561 ;
+  wire \$562 ;
+  wire [16:0] \$563 ;
+  wire \$564 ;
   wire \$565 ;
-  wire [16:0] \$566 ;
-  wire \$567 ;
-  wire [16:0] \$568 ;
-  wire \$569 ;
+  wire \$566 ;
+  wire [3:0] \$567 ;
+  wire [3:0] \$568 ;
+  wire [3:0] \$569 ;
   wire [16:0] \$57 ;
-  wire [16:0] \$570 ;
+  wire \$570 ;
   wire \$571 ;
   wire \$572 ;
   wire \$573 ;
-  wire [3:0] \$574 ;
-  wire [3:0] \$575 ;
-  wire [3:0] \$576 ;
-  wire \$577 ;
+  wire \$574 ;
+  wire \$575 ;
+  wire \$576 ;
+  wire [16:0] \$577 ;
   wire \$578 ;
-  wire \$579 ;
+  wire [16:0] \$579 ;
   wire \$58 ;
   wire \$580 ;
-  wire \$581 ;
+  wire [16:0] \$581 ;
   wire \$582 ;
-  wire \$583 ;
-  wire [16:0] \$584 ;
-  wire \$585 ;
-  wire [16:0] \$586 ;
-  wire \$587 ;
-  wire [16:0] \$588 ;
-  wire \$589 ;
+  wire [16:0] \$583 ;
+  wire \$584 ;
+  wire [16:0] \$585 ;
+  wire \$586 ;
+  wire [16:0] \$587 ;
+  wire \$588 ;
+  wire [16:0] \$589 ;
   wire \$59 ;
-  wire [16:0] \$590 ;
-  wire \$591 ;
-  wire [16:0] \$592 ;
-  wire \$593 ;
-  wire [16:0] \$594 ;
-  wire \$595 ;
-  wire [16:0] \$596 ;
-  wire \$597 ;
-  wire [16:0] \$598 ;
-  wire \$599 ;
+  wire \$590 ;
+  wire [16:0] \$591 ;
+  wire \$592 ;
+  wire [16:0] \$593 ;
+  wire \$594 ;
+  wire [16:0] \$595 ;
+  wire \$596 ;
+  wire [16:0] \$597 ;
+  wire \$598 ;
+  wire [16:0] \$599 ;
   wire \$6 ;
   wire \$60 ;
-  wire [16:0] \$600 ;
-  wire \$601 ;
-  wire [16:0] \$602 ;
-  wire \$603 ;
-  wire [16:0] \$604 ;
-  wire \$605 ;
-  wire [16:0] \$606 ;
-  wire \$607 ;
-  wire [16:0] \$608 ;
-  wire \$609 ;
+  wire \$600 ;
+  wire [16:0] \$601 ;
+  wire \$602 ;
+  wire [16:0] \$603 ;
+  wire \$604 ;
+  wire [16:0] \$605 ;
+  wire \$606 ;
+  wire [16:0] \$607 ;
+  wire \$608 ;
+  wire [16:0] \$609 ;
   wire \$61 ;
-  wire [16:0] \$610 ;
-  wire \$611 ;
-  wire [16:0] \$612 ;
-  wire \$613 ;
-  wire [16:0] \$614 ;
-  wire \$615 ;
-  wire [16:0] \$616 ;
-  wire \$617 ;
-  wire [16:0] \$618 ;
-  wire \$619 ;
+  wire \$610 ;
+  wire [16:0] \$611 ;
+  wire \$612 ;
+  wire [16:0] \$613 ;
+  wire \$614 ;
+  wire [16:0] \$615 ;
+  wire \$616 ;
+  wire [16:0] \$617 ;
+  wire \$618 ;
+  wire [16:0] \$619 ;
   wire \$62 ;
-  wire [16:0] \$620 ;
-  wire \$621 ;
-  wire [16:0] \$622 ;
-  wire \$623 ;
-  wire [16:0] \$624 ;
+  wire \$620 ;
+  wire [16:0] \$621 ;
+  wire \$622 ;
+  wire [16:0] \$623 ;
+  wire \$624 ;
   wire \$625 ;
-  wire [16:0] \$626 ;
-  wire \$627 ;
-  wire [16:0] \$628 ;
+  wire \$626 ;
+  wire [16:0] \$627 ;
+  wire \$628 ;
   wire \$629 ;
   wire \$63 ;
-  wire [16:0] \$630 ;
-  wire \$631 ;
+  wire \$630 ;
+  wire [16:0] \$631 ;
   wire \$632 ;
   wire \$633 ;
-  wire [16:0] \$634 ;
-  wire \$635 ;
+  wire \$634 ;
+  wire [16:0] \$635 ;
   wire \$636 ;
   wire \$637 ;
-  wire [16:0] \$638 ;
-  wire \$639 ;
+  wire \$638 ;
+  wire [16:0] \$639 ;
   wire \$64 ;
   wire \$640 ;
-  wire \$641 ;
-  wire [16:0] \$642 ;
+  wire [16:0] \$641 ;
+  wire \$642 ;
   wire \$643 ;
-  wire \$644 ;
+  wire [16:0] \$644 ;
   wire \$645 ;
   wire [16:0] \$646 ;
   wire \$647 ;
   wire [16:0] \$648 ;
   wire \$649 ;
   wire \$65 ;
-  wire \$650 ;
-  wire [16:0] \$651 ;
-  wire \$652 ;
-  wire [16:0] \$653 ;
-  wire \$654 ;
-  wire [16:0] \$655 ;
-  wire \$656 ;
-  wire [16:0] \$657 ;
-  wire \$658 ;
-  wire [16:0] \$659 ;
+  wire [16:0] \$650 ;
+  wire \$651 ;
+  wire [16:0] \$652 ;
+  wire \$653 ;
+  wire [16:0] \$654 ;
+  wire \$655 ;
+  wire [16:0] \$656 ;
+  wire \$657 ;
+  wire [16:0] \$658 ;
+  wire \$659 ;
   wire \$66 ;
-  wire \$660 ;
-  wire [16:0] \$661 ;
-  wire \$662 ;
-  wire [16:0] \$663 ;
-  wire \$664 ;
-  wire [16:0] \$665 ;
-  wire \$666 ;
-  wire [16:0] \$667 ;
-  wire \$668 ;
-  wire [16:0] \$669 ;
+  wire [16:0] \$660 ;
+  wire \$661 ;
+  wire [16:0] \$662 ;
+  wire \$663 ;
+  wire [16:0] \$664 ;
+  wire \$665 ;
+  wire [16:0] \$666 ;
+  wire \$667 ;
+  wire [16:0] \$668 ;
+  wire \$669 ;
   wire \$67 ;
-  wire \$670 ;
-  wire [16:0] \$671 ;
-  wire \$672 ;
-  wire [16:0] \$673 ;
-  wire \$674 ;
-  wire [16:0] \$675 ;
-  wire \$676 ;
-  wire [16:0] \$677 ;
-  wire \$678 ;
-  wire [16:0] \$679 ;
+  wire [16:0] \$670 ;
+  wire \$671 ;
+  wire [16:0] \$672 ;
+  wire \$673 ;
+  wire [16:0] \$674 ;
+  wire \$675 ;
+  wire [16:0] \$676 ;
+  wire \$677 ;
+  wire [16:0] \$678 ;
+  wire \$679 ;
   wire \$68 ;
-  wire \$680 ;
-  wire [16:0] \$681 ;
-  wire \$682 ;
-  wire [16:0] \$683 ;
-  wire \$684 ;
-  wire [16:0] \$685 ;
-  wire \$686 ;
-  wire [16:0] \$687 ;
-  wire \$688 ;
-  wire [16:0] \$689 ;
+  wire [16:0] \$680 ;
+  wire \$681 ;
+  wire [16:0] \$682 ;
+  wire \$683 ;
+  wire [16:0] \$684 ;
+  wire \$685 ;
+  wire [16:0] \$686 ;
+  wire \$687 ;
+  wire [16:0] \$688 ;
+  wire \$689 ;
   wire \$69 ;
-  wire \$690 ;
-  wire [16:0] \$691 ;
-  wire \$692 ;
-  wire [16:0] \$693 ;
-  wire \$694 ;
-  wire [16:0] \$695 ;
-  wire \$696 ;
-  wire [16:0] \$697 ;
-  wire \$698 ;
-  wire [16:0] \$699 ;
+  wire [16:0] \$690 ;
+  wire \$691 ;
+  wire [16:0] \$692 ;
+  wire \$693 ;
+  wire [16:0] \$694 ;
+  wire \$695 ;
+  wire [16:0] \$696 ;
+  wire \$697 ;
+  wire [16:0] \$698 ;
+  wire \$699 ;
   wire [92:0] \$7 ;
   wire [3:0] \$70 ;
-  wire \$700 ;
-  wire [16:0] \$701 ;
-  wire \$702 ;
-  wire [16:0] \$703 ;
+  wire [16:0] \$700 ;
+  wire \$701 ;
+  wire [16:0] \$702 ;
+  wire \$703 ;
   wire \$704 ;
-  wire [16:0] \$705 ;
-  wire \$706 ;
-  wire [16:0] \$707 ;
-  wire \$708 ;
-  wire [16:0] \$709 ;
+  wire \$705 ;
+  wire [16:0] \$706 ;
+  wire \$707 ;
+  wire [16:0] \$708 ;
+  wire \$709 ;
   wire \$71 ;
-  wire \$710 ;
+  wire [16:0] \$710 ;
   wire \$711 ;
-  wire \$712 ;
-  wire [16:0] \$713 ;
-  wire \$714 ;
-  wire [16:0] \$715 ;
-  wire \$716 ;
-  wire [16:0] \$717 ;
-  wire \$718 ;
-  wire [16:0] \$719 ;
+  wire [16:0] \$712 ;
+  wire \$713 ;
+  wire [16:0] \$714 ;
+  wire \$715 ;
+  wire [16:0] \$716 ;
+  wire \$717 ;
+  wire [16:0] \$718 ;
+  wire \$719 ;
   wire \$72 ;
-  wire \$720 ;
-  wire [16:0] \$721 ;
-  wire \$722 ;
-  wire [16:0] \$723 ;
-  wire \$724 ;
-  wire [16:0] \$725 ;
-  wire \$726 ;
-  wire [16:0] \$727 ;
-  wire \$728 ;
-  wire [16:0] \$729 ;
+  wire [16:0] \$720 ;
+  wire \$721 ;
+  wire [16:0] \$722 ;
+  wire \$723 ;
+  wire [16:0] \$724 ;
+  wire \$725 ;
+  wire [16:0] \$726 ;
+  wire \$727 ;
+  wire [16:0] \$728 ;
+  wire \$729 ;
   wire \$73 ;
-  wire \$730 ;
-  wire [16:0] \$731 ;
-  wire \$732 ;
-  wire [16:0] \$733 ;
-  wire \$734 ;
-  wire [16:0] \$735 ;
-  wire \$736 ;
-  wire [16:0] \$737 ;
-  wire \$738 ;
-  wire [16:0] \$739 ;
+  wire [16:0] \$730 ;
+  wire \$731 ;
+  wire [16:0] \$732 ;
+  wire \$733 ;
+  wire [16:0] \$734 ;
+  wire \$735 ;
+  wire [16:0] \$736 ;
+  wire \$737 ;
+  wire [16:0] \$738 ;
+  wire \$739 ;
   wire [3:0] \$74 ;
-  wire \$740 ;
-  wire [16:0] \$741 ;
+  wire [16:0] \$740 ;
+  wire \$741 ;
   wire \$742 ;
   wire [16:0] \$743 ;
   wire \$744 ;
@@ -64738,226 +64731,226 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$746 ;
   wire [16:0] \$747 ;
   wire \$748 ;
-  wire \$749 ;
+  wire [16:0] \$749 ;
   wire \$75 ;
-  wire [16:0] \$750 ;
-  wire \$751 ;
-  wire [16:0] \$752 ;
-  wire \$753 ;
-  wire [16:0] \$754 ;
-  wire \$755 ;
-  wire [16:0] \$756 ;
-  wire \$757 ;
-  wire [16:0] \$758 ;
-  wire \$759 ;
+  wire \$750 ;
+  wire [16:0] \$751 ;
+  wire \$752 ;
+  wire [16:0] \$753 ;
+  wire \$754 ;
+  wire [16:0] \$755 ;
+  wire \$756 ;
+  wire [16:0] \$757 ;
+  wire \$758 ;
+  wire [16:0] \$759 ;
   wire \$76 ;
-  wire [16:0] \$760 ;
-  wire \$761 ;
-  wire [16:0] \$762 ;
-  wire \$763 ;
-  wire [16:0] \$764 ;
-  wire \$765 ;
-  wire [16:0] \$766 ;
+  wire \$760 ;
+  wire [16:0] \$761 ;
+  wire \$762 ;
+  wire [16:0] \$763 ;
+  wire \$764 ;
+  wire [16:0] \$765 ;
+  wire \$766 ;
   wire \$767 ;
-  wire [16:0] \$768 ;
-  wire \$769 ;
+  wire \$768 ;
+  wire [3:0] \$769 ;
   wire [3:0] \$77 ;
-  wire [16:0] \$770 ;
-  wire \$771 ;
-  wire [16:0] \$772 ;
-  wire \$773 ;
+  wire [3:0] \$770 ;
+  wire [3:0] \$771 ;
+  wire [3:0] \$772 ;
+  wire [3:0] \$773 ;
   wire \$774 ;
   wire \$775 ;
-  wire [3:0] \$776 ;
-  wire [3:0] \$777 ;
+  wire \$776 ;
+  wire \$777 ;
   wire [3:0] \$778 ;
   wire [3:0] \$779 ;
   wire [3:0] \$78 ;
   wire [3:0] \$780 ;
   wire \$781 ;
-  wire \$782 ;
+  wire [16:0] \$782 ;
   wire \$783 ;
-  wire \$784 ;
-  wire [3:0] \$785 ;
-  wire [3:0] \$786 ;
-  wire [3:0] \$787 ;
-  wire \$788 ;
-  wire [16:0] \$789 ;
+  wire [16:0] \$784 ;
+  wire \$785 ;
+  wire [16:0] \$786 ;
+  wire \$787 ;
+  wire [16:0] \$788 ;
+  wire \$789 ;
   wire \$79 ;
-  wire \$790 ;
-  wire [16:0] \$791 ;
-  wire \$792 ;
-  wire [16:0] \$793 ;
-  wire \$794 ;
-  wire [16:0] \$795 ;
-  wire \$796 ;
-  wire [16:0] \$797 ;
-  wire \$798 ;
-  wire [16:0] \$799 ;
+  wire [16:0] \$790 ;
+  wire \$791 ;
+  wire [16:0] \$792 ;
+  wire \$793 ;
+  wire [16:0] \$794 ;
+  wire \$795 ;
+  wire [16:0] \$796 ;
+  wire \$797 ;
+  wire [16:0] \$798 ;
+  wire \$799 ;
   wire [92:0] \$8 ;
   wire \$80 ;
-  wire \$800 ;
-  wire [16:0] \$801 ;
-  wire \$802 ;
-  wire [16:0] \$803 ;
-  wire \$804 ;
-  wire [16:0] \$805 ;
-  wire \$806 ;
-  wire [16:0] \$807 ;
-  wire \$808 ;
-  wire [16:0] \$809 ;
+  wire [16:0] \$800 ;
+  wire \$801 ;
+  wire [16:0] \$802 ;
+  wire \$803 ;
+  wire [16:0] \$804 ;
+  wire \$805 ;
+  wire [16:0] \$806 ;
+  wire \$807 ;
+  wire [16:0] \$808 ;
+  wire \$809 ;
   wire \$81 ;
-  wire \$810 ;
-  wire [16:0] \$811 ;
-  wire \$812 ;
-  wire [16:0] \$813 ;
-  wire \$814 ;
-  wire [16:0] \$815 ;
-  wire \$816 ;
-  wire [16:0] \$817 ;
-  wire \$818 ;
-  wire [16:0] \$819 ;
+  wire [16:0] \$810 ;
+  wire \$811 ;
+  wire [16:0] \$812 ;
+  wire \$813 ;
+  wire [16:0] \$814 ;
+  wire \$815 ;
+  wire [16:0] \$816 ;
+  wire \$817 ;
+  wire [16:0] \$818 ;
+  wire \$819 ;
   wire \$82 ;
-  wire \$820 ;
-  wire [16:0] \$821 ;
-  wire \$822 ;
-  wire [16:0] \$823 ;
-  wire \$824 ;
-  wire [16:0] \$825 ;
-  wire \$826 ;
-  wire [16:0] \$827 ;
-  wire \$828 ;
-  wire [16:0] \$829 ;
+  wire [16:0] \$820 ;
+  wire \$821 ;
+  wire [16:0] \$822 ;
+  wire \$823 ;
+  wire [16:0] \$824 ;
+  wire \$825 ;
+  wire [16:0] \$826 ;
+  wire \$827 ;
+  wire [16:0] \$828 ;
+  wire \$829 ;
   wire \$83 ;
   wire \$830 ;
-  wire [16:0] \$831 ;
-  wire \$832 ;
-  wire [16:0] \$833 ;
+  wire \$831 ;
+  wire [16:0] \$832 ;
+  wire \$833 ;
   wire \$834 ;
-  wire [16:0] \$835 ;
-  wire \$836 ;
+  wire \$835 ;
+  wire [16:0] \$836 ;
   wire \$837 ;
   wire \$838 ;
-  wire [16:0] \$839 ;
+  wire \$839 ;
   wire \$84 ;
-  wire \$840 ;
+  wire [16:0] \$840 ;
   wire \$841 ;
   wire \$842 ;
-  wire [16:0] \$843 ;
-  wire \$844 ;
+  wire \$843 ;
+  wire [16:0] \$844 ;
   wire \$845 ;
-  wire \$846 ;
-  wire [16:0] \$847 ;
+  wire [16:0] \$846 ;
+  wire \$847 ;
   wire \$848 ;
-  wire \$849 ;
+  wire [16:0] \$849 ;
   wire \$85 ;
   wire \$850 ;
   wire [16:0] \$851 ;
   wire \$852 ;
   wire [16:0] \$853 ;
   wire \$854 ;
-  wire \$855 ;
-  wire [16:0] \$856 ;
-  wire \$857 ;
-  wire [16:0] \$858 ;
-  wire \$859 ;
+  wire [16:0] \$855 ;
+  wire \$856 ;
+  wire [16:0] \$857 ;
+  wire \$858 ;
+  wire [16:0] \$859 ;
   wire [1:0] \$86 ;
-  wire [16:0] \$860 ;
-  wire \$861 ;
-  wire [16:0] \$862 ;
-  wire \$863 ;
-  wire [16:0] \$864 ;
-  wire \$865 ;
-  wire [16:0] \$866 ;
-  wire \$867 ;
-  wire [16:0] \$868 ;
-  wire \$869 ;
+  wire \$860 ;
+  wire [16:0] \$861 ;
+  wire \$862 ;
+  wire [16:0] \$863 ;
+  wire \$864 ;
+  wire [16:0] \$865 ;
+  wire \$866 ;
+  wire [16:0] \$867 ;
+  wire \$868 ;
+  wire [16:0] \$869 ;
   wire [1:0] \$87 ;
-  wire [16:0] \$870 ;
-  wire \$871 ;
-  wire [16:0] \$872 ;
-  wire \$873 ;
-  wire [16:0] \$874 ;
-  wire \$875 ;
-  wire [16:0] \$876 ;
-  wire \$877 ;
-  wire [16:0] \$878 ;
-  wire \$879 ;
+  wire \$870 ;
+  wire [16:0] \$871 ;
+  wire \$872 ;
+  wire [16:0] \$873 ;
+  wire \$874 ;
+  wire [16:0] \$875 ;
+  wire \$876 ;
+  wire [16:0] \$877 ;
+  wire \$878 ;
+  wire [16:0] \$879 ;
   wire [1:0] \$88 ;
-  wire [16:0] \$880 ;
-  wire \$881 ;
-  wire [16:0] \$882 ;
-  wire \$883 ;
-  wire [16:0] \$884 ;
-  wire \$885 ;
-  wire [16:0] \$886 ;
-  wire \$887 ;
-  wire [16:0] \$888 ;
-  wire \$889 ;
+  wire \$880 ;
+  wire [16:0] \$881 ;
+  wire \$882 ;
+  wire [16:0] \$883 ;
+  wire \$884 ;
+  wire [16:0] \$885 ;
+  wire \$886 ;
+  wire [16:0] \$887 ;
+  wire \$888 ;
+  wire [16:0] \$889 ;
   wire [7:0] \$89 ;
-  wire [16:0] \$890 ;
-  wire \$891 ;
-  wire [16:0] \$892 ;
-  wire \$893 ;
-  wire [16:0] \$894 ;
-  wire \$895 ;
-  wire [16:0] \$896 ;
-  wire \$897 ;
-  wire [16:0] \$898 ;
-  wire \$899 ;
+  wire \$890 ;
+  wire [16:0] \$891 ;
+  wire \$892 ;
+  wire [16:0] \$893 ;
+  wire \$894 ;
+  wire [16:0] \$895 ;
+  wire \$896 ;
+  wire [16:0] \$897 ;
+  wire \$898 ;
+  wire [16:0] \$899 ;
   wire [2:0] \$9 ;
   wire \$90 ;
-  wire [16:0] \$900 ;
-  wire \$901 ;
-  wire [16:0] \$902 ;
-  wire \$903 ;
-  wire [16:0] \$904 ;
-  wire \$905 ;
-  wire [16:0] \$906 ;
-  wire \$907 ;
-  wire [16:0] \$908 ;
+  wire \$900 ;
+  wire [16:0] \$901 ;
+  wire \$902 ;
+  wire [16:0] \$903 ;
+  wire \$904 ;
+  wire [16:0] \$905 ;
+  wire \$906 ;
+  wire [16:0] \$907 ;
+  wire \$908 ;
   wire \$909 ;
   wire \$91 ;
-  wire [16:0] \$910 ;
-  wire \$911 ;
-  wire [16:0] \$912 ;
-  wire \$913 ;
-  wire [16:0] \$914 ;
-  wire \$915 ;
+  wire \$910 ;
+  wire [16:0] \$911 ;
+  wire \$912 ;
+  wire [16:0] \$913 ;
+  wire \$914 ;
+  wire [16:0] \$915 ;
   wire \$916 ;
-  wire \$917 ;
-  wire [16:0] \$918 ;
-  wire \$919 ;
+  wire [16:0] \$917 ;
+  wire \$918 ;
+  wire [16:0] \$919 ;
   wire \$92 ;
-  wire [16:0] \$920 ;
-  wire \$921 ;
-  wire [16:0] \$922 ;
-  wire \$923 ;
-  wire [16:0] \$924 ;
-  wire \$925 ;
-  wire [16:0] \$926 ;
-  wire \$927 ;
-  wire [16:0] \$928 ;
-  wire \$929 ;
+  wire \$920 ;
+  wire [16:0] \$921 ;
+  wire \$922 ;
+  wire [16:0] \$923 ;
+  wire \$924 ;
+  wire [16:0] \$925 ;
+  wire \$926 ;
+  wire [16:0] \$927 ;
+  wire \$928 ;
+  wire [16:0] \$929 ;
   wire \$93 ;
-  wire [16:0] \$930 ;
-  wire \$931 ;
-  wire [16:0] \$932 ;
-  wire \$933 ;
-  wire [16:0] \$934 ;
-  wire \$935 ;
-  wire [16:0] \$936 ;
-  wire \$937 ;
-  wire [16:0] \$938 ;
-  wire \$939 ;
+  wire \$930 ;
+  wire [16:0] \$931 ;
+  wire \$932 ;
+  wire [16:0] \$933 ;
+  wire \$934 ;
+  wire [16:0] \$935 ;
+  wire \$936 ;
+  wire [16:0] \$937 ;
+  wire \$938 ;
+  wire [16:0] \$939 ;
   wire \$94 ;
-  wire [16:0] \$940 ;
-  wire \$941 ;
-  wire [16:0] \$942 ;
-  wire \$943 ;
-  wire [16:0] \$944 ;
-  wire \$945 ;
-  wire [16:0] \$946 ;
+  wire \$940 ;
+  wire [16:0] \$941 ;
+  wire \$942 ;
+  wire [16:0] \$943 ;
+  wire \$944 ;
+  wire [16:0] \$945 ;
+  wire \$946 ;
   wire \$947 ;
   wire [16:0] \$948 ;
   wire \$949 ;
@@ -64966,41 +64959,41 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$951 ;
   wire [16:0] \$952 ;
   wire \$953 ;
-  wire \$954 ;
-  wire [16:0] \$955 ;
-  wire \$956 ;
-  wire [16:0] \$957 ;
-  wire \$958 ;
-  wire [16:0] \$959 ;
+  wire [16:0] \$954 ;
+  wire \$955 ;
+  wire [16:0] \$956 ;
+  wire \$957 ;
+  wire [16:0] \$958 ;
+  wire \$959 ;
   wire \$96 ;
-  wire \$960 ;
-  wire [16:0] \$961 ;
-  wire \$962 ;
-  wire [16:0] \$963 ;
-  wire \$964 ;
-  wire [16:0] \$965 ;
-  wire \$966 ;
-  wire [16:0] \$967 ;
-  wire \$968 ;
-  wire [16:0] \$969 ;
+  wire [16:0] \$960 ;
+  wire \$961 ;
+  wire [16:0] \$962 ;
+  wire \$963 ;
+  wire [16:0] \$964 ;
+  wire \$965 ;
+  wire [16:0] \$966 ;
+  wire \$967 ;
+  wire [16:0] \$968 ;
+  wire \$969 ;
   wire [7:0] \$97 ;
-  wire \$970 ;
-  wire [16:0] \$971 ;
+  wire [16:0] \$970 ;
+  wire \$971 ;
   wire \$972 ;
-  wire [16:0] \$973 ;
-  wire \$974 ;
-  wire [16:0] \$975 ;
-  wire \$976 ;
-  wire [16:0] \$977 ;
+  wire \$973 ;
+  wire [3:0] \$974 ;
+  wire [3:0] \$975 ;
+  wire [3:0] \$976 ;
+  wire \$977 ;
   wire \$978 ;
   wire \$979 ;
   wire \$98 ;
   wire \$980 ;
-  wire [3:0] \$981 ;
-  wire [3:0] \$982 ;
-  wire [3:0] \$983 ;
+  wire \$981 ;
+  wire \$982 ;
+  wire \$983 ;
   wire \$984 ;
-  wire \$985 ;
+  wire [16:0] \$985 ;
   wire \$986 ;
   wire \$987 ;
   wire \$988 ;
@@ -65008,9 +65001,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$99 ;
   wire \$990 ;
   wire \$991 ;
-  wire [16:0] \$992 ;
+  wire \$992 ;
   wire \$993 ;
-  wire \$994 ;
+  wire [16:0] \$994 ;
   wire \$995 ;
   wire \$996 ;
   wire \$997 ;
@@ -65361,22 +65354,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire permitted;
   output [11:0] \port$2948$80 ;
   wire [11:0] \port$2948$80 ;
-  input [9:0] \port$7543$0 ;
-  wire [9:0] \port$7543$0 ;
-  input [9:0] \port$7623$0 ;
-  wire [9:0] \port$7623$0 ;
-  input [9:0] \port$7703$0 ;
-  wire [9:0] \port$7703$0 ;
-  input [9:0] \port$7783$0 ;
-  wire [9:0] \port$7783$0 ;
-  input [9:0] \port$7863$0 ;
-  wire [9:0] \port$7863$0 ;
-  input [9:0] \port$7943$0 ;
-  wire [9:0] \port$7943$0 ;
-  input [9:0] \port$8023$0 ;
-  wire [9:0] \port$8023$0 ;
-  input [9:0] \port$8103$0 ;
-  wire [9:0] \port$8103$0 ;
+  input [9:0] \port$7536$0 ;
+  wire [9:0] \port$7536$0 ;
+  input [9:0] \port$7616$0 ;
+  wire [9:0] \port$7616$0 ;
+  input [9:0] \port$7696$0 ;
+  wire [9:0] \port$7696$0 ;
+  input [9:0] \port$7776$0 ;
+  wire [9:0] \port$7776$0 ;
+  input [9:0] \port$7856$0 ;
+  wire [9:0] \port$7856$0 ;
+  input [9:0] \port$7936$0 ;
+  wire [9:0] \port$7936$0 ;
+  input [9:0] \port$8016$0 ;
+  wire [9:0] \port$8016$0 ;
+  input [9:0] \port$8096$0 ;
+  wire [9:0] \port$8096$0 ;
   reg possible = 1'h0;
   output [7:0] push;
   wire [7:0] push;
@@ -65578,40 +65571,40 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$5  = ~ busy;
   assign \$6  = ~ crowded;
   assign accept = \$5  & \$6 ;
-  assign requests__0__ready = \$1682  & accept;
-  assign requests__1__ready = \$1683  & accept;
-  assign requests__2__ready = \$1684  & accept;
-  assign requests__3__ready = \$1685  & accept;
+  assign requests__0__ready = \$1675  & accept;
+  assign requests__1__ready = \$1676  & accept;
+  assign requests__2__ready = \$1677  & accept;
+  assign requests__3__ready = \$1678  & accept;
   assign decoding = | others;
   assign \$7  = kept_0 | kept_1;
   assign \$8  = \$7  | kept_2;
   assign _request = \$8  | kept_3;
-  assign \$9  = requests__0__payload[40:38] & { \$1682 , \$1682 , \$1682  };
-  assign \$10  = requests__1__payload[40:38] & { \$1683 , \$1683 , \$1683  };
+  assign \$9  = requests__0__payload[40:38] & { \$1675 , \$1675 , \$1675  };
+  assign \$10  = requests__1__payload[40:38] & { \$1676 , \$1676 , \$1676  };
   assign \$11  = \$9  | \$10 ;
-  assign \$12  = requests__2__payload[40:38] & { \$1684 , \$1684 , \$1684  };
+  assign \$12  = requests__2__payload[40:38] & { \$1677 , \$1677 , \$1677  };
   assign \$13  = \$11  | \$12 ;
-  assign \$14  = requests__3__payload[40:38] & { \$1685 , \$1685 , \$1685  };
+  assign \$14  = requests__3__payload[40:38] & { \$1678 , \$1678 , \$1678  };
   assign \$15  = \$13  | \$14 ;
-  assign \$16  = requests__0__payload[34:18] & { \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682  };
-  assign \$17  = requests__1__payload[34:18] & { \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683  };
+  assign \$16  = requests__0__payload[34:18] & { \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675  };
+  assign \$17  = requests__1__payload[34:18] & { \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676  };
   assign \$18  = \$16  | \$17 ;
-  assign \$19  = requests__2__payload[34:18] & { \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684  };
+  assign \$19  = requests__2__payload[34:18] & { \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677  };
   assign \$20  = \$18  | \$19 ;
-  assign \$21  = requests__3__payload[34:18] & { \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685  };
+  assign \$21  = requests__3__payload[34:18] & { \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678  };
   assign \$22  = \$20  | \$21 ;
   assign \$23  = ~ _ordinary;
   assign \$24  = \$signal  & \$23 ;
   assign \$25  = requests__0__payload[35] & requests__0__payload[36];
-  assign \$26  = \$25  & \$1682 ;
+  assign \$26  = \$25  & \$1675 ;
   assign \$27  = requests__1__payload[35] & requests__1__payload[36];
-  assign \$28  = \$27  & \$1683 ;
+  assign \$28  = \$27  & \$1676 ;
   assign \$29  = \$26  | \$28 ;
   assign \$30  = requests__2__payload[35] & requests__2__payload[36];
-  assign \$31  = \$30  & \$1684 ;
+  assign \$31  = \$30  & \$1677 ;
   assign \$32  = \$29  | \$31 ;
   assign \$33  = requests__3__payload[35] & requests__3__payload[36];
-  assign \$34  = \$33  & \$1685 ;
+  assign \$34  = \$33  & \$1678 ;
   assign \$35  = \$32  | \$34 ;
   assign \$36  = \$35  & accept;
   assign manages = \$24  | \$36 ;
@@ -65705,1328 +65698,1321 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$114  = ~ may_give;
   assign \$115  = _request[92] & \$114 ;
   assign \$116  = \$113  & \$115 ;
-  assign \$117  = ~ _request[79];
-  assign \$118  = commit & \$117 ;
-  assign \$119  = \$118  & may;
-  assign \$120  = \$119  & reaches;
-  assign \$121  = ~ may_give;
-  assign \$122  = _request[92] & \$121 ;
-  assign \$123  = \$120  & \$122 ;
-  assign \$124  = do__free | do__return;
-  assign \$125  = \$124  | do__revoke;
-  assign \$126  = do__free | do__return;
-  assign \$127  = \$126  | do__revoke;
-  assign \$128  = settled == 2'h3;
-  assign \$129  = \$127  & \$128 ;
-  assign \$130  = walk_step < 2'h2;
-  assign \$131  = ~ spent;
-  assign \$132  = targets & \$131 ;
-  assign push = \$132  & { willing, willing, willing, willing, willing, willing, willing, willing };
-  assign \$133  = ~ _request[79];
-  assign \$134  = ~ _request[79];
-  assign \$135  = ~ _request[79];
-  assign \$136  = ~ _request[79];
-  assign slot_back = _commit & { \$136 , \$135 , \$134 , \$133  };
+  assign \$117  = do__free | do__return;
+  assign \$118  = \$117  | do__revoke;
+  assign \$119  = do__free | do__return;
+  assign \$120  = \$119  | do__revoke;
+  assign \$121  = settled == 2'h3;
+  assign \$122  = \$120  & \$121 ;
+  assign \$123  = walk_step < 2'h2;
+  assign \$124  = ~ spent;
+  assign \$125  = targets & \$124 ;
+  assign push = \$125  & { willing, willing, willing, willing, willing, willing, willing, willing };
+  assign \$126  = ~ _request[79];
+  assign \$127  = ~ _request[79];
+  assign \$128  = ~ _request[79];
+  assign \$129  = ~ _request[79];
+  assign slot_back = _commit & { \$129 , \$128 , \$127 , \$126  };
   assign back = accepted ? given_up : refused_slot;
-  assign \$137  = refuse ? code : 3'h1;
-  assign \$138  = refuse ? target : 3'h0;
-  assign \$139  = data_0[13:6] + 1'h1;
-  assign \$140  = commit ? data_0[13:6] : 8'h00;
-  assign \$141  = \accept$149  ? \$139  : { 1'h0, \$140  };
-  assign \$142  = commit | does_ack;
-  assign \$143  = walk_step < 2'h2;
-  assign \$144  = | refusing_0;
-  assign \$145  = | refusing_1;
-  assign \$146  = | refusing_2;
-  assign \$147  = | refusing_3;
-  assign \$148  = | refusing_4;
-  assign \$149  = | refusing_5;
-  assign \$150  = | refusing_6;
-  assign \$151  = | refusing_7;
-  assign \$152  = ~ _request[79];
-  assign \$153  = commit & \$152 ;
-  assign \$154  = ~ may;
-  assign \$155  = \$153  & \$154 ;
-  assign \$156  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$157  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$158  = \$156  | \$157 ;
-  assign \$159  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$160  = \$158  | \$159 ;
-  assign \$161  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$162  = \$160  | \$161 ;
-  assign \$163  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$164  = \$162  | \$163 ;
-  assign \$165  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$166  = \$164  | \$165 ;
-  assign \$167  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$168  = \$166  | \$167 ;
-  assign \$169  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$170  = \$168  | \$169 ;
-  assign \$171  = \$170  + 1'h1;
-  assign \$172  = \port$7543$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$173  = \port$7623$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$174  = \$172  | \$173 ;
-  assign \$175  = \port$7703$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$176  = \$174  | \$175 ;
-  assign \$177  = \port$7783$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$178  = \$176  | \$177 ;
-  assign \$179  = \port$7863$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$180  = \$178  | \$179 ;
-  assign \$181  = \port$7943$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$182  = \$180  | \$181 ;
-  assign \$183  = \port$8023$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$184  = \$182  | \$183 ;
-  assign \$185  = \port$8103$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$186  = \$184  | \$185 ;
-  assign \$187  = \$186  + 1'h1;
-  assign \$188  = \port$7543$0 [4:0] == gone__0;
-  assign \$189  = \port$7623$0 [4:0] == gone__1;
-  assign \$190  = \port$7703$0 [4:0] == gone__2;
-  assign \$191  = \port$7783$0 [4:0] == gone__3;
-  assign \$192  = \port$7863$0 [4:0] == gone__4;
-  assign \$193  = \port$7943$0 [4:0] == gone__5;
-  assign \$194  = \port$8023$0 [4:0] == gone__6;
-  assign \$195  = \port$8103$0 [4:0] == gone__7;
-  assign \idle$213  = & { \$195 , \$194 , \$193 , \$192 , \$191 , \$190 , \$189 , \$188  };
-  assign \$196  = \$signal$216  - limit;
-  assign \$197  = $signed(\$signal$220 ) >= $signed(1'h0);
-  assign \$198  = \$signal$220  == 6'h3f;
-  assign \$199  = late & \$198 ;
-  assign \$200  = \$197  | \$199 ;
-  assign \$201  = possible & \$200 ;
-  assign \$202  = 5'h10 + limit;
-  assign \$203  = \$signal$216  <= \$202 ;
-  assign fits = \$201  & \$203 ;
+  assign \$130  = refuse ? code : 3'h1;
+  assign \$131  = refuse ? target : 3'h0;
+  assign \$132  = data_0[13:6] + 1'h1;
+  assign \$133  = commit ? data_0[13:6] : 8'h00;
+  assign \$134  = \accept$149  ? \$132  : { 1'h0, \$133  };
+  assign \$135  = commit | does_ack;
+  assign \$136  = walk_step < 2'h2;
+  assign \$137  = | refusing_0;
+  assign \$138  = | refusing_1;
+  assign \$139  = | refusing_2;
+  assign \$140  = | refusing_3;
+  assign \$141  = | refusing_4;
+  assign \$142  = | refusing_5;
+  assign \$143  = | refusing_6;
+  assign \$144  = | refusing_7;
+  assign \$145  = ~ _request[79];
+  assign \$146  = commit & \$145 ;
+  assign \$147  = ~ may;
+  assign \$148  = \$146  & \$147 ;
+  assign \$149  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$150  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$151  = \$149  | \$150 ;
+  assign \$152  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$153  = \$151  | \$152 ;
+  assign \$154  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$155  = \$153  | \$154 ;
+  assign \$156  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$157  = \$155  | \$156 ;
+  assign \$158  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$159  = \$157  | \$158 ;
+  assign \$160  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$161  = \$159  | \$160 ;
+  assign \$162  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$163  = \$161  | \$162 ;
+  assign \$164  = \$163  + 1'h1;
+  assign \$165  = \port$7536$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$166  = \port$7616$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$167  = \$165  | \$166 ;
+  assign \$168  = \port$7696$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$169  = \$167  | \$168 ;
+  assign \$170  = \port$7776$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$171  = \$169  | \$170 ;
+  assign \$172  = \port$7856$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$173  = \$171  | \$172 ;
+  assign \$174  = \port$7936$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$175  = \$173  | \$174 ;
+  assign \$176  = \port$8016$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$177  = \$175  | \$176 ;
+  assign \$178  = \port$8096$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$179  = \$177  | \$178 ;
+  assign \$180  = \$179  + 1'h1;
+  assign \$181  = \port$7536$0 [4:0] == gone__0;
+  assign \$182  = \port$7616$0 [4:0] == gone__1;
+  assign \$183  = \port$7696$0 [4:0] == gone__2;
+  assign \$184  = \port$7776$0 [4:0] == gone__3;
+  assign \$185  = \port$7856$0 [4:0] == gone__4;
+  assign \$186  = \port$7936$0 [4:0] == gone__5;
+  assign \$187  = \port$8016$0 [4:0] == gone__6;
+  assign \$188  = \port$8096$0 [4:0] == gone__7;
+  assign \idle$213  = & { \$188 , \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181  };
+  assign \$189  = \$signal$216  - limit;
+  assign \$190  = $signed(\$signal$220 ) >= $signed(1'h0);
+  assign \$191  = \$signal$220  == 6'h3f;
+  assign \$192  = late & \$191 ;
+  assign \$193  = \$190  | \$192 ;
+  assign \$194  = possible & \$193 ;
+  assign \$195  = 5'h10 + limit;
+  assign \$196  = \$signal$216  <= \$195 ;
+  assign fits = \$194  & \$196 ;
   assign grants = does_credits & fits;
   assign \grant$224  = targets & { grants, grants, grants, grants, grants, grants, grants, grants };
-  assign \$204  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$205  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$206  = \$204  | \$205 ;
-  assign \$207  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$208  = \$206  | \$207 ;
-  assign \$209  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$210  = \$208  | \$209 ;
-  assign \$211  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$212  = \$210  | \$211 ;
-  assign \$213  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$214  = \$212  | \$213 ;
-  assign \$215  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$216  = \$214  | \$215 ;
-  assign \$217  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$218  = \$216  | \$217 ;
-  assign \$219  = ~ fits;
-  assign \$220  = does_credits & \$219 ;
-  assign \$221  = do__control & refused_command;
-  assign \$222  = \$220  | \$221 ;
-  assign \$223  = ~ limit_fits;
-  assign \$224  = do__quota & \$223 ;
-  assign \$225  = \$222  | \$224 ;
-  assign \$226  = ~ is_orphan;
-  assign \$227  = do__reclaim & \$226 ;
-  assign \$228  = \$225  | \$227 ;
-  assign \$229  = ~ requests__0__payload[92];
-  assign \$230  = requests__0__payload[78] & \$229 ;
-  assign \$231  = ~ requests__1__payload[92];
-  assign \$232  = requests__1__payload[78] & \$231 ;
-  assign \$233  = ~ requests__2__payload[92];
-  assign \$234  = requests__2__payload[78] & \$233 ;
-  assign \$235  = ~ requests__3__payload[92];
-  assign \$236  = requests__3__payload[78] & \$235 ;
-  assign \$237  = { \$1685 , \$1684 , \$1683 , \$1682  } & { \$236 , \$234 , \$232 , \$230  };
-  assign \$238  = \$237  & { accept, accept, accept, accept };
-  assign \$239  = | \$238 ;
-  assign \$240  = _checking & _request[78];
-  assign \$241  = \$239  | \$240 ;
-  assign \$242  = ! requests__0__payload[81:80];
-  assign \$243  = ~ requests__0__payload[92];
-  assign \$244  = requests__0__payload[78] & \$243 ;
-  assign \$245  = \$242  & \$244 ;
-  assign \$246  = requests__0__payload[81:80] == 1'h1;
-  assign \$247  = ~ requests__0__payload[92];
-  assign \$248  = requests__0__payload[78] & \$247 ;
-  assign \$249  = \$246  & \$248 ;
-  assign \$250  = requests__0__payload[81:80] == 2'h2;
-  assign \$251  = ~ requests__0__payload[92];
-  assign \$252  = requests__0__payload[78] & \$251 ;
-  assign \$253  = \$250  & \$252 ;
-  assign \$254  = requests__0__payload[81:80] == 2'h3;
-  assign \$255  = ~ requests__0__payload[92];
-  assign \$256  = requests__0__payload[78] & \$255 ;
-  assign \$257  = \$254  & \$256 ;
-  assign \$258  = { \$257 , \$253 , \$249 , \$245  } & { \$1682 , \$1682 , \$1682 , \$1682  };
-  assign \$259  = ! requests__1__payload[81:80];
-  assign \$260  = ~ requests__1__payload[92];
-  assign \$261  = requests__1__payload[78] & \$260 ;
-  assign \$262  = \$259  & \$261 ;
-  assign \$263  = requests__1__payload[81:80] == 1'h1;
-  assign \$264  = ~ requests__1__payload[92];
-  assign \$265  = requests__1__payload[78] & \$264 ;
-  assign \$266  = \$263  & \$265 ;
-  assign \$267  = requests__1__payload[81:80] == 2'h2;
-  assign \$268  = ~ requests__1__payload[92];
-  assign \$269  = requests__1__payload[78] & \$268 ;
-  assign \$270  = \$267  & \$269 ;
-  assign \$271  = requests__1__payload[81:80] == 2'h3;
-  assign \$272  = ~ requests__1__payload[92];
-  assign \$273  = requests__1__payload[78] & \$272 ;
-  assign \$274  = \$271  & \$273 ;
-  assign \$275  = { \$274 , \$270 , \$266 , \$262  } & { \$1683 , \$1683 , \$1683 , \$1683  };
-  assign \$276  = \$258  | \$275 ;
-  assign \$277  = ! requests__2__payload[81:80];
-  assign \$278  = ~ requests__2__payload[92];
-  assign \$279  = requests__2__payload[78] & \$278 ;
-  assign \$280  = \$277  & \$279 ;
-  assign \$281  = requests__2__payload[81:80] == 1'h1;
-  assign \$282  = ~ requests__2__payload[92];
-  assign \$283  = requests__2__payload[78] & \$282 ;
-  assign \$284  = \$281  & \$283 ;
-  assign \$285  = requests__2__payload[81:80] == 2'h2;
-  assign \$286  = ~ requests__2__payload[92];
-  assign \$287  = requests__2__payload[78] & \$286 ;
-  assign \$288  = \$285  & \$287 ;
-  assign \$289  = requests__2__payload[81:80] == 2'h3;
-  assign \$290  = ~ requests__2__payload[92];
-  assign \$291  = requests__2__payload[78] & \$290 ;
-  assign \$292  = \$289  & \$291 ;
-  assign \$293  = { \$292 , \$288 , \$284 , \$280  } & { \$1684 , \$1684 , \$1684 , \$1684  };
-  assign \$294  = \$276  | \$293 ;
-  assign \$295  = ! requests__3__payload[81:80];
-  assign \$296  = ~ requests__3__payload[92];
-  assign \$297  = requests__3__payload[78] & \$296 ;
-  assign \$298  = \$295  & \$297 ;
-  assign \$299  = requests__3__payload[81:80] == 1'h1;
-  assign \$300  = ~ requests__3__payload[92];
-  assign \$301  = requests__3__payload[78] & \$300 ;
-  assign \$302  = \$299  & \$301 ;
-  assign \$303  = requests__3__payload[81:80] == 2'h2;
-  assign \$304  = ~ requests__3__payload[92];
-  assign \$305  = requests__3__payload[78] & \$304 ;
-  assign \$306  = \$303  & \$305 ;
-  assign \$307  = requests__3__payload[81:80] == 2'h3;
-  assign \$308  = ~ requests__3__payload[92];
-  assign \$309  = requests__3__payload[78] & \$308 ;
-  assign \$310  = \$307  & \$309 ;
-  assign \$311  = { \$310 , \$306 , \$302 , \$298  } & { \$1685 , \$1685 , \$1685 , \$1685  };
-  assign \$312  = \$294  | \$311 ;
-  assign \$313  = \$312  & { accept, accept, accept, accept };
-  assign \$314  = ! _request[81:80];
-  assign \$315  = _checking & _request[78];
-  assign \$316  = \$314  & \$315 ;
-  assign \$317  = _request[81:80] == 1'h1;
-  assign \$318  = _checking & _request[78];
-  assign \$319  = \$317  & \$318 ;
-  assign \$320  = _request[81:80] == 2'h2;
-  assign \$321  = _checking & _request[78];
-  assign \$322  = \$320  & \$321 ;
-  assign \$323  = _request[81:80] == 2'h3;
-  assign \$324  = _checking & _request[78];
-  assign \$325  = \$323  & \$324 ;
-  assign \$326  = \$313  | { \$325 , \$322 , \$319 , \$316  };
-  assign \$327  = ~ requests__0__payload[92];
-  assign \$328  = requests__0__payload[78] & \$327 ;
-  assign \$329  = ~ requests__1__payload[92];
-  assign \$330  = requests__1__payload[78] & \$329 ;
-  assign \$331  = ~ requests__2__payload[92];
-  assign \$332  = requests__2__payload[78] & \$331 ;
-  assign \$333  = ~ requests__3__payload[92];
-  assign \$334  = requests__3__payload[78] & \$333 ;
-  assign \$335  = { \$1685 , \$1684 , \$1683 , \$1682  } & { \$334 , \$332 , \$330 , \$328  };
-  assign \$336  = \$335  & { accept, accept, accept, accept };
-  assign \$337  = _checking & _request[78];
-  assign \$338  = _checking & _request[78];
-  assign \$339  = _checking & _request[78];
-  assign \$340  = _checking & _request[78];
-  assign \$341  = _taken & { \$340 , \$339 , \$338 , \$337  };
-  assign \$342  = \$336  | \$341 ;
-  assign \$343  = ~ requests__0__payload[92];
-  assign \$344  = requests__0__payload[78] & \$343 ;
-  assign \$345  = ~ requests__1__payload[92];
-  assign \$346  = requests__1__payload[78] & \$345 ;
-  assign \$347  = ~ requests__2__payload[92];
-  assign \$348  = requests__2__payload[78] & \$347 ;
-  assign \$349  = ~ requests__3__payload[92];
-  assign \$350  = requests__3__payload[78] & \$349 ;
-  assign \$351  = ~ { \$350 , \$348 , \$346 , \$344  };
-  assign \$352  = { \$1685 , \$1684 , \$1683 , \$1682  } & \$351 ;
-  assign \$353  = \$352  & { accept, accept, accept, accept };
-  assign \$354  = ~ _request[78];
-  assign \$355  = _checking & \$354 ;
-  assign \$356  = ~ busy;
-  assign \$357  = \$1682  ? requests__0__payload : 93'h000000000000000000000000;
-  assign \$358  = \$1683  ? requests__1__payload : 93'h000000000000000000000000;
-  assign \$359  = \$1684  ? requests__2__payload : 93'h000000000000000000000000;
-  assign \$360  = \$1685  ? requests__3__payload : 93'h000000000000000000000000;
-  assign \$361  = ~ busy;
-  assign \$362  = requests__0__payload[34:18] & { \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682 , \$1682  };
-  assign \$363  = requests__1__payload[34:18] & { \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683 , \$1683  };
-  assign \$364  = \$362  | \$363 ;
-  assign \$365  = requests__2__payload[34:18] & { \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684 , \$1684  };
-  assign \$366  = \$364  | \$365 ;
-  assign \$367  = requests__3__payload[34:18] & { \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685 , \$1685  };
-  assign \$368  = \$366  | \$367 ;
-  assign \$369  = manages | will_walk;
-  assign \$370  = \$1686  & accept;
-  assign \$371  = \$370  & walking;
-  assign \$372  = \$1686  & accept;
-  assign \$373  = ~ walking;
-  assign \$374  = \$372  & \$373 ;
-  assign \$375  = ! _request[44:41];
-  assign \$376  = | _request[1:0];
-  assign \$377  = \$376  ? 4'h2 : 4'h0;
-  assign \$378  = _request[35] ? 4'h3 : 4'h1;
-  assign \$379  = _request[36] ? \$377  : \$378 ;
-  assign \$380  = \$375  ? 4'h0 : \$379 ;
-  assign \$381  = ! _request[44:41];
-  assign \$383  = ! \$382 ;
-  assign \$385  = \$384  == 4'h8;
-  assign \$387  = \$386  == 5'h10;
-  assign \$389  = \$388  == 5'h18;
-  assign \$391  = \$390  == 6'h20;
-  assign \$393  = \$392  == 6'h30;
-  assign \$395  = \$394  == 7'h40;
-  assign \$397  = \$396  == 7'h50;
-  assign \$399  = \$398  == 7'h60;
-  assign \$401  = \$400  == 7'h70;
-  assign \$403  = \$402  == 8'h80;
-  assign \$405  = \$404  == 8'h90;
-  assign \$407  = \$406  == 8'h98;
-  assign \$409  = \$408  == 8'ha0;
-  assign \$411  = \$410  == 9'h100;
-  assign \$413  = \$412  == 9'h180;
-  assign \$415  = \$414  == 9'h188;
-  assign \$417  = \$416  == 10'h200;
-  assign \$419  = \$418  == 10'h208;
-  assign \$421  = \$420  == 10'h280;
-  assign \$423  = \$422  == 10'h300;
-  assign \$425  = \$424  == 10'h308;
-  assign \$427  = \$426  == 10'h310;
-  assign \$429  = \$428  == 11'h400;
-  assign \$430  = _request[26:23] < 4'h9;
-  assign \$431  = \$429  & \$430 ;
-  assign \$433  = \$432  == 11'h408;
-  assign \$434  = _request[26:23] < 4'h9;
-  assign \$435  = \$433  & \$434 ;
-  assign \$437  = \$436  == 11'h410;
-  assign \$438  = _request[26:23] < 4'h9;
-  assign \$439  = \$437  & \$438 ;
-  assign \$441  = \$440  == 11'h418;
-  assign \$442  = _request[26:23] < 4'h9;
-  assign \$443  = \$441  & \$442 ;
-  assign \$445  = \$444  == 11'h600;
-  assign \$447  = \$446  == 12'h800;
-  assign \$448  = | { \$447 , \$445 , \$443 , \$439 , \$435 , \$431 , \$427 , \$425 , \$423 , \$421 , \$419 , \$417 , \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383  };
-  assign \$450  = ! \$449 ;
-  assign \$452  = \$451  == 4'h8;
-  assign \$454  = \$453  == 5'h10;
-  assign \$456  = \$455  == 5'h18;
-  assign \$458  = \$457  == 6'h20;
-  assign \$460  = \$459  == 6'h28;
-  assign \$462  = \$461  == 6'h30;
-  assign \$464  = \$463  == 6'h38;
-  assign \$466  = \$465  == 7'h40;
-  assign \$468  = \$467  == 7'h48;
-  assign \$470  = \$469  == 8'h80;
-  assign \$472  = \$471  == 8'h88;
-  assign \$474  = \$473  == 8'ha0;
-  assign \$476  = \$475  == 8'hb0;
-  assign \$478  = \$477  == 8'hc0;
-  assign \$480  = \$479  == 9'h100;
-  assign \$482  = \$481  == 9'h108;
-  assign \$484  = \$483  == 9'h110;
-  assign \$486  = \$485  == 9'h118;
-  assign \$488  = \$487  == 9'h120;
-  assign \$490  = \$489  == 9'h128;
-  assign \$492  = \$491  == 9'h130;
-  assign \$494  = \$493  == 9'h138;
-  assign \$496  = \$495  == 9'h180;
-  assign \$498  = \$497  == 9'h188;
-  assign \$500  = \$499  == 10'h200;
-  assign \$502  = \$501  == 11'h400;
-  assign \$504  = \$503  == 11'h500;
-  assign \$506  = \$505  == 11'h580;
-  assign \$508  = \$507  == 11'h600;
-  assign \$509  = | { \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474 , \$472 , \$470 , \$468 , \$466 , \$464 , \$462 , \$460 , \$458 , \$456 , \$454 , \$452 , \$450  };
-  assign \$510  = _request[35] ? \$448  : \$509 ;
-  assign \$512  = ! \$511 ;
-  assign \$514  = \$513  == 5'h10;
-  assign \$516  = \$515  == 5'h18;
-  assign \$518  = \$517  == 6'h20;
-  assign \$520  = \$519  == 6'h30;
-  assign \$522  = \$521  == 7'h50;
-  assign \$524  = \$523  == 7'h60;
-  assign \$526  = \$525  == 7'h70;
-  assign \$528  = \$527  == 8'h80;
-  assign \$530  = \$529  == 8'ha0;
-  assign \$532  = \$531  == 9'h100;
-  assign \$534  = \$533  == 9'h180;
-  assign \$536  = \$535  == 10'h200;
-  assign \$538  = \$537  == 10'h280;
-  assign \$540  = \$539  == 10'h300;
-  assign \$542  = \$541  == 10'h308;
-  assign \$544  = \$543  == 10'h310;
-  assign \$546  = \$545  == 11'h600;
-  assign \$547  = | { \$546 , \$544 , \$542 , \$540 , \$538 , \$536 , \$534 , \$532 , \$530 , \$528 , \$526 , \$524 , \$522 , \$520 , \$518 , \$516 , \$514 , \$512  };
-  assign \$549  = \$548  == 8'h80;
-  assign \$551  = \$550  == 8'h88;
-  assign \$553  = \$552  == 8'ha0;
-  assign \$555  = \$554  == 8'hb0;
-  assign \$557  = \$556  == 8'hc0;
-  assign \$559  = \$558  == 9'h108;
-  assign \$561  = \$560  == 9'h120;
-  assign \$563  = \$562  == 9'h128;
-  assign \$565  = \$564  == 9'h130;
-  assign \$567  = \$566  == 9'h180;
-  assign \$569  = \$568  == 11'h400;
-  assign \$571  = \$570  == 11'h600;
-  assign \$572  = | { \$571 , \$569 , \$567 , \$565 , \$563 , \$561 , \$559 , \$557 , \$555 , \$553 , \$551 , \$549  };
-  assign \$573  = _request[35] ? \$547  : \$572 ;
-  assign \$574  = \$573  ? 4'h0 : 4'h6;
-  assign \$575  = \$510  ? \$574  : 4'h5;
-  assign \$576  = _request[2] ? 4'h0 : \$575 ;
-  assign \$577  = | \$576 ;
-  assign \$578  = ~ \$577 ;
-  assign \$579  = & _request[44:41];
-  assign \$580  = ~ \$579 ;
-  assign \$581  = ~ _request[2];
-  assign \$582  = \$580  & \$581 ;
-  assign \$583  = \$578  & \$582 ;
-  assign \$585  = ! \$584 ;
-  assign \$587  = \$586  == 4'h8;
-  assign \$589  = \$588  == 5'h10;
-  assign \$591  = \$590  == 5'h18;
-  assign \$593  = \$592  == 6'h20;
-  assign \$595  = \$594  == 6'h30;
-  assign \$597  = \$596  == 7'h40;
-  assign \$599  = \$598  == 7'h50;
-  assign \$601  = \$600  == 7'h60;
-  assign \$603  = \$602  == 7'h70;
-  assign \$605  = \$604  == 8'h80;
-  assign \$607  = \$606  == 8'h90;
-  assign \$609  = \$608  == 8'h98;
-  assign \$611  = \$610  == 8'ha0;
-  assign \$613  = \$612  == 9'h100;
-  assign \$615  = \$614  == 9'h180;
-  assign \$617  = \$616  == 9'h188;
-  assign \$619  = \$618  == 10'h200;
-  assign \$621  = \$620  == 10'h208;
-  assign \$623  = \$622  == 10'h280;
-  assign \$625  = \$624  == 10'h300;
-  assign \$627  = \$626  == 10'h308;
-  assign \$629  = \$628  == 10'h310;
-  assign \$631  = \$630  == 11'h400;
-  assign \$632  = _request[26:23] < 4'h9;
-  assign \$633  = \$631  & \$632 ;
-  assign \$635  = \$634  == 11'h408;
-  assign \$636  = _request[26:23] < 4'h9;
-  assign \$637  = \$635  & \$636 ;
-  assign \$639  = \$638  == 11'h410;
-  assign \$640  = _request[26:23] < 4'h9;
-  assign \$641  = \$639  & \$640 ;
-  assign \$643  = \$642  == 11'h418;
-  assign \$644  = _request[26:23] < 4'h9;
-  assign \$645  = \$643  & \$644 ;
-  assign \$647  = \$646  == 11'h600;
-  assign \$649  = \$648  == 12'h800;
-  assign \$650  = | { \$649 , \$647 , \$645 , \$641 , \$637 , \$633 , \$629 , \$627 , \$625 , \$623 , \$621 , \$619 , \$617 , \$615 , \$613 , \$611 , \$609 , \$607 , \$605 , \$603 , \$601 , \$599 , \$597 , \$595 , \$593 , \$591 , \$589 , \$587 , \$585  };
-  assign \$652  = ! \$651 ;
-  assign \$654  = \$653  == 4'h8;
-  assign \$656  = \$655  == 5'h10;
-  assign \$658  = \$657  == 5'h18;
-  assign \$660  = \$659  == 6'h20;
-  assign \$662  = \$661  == 6'h28;
-  assign \$664  = \$663  == 6'h30;
-  assign \$666  = \$665  == 6'h38;
-  assign \$668  = \$667  == 7'h40;
-  assign \$670  = \$669  == 7'h48;
-  assign \$672  = \$671  == 8'h80;
-  assign \$674  = \$673  == 8'h88;
-  assign \$676  = \$675  == 8'ha0;
-  assign \$678  = \$677  == 8'hb0;
-  assign \$680  = \$679  == 8'hc0;
-  assign \$682  = \$681  == 9'h100;
-  assign \$684  = \$683  == 9'h108;
-  assign \$686  = \$685  == 9'h110;
-  assign \$688  = \$687  == 9'h118;
-  assign \$690  = \$689  == 9'h120;
-  assign \$692  = \$691  == 9'h128;
-  assign \$694  = \$693  == 9'h130;
-  assign \$696  = \$695  == 9'h138;
-  assign \$698  = \$697  == 9'h180;
-  assign \$700  = \$699  == 9'h188;
-  assign \$702  = \$701  == 10'h200;
-  assign \$704  = \$703  == 11'h400;
-  assign \$706  = \$705  == 11'h500;
-  assign \$708  = \$707  == 11'h580;
-  assign \$710  = \$709  == 11'h600;
-  assign \$711  = | { \$710 , \$708 , \$706 , \$704 , \$702 , \$700 , \$698 , \$696 , \$694 , \$692 , \$690 , \$688 , \$686 , \$684 , \$682 , \$680 , \$678 , \$676 , \$674 , \$672 , \$670 , \$668 , \$666 , \$664 , \$662 , \$660 , \$658 , \$656 , \$654 , \$652  };
-  assign \$712  = _request[35] ? \$650  : \$711 ;
-  assign \$714  = ! \$713 ;
-  assign \$716  = \$715  == 5'h10;
-  assign \$718  = \$717  == 5'h18;
-  assign \$720  = \$719  == 6'h20;
-  assign \$722  = \$721  == 6'h30;
-  assign \$724  = \$723  == 7'h50;
-  assign \$726  = \$725  == 7'h60;
-  assign \$728  = \$727  == 7'h70;
-  assign \$730  = \$729  == 8'h80;
-  assign \$732  = \$731  == 8'ha0;
-  assign \$734  = \$733  == 9'h100;
-  assign \$736  = \$735  == 9'h180;
-  assign \$738  = \$737  == 10'h200;
-  assign \$740  = \$739  == 10'h280;
-  assign \$742  = \$741  == 10'h300;
-  assign \$744  = \$743  == 10'h308;
-  assign \$746  = \$745  == 10'h310;
-  assign \$748  = \$747  == 11'h600;
-  assign \$749  = | { \$748 , \$746 , \$744 , \$742 , \$740 , \$738 , \$736 , \$734 , \$732 , \$730 , \$728 , \$726 , \$724 , \$722 , \$720 , \$718 , \$716 , \$714  };
-  assign \$751  = \$750  == 8'h80;
-  assign \$753  = \$752  == 8'h88;
-  assign \$755  = \$754  == 8'ha0;
-  assign \$757  = \$756  == 8'hb0;
-  assign \$759  = \$758  == 8'hc0;
-  assign \$761  = \$760  == 9'h108;
-  assign \$763  = \$762  == 9'h120;
-  assign \$765  = \$764  == 9'h128;
-  assign \$767  = \$766  == 9'h130;
-  assign \$769  = \$768  == 9'h180;
-  assign \$771  = \$770  == 11'h400;
-  assign \$773  = \$772  == 11'h600;
-  assign \$774  = | { \$773 , \$771 , \$769 , \$767 , \$765 , \$763 , \$761 , \$759 , \$757 , \$755 , \$753 , \$751  };
-  assign \$775  = _request[35] ? \$749  : \$774 ;
-  assign \$776  = \$775  ? 4'h0 : 4'h6;
-  assign \$777  = \$712  ? \$776  : 4'h5;
-  assign \$778  = _request[2] ? 4'h0 : \$777 ;
-  assign \$779  = \$583  ? 4'h7 : \$778 ;
-  assign \$780  = \$381  ? 4'h0 : \$779 ;
-  assign \$781  = ! _request[44:41];
-  assign \$782  = ! _request[44:41];
-  assign \$783  = ~ \$782 ;
-  assign \$784  = | _request[1:0];
-  assign \$785  = \$784  ? 4'h2 : 4'h0;
-  assign \$786  = _request[35] ? 4'h3 : 4'h1;
-  assign \$787  = _request[36] ? \$785  : \$786 ;
-  assign \$788  = | \$787 ;
-  assign \$790  = ! \$789 ;
-  assign \$792  = \$791  == 4'h8;
-  assign \$794  = \$793  == 5'h10;
-  assign \$796  = \$795  == 5'h18;
-  assign \$798  = \$797  == 6'h20;
-  assign \$800  = \$799  == 6'h30;
-  assign \$802  = \$801  == 7'h40;
-  assign \$804  = \$803  == 7'h50;
-  assign \$806  = \$805  == 7'h60;
-  assign \$808  = \$807  == 7'h70;
-  assign \$810  = \$809  == 8'h80;
-  assign \$812  = \$811  == 8'h90;
-  assign \$814  = \$813  == 8'h98;
-  assign \$816  = \$815  == 8'ha0;
-  assign \$818  = \$817  == 9'h100;
-  assign \$820  = \$819  == 9'h180;
-  assign \$822  = \$821  == 9'h188;
-  assign \$824  = \$823  == 10'h200;
-  assign \$826  = \$825  == 10'h208;
-  assign \$828  = \$827  == 10'h280;
-  assign \$830  = \$829  == 10'h300;
-  assign \$832  = \$831  == 10'h308;
-  assign \$834  = \$833  == 10'h310;
-  assign \$836  = \$835  == 11'h400;
-  assign \$837  = _request[26:23] < 4'h9;
-  assign \$838  = \$836  & \$837 ;
-  assign \$840  = \$839  == 11'h408;
-  assign \$841  = _request[26:23] < 4'h9;
-  assign \$842  = \$840  & \$841 ;
-  assign \$844  = \$843  == 11'h410;
-  assign \$845  = _request[26:23] < 4'h9;
-  assign \$846  = \$844  & \$845 ;
-  assign \$848  = \$847  == 11'h418;
-  assign \$849  = _request[26:23] < 4'h9;
-  assign \$850  = \$848  & \$849 ;
-  assign \$852  = \$851  == 11'h600;
-  assign \$854  = \$853  == 12'h800;
-  assign \$855  = | { \$854 , \$852 , \$850 , \$846 , \$842 , \$838 , \$834 , \$832 , \$830 , \$828 , \$826 , \$824 , \$822 , \$820 , \$818 , \$816 , \$814 , \$812 , \$810 , \$808 , \$806 , \$804 , \$802 , \$800 , \$798 , \$796 , \$794 , \$792 , \$790  };
-  assign \$857  = ! \$856 ;
-  assign \$859  = \$858  == 4'h8;
-  assign \$861  = \$860  == 5'h10;
-  assign \$863  = \$862  == 5'h18;
-  assign \$865  = \$864  == 6'h20;
-  assign \$867  = \$866  == 6'h28;
-  assign \$869  = \$868  == 6'h30;
-  assign \$871  = \$870  == 6'h38;
-  assign \$873  = \$872  == 7'h40;
-  assign \$875  = \$874  == 7'h48;
-  assign \$877  = \$876  == 8'h80;
-  assign \$879  = \$878  == 8'h88;
-  assign \$881  = \$880  == 8'ha0;
-  assign \$883  = \$882  == 8'hb0;
-  assign \$885  = \$884  == 8'hc0;
-  assign \$887  = \$886  == 9'h100;
-  assign \$889  = \$888  == 9'h108;
-  assign \$891  = \$890  == 9'h110;
-  assign \$893  = \$892  == 9'h118;
-  assign \$895  = \$894  == 9'h120;
-  assign \$897  = \$896  == 9'h128;
-  assign \$899  = \$898  == 9'h130;
-  assign \$901  = \$900  == 9'h138;
-  assign \$903  = \$902  == 9'h180;
-  assign \$905  = \$904  == 9'h188;
-  assign \$907  = \$906  == 10'h200;
-  assign \$909  = \$908  == 11'h400;
-  assign \$911  = \$910  == 11'h500;
-  assign \$913  = \$912  == 11'h580;
-  assign \$915  = \$914  == 11'h600;
-  assign \$916  = | { \$915 , \$913 , \$911 , \$909 , \$907 , \$905 , \$903 , \$901 , \$899 , \$897 , \$895 , \$893 , \$891 , \$889 , \$887 , \$885 , \$883 , \$881 , \$879 , \$877 , \$875 , \$873 , \$871 , \$869 , \$867 , \$865 , \$863 , \$861 , \$859 , \$857  };
-  assign \$917  = _request[35] ? \$855  : \$916 ;
-  assign \$919  = ! \$918 ;
-  assign \$921  = \$920  == 5'h10;
-  assign \$923  = \$922  == 5'h18;
-  assign \$925  = \$924  == 6'h20;
-  assign \$927  = \$926  == 6'h30;
-  assign \$929  = \$928  == 7'h50;
-  assign \$931  = \$930  == 7'h60;
-  assign \$933  = \$932  == 7'h70;
-  assign \$935  = \$934  == 8'h80;
-  assign \$937  = \$936  == 8'ha0;
-  assign \$939  = \$938  == 9'h100;
-  assign \$941  = \$940  == 9'h180;
-  assign \$943  = \$942  == 10'h200;
-  assign \$945  = \$944  == 10'h280;
-  assign \$947  = \$946  == 10'h300;
-  assign \$949  = \$948  == 10'h308;
-  assign \$951  = \$950  == 10'h310;
-  assign \$953  = \$952  == 11'h600;
-  assign \$954  = | { \$953 , \$951 , \$949 , \$947 , \$945 , \$943 , \$941 , \$939 , \$937 , \$935 , \$933 , \$931 , \$929 , \$927 , \$925 , \$923 , \$921 , \$919  };
-  assign \$956  = \$955  == 8'h80;
-  assign \$958  = \$957  == 8'h88;
-  assign \$960  = \$959  == 8'ha0;
-  assign \$962  = \$961  == 8'hb0;
-  assign \$964  = \$963  == 8'hc0;
-  assign \$966  = \$965  == 9'h108;
-  assign \$968  = \$967  == 9'h120;
-  assign \$970  = \$969  == 9'h128;
-  assign \$972  = \$971  == 9'h130;
-  assign \$974  = \$973  == 9'h180;
-  assign \$976  = \$975  == 11'h400;
-  assign \$978  = \$977  == 11'h600;
-  assign \$979  = | { \$978 , \$976 , \$974 , \$972 , \$970 , \$968 , \$966 , \$964 , \$962 , \$960 , \$958 , \$956  };
-  assign \$980  = _request[35] ? \$954  : \$979 ;
-  assign \$981  = \$980  ? 4'h0 : 4'h6;
-  assign \$982  = \$917  ? \$981  : 4'h5;
-  assign \$983  = _request[2] ? 4'h0 : \$982 ;
-  assign \$984  = | \$983 ;
-  assign \$985  = \$788  | \$984 ;
-  assign \$986  = & _request[44:41];
-  assign \$987  = ~ \$986 ;
-  assign \$988  = ~ _request[2];
-  assign \$989  = \$987  & \$988 ;
-  assign \$990  = \$985  | \$989 ;
-  assign \$991  = \$783  & \$990 ;
-  assign \$993  = \$992  == 8'h80;
-  assign \$994  = ~ _request[35];
-  assign \$995  = \$993  & \$994 ;
-  assign \$996  = ~ _request[2];
+  assign \$197  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$198  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$199  = \$197  | \$198 ;
+  assign \$200  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$201  = \$199  | \$200 ;
+  assign \$202  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$203  = \$201  | \$202 ;
+  assign \$204  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$205  = \$203  | \$204 ;
+  assign \$206  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$207  = \$205  | \$206 ;
+  assign \$208  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$209  = \$207  | \$208 ;
+  assign \$210  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$211  = \$209  | \$210 ;
+  assign \$212  = ~ fits;
+  assign \$213  = does_credits & \$212 ;
+  assign \$214  = do__control & refused_command;
+  assign \$215  = \$213  | \$214 ;
+  assign \$216  = ~ limit_fits;
+  assign \$217  = do__quota & \$216 ;
+  assign \$218  = \$215  | \$217 ;
+  assign \$219  = ~ is_orphan;
+  assign \$220  = do__reclaim & \$219 ;
+  assign \$221  = \$218  | \$220 ;
+  assign \$222  = ~ requests__0__payload[92];
+  assign \$223  = requests__0__payload[78] & \$222 ;
+  assign \$224  = ~ requests__1__payload[92];
+  assign \$225  = requests__1__payload[78] & \$224 ;
+  assign \$226  = ~ requests__2__payload[92];
+  assign \$227  = requests__2__payload[78] & \$226 ;
+  assign \$228  = ~ requests__3__payload[92];
+  assign \$229  = requests__3__payload[78] & \$228 ;
+  assign \$230  = { \$1678 , \$1677 , \$1676 , \$1675  } & { \$229 , \$227 , \$225 , \$223  };
+  assign \$231  = \$230  & { accept, accept, accept, accept };
+  assign \$232  = | \$231 ;
+  assign \$233  = _checking & _request[78];
+  assign \$234  = \$232  | \$233 ;
+  assign \$235  = ! requests__0__payload[81:80];
+  assign \$236  = ~ requests__0__payload[92];
+  assign \$237  = requests__0__payload[78] & \$236 ;
+  assign \$238  = \$235  & \$237 ;
+  assign \$239  = requests__0__payload[81:80] == 1'h1;
+  assign \$240  = ~ requests__0__payload[92];
+  assign \$241  = requests__0__payload[78] & \$240 ;
+  assign \$242  = \$239  & \$241 ;
+  assign \$243  = requests__0__payload[81:80] == 2'h2;
+  assign \$244  = ~ requests__0__payload[92];
+  assign \$245  = requests__0__payload[78] & \$244 ;
+  assign \$246  = \$243  & \$245 ;
+  assign \$247  = requests__0__payload[81:80] == 2'h3;
+  assign \$248  = ~ requests__0__payload[92];
+  assign \$249  = requests__0__payload[78] & \$248 ;
+  assign \$250  = \$247  & \$249 ;
+  assign \$251  = { \$250 , \$246 , \$242 , \$238  } & { \$1675 , \$1675 , \$1675 , \$1675  };
+  assign \$252  = ! requests__1__payload[81:80];
+  assign \$253  = ~ requests__1__payload[92];
+  assign \$254  = requests__1__payload[78] & \$253 ;
+  assign \$255  = \$252  & \$254 ;
+  assign \$256  = requests__1__payload[81:80] == 1'h1;
+  assign \$257  = ~ requests__1__payload[92];
+  assign \$258  = requests__1__payload[78] & \$257 ;
+  assign \$259  = \$256  & \$258 ;
+  assign \$260  = requests__1__payload[81:80] == 2'h2;
+  assign \$261  = ~ requests__1__payload[92];
+  assign \$262  = requests__1__payload[78] & \$261 ;
+  assign \$263  = \$260  & \$262 ;
+  assign \$264  = requests__1__payload[81:80] == 2'h3;
+  assign \$265  = ~ requests__1__payload[92];
+  assign \$266  = requests__1__payload[78] & \$265 ;
+  assign \$267  = \$264  & \$266 ;
+  assign \$268  = { \$267 , \$263 , \$259 , \$255  } & { \$1676 , \$1676 , \$1676 , \$1676  };
+  assign \$269  = \$251  | \$268 ;
+  assign \$270  = ! requests__2__payload[81:80];
+  assign \$271  = ~ requests__2__payload[92];
+  assign \$272  = requests__2__payload[78] & \$271 ;
+  assign \$273  = \$270  & \$272 ;
+  assign \$274  = requests__2__payload[81:80] == 1'h1;
+  assign \$275  = ~ requests__2__payload[92];
+  assign \$276  = requests__2__payload[78] & \$275 ;
+  assign \$277  = \$274  & \$276 ;
+  assign \$278  = requests__2__payload[81:80] == 2'h2;
+  assign \$279  = ~ requests__2__payload[92];
+  assign \$280  = requests__2__payload[78] & \$279 ;
+  assign \$281  = \$278  & \$280 ;
+  assign \$282  = requests__2__payload[81:80] == 2'h3;
+  assign \$283  = ~ requests__2__payload[92];
+  assign \$284  = requests__2__payload[78] & \$283 ;
+  assign \$285  = \$282  & \$284 ;
+  assign \$286  = { \$285 , \$281 , \$277 , \$273  } & { \$1677 , \$1677 , \$1677 , \$1677  };
+  assign \$287  = \$269  | \$286 ;
+  assign \$288  = ! requests__3__payload[81:80];
+  assign \$289  = ~ requests__3__payload[92];
+  assign \$290  = requests__3__payload[78] & \$289 ;
+  assign \$291  = \$288  & \$290 ;
+  assign \$292  = requests__3__payload[81:80] == 1'h1;
+  assign \$293  = ~ requests__3__payload[92];
+  assign \$294  = requests__3__payload[78] & \$293 ;
+  assign \$295  = \$292  & \$294 ;
+  assign \$296  = requests__3__payload[81:80] == 2'h2;
+  assign \$297  = ~ requests__3__payload[92];
+  assign \$298  = requests__3__payload[78] & \$297 ;
+  assign \$299  = \$296  & \$298 ;
+  assign \$300  = requests__3__payload[81:80] == 2'h3;
+  assign \$301  = ~ requests__3__payload[92];
+  assign \$302  = requests__3__payload[78] & \$301 ;
+  assign \$303  = \$300  & \$302 ;
+  assign \$304  = { \$303 , \$299 , \$295 , \$291  } & { \$1678 , \$1678 , \$1678 , \$1678  };
+  assign \$305  = \$287  | \$304 ;
+  assign \$306  = \$305  & { accept, accept, accept, accept };
+  assign \$307  = ! _request[81:80];
+  assign \$308  = _checking & _request[78];
+  assign \$309  = \$307  & \$308 ;
+  assign \$310  = _request[81:80] == 1'h1;
+  assign \$311  = _checking & _request[78];
+  assign \$312  = \$310  & \$311 ;
+  assign \$313  = _request[81:80] == 2'h2;
+  assign \$314  = _checking & _request[78];
+  assign \$315  = \$313  & \$314 ;
+  assign \$316  = _request[81:80] == 2'h3;
+  assign \$317  = _checking & _request[78];
+  assign \$318  = \$316  & \$317 ;
+  assign \$319  = \$306  | { \$318 , \$315 , \$312 , \$309  };
+  assign \$320  = ~ requests__0__payload[92];
+  assign \$321  = requests__0__payload[78] & \$320 ;
+  assign \$322  = ~ requests__1__payload[92];
+  assign \$323  = requests__1__payload[78] & \$322 ;
+  assign \$324  = ~ requests__2__payload[92];
+  assign \$325  = requests__2__payload[78] & \$324 ;
+  assign \$326  = ~ requests__3__payload[92];
+  assign \$327  = requests__3__payload[78] & \$326 ;
+  assign \$328  = { \$1678 , \$1677 , \$1676 , \$1675  } & { \$327 , \$325 , \$323 , \$321  };
+  assign \$329  = \$328  & { accept, accept, accept, accept };
+  assign \$330  = _checking & _request[78];
+  assign \$331  = _checking & _request[78];
+  assign \$332  = _checking & _request[78];
+  assign \$333  = _checking & _request[78];
+  assign \$334  = _taken & { \$333 , \$332 , \$331 , \$330  };
+  assign \$335  = \$329  | \$334 ;
+  assign \$336  = ~ requests__0__payload[92];
+  assign \$337  = requests__0__payload[78] & \$336 ;
+  assign \$338  = ~ requests__1__payload[92];
+  assign \$339  = requests__1__payload[78] & \$338 ;
+  assign \$340  = ~ requests__2__payload[92];
+  assign \$341  = requests__2__payload[78] & \$340 ;
+  assign \$342  = ~ requests__3__payload[92];
+  assign \$343  = requests__3__payload[78] & \$342 ;
+  assign \$344  = ~ { \$343 , \$341 , \$339 , \$337  };
+  assign \$345  = { \$1678 , \$1677 , \$1676 , \$1675  } & \$344 ;
+  assign \$346  = \$345  & { accept, accept, accept, accept };
+  assign \$347  = ~ _request[78];
+  assign \$348  = _checking & \$347 ;
+  assign \$349  = ~ busy;
+  assign \$350  = \$1675  ? requests__0__payload : 93'h000000000000000000000000;
+  assign \$351  = \$1676  ? requests__1__payload : 93'h000000000000000000000000;
+  assign \$352  = \$1677  ? requests__2__payload : 93'h000000000000000000000000;
+  assign \$353  = \$1678  ? requests__3__payload : 93'h000000000000000000000000;
+  assign \$354  = ~ busy;
+  assign \$355  = requests__0__payload[34:18] & { \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675  };
+  assign \$356  = requests__1__payload[34:18] & { \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676  };
+  assign \$357  = \$355  | \$356 ;
+  assign \$358  = requests__2__payload[34:18] & { \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677  };
+  assign \$359  = \$357  | \$358 ;
+  assign \$360  = requests__3__payload[34:18] & { \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678  };
+  assign \$361  = \$359  | \$360 ;
+  assign \$362  = manages | will_walk;
+  assign \$363  = \$1679  & accept;
+  assign \$364  = \$363  & walking;
+  assign \$365  = \$1679  & accept;
+  assign \$366  = ~ walking;
+  assign \$367  = \$365  & \$366 ;
+  assign \$368  = ! _request[44:41];
+  assign \$369  = | _request[1:0];
+  assign \$370  = \$369  ? 4'h2 : 4'h0;
+  assign \$371  = _request[35] ? 4'h3 : 4'h1;
+  assign \$372  = _request[36] ? \$370  : \$371 ;
+  assign \$373  = \$368  ? 4'h0 : \$372 ;
+  assign \$374  = ! _request[44:41];
+  assign \$376  = ! \$375 ;
+  assign \$378  = \$377  == 4'h8;
+  assign \$380  = \$379  == 5'h10;
+  assign \$382  = \$381  == 5'h18;
+  assign \$384  = \$383  == 6'h20;
+  assign \$386  = \$385  == 6'h30;
+  assign \$388  = \$387  == 7'h40;
+  assign \$390  = \$389  == 7'h50;
+  assign \$392  = \$391  == 7'h60;
+  assign \$394  = \$393  == 7'h70;
+  assign \$396  = \$395  == 8'h80;
+  assign \$398  = \$397  == 8'h90;
+  assign \$400  = \$399  == 8'h98;
+  assign \$402  = \$401  == 8'ha0;
+  assign \$404  = \$403  == 9'h100;
+  assign \$406  = \$405  == 9'h180;
+  assign \$408  = \$407  == 9'h188;
+  assign \$410  = \$409  == 10'h200;
+  assign \$412  = \$411  == 10'h208;
+  assign \$414  = \$413  == 10'h280;
+  assign \$416  = \$415  == 10'h300;
+  assign \$418  = \$417  == 10'h308;
+  assign \$420  = \$419  == 10'h310;
+  assign \$422  = \$421  == 11'h400;
+  assign \$423  = _request[26:23] < 4'h9;
+  assign \$424  = \$422  & \$423 ;
+  assign \$426  = \$425  == 11'h408;
+  assign \$427  = _request[26:23] < 4'h9;
+  assign \$428  = \$426  & \$427 ;
+  assign \$430  = \$429  == 11'h410;
+  assign \$431  = _request[26:23] < 4'h9;
+  assign \$432  = \$430  & \$431 ;
+  assign \$434  = \$433  == 11'h418;
+  assign \$435  = _request[26:23] < 4'h9;
+  assign \$436  = \$434  & \$435 ;
+  assign \$438  = \$437  == 11'h600;
+  assign \$440  = \$439  == 12'h800;
+  assign \$441  = | { \$440 , \$438 , \$436 , \$432 , \$428 , \$424 , \$420 , \$418 , \$416 , \$414 , \$412 , \$410 , \$408 , \$406 , \$404 , \$402 , \$400 , \$398 , \$396 , \$394 , \$392 , \$390 , \$388 , \$386 , \$384 , \$382 , \$380 , \$378 , \$376  };
+  assign \$443  = ! \$442 ;
+  assign \$445  = \$444  == 4'h8;
+  assign \$447  = \$446  == 5'h10;
+  assign \$449  = \$448  == 5'h18;
+  assign \$451  = \$450  == 6'h20;
+  assign \$453  = \$452  == 6'h28;
+  assign \$455  = \$454  == 6'h30;
+  assign \$457  = \$456  == 6'h38;
+  assign \$459  = \$458  == 7'h40;
+  assign \$461  = \$460  == 7'h48;
+  assign \$463  = \$462  == 8'h80;
+  assign \$465  = \$464  == 8'h88;
+  assign \$467  = \$466  == 8'ha0;
+  assign \$469  = \$468  == 8'hb0;
+  assign \$471  = \$470  == 8'hc0;
+  assign \$473  = \$472  == 9'h100;
+  assign \$475  = \$474  == 9'h108;
+  assign \$477  = \$476  == 9'h110;
+  assign \$479  = \$478  == 9'h118;
+  assign \$481  = \$480  == 9'h120;
+  assign \$483  = \$482  == 9'h128;
+  assign \$485  = \$484  == 9'h130;
+  assign \$487  = \$486  == 9'h138;
+  assign \$489  = \$488  == 9'h180;
+  assign \$491  = \$490  == 9'h188;
+  assign \$493  = \$492  == 10'h200;
+  assign \$495  = \$494  == 11'h400;
+  assign \$497  = \$496  == 11'h500;
+  assign \$499  = \$498  == 11'h580;
+  assign \$501  = \$500  == 11'h600;
+  assign \$502  = | { \$501 , \$499 , \$497 , \$495 , \$493 , \$491 , \$489 , \$487 , \$485 , \$483 , \$481 , \$479 , \$477 , \$475 , \$473 , \$471 , \$469 , \$467 , \$465 , \$463 , \$461 , \$459 , \$457 , \$455 , \$453 , \$451 , \$449 , \$447 , \$445 , \$443  };
+  assign \$503  = _request[35] ? \$441  : \$502 ;
+  assign \$505  = ! \$504 ;
+  assign \$507  = \$506  == 5'h10;
+  assign \$509  = \$508  == 5'h18;
+  assign \$511  = \$510  == 6'h20;
+  assign \$513  = \$512  == 6'h30;
+  assign \$515  = \$514  == 7'h50;
+  assign \$517  = \$516  == 7'h60;
+  assign \$519  = \$518  == 7'h70;
+  assign \$521  = \$520  == 8'h80;
+  assign \$523  = \$522  == 8'ha0;
+  assign \$525  = \$524  == 9'h100;
+  assign \$527  = \$526  == 9'h180;
+  assign \$529  = \$528  == 10'h200;
+  assign \$531  = \$530  == 10'h280;
+  assign \$533  = \$532  == 10'h300;
+  assign \$535  = \$534  == 10'h308;
+  assign \$537  = \$536  == 10'h310;
+  assign \$539  = \$538  == 11'h600;
+  assign \$540  = | { \$539 , \$537 , \$535 , \$533 , \$531 , \$529 , \$527 , \$525 , \$523 , \$521 , \$519 , \$517 , \$515 , \$513 , \$511 , \$509 , \$507 , \$505  };
+  assign \$542  = \$541  == 8'h80;
+  assign \$544  = \$543  == 8'h88;
+  assign \$546  = \$545  == 8'ha0;
+  assign \$548  = \$547  == 8'hb0;
+  assign \$550  = \$549  == 8'hc0;
+  assign \$552  = \$551  == 9'h108;
+  assign \$554  = \$553  == 9'h120;
+  assign \$556  = \$555  == 9'h128;
+  assign \$558  = \$557  == 9'h130;
+  assign \$560  = \$559  == 9'h180;
+  assign \$562  = \$561  == 11'h400;
+  assign \$564  = \$563  == 11'h600;
+  assign \$565  = | { \$564 , \$562 , \$560 , \$558 , \$556 , \$554 , \$552 , \$550 , \$548 , \$546 , \$544 , \$542  };
+  assign \$566  = _request[35] ? \$540  : \$565 ;
+  assign \$567  = \$566  ? 4'h0 : 4'h6;
+  assign \$568  = \$503  ? \$567  : 4'h5;
+  assign \$569  = _request[2] ? 4'h0 : \$568 ;
+  assign \$570  = | \$569 ;
+  assign \$571  = ~ \$570 ;
+  assign \$572  = & _request[44:41];
+  assign \$573  = ~ \$572 ;
+  assign \$574  = ~ _request[2];
+  assign \$575  = \$573  & \$574 ;
+  assign \$576  = \$571  & \$575 ;
+  assign \$578  = ! \$577 ;
+  assign \$580  = \$579  == 4'h8;
+  assign \$582  = \$581  == 5'h10;
+  assign \$584  = \$583  == 5'h18;
+  assign \$586  = \$585  == 6'h20;
+  assign \$588  = \$587  == 6'h30;
+  assign \$590  = \$589  == 7'h40;
+  assign \$592  = \$591  == 7'h50;
+  assign \$594  = \$593  == 7'h60;
+  assign \$596  = \$595  == 7'h70;
+  assign \$598  = \$597  == 8'h80;
+  assign \$600  = \$599  == 8'h90;
+  assign \$602  = \$601  == 8'h98;
+  assign \$604  = \$603  == 8'ha0;
+  assign \$606  = \$605  == 9'h100;
+  assign \$608  = \$607  == 9'h180;
+  assign \$610  = \$609  == 9'h188;
+  assign \$612  = \$611  == 10'h200;
+  assign \$614  = \$613  == 10'h208;
+  assign \$616  = \$615  == 10'h280;
+  assign \$618  = \$617  == 10'h300;
+  assign \$620  = \$619  == 10'h308;
+  assign \$622  = \$621  == 10'h310;
+  assign \$624  = \$623  == 11'h400;
+  assign \$625  = _request[26:23] < 4'h9;
+  assign \$626  = \$624  & \$625 ;
+  assign \$628  = \$627  == 11'h408;
+  assign \$629  = _request[26:23] < 4'h9;
+  assign \$630  = \$628  & \$629 ;
+  assign \$632  = \$631  == 11'h410;
+  assign \$633  = _request[26:23] < 4'h9;
+  assign \$634  = \$632  & \$633 ;
+  assign \$636  = \$635  == 11'h418;
+  assign \$637  = _request[26:23] < 4'h9;
+  assign \$638  = \$636  & \$637 ;
+  assign \$640  = \$639  == 11'h600;
+  assign \$642  = \$641  == 12'h800;
+  assign \$643  = | { \$642 , \$640 , \$638 , \$634 , \$630 , \$626 , \$622 , \$620 , \$618 , \$616 , \$614 , \$612 , \$610 , \$608 , \$606 , \$604 , \$602 , \$600 , \$598 , \$596 , \$594 , \$592 , \$590 , \$588 , \$586 , \$584 , \$582 , \$580 , \$578  };
+  assign \$645  = ! \$644 ;
+  assign \$647  = \$646  == 4'h8;
+  assign \$649  = \$648  == 5'h10;
+  assign \$651  = \$650  == 5'h18;
+  assign \$653  = \$652  == 6'h20;
+  assign \$655  = \$654  == 6'h28;
+  assign \$657  = \$656  == 6'h30;
+  assign \$659  = \$658  == 6'h38;
+  assign \$661  = \$660  == 7'h40;
+  assign \$663  = \$662  == 7'h48;
+  assign \$665  = \$664  == 8'h80;
+  assign \$667  = \$666  == 8'h88;
+  assign \$669  = \$668  == 8'ha0;
+  assign \$671  = \$670  == 8'hb0;
+  assign \$673  = \$672  == 8'hc0;
+  assign \$675  = \$674  == 9'h100;
+  assign \$677  = \$676  == 9'h108;
+  assign \$679  = \$678  == 9'h110;
+  assign \$681  = \$680  == 9'h118;
+  assign \$683  = \$682  == 9'h120;
+  assign \$685  = \$684  == 9'h128;
+  assign \$687  = \$686  == 9'h130;
+  assign \$689  = \$688  == 9'h138;
+  assign \$691  = \$690  == 9'h180;
+  assign \$693  = \$692  == 9'h188;
+  assign \$695  = \$694  == 10'h200;
+  assign \$697  = \$696  == 11'h400;
+  assign \$699  = \$698  == 11'h500;
+  assign \$701  = \$700  == 11'h580;
+  assign \$703  = \$702  == 11'h600;
+  assign \$704  = | { \$703 , \$701 , \$699 , \$697 , \$695 , \$693 , \$691 , \$689 , \$687 , \$685 , \$683 , \$681 , \$679 , \$677 , \$675 , \$673 , \$671 , \$669 , \$667 , \$665 , \$663 , \$661 , \$659 , \$657 , \$655 , \$653 , \$651 , \$649 , \$647 , \$645  };
+  assign \$705  = _request[35] ? \$643  : \$704 ;
+  assign \$707  = ! \$706 ;
+  assign \$709  = \$708  == 5'h10;
+  assign \$711  = \$710  == 5'h18;
+  assign \$713  = \$712  == 6'h20;
+  assign \$715  = \$714  == 6'h30;
+  assign \$717  = \$716  == 7'h50;
+  assign \$719  = \$718  == 7'h60;
+  assign \$721  = \$720  == 7'h70;
+  assign \$723  = \$722  == 8'h80;
+  assign \$725  = \$724  == 8'ha0;
+  assign \$727  = \$726  == 9'h100;
+  assign \$729  = \$728  == 9'h180;
+  assign \$731  = \$730  == 10'h200;
+  assign \$733  = \$732  == 10'h280;
+  assign \$735  = \$734  == 10'h300;
+  assign \$737  = \$736  == 10'h308;
+  assign \$739  = \$738  == 10'h310;
+  assign \$741  = \$740  == 11'h600;
+  assign \$742  = | { \$741 , \$739 , \$737 , \$735 , \$733 , \$731 , \$729 , \$727 , \$725 , \$723 , \$721 , \$719 , \$717 , \$715 , \$713 , \$711 , \$709 , \$707  };
+  assign \$744  = \$743  == 8'h80;
+  assign \$746  = \$745  == 8'h88;
+  assign \$748  = \$747  == 8'ha0;
+  assign \$750  = \$749  == 8'hb0;
+  assign \$752  = \$751  == 8'hc0;
+  assign \$754  = \$753  == 9'h108;
+  assign \$756  = \$755  == 9'h120;
+  assign \$758  = \$757  == 9'h128;
+  assign \$760  = \$759  == 9'h130;
+  assign \$762  = \$761  == 9'h180;
+  assign \$764  = \$763  == 11'h400;
+  assign \$766  = \$765  == 11'h600;
+  assign \$767  = | { \$766 , \$764 , \$762 , \$760 , \$758 , \$756 , \$754 , \$752 , \$750 , \$748 , \$746 , \$744  };
+  assign \$768  = _request[35] ? \$742  : \$767 ;
+  assign \$769  = \$768  ? 4'h0 : 4'h6;
+  assign \$770  = \$705  ? \$769  : 4'h5;
+  assign \$771  = _request[2] ? 4'h0 : \$770 ;
+  assign \$772  = \$576  ? 4'h7 : \$771 ;
+  assign \$773  = \$374  ? 4'h0 : \$772 ;
+  assign \$774  = ! _request[44:41];
+  assign \$775  = ! _request[44:41];
+  assign \$776  = ~ \$775 ;
+  assign \$777  = | _request[1:0];
+  assign \$778  = \$777  ? 4'h2 : 4'h0;
+  assign \$779  = _request[35] ? 4'h3 : 4'h1;
+  assign \$780  = _request[36] ? \$778  : \$779 ;
+  assign \$781  = | \$780 ;
+  assign \$783  = ! \$782 ;
+  assign \$785  = \$784  == 4'h8;
+  assign \$787  = \$786  == 5'h10;
+  assign \$789  = \$788  == 5'h18;
+  assign \$791  = \$790  == 6'h20;
+  assign \$793  = \$792  == 6'h30;
+  assign \$795  = \$794  == 7'h40;
+  assign \$797  = \$796  == 7'h50;
+  assign \$799  = \$798  == 7'h60;
+  assign \$801  = \$800  == 7'h70;
+  assign \$803  = \$802  == 8'h80;
+  assign \$805  = \$804  == 8'h90;
+  assign \$807  = \$806  == 8'h98;
+  assign \$809  = \$808  == 8'ha0;
+  assign \$811  = \$810  == 9'h100;
+  assign \$813  = \$812  == 9'h180;
+  assign \$815  = \$814  == 9'h188;
+  assign \$817  = \$816  == 10'h200;
+  assign \$819  = \$818  == 10'h208;
+  assign \$821  = \$820  == 10'h280;
+  assign \$823  = \$822  == 10'h300;
+  assign \$825  = \$824  == 10'h308;
+  assign \$827  = \$826  == 10'h310;
+  assign \$829  = \$828  == 11'h400;
+  assign \$830  = _request[26:23] < 4'h9;
+  assign \$831  = \$829  & \$830 ;
+  assign \$833  = \$832  == 11'h408;
+  assign \$834  = _request[26:23] < 4'h9;
+  assign \$835  = \$833  & \$834 ;
+  assign \$837  = \$836  == 11'h410;
+  assign \$838  = _request[26:23] < 4'h9;
+  assign \$839  = \$837  & \$838 ;
+  assign \$841  = \$840  == 11'h418;
+  assign \$842  = _request[26:23] < 4'h9;
+  assign \$843  = \$841  & \$842 ;
+  assign \$845  = \$844  == 11'h600;
+  assign \$847  = \$846  == 12'h800;
+  assign \$848  = | { \$847 , \$845 , \$843 , \$839 , \$835 , \$831 , \$827 , \$825 , \$823 , \$821 , \$819 , \$817 , \$815 , \$813 , \$811 , \$809 , \$807 , \$805 , \$803 , \$801 , \$799 , \$797 , \$795 , \$793 , \$791 , \$789 , \$787 , \$785 , \$783  };
+  assign \$850  = ! \$849 ;
+  assign \$852  = \$851  == 4'h8;
+  assign \$854  = \$853  == 5'h10;
+  assign \$856  = \$855  == 5'h18;
+  assign \$858  = \$857  == 6'h20;
+  assign \$860  = \$859  == 6'h28;
+  assign \$862  = \$861  == 6'h30;
+  assign \$864  = \$863  == 6'h38;
+  assign \$866  = \$865  == 7'h40;
+  assign \$868  = \$867  == 7'h48;
+  assign \$870  = \$869  == 8'h80;
+  assign \$872  = \$871  == 8'h88;
+  assign \$874  = \$873  == 8'ha0;
+  assign \$876  = \$875  == 8'hb0;
+  assign \$878  = \$877  == 8'hc0;
+  assign \$880  = \$879  == 9'h100;
+  assign \$882  = \$881  == 9'h108;
+  assign \$884  = \$883  == 9'h110;
+  assign \$886  = \$885  == 9'h118;
+  assign \$888  = \$887  == 9'h120;
+  assign \$890  = \$889  == 9'h128;
+  assign \$892  = \$891  == 9'h130;
+  assign \$894  = \$893  == 9'h138;
+  assign \$896  = \$895  == 9'h180;
+  assign \$898  = \$897  == 9'h188;
+  assign \$900  = \$899  == 10'h200;
+  assign \$902  = \$901  == 11'h400;
+  assign \$904  = \$903  == 11'h500;
+  assign \$906  = \$905  == 11'h580;
+  assign \$908  = \$907  == 11'h600;
+  assign \$909  = | { \$908 , \$906 , \$904 , \$902 , \$900 , \$898 , \$896 , \$894 , \$892 , \$890 , \$888 , \$886 , \$884 , \$882 , \$880 , \$878 , \$876 , \$874 , \$872 , \$870 , \$868 , \$866 , \$864 , \$862 , \$860 , \$858 , \$856 , \$854 , \$852 , \$850  };
+  assign \$910  = _request[35] ? \$848  : \$909 ;
+  assign \$912  = ! \$911 ;
+  assign \$914  = \$913  == 5'h10;
+  assign \$916  = \$915  == 5'h18;
+  assign \$918  = \$917  == 6'h20;
+  assign \$920  = \$919  == 6'h30;
+  assign \$922  = \$921  == 7'h50;
+  assign \$924  = \$923  == 7'h60;
+  assign \$926  = \$925  == 7'h70;
+  assign \$928  = \$927  == 8'h80;
+  assign \$930  = \$929  == 8'ha0;
+  assign \$932  = \$931  == 9'h100;
+  assign \$934  = \$933  == 9'h180;
+  assign \$936  = \$935  == 10'h200;
+  assign \$938  = \$937  == 10'h280;
+  assign \$940  = \$939  == 10'h300;
+  assign \$942  = \$941  == 10'h308;
+  assign \$944  = \$943  == 10'h310;
+  assign \$946  = \$945  == 11'h600;
+  assign \$947  = | { \$946 , \$944 , \$942 , \$940 , \$938 , \$936 , \$934 , \$932 , \$930 , \$928 , \$926 , \$924 , \$922 , \$920 , \$918 , \$916 , \$914 , \$912  };
+  assign \$949  = \$948  == 8'h80;
+  assign \$951  = \$950  == 8'h88;
+  assign \$953  = \$952  == 8'ha0;
+  assign \$955  = \$954  == 8'hb0;
+  assign \$957  = \$956  == 8'hc0;
+  assign \$959  = \$958  == 9'h108;
+  assign \$961  = \$960  == 9'h120;
+  assign \$963  = \$962  == 9'h128;
+  assign \$965  = \$964  == 9'h130;
+  assign \$967  = \$966  == 9'h180;
+  assign \$969  = \$968  == 11'h400;
+  assign \$971  = \$970  == 11'h600;
+  assign \$972  = | { \$971 , \$969 , \$967 , \$965 , \$963 , \$961 , \$959 , \$957 , \$955 , \$953 , \$951 , \$949  };
+  assign \$973  = _request[35] ? \$947  : \$972 ;
+  assign \$974  = \$973  ? 4'h0 : 4'h6;
+  assign \$975  = \$910  ? \$974  : 4'h5;
+  assign \$976  = _request[2] ? 4'h0 : \$975 ;
+  assign \$977  = | \$976 ;
+  assign \$978  = \$781  | \$977 ;
+  assign \$979  = & _request[44:41];
+  assign \$980  = ~ \$979 ;
+  assign \$981  = ~ _request[2];
+  assign \$982  = \$980  & \$981 ;
+  assign \$983  = \$978  | \$982 ;
+  assign \$984  = \$776  & \$983 ;
+  assign \$986  = \$985  == 8'h80;
+  assign \$987  = ~ _request[35];
+  assign \$988  = \$986  & \$987 ;
+  assign \$989  = ~ _request[2];
+  assign \$990  = \$988  & \$989 ;
+  assign \$991  = ! _request[44:41];
+  assign \$992  = ~ \$991 ;
+  assign \$993  = \$990  & \$992 ;
+  assign \$995  = \$994  == 8'h88;
+  assign \$996  = ~ _request[35];
   assign \$997  = \$995  & \$996 ;
-  assign \$998  = ! _request[44:41];
-  assign \$999  = ~ \$998 ;
-  assign \$1000  = \$997  & \$999 ;
-  assign \$1002  = \$1001  == 8'h88;
-  assign \$1003  = ~ _request[35];
-  assign \$1004  = \$1002  & \$1003 ;
-  assign \$1005  = ~ _request[2];
+  assign \$998  = ~ _request[2];
+  assign \$999  = \$997  & \$998 ;
+  assign \$1000  = ! _request[44:41];
+  assign \$1001  = ~ \$1000 ;
+  assign \$1002  = \$999  & \$1001 ;
+  assign \$1004  = \$1003  == 8'ha0;
+  assign \$1005  = ~ _request[35];
   assign \$1006  = \$1004  & \$1005 ;
-  assign \$1007  = ! _request[44:41];
-  assign \$1008  = ~ \$1007 ;
-  assign \$1009  = \$1006  & \$1008 ;
-  assign \$1011  = \$1010  == 8'ha0;
-  assign \$1012  = ~ _request[35];
-  assign \$1013  = \$1011  & \$1012 ;
-  assign \$1014  = ~ _request[2];
+  assign \$1007  = ~ _request[2];
+  assign \$1008  = \$1006  & \$1007 ;
+  assign \$1009  = ! _request[44:41];
+  assign \$1010  = ~ \$1009 ;
+  assign \$1011  = \$1008  & \$1010 ;
+  assign \$1013  = \$1012  == 8'hb0;
+  assign \$1014  = ~ _request[35];
   assign \$1015  = \$1013  & \$1014 ;
-  assign \$1016  = ! _request[44:41];
-  assign \$1017  = ~ \$1016 ;
-  assign \$1018  = \$1015  & \$1017 ;
-  assign \$1020  = \$1019  == 8'hb0;
-  assign \$1021  = ~ _request[35];
-  assign \$1022  = \$1020  & \$1021 ;
-  assign \$1023  = ~ _request[2];
+  assign \$1016  = ~ _request[2];
+  assign \$1017  = \$1015  & \$1016 ;
+  assign \$1018  = ! _request[44:41];
+  assign \$1019  = ~ \$1018 ;
+  assign \$1020  = \$1017  & \$1019 ;
+  assign \$1022  = \$1021  == 8'hc0;
+  assign \$1023  = ~ _request[35];
   assign \$1024  = \$1022  & \$1023 ;
-  assign \$1025  = ! _request[44:41];
-  assign \$1026  = ~ \$1025 ;
-  assign \$1027  = \$1024  & \$1026 ;
-  assign \$1029  = \$1028  == 8'hc0;
-  assign \$1030  = ~ _request[35];
-  assign \$1031  = \$1029  & \$1030 ;
-  assign \$1032  = ~ _request[2];
+  assign \$1025  = ~ _request[2];
+  assign \$1026  = \$1024  & \$1025 ;
+  assign \$1027  = ! _request[44:41];
+  assign \$1028  = ~ \$1027 ;
+  assign \$1029  = \$1026  & \$1028 ;
+  assign \$1031  = \$1030  == 9'h108;
+  assign \$1032  = ~ _request[35];
   assign \$1033  = \$1031  & \$1032 ;
-  assign \$1034  = ! _request[44:41];
-  assign \$1035  = ~ \$1034 ;
-  assign \$1036  = \$1033  & \$1035 ;
-  assign \$1038  = \$1037  == 9'h108;
-  assign \$1039  = ~ _request[35];
-  assign \$1040  = \$1038  & \$1039 ;
-  assign \$1041  = ~ _request[2];
+  assign \$1034  = ~ _request[2];
+  assign \$1035  = \$1033  & \$1034 ;
+  assign \$1036  = ! _request[44:41];
+  assign \$1037  = ~ \$1036 ;
+  assign \$1038  = \$1035  & \$1037 ;
+  assign \$1040  = \$1039  == 9'h120;
+  assign \$1041  = ~ _request[35];
   assign \$1042  = \$1040  & \$1041 ;
-  assign \$1043  = ! _request[44:41];
-  assign \$1044  = ~ \$1043 ;
-  assign \$1045  = \$1042  & \$1044 ;
-  assign \$1047  = \$1046  == 9'h120;
-  assign \$1048  = ~ _request[35];
-  assign \$1049  = \$1047  & \$1048 ;
-  assign \$1050  = ~ _request[2];
+  assign \$1043  = ~ _request[2];
+  assign \$1044  = \$1042  & \$1043 ;
+  assign \$1045  = ! _request[44:41];
+  assign \$1046  = ~ \$1045 ;
+  assign \$1047  = \$1044  & \$1046 ;
+  assign \$1049  = \$1048  == 9'h128;
+  assign \$1050  = ~ _request[35];
   assign \$1051  = \$1049  & \$1050 ;
-  assign \$1052  = ! _request[44:41];
-  assign \$1053  = ~ \$1052 ;
-  assign \$1054  = \$1051  & \$1053 ;
-  assign \$1056  = \$1055  == 9'h128;
-  assign \$1057  = ~ _request[35];
-  assign \$1058  = \$1056  & \$1057 ;
-  assign \$1059  = ~ _request[2];
+  assign \$1052  = ~ _request[2];
+  assign \$1053  = \$1051  & \$1052 ;
+  assign \$1054  = ! _request[44:41];
+  assign \$1055  = ~ \$1054 ;
+  assign \$1056  = \$1053  & \$1055 ;
+  assign \$1058  = \$1057  == 9'h130;
+  assign \$1059  = ~ _request[35];
   assign \$1060  = \$1058  & \$1059 ;
-  assign \$1061  = ! _request[44:41];
-  assign \$1062  = ~ \$1061 ;
-  assign \$1063  = \$1060  & \$1062 ;
-  assign \$1065  = \$1064  == 9'h130;
-  assign \$1066  = ~ _request[35];
-  assign \$1067  = \$1065  & \$1066 ;
-  assign \$1068  = ~ _request[2];
+  assign \$1061  = ~ _request[2];
+  assign \$1062  = \$1060  & \$1061 ;
+  assign \$1063  = ! _request[44:41];
+  assign \$1064  = ~ \$1063 ;
+  assign \$1065  = \$1062  & \$1064 ;
+  assign \$1067  = \$1066  == 9'h180;
+  assign \$1068  = ~ _request[35];
   assign \$1069  = \$1067  & \$1068 ;
-  assign \$1070  = ! _request[44:41];
-  assign \$1071  = ~ \$1070 ;
-  assign \$1072  = \$1069  & \$1071 ;
-  assign \$1074  = \$1073  == 9'h180;
-  assign \$1075  = ~ _request[35];
-  assign \$1076  = \$1074  & \$1075 ;
-  assign \$1077  = ~ _request[2];
-  assign \$1078  = \$1076  & \$1077 ;
-  assign \$1079  = ! _request[44:41];
-  assign \$1080  = ~ \$1079 ;
-  assign \$1081  = \$1078  & \$1080 ;
-  assign \$1083  = ! \$1082 ;
-  assign \$1084  = \$1083  & _request[35];
-  assign \$1085  = ~ _request[2];
-  assign \$1086  = \$1084  & \$1085 ;
-  assign \$1087  = ! _request[44:41];
-  assign \$1088  = ~ \$1087 ;
-  assign \$1089  = \$1086  & \$1088 ;
-  assign \$1091  = \$1090  == 5'h10;
-  assign \$1092  = \$1091  & _request[35];
-  assign \$1093  = ~ _request[2];
-  assign \$1094  = \$1092  & \$1093 ;
-  assign \$1095  = ! _request[44:41];
-  assign \$1096  = ~ \$1095 ;
-  assign \$1097  = \$1094  & \$1096 ;
-  assign \$1099  = \$1098  == 5'h18;
-  assign \$1100  = \$1099  & _request[35];
-  assign \$1101  = ~ _request[2];
-  assign \$1102  = \$1100  & \$1101 ;
-  assign \$1103  = ! _request[44:41];
-  assign \$1104  = ~ \$1103 ;
-  assign \$1105  = \$1102  & \$1104 ;
-  assign \$1107  = \$1106  == 6'h20;
-  assign \$1108  = \$1107  & _request[35];
-  assign \$1109  = ~ _request[2];
-  assign \$1110  = \$1108  & \$1109 ;
-  assign \$1111  = ! _request[44:41];
-  assign \$1112  = ~ \$1111 ;
-  assign \$1113  = \$1110  & \$1112 ;
-  assign \$1115  = \$1114  == 6'h30;
-  assign \$1116  = \$1115  & _request[35];
-  assign \$1117  = ~ _request[2];
-  assign \$1118  = \$1116  & \$1117 ;
-  assign \$1119  = ! _request[44:41];
-  assign \$1120  = ~ \$1119 ;
-  assign \$1121  = \$1118  & \$1120 ;
-  assign \$1123  = \$1122  == 7'h50;
-  assign \$1124  = \$1123  & _request[35];
-  assign \$1125  = ~ _request[2];
-  assign \$1126  = \$1124  & \$1125 ;
-  assign \$1127  = ! _request[44:41];
-  assign \$1128  = ~ \$1127 ;
-  assign \$1129  = \$1126  & \$1128 ;
-  assign \$1131  = \$1130  == 7'h60;
-  assign \$1132  = \$1131  & _request[35];
-  assign \$1133  = ~ _request[2];
-  assign \$1134  = \$1132  & \$1133 ;
-  assign \$1135  = ! _request[44:41];
-  assign \$1136  = ~ \$1135 ;
-  assign \$1137  = \$1134  & \$1136 ;
-  assign \$1139  = \$1138  == 7'h70;
-  assign \$1140  = \$1139  & _request[35];
-  assign \$1141  = ~ _request[2];
-  assign \$1142  = \$1140  & \$1141 ;
-  assign \$1143  = ! _request[44:41];
-  assign \$1144  = ~ \$1143 ;
-  assign \$1145  = \$1142  & \$1144 ;
-  assign \$1147  = \$1146  == 8'h80;
-  assign \$1148  = \$1147  & _request[35];
-  assign \$1149  = ~ _request[2];
-  assign \$1150  = \$1148  & \$1149 ;
-  assign \$1151  = ! _request[44:41];
-  assign \$1152  = ~ \$1151 ;
-  assign \$1153  = \$1150  & \$1152 ;
-  assign \$1155  = \$1154  == 8'ha0;
-  assign \$1156  = \$1155  & _request[35];
-  assign \$1157  = ~ _request[2];
-  assign \$1158  = \$1156  & \$1157 ;
-  assign \$1159  = ! _request[44:41];
-  assign \$1160  = ~ \$1159 ;
-  assign \$1161  = \$1158  & \$1160 ;
-  assign \$1163  = \$1162  == 9'h100;
-  assign \$1164  = \$1163  & _request[35];
-  assign \$1165  = ~ _request[2];
-  assign \$1166  = \$1164  & \$1165 ;
-  assign \$1167  = ! _request[44:41];
-  assign \$1168  = ~ \$1167 ;
-  assign \$1169  = \$1166  & \$1168 ;
-  assign \$1171  = \$1170  == 9'h180;
-  assign \$1172  = \$1171  & _request[35];
-  assign \$1173  = ~ _request[2];
-  assign \$1174  = \$1172  & \$1173 ;
-  assign \$1175  = ! _request[44:41];
-  assign \$1176  = ~ \$1175 ;
-  assign \$1177  = \$1174  & \$1176 ;
-  assign \$1179  = \$1178  == 10'h200;
-  assign \$1180  = \$1179  & _request[35];
-  assign \$1181  = ~ _request[2];
-  assign \$1182  = \$1180  & \$1181 ;
-  assign \$1183  = ! _request[44:41];
-  assign \$1184  = ~ \$1183 ;
-  assign \$1185  = \$1182  & \$1184 ;
-  assign \$1187  = \$1186  == 10'h280;
-  assign \$1188  = \$1187  & _request[35];
-  assign \$1189  = ~ _request[2];
-  assign \$1190  = \$1188  & \$1189 ;
-  assign \$1191  = ! _request[44:41];
-  assign \$1192  = ~ \$1191 ;
-  assign \$1193  = \$1190  & \$1192 ;
-  assign \$1195  = \$1194  == 10'h300;
-  assign \$1196  = \$1195  & _request[35];
-  assign \$1197  = ~ _request[2];
-  assign \$1198  = \$1196  & \$1197 ;
-  assign \$1199  = ! _request[44:41];
-  assign \$1200  = ~ \$1199 ;
-  assign \$1201  = \$1198  & \$1200 ;
-  assign \$1203  = \$1202  == 10'h308;
-  assign \$1204  = \$1203  & _request[35];
-  assign \$1205  = ~ _request[2];
-  assign \$1206  = \$1204  & \$1205 ;
-  assign \$1207  = ! _request[44:41];
-  assign \$1208  = ~ \$1207 ;
-  assign \$1209  = \$1206  & \$1208 ;
-  assign \$1211  = \$1210  == 10'h310;
-  assign \$1212  = \$1211  & _request[35];
-  assign \$1213  = ~ _request[2];
-  assign \$1214  = \$1212  & \$1213 ;
-  assign \$1215  = ! _request[44:41];
-  assign \$1216  = ~ \$1215 ;
-  assign \$1217  = \$1214  & \$1216 ;
-  assign \$1219  = \$1218  == 11'h600;
-  assign \$1220  = \$1219  & _request[35];
-  assign \$1221  = ~ _request[2];
-  assign \$1222  = \$1220  & \$1221 ;
-  assign \$1223  = ! _request[44:41];
-  assign \$1224  = ~ \$1223 ;
-  assign \$1225  = \$1222  & \$1224 ;
-  assign \$1226  = ~ _request[35];
-  assign \$1228  = \$1227  == 8'ha0;
-  assign \$1229  = \$1226  & \$1228 ;
-  assign \$1230  = ~ \$1229 ;
-  assign \$1231  = _request[77:46] < 4'h8;
-  assign \$1232  = \$1230  | \$1231 ;
-  assign \$1233  = _request[78] ? _request[26] : _request[24];
-  assign \$1235  = \$1234  == 9'h100;
-  assign \$1236  = \$1235  ? { 1'h0, _request[22:21] } : _request[25:23];
-  assign \$1237  = _request[35] ? \$1236  : { 1'h0, _request[22:21] };
-  assign \$1238  = ~ _checking;
-  assign \$1239  = ! \$like ;
-  assign \$1241  = \$like  == 1'h1;
-  assign \$1243  = \$like  == 2'h2;
-  assign \$1245  = \$like  == 2'h3;
-  assign \$1247  = \$like  == 3'h4;
-  assign \$1249  = \$like  == 3'h5;
-  assign \$1251  = \$like  == 3'h6;
-  assign \$1253  = \$like  == 3'h7;
-  assign \$1255  = ! receiver;
-  assign \$1257  = receiver == 1'h1;
-  assign \$1259  = receiver == 2'h2;
-  assign \$1261  = receiver == 2'h3;
-  assign \$1263  = receiver == 3'h4;
-  assign \$1265  = receiver == 3'h5;
-  assign \$1267  = receiver == 3'h6;
-  assign \$1269  = receiver == 3'h7;
-  assign \$1271  = | refused;
-  assign \$1272  = ~ may;
-  assign \$1273  = hit_ring & \$1272 ;
-  assign \$1274  = permitted & _target_exists;
-  assign \$1275  = ~ \$1274 ;
-  assign \$1276  = hit_peer & \$1275 ;
-  assign \$1277  = \$1273  | \$1276 ;
-  assign \$1278  = data[5:0] < 4'h8;
-  assign \$1279  = data[11:8] < 3'h4;
-  assign \$1280  = \$1278  & \$1279 ;
-  assign \$1281  = ~ \$1280 ;
-  assign \$1282  = hit_tear & \$1281 ;
-  assign \$1283  = 1'h0 >> index[1:0];
-  assign \$1284  = data[5:0] < 4'h8;
-  assign \$1285  = ~ \$1284 ;
-  assign \$1286  = data[31] & \$1285 ;
-  assign \$1287  = \$1283  | \$1286 ;
-  assign \$1288  = \$1287  | locked[4];
-  assign \$1289  = hit_resident & \$1288 ;
-  assign \$1290  = data[5:0] < 4'h8;
-  assign \$1291  = ~ \$1290 ;
-  assign \$1292  = data[31] & \$1291 ;
-  assign \$1293  = \$1292  | locked[0];
-  assign \$1294  = hit_tag_vm & \$1293 ;
-  assign \$1296  = hit_tag_match & \$1295 ;
-  assign \$1298  = hit_tag_mask & \$1297 ;
-  assign \$1300  = hit_permit & \$1299 ;
-  assign \$1302  = hit_credits & \$1301 ;
-  assign \$1304  = hit_quota & \$1303 ;
-  assign \$1305  = | { \$1304 , \$1302 , \$1300 , \$1298 , \$1296 , \$1294 , \$1289 , \$1282  };
-  assign \$1306  = \$1305  ? 4'h9 : 4'h0;
-  assign \$1307  = \$1277  ? 4'h8 : \$1306 ;
-  assign \$1308  = \$1271  ? refused : \$1307 ;
-  assign \$1309  = good & hit_irq_state;
-  assign \$1311  = good & hit_irq_test;
-  assign \$1313  = good & hit_ring;
-  assign \$1314  = may & reaches;
-  assign \$1315  = \$1313  & \$1314 ;
-  assign \$1316  = good & hit_pending;
-  assign \$1318  = good & hit_irq_enable;
-  assign \$1320  = good & hit_ack;
-  assign \$1322  = good & hit_free;
-  assign \$1324  = good & hit_return;
-  assign \$1326  = good & hit_revoke;
-  assign \$1328  = good & hit_peer;
-  assign \$1329  = permitted & _target_exists;
-  assign \$1330  = data == target_generation;
+  assign \$1070  = ~ _request[2];
+  assign \$1071  = \$1069  & \$1070 ;
+  assign \$1072  = ! _request[44:41];
+  assign \$1073  = ~ \$1072 ;
+  assign \$1074  = \$1071  & \$1073 ;
+  assign \$1076  = ! \$1075 ;
+  assign \$1077  = \$1076  & _request[35];
+  assign \$1078  = ~ _request[2];
+  assign \$1079  = \$1077  & \$1078 ;
+  assign \$1080  = ! _request[44:41];
+  assign \$1081  = ~ \$1080 ;
+  assign \$1082  = \$1079  & \$1081 ;
+  assign \$1084  = \$1083  == 5'h10;
+  assign \$1085  = \$1084  & _request[35];
+  assign \$1086  = ~ _request[2];
+  assign \$1087  = \$1085  & \$1086 ;
+  assign \$1088  = ! _request[44:41];
+  assign \$1089  = ~ \$1088 ;
+  assign \$1090  = \$1087  & \$1089 ;
+  assign \$1092  = \$1091  == 5'h18;
+  assign \$1093  = \$1092  & _request[35];
+  assign \$1094  = ~ _request[2];
+  assign \$1095  = \$1093  & \$1094 ;
+  assign \$1096  = ! _request[44:41];
+  assign \$1097  = ~ \$1096 ;
+  assign \$1098  = \$1095  & \$1097 ;
+  assign \$1100  = \$1099  == 6'h20;
+  assign \$1101  = \$1100  & _request[35];
+  assign \$1102  = ~ _request[2];
+  assign \$1103  = \$1101  & \$1102 ;
+  assign \$1104  = ! _request[44:41];
+  assign \$1105  = ~ \$1104 ;
+  assign \$1106  = \$1103  & \$1105 ;
+  assign \$1108  = \$1107  == 6'h30;
+  assign \$1109  = \$1108  & _request[35];
+  assign \$1110  = ~ _request[2];
+  assign \$1111  = \$1109  & \$1110 ;
+  assign \$1112  = ! _request[44:41];
+  assign \$1113  = ~ \$1112 ;
+  assign \$1114  = \$1111  & \$1113 ;
+  assign \$1116  = \$1115  == 7'h50;
+  assign \$1117  = \$1116  & _request[35];
+  assign \$1118  = ~ _request[2];
+  assign \$1119  = \$1117  & \$1118 ;
+  assign \$1120  = ! _request[44:41];
+  assign \$1121  = ~ \$1120 ;
+  assign \$1122  = \$1119  & \$1121 ;
+  assign \$1124  = \$1123  == 7'h60;
+  assign \$1125  = \$1124  & _request[35];
+  assign \$1126  = ~ _request[2];
+  assign \$1127  = \$1125  & \$1126 ;
+  assign \$1128  = ! _request[44:41];
+  assign \$1129  = ~ \$1128 ;
+  assign \$1130  = \$1127  & \$1129 ;
+  assign \$1132  = \$1131  == 7'h70;
+  assign \$1133  = \$1132  & _request[35];
+  assign \$1134  = ~ _request[2];
+  assign \$1135  = \$1133  & \$1134 ;
+  assign \$1136  = ! _request[44:41];
+  assign \$1137  = ~ \$1136 ;
+  assign \$1138  = \$1135  & \$1137 ;
+  assign \$1140  = \$1139  == 8'h80;
+  assign \$1141  = \$1140  & _request[35];
+  assign \$1142  = ~ _request[2];
+  assign \$1143  = \$1141  & \$1142 ;
+  assign \$1144  = ! _request[44:41];
+  assign \$1145  = ~ \$1144 ;
+  assign \$1146  = \$1143  & \$1145 ;
+  assign \$1148  = \$1147  == 8'ha0;
+  assign \$1149  = \$1148  & _request[35];
+  assign \$1150  = ~ _request[2];
+  assign \$1151  = \$1149  & \$1150 ;
+  assign \$1152  = ! _request[44:41];
+  assign \$1153  = ~ \$1152 ;
+  assign \$1154  = \$1151  & \$1153 ;
+  assign \$1156  = \$1155  == 9'h100;
+  assign \$1157  = \$1156  & _request[35];
+  assign \$1158  = ~ _request[2];
+  assign \$1159  = \$1157  & \$1158 ;
+  assign \$1160  = ! _request[44:41];
+  assign \$1161  = ~ \$1160 ;
+  assign \$1162  = \$1159  & \$1161 ;
+  assign \$1164  = \$1163  == 9'h180;
+  assign \$1165  = \$1164  & _request[35];
+  assign \$1166  = ~ _request[2];
+  assign \$1167  = \$1165  & \$1166 ;
+  assign \$1168  = ! _request[44:41];
+  assign \$1169  = ~ \$1168 ;
+  assign \$1170  = \$1167  & \$1169 ;
+  assign \$1172  = \$1171  == 10'h200;
+  assign \$1173  = \$1172  & _request[35];
+  assign \$1174  = ~ _request[2];
+  assign \$1175  = \$1173  & \$1174 ;
+  assign \$1176  = ! _request[44:41];
+  assign \$1177  = ~ \$1176 ;
+  assign \$1178  = \$1175  & \$1177 ;
+  assign \$1180  = \$1179  == 10'h280;
+  assign \$1181  = \$1180  & _request[35];
+  assign \$1182  = ~ _request[2];
+  assign \$1183  = \$1181  & \$1182 ;
+  assign \$1184  = ! _request[44:41];
+  assign \$1185  = ~ \$1184 ;
+  assign \$1186  = \$1183  & \$1185 ;
+  assign \$1188  = \$1187  == 10'h300;
+  assign \$1189  = \$1188  & _request[35];
+  assign \$1190  = ~ _request[2];
+  assign \$1191  = \$1189  & \$1190 ;
+  assign \$1192  = ! _request[44:41];
+  assign \$1193  = ~ \$1192 ;
+  assign \$1194  = \$1191  & \$1193 ;
+  assign \$1196  = \$1195  == 10'h308;
+  assign \$1197  = \$1196  & _request[35];
+  assign \$1198  = ~ _request[2];
+  assign \$1199  = \$1197  & \$1198 ;
+  assign \$1200  = ! _request[44:41];
+  assign \$1201  = ~ \$1200 ;
+  assign \$1202  = \$1199  & \$1201 ;
+  assign \$1204  = \$1203  == 10'h310;
+  assign \$1205  = \$1204  & _request[35];
+  assign \$1206  = ~ _request[2];
+  assign \$1207  = \$1205  & \$1206 ;
+  assign \$1208  = ! _request[44:41];
+  assign \$1209  = ~ \$1208 ;
+  assign \$1210  = \$1207  & \$1209 ;
+  assign \$1212  = \$1211  == 11'h600;
+  assign \$1213  = \$1212  & _request[35];
+  assign \$1214  = ~ _request[2];
+  assign \$1215  = \$1213  & \$1214 ;
+  assign \$1216  = ! _request[44:41];
+  assign \$1217  = ~ \$1216 ;
+  assign \$1218  = \$1215  & \$1217 ;
+  assign \$1219  = ~ _request[35];
+  assign \$1221  = \$1220  == 8'ha0;
+  assign \$1222  = \$1219  & \$1221 ;
+  assign \$1223  = ~ \$1222 ;
+  assign \$1224  = _request[77:46] < 4'h8;
+  assign \$1225  = \$1223  | \$1224 ;
+  assign \$1226  = _request[78] ? _request[26] : _request[24];
+  assign \$1228  = \$1227  == 9'h100;
+  assign \$1229  = \$1228  ? { 1'h0, _request[22:21] } : _request[25:23];
+  assign \$1230  = _request[35] ? \$1229  : { 1'h0, _request[22:21] };
+  assign \$1231  = ~ _checking;
+  assign \$1232  = ! \$like ;
+  assign \$1234  = \$like  == 1'h1;
+  assign \$1236  = \$like  == 2'h2;
+  assign \$1238  = \$like  == 2'h3;
+  assign \$1240  = \$like  == 3'h4;
+  assign \$1242  = \$like  == 3'h5;
+  assign \$1244  = \$like  == 3'h6;
+  assign \$1246  = \$like  == 3'h7;
+  assign \$1248  = ! receiver;
+  assign \$1250  = receiver == 1'h1;
+  assign \$1252  = receiver == 2'h2;
+  assign \$1254  = receiver == 2'h3;
+  assign \$1256  = receiver == 3'h4;
+  assign \$1258  = receiver == 3'h5;
+  assign \$1260  = receiver == 3'h6;
+  assign \$1262  = receiver == 3'h7;
+  assign \$1264  = | refused;
+  assign \$1265  = ~ may;
+  assign \$1266  = hit_ring & \$1265 ;
+  assign \$1267  = permitted & _target_exists;
+  assign \$1268  = ~ \$1267 ;
+  assign \$1269  = hit_peer & \$1268 ;
+  assign \$1270  = \$1266  | \$1269 ;
+  assign \$1271  = data[5:0] < 4'h8;
+  assign \$1272  = data[11:8] < 3'h4;
+  assign \$1273  = \$1271  & \$1272 ;
+  assign \$1274  = ~ \$1273 ;
+  assign \$1275  = hit_tear & \$1274 ;
+  assign \$1276  = 1'h0 >> index[1:0];
+  assign \$1277  = data[5:0] < 4'h8;
+  assign \$1278  = ~ \$1277 ;
+  assign \$1279  = data[31] & \$1278 ;
+  assign \$1280  = \$1276  | \$1279 ;
+  assign \$1281  = \$1280  | locked[4];
+  assign \$1282  = hit_resident & \$1281 ;
+  assign \$1283  = data[5:0] < 4'h8;
+  assign \$1284  = ~ \$1283 ;
+  assign \$1285  = data[31] & \$1284 ;
+  assign \$1286  = \$1285  | locked[0];
+  assign \$1287  = hit_tag_vm & \$1286 ;
+  assign \$1289  = hit_tag_match & \$1288 ;
+  assign \$1291  = hit_tag_mask & \$1290 ;
+  assign \$1293  = hit_permit & \$1292 ;
+  assign \$1295  = hit_credits & \$1294 ;
+  assign \$1297  = hit_quota & \$1296 ;
+  assign \$1298  = | { \$1297 , \$1295 , \$1293 , \$1291 , \$1289 , \$1287 , \$1282 , \$1275  };
+  assign \$1299  = \$1298  ? 4'h9 : 4'h0;
+  assign \$1300  = \$1270  ? 4'h8 : \$1299 ;
+  assign \$1301  = \$1264  ? refused : \$1300 ;
+  assign \$1302  = good & hit_irq_state;
+  assign \$1304  = good & hit_irq_test;
+  assign \$1306  = good & hit_ring;
+  assign \$1307  = may & reaches;
+  assign \$1308  = \$1306  & \$1307 ;
+  assign \$1309  = good & hit_pending;
+  assign \$1311  = good & hit_irq_enable;
+  assign \$1313  = good & hit_ack;
+  assign \$1315  = good & hit_free;
+  assign \$1317  = good & hit_return;
+  assign \$1319  = good & hit_revoke;
+  assign \$1321  = good & hit_peer;
+  assign \$1322  = permitted & _target_exists;
+  assign \$1323  = data == target_generation;
+  assign \$1324  = \$1322  & \$1323 ;
+  assign \$1325  = \$1321  & \$1324 ;
+  assign \$1326  = good & hit_epoch;
+  assign \$1328  = good & hit_tear;
+  assign \$1329  = data[5:0] < 4'h8;
+  assign \$1330  = data[11:8] < 3'h4;
   assign \$1331  = \$1329  & \$1330 ;
-  assign \$1332  = \$1328  & \$1331 ;
-  assign \$1333  = good & hit_epoch;
-  assign \$1335  = good & hit_tear;
-  assign \$1336  = data[5:0] < 4'h8;
-  assign \$1337  = data[11:8] < 3'h4;
-  assign \$1338  = \$1336  & \$1337 ;
-  assign \$1339  = ~ \$1338 ;
-  assign \$1341  = \$1335  & \$1340 ;
-  assign \$1342  = good & hit_lock;
-  assign \$1344  = good & hit_fault_pending;
-  assign \$1346  = good & hit_fault_enable;
-  assign \$1348  = good & hit_wait_arm;
-  assign \$1350  = good & hit_wait_disarm;
-  assign \$1352  = good & hit_wait_fired;
-  assign \$1354  = good & hit_stray;
-  assign \$1356  = good & hit_reclaim;
-  assign \$1358  = good & hit_resident;
-  assign \$1359  = 1'h0 >> index[1:0];
-  assign \$1360  = data[5:0] < 4'h8;
-  assign \$1361  = ~ \$1360 ;
-  assign \$1362  = data[31] & \$1361 ;
-  assign \$1363  = \$1359  | \$1362 ;
-  assign \$1364  = \$1363  | locked[4];
-  assign \$1365  = ~ \$1364 ;
-  assign \$1366  = \$1358  & \$1365 ;
-  assign \$1367  = good & hit_quota;
-  assign \$1369  = ~ \$1368 ;
-  assign \$1370  = \$1367  & \$1369 ;
-  assign \$1371  = good & hit_control;
-  assign \$1373  = good & hit_permit;
-  assign \$1375  = ~ \$1374 ;
-  assign \$1376  = \$1373  & \$1375 ;
-  assign \$1377  = good & hit_tag_match;
-  assign \$1379  = ~ \$1378 ;
-  assign \$1380  = \$1377  & \$1379 ;
-  assign \$1381  = good & hit_tag_mask;
+  assign \$1332  = ~ \$1331 ;
+  assign \$1334  = \$1328  & \$1333 ;
+  assign \$1335  = good & hit_lock;
+  assign \$1337  = good & hit_fault_pending;
+  assign \$1339  = good & hit_fault_enable;
+  assign \$1341  = good & hit_wait_arm;
+  assign \$1343  = good & hit_wait_disarm;
+  assign \$1345  = good & hit_wait_fired;
+  assign \$1347  = good & hit_stray;
+  assign \$1349  = good & hit_reclaim;
+  assign \$1351  = good & hit_resident;
+  assign \$1352  = 1'h0 >> index[1:0];
+  assign \$1353  = data[5:0] < 4'h8;
+  assign \$1354  = ~ \$1353 ;
+  assign \$1355  = data[31] & \$1354 ;
+  assign \$1356  = \$1352  | \$1355 ;
+  assign \$1357  = \$1356  | locked[4];
+  assign \$1358  = ~ \$1357 ;
+  assign \$1359  = \$1351  & \$1358 ;
+  assign \$1360  = good & hit_quota;
+  assign \$1362  = ~ \$1361 ;
+  assign \$1363  = \$1360  & \$1362 ;
+  assign \$1364  = good & hit_control;
+  assign \$1366  = good & hit_permit;
+  assign \$1368  = ~ \$1367 ;
+  assign \$1369  = \$1366  & \$1368 ;
+  assign \$1370  = good & hit_tag_match;
+  assign \$1372  = ~ \$1371 ;
+  assign \$1373  = \$1370  & \$1372 ;
+  assign \$1374  = good & hit_tag_mask;
+  assign \$1376  = ~ \$1375 ;
+  assign \$1377  = \$1374  & \$1376 ;
+  assign \$1378  = good & hit_tag_vm;
+  assign \$1379  = data[5:0] < 4'h8;
+  assign \$1380  = ~ \$1379 ;
+  assign \$1381  = data[31] & \$1380 ;
+  assign \$1382  = \$1381  | locked[0];
   assign \$1383  = ~ \$1382 ;
-  assign \$1384  = \$1381  & \$1383 ;
-  assign \$1385  = good & hit_tag_vm;
-  assign \$1386  = data[5:0] < 4'h8;
+  assign \$1384  = \$1378  & \$1383 ;
+  assign \$1385  = good & hit_credits;
   assign \$1387  = ~ \$1386 ;
-  assign \$1388  = data[31] & \$1387 ;
-  assign \$1389  = \$1388  | locked[0];
-  assign \$1390  = ~ \$1389 ;
-  assign \$1391  = \$1385  & \$1390 ;
-  assign \$1392  = good & hit_credits;
-  assign \$1394  = ~ \$1393 ;
-  assign \$1395  = \$1392  & \$1394 ;
-  assign \$1396  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1397  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1398  = \$1396  | \$1397 ;
-  assign \$1399  = free_slots__2 & { targets[2], targets[2], targets[2], targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1400  = \$1398  | \$1399 ;
-  assign \$1401  = free_slots__3 & { targets[3], targets[3], targets[3], targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1402  = \$1400  | \$1401 ;
-  assign \$1403  = free_slots__4 & { targets[4], targets[4], targets[4], targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1404  = \$1402  | \$1403 ;
-  assign \$1405  = free_slots__5 & { targets[5], targets[5], targets[5], targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1406  = \$1404  | \$1405 ;
-  assign \$1407  = free_slots__6 & { targets[6], targets[6], targets[6], targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1408  = \$1406  | \$1407 ;
-  assign \$1409  = free_slots__7 & { targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1410  = \$1408  | \$1409 ;
-  assign \$1411  = ! _lane;
-  assign \$1413  = sources[0] & \$1412 ;
-  assign \$1414  = commit | does_ack;
-  assign \$1415  = \$1413  & \$1414 ;
-  assign \$1418  = sources[0] & \$1417 ;
-  assign \$1419  = commit | does_ack;
-  assign \$1420  = \$1418  & \$1419 ;
-  assign \$1421  = ! _lane;
-  assign \$1423  = sources[1] & \$1422 ;
-  assign \$1424  = commit | does_ack;
-  assign \$1425  = \$1423  & \$1424 ;
-  assign \$1428  = sources[1] & \$1427 ;
-  assign \$1429  = commit | does_ack;
-  assign \$1430  = \$1428  & \$1429 ;
-  assign \$1431  = ! _lane;
-  assign \$1433  = sources[2] & \$1432 ;
-  assign \$1434  = commit | does_ack;
-  assign \$1435  = \$1433  & \$1434 ;
-  assign \$1438  = sources[2] & \$1437 ;
-  assign \$1439  = commit | does_ack;
-  assign \$1440  = \$1438  & \$1439 ;
-  assign \$1441  = ! _lane;
-  assign \$1443  = sources[3] & \$1442 ;
-  assign \$1444  = commit | does_ack;
-  assign \$1445  = \$1443  & \$1444 ;
-  assign \$1448  = sources[3] & \$1447 ;
-  assign \$1449  = commit | does_ack;
-  assign \$1450  = \$1448  & \$1449 ;
-  assign \$1451  = ! _lane;
-  assign \$1453  = sources[4] & \$1452 ;
-  assign \$1454  = commit | does_ack;
-  assign \$1455  = \$1453  & \$1454 ;
-  assign \$1458  = sources[4] & \$1457 ;
-  assign \$1459  = commit | does_ack;
-  assign \$1460  = \$1458  & \$1459 ;
-  assign \$1461  = ! _lane;
-  assign \$1463  = sources[5] & \$1462 ;
-  assign \$1464  = commit | does_ack;
-  assign \$1465  = \$1463  & \$1464 ;
-  assign \$1468  = sources[5] & \$1467 ;
-  assign \$1469  = commit | does_ack;
-  assign \$1470  = \$1468  & \$1469 ;
-  assign \$1471  = ! _lane;
-  assign \$1473  = sources[6] & \$1472 ;
-  assign \$1474  = commit | does_ack;
-  assign \$1475  = \$1473  & \$1474 ;
-  assign \$1478  = sources[6] & \$1477 ;
-  assign \$1479  = commit | does_ack;
-  assign \$1480  = \$1478  & \$1479 ;
-  assign \$1481  = ! _lane;
-  assign \$1483  = sources[7] & \$1482 ;
-  assign \$1484  = commit | does_ack;
-  assign \$1485  = \$1483  & \$1484 ;
-  assign \$1488  = sources[7] & \$1487 ;
-  assign \$1489  = commit | does_ack;
-  assign \$1490  = \$1488  & \$1489 ;
-  assign \$1491  = does_lock & data[0];
-  assign \$1492  = does_lock & data[1];
-  assign \$1493  = does_lock & data[2];
-  assign \$1494  = does_lock & data[3];
-  assign \$1495  = does_lock & data[4];
-  assign \$1496  = \data_0$282  + data[4:0];
-  assign \$1497  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1498  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1499  = \$1497  | \$1498 ;
-  assign \$1500  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1501  = \$1499  | \$1500 ;
-  assign \$1502  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1503  = \$1501  | \$1502 ;
-  assign \$1504  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1505  = \$1503  | \$1504 ;
-  assign \$1506  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1388  = \$1385  & \$1387 ;
+  assign \$1389  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1390  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1391  = \$1389  | \$1390 ;
+  assign \$1392  = free_slots__2 & { targets[2], targets[2], targets[2], targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1393  = \$1391  | \$1392 ;
+  assign \$1394  = free_slots__3 & { targets[3], targets[3], targets[3], targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1395  = \$1393  | \$1394 ;
+  assign \$1396  = free_slots__4 & { targets[4], targets[4], targets[4], targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1397  = \$1395  | \$1396 ;
+  assign \$1398  = free_slots__5 & { targets[5], targets[5], targets[5], targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1399  = \$1397  | \$1398 ;
+  assign \$1400  = free_slots__6 & { targets[6], targets[6], targets[6], targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1401  = \$1399  | \$1400 ;
+  assign \$1402  = free_slots__7 & { targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1403  = \$1401  | \$1402 ;
+  assign \$1404  = ! _lane;
+  assign \$1406  = sources[0] & \$1405 ;
+  assign \$1407  = commit | does_ack;
+  assign \$1408  = \$1406  & \$1407 ;
+  assign \$1411  = sources[0] & \$1410 ;
+  assign \$1412  = commit | does_ack;
+  assign \$1413  = \$1411  & \$1412 ;
+  assign \$1414  = ! _lane;
+  assign \$1416  = sources[1] & \$1415 ;
+  assign \$1417  = commit | does_ack;
+  assign \$1418  = \$1416  & \$1417 ;
+  assign \$1421  = sources[1] & \$1420 ;
+  assign \$1422  = commit | does_ack;
+  assign \$1423  = \$1421  & \$1422 ;
+  assign \$1424  = ! _lane;
+  assign \$1426  = sources[2] & \$1425 ;
+  assign \$1427  = commit | does_ack;
+  assign \$1428  = \$1426  & \$1427 ;
+  assign \$1431  = sources[2] & \$1430 ;
+  assign \$1432  = commit | does_ack;
+  assign \$1433  = \$1431  & \$1432 ;
+  assign \$1434  = ! _lane;
+  assign \$1436  = sources[3] & \$1435 ;
+  assign \$1437  = commit | does_ack;
+  assign \$1438  = \$1436  & \$1437 ;
+  assign \$1441  = sources[3] & \$1440 ;
+  assign \$1442  = commit | does_ack;
+  assign \$1443  = \$1441  & \$1442 ;
+  assign \$1444  = ! _lane;
+  assign \$1446  = sources[4] & \$1445 ;
+  assign \$1447  = commit | does_ack;
+  assign \$1448  = \$1446  & \$1447 ;
+  assign \$1451  = sources[4] & \$1450 ;
+  assign \$1452  = commit | does_ack;
+  assign \$1453  = \$1451  & \$1452 ;
+  assign \$1454  = ! _lane;
+  assign \$1456  = sources[5] & \$1455 ;
+  assign \$1457  = commit | does_ack;
+  assign \$1458  = \$1456  & \$1457 ;
+  assign \$1461  = sources[5] & \$1460 ;
+  assign \$1462  = commit | does_ack;
+  assign \$1463  = \$1461  & \$1462 ;
+  assign \$1464  = ! _lane;
+  assign \$1466  = sources[6] & \$1465 ;
+  assign \$1467  = commit | does_ack;
+  assign \$1468  = \$1466  & \$1467 ;
+  assign \$1471  = sources[6] & \$1470 ;
+  assign \$1472  = commit | does_ack;
+  assign \$1473  = \$1471  & \$1472 ;
+  assign \$1474  = ! _lane;
+  assign \$1476  = sources[7] & \$1475 ;
+  assign \$1477  = commit | does_ack;
+  assign \$1478  = \$1476  & \$1477 ;
+  assign \$1481  = sources[7] & \$1480 ;
+  assign \$1482  = commit | does_ack;
+  assign \$1483  = \$1481  & \$1482 ;
+  assign \$1484  = does_lock & data[0];
+  assign \$1485  = does_lock & data[1];
+  assign \$1486  = does_lock & data[2];
+  assign \$1487  = does_lock & data[3];
+  assign \$1488  = does_lock & data[4];
+  assign \$1489  = \data_0$282  + data[4:0];
+  assign \$1490  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1491  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1492  = \$1490  | \$1491 ;
+  assign \$1493  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1494  = \$1492  | \$1493 ;
+  assign \$1495  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1496  = \$1494  | \$1495 ;
+  assign \$1497  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1498  = \$1496  | \$1497 ;
+  assign \$1499  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1500  = \$1498  | \$1499 ;
+  assign \$1501  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1502  = \$1500  | \$1501 ;
+  assign \$1503  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1504  = \$1502  | \$1503 ;
+  assign \$1505  = \port$7536$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1506  = \port$7616$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1507  = \$1505  | \$1506 ;
-  assign \$1508  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1508  = \port$7696$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1509  = \$1507  | \$1508 ;
-  assign \$1510  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1510  = \port$7776$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1511  = \$1509  | \$1510 ;
-  assign \$1512  = \port$7543$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1513  = \port$7623$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1514  = \$1512  | \$1513 ;
-  assign \$1515  = \port$7703$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1516  = \$1514  | \$1515 ;
-  assign \$1517  = \port$7783$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1518  = \$1516  | \$1517 ;
-  assign \$1519  = \port$7863$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1520  = \$1518  | \$1519 ;
-  assign \$1521  = \port$7943$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1522  = \$1520  | \$1521 ;
-  assign \$1523  = \port$8023$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1524  = \$1522  | \$1523 ;
-  assign \$1525  = \port$8103$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1526  = \$1524  | \$1525 ;
-  assign \$1527  = \$1511  - \$1526 ;
-  assign \$1528  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1529  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1530  = \$1528  | \$1529 ;
-  assign \$1531  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1532  = \$1530  | \$1531 ;
-  assign \$1533  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1534  = \$1532  | \$1533 ;
-  assign \$1535  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1536  = \$1534  | \$1535 ;
-  assign \$1537  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1512  = \port$7856$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1513  = \$1511  | \$1512 ;
+  assign \$1514  = \port$7936$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1515  = \$1513  | \$1514 ;
+  assign \$1516  = \port$8016$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1517  = \$1515  | \$1516 ;
+  assign \$1518  = \port$8096$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1519  = \$1517  | \$1518 ;
+  assign \$1520  = \$1504  - \$1519 ;
+  assign \$1521  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1522  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1523  = \$1521  | \$1522 ;
+  assign \$1524  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1525  = \$1523  | \$1524 ;
+  assign \$1526  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1527  = \$1525  | \$1526 ;
+  assign \$1528  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1529  = \$1527  | \$1528 ;
+  assign \$1530  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1531  = \$1529  | \$1530 ;
+  assign \$1532  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1533  = \$1531  | \$1532 ;
+  assign \$1534  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1535  = \$1533  | \$1534 ;
+  assign \$1536  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1537  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1538  = \$1536  | \$1537 ;
-  assign \$1539  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1539  = gone__2 & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1540  = \$1538  | \$1539 ;
-  assign \$1541  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1541  = gone__3 & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1542  = \$1540  | \$1541 ;
-  assign \$1543  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1544  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1545  = \$1543  | \$1544 ;
-  assign \$1546  = gone__2 & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1547  = \$1545  | \$1546 ;
-  assign \$1548  = gone__3 & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1549  = \$1547  | \$1548 ;
-  assign \$1550  = gone__4 & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1551  = \$1549  | \$1550 ;
-  assign \$1552  = gone__5 & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1553  = \$1551  | \$1552 ;
-  assign \$1554  = gone__6 & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1555  = \$1553  | \$1554 ;
-  assign \$1556  = gone__7 & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1543  = gone__4 & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1544  = \$1542  | \$1543 ;
+  assign \$1545  = gone__5 & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1546  = \$1544  | \$1545 ;
+  assign \$1547  = gone__6 & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1548  = \$1546  | \$1547 ;
+  assign \$1549  = gone__7 & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1550  = \$1548  | \$1549 ;
+  assign \$1551  = \$1535  - \$1550 ;
+  assign \$1552  = data[4:0] - \$1551 [4:0];
+  assign \$1553  = returns & targets;
+  assign \$1554  = | \$1553 ;
+  assign \$1555  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1556  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1557  = \$1555  | \$1556 ;
-  assign \$1558  = \$1542  - \$1557 ;
-  assign \$1559  = data[4:0] - \$1558 [4:0];
-  assign \$1560  = returns & targets;
-  assign \$1561  = | \$1560 ;
-  assign \$1562  = \port$7543$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1563  = \port$7623$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1564  = \$1562  | \$1563 ;
-  assign \$1565  = \port$7703$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1566  = \$1564  | \$1565 ;
-  assign \$1567  = \port$7783$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1568  = \$1566  | \$1567 ;
-  assign \$1569  = \port$7863$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1570  = \$1568  | \$1569 ;
-  assign \$1571  = \port$7943$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1572  = \$1570  | \$1571 ;
-  assign \$1573  = \port$8023$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1574  = \$1572  | \$1573 ;
-  assign \$1575  = \port$8103$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1576  = \$1574  | \$1575 ;
-  assign \$1577  = \$1576  - data[4:0];
-  assign \$1578  = data[15:0] <= 5'h10;
+  assign \$1558  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1559  = \$1557  | \$1558 ;
+  assign \$1560  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1561  = \$1559  | \$1560 ;
+  assign \$1562  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1563  = \$1561  | \$1562 ;
+  assign \$1564  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1565  = \$1563  | \$1564 ;
+  assign \$1566  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1567  = \$1565  | \$1566 ;
+  assign \$1568  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1569  = \$1567  | \$1568 ;
+  assign \$1570  = \$1569  - data[4:0];
+  assign \$1571  = data[15:0] <= 5'h10;
   always @(posedge clk)
-    _commits <= \$1579 ;
+    _commits <= \$1572 ;
   always @(posedge clk)
-    word__request <= \$1580 ;
+    word__request <= \$1573 ;
   always @(posedge clk)
-    _commit <= \$1581 ;
+    _commit <= \$1574 ;
   always @(posedge clk)
-    others <= \$1582 ;
+    others <= \$1575 ;
   always @(posedge clk)
-    _checking <= \$1583 ;
+    _checking <= \$1576 ;
   always @(posedge clk)
-    _ordinary <= \$1584 ;
+    _ordinary <= \$1577 ;
   always @(posedge clk)
-    _taken <= \$1585 ;
+    _taken <= \$1578 ;
   always @(posedge clk)
-    kept_0 <= \$1586 ;
+    kept_0 <= \$1579 ;
   always @(posedge clk)
-    kept_1 <= \$1587 ;
+    kept_1 <= \$1580 ;
   always @(posedge clk)
-    kept_2 <= \$1588 ;
+    kept_2 <= \$1581 ;
   always @(posedge clk)
-    kept_3 <= \$1589 ;
+    kept_3 <= \$1582 ;
   always @(posedge clk)
-    _target_exists <= \$1590 ;
+    _target_exists <= \$1583 ;
   always @(posedge clk)
-    _lane <= \$1591 ;
+    _lane <= \$1584 ;
   always @(posedge clk)
-    \$signal  <= \$1592 ;
+    \$signal  <= \$1585 ;
   always @(posedge clk)
-    hold <= \$1593 ;
+    hold <= \$1586 ;
   always @(posedge clk)
-    walk <= \$1594 ;
+    walk <= \$1587 ;
   always @(posedge clk)
-    kill <= \$1595 ;
+    kill <= \$1588 ;
   always @(posedge clk)
-    _first <= \$1596 ;
+    _first <= \$1589 ;
   always @(posedge clk)
-    _late <= \$1597 ;
+    _late <= \$1590 ;
   always @(posedge clk)
-    _blank <= \$1598 ;
+    _blank <= \$1591 ;
   always @(posedge clk)
-    _bad <= \$1599 ;
+    _bad <= \$1592 ;
   always @(posedge clk)
-    hit_irq_state <= \$1600 ;
+    hit_irq_state <= \$1593 ;
   always @(posedge clk)
-    hit_irq_test <= \$1601 ;
+    hit_irq_test <= \$1594 ;
   always @(posedge clk)
-    hit_ring <= \$1602 ;
+    hit_ring <= \$1595 ;
   always @(posedge clk)
-    hit_pending <= \$1603 ;
+    hit_pending <= \$1596 ;
   always @(posedge clk)
-    hit_irq_enable <= \$1604 ;
+    hit_irq_enable <= \$1597 ;
   always @(posedge clk)
-    hit_ack <= \$1605 ;
+    hit_ack <= \$1598 ;
   always @(posedge clk)
-    hit_free <= \$1606 ;
+    hit_free <= \$1599 ;
   always @(posedge clk)
-    hit_return <= \$1607 ;
+    hit_return <= \$1600 ;
   always @(posedge clk)
-    hit_revoke <= \$1608 ;
+    hit_revoke <= \$1601 ;
   always @(posedge clk)
-    hit_peer <= \$1609 ;
+    hit_peer <= \$1602 ;
   always @(posedge clk)
-    hit_epoch <= \$1610 ;
+    hit_epoch <= \$1603 ;
   always @(posedge clk)
-    hit_tear <= \$1611 ;
+    hit_tear <= \$1604 ;
   always @(posedge clk)
-    hit_lock <= \$1612 ;
+    hit_lock <= \$1605 ;
   always @(posedge clk)
-    hit_fault_pending <= \$1613 ;
+    hit_fault_pending <= \$1606 ;
   always @(posedge clk)
-    hit_fault_enable <= \$1614 ;
+    hit_fault_enable <= \$1607 ;
   always @(posedge clk)
-    hit_wait_arm <= \$1615 ;
+    hit_wait_arm <= \$1608 ;
   always @(posedge clk)
-    hit_wait_disarm <= \$1616 ;
+    hit_wait_disarm <= \$1609 ;
   always @(posedge clk)
-    hit_wait_fired <= \$1617 ;
+    hit_wait_fired <= \$1610 ;
   always @(posedge clk)
-    hit_stray <= \$1618 ;
+    hit_stray <= \$1611 ;
   always @(posedge clk)
-    hit_reclaim <= \$1619 ;
+    hit_reclaim <= \$1612 ;
   always @(posedge clk)
-    hit_resident <= \$1620 ;
+    hit_resident <= \$1613 ;
   always @(posedge clk)
-    hit_quota <= \$1621 ;
+    hit_quota <= \$1614 ;
   always @(posedge clk)
-    hit_control <= \$1622 ;
+    hit_control <= \$1615 ;
   always @(posedge clk)
-    hit_permit <= \$1623 ;
+    hit_permit <= \$1616 ;
   always @(posedge clk)
-    hit_tag_match <= \$1624 ;
+    hit_tag_match <= \$1617 ;
   always @(posedge clk)
-    hit_tag_mask <= \$1625 ;
+    hit_tag_mask <= \$1618 ;
   always @(posedge clk)
-    hit_tag_vm <= \$1626 ;
+    hit_tag_vm <= \$1619 ;
   always @(posedge clk)
-    hit_credits <= \$1627 ;
+    hit_credits <= \$1620 ;
   always @(posedge clk)
-    index <= \$1628 ;
+    index <= \$1621 ;
   always @(posedge clk)
-    source <= \$1629 ;
+    source <= \$1622 ;
   always @(posedge clk)
-    target <= \$1630 ;
+    target <= \$1623 ;
   always @(posedge clk)
-    sources <= \$1631 ;
+    sources <= \$1624 ;
   always @(posedge clk)
-    targets <= \$1632 ;
+    targets <= \$1625 ;
   always @(posedge clk)
-    _refused <= \$1633 ;
+    _refused <= \$1626 ;
   always @(posedge clk)
-    do__irq_state <= \$1634 ;
+    do__irq_state <= \$1627 ;
   always @(posedge clk)
-    do__irq_test <= \$1635 ;
+    do__irq_test <= \$1628 ;
   always @(posedge clk)
-    do__ring <= \$1636 ;
+    do__ring <= \$1629 ;
   always @(posedge clk)
-    do__pending <= \$1637 ;
+    do__pending <= \$1630 ;
   always @(posedge clk)
-    do__irq_enable <= \$1638 ;
+    do__irq_enable <= \$1631 ;
   always @(posedge clk)
-    does_ack <= \$1639 ;
+    does_ack <= \$1632 ;
   always @(posedge clk)
-    do__free <= \$1640 ;
+    do__free <= \$1633 ;
   always @(posedge clk)
-    do__return <= \$1641 ;
+    do__return <= \$1634 ;
   always @(posedge clk)
-    do__revoke <= \$1642 ;
+    do__revoke <= \$1635 ;
   always @(posedge clk)
-    do__peer <= \$1643 ;
+    do__peer <= \$1636 ;
   always @(posedge clk)
-    does_epoch <= \$1644 ;
+    does_epoch <= \$1637 ;
   always @(posedge clk)
-    do__tear <= \$1645 ;
+    do__tear <= \$1638 ;
   always @(posedge clk)
-    does_lock <= \$1646 ;
+    does_lock <= \$1639 ;
   always @(posedge clk)
-    do__fault_pending <= \$1647 ;
+    do__fault_pending <= \$1640 ;
   always @(posedge clk)
-    do__fault_enable <= \$1648 ;
+    do__fault_enable <= \$1641 ;
   always @(posedge clk)
-    do__wait_arm <= \$1649 ;
+    do__wait_arm <= \$1642 ;
   always @(posedge clk)
-    do__wait_disarm <= \$1650 ;
+    do__wait_disarm <= \$1643 ;
   always @(posedge clk)
-    do__wait_fired <= \$1651 ;
+    do__wait_fired <= \$1644 ;
   always @(posedge clk)
-    do__stray <= \$1652 ;
+    do__stray <= \$1645 ;
   always @(posedge clk)
-    do__reclaim <= \$1653 ;
+    do__reclaim <= \$1646 ;
   always @(posedge clk)
-    do__resident <= \$1654 ;
+    do__resident <= \$1647 ;
   always @(posedge clk)
-    do__quota <= \$1655 ;
+    do__quota <= \$1648 ;
   always @(posedge clk)
-    do__control <= \$1656 ;
+    do__control <= \$1649 ;
   always @(posedge clk)
-    do__permit <= \$1657 ;
+    do__permit <= \$1650 ;
   always @(posedge clk)
-    do__tag_match <= \$1658 ;
+    do__tag_match <= \$1651 ;
   always @(posedge clk)
-    do__tag_mask <= \$1659 ;
+    do__tag_mask <= \$1652 ;
   always @(posedge clk)
-    do__tag_vm <= \$1660 ;
+    do__tag_vm <= \$1653 ;
   always @(posedge clk)
-    does_credits <= \$1661 ;
+    does_credits <= \$1654 ;
   always @(posedge clk)
-    data <= \$1662 ;
+    data <= \$1655 ;
   always @(posedge clk)
-    accepted <= \$1663 ;
+    accepted <= \$1656 ;
   always @(posedge clk)
-    given_up <= \$1664 ;
+    given_up <= \$1657 ;
   always @(posedge clk)
-    refused_slot <= \$1665 ;
+    refused_slot <= \$1658 ;
   always @(posedge clk)
-    refusing_0 <= \$1666 ;
+    refusing_0 <= \$1659 ;
   always @(posedge clk)
-    refusing_1 <= \$1667 ;
+    refusing_1 <= \$1660 ;
   always @(posedge clk)
-    refusing_2 <= \$1668 ;
+    refusing_2 <= \$1661 ;
   always @(posedge clk)
-    refusing_3 <= \$1669 ;
+    refusing_3 <= \$1662 ;
   always @(posedge clk)
-    refusing_4 <= \$1670 ;
+    refusing_4 <= \$1663 ;
   always @(posedge clk)
-    refusing_5 <= \$1671 ;
+    refusing_5 <= \$1664 ;
   always @(posedge clk)
-    refusing_6 <= \$1672 ;
+    refusing_6 <= \$1665 ;
   always @(posedge clk)
-    refusing_7 <= \$1673 ;
+    refusing_7 <= \$1666 ;
   always @(posedge clk)
-    epoch <= \$1674 ;
+    epoch <= \$1667 ;
   always @(posedge clk)
-    locked <= \$1675 ;
+    locked <= \$1668 ;
   always @(posedge clk)
-    \$signal$216  <= \$1676 ;
+    \$signal$216  <= \$1669 ;
   always @(posedge clk)
-    limit <= \$1677 ;
+    limit <= \$1670 ;
   always @(posedge clk)
-    \$signal$220  <= \$1678 ;
+    \$signal$220  <= \$1671 ;
   always @(posedge clk)
-    late <= \$1679 ;
+    late <= \$1672 ;
   always @(posedge clk)
-    limited <= \$1680 ;
+    limited <= \$1673 ;
   always @(posedge clk)
-    possible <= \$1681 ;
+    possible <= \$1674 ;
   \postern.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$10612$0 (requests__2__valid),
-    .\port$11830$0 (requests__3__valid),
+    .\port$10605$0 (requests__2__valid),
+    .\port$11823$0 (requests__3__valid),
     .\port$2936$0 (\$4 ),
-    .\port$4697$0 (\$1682 ),
-    .\port$4705$0 (\$1683 ),
-    .\port$4714$0 (\$1684 ),
-    .\port$4724$0 (\$1685 ),
-    .\port$4735$0 (\$1686 ),
-    .\port$8176$0 (requests__0__valid),
-    .\port$9394$0 (requests__1__valid),
+    .\port$4690$0 (\$1675 ),
+    .\port$4698$0 (\$1676 ),
+    .\port$4707$0 (\$1677 ),
+    .\port$4717$0 (\$1678 ),
+    .\port$4728$0 (\$1679 ),
+    .\port$8169$0 (requests__0__valid),
+    .\port$9387$0 (requests__1__valid),
     .rst(rst)
   );
   \postern.write_engine.outcomes  outcomes (
@@ -67034,8 +67020,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_0(look_settled),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18080$0 (look_vm),
-    .\port$18086$0 (look_lane),
+    .\port$18073$0 (look_vm),
+    .\port$18079$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(write_data),
@@ -67048,7 +67034,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .fill_row(fill_row),
     .rst(rst),
     .write(grants),
-    .write_data(\$196 [4:0]),
+    .write_data(\$189 [4:0]),
     .write_row(target)
   );
   \postern.write_engine.results  results (
@@ -67057,10 +67043,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17762$0 (_lane),
-    .\port$17838$0 (source),
-    .\port$18080$0 (look_vm),
-    .\port$18086$0 (look_lane),
+    .\port$17755$0 (_lane),
+    .\port$17831$0 (source),
+    .\port$18073$0 (look_vm),
+    .\port$18079$0 (look_lane),
     .rst(rst),
     .write(\write$173 ),
     .write_data(\new ),
@@ -67069,7 +67055,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     \$like  = \$15 ;
-    if (\$1686 ) begin
+    if (\$1679 ) begin
       \$like  = \$37 ;
     end
     if (decoding) begin
@@ -67085,7 +67071,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     receiver = \$22 [5:3];
-    if (\$1686 ) begin
+    if (\$1679 ) begin
       receiver = \$39 [2:0];
     end
     if (decoding) begin
@@ -67144,24 +67130,26 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     _late_fault = 4'h0;
-    if (\$123 ) begin
+    if (\$116 ) begin
+      if (commit) begin
+        _late_fault = 4'ha;
+      end
+    end
+    if (\$122 ) begin
       _late_fault = 4'ha;
     end
-    if (\$129 ) begin
-      _late_fault = 4'ha;
-    end
-    if (\$155 ) begin
+    if (\$148 ) begin
       _late_fault = 4'h8;
     end
-    if (\$228 ) begin
+    if (\$221 ) begin
       _late_fault = 4'h9;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    write = \$125 ;
+    write = \$118 ;
     if (walk) begin
-      write = \$130 ;
+      write = \$123 ;
     end
   end
   always @* begin
@@ -67180,9 +67168,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \write$173  = \$142 ;
+    \write$173  = \$135 ;
     if (walk) begin
-      \write$173  = \$143 ;
+      \write$173  = \$136 ;
     end
   end
   always @* begin
@@ -67194,119 +67182,177 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    new_sent = \$171 [4:0];
+    new_sent = \$164 [4:0];
     if (_ordinary) begin
-      new_sent = \$218 ;
+      new_sent = \$211 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    new_stop = \$187 [4:0];
+    new_stop = \$180 [4:0];
     if (_ordinary) begin
       new_stop = limited;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1579  = \$241 ;
+    \$1572  = \$234 ;
     if (rst) begin
-      \$1579  = 1'h0;
+      \$1572  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1580  = \$326 ;
+    \$1573  = \$319 ;
     if (rst) begin
-      \$1580  = 4'h0;
+      \$1573  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1581  = \$342 ;
+    \$1574  = \$335 ;
     if (rst) begin
-      \$1581  = 4'h0;
+      \$1574  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1582  = \$353 ;
+    \$1575  = \$346 ;
     if (rst) begin
-      \$1582  = 4'h0;
+      \$1575  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1583  = decoding;
+    \$1576  = decoding;
+    if (rst) begin
+      \$1576  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1577  = \$348 ;
+    if (rst) begin
+      \$1577  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1578  = _taken;
+    if (\$349 ) begin
+      \$1578  = { \$1678 , \$1677 , \$1676 , \$1675  };
+    end
+    if (rst) begin
+      \$1578  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1579  = kept_0;
+    if (\$349 ) begin
+      \$1579  = \$350 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1580  = kept_1;
+    if (\$349 ) begin
+      \$1580  = \$351 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1581  = kept_2;
+    if (\$349 ) begin
+      \$1581  = \$352 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1582  = kept_3;
+    if (\$349 ) begin
+      \$1582  = \$353 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1583  = _target_exists;
+    if (\$354 ) begin
+      \$1583  = 1'h1;
+    end
+    if (decoding) begin
+      \$1583  = \$1225 ;
+    end
     if (rst) begin
       \$1583  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1584  = \$355 ;
+    \$1584  = _lane;
+    if (\$354 ) begin
+      \$1584  = \$361 [8];
+    end
+    if (decoding) begin
+      \$1584  = \$1226 ;
+    end
     if (rst) begin
       \$1584  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1585  = _taken;
-    if (\$356 ) begin
-      \$1585  = { \$1685 , \$1684 , \$1683 , \$1682  };
+    \$1585  = manages;
+    if (rst) begin
+      \$1585  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1586  = \$362 ;
+    if (rst) begin
+      \$1586  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1587  = \$364 ;
+    if (rst) begin
+      \$1587  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1588  = \$367 ;
+    if (rst) begin
+      \$1588  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1589  = _first;
+    if (decoding) begin
+      \$1589  = \$373 ;
     end
     if (rst) begin
-      \$1585  = 4'h0;
+      \$1589  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1586  = kept_0;
-    if (\$356 ) begin
-      \$1586  = \$357 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1587  = kept_1;
-    if (\$356 ) begin
-      \$1587  = \$358 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1588  = kept_2;
-    if (\$356 ) begin
-      \$1588  = \$359 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1589  = kept_3;
-    if (\$356 ) begin
-      \$1589  = \$360 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1590  = _target_exists;
-    if (\$361 ) begin
-      \$1590  = 1'h1;
-    end
+    \$1590  = _late;
     if (decoding) begin
-      \$1590  = \$1232 ;
+      \$1590  = \$773 ;
     end
     if (rst) begin
-      \$1590  = 1'h0;
+      \$1590  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1591  = _lane;
-    if (\$361 ) begin
-      \$1591  = \$368 [8];
-    end
+    \$1591  = _blank;
     if (decoding) begin
-      \$1591  = \$1233 ;
+      \$1591  = \$774 ;
     end
     if (rst) begin
       \$1591  = 1'h0;
@@ -67314,57 +67360,69 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1592  = manages;
+    \$1592  = _bad;
+    if (decoding) begin
+      \$1592  = \$984 ;
+    end
     if (rst) begin
       \$1592  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1593  = \$369 ;
+    \$1593  = hit_irq_state;
+    if (decoding) begin
+      \$1593  = \$993 ;
+    end
     if (rst) begin
       \$1593  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1594  = \$371 ;
+    \$1594  = hit_irq_test;
+    if (decoding) begin
+      \$1594  = \$1002 ;
+    end
     if (rst) begin
       \$1594  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1595  = \$374 ;
+    \$1595  = hit_ring;
+    if (decoding) begin
+      \$1595  = \$1011 ;
+    end
     if (rst) begin
       \$1595  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1596  = _first;
+    \$1596  = hit_pending;
     if (decoding) begin
-      \$1596  = \$380 ;
+      \$1596  = \$1020 ;
     end
     if (rst) begin
-      \$1596  = 4'h0;
+      \$1596  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1597  = _late;
+    \$1597  = hit_irq_enable;
     if (decoding) begin
-      \$1597  = \$780 ;
+      \$1597  = \$1029 ;
     end
     if (rst) begin
-      \$1597  = 4'h0;
+      \$1597  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1598  = _blank;
+    \$1598  = hit_ack;
     if (decoding) begin
-      \$1598  = \$781 ;
+      \$1598  = \$1038 ;
     end
     if (rst) begin
       \$1598  = 1'h0;
@@ -67372,9 +67430,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1599  = _bad;
+    \$1599  = hit_free;
     if (decoding) begin
-      \$1599  = \$991 ;
+      \$1599  = \$1047 ;
     end
     if (rst) begin
       \$1599  = 1'h0;
@@ -67382,9 +67440,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1600  = hit_irq_state;
+    \$1600  = hit_return;
     if (decoding) begin
-      \$1600  = \$1000 ;
+      \$1600  = \$1056 ;
     end
     if (rst) begin
       \$1600  = 1'h0;
@@ -67392,9 +67450,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1601  = hit_irq_test;
+    \$1601  = hit_revoke;
     if (decoding) begin
-      \$1601  = \$1009 ;
+      \$1601  = \$1065 ;
     end
     if (rst) begin
       \$1601  = 1'h0;
@@ -67402,9 +67460,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1602  = hit_ring;
+    \$1602  = hit_peer;
     if (decoding) begin
-      \$1602  = \$1018 ;
+      \$1602  = \$1074 ;
     end
     if (rst) begin
       \$1602  = 1'h0;
@@ -67412,9 +67470,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1603  = hit_pending;
+    \$1603  = hit_epoch;
     if (decoding) begin
-      \$1603  = \$1027 ;
+      \$1603  = \$1082 ;
     end
     if (rst) begin
       \$1603  = 1'h0;
@@ -67422,9 +67480,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1604  = hit_irq_enable;
+    \$1604  = hit_tear;
     if (decoding) begin
-      \$1604  = \$1036 ;
+      \$1604  = \$1090 ;
     end
     if (rst) begin
       \$1604  = 1'h0;
@@ -67432,9 +67490,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1605  = hit_ack;
+    \$1605  = hit_lock;
     if (decoding) begin
-      \$1605  = \$1045 ;
+      \$1605  = \$1098 ;
     end
     if (rst) begin
       \$1605  = 1'h0;
@@ -67442,9 +67500,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1606  = hit_free;
+    \$1606  = hit_fault_pending;
     if (decoding) begin
-      \$1606  = \$1054 ;
+      \$1606  = \$1106 ;
     end
     if (rst) begin
       \$1606  = 1'h0;
@@ -67452,9 +67510,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1607  = hit_return;
+    \$1607  = hit_fault_enable;
     if (decoding) begin
-      \$1607  = \$1063 ;
+      \$1607  = \$1114 ;
     end
     if (rst) begin
       \$1607  = 1'h0;
@@ -67462,9 +67520,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1608  = hit_revoke;
+    \$1608  = hit_wait_arm;
     if (decoding) begin
-      \$1608  = \$1072 ;
+      \$1608  = \$1122 ;
     end
     if (rst) begin
       \$1608  = 1'h0;
@@ -67472,9 +67530,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1609  = hit_peer;
+    \$1609  = hit_wait_disarm;
     if (decoding) begin
-      \$1609  = \$1081 ;
+      \$1609  = \$1130 ;
     end
     if (rst) begin
       \$1609  = 1'h0;
@@ -67482,9 +67540,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1610  = hit_epoch;
+    \$1610  = hit_wait_fired;
     if (decoding) begin
-      \$1610  = \$1089 ;
+      \$1610  = \$1138 ;
     end
     if (rst) begin
       \$1610  = 1'h0;
@@ -67492,9 +67550,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1611  = hit_tear;
+    \$1611  = hit_stray;
     if (decoding) begin
-      \$1611  = \$1097 ;
+      \$1611  = \$1146 ;
     end
     if (rst) begin
       \$1611  = 1'h0;
@@ -67502,9 +67560,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1612  = hit_lock;
+    \$1612  = hit_reclaim;
     if (decoding) begin
-      \$1612  = \$1105 ;
+      \$1612  = \$1154 ;
     end
     if (rst) begin
       \$1612  = 1'h0;
@@ -67512,9 +67570,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1613  = hit_fault_pending;
+    \$1613  = hit_resident;
     if (decoding) begin
-      \$1613  = \$1113 ;
+      \$1613  = \$1162 ;
     end
     if (rst) begin
       \$1613  = 1'h0;
@@ -67522,9 +67580,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1614  = hit_fault_enable;
+    \$1614  = hit_quota;
     if (decoding) begin
-      \$1614  = \$1121 ;
+      \$1614  = \$1170 ;
     end
     if (rst) begin
       \$1614  = 1'h0;
@@ -67532,9 +67590,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1615  = hit_wait_arm;
+    \$1615  = hit_control;
     if (decoding) begin
-      \$1615  = \$1129 ;
+      \$1615  = \$1178 ;
     end
     if (rst) begin
       \$1615  = 1'h0;
@@ -67542,9 +67600,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1616  = hit_wait_disarm;
+    \$1616  = hit_permit;
     if (decoding) begin
-      \$1616  = \$1137 ;
+      \$1616  = \$1186 ;
     end
     if (rst) begin
       \$1616  = 1'h0;
@@ -67552,9 +67610,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1617  = hit_wait_fired;
+    \$1617  = hit_tag_match;
     if (decoding) begin
-      \$1617  = \$1145 ;
+      \$1617  = \$1194 ;
     end
     if (rst) begin
       \$1617  = 1'h0;
@@ -67562,9 +67620,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1618  = hit_stray;
+    \$1618  = hit_tag_mask;
     if (decoding) begin
-      \$1618  = \$1153 ;
+      \$1618  = \$1202 ;
     end
     if (rst) begin
       \$1618  = 1'h0;
@@ -67572,9 +67630,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1619  = hit_reclaim;
+    \$1619  = hit_tag_vm;
     if (decoding) begin
-      \$1619  = \$1161 ;
+      \$1619  = \$1210 ;
     end
     if (rst) begin
       \$1619  = 1'h0;
@@ -67582,9 +67640,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1620  = hit_resident;
+    \$1620  = hit_credits;
     if (decoding) begin
-      \$1620  = \$1169 ;
+      \$1620  = \$1218 ;
     end
     if (rst) begin
       \$1620  = 1'h0;
@@ -67592,560 +67650,490 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1621  = hit_quota;
+    \$1621  = index;
     if (decoding) begin
-      \$1621  = \$1177 ;
+      \$1621  = \$1230 ;
     end
     if (rst) begin
-      \$1621  = 1'h0;
+      \$1621  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1622  = hit_control;
-    if (decoding) begin
-      \$1622  = \$1185 ;
+    \$1622  = source;
+    if (\$1231 ) begin
+      \$1622  = \$like ;
     end
     if (rst) begin
-      \$1622  = 1'h0;
+      \$1622  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1623  = hit_permit;
-    if (decoding) begin
-      \$1623  = \$1193 ;
+    \$1623  = target;
+    if (\$1231 ) begin
+      \$1623  = receiver;
     end
     if (rst) begin
-      \$1623  = 1'h0;
+      \$1623  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1624  = hit_tag_match;
-    if (decoding) begin
-      \$1624  = \$1201 ;
+    \$1624  = sources;
+    if (\$1231 ) begin
+      \$1624  = { \$1247 , \$1245 , \$1243 , \$1241 , \$1239 , \$1237 , \$1235 , \$1233  };
     end
     if (rst) begin
-      \$1624  = 1'h0;
+      \$1624  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1625  = hit_tag_mask;
-    if (decoding) begin
-      \$1625  = \$1209 ;
+    \$1625  = targets;
+    if (\$1231 ) begin
+      \$1625  = { \$1263 , \$1261 , \$1259 , \$1257 , \$1255 , \$1253 , \$1251 , \$1249  };
     end
     if (rst) begin
-      \$1625  = 1'h0;
+      \$1625  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1626  = hit_tag_vm;
-    if (decoding) begin
-      \$1626  = \$1217 ;
-    end
+    \$1626  = \$1301 ;
     if (rst) begin
-      \$1626  = 1'h0;
+      \$1626  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1627  = hit_credits;
-    if (decoding) begin
-      \$1627  = \$1225 ;
-    end
+    \$1627  = \$1303 ;
     if (rst) begin
       \$1627  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1628  = index;
-    if (decoding) begin
-      \$1628  = \$1237 ;
-    end
+    \$1628  = \$1305 ;
     if (rst) begin
-      \$1628  = 3'h0;
+      \$1628  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1629  = source;
-    if (\$1238 ) begin
-      \$1629  = \$like ;
-    end
+    \$1629  = \$1308 ;
     if (rst) begin
-      \$1629  = 3'h0;
+      \$1629  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1630  = target;
-    if (\$1238 ) begin
-      \$1630  = receiver;
-    end
+    \$1630  = \$1310 ;
     if (rst) begin
-      \$1630  = 3'h0;
+      \$1630  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1631  = sources;
-    if (\$1238 ) begin
-      \$1631  = { \$1254 , \$1252 , \$1250 , \$1248 , \$1246 , \$1244 , \$1242 , \$1240  };
-    end
+    \$1631  = \$1312 ;
     if (rst) begin
-      \$1631  = 8'h00;
+      \$1631  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1632  = targets;
-    if (\$1238 ) begin
-      \$1632  = { \$1270 , \$1268 , \$1266 , \$1264 , \$1262 , \$1260 , \$1258 , \$1256  };
-    end
+    \$1632  = \$1314 ;
     if (rst) begin
-      \$1632  = 8'h00;
+      \$1632  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1633  = \$1308 ;
+    \$1633  = \$1316 ;
     if (rst) begin
-      \$1633  = 4'h0;
+      \$1633  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1634  = \$1310 ;
+    \$1634  = \$1318 ;
     if (rst) begin
       \$1634  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1635  = \$1312 ;
+    \$1635  = \$1320 ;
     if (rst) begin
       \$1635  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1636  = \$1315 ;
+    \$1636  = \$1325 ;
     if (rst) begin
       \$1636  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1637  = \$1317 ;
+    \$1637  = \$1327 ;
     if (rst) begin
       \$1637  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1638  = \$1319 ;
+    \$1638  = \$1334 ;
     if (rst) begin
       \$1638  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1639  = \$1321 ;
+    \$1639  = \$1336 ;
     if (rst) begin
       \$1639  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1640  = \$1323 ;
+    \$1640  = \$1338 ;
     if (rst) begin
       \$1640  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1641  = \$1325 ;
+    \$1641  = \$1340 ;
     if (rst) begin
       \$1641  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1642  = \$1327 ;
+    \$1642  = \$1342 ;
     if (rst) begin
       \$1642  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1643  = \$1332 ;
+    \$1643  = \$1344 ;
     if (rst) begin
       \$1643  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1644  = \$1334 ;
+    \$1644  = \$1346 ;
     if (rst) begin
       \$1644  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1645  = \$1341 ;
+    \$1645  = \$1348 ;
     if (rst) begin
       \$1645  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1646  = \$1343 ;
+    \$1646  = \$1350 ;
     if (rst) begin
       \$1646  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1647  = \$1345 ;
+    \$1647  = \$1359 ;
     if (rst) begin
       \$1647  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1648  = \$1347 ;
+    \$1648  = \$1363 ;
     if (rst) begin
       \$1648  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1649  = \$1349 ;
+    \$1649  = \$1365 ;
     if (rst) begin
       \$1649  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1650  = \$1351 ;
+    \$1650  = \$1369 ;
     if (rst) begin
       \$1650  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1651  = \$1353 ;
+    \$1651  = \$1373 ;
     if (rst) begin
       \$1651  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1652  = \$1355 ;
+    \$1652  = \$1377 ;
     if (rst) begin
       \$1652  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1653  = \$1357 ;
+    \$1653  = \$1384 ;
     if (rst) begin
       \$1653  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1654  = \$1366 ;
+    \$1654  = \$1388 ;
     if (rst) begin
       \$1654  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1655  = \$1370 ;
+    \$1655  = _request[77:46];
     if (rst) begin
-      \$1655  = 1'h0;
+      \$1655  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1656  = \$1372 ;
+    \$1656  = \accept$149 ;
     if (rst) begin
       \$1656  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1657  = \$1376 ;
+    \$1657  = \$1403 ;
     if (rst) begin
-      \$1657  = 1'h0;
+      \$1657  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1658  = \$1380 ;
+    \$1658  = _request[91:84];
     if (rst) begin
-      \$1658  = 1'h0;
+      \$1658  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1659  = \$1384 ;
-    if (rst) begin
-      \$1659  = 1'h0;
+    \$1659  = refusing_0;
+    if (\$1408 ) begin
+      \$1659 [0] = refuse;
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1660  = \$1391 ;
-    if (rst) begin
-      \$1660  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1661  = \$1395 ;
-    if (rst) begin
-      \$1661  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1662  = _request[77:46];
-    if (rst) begin
-      \$1662  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1663  = \accept$149 ;
-    if (rst) begin
-      \$1663  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1664  = \$1410 ;
-    if (rst) begin
-      \$1664  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1665  = _request[91:84];
-    if (rst) begin
-      \$1665  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1666  = refusing_0;
-    if (\$1415 ) begin
-      \$1666 [0] = refuse;
-    end
-    if (\$1420 ) begin
-      \$1666 [1] = refuse;
+    if (\$1413 ) begin
+      \$1659 [1] = refuse;
     end
     if (closed_vm[0]) begin
-      \$1666  = 2'h0;
+      \$1659  = 2'h0;
     end
     if (rst) begin
-      \$1666  = 2'h0;
+      \$1659  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1667  = refusing_1;
-    if (\$1425 ) begin
-      \$1667 [0] = refuse;
+    \$1660  = refusing_1;
+    if (\$1418 ) begin
+      \$1660 [0] = refuse;
     end
-    if (\$1430 ) begin
-      \$1667 [1] = refuse;
+    if (\$1423 ) begin
+      \$1660 [1] = refuse;
     end
     if (closed_vm[1]) begin
-      \$1667  = 2'h0;
+      \$1660  = 2'h0;
     end
     if (rst) begin
-      \$1667  = 2'h0;
+      \$1660  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1668  = refusing_2;
-    if (\$1435 ) begin
-      \$1668 [0] = refuse;
+    \$1661  = refusing_2;
+    if (\$1428 ) begin
+      \$1661 [0] = refuse;
     end
-    if (\$1440 ) begin
-      \$1668 [1] = refuse;
+    if (\$1433 ) begin
+      \$1661 [1] = refuse;
     end
     if (closed_vm[2]) begin
-      \$1668  = 2'h0;
+      \$1661  = 2'h0;
     end
     if (rst) begin
-      \$1668  = 2'h0;
+      \$1661  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1669  = refusing_3;
-    if (\$1445 ) begin
-      \$1669 [0] = refuse;
+    \$1662  = refusing_3;
+    if (\$1438 ) begin
+      \$1662 [0] = refuse;
     end
-    if (\$1450 ) begin
-      \$1669 [1] = refuse;
+    if (\$1443 ) begin
+      \$1662 [1] = refuse;
     end
     if (closed_vm[3]) begin
-      \$1669  = 2'h0;
+      \$1662  = 2'h0;
     end
     if (rst) begin
-      \$1669  = 2'h0;
+      \$1662  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1670  = refusing_4;
-    if (\$1455 ) begin
-      \$1670 [0] = refuse;
+    \$1663  = refusing_4;
+    if (\$1448 ) begin
+      \$1663 [0] = refuse;
     end
-    if (\$1460 ) begin
-      \$1670 [1] = refuse;
+    if (\$1453 ) begin
+      \$1663 [1] = refuse;
     end
     if (closed_vm[4]) begin
-      \$1670  = 2'h0;
+      \$1663  = 2'h0;
     end
     if (rst) begin
-      \$1670  = 2'h0;
+      \$1663  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1671  = refusing_5;
-    if (\$1465 ) begin
-      \$1671 [0] = refuse;
+    \$1664  = refusing_5;
+    if (\$1458 ) begin
+      \$1664 [0] = refuse;
     end
-    if (\$1470 ) begin
-      \$1671 [1] = refuse;
+    if (\$1463 ) begin
+      \$1664 [1] = refuse;
     end
     if (closed_vm[5]) begin
-      \$1671  = 2'h0;
+      \$1664  = 2'h0;
     end
     if (rst) begin
-      \$1671  = 2'h0;
+      \$1664  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1672  = refusing_6;
-    if (\$1475 ) begin
-      \$1672 [0] = refuse;
+    \$1665  = refusing_6;
+    if (\$1468 ) begin
+      \$1665 [0] = refuse;
     end
-    if (\$1480 ) begin
-      \$1672 [1] = refuse;
+    if (\$1473 ) begin
+      \$1665 [1] = refuse;
     end
     if (closed_vm[6]) begin
-      \$1672  = 2'h0;
+      \$1665  = 2'h0;
     end
     if (rst) begin
-      \$1672  = 2'h0;
+      \$1665  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1673  = refusing_7;
-    if (\$1485 ) begin
-      \$1673 [0] = refuse;
+    \$1666  = refusing_7;
+    if (\$1478 ) begin
+      \$1666 [0] = refuse;
     end
-    if (\$1490 ) begin
-      \$1673 [1] = refuse;
+    if (\$1483 ) begin
+      \$1666 [1] = refuse;
     end
     if (closed_vm[7]) begin
-      \$1673  = 2'h0;
+      \$1666  = 2'h0;
     end
     if (rst) begin
-      \$1673  = 2'h0;
+      \$1666  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1674  = epoch;
+    \$1667  = epoch;
     if (does_epoch) begin
-      \$1674  = data;
+      \$1667  = data;
     end
     if (rst) begin
-      \$1674  = 32'd0;
+      \$1667  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1675  = locked;
-    if (\$1491 ) begin
-      \$1675 [0] = 1'h1;
+    \$1668  = locked;
+    if (\$1484 ) begin
+      \$1668 [0] = 1'h1;
     end
-    if (\$1492 ) begin
-      \$1675 [1] = 1'h1;
+    if (\$1485 ) begin
+      \$1668 [1] = 1'h1;
     end
-    if (\$1493 ) begin
-      \$1675 [2] = 1'h1;
+    if (\$1486 ) begin
+      \$1668 [2] = 1'h1;
     end
-    if (\$1494 ) begin
-      \$1675 [3] = 1'h1;
+    if (\$1487 ) begin
+      \$1668 [3] = 1'h1;
     end
-    if (\$1495 ) begin
-      \$1675 [4] = 1'h1;
+    if (\$1488 ) begin
+      \$1668 [4] = 1'h1;
     end
     if (rst) begin
-      \$1675  = 5'h00;
+      \$1668  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1676  = { 1'h0, \$1496  };
+    \$1669  = { 1'h0, \$1489  };
     if (rst) begin
-      \$1676  = 7'h00;
+      \$1669  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1677  = \$1527 [4:0];
+    \$1670  = \$1520 [4:0];
     if (rst) begin
-      \$1677  = 5'h00;
+      \$1670  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1678  = \$1559 ;
+    \$1671  = \$1552 ;
     if (rst) begin
-      \$1678  = 6'h00;
+      \$1671  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1679  = \$1561 ;
+    \$1672  = \$1554 ;
     if (rst) begin
-      \$1679  = 1'h0;
+      \$1672  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1680  = \$1577 [4:0];
+    \$1673  = \$1570 [4:0];
     if (rst) begin
-      \$1680  = 5'h00;
+      \$1673  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1681  = \$1578 ;
+    \$1674  = \$1571 ;
     if (rst) begin
-      \$1681  = 1'h0;
+      \$1674  = 1'h0;
     end
   end
   assign request = { \$4 , requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
   assign \accept$10  = accept;
-  assign grant = { \$1686 , \$1685 , \$1684 , \$1683 , \$1682  };
+  assign grant = { \$1679 , \$1678 , \$1677 , \$1676 , \$1675  };
   assign does_irq_state = do__irq_state;
   assign does_irq_test = do__irq_test;
   assign does_irq_enable = do__irq_enable;
@@ -68188,30 +68176,30 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \fill_row$158  = fill_row;
   assign \data_0$160  = look_settled;
   assign \write_data$176  = \new ;
-  assign sent__0 = \port$7543$0 [4:0];
-  assign sent__1 = \port$7623$0 [4:0];
-  assign sent__2 = \port$7703$0 [4:0];
-  assign sent__3 = \port$7783$0 [4:0];
-  assign sent__4 = \port$7863$0 [4:0];
-  assign sent__5 = \port$7943$0 [4:0];
-  assign sent__6 = \port$8023$0 [4:0];
-  assign sent__7 = \port$8103$0 [4:0];
-  assign stops__0 = \port$7543$0 [9:5];
-  assign stops__1 = \port$7623$0 [9:5];
-  assign stops__2 = \port$7703$0 [9:5];
-  assign stops__3 = \port$7783$0 [9:5];
-  assign stops__4 = \port$7863$0 [9:5];
-  assign stops__5 = \port$7943$0 [9:5];
-  assign stops__6 = \port$8023$0 [9:5];
-  assign stops__7 = \port$8103$0 [9:5];
-  assign idle = { \$195 , \$194 , \$193 , \$192 , \$191 , \$190 , \$189 , \$188  };
+  assign sent__0 = \port$7536$0 [4:0];
+  assign sent__1 = \port$7616$0 [4:0];
+  assign sent__2 = \port$7696$0 [4:0];
+  assign sent__3 = \port$7776$0 [4:0];
+  assign sent__4 = \port$7856$0 [4:0];
+  assign sent__5 = \port$7936$0 [4:0];
+  assign sent__6 = \port$8016$0 [4:0];
+  assign sent__7 = \port$8096$0 [4:0];
+  assign stops__0 = \port$7536$0 [9:5];
+  assign stops__1 = \port$7616$0 [9:5];
+  assign stops__2 = \port$7696$0 [9:5];
+  assign stops__3 = \port$7776$0 [9:5];
+  assign stops__4 = \port$7856$0 [9:5];
+  assign stops__5 = \port$7936$0 [9:5];
+  assign stops__6 = \port$8016$0 [9:5];
+  assign stops__7 = \port$8096$0 [9:5];
+  assign idle = { \$188 , \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181  };
   assign \row_0$214  = target;
-  assign \$signal$215  = \$196 [6:0];
+  assign \$signal$215  = \$189 [6:0];
   assign \fill$225  = fill;
   assign \fill_row$226  = fill_row;
   assign \write$227  = grants;
   assign \write_row$228  = target;
-  assign \write_data$229  = \$196 [4:0];
+  assign \write_data$229  = \$189 [4:0];
   assign fault__address = _request[17:0];
   assign vm = _request[40:38];
   assign \port$2948$80  = _request[91:80];
@@ -68296,17 +68284,17 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \new.code  = \new [2:0];
   assign \new.vm  = \new [5:3];
   assign \new.count  = \new [13:6];
-  assign refusing[7] = \$151 ;
-  assign refusing[6] = \$150 ;
-  assign refusing[5] = \$149 ;
-  assign refusing[4] = \$148 ;
-  assign refusing[3] = \$147 ;
-  assign refusing[2] = \$146 ;
-  assign refusing[1] = \$145 ;
-  assign refusing[0] = \$144 ;
-  assign \new [13:6] = \$141 [7:0];
-  assign \new [5:3] = \$138 ;
-  assign \new [2:0] = \$137 ;
+  assign refusing[7] = \$144 ;
+  assign refusing[6] = \$143 ;
+  assign refusing[5] = \$142 ;
+  assign refusing[4] = \$141 ;
+  assign refusing[3] = \$140 ;
+  assign refusing[2] = \$139 ;
+  assign refusing[1] = \$138 ;
+  assign refusing[0] = \$137 ;
+  assign \new [13:6] = \$134 [7:0];
+  assign \new [5:3] = \$131 ;
+  assign \new [2:0] = \$130 ;
   assign message[22:15] = source_generation;
   assign message[14:12] = source;
   assign message[11:8] = _request[83:80];
@@ -68326,672 +68314,672 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign { \$57 [16:7], \$57 [3] } = { _request[34:25], _request[21] };
   assign \$83  = 1'h0;
   assign \$85  = \$84 ;
-  assign \$382 [2:0] = 3'h0;
-  assign \$382 [16:3] = _request[34:21];
-  assign \$384 [2:0] = 3'h0;
-  assign \$384 [16:3] = _request[34:21];
-  assign \$386 [2:0] = 3'h0;
-  assign \$386 [16:3] = _request[34:21];
-  assign \$388 [2:0] = 3'h0;
-  assign \$388 [16:3] = _request[34:21];
-  assign \$390 [2:0] = 3'h0;
-  assign \$390 [16:3] = _request[34:21];
-  assign \$392 [2:0] = 3'h0;
-  assign \$392 [16:3] = _request[34:21];
-  assign \$394 [2:0] = 3'h0;
-  assign \$394 [16:3] = _request[34:21];
-  assign \$396 [2:0] = 3'h0;
-  assign \$396 [16:3] = _request[34:21];
-  assign \$398 [2:0] = 3'h0;
-  assign \$398 [16:3] = _request[34:21];
-  assign \$400 [2:0] = 3'h0;
-  assign \$400 [16:3] = _request[34:21];
-  assign \$402 [2:0] = 3'h0;
-  assign \$402 [16:3] = _request[34:21];
-  assign \$404 [2:0] = 3'h0;
-  assign \$404 [16:3] = _request[34:21];
-  assign \$406 [2:0] = 3'h0;
-  assign \$406 [16:3] = _request[34:21];
-  assign \$408 [2:0] = 3'h0;
-  assign \$408 [16:3] = _request[34:21];
-  assign \$410 [4:0] = 5'h00;
-  assign \$410 [16:5] = _request[34:23];
-  assign { \$412 [6:4], \$412 [2:0] } = 6'h00;
-  assign { \$412 [16:7], \$412 [3] } = { _request[34:25], _request[21] };
-  assign { \$414 [6:4], \$414 [2:0] } = 6'h00;
-  assign { \$414 [16:7], \$414 [3] } = { _request[34:25], _request[21] };
-  assign { \$416 [6:4], \$416 [2:0] } = 6'h00;
-  assign { \$416 [16:7], \$416 [3] } = { _request[34:25], _request[21] };
-  assign { \$418 [6:4], \$418 [2:0] } = 6'h00;
-  assign { \$418 [16:7], \$418 [3] } = { _request[34:25], _request[21] };
-  assign { \$420 [6:4], \$420 [2:0] } = 6'h00;
-  assign { \$420 [16:7], \$420 [3] } = { _request[34:25], _request[21] };
-  assign { \$422 [7:5], \$422 [2:0] } = 6'h00;
-  assign { \$422 [16:8], \$422 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$424 [7:5], \$424 [2:0] } = 6'h00;
-  assign { \$424 [16:8], \$424 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$426 [7:5], \$426 [2:0] } = 6'h00;
-  assign { \$426 [16:8], \$426 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$428 [8:5], \$428 [2:0] } = 7'h00;
-  assign { \$428 [16:9], \$428 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$432 [8:5], \$432 [2:0] } = 7'h00;
-  assign { \$432 [16:9], \$432 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$436 [8:5], \$436 [2:0] } = 7'h00;
-  assign { \$436 [16:9], \$436 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$440 [8:5], \$440 [2:0] } = 7'h00;
-  assign { \$440 [16:9], \$440 [4:3] } = { _request[34:27], _request[22:21] };
-  assign \$444 [8:0] = 9'h000;
-  assign \$444 [16:9] = _request[34:27];
-  assign \$446 [8:0] = 9'h000;
-  assign \$446 [16:9] = _request[34:27];
-  assign \$449 [2:0] = 3'h0;
-  assign \$449 [16:3] = _request[34:21];
-  assign \$451 [2:0] = 3'h0;
-  assign \$451 [16:3] = _request[34:21];
-  assign \$453 [2:0] = 3'h0;
-  assign \$453 [16:3] = _request[34:21];
-  assign \$455 [2:0] = 3'h0;
-  assign \$455 [16:3] = _request[34:21];
-  assign \$457 [2:0] = 3'h0;
-  assign \$457 [16:3] = _request[34:21];
-  assign \$459 [2:0] = 3'h0;
-  assign \$459 [16:3] = _request[34:21];
-  assign \$461 [2:0] = 3'h0;
-  assign \$461 [16:3] = _request[34:21];
-  assign \$463 [2:0] = 3'h0;
-  assign \$463 [16:3] = _request[34:21];
-  assign \$465 [2:0] = 3'h0;
-  assign \$465 [16:3] = _request[34:21];
-  assign \$467 [2:0] = 3'h0;
-  assign \$467 [16:3] = _request[34:21];
-  assign \$469 [2:0] = 3'h0;
-  assign \$469 [16:3] = _request[34:21];
-  assign \$471 [2:0] = 3'h0;
-  assign \$471 [16:3] = _request[34:21];
-  assign \$473 [2:0] = 3'h0;
-  assign \$473 [16:3] = _request[34:21];
-  assign \$475 [2:0] = 3'h0;
-  assign \$475 [16:3] = _request[34:21];
-  assign \$477 [4:0] = 5'h00;
-  assign \$477 [16:5] = _request[34:23];
-  assign { \$479 [6], \$479 [2:0] } = 4'h0;
-  assign { \$479 [16:7], \$479 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$481 [6], \$481 [2:0] } = 4'h0;
-  assign { \$481 [16:7], \$481 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$483 [6], \$483 [2:0] } = 4'h0;
-  assign { \$483 [16:7], \$483 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$485 [6], \$485 [2:0] } = 4'h0;
-  assign { \$485 [16:7], \$485 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$487 [6], \$487 [2:0] } = 4'h0;
-  assign { \$487 [16:7], \$487 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$489 [6], \$489 [2:0] } = 4'h0;
-  assign { \$489 [16:7], \$489 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$491 [6], \$491 [2:0] } = 4'h0;
-  assign { \$491 [16:7], \$491 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$493 [6], \$493 [2:0] } = 4'h0;
-  assign { \$493 [16:7], \$493 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$495 [6:4], \$495 [2:0] } = 6'h00;
-  assign { \$495 [16:7], \$495 [3] } = { _request[34:25], _request[21] };
-  assign { \$497 [6:4], \$497 [2:0] } = 6'h00;
-  assign { \$497 [16:7], \$497 [3] } = { _request[34:25], _request[21] };
-  assign \$499 [8:0] = 9'h000;
-  assign \$499 [16:9] = _request[34:27];
-  assign \$501 [7:0] = 8'h00;
-  assign \$501 [16:8] = _request[34:26];
-  assign \$503 [6:0] = 7'h00;
-  assign \$503 [16:7] = _request[34:25];
-  assign \$505 [3:0] = 4'h0;
-  assign \$505 [16:4] = _request[34:22];
-  assign \$507 [8:0] = 9'h000;
-  assign \$507 [16:9] = _request[34:27];
-  assign \$511 [2:0] = 3'h0;
-  assign \$511 [16:3] = _request[34:21];
-  assign \$513 [2:0] = 3'h0;
-  assign \$513 [16:3] = _request[34:21];
-  assign \$515 [2:0] = 3'h0;
-  assign \$515 [16:3] = _request[34:21];
-  assign \$517 [2:0] = 3'h0;
-  assign \$517 [16:3] = _request[34:21];
-  assign \$519 [2:0] = 3'h0;
-  assign \$519 [16:3] = _request[34:21];
-  assign \$521 [2:0] = 3'h0;
-  assign \$521 [16:3] = _request[34:21];
-  assign \$523 [2:0] = 3'h0;
-  assign \$523 [16:3] = _request[34:21];
-  assign \$525 [2:0] = 3'h0;
-  assign \$525 [16:3] = _request[34:21];
-  assign \$527 [2:0] = 3'h0;
-  assign \$527 [16:3] = _request[34:21];
-  assign \$529 [2:0] = 3'h0;
-  assign \$529 [16:3] = _request[34:21];
-  assign \$531 [4:0] = 5'h00;
-  assign \$531 [16:5] = _request[34:23];
-  assign { \$533 [6:4], \$533 [2:0] } = 6'h00;
-  assign { \$533 [16:7], \$533 [3] } = { _request[34:25], _request[21] };
-  assign { \$535 [6:4], \$535 [2:0] } = 6'h00;
-  assign { \$535 [16:7], \$535 [3] } = { _request[34:25], _request[21] };
-  assign { \$537 [6:4], \$537 [2:0] } = 6'h00;
-  assign { \$537 [16:7], \$537 [3] } = { _request[34:25], _request[21] };
-  assign { \$539 [7:5], \$539 [2:0] } = 6'h00;
-  assign { \$539 [16:8], \$539 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$541 [7:5], \$541 [2:0] } = 6'h00;
-  assign { \$541 [16:8], \$541 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$543 [7:5], \$543 [2:0] } = 6'h00;
-  assign { \$543 [16:8], \$543 [4:3] } = { _request[34:26], _request[22:21] };
-  assign \$545 [8:0] = 9'h000;
-  assign \$545 [16:9] = _request[34:27];
-  assign \$548 [2:0] = 3'h0;
-  assign \$548 [16:3] = _request[34:21];
-  assign \$550 [2:0] = 3'h0;
-  assign \$550 [16:3] = _request[34:21];
-  assign \$552 [2:0] = 3'h0;
-  assign \$552 [16:3] = _request[34:21];
-  assign \$554 [2:0] = 3'h0;
-  assign \$554 [16:3] = _request[34:21];
-  assign \$556 [4:0] = 5'h00;
-  assign \$556 [16:5] = _request[34:23];
-  assign { \$558 [6], \$558 [2:0] } = 4'h0;
-  assign { \$558 [16:7], \$558 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$560 [6], \$560 [2:0] } = 4'h0;
-  assign { \$560 [16:7], \$560 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$562 [6], \$562 [2:0] } = 4'h0;
-  assign { \$562 [16:7], \$562 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$564 [6], \$564 [2:0] } = 4'h0;
-  assign { \$564 [16:7], \$564 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$566 [6:4], \$566 [2:0] } = 6'h00;
-  assign { \$566 [16:7], \$566 [3] } = { _request[34:25], _request[21] };
-  assign \$568 [7:0] = 8'h00;
-  assign \$568 [16:8] = _request[34:26];
-  assign \$570 [8:0] = 9'h000;
-  assign \$570 [16:9] = _request[34:27];
-  assign \$584 [2:0] = 3'h0;
-  assign \$584 [16:3] = _request[34:21];
-  assign \$586 [2:0] = 3'h0;
-  assign \$586 [16:3] = _request[34:21];
-  assign \$588 [2:0] = 3'h0;
-  assign \$588 [16:3] = _request[34:21];
-  assign \$590 [2:0] = 3'h0;
-  assign \$590 [16:3] = _request[34:21];
-  assign \$592 [2:0] = 3'h0;
-  assign \$592 [16:3] = _request[34:21];
-  assign \$594 [2:0] = 3'h0;
-  assign \$594 [16:3] = _request[34:21];
-  assign \$596 [2:0] = 3'h0;
-  assign \$596 [16:3] = _request[34:21];
-  assign \$598 [2:0] = 3'h0;
-  assign \$598 [16:3] = _request[34:21];
-  assign \$600 [2:0] = 3'h0;
-  assign \$600 [16:3] = _request[34:21];
-  assign \$602 [2:0] = 3'h0;
-  assign \$602 [16:3] = _request[34:21];
-  assign \$604 [2:0] = 3'h0;
-  assign \$604 [16:3] = _request[34:21];
-  assign \$606 [2:0] = 3'h0;
-  assign \$606 [16:3] = _request[34:21];
-  assign \$608 [2:0] = 3'h0;
-  assign \$608 [16:3] = _request[34:21];
-  assign \$610 [2:0] = 3'h0;
-  assign \$610 [16:3] = _request[34:21];
-  assign \$612 [4:0] = 5'h00;
-  assign \$612 [16:5] = _request[34:23];
-  assign { \$614 [6:4], \$614 [2:0] } = 6'h00;
-  assign { \$614 [16:7], \$614 [3] } = { _request[34:25], _request[21] };
-  assign { \$616 [6:4], \$616 [2:0] } = 6'h00;
-  assign { \$616 [16:7], \$616 [3] } = { _request[34:25], _request[21] };
-  assign { \$618 [6:4], \$618 [2:0] } = 6'h00;
-  assign { \$618 [16:7], \$618 [3] } = { _request[34:25], _request[21] };
-  assign { \$620 [6:4], \$620 [2:0] } = 6'h00;
-  assign { \$620 [16:7], \$620 [3] } = { _request[34:25], _request[21] };
-  assign { \$622 [6:4], \$622 [2:0] } = 6'h00;
-  assign { \$622 [16:7], \$622 [3] } = { _request[34:25], _request[21] };
-  assign { \$624 [7:5], \$624 [2:0] } = 6'h00;
-  assign { \$624 [16:8], \$624 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$626 [7:5], \$626 [2:0] } = 6'h00;
-  assign { \$626 [16:8], \$626 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$628 [7:5], \$628 [2:0] } = 6'h00;
-  assign { \$628 [16:8], \$628 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$630 [8:5], \$630 [2:0] } = 7'h00;
-  assign { \$630 [16:9], \$630 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$634 [8:5], \$634 [2:0] } = 7'h00;
-  assign { \$634 [16:9], \$634 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$638 [8:5], \$638 [2:0] } = 7'h00;
-  assign { \$638 [16:9], \$638 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$642 [8:5], \$642 [2:0] } = 7'h00;
-  assign { \$642 [16:9], \$642 [4:3] } = { _request[34:27], _request[22:21] };
-  assign \$646 [8:0] = 9'h000;
-  assign \$646 [16:9] = _request[34:27];
-  assign \$648 [8:0] = 9'h000;
-  assign \$648 [16:9] = _request[34:27];
-  assign \$651 [2:0] = 3'h0;
-  assign \$651 [16:3] = _request[34:21];
-  assign \$653 [2:0] = 3'h0;
-  assign \$653 [16:3] = _request[34:21];
-  assign \$655 [2:0] = 3'h0;
-  assign \$655 [16:3] = _request[34:21];
-  assign \$657 [2:0] = 3'h0;
-  assign \$657 [16:3] = _request[34:21];
-  assign \$659 [2:0] = 3'h0;
-  assign \$659 [16:3] = _request[34:21];
-  assign \$661 [2:0] = 3'h0;
-  assign \$661 [16:3] = _request[34:21];
-  assign \$663 [2:0] = 3'h0;
-  assign \$663 [16:3] = _request[34:21];
-  assign \$665 [2:0] = 3'h0;
-  assign \$665 [16:3] = _request[34:21];
-  assign \$667 [2:0] = 3'h0;
-  assign \$667 [16:3] = _request[34:21];
-  assign \$669 [2:0] = 3'h0;
-  assign \$669 [16:3] = _request[34:21];
-  assign \$671 [2:0] = 3'h0;
-  assign \$671 [16:3] = _request[34:21];
-  assign \$673 [2:0] = 3'h0;
-  assign \$673 [16:3] = _request[34:21];
-  assign \$675 [2:0] = 3'h0;
-  assign \$675 [16:3] = _request[34:21];
-  assign \$677 [2:0] = 3'h0;
-  assign \$677 [16:3] = _request[34:21];
-  assign \$679 [4:0] = 5'h00;
-  assign \$679 [16:5] = _request[34:23];
-  assign { \$681 [6], \$681 [2:0] } = 4'h0;
-  assign { \$681 [16:7], \$681 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$683 [6], \$683 [2:0] } = 4'h0;
-  assign { \$683 [16:7], \$683 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$685 [6], \$685 [2:0] } = 4'h0;
-  assign { \$685 [16:7], \$685 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$687 [6], \$687 [2:0] } = 4'h0;
-  assign { \$687 [16:7], \$687 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$689 [6], \$689 [2:0] } = 4'h0;
-  assign { \$689 [16:7], \$689 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$691 [6], \$691 [2:0] } = 4'h0;
-  assign { \$691 [16:7], \$691 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$693 [6], \$693 [2:0] } = 4'h0;
-  assign { \$693 [16:7], \$693 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$695 [6], \$695 [2:0] } = 4'h0;
-  assign { \$695 [16:7], \$695 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$697 [6:4], \$697 [2:0] } = 6'h00;
-  assign { \$697 [16:7], \$697 [3] } = { _request[34:25], _request[21] };
-  assign { \$699 [6:4], \$699 [2:0] } = 6'h00;
-  assign { \$699 [16:7], \$699 [3] } = { _request[34:25], _request[21] };
-  assign \$701 [8:0] = 9'h000;
-  assign \$701 [16:9] = _request[34:27];
-  assign \$703 [7:0] = 8'h00;
-  assign \$703 [16:8] = _request[34:26];
-  assign \$705 [6:0] = 7'h00;
-  assign \$705 [16:7] = _request[34:25];
-  assign \$707 [3:0] = 4'h0;
-  assign \$707 [16:4] = _request[34:22];
-  assign \$709 [8:0] = 9'h000;
-  assign \$709 [16:9] = _request[34:27];
-  assign \$713 [2:0] = 3'h0;
-  assign \$713 [16:3] = _request[34:21];
-  assign \$715 [2:0] = 3'h0;
-  assign \$715 [16:3] = _request[34:21];
-  assign \$717 [2:0] = 3'h0;
-  assign \$717 [16:3] = _request[34:21];
-  assign \$719 [2:0] = 3'h0;
-  assign \$719 [16:3] = _request[34:21];
-  assign \$721 [2:0] = 3'h0;
-  assign \$721 [16:3] = _request[34:21];
-  assign \$723 [2:0] = 3'h0;
-  assign \$723 [16:3] = _request[34:21];
-  assign \$725 [2:0] = 3'h0;
-  assign \$725 [16:3] = _request[34:21];
-  assign \$727 [2:0] = 3'h0;
-  assign \$727 [16:3] = _request[34:21];
-  assign \$729 [2:0] = 3'h0;
-  assign \$729 [16:3] = _request[34:21];
-  assign \$731 [2:0] = 3'h0;
-  assign \$731 [16:3] = _request[34:21];
-  assign \$733 [4:0] = 5'h00;
-  assign \$733 [16:5] = _request[34:23];
-  assign { \$735 [6:4], \$735 [2:0] } = 6'h00;
-  assign { \$735 [16:7], \$735 [3] } = { _request[34:25], _request[21] };
-  assign { \$737 [6:4], \$737 [2:0] } = 6'h00;
-  assign { \$737 [16:7], \$737 [3] } = { _request[34:25], _request[21] };
-  assign { \$739 [6:4], \$739 [2:0] } = 6'h00;
-  assign { \$739 [16:7], \$739 [3] } = { _request[34:25], _request[21] };
-  assign { \$741 [7:5], \$741 [2:0] } = 6'h00;
-  assign { \$741 [16:8], \$741 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$743 [7:5], \$743 [2:0] } = 6'h00;
-  assign { \$743 [16:8], \$743 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$745 [7:5], \$745 [2:0] } = 6'h00;
-  assign { \$745 [16:8], \$745 [4:3] } = { _request[34:26], _request[22:21] };
-  assign \$747 [8:0] = 9'h000;
-  assign \$747 [16:9] = _request[34:27];
-  assign \$750 [2:0] = 3'h0;
-  assign \$750 [16:3] = _request[34:21];
-  assign \$752 [2:0] = 3'h0;
-  assign \$752 [16:3] = _request[34:21];
-  assign \$754 [2:0] = 3'h0;
-  assign \$754 [16:3] = _request[34:21];
-  assign \$756 [2:0] = 3'h0;
-  assign \$756 [16:3] = _request[34:21];
-  assign \$758 [4:0] = 5'h00;
-  assign \$758 [16:5] = _request[34:23];
-  assign { \$760 [6], \$760 [2:0] } = 4'h0;
-  assign { \$760 [16:7], \$760 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$762 [6], \$762 [2:0] } = 4'h0;
-  assign { \$762 [16:7], \$762 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$764 [6], \$764 [2:0] } = 4'h0;
-  assign { \$764 [16:7], \$764 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$766 [6], \$766 [2:0] } = 4'h0;
-  assign { \$766 [16:7], \$766 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$768 [6:4], \$768 [2:0] } = 6'h00;
-  assign { \$768 [16:7], \$768 [3] } = { _request[34:25], _request[21] };
-  assign \$770 [7:0] = 8'h00;
-  assign \$770 [16:8] = _request[34:26];
-  assign \$772 [8:0] = 9'h000;
-  assign \$772 [16:9] = _request[34:27];
-  assign \$789 [2:0] = 3'h0;
-  assign \$789 [16:3] = _request[34:21];
-  assign \$791 [2:0] = 3'h0;
-  assign \$791 [16:3] = _request[34:21];
-  assign \$793 [2:0] = 3'h0;
-  assign \$793 [16:3] = _request[34:21];
-  assign \$795 [2:0] = 3'h0;
-  assign \$795 [16:3] = _request[34:21];
-  assign \$797 [2:0] = 3'h0;
-  assign \$797 [16:3] = _request[34:21];
-  assign \$799 [2:0] = 3'h0;
-  assign \$799 [16:3] = _request[34:21];
-  assign \$801 [2:0] = 3'h0;
-  assign \$801 [16:3] = _request[34:21];
-  assign \$803 [2:0] = 3'h0;
-  assign \$803 [16:3] = _request[34:21];
-  assign \$805 [2:0] = 3'h0;
-  assign \$805 [16:3] = _request[34:21];
-  assign \$807 [2:0] = 3'h0;
-  assign \$807 [16:3] = _request[34:21];
-  assign \$809 [2:0] = 3'h0;
-  assign \$809 [16:3] = _request[34:21];
-  assign \$811 [2:0] = 3'h0;
-  assign \$811 [16:3] = _request[34:21];
-  assign \$813 [2:0] = 3'h0;
-  assign \$813 [16:3] = _request[34:21];
-  assign \$815 [2:0] = 3'h0;
-  assign \$815 [16:3] = _request[34:21];
-  assign \$817 [4:0] = 5'h00;
-  assign \$817 [16:5] = _request[34:23];
-  assign { \$819 [6:4], \$819 [2:0] } = 6'h00;
-  assign { \$819 [16:7], \$819 [3] } = { _request[34:25], _request[21] };
-  assign { \$821 [6:4], \$821 [2:0] } = 6'h00;
-  assign { \$821 [16:7], \$821 [3] } = { _request[34:25], _request[21] };
-  assign { \$823 [6:4], \$823 [2:0] } = 6'h00;
-  assign { \$823 [16:7], \$823 [3] } = { _request[34:25], _request[21] };
-  assign { \$825 [6:4], \$825 [2:0] } = 6'h00;
-  assign { \$825 [16:7], \$825 [3] } = { _request[34:25], _request[21] };
-  assign { \$827 [6:4], \$827 [2:0] } = 6'h00;
-  assign { \$827 [16:7], \$827 [3] } = { _request[34:25], _request[21] };
-  assign { \$829 [7:5], \$829 [2:0] } = 6'h00;
-  assign { \$829 [16:8], \$829 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$831 [7:5], \$831 [2:0] } = 6'h00;
-  assign { \$831 [16:8], \$831 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$833 [7:5], \$833 [2:0] } = 6'h00;
-  assign { \$833 [16:8], \$833 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$835 [8:5], \$835 [2:0] } = 7'h00;
-  assign { \$835 [16:9], \$835 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$839 [8:5], \$839 [2:0] } = 7'h00;
-  assign { \$839 [16:9], \$839 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$843 [8:5], \$843 [2:0] } = 7'h00;
-  assign { \$843 [16:9], \$843 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$847 [8:5], \$847 [2:0] } = 7'h00;
-  assign { \$847 [16:9], \$847 [4:3] } = { _request[34:27], _request[22:21] };
-  assign \$851 [8:0] = 9'h000;
-  assign \$851 [16:9] = _request[34:27];
-  assign \$853 [8:0] = 9'h000;
-  assign \$853 [16:9] = _request[34:27];
-  assign \$856 [2:0] = 3'h0;
-  assign \$856 [16:3] = _request[34:21];
-  assign \$858 [2:0] = 3'h0;
-  assign \$858 [16:3] = _request[34:21];
-  assign \$860 [2:0] = 3'h0;
-  assign \$860 [16:3] = _request[34:21];
-  assign \$862 [2:0] = 3'h0;
-  assign \$862 [16:3] = _request[34:21];
-  assign \$864 [2:0] = 3'h0;
-  assign \$864 [16:3] = _request[34:21];
-  assign \$866 [2:0] = 3'h0;
-  assign \$866 [16:3] = _request[34:21];
-  assign \$868 [2:0] = 3'h0;
-  assign \$868 [16:3] = _request[34:21];
-  assign \$870 [2:0] = 3'h0;
-  assign \$870 [16:3] = _request[34:21];
-  assign \$872 [2:0] = 3'h0;
-  assign \$872 [16:3] = _request[34:21];
-  assign \$874 [2:0] = 3'h0;
-  assign \$874 [16:3] = _request[34:21];
-  assign \$876 [2:0] = 3'h0;
-  assign \$876 [16:3] = _request[34:21];
-  assign \$878 [2:0] = 3'h0;
-  assign \$878 [16:3] = _request[34:21];
-  assign \$880 [2:0] = 3'h0;
-  assign \$880 [16:3] = _request[34:21];
-  assign \$882 [2:0] = 3'h0;
-  assign \$882 [16:3] = _request[34:21];
-  assign \$884 [4:0] = 5'h00;
-  assign \$884 [16:5] = _request[34:23];
-  assign { \$886 [6], \$886 [2:0] } = 4'h0;
-  assign { \$886 [16:7], \$886 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$888 [6], \$888 [2:0] } = 4'h0;
-  assign { \$888 [16:7], \$888 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$890 [6], \$890 [2:0] } = 4'h0;
-  assign { \$890 [16:7], \$890 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$892 [6], \$892 [2:0] } = 4'h0;
-  assign { \$892 [16:7], \$892 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$894 [6], \$894 [2:0] } = 4'h0;
-  assign { \$894 [16:7], \$894 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$896 [6], \$896 [2:0] } = 4'h0;
-  assign { \$896 [16:7], \$896 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$898 [6], \$898 [2:0] } = 4'h0;
-  assign { \$898 [16:7], \$898 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$900 [6], \$900 [2:0] } = 4'h0;
-  assign { \$900 [16:7], \$900 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$902 [6:4], \$902 [2:0] } = 6'h00;
-  assign { \$902 [16:7], \$902 [3] } = { _request[34:25], _request[21] };
-  assign { \$904 [6:4], \$904 [2:0] } = 6'h00;
-  assign { \$904 [16:7], \$904 [3] } = { _request[34:25], _request[21] };
-  assign \$906 [8:0] = 9'h000;
-  assign \$906 [16:9] = _request[34:27];
-  assign \$908 [7:0] = 8'h00;
-  assign \$908 [16:8] = _request[34:26];
-  assign \$910 [6:0] = 7'h00;
-  assign \$910 [16:7] = _request[34:25];
-  assign \$912 [3:0] = 4'h0;
-  assign \$912 [16:4] = _request[34:22];
-  assign \$914 [8:0] = 9'h000;
-  assign \$914 [16:9] = _request[34:27];
-  assign \$918 [2:0] = 3'h0;
-  assign \$918 [16:3] = _request[34:21];
-  assign \$920 [2:0] = 3'h0;
-  assign \$920 [16:3] = _request[34:21];
-  assign \$922 [2:0] = 3'h0;
-  assign \$922 [16:3] = _request[34:21];
-  assign \$924 [2:0] = 3'h0;
-  assign \$924 [16:3] = _request[34:21];
-  assign \$926 [2:0] = 3'h0;
-  assign \$926 [16:3] = _request[34:21];
-  assign \$928 [2:0] = 3'h0;
-  assign \$928 [16:3] = _request[34:21];
-  assign \$930 [2:0] = 3'h0;
-  assign \$930 [16:3] = _request[34:21];
-  assign \$932 [2:0] = 3'h0;
-  assign \$932 [16:3] = _request[34:21];
-  assign \$934 [2:0] = 3'h0;
-  assign \$934 [16:3] = _request[34:21];
-  assign \$936 [2:0] = 3'h0;
-  assign \$936 [16:3] = _request[34:21];
-  assign \$938 [4:0] = 5'h00;
-  assign \$938 [16:5] = _request[34:23];
-  assign { \$940 [6:4], \$940 [2:0] } = 6'h00;
-  assign { \$940 [16:7], \$940 [3] } = { _request[34:25], _request[21] };
-  assign { \$942 [6:4], \$942 [2:0] } = 6'h00;
-  assign { \$942 [16:7], \$942 [3] } = { _request[34:25], _request[21] };
-  assign { \$944 [6:4], \$944 [2:0] } = 6'h00;
-  assign { \$944 [16:7], \$944 [3] } = { _request[34:25], _request[21] };
-  assign { \$946 [7:5], \$946 [2:0] } = 6'h00;
-  assign { \$946 [16:8], \$946 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$948 [7:5], \$948 [2:0] } = 6'h00;
-  assign { \$948 [16:8], \$948 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$950 [7:5], \$950 [2:0] } = 6'h00;
-  assign { \$950 [16:8], \$950 [4:3] } = { _request[34:26], _request[22:21] };
-  assign \$952 [8:0] = 9'h000;
-  assign \$952 [16:9] = _request[34:27];
-  assign \$955 [2:0] = 3'h0;
-  assign \$955 [16:3] = _request[34:21];
-  assign \$957 [2:0] = 3'h0;
-  assign \$957 [16:3] = _request[34:21];
-  assign \$959 [2:0] = 3'h0;
-  assign \$959 [16:3] = _request[34:21];
-  assign \$961 [2:0] = 3'h0;
-  assign \$961 [16:3] = _request[34:21];
-  assign \$963 [4:0] = 5'h00;
-  assign \$963 [16:5] = _request[34:23];
-  assign { \$965 [6], \$965 [2:0] } = 4'h0;
-  assign { \$965 [16:7], \$965 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$967 [6], \$967 [2:0] } = 4'h0;
-  assign { \$967 [16:7], \$967 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$969 [6], \$969 [2:0] } = 4'h0;
-  assign { \$969 [16:7], \$969 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$971 [6], \$971 [2:0] } = 4'h0;
-  assign { \$971 [16:7], \$971 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$973 [6:4], \$973 [2:0] } = 6'h00;
-  assign { \$973 [16:7], \$973 [3] } = { _request[34:25], _request[21] };
-  assign \$975 [7:0] = 8'h00;
-  assign \$975 [16:8] = _request[34:26];
-  assign \$977 [8:0] = 9'h000;
-  assign \$977 [16:9] = _request[34:27];
-  assign \$992 [2:0] = 3'h0;
-  assign \$992 [16:3] = _request[34:21];
-  assign \$1001 [2:0] = 3'h0;
-  assign \$1001 [16:3] = _request[34:21];
-  assign \$1010 [2:0] = 3'h0;
-  assign \$1010 [16:3] = _request[34:21];
-  assign \$1019 [2:0] = 3'h0;
-  assign \$1019 [16:3] = _request[34:21];
-  assign \$1028 [4:0] = 5'h00;
-  assign \$1028 [16:5] = _request[34:23];
-  assign { \$1037 [6], \$1037 [2:0] } = 4'h0;
-  assign { \$1037 [16:7], \$1037 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$1046 [6], \$1046 [2:0] } = 4'h0;
-  assign { \$1046 [16:7], \$1046 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$1055 [6], \$1055 [2:0] } = 4'h0;
-  assign { \$1055 [16:7], \$1055 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$1064 [6], \$1064 [2:0] } = 4'h0;
-  assign { \$1064 [16:7], \$1064 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$1073 [6:4], \$1073 [2:0] } = 6'h00;
-  assign { \$1073 [16:7], \$1073 [3] } = { _request[34:25], _request[21] };
-  assign \$1082 [2:0] = 3'h0;
-  assign \$1082 [16:3] = _request[34:21];
-  assign \$1090 [2:0] = 3'h0;
-  assign \$1090 [16:3] = _request[34:21];
-  assign \$1098 [2:0] = 3'h0;
-  assign \$1098 [16:3] = _request[34:21];
-  assign \$1106 [2:0] = 3'h0;
-  assign \$1106 [16:3] = _request[34:21];
-  assign \$1114 [2:0] = 3'h0;
-  assign \$1114 [16:3] = _request[34:21];
-  assign \$1122 [2:0] = 3'h0;
-  assign \$1122 [16:3] = _request[34:21];
-  assign \$1130 [2:0] = 3'h0;
-  assign \$1130 [16:3] = _request[34:21];
-  assign \$1138 [2:0] = 3'h0;
-  assign \$1138 [16:3] = _request[34:21];
-  assign \$1146 [2:0] = 3'h0;
-  assign \$1146 [16:3] = _request[34:21];
-  assign \$1154 [2:0] = 3'h0;
-  assign \$1154 [16:3] = _request[34:21];
-  assign \$1162 [4:0] = 5'h00;
-  assign \$1162 [16:5] = _request[34:23];
-  assign { \$1170 [6:4], \$1170 [2:0] } = 6'h00;
-  assign { \$1170 [16:7], \$1170 [3] } = { _request[34:25], _request[21] };
-  assign { \$1178 [6:4], \$1178 [2:0] } = 6'h00;
-  assign { \$1178 [16:7], \$1178 [3] } = { _request[34:25], _request[21] };
-  assign { \$1186 [6:4], \$1186 [2:0] } = 6'h00;
-  assign { \$1186 [16:7], \$1186 [3] } = { _request[34:25], _request[21] };
-  assign { \$1194 [7:5], \$1194 [2:0] } = 6'h00;
-  assign { \$1194 [16:8], \$1194 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$1202 [7:5], \$1202 [2:0] } = 6'h00;
-  assign { \$1202 [16:8], \$1202 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$1210 [7:5], \$1210 [2:0] } = 6'h00;
-  assign { \$1210 [16:8], \$1210 [4:3] } = { _request[34:26], _request[22:21] };
-  assign \$1218 [8:0] = 9'h000;
-  assign \$1218 [16:9] = _request[34:27];
-  assign \$1227 [2:0] = 3'h0;
-  assign \$1227 [16:3] = _request[34:21];
-  assign \$1234 [4:0] = 5'h00;
-  assign \$1234 [16:5] = _request[34:23];
-  assign \$1240  = \$1239 ;
-  assign \$1242  = \$1241 ;
-  assign \$1244  = \$1243 ;
-  assign \$1246  = \$1245 ;
-  assign \$1248  = \$1247 ;
-  assign \$1250  = \$1249 ;
-  assign \$1252  = \$1251 ;
-  assign \$1254  = \$1253 ;
-  assign \$1256  = \$1255 ;
-  assign \$1258  = \$1257 ;
-  assign \$1260  = \$1259 ;
-  assign \$1262  = \$1261 ;
-  assign \$1264  = \$1263 ;
-  assign \$1266  = \$1265 ;
-  assign \$1268  = \$1267 ;
-  assign \$1270  = \$1269 ;
-  assign \$1295  = locked[0];
-  assign \$1297  = locked[0];
-  assign \$1299  = locked[1];
-  assign \$1301  = locked[2];
-  assign \$1303  = locked[3];
+  assign \$375 [2:0] = 3'h0;
+  assign \$375 [16:3] = _request[34:21];
+  assign \$377 [2:0] = 3'h0;
+  assign \$377 [16:3] = _request[34:21];
+  assign \$379 [2:0] = 3'h0;
+  assign \$379 [16:3] = _request[34:21];
+  assign \$381 [2:0] = 3'h0;
+  assign \$381 [16:3] = _request[34:21];
+  assign \$383 [2:0] = 3'h0;
+  assign \$383 [16:3] = _request[34:21];
+  assign \$385 [2:0] = 3'h0;
+  assign \$385 [16:3] = _request[34:21];
+  assign \$387 [2:0] = 3'h0;
+  assign \$387 [16:3] = _request[34:21];
+  assign \$389 [2:0] = 3'h0;
+  assign \$389 [16:3] = _request[34:21];
+  assign \$391 [2:0] = 3'h0;
+  assign \$391 [16:3] = _request[34:21];
+  assign \$393 [2:0] = 3'h0;
+  assign \$393 [16:3] = _request[34:21];
+  assign \$395 [2:0] = 3'h0;
+  assign \$395 [16:3] = _request[34:21];
+  assign \$397 [2:0] = 3'h0;
+  assign \$397 [16:3] = _request[34:21];
+  assign \$399 [2:0] = 3'h0;
+  assign \$399 [16:3] = _request[34:21];
+  assign \$401 [2:0] = 3'h0;
+  assign \$401 [16:3] = _request[34:21];
+  assign \$403 [4:0] = 5'h00;
+  assign \$403 [16:5] = _request[34:23];
+  assign { \$405 [6:4], \$405 [2:0] } = 6'h00;
+  assign { \$405 [16:7], \$405 [3] } = { _request[34:25], _request[21] };
+  assign { \$407 [6:4], \$407 [2:0] } = 6'h00;
+  assign { \$407 [16:7], \$407 [3] } = { _request[34:25], _request[21] };
+  assign { \$409 [6:4], \$409 [2:0] } = 6'h00;
+  assign { \$409 [16:7], \$409 [3] } = { _request[34:25], _request[21] };
+  assign { \$411 [6:4], \$411 [2:0] } = 6'h00;
+  assign { \$411 [16:7], \$411 [3] } = { _request[34:25], _request[21] };
+  assign { \$413 [6:4], \$413 [2:0] } = 6'h00;
+  assign { \$413 [16:7], \$413 [3] } = { _request[34:25], _request[21] };
+  assign { \$415 [7:5], \$415 [2:0] } = 6'h00;
+  assign { \$415 [16:8], \$415 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$417 [7:5], \$417 [2:0] } = 6'h00;
+  assign { \$417 [16:8], \$417 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$419 [7:5], \$419 [2:0] } = 6'h00;
+  assign { \$419 [16:8], \$419 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$421 [8:5], \$421 [2:0] } = 7'h00;
+  assign { \$421 [16:9], \$421 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$425 [8:5], \$425 [2:0] } = 7'h00;
+  assign { \$425 [16:9], \$425 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$429 [8:5], \$429 [2:0] } = 7'h00;
+  assign { \$429 [16:9], \$429 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$433 [8:5], \$433 [2:0] } = 7'h00;
+  assign { \$433 [16:9], \$433 [4:3] } = { _request[34:27], _request[22:21] };
+  assign \$437 [8:0] = 9'h000;
+  assign \$437 [16:9] = _request[34:27];
+  assign \$439 [8:0] = 9'h000;
+  assign \$439 [16:9] = _request[34:27];
+  assign \$442 [2:0] = 3'h0;
+  assign \$442 [16:3] = _request[34:21];
+  assign \$444 [2:0] = 3'h0;
+  assign \$444 [16:3] = _request[34:21];
+  assign \$446 [2:0] = 3'h0;
+  assign \$446 [16:3] = _request[34:21];
+  assign \$448 [2:0] = 3'h0;
+  assign \$448 [16:3] = _request[34:21];
+  assign \$450 [2:0] = 3'h0;
+  assign \$450 [16:3] = _request[34:21];
+  assign \$452 [2:0] = 3'h0;
+  assign \$452 [16:3] = _request[34:21];
+  assign \$454 [2:0] = 3'h0;
+  assign \$454 [16:3] = _request[34:21];
+  assign \$456 [2:0] = 3'h0;
+  assign \$456 [16:3] = _request[34:21];
+  assign \$458 [2:0] = 3'h0;
+  assign \$458 [16:3] = _request[34:21];
+  assign \$460 [2:0] = 3'h0;
+  assign \$460 [16:3] = _request[34:21];
+  assign \$462 [2:0] = 3'h0;
+  assign \$462 [16:3] = _request[34:21];
+  assign \$464 [2:0] = 3'h0;
+  assign \$464 [16:3] = _request[34:21];
+  assign \$466 [2:0] = 3'h0;
+  assign \$466 [16:3] = _request[34:21];
+  assign \$468 [2:0] = 3'h0;
+  assign \$468 [16:3] = _request[34:21];
+  assign \$470 [4:0] = 5'h00;
+  assign \$470 [16:5] = _request[34:23];
+  assign { \$472 [6], \$472 [2:0] } = 4'h0;
+  assign { \$472 [16:7], \$472 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$474 [6], \$474 [2:0] } = 4'h0;
+  assign { \$474 [16:7], \$474 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$476 [6], \$476 [2:0] } = 4'h0;
+  assign { \$476 [16:7], \$476 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$478 [6], \$478 [2:0] } = 4'h0;
+  assign { \$478 [16:7], \$478 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$480 [6], \$480 [2:0] } = 4'h0;
+  assign { \$480 [16:7], \$480 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$482 [6], \$482 [2:0] } = 4'h0;
+  assign { \$482 [16:7], \$482 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$484 [6], \$484 [2:0] } = 4'h0;
+  assign { \$484 [16:7], \$484 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$486 [6], \$486 [2:0] } = 4'h0;
+  assign { \$486 [16:7], \$486 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$488 [6:4], \$488 [2:0] } = 6'h00;
+  assign { \$488 [16:7], \$488 [3] } = { _request[34:25], _request[21] };
+  assign { \$490 [6:4], \$490 [2:0] } = 6'h00;
+  assign { \$490 [16:7], \$490 [3] } = { _request[34:25], _request[21] };
+  assign \$492 [8:0] = 9'h000;
+  assign \$492 [16:9] = _request[34:27];
+  assign \$494 [7:0] = 8'h00;
+  assign \$494 [16:8] = _request[34:26];
+  assign \$496 [6:0] = 7'h00;
+  assign \$496 [16:7] = _request[34:25];
+  assign \$498 [3:0] = 4'h0;
+  assign \$498 [16:4] = _request[34:22];
+  assign \$500 [8:0] = 9'h000;
+  assign \$500 [16:9] = _request[34:27];
+  assign \$504 [2:0] = 3'h0;
+  assign \$504 [16:3] = _request[34:21];
+  assign \$506 [2:0] = 3'h0;
+  assign \$506 [16:3] = _request[34:21];
+  assign \$508 [2:0] = 3'h0;
+  assign \$508 [16:3] = _request[34:21];
+  assign \$510 [2:0] = 3'h0;
+  assign \$510 [16:3] = _request[34:21];
+  assign \$512 [2:0] = 3'h0;
+  assign \$512 [16:3] = _request[34:21];
+  assign \$514 [2:0] = 3'h0;
+  assign \$514 [16:3] = _request[34:21];
+  assign \$516 [2:0] = 3'h0;
+  assign \$516 [16:3] = _request[34:21];
+  assign \$518 [2:0] = 3'h0;
+  assign \$518 [16:3] = _request[34:21];
+  assign \$520 [2:0] = 3'h0;
+  assign \$520 [16:3] = _request[34:21];
+  assign \$522 [2:0] = 3'h0;
+  assign \$522 [16:3] = _request[34:21];
+  assign \$524 [4:0] = 5'h00;
+  assign \$524 [16:5] = _request[34:23];
+  assign { \$526 [6:4], \$526 [2:0] } = 6'h00;
+  assign { \$526 [16:7], \$526 [3] } = { _request[34:25], _request[21] };
+  assign { \$528 [6:4], \$528 [2:0] } = 6'h00;
+  assign { \$528 [16:7], \$528 [3] } = { _request[34:25], _request[21] };
+  assign { \$530 [6:4], \$530 [2:0] } = 6'h00;
+  assign { \$530 [16:7], \$530 [3] } = { _request[34:25], _request[21] };
+  assign { \$532 [7:5], \$532 [2:0] } = 6'h00;
+  assign { \$532 [16:8], \$532 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$534 [7:5], \$534 [2:0] } = 6'h00;
+  assign { \$534 [16:8], \$534 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$536 [7:5], \$536 [2:0] } = 6'h00;
+  assign { \$536 [16:8], \$536 [4:3] } = { _request[34:26], _request[22:21] };
+  assign \$538 [8:0] = 9'h000;
+  assign \$538 [16:9] = _request[34:27];
+  assign \$541 [2:0] = 3'h0;
+  assign \$541 [16:3] = _request[34:21];
+  assign \$543 [2:0] = 3'h0;
+  assign \$543 [16:3] = _request[34:21];
+  assign \$545 [2:0] = 3'h0;
+  assign \$545 [16:3] = _request[34:21];
+  assign \$547 [2:0] = 3'h0;
+  assign \$547 [16:3] = _request[34:21];
+  assign \$549 [4:0] = 5'h00;
+  assign \$549 [16:5] = _request[34:23];
+  assign { \$551 [6], \$551 [2:0] } = 4'h0;
+  assign { \$551 [16:7], \$551 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$553 [6], \$553 [2:0] } = 4'h0;
+  assign { \$553 [16:7], \$553 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$555 [6], \$555 [2:0] } = 4'h0;
+  assign { \$555 [16:7], \$555 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$557 [6], \$557 [2:0] } = 4'h0;
+  assign { \$557 [16:7], \$557 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$559 [6:4], \$559 [2:0] } = 6'h00;
+  assign { \$559 [16:7], \$559 [3] } = { _request[34:25], _request[21] };
+  assign \$561 [7:0] = 8'h00;
+  assign \$561 [16:8] = _request[34:26];
+  assign \$563 [8:0] = 9'h000;
+  assign \$563 [16:9] = _request[34:27];
+  assign \$577 [2:0] = 3'h0;
+  assign \$577 [16:3] = _request[34:21];
+  assign \$579 [2:0] = 3'h0;
+  assign \$579 [16:3] = _request[34:21];
+  assign \$581 [2:0] = 3'h0;
+  assign \$581 [16:3] = _request[34:21];
+  assign \$583 [2:0] = 3'h0;
+  assign \$583 [16:3] = _request[34:21];
+  assign \$585 [2:0] = 3'h0;
+  assign \$585 [16:3] = _request[34:21];
+  assign \$587 [2:0] = 3'h0;
+  assign \$587 [16:3] = _request[34:21];
+  assign \$589 [2:0] = 3'h0;
+  assign \$589 [16:3] = _request[34:21];
+  assign \$591 [2:0] = 3'h0;
+  assign \$591 [16:3] = _request[34:21];
+  assign \$593 [2:0] = 3'h0;
+  assign \$593 [16:3] = _request[34:21];
+  assign \$595 [2:0] = 3'h0;
+  assign \$595 [16:3] = _request[34:21];
+  assign \$597 [2:0] = 3'h0;
+  assign \$597 [16:3] = _request[34:21];
+  assign \$599 [2:0] = 3'h0;
+  assign \$599 [16:3] = _request[34:21];
+  assign \$601 [2:0] = 3'h0;
+  assign \$601 [16:3] = _request[34:21];
+  assign \$603 [2:0] = 3'h0;
+  assign \$603 [16:3] = _request[34:21];
+  assign \$605 [4:0] = 5'h00;
+  assign \$605 [16:5] = _request[34:23];
+  assign { \$607 [6:4], \$607 [2:0] } = 6'h00;
+  assign { \$607 [16:7], \$607 [3] } = { _request[34:25], _request[21] };
+  assign { \$609 [6:4], \$609 [2:0] } = 6'h00;
+  assign { \$609 [16:7], \$609 [3] } = { _request[34:25], _request[21] };
+  assign { \$611 [6:4], \$611 [2:0] } = 6'h00;
+  assign { \$611 [16:7], \$611 [3] } = { _request[34:25], _request[21] };
+  assign { \$613 [6:4], \$613 [2:0] } = 6'h00;
+  assign { \$613 [16:7], \$613 [3] } = { _request[34:25], _request[21] };
+  assign { \$615 [6:4], \$615 [2:0] } = 6'h00;
+  assign { \$615 [16:7], \$615 [3] } = { _request[34:25], _request[21] };
+  assign { \$617 [7:5], \$617 [2:0] } = 6'h00;
+  assign { \$617 [16:8], \$617 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$619 [7:5], \$619 [2:0] } = 6'h00;
+  assign { \$619 [16:8], \$619 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$621 [7:5], \$621 [2:0] } = 6'h00;
+  assign { \$621 [16:8], \$621 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$623 [8:5], \$623 [2:0] } = 7'h00;
+  assign { \$623 [16:9], \$623 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$627 [8:5], \$627 [2:0] } = 7'h00;
+  assign { \$627 [16:9], \$627 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$631 [8:5], \$631 [2:0] } = 7'h00;
+  assign { \$631 [16:9], \$631 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$635 [8:5], \$635 [2:0] } = 7'h00;
+  assign { \$635 [16:9], \$635 [4:3] } = { _request[34:27], _request[22:21] };
+  assign \$639 [8:0] = 9'h000;
+  assign \$639 [16:9] = _request[34:27];
+  assign \$641 [8:0] = 9'h000;
+  assign \$641 [16:9] = _request[34:27];
+  assign \$644 [2:0] = 3'h0;
+  assign \$644 [16:3] = _request[34:21];
+  assign \$646 [2:0] = 3'h0;
+  assign \$646 [16:3] = _request[34:21];
+  assign \$648 [2:0] = 3'h0;
+  assign \$648 [16:3] = _request[34:21];
+  assign \$650 [2:0] = 3'h0;
+  assign \$650 [16:3] = _request[34:21];
+  assign \$652 [2:0] = 3'h0;
+  assign \$652 [16:3] = _request[34:21];
+  assign \$654 [2:0] = 3'h0;
+  assign \$654 [16:3] = _request[34:21];
+  assign \$656 [2:0] = 3'h0;
+  assign \$656 [16:3] = _request[34:21];
+  assign \$658 [2:0] = 3'h0;
+  assign \$658 [16:3] = _request[34:21];
+  assign \$660 [2:0] = 3'h0;
+  assign \$660 [16:3] = _request[34:21];
+  assign \$662 [2:0] = 3'h0;
+  assign \$662 [16:3] = _request[34:21];
+  assign \$664 [2:0] = 3'h0;
+  assign \$664 [16:3] = _request[34:21];
+  assign \$666 [2:0] = 3'h0;
+  assign \$666 [16:3] = _request[34:21];
+  assign \$668 [2:0] = 3'h0;
+  assign \$668 [16:3] = _request[34:21];
+  assign \$670 [2:0] = 3'h0;
+  assign \$670 [16:3] = _request[34:21];
+  assign \$672 [4:0] = 5'h00;
+  assign \$672 [16:5] = _request[34:23];
+  assign { \$674 [6], \$674 [2:0] } = 4'h0;
+  assign { \$674 [16:7], \$674 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$676 [6], \$676 [2:0] } = 4'h0;
+  assign { \$676 [16:7], \$676 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$678 [6], \$678 [2:0] } = 4'h0;
+  assign { \$678 [16:7], \$678 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$680 [6], \$680 [2:0] } = 4'h0;
+  assign { \$680 [16:7], \$680 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$682 [6], \$682 [2:0] } = 4'h0;
+  assign { \$682 [16:7], \$682 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$684 [6], \$684 [2:0] } = 4'h0;
+  assign { \$684 [16:7], \$684 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$686 [6], \$686 [2:0] } = 4'h0;
+  assign { \$686 [16:7], \$686 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$688 [6], \$688 [2:0] } = 4'h0;
+  assign { \$688 [16:7], \$688 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$690 [6:4], \$690 [2:0] } = 6'h00;
+  assign { \$690 [16:7], \$690 [3] } = { _request[34:25], _request[21] };
+  assign { \$692 [6:4], \$692 [2:0] } = 6'h00;
+  assign { \$692 [16:7], \$692 [3] } = { _request[34:25], _request[21] };
+  assign \$694 [8:0] = 9'h000;
+  assign \$694 [16:9] = _request[34:27];
+  assign \$696 [7:0] = 8'h00;
+  assign \$696 [16:8] = _request[34:26];
+  assign \$698 [6:0] = 7'h00;
+  assign \$698 [16:7] = _request[34:25];
+  assign \$700 [3:0] = 4'h0;
+  assign \$700 [16:4] = _request[34:22];
+  assign \$702 [8:0] = 9'h000;
+  assign \$702 [16:9] = _request[34:27];
+  assign \$706 [2:0] = 3'h0;
+  assign \$706 [16:3] = _request[34:21];
+  assign \$708 [2:0] = 3'h0;
+  assign \$708 [16:3] = _request[34:21];
+  assign \$710 [2:0] = 3'h0;
+  assign \$710 [16:3] = _request[34:21];
+  assign \$712 [2:0] = 3'h0;
+  assign \$712 [16:3] = _request[34:21];
+  assign \$714 [2:0] = 3'h0;
+  assign \$714 [16:3] = _request[34:21];
+  assign \$716 [2:0] = 3'h0;
+  assign \$716 [16:3] = _request[34:21];
+  assign \$718 [2:0] = 3'h0;
+  assign \$718 [16:3] = _request[34:21];
+  assign \$720 [2:0] = 3'h0;
+  assign \$720 [16:3] = _request[34:21];
+  assign \$722 [2:0] = 3'h0;
+  assign \$722 [16:3] = _request[34:21];
+  assign \$724 [2:0] = 3'h0;
+  assign \$724 [16:3] = _request[34:21];
+  assign \$726 [4:0] = 5'h00;
+  assign \$726 [16:5] = _request[34:23];
+  assign { \$728 [6:4], \$728 [2:0] } = 6'h00;
+  assign { \$728 [16:7], \$728 [3] } = { _request[34:25], _request[21] };
+  assign { \$730 [6:4], \$730 [2:0] } = 6'h00;
+  assign { \$730 [16:7], \$730 [3] } = { _request[34:25], _request[21] };
+  assign { \$732 [6:4], \$732 [2:0] } = 6'h00;
+  assign { \$732 [16:7], \$732 [3] } = { _request[34:25], _request[21] };
+  assign { \$734 [7:5], \$734 [2:0] } = 6'h00;
+  assign { \$734 [16:8], \$734 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$736 [7:5], \$736 [2:0] } = 6'h00;
+  assign { \$736 [16:8], \$736 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$738 [7:5], \$738 [2:0] } = 6'h00;
+  assign { \$738 [16:8], \$738 [4:3] } = { _request[34:26], _request[22:21] };
+  assign \$740 [8:0] = 9'h000;
+  assign \$740 [16:9] = _request[34:27];
+  assign \$743 [2:0] = 3'h0;
+  assign \$743 [16:3] = _request[34:21];
+  assign \$745 [2:0] = 3'h0;
+  assign \$745 [16:3] = _request[34:21];
+  assign \$747 [2:0] = 3'h0;
+  assign \$747 [16:3] = _request[34:21];
+  assign \$749 [2:0] = 3'h0;
+  assign \$749 [16:3] = _request[34:21];
+  assign \$751 [4:0] = 5'h00;
+  assign \$751 [16:5] = _request[34:23];
+  assign { \$753 [6], \$753 [2:0] } = 4'h0;
+  assign { \$753 [16:7], \$753 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$755 [6], \$755 [2:0] } = 4'h0;
+  assign { \$755 [16:7], \$755 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$757 [6], \$757 [2:0] } = 4'h0;
+  assign { \$757 [16:7], \$757 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$759 [6], \$759 [2:0] } = 4'h0;
+  assign { \$759 [16:7], \$759 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$761 [6:4], \$761 [2:0] } = 6'h00;
+  assign { \$761 [16:7], \$761 [3] } = { _request[34:25], _request[21] };
+  assign \$763 [7:0] = 8'h00;
+  assign \$763 [16:8] = _request[34:26];
+  assign \$765 [8:0] = 9'h000;
+  assign \$765 [16:9] = _request[34:27];
+  assign \$782 [2:0] = 3'h0;
+  assign \$782 [16:3] = _request[34:21];
+  assign \$784 [2:0] = 3'h0;
+  assign \$784 [16:3] = _request[34:21];
+  assign \$786 [2:0] = 3'h0;
+  assign \$786 [16:3] = _request[34:21];
+  assign \$788 [2:0] = 3'h0;
+  assign \$788 [16:3] = _request[34:21];
+  assign \$790 [2:0] = 3'h0;
+  assign \$790 [16:3] = _request[34:21];
+  assign \$792 [2:0] = 3'h0;
+  assign \$792 [16:3] = _request[34:21];
+  assign \$794 [2:0] = 3'h0;
+  assign \$794 [16:3] = _request[34:21];
+  assign \$796 [2:0] = 3'h0;
+  assign \$796 [16:3] = _request[34:21];
+  assign \$798 [2:0] = 3'h0;
+  assign \$798 [16:3] = _request[34:21];
+  assign \$800 [2:0] = 3'h0;
+  assign \$800 [16:3] = _request[34:21];
+  assign \$802 [2:0] = 3'h0;
+  assign \$802 [16:3] = _request[34:21];
+  assign \$804 [2:0] = 3'h0;
+  assign \$804 [16:3] = _request[34:21];
+  assign \$806 [2:0] = 3'h0;
+  assign \$806 [16:3] = _request[34:21];
+  assign \$808 [2:0] = 3'h0;
+  assign \$808 [16:3] = _request[34:21];
+  assign \$810 [4:0] = 5'h00;
+  assign \$810 [16:5] = _request[34:23];
+  assign { \$812 [6:4], \$812 [2:0] } = 6'h00;
+  assign { \$812 [16:7], \$812 [3] } = { _request[34:25], _request[21] };
+  assign { \$814 [6:4], \$814 [2:0] } = 6'h00;
+  assign { \$814 [16:7], \$814 [3] } = { _request[34:25], _request[21] };
+  assign { \$816 [6:4], \$816 [2:0] } = 6'h00;
+  assign { \$816 [16:7], \$816 [3] } = { _request[34:25], _request[21] };
+  assign { \$818 [6:4], \$818 [2:0] } = 6'h00;
+  assign { \$818 [16:7], \$818 [3] } = { _request[34:25], _request[21] };
+  assign { \$820 [6:4], \$820 [2:0] } = 6'h00;
+  assign { \$820 [16:7], \$820 [3] } = { _request[34:25], _request[21] };
+  assign { \$822 [7:5], \$822 [2:0] } = 6'h00;
+  assign { \$822 [16:8], \$822 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$824 [7:5], \$824 [2:0] } = 6'h00;
+  assign { \$824 [16:8], \$824 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$826 [7:5], \$826 [2:0] } = 6'h00;
+  assign { \$826 [16:8], \$826 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$828 [8:5], \$828 [2:0] } = 7'h00;
+  assign { \$828 [16:9], \$828 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$832 [8:5], \$832 [2:0] } = 7'h00;
+  assign { \$832 [16:9], \$832 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$836 [8:5], \$836 [2:0] } = 7'h00;
+  assign { \$836 [16:9], \$836 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$840 [8:5], \$840 [2:0] } = 7'h00;
+  assign { \$840 [16:9], \$840 [4:3] } = { _request[34:27], _request[22:21] };
+  assign \$844 [8:0] = 9'h000;
+  assign \$844 [16:9] = _request[34:27];
+  assign \$846 [8:0] = 9'h000;
+  assign \$846 [16:9] = _request[34:27];
+  assign \$849 [2:0] = 3'h0;
+  assign \$849 [16:3] = _request[34:21];
+  assign \$851 [2:0] = 3'h0;
+  assign \$851 [16:3] = _request[34:21];
+  assign \$853 [2:0] = 3'h0;
+  assign \$853 [16:3] = _request[34:21];
+  assign \$855 [2:0] = 3'h0;
+  assign \$855 [16:3] = _request[34:21];
+  assign \$857 [2:0] = 3'h0;
+  assign \$857 [16:3] = _request[34:21];
+  assign \$859 [2:0] = 3'h0;
+  assign \$859 [16:3] = _request[34:21];
+  assign \$861 [2:0] = 3'h0;
+  assign \$861 [16:3] = _request[34:21];
+  assign \$863 [2:0] = 3'h0;
+  assign \$863 [16:3] = _request[34:21];
+  assign \$865 [2:0] = 3'h0;
+  assign \$865 [16:3] = _request[34:21];
+  assign \$867 [2:0] = 3'h0;
+  assign \$867 [16:3] = _request[34:21];
+  assign \$869 [2:0] = 3'h0;
+  assign \$869 [16:3] = _request[34:21];
+  assign \$871 [2:0] = 3'h0;
+  assign \$871 [16:3] = _request[34:21];
+  assign \$873 [2:0] = 3'h0;
+  assign \$873 [16:3] = _request[34:21];
+  assign \$875 [2:0] = 3'h0;
+  assign \$875 [16:3] = _request[34:21];
+  assign \$877 [4:0] = 5'h00;
+  assign \$877 [16:5] = _request[34:23];
+  assign { \$879 [6], \$879 [2:0] } = 4'h0;
+  assign { \$879 [16:7], \$879 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$881 [6], \$881 [2:0] } = 4'h0;
+  assign { \$881 [16:7], \$881 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$883 [6], \$883 [2:0] } = 4'h0;
+  assign { \$883 [16:7], \$883 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$885 [6], \$885 [2:0] } = 4'h0;
+  assign { \$885 [16:7], \$885 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$887 [6], \$887 [2:0] } = 4'h0;
+  assign { \$887 [16:7], \$887 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$889 [6], \$889 [2:0] } = 4'h0;
+  assign { \$889 [16:7], \$889 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$891 [6], \$891 [2:0] } = 4'h0;
+  assign { \$891 [16:7], \$891 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$893 [6], \$893 [2:0] } = 4'h0;
+  assign { \$893 [16:7], \$893 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$895 [6:4], \$895 [2:0] } = 6'h00;
+  assign { \$895 [16:7], \$895 [3] } = { _request[34:25], _request[21] };
+  assign { \$897 [6:4], \$897 [2:0] } = 6'h00;
+  assign { \$897 [16:7], \$897 [3] } = { _request[34:25], _request[21] };
+  assign \$899 [8:0] = 9'h000;
+  assign \$899 [16:9] = _request[34:27];
+  assign \$901 [7:0] = 8'h00;
+  assign \$901 [16:8] = _request[34:26];
+  assign \$903 [6:0] = 7'h00;
+  assign \$903 [16:7] = _request[34:25];
+  assign \$905 [3:0] = 4'h0;
+  assign \$905 [16:4] = _request[34:22];
+  assign \$907 [8:0] = 9'h000;
+  assign \$907 [16:9] = _request[34:27];
+  assign \$911 [2:0] = 3'h0;
+  assign \$911 [16:3] = _request[34:21];
+  assign \$913 [2:0] = 3'h0;
+  assign \$913 [16:3] = _request[34:21];
+  assign \$915 [2:0] = 3'h0;
+  assign \$915 [16:3] = _request[34:21];
+  assign \$917 [2:0] = 3'h0;
+  assign \$917 [16:3] = _request[34:21];
+  assign \$919 [2:0] = 3'h0;
+  assign \$919 [16:3] = _request[34:21];
+  assign \$921 [2:0] = 3'h0;
+  assign \$921 [16:3] = _request[34:21];
+  assign \$923 [2:0] = 3'h0;
+  assign \$923 [16:3] = _request[34:21];
+  assign \$925 [2:0] = 3'h0;
+  assign \$925 [16:3] = _request[34:21];
+  assign \$927 [2:0] = 3'h0;
+  assign \$927 [16:3] = _request[34:21];
+  assign \$929 [2:0] = 3'h0;
+  assign \$929 [16:3] = _request[34:21];
+  assign \$931 [4:0] = 5'h00;
+  assign \$931 [16:5] = _request[34:23];
+  assign { \$933 [6:4], \$933 [2:0] } = 6'h00;
+  assign { \$933 [16:7], \$933 [3] } = { _request[34:25], _request[21] };
+  assign { \$935 [6:4], \$935 [2:0] } = 6'h00;
+  assign { \$935 [16:7], \$935 [3] } = { _request[34:25], _request[21] };
+  assign { \$937 [6:4], \$937 [2:0] } = 6'h00;
+  assign { \$937 [16:7], \$937 [3] } = { _request[34:25], _request[21] };
+  assign { \$939 [7:5], \$939 [2:0] } = 6'h00;
+  assign { \$939 [16:8], \$939 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$941 [7:5], \$941 [2:0] } = 6'h00;
+  assign { \$941 [16:8], \$941 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$943 [7:5], \$943 [2:0] } = 6'h00;
+  assign { \$943 [16:8], \$943 [4:3] } = { _request[34:26], _request[22:21] };
+  assign \$945 [8:0] = 9'h000;
+  assign \$945 [16:9] = _request[34:27];
+  assign \$948 [2:0] = 3'h0;
+  assign \$948 [16:3] = _request[34:21];
+  assign \$950 [2:0] = 3'h0;
+  assign \$950 [16:3] = _request[34:21];
+  assign \$952 [2:0] = 3'h0;
+  assign \$952 [16:3] = _request[34:21];
+  assign \$954 [2:0] = 3'h0;
+  assign \$954 [16:3] = _request[34:21];
+  assign \$956 [4:0] = 5'h00;
+  assign \$956 [16:5] = _request[34:23];
+  assign { \$958 [6], \$958 [2:0] } = 4'h0;
+  assign { \$958 [16:7], \$958 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$960 [6], \$960 [2:0] } = 4'h0;
+  assign { \$960 [16:7], \$960 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$962 [6], \$962 [2:0] } = 4'h0;
+  assign { \$962 [16:7], \$962 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$964 [6], \$964 [2:0] } = 4'h0;
+  assign { \$964 [16:7], \$964 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$966 [6:4], \$966 [2:0] } = 6'h00;
+  assign { \$966 [16:7], \$966 [3] } = { _request[34:25], _request[21] };
+  assign \$968 [7:0] = 8'h00;
+  assign \$968 [16:8] = _request[34:26];
+  assign \$970 [8:0] = 9'h000;
+  assign \$970 [16:9] = _request[34:27];
+  assign \$985 [2:0] = 3'h0;
+  assign \$985 [16:3] = _request[34:21];
+  assign \$994 [2:0] = 3'h0;
+  assign \$994 [16:3] = _request[34:21];
+  assign \$1003 [2:0] = 3'h0;
+  assign \$1003 [16:3] = _request[34:21];
+  assign \$1012 [2:0] = 3'h0;
+  assign \$1012 [16:3] = _request[34:21];
+  assign \$1021 [4:0] = 5'h00;
+  assign \$1021 [16:5] = _request[34:23];
+  assign { \$1030 [6], \$1030 [2:0] } = 4'h0;
+  assign { \$1030 [16:7], \$1030 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$1039 [6], \$1039 [2:0] } = 4'h0;
+  assign { \$1039 [16:7], \$1039 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$1048 [6], \$1048 [2:0] } = 4'h0;
+  assign { \$1048 [16:7], \$1048 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$1057 [6], \$1057 [2:0] } = 4'h0;
+  assign { \$1057 [16:7], \$1057 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$1066 [6:4], \$1066 [2:0] } = 6'h00;
+  assign { \$1066 [16:7], \$1066 [3] } = { _request[34:25], _request[21] };
+  assign \$1075 [2:0] = 3'h0;
+  assign \$1075 [16:3] = _request[34:21];
+  assign \$1083 [2:0] = 3'h0;
+  assign \$1083 [16:3] = _request[34:21];
+  assign \$1091 [2:0] = 3'h0;
+  assign \$1091 [16:3] = _request[34:21];
+  assign \$1099 [2:0] = 3'h0;
+  assign \$1099 [16:3] = _request[34:21];
+  assign \$1107 [2:0] = 3'h0;
+  assign \$1107 [16:3] = _request[34:21];
+  assign \$1115 [2:0] = 3'h0;
+  assign \$1115 [16:3] = _request[34:21];
+  assign \$1123 [2:0] = 3'h0;
+  assign \$1123 [16:3] = _request[34:21];
+  assign \$1131 [2:0] = 3'h0;
+  assign \$1131 [16:3] = _request[34:21];
+  assign \$1139 [2:0] = 3'h0;
+  assign \$1139 [16:3] = _request[34:21];
+  assign \$1147 [2:0] = 3'h0;
+  assign \$1147 [16:3] = _request[34:21];
+  assign \$1155 [4:0] = 5'h00;
+  assign \$1155 [16:5] = _request[34:23];
+  assign { \$1163 [6:4], \$1163 [2:0] } = 6'h00;
+  assign { \$1163 [16:7], \$1163 [3] } = { _request[34:25], _request[21] };
+  assign { \$1171 [6:4], \$1171 [2:0] } = 6'h00;
+  assign { \$1171 [16:7], \$1171 [3] } = { _request[34:25], _request[21] };
+  assign { \$1179 [6:4], \$1179 [2:0] } = 6'h00;
+  assign { \$1179 [16:7], \$1179 [3] } = { _request[34:25], _request[21] };
+  assign { \$1187 [7:5], \$1187 [2:0] } = 6'h00;
+  assign { \$1187 [16:8], \$1187 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$1195 [7:5], \$1195 [2:0] } = 6'h00;
+  assign { \$1195 [16:8], \$1195 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$1203 [7:5], \$1203 [2:0] } = 6'h00;
+  assign { \$1203 [16:8], \$1203 [4:3] } = { _request[34:26], _request[22:21] };
+  assign \$1211 [8:0] = 9'h000;
+  assign \$1211 [16:9] = _request[34:27];
+  assign \$1220 [2:0] = 3'h0;
+  assign \$1220 [16:3] = _request[34:21];
+  assign \$1227 [4:0] = 5'h00;
+  assign \$1227 [16:5] = _request[34:23];
+  assign \$1233  = \$1232 ;
+  assign \$1235  = \$1234 ;
+  assign \$1237  = \$1236 ;
+  assign \$1239  = \$1238 ;
+  assign \$1241  = \$1240 ;
+  assign \$1243  = \$1242 ;
+  assign \$1245  = \$1244 ;
+  assign \$1247  = \$1246 ;
+  assign \$1249  = \$1248 ;
+  assign \$1251  = \$1250 ;
+  assign \$1253  = \$1252 ;
+  assign \$1255  = \$1254 ;
+  assign \$1257  = \$1256 ;
+  assign \$1259  = \$1258 ;
+  assign \$1261  = \$1260 ;
+  assign \$1263  = \$1262 ;
+  assign \$1288  = locked[0];
+  assign \$1290  = locked[0];
+  assign \$1292  = locked[1];
+  assign \$1294  = locked[2];
+  assign \$1296  = locked[3];
+  assign \$1303  = \$1302 ;
+  assign \$1305  = \$1304 ;
   assign \$1310  = \$1309 ;
   assign \$1312  = \$1311 ;
-  assign \$1317  = \$1316 ;
-  assign \$1319  = \$1318 ;
-  assign \$1321  = \$1320 ;
-  assign \$1323  = \$1322 ;
-  assign \$1325  = \$1324 ;
+  assign \$1314  = \$1313 ;
+  assign \$1316  = \$1315 ;
+  assign \$1318  = \$1317 ;
+  assign \$1320  = \$1319 ;
   assign \$1327  = \$1326 ;
-  assign \$1334  = \$1333 ;
-  assign \$1340  = \$1338 ;
-  assign \$1343  = \$1342 ;
-  assign \$1345  = \$1344 ;
-  assign \$1347  = \$1346 ;
-  assign \$1349  = \$1348 ;
-  assign \$1351  = \$1350 ;
-  assign \$1353  = \$1352 ;
-  assign \$1355  = \$1354 ;
-  assign \$1357  = \$1356 ;
-  assign \$1368  = locked[3];
-  assign \$1372  = \$1371 ;
-  assign \$1374  = locked[1];
-  assign \$1378  = locked[0];
-  assign \$1382  = locked[0];
-  assign \$1393  = locked[2];
-  assign \$1412  = \$1411 ;
-  assign \$1416  = _lane;
-  assign \$1417  = _lane;
-  assign \$1422  = \$1421 ;
-  assign \$1426  = _lane;
-  assign \$1427  = _lane;
-  assign \$1432  = \$1431 ;
-  assign \$1436  = _lane;
-  assign \$1437  = _lane;
-  assign \$1442  = \$1441 ;
-  assign \$1446  = _lane;
-  assign \$1447  = _lane;
-  assign \$1452  = \$1451 ;
-  assign \$1456  = _lane;
-  assign \$1457  = _lane;
-  assign \$1462  = \$1461 ;
-  assign \$1466  = _lane;
-  assign \$1467  = _lane;
-  assign \$1472  = \$1471 ;
-  assign \$1476  = _lane;
-  assign \$1477  = _lane;
-  assign \$1482  = \$1481 ;
-  assign \$1486  = _lane;
-  assign \$1487  = _lane;
+  assign \$1333  = \$1331 ;
+  assign \$1336  = \$1335 ;
+  assign \$1338  = \$1337 ;
+  assign \$1340  = \$1339 ;
+  assign \$1342  = \$1341 ;
+  assign \$1344  = \$1343 ;
+  assign \$1346  = \$1345 ;
+  assign \$1348  = \$1347 ;
+  assign \$1350  = \$1349 ;
+  assign \$1361  = locked[3];
+  assign \$1365  = \$1364 ;
+  assign \$1367  = locked[1];
+  assign \$1371  = locked[0];
+  assign \$1375  = locked[0];
+  assign \$1386  = locked[2];
+  assign \$1405  = \$1404 ;
+  assign \$1409  = _lane;
+  assign \$1410  = _lane;
+  assign \$1415  = \$1414 ;
+  assign \$1419  = _lane;
+  assign \$1420  = _lane;
+  assign \$1425  = \$1424 ;
+  assign \$1429  = _lane;
+  assign \$1430  = _lane;
+  assign \$1435  = \$1434 ;
+  assign \$1439  = _lane;
+  assign \$1440  = _lane;
+  assign \$1445  = \$1444 ;
+  assign \$1449  = _lane;
+  assign \$1450  = _lane;
+  assign \$1455  = \$1454 ;
+  assign \$1459  = _lane;
+  assign \$1460  = _lane;
+  assign \$1465  = \$1464 ;
+  assign \$1469  = _lane;
+  assign \$1470  = _lane;
+  assign \$1475  = \$1474 ;
+  assign \$1479  = _lane;
+  assign \$1480  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 , \port$4705$0 , \port$4714$0 , \port$4724$0 , \port$4735$0 , \port$8176$0 , \port$9394$0 , \port$10612$0 , \port$11830$0 , clk);
+module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4690$0 , \port$4698$0 , \port$4707$0 , \port$4717$0 , \port$4728$0 , \port$8169$0 , \port$9387$0 , \port$10605$0 , \port$11823$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -69083,67 +69071,67 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 ,
   input clk;
   wire clk;
   wire [4:0] grant;
-  input \port$10612$0 ;
-  wire \port$10612$0 ;
-  input \port$11830$0 ;
-  wire \port$11830$0 ;
+  input \port$10605$0 ;
+  wire \port$10605$0 ;
+  input \port$11823$0 ;
+  wire \port$11823$0 ;
   input \port$2936$0 ;
   wire \port$2936$0 ;
-  output \port$4697$0 ;
-  wire \port$4697$0 ;
-  output \port$4705$0 ;
-  wire \port$4705$0 ;
-  output \port$4714$0 ;
-  wire \port$4714$0 ;
-  output \port$4724$0 ;
-  wire \port$4724$0 ;
-  output \port$4735$0 ;
-  wire \port$4735$0 ;
-  input \port$8176$0 ;
-  wire \port$8176$0 ;
-  input \port$9394$0 ;
-  wire \port$9394$0 ;
+  output \port$4690$0 ;
+  wire \port$4690$0 ;
+  output \port$4698$0 ;
+  wire \port$4698$0 ;
+  output \port$4707$0 ;
+  wire \port$4707$0 ;
+  output \port$4717$0 ;
+  wire \port$4717$0 ;
+  output \port$4728$0 ;
+  wire \port$4728$0 ;
+  input \port$8169$0 ;
+  wire \port$8169$0 ;
+  input \port$9387$0 ;
+  wire \port$9387$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$25  = | { \$24 , \$23 , \$22 , \$21  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$8176$0  & \$26 ;
+  assign \$27  = \port$8169$0  & \$26 ;
   assign \$28  = ~ behind_0_1;
-  assign \$29  = \$28  & \port$8176$0 ;
-  assign \$30  = behind_1_2 & \port$10612$0 ;
-  assign \$31  = behind_1_3 & \port$11830$0 ;
+  assign \$29  = \$28  & \port$8169$0 ;
+  assign \$30  = behind_1_2 & \port$10605$0 ;
+  assign \$31  = behind_1_3 & \port$11823$0 ;
   assign \$32  = behind_1_4 & \port$2936$0 ;
   assign \$33  = | { \$32 , \$31 , \$30 , \$29  };
   assign \$34  = ~ \$33 ;
-  assign \$35  = \port$9394$0  & \$34 ;
+  assign \$35  = \port$9387$0  & \$34 ;
   assign \$36  = ~ behind_0_2;
-  assign \$37  = \$36  & \port$8176$0 ;
+  assign \$37  = \$36  & \port$8169$0 ;
   assign \$38  = ~ behind_1_2;
-  assign \$39  = \$38  & \port$9394$0 ;
-  assign \$40  = behind_2_3 & \port$11830$0 ;
+  assign \$39  = \$38  & \port$9387$0 ;
+  assign \$40  = behind_2_3 & \port$11823$0 ;
   assign \$41  = behind_2_4 & \port$2936$0 ;
   assign \$42  = | { \$41 , \$40 , \$39 , \$37  };
   assign \$43  = ~ \$42 ;
-  assign \$44  = \port$10612$0  & \$43 ;
+  assign \$44  = \port$10605$0  & \$43 ;
   assign \$45  = ~ behind_0_3;
-  assign \$46  = \$45  & \port$8176$0 ;
+  assign \$46  = \$45  & \port$8169$0 ;
   assign \$47  = ~ behind_1_3;
-  assign \$48  = \$47  & \port$9394$0 ;
+  assign \$48  = \$47  & \port$9387$0 ;
   assign \$49  = ~ behind_2_3;
-  assign \$50  = \$49  & \port$10612$0 ;
+  assign \$50  = \$49  & \port$10605$0 ;
   assign \$51  = behind_3_4 & \port$2936$0 ;
   assign \$52  = | { \$51 , \$50 , \$48 , \$46  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$11830$0  & \$53 ;
+  assign \$54  = \port$11823$0  & \$53 ;
   assign \$55  = ~ behind_0_4;
-  assign \$56  = \$55  & \port$8176$0 ;
+  assign \$56  = \$55  & \port$8169$0 ;
   assign \$57  = ~ behind_1_4;
-  assign \$58  = \$57  & \port$9394$0 ;
+  assign \$58  = \$57  & \port$9387$0 ;
   assign \$59  = ~ behind_2_4;
-  assign \$60  = \$59  & \port$10612$0 ;
+  assign \$60  = \$59  & \port$10605$0 ;
   assign \$61  = ~ behind_3_4;
-  assign \$62  = \$61  & \port$11830$0 ;
+  assign \$62  = \$61  & \port$11823$0 ;
   assign \$63  = | { \$62 , \$60 , \$58 , \$56  };
   assign \$64  = ~ \$63 ;
   assign \$65  = \port$2936$0  & \$64 ;
@@ -69187,9 +69175,9 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 ,
   assign \$18  = accept & \$17 ;
   assign \$19  = \$54  | \$65 ;
   assign \$20  = accept & \$19 ;
-  assign \$21  = behind_0_1 & \port$9394$0 ;
-  assign \$22  = behind_0_2 & \port$10612$0 ;
-  assign \$23  = behind_0_3 & \port$11830$0 ;
+  assign \$21  = behind_0_1 & \port$9387$0 ;
+  assign \$22  = behind_0_2 & \port$10605$0 ;
+  assign \$23  = behind_0_3 & \port$11823$0 ;
   assign \$24  = behind_0_4 & \port$2936$0 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
@@ -69292,15 +69280,15 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4697$0 ,
     end
   end
   assign grant = { \$65 , \$54 , \$44 , \$35 , \$27  };
-  assign request = { \port$2936$0 , \port$11830$0 , \port$10612$0 , \port$9394$0 , \port$8176$0  };
-  assign \port$4697$0  = \$27 ;
-  assign \port$4705$0  = \$35 ;
-  assign \port$4714$0  = \$44 ;
-  assign \port$4724$0  = \$54 ;
-  assign \port$4735$0  = \$65 ;
+  assign request = { \port$2936$0 , \port$11823$0 , \port$10605$0 , \port$9387$0 , \port$8169$0  };
+  assign \port$4690$0  = \$27 ;
+  assign \port$4698$0  = \$35 ;
+  assign \port$4707$0  = \$44 ;
+  assign \port$4717$0  = \$54 ;
+  assign \port$4728$0  = \$65 ;
 endmodule
 
-module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18080$0 , \port$18086$0 , clk);
+module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18073$0 , \port$18079$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69311,10 +69299,10 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18080$0 ;
-  wire [2:0] \port$18080$0 ;
-  input \port$18086$0 ;
-  wire \port$18086$0 ;
+  input [2:0] \port$18073$0 ;
+  wire [2:0] \port$18073$0 ;
+  input \port$18079$0 ;
+  wire \port$18079$0 ;
   wire [3:0] r_port__addr;
   wire [1:0] r_port__data;
   wire [3:0] row_0;
@@ -69352,14 +69340,14 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18080$0 , \port$18086$0  }];
+  assign data_0 = cells[{ \port$18073$0 , \port$18079$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 2'h0 : write_data;
-  assign r_port__addr = { \port$18080$0 , \port$18086$0  };
-  assign row_0 = { \port$18080$0 , \port$18086$0  };
+  assign r_port__addr = { \port$18073$0 , \port$18079$0  };
+  assign row_0 = { \port$18073$0 , \port$18079$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -69414,7 +69402,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17762$0 , \port$17838$0 , \port$18080$0 , \port$18086$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17755$0 , \port$17831$0 , \port$18073$0 , \port$18079$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69427,14 +69415,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$17762$0 ;
-  wire \port$17762$0 ;
-  input [2:0] \port$17838$0 ;
-  wire [2:0] \port$17838$0 ;
-  input [2:0] \port$18080$0 ;
-  wire [2:0] \port$18080$0 ;
-  input \port$18086$0 ;
-  wire \port$18086$0 ;
+  input \port$17755$0 ;
+  wire \port$17755$0 ;
+  input [2:0] \port$17831$0 ;
+  wire [2:0] \port$17831$0 ;
+  input [2:0] \port$18073$0 ;
+  wire [2:0] \port$18073$0 ;
+  input \port$18079$0 ;
+  wire \port$18079$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -69475,17 +69463,17 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17838$0 , \port$17762$0  }];
-  assign data_1 = cells[{ \port$18080$0 , \port$18086$0  }];
+  assign data_0 = cells[{ \port$17831$0 , \port$17755$0  }];
+  assign data_1 = cells[{ \port$18073$0 , \port$18079$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$17838$0 , \port$17762$0  };
-  assign row_0 = { \port$17838$0 , \port$17762$0  };
+  assign r_port__addr = { \port$17831$0 , \port$17755$0  };
+  assign row_0 = { \port$17831$0 , \port$17755$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$18080$0 , \port$18086$0  };
-  assign row_1 = { \port$18080$0 , \port$18086$0  };
+  assign \r_port__addr$12  = { \port$18073$0 , \port$18079$0  };
+  assign row_1 = { \port$18073$0 , \port$18079$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -540,8 +540,8 @@ class WriteEngine(wiring.Component):
             ]
             with m.If(~request.torn & may & reaches & bad_block):
                 m.d.comb += code.eq(Result.BAD_BLOCK)
-            with m.If(commit & ~request.torn & may & reaches & bad_block):
-                m.d.comb += self._late_fault.eq(Fault.BLOCK)
+                with m.If(commit):
+                    m.d.comb += self._late_fault.eq(Fault.BLOCK)
             self._settle(m, row)
 
         m.d.comb += [
