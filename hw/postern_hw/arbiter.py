@@ -2,11 +2,13 @@
 
 from itertools import combinations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["RoundRobin"]
+from postern_spec.config import Config
+
+__all__ = ["RoundRobin", "TimeDivision", "arbitrate"]
 
 
 class RoundRobin(wiring.Component):
@@ -50,3 +52,62 @@ class RoundRobin(wiring.Component):
                 m.d.sync += behind.eq(self.grant[i])
         m.d.comb += self.grant.eq(Cat(self.request[i] & ~Cat(blocked[i]).any() for i in range(self.count)))
         return m
+
+
+class TimeDivision(wiring.Component):
+    """Arbiter that can go by turns in time: then a grant depends on nothing but the clock and the request itself.
+
+    By turns a request that stays is granted in its next turn. Otherwise it is a ``RoundRobin``, whose line stands
+    still while it goes by turns. The grant is combinational.
+
+    Parameters
+    ----------
+    count : int
+        Number of requesters. At least 1.
+
+    Members
+    -------
+    request : In(count), accept : In(1), grant : Out(count)
+        As those of ``RoundRobin``.
+    strict : In(1)
+        Go by turns.
+    turn : In(count)
+        Whose turn this cycle is: at most one bit.
+    """
+
+    def __init__(self, count: int):
+        self.count = count
+        super().__init__(
+            {"request": In(count), "accept": In(1), "grant": Out(count), "strict": In(1), "turn": In(count)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.line = line = RoundRobin(self.count)
+        m.d.comb += [
+            line.request.eq(self.request),
+            line.accept.eq(self.accept & ~self.strict),
+            self.grant.eq(Mux(self.strict, self.request & self.turn, line.grant)),
+        ]
+        return m
+
+
+def arbitrate(m: Module, c: Config, name: str, count: int, strict, turn) -> RoundRobin | TimeDivision:
+    """Return an arbiter, as the submodule ``name``: by turns where the block is strict.
+
+    Parameters
+    ----------
+    m : Module
+    c : Config
+    name : str
+    count : int
+        Number of requesters.
+    strict, turn : Value
+        See ``TimeDivision``. Not looked at without ``strict``.
+    """
+    if not c.strict:
+        m.submodules[name] = made = RoundRobin(count)
+        return made
+    m.submodules[name] = divided = TimeDivision(count)
+    m.d.comb += [divided.strict.eq(strict), divided.turn.eq(turn)]
+    return divided

@@ -10,7 +10,7 @@ from postern_spec.sizes import kill_steps
 
 from .native import Sizes
 from .queue import fill_bits
-from .select import after, bits_for, mux_by_index, one_hot
+from .select import after, bits_for, index_of, lowest, mux_by_index, one_hot
 from .sram import look_up
 from .table import Table
 
@@ -24,7 +24,8 @@ def rights(c: Config) -> data.StructLayout:
 
 
 class Blocks(wiring.Component):
-    """Rights to blocks, and the ring of those that nobody owns. See ``docs/states.md``, sections 11 to 13.
+    """Rights to blocks, and those that nobody owns: one ring, or in a strict block a pool for each VM. See
+    ``docs/states.md``, sections 11 to 13 and 16.
 
     Two tables hold the rights, because two engines change them in the same cycle: ``ALLOC`` writes {toggle, payer}, and
     the write engine {toggle, moved, holder, loan, shown, borrower, orphan}. A block has an owner where the toggles
@@ -83,6 +84,8 @@ class Blocks(wiring.Component):
         How many blocks nobody owns.
     scrub : Out(1), scrub_block : Out, scrubbed : In(1)
         The oldest dirty block, and that it is zero at the end of this cycle.
+    scrub_vm : In, scrubbed_block : In
+        Where the block is strict: in whose pool ``scrub_block`` is, there the first dirty one; which one is zero.
     look_vm, look_block : In, look_holding, look_other, look_tag : Out
         What a VM has of a block, as ``BLOCK`` shows it.
     look_rights : Out(rights)
@@ -153,6 +156,7 @@ class Blocks(wiring.Component):
                 "fill_row": In(fill_bits(config)),
             }
             | ({"alloc_used": Out(count)} if config.counters else {})
+            | ({"scrub_vm": In(vm), "scrubbed_block": In(block)} if config.strict else {})
         )
         self._bought = data.StructLayout({"toggle": 1, "payer": vm})
         self._managed = config.manager is not Manager.NONE
@@ -164,7 +168,7 @@ class Blocks(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         self._rights(m)
-        self._ring(m)
+        self._allocate(m)
         self._write(m)
         self._look(m)
         self._accounts(m)
@@ -183,7 +187,7 @@ class Blocks(wiring.Component):
         looks = [*(self.w_look[bank] for bank in range(c.banks)), *(self.r_look[bank] for bank in range(c.banks))]
         readers = len(looks) + 2
         self._alloc_table = self._table(m, "bought", c.blocks, self._bought.size, readers)
-        self._held_table = self._table(m, "held", c.blocks, self._held.size, readers)
+        self._held_table = self._table(m, "held", c.blocks, self._held.size, readers + c.strict)
         self._tags = self._table(m, "tags", c.blocks, len(self.tag), 2)
         self._doomed = Signal(name="doomed")  # a VM was closed in the last cycle: this one
         self._doomed_vm = Signal(len(self.vm), name="doomed_vm")
@@ -219,8 +223,74 @@ class Blocks(wiring.Component):
         borrows = held.loan & (held.borrower == vm)
         return borrows & mux_by_index(list(self.open), self._owner(bought, held)) if self._managed else borrows
 
+    def _allocate(self, m: Module):
+        """``ALLOC``, and those who went away without a block."""
+        c = self.config
+        self._freed = freed = Signal()
+        self._free_toggle = Signal()
+        self._block = Signal(len(self.alloc_block))  # on which the write engine acts
+        spent = self._spent = Signal(
+            c.vms, init=0 if c.open_at_reset and c.block_quota else (1 << c.vms) - 1
+        )  # who has no quota left
+        given = self.alloc_given
+        some, block, toggle = self._pools(m) if c.strict else self._ring(m)
+        mine = mux_by_index(list(some), self.alloc_vm) if c.strict else some
+        m.d.comb += [
+            given.eq(self.alloc & mine & ~mux_by_index(list(spent), self.alloc_vm)),
+            self.alloc_block.eq(block),
+            self._alloc_table.write.eq(given),
+            self._alloc_table.write_row.eq(block),
+            self._alloc_table.write_data.eq(Cat(~toggle, self.alloc_vm)),
+        ]
+        m.d.sync += [
+            self.clean.eq(self.clean + self.scrubbed - given),
+            self.dirty.eq(self.dirty + freed - self.scrubbed),
+        ]
+
+        # Who went away without one, and would get one now.
+        hungry = Signal(c.vms)
+        fails = Cat(one_hot(self.alloc_vm, c.vms, self.alloc & ~given))
+        fed = Cat(one_hot(self.alloc_vm, c.vms, given))
+        m.d.comb += self.available.eq(hungry & ~spent & (some if c.strict else some.replicate(c.vms)))
+        m.d.sync += hungry.eq(((hungry & ~self.available) | fails) & ~fed & ~self.opened & ~self.closed)
+
+    def _pools(self, m: Module):
+        """Blocks without an owner, those of each VM by themselves: in a pool the order is that of their numbers.
+
+        Returns in which pools there is a clean block, and of the one that the allocating VM gets its number, and what
+        the toggles are while nobody has it.
+        """
+        c, own = self.config, self.config.own_blocks
+        is_clean, is_dirty = Signal(c.blocks), Signal(c.blocks, init=(1 << c.blocks) - 1)
+
+        def first_of(bits, vm):
+            pool = mux_by_index([bits[n * own : (n + 1) * own] for n in range(c.vms)], vm)
+            return pool.any(), (vm * own + index_of(lowest(pool)))[: len(self.alloc_block)]
+
+        def just(number, enable):
+            return Cat(one_hot(number, c.blocks, enable))
+
+        number = Signal(len(self.alloc_block), name="offered")
+        dirty, to_scrub = first_of(is_dirty, self.scrub_vm)
+        zero, freed = just(self.scrubbed_block, self.scrubbed), just(self._block, self._freed)
+        m.d.comb += [
+            number.eq(first_of(is_clean, self.alloc_vm)[1]),
+            self.scrub.eq(dirty & ~self.fill),
+            self.scrub_block.eq(to_scrub),
+        ]
+        m.d.sync += [
+            is_clean.eq((is_clean & ~just(number, self.alloc_given)) | zero),
+            is_dirty.eq((is_dirty & ~zero) | freed),
+        ]
+        some = Cat(is_clean[n * own : (n + 1) * own].any() for n in range(c.vms))
+        held = data.View(self._held, self._held_table.read(m, self._held_table.readers - 1, number))
+        return some, number, held.toggle
+
     def _ring(self, m: Module):
-        """Blocks without an owner in the order in which they were given up, clean ones first; and allocation."""
+        """Blocks without an owner in the order in which they were given up, clean ones first.
+
+        Returns whether there is a clean one, the number of the oldest, and what its toggles are while nobody has it.
+        """
         c = self.config
         entry = data.StructLayout({"block": unsigned(len(self.alloc_block)), "toggle": 1})
         m.submodules.ring = ring = memory.Memory(shape=entry, depth=c.blocks, init=[])
@@ -236,9 +306,7 @@ class Blocks(wiring.Component):
             m.d.comb += port.addr.eq(row)
             return port.data
 
-        self._freed = freed = Signal()
-        self._free_toggle = Signal()
-        self._block = Signal(len(self.alloc_block))  # on which the write engine acts
+        given, freed = self.alloc_given, self._freed
         fill_here = self.fill & (self.fill_row < c.blocks)
         m.d.comb += [
             w_port.en.eq(freed | fill_here),
@@ -248,34 +316,15 @@ class Blocks(wiring.Component):
             self.scrub.eq((self.dirty != 0) & ~self.fill),
             self.scrub_block.eq(read(oldest).block),
         ]
-        spent = self._spent = Signal(
-            c.vms, init=0 if c.open_at_reset and c.block_quota else (1 << c.vms) - 1
-        )  # who has no quota left
         some = Signal()  # there is a clean block
-        given = self.alloc_given
-        m.d.comb += [
-            given.eq(self.alloc & some & ~mux_by_index(list(spent), self.alloc_vm)),
-            self.alloc_block.eq(head.block),
-            self._alloc_table.write.eq(given),
-            self._alloc_table.write_row.eq(head.block),
-            self._alloc_table.write_data.eq(Cat(~head.toggle, self.alloc_vm)),
-        ]
         m.d.sync += [
             head.eq(Mux(given, read(second).as_value(), read(first).as_value())),
-            self.clean.eq(self.clean + self.scrubbed - given),
-            self.dirty.eq(self.dirty + freed - self.scrubbed),
             some.eq(self.scrubbed | Mux(given, self.clean > 1, some)),
         ]
         for pointer, moves in ((first, given), (second, given), (oldest, self.scrubbed), (tail, freed)):
             with m.If(moves):
                 m.d.sync += pointer.eq(after(pointer, c.blocks))
-
-        # Who went away without one, and would get one now.
-        hungry = Signal(c.vms)
-        fails = Cat(one_hot(self.alloc_vm, c.vms, self.alloc & ~given))
-        fed = Cat(one_hot(self.alloc_vm, c.vms, given))
-        m.d.comb += self.available.eq(hungry & ~spent & some.replicate(c.vms))
-        m.d.sync += hungry.eq(((hungry & ~self.available) | fails) & ~fed & ~self.opened & ~self.closed)
+        return some, head.block, head.toggle
 
     def _write(self, m: Module):
         """What the write engine does: looked up in the cycle before, done in this one."""
@@ -494,7 +543,7 @@ class Blocks(wiring.Component):
             m.d.sync += total.eq(promised - granted + asked)
             m.d.comb += [
                 self.limit_fits.eq(
-                    (self.data[:16] <= c.blocks) & (total <= c.blocks) & Mux(same, asked > used, asked >= used)
+                    (self.data[:16] <= (c.own_blocks or c.blocks)) & (total <= c.blocks) & Mux(same, asked > used, asked >= used)
                 ),
                 limits.write.eq((self.set_limit & self.limit_fits) | orphaned),
                 limits.write_row.eq(account),

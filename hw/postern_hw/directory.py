@@ -52,6 +52,8 @@ class Directory(wiring.Component):
         The target's queue is empty.
     idle : In(1)
         No message of the target, taken as a sender, waits anywhere.
+    orphans : In(1)
+        Some block is an orphan: nobody is opened then. Only where the block is strict and has blocks.
     refuse : Out(1)
         The command is refused.
     walking, will_walk : Out(1)
@@ -141,6 +143,7 @@ class Directory(wiring.Component):
                 "fill": In(1),
                 "fill_row": In(fill_bits(config)),
             }
+            | ({"orphans": In(1)} if config.strict and config.blocks else {})
         )
 
     @staticmethod
@@ -243,13 +246,14 @@ class Directory(wiring.Component):
                 ]
             with m.Case(Command.CLOSE, Command.KILL):
                 m.d.sync += [illegal.eq(state == State.CLOSED), after.eq(State.CLOSED)]
+        orphans = self.orphans if c.strict and c.blocks else 0
         wrong = Signal()
         done = Signal()
         enters = Signal(2)
         ends = Signal()
         m.d.comb += [
             wrong.eq(illegal | (closes & ~self.empty)),
-            self.refuse.eq(wrong | (opens & wraps & ~self.idle)),
+            self.refuse.eq(wrong | (opens & (wraps & ~self.idle | orphans))),
             done.eq(self.command & ~wrong & ~opens),
             enters.eq(Mux(ends, State.OPEN, after)),
             self.walk_last.eq(self.walk_step == open_steps(c) - 1),

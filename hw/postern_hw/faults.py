@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Out
 from postern_spec.config import Config
 from postern_spec.regmap import FAULT_RECORDS_EXTRA
 
-from .arbiter import RoundRobin
+from .arbiter import arbitrate
 from .native import Sizes
 from .select import any_of, bits_for, choose, one_hot
+from .turns import TurnsSignature
 
 __all__ = ["FaultSignature", "Faults", "Refusals", "refusal"]
 
@@ -134,6 +135,8 @@ class Faults(wiring.Component):
         Record that the read engine wants.
     look_write, look_read : Out
         Its kind, port, count and address; zero if it is empty.
+    turns : In(TurnsSignature)
+        With blocks, where the block is strict: refused accesses of the SRAM go by these.
     """
 
     def __init__(self, config: Config):
@@ -164,6 +167,7 @@ class Faults(wiring.Component):
                 if config.blocks
                 else {}
             )
+            | ({"turns": In(TurnsSignature(config))} if config.strict and config.blocks else {})
         )
 
     def elaborate(self, platform):
@@ -223,12 +227,13 @@ class Faults(wiring.Component):
     def _next_refusal(self, m: Module, name: str):
         """Take one of the refused accesses of the SRAM that wait."""
         streams = getattr(self, f"{name[0]}_refusals")
-        m.submodules[f"{name}_turn"] = turn = RoundRobin(len(streams))
+        turns = (self.turns.strict, self.turns.read) if self.config.strict else (None, None)
+        turn = arbitrate(m, self.config, f"{name}_turn", len(streams), *turns)
         fault = FaultSignature(self.config).create(path=(name, "refused"))
         m.d.comb += [
             turn.request.eq(Cat(item.valid for item in streams)),
             turn.accept.eq(1),
-            fault.valid.eq(turn.request.any()),
+            fault.valid.eq((turn.grant if self.config.strict else turn.request).any()),
             fault.port.eq(any_of([Mux(bit, port, 0) for port, bit in enumerate(turn.grant)])),
             *(item.ready.eq(bit) for item, bit in zip(streams, turn.grant, strict=True)),
         ]

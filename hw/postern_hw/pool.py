@@ -6,9 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config
 
-from .arbiter import RoundRobin
+from .arbiter import arbitrate
 from .native import Sizes
 from .select import choose, gated, log2
+from .turns import TurnsSignature, rotated
 
 __all__ = ["Pool", "PoolReadSignature", "PoolWriteSignature"]
 
@@ -74,7 +75,7 @@ class Pool(wiring.Component):
     """Message slots in block RAM; the words of a slot are interleaved over the banks.
 
     Each bank writes one word and reads one word per cycle, round robin between ports, so that ports that stream
-    settle on different banks. A staged word is written in the cycle after its grant. A word is never read in the cycle
+    settle on different banks; or by turns, those of the write engine for staged words. A staged word is written in the cycle after its grant. A word is never read in the cycle
     in which it is written: a slot belongs to a lane or to a queue, not to both.
 
     Parameters
@@ -91,7 +92,9 @@ class Pool(wiring.Component):
         Last word of a message. Written in the same cycle: it goes before a staged word.
     crowded : Out(1)
         A staged word has to wait for a commit in this cycle. Whoever grants commits must leave this cycle out, so that
-        the wait stays bounded, and a message does not come before its words.
+        the wait stays bounded, and a message does not come before its words. By turns this never happens.
+    turns : In(TurnsSignature)
+        Where the block is strict.
     """
 
     def __init__(self, config: Config):
@@ -105,11 +108,12 @@ class Pool(wiring.Component):
                 "commit": In(PoolWriteSignature(sizes)),
                 "crowded": Out(1),
             }
+            | ({"turns": In(TurnsSignature(config))} if config.strict else {})
         )
 
     def elaborate(self, platform):
         m = Module()
-        sizes = self.sizes
+        c, sizes = self.config, self.sizes
         bank_log, word_log = log2(sizes.banks), log2(sizes.words)
         w_grants = [[] for _ in self.w]
         r_grants = [[] for _ in self.r]
@@ -132,7 +136,11 @@ class Pool(wiring.Component):
             w_port = cells.write_port()
             r_port = cells.read_port()
 
-            m.submodules[f"write_arbiter_{bank}"] = w_arbiter = RoundRobin(len(self.w))
+            strict, w_turn, r_turn = None, None, None
+            if c.strict:
+                strict, turns = self.turns.strict, self.turns
+                w_turn, r_turn = turns.write[: len(self.w)], rotated(turns.read, bank)
+            w_arbiter = arbitrate(m, c, f"write_arbiter_{bank}", len(self.w), strict, w_turn)
             occupied, first, free = (Signal(name=f"{name}_{bank}") for name in ("occupied", "first", "free"))
             granted = Signal(len(self.w), name=f"granted_{bank}")
             with m.If(free):
@@ -149,7 +157,7 @@ class Pool(wiring.Component):
             ]
             held_up.append(~free)
 
-            m.submodules[f"read_arbiter_{bank}"] = r_arbiter = RoundRobin(len(self.r))
+            r_arbiter = arbitrate(m, c, f"read_arbiter_{bank}", len(self.r), strict, r_turn)
             rows = [row(port) for port in self.r]
             if sizes.read_delay:
                 address = gated(m, r_arbiter.grant, rows, f"address_{bank}")

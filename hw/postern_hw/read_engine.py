@@ -8,13 +8,14 @@ from postern_spec.config import Config, Manager
 from postern_spec.model import pow2
 from postern_spec.regmap import FAULT_RECORDS_EXTRA, Count, Fault, State, counts, locks, sources
 
-from .arbiter import RoundRobin
+from .arbiter import arbitrate
 from .blocks import rights
 from .decode import Decoder, pack
 from .faults import FaultSignature
 from .native import Sizes, read_request
 from .queue import entry, level
 from .select import any_of, bits_for, choose, mux_by_index, one_hot
+from .turns import TurnsSignature
 from .write_engine import early_fault
 
 __all__ = ["ReadEngine"]
@@ -36,7 +37,7 @@ class ReadEngine(wiring.Component):
     Members
     -------
     requests : In(stream of read_request).array(ports)
-        Granted round robin.
+        Granted round robin, or by turns.
     data : Out(32), good : Out(1), error : Out(1)
         The answer, ``2 + read_delay`` cycles after the grant. It counts only if the read is ``good``; a refused one is
         an ``error``.
@@ -119,6 +120,7 @@ class ReadEngine(wiring.Component):
                 if config.counters
                 else {}
             )
+            | ({"turns": In(TurnsSignature(config))} if config.strict else {})
         )
 
     @staticmethod
@@ -151,7 +153,8 @@ class ReadEngine(wiring.Component):
         """Stage 1: choose a request. Stage 2: decode it."""
         c, sizes = self.config, self.sizes
         ports = len(self.requests)
-        m.submodules.arbiter = arbiter = RoundRobin(ports)
+        turns = (self.turns.strict, self.turns.read) if c.strict else (None, None)
+        arbiter = arbitrate(m, c, "arbiter", ports, *turns)
         here = Signal(ports)
         chosen = Signal(read_request(c))
         m.d.comb += [
@@ -374,6 +377,7 @@ class ReadEngine(wiring.Component):
             "EPOCH": self.epoch,
             "DRAIN": Const(1, 1),
             "LOCK": self.locked,
+            **({"ARBITRATION": self.turns.strict} if c.strict else {}),
             "FAULT_PENDING": halves(self.fault_pending[:vms], half_bit),
             "FAULT_ENABLE": halves(self.fault_enable[:vms], half_bit),
             "WAITING": halves(self.waiting, half_bit),

@@ -1,12 +1,14 @@
 """The scrubber: writes zero to blocks that were given up."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config
+from postern_spec.sizes import scrub_window
 
-from .select import bits_for, log2
+from .native import Sizes
+from .select import after, bits_for, log2
 
 __all__ = ["SHARE", "ScrubSignature", "Scrubber"]
 
@@ -32,7 +34,10 @@ class ScrubSignature(wiring.Signature):
 class Scrubber(wiring.Component):
     """Zeroes one block at a time, a word per bank and cycle. Banks do not wait for each other within a block.
 
-    Uncontended, a block takes as many cycles as it has words in a bank, and two more. With ports that always write it
+    In a strict block it goes round the VMs, in a window each, whose length does not depend on what there is to scrub
+    while the block goes by turns: a block is clean at the end of its window.
+
+    Otherwise, uncontended, a block takes as many cycles as it has words in a bank, and two more. With ports that always write it
     takes ``SHARE`` cycles per word.
 
     Parameters
@@ -52,19 +57,23 @@ class Scrubber(wiring.Component):
         Its last words are zero at the end of this cycle. ``block`` may change then.
     scrub : Out(ScrubSignature).array(banks), first : Out(1)
         To the SRAM.
+    strict : In(1), vm : Out, cleaning : Out
+        Where the block is strict: it goes by turns; in whose pool ``block`` is to be; which block is being zeroed.
     """
 
     def __init__(self, config: Config, *, rows: int, row_bits: int):
         self.config = config
         self.rows = rows
+        block = unsigned(bits_for(config.blocks))
         super().__init__(
             {
                 "dirty": In(1),
-                "block": In(unsigned(bits_for(config.blocks))),
+                "block": In(block),
                 "clean": Out(1),
                 "scrub": Out(ScrubSignature(row_bits)).array(config.banks),
                 "first": Out(1),
             }
+            | ({"strict": In(1), "vm": Out(unsigned(Sizes(config).vm_bits)), "cleaning": Out(block)} if config.strict else {})
         )
 
     def elaborate(self, platform):
@@ -87,9 +96,31 @@ class Scrubber(wiring.Component):
                 m.d.sync += row.eq(0)
             with m.Elif(scrub.taken):
                 m.d.sync += row.eq(row + 1)
-        m.d.comb += self.clean.eq(busy & done.all())
+        begins, last = Const(1), Const(1)
+        if self.config.strict:
+            begins, last = self._windows(m, done.all())
+            m.d.comb += self.cleaning.eq(block)
+        m.d.comb += self.clean.eq(busy & done.all() & last)
         with m.If(self.clean):
             m.d.sync += busy.eq(0)
-        with m.Elif(~busy & self.dirty):
+        with m.Elif(~busy & self.dirty & begins):
             m.d.sync += [busy.eq(1), block.eq(self.block)]
         return m
+
+    def _windows(self, m: Module, done):
+        """Whose window it is. Returns whether it begins, and whether it ends.
+
+        By turns a window lasts as long as its block may take; otherwise it ends with the block, or at once.
+        """
+        cycles = scrub_window(self.config)
+        time = Signal(range(cycles))
+        begins, last = Signal(), Signal()
+        m.d.comb += [
+            begins.eq(time == 0),
+            last.eq(Mux(self.strict, time == cycles - 1, Mux(begins, ~self.dirty, done))),
+        ]
+        with m.If(last):
+            m.d.sync += [time.eq(0), self.vm.eq(after(self.vm, self.config.vms))]
+        with m.Elif(time != cycles - 1):
+            m.d.sync += time.eq(time + 1)
+        return begins, last

@@ -1,15 +1,16 @@
 """The shared SRAM: block RAM in banks behind arbiters, with the right to each access checked beside it."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config
 
-from .arbiter import RoundRobin
+from .arbiter import arbitrate
 from .native import Sizes
 from .scrubber import ScrubSignature
 from .select import bits_for, choose, gated, log2
+from .turns import TurnsSignature, rotated
 
 __all__ = ["Shape", "Sram", "SramReadSignature", "SramWriteSignature", "look_up"]
 
@@ -127,7 +128,8 @@ class Sram(wiring.Component):
 
     Each bank takes one write and one read per cycle, round robin between ports, and has both act in the next cycle:
     there the right is looked up beside the access. A write and a read of the same word act in this order. In each
-    eighth cycle the scrubber goes before the ports' writes, and in any other that no port wants.
+    eighth cycle the scrubber goes before the ports' writes, and in any other that no port wants. Where the block goes by
+    turns, the scrubber has one like the ports.
 
     Parameters
     ----------
@@ -146,6 +148,8 @@ class Sram(wiring.Component):
         What acts now.
     w_allowed, r_allowed : In(banks)
         It may, in the same cycle.
+    turns : In(TurnsSignature)
+        Where the block is strict.
     """
 
     def __init__(self, config: Config, *, width: int | None = None):
@@ -165,6 +169,7 @@ class Sram(wiring.Component):
                 "w_allowed": In(banks),
                 "r_allowed": In(banks),
             }
+            | ({"turns": In(TurnsSignature(config))} if config.strict else {})
         )
 
     def elaborate(self, platform):
@@ -202,7 +207,13 @@ class Sram(wiring.Component):
             return row, row[shape.block_log - low :], vm
 
         # Writes. The scrubber's rows have no owner; nobody is asked.
-        m.submodules[f"write_arbiter_{bank}"] = w_arbiter = RoundRobin(count)
+        strict, w_turn, r_turn = None, None, None
+        scrub_first, scrub_free = Value.cast(self.scrub_first), Const(1)
+        if self.config.strict:
+            strict, guard = self.turns.strict, rotated(self.turns.guard, bank)
+            w_turn, r_turn = guard[:count], rotated(self.turns.read, bank)
+            scrub_first, scrub_free = Mux(strict, guard[-1], scrub_first), ~strict
+        w_arbiter = arbitrate(m, self.config, f"write_arbiter_{bank}", count, strict, w_turn)
         scrub = self.scrub[bank]
         wanted, granted = signal(count, "wanted"), signal(count, "granted")
         first = signal(1, "first")
@@ -210,11 +221,11 @@ class Sram(wiring.Component):
         w_taken, w_refused = signal(count, "w_taken"), signal(count, "w_refused")
         m.d.comb += [
             wanted.eq(Cat(wants(port) for port in self.w)),
-            first.eq(scrub.want & self.scrub_first),
+            first.eq(scrub.want & scrub_first),
             w_arbiter.request.eq(wanted),
             w_arbiter.accept.eq(~first),
             granted.eq(w_arbiter.grant & (~first).replicate(count)),
-            scrub.taken.eq(scrub.want & (self.scrub_first | ~wanted.any())),
+            scrub.taken.eq(scrub.want & (scrub_first | (scrub_free & ~wanted.any()))),
         ]
         m.d.sync += [
             w_taken.eq(granted),
@@ -236,7 +247,7 @@ class Sram(wiring.Component):
         m.d.sync += w_refused.eq(w_taken & (w_enable & ~self.w_allowed[bank]).replicate(count))
 
         # Reads.
-        m.submodules[f"read_arbiter_{bank}"] = r_arbiter = RoundRobin(count)
+        r_arbiter = arbitrate(m, self.config, f"read_arbiter_{bank}", count, strict, r_turn)
         r_late, r_enable = signal(len(who(self.r[0])), "r_late"), signal(1, "r_enable")
         r_taken, r_refused, kept = signal(count, "r_taken"), signal(count, "r_refused"), signal(count, "kept")
         m.d.comb += [r_arbiter.request.eq(Cat(wants(port) for port in self.r)), r_arbiter.accept.eq(1)]

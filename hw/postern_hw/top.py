@@ -25,6 +25,7 @@ from .read_engine import ReadEngine
 from .scrubber import Scrubber
 from .select import any_of, choose, one_hot
 from .sram import Sram
+from .turns import Turns
 from .write_engine import WriteEngine
 
 __all__ = ["Postern", "probes"]
@@ -45,6 +46,8 @@ def probes(c: Config) -> list[Pin]:
         found.append(Pin("probe_kill", "out", 1, "a step of tearing down a VM acts"))
     if c.blocks:
         found.append(Pin("probe_clean", "out", 1, "the oldest dirty block becomes clean"))
+        if c.strict:
+            found[-1] = Pin("probe_clean", "out", 11, "a block becomes clean, its number above the lowest bit")
         if c.manager is not Manager.NONE:
             found += [
                 Pin("probe_r_refused", "out", ports, "refused reads of the SRAM that are logged"),
@@ -110,6 +113,8 @@ class Postern(wiring.Component):
                 c, rows=self.sram.shape.block_rows, row_bits=self.sram.shape.row_bits
             )
 
+        if c.strict:
+            self._turns(m)
         self._fill(m)
         self._buses(m)
         self._ports(m)
@@ -141,7 +146,7 @@ class Postern(wiring.Component):
                     Cat(self.counters.added_vm, Const(0, 8 - len(self.counters.added_vm)), self.counters.added)
                 )
             if self.sram is not None:
-                m.d.comb += self.probe_clean.eq(self.scrubber.clean)
+                m.d.comb += self.probe_clean.eq(Cat(self.scrubber.clean, self.scrubber.cleaning if c.strict else ()))
                 if self.faults is not None:
                     m.d.comb += [
                         getattr(self, f"probe_{way}_refused").eq(
@@ -150,6 +155,23 @@ class Postern(wiring.Component):
                         for way in "wr"
                     ]
         return m
+
+    def _turns(self, m: Module):
+        m.submodules.turns = turns = Turns(self.config)
+        # Without a manager nobody chooses otherwise, and the register is a constant.
+        m.d.comb += turns.strict.eq(self.writer.strict)
+        divided = [self.writer, self.reader, self.pool]
+        if self.sram is not None:
+            divided += [self.sram, *([self.faults] if self.faults is not None else [])]
+            m.d.comb += [
+                self.scrubber.strict.eq(turns.strict),
+                self.blocks.scrub_vm.eq(self.scrubber.vm),
+                self.blocks.scrubbed_block.eq(self.scrubber.cleaning),
+            ]
+            if self.faults is not None:
+                m.d.comb += self.directory.orphans.eq(self.blocks.orphans.any())
+        for component in divided:
+            wiring.connect(m, turns.turns, component.turns)
 
     def _fill(self, m: Module):
         """Fill the tables after reset, all at once, a row per cycle."""

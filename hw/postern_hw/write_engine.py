@@ -6,10 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
-from postern_spec.regmap import LOCKED, Count, Fault, Result, Settled, locks
+from postern_spec.regmap import LOCKED, Arbitration, Count, Fault, Result, Settled, locks
 from postern_spec.sizes import kill_steps, open_steps
 
-from .arbiter import RoundRobin
+from .arbiter import arbitrate
 from .counters import EVENTS
 from .decode import Decoder
 from .faults import FaultSignature
@@ -18,6 +18,7 @@ from .pool import PoolWriteSignature
 from .queue import entry, fill_bits
 from .select import any_of, bits_for, choose, gated, log2, one_hot
 from .table import Table
+from .turns import TurnsSignature
 
 __all__ = ["WriteEngine", "early_fault", "result_entry"]
 
@@ -64,7 +65,7 @@ class WriteEngine(wiring.Component):
     Members
     -------
     requests : In(stream of write_request).array(ports)
-        Granted round robin, together with the steps of a VM that is being opened or torn down.
+        Granted round robin or by turns, together with the steps of a VM that is being opened or torn down.
     acted : Out(ports)
         This port's request has acted at the end of this cycle.
     slot_back : Out(ports), back : Out
@@ -118,6 +119,12 @@ class WriteEngine(wiring.Component):
         Outcome of ``FREE``, ``RETURN`` and ``REVOKE``; the target may have the quota; the block may be reclaimed.
     look_settled : Out(2)
         A lane's outcome for the read engine.
+
+    Where the block is strict:
+
+    strict : Out(1), turns : In(TurnsSignature)
+        Go by turns, which are these. In a turn commits without a block are granted in any cycle, other writes in the
+        first, so that the engine is free when the turn is over.
 
     With counters:
 
@@ -217,6 +224,7 @@ class WriteEngine(wiring.Component):
                 else {}
             )
             | ({"event": Out(1), "what": Out(range(EVENTS))} if config.counters else {})
+            | ({"strict": Out(1, init=1), "turns": In(TurnsSignature(config))} if config.strict else {})
         )
 
     def elaborate(self, platform):
@@ -233,7 +241,14 @@ class WriteEngine(wiring.Component):
         c, sizes = self.config, self.sizes
         ports = len(self.requests)
         managed = c.manager is not Manager.NONE
-        m.submodules.arbiter = arbiter = RoundRobin(ports + managed)
+        payloads = [request.payload for request in self.requests]
+        quick = [payload.commit & ~payload.block if c.blocks else payload.commit for payload in payloads]
+        strict, turn = None, None
+        if c.strict:
+            strict, turns = self.turns.strict, self.turns.write
+            fits = [bit | self.turns.first for bit in quick]  # a step is over as soon as a commit
+            turn = turns & Cat(*fits, *([1] if managed else []))
+        arbiter = arbitrate(m, c, "arbiter", ports + managed, strict, turn)
         steps = arbiter.grant[-1] if managed else Const(0)
         stepping = Mux(self.walking, ~self.walk, self.killing & ~self.kill)  # not in the cycle in which one acts
         decoding, busy, accept = (Signal(name=name) for name in ("decoding", "busy", "accept"))
@@ -246,7 +261,6 @@ class WriteEngine(wiring.Component):
             *(request.ready.eq(arbiter.grant[p] & accept) for p, request in enumerate(self.requests)),
         ]
 
-        payloads = [request.payload for request in self.requests]
         granted = arbiter.grant[:ports]
         self._request = request = Signal(write_request(c))
         self._taken = Signal(ports)  # whose request this is
@@ -255,7 +269,6 @@ class WriteEngine(wiring.Component):
         self._banks = Signal(sizes.banks)  # where the last word of that goes
         self._ordinary = Signal()  # what acts is no commit
         others = Signal(ports)
-        quick = [payload.commit & ~payload.block if c.blocks else payload.commit for payload in payloads]
 
         def bank(payload, chosen):
             return Cat(one_hot(payload.last[: log2(sizes.banks)], sizes.banks, chosen))
@@ -637,6 +650,9 @@ class WriteEngine(wiring.Component):
         ]
         with m.If(self._does["EPOCH"]):
             m.d.sync += self.epoch.eq(word)
+        if c.strict:
+            with m.If(self._does["ARBITRATION"]):
+                m.d.sync += self.strict.eq(word[0] == Arbitration.STRICT)
         for lock in locks(c):
             with m.If(self._does["LOCK"] & word[lock]):
                 m.d.sync += self.locked[lock].eq(1)

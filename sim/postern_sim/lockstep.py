@@ -343,7 +343,7 @@ class Scoreboard:
         self._new_touches: list[Passed] = []
         self._waiting = {kind: [deque[Refusal]() for _ in ports] for kind in (READ_LOGGED, WRITE_LOGGED)}
         self._late_faults: list[Refusal] = []
-        self._clean = False
+        self._clean: int | None = None
         self._waited: list[tuple[int, int]] = []  # VM, cycles
         self._crossings = Crossings(config, model, self.episode.coverage)
         self._kills = Kills(config, model, self.episode.coverage)
@@ -391,7 +391,7 @@ class Scoreboard:
                     self._kill = True
                     continue
                 if kind == CLEAN:
-                    self._clean = True
+                    self._clean = data
                     continue
                 if kind == WAITED:
                     self._waited.append((port, data))
@@ -524,12 +524,13 @@ class Scoreboard:
             for port, vm, address, fault, write in self._logged:
                 model.log(port, vm, address, fault, write=write)
             self._doubtful = _SETTLING
-        if self._clean:
-            if not model.dirty:
-                self._fail("no block to be scrubbed", "a block that becomes clean")
-            model.scrubbed()
+        if self._clean is not None:
+            try:
+                model.scrubbed(self._clean if self.config.strict else None)
+            except RuntimeError as error:
+                self._fail(str(error), "a block that becomes clean")
             self._coverage["scrubbed"] += 1
-            self._clean = False
+            self._clean = None
             self._doubtful = _SETTLING
         for vm, cycles in self._waited:
             model.waited(vm, cycles)
@@ -768,7 +769,7 @@ class Scoreboard:
             self._results[port].clear()
         self._pops, self._headers, self._reads, self._refused, self._writes = [], [], ([], []), ([], []), ([], [], [])
         self._faults, self._logged, self._late_faults = [], [], []
-        self._allocs, self._touches, self._clean, self._waited = [], [], False, []
+        self._allocs, self._touches, self._clean, self._waited = [], [], None, []
         self._torn, self._kill = None, False
         for queues in self._waiting.values():
             for queue in queues:

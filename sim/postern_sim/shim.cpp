@@ -743,7 +743,7 @@ void Bench::look_at_probes() {
     if (top->probe_waited >> 8) log(WAITED, top->probe_waited & 0xFF, 0, top->probe_waited >> 8);
 #endif
 #if BLOCKS
-    if (top->probe_clean) log(CLEAN, 0, 0);
+    if (top->probe_clean & 1) log(CLEAN, 0, 0, top->probe_clean >> 1);
 #if MANAGER
     for (auto& port : ports) {
         if (top->probe_r_refused >> port->id & 1) log(READ_LOGGED, port->id, 0);

@@ -96,6 +96,15 @@ def _configurations() -> dict[str, Config]:
             manager=Manager.NONE, open_at_reset=True, credits=4, blocks=5, block_size=64, banks=1, block_quota=2,
             request_register=False,
         ),
+        "turns": base.replace(
+            name="turns", ports=(_SIDEBAND, _SIDEBAND, _PAGE), vms=3, blocks=6, block_size=64, banks=2, strict=True,
+            manager=Manager.PAGE, page_stride=4096,
+        ),
+        "pools": base.replace(
+            name="pools", ports=(_static(0), _static(1), _AXI4), vms=2, words=5, depth=4, manager=Manager.NONE,
+            open_at_reset=True, credits=4, blocks=4, block_size=64, banks=4, block_quota=2, request_register=False,
+            strict=True,
+        ),
         "ports": base.replace(
             name="ports", ports=(_SIDEBAND,) * 3 + (_WISHBONE,) + (_static(1),) * 2, lanes=1, words=2, depth=12
         ),

@@ -770,6 +770,7 @@ class _Speaker:
             "PERMIT": 2,
             "TEAR": 3,
             "LOCK": 0.3,
+            "ARBITRATION": 1,
             "TAG_MATCH": 1,
             "TAG_MASK": 1,
             "TAG_VM": 1,
@@ -791,7 +792,7 @@ class _Speaker:
             case "TEAR":
                 data = register.pack(VM=vm, PORT=rng.choice((rng.randrange(len(c.ports)), rng.randrange(16))))
             case "LOCK":
-                data = rng.choice((0, *(1 << lock for lock in Lock), 1 << 5))
+                data = rng.choice((0, *(1 << lock for lock in Lock), 1 << 6))
             case "PERMIT":
                 data = self._word() | self._word() | self._word()
             case "TAG_MATCH" | "TAG_MASK" | "TAG_VM":

@@ -130,6 +130,11 @@ class Config:
         ``blocks``. Ignored otherwise: the manager grants quotas.
     moderation : bool
         Mail interrupts can be held back until a number of messages or a time is reached. Costs two counters per VM.
+    strict : bool
+        Nobody can tell by timing what a VM does that it has nothing to do with: arbitration by turns in time, and blocks
+        in a pool for each VM. Turns are the default then; the manager may choose round robin. Costs a turn's wait of
+        every access also when nobody else is there, and two flip-flops and a choice per block. Requires: ``blocks`` a
+        multiple of ``vms``.
     counters : bool
         Count messages, refusals, doorbells and waits of each VM, and keep the peaks of its queue and blocks, for the
         manager. With 8 VMs it costs about 1,200 LUT4 and 100 cells of LUT RAM, but no access a cycle. Requires: a
@@ -160,6 +165,7 @@ class Config:
     banks: int = 4
     block_quota: int = 0
     moderation: bool = False
+    strict: bool = False
     counters: bool = False
     read_error: bool = False
     request_register: bool = True
@@ -189,6 +195,11 @@ class Config:
     def sram_width(self) -> int:
         """Bits of a word of the shared SRAM: as many as the widest port has."""
         return max(port.data_bits for port in self.ports)
+
+    @property
+    def own_blocks(self) -> int:
+        """Blocks that each VM has for itself in a strict block: VM ``v`` those from ``v * own_blocks`` on. Else 0."""
+        return self.blocks // self.vms if self.strict else 0
 
     def core_base(self, port: int) -> int:
         """Index of the first core behind ``port``."""
@@ -350,6 +361,8 @@ def _check(c: Config) -> None:
             f"block_quota must be at most {c.blocks // c.vms} ({c.blocks} blocks shared by {c.vms} VMs), "
             f"not {c.block_quota}"
         )
+    if c.strict and c.blocks % c.vms:
+        raise ConfigError(f"blocks must be a multiple of the {c.vms} VMs where strict is true, not {c.blocks}")
     from .regmap import guest_page  # here because the map is built from a configuration
 
     size = guest_page(c).size

@@ -17,6 +17,7 @@ from .model import Access, Dim, Field, Page, Register, pow2
 
 __all__ = [
     "AddressMap",
+    "Arbitration",
     "Command",
     "Count",
     "Fault",
@@ -151,13 +152,21 @@ class Fault(IntEnum):
 
 
 class Lock(IntEnum):
-    """What the manager can lock until reset: bit positions in LOCK. Bit 5 is kept for arbitration."""
+    """What the manager can lock until reset: bit positions in LOCK."""
 
     TAGS = 0
     PERMISSIONS = 1
     CREDITS = 2
     QUOTAS = 3
     RESIDENCY = 4
+    ARBITRATION = 5
+
+
+class Arbitration(IntEnum):
+    """How ports that want the same thing take turns."""
+
+    ROUND_ROBIN = 0
+    STRICT = 1
 
 
 class Count(IntEnum):
@@ -183,6 +192,7 @@ LOCKED = {
     Lock.CREDITS: ("CREDITS",),
     Lock.QUOTAS: ("QUOTA",),
     Lock.RESIDENCY: ("RESIDENT",),
+    Lock.ARBITRATION: ("ARBITRATION",),
 }
 """Registers of the manager page that a lock keeps from being written."""
 
@@ -214,6 +224,7 @@ def locks(c: Config) -> tuple[Lock, ...]:
     return tuple(
         item for item in Lock
         if (c.tags or item is not Lock.TAGS) and (c.blocks or item is not Lock.QUOTAS)
+        and (c.strict or item is not Lock.ARBITRATION)
     )
 
 
@@ -379,6 +390,7 @@ def manager_page(c: Config) -> Page:
         Lock.CREDITS: "`CREDITS` cannot be written any more.",
         Lock.QUOTAS: "`QUOTA` cannot be written any more.",
         Lock.RESIDENCY: "`RESIDENT` cannot be written any more.",
+        Lock.ARBITRATION: "`ARBITRATION` cannot be written any more.",
     }
     counted = {
         Count.DOORBELLS: "Doorbells that the VM rang.",
@@ -401,7 +413,7 @@ def manager_page(c: Config) -> Page:
         Register("TEAR", 0x10, "Empties the lanes of a VM at a port.", (
             Field("VM", 0, 6, WO, "Whose lanes.", 0),
             Field("PORT", 8, 4, WO, "At which port.", 0))),
-        Register("LOCK", 0x18, "Locks configuration until reset. Bit 5 is kept for arbitration.", tuple(
+        Register("LOCK", 0x18, "Locks configuration until reset.", tuple(
             Field(lock.name, lock, 1, W1S, locked[lock], 0) for lock in locks(c))),
         Register("FAULT_PENDING", 0x20, "VMs with a logged fault. A written one clears the record and arms it again.", (
             Field("VMS", 0, bits, W1C, "VM-ID `32 * half + bit`.", 0),), halves),
@@ -429,6 +441,10 @@ def manager_page(c: Config) -> Page:
             Register("RECLAIM", 0xA0, "Takes an orphan from its owner. Refused for any other block.", (
                 Field("BLOCK", 0, 10, WO, "Number of the block; the bits above must be zero.", 0),)),
         ]
+
+    if c.strict:
+        regs.append(Register("ARBITRATION", 0xA8, "How ports that want the same thing take turns.", (
+            Field("MODE", 0, 1, RW, "Bits above are ignored.", Arbitration.STRICT, Arbitration),)))
 
     if c.counters:
         regs.append(Register("COUNT_CLEAR", 0xF0, "Sets all counters and peaks of VMs to zero.", (

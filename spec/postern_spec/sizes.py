@@ -4,7 +4,7 @@ same (``postern_hw.native``)."""
 from .config import Config
 from .model import pow2
 
-__all__ = ["block_rams", "kill_cycles", "kill_steps", "open_steps", "pool_banks", "slots", "sram_block_rams"]
+__all__ = ["block_rams", "kill_cycles", "kill_steps", "open_steps", "pool_banks", "scrub_window", "slots", "sram_block_rams"]
 
 
 def slots(c: Config) -> int:
@@ -51,3 +51,12 @@ def kill_cycles(c: Config) -> int:
     cycles each, and for openings that begin meanwhile, whose steps go first.
     """
     return c.depth + kill_steps(c) * (3 * len(c.ports) + 3) + 3
+
+
+def scrub_window(c: Config) -> int:
+    """Return the cycles of a window of the scrubber in a strict block: a turn for each word that a bank has of a block.
+
+    A VM has every ``vms``-th window, and in it one block of its pool becomes clean.
+    """
+    rows = c.block_size * 8 // (c.sram_width * c.banks)
+    return rows * (len(c.ports) + 1) + 3

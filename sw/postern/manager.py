@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from postern_spec.config import Config, Identity
 from postern_spec.model import Page, Register
-from postern_spec.regmap import Command, Fault, Lock, State, address_map, counts, locks, manager_page
+from postern_spec.regmap import Arbitration, Command, Fault, Lock, State, address_map, counts, locks, manager_page
 from postern_spec.sizes import kill_cycles, open_steps
 
 from .bus import Bus
@@ -247,8 +247,8 @@ class Manager:
         Raises
         ------
         CommandRefused
-            Fewer than it has allocated now, or more than there are beside what others were granted; or quotas are
-            locked.
+            Fewer than it has allocated now, or more than there are beside what others were granted, or in its pool where
+            the block is strict; or quotas are locked.
         ValueError
             There is no SRAM.
         """
@@ -258,9 +258,11 @@ class Manager:
         used, limit = self.charged(vm)
         if limit != count:
             self._check_unlocked(Lock.QUOTAS, "quotas")
+            c = self.config
+            most = f"at most the {c.own_blocks} of its pool" if c.strict else f"with those of others at most {c.blocks}"
             raise CommandRefused(
                 f"quota of VM {vm} must be at least the {used} in use, "
-                f"and with those of others at most {self.config.blocks}, not {count}"
+                f"and {most}, not {count}"
             )
 
     def charged(self, vm: int) -> Quota:
@@ -560,6 +562,29 @@ class Manager:
         self._check_counters()
         self._write_mask(self.page.COUNT_CLEAR, mask)
 
+    # Arbitration
+
+    @property
+    def arbitration(self) -> Arbitration:
+        """How ports that want the same thing take turns. ``STRICT`` after reset.
+
+        Raises
+        ------
+        CommandRefused
+            When it is set: it is locked.
+        ValueError
+            The block is not strict: there is no choice.
+        """
+        self._check_strict()
+        return Arbitration(self.page.ARBITRATION.MODE.get(self._read(self.page.ARBITRATION)))
+
+    @arbitration.setter
+    def arbitration(self, mode: Arbitration) -> None:
+        self._check_strict()
+        self._write(self.page.ARBITRATION, Arbitration(mode))
+        if self.arbitration is not mode:
+            self._check_unlocked(Lock.ARBITRATION, "arbitration")
+
     # All of it
 
     @property
@@ -602,7 +627,8 @@ class Manager:
             )
         pool = self.pool() if c.blocks else None
         orphans = self._read(page.ORPHANS) if c.blocks else 0
-        return Status(self.epoch, tuple(seen), tuple(faults), c.depth, self.locked(), pool, orphans)
+        turns = self.arbitration if c.strict else None
+        return Status(self.epoch, tuple(seen), tuple(faults), c.depth, self.locked(), pool, orphans, turns)
 
     def adopt(self) -> Setup:
         """Return all that was configured since the block was reset, by whichever manager.
@@ -633,6 +659,7 @@ class Manager:
             bool(page.STRAY.ENABLE.get(self._read(page.STRAY))),
             tuple(self.tags()),
             self.locked(),
+            self.arbitration if c.strict else None,
         )
 
     # Registers
@@ -665,6 +692,10 @@ class Manager:
     def _check_blocks(self) -> None:
         if not self.config.blocks:
             raise ValueError("block must be built with an SRAM to have blocks of it, not without")
+
+    def _check_strict(self) -> None:
+        if not self.config.strict:
+            raise ValueError("strict must be true to choose the arbitration, not False")
 
     def _check_counters(self) -> None:
         if not self.config.counters:

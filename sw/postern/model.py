@@ -15,6 +15,7 @@ from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import Access, Page, Register, pow2
 from postern_spec.regmap import (
     LOCKED,
+    Arbitration,
     Command,
     Count,
     Fault,
@@ -31,7 +32,7 @@ from postern_spec.regmap import (
     guest_page,
     manager_page,
 )
-from postern_spec.sizes import kill_steps
+from postern_spec.sizes import kill_steps, scrub_window
 
 __all__ = ["Model", "Token"]
 
@@ -178,7 +179,8 @@ class Model:
         it killing is one step.
     stepped_scrub : bool
         A dirty block becomes clean when ``scrubbed`` is called, and only then. Without it the scrubber takes
-        ``block_size / 4 / banks`` cycles for each block, as in hardware while no port writes SRAM.
+        ``block_size / 4 / banks`` cycles for each block, as in hardware while no port writes SRAM; in a strict block
+        one of the VM's own in its window (``postern_spec.sizes.scrub_window``).
     stepped_counts : bool
         An event is in its counter after the second ``counted`` from then on, as in the hardware after the second cycle.
         Without it, at once.
@@ -233,6 +235,7 @@ class Model:
         self._resident_vm = [vm or 0 for vm in self._fixed]  # of core: the field, which is kept without a VM, too
         self._tags = [_Tag(index, c) for index in range(c.tags)]
         self._locked = 0
+        self._arbitration = Arbitration.STRICT
         self._tag_vms: dict[int, int | None] = {}  # what the tag table says of the tags that were asked for
         self._armed = self._arming = self._firing = self._fired = 0
         self._write_faults = [_Record() for _ in range(c.vms + 1)]
@@ -307,17 +310,24 @@ class Model:
         it = self._vms[vm].counts
         it[Count.WAITED] = (it[Count.WAITED] + cycles) & _WORD
 
-    def scrubbed(self) -> int:
-        """Make the oldest dirty block clean: the scrubber has written its last word. Return its number.
+    def scrubbed(self, block: int | None = None) -> int:
+        """Make a block clean: the scrubber has written its last word. Return its number.
+
+        Parameters
+        ----------
+        block : int or None
+            Which one; by default the oldest dirty one, as it is always unless the block is strict.
 
         Raises
         ------
         RuntimeError
-            No block is dirty.
+            It is not dirty, or none is.
         """
-        if not self._dirty:
-            raise RuntimeError("a block must be dirty to be scrubbed, not none")
-        block = self._dirty.popleft()
+        if not self._dirty or block is not None and block not in self._dirty:
+            raise RuntimeError(f"a block must be dirty to be scrubbed, not {'none' if block is None else f'block {block}'}")
+        if block is None:
+            block = self._dirty[0]
+        self._dirty.remove(block)
         start = block * self._block_words
         self._sram[start : start + self._block_words] = [0] * self._block_words
         self._clean.append(block)
@@ -325,17 +335,32 @@ class Model:
 
     def _scrub(self) -> None:
         """Make clean what the scrubber has finished by now."""
-        cycles = self._block_words // self.config.banks
+        c = self.config
+        if c.strict:
+            window = scrub_window(c)
+            begin = -(-self._scrubbing // window)  # the first window that began after it
+            for vm in (number % c.vms for number in range(begin, self.now // window)):
+                if (block := self._of_pool(self._dirty, vm)) is not None:
+                    self.scrubbed(block)
+            self._scrubbing = max(self._scrubbing, self.now // window * window)
+            return
+        cycles = self._block_words // c.banks
         while self._dirty and self.now - self._scrubbing >= cycles:
             self.scrubbed()
             self._scrubbing += cycles
 
+    def _of_pool(self, blocks: deque[int], vm: int) -> int | None:
+        """Return which of the clean or of the dirty blocks is the next one for a VM."""
+        own = self.config.own_blocks
+        if own:
+            return min((block for block in blocks if block // own == vm), default=None)
+        return blocks[0] if blocks else None
+
     def _fed(self) -> int:
         """Return the hungry VMs that could allocate a block now."""
-        if not self._clean:
-            return 0
-        vms = range(self._hungry.bit_length())
-        return sum(1 << vm for vm in vms if self._hungry >> vm & 1 and self._vms[vm].charged < self._vms[vm].quota)
+        hungry = [vm for vm in range(self._hungry.bit_length()) if self._hungry >> vm & 1]
+        paid = [vm for vm in hungry if self._vms[vm].charged < self._vms[vm].quota]
+        return sum(1 << vm for vm in paid if self._of_pool(self._clean, vm) is not None)
 
     def _feed(self) -> None:
         for vm in range(self._feeding.bit_length()):
@@ -1144,11 +1169,12 @@ class Model:
         it = self._vms[vm]
         if it.state is State.DRAINING:
             return 0
-        if not self._clean or it.charged >= it.quota:
+        block = self._of_pool(self._clean, vm)
+        if block is None or it.charged >= it.quota:
             self._hungry |= 1 << vm
             return 0
         self._hungry &= ~(1 << vm)
-        block = self._clean.popleft()
+        self._clean.remove(block)
         self._blocks[block].owner = self._blocks[block].payer = vm
         it.charged += 1
         it.owned += 1
@@ -1235,7 +1261,8 @@ class Model:
 
     def _manager_quota_write(self, vm: int, data: int) -> Fault:
         it, limit = self._vms[vm], data & 0xFFFF  # a number too large for the field is no smaller one
-        if limit < it.charged or self._promised() - it.quota + limit > self.config.blocks:
+        most = self.config.own_blocks or self.config.blocks
+        if limit < it.charged or limit > most or self._promised() - it.quota + limit > self.config.blocks:
             return Fault.BAD_VALUE
         it.quota = limit
         return _NOTHING
@@ -1267,6 +1294,13 @@ class Model:
 
     def _manager_lock_write(self, data: int) -> Fault:
         self._locked |= data & sum(field.mask for field in self._manager.LOCK.fields)
+        return _NOTHING
+
+    def _manager_arbitration_read(self) -> int:
+        return self._arbitration
+
+    def _manager_arbitration_write(self, data: int) -> Fault:
+        self._arbitration = Arbitration(self._manager.ARBITRATION.MODE.get(data))
         return _NOTHING
 
     def _unless_locked(self, lock: Lock, act: Callable[[int], Fault], data: int) -> Fault:
@@ -1350,7 +1384,7 @@ class Model:
     def _manager_control_write(self, vm: int, data: int) -> Fault:
         it = self._vms[vm]
         match data, it.state:
-            case Command.OPEN, State.CLOSED if not it.dying and not self._wraps(vm):
+            case Command.OPEN, State.CLOSED if not (it.dying or self._wraps(vm) or self.config.strict and self._orphans):
                 if self._walking:
                     raise RuntimeError(f"VM {self._walking[0]} must be open before another command, not opening")
                 self._walking = vm, 0

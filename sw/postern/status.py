@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from postern_spec.regmap import Fault, Lock, State
+from postern_spec.regmap import Arbitration, Fault, Lock, State
 
 from .driver import Quota
 
@@ -239,6 +239,8 @@ class Status:
         ``None`` where there is no SRAM.
     orphans : int
         Blocks that have an owner and nobody who pays for them.
+    arbitration : Arbitration or None
+        How ports take turns; ``None`` where the block is not strict and there is no choice.
     """
 
     epoch: int
@@ -248,6 +250,7 @@ class Status:
     locked: tuple[Lock, ...] = ()
     pool: Pool | None = None
     orphans: int = 0
+    arbitration: Arbitration | None = None
 
     def __str__(self) -> str:
         lines = self._table()
@@ -257,6 +260,8 @@ class Status:
             lines.append(f"blocks without an owner: {self.pool.clean} clean, {self.pool.dirty} dirty")
         if self.orphans:
             lines.append(f"blocks whose payer was killed: {self.orphans}")
+        if self.arbitration is not None:
+            lines.append(f"arbitration: {'by turns' if self.arbitration is Arbitration.STRICT else 'round robin'}")
         if self.locked:
             lines.append(f"locked until reset: {', '.join(lock.name.lower() for lock in self.locked)}")
         return "\n".join([*lines, *map(str, self.faults)])
@@ -335,6 +340,8 @@ class Setup:
         The tag table.
     locked : tuple of Lock
         What cannot be changed until reset.
+    arbitration : Arbitration or None
+        How ports take turns; ``None`` where the block is not strict and there is no choice.
     """
 
     epoch: int
@@ -346,6 +353,7 @@ class Setup:
     stray_interrupt: bool
     tags: tuple[Tag, ...]
     locked: tuple[Lock, ...]
+    arbitration: Arbitration | None = None
 
 
 def columns(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
