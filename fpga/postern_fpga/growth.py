@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from postern_hw.verilog import YosysError
-from postern_spec.config import Config, ConfigError, Port, preset
+from postern_spec.config import Config, Port, preset
 
 from .synth import Synthesis
 from .tools import ToolError
@@ -21,7 +21,7 @@ __all__ = ["SWEEPS", "main"]
 
 
 def _base() -> Config:
-    return preset("default").replace(vms=4, blocks=16, block_quota=0)
+    return preset("default").replace(vms=4, blocks=16, block_quota=0, page_stride=65536)
 
 
 SWEEPS: dict[str, dict[int, dict[str, Any]]] = {
@@ -29,7 +29,7 @@ SWEEPS: dict[str, dict[int, dict[str, Any]]] = {
     "vms": {count: {"vms": count} for count in (2, 4, 8, 16, 32)},
     "blocks": {count: {"blocks": count} for count in (0, 16, 64, 256)},
 }
-"""Changes to the base (``default`` with 4 VMs and 16 blocks) by sweep and value. With the ports grow the banks."""
+"""Changes to the base (``default`` with 4 VMs, 16 blocks and pages for more of these) by sweep and value. With the ports grow the banks."""
 
 
 def main() -> int:
@@ -40,16 +40,16 @@ def main() -> int:
     start = time.monotonic()
     results: dict[str, dict[str, dict[str, int]]] = {}
     known: dict[Config, dict[str, int]] = {}
+    sweeps = {name: {value: _base().replace(**changes) for value, changes in each.items()} for name, each in SWEEPS.items()}
     try:
-        for sweep, values in SWEEPS.items():
+        for sweep, configs in sweeps.items():
             results[sweep] = {}
-            for value, changes in values.items():
-                config = _base().replace(**changes)
+            for value, config in configs.items():
                 if config not in known:
                     print(f"[{time.monotonic() - start:5.0f} s] {sweep} = {value}", flush=True)
                     known[config] = Synthesis(config, out.parent / "growth" / f"{sweep}{value}").area()
                 results[sweep][str(value)] = known[config]
-    except (ConfigError, ToolError, YosysError) as error:
+    except (ToolError, YosysError) as error:
         print(error, file=sys.stderr)
         return 1
     out.parent.mkdir(parents=True, exist_ok=True)

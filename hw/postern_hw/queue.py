@@ -177,9 +177,10 @@ class Queue(wiring.Component):
             m.d.sync += self.filled.eq(0)
         with m.If(self.popped):
             m.d.sync += first.eq(next_first)
-        with m.If(
-            self.popped | self.push & ~self.filled
-        ):  # without a message it stays, or who waits for it would wait longer
+        # Without a message it stays, or who waits for it would wait longer. In a strict block a pop that leaves nothing
+        # keeps it, too: a port asks for the bank where it ends, and must not be told so what others just send.
+        leaves = self.popped & ~(single & ~self.push) if self.config.strict else self.popped
+        with m.If(leaves | self.push & ~self.filled):
             following = Cat(slot_next.data, rest_next.data)
             m.d.sync += self.head.as_value().eq(Mux(straight, self.message.as_value(), following))
 

@@ -26,6 +26,11 @@ class Reference:
         self.dead = set()
         self.doomed = None  # died in the last cycle
 
+    def pool(self, blocks, vm):
+        """Return those of some blocks that could be a VM's, the next one first."""
+        own = self.c.own_blocks
+        return sorted(block for block in blocks if block // own == vm) if own else list(blocks)
+
     def used(self, vm):
         return self.payer.count(vm)
 
@@ -115,11 +120,13 @@ class Reference:
         return Holding.NONE, 0, 0
 
     def alloc(self, vm):
-        if not self.clean or self.used(vm) >= self.limit[vm]:
+        clean = self.pool(self.clean, vm)
+        if not clean or self.used(vm) >= self.limit[vm]:
             self.hungry.add(vm)
             return None
         self.hungry.discard(vm)
-        block = self.clean.popleft()
+        block = clean[0]
+        self.clean.remove(block)
         self.owner[block] = self.payer[block] = vm
         return block
 
@@ -180,6 +187,8 @@ CONFIGURATIONS = [
     configuration(5, 16, 4, quota=3),
     configuration(6, 13, 2, manager=Manager.NONE, quota=2),
     configuration(9, 40, 8),
+    configuration(4, 12, 2, quota=2).replace(strict=True),
+    configuration(3, 6, 1, manager=Manager.NONE, quota=2).replace(strict=True),
 ]
 
 
@@ -194,14 +203,19 @@ DEADLY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("config", CONFIGURATIONS, ids=lambda c: f"{c.vms}-{c.blocks}-{c.banks}")
+@pytest.mark.parametrize("config", CONFIGURATIONS, ids=lambda c: f"{c.vms}-{c.blocks}-{c.banks}{'-strict' * c.strict}")
 def test_random_use(config):
     seen = use(config, 2000, deadly=False)
     assert min(seen[key] for key in RANDOM + MANAGED * (config.manager is not Manager.NONE)) > 0, seen
 
 
-def test_killing_at_random():
-    seen = use(configuration(5, 16, 2, quota=3), 4000, deadly=True)
+@pytest.mark.parametrize(
+    ("config", "cycles"),
+    [(configuration(5, 16, 2, quota=3), 4000), (configuration(4, 20, 2, quota=5).replace(strict=True), 8000)],
+    ids=["ring", "pools"],
+)
+def test_killing_at_random(config, cycles):
+    seen = use(config, cycles, deadly=True)
     assert min(seen[key] for key in DEADLY) > 0, seen
 
 
@@ -245,10 +259,14 @@ def use(config, cycles, *, deadly):
             if managed:
                 assert (ctx.get(dut.look_owned), ctx.get(dut.look_borrowed)) == (it.owned(vm), it.borrowed(vm))
             assert (ctx.get(dut.clean), ctx.get(dut.dirty)) == (len(it.clean), len(it.dirty))
-            assert ctx.get(dut.scrub) == bool(it.dirty)
-            if it.dirty:
-                assert ctx.get(dut.scrub_block) == it.dirty[0]
-            hungry = {vm for vm in it.hungry if it.clean and it.used(vm) < it.limit[vm]}
+            scrub_vm = random.randrange(c.vms)
+            if c.strict:
+                ctx.set(dut.scrub_vm, scrub_vm)
+            dirty = it.pool(it.dirty, scrub_vm)
+            assert ctx.get(dut.scrub) == bool(dirty)
+            if dirty:
+                assert ctx.get(dut.scrub_block) == dirty[0]
+            hungry = {vm for vm in it.hungry if it.pool(it.clean, vm) and it.used(vm) < it.limit[vm]}
             available = ctx.get(dut.available)
             assert available == sum(1 << vm for vm in hungry)
             it.hungry -= hungry
@@ -287,7 +305,7 @@ def use(config, cycles, *, deadly):
                 elif op == "limit":
                     ctx.set(dut.set_limit, 1)
                     asked = word & 0xFFFF
-                    fits = asked >= it.used(target) and it.promised() - it.limit[target] + asked <= c.blocks
+                    fits = it.used(target) <= asked <= (c.own_blocks or c.blocks) and it.promised() - it.limit[target] + asked <= c.blocks
                     assert ctx.get(dut.limit_fits) == fits
                     if fits:
                         it.limit[target] = asked
@@ -373,8 +391,11 @@ def use(config, cycles, *, deadly):
             it.dead = {vm for vm in it.dead if it.owned(vm) or it.borrowed(vm) or it.used(vm) or coin(random, 0.8)}
             scrubbed = ctx.get(dut.scrub) and coin(random, 0.3)
             ctx.set(dut.scrubbed, scrubbed)
+            if scrubbed and c.strict:
+                ctx.set(dut.scrubbed_block, dirty[0])
             if scrubbed and not clear:
-                it.clean.append(it.dirty.popleft())
+                it.dirty.remove(dirty[0])
+                it.clean.append(dirty[0])
             await ctx.tick()
             if clear:
                 ctx.set(reset, 0)

@@ -6,7 +6,8 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 
 from postern_hw.scrubber import SHARE, Scrubber
-from postern_spec.config import Config
+from postern_spec.config import Config, Identity, Port
+from postern_spec.sizes import scrub_window
 
 from .support import coin, drive, simulate
 
@@ -79,5 +80,62 @@ def test_duration_and_share():
         loaded = [end for end in ends if end >= 280]
         assert {b - a for a, b in itertools.pairwise(loaded)} == {8 * SHARE}
         assert all(sum(first[i : i + SHARE]) == 1 for i in range(SHARE, len(first) - SHARE))
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize(("banks", "vms", "ports"), [(1, 2, 1), (2, 3, 2), (4, 4, 4)])
+def test_by_turns_a_window_lasts_as_long_whatever_is_in_it(banks, vms, ports):
+    c = Config(
+        blocks=4 * vms, block_size=64, banks=banks, vms=vms, strict=True, ports=(Port(identity=Identity.PAGE),) * ports
+    )
+    rows = c.block_size // 4 // banks
+    dut, random = Scrubber(c, rows=rows, row_bits=(c.blocks * rows - 1).bit_length()), Random(vms)
+    window = scrub_window(c)
+
+    async def bench(ctx):
+        ctx.set(dut.strict, 1)
+        dirty, cleaned = [set(range(4)) for _ in range(vms)], 0
+        begun = None  # in the window
+        for cycle in range(window * vms * 12):
+            vm, at = cycle // window % vms, cycle % window
+            assert ctx.get(dut.vm) == vm
+            waits = sorted(dirty[vm])
+            drive(ctx, dut, dirty=bool(waits), block=waits[0] if waits else random.randrange(c.blocks))
+            if at == 0:
+                begun = waits[0] if waits else None
+            for bank in range(banks):  # a turn of its own each
+                mine = (cycle - bank) % (ports + 1) == ports
+                ctx.set(dut.scrub[bank].taken, mine and ctx.get(dut.scrub[bank].want))
+            clean = ctx.get(dut.clean)
+            assert clean == (at == window - 1 and begun is not None)
+            await ctx.tick()
+            if clean:
+                assert ctx.get(dut.cleaning) == begun
+                dirty[vm].remove(begun)
+                cleaned += 1
+            if coin(random, 0.02):
+                dirty[random.randrange(vms)].add(random.randrange(4))
+        assert cleaned > 4 * vms
+
+    simulate(dut, bench)
+
+
+def test_out_of_turns_a_window_ends_with_its_block():
+    c = Config(blocks=8, block_size=64, banks=2, vms=4, strict=True, ports=(Port(),) * 2)
+    dut = Scrubber(c, rows=8, row_bits=6)
+
+    async def bench(ctx):
+        ends, seen = [], []
+        for cycle in range(60):
+            drive(ctx, dut, dirty=ctx.get(dut.vm) == 2, block=5)
+            for bank in range(2):
+                ctx.set(dut.scrub[bank].taken, ctx.get(dut.scrub[bank].want))
+            seen.append(ctx.get(dut.vm))
+            if ctx.get(dut.clean):
+                ends.append(cycle)
+            await ctx.tick()
+        assert seen[:4] == [0, 1, 2, 2]
+        assert {b - a for a, b in itertools.pairwise(ends)} == {3 + 8 + 2}  # an idle cycle for each of the others
 
     simulate(dut, bench)
