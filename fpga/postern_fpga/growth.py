@@ -29,7 +29,8 @@ SWEEPS: dict[str, dict[int, dict[str, Any]]] = {
     "vms": {count: {"vms": count} for count in (2, 4, 8, 16, 32)},
     "blocks": {count: {"blocks": count} for count in (0, 16, 64, 256)},
 }
-"""Changes to the base (``default`` with 4 VMs, 16 blocks and pages for more of these) by sweep and value. With the ports grow the banks."""
+"""Changes to the base (``default`` with 4 VMs, 16 blocks and pages for more of these) by sweep and value. With the
+ports grow the banks."""
 
 
 def main() -> int:
@@ -40,7 +41,9 @@ def main() -> int:
     start = time.monotonic()
     results: dict[str, dict[str, dict[str, int]]] = {}
     known: dict[Config, dict[str, int]] = {}
-    sweeps = {name: {value: _base().replace(**changes) for value, changes in each.items()} for name, each in SWEEPS.items()}
+    sweeps = {
+        name: {value: _base().replace(**changes) for value, changes in each.items()} for name, each in SWEEPS.items()
+    }
     try:
         for sweep, configs in sweeps.items():
             results[sweep] = {}

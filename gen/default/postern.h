@@ -376,7 +376,7 @@ enum postern_holding {
 #define POSTERN_MANAGER_TEAR_PORT_LSB 8u
 #define POSTERN_MANAGER_TEAR_PORT_MASK 0x00000F00u
 
-/* Locks configuration until reset. Bit 5 is kept for arbitration. */
+/* Locks configuration until reset. */
 #define POSTERN_MANAGER_LOCK_OFFSET 0x18u
 #define POSTERN_MANAGER_LOCK_TAGS_LSB 0u
 #define POSTERN_MANAGER_LOCK_TAGS_MASK 0x00000001u

@@ -3371,14 +3371,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .permitted(permitted),
-    .\port$18105$0 (\filled$370 ),
-    .\port$18119$0 (\filled$371 ),
-    .\port$18133$0 (\filled$372 ),
-    .\port$18147$0 (\filled$373 ),
-    .\port$18161$0 (\filled$374 ),
-    .\port$18175$0 (\filled$375 ),
-    .\port$18189$0 (\filled$376 ),
-    .\port$18203$0 (\filled$377 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18210$0 (\filled$377 ),
     .refuse(refused_command),
     .refused(refused),
     .\row_0$17 (sender),
@@ -3498,14 +3498,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .peer(peer),
-    .\port$18105$0 (\filled$370 ),
-    .\port$18119$0 (\filled$371 ),
-    .\port$18133$0 (\filled$372 ),
-    .\port$18147$0 (\filled$373 ),
-    .\port$18161$0 (\filled$374 ),
-    .\port$18175$0 (\filled$375 ),
-    .\port$18189$0 (\filled$376 ),
-    .\port$18203$0 (\filled$377 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18210$0 (\filled$377 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$463 ),
@@ -3524,7 +3524,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$2948$80 (\$305 ),
+    .\port$2949$80 (\$305 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -3608,23 +3608,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(w_refusals__ready),
     .\o__ready$230 (r_refusals__ready),
     .open(open),
-    .\port$18105$0 (\filled$370 ),
-    .\port$18111$0 (\fresh$379 ),
-    .\port$18119$0 (\filled$371 ),
-    .\port$18125$0 (\fresh$380 ),
-    .\port$18133$0 (\filled$372 ),
-    .\port$18139$0 (\fresh$381 ),
-    .\port$18147$0 (\filled$373 ),
-    .\port$18153$0 (\fresh$382 ),
-    .\port$18161$0 (\filled$374 ),
-    .\port$18167$0 (\fresh$383 ),
-    .\port$18175$0 (\filled$375 ),
-    .\port$18181$0 (\fresh$384 ),
-    .\port$18189$0 (\filled$376 ),
-    .\port$18195$0 (\fresh$385 ),
-    .\port$18203$0 (\filled$377 ),
-    .\port$18209$0 (\fresh$386 ),
-    .\port$18219$3 (\$338 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18118$0 (\fresh$379 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18132$0 (\fresh$380 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18146$0 (\fresh$381 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18160$0 (\fresh$382 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18174$0 (\fresh$383 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18188$0 (\fresh$384 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18202$0 (\fresh$385 ),
+    .\port$18210$0 (\filled$377 ),
+    .\port$18216$0 (\fresh$386 ),
+    .\port$18226$3 (\$338 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$338 ),
     .r_engine__ready(r_engine__ready),
@@ -3711,23 +3711,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1260 ),
     .\o__ready$230 (\r_refusals__ready$1266 ),
     .open(open),
-    .\port$18105$0 (\filled$370 ),
-    .\port$18111$0 (\fresh$379 ),
-    .\port$18119$0 (\filled$371 ),
-    .\port$18125$0 (\fresh$380 ),
-    .\port$18133$0 (\filled$372 ),
-    .\port$18139$0 (\fresh$381 ),
-    .\port$18147$0 (\filled$373 ),
-    .\port$18153$0 (\fresh$382 ),
-    .\port$18161$0 (\filled$374 ),
-    .\port$18167$0 (\fresh$383 ),
-    .\port$18175$0 (\filled$375 ),
-    .\port$18181$0 (\fresh$384 ),
-    .\port$18189$0 (\filled$376 ),
-    .\port$18195$0 (\fresh$385 ),
-    .\port$18203$0 (\filled$377 ),
-    .\port$18209$0 (\fresh$386 ),
-    .\port$18391$3 (\$339 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18118$0 (\fresh$379 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18132$0 (\fresh$380 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18146$0 (\fresh$381 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18160$0 (\fresh$382 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18174$0 (\fresh$383 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18188$0 (\fresh$384 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18202$0 (\fresh$385 ),
+    .\port$18210$0 (\filled$377 ),
+    .\port$18216$0 (\fresh$386 ),
+    .\port$18398$3 (\$339 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$457 ),
     .r_engine__ready(\r_engine__ready$459 ),
@@ -3814,23 +3814,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1302 ),
     .\o__ready$230 (\r_refusals__ready$1308 ),
     .open(open),
-    .\port$18105$0 (\filled$370 ),
-    .\port$18111$0 (\fresh$379 ),
-    .\port$18119$0 (\filled$371 ),
-    .\port$18125$0 (\fresh$380 ),
-    .\port$18133$0 (\filled$372 ),
-    .\port$18139$0 (\fresh$381 ),
-    .\port$18147$0 (\filled$373 ),
-    .\port$18153$0 (\fresh$382 ),
-    .\port$18161$0 (\filled$374 ),
-    .\port$18167$0 (\fresh$383 ),
-    .\port$18175$0 (\filled$375 ),
-    .\port$18181$0 (\fresh$384 ),
-    .\port$18189$0 (\filled$376 ),
-    .\port$18195$0 (\fresh$385 ),
-    .\port$18203$0 (\filled$377 ),
-    .\port$18209$0 (\fresh$386 ),
-    .\port$18563$3 (\$340 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18118$0 (\fresh$379 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18132$0 (\fresh$380 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18146$0 (\fresh$381 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18160$0 (\fresh$382 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18174$0 (\fresh$383 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18188$0 (\fresh$384 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18202$0 (\fresh$385 ),
+    .\port$18210$0 (\filled$377 ),
+    .\port$18216$0 (\fresh$386 ),
+    .\port$18570$3 (\$340 ),
     .r_data(r_data),
     .r_engine__payload(\requests__2__payload$527 ),
     .r_engine__ready(\r_engine__ready$529 ),
@@ -3917,23 +3917,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1344 ),
     .\o__ready$230 (\r_refusals__ready$1350 ),
     .open(open),
-    .\port$18105$0 (\filled$370 ),
-    .\port$18111$0 (\fresh$379 ),
-    .\port$18119$0 (\filled$371 ),
-    .\port$18125$0 (\fresh$380 ),
-    .\port$18133$0 (\filled$372 ),
-    .\port$18139$0 (\fresh$381 ),
-    .\port$18147$0 (\filled$373 ),
-    .\port$18153$0 (\fresh$382 ),
-    .\port$18161$0 (\filled$374 ),
-    .\port$18167$0 (\fresh$383 ),
-    .\port$18175$0 (\filled$375 ),
-    .\port$18181$0 (\fresh$384 ),
-    .\port$18189$0 (\filled$376 ),
-    .\port$18195$0 (\fresh$385 ),
-    .\port$18203$0 (\filled$377 ),
-    .\port$18209$0 (\fresh$386 ),
-    .\port$18735$3 (\$341 ),
+    .\port$18112$0 (\filled$370 ),
+    .\port$18118$0 (\fresh$379 ),
+    .\port$18126$0 (\filled$371 ),
+    .\port$18132$0 (\fresh$380 ),
+    .\port$18140$0 (\filled$372 ),
+    .\port$18146$0 (\fresh$381 ),
+    .\port$18154$0 (\filled$373 ),
+    .\port$18160$0 (\fresh$382 ),
+    .\port$18168$0 (\filled$374 ),
+    .\port$18174$0 (\fresh$383 ),
+    .\port$18182$0 (\filled$375 ),
+    .\port$18188$0 (\fresh$384 ),
+    .\port$18196$0 (\filled$376 ),
+    .\port$18202$0 (\fresh$385 ),
+    .\port$18210$0 (\filled$377 ),
+    .\port$18216$0 (\fresh$386 ),
+    .\port$18742$3 (\$341 ),
     .r_data(r_data),
     .r_engine__payload(\requests__3__payload$597 ),
     .r_engine__ready(\r_engine__ready$599 ),
@@ -4008,8 +4008,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1112 ),
-    .\port$4785$0 (\$306 ),
-    .\port$4791$0 (\$307 ),
+    .\port$4786$0 (\$306 ),
+    .\port$4792$0 (\$307 ),
     .push(\push$638 [0]),
     .returns(\returns$670 ),
     .row_0(sender),
@@ -4041,8 +4041,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1113 ),
-    .\port$4797$0 (\$308 ),
-    .\port$4803$0 (\$309 ),
+    .\port$4798$0 (\$308 ),
+    .\port$4804$0 (\$309 ),
     .push(\push$638 [1]),
     .returns(\returns$704 ),
     .row_0(sender),
@@ -4074,8 +4074,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1114 ),
-    .\port$4809$0 (\$310 ),
-    .\port$4815$0 (\$311 ),
+    .\port$4810$0 (\$310 ),
+    .\port$4816$0 (\$311 ),
     .push(\push$638 [2]),
     .returns(\returns$737 ),
     .row_0(sender),
@@ -4107,8 +4107,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1115 ),
-    .\port$4821$0 (\$312 ),
-    .\port$4827$0 (\$313 ),
+    .\port$4822$0 (\$312 ),
+    .\port$4828$0 (\$313 ),
     .push(\push$638 [3]),
     .returns(\returns$770 ),
     .row_0(sender),
@@ -4140,8 +4140,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1116 ),
-    .\port$4833$0 (\$314 ),
-    .\port$4839$0 (\$315 ),
+    .\port$4834$0 (\$314 ),
+    .\port$4840$0 (\$315 ),
     .push(\push$638 [4]),
     .returns(\returns$803 ),
     .row_0(sender),
@@ -4173,8 +4173,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1117 ),
-    .\port$4845$0 (\$316 ),
-    .\port$4851$0 (\$317 ),
+    .\port$4846$0 (\$316 ),
+    .\port$4852$0 (\$317 ),
     .push(\push$638 [5]),
     .returns(\returns$836 ),
     .row_0(sender),
@@ -4206,8 +4206,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1118 ),
-    .\port$4857$0 (\$318 ),
-    .\port$4863$0 (\$319 ),
+    .\port$4858$0 (\$318 ),
+    .\port$4864$0 (\$319 ),
     .push(\push$638 [6]),
     .returns(\returns$869 ),
     .row_0(sender),
@@ -4239,8 +4239,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1119 ),
-    .\port$4869$0 (\$320 ),
-    .\port$4875$0 (\$321 ),
+    .\port$4870$0 (\$320 ),
+    .\port$4876$0 (\$321 ),
     .push(\push$638 [7]),
     .returns(\returns$902 ),
     .row_0(sender),
@@ -4320,33 +4320,33 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .owned(owned),
     .permits(permits),
     .permitted(\permitted$1023 ),
-    .\port$12986$0 (entry),
-    .\port$2730$0 (look_resident),
-    .\port$4737$0 (look_result),
-    .\port$4785$0 (\$306 ),
-    .\port$4791$0 (\$307 ),
-    .\port$4797$0 (\$308 ),
-    .\port$4803$0 (\$309 ),
-    .\port$4809$0 (\$310 ),
-    .\port$4815$0 (\$311 ),
-    .\port$4821$0 (\$312 ),
-    .\port$4827$0 (\$313 ),
-    .\port$4833$0 (\$314 ),
-    .\port$4839$0 (\$315 ),
-    .\port$4845$0 (\$316 ),
-    .\port$4851$0 (\$317 ),
-    .\port$4857$0 (\$318 ),
-    .\port$4863$0 (\$319 ),
-    .\port$4869$0 (\$320 ),
-    .\port$4875$0 (\$321 ),
-    .\port$7537$0 (\$323 ),
-    .\port$7617$0 (\$325 ),
-    .\port$7697$0 (\$327 ),
-    .\port$7777$0 (\$329 ),
-    .\port$7857$0 (\$331 ),
-    .\port$7937$0 (\$333 ),
-    .\port$8017$0 (\$335 ),
-    .\port$8097$0 (\$337 ),
+    .\port$12987$0 (entry),
+    .\port$2731$0 (look_resident),
+    .\port$4738$0 (look_result),
+    .\port$4786$0 (\$306 ),
+    .\port$4792$0 (\$307 ),
+    .\port$4798$0 (\$308 ),
+    .\port$4804$0 (\$309 ),
+    .\port$4810$0 (\$310 ),
+    .\port$4816$0 (\$311 ),
+    .\port$4822$0 (\$312 ),
+    .\port$4828$0 (\$313 ),
+    .\port$4834$0 (\$314 ),
+    .\port$4840$0 (\$315 ),
+    .\port$4846$0 (\$316 ),
+    .\port$4852$0 (\$317 ),
+    .\port$4858$0 (\$318 ),
+    .\port$4864$0 (\$319 ),
+    .\port$4870$0 (\$320 ),
+    .\port$4876$0 (\$321 ),
+    .\port$7538$0 (\$323 ),
+    .\port$7618$0 (\$325 ),
+    .\port$7698$0 (\$327 ),
+    .\port$7778$0 (\$329 ),
+    .\port$7858$0 (\$331 ),
+    .\port$7938$0 (\$333 ),
+    .\port$8018$0 (\$335 ),
+    .\port$8098$0 (\$337 ),
     .record(look_record),
     .refused(read__kind),
     .\refused$171 (refused),
@@ -4400,10 +4400,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .clk(clk),
     .dirty(dirty),
     .first(scrub_first),
-    .\port$19371$0 (\$342 ),
-    .\port$19373$0 (\$343 ),
-    .\port$19375$0 (\$344 ),
-    .\port$19377$0 (\$345 ),
+    .\port$19378$0 (\$342 ),
+    .\port$19380$0 (\$343 ),
+    .\port$19382$0 (\$344 ),
+    .\port$19384$0 (\$345 ),
     .rst(rst),
     .scrub__0__taken(scrub__0__taken),
     .scrub__0__want(scrub__0__want),
@@ -4416,15 +4416,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   );
   \postern.sram  sram (
     .clk(clk),
-    .\port$18219$3 (\$338 ),
-    .\port$18391$3 (\$339 ),
-    .\port$18563$3 (\$340 ),
-    .\port$18735$3 (\$341 ),
-    .\port$19371$0 (\$342 ),
-    .\port$19373$0 (\$343 ),
-    .\port$19375$0 (\$344 ),
-    .\port$19377$0 (\$345 ),
-    .\port$19381$0 (\$346 ),
+    .\port$18226$3 (\$338 ),
+    .\port$18398$3 (\$339 ),
+    .\port$18570$3 (\$340 ),
+    .\port$18742$3 (\$341 ),
+    .\port$19378$0 (\$342 ),
+    .\port$19380$0 (\$343 ),
+    .\port$19382$0 (\$344 ),
+    .\port$19384$0 (\$345 ),
+    .\port$19388$0 (\$346 ),
     .r__0__data(r_sram__data),
     .r__0__enable(r__0__enable),
     .r__0__grant(r_sram__grant),
@@ -4598,15 +4598,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$2948$80 (\$305 ),
-    .\port$7536$0 (\$322 ),
-    .\port$7616$0 (\$324 ),
-    .\port$7696$0 (\$326 ),
-    .\port$7776$0 (\$328 ),
-    .\port$7856$0 (\$330 ),
-    .\port$7936$0 (\$332 ),
-    .\port$8016$0 (\$334 ),
-    .\port$8096$0 (\$336 ),
+    .\port$2949$80 (\$305 ),
+    .\port$7537$0 (\$322 ),
+    .\port$7617$0 (\$324 ),
+    .\port$7697$0 (\$326 ),
+    .\port$7777$0 (\$328 ),
+    .\port$7857$0 (\$330 ),
+    .\port$7937$0 (\$332 ),
+    .\port$8017$0 (\$334 ),
+    .\port$8097$0 (\$336 ),
     .push(\push$638 ),
     .refused_command(refused_command),
     .refusing(refusing),
@@ -6808,19 +6808,19 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   wire [8:0] \$395 ;
   wire \$396 ;
   wire [6:0] \$397 ;
-  wire [7:0] \$398 ;
-  wire [8:0] \$399 ;
+  wire \$398 ;
+  wire \$399 ;
   wire \$4 ;
   wire \$40 ;
-  wire [7:0] \$400 ;
-  wire [8:0] \$401 ;
-  wire \$402 ;
-  wire \$403 ;
-  wire \$404 ;
-  wire [6:0] \$405 ;
-  wire [6:0] \$406 ;
-  wire [6:0] \$407 ;
-  wire [6:0] \$408 ;
+  wire \$400 ;
+  wire [6:0] \$401 ;
+  wire [6:0] \$402 ;
+  wire [6:0] \$403 ;
+  wire [6:0] \$404 ;
+  wire [7:0] \$405 ;
+  wire [8:0] \$406 ;
+  wire [7:0] \$407 ;
+  wire [8:0] \$408 ;
   wire [7:0] \$409 ;
   wire \$41 ;
   wire [7:0] \$410 ;
@@ -7174,14 +7174,14 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   reg \$724 ;
   reg [2:0] \$725 ;
   reg [6:0] \$726 ;
-  reg [6:0] \$727 ;
-  reg [6:0] \$728 ;
-  reg \$729 ;
+  reg \$727 ;
+  reg [5:0] \$728 ;
+  reg [5:0] \$729 ;
   wire \$73 ;
   reg [5:0] \$730 ;
   reg [5:0] \$731 ;
-  reg [5:0] \$732 ;
-  reg [5:0] \$733 ;
+  reg [6:0] \$732 ;
+  reg [6:0] \$733 ;
   reg [7:0] \$734 ;
   reg [3:0] \$735 ;
   reg [10:0] \$736 ;
@@ -7448,8 +7448,8 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   wire owner_told;
   reg plain = 1'h0;
   reg [5:0] port__addr = 6'h00;
-  reg [5:0] \port__addr$92  = 6'h01;
-  reg [5:0] \port__addr$94  = 6'h00;
+  reg [5:0] \port__addr$82  = 6'h01;
+  reg [5:0] \port__addr$84  = 6'h00;
   wire [6:0] port__data;
   wire [6:0] \port__data$244 ;
   wire [5:0] \port__data$244.block ;
@@ -7770,8 +7770,8 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
     if (w_port__en)
       ring[w_port__addr] <= w_port__data;
   end
-  assign \port__data$244  = ring[\port__addr$94 ];
-  assign \port__data$245  = ring[\port__addr$92 ];
+  assign \port__data$244  = ring[\port__addr$84 ];
+  assign \port__data$245  = ring[\port__addr$82 ];
   assign port__data = ring[port__addr];
   assign \$222  = \$220  & \$221 ;
   assign \$223  = \$signal [1] ? \$signal [4:2] : \$signal$150 [3:1];
@@ -7965,17 +7965,17 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   assign \$395  = \$394  - \data_2$237 ;
   assign \$396  = | closed;
   assign \$397  = alloc_given ? \port__data$245  : \port__data$244 ;
-  assign \$398  = clean + scrubbed;
-  assign \$399  = \$398  - alloc_given;
-  assign \$400  = dirty + _freed;
-  assign \$401  = \$400  - scrubbed;
-  assign \$402  = clean > 1'h1;
-  assign \$403  = alloc_given ? \$402  : some;
-  assign \$404  = scrubbed | \$403 ;
-  assign \$405  = \port__addr$94  + 1'h1;
-  assign \$406  = \port__addr$92  + 1'h1;
-  assign \$407  = port__addr + 1'h1;
-  assign \$408  = tail + 1'h1;
+  assign \$398  = clean > 1'h1;
+  assign \$399  = alloc_given ? \$398  : some;
+  assign \$400  = scrubbed | \$399 ;
+  assign \$401  = \port__addr$84  + 1'h1;
+  assign \$402  = \port__addr$82  + 1'h1;
+  assign \$403  = port__addr + 1'h1;
+  assign \$404  = tail + 1'h1;
+  assign \$405  = clean + scrubbed;
+  assign \$406  = \$405  - alloc_given;
+  assign \$407  = dirty + _freed;
+  assign \$408  = \$407  - scrubbed;
   assign \$409  = ~ available;
   assign \$410  = hungry & \$409 ;
   assign \$411  = ! alloc_vm;
@@ -8295,19 +8295,19 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   always @(posedge clk)
     head <= \$726 ;
   always @(posedge clk)
-    clean <= \$727 ;
+    some <= \$727 ;
   always @(posedge clk)
-    dirty <= \$728 ;
+    \port__addr$84  <= \$728 ;
   always @(posedge clk)
-    some <= \$729 ;
+    \port__addr$82  <= \$729 ;
   always @(posedge clk)
-    \port__addr$94  <= \$730 ;
+    port__addr <= \$730 ;
   always @(posedge clk)
-    \port__addr$92  <= \$731 ;
+    tail <= \$731 ;
   always @(posedge clk)
-    port__addr <= \$732 ;
+    clean <= \$732 ;
   always @(posedge clk)
-    tail <= \$733 ;
+    dirty <= \$733 ;
   always @(posedge clk)
     hungry <= \$734 ;
   always @(posedge clk)
@@ -8638,8 +8638,8 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
     .data_9(look_bought),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16521$0 (\$173 ),
-    .\port$18073$0 (alloc_vm),
+    .\port$16526$0 (\$173 ),
+    .\port$18080$0 (alloc_vm),
     .r_port__addr(w_look__0[5:0]),
     .\r_port__addr$12 (w_look__1[5:0]),
     .\r_port__addr$16 (w_look__2[5:0]),
@@ -8854,30 +8854,36 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$727  = \$399 [6:0];
+    \$727  = \$400 ;
     if (rst) begin
-      \$727  = 7'h00;
+      \$727  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$728  = \$401 [6:0];
-    if (rst) begin
-      \$728  = 7'h40;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$729  = \$404 ;
-    if (rst) begin
-      \$729  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$730  = \port__addr$94 ;
+    \$728  = \port__addr$84 ;
     if (alloc_given) begin
-      \$730  = \$405 [5:0];
+      \$728  = \$401 [5:0];
+    end
+    if (rst) begin
+      \$728  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$729  = \port__addr$82 ;
+    if (alloc_given) begin
+      \$729  = \$402 [5:0];
+    end
+    if (rst) begin
+      \$729  = 6'h01;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$730  = port__addr;
+    if (scrubbed) begin
+      \$730  = \$403 [5:0];
     end
     if (rst) begin
       \$730  = 6'h00;
@@ -8885,32 +8891,26 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$731  = \port__addr$92 ;
-    if (alloc_given) begin
-      \$731  = \$406 [5:0];
-    end
-    if (rst) begin
-      \$731  = 6'h01;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$732  = port__addr;
-    if (scrubbed) begin
-      \$732  = \$407 [5:0];
-    end
-    if (rst) begin
-      \$732  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$733  = tail;
+    \$731  = tail;
     if (_freed) begin
-      \$733  = \$408 [5:0];
+      \$731  = \$404 [5:0];
     end
     if (rst) begin
-      \$733  = 6'h00;
+      \$731  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$732  = \$406 [6:0];
+    if (rst) begin
+      \$732  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$733  = \$408 [6:0];
+    if (rst) begin
+      \$733  = 7'h40;
     end
   end
   always @* begin
@@ -9163,11 +9163,11 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   assign data_7 = r_3_bought;
   assign \data_7$68  = r_3_held;
   assign oldest = port__addr;
+  assign second = \port__addr$82 ;
+  assign first = \port__addr$84 ;
   assign write = alloc_given;
   assign write_row = head[5:0];
   assign write_data = { alloc_vm, \$173  };
-  assign second = \port__addr$92 ;
-  assign first = \port__addr$94 ;
   assign data_8 = engine_bought;
   assign \data_8$106  = engine_held;
   assign \write_row$133  = _block;
@@ -9527,7 +9527,7 @@ module \postern.blocks.borrowed (rst, r_port__addr, write, write_row, write_data
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.blocks.bought (rst, write, \port$16521$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18073$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
+module \postern.blocks.bought (rst, write, \port$16526$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18080$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
 , \r_port__addr$28 , \r_port__addr$16 , \r_port__addr$32 , \r_port__addr$20 , \r_port__addr$36 , write_row, clk);
   input clk;
   wire clk;
@@ -9555,10 +9555,10 @@ module \postern.blocks.bought (rst, write, \port$16521$0 , \r_port__addr$40 , da
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$16521$0 ;
-  wire \port$16521$0 ;
-  input [2:0] \port$18073$0 ;
-  wire [2:0] \port$18073$0 ;
+  input \port$16526$0 ;
+  wire \port$16526$0 ;
+  input [2:0] \port$18080$0 ;
+  wire [2:0] \port$18080$0 ;
   input [5:0] r_port__addr;
   wire [5:0] r_port__addr;
   input [5:0] \r_port__addr$12 ;
@@ -9692,8 +9692,8 @@ module \postern.blocks.bought (rst, write, \port$16521$0 , \r_port__addr$40 , da
   assign data_9 = cells[\r_port__addr$44 ];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
-  assign w_port__data = fill ? 4'h0 : { \port$18073$0 , \port$16521$0  };
-  assign write_data = { \port$18073$0 , \port$16521$0  };
+  assign w_port__data = fill ? 4'h0 : { \port$18080$0 , \port$16526$0  };
+  assign write_data = { \port$18080$0 , \port$16526$0  };
   assign row_0 = r_port__addr;
   assign r_port__data = data_0;
   assign row_1 = \r_port__addr$12 ;
@@ -10775,22 +10775,22 @@ endmodule
 
 module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, look_acknowledged, source_open, source_draining, target_alive, target_open, refuse, walk_last, changed, will_walk, look_permits, source_generation, target_generation, look_generation, look_own_generation, idle, fill_row
 , fill, opened, closed, refused, states__0, open, states__1, states__2, states__3, states__4, states__5, states__6, states__7, walking, walk_vm, walk_step, dying, killing, kill_vm, kill_step, walk
-, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18105$0 , \port$18119$0 , \port$18133$0 , \port$18147$0 , \port$18161$0 , \port$18175$0 , \port$18189$0 , \port$18203$0 , clk);
+, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18112$0 , \port$18126$0 , \port$18140$0 , \port$18154$0 , \port$18168$0 , \port$18182$0 , \port$18196$0 , \port$18210$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire [7:0] \$1 ;
   wire \$10 ;
   wire [7:0] \$100 ;
   wire [7:0] \$101 ;
   wire [7:0] \$102 ;
-  wire \$103 ;
-  wire [8:0] \$104 ;
+  wire [7:0] \$103 ;
+  wire \$104 ;
   wire [8:0] \$105 ;
-  wire \$106 ;
+  wire [8:0] \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
   wire \$11 ;
-  wire [1:0] \$110 ;
+  wire \$110 ;
   wire [1:0] \$111 ;
   wire [1:0] \$112 ;
   wire [1:0] \$113 ;
@@ -10806,11 +10806,11 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire [1:0] \$122 ;
   wire [1:0] \$123 ;
   wire [1:0] \$124 ;
-  wire \$125 ;
-  wire [7:0] \$126 ;
-  wire \$127 ;
+  wire [1:0] \$125 ;
+  wire \$126 ;
+  wire [7:0] \$127 ;
   wire \$128 ;
-  wire [1:0] \$129 ;
+  wire \$129 ;
   wire \$13 ;
   wire [1:0] \$130 ;
   wire [1:0] \$131 ;
@@ -10827,8 +10827,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire [1:0] \$141 ;
   wire [1:0] \$142 ;
   wire [1:0] \$143 ;
-  wire \$144 ;
-  wire [1:0] \$145 ;
+  wire [1:0] \$144 ;
+  wire \$145 ;
   wire [1:0] \$146 ;
   wire [1:0] \$147 ;
   wire [1:0] \$148 ;
@@ -10845,8 +10845,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire [1:0] \$158 ;
   wire [1:0] \$159 ;
   wire [7:0] \$16 ;
-  wire \$160 ;
-  wire [1:0] \$161 ;
+  wire [1:0] \$160 ;
+  wire \$161 ;
   wire [1:0] \$162 ;
   wire [1:0] \$163 ;
   wire [1:0] \$164 ;
@@ -10862,8 +10862,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire [1:0] \$173 ;
   wire [1:0] \$174 ;
   wire [1:0] \$175 ;
-  wire \$176 ;
-  wire [1:0] \$177 ;
+  wire [1:0] \$176 ;
+  wire \$177 ;
   wire [1:0] \$178 ;
   wire [1:0] \$179 ;
   wire [7:0] \$18 ;
@@ -10880,9 +10880,9 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire \$19 ;
   wire [1:0] \$190 ;
   wire [1:0] \$191 ;
-  wire \$192 ;
+  wire [1:0] \$192 ;
   wire \$193 ;
-  wire [1:0] \$194 ;
+  wire \$194 ;
   wire [1:0] \$195 ;
   wire [1:0] \$196 ;
   wire [1:0] \$197 ;
@@ -10899,7 +10899,7 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire [1:0] \$206 ;
   wire [1:0] \$207 ;
   wire [1:0] \$208 ;
-  wire \$209 ;
+  wire [1:0] \$209 ;
   wire \$21 ;
   wire \$210 ;
   wire \$211 ;
@@ -11016,8 +11016,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire \$311 ;
   wire \$312 ;
   wire \$313 ;
-  wire [4:0] \$314 ;
-  wire \$315 ;
+  wire \$314 ;
+  wire [4:0] \$315 ;
   wire \$316 ;
   wire \$317 ;
   wire \$318 ;
@@ -11026,9 +11026,9 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire \$320 ;
   wire \$321 ;
   wire \$322 ;
-  wire [7:0] \$323 ;
+  wire \$323 ;
   wire [7:0] \$324 ;
-  wire \$325 ;
+  wire [7:0] \$325 ;
   wire \$326 ;
   wire \$327 ;
   wire \$328 ;
@@ -11045,8 +11045,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire \$338 ;
   wire \$339 ;
   wire \$34 ;
-  wire [6:0] \$340 ;
-  wire \$341 ;
+  wire \$340 ;
+  wire [6:0] \$341 ;
   wire \$342 ;
   wire \$343 ;
   wire \$344 ;
@@ -11329,21 +11329,21 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire \$594 ;
   wire \$595 ;
   wire \$596 ;
-  reg \$597 ;
+  wire \$597 ;
   reg \$598 ;
   reg \$599 ;
   wire \$6 ;
   wire \$60 ;
   reg \$600 ;
   reg \$601 ;
-  reg [1:0] \$602 ;
-  reg [7:0] \$603 ;
-  reg [1:0] \$604 ;
-  reg [7:0] \$605 ;
+  reg \$602 ;
+  reg [1:0] \$603 ;
+  reg [7:0] \$604 ;
+  reg [1:0] \$605 ;
   reg [7:0] \$606 ;
   reg [7:0] \$607 ;
   reg [7:0] \$608 ;
-  reg [1:0] \$609 ;
+  reg [7:0] \$609 ;
   wire \$61 ;
   reg [1:0] \$610 ;
   reg [1:0] \$611 ;
@@ -11351,22 +11351,23 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   reg [1:0] \$613 ;
   reg [1:0] \$614 ;
   reg [1:0] \$615 ;
-  reg \$616 ;
-  reg [2:0] \$617 ;
-  reg [3:0] \$618 ;
-  reg [7:0] \$619 ;
+  reg [1:0] \$616 ;
+  reg \$617 ;
+  reg [2:0] \$618 ;
+  reg [3:0] \$619 ;
   wire \$62 ;
-  reg \$620 ;
+  reg [7:0] \$620 ;
   reg \$621 ;
-  reg [2:0] \$622 ;
-  reg [5:0] \$623 ;
+  reg \$622 ;
+  reg [2:0] \$623 ;
+  reg [5:0] \$624 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
   wire \$66 ;
-  wire [7:0] \$67 ;
+  wire \$67 ;
   wire [7:0] \$68 ;
-  wire \$69 ;
+  wire [7:0] \$69 ;
   wire \$7 ;
   wire \$70 ;
   wire \$71 ;
@@ -11397,9 +11398,9 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire \$94 ;
   wire \$95 ;
   wire \$96 ;
-  wire [7:0] \$97 ;
-  wire [39:0] \$98 ;
-  wire [7:0] \$99 ;
+  wire \$97 ;
+  wire [7:0] \$98 ;
+  wire [39:0] \$99 ;
   wire \$signal ;
   input acknowledge;
   wire acknowledge;
@@ -11479,22 +11480,22 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire permit_half;
   output permitted;
   wire permitted;
-  input \port$18105$0 ;
-  wire \port$18105$0 ;
-  input \port$18119$0 ;
-  wire \port$18119$0 ;
-  input \port$18133$0 ;
-  wire \port$18133$0 ;
-  input \port$18147$0 ;
-  wire \port$18147$0 ;
-  input \port$18161$0 ;
-  wire \port$18161$0 ;
-  input \port$18175$0 ;
-  wire \port$18175$0 ;
-  input \port$18189$0 ;
-  wire \port$18189$0 ;
-  input \port$18203$0 ;
-  wire \port$18203$0 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
   output refuse;
   wire refuse;
   output [7:0] refused;
@@ -11574,290 +11575,292 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire [2:0] \write_row$11 ;
   wire [2:0] \write_row$8 ;
   wire wrong;
-  assign \$356  = rest[5] & \$355 ;
-  assign \$357  = | rest[5:0];
-  assign \$358  = ~ \$357 ;
-  assign \$359  = rest[6] & \$358 ;
-  assign \$360  = | rest[6:0];
-  assign \$361  = ~ \$360 ;
-  assign \$362  = rest[7] & \$361 ;
-  assign \$364  = ~ \$363 ;
-  assign \$365  = rest[1] & \$364 ;
-  assign \$366  = | rest[1:0];
-  assign \$367  = ~ \$366 ;
-  assign \$368  = rest[2] & \$367 ;
-  assign \$369  = | rest[2:0];
-  assign \$370  = ~ \$369 ;
-  assign \$371  = rest[3] & \$370 ;
-  assign \$372  = | rest[3:0];
-  assign \$373  = ~ \$372 ;
-  assign \$374  = rest[4] & \$373 ;
-  assign \$375  = | rest[4:0];
-  assign \$376  = ~ \$375 ;
-  assign \$377  = rest[5] & \$376 ;
-  assign \$378  = | rest[5:0];
-  assign \$379  = ~ \$378 ;
-  assign \$380  = rest[6] & \$379 ;
-  assign \$381  = | rest[6:0];
-  assign \$382  = ~ \$381 ;
-  assign \$383  = rest[7] & \$382 ;
-  assign \$385  = ~ \$384 ;
-  assign \$386  = rest[1] & \$385 ;
-  assign \$387  = | rest[1:0];
-  assign \$388  = ~ \$387 ;
-  assign \$389  = rest[2] & \$388 ;
-  assign \$390  = | rest[2:0];
-  assign \$391  = ~ \$390 ;
-  assign \$392  = rest[3] & \$391 ;
-  assign \$393  = | rest[3:0];
-  assign \$394  = ~ \$393 ;
-  assign \$395  = rest[4] & \$394 ;
-  assign \$396  = | rest[4:0];
-  assign \$397  = ~ \$396 ;
-  assign \$398  = rest[5] & \$397 ;
-  assign \$399  = | rest[5:0];
-  assign \$400  = ~ \$399 ;
-  assign \$401  = rest[6] & \$400 ;
-  assign \$402  = | rest[6:0];
-  assign \$403  = ~ \$402 ;
-  assign \$404  = rest[7] & \$403 ;
-  assign \$406  = ~ \$405 ;
-  assign \$407  = rest[1] & \$406 ;
-  assign \$408  = | rest[1:0];
-  assign \$409  = ~ \$408 ;
-  assign \$410  = rest[2] & \$409 ;
-  assign \$411  = | rest[2:0];
-  assign \$412  = ~ \$411 ;
-  assign \$413  = rest[3] & \$412 ;
-  assign \$414  = | rest[3:0];
-  assign \$415  = ~ \$414 ;
-  assign \$416  = rest[4] & \$415 ;
-  assign \$417  = | rest[4:0];
-  assign \$418  = ~ \$417 ;
-  assign \$419  = rest[5] & \$418 ;
-  assign \$420  = | rest[5:0];
-  assign \$421  = ~ \$420 ;
-  assign \$422  = rest[6] & \$421 ;
-  assign \$423  = | rest[6:0];
-  assign \$424  = ~ \$423 ;
-  assign \$425  = rest[7] & \$424 ;
-  assign \$426  = | { \$425 , \$398 , \$371 , \$344  };
-  assign \$428  = ~ \$427 ;
-  assign \$429  = rest[1] & \$428 ;
-  assign \$430  = | rest[1:0];
-  assign \$431  = ~ \$430 ;
-  assign \$432  = rest[2] & \$431 ;
-  assign \$433  = | rest[2:0];
-  assign \$434  = ~ \$433 ;
-  assign \$435  = rest[3] & \$434 ;
-  assign \$436  = | rest[3:0];
-  assign \$437  = ~ \$436 ;
-  assign \$438  = rest[4] & \$437 ;
-  assign \$439  = | rest[4:0];
-  assign \$440  = ~ \$439 ;
-  assign \$441  = rest[5] & \$440 ;
-  assign \$442  = | rest[5:0];
-  assign \$443  = ~ \$442 ;
-  assign \$444  = rest[6] & \$443 ;
-  assign \$445  = | rest[6:0];
-  assign \$446  = ~ \$445 ;
-  assign \$447  = rest[7] & \$446 ;
-  assign \$449  = ~ \$448 ;
-  assign \$450  = rest[1] & \$449 ;
-  assign \$451  = | rest[1:0];
-  assign \$452  = ~ \$451 ;
-  assign \$453  = rest[2] & \$452 ;
-  assign \$454  = | rest[2:0];
-  assign \$455  = ~ \$454 ;
-  assign \$456  = rest[3] & \$455 ;
-  assign \$457  = | rest[3:0];
-  assign \$458  = ~ \$457 ;
-  assign \$459  = rest[4] & \$458 ;
-  assign \$460  = | rest[4:0];
-  assign \$461  = ~ \$460 ;
-  assign \$462  = rest[5] & \$461 ;
-  assign \$463  = | rest[5:0];
-  assign \$464  = ~ \$463 ;
-  assign \$465  = rest[6] & \$464 ;
-  assign \$466  = | rest[6:0];
-  assign \$467  = ~ \$466 ;
-  assign \$468  = rest[7] & \$467 ;
-  assign \$470  = ~ \$469 ;
-  assign \$471  = rest[1] & \$470 ;
-  assign \$472  = | rest[1:0];
-  assign \$473  = ~ \$472 ;
-  assign \$474  = rest[2] & \$473 ;
-  assign \$475  = | rest[2:0];
-  assign \$476  = ~ \$475 ;
-  assign \$477  = rest[3] & \$476 ;
-  assign \$478  = | rest[3:0];
-  assign \$479  = ~ \$478 ;
-  assign \$480  = rest[4] & \$479 ;
-  assign \$481  = | rest[4:0];
-  assign \$482  = ~ \$481 ;
-  assign \$483  = rest[5] & \$482 ;
-  assign \$484  = | rest[5:0];
-  assign \$485  = ~ \$484 ;
-  assign \$486  = rest[6] & \$485 ;
-  assign \$487  = | rest[6:0];
-  assign \$488  = ~ \$487 ;
-  assign \$489  = rest[7] & \$488 ;
-  assign \$491  = ~ \$490 ;
-  assign \$492  = rest[1] & \$491 ;
-  assign \$493  = | rest[1:0];
-  assign \$494  = ~ \$493 ;
-  assign \$495  = rest[2] & \$494 ;
-  assign \$496  = | rest[2:0];
-  assign \$497  = ~ \$496 ;
-  assign \$498  = rest[3] & \$497 ;
-  assign \$499  = | rest[3:0];
-  assign \$500  = ~ \$499 ;
-  assign \$501  = rest[4] & \$500 ;
-  assign \$502  = | rest[4:0];
-  assign \$503  = ~ \$502 ;
-  assign \$504  = rest[5] & \$503 ;
-  assign \$505  = | rest[5:0];
-  assign \$506  = ~ \$505 ;
-  assign \$507  = rest[6] & \$506 ;
-  assign \$508  = | rest[6:0];
-  assign \$509  = ~ \$508 ;
-  assign \$510  = rest[7] & \$509 ;
-  assign \$511  = | { \$510 , \$486 , \$456 , \$432  };
-  assign \$513  = ~ \$512 ;
-  assign \$514  = rest[1] & \$513 ;
-  assign \$515  = | rest[1:0];
-  assign \$516  = ~ \$515 ;
-  assign \$517  = rest[2] & \$516 ;
-  assign \$518  = | rest[2:0];
-  assign \$519  = ~ \$518 ;
-  assign \$520  = rest[3] & \$519 ;
-  assign \$521  = | rest[3:0];
-  assign \$522  = ~ \$521 ;
-  assign \$523  = rest[4] & \$522 ;
-  assign \$524  = | rest[4:0];
-  assign \$525  = ~ \$524 ;
-  assign \$526  = rest[5] & \$525 ;
-  assign \$527  = | rest[5:0];
-  assign \$528  = ~ \$527 ;
-  assign \$529  = rest[6] & \$528 ;
-  assign \$530  = | rest[6:0];
-  assign \$531  = ~ \$530 ;
-  assign \$532  = rest[7] & \$531 ;
-  assign \$534  = ~ \$533 ;
-  assign \$535  = rest[1] & \$534 ;
-  assign \$536  = | rest[1:0];
-  assign \$537  = ~ \$536 ;
-  assign \$538  = rest[2] & \$537 ;
-  assign \$539  = | rest[2:0];
-  assign \$540  = ~ \$539 ;
-  assign \$541  = rest[3] & \$540 ;
-  assign \$542  = | rest[3:0];
-  assign \$543  = ~ \$542 ;
-  assign \$544  = rest[4] & \$543 ;
-  assign \$545  = | rest[4:0];
-  assign \$546  = ~ \$545 ;
-  assign \$547  = rest[5] & \$546 ;
-  assign \$548  = | rest[5:0];
-  assign \$549  = ~ \$548 ;
-  assign \$550  = rest[6] & \$549 ;
-  assign \$551  = | rest[6:0];
-  assign \$552  = ~ \$551 ;
-  assign \$553  = rest[7] & \$552 ;
-  assign \$555  = ~ \$554 ;
-  assign \$556  = rest[1] & \$555 ;
-  assign \$557  = | rest[1:0];
-  assign \$558  = ~ \$557 ;
-  assign \$559  = rest[2] & \$558 ;
-  assign \$560  = | rest[2:0];
-  assign \$561  = ~ \$560 ;
-  assign \$562  = rest[3] & \$561 ;
-  assign \$563  = | rest[3:0];
-  assign \$564  = ~ \$563 ;
-  assign \$565  = rest[4] & \$564 ;
-  assign \$566  = | rest[4:0];
-  assign \$567  = ~ \$566 ;
-  assign \$568  = rest[5] & \$567 ;
-  assign \$569  = | rest[5:0];
-  assign \$570  = ~ \$569 ;
-  assign \$571  = rest[6] & \$570 ;
-  assign \$572  = | rest[6:0];
-  assign \$573  = ~ \$572 ;
-  assign \$574  = rest[7] & \$573 ;
-  assign \$576  = ~ \$575 ;
-  assign \$577  = rest[1] & \$576 ;
-  assign \$578  = | rest[1:0];
-  assign \$579  = ~ \$578 ;
-  assign \$580  = rest[2] & \$579 ;
-  assign \$581  = | rest[2:0];
-  assign \$582  = ~ \$581 ;
-  assign \$583  = rest[3] & \$582 ;
-  assign \$584  = | rest[3:0];
-  assign \$585  = ~ \$584 ;
-  assign \$586  = rest[4] & \$585 ;
-  assign \$587  = | rest[4:0];
-  assign \$588  = ~ \$587 ;
-  assign \$589  = rest[5] & \$588 ;
-  assign \$590  = | rest[5:0];
-  assign \$591  = ~ \$590 ;
-  assign \$592  = rest[6] & \$591 ;
-  assign \$593  = | rest[6:0];
-  assign \$594  = ~ \$593 ;
-  assign \$595  = rest[7] & \$594 ;
-  assign \$596  = | { \$595 , \$571 , \$547 , \$523  };
+  assign \$355  = | rest[4:0];
+  assign \$356  = ~ \$355 ;
+  assign \$357  = rest[5] & \$356 ;
+  assign \$358  = | rest[5:0];
+  assign \$359  = ~ \$358 ;
+  assign \$360  = rest[6] & \$359 ;
+  assign \$361  = | rest[6:0];
+  assign \$362  = ~ \$361 ;
+  assign \$363  = rest[7] & \$362 ;
+  assign \$365  = ~ \$364 ;
+  assign \$366  = rest[1] & \$365 ;
+  assign \$367  = | rest[1:0];
+  assign \$368  = ~ \$367 ;
+  assign \$369  = rest[2] & \$368 ;
+  assign \$370  = | rest[2:0];
+  assign \$371  = ~ \$370 ;
+  assign \$372  = rest[3] & \$371 ;
+  assign \$373  = | rest[3:0];
+  assign \$374  = ~ \$373 ;
+  assign \$375  = rest[4] & \$374 ;
+  assign \$376  = | rest[4:0];
+  assign \$377  = ~ \$376 ;
+  assign \$378  = rest[5] & \$377 ;
+  assign \$379  = | rest[5:0];
+  assign \$380  = ~ \$379 ;
+  assign \$381  = rest[6] & \$380 ;
+  assign \$382  = | rest[6:0];
+  assign \$383  = ~ \$382 ;
+  assign \$384  = rest[7] & \$383 ;
+  assign \$386  = ~ \$385 ;
+  assign \$387  = rest[1] & \$386 ;
+  assign \$388  = | rest[1:0];
+  assign \$389  = ~ \$388 ;
+  assign \$390  = rest[2] & \$389 ;
+  assign \$391  = | rest[2:0];
+  assign \$392  = ~ \$391 ;
+  assign \$393  = rest[3] & \$392 ;
+  assign \$394  = | rest[3:0];
+  assign \$395  = ~ \$394 ;
+  assign \$396  = rest[4] & \$395 ;
+  assign \$397  = | rest[4:0];
+  assign \$398  = ~ \$397 ;
+  assign \$399  = rest[5] & \$398 ;
+  assign \$400  = | rest[5:0];
+  assign \$401  = ~ \$400 ;
+  assign \$402  = rest[6] & \$401 ;
+  assign \$403  = | rest[6:0];
+  assign \$404  = ~ \$403 ;
+  assign \$405  = rest[7] & \$404 ;
+  assign \$407  = ~ \$406 ;
+  assign \$408  = rest[1] & \$407 ;
+  assign \$409  = | rest[1:0];
+  assign \$410  = ~ \$409 ;
+  assign \$411  = rest[2] & \$410 ;
+  assign \$412  = | rest[2:0];
+  assign \$413  = ~ \$412 ;
+  assign \$414  = rest[3] & \$413 ;
+  assign \$415  = | rest[3:0];
+  assign \$416  = ~ \$415 ;
+  assign \$417  = rest[4] & \$416 ;
+  assign \$418  = | rest[4:0];
+  assign \$419  = ~ \$418 ;
+  assign \$420  = rest[5] & \$419 ;
+  assign \$421  = | rest[5:0];
+  assign \$422  = ~ \$421 ;
+  assign \$423  = rest[6] & \$422 ;
+  assign \$424  = | rest[6:0];
+  assign \$425  = ~ \$424 ;
+  assign \$426  = rest[7] & \$425 ;
+  assign \$427  = | { \$426 , \$399 , \$372 , \$345  };
+  assign \$429  = ~ \$428 ;
+  assign \$430  = rest[1] & \$429 ;
+  assign \$431  = | rest[1:0];
+  assign \$432  = ~ \$431 ;
+  assign \$433  = rest[2] & \$432 ;
+  assign \$434  = | rest[2:0];
+  assign \$435  = ~ \$434 ;
+  assign \$436  = rest[3] & \$435 ;
+  assign \$437  = | rest[3:0];
+  assign \$438  = ~ \$437 ;
+  assign \$439  = rest[4] & \$438 ;
+  assign \$440  = | rest[4:0];
+  assign \$441  = ~ \$440 ;
+  assign \$442  = rest[5] & \$441 ;
+  assign \$443  = | rest[5:0];
+  assign \$444  = ~ \$443 ;
+  assign \$445  = rest[6] & \$444 ;
+  assign \$446  = | rest[6:0];
+  assign \$447  = ~ \$446 ;
+  assign \$448  = rest[7] & \$447 ;
+  assign \$450  = ~ \$449 ;
+  assign \$451  = rest[1] & \$450 ;
+  assign \$452  = | rest[1:0];
+  assign \$453  = ~ \$452 ;
+  assign \$454  = rest[2] & \$453 ;
+  assign \$455  = | rest[2:0];
+  assign \$456  = ~ \$455 ;
+  assign \$457  = rest[3] & \$456 ;
+  assign \$458  = | rest[3:0];
+  assign \$459  = ~ \$458 ;
+  assign \$460  = rest[4] & \$459 ;
+  assign \$461  = | rest[4:0];
+  assign \$462  = ~ \$461 ;
+  assign \$463  = rest[5] & \$462 ;
+  assign \$464  = | rest[5:0];
+  assign \$465  = ~ \$464 ;
+  assign \$466  = rest[6] & \$465 ;
+  assign \$467  = | rest[6:0];
+  assign \$468  = ~ \$467 ;
+  assign \$469  = rest[7] & \$468 ;
+  assign \$471  = ~ \$470 ;
+  assign \$472  = rest[1] & \$471 ;
+  assign \$473  = | rest[1:0];
+  assign \$474  = ~ \$473 ;
+  assign \$475  = rest[2] & \$474 ;
+  assign \$476  = | rest[2:0];
+  assign \$477  = ~ \$476 ;
+  assign \$478  = rest[3] & \$477 ;
+  assign \$479  = | rest[3:0];
+  assign \$480  = ~ \$479 ;
+  assign \$481  = rest[4] & \$480 ;
+  assign \$482  = | rest[4:0];
+  assign \$483  = ~ \$482 ;
+  assign \$484  = rest[5] & \$483 ;
+  assign \$485  = | rest[5:0];
+  assign \$486  = ~ \$485 ;
+  assign \$487  = rest[6] & \$486 ;
+  assign \$488  = | rest[6:0];
+  assign \$489  = ~ \$488 ;
+  assign \$490  = rest[7] & \$489 ;
+  assign \$492  = ~ \$491 ;
+  assign \$493  = rest[1] & \$492 ;
+  assign \$494  = | rest[1:0];
+  assign \$495  = ~ \$494 ;
+  assign \$496  = rest[2] & \$495 ;
+  assign \$497  = | rest[2:0];
+  assign \$498  = ~ \$497 ;
+  assign \$499  = rest[3] & \$498 ;
+  assign \$500  = | rest[3:0];
+  assign \$501  = ~ \$500 ;
+  assign \$502  = rest[4] & \$501 ;
+  assign \$503  = | rest[4:0];
+  assign \$504  = ~ \$503 ;
+  assign \$505  = rest[5] & \$504 ;
+  assign \$506  = | rest[5:0];
+  assign \$507  = ~ \$506 ;
+  assign \$508  = rest[6] & \$507 ;
+  assign \$509  = | rest[6:0];
+  assign \$510  = ~ \$509 ;
+  assign \$511  = rest[7] & \$510 ;
+  assign \$512  = | { \$511 , \$487 , \$457 , \$433  };
+  assign \$514  = ~ \$513 ;
+  assign \$515  = rest[1] & \$514 ;
+  assign \$516  = | rest[1:0];
+  assign \$517  = ~ \$516 ;
+  assign \$518  = rest[2] & \$517 ;
+  assign \$519  = | rest[2:0];
+  assign \$520  = ~ \$519 ;
+  assign \$521  = rest[3] & \$520 ;
+  assign \$522  = | rest[3:0];
+  assign \$523  = ~ \$522 ;
+  assign \$524  = rest[4] & \$523 ;
+  assign \$525  = | rest[4:0];
+  assign \$526  = ~ \$525 ;
+  assign \$527  = rest[5] & \$526 ;
+  assign \$528  = | rest[5:0];
+  assign \$529  = ~ \$528 ;
+  assign \$530  = rest[6] & \$529 ;
+  assign \$531  = | rest[6:0];
+  assign \$532  = ~ \$531 ;
+  assign \$533  = rest[7] & \$532 ;
+  assign \$535  = ~ \$534 ;
+  assign \$536  = rest[1] & \$535 ;
+  assign \$537  = | rest[1:0];
+  assign \$538  = ~ \$537 ;
+  assign \$539  = rest[2] & \$538 ;
+  assign \$540  = | rest[2:0];
+  assign \$541  = ~ \$540 ;
+  assign \$542  = rest[3] & \$541 ;
+  assign \$543  = | rest[3:0];
+  assign \$544  = ~ \$543 ;
+  assign \$545  = rest[4] & \$544 ;
+  assign \$546  = | rest[4:0];
+  assign \$547  = ~ \$546 ;
+  assign \$548  = rest[5] & \$547 ;
+  assign \$549  = | rest[5:0];
+  assign \$550  = ~ \$549 ;
+  assign \$551  = rest[6] & \$550 ;
+  assign \$552  = | rest[6:0];
+  assign \$553  = ~ \$552 ;
+  assign \$554  = rest[7] & \$553 ;
+  assign \$556  = ~ \$555 ;
+  assign \$557  = rest[1] & \$556 ;
+  assign \$558  = | rest[1:0];
+  assign \$559  = ~ \$558 ;
+  assign \$560  = rest[2] & \$559 ;
+  assign \$561  = | rest[2:0];
+  assign \$562  = ~ \$561 ;
+  assign \$563  = rest[3] & \$562 ;
+  assign \$564  = | rest[3:0];
+  assign \$565  = ~ \$564 ;
+  assign \$566  = rest[4] & \$565 ;
+  assign \$567  = | rest[4:0];
+  assign \$568  = ~ \$567 ;
+  assign \$569  = rest[5] & \$568 ;
+  assign \$570  = | rest[5:0];
+  assign \$571  = ~ \$570 ;
+  assign \$572  = rest[6] & \$571 ;
+  assign \$573  = | rest[6:0];
+  assign \$574  = ~ \$573 ;
+  assign \$575  = rest[7] & \$574 ;
+  assign \$577  = ~ \$576 ;
+  assign \$578  = rest[1] & \$577 ;
+  assign \$579  = | rest[1:0];
+  assign \$580  = ~ \$579 ;
+  assign \$581  = rest[2] & \$580 ;
+  assign \$582  = | rest[2:0];
+  assign \$583  = ~ \$582 ;
+  assign \$584  = rest[3] & \$583 ;
+  assign \$585  = | rest[3:0];
+  assign \$586  = ~ \$585 ;
+  assign \$587  = rest[4] & \$586 ;
+  assign \$588  = | rest[4:0];
+  assign \$589  = ~ \$588 ;
+  assign \$590  = rest[5] & \$589 ;
+  assign \$591  = | rest[5:0];
+  assign \$592  = ~ \$591 ;
+  assign \$593  = rest[6] & \$592 ;
+  assign \$594  = | rest[6:0];
+  assign \$595  = ~ \$594 ;
+  assign \$596  = rest[7] & \$595 ;
+  assign \$597  = | { \$596 , \$572 , \$548 , \$524  };
   always @(posedge clk)
-    illegal <= \$597 ;
+    illegal <= \$598 ;
   always @(posedge clk)
-    opens <= \$598 ;
+    opens <= \$599 ;
   always @(posedge clk)
-    closes <= \$599 ;
+    closes <= \$600 ;
   always @(posedge clk)
-    kills <= \$600 ;
+    kills <= \$601 ;
   always @(posedge clk)
-    wraps <= \$601 ;
+    wraps <= \$602 ;
   always @(posedge clk)
-    after <= \$602 ;
+    after <= \$603 ;
   always @(posedge clk)
-    refused <= \$603 ;
+    refused <= \$604 ;
   always @(posedge clk)
-    states__0 <= \$604 ;
+    states__0 <= \$605 ;
   always @(posedge clk)
-    in_open <= \$605 ;
+    in_open <= \$606 ;
   always @(posedge clk)
-    in_open_paused <= \$606 ;
+    in_open_paused <= \$607 ;
   always @(posedge clk)
-    in_draining <= \$607 ;
+    in_draining <= \$608 ;
   always @(posedge clk)
-    open <= \$608 ;
+    open <= \$609 ;
   always @(posedge clk)
-    states__1 <= \$609 ;
+    states__1 <= \$610 ;
   always @(posedge clk)
-    states__2 <= \$610 ;
+    states__2 <= \$611 ;
   always @(posedge clk)
-    states__3 <= \$611 ;
+    states__3 <= \$612 ;
   always @(posedge clk)
-    states__4 <= \$612 ;
+    states__4 <= \$613 ;
   always @(posedge clk)
-    states__5 <= \$613 ;
+    states__5 <= \$614 ;
   always @(posedge clk)
-    states__6 <= \$614 ;
+    states__6 <= \$615 ;
   always @(posedge clk)
-    states__7 <= \$615 ;
+    states__7 <= \$616 ;
   always @(posedge clk)
-    walking <= \$616 ;
+    walking <= \$617 ;
   always @(posedge clk)
-    walk_vm <= \$617 ;
+    walk_vm <= \$618 ;
   always @(posedge clk)
-    walk_step <= \$618 ;
+    walk_step <= \$619 ;
   always @(posedge clk)
-    dying <= \$619 ;
+    dying <= \$620 ;
   always @(posedge clk)
-    killing <= \$620 ;
+    killing <= \$621 ;
   always @(posedge clk)
-    busy <= \$621 ;
+    busy <= \$622 ;
   always @(posedge clk)
-    kill_vm <= \$622 ;
+    kill_vm <= \$623 ;
   always @(posedge clk)
-    kill_step <= \$623 ;
+    kill_step <= \$624 ;
   assign \$1  = data_0 & sources;
   assign permitted = | \$1 ;
   assign \$2  = \data_0$29  & sources;
@@ -11887,50 +11890,49 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign \$19  = ~ empty;
   assign \$20  = closes & \$19 ;
   assign wrong = illegal | \$20 ;
-  assign \$21  = opens & wraps;
-  assign \$22  = ~ idle;
-  assign \$23  = \$21  & \$22 ;
-  assign refuse = wrong | \$23 ;
-  assign \$24  = ~ wrong;
-  assign \$25  = command & \$24 ;
-  assign \$26  = ~ opens;
-  assign done = \$25  & \$26 ;
+  assign \$21  = ~ idle;
+  assign \$22  = wraps & \$21 ;
+  assign \$24  = opens & \$23 ;
+  assign refuse = wrong | \$24 ;
+  assign \$25  = ~ wrong;
+  assign \$26  = command & \$25 ;
+  assign \$27  = ~ opens;
+  assign done = \$26  & \$27 ;
   assign enters = ends ? 2'h1 : after;
   assign walk_last = walk_step == 4'h8;
   assign ends = walk & walk_last;
-  assign \$27  = targets[0] & ends;
-  assign \$28  = targets[0] & done;
-  assign \$29  = closes | kills;
-  assign \$30  = \$28  & \$29 ;
-  assign \$31  = targets[1] & ends;
-  assign \$32  = targets[1] & done;
-  assign \$33  = closes | kills;
-  assign \$34  = \$32  & \$33 ;
-  assign \$35  = targets[2] & ends;
-  assign \$36  = targets[2] & done;
-  assign \$37  = closes | kills;
-  assign \$38  = \$36  & \$37 ;
-  assign \$39  = targets[3] & ends;
-  assign \$40  = targets[3] & done;
-  assign \$41  = closes | kills;
-  assign \$42  = \$40  & \$41 ;
-  assign \$43  = targets[4] & ends;
-  assign \$44  = targets[4] & done;
-  assign \$45  = closes | kills;
-  assign \$46  = \$44  & \$45 ;
-  assign \$47  = targets[5] & ends;
-  assign \$48  = targets[5] & done;
-  assign \$49  = closes | kills;
-  assign \$50  = \$48  & \$49 ;
-  assign \$51  = targets[6] & ends;
-  assign \$52  = targets[6] & done;
-  assign \$53  = closes | kills;
-  assign \$54  = \$52  & \$53 ;
-  assign \$55  = targets[7] & ends;
-  assign \$56  = targets[7] & done;
-  assign \$57  = closes | kills;
-  assign \$58  = \$56  & \$57 ;
-  assign \$59  = ends | done;
+  assign \$28  = targets[0] & ends;
+  assign \$29  = targets[0] & done;
+  assign \$30  = closes | kills;
+  assign \$31  = \$29  & \$30 ;
+  assign \$32  = targets[1] & ends;
+  assign \$33  = targets[1] & done;
+  assign \$34  = closes | kills;
+  assign \$35  = \$33  & \$34 ;
+  assign \$36  = targets[2] & ends;
+  assign \$37  = targets[2] & done;
+  assign \$38  = closes | kills;
+  assign \$39  = \$37  & \$38 ;
+  assign \$40  = targets[3] & ends;
+  assign \$41  = targets[3] & done;
+  assign \$42  = closes | kills;
+  assign \$43  = \$41  & \$42 ;
+  assign \$44  = targets[4] & ends;
+  assign \$45  = targets[4] & done;
+  assign \$46  = closes | kills;
+  assign \$47  = \$45  & \$46 ;
+  assign \$48  = targets[5] & ends;
+  assign \$49  = targets[5] & done;
+  assign \$50  = closes | kills;
+  assign \$51  = \$49  & \$50 ;
+  assign \$52  = targets[6] & ends;
+  assign \$53  = targets[6] & done;
+  assign \$54  = closes | kills;
+  assign \$55  = \$53  & \$54 ;
+  assign \$56  = targets[7] & ends;
+  assign \$57  = targets[7] & done;
+  assign \$58  = closes | kills;
+  assign \$59  = \$57  & \$58 ;
   assign \$60  = ends | done;
   assign \$61  = ends | done;
   assign \$62  = ends | done;
@@ -11938,261 +11940,261 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign \$64  = ends | done;
   assign \$65  = ends | done;
   assign \$66  = ends | done;
-  assign \$67  = data_0 & { \$66 , \$65 , \$64 , \$63 , \$62 , \$61 , \$60 , \$59  };
-  assign \$68  = ~ targets;
-  assign changed = \$67  & \$68 ;
-  assign \$69  = ~ refuse;
-  assign \$70  = command & \$69 ;
-  assign starts = \$70  & opens;
-  assign \$71  = ~ ends;
-  assign \$72  = walking & \$71 ;
-  assign will_walk = starts | \$72 ;
+  assign \$67  = ends | done;
+  assign \$68  = data_0 & { \$67 , \$66 , \$65 , \$64 , \$63 , \$62 , \$61 , \$60  };
+  assign \$69  = ~ targets;
+  assign changed = \$68  & \$69 ;
+  assign \$70  = ~ refuse;
+  assign \$71  = command & \$70 ;
+  assign starts = \$71  & opens;
+  assign \$72  = ~ ends;
+  assign \$73  = walking & \$72 ;
+  assign will_walk = starts | \$73 ;
   assign \$signal  = kill_step == 6'h3f;
-  assign \$73  = ! kill_vm;
-  assign \$74  = kill & \$signal ;
-  assign \$75  = \$73  & \$74 ;
-  assign \$76  = kill_vm == 1'h1;
-  assign \$77  = kill & \$signal ;
-  assign \$78  = \$76  & \$77 ;
-  assign \$79  = kill_vm == 2'h2;
-  assign \$80  = kill & \$signal ;
-  assign \$81  = \$79  & \$80 ;
-  assign \$82  = kill_vm == 2'h3;
-  assign \$83  = kill & \$signal ;
-  assign \$84  = \$82  & \$83 ;
-  assign \$85  = kill_vm == 3'h4;
-  assign \$86  = kill & \$signal ;
-  assign \$87  = \$85  & \$86 ;
-  assign \$88  = kill_vm == 3'h5;
-  assign \$89  = kill & \$signal ;
-  assign \$90  = \$88  & \$89 ;
-  assign \$91  = kill_vm == 3'h6;
-  assign \$92  = kill & \$signal ;
-  assign \$93  = \$91  & \$92 ;
-  assign \$94  = kill_vm == 3'h7;
-  assign \$95  = kill & \$signal ;
-  assign \$96  = \$94  & \$95 ;
-  assign \$97  = ~ { \$96 , \$93 , \$90 , \$87 , \$84 , \$81 , \$78 , \$75  };
-  assign rest = dying & \$97 ;
+  assign \$74  = ! kill_vm;
+  assign \$75  = kill & \$signal ;
+  assign \$76  = \$74  & \$75 ;
+  assign \$77  = kill_vm == 1'h1;
+  assign \$78  = kill & \$signal ;
+  assign \$79  = \$77  & \$78 ;
+  assign \$80  = kill_vm == 2'h2;
+  assign \$81  = kill & \$signal ;
+  assign \$82  = \$80  & \$81 ;
+  assign \$83  = kill_vm == 2'h3;
+  assign \$84  = kill & \$signal ;
+  assign \$85  = \$83  & \$84 ;
+  assign \$86  = kill_vm == 3'h4;
+  assign \$87  = kill & \$signal ;
+  assign \$88  = \$86  & \$87 ;
+  assign \$89  = kill_vm == 3'h5;
+  assign \$90  = kill & \$signal ;
+  assign \$91  = \$89  & \$90 ;
+  assign \$92  = kill_vm == 3'h6;
+  assign \$93  = kill & \$signal ;
+  assign \$94  = \$92  & \$93 ;
+  assign \$95  = kill_vm == 3'h7;
+  assign \$96  = kill & \$signal ;
+  assign \$97  = \$95  & \$96 ;
+  assign \$98  = ~ { \$97 , \$94 , \$91 , \$88 , \$85 , \$82 , \$79 , \$76  };
+  assign rest = dying & \$98 ;
   assign \write$84  = acknowledge | walk;
-  assign \$99  = ~ sources;
-  assign \$100  = \data_0$29  & \$99 ;
-  assign \$101  = walk_last ? 8'h00 : \$100 ;
-  assign \$102  = \data_0$29  | sources;
-  assign \write_data$86  = walk ? \$101  : \$102 ;
-  assign \$103  = target_generation == 8'hff;
-  assign \$104  = target_generation + 1'h1;
-  assign \$105  = \$103  ? 9'h001 : \$104 ;
-  assign \$106  = data == 1'h1;
-  assign \$107  = data == 3'h5;
-  assign \$108  = data == 3'h6;
-  assign \$109  = target_generation == 8'hff;
-  assign \$110  = states__0 & { targets[0], targets[0] };
-  assign \$111  = states__1 & { targets[1], targets[1] };
-  assign \$112  = \$110  | \$111 ;
-  assign \$113  = states__2 & { targets[2], targets[2] };
-  assign \$114  = \$112  | \$113 ;
-  assign \$115  = states__3 & { targets[3], targets[3] };
-  assign \$116  = \$114  | \$115 ;
-  assign \$117  = states__4 & { targets[4], targets[4] };
-  assign \$118  = \$116  | \$117 ;
-  assign \$119  = states__5 & { targets[5], targets[5] };
-  assign \$120  = \$118  | \$119 ;
-  assign \$121  = states__6 & { targets[6], targets[6] };
-  assign \$122  = \$120  | \$121 ;
-  assign \$123  = states__7 & { targets[7], targets[7] };
-  assign \$124  = \$122  | \$123 ;
-  assign \$125  = | \$124 ;
-  assign \$126  = targets & dying;
-  assign \$127  = | \$126 ;
-  assign \$128  = \$125  | \$127 ;
-  assign \$129  = states__0 & { targets[0], targets[0] };
-  assign \$130  = states__1 & { targets[1], targets[1] };
-  assign \$131  = \$129  | \$130 ;
-  assign \$132  = states__2 & { targets[2], targets[2] };
-  assign \$133  = \$131  | \$132 ;
-  assign \$134  = states__3 & { targets[3], targets[3] };
-  assign \$135  = \$133  | \$134 ;
-  assign \$136  = states__4 & { targets[4], targets[4] };
-  assign \$137  = \$135  | \$136 ;
-  assign \$138  = states__5 & { targets[5], targets[5] };
-  assign \$139  = \$137  | \$138 ;
-  assign \$140  = states__6 & { targets[6], targets[6] };
-  assign \$141  = \$139  | \$140 ;
-  assign \$142  = states__7 & { targets[7], targets[7] };
-  assign \$143  = \$141  | \$142 ;
-  assign \$144  = \$143  != 1'h1;
-  assign \$145  = states__0 & { targets[0], targets[0] };
-  assign \$146  = states__1 & { targets[1], targets[1] };
-  assign \$147  = \$145  | \$146 ;
-  assign \$148  = states__2 & { targets[2], targets[2] };
-  assign \$149  = \$147  | \$148 ;
-  assign \$150  = states__3 & { targets[3], targets[3] };
-  assign \$151  = \$149  | \$150 ;
-  assign \$152  = states__4 & { targets[4], targets[4] };
-  assign \$153  = \$151  | \$152 ;
-  assign \$154  = states__5 & { targets[5], targets[5] };
-  assign \$155  = \$153  | \$154 ;
-  assign \$156  = states__6 & { targets[6], targets[6] };
-  assign \$157  = \$155  | \$156 ;
-  assign \$158  = states__7 & { targets[7], targets[7] };
-  assign \$159  = \$157  | \$158 ;
-  assign \$160  = \$159  != 2'h2;
-  assign \$161  = states__0 & { targets[0], targets[0] };
-  assign \$162  = states__1 & { targets[1], targets[1] };
-  assign \$163  = \$161  | \$162 ;
-  assign \$164  = states__2 & { targets[2], targets[2] };
-  assign \$165  = \$163  | \$164 ;
-  assign \$166  = states__3 & { targets[3], targets[3] };
-  assign \$167  = \$165  | \$166 ;
-  assign \$168  = states__4 & { targets[4], targets[4] };
-  assign \$169  = \$167  | \$168 ;
-  assign \$170  = states__5 & { targets[5], targets[5] };
-  assign \$171  = \$169  | \$170 ;
-  assign \$172  = states__6 & { targets[6], targets[6] };
-  assign \$173  = \$171  | \$172 ;
-  assign \$174  = states__7 & { targets[7], targets[7] };
-  assign \$175  = \$173  | \$174 ;
-  assign \$176  = ! \$175 ;
-  assign \$177  = states__0 & { targets[0], targets[0] };
-  assign \$178  = states__1 & { targets[1], targets[1] };
-  assign \$179  = \$177  | \$178 ;
-  assign \$180  = states__2 & { targets[2], targets[2] };
-  assign \$181  = \$179  | \$180 ;
-  assign \$182  = states__3 & { targets[3], targets[3] };
-  assign \$183  = \$181  | \$182 ;
-  assign \$184  = states__4 & { targets[4], targets[4] };
-  assign \$185  = \$183  | \$184 ;
-  assign \$186  = states__5 & { targets[5], targets[5] };
-  assign \$187  = \$185  | \$186 ;
-  assign \$188  = states__6 & { targets[6], targets[6] };
-  assign \$189  = \$187  | \$188 ;
-  assign \$190  = states__7 & { targets[7], targets[7] };
-  assign \$191  = \$189  | \$190 ;
-  assign \$192  = \$191  == 2'h3;
-  assign \$193  = \$176  | \$192 ;
-  assign \$194  = states__0 & { targets[0], targets[0] };
-  assign \$195  = states__1 & { targets[1], targets[1] };
-  assign \$196  = \$194  | \$195 ;
-  assign \$197  = states__2 & { targets[2], targets[2] };
-  assign \$198  = \$196  | \$197 ;
-  assign \$199  = states__3 & { targets[3], targets[3] };
-  assign \$200  = \$198  | \$199 ;
-  assign \$201  = states__4 & { targets[4], targets[4] };
-  assign \$202  = \$200  | \$201 ;
-  assign \$203  = states__5 & { targets[5], targets[5] };
-  assign \$204  = \$202  | \$203 ;
-  assign \$205  = states__6 & { targets[6], targets[6] };
-  assign \$206  = \$204  | \$205 ;
-  assign \$207  = states__7 & { targets[7], targets[7] };
-  assign \$208  = \$206  | \$207 ;
-  assign \$209  = ! \$208 ;
-  assign \$210  = targets[0] & command;
-  assign \$211  = ends | done;
-  assign \$212  = targets[0] & \$211 ;
-  assign \$213  = enters == 1'h1;
+  assign \$100  = ~ sources;
+  assign \$101  = \data_0$29  & \$100 ;
+  assign \$102  = walk_last ? 8'h00 : \$101 ;
+  assign \$103  = \data_0$29  | sources;
+  assign \write_data$86  = walk ? \$102  : \$103 ;
+  assign \$104  = target_generation == 8'hff;
+  assign \$105  = target_generation + 1'h1;
+  assign \$106  = \$104  ? 9'h001 : \$105 ;
+  assign \$107  = data == 1'h1;
+  assign \$108  = data == 3'h5;
+  assign \$109  = data == 3'h6;
+  assign \$110  = target_generation == 8'hff;
+  assign \$111  = states__0 & { targets[0], targets[0] };
+  assign \$112  = states__1 & { targets[1], targets[1] };
+  assign \$113  = \$111  | \$112 ;
+  assign \$114  = states__2 & { targets[2], targets[2] };
+  assign \$115  = \$113  | \$114 ;
+  assign \$116  = states__3 & { targets[3], targets[3] };
+  assign \$117  = \$115  | \$116 ;
+  assign \$118  = states__4 & { targets[4], targets[4] };
+  assign \$119  = \$117  | \$118 ;
+  assign \$120  = states__5 & { targets[5], targets[5] };
+  assign \$121  = \$119  | \$120 ;
+  assign \$122  = states__6 & { targets[6], targets[6] };
+  assign \$123  = \$121  | \$122 ;
+  assign \$124  = states__7 & { targets[7], targets[7] };
+  assign \$125  = \$123  | \$124 ;
+  assign \$126  = | \$125 ;
+  assign \$127  = targets & dying;
+  assign \$128  = | \$127 ;
+  assign \$129  = \$126  | \$128 ;
+  assign \$130  = states__0 & { targets[0], targets[0] };
+  assign \$131  = states__1 & { targets[1], targets[1] };
+  assign \$132  = \$130  | \$131 ;
+  assign \$133  = states__2 & { targets[2], targets[2] };
+  assign \$134  = \$132  | \$133 ;
+  assign \$135  = states__3 & { targets[3], targets[3] };
+  assign \$136  = \$134  | \$135 ;
+  assign \$137  = states__4 & { targets[4], targets[4] };
+  assign \$138  = \$136  | \$137 ;
+  assign \$139  = states__5 & { targets[5], targets[5] };
+  assign \$140  = \$138  | \$139 ;
+  assign \$141  = states__6 & { targets[6], targets[6] };
+  assign \$142  = \$140  | \$141 ;
+  assign \$143  = states__7 & { targets[7], targets[7] };
+  assign \$144  = \$142  | \$143 ;
+  assign \$145  = \$144  != 1'h1;
+  assign \$146  = states__0 & { targets[0], targets[0] };
+  assign \$147  = states__1 & { targets[1], targets[1] };
+  assign \$148  = \$146  | \$147 ;
+  assign \$149  = states__2 & { targets[2], targets[2] };
+  assign \$150  = \$148  | \$149 ;
+  assign \$151  = states__3 & { targets[3], targets[3] };
+  assign \$152  = \$150  | \$151 ;
+  assign \$153  = states__4 & { targets[4], targets[4] };
+  assign \$154  = \$152  | \$153 ;
+  assign \$155  = states__5 & { targets[5], targets[5] };
+  assign \$156  = \$154  | \$155 ;
+  assign \$157  = states__6 & { targets[6], targets[6] };
+  assign \$158  = \$156  | \$157 ;
+  assign \$159  = states__7 & { targets[7], targets[7] };
+  assign \$160  = \$158  | \$159 ;
+  assign \$161  = \$160  != 2'h2;
+  assign \$162  = states__0 & { targets[0], targets[0] };
+  assign \$163  = states__1 & { targets[1], targets[1] };
+  assign \$164  = \$162  | \$163 ;
+  assign \$165  = states__2 & { targets[2], targets[2] };
+  assign \$166  = \$164  | \$165 ;
+  assign \$167  = states__3 & { targets[3], targets[3] };
+  assign \$168  = \$166  | \$167 ;
+  assign \$169  = states__4 & { targets[4], targets[4] };
+  assign \$170  = \$168  | \$169 ;
+  assign \$171  = states__5 & { targets[5], targets[5] };
+  assign \$172  = \$170  | \$171 ;
+  assign \$173  = states__6 & { targets[6], targets[6] };
+  assign \$174  = \$172  | \$173 ;
+  assign \$175  = states__7 & { targets[7], targets[7] };
+  assign \$176  = \$174  | \$175 ;
+  assign \$177  = ! \$176 ;
+  assign \$178  = states__0 & { targets[0], targets[0] };
+  assign \$179  = states__1 & { targets[1], targets[1] };
+  assign \$180  = \$178  | \$179 ;
+  assign \$181  = states__2 & { targets[2], targets[2] };
+  assign \$182  = \$180  | \$181 ;
+  assign \$183  = states__3 & { targets[3], targets[3] };
+  assign \$184  = \$182  | \$183 ;
+  assign \$185  = states__4 & { targets[4], targets[4] };
+  assign \$186  = \$184  | \$185 ;
+  assign \$187  = states__5 & { targets[5], targets[5] };
+  assign \$188  = \$186  | \$187 ;
+  assign \$189  = states__6 & { targets[6], targets[6] };
+  assign \$190  = \$188  | \$189 ;
+  assign \$191  = states__7 & { targets[7], targets[7] };
+  assign \$192  = \$190  | \$191 ;
+  assign \$193  = \$192  == 2'h3;
+  assign \$194  = \$177  | \$193 ;
+  assign \$195  = states__0 & { targets[0], targets[0] };
+  assign \$196  = states__1 & { targets[1], targets[1] };
+  assign \$197  = \$195  | \$196 ;
+  assign \$198  = states__2 & { targets[2], targets[2] };
+  assign \$199  = \$197  | \$198 ;
+  assign \$200  = states__3 & { targets[3], targets[3] };
+  assign \$201  = \$199  | \$200 ;
+  assign \$202  = states__4 & { targets[4], targets[4] };
+  assign \$203  = \$201  | \$202 ;
+  assign \$204  = states__5 & { targets[5], targets[5] };
+  assign \$205  = \$203  | \$204 ;
+  assign \$206  = states__6 & { targets[6], targets[6] };
+  assign \$207  = \$205  | \$206 ;
+  assign \$208  = states__7 & { targets[7], targets[7] };
+  assign \$209  = \$207  | \$208 ;
+  assign \$210  = ! \$209 ;
+  assign \$211  = targets[0] & command;
+  assign \$212  = ends | done;
+  assign \$213  = targets[0] & \$212 ;
   assign \$214  = enters == 1'h1;
-  assign \$215  = enters == 2'h2;
-  assign \$216  = \$214  | \$215 ;
-  assign \$217  = enters == 2'h3;
-  assign \$218  = enters == 1'h1;
-  assign \$219  = enters == 2'h2;
-  assign \$220  = \$218  | \$219 ;
-  assign \$221  = enters == 2'h3;
-  assign \$222  = \$220  | \$221 ;
-  assign \$223  = targets[1] & command;
-  assign \$224  = ends | done;
-  assign \$225  = targets[1] & \$224 ;
-  assign \$226  = enters == 1'h1;
+  assign \$215  = enters == 1'h1;
+  assign \$216  = enters == 2'h2;
+  assign \$217  = \$215  | \$216 ;
+  assign \$218  = enters == 2'h3;
+  assign \$219  = enters == 1'h1;
+  assign \$220  = enters == 2'h2;
+  assign \$221  = \$219  | \$220 ;
+  assign \$222  = enters == 2'h3;
+  assign \$223  = \$221  | \$222 ;
+  assign \$224  = targets[1] & command;
+  assign \$225  = ends | done;
+  assign \$226  = targets[1] & \$225 ;
   assign \$227  = enters == 1'h1;
-  assign \$228  = enters == 2'h2;
-  assign \$229  = \$227  | \$228 ;
-  assign \$230  = enters == 2'h3;
-  assign \$231  = enters == 1'h1;
-  assign \$232  = enters == 2'h2;
-  assign \$233  = \$231  | \$232 ;
-  assign \$234  = enters == 2'h3;
-  assign \$235  = \$233  | \$234 ;
-  assign \$236  = targets[2] & command;
-  assign \$237  = ends | done;
-  assign \$238  = targets[2] & \$237 ;
-  assign \$239  = enters == 1'h1;
+  assign \$228  = enters == 1'h1;
+  assign \$229  = enters == 2'h2;
+  assign \$230  = \$228  | \$229 ;
+  assign \$231  = enters == 2'h3;
+  assign \$232  = enters == 1'h1;
+  assign \$233  = enters == 2'h2;
+  assign \$234  = \$232  | \$233 ;
+  assign \$235  = enters == 2'h3;
+  assign \$236  = \$234  | \$235 ;
+  assign \$237  = targets[2] & command;
+  assign \$238  = ends | done;
+  assign \$239  = targets[2] & \$238 ;
   assign \$240  = enters == 1'h1;
-  assign \$241  = enters == 2'h2;
-  assign \$242  = \$240  | \$241 ;
-  assign \$243  = enters == 2'h3;
-  assign \$244  = enters == 1'h1;
-  assign \$245  = enters == 2'h2;
-  assign \$246  = \$244  | \$245 ;
-  assign \$247  = enters == 2'h3;
-  assign \$248  = \$246  | \$247 ;
-  assign \$249  = targets[3] & command;
-  assign \$250  = ends | done;
-  assign \$251  = targets[3] & \$250 ;
-  assign \$252  = enters == 1'h1;
+  assign \$241  = enters == 1'h1;
+  assign \$242  = enters == 2'h2;
+  assign \$243  = \$241  | \$242 ;
+  assign \$244  = enters == 2'h3;
+  assign \$245  = enters == 1'h1;
+  assign \$246  = enters == 2'h2;
+  assign \$247  = \$245  | \$246 ;
+  assign \$248  = enters == 2'h3;
+  assign \$249  = \$247  | \$248 ;
+  assign \$250  = targets[3] & command;
+  assign \$251  = ends | done;
+  assign \$252  = targets[3] & \$251 ;
   assign \$253  = enters == 1'h1;
-  assign \$254  = enters == 2'h2;
-  assign \$255  = \$253  | \$254 ;
-  assign \$256  = enters == 2'h3;
-  assign \$257  = enters == 1'h1;
-  assign \$258  = enters == 2'h2;
-  assign \$259  = \$257  | \$258 ;
-  assign \$260  = enters == 2'h3;
-  assign \$261  = \$259  | \$260 ;
-  assign \$262  = targets[4] & command;
-  assign \$263  = ends | done;
-  assign \$264  = targets[4] & \$263 ;
-  assign \$265  = enters == 1'h1;
+  assign \$254  = enters == 1'h1;
+  assign \$255  = enters == 2'h2;
+  assign \$256  = \$254  | \$255 ;
+  assign \$257  = enters == 2'h3;
+  assign \$258  = enters == 1'h1;
+  assign \$259  = enters == 2'h2;
+  assign \$260  = \$258  | \$259 ;
+  assign \$261  = enters == 2'h3;
+  assign \$262  = \$260  | \$261 ;
+  assign \$263  = targets[4] & command;
+  assign \$264  = ends | done;
+  assign \$265  = targets[4] & \$264 ;
   assign \$266  = enters == 1'h1;
-  assign \$267  = enters == 2'h2;
-  assign \$268  = \$266  | \$267 ;
-  assign \$269  = enters == 2'h3;
-  assign \$270  = enters == 1'h1;
-  assign \$271  = enters == 2'h2;
-  assign \$272  = \$270  | \$271 ;
-  assign \$273  = enters == 2'h3;
-  assign \$274  = \$272  | \$273 ;
-  assign \$275  = targets[5] & command;
-  assign \$276  = ends | done;
-  assign \$277  = targets[5] & \$276 ;
-  assign \$278  = enters == 1'h1;
+  assign \$267  = enters == 1'h1;
+  assign \$268  = enters == 2'h2;
+  assign \$269  = \$267  | \$268 ;
+  assign \$270  = enters == 2'h3;
+  assign \$271  = enters == 1'h1;
+  assign \$272  = enters == 2'h2;
+  assign \$273  = \$271  | \$272 ;
+  assign \$274  = enters == 2'h3;
+  assign \$275  = \$273  | \$274 ;
+  assign \$276  = targets[5] & command;
+  assign \$277  = ends | done;
+  assign \$278  = targets[5] & \$277 ;
   assign \$279  = enters == 1'h1;
-  assign \$280  = enters == 2'h2;
-  assign \$281  = \$279  | \$280 ;
-  assign \$282  = enters == 2'h3;
-  assign \$283  = enters == 1'h1;
-  assign \$284  = enters == 2'h2;
-  assign \$285  = \$283  | \$284 ;
-  assign \$286  = enters == 2'h3;
-  assign \$287  = \$285  | \$286 ;
-  assign \$288  = targets[6] & command;
-  assign \$289  = ends | done;
-  assign \$290  = targets[6] & \$289 ;
-  assign \$291  = enters == 1'h1;
+  assign \$280  = enters == 1'h1;
+  assign \$281  = enters == 2'h2;
+  assign \$282  = \$280  | \$281 ;
+  assign \$283  = enters == 2'h3;
+  assign \$284  = enters == 1'h1;
+  assign \$285  = enters == 2'h2;
+  assign \$286  = \$284  | \$285 ;
+  assign \$287  = enters == 2'h3;
+  assign \$288  = \$286  | \$287 ;
+  assign \$289  = targets[6] & command;
+  assign \$290  = ends | done;
+  assign \$291  = targets[6] & \$290 ;
   assign \$292  = enters == 1'h1;
-  assign \$293  = enters == 2'h2;
-  assign \$294  = \$292  | \$293 ;
-  assign \$295  = enters == 2'h3;
-  assign \$296  = enters == 1'h1;
-  assign \$297  = enters == 2'h2;
-  assign \$298  = \$296  | \$297 ;
-  assign \$299  = enters == 2'h3;
-  assign \$300  = \$298  | \$299 ;
-  assign \$301  = targets[7] & command;
-  assign \$302  = ends | done;
-  assign \$303  = targets[7] & \$302 ;
-  assign \$304  = enters == 1'h1;
+  assign \$293  = enters == 1'h1;
+  assign \$294  = enters == 2'h2;
+  assign \$295  = \$293  | \$294 ;
+  assign \$296  = enters == 2'h3;
+  assign \$297  = enters == 1'h1;
+  assign \$298  = enters == 2'h2;
+  assign \$299  = \$297  | \$298 ;
+  assign \$300  = enters == 2'h3;
+  assign \$301  = \$299  | \$300 ;
+  assign \$302  = targets[7] & command;
+  assign \$303  = ends | done;
+  assign \$304  = targets[7] & \$303 ;
   assign \$305  = enters == 1'h1;
-  assign \$306  = enters == 2'h2;
-  assign \$307  = \$305  | \$306 ;
-  assign \$308  = enters == 2'h3;
-  assign \$309  = enters == 1'h1;
-  assign \$310  = enters == 2'h2;
-  assign \$311  = \$309  | \$310 ;
-  assign \$312  = enters == 2'h3;
-  assign \$313  = \$311  | \$312 ;
-  assign \$314  = walk_step + 1'h1;
-  assign \$315  = done & kills;
+  assign \$306  = enters == 1'h1;
+  assign \$307  = enters == 2'h2;
+  assign \$308  = \$306  | \$307 ;
+  assign \$309  = enters == 2'h3;
+  assign \$310  = enters == 1'h1;
+  assign \$311  = enters == 2'h2;
+  assign \$312  = \$310  | \$311 ;
+  assign \$313  = enters == 2'h3;
+  assign \$314  = \$312  | \$313 ;
+  assign \$315  = walk_step + 1'h1;
   assign \$316  = done & kills;
   assign \$317  = done & kills;
   assign \$318  = done & kills;
@@ -12200,38 +12202,37 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign \$320  = done & kills;
   assign \$321  = done & kills;
   assign \$322  = done & kills;
-  assign \$323  = targets & { \$322 , \$321 , \$320 , \$319 , \$318 , \$317 , \$316 , \$315  };
-  assign \$324  = rest | \$323 ;
-  assign \$325  = ~ kill;
-  assign \$326  = busy & \$325 ;
-  assign \$327  = kill_vm[0] ? \port$18203$0  : \port$18189$0 ;
-  assign \$328  = kill_vm[0] ? \port$18175$0  : \port$18161$0 ;
-  assign \$329  = kill_vm[1] ? \$327  : \$328 ;
-  assign \$330  = kill_vm[0] ? \port$18147$0  : \port$18133$0 ;
-  assign \$331  = kill_vm[0] ? \port$18119$0  : \port$18105$0 ;
-  assign \$332  = kill_vm[1] ? \$330  : \$331 ;
-  assign \$333  = kill_vm[2] ? \$329  : \$332 ;
-  assign \$334  = \$signal  & \$333 ;
-  assign \$335  = ~ \$334 ;
-  assign \$336  = \$326  & \$335 ;
-  assign \$337  = done & kills;
-  assign \$338  = ~ busy;
-  assign \$339  = \$337  & \$338 ;
-  assign \$340  = kill_step + 1'h1;
-  assign \$341  = | rest;
-  assign \$343  = ~ \$342 ;
-  assign \$344  = rest[1] & \$343 ;
-  assign \$345  = | rest[1:0];
-  assign \$346  = ~ \$345 ;
-  assign \$347  = rest[2] & \$346 ;
-  assign \$348  = | rest[2:0];
-  assign \$349  = ~ \$348 ;
-  assign \$350  = rest[3] & \$349 ;
-  assign \$351  = | rest[3:0];
-  assign \$352  = ~ \$351 ;
-  assign \$353  = rest[4] & \$352 ;
-  assign \$354  = | rest[4:0];
-  assign \$355  = ~ \$354 ;
+  assign \$323  = done & kills;
+  assign \$324  = targets & { \$323 , \$322 , \$321 , \$320 , \$319 , \$318 , \$317 , \$316  };
+  assign \$325  = rest | \$324 ;
+  assign \$326  = ~ kill;
+  assign \$327  = busy & \$326 ;
+  assign \$328  = kill_vm[0] ? \port$18210$0  : \port$18196$0 ;
+  assign \$329  = kill_vm[0] ? \port$18182$0  : \port$18168$0 ;
+  assign \$330  = kill_vm[1] ? \$328  : \$329 ;
+  assign \$331  = kill_vm[0] ? \port$18154$0  : \port$18140$0 ;
+  assign \$332  = kill_vm[0] ? \port$18126$0  : \port$18112$0 ;
+  assign \$333  = kill_vm[1] ? \$331  : \$332 ;
+  assign \$334  = kill_vm[2] ? \$330  : \$333 ;
+  assign \$335  = \$signal  & \$334 ;
+  assign \$336  = ~ \$335 ;
+  assign \$337  = \$327  & \$336 ;
+  assign \$338  = done & kills;
+  assign \$339  = ~ busy;
+  assign \$340  = \$338  & \$339 ;
+  assign \$341  = kill_step + 1'h1;
+  assign \$342  = | rest;
+  assign \$344  = ~ \$343 ;
+  assign \$345  = rest[1] & \$344 ;
+  assign \$346  = | rest[1:0];
+  assign \$347  = ~ \$346 ;
+  assign \$348  = rest[2] & \$347 ;
+  assign \$349  = | rest[2:0];
+  assign \$350  = ~ \$349 ;
+  assign \$351  = rest[3] & \$350 ;
+  assign \$352  = | rest[3:0];
+  assign \$353  = ~ \$352 ;
+  assign \$354  = rest[4] & \$353 ;
   \postern.directory.generations  generations (
     .clk(clk),
     .data_0(source_generation),
@@ -12245,7 +12246,7 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
     .\r_port__addr$20 (row_3),
     .rst(rst),
     .write(ends),
-    .write_data(\$105 [7:0]),
+    .write_data(\$106 [7:0]),
     .write_row(write_row)
   );
   \postern.directory.known  known (
@@ -12269,31 +12270,24 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
-    .write_data(\$98 [7:0]),
+    .write_data(\$99 [7:0]),
     .write_row(write_row)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$597  = 1'h1;
+    \$598  = 1'h1;
     casez (data)
       32'd1:
-          \$597  = \$128 ;
+          \$598  = \$129 ;
       32'd2:
-          \$597  = \$144 ;
+          \$598  = \$145 ;
       32'd3:
-          \$597  = \$160 ;
+          \$598  = \$161 ;
       32'd4:
-          \$597  = \$193 ;
+          \$598  = \$194 ;
       32'd5, 32'd6:
-          \$597  = \$209 ;
+          \$598  = \$210 ;
     endcase
-    if (rst) begin
-      \$597  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$598  = \$106 ;
     if (rst) begin
       \$598  = 1'h0;
     end
@@ -12321,121 +12315,97 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$602  = after;
+    \$602  = \$110 ;
+    if (rst) begin
+      \$602  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$603  = after;
     casez (data)
       32'd1:
           /* empty */;
       32'd2:
-          \$602  = 2'h2;
+          \$603  = 2'h2;
       32'd3:
-          \$602  = 2'h1;
+          \$603  = 2'h1;
       32'd4:
-          \$602  = 2'h3;
+          \$603  = 2'h3;
       32'd5, 32'd6:
-          \$602  = 2'h0;
+          \$603  = 2'h0;
     endcase
     if (rst) begin
-      \$602  = 2'h0;
+      \$603  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$603  = refused;
-    if (\$210 ) begin
-      \$603 [0] = refuse;
+    \$604  = refused;
+    if (\$211 ) begin
+      \$604 [0] = refuse;
     end
-    if (\$223 ) begin
-      \$603 [1] = refuse;
+    if (\$224 ) begin
+      \$604 [1] = refuse;
     end
-    if (\$236 ) begin
-      \$603 [2] = refuse;
+    if (\$237 ) begin
+      \$604 [2] = refuse;
     end
-    if (\$249 ) begin
-      \$603 [3] = refuse;
+    if (\$250 ) begin
+      \$604 [3] = refuse;
     end
-    if (\$262 ) begin
-      \$603 [4] = refuse;
+    if (\$263 ) begin
+      \$604 [4] = refuse;
     end
-    if (\$275 ) begin
-      \$603 [5] = refuse;
+    if (\$276 ) begin
+      \$604 [5] = refuse;
     end
-    if (\$288 ) begin
-      \$603 [6] = refuse;
+    if (\$289 ) begin
+      \$604 [6] = refuse;
     end
-    if (\$301 ) begin
-      \$603 [7] = refuse;
+    if (\$302 ) begin
+      \$604 [7] = refuse;
     end
     if (rst) begin
-      \$603  = 8'h00;
+      \$604  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$604  = states__0;
-    if (\$212 ) begin
-      \$604  = enters;
+    \$605  = states__0;
+    if (\$213 ) begin
+      \$605  = enters;
     end
     if (rst) begin
-      \$604  = 2'h0;
+      \$605  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$605  = in_open;
-    if (\$212 ) begin
-      \$605 [0] = \$213 ;
+    \$606  = in_open;
+    if (\$213 ) begin
+      \$606 [0] = \$214 ;
     end
-    if (\$225 ) begin
-      \$605 [1] = \$226 ;
+    if (\$226 ) begin
+      \$606 [1] = \$227 ;
     end
-    if (\$238 ) begin
-      \$605 [2] = \$239 ;
+    if (\$239 ) begin
+      \$606 [2] = \$240 ;
     end
-    if (\$251 ) begin
-      \$605 [3] = \$252 ;
+    if (\$252 ) begin
+      \$606 [3] = \$253 ;
     end
-    if (\$264 ) begin
-      \$605 [4] = \$265 ;
+    if (\$265 ) begin
+      \$606 [4] = \$266 ;
     end
-    if (\$277 ) begin
-      \$605 [5] = \$278 ;
+    if (\$278 ) begin
+      \$606 [5] = \$279 ;
     end
-    if (\$290 ) begin
-      \$605 [6] = \$291 ;
+    if (\$291 ) begin
+      \$606 [6] = \$292 ;
     end
-    if (\$303 ) begin
-      \$605 [7] = \$304 ;
-    end
-    if (rst) begin
-      \$605  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$606  = in_open_paused;
-    if (\$212 ) begin
-      \$606 [0] = \$216 ;
-    end
-    if (\$225 ) begin
-      \$606 [1] = \$229 ;
-    end
-    if (\$238 ) begin
-      \$606 [2] = \$242 ;
-    end
-    if (\$251 ) begin
-      \$606 [3] = \$255 ;
-    end
-    if (\$264 ) begin
-      \$606 [4] = \$268 ;
-    end
-    if (\$277 ) begin
-      \$606 [5] = \$281 ;
-    end
-    if (\$290 ) begin
-      \$606 [6] = \$294 ;
-    end
-    if (\$303 ) begin
-      \$606 [7] = \$307 ;
+    if (\$304 ) begin
+      \$606 [7] = \$305 ;
     end
     if (rst) begin
       \$606  = 8'h00;
@@ -12443,29 +12413,29 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$607  = in_draining;
-    if (\$212 ) begin
+    \$607  = in_open_paused;
+    if (\$213 ) begin
       \$607 [0] = \$217 ;
     end
-    if (\$225 ) begin
+    if (\$226 ) begin
       \$607 [1] = \$230 ;
     end
-    if (\$238 ) begin
+    if (\$239 ) begin
       \$607 [2] = \$243 ;
     end
-    if (\$251 ) begin
+    if (\$252 ) begin
       \$607 [3] = \$256 ;
     end
-    if (\$264 ) begin
+    if (\$265 ) begin
       \$607 [4] = \$269 ;
     end
-    if (\$277 ) begin
+    if (\$278 ) begin
       \$607 [5] = \$282 ;
     end
-    if (\$290 ) begin
+    if (\$291 ) begin
       \$607 [6] = \$295 ;
     end
-    if (\$303 ) begin
+    if (\$304 ) begin
       \$607 [7] = \$308 ;
     end
     if (rst) begin
@@ -12474,30 +12444,30 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$608  = open;
-    if (\$212 ) begin
-      \$608 [0] = \$222 ;
+    \$608  = in_draining;
+    if (\$213 ) begin
+      \$608 [0] = \$218 ;
     end
-    if (\$225 ) begin
-      \$608 [1] = \$235 ;
+    if (\$226 ) begin
+      \$608 [1] = \$231 ;
     end
-    if (\$238 ) begin
-      \$608 [2] = \$248 ;
+    if (\$239 ) begin
+      \$608 [2] = \$244 ;
     end
-    if (\$251 ) begin
-      \$608 [3] = \$261 ;
+    if (\$252 ) begin
+      \$608 [3] = \$257 ;
     end
-    if (\$264 ) begin
-      \$608 [4] = \$274 ;
+    if (\$265 ) begin
+      \$608 [4] = \$270 ;
     end
-    if (\$277 ) begin
-      \$608 [5] = \$287 ;
+    if (\$278 ) begin
+      \$608 [5] = \$283 ;
     end
-    if (\$290 ) begin
-      \$608 [6] = \$300 ;
+    if (\$291 ) begin
+      \$608 [6] = \$296 ;
     end
-    if (\$303 ) begin
-      \$608 [7] = \$313 ;
+    if (\$304 ) begin
+      \$608 [7] = \$309 ;
     end
     if (rst) begin
       \$608  = 8'h00;
@@ -12505,18 +12475,39 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$609  = states__1;
-    if (\$225 ) begin
-      \$609  = enters;
+    \$609  = open;
+    if (\$213 ) begin
+      \$609 [0] = \$223 ;
+    end
+    if (\$226 ) begin
+      \$609 [1] = \$236 ;
+    end
+    if (\$239 ) begin
+      \$609 [2] = \$249 ;
+    end
+    if (\$252 ) begin
+      \$609 [3] = \$262 ;
+    end
+    if (\$265 ) begin
+      \$609 [4] = \$275 ;
+    end
+    if (\$278 ) begin
+      \$609 [5] = \$288 ;
+    end
+    if (\$291 ) begin
+      \$609 [6] = \$301 ;
+    end
+    if (\$304 ) begin
+      \$609 [7] = \$314 ;
     end
     if (rst) begin
-      \$609  = 2'h0;
+      \$609  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$610  = states__2;
-    if (\$238 ) begin
+    \$610  = states__1;
+    if (\$226 ) begin
       \$610  = enters;
     end
     if (rst) begin
@@ -12525,8 +12516,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$611  = states__3;
-    if (\$251 ) begin
+    \$611  = states__2;
+    if (\$239 ) begin
       \$611  = enters;
     end
     if (rst) begin
@@ -12535,8 +12526,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$612  = states__4;
-    if (\$264 ) begin
+    \$612  = states__3;
+    if (\$252 ) begin
       \$612  = enters;
     end
     if (rst) begin
@@ -12545,8 +12536,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$613  = states__5;
-    if (\$277 ) begin
+    \$613  = states__4;
+    if (\$265 ) begin
       \$613  = enters;
     end
     if (rst) begin
@@ -12555,8 +12546,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$614  = states__6;
-    if (\$290 ) begin
+    \$614  = states__5;
+    if (\$278 ) begin
       \$614  = enters;
     end
     if (rst) begin
@@ -12565,8 +12556,8 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$615  = states__7;
-    if (\$303 ) begin
+    \$615  = states__6;
+    if (\$291 ) begin
       \$615  = enters;
     end
     if (rst) begin
@@ -12575,91 +12566,101 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$616  = will_walk;
+    \$616  = states__7;
+    if (\$304 ) begin
+      \$616  = enters;
+    end
     if (rst) begin
-      \$616  = 1'h0;
+      \$616  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$617  = walk_vm;
-    if (starts) begin
-      \$617  = write_row;
-    end
+    \$617  = will_walk;
     if (rst) begin
-      \$617  = 3'h0;
+      \$617  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$618  = walk_step;
+    \$618  = walk_vm;
     if (starts) begin
-      \$618  = 4'h0;
+      \$618  = write_row;
+    end
+    if (rst) begin
+      \$618  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$619  = walk_step;
+    if (starts) begin
+      \$619  = 4'h0;
     end else if (walk) begin
-      \$618  = \$314 [3:0];
+      \$619  = \$315 [3:0];
     end
     if (rst) begin
-      \$618  = 4'h0;
+      \$619  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$619  = \$324 ;
+    \$620  = \$325 ;
     if (rst) begin
-      \$619  = 8'h00;
+      \$620  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$620  = \$336 ;
-    if (rst) begin
-      \$620  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$621  = busy;
-    if (\$339 ) begin
-      \$621  = 1'h1;
-    end
-    if (kill) begin
-      if (\$signal ) begin
-        \$621  = \$341 ;
-      end
-    end
+    \$621  = \$337 ;
     if (rst) begin
       \$621  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$622  = kill_vm;
-    if (\$339 ) begin
-      \$622  = write_row;
+    \$622  = busy;
+    if (\$340 ) begin
+      \$622  = 1'h1;
     end
     if (kill) begin
       if (\$signal ) begin
-        \$622  = { \$596 , \$511 , \$426  };
+        \$622  = \$342 ;
       end
     end
     if (rst) begin
-      \$622  = 3'h0;
+      \$622  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$623  = kill_step;
-    if (\$339 ) begin
-      \$623  = 6'h00;
+    \$623  = kill_vm;
+    if (\$340 ) begin
+      \$623  = write_row;
     end
     if (kill) begin
-      \$623  = \$340 [5:0];
       if (\$signal ) begin
-        \$623  = 6'h00;
+        \$623  = { \$597 , \$512 , \$427  };
       end
     end
     if (rst) begin
-      \$623  = 6'h00;
+      \$623  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$624  = kill_step;
+    if (\$340 ) begin
+      \$624  = 6'h00;
+    end
+    if (kill) begin
+      \$624  = \$341 [5:0];
+      if (\$signal ) begin
+        \$624  = 6'h00;
+      end
+    end
+    if (rst) begin
+      \$624  = 6'h00;
     end
   end
   assign \fill$1  = fill;
@@ -12685,40 +12686,41 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign data_2 = look_generation;
   assign data_3 = look_own_generation;
   assign set_permit = write;
-  assign write_data = \$98 [7:0];
+  assign write_data = \$99 [7:0];
   assign permit_half = 1'h0;
   assign \write$87  = ends;
-  assign \write_data$88  = \$105 [7:0];
-  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
-  assign closed[7] = \$58 ;
-  assign closed[6] = \$54 ;
-  assign closed[5] = \$50 ;
-  assign closed[4] = \$46 ;
-  assign closed[3] = \$42 ;
-  assign closed[2] = \$38 ;
-  assign closed[1] = \$34 ;
-  assign closed[0] = \$30 ;
-  assign opened[7] = \$55 ;
-  assign opened[6] = \$51 ;
-  assign opened[5] = \$47 ;
-  assign opened[4] = \$43 ;
-  assign opened[3] = \$39 ;
-  assign opened[2] = \$35 ;
-  assign opened[1] = \$31 ;
-  assign opened[0] = \$27 ;
-  assign \$98  = { 32'h00000000, data[7:0] };
-  assign \$342  = rest[0];
-  assign \$363  = rest[0];
-  assign \$384  = rest[0];
-  assign \$405  = rest[0];
-  assign \$427  = rest[0];
-  assign \$448  = rest[0];
-  assign \$469  = rest[0];
-  assign \$490  = rest[0];
-  assign \$512  = rest[0];
-  assign \$533  = rest[0];
-  assign \$554  = rest[0];
-  assign \$575  = rest[0];
+  assign \write_data$88  = \$106 [7:0];
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign closed[7] = \$59 ;
+  assign closed[6] = \$55 ;
+  assign closed[5] = \$51 ;
+  assign closed[4] = \$47 ;
+  assign closed[3] = \$43 ;
+  assign closed[2] = \$39 ;
+  assign closed[1] = \$35 ;
+  assign closed[0] = \$31 ;
+  assign opened[7] = \$56 ;
+  assign opened[6] = \$52 ;
+  assign opened[5] = \$48 ;
+  assign opened[4] = \$44 ;
+  assign opened[3] = \$40 ;
+  assign opened[2] = \$36 ;
+  assign opened[1] = \$32 ;
+  assign opened[0] = \$28 ;
+  assign \$23  = \$22 ;
+  assign \$99  = { 32'h00000000, data[7:0] };
+  assign \$343  = rest[0];
+  assign \$364  = rest[0];
+  assign \$385  = rest[0];
+  assign \$406  = rest[0];
+  assign \$428  = rest[0];
+  assign \$449  = rest[0];
+  assign \$470  = rest[0];
+  assign \$491  = rest[0];
+  assign \$513  = rest[0];
+  assign \$534  = rest[0];
+  assign \$555  = rest[0];
+  assign \$576  = rest[0];
 endmodule
 
 module \postern.directory.generations (rst, write, write_data, data_0, data_1, data_2, data_3, fill_row, fill, r_port__addr, write_row, \r_port__addr$20 , \r_port__addr$16 , clk);
@@ -16756,26 +16758,26 @@ module \postern.faults (rst, write__address, write__valid, write__kind, write__r
     read_by_sram <= \$1873 ;
   \postern.faults.read_turn  read_turn (
     .clk(clk),
-    .\port$10526$0 (r_refusals__1__valid),
-    .\port$11744$0 (r_refusals__2__valid),
-    .\port$12962$0 (r_refusals__3__valid),
-    .\port$15154$0 (r_refusals__0__ready),
-    .\port$15161$0 (r_refusals__1__ready),
-    .\port$15169$0 (r_refusals__2__ready),
-    .\port$15178$0 (r_refusals__3__ready),
-    .\port$9308$0 (r_refusals__0__valid),
+    .\port$10527$0 (r_refusals__1__valid),
+    .\port$11745$0 (r_refusals__2__valid),
+    .\port$12963$0 (r_refusals__3__valid),
+    .\port$15155$0 (r_refusals__0__ready),
+    .\port$15162$0 (r_refusals__1__ready),
+    .\port$15170$0 (r_refusals__2__ready),
+    .\port$15179$0 (r_refusals__3__ready),
+    .\port$9309$0 (r_refusals__0__valid),
     .rst(rst)
   );
   \postern.faults.write_turn  write_turn (
     .clk(clk),
-    .\port$10498$0 (w_refusals__1__valid),
-    .\port$11716$0 (w_refusals__2__valid),
-    .\port$12934$0 (w_refusals__3__valid),
-    .\port$15086$0 (w_refusals__0__ready),
-    .\port$15093$0 (w_refusals__1__ready),
-    .\port$15101$0 (w_refusals__2__ready),
-    .\port$15110$0 (w_refusals__3__ready),
-    .\port$9280$0 (w_refusals__0__valid),
+    .\port$10499$0 (w_refusals__1__valid),
+    .\port$11717$0 (w_refusals__2__valid),
+    .\port$12935$0 (w_refusals__3__valid),
+    .\port$15087$0 (w_refusals__0__ready),
+    .\port$15094$0 (w_refusals__1__ready),
+    .\port$15102$0 (w_refusals__2__ready),
+    .\port$15111$0 (w_refusals__3__ready),
+    .\port$9281$0 (w_refusals__0__valid),
     .rst(rst)
   );
   always @* begin
@@ -17801,7 +17803,7 @@ module \postern.faults (rst, write__address, write__valid, write__kind, write__r
   assign \$1656  = 1'h1;
 endmodule
 
-module \postern.faults.read_turn (rst, \port$9308$0 , \port$10526$0 , \port$11744$0 , \port$12962$0 , \port$15154$0 , \port$15161$0 , \port$15169$0 , \port$15178$0 , clk);
+module \postern.faults.read_turn (rst, \port$9309$0 , \port$10527$0 , \port$11745$0 , \port$12963$0 , \port$15155$0 , \port$15162$0 , \port$15170$0 , \port$15179$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -17861,22 +17863,22 @@ module \postern.faults.read_turn (rst, \port$9308$0 , \port$10526$0 , \port$1174
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10526$0 ;
-  wire \port$10526$0 ;
-  input \port$11744$0 ;
-  wire \port$11744$0 ;
-  input \port$12962$0 ;
-  wire \port$12962$0 ;
-  output \port$15154$0 ;
-  wire \port$15154$0 ;
-  output \port$15161$0 ;
-  wire \port$15161$0 ;
-  output \port$15169$0 ;
-  wire \port$15169$0 ;
-  output \port$15178$0 ;
-  wire \port$15178$0 ;
-  input \port$9308$0 ;
-  wire \port$9308$0 ;
+  input \port$10527$0 ;
+  wire \port$10527$0 ;
+  input \port$11745$0 ;
+  wire \port$11745$0 ;
+  input \port$12963$0 ;
+  wire \port$12963$0 ;
+  output \port$15155$0 ;
+  wire \port$15155$0 ;
+  output \port$15162$0 ;
+  wire \port$15162$0 ;
+  output \port$15170$0 ;
+  wire \port$15170$0 ;
+  output \port$15179$0 ;
+  wire \port$15179$0 ;
+  input \port$9309$0 ;
+  wire \port$9309$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -17890,36 +17892,36 @@ module \postern.faults.read_turn (rst, \port$9308$0 , \port$10526$0 , \port$1174
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$10526$0 ;
-  assign \$14  = behind_0_2 & \port$11744$0 ;
-  assign \$15  = behind_0_3 & \port$12962$0 ;
+  assign \$13  = behind_0_1 & \port$10527$0 ;
+  assign \$14  = behind_0_2 & \port$11745$0 ;
+  assign \$15  = behind_0_3 & \port$12963$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$9308$0  & \$17 ;
+  assign \$18  = \port$9309$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$9308$0 ;
-  assign \$21  = behind_1_2 & \port$11744$0 ;
-  assign \$22  = behind_1_3 & \port$12962$0 ;
+  assign \$20  = \$19  & \port$9309$0 ;
+  assign \$21  = behind_1_2 & \port$11745$0 ;
+  assign \$22  = behind_1_3 & \port$12963$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$10526$0  & \$24 ;
+  assign \$25  = \port$10527$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$9308$0 ;
+  assign \$27  = \$26  & \port$9309$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$10526$0 ;
-  assign \$30  = behind_2_3 & \port$12962$0 ;
+  assign \$29  = \$28  & \port$10527$0 ;
+  assign \$30  = behind_2_3 & \port$12963$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11744$0  & \$32 ;
+  assign \$33  = \port$11745$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$9308$0 ;
+  assign \$35  = \$34  & \port$9309$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$10526$0 ;
+  assign \$37  = \$36  & \port$10527$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11744$0 ;
+  assign \$39  = \$38  & \port$11745$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12962$0  & \$41 ;
+  assign \$42  = \port$12963$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -17990,11 +17992,11 @@ module \postern.faults.read_turn (rst, \port$9308$0 , \port$10526$0 , \port$1174
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12962$0 , \port$11744$0 , \port$10526$0 , \port$9308$0  };
-  assign \port$15154$0  = \$18 ;
-  assign \port$15161$0  = \$25 ;
-  assign \port$15169$0  = \$33 ;
-  assign \port$15178$0  = \$42 ;
+  assign request = { \port$12963$0 , \port$11745$0 , \port$10527$0 , \port$9309$0  };
+  assign \port$15155$0  = \$18 ;
+  assign \port$15162$0  = \$25 ;
+  assign \port$15170$0  = \$33 ;
+  assign \port$15179$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -18003,7 +18005,7 @@ module \postern.faults.read_turn (rst, \port$9308$0 , \port$10526$0 , \port$1174
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.faults.write_turn (rst, \port$9280$0 , \port$10498$0 , \port$11716$0 , \port$12934$0 , \port$15086$0 , \port$15093$0 , \port$15101$0 , \port$15110$0 , clk);
+module \postern.faults.write_turn (rst, \port$9281$0 , \port$10499$0 , \port$11717$0 , \port$12935$0 , \port$15087$0 , \port$15094$0 , \port$15102$0 , \port$15111$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18063,22 +18065,22 @@ module \postern.faults.write_turn (rst, \port$9280$0 , \port$10498$0 , \port$117
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10498$0 ;
-  wire \port$10498$0 ;
-  input \port$11716$0 ;
-  wire \port$11716$0 ;
-  input \port$12934$0 ;
-  wire \port$12934$0 ;
-  output \port$15086$0 ;
-  wire \port$15086$0 ;
-  output \port$15093$0 ;
-  wire \port$15093$0 ;
-  output \port$15101$0 ;
-  wire \port$15101$0 ;
-  output \port$15110$0 ;
-  wire \port$15110$0 ;
-  input \port$9280$0 ;
-  wire \port$9280$0 ;
+  input \port$10499$0 ;
+  wire \port$10499$0 ;
+  input \port$11717$0 ;
+  wire \port$11717$0 ;
+  input \port$12935$0 ;
+  wire \port$12935$0 ;
+  output \port$15087$0 ;
+  wire \port$15087$0 ;
+  output \port$15094$0 ;
+  wire \port$15094$0 ;
+  output \port$15102$0 ;
+  wire \port$15102$0 ;
+  output \port$15111$0 ;
+  wire \port$15111$0 ;
+  input \port$9281$0 ;
+  wire \port$9281$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -18092,36 +18094,36 @@ module \postern.faults.write_turn (rst, \port$9280$0 , \port$10498$0 , \port$117
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$10498$0 ;
-  assign \$14  = behind_0_2 & \port$11716$0 ;
-  assign \$15  = behind_0_3 & \port$12934$0 ;
+  assign \$13  = behind_0_1 & \port$10499$0 ;
+  assign \$14  = behind_0_2 & \port$11717$0 ;
+  assign \$15  = behind_0_3 & \port$12935$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$9280$0  & \$17 ;
+  assign \$18  = \port$9281$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$9280$0 ;
-  assign \$21  = behind_1_2 & \port$11716$0 ;
-  assign \$22  = behind_1_3 & \port$12934$0 ;
+  assign \$20  = \$19  & \port$9281$0 ;
+  assign \$21  = behind_1_2 & \port$11717$0 ;
+  assign \$22  = behind_1_3 & \port$12935$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$10498$0  & \$24 ;
+  assign \$25  = \port$10499$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$9280$0 ;
+  assign \$27  = \$26  & \port$9281$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$10498$0 ;
-  assign \$30  = behind_2_3 & \port$12934$0 ;
+  assign \$29  = \$28  & \port$10499$0 ;
+  assign \$30  = behind_2_3 & \port$12935$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11716$0  & \$32 ;
+  assign \$33  = \port$11717$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$9280$0 ;
+  assign \$35  = \$34  & \port$9281$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$10498$0 ;
+  assign \$37  = \$36  & \port$10499$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11716$0 ;
+  assign \$39  = \$38  & \port$11717$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12934$0  & \$41 ;
+  assign \$42  = \port$12935$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -18192,11 +18194,11 @@ module \postern.faults.write_turn (rst, \port$9280$0 , \port$10498$0 , \port$117
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12934$0 , \port$11716$0 , \port$10498$0 , \port$9280$0  };
-  assign \port$15086$0  = \$18 ;
-  assign \port$15093$0  = \$25 ;
-  assign \port$15101$0  = \$33 ;
-  assign \port$15110$0  = \$42 ;
+  assign request = { \port$12935$0 , \port$11717$0 , \port$10499$0 , \port$9281$0  };
+  assign \port$15087$0  = \$18 ;
+  assign \port$15094$0  = \$25 ;
+  assign \port$15102$0  = \$33 ;
+  assign \port$15111$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -18206,7 +18208,7 @@ module \postern.faults.write_turn (rst, \port$9280$0 , \port$10498$0 , \port$117
 endmodule
 
 module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_resident, vm, available, loan_over, opened, closed, open, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting
-, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18105$0 , \port$18119$0 , \port$18133$0 , \port$18147$0 , \port$18161$0 , \port$18175$0 , \port$18189$0 , \port$18203$0 , clk
+, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18112$0 , \port$18126$0 , \port$18140$0 , \port$18154$0 , \port$18168$0 , \port$18182$0 , \port$18196$0 , \port$18210$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
@@ -19157,22 +19159,22 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$18105$0 ;
-  wire \port$18105$0 ;
-  input \port$18119$0 ;
-  wire \port$18119$0 ;
-  input \port$18133$0 ;
-  wire \port$18133$0 ;
-  input \port$18147$0 ;
-  wire \port$18147$0 ;
-  input \port$18161$0 ;
-  wire \port$18161$0 ;
-  input \port$18175$0 ;
-  wire \port$18175$0 ;
-  input \port$18189$0 ;
-  wire \port$18189$0 ;
-  input \port$18203$0 ;
-  wire \port$18203$0 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
   input [7:0] refusing;
   wire [7:0] refusing;
   output [3:0] residents__0;
@@ -19364,35 +19366,35 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   assign \$325  = ~ \$324 ;
   assign \$326  = fired & \$325 ;
   assign \$327  = \$326  | fires;
-  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18105$0  };
+  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18112$0  };
   assign \$328  = ! vm;
   assign \$330  = clear | test;
   assign written_0 = \$329  & \$330 ;
-  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18119$0  };
+  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18126$0  };
   assign \$331  = vm == 1'h1;
   assign \$333  = clear | test;
   assign written_1 = \$332  & \$333 ;
-  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18133$0  };
+  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18140$0  };
   assign \$334  = vm == 2'h2;
   assign \$336  = clear | test;
   assign written_2 = \$335  & \$336 ;
-  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18147$0  };
+  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18154$0  };
   assign \$337  = vm == 2'h3;
   assign \$339  = clear | test;
   assign written_3 = \$338  & \$339 ;
-  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18161$0  };
+  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18168$0  };
   assign \$340  = vm == 3'h4;
   assign \$342  = clear | test;
   assign written_4 = \$341  & \$342 ;
-  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18175$0  };
+  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18182$0  };
   assign \$343  = vm == 3'h5;
   assign \$345  = clear | test;
   assign written_5 = \$344  & \$345 ;
-  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18189$0  };
+  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18196$0  };
   assign \$346  = vm == 3'h6;
   assign \$348  = clear | test;
   assign written_6 = \$347  & \$348 ;
-  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18203$0  };
+  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18210$0  };
   assign \$349  = vm == 3'h7;
   assign \$351  = clear | test;
   assign written_7 = \$350  & \$351 ;
@@ -20995,7 +20997,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
     end
   end
   assign chosen = \$810 [7:0];
-  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
   assign \residents__0.valid  = residents__0[3];
@@ -21130,7 +21132,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   assign \$566  = \$565 ;
 endmodule
 
-module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, \port$2948$80 , commit__enable, commit__data, w__0__request, w__0__enable, r__0__request, r__0__slot
+module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, \port$2949$80 , commit__enable, commit__data, w__0__request, w__0__enable, r__0__request, r__0__slot
 , r__0__word, r__0__keep, w__0__data, w__0__slot, w__1__request, w__1__enable, r__1__request, r__1__slot, r__1__word, r__1__keep, w__1__data, w__1__slot, w__2__request, w__2__enable, r__2__request, r__2__slot, r__2__word, r__2__keep, w__2__data, w__2__slot, w__3__request
 , w__3__enable, r__3__request, r__3__slot, r__3__word, r__3__keep, w__3__data, w__3__slot, commit__request, w__0__word, w__1__word, w__2__word, w__3__word, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
@@ -21395,8 +21397,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   reg occupied_1 = 1'h0;
   reg occupied_2 = 1'h0;
   reg occupied_3 = 1'h0;
-  input [11:0] \port$2948$80 ;
-  wire [11:0] \port$2948$80 ;
+  input [11:0] \port$2949$80 ;
+  wire [11:0] \port$2949$80 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -24822,7 +24824,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$82  = late_0_0 | late_0_1;
   assign \$83  = \$82  | late_0_2;
   assign \$84  = \$83  | late_0_3;
-  assign \$85  = commit__request[0] ? { commit__data, \port$2948$80 [11:2] } : \$84 ;
+  assign \$85  = commit__request[0] ? { commit__data, \port$2949$80 [11:2] } : \$84 ;
   assign \$86  = address_0_0 | address_0_1;
   assign \$87  = \$86  | address_0_2;
   assign r_port__addr = \$87  | address_0_3;
@@ -24833,7 +24835,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$89  = late_1_0 | late_1_1;
   assign \$90  = \$89  | late_1_2;
   assign \$91  = \$90  | late_1_3;
-  assign \$92  = commit__request[1] ? { commit__data, \port$2948$80 [11:2] } : \$91 ;
+  assign \$92  = commit__request[1] ? { commit__data, \port$2949$80 [11:2] } : \$91 ;
   assign \$93  = address_1_0 | address_1_1;
   assign \$94  = \$93  | address_1_2;
   assign \r_port__addr$140  = \$94  | address_1_3;
@@ -24844,7 +24846,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$96  = late_2_0 | late_2_1;
   assign \$97  = \$96  | late_2_2;
   assign \$98  = \$97  | late_2_3;
-  assign \$99  = commit__request[2] ? { commit__data, \port$2948$80 [11:2] } : \$98 ;
+  assign \$99  = commit__request[2] ? { commit__data, \port$2949$80 [11:2] } : \$98 ;
   assign \$100  = address_2_0 | address_2_1;
   assign \$101  = \$100  | address_2_2;
   assign \r_port__addr$151  = \$101  | address_2_3;
@@ -24855,7 +24857,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$103  = late_3_0 | late_3_1;
   assign \$104  = \$103  | late_3_2;
   assign \$105  = \$104  | late_3_3;
-  assign \$106  = commit__request[3] ? { commit__data, \port$2948$80 [11:2] } : \$105 ;
+  assign \$106  = commit__request[3] ? { commit__data, \port$2949$80 [11:2] } : \$105 ;
   assign \$107  = address_3_0 | address_3_1;
   assign \$108  = \$107  | address_3_2;
   assign \r_port__addr$162  = \$108  | address_3_3;
@@ -25002,102 +25004,102 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     word_3_3 <= \$80 ;
   \postern.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$10882$0 (r__2__request[0]),
-    .\port$12100$0 (r__3__request[0]),
+    .\port$10883$0 (r__2__request[0]),
+    .\port$12101$0 (r__3__request[0]),
     .\port$576$0 (\$153 ),
     .\port$583$0 (\$154 ),
     .\port$591$0 (\$155 ),
     .\port$600$0 (\$156 ),
-    .\port$8446$0 (r__0__request[0]),
-    .\port$9664$0 (r__1__request[0]),
+    .\port$8447$0 (r__0__request[0]),
+    .\port$9665$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$10882$1 (r__2__request[1]),
-    .\port$12100$1 (r__3__request[1]),
+    .\port$10883$1 (r__2__request[1]),
+    .\port$12101$1 (r__3__request[1]),
     .\port$687$0 (\$161 ),
     .\port$694$0 (\$162 ),
     .\port$702$0 (\$163 ),
     .\port$711$0 (\$164 ),
-    .\port$8446$1 (r__0__request[1]),
-    .\port$9664$1 (r__1__request[1]),
+    .\port$8447$1 (r__0__request[1]),
+    .\port$9665$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$10882$2 (r__2__request[2]),
-    .\port$12100$2 (r__3__request[2]),
+    .\port$10883$2 (r__2__request[2]),
+    .\port$12101$2 (r__3__request[2]),
     .\port$798$0 (\$169 ),
     .\port$805$0 (\$170 ),
     .\port$813$0 (\$171 ),
     .\port$822$0 (\$172 ),
-    .\port$8446$2 (r__0__request[2]),
-    .\port$9664$2 (r__1__request[2]),
+    .\port$8447$2 (r__0__request[2]),
+    .\port$9665$2 (r__1__request[2]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$10882$3 (r__2__request[3]),
-    .\port$12100$3 (r__3__request[3]),
-    .\port$8446$3 (r__0__request[3]),
+    .\port$10883$3 (r__2__request[3]),
+    .\port$12101$3 (r__3__request[3]),
+    .\port$8447$3 (r__0__request[3]),
     .\port$909$0 (\$177 ),
     .\port$916$0 (\$178 ),
     .\port$924$0 (\$179 ),
     .\port$933$0 (\$180 ),
-    .\port$9664$3 (r__1__request[3]),
+    .\port$9665$3 (r__1__request[3]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .\port$10592$0 (w__2__request[0]),
-    .\port$11810$0 (w__3__request[0]),
+    .\port$10593$0 (w__2__request[0]),
+    .\port$11811$0 (w__3__request[0]),
     .\port$522$0 (\$149 ),
     .\port$529$0 (\$150 ),
     .\port$537$0 (\$151 ),
     .\port$546$0 (\$152 ),
-    .\port$8156$0 (w__0__request[0]),
-    .\port$9374$0 (w__1__request[0]),
+    .\port$8157$0 (w__0__request[0]),
+    .\port$9375$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .\port$10592$1 (w__2__request[1]),
-    .\port$11810$1 (w__3__request[1]),
+    .\port$10593$1 (w__2__request[1]),
+    .\port$11811$1 (w__3__request[1]),
     .\port$633$0 (\$157 ),
     .\port$640$0 (\$158 ),
     .\port$648$0 (\$159 ),
     .\port$657$0 (\$160 ),
-    .\port$8156$1 (w__0__request[1]),
-    .\port$9374$1 (w__1__request[1]),
+    .\port$8157$1 (w__0__request[1]),
+    .\port$9375$1 (w__1__request[1]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_2  write_arbiter_2 (
     .accept(free_2),
     .clk(clk),
-    .\port$10592$2 (w__2__request[2]),
-    .\port$11810$2 (w__3__request[2]),
+    .\port$10593$2 (w__2__request[2]),
+    .\port$11811$2 (w__3__request[2]),
     .\port$744$0 (\$165 ),
     .\port$751$0 (\$166 ),
     .\port$759$0 (\$167 ),
     .\port$768$0 (\$168 ),
-    .\port$8156$2 (w__0__request[2]),
-    .\port$9374$2 (w__1__request[2]),
+    .\port$8157$2 (w__0__request[2]),
+    .\port$9375$2 (w__1__request[2]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_3  write_arbiter_3 (
     .accept(free_3),
     .clk(clk),
-    .\port$10592$3 (w__2__request[3]),
-    .\port$11810$3 (w__3__request[3]),
-    .\port$8156$3 (w__0__request[3]),
+    .\port$10593$3 (w__2__request[3]),
+    .\port$11811$3 (w__3__request[3]),
+    .\port$8157$3 (w__0__request[3]),
     .\port$855$0 (\$173 ),
     .\port$862$0 (\$174 ),
     .\port$870$0 (\$175 ),
     .\port$879$0 (\$176 ),
-    .\port$9374$3 (w__1__request[3]),
+    .\port$9375$3 (w__1__request[3]),
     .rst(rst)
   );
   always @* begin
@@ -25321,8 +25323,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign accept = free_0;
   assign w_port__addr = \$85 [9:0];
   assign w_port__data = \$85 [41:10];
-  assign commit__word = \port$2948$80 [3:0];
-  assign commit__slot = \port$2948$80 [11:4];
+  assign commit__word = \port$2949$80 [3:0];
+  assign commit__slot = \port$2949$80 [11:4];
   assign \request$122  = { r__3__request[0], r__2__request[0], r__1__request[0], r__0__request[0] };
   assign \accept$127  = 1'h1;
   assign r_port__en = 1'h1;
@@ -25357,7 +25359,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$112  = \$102 ;
 endmodule
 
-module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$0 , \port$600$0 , \port$8446$0 , \port$9664$0 , \port$10882$0 , \port$12100$0 , clk);
+module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$0 , \port$600$0 , \port$8447$0 , \port$9665$0 , \port$10883$0 , \port$12101$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25417,10 +25419,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10882$0 ;
-  wire \port$10882$0 ;
-  input \port$12100$0 ;
-  wire \port$12100$0 ;
+  input \port$10883$0 ;
+  wire \port$10883$0 ;
+  input \port$12101$0 ;
+  wire \port$12101$0 ;
   output \port$576$0 ;
   wire \port$576$0 ;
   output \port$583$0 ;
@@ -25429,10 +25431,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   wire \port$591$0 ;
   output \port$600$0 ;
   wire \port$600$0 ;
-  input \port$8446$0 ;
-  wire \port$8446$0 ;
-  input \port$9664$0 ;
-  wire \port$9664$0 ;
+  input \port$8447$0 ;
+  wire \port$8447$0 ;
+  input \port$9665$0 ;
+  wire \port$9665$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25446,36 +25448,36 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9664$0 ;
-  assign \$14  = behind_0_2 & \port$10882$0 ;
-  assign \$15  = behind_0_3 & \port$12100$0 ;
+  assign \$13  = behind_0_1 & \port$9665$0 ;
+  assign \$14  = behind_0_2 & \port$10883$0 ;
+  assign \$15  = behind_0_3 & \port$12101$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8446$0  & \$17 ;
+  assign \$18  = \port$8447$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8446$0 ;
-  assign \$21  = behind_1_2 & \port$10882$0 ;
-  assign \$22  = behind_1_3 & \port$12100$0 ;
+  assign \$20  = \$19  & \port$8447$0 ;
+  assign \$21  = behind_1_2 & \port$10883$0 ;
+  assign \$22  = behind_1_3 & \port$12101$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9664$0  & \$24 ;
+  assign \$25  = \port$9665$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8446$0 ;
+  assign \$27  = \$26  & \port$8447$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9664$0 ;
-  assign \$30  = behind_2_3 & \port$12100$0 ;
+  assign \$29  = \$28  & \port$9665$0 ;
+  assign \$30  = behind_2_3 & \port$12101$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10882$0  & \$32 ;
+  assign \$33  = \port$10883$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8446$0 ;
+  assign \$35  = \$34  & \port$8447$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9664$0 ;
+  assign \$37  = \$36  & \port$9665$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10882$0 ;
+  assign \$39  = \$38  & \port$10883$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12100$0  & \$41 ;
+  assign \$42  = \port$12101$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25546,7 +25548,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12100$0 , \port$10882$0 , \port$9664$0 , \port$8446$0  };
+  assign request = { \port$12101$0 , \port$10883$0 , \port$9665$0 , \port$8447$0  };
   assign \port$576$0  = \$18 ;
   assign \port$583$0  = \$25 ;
   assign \port$591$0  = \$33 ;
@@ -25559,7 +25561,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$0 , \port$711$0 , \port$8446$1 , \port$9664$1 , \port$10882$1 , \port$12100$1 , clk);
+module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$0 , \port$711$0 , \port$8447$1 , \port$9665$1 , \port$10883$1 , \port$12101$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25619,10 +25621,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10882$1 ;
-  wire \port$10882$1 ;
-  input \port$12100$1 ;
-  wire \port$12100$1 ;
+  input \port$10883$1 ;
+  wire \port$10883$1 ;
+  input \port$12101$1 ;
+  wire \port$12101$1 ;
   output \port$687$0 ;
   wire \port$687$0 ;
   output \port$694$0 ;
@@ -25631,10 +25633,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   wire \port$702$0 ;
   output \port$711$0 ;
   wire \port$711$0 ;
-  input \port$8446$1 ;
-  wire \port$8446$1 ;
-  input \port$9664$1 ;
-  wire \port$9664$1 ;
+  input \port$8447$1 ;
+  wire \port$8447$1 ;
+  input \port$9665$1 ;
+  wire \port$9665$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25648,36 +25650,36 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9664$1 ;
-  assign \$14  = behind_0_2 & \port$10882$1 ;
-  assign \$15  = behind_0_3 & \port$12100$1 ;
+  assign \$13  = behind_0_1 & \port$9665$1 ;
+  assign \$14  = behind_0_2 & \port$10883$1 ;
+  assign \$15  = behind_0_3 & \port$12101$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8446$1  & \$17 ;
+  assign \$18  = \port$8447$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8446$1 ;
-  assign \$21  = behind_1_2 & \port$10882$1 ;
-  assign \$22  = behind_1_3 & \port$12100$1 ;
+  assign \$20  = \$19  & \port$8447$1 ;
+  assign \$21  = behind_1_2 & \port$10883$1 ;
+  assign \$22  = behind_1_3 & \port$12101$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9664$1  & \$24 ;
+  assign \$25  = \port$9665$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8446$1 ;
+  assign \$27  = \$26  & \port$8447$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9664$1 ;
-  assign \$30  = behind_2_3 & \port$12100$1 ;
+  assign \$29  = \$28  & \port$9665$1 ;
+  assign \$30  = behind_2_3 & \port$12101$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10882$1  & \$32 ;
+  assign \$33  = \port$10883$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8446$1 ;
+  assign \$35  = \$34  & \port$8447$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9664$1 ;
+  assign \$37  = \$36  & \port$9665$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10882$1 ;
+  assign \$39  = \$38  & \port$10883$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12100$1  & \$41 ;
+  assign \$42  = \port$12101$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25748,7 +25750,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12100$1 , \port$10882$1 , \port$9664$1 , \port$8446$1  };
+  assign request = { \port$12101$1 , \port$10883$1 , \port$9665$1 , \port$8447$1  };
   assign \port$687$0  = \$18 ;
   assign \port$694$0  = \$25 ;
   assign \port$702$0  = \$33 ;
@@ -25761,7 +25763,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$0 , \port$822$0 , \port$8446$2 , \port$9664$2 , \port$10882$2 , \port$12100$2 , clk);
+module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$0 , \port$822$0 , \port$8447$2 , \port$9665$2 , \port$10883$2 , \port$12101$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25821,10 +25823,10 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10882$2 ;
-  wire \port$10882$2 ;
-  input \port$12100$2 ;
-  wire \port$12100$2 ;
+  input \port$10883$2 ;
+  wire \port$10883$2 ;
+  input \port$12101$2 ;
+  wire \port$12101$2 ;
   output \port$798$0 ;
   wire \port$798$0 ;
   output \port$805$0 ;
@@ -25833,10 +25835,10 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   wire \port$813$0 ;
   output \port$822$0 ;
   wire \port$822$0 ;
-  input \port$8446$2 ;
-  wire \port$8446$2 ;
-  input \port$9664$2 ;
-  wire \port$9664$2 ;
+  input \port$8447$2 ;
+  wire \port$8447$2 ;
+  input \port$9665$2 ;
+  wire \port$9665$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25850,36 +25852,36 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9664$2 ;
-  assign \$14  = behind_0_2 & \port$10882$2 ;
-  assign \$15  = behind_0_3 & \port$12100$2 ;
+  assign \$13  = behind_0_1 & \port$9665$2 ;
+  assign \$14  = behind_0_2 & \port$10883$2 ;
+  assign \$15  = behind_0_3 & \port$12101$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8446$2  & \$17 ;
+  assign \$18  = \port$8447$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8446$2 ;
-  assign \$21  = behind_1_2 & \port$10882$2 ;
-  assign \$22  = behind_1_3 & \port$12100$2 ;
+  assign \$20  = \$19  & \port$8447$2 ;
+  assign \$21  = behind_1_2 & \port$10883$2 ;
+  assign \$22  = behind_1_3 & \port$12101$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9664$2  & \$24 ;
+  assign \$25  = \port$9665$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8446$2 ;
+  assign \$27  = \$26  & \port$8447$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9664$2 ;
-  assign \$30  = behind_2_3 & \port$12100$2 ;
+  assign \$29  = \$28  & \port$9665$2 ;
+  assign \$30  = behind_2_3 & \port$12101$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10882$2  & \$32 ;
+  assign \$33  = \port$10883$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8446$2 ;
+  assign \$35  = \$34  & \port$8447$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9664$2 ;
+  assign \$37  = \$36  & \port$9665$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10882$2 ;
+  assign \$39  = \$38  & \port$10883$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12100$2  & \$41 ;
+  assign \$42  = \port$12101$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25950,7 +25952,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12100$2 , \port$10882$2 , \port$9664$2 , \port$8446$2  };
+  assign request = { \port$12101$2 , \port$10883$2 , \port$9665$2 , \port$8447$2  };
   assign \port$798$0  = \$18 ;
   assign \port$805$0  = \$25 ;
   assign \port$813$0  = \$33 ;
@@ -25963,7 +25965,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$0 , \port$933$0 , \port$8446$3 , \port$9664$3 , \port$10882$3 , \port$12100$3 , clk);
+module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$0 , \port$933$0 , \port$8447$3 , \port$9665$3 , \port$10883$3 , \port$12101$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26023,12 +26025,12 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10882$3 ;
-  wire \port$10882$3 ;
-  input \port$12100$3 ;
-  wire \port$12100$3 ;
-  input \port$8446$3 ;
-  wire \port$8446$3 ;
+  input \port$10883$3 ;
+  wire \port$10883$3 ;
+  input \port$12101$3 ;
+  wire \port$12101$3 ;
+  input \port$8447$3 ;
+  wire \port$8447$3 ;
   output \port$909$0 ;
   wire \port$909$0 ;
   output \port$916$0 ;
@@ -26037,8 +26039,8 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   wire \port$924$0 ;
   output \port$933$0 ;
   wire \port$933$0 ;
-  input \port$9664$3 ;
-  wire \port$9664$3 ;
+  input \port$9665$3 ;
+  wire \port$9665$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26052,36 +26054,36 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9664$3 ;
-  assign \$14  = behind_0_2 & \port$10882$3 ;
-  assign \$15  = behind_0_3 & \port$12100$3 ;
+  assign \$13  = behind_0_1 & \port$9665$3 ;
+  assign \$14  = behind_0_2 & \port$10883$3 ;
+  assign \$15  = behind_0_3 & \port$12101$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8446$3  & \$17 ;
+  assign \$18  = \port$8447$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8446$3 ;
-  assign \$21  = behind_1_2 & \port$10882$3 ;
-  assign \$22  = behind_1_3 & \port$12100$3 ;
+  assign \$20  = \$19  & \port$8447$3 ;
+  assign \$21  = behind_1_2 & \port$10883$3 ;
+  assign \$22  = behind_1_3 & \port$12101$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9664$3  & \$24 ;
+  assign \$25  = \port$9665$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8446$3 ;
+  assign \$27  = \$26  & \port$8447$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9664$3 ;
-  assign \$30  = behind_2_3 & \port$12100$3 ;
+  assign \$29  = \$28  & \port$9665$3 ;
+  assign \$30  = behind_2_3 & \port$12101$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10882$3  & \$32 ;
+  assign \$33  = \port$10883$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8446$3 ;
+  assign \$35  = \$34  & \port$8447$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9664$3 ;
+  assign \$37  = \$36  & \port$9665$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10882$3 ;
+  assign \$39  = \$38  & \port$10883$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12100$3  & \$41 ;
+  assign \$42  = \port$12101$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26152,7 +26154,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12100$3 , \port$10882$3 , \port$9664$3 , \port$8446$3  };
+  assign request = { \port$12101$3 , \port$10883$3 , \port$9665$3 , \port$8447$3  };
   assign \port$909$0  = \$18 ;
   assign \port$916$0  = \$25 ;
   assign \port$924$0  = \$33 ;
@@ -26165,7 +26167,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \port$537$0 , \port$546$0 , \port$8156$0 , \port$9374$0 , \port$10592$0 , \port$11810$0 , clk);
+module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \port$537$0 , \port$546$0 , \port$8157$0 , \port$9375$0 , \port$10593$0 , \port$11811$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26226,10 +26228,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10592$0 ;
-  wire \port$10592$0 ;
-  input \port$11810$0 ;
-  wire \port$11810$0 ;
+  input \port$10593$0 ;
+  wire \port$10593$0 ;
+  input \port$11811$0 ;
+  wire \port$11811$0 ;
   output \port$522$0 ;
   wire \port$522$0 ;
   output \port$529$0 ;
@@ -26238,10 +26240,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   wire \port$537$0 ;
   output \port$546$0 ;
   wire \port$546$0 ;
-  input \port$8156$0 ;
-  wire \port$8156$0 ;
-  input \port$9374$0 ;
-  wire \port$9374$0 ;
+  input \port$8157$0 ;
+  wire \port$8157$0 ;
+  input \port$9375$0 ;
+  wire \port$9375$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26261,36 +26263,36 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9374$0 ;
-  assign \$14  = behind_0_2 & \port$10592$0 ;
-  assign \$15  = behind_0_3 & \port$11810$0 ;
+  assign \$13  = behind_0_1 & \port$9375$0 ;
+  assign \$14  = behind_0_2 & \port$10593$0 ;
+  assign \$15  = behind_0_3 & \port$11811$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8156$0  & \$17 ;
+  assign \$18  = \port$8157$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8156$0 ;
-  assign \$21  = behind_1_2 & \port$10592$0 ;
-  assign \$22  = behind_1_3 & \port$11810$0 ;
+  assign \$20  = \$19  & \port$8157$0 ;
+  assign \$21  = behind_1_2 & \port$10593$0 ;
+  assign \$22  = behind_1_3 & \port$11811$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9374$0  & \$24 ;
+  assign \$25  = \port$9375$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8156$0 ;
+  assign \$27  = \$26  & \port$8157$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9374$0 ;
-  assign \$30  = behind_2_3 & \port$11810$0 ;
+  assign \$29  = \$28  & \port$9375$0 ;
+  assign \$30  = behind_2_3 & \port$11811$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10592$0  & \$32 ;
+  assign \$33  = \port$10593$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8156$0 ;
+  assign \$35  = \$34  & \port$8157$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9374$0 ;
+  assign \$37  = \$36  & \port$9375$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10592$0 ;
+  assign \$39  = \$38  & \port$10593$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11810$0  & \$41 ;
+  assign \$42  = \port$11811$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26360,14 +26362,14 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11810$0 , \port$10592$0 , \port$9374$0 , \port$8156$0  };
+  assign request = { \port$11811$0 , \port$10593$0 , \port$9375$0 , \port$8157$0  };
   assign \port$522$0  = \$18 ;
   assign \port$529$0  = \$25 ;
   assign \port$537$0  = \$33 ;
   assign \port$546$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \port$648$0 , \port$657$0 , \port$8156$1 , \port$9374$1 , \port$10592$1 , \port$11810$1 , clk);
+module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \port$648$0 , \port$657$0 , \port$8157$1 , \port$9375$1 , \port$10593$1 , \port$11811$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26428,10 +26430,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10592$1 ;
-  wire \port$10592$1 ;
-  input \port$11810$1 ;
-  wire \port$11810$1 ;
+  input \port$10593$1 ;
+  wire \port$10593$1 ;
+  input \port$11811$1 ;
+  wire \port$11811$1 ;
   output \port$633$0 ;
   wire \port$633$0 ;
   output \port$640$0 ;
@@ -26440,10 +26442,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   wire \port$648$0 ;
   output \port$657$0 ;
   wire \port$657$0 ;
-  input \port$8156$1 ;
-  wire \port$8156$1 ;
-  input \port$9374$1 ;
-  wire \port$9374$1 ;
+  input \port$8157$1 ;
+  wire \port$8157$1 ;
+  input \port$9375$1 ;
+  wire \port$9375$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26463,36 +26465,36 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9374$1 ;
-  assign \$14  = behind_0_2 & \port$10592$1 ;
-  assign \$15  = behind_0_3 & \port$11810$1 ;
+  assign \$13  = behind_0_1 & \port$9375$1 ;
+  assign \$14  = behind_0_2 & \port$10593$1 ;
+  assign \$15  = behind_0_3 & \port$11811$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8156$1  & \$17 ;
+  assign \$18  = \port$8157$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8156$1 ;
-  assign \$21  = behind_1_2 & \port$10592$1 ;
-  assign \$22  = behind_1_3 & \port$11810$1 ;
+  assign \$20  = \$19  & \port$8157$1 ;
+  assign \$21  = behind_1_2 & \port$10593$1 ;
+  assign \$22  = behind_1_3 & \port$11811$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9374$1  & \$24 ;
+  assign \$25  = \port$9375$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8156$1 ;
+  assign \$27  = \$26  & \port$8157$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9374$1 ;
-  assign \$30  = behind_2_3 & \port$11810$1 ;
+  assign \$29  = \$28  & \port$9375$1 ;
+  assign \$30  = behind_2_3 & \port$11811$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10592$1  & \$32 ;
+  assign \$33  = \port$10593$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8156$1 ;
+  assign \$35  = \$34  & \port$8157$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9374$1 ;
+  assign \$37  = \$36  & \port$9375$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10592$1 ;
+  assign \$39  = \$38  & \port$10593$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11810$1  & \$41 ;
+  assign \$42  = \port$11811$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26562,14 +26564,14 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11810$1 , \port$10592$1 , \port$9374$1 , \port$8156$1  };
+  assign request = { \port$11811$1 , \port$10593$1 , \port$9375$1 , \port$8157$1  };
   assign \port$633$0  = \$18 ;
   assign \port$640$0  = \$25 ;
   assign \port$648$0  = \$33 ;
   assign \port$657$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \port$759$0 , \port$768$0 , \port$8156$2 , \port$9374$2 , \port$10592$2 , \port$11810$2 , clk);
+module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \port$759$0 , \port$768$0 , \port$8157$2 , \port$9375$2 , \port$10593$2 , \port$11811$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26630,10 +26632,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10592$2 ;
-  wire \port$10592$2 ;
-  input \port$11810$2 ;
-  wire \port$11810$2 ;
+  input \port$10593$2 ;
+  wire \port$10593$2 ;
+  input \port$11811$2 ;
+  wire \port$11811$2 ;
   output \port$744$0 ;
   wire \port$744$0 ;
   output \port$751$0 ;
@@ -26642,10 +26644,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   wire \port$759$0 ;
   output \port$768$0 ;
   wire \port$768$0 ;
-  input \port$8156$2 ;
-  wire \port$8156$2 ;
-  input \port$9374$2 ;
-  wire \port$9374$2 ;
+  input \port$8157$2 ;
+  wire \port$8157$2 ;
+  input \port$9375$2 ;
+  wire \port$9375$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26665,36 +26667,36 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9374$2 ;
-  assign \$14  = behind_0_2 & \port$10592$2 ;
-  assign \$15  = behind_0_3 & \port$11810$2 ;
+  assign \$13  = behind_0_1 & \port$9375$2 ;
+  assign \$14  = behind_0_2 & \port$10593$2 ;
+  assign \$15  = behind_0_3 & \port$11811$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8156$2  & \$17 ;
+  assign \$18  = \port$8157$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8156$2 ;
-  assign \$21  = behind_1_2 & \port$10592$2 ;
-  assign \$22  = behind_1_3 & \port$11810$2 ;
+  assign \$20  = \$19  & \port$8157$2 ;
+  assign \$21  = behind_1_2 & \port$10593$2 ;
+  assign \$22  = behind_1_3 & \port$11811$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9374$2  & \$24 ;
+  assign \$25  = \port$9375$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8156$2 ;
+  assign \$27  = \$26  & \port$8157$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9374$2 ;
-  assign \$30  = behind_2_3 & \port$11810$2 ;
+  assign \$29  = \$28  & \port$9375$2 ;
+  assign \$30  = behind_2_3 & \port$11811$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10592$2  & \$32 ;
+  assign \$33  = \port$10593$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8156$2 ;
+  assign \$35  = \$34  & \port$8157$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9374$2 ;
+  assign \$37  = \$36  & \port$9375$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10592$2 ;
+  assign \$39  = \$38  & \port$10593$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11810$2  & \$41 ;
+  assign \$42  = \port$11811$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26764,14 +26766,14 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11810$2 , \port$10592$2 , \port$9374$2 , \port$8156$2  };
+  assign request = { \port$11811$2 , \port$10593$2 , \port$9375$2 , \port$8157$2  };
   assign \port$744$0  = \$18 ;
   assign \port$751$0  = \$25 ;
   assign \port$759$0  = \$33 ;
   assign \port$768$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \port$870$0 , \port$879$0 , \port$8156$3 , \port$9374$3 , \port$10592$3 , \port$11810$3 , clk);
+module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \port$870$0 , \port$879$0 , \port$8157$3 , \port$9375$3 , \port$10593$3 , \port$11811$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26832,12 +26834,12 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10592$3 ;
-  wire \port$10592$3 ;
-  input \port$11810$3 ;
-  wire \port$11810$3 ;
-  input \port$8156$3 ;
-  wire \port$8156$3 ;
+  input \port$10593$3 ;
+  wire \port$10593$3 ;
+  input \port$11811$3 ;
+  wire \port$11811$3 ;
+  input \port$8157$3 ;
+  wire \port$8157$3 ;
   output \port$855$0 ;
   wire \port$855$0 ;
   output \port$862$0 ;
@@ -26846,8 +26848,8 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   wire \port$870$0 ;
   output \port$879$0 ;
   wire \port$879$0 ;
-  input \port$9374$3 ;
-  wire \port$9374$3 ;
+  input \port$9375$3 ;
+  wire \port$9375$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26867,36 +26869,36 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9374$3 ;
-  assign \$14  = behind_0_2 & \port$10592$3 ;
-  assign \$15  = behind_0_3 & \port$11810$3 ;
+  assign \$13  = behind_0_1 & \port$9375$3 ;
+  assign \$14  = behind_0_2 & \port$10593$3 ;
+  assign \$15  = behind_0_3 & \port$11811$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8156$3  & \$17 ;
+  assign \$18  = \port$8157$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8156$3 ;
-  assign \$21  = behind_1_2 & \port$10592$3 ;
-  assign \$22  = behind_1_3 & \port$11810$3 ;
+  assign \$20  = \$19  & \port$8157$3 ;
+  assign \$21  = behind_1_2 & \port$10593$3 ;
+  assign \$22  = behind_1_3 & \port$11811$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9374$3  & \$24 ;
+  assign \$25  = \port$9375$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8156$3 ;
+  assign \$27  = \$26  & \port$8157$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9374$3 ;
-  assign \$30  = behind_2_3 & \port$11810$3 ;
+  assign \$29  = \$28  & \port$9375$3 ;
+  assign \$30  = behind_2_3 & \port$11811$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10592$3  & \$32 ;
+  assign \$33  = \port$10593$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8156$3 ;
+  assign \$35  = \$34  & \port$8157$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9374$3 ;
+  assign \$37  = \$36  & \port$9375$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10592$3 ;
+  assign \$39  = \$38  & \port$10593$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11810$3  & \$41 ;
+  assign \$42  = \port$11811$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26966,7 +26968,7 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11810$3 , \port$10592$3 , \port$9374$3 , \port$8156$3  };
+  assign request = { \port$11811$3 , \port$10593$3 , \port$9375$3 , \port$8157$3  };
   assign \port$855$0  = \$18 ;
   assign \port$862$0  = \$25 ;
   assign \port$870$0  = \$33 ;
@@ -26975,8 +26977,8 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18105$0 , head__0, \port$18111$0 , \port$18119$0 , head__1, \port$18125$0 , \port$18133$0 , head__2, \port$18139$0 
-, \port$18147$0 , head__3, \port$18153$0 , \port$18161$0 , head__4, \port$18167$0 , \port$18175$0 , head__5, \port$18181$0 , \port$18189$0 , head__6, \port$18195$0 , \port$18203$0 , head__7, \port$18209$0 , w_pool__word, w_sram__vm, \port$18219$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
+, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18226$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
@@ -28345,40 +28347,40 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18105$0 ;
-  wire \port$18105$0 ;
-  input [1:0] \port$18111$0 ;
-  wire [1:0] \port$18111$0 ;
-  input \port$18119$0 ;
-  wire \port$18119$0 ;
-  input [1:0] \port$18125$0 ;
-  wire [1:0] \port$18125$0 ;
-  input \port$18133$0 ;
-  wire \port$18133$0 ;
-  input [1:0] \port$18139$0 ;
-  wire [1:0] \port$18139$0 ;
-  input \port$18147$0 ;
-  wire \port$18147$0 ;
-  input [1:0] \port$18153$0 ;
-  wire [1:0] \port$18153$0 ;
-  input \port$18161$0 ;
-  wire \port$18161$0 ;
-  input [1:0] \port$18167$0 ;
-  wire [1:0] \port$18167$0 ;
-  input \port$18175$0 ;
-  wire \port$18175$0 ;
-  input [1:0] \port$18181$0 ;
-  wire [1:0] \port$18181$0 ;
-  input \port$18189$0 ;
-  wire \port$18189$0 ;
-  input [1:0] \port$18195$0 ;
-  wire [1:0] \port$18195$0 ;
-  input \port$18203$0 ;
-  wire \port$18203$0 ;
-  input [1:0] \port$18209$0 ;
-  wire [1:0] \port$18209$0 ;
-  output [17:0] \port$18219$3 ;
-  wire [17:0] \port$18219$3 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input [1:0] \port$18118$0 ;
+  wire [1:0] \port$18118$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input [1:0] \port$18132$0 ;
+  wire [1:0] \port$18132$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input [1:0] \port$18146$0 ;
+  wire [1:0] \port$18146$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input [1:0] \port$18160$0 ;
+  wire [1:0] \port$18160$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input [1:0] \port$18174$0 ;
+  wire [1:0] \port$18174$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input [1:0] \port$18188$0 ;
+  wire [1:0] \port$18188$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input [1:0] \port$18202$0 ;
+  wire [1:0] \port$18202$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
+  input [1:0] \port$18216$0 ;
+  wire [1:0] \port$18216$0 ;
+  output [17:0] \port$18226$3 ;
+  wire [17:0] \port$18226$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -29199,7 +29201,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
+  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -29634,20 +29636,20 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18105$0  & \$973 [23];
-  assign \$924  = \port$18119$0  & \$973 [24];
+  assign \$923  = \port$18112$0  & \$973 [23];
+  assign \$924  = \port$18126$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18133$0  & \$973 [25];
+  assign \$926  = \port$18140$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18147$0  & \$973 [26];
+  assign \$928  = \port$18154$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18161$0  & \$973 [27];
+  assign \$930  = \port$18168$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18175$0  & \$973 [28];
+  assign \$932  = \port$18182$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18189$0  & \$973 [29];
+  assign \$934  = \port$18196$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18203$0  & \$973 [30];
+  assign \$936  = \port$18210$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -29846,8 +29848,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18217$20 (\$969 [22:20]),
-    .\port$8134$0 (\$22 ),
+    .\port$18224$20 (\$969 [22:20]),
+    .\port$8135$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -29855,8 +29857,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18217$20 (\$969 [22:20]),
-    .\port$8134$0 (\$22 ),
+    .\port$18224$20 (\$969 [22:20]),
+    .\port$8135$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -30719,17 +30721,17 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
+  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18219$3  = \$971 [20:3];
+  assign \port$18226$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -31436,7 +31438,7 @@ module \postern.port_0.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_0.slots (rst, \port$8134$0 , write, write_data, data_0, fill_row, fill, \port$18217$20 , clk);
+module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fill_row, fill, \port$18224$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -31449,10 +31451,10 @@ module \postern.port_0.slots (rst, \port$8134$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18217$20 ;
-  wire [2:0] \port$18217$20 ;
-  input \port$8134$0 ;
-  wire \port$8134$0 ;
+  input [2:0] \port$18224$20 ;
+  wire [2:0] \port$18224$20 ;
+  input \port$8135$0 ;
+  wire \port$8135$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -31489,11 +31491,11 @@ module \postern.port_0.slots (rst, \port$8134$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18217$20 , \port$8134$0  }];
+  assign data_0 = cells[{ \port$18224$20 , \port$8135$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18217$20 , \port$8134$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18224$20 , \port$8135$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -31533,21 +31535,21 @@ module \postern.port_0.slots (rst, \port$8134$0 , write, write_data, data_0, fil
           \$3  = 8'h90;
     endcase
   end
-  assign write_row = { \port$18217$20 , \port$8134$0  };
-  assign r_port__addr = { \port$18217$20 , \port$8134$0  };
-  assign row_0 = { \port$18217$20 , \port$8134$0  };
+  assign write_row = { \port$18224$20 , \port$8135$0  };
+  assign r_port__addr = { \port$18224$20 , \port$8135$0  };
+  assign row_0 = { \port$18224$20 , \port$8135$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8134$0 , w_port__en, data_0, \port$18217$20 , w_port__data, clk);
+module \postern.port_0.states (rst, \port$8135$0 , w_port__en, data_0, \port$18224$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18217$20 ;
-  wire [2:0] \port$18217$20 ;
-  input \port$8134$0 ;
-  wire \port$8134$0 ;
+  input [2:0] \port$18224$20 ;
+  wire [2:0] \port$18224$20 ;
+  input \port$8135$0 ;
+  wire \port$8135$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -31582,15 +31584,15 @@ module \postern.port_0.states (rst, \port$8134$0 , w_port__en, data_0, \port$182
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18217$20 , \port$8134$0  }] <= w_port__data;
+      cells[{ \port$18224$20 , \port$8135$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18217$20 , \port$8134$0  }];
+  assign data_0 = cells[{ \port$18224$20 , \port$8135$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18217$20 , \port$8134$0  };
-  assign write_row = { \port$18217$20 , \port$8134$0  };
+  assign w_port__addr = { \port$18224$20 , \port$8135$0  };
+  assign write_row = { \port$18224$20 , \port$8135$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18217$20 , \port$8134$0  };
-  assign row_0 = { \port$18217$20 , \port$8134$0  };
+  assign r_port__addr = { \port$18224$20 , \port$8135$0  };
+  assign row_0 = { \port$18224$20 , \port$8135$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -31820,8 +31822,8 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18105$0 , head__0, \port$18111$0 , \port$18119$0 , head__1, \port$18125$0 , \port$18133$0 , head__2, \port$18139$0 
-, \port$18147$0 , head__3, \port$18153$0 , \port$18161$0 , head__4, \port$18167$0 , \port$18175$0 , head__5, \port$18181$0 , \port$18189$0 , head__6, \port$18195$0 , \port$18203$0 , head__7, \port$18209$0 , w_pool__word, w_sram__vm, \port$18391$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
+, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18398$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
@@ -33190,40 +33192,40 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18105$0 ;
-  wire \port$18105$0 ;
-  input [1:0] \port$18111$0 ;
-  wire [1:0] \port$18111$0 ;
-  input \port$18119$0 ;
-  wire \port$18119$0 ;
-  input [1:0] \port$18125$0 ;
-  wire [1:0] \port$18125$0 ;
-  input \port$18133$0 ;
-  wire \port$18133$0 ;
-  input [1:0] \port$18139$0 ;
-  wire [1:0] \port$18139$0 ;
-  input \port$18147$0 ;
-  wire \port$18147$0 ;
-  input [1:0] \port$18153$0 ;
-  wire [1:0] \port$18153$0 ;
-  input \port$18161$0 ;
-  wire \port$18161$0 ;
-  input [1:0] \port$18167$0 ;
-  wire [1:0] \port$18167$0 ;
-  input \port$18175$0 ;
-  wire \port$18175$0 ;
-  input [1:0] \port$18181$0 ;
-  wire [1:0] \port$18181$0 ;
-  input \port$18189$0 ;
-  wire \port$18189$0 ;
-  input [1:0] \port$18195$0 ;
-  wire [1:0] \port$18195$0 ;
-  input \port$18203$0 ;
-  wire \port$18203$0 ;
-  input [1:0] \port$18209$0 ;
-  wire [1:0] \port$18209$0 ;
-  output [17:0] \port$18391$3 ;
-  wire [17:0] \port$18391$3 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input [1:0] \port$18118$0 ;
+  wire [1:0] \port$18118$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input [1:0] \port$18132$0 ;
+  wire [1:0] \port$18132$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input [1:0] \port$18146$0 ;
+  wire [1:0] \port$18146$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input [1:0] \port$18160$0 ;
+  wire [1:0] \port$18160$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input [1:0] \port$18174$0 ;
+  wire [1:0] \port$18174$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input [1:0] \port$18188$0 ;
+  wire [1:0] \port$18188$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input [1:0] \port$18202$0 ;
+  wire [1:0] \port$18202$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
+  input [1:0] \port$18216$0 ;
+  wire [1:0] \port$18216$0 ;
+  output [17:0] \port$18398$3 ;
+  wire [17:0] \port$18398$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -34044,7 +34046,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
+  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -34479,20 +34481,20 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18105$0  & \$973 [23];
-  assign \$924  = \port$18119$0  & \$973 [24];
+  assign \$923  = \port$18112$0  & \$973 [23];
+  assign \$924  = \port$18126$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18133$0  & \$973 [25];
+  assign \$926  = \port$18140$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18147$0  & \$973 [26];
+  assign \$928  = \port$18154$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18161$0  & \$973 [27];
+  assign \$930  = \port$18168$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18175$0  & \$973 [28];
+  assign \$932  = \port$18182$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18189$0  & \$973 [29];
+  assign \$934  = \port$18196$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18203$0  & \$973 [30];
+  assign \$936  = \port$18210$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -34691,8 +34693,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18389$20 (\$969 [22:20]),
-    .\port$9352$0 (\$22 ),
+    .\port$18396$20 (\$969 [22:20]),
+    .\port$9353$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -34700,8 +34702,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18389$20 (\$969 [22:20]),
-    .\port$9352$0 (\$22 ),
+    .\port$18396$20 (\$969 [22:20]),
+    .\port$9353$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -35564,17 +35566,17 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
+  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18391$3  = \$971 [20:3];
+  assign \port$18398$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -36281,7 +36283,7 @@ module \postern.port_1.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_1.slots (rst, \port$9352$0 , write, write_data, data_0, fill_row, fill, \port$18389$20 , clk);
+module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fill_row, fill, \port$18396$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -36294,10 +36296,10 @@ module \postern.port_1.slots (rst, \port$9352$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18389$20 ;
-  wire [2:0] \port$18389$20 ;
-  input \port$9352$0 ;
-  wire \port$9352$0 ;
+  input [2:0] \port$18396$20 ;
+  wire [2:0] \port$18396$20 ;
+  input \port$9353$0 ;
+  wire \port$9353$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -36334,11 +36336,11 @@ module \postern.port_1.slots (rst, \port$9352$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18389$20 , \port$9352$0  }];
+  assign data_0 = cells[{ \port$18396$20 , \port$9353$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18389$20 , \port$9352$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18396$20 , \port$9353$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
@@ -36378,21 +36380,21 @@ module \postern.port_1.slots (rst, \port$9352$0 , write, write_data, data_0, fil
           \$3  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$18389$20 , \port$9352$0  };
-  assign r_port__addr = { \port$18389$20 , \port$9352$0  };
-  assign row_0 = { \port$18389$20 , \port$9352$0  };
+  assign write_row = { \port$18396$20 , \port$9353$0  };
+  assign r_port__addr = { \port$18396$20 , \port$9353$0  };
+  assign row_0 = { \port$18396$20 , \port$9353$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9352$0 , w_port__en, data_0, \port$18389$20 , w_port__data, clk);
+module \postern.port_1.states (rst, \port$9353$0 , w_port__en, data_0, \port$18396$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18389$20 ;
-  wire [2:0] \port$18389$20 ;
-  input \port$9352$0 ;
-  wire \port$9352$0 ;
+  input [2:0] \port$18396$20 ;
+  wire [2:0] \port$18396$20 ;
+  input \port$9353$0 ;
+  wire \port$9353$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -36427,15 +36429,15 @@ module \postern.port_1.states (rst, \port$9352$0 , w_port__en, data_0, \port$183
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18389$20 , \port$9352$0  }] <= w_port__data;
+      cells[{ \port$18396$20 , \port$9353$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18389$20 , \port$9352$0  }];
+  assign data_0 = cells[{ \port$18396$20 , \port$9353$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18389$20 , \port$9352$0  };
-  assign write_row = { \port$18389$20 , \port$9352$0  };
+  assign w_port__addr = { \port$18396$20 , \port$9353$0  };
+  assign write_row = { \port$18396$20 , \port$9353$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18389$20 , \port$9352$0  };
-  assign row_0 = { \port$18389$20 , \port$9352$0  };
+  assign r_port__addr = { \port$18396$20 , \port$9353$0  };
+  assign row_0 = { \port$18396$20 , \port$9353$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -36665,8 +36667,8 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18105$0 , head__0, \port$18111$0 , \port$18119$0 , head__1, \port$18125$0 , \port$18133$0 , head__2, \port$18139$0 
-, \port$18147$0 , head__3, \port$18153$0 , \port$18161$0 , head__4, \port$18167$0 , \port$18175$0 , head__5, \port$18181$0 , \port$18189$0 , head__6, \port$18195$0 , \port$18203$0 , head__7, \port$18209$0 , w_pool__word, w_sram__vm, \port$18563$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
+, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18570$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -38035,40 +38037,40 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18105$0 ;
-  wire \port$18105$0 ;
-  input [1:0] \port$18111$0 ;
-  wire [1:0] \port$18111$0 ;
-  input \port$18119$0 ;
-  wire \port$18119$0 ;
-  input [1:0] \port$18125$0 ;
-  wire [1:0] \port$18125$0 ;
-  input \port$18133$0 ;
-  wire \port$18133$0 ;
-  input [1:0] \port$18139$0 ;
-  wire [1:0] \port$18139$0 ;
-  input \port$18147$0 ;
-  wire \port$18147$0 ;
-  input [1:0] \port$18153$0 ;
-  wire [1:0] \port$18153$0 ;
-  input \port$18161$0 ;
-  wire \port$18161$0 ;
-  input [1:0] \port$18167$0 ;
-  wire [1:0] \port$18167$0 ;
-  input \port$18175$0 ;
-  wire \port$18175$0 ;
-  input [1:0] \port$18181$0 ;
-  wire [1:0] \port$18181$0 ;
-  input \port$18189$0 ;
-  wire \port$18189$0 ;
-  input [1:0] \port$18195$0 ;
-  wire [1:0] \port$18195$0 ;
-  input \port$18203$0 ;
-  wire \port$18203$0 ;
-  input [1:0] \port$18209$0 ;
-  wire [1:0] \port$18209$0 ;
-  output [17:0] \port$18563$3 ;
-  wire [17:0] \port$18563$3 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input [1:0] \port$18118$0 ;
+  wire [1:0] \port$18118$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input [1:0] \port$18132$0 ;
+  wire [1:0] \port$18132$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input [1:0] \port$18146$0 ;
+  wire [1:0] \port$18146$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input [1:0] \port$18160$0 ;
+  wire [1:0] \port$18160$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input [1:0] \port$18174$0 ;
+  wire [1:0] \port$18174$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input [1:0] \port$18188$0 ;
+  wire [1:0] \port$18188$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input [1:0] \port$18202$0 ;
+  wire [1:0] \port$18202$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
+  input [1:0] \port$18216$0 ;
+  wire [1:0] \port$18216$0 ;
+  output [17:0] \port$18570$3 ;
+  wire [17:0] \port$18570$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -38889,7 +38891,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
+  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -39324,20 +39326,20 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18105$0  & \$973 [23];
-  assign \$924  = \port$18119$0  & \$973 [24];
+  assign \$923  = \port$18112$0  & \$973 [23];
+  assign \$924  = \port$18126$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18133$0  & \$973 [25];
+  assign \$926  = \port$18140$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18147$0  & \$973 [26];
+  assign \$928  = \port$18154$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18161$0  & \$973 [27];
+  assign \$930  = \port$18168$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18175$0  & \$973 [28];
+  assign \$932  = \port$18182$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18189$0  & \$973 [29];
+  assign \$934  = \port$18196$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18203$0  & \$973 [30];
+  assign \$936  = \port$18210$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -39536,8 +39538,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10570$0 (\$22 ),
-    .\port$18561$20 (\$969 [22:20]),
+    .\port$10571$0 (\$22 ),
+    .\port$18568$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -39545,8 +39547,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10570$0 (\$22 ),
-    .\port$18561$20 (\$969 [22:20]),
+    .\port$10571$0 (\$22 ),
+    .\port$18568$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -40409,17 +40411,17 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
+  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18563$3  = \$971 [20:3];
+  assign \port$18570$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -41126,7 +41128,7 @@ module \postern.port_2.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_2.slots (rst, \port$10570$0 , write, write_data, data_0, fill_row, fill, \port$18561$20 , clk);
+module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fill_row, fill, \port$18568$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -41139,10 +41141,10 @@ module \postern.port_2.slots (rst, \port$10570$0 , write, write_data, data_0, fi
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$10570$0 ;
-  wire \port$10570$0 ;
-  input [2:0] \port$18561$20 ;
-  wire [2:0] \port$18561$20 ;
+  input \port$10571$0 ;
+  wire \port$10571$0 ;
+  input [2:0] \port$18568$20 ;
+  wire [2:0] \port$18568$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -41179,11 +41181,11 @@ module \postern.port_2.slots (rst, \port$10570$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18561$20 , \port$10570$0  }];
+  assign data_0 = cells[{ \port$18568$20 , \port$10571$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18561$20 , \port$10570$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18568$20 , \port$10571$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
@@ -41223,21 +41225,21 @@ module \postern.port_2.slots (rst, \port$10570$0 , write, write_data, data_0, fi
           \$3  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$18561$20 , \port$10570$0  };
-  assign r_port__addr = { \port$18561$20 , \port$10570$0  };
-  assign row_0 = { \port$18561$20 , \port$10570$0  };
+  assign write_row = { \port$18568$20 , \port$10571$0  };
+  assign r_port__addr = { \port$18568$20 , \port$10571$0  };
+  assign row_0 = { \port$18568$20 , \port$10571$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$10570$0 , w_port__en, data_0, \port$18561$20 , w_port__data, clk);
+module \postern.port_2.states (rst, \port$10571$0 , w_port__en, data_0, \port$18568$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$10570$0 ;
-  wire \port$10570$0 ;
-  input [2:0] \port$18561$20 ;
-  wire [2:0] \port$18561$20 ;
+  input \port$10571$0 ;
+  wire \port$10571$0 ;
+  input [2:0] \port$18568$20 ;
+  wire [2:0] \port$18568$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -41272,15 +41274,15 @@ module \postern.port_2.states (rst, \port$10570$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18561$20 , \port$10570$0  }] <= w_port__data;
+      cells[{ \port$18568$20 , \port$10571$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18561$20 , \port$10570$0  }];
+  assign data_0 = cells[{ \port$18568$20 , \port$10571$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18561$20 , \port$10570$0  };
-  assign write_row = { \port$18561$20 , \port$10570$0  };
+  assign w_port__addr = { \port$18568$20 , \port$10571$0  };
+  assign write_row = { \port$18568$20 , \port$10571$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18561$20 , \port$10570$0  };
-  assign row_0 = { \port$18561$20 , \port$10570$0  };
+  assign r_port__addr = { \port$18568$20 , \port$10571$0  };
+  assign row_0 = { \port$18568$20 , \port$10571$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -41510,8 +41512,8 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18105$0 , head__0, \port$18111$0 , \port$18119$0 , head__1, \port$18125$0 , \port$18133$0 , head__2, \port$18139$0 
-, \port$18147$0 , head__3, \port$18153$0 , \port$18161$0 , head__4, \port$18167$0 , \port$18175$0 , head__5, \port$18181$0 , \port$18189$0 , head__6, \port$18195$0 , \port$18203$0 , head__7, \port$18209$0 , w_pool__word, w_sram__vm, \port$18735$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
+, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18742$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
@@ -42880,40 +42882,40 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18105$0 ;
-  wire \port$18105$0 ;
-  input [1:0] \port$18111$0 ;
-  wire [1:0] \port$18111$0 ;
-  input \port$18119$0 ;
-  wire \port$18119$0 ;
-  input [1:0] \port$18125$0 ;
-  wire [1:0] \port$18125$0 ;
-  input \port$18133$0 ;
-  wire \port$18133$0 ;
-  input [1:0] \port$18139$0 ;
-  wire [1:0] \port$18139$0 ;
-  input \port$18147$0 ;
-  wire \port$18147$0 ;
-  input [1:0] \port$18153$0 ;
-  wire [1:0] \port$18153$0 ;
-  input \port$18161$0 ;
-  wire \port$18161$0 ;
-  input [1:0] \port$18167$0 ;
-  wire [1:0] \port$18167$0 ;
-  input \port$18175$0 ;
-  wire \port$18175$0 ;
-  input [1:0] \port$18181$0 ;
-  wire [1:0] \port$18181$0 ;
-  input \port$18189$0 ;
-  wire \port$18189$0 ;
-  input [1:0] \port$18195$0 ;
-  wire [1:0] \port$18195$0 ;
-  input \port$18203$0 ;
-  wire \port$18203$0 ;
-  input [1:0] \port$18209$0 ;
-  wire [1:0] \port$18209$0 ;
-  output [17:0] \port$18735$3 ;
-  wire [17:0] \port$18735$3 ;
+  input \port$18112$0 ;
+  wire \port$18112$0 ;
+  input [1:0] \port$18118$0 ;
+  wire [1:0] \port$18118$0 ;
+  input \port$18126$0 ;
+  wire \port$18126$0 ;
+  input [1:0] \port$18132$0 ;
+  wire [1:0] \port$18132$0 ;
+  input \port$18140$0 ;
+  wire \port$18140$0 ;
+  input [1:0] \port$18146$0 ;
+  wire [1:0] \port$18146$0 ;
+  input \port$18154$0 ;
+  wire \port$18154$0 ;
+  input [1:0] \port$18160$0 ;
+  wire [1:0] \port$18160$0 ;
+  input \port$18168$0 ;
+  wire \port$18168$0 ;
+  input [1:0] \port$18174$0 ;
+  wire [1:0] \port$18174$0 ;
+  input \port$18182$0 ;
+  wire \port$18182$0 ;
+  input [1:0] \port$18188$0 ;
+  wire [1:0] \port$18188$0 ;
+  input \port$18196$0 ;
+  wire \port$18196$0 ;
+  input [1:0] \port$18202$0 ;
+  wire [1:0] \port$18202$0 ;
+  input \port$18210$0 ;
+  wire \port$18210$0 ;
+  input [1:0] \port$18216$0 ;
+  wire [1:0] \port$18216$0 ;
+  output [17:0] \port$18742$3 ;
+  wire [17:0] \port$18742$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -43734,7 +43736,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
+  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -44169,20 +44171,20 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18105$0  & \$973 [23];
-  assign \$924  = \port$18119$0  & \$973 [24];
+  assign \$923  = \port$18112$0  & \$973 [23];
+  assign \$924  = \port$18126$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18133$0  & \$973 [25];
+  assign \$926  = \port$18140$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18147$0  & \$973 [26];
+  assign \$928  = \port$18154$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18161$0  & \$973 [27];
+  assign \$930  = \port$18168$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18175$0  & \$973 [28];
+  assign \$932  = \port$18182$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18189$0  & \$973 [29];
+  assign \$934  = \port$18196$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18203$0  & \$973 [30];
+  assign \$936  = \port$18210$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -44381,8 +44383,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11788$0 (\$22 ),
-    .\port$18733$20 (\$969 [22:20]),
+    .\port$11789$0 (\$22 ),
+    .\port$18740$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -44390,8 +44392,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$11788$0 (\$22 ),
-    .\port$18733$20 (\$969 [22:20]),
+    .\port$11789$0 (\$22 ),
+    .\port$18740$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -45254,17 +45256,17 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18209$0 , \port$18195$0 , \port$18181$0 , \port$18167$0 , \port$18153$0 , \port$18139$0 , \port$18125$0 , \port$18111$0  };
+  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18203$0 , \port$18189$0 , \port$18175$0 , \port$18161$0 , \port$18147$0 , \port$18133$0 , \port$18119$0 , \port$18105$0  };
+  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18735$3  = \$971 [20:3];
+  assign \port$18742$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -45971,7 +45973,7 @@ module \postern.port_3.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_3.slots (rst, \port$11788$0 , write, write_data, data_0, fill_row, fill, \port$18733$20 , clk);
+module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fill_row, fill, \port$18740$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -45984,10 +45986,10 @@ module \postern.port_3.slots (rst, \port$11788$0 , write, write_data, data_0, fi
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$11788$0 ;
-  wire \port$11788$0 ;
-  input [2:0] \port$18733$20 ;
-  wire [2:0] \port$18733$20 ;
+  input \port$11789$0 ;
+  wire \port$11789$0 ;
+  input [2:0] \port$18740$20 ;
+  wire [2:0] \port$18740$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -46024,11 +46026,11 @@ module \postern.port_3.slots (rst, \port$11788$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18733$20 , \port$11788$0  }];
+  assign data_0 = cells[{ \port$18740$20 , \port$11789$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18733$20 , \port$11788$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18740$20 , \port$11789$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
@@ -46068,21 +46070,21 @@ module \postern.port_3.slots (rst, \port$11788$0 , write, write_data, data_0, fi
           \$3  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$18733$20 , \port$11788$0  };
-  assign r_port__addr = { \port$18733$20 , \port$11788$0  };
-  assign row_0 = { \port$18733$20 , \port$11788$0  };
+  assign write_row = { \port$18740$20 , \port$11789$0  };
+  assign r_port__addr = { \port$18740$20 , \port$11789$0  };
+  assign row_0 = { \port$18740$20 , \port$11789$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$11788$0 , w_port__en, data_0, \port$18733$20 , w_port__data, clk);
+module \postern.port_3.states (rst, \port$11789$0 , w_port__en, data_0, \port$18740$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$11788$0 ;
-  wire \port$11788$0 ;
-  input [2:0] \port$18733$20 ;
-  wire [2:0] \port$18733$20 ;
+  input \port$11789$0 ;
+  wire \port$11789$0 ;
+  input [2:0] \port$18740$20 ;
+  wire [2:0] \port$18740$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -46117,15 +46119,15 @@ module \postern.port_3.states (rst, \port$11788$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18733$20 , \port$11788$0  }] <= w_port__data;
+      cells[{ \port$18740$20 , \port$11789$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18733$20 , \port$11788$0  }];
+  assign data_0 = cells[{ \port$18740$20 , \port$11789$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18733$20 , \port$11788$0  };
-  assign write_row = { \port$18733$20 , \port$11788$0  };
+  assign w_port__addr = { \port$18740$20 , \port$11789$0  };
+  assign write_row = { \port$18740$20 , \port$11789$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18733$20 , \port$11788$0  };
-  assign row_0 = { \port$18733$20 , \port$11788$0  };
+  assign r_port__addr = { \port$18740$20 , \port$11789$0  };
+  assign row_0 = { \port$18740$20 , \port$11789$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -46353,7 +46355,7 @@ module \postern.port_3.w_refused$302 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.queue_0 (rst, take, forget, push, grant, \port$4785$0 , \port$4791$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$4792$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire [4:0] \$1 ;
@@ -46453,10 +46455,10 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4785$0 , \port$47
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4785$0 ;
-  wire \port$4785$0 ;
-  input \port$4791$0 ;
-  wire \port$4791$0 ;
+  input \port$4786$0 ;
+  wire \port$4786$0 ;
+  input \port$4792$0 ;
+  wire \port$4792$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -46600,8 +46602,8 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4785$0 , \port$47
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17726$0 (new_sent),
-    .\port$17727$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -46666,13 +46668,13 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4785$0 , \port$47
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$27  = fresh;
-    if (\port$4785$0 ) begin
+    if (\port$4786$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4791$0 ) begin
+    if (\port$4792$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -46731,7 +46733,7 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4785$0 , \port$47
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4791$0 , \port$4785$0  };
+  assign look = { \port$4792$0 , \port$4786$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -46744,7 +46746,7 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4785$0 , \port$47
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -46757,10 +46759,10 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
-  input [4:0] \port$17727$0 ;
-  wire [4:0] \port$17727$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -46799,8 +46801,8 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
-  assign write_data = { \port$17727$0 , \port$17726$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -46877,7 +46879,7 @@ module \postern.queue_0.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_1 (rst, take, forget, push, grant, \port$4797$0 , \port$4803$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$4804$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire [4:0] \$1 ;
@@ -46977,10 +46979,10 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4797$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4797$0 ;
-  wire \port$4797$0 ;
-  input \port$4803$0 ;
-  wire \port$4803$0 ;
+  input \port$4798$0 ;
+  wire \port$4798$0 ;
+  input \port$4804$0 ;
+  wire \port$4804$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -47124,8 +47126,8 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4797$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17726$0 (new_sent),
-    .\port$17727$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47190,13 +47192,13 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4797$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$27  = fresh;
-    if (\port$4797$0 ) begin
+    if (\port$4798$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4803$0 ) begin
+    if (\port$4804$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -47255,7 +47257,7 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4797$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4803$0 , \port$4797$0  };
+  assign look = { \port$4804$0 , \port$4798$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -47268,7 +47270,7 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4797$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47281,10 +47283,10 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
-  input [4:0] \port$17727$0 ;
-  wire [4:0] \port$17727$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47323,8 +47325,8 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
-  assign write_data = { \port$17727$0 , \port$17726$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47401,7 +47403,7 @@ module \postern.queue_1.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_2 (rst, take, forget, push, grant, \port$4809$0 , \port$4815$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$4816$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
   wire [4:0] \$1 ;
@@ -47501,10 +47503,10 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4809$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4809$0 ;
-  wire \port$4809$0 ;
-  input \port$4815$0 ;
-  wire \port$4815$0 ;
+  input \port$4810$0 ;
+  wire \port$4810$0 ;
+  input \port$4816$0 ;
+  wire \port$4816$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -47648,8 +47650,8 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4809$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17726$0 (new_sent),
-    .\port$17727$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47714,13 +47716,13 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4809$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$27  = fresh;
-    if (\port$4809$0 ) begin
+    if (\port$4810$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4815$0 ) begin
+    if (\port$4816$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -47779,7 +47781,7 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4809$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4815$0 , \port$4809$0  };
+  assign look = { \port$4816$0 , \port$4810$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -47792,7 +47794,7 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4809$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47805,10 +47807,10 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
-  input [4:0] \port$17727$0 ;
-  wire [4:0] \port$17727$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47847,8 +47849,8 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
-  assign write_data = { \port$17727$0 , \port$17726$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47925,7 +47927,7 @@ module \postern.queue_2.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_3 (rst, take, forget, push, grant, \port$4821$0 , \port$4827$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$4828$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [4:0] \$1 ;
@@ -48025,10 +48027,10 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4821$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4821$0 ;
-  wire \port$4821$0 ;
-  input \port$4827$0 ;
-  wire \port$4827$0 ;
+  input \port$4822$0 ;
+  wire \port$4822$0 ;
+  input \port$4828$0 ;
+  wire \port$4828$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -48172,8 +48174,8 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4821$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17726$0 (new_sent),
-    .\port$17727$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48238,13 +48240,13 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4821$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$27  = fresh;
-    if (\port$4821$0 ) begin
+    if (\port$4822$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4827$0 ) begin
+    if (\port$4828$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -48303,7 +48305,7 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4821$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4827$0 , \port$4821$0  };
+  assign look = { \port$4828$0 , \port$4822$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -48316,7 +48318,7 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4821$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48329,10 +48331,10 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
-  input [4:0] \port$17727$0 ;
-  wire [4:0] \port$17727$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48371,8 +48373,8 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
-  assign write_data = { \port$17727$0 , \port$17726$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48449,7 +48451,7 @@ module \postern.queue_3.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_4 (rst, take, forget, push, grant, \port$4833$0 , \port$4839$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$4840$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
   wire [4:0] \$1 ;
@@ -48549,10 +48551,10 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4833$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4833$0 ;
-  wire \port$4833$0 ;
-  input \port$4839$0 ;
-  wire \port$4839$0 ;
+  input \port$4834$0 ;
+  wire \port$4834$0 ;
+  input \port$4840$0 ;
+  wire \port$4840$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -48696,8 +48698,8 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4833$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17726$0 (new_sent),
-    .\port$17727$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48762,13 +48764,13 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4833$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$27  = fresh;
-    if (\port$4833$0 ) begin
+    if (\port$4834$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4839$0 ) begin
+    if (\port$4840$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -48827,7 +48829,7 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4833$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4839$0 , \port$4833$0  };
+  assign look = { \port$4840$0 , \port$4834$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -48840,7 +48842,7 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4833$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48853,10 +48855,10 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
-  input [4:0] \port$17727$0 ;
-  wire [4:0] \port$17727$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48895,8 +48897,8 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
-  assign write_data = { \port$17727$0 , \port$17726$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48973,7 +48975,7 @@ module \postern.queue_4.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_5 (rst, take, forget, push, grant, \port$4845$0 , \port$4851$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$4852$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
   wire [4:0] \$1 ;
@@ -49073,10 +49075,10 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4845$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4845$0 ;
-  wire \port$4845$0 ;
-  input \port$4851$0 ;
-  wire \port$4851$0 ;
+  input \port$4846$0 ;
+  wire \port$4846$0 ;
+  input \port$4852$0 ;
+  wire \port$4852$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -49220,8 +49222,8 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4845$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17726$0 (new_sent),
-    .\port$17727$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49286,13 +49288,13 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4845$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$27  = fresh;
-    if (\port$4845$0 ) begin
+    if (\port$4846$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4851$0 ) begin
+    if (\port$4852$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -49351,7 +49353,7 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4845$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4851$0 , \port$4845$0  };
+  assign look = { \port$4852$0 , \port$4846$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -49364,7 +49366,7 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4845$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49377,10 +49379,10 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
-  input [4:0] \port$17727$0 ;
-  wire [4:0] \port$17727$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49419,8 +49421,8 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
-  assign write_data = { \port$17727$0 , \port$17726$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -49497,7 +49499,7 @@ module \postern.queue_5.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_6 (rst, take, forget, push, grant, \port$4857$0 , \port$4863$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$4864$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
   wire [4:0] \$1 ;
@@ -49597,10 +49599,10 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4857$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4857$0 ;
-  wire \port$4857$0 ;
-  input \port$4863$0 ;
-  wire \port$4863$0 ;
+  input \port$4858$0 ;
+  wire \port$4858$0 ;
+  input \port$4864$0 ;
+  wire \port$4864$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -49744,8 +49746,8 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4857$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17726$0 (new_sent),
-    .\port$17727$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49810,13 +49812,13 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4857$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$27  = fresh;
-    if (\port$4857$0 ) begin
+    if (\port$4858$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4863$0 ) begin
+    if (\port$4864$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -49875,7 +49877,7 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4857$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4863$0 , \port$4857$0  };
+  assign look = { \port$4864$0 , \port$4858$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -49888,7 +49890,7 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4857$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49901,10 +49903,10 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
-  input [4:0] \port$17727$0 ;
-  wire [4:0] \port$17727$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49943,8 +49945,8 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
-  assign write_data = { \port$17727$0 , \port$17726$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50021,7 +50023,7 @@ module \postern.queue_6.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_7 (rst, take, forget, push, grant, \port$4869$0 , \port$4875$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$4876$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
   wire [4:0] \$1 ;
@@ -50121,10 +50123,10 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4869$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4869$0 ;
-  wire \port$4869$0 ;
-  input \port$4875$0 ;
-  wire \port$4875$0 ;
+  input \port$4870$0 ;
+  wire \port$4870$0 ;
+  input \port$4876$0 ;
+  wire \port$4876$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -50268,8 +50270,8 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4869$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17726$0 (new_sent),
-    .\port$17727$0 (new_stop),
+    .\port$17733$0 (new_sent),
+    .\port$17734$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -50334,13 +50336,13 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4869$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$27  = fresh;
-    if (\port$4869$0 ) begin
+    if (\port$4870$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4875$0 ) begin
+    if (\port$4876$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -50399,7 +50401,7 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4869$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4875$0 , \port$4869$0  };
+  assign look = { \port$4876$0 , \port$4870$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -50412,7 +50414,7 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4869$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17726$0 , \port$17727$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -50425,10 +50427,10 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17726$0 ;
-  wire [4:0] \port$17726$0 ;
-  input [4:0] \port$17727$0 ;
-  wire [4:0] \port$17727$0 ;
+  input [4:0] \port$17733$0 ;
+  wire [4:0] \port$17733$0 ;
+  input [4:0] \port$17734$0 ;
+  wire [4:0] \port$17734$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -50467,8 +50469,8 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17727$0 , \port$17726$0  };
-  assign write_data = { \port$17727$0 , \port$17726$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
+  assign write_data = { \port$17734$0 , \port$17733$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50545,9 +50547,9 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2730$0 , \port$4737$0 , settled, \port$4785$0 , \port$4791$0 , \port$4797$0 , \port$4803$0 , \port$4809$0 , \port$4815$0 , \port$4821$0 , \port$4827$0 , \port$4833$0 
-, \port$4839$0 , \port$4845$0 , \port$4851$0 , \port$4857$0 , \port$4863$0 , \port$4869$0 , \port$4875$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7537$0 , gone__0, \port$7617$0 , gone__1, \port$7697$0 
-, gone__2, \port$7777$0 , gone__3, \port$7857$0 , gone__4, \port$7937$0 , gone__5, \port$8017$0 , gone__6, \port$8097$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12986$0 , fault_pending, alloc_given, used, owned, limit
+module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2731$0 , \port$4738$0 , settled, \port$4786$0 , \port$4792$0 , \port$4798$0 , \port$4804$0 , \port$4810$0 , \port$4816$0 , \port$4822$0 , \port$4828$0 , \port$4834$0 
+, \port$4840$0 , \port$4846$0 , \port$4852$0 , \port$4858$0 , \port$4864$0 , \port$4870$0 , \port$4876$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7538$0 , gone__0, \port$7618$0 , gone__1, \port$7698$0 
+, gone__2, \port$7778$0 , gone__3, \port$7858$0 , gone__4, \port$7938$0 , gone__5, \port$8018$0 , gone__6, \port$8098$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12987$0 , fault_pending, alloc_given, used, owned, limit
 , borrowed, filled, \refused$171 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, dying, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, block
 , account, \own$105 , \other$106 , core, lane, \good$109 , error, data, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3
 , firsts__3, heads__3, rx_results__3, tails__4, firsts__4, heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload
@@ -53516,60 +53518,60 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$12986$0 ;
-  wire [11:0] \port$12986$0 ;
-  input [3:0] \port$2730$0 ;
-  wire [3:0] \port$2730$0 ;
-  input [13:0] \port$4737$0 ;
-  wire [13:0] \port$4737$0 ;
-  output \port$4785$0 ;
-  wire \port$4785$0 ;
-  output \port$4791$0 ;
-  wire \port$4791$0 ;
-  output \port$4797$0 ;
-  wire \port$4797$0 ;
-  output \port$4803$0 ;
-  wire \port$4803$0 ;
-  output \port$4809$0 ;
-  wire \port$4809$0 ;
-  output \port$4815$0 ;
-  wire \port$4815$0 ;
-  output \port$4821$0 ;
-  wire \port$4821$0 ;
-  output \port$4827$0 ;
-  wire \port$4827$0 ;
-  output \port$4833$0 ;
-  wire \port$4833$0 ;
-  output \port$4839$0 ;
-  wire \port$4839$0 ;
-  output \port$4845$0 ;
-  wire \port$4845$0 ;
-  output \port$4851$0 ;
-  wire \port$4851$0 ;
-  output \port$4857$0 ;
-  wire \port$4857$0 ;
-  output \port$4863$0 ;
-  wire \port$4863$0 ;
-  output \port$4869$0 ;
-  wire \port$4869$0 ;
-  output \port$4875$0 ;
-  wire \port$4875$0 ;
-  input [9:0] \port$7537$0 ;
-  wire [9:0] \port$7537$0 ;
-  input [9:0] \port$7617$0 ;
-  wire [9:0] \port$7617$0 ;
-  input [9:0] \port$7697$0 ;
-  wire [9:0] \port$7697$0 ;
-  input [9:0] \port$7777$0 ;
-  wire [9:0] \port$7777$0 ;
-  input [9:0] \port$7857$0 ;
-  wire [9:0] \port$7857$0 ;
-  input [9:0] \port$7937$0 ;
-  wire [9:0] \port$7937$0 ;
-  input [9:0] \port$8017$0 ;
-  wire [9:0] \port$8017$0 ;
-  input [9:0] \port$8097$0 ;
-  wire [9:0] \port$8097$0 ;
+  input [11:0] \port$12987$0 ;
+  wire [11:0] \port$12987$0 ;
+  input [3:0] \port$2731$0 ;
+  wire [3:0] \port$2731$0 ;
+  input [13:0] \port$4738$0 ;
+  wire [13:0] \port$4738$0 ;
+  output \port$4786$0 ;
+  wire \port$4786$0 ;
+  output \port$4792$0 ;
+  wire \port$4792$0 ;
+  output \port$4798$0 ;
+  wire \port$4798$0 ;
+  output \port$4804$0 ;
+  wire \port$4804$0 ;
+  output \port$4810$0 ;
+  wire \port$4810$0 ;
+  output \port$4816$0 ;
+  wire \port$4816$0 ;
+  output \port$4822$0 ;
+  wire \port$4822$0 ;
+  output \port$4828$0 ;
+  wire \port$4828$0 ;
+  output \port$4834$0 ;
+  wire \port$4834$0 ;
+  output \port$4840$0 ;
+  wire \port$4840$0 ;
+  output \port$4846$0 ;
+  wire \port$4846$0 ;
+  output \port$4852$0 ;
+  wire \port$4852$0 ;
+  output \port$4858$0 ;
+  wire \port$4858$0 ;
+  output \port$4864$0 ;
+  wire \port$4864$0 ;
+  output \port$4870$0 ;
+  wire \port$4870$0 ;
+  output \port$4876$0 ;
+  wire \port$4876$0 ;
+  input [9:0] \port$7538$0 ;
+  wire [9:0] \port$7538$0 ;
+  input [9:0] \port$7618$0 ;
+  wire [9:0] \port$7618$0 ;
+  input [9:0] \port$7698$0 ;
+  wire [9:0] \port$7698$0 ;
+  input [9:0] \port$7778$0 ;
+  wire [9:0] \port$7778$0 ;
+  input [9:0] \port$7858$0 ;
+  wire [9:0] \port$7858$0 ;
+  input [9:0] \port$7938$0 ;
+  wire [9:0] \port$7938$0 ;
+  input [9:0] \port$8018$0 ;
+  wire [9:0] \port$8018$0 ;
+  input [9:0] \port$8098$0 ;
+  wire [9:0] \port$8098$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
@@ -55423,8 +55425,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2380  = \$2377  | \$2379 ;
   assign \$2381  = { 25'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
   assign \$2382  = \$2380  | \$2381 ;
-  assign \$2383  = { 8'h00, \port$4737$0 [2:0] } | { \port$4737$0 [5:3], 8'h00 };
-  assign \$2384  = { 13'h0000, \$2383  } | { \port$4737$0 [13:6], 16'h0000 };
+  assign \$2383  = { 8'h00, \port$4738$0 [2:0] } | { \port$4738$0 [5:3], 8'h00 };
+  assign \$2384  = { 13'h0000, \$2383  } | { \port$4738$0 [13:6], 16'h0000 };
   assign \$2385  = { 8'h00, \$2384  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$2386  = \$2382  | \$2385 ;
   assign \$2387  = _request[38] ? rx_results__7 : rx_results__6;
@@ -55473,26 +55475,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2431  = \other$106 [0] ? gone__1 : gone__0;
   assign \$2432  = \other$106 [1] ? \$2430  : \$2431 ;
   assign \$2433  = \other$106 [2] ? \$2429  : \$2432 ;
-  assign \$2434  = \other$106 [0] ? \port$8097$0 [9:5] : \port$8017$0 [9:5];
-  assign \$2435  = \other$106 [0] ? \port$7937$0 [9:5] : \port$7857$0 [9:5];
+  assign \$2434  = \other$106 [0] ? \port$8098$0 [9:5] : \port$8018$0 [9:5];
+  assign \$2435  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7858$0 [9:5];
   assign \$2436  = \other$106 [1] ? \$2434  : \$2435 ;
-  assign \$2437  = \other$106 [0] ? \port$7777$0 [9:5] : \port$7697$0 [9:5];
-  assign \$2438  = \other$106 [0] ? \port$7617$0 [9:5] : \port$7537$0 [9:5];
+  assign \$2437  = \other$106 [0] ? \port$7778$0 [9:5] : \port$7698$0 [9:5];
+  assign \$2438  = \other$106 [0] ? \port$7618$0 [9:5] : \port$7538$0 [9:5];
   assign \$2439  = \other$106 [1] ? \$2437  : \$2438 ;
   assign \$2440  = \other$106 [2] ? \$2436  : \$2439 ;
   assign \$2441  = \$2433  - \$2440 ;
-  assign \$2442  = \other$106 [0] ? \port$8097$0 [4:0] : \port$8017$0 [4:0];
-  assign \$2443  = \other$106 [0] ? \port$7937$0 [4:0] : \port$7857$0 [4:0];
+  assign \$2442  = \other$106 [0] ? \port$8098$0 [4:0] : \port$8018$0 [4:0];
+  assign \$2443  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7858$0 [4:0];
   assign \$2444  = \other$106 [1] ? \$2442  : \$2443 ;
-  assign \$2445  = \other$106 [0] ? \port$7777$0 [4:0] : \port$7697$0 [4:0];
-  assign \$2446  = \other$106 [0] ? \port$7617$0 [4:0] : \port$7537$0 [4:0];
+  assign \$2445  = \other$106 [0] ? \port$7778$0 [4:0] : \port$7698$0 [4:0];
+  assign \$2446  = \other$106 [0] ? \port$7618$0 [4:0] : \port$7538$0 [4:0];
   assign \$2447  = \other$106 [1] ? \$2445  : \$2446 ;
   assign \$2448  = \other$106 [2] ? \$2444  : \$2447 ;
-  assign \$2449  = \other$106 [0] ? \port$8097$0 [9:5] : \port$8017$0 [9:5];
-  assign \$2450  = \other$106 [0] ? \port$7937$0 [9:5] : \port$7857$0 [9:5];
+  assign \$2449  = \other$106 [0] ? \port$8098$0 [9:5] : \port$8018$0 [9:5];
+  assign \$2450  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7858$0 [9:5];
   assign \$2451  = \other$106 [1] ? \$2449  : \$2450 ;
-  assign \$2452  = \other$106 [0] ? \port$7777$0 [9:5] : \port$7697$0 [9:5];
-  assign \$2453  = \other$106 [0] ? \port$7617$0 [9:5] : \port$7537$0 [9:5];
+  assign \$2452  = \other$106 [0] ? \port$7778$0 [9:5] : \port$7698$0 [9:5];
+  assign \$2453  = \other$106 [0] ? \port$7618$0 [9:5] : \port$7538$0 [9:5];
   assign \$2454  = \other$106 [1] ? \$2452  : \$2453 ;
   assign \$2455  = \other$106 [2] ? \$2451  : \$2454 ;
   assign \$2456  = \$2448  - \$2455 ;
@@ -55530,7 +55532,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2495  = { 8'h00, fault_pending[8] } | { fault_enable[8], 8'h00 };
   assign \$2496  = { 23'h000000, \$2495  } & { hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray };
   assign \$2497  = \$2494  | \$2496 ;
-  assign \$2498  = { 29'h00000000, \port$2730$0 [2:0] } | { \port$2730$0 [3], 31'h00000000 };
+  assign \$2498  = { 29'h00000000, \port$2731$0 [2:0] } | { \port$2731$0 [3], 31'h00000000 };
   assign \$2499  = \$2498  & { hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident };
   assign \$2500  = \$2497  | \$2499 ;
   assign \$2501  = \other$106 [0] ? states__7 : states__6;
@@ -55602,26 +55604,26 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2568  = \$2566  | \$2567 ;
   assign \$2570  = { 24'h000000, \$2569  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
   assign \$2571  = \$2568  | \$2570 ;
-  assign \$2572  = \other$106 [0] ? \port$8097$0 [4:0] : \port$8017$0 [4:0];
-  assign \$2573  = \other$106 [0] ? \port$7937$0 [4:0] : \port$7857$0 [4:0];
+  assign \$2572  = \other$106 [0] ? \port$8098$0 [4:0] : \port$8018$0 [4:0];
+  assign \$2573  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7858$0 [4:0];
   assign \$2574  = \other$106 [1] ? \$2572  : \$2573 ;
-  assign \$2575  = \other$106 [0] ? \port$7777$0 [4:0] : \port$7697$0 [4:0];
-  assign \$2576  = \other$106 [0] ? \port$7617$0 [4:0] : \port$7537$0 [4:0];
+  assign \$2575  = \other$106 [0] ? \port$7778$0 [4:0] : \port$7698$0 [4:0];
+  assign \$2576  = \other$106 [0] ? \port$7618$0 [4:0] : \port$7538$0 [4:0];
   assign \$2577  = \other$106 [1] ? \$2575  : \$2576 ;
   assign \$2578  = \other$106 [2] ? \$2574  : \$2577 ;
-  assign \$2579  = \other$106 [0] ? \port$8097$0 [9:5] : \port$8017$0 [9:5];
-  assign \$2580  = \other$106 [0] ? \port$7937$0 [9:5] : \port$7857$0 [9:5];
+  assign \$2579  = \other$106 [0] ? \port$8098$0 [9:5] : \port$8018$0 [9:5];
+  assign \$2580  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7858$0 [9:5];
   assign \$2581  = \other$106 [1] ? \$2579  : \$2580 ;
-  assign \$2582  = \other$106 [0] ? \port$7777$0 [9:5] : \port$7697$0 [9:5];
-  assign \$2583  = \other$106 [0] ? \port$7617$0 [9:5] : \port$7537$0 [9:5];
+  assign \$2582  = \other$106 [0] ? \port$7778$0 [9:5] : \port$7698$0 [9:5];
+  assign \$2583  = \other$106 [0] ? \port$7618$0 [9:5] : \port$7538$0 [9:5];
   assign \$2584  = \other$106 [1] ? \$2582  : \$2583 ;
   assign \$2585  = \other$106 [2] ? \$2581  : \$2584 ;
   assign \$2586  = \$2578  - \$2585 ;
-  assign \$2587  = \other$106 [0] ? \port$8097$0 [4:0] : \port$8017$0 [4:0];
-  assign \$2588  = \other$106 [0] ? \port$7937$0 [4:0] : \port$7857$0 [4:0];
+  assign \$2587  = \other$106 [0] ? \port$8098$0 [4:0] : \port$8018$0 [4:0];
+  assign \$2588  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7858$0 [4:0];
   assign \$2589  = \other$106 [1] ? \$2587  : \$2588 ;
-  assign \$2590  = \other$106 [0] ? \port$7777$0 [4:0] : \port$7697$0 [4:0];
-  assign \$2591  = \other$106 [0] ? \port$7617$0 [4:0] : \port$7537$0 [4:0];
+  assign \$2590  = \other$106 [0] ? \port$7778$0 [4:0] : \port$7698$0 [4:0];
+  assign \$2591  = \other$106 [0] ? \port$7618$0 [4:0] : \port$7538$0 [4:0];
   assign \$2592  = \other$106 [1] ? \$2590  : \$2591 ;
   assign \$2593  = \other$106 [2] ? \$2589  : \$2592 ;
   assign \$2594  = \other$106 [0] ? gone__7 : gone__6;
@@ -55654,11 +55656,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2621  = { 1'h0, \$2620  } | { rights[12], 23'h000000 };
   assign \$2622  = { 8'h00, \$2621  } & { hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights };
   assign \$2623  = \$2615  | \$2622 ;
-  assign \$2624  = { 28'h0000000, \port$12986$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$2624  = { 28'h0000000, \port$12987$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
   assign \$2625  = \$2623  | \$2624 ;
-  assign \$2626  = { 28'h0000000, \port$12986$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$2626  = { 28'h0000000, \port$12987$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
   assign \$2627  = \$2625  | \$2626 ;
-  assign \$2628  = { 29'h00000000, \port$12986$0 [10:8] } | { \port$12986$0 [11], 31'h00000000 };
+  assign \$2628  = { 29'h00000000, \port$12987$0 [10:8] } | { \port$12987$0 [11], 31'h00000000 };
   assign \$2629  = \$2628  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
   assign \$2630  = \$2627  | \$2629 ;
   assign \$2631  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
@@ -55800,14 +55802,14 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
     data <= \$2705 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$10927$0 (requests__2__valid),
-    .\port$12145$0 (requests__3__valid),
-    .\port$7443$0 (requests__0__ready),
-    .\port$7450$0 (requests__1__ready),
-    .\port$7458$0 (requests__2__ready),
-    .\port$7467$0 (requests__3__ready),
-    .\port$8491$0 (requests__0__valid),
-    .\port$9709$0 (requests__1__valid),
+    .\port$10928$0 (requests__2__valid),
+    .\port$12146$0 (requests__3__valid),
+    .\port$7444$0 (requests__0__ready),
+    .\port$7451$0 (requests__1__ready),
+    .\port$7459$0 (requests__2__ready),
+    .\port$7468$0 (requests__3__ready),
+    .\port$8492$0 (requests__0__valid),
+    .\port$9710$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -56271,47 +56273,47 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign grant = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
   assign look = { \$119 , \$113 , \$107 , \$101 , \$95 , \$89 , \$83 , \$77 , \$71 , \$65 , \$59 , \$53 , \$47 , \$41 , \$35 , \$29  };
   assign fault__kind = refused;
-  assign result_code = \port$4737$0 [2:0];
-  assign result_vm = \port$4737$0 [5:3];
-  assign result_count = \port$4737$0 [13:6];
-  assign stops__0 = \port$7537$0 [9:5];
-  assign stops__1 = \port$7617$0 [9:5];
-  assign stops__2 = \port$7697$0 [9:5];
-  assign stops__3 = \port$7777$0 [9:5];
-  assign stops__4 = \port$7857$0 [9:5];
-  assign stops__5 = \port$7937$0 [9:5];
-  assign stops__6 = \port$8017$0 [9:5];
-  assign stops__7 = \port$8097$0 [9:5];
-  assign sent__0 = \port$7537$0 [4:0];
-  assign sent__1 = \port$7617$0 [4:0];
-  assign sent__2 = \port$7697$0 [4:0];
-  assign sent__3 = \port$7777$0 [4:0];
-  assign sent__4 = \port$7857$0 [4:0];
-  assign sent__5 = \port$7937$0 [4:0];
-  assign sent__6 = \port$8017$0 [4:0];
-  assign sent__7 = \port$8097$0 [4:0];
-  assign resident_vm = \port$2730$0 [2:0];
-  assign resident_valid = \port$2730$0 [3];
-  assign tag_match = \port$12986$0 [3:0];
-  assign tag_mask = \port$12986$0 [7:4];
-  assign tag_vm = \port$12986$0 [10:8];
-  assign tag_valid = \port$12986$0 [11];
-  assign \port$4785$0  = \$29 ;
-  assign \port$4791$0  = \$35 ;
-  assign \port$4797$0  = \$41 ;
-  assign \port$4803$0  = \$47 ;
-  assign \port$4809$0  = \$53 ;
-  assign \port$4815$0  = \$59 ;
-  assign \port$4821$0  = \$65 ;
-  assign \port$4827$0  = \$71 ;
-  assign \port$4833$0  = \$77 ;
-  assign \port$4839$0  = \$83 ;
-  assign \port$4845$0  = \$89 ;
-  assign \port$4851$0  = \$95 ;
-  assign \port$4857$0  = \$101 ;
-  assign \port$4863$0  = \$107 ;
-  assign \port$4869$0  = \$113 ;
-  assign \port$4875$0  = \$119 ;
+  assign result_code = \port$4738$0 [2:0];
+  assign result_vm = \port$4738$0 [5:3];
+  assign result_count = \port$4738$0 [13:6];
+  assign stops__0 = \port$7538$0 [9:5];
+  assign stops__1 = \port$7618$0 [9:5];
+  assign stops__2 = \port$7698$0 [9:5];
+  assign stops__3 = \port$7778$0 [9:5];
+  assign stops__4 = \port$7858$0 [9:5];
+  assign stops__5 = \port$7938$0 [9:5];
+  assign stops__6 = \port$8018$0 [9:5];
+  assign stops__7 = \port$8098$0 [9:5];
+  assign sent__0 = \port$7538$0 [4:0];
+  assign sent__1 = \port$7618$0 [4:0];
+  assign sent__2 = \port$7698$0 [4:0];
+  assign sent__3 = \port$7778$0 [4:0];
+  assign sent__4 = \port$7858$0 [4:0];
+  assign sent__5 = \port$7938$0 [4:0];
+  assign sent__6 = \port$8018$0 [4:0];
+  assign sent__7 = \port$8098$0 [4:0];
+  assign resident_vm = \port$2731$0 [2:0];
+  assign resident_valid = \port$2731$0 [3];
+  assign tag_match = \port$12987$0 [3:0];
+  assign tag_mask = \port$12987$0 [7:4];
+  assign tag_vm = \port$12987$0 [10:8];
+  assign tag_valid = \port$12987$0 [11];
+  assign \port$4786$0  = \$29 ;
+  assign \port$4792$0  = \$35 ;
+  assign \port$4798$0  = \$41 ;
+  assign \port$4804$0  = \$47 ;
+  assign \port$4810$0  = \$53 ;
+  assign \port$4816$0  = \$59 ;
+  assign \port$4822$0  = \$65 ;
+  assign \port$4828$0  = \$71 ;
+  assign \port$4834$0  = \$77 ;
+  assign \port$4840$0  = \$83 ;
+  assign \port$4846$0  = \$89 ;
+  assign \port$4852$0  = \$95 ;
+  assign \port$4858$0  = \$101 ;
+  assign \port$4864$0  = \$107 ;
+  assign \port$4870$0  = \$113 ;
+  assign \port$4876$0  = \$119 ;
   assign fault__address = _request[17:0];
   assign \head.slot  = head[7:0];
   assign \head.last  = head[11:8];
@@ -57799,7 +57801,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2569  = permits;
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$7443$0 , \port$7450$0 , \port$7458$0 , \port$7467$0 , \port$8491$0 , \port$9709$0 , \port$10927$0 , \port$12145$0 , clk);
+module \postern.read_engine.arbiter (rst, \port$7444$0 , \port$7451$0 , \port$7459$0 , \port$7468$0 , \port$8492$0 , \port$9710$0 , \port$10928$0 , \port$12146$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -57859,22 +57861,22 @@ module \postern.read_engine.arbiter (rst, \port$7443$0 , \port$7450$0 , \port$74
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10927$0 ;
-  wire \port$10927$0 ;
-  input \port$12145$0 ;
-  wire \port$12145$0 ;
-  output \port$7443$0 ;
-  wire \port$7443$0 ;
-  output \port$7450$0 ;
-  wire \port$7450$0 ;
-  output \port$7458$0 ;
-  wire \port$7458$0 ;
-  output \port$7467$0 ;
-  wire \port$7467$0 ;
-  input \port$8491$0 ;
-  wire \port$8491$0 ;
-  input \port$9709$0 ;
-  wire \port$9709$0 ;
+  input \port$10928$0 ;
+  wire \port$10928$0 ;
+  input \port$12146$0 ;
+  wire \port$12146$0 ;
+  output \port$7444$0 ;
+  wire \port$7444$0 ;
+  output \port$7451$0 ;
+  wire \port$7451$0 ;
+  output \port$7459$0 ;
+  wire \port$7459$0 ;
+  output \port$7468$0 ;
+  wire \port$7468$0 ;
+  input \port$8492$0 ;
+  wire \port$8492$0 ;
+  input \port$9710$0 ;
+  wire \port$9710$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -57888,36 +57890,36 @@ module \postern.read_engine.arbiter (rst, \port$7443$0 , \port$7450$0 , \port$74
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9709$0 ;
-  assign \$14  = behind_0_2 & \port$10927$0 ;
-  assign \$15  = behind_0_3 & \port$12145$0 ;
+  assign \$13  = behind_0_1 & \port$9710$0 ;
+  assign \$14  = behind_0_2 & \port$10928$0 ;
+  assign \$15  = behind_0_3 & \port$12146$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8491$0  & \$17 ;
+  assign \$18  = \port$8492$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8491$0 ;
-  assign \$21  = behind_1_2 & \port$10927$0 ;
-  assign \$22  = behind_1_3 & \port$12145$0 ;
+  assign \$20  = \$19  & \port$8492$0 ;
+  assign \$21  = behind_1_2 & \port$10928$0 ;
+  assign \$22  = behind_1_3 & \port$12146$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9709$0  & \$24 ;
+  assign \$25  = \port$9710$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8491$0 ;
+  assign \$27  = \$26  & \port$8492$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9709$0 ;
-  assign \$30  = behind_2_3 & \port$12145$0 ;
+  assign \$29  = \$28  & \port$9710$0 ;
+  assign \$30  = behind_2_3 & \port$12146$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10927$0  & \$32 ;
+  assign \$33  = \port$10928$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8491$0 ;
+  assign \$35  = \$34  & \port$8492$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9709$0 ;
+  assign \$37  = \$36  & \port$9710$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10927$0 ;
+  assign \$39  = \$38  & \port$10928$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12145$0  & \$41 ;
+  assign \$42  = \port$12146$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -57988,11 +57990,11 @@ module \postern.read_engine.arbiter (rst, \port$7443$0 , \port$7450$0 , \port$74
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12145$0 , \port$10927$0 , \port$9709$0 , \port$8491$0  };
-  assign \port$7443$0  = \$18 ;
-  assign \port$7450$0  = \$25 ;
-  assign \port$7458$0  = \$33 ;
-  assign \port$7467$0  = \$42 ;
+  assign request = { \port$12146$0 , \port$10928$0 , \port$9710$0 , \port$8492$0  };
+  assign \port$7444$0  = \$18 ;
+  assign \port$7451$0  = \$25 ;
+  assign \port$7459$0  = \$33 ;
+  assign \port$7468$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -58001,7 +58003,7 @@ module \postern.read_engine.arbiter (rst, \port$7443$0 , \port$7450$0 , \port$74
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19371$0 , \port$19373$0 , \port$19375$0 , \port$19377$0 , block, clk);
+module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19378$0 , \port$19380$0 , \port$19382$0 , \port$19384$0 , block, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire [3:0] \$1 ;
   wire [7:0] \$10 ;
@@ -58012,15 +58014,17 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
-  reg [2:0] \$18 ;
-  reg \$19 ;
+  wire \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  reg [6:0] \$20 ;
-  reg [6:0] \$21 ;
+  reg [2:0] \$20 ;
+  reg \$21 ;
   reg [6:0] \$22 ;
   reg [6:0] \$23 ;
-  reg \$24 ;
-  reg [5:0] \$25 ;
+  reg [6:0] \$24 ;
+  reg [6:0] \$25 ;
+  reg \$26 ;
+  reg [5:0] \$27 ;
   wire \$3 ;
   wire [7:0] \$4 ;
   wire \$5 ;
@@ -58043,14 +58047,14 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   output first;
   reg first = 1'h0;
   reg [2:0] phase = 3'h0;
-  output [5:0] \port$19371$0 ;
-  wire [5:0] \port$19371$0 ;
-  output [5:0] \port$19373$0 ;
-  wire [5:0] \port$19373$0 ;
-  output [5:0] \port$19375$0 ;
-  wire [5:0] \port$19375$0 ;
-  output [5:0] \port$19377$0 ;
-  wire [5:0] \port$19377$0 ;
+  output [5:0] \port$19378$0 ;
+  wire [5:0] \port$19378$0 ;
+  output [5:0] \port$19380$0 ;
+  wire [5:0] \port$19380$0 ;
+  output [5:0] \port$19382$0 ;
+  wire [5:0] \port$19382$0 ;
+  output [5:0] \port$19384$0 ;
+  wire [5:0] \port$19384$0 ;
   reg [6:0] row_0 = 7'h00;
   reg [6:0] row_1 = 7'h00;
   reg [6:0] row_2 = 7'h00;
@@ -58089,143 +58093,145 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   assign \$10  = row_3 + 1'h1;
   assign \$11  = ~ busy;
   assign \$12  = \$11  & dirty;
-  assign \$13  = ~ row_0[6];
-  assign scrub__0__want = busy & \$13 ;
-  assign \$14  = ~ row_1[6];
-  assign scrub__1__want = busy & \$14 ;
-  assign \$15  = ~ row_2[6];
-  assign scrub__2__want = busy & \$15 ;
-  assign \$16  = ~ row_3[6];
-  assign scrub__3__want = busy & \$16 ;
-  assign \$17  = & done;
-  assign clean = busy & \$17 ;
+  assign \$14  = ~ row_0[6];
+  assign scrub__0__want = busy & \$14 ;
+  assign \$15  = ~ row_1[6];
+  assign scrub__1__want = busy & \$15 ;
+  assign \$16  = ~ row_2[6];
+  assign scrub__2__want = busy & \$16 ;
+  assign \$17  = ~ row_3[6];
+  assign scrub__3__want = busy & \$17 ;
+  assign \$18  = & done;
+  assign \$19  = busy & \$18 ;
   always @(posedge clk)
-    phase <= \$18 ;
+    phase <= \$20 ;
   always @(posedge clk)
-    first <= \$19 ;
+    first <= \$21 ;
   always @(posedge clk)
-    row_0 <= \$20 ;
+    row_0 <= \$22 ;
   always @(posedge clk)
-    row_1 <= \$21 ;
+    row_1 <= \$23 ;
   always @(posedge clk)
-    row_2 <= \$22 ;
+    row_2 <= \$24 ;
   always @(posedge clk)
-    row_3 <= \$23 ;
+    row_3 <= \$25 ;
   always @(posedge clk)
-    busy <= \$24 ;
+    busy <= \$26 ;
   always @(posedge clk)
-    block <= \$25 ;
+    block <= \$27 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$18  = \$1 [2:0];
+    \$20  = \$1 [2:0];
     if (rst) begin
-      \$18  = 3'h0;
+      \$20  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$19  = \$2 ;
+    \$21  = \$2 ;
     if (rst) begin
-      \$19  = 1'h0;
+      \$21  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$20  = row_0;
+    \$22  = row_0;
     if (\$3 ) begin
-      \$20  = 7'h00;
+      \$22  = 7'h00;
     end else if (scrub__0__taken) begin
-      \$20  = \$4 [6:0];
+      \$22  = \$4 [6:0];
     end
     if (rst) begin
-      \$20  = 7'h00;
+      \$22  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$21  = row_1;
+    \$23  = row_1;
     if (\$5 ) begin
-      \$21  = 7'h00;
+      \$23  = 7'h00;
     end else if (scrub__1__taken) begin
-      \$21  = \$6 [6:0];
+      \$23  = \$6 [6:0];
     end
     if (rst) begin
-      \$21  = 7'h00;
+      \$23  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$22  = row_2;
+    \$24  = row_2;
     if (\$7 ) begin
-      \$22  = 7'h00;
+      \$24  = 7'h00;
     end else if (scrub__2__taken) begin
-      \$22  = \$8 [6:0];
+      \$24  = \$8 [6:0];
     end
     if (rst) begin
-      \$22  = 7'h00;
+      \$24  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$23  = row_3;
+    \$25  = row_3;
     if (\$9 ) begin
-      \$23  = 7'h00;
+      \$25  = 7'h00;
     end else if (scrub__3__taken) begin
-      \$23  = \$10 [6:0];
+      \$25  = \$10 [6:0];
     end
     if (rst) begin
-      \$23  = 7'h00;
+      \$25  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$24  = busy;
+    \$26  = busy;
     if (clean) begin
-      \$24  = 1'h0;
-    end else if (\$12 ) begin
-      \$24  = 1'h1;
+      \$26  = 1'h0;
+    end else if (\$13 ) begin
+      \$26  = 1'h1;
     end
     if (rst) begin
-      \$24  = 1'h0;
+      \$26  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$25  = block;
+    \$27  = block;
     if (clean) begin
-    end else if (\$12 ) begin
-      \$25  = \block$16 ;
+    end else if (\$13 ) begin
+      \$27  = \block$16 ;
     end
     if (rst) begin
-      \$25  = 6'h00;
+      \$27  = 6'h00;
     end
   end
   assign scrub__0__row = { block, row_0[5:0] };
   assign scrub__1__row = { block, row_1[5:0] };
   assign scrub__2__row = { block, row_2[5:0] };
   assign scrub__3__row = { block, row_3[5:0] };
-  assign \port$19371$0  = row_0[5:0];
-  assign \port$19373$0  = row_1[5:0];
-  assign \port$19375$0  = row_2[5:0];
-  assign \port$19377$0  = row_3[5:0];
+  assign \port$19378$0  = row_0[5:0];
+  assign \port$19380$0  = row_1[5:0];
+  assign \port$19382$0  = row_2[5:0];
+  assign \port$19384$0  = row_3[5:0];
   assign done[3] = row_3[6];
   assign done[2] = row_2[6];
   assign done[1] = row_1[6];
   assign done[0] = row_0[6];
+  assign \$13  = \$12 ;
+  assign clean = \$19 ;
 endmodule
 
 module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__enable, w__0__data, w__1__request, w__1__enable, r__1__request, r__1__enable, w__1__data, w__2__request, w__2__enable, r__2__request, r__2__enable, w__2__data, w__3__request, w__3__enable, r__3__request, r__3__enable, w__3__data
 , scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, w__0__grant, r__0__grant, w__0__refused, r__0__refused, r__0__data, w__1__grant, r__1__grant, w__1__refused, r__1__refused, r__1__data, w__2__grant, r__2__grant, w__2__refused, r__2__refused, r__2__data, w__3__grant, r__3__grant
-, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18219$3 , r__0__vm, r__0__word, w__1__vm, \port$18391$3 , r__1__vm, r__1__word, w__2__vm, \port$18563$3 , r__2__vm, r__2__word, w__3__vm, \port$18735$3 
-, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19371$0 , \port$19373$0 , \port$19375$0 , \port$19377$0 , \port$19381$0 , clk);
+, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18226$3 , r__0__vm, r__0__word, w__1__vm, \port$18398$3 , r__1__vm, r__1__word, w__2__vm, \port$18570$3 , r__2__vm, r__2__word, w__3__vm, \port$18742$3 
+, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19378$0 , \port$19380$0 , \port$19382$0 , \port$19384$0 , \port$19388$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [35:0] \$100 ;
-  wire [35:0] \$101 ;
+  wire \$101 ;
   wire [35:0] \$102 ;
-  wire \$103 ;
-  wire \$104 ;
+  wire [35:0] \$103 ;
+  wire [35:0] \$104 ;
   wire \$105 ;
   wire \$106 ;
   wire \$107 ;
@@ -58249,40 +58255,40 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   wire \$123 ;
   wire \$124 ;
   wire \$125 ;
-  wire [35:0] \$126 ;
-  wire [35:0] \$127 ;
-  wire [35:0] \$128 ;
-  wire \$129 ;
+  wire \$126 ;
+  wire \$127 ;
+  wire \$128 ;
+  wire [35:0] \$129 ;
   wire \$13 ;
   wire [35:0] \$130 ;
   wire [35:0] \$131 ;
-  wire [35:0] \$132 ;
+  wire \$132 ;
   wire [35:0] \$133 ;
   wire [35:0] \$134 ;
   wire [35:0] \$135 ;
-  wire \$136 ;
+  wire [35:0] \$136 ;
   wire [35:0] \$137 ;
   wire [35:0] \$138 ;
-  wire [35:0] \$139 ;
+  wire \$139 ;
   wire \$14 ;
   wire [35:0] \$140 ;
   wire [35:0] \$141 ;
   wire [35:0] \$142 ;
-  wire \$143 ;
+  wire [35:0] \$143 ;
   wire [35:0] \$144 ;
   wire [35:0] \$145 ;
-  wire [35:0] \$146 ;
+  wire \$146 ;
   wire [35:0] \$147 ;
   wire [35:0] \$148 ;
   wire [35:0] \$149 ;
   wire \$15 ;
-  wire \$150 ;
+  wire [35:0] \$150 ;
   wire [35:0] \$151 ;
   wire [35:0] \$152 ;
-  wire [35:0] \$153 ;
-  wire \$154 ;
-  wire \$155 ;
-  wire \$156 ;
+  wire \$153 ;
+  wire [35:0] \$154 ;
+  wire [35:0] \$155 ;
+  wire [35:0] \$156 ;
   wire \$157 ;
   wire \$158 ;
   wire \$159 ;
@@ -58305,137 +58311,137 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   wire \$174 ;
   wire \$175 ;
   wire \$176 ;
-  wire [35:0] \$177 ;
-  wire [35:0] \$178 ;
-  wire [35:0] \$179 ;
+  wire \$177 ;
+  wire \$178 ;
+  wire \$179 ;
   wire \$18 ;
   wire \$180 ;
   wire [35:0] \$181 ;
   wire [35:0] \$182 ;
   wire [35:0] \$183 ;
-  wire [35:0] \$184 ;
+  wire \$184 ;
   wire [35:0] \$185 ;
   wire [35:0] \$186 ;
-  wire \$187 ;
+  wire [35:0] \$187 ;
   wire [35:0] \$188 ;
   wire [35:0] \$189 ;
   wire \$19 ;
   wire [35:0] \$190 ;
-  wire [35:0] \$191 ;
+  wire \$191 ;
   wire [35:0] \$192 ;
   wire [35:0] \$193 ;
-  wire \$194 ;
+  wire [35:0] \$194 ;
   wire [35:0] \$195 ;
   wire [35:0] \$196 ;
   wire [35:0] \$197 ;
-  wire [35:0] \$198 ;
+  wire \$198 ;
   wire [35:0] \$199 ;
   wire \$2 ;
   wire \$20 ;
   wire [35:0] \$200 ;
-  wire \$201 ;
+  wire [35:0] \$201 ;
   wire [35:0] \$202 ;
   wire [35:0] \$203 ;
   wire [35:0] \$204 ;
-  wire [31:0] \$205 ;
-  wire [31:0] \$206 ;
-  wire [31:0] \$207 ;
-  wire [31:0] \$208 ;
+  wire \$205 ;
+  wire [35:0] \$206 ;
+  wire [35:0] \$207 ;
+  wire [35:0] \$208 ;
   wire [31:0] \$209 ;
   wire \$21 ;
   wire [31:0] \$210 ;
   wire [31:0] \$211 ;
   wire [31:0] \$212 ;
-  wire \$213 ;
-  wire \$214 ;
-  wire \$215 ;
-  wire \$216 ;
+  wire [31:0] \$213 ;
+  wire [31:0] \$214 ;
+  wire [31:0] \$215 ;
+  wire [31:0] \$216 ;
   wire \$217 ;
   wire \$218 ;
   wire \$219 ;
   wire \$22 ;
-  wire [14:0] \$220 ;
-  wire [14:0] \$221 ;
-  wire [14:0] \$222 ;
-  wire [14:0] \$223 ;
+  wire \$220 ;
+  wire \$221 ;
+  wire \$222 ;
+  wire \$223 ;
   wire [14:0] \$224 ;
   wire [14:0] \$225 ;
   wire [14:0] \$226 ;
-  wire [11:0] \$227 ;
+  wire [14:0] \$227 ;
   wire [14:0] \$228 ;
-  wire [35:0] \$229 ;
+  wire [14:0] \$229 ;
   wire \$23 ;
-  wire [35:0] \$230 ;
-  wire [35:0] \$231 ;
-  wire [35:0] \$232 ;
-  wire \$233 ;
-  wire \$234 ;
-  wire \$235 ;
-  wire \$236 ;
+  wire [14:0] \$230 ;
+  wire [11:0] \$231 ;
+  wire [14:0] \$232 ;
+  wire [35:0] \$233 ;
+  wire [35:0] \$234 ;
+  wire [35:0] \$235 ;
+  wire [35:0] \$236 ;
   wire \$237 ;
   wire \$238 ;
   wire \$239 ;
-  wire [35:0] \$24 ;
+  wire \$24 ;
   wire \$240 ;
-  wire [3:0] \$241 ;
+  wire \$241 ;
   wire \$242 ;
   wire \$243 ;
   wire \$244 ;
-  wire \$245 ;
+  wire [3:0] \$245 ;
   wire \$246 ;
   wire \$247 ;
   wire \$248 ;
-  wire [14:0] \$249 ;
+  wire \$249 ;
   wire [35:0] \$25 ;
-  wire [14:0] \$250 ;
-  wire [14:0] \$251 ;
-  wire [14:0] \$252 ;
+  wire \$250 ;
+  wire \$251 ;
+  wire \$252 ;
   wire [14:0] \$253 ;
   wire [14:0] \$254 ;
   wire [14:0] \$255 ;
-  wire \$256 ;
-  wire \$257 ;
-  wire \$258 ;
-  wire \$259 ;
+  wire [14:0] \$256 ;
+  wire [14:0] \$257 ;
+  wire [14:0] \$258 ;
+  wire [14:0] \$259 ;
   wire [35:0] \$26 ;
-  wire [3:0] \$260 ;
+  wire \$260 ;
   wire \$261 ;
   wire \$262 ;
   wire \$263 ;
-  wire \$264 ;
+  wire [3:0] \$264 ;
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
   wire \$268 ;
-  wire [3:0] \$269 ;
-  wire \$27 ;
-  wire [35:0] \$270 ;
-  wire [35:0] \$271 ;
-  wire [35:0] \$272 ;
-  wire [35:0] \$273 ;
+  wire \$269 ;
+  wire [35:0] \$27 ;
+  wire \$270 ;
+  wire \$271 ;
+  wire \$272 ;
+  wire [3:0] \$273 ;
   wire [35:0] \$274 ;
   wire [35:0] \$275 ;
-  wire \$276 ;
-  wire \$277 ;
+  wire [35:0] \$276 ;
+  wire [35:0] \$277 ;
   wire [35:0] \$278 ;
   wire [35:0] \$279 ;
-  wire [35:0] \$28 ;
-  wire [35:0] \$280 ;
+  wire \$28 ;
+  wire \$280 ;
   wire \$281 ;
-  wire \$282 ;
+  wire [35:0] \$282 ;
   wire [35:0] \$283 ;
   wire [35:0] \$284 ;
-  wire [35:0] \$285 ;
+  wire \$285 ;
   wire \$286 ;
-  wire \$287 ;
+  wire [35:0] \$287 ;
   wire [35:0] \$288 ;
   wire [35:0] \$289 ;
   wire [35:0] \$29 ;
-  wire [35:0] \$290 ;
+  wire \$290 ;
   wire \$291 ;
-  wire \$292 ;
-  wire \$293 ;
-  wire \$294 ;
+  wire [35:0] \$292 ;
+  wire [35:0] \$293 ;
+  wire [35:0] \$294 ;
   wire \$295 ;
   wire \$296 ;
   wire \$297 ;
@@ -58443,419 +58449,419 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   wire \$299 ;
   wire \$3 ;
   wire [35:0] \$30 ;
-  wire [14:0] \$300 ;
-  wire [14:0] \$301 ;
-  wire [14:0] \$302 ;
-  wire [14:0] \$303 ;
+  wire \$300 ;
+  wire \$301 ;
+  wire \$302 ;
+  wire \$303 ;
   wire [14:0] \$304 ;
   wire [14:0] \$305 ;
   wire [14:0] \$306 ;
-  wire [11:0] \$307 ;
+  wire [14:0] \$307 ;
   wire [14:0] \$308 ;
-  wire [35:0] \$309 ;
+  wire [14:0] \$309 ;
   wire [35:0] \$31 ;
-  wire [35:0] \$310 ;
-  wire [35:0] \$311 ;
-  wire [35:0] \$312 ;
-  wire \$313 ;
-  wire \$314 ;
-  wire \$315 ;
-  wire \$316 ;
+  wire [14:0] \$310 ;
+  wire [11:0] \$311 ;
+  wire [14:0] \$312 ;
+  wire [35:0] \$313 ;
+  wire [35:0] \$314 ;
+  wire [35:0] \$315 ;
+  wire [35:0] \$316 ;
   wire \$317 ;
   wire \$318 ;
   wire \$319 ;
   wire [35:0] \$32 ;
   wire \$320 ;
-  wire [3:0] \$321 ;
+  wire \$321 ;
   wire \$322 ;
   wire \$323 ;
   wire \$324 ;
-  wire \$325 ;
+  wire [3:0] \$325 ;
   wire \$326 ;
   wire \$327 ;
   wire \$328 ;
-  wire [14:0] \$329 ;
+  wire \$329 ;
   wire [35:0] \$33 ;
-  wire [14:0] \$330 ;
-  wire [14:0] \$331 ;
-  wire [14:0] \$332 ;
+  wire \$330 ;
+  wire \$331 ;
+  wire \$332 ;
   wire [14:0] \$333 ;
   wire [14:0] \$334 ;
   wire [14:0] \$335 ;
-  wire \$336 ;
-  wire \$337 ;
-  wire \$338 ;
-  wire \$339 ;
-  wire \$34 ;
-  wire [3:0] \$340 ;
+  wire [14:0] \$336 ;
+  wire [14:0] \$337 ;
+  wire [14:0] \$338 ;
+  wire [14:0] \$339 ;
+  wire [35:0] \$34 ;
+  wire \$340 ;
   wire \$341 ;
   wire \$342 ;
   wire \$343 ;
-  wire \$344 ;
+  wire [3:0] \$344 ;
   wire \$345 ;
   wire \$346 ;
   wire \$347 ;
   wire \$348 ;
-  wire [3:0] \$349 ;
-  wire [35:0] \$35 ;
-  wire [35:0] \$350 ;
-  wire [35:0] \$351 ;
-  wire [35:0] \$352 ;
-  wire [35:0] \$353 ;
+  wire \$349 ;
+  wire \$35 ;
+  wire \$350 ;
+  wire \$351 ;
+  wire \$352 ;
+  wire [3:0] \$353 ;
   wire [35:0] \$354 ;
   wire [35:0] \$355 ;
-  wire \$356 ;
-  wire \$357 ;
+  wire [35:0] \$356 ;
+  wire [35:0] \$357 ;
   wire [35:0] \$358 ;
   wire [35:0] \$359 ;
   wire [35:0] \$36 ;
-  wire [35:0] \$360 ;
+  wire \$360 ;
   wire \$361 ;
-  wire \$362 ;
+  wire [35:0] \$362 ;
   wire [35:0] \$363 ;
   wire [35:0] \$364 ;
-  wire [35:0] \$365 ;
+  wire \$365 ;
   wire \$366 ;
-  wire \$367 ;
+  wire [35:0] \$367 ;
   wire [35:0] \$368 ;
   wire [35:0] \$369 ;
   wire [35:0] \$37 ;
-  wire [35:0] \$370 ;
+  wire \$370 ;
   wire \$371 ;
-  wire \$372 ;
-  wire \$373 ;
-  wire \$374 ;
+  wire [35:0] \$372 ;
+  wire [35:0] \$373 ;
+  wire [35:0] \$374 ;
   wire \$375 ;
   wire \$376 ;
   wire \$377 ;
   wire \$378 ;
   wire \$379 ;
   wire [35:0] \$38 ;
-  wire [14:0] \$380 ;
-  wire [14:0] \$381 ;
-  wire [14:0] \$382 ;
-  wire [14:0] \$383 ;
+  wire \$380 ;
+  wire \$381 ;
+  wire \$382 ;
+  wire \$383 ;
   wire [14:0] \$384 ;
   wire [14:0] \$385 ;
   wire [14:0] \$386 ;
-  wire [11:0] \$387 ;
+  wire [14:0] \$387 ;
   wire [14:0] \$388 ;
-  wire [35:0] \$389 ;
+  wire [14:0] \$389 ;
   wire [35:0] \$39 ;
-  wire [35:0] \$390 ;
-  wire [35:0] \$391 ;
-  wire [35:0] \$392 ;
-  wire \$393 ;
-  wire \$394 ;
-  wire \$395 ;
-  wire \$396 ;
+  wire [14:0] \$390 ;
+  wire [11:0] \$391 ;
+  wire [14:0] \$392 ;
+  wire [35:0] \$393 ;
+  wire [35:0] \$394 ;
+  wire [35:0] \$395 ;
+  wire [35:0] \$396 ;
   wire \$397 ;
   wire \$398 ;
   wire \$399 ;
   wire \$4 ;
   wire [35:0] \$40 ;
   wire \$400 ;
-  wire [3:0] \$401 ;
+  wire \$401 ;
   wire \$402 ;
   wire \$403 ;
   wire \$404 ;
-  wire \$405 ;
+  wire [3:0] \$405 ;
   wire \$406 ;
   wire \$407 ;
   wire \$408 ;
-  wire [14:0] \$409 ;
-  wire \$41 ;
-  wire [14:0] \$410 ;
-  wire [14:0] \$411 ;
-  wire [14:0] \$412 ;
+  wire \$409 ;
+  wire [35:0] \$41 ;
+  wire \$410 ;
+  wire \$411 ;
+  wire \$412 ;
   wire [14:0] \$413 ;
   wire [14:0] \$414 ;
   wire [14:0] \$415 ;
-  wire \$416 ;
-  wire \$417 ;
-  wire \$418 ;
-  wire \$419 ;
-  wire [35:0] \$42 ;
-  wire [3:0] \$420 ;
+  wire [14:0] \$416 ;
+  wire [14:0] \$417 ;
+  wire [14:0] \$418 ;
+  wire [14:0] \$419 ;
+  wire \$42 ;
+  wire \$420 ;
   wire \$421 ;
   wire \$422 ;
   wire \$423 ;
-  wire \$424 ;
+  wire [3:0] \$424 ;
   wire \$425 ;
   wire \$426 ;
   wire \$427 ;
   wire \$428 ;
-  wire [3:0] \$429 ;
+  wire \$429 ;
   wire [35:0] \$43 ;
-  wire [35:0] \$430 ;
-  wire [35:0] \$431 ;
-  wire [35:0] \$432 ;
-  wire [35:0] \$433 ;
+  wire \$430 ;
+  wire \$431 ;
+  wire \$432 ;
+  wire [3:0] \$433 ;
   wire [35:0] \$434 ;
   wire [35:0] \$435 ;
-  wire \$436 ;
-  wire \$437 ;
+  wire [35:0] \$436 ;
+  wire [35:0] \$437 ;
   wire [35:0] \$438 ;
   wire [35:0] \$439 ;
   wire [35:0] \$44 ;
-  wire [35:0] \$440 ;
+  wire \$440 ;
   wire \$441 ;
-  wire \$442 ;
+  wire [35:0] \$442 ;
   wire [35:0] \$443 ;
   wire [35:0] \$444 ;
-  wire [35:0] \$445 ;
+  wire \$445 ;
   wire \$446 ;
-  wire \$447 ;
+  wire [35:0] \$447 ;
   wire [35:0] \$448 ;
   wire [35:0] \$449 ;
   wire [35:0] \$45 ;
-  wire [35:0] \$450 ;
+  wire \$450 ;
   wire \$451 ;
-  wire \$452 ;
-  wire \$453 ;
-  wire \$454 ;
+  wire [35:0] \$452 ;
+  wire [35:0] \$453 ;
+  wire [35:0] \$454 ;
   wire \$455 ;
   wire \$456 ;
   wire \$457 ;
   wire \$458 ;
   wire \$459 ;
   wire [35:0] \$46 ;
-  wire [14:0] \$460 ;
-  wire [14:0] \$461 ;
-  wire [14:0] \$462 ;
-  wire [14:0] \$463 ;
+  wire \$460 ;
+  wire \$461 ;
+  wire \$462 ;
+  wire \$463 ;
   wire [14:0] \$464 ;
   wire [14:0] \$465 ;
   wire [14:0] \$466 ;
-  wire [11:0] \$467 ;
+  wire [14:0] \$467 ;
   wire [14:0] \$468 ;
-  wire [35:0] \$469 ;
+  wire [14:0] \$469 ;
   wire [35:0] \$47 ;
-  wire [35:0] \$470 ;
-  wire [35:0] \$471 ;
-  wire [35:0] \$472 ;
-  wire \$473 ;
-  wire \$474 ;
-  wire \$475 ;
-  wire \$476 ;
+  wire [14:0] \$470 ;
+  wire [11:0] \$471 ;
+  wire [14:0] \$472 ;
+  wire [35:0] \$473 ;
+  wire [35:0] \$474 ;
+  wire [35:0] \$475 ;
+  wire [35:0] \$476 ;
   wire \$477 ;
   wire \$478 ;
   wire \$479 ;
-  wire \$48 ;
+  wire [35:0] \$48 ;
   wire \$480 ;
-  wire [3:0] \$481 ;
+  wire \$481 ;
   wire \$482 ;
   wire \$483 ;
   wire \$484 ;
-  wire \$485 ;
+  wire [3:0] \$485 ;
   wire \$486 ;
   wire \$487 ;
   wire \$488 ;
-  wire [14:0] \$489 ;
-  wire [35:0] \$49 ;
-  wire [14:0] \$490 ;
-  wire [14:0] \$491 ;
-  wire [14:0] \$492 ;
+  wire \$489 ;
+  wire \$49 ;
+  wire \$490 ;
+  wire \$491 ;
+  wire \$492 ;
   wire [14:0] \$493 ;
   wire [14:0] \$494 ;
   wire [14:0] \$495 ;
-  wire \$496 ;
-  wire \$497 ;
-  wire \$498 ;
-  wire \$499 ;
+  wire [14:0] \$496 ;
+  wire [14:0] \$497 ;
+  wire [14:0] \$498 ;
+  wire [14:0] \$499 ;
   wire \$5 ;
   wire [35:0] \$50 ;
-  wire [3:0] \$500 ;
+  wire \$500 ;
   wire \$501 ;
   wire \$502 ;
   wire \$503 ;
-  wire \$504 ;
+  wire [3:0] \$504 ;
   wire \$505 ;
   wire \$506 ;
   wire \$507 ;
   wire \$508 ;
-  wire [3:0] \$509 ;
+  wire \$509 ;
   wire [35:0] \$51 ;
-  wire [35:0] \$510 ;
-  wire [35:0] \$511 ;
-  wire [35:0] \$512 ;
-  wire [35:0] \$513 ;
+  wire \$510 ;
+  wire \$511 ;
+  wire \$512 ;
+  wire [3:0] \$513 ;
   wire [35:0] \$514 ;
   wire [35:0] \$515 ;
-  wire \$516 ;
-  wire \$517 ;
+  wire [35:0] \$516 ;
+  wire [35:0] \$517 ;
   wire [35:0] \$518 ;
   wire [35:0] \$519 ;
-  wire \$52 ;
-  wire [35:0] \$520 ;
+  wire [35:0] \$52 ;
+  wire \$520 ;
   wire \$521 ;
-  wire \$522 ;
+  wire [35:0] \$522 ;
   wire [35:0] \$523 ;
   wire [35:0] \$524 ;
-  wire [35:0] \$525 ;
+  wire \$525 ;
   wire \$526 ;
-  wire \$527 ;
+  wire [35:0] \$527 ;
   wire [35:0] \$528 ;
   wire [35:0] \$529 ;
   wire \$53 ;
-  wire [35:0] \$530 ;
+  wire \$530 ;
   wire \$531 ;
-  wire \$532 ;
-  wire [7:0] \$533 ;
-  wire [7:0] \$534 ;
-  wire [7:0] \$535 ;
-  wire [7:0] \$536 ;
-  wire [31:0] \$537 ;
+  wire [35:0] \$532 ;
+  wire [35:0] \$533 ;
+  wire [35:0] \$534 ;
+  wire \$535 ;
+  wire \$536 ;
+  wire [7:0] \$537 ;
   wire [7:0] \$538 ;
   wire [7:0] \$539 ;
   wire \$54 ;
   wire [7:0] \$540 ;
-  wire [7:0] \$541 ;
-  wire [31:0] \$542 ;
+  wire [31:0] \$541 ;
+  wire [7:0] \$542 ;
   wire [7:0] \$543 ;
   wire [7:0] \$544 ;
   wire [7:0] \$545 ;
-  wire [7:0] \$546 ;
-  wire [31:0] \$547 ;
+  wire [31:0] \$546 ;
+  wire [7:0] \$547 ;
   wire [7:0] \$548 ;
   wire [7:0] \$549 ;
   wire \$55 ;
   wire [7:0] \$550 ;
-  wire [7:0] \$551 ;
-  wire [31:0] \$552 ;
+  wire [31:0] \$551 ;
+  wire [7:0] \$552 ;
   wire [7:0] \$553 ;
   wire [7:0] \$554 ;
   wire [7:0] \$555 ;
-  wire [7:0] \$556 ;
-  wire [31:0] \$557 ;
+  wire [31:0] \$556 ;
+  wire [7:0] \$557 ;
   wire [7:0] \$558 ;
   wire [7:0] \$559 ;
   wire \$56 ;
   wire [7:0] \$560 ;
-  wire [7:0] \$561 ;
-  wire [31:0] \$562 ;
+  wire [31:0] \$561 ;
+  wire [7:0] \$562 ;
   wire [7:0] \$563 ;
   wire [7:0] \$564 ;
   wire [7:0] \$565 ;
-  wire [7:0] \$566 ;
-  wire [31:0] \$567 ;
+  wire [31:0] \$566 ;
+  wire [7:0] \$567 ;
   wire [7:0] \$568 ;
   wire [7:0] \$569 ;
   wire \$57 ;
   wire [7:0] \$570 ;
-  wire [7:0] \$571 ;
-  wire [31:0] \$572 ;
+  wire [31:0] \$571 ;
+  wire [7:0] \$572 ;
   wire [7:0] \$573 ;
   wire [7:0] \$574 ;
   wire [7:0] \$575 ;
-  wire [7:0] \$576 ;
-  wire [31:0] \$577 ;
+  wire [31:0] \$576 ;
+  wire [7:0] \$577 ;
   wire [7:0] \$578 ;
   wire [7:0] \$579 ;
   wire \$58 ;
   wire [7:0] \$580 ;
-  wire [7:0] \$581 ;
-  wire [31:0] \$582 ;
+  wire [31:0] \$581 ;
+  wire [7:0] \$582 ;
   wire [7:0] \$583 ;
   wire [7:0] \$584 ;
   wire [7:0] \$585 ;
-  wire [7:0] \$586 ;
-  wire [31:0] \$587 ;
+  wire [31:0] \$586 ;
+  wire [7:0] \$587 ;
   wire [7:0] \$588 ;
   wire [7:0] \$589 ;
   wire \$59 ;
   wire [7:0] \$590 ;
-  wire [7:0] \$591 ;
-  wire [31:0] \$592 ;
+  wire [31:0] \$591 ;
+  wire [7:0] \$592 ;
   wire [7:0] \$593 ;
   wire [7:0] \$594 ;
   wire [7:0] \$595 ;
-  wire [7:0] \$596 ;
-  wire [31:0] \$597 ;
+  wire [31:0] \$596 ;
+  wire [7:0] \$597 ;
   wire [7:0] \$598 ;
   wire [7:0] \$599 ;
   wire \$6 ;
   wire \$60 ;
   wire [7:0] \$600 ;
-  wire [7:0] \$601 ;
-  wire [31:0] \$602 ;
+  wire [31:0] \$601 ;
+  wire [7:0] \$602 ;
   wire [7:0] \$603 ;
   wire [7:0] \$604 ;
   wire [7:0] \$605 ;
-  wire [7:0] \$606 ;
-  wire [31:0] \$607 ;
+  wire [31:0] \$606 ;
+  wire [7:0] \$607 ;
   wire [7:0] \$608 ;
   wire [7:0] \$609 ;
   wire \$61 ;
   wire [7:0] \$610 ;
-  wire [7:0] \$611 ;
-  wire [31:0] \$612 ;
-  reg [3:0] \$613 ;
-  reg \$614 ;
-  reg [14:0] \$615 ;
-  reg \$616 ;
+  wire [31:0] \$611 ;
+  wire [7:0] \$612 ;
+  wire [7:0] \$613 ;
+  wire [7:0] \$614 ;
+  wire [7:0] \$615 ;
+  wire [31:0] \$616 ;
   reg [3:0] \$617 ;
-  reg [3:0] \$618 ;
-  reg \$619 ;
+  reg \$618 ;
+  reg [14:0] \$619 ;
   wire \$62 ;
-  reg [14:0] \$620 ;
+  reg \$620 ;
   reg [3:0] \$621 ;
   reg [3:0] \$622 ;
   reg \$623 ;
-  reg \$624 ;
-  reg \$625 ;
-  reg \$626 ;
-  reg [3:0] \$627 ;
+  reg [14:0] \$624 ;
+  reg [3:0] \$625 ;
+  reg [3:0] \$626 ;
+  reg \$627 ;
   reg \$628 ;
-  reg [14:0] \$629 ;
+  reg \$629 ;
   wire \$63 ;
   reg \$630 ;
   reg [3:0] \$631 ;
-  reg [3:0] \$632 ;
-  reg \$633 ;
-  reg [14:0] \$634 ;
+  reg \$632 ;
+  reg [14:0] \$633 ;
+  reg \$634 ;
   reg [3:0] \$635 ;
   reg [3:0] \$636 ;
   reg \$637 ;
-  reg \$638 ;
-  reg \$639 ;
+  reg [14:0] \$638 ;
+  reg [3:0] \$639 ;
   wire \$64 ;
-  reg \$640 ;
-  reg [3:0] \$641 ;
+  reg [3:0] \$640 ;
+  reg \$641 ;
   reg \$642 ;
-  reg [14:0] \$643 ;
+  reg \$643 ;
   reg \$644 ;
   reg [3:0] \$645 ;
-  reg [3:0] \$646 ;
-  reg \$647 ;
-  reg [14:0] \$648 ;
+  reg \$646 ;
+  reg [14:0] \$647 ;
+  reg \$648 ;
   reg [3:0] \$649 ;
   wire \$65 ;
   reg [3:0] \$650 ;
   reg \$651 ;
-  reg \$652 ;
-  reg \$653 ;
-  reg \$654 ;
-  reg [3:0] \$655 ;
+  reg [14:0] \$652 ;
+  reg [3:0] \$653 ;
+  reg [3:0] \$654 ;
+  reg \$655 ;
   reg \$656 ;
-  reg [14:0] \$657 ;
+  reg \$657 ;
   reg \$658 ;
   reg [3:0] \$659 ;
   wire \$66 ;
-  reg [3:0] \$660 ;
-  reg \$661 ;
-  reg [14:0] \$662 ;
+  reg \$660 ;
+  reg [14:0] \$661 ;
+  reg \$662 ;
   reg [3:0] \$663 ;
   reg [3:0] \$664 ;
   reg \$665 ;
-  reg \$666 ;
-  reg \$667 ;
-  reg \$668 ;
-  wire \$669 ;
+  reg [14:0] \$666 ;
+  reg [3:0] \$667 ;
+  reg [3:0] \$668 ;
+  reg \$669 ;
   wire \$67 ;
-  wire \$670 ;
-  wire \$671 ;
-  wire \$672 ;
+  reg \$670 ;
+  reg \$671 ;
+  reg \$672 ;
   wire \$673 ;
   wire \$674 ;
   wire \$675 ;
@@ -58888,37 +58894,41 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   wire \$7 ;
   wire \$70 ;
   wire \$700 ;
+  wire \$701 ;
+  wire \$702 ;
+  wire \$703 ;
+  wire \$704 ;
   wire \$71 ;
   wire \$72 ;
   wire \$73 ;
   wire \$74 ;
-  wire [35:0] \$75 ;
-  wire [35:0] \$76 ;
+  wire \$75 ;
+  wire \$76 ;
   wire [35:0] \$77 ;
-  wire \$78 ;
+  wire [35:0] \$78 ;
   wire [35:0] \$79 ;
   wire \$8 ;
-  wire [35:0] \$80 ;
+  wire \$80 ;
   wire [35:0] \$81 ;
   wire [35:0] \$82 ;
   wire [35:0] \$83 ;
   wire [35:0] \$84 ;
-  wire \$85 ;
+  wire [35:0] \$85 ;
   wire [35:0] \$86 ;
-  wire [35:0] \$87 ;
+  wire \$87 ;
   wire [35:0] \$88 ;
   wire [35:0] \$89 ;
   wire \$9 ;
   wire [35:0] \$90 ;
   wire [35:0] \$91 ;
-  wire \$92 ;
+  wire [35:0] \$92 ;
   wire [35:0] \$93 ;
-  wire [35:0] \$94 ;
+  wire \$94 ;
   wire [35:0] \$95 ;
   wire [35:0] \$96 ;
   wire [35:0] \$97 ;
   wire [35:0] \$98 ;
-  wire \$99 ;
+  wire [35:0] \$99 ;
   wire [11:0] \$signature__addr ;
   wire [11:0] \$signature__addr$125 ;
   wire [11:0] \$signature__addr$130 ;
@@ -59021,24 +59031,24 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg passes_3_1 = 1'h0;
   reg passes_3_2 = 1'h0;
   reg passes_3_3 = 1'h0;
-  input [17:0] \port$18219$3 ;
-  wire [17:0] \port$18219$3 ;
-  input [17:0] \port$18391$3 ;
-  wire [17:0] \port$18391$3 ;
-  input [17:0] \port$18563$3 ;
-  wire [17:0] \port$18563$3 ;
-  input [17:0] \port$18735$3 ;
-  wire [17:0] \port$18735$3 ;
-  input [5:0] \port$19371$0 ;
-  wire [5:0] \port$19371$0 ;
-  input [5:0] \port$19373$0 ;
-  wire [5:0] \port$19373$0 ;
-  input [5:0] \port$19375$0 ;
-  wire [5:0] \port$19375$0 ;
-  input [5:0] \port$19377$0 ;
-  wire [5:0] \port$19377$0 ;
-  input [5:0] \port$19381$0 ;
-  wire [5:0] \port$19381$0 ;
+  input [17:0] \port$18226$3 ;
+  wire [17:0] \port$18226$3 ;
+  input [17:0] \port$18398$3 ;
+  wire [17:0] \port$18398$3 ;
+  input [17:0] \port$18570$3 ;
+  wire [17:0] \port$18570$3 ;
+  input [17:0] \port$18742$3 ;
+  wire [17:0] \port$18742$3 ;
+  input [5:0] \port$19378$0 ;
+  wire [5:0] \port$19378$0 ;
+  input [5:0] \port$19380$0 ;
+  wire [5:0] \port$19380$0 ;
+  input [5:0] \port$19382$0 ;
+  wire [5:0] \port$19382$0 ;
+  input [5:0] \port$19384$0 ;
+  wire [5:0] \port$19384$0 ;
+  input [5:0] \port$19388$0 ;
+  wire [5:0] \port$19388$0 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   input r__0__enable;
@@ -59347,7 +59357,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_0_0 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en )
-      lane_0_0[w_late_0[11:0]] <= \$30 [7:0];
+      lane_0_0[w_late_0[11:0]] <= \$31 [7:0];
   end
   reg [7:0] _0_;
   always @(posedge clk) begin
@@ -59358,7 +59368,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_0_1 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$45 )
-      lane_0_1[w_late_0[11:0]] <= \$37 [15:8];
+      lane_0_1[w_late_0[11:0]] <= \$38 [15:8];
   end
   reg [7:0] _1_;
   always @(posedge clk) begin
@@ -59369,7 +59379,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_0_2 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$50 )
-      lane_0_2[w_late_0[11:0]] <= \$44 [23:16];
+      lane_0_2[w_late_0[11:0]] <= \$45 [23:16];
   end
   reg [7:0] _2_;
   always @(posedge clk) begin
@@ -59380,7 +59390,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_0_3 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$55 )
-      lane_0_3[w_late_0[11:0]] <= \$51 [31:24];
+      lane_0_3[w_late_0[11:0]] <= \$52 [31:24];
   end
   reg [7:0] _3_;
   always @(posedge clk) begin
@@ -59391,7 +59401,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_1_0 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$77 )
-      lane_1_0[w_late_1[11:0]] <= \$81 [7:0];
+      lane_1_0[w_late_1[11:0]] <= \$83 [7:0];
   end
   reg [7:0] _4_;
   always @(posedge clk) begin
@@ -59402,7 +59412,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_1_1 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$87 )
-      lane_1_1[w_late_1[11:0]] <= \$88 [15:8];
+      lane_1_1[w_late_1[11:0]] <= \$90 [15:8];
   end
   reg [7:0] _5_;
   always @(posedge clk) begin
@@ -59413,7 +59423,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_1_2 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$92 )
-      lane_1_2[w_late_1[11:0]] <= \$95 [23:16];
+      lane_1_2[w_late_1[11:0]] <= \$97 [23:16];
   end
   reg [7:0] _6_;
   always @(posedge clk) begin
@@ -59424,7 +59434,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_1_3 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$97 )
-      lane_1_3[w_late_1[11:0]] <= \$102 [31:24];
+      lane_1_3[w_late_1[11:0]] <= \$104 [31:24];
   end
   reg [7:0] _7_;
   always @(posedge clk) begin
@@ -59435,7 +59445,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_2_0 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$119 )
-      lane_2_0[w_late_2[11:0]] <= \$132 [7:0];
+      lane_2_0[w_late_2[11:0]] <= \$135 [7:0];
   end
   reg [7:0] _8_;
   always @(posedge clk) begin
@@ -59446,7 +59456,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_2_1 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$129 )
-      lane_2_1[w_late_2[11:0]] <= \$139 [15:8];
+      lane_2_1[w_late_2[11:0]] <= \$142 [15:8];
   end
   reg [7:0] _9_;
   always @(posedge clk) begin
@@ -59457,7 +59467,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_2_2 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$134 )
-      lane_2_2[w_late_2[11:0]] <= \$146 [23:16];
+      lane_2_2[w_late_2[11:0]] <= \$149 [23:16];
   end
   reg [7:0] _10_;
   always @(posedge clk) begin
@@ -59468,7 +59478,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_2_3 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$139 )
-      lane_2_3[w_late_2[11:0]] <= \$153 [31:24];
+      lane_2_3[w_late_2[11:0]] <= \$156 [31:24];
   end
   reg [7:0] _11_;
   always @(posedge clk) begin
@@ -59479,7 +59489,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_3_0 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$161 )
-      lane_3_0[w_late_3[11:0]] <= \$183 [7:0];
+      lane_3_0[w_late_3[11:0]] <= \$187 [7:0];
   end
   reg [7:0] _12_;
   always @(posedge clk) begin
@@ -59490,7 +59500,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_3_1 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$171 )
-      lane_3_1[w_late_3[11:0]] <= \$190 [15:8];
+      lane_3_1[w_late_3[11:0]] <= \$194 [15:8];
   end
   reg [7:0] _13_;
   always @(posedge clk) begin
@@ -59501,7 +59511,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_3_2 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$176 )
-      lane_3_2[w_late_3[11:0]] <= \$197 [23:16];
+      lane_3_2[w_late_3[11:0]] <= \$201 [23:16];
   end
   reg [7:0] _14_;
   always @(posedge clk) begin
@@ -59512,577 +59522,585 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg [7:0] lane_3_3 [4095:0];
   always @(posedge clk) begin
     if (\$signature__en$181 )
-      lane_3_3[w_late_3[11:0]] <= \$204 [31:24];
+      lane_3_3[w_late_3[11:0]] <= \$208 [31:24];
   end
   reg [7:0] _15_;
   always @(posedge clk) begin
     _15_ <= lane_3_3[r_late_3[11:0]];
   end
   assign \r_port__data$316  = _15_;
+  assign \$236  = granted_0[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$237  = ~ w_allowed[0];
+  assign \$238  = w_enable_0 & \$237 ;
+  assign \$239  = ~ w_allowed[0];
   assign \$240  = w_enable_0 & \$239 ;
-  assign \$241  = w_taken_0 & { \$240 , \$238 , \$236 , \$234  };
-  assign \$242  = r__0__enable & \$673 ;
-  assign \$243  = r__1__enable & \$674 ;
-  assign \$244  = \$242  | \$243 ;
-  assign \$245  = r__2__enable & \$675 ;
-  assign \$246  = \$244  | \$245 ;
-  assign \$247  = r__3__enable & \$676 ;
+  assign \$241  = ~ w_allowed[0];
+  assign \$242  = w_enable_0 & \$241 ;
+  assign \$243  = ~ w_allowed[0];
+  assign \$244  = w_enable_0 & \$243 ;
+  assign \$245  = w_taken_0 & { \$244 , \$242 , \$240 , \$238  };
+  assign \$246  = r__0__enable & \$677 ;
+  assign \$247  = r__1__enable & \$678 ;
   assign \$248  = \$246  | \$247 ;
-  assign \$249  = { r__0__vm, r__0__word[13:2] } & { \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673 , \$673  };
-  assign \$250  = { r__1__vm, r__1__word[13:2] } & { \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674 , \$674  };
-  assign \$251  = \$249  | \$250 ;
-  assign \$252  = { r__2__vm, r__2__word[13:2] } & { \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675 , \$675  };
-  assign \$253  = \$251  | \$252 ;
-  assign \$254  = { r__3__vm, r__3__word[13:2] } & { \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676 , \$676  };
+  assign \$249  = r__2__enable & \$679 ;
+  assign \$250  = \$248  | \$249 ;
+  assign \$251  = r__3__enable & \$680 ;
+  assign \$252  = \$250  | \$251 ;
+  assign \$253  = { r__0__vm, r__0__word[13:2] } & { \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677 , \$677  };
+  assign \$254  = { r__1__vm, r__1__word[13:2] } & { \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678 , \$678  };
   assign \$255  = \$253  | \$254 ;
-  assign \$256  = r_enable_0 & r_allowed[0];
-  assign \$257  = r_enable_0 & r_allowed[0];
-  assign \$258  = r_enable_0 & r_allowed[0];
-  assign \$259  = r_enable_0 & r_allowed[0];
-  assign \$260  = r_taken_0 & { \$259 , \$258 , \$257 , \$256  };
-  assign \$261  = ~ r_allowed[0];
-  assign \$262  = r_enable_0 & \$261 ;
-  assign \$263  = ~ r_allowed[0];
-  assign \$264  = r_enable_0 & \$263 ;
+  assign \$256  = { r__2__vm, r__2__word[13:2] } & { \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679 , \$679  };
+  assign \$257  = \$255  | \$256 ;
+  assign \$258  = { r__3__vm, r__3__word[13:2] } & { \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680 , \$680  };
+  assign \$259  = \$257  | \$258 ;
+  assign \$260  = r_enable_0 & r_allowed[0];
+  assign \$261  = r_enable_0 & r_allowed[0];
+  assign \$262  = r_enable_0 & r_allowed[0];
+  assign \$263  = r_enable_0 & r_allowed[0];
+  assign \$264  = r_taken_0 & { \$263 , \$262 , \$261 , \$260  };
   assign \$265  = ~ r_allowed[0];
   assign \$266  = r_enable_0 & \$265 ;
   assign \$267  = ~ r_allowed[0];
   assign \$268  = r_enable_0 & \$267 ;
-  assign \$269  = r_taken_0 & { \$268 , \$266 , \$264 , \$262  };
-  assign \$270  = w_word_0_0 | w_word_0_1;
-  assign \$271  = \$270  | w_word_0_2;
-  assign \$272  = \$271  | w_word_0_3;
-  assign \$273  = w_word_0_0 | w_word_0_1;
-  assign \$274  = \$273  | w_word_0_2;
-  assign \$275  = \$274  | w_word_0_3;
-  assign \$276  = acts_0 & \$275 [32];
-  assign \$277  = \$276  & same_0;
-  assign \$278  = w_word_0_0 | w_word_0_1;
-  assign \$279  = \$278  | w_word_0_2;
-  assign \$280  = \$279  | w_word_0_3;
-  assign \$281  = acts_0 & \$280 [33];
-  assign \$282  = \$281  & same_0;
-  assign \$283  = w_word_0_0 | w_word_0_1;
-  assign \$284  = \$283  | w_word_0_2;
-  assign \$285  = \$284  | w_word_0_3;
-  assign \$286  = acts_0 & \$285 [34];
-  assign \$287  = \$286  & same_0;
-  assign \$288  = w_word_0_0 | w_word_0_1;
-  assign \$289  = \$288  | w_word_0_2;
-  assign \$290  = \$289  | w_word_0_3;
-  assign \$291  = acts_0 & \$290 [35];
-  assign \$292  = \$291  & same_0;
-  assign \$293  = w__0__enable & granted_1[0];
-  assign \$294  = w__1__enable & granted_1[1];
-  assign \$295  = \$293  | \$294 ;
-  assign \$296  = w__2__enable & granted_1[2];
-  assign \$297  = \$295  | \$296 ;
-  assign \$298  = w__3__enable & granted_1[3];
+  assign \$269  = ~ r_allowed[0];
+  assign \$270  = r_enable_0 & \$269 ;
+  assign \$271  = ~ r_allowed[0];
+  assign \$272  = r_enable_0 & \$271 ;
+  assign \$273  = r_taken_0 & { \$272 , \$270 , \$268 , \$266  };
+  assign \$274  = w_word_0_0 | w_word_0_1;
+  assign \$275  = \$274  | w_word_0_2;
+  assign \$276  = \$275  | w_word_0_3;
+  assign \$277  = w_word_0_0 | w_word_0_1;
+  assign \$278  = \$277  | w_word_0_2;
+  assign \$279  = \$278  | w_word_0_3;
+  assign \$280  = acts_0 & \$279 [32];
+  assign \$281  = \$280  & same_0;
+  assign \$282  = w_word_0_0 | w_word_0_1;
+  assign \$283  = \$282  | w_word_0_2;
+  assign \$284  = \$283  | w_word_0_3;
+  assign \$285  = acts_0 & \$284 [33];
+  assign \$286  = \$285  & same_0;
+  assign \$287  = w_word_0_0 | w_word_0_1;
+  assign \$288  = \$287  | w_word_0_2;
+  assign \$289  = \$288  | w_word_0_3;
+  assign \$290  = acts_0 & \$289 [34];
+  assign \$291  = \$290  & same_0;
+  assign \$292  = w_word_0_0 | w_word_0_1;
+  assign \$293  = \$292  | w_word_0_2;
+  assign \$294  = \$293  | w_word_0_3;
+  assign \$295  = acts_0 & \$294 [35];
+  assign \$296  = \$295  & same_0;
+  assign \$297  = w__0__enable & granted_1[0];
+  assign \$298  = w__1__enable & granted_1[1];
   assign \$299  = \$297  | \$298 ;
-  assign \$300  = { w__0__vm, \port$18219$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
-  assign \$301  = { w__1__vm, \port$18391$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
-  assign \$302  = \$300  | \$301 ;
-  assign \$303  = { w__2__vm, \port$18563$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
-  assign \$304  = \$302  | \$303 ;
-  assign \$305  = { w__3__vm, \port$18735$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
+  assign \$300  = w__2__enable & granted_1[2];
+  assign \$301  = \$299  | \$300 ;
+  assign \$302  = w__3__enable & granted_1[3];
+  assign \$303  = \$301  | \$302 ;
+  assign \$304  = { w__0__vm, \port$18226$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
+  assign \$305  = { w__1__vm, \port$18398$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
   assign \$306  = \$304  | \$305 ;
-  assign \$307  = { \port$19381$0 , \port$19373$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
-  assign \$308  = \$306  | { 3'h0, \$307  };
-  assign \$309  = granted_1[0] ? { \port$18219$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$310  = granted_1[1] ? { \port$18391$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$311  = granted_1[2] ? { \port$18563$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$312  = granted_1[3] ? { \port$18735$3 [17:14], w__3__data } : 36'h000000000;
-  assign \$313  = ~ w_allowed[1];
-  assign \$314  = w_enable_1 & \$313 ;
-  assign \$315  = ~ w_allowed[1];
-  assign \$316  = w_enable_1 & \$315 ;
+  assign \$307  = { w__2__vm, \port$18570$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
+  assign \$308  = \$306  | \$307 ;
+  assign \$309  = { w__3__vm, \port$18742$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
+  assign \$310  = \$308  | \$309 ;
+  assign \$311  = { \port$19388$0 , \port$19380$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
+  assign \$312  = \$310  | { 3'h0, \$311  };
+  assign \$313  = granted_1[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$314  = granted_1[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$315  = granted_1[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$316  = granted_1[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
   assign \$317  = ~ w_allowed[1];
   assign \$318  = w_enable_1 & \$317 ;
   assign \$319  = ~ w_allowed[1];
   assign \$320  = w_enable_1 & \$319 ;
-  assign \$321  = w_taken_1 & { \$320 , \$318 , \$316 , \$314  };
-  assign \$322  = r__0__enable & \$681 ;
-  assign \$323  = r__1__enable & \$682 ;
-  assign \$324  = \$322  | \$323 ;
-  assign \$325  = r__2__enable & \$683 ;
-  assign \$326  = \$324  | \$325 ;
-  assign \$327  = r__3__enable & \$684 ;
+  assign \$321  = ~ w_allowed[1];
+  assign \$322  = w_enable_1 & \$321 ;
+  assign \$323  = ~ w_allowed[1];
+  assign \$324  = w_enable_1 & \$323 ;
+  assign \$325  = w_taken_1 & { \$324 , \$322 , \$320 , \$318  };
+  assign \$326  = r__0__enable & \$685 ;
+  assign \$327  = r__1__enable & \$686 ;
   assign \$328  = \$326  | \$327 ;
-  assign \$329  = { r__0__vm, r__0__word[13:2] } & { \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681 , \$681  };
-  assign \$330  = { r__1__vm, r__1__word[13:2] } & { \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682 , \$682  };
-  assign \$331  = \$329  | \$330 ;
-  assign \$332  = { r__2__vm, r__2__word[13:2] } & { \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683 , \$683  };
-  assign \$333  = \$331  | \$332 ;
-  assign \$334  = { r__3__vm, r__3__word[13:2] } & { \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684 , \$684  };
+  assign \$329  = r__2__enable & \$687 ;
+  assign \$330  = \$328  | \$329 ;
+  assign \$331  = r__3__enable & \$688 ;
+  assign \$332  = \$330  | \$331 ;
+  assign \$333  = { r__0__vm, r__0__word[13:2] } & { \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685 , \$685  };
+  assign \$334  = { r__1__vm, r__1__word[13:2] } & { \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686 , \$686  };
   assign \$335  = \$333  | \$334 ;
-  assign \$336  = r_enable_1 & r_allowed[1];
-  assign \$337  = r_enable_1 & r_allowed[1];
-  assign \$338  = r_enable_1 & r_allowed[1];
-  assign \$339  = r_enable_1 & r_allowed[1];
-  assign \$340  = r_taken_1 & { \$339 , \$338 , \$337 , \$336  };
-  assign \$341  = ~ r_allowed[1];
-  assign \$342  = r_enable_1 & \$341 ;
-  assign \$343  = ~ r_allowed[1];
-  assign \$344  = r_enable_1 & \$343 ;
+  assign \$336  = { r__2__vm, r__2__word[13:2] } & { \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687 , \$687  };
+  assign \$337  = \$335  | \$336 ;
+  assign \$338  = { r__3__vm, r__3__word[13:2] } & { \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688 , \$688  };
+  assign \$339  = \$337  | \$338 ;
+  assign \$340  = r_enable_1 & r_allowed[1];
+  assign \$341  = r_enable_1 & r_allowed[1];
+  assign \$342  = r_enable_1 & r_allowed[1];
+  assign \$343  = r_enable_1 & r_allowed[1];
+  assign \$344  = r_taken_1 & { \$343 , \$342 , \$341 , \$340  };
   assign \$345  = ~ r_allowed[1];
   assign \$346  = r_enable_1 & \$345 ;
   assign \$347  = ~ r_allowed[1];
   assign \$348  = r_enable_1 & \$347 ;
-  assign \$349  = r_taken_1 & { \$348 , \$346 , \$344 , \$342  };
-  assign \$350  = w_word_1_0 | w_word_1_1;
-  assign \$351  = \$350  | w_word_1_2;
-  assign \$352  = \$351  | w_word_1_3;
-  assign \$353  = w_word_1_0 | w_word_1_1;
-  assign \$354  = \$353  | w_word_1_2;
-  assign \$355  = \$354  | w_word_1_3;
-  assign \$356  = acts_1 & \$355 [32];
-  assign \$357  = \$356  & same_1;
-  assign \$358  = w_word_1_0 | w_word_1_1;
-  assign \$359  = \$358  | w_word_1_2;
-  assign \$360  = \$359  | w_word_1_3;
-  assign \$361  = acts_1 & \$360 [33];
-  assign \$362  = \$361  & same_1;
-  assign \$363  = w_word_1_0 | w_word_1_1;
-  assign \$364  = \$363  | w_word_1_2;
-  assign \$365  = \$364  | w_word_1_3;
-  assign \$366  = acts_1 & \$365 [34];
-  assign \$367  = \$366  & same_1;
-  assign \$368  = w_word_1_0 | w_word_1_1;
-  assign \$369  = \$368  | w_word_1_2;
-  assign \$370  = \$369  | w_word_1_3;
-  assign \$371  = acts_1 & \$370 [35];
-  assign \$372  = \$371  & same_1;
-  assign \$373  = w__0__enable & granted_2[0];
-  assign \$374  = w__1__enable & granted_2[1];
-  assign \$375  = \$373  | \$374 ;
-  assign \$376  = w__2__enable & granted_2[2];
-  assign \$377  = \$375  | \$376 ;
-  assign \$378  = w__3__enable & granted_2[3];
+  assign \$349  = ~ r_allowed[1];
+  assign \$350  = r_enable_1 & \$349 ;
+  assign \$351  = ~ r_allowed[1];
+  assign \$352  = r_enable_1 & \$351 ;
+  assign \$353  = r_taken_1 & { \$352 , \$350 , \$348 , \$346  };
+  assign \$354  = w_word_1_0 | w_word_1_1;
+  assign \$355  = \$354  | w_word_1_2;
+  assign \$356  = \$355  | w_word_1_3;
+  assign \$357  = w_word_1_0 | w_word_1_1;
+  assign \$358  = \$357  | w_word_1_2;
+  assign \$359  = \$358  | w_word_1_3;
+  assign \$360  = acts_1 & \$359 [32];
+  assign \$361  = \$360  & same_1;
+  assign \$362  = w_word_1_0 | w_word_1_1;
+  assign \$363  = \$362  | w_word_1_2;
+  assign \$364  = \$363  | w_word_1_3;
+  assign \$365  = acts_1 & \$364 [33];
+  assign \$366  = \$365  & same_1;
+  assign \$367  = w_word_1_0 | w_word_1_1;
+  assign \$368  = \$367  | w_word_1_2;
+  assign \$369  = \$368  | w_word_1_3;
+  assign \$370  = acts_1 & \$369 [34];
+  assign \$371  = \$370  & same_1;
+  assign \$372  = w_word_1_0 | w_word_1_1;
+  assign \$373  = \$372  | w_word_1_2;
+  assign \$374  = \$373  | w_word_1_3;
+  assign \$375  = acts_1 & \$374 [35];
+  assign \$376  = \$375  & same_1;
+  assign \$377  = w__0__enable & granted_2[0];
+  assign \$378  = w__1__enable & granted_2[1];
   assign \$379  = \$377  | \$378 ;
-  assign \$380  = { w__0__vm, \port$18219$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
-  assign \$381  = { w__1__vm, \port$18391$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
-  assign \$382  = \$380  | \$381 ;
-  assign \$383  = { w__2__vm, \port$18563$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
-  assign \$384  = \$382  | \$383 ;
-  assign \$385  = { w__3__vm, \port$18735$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
+  assign \$380  = w__2__enable & granted_2[2];
+  assign \$381  = \$379  | \$380 ;
+  assign \$382  = w__3__enable & granted_2[3];
+  assign \$383  = \$381  | \$382 ;
+  assign \$384  = { w__0__vm, \port$18226$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
+  assign \$385  = { w__1__vm, \port$18398$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
   assign \$386  = \$384  | \$385 ;
-  assign \$387  = { \port$19381$0 , \port$19375$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
-  assign \$388  = \$386  | { 3'h0, \$387  };
-  assign \$389  = granted_2[0] ? { \port$18219$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$390  = granted_2[1] ? { \port$18391$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$391  = granted_2[2] ? { \port$18563$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$392  = granted_2[3] ? { \port$18735$3 [17:14], w__3__data } : 36'h000000000;
-  assign \$393  = ~ w_allowed[2];
-  assign \$394  = w_enable_2 & \$393 ;
-  assign \$395  = ~ w_allowed[2];
-  assign \$396  = w_enable_2 & \$395 ;
+  assign \$387  = { w__2__vm, \port$18570$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
+  assign \$388  = \$386  | \$387 ;
+  assign \$389  = { w__3__vm, \port$18742$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
+  assign \$390  = \$388  | \$389 ;
+  assign \$391  = { \port$19388$0 , \port$19382$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
+  assign \$392  = \$390  | { 3'h0, \$391  };
+  assign \$393  = granted_2[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$394  = granted_2[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$395  = granted_2[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$396  = granted_2[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
   assign \$397  = ~ w_allowed[2];
   assign \$398  = w_enable_2 & \$397 ;
   assign \$399  = ~ w_allowed[2];
   assign \$400  = w_enable_2 & \$399 ;
-  assign \$401  = w_taken_2 & { \$400 , \$398 , \$396 , \$394  };
-  assign \$402  = r__0__enable & \$689 ;
-  assign \$403  = r__1__enable & \$690 ;
-  assign \$404  = \$402  | \$403 ;
-  assign \$405  = r__2__enable & \$691 ;
-  assign \$406  = \$404  | \$405 ;
-  assign \$407  = r__3__enable & \$692 ;
+  assign \$401  = ~ w_allowed[2];
+  assign \$402  = w_enable_2 & \$401 ;
+  assign \$403  = ~ w_allowed[2];
+  assign \$404  = w_enable_2 & \$403 ;
+  assign \$405  = w_taken_2 & { \$404 , \$402 , \$400 , \$398  };
+  assign \$406  = r__0__enable & \$693 ;
+  assign \$407  = r__1__enable & \$694 ;
   assign \$408  = \$406  | \$407 ;
-  assign \$409  = { r__0__vm, r__0__word[13:2] } & { \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689 , \$689  };
-  assign \$410  = { r__1__vm, r__1__word[13:2] } & { \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690 , \$690  };
-  assign \$411  = \$409  | \$410 ;
-  assign \$412  = { r__2__vm, r__2__word[13:2] } & { \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691 , \$691  };
-  assign \$413  = \$411  | \$412 ;
-  assign \$414  = { r__3__vm, r__3__word[13:2] } & { \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692 , \$692  };
+  assign \$409  = r__2__enable & \$695 ;
+  assign \$410  = \$408  | \$409 ;
+  assign \$411  = r__3__enable & \$696 ;
+  assign \$412  = \$410  | \$411 ;
+  assign \$413  = { r__0__vm, r__0__word[13:2] } & { \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693 , \$693  };
+  assign \$414  = { r__1__vm, r__1__word[13:2] } & { \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694 , \$694  };
   assign \$415  = \$413  | \$414 ;
-  assign \$416  = r_enable_2 & r_allowed[2];
-  assign \$417  = r_enable_2 & r_allowed[2];
-  assign \$418  = r_enable_2 & r_allowed[2];
-  assign \$419  = r_enable_2 & r_allowed[2];
-  assign \$420  = r_taken_2 & { \$419 , \$418 , \$417 , \$416  };
-  assign \$421  = ~ r_allowed[2];
-  assign \$422  = r_enable_2 & \$421 ;
-  assign \$423  = ~ r_allowed[2];
-  assign \$424  = r_enable_2 & \$423 ;
+  assign \$416  = { r__2__vm, r__2__word[13:2] } & { \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695 , \$695  };
+  assign \$417  = \$415  | \$416 ;
+  assign \$418  = { r__3__vm, r__3__word[13:2] } & { \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696 , \$696  };
+  assign \$419  = \$417  | \$418 ;
+  assign \$420  = r_enable_2 & r_allowed[2];
+  assign \$421  = r_enable_2 & r_allowed[2];
+  assign \$422  = r_enable_2 & r_allowed[2];
+  assign \$423  = r_enable_2 & r_allowed[2];
+  assign \$424  = r_taken_2 & { \$423 , \$422 , \$421 , \$420  };
   assign \$425  = ~ r_allowed[2];
   assign \$426  = r_enable_2 & \$425 ;
   assign \$427  = ~ r_allowed[2];
   assign \$428  = r_enable_2 & \$427 ;
-  assign \$429  = r_taken_2 & { \$428 , \$426 , \$424 , \$422  };
-  assign \$430  = w_word_2_0 | w_word_2_1;
-  assign \$431  = \$430  | w_word_2_2;
-  assign \$432  = \$431  | w_word_2_3;
-  assign \$433  = w_word_2_0 | w_word_2_1;
-  assign \$434  = \$433  | w_word_2_2;
-  assign \$435  = \$434  | w_word_2_3;
-  assign \$436  = acts_2 & \$435 [32];
-  assign \$437  = \$436  & same_2;
-  assign \$438  = w_word_2_0 | w_word_2_1;
-  assign \$439  = \$438  | w_word_2_2;
-  assign \$440  = \$439  | w_word_2_3;
-  assign \$441  = acts_2 & \$440 [33];
-  assign \$442  = \$441  & same_2;
-  assign \$443  = w_word_2_0 | w_word_2_1;
-  assign \$444  = \$443  | w_word_2_2;
-  assign \$445  = \$444  | w_word_2_3;
-  assign \$446  = acts_2 & \$445 [34];
-  assign \$447  = \$446  & same_2;
-  assign \$448  = w_word_2_0 | w_word_2_1;
-  assign \$449  = \$448  | w_word_2_2;
-  assign \$450  = \$449  | w_word_2_3;
-  assign \$451  = acts_2 & \$450 [35];
-  assign \$452  = \$451  & same_2;
-  assign \$453  = w__0__enable & granted_3[0];
-  assign \$454  = w__1__enable & granted_3[1];
-  assign \$455  = \$453  | \$454 ;
-  assign \$456  = w__2__enable & granted_3[2];
-  assign \$457  = \$455  | \$456 ;
-  assign \$458  = w__3__enable & granted_3[3];
+  assign \$429  = ~ r_allowed[2];
+  assign \$430  = r_enable_2 & \$429 ;
+  assign \$431  = ~ r_allowed[2];
+  assign \$432  = r_enable_2 & \$431 ;
+  assign \$433  = r_taken_2 & { \$432 , \$430 , \$428 , \$426  };
+  assign \$434  = w_word_2_0 | w_word_2_1;
+  assign \$435  = \$434  | w_word_2_2;
+  assign \$436  = \$435  | w_word_2_3;
+  assign \$437  = w_word_2_0 | w_word_2_1;
+  assign \$438  = \$437  | w_word_2_2;
+  assign \$439  = \$438  | w_word_2_3;
+  assign \$440  = acts_2 & \$439 [32];
+  assign \$441  = \$440  & same_2;
+  assign \$442  = w_word_2_0 | w_word_2_1;
+  assign \$443  = \$442  | w_word_2_2;
+  assign \$444  = \$443  | w_word_2_3;
+  assign \$445  = acts_2 & \$444 [33];
+  assign \$446  = \$445  & same_2;
+  assign \$447  = w_word_2_0 | w_word_2_1;
+  assign \$448  = \$447  | w_word_2_2;
+  assign \$449  = \$448  | w_word_2_3;
+  assign \$450  = acts_2 & \$449 [34];
+  assign \$451  = \$450  & same_2;
+  assign \$452  = w_word_2_0 | w_word_2_1;
+  assign \$453  = \$452  | w_word_2_2;
+  assign \$454  = \$453  | w_word_2_3;
+  assign \$455  = acts_2 & \$454 [35];
+  assign \$456  = \$455  & same_2;
+  assign \$457  = w__0__enable & granted_3[0];
+  assign \$458  = w__1__enable & granted_3[1];
   assign \$459  = \$457  | \$458 ;
-  assign \$460  = { w__0__vm, \port$18219$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
-  assign \$461  = { w__1__vm, \port$18391$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
-  assign \$462  = \$460  | \$461 ;
-  assign \$463  = { w__2__vm, \port$18563$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
-  assign \$464  = \$462  | \$463 ;
-  assign \$465  = { w__3__vm, \port$18735$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
+  assign \$460  = w__2__enable & granted_3[2];
+  assign \$461  = \$459  | \$460 ;
+  assign \$462  = w__3__enable & granted_3[3];
+  assign \$463  = \$461  | \$462 ;
+  assign \$464  = { w__0__vm, \port$18226$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
+  assign \$465  = { w__1__vm, \port$18398$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
   assign \$466  = \$464  | \$465 ;
-  assign \$467  = { \port$19381$0 , \port$19377$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
-  assign \$468  = \$466  | { 3'h0, \$467  };
-  assign \$469  = granted_3[0] ? { \port$18219$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$470  = granted_3[1] ? { \port$18391$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$471  = granted_3[2] ? { \port$18563$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$472  = granted_3[3] ? { \port$18735$3 [17:14], w__3__data } : 36'h000000000;
-  assign \$473  = ~ w_allowed[3];
-  assign \$474  = w_enable_3 & \$473 ;
-  assign \$475  = ~ w_allowed[3];
-  assign \$476  = w_enable_3 & \$475 ;
+  assign \$467  = { w__2__vm, \port$18570$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
+  assign \$468  = \$466  | \$467 ;
+  assign \$469  = { w__3__vm, \port$18742$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
+  assign \$470  = \$468  | \$469 ;
+  assign \$471  = { \port$19388$0 , \port$19384$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
+  assign \$472  = \$470  | { 3'h0, \$471  };
+  assign \$473  = granted_3[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$474  = granted_3[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$475  = granted_3[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$476  = granted_3[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
   assign \$477  = ~ w_allowed[3];
   assign \$478  = w_enable_3 & \$477 ;
   assign \$479  = ~ w_allowed[3];
   assign \$480  = w_enable_3 & \$479 ;
-  assign \$481  = w_taken_3 & { \$480 , \$478 , \$476 , \$474  };
-  assign \$482  = r__0__enable & \$697 ;
-  assign \$483  = r__1__enable & \$698 ;
-  assign \$484  = \$482  | \$483 ;
-  assign \$485  = r__2__enable & \$699 ;
-  assign \$486  = \$484  | \$485 ;
-  assign \$487  = r__3__enable & \$700 ;
+  assign \$481  = ~ w_allowed[3];
+  assign \$482  = w_enable_3 & \$481 ;
+  assign \$483  = ~ w_allowed[3];
+  assign \$484  = w_enable_3 & \$483 ;
+  assign \$485  = w_taken_3 & { \$484 , \$482 , \$480 , \$478  };
+  assign \$486  = r__0__enable & \$701 ;
+  assign \$487  = r__1__enable & \$702 ;
   assign \$488  = \$486  | \$487 ;
-  assign \$489  = { r__0__vm, r__0__word[13:2] } & { \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697 , \$697  };
-  assign \$490  = { r__1__vm, r__1__word[13:2] } & { \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698 , \$698  };
-  assign \$491  = \$489  | \$490 ;
-  assign \$492  = { r__2__vm, r__2__word[13:2] } & { \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699 , \$699  };
-  assign \$493  = \$491  | \$492 ;
-  assign \$494  = { r__3__vm, r__3__word[13:2] } & { \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700 , \$700  };
+  assign \$489  = r__2__enable & \$703 ;
+  assign \$490  = \$488  | \$489 ;
+  assign \$491  = r__3__enable & \$704 ;
+  assign \$492  = \$490  | \$491 ;
+  assign \$493  = { r__0__vm, r__0__word[13:2] } & { \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701 , \$701  };
+  assign \$494  = { r__1__vm, r__1__word[13:2] } & { \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702 , \$702  };
   assign \$495  = \$493  | \$494 ;
-  assign \$496  = r_enable_3 & r_allowed[3];
-  assign \$497  = r_enable_3 & r_allowed[3];
-  assign \$498  = r_enable_3 & r_allowed[3];
-  assign \$499  = r_enable_3 & r_allowed[3];
-  assign \$500  = r_taken_3 & { \$499 , \$498 , \$497 , \$496  };
-  assign \$501  = ~ r_allowed[3];
-  assign \$502  = r_enable_3 & \$501 ;
-  assign \$503  = ~ r_allowed[3];
-  assign \$504  = r_enable_3 & \$503 ;
+  assign \$496  = { r__2__vm, r__2__word[13:2] } & { \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703 , \$703  };
+  assign \$497  = \$495  | \$496 ;
+  assign \$498  = { r__3__vm, r__3__word[13:2] } & { \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704 , \$704  };
+  assign \$499  = \$497  | \$498 ;
+  assign \$500  = r_enable_3 & r_allowed[3];
+  assign \$501  = r_enable_3 & r_allowed[3];
+  assign \$502  = r_enable_3 & r_allowed[3];
+  assign \$503  = r_enable_3 & r_allowed[3];
+  assign \$504  = r_taken_3 & { \$503 , \$502 , \$501 , \$500  };
   assign \$505  = ~ r_allowed[3];
   assign \$506  = r_enable_3 & \$505 ;
   assign \$507  = ~ r_allowed[3];
   assign \$508  = r_enable_3 & \$507 ;
-  assign \$509  = r_taken_3 & { \$508 , \$506 , \$504 , \$502  };
-  assign \$510  = w_word_3_0 | w_word_3_1;
-  assign \$511  = \$510  | w_word_3_2;
-  assign \$512  = \$511  | w_word_3_3;
-  assign \$513  = w_word_3_0 | w_word_3_1;
-  assign \$514  = \$513  | w_word_3_2;
-  assign \$515  = \$514  | w_word_3_3;
-  assign \$516  = acts_3 & \$515 [32];
-  assign \$517  = \$516  & same_3;
-  assign \$518  = w_word_3_0 | w_word_3_1;
-  assign \$519  = \$518  | w_word_3_2;
-  assign \$520  = \$519  | w_word_3_3;
-  assign \$521  = acts_3 & \$520 [33];
-  assign \$522  = \$521  & same_3;
-  assign \$523  = w_word_3_0 | w_word_3_1;
-  assign \$524  = \$523  | w_word_3_2;
-  assign \$525  = \$524  | w_word_3_3;
-  assign \$526  = acts_3 & \$525 [34];
-  assign \$527  = \$526  & same_3;
-  assign \$528  = w_word_3_0 | w_word_3_1;
-  assign \$529  = \$528  | w_word_3_2;
-  assign \$530  = \$529  | w_word_3_3;
-  assign \$531  = acts_3 & \$530 [35];
-  assign \$532  = \$531  & same_3;
-  assign \$533  = passes_0_0 ? passed_0[7:0] : r_port__data;
-  assign \$534  = passes_1_0 ? passed_0[15:8] : \r_port__data$302 ;
-  assign \$535  = passes_2_0 ? passed_0[23:16] : \r_port__data$303 ;
-  assign \$536  = passes_3_0 ? passed_0[31:24] : \r_port__data$304 ;
-  assign \$537  = kept_0[0] ? { \$536 , \$535 , \$534 , \$533  } : 32'd0;
-  assign \$538  = passes_0_1 ? passed_1[7:0] : \r_port__data$305 ;
-  assign \$539  = passes_1_1 ? passed_1[15:8] : \r_port__data$306 ;
-  assign \$540  = passes_2_1 ? passed_1[23:16] : \r_port__data$307 ;
-  assign \$541  = passes_3_1 ? passed_1[31:24] : \r_port__data$308 ;
-  assign \$542  = kept_1[0] ? { \$541 , \$540 , \$539 , \$538  } : 32'd0;
-  assign \$543  = passes_0_2 ? passed_2[7:0] : \r_port__data$309 ;
-  assign \$544  = passes_1_2 ? passed_2[15:8] : \r_port__data$310 ;
-  assign \$545  = passes_2_2 ? passed_2[23:16] : \r_port__data$311 ;
-  assign \$546  = passes_3_2 ? passed_2[31:24] : \r_port__data$312 ;
-  assign \$547  = kept_2[0] ? { \$546 , \$545 , \$544 , \$543  } : 32'd0;
-  assign \$548  = passes_0_3 ? passed_3[7:0] : \r_port__data$313 ;
-  assign \$549  = passes_1_3 ? passed_3[15:8] : \r_port__data$314 ;
-  assign \$550  = passes_2_3 ? passed_3[23:16] : \r_port__data$315 ;
-  assign \$551  = passes_3_3 ? passed_3[31:24] : \r_port__data$316 ;
-  assign \$552  = kept_3[0] ? { \$551 , \$550 , \$549 , \$548  } : 32'd0;
-  assign \$553  = passes_0_0 ? passed_0[7:0] : r_port__data;
-  assign \$554  = passes_1_0 ? passed_0[15:8] : \r_port__data$302 ;
-  assign \$555  = passes_2_0 ? passed_0[23:16] : \r_port__data$303 ;
-  assign \$556  = passes_3_0 ? passed_0[31:24] : \r_port__data$304 ;
-  assign \$557  = kept_0[1] ? { \$556 , \$555 , \$554 , \$553  } : 32'd0;
-  assign \$558  = passes_0_1 ? passed_1[7:0] : \r_port__data$305 ;
-  assign \$559  = passes_1_1 ? passed_1[15:8] : \r_port__data$306 ;
-  assign \$560  = passes_2_1 ? passed_1[23:16] : \r_port__data$307 ;
-  assign \$561  = passes_3_1 ? passed_1[31:24] : \r_port__data$308 ;
-  assign \$562  = kept_1[1] ? { \$561 , \$560 , \$559 , \$558  } : 32'd0;
-  assign \$563  = passes_0_2 ? passed_2[7:0] : \r_port__data$309 ;
-  assign \$564  = passes_1_2 ? passed_2[15:8] : \r_port__data$310 ;
-  assign \$565  = passes_2_2 ? passed_2[23:16] : \r_port__data$311 ;
-  assign \$566  = passes_3_2 ? passed_2[31:24] : \r_port__data$312 ;
-  assign \$567  = kept_2[1] ? { \$566 , \$565 , \$564 , \$563  } : 32'd0;
-  assign \$568  = passes_0_3 ? passed_3[7:0] : \r_port__data$313 ;
-  assign \$569  = passes_1_3 ? passed_3[15:8] : \r_port__data$314 ;
-  assign \$570  = passes_2_3 ? passed_3[23:16] : \r_port__data$315 ;
-  assign \$571  = passes_3_3 ? passed_3[31:24] : \r_port__data$316 ;
-  assign \$572  = kept_3[1] ? { \$571 , \$570 , \$569 , \$568  } : 32'd0;
-  assign \$573  = passes_0_0 ? passed_0[7:0] : r_port__data;
-  assign \$574  = passes_1_0 ? passed_0[15:8] : \r_port__data$302 ;
-  assign \$575  = passes_2_0 ? passed_0[23:16] : \r_port__data$303 ;
-  assign \$576  = passes_3_0 ? passed_0[31:24] : \r_port__data$304 ;
-  assign \$577  = kept_0[2] ? { \$576 , \$575 , \$574 , \$573  } : 32'd0;
-  assign \$578  = passes_0_1 ? passed_1[7:0] : \r_port__data$305 ;
-  assign \$579  = passes_1_1 ? passed_1[15:8] : \r_port__data$306 ;
-  assign \$580  = passes_2_1 ? passed_1[23:16] : \r_port__data$307 ;
-  assign \$581  = passes_3_1 ? passed_1[31:24] : \r_port__data$308 ;
-  assign \$582  = kept_1[2] ? { \$581 , \$580 , \$579 , \$578  } : 32'd0;
-  assign \$583  = passes_0_2 ? passed_2[7:0] : \r_port__data$309 ;
-  assign \$584  = passes_1_2 ? passed_2[15:8] : \r_port__data$310 ;
-  assign \$585  = passes_2_2 ? passed_2[23:16] : \r_port__data$311 ;
-  assign \$586  = passes_3_2 ? passed_2[31:24] : \r_port__data$312 ;
-  assign \$587  = kept_2[2] ? { \$586 , \$585 , \$584 , \$583  } : 32'd0;
-  assign \$588  = passes_0_3 ? passed_3[7:0] : \r_port__data$313 ;
-  assign \$589  = passes_1_3 ? passed_3[15:8] : \r_port__data$314 ;
-  assign \$590  = passes_2_3 ? passed_3[23:16] : \r_port__data$315 ;
-  assign \$591  = passes_3_3 ? passed_3[31:24] : \r_port__data$316 ;
-  assign \$592  = kept_3[2] ? { \$591 , \$590 , \$589 , \$588  } : 32'd0;
-  assign \$593  = passes_0_0 ? passed_0[7:0] : r_port__data;
-  assign \$594  = passes_1_0 ? passed_0[15:8] : \r_port__data$302 ;
-  assign \$595  = passes_2_0 ? passed_0[23:16] : \r_port__data$303 ;
-  assign \$596  = passes_3_0 ? passed_0[31:24] : \r_port__data$304 ;
-  assign \$597  = kept_0[3] ? { \$596 , \$595 , \$594 , \$593  } : 32'd0;
-  assign \$598  = passes_0_1 ? passed_1[7:0] : \r_port__data$305 ;
-  assign \$599  = passes_1_1 ? passed_1[15:8] : \r_port__data$306 ;
-  assign \$600  = passes_2_1 ? passed_1[23:16] : \r_port__data$307 ;
-  assign \$601  = passes_3_1 ? passed_1[31:24] : \r_port__data$308 ;
-  assign \$602  = kept_1[3] ? { \$601 , \$600 , \$599 , \$598  } : 32'd0;
-  assign \$603  = passes_0_2 ? passed_2[7:0] : \r_port__data$309 ;
-  assign \$604  = passes_1_2 ? passed_2[15:8] : \r_port__data$310 ;
-  assign \$605  = passes_2_2 ? passed_2[23:16] : \r_port__data$311 ;
-  assign \$606  = passes_3_2 ? passed_2[31:24] : \r_port__data$312 ;
-  assign \$607  = kept_2[3] ? { \$606 , \$605 , \$604 , \$603  } : 32'd0;
-  assign \$608  = passes_0_3 ? passed_3[7:0] : \r_port__data$313 ;
-  assign \$609  = passes_1_3 ? passed_3[15:8] : \r_port__data$314 ;
-  assign \$610  = passes_2_3 ? passed_3[23:16] : \r_port__data$315 ;
-  assign \$611  = passes_3_3 ? passed_3[31:24] : \r_port__data$316 ;
-  assign \$612  = kept_3[3] ? { \$611 , \$610 , \$609 , \$608  } : 32'd0;
+  assign \$509  = ~ r_allowed[3];
+  assign \$510  = r_enable_3 & \$509 ;
+  assign \$511  = ~ r_allowed[3];
+  assign \$512  = r_enable_3 & \$511 ;
+  assign \$513  = r_taken_3 & { \$512 , \$510 , \$508 , \$506  };
+  assign \$514  = w_word_3_0 | w_word_3_1;
+  assign \$515  = \$514  | w_word_3_2;
+  assign \$516  = \$515  | w_word_3_3;
+  assign \$517  = w_word_3_0 | w_word_3_1;
+  assign \$518  = \$517  | w_word_3_2;
+  assign \$519  = \$518  | w_word_3_3;
+  assign \$520  = acts_3 & \$519 [32];
+  assign \$521  = \$520  & same_3;
+  assign \$522  = w_word_3_0 | w_word_3_1;
+  assign \$523  = \$522  | w_word_3_2;
+  assign \$524  = \$523  | w_word_3_3;
+  assign \$525  = acts_3 & \$524 [33];
+  assign \$526  = \$525  & same_3;
+  assign \$527  = w_word_3_0 | w_word_3_1;
+  assign \$528  = \$527  | w_word_3_2;
+  assign \$529  = \$528  | w_word_3_3;
+  assign \$530  = acts_3 & \$529 [34];
+  assign \$531  = \$530  & same_3;
+  assign \$532  = w_word_3_0 | w_word_3_1;
+  assign \$533  = \$532  | w_word_3_2;
+  assign \$534  = \$533  | w_word_3_3;
+  assign \$535  = acts_3 & \$534 [35];
+  assign \$536  = \$535  & same_3;
+  assign \$537  = passes_0_0 ? passed_0[7:0] : r_port__data;
+  assign \$538  = passes_1_0 ? passed_0[15:8] : \r_port__data$302 ;
+  assign \$539  = passes_2_0 ? passed_0[23:16] : \r_port__data$303 ;
+  assign \$540  = passes_3_0 ? passed_0[31:24] : \r_port__data$304 ;
+  assign \$541  = kept_0[0] ? { \$540 , \$539 , \$538 , \$537  } : 32'd0;
+  assign \$542  = passes_0_1 ? passed_1[7:0] : \r_port__data$305 ;
+  assign \$543  = passes_1_1 ? passed_1[15:8] : \r_port__data$306 ;
+  assign \$544  = passes_2_1 ? passed_1[23:16] : \r_port__data$307 ;
+  assign \$545  = passes_3_1 ? passed_1[31:24] : \r_port__data$308 ;
+  assign \$546  = kept_1[0] ? { \$545 , \$544 , \$543 , \$542  } : 32'd0;
+  assign \$547  = passes_0_2 ? passed_2[7:0] : \r_port__data$309 ;
+  assign \$548  = passes_1_2 ? passed_2[15:8] : \r_port__data$310 ;
+  assign \$549  = passes_2_2 ? passed_2[23:16] : \r_port__data$311 ;
+  assign \$550  = passes_3_2 ? passed_2[31:24] : \r_port__data$312 ;
+  assign \$551  = kept_2[0] ? { \$550 , \$549 , \$548 , \$547  } : 32'd0;
+  assign \$552  = passes_0_3 ? passed_3[7:0] : \r_port__data$313 ;
+  assign \$553  = passes_1_3 ? passed_3[15:8] : \r_port__data$314 ;
+  assign \$554  = passes_2_3 ? passed_3[23:16] : \r_port__data$315 ;
+  assign \$555  = passes_3_3 ? passed_3[31:24] : \r_port__data$316 ;
+  assign \$556  = kept_3[0] ? { \$555 , \$554 , \$553 , \$552  } : 32'd0;
+  assign \$557  = passes_0_0 ? passed_0[7:0] : r_port__data;
+  assign \$558  = passes_1_0 ? passed_0[15:8] : \r_port__data$302 ;
+  assign \$559  = passes_2_0 ? passed_0[23:16] : \r_port__data$303 ;
+  assign \$560  = passes_3_0 ? passed_0[31:24] : \r_port__data$304 ;
+  assign \$561  = kept_0[1] ? { \$560 , \$559 , \$558 , \$557  } : 32'd0;
+  assign \$562  = passes_0_1 ? passed_1[7:0] : \r_port__data$305 ;
+  assign \$563  = passes_1_1 ? passed_1[15:8] : \r_port__data$306 ;
+  assign \$564  = passes_2_1 ? passed_1[23:16] : \r_port__data$307 ;
+  assign \$565  = passes_3_1 ? passed_1[31:24] : \r_port__data$308 ;
+  assign \$566  = kept_1[1] ? { \$565 , \$564 , \$563 , \$562  } : 32'd0;
+  assign \$567  = passes_0_2 ? passed_2[7:0] : \r_port__data$309 ;
+  assign \$568  = passes_1_2 ? passed_2[15:8] : \r_port__data$310 ;
+  assign \$569  = passes_2_2 ? passed_2[23:16] : \r_port__data$311 ;
+  assign \$570  = passes_3_2 ? passed_2[31:24] : \r_port__data$312 ;
+  assign \$571  = kept_2[1] ? { \$570 , \$569 , \$568 , \$567  } : 32'd0;
+  assign \$572  = passes_0_3 ? passed_3[7:0] : \r_port__data$313 ;
+  assign \$573  = passes_1_3 ? passed_3[15:8] : \r_port__data$314 ;
+  assign \$574  = passes_2_3 ? passed_3[23:16] : \r_port__data$315 ;
+  assign \$575  = passes_3_3 ? passed_3[31:24] : \r_port__data$316 ;
+  assign \$576  = kept_3[1] ? { \$575 , \$574 , \$573 , \$572  } : 32'd0;
+  assign \$577  = passes_0_0 ? passed_0[7:0] : r_port__data;
+  assign \$578  = passes_1_0 ? passed_0[15:8] : \r_port__data$302 ;
+  assign \$579  = passes_2_0 ? passed_0[23:16] : \r_port__data$303 ;
+  assign \$580  = passes_3_0 ? passed_0[31:24] : \r_port__data$304 ;
+  assign \$581  = kept_0[2] ? { \$580 , \$579 , \$578 , \$577  } : 32'd0;
+  assign \$582  = passes_0_1 ? passed_1[7:0] : \r_port__data$305 ;
+  assign \$583  = passes_1_1 ? passed_1[15:8] : \r_port__data$306 ;
+  assign \$584  = passes_2_1 ? passed_1[23:16] : \r_port__data$307 ;
+  assign \$585  = passes_3_1 ? passed_1[31:24] : \r_port__data$308 ;
+  assign \$586  = kept_1[2] ? { \$585 , \$584 , \$583 , \$582  } : 32'd0;
+  assign \$587  = passes_0_2 ? passed_2[7:0] : \r_port__data$309 ;
+  assign \$588  = passes_1_2 ? passed_2[15:8] : \r_port__data$310 ;
+  assign \$589  = passes_2_2 ? passed_2[23:16] : \r_port__data$311 ;
+  assign \$590  = passes_3_2 ? passed_2[31:24] : \r_port__data$312 ;
+  assign \$591  = kept_2[2] ? { \$590 , \$589 , \$588 , \$587  } : 32'd0;
+  assign \$592  = passes_0_3 ? passed_3[7:0] : \r_port__data$313 ;
+  assign \$593  = passes_1_3 ? passed_3[15:8] : \r_port__data$314 ;
+  assign \$594  = passes_2_3 ? passed_3[23:16] : \r_port__data$315 ;
+  assign \$595  = passes_3_3 ? passed_3[31:24] : \r_port__data$316 ;
+  assign \$596  = kept_3[2] ? { \$595 , \$594 , \$593 , \$592  } : 32'd0;
+  assign \$597  = passes_0_0 ? passed_0[7:0] : r_port__data;
+  assign \$598  = passes_1_0 ? passed_0[15:8] : \r_port__data$302 ;
+  assign \$599  = passes_2_0 ? passed_0[23:16] : \r_port__data$303 ;
+  assign \$600  = passes_3_0 ? passed_0[31:24] : \r_port__data$304 ;
+  assign \$601  = kept_0[3] ? { \$600 , \$599 , \$598 , \$597  } : 32'd0;
+  assign \$602  = passes_0_1 ? passed_1[7:0] : \r_port__data$305 ;
+  assign \$603  = passes_1_1 ? passed_1[15:8] : \r_port__data$306 ;
+  assign \$604  = passes_2_1 ? passed_1[23:16] : \r_port__data$307 ;
+  assign \$605  = passes_3_1 ? passed_1[31:24] : \r_port__data$308 ;
+  assign \$606  = kept_1[3] ? { \$605 , \$604 , \$603 , \$602  } : 32'd0;
+  assign \$607  = passes_0_2 ? passed_2[7:0] : \r_port__data$309 ;
+  assign \$608  = passes_1_2 ? passed_2[15:8] : \r_port__data$310 ;
+  assign \$609  = passes_2_2 ? passed_2[23:16] : \r_port__data$311 ;
+  assign \$610  = passes_3_2 ? passed_2[31:24] : \r_port__data$312 ;
+  assign \$611  = kept_2[3] ? { \$610 , \$609 , \$608 , \$607  } : 32'd0;
+  assign \$612  = passes_0_3 ? passed_3[7:0] : \r_port__data$313 ;
+  assign \$613  = passes_1_3 ? passed_3[15:8] : \r_port__data$314 ;
+  assign \$614  = passes_2_3 ? passed_3[23:16] : \r_port__data$315 ;
+  assign \$615  = passes_3_3 ? passed_3[31:24] : \r_port__data$316 ;
+  assign \$616  = kept_3[3] ? { \$615 , \$614 , \$613 , \$612  } : 32'd0;
   always @(posedge clk)
-    w_taken_0 <= \$613 ;
+    w_taken_0 <= \$617 ;
   always @(posedge clk)
-    w_enable_0 <= \$614 ;
+    w_enable_0 <= \$618 ;
   always @(posedge clk)
-    w_late_0 <= \$615 ;
+    w_late_0 <= \$619 ;
   always @(posedge clk)
-    scrubs_0 <= \$616 ;
+    scrubs_0 <= \$620 ;
   always @(posedge clk)
-    w_word_0_0 <= \$229 ;
+    w_word_0_0 <= \$233 ;
   always @(posedge clk)
-    w_word_0_1 <= \$230 ;
+    w_word_0_1 <= \$234 ;
   always @(posedge clk)
-    w_word_0_2 <= \$231 ;
+    w_word_0_2 <= \$235 ;
   always @(posedge clk)
-    w_word_0_3 <= \$232 ;
+    w_word_0_3 <= \$236 ;
   always @(posedge clk)
-    w_refused_0 <= \$617 ;
+    w_refused_0 <= \$621 ;
   always @(posedge clk)
-    r_taken_0 <= \$618 ;
+    r_taken_0 <= \$622 ;
   always @(posedge clk)
-    r_enable_0 <= \$619 ;
+    r_enable_0 <= \$623 ;
   always @(posedge clk)
-    r_late_0 <= \$620 ;
+    r_late_0 <= \$624 ;
   always @(posedge clk)
-    kept_0 <= \$621 ;
+    kept_0 <= \$625 ;
   always @(posedge clk)
-    r_refused_0 <= \$622 ;
+    r_refused_0 <= \$626 ;
   always @(posedge clk)
-    passed_0 <= \$272 [31:0];
+    passed_0 <= \$276 [31:0];
   always @(posedge clk)
-    passes_0_0 <= \$623 ;
+    passes_0_0 <= \$627 ;
   always @(posedge clk)
-    passes_1_0 <= \$624 ;
+    passes_1_0 <= \$628 ;
   always @(posedge clk)
-    passes_2_0 <= \$625 ;
+    passes_2_0 <= \$629 ;
   always @(posedge clk)
-    passes_3_0 <= \$626 ;
+    passes_3_0 <= \$630 ;
   always @(posedge clk)
-    w_taken_1 <= \$627 ;
+    w_taken_1 <= \$631 ;
   always @(posedge clk)
-    w_enable_1 <= \$628 ;
+    w_enable_1 <= \$632 ;
   always @(posedge clk)
-    w_late_1 <= \$629 ;
+    w_late_1 <= \$633 ;
   always @(posedge clk)
-    scrubs_1 <= \$630 ;
+    scrubs_1 <= \$634 ;
   always @(posedge clk)
-    w_word_1_0 <= \$309 ;
+    w_word_1_0 <= \$313 ;
   always @(posedge clk)
-    w_word_1_1 <= \$310 ;
+    w_word_1_1 <= \$314 ;
   always @(posedge clk)
-    w_word_1_2 <= \$311 ;
+    w_word_1_2 <= \$315 ;
   always @(posedge clk)
-    w_word_1_3 <= \$312 ;
+    w_word_1_3 <= \$316 ;
   always @(posedge clk)
-    w_refused_1 <= \$631 ;
+    w_refused_1 <= \$635 ;
   always @(posedge clk)
-    r_taken_1 <= \$632 ;
+    r_taken_1 <= \$636 ;
   always @(posedge clk)
-    r_enable_1 <= \$633 ;
+    r_enable_1 <= \$637 ;
   always @(posedge clk)
-    r_late_1 <= \$634 ;
+    r_late_1 <= \$638 ;
   always @(posedge clk)
-    kept_1 <= \$635 ;
+    kept_1 <= \$639 ;
   always @(posedge clk)
-    r_refused_1 <= \$636 ;
+    r_refused_1 <= \$640 ;
   always @(posedge clk)
-    passed_1 <= \$352 [31:0];
+    passed_1 <= \$356 [31:0];
   always @(posedge clk)
-    passes_0_1 <= \$637 ;
+    passes_0_1 <= \$641 ;
   always @(posedge clk)
-    passes_1_1 <= \$638 ;
+    passes_1_1 <= \$642 ;
   always @(posedge clk)
-    passes_2_1 <= \$639 ;
+    passes_2_1 <= \$643 ;
   always @(posedge clk)
-    passes_3_1 <= \$640 ;
+    passes_3_1 <= \$644 ;
   always @(posedge clk)
-    w_taken_2 <= \$641 ;
+    w_taken_2 <= \$645 ;
   always @(posedge clk)
-    w_enable_2 <= \$642 ;
+    w_enable_2 <= \$646 ;
   always @(posedge clk)
-    w_late_2 <= \$643 ;
+    w_late_2 <= \$647 ;
   always @(posedge clk)
-    scrubs_2 <= \$644 ;
+    scrubs_2 <= \$648 ;
   always @(posedge clk)
-    w_word_2_0 <= \$389 ;
+    w_word_2_0 <= \$393 ;
   always @(posedge clk)
-    w_word_2_1 <= \$390 ;
+    w_word_2_1 <= \$394 ;
   always @(posedge clk)
-    w_word_2_2 <= \$391 ;
+    w_word_2_2 <= \$395 ;
   always @(posedge clk)
-    w_word_2_3 <= \$392 ;
+    w_word_2_3 <= \$396 ;
   always @(posedge clk)
-    w_refused_2 <= \$645 ;
+    w_refused_2 <= \$649 ;
   always @(posedge clk)
-    r_taken_2 <= \$646 ;
+    r_taken_2 <= \$650 ;
   always @(posedge clk)
-    r_enable_2 <= \$647 ;
+    r_enable_2 <= \$651 ;
   always @(posedge clk)
-    r_late_2 <= \$648 ;
+    r_late_2 <= \$652 ;
   always @(posedge clk)
-    kept_2 <= \$649 ;
+    kept_2 <= \$653 ;
   always @(posedge clk)
-    r_refused_2 <= \$650 ;
+    r_refused_2 <= \$654 ;
   always @(posedge clk)
-    passed_2 <= \$432 [31:0];
+    passed_2 <= \$436 [31:0];
   always @(posedge clk)
-    passes_0_2 <= \$651 ;
+    passes_0_2 <= \$655 ;
   always @(posedge clk)
-    passes_1_2 <= \$652 ;
+    passes_1_2 <= \$656 ;
   always @(posedge clk)
-    passes_2_2 <= \$653 ;
+    passes_2_2 <= \$657 ;
   always @(posedge clk)
-    passes_3_2 <= \$654 ;
+    passes_3_2 <= \$658 ;
   always @(posedge clk)
-    w_taken_3 <= \$655 ;
+    w_taken_3 <= \$659 ;
   always @(posedge clk)
-    w_enable_3 <= \$656 ;
+    w_enable_3 <= \$660 ;
   always @(posedge clk)
-    w_late_3 <= \$657 ;
+    w_late_3 <= \$661 ;
   always @(posedge clk)
-    scrubs_3 <= \$658 ;
+    scrubs_3 <= \$662 ;
   always @(posedge clk)
-    w_word_3_0 <= \$469 ;
+    w_word_3_0 <= \$473 ;
   always @(posedge clk)
-    w_word_3_1 <= \$470 ;
+    w_word_3_1 <= \$474 ;
   always @(posedge clk)
-    w_word_3_2 <= \$471 ;
+    w_word_3_2 <= \$475 ;
   always @(posedge clk)
-    w_word_3_3 <= \$472 ;
+    w_word_3_3 <= \$476 ;
   always @(posedge clk)
-    w_refused_3 <= \$659 ;
+    w_refused_3 <= \$663 ;
   always @(posedge clk)
-    r_taken_3 <= \$660 ;
+    r_taken_3 <= \$664 ;
   always @(posedge clk)
-    r_enable_3 <= \$661 ;
+    r_enable_3 <= \$665 ;
   always @(posedge clk)
-    r_late_3 <= \$662 ;
+    r_late_3 <= \$666 ;
   always @(posedge clk)
-    kept_3 <= \$663 ;
+    kept_3 <= \$667 ;
   always @(posedge clk)
-    r_refused_3 <= \$664 ;
+    r_refused_3 <= \$668 ;
   always @(posedge clk)
-    passed_3 <= \$512 [31:0];
+    passed_3 <= \$516 [31:0];
   always @(posedge clk)
-    passes_0_3 <= \$665 ;
+    passes_0_3 <= \$669 ;
   always @(posedge clk)
-    passes_1_3 <= \$666 ;
+    passes_1_3 <= \$670 ;
   always @(posedge clk)
-    passes_2_3 <= \$667 ;
+    passes_2_3 <= \$671 ;
   always @(posedge clk)
-    passes_3_3 <= \$668 ;
+    passes_3_3 <= \$672 ;
   always @(posedge clk)
-    word_0_0 <= \$537 ;
+    word_0_0 <= \$541 ;
   always @(posedge clk)
-    word_0_1 <= \$542 ;
+    word_0_1 <= \$546 ;
   always @(posedge clk)
-    word_0_2 <= \$547 ;
+    word_0_2 <= \$551 ;
   always @(posedge clk)
-    word_0_3 <= \$552 ;
+    word_0_3 <= \$556 ;
   always @(posedge clk)
-    word_1_0 <= \$557 ;
+    word_1_0 <= \$561 ;
   always @(posedge clk)
-    word_1_1 <= \$562 ;
+    word_1_1 <= \$566 ;
   always @(posedge clk)
-    word_1_2 <= \$567 ;
+    word_1_2 <= \$571 ;
   always @(posedge clk)
-    word_1_3 <= \$572 ;
+    word_1_3 <= \$576 ;
   always @(posedge clk)
-    word_2_0 <= \$577 ;
+    word_2_0 <= \$581 ;
   always @(posedge clk)
-    word_2_1 <= \$582 ;
+    word_2_1 <= \$586 ;
   always @(posedge clk)
-    word_2_2 <= \$587 ;
+    word_2_2 <= \$591 ;
   always @(posedge clk)
-    word_2_3 <= \$592 ;
+    word_2_3 <= \$596 ;
   always @(posedge clk)
-    word_3_0 <= \$597 ;
+    word_3_0 <= \$601 ;
   always @(posedge clk)
-    word_3_1 <= \$602 ;
+    word_3_1 <= \$606 ;
   always @(posedge clk)
-    word_3_2 <= \$607 ;
+    word_3_2 <= \$611 ;
   always @(posedge clk)
-    word_3_3 <= \$612 ;
-  assign \$1  = ! \port$18219$3 [1:0];
+    word_3_3 <= \$616 ;
+  assign \$1  = ! \port$18226$3 [1:0];
   assign \$2  = w__0__request & \$1 ;
-  assign \$3  = ! \port$18391$3 [1:0];
+  assign \$3  = ! \port$18398$3 [1:0];
   assign \$4  = w__1__request & \$3 ;
-  assign \$5  = ! \port$18563$3 [1:0];
+  assign \$5  = ! \port$18570$3 [1:0];
   assign \$6  = w__2__request & \$5 ;
-  assign \$7  = ! \port$18735$3 [1:0];
+  assign \$7  = ! \port$18742$3 [1:0];
   assign \$8  = w__3__request & \$7 ;
   assign first_0 = scrub__0__want & scrub_first;
   assign accept = ~ first_0;
@@ -60090,883 +60108,875 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$10  = ~ first_0;
   assign \$11  = ~ first_0;
   assign \$12  = ~ first_0;
-  assign granted_0 = { \$672 , \$671 , \$670 , \$669  } & { \$12 , \$11 , \$10 , \$9  };
+  assign granted_0 = { \$676 , \$675 , \$674 , \$673  } & { \$12 , \$11 , \$10 , \$9  };
   assign \$13  = | { \$8 , \$6 , \$4 , \$2  };
   assign \$14  = ~ \$13 ;
-  assign \$15  = scrub_first | \$14 ;
-  assign scrub__0__taken = scrub__0__want & \$15 ;
+  assign \$16  = scrub_first | \$15 ;
+  assign scrub__0__taken = scrub__0__want & \$16 ;
   assign acts_0 = w_enable_0 & w_allowed[0];
-  assign \$16  = ! r__0__word[1:0];
-  assign \$17  = r__0__request & \$16 ;
-  assign \$18  = ! r__1__word[1:0];
-  assign \$19  = r__1__request & \$18 ;
-  assign \$20  = ! r__2__word[1:0];
-  assign \$21  = r__2__request & \$20 ;
-  assign \$22  = ! r__3__word[1:0];
-  assign \$23  = r__3__request & \$22 ;
+  assign \$17  = ! r__0__word[1:0];
+  assign \$18  = r__0__request & \$17 ;
+  assign \$19  = ! r__1__word[1:0];
+  assign \$20  = r__1__request & \$19 ;
+  assign \$21  = ! r__2__word[1:0];
+  assign \$22  = r__2__request & \$21 ;
+  assign \$23  = ! r__3__word[1:0];
+  assign \$24  = r__3__request & \$23 ;
   assign same_0 = w_late_0[11:0] == r_late_0[11:0];
-  assign \$24  = w_word_0_0 | w_word_0_1;
-  assign \$25  = \$24  | w_word_0_2;
-  assign \$26  = \$25  | w_word_0_3;
-  assign \$27  = acts_0 & \$26 [32];
-  assign \$signature__en  = \$27  | scrubs_0;
-  assign \$28  = w_word_0_0 | w_word_0_1;
-  assign \$29  = \$28  | w_word_0_2;
-  assign \$30  = \$29  | w_word_0_3;
-  assign \$31  = w_word_0_0 | w_word_0_1;
-  assign \$32  = \$31  | w_word_0_2;
-  assign \$33  = \$32  | w_word_0_3;
-  assign \$34  = acts_0 & \$33 [33];
-  assign \$signature__en$45  = \$34  | scrubs_0;
-  assign \$35  = w_word_0_0 | w_word_0_1;
-  assign \$36  = \$35  | w_word_0_2;
-  assign \$37  = \$36  | w_word_0_3;
-  assign \$38  = w_word_0_0 | w_word_0_1;
-  assign \$39  = \$38  | w_word_0_2;
-  assign \$40  = \$39  | w_word_0_3;
-  assign \$41  = acts_0 & \$40 [34];
-  assign \$signature__en$50  = \$41  | scrubs_0;
-  assign \$42  = w_word_0_0 | w_word_0_1;
-  assign \$43  = \$42  | w_word_0_2;
-  assign \$44  = \$43  | w_word_0_3;
-  assign \$45  = w_word_0_0 | w_word_0_1;
-  assign \$46  = \$45  | w_word_0_2;
-  assign \$47  = \$46  | w_word_0_3;
-  assign \$48  = acts_0 & \$47 [35];
-  assign \$signature__en$55  = \$48  | scrubs_0;
-  assign \$49  = w_word_0_0 | w_word_0_1;
-  assign \$50  = \$49  | w_word_0_2;
-  assign \$51  = \$50  | w_word_0_3;
-  assign \$52  = \port$18219$3 [1:0] == 1'h1;
-  assign \$53  = w__0__request & \$52 ;
-  assign \$54  = \port$18391$3 [1:0] == 1'h1;
-  assign \$55  = w__1__request & \$54 ;
-  assign \$56  = \port$18563$3 [1:0] == 1'h1;
-  assign \$57  = w__2__request & \$56 ;
-  assign \$58  = \port$18735$3 [1:0] == 1'h1;
-  assign \$59  = w__3__request & \$58 ;
+  assign \$25  = w_word_0_0 | w_word_0_1;
+  assign \$26  = \$25  | w_word_0_2;
+  assign \$27  = \$26  | w_word_0_3;
+  assign \$28  = acts_0 & \$27 [32];
+  assign \$signature__en  = \$28  | scrubs_0;
+  assign \$29  = w_word_0_0 | w_word_0_1;
+  assign \$30  = \$29  | w_word_0_2;
+  assign \$31  = \$30  | w_word_0_3;
+  assign \$32  = w_word_0_0 | w_word_0_1;
+  assign \$33  = \$32  | w_word_0_2;
+  assign \$34  = \$33  | w_word_0_3;
+  assign \$35  = acts_0 & \$34 [33];
+  assign \$signature__en$45  = \$35  | scrubs_0;
+  assign \$36  = w_word_0_0 | w_word_0_1;
+  assign \$37  = \$36  | w_word_0_2;
+  assign \$38  = \$37  | w_word_0_3;
+  assign \$39  = w_word_0_0 | w_word_0_1;
+  assign \$40  = \$39  | w_word_0_2;
+  assign \$41  = \$40  | w_word_0_3;
+  assign \$42  = acts_0 & \$41 [34];
+  assign \$signature__en$50  = \$42  | scrubs_0;
+  assign \$43  = w_word_0_0 | w_word_0_1;
+  assign \$44  = \$43  | w_word_0_2;
+  assign \$45  = \$44  | w_word_0_3;
+  assign \$46  = w_word_0_0 | w_word_0_1;
+  assign \$47  = \$46  | w_word_0_2;
+  assign \$48  = \$47  | w_word_0_3;
+  assign \$49  = acts_0 & \$48 [35];
+  assign \$signature__en$55  = \$49  | scrubs_0;
+  assign \$50  = w_word_0_0 | w_word_0_1;
+  assign \$51  = \$50  | w_word_0_2;
+  assign \$52  = \$51  | w_word_0_3;
+  assign \$53  = \port$18226$3 [1:0] == 1'h1;
+  assign \$54  = w__0__request & \$53 ;
+  assign \$55  = \port$18398$3 [1:0] == 1'h1;
+  assign \$56  = w__1__request & \$55 ;
+  assign \$57  = \port$18570$3 [1:0] == 1'h1;
+  assign \$58  = w__2__request & \$57 ;
+  assign \$59  = \port$18742$3 [1:0] == 1'h1;
+  assign \$60  = w__3__request & \$59 ;
   assign first_1 = scrub__1__want & scrub_first;
   assign \accept$64  = ~ first_1;
-  assign \$60  = ~ first_1;
   assign \$61  = ~ first_1;
   assign \$62  = ~ first_1;
   assign \$63  = ~ first_1;
-  assign granted_1 = { \$680 , \$679 , \$678 , \$677  } & { \$63 , \$62 , \$61 , \$60  };
-  assign \$64  = | { \$59 , \$57 , \$55 , \$53  };
-  assign \$65  = ~ \$64 ;
-  assign \$66  = scrub_first | \$65 ;
-  assign scrub__1__taken = scrub__1__want & \$66 ;
+  assign \$64  = ~ first_1;
+  assign granted_1 = { \$684 , \$683 , \$682 , \$681  } & { \$64 , \$63 , \$62 , \$61  };
+  assign \$65  = | { \$60 , \$58 , \$56 , \$54  };
+  assign \$66  = ~ \$65 ;
+  assign \$68  = scrub_first | \$67 ;
+  assign scrub__1__taken = scrub__1__want & \$68 ;
   assign acts_1 = w_enable_1 & w_allowed[1];
-  assign \$67  = r__0__word[1:0] == 1'h1;
-  assign \$68  = r__0__request & \$67 ;
-  assign \$69  = r__1__word[1:0] == 1'h1;
-  assign \$70  = r__1__request & \$69 ;
-  assign \$71  = r__2__word[1:0] == 1'h1;
-  assign \$72  = r__2__request & \$71 ;
-  assign \$73  = r__3__word[1:0] == 1'h1;
-  assign \$74  = r__3__request & \$73 ;
+  assign \$69  = r__0__word[1:0] == 1'h1;
+  assign \$70  = r__0__request & \$69 ;
+  assign \$71  = r__1__word[1:0] == 1'h1;
+  assign \$72  = r__1__request & \$71 ;
+  assign \$73  = r__2__word[1:0] == 1'h1;
+  assign \$74  = r__2__request & \$73 ;
+  assign \$75  = r__3__word[1:0] == 1'h1;
+  assign \$76  = r__3__request & \$75 ;
   assign same_1 = w_late_1[11:0] == r_late_1[11:0];
-  assign \$75  = w_word_1_0 | w_word_1_1;
-  assign \$76  = \$75  | w_word_1_2;
-  assign \$77  = \$76  | w_word_1_3;
-  assign \$78  = acts_1 & \$77 [32];
-  assign \$signature__en$77  = \$78  | scrubs_1;
-  assign \$79  = w_word_1_0 | w_word_1_1;
-  assign \$80  = \$79  | w_word_1_2;
-  assign \$81  = \$80  | w_word_1_3;
-  assign \$82  = w_word_1_0 | w_word_1_1;
-  assign \$83  = \$82  | w_word_1_2;
-  assign \$84  = \$83  | w_word_1_3;
-  assign \$85  = acts_1 & \$84 [33];
-  assign \$signature__en$87  = \$85  | scrubs_1;
-  assign \$86  = w_word_1_0 | w_word_1_1;
-  assign \$87  = \$86  | w_word_1_2;
-  assign \$88  = \$87  | w_word_1_3;
-  assign \$89  = w_word_1_0 | w_word_1_1;
-  assign \$90  = \$89  | w_word_1_2;
-  assign \$91  = \$90  | w_word_1_3;
-  assign \$92  = acts_1 & \$91 [34];
-  assign \$signature__en$92  = \$92  | scrubs_1;
-  assign \$93  = w_word_1_0 | w_word_1_1;
-  assign \$94  = \$93  | w_word_1_2;
-  assign \$95  = \$94  | w_word_1_3;
-  assign \$96  = w_word_1_0 | w_word_1_1;
-  assign \$97  = \$96  | w_word_1_2;
-  assign \$98  = \$97  | w_word_1_3;
-  assign \$99  = acts_1 & \$98 [35];
-  assign \$signature__en$97  = \$99  | scrubs_1;
-  assign \$100  = w_word_1_0 | w_word_1_1;
-  assign \$101  = \$100  | w_word_1_2;
-  assign \$102  = \$101  | w_word_1_3;
-  assign \$103  = \port$18219$3 [1:0] == 2'h2;
-  assign \$104  = w__0__request & \$103 ;
-  assign \$105  = \port$18391$3 [1:0] == 2'h2;
-  assign \$106  = w__1__request & \$105 ;
-  assign \$107  = \port$18563$3 [1:0] == 2'h2;
-  assign \$108  = w__2__request & \$107 ;
-  assign \$109  = \port$18735$3 [1:0] == 2'h2;
-  assign \$110  = w__3__request & \$109 ;
+  assign \$77  = w_word_1_0 | w_word_1_1;
+  assign \$78  = \$77  | w_word_1_2;
+  assign \$79  = \$78  | w_word_1_3;
+  assign \$80  = acts_1 & \$79 [32];
+  assign \$signature__en$77  = \$80  | scrubs_1;
+  assign \$81  = w_word_1_0 | w_word_1_1;
+  assign \$82  = \$81  | w_word_1_2;
+  assign \$83  = \$82  | w_word_1_3;
+  assign \$84  = w_word_1_0 | w_word_1_1;
+  assign \$85  = \$84  | w_word_1_2;
+  assign \$86  = \$85  | w_word_1_3;
+  assign \$87  = acts_1 & \$86 [33];
+  assign \$signature__en$87  = \$87  | scrubs_1;
+  assign \$88  = w_word_1_0 | w_word_1_1;
+  assign \$89  = \$88  | w_word_1_2;
+  assign \$90  = \$89  | w_word_1_3;
+  assign \$91  = w_word_1_0 | w_word_1_1;
+  assign \$92  = \$91  | w_word_1_2;
+  assign \$93  = \$92  | w_word_1_3;
+  assign \$94  = acts_1 & \$93 [34];
+  assign \$signature__en$92  = \$94  | scrubs_1;
+  assign \$95  = w_word_1_0 | w_word_1_1;
+  assign \$96  = \$95  | w_word_1_2;
+  assign \$97  = \$96  | w_word_1_3;
+  assign \$98  = w_word_1_0 | w_word_1_1;
+  assign \$99  = \$98  | w_word_1_2;
+  assign \$100  = \$99  | w_word_1_3;
+  assign \$101  = acts_1 & \$100 [35];
+  assign \$signature__en$97  = \$101  | scrubs_1;
+  assign \$102  = w_word_1_0 | w_word_1_1;
+  assign \$103  = \$102  | w_word_1_2;
+  assign \$104  = \$103  | w_word_1_3;
+  assign \$105  = \port$18226$3 [1:0] == 2'h2;
+  assign \$106  = w__0__request & \$105 ;
+  assign \$107  = \port$18398$3 [1:0] == 2'h2;
+  assign \$108  = w__1__request & \$107 ;
+  assign \$109  = \port$18570$3 [1:0] == 2'h2;
+  assign \$110  = w__2__request & \$109 ;
+  assign \$111  = \port$18742$3 [1:0] == 2'h2;
+  assign \$112  = w__3__request & \$111 ;
   assign first_2 = scrub__2__want & scrub_first;
   assign \accept$106  = ~ first_2;
-  assign \$111  = ~ first_2;
-  assign \$112  = ~ first_2;
   assign \$113  = ~ first_2;
   assign \$114  = ~ first_2;
-  assign granted_2 = { \$688 , \$687 , \$686 , \$685  } & { \$114 , \$113 , \$112 , \$111  };
-  assign \$115  = | { \$110 , \$108 , \$106 , \$104  };
-  assign \$116  = ~ \$115 ;
-  assign \$117  = scrub_first | \$116 ;
-  assign scrub__2__taken = scrub__2__want & \$117 ;
+  assign \$115  = ~ first_2;
+  assign \$116  = ~ first_2;
+  assign granted_2 = { \$692 , \$691 , \$690 , \$689  } & { \$116 , \$115 , \$114 , \$113  };
+  assign \$117  = | { \$112 , \$110 , \$108 , \$106  };
+  assign \$118  = ~ \$117 ;
+  assign \$120  = scrub_first | \$119 ;
+  assign scrub__2__taken = scrub__2__want & \$120 ;
   assign acts_2 = w_enable_2 & w_allowed[2];
-  assign \$118  = r__0__word[1:0] == 2'h2;
-  assign \$119  = r__0__request & \$118 ;
-  assign \$120  = r__1__word[1:0] == 2'h2;
-  assign \$121  = r__1__request & \$120 ;
-  assign \$122  = r__2__word[1:0] == 2'h2;
-  assign \$123  = r__2__request & \$122 ;
-  assign \$124  = r__3__word[1:0] == 2'h2;
-  assign \$125  = r__3__request & \$124 ;
+  assign \$121  = r__0__word[1:0] == 2'h2;
+  assign \$122  = r__0__request & \$121 ;
+  assign \$123  = r__1__word[1:0] == 2'h2;
+  assign \$124  = r__1__request & \$123 ;
+  assign \$125  = r__2__word[1:0] == 2'h2;
+  assign \$126  = r__2__request & \$125 ;
+  assign \$127  = r__3__word[1:0] == 2'h2;
+  assign \$128  = r__3__request & \$127 ;
   assign same_2 = w_late_2[11:0] == r_late_2[11:0];
-  assign \$126  = w_word_2_0 | w_word_2_1;
-  assign \$127  = \$126  | w_word_2_2;
-  assign \$128  = \$127  | w_word_2_3;
-  assign \$129  = acts_2 & \$128 [32];
-  assign \$signature__en$119  = \$129  | scrubs_2;
-  assign \$130  = w_word_2_0 | w_word_2_1;
-  assign \$131  = \$130  | w_word_2_2;
-  assign \$132  = \$131  | w_word_2_3;
+  assign \$129  = w_word_2_0 | w_word_2_1;
+  assign \$130  = \$129  | w_word_2_2;
+  assign \$131  = \$130  | w_word_2_3;
+  assign \$132  = acts_2 & \$131 [32];
+  assign \$signature__en$119  = \$132  | scrubs_2;
   assign \$133  = w_word_2_0 | w_word_2_1;
   assign \$134  = \$133  | w_word_2_2;
   assign \$135  = \$134  | w_word_2_3;
-  assign \$136  = acts_2 & \$135 [33];
-  assign \$signature__en$129  = \$136  | scrubs_2;
-  assign \$137  = w_word_2_0 | w_word_2_1;
-  assign \$138  = \$137  | w_word_2_2;
-  assign \$139  = \$138  | w_word_2_3;
+  assign \$136  = w_word_2_0 | w_word_2_1;
+  assign \$137  = \$136  | w_word_2_2;
+  assign \$138  = \$137  | w_word_2_3;
+  assign \$139  = acts_2 & \$138 [33];
+  assign \$signature__en$129  = \$139  | scrubs_2;
   assign \$140  = w_word_2_0 | w_word_2_1;
   assign \$141  = \$140  | w_word_2_2;
   assign \$142  = \$141  | w_word_2_3;
-  assign \$143  = acts_2 & \$142 [34];
-  assign \$signature__en$134  = \$143  | scrubs_2;
-  assign \$144  = w_word_2_0 | w_word_2_1;
-  assign \$145  = \$144  | w_word_2_2;
-  assign \$146  = \$145  | w_word_2_3;
+  assign \$143  = w_word_2_0 | w_word_2_1;
+  assign \$144  = \$143  | w_word_2_2;
+  assign \$145  = \$144  | w_word_2_3;
+  assign \$146  = acts_2 & \$145 [34];
+  assign \$signature__en$134  = \$146  | scrubs_2;
   assign \$147  = w_word_2_0 | w_word_2_1;
   assign \$148  = \$147  | w_word_2_2;
   assign \$149  = \$148  | w_word_2_3;
-  assign \$150  = acts_2 & \$149 [35];
-  assign \$signature__en$139  = \$150  | scrubs_2;
-  assign \$151  = w_word_2_0 | w_word_2_1;
-  assign \$152  = \$151  | w_word_2_2;
-  assign \$153  = \$152  | w_word_2_3;
-  assign \$154  = \port$18219$3 [1:0] == 2'h3;
-  assign \$155  = w__0__request & \$154 ;
-  assign \$156  = \port$18391$3 [1:0] == 2'h3;
-  assign \$157  = w__1__request & \$156 ;
-  assign \$158  = \port$18563$3 [1:0] == 2'h3;
-  assign \$159  = w__2__request & \$158 ;
-  assign \$160  = \port$18735$3 [1:0] == 2'h3;
-  assign \$161  = w__3__request & \$160 ;
+  assign \$150  = w_word_2_0 | w_word_2_1;
+  assign \$151  = \$150  | w_word_2_2;
+  assign \$152  = \$151  | w_word_2_3;
+  assign \$153  = acts_2 & \$152 [35];
+  assign \$signature__en$139  = \$153  | scrubs_2;
+  assign \$154  = w_word_2_0 | w_word_2_1;
+  assign \$155  = \$154  | w_word_2_2;
+  assign \$156  = \$155  | w_word_2_3;
+  assign \$157  = \port$18226$3 [1:0] == 2'h3;
+  assign \$158  = w__0__request & \$157 ;
+  assign \$159  = \port$18398$3 [1:0] == 2'h3;
+  assign \$160  = w__1__request & \$159 ;
+  assign \$161  = \port$18570$3 [1:0] == 2'h3;
+  assign \$162  = w__2__request & \$161 ;
+  assign \$163  = \port$18742$3 [1:0] == 2'h3;
+  assign \$164  = w__3__request & \$163 ;
   assign first_3 = scrub__3__want & scrub_first;
   assign \accept$148  = ~ first_3;
-  assign \$162  = ~ first_3;
-  assign \$163  = ~ first_3;
-  assign \$164  = ~ first_3;
   assign \$165  = ~ first_3;
-  assign granted_3 = { \$696 , \$695 , \$694 , \$693  } & { \$165 , \$164 , \$163 , \$162  };
-  assign \$166  = | { \$161 , \$159 , \$157 , \$155  };
-  assign \$167  = ~ \$166 ;
-  assign \$168  = scrub_first | \$167 ;
-  assign scrub__3__taken = scrub__3__want & \$168 ;
+  assign \$166  = ~ first_3;
+  assign \$167  = ~ first_3;
+  assign \$168  = ~ first_3;
+  assign granted_3 = { \$700 , \$699 , \$698 , \$697  } & { \$168 , \$167 , \$166 , \$165  };
+  assign \$169  = | { \$164 , \$162 , \$160 , \$158  };
+  assign \$170  = ~ \$169 ;
+  assign \$172  = scrub_first | \$171 ;
+  assign scrub__3__taken = scrub__3__want & \$172 ;
   assign acts_3 = w_enable_3 & w_allowed[3];
-  assign \$169  = r__0__word[1:0] == 2'h3;
-  assign \$170  = r__0__request & \$169 ;
-  assign \$171  = r__1__word[1:0] == 2'h3;
-  assign \$172  = r__1__request & \$171 ;
-  assign \$173  = r__2__word[1:0] == 2'h3;
-  assign \$174  = r__2__request & \$173 ;
-  assign \$175  = r__3__word[1:0] == 2'h3;
-  assign \$176  = r__3__request & \$175 ;
+  assign \$173  = r__0__word[1:0] == 2'h3;
+  assign \$174  = r__0__request & \$173 ;
+  assign \$175  = r__1__word[1:0] == 2'h3;
+  assign \$176  = r__1__request & \$175 ;
+  assign \$177  = r__2__word[1:0] == 2'h3;
+  assign \$178  = r__2__request & \$177 ;
+  assign \$179  = r__3__word[1:0] == 2'h3;
+  assign \$180  = r__3__request & \$179 ;
   assign same_3 = w_late_3[11:0] == r_late_3[11:0];
-  assign \$177  = w_word_3_0 | w_word_3_1;
-  assign \$178  = \$177  | w_word_3_2;
-  assign \$179  = \$178  | w_word_3_3;
-  assign \$180  = acts_3 & \$179 [32];
-  assign \$signature__en$161  = \$180  | scrubs_3;
   assign \$181  = w_word_3_0 | w_word_3_1;
   assign \$182  = \$181  | w_word_3_2;
   assign \$183  = \$182  | w_word_3_3;
-  assign \$184  = w_word_3_0 | w_word_3_1;
-  assign \$185  = \$184  | w_word_3_2;
-  assign \$186  = \$185  | w_word_3_3;
-  assign \$187  = acts_3 & \$186 [33];
-  assign \$signature__en$171  = \$187  | scrubs_3;
+  assign \$184  = acts_3 & \$183 [32];
+  assign \$signature__en$161  = \$184  | scrubs_3;
+  assign \$185  = w_word_3_0 | w_word_3_1;
+  assign \$186  = \$185  | w_word_3_2;
+  assign \$187  = \$186  | w_word_3_3;
   assign \$188  = w_word_3_0 | w_word_3_1;
   assign \$189  = \$188  | w_word_3_2;
   assign \$190  = \$189  | w_word_3_3;
-  assign \$191  = w_word_3_0 | w_word_3_1;
-  assign \$192  = \$191  | w_word_3_2;
-  assign \$193  = \$192  | w_word_3_3;
-  assign \$194  = acts_3 & \$193 [34];
-  assign \$signature__en$176  = \$194  | scrubs_3;
+  assign \$191  = acts_3 & \$190 [33];
+  assign \$signature__en$171  = \$191  | scrubs_3;
+  assign \$192  = w_word_3_0 | w_word_3_1;
+  assign \$193  = \$192  | w_word_3_2;
+  assign \$194  = \$193  | w_word_3_3;
   assign \$195  = w_word_3_0 | w_word_3_1;
   assign \$196  = \$195  | w_word_3_2;
   assign \$197  = \$196  | w_word_3_3;
-  assign \$198  = w_word_3_0 | w_word_3_1;
-  assign \$199  = \$198  | w_word_3_2;
-  assign \$200  = \$199  | w_word_3_3;
-  assign \$201  = acts_3 & \$200 [35];
-  assign \$signature__en$181  = \$201  | scrubs_3;
+  assign \$198  = acts_3 & \$197 [34];
+  assign \$signature__en$176  = \$198  | scrubs_3;
+  assign \$199  = w_word_3_0 | w_word_3_1;
+  assign \$200  = \$199  | w_word_3_2;
+  assign \$201  = \$200  | w_word_3_3;
   assign \$202  = w_word_3_0 | w_word_3_1;
   assign \$203  = \$202  | w_word_3_2;
   assign \$204  = \$203  | w_word_3_3;
+  assign \$205  = acts_3 & \$204 [35];
+  assign \$signature__en$181  = \$205  | scrubs_3;
+  assign \$206  = w_word_3_0 | w_word_3_1;
+  assign \$207  = \$206  | w_word_3_2;
+  assign \$208  = \$207  | w_word_3_3;
   assign w__0__grant = | { granted_3[0], granted_2[0], granted_1[0], granted_0[0] };
-  assign r__0__grant = | { \$697 , \$689 , \$681 , \$673  };
+  assign r__0__grant = | { \$701 , \$693 , \$685 , \$677  };
   assign w__0__refused = | { w_refused_3[0], w_refused_2[0], w_refused_1[0], w_refused_0[0] };
   assign r__0__refused = | { r_refused_3[0], r_refused_2[0], r_refused_1[0], r_refused_0[0] };
-  assign \$205  = word_0_0 | word_0_1;
-  assign \$206  = \$205  | word_0_2;
-  assign r__0__data = \$206  | word_0_3;
+  assign \$209  = word_0_0 | word_0_1;
+  assign \$210  = \$209  | word_0_2;
+  assign r__0__data = \$210  | word_0_3;
   assign w__1__grant = | { granted_3[1], granted_2[1], granted_1[1], granted_0[1] };
-  assign r__1__grant = | { \$698 , \$690 , \$682 , \$674  };
+  assign r__1__grant = | { \$702 , \$694 , \$686 , \$678  };
   assign w__1__refused = | { w_refused_3[1], w_refused_2[1], w_refused_1[1], w_refused_0[1] };
   assign r__1__refused = | { r_refused_3[1], r_refused_2[1], r_refused_1[1], r_refused_0[1] };
-  assign \$207  = word_1_0 | word_1_1;
-  assign \$208  = \$207  | word_1_2;
-  assign r__1__data = \$208  | word_1_3;
+  assign \$211  = word_1_0 | word_1_1;
+  assign \$212  = \$211  | word_1_2;
+  assign r__1__data = \$212  | word_1_3;
   assign w__2__grant = | { granted_3[2], granted_2[2], granted_1[2], granted_0[2] };
-  assign r__2__grant = | { \$699 , \$691 , \$683 , \$675  };
+  assign r__2__grant = | { \$703 , \$695 , \$687 , \$679  };
   assign w__2__refused = | { w_refused_3[2], w_refused_2[2], w_refused_1[2], w_refused_0[2] };
   assign r__2__refused = | { r_refused_3[2], r_refused_2[2], r_refused_1[2], r_refused_0[2] };
-  assign \$209  = word_2_0 | word_2_1;
-  assign \$210  = \$209  | word_2_2;
-  assign r__2__data = \$210  | word_2_3;
+  assign \$213  = word_2_0 | word_2_1;
+  assign \$214  = \$213  | word_2_2;
+  assign r__2__data = \$214  | word_2_3;
   assign w__3__grant = | { granted_3[3], granted_2[3], granted_1[3], granted_0[3] };
-  assign r__3__grant = | { \$700 , \$692 , \$684 , \$676  };
+  assign r__3__grant = | { \$704 , \$696 , \$688 , \$680  };
   assign w__3__refused = | { w_refused_3[3], w_refused_2[3], w_refused_1[3], w_refused_0[3] };
   assign r__3__refused = | { r_refused_3[3], r_refused_2[3], r_refused_1[3], r_refused_0[3] };
-  assign \$211  = word_3_0 | word_3_1;
-  assign \$212  = \$211  | word_3_2;
-  assign r__3__data = \$212  | word_3_3;
-  assign \$213  = w__0__enable & granted_0[0];
-  assign \$214  = w__1__enable & granted_0[1];
-  assign \$215  = \$213  | \$214 ;
-  assign \$216  = w__2__enable & granted_0[2];
-  assign \$217  = \$215  | \$216 ;
-  assign \$218  = w__3__enable & granted_0[3];
+  assign \$215  = word_3_0 | word_3_1;
+  assign \$216  = \$215  | word_3_2;
+  assign r__3__data = \$216  | word_3_3;
+  assign \$217  = w__0__enable & granted_0[0];
+  assign \$218  = w__1__enable & granted_0[1];
   assign \$219  = \$217  | \$218 ;
-  assign \$220  = { w__0__vm, \port$18219$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
-  assign \$221  = { w__1__vm, \port$18391$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
-  assign \$222  = \$220  | \$221 ;
-  assign \$223  = { w__2__vm, \port$18563$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
-  assign \$224  = \$222  | \$223 ;
-  assign \$225  = { w__3__vm, \port$18735$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
+  assign \$220  = w__2__enable & granted_0[2];
+  assign \$221  = \$219  | \$220 ;
+  assign \$222  = w__3__enable & granted_0[3];
+  assign \$223  = \$221  | \$222 ;
+  assign \$224  = { w__0__vm, \port$18226$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
+  assign \$225  = { w__1__vm, \port$18398$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
   assign \$226  = \$224  | \$225 ;
-  assign \$227  = { \port$19381$0 , \port$19371$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
-  assign \$228  = \$226  | { 3'h0, \$227  };
-  assign \$229  = granted_0[0] ? { \port$18219$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$230  = granted_0[1] ? { \port$18391$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$231  = granted_0[2] ? { \port$18563$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$232  = granted_0[3] ? { \port$18735$3 [17:14], w__3__data } : 36'h000000000;
-  assign \$233  = ~ w_allowed[0];
-  assign \$234  = w_enable_0 & \$233 ;
-  assign \$235  = ~ w_allowed[0];
-  assign \$236  = w_enable_0 & \$235 ;
-  assign \$237  = ~ w_allowed[0];
-  assign \$238  = w_enable_0 & \$237 ;
-  assign \$239  = ~ w_allowed[0];
+  assign \$227  = { w__2__vm, \port$18570$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
+  assign \$228  = \$226  | \$227 ;
+  assign \$229  = { w__3__vm, \port$18742$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
+  assign \$230  = \$228  | \$229 ;
+  assign \$231  = { \port$19388$0 , \port$19378$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
+  assign \$232  = \$230  | { 3'h0, \$231  };
+  assign \$233  = granted_0[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$234  = granted_0[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$235  = granted_0[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
   \postern.sram.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$15214$0 (\$17 ),
-    .\port$15216$0 (\$19 ),
-    .\port$15218$0 (\$21 ),
-    .\port$15220$0 (\$23 ),
-    .\port$15948$0 (\$673 ),
-    .\port$15955$0 (\$674 ),
-    .\port$15963$0 (\$675 ),
-    .\port$15972$0 (\$676 ),
+    .\port$15216$0 (\$18 ),
+    .\port$15218$0 (\$20 ),
+    .\port$15220$0 (\$22 ),
+    .\port$15222$0 (\$24 ),
+    .\port$15953$0 (\$677 ),
+    .\port$15960$0 (\$678 ),
+    .\port$15968$0 (\$679 ),
+    .\port$15977$0 (\$680 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$15275$0 (\$68 ),
-    .\port$15277$0 (\$70 ),
-    .\port$15279$0 (\$72 ),
-    .\port$15281$0 (\$74 ),
-    .\port$16068$0 (\$681 ),
-    .\port$16075$0 (\$682 ),
-    .\port$16083$0 (\$683 ),
-    .\port$16092$0 (\$684 ),
+    .\port$15278$0 (\$70 ),
+    .\port$15280$0 (\$72 ),
+    .\port$15282$0 (\$74 ),
+    .\port$15284$0 (\$76 ),
+    .\port$16073$0 (\$685 ),
+    .\port$16080$0 (\$686 ),
+    .\port$16088$0 (\$687 ),
+    .\port$16097$0 (\$688 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$15336$0 (\$119 ),
-    .\port$15338$0 (\$121 ),
-    .\port$15340$0 (\$123 ),
-    .\port$15342$0 (\$125 ),
-    .\port$16188$0 (\$689 ),
-    .\port$16195$0 (\$690 ),
-    .\port$16203$0 (\$691 ),
-    .\port$16212$0 (\$692 ),
+    .\port$15340$0 (\$122 ),
+    .\port$15342$0 (\$124 ),
+    .\port$15344$0 (\$126 ),
+    .\port$15346$0 (\$128 ),
+    .\port$16193$0 (\$693 ),
+    .\port$16200$0 (\$694 ),
+    .\port$16208$0 (\$695 ),
+    .\port$16217$0 (\$696 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$15397$0 (\$170 ),
-    .\port$15399$0 (\$172 ),
-    .\port$15401$0 (\$174 ),
-    .\port$15403$0 (\$176 ),
-    .\port$16308$0 (\$697 ),
-    .\port$16315$0 (\$698 ),
-    .\port$16323$0 (\$699 ),
-    .\port$16332$0 (\$700 ),
+    .\port$15402$0 (\$174 ),
+    .\port$15404$0 (\$176 ),
+    .\port$15406$0 (\$178 ),
+    .\port$15408$0 (\$180 ),
+    .\port$16313$0 (\$701 ),
+    .\port$16320$0 (\$702 ),
+    .\port$16328$0 (\$703 ),
+    .\port$16337$0 (\$704 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_0  write_arbiter_0 (
     .accept(accept),
     .clk(clk),
-    .\port$15194$0 (\$2 ),
-    .\port$15196$0 (\$4 ),
-    .\port$15198$0 (\$6 ),
-    .\port$15200$0 (\$8 ),
-    .\port$15894$0 (\$669 ),
-    .\port$15901$0 (\$670 ),
-    .\port$15909$0 (\$671 ),
-    .\port$15918$0 (\$672 ),
+    .\port$15195$0 (\$2 ),
+    .\port$15197$0 (\$4 ),
+    .\port$15199$0 (\$6 ),
+    .\port$15201$0 (\$8 ),
+    .\port$15899$0 (\$673 ),
+    .\port$15906$0 (\$674 ),
+    .\port$15914$0 (\$675 ),
+    .\port$15923$0 (\$676 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_1  write_arbiter_1 (
     .accept(\accept$64 ),
     .clk(clk),
-    .\port$15255$0 (\$53 ),
-    .\port$15257$0 (\$55 ),
-    .\port$15259$0 (\$57 ),
-    .\port$15261$0 (\$59 ),
-    .\port$16014$0 (\$677 ),
-    .\port$16021$0 (\$678 ),
-    .\port$16029$0 (\$679 ),
-    .\port$16038$0 (\$680 ),
+    .\port$15257$0 (\$54 ),
+    .\port$15259$0 (\$56 ),
+    .\port$15261$0 (\$58 ),
+    .\port$15263$0 (\$60 ),
+    .\port$16019$0 (\$681 ),
+    .\port$16026$0 (\$682 ),
+    .\port$16034$0 (\$683 ),
+    .\port$16043$0 (\$684 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_2  write_arbiter_2 (
     .accept(\accept$106 ),
     .clk(clk),
-    .\port$15316$0 (\$104 ),
-    .\port$15318$0 (\$106 ),
-    .\port$15320$0 (\$108 ),
-    .\port$15322$0 (\$110 ),
-    .\port$16134$0 (\$685 ),
-    .\port$16141$0 (\$686 ),
-    .\port$16149$0 (\$687 ),
-    .\port$16158$0 (\$688 ),
+    .\port$15319$0 (\$106 ),
+    .\port$15321$0 (\$108 ),
+    .\port$15323$0 (\$110 ),
+    .\port$15325$0 (\$112 ),
+    .\port$16139$0 (\$689 ),
+    .\port$16146$0 (\$690 ),
+    .\port$16154$0 (\$691 ),
+    .\port$16163$0 (\$692 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_3  write_arbiter_3 (
     .accept(\accept$148 ),
     .clk(clk),
-    .\port$15377$0 (\$155 ),
-    .\port$15379$0 (\$157 ),
-    .\port$15381$0 (\$159 ),
-    .\port$15383$0 (\$161 ),
-    .\port$16254$0 (\$693 ),
-    .\port$16261$0 (\$694 ),
-    .\port$16269$0 (\$695 ),
-    .\port$16278$0 (\$696 ),
+    .\port$15381$0 (\$158 ),
+    .\port$15383$0 (\$160 ),
+    .\port$15385$0 (\$162 ),
+    .\port$15387$0 (\$164 ),
+    .\port$16259$0 (\$697 ),
+    .\port$16266$0 (\$698 ),
+    .\port$16274$0 (\$699 ),
+    .\port$16283$0 (\$700 ),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$613  = granted_0;
-    if (rst) begin
-      \$613  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$614  = \$219 ;
-    if (rst) begin
-      \$614  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$615  = \$228 ;
-    if (rst) begin
-      \$615  = 15'h0000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$616  = scrub__0__taken;
-    if (rst) begin
-      \$616  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$617  = \$241 ;
+    \$617  = granted_0;
     if (rst) begin
       \$617  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$618  = { \$676 , \$675 , \$674 , \$673  };
+    \$618  = \$223 ;
     if (rst) begin
-      \$618  = 4'h0;
+      \$618  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$619  = \$248 ;
+    \$619  = \$232 ;
     if (rst) begin
-      \$619  = 1'h0;
+      \$619  = 15'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$620  = \$255 ;
+    \$620  = scrub__0__taken;
     if (rst) begin
-      \$620  = 15'h0000;
+      \$620  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$621  = \$260 ;
+    \$621  = \$245 ;
     if (rst) begin
       \$621  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$622  = \$269 ;
+    \$622  = { \$680 , \$679 , \$678 , \$677  };
     if (rst) begin
       \$622  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$623  = \$277 ;
+    \$623  = \$252 ;
     if (rst) begin
       \$623  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$624  = \$282 ;
+    \$624  = \$259 ;
     if (rst) begin
-      \$624  = 1'h0;
+      \$624  = 15'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$625  = \$287 ;
+    \$625  = \$264 ;
     if (rst) begin
-      \$625  = 1'h0;
+      \$625  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$626  = \$292 ;
+    \$626  = \$273 ;
     if (rst) begin
-      \$626  = 1'h0;
+      \$626  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$627  = granted_1;
+    \$627  = \$281 ;
     if (rst) begin
-      \$627  = 4'h0;
+      \$627  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$628  = \$299 ;
+    \$628  = \$286 ;
     if (rst) begin
       \$628  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$629  = \$308 ;
+    \$629  = \$291 ;
     if (rst) begin
-      \$629  = 15'h0000;
+      \$629  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$630  = scrub__1__taken;
+    \$630  = \$296 ;
     if (rst) begin
       \$630  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$631  = \$321 ;
+    \$631  = granted_1;
     if (rst) begin
       \$631  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$632  = { \$684 , \$683 , \$682 , \$681  };
+    \$632  = \$303 ;
     if (rst) begin
-      \$632  = 4'h0;
+      \$632  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$633  = \$328 ;
+    \$633  = \$312 ;
     if (rst) begin
-      \$633  = 1'h0;
+      \$633  = 15'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$634  = \$335 ;
+    \$634  = scrub__1__taken;
     if (rst) begin
-      \$634  = 15'h0000;
+      \$634  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$635  = \$340 ;
+    \$635  = \$325 ;
     if (rst) begin
       \$635  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$636  = \$349 ;
+    \$636  = { \$688 , \$687 , \$686 , \$685  };
     if (rst) begin
       \$636  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$637  = \$357 ;
+    \$637  = \$332 ;
     if (rst) begin
       \$637  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$638  = \$362 ;
+    \$638  = \$339 ;
     if (rst) begin
-      \$638  = 1'h0;
+      \$638  = 15'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$639  = \$367 ;
+    \$639  = \$344 ;
     if (rst) begin
-      \$639  = 1'h0;
+      \$639  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$640  = \$372 ;
+    \$640  = \$353 ;
     if (rst) begin
-      \$640  = 1'h0;
+      \$640  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$641  = granted_2;
+    \$641  = \$361 ;
     if (rst) begin
-      \$641  = 4'h0;
+      \$641  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$642  = \$379 ;
+    \$642  = \$366 ;
     if (rst) begin
       \$642  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$643  = \$388 ;
+    \$643  = \$371 ;
     if (rst) begin
-      \$643  = 15'h0000;
+      \$643  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$644  = scrub__2__taken;
+    \$644  = \$376 ;
     if (rst) begin
       \$644  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$645  = \$401 ;
+    \$645  = granted_2;
     if (rst) begin
       \$645  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$646  = { \$692 , \$691 , \$690 , \$689  };
+    \$646  = \$383 ;
     if (rst) begin
-      \$646  = 4'h0;
+      \$646  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$647  = \$408 ;
+    \$647  = \$392 ;
     if (rst) begin
-      \$647  = 1'h0;
+      \$647  = 15'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$648  = \$415 ;
+    \$648  = scrub__2__taken;
     if (rst) begin
-      \$648  = 15'h0000;
+      \$648  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$649  = \$420 ;
+    \$649  = \$405 ;
     if (rst) begin
       \$649  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$650  = \$429 ;
+    \$650  = { \$696 , \$695 , \$694 , \$693  };
     if (rst) begin
       \$650  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$651  = \$437 ;
+    \$651  = \$412 ;
     if (rst) begin
       \$651  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$652  = \$442 ;
+    \$652  = \$419 ;
     if (rst) begin
-      \$652  = 1'h0;
+      \$652  = 15'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$653  = \$447 ;
+    \$653  = \$424 ;
     if (rst) begin
-      \$653  = 1'h0;
+      \$653  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$654  = \$452 ;
+    \$654  = \$433 ;
     if (rst) begin
-      \$654  = 1'h0;
+      \$654  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$655  = granted_3;
+    \$655  = \$441 ;
     if (rst) begin
-      \$655  = 4'h0;
+      \$655  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$656  = \$459 ;
+    \$656  = \$446 ;
     if (rst) begin
       \$656  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$657  = \$468 ;
+    \$657  = \$451 ;
     if (rst) begin
-      \$657  = 15'h0000;
+      \$657  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$658  = scrub__3__taken;
+    \$658  = \$456 ;
     if (rst) begin
       \$658  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$659  = \$481 ;
+    \$659  = granted_3;
     if (rst) begin
       \$659  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$660  = { \$700 , \$699 , \$698 , \$697  };
+    \$660  = \$463 ;
     if (rst) begin
-      \$660  = 4'h0;
+      \$660  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$661  = \$488 ;
+    \$661  = \$472 ;
     if (rst) begin
-      \$661  = 1'h0;
+      \$661  = 15'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$662  = \$495 ;
+    \$662  = scrub__3__taken;
     if (rst) begin
-      \$662  = 15'h0000;
+      \$662  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$663  = \$500 ;
+    \$663  = \$485 ;
     if (rst) begin
       \$663  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$664  = \$509 ;
+    \$664  = { \$704 , \$703 , \$702 , \$701  };
     if (rst) begin
       \$664  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$665  = \$517 ;
+    \$665  = \$492 ;
     if (rst) begin
       \$665  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$666  = \$522 ;
+    \$666  = \$499 ;
     if (rst) begin
-      \$666  = 1'h0;
+      \$666  = 15'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$667  = \$527 ;
+    \$667  = \$504 ;
     if (rst) begin
-      \$667  = 1'h0;
+      \$667  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
-    \$668  = \$532 ;
+    \$668  = \$513 ;
     if (rst) begin
-      \$668  = 1'h0;
+      \$668  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    \$669  = \$521 ;
+    if (rst) begin
+      \$669  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    \$670  = \$526 ;
+    if (rst) begin
+      \$670  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    \$671  = \$531 ;
+    if (rst) begin
+      \$671  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    \$672  = \$536 ;
+    if (rst) begin
+      \$672  = 1'h0;
     end
   end
   assign wanted_0 = { \$8 , \$6 , \$4 , \$2  };
-  assign w__0__word = \port$18219$3 [13:0];
-  assign w__1__word = \port$18391$3 [13:0];
-  assign w__2__word = \port$18563$3 [13:0];
-  assign w__3__word = \port$18735$3 [13:0];
+  assign w__0__word = \port$18226$3 [13:0];
+  assign w__1__word = \port$18398$3 [13:0];
+  assign w__2__word = \port$18570$3 [13:0];
+  assign w__3__word = \port$18742$3 [13:0];
   assign request = { \$8 , \$6 , \$4 , \$2  };
-  assign grant = { \$672 , \$671 , \$670 , \$669  };
-  assign \request$22  = { \$23 , \$21 , \$19 , \$17  };
+  assign grant = { \$676 , \$675 , \$674 , \$673  };
+  assign \request$22  = { \$24 , \$22 , \$20 , \$18  };
   assign \accept$31  = 1'h1;
   assign \$signature__addr  = w_late_0[11:0];
-  assign \$signature__data  = \$30 [7:0];
+  assign \$signature__data  = \$31 [7:0];
   assign r_port__en = 1'h1;
   assign r_port__addr = r_late_0[11:0];
   assign \$signature__addr$46  = w_late_0[11:0];
-  assign \$signature__data$47  = \$37 [15:8];
+  assign \$signature__data$47  = \$38 [15:8];
   assign \r_port__en$48  = 1'h1;
   assign \r_port__addr$49  = r_late_0[11:0];
   assign \$signature__addr$51  = w_late_0[11:0];
-  assign \$signature__data$52  = \$44 [23:16];
+  assign \$signature__data$52  = \$45 [23:16];
   assign \r_port__en$53  = 1'h1;
   assign \r_port__addr$54  = r_late_0[11:0];
   assign \$signature__addr$56  = w_late_0[11:0];
-  assign \$signature__data$57  = \$51 [31:24];
+  assign \$signature__data$57  = \$52 [31:24];
   assign \r_port__en$58  = 1'h1;
   assign \r_port__addr$59  = r_late_0[11:0];
-  assign wanted_1 = { \$59 , \$57 , \$55 , \$53  };
-  assign \request$63  = { \$59 , \$57 , \$55 , \$53  };
-  assign \grant$66  = { \$680 , \$679 , \$678 , \$677  };
-  assign \request$72  = { \$74 , \$72 , \$70 , \$68  };
+  assign wanted_1 = { \$60 , \$58 , \$56 , \$54  };
+  assign \request$63  = { \$60 , \$58 , \$56 , \$54  };
+  assign \grant$66  = { \$684 , \$683 , \$682 , \$681  };
+  assign \request$72  = { \$76 , \$74 , \$72 , \$70  };
   assign \accept$73  = 1'h1;
   assign \$signature__addr$83  = w_late_1[11:0];
-  assign \$signature__data$84  = \$81 [7:0];
+  assign \$signature__data$84  = \$83 [7:0];
   assign \r_port__en$85  = 1'h1;
   assign \r_port__addr$86  = r_late_1[11:0];
   assign \$signature__addr$88  = w_late_1[11:0];
-  assign \$signature__data$89  = \$88 [15:8];
+  assign \$signature__data$89  = \$90 [15:8];
   assign \r_port__en$90  = 1'h1;
   assign \r_port__addr$91  = r_late_1[11:0];
   assign \$signature__addr$93  = w_late_1[11:0];
-  assign \$signature__data$94  = \$95 [23:16];
+  assign \$signature__data$94  = \$97 [23:16];
   assign \r_port__en$95  = 1'h1;
   assign \r_port__addr$96  = r_late_1[11:0];
   assign \$signature__addr$98  = w_late_1[11:0];
-  assign \$signature__data$99  = \$102 [31:24];
+  assign \$signature__data$99  = \$104 [31:24];
   assign \r_port__en$100  = 1'h1;
   assign \r_port__addr$101  = r_late_1[11:0];
-  assign wanted_2 = { \$110 , \$108 , \$106 , \$104  };
-  assign \request$105  = { \$110 , \$108 , \$106 , \$104  };
-  assign \grant$108  = { \$688 , \$687 , \$686 , \$685  };
-  assign \request$114  = { \$125 , \$123 , \$121 , \$119  };
+  assign wanted_2 = { \$112 , \$110 , \$108 , \$106  };
+  assign \request$105  = { \$112 , \$110 , \$108 , \$106  };
+  assign \grant$108  = { \$692 , \$691 , \$690 , \$689  };
+  assign \request$114  = { \$128 , \$126 , \$124 , \$122  };
   assign \accept$115  = 1'h1;
   assign \$signature__addr$125  = w_late_2[11:0];
-  assign \$signature__data$126  = \$132 [7:0];
+  assign \$signature__data$126  = \$135 [7:0];
   assign \r_port__en$127  = 1'h1;
   assign \r_port__addr$128  = r_late_2[11:0];
   assign \$signature__addr$130  = w_late_2[11:0];
-  assign \$signature__data$131  = \$139 [15:8];
+  assign \$signature__data$131  = \$142 [15:8];
   assign \r_port__en$132  = 1'h1;
   assign \r_port__addr$133  = r_late_2[11:0];
   assign \$signature__addr$135  = w_late_2[11:0];
-  assign \$signature__data$136  = \$146 [23:16];
+  assign \$signature__data$136  = \$149 [23:16];
   assign \r_port__en$137  = 1'h1;
   assign \r_port__addr$138  = r_late_2[11:0];
   assign \$signature__addr$140  = w_late_2[11:0];
-  assign \$signature__data$141  = \$153 [31:24];
+  assign \$signature__data$141  = \$156 [31:24];
   assign \r_port__en$142  = 1'h1;
   assign \r_port__addr$143  = r_late_2[11:0];
-  assign wanted_3 = { \$161 , \$159 , \$157 , \$155  };
-  assign \request$147  = { \$161 , \$159 , \$157 , \$155  };
-  assign \grant$150  = { \$696 , \$695 , \$694 , \$693  };
-  assign \request$156  = { \$176 , \$174 , \$172 , \$170  };
+  assign wanted_3 = { \$164 , \$162 , \$160 , \$158  };
+  assign \request$147  = { \$164 , \$162 , \$160 , \$158  };
+  assign \grant$150  = { \$700 , \$699 , \$698 , \$697  };
+  assign \request$156  = { \$180 , \$178 , \$176 , \$174  };
   assign \accept$157  = 1'h1;
   assign \$signature__addr$167  = w_late_3[11:0];
-  assign \$signature__data$168  = \$183 [7:0];
+  assign \$signature__data$168  = \$187 [7:0];
   assign \r_port__en$169  = 1'h1;
   assign \r_port__addr$170  = r_late_3[11:0];
   assign \$signature__addr$172  = w_late_3[11:0];
-  assign \$signature__data$173  = \$190 [15:8];
+  assign \$signature__data$173  = \$194 [15:8];
   assign \r_port__en$174  = 1'h1;
   assign \r_port__addr$175  = r_late_3[11:0];
   assign \$signature__addr$177  = w_late_3[11:0];
-  assign \$signature__data$178  = \$197 [23:16];
+  assign \$signature__data$178  = \$201 [23:16];
   assign \r_port__en$179  = 1'h1;
   assign \r_port__addr$180  = r_late_3[11:0];
   assign \$signature__addr$182  = w_late_3[11:0];
-  assign \$signature__data$183  = \$204 [31:24];
+  assign \$signature__data$183  = \$208 [31:24];
   assign \r_port__en$184  = 1'h1;
   assign \r_port__addr$185  = r_late_3[11:0];
-  assign \grant$188  = { \$676 , \$675 , \$674 , \$673  };
-  assign \grant$189  = { \$684 , \$683 , \$682 , \$681  };
-  assign \grant$190  = { \$692 , \$691 , \$690 , \$689  };
-  assign \grant$191  = { \$700 , \$699 , \$698 , \$697  };
-  assign scrub__0__row = { \port$19381$0 , \port$19371$0  };
-  assign w__0__strobes = \port$18219$3 [17:14];
-  assign w__1__strobes = \port$18391$3 [17:14];
-  assign w__2__strobes = \port$18563$3 [17:14];
-  assign w__3__strobes = \port$18735$3 [17:14];
-  assign scrub__1__row = { \port$19381$0 , \port$19373$0  };
-  assign scrub__2__row = { \port$19381$0 , \port$19375$0  };
-  assign scrub__3__row = { \port$19381$0 , \port$19377$0  };
+  assign \grant$188  = { \$680 , \$679 , \$678 , \$677  };
+  assign \grant$189  = { \$688 , \$687 , \$686 , \$685  };
+  assign \grant$190  = { \$696 , \$695 , \$694 , \$693  };
+  assign \grant$191  = { \$704 , \$703 , \$702 , \$701  };
+  assign scrub__0__row = { \port$19388$0 , \port$19378$0  };
+  assign w__0__strobes = \port$18226$3 [17:14];
+  assign w__1__strobes = \port$18398$3 [17:14];
+  assign w__2__strobes = \port$18570$3 [17:14];
+  assign w__3__strobes = \port$18742$3 [17:14];
+  assign scrub__1__row = { \port$19388$0 , \port$19380$0  };
+  assign scrub__2__row = { \port$19388$0 , \port$19382$0  };
+  assign scrub__3__row = { \port$19388$0 , \port$19384$0  };
   assign \w_look__0.block  = w_look__0[5:0];
   assign \w_look__0.vm  = w_look__0[8:6];
   assign \r_look__0.block  = r_look__0[5:0];
@@ -60999,9 +61009,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign r_look__0[5:0] = r_late_0[11:6];
   assign w_look__0[8:6] = w_late_0[14:12];
   assign w_look__0[5:0] = w_late_0[11:6];
+  assign \$15  = \$14 ;
+  assign \$67  = \$66 ;
+  assign \$119  = \$118 ;
+  assign \$171  = \$170 ;
 endmodule
 
-module \postern.sram.read_arbiter_0 (rst, \port$15214$0 , \port$15216$0 , \port$15218$0 , \port$15220$0 , \port$15948$0 , \port$15955$0 , \port$15963$0 , \port$15972$0 , clk);
+module \postern.sram.read_arbiter_0 (rst, \port$15216$0 , \port$15218$0 , \port$15220$0 , \port$15222$0 , \port$15953$0 , \port$15960$0 , \port$15968$0 , \port$15977$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61061,22 +61075,22 @@ module \postern.sram.read_arbiter_0 (rst, \port$15214$0 , \port$15216$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15214$0 ;
-  wire \port$15214$0 ;
   input \port$15216$0 ;
   wire \port$15216$0 ;
   input \port$15218$0 ;
   wire \port$15218$0 ;
   input \port$15220$0 ;
   wire \port$15220$0 ;
-  output \port$15948$0 ;
-  wire \port$15948$0 ;
-  output \port$15955$0 ;
-  wire \port$15955$0 ;
-  output \port$15963$0 ;
-  wire \port$15963$0 ;
-  output \port$15972$0 ;
-  wire \port$15972$0 ;
+  input \port$15222$0 ;
+  wire \port$15222$0 ;
+  output \port$15953$0 ;
+  wire \port$15953$0 ;
+  output \port$15960$0 ;
+  wire \port$15960$0 ;
+  output \port$15968$0 ;
+  wire \port$15968$0 ;
+  output \port$15977$0 ;
+  wire \port$15977$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61090,36 +61104,36 @@ module \postern.sram.read_arbiter_0 (rst, \port$15214$0 , \port$15216$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15216$0 ;
-  assign \$14  = behind_0_2 & \port$15218$0 ;
-  assign \$15  = behind_0_3 & \port$15220$0 ;
+  assign \$13  = behind_0_1 & \port$15218$0 ;
+  assign \$14  = behind_0_2 & \port$15220$0 ;
+  assign \$15  = behind_0_3 & \port$15222$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15214$0  & \$17 ;
+  assign \$18  = \port$15216$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15214$0 ;
-  assign \$21  = behind_1_2 & \port$15218$0 ;
-  assign \$22  = behind_1_3 & \port$15220$0 ;
+  assign \$20  = \$19  & \port$15216$0 ;
+  assign \$21  = behind_1_2 & \port$15220$0 ;
+  assign \$22  = behind_1_3 & \port$15222$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15216$0  & \$24 ;
+  assign \$25  = \port$15218$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15214$0 ;
+  assign \$27  = \$26  & \port$15216$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15216$0 ;
-  assign \$30  = behind_2_3 & \port$15220$0 ;
+  assign \$29  = \$28  & \port$15218$0 ;
+  assign \$30  = behind_2_3 & \port$15222$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15218$0  & \$32 ;
+  assign \$33  = \port$15220$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15214$0 ;
+  assign \$35  = \$34  & \port$15216$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15216$0 ;
+  assign \$37  = \$36  & \port$15218$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15218$0 ;
+  assign \$39  = \$38  & \port$15220$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15220$0  & \$41 ;
+  assign \$42  = \port$15222$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61190,11 +61204,11 @@ module \postern.sram.read_arbiter_0 (rst, \port$15214$0 , \port$15216$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15220$0 , \port$15218$0 , \port$15216$0 , \port$15214$0  };
-  assign \port$15948$0  = \$18 ;
-  assign \port$15955$0  = \$25 ;
-  assign \port$15963$0  = \$33 ;
-  assign \port$15972$0  = \$42 ;
+  assign request = { \port$15222$0 , \port$15220$0 , \port$15218$0 , \port$15216$0  };
+  assign \port$15953$0  = \$18 ;
+  assign \port$15960$0  = \$25 ;
+  assign \port$15968$0  = \$33 ;
+  assign \port$15977$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61203,7 +61217,7 @@ module \postern.sram.read_arbiter_0 (rst, \port$15214$0 , \port$15216$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_1 (rst, \port$15275$0 , \port$15277$0 , \port$15279$0 , \port$15281$0 , \port$16068$0 , \port$16075$0 , \port$16083$0 , \port$16092$0 , clk);
+module \postern.sram.read_arbiter_1 (rst, \port$15278$0 , \port$15280$0 , \port$15282$0 , \port$15284$0 , \port$16073$0 , \port$16080$0 , \port$16088$0 , \port$16097$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61263,22 +61277,22 @@ module \postern.sram.read_arbiter_1 (rst, \port$15275$0 , \port$15277$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15275$0 ;
-  wire \port$15275$0 ;
-  input \port$15277$0 ;
-  wire \port$15277$0 ;
-  input \port$15279$0 ;
-  wire \port$15279$0 ;
-  input \port$15281$0 ;
-  wire \port$15281$0 ;
-  output \port$16068$0 ;
-  wire \port$16068$0 ;
-  output \port$16075$0 ;
-  wire \port$16075$0 ;
-  output \port$16083$0 ;
-  wire \port$16083$0 ;
-  output \port$16092$0 ;
-  wire \port$16092$0 ;
+  input \port$15278$0 ;
+  wire \port$15278$0 ;
+  input \port$15280$0 ;
+  wire \port$15280$0 ;
+  input \port$15282$0 ;
+  wire \port$15282$0 ;
+  input \port$15284$0 ;
+  wire \port$15284$0 ;
+  output \port$16073$0 ;
+  wire \port$16073$0 ;
+  output \port$16080$0 ;
+  wire \port$16080$0 ;
+  output \port$16088$0 ;
+  wire \port$16088$0 ;
+  output \port$16097$0 ;
+  wire \port$16097$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61292,36 +61306,36 @@ module \postern.sram.read_arbiter_1 (rst, \port$15275$0 , \port$15277$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15277$0 ;
-  assign \$14  = behind_0_2 & \port$15279$0 ;
-  assign \$15  = behind_0_3 & \port$15281$0 ;
+  assign \$13  = behind_0_1 & \port$15280$0 ;
+  assign \$14  = behind_0_2 & \port$15282$0 ;
+  assign \$15  = behind_0_3 & \port$15284$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15275$0  & \$17 ;
+  assign \$18  = \port$15278$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15275$0 ;
-  assign \$21  = behind_1_2 & \port$15279$0 ;
-  assign \$22  = behind_1_3 & \port$15281$0 ;
+  assign \$20  = \$19  & \port$15278$0 ;
+  assign \$21  = behind_1_2 & \port$15282$0 ;
+  assign \$22  = behind_1_3 & \port$15284$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15277$0  & \$24 ;
+  assign \$25  = \port$15280$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15275$0 ;
+  assign \$27  = \$26  & \port$15278$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15277$0 ;
-  assign \$30  = behind_2_3 & \port$15281$0 ;
+  assign \$29  = \$28  & \port$15280$0 ;
+  assign \$30  = behind_2_3 & \port$15284$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15279$0  & \$32 ;
+  assign \$33  = \port$15282$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15275$0 ;
+  assign \$35  = \$34  & \port$15278$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15277$0 ;
+  assign \$37  = \$36  & \port$15280$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15279$0 ;
+  assign \$39  = \$38  & \port$15282$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15281$0  & \$41 ;
+  assign \$42  = \port$15284$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61392,11 +61406,11 @@ module \postern.sram.read_arbiter_1 (rst, \port$15275$0 , \port$15277$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15281$0 , \port$15279$0 , \port$15277$0 , \port$15275$0  };
-  assign \port$16068$0  = \$18 ;
-  assign \port$16075$0  = \$25 ;
-  assign \port$16083$0  = \$33 ;
-  assign \port$16092$0  = \$42 ;
+  assign request = { \port$15284$0 , \port$15282$0 , \port$15280$0 , \port$15278$0  };
+  assign \port$16073$0  = \$18 ;
+  assign \port$16080$0  = \$25 ;
+  assign \port$16088$0  = \$33 ;
+  assign \port$16097$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61405,7 +61419,7 @@ module \postern.sram.read_arbiter_1 (rst, \port$15275$0 , \port$15277$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_2 (rst, \port$15336$0 , \port$15338$0 , \port$15340$0 , \port$15342$0 , \port$16188$0 , \port$16195$0 , \port$16203$0 , \port$16212$0 , clk);
+module \postern.sram.read_arbiter_2 (rst, \port$15340$0 , \port$15342$0 , \port$15344$0 , \port$15346$0 , \port$16193$0 , \port$16200$0 , \port$16208$0 , \port$16217$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61465,22 +61479,22 @@ module \postern.sram.read_arbiter_2 (rst, \port$15336$0 , \port$15338$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15336$0 ;
-  wire \port$15336$0 ;
-  input \port$15338$0 ;
-  wire \port$15338$0 ;
   input \port$15340$0 ;
   wire \port$15340$0 ;
   input \port$15342$0 ;
   wire \port$15342$0 ;
-  output \port$16188$0 ;
-  wire \port$16188$0 ;
-  output \port$16195$0 ;
-  wire \port$16195$0 ;
-  output \port$16203$0 ;
-  wire \port$16203$0 ;
-  output \port$16212$0 ;
-  wire \port$16212$0 ;
+  input \port$15344$0 ;
+  wire \port$15344$0 ;
+  input \port$15346$0 ;
+  wire \port$15346$0 ;
+  output \port$16193$0 ;
+  wire \port$16193$0 ;
+  output \port$16200$0 ;
+  wire \port$16200$0 ;
+  output \port$16208$0 ;
+  wire \port$16208$0 ;
+  output \port$16217$0 ;
+  wire \port$16217$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61494,36 +61508,36 @@ module \postern.sram.read_arbiter_2 (rst, \port$15336$0 , \port$15338$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15338$0 ;
-  assign \$14  = behind_0_2 & \port$15340$0 ;
-  assign \$15  = behind_0_3 & \port$15342$0 ;
+  assign \$13  = behind_0_1 & \port$15342$0 ;
+  assign \$14  = behind_0_2 & \port$15344$0 ;
+  assign \$15  = behind_0_3 & \port$15346$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15336$0  & \$17 ;
+  assign \$18  = \port$15340$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15336$0 ;
-  assign \$21  = behind_1_2 & \port$15340$0 ;
-  assign \$22  = behind_1_3 & \port$15342$0 ;
+  assign \$20  = \$19  & \port$15340$0 ;
+  assign \$21  = behind_1_2 & \port$15344$0 ;
+  assign \$22  = behind_1_3 & \port$15346$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15338$0  & \$24 ;
+  assign \$25  = \port$15342$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15336$0 ;
+  assign \$27  = \$26  & \port$15340$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15338$0 ;
-  assign \$30  = behind_2_3 & \port$15342$0 ;
+  assign \$29  = \$28  & \port$15342$0 ;
+  assign \$30  = behind_2_3 & \port$15346$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15340$0  & \$32 ;
+  assign \$33  = \port$15344$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15336$0 ;
+  assign \$35  = \$34  & \port$15340$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15338$0 ;
+  assign \$37  = \$36  & \port$15342$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15340$0 ;
+  assign \$39  = \$38  & \port$15344$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15342$0  & \$41 ;
+  assign \$42  = \port$15346$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61594,11 +61608,11 @@ module \postern.sram.read_arbiter_2 (rst, \port$15336$0 , \port$15338$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15342$0 , \port$15340$0 , \port$15338$0 , \port$15336$0  };
-  assign \port$16188$0  = \$18 ;
-  assign \port$16195$0  = \$25 ;
-  assign \port$16203$0  = \$33 ;
-  assign \port$16212$0  = \$42 ;
+  assign request = { \port$15346$0 , \port$15344$0 , \port$15342$0 , \port$15340$0  };
+  assign \port$16193$0  = \$18 ;
+  assign \port$16200$0  = \$25 ;
+  assign \port$16208$0  = \$33 ;
+  assign \port$16217$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61607,7 +61621,7 @@ module \postern.sram.read_arbiter_2 (rst, \port$15336$0 , \port$15338$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_3 (rst, \port$15397$0 , \port$15399$0 , \port$15401$0 , \port$15403$0 , \port$16308$0 , \port$16315$0 , \port$16323$0 , \port$16332$0 , clk);
+module \postern.sram.read_arbiter_3 (rst, \port$15402$0 , \port$15404$0 , \port$15406$0 , \port$15408$0 , \port$16313$0 , \port$16320$0 , \port$16328$0 , \port$16337$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61667,22 +61681,22 @@ module \postern.sram.read_arbiter_3 (rst, \port$15397$0 , \port$15399$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15397$0 ;
-  wire \port$15397$0 ;
-  input \port$15399$0 ;
-  wire \port$15399$0 ;
-  input \port$15401$0 ;
-  wire \port$15401$0 ;
-  input \port$15403$0 ;
-  wire \port$15403$0 ;
-  output \port$16308$0 ;
-  wire \port$16308$0 ;
-  output \port$16315$0 ;
-  wire \port$16315$0 ;
-  output \port$16323$0 ;
-  wire \port$16323$0 ;
-  output \port$16332$0 ;
-  wire \port$16332$0 ;
+  input \port$15402$0 ;
+  wire \port$15402$0 ;
+  input \port$15404$0 ;
+  wire \port$15404$0 ;
+  input \port$15406$0 ;
+  wire \port$15406$0 ;
+  input \port$15408$0 ;
+  wire \port$15408$0 ;
+  output \port$16313$0 ;
+  wire \port$16313$0 ;
+  output \port$16320$0 ;
+  wire \port$16320$0 ;
+  output \port$16328$0 ;
+  wire \port$16328$0 ;
+  output \port$16337$0 ;
+  wire \port$16337$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61696,36 +61710,36 @@ module \postern.sram.read_arbiter_3 (rst, \port$15397$0 , \port$15399$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15399$0 ;
-  assign \$14  = behind_0_2 & \port$15401$0 ;
-  assign \$15  = behind_0_3 & \port$15403$0 ;
+  assign \$13  = behind_0_1 & \port$15404$0 ;
+  assign \$14  = behind_0_2 & \port$15406$0 ;
+  assign \$15  = behind_0_3 & \port$15408$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15397$0  & \$17 ;
+  assign \$18  = \port$15402$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15397$0 ;
-  assign \$21  = behind_1_2 & \port$15401$0 ;
-  assign \$22  = behind_1_3 & \port$15403$0 ;
+  assign \$20  = \$19  & \port$15402$0 ;
+  assign \$21  = behind_1_2 & \port$15406$0 ;
+  assign \$22  = behind_1_3 & \port$15408$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15399$0  & \$24 ;
+  assign \$25  = \port$15404$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15397$0 ;
+  assign \$27  = \$26  & \port$15402$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15399$0 ;
-  assign \$30  = behind_2_3 & \port$15403$0 ;
+  assign \$29  = \$28  & \port$15404$0 ;
+  assign \$30  = behind_2_3 & \port$15408$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15401$0  & \$32 ;
+  assign \$33  = \port$15406$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15397$0 ;
+  assign \$35  = \$34  & \port$15402$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15399$0 ;
+  assign \$37  = \$36  & \port$15404$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15401$0 ;
+  assign \$39  = \$38  & \port$15406$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15403$0  & \$41 ;
+  assign \$42  = \port$15408$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61796,11 +61810,11 @@ module \postern.sram.read_arbiter_3 (rst, \port$15397$0 , \port$15399$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15403$0 , \port$15401$0 , \port$15399$0 , \port$15397$0  };
-  assign \port$16308$0  = \$18 ;
-  assign \port$16315$0  = \$25 ;
-  assign \port$16323$0  = \$33 ;
-  assign \port$16332$0  = \$42 ;
+  assign request = { \port$15408$0 , \port$15406$0 , \port$15404$0 , \port$15402$0  };
+  assign \port$16313$0  = \$18 ;
+  assign \port$16320$0  = \$25 ;
+  assign \port$16328$0  = \$33 ;
+  assign \port$16337$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61809,7 +61823,7 @@ module \postern.sram.read_arbiter_3 (rst, \port$15397$0 , \port$15399$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.write_arbiter_0 (rst, \port$15194$0 , \port$15196$0 , \port$15198$0 , \port$15200$0 , accept, \port$15894$0 , \port$15901$0 , \port$15909$0 , \port$15918$0 , clk);
+module \postern.sram.write_arbiter_0 (rst, \port$15195$0 , \port$15197$0 , \port$15199$0 , \port$15201$0 , accept, \port$15899$0 , \port$15906$0 , \port$15914$0 , \port$15923$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61870,22 +61884,22 @@ module \postern.sram.write_arbiter_0 (rst, \port$15194$0 , \port$15196$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15194$0 ;
-  wire \port$15194$0 ;
-  input \port$15196$0 ;
-  wire \port$15196$0 ;
-  input \port$15198$0 ;
-  wire \port$15198$0 ;
-  input \port$15200$0 ;
-  wire \port$15200$0 ;
-  output \port$15894$0 ;
-  wire \port$15894$0 ;
-  output \port$15901$0 ;
-  wire \port$15901$0 ;
-  output \port$15909$0 ;
-  wire \port$15909$0 ;
-  output \port$15918$0 ;
-  wire \port$15918$0 ;
+  input \port$15195$0 ;
+  wire \port$15195$0 ;
+  input \port$15197$0 ;
+  wire \port$15197$0 ;
+  input \port$15199$0 ;
+  wire \port$15199$0 ;
+  input \port$15201$0 ;
+  wire \port$15201$0 ;
+  output \port$15899$0 ;
+  wire \port$15899$0 ;
+  output \port$15906$0 ;
+  wire \port$15906$0 ;
+  output \port$15914$0 ;
+  wire \port$15914$0 ;
+  output \port$15923$0 ;
+  wire \port$15923$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61905,36 +61919,36 @@ module \postern.sram.write_arbiter_0 (rst, \port$15194$0 , \port$15196$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15196$0 ;
-  assign \$14  = behind_0_2 & \port$15198$0 ;
-  assign \$15  = behind_0_3 & \port$15200$0 ;
+  assign \$13  = behind_0_1 & \port$15197$0 ;
+  assign \$14  = behind_0_2 & \port$15199$0 ;
+  assign \$15  = behind_0_3 & \port$15201$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15194$0  & \$17 ;
+  assign \$18  = \port$15195$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15194$0 ;
-  assign \$21  = behind_1_2 & \port$15198$0 ;
-  assign \$22  = behind_1_3 & \port$15200$0 ;
+  assign \$20  = \$19  & \port$15195$0 ;
+  assign \$21  = behind_1_2 & \port$15199$0 ;
+  assign \$22  = behind_1_3 & \port$15201$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15196$0  & \$24 ;
+  assign \$25  = \port$15197$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15194$0 ;
+  assign \$27  = \$26  & \port$15195$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15196$0 ;
-  assign \$30  = behind_2_3 & \port$15200$0 ;
+  assign \$29  = \$28  & \port$15197$0 ;
+  assign \$30  = behind_2_3 & \port$15201$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15198$0  & \$32 ;
+  assign \$33  = \port$15199$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15194$0 ;
+  assign \$35  = \$34  & \port$15195$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15196$0 ;
+  assign \$37  = \$36  & \port$15197$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15198$0 ;
+  assign \$39  = \$38  & \port$15199$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15200$0  & \$41 ;
+  assign \$42  = \port$15201$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62004,14 +62018,14 @@ module \postern.sram.write_arbiter_0 (rst, \port$15194$0 , \port$15196$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15200$0 , \port$15198$0 , \port$15196$0 , \port$15194$0  };
-  assign \port$15894$0  = \$18 ;
-  assign \port$15901$0  = \$25 ;
-  assign \port$15909$0  = \$33 ;
-  assign \port$15918$0  = \$42 ;
+  assign request = { \port$15201$0 , \port$15199$0 , \port$15197$0 , \port$15195$0  };
+  assign \port$15899$0  = \$18 ;
+  assign \port$15906$0  = \$25 ;
+  assign \port$15914$0  = \$33 ;
+  assign \port$15923$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_1 (rst, \port$15255$0 , \port$15257$0 , \port$15259$0 , \port$15261$0 , accept, \port$16014$0 , \port$16021$0 , \port$16029$0 , \port$16038$0 , clk);
+module \postern.sram.write_arbiter_1 (rst, \port$15257$0 , \port$15259$0 , \port$15261$0 , \port$15263$0 , accept, \port$16019$0 , \port$16026$0 , \port$16034$0 , \port$16043$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62072,22 +62086,22 @@ module \postern.sram.write_arbiter_1 (rst, \port$15255$0 , \port$15257$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15255$0 ;
-  wire \port$15255$0 ;
   input \port$15257$0 ;
   wire \port$15257$0 ;
   input \port$15259$0 ;
   wire \port$15259$0 ;
   input \port$15261$0 ;
   wire \port$15261$0 ;
-  output \port$16014$0 ;
-  wire \port$16014$0 ;
-  output \port$16021$0 ;
-  wire \port$16021$0 ;
-  output \port$16029$0 ;
-  wire \port$16029$0 ;
-  output \port$16038$0 ;
-  wire \port$16038$0 ;
+  input \port$15263$0 ;
+  wire \port$15263$0 ;
+  output \port$16019$0 ;
+  wire \port$16019$0 ;
+  output \port$16026$0 ;
+  wire \port$16026$0 ;
+  output \port$16034$0 ;
+  wire \port$16034$0 ;
+  output \port$16043$0 ;
+  wire \port$16043$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62107,36 +62121,36 @@ module \postern.sram.write_arbiter_1 (rst, \port$15255$0 , \port$15257$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15257$0 ;
-  assign \$14  = behind_0_2 & \port$15259$0 ;
-  assign \$15  = behind_0_3 & \port$15261$0 ;
+  assign \$13  = behind_0_1 & \port$15259$0 ;
+  assign \$14  = behind_0_2 & \port$15261$0 ;
+  assign \$15  = behind_0_3 & \port$15263$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15255$0  & \$17 ;
+  assign \$18  = \port$15257$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15255$0 ;
-  assign \$21  = behind_1_2 & \port$15259$0 ;
-  assign \$22  = behind_1_3 & \port$15261$0 ;
+  assign \$20  = \$19  & \port$15257$0 ;
+  assign \$21  = behind_1_2 & \port$15261$0 ;
+  assign \$22  = behind_1_3 & \port$15263$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15257$0  & \$24 ;
+  assign \$25  = \port$15259$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15255$0 ;
+  assign \$27  = \$26  & \port$15257$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15257$0 ;
-  assign \$30  = behind_2_3 & \port$15261$0 ;
+  assign \$29  = \$28  & \port$15259$0 ;
+  assign \$30  = behind_2_3 & \port$15263$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15259$0  & \$32 ;
+  assign \$33  = \port$15261$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15255$0 ;
+  assign \$35  = \$34  & \port$15257$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15257$0 ;
+  assign \$37  = \$36  & \port$15259$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15259$0 ;
+  assign \$39  = \$38  & \port$15261$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15261$0  & \$41 ;
+  assign \$42  = \port$15263$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62206,14 +62220,14 @@ module \postern.sram.write_arbiter_1 (rst, \port$15255$0 , \port$15257$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15261$0 , \port$15259$0 , \port$15257$0 , \port$15255$0  };
-  assign \port$16014$0  = \$18 ;
-  assign \port$16021$0  = \$25 ;
-  assign \port$16029$0  = \$33 ;
-  assign \port$16038$0  = \$42 ;
+  assign request = { \port$15263$0 , \port$15261$0 , \port$15259$0 , \port$15257$0  };
+  assign \port$16019$0  = \$18 ;
+  assign \port$16026$0  = \$25 ;
+  assign \port$16034$0  = \$33 ;
+  assign \port$16043$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_2 (rst, \port$15316$0 , \port$15318$0 , \port$15320$0 , \port$15322$0 , accept, \port$16134$0 , \port$16141$0 , \port$16149$0 , \port$16158$0 , clk);
+module \postern.sram.write_arbiter_2 (rst, \port$15319$0 , \port$15321$0 , \port$15323$0 , \port$15325$0 , accept, \port$16139$0 , \port$16146$0 , \port$16154$0 , \port$16163$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62274,22 +62288,22 @@ module \postern.sram.write_arbiter_2 (rst, \port$15316$0 , \port$15318$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15316$0 ;
-  wire \port$15316$0 ;
-  input \port$15318$0 ;
-  wire \port$15318$0 ;
-  input \port$15320$0 ;
-  wire \port$15320$0 ;
-  input \port$15322$0 ;
-  wire \port$15322$0 ;
-  output \port$16134$0 ;
-  wire \port$16134$0 ;
-  output \port$16141$0 ;
-  wire \port$16141$0 ;
-  output \port$16149$0 ;
-  wire \port$16149$0 ;
-  output \port$16158$0 ;
-  wire \port$16158$0 ;
+  input \port$15319$0 ;
+  wire \port$15319$0 ;
+  input \port$15321$0 ;
+  wire \port$15321$0 ;
+  input \port$15323$0 ;
+  wire \port$15323$0 ;
+  input \port$15325$0 ;
+  wire \port$15325$0 ;
+  output \port$16139$0 ;
+  wire \port$16139$0 ;
+  output \port$16146$0 ;
+  wire \port$16146$0 ;
+  output \port$16154$0 ;
+  wire \port$16154$0 ;
+  output \port$16163$0 ;
+  wire \port$16163$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62309,36 +62323,36 @@ module \postern.sram.write_arbiter_2 (rst, \port$15316$0 , \port$15318$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15318$0 ;
-  assign \$14  = behind_0_2 & \port$15320$0 ;
-  assign \$15  = behind_0_3 & \port$15322$0 ;
+  assign \$13  = behind_0_1 & \port$15321$0 ;
+  assign \$14  = behind_0_2 & \port$15323$0 ;
+  assign \$15  = behind_0_3 & \port$15325$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15316$0  & \$17 ;
+  assign \$18  = \port$15319$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15316$0 ;
-  assign \$21  = behind_1_2 & \port$15320$0 ;
-  assign \$22  = behind_1_3 & \port$15322$0 ;
+  assign \$20  = \$19  & \port$15319$0 ;
+  assign \$21  = behind_1_2 & \port$15323$0 ;
+  assign \$22  = behind_1_3 & \port$15325$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15318$0  & \$24 ;
+  assign \$25  = \port$15321$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15316$0 ;
+  assign \$27  = \$26  & \port$15319$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15318$0 ;
-  assign \$30  = behind_2_3 & \port$15322$0 ;
+  assign \$29  = \$28  & \port$15321$0 ;
+  assign \$30  = behind_2_3 & \port$15325$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15320$0  & \$32 ;
+  assign \$33  = \port$15323$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15316$0 ;
+  assign \$35  = \$34  & \port$15319$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15318$0 ;
+  assign \$37  = \$36  & \port$15321$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15320$0 ;
+  assign \$39  = \$38  & \port$15323$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15322$0  & \$41 ;
+  assign \$42  = \port$15325$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62408,14 +62422,14 @@ module \postern.sram.write_arbiter_2 (rst, \port$15316$0 , \port$15318$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15322$0 , \port$15320$0 , \port$15318$0 , \port$15316$0  };
-  assign \port$16134$0  = \$18 ;
-  assign \port$16141$0  = \$25 ;
-  assign \port$16149$0  = \$33 ;
-  assign \port$16158$0  = \$42 ;
+  assign request = { \port$15325$0 , \port$15323$0 , \port$15321$0 , \port$15319$0  };
+  assign \port$16139$0  = \$18 ;
+  assign \port$16146$0  = \$25 ;
+  assign \port$16154$0  = \$33 ;
+  assign \port$16163$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_3 (rst, \port$15377$0 , \port$15379$0 , \port$15381$0 , \port$15383$0 , accept, \port$16254$0 , \port$16261$0 , \port$16269$0 , \port$16278$0 , clk);
+module \postern.sram.write_arbiter_3 (rst, \port$15381$0 , \port$15383$0 , \port$15385$0 , \port$15387$0 , accept, \port$16259$0 , \port$16266$0 , \port$16274$0 , \port$16283$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62476,22 +62490,22 @@ module \postern.sram.write_arbiter_3 (rst, \port$15377$0 , \port$15379$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15377$0 ;
-  wire \port$15377$0 ;
-  input \port$15379$0 ;
-  wire \port$15379$0 ;
   input \port$15381$0 ;
   wire \port$15381$0 ;
   input \port$15383$0 ;
   wire \port$15383$0 ;
-  output \port$16254$0 ;
-  wire \port$16254$0 ;
-  output \port$16261$0 ;
-  wire \port$16261$0 ;
-  output \port$16269$0 ;
-  wire \port$16269$0 ;
-  output \port$16278$0 ;
-  wire \port$16278$0 ;
+  input \port$15385$0 ;
+  wire \port$15385$0 ;
+  input \port$15387$0 ;
+  wire \port$15387$0 ;
+  output \port$16259$0 ;
+  wire \port$16259$0 ;
+  output \port$16266$0 ;
+  wire \port$16266$0 ;
+  output \port$16274$0 ;
+  wire \port$16274$0 ;
+  output \port$16283$0 ;
+  wire \port$16283$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62511,36 +62525,36 @@ module \postern.sram.write_arbiter_3 (rst, \port$15377$0 , \port$15379$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15379$0 ;
-  assign \$14  = behind_0_2 & \port$15381$0 ;
-  assign \$15  = behind_0_3 & \port$15383$0 ;
+  assign \$13  = behind_0_1 & \port$15383$0 ;
+  assign \$14  = behind_0_2 & \port$15385$0 ;
+  assign \$15  = behind_0_3 & \port$15387$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15377$0  & \$17 ;
+  assign \$18  = \port$15381$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15377$0 ;
-  assign \$21  = behind_1_2 & \port$15381$0 ;
-  assign \$22  = behind_1_3 & \port$15383$0 ;
+  assign \$20  = \$19  & \port$15381$0 ;
+  assign \$21  = behind_1_2 & \port$15385$0 ;
+  assign \$22  = behind_1_3 & \port$15387$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15379$0  & \$24 ;
+  assign \$25  = \port$15383$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15377$0 ;
+  assign \$27  = \$26  & \port$15381$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15379$0 ;
-  assign \$30  = behind_2_3 & \port$15383$0 ;
+  assign \$29  = \$28  & \port$15383$0 ;
+  assign \$30  = behind_2_3 & \port$15387$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15381$0  & \$32 ;
+  assign \$33  = \port$15385$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15377$0 ;
+  assign \$35  = \$34  & \port$15381$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15379$0 ;
+  assign \$37  = \$36  & \port$15383$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15381$0 ;
+  assign \$39  = \$38  & \port$15385$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15383$0  & \$41 ;
+  assign \$42  = \port$15387$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62610,11 +62624,11 @@ module \postern.sram.write_arbiter_3 (rst, \port$15377$0 , \port$15379$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15383$0 , \port$15381$0 , \port$15379$0 , \port$15377$0  };
-  assign \port$16254$0  = \$18 ;
-  assign \port$16261$0  = \$25 ;
-  assign \port$16269$0  = \$33 ;
-  assign \port$16278$0  = \$42 ;
+  assign request = { \port$15387$0 , \port$15385$0 , \port$15383$0 , \port$15381$0  };
+  assign \port$16259$0  = \$18 ;
+  assign \port$16266$0  = \$25 ;
+  assign \port$16274$0  = \$33 ;
+  assign \port$16283$0  = \$42 ;
 endmodule
 
 module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_row, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, tag, known, \vm$32 , busy, clk
@@ -63322,9 +63336,9 @@ module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_r
   assign \$39  = \$10 ;
 endmodule
 
-module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open, source_draining, target_alive, target_open, refused_command, walk_last, will_walk, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, \port$2948$80 , acted
-, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$224 , look_result, look_settled, free_slots__0, \port$7536$0 , gone__0, free_slots__1, \port$7616$0 , gone__1, free_slots__2
-, \port$7696$0 , gone__2, free_slots__3, \port$7776$0 , gone__3, free_slots__4, \port$7856$0 , gone__4, free_slots__5, \port$7936$0 , gone__5, free_slots__6, \port$8016$0 , gone__6, free_slots__7, \port$8096$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
+module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open, source_draining, target_alive, target_open, refused_command, walk_last, will_walk, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, \port$2949$80 , acted
+, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$224 , look_result, look_settled, free_slots__0, \port$7537$0 , gone__0, free_slots__1, \port$7617$0 , gone__1, free_slots__2
+, \port$7697$0 , gone__2, free_slots__3, \port$7777$0 , gone__3, free_slots__4, \port$7857$0 , gone__4, free_slots__5, \port$7937$0 , gone__5, free_slots__6, \port$8017$0 , gone__6, free_slots__7, \port$8097$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
 , may_give, tag, settled, limit_fits, spent, returns, fill_row, fill, closed_vm, walking, walk_vm, walk_step, killing, kill_vm, kill_step, message, refusing, new_sent, new_stop, word__request, hold
 , walk, kill, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__free, do__return, do__revoke, do__peer, do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm
 , do__wait_fired, do__stray, do__reclaim, do__resident, do__quota, do__control, do__permit, do__tag_match, do__tag_mask, do__tag_vm, data, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, is_orphan, clk
@@ -65352,24 +65366,24 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg [3:0] others = 4'h0;
   input permitted;
   wire permitted;
-  output [11:0] \port$2948$80 ;
-  wire [11:0] \port$2948$80 ;
-  input [9:0] \port$7536$0 ;
-  wire [9:0] \port$7536$0 ;
-  input [9:0] \port$7616$0 ;
-  wire [9:0] \port$7616$0 ;
-  input [9:0] \port$7696$0 ;
-  wire [9:0] \port$7696$0 ;
-  input [9:0] \port$7776$0 ;
-  wire [9:0] \port$7776$0 ;
-  input [9:0] \port$7856$0 ;
-  wire [9:0] \port$7856$0 ;
-  input [9:0] \port$7936$0 ;
-  wire [9:0] \port$7936$0 ;
-  input [9:0] \port$8016$0 ;
-  wire [9:0] \port$8016$0 ;
-  input [9:0] \port$8096$0 ;
-  wire [9:0] \port$8096$0 ;
+  output [11:0] \port$2949$80 ;
+  wire [11:0] \port$2949$80 ;
+  input [9:0] \port$7537$0 ;
+  wire [9:0] \port$7537$0 ;
+  input [9:0] \port$7617$0 ;
+  wire [9:0] \port$7617$0 ;
+  input [9:0] \port$7697$0 ;
+  wire [9:0] \port$7697$0 ;
+  input [9:0] \port$7777$0 ;
+  wire [9:0] \port$7777$0 ;
+  input [9:0] \port$7857$0 ;
+  wire [9:0] \port$7857$0 ;
+  input [9:0] \port$7937$0 ;
+  wire [9:0] \port$7937$0 ;
+  input [9:0] \port$8017$0 ;
+  wire [9:0] \port$8017$0 ;
+  input [9:0] \port$8097$0 ;
+  wire [9:0] \port$8097$0 ;
   reg possible = 1'h0;
   output [7:0] push;
   wire [7:0] push;
@@ -65733,46 +65747,46 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$146  = commit & \$145 ;
   assign \$147  = ~ may;
   assign \$148  = \$146  & \$147 ;
-  assign \$149  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$150  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$149  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$150  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$151  = \$149  | \$150 ;
-  assign \$152  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$152  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$153  = \$151  | \$152 ;
-  assign \$154  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$154  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$155  = \$153  | \$154 ;
-  assign \$156  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$156  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$157  = \$155  | \$156 ;
-  assign \$158  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$158  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$159  = \$157  | \$158 ;
-  assign \$160  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$160  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$161  = \$159  | \$160 ;
-  assign \$162  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$162  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$163  = \$161  | \$162 ;
   assign \$164  = \$163  + 1'h1;
-  assign \$165  = \port$7536$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$166  = \port$7616$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$165  = \port$7537$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$166  = \port$7617$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$167  = \$165  | \$166 ;
-  assign \$168  = \port$7696$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$168  = \port$7697$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$169  = \$167  | \$168 ;
-  assign \$170  = \port$7776$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$170  = \port$7777$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$171  = \$169  | \$170 ;
-  assign \$172  = \port$7856$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$172  = \port$7857$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$173  = \$171  | \$172 ;
-  assign \$174  = \port$7936$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$174  = \port$7937$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$175  = \$173  | \$174 ;
-  assign \$176  = \port$8016$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$176  = \port$8017$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$177  = \$175  | \$176 ;
-  assign \$178  = \port$8096$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$178  = \port$8097$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$179  = \$177  | \$178 ;
   assign \$180  = \$179  + 1'h1;
-  assign \$181  = \port$7536$0 [4:0] == gone__0;
-  assign \$182  = \port$7616$0 [4:0] == gone__1;
-  assign \$183  = \port$7696$0 [4:0] == gone__2;
-  assign \$184  = \port$7776$0 [4:0] == gone__3;
-  assign \$185  = \port$7856$0 [4:0] == gone__4;
-  assign \$186  = \port$7936$0 [4:0] == gone__5;
-  assign \$187  = \port$8016$0 [4:0] == gone__6;
-  assign \$188  = \port$8096$0 [4:0] == gone__7;
+  assign \$181  = \port$7537$0 [4:0] == gone__0;
+  assign \$182  = \port$7617$0 [4:0] == gone__1;
+  assign \$183  = \port$7697$0 [4:0] == gone__2;
+  assign \$184  = \port$7777$0 [4:0] == gone__3;
+  assign \$185  = \port$7857$0 [4:0] == gone__4;
+  assign \$186  = \port$7937$0 [4:0] == gone__5;
+  assign \$187  = \port$8017$0 [4:0] == gone__6;
+  assign \$188  = \port$8097$0 [4:0] == gone__7;
   assign \idle$213  = & { \$188 , \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181  };
   assign \$189  = \$signal$216  - limit;
   assign \$190  = $signed(\$signal$220 ) >= $signed(1'h0);
@@ -65785,20 +65799,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign fits = \$194  & \$196 ;
   assign grants = does_credits & fits;
   assign \grant$224  = targets & { grants, grants, grants, grants, grants, grants, grants, grants };
-  assign \$197  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$198  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$197  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$198  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$199  = \$197  | \$198 ;
-  assign \$200  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$200  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$201  = \$199  | \$200 ;
-  assign \$202  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$202  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$203  = \$201  | \$202 ;
-  assign \$204  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$204  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$205  = \$203  | \$204 ;
-  assign \$206  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$206  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$207  = \$205  | \$206 ;
-  assign \$208  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$208  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$209  = \$207  | \$208 ;
-  assign \$210  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$210  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$211  = \$209  | \$210 ;
   assign \$212  = ~ fits;
   assign \$213  = does_credits & \$212 ;
@@ -66712,51 +66726,51 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1487  = does_lock & data[3];
   assign \$1488  = does_lock & data[4];
   assign \$1489  = \data_0$282  + data[4:0];
-  assign \$1490  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1491  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1490  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1491  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1492  = \$1490  | \$1491 ;
-  assign \$1493  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1493  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1494  = \$1492  | \$1493 ;
-  assign \$1495  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1495  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1496  = \$1494  | \$1495 ;
-  assign \$1497  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1497  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1498  = \$1496  | \$1497 ;
-  assign \$1499  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1499  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1500  = \$1498  | \$1499 ;
-  assign \$1501  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1501  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1502  = \$1500  | \$1501 ;
-  assign \$1503  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1503  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1504  = \$1502  | \$1503 ;
-  assign \$1505  = \port$7536$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1506  = \port$7616$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1505  = \port$7537$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1506  = \port$7617$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1507  = \$1505  | \$1506 ;
-  assign \$1508  = \port$7696$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1508  = \port$7697$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1509  = \$1507  | \$1508 ;
-  assign \$1510  = \port$7776$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1510  = \port$7777$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1511  = \$1509  | \$1510 ;
-  assign \$1512  = \port$7856$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1512  = \port$7857$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1513  = \$1511  | \$1512 ;
-  assign \$1514  = \port$7936$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1514  = \port$7937$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1515  = \$1513  | \$1514 ;
-  assign \$1516  = \port$8016$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1516  = \port$8017$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1517  = \$1515  | \$1516 ;
-  assign \$1518  = \port$8096$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1518  = \port$8097$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1519  = \$1517  | \$1518 ;
   assign \$1520  = \$1504  - \$1519 ;
-  assign \$1521  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1522  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1521  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1522  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1523  = \$1521  | \$1522 ;
-  assign \$1524  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1524  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1525  = \$1523  | \$1524 ;
-  assign \$1526  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1526  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1527  = \$1525  | \$1526 ;
-  assign \$1528  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1528  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1529  = \$1527  | \$1528 ;
-  assign \$1530  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1530  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1531  = \$1529  | \$1530 ;
-  assign \$1532  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1532  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1533  = \$1531  | \$1532 ;
-  assign \$1534  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1534  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1535  = \$1533  | \$1534 ;
   assign \$1536  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
   assign \$1537  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
@@ -66777,20 +66791,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1552  = data[4:0] - \$1551 [4:0];
   assign \$1553  = returns & targets;
   assign \$1554  = | \$1553 ;
-  assign \$1555  = \port$7536$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1556  = \port$7616$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1555  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1556  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1557  = \$1555  | \$1556 ;
-  assign \$1558  = \port$7696$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1558  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1559  = \$1557  | \$1558 ;
-  assign \$1560  = \port$7776$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1560  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1561  = \$1559  | \$1560 ;
-  assign \$1562  = \port$7856$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1562  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1563  = \$1561  | \$1562 ;
-  assign \$1564  = \port$7936$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1564  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1565  = \$1563  | \$1564 ;
-  assign \$1566  = \port$8016$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1566  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1567  = \$1565  | \$1566 ;
-  assign \$1568  = \port$8096$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1568  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1569  = \$1567  | \$1568 ;
   assign \$1570  = \$1569  - data[4:0];
   assign \$1571  = data[15:0] <= 5'h10;
@@ -67003,16 +67017,16 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   \postern.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$10605$0 (requests__2__valid),
-    .\port$11823$0 (requests__3__valid),
-    .\port$2936$0 (\$4 ),
-    .\port$4690$0 (\$1675 ),
-    .\port$4698$0 (\$1676 ),
-    .\port$4707$0 (\$1677 ),
-    .\port$4717$0 (\$1678 ),
-    .\port$4728$0 (\$1679 ),
-    .\port$8169$0 (requests__0__valid),
-    .\port$9387$0 (requests__1__valid),
+    .\port$10606$0 (requests__2__valid),
+    .\port$11824$0 (requests__3__valid),
+    .\port$2937$0 (\$4 ),
+    .\port$4691$0 (\$1675 ),
+    .\port$4699$0 (\$1676 ),
+    .\port$4708$0 (\$1677 ),
+    .\port$4718$0 (\$1678 ),
+    .\port$4729$0 (\$1679 ),
+    .\port$8170$0 (requests__0__valid),
+    .\port$9388$0 (requests__1__valid),
     .rst(rst)
   );
   \postern.write_engine.outcomes  outcomes (
@@ -67020,8 +67034,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_0(look_settled),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18073$0 (look_vm),
-    .\port$18079$0 (look_lane),
+    .\port$18080$0 (look_vm),
+    .\port$18086$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(write_data),
@@ -67043,10 +67057,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17755$0 (_lane),
-    .\port$17831$0 (source),
-    .\port$18073$0 (look_vm),
-    .\port$18079$0 (look_lane),
+    .\port$17762$0 (_lane),
+    .\port$17838$0 (source),
+    .\port$18080$0 (look_vm),
+    .\port$18086$0 (look_lane),
     .rst(rst),
     .write(\write$173 ),
     .write_data(\new ),
@@ -68176,22 +68190,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \fill_row$158  = fill_row;
   assign \data_0$160  = look_settled;
   assign \write_data$176  = \new ;
-  assign sent__0 = \port$7536$0 [4:0];
-  assign sent__1 = \port$7616$0 [4:0];
-  assign sent__2 = \port$7696$0 [4:0];
-  assign sent__3 = \port$7776$0 [4:0];
-  assign sent__4 = \port$7856$0 [4:0];
-  assign sent__5 = \port$7936$0 [4:0];
-  assign sent__6 = \port$8016$0 [4:0];
-  assign sent__7 = \port$8096$0 [4:0];
-  assign stops__0 = \port$7536$0 [9:5];
-  assign stops__1 = \port$7616$0 [9:5];
-  assign stops__2 = \port$7696$0 [9:5];
-  assign stops__3 = \port$7776$0 [9:5];
-  assign stops__4 = \port$7856$0 [9:5];
-  assign stops__5 = \port$7936$0 [9:5];
-  assign stops__6 = \port$8016$0 [9:5];
-  assign stops__7 = \port$8096$0 [9:5];
+  assign sent__0 = \port$7537$0 [4:0];
+  assign sent__1 = \port$7617$0 [4:0];
+  assign sent__2 = \port$7697$0 [4:0];
+  assign sent__3 = \port$7777$0 [4:0];
+  assign sent__4 = \port$7857$0 [4:0];
+  assign sent__5 = \port$7937$0 [4:0];
+  assign sent__6 = \port$8017$0 [4:0];
+  assign sent__7 = \port$8097$0 [4:0];
+  assign stops__0 = \port$7537$0 [9:5];
+  assign stops__1 = \port$7617$0 [9:5];
+  assign stops__2 = \port$7697$0 [9:5];
+  assign stops__3 = \port$7777$0 [9:5];
+  assign stops__4 = \port$7857$0 [9:5];
+  assign stops__5 = \port$7937$0 [9:5];
+  assign stops__6 = \port$8017$0 [9:5];
+  assign stops__7 = \port$8097$0 [9:5];
   assign idle = { \$188 , \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181  };
   assign \row_0$214  = target;
   assign \$signal$215  = \$189 [6:0];
@@ -68202,7 +68216,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \write_data$229  = \$189 [4:0];
   assign fault__address = _request[17:0];
   assign vm = _request[40:38];
-  assign \port$2948$80  = _request[91:80];
+  assign \port$2949$80  = _request[91:80];
   assign \_request.address  = _request[17:0];
   assign \_request.offset  = _request[34:18];
   assign \_request.manager  = _request[35];
@@ -68979,7 +68993,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1480  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4690$0 , \port$4698$0 , \port$4707$0 , \port$4717$0 , \port$4728$0 , \port$8169$0 , \port$9387$0 , \port$10605$0 , \port$11823$0 , clk);
+module \postern.write_engine.arbiter (rst, \port$2937$0 , accept, \port$4691$0 , \port$4699$0 , \port$4708$0 , \port$4718$0 , \port$4729$0 , \port$8170$0 , \port$9388$0 , \port$10606$0 , \port$11824$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -69071,70 +69085,70 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4690$0 ,
   input clk;
   wire clk;
   wire [4:0] grant;
-  input \port$10605$0 ;
-  wire \port$10605$0 ;
-  input \port$11823$0 ;
-  wire \port$11823$0 ;
-  input \port$2936$0 ;
-  wire \port$2936$0 ;
-  output \port$4690$0 ;
-  wire \port$4690$0 ;
-  output \port$4698$0 ;
-  wire \port$4698$0 ;
-  output \port$4707$0 ;
-  wire \port$4707$0 ;
-  output \port$4717$0 ;
-  wire \port$4717$0 ;
-  output \port$4728$0 ;
-  wire \port$4728$0 ;
-  input \port$8169$0 ;
-  wire \port$8169$0 ;
-  input \port$9387$0 ;
-  wire \port$9387$0 ;
+  input \port$10606$0 ;
+  wire \port$10606$0 ;
+  input \port$11824$0 ;
+  wire \port$11824$0 ;
+  input \port$2937$0 ;
+  wire \port$2937$0 ;
+  output \port$4691$0 ;
+  wire \port$4691$0 ;
+  output \port$4699$0 ;
+  wire \port$4699$0 ;
+  output \port$4708$0 ;
+  wire \port$4708$0 ;
+  output \port$4718$0 ;
+  wire \port$4718$0 ;
+  output \port$4729$0 ;
+  wire \port$4729$0 ;
+  input \port$8170$0 ;
+  wire \port$8170$0 ;
+  input \port$9388$0 ;
+  wire \port$9388$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$25  = | { \$24 , \$23 , \$22 , \$21  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$8169$0  & \$26 ;
+  assign \$27  = \port$8170$0  & \$26 ;
   assign \$28  = ~ behind_0_1;
-  assign \$29  = \$28  & \port$8169$0 ;
-  assign \$30  = behind_1_2 & \port$10605$0 ;
-  assign \$31  = behind_1_3 & \port$11823$0 ;
-  assign \$32  = behind_1_4 & \port$2936$0 ;
+  assign \$29  = \$28  & \port$8170$0 ;
+  assign \$30  = behind_1_2 & \port$10606$0 ;
+  assign \$31  = behind_1_3 & \port$11824$0 ;
+  assign \$32  = behind_1_4 & \port$2937$0 ;
   assign \$33  = | { \$32 , \$31 , \$30 , \$29  };
   assign \$34  = ~ \$33 ;
-  assign \$35  = \port$9387$0  & \$34 ;
+  assign \$35  = \port$9388$0  & \$34 ;
   assign \$36  = ~ behind_0_2;
-  assign \$37  = \$36  & \port$8169$0 ;
+  assign \$37  = \$36  & \port$8170$0 ;
   assign \$38  = ~ behind_1_2;
-  assign \$39  = \$38  & \port$9387$0 ;
-  assign \$40  = behind_2_3 & \port$11823$0 ;
-  assign \$41  = behind_2_4 & \port$2936$0 ;
+  assign \$39  = \$38  & \port$9388$0 ;
+  assign \$40  = behind_2_3 & \port$11824$0 ;
+  assign \$41  = behind_2_4 & \port$2937$0 ;
   assign \$42  = | { \$41 , \$40 , \$39 , \$37  };
   assign \$43  = ~ \$42 ;
-  assign \$44  = \port$10605$0  & \$43 ;
+  assign \$44  = \port$10606$0  & \$43 ;
   assign \$45  = ~ behind_0_3;
-  assign \$46  = \$45  & \port$8169$0 ;
+  assign \$46  = \$45  & \port$8170$0 ;
   assign \$47  = ~ behind_1_3;
-  assign \$48  = \$47  & \port$9387$0 ;
+  assign \$48  = \$47  & \port$9388$0 ;
   assign \$49  = ~ behind_2_3;
-  assign \$50  = \$49  & \port$10605$0 ;
-  assign \$51  = behind_3_4 & \port$2936$0 ;
+  assign \$50  = \$49  & \port$10606$0 ;
+  assign \$51  = behind_3_4 & \port$2937$0 ;
   assign \$52  = | { \$51 , \$50 , \$48 , \$46  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$11823$0  & \$53 ;
+  assign \$54  = \port$11824$0  & \$53 ;
   assign \$55  = ~ behind_0_4;
-  assign \$56  = \$55  & \port$8169$0 ;
+  assign \$56  = \$55  & \port$8170$0 ;
   assign \$57  = ~ behind_1_4;
-  assign \$58  = \$57  & \port$9387$0 ;
+  assign \$58  = \$57  & \port$9388$0 ;
   assign \$59  = ~ behind_2_4;
-  assign \$60  = \$59  & \port$10605$0 ;
+  assign \$60  = \$59  & \port$10606$0 ;
   assign \$61  = ~ behind_3_4;
-  assign \$62  = \$61  & \port$11823$0 ;
+  assign \$62  = \$61  & \port$11824$0 ;
   assign \$63  = | { \$62 , \$60 , \$58 , \$56  };
   assign \$64  = ~ \$63 ;
-  assign \$65  = \port$2936$0  & \$64 ;
+  assign \$65  = \port$2937$0  & \$64 ;
   always @(posedge clk)
     behind_0_1 <= \$66 ;
   always @(posedge clk)
@@ -69175,10 +69189,10 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4690$0 ,
   assign \$18  = accept & \$17 ;
   assign \$19  = \$54  | \$65 ;
   assign \$20  = accept & \$19 ;
-  assign \$21  = behind_0_1 & \port$9387$0 ;
-  assign \$22  = behind_0_2 & \port$10605$0 ;
-  assign \$23  = behind_0_3 & \port$11823$0 ;
-  assign \$24  = behind_0_4 & \port$2936$0 ;
+  assign \$21  = behind_0_1 & \port$9388$0 ;
+  assign \$22  = behind_0_2 & \port$10606$0 ;
+  assign \$23  = behind_0_3 & \port$11824$0 ;
+  assign \$24  = behind_0_4 & \port$2937$0 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
     \$66  = behind_0_1;
@@ -69280,15 +69294,15 @@ module \postern.write_engine.arbiter (rst, \port$2936$0 , accept, \port$4690$0 ,
     end
   end
   assign grant = { \$65 , \$54 , \$44 , \$35 , \$27  };
-  assign request = { \port$2936$0 , \port$11823$0 , \port$10605$0 , \port$9387$0 , \port$8169$0  };
-  assign \port$4690$0  = \$27 ;
-  assign \port$4698$0  = \$35 ;
-  assign \port$4707$0  = \$44 ;
-  assign \port$4717$0  = \$54 ;
-  assign \port$4728$0  = \$65 ;
+  assign request = { \port$2937$0 , \port$11824$0 , \port$10606$0 , \port$9388$0 , \port$8170$0  };
+  assign \port$4691$0  = \$27 ;
+  assign \port$4699$0  = \$35 ;
+  assign \port$4708$0  = \$44 ;
+  assign \port$4718$0  = \$54 ;
+  assign \port$4729$0  = \$65 ;
 endmodule
 
-module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18073$0 , \port$18079$0 , clk);
+module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18080$0 , \port$18086$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69299,10 +69313,10 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18073$0 ;
-  wire [2:0] \port$18073$0 ;
-  input \port$18079$0 ;
-  wire \port$18079$0 ;
+  input [2:0] \port$18080$0 ;
+  wire [2:0] \port$18080$0 ;
+  input \port$18086$0 ;
+  wire \port$18086$0 ;
   wire [3:0] r_port__addr;
   wire [1:0] r_port__data;
   wire [3:0] row_0;
@@ -69340,14 +69354,14 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18073$0 , \port$18079$0  }];
+  assign data_0 = cells[{ \port$18080$0 , \port$18086$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 2'h0 : write_data;
-  assign r_port__addr = { \port$18073$0 , \port$18079$0  };
-  assign row_0 = { \port$18073$0 , \port$18079$0  };
+  assign r_port__addr = { \port$18080$0 , \port$18086$0  };
+  assign row_0 = { \port$18080$0 , \port$18086$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -69402,7 +69416,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17755$0 , \port$17831$0 , \port$18073$0 , \port$18079$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17762$0 , \port$17838$0 , \port$18080$0 , \port$18086$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69415,14 +69429,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$17755$0 ;
-  wire \port$17755$0 ;
-  input [2:0] \port$17831$0 ;
-  wire [2:0] \port$17831$0 ;
-  input [2:0] \port$18073$0 ;
-  wire [2:0] \port$18073$0 ;
-  input \port$18079$0 ;
-  wire \port$18079$0 ;
+  input \port$17762$0 ;
+  wire \port$17762$0 ;
+  input [2:0] \port$17838$0 ;
+  wire [2:0] \port$17838$0 ;
+  input [2:0] \port$18080$0 ;
+  wire [2:0] \port$18080$0 ;
+  input \port$18086$0 ;
+  wire \port$18086$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -69463,17 +69477,17 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17831$0 , \port$17755$0  }];
-  assign data_1 = cells[{ \port$18073$0 , \port$18079$0  }];
+  assign data_0 = cells[{ \port$17838$0 , \port$17762$0  }];
+  assign data_1 = cells[{ \port$18080$0 , \port$18086$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$17831$0 , \port$17755$0  };
-  assign row_0 = { \port$17831$0 , \port$17755$0  };
+  assign r_port__addr = { \port$17838$0 , \port$17762$0  };
+  assign row_0 = { \port$17838$0 , \port$17762$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$18073$0 , \port$18079$0  };
-  assign row_1 = { \port$18073$0 , \port$18079$0  };
+  assign \r_port__addr$12  = { \port$18080$0 , \port$18086$0  };
+  assign row_1 = { \port$18080$0 , \port$18086$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -392,7 +392,7 @@ enum postern_large_holding {
 #define POSTERN_LARGE_MANAGER_TEAR_PORT_LSB 8u
 #define POSTERN_LARGE_MANAGER_TEAR_PORT_MASK 0x00000F00u
 
-/* Locks configuration until reset. Bit 5 is kept for arbitration. */
+/* Locks configuration until reset. */
 #define POSTERN_LARGE_MANAGER_LOCK_OFFSET 0x18u
 #define POSTERN_LARGE_MANAGER_LOCK_PERMISSIONS_LSB 1u
 #define POSTERN_LARGE_MANAGER_LOCK_PERMISSIONS_MASK 0x00000002u

@@ -1,6 +1,7 @@
 """Who goes first."""
 
 from itertools import combinations
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -92,7 +93,7 @@ class TimeDivision(wiring.Component):
         return m
 
 
-def arbitrate(m: Module, c: Config, name: str, count: int, strict, turn) -> RoundRobin | TimeDivision:
+def arbitrate(m: Module, c: Config, name: str, count: int, strict, turn) -> Any:
     """Return an arbiter, as the submodule ``name``: by turns where the block is strict.
 
     Parameters

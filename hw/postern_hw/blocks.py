@@ -543,7 +543,9 @@ class Blocks(wiring.Component):
             m.d.sync += total.eq(promised - granted + asked)
             m.d.comb += [
                 self.limit_fits.eq(
-                    (self.data[:16] <= (c.own_blocks or c.blocks)) & (total <= c.blocks) & Mux(same, asked > used, asked >= used)
+                    (self.data[:16] <= (c.own_blocks or c.blocks))
+                    & (total <= c.blocks)
+                    & Mux(same, asked > used, asked >= used)
                 ),
                 limits.write.eq((self.set_limit & self.limit_fits) | orphaned),
                 limits.write_row.eq(account),

@@ -75,8 +75,9 @@ class Pool(wiring.Component):
     """Message slots in block RAM; the words of a slot are interleaved over the banks.
 
     Each bank writes one word and reads one word per cycle, round robin between ports, so that ports that stream
-    settle on different banks; or by turns, those of the write engine for staged words. A staged word is written in the cycle after its grant. A word is never read in the cycle
-    in which it is written: a slot belongs to a lane or to a queue, not to both.
+    settle on different banks; or by turns, those of the write engine for staged words. A staged word is written in the
+    cycle after its grant. A word is never read in the cycle in which it is written: a slot belongs to a lane or to a
+    queue, not to both.
 
     Parameters
     ----------

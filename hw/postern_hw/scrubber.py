@@ -37,8 +37,8 @@ class Scrubber(wiring.Component):
     In a strict block it goes round the VMs, in a window each, whose length does not depend on what there is to scrub
     while the block goes by turns: a block is clean at the end of its window.
 
-    Otherwise, uncontended, a block takes as many cycles as it has words in a bank, and two more. With ports that always write it
-    takes ``SHARE`` cycles per word.
+    Otherwise, uncontended, a block takes as many cycles as it has words in a bank, and two more. With ports that always
+    write it takes ``SHARE`` cycles per word.
 
     Parameters
     ----------
@@ -73,7 +73,11 @@ class Scrubber(wiring.Component):
                 "scrub": Out(ScrubSignature(row_bits)).array(config.banks),
                 "first": Out(1),
             }
-            | ({"strict": In(1), "vm": Out(unsigned(Sizes(config).vm_bits)), "cleaning": Out(block)} if config.strict else {})
+            | (
+                {"strict": In(1), "vm": Out(unsigned(Sizes(config).vm_bits)), "cleaning": Out(block)}
+                if config.strict
+                else {}
+            )
         )
 
     def elaborate(self, platform):

@@ -128,8 +128,8 @@ class Sram(wiring.Component):
 
     Each bank takes one write and one read per cycle, round robin between ports, and has both act in the next cycle:
     there the right is looked up beside the access. A write and a read of the same word act in this order. In each
-    eighth cycle the scrubber goes before the ports' writes, and in any other that no port wants. Where the block goes by
-    turns, the scrubber has one like the ports.
+    eighth cycle the scrubber goes before the ports' writes, and in any other that no port wants. Where the block goes
+    by turns, the scrubber has one like the ports.
 
     Parameters
     ----------

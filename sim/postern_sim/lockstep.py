@@ -875,8 +875,8 @@ class Plan:
         """Return the RTL with the programs before it; ``text``, ``mutant`` and ``coverage`` as ``Rtl`` takes them."""
         config, ports = self.config, len(self.config.ports)
         rtl = Rtl(config, probe=True, text=text, seed=self._seed, mutant=mutant, coverage=coverage)
-        # A grant takes a turn of all ports, of three cycles each where turns are fixed. A manager may wait until as many VMs are open as other ports ask for, and
-        # each step of that takes a grant.
+        # A grant takes a turn of all ports, of three cycles each where turns are fixed. A manager may wait until as
+        # many VMs are open as other ports ask for, and each step of that takes a grant.
         turn, steps = (3 if config.strict else 2) * (ports + 1), max(config.vms, config.lanes) + 1
         settle = 100 + 4 * config.vms * config.depth + config.blocks
         rtl.limits(bound=100 + 20 * turn + ports * steps * turn, settle=settle)

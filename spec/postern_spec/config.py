@@ -131,10 +131,10 @@ class Config:
     moderation : bool
         Mail interrupts can be held back until a number of messages or a time is reached. Costs two counters per VM.
     strict : bool
-        Nobody can tell by timing what a VM does that it has nothing to do with: arbitration by turns in time, and blocks
-        in a pool for each VM. Turns are the default then; the manager may choose round robin. Costs a turn's wait of
-        every access also when nobody else is there, and two flip-flops and a choice per block. Requires: ``blocks`` a
-        multiple of ``vms``.
+        Nobody can tell by timing what a VM does that it has nothing to do with: arbitration by turns in time, and a
+        pool of blocks for each VM. Turns are the default then; the manager may choose round robin. Every access waits
+        for its turn, also when nobody else is there; costs two flip-flops and a choice per block. Requires: ``blocks``
+        a multiple of ``vms``.
     counters : bool
         Count messages, refusals, doorbells and waits of each VM, and keep the peaks of its queue and blocks, for the
         manager. With 8 VMs it costs about 1,200 LUT4 and 100 cells of LUT RAM, but no access a cycle. Requires: a

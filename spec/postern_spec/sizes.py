@@ -4,7 +4,16 @@ same (``postern_hw.native``)."""
 from .config import Config
 from .model import pow2
 
-__all__ = ["block_rams", "kill_cycles", "kill_steps", "open_steps", "pool_banks", "scrub_window", "slots", "sram_block_rams"]
+__all__ = [
+    "block_rams",
+    "kill_cycles",
+    "kill_steps",
+    "open_steps",
+    "pool_banks",
+    "scrub_window",
+    "slots",
+    "sram_block_rams",
+]
 
 
 def slots(c: Config) -> int:

@@ -247,8 +247,8 @@ class Manager:
         Raises
         ------
         CommandRefused
-            Fewer than it has allocated now, or more than there are beside what others were granted, or in its pool where
-            the block is strict; or quotas are locked.
+            Fewer than it has allocated now, or more than there are beside what others were granted, or in its pool
+            where the block is strict; or quotas are locked.
         ValueError
             There is no SRAM.
         """
@@ -260,10 +260,7 @@ class Manager:
             self._check_unlocked(Lock.QUOTAS, "quotas")
             c = self.config
             most = f"at most the {c.own_blocks} of its pool" if c.strict else f"with those of others at most {c.blocks}"
-            raise CommandRefused(
-                f"quota of VM {vm} must be at least the {used} in use, "
-                f"and {most}, not {count}"
-            )
+            raise CommandRefused(f"quota of VM {vm} must be at least the {used} in use, and {most}, not {count}")
 
     def charged(self, vm: int) -> Quota:
         """Return the blocks that a VM pays for, wherever they are, and the most it may have allocated."""

@@ -323,8 +323,10 @@ class Model:
         RuntimeError
             It is not dirty, or none is.
         """
-        if not self._dirty or block is not None and block not in self._dirty:
-            raise RuntimeError(f"a block must be dirty to be scrubbed, not {'none' if block is None else f'block {block}'}")
+        if not self._dirty or (block is not None and block not in self._dirty):
+            raise RuntimeError(
+                f"a block must be dirty to be scrubbed, not {'none' if block is None else f'block {block}'}"
+            )
         if block is None:
             block = self._dirty[0]
         self._dirty.remove(block)
@@ -1384,7 +1386,9 @@ class Model:
     def _manager_control_write(self, vm: int, data: int) -> Fault:
         it = self._vms[vm]
         match data, it.state:
-            case Command.OPEN, State.CLOSED if not (it.dying or self._wraps(vm) or self.config.strict and self._orphans):
+            case Command.OPEN, State.CLOSED if not (
+                it.dying or self._wraps(vm) or (self.config.strict and self._orphans)
+            ):
                 if self._walking:
                     raise RuntimeError(f"VM {self._walking[0]} must be open before another command, not opening")
                 self._walking = vm, 0

@@ -305,7 +305,10 @@ def use(config, cycles, *, deadly):
                 elif op == "limit":
                     ctx.set(dut.set_limit, 1)
                     asked = word & 0xFFFF
-                    fits = it.used(target) <= asked <= (c.own_blocks or c.blocks) and it.promised() - it.limit[target] + asked <= c.blocks
+                    fits = (
+                        it.used(target) <= asked <= (c.own_blocks or c.blocks)
+                        and it.promised() - it.limit[target] + asked <= c.blocks
+                    )
                     assert ctx.get(dut.limit_fits) == fits
                     if fits:
                         it.limit[target] = asked

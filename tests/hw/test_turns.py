@@ -14,7 +14,11 @@ from .support import coin, drive, simulate
 @pytest.mark.parametrize("manager", [Manager.PAGE, Manager.NONE])
 def test_everybody_has_a_turn_and_nothing_moves_it(ports, manager):
     c = Config(
-        ports=(Port(identity=Identity.PAGE),) * ports, manager=manager, open_at_reset=True, strict=True, page_stride=65536
+        ports=(Port(identity=Identity.PAGE),) * ports,
+        manager=manager,
+        open_at_reset=True,
+        strict=True,
+        page_stride=65536,
     )
     dut, reset, random = Turns(c), Signal(), Random(ports)
     writers = ports + (manager is not Manager.NONE)

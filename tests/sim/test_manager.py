@@ -264,14 +264,14 @@ def test_a_reset_clears_locks_and_counters(form):
     a = Mailbox(kind(raw.block, 1, tag=0), config=raw.config)
     a.connect(1)
     a.send(1, [1])
-    manager.lock(*Lock)
+    manager.lock(*locks(manager.config))
     page = guest_page(raw.config)
     a.bus.write32(page.STAGE.at(0, 0), 7)  # in the middle of a message
     if form == "model":
         raw.block.reset_port(1)
     else:
         raw.block.reset_port(1)
-    assert manager.locked() == tuple(Lock)
+    assert manager.locked() == locks(manager.config)
     assert manager.counters(0) == Counters(sent=1)
     a.bus.write32(page.COMMIT.at(0, 0, 1, 1), 7)
     assert manager.counters(0) == Counters(sent=1, torn=1)

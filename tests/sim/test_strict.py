@@ -51,53 +51,52 @@ def requests(c: Config, port: int, vms: tuple[int, ...], chance: random.Random, 
         if c.blocks:
             found += [Request(places.guest(vm) + page.ALLOC.at())] * c.own_blocks
         found += [Request(places.guest(vm) + page.PEER.at(peer), 1, True) for peer in vms]
+
+    def access(vm: int, where: int, data: int | None = None) -> None:
+        found.append(Request(places.guest(vm) + where, data or 0, data is not None, gap=chance.randrange(busy) // 2))
+
     while len(found) < count:
         vm, peer, lane = chance.choice(vms), chance.choice((*vms, chance.randrange(c.vms))), chance.randrange(c.lanes)
         block = chance.randrange(c.blocks) if c.blocks else 0
         mine = chance.choice((vm, vm, chance.choice(vms))) * c.own_blocks + chance.randrange(max(1, c.own_blocks))
         word = chance.getrandbits(32)
 
-        def register(where: int, data: int | None = None, vm: int = vm) -> None:
-            found.append(
-                Request(places.guest(vm) + where, data or 0, data is not None, gap=chance.randrange(busy) // 2)
-            )
-
         match chance.randrange(10 if c.blocks else 6):
             case 0:
                 length = chance.randint(1, c.words)
                 for at in range(length - 1):
-                    register(page.STAGE.at(lane, at), word + at)
-                register(page.COMMIT.at(lane, 0, int(length > 1), peer), word)
-                register(page.ACK.at(lane), 1)
+                    access(vm, page.STAGE.at(lane, at), word + at)
+                access(vm, page.COMMIT.at(lane, 0, int(length > 1), peer), word)
+                access(vm, page.ACK.at(lane), 1)
             case 1:
-                register(page.HEADER.at(lane))
-                register(page.WORD.at(0))
-                register(page.POP.at(lane))
+                access(vm, page.HEADER.at(lane))
+                access(vm, page.WORD.at(0))
+                access(vm, page.POP.at(lane))
             case 2:
-                register(page.RING.at(), peer)
-                register(page.PENDING.at(0), word & 0xFF)
-                register(page.PENDING.at(0))
+                access(vm, page.RING.at(), peer)
+                access(vm, page.PENDING.at(0), word & 0xFF)
+                access(vm, page.PENDING.at(0))
             case 3:
-                register(page.PEER.at(peer), 1)
-                register(page.PEER.at(peer))
-                register(page.CREDIT.at(peer))
+                access(vm, page.PEER.at(peer), 1)
+                access(vm, page.PEER.at(peer))
+                access(vm, page.CREDIT.at(peer))
             case 4:
-                register(page.IRQ_ENABLE.at(port), word)
-                register(page.IRQ_STATE.at(), word)
-                register(page.IRQ_STATE.at())
+                access(vm, page.IRQ_ENABLE.at(port), word)
+                access(vm, page.IRQ_STATE.at(), word)
+                access(vm, page.IRQ_STATE.at())
             case 5:
-                register(chance.randrange(0, page.size, 4))
-                register(chance.randrange(0, page.size, 4), word)
+                access(vm, chance.randrange(0, page.size, 4))
+                access(vm, chance.randrange(0, page.size, 4), word)
             case 6:
-                register(page.ALLOC.at())
-                register(page.QUOTA.at())
+                access(vm, page.ALLOC.at())
+                access(vm, page.QUOTA.at())
             case 7:
-                register(page.FREE.at(lane), chance.choice((mine, block)))
-                register(page.BLOCK.at(block))
+                access(vm, page.FREE.at(lane), chance.choice((mine, block)))
+                access(vm, page.BLOCK.at(block))
             case 8:
                 kind = chance.choice([int(how) for how in Handover])
-                register(page.COMMIT.at(lane, 1, 0, peer), page.RETURN.pack(KIND=kind, BLOCK=mine))
-                register(getattr(page, chance.choice(("RETURN", "REVOKE"))).at(lane), mine)
+                access(vm, page.COMMIT.at(lane, 1, 0, peer), page.RETURN.pack(KIND=kind, BLOCK=mine))
+                access(vm, getattr(page, chance.choice(("RETURN", "REVOKE"))).at(lane), mine)
             case _:
                 start = places.sram(vm) + chance.choice((mine, mine, block)) * c.block_size
                 offsets = range(0, c.block_size, chance.choice((4, 8)))

@@ -27,7 +27,7 @@ from postern import (
     VmSetup,
 )
 from postern_spec.config import Identity, Port, preset
-from postern_spec.regmap import Fault, Lock, address_map, manager_page
+from postern_spec.regmap import Fault, Lock, address_map, locks, manager_page
 
 
 @pytest.fixture
@@ -294,10 +294,10 @@ def test_block_without_tags(config):
 def test_what_is_locked_is_said(blocks_config, lock, what, step):
     manager = Manager(ModelBus(Model(blocks_config)), blocks_config)
     assert manager.locked() == ()
-    manager.lock(*(other for other in Lock if other is not lock))
+    manager.lock(*(other for other in locks(blocks_config) if other is not lock))
     step(manager, 0)
     manager.lock(lock)
-    assert manager.locked() == tuple(Lock)
+    assert manager.locked() == locks(blocks_config)
     with pytest.raises(CommandRefused, match=f"^{what} must be unlocked to change, not locked until reset$"):
         step(manager, 1)
 

@@ -1,4 +1,4 @@
-"""Strict blocks on the model: pools of blocks, the choice of arbitration, and orphans that keep VMs from being opened."""
+"""Strict blocks on the model: pools of blocks, the choice of arbitration, orphans that keep VMs from being opened."""
 
 import pytest
 
@@ -52,7 +52,9 @@ def test_only_what_is_dirty_is_scrubbed(block):
 def test_quota_beyond_the_pool(block):
     assert block.manage("QUOTA", 1, value=3) is Fault.BAD_VALUE
     manager = VmManager(ModelBus(block.model), STRICT)
-    with pytest.raises(CommandRefused, match=r"^quota of VM 1 must be at least the 0 in use, and at most the 2 of its pool, not 3$"):
+    with pytest.raises(
+        CommandRefused, match=r"^quota of VM 1 must be at least the 0 in use, and at most the 2 of its pool, not 3$"
+    ):
         manager.quota(1, 3)
 
 
