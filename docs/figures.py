@@ -16,6 +16,7 @@ from generated import DOCS, parser, table, write
 
 FIGURES = DOCS / "figures"
 ABSENT = "not measured yet"
+TOO_LARGE = "does not fit"
 
 
 class Figure(NamedTuple):
@@ -146,7 +147,8 @@ def area(found: dict[str, Any]) -> str:
     rows = []
     for name, bars in BARS.items():
         figures = found.get(name, {})
-        rows.append([f"`{name}`", *(number(figures.get(key)) for key in AREA)])
+        shown = [TOO_LARGE if figures.get(key, 0) is None else number(figures.get(key)) for key in AREA]
+        rows.append([f"`{name}`", *shown])
         if not bars:
             continue
         limits = [f"{'≥' if key == 'fmax_mhz' else '≤'} {number(bars[key])}" if key in bars else "" for key in AREA]

@@ -24,6 +24,9 @@ from .tools import INSIDE, ToolError, nextpnr_ecp5, yosys
 __all__ = ["Synthesis", "critical_path"]
 
 DEVICE = ["--85k", "--package", "CABGA381", "--speed", "6"]
+DEVICE_LUTS = 83_640
+"""LUT4 of that device. What has more is mapped and counted, but cannot be placed."""
+
 FREQUENCY = 200
 """MHz that place and route aims for: more than any block reaches, so that it never stops trying."""
 
@@ -176,6 +179,10 @@ def main() -> int:
             _say(f"{name}: mapping to ECP5")
             results[name] = synthesis.area()
             _say(f"{name}: " + ", ".join(f"{number} {AREA[figure]}" for figure, number in results[name].items()))
+            if results[name]["lut4"] > DEVICE_LUTS:
+                _say(f"{name}: does not fit into a device of {DEVICE_LUTS:,} LUT4, so it has no clock")
+                results[name] |= {"fmax_mhz": None, "fmax_mhz_seeds": []}
+                continue
             if not arguments.quick:
                 _say(f"{name}: mapping each part")
                 areas[name] = synthesis.parts()
@@ -205,8 +212,9 @@ def _print(results: dict[str, Any], areas: dict[str, Any], paths: dict[str, Any]
     print(f"\n{'':12}" + "".join(f"{title:>12}" for title in titles) + "   seeds")
     for name, found in results.items():
         seeds = found["fmax_mhz_seeds"]
-        print(f"{name:12}" + "".join(f"{found[figure]:>12}" for figure in figures) + f"   {min(seeds)} to {max(seeds)}")
-        if name in BARS:
+        spread = f"   {min(seeds)} to {max(seeds)}" if seeds else "   does not fit"
+        print(f"{name:12}" + "".join(f"{'' if found[figure] is None else found[figure]:>12}" for figure in figures) + spread)
+        if name in BARS and seeds:
             print(f"{'  bar':12}" + "".join(f"{_bar(name, found, figure):>12}" for figure in figures))
     for name, found in areas.items():
         print(f"\n{name + ', by part':18}{'count':>8}" + "".join(f"{title:>12}" for title in titles[:-1]))

@@ -56,6 +56,13 @@ def test_figures_say_what_keeps_its_bar(docs):
     assert "| `something_else` | 1.5 | | |" in text
 
 
+def test_a_block_that_the_device_cannot_hold_has_no_clock(docs):
+    figures, _ = docs
+    text = figures.area({"large": {"lut4": 100000, "ff": 1, "dpr16x4": 1, "ccu2c": 1, "ebr": 1, "fmax_mhz": None}})
+    assert "| `large` | 100,000 | 1 | 1 | 1 | 1 | does not fit |" in text
+    assert figures.ABSENT in text  # of the others
+
+
 def test_figures_of_a_run_are_taken(docs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     figures, _ = docs
     monkeypatch.setattr(figures, "FIGURES", tmp_path / "committed")
