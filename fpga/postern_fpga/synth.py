@@ -213,7 +213,11 @@ def _print(results: dict[str, Any], areas: dict[str, Any], paths: dict[str, Any]
     for name, found in results.items():
         seeds = found["fmax_mhz_seeds"]
         spread = f"   {min(seeds)} to {max(seeds)}" if seeds else "   does not fit"
-        print(f"{name:12}" + "".join(f"{'' if found[figure] is None else found[figure]:>12}" for figure in figures) + spread)
+        print(
+            f"{name:12}"
+            + "".join(f"{'' if found[figure] is None else found[figure]:>12}" for figure in figures)
+            + spread
+        )
         if name in BARS and seeds:
             print(f"{'  bar':12}" + "".join(f"{_bar(name, found, figure):>12}" for figure in figures))
     for name, found in areas.items():

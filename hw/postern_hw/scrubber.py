@@ -100,12 +100,12 @@ class Scrubber(wiring.Component):
                 m.d.sync += row.eq(0)
             with m.Elif(scrub.taken):
                 m.d.sync += row.eq(row + 1)
-        begins, last = Const(1), Const(1)
+        begins, last = Const(1), done.all()
         if self.config.strict:
             begins, last = self._windows(m, done.all())
             m.d.comb += self.cleaning.eq(block)
         m.d.comb += self.clean.eq(busy & done.all() & last)
-        with m.If(self.clean):
+        with m.If(busy & last):
             m.d.sync += busy.eq(0)
         with m.Elif(~busy & self.dirty & begins):
             m.d.sync += [busy.eq(1), block.eq(self.block)]

@@ -1,11 +1,11 @@
 """All properties, in the order in which they are listed."""
 
 from ..property import Property
-from . import arbiter, blocks, bus, confinement, directory, identity, queue, refusal
+from . import arbiter, blocks, bus, confinement, directory, identity, queue, refusal, timing
 
 __all__ = ["PROPERTIES", "by_name"]
 
-MODULES = (identity, confinement, refusal, queue, blocks, directory, bus, arbiter)
+MODULES = (identity, confinement, refusal, queue, blocks, directory, bus, arbiter, timing)
 
 PROPERTIES: list[Property] = [item() for module in MODULES for item in module.PROPERTIES]
 

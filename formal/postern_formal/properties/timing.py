@@ -1,0 +1,313 @@
+"""Timing isolation: what is shared, as a property of two runs in which strangers do different things."""
+
+from amaranth.hdl import Assume, Cat, Const, Cover, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+
+from postern_hw.faults import Faults
+from postern_hw.pool import Pool
+from postern_hw.read_engine import ReadEngine
+from postern_hw.scrubber import Scrubber
+from postern_hw.sram import Sram
+from postern_hw.turns import Turns, rotated
+from postern_hw.write_engine import WriteEngine
+from postern_spec.config import Config, Identity, Manager, Port
+from postern_spec.sizes import scrub_window
+
+from ..engines import Induction
+from ..harness import at_most_one, claim
+from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
+from .identity import COMMIT_IS_ONE, commit_is_one, reduced
+
+__all__ = ["PROPERTIES"]
+
+STAGES_ALONE = Assumption(
+    "stages-alone",
+    "A port that offers a commit enables no staged word in that cycle, nor while the engine has a commit with a block"
+    " of it.",
+)
+ROUND_ROBIN = Control(
+    "the block goes round robin: the control of the whole",
+    "arbiter.py",
+    "self.grant.eq(Mux(self.strict, self.request & self.turn, line.grant)),",
+    "self.grant.eq(line.grant),",
+)
+
+
+def strict(ports: int = 2, **changes) -> Config:
+    """Return a small strict block."""
+    values = {"ports": (Port(identity=Identity.PAGE),) * ports, "manager": Manager.PAGE, "vms": 2, "strict": True}
+    return reduced(**(values | changes))
+
+
+def turns_of(m: Module, c: Config, *components) -> Turns:
+    """Let components go by the same turns, which are those of a block that was reset at any time before."""
+    turns = Turns(c)
+    m.submodules.turns = inside = Inside(turns)
+    m.d.comb += turns.strict.eq(1)
+    for component in components:
+        wiring.connect(m, turns.turns, component.turns)
+    # Which turns come in which order is a ring of one bit each: all that an induction has to know of the past.
+    rings = {name: inside.signal(name) for name in ("write", "read", "guard", "phase")}
+    claim(m, **{f"ring_{name}": ring.any() & at_most_one(ring) for name, ring in rings.items()})
+    return turns
+
+
+def same(m: Module, port, ones, twos) -> None:
+    """Let what the watched port says be the same in both copies, and what others say free in each.
+
+    ``ones`` and ``twos`` are lists of inputs by port.
+    """
+    for index, (a, b) in enumerate(zip(ones, twos, strict=True)):
+        for one, two in zip(a, b, strict=True):
+            first, second = Value.cast(one), Value.cast(two)
+            free(m, first, second)
+            m.d.comb += Assume((port != index) | (first == second))
+
+
+def equal(port, ones, twos):
+    """Whether what the watched port sees is the same in both copies."""
+    return ((Cat(ones) ^ Cat(twos)) & (Const(1, len(ones)) << port)[: len(ones)]) == 0
+
+
+class Writes(Property):
+    """Grants of the write engine and of the banks for staged words."""
+
+    name = "timing-writes"
+    promise = 10
+    statement = (
+        "In strict mode, when a port's commits, other writes and staged words are granted, act, and give their slots"
+        " back does not depend on what other ports ask for, on what anybody may, nor on whether VMs are being opened or"
+        " torn down: with all of that different in a second copy, it is the same in every cycle."
+    )
+    parameters = {
+        "2 ports": strict(),
+        "3 ports, no blocks": strict(3, blocks=0),
+        "2 ports, no manager": strict(manager=Manager.NONE, open_at_reset=True, blocks=0),
+        "4 ports": strict(4),
+    }
+    short = ("2 ports",)
+    engines = (Induction(7),)
+    covers = 30
+    seconds = 900
+    reduction = (
+        "The watched port is symbolic, and so is what it asks for. What the rest of the block answers is free in both"
+        " copies. Turns are those of any time: of their past only their being rings of one bit is assumed, and proven."
+    )
+    limits = (
+        "Whether a commit is accepted shows in the results, which are those of its VM: that strangers do not change"
+        " them is promise 2, and that credits are those of a permitted pair is the register map."
+    )
+    assumptions = (COMMIT_IS_ONE, STAGES_ALONE)
+    controls = (
+        ROUND_ROBIN,
+        Control(
+            "what takes three cycles begins in any cycle of a turn",
+            "write_engine.py",
+            "fits = [bit | self.turns.first for bit in quick]",
+            "fits = [bit | 1 for bit in quick]",
+            depth=14,
+        ),
+        Control(
+            "staged words have turns of a cycle",
+            "pool.py",
+            "w_turn, r_turn = turns.write[: len(self.w)], rotated(turns.read, bank)",
+            "w_turn, r_turn = turns.read, rotated(turns.read, bank)",
+            depth=14,
+        ),
+    )
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        ports = len(c.ports)
+        port = symbolic(m, range(ports), "port", below=ports)
+        engines, pools = [WriteEngine(c) for _ in "ab"], [Pool(c) for _ in "ab"]
+        turns_of(m, c, *engines, *pools)
+        for copy, engine, pool in zip("ab", engines, pools, strict=True):
+            m.submodules[f"engine_{copy}"], m.submodules[f"pool_{copy}"] = engine, pool
+            free_inputs(m, engine, but=("requests", "turns", "crowded"))
+            free(m, *(item for r in pool.r for item in (r.request, r.slot, r.word, r.keep)))
+            wiring.connect(m, engine.word, pool.commit)
+            m.d.comb += engine.crowded.eq(pool.crowded)
+        offers = [[(r.valid, r.payload) for r in engine.requests] for engine in engines]
+        stages = [[(w.request, w.enable, w.slot, w.word, w.data) for w in pool.w] for pool in pools]
+        same(m, port, *offers)
+        same(m, port, *stages)
+        for engine, pool in zip(engines, pools, strict=True):
+            for index, (request, w) in enumerate(zip(engine.requests, pool.w, strict=True)):
+                payload = request.payload
+                if c.manager is Manager.NONE:
+                    m.d.comb += Assume(~payload.manager)
+                m.d.comb += [
+                    Assume(~request.valid | ~payload.commit | commit_is_one(c, payload)),
+                    Assume(at_most_one(w.request)),
+                    Assume(~(request.valid & payload.commit & w.enable)),
+                ]
+                if c.blocks:
+                    late = Signal(name=f"late_{index}")  # the engine has a commit with a block
+                    with m.If(request.valid & request.ready & payload.commit & payload.block):
+                        m.d.sync += late.eq(1)
+                    with m.Elif(engine.acted[index]):
+                        m.d.sync += late.eq(0)
+                    m.d.comb += Assume(~(late & w.enable))
+        a, b = engines
+        claim(
+            m,
+            never_crowded=~pools[0].crowded & ~pools[1].crowded,
+            ready=equal(port, [r.ready for r in a.requests], [r.ready for r in b.requests]),
+            acted=equal(port, list(a.acted), list(b.acted)),
+            slot_back=equal(port, list(a.slot_back), list(b.slot_back)),
+            staged=equal(port, [w.grant for w in pools[0].w], [w.grant for w in pools[1].w]),
+        )
+        m.d.comb += [
+            Cover((port == 1) & a.requests[1].ready & a.requests[1].valid & ~b.requests[0].valid & a.requests[0].valid),
+            Cover((port == 1) & a.acted[1]),
+            Cover((port == 1) & pools[0].w[1].grant & pools[0].w[1].request.any()),
+        ]
+
+
+class Reads(Property):
+    """Grants of the read engine, of the banks for payload, and of the SRAM; turns of the log."""
+
+    name = "timing-banks"
+    promise = 10
+    statement = (
+        "In strict mode, when a port's reads of registers, payload and SRAM and its writes of SRAM are granted, and"
+        " when its refused accesses are logged, does not depend on what other ports ask for, nor on the scrubber."
+    )
+    parameters = {"2 ports": strict(), "3 ports, 4 banks": strict(3, banks=4), "4 ports": strict(4, vms=2)}
+    short = ("2 ports",)
+    engines = (Induction(2),)
+    covers = 12
+    reduction = "As of timing-writes. In strict mode a grant is one of these, so one cycle tells all."
+    controls = (
+        ROUND_ROBIN,
+        Control(
+            "the scrubber goes first whenever it wants",
+            "sram.py",
+            "scrub_first, scrub_free = Mux(strict, guard[-1], scrub_first), ~strict",
+            "scrub_first, scrub_free = scrub_first, ~strict",
+        ),
+    )
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        ports = len(c.ports)
+        port = symbolic(m, range(ports), "port", below=ports)
+        copies = [(ReadEngine(c), Pool(c), Sram(c), Faults(c)) for _ in "ab"]
+        turns_of(m, c, *(part for copy in copies for part in copy))
+        for name, (engine, pool, sram, faults) in zip("ab", copies, strict=True):
+            m.submodules[f"engine_{name}"], m.submodules[f"pool_{name}"] = engine, pool
+            m.submodules[f"sram_{name}"], m.submodules[f"faults_{name}"] = sram, faults
+            free_inputs(m, engine, but=("requests", "turns"))
+            free_inputs(m, pool, but=("r", "turns"))
+            free_inputs(m, sram, but=("w", "r", "turns"))
+            free_inputs(m, faults, but=("w_refusals", "r_refusals", "turns"))
+
+        def asks(copy):
+            engine, pool, sram, faults = copy
+            return [
+                [
+                    (engine.requests[p].valid, engine.requests[p].payload),
+                    (pool.r[p].request, pool.r[p].slot, pool.r[p].word, pool.r[p].keep),
+                    [getattr(sram.w[p], key) for key in ("request", "enable", "word", "vm", "data", "strobes")],
+                    [getattr(sram.r[p], key) for key in ("request", "enable", "word", "vm")],
+                    *((log[p].valid, log[p].payload) for log in (faults.w_refusals, faults.r_refusals)),
+                ]
+                for p in range(ports)
+            ]
+
+        def flat(copy):
+            return [[member for group in item for member in group] for item in asks(copy)]
+
+        same(m, port, flat(copies[0]), flat(copies[1]))
+        seen = {
+            "read": lambda copy, p: copy[0].requests[p].ready,
+            "payload": lambda copy, p: copy[1].r[p].grant,
+            "sram_write": lambda copy, p: copy[2].w[p].grant,
+            "sram_read": lambda copy, p: copy[2].r[p].grant,
+            "log_of_writes": lambda copy, p: copy[3].w_refusals[p].ready,
+            "log_of_reads": lambda copy, p: copy[3].r_refusals[p].ready,
+        }
+        claim(
+            m,
+            **{
+                name: equal(port, [see(copies[0], p) for p in range(ports)], [see(copies[1], p) for p in range(ports)])
+                for name, see in seen.items()
+            },
+        )
+        m.d.comb += [Cover((port == 1) & see(copies[0], 1) & ~see(copies[1], 0)) for see in seen.values()]
+
+
+class Scrubbing(Property):
+    """When a block of a VM becomes clean."""
+
+    name = "timing-scrubber"
+    promise = 10
+    statement = (
+        "In strict mode, when a block of a VM becomes clean does not depend on what other VMs have given up: with all"
+        " of that different in a second copy, its blocks become clean in the same cycles."
+    )
+    parameters = {
+        "2 banks, 2 ports": strict(),
+        "1 bank, 2 ports, 3 VMs": strict(banks=1, vms=3, blocks=6),
+        "4 banks, 3 ports": strict(3, banks=4, blocks=8),
+    }
+    short = ("2 banks, 2 ports",)
+    engines = (Induction(3),)
+    covers = 60
+    reduction = "The watched VM is symbolic. Which of its blocks are dirty is the same in both copies, and free."
+    limits = "That a block is given up at the same time is the matter of its owner, who is a stranger to nobody here."
+    controls = (
+        Control(
+            "a window ends with its block",
+            "scrubber.py",
+            "last.eq(Mux(self.strict, time == cycles - 1, Mux(begins, ~self.dirty, done))),",
+            "last.eq(Mux(begins, ~self.dirty, done)),",
+            depth=20,
+        ),
+        Control(
+            "a block is begun in whoever's window it becomes dirty",
+            "scrubber.py",
+            "with m.Elif(~busy & self.dirty & begins):",
+            "with m.Elif(~busy & self.dirty):",
+            depth=40,
+        ),
+    )
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        rows = c.block_size * 8 // (c.sram_width * c.banks)
+        row_bits = (c.blocks * rows - 1).bit_length()
+        vm = symbolic(m, range(c.vms), "vm", below=c.vms)
+        turns = turns_of(m, c)
+        copies = [Scrubber(c, rows=rows, row_bits=row_bits) for _ in "ab"]
+        insides = []
+        for name, dut in zip("ab", copies, strict=True):
+            m.submodules[f"scrubber_{name}"] = inside = Inside(dut)
+            insides.append(inside)
+            m.d.comb += dut.strict.eq(1)
+            for bank, scrub in enumerate(dut.scrub):
+                m.d.comb += scrub.taken.eq(scrub.want & rotated(turns.turns.guard, bank)[-1])
+        a, b = copies
+        free(m, a.dirty, a.block, b.dirty, b.block)
+        m.d.comb += Assume((a.vm != vm) | ((a.dirty == b.dirty) & (a.block == b.block)))
+
+        def kept(inside):
+            busy = inside.signal("busy")
+            rows = [inside.signal(f"row_{bank}") for bank in range(c.banks)]
+            return Cat(busy, Mux(busy, inside.signal("block"), 0), *rows)
+
+        mine = a.vm == vm
+        time_a, time_b = insides[0].signal("time"), insides[1].signal("time")
+        fresh = time_a == 0
+        claim(
+            m,
+            time=(time_a == time_b) & (a.vm == b.vm) & (time_a < scrub_window(c)) & (a.vm < c.vms),
+            idle=~fresh | ~(insides[0].signal("busy") | insides[1].signal("busy")),
+            state=~mine | fresh | (kept(insides[0]) == kept(insides[1])),
+            clean=~mine | ((a.clean == b.clean) & (~a.clean | (a.cleaning == b.cleaning))),
+        )
+        m.d.comb += [Cover(mine & a.clean), Cover(~mine & a.clean & ~b.clean)]
+
+
+PROPERTIES = [Writes, Reads, Scrubbing]
