@@ -174,6 +174,13 @@ class Watch:
                         and (ctx.get(payload.torn) or ctx.get(payload.strobes) == FULL)
                     ),
                 )
+            commits = ctx.get(port.w_engine.valid) and ctx.get(payload.commit)
+            held = self.before.get(("late", index), False)
+            if commits or held:
+                stages = ctx.get(port.w_pool.request) and ctx.get(port.w_pool.enable)
+                self.holds("stages-alone", not stages)
+            granted = commits and ctx.get(port.w_engine.ready) and ctx.get(payload.block)
+            now["late", index] = granted or (held and not ctx.get(port.w_acted))
             for way, request, answer in (("w", port.write, port.written), ("r", port.read, port.answer)):
                 valid, ready = ctx.get(answer.valid), ctx.get(answer.ready)
                 word = [ctx.get(port.answer.payload.data), ctx.get(port.answer.payload.error)] if way == "r" else []

@@ -2,11 +2,14 @@
 
 from amaranth.hdl import Assume, Cat, Const, Cover, Module, Mux, Signal, Value
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
 from postern_hw.faults import Faults
 from postern_hw.pool import Pool
+from postern_hw.queue import Queue
 from postern_hw.read_engine import ReadEngine
 from postern_hw.scrubber import Scrubber
+from postern_hw.select import after
 from postern_hw.sram import Sram
 from postern_hw.turns import Turns, rotated
 from postern_hw.write_engine import WriteEngine
@@ -14,7 +17,7 @@ from postern_spec.config import Config, Identity, Manager, Port
 from postern_spec.sizes import scrub_window
 
 from ..engines import Induction
-from ..harness import at_most_one, claim
+from ..harness import at_most_one, claim, fill, window
 from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
 from .identity import COMMIT_IS_ONE, commit_is_one, reduced
 
@@ -22,8 +25,8 @@ __all__ = ["PROPERTIES"]
 
 STAGES_ALONE = Assumption(
     "stages-alone",
-    "A port that offers a commit enables no staged word in that cycle, nor while the engine has a commit with a block"
-    " of it.",
+    "A port that offers a commit asks for no bank with a staged word in that cycle, nor while the engine has a commit"
+    " with a block of it.",
 )
 ROUND_ROBIN = Control(
     "the block goes round robin: the control of the whole",
@@ -140,7 +143,7 @@ class Writes(Property):
                 m.d.comb += [
                     Assume(~request.valid | ~payload.commit | commit_is_one(c, payload)),
                     Assume(at_most_one(w.request)),
-                    Assume(~(request.valid & payload.commit & w.enable)),
+                    Assume(~(request.valid & payload.commit & w.request.any() & w.enable)),
                 ]
                 if c.blocks:
                     late = Signal(name=f"late_{index}")  # the engine has a commit with a block
@@ -148,7 +151,7 @@ class Writes(Property):
                         m.d.sync += late.eq(1)
                     with m.Elif(engine.acted[index]):
                         m.d.sync += late.eq(0)
-                    m.d.comb += Assume(~(late & w.enable))
+                    m.d.comb += Assume(~(late & w.request.any() & w.enable))
         a, b = engines
         claim(
             m,
@@ -310,4 +313,86 @@ class Scrubbing(Property):
         m.d.comb += [Cover(mine & a.clean), Cover(~mine & a.clean & ~b.clean)]
 
 
-PROPERTIES = [Writes, Reads, Scrubbing]
+class Heads(Property):
+    """What ports see of a queue."""
+
+    name = "timing-queue"
+    promise = 10
+    also = (2,)
+    statement = (
+        "In a strict block, what ports see of a VM's queue (whether there is a message, its head, also the one that an"
+        " empty queue still shows, and which lanes may pop) does not depend on what is sent to others meanwhile."
+    )
+    parameters = {
+        "depth 4": strict(),
+        "depth 3, no blocks": strict(depth=3, blocks=0),
+        "depth 2, no manager": strict(depth=2, manager=Manager.NONE, open_at_reset=True, credits=1, blocks=0),
+    }
+    short = ("depth 4",)
+    engines = (Induction(2),)
+    covers = 24
+    reduction = "The messages for this queue, and what is read and popped of it, are free and the same in both copies."
+    controls = (
+        Control(
+            "a pop that leaves nothing takes over what is just being sent to somebody else",
+            "queue.py",
+            "leaves = self.popped & ~(single & ~self.push) if self.config.strict else self.popped",
+            "leaves = self.popped",
+            depth=16,
+        ),
+    )
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        a, b = copies = [Queue(c, 0) for _ in "ab"]
+        insides = []
+        filling = fill(m, c, *copies)
+        for name, dut in zip("ab", copies, strict=True):
+            m.submodules[f"queue_{name}"] = inside = Inside(dut)
+            insides.append(inside)
+        own = ("push", "look", "take", "forget", "drop", "grant")
+        for path, member, one in a.signature.flatten(a):
+            if member.flow is not In or path[0] in ("fill", "fill_row"):
+                continue
+            two = getattr(b, path[0])
+            free(m, one, two)
+            same_here = Value.cast(one) == Value.cast(two)
+            if path[0] in own:
+                m.d.comb += Assume(same_here)
+            elif path[0] == "message":
+                m.d.comb += Assume(same_here | ~a.push)
+        level = Signal(range(c.depth + 1))
+        m.d.comb += [
+            level.eq(a.level),
+            Assume(~(a.push & (level == c.depth))),  # queue-order: the credits see to it
+            Assume(~(filling & (a.push | a.take.any() | a.look.any()))),
+        ]
+        # The head has a register of its own; its row may be written over by what is behind a full queue.
+        messages = window(after(a.first, c.depth), level - (level != 0), c.depth)
+        rows = [[inside.memory("rest", Const(i, range(c.depth))) for i in range(c.depth)] for inside in insides]
+        slots = [[inside.memory("slots", Const(i, range(c.depth))) for i in range(c.depth)] for inside in insides]
+        claim(
+            m,
+            places=Cat(a.first, a.tail, a.level) == Cat(b.first, b.tail, b.level),
+            inside=(a.first < c.depth) & (a.tail < c.depth),
+            messages=Cat(
+                ~messages[i] | filling | (one == two) for i, (one, two) in enumerate(zip(*rows, strict=True))
+            ).all(),
+            slots=Cat(
+                ~messages[i] | filling | (one == two) for i, (one, two) in enumerate(zip(*slots, strict=True))
+            ).all(),
+            empty=a.filled | (a.first == a.tail),
+            begins_empty=~filling | ~a.filled,
+            fresh=a.filled | ~a.fresh.any(),
+            filled=a.filled == b.filled,
+            head=a.head.as_value() == b.head.as_value(),
+            lanes=Cat(a.fresh, a.rx_result) == Cat(b.fresh, b.rx_result),
+            popped=a.popped == b.popped,
+        )
+        m.d.comb += [
+            Cover(a.popped & ~a.push & (level == 1) & (a.message.as_value() != b.message.as_value())),
+            Cover(a.popped & (level == 2)),
+        ]
+
+
+PROPERTIES = [Writes, Reads, Scrubbing, Heads]
