@@ -3371,14 +3371,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .permitted(permitted),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18210$0 (\filled$377 ),
+    .\port$18115$0 (\filled$370 ),
+    .\port$18129$0 (\filled$371 ),
+    .\port$18143$0 (\filled$372 ),
+    .\port$18157$0 (\filled$373 ),
+    .\port$18171$0 (\filled$374 ),
+    .\port$18185$0 (\filled$375 ),
+    .\port$18199$0 (\filled$376 ),
+    .\port$18213$0 (\filled$377 ),
     .refuse(refused_command),
     .refused(refused),
     .\row_0$17 (sender),
@@ -3498,14 +3498,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .peer(peer),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18210$0 (\filled$377 ),
+    .\port$18115$0 (\filled$370 ),
+    .\port$18129$0 (\filled$371 ),
+    .\port$18143$0 (\filled$372 ),
+    .\port$18157$0 (\filled$373 ),
+    .\port$18171$0 (\filled$374 ),
+    .\port$18185$0 (\filled$375 ),
+    .\port$18199$0 (\filled$376 ),
+    .\port$18213$0 (\filled$377 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$463 ),
@@ -3608,23 +3608,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(w_refusals__ready),
     .\o__ready$230 (r_refusals__ready),
     .open(open),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18118$0 (\fresh$379 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18132$0 (\fresh$380 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18146$0 (\fresh$381 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18160$0 (\fresh$382 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18174$0 (\fresh$383 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18188$0 (\fresh$384 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18202$0 (\fresh$385 ),
-    .\port$18210$0 (\filled$377 ),
-    .\port$18216$0 (\fresh$386 ),
-    .\port$18226$3 (\$338 ),
+    .\port$18115$0 (\filled$370 ),
+    .\port$18121$0 (\fresh$379 ),
+    .\port$18129$0 (\filled$371 ),
+    .\port$18135$0 (\fresh$380 ),
+    .\port$18143$0 (\filled$372 ),
+    .\port$18149$0 (\fresh$381 ),
+    .\port$18157$0 (\filled$373 ),
+    .\port$18163$0 (\fresh$382 ),
+    .\port$18171$0 (\filled$374 ),
+    .\port$18177$0 (\fresh$383 ),
+    .\port$18185$0 (\filled$375 ),
+    .\port$18191$0 (\fresh$384 ),
+    .\port$18199$0 (\filled$376 ),
+    .\port$18205$0 (\fresh$385 ),
+    .\port$18213$0 (\filled$377 ),
+    .\port$18219$0 (\fresh$386 ),
+    .\port$18229$3 (\$338 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$338 ),
     .r_engine__ready(r_engine__ready),
@@ -3711,23 +3711,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1260 ),
     .\o__ready$230 (\r_refusals__ready$1266 ),
     .open(open),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18118$0 (\fresh$379 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18132$0 (\fresh$380 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18146$0 (\fresh$381 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18160$0 (\fresh$382 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18174$0 (\fresh$383 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18188$0 (\fresh$384 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18202$0 (\fresh$385 ),
-    .\port$18210$0 (\filled$377 ),
-    .\port$18216$0 (\fresh$386 ),
-    .\port$18398$3 (\$339 ),
+    .\port$18115$0 (\filled$370 ),
+    .\port$18121$0 (\fresh$379 ),
+    .\port$18129$0 (\filled$371 ),
+    .\port$18135$0 (\fresh$380 ),
+    .\port$18143$0 (\filled$372 ),
+    .\port$18149$0 (\fresh$381 ),
+    .\port$18157$0 (\filled$373 ),
+    .\port$18163$0 (\fresh$382 ),
+    .\port$18171$0 (\filled$374 ),
+    .\port$18177$0 (\fresh$383 ),
+    .\port$18185$0 (\filled$375 ),
+    .\port$18191$0 (\fresh$384 ),
+    .\port$18199$0 (\filled$376 ),
+    .\port$18205$0 (\fresh$385 ),
+    .\port$18213$0 (\filled$377 ),
+    .\port$18219$0 (\fresh$386 ),
+    .\port$18401$3 (\$339 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$457 ),
     .r_engine__ready(\r_engine__ready$459 ),
@@ -3814,23 +3814,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1302 ),
     .\o__ready$230 (\r_refusals__ready$1308 ),
     .open(open),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18118$0 (\fresh$379 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18132$0 (\fresh$380 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18146$0 (\fresh$381 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18160$0 (\fresh$382 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18174$0 (\fresh$383 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18188$0 (\fresh$384 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18202$0 (\fresh$385 ),
-    .\port$18210$0 (\filled$377 ),
-    .\port$18216$0 (\fresh$386 ),
-    .\port$18570$3 (\$340 ),
+    .\port$18115$0 (\filled$370 ),
+    .\port$18121$0 (\fresh$379 ),
+    .\port$18129$0 (\filled$371 ),
+    .\port$18135$0 (\fresh$380 ),
+    .\port$18143$0 (\filled$372 ),
+    .\port$18149$0 (\fresh$381 ),
+    .\port$18157$0 (\filled$373 ),
+    .\port$18163$0 (\fresh$382 ),
+    .\port$18171$0 (\filled$374 ),
+    .\port$18177$0 (\fresh$383 ),
+    .\port$18185$0 (\filled$375 ),
+    .\port$18191$0 (\fresh$384 ),
+    .\port$18199$0 (\filled$376 ),
+    .\port$18205$0 (\fresh$385 ),
+    .\port$18213$0 (\filled$377 ),
+    .\port$18219$0 (\fresh$386 ),
+    .\port$18573$3 (\$340 ),
     .r_data(r_data),
     .r_engine__payload(\requests__2__payload$527 ),
     .r_engine__ready(\r_engine__ready$529 ),
@@ -3917,23 +3917,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1344 ),
     .\o__ready$230 (\r_refusals__ready$1350 ),
     .open(open),
-    .\port$18112$0 (\filled$370 ),
-    .\port$18118$0 (\fresh$379 ),
-    .\port$18126$0 (\filled$371 ),
-    .\port$18132$0 (\fresh$380 ),
-    .\port$18140$0 (\filled$372 ),
-    .\port$18146$0 (\fresh$381 ),
-    .\port$18154$0 (\filled$373 ),
-    .\port$18160$0 (\fresh$382 ),
-    .\port$18168$0 (\filled$374 ),
-    .\port$18174$0 (\fresh$383 ),
-    .\port$18182$0 (\filled$375 ),
-    .\port$18188$0 (\fresh$384 ),
-    .\port$18196$0 (\filled$376 ),
-    .\port$18202$0 (\fresh$385 ),
-    .\port$18210$0 (\filled$377 ),
-    .\port$18216$0 (\fresh$386 ),
-    .\port$18742$3 (\$341 ),
+    .\port$18115$0 (\filled$370 ),
+    .\port$18121$0 (\fresh$379 ),
+    .\port$18129$0 (\filled$371 ),
+    .\port$18135$0 (\fresh$380 ),
+    .\port$18143$0 (\filled$372 ),
+    .\port$18149$0 (\fresh$381 ),
+    .\port$18157$0 (\filled$373 ),
+    .\port$18163$0 (\fresh$382 ),
+    .\port$18171$0 (\filled$374 ),
+    .\port$18177$0 (\fresh$383 ),
+    .\port$18185$0 (\filled$375 ),
+    .\port$18191$0 (\fresh$384 ),
+    .\port$18199$0 (\filled$376 ),
+    .\port$18205$0 (\fresh$385 ),
+    .\port$18213$0 (\filled$377 ),
+    .\port$18219$0 (\fresh$386 ),
+    .\port$18745$3 (\$341 ),
     .r_data(r_data),
     .r_engine__payload(\requests__3__payload$597 ),
     .r_engine__ready(\r_engine__ready$599 ),
@@ -4400,10 +4400,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .clk(clk),
     .dirty(dirty),
     .first(scrub_first),
-    .\port$19378$0 (\$342 ),
-    .\port$19380$0 (\$343 ),
-    .\port$19382$0 (\$344 ),
-    .\port$19384$0 (\$345 ),
+    .\port$19381$0 (\$342 ),
+    .\port$19383$0 (\$343 ),
+    .\port$19385$0 (\$344 ),
+    .\port$19387$0 (\$345 ),
     .rst(rst),
     .scrub__0__taken(scrub__0__taken),
     .scrub__0__want(scrub__0__want),
@@ -4416,15 +4416,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   );
   \postern.sram  sram (
     .clk(clk),
-    .\port$18226$3 (\$338 ),
-    .\port$18398$3 (\$339 ),
-    .\port$18570$3 (\$340 ),
-    .\port$18742$3 (\$341 ),
-    .\port$19378$0 (\$342 ),
-    .\port$19380$0 (\$343 ),
-    .\port$19382$0 (\$344 ),
-    .\port$19384$0 (\$345 ),
-    .\port$19388$0 (\$346 ),
+    .\port$18229$3 (\$338 ),
+    .\port$18401$3 (\$339 ),
+    .\port$18573$3 (\$340 ),
+    .\port$18745$3 (\$341 ),
+    .\port$19381$0 (\$342 ),
+    .\port$19383$0 (\$343 ),
+    .\port$19385$0 (\$344 ),
+    .\port$19387$0 (\$345 ),
+    .\port$19391$0 (\$346 ),
     .r__0__data(r_sram__data),
     .r__0__enable(r__0__enable),
     .r__0__grant(r_sram__grant),
@@ -8639,7 +8639,7 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
     .fill(fill),
     .fill_row(fill_row),
     .\port$16526$0 (\$173 ),
-    .\port$18080$0 (alloc_vm),
+    .\port$18083$0 (alloc_vm),
     .r_port__addr(w_look__0[5:0]),
     .\r_port__addr$12 (w_look__1[5:0]),
     .\r_port__addr$16 (w_look__2[5:0]),
@@ -9527,7 +9527,7 @@ module \postern.blocks.borrowed (rst, r_port__addr, write, write_row, write_data
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.blocks.bought (rst, write, \port$16526$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18080$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
+module \postern.blocks.bought (rst, write, \port$16526$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18083$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
 , \r_port__addr$28 , \r_port__addr$16 , \r_port__addr$32 , \r_port__addr$20 , \r_port__addr$36 , write_row, clk);
   input clk;
   wire clk;
@@ -9557,8 +9557,8 @@ module \postern.blocks.bought (rst, write, \port$16526$0 , \r_port__addr$40 , da
   wire [5:0] fill_row;
   input \port$16526$0 ;
   wire \port$16526$0 ;
-  input [2:0] \port$18080$0 ;
-  wire [2:0] \port$18080$0 ;
+  input [2:0] \port$18083$0 ;
+  wire [2:0] \port$18083$0 ;
   input [5:0] r_port__addr;
   wire [5:0] r_port__addr;
   input [5:0] \r_port__addr$12 ;
@@ -9692,8 +9692,8 @@ module \postern.blocks.bought (rst, write, \port$16526$0 , \r_port__addr$40 , da
   assign data_9 = cells[\r_port__addr$44 ];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
-  assign w_port__data = fill ? 4'h0 : { \port$18080$0 , \port$16526$0  };
-  assign write_data = { \port$18080$0 , \port$16526$0  };
+  assign w_port__data = fill ? 4'h0 : { \port$18083$0 , \port$16526$0  };
+  assign write_data = { \port$18083$0 , \port$16526$0  };
   assign row_0 = r_port__addr;
   assign r_port__data = data_0;
   assign row_1 = \r_port__addr$12 ;
@@ -10775,7 +10775,7 @@ endmodule
 
 module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, look_acknowledged, source_open, source_draining, target_alive, target_open, refuse, walk_last, changed, will_walk, look_permits, source_generation, target_generation, look_generation, look_own_generation, idle, fill_row
 , fill, opened, closed, refused, states__0, open, states__1, states__2, states__3, states__4, states__5, states__6, states__7, walking, walk_vm, walk_step, dying, killing, kill_vm, kill_step, walk
-, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18112$0 , \port$18126$0 , \port$18140$0 , \port$18154$0 , \port$18168$0 , \port$18182$0 , \port$18196$0 , \port$18210$0 , clk);
+, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18115$0 , \port$18129$0 , \port$18143$0 , \port$18157$0 , \port$18171$0 , \port$18185$0 , \port$18199$0 , \port$18213$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire [7:0] \$1 ;
   wire \$10 ;
@@ -11480,22 +11480,22 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire permit_half;
   output permitted;
   wire permitted;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
+  input \port$18115$0 ;
+  wire \port$18115$0 ;
+  input \port$18129$0 ;
+  wire \port$18129$0 ;
+  input \port$18143$0 ;
+  wire \port$18143$0 ;
+  input \port$18157$0 ;
+  wire \port$18157$0 ;
+  input \port$18171$0 ;
+  wire \port$18171$0 ;
+  input \port$18185$0 ;
+  wire \port$18185$0 ;
+  input \port$18199$0 ;
+  wire \port$18199$0 ;
+  input \port$18213$0 ;
+  wire \port$18213$0 ;
   output refuse;
   wire refuse;
   output [7:0] refused;
@@ -12207,11 +12207,11 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign \$325  = rest | \$324 ;
   assign \$326  = ~ kill;
   assign \$327  = busy & \$326 ;
-  assign \$328  = kill_vm[0] ? \port$18210$0  : \port$18196$0 ;
-  assign \$329  = kill_vm[0] ? \port$18182$0  : \port$18168$0 ;
+  assign \$328  = kill_vm[0] ? \port$18213$0  : \port$18199$0 ;
+  assign \$329  = kill_vm[0] ? \port$18185$0  : \port$18171$0 ;
   assign \$330  = kill_vm[1] ? \$328  : \$329 ;
-  assign \$331  = kill_vm[0] ? \port$18154$0  : \port$18140$0 ;
-  assign \$332  = kill_vm[0] ? \port$18126$0  : \port$18112$0 ;
+  assign \$331  = kill_vm[0] ? \port$18157$0  : \port$18143$0 ;
+  assign \$332  = kill_vm[0] ? \port$18129$0  : \port$18115$0 ;
   assign \$333  = kill_vm[1] ? \$331  : \$332 ;
   assign \$334  = kill_vm[2] ? \$330  : \$333 ;
   assign \$335  = \$signal  & \$334 ;
@@ -12690,7 +12690,7 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign permit_half = 1'h0;
   assign \write$87  = ends;
   assign \write_data$88  = \$106 [7:0];
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
   assign closed[7] = \$59 ;
   assign closed[6] = \$55 ;
   assign closed[5] = \$51 ;
@@ -18208,7 +18208,7 @@ module \postern.faults.write_turn (rst, \port$9281$0 , \port$10499$0 , \port$117
 endmodule
 
 module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_resident, vm, available, loan_over, opened, closed, open, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting
-, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18112$0 , \port$18126$0 , \port$18140$0 , \port$18154$0 , \port$18168$0 , \port$18182$0 , \port$18196$0 , \port$18210$0 , clk
+, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18115$0 , \port$18129$0 , \port$18143$0 , \port$18157$0 , \port$18171$0 , \port$18185$0 , \port$18199$0 , \port$18213$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
@@ -19159,22 +19159,22 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
+  input \port$18115$0 ;
+  wire \port$18115$0 ;
+  input \port$18129$0 ;
+  wire \port$18129$0 ;
+  input \port$18143$0 ;
+  wire \port$18143$0 ;
+  input \port$18157$0 ;
+  wire \port$18157$0 ;
+  input \port$18171$0 ;
+  wire \port$18171$0 ;
+  input \port$18185$0 ;
+  wire \port$18185$0 ;
+  input \port$18199$0 ;
+  wire \port$18199$0 ;
+  input \port$18213$0 ;
+  wire \port$18213$0 ;
   input [7:0] refusing;
   wire [7:0] refusing;
   output [3:0] residents__0;
@@ -19366,35 +19366,35 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   assign \$325  = ~ \$324 ;
   assign \$326  = fired & \$325 ;
   assign \$327  = \$326  | fires;
-  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18112$0  };
+  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18115$0  };
   assign \$328  = ! vm;
   assign \$330  = clear | test;
   assign written_0 = \$329  & \$330 ;
-  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18126$0  };
+  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18129$0  };
   assign \$331  = vm == 1'h1;
   assign \$333  = clear | test;
   assign written_1 = \$332  & \$333 ;
-  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18140$0  };
+  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18143$0  };
   assign \$334  = vm == 2'h2;
   assign \$336  = clear | test;
   assign written_2 = \$335  & \$336 ;
-  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18154$0  };
+  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18157$0  };
   assign \$337  = vm == 2'h3;
   assign \$339  = clear | test;
   assign written_3 = \$338  & \$339 ;
-  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18168$0  };
+  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18171$0  };
   assign \$340  = vm == 3'h4;
   assign \$342  = clear | test;
   assign written_4 = \$341  & \$342 ;
-  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18182$0  };
+  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18185$0  };
   assign \$343  = vm == 3'h5;
   assign \$345  = clear | test;
   assign written_5 = \$344  & \$345 ;
-  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18196$0  };
+  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18199$0  };
   assign \$346  = vm == 3'h6;
   assign \$348  = clear | test;
   assign written_6 = \$347  & \$348 ;
-  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18210$0  };
+  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18213$0  };
   assign \$349  = vm == 3'h7;
   assign \$351  = clear | test;
   assign written_7 = \$350  & \$351 ;
@@ -20997,7 +20997,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
     end
   end
   assign chosen = \$810 [7:0];
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
   assign \residents__0.valid  = residents__0[3];
@@ -26977,8 +26977,8 @@ endmodule
 
 module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
-, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18226$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18115$0 , head__0, \port$18121$0 , \port$18129$0 , head__1, \port$18135$0 , \port$18143$0 , head__2, \port$18149$0 
+, \port$18157$0 , head__3, \port$18163$0 , \port$18171$0 , head__4, \port$18177$0 , \port$18185$0 , head__5, \port$18191$0 , \port$18199$0 , head__6, \port$18205$0 , \port$18213$0 , head__7, \port$18219$0 , w_pool__word, w_sram__vm, \port$18229$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
@@ -28347,40 +28347,40 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input [1:0] \port$18118$0 ;
-  wire [1:0] \port$18118$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input [1:0] \port$18132$0 ;
-  wire [1:0] \port$18132$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input [1:0] \port$18146$0 ;
-  wire [1:0] \port$18146$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input [1:0] \port$18160$0 ;
-  wire [1:0] \port$18160$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input [1:0] \port$18174$0 ;
-  wire [1:0] \port$18174$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input [1:0] \port$18188$0 ;
-  wire [1:0] \port$18188$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input [1:0] \port$18202$0 ;
-  wire [1:0] \port$18202$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
-  input [1:0] \port$18216$0 ;
-  wire [1:0] \port$18216$0 ;
-  output [17:0] \port$18226$3 ;
-  wire [17:0] \port$18226$3 ;
+  input \port$18115$0 ;
+  wire \port$18115$0 ;
+  input [1:0] \port$18121$0 ;
+  wire [1:0] \port$18121$0 ;
+  input \port$18129$0 ;
+  wire \port$18129$0 ;
+  input [1:0] \port$18135$0 ;
+  wire [1:0] \port$18135$0 ;
+  input \port$18143$0 ;
+  wire \port$18143$0 ;
+  input [1:0] \port$18149$0 ;
+  wire [1:0] \port$18149$0 ;
+  input \port$18157$0 ;
+  wire \port$18157$0 ;
+  input [1:0] \port$18163$0 ;
+  wire [1:0] \port$18163$0 ;
+  input \port$18171$0 ;
+  wire \port$18171$0 ;
+  input [1:0] \port$18177$0 ;
+  wire [1:0] \port$18177$0 ;
+  input \port$18185$0 ;
+  wire \port$18185$0 ;
+  input [1:0] \port$18191$0 ;
+  wire [1:0] \port$18191$0 ;
+  input \port$18199$0 ;
+  wire \port$18199$0 ;
+  input [1:0] \port$18205$0 ;
+  wire [1:0] \port$18205$0 ;
+  input \port$18213$0 ;
+  wire \port$18213$0 ;
+  input [1:0] \port$18219$0 ;
+  wire [1:0] \port$18219$0 ;
+  output [17:0] \port$18229$3 ;
+  wire [17:0] \port$18229$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -29201,7 +29201,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign \$443  = take & { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -29636,20 +29636,20 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18112$0  & \$973 [23];
-  assign \$924  = \port$18126$0  & \$973 [24];
+  assign \$923  = \port$18115$0  & \$973 [23];
+  assign \$924  = \port$18129$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18140$0  & \$973 [25];
+  assign \$926  = \port$18143$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18154$0  & \$973 [26];
+  assign \$928  = \port$18157$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18168$0  & \$973 [27];
+  assign \$930  = \port$18171$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18182$0  & \$973 [28];
+  assign \$932  = \port$18185$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18196$0  & \$973 [29];
+  assign \$934  = \port$18199$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18210$0  & \$973 [30];
+  assign \$936  = \port$18213$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -29848,7 +29848,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18224$20 (\$969 [22:20]),
+    .\port$18227$20 (\$969 [22:20]),
     .\port$8135$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
@@ -29857,7 +29857,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18224$20 (\$969 [22:20]),
+    .\port$18227$20 (\$969 [22:20]),
     .\port$8135$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
@@ -30721,17 +30721,17 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign fresh = { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18226$3  = \$971 [20:3];
+  assign \port$18229$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -31438,7 +31438,7 @@ module \postern.port_0.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fill_row, fill, \port$18224$20 , clk);
+module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fill_row, fill, \port$18227$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -31451,8 +31451,8 @@ module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18224$20 ;
-  wire [2:0] \port$18224$20 ;
+  input [2:0] \port$18227$20 ;
+  wire [2:0] \port$18227$20 ;
   input \port$8135$0 ;
   wire \port$8135$0 ;
   wire [3:0] r_port__addr;
@@ -31491,11 +31491,11 @@ module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18224$20 , \port$8135$0  }];
+  assign data_0 = cells[{ \port$18227$20 , \port$8135$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18224$20 , \port$8135$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18227$20 , \port$8135$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -31535,19 +31535,19 @@ module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fil
           \$3  = 8'h90;
     endcase
   end
-  assign write_row = { \port$18224$20 , \port$8135$0  };
-  assign r_port__addr = { \port$18224$20 , \port$8135$0  };
-  assign row_0 = { \port$18224$20 , \port$8135$0  };
+  assign write_row = { \port$18227$20 , \port$8135$0  };
+  assign r_port__addr = { \port$18227$20 , \port$8135$0  };
+  assign row_0 = { \port$18227$20 , \port$8135$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8135$0 , w_port__en, data_0, \port$18224$20 , w_port__data, clk);
+module \postern.port_0.states (rst, \port$8135$0 , w_port__en, data_0, \port$18227$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18224$20 ;
-  wire [2:0] \port$18224$20 ;
+  input [2:0] \port$18227$20 ;
+  wire [2:0] \port$18227$20 ;
   input \port$8135$0 ;
   wire \port$8135$0 ;
   wire [3:0] r_port__addr;
@@ -31584,15 +31584,15 @@ module \postern.port_0.states (rst, \port$8135$0 , w_port__en, data_0, \port$182
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18224$20 , \port$8135$0  }] <= w_port__data;
+      cells[{ \port$18227$20 , \port$8135$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18224$20 , \port$8135$0  }];
+  assign data_0 = cells[{ \port$18227$20 , \port$8135$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18224$20 , \port$8135$0  };
-  assign write_row = { \port$18224$20 , \port$8135$0  };
+  assign w_port__addr = { \port$18227$20 , \port$8135$0  };
+  assign write_row = { \port$18227$20 , \port$8135$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18224$20 , \port$8135$0  };
-  assign row_0 = { \port$18224$20 , \port$8135$0  };
+  assign r_port__addr = { \port$18227$20 , \port$8135$0  };
+  assign row_0 = { \port$18227$20 , \port$8135$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -31822,8 +31822,8 @@ endmodule
 
 module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
-, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18398$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18115$0 , head__0, \port$18121$0 , \port$18129$0 , head__1, \port$18135$0 , \port$18143$0 , head__2, \port$18149$0 
+, \port$18157$0 , head__3, \port$18163$0 , \port$18171$0 , head__4, \port$18177$0 , \port$18185$0 , head__5, \port$18191$0 , \port$18199$0 , head__6, \port$18205$0 , \port$18213$0 , head__7, \port$18219$0 , w_pool__word, w_sram__vm, \port$18401$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
@@ -33192,40 +33192,40 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input [1:0] \port$18118$0 ;
-  wire [1:0] \port$18118$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input [1:0] \port$18132$0 ;
-  wire [1:0] \port$18132$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input [1:0] \port$18146$0 ;
-  wire [1:0] \port$18146$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input [1:0] \port$18160$0 ;
-  wire [1:0] \port$18160$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input [1:0] \port$18174$0 ;
-  wire [1:0] \port$18174$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input [1:0] \port$18188$0 ;
-  wire [1:0] \port$18188$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input [1:0] \port$18202$0 ;
-  wire [1:0] \port$18202$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
-  input [1:0] \port$18216$0 ;
-  wire [1:0] \port$18216$0 ;
-  output [17:0] \port$18398$3 ;
-  wire [17:0] \port$18398$3 ;
+  input \port$18115$0 ;
+  wire \port$18115$0 ;
+  input [1:0] \port$18121$0 ;
+  wire [1:0] \port$18121$0 ;
+  input \port$18129$0 ;
+  wire \port$18129$0 ;
+  input [1:0] \port$18135$0 ;
+  wire [1:0] \port$18135$0 ;
+  input \port$18143$0 ;
+  wire \port$18143$0 ;
+  input [1:0] \port$18149$0 ;
+  wire [1:0] \port$18149$0 ;
+  input \port$18157$0 ;
+  wire \port$18157$0 ;
+  input [1:0] \port$18163$0 ;
+  wire [1:0] \port$18163$0 ;
+  input \port$18171$0 ;
+  wire \port$18171$0 ;
+  input [1:0] \port$18177$0 ;
+  wire [1:0] \port$18177$0 ;
+  input \port$18185$0 ;
+  wire \port$18185$0 ;
+  input [1:0] \port$18191$0 ;
+  wire [1:0] \port$18191$0 ;
+  input \port$18199$0 ;
+  wire \port$18199$0 ;
+  input [1:0] \port$18205$0 ;
+  wire [1:0] \port$18205$0 ;
+  input \port$18213$0 ;
+  wire \port$18213$0 ;
+  input [1:0] \port$18219$0 ;
+  wire [1:0] \port$18219$0 ;
+  output [17:0] \port$18401$3 ;
+  wire [17:0] \port$18401$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -34046,7 +34046,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign \$443  = take & { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -34481,20 +34481,20 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18112$0  & \$973 [23];
-  assign \$924  = \port$18126$0  & \$973 [24];
+  assign \$923  = \port$18115$0  & \$973 [23];
+  assign \$924  = \port$18129$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18140$0  & \$973 [25];
+  assign \$926  = \port$18143$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18154$0  & \$973 [26];
+  assign \$928  = \port$18157$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18168$0  & \$973 [27];
+  assign \$930  = \port$18171$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18182$0  & \$973 [28];
+  assign \$932  = \port$18185$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18196$0  & \$973 [29];
+  assign \$934  = \port$18199$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18210$0  & \$973 [30];
+  assign \$936  = \port$18213$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -34693,7 +34693,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18396$20 (\$969 [22:20]),
+    .\port$18399$20 (\$969 [22:20]),
     .\port$9353$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
@@ -34702,7 +34702,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18396$20 (\$969 [22:20]),
+    .\port$18399$20 (\$969 [22:20]),
     .\port$9353$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
@@ -35566,17 +35566,17 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign fresh = { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18398$3  = \$971 [20:3];
+  assign \port$18401$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -36283,7 +36283,7 @@ module \postern.port_1.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fill_row, fill, \port$18396$20 , clk);
+module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fill_row, fill, \port$18399$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -36296,8 +36296,8 @@ module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18396$20 ;
-  wire [2:0] \port$18396$20 ;
+  input [2:0] \port$18399$20 ;
+  wire [2:0] \port$18399$20 ;
   input \port$9353$0 ;
   wire \port$9353$0 ;
   wire [3:0] r_port__addr;
@@ -36336,11 +36336,11 @@ module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18396$20 , \port$9353$0  }];
+  assign data_0 = cells[{ \port$18399$20 , \port$9353$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18396$20 , \port$9353$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18399$20 , \port$9353$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
@@ -36380,19 +36380,19 @@ module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fil
           \$3  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$18396$20 , \port$9353$0  };
-  assign r_port__addr = { \port$18396$20 , \port$9353$0  };
-  assign row_0 = { \port$18396$20 , \port$9353$0  };
+  assign write_row = { \port$18399$20 , \port$9353$0  };
+  assign r_port__addr = { \port$18399$20 , \port$9353$0  };
+  assign row_0 = { \port$18399$20 , \port$9353$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9353$0 , w_port__en, data_0, \port$18396$20 , w_port__data, clk);
+module \postern.port_1.states (rst, \port$9353$0 , w_port__en, data_0, \port$18399$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18396$20 ;
-  wire [2:0] \port$18396$20 ;
+  input [2:0] \port$18399$20 ;
+  wire [2:0] \port$18399$20 ;
   input \port$9353$0 ;
   wire \port$9353$0 ;
   wire [3:0] r_port__addr;
@@ -36429,15 +36429,15 @@ module \postern.port_1.states (rst, \port$9353$0 , w_port__en, data_0, \port$183
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18396$20 , \port$9353$0  }] <= w_port__data;
+      cells[{ \port$18399$20 , \port$9353$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18396$20 , \port$9353$0  }];
+  assign data_0 = cells[{ \port$18399$20 , \port$9353$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18396$20 , \port$9353$0  };
-  assign write_row = { \port$18396$20 , \port$9353$0  };
+  assign w_port__addr = { \port$18399$20 , \port$9353$0  };
+  assign write_row = { \port$18399$20 , \port$9353$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18396$20 , \port$9353$0  };
-  assign row_0 = { \port$18396$20 , \port$9353$0  };
+  assign r_port__addr = { \port$18399$20 , \port$9353$0  };
+  assign row_0 = { \port$18399$20 , \port$9353$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -36667,8 +36667,8 @@ endmodule
 
 module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
-, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18570$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18115$0 , head__0, \port$18121$0 , \port$18129$0 , head__1, \port$18135$0 , \port$18143$0 , head__2, \port$18149$0 
+, \port$18157$0 , head__3, \port$18163$0 , \port$18171$0 , head__4, \port$18177$0 , \port$18185$0 , head__5, \port$18191$0 , \port$18199$0 , head__6, \port$18205$0 , \port$18213$0 , head__7, \port$18219$0 , w_pool__word, w_sram__vm, \port$18573$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -38037,40 +38037,40 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input [1:0] \port$18118$0 ;
-  wire [1:0] \port$18118$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input [1:0] \port$18132$0 ;
-  wire [1:0] \port$18132$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input [1:0] \port$18146$0 ;
-  wire [1:0] \port$18146$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input [1:0] \port$18160$0 ;
-  wire [1:0] \port$18160$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input [1:0] \port$18174$0 ;
-  wire [1:0] \port$18174$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input [1:0] \port$18188$0 ;
-  wire [1:0] \port$18188$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input [1:0] \port$18202$0 ;
-  wire [1:0] \port$18202$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
-  input [1:0] \port$18216$0 ;
-  wire [1:0] \port$18216$0 ;
-  output [17:0] \port$18570$3 ;
-  wire [17:0] \port$18570$3 ;
+  input \port$18115$0 ;
+  wire \port$18115$0 ;
+  input [1:0] \port$18121$0 ;
+  wire [1:0] \port$18121$0 ;
+  input \port$18129$0 ;
+  wire \port$18129$0 ;
+  input [1:0] \port$18135$0 ;
+  wire [1:0] \port$18135$0 ;
+  input \port$18143$0 ;
+  wire \port$18143$0 ;
+  input [1:0] \port$18149$0 ;
+  wire [1:0] \port$18149$0 ;
+  input \port$18157$0 ;
+  wire \port$18157$0 ;
+  input [1:0] \port$18163$0 ;
+  wire [1:0] \port$18163$0 ;
+  input \port$18171$0 ;
+  wire \port$18171$0 ;
+  input [1:0] \port$18177$0 ;
+  wire [1:0] \port$18177$0 ;
+  input \port$18185$0 ;
+  wire \port$18185$0 ;
+  input [1:0] \port$18191$0 ;
+  wire [1:0] \port$18191$0 ;
+  input \port$18199$0 ;
+  wire \port$18199$0 ;
+  input [1:0] \port$18205$0 ;
+  wire [1:0] \port$18205$0 ;
+  input \port$18213$0 ;
+  wire \port$18213$0 ;
+  input [1:0] \port$18219$0 ;
+  wire [1:0] \port$18219$0 ;
+  output [17:0] \port$18573$3 ;
+  wire [17:0] \port$18573$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -38891,7 +38891,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign \$443  = take & { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -39326,20 +39326,20 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18112$0  & \$973 [23];
-  assign \$924  = \port$18126$0  & \$973 [24];
+  assign \$923  = \port$18115$0  & \$973 [23];
+  assign \$924  = \port$18129$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18140$0  & \$973 [25];
+  assign \$926  = \port$18143$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18154$0  & \$973 [26];
+  assign \$928  = \port$18157$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18168$0  & \$973 [27];
+  assign \$930  = \port$18171$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18182$0  & \$973 [28];
+  assign \$932  = \port$18185$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18196$0  & \$973 [29];
+  assign \$934  = \port$18199$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18210$0  & \$973 [30];
+  assign \$936  = \port$18213$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -39539,7 +39539,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .fill(fill),
     .fill_row(fill_row),
     .\port$10571$0 (\$22 ),
-    .\port$18568$20 (\$969 [22:20]),
+    .\port$18571$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -39548,7 +39548,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .clk(clk),
     .data_0(data_0),
     .\port$10571$0 (\$22 ),
-    .\port$18568$20 (\$969 [22:20]),
+    .\port$18571$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -40411,17 +40411,17 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign fresh = { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18570$3  = \$971 [20:3];
+  assign \port$18573$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -41128,7 +41128,7 @@ module \postern.port_2.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fill_row, fill, \port$18568$20 , clk);
+module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fill_row, fill, \port$18571$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -41143,8 +41143,8 @@ module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fi
   wire [5:0] fill_row;
   input \port$10571$0 ;
   wire \port$10571$0 ;
-  input [2:0] \port$18568$20 ;
-  wire [2:0] \port$18568$20 ;
+  input [2:0] \port$18571$20 ;
+  wire [2:0] \port$18571$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -41181,11 +41181,11 @@ module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18568$20 , \port$10571$0  }];
+  assign data_0 = cells[{ \port$18571$20 , \port$10571$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18568$20 , \port$10571$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18571$20 , \port$10571$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
@@ -41225,21 +41225,21 @@ module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fi
           \$3  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$18568$20 , \port$10571$0  };
-  assign r_port__addr = { \port$18568$20 , \port$10571$0  };
-  assign row_0 = { \port$18568$20 , \port$10571$0  };
+  assign write_row = { \port$18571$20 , \port$10571$0  };
+  assign r_port__addr = { \port$18571$20 , \port$10571$0  };
+  assign row_0 = { \port$18571$20 , \port$10571$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$10571$0 , w_port__en, data_0, \port$18568$20 , w_port__data, clk);
+module \postern.port_2.states (rst, \port$10571$0 , w_port__en, data_0, \port$18571$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
   input \port$10571$0 ;
   wire \port$10571$0 ;
-  input [2:0] \port$18568$20 ;
-  wire [2:0] \port$18568$20 ;
+  input [2:0] \port$18571$20 ;
+  wire [2:0] \port$18571$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -41274,15 +41274,15 @@ module \postern.port_2.states (rst, \port$10571$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18568$20 , \port$10571$0  }] <= w_port__data;
+      cells[{ \port$18571$20 , \port$10571$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18568$20 , \port$10571$0  }];
+  assign data_0 = cells[{ \port$18571$20 , \port$10571$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18568$20 , \port$10571$0  };
-  assign write_row = { \port$18568$20 , \port$10571$0  };
+  assign w_port__addr = { \port$18571$20 , \port$10571$0  };
+  assign write_row = { \port$18571$20 , \port$10571$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18568$20 , \port$10571$0  };
-  assign row_0 = { \port$18568$20 , \port$10571$0  };
+  assign r_port__addr = { \port$18571$20 , \port$10571$0  };
+  assign row_0 = { \port$18571$20 , \port$10571$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -41512,8 +41512,8 @@ endmodule
 
 module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
 , written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18112$0 , head__0, \port$18118$0 , \port$18126$0 , head__1, \port$18132$0 , \port$18140$0 , head__2, \port$18146$0 
-, \port$18154$0 , head__3, \port$18160$0 , \port$18168$0 , head__4, \port$18174$0 , \port$18182$0 , head__5, \port$18188$0 , \port$18196$0 , head__6, \port$18202$0 , \port$18210$0 , head__7, \port$18216$0 , w_pool__word, w_sram__vm, \port$18742$3 , w_engine__payload, r_sram__vm, r_sram__word
+, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18115$0 , head__0, \port$18121$0 , \port$18129$0 , head__1, \port$18135$0 , \port$18143$0 , head__2, \port$18149$0 
+, \port$18157$0 , head__3, \port$18163$0 , \port$18171$0 , head__4, \port$18177$0 , \port$18185$0 , head__5, \port$18191$0 , \port$18199$0 , head__6, \port$18205$0 , \port$18213$0 , head__7, \port$18219$0 , w_pool__word, w_sram__vm, \port$18745$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
@@ -42882,40 +42882,40 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18112$0 ;
-  wire \port$18112$0 ;
-  input [1:0] \port$18118$0 ;
-  wire [1:0] \port$18118$0 ;
-  input \port$18126$0 ;
-  wire \port$18126$0 ;
-  input [1:0] \port$18132$0 ;
-  wire [1:0] \port$18132$0 ;
-  input \port$18140$0 ;
-  wire \port$18140$0 ;
-  input [1:0] \port$18146$0 ;
-  wire [1:0] \port$18146$0 ;
-  input \port$18154$0 ;
-  wire \port$18154$0 ;
-  input [1:0] \port$18160$0 ;
-  wire [1:0] \port$18160$0 ;
-  input \port$18168$0 ;
-  wire \port$18168$0 ;
-  input [1:0] \port$18174$0 ;
-  wire [1:0] \port$18174$0 ;
-  input \port$18182$0 ;
-  wire \port$18182$0 ;
-  input [1:0] \port$18188$0 ;
-  wire [1:0] \port$18188$0 ;
-  input \port$18196$0 ;
-  wire \port$18196$0 ;
-  input [1:0] \port$18202$0 ;
-  wire [1:0] \port$18202$0 ;
-  input \port$18210$0 ;
-  wire \port$18210$0 ;
-  input [1:0] \port$18216$0 ;
-  wire [1:0] \port$18216$0 ;
-  output [17:0] \port$18742$3 ;
-  wire [17:0] \port$18742$3 ;
+  input \port$18115$0 ;
+  wire \port$18115$0 ;
+  input [1:0] \port$18121$0 ;
+  wire [1:0] \port$18121$0 ;
+  input \port$18129$0 ;
+  wire \port$18129$0 ;
+  input [1:0] \port$18135$0 ;
+  wire [1:0] \port$18135$0 ;
+  input \port$18143$0 ;
+  wire \port$18143$0 ;
+  input [1:0] \port$18149$0 ;
+  wire [1:0] \port$18149$0 ;
+  input \port$18157$0 ;
+  wire \port$18157$0 ;
+  input [1:0] \port$18163$0 ;
+  wire [1:0] \port$18163$0 ;
+  input \port$18171$0 ;
+  wire \port$18171$0 ;
+  input [1:0] \port$18177$0 ;
+  wire [1:0] \port$18177$0 ;
+  input \port$18185$0 ;
+  wire \port$18185$0 ;
+  input [1:0] \port$18191$0 ;
+  wire [1:0] \port$18191$0 ;
+  input \port$18199$0 ;
+  wire \port$18199$0 ;
+  input [1:0] \port$18205$0 ;
+  wire [1:0] \port$18205$0 ;
+  input \port$18213$0 ;
+  wire \port$18213$0 ;
+  input [1:0] \port$18219$0 ;
+  wire [1:0] \port$18219$0 ;
+  output [17:0] \port$18745$3 ;
+  wire [17:0] \port$18745$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -43736,7 +43736,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign \$443  = take & { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -44171,20 +44171,20 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18112$0  & \$973 [23];
-  assign \$924  = \port$18126$0  & \$973 [24];
+  assign \$923  = \port$18115$0  & \$973 [23];
+  assign \$924  = \port$18129$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18140$0  & \$973 [25];
+  assign \$926  = \port$18143$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18154$0  & \$973 [26];
+  assign \$928  = \port$18157$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18168$0  & \$973 [27];
+  assign \$930  = \port$18171$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18182$0  & \$973 [28];
+  assign \$932  = \port$18185$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18196$0  & \$973 [29];
+  assign \$934  = \port$18199$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18210$0  & \$973 [30];
+  assign \$936  = \port$18213$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -44384,7 +44384,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .fill(fill),
     .fill_row(fill_row),
     .\port$11789$0 (\$22 ),
-    .\port$18740$20 (\$969 [22:20]),
+    .\port$18743$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -44393,7 +44393,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .clk(clk),
     .data_0(data_0),
     .\port$11789$0 (\$22 ),
-    .\port$18740$20 (\$969 [22:20]),
+    .\port$18743$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -45256,17 +45256,17 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18216$0 , \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0  };
+  assign fresh = { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18210$0 , \port$18196$0 , \port$18182$0 , \port$18168$0 , \port$18154$0 , \port$18140$0 , \port$18126$0 , \port$18112$0  };
+  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18742$3  = \$971 [20:3];
+  assign \port$18745$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -45973,7 +45973,7 @@ module \postern.port_3.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fill_row, fill, \port$18740$20 , clk);
+module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fill_row, fill, \port$18743$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -45988,8 +45988,8 @@ module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fi
   wire [5:0] fill_row;
   input \port$11789$0 ;
   wire \port$11789$0 ;
-  input [2:0] \port$18740$20 ;
-  wire [2:0] \port$18740$20 ;
+  input [2:0] \port$18743$20 ;
+  wire [2:0] \port$18743$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -46026,11 +46026,11 @@ module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18740$20 , \port$11789$0  }];
+  assign data_0 = cells[{ \port$18743$20 , \port$11789$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18740$20 , \port$11789$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18743$20 , \port$11789$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
@@ -46070,21 +46070,21 @@ module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fi
           \$3  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$18740$20 , \port$11789$0  };
-  assign r_port__addr = { \port$18740$20 , \port$11789$0  };
-  assign row_0 = { \port$18740$20 , \port$11789$0  };
+  assign write_row = { \port$18743$20 , \port$11789$0  };
+  assign r_port__addr = { \port$18743$20 , \port$11789$0  };
+  assign row_0 = { \port$18743$20 , \port$11789$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$11789$0 , w_port__en, data_0, \port$18740$20 , w_port__data, clk);
+module \postern.port_3.states (rst, \port$11789$0 , w_port__en, data_0, \port$18743$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
   input \port$11789$0 ;
   wire \port$11789$0 ;
-  input [2:0] \port$18740$20 ;
-  wire [2:0] \port$18740$20 ;
+  input [2:0] \port$18743$20 ;
+  wire [2:0] \port$18743$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -46119,15 +46119,15 @@ module \postern.port_3.states (rst, \port$11789$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18740$20 , \port$11789$0  }] <= w_port__data;
+      cells[{ \port$18743$20 , \port$11789$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18740$20 , \port$11789$0  }];
+  assign data_0 = cells[{ \port$18743$20 , \port$11789$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18740$20 , \port$11789$0  };
-  assign write_row = { \port$18740$20 , \port$11789$0  };
+  assign w_port__addr = { \port$18743$20 , \port$11789$0  };
+  assign write_row = { \port$18743$20 , \port$11789$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18740$20 , \port$11789$0  };
-  assign row_0 = { \port$18740$20 , \port$11789$0  };
+  assign r_port__addr = { \port$18743$20 , \port$11789$0  };
+  assign row_0 = { \port$18743$20 , \port$11789$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -46602,8 +46602,8 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$47
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17736$0 (new_sent),
+    .\port$17737$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -46746,7 +46746,7 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$47
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -46759,10 +46759,10 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17736$0 ;
+  wire [4:0] \port$17736$0 ;
+  input [4:0] \port$17737$0 ;
+  wire [4:0] \port$17737$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -46801,8 +46801,8 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
+  assign write_data = { \port$17737$0 , \port$17736$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47126,8 +47126,8 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17736$0 (new_sent),
+    .\port$17737$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47270,7 +47270,7 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47283,10 +47283,10 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17736$0 ;
+  wire [4:0] \port$17736$0 ;
+  input [4:0] \port$17737$0 ;
+  wire [4:0] \port$17737$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47325,8 +47325,8 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
+  assign write_data = { \port$17737$0 , \port$17736$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47650,8 +47650,8 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17736$0 (new_sent),
+    .\port$17737$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47794,7 +47794,7 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47807,10 +47807,10 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17736$0 ;
+  wire [4:0] \port$17736$0 ;
+  input [4:0] \port$17737$0 ;
+  wire [4:0] \port$17737$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47849,8 +47849,8 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
+  assign write_data = { \port$17737$0 , \port$17736$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48174,8 +48174,8 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17736$0 (new_sent),
+    .\port$17737$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48318,7 +48318,7 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48331,10 +48331,10 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17736$0 ;
+  wire [4:0] \port$17736$0 ;
+  input [4:0] \port$17737$0 ;
+  wire [4:0] \port$17737$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48373,8 +48373,8 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
+  assign write_data = { \port$17737$0 , \port$17736$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48698,8 +48698,8 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17736$0 (new_sent),
+    .\port$17737$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48842,7 +48842,7 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48855,10 +48855,10 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17736$0 ;
+  wire [4:0] \port$17736$0 ;
+  input [4:0] \port$17737$0 ;
+  wire [4:0] \port$17737$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48897,8 +48897,8 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
+  assign write_data = { \port$17737$0 , \port$17736$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -49222,8 +49222,8 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17736$0 (new_sent),
+    .\port$17737$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49366,7 +49366,7 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49379,10 +49379,10 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17736$0 ;
+  wire [4:0] \port$17736$0 ;
+  input [4:0] \port$17737$0 ;
+  wire [4:0] \port$17737$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49421,8 +49421,8 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
+  assign write_data = { \port$17737$0 , \port$17736$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -49746,8 +49746,8 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17736$0 (new_sent),
+    .\port$17737$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49890,7 +49890,7 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49903,10 +49903,10 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17736$0 ;
+  wire [4:0] \port$17736$0 ;
+  input [4:0] \port$17737$0 ;
+  wire [4:0] \port$17737$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49945,8 +49945,8 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
+  assign write_data = { \port$17737$0 , \port$17736$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50270,8 +50270,8 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17733$0 (new_sent),
-    .\port$17734$0 (new_stop),
+    .\port$17736$0 (new_sent),
+    .\port$17737$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -50414,7 +50414,7 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17733$0 , \port$17734$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -50427,10 +50427,10 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17733$0 ;
-  wire [4:0] \port$17733$0 ;
-  input [4:0] \port$17734$0 ;
-  wire [4:0] \port$17734$0 ;
+  input [4:0] \port$17736$0 ;
+  wire [4:0] \port$17736$0 ;
+  input [4:0] \port$17737$0 ;
+  wire [4:0] \port$17737$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -50469,8 +50469,8 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17734$0 , \port$17733$0  };
-  assign write_data = { \port$17734$0 , \port$17733$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
+  assign write_data = { \port$17737$0 , \port$17736$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -58003,7 +58003,7 @@ module \postern.read_engine.arbiter (rst, \port$7444$0 , \port$7451$0 , \port$74
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19378$0 , \port$19380$0 , \port$19382$0 , \port$19384$0 , block, clk);
+module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19381$0 , \port$19383$0 , \port$19385$0 , \port$19387$0 , block, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire [3:0] \$1 ;
   wire [7:0] \$10 ;
@@ -58017,15 +58017,18 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
-  reg [2:0] \$20 ;
-  reg \$21 ;
-  reg [6:0] \$22 ;
-  reg [6:0] \$23 ;
-  reg [6:0] \$24 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  reg [2:0] \$23 ;
+  reg \$24 ;
   reg [6:0] \$25 ;
-  reg \$26 ;
-  reg [5:0] \$27 ;
+  reg [6:0] \$26 ;
+  reg [6:0] \$27 ;
+  reg [6:0] \$28 ;
+  reg \$29 ;
   wire \$3 ;
+  reg [5:0] \$30 ;
   wire [7:0] \$4 ;
   wire \$5 ;
   wire [7:0] \$6 ;
@@ -58047,14 +58050,14 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   output first;
   reg first = 1'h0;
   reg [2:0] phase = 3'h0;
-  output [5:0] \port$19378$0 ;
-  wire [5:0] \port$19378$0 ;
-  output [5:0] \port$19380$0 ;
-  wire [5:0] \port$19380$0 ;
-  output [5:0] \port$19382$0 ;
-  wire [5:0] \port$19382$0 ;
-  output [5:0] \port$19384$0 ;
-  wire [5:0] \port$19384$0 ;
+  output [5:0] \port$19381$0 ;
+  wire [5:0] \port$19381$0 ;
+  output [5:0] \port$19383$0 ;
+  wire [5:0] \port$19383$0 ;
+  output [5:0] \port$19385$0 ;
+  wire [5:0] \port$19385$0 ;
+  output [5:0] \port$19387$0 ;
+  wire [5:0] \port$19387$0 ;
   reg [6:0] row_0 = 7'h00;
   reg [6:0] row_1 = 7'h00;
   reg [6:0] row_2 = 7'h00;
@@ -58091,139 +58094,142 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   assign \$8  = row_2 + 1'h1;
   assign \$9  = ~ busy;
   assign \$10  = row_3 + 1'h1;
-  assign \$11  = ~ busy;
-  assign \$12  = \$11  & dirty;
-  assign \$14  = ~ row_0[6];
-  assign scrub__0__want = busy & \$14 ;
-  assign \$15  = ~ row_1[6];
-  assign scrub__1__want = busy & \$15 ;
-  assign \$16  = ~ row_2[6];
-  assign scrub__2__want = busy & \$16 ;
-  assign \$17  = ~ row_3[6];
-  assign scrub__3__want = busy & \$17 ;
-  assign \$18  = & done;
-  assign \$19  = busy & \$18 ;
+  assign \$11  = & done;
+  assign \$12  = busy & \$11 ;
+  assign \$13  = ~ busy;
+  assign \$14  = \$13  & dirty;
+  assign \$16  = ~ row_0[6];
+  assign scrub__0__want = busy & \$16 ;
+  assign \$17  = ~ row_1[6];
+  assign scrub__1__want = busy & \$17 ;
+  assign \$18  = ~ row_2[6];
+  assign scrub__2__want = busy & \$18 ;
+  assign \$19  = ~ row_3[6];
+  assign scrub__3__want = busy & \$19 ;
+  assign \$20  = & done;
+  assign \$21  = busy & \$20 ;
+  assign \$22  = & done;
+  assign clean = \$21  & \$22 ;
   always @(posedge clk)
-    phase <= \$20 ;
+    phase <= \$23 ;
   always @(posedge clk)
-    first <= \$21 ;
+    first <= \$24 ;
   always @(posedge clk)
-    row_0 <= \$22 ;
+    row_0 <= \$25 ;
   always @(posedge clk)
-    row_1 <= \$23 ;
+    row_1 <= \$26 ;
   always @(posedge clk)
-    row_2 <= \$24 ;
+    row_2 <= \$27 ;
   always @(posedge clk)
-    row_3 <= \$25 ;
+    row_3 <= \$28 ;
   always @(posedge clk)
-    busy <= \$26 ;
+    busy <= \$29 ;
   always @(posedge clk)
-    block <= \$27 ;
+    block <= \$30 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$20  = \$1 [2:0];
+    \$23  = \$1 [2:0];
     if (rst) begin
-      \$20  = 3'h0;
+      \$23  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$21  = \$2 ;
+    \$24  = \$2 ;
     if (rst) begin
-      \$21  = 1'h0;
+      \$24  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$22  = row_0;
+    \$25  = row_0;
     if (\$3 ) begin
-      \$22  = 7'h00;
+      \$25  = 7'h00;
     end else if (scrub__0__taken) begin
-      \$22  = \$4 [6:0];
+      \$25  = \$4 [6:0];
     end
     if (rst) begin
-      \$22  = 7'h00;
+      \$25  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$23  = row_1;
+    \$26  = row_1;
     if (\$5 ) begin
-      \$23  = 7'h00;
+      \$26  = 7'h00;
     end else if (scrub__1__taken) begin
-      \$23  = \$6 [6:0];
+      \$26  = \$6 [6:0];
     end
     if (rst) begin
-      \$23  = 7'h00;
+      \$26  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$24  = row_2;
+    \$27  = row_2;
     if (\$7 ) begin
-      \$24  = 7'h00;
+      \$27  = 7'h00;
     end else if (scrub__2__taken) begin
-      \$24  = \$8 [6:0];
+      \$27  = \$8 [6:0];
     end
     if (rst) begin
-      \$24  = 7'h00;
+      \$27  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$25  = row_3;
+    \$28  = row_3;
     if (\$9 ) begin
-      \$25  = 7'h00;
+      \$28  = 7'h00;
     end else if (scrub__3__taken) begin
-      \$25  = \$10 [6:0];
+      \$28  = \$10 [6:0];
     end
     if (rst) begin
-      \$25  = 7'h00;
+      \$28  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$26  = busy;
-    if (clean) begin
-      \$26  = 1'h0;
-    end else if (\$13 ) begin
-      \$26  = 1'h1;
+    \$29  = busy;
+    if (\$12 ) begin
+      \$29  = 1'h0;
+    end else if (\$15 ) begin
+      \$29  = 1'h1;
     end
     if (rst) begin
-      \$26  = 1'h0;
+      \$29  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
-    \$27  = block;
-    if (clean) begin
-    end else if (\$13 ) begin
-      \$27  = \block$16 ;
+    \$30  = block;
+    if (\$12 ) begin
+    end else if (\$15 ) begin
+      \$30  = \block$16 ;
     end
     if (rst) begin
-      \$27  = 6'h00;
+      \$30  = 6'h00;
     end
   end
   assign scrub__0__row = { block, row_0[5:0] };
   assign scrub__1__row = { block, row_1[5:0] };
   assign scrub__2__row = { block, row_2[5:0] };
   assign scrub__3__row = { block, row_3[5:0] };
-  assign \port$19378$0  = row_0[5:0];
-  assign \port$19380$0  = row_1[5:0];
-  assign \port$19382$0  = row_2[5:0];
-  assign \port$19384$0  = row_3[5:0];
+  assign \port$19381$0  = row_0[5:0];
+  assign \port$19383$0  = row_1[5:0];
+  assign \port$19385$0  = row_2[5:0];
+  assign \port$19387$0  = row_3[5:0];
   assign done[3] = row_3[6];
   assign done[2] = row_2[6];
   assign done[1] = row_1[6];
   assign done[0] = row_0[6];
-  assign \$13  = \$12 ;
-  assign clean = \$19 ;
+  assign \$15  = \$14 ;
 endmodule
 
 module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__enable, w__0__data, w__1__request, w__1__enable, r__1__request, r__1__enable, w__1__data, w__2__request, w__2__enable, r__2__request, r__2__enable, w__2__data, w__3__request, w__3__enable, r__3__request, r__3__enable, w__3__data
 , scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, w__0__grant, r__0__grant, w__0__refused, r__0__refused, r__0__data, w__1__grant, r__1__grant, w__1__refused, r__1__refused, r__1__data, w__2__grant, r__2__grant, w__2__refused, r__2__refused, r__2__data, w__3__grant, r__3__grant
-, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18226$3 , r__0__vm, r__0__word, w__1__vm, \port$18398$3 , r__1__vm, r__1__word, w__2__vm, \port$18570$3 , r__2__vm, r__2__word, w__3__vm, \port$18742$3 
-, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19378$0 , \port$19380$0 , \port$19382$0 , \port$19384$0 , \port$19388$0 , clk);
+, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18229$3 , r__0__vm, r__0__word, w__1__vm, \port$18401$3 , r__1__vm, r__1__word, w__2__vm, \port$18573$3 , r__2__vm, r__2__word, w__3__vm, \port$18745$3 
+, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19381$0 , \port$19383$0 , \port$19385$0 , \port$19387$0 , \port$19391$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59031,24 +59037,24 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg passes_3_1 = 1'h0;
   reg passes_3_2 = 1'h0;
   reg passes_3_3 = 1'h0;
-  input [17:0] \port$18226$3 ;
-  wire [17:0] \port$18226$3 ;
-  input [17:0] \port$18398$3 ;
-  wire [17:0] \port$18398$3 ;
-  input [17:0] \port$18570$3 ;
-  wire [17:0] \port$18570$3 ;
-  input [17:0] \port$18742$3 ;
-  wire [17:0] \port$18742$3 ;
-  input [5:0] \port$19378$0 ;
-  wire [5:0] \port$19378$0 ;
-  input [5:0] \port$19380$0 ;
-  wire [5:0] \port$19380$0 ;
-  input [5:0] \port$19382$0 ;
-  wire [5:0] \port$19382$0 ;
-  input [5:0] \port$19384$0 ;
-  wire [5:0] \port$19384$0 ;
-  input [5:0] \port$19388$0 ;
-  wire [5:0] \port$19388$0 ;
+  input [17:0] \port$18229$3 ;
+  wire [17:0] \port$18229$3 ;
+  input [17:0] \port$18401$3 ;
+  wire [17:0] \port$18401$3 ;
+  input [17:0] \port$18573$3 ;
+  wire [17:0] \port$18573$3 ;
+  input [17:0] \port$18745$3 ;
+  wire [17:0] \port$18745$3 ;
+  input [5:0] \port$19381$0 ;
+  wire [5:0] \port$19381$0 ;
+  input [5:0] \port$19383$0 ;
+  wire [5:0] \port$19383$0 ;
+  input [5:0] \port$19385$0 ;
+  wire [5:0] \port$19385$0 ;
+  input [5:0] \port$19387$0 ;
+  wire [5:0] \port$19387$0 ;
+  input [5:0] \port$19391$0 ;
+  wire [5:0] \port$19391$0 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   input r__0__enable;
@@ -59529,7 +59535,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     _15_ <= lane_3_3[r_late_3[11:0]];
   end
   assign \r_port__data$316  = _15_;
-  assign \$236  = granted_0[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$236  = granted_0[3] ? { \port$18745$3 [17:14], w__3__data } : 36'h000000000;
   assign \$237  = ~ w_allowed[0];
   assign \$238  = w_enable_0 & \$237 ;
   assign \$239  = ~ w_allowed[0];
@@ -59597,19 +59603,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$301  = \$299  | \$300 ;
   assign \$302  = w__3__enable & granted_1[3];
   assign \$303  = \$301  | \$302 ;
-  assign \$304  = { w__0__vm, \port$18226$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
-  assign \$305  = { w__1__vm, \port$18398$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
+  assign \$304  = { w__0__vm, \port$18229$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
+  assign \$305  = { w__1__vm, \port$18401$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
   assign \$306  = \$304  | \$305 ;
-  assign \$307  = { w__2__vm, \port$18570$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
+  assign \$307  = { w__2__vm, \port$18573$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
   assign \$308  = \$306  | \$307 ;
-  assign \$309  = { w__3__vm, \port$18742$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
+  assign \$309  = { w__3__vm, \port$18745$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
   assign \$310  = \$308  | \$309 ;
-  assign \$311  = { \port$19388$0 , \port$19380$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
+  assign \$311  = { \port$19391$0 , \port$19383$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
   assign \$312  = \$310  | { 3'h0, \$311  };
-  assign \$313  = granted_1[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$314  = granted_1[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$315  = granted_1[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$316  = granted_1[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$313  = granted_1[0] ? { \port$18229$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$314  = granted_1[1] ? { \port$18401$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$315  = granted_1[2] ? { \port$18573$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$316  = granted_1[3] ? { \port$18745$3 [17:14], w__3__data } : 36'h000000000;
   assign \$317  = ~ w_allowed[1];
   assign \$318  = w_enable_1 & \$317 ;
   assign \$319  = ~ w_allowed[1];
@@ -59677,19 +59683,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$381  = \$379  | \$380 ;
   assign \$382  = w__3__enable & granted_2[3];
   assign \$383  = \$381  | \$382 ;
-  assign \$384  = { w__0__vm, \port$18226$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
-  assign \$385  = { w__1__vm, \port$18398$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
+  assign \$384  = { w__0__vm, \port$18229$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
+  assign \$385  = { w__1__vm, \port$18401$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
   assign \$386  = \$384  | \$385 ;
-  assign \$387  = { w__2__vm, \port$18570$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
+  assign \$387  = { w__2__vm, \port$18573$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
   assign \$388  = \$386  | \$387 ;
-  assign \$389  = { w__3__vm, \port$18742$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
+  assign \$389  = { w__3__vm, \port$18745$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
   assign \$390  = \$388  | \$389 ;
-  assign \$391  = { \port$19388$0 , \port$19382$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
+  assign \$391  = { \port$19391$0 , \port$19385$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
   assign \$392  = \$390  | { 3'h0, \$391  };
-  assign \$393  = granted_2[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$394  = granted_2[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$395  = granted_2[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$396  = granted_2[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$393  = granted_2[0] ? { \port$18229$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$394  = granted_2[1] ? { \port$18401$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$395  = granted_2[2] ? { \port$18573$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$396  = granted_2[3] ? { \port$18745$3 [17:14], w__3__data } : 36'h000000000;
   assign \$397  = ~ w_allowed[2];
   assign \$398  = w_enable_2 & \$397 ;
   assign \$399  = ~ w_allowed[2];
@@ -59757,19 +59763,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$461  = \$459  | \$460 ;
   assign \$462  = w__3__enable & granted_3[3];
   assign \$463  = \$461  | \$462 ;
-  assign \$464  = { w__0__vm, \port$18226$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
-  assign \$465  = { w__1__vm, \port$18398$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
+  assign \$464  = { w__0__vm, \port$18229$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
+  assign \$465  = { w__1__vm, \port$18401$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
   assign \$466  = \$464  | \$465 ;
-  assign \$467  = { w__2__vm, \port$18570$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
+  assign \$467  = { w__2__vm, \port$18573$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
   assign \$468  = \$466  | \$467 ;
-  assign \$469  = { w__3__vm, \port$18742$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
+  assign \$469  = { w__3__vm, \port$18745$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
   assign \$470  = \$468  | \$469 ;
-  assign \$471  = { \port$19388$0 , \port$19384$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
+  assign \$471  = { \port$19391$0 , \port$19387$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
   assign \$472  = \$470  | { 3'h0, \$471  };
-  assign \$473  = granted_3[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$474  = granted_3[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$475  = granted_3[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$476  = granted_3[3] ? { \port$18742$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$473  = granted_3[0] ? { \port$18229$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$474  = granted_3[1] ? { \port$18401$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$475  = granted_3[2] ? { \port$18573$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$476  = granted_3[3] ? { \port$18745$3 [17:14], w__3__data } : 36'h000000000;
   assign \$477  = ~ w_allowed[3];
   assign \$478  = w_enable_3 & \$477 ;
   assign \$479  = ~ w_allowed[3];
@@ -60094,13 +60100,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     word_3_2 <= \$611 ;
   always @(posedge clk)
     word_3_3 <= \$616 ;
-  assign \$1  = ! \port$18226$3 [1:0];
+  assign \$1  = ! \port$18229$3 [1:0];
   assign \$2  = w__0__request & \$1 ;
-  assign \$3  = ! \port$18398$3 [1:0];
+  assign \$3  = ! \port$18401$3 [1:0];
   assign \$4  = w__1__request & \$3 ;
-  assign \$5  = ! \port$18570$3 [1:0];
+  assign \$5  = ! \port$18573$3 [1:0];
   assign \$6  = w__2__request & \$5 ;
-  assign \$7  = ! \port$18742$3 [1:0];
+  assign \$7  = ! \port$18745$3 [1:0];
   assign \$8  = w__3__request & \$7 ;
   assign first_0 = scrub__0__want & scrub_first;
   assign accept = ~ first_0;
@@ -60155,13 +60161,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$50  = w_word_0_0 | w_word_0_1;
   assign \$51  = \$50  | w_word_0_2;
   assign \$52  = \$51  | w_word_0_3;
-  assign \$53  = \port$18226$3 [1:0] == 1'h1;
+  assign \$53  = \port$18229$3 [1:0] == 1'h1;
   assign \$54  = w__0__request & \$53 ;
-  assign \$55  = \port$18398$3 [1:0] == 1'h1;
+  assign \$55  = \port$18401$3 [1:0] == 1'h1;
   assign \$56  = w__1__request & \$55 ;
-  assign \$57  = \port$18570$3 [1:0] == 1'h1;
+  assign \$57  = \port$18573$3 [1:0] == 1'h1;
   assign \$58  = w__2__request & \$57 ;
-  assign \$59  = \port$18742$3 [1:0] == 1'h1;
+  assign \$59  = \port$18745$3 [1:0] == 1'h1;
   assign \$60  = w__3__request & \$59 ;
   assign first_1 = scrub__1__want & scrub_first;
   assign \accept$64  = ~ first_1;
@@ -60216,13 +60222,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$102  = w_word_1_0 | w_word_1_1;
   assign \$103  = \$102  | w_word_1_2;
   assign \$104  = \$103  | w_word_1_3;
-  assign \$105  = \port$18226$3 [1:0] == 2'h2;
+  assign \$105  = \port$18229$3 [1:0] == 2'h2;
   assign \$106  = w__0__request & \$105 ;
-  assign \$107  = \port$18398$3 [1:0] == 2'h2;
+  assign \$107  = \port$18401$3 [1:0] == 2'h2;
   assign \$108  = w__1__request & \$107 ;
-  assign \$109  = \port$18570$3 [1:0] == 2'h2;
+  assign \$109  = \port$18573$3 [1:0] == 2'h2;
   assign \$110  = w__2__request & \$109 ;
-  assign \$111  = \port$18742$3 [1:0] == 2'h2;
+  assign \$111  = \port$18745$3 [1:0] == 2'h2;
   assign \$112  = w__3__request & \$111 ;
   assign first_2 = scrub__2__want & scrub_first;
   assign \accept$106  = ~ first_2;
@@ -60277,13 +60283,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$154  = w_word_2_0 | w_word_2_1;
   assign \$155  = \$154  | w_word_2_2;
   assign \$156  = \$155  | w_word_2_3;
-  assign \$157  = \port$18226$3 [1:0] == 2'h3;
+  assign \$157  = \port$18229$3 [1:0] == 2'h3;
   assign \$158  = w__0__request & \$157 ;
-  assign \$159  = \port$18398$3 [1:0] == 2'h3;
+  assign \$159  = \port$18401$3 [1:0] == 2'h3;
   assign \$160  = w__1__request & \$159 ;
-  assign \$161  = \port$18570$3 [1:0] == 2'h3;
+  assign \$161  = \port$18573$3 [1:0] == 2'h3;
   assign \$162  = w__2__request & \$161 ;
-  assign \$163  = \port$18742$3 [1:0] == 2'h3;
+  assign \$163  = \port$18745$3 [1:0] == 2'h3;
   assign \$164  = w__3__request & \$163 ;
   assign first_3 = scrub__3__want & scrub_first;
   assign \accept$148  = ~ first_3;
@@ -60373,18 +60379,18 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$221  = \$219  | \$220 ;
   assign \$222  = w__3__enable & granted_0[3];
   assign \$223  = \$221  | \$222 ;
-  assign \$224  = { w__0__vm, \port$18226$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
-  assign \$225  = { w__1__vm, \port$18398$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
+  assign \$224  = { w__0__vm, \port$18229$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
+  assign \$225  = { w__1__vm, \port$18401$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
   assign \$226  = \$224  | \$225 ;
-  assign \$227  = { w__2__vm, \port$18570$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
+  assign \$227  = { w__2__vm, \port$18573$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
   assign \$228  = \$226  | \$227 ;
-  assign \$229  = { w__3__vm, \port$18742$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
+  assign \$229  = { w__3__vm, \port$18745$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
   assign \$230  = \$228  | \$229 ;
-  assign \$231  = { \port$19388$0 , \port$19378$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
+  assign \$231  = { \port$19391$0 , \port$19381$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
   assign \$232  = \$230  | { 3'h0, \$231  };
-  assign \$233  = granted_0[0] ? { \port$18226$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$234  = granted_0[1] ? { \port$18398$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$235  = granted_0[2] ? { \port$18570$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$233  = granted_0[0] ? { \port$18229$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$234  = granted_0[1] ? { \port$18401$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$235  = granted_0[2] ? { \port$18573$3 [17:14], w__2__data } : 36'h000000000;
   \postern.sram.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
     .\port$15216$0 (\$18 ),
@@ -60878,10 +60884,10 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     end
   end
   assign wanted_0 = { \$8 , \$6 , \$4 , \$2  };
-  assign w__0__word = \port$18226$3 [13:0];
-  assign w__1__word = \port$18398$3 [13:0];
-  assign w__2__word = \port$18570$3 [13:0];
-  assign w__3__word = \port$18742$3 [13:0];
+  assign w__0__word = \port$18229$3 [13:0];
+  assign w__1__word = \port$18401$3 [13:0];
+  assign w__2__word = \port$18573$3 [13:0];
+  assign w__3__word = \port$18745$3 [13:0];
   assign request = { \$8 , \$6 , \$4 , \$2  };
   assign grant = { \$676 , \$675 , \$674 , \$673  };
   assign \request$22  = { \$24 , \$22 , \$20 , \$18  };
@@ -60969,14 +60975,14 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \grant$189  = { \$688 , \$687 , \$686 , \$685  };
   assign \grant$190  = { \$696 , \$695 , \$694 , \$693  };
   assign \grant$191  = { \$704 , \$703 , \$702 , \$701  };
-  assign scrub__0__row = { \port$19388$0 , \port$19378$0  };
-  assign w__0__strobes = \port$18226$3 [17:14];
-  assign w__1__strobes = \port$18398$3 [17:14];
-  assign w__2__strobes = \port$18570$3 [17:14];
-  assign w__3__strobes = \port$18742$3 [17:14];
-  assign scrub__1__row = { \port$19388$0 , \port$19380$0  };
-  assign scrub__2__row = { \port$19388$0 , \port$19382$0  };
-  assign scrub__3__row = { \port$19388$0 , \port$19384$0  };
+  assign scrub__0__row = { \port$19391$0 , \port$19381$0  };
+  assign w__0__strobes = \port$18229$3 [17:14];
+  assign w__1__strobes = \port$18401$3 [17:14];
+  assign w__2__strobes = \port$18573$3 [17:14];
+  assign w__3__strobes = \port$18745$3 [17:14];
+  assign scrub__1__row = { \port$19391$0 , \port$19383$0  };
+  assign scrub__2__row = { \port$19391$0 , \port$19385$0  };
+  assign scrub__3__row = { \port$19391$0 , \port$19387$0  };
   assign \w_look__0.block  = w_look__0[5:0];
   assign \w_look__0.vm  = w_look__0[8:6];
   assign \r_look__0.block  = r_look__0[5:0];
@@ -67034,8 +67040,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_0(look_settled),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18080$0 (look_vm),
-    .\port$18086$0 (look_lane),
+    .\port$18083$0 (look_vm),
+    .\port$18089$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(write_data),
@@ -67057,10 +67063,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17762$0 (_lane),
-    .\port$17838$0 (source),
-    .\port$18080$0 (look_vm),
-    .\port$18086$0 (look_lane),
+    .\port$17765$0 (_lane),
+    .\port$17841$0 (source),
+    .\port$18083$0 (look_vm),
+    .\port$18089$0 (look_lane),
     .rst(rst),
     .write(\write$173 ),
     .write_data(\new ),
@@ -69302,7 +69308,7 @@ module \postern.write_engine.arbiter (rst, \port$2937$0 , accept, \port$4691$0 ,
   assign \port$4729$0  = \$65 ;
 endmodule
 
-module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18080$0 , \port$18086$0 , clk);
+module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18083$0 , \port$18089$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69313,10 +69319,10 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18080$0 ;
-  wire [2:0] \port$18080$0 ;
-  input \port$18086$0 ;
-  wire \port$18086$0 ;
+  input [2:0] \port$18083$0 ;
+  wire [2:0] \port$18083$0 ;
+  input \port$18089$0 ;
+  wire \port$18089$0 ;
   wire [3:0] r_port__addr;
   wire [1:0] r_port__data;
   wire [3:0] row_0;
@@ -69354,14 +69360,14 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18080$0 , \port$18086$0  }];
+  assign data_0 = cells[{ \port$18083$0 , \port$18089$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 2'h0 : write_data;
-  assign r_port__addr = { \port$18080$0 , \port$18086$0  };
-  assign row_0 = { \port$18080$0 , \port$18086$0  };
+  assign r_port__addr = { \port$18083$0 , \port$18089$0  };
+  assign row_0 = { \port$18083$0 , \port$18089$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -69416,7 +69422,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17762$0 , \port$17838$0 , \port$18080$0 , \port$18086$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17765$0 , \port$17841$0 , \port$18083$0 , \port$18089$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69429,14 +69435,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$17762$0 ;
-  wire \port$17762$0 ;
-  input [2:0] \port$17838$0 ;
-  wire [2:0] \port$17838$0 ;
-  input [2:0] \port$18080$0 ;
-  wire [2:0] \port$18080$0 ;
-  input \port$18086$0 ;
-  wire \port$18086$0 ;
+  input \port$17765$0 ;
+  wire \port$17765$0 ;
+  input [2:0] \port$17841$0 ;
+  wire [2:0] \port$17841$0 ;
+  input [2:0] \port$18083$0 ;
+  wire [2:0] \port$18083$0 ;
+  input \port$18089$0 ;
+  wire \port$18089$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -69477,17 +69483,17 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17838$0 , \port$17762$0  }];
-  assign data_1 = cells[{ \port$18080$0 , \port$18086$0  }];
+  assign data_0 = cells[{ \port$17841$0 , \port$17765$0  }];
+  assign data_1 = cells[{ \port$18083$0 , \port$18089$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$17838$0 , \port$17762$0  };
-  assign row_0 = { \port$17838$0 , \port$17762$0  };
+  assign r_port__addr = { \port$17841$0 , \port$17765$0  };
+  assign row_0 = { \port$17841$0 , \port$17765$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$18080$0 , \port$18086$0  };
-  assign row_1 = { \port$18080$0 , \port$18086$0  };
+  assign \r_port__addr$12  = { \port$18083$0 , \port$18089$0  };
+  assign row_1 = { \port$18083$0 , \port$18089$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -400,7 +400,7 @@ class Zero(_Rights):
         Control(
             "a block counts as clean when its first bank is done",
             "scrubber.py",
-            "m.d.comb += self.clean.eq(busy & done.all())",
+            "m.d.comb += self.clean.eq(busy & done.all() & last)",
             "m.d.comb += self.clean.eq(busy & done.any())",
             "2 VMs, 2 blocks, 2 banks",
             depth=24,
