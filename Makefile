@@ -12,8 +12,9 @@ PY := .venv/bin/python
 PYTEST_ARGS ?=
 # More arguments for `make prove`, such as PROVE_ARGS="--short", "--list" or "--only NAME".
 PROVE_ARGS ?=
-# The same for `make mutate` and `make cover`.
+# The same for `make mutate`, `make faults` and `make cover`.
 MUTATE_ARGS ?=
+FAULTS_ARGS ?=
 COVER_ARGS ?=
 # Simulated cycles of `make soak`.
 CYCLES ?= 1000000
@@ -30,7 +31,7 @@ define bootstrap
 @"$(PYTHON)" tools/bootstrap.py $(1)
 endef
 
-.PHONY: all help setup setup-fpga setup-formal setup-docs demo wave test test-fpga test-formal check format soak bench synth growth prove prove-controls mutate cover gen docs clean distclean
+.PHONY: all help setup setup-fpga setup-formal setup-docs demo wave test test-fpga test-formal check format soak bench synth growth prove prove-controls mutate faults cover gen docs clean distclean
 
 all: demo ## set up, generate the default block, build it in Verilator, run the demonstration (make without a target)
 
@@ -97,6 +98,9 @@ prove-controls: setup-formal ## show that each property catches its seeded bugs;
 
 mutate: setup-formal ## mutate the hardware and see whether the tests notice; writes build/mutation.json: make mutate MUTATE_ARGS=--short
 	@$(PY) -m postern_mutate.run $(MUTATE_ARGS)
+
+faults: setup ## flip bits of what is protected and say what becomes of them; writes build/faults.json: make faults FAULTS_ARGS=--short
+	@$(PY) -m postern_sim.faults $(FAULTS_ARGS)
 
 cover: setup ## lines, bits and terms of the Verilog that the tests use; writes build/coverage.md: make cover COVER_ARGS=--short
 	@$(PY) -m postern_sim.coverage $(COVER_ARGS)

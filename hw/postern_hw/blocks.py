@@ -8,9 +8,10 @@ from postern_spec.config import Config, Manager
 from postern_spec.regmap import Handover, Holding, Settled
 from postern_spec.sizes import kill_steps
 
+from .ecc import Guard
 from .native import Sizes
 from .queue import fill_bits
-from .select import after, bits_for, index_of, lowest, mux_by_index, one_hot
+from .select import after, any_of, bits_for, index_of, lowest, mux_by_index, one_hot
 from .sram import look_up
 from .table import Table
 
@@ -95,6 +96,8 @@ class Blocks(wiring.Component):
     orphans : Out
         How many orphans there are.
     fill, fill_row : In
+    unsound, damaged : Out(1)
+        With protection: a register has a flipped bit; a row of a table that is read has one.
     """
 
     def __init__(self, config: Config):
@@ -157,6 +160,7 @@ class Blocks(wiring.Component):
             }
             | ({"alloc_used": Out(count)} if config.counters else {})
             | ({"scrub_vm": In(vm), "scrubbed_block": In(block)} if config.strict else {})
+            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
         )
         self._bought = data.StructLayout({"toggle": 1, "payer": vm})
         self._managed = config.manager is not Manager.NONE
@@ -167,17 +171,28 @@ class Blocks(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._guard = Guard(self.config.protection)
+        self._errors: list[Value] = []  # of the tables
         self._rights(m)
         self._allocate(m)
         self._write(m)
         self._look(m)
         self._accounts(m)
+        if self.config.protection:
+            m.d.comb += [self.unsound.eq(self._guard.error), self.damaged.eq(any_of(self._errors))]
         return m
 
     def _table(self, m: Module, name: str, depth: int, width: int, readers: int, init: int = 0) -> Table:
         m.submodules[name] = made = Table(
-            depth, width, readers=readers, init=[init] * depth, fill_bits=len(self.fill_row)
+            depth,
+            width,
+            readers=readers,
+            init=[init] * depth,
+            fill_bits=len(self.fill_row),
+            parity=self.config.protection,
         )
+        if made.parity:
+            self._errors.append(made.error)
         m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row)]
         return made
 
@@ -192,7 +207,10 @@ class Blocks(wiring.Component):
         self._doomed = Signal(name="doomed")  # a VM was closed in the last cycle: this one
         self._doomed_vm = Signal(len(self.vm), name="doomed_vm")
         if self._managed:
-            m.d.sync += [self._doomed.eq(self.closed.any()), self._doomed_vm.eq(self.target)]
+            m.d.sync += [
+                self._guard.set(self._doomed, self.closed.any()),
+                self._guard.set(self._doomed_vm, self.target),
+            ]
         for i, look in enumerate(looks):
             bank, writes = i % c.banks, i < c.banks
             bought, held, owns = self._found(m, i, look.block, look.vm, f"{'w' if writes else 'r'}_{bank}")
@@ -213,6 +231,8 @@ class Blocks(wiring.Component):
             held.as_value().eq(self._held_table.read(m, port, block)),
         ]
         owns = (bought.toggle ^ held.toggle) & Mux(held.moved, held.holder == vm, bought.payer == vm)
+        if self.config.protection:  # half of the truth gives no right
+            owns = owns & ~getattr(self._alloc_table, f"bad_{port}") & ~getattr(self._held_table, f"bad_{port}")
         return bought, held, owns
 
     def _owner(self, bought, held):
@@ -235,6 +255,8 @@ class Blocks(wiring.Component):
         given = self.alloc_given
         some, block, toggle = self._pools(m) if c.strict else self._ring(m)
         mine = mux_by_index(list(some), self.alloc_vm) if c.strict else some
+        if c.strict and c.protection:  # what the toggle is must be known
+            mine = mine & ~getattr(self._held_table, f"bad_{self._held_table.readers - 1}")
         m.d.comb += [
             given.eq(self.alloc & mine & ~mux_by_index(list(spent), self.alloc_vm)),
             self.alloc_block.eq(block),
@@ -243,8 +265,8 @@ class Blocks(wiring.Component):
             self._alloc_table.write_data.eq(Cat(~toggle, self.alloc_vm)),
         ]
         m.d.sync += [
-            self.clean.eq(self.clean + self.scrubbed - given),
-            self.dirty.eq(self.dirty + freed - self.scrubbed),
+            self._guard.set(self.clean, self.clean + self.scrubbed - given),
+            self._guard.set(self.dirty, self.dirty + freed - self.scrubbed),
         ]
 
         # Who went away without one, and would get one now.
@@ -279,8 +301,8 @@ class Blocks(wiring.Component):
             self.scrub_block.eq(to_scrub),
         ]
         m.d.sync += [
-            is_clean.eq((is_clean & ~just(number, self.alloc_given)) | zero),
-            is_dirty.eq((is_dirty & ~zero) | freed),
+            self._guard.set(is_clean, (is_clean & ~just(number, self.alloc_given)) | zero),
+            self._guard.set(is_dirty, (is_dirty & ~zero) | freed),
         ]
         some = Cat(is_clean[n * own : (n + 1) * own].any() for n in range(c.vms))
         held = data.View(self._held, self._held_table.read(m, self._held_table.readers - 1, number))
@@ -292,7 +314,11 @@ class Blocks(wiring.Component):
         Returns whether there is a clean one, the number of the oldest, and what its toggles are while nobody has it.
         """
         c = self.config
-        entry = data.StructLayout({"block": unsigned(len(self.alloc_block)), "toggle": 1})
+        # The pointers and the head decide who gets whose block.
+        guard, checked = self._guard, int(c.protection)
+        entry = data.StructLayout(
+            {"block": unsigned(len(self.alloc_block)), "toggle": 1} | ({"parity": 1} if checked else {})
+        )
         m.submodules.ring = ring = memory.Memory(shape=entry, depth=c.blocks, init=[])
         w_port = ring.write_port()
         first, second, oldest, tail = (
@@ -313,17 +339,23 @@ class Blocks(wiring.Component):
             w_port.addr.eq(Mux(self.fill, self.fill_row, tail)),
             w_port.data.block.eq(Mux(self.fill, self.fill_row, self._block)),
             w_port.data.toggle.eq(self._free_toggle & ~self.fill),
+            *([w_port.data.parity.eq(w_port.data.block.xor() ^ w_port.data.toggle)] if checked else []),
             self.scrub.eq((self.dirty != 0) & ~self.fill),
             self.scrub_block.eq(read(oldest).block),
         ]
         some = Signal()  # there is a clean block
         m.d.sync += [
             head.eq(Mux(given, read(second).as_value(), read(first).as_value())),
-            some.eq(self.scrubbed | Mux(given, self.clean > 1, some)),
+            guard.set(some, self.scrubbed | Mux(given, self.clean > 1, some)),
         ]
         for pointer, moves in ((first, given), (second, given), (oldest, self.scrubbed), (tail, freed)):
             with m.If(moves):
-                m.d.sync += pointer.eq(after(pointer, c.blocks))
+                m.d.sync += guard.set(pointer, after(pointer, c.blocks))
+        if checked:
+            # What was read of the ring, where it means anything: the head, and the block that is to be scrubbed.
+            twisted = head.as_value().xor()
+            self._errors += [twisted & some, self.scrub & read(oldest).as_value().xor()]
+            return some & ~twisted, head.block, head.toggle
         return some, head.block, head.toggle
 
     def _write(self, m: Module):
@@ -506,7 +538,7 @@ class Blocks(wiring.Component):
 
     def _accounts(self, m: Module):
         """Numbers of blocks. Each table has one writer; what one of them took away, the other counted."""
-        c, count = self.config, self._count
+        c, count, guard = self.config, self._count, self._guard
         managed = self._managed
         given, frees = self.alloc_given, self._freed & ~self._was_orphan if managed else self._freed
         orphaned = self._orphaned
@@ -554,11 +586,11 @@ class Blocks(wiring.Component):
             ]
             orphan_freed = self._freed & self._was_orphan
             with m.If(limits.write & ~orphaned):
-                m.d.sync += promised.eq(total)
+                m.d.sync += guard.set(promised, total)
             with m.Elif(orphan_freed):
-                m.d.sync += promised.eq(promised - 1)
+                m.d.sync += guard.set(promised, promised - 1)
             with m.If(orphaned | orphan_freed):
-                m.d.sync += self.orphans.eq(Mux(orphaned, self.orphans + 1, self.orphans - 1))
+                m.d.sync += guard.set(self.orphans, Mux(orphaned, self.orphans + 1, self.orphans - 1))
         else:
             m.d.comb += self.look_limit.eq(initial)
 
@@ -571,13 +603,14 @@ class Blocks(wiring.Component):
             )
         )
         last = (sold + 1 - paid)[:count] == limit
-        for vm, spent in enumerate(self._spent):
+        for vm in range(c.vms):
             with m.If(gets[vm]):
-                m.d.sync += spent.eq(Mux(same, (used + 1)[:count] == asked, used == asked) if managed else 0)
+                full = Mux(same, (used + 1)[:count] == asked, used == asked) if managed else 0
+                m.d.sync += guard.set(self._spent, full, vm)
             with m.Elif(pays[vm]):
-                m.d.sync += spent.eq(0)
+                m.d.sync += guard.set(self._spent, 0, vm)
             with m.Elif(takes[vm]):
-                m.d.sync += spent.eq(last)
+                m.d.sync += guard.set(self._spent, last, vm)
 
         if not managed:  # then nobody closes a VM, or asks what it has
             return

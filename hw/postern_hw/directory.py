@@ -8,6 +8,7 @@ from postern_spec.config import Config, Manager
 from postern_spec.regmap import Command, State
 from postern_spec.sizes import kill_steps, open_steps
 
+from .ecc import Guard
 from .native import Sizes
 from .queue import fill_bits
 from .select import any_of, choose, index_of, lowest, mux_by_index, one_hot
@@ -86,6 +87,8 @@ class Directory(wiring.Component):
     look_permits, look_permitted, look_acknowledged, look_generation, look_own_generation : Out
         The same tables for the read engine; ``look_permits`` is the whole row.
     fill, fill_row : In
+    unsound, damaged : Out(1)
+        With protection: a register has a flipped bit; a row of a table that is read has one.
     """
 
     def __init__(self, config: Config):
@@ -144,6 +147,7 @@ class Directory(wiring.Component):
                 "fill_row": In(fill_bits(config)),
             }
             | ({"orphans": In(1)} if config.strict and config.blocks else {})
+            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
         )
 
     @staticmethod
@@ -182,7 +186,9 @@ class Directory(wiring.Component):
         all_but = [((1 << vms) - 1) & ~(1 << vm) if c.open_at_reset else 0 for vm in range(vms)]
 
         def table(name, width, readers, init):
-            m.submodules[name] = made = Table(vms, width, readers=readers, init=init, fill_bits=len(self.fill_row))
+            m.submodules[name] = made = Table(
+                vms, width, readers=readers, init=init, fill_bits=len(self.fill_row), parity=c.protection
+            )
             m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row), made.write_row.eq(self.target)]
             return made
 
@@ -273,17 +279,29 @@ class Directory(wiring.Component):
             m.d.comb += [self.opened[vm].eq(target & ends), self.closed[vm].eq(target & done & (closes | kills))]
         m.d.comb += self.changed.eq(permit_row & (ends | done).replicate(vms) & ~self.targets)
         starts = Signal()
+        guard = Guard(c.protection)
         m.d.comb += [
             starts.eq(self.command & ~self.refuse & opens),
             self.will_walk.eq(starts | (self.walking & ~ends)),
         ]
-        m.d.sync += self.walking.eq(self.will_walk)
+        m.d.sync += guard.set(self.walking, self.will_walk)
         with m.If(starts):
-            m.d.sync += [self.walk_vm.eq(self.target), self.walk_step.eq(0)]
+            m.d.sync += [guard.set(self.walk_vm, self.target), guard.set(self.walk_step, 0)]
         with m.Elif(self.walk):
-            m.d.sync += self.walk_step.eq(self.walk_step + 1)
+            m.d.sync += guard.set(self.walk_step, self.walk_step + 1)
 
-        self._tear_down(m, done & kills)
+        self._tear_down(m, done & kills, guard)
+        if c.protection:
+            # A state and its memberships say the same twice.
+            twisted = [
+                vms_there[vm] ^ any_of([state == member for member in states])
+                for vm, state in enumerate(self.states)
+                for states, vms_there in among.items()
+            ]
+            m.d.comb += [
+                self.unsound.eq(guard.error | any_of(twisted)),
+                self.damaged.eq(permits.error | known.error | generations.error),
+            ]
 
         half = Mux(self.permit_half, Cat(permit_row[:32], self.data), Cat(self.data[: min(vms, 32)], permit_row[32:]))
         m.d.comb += [
@@ -297,7 +315,7 @@ class Directory(wiring.Component):
             generations.write_data.eq(Mux(self.target_generation == 255, 1, self.target_generation + 1)),
         ]
 
-    def _tear_down(self, m: Module, kills):
+    def _tear_down(self, m: Module, kills, guard: Guard):
         """Walk over what the target had when ``kills`` is set, or after those that were killed before."""
         c = self.config
         last, busy = Signal(), Signal()
@@ -309,13 +327,17 @@ class Directory(wiring.Component):
             rest.eq(self.dying & ~now),
         ]
         m.d.sync += [
-            self.dying.eq(rest | (self.targets & kills.replicate(c.vms))),
+            guard.set(self.dying, rest | (self.targets & kills.replicate(c.vms))),
             # The queue loses a message a cycle, which may take longer than the walk.
-            self.killing.eq(busy & ~self.kill & ~(last & filled)),
+            guard.set(self.killing, busy & ~self.kill & ~(last & filled)),
         ]
         with m.If(kills & ~busy):
-            m.d.sync += [busy.eq(1), self.kill_vm.eq(self.target), self.kill_step.eq(0)]
+            m.d.sync += [guard.set(busy, 1), guard.set(self.kill_vm, self.target), guard.set(self.kill_step, 0)]
         with m.If(self.kill):
-            m.d.sync += self.kill_step.eq(self.kill_step + 1)
+            m.d.sync += guard.set(self.kill_step, self.kill_step + 1)
             with m.If(last):
-                m.d.sync += [busy.eq(rest.any()), self.kill_vm.eq(index_of(lowest(rest))), self.kill_step.eq(0)]
+                m.d.sync += [
+                    guard.set(busy, rest.any()),
+                    guard.set(self.kill_vm, index_of(lowest(rest))),
+                    guard.set(self.kill_step, 0),
+                ]

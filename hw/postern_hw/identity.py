@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from postern_spec.config import Bus, Config, Identity, Manager
 from postern_spec.regmap import address_map
 
+from .ecc import Guard
 from .native import Sizes
 from .select import bits_for, choose, log2, lowest, mux_by_index
 
@@ -51,6 +52,8 @@ class TagTable(wiring.Component):
     set_match, set_mask, set_vm : In(1)
         Take that part from ``data``, laid out as in the registers.
     data : In(32)
+    unsound : Out(1)
+        With protection: an entry has a flipped bit. Then none is used.
     """
 
     def __init__(self, config: Config):
@@ -72,6 +75,7 @@ class TagTable(wiring.Component):
                 "set_vm": In(1),
                 "data": In(32),
             }
+            | ({"unsound": Out(1)} if config.protection else {})
         )
 
     def elaborate(self, platform):
@@ -79,18 +83,27 @@ class TagTable(wiring.Component):
         c = self.config
         layout = tag_entry(c)
         kept = []
+        guard = Guard(c.protection)
         for i in range(c.tags):
             used = i < min(c.vms, 1 << c.tag_bits)
             init = {"match": i if used else 0, "mask": (1 << c.tag_bits) - 1, "vm": i if used else 0, "valid": used}
             kept.append(Signal(layout, name=f"entry_{i}", init=init))
             chosen = self.row == i if c.tags > 1 else 1
             m.d.comb += self.entries[i].eq(kept[i])
+            places = {name: slice(field.offset, field.offset + field.width) for name, field in layout}
             with m.If(self.set_match & chosen):
-                m.d.sync += kept[i].match.eq(self.data)
+                m.d.sync += guard.set(kept[i], self.data, places["match"])
             with m.If(self.set_mask & chosen):
-                m.d.sync += kept[i].mask.eq(self.data)
+                m.d.sync += guard.set(kept[i], self.data, places["mask"])
             with m.If(self.set_vm & chosen):
-                m.d.sync += [kept[i].vm.eq(self.data), kept[i].valid.eq(self.data[31])]
+                m.d.sync += [
+                    guard.set(kept[i], self.data, places["vm"]),
+                    guard.set(kept[i], self.data[31], places["valid"]),
+                ]
+            if c.protection:
+                m.d.comb += self.entries[i].valid.eq(kept[i].valid & ~self.unsound)
+        if c.protection:
+            m.d.comb += self.unsound.eq(guard.error)
         m.d.comb += self.entry.as_value().eq(mux_by_index([item.as_value() for item in kept], self.read_row))
 
         if c.tag_bits <= COMPILED_BITS:
@@ -147,6 +160,8 @@ class Binding(wiring.Component):
         Address within the page.
     sram : Out(1), place : Out
         Where there are blocks: the SRAM is addressed; address within its window.
+    unsound, damaged : Out(1)
+        With protection: what a burst keeps has a flipped bit; so has the meaning of this tag, and then it has none.
     """
 
     def __init__(self, config: Config, port: int):
@@ -174,6 +189,7 @@ class Binding(wiring.Component):
                 "offset": Out(sizes.offset_bits),
             }
             | ({"sram": Out(1), "place": Out(self.place_bits(config, port))} if config.blocks else {})
+            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
         )
 
     @staticmethod
@@ -211,7 +227,7 @@ class Binding(wiring.Component):
                 ]
         else:
             if c.tag_bits <= COMPILED_BITS:
-                meaning = data.StructLayout({"known": 1, "vm": len(self.vm)})
+                meaning = data.StructLayout({"known": 1, "vm": len(self.vm)} | ({"parity": 1} if c.protection else {}))
                 m.submodules.meanings = meanings = memory.Memory(shape=meaning, depth=1 << c.tag_bits, init=[])
                 w_port, r_port = meanings.write_port(), meanings.read_port(domain="comb")
                 m.d.comb += [
@@ -221,7 +237,14 @@ class Binding(wiring.Component):
                     w_port.data.vm.eq(self.compiled_vm),
                     r_port.addr.eq(self.tag),
                 ]
-                self._bind(m, r_port.data.known, r_port.data.vm)
+                known = r_port.data.known
+                if c.protection:
+                    m.d.comb += [
+                        w_port.data.parity.eq(self.compiled_known ^ self.compiled_vm.xor()),
+                        self.damaged.eq(r_port.data.as_value().xor() & ~self.compiling),
+                    ]
+                    known = known & ~self.damaged
+                self._bind(m, known, r_port.data.vm)
             else:
                 entries = [self.entries[i] for i in range(c.tags)]
                 known, vm = Signal(), Signal.like(self.vm)
@@ -247,8 +270,11 @@ class Binding(wiring.Component):
             m.d.comb += [self.known.eq(known), self.vm.eq(vm)]
             return
         kept_known, kept_vm = Signal(), Signal.like(self.vm)
+        guard = Guard(self.config.protection)
         with m.If(self.continues):
             m.d.comb += [self.known.eq(kept_known), self.vm.eq(kept_vm)]
         with m.Else():
             m.d.comb += [self.known.eq(known), self.vm.eq(vm)]
-            m.d.sync += [kept_known.eq(known), kept_vm.eq(vm)]
+            m.d.sync += [guard.set(kept_known, known), guard.set(kept_vm, vm)]
+        if self.config.protection:
+            m.d.comb += self.unsound.eq(guard.error)

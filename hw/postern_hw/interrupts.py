@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.regmap import Interrupt, sources
 
+from .ecc import Guard
 from .identity import resident
 from .native import Sizes
 from .select import any_of, bits_for, mux_by_index, one_hot
@@ -97,6 +98,7 @@ class Interrupts(wiring.Component):
                 "look_resident": Out(resident(config)),
             }
             | ({"available": In(vms), "loan_over": In(vms)} if config.blocks else {})
+            | ({"unsound": Out(1)} if config.protection else {})
         )
 
     def elaborate(self, platform):
@@ -169,6 +171,7 @@ class Interrupts(wiring.Component):
 
     def _residency(self, m: Module, at_core):
         c = self.config
+        guard = Guard(c.protection)
         for index, port in enumerate(c.ports):
             for core in range(c.core_base(index), c.core_base(index) + port.cores):
                 slot = self.residents[core]
@@ -176,7 +179,12 @@ class Interrupts(wiring.Component):
                     m.d.comb += [slot.valid.eq(1), slot.vm.eq(port.vm)]
                 elif c.manager is not Manager.NONE:
                     with m.If(at_core[core] & self.set_resident):
-                        m.d.sync += [slot.vm.eq(self.data), slot.valid.eq(self.data[31])]
+                        if c.protection:
+                            m.d.sync += guard.set(slot, Cat(self.data[: len(slot.vm)], self.data[31]))
+                        else:
+                            m.d.sync += [slot.vm.eq(self.data), slot.valid.eq(self.data[31])]
+        if c.protection and guard.used:
+            m.d.comb += self.unsound.eq(guard.error)
 
     def _moderate(self, m: Module, vm: int, own):
         count = Signal(9, name=f"count_{vm}")

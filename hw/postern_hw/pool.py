@@ -1,14 +1,15 @@
 """The message slots: block RAM in banks, shared by all ports."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config
 
 from .arbiter import arbitrate
+from .ecc import check_bits, decode, encode
 from .native import Sizes
-from .select import choose, gated, log2
+from .select import any_of, choose, gated, log2
 from .turns import TurnsSignature, rotated
 
 __all__ = ["Pool", "PoolReadSignature", "PoolWriteSignature"]
@@ -91,6 +92,8 @@ class Pool(wiring.Component):
     r : In(PoolReadSignature).array(ports)
     commit : In(PoolWriteSignature)
         Last word of a message. Written in the same cycle: it goes before a staged word.
+    corrected, lost : Out(1)
+        With protection: a word that is read had one flipped bit, which does not show; or two, and reads as zero.
     crowded : Out(1)
         A staged word has to wait for a commit in this cycle. Whoever grants commits must leave this cycle out, so that
         the wait stays bounded, and a message does not come before its words. By turns this never happens.
@@ -110,6 +113,7 @@ class Pool(wiring.Component):
                 "crowded": Out(1),
             }
             | ({"turns": In(TurnsSignature(config))} if config.strict else {})
+            | ({"corrected": Out(1), "lost": Out(1)} if config.protection else {})
         )
 
     def elaborate(self, platform):
@@ -121,6 +125,7 @@ class Pool(wiring.Component):
         kept_by_port = [[] for _ in self.r]
         words = []
         held_up = []
+        flips: list[tuple[Value, Value]] = []
 
         for bank in range(sizes.banks):
 
@@ -128,7 +133,7 @@ class Pool(wiring.Component):
                 return Cat(port.word[bank_log:word_log], port.slot)
 
             cells = memory.Memory(
-                shape=unsigned(32),
+                shape=unsigned(32 + (check_bits(32) if self.config.protection else 0)),
                 depth=sizes.slots * sizes.rows,
                 init=[],
                 attrs={"no_rw_check": 1},  # spares the bypass around a collision that cannot happen
@@ -154,8 +159,10 @@ class Pool(wiring.Component):
                 w_arbiter.accept.eq(free),
                 granted.eq(w_arbiter.grant & free.replicate(len(self.w))),
                 w_port.en.eq(Mux(first, self.commit.enable, occupied)),
-                Cat(w_port.addr, w_port.data).eq(Mux(first, Cat(row(self.commit), self.commit.data), late)),
+                Cat(w_port.addr, w_port.data[:32]).eq(Mux(first, Cat(row(self.commit), self.commit.data), late)),
             ]
+            if self.config.protection:
+                m.d.comb += w_port.data[32:].eq(encode(w_port.data[:32]))
             held_up.append(~free)
 
             r_arbiter = arbitrate(m, c, f"read_arbiter_{bank}", len(self.r), strict, r_turn)
@@ -178,8 +185,17 @@ class Pool(wiring.Component):
                 w_grants[p].append(granted[p])
                 r_grants[p].append(r_arbiter.grant[p])
                 kept_by_port[p].append(kept[p])
-            words.append(r_port.data)
+            word = r_port.data
+            if self.config.protection:
+                word, corrected, lost = decode(m, r_port.data[:32], r_port.data[32:], f"bank_{bank}")
+                flips.append((corrected & kept.any(), lost & kept.any()))
+            words.append(word)
 
+        if flips:
+            m.d.comb += [
+                self.corrected.eq(any_of([corrected for corrected, _ in flips])),
+                self.lost.eq(any_of([lost for _, lost in flips])),
+            ]
         m.d.comb += [self.commit.grant.eq(1), self.crowded.eq(Cat(held_up).any())]
         for p, (w, r) in enumerate(zip(self.w, self.r, strict=True)):
             m.d.comb += [

@@ -9,6 +9,7 @@ from postern_spec.model import pow2
 from postern_spec.regmap import Fault
 
 from .decode import Decoder
+from .ecc import Guard
 from .faults import Refusals, refusal
 from .identity import Binding, resident, tag_entry
 from .native import Sizes, bus_read, bus_write, done, read_request, read_response, refuses_cacheable, write_request
@@ -85,6 +86,8 @@ class Port(wiring.Component):
         Refused accesses of the SRAM that wait to be logged, where there are blocks and a log.
     waits : Out(vms)
         VMs of which a request is held up by somebody else's, where there are counters.
+    unsound, damaged : Out(1)
+        With protection: a register has a flipped bit; a row of a table that is read has one.
     """
 
     def __init__(self, config: Config, index: int):
@@ -135,6 +138,8 @@ class Port(wiring.Component):
     @staticmethod
     def _more(c: Config) -> dict:
         waits = {"waits": Out(c.vms)} if c.counters else {}
+        if c.protection:
+            waits |= {"unsound": Out(1), "damaged": Out(1)}
         if not c.blocks:
             return waits
         shape = Shape(c)
@@ -150,12 +155,17 @@ class Port(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._unsound: list[Value] = []
+        self._damaged: list[Value] = []
+        self._twisted: dict[str, Value] = {}  # whose request is held cannot be told any more
         if self.config.counters:
             self._w_held_up, self._r_held_up = (Signal(self.config.vms, name=f"{way}_held_up") for way in "wr")
         self._writes(m)
         self._reads(m)
         if self.config.counters:
             m.d.comb += self.waits.eq(self._w_held_up | self._r_held_up)
+        if self.config.protection:
+            m.d.comb += [self.unsound.eq(any_of(self._unsound)), self.damaged.eq(any_of(self._damaged))]
         return m
 
     def _held_up(self, request, *ways) -> Value:
@@ -171,6 +181,9 @@ class Port(wiring.Component):
         """
         c = self.config
         m.submodules[f"{name}_binding"] = binding = Binding(c, self.index)
+        if c.protection:
+            self._unsound.append(binding.unsound)
+            self._damaged.append(binding.damaged & source.valid)
         bound = data.StructLayout(
             {
                 "address": len(source.payload.address),
@@ -224,6 +237,7 @@ class Port(wiring.Component):
             return incoming, self._flags(incoming), source.valid, valid, go
 
         held = Signal(bound, name=f"{name}_held")
+        parity = Signal(name=f"{name}_parity")  # of whose request it is
         occupied = Signal(name=f"{name}_occupied")
         flags = self._flags(incoming)
         held_flags = {key: Signal(len(value), name=f"{name}_{key}") for key, value in flags.items()}
@@ -252,6 +266,12 @@ class Port(wiring.Component):
                 *(getattr(held, key).eq(getattr(incoming, key)) for key in bound.members if key not in late.members),
                 *(held_flags[key].eq(value) for key, value in flags.items()),
             ]
+            if c.protection:
+                m.d.sync += parity.eq(_who(incoming).xor())
+        if c.protection:
+            self._twisted[name] = Signal(name=f"{name}_twisted")
+            m.d.comb += self._twisted[name].eq(occupied & (_who(held).xor() ^ parity))
+            self._unsound.append(self._twisted[name])
         with m.If(self.reset):
             m.d.sync += occupied.eq(0)
         valid = Signal(name=f"{name}_valid")
@@ -304,11 +324,13 @@ class Port(wiring.Component):
         """Return the one of ``values``, one per VM, that belongs to the VM of ``request``."""
         return values[self.vms[0]] if len(self.vms) == 1 else choose(request.vms, values)
 
-    def _engine_request(self, m: Module, payload, request):
+    def _engine_request(self, m: Module, name: str, payload, request):
         for key in ("address", "offset", "manager", "allowed", "known", "vm", "strobes"):
             m.d.comb += getattr(payload, key).eq(getattr(request, key))
         if refuses_cacheable(self.config):
             m.d.comb += payload.cacheable.eq(request.cacheable)
+        if name in self._twisted:
+            m.d.comb += payload.allowed.eq(request.allowed & ~self._twisted[name])
 
     def _writes(self, m: Module):
         c, sizes = self.config, self.sizes
@@ -334,9 +356,17 @@ class Port(wiring.Component):
         ]
         state = data.StructLayout({"count": bits_for(c.words + 1), "torn": 1})
         m.submodules.slots = slots = Table(
-            lane_count, sizes.slot_bits, readers=1, init=initial, fill_bits=len(self.fill_row)
+            lane_count, sizes.slot_bits, readers=1, init=initial, fill_bits=len(self.fill_row), parity=c.protection
         )
-        m.submodules.states = states = Table(lane_count, state.size, readers=1, init=None, fill_bits=len(self.fill_row))
+        m.submodules.states = states = Table(
+            lane_count,
+            state.size,
+            readers=1,
+            init=[0] * lane_count if c.protection else None,  # otherwise nothing is read before it was written
+            fill_bits=len(self.fill_row),
+            parity=c.protection,
+        )
+        guard = Guard(c.protection)
         kept = data.View(state, states.read(m, 0, lane))
         following = Signal(state)
         busy = Signal(lane_count)  # beside the table, because many can be emptied at once
@@ -385,7 +415,7 @@ class Port(wiring.Component):
             ready.eq(valid & able),
             self.w_pool.request.eq(flags["stage_bank"] & (offered & able).replicate(sizes.banks)),
             # The word of a closed VM does no harm in its own slot, but the engine must log it.
-            self.w_pool.enable.eq(staged & ~self.reset),
+            self.w_pool.enable.eq(staged & ~self.reset & ~slots.bad_0 if c.protection else staged & ~self.reset),
             self.w_pool.slot.eq(slot),
             self.w_pool.word.eq(staged_word),
             self.w_pool.data.eq(request.data),
@@ -403,7 +433,7 @@ class Port(wiring.Component):
             waits = waits | (flags["manages"] & self.hold)
             turned = diverted & ~self.changed  # or the usual way may be open to it after all
         payload = self.w_engine.payload
-        self._engine_request(m, payload, request)
+        self._engine_request(m, "w", payload, request)
         quick, own = payload.commit, flags["near_stage"]
         if c.blocks:
             m.d.comb += payload.block.eq(self._index("COMMIT", "kind", request))
@@ -413,7 +443,7 @@ class Port(wiring.Component):
             payload.data.eq(request.data),
             payload.commit.eq(flags["commit"] & ~none),
             payload.direct.eq(flags["stage"]),
-            payload.torn.eq(torn),
+            payload.torn.eq(torn | slots.bad_0 | states.bad_0 if c.protection else torn),
             payload.last.eq(Mux(many, count, 0)),
             payload.slot.eq(slot),
         ]
@@ -448,14 +478,17 @@ class Port(wiring.Component):
             touched = Signal(name=f"touched_{i}")
             m.d.comb += touched.eq(here[i] & (set_busy | clear_busy))
             with m.If(touched & go):
-                m.d.sync += busy[i].eq(set_busy)
+                m.d.sync += guard.set(busy, set_busy, i)
             with m.If(tear[i] | self.reset):
-                m.d.sync += busy[i].eq(0)
+                m.d.sync += guard.set(busy, 0, i)
         with m.If(slots.write):
-            m.d.sync += spare_here.eq(0)
+            m.d.sync += guard.set(spare_here, 0)
         with m.If(self.slot_back):
-            m.d.sync += spare_here.eq(1)
-        m.d.sync += [new_spare.eq(self.slot_back), kept_spare.eq(spare)]
+            m.d.sync += guard.set(spare_here, 1)
+        m.d.sync += [guard.set(new_spare, self.slot_back), guard.set(kept_spare, spare)]
+        if c.protection:
+            self._unsound.append(guard.error)
+            self._damaged += [slots.error, states.error]
 
         if c.counters:
             m.d.comb += self._w_held_up.eq(
@@ -523,7 +556,7 @@ class Port(wiring.Component):
         with m.Else():
             m.d.sync += diverted.eq(valid & flags["near_read"] & ~payload_read)
         payload = self.r_engine.payload
-        self._engine_request(m, payload, request)
+        self._engine_request(m, "r", payload, request)
         m.d.comb += [
             payload.direct.eq(flags["word"] | pops),
             self.r_engine.valid.eq(
@@ -697,3 +730,8 @@ class Port(wiring.Component):
         with m.Elif(draining & (~self._write_waits | self.w_issue)):
             m.d.sync += gone.eq(1)
         return self._write_waits & ~gone
+
+
+def _who(request) -> Value:
+    """Return what of a bound request says who may do it."""
+    return Cat(request.manager, request.allowed, request.known, request.vm, request.vms)

@@ -8,6 +8,7 @@ from postern_spec.config import Config, Manager
 from postern_spec.model import pow2
 from postern_spec.regmap import Popped
 
+from .ecc import Guard
 from .native import Sizes
 from .select import after, bits_for
 from .table import Table
@@ -86,6 +87,8 @@ class Queue(wiring.Component):
     look_sent, look_gone, look_stop : Out
     fill, fill_row : In
         Tables are filled after reset.
+    unsound, damaged : Out(1)
+        With protection: a register has a flipped bit; a row of a table that is read has one.
     """
 
     def __init__(self, config: Config, vm: int):
@@ -127,10 +130,13 @@ class Queue(wiring.Component):
                 "fill": In(1),
                 "fill_row": In(self._fill_bits),
             }
+            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
         )
 
     def elaborate(self, platform):
         m = Module()
+        self._guard = Guard(self.config.protection)
+        self._counts_error = Signal()
         self._ring(m)
         self._lanes(m)
         self._credits(m)
@@ -141,9 +147,10 @@ class Queue(wiring.Component):
         layout = entry(self.config)
         slot_bits = len(self.free_slot)
         rest_bits = layout.size - slot_bits
+        guard, checked = self._guard, int(self.config.protection)  # with a parity bit above
 
-        m.submodules.slots = slots = memory.Memory(shape=unsigned(slot_bits), depth=depth, init=[])
-        m.submodules.rest = rest = memory.Memory(shape=unsigned(rest_bits), depth=depth, init=[])
+        m.submodules.slots = slots = memory.Memory(shape=unsigned(slot_bits + checked), depth=depth, init=[])
+        m.submodules.rest = rest = memory.Memory(shape=unsigned(rest_bits + checked), depth=depth, init=[])
         slot_w, rest_w = slots.write_port(), rest.write_port()
         slot_next, rest_next = slots.read_port(domain="comb"), rest.read_port(domain="comb")
         slot_tail = slots.read_port(domain="comb")
@@ -152,6 +159,11 @@ class Queue(wiring.Component):
         fill_here = Signal()
         single = Signal()  # the head is the only message
         straight = Signal()  # a message that comes becomes the head at once, if the head goes
+        new_slot = Mux(self.fill, self.vm * depth + self.fill_row[: len(tail)], self.message.slot)
+        new_rest = self.message.as_value()[slot_bits:]
+        if checked:
+            new_slot, new_rest = new_slot[:slot_bits], Cat(new_rest, new_rest.xor())
+            new_slot = Cat(new_slot, new_slot.xor())
         m.d.comb += [
             next_first.eq(after(first, depth)),
             single.eq(next_first == tail),
@@ -159,30 +171,39 @@ class Queue(wiring.Component):
             self.first.eq(first),
             self.tail.eq(tail),
             self.level.eq(level(self.filled, first, tail, depth)),
-            self.free_slot.eq(slot_tail.data),
+            self.free_slot.eq(slot_tail.data[:slot_bits]),
             slot_tail.addr.eq(tail),
             slot_next.addr.eq(next_first),
             rest_next.addr.eq(next_first),
             rest_w.addr.eq(tail),
             rest_w.en.eq(1),  # behind the messages nobody looks
-            rest_w.data.eq(self.message.as_value()[slot_bits:]),
+            rest_w.data.eq(new_rest),
             fill_here.eq(self.fill & (self.fill_row < depth)),
             slot_w.en.eq(self.push | fill_here),
             slot_w.addr.eq(Mux(self.fill, self.fill_row[: len(tail)], tail)),
-            slot_w.data.eq(Mux(self.fill, self.vm * depth + self.fill_row[: len(tail)], self.message.slot)),
+            slot_w.data.eq(new_slot),
         ]
         with m.If(self.push):
-            m.d.sync += [tail.eq(after(tail, depth)), self.filled.eq(1)]
+            m.d.sync += [guard.set(tail, after(tail, depth)), guard.set(self.filled, 1)]
         with m.Elif(self.popped & single):
-            m.d.sync += self.filled.eq(0)
+            m.d.sync += guard.set(self.filled, 0)
         with m.If(self.popped):
-            m.d.sync += first.eq(next_first)
+            m.d.sync += guard.set(first, next_first)
         # Without a message it stays, or who waits for it would wait longer. In a strict block a pop that leaves nothing
         # keeps it, too: a port asks for the bank where it ends, and must not be told so what others just send.
         leaves = self.popped & ~(single & ~self.push) if self.config.strict else self.popped
         with m.If(leaves | self.push & ~self.filled):
-            following = Cat(slot_next.data, rest_next.data)
+            following = Cat(slot_next.data[:slot_bits], rest_next.data[:rest_bits])
             m.d.sync += self.head.as_value().eq(Mux(straight, self.message.as_value(), following))
+            if checked:
+                parity = Signal(name="head_parity")
+                read = slot_next.data[slot_bits] ^ rest_next.data[rest_bits]
+                m.d.sync += parity.eq(Mux(straight, self.message.as_value().xor(), read))
+        if checked:
+            m.d.comb += [
+                self.unsound.eq(guard.error | (self.filled & (self.head.as_value().xor() ^ parity))),
+                self.damaged.eq((slot_tail.data.xor() & ~self.fill) | self._counts_error),
+            ]
 
     def _lanes(self, m: Module):
         takes = (self.take & self.fresh).any()
@@ -205,7 +226,9 @@ class Queue(wiring.Component):
         senders = c.vms if c.manager is not Manager.NONE or c.vms > 2 else 1
 
         def table(name, width, readers, init):
-            m.submodules[name] = made = Table(senders, width, readers=readers, init=init, fill_bits=self._fill_bits)
+            m.submodules[name] = made = Table(
+                senders, width, readers=readers, init=init, fill_bits=self._fill_bits, parity=c.protection
+            )
             m.d.comb += [made.fill.eq(self.fill), made.fill_row.eq(self.fill_row)]
             return made
 
@@ -221,11 +244,15 @@ class Queue(wiring.Component):
             data.View(came, counts.read(m, port, row)) for port, row in enumerate((self.sender, self.reader))
         )
         owner = self.head.sender
+        spent = self.gone == self.stop
+        if c.protection:
+            spent = spent | counts.bad_0 | went.bad_0
+            m.d.comb += self._counts_error.eq(counts.error | went.error)
         m.d.comb += [
             self.sent.eq(mine.sent),
             self.stop.eq(mine.stop),
             self.gone.eq(went.read(m, 0, self.sender)),
-            self.spent.eq(self.gone == self.stop),
+            self.spent.eq(spent),
             self.returns.eq(self.popped & (owner == self.sender)),
             self.look_sent.eq(theirs.sent),
             self.look_stop.eq(theirs.stop),

@@ -115,6 +115,7 @@ class ReadEngine(wiring.Component):
                 "tag_valid": In(1),
             }
             | self._blocks(config)
+            | ({"integrity": In(9), "pool_flips": In(32), "sram_flips": In(32)} if config.protection else {})
             | (
                 {"count_vm": Out(vm), "count_what": Out(range(pow2(len(Count)))), "count": In(32)}
                 if config.counters
@@ -406,6 +407,10 @@ class ReadEngine(wiring.Component):
                     page.RIGHTS, **{name.upper(): getattr(self.rights, name) for name in self.rights.shape().members}
                 ),
             }
+        if c.protection:
+            words |= {"INTEGRITY": self.integrity, "INTEGRITY_POOL": self.pool_flips}
+            if c.blocks:
+                words["INTEGRITY_SRAM"] = self.sram_flips
         if c.tags:
             words |= {
                 "TAG_MATCH": self.tag_match,

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from postern_spec.config import Config
 from postern_spec.sizes import scrub_window
 
+from .ecc import Guard
 from .native import Sizes
 from .select import after, bits_for, log2
 
@@ -59,6 +60,8 @@ class Scrubber(wiring.Component):
         To the SRAM.
     strict : In(1), vm : Out, cleaning : Out
         Where the block is strict: it goes by turns; in whose pool ``block`` is to be; which block is being zeroed.
+    unsound : Out(1)
+        With protection: a register has a flipped bit.
     """
 
     def __init__(self, config: Config, *, rows: int, row_bits: int):
@@ -78,11 +81,13 @@ class Scrubber(wiring.Component):
                 if config.strict
                 else {}
             )
+            | ({"unsound": Out(1)} if config.protection else {})
         )
 
     def elaborate(self, platform):
         m = Module()
         row_log = log2(self.rows)
+        guard = Guard(self.config.protection)
         phase = Signal(range(SHARE))
         busy = Signal()
         block = Signal.like(self.block)
@@ -97,21 +102,23 @@ class Scrubber(wiring.Component):
                 scrub.row.eq(Cat(row[:-1], block)),
             ]
             with m.If(~busy):
-                m.d.sync += row.eq(0)
+                m.d.sync += guard.set(row, 0)
             with m.Elif(scrub.taken):
-                m.d.sync += row.eq(row + 1)
+                m.d.sync += guard.set(row, row + 1)
         begins, last = Const(1), done.all()
         if self.config.strict:
-            begins, last = self._windows(m, done.all())
+            begins, last = self._windows(m, done.all(), guard)
             m.d.comb += self.cleaning.eq(block)
         m.d.comb += self.clean.eq(busy & done.all() & last)
         with m.If(busy & last):
-            m.d.sync += busy.eq(0)
+            m.d.sync += guard.set(busy, 0)
         with m.Elif(~busy & self.dirty & begins):
-            m.d.sync += [busy.eq(1), block.eq(self.block)]
+            m.d.sync += [guard.set(busy, 1), guard.set(block, self.block)]
+        if self.config.protection:
+            m.d.comb += self.unsound.eq(guard.error)
         return m
 
-    def _windows(self, m: Module, done):
+    def _windows(self, m: Module, done, guard: Guard):
         """Whose window it is. Returns whether it begins, and whether it ends.
 
         By turns a window lasts as long as its block may take; otherwise it ends with the block, or at once.
@@ -124,7 +131,7 @@ class Scrubber(wiring.Component):
             last.eq(Mux(self.strict, time == cycles - 1, Mux(begins, ~self.dirty, done))),
         ]
         with m.If(last):
-            m.d.sync += [time.eq(0), self.vm.eq(after(self.vm, self.config.vms))]
+            m.d.sync += [guard.set(time, 0), guard.set(self.vm, after(self.vm, self.config.vms))]
         with m.Elif(time != cycles - 1):
-            m.d.sync += time.eq(time + 1)
+            m.d.sync += guard.set(time, time + 1)
         return begins, last

@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Out
 from postern_spec.config import Config
 
 from .arbiter import arbitrate
+from .ecc import check_bits, decode, encode
 from .native import Sizes
 from .scrubber import ScrubSignature
-from .select import bits_for, choose, gated, log2
+from .select import any_of, bits_for, choose, gated, log2
 from .turns import TurnsSignature, rotated
 
 __all__ = ["Shape", "Sram", "SramReadSignature", "SramWriteSignature", "look_up"]
@@ -150,6 +151,9 @@ class Sram(wiring.Component):
         It may, in the same cycle.
     turns : In(TurnsSignature)
         Where the block is strict.
+    corrected, lost : Out(1)
+        With protection: a byte that is read had one flipped bit, which does not show; or two, and its word reads as
+        zero.
     """
 
     def __init__(self, config: Config, *, width: int | None = None):
@@ -170,12 +174,17 @@ class Sram(wiring.Component):
                 "r_allowed": In(banks),
             }
             | ({"turns": In(TurnsSignature(config))} if config.strict else {})
+            | ({"corrected": Out(1), "lost": Out(1)} if config.protection else {})
         )
 
     def elaborate(self, platform):
         m = Module()
         ports = range(len(self.w))
         banks = [self._bank(m, bank) for bank in range(self.config.banks)]
+        if self.config.protection:
+            m.d.comb += [
+                getattr(self, name).eq(any_of([bank[name] for bank in banks])) for name in ("corrected", "lost")
+            ]
         for p in ports:
             w, r = self.w[p], self.r[p]
             m.d.comb += [
@@ -271,26 +280,38 @@ class Sram(wiring.Component):
         m.d.comb += same.eq(w_row == r_row)
         m.d.sync += passed.eq(w_data)
         read = []
+        checks = check_bits(8) if self.config.protection else 0  # of each byte, so that bytes are written alone
+        flips: list[tuple[Value, Value]] = []
         for lane in range(shape.lanes):
             byte = slice(8 * lane, 8 * lane + 8)
-            cells = memory.Memory(shape=unsigned(8), depth=shape.rows, init=[], attrs={"no_rw_check": 1})
+            cells = memory.Memory(shape=unsigned(8 + checks), depth=shape.rows, init=[], attrs={"no_rw_check": 1})
             m.submodules[f"{LANE}{bank}_{lane}"] = cells
             w_port, r_port = cells.write_port(), cells.read_port()
             passes = signal(1, f"passes_{lane}")
             m.d.comb += [
                 w_port.en.eq((acts & strobes[lane]) | scrubs),
                 w_port.addr.eq(w_row),
-                w_port.data.eq(w_data[byte]),
+                w_port.data.eq(Cat(w_data[byte], encode(w_data[byte])) if checks else w_data[byte]),
                 r_port.en.eq(1),
                 r_port.addr.eq(r_row),
             ]
             m.d.sync += passes.eq(acts & strobes[lane] & same)
-            read.append(Mux(passes, passed[byte], r_port.data))
-        return {
+            stored = r_port.data
+            if checks:
+                stored, corrected, lost = decode(m, stored[:8], stored[8:], f"byte_{bank}_{lane}")
+                flips.append((corrected & ~passes, lost & ~passes))
+            read.append(Mux(passes, passed[byte], stored))
+        word = Cat(read)
+        found = {}
+        if checks:
+            poisoned = any_of([lost for _, lost in flips])
+            word = word & (~poisoned).replicate(shape.width)
+            found = {"corrected": any_of([item for item, _ in flips]) & kept.any(), "lost": poisoned & kept.any()}
+        return found | {
             "w_grant": granted,
             "r_grant": r_arbiter.grant,
             "w_refused": w_refused,
             "r_refused": r_refused,
             "kept": kept,
-            "read": Cat(read),
+            "read": word,
         }

@@ -1,6 +1,6 @@
 """Small tables that are filled at reset."""
 
-from amaranth.hdl import Array, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -26,6 +26,8 @@ class Table(wiring.Component):
         Number of read ports.
     init : list of int or None
         Contents after reset, one per row; ``None`` where nothing is read before it was written.
+    parity : bool
+        Keep a parity bit with each row. Requires: ``init``.
 
     Members
     -------
@@ -36,16 +38,21 @@ class Table(wiring.Component):
     write : In(1), write_row, write_data
         Stores a row at the end of this cycle.
     row_0, data_0, ... : In, Out
-        Read ports.
+        Read ports. With parity a row with a flipped bit reads as zero.
+    bad_0, ... : Out(1), error : Out(1)
+        With parity: what this port, or any port, reads in this cycle has a flipped bit.
     """
 
-    def __init__(self, depth: int, width: int, *, readers: int, init: list[int] | None, fill_bits: int):
+    def __init__(self, depth: int, width: int, *, readers: int, init: list[int] | None, fill_bits: int, parity=False):
         if init is not None and len(init) != depth:
             raise ValueError(f"initial contents must have {depth} rows, not {len(init)}")
+        if parity and init is None:
+            raise ValueError("initial contents must be given with parity, not None")
         self.depth = depth
         self.width = width
         self.readers = readers
         self.init = init
+        self.parity = parity
         row = unsigned(bits_for(depth))
         members = {
             "fill": In(1),
@@ -56,6 +63,8 @@ class Table(wiring.Component):
         }
         for i in range(readers):
             members |= {f"row_{i}": In(row), f"data_{i}": Out(width)}
+            if parity:
+                members |= {f"bad_{i}": Out(1), "error": Out(1)}
         super().__init__(members)
 
     def read(self, m: Module, port: int, row):
@@ -66,25 +75,28 @@ class Table(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         ports = [(getattr(self, f"row_{i}"), getattr(self, f"data_{i}")) for i in range(self.readers)]
+        width, init, write_data = self.width, self.init, self.write_data
+        if self.parity and init is not None:
+            width, init = width + 1, [value | value.bit_count() % 2 << width for value in init]
+            write_data = Cat(write_data, write_data.xor())
+            ports = [(row, self._check(m, i, row)) for i, (row, _) in enumerate(ports)]
         if self.depth <= FLIP_FLOP_DEPTH:
-            rows = [
-                Signal(self.width, name=f"row{i}", init=self.init[i] if self.init else 0) for i in range(self.depth)
-            ]
+            rows = [Signal(width, name=f"row{i}", init=init[i] if init else 0) for i in range(self.depth)]
             for i, cell in enumerate(rows):
                 chosen = self.write if self.depth == 1 else self.write & (self.write_row == i)
                 with m.If(chosen):
-                    m.d.sync += cell.eq(self.write_data)
+                    m.d.sync += cell.eq(write_data)
             for row, out in ports:
                 m.d.comb += out.eq(mux_by_index(rows, row))
             return m
 
-        m.submodules.cells = cells = memory.Memory(shape=unsigned(self.width), depth=self.depth, init=[])
+        m.submodules.cells = cells = memory.Memory(shape=unsigned(width), depth=self.depth, init=[])
         w_port = cells.write_port()
-        row, data, enable = self.write_row, self.write_data, self.write
-        if self.init is not None:
+        row, data, enable = self.write_row, write_data, self.write
+        if init is not None:
             fill_row = self.fill_row[: bits_for(self.depth)]
-            padded = self.init + self.init[-1:] * ((1 << len(fill_row)) - self.depth)
-            fill_data = self.init[0] if len(set(self.init)) == 1 else Array(padded)[fill_row]
+            padded = init + init[-1:] * ((1 << len(fill_row)) - self.depth)
+            fill_data = init[0] if len(set(init)) == 1 else Array(padded)[fill_row]
             fill_here = self.fill
             if 1 << len(self.fill_row) > self.depth:
                 fill_here = self.fill & (self.fill_row < self.depth)
@@ -94,3 +106,17 @@ class Table(wiring.Component):
             r_port = cells.read_port(domain="comb")
             m.d.comb += [r_port.addr.eq(row), out.eq(r_port.data)]
         return m
+
+    def _check(self, m: Module, port: int, row) -> Signal:
+        """Connect a read port with a check between; return what the row with its parity goes to."""
+        kept = Signal(self.width + 1, name=f"kept_{port}")
+        bad = getattr(self, f"bad_{port}")
+        # Beyond the last row there may be anything, and before the table is filled in any row.
+        there = ~self.fill if self.depth & (self.depth - 1) == 0 else ~self.fill & (row < self.depth)
+        m.d.comb += [
+            bad.eq(kept.xor() & there),
+            getattr(self, f"data_{port}").eq(kept[:-1] & (~bad).replicate(self.width)),
+        ]
+        if port == self.readers - 1:
+            m.d.comb += self.error.eq(Cat(getattr(self, f"bad_{i}") for i in range(self.readers)).any())
+        return kept

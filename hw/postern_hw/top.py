@@ -2,20 +2,23 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Module, Mux, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from postern_spec.config import Config, Manager
+from postern_spec.config import Config, Identity, Manager
 from postern_spec.pins import Pin, pins, port_pins
+from postern_spec.regmap import Damage
 
 from .blocks import Blocks
 from .bus import ADAPTERS
 from .counters import Counters
+from .decode import pack
 from .directory import Directory
 from .doorbells import Doorbells
 from .faults import Faults
 from .identity import TagTable
+from .integrity import Integrity
 from .interrupts import Interrupts
 from .native import Sizes
 from .pool import Pool
@@ -102,6 +105,9 @@ class Postern(wiring.Component):
             m.submodules.tags = self.tags = TagTable(c)
         if c.manager is not Manager.NONE:
             m.submodules.faults = self.faults = Faults(c)
+        self.integrity: Any = None
+        if c.protection:
+            m.submodules.integrity = self.integrity = Integrity()
         self.counters: Any = None
         if c.counters:
             m.submodules.counters = self.counters = Counters(c)
@@ -128,6 +134,8 @@ class Postern(wiring.Component):
             self._memory(m)
         if self.counters is not None:
             self._counters(m)
+        if self.integrity is not None:
+            self._integrity(m)
         if self.probe:
             m.d.comb += [
                 self.probe_accept.eq(
@@ -173,6 +181,50 @@ class Postern(wiring.Component):
         for component in divided:
             wiring.connect(m, turns.turns, component.turns)
 
+    def _unless_failed(self, value):
+        """Return ``value``, or zero where a flipped bit has closed the block."""
+        if self.integrity is None:
+            return value
+        value = Value.cast(value)
+        return value & (~self.integrity.failed).replicate(len(value))
+
+    def _integrity(self, m: Module):
+        integrity, reader, writer = self.integrity, self.reader, self.writer
+        found: dict[Damage, list] = {
+            Damage.TAGS: [self.interrupts, writer, *([self.tags] if self.tags is not None else [])],
+            Damage.PORT: self.ports,
+            Damage.VMS: [self.directory],
+            Damage.QUEUES: self.queues,
+            Damage.BLOCKS: [self.blocks, self.scrubber] if self.sram is not None else [],
+        }
+        for kind, parts in found.items():
+            for name in ("unsound", "damaged"):
+                bits = [getattr(part, name) for part in parts if hasattr(part, name)]
+                if bits:
+                    m.d.comb += getattr(integrity, name)[kind].eq(any_of(bits))
+        pool, lost = integrity.counts[:2], integrity.counts[2:]
+        m.d.comb += [
+            integrity.pool_corrected.eq(self.pool.corrected),
+            integrity.pool_lost.eq(self.pool.lost),
+            integrity.set_enable.eq(writer.do.integrity),
+            integrity.data.eq(writer.data),
+            reader.integrity.eq(
+                pack(
+                    self.sizes.manager_page.INTEGRITY,
+                    FATAL=integrity.fatal,
+                    KIND=integrity.kind,
+                    ENABLE=integrity.enable,
+                )
+            ),
+            reader.pool_flips.eq(Cat(*pool)),
+            reader.sram_flips.eq(Cat(*lost)),
+        ]
+        if self.sram is not None:
+            m.d.comb += [
+                integrity.sram_corrected.eq(self.sram.corrected),
+                integrity.sram_lost.eq(self.sram.lost),
+            ]
+
     def _fill(self, m: Module):
         """Fill the tables after reset, all at once, a row per cycle."""
         c = self.config
@@ -217,9 +269,10 @@ class Postern(wiring.Component):
             wiring.connect(m, port.w_engine, writer.requests[index])
             wiring.connect(m, port.r_engine, reader.requests[index])
             here = writer.data[8:12] == index
+            resident = self.interrupts.residents[c.core_base(index)]
             m.d.comb += [
-                port.resident.eq(self.interrupts.residents[c.core_base(index)]),
-                port.open.eq(self.directory.open),
+                port.resident.eq(resident),
+                port.open.eq(self._unless_failed(self.directory.open)),
                 port.changed.eq(changed),
                 port.tear.eq(Cat(bit & here for bit in torn) | self.directory.opened | self.directory.closed),
                 port.hold.eq(writer.hold),
@@ -233,6 +286,8 @@ class Postern(wiring.Component):
                 port.fresh.eq(Cat(queue.fresh for queue in self.queues)),
                 *(port.head[vm].eq(queue.head) for vm, queue in enumerate(self.queues)),
             ]
+            if c.protection and c.ports[index].identity is Identity.RESIDENT:  # nobody is, rather than somebody else
+                m.d.comb += port.resident.valid.eq(resident.valid & ~self.interrupts.unsound)
             if self.tags is not None:
                 m.d.comb += [port.entries[i].eq(self.tags.entries[i]) for i in range(c.tags)]
                 m.d.comb += [
@@ -302,12 +357,12 @@ class Postern(wiring.Component):
             directory.empty.eq(empty),
             directory.idle.eq(writer.idle),
             directory.walk.eq(writer.walk),
-            writer.permitted.eq(directory.permitted),
+            writer.permitted.eq(self._unless_failed(directory.permitted)),
             writer.acknowledged.eq(directory.acknowledged),
-            writer.source_open.eq(directory.source_open),
+            writer.source_open.eq(self._unless_failed(directory.source_open)),
             writer.source_draining.eq(directory.source_draining),
-            writer.target_alive.eq(directory.target_alive),
-            writer.target_open.eq(directory.target_open),
+            writer.target_alive.eq(self._unless_failed(directory.target_alive)),
+            writer.target_open.eq(self._unless_failed(directory.target_open)),
             writer.source_generation.eq(directory.source_generation),
             writer.target_generation.eq(directory.target_generation),
             writer.closed_vm.eq(directory.closed),
@@ -356,7 +411,7 @@ class Postern(wiring.Component):
             reader.generation.eq(directory.look_generation),
             reader.own_generation.eq(directory.look_own_generation),
             reader.refused.eq(directory.refused),
-            *(reader.states[vm].eq(state) for vm, state in enumerate(directory.states)),
+            *(reader.states[vm].eq(self._unless_failed(state)) for vm, state in enumerate(directory.states)),
             self.doorbells.look_row.eq(reader.own),
             reader.doorbells.eq(self.doorbells.look),
             writer.look_vm.eq(reader.own),
@@ -418,7 +473,10 @@ class Postern(wiring.Component):
             self.irq.eq(interrupts.lines),
         ]
         if self.faults is not None:
-            m.d.comb += self.manager_irq.eq(interrupts.fired.any() | self.faults.interrupt)
+            line = interrupts.fired.any() | self.faults.interrupt
+            if self.integrity is not None:
+                line = line | self.integrity.interrupt
+            m.d.comb += self.manager_irq.eq(line)
 
     def _faults(self, m: Module):
         faults, writer, reader = self.faults, self.writer, self.reader
@@ -454,8 +512,8 @@ class Postern(wiring.Component):
                 blocks.r_look[bank].eq(sram.r_look[bank]),
             ]
         m.d.comb += [
-            sram.w_allowed.eq(blocks.w_allowed),
-            sram.r_allowed.eq(blocks.r_allowed),
+            sram.w_allowed.eq(self._unless_failed(blocks.w_allowed)),
+            sram.r_allowed.eq(self._unless_failed(blocks.r_allowed)),
             sram.scrub_first.eq(scrubber.first),
             scrubber.dirty.eq(blocks.scrub),
             scrubber.block.eq(blocks.scrub_block),

@@ -12,6 +12,7 @@ from postern_spec.sizes import kill_steps, open_steps
 from .arbiter import arbitrate
 from .counters import EVENTS
 from .decode import Decoder
+from .ecc import Guard
 from .faults import FaultSignature
 from .native import Sizes, write_request
 from .pool import PoolWriteSignature
@@ -142,7 +143,8 @@ class WriteEngine(wiring.Component):
     def strobes(cls, c: Config) -> tuple[str, ...]:
         """Return the names of the strobes that a block has."""
         blocks = ("FREE", "RETURN", "REVOKE", "QUOTA", "RECLAIM") if c.blocks else ()
-        return cls.STROBES + blocks + (("COUNT_CLEAR",) if c.counters else ())
+        more = (("COUNT_CLEAR",) if c.counters else ()) + (("INTEGRITY",) if c.protection else ())
+        return cls.STROBES + blocks + more
 
     def __init__(self, config: Config):
         self.config = config
@@ -210,6 +212,7 @@ class WriteEngine(wiring.Component):
                 "fill": In(1),
                 "fill_row": In(fill_bits(config)),
             }
+            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
             | (
                 {
                     "may_give": In(1),
@@ -650,19 +653,22 @@ class WriteEngine(wiring.Component):
         ]
         with m.If(self._does["EPOCH"]):
             m.d.sync += self.epoch.eq(word)
+        guard = Guard(c.protection)
         if c.strict:
             with m.If(self._does["ARBITRATION"]):
-                m.d.sync += self.strict.eq(word[0] == Arbitration.STRICT)
+                m.d.sync += guard.set(self.strict, word[0] == Arbitration.STRICT)
         for lock in locks(c):
             with m.If(self._does["LOCK"] & word[lock]):
-                m.d.sync += self.locked[lock].eq(1)
+                m.d.sync += guard.set(self.locked, 1, lock)
 
         # A new limit must leave room for what waits, and for what was promised to others. Pops go on between the check
         # and the act: one in the cycle of the check makes room for one message more.
         m.submodules.promised = promised = Table(
             c.vms, count, readers=1, init=[c.credits * (c.vms - 1) if c.open_at_reset else 0] * c.vms,
-            fill_bits=len(self.fill_row),
+            fill_bits=len(self.fill_row), parity=c.protection,
         )  # fmt: skip
+        if c.protection:
+            m.d.comb += [self.unsound.eq(guard.error), self.damaged.eq(promised.error)]
         asked = word[:count]
         # What the limits would sum to if this one were not there yet, and what it is: they meet in the next cycle.
         above, limit = Signal(count + 2), Signal(count)

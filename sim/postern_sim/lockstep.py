@@ -20,7 +20,7 @@ it had not passed on, and what it had not answered.
 
 import random
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -28,7 +28,7 @@ from postern.model import Model, Token
 from postern_spec.config import Config, Manager
 from postern_spec.regmap import Command, Fault, Handover, Popped, Result, State, address_map, guest_page
 
-from .rtl import EVENT, Pace, ProtocolError, Rtl, varied
+from .rtl import EVENT, Pace, ProtocolError, Request, Rtl, varied
 from .traffic import ALLOC, HEADER, NOTHING, POP, SRAM_READ, SRAM_WRITE, WORD, WRITE, Access, Traffic, describe
 
 __all__ = ["Episode", "Mismatch", "Plan", "Scoreboard", "crossings", "kill_crossings", "run_episode"]
@@ -873,28 +873,41 @@ class Plan:
 
     def start(self, *, text: str | None = None, mutant: int | None = None, coverage: bool = False) -> Rtl:
         """Return the RTL with the programs before it; ``text``, ``mutant`` and ``coverage`` as ``Rtl`` takes them."""
-        config, ports = self.config, len(self.config.ports)
+        config = self.config
         rtl = Rtl(config, probe=True, text=text, seed=self._seed, mutant=mutant, coverage=coverage)
+        self.load(rtl, self.traffic.requests)
+        rtl.log(True)
+        return rtl
+
+    def drop_block_resets(self) -> None:
+        """Leave out the resets of the whole block."""
+        self._resets = [reset for reset in self._resets if reset[0] is not None]
+
+    def load(self, rtl: Rtl, requests: Sequence[Iterable[Request] | bytes]) -> None:
+        """Put the programs, whose requests may be packed already, and the resets before the RTL."""
+        config, ports = self.config, len(self.config.ports)
         # A grant takes a turn of all ports, of three cycles each where turns are fixed. A manager may wait until as
         # many VMs are open as other ports ask for, and each step of that takes a grant.
         turn, steps = (3 if config.strict else 2) * (ports + 1), max(config.vms, config.lanes) + 1
         settle = 100 + 4 * config.vms * config.depth + config.blocks
         rtl.limits(bound=100 + 20 * turn + ports * steps * turn, settle=settle)
         for port in range(ports):
-            rtl.issue(port, self.traffic.requests[port])
+            rtl.issue(port, requests[port])
             rtl.use(port, self.traffic.uses[port])
-        rtl.log(True)
         for reset in self._resets:
             rtl.schedule_reset(*reset)
-        return rtl
+
+    def pace(self, rtl: Rtl, rng: random.Random) -> None:
+        """Let the masters behave in another way from here on."""
+        for port in range(len(self.config.ports)):
+            rtl.pace(port, _pace(rng))
 
     def run(self, rtl: Rtl, step: int = _CHUNK) -> Iterator[tuple[bytes, int, ProtocolError | None]]:
         """Run until the programs end or a bus rule is broken; return events, cycle and broken rule every few cycles."""
         rng = random.Random()
         rng.setstate(self._paces)
         while True:
-            for port in range(len(self.config.ports)):
-                rtl.pace(port, _pace(rng))
+            self.pace(rtl, rng)
             for _ in range(_CHUNK // step):
                 passed, failure = step, None
                 try:

@@ -339,6 +339,15 @@ class Rtl:
         """Return the level of a core's interrupt line in the cycle that passed last."""
         return bool(self._library.bench_irq(self._bench, core // 32) >> core % 32 & 1)
 
+    def renew(self, seed: int) -> None:
+        """Begin again, as if the block had just been built."""
+        self.close()
+        self._bench = self._library.bench_new(seed)
+
+    def mutate(self, mutant: int) -> None:
+        """Set which mutant the block is from the next cycle on. Needs ``mutant``."""
+        self._library.bench_mutant(self._bench, mutant)
+
     @property
     def manager_irq(self) -> bool:
         """Level of the manager's interrupt line in the cycle that passed last."""

@@ -91,6 +91,10 @@ def _configurations() -> dict[str, Config]:
             name="doubles", ports=(Port(Bus.AXI4, Identity.PAGE, data_bits=64, id_bits=3), _AXI4, _SIDEBAND), vms=3,
             words=2, blocks=6, block_size=64, banks=4, read_error=True, page_stride=4096,
         ),
+        "guarded": base.replace(
+            name="guarded", ports=(_SIDEBAND, _AXI4, _RESIDENT), vms=3, lanes=1, blocks=5, block_size=64, banks=2,
+            tag_bits=3, protection=True,
+        ),
         "quota": base.replace(
             name="quota", ports=(_static(0), _static(1), _static(1, Bus.WISHBONE)), vms=2, words=2, depth=4,
             manager=Manager.NONE, open_at_reset=True, credits=4, blocks=5, block_size=64, banks=1, block_quota=2,

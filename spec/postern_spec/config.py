@@ -139,6 +139,9 @@ class Config:
         Count messages, refusals, doorbells and waits of each VM, and keep the peaks of its queue and blocks, for the
         manager. With 8 VMs it costs about 1,200 LUT4 and 100 cells of LUT RAM, but no access a cycle. Requires: a
         manager page.
+    protection : bool
+        Detect flipped bits: SECDED on the SRAM and the message slots, parity or complements on the state that decides
+        who may do what, after an error of which no guest reaches anything until reset. Requires: a manager page.
     read_error : bool
         A refused read is answered with a bus error (SLVERR, ERR) beside its zero. Writes never are.
     request_register : bool
@@ -167,6 +170,7 @@ class Config:
     moderation: bool = False
     strict: bool = False
     counters: bool = False
+    protection: bool = False
     read_error: bool = False
     request_register: bool = True
 
@@ -345,6 +349,8 @@ def _check(c: Config) -> None:
         raise ConfigError("open_at_reset must be true where manager is none, not False")
     if c.manager is Manager.NONE and c.counters:
         raise ConfigError("counters must be false where manager is none, not True")
+    if c.manager is Manager.NONE and c.protection:
+        raise ConfigError("protection must be false where manager is none, not True")
     if c.open_at_reset and c.credits * (c.vms - 1) > c.depth:
         raise ConfigError(
             f"credits must be at most {c.depth // (c.vms - 1)} (depth {c.depth} shared by {c.vms - 1} senders), "

@@ -20,6 +20,7 @@ __all__ = [
     "Arbitration",
     "Command",
     "Count",
+    "Damage",
     "Fault",
     "Handover",
     "Holding",
@@ -169,6 +170,18 @@ class Arbitration(IntEnum):
     STRICT = 1
 
 
+class Damage(IntEnum):
+    """Where a flipped bit was found that closed the block. ``docs/states.md``, section 17."""
+
+    NONE = 0
+    FATAL = 1  # the fatal state itself
+    TAGS = 2  # what tags mean, who is resident, locks
+    PORT = 3  # held requests and lanes
+    VMS = 4  # states, generations, permissions
+    QUEUES = 5  # descriptors and credits
+    BLOCKS = 6  # owners, quotas, the ring of free blocks, scrubbing
+
+
 class Count(IntEnum):
     """What is counted of a VM: positions in its row of counters. ``docs/states.md``, section 14."""
 
@@ -253,7 +266,8 @@ def guest_page(c: Config) -> Page:
             Field("MODERATION", 0, 1, RO, "Mail interrupts can be moderated.", int(c.moderation)),
             Field("MANAGER", 1, 1, RO, "There is a manager page.", int(c.manager is not Manager.NONE)),
             Field("READ_ERROR", 2, 1, RO, "Refused reads raise a bus error.", int(c.read_error)),
-            Field("BLOCKS", 3, 1, RO, "There is a shared SRAM with blocks.", int(c.blocks > 0)))),
+            Field("BLOCKS", 3, 1, RO, "There is a shared SRAM with blocks.", int(c.blocks > 0)),
+            *([Field("PROTECTION", 4, 1, RO, "Flipped bits are detected.", 1)] if c.protection else ()))),
         Register("DIMENSIONS", 0x18, "Sizes, from which software computes addresses.", (
             Field("VMS", 0, 7, RO, "VM-IDs.", c.vms),
             Field("LANES", 8, 4, RO, "Lanes of a VM.", c.lanes),
@@ -446,6 +460,19 @@ def manager_page(c: Config) -> Page:
         regs.append(Register("ARBITRATION", 0xA8, "How ports that want the same thing take turns.", (
             Field("MODE", 0, 1, RW, "Bits above are ignored.", Arbitration.STRICT, Arbitration),)))
 
+    if c.protection:
+        flips = (
+            Field("CORRECTED", 0, 16, RO, "Cycles in which one flipped bit was corrected, up to 65535.", 0),
+            Field("LOST", 16, 16, RO, "Cycles in which a word had more and was read as zero, up to 65535.", 0))
+        regs += [
+            Register("INTEGRITY", 0xB0, "Flipped bits in what decides who may do what.", (
+                Field("FATAL", 0, 1, RO, "There was one. No guest reaches anything until reset.", 0),
+                Field("KIND", 4, 3, RO, "Where it was found first.", 0, Damage),
+                Field("ENABLE", 8, 1, RW, "FATAL, or a word that is lost, raises the manager's interrupt.", 0))),
+            Register("INTEGRITY_POOL", 0xB8, "Flipped bits in words of messages.", flips),
+        ]
+        if c.blocks:
+            regs.append(Register("INTEGRITY_SRAM", 0xC0, "Flipped bits in words of the SRAM.", flips))
     if c.counters:
         regs.append(Register("COUNT_CLEAR", 0xF0, "Sets all counters and peaks of VMs to zero.", (
             Field("VMS", 0, bits, WO, "VM-ID `32 * half + bit`.", 0),), halves))

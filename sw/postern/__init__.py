@@ -48,7 +48,21 @@ from .programs import Programs
 from .ring import Entry, RingReader, RingWriter
 from .rpc import Client, Server
 from .sender import Sender
-from .status import Counters, FaultRecord, Holdings, Limit, Pool, Rights, Setup, Status, Tag, VmSetup, VmStatus
+from .status import (
+    Counters,
+    FaultRecord,
+    Flips,
+    Holdings,
+    Integrity,
+    Limit,
+    Pool,
+    Rights,
+    Setup,
+    Status,
+    Tag,
+    VmSetup,
+    VmStatus,
+)
 from .stream import Stream
 from .wire import Content
 
@@ -77,10 +91,12 @@ __all__ = [
     "Entry",
     "Fault",
     "FaultRecord",
+    "Flips",
     "Handover",
     "Header",
     "Holding",
     "Holdings",
+    "Integrity",
     "Kind",
     "Limit",
     "Loan",

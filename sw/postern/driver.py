@@ -234,7 +234,7 @@ def probe(bus: Bus, base: int = 0) -> Config:
     DeviceError
         There is no block, this VM has no access to it, or it is of a kind that this driver does not know.
     """
-    page = guest_page(Config(blocks=1))  # the registers that tell lie at the same place in every block
+    page = guest_page(Config(blocks=1, protection=True))  # the registers that tell lie at the same place in every block
 
     def read(name: str) -> int:
         return bus.read32(base + getattr(page, name).at())
@@ -268,6 +268,7 @@ def probe(bus: Bus, base: int = 0) -> Config:
             block_size=1 << page.MEMORY.SIZE_LOG.get(memory) if memory else Config.block_size,
             banks=page.MEMORY.BANKS.get(memory) if memory else Config.banks,
             moderation=bool(page.FEATURES.MODERATION.get(features)),
+            protection=bool(managed and page.FEATURES.PROTECTION.get(features)),
             read_error=bool(page.FEATURES.READ_ERROR.get(features)),
         )
     except ConfigError as error:

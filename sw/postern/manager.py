@@ -4,13 +4,38 @@ from dataclasses import fields
 
 from postern_spec.config import Config, Identity
 from postern_spec.model import Page, Register
-from postern_spec.regmap import Arbitration, Command, Fault, Lock, State, address_map, counts, locks, manager_page
+from postern_spec.regmap import (
+    Arbitration,
+    Command,
+    Damage,
+    Fault,
+    Lock,
+    State,
+    address_map,
+    counts,
+    locks,
+    manager_page,
+)
 from postern_spec.sizes import kill_cycles, open_steps
 
 from .bus import Bus
 from .driver import Quota
 from .errors import CommandRefused, DeviceError
-from .status import Counters, FaultRecord, Holdings, Limit, Pool, Rights, Setup, Status, Tag, VmSetup, VmStatus
+from .status import (
+    Counters,
+    FaultRecord,
+    Flips,
+    Holdings,
+    Integrity,
+    Limit,
+    Pool,
+    Rights,
+    Setup,
+    Status,
+    Tag,
+    VmSetup,
+    VmStatus,
+)
 
 __all__ = ["Manager"]
 
@@ -581,6 +606,43 @@ class Manager:
         self._write(self.page.ARBITRATION, Arbitration(mode))
         if self.arbitration is not mode:
             self._check_unlocked(Lock.ARBITRATION, "arbitration")
+
+    # Flipped bits
+
+    def integrity(self) -> Integrity:
+        """Return what was found of flipped bits. Two reads, three where there is an SRAM; they change nothing.
+
+        Raises
+        ------
+        ValueError
+            The block was built without ``protection``.
+        """
+        self._check_protection()
+        register, flips = self.page.INTEGRITY, self.page.INTEGRITY_POOL
+        word = self._read(register)
+        pool, sram = self._read(flips), self._read(self.page.INTEGRITY_SRAM) if self.config.blocks else None
+        return Integrity(
+            bool(register.FATAL.get(word)),
+            Damage(register.KIND.get(word)),
+            bool(register.ENABLE.get(word)),
+            Flips(flips.CORRECTED.get(pool), flips.LOST.get(pool)),
+            None if sram is None else Flips(flips.CORRECTED.get(sram), flips.LOST.get(sram)),
+        )
+
+    def alarm(self, on: bool) -> None:
+        """Choose whether a closed block, or a lost word, raises the manager's interrupt: until reset.
+
+        Raises
+        ------
+        ValueError
+            The block was built without ``protection``.
+        """
+        self._check_protection()
+        self._write(self.page.INTEGRITY, self.page.INTEGRITY.pack(ENABLE=int(on)))
+
+    def _check_protection(self) -> None:
+        if not self.config.protection:
+            raise ValueError("block must be built with protection to look for flipped bits, not without")
 
     # All of it
 

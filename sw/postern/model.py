@@ -230,6 +230,7 @@ class Model:
             [[[] for _ in range(c.lanes)] for _ in range(c.vms)] for _ in c.ports
         ]  # of port, VM and lane: the words that it holds, or ``None`` where it is torn
         self._epoch = 0
+        self._integrity_enable = 0
         self._fixed = [p.vm if p.identity is Identity.STATIC else None for p in c.ports for _ in range(p.cores)]
         self._resident = list(self._fixed)  # of core: the VM, if any
         self._resident_vm = [vm or 0 for vm in self._fixed]  # of core: the field, which is kept without a VM, too
@@ -1282,6 +1283,20 @@ class Model:
     def _manager_epoch_write(self, data: int) -> Fault:
         self._epoch = data
         return _NOTHING
+
+    # Nothing flips here, so that all there is to see is what was written.
+    def _manager_integrity_read(self) -> int:
+        return self._manager.INTEGRITY.pack(ENABLE=self._integrity_enable)
+
+    def _manager_integrity_write(self, data: int) -> Fault:
+        self._integrity_enable = self._manager.INTEGRITY.ENABLE.get(data)
+        return _NOTHING
+
+    def _manager_integrity_pool_read(self) -> int:
+        return 0
+
+    def _manager_integrity_sram_read(self) -> int:
+        return 0
 
     def _manager_tear_write(self, data: int) -> Fault:
         register = self._manager.TEAR

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from postern_spec.regmap import Arbitration, Fault, Lock, State
+from postern_spec.regmap import Arbitration, Damage, Fault, Lock, State
 
 from .driver import Quota
 
@@ -100,6 +100,35 @@ class Pool(NamedTuple):
 
     clean: int
     dirty: int
+
+
+class Flips(NamedTuple):
+    """Cycles in which words with one flipped bit were read and corrected, and with more and read as zero: to 65535."""
+
+    corrected: int
+    lost: int
+
+
+class Integrity(NamedTuple):
+    """What was found of flipped bits since reset.
+
+    Parameters
+    ----------
+    fatal : bool
+        Some were in what decides who may do what: no guest reaches anything until reset.
+    damage : Damage
+        Where they were found first.
+    alarm : bool
+        This, or a lost word, raises the manager's interrupt.
+    pool, sram : Flips, Flips or None
+        In words of messages, and of the SRAM if there is one.
+    """
+
+    fatal: bool
+    damage: Damage
+    alarm: bool
+    pool: Flips
+    sram: Flips | None
 
 
 class Tag(NamedTuple):

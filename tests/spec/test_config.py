@@ -120,6 +120,8 @@ def test_manager_limits() -> None:
         Config(manager=Manager.PORT, manager_port=4)
     with pytest.raises(ConfigError, match=says("counters must be false where manager is none, not True")):
         preset("small").replace(counters=True)
+    with pytest.raises(ConfigError, match=says("protection must be false where manager is none, not True")):
+        preset("small").replace(protection=True)
     with pytest.raises(ConfigError, match=says("open_at_reset must be true where manager is none, not False")):
         Config(manager=Manager.NONE)
 

@@ -9,8 +9,10 @@ from postern import (
     Counters,
     DeviceError,
     FaultRecord,
+    Flips,
     Handover,
     Holdings,
+    Integrity,
     Limit,
     Mailbox,
     Manager,
@@ -27,7 +29,7 @@ from postern import (
     VmSetup,
 )
 from postern_spec.config import Identity, Port, preset
-from postern_spec.regmap import Fault, Lock, address_map, locks, manager_page
+from postern_spec.regmap import Damage, Fault, Lock, address_map, locks, manager_page
 
 
 @pytest.fixture
@@ -615,6 +617,33 @@ def test_bad_arguments_for_counters(counted):
         manager.counters(4)
     with pytest.raises(ValueError, match=r"^mask must have no bit beyond VM 3, not 0x10$"):
         manager.clear_counters(16)
+
+
+# Flipped bits
+
+
+def test_integrity():
+    config = preset("default").replace(protection=True)
+    manager = Manager(ModelBus(Model(config), tag=0), config)
+    whole = Integrity(False, Damage.NONE, False, Flips(0, 0), Flips(0, 0))
+    assert manager.integrity() == whole
+    manager.alarm(True)
+    assert manager.integrity() == whole._replace(alarm=True)
+    manager.alarm(False)
+    assert manager.integrity() == whole
+
+
+def test_integrity_without_sram():
+    config = preset("default").replace(blocks=0, protection=True)
+    assert Manager(ModelBus(Model(config), tag=0), config).integrity().sram is None
+
+
+def test_block_without_protection(manager):
+    for step in (manager.integrity, lambda: manager.alarm(True)):
+        with pytest.raises(
+            ValueError, match=r"^block must be built with protection to look for flipped bits, not without$"
+        ):
+            step()
 
 
 # Adoption

@@ -69,7 +69,11 @@ class Order(_Queue):
             depth=22,
         ),
         Control(
-            "a pop leaves the queue where it was", "queue.py", "first.eq(next_first)\n", "first.eq(first)\n", depth=22
+            "a pop leaves the queue where it was",
+            "queue.py",
+            "guard.set(first, next_first)\n",
+            "guard.set(first, first)\n",
+            depth=22,
         ),
     )
 
