@@ -142,7 +142,7 @@ def flipped():
 
 def test_flipped_bits_of_payload(flipped):
     rtl, flip = flipped
-    guest, peer = (Mailbox(RtlBus(rtl, port), address_map(PAYLOAD, port).guest(port)) for port in (0, 1))
+    guest, peer = (Mailbox(RtlBus(rtl, port), 0, PAYLOAD) for port in (0, 1))
     manager = Manager(RtlBus(rtl, 0), PAYLOAD)
 
     def send():
@@ -150,7 +150,7 @@ def test_flipped_bits_of_payload(flipped):
 
     send()
     flip("pool", 3)
-    assert peer.receive().words == [0x01234567, 0x89ABCDEF]
+    assert peer.receive().words == (0x01234567, 0x89ABCDEF)
     seen = manager.integrity()
     assert (seen.fatal, seen.pool.lost, seen.sram) == (False, 0, Flips(0, 0))
     assert seen.pool.corrected > 0
@@ -158,7 +158,7 @@ def test_flipped_bits_of_payload(flipped):
     send()
     flip("pool", 38)  # the parity of everything
     flip("pool", 0)
-    assert peer.receive().words == [0, 0]
+    assert peer.receive().words == (0, 0)
     assert manager.integrity().pool.lost > 0
 
     block = guest.alloc()
