@@ -1,6 +1,6 @@
-"""Flips every flip-flop of the protected state, and bits of the memories, and says what became of each.
+"""Flips the flip-flops of the protected state that have a name, and bits of memories, and says what became of each.
 
-python -m postern_sim.faults                every flip-flop, and a sample of the memories
+python -m postern_sim.faults                all of these flip-flops, and a sample of the memories
 python -m postern_sim.faults --short        a sample of both
 python -m postern_sim.faults --unprotected  the same block without protection, as the control
 """
