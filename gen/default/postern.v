@@ -3371,14 +3371,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .permitted(permitted),
-    .\port$18115$0 (\filled$370 ),
-    .\port$18129$0 (\filled$371 ),
-    .\port$18143$0 (\filled$372 ),
-    .\port$18157$0 (\filled$373 ),
-    .\port$18171$0 (\filled$374 ),
-    .\port$18185$0 (\filled$375 ),
-    .\port$18199$0 (\filled$376 ),
-    .\port$18213$0 (\filled$377 ),
+    .\port$18104$0 (\filled$370 ),
+    .\port$18118$0 (\filled$371 ),
+    .\port$18132$0 (\filled$372 ),
+    .\port$18146$0 (\filled$373 ),
+    .\port$18160$0 (\filled$374 ),
+    .\port$18174$0 (\filled$375 ),
+    .\port$18188$0 (\filled$376 ),
+    .\port$18202$0 (\filled$377 ),
     .refuse(refused_command),
     .refused(refused),
     .\row_0$17 (sender),
@@ -3498,14 +3498,14 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .open(open),
     .opened(opened),
     .peer(peer),
-    .\port$18115$0 (\filled$370 ),
-    .\port$18129$0 (\filled$371 ),
-    .\port$18143$0 (\filled$372 ),
-    .\port$18157$0 (\filled$373 ),
-    .\port$18171$0 (\filled$374 ),
-    .\port$18185$0 (\filled$375 ),
-    .\port$18199$0 (\filled$376 ),
-    .\port$18213$0 (\filled$377 ),
+    .\port$18104$0 (\filled$370 ),
+    .\port$18118$0 (\filled$371 ),
+    .\port$18132$0 (\filled$372 ),
+    .\port$18146$0 (\filled$373 ),
+    .\port$18160$0 (\filled$374 ),
+    .\port$18174$0 (\filled$375 ),
+    .\port$18188$0 (\filled$376 ),
+    .\port$18202$0 (\filled$377 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$463 ),
@@ -3524,7 +3524,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$2949$80 (\$305 ),
+    .\port$2901$80 (\$305 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -3608,23 +3608,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(w_refusals__ready),
     .\o__ready$230 (r_refusals__ready),
     .open(open),
-    .\port$18115$0 (\filled$370 ),
-    .\port$18121$0 (\fresh$379 ),
-    .\port$18129$0 (\filled$371 ),
-    .\port$18135$0 (\fresh$380 ),
-    .\port$18143$0 (\filled$372 ),
-    .\port$18149$0 (\fresh$381 ),
-    .\port$18157$0 (\filled$373 ),
-    .\port$18163$0 (\fresh$382 ),
-    .\port$18171$0 (\filled$374 ),
-    .\port$18177$0 (\fresh$383 ),
-    .\port$18185$0 (\filled$375 ),
-    .\port$18191$0 (\fresh$384 ),
-    .\port$18199$0 (\filled$376 ),
-    .\port$18205$0 (\fresh$385 ),
-    .\port$18213$0 (\filled$377 ),
-    .\port$18219$0 (\fresh$386 ),
-    .\port$18229$3 (\$338 ),
+    .\port$18104$0 (\filled$370 ),
+    .\port$18110$0 (\fresh$379 ),
+    .\port$18118$0 (\filled$371 ),
+    .\port$18124$0 (\fresh$380 ),
+    .\port$18132$0 (\filled$372 ),
+    .\port$18138$0 (\fresh$381 ),
+    .\port$18146$0 (\filled$373 ),
+    .\port$18152$0 (\fresh$382 ),
+    .\port$18160$0 (\filled$374 ),
+    .\port$18166$0 (\fresh$383 ),
+    .\port$18174$0 (\filled$375 ),
+    .\port$18180$0 (\fresh$384 ),
+    .\port$18188$0 (\filled$376 ),
+    .\port$18194$0 (\fresh$385 ),
+    .\port$18202$0 (\filled$377 ),
+    .\port$18208$0 (\fresh$386 ),
+    .\port$18218$3 (\$338 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$338 ),
     .r_engine__ready(r_engine__ready),
@@ -3711,23 +3711,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1260 ),
     .\o__ready$230 (\r_refusals__ready$1266 ),
     .open(open),
-    .\port$18115$0 (\filled$370 ),
-    .\port$18121$0 (\fresh$379 ),
-    .\port$18129$0 (\filled$371 ),
-    .\port$18135$0 (\fresh$380 ),
-    .\port$18143$0 (\filled$372 ),
-    .\port$18149$0 (\fresh$381 ),
-    .\port$18157$0 (\filled$373 ),
-    .\port$18163$0 (\fresh$382 ),
-    .\port$18171$0 (\filled$374 ),
-    .\port$18177$0 (\fresh$383 ),
-    .\port$18185$0 (\filled$375 ),
-    .\port$18191$0 (\fresh$384 ),
-    .\port$18199$0 (\filled$376 ),
-    .\port$18205$0 (\fresh$385 ),
-    .\port$18213$0 (\filled$377 ),
-    .\port$18219$0 (\fresh$386 ),
-    .\port$18401$3 (\$339 ),
+    .\port$18104$0 (\filled$370 ),
+    .\port$18110$0 (\fresh$379 ),
+    .\port$18118$0 (\filled$371 ),
+    .\port$18124$0 (\fresh$380 ),
+    .\port$18132$0 (\filled$372 ),
+    .\port$18138$0 (\fresh$381 ),
+    .\port$18146$0 (\filled$373 ),
+    .\port$18152$0 (\fresh$382 ),
+    .\port$18160$0 (\filled$374 ),
+    .\port$18166$0 (\fresh$383 ),
+    .\port$18174$0 (\filled$375 ),
+    .\port$18180$0 (\fresh$384 ),
+    .\port$18188$0 (\filled$376 ),
+    .\port$18194$0 (\fresh$385 ),
+    .\port$18202$0 (\filled$377 ),
+    .\port$18208$0 (\fresh$386 ),
+    .\port$18390$3 (\$339 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$457 ),
     .r_engine__ready(\r_engine__ready$459 ),
@@ -3814,23 +3814,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1302 ),
     .\o__ready$230 (\r_refusals__ready$1308 ),
     .open(open),
-    .\port$18115$0 (\filled$370 ),
-    .\port$18121$0 (\fresh$379 ),
-    .\port$18129$0 (\filled$371 ),
-    .\port$18135$0 (\fresh$380 ),
-    .\port$18143$0 (\filled$372 ),
-    .\port$18149$0 (\fresh$381 ),
-    .\port$18157$0 (\filled$373 ),
-    .\port$18163$0 (\fresh$382 ),
-    .\port$18171$0 (\filled$374 ),
-    .\port$18177$0 (\fresh$383 ),
-    .\port$18185$0 (\filled$375 ),
-    .\port$18191$0 (\fresh$384 ),
-    .\port$18199$0 (\filled$376 ),
-    .\port$18205$0 (\fresh$385 ),
-    .\port$18213$0 (\filled$377 ),
-    .\port$18219$0 (\fresh$386 ),
-    .\port$18573$3 (\$340 ),
+    .\port$18104$0 (\filled$370 ),
+    .\port$18110$0 (\fresh$379 ),
+    .\port$18118$0 (\filled$371 ),
+    .\port$18124$0 (\fresh$380 ),
+    .\port$18132$0 (\filled$372 ),
+    .\port$18138$0 (\fresh$381 ),
+    .\port$18146$0 (\filled$373 ),
+    .\port$18152$0 (\fresh$382 ),
+    .\port$18160$0 (\filled$374 ),
+    .\port$18166$0 (\fresh$383 ),
+    .\port$18174$0 (\filled$375 ),
+    .\port$18180$0 (\fresh$384 ),
+    .\port$18188$0 (\filled$376 ),
+    .\port$18194$0 (\fresh$385 ),
+    .\port$18202$0 (\filled$377 ),
+    .\port$18208$0 (\fresh$386 ),
+    .\port$18562$3 (\$340 ),
     .r_data(r_data),
     .r_engine__payload(\requests__2__payload$527 ),
     .r_engine__ready(\r_engine__ready$529 ),
@@ -3917,23 +3917,23 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .o__ready(\w_refusals__ready$1344 ),
     .\o__ready$230 (\r_refusals__ready$1350 ),
     .open(open),
-    .\port$18115$0 (\filled$370 ),
-    .\port$18121$0 (\fresh$379 ),
-    .\port$18129$0 (\filled$371 ),
-    .\port$18135$0 (\fresh$380 ),
-    .\port$18143$0 (\filled$372 ),
-    .\port$18149$0 (\fresh$381 ),
-    .\port$18157$0 (\filled$373 ),
-    .\port$18163$0 (\fresh$382 ),
-    .\port$18171$0 (\filled$374 ),
-    .\port$18177$0 (\fresh$383 ),
-    .\port$18185$0 (\filled$375 ),
-    .\port$18191$0 (\fresh$384 ),
-    .\port$18199$0 (\filled$376 ),
-    .\port$18205$0 (\fresh$385 ),
-    .\port$18213$0 (\filled$377 ),
-    .\port$18219$0 (\fresh$386 ),
-    .\port$18745$3 (\$341 ),
+    .\port$18104$0 (\filled$370 ),
+    .\port$18110$0 (\fresh$379 ),
+    .\port$18118$0 (\filled$371 ),
+    .\port$18124$0 (\fresh$380 ),
+    .\port$18132$0 (\filled$372 ),
+    .\port$18138$0 (\fresh$381 ),
+    .\port$18146$0 (\filled$373 ),
+    .\port$18152$0 (\fresh$382 ),
+    .\port$18160$0 (\filled$374 ),
+    .\port$18166$0 (\fresh$383 ),
+    .\port$18174$0 (\filled$375 ),
+    .\port$18180$0 (\fresh$384 ),
+    .\port$18188$0 (\filled$376 ),
+    .\port$18194$0 (\fresh$385 ),
+    .\port$18202$0 (\filled$377 ),
+    .\port$18208$0 (\fresh$386 ),
+    .\port$18734$3 (\$341 ),
     .r_data(r_data),
     .r_engine__payload(\requests__3__payload$597 ),
     .r_engine__ready(\r_engine__ready$599 ),
@@ -4008,8 +4008,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1112 ),
-    .\port$4786$0 (\$306 ),
-    .\port$4792$0 (\$307 ),
+    .\port$4755$0 (\$306 ),
+    .\port$4761$0 (\$307 ),
     .push(\push$638 [0]),
     .returns(\returns$670 ),
     .row_0(sender),
@@ -4041,8 +4041,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1113 ),
-    .\port$4798$0 (\$308 ),
-    .\port$4804$0 (\$309 ),
+    .\port$4767$0 (\$308 ),
+    .\port$4773$0 (\$309 ),
     .push(\push$638 [1]),
     .returns(\returns$704 ),
     .row_0(sender),
@@ -4074,8 +4074,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1114 ),
-    .\port$4810$0 (\$310 ),
-    .\port$4816$0 (\$311 ),
+    .\port$4779$0 (\$310 ),
+    .\port$4785$0 (\$311 ),
     .push(\push$638 [2]),
     .returns(\returns$737 ),
     .row_0(sender),
@@ -4107,8 +4107,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1115 ),
-    .\port$4822$0 (\$312 ),
-    .\port$4828$0 (\$313 ),
+    .\port$4791$0 (\$312 ),
+    .\port$4797$0 (\$313 ),
     .push(\push$638 [3]),
     .returns(\returns$770 ),
     .row_0(sender),
@@ -4140,8 +4140,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1116 ),
-    .\port$4834$0 (\$314 ),
-    .\port$4840$0 (\$315 ),
+    .\port$4803$0 (\$314 ),
+    .\port$4809$0 (\$315 ),
     .push(\push$638 [4]),
     .returns(\returns$803 ),
     .row_0(sender),
@@ -4173,8 +4173,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1117 ),
-    .\port$4846$0 (\$316 ),
-    .\port$4852$0 (\$317 ),
+    .\port$4815$0 (\$316 ),
+    .\port$4821$0 (\$317 ),
     .push(\push$638 [5]),
     .returns(\returns$836 ),
     .row_0(sender),
@@ -4206,8 +4206,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1118 ),
-    .\port$4858$0 (\$318 ),
-    .\port$4864$0 (\$319 ),
+    .\port$4827$0 (\$318 ),
+    .\port$4833$0 (\$319 ),
     .push(\push$638 [6]),
     .returns(\returns$869 ),
     .row_0(sender),
@@ -4239,8 +4239,8 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .popped(\popped$1119 ),
-    .\port$4870$0 (\$320 ),
-    .\port$4876$0 (\$321 ),
+    .\port$4839$0 (\$320 ),
+    .\port$4845$0 (\$321 ),
     .push(\push$638 [7]),
     .returns(\returns$902 ),
     .row_0(sender),
@@ -4296,7 +4296,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .gone__5(\gone__5$846 ),
     .gone__6(\gone__6$879 ),
     .gone__7(\gone__7$912 ),
-    .\good$109 (r_good),
+    .\good$163 (r_good),
     .heads__0(head__0),
     .heads__1(head__1),
     .heads__2(head__2),
@@ -4314,42 +4314,42 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .limit(limit),
     .locked(locked),
     .orphans(orphans),
-    .\other$106 (look_target),
-    .\own$105 (reader),
+    .\other$109 (look_target),
+    .\own$108 (reader),
     .own_generation(own_generation),
     .owned(owned),
     .permits(permits),
     .permitted(\permitted$1023 ),
-    .\port$12987$0 (entry),
-    .\port$2731$0 (look_resident),
-    .\port$4738$0 (look_result),
-    .\port$4786$0 (\$306 ),
-    .\port$4792$0 (\$307 ),
-    .\port$4798$0 (\$308 ),
-    .\port$4804$0 (\$309 ),
-    .\port$4810$0 (\$310 ),
-    .\port$4816$0 (\$311 ),
-    .\port$4822$0 (\$312 ),
-    .\port$4828$0 (\$313 ),
-    .\port$4834$0 (\$314 ),
-    .\port$4840$0 (\$315 ),
-    .\port$4846$0 (\$316 ),
-    .\port$4852$0 (\$317 ),
-    .\port$4858$0 (\$318 ),
-    .\port$4864$0 (\$319 ),
-    .\port$4870$0 (\$320 ),
-    .\port$4876$0 (\$321 ),
-    .\port$7538$0 (\$323 ),
-    .\port$7618$0 (\$325 ),
-    .\port$7698$0 (\$327 ),
-    .\port$7778$0 (\$329 ),
-    .\port$7858$0 (\$331 ),
-    .\port$7938$0 (\$333 ),
-    .\port$8018$0 (\$335 ),
-    .\port$8098$0 (\$337 ),
+    .\port$12956$0 (entry),
+    .\port$2683$0 (look_resident),
+    .\port$4707$0 (look_result),
+    .\port$4755$0 (\$306 ),
+    .\port$4761$0 (\$307 ),
+    .\port$4767$0 (\$308 ),
+    .\port$4773$0 (\$309 ),
+    .\port$4779$0 (\$310 ),
+    .\port$4785$0 (\$311 ),
+    .\port$4791$0 (\$312 ),
+    .\port$4797$0 (\$313 ),
+    .\port$4803$0 (\$314 ),
+    .\port$4809$0 (\$315 ),
+    .\port$4815$0 (\$316 ),
+    .\port$4821$0 (\$317 ),
+    .\port$4827$0 (\$318 ),
+    .\port$4833$0 (\$319 ),
+    .\port$4839$0 (\$320 ),
+    .\port$4845$0 (\$321 ),
+    .\port$7507$0 (\$323 ),
+    .\port$7587$0 (\$325 ),
+    .\port$7667$0 (\$327 ),
+    .\port$7747$0 (\$329 ),
+    .\port$7827$0 (\$331 ),
+    .\port$7907$0 (\$333 ),
+    .\port$7987$0 (\$335 ),
+    .\port$8067$0 (\$337 ),
     .record(look_record),
     .refused(read__kind),
-    .\refused$171 (refused),
+    .\refused$142 (refused),
     .requests__0__payload(\requests__0__payload$338 ),
     .requests__0__ready(r_engine__ready),
     .requests__0__valid(\requests__0__valid$342 ),
@@ -4400,10 +4400,10 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .clk(clk),
     .dirty(dirty),
     .first(scrub_first),
-    .\port$19381$0 (\$342 ),
-    .\port$19383$0 (\$343 ),
-    .\port$19385$0 (\$344 ),
-    .\port$19387$0 (\$345 ),
+    .\port$19370$0 (\$342 ),
+    .\port$19372$0 (\$343 ),
+    .\port$19374$0 (\$344 ),
+    .\port$19376$0 (\$345 ),
     .rst(rst),
     .scrub__0__taken(scrub__0__taken),
     .scrub__0__want(scrub__0__want),
@@ -4416,15 +4416,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
   );
   \postern.sram  sram (
     .clk(clk),
-    .\port$18229$3 (\$338 ),
-    .\port$18401$3 (\$339 ),
-    .\port$18573$3 (\$340 ),
-    .\port$18745$3 (\$341 ),
-    .\port$19381$0 (\$342 ),
-    .\port$19383$0 (\$343 ),
-    .\port$19385$0 (\$344 ),
-    .\port$19387$0 (\$345 ),
-    .\port$19391$0 (\$346 ),
+    .\port$18218$3 (\$338 ),
+    .\port$18390$3 (\$339 ),
+    .\port$18562$3 (\$340 ),
+    .\port$18734$3 (\$341 ),
+    .\port$19370$0 (\$342 ),
+    .\port$19372$0 (\$343 ),
+    .\port$19374$0 (\$344 ),
+    .\port$19376$0 (\$345 ),
+    .\port$19380$0 (\$346 ),
     .r__0__data(r_sram__data),
     .r__0__enable(r__0__enable),
     .r__0__grant(r_sram__grant),
@@ -4578,9 +4578,9 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .gone__5(gone__5),
     .gone__6(gone__6),
     .gone__7(gone__7),
-    .\grant$224 (\grant$644 ),
+    .\grant$225 (\grant$644 ),
     .hold(hold),
-    .\idle$213 (idle),
+    .\idle$214 (idle),
     .index(\row$1009 ),
     .is_orphan(is_orphan),
     .kill(kill),
@@ -4598,15 +4598,15 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$2949$80 (\$305 ),
-    .\port$7537$0 (\$322 ),
-    .\port$7617$0 (\$324 ),
-    .\port$7697$0 (\$326 ),
-    .\port$7777$0 (\$328 ),
-    .\port$7857$0 (\$330 ),
-    .\port$7937$0 (\$332 ),
-    .\port$8017$0 (\$334 ),
-    .\port$8097$0 (\$336 ),
+    .\port$2901$80 (\$305 ),
+    .\port$7506$0 (\$322 ),
+    .\port$7586$0 (\$324 ),
+    .\port$7666$0 (\$326 ),
+    .\port$7746$0 (\$328 ),
+    .\port$7826$0 (\$330 ),
+    .\port$7906$0 (\$332 ),
+    .\port$7986$0 (\$334 ),
+    .\port$8066$0 (\$336 ),
     .push(\push$638 ),
     .refused_command(refused_command),
     .refusing(refusing),
@@ -7931,10 +7931,10 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   assign \write_row$201  = orphans ? \$368  : target;
   assign \$369  = \data_0$203  - 1'h1;
   assign \$370  = orphans ? \$369  : { 1'h0, data[6:0] };
-  assign \$371  = data[31:30] == 1'h1;
-  assign \$372  = ~ \$371 ;
-  assign \$373  = give & \$372 ;
-  assign \row_0$212  = \$373  ? target : \$signal [9:7];
+  assign \$371  = give_back | revoke;
+  assign \$372  = kills | reclaim;
+  assign \$373  = \$371  | \$372 ;
+  assign \row_0$212  = \$373  ? \$signal [9:7] : target;
   assign \$374  = \$signal [1] ? \$signal [4:2] : \$signal$150 [3:1];
   assign \row_0$214  = leaves ? \$374  : vm;
   assign \$375  = \data_0$222  + 1'h1;
@@ -7948,16 +7948,16 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
   assign \$381  = returns | revokes;
   assign \$382  = \$381  | over;
   assign \write$227  = \$380  | \$382 ;
-  assign \$383  = data[31:30] == 1'h1;
-  assign \$384  = ~ \$383 ;
-  assign \$385  = give & \$384 ;
-  assign \write_row$228  = \$385  ? target : \$signal [9:7];
-  assign \$386  = data[31:30] == 1'h1;
-  assign \$387  = ~ \$386 ;
-  assign \$388  = give & \$387 ;
-  assign \$389  = \data_0$230  + 1'h1;
-  assign \$390  = \data_0$230  - 1'h1;
-  assign \$391  = \$388  ? { 1'h0, \$389  } : { \$390 [7], \$390  };
+  assign \$383  = give_back | revoke;
+  assign \$384  = kills | reclaim;
+  assign \$385  = \$383  | \$384 ;
+  assign \write_row$228  = \$385  ? \$signal [9:7] : target;
+  assign \$386  = give_back | revoke;
+  assign \$387  = kills | reclaim;
+  assign \$388  = \$386  | \$387 ;
+  assign \$389  = \data_0$230  - 1'h1;
+  assign \$390  = \data_0$230  + 1'h1;
+  assign \$391  = \$388  ? { \$389 [7], \$389  } : { 1'h0, \$390  };
   assign \$392  = \data_2$190  + \data_0$222 ;
   assign \$393  = \$392  - \data_1$232 ;
   assign keeps = kept | same;
@@ -8638,8 +8638,8 @@ module \postern.blocks (rst, vm, give, alloc, scrub, alloc_given, available, may
     .data_9(look_bought),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16526$0 (\$173 ),
-    .\port$18083$0 (alloc_vm),
+    .\port$16495$0 (\$173 ),
+    .\port$18070$0 (alloc_vm),
     .r_port__addr(w_look__0[5:0]),
     .\r_port__addr$12 (w_look__1[5:0]),
     .\r_port__addr$16 (w_look__2[5:0]),
@@ -9527,7 +9527,7 @@ module \postern.blocks.borrowed (rst, r_port__addr, write, write_row, write_data
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.blocks.bought (rst, write, \port$16526$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18083$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
+module \postern.blocks.bought (rst, write, \port$16495$0 , \r_port__addr$40 , data_0, data_1, data_2, data_3, data_4, data_5, data_6, data_7, data_8, data_9, fill_row, fill, \r_port__addr$44 , \port$18070$0 , r_port__addr, \r_port__addr$24 , \r_port__addr$12 
 , \r_port__addr$28 , \r_port__addr$16 , \r_port__addr$32 , \r_port__addr$20 , \r_port__addr$36 , write_row, clk);
   input clk;
   wire clk;
@@ -9555,10 +9555,10 @@ module \postern.blocks.bought (rst, write, \port$16526$0 , \r_port__addr$40 , da
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$16526$0 ;
-  wire \port$16526$0 ;
-  input [2:0] \port$18083$0 ;
-  wire [2:0] \port$18083$0 ;
+  input \port$16495$0 ;
+  wire \port$16495$0 ;
+  input [2:0] \port$18070$0 ;
+  wire [2:0] \port$18070$0 ;
   input [5:0] r_port__addr;
   wire [5:0] r_port__addr;
   input [5:0] \r_port__addr$12 ;
@@ -9692,8 +9692,8 @@ module \postern.blocks.bought (rst, write, \port$16526$0 , \r_port__addr$40 , da
   assign data_9 = cells[\r_port__addr$44 ];
   assign w_port__en = write | fill;
   assign w_port__addr = fill ? fill_row : write_row;
-  assign w_port__data = fill ? 4'h0 : { \port$18083$0 , \port$16526$0  };
-  assign write_data = { \port$18083$0 , \port$16526$0  };
+  assign w_port__data = fill ? 4'h0 : { \port$18070$0 , \port$16495$0  };
+  assign write_data = { \port$18070$0 , \port$16495$0  };
   assign row_0 = r_port__addr;
   assign r_port__data = data_0;
   assign row_1 = \r_port__addr$12 ;
@@ -10775,7 +10775,7 @@ endmodule
 
 module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, look_acknowledged, source_open, source_draining, target_alive, target_open, refuse, walk_last, changed, will_walk, look_permits, source_generation, target_generation, look_generation, look_own_generation, idle, fill_row
 , fill, opened, closed, refused, states__0, open, states__1, states__2, states__3, states__4, states__5, states__6, states__7, walking, walk_vm, walk_step, dying, killing, kill_vm, kill_step, walk
-, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18115$0 , \port$18129$0 , \port$18143$0 , \port$18157$0 , \port$18171$0 , \port$18185$0 , \port$18199$0 , \port$18213$0 , clk);
+, kill, \row_0$17 , write_row, sources, targets, acknowledge, command, write, data, row_3, row_1, \port$18104$0 , \port$18118$0 , \port$18132$0 , \port$18146$0 , \port$18160$0 , \port$18174$0 , \port$18188$0 , \port$18202$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire [7:0] \$1 ;
   wire \$10 ;
@@ -11480,22 +11480,22 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   wire permit_half;
   output permitted;
   wire permitted;
-  input \port$18115$0 ;
-  wire \port$18115$0 ;
-  input \port$18129$0 ;
-  wire \port$18129$0 ;
-  input \port$18143$0 ;
-  wire \port$18143$0 ;
-  input \port$18157$0 ;
-  wire \port$18157$0 ;
-  input \port$18171$0 ;
-  wire \port$18171$0 ;
-  input \port$18185$0 ;
-  wire \port$18185$0 ;
-  input \port$18199$0 ;
-  wire \port$18199$0 ;
-  input \port$18213$0 ;
-  wire \port$18213$0 ;
+  input \port$18104$0 ;
+  wire \port$18104$0 ;
+  input \port$18118$0 ;
+  wire \port$18118$0 ;
+  input \port$18132$0 ;
+  wire \port$18132$0 ;
+  input \port$18146$0 ;
+  wire \port$18146$0 ;
+  input \port$18160$0 ;
+  wire \port$18160$0 ;
+  input \port$18174$0 ;
+  wire \port$18174$0 ;
+  input \port$18188$0 ;
+  wire \port$18188$0 ;
+  input \port$18202$0 ;
+  wire \port$18202$0 ;
   output refuse;
   wire refuse;
   output [7:0] refused;
@@ -12207,11 +12207,11 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign \$325  = rest | \$324 ;
   assign \$326  = ~ kill;
   assign \$327  = busy & \$326 ;
-  assign \$328  = kill_vm[0] ? \port$18213$0  : \port$18199$0 ;
-  assign \$329  = kill_vm[0] ? \port$18185$0  : \port$18171$0 ;
+  assign \$328  = kill_vm[0] ? \port$18202$0  : \port$18188$0 ;
+  assign \$329  = kill_vm[0] ? \port$18174$0  : \port$18160$0 ;
   assign \$330  = kill_vm[1] ? \$328  : \$329 ;
-  assign \$331  = kill_vm[0] ? \port$18157$0  : \port$18143$0 ;
-  assign \$332  = kill_vm[0] ? \port$18129$0  : \port$18115$0 ;
+  assign \$331  = kill_vm[0] ? \port$18146$0  : \port$18132$0 ;
+  assign \$332  = kill_vm[0] ? \port$18118$0  : \port$18104$0 ;
   assign \$333  = kill_vm[1] ? \$331  : \$332 ;
   assign \$334  = kill_vm[2] ? \$330  : \$333 ;
   assign \$335  = \$signal  & \$334 ;
@@ -12690,7 +12690,7 @@ module \postern.directory (rst, empty, permitted, acknowledged, look_permitted, 
   assign permit_half = 1'h0;
   assign \write$87  = ends;
   assign \write_data$88  = \$106 [7:0];
-  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
+  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
   assign closed[7] = \$59 ;
   assign closed[6] = \$55 ;
   assign closed[5] = \$51 ;
@@ -16758,26 +16758,26 @@ module \postern.faults (rst, write__address, write__valid, write__kind, write__r
     read_by_sram <= \$1873 ;
   \postern.faults.read_turn  read_turn (
     .clk(clk),
-    .\port$10527$0 (r_refusals__1__valid),
-    .\port$11745$0 (r_refusals__2__valid),
-    .\port$12963$0 (r_refusals__3__valid),
-    .\port$15155$0 (r_refusals__0__ready),
-    .\port$15162$0 (r_refusals__1__ready),
-    .\port$15170$0 (r_refusals__2__ready),
-    .\port$15179$0 (r_refusals__3__ready),
-    .\port$9309$0 (r_refusals__0__valid),
+    .\port$10496$0 (r_refusals__1__valid),
+    .\port$11714$0 (r_refusals__2__valid),
+    .\port$12932$0 (r_refusals__3__valid),
+    .\port$15124$0 (r_refusals__0__ready),
+    .\port$15131$0 (r_refusals__1__ready),
+    .\port$15139$0 (r_refusals__2__ready),
+    .\port$15148$0 (r_refusals__3__ready),
+    .\port$9278$0 (r_refusals__0__valid),
     .rst(rst)
   );
   \postern.faults.write_turn  write_turn (
     .clk(clk),
-    .\port$10499$0 (w_refusals__1__valid),
-    .\port$11717$0 (w_refusals__2__valid),
-    .\port$12935$0 (w_refusals__3__valid),
-    .\port$15087$0 (w_refusals__0__ready),
-    .\port$15094$0 (w_refusals__1__ready),
-    .\port$15102$0 (w_refusals__2__ready),
-    .\port$15111$0 (w_refusals__3__ready),
-    .\port$9281$0 (w_refusals__0__valid),
+    .\port$10468$0 (w_refusals__1__valid),
+    .\port$11686$0 (w_refusals__2__valid),
+    .\port$12904$0 (w_refusals__3__valid),
+    .\port$15056$0 (w_refusals__0__ready),
+    .\port$15063$0 (w_refusals__1__ready),
+    .\port$15071$0 (w_refusals__2__ready),
+    .\port$15080$0 (w_refusals__3__ready),
+    .\port$9250$0 (w_refusals__0__valid),
     .rst(rst)
   );
   always @* begin
@@ -17803,7 +17803,7 @@ module \postern.faults (rst, write__address, write__valid, write__kind, write__r
   assign \$1656  = 1'h1;
 endmodule
 
-module \postern.faults.read_turn (rst, \port$9309$0 , \port$10527$0 , \port$11745$0 , \port$12963$0 , \port$15155$0 , \port$15162$0 , \port$15170$0 , \port$15179$0 , clk);
+module \postern.faults.read_turn (rst, \port$9278$0 , \port$10496$0 , \port$11714$0 , \port$12932$0 , \port$15124$0 , \port$15131$0 , \port$15139$0 , \port$15148$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -17863,22 +17863,22 @@ module \postern.faults.read_turn (rst, \port$9309$0 , \port$10527$0 , \port$1174
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10527$0 ;
-  wire \port$10527$0 ;
-  input \port$11745$0 ;
-  wire \port$11745$0 ;
-  input \port$12963$0 ;
-  wire \port$12963$0 ;
-  output \port$15155$0 ;
-  wire \port$15155$0 ;
-  output \port$15162$0 ;
-  wire \port$15162$0 ;
-  output \port$15170$0 ;
-  wire \port$15170$0 ;
-  output \port$15179$0 ;
-  wire \port$15179$0 ;
-  input \port$9309$0 ;
-  wire \port$9309$0 ;
+  input \port$10496$0 ;
+  wire \port$10496$0 ;
+  input \port$11714$0 ;
+  wire \port$11714$0 ;
+  input \port$12932$0 ;
+  wire \port$12932$0 ;
+  output \port$15124$0 ;
+  wire \port$15124$0 ;
+  output \port$15131$0 ;
+  wire \port$15131$0 ;
+  output \port$15139$0 ;
+  wire \port$15139$0 ;
+  output \port$15148$0 ;
+  wire \port$15148$0 ;
+  input \port$9278$0 ;
+  wire \port$9278$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -17892,36 +17892,36 @@ module \postern.faults.read_turn (rst, \port$9309$0 , \port$10527$0 , \port$1174
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$10527$0 ;
-  assign \$14  = behind_0_2 & \port$11745$0 ;
-  assign \$15  = behind_0_3 & \port$12963$0 ;
+  assign \$13  = behind_0_1 & \port$10496$0 ;
+  assign \$14  = behind_0_2 & \port$11714$0 ;
+  assign \$15  = behind_0_3 & \port$12932$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$9309$0  & \$17 ;
+  assign \$18  = \port$9278$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$9309$0 ;
-  assign \$21  = behind_1_2 & \port$11745$0 ;
-  assign \$22  = behind_1_3 & \port$12963$0 ;
+  assign \$20  = \$19  & \port$9278$0 ;
+  assign \$21  = behind_1_2 & \port$11714$0 ;
+  assign \$22  = behind_1_3 & \port$12932$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$10527$0  & \$24 ;
+  assign \$25  = \port$10496$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$9309$0 ;
+  assign \$27  = \$26  & \port$9278$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$10527$0 ;
-  assign \$30  = behind_2_3 & \port$12963$0 ;
+  assign \$29  = \$28  & \port$10496$0 ;
+  assign \$30  = behind_2_3 & \port$12932$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11745$0  & \$32 ;
+  assign \$33  = \port$11714$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$9309$0 ;
+  assign \$35  = \$34  & \port$9278$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$10527$0 ;
+  assign \$37  = \$36  & \port$10496$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11745$0 ;
+  assign \$39  = \$38  & \port$11714$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12963$0  & \$41 ;
+  assign \$42  = \port$12932$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -17992,11 +17992,11 @@ module \postern.faults.read_turn (rst, \port$9309$0 , \port$10527$0 , \port$1174
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12963$0 , \port$11745$0 , \port$10527$0 , \port$9309$0  };
-  assign \port$15155$0  = \$18 ;
-  assign \port$15162$0  = \$25 ;
-  assign \port$15170$0  = \$33 ;
-  assign \port$15179$0  = \$42 ;
+  assign request = { \port$12932$0 , \port$11714$0 , \port$10496$0 , \port$9278$0  };
+  assign \port$15124$0  = \$18 ;
+  assign \port$15131$0  = \$25 ;
+  assign \port$15139$0  = \$33 ;
+  assign \port$15148$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -18005,7 +18005,7 @@ module \postern.faults.read_turn (rst, \port$9309$0 , \port$10527$0 , \port$1174
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.faults.write_turn (rst, \port$9281$0 , \port$10499$0 , \port$11717$0 , \port$12935$0 , \port$15087$0 , \port$15094$0 , \port$15102$0 , \port$15111$0 , clk);
+module \postern.faults.write_turn (rst, \port$9250$0 , \port$10468$0 , \port$11686$0 , \port$12904$0 , \port$15056$0 , \port$15063$0 , \port$15071$0 , \port$15080$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18065,22 +18065,22 @@ module \postern.faults.write_turn (rst, \port$9281$0 , \port$10499$0 , \port$117
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10499$0 ;
-  wire \port$10499$0 ;
-  input \port$11717$0 ;
-  wire \port$11717$0 ;
-  input \port$12935$0 ;
-  wire \port$12935$0 ;
-  output \port$15087$0 ;
-  wire \port$15087$0 ;
-  output \port$15094$0 ;
-  wire \port$15094$0 ;
-  output \port$15102$0 ;
-  wire \port$15102$0 ;
-  output \port$15111$0 ;
-  wire \port$15111$0 ;
-  input \port$9281$0 ;
-  wire \port$9281$0 ;
+  input \port$10468$0 ;
+  wire \port$10468$0 ;
+  input \port$11686$0 ;
+  wire \port$11686$0 ;
+  input \port$12904$0 ;
+  wire \port$12904$0 ;
+  output \port$15056$0 ;
+  wire \port$15056$0 ;
+  output \port$15063$0 ;
+  wire \port$15063$0 ;
+  output \port$15071$0 ;
+  wire \port$15071$0 ;
+  output \port$15080$0 ;
+  wire \port$15080$0 ;
+  input \port$9250$0 ;
+  wire \port$9250$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -18094,36 +18094,36 @@ module \postern.faults.write_turn (rst, \port$9281$0 , \port$10499$0 , \port$117
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$10499$0 ;
-  assign \$14  = behind_0_2 & \port$11717$0 ;
-  assign \$15  = behind_0_3 & \port$12935$0 ;
+  assign \$13  = behind_0_1 & \port$10468$0 ;
+  assign \$14  = behind_0_2 & \port$11686$0 ;
+  assign \$15  = behind_0_3 & \port$12904$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$9281$0  & \$17 ;
+  assign \$18  = \port$9250$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$9281$0 ;
-  assign \$21  = behind_1_2 & \port$11717$0 ;
-  assign \$22  = behind_1_3 & \port$12935$0 ;
+  assign \$20  = \$19  & \port$9250$0 ;
+  assign \$21  = behind_1_2 & \port$11686$0 ;
+  assign \$22  = behind_1_3 & \port$12904$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$10499$0  & \$24 ;
+  assign \$25  = \port$10468$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$9281$0 ;
+  assign \$27  = \$26  & \port$9250$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$10499$0 ;
-  assign \$30  = behind_2_3 & \port$12935$0 ;
+  assign \$29  = \$28  & \port$10468$0 ;
+  assign \$30  = behind_2_3 & \port$12904$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$11717$0  & \$32 ;
+  assign \$33  = \port$11686$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$9281$0 ;
+  assign \$35  = \$34  & \port$9250$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$10499$0 ;
+  assign \$37  = \$36  & \port$10468$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$11717$0 ;
+  assign \$39  = \$38  & \port$11686$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12935$0  & \$41 ;
+  assign \$42  = \port$12904$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -18194,11 +18194,11 @@ module \postern.faults.write_turn (rst, \port$9281$0 , \port$10499$0 , \port$117
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12935$0 , \port$11717$0 , \port$10499$0 , \port$9281$0  };
-  assign \port$15087$0  = \$18 ;
-  assign \port$15094$0  = \$25 ;
-  assign \port$15102$0  = \$33 ;
-  assign \port$15111$0  = \$42 ;
+  assign request = { \port$12904$0 , \port$11686$0 , \port$10468$0 , \port$9250$0  };
+  assign \port$15056$0  = \$18 ;
+  assign \port$15063$0  = \$25 ;
+  assign \port$15071$0  = \$33 ;
+  assign \port$15080$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -18208,7 +18208,7 @@ module \postern.faults.write_turn (rst, \port$9281$0 , \port$10499$0 , \port$117
 endmodule
 
 module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_resident, vm, available, loan_over, opened, closed, open, doorbell, residents__0, residents__1, residents__2, residents__3, armed, fired, lines, waiting
-, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18115$0 , \port$18129$0 , \port$18143$0 , \port$18157$0 , \port$18171$0 , \port$18185$0 , \port$18199$0 , \port$18213$0 , clk
+, refusing, core, clear, test, set_enable, arm, disarm, clear_fired, set_resident, data, look_vm, look_core, \port$18104$0 , \port$18118$0 , \port$18132$0 , \port$18146$0 , \port$18160$0 , \port$18174$0 , \port$18188$0 , \port$18202$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
@@ -18245,8 +18245,8 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
-  wire \$13 ;
-  wire \$130 ;
+  wire [6:0] \$13 ;
+  wire [6:0] \$130 ;
   wire \$131 ;
   wire \$132 ;
   wire \$133 ;
@@ -18288,7 +18288,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$166 ;
   wire \$167 ;
   wire \$168 ;
-  wire \$169 ;
+  wire [6:0] \$169 ;
   wire \$17 ;
   wire \$170 ;
   wire \$171 ;
@@ -18332,7 +18332,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$205 ;
   wire \$206 ;
   wire \$207 ;
-  wire \$208 ;
+  wire [6:0] \$208 ;
   wire \$209 ;
   wire \$21 ;
   wire \$210 ;
@@ -18375,7 +18375,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$244 ;
   wire \$245 ;
   wire \$246 ;
-  wire \$247 ;
+  wire [6:0] \$247 ;
   wire \$248 ;
   wire \$249 ;
   wire \$25 ;
@@ -18418,7 +18418,7 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$283 ;
   wire \$284 ;
   wire \$285 ;
-  wire \$286 ;
+  wire [6:0] \$286 ;
   wire \$287 ;
   wire \$288 ;
   wire \$289 ;
@@ -18453,306 +18453,306 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$314 ;
   wire \$315 ;
   wire \$316 ;
-  wire [7:0] \$317 ;
-  wire [7:0] \$318 ;
-  wire [7:0] \$319 ;
+  wire \$317 ;
+  wire \$318 ;
+  wire \$319 ;
   wire \$32 ;
-  wire [7:0] \$320 ;
-  wire [7:0] \$321 ;
-  wire [7:0] \$322 ;
-  wire [7:0] \$323 ;
-  wire [7:0] \$324 ;
+  wire \$320 ;
+  wire \$321 ;
+  wire \$322 ;
+  wire \$323 ;
+  wire \$324 ;
   wire [7:0] \$325 ;
   wire [7:0] \$326 ;
   wire [7:0] \$327 ;
-  wire \$328 ;
-  wire \$329 ;
+  wire [7:0] \$328 ;
+  wire [7:0] \$329 ;
   wire \$33 ;
-  wire \$330 ;
-  wire \$331 ;
-  wire \$332 ;
-  wire \$333 ;
-  wire \$334 ;
-  wire \$335 ;
-  wire \$336 ;
+  wire [7:0] \$330 ;
+  wire [7:0] \$331 ;
+  wire [7:0] \$332 ;
+  wire [7:0] \$333 ;
+  wire [7:0] \$334 ;
+  wire [7:0] \$335 ;
+  wire [6:0] \$336 ;
   wire \$337 ;
   wire \$338 ;
   wire \$339 ;
   wire \$34 ;
-  wire \$340 ;
+  wire [6:0] \$340 ;
   wire \$341 ;
   wire \$342 ;
   wire \$343 ;
-  wire \$344 ;
+  wire [6:0] \$344 ;
   wire \$345 ;
   wire \$346 ;
   wire \$347 ;
-  wire \$348 ;
+  wire [6:0] \$348 ;
   wire \$349 ;
   wire \$35 ;
   wire \$350 ;
   wire \$351 ;
-  wire \$352 ;
+  wire [6:0] \$352 ;
   wire \$353 ;
   wire \$354 ;
-  wire [6:0] \$355 ;
-  wire \$356 ;
+  wire \$355 ;
+  wire [6:0] \$356 ;
   wire \$357 ;
   wire \$358 ;
   wire \$359 ;
   wire \$36 ;
-  wire \$360 ;
-  wire [6:0] \$361 ;
+  wire [6:0] \$360 ;
+  wire \$361 ;
   wire \$362 ;
   wire \$363 ;
-  wire \$364 ;
+  wire [6:0] \$364 ;
   wire \$365 ;
   wire \$366 ;
   wire \$367 ;
-  wire [6:0] \$368 ;
+  wire \$368 ;
   wire \$369 ;
   wire \$37 ;
   wire \$370 ;
-  wire \$371 ;
+  wire [6:0] \$371 ;
   wire \$372 ;
   wire \$373 ;
   wire \$374 ;
-  wire [6:0] \$375 ;
+  wire \$375 ;
   wire \$376 ;
-  wire \$377 ;
+  wire [6:0] \$377 ;
   wire \$378 ;
   wire \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
-  wire [6:0] \$382 ;
+  wire \$382 ;
   wire \$383 ;
-  wire \$384 ;
+  wire [6:0] \$384 ;
   wire \$385 ;
   wire \$386 ;
   wire \$387 ;
   wire \$388 ;
-  wire [6:0] \$389 ;
+  wire \$389 ;
   wire \$39 ;
   wire \$390 ;
-  wire \$391 ;
+  wire [6:0] \$391 ;
   wire \$392 ;
   wire \$393 ;
   wire \$394 ;
   wire \$395 ;
-  wire [6:0] \$396 ;
+  wire \$396 ;
   wire \$397 ;
-  wire \$398 ;
+  wire [6:0] \$398 ;
   wire \$399 ;
   wire \$4 ;
   wire \$40 ;
   wire \$400 ;
   wire \$401 ;
   wire \$402 ;
-  wire [6:0] \$403 ;
+  wire \$403 ;
   wire \$404 ;
-  wire \$405 ;
+  wire [6:0] \$405 ;
   wire \$406 ;
   wire \$407 ;
   wire \$408 ;
   wire \$409 ;
   wire \$41 ;
-  wire [6:0] \$410 ;
+  wire \$410 ;
   wire \$411 ;
-  wire \$412 ;
+  wire [6:0] \$412 ;
   wire \$413 ;
   wire \$414 ;
   wire \$415 ;
-  wire [6:0] \$416 ;
+  wire \$416 ;
   wire \$417 ;
   wire \$418 ;
-  wire \$419 ;
+  wire [6:0] \$419 ;
   wire \$42 ;
   wire \$420 ;
   wire \$421 ;
   wire \$422 ;
-  wire [6:0] \$423 ;
+  wire \$423 ;
   wire \$424 ;
   wire \$425 ;
-  wire \$426 ;
+  wire [6:0] \$426 ;
   wire \$427 ;
   wire \$428 ;
   wire \$429 ;
   wire \$43 ;
-  wire [6:0] \$430 ;
+  wire \$430 ;
   wire \$431 ;
-  wire \$432 ;
+  wire [6:0] \$432 ;
   wire \$433 ;
   wire \$434 ;
   wire \$435 ;
   wire \$436 ;
-  wire [6:0] \$437 ;
+  wire \$437 ;
   wire \$438 ;
-  wire \$439 ;
+  wire [6:0] \$439 ;
   wire \$44 ;
   wire \$440 ;
   wire \$441 ;
   wire \$442 ;
   wire \$443 ;
-  wire [6:0] \$444 ;
+  wire \$444 ;
   wire \$445 ;
-  wire \$446 ;
+  wire [6:0] \$446 ;
   wire \$447 ;
   wire \$448 ;
   wire \$449 ;
   wire \$45 ;
   wire \$450 ;
-  wire [6:0] \$451 ;
+  wire \$451 ;
   wire \$452 ;
-  wire \$453 ;
+  wire [6:0] \$453 ;
   wire \$454 ;
   wire \$455 ;
   wire \$456 ;
   wire \$457 ;
-  wire [6:0] \$458 ;
+  wire \$458 ;
   wire \$459 ;
   wire \$46 ;
-  wire \$460 ;
+  wire [6:0] \$460 ;
   wire \$461 ;
   wire \$462 ;
   wire \$463 ;
   wire \$464 ;
-  wire [6:0] \$465 ;
+  wire \$465 ;
   wire \$466 ;
-  wire \$467 ;
+  wire [6:0] \$467 ;
   wire \$468 ;
   wire \$469 ;
   wire \$47 ;
   wire \$470 ;
-  wire [6:0] \$471 ;
+  wire \$471 ;
   wire \$472 ;
   wire \$473 ;
-  wire \$474 ;
+  wire [6:0] \$474 ;
   wire \$475 ;
   wire \$476 ;
   wire \$477 ;
-  wire [6:0] \$478 ;
+  wire \$478 ;
   wire \$479 ;
   wire \$48 ;
   wire \$480 ;
-  wire \$481 ;
+  wire [6:0] \$481 ;
   wire \$482 ;
   wire \$483 ;
   wire \$484 ;
-  wire [6:0] \$485 ;
+  wire \$485 ;
   wire \$486 ;
-  wire \$487 ;
+  wire [6:0] \$487 ;
   wire \$488 ;
   wire \$489 ;
   wire \$49 ;
   wire \$490 ;
   wire \$491 ;
-  wire [6:0] \$492 ;
+  wire \$492 ;
   wire \$493 ;
-  wire \$494 ;
+  wire [6:0] \$494 ;
   wire \$495 ;
   wire \$496 ;
   wire \$497 ;
   wire \$498 ;
-  wire [6:0] \$499 ;
+  wire \$499 ;
   wire \$5 ;
   wire \$50 ;
   wire \$500 ;
-  wire \$501 ;
+  wire [6:0] \$501 ;
   wire \$502 ;
   wire \$503 ;
   wire \$504 ;
   wire \$505 ;
-  wire [6:0] \$506 ;
+  wire \$506 ;
   wire \$507 ;
-  wire \$508 ;
+  wire [6:0] \$508 ;
   wire \$509 ;
   wire \$51 ;
   wire \$510 ;
   wire \$511 ;
   wire \$512 ;
-  wire [6:0] \$513 ;
+  wire \$513 ;
   wire \$514 ;
-  wire \$515 ;
+  wire [6:0] \$515 ;
   wire \$516 ;
   wire \$517 ;
   wire \$518 ;
   wire \$519 ;
-  wire \$52 ;
-  wire [6:0] \$520 ;
+  wire [6:0] \$52 ;
+  wire \$520 ;
   wire \$521 ;
-  wire \$522 ;
+  wire [6:0] \$522 ;
   wire \$523 ;
   wire \$524 ;
   wire \$525 ;
-  wire [6:0] \$526 ;
+  wire \$526 ;
   wire \$527 ;
   wire \$528 ;
-  wire \$529 ;
+  wire [6:0] \$529 ;
   wire \$53 ;
   wire \$530 ;
   wire \$531 ;
   wire \$532 ;
-  wire [6:0] \$533 ;
+  wire \$533 ;
   wire \$534 ;
   wire \$535 ;
-  wire \$536 ;
+  wire [6:0] \$536 ;
   wire \$537 ;
   wire \$538 ;
   wire \$539 ;
   wire \$54 ;
-  wire [6:0] \$540 ;
+  wire \$540 ;
   wire \$541 ;
-  wire \$542 ;
+  wire [6:0] \$542 ;
   wire \$543 ;
   wire \$544 ;
   wire \$545 ;
   wire \$546 ;
-  wire [6:0] \$547 ;
+  wire \$547 ;
   wire \$548 ;
-  wire \$549 ;
+  wire [6:0] \$549 ;
   wire \$55 ;
   wire \$550 ;
   wire \$551 ;
   wire \$552 ;
   wire \$553 ;
-  wire [6:0] \$554 ;
+  wire \$554 ;
   wire \$555 ;
-  wire \$556 ;
+  wire [6:0] \$556 ;
   wire \$557 ;
   wire \$558 ;
   wire \$559 ;
   wire \$56 ;
   wire \$560 ;
-  wire [6:0] \$561 ;
+  wire \$561 ;
   wire \$562 ;
-  wire \$563 ;
+  wire [6:0] \$563 ;
   wire \$564 ;
   wire \$565 ;
   wire \$566 ;
   wire \$567 ;
-  wire [6:0] \$568 ;
+  wire \$568 ;
   wire \$569 ;
   wire \$57 ;
-  wire \$570 ;
+  wire [6:0] \$570 ;
   wire \$571 ;
-  wire [6:0] \$572 ;
-  wire [6:0] \$573 ;
-  wire [6:0] \$574 ;
-  wire [6:0] \$575 ;
-  wire [6:0] \$576 ;
+  wire \$572 ;
+  wire \$573 ;
+  wire \$574 ;
+  wire \$575 ;
+  wire \$576 ;
   wire [6:0] \$577 ;
-  wire [6:0] \$578 ;
-  wire [6:0] \$579 ;
+  wire \$578 ;
+  wire \$579 ;
   wire \$58 ;
-  wire [6:0] \$580 ;
-  wire [6:0] \$581 ;
-  wire [6:0] \$582 ;
-  wire [6:0] \$583 ;
+  wire \$580 ;
+  wire \$581 ;
+  wire \$582 ;
+  wire \$583 ;
   wire [6:0] \$584 ;
-  wire [6:0] \$585 ;
-  wire [6:0] \$586 ;
-  wire [6:0] \$587 ;
+  wire \$585 ;
+  wire \$586 ;
+  wire \$587 ;
   wire [6:0] \$588 ;
   wire [6:0] \$589 ;
   wire \$59 ;
@@ -18776,33 +18776,33 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire [6:0] \$605 ;
   wire [6:0] \$606 ;
   wire [6:0] \$607 ;
-  wire [3:0] \$608 ;
-  wire [3:0] \$609 ;
+  wire [6:0] \$608 ;
+  wire [6:0] \$609 ;
   wire \$61 ;
-  wire \$610 ;
-  wire \$611 ;
-  wire \$612 ;
-  wire \$613 ;
-  wire \$614 ;
-  wire \$615 ;
-  wire \$616 ;
-  wire \$617 ;
-  wire \$618 ;
-  wire \$619 ;
+  wire [6:0] \$610 ;
+  wire [6:0] \$611 ;
+  wire [6:0] \$612 ;
+  wire [6:0] \$613 ;
+  wire [6:0] \$614 ;
+  wire [6:0] \$615 ;
+  wire [6:0] \$616 ;
+  wire [6:0] \$617 ;
+  wire [6:0] \$618 ;
+  wire [6:0] \$619 ;
   wire \$62 ;
-  wire \$620 ;
-  wire \$621 ;
-  wire \$622 ;
+  wire [6:0] \$620 ;
+  wire [6:0] \$621 ;
+  wire [6:0] \$622 ;
   wire [6:0] \$623 ;
-  wire \$624 ;
-  wire [6:0] \$625 ;
+  wire [3:0] \$624 ;
+  wire [3:0] \$625 ;
   wire \$626 ;
   wire \$627 ;
-  wire [6:0] \$628 ;
+  wire \$628 ;
   wire \$629 ;
   wire \$63 ;
   wire \$630 ;
-  wire [6:0] \$631 ;
+  wire \$631 ;
   wire \$632 ;
   wire \$633 ;
   wire \$634 ;
@@ -18810,26 +18810,26 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$636 ;
   wire \$637 ;
   wire \$638 ;
-  wire \$639 ;
+  wire [6:0] \$639 ;
   wire \$64 ;
   wire \$640 ;
-  wire \$641 ;
+  wire [6:0] \$641 ;
   wire \$642 ;
   wire \$643 ;
-  wire \$644 ;
+  wire [6:0] \$644 ;
   wire \$645 ;
   wire \$646 ;
-  wire \$647 ;
-  wire [6:0] \$648 ;
+  wire [6:0] \$647 ;
+  wire \$648 ;
   wire \$649 ;
   wire \$65 ;
-  wire [6:0] \$650 ;
+  wire \$650 ;
   wire \$651 ;
   wire \$652 ;
-  wire [6:0] \$653 ;
+  wire \$653 ;
   wire \$654 ;
   wire \$655 ;
-  wire [6:0] \$656 ;
+  wire \$656 ;
   wire \$657 ;
   wire \$658 ;
   wire \$659 ;
@@ -18838,26 +18838,26 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$661 ;
   wire \$662 ;
   wire \$663 ;
-  wire \$664 ;
+  wire [6:0] \$664 ;
   wire \$665 ;
-  wire \$666 ;
+  wire [6:0] \$666 ;
   wire \$667 ;
   wire \$668 ;
-  wire \$669 ;
+  wire [6:0] \$669 ;
   wire \$67 ;
   wire \$670 ;
   wire \$671 ;
-  wire \$672 ;
-  wire [6:0] \$673 ;
+  wire [6:0] \$672 ;
+  wire \$673 ;
   wire \$674 ;
-  wire [6:0] \$675 ;
+  wire \$675 ;
   wire \$676 ;
   wire \$677 ;
-  wire [6:0] \$678 ;
+  wire \$678 ;
   wire \$679 ;
   wire \$68 ;
   wire \$680 ;
-  wire [6:0] \$681 ;
+  wire \$681 ;
   wire \$682 ;
   wire \$683 ;
   wire \$684 ;
@@ -18865,27 +18865,27 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$686 ;
   wire \$687 ;
   wire \$688 ;
-  wire \$689 ;
+  wire [6:0] \$689 ;
   wire \$69 ;
   wire \$690 ;
-  wire \$691 ;
+  wire [6:0] \$691 ;
   wire \$692 ;
   wire \$693 ;
-  wire \$694 ;
+  wire [6:0] \$694 ;
   wire \$695 ;
   wire \$696 ;
-  wire \$697 ;
-  wire [6:0] \$698 ;
+  wire [6:0] \$697 ;
+  wire \$698 ;
   wire \$699 ;
   wire \$7 ;
   wire \$70 ;
-  wire [6:0] \$700 ;
+  wire \$700 ;
   wire \$701 ;
   wire \$702 ;
-  wire [6:0] \$703 ;
+  wire \$703 ;
   wire \$704 ;
   wire \$705 ;
-  wire [6:0] \$706 ;
+  wire \$706 ;
   wire \$707 ;
   wire \$708 ;
   wire \$709 ;
@@ -18894,26 +18894,26 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$711 ;
   wire \$712 ;
   wire \$713 ;
-  wire \$714 ;
+  wire [6:0] \$714 ;
   wire \$715 ;
-  wire \$716 ;
+  wire [6:0] \$716 ;
   wire \$717 ;
   wire \$718 ;
-  wire \$719 ;
+  wire [6:0] \$719 ;
   wire \$72 ;
   wire \$720 ;
   wire \$721 ;
-  wire \$722 ;
-  wire [6:0] \$723 ;
+  wire [6:0] \$722 ;
+  wire \$723 ;
   wire \$724 ;
-  wire [6:0] \$725 ;
+  wire \$725 ;
   wire \$726 ;
   wire \$727 ;
-  wire [6:0] \$728 ;
+  wire \$728 ;
   wire \$729 ;
   wire \$73 ;
   wire \$730 ;
-  wire [6:0] \$731 ;
+  wire \$731 ;
   wire \$732 ;
   wire \$733 ;
   wire \$734 ;
@@ -18921,26 +18921,26 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$736 ;
   wire \$737 ;
   wire \$738 ;
-  wire \$739 ;
+  wire [6:0] \$739 ;
   wire \$74 ;
   wire \$740 ;
-  wire \$741 ;
+  wire [6:0] \$741 ;
   wire \$742 ;
   wire \$743 ;
-  wire \$744 ;
+  wire [6:0] \$744 ;
   wire \$745 ;
   wire \$746 ;
-  wire \$747 ;
-  wire [6:0] \$748 ;
+  wire [6:0] \$747 ;
+  wire \$748 ;
   wire \$749 ;
   wire \$75 ;
-  wire [6:0] \$750 ;
+  wire \$750 ;
   wire \$751 ;
   wire \$752 ;
-  wire [6:0] \$753 ;
+  wire \$753 ;
   wire \$754 ;
   wire \$755 ;
-  wire [6:0] \$756 ;
+  wire \$756 ;
   wire \$757 ;
   wire \$758 ;
   wire \$759 ;
@@ -18949,26 +18949,26 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$761 ;
   wire \$762 ;
   wire \$763 ;
-  wire \$764 ;
+  wire [6:0] \$764 ;
   wire \$765 ;
-  wire \$766 ;
+  wire [6:0] \$766 ;
   wire \$767 ;
   wire \$768 ;
-  wire \$769 ;
+  wire [6:0] \$769 ;
   wire \$77 ;
   wire \$770 ;
   wire \$771 ;
-  wire \$772 ;
-  wire [6:0] \$773 ;
+  wire [6:0] \$772 ;
+  wire \$773 ;
   wire \$774 ;
-  wire [6:0] \$775 ;
+  wire \$775 ;
   wire \$776 ;
   wire \$777 ;
-  wire [6:0] \$778 ;
+  wire \$778 ;
   wire \$779 ;
   wire \$78 ;
   wire \$780 ;
-  wire [6:0] \$781 ;
+  wire \$781 ;
   wire \$782 ;
   wire \$783 ;
   wire \$784 ;
@@ -18976,54 +18976,54 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire \$786 ;
   wire \$787 ;
   wire \$788 ;
-  wire \$789 ;
+  wire [6:0] \$789 ;
   wire \$79 ;
   wire \$790 ;
-  wire \$791 ;
+  wire [6:0] \$791 ;
   wire \$792 ;
   wire \$793 ;
-  wire \$794 ;
+  wire [6:0] \$794 ;
   wire \$795 ;
   wire \$796 ;
-  wire \$797 ;
-  wire [6:0] \$798 ;
+  wire [6:0] \$797 ;
+  wire \$798 ;
   wire \$799 ;
   wire \$8 ;
   wire \$80 ;
-  wire [6:0] \$800 ;
+  wire \$800 ;
   wire \$801 ;
   wire \$802 ;
-  wire [6:0] \$803 ;
+  wire \$803 ;
   wire \$804 ;
   wire \$805 ;
-  wire [6:0] \$806 ;
+  wire \$806 ;
   wire \$807 ;
   wire \$808 ;
   wire \$809 ;
   wire \$81 ;
-  wire [63:0] \$810 ;
-  reg [3:0] \$811 ;
-  reg [3:0] \$812 ;
-  reg [3:0] \$813 ;
-  reg [3:0] \$814 ;
-  reg [6:0] \$815 ;
-  reg [6:0] \$816 ;
-  reg [6:0] \$817 ;
-  reg [6:0] \$818 ;
-  reg [6:0] \$819 ;
+  wire \$810 ;
+  wire \$811 ;
+  wire \$812 ;
+  wire \$813 ;
+  wire [6:0] \$814 ;
+  wire \$815 ;
+  wire [6:0] \$816 ;
+  wire \$817 ;
+  wire \$818 ;
+  wire [6:0] \$819 ;
   wire \$82 ;
-  reg [6:0] \$820 ;
-  reg [6:0] \$821 ;
-  reg [6:0] \$822 ;
-  reg [6:0] \$823 ;
-  reg [6:0] \$824 ;
-  reg [6:0] \$825 ;
-  reg [6:0] \$826 ;
-  reg [6:0] \$827 ;
-  reg [6:0] \$828 ;
-  reg [6:0] \$829 ;
+  wire \$820 ;
+  wire \$821 ;
+  wire [6:0] \$822 ;
+  wire \$823 ;
+  wire \$824 ;
+  wire \$825 ;
+  wire [63:0] \$826 ;
+  reg [3:0] \$827 ;
+  reg [3:0] \$828 ;
+  reg [3:0] \$829 ;
   wire \$83 ;
-  reg [6:0] \$830 ;
+  reg [3:0] \$830 ;
   reg [6:0] \$831 ;
   reg [6:0] \$832 ;
   reg [6:0] \$833 ;
@@ -19050,15 +19050,39 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   reg [6:0] \$852 ;
   reg [6:0] \$853 ;
   reg [6:0] \$854 ;
-  reg [7:0] \$855 ;
-  reg [7:0] \$856 ;
+  reg [6:0] \$855 ;
+  reg [6:0] \$856 ;
+  reg [6:0] \$857 ;
+  reg [6:0] \$858 ;
+  reg [6:0] \$859 ;
   wire \$86 ;
+  reg [6:0] \$860 ;
+  reg [6:0] \$861 ;
+  reg [6:0] \$862 ;
+  reg [6:0] \$863 ;
+  reg [6:0] \$864 ;
+  reg [6:0] \$865 ;
+  reg [6:0] \$866 ;
+  reg [6:0] \$867 ;
+  reg [6:0] \$868 ;
+  reg [6:0] \$869 ;
   wire \$87 ;
+  reg [6:0] \$870 ;
+  reg [6:0] \$871 ;
+  reg [6:0] \$872 ;
+  reg [6:0] \$873 ;
+  reg [6:0] \$874 ;
+  reg [6:0] \$875 ;
+  reg [6:0] \$876 ;
+  reg [6:0] \$877 ;
+  reg [6:0] \$878 ;
+  reg [7:0] \$879 ;
   wire \$88 ;
+  reg [7:0] \$880 ;
   wire \$89 ;
   wire \$9 ;
   wire \$90 ;
-  wire \$91 ;
+  wire [6:0] \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
@@ -19073,6 +19097,14 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   reg [7:0] armed = 8'h00;
   input [7:0] available;
   wire [7:0] available;
+  reg [6:0] came_0 = 7'h00;
+  reg [6:0] came_1 = 7'h00;
+  reg [6:0] came_2 = 7'h00;
+  reg [6:0] came_3 = 7'h00;
+  reg [6:0] came_4 = 7'h00;
+  reg [6:0] came_5 = 7'h00;
+  reg [6:0] came_6 = 7'h00;
+  reg [6:0] came_7 = 7'h00;
   wire [7:0] chosen;
   input clear;
   wire clear;
@@ -19159,22 +19191,22 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire [7:0] opened;
   input [7:0] peer;
   wire [7:0] peer;
-  input \port$18115$0 ;
-  wire \port$18115$0 ;
-  input \port$18129$0 ;
-  wire \port$18129$0 ;
-  input \port$18143$0 ;
-  wire \port$18143$0 ;
-  input \port$18157$0 ;
-  wire \port$18157$0 ;
-  input \port$18171$0 ;
-  wire \port$18171$0 ;
-  input \port$18185$0 ;
-  wire \port$18185$0 ;
-  input \port$18199$0 ;
-  wire \port$18199$0 ;
-  input \port$18213$0 ;
-  wire \port$18213$0 ;
+  input \port$18104$0 ;
+  wire \port$18104$0 ;
+  input \port$18118$0 ;
+  wire \port$18118$0 ;
+  input \port$18132$0 ;
+  wire \port$18132$0 ;
+  input \port$18146$0 ;
+  wire \port$18146$0 ;
+  input \port$18160$0 ;
+  wire \port$18160$0 ;
+  input \port$18174$0 ;
+  wire \port$18174$0 ;
+  input \port$18188$0 ;
+  wire \port$18188$0 ;
+  input \port$18202$0 ;
+  wire \port$18202$0 ;
   input [7:0] refusing;
   wire [7:0] refusing;
   output [3:0] residents__0;
@@ -19221,705 +19253,757 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   wire written_5;
   wire written_6;
   wire written_7;
-  assign \$145  = \$142  & \$144 ;
-  assign \$146  = \$145  & set_enable;
-  assign \$147  = vm == 2'h3;
-  assign \$149  = core == 1'h1;
-  assign \$151  = \$148  & \$150 ;
-  assign \$152  = \$151  & set_enable;
-  assign \$153  = vm == 2'h3;
-  assign \$155  = core == 2'h2;
-  assign \$157  = \$154  & \$156 ;
-  assign \$158  = \$157  & set_enable;
-  assign \$159  = vm == 2'h3;
-  assign \$161  = core == 2'h3;
-  assign \$163  = \$160  & \$162 ;
-  assign \$164  = \$163  & set_enable;
-  assign \$165  = written_4 & data[0];
-  assign \$166  = opened[4] | closed[4];
-  assign \$167  = written_4 & data[1];
-  assign \$168  = opened[4] | closed[4];
-  assign \$169  = written_4 & data[2];
-  assign \$170  = opened[4] | closed[4];
-  assign \$171  = written_4 & data[3];
-  assign \$172  = opened[4] | closed[4];
-  assign \$173  = written_4 & data[4];
-  assign \$174  = opened[4] | closed[4];
-  assign \$175  = written_4 & data[5];
-  assign \$176  = opened[4] | closed[4];
-  assign \$177  = written_4 & data[6];
-  assign \$178  = opened[4] | closed[4];
-  assign \$179  = vm == 3'h4;
-  assign \$181  = ! core;
-  assign \$183  = \$180  & \$182 ;
-  assign \$184  = \$183  & set_enable;
-  assign \$185  = vm == 3'h4;
-  assign \$187  = core == 1'h1;
-  assign \$189  = \$186  & \$188 ;
-  assign \$190  = \$189  & set_enable;
-  assign \$191  = vm == 3'h4;
-  assign \$193  = core == 2'h2;
-  assign \$195  = \$192  & \$194 ;
-  assign \$196  = \$195  & set_enable;
-  assign \$197  = vm == 3'h4;
-  assign \$199  = core == 2'h3;
-  assign \$201  = \$198  & \$200 ;
-  assign \$202  = \$201  & set_enable;
-  assign \$203  = written_5 & data[0];
-  assign \$204  = opened[5] | closed[5];
-  assign \$205  = written_5 & data[1];
-  assign \$206  = opened[5] | closed[5];
-  assign \$207  = written_5 & data[2];
-  assign \$208  = opened[5] | closed[5];
-  assign \$209  = written_5 & data[3];
+  assign \$120  = core == 2'h2;
+  assign \$122  = \$119  & \$121 ;
+  assign \$123  = \$122  & set_enable;
+  assign \$124  = vm == 2'h2;
+  assign \$126  = core == 2'h3;
+  assign \$128  = \$125  & \$127 ;
+  assign \$129  = \$128  & set_enable;
+  assign \$130  = latch_3 | came_3;
+  assign \$131  = written_3 & data[0];
+  assign \$132  = opened[3] | closed[3];
+  assign \$133  = written_3 & data[1];
+  assign \$134  = opened[3] | closed[3];
+  assign \$135  = written_3 & data[2];
+  assign \$136  = opened[3] | closed[3];
+  assign \$137  = written_3 & data[3];
+  assign \$138  = opened[3] | closed[3];
+  assign \$139  = written_3 & data[4];
+  assign \$140  = opened[3] | closed[3];
+  assign \$141  = written_3 & data[5];
+  assign \$142  = opened[3] | closed[3];
+  assign \$143  = written_3 & data[6];
+  assign \$144  = opened[3] | closed[3];
+  assign \$145  = vm == 2'h3;
+  assign \$147  = ! core;
+  assign \$149  = \$146  & \$148 ;
+  assign \$150  = \$149  & set_enable;
+  assign \$151  = vm == 2'h3;
+  assign \$153  = core == 1'h1;
+  assign \$155  = \$152  & \$154 ;
+  assign \$156  = \$155  & set_enable;
+  assign \$157  = vm == 2'h3;
+  assign \$159  = core == 2'h2;
+  assign \$161  = \$158  & \$160 ;
+  assign \$162  = \$161  & set_enable;
+  assign \$163  = vm == 2'h3;
+  assign \$165  = core == 2'h3;
+  assign \$167  = \$164  & \$166 ;
+  assign \$168  = \$167  & set_enable;
+  assign \$169  = latch_4 | came_4;
+  assign \$170  = written_4 & data[0];
+  assign \$171  = opened[4] | closed[4];
+  assign \$172  = written_4 & data[1];
+  assign \$173  = opened[4] | closed[4];
+  assign \$174  = written_4 & data[2];
+  assign \$175  = opened[4] | closed[4];
+  assign \$176  = written_4 & data[3];
+  assign \$177  = opened[4] | closed[4];
+  assign \$178  = written_4 & data[4];
+  assign \$179  = opened[4] | closed[4];
+  assign \$180  = written_4 & data[5];
+  assign \$181  = opened[4] | closed[4];
+  assign \$182  = written_4 & data[6];
+  assign \$183  = opened[4] | closed[4];
+  assign \$184  = vm == 3'h4;
+  assign \$186  = ! core;
+  assign \$188  = \$185  & \$187 ;
+  assign \$189  = \$188  & set_enable;
+  assign \$190  = vm == 3'h4;
+  assign \$192  = core == 1'h1;
+  assign \$194  = \$191  & \$193 ;
+  assign \$195  = \$194  & set_enable;
+  assign \$196  = vm == 3'h4;
+  assign \$198  = core == 2'h2;
+  assign \$200  = \$197  & \$199 ;
+  assign \$201  = \$200  & set_enable;
+  assign \$202  = vm == 3'h4;
+  assign \$204  = core == 2'h3;
+  assign \$206  = \$203  & \$205 ;
+  assign \$207  = \$206  & set_enable;
+  assign \$208  = latch_5 | came_5;
+  assign \$209  = written_5 & data[0];
   assign \$210  = opened[5] | closed[5];
-  assign \$211  = written_5 & data[4];
+  assign \$211  = written_5 & data[1];
   assign \$212  = opened[5] | closed[5];
-  assign \$213  = written_5 & data[5];
+  assign \$213  = written_5 & data[2];
   assign \$214  = opened[5] | closed[5];
-  assign \$215  = written_5 & data[6];
+  assign \$215  = written_5 & data[3];
   assign \$216  = opened[5] | closed[5];
-  assign \$217  = vm == 3'h5;
-  assign \$219  = ! core;
-  assign \$221  = \$218  & \$220 ;
-  assign \$222  = \$221  & set_enable;
+  assign \$217  = written_5 & data[4];
+  assign \$218  = opened[5] | closed[5];
+  assign \$219  = written_5 & data[5];
+  assign \$220  = opened[5] | closed[5];
+  assign \$221  = written_5 & data[6];
+  assign \$222  = opened[5] | closed[5];
   assign \$223  = vm == 3'h5;
-  assign \$225  = core == 1'h1;
+  assign \$225  = ! core;
   assign \$227  = \$224  & \$226 ;
   assign \$228  = \$227  & set_enable;
   assign \$229  = vm == 3'h5;
-  assign \$231  = core == 2'h2;
+  assign \$231  = core == 1'h1;
   assign \$233  = \$230  & \$232 ;
   assign \$234  = \$233  & set_enable;
   assign \$235  = vm == 3'h5;
-  assign \$237  = core == 2'h3;
+  assign \$237  = core == 2'h2;
   assign \$239  = \$236  & \$238 ;
   assign \$240  = \$239  & set_enable;
-  assign \$241  = written_6 & data[0];
-  assign \$242  = opened[6] | closed[6];
-  assign \$243  = written_6 & data[1];
-  assign \$244  = opened[6] | closed[6];
-  assign \$245  = written_6 & data[2];
-  assign \$246  = opened[6] | closed[6];
-  assign \$247  = written_6 & data[3];
-  assign \$248  = opened[6] | closed[6];
-  assign \$249  = written_6 & data[4];
-  assign \$250  = opened[6] | closed[6];
-  assign \$251  = written_6 & data[5];
-  assign \$252  = opened[6] | closed[6];
-  assign \$253  = written_6 & data[6];
-  assign \$254  = opened[6] | closed[6];
-  assign \$255  = vm == 3'h6;
-  assign \$257  = ! core;
-  assign \$259  = \$256  & \$258 ;
-  assign \$260  = \$259  & set_enable;
-  assign \$261  = vm == 3'h6;
-  assign \$263  = core == 1'h1;
-  assign \$265  = \$262  & \$264 ;
-  assign \$266  = \$265  & set_enable;
-  assign \$267  = vm == 3'h6;
-  assign \$269  = core == 2'h2;
-  assign \$271  = \$268  & \$270 ;
-  assign \$272  = \$271  & set_enable;
-  assign \$273  = vm == 3'h6;
-  assign \$275  = core == 2'h3;
-  assign \$277  = \$274  & \$276 ;
-  assign \$278  = \$277  & set_enable;
-  assign \$279  = written_7 & data[0];
-  assign \$280  = opened[7] | closed[7];
-  assign \$281  = written_7 & data[1];
-  assign \$282  = opened[7] | closed[7];
-  assign \$283  = written_7 & data[2];
-  assign \$284  = opened[7] | closed[7];
-  assign \$285  = written_7 & data[3];
-  assign \$286  = opened[7] | closed[7];
-  assign \$287  = written_7 & data[4];
+  assign \$241  = vm == 3'h5;
+  assign \$243  = core == 2'h3;
+  assign \$245  = \$242  & \$244 ;
+  assign \$246  = \$245  & set_enable;
+  assign \$247  = latch_6 | came_6;
+  assign \$248  = written_6 & data[0];
+  assign \$249  = opened[6] | closed[6];
+  assign \$250  = written_6 & data[1];
+  assign \$251  = opened[6] | closed[6];
+  assign \$252  = written_6 & data[2];
+  assign \$253  = opened[6] | closed[6];
+  assign \$254  = written_6 & data[3];
+  assign \$255  = opened[6] | closed[6];
+  assign \$256  = written_6 & data[4];
+  assign \$257  = opened[6] | closed[6];
+  assign \$258  = written_6 & data[5];
+  assign \$259  = opened[6] | closed[6];
+  assign \$260  = written_6 & data[6];
+  assign \$261  = opened[6] | closed[6];
+  assign \$262  = vm == 3'h6;
+  assign \$264  = ! core;
+  assign \$266  = \$263  & \$265 ;
+  assign \$267  = \$266  & set_enable;
+  assign \$268  = vm == 3'h6;
+  assign \$270  = core == 1'h1;
+  assign \$272  = \$269  & \$271 ;
+  assign \$273  = \$272  & set_enable;
+  assign \$274  = vm == 3'h6;
+  assign \$276  = core == 2'h2;
+  assign \$278  = \$275  & \$277 ;
+  assign \$279  = \$278  & set_enable;
+  assign \$280  = vm == 3'h6;
+  assign \$282  = core == 2'h3;
+  assign \$284  = \$281  & \$283 ;
+  assign \$285  = \$284  & set_enable;
+  assign \$286  = latch_7 | came_7;
+  assign \$287  = written_7 & data[0];
   assign \$288  = opened[7] | closed[7];
-  assign \$289  = written_7 & data[5];
+  assign \$289  = written_7 & data[1];
   assign \$290  = opened[7] | closed[7];
-  assign \$291  = written_7 & data[6];
+  assign \$291  = written_7 & data[2];
   assign \$292  = opened[7] | closed[7];
-  assign \$293  = vm == 3'h7;
-  assign \$295  = ! core;
-  assign \$297  = \$294  & \$296 ;
-  assign \$298  = \$297  & set_enable;
-  assign \$299  = vm == 3'h7;
-  assign \$301  = core == 1'h1;
-  assign \$303  = \$300  & \$302 ;
-  assign \$304  = \$303  & set_enable;
-  assign \$305  = vm == 3'h7;
-  assign \$307  = core == 2'h2;
-  assign \$309  = \$306  & \$308 ;
-  assign \$310  = \$309  & set_enable;
-  assign \$311  = vm == 3'h7;
-  assign \$313  = core == 2'h3;
-  assign \$315  = \$312  & \$314 ;
-  assign \$316  = \$315  & set_enable;
-  assign \$317  = ~ fires;
-  assign \$318  = armed & \$317 ;
-  assign \$319  = \$810 [7:0] & { disarm, disarm, disarm, disarm, disarm, disarm, disarm, disarm };
-  assign \$320  = ~ \$319 ;
-  assign \$321  = \$318  & \$320 ;
-  assign \$322  = \$810 [7:0] & { arm, arm, arm, arm, arm, arm, arm, arm };
-  assign \$323  = \$321  | \$322 ;
-  assign \$324  = \$810 [7:0] & { clear_fired, clear_fired, clear_fired, clear_fired, clear_fired, clear_fired, clear_fired, clear_fired };
-  assign \$325  = ~ \$324 ;
-  assign \$326  = fired & \$325 ;
-  assign \$327  = \$326  | fires;
-  assign state_0 = latch_0 | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18115$0  };
-  assign \$328  = ! vm;
-  assign \$330  = clear | test;
-  assign written_0 = \$329  & \$330 ;
-  assign state_1 = latch_1 | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18129$0  };
-  assign \$331  = vm == 1'h1;
-  assign \$333  = clear | test;
-  assign written_1 = \$332  & \$333 ;
-  assign state_2 = latch_2 | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18143$0  };
-  assign \$334  = vm == 2'h2;
-  assign \$336  = clear | test;
-  assign written_2 = \$335  & \$336 ;
-  assign state_3 = latch_3 | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18157$0  };
-  assign \$337  = vm == 2'h3;
+  assign \$293  = written_7 & data[3];
+  assign \$294  = opened[7] | closed[7];
+  assign \$295  = written_7 & data[4];
+  assign \$296  = opened[7] | closed[7];
+  assign \$297  = written_7 & data[5];
+  assign \$298  = opened[7] | closed[7];
+  assign \$299  = written_7 & data[6];
+  assign \$300  = opened[7] | closed[7];
+  assign \$301  = vm == 3'h7;
+  assign \$303  = ! core;
+  assign \$305  = \$302  & \$304 ;
+  assign \$306  = \$305  & set_enable;
+  assign \$307  = vm == 3'h7;
+  assign \$309  = core == 1'h1;
+  assign \$311  = \$308  & \$310 ;
+  assign \$312  = \$311  & set_enable;
+  assign \$313  = vm == 3'h7;
+  assign \$315  = core == 2'h2;
+  assign \$317  = \$314  & \$316 ;
+  assign \$318  = \$317  & set_enable;
+  assign \$319  = vm == 3'h7;
+  assign \$321  = core == 2'h3;
+  assign \$323  = \$320  & \$322 ;
+  assign \$324  = \$323  & set_enable;
+  assign \$325  = ~ fires;
+  assign \$326  = armed & \$325 ;
+  assign \$327  = \$826 [7:0] & { disarm, disarm, disarm, disarm, disarm, disarm, disarm, disarm };
+  assign \$328  = ~ \$327 ;
+  assign \$329  = \$326  & \$328 ;
+  assign \$330  = \$826 [7:0] & { arm, arm, arm, arm, arm, arm, arm, arm };
+  assign \$331  = \$329  | \$330 ;
+  assign \$332  = \$826 [7:0] & { clear_fired, clear_fired, clear_fired, clear_fired, clear_fired, clear_fired, clear_fired, clear_fired };
+  assign \$333  = ~ \$332 ;
+  assign \$334  = fired & \$333 ;
+  assign \$335  = \$334  | fires;
+  assign \$336  = latch_0 | came_0;
+  assign state_0 = \$336  | { 2'h0, refusing[0], 2'h0, doorbell[0], \port$18104$0  };
+  assign \$337  = ! vm;
   assign \$339  = clear | test;
-  assign written_3 = \$338  & \$339 ;
-  assign state_4 = latch_4 | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18171$0  };
-  assign \$340  = vm == 3'h4;
-  assign \$342  = clear | test;
-  assign written_4 = \$341  & \$342 ;
-  assign state_5 = latch_5 | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18185$0  };
-  assign \$343  = vm == 3'h5;
-  assign \$345  = clear | test;
-  assign written_5 = \$344  & \$345 ;
-  assign state_6 = latch_6 | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18199$0  };
-  assign \$346  = vm == 3'h6;
-  assign \$348  = clear | test;
-  assign written_6 = \$347  & \$348 ;
-  assign state_7 = latch_7 | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18213$0  };
-  assign \$349  = vm == 3'h7;
+  assign written_0 = \$338  & \$339 ;
+  assign \$340  = latch_1 | came_1;
+  assign state_1 = \$340  | { 2'h0, refusing[1], 2'h0, doorbell[1], \port$18118$0  };
+  assign \$341  = vm == 1'h1;
+  assign \$343  = clear | test;
+  assign written_1 = \$342  & \$343 ;
+  assign \$344  = latch_2 | came_2;
+  assign state_2 = \$344  | { 2'h0, refusing[2], 2'h0, doorbell[2], \port$18132$0  };
+  assign \$345  = vm == 2'h2;
+  assign \$347  = clear | test;
+  assign written_2 = \$346  & \$347 ;
+  assign \$348  = latch_3 | came_3;
+  assign state_3 = \$348  | { 2'h0, refusing[3], 2'h0, doorbell[3], \port$18146$0  };
+  assign \$349  = vm == 2'h3;
   assign \$351  = clear | test;
-  assign written_7 = \$350  & \$351 ;
-  assign \$352  = ! residents__0[2:0];
-  assign \$354  = residents__0[3] & \$353 ;
-  assign \$355  = state_0 & enable_0_0;
-  assign \$356  = | \$355 ;
-  assign \$357  = \$354  & \$356 ;
-  assign \$358  = residents__0[2:0] == 1'h1;
-  assign \$360  = residents__0[3] & \$359 ;
-  assign \$361  = state_1 & enable_1_0;
-  assign \$362  = | \$361 ;
-  assign \$363  = \$360  & \$362 ;
-  assign \$364  = \$357  | \$363 ;
-  assign \$365  = residents__0[2:0] == 2'h2;
-  assign \$367  = residents__0[3] & \$366 ;
-  assign \$368  = state_2 & enable_2_0;
-  assign \$369  = | \$368 ;
-  assign \$370  = \$367  & \$369 ;
-  assign \$371  = \$364  | \$370 ;
-  assign \$372  = residents__0[2:0] == 2'h3;
-  assign \$374  = residents__0[3] & \$373 ;
-  assign \$375  = state_3 & enable_3_0;
-  assign \$376  = | \$375 ;
-  assign \$377  = \$374  & \$376 ;
-  assign \$378  = \$371  | \$377 ;
-  assign \$379  = residents__0[2:0] == 3'h4;
-  assign \$381  = residents__0[3] & \$380 ;
-  assign \$382  = state_4 & enable_4_0;
-  assign \$383  = | \$382 ;
-  assign \$384  = \$381  & \$383 ;
-  assign \$385  = \$378  | \$384 ;
-  assign \$386  = residents__0[2:0] == 3'h5;
-  assign \$388  = residents__0[3] & \$387 ;
-  assign \$389  = state_5 & enable_5_0;
-  assign \$390  = | \$389 ;
-  assign \$391  = \$388  & \$390 ;
-  assign \$392  = \$385  | \$391 ;
-  assign \$393  = residents__0[2:0] == 3'h6;
-  assign \$395  = residents__0[3] & \$394 ;
-  assign \$396  = state_6 & enable_6_0;
-  assign \$397  = | \$396 ;
-  assign \$398  = \$395  & \$397 ;
-  assign \$399  = \$392  | \$398 ;
-  assign \$400  = residents__0[2:0] == 3'h7;
-  assign \$402  = residents__0[3] & \$401 ;
-  assign \$403  = state_7 & enable_7_0;
-  assign \$404  = | \$403 ;
-  assign \$405  = \$402  & \$404 ;
-  assign \$406  = \$399  | \$405 ;
-  assign \$407  = ! residents__1[2:0];
-  assign \$409  = residents__1[3] & \$408 ;
-  assign \$410  = state_0 & enable_0_1;
-  assign \$411  = | \$410 ;
-  assign \$412  = \$409  & \$411 ;
-  assign \$413  = residents__1[2:0] == 1'h1;
-  assign \$415  = residents__1[3] & \$414 ;
-  assign \$416  = state_1 & enable_1_1;
-  assign \$417  = | \$416 ;
-  assign \$418  = \$415  & \$417 ;
-  assign \$419  = \$412  | \$418 ;
-  assign \$420  = residents__1[2:0] == 2'h2;
-  assign \$422  = residents__1[3] & \$421 ;
-  assign \$423  = state_2 & enable_2_1;
-  assign \$424  = | \$423 ;
-  assign \$425  = \$422  & \$424 ;
-  assign \$426  = \$419  | \$425 ;
-  assign \$427  = residents__1[2:0] == 2'h3;
-  assign \$429  = residents__1[3] & \$428 ;
-  assign \$430  = state_3 & enable_3_1;
-  assign \$431  = | \$430 ;
-  assign \$432  = \$429  & \$431 ;
-  assign \$433  = \$426  | \$432 ;
-  assign \$434  = residents__1[2:0] == 3'h4;
-  assign \$436  = residents__1[3] & \$435 ;
-  assign \$437  = state_4 & enable_4_1;
-  assign \$438  = | \$437 ;
-  assign \$439  = \$436  & \$438 ;
-  assign \$440  = \$433  | \$439 ;
-  assign \$441  = residents__1[2:0] == 3'h5;
-  assign \$443  = residents__1[3] & \$442 ;
-  assign \$444  = state_5 & enable_5_1;
-  assign \$445  = | \$444 ;
-  assign \$446  = \$443  & \$445 ;
-  assign \$447  = \$440  | \$446 ;
-  assign \$448  = residents__1[2:0] == 3'h6;
-  assign \$450  = residents__1[3] & \$449 ;
-  assign \$451  = state_6 & enable_6_1;
-  assign \$452  = | \$451 ;
-  assign \$453  = \$450  & \$452 ;
-  assign \$454  = \$447  | \$453 ;
-  assign \$455  = residents__1[2:0] == 3'h7;
-  assign \$457  = residents__1[3] & \$456 ;
-  assign \$458  = state_7 & enable_7_1;
-  assign \$459  = | \$458 ;
-  assign \$460  = \$457  & \$459 ;
-  assign \$461  = \$454  | \$460 ;
-  assign \$462  = ! residents__2[2:0];
-  assign \$464  = residents__2[3] & \$463 ;
-  assign \$465  = state_0 & enable_0_2;
-  assign \$466  = | \$465 ;
-  assign \$467  = \$464  & \$466 ;
-  assign \$468  = residents__2[2:0] == 1'h1;
-  assign \$470  = residents__2[3] & \$469 ;
-  assign \$471  = state_1 & enable_1_2;
-  assign \$472  = | \$471 ;
-  assign \$473  = \$470  & \$472 ;
-  assign \$474  = \$467  | \$473 ;
-  assign \$475  = residents__2[2:0] == 2'h2;
-  assign \$477  = residents__2[3] & \$476 ;
-  assign \$478  = state_2 & enable_2_2;
-  assign \$479  = | \$478 ;
-  assign \$480  = \$477  & \$479 ;
-  assign \$481  = \$474  | \$480 ;
-  assign \$482  = residents__2[2:0] == 2'h3;
-  assign \$484  = residents__2[3] & \$483 ;
-  assign \$485  = state_3 & enable_3_2;
-  assign \$486  = | \$485 ;
-  assign \$487  = \$484  & \$486 ;
-  assign \$488  = \$481  | \$487 ;
-  assign \$489  = residents__2[2:0] == 3'h4;
-  assign \$491  = residents__2[3] & \$490 ;
-  assign \$492  = state_4 & enable_4_2;
-  assign \$493  = | \$492 ;
-  assign \$494  = \$491  & \$493 ;
-  assign \$495  = \$488  | \$494 ;
-  assign \$496  = residents__2[2:0] == 3'h5;
-  assign \$498  = residents__2[3] & \$497 ;
-  assign \$499  = state_5 & enable_5_2;
-  assign \$500  = | \$499 ;
-  assign \$501  = \$498  & \$500 ;
-  assign \$502  = \$495  | \$501 ;
-  assign \$503  = residents__2[2:0] == 3'h6;
-  assign \$505  = residents__2[3] & \$504 ;
-  assign \$506  = state_6 & enable_6_2;
-  assign \$507  = | \$506 ;
-  assign \$508  = \$505  & \$507 ;
-  assign \$509  = \$502  | \$508 ;
-  assign \$510  = residents__2[2:0] == 3'h7;
-  assign \$512  = residents__2[3] & \$511 ;
-  assign \$513  = state_7 & enable_7_2;
-  assign \$514  = | \$513 ;
-  assign \$515  = \$512  & \$514 ;
-  assign \$516  = \$509  | \$515 ;
-  assign \$517  = ! residents__3[2:0];
-  assign \$519  = residents__3[3] & \$518 ;
-  assign \$520  = state_0 & enable_0_3;
-  assign \$521  = | \$520 ;
-  assign \$522  = \$519  & \$521 ;
-  assign \$523  = residents__3[2:0] == 1'h1;
-  assign \$525  = residents__3[3] & \$524 ;
-  assign \$526  = state_1 & enable_1_3;
-  assign \$527  = | \$526 ;
-  assign \$528  = \$525  & \$527 ;
-  assign \$529  = \$522  | \$528 ;
-  assign \$530  = residents__3[2:0] == 2'h2;
-  assign \$532  = residents__3[3] & \$531 ;
-  assign \$533  = state_2 & enable_2_3;
-  assign \$534  = | \$533 ;
-  assign \$535  = \$532  & \$534 ;
-  assign \$536  = \$529  | \$535 ;
-  assign \$537  = residents__3[2:0] == 2'h3;
-  assign \$539  = residents__3[3] & \$538 ;
-  assign \$540  = state_3 & enable_3_3;
-  assign \$541  = | \$540 ;
-  assign \$542  = \$539  & \$541 ;
-  assign \$543  = \$536  | \$542 ;
-  assign \$544  = residents__3[2:0] == 3'h4;
-  assign \$546  = residents__3[3] & \$545 ;
-  assign \$547  = state_4 & enable_4_3;
-  assign \$548  = | \$547 ;
-  assign \$549  = \$546  & \$548 ;
-  assign \$550  = \$543  | \$549 ;
-  assign \$551  = residents__3[2:0] == 3'h5;
-  assign \$553  = residents__3[3] & \$552 ;
-  assign \$554  = state_5 & enable_5_3;
-  assign \$555  = | \$554 ;
-  assign \$556  = \$553  & \$555 ;
-  assign \$557  = \$550  | \$556 ;
-  assign \$558  = residents__3[2:0] == 3'h6;
-  assign \$560  = residents__3[3] & \$559 ;
-  assign \$561  = state_6 & enable_6_3;
-  assign \$562  = | \$561 ;
-  assign \$563  = \$560  & \$562 ;
-  assign \$564  = \$557  | \$563 ;
-  assign \$565  = residents__3[2:0] == 3'h7;
-  assign \$567  = residents__3[3] & \$566 ;
-  assign \$568  = state_7 & enable_7_3;
-  assign \$569  = | \$568 ;
-  assign \$570  = \$567  & \$569 ;
-  assign \$571  = \$564  | \$570 ;
-  assign \$572  = look_vm[0] ? state_7 : state_6;
-  assign \$573  = look_vm[0] ? state_5 : state_4;
-  assign \$574  = look_vm[1] ? \$572  : \$573 ;
-  assign \$575  = look_vm[0] ? state_3 : state_2;
-  assign \$576  = look_vm[0] ? state_1 : state_0;
-  assign \$577  = look_vm[1] ? \$575  : \$576 ;
-  assign look_state = look_vm[2] ? \$574  : \$577 ;
-  assign \$578  = look_core[0] ? enable_7_3 : enable_7_2;
-  assign \$579  = look_core[0] ? enable_7_1 : enable_7_0;
-  assign \$580  = look_core[1] ? \$578  : \$579 ;
-  assign \$581  = look_core[0] ? enable_6_3 : enable_6_2;
-  assign \$582  = look_core[0] ? enable_6_1 : enable_6_0;
-  assign \$583  = look_core[1] ? \$581  : \$582 ;
-  assign \$584  = look_vm[0] ? \$580  : \$583 ;
-  assign \$585  = look_core[0] ? enable_5_3 : enable_5_2;
-  assign \$586  = look_core[0] ? enable_5_1 : enable_5_0;
-  assign \$587  = look_core[1] ? \$585  : \$586 ;
-  assign \$588  = look_core[0] ? enable_4_3 : enable_4_2;
-  assign \$589  = look_core[0] ? enable_4_1 : enable_4_0;
-  assign \$590  = look_core[1] ? \$588  : \$589 ;
-  assign \$591  = look_vm[0] ? \$587  : \$590 ;
-  assign \$592  = look_vm[1] ? \$584  : \$591 ;
-  assign \$593  = look_core[0] ? enable_3_3 : enable_3_2;
-  assign \$594  = look_core[0] ? enable_3_1 : enable_3_0;
-  assign \$595  = look_core[1] ? \$593  : \$594 ;
-  assign \$596  = look_core[0] ? enable_2_3 : enable_2_2;
-  assign \$597  = look_core[0] ? enable_2_1 : enable_2_0;
-  assign \$598  = look_core[1] ? \$596  : \$597 ;
-  assign \$599  = look_vm[0] ? \$595  : \$598 ;
-  assign \$600  = look_core[0] ? enable_1_3 : enable_1_2;
-  assign \$601  = look_core[0] ? enable_1_1 : enable_1_0;
-  assign \$602  = look_core[1] ? \$600  : \$601 ;
-  assign \$603  = look_core[0] ? enable_0_3 : enable_0_2;
-  assign \$604  = look_core[0] ? enable_0_1 : enable_0_0;
-  assign \$605  = look_core[1] ? \$603  : \$604 ;
-  assign \$606  = look_vm[0] ? \$602  : \$605 ;
-  assign \$607  = look_vm[1] ? \$599  : \$606 ;
-  assign look_enable = look_vm[2] ? \$592  : \$607 ;
-  assign \$608  = look_core[0] ? residents__3 : residents__2;
-  assign \$609  = look_core[0] ? residents__1 : residents__0;
-  assign look_resident = look_core[1] ? \$608  : \$609 ;
-  assign \$610  = ! residents__0[2:0];
-  assign \$611  = residents__0[3] & \$610 ;
-  assign \$612  = ! residents__1[2:0];
-  assign \$613  = residents__1[3] & \$612 ;
-  assign \$614  = \$611  | \$613 ;
-  assign \$615  = ! residents__2[2:0];
-  assign \$616  = residents__2[3] & \$615 ;
-  assign \$617  = \$614  | \$616 ;
-  assign \$618  = ! residents__3[2:0];
-  assign \$619  = residents__3[3] & \$618 ;
-  assign \$620  = \$617  | \$619 ;
-  assign \$621  = ~ \$620 ;
-  assign \$622  = open[0] & \$621 ;
-  assign \$623  = state_0 & enable_0_0;
-  assign \$624  = | \$623 ;
-  assign \$625  = state_0 & enable_0_1;
-  assign \$626  = | \$625 ;
-  assign \$627  = \$624  | \$626 ;
-  assign \$628  = state_0 & enable_0_2;
-  assign \$629  = | \$628 ;
+  assign written_3 = \$350  & \$351 ;
+  assign \$352  = latch_4 | came_4;
+  assign state_4 = \$352  | { 2'h0, refusing[4], 2'h0, doorbell[4], \port$18160$0  };
+  assign \$353  = vm == 3'h4;
+  assign \$355  = clear | test;
+  assign written_4 = \$354  & \$355 ;
+  assign \$356  = latch_5 | came_5;
+  assign state_5 = \$356  | { 2'h0, refusing[5], 2'h0, doorbell[5], \port$18174$0  };
+  assign \$357  = vm == 3'h5;
+  assign \$359  = clear | test;
+  assign written_5 = \$358  & \$359 ;
+  assign \$360  = latch_6 | came_6;
+  assign state_6 = \$360  | { 2'h0, refusing[6], 2'h0, doorbell[6], \port$18188$0  };
+  assign \$361  = vm == 3'h6;
+  assign \$363  = clear | test;
+  assign written_6 = \$362  & \$363 ;
+  assign \$364  = latch_7 | came_7;
+  assign state_7 = \$364  | { 2'h0, refusing[7], 2'h0, doorbell[7], \port$18202$0  };
+  assign \$365  = vm == 3'h7;
+  assign \$367  = clear | test;
+  assign written_7 = \$366  & \$367 ;
+  assign \$368  = ! residents__0[2:0];
+  assign \$370  = residents__0[3] & \$369 ;
+  assign \$371  = state_0 & enable_0_0;
+  assign \$372  = | \$371 ;
+  assign \$373  = \$370  & \$372 ;
+  assign \$374  = residents__0[2:0] == 1'h1;
+  assign \$376  = residents__0[3] & \$375 ;
+  assign \$377  = state_1 & enable_1_0;
+  assign \$378  = | \$377 ;
+  assign \$379  = \$376  & \$378 ;
+  assign \$380  = \$373  | \$379 ;
+  assign \$381  = residents__0[2:0] == 2'h2;
+  assign \$383  = residents__0[3] & \$382 ;
+  assign \$384  = state_2 & enable_2_0;
+  assign \$385  = | \$384 ;
+  assign \$386  = \$383  & \$385 ;
+  assign \$387  = \$380  | \$386 ;
+  assign \$388  = residents__0[2:0] == 2'h3;
+  assign \$390  = residents__0[3] & \$389 ;
+  assign \$391  = state_3 & enable_3_0;
+  assign \$392  = | \$391 ;
+  assign \$393  = \$390  & \$392 ;
+  assign \$394  = \$387  | \$393 ;
+  assign \$395  = residents__0[2:0] == 3'h4;
+  assign \$397  = residents__0[3] & \$396 ;
+  assign \$398  = state_4 & enable_4_0;
+  assign \$399  = | \$398 ;
+  assign \$400  = \$397  & \$399 ;
+  assign \$401  = \$394  | \$400 ;
+  assign \$402  = residents__0[2:0] == 3'h5;
+  assign \$404  = residents__0[3] & \$403 ;
+  assign \$405  = state_5 & enable_5_0;
+  assign \$406  = | \$405 ;
+  assign \$407  = \$404  & \$406 ;
+  assign \$408  = \$401  | \$407 ;
+  assign \$409  = residents__0[2:0] == 3'h6;
+  assign \$411  = residents__0[3] & \$410 ;
+  assign \$412  = state_6 & enable_6_0;
+  assign \$413  = | \$412 ;
+  assign \$414  = \$411  & \$413 ;
+  assign \$415  = \$408  | \$414 ;
+  assign \$416  = residents__0[2:0] == 3'h7;
+  assign \$418  = residents__0[3] & \$417 ;
+  assign \$419  = state_7 & enable_7_0;
+  assign \$420  = | \$419 ;
+  assign \$421  = \$418  & \$420 ;
+  assign \$422  = \$415  | \$421 ;
+  assign \$423  = ! residents__1[2:0];
+  assign \$425  = residents__1[3] & \$424 ;
+  assign \$426  = state_0 & enable_0_1;
+  assign \$427  = | \$426 ;
+  assign \$428  = \$425  & \$427 ;
+  assign \$429  = residents__1[2:0] == 1'h1;
+  assign \$431  = residents__1[3] & \$430 ;
+  assign \$432  = state_1 & enable_1_1;
+  assign \$433  = | \$432 ;
+  assign \$434  = \$431  & \$433 ;
+  assign \$435  = \$428  | \$434 ;
+  assign \$436  = residents__1[2:0] == 2'h2;
+  assign \$438  = residents__1[3] & \$437 ;
+  assign \$439  = state_2 & enable_2_1;
+  assign \$440  = | \$439 ;
+  assign \$441  = \$438  & \$440 ;
+  assign \$442  = \$435  | \$441 ;
+  assign \$443  = residents__1[2:0] == 2'h3;
+  assign \$445  = residents__1[3] & \$444 ;
+  assign \$446  = state_3 & enable_3_1;
+  assign \$447  = | \$446 ;
+  assign \$448  = \$445  & \$447 ;
+  assign \$449  = \$442  | \$448 ;
+  assign \$450  = residents__1[2:0] == 3'h4;
+  assign \$452  = residents__1[3] & \$451 ;
+  assign \$453  = state_4 & enable_4_1;
+  assign \$454  = | \$453 ;
+  assign \$455  = \$452  & \$454 ;
+  assign \$456  = \$449  | \$455 ;
+  assign \$457  = residents__1[2:0] == 3'h5;
+  assign \$459  = residents__1[3] & \$458 ;
+  assign \$460  = state_5 & enable_5_1;
+  assign \$461  = | \$460 ;
+  assign \$462  = \$459  & \$461 ;
+  assign \$463  = \$456  | \$462 ;
+  assign \$464  = residents__1[2:0] == 3'h6;
+  assign \$466  = residents__1[3] & \$465 ;
+  assign \$467  = state_6 & enable_6_1;
+  assign \$468  = | \$467 ;
+  assign \$469  = \$466  & \$468 ;
+  assign \$470  = \$463  | \$469 ;
+  assign \$471  = residents__1[2:0] == 3'h7;
+  assign \$473  = residents__1[3] & \$472 ;
+  assign \$474  = state_7 & enable_7_1;
+  assign \$475  = | \$474 ;
+  assign \$476  = \$473  & \$475 ;
+  assign \$477  = \$470  | \$476 ;
+  assign \$478  = ! residents__2[2:0];
+  assign \$480  = residents__2[3] & \$479 ;
+  assign \$481  = state_0 & enable_0_2;
+  assign \$482  = | \$481 ;
+  assign \$483  = \$480  & \$482 ;
+  assign \$484  = residents__2[2:0] == 1'h1;
+  assign \$486  = residents__2[3] & \$485 ;
+  assign \$487  = state_1 & enable_1_2;
+  assign \$488  = | \$487 ;
+  assign \$489  = \$486  & \$488 ;
+  assign \$490  = \$483  | \$489 ;
+  assign \$491  = residents__2[2:0] == 2'h2;
+  assign \$493  = residents__2[3] & \$492 ;
+  assign \$494  = state_2 & enable_2_2;
+  assign \$495  = | \$494 ;
+  assign \$496  = \$493  & \$495 ;
+  assign \$497  = \$490  | \$496 ;
+  assign \$498  = residents__2[2:0] == 2'h3;
+  assign \$500  = residents__2[3] & \$499 ;
+  assign \$501  = state_3 & enable_3_2;
+  assign \$502  = | \$501 ;
+  assign \$503  = \$500  & \$502 ;
+  assign \$504  = \$497  | \$503 ;
+  assign \$505  = residents__2[2:0] == 3'h4;
+  assign \$507  = residents__2[3] & \$506 ;
+  assign \$508  = state_4 & enable_4_2;
+  assign \$509  = | \$508 ;
+  assign \$510  = \$507  & \$509 ;
+  assign \$511  = \$504  | \$510 ;
+  assign \$512  = residents__2[2:0] == 3'h5;
+  assign \$514  = residents__2[3] & \$513 ;
+  assign \$515  = state_5 & enable_5_2;
+  assign \$516  = | \$515 ;
+  assign \$517  = \$514  & \$516 ;
+  assign \$518  = \$511  | \$517 ;
+  assign \$519  = residents__2[2:0] == 3'h6;
+  assign \$521  = residents__2[3] & \$520 ;
+  assign \$522  = state_6 & enable_6_2;
+  assign \$523  = | \$522 ;
+  assign \$524  = \$521  & \$523 ;
+  assign \$525  = \$518  | \$524 ;
+  assign \$526  = residents__2[2:0] == 3'h7;
+  assign \$528  = residents__2[3] & \$527 ;
+  assign \$529  = state_7 & enable_7_2;
+  assign \$530  = | \$529 ;
+  assign \$531  = \$528  & \$530 ;
+  assign \$532  = \$525  | \$531 ;
+  assign \$533  = ! residents__3[2:0];
+  assign \$535  = residents__3[3] & \$534 ;
+  assign \$536  = state_0 & enable_0_3;
+  assign \$537  = | \$536 ;
+  assign \$538  = \$535  & \$537 ;
+  assign \$539  = residents__3[2:0] == 1'h1;
+  assign \$541  = residents__3[3] & \$540 ;
+  assign \$542  = state_1 & enable_1_3;
+  assign \$543  = | \$542 ;
+  assign \$544  = \$541  & \$543 ;
+  assign \$545  = \$538  | \$544 ;
+  assign \$546  = residents__3[2:0] == 2'h2;
+  assign \$548  = residents__3[3] & \$547 ;
+  assign \$549  = state_2 & enable_2_3;
+  assign \$550  = | \$549 ;
+  assign \$551  = \$548  & \$550 ;
+  assign \$552  = \$545  | \$551 ;
+  assign \$553  = residents__3[2:0] == 2'h3;
+  assign \$555  = residents__3[3] & \$554 ;
+  assign \$556  = state_3 & enable_3_3;
+  assign \$557  = | \$556 ;
+  assign \$558  = \$555  & \$557 ;
+  assign \$559  = \$552  | \$558 ;
+  assign \$560  = residents__3[2:0] == 3'h4;
+  assign \$562  = residents__3[3] & \$561 ;
+  assign \$563  = state_4 & enable_4_3;
+  assign \$564  = | \$563 ;
+  assign \$565  = \$562  & \$564 ;
+  assign \$566  = \$559  | \$565 ;
+  assign \$567  = residents__3[2:0] == 3'h5;
+  assign \$569  = residents__3[3] & \$568 ;
+  assign \$570  = state_5 & enable_5_3;
+  assign \$571  = | \$570 ;
+  assign \$572  = \$569  & \$571 ;
+  assign \$573  = \$566  | \$572 ;
+  assign \$574  = residents__3[2:0] == 3'h6;
+  assign \$576  = residents__3[3] & \$575 ;
+  assign \$577  = state_6 & enable_6_3;
+  assign \$578  = | \$577 ;
+  assign \$579  = \$576  & \$578 ;
+  assign \$580  = \$573  | \$579 ;
+  assign \$581  = residents__3[2:0] == 3'h7;
+  assign \$583  = residents__3[3] & \$582 ;
+  assign \$584  = state_7 & enable_7_3;
+  assign \$585  = | \$584 ;
+  assign \$586  = \$583  & \$585 ;
+  assign \$587  = \$580  | \$586 ;
+  assign \$588  = look_vm[0] ? state_7 : state_6;
+  assign \$589  = look_vm[0] ? state_5 : state_4;
+  assign \$590  = look_vm[1] ? \$588  : \$589 ;
+  assign \$591  = look_vm[0] ? state_3 : state_2;
+  assign \$592  = look_vm[0] ? state_1 : state_0;
+  assign \$593  = look_vm[1] ? \$591  : \$592 ;
+  assign look_state = look_vm[2] ? \$590  : \$593 ;
+  assign \$594  = look_core[0] ? enable_7_3 : enable_7_2;
+  assign \$595  = look_core[0] ? enable_7_1 : enable_7_0;
+  assign \$596  = look_core[1] ? \$594  : \$595 ;
+  assign \$597  = look_core[0] ? enable_6_3 : enable_6_2;
+  assign \$598  = look_core[0] ? enable_6_1 : enable_6_0;
+  assign \$599  = look_core[1] ? \$597  : \$598 ;
+  assign \$600  = look_vm[0] ? \$596  : \$599 ;
+  assign \$601  = look_core[0] ? enable_5_3 : enable_5_2;
+  assign \$602  = look_core[0] ? enable_5_1 : enable_5_0;
+  assign \$603  = look_core[1] ? \$601  : \$602 ;
+  assign \$604  = look_core[0] ? enable_4_3 : enable_4_2;
+  assign \$605  = look_core[0] ? enable_4_1 : enable_4_0;
+  assign \$606  = look_core[1] ? \$604  : \$605 ;
+  assign \$607  = look_vm[0] ? \$603  : \$606 ;
+  assign \$608  = look_vm[1] ? \$600  : \$607 ;
+  assign \$609  = look_core[0] ? enable_3_3 : enable_3_2;
+  assign \$610  = look_core[0] ? enable_3_1 : enable_3_0;
+  assign \$611  = look_core[1] ? \$609  : \$610 ;
+  assign \$612  = look_core[0] ? enable_2_3 : enable_2_2;
+  assign \$613  = look_core[0] ? enable_2_1 : enable_2_0;
+  assign \$614  = look_core[1] ? \$612  : \$613 ;
+  assign \$615  = look_vm[0] ? \$611  : \$614 ;
+  assign \$616  = look_core[0] ? enable_1_3 : enable_1_2;
+  assign \$617  = look_core[0] ? enable_1_1 : enable_1_0;
+  assign \$618  = look_core[1] ? \$616  : \$617 ;
+  assign \$619  = look_core[0] ? enable_0_3 : enable_0_2;
+  assign \$620  = look_core[0] ? enable_0_1 : enable_0_0;
+  assign \$621  = look_core[1] ? \$619  : \$620 ;
+  assign \$622  = look_vm[0] ? \$618  : \$621 ;
+  assign \$623  = look_vm[1] ? \$615  : \$622 ;
+  assign look_enable = look_vm[2] ? \$608  : \$623 ;
+  assign \$624  = look_core[0] ? residents__3 : residents__2;
+  assign \$625  = look_core[0] ? residents__1 : residents__0;
+  assign look_resident = look_core[1] ? \$624  : \$625 ;
+  assign \$626  = ! residents__0[2:0];
+  assign \$627  = residents__0[3] & \$626 ;
+  assign \$628  = ! residents__1[2:0];
+  assign \$629  = residents__1[3] & \$628 ;
   assign \$630  = \$627  | \$629 ;
-  assign \$631  = state_0 & enable_0_3;
-  assign \$632  = | \$631 ;
+  assign \$631  = ! residents__2[2:0];
+  assign \$632  = residents__2[3] & \$631 ;
   assign \$633  = \$630  | \$632 ;
-  assign \$634  = \$622  & \$633 ;
-  assign \$635  = residents__0[2:0] == 1'h1;
-  assign \$636  = residents__0[3] & \$635 ;
-  assign \$637  = residents__1[2:0] == 1'h1;
-  assign \$638  = residents__1[3] & \$637 ;
-  assign \$639  = \$636  | \$638 ;
-  assign \$640  = residents__2[2:0] == 1'h1;
-  assign \$641  = residents__2[3] & \$640 ;
-  assign \$642  = \$639  | \$641 ;
-  assign \$643  = residents__3[2:0] == 1'h1;
-  assign \$644  = residents__3[3] & \$643 ;
-  assign \$645  = \$642  | \$644 ;
-  assign \$646  = ~ \$645 ;
-  assign \$647  = open[1] & \$646 ;
-  assign \$648  = state_1 & enable_1_0;
-  assign \$649  = | \$648 ;
-  assign \$650  = state_1 & enable_1_1;
-  assign \$651  = | \$650 ;
-  assign \$652  = \$649  | \$651 ;
-  assign \$653  = state_1 & enable_1_2;
-  assign \$654  = | \$653 ;
+  assign \$634  = ! residents__3[2:0];
+  assign \$635  = residents__3[3] & \$634 ;
+  assign \$636  = \$633  | \$635 ;
+  assign \$637  = ~ \$636 ;
+  assign \$638  = open[0] & \$637 ;
+  assign \$639  = state_0 & enable_0_0;
+  assign \$640  = | \$639 ;
+  assign \$641  = state_0 & enable_0_1;
+  assign \$642  = | \$641 ;
+  assign \$643  = \$640  | \$642 ;
+  assign \$644  = state_0 & enable_0_2;
+  assign \$645  = | \$644 ;
+  assign \$646  = \$643  | \$645 ;
+  assign \$647  = state_0 & enable_0_3;
+  assign \$648  = | \$647 ;
+  assign \$649  = \$646  | \$648 ;
+  assign \$650  = \$638  & \$649 ;
+  assign \$651  = residents__0[2:0] == 1'h1;
+  assign \$652  = residents__0[3] & \$651 ;
+  assign \$653  = residents__1[2:0] == 1'h1;
+  assign \$654  = residents__1[3] & \$653 ;
   assign \$655  = \$652  | \$654 ;
-  assign \$656  = state_1 & enable_1_3;
-  assign \$657  = | \$656 ;
+  assign \$656  = residents__2[2:0] == 1'h1;
+  assign \$657  = residents__2[3] & \$656 ;
   assign \$658  = \$655  | \$657 ;
-  assign \$659  = \$647  & \$658 ;
-  assign \$660  = residents__0[2:0] == 2'h2;
-  assign \$661  = residents__0[3] & \$660 ;
-  assign \$662  = residents__1[2:0] == 2'h2;
-  assign \$663  = residents__1[3] & \$662 ;
-  assign \$664  = \$661  | \$663 ;
-  assign \$665  = residents__2[2:0] == 2'h2;
-  assign \$666  = residents__2[3] & \$665 ;
-  assign \$667  = \$664  | \$666 ;
-  assign \$668  = residents__3[2:0] == 2'h2;
-  assign \$669  = residents__3[3] & \$668 ;
-  assign \$670  = \$667  | \$669 ;
-  assign \$671  = ~ \$670 ;
-  assign \$672  = open[2] & \$671 ;
-  assign \$673  = state_2 & enable_2_0;
-  assign \$674  = | \$673 ;
-  assign \$675  = state_2 & enable_2_1;
-  assign \$676  = | \$675 ;
-  assign \$677  = \$674  | \$676 ;
-  assign \$678  = state_2 & enable_2_2;
-  assign \$679  = | \$678 ;
+  assign \$659  = residents__3[2:0] == 1'h1;
+  assign \$660  = residents__3[3] & \$659 ;
+  assign \$661  = \$658  | \$660 ;
+  assign \$662  = ~ \$661 ;
+  assign \$663  = open[1] & \$662 ;
+  assign \$664  = state_1 & enable_1_0;
+  assign \$665  = | \$664 ;
+  assign \$666  = state_1 & enable_1_1;
+  assign \$667  = | \$666 ;
+  assign \$668  = \$665  | \$667 ;
+  assign \$669  = state_1 & enable_1_2;
+  assign \$670  = | \$669 ;
+  assign \$671  = \$668  | \$670 ;
+  assign \$672  = state_1 & enable_1_3;
+  assign \$673  = | \$672 ;
+  assign \$674  = \$671  | \$673 ;
+  assign \$675  = \$663  & \$674 ;
+  assign \$676  = residents__0[2:0] == 2'h2;
+  assign \$677  = residents__0[3] & \$676 ;
+  assign \$678  = residents__1[2:0] == 2'h2;
+  assign \$679  = residents__1[3] & \$678 ;
   assign \$680  = \$677  | \$679 ;
-  assign \$681  = state_2 & enable_2_3;
-  assign \$682  = | \$681 ;
+  assign \$681  = residents__2[2:0] == 2'h2;
+  assign \$682  = residents__2[3] & \$681 ;
   assign \$683  = \$680  | \$682 ;
-  assign \$684  = \$672  & \$683 ;
-  assign \$685  = residents__0[2:0] == 2'h3;
-  assign \$686  = residents__0[3] & \$685 ;
-  assign \$687  = residents__1[2:0] == 2'h3;
-  assign \$688  = residents__1[3] & \$687 ;
-  assign \$689  = \$686  | \$688 ;
-  assign \$690  = residents__2[2:0] == 2'h3;
-  assign \$691  = residents__2[3] & \$690 ;
-  assign \$692  = \$689  | \$691 ;
-  assign \$693  = residents__3[2:0] == 2'h3;
-  assign \$694  = residents__3[3] & \$693 ;
-  assign \$695  = \$692  | \$694 ;
-  assign \$696  = ~ \$695 ;
-  assign \$697  = open[3] & \$696 ;
-  assign \$698  = state_3 & enable_3_0;
-  assign \$699  = | \$698 ;
-  assign \$700  = state_3 & enable_3_1;
-  assign \$701  = | \$700 ;
-  assign \$702  = \$699  | \$701 ;
-  assign \$703  = state_3 & enable_3_2;
-  assign \$704  = | \$703 ;
+  assign \$684  = residents__3[2:0] == 2'h2;
+  assign \$685  = residents__3[3] & \$684 ;
+  assign \$686  = \$683  | \$685 ;
+  assign \$687  = ~ \$686 ;
+  assign \$688  = open[2] & \$687 ;
+  assign \$689  = state_2 & enable_2_0;
+  assign \$690  = | \$689 ;
+  assign \$691  = state_2 & enable_2_1;
+  assign \$692  = | \$691 ;
+  assign \$693  = \$690  | \$692 ;
+  assign \$694  = state_2 & enable_2_2;
+  assign \$695  = | \$694 ;
+  assign \$696  = \$693  | \$695 ;
+  assign \$697  = state_2 & enable_2_3;
+  assign \$698  = | \$697 ;
+  assign \$699  = \$696  | \$698 ;
+  assign \$700  = \$688  & \$699 ;
+  assign \$701  = residents__0[2:0] == 2'h3;
+  assign \$702  = residents__0[3] & \$701 ;
+  assign \$703  = residents__1[2:0] == 2'h3;
+  assign \$704  = residents__1[3] & \$703 ;
   assign \$705  = \$702  | \$704 ;
-  assign \$706  = state_3 & enable_3_3;
-  assign \$707  = | \$706 ;
+  assign \$706  = residents__2[2:0] == 2'h3;
+  assign \$707  = residents__2[3] & \$706 ;
   assign \$708  = \$705  | \$707 ;
-  assign \$709  = \$697  & \$708 ;
-  assign \$710  = residents__0[2:0] == 3'h4;
-  assign \$711  = residents__0[3] & \$710 ;
-  assign \$712  = residents__1[2:0] == 3'h4;
-  assign \$713  = residents__1[3] & \$712 ;
-  assign \$714  = \$711  | \$713 ;
-  assign \$715  = residents__2[2:0] == 3'h4;
-  assign \$716  = residents__2[3] & \$715 ;
-  assign \$717  = \$714  | \$716 ;
-  assign \$718  = residents__3[2:0] == 3'h4;
-  assign \$719  = residents__3[3] & \$718 ;
-  assign \$720  = \$717  | \$719 ;
-  assign \$721  = ~ \$720 ;
-  assign \$722  = open[4] & \$721 ;
-  assign \$723  = state_4 & enable_4_0;
-  assign \$724  = | \$723 ;
-  assign \$725  = state_4 & enable_4_1;
-  assign \$726  = | \$725 ;
-  assign \$727  = \$724  | \$726 ;
-  assign \$728  = state_4 & enable_4_2;
-  assign \$729  = | \$728 ;
+  assign \$709  = residents__3[2:0] == 2'h3;
+  assign \$710  = residents__3[3] & \$709 ;
+  assign \$711  = \$708  | \$710 ;
+  assign \$712  = ~ \$711 ;
+  assign \$713  = open[3] & \$712 ;
+  assign \$714  = state_3 & enable_3_0;
+  assign \$715  = | \$714 ;
+  assign \$716  = state_3 & enable_3_1;
+  assign \$717  = | \$716 ;
+  assign \$718  = \$715  | \$717 ;
+  assign \$719  = state_3 & enable_3_2;
+  assign \$720  = | \$719 ;
+  assign \$721  = \$718  | \$720 ;
+  assign \$722  = state_3 & enable_3_3;
+  assign \$723  = | \$722 ;
+  assign \$724  = \$721  | \$723 ;
+  assign \$725  = \$713  & \$724 ;
+  assign \$726  = residents__0[2:0] == 3'h4;
+  assign \$727  = residents__0[3] & \$726 ;
+  assign \$728  = residents__1[2:0] == 3'h4;
+  assign \$729  = residents__1[3] & \$728 ;
   assign \$730  = \$727  | \$729 ;
-  assign \$731  = state_4 & enable_4_3;
-  assign \$732  = | \$731 ;
+  assign \$731  = residents__2[2:0] == 3'h4;
+  assign \$732  = residents__2[3] & \$731 ;
   assign \$733  = \$730  | \$732 ;
-  assign \$734  = \$722  & \$733 ;
-  assign \$735  = residents__0[2:0] == 3'h5;
-  assign \$736  = residents__0[3] & \$735 ;
-  assign \$737  = residents__1[2:0] == 3'h5;
-  assign \$738  = residents__1[3] & \$737 ;
-  assign \$739  = \$736  | \$738 ;
-  assign \$740  = residents__2[2:0] == 3'h5;
-  assign \$741  = residents__2[3] & \$740 ;
-  assign \$742  = \$739  | \$741 ;
-  assign \$743  = residents__3[2:0] == 3'h5;
-  assign \$744  = residents__3[3] & \$743 ;
-  assign \$745  = \$742  | \$744 ;
-  assign \$746  = ~ \$745 ;
-  assign \$747  = open[5] & \$746 ;
-  assign \$748  = state_5 & enable_5_0;
-  assign \$749  = | \$748 ;
-  assign \$750  = state_5 & enable_5_1;
-  assign \$751  = | \$750 ;
-  assign \$752  = \$749  | \$751 ;
-  assign \$753  = state_5 & enable_5_2;
-  assign \$754  = | \$753 ;
+  assign \$734  = residents__3[2:0] == 3'h4;
+  assign \$735  = residents__3[3] & \$734 ;
+  assign \$736  = \$733  | \$735 ;
+  assign \$737  = ~ \$736 ;
+  assign \$738  = open[4] & \$737 ;
+  assign \$739  = state_4 & enable_4_0;
+  assign \$740  = | \$739 ;
+  assign \$741  = state_4 & enable_4_1;
+  assign \$742  = | \$741 ;
+  assign \$743  = \$740  | \$742 ;
+  assign \$744  = state_4 & enable_4_2;
+  assign \$745  = | \$744 ;
+  assign \$746  = \$743  | \$745 ;
+  assign \$747  = state_4 & enable_4_3;
+  assign \$748  = | \$747 ;
+  assign \$749  = \$746  | \$748 ;
+  assign \$750  = \$738  & \$749 ;
+  assign \$751  = residents__0[2:0] == 3'h5;
+  assign \$752  = residents__0[3] & \$751 ;
+  assign \$753  = residents__1[2:0] == 3'h5;
+  assign \$754  = residents__1[3] & \$753 ;
   assign \$755  = \$752  | \$754 ;
-  assign \$756  = state_5 & enable_5_3;
-  assign \$757  = | \$756 ;
+  assign \$756  = residents__2[2:0] == 3'h5;
+  assign \$757  = residents__2[3] & \$756 ;
   assign \$758  = \$755  | \$757 ;
-  assign \$759  = \$747  & \$758 ;
-  assign \$760  = residents__0[2:0] == 3'h6;
-  assign \$761  = residents__0[3] & \$760 ;
-  assign \$762  = residents__1[2:0] == 3'h6;
-  assign \$763  = residents__1[3] & \$762 ;
-  assign \$764  = \$761  | \$763 ;
-  assign \$765  = residents__2[2:0] == 3'h6;
-  assign \$766  = residents__2[3] & \$765 ;
-  assign \$767  = \$764  | \$766 ;
-  assign \$768  = residents__3[2:0] == 3'h6;
-  assign \$769  = residents__3[3] & \$768 ;
-  assign \$770  = \$767  | \$769 ;
-  assign \$771  = ~ \$770 ;
-  assign \$772  = open[6] & \$771 ;
-  assign \$773  = state_6 & enable_6_0;
-  assign \$774  = | \$773 ;
-  assign \$775  = state_6 & enable_6_1;
-  assign \$776  = | \$775 ;
-  assign \$777  = \$774  | \$776 ;
-  assign \$778  = state_6 & enable_6_2;
-  assign \$779  = | \$778 ;
+  assign \$759  = residents__3[2:0] == 3'h5;
+  assign \$760  = residents__3[3] & \$759 ;
+  assign \$761  = \$758  | \$760 ;
+  assign \$762  = ~ \$761 ;
+  assign \$763  = open[5] & \$762 ;
+  assign \$764  = state_5 & enable_5_0;
+  assign \$765  = | \$764 ;
+  assign \$766  = state_5 & enable_5_1;
+  assign \$767  = | \$766 ;
+  assign \$768  = \$765  | \$767 ;
+  assign \$769  = state_5 & enable_5_2;
+  assign \$770  = | \$769 ;
+  assign \$771  = \$768  | \$770 ;
+  assign \$772  = state_5 & enable_5_3;
+  assign \$773  = | \$772 ;
+  assign \$774  = \$771  | \$773 ;
+  assign \$775  = \$763  & \$774 ;
+  assign \$776  = residents__0[2:0] == 3'h6;
+  assign \$777  = residents__0[3] & \$776 ;
+  assign \$778  = residents__1[2:0] == 3'h6;
+  assign \$779  = residents__1[3] & \$778 ;
   assign \$780  = \$777  | \$779 ;
-  assign \$781  = state_6 & enable_6_3;
-  assign \$782  = | \$781 ;
+  assign \$781  = residents__2[2:0] == 3'h6;
+  assign \$782  = residents__2[3] & \$781 ;
   assign \$783  = \$780  | \$782 ;
-  assign \$784  = \$772  & \$783 ;
-  assign \$785  = residents__0[2:0] == 3'h7;
-  assign \$786  = residents__0[3] & \$785 ;
-  assign \$787  = residents__1[2:0] == 3'h7;
-  assign \$788  = residents__1[3] & \$787 ;
-  assign \$789  = \$786  | \$788 ;
-  assign \$790  = residents__2[2:0] == 3'h7;
-  assign \$791  = residents__2[3] & \$790 ;
-  assign \$792  = \$789  | \$791 ;
-  assign \$793  = residents__3[2:0] == 3'h7;
-  assign \$794  = residents__3[3] & \$793 ;
-  assign \$795  = \$792  | \$794 ;
-  assign \$796  = ~ \$795 ;
-  assign \$797  = open[7] & \$796 ;
-  assign \$798  = state_7 & enable_7_0;
-  assign \$799  = | \$798 ;
-  assign \$800  = state_7 & enable_7_1;
-  assign \$801  = | \$800 ;
-  assign \$802  = \$799  | \$801 ;
-  assign \$803  = state_7 & enable_7_2;
-  assign \$804  = | \$803 ;
+  assign \$784  = residents__3[2:0] == 3'h6;
+  assign \$785  = residents__3[3] & \$784 ;
+  assign \$786  = \$783  | \$785 ;
+  assign \$787  = ~ \$786 ;
+  assign \$788  = open[6] & \$787 ;
+  assign \$789  = state_6 & enable_6_0;
+  assign \$790  = | \$789 ;
+  assign \$791  = state_6 & enable_6_1;
+  assign \$792  = | \$791 ;
+  assign \$793  = \$790  | \$792 ;
+  assign \$794  = state_6 & enable_6_2;
+  assign \$795  = | \$794 ;
+  assign \$796  = \$793  | \$795 ;
+  assign \$797  = state_6 & enable_6_3;
+  assign \$798  = | \$797 ;
+  assign \$799  = \$796  | \$798 ;
+  assign \$800  = \$788  & \$799 ;
+  assign \$801  = residents__0[2:0] == 3'h7;
+  assign \$802  = residents__0[3] & \$801 ;
+  assign \$803  = residents__1[2:0] == 3'h7;
+  assign \$804  = residents__1[3] & \$803 ;
   assign \$805  = \$802  | \$804 ;
-  assign \$806  = state_7 & enable_7_3;
-  assign \$807  = | \$806 ;
+  assign \$806  = residents__2[2:0] == 3'h7;
+  assign \$807  = residents__2[3] & \$806 ;
   assign \$808  = \$805  | \$807 ;
-  assign \$809  = \$797  & \$808 ;
+  assign \$809  = residents__3[2:0] == 3'h7;
+  assign \$810  = residents__3[3] & \$809 ;
+  assign \$811  = \$808  | \$810 ;
+  assign \$812  = ~ \$811 ;
+  assign \$813  = open[7] & \$812 ;
+  assign \$814  = state_7 & enable_7_0;
+  assign \$815  = | \$814 ;
+  assign \$816  = state_7 & enable_7_1;
+  assign \$817  = | \$816 ;
+  assign \$818  = \$815  | \$817 ;
+  assign \$819  = state_7 & enable_7_2;
+  assign \$820  = | \$819 ;
+  assign \$821  = \$818  | \$820 ;
+  assign \$822  = state_7 & enable_7_3;
+  assign \$823  = | \$822 ;
+  assign \$824  = \$821  | \$823 ;
+  assign \$825  = \$813  & \$824 ;
   assign fires = waiting & armed;
   always @(posedge clk)
-    residents__0 <= \$811 ;
+    residents__0 <= \$827 ;
   always @(posedge clk)
-    residents__1 <= \$812 ;
+    residents__1 <= \$828 ;
   always @(posedge clk)
-    residents__2 <= \$813 ;
+    residents__2 <= \$829 ;
   always @(posedge clk)
-    residents__3 <= \$814 ;
+    residents__3 <= \$830 ;
   always @(posedge clk)
-    latch_0 <= \$815 ;
+    came_0 <= \$831 ;
   always @(posedge clk)
-    enable_0_0 <= \$816 ;
+    latch_0 <= \$832 ;
   always @(posedge clk)
-    enable_0_1 <= \$817 ;
+    enable_0_0 <= \$833 ;
   always @(posedge clk)
-    enable_0_2 <= \$818 ;
+    enable_0_1 <= \$834 ;
   always @(posedge clk)
-    enable_0_3 <= \$819 ;
+    enable_0_2 <= \$835 ;
   always @(posedge clk)
-    latch_1 <= \$820 ;
+    enable_0_3 <= \$836 ;
   always @(posedge clk)
-    enable_1_0 <= \$821 ;
+    came_1 <= \$837 ;
   always @(posedge clk)
-    enable_1_1 <= \$822 ;
+    latch_1 <= \$838 ;
   always @(posedge clk)
-    enable_1_2 <= \$823 ;
+    enable_1_0 <= \$839 ;
   always @(posedge clk)
-    enable_1_3 <= \$824 ;
+    enable_1_1 <= \$840 ;
   always @(posedge clk)
-    latch_2 <= \$825 ;
+    enable_1_2 <= \$841 ;
   always @(posedge clk)
-    enable_2_0 <= \$826 ;
+    enable_1_3 <= \$842 ;
   always @(posedge clk)
-    enable_2_1 <= \$827 ;
+    came_2 <= \$843 ;
   always @(posedge clk)
-    enable_2_2 <= \$828 ;
+    latch_2 <= \$844 ;
   always @(posedge clk)
-    enable_2_3 <= \$829 ;
+    enable_2_0 <= \$845 ;
   always @(posedge clk)
-    latch_3 <= \$830 ;
+    enable_2_1 <= \$846 ;
   always @(posedge clk)
-    enable_3_0 <= \$831 ;
+    enable_2_2 <= \$847 ;
   always @(posedge clk)
-    enable_3_1 <= \$832 ;
+    enable_2_3 <= \$848 ;
   always @(posedge clk)
-    enable_3_2 <= \$833 ;
+    came_3 <= \$849 ;
   always @(posedge clk)
-    enable_3_3 <= \$834 ;
+    latch_3 <= \$850 ;
   always @(posedge clk)
-    latch_4 <= \$835 ;
+    enable_3_0 <= \$851 ;
   always @(posedge clk)
-    enable_4_0 <= \$836 ;
+    enable_3_1 <= \$852 ;
   always @(posedge clk)
-    enable_4_1 <= \$837 ;
+    enable_3_2 <= \$853 ;
   always @(posedge clk)
-    enable_4_2 <= \$838 ;
+    enable_3_3 <= \$854 ;
   always @(posedge clk)
-    enable_4_3 <= \$839 ;
+    came_4 <= \$855 ;
   always @(posedge clk)
-    latch_5 <= \$840 ;
+    latch_4 <= \$856 ;
   always @(posedge clk)
-    enable_5_0 <= \$841 ;
+    enable_4_0 <= \$857 ;
   always @(posedge clk)
-    enable_5_1 <= \$842 ;
+    enable_4_1 <= \$858 ;
   always @(posedge clk)
-    enable_5_2 <= \$843 ;
+    enable_4_2 <= \$859 ;
   always @(posedge clk)
-    enable_5_3 <= \$844 ;
+    enable_4_3 <= \$860 ;
   always @(posedge clk)
-    latch_6 <= \$845 ;
+    came_5 <= \$861 ;
   always @(posedge clk)
-    enable_6_0 <= \$846 ;
+    latch_5 <= \$862 ;
   always @(posedge clk)
-    enable_6_1 <= \$847 ;
+    enable_5_0 <= \$863 ;
   always @(posedge clk)
-    enable_6_2 <= \$848 ;
+    enable_5_1 <= \$864 ;
   always @(posedge clk)
-    enable_6_3 <= \$849 ;
+    enable_5_2 <= \$865 ;
   always @(posedge clk)
-    latch_7 <= \$850 ;
+    enable_5_3 <= \$866 ;
   always @(posedge clk)
-    enable_7_0 <= \$851 ;
+    came_6 <= \$867 ;
   always @(posedge clk)
-    enable_7_1 <= \$852 ;
+    latch_6 <= \$868 ;
   always @(posedge clk)
-    enable_7_2 <= \$853 ;
+    enable_6_0 <= \$869 ;
   always @(posedge clk)
-    enable_7_3 <= \$854 ;
+    enable_6_1 <= \$870 ;
   always @(posedge clk)
-    armed <= \$855 ;
+    enable_6_2 <= \$871 ;
   always @(posedge clk)
-    fired <= \$856 ;
+    enable_6_3 <= \$872 ;
+  always @(posedge clk)
+    came_7 <= \$873 ;
+  always @(posedge clk)
+    latch_7 <= \$874 ;
+  always @(posedge clk)
+    enable_7_0 <= \$875 ;
+  always @(posedge clk)
+    enable_7_1 <= \$876 ;
+  always @(posedge clk)
+    enable_7_2 <= \$877 ;
+  always @(posedge clk)
+    enable_7_3 <= \$878 ;
+  always @(posedge clk)
+    armed <= \$879 ;
+  always @(posedge clk)
+    fired <= \$880 ;
   assign \$1  = ! core;
   assign \$3  = \$2  & set_resident;
   assign \$4  = core == 1'h1;
@@ -19928,577 +20012,187 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   assign \$9  = \$8  & set_resident;
   assign \$10  = core == 2'h3;
   assign \$12  = \$11  & set_resident;
-  assign \$13  = written_0 & data[0];
-  assign \$14  = opened[0] | closed[0];
-  assign \$15  = written_0 & data[1];
-  assign \$16  = opened[0] | closed[0];
-  assign \$17  = written_0 & data[2];
-  assign \$18  = opened[0] | closed[0];
-  assign \$19  = written_0 & data[3];
-  assign \$20  = opened[0] | closed[0];
-  assign \$21  = written_0 & data[4];
-  assign \$22  = opened[0] | closed[0];
-  assign \$23  = written_0 & data[5];
-  assign \$24  = opened[0] | closed[0];
-  assign \$25  = written_0 & data[6];
-  assign \$26  = opened[0] | closed[0];
-  assign \$27  = ! vm;
-  assign \$29  = ! core;
-  assign \$31  = \$28  & \$30 ;
-  assign \$32  = \$31  & set_enable;
-  assign \$33  = ! vm;
-  assign \$35  = core == 1'h1;
-  assign \$37  = \$34  & \$36 ;
-  assign \$38  = \$37  & set_enable;
-  assign \$39  = ! vm;
-  assign \$41  = core == 2'h2;
-  assign \$43  = \$40  & \$42 ;
-  assign \$44  = \$43  & set_enable;
-  assign \$45  = ! vm;
-  assign \$47  = core == 2'h3;
-  assign \$49  = \$46  & \$48 ;
-  assign \$50  = \$49  & set_enable;
-  assign \$51  = written_1 & data[0];
-  assign \$52  = opened[1] | closed[1];
-  assign \$53  = written_1 & data[1];
+  assign \$13  = latch_0 | came_0;
+  assign \$14  = written_0 & data[0];
+  assign \$15  = opened[0] | closed[0];
+  assign \$16  = written_0 & data[1];
+  assign \$17  = opened[0] | closed[0];
+  assign \$18  = written_0 & data[2];
+  assign \$19  = opened[0] | closed[0];
+  assign \$20  = written_0 & data[3];
+  assign \$21  = opened[0] | closed[0];
+  assign \$22  = written_0 & data[4];
+  assign \$23  = opened[0] | closed[0];
+  assign \$24  = written_0 & data[5];
+  assign \$25  = opened[0] | closed[0];
+  assign \$26  = written_0 & data[6];
+  assign \$27  = opened[0] | closed[0];
+  assign \$28  = ! vm;
+  assign \$30  = ! core;
+  assign \$32  = \$29  & \$31 ;
+  assign \$33  = \$32  & set_enable;
+  assign \$34  = ! vm;
+  assign \$36  = core == 1'h1;
+  assign \$38  = \$35  & \$37 ;
+  assign \$39  = \$38  & set_enable;
+  assign \$40  = ! vm;
+  assign \$42  = core == 2'h2;
+  assign \$44  = \$41  & \$43 ;
+  assign \$45  = \$44  & set_enable;
+  assign \$46  = ! vm;
+  assign \$48  = core == 2'h3;
+  assign \$50  = \$47  & \$49 ;
+  assign \$51  = \$50  & set_enable;
+  assign \$52  = latch_1 | came_1;
+  assign \$53  = written_1 & data[0];
   assign \$54  = opened[1] | closed[1];
-  assign \$55  = written_1 & data[2];
+  assign \$55  = written_1 & data[1];
   assign \$56  = opened[1] | closed[1];
-  assign \$57  = written_1 & data[3];
+  assign \$57  = written_1 & data[2];
   assign \$58  = opened[1] | closed[1];
-  assign \$59  = written_1 & data[4];
+  assign \$59  = written_1 & data[3];
   assign \$60  = opened[1] | closed[1];
-  assign \$61  = written_1 & data[5];
+  assign \$61  = written_1 & data[4];
   assign \$62  = opened[1] | closed[1];
-  assign \$63  = written_1 & data[6];
+  assign \$63  = written_1 & data[5];
   assign \$64  = opened[1] | closed[1];
-  assign \$65  = vm == 1'h1;
-  assign \$67  = ! core;
-  assign \$69  = \$66  & \$68 ;
-  assign \$70  = \$69  & set_enable;
-  assign \$71  = vm == 1'h1;
-  assign \$73  = core == 1'h1;
-  assign \$75  = \$72  & \$74 ;
-  assign \$76  = \$75  & set_enable;
-  assign \$77  = vm == 1'h1;
-  assign \$79  = core == 2'h2;
-  assign \$81  = \$78  & \$80 ;
-  assign \$82  = \$81  & set_enable;
-  assign \$83  = vm == 1'h1;
-  assign \$85  = core == 2'h3;
-  assign \$87  = \$84  & \$86 ;
-  assign \$88  = \$87  & set_enable;
-  assign \$89  = written_2 & data[0];
-  assign \$90  = opened[2] | closed[2];
-  assign \$91  = written_2 & data[1];
-  assign \$92  = opened[2] | closed[2];
-  assign \$93  = written_2 & data[2];
-  assign \$94  = opened[2] | closed[2];
-  assign \$95  = written_2 & data[3];
-  assign \$96  = opened[2] | closed[2];
-  assign \$97  = written_2 & data[4];
-  assign \$98  = opened[2] | closed[2];
-  assign \$99  = written_2 & data[5];
-  assign \$100  = opened[2] | closed[2];
-  assign \$101  = written_2 & data[6];
-  assign \$102  = opened[2] | closed[2];
-  assign \$103  = vm == 2'h2;
-  assign \$105  = ! core;
-  assign \$107  = \$104  & \$106 ;
-  assign \$108  = \$107  & set_enable;
-  assign \$109  = vm == 2'h2;
-  assign \$111  = core == 1'h1;
-  assign \$113  = \$110  & \$112 ;
-  assign \$114  = \$113  & set_enable;
-  assign \$115  = vm == 2'h2;
-  assign \$117  = core == 2'h2;
-  assign \$119  = \$116  & \$118 ;
-  assign \$120  = \$119  & set_enable;
-  assign \$121  = vm == 2'h2;
-  assign \$123  = core == 2'h3;
-  assign \$125  = \$122  & \$124 ;
-  assign \$126  = \$125  & set_enable;
-  assign \$127  = written_3 & data[0];
-  assign \$128  = opened[3] | closed[3];
-  assign \$129  = written_3 & data[1];
-  assign \$130  = opened[3] | closed[3];
-  assign \$131  = written_3 & data[2];
-  assign \$132  = opened[3] | closed[3];
-  assign \$133  = written_3 & data[3];
-  assign \$134  = opened[3] | closed[3];
-  assign \$135  = written_3 & data[4];
-  assign \$136  = opened[3] | closed[3];
-  assign \$137  = written_3 & data[5];
-  assign \$138  = opened[3] | closed[3];
-  assign \$139  = written_3 & data[6];
-  assign \$140  = opened[3] | closed[3];
-  assign \$141  = vm == 2'h3;
-  assign \$143  = ! core;
+  assign \$65  = written_1 & data[6];
+  assign \$66  = opened[1] | closed[1];
+  assign \$67  = vm == 1'h1;
+  assign \$69  = ! core;
+  assign \$71  = \$68  & \$70 ;
+  assign \$72  = \$71  & set_enable;
+  assign \$73  = vm == 1'h1;
+  assign \$75  = core == 1'h1;
+  assign \$77  = \$74  & \$76 ;
+  assign \$78  = \$77  & set_enable;
+  assign \$79  = vm == 1'h1;
+  assign \$81  = core == 2'h2;
+  assign \$83  = \$80  & \$82 ;
+  assign \$84  = \$83  & set_enable;
+  assign \$85  = vm == 1'h1;
+  assign \$87  = core == 2'h3;
+  assign \$89  = \$86  & \$88 ;
+  assign \$90  = \$89  & set_enable;
+  assign \$91  = latch_2 | came_2;
+  assign \$92  = written_2 & data[0];
+  assign \$93  = opened[2] | closed[2];
+  assign \$94  = written_2 & data[1];
+  assign \$95  = opened[2] | closed[2];
+  assign \$96  = written_2 & data[2];
+  assign \$97  = opened[2] | closed[2];
+  assign \$98  = written_2 & data[3];
+  assign \$99  = opened[2] | closed[2];
+  assign \$100  = written_2 & data[4];
+  assign \$101  = opened[2] | closed[2];
+  assign \$102  = written_2 & data[5];
+  assign \$103  = opened[2] | closed[2];
+  assign \$104  = written_2 & data[6];
+  assign \$105  = opened[2] | closed[2];
+  assign \$106  = vm == 2'h2;
+  assign \$108  = ! core;
+  assign \$110  = \$107  & \$109 ;
+  assign \$111  = \$110  & set_enable;
+  assign \$112  = vm == 2'h2;
+  assign \$114  = core == 1'h1;
+  assign \$116  = \$113  & \$115 ;
+  assign \$117  = \$116  & set_enable;
+  assign \$118  = vm == 2'h2;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$811  = residents__0;
+    \$827  = residents__0;
     if (\$3 ) begin
-      \$811 [2:0] = data[2:0];
-      \$811 [3] = data[31];
+      \$827 [2:0] = data[2:0];
+      \$827 [3] = data[31];
     end
     if (rst) begin
-      \$811  = 4'h0;
+      \$827  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$812  = residents__1;
+    \$828  = residents__1;
     if (\$6 ) begin
-      \$812 [2:0] = data[2:0];
-      \$812 [3] = data[31];
+      \$828 [2:0] = data[2:0];
+      \$828 [3] = data[31];
     end
     if (rst) begin
-      \$812  = 4'h0;
+      \$828  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$813  = residents__2;
+    \$829  = residents__2;
     if (\$9 ) begin
-      \$813 [2:0] = data[2:0];
-      \$813 [3] = data[31];
+      \$829 [2:0] = data[2:0];
+      \$829 [3] = data[31];
     end
     if (rst) begin
-      \$813  = 4'h0;
+      \$829  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$814  = residents__3;
+    \$830  = residents__3;
     if (\$12 ) begin
-      \$814 [2:0] = data[2:0];
-      \$814 [3] = data[31];
+      \$830 [2:0] = data[2:0];
+      \$830 [3] = data[31];
     end
     if (rst) begin
-      \$814  = 4'h0;
+      \$830  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$815  = latch_0;
-    if (\$13 ) begin
-      \$815 [0] = test;
+    \$831  = { loan_over[0], available[0], 1'h0, peer[0], credit[0], 2'h0 };
+    if (rst) begin
+      \$831  = 7'h00;
     end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$832  = \$13 ;
     if (\$14 ) begin
-      \$815 [0] = 1'h0;
+      \$832 [0] = test;
     end
     if (\$15 ) begin
-      \$815 [1] = test;
+      \$832 [0] = 1'h0;
     end
     if (\$16 ) begin
-      \$815 [1] = 1'h0;
+      \$832 [1] = test;
     end
     if (\$17 ) begin
-      \$815 [2] = test;
+      \$832 [1] = 1'h0;
     end
     if (\$18 ) begin
-      \$815 [2] = 1'h0;
-    end
-    if (credit[0]) begin
-      \$815 [2] = 1'h1;
+      \$832 [2] = test;
     end
     if (\$19 ) begin
-      \$815 [3] = test;
+      \$832 [2] = 1'h0;
     end
     if (\$20 ) begin
-      \$815 [3] = 1'h0;
-    end
-    if (peer[0]) begin
-      \$815 [3] = 1'h1;
+      \$832 [3] = test;
     end
     if (\$21 ) begin
-      \$815 [4] = test;
+      \$832 [3] = 1'h0;
     end
     if (\$22 ) begin
-      \$815 [4] = 1'h0;
+      \$832 [4] = test;
     end
     if (\$23 ) begin
-      \$815 [5] = test;
+      \$832 [4] = 1'h0;
     end
     if (\$24 ) begin
-      \$815 [5] = 1'h0;
-    end
-    if (available[0]) begin
-      \$815 [5] = 1'h1;
+      \$832 [5] = test;
     end
     if (\$25 ) begin
-      \$815 [6] = test;
+      \$832 [5] = 1'h0;
     end
     if (\$26 ) begin
-      \$815 [6] = 1'h0;
+      \$832 [6] = test;
     end
-    if (loan_over[0]) begin
-      \$815 [6] = 1'h1;
-    end
-    if (rst) begin
-      \$815  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$816  = enable_0_0;
-    if (\$32 ) begin
-      \$816  = data[6:0];
-    end
-    if (closed[0]) begin
-      \$816  = 7'h00;
-    end
-    if (rst) begin
-      \$816  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$817  = enable_0_1;
-    if (\$38 ) begin
-      \$817  = data[6:0];
-    end
-    if (closed[0]) begin
-      \$817  = 7'h00;
-    end
-    if (rst) begin
-      \$817  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$818  = enable_0_2;
-    if (\$44 ) begin
-      \$818  = data[6:0];
-    end
-    if (closed[0]) begin
-      \$818  = 7'h00;
-    end
-    if (rst) begin
-      \$818  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$819  = enable_0_3;
-    if (\$50 ) begin
-      \$819  = data[6:0];
-    end
-    if (closed[0]) begin
-      \$819  = 7'h00;
-    end
-    if (rst) begin
-      \$819  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$820  = latch_1;
-    if (\$51 ) begin
-      \$820 [0] = test;
-    end
-    if (\$52 ) begin
-      \$820 [0] = 1'h0;
-    end
-    if (\$53 ) begin
-      \$820 [1] = test;
-    end
-    if (\$54 ) begin
-      \$820 [1] = 1'h0;
-    end
-    if (\$55 ) begin
-      \$820 [2] = test;
-    end
-    if (\$56 ) begin
-      \$820 [2] = 1'h0;
-    end
-    if (credit[1]) begin
-      \$820 [2] = 1'h1;
-    end
-    if (\$57 ) begin
-      \$820 [3] = test;
-    end
-    if (\$58 ) begin
-      \$820 [3] = 1'h0;
-    end
-    if (peer[1]) begin
-      \$820 [3] = 1'h1;
-    end
-    if (\$59 ) begin
-      \$820 [4] = test;
-    end
-    if (\$60 ) begin
-      \$820 [4] = 1'h0;
-    end
-    if (\$61 ) begin
-      \$820 [5] = test;
-    end
-    if (\$62 ) begin
-      \$820 [5] = 1'h0;
-    end
-    if (available[1]) begin
-      \$820 [5] = 1'h1;
-    end
-    if (\$63 ) begin
-      \$820 [6] = test;
-    end
-    if (\$64 ) begin
-      \$820 [6] = 1'h0;
-    end
-    if (loan_over[1]) begin
-      \$820 [6] = 1'h1;
-    end
-    if (rst) begin
-      \$820  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$821  = enable_1_0;
-    if (\$70 ) begin
-      \$821  = data[6:0];
-    end
-    if (closed[1]) begin
-      \$821  = 7'h00;
-    end
-    if (rst) begin
-      \$821  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$822  = enable_1_1;
-    if (\$76 ) begin
-      \$822  = data[6:0];
-    end
-    if (closed[1]) begin
-      \$822  = 7'h00;
-    end
-    if (rst) begin
-      \$822  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$823  = enable_1_2;
-    if (\$82 ) begin
-      \$823  = data[6:0];
-    end
-    if (closed[1]) begin
-      \$823  = 7'h00;
-    end
-    if (rst) begin
-      \$823  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$824  = enable_1_3;
-    if (\$88 ) begin
-      \$824  = data[6:0];
-    end
-    if (closed[1]) begin
-      \$824  = 7'h00;
-    end
-    if (rst) begin
-      \$824  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$825  = latch_2;
-    if (\$89 ) begin
-      \$825 [0] = test;
-    end
-    if (\$90 ) begin
-      \$825 [0] = 1'h0;
-    end
-    if (\$91 ) begin
-      \$825 [1] = test;
-    end
-    if (\$92 ) begin
-      \$825 [1] = 1'h0;
-    end
-    if (\$93 ) begin
-      \$825 [2] = test;
-    end
-    if (\$94 ) begin
-      \$825 [2] = 1'h0;
-    end
-    if (credit[2]) begin
-      \$825 [2] = 1'h1;
-    end
-    if (\$95 ) begin
-      \$825 [3] = test;
-    end
-    if (\$96 ) begin
-      \$825 [3] = 1'h0;
-    end
-    if (peer[2]) begin
-      \$825 [3] = 1'h1;
-    end
-    if (\$97 ) begin
-      \$825 [4] = test;
-    end
-    if (\$98 ) begin
-      \$825 [4] = 1'h0;
-    end
-    if (\$99 ) begin
-      \$825 [5] = test;
-    end
-    if (\$100 ) begin
-      \$825 [5] = 1'h0;
-    end
-    if (available[2]) begin
-      \$825 [5] = 1'h1;
-    end
-    if (\$101 ) begin
-      \$825 [6] = test;
-    end
-    if (\$102 ) begin
-      \$825 [6] = 1'h0;
-    end
-    if (loan_over[2]) begin
-      \$825 [6] = 1'h1;
-    end
-    if (rst) begin
-      \$825  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$826  = enable_2_0;
-    if (\$108 ) begin
-      \$826  = data[6:0];
-    end
-    if (closed[2]) begin
-      \$826  = 7'h00;
-    end
-    if (rst) begin
-      \$826  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$827  = enable_2_1;
-    if (\$114 ) begin
-      \$827  = data[6:0];
-    end
-    if (closed[2]) begin
-      \$827  = 7'h00;
-    end
-    if (rst) begin
-      \$827  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$828  = enable_2_2;
-    if (\$120 ) begin
-      \$828  = data[6:0];
-    end
-    if (closed[2]) begin
-      \$828  = 7'h00;
-    end
-    if (rst) begin
-      \$828  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$829  = enable_2_3;
-    if (\$126 ) begin
-      \$829  = data[6:0];
-    end
-    if (closed[2]) begin
-      \$829  = 7'h00;
-    end
-    if (rst) begin
-      \$829  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$830  = latch_3;
-    if (\$127 ) begin
-      \$830 [0] = test;
-    end
-    if (\$128 ) begin
-      \$830 [0] = 1'h0;
-    end
-    if (\$129 ) begin
-      \$830 [1] = test;
-    end
-    if (\$130 ) begin
-      \$830 [1] = 1'h0;
-    end
-    if (\$131 ) begin
-      \$830 [2] = test;
-    end
-    if (\$132 ) begin
-      \$830 [2] = 1'h0;
-    end
-    if (credit[3]) begin
-      \$830 [2] = 1'h1;
-    end
-    if (\$133 ) begin
-      \$830 [3] = test;
-    end
-    if (\$134 ) begin
-      \$830 [3] = 1'h0;
-    end
-    if (peer[3]) begin
-      \$830 [3] = 1'h1;
-    end
-    if (\$135 ) begin
-      \$830 [4] = test;
-    end
-    if (\$136 ) begin
-      \$830 [4] = 1'h0;
-    end
-    if (\$137 ) begin
-      \$830 [5] = test;
-    end
-    if (\$138 ) begin
-      \$830 [5] = 1'h0;
-    end
-    if (available[3]) begin
-      \$830 [5] = 1'h1;
-    end
-    if (\$139 ) begin
-      \$830 [6] = test;
-    end
-    if (\$140 ) begin
-      \$830 [6] = 1'h0;
-    end
-    if (loan_over[3]) begin
-      \$830 [6] = 1'h1;
-    end
-    if (rst) begin
-      \$830  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$831  = enable_3_0;
-    if (\$146 ) begin
-      \$831  = data[6:0];
-    end
-    if (closed[3]) begin
-      \$831  = 7'h00;
-    end
-    if (rst) begin
-      \$831  = 7'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$832  = enable_3_1;
-    if (\$152 ) begin
-      \$832  = data[6:0];
-    end
-    if (closed[3]) begin
-      \$832  = 7'h00;
+    if (\$27 ) begin
+      \$832 [6] = 1'h0;
     end
     if (rst) begin
       \$832  = 7'h00;
@@ -20506,11 +20200,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$833  = enable_3_2;
-    if (\$158 ) begin
+    \$833  = enable_0_0;
+    if (\$33 ) begin
       \$833  = data[6:0];
     end
-    if (closed[3]) begin
+    if (closed[0]) begin
       \$833  = 7'h00;
     end
     if (rst) begin
@@ -20519,11 +20213,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$834  = enable_3_3;
-    if (\$164 ) begin
+    \$834  = enable_0_1;
+    if (\$39 ) begin
       \$834  = data[6:0];
     end
-    if (closed[3]) begin
+    if (closed[0]) begin
       \$834  = 7'h00;
     end
     if (rst) begin
@@ -20532,60 +20226,12 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$835  = latch_4;
-    if (\$165 ) begin
-      \$835 [0] = test;
+    \$835  = enable_0_2;
+    if (\$45 ) begin
+      \$835  = data[6:0];
     end
-    if (\$166 ) begin
-      \$835 [0] = 1'h0;
-    end
-    if (\$167 ) begin
-      \$835 [1] = test;
-    end
-    if (\$168 ) begin
-      \$835 [1] = 1'h0;
-    end
-    if (\$169 ) begin
-      \$835 [2] = test;
-    end
-    if (\$170 ) begin
-      \$835 [2] = 1'h0;
-    end
-    if (credit[4]) begin
-      \$835 [2] = 1'h1;
-    end
-    if (\$171 ) begin
-      \$835 [3] = test;
-    end
-    if (\$172 ) begin
-      \$835 [3] = 1'h0;
-    end
-    if (peer[4]) begin
-      \$835 [3] = 1'h1;
-    end
-    if (\$173 ) begin
-      \$835 [4] = test;
-    end
-    if (\$174 ) begin
-      \$835 [4] = 1'h0;
-    end
-    if (\$175 ) begin
-      \$835 [5] = test;
-    end
-    if (\$176 ) begin
-      \$835 [5] = 1'h0;
-    end
-    if (available[4]) begin
-      \$835 [5] = 1'h1;
-    end
-    if (\$177 ) begin
-      \$835 [6] = test;
-    end
-    if (\$178 ) begin
-      \$835 [6] = 1'h0;
-    end
-    if (loan_over[4]) begin
-      \$835 [6] = 1'h1;
+    if (closed[0]) begin
+      \$835  = 7'h00;
     end
     if (rst) begin
       \$835  = 7'h00;
@@ -20593,11 +20239,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$836  = enable_4_0;
-    if (\$184 ) begin
+    \$836  = enable_0_3;
+    if (\$51 ) begin
       \$836  = data[6:0];
     end
-    if (closed[4]) begin
+    if (closed[0]) begin
       \$836  = 7'h00;
     end
     if (rst) begin
@@ -20606,25 +20252,55 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$837  = enable_4_1;
-    if (\$190 ) begin
-      \$837  = data[6:0];
-    end
-    if (closed[4]) begin
-      \$837  = 7'h00;
-    end
+    \$837  = { loan_over[1], available[1], 1'h0, peer[1], credit[1], 2'h0 };
     if (rst) begin
       \$837  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$838  = enable_4_2;
-    if (\$196 ) begin
-      \$838  = data[6:0];
+    \$838  = \$52 ;
+    if (\$53 ) begin
+      \$838 [0] = test;
     end
-    if (closed[4]) begin
-      \$838  = 7'h00;
+    if (\$54 ) begin
+      \$838 [0] = 1'h0;
+    end
+    if (\$55 ) begin
+      \$838 [1] = test;
+    end
+    if (\$56 ) begin
+      \$838 [1] = 1'h0;
+    end
+    if (\$57 ) begin
+      \$838 [2] = test;
+    end
+    if (\$58 ) begin
+      \$838 [2] = 1'h0;
+    end
+    if (\$59 ) begin
+      \$838 [3] = test;
+    end
+    if (\$60 ) begin
+      \$838 [3] = 1'h0;
+    end
+    if (\$61 ) begin
+      \$838 [4] = test;
+    end
+    if (\$62 ) begin
+      \$838 [4] = 1'h0;
+    end
+    if (\$63 ) begin
+      \$838 [5] = test;
+    end
+    if (\$64 ) begin
+      \$838 [5] = 1'h0;
+    end
+    if (\$65 ) begin
+      \$838 [6] = test;
+    end
+    if (\$66 ) begin
+      \$838 [6] = 1'h0;
     end
     if (rst) begin
       \$838  = 7'h00;
@@ -20632,11 +20308,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$839  = enable_4_3;
-    if (\$202 ) begin
+    \$839  = enable_1_0;
+    if (\$72 ) begin
       \$839  = data[6:0];
     end
-    if (closed[4]) begin
+    if (closed[1]) begin
       \$839  = 7'h00;
     end
     if (rst) begin
@@ -20645,60 +20321,12 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$840  = latch_5;
-    if (\$203 ) begin
-      \$840 [0] = test;
+    \$840  = enable_1_1;
+    if (\$78 ) begin
+      \$840  = data[6:0];
     end
-    if (\$204 ) begin
-      \$840 [0] = 1'h0;
-    end
-    if (\$205 ) begin
-      \$840 [1] = test;
-    end
-    if (\$206 ) begin
-      \$840 [1] = 1'h0;
-    end
-    if (\$207 ) begin
-      \$840 [2] = test;
-    end
-    if (\$208 ) begin
-      \$840 [2] = 1'h0;
-    end
-    if (credit[5]) begin
-      \$840 [2] = 1'h1;
-    end
-    if (\$209 ) begin
-      \$840 [3] = test;
-    end
-    if (\$210 ) begin
-      \$840 [3] = 1'h0;
-    end
-    if (peer[5]) begin
-      \$840 [3] = 1'h1;
-    end
-    if (\$211 ) begin
-      \$840 [4] = test;
-    end
-    if (\$212 ) begin
-      \$840 [4] = 1'h0;
-    end
-    if (\$213 ) begin
-      \$840 [5] = test;
-    end
-    if (\$214 ) begin
-      \$840 [5] = 1'h0;
-    end
-    if (available[5]) begin
-      \$840 [5] = 1'h1;
-    end
-    if (\$215 ) begin
-      \$840 [6] = test;
-    end
-    if (\$216 ) begin
-      \$840 [6] = 1'h0;
-    end
-    if (loan_over[5]) begin
-      \$840 [6] = 1'h1;
+    if (closed[1]) begin
+      \$840  = 7'h00;
     end
     if (rst) begin
       \$840  = 7'h00;
@@ -20706,11 +20334,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$841  = enable_5_0;
-    if (\$222 ) begin
+    \$841  = enable_1_2;
+    if (\$84 ) begin
       \$841  = data[6:0];
     end
-    if (closed[5]) begin
+    if (closed[1]) begin
       \$841  = 7'h00;
     end
     if (rst) begin
@@ -20719,11 +20347,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$842  = enable_5_1;
-    if (\$228 ) begin
+    \$842  = enable_1_3;
+    if (\$90 ) begin
       \$842  = data[6:0];
     end
-    if (closed[5]) begin
+    if (closed[1]) begin
       \$842  = 7'h00;
     end
     if (rst) begin
@@ -20732,25 +20360,55 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$843  = enable_5_2;
-    if (\$234 ) begin
-      \$843  = data[6:0];
-    end
-    if (closed[5]) begin
-      \$843  = 7'h00;
-    end
+    \$843  = { loan_over[2], available[2], 1'h0, peer[2], credit[2], 2'h0 };
     if (rst) begin
       \$843  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$844  = enable_5_3;
-    if (\$240 ) begin
-      \$844  = data[6:0];
+    \$844  = \$91 ;
+    if (\$92 ) begin
+      \$844 [0] = test;
     end
-    if (closed[5]) begin
-      \$844  = 7'h00;
+    if (\$93 ) begin
+      \$844 [0] = 1'h0;
+    end
+    if (\$94 ) begin
+      \$844 [1] = test;
+    end
+    if (\$95 ) begin
+      \$844 [1] = 1'h0;
+    end
+    if (\$96 ) begin
+      \$844 [2] = test;
+    end
+    if (\$97 ) begin
+      \$844 [2] = 1'h0;
+    end
+    if (\$98 ) begin
+      \$844 [3] = test;
+    end
+    if (\$99 ) begin
+      \$844 [3] = 1'h0;
+    end
+    if (\$100 ) begin
+      \$844 [4] = test;
+    end
+    if (\$101 ) begin
+      \$844 [4] = 1'h0;
+    end
+    if (\$102 ) begin
+      \$844 [5] = test;
+    end
+    if (\$103 ) begin
+      \$844 [5] = 1'h0;
+    end
+    if (\$104 ) begin
+      \$844 [6] = test;
+    end
+    if (\$105 ) begin
+      \$844 [6] = 1'h0;
     end
     if (rst) begin
       \$844  = 7'h00;
@@ -20758,60 +20416,12 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$845  = latch_6;
-    if (\$241 ) begin
-      \$845 [0] = test;
+    \$845  = enable_2_0;
+    if (\$111 ) begin
+      \$845  = data[6:0];
     end
-    if (\$242 ) begin
-      \$845 [0] = 1'h0;
-    end
-    if (\$243 ) begin
-      \$845 [1] = test;
-    end
-    if (\$244 ) begin
-      \$845 [1] = 1'h0;
-    end
-    if (\$245 ) begin
-      \$845 [2] = test;
-    end
-    if (\$246 ) begin
-      \$845 [2] = 1'h0;
-    end
-    if (credit[6]) begin
-      \$845 [2] = 1'h1;
-    end
-    if (\$247 ) begin
-      \$845 [3] = test;
-    end
-    if (\$248 ) begin
-      \$845 [3] = 1'h0;
-    end
-    if (peer[6]) begin
-      \$845 [3] = 1'h1;
-    end
-    if (\$249 ) begin
-      \$845 [4] = test;
-    end
-    if (\$250 ) begin
-      \$845 [4] = 1'h0;
-    end
-    if (\$251 ) begin
-      \$845 [5] = test;
-    end
-    if (\$252 ) begin
-      \$845 [5] = 1'h0;
-    end
-    if (available[6]) begin
-      \$845 [5] = 1'h1;
-    end
-    if (\$253 ) begin
-      \$845 [6] = test;
-    end
-    if (\$254 ) begin
-      \$845 [6] = 1'h0;
-    end
-    if (loan_over[6]) begin
-      \$845 [6] = 1'h1;
+    if (closed[2]) begin
+      \$845  = 7'h00;
     end
     if (rst) begin
       \$845  = 7'h00;
@@ -20819,11 +20429,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$846  = enable_6_0;
-    if (\$260 ) begin
+    \$846  = enable_2_1;
+    if (\$117 ) begin
       \$846  = data[6:0];
     end
-    if (closed[6]) begin
+    if (closed[2]) begin
       \$846  = 7'h00;
     end
     if (rst) begin
@@ -20832,11 +20442,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$847  = enable_6_1;
-    if (\$266 ) begin
+    \$847  = enable_2_2;
+    if (\$123 ) begin
       \$847  = data[6:0];
     end
-    if (closed[6]) begin
+    if (closed[2]) begin
       \$847  = 7'h00;
     end
     if (rst) begin
@@ -20845,11 +20455,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$848  = enable_6_2;
-    if (\$272 ) begin
+    \$848  = enable_2_3;
+    if (\$129 ) begin
       \$848  = data[6:0];
     end
-    if (closed[6]) begin
+    if (closed[2]) begin
       \$848  = 7'h00;
     end
     if (rst) begin
@@ -20858,73 +20468,55 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$849  = enable_6_3;
-    if (\$278 ) begin
-      \$849  = data[6:0];
-    end
-    if (closed[6]) begin
-      \$849  = 7'h00;
-    end
+    \$849  = { loan_over[3], available[3], 1'h0, peer[3], credit[3], 2'h0 };
     if (rst) begin
       \$849  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$850  = latch_7;
-    if (\$279 ) begin
+    \$850  = \$130 ;
+    if (\$131 ) begin
       \$850 [0] = test;
     end
-    if (\$280 ) begin
+    if (\$132 ) begin
       \$850 [0] = 1'h0;
     end
-    if (\$281 ) begin
+    if (\$133 ) begin
       \$850 [1] = test;
     end
-    if (\$282 ) begin
+    if (\$134 ) begin
       \$850 [1] = 1'h0;
     end
-    if (\$283 ) begin
+    if (\$135 ) begin
       \$850 [2] = test;
     end
-    if (\$284 ) begin
+    if (\$136 ) begin
       \$850 [2] = 1'h0;
     end
-    if (credit[7]) begin
-      \$850 [2] = 1'h1;
-    end
-    if (\$285 ) begin
+    if (\$137 ) begin
       \$850 [3] = test;
     end
-    if (\$286 ) begin
+    if (\$138 ) begin
       \$850 [3] = 1'h0;
     end
-    if (peer[7]) begin
-      \$850 [3] = 1'h1;
-    end
-    if (\$287 ) begin
+    if (\$139 ) begin
       \$850 [4] = test;
     end
-    if (\$288 ) begin
+    if (\$140 ) begin
       \$850 [4] = 1'h0;
     end
-    if (\$289 ) begin
+    if (\$141 ) begin
       \$850 [5] = test;
     end
-    if (\$290 ) begin
+    if (\$142 ) begin
       \$850 [5] = 1'h0;
     end
-    if (available[7]) begin
-      \$850 [5] = 1'h1;
-    end
-    if (\$291 ) begin
+    if (\$143 ) begin
       \$850 [6] = test;
     end
-    if (\$292 ) begin
+    if (\$144 ) begin
       \$850 [6] = 1'h0;
-    end
-    if (loan_over[7]) begin
-      \$850 [6] = 1'h1;
     end
     if (rst) begin
       \$850  = 7'h00;
@@ -20932,11 +20524,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$851  = enable_7_0;
-    if (\$298 ) begin
+    \$851  = enable_3_0;
+    if (\$150 ) begin
       \$851  = data[6:0];
     end
-    if (closed[7]) begin
+    if (closed[3]) begin
       \$851  = 7'h00;
     end
     if (rst) begin
@@ -20945,11 +20537,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$852  = enable_7_1;
-    if (\$304 ) begin
+    \$852  = enable_3_1;
+    if (\$156 ) begin
       \$852  = data[6:0];
     end
-    if (closed[7]) begin
+    if (closed[3]) begin
       \$852  = 7'h00;
     end
     if (rst) begin
@@ -20958,11 +20550,11 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$853  = enable_7_2;
-    if (\$310 ) begin
+    \$853  = enable_3_2;
+    if (\$162 ) begin
       \$853  = data[6:0];
     end
-    if (closed[7]) begin
+    if (closed[3]) begin
       \$853  = 7'h00;
     end
     if (rst) begin
@@ -20971,33 +20563,465 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$854  = enable_7_3;
-    if (\$316 ) begin
+    \$854  = enable_3_3;
+    if (\$168 ) begin
       \$854  = data[6:0];
     end
+    if (closed[3]) begin
+      \$854  = 7'h00;
+    end
+    if (rst) begin
+      \$854  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$855  = { loan_over[4], available[4], 1'h0, peer[4], credit[4], 2'h0 };
+    if (rst) begin
+      \$855  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$856  = \$169 ;
+    if (\$170 ) begin
+      \$856 [0] = test;
+    end
+    if (\$171 ) begin
+      \$856 [0] = 1'h0;
+    end
+    if (\$172 ) begin
+      \$856 [1] = test;
+    end
+    if (\$173 ) begin
+      \$856 [1] = 1'h0;
+    end
+    if (\$174 ) begin
+      \$856 [2] = test;
+    end
+    if (\$175 ) begin
+      \$856 [2] = 1'h0;
+    end
+    if (\$176 ) begin
+      \$856 [3] = test;
+    end
+    if (\$177 ) begin
+      \$856 [3] = 1'h0;
+    end
+    if (\$178 ) begin
+      \$856 [4] = test;
+    end
+    if (\$179 ) begin
+      \$856 [4] = 1'h0;
+    end
+    if (\$180 ) begin
+      \$856 [5] = test;
+    end
+    if (\$181 ) begin
+      \$856 [5] = 1'h0;
+    end
+    if (\$182 ) begin
+      \$856 [6] = test;
+    end
+    if (\$183 ) begin
+      \$856 [6] = 1'h0;
+    end
+    if (rst) begin
+      \$856  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$857  = enable_4_0;
+    if (\$189 ) begin
+      \$857  = data[6:0];
+    end
+    if (closed[4]) begin
+      \$857  = 7'h00;
+    end
+    if (rst) begin
+      \$857  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$858  = enable_4_1;
+    if (\$195 ) begin
+      \$858  = data[6:0];
+    end
+    if (closed[4]) begin
+      \$858  = 7'h00;
+    end
+    if (rst) begin
+      \$858  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$859  = enable_4_2;
+    if (\$201 ) begin
+      \$859  = data[6:0];
+    end
+    if (closed[4]) begin
+      \$859  = 7'h00;
+    end
+    if (rst) begin
+      \$859  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$860  = enable_4_3;
+    if (\$207 ) begin
+      \$860  = data[6:0];
+    end
+    if (closed[4]) begin
+      \$860  = 7'h00;
+    end
+    if (rst) begin
+      \$860  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$861  = { loan_over[5], available[5], 1'h0, peer[5], credit[5], 2'h0 };
+    if (rst) begin
+      \$861  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$862  = \$208 ;
+    if (\$209 ) begin
+      \$862 [0] = test;
+    end
+    if (\$210 ) begin
+      \$862 [0] = 1'h0;
+    end
+    if (\$211 ) begin
+      \$862 [1] = test;
+    end
+    if (\$212 ) begin
+      \$862 [1] = 1'h0;
+    end
+    if (\$213 ) begin
+      \$862 [2] = test;
+    end
+    if (\$214 ) begin
+      \$862 [2] = 1'h0;
+    end
+    if (\$215 ) begin
+      \$862 [3] = test;
+    end
+    if (\$216 ) begin
+      \$862 [3] = 1'h0;
+    end
+    if (\$217 ) begin
+      \$862 [4] = test;
+    end
+    if (\$218 ) begin
+      \$862 [4] = 1'h0;
+    end
+    if (\$219 ) begin
+      \$862 [5] = test;
+    end
+    if (\$220 ) begin
+      \$862 [5] = 1'h0;
+    end
+    if (\$221 ) begin
+      \$862 [6] = test;
+    end
+    if (\$222 ) begin
+      \$862 [6] = 1'h0;
+    end
+    if (rst) begin
+      \$862  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$863  = enable_5_0;
+    if (\$228 ) begin
+      \$863  = data[6:0];
+    end
+    if (closed[5]) begin
+      \$863  = 7'h00;
+    end
+    if (rst) begin
+      \$863  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$864  = enable_5_1;
+    if (\$234 ) begin
+      \$864  = data[6:0];
+    end
+    if (closed[5]) begin
+      \$864  = 7'h00;
+    end
+    if (rst) begin
+      \$864  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$865  = enable_5_2;
+    if (\$240 ) begin
+      \$865  = data[6:0];
+    end
+    if (closed[5]) begin
+      \$865  = 7'h00;
+    end
+    if (rst) begin
+      \$865  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$866  = enable_5_3;
+    if (\$246 ) begin
+      \$866  = data[6:0];
+    end
+    if (closed[5]) begin
+      \$866  = 7'h00;
+    end
+    if (rst) begin
+      \$866  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$867  = { loan_over[6], available[6], 1'h0, peer[6], credit[6], 2'h0 };
+    if (rst) begin
+      \$867  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$868  = \$247 ;
+    if (\$248 ) begin
+      \$868 [0] = test;
+    end
+    if (\$249 ) begin
+      \$868 [0] = 1'h0;
+    end
+    if (\$250 ) begin
+      \$868 [1] = test;
+    end
+    if (\$251 ) begin
+      \$868 [1] = 1'h0;
+    end
+    if (\$252 ) begin
+      \$868 [2] = test;
+    end
+    if (\$253 ) begin
+      \$868 [2] = 1'h0;
+    end
+    if (\$254 ) begin
+      \$868 [3] = test;
+    end
+    if (\$255 ) begin
+      \$868 [3] = 1'h0;
+    end
+    if (\$256 ) begin
+      \$868 [4] = test;
+    end
+    if (\$257 ) begin
+      \$868 [4] = 1'h0;
+    end
+    if (\$258 ) begin
+      \$868 [5] = test;
+    end
+    if (\$259 ) begin
+      \$868 [5] = 1'h0;
+    end
+    if (\$260 ) begin
+      \$868 [6] = test;
+    end
+    if (\$261 ) begin
+      \$868 [6] = 1'h0;
+    end
+    if (rst) begin
+      \$868  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$869  = enable_6_0;
+    if (\$267 ) begin
+      \$869  = data[6:0];
+    end
+    if (closed[6]) begin
+      \$869  = 7'h00;
+    end
+    if (rst) begin
+      \$869  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$870  = enable_6_1;
+    if (\$273 ) begin
+      \$870  = data[6:0];
+    end
+    if (closed[6]) begin
+      \$870  = 7'h00;
+    end
+    if (rst) begin
+      \$870  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$871  = enable_6_2;
+    if (\$279 ) begin
+      \$871  = data[6:0];
+    end
+    if (closed[6]) begin
+      \$871  = 7'h00;
+    end
+    if (rst) begin
+      \$871  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$872  = enable_6_3;
+    if (\$285 ) begin
+      \$872  = data[6:0];
+    end
+    if (closed[6]) begin
+      \$872  = 7'h00;
+    end
+    if (rst) begin
+      \$872  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$873  = { loan_over[7], available[7], 1'h0, peer[7], credit[7], 2'h0 };
+    if (rst) begin
+      \$873  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$874  = \$286 ;
+    if (\$287 ) begin
+      \$874 [0] = test;
+    end
+    if (\$288 ) begin
+      \$874 [0] = 1'h0;
+    end
+    if (\$289 ) begin
+      \$874 [1] = test;
+    end
+    if (\$290 ) begin
+      \$874 [1] = 1'h0;
+    end
+    if (\$291 ) begin
+      \$874 [2] = test;
+    end
+    if (\$292 ) begin
+      \$874 [2] = 1'h0;
+    end
+    if (\$293 ) begin
+      \$874 [3] = test;
+    end
+    if (\$294 ) begin
+      \$874 [3] = 1'h0;
+    end
+    if (\$295 ) begin
+      \$874 [4] = test;
+    end
+    if (\$296 ) begin
+      \$874 [4] = 1'h0;
+    end
+    if (\$297 ) begin
+      \$874 [5] = test;
+    end
+    if (\$298 ) begin
+      \$874 [5] = 1'h0;
+    end
+    if (\$299 ) begin
+      \$874 [6] = test;
+    end
+    if (\$300 ) begin
+      \$874 [6] = 1'h0;
+    end
+    if (rst) begin
+      \$874  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$875  = enable_7_0;
+    if (\$306 ) begin
+      \$875  = data[6:0];
+    end
     if (closed[7]) begin
-      \$854  = 7'h00;
+      \$875  = 7'h00;
     end
     if (rst) begin
-      \$854  = 7'h00;
+      \$875  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$855  = \$323 ;
+    \$876  = enable_7_1;
+    if (\$312 ) begin
+      \$876  = data[6:0];
+    end
+    if (closed[7]) begin
+      \$876  = 7'h00;
+    end
     if (rst) begin
-      \$855  = 8'h00;
+      \$876  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
-    \$856  = \$327 ;
+    \$877  = enable_7_2;
+    if (\$318 ) begin
+      \$877  = data[6:0];
+    end
+    if (closed[7]) begin
+      \$877  = 7'h00;
+    end
     if (rst) begin
-      \$856  = 8'h00;
+      \$877  = 7'h00;
     end
   end
-  assign chosen = \$810 [7:0];
-  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$878  = enable_7_3;
+    if (\$324 ) begin
+      \$878  = data[6:0];
+    end
+    if (closed[7]) begin
+      \$878  = 7'h00;
+    end
+    if (rst) begin
+      \$878  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$879  = \$331 ;
+    if (rst) begin
+      \$879  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    \$880  = \$335 ;
+    if (rst) begin
+      \$880  = 8'h00;
+    end
+  end
+  assign chosen = \$826 [7:0];
+  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
   assign half = 1'h0;
   assign \residents__0.vm  = residents__0[2:0];
   assign \residents__0.valid  = residents__0[3];
@@ -21009,130 +21033,130 @@ module \postern.interrupts (rst, credit, peer, look_state, look_enable, look_res
   assign \residents__3.valid  = residents__3[3];
   assign \look_resident.vm  = look_resident[2:0];
   assign \look_resident.valid  = look_resident[3];
-  assign waiting[7] = \$809 ;
-  assign waiting[6] = \$784 ;
-  assign waiting[5] = \$759 ;
-  assign waiting[4] = \$734 ;
-  assign waiting[3] = \$709 ;
-  assign waiting[2] = \$684 ;
-  assign waiting[1] = \$659 ;
-  assign waiting[0] = \$634 ;
-  assign lines[3] = \$571 ;
-  assign lines[2] = \$516 ;
-  assign lines[1] = \$461 ;
-  assign lines[0] = \$406 ;
+  assign waiting[7] = \$825 ;
+  assign waiting[6] = \$800 ;
+  assign waiting[5] = \$775 ;
+  assign waiting[4] = \$750 ;
+  assign waiting[3] = \$725 ;
+  assign waiting[2] = \$700 ;
+  assign waiting[1] = \$675 ;
+  assign waiting[0] = \$650 ;
+  assign lines[3] = \$587 ;
+  assign lines[2] = \$532 ;
+  assign lines[1] = \$477 ;
+  assign lines[0] = \$422 ;
   assign \$2  = \$1 ;
   assign \$5  = \$4 ;
   assign \$8  = \$7 ;
   assign \$11  = \$10 ;
-  assign \$329  = \$328 ;
-  assign \$28  = \$27 ;
-  assign \$30  = \$29 ;
-  assign \$34  = \$33 ;
-  assign \$36  = \$35 ;
-  assign \$40  = \$39 ;
-  assign \$42  = \$41 ;
-  assign \$46  = \$45 ;
-  assign \$48  = \$47 ;
-  assign \$332  = \$331 ;
-  assign \$66  = \$65 ;
-  assign \$68  = \$67 ;
-  assign \$72  = \$71 ;
-  assign \$74  = \$73 ;
-  assign \$78  = \$77 ;
-  assign \$80  = \$79 ;
-  assign \$84  = \$83 ;
-  assign \$86  = \$85 ;
-  assign \$335  = \$334 ;
-  assign \$104  = \$103 ;
-  assign \$106  = \$105 ;
-  assign \$110  = \$109 ;
-  assign \$112  = \$111 ;
-  assign \$116  = \$115 ;
-  assign \$118  = \$117 ;
-  assign \$122  = \$121 ;
-  assign \$124  = \$123 ;
   assign \$338  = \$337 ;
-  assign \$142  = \$141 ;
-  assign \$144  = \$143 ;
+  assign \$29  = \$28 ;
+  assign \$31  = \$30 ;
+  assign \$35  = \$34 ;
+  assign \$37  = \$36 ;
+  assign \$41  = \$40 ;
+  assign \$43  = \$42 ;
+  assign \$47  = \$46 ;
+  assign \$49  = \$48 ;
+  assign \$342  = \$341 ;
+  assign \$68  = \$67 ;
+  assign \$70  = \$69 ;
+  assign \$74  = \$73 ;
+  assign \$76  = \$75 ;
+  assign \$80  = \$79 ;
+  assign \$82  = \$81 ;
+  assign \$86  = \$85 ;
+  assign \$88  = \$87 ;
+  assign \$346  = \$345 ;
+  assign \$107  = \$106 ;
+  assign \$109  = \$108 ;
+  assign \$113  = \$112 ;
+  assign \$115  = \$114 ;
+  assign \$119  = \$118 ;
+  assign \$121  = \$120 ;
+  assign \$125  = \$124 ;
+  assign \$127  = \$126 ;
+  assign \$350  = \$349 ;
+  assign \$146  = \$145 ;
   assign \$148  = \$147 ;
-  assign \$150  = \$149 ;
+  assign \$152  = \$151 ;
   assign \$154  = \$153 ;
-  assign \$156  = \$155 ;
+  assign \$158  = \$157 ;
   assign \$160  = \$159 ;
-  assign \$162  = \$161 ;
-  assign \$341  = \$340 ;
-  assign \$180  = \$179 ;
-  assign \$182  = \$181 ;
-  assign \$186  = \$185 ;
-  assign \$188  = \$187 ;
-  assign \$192  = \$191 ;
-  assign \$194  = \$193 ;
-  assign \$198  = \$197 ;
-  assign \$200  = \$199 ;
-  assign \$344  = \$343 ;
-  assign \$218  = \$217 ;
-  assign \$220  = \$219 ;
+  assign \$164  = \$163 ;
+  assign \$166  = \$165 ;
+  assign \$354  = \$353 ;
+  assign \$185  = \$184 ;
+  assign \$187  = \$186 ;
+  assign \$191  = \$190 ;
+  assign \$193  = \$192 ;
+  assign \$197  = \$196 ;
+  assign \$199  = \$198 ;
+  assign \$203  = \$202 ;
+  assign \$205  = \$204 ;
+  assign \$358  = \$357 ;
   assign \$224  = \$223 ;
   assign \$226  = \$225 ;
   assign \$230  = \$229 ;
   assign \$232  = \$231 ;
   assign \$236  = \$235 ;
   assign \$238  = \$237 ;
-  assign \$347  = \$346 ;
-  assign \$256  = \$255 ;
-  assign \$258  = \$257 ;
-  assign \$262  = \$261 ;
-  assign \$264  = \$263 ;
-  assign \$268  = \$267 ;
-  assign \$270  = \$269 ;
-  assign \$274  = \$273 ;
-  assign \$276  = \$275 ;
-  assign \$350  = \$349 ;
-  assign \$294  = \$293 ;
-  assign \$296  = \$295 ;
-  assign \$300  = \$299 ;
-  assign \$302  = \$301 ;
-  assign \$306  = \$305 ;
-  assign \$308  = \$307 ;
-  assign \$312  = \$311 ;
-  assign \$314  = \$313 ;
-  assign \$810  = { 32'h00000000, data };
-  assign \$353  = \$352 ;
-  assign \$359  = \$358 ;
+  assign \$242  = \$241 ;
+  assign \$244  = \$243 ;
+  assign \$362  = \$361 ;
+  assign \$263  = \$262 ;
+  assign \$265  = \$264 ;
+  assign \$269  = \$268 ;
+  assign \$271  = \$270 ;
+  assign \$275  = \$274 ;
+  assign \$277  = \$276 ;
+  assign \$281  = \$280 ;
+  assign \$283  = \$282 ;
   assign \$366  = \$365 ;
-  assign \$373  = \$372 ;
-  assign \$380  = \$379 ;
-  assign \$387  = \$386 ;
-  assign \$394  = \$393 ;
-  assign \$401  = \$400 ;
-  assign \$408  = \$407 ;
-  assign \$414  = \$413 ;
-  assign \$421  = \$420 ;
-  assign \$428  = \$427 ;
-  assign \$435  = \$434 ;
-  assign \$442  = \$441 ;
-  assign \$449  = \$448 ;
-  assign \$456  = \$455 ;
-  assign \$463  = \$462 ;
-  assign \$469  = \$468 ;
-  assign \$476  = \$475 ;
-  assign \$483  = \$482 ;
-  assign \$490  = \$489 ;
-  assign \$497  = \$496 ;
-  assign \$504  = \$503 ;
-  assign \$511  = \$510 ;
-  assign \$518  = \$517 ;
-  assign \$524  = \$523 ;
-  assign \$531  = \$530 ;
-  assign \$538  = \$537 ;
-  assign \$545  = \$544 ;
-  assign \$552  = \$551 ;
-  assign \$559  = \$558 ;
-  assign \$566  = \$565 ;
+  assign \$302  = \$301 ;
+  assign \$304  = \$303 ;
+  assign \$308  = \$307 ;
+  assign \$310  = \$309 ;
+  assign \$314  = \$313 ;
+  assign \$316  = \$315 ;
+  assign \$320  = \$319 ;
+  assign \$322  = \$321 ;
+  assign \$826  = { 32'h00000000, data };
+  assign \$369  = \$368 ;
+  assign \$375  = \$374 ;
+  assign \$382  = \$381 ;
+  assign \$389  = \$388 ;
+  assign \$396  = \$395 ;
+  assign \$403  = \$402 ;
+  assign \$410  = \$409 ;
+  assign \$417  = \$416 ;
+  assign \$424  = \$423 ;
+  assign \$430  = \$429 ;
+  assign \$437  = \$436 ;
+  assign \$444  = \$443 ;
+  assign \$451  = \$450 ;
+  assign \$458  = \$457 ;
+  assign \$465  = \$464 ;
+  assign \$472  = \$471 ;
+  assign \$479  = \$478 ;
+  assign \$485  = \$484 ;
+  assign \$492  = \$491 ;
+  assign \$499  = \$498 ;
+  assign \$506  = \$505 ;
+  assign \$513  = \$512 ;
+  assign \$520  = \$519 ;
+  assign \$527  = \$526 ;
+  assign \$534  = \$533 ;
+  assign \$540  = \$539 ;
+  assign \$547  = \$546 ;
+  assign \$554  = \$553 ;
+  assign \$561  = \$560 ;
+  assign \$568  = \$567 ;
+  assign \$575  = \$574 ;
+  assign \$582  = \$581 ;
 endmodule
 
-module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, \port$2949$80 , commit__enable, commit__data, w__0__request, w__0__enable, r__0__request, r__0__slot
+module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, w__2__grant, r__2__grant, r__2__data, w__3__grant, r__3__grant, r__3__data, \port$2901$80 , commit__enable, commit__data, w__0__request, w__0__enable, r__0__request, r__0__slot
 , r__0__word, r__0__keep, w__0__data, w__0__slot, w__1__request, w__1__enable, r__1__request, r__1__slot, r__1__word, r__1__keep, w__1__data, w__1__slot, w__2__request, w__2__enable, r__2__request, r__2__slot, r__2__word, r__2__keep, w__2__data, w__2__slot, w__3__request
 , w__3__enable, r__3__request, r__3__slot, r__3__word, r__3__keep, w__3__data, w__3__slot, commit__request, w__0__word, w__1__word, w__2__word, w__3__word, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
@@ -21397,8 +21421,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   reg occupied_1 = 1'h0;
   reg occupied_2 = 1'h0;
   reg occupied_3 = 1'h0;
-  input [11:0] \port$2949$80 ;
-  wire [11:0] \port$2949$80 ;
+  input [11:0] \port$2901$80 ;
+  wire [11:0] \port$2901$80 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -24824,7 +24848,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$82  = late_0_0 | late_0_1;
   assign \$83  = \$82  | late_0_2;
   assign \$84  = \$83  | late_0_3;
-  assign \$85  = commit__request[0] ? { commit__data, \port$2949$80 [11:2] } : \$84 ;
+  assign \$85  = commit__request[0] ? { commit__data, \port$2901$80 [11:2] } : \$84 ;
   assign \$86  = address_0_0 | address_0_1;
   assign \$87  = \$86  | address_0_2;
   assign r_port__addr = \$87  | address_0_3;
@@ -24835,7 +24859,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$89  = late_1_0 | late_1_1;
   assign \$90  = \$89  | late_1_2;
   assign \$91  = \$90  | late_1_3;
-  assign \$92  = commit__request[1] ? { commit__data, \port$2949$80 [11:2] } : \$91 ;
+  assign \$92  = commit__request[1] ? { commit__data, \port$2901$80 [11:2] } : \$91 ;
   assign \$93  = address_1_0 | address_1_1;
   assign \$94  = \$93  | address_1_2;
   assign \r_port__addr$140  = \$94  | address_1_3;
@@ -24846,7 +24870,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$96  = late_2_0 | late_2_1;
   assign \$97  = \$96  | late_2_2;
   assign \$98  = \$97  | late_2_3;
-  assign \$99  = commit__request[2] ? { commit__data, \port$2949$80 [11:2] } : \$98 ;
+  assign \$99  = commit__request[2] ? { commit__data, \port$2901$80 [11:2] } : \$98 ;
   assign \$100  = address_2_0 | address_2_1;
   assign \$101  = \$100  | address_2_2;
   assign \r_port__addr$151  = \$101  | address_2_3;
@@ -24857,7 +24881,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$103  = late_3_0 | late_3_1;
   assign \$104  = \$103  | late_3_2;
   assign \$105  = \$104  | late_3_3;
-  assign \$106  = commit__request[3] ? { commit__data, \port$2949$80 [11:2] } : \$105 ;
+  assign \$106  = commit__request[3] ? { commit__data, \port$2901$80 [11:2] } : \$105 ;
   assign \$107  = address_3_0 | address_3_1;
   assign \$108  = \$107  | address_3_2;
   assign \r_port__addr$162  = \$108  | address_3_3;
@@ -25004,102 +25028,102 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
     word_3_3 <= \$80 ;
   \postern.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$10883$0 (r__2__request[0]),
-    .\port$12101$0 (r__3__request[0]),
+    .\port$10852$0 (r__2__request[0]),
+    .\port$12070$0 (r__3__request[0]),
     .\port$576$0 (\$153 ),
     .\port$583$0 (\$154 ),
     .\port$591$0 (\$155 ),
     .\port$600$0 (\$156 ),
-    .\port$8447$0 (r__0__request[0]),
-    .\port$9665$0 (r__1__request[0]),
+    .\port$8416$0 (r__0__request[0]),
+    .\port$9634$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$10883$1 (r__2__request[1]),
-    .\port$12101$1 (r__3__request[1]),
+    .\port$10852$1 (r__2__request[1]),
+    .\port$12070$1 (r__3__request[1]),
     .\port$687$0 (\$161 ),
     .\port$694$0 (\$162 ),
     .\port$702$0 (\$163 ),
     .\port$711$0 (\$164 ),
-    .\port$8447$1 (r__0__request[1]),
-    .\port$9665$1 (r__1__request[1]),
+    .\port$8416$1 (r__0__request[1]),
+    .\port$9634$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$10883$2 (r__2__request[2]),
-    .\port$12101$2 (r__3__request[2]),
+    .\port$10852$2 (r__2__request[2]),
+    .\port$12070$2 (r__3__request[2]),
     .\port$798$0 (\$169 ),
     .\port$805$0 (\$170 ),
     .\port$813$0 (\$171 ),
     .\port$822$0 (\$172 ),
-    .\port$8447$2 (r__0__request[2]),
-    .\port$9665$2 (r__1__request[2]),
+    .\port$8416$2 (r__0__request[2]),
+    .\port$9634$2 (r__1__request[2]),
     .rst(rst)
   );
   \postern.pool.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$10883$3 (r__2__request[3]),
-    .\port$12101$3 (r__3__request[3]),
-    .\port$8447$3 (r__0__request[3]),
+    .\port$10852$3 (r__2__request[3]),
+    .\port$12070$3 (r__3__request[3]),
+    .\port$8416$3 (r__0__request[3]),
     .\port$909$0 (\$177 ),
     .\port$916$0 (\$178 ),
     .\port$924$0 (\$179 ),
     .\port$933$0 (\$180 ),
-    .\port$9665$3 (r__1__request[3]),
+    .\port$9634$3 (r__1__request[3]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .\port$10593$0 (w__2__request[0]),
-    .\port$11811$0 (w__3__request[0]),
+    .\port$10562$0 (w__2__request[0]),
+    .\port$11780$0 (w__3__request[0]),
     .\port$522$0 (\$149 ),
     .\port$529$0 (\$150 ),
     .\port$537$0 (\$151 ),
     .\port$546$0 (\$152 ),
-    .\port$8157$0 (w__0__request[0]),
-    .\port$9375$0 (w__1__request[0]),
+    .\port$8126$0 (w__0__request[0]),
+    .\port$9344$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .\port$10593$1 (w__2__request[1]),
-    .\port$11811$1 (w__3__request[1]),
+    .\port$10562$1 (w__2__request[1]),
+    .\port$11780$1 (w__3__request[1]),
     .\port$633$0 (\$157 ),
     .\port$640$0 (\$158 ),
     .\port$648$0 (\$159 ),
     .\port$657$0 (\$160 ),
-    .\port$8157$1 (w__0__request[1]),
-    .\port$9375$1 (w__1__request[1]),
+    .\port$8126$1 (w__0__request[1]),
+    .\port$9344$1 (w__1__request[1]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_2  write_arbiter_2 (
     .accept(free_2),
     .clk(clk),
-    .\port$10593$2 (w__2__request[2]),
-    .\port$11811$2 (w__3__request[2]),
+    .\port$10562$2 (w__2__request[2]),
+    .\port$11780$2 (w__3__request[2]),
     .\port$744$0 (\$165 ),
     .\port$751$0 (\$166 ),
     .\port$759$0 (\$167 ),
     .\port$768$0 (\$168 ),
-    .\port$8157$2 (w__0__request[2]),
-    .\port$9375$2 (w__1__request[2]),
+    .\port$8126$2 (w__0__request[2]),
+    .\port$9344$2 (w__1__request[2]),
     .rst(rst)
   );
   \postern.pool.write_arbiter_3  write_arbiter_3 (
     .accept(free_3),
     .clk(clk),
-    .\port$10593$3 (w__2__request[3]),
-    .\port$11811$3 (w__3__request[3]),
-    .\port$8157$3 (w__0__request[3]),
+    .\port$10562$3 (w__2__request[3]),
+    .\port$11780$3 (w__3__request[3]),
+    .\port$8126$3 (w__0__request[3]),
     .\port$855$0 (\$173 ),
     .\port$862$0 (\$174 ),
     .\port$870$0 (\$175 ),
     .\port$879$0 (\$176 ),
-    .\port$9375$3 (w__1__request[3]),
+    .\port$9344$3 (w__1__request[3]),
     .rst(rst)
   );
   always @* begin
@@ -25323,8 +25347,8 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign accept = free_0;
   assign w_port__addr = \$85 [9:0];
   assign w_port__data = \$85 [41:10];
-  assign commit__word = \port$2949$80 [3:0];
-  assign commit__slot = \port$2949$80 [11:4];
+  assign commit__word = \port$2901$80 [3:0];
+  assign commit__slot = \port$2901$80 [11:4];
   assign \request$122  = { r__3__request[0], r__2__request[0], r__1__request[0], r__0__request[0] };
   assign \accept$127  = 1'h1;
   assign r_port__en = 1'h1;
@@ -25359,7 +25383,7 @@ module \postern.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__
   assign \$112  = \$102 ;
 endmodule
 
-module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$0 , \port$600$0 , \port$8447$0 , \port$9665$0 , \port$10883$0 , \port$12101$0 , clk);
+module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$0 , \port$600$0 , \port$8416$0 , \port$9634$0 , \port$10852$0 , \port$12070$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25419,10 +25443,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10883$0 ;
-  wire \port$10883$0 ;
-  input \port$12101$0 ;
-  wire \port$12101$0 ;
+  input \port$10852$0 ;
+  wire \port$10852$0 ;
+  input \port$12070$0 ;
+  wire \port$12070$0 ;
   output \port$576$0 ;
   wire \port$576$0 ;
   output \port$583$0 ;
@@ -25431,10 +25455,10 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   wire \port$591$0 ;
   output \port$600$0 ;
   wire \port$600$0 ;
-  input \port$8447$0 ;
-  wire \port$8447$0 ;
-  input \port$9665$0 ;
-  wire \port$9665$0 ;
+  input \port$8416$0 ;
+  wire \port$8416$0 ;
+  input \port$9634$0 ;
+  wire \port$9634$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25448,36 +25472,36 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9665$0 ;
-  assign \$14  = behind_0_2 & \port$10883$0 ;
-  assign \$15  = behind_0_3 & \port$12101$0 ;
+  assign \$13  = behind_0_1 & \port$9634$0 ;
+  assign \$14  = behind_0_2 & \port$10852$0 ;
+  assign \$15  = behind_0_3 & \port$12070$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8447$0  & \$17 ;
+  assign \$18  = \port$8416$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8447$0 ;
-  assign \$21  = behind_1_2 & \port$10883$0 ;
-  assign \$22  = behind_1_3 & \port$12101$0 ;
+  assign \$20  = \$19  & \port$8416$0 ;
+  assign \$21  = behind_1_2 & \port$10852$0 ;
+  assign \$22  = behind_1_3 & \port$12070$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9665$0  & \$24 ;
+  assign \$25  = \port$9634$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8447$0 ;
+  assign \$27  = \$26  & \port$8416$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9665$0 ;
-  assign \$30  = behind_2_3 & \port$12101$0 ;
+  assign \$29  = \$28  & \port$9634$0 ;
+  assign \$30  = behind_2_3 & \port$12070$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10883$0  & \$32 ;
+  assign \$33  = \port$10852$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8447$0 ;
+  assign \$35  = \$34  & \port$8416$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9665$0 ;
+  assign \$37  = \$36  & \port$9634$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10883$0 ;
+  assign \$39  = \$38  & \port$10852$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12101$0  & \$41 ;
+  assign \$42  = \port$12070$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25548,7 +25572,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12101$0 , \port$10883$0 , \port$9665$0 , \port$8447$0  };
+  assign request = { \port$12070$0 , \port$10852$0 , \port$9634$0 , \port$8416$0  };
   assign \port$576$0  = \$18 ;
   assign \port$583$0  = \$25 ;
   assign \port$591$0  = \$33 ;
@@ -25561,7 +25585,7 @@ module \postern.pool.read_arbiter_0 (rst, \port$576$0 , \port$583$0 , \port$591$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$0 , \port$711$0 , \port$8447$1 , \port$9665$1 , \port$10883$1 , \port$12101$1 , clk);
+module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$0 , \port$711$0 , \port$8416$1 , \port$9634$1 , \port$10852$1 , \port$12070$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25621,10 +25645,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10883$1 ;
-  wire \port$10883$1 ;
-  input \port$12101$1 ;
-  wire \port$12101$1 ;
+  input \port$10852$1 ;
+  wire \port$10852$1 ;
+  input \port$12070$1 ;
+  wire \port$12070$1 ;
   output \port$687$0 ;
   wire \port$687$0 ;
   output \port$694$0 ;
@@ -25633,10 +25657,10 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   wire \port$702$0 ;
   output \port$711$0 ;
   wire \port$711$0 ;
-  input \port$8447$1 ;
-  wire \port$8447$1 ;
-  input \port$9665$1 ;
-  wire \port$9665$1 ;
+  input \port$8416$1 ;
+  wire \port$8416$1 ;
+  input \port$9634$1 ;
+  wire \port$9634$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25650,36 +25674,36 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9665$1 ;
-  assign \$14  = behind_0_2 & \port$10883$1 ;
-  assign \$15  = behind_0_3 & \port$12101$1 ;
+  assign \$13  = behind_0_1 & \port$9634$1 ;
+  assign \$14  = behind_0_2 & \port$10852$1 ;
+  assign \$15  = behind_0_3 & \port$12070$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8447$1  & \$17 ;
+  assign \$18  = \port$8416$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8447$1 ;
-  assign \$21  = behind_1_2 & \port$10883$1 ;
-  assign \$22  = behind_1_3 & \port$12101$1 ;
+  assign \$20  = \$19  & \port$8416$1 ;
+  assign \$21  = behind_1_2 & \port$10852$1 ;
+  assign \$22  = behind_1_3 & \port$12070$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9665$1  & \$24 ;
+  assign \$25  = \port$9634$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8447$1 ;
+  assign \$27  = \$26  & \port$8416$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9665$1 ;
-  assign \$30  = behind_2_3 & \port$12101$1 ;
+  assign \$29  = \$28  & \port$9634$1 ;
+  assign \$30  = behind_2_3 & \port$12070$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10883$1  & \$32 ;
+  assign \$33  = \port$10852$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8447$1 ;
+  assign \$35  = \$34  & \port$8416$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9665$1 ;
+  assign \$37  = \$36  & \port$9634$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10883$1 ;
+  assign \$39  = \$38  & \port$10852$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12101$1  & \$41 ;
+  assign \$42  = \port$12070$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25750,7 +25774,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12101$1 , \port$10883$1 , \port$9665$1 , \port$8447$1  };
+  assign request = { \port$12070$1 , \port$10852$1 , \port$9634$1 , \port$8416$1  };
   assign \port$687$0  = \$18 ;
   assign \port$694$0  = \$25 ;
   assign \port$702$0  = \$33 ;
@@ -25763,7 +25787,7 @@ module \postern.pool.read_arbiter_1 (rst, \port$687$0 , \port$694$0 , \port$702$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$0 , \port$822$0 , \port$8447$2 , \port$9665$2 , \port$10883$2 , \port$12101$2 , clk);
+module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$0 , \port$822$0 , \port$8416$2 , \port$9634$2 , \port$10852$2 , \port$12070$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -25823,10 +25847,10 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10883$2 ;
-  wire \port$10883$2 ;
-  input \port$12101$2 ;
-  wire \port$12101$2 ;
+  input \port$10852$2 ;
+  wire \port$10852$2 ;
+  input \port$12070$2 ;
+  wire \port$12070$2 ;
   output \port$798$0 ;
   wire \port$798$0 ;
   output \port$805$0 ;
@@ -25835,10 +25859,10 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   wire \port$813$0 ;
   output \port$822$0 ;
   wire \port$822$0 ;
-  input \port$8447$2 ;
-  wire \port$8447$2 ;
-  input \port$9665$2 ;
-  wire \port$9665$2 ;
+  input \port$8416$2 ;
+  wire \port$8416$2 ;
+  input \port$9634$2 ;
+  wire \port$9634$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -25852,36 +25876,36 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9665$2 ;
-  assign \$14  = behind_0_2 & \port$10883$2 ;
-  assign \$15  = behind_0_3 & \port$12101$2 ;
+  assign \$13  = behind_0_1 & \port$9634$2 ;
+  assign \$14  = behind_0_2 & \port$10852$2 ;
+  assign \$15  = behind_0_3 & \port$12070$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8447$2  & \$17 ;
+  assign \$18  = \port$8416$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8447$2 ;
-  assign \$21  = behind_1_2 & \port$10883$2 ;
-  assign \$22  = behind_1_3 & \port$12101$2 ;
+  assign \$20  = \$19  & \port$8416$2 ;
+  assign \$21  = behind_1_2 & \port$10852$2 ;
+  assign \$22  = behind_1_3 & \port$12070$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9665$2  & \$24 ;
+  assign \$25  = \port$9634$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8447$2 ;
+  assign \$27  = \$26  & \port$8416$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9665$2 ;
-  assign \$30  = behind_2_3 & \port$12101$2 ;
+  assign \$29  = \$28  & \port$9634$2 ;
+  assign \$30  = behind_2_3 & \port$12070$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10883$2  & \$32 ;
+  assign \$33  = \port$10852$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8447$2 ;
+  assign \$35  = \$34  & \port$8416$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9665$2 ;
+  assign \$37  = \$36  & \port$9634$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10883$2 ;
+  assign \$39  = \$38  & \port$10852$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12101$2  & \$41 ;
+  assign \$42  = \port$12070$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -25952,7 +25976,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12101$2 , \port$10883$2 , \port$9665$2 , \port$8447$2  };
+  assign request = { \port$12070$2 , \port$10852$2 , \port$9634$2 , \port$8416$2  };
   assign \port$798$0  = \$18 ;
   assign \port$805$0  = \$25 ;
   assign \port$813$0  = \$33 ;
@@ -25965,7 +25989,7 @@ module \postern.pool.read_arbiter_2 (rst, \port$798$0 , \port$805$0 , \port$813$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$0 , \port$933$0 , \port$8447$3 , \port$9665$3 , \port$10883$3 , \port$12101$3 , clk);
+module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$0 , \port$933$0 , \port$8416$3 , \port$9634$3 , \port$10852$3 , \port$12070$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26025,12 +26049,12 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10883$3 ;
-  wire \port$10883$3 ;
-  input \port$12101$3 ;
-  wire \port$12101$3 ;
-  input \port$8447$3 ;
-  wire \port$8447$3 ;
+  input \port$10852$3 ;
+  wire \port$10852$3 ;
+  input \port$12070$3 ;
+  wire \port$12070$3 ;
+  input \port$8416$3 ;
+  wire \port$8416$3 ;
   output \port$909$0 ;
   wire \port$909$0 ;
   output \port$916$0 ;
@@ -26039,8 +26063,8 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   wire \port$924$0 ;
   output \port$933$0 ;
   wire \port$933$0 ;
-  input \port$9665$3 ;
-  wire \port$9665$3 ;
+  input \port$9634$3 ;
+  wire \port$9634$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26054,36 +26078,36 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9665$3 ;
-  assign \$14  = behind_0_2 & \port$10883$3 ;
-  assign \$15  = behind_0_3 & \port$12101$3 ;
+  assign \$13  = behind_0_1 & \port$9634$3 ;
+  assign \$14  = behind_0_2 & \port$10852$3 ;
+  assign \$15  = behind_0_3 & \port$12070$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8447$3  & \$17 ;
+  assign \$18  = \port$8416$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8447$3 ;
-  assign \$21  = behind_1_2 & \port$10883$3 ;
-  assign \$22  = behind_1_3 & \port$12101$3 ;
+  assign \$20  = \$19  & \port$8416$3 ;
+  assign \$21  = behind_1_2 & \port$10852$3 ;
+  assign \$22  = behind_1_3 & \port$12070$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9665$3  & \$24 ;
+  assign \$25  = \port$9634$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8447$3 ;
+  assign \$27  = \$26  & \port$8416$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9665$3 ;
-  assign \$30  = behind_2_3 & \port$12101$3 ;
+  assign \$29  = \$28  & \port$9634$3 ;
+  assign \$30  = behind_2_3 & \port$12070$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10883$3  & \$32 ;
+  assign \$33  = \port$10852$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8447$3 ;
+  assign \$35  = \$34  & \port$8416$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9665$3 ;
+  assign \$37  = \$36  & \port$9634$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10883$3 ;
+  assign \$39  = \$38  & \port$10852$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12101$3  & \$41 ;
+  assign \$42  = \port$12070$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26154,7 +26178,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12101$3 , \port$10883$3 , \port$9665$3 , \port$8447$3  };
+  assign request = { \port$12070$3 , \port$10852$3 , \port$9634$3 , \port$8416$3  };
   assign \port$909$0  = \$18 ;
   assign \port$916$0  = \$25 ;
   assign \port$924$0  = \$33 ;
@@ -26167,7 +26191,7 @@ module \postern.pool.read_arbiter_3 (rst, \port$909$0 , \port$916$0 , \port$924$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \port$537$0 , \port$546$0 , \port$8157$0 , \port$9375$0 , \port$10593$0 , \port$11811$0 , clk);
+module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \port$537$0 , \port$546$0 , \port$8126$0 , \port$9344$0 , \port$10562$0 , \port$11780$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26228,10 +26252,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10593$0 ;
-  wire \port$10593$0 ;
-  input \port$11811$0 ;
-  wire \port$11811$0 ;
+  input \port$10562$0 ;
+  wire \port$10562$0 ;
+  input \port$11780$0 ;
+  wire \port$11780$0 ;
   output \port$522$0 ;
   wire \port$522$0 ;
   output \port$529$0 ;
@@ -26240,10 +26264,10 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   wire \port$537$0 ;
   output \port$546$0 ;
   wire \port$546$0 ;
-  input \port$8157$0 ;
-  wire \port$8157$0 ;
-  input \port$9375$0 ;
-  wire \port$9375$0 ;
+  input \port$8126$0 ;
+  wire \port$8126$0 ;
+  input \port$9344$0 ;
+  wire \port$9344$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26263,36 +26287,36 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9375$0 ;
-  assign \$14  = behind_0_2 & \port$10593$0 ;
-  assign \$15  = behind_0_3 & \port$11811$0 ;
+  assign \$13  = behind_0_1 & \port$9344$0 ;
+  assign \$14  = behind_0_2 & \port$10562$0 ;
+  assign \$15  = behind_0_3 & \port$11780$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8157$0  & \$17 ;
+  assign \$18  = \port$8126$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8157$0 ;
-  assign \$21  = behind_1_2 & \port$10593$0 ;
-  assign \$22  = behind_1_3 & \port$11811$0 ;
+  assign \$20  = \$19  & \port$8126$0 ;
+  assign \$21  = behind_1_2 & \port$10562$0 ;
+  assign \$22  = behind_1_3 & \port$11780$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9375$0  & \$24 ;
+  assign \$25  = \port$9344$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8157$0 ;
+  assign \$27  = \$26  & \port$8126$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9375$0 ;
-  assign \$30  = behind_2_3 & \port$11811$0 ;
+  assign \$29  = \$28  & \port$9344$0 ;
+  assign \$30  = behind_2_3 & \port$11780$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10593$0  & \$32 ;
+  assign \$33  = \port$10562$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8157$0 ;
+  assign \$35  = \$34  & \port$8126$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9375$0 ;
+  assign \$37  = \$36  & \port$9344$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10593$0 ;
+  assign \$39  = \$38  & \port$10562$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11811$0  & \$41 ;
+  assign \$42  = \port$11780$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26362,14 +26386,14 @@ module \postern.pool.write_arbiter_0 (rst, accept, \port$522$0 , \port$529$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11811$0 , \port$10593$0 , \port$9375$0 , \port$8157$0  };
+  assign request = { \port$11780$0 , \port$10562$0 , \port$9344$0 , \port$8126$0  };
   assign \port$522$0  = \$18 ;
   assign \port$529$0  = \$25 ;
   assign \port$537$0  = \$33 ;
   assign \port$546$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \port$648$0 , \port$657$0 , \port$8157$1 , \port$9375$1 , \port$10593$1 , \port$11811$1 , clk);
+module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \port$648$0 , \port$657$0 , \port$8126$1 , \port$9344$1 , \port$10562$1 , \port$11780$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26430,10 +26454,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10593$1 ;
-  wire \port$10593$1 ;
-  input \port$11811$1 ;
-  wire \port$11811$1 ;
+  input \port$10562$1 ;
+  wire \port$10562$1 ;
+  input \port$11780$1 ;
+  wire \port$11780$1 ;
   output \port$633$0 ;
   wire \port$633$0 ;
   output \port$640$0 ;
@@ -26442,10 +26466,10 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   wire \port$648$0 ;
   output \port$657$0 ;
   wire \port$657$0 ;
-  input \port$8157$1 ;
-  wire \port$8157$1 ;
-  input \port$9375$1 ;
-  wire \port$9375$1 ;
+  input \port$8126$1 ;
+  wire \port$8126$1 ;
+  input \port$9344$1 ;
+  wire \port$9344$1 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26465,36 +26489,36 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9375$1 ;
-  assign \$14  = behind_0_2 & \port$10593$1 ;
-  assign \$15  = behind_0_3 & \port$11811$1 ;
+  assign \$13  = behind_0_1 & \port$9344$1 ;
+  assign \$14  = behind_0_2 & \port$10562$1 ;
+  assign \$15  = behind_0_3 & \port$11780$1 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8157$1  & \$17 ;
+  assign \$18  = \port$8126$1  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8157$1 ;
-  assign \$21  = behind_1_2 & \port$10593$1 ;
-  assign \$22  = behind_1_3 & \port$11811$1 ;
+  assign \$20  = \$19  & \port$8126$1 ;
+  assign \$21  = behind_1_2 & \port$10562$1 ;
+  assign \$22  = behind_1_3 & \port$11780$1 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9375$1  & \$24 ;
+  assign \$25  = \port$9344$1  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8157$1 ;
+  assign \$27  = \$26  & \port$8126$1 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9375$1 ;
-  assign \$30  = behind_2_3 & \port$11811$1 ;
+  assign \$29  = \$28  & \port$9344$1 ;
+  assign \$30  = behind_2_3 & \port$11780$1 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10593$1  & \$32 ;
+  assign \$33  = \port$10562$1  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8157$1 ;
+  assign \$35  = \$34  & \port$8126$1 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9375$1 ;
+  assign \$37  = \$36  & \port$9344$1 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10593$1 ;
+  assign \$39  = \$38  & \port$10562$1 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11811$1  & \$41 ;
+  assign \$42  = \port$11780$1  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26564,14 +26588,14 @@ module \postern.pool.write_arbiter_1 (rst, accept, \port$633$0 , \port$640$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11811$1 , \port$10593$1 , \port$9375$1 , \port$8157$1  };
+  assign request = { \port$11780$1 , \port$10562$1 , \port$9344$1 , \port$8126$1  };
   assign \port$633$0  = \$18 ;
   assign \port$640$0  = \$25 ;
   assign \port$648$0  = \$33 ;
   assign \port$657$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \port$759$0 , \port$768$0 , \port$8157$2 , \port$9375$2 , \port$10593$2 , \port$11811$2 , clk);
+module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \port$759$0 , \port$768$0 , \port$8126$2 , \port$9344$2 , \port$10562$2 , \port$11780$2 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26632,10 +26656,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10593$2 ;
-  wire \port$10593$2 ;
-  input \port$11811$2 ;
-  wire \port$11811$2 ;
+  input \port$10562$2 ;
+  wire \port$10562$2 ;
+  input \port$11780$2 ;
+  wire \port$11780$2 ;
   output \port$744$0 ;
   wire \port$744$0 ;
   output \port$751$0 ;
@@ -26644,10 +26668,10 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   wire \port$759$0 ;
   output \port$768$0 ;
   wire \port$768$0 ;
-  input \port$8157$2 ;
-  wire \port$8157$2 ;
-  input \port$9375$2 ;
-  wire \port$9375$2 ;
+  input \port$8126$2 ;
+  wire \port$8126$2 ;
+  input \port$9344$2 ;
+  wire \port$9344$2 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26667,36 +26691,36 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9375$2 ;
-  assign \$14  = behind_0_2 & \port$10593$2 ;
-  assign \$15  = behind_0_3 & \port$11811$2 ;
+  assign \$13  = behind_0_1 & \port$9344$2 ;
+  assign \$14  = behind_0_2 & \port$10562$2 ;
+  assign \$15  = behind_0_3 & \port$11780$2 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8157$2  & \$17 ;
+  assign \$18  = \port$8126$2  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8157$2 ;
-  assign \$21  = behind_1_2 & \port$10593$2 ;
-  assign \$22  = behind_1_3 & \port$11811$2 ;
+  assign \$20  = \$19  & \port$8126$2 ;
+  assign \$21  = behind_1_2 & \port$10562$2 ;
+  assign \$22  = behind_1_3 & \port$11780$2 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9375$2  & \$24 ;
+  assign \$25  = \port$9344$2  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8157$2 ;
+  assign \$27  = \$26  & \port$8126$2 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9375$2 ;
-  assign \$30  = behind_2_3 & \port$11811$2 ;
+  assign \$29  = \$28  & \port$9344$2 ;
+  assign \$30  = behind_2_3 & \port$11780$2 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10593$2  & \$32 ;
+  assign \$33  = \port$10562$2  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8157$2 ;
+  assign \$35  = \$34  & \port$8126$2 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9375$2 ;
+  assign \$37  = \$36  & \port$9344$2 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10593$2 ;
+  assign \$39  = \$38  & \port$10562$2 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11811$2  & \$41 ;
+  assign \$42  = \port$11780$2  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26766,14 +26790,14 @@ module \postern.pool.write_arbiter_2 (rst, accept, \port$744$0 , \port$751$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11811$2 , \port$10593$2 , \port$9375$2 , \port$8157$2  };
+  assign request = { \port$11780$2 , \port$10562$2 , \port$9344$2 , \port$8126$2  };
   assign \port$744$0  = \$18 ;
   assign \port$751$0  = \$25 ;
   assign \port$759$0  = \$33 ;
   assign \port$768$0  = \$42 ;
 endmodule
 
-module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \port$870$0 , \port$879$0 , \port$8157$3 , \port$9375$3 , \port$10593$3 , \port$11811$3 , clk);
+module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \port$870$0 , \port$879$0 , \port$8126$3 , \port$9344$3 , \port$10562$3 , \port$11780$3 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -26834,12 +26858,12 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10593$3 ;
-  wire \port$10593$3 ;
-  input \port$11811$3 ;
-  wire \port$11811$3 ;
-  input \port$8157$3 ;
-  wire \port$8157$3 ;
+  input \port$10562$3 ;
+  wire \port$10562$3 ;
+  input \port$11780$3 ;
+  wire \port$11780$3 ;
+  input \port$8126$3 ;
+  wire \port$8126$3 ;
   output \port$855$0 ;
   wire \port$855$0 ;
   output \port$862$0 ;
@@ -26848,8 +26872,8 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   wire \port$870$0 ;
   output \port$879$0 ;
   wire \port$879$0 ;
-  input \port$9375$3 ;
-  wire \port$9375$3 ;
+  input \port$9344$3 ;
+  wire \port$9344$3 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -26869,36 +26893,36 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$9375$3 ;
-  assign \$14  = behind_0_2 & \port$10593$3 ;
-  assign \$15  = behind_0_3 & \port$11811$3 ;
+  assign \$13  = behind_0_1 & \port$9344$3 ;
+  assign \$14  = behind_0_2 & \port$10562$3 ;
+  assign \$15  = behind_0_3 & \port$11780$3 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8157$3  & \$17 ;
+  assign \$18  = \port$8126$3  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8157$3 ;
-  assign \$21  = behind_1_2 & \port$10593$3 ;
-  assign \$22  = behind_1_3 & \port$11811$3 ;
+  assign \$20  = \$19  & \port$8126$3 ;
+  assign \$21  = behind_1_2 & \port$10562$3 ;
+  assign \$22  = behind_1_3 & \port$11780$3 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9375$3  & \$24 ;
+  assign \$25  = \port$9344$3  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8157$3 ;
+  assign \$27  = \$26  & \port$8126$3 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9375$3 ;
-  assign \$30  = behind_2_3 & \port$11811$3 ;
+  assign \$29  = \$28  & \port$9344$3 ;
+  assign \$30  = behind_2_3 & \port$11780$3 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10593$3  & \$32 ;
+  assign \$33  = \port$10562$3  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8157$3 ;
+  assign \$35  = \$34  & \port$8126$3 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9375$3 ;
+  assign \$37  = \$36  & \port$9344$3 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10593$3 ;
+  assign \$39  = \$38  & \port$10562$3 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$11811$3  & \$41 ;
+  assign \$42  = \port$11780$3  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -26968,17 +26992,17 @@ module \postern.pool.write_arbiter_3 (rst, accept, \port$855$0 , \port$862$0 , \
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$11811$3 , \port$10593$3 , \port$9375$3 , \port$8157$3  };
+  assign request = { \port$11780$3 , \port$10562$3 , \port$9344$3 , \port$8126$3  };
   assign \port$855$0  = \$18 ;
   assign \port$862$0  = \$25 ;
   assign \port$870$0  = \$33 ;
   assign \port$879$0  = \$42 ;
 endmodule
 
-module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
-, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18115$0 , head__0, \port$18121$0 , \port$18129$0 , head__1, \port$18135$0 , \port$18143$0 , head__2, \port$18149$0 
-, \port$18157$0 , head__3, \port$18163$0 , \port$18171$0 , head__4, \port$18177$0 , \port$18185$0 , head__5, \port$18191$0 , \port$18199$0 , head__6, \port$18205$0 , \port$18213$0 , head__7, \port$18219$0 , w_pool__word, w_sram__vm, \port$18229$3 , w_engine__payload, r_sram__vm, r_sram__word
+module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_data, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request
+, w_sram__enable, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant
+, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, \port$18104$0 , head__0, \port$18110$0 , \port$18118$0 , head__1, \port$18124$0 , \port$18132$0 , head__2, \port$18138$0 
+, \port$18146$0 , head__3, \port$18152$0 , \port$18160$0 , head__4, \port$18166$0 , \port$18174$0 , head__5, \port$18180$0 , \port$18188$0 , head__6, \port$18194$0 , \port$18202$0 , head__7, \port$18208$0 , w_pool__word, w_sram__vm, \port$18218$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
@@ -28347,40 +28371,40 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18115$0 ;
-  wire \port$18115$0 ;
-  input [1:0] \port$18121$0 ;
-  wire [1:0] \port$18121$0 ;
-  input \port$18129$0 ;
-  wire \port$18129$0 ;
-  input [1:0] \port$18135$0 ;
-  wire [1:0] \port$18135$0 ;
-  input \port$18143$0 ;
-  wire \port$18143$0 ;
-  input [1:0] \port$18149$0 ;
-  wire [1:0] \port$18149$0 ;
-  input \port$18157$0 ;
-  wire \port$18157$0 ;
-  input [1:0] \port$18163$0 ;
-  wire [1:0] \port$18163$0 ;
-  input \port$18171$0 ;
-  wire \port$18171$0 ;
-  input [1:0] \port$18177$0 ;
-  wire [1:0] \port$18177$0 ;
-  input \port$18185$0 ;
-  wire \port$18185$0 ;
-  input [1:0] \port$18191$0 ;
-  wire [1:0] \port$18191$0 ;
-  input \port$18199$0 ;
-  wire \port$18199$0 ;
-  input [1:0] \port$18205$0 ;
-  wire [1:0] \port$18205$0 ;
-  input \port$18213$0 ;
-  wire \port$18213$0 ;
-  input [1:0] \port$18219$0 ;
-  wire [1:0] \port$18219$0 ;
-  output [17:0] \port$18229$3 ;
-  wire [17:0] \port$18229$3 ;
+  input \port$18104$0 ;
+  wire \port$18104$0 ;
+  input [1:0] \port$18110$0 ;
+  wire [1:0] \port$18110$0 ;
+  input \port$18118$0 ;
+  wire \port$18118$0 ;
+  input [1:0] \port$18124$0 ;
+  wire [1:0] \port$18124$0 ;
+  input \port$18132$0 ;
+  wire \port$18132$0 ;
+  input [1:0] \port$18138$0 ;
+  wire [1:0] \port$18138$0 ;
+  input \port$18146$0 ;
+  wire \port$18146$0 ;
+  input [1:0] \port$18152$0 ;
+  wire [1:0] \port$18152$0 ;
+  input \port$18160$0 ;
+  wire \port$18160$0 ;
+  input [1:0] \port$18166$0 ;
+  wire [1:0] \port$18166$0 ;
+  input \port$18174$0 ;
+  wire \port$18174$0 ;
+  input [1:0] \port$18180$0 ;
+  wire [1:0] \port$18180$0 ;
+  input \port$18188$0 ;
+  wire \port$18188$0 ;
+  input [1:0] \port$18194$0 ;
+  wire [1:0] \port$18194$0 ;
+  input \port$18202$0 ;
+  wire \port$18202$0 ;
+  input [1:0] \port$18208$0 ;
+  wire [1:0] \port$18208$0 ;
+  output [17:0] \port$18218$3 ;
+  wire [17:0] \port$18218$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -29201,7 +29225,7 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
+  assign \$443  = take & { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -29636,20 +29660,20 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18115$0  & \$973 [23];
-  assign \$924  = \port$18129$0  & \$973 [24];
+  assign \$923  = \port$18104$0  & \$973 [23];
+  assign \$924  = \port$18118$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18143$0  & \$973 [25];
+  assign \$926  = \port$18132$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18157$0  & \$973 [26];
+  assign \$928  = \port$18146$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18171$0  & \$973 [27];
+  assign \$930  = \port$18160$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18185$0  & \$973 [28];
+  assign \$932  = \port$18174$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18199$0  & \$973 [29];
+  assign \$934  = \port$18188$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18213$0  & \$973 [30];
+  assign \$936  = \port$18202$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -29848,8 +29872,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18227$20 (\$969 [22:20]),
-    .\port$8135$0 (\$22 ),
+    .\port$18216$20 (\$969 [22:20]),
+    .\port$8104$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -29857,8 +29881,8 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_0.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18227$20 (\$969 [22:20]),
-    .\port$8135$0 (\$22 ),
+    .\port$18216$20 (\$969 [22:20]),
+    .\port$8104$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -30721,17 +30745,17 @@ module \postern.port_0 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
+  assign fresh = { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
+  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18229$3  = \$971 [20:3];
+  assign \port$18218$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -31438,7 +31462,7 @@ module \postern.port_0.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fill_row, fill, \port$18227$20 , clk);
+module \postern.port_0.slots (rst, \port$8104$0 , write, write_data, data_0, fill_row, fill, \port$18216$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -31451,10 +31475,10 @@ module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18227$20 ;
-  wire [2:0] \port$18227$20 ;
-  input \port$8135$0 ;
-  wire \port$8135$0 ;
+  input [2:0] \port$18216$20 ;
+  wire [2:0] \port$18216$20 ;
+  input \port$8104$0 ;
+  wire \port$8104$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -31491,11 +31515,11 @@ module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18227$20 , \port$8135$0  }];
+  assign data_0 = cells[{ \port$18216$20 , \port$8104$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18227$20 , \port$8135$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18216$20 , \port$8104$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
@@ -31535,21 +31559,21 @@ module \postern.port_0.slots (rst, \port$8135$0 , write, write_data, data_0, fil
           \$3  = 8'h90;
     endcase
   end
-  assign write_row = { \port$18227$20 , \port$8135$0  };
-  assign r_port__addr = { \port$18227$20 , \port$8135$0  };
-  assign row_0 = { \port$18227$20 , \port$8135$0  };
+  assign write_row = { \port$18216$20 , \port$8104$0  };
+  assign r_port__addr = { \port$18216$20 , \port$8104$0  };
+  assign row_0 = { \port$18216$20 , \port$8104$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_0.states (rst, \port$8135$0 , w_port__en, data_0, \port$18227$20 , w_port__data, clk);
+module \postern.port_0.states (rst, \port$8104$0 , w_port__en, data_0, \port$18216$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18227$20 ;
-  wire [2:0] \port$18227$20 ;
-  input \port$8135$0 ;
-  wire \port$8135$0 ;
+  input [2:0] \port$18216$20 ;
+  wire [2:0] \port$18216$20 ;
+  input \port$8104$0 ;
+  wire \port$8104$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -31584,15 +31608,15 @@ module \postern.port_0.states (rst, \port$8135$0 , w_port__en, data_0, \port$182
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18227$20 , \port$8135$0  }] <= w_port__data;
+      cells[{ \port$18216$20 , \port$8104$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18227$20 , \port$8135$0  }];
+  assign data_0 = cells[{ \port$18216$20 , \port$8104$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18227$20 , \port$8135$0  };
-  assign write_row = { \port$18227$20 , \port$8135$0  };
+  assign w_port__addr = { \port$18216$20 , \port$8104$0  };
+  assign write_row = { \port$18216$20 , \port$8104$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18227$20 , \port$8135$0  };
-  assign row_0 = { \port$18227$20 , \port$8135$0  };
+  assign r_port__addr = { \port$18216$20 , \port$8104$0  };
+  assign row_0 = { \port$18216$20 , \port$8104$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -31820,10 +31844,10 @@ module \postern.port_0.w_refused$302 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
-, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18115$0 , head__0, \port$18121$0 , \port$18129$0 , head__1, \port$18135$0 , \port$18143$0 , head__2, \port$18149$0 
-, \port$18157$0 , head__3, \port$18163$0 , \port$18171$0 , head__4, \port$18177$0 , \port$18185$0 , head__5, \port$18191$0 , \port$18199$0 , head__6, \port$18205$0 , \port$18213$0 , head__7, \port$18219$0 , w_pool__word, w_sram__vm, \port$18401$3 , w_engine__payload, r_sram__vm, r_sram__word
+module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_data, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request
+, w_sram__enable, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant
+, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, \port$18104$0 , head__0, \port$18110$0 , \port$18118$0 , head__1, \port$18124$0 , \port$18132$0 , head__2, \port$18138$0 
+, \port$18146$0 , head__3, \port$18152$0 , \port$18160$0 , head__4, \port$18166$0 , \port$18174$0 , head__5, \port$18180$0 , \port$18188$0 , head__6, \port$18194$0 , \port$18202$0 , head__7, \port$18208$0 , w_pool__word, w_sram__vm, \port$18390$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
@@ -33192,40 +33216,40 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18115$0 ;
-  wire \port$18115$0 ;
-  input [1:0] \port$18121$0 ;
-  wire [1:0] \port$18121$0 ;
-  input \port$18129$0 ;
-  wire \port$18129$0 ;
-  input [1:0] \port$18135$0 ;
-  wire [1:0] \port$18135$0 ;
-  input \port$18143$0 ;
-  wire \port$18143$0 ;
-  input [1:0] \port$18149$0 ;
-  wire [1:0] \port$18149$0 ;
-  input \port$18157$0 ;
-  wire \port$18157$0 ;
-  input [1:0] \port$18163$0 ;
-  wire [1:0] \port$18163$0 ;
-  input \port$18171$0 ;
-  wire \port$18171$0 ;
-  input [1:0] \port$18177$0 ;
-  wire [1:0] \port$18177$0 ;
-  input \port$18185$0 ;
-  wire \port$18185$0 ;
-  input [1:0] \port$18191$0 ;
-  wire [1:0] \port$18191$0 ;
-  input \port$18199$0 ;
-  wire \port$18199$0 ;
-  input [1:0] \port$18205$0 ;
-  wire [1:0] \port$18205$0 ;
-  input \port$18213$0 ;
-  wire \port$18213$0 ;
-  input [1:0] \port$18219$0 ;
-  wire [1:0] \port$18219$0 ;
-  output [17:0] \port$18401$3 ;
-  wire [17:0] \port$18401$3 ;
+  input \port$18104$0 ;
+  wire \port$18104$0 ;
+  input [1:0] \port$18110$0 ;
+  wire [1:0] \port$18110$0 ;
+  input \port$18118$0 ;
+  wire \port$18118$0 ;
+  input [1:0] \port$18124$0 ;
+  wire [1:0] \port$18124$0 ;
+  input \port$18132$0 ;
+  wire \port$18132$0 ;
+  input [1:0] \port$18138$0 ;
+  wire [1:0] \port$18138$0 ;
+  input \port$18146$0 ;
+  wire \port$18146$0 ;
+  input [1:0] \port$18152$0 ;
+  wire [1:0] \port$18152$0 ;
+  input \port$18160$0 ;
+  wire \port$18160$0 ;
+  input [1:0] \port$18166$0 ;
+  wire [1:0] \port$18166$0 ;
+  input \port$18174$0 ;
+  wire \port$18174$0 ;
+  input [1:0] \port$18180$0 ;
+  wire [1:0] \port$18180$0 ;
+  input \port$18188$0 ;
+  wire \port$18188$0 ;
+  input [1:0] \port$18194$0 ;
+  wire [1:0] \port$18194$0 ;
+  input \port$18202$0 ;
+  wire \port$18202$0 ;
+  input [1:0] \port$18208$0 ;
+  wire [1:0] \port$18208$0 ;
+  output [17:0] \port$18390$3 ;
+  wire [17:0] \port$18390$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -34046,7 +34070,7 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
+  assign \$443  = take & { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -34481,20 +34505,20 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18115$0  & \$973 [23];
-  assign \$924  = \port$18129$0  & \$973 [24];
+  assign \$923  = \port$18104$0  & \$973 [23];
+  assign \$924  = \port$18118$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18143$0  & \$973 [25];
+  assign \$926  = \port$18132$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18157$0  & \$973 [26];
+  assign \$928  = \port$18146$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18171$0  & \$973 [27];
+  assign \$930  = \port$18160$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18185$0  & \$973 [28];
+  assign \$932  = \port$18174$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18199$0  & \$973 [29];
+  assign \$934  = \port$18188$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18213$0  & \$973 [30];
+  assign \$936  = \port$18202$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -34693,8 +34717,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18399$20 (\$969 [22:20]),
-    .\port$9353$0 (\$22 ),
+    .\port$18388$20 (\$969 [22:20]),
+    .\port$9322$0 (\$22 ),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -34702,8 +34726,8 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_1.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$18399$20 (\$969 [22:20]),
-    .\port$9353$0 (\$22 ),
+    .\port$18388$20 (\$969 [22:20]),
+    .\port$9322$0 (\$22 ),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -35566,17 +35590,17 @@ module \postern.port_1 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
+  assign fresh = { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
+  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18401$3  = \$971 [20:3];
+  assign \port$18390$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -36283,7 +36307,7 @@ module \postern.port_1.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fill_row, fill, \port$18399$20 , clk);
+module \postern.port_1.slots (rst, \port$9322$0 , write, write_data, data_0, fill_row, fill, \port$18388$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -36296,10 +36320,10 @@ module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fil
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18399$20 ;
-  wire [2:0] \port$18399$20 ;
-  input \port$9353$0 ;
-  wire \port$9353$0 ;
+  input [2:0] \port$18388$20 ;
+  wire [2:0] \port$18388$20 ;
+  input \port$9322$0 ;
+  wire \port$9322$0 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -36336,11 +36360,11 @@ module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fil
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18399$20 , \port$9353$0  }];
+  assign data_0 = cells[{ \port$18388$20 , \port$9322$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18399$20 , \port$9353$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18388$20 , \port$9322$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
@@ -36380,21 +36404,21 @@ module \postern.port_1.slots (rst, \port$9353$0 , write, write_data, data_0, fil
           \$3  = 8'ha1;
     endcase
   end
-  assign write_row = { \port$18399$20 , \port$9353$0  };
-  assign r_port__addr = { \port$18399$20 , \port$9353$0  };
-  assign row_0 = { \port$18399$20 , \port$9353$0  };
+  assign write_row = { \port$18388$20 , \port$9322$0  };
+  assign r_port__addr = { \port$18388$20 , \port$9322$0  };
+  assign row_0 = { \port$18388$20 , \port$9322$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_1.states (rst, \port$9353$0 , w_port__en, data_0, \port$18399$20 , w_port__data, clk);
+module \postern.port_1.states (rst, \port$9322$0 , w_port__en, data_0, \port$18388$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input [2:0] \port$18399$20 ;
-  wire [2:0] \port$18399$20 ;
-  input \port$9353$0 ;
-  wire \port$9353$0 ;
+  input [2:0] \port$18388$20 ;
+  wire [2:0] \port$18388$20 ;
+  input \port$9322$0 ;
+  wire \port$9322$0 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -36429,15 +36453,15 @@ module \postern.port_1.states (rst, \port$9353$0 , w_port__en, data_0, \port$183
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18399$20 , \port$9353$0  }] <= w_port__data;
+      cells[{ \port$18388$20 , \port$9322$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18399$20 , \port$9353$0  }];
+  assign data_0 = cells[{ \port$18388$20 , \port$9322$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18399$20 , \port$9353$0  };
-  assign write_row = { \port$18399$20 , \port$9353$0  };
+  assign w_port__addr = { \port$18388$20 , \port$9322$0  };
+  assign write_row = { \port$18388$20 , \port$9322$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18399$20 , \port$9353$0  };
-  assign row_0 = { \port$18399$20 , \port$9353$0  };
+  assign r_port__addr = { \port$18388$20 , \port$9322$0  };
+  assign row_0 = { \port$18388$20 , \port$9322$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -36665,10 +36689,10 @@ module \postern.port_1.w_refused$302 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
-, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18115$0 , head__0, \port$18121$0 , \port$18129$0 , head__1, \port$18135$0 , \port$18143$0 , head__2, \port$18149$0 
-, \port$18157$0 , head__3, \port$18163$0 , \port$18171$0 , head__4, \port$18177$0 , \port$18185$0 , head__5, \port$18191$0 , \port$18199$0 , head__6, \port$18205$0 , \port$18213$0 , head__7, \port$18219$0 , w_pool__word, w_sram__vm, \port$18573$3 , w_engine__payload, r_sram__vm, r_sram__word
+module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_data, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request
+, w_sram__enable, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant
+, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, \port$18104$0 , head__0, \port$18110$0 , \port$18118$0 , head__1, \port$18124$0 , \port$18132$0 , head__2, \port$18138$0 
+, \port$18146$0 , head__3, \port$18152$0 , \port$18160$0 , head__4, \port$18166$0 , \port$18174$0 , head__5, \port$18180$0 , \port$18188$0 , head__6, \port$18194$0 , \port$18202$0 , head__7, \port$18208$0 , w_pool__word, w_sram__vm, \port$18562$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -38037,40 +38061,40 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18115$0 ;
-  wire \port$18115$0 ;
-  input [1:0] \port$18121$0 ;
-  wire [1:0] \port$18121$0 ;
-  input \port$18129$0 ;
-  wire \port$18129$0 ;
-  input [1:0] \port$18135$0 ;
-  wire [1:0] \port$18135$0 ;
-  input \port$18143$0 ;
-  wire \port$18143$0 ;
-  input [1:0] \port$18149$0 ;
-  wire [1:0] \port$18149$0 ;
-  input \port$18157$0 ;
-  wire \port$18157$0 ;
-  input [1:0] \port$18163$0 ;
-  wire [1:0] \port$18163$0 ;
-  input \port$18171$0 ;
-  wire \port$18171$0 ;
-  input [1:0] \port$18177$0 ;
-  wire [1:0] \port$18177$0 ;
-  input \port$18185$0 ;
-  wire \port$18185$0 ;
-  input [1:0] \port$18191$0 ;
-  wire [1:0] \port$18191$0 ;
-  input \port$18199$0 ;
-  wire \port$18199$0 ;
-  input [1:0] \port$18205$0 ;
-  wire [1:0] \port$18205$0 ;
-  input \port$18213$0 ;
-  wire \port$18213$0 ;
-  input [1:0] \port$18219$0 ;
-  wire [1:0] \port$18219$0 ;
-  output [17:0] \port$18573$3 ;
-  wire [17:0] \port$18573$3 ;
+  input \port$18104$0 ;
+  wire \port$18104$0 ;
+  input [1:0] \port$18110$0 ;
+  wire [1:0] \port$18110$0 ;
+  input \port$18118$0 ;
+  wire \port$18118$0 ;
+  input [1:0] \port$18124$0 ;
+  wire [1:0] \port$18124$0 ;
+  input \port$18132$0 ;
+  wire \port$18132$0 ;
+  input [1:0] \port$18138$0 ;
+  wire [1:0] \port$18138$0 ;
+  input \port$18146$0 ;
+  wire \port$18146$0 ;
+  input [1:0] \port$18152$0 ;
+  wire [1:0] \port$18152$0 ;
+  input \port$18160$0 ;
+  wire \port$18160$0 ;
+  input [1:0] \port$18166$0 ;
+  wire [1:0] \port$18166$0 ;
+  input \port$18174$0 ;
+  wire \port$18174$0 ;
+  input [1:0] \port$18180$0 ;
+  wire [1:0] \port$18180$0 ;
+  input \port$18188$0 ;
+  wire \port$18188$0 ;
+  input [1:0] \port$18194$0 ;
+  wire [1:0] \port$18194$0 ;
+  input \port$18202$0 ;
+  wire \port$18202$0 ;
+  input [1:0] \port$18208$0 ;
+  wire [1:0] \port$18208$0 ;
+  output [17:0] \port$18562$3 ;
+  wire [17:0] \port$18562$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -38891,7 +38915,7 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
+  assign \$443  = take & { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -39326,20 +39350,20 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18115$0  & \$973 [23];
-  assign \$924  = \port$18129$0  & \$973 [24];
+  assign \$923  = \port$18104$0  & \$973 [23];
+  assign \$924  = \port$18118$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18143$0  & \$973 [25];
+  assign \$926  = \port$18132$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18157$0  & \$973 [26];
+  assign \$928  = \port$18146$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18171$0  & \$973 [27];
+  assign \$930  = \port$18160$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18185$0  & \$973 [28];
+  assign \$932  = \port$18174$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18199$0  & \$973 [29];
+  assign \$934  = \port$18188$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18213$0  & \$973 [30];
+  assign \$936  = \port$18202$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -39538,8 +39562,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$10571$0 (\$22 ),
-    .\port$18571$20 (\$969 [22:20]),
+    .\port$10540$0 (\$22 ),
+    .\port$18560$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -39547,8 +39571,8 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_2.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$10571$0 (\$22 ),
-    .\port$18571$20 (\$969 [22:20]),
+    .\port$10540$0 (\$22 ),
+    .\port$18560$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -40411,17 +40435,17 @@ module \postern.port_2 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
+  assign fresh = { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
+  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18573$3  = \$971 [20:3];
+  assign \port$18562$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -41128,7 +41152,7 @@ module \postern.port_2.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fill_row, fill, \port$18571$20 , clk);
+module \postern.port_2.slots (rst, \port$10540$0 , write, write_data, data_0, fill_row, fill, \port$18560$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -41141,10 +41165,10 @@ module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fi
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$10571$0 ;
-  wire \port$10571$0 ;
-  input [2:0] \port$18571$20 ;
-  wire [2:0] \port$18571$20 ;
+  input \port$10540$0 ;
+  wire \port$10540$0 ;
+  input [2:0] \port$18560$20 ;
+  wire [2:0] \port$18560$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -41181,11 +41205,11 @@ module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18571$20 , \port$10571$0  }];
+  assign data_0 = cells[{ \port$18560$20 , \port$10540$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18571$20 , \port$10571$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18560$20 , \port$10540$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
@@ -41225,21 +41249,21 @@ module \postern.port_2.slots (rst, \port$10571$0 , write, write_data, data_0, fi
           \$3  = 8'hb2;
     endcase
   end
-  assign write_row = { \port$18571$20 , \port$10571$0  };
-  assign r_port__addr = { \port$18571$20 , \port$10571$0  };
-  assign row_0 = { \port$18571$20 , \port$10571$0  };
+  assign write_row = { \port$18560$20 , \port$10540$0  };
+  assign r_port__addr = { \port$18560$20 , \port$10540$0  };
+  assign row_0 = { \port$18560$20 , \port$10540$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_2.states (rst, \port$10571$0 , w_port__en, data_0, \port$18571$20 , w_port__data, clk);
+module \postern.port_2.states (rst, \port$10540$0 , w_port__en, data_0, \port$18560$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$10571$0 ;
-  wire \port$10571$0 ;
-  input [2:0] \port$18571$20 ;
-  wire [2:0] \port$18571$20 ;
+  input \port$10540$0 ;
+  wire \port$10540$0 ;
+  input [2:0] \port$18560$20 ;
+  wire [2:0] \port$18560$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -41274,15 +41298,15 @@ module \postern.port_2.states (rst, \port$10571$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18571$20 , \port$10571$0  }] <= w_port__data;
+      cells[{ \port$18560$20 , \port$10540$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18571$20 , \port$10571$0  }];
+  assign data_0 = cells[{ \port$18560$20 , \port$10540$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18571$20 , \port$10571$0  };
-  assign write_row = { \port$18571$20 , \port$10571$0  };
+  assign w_port__addr = { \port$18560$20 , \port$10540$0  };
+  assign write_row = { \port$18560$20 , \port$10540$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18571$20 , \port$10571$0  };
-  assign row_0 = { \port$18571$20 , \port$10571$0  };
+  assign r_port__addr = { \port$18560$20 , \port$10540$0  };
+  assign row_0 = { \port$18560$20 , \port$10540$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -41510,10 +41534,10 @@ module \postern.port_2.w_refused$302 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request, w_sram__enable
-, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant, r_sram__grant
-, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, r_data, \port$18115$0 , head__0, \port$18121$0 , \port$18129$0 , head__1, \port$18135$0 , \port$18143$0 , head__2, \port$18149$0 
-, \port$18157$0 , head__3, \port$18163$0 , \port$18171$0 , head__4, \port$18177$0 , \port$18185$0 , head__5, \port$18191$0 , \port$18199$0 , head__6, \port$18205$0 , \port$18213$0 , head__7, \port$18219$0 , w_pool__word, w_sram__vm, \port$18745$3 , w_engine__payload, r_sram__vm, r_sram__word
+module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_data, r_engine__ready, write__ready, w_pool__request, w_pool__enable, w_engine__valid, w_sram__request
+, w_sram__enable, written__valid, read__ready, r_pool__request, r_pool__slot, r_pool__word, r_engine__valid, r_sram__request, r_sram__enable, r_pool__keep, answer__valid, w_pool__data, w_pool__slot, w_refusals__valid, w_refusals__payload, r_refusals__valid, r_refusals__payload, answer__payload, o__ready, \o__ready$230 , w_sram__grant
+, r_sram__grant, w_sram__refused, r_sram__refused, r_sram__data, write__valid, fill_row, fill, changed, open, resident, hold, r_good, \port$18104$0 , head__0, \port$18110$0 , \port$18118$0 , head__1, \port$18124$0 , \port$18132$0 , head__2, \port$18138$0 
+, \port$18146$0 , head__3, \port$18152$0 , \port$18160$0 , head__4, \port$18166$0 , \port$18174$0 , head__5, \port$18180$0 , \port$18188$0 , head__6, \port$18194$0 , \port$18202$0 , head__7, \port$18208$0 , w_pool__word, w_sram__vm, \port$18734$3 , w_engine__payload, r_sram__vm, r_sram__word
 , r_engine__payload, take, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, compiled_tag, compiled_known, compiled_vm, compiling, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
@@ -42882,40 +42906,40 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   reg [2:0] pop_vm = 3'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$18115$0 ;
-  wire \port$18115$0 ;
-  input [1:0] \port$18121$0 ;
-  wire [1:0] \port$18121$0 ;
-  input \port$18129$0 ;
-  wire \port$18129$0 ;
-  input [1:0] \port$18135$0 ;
-  wire [1:0] \port$18135$0 ;
-  input \port$18143$0 ;
-  wire \port$18143$0 ;
-  input [1:0] \port$18149$0 ;
-  wire [1:0] \port$18149$0 ;
-  input \port$18157$0 ;
-  wire \port$18157$0 ;
-  input [1:0] \port$18163$0 ;
-  wire [1:0] \port$18163$0 ;
-  input \port$18171$0 ;
-  wire \port$18171$0 ;
-  input [1:0] \port$18177$0 ;
-  wire [1:0] \port$18177$0 ;
-  input \port$18185$0 ;
-  wire \port$18185$0 ;
-  input [1:0] \port$18191$0 ;
-  wire [1:0] \port$18191$0 ;
-  input \port$18199$0 ;
-  wire \port$18199$0 ;
-  input [1:0] \port$18205$0 ;
-  wire [1:0] \port$18205$0 ;
-  input \port$18213$0 ;
-  wire \port$18213$0 ;
-  input [1:0] \port$18219$0 ;
-  wire [1:0] \port$18219$0 ;
-  output [17:0] \port$18745$3 ;
-  wire [17:0] \port$18745$3 ;
+  input \port$18104$0 ;
+  wire \port$18104$0 ;
+  input [1:0] \port$18110$0 ;
+  wire [1:0] \port$18110$0 ;
+  input \port$18118$0 ;
+  wire \port$18118$0 ;
+  input [1:0] \port$18124$0 ;
+  wire [1:0] \port$18124$0 ;
+  input \port$18132$0 ;
+  wire \port$18132$0 ;
+  input [1:0] \port$18138$0 ;
+  wire [1:0] \port$18138$0 ;
+  input \port$18146$0 ;
+  wire \port$18146$0 ;
+  input [1:0] \port$18152$0 ;
+  wire [1:0] \port$18152$0 ;
+  input \port$18160$0 ;
+  wire \port$18160$0 ;
+  input [1:0] \port$18166$0 ;
+  wire [1:0] \port$18166$0 ;
+  input \port$18174$0 ;
+  wire \port$18174$0 ;
+  input [1:0] \port$18180$0 ;
+  wire [1:0] \port$18180$0 ;
+  input \port$18188$0 ;
+  wire \port$18188$0 ;
+  input [1:0] \port$18194$0 ;
+  wire [1:0] \port$18194$0 ;
+  input \port$18202$0 ;
+  wire \port$18202$0 ;
+  input [1:0] \port$18208$0 ;
+  wire [1:0] \port$18208$0 ;
+  output [17:0] \port$18734$3 ;
+  wire [17:0] \port$18734$3 ;
   wire push;
   wire \push$234 ;
   (* init = 3'h0 *)
@@ -43736,7 +43760,7 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$440  = popping & \$439 ;
   assign \$441  = \$438  & \$440 ;
   assign \$442  = ~ popping;
-  assign \$443  = take & { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
+  assign \$443  = take & { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
   assign \$444  = | \$443 ;
   assign \$445  = \$442  | \$444 ;
   assign r_pool__keep = showing & \$445 ;
@@ -44171,20 +44195,20 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \$920  = open[7] & \$973 [30];
   assign \$921  = \$919  | \$920 ;
   assign \$922  = reads & \$921 ;
-  assign \$923  = \port$18115$0  & \$973 [23];
-  assign \$924  = \port$18129$0  & \$973 [24];
+  assign \$923  = \port$18104$0  & \$973 [23];
+  assign \$924  = \port$18118$0  & \$973 [24];
   assign \$925  = \$923  | \$924 ;
-  assign \$926  = \port$18143$0  & \$973 [25];
+  assign \$926  = \port$18132$0  & \$973 [25];
   assign \$927  = \$925  | \$926 ;
-  assign \$928  = \port$18157$0  & \$973 [26];
+  assign \$928  = \port$18146$0  & \$973 [26];
   assign \$929  = \$927  | \$928 ;
-  assign \$930  = \port$18171$0  & \$973 [27];
+  assign \$930  = \port$18160$0  & \$973 [27];
   assign \$931  = \$929  | \$930 ;
-  assign \$932  = \port$18185$0  & \$973 [28];
+  assign \$932  = \port$18174$0  & \$973 [28];
   assign \$933  = \$931  | \$932 ;
-  assign \$934  = \port$18199$0  & \$973 [29];
+  assign \$934  = \port$18188$0  & \$973 [29];
   assign \$935  = \$933  | \$934 ;
-  assign \$936  = \port$18213$0  & \$973 [30];
+  assign \$936  = \port$18202$0  & \$973 [30];
   assign \$937  = \$935  | \$936 ;
   assign \$938  = \$922  & \$937 ;
   assign \$939  = head__0[11:0] & { \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23], \$973 [23] };
@@ -44383,8 +44407,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
     .data_0(w_pool__slot),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$11789$0 (\$22 ),
-    .\port$18743$20 (\$969 [22:20]),
+    .\port$11758$0 (\$22 ),
+    .\port$18732$20 (\$969 [22:20]),
     .rst(rst),
     .write(\write$124 ),
     .write_data(\write_data$126 )
@@ -44392,8 +44416,8 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   \postern.port_3.states  states (
     .clk(clk),
     .data_0(data_0),
-    .\port$11789$0 (\$22 ),
-    .\port$18743$20 (\$969 [22:20]),
+    .\port$11758$0 (\$22 ),
+    .\port$18732$20 (\$969 [22:20]),
     .rst(rst),
     .w_port__data(write_data),
     .w_port__en(write)
@@ -45256,17 +45280,17 @@ module \postern.port_3 (rst, written__ready, read__valid, answer__ready, reset, 
   assign \o__valid$233  = r_refusals__valid;
   assign \push$234  = r_refused;
   assign r_issue = r_go;
-  assign fresh = { \port$18219$0 , \port$18205$0 , \port$18191$0 , \port$18177$0 , \port$18163$0 , \port$18149$0 , \port$18135$0 , \port$18121$0  };
+  assign fresh = { \port$18208$0 , \port$18194$0 , \port$18180$0 , \port$18166$0 , \port$18152$0 , \port$18138$0 , \port$18124$0 , \port$18110$0  };
   assign \$signature__en$248  = arrives;
   assign put = \$signature__addr$249 ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$18213$0 , \port$18199$0 , \port$18185$0 , \port$18171$0 , \port$18157$0 , \port$18143$0 , \port$18129$0 , \port$18115$0  };
+  assign filled = { \port$18202$0 , \port$18188$0 , \port$18174$0 , \port$18160$0 , \port$18146$0 , \port$18132$0 , \port$18118$0 , \port$18104$0  };
   assign r_pool__slot = \$301 [7:0];
   assign w_pool__data = \$signature__data$53 [49:18];
   assign w_pool__word = \$969 [6:3];
   assign w_sram__vm = \$969 [22:20];
-  assign \port$18745$3  = \$971 [20:3];
+  assign \port$18734$3  = \$971 [20:3];
   assign r_sram__vm = \$973 [22:20];
   assign r_sram__word = \$973 [52:39];
   assign \write__payload.address  = write__payload[17:0];
@@ -45973,7 +45997,7 @@ module \postern.port_3.r_refused$305 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fill_row, fill, \port$18743$20 , clk);
+module \postern.port_3.slots (rst, \port$11758$0 , write, write_data, data_0, fill_row, fill, \port$18732$20 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -45986,10 +46010,10 @@ module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fi
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$11789$0 ;
-  wire \port$11789$0 ;
-  input [2:0] \port$18743$20 ;
-  wire [2:0] \port$18743$20 ;
+  input \port$11758$0 ;
+  wire \port$11758$0 ;
+  input [2:0] \port$18732$20 ;
+  wire [2:0] \port$18732$20 ;
   wire [3:0] r_port__addr;
   wire [7:0] r_port__data;
   wire [3:0] row_0;
@@ -46026,11 +46050,11 @@ module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fi
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18743$20 , \port$11789$0  }];
+  assign data_0 = cells[{ \port$18732$20 , \port$11758$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : { \port$18743$20 , \port$11789$0  };
+  assign w_port__addr = fill ? fill_row[3:0] : { \port$18732$20 , \port$11758$0  };
   assign w_port__data = fill ? \$3  : write_data;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
@@ -46070,21 +46094,21 @@ module \postern.port_3.slots (rst, \port$11789$0 , write, write_data, data_0, fi
           \$3  = 8'hc3;
     endcase
   end
-  assign write_row = { \port$18743$20 , \port$11789$0  };
-  assign r_port__addr = { \port$18743$20 , \port$11789$0  };
-  assign row_0 = { \port$18743$20 , \port$11789$0  };
+  assign write_row = { \port$18732$20 , \port$11758$0  };
+  assign r_port__addr = { \port$18732$20 , \port$11758$0  };
+  assign row_0 = { \port$18732$20 , \port$11758$0  };
   assign r_port__data = data_0;
 endmodule
 
-module \postern.port_3.states (rst, \port$11789$0 , w_port__en, data_0, \port$18743$20 , w_port__data, clk);
+module \postern.port_3.states (rst, \port$11758$0 , w_port__en, data_0, \port$18732$20 , w_port__data, clk);
   input clk;
   wire clk;
   output [5:0] data_0;
   wire [5:0] data_0;
-  input \port$11789$0 ;
-  wire \port$11789$0 ;
-  input [2:0] \port$18743$20 ;
-  wire [2:0] \port$18743$20 ;
+  input \port$11758$0 ;
+  wire \port$11758$0 ;
+  input [2:0] \port$18732$20 ;
+  wire [2:0] \port$18732$20 ;
   wire [3:0] r_port__addr;
   wire [5:0] r_port__data;
   wire [3:0] row_0;
@@ -46119,15 +46143,15 @@ module \postern.port_3.states (rst, \port$11789$0 , w_port__en, data_0, \port$18
   end
   always @(posedge clk) begin
     if (w_port__en)
-      cells[{ \port$18743$20 , \port$11789$0  }] <= w_port__data;
+      cells[{ \port$18732$20 , \port$11758$0  }] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18743$20 , \port$11789$0  }];
+  assign data_0 = cells[{ \port$18732$20 , \port$11758$0  }];
   assign write = w_port__en;
-  assign w_port__addr = { \port$18743$20 , \port$11789$0  };
-  assign write_row = { \port$18743$20 , \port$11789$0  };
+  assign w_port__addr = { \port$18732$20 , \port$11758$0  };
+  assign write_row = { \port$18732$20 , \port$11758$0  };
   assign write_data = w_port__data;
-  assign r_port__addr = { \port$18743$20 , \port$11789$0  };
-  assign row_0 = { \port$18743$20 , \port$11789$0  };
+  assign r_port__addr = { \port$18732$20 , \port$11758$0  };
+  assign row_0 = { \port$18732$20 , \port$11758$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -46355,7 +46379,7 @@ module \postern.port_3.w_refused$302 (rst, push, o__valid, o__payload, o__ready,
   assign \r_port__data.address  = o__payload[25:8];
 endmodule
 
-module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$4792$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_0 (rst, take, forget, push, grant, \port$4755$0 , \port$4761$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire [4:0] \$1 ;
@@ -46455,10 +46479,10 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$47
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4786$0 ;
-  wire \port$4786$0 ;
-  input \port$4792$0 ;
-  wire \port$4792$0 ;
+  input \port$4755$0 ;
+  wire \port$4755$0 ;
+  input \port$4761$0 ;
+  wire \port$4761$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -46602,8 +46626,8 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$47
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17736$0 (new_sent),
-    .\port$17737$0 (new_stop),
+    .\port$17721$0 (new_sent),
+    .\port$17722$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -46668,13 +46692,13 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$47
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$27  = fresh;
-    if (\port$4786$0 ) begin
+    if (\port$4755$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4792$0 ) begin
+    if (\port$4761$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -46733,7 +46757,7 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$47
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4792$0 , \port$4786$0  };
+  assign look = { \port$4761$0 , \port$4755$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -46746,7 +46770,7 @@ module \postern.queue_0 (rst, take, forget, push, grant, \port$4786$0 , \port$47
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \port$17721$0 , \port$17722$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -46759,10 +46783,10 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17736$0 ;
-  wire [4:0] \port$17736$0 ;
-  input [4:0] \port$17737$0 ;
-  wire [4:0] \port$17737$0 ;
+  input [4:0] \port$17721$0 ;
+  wire [4:0] \port$17721$0 ;
+  input [4:0] \port$17722$0 ;
+  wire [4:0] \port$17722$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -46801,8 +46825,8 @@ module \postern.queue_0.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
-  assign write_data = { \port$17737$0 , \port$17736$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17722$0 , \port$17721$0  };
+  assign write_data = { \port$17722$0 , \port$17721$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -46879,7 +46903,7 @@ module \postern.queue_0.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$4804$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_1 (rst, take, forget, push, grant, \port$4767$0 , \port$4773$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire [4:0] \$1 ;
@@ -46979,10 +47003,10 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4798$0 ;
-  wire \port$4798$0 ;
-  input \port$4804$0 ;
-  wire \port$4804$0 ;
+  input \port$4767$0 ;
+  wire \port$4767$0 ;
+  input \port$4773$0 ;
+  wire \port$4773$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -47126,8 +47150,8 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17736$0 (new_sent),
-    .\port$17737$0 (new_stop),
+    .\port$17721$0 (new_sent),
+    .\port$17722$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47192,13 +47216,13 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$27  = fresh;
-    if (\port$4798$0 ) begin
+    if (\port$4767$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4804$0 ) begin
+    if (\port$4773$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -47257,7 +47281,7 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4804$0 , \port$4798$0  };
+  assign look = { \port$4773$0 , \port$4767$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -47270,7 +47294,7 @@ module \postern.queue_1 (rst, take, forget, push, grant, \port$4798$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \port$17721$0 , \port$17722$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47283,10 +47307,10 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17736$0 ;
-  wire [4:0] \port$17736$0 ;
-  input [4:0] \port$17737$0 ;
-  wire [4:0] \port$17737$0 ;
+  input [4:0] \port$17721$0 ;
+  wire [4:0] \port$17721$0 ;
+  input [4:0] \port$17722$0 ;
+  wire [4:0] \port$17722$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47325,8 +47349,8 @@ module \postern.queue_1.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
-  assign write_data = { \port$17737$0 , \port$17736$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17722$0 , \port$17721$0  };
+  assign write_data = { \port$17722$0 , \port$17721$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47403,7 +47427,7 @@ module \postern.queue_1.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$4816$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_2 (rst, take, forget, push, grant, \port$4779$0 , \port$4785$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
   wire [4:0] \$1 ;
@@ -47503,10 +47527,10 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4810$0 ;
-  wire \port$4810$0 ;
-  input \port$4816$0 ;
-  wire \port$4816$0 ;
+  input \port$4779$0 ;
+  wire \port$4779$0 ;
+  input \port$4785$0 ;
+  wire \port$4785$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -47650,8 +47674,8 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17736$0 (new_sent),
-    .\port$17737$0 (new_stop),
+    .\port$17721$0 (new_sent),
+    .\port$17722$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -47716,13 +47740,13 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$27  = fresh;
-    if (\port$4810$0 ) begin
+    if (\port$4779$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4816$0 ) begin
+    if (\port$4785$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -47781,7 +47805,7 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4816$0 , \port$4810$0  };
+  assign look = { \port$4785$0 , \port$4779$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -47794,7 +47818,7 @@ module \postern.queue_2 (rst, take, forget, push, grant, \port$4810$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \port$17721$0 , \port$17722$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -47807,10 +47831,10 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17736$0 ;
-  wire [4:0] \port$17736$0 ;
-  input [4:0] \port$17737$0 ;
-  wire [4:0] \port$17737$0 ;
+  input [4:0] \port$17721$0 ;
+  wire [4:0] \port$17721$0 ;
+  input [4:0] \port$17722$0 ;
+  wire [4:0] \port$17722$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -47849,8 +47873,8 @@ module \postern.queue_2.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
-  assign write_data = { \port$17737$0 , \port$17736$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17722$0 , \port$17721$0  };
+  assign write_data = { \port$17722$0 , \port$17721$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -47927,7 +47951,7 @@ module \postern.queue_2.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$4828$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_3 (rst, take, forget, push, grant, \port$4791$0 , \port$4797$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [4:0] \$1 ;
@@ -48027,10 +48051,10 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4822$0 ;
-  wire \port$4822$0 ;
-  input \port$4828$0 ;
-  wire \port$4828$0 ;
+  input \port$4791$0 ;
+  wire \port$4791$0 ;
+  input \port$4797$0 ;
+  wire \port$4797$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -48174,8 +48198,8 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17736$0 (new_sent),
-    .\port$17737$0 (new_stop),
+    .\port$17721$0 (new_sent),
+    .\port$17722$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48240,13 +48264,13 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$27  = fresh;
-    if (\port$4822$0 ) begin
+    if (\port$4791$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4828$0 ) begin
+    if (\port$4797$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -48305,7 +48329,7 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4828$0 , \port$4822$0  };
+  assign look = { \port$4797$0 , \port$4791$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -48318,7 +48342,7 @@ module \postern.queue_3 (rst, take, forget, push, grant, \port$4822$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \port$17721$0 , \port$17722$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48331,10 +48355,10 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17736$0 ;
-  wire [4:0] \port$17736$0 ;
-  input [4:0] \port$17737$0 ;
-  wire [4:0] \port$17737$0 ;
+  input [4:0] \port$17721$0 ;
+  wire [4:0] \port$17721$0 ;
+  input [4:0] \port$17722$0 ;
+  wire [4:0] \port$17722$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48373,8 +48397,8 @@ module \postern.queue_3.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
-  assign write_data = { \port$17737$0 , \port$17736$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17722$0 , \port$17721$0  };
+  assign write_data = { \port$17722$0 , \port$17721$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48451,7 +48475,7 @@ module \postern.queue_3.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$4840$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_4 (rst, take, forget, push, grant, \port$4803$0 , \port$4809$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
   wire [4:0] \$1 ;
@@ -48551,10 +48575,10 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4834$0 ;
-  wire \port$4834$0 ;
-  input \port$4840$0 ;
-  wire \port$4840$0 ;
+  input \port$4803$0 ;
+  wire \port$4803$0 ;
+  input \port$4809$0 ;
+  wire \port$4809$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -48698,8 +48722,8 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17736$0 (new_sent),
-    .\port$17737$0 (new_stop),
+    .\port$17721$0 (new_sent),
+    .\port$17722$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -48764,13 +48788,13 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$27  = fresh;
-    if (\port$4834$0 ) begin
+    if (\port$4803$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4840$0 ) begin
+    if (\port$4809$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -48829,7 +48853,7 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4840$0 , \port$4834$0  };
+  assign look = { \port$4809$0 , \port$4803$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -48842,7 +48866,7 @@ module \postern.queue_4 (rst, take, forget, push, grant, \port$4834$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \port$17721$0 , \port$17722$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -48855,10 +48879,10 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17736$0 ;
-  wire [4:0] \port$17736$0 ;
-  input [4:0] \port$17737$0 ;
-  wire [4:0] \port$17737$0 ;
+  input [4:0] \port$17721$0 ;
+  wire [4:0] \port$17721$0 ;
+  input [4:0] \port$17722$0 ;
+  wire [4:0] \port$17722$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -48897,8 +48921,8 @@ module \postern.queue_4.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
-  assign write_data = { \port$17737$0 , \port$17736$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17722$0 , \port$17721$0  };
+  assign write_data = { \port$17722$0 , \port$17721$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -48975,7 +48999,7 @@ module \postern.queue_4.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$4852$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_5 (rst, take, forget, push, grant, \port$4815$0 , \port$4821$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
   wire [4:0] \$1 ;
@@ -49075,10 +49099,10 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4846$0 ;
-  wire \port$4846$0 ;
-  input \port$4852$0 ;
-  wire \port$4852$0 ;
+  input \port$4815$0 ;
+  wire \port$4815$0 ;
+  input \port$4821$0 ;
+  wire \port$4821$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -49222,8 +49246,8 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17736$0 (new_sent),
-    .\port$17737$0 (new_stop),
+    .\port$17721$0 (new_sent),
+    .\port$17722$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49288,13 +49312,13 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$27  = fresh;
-    if (\port$4846$0 ) begin
+    if (\port$4815$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4852$0 ) begin
+    if (\port$4821$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -49353,7 +49377,7 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4852$0 , \port$4846$0  };
+  assign look = { \port$4821$0 , \port$4815$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -49366,7 +49390,7 @@ module \postern.queue_5 (rst, take, forget, push, grant, \port$4846$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \port$17721$0 , \port$17722$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49379,10 +49403,10 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17736$0 ;
-  wire [4:0] \port$17736$0 ;
-  input [4:0] \port$17737$0 ;
-  wire [4:0] \port$17737$0 ;
+  input [4:0] \port$17721$0 ;
+  wire [4:0] \port$17721$0 ;
+  input [4:0] \port$17722$0 ;
+  wire [4:0] \port$17722$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49421,8 +49445,8 @@ module \postern.queue_5.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
-  assign write_data = { \port$17737$0 , \port$17736$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17722$0 , \port$17721$0  };
+  assign write_data = { \port$17722$0 , \port$17721$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -49499,7 +49523,7 @@ module \postern.queue_5.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$4864$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_6 (rst, take, forget, push, grant, \port$4827$0 , \port$4833$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
   wire [4:0] \$1 ;
@@ -49599,10 +49623,10 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4858$0 ;
-  wire \port$4858$0 ;
-  input \port$4864$0 ;
-  wire \port$4864$0 ;
+  input \port$4827$0 ;
+  wire \port$4827$0 ;
+  input \port$4833$0 ;
+  wire \port$4833$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -49746,8 +49770,8 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17736$0 (new_sent),
-    .\port$17737$0 (new_stop),
+    .\port$17721$0 (new_sent),
+    .\port$17722$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -49812,13 +49836,13 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$27  = fresh;
-    if (\port$4858$0 ) begin
+    if (\port$4827$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4864$0 ) begin
+    if (\port$4833$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -49877,7 +49901,7 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4864$0 , \port$4858$0  };
+  assign look = { \port$4833$0 , \port$4827$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -49890,7 +49914,7 @@ module \postern.queue_6 (rst, take, forget, push, grant, \port$4858$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \port$17721$0 , \port$17722$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -49903,10 +49927,10 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17736$0 ;
-  wire [4:0] \port$17736$0 ;
-  input [4:0] \port$17737$0 ;
-  wire [4:0] \port$17737$0 ;
+  input [4:0] \port$17721$0 ;
+  wire [4:0] \port$17721$0 ;
+  input [4:0] \port$17722$0 ;
+  wire [4:0] \port$17722$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -49945,8 +49969,8 @@ module \postern.queue_6.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
-  assign write_data = { \port$17737$0 , \port$17736$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17722$0 , \port$17721$0  };
+  assign write_data = { \port$17722$0 , \port$17721$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50023,7 +50047,7 @@ module \postern.queue_6.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$4876$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
+module \postern.queue_7 (rst, take, forget, push, grant, \port$4839$0 , \port$4845$0 , level, popped, spent, returns, free_slot, data_0, data_1, gone, look_gone, fill_row, fill, drop, message, new_sent
 , new_stop, row_0, row_1, tail, filled, first, head, fresh, rx_result, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
   wire [4:0] \$1 ;
@@ -50123,10 +50147,10 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$48
   wire [3:0] next_first;
   output popped;
   wire popped;
-  input \port$4870$0 ;
-  wire \port$4870$0 ;
-  input \port$4876$0 ;
-  wire \port$4876$0 ;
+  input \port$4839$0 ;
+  wire \port$4839$0 ;
+  input \port$4845$0 ;
+  wire \port$4845$0 ;
   input push;
   wire push;
   wire [2:0] reader;
@@ -50270,8 +50294,8 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$48
     .data_1(data_1),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17736$0 (new_sent),
-    .\port$17737$0 (new_stop),
+    .\port$17721$0 (new_sent),
+    .\port$17722$0 (new_stop),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write(write),
@@ -50336,13 +50360,13 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$48
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$27  = fresh;
-    if (\port$4870$0 ) begin
+    if (\port$4839$0 ) begin
       \$27 [0] = filled;
     end
     if (\$19 ) begin
       \$27 [0] = 1'h0;
     end
-    if (\port$4876$0 ) begin
+    if (\port$4845$0 ) begin
       \$27 [1] = filled;
     end
     if (\$21 ) begin
@@ -50401,7 +50425,7 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$48
   assign \write$59  = popped;
   assign \write_row$60  = head[14:12];
   assign \write_data$61  = \$12 [4:0];
-  assign look = { \port$4876$0 , \port$4870$0  };
+  assign look = { \port$4845$0 , \port$4839$0  };
   assign \message.slot  = message[7:0];
   assign \message.last  = message[11:8];
   assign \message.sender  = message[14:12];
@@ -50414,7 +50438,7 @@ module \postern.queue_7 (rst, take, forget, push, grant, \port$4870$0 , \port$48
   assign \head.kind  = head[23];
 endmodule
 
-module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17736$0 , \port$17737$0 , write_row, \r_port__addr$12 , clk);
+module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \port$17721$0 , \port$17722$0 , write_row, \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -50427,10 +50451,10 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$17736$0 ;
-  wire [4:0] \port$17736$0 ;
-  input [4:0] \port$17737$0 ;
-  wire [4:0] \port$17737$0 ;
+  input [4:0] \port$17721$0 ;
+  wire [4:0] \port$17721$0 ;
+  input [4:0] \port$17722$0 ;
+  wire [4:0] \port$17722$0 ;
   wire [2:0] r_port__addr;
   input [2:0] \r_port__addr$12 ;
   wire [2:0] \r_port__addr$12 ;
@@ -50469,8 +50493,8 @@ module \postern.queue_7.counts (rst, write, data_0, data_1, fill_row, fill, \por
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[2:0] : write_row;
-  assign w_port__data = fill ? 10'h000 : { \port$17737$0 , \port$17736$0  };
-  assign write_data = { \port$17737$0 , \port$17736$0  };
+  assign w_port__data = fill ? 10'h000 : { \port$17722$0 , \port$17721$0  };
+  assign write_data = { \port$17722$0 , \port$17721$0  };
   assign r_port__addr = write_row;
   assign row_0 = write_row;
   assign r_port__data = data_0;
@@ -50547,11 +50571,11 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2731$0 , \port$4738$0 , settled, \port$4786$0 , \port$4792$0 , \port$4798$0 , \port$4804$0 , \port$4810$0 , \port$4816$0 , \port$4822$0 , \port$4828$0 , \port$4834$0 
-, \port$4840$0 , \port$4846$0 , \port$4852$0 , \port$4858$0 , \port$4864$0 , \port$4870$0 , \port$4876$0 , refused, fault__valid, fault__record, fault__port, alloc, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7538$0 , gone__0, \port$7618$0 , gone__1, \port$7698$0 
-, gone__2, \port$7778$0 , gone__3, \port$7858$0 , gone__4, \port$7938$0 , gone__5, \port$8018$0 , gone__6, \port$8098$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12987$0 , fault_pending, alloc_given, used, owned, limit
-, borrowed, filled, \refused$171 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, dying, armed, fired, waiting, epoch, locked, fault__address, record, tag_row, block
-, account, \own$105 , \other$106 , core, lane, \good$109 , error, data, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3
+module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2683$0 , \port$4707$0 , settled, \port$4755$0 , \port$4761$0 , \port$4767$0 , \port$4773$0 , \port$4779$0 , \port$4785$0 , \port$4791$0 , \port$4797$0 , \port$4803$0 
+, \port$4809$0 , \port$4815$0 , \port$4821$0 , \port$4827$0 , \port$4833$0 , \port$4839$0 , \port$4845$0 , refused, fault__valid, fault__record, fault__port, alloc, data, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$7507$0 , gone__0, \port$7587$0 , gone__1
+, \port$7667$0 , gone__2, \port$7747$0 , gone__3, \port$7827$0 , gone__4, \port$7907$0 , gone__5, \port$7987$0 , gone__6, \port$8067$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$12956$0 , fault_pending, alloc_given, used, owned
+, limit, borrowed, filled, \refused$142 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, dying, armed, fired, waiting, epoch, locked, fault__address, record, tag_row
+, block, account, \own$108 , \other$109 , core, lane, \good$163 , error, tails__0, firsts__0, heads__0, rx_results__0, tails__1, firsts__1, heads__1, rx_results__1, tails__2, firsts__2, heads__2, rx_results__2, tails__3
 , firsts__3, heads__3, rx_results__3, tails__4, firsts__4, heads__4, rx_results__4, tails__5, firsts__5, heads__5, rx_results__5, tails__6, firsts__6, heads__6, rx_results__6, tails__7, firsts__7, heads__7, rx_results__7, requests__0__payload, requests__1__payload
 , requests__2__payload, requests__3__payload, fault_write, fault_read, fault_enable, holding, holding_other, holding_tag, rights, alloc_block, clean, dirty, orphans, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$42  = 0;
@@ -52077,196 +52101,196 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [5:0] \$2366 ;
   wire [2:0] \$2367 ;
   wire [1:0] \$2368 ;
-  wire \$2369 ;
+  wire [4:0] \$2369 ;
   wire \$237 ;
-  wire [15:0] \$2370 ;
-  wire [17:0] \$2371 ;
-  wire [25:0] \$2372 ;
-  wire [31:0] \$2373 ;
-  wire [31:0] \$2374 ;
-  wire [31:0] \$2375 ;
-  wire [31:0] \$2376 ;
-  wire [31:0] \$2377 ;
-  wire [7:0] \$2378 ;
-  wire [31:0] \$2379 ;
+  wire [4:0] \$2370 ;
+  wire [4:0] \$2371 ;
+  wire [4:0] \$2372 ;
+  wire [4:0] \$2373 ;
+  wire [4:0] \$2374 ;
+  wire [4:0] \$2375 ;
+  wire [4:0] \$2376 ;
+  wire [4:0] \$2377 ;
+  wire [4:0] \$2378 ;
+  wire [4:0] \$2379 ;
   wire [16:0] \$238 ;
-  wire [31:0] \$2380 ;
-  wire [31:0] \$2381 ;
-  wire [31:0] \$2382 ;
-  wire [10:0] \$2383 ;
-  wire [23:0] \$2384 ;
-  wire [31:0] \$2385 ;
-  wire [31:0] \$2386 ;
-  wire [3:0] \$2387 ;
-  wire [3:0] \$2388 ;
-  wire [3:0] \$2389 ;
+  wire [4:0] \$2380 ;
+  wire [4:0] \$2381 ;
+  wire [4:0] \$2382 ;
+  wire [5:0] \$2383 ;
+  wire [4:0] \$2384 ;
+  wire [4:0] \$2385 ;
+  wire [4:0] \$2386 ;
+  wire [4:0] \$2387 ;
+  wire [4:0] \$2388 ;
+  wire [4:0] \$2389 ;
   wire \$239 ;
-  wire [3:0] \$2390 ;
-  wire [3:0] \$2391 ;
-  wire [3:0] \$2392 ;
-  wire [3:0] \$2393 ;
-  wire [3:0] \$2394 ;
-  wire [3:0] \$2395 ;
-  wire [3:0] \$2396 ;
-  wire [3:0] \$2397 ;
-  wire [3:0] \$2398 ;
-  wire [3:0] \$2399 ;
+  wire [4:0] \$2390 ;
+  wire [4:0] \$2391 ;
+  wire [4:0] \$2392 ;
+  wire [4:0] \$2393 ;
+  wire [4:0] \$2394 ;
+  wire [4:0] \$2395 ;
+  wire [4:0] \$2396 ;
+  wire [4:0] \$2397 ;
+  wire [5:0] \$2398 ;
+  wire [20:0] \$2399 ;
   wire \$24 ;
   wire [16:0] \$240 ;
-  wire [3:0] \$2400 ;
-  wire [1:0] \$2401 ;
-  wire [31:0] \$2402 ;
+  wire [31:0] \$2400 ;
+  wire [31:0] \$2401 ;
+  wire [22:0] \$2402 ;
   wire [31:0] \$2403 ;
-  wire [8:0] \$2404 ;
-  wire [1:0] \$2405 ;
-  wire [1:0] \$2406 ;
-  wire [1:0] \$2407 ;
-  wire [1:0] \$2408 ;
+  wire [31:0] \$2404 ;
+  wire [10:0] \$2405 ;
+  wire [23:0] \$2406 ;
+  wire [31:0] \$2407 ;
+  wire [31:0] \$2408 ;
   wire [1:0] \$2409 ;
   wire \$241 ;
   wire [1:0] \$2410 ;
   wire [1:0] \$2411 ;
-  wire \$2412 ;
+  wire [1:0] \$2412 ;
   wire [1:0] \$2413 ;
   wire [1:0] \$2414 ;
   wire [1:0] \$2415 ;
-  wire [1:0] \$2416 ;
-  wire [1:0] \$2417 ;
-  wire [1:0] \$2418 ;
-  wire [1:0] \$2419 ;
+  wire [9:0] \$2416 ;
+  wire \$2417 ;
+  wire \$2418 ;
+  wire \$2419 ;
   wire [16:0] \$242 ;
   wire \$2420 ;
   wire \$2421 ;
-  wire [9:0] \$2422 ;
-  wire [10:0] \$2423 ;
-  wire [31:0] \$2424 ;
-  wire [31:0] \$2425 ;
-  wire [31:0] \$2426 ;
-  wire [4:0] \$2427 ;
-  wire [4:0] \$2428 ;
-  wire [4:0] \$2429 ;
+  wire \$2422 ;
+  wire \$2423 ;
+  wire [10:0] \$2424 ;
+  wire \$2425 ;
+  wire \$2426 ;
+  wire \$2427 ;
+  wire \$2428 ;
+  wire \$2429 ;
   wire \$243 ;
-  wire [4:0] \$2430 ;
-  wire [4:0] \$2431 ;
-  wire [4:0] \$2432 ;
-  wire [4:0] \$2433 ;
-  wire [4:0] \$2434 ;
-  wire [4:0] \$2435 ;
-  wire [4:0] \$2436 ;
-  wire [4:0] \$2437 ;
-  wire [4:0] \$2438 ;
-  wire [4:0] \$2439 ;
+  wire \$2430 ;
+  wire \$2431 ;
+  wire [11:0] \$2432 ;
+  wire \$2433 ;
+  wire \$2434 ;
+  wire \$2435 ;
+  wire \$2436 ;
+  wire \$2437 ;
+  wire \$2438 ;
+  wire \$2439 ;
   wire [16:0] \$244 ;
-  wire [4:0] \$2440 ;
-  wire [5:0] \$2441 ;
-  wire [4:0] \$2442 ;
-  wire [4:0] \$2443 ;
-  wire [4:0] \$2444 ;
-  wire [4:0] \$2445 ;
-  wire [4:0] \$2446 ;
-  wire [4:0] \$2447 ;
-  wire [4:0] \$2448 ;
-  wire [4:0] \$2449 ;
+  wire [3:0] \$2440 ;
+  wire [3:0] \$2441 ;
+  wire [3:0] \$2442 ;
+  wire [3:0] \$2443 ;
+  wire [3:0] \$2444 ;
+  wire [3:0] \$2445 ;
+  wire [3:0] \$2446 ;
+  wire [3:0] \$2447 ;
+  wire [3:0] \$2448 ;
+  wire [3:0] \$2449 ;
   wire \$245 ;
-  wire [4:0] \$2450 ;
-  wire [4:0] \$2451 ;
-  wire [4:0] \$2452 ;
-  wire [4:0] \$2453 ;
-  wire [4:0] \$2454 ;
-  wire [4:0] \$2455 ;
-  wire [5:0] \$2456 ;
-  wire [20:0] \$2457 ;
-  wire [31:0] \$2458 ;
-  wire [31:0] \$2459 ;
+  wire [3:0] \$2450 ;
+  wire [3:0] \$2451 ;
+  wire [3:0] \$2452 ;
+  wire [3:0] \$2453 ;
+  wire \$2454 ;
+  wire \$2455 ;
+  wire [3:0] \$2456 ;
+  wire [3:0] \$2457 ;
+  wire [3:0] \$2458 ;
+  wire [3:0] \$2459 ;
   wire [16:0] \$246 ;
-  wire [31:0] \$2460 ;
-  wire [22:0] \$2461 ;
-  wire [31:0] \$2462 ;
-  wire [31:0] \$2463 ;
-  wire [31:0] \$2464 ;
-  wire [31:0] \$2465 ;
-  wire [31:0] \$2466 ;
-  wire [31:0] \$2467 ;
-  wire [31:0] \$2468 ;
-  wire [31:0] \$2469 ;
+  wire [3:0] \$2460 ;
+  wire [3:0] \$2461 ;
+  wire [3:0] \$2462 ;
+  wire [3:0] \$2463 ;
+  wire [3:0] \$2464 ;
+  wire [3:0] \$2465 ;
+  wire [3:0] \$2466 ;
+  wire [3:0] \$2467 ;
+  wire [3:0] \$2468 ;
+  wire [3:0] \$2469 ;
   wire \$247 ;
-  wire [10:0] \$2470 ;
-  wire [23:0] \$2471 ;
-  wire [31:0] \$2472 ;
+  wire [4:0] \$2470 ;
+  wire [4:0] \$2471 ;
+  wire [20:0] \$2472 ;
   wire [31:0] \$2473 ;
   wire [31:0] \$2474 ;
-  wire [31:0] \$2475 ;
-  wire [31:0] \$2476 ;
-  wire [31:0] \$2477 ;
-  wire [31:0] \$2478 ;
-  wire [31:0] \$2479 ;
+  wire [4:0] \$2475 ;
+  wire [4:0] \$2476 ;
+  wire [4:0] \$2477 ;
+  wire [4:0] \$2478 ;
+  wire [4:0] \$2479 ;
   wire [16:0] \$248 ;
-  wire [7:0] \$2480 ;
-  wire [31:0] \$2481 ;
-  wire [31:0] \$2482 ;
-  wire [7:0] \$2483 ;
-  wire [31:0] \$2484 ;
-  wire [31:0] \$2485 ;
-  wire [7:0] \$2486 ;
-  wire [31:0] \$2487 ;
-  wire [31:0] \$2488 ;
-  wire [7:0] \$2489 ;
+  wire [4:0] \$2480 ;
+  wire [4:0] \$2481 ;
+  wire [4:0] \$2482 ;
+  wire [4:0] \$2483 ;
+  wire [4:0] \$2484 ;
+  wire [4:0] \$2485 ;
+  wire [4:0] \$2486 ;
+  wire [4:0] \$2487 ;
+  wire [4:0] \$2488 ;
+  wire [5:0] \$2489 ;
   wire \$249 ;
-  wire [31:0] \$2490 ;
-  wire [31:0] \$2491 ;
-  wire [7:0] \$2492 ;
-  wire [31:0] \$2493 ;
-  wire [31:0] \$2494 ;
-  wire [8:0] \$2495 ;
-  wire [31:0] \$2496 ;
-  wire [31:0] \$2497 ;
-  wire [31:0] \$2498 ;
-  wire [31:0] \$2499 ;
+  wire [4:0] \$2490 ;
+  wire [4:0] \$2491 ;
+  wire [4:0] \$2492 ;
+  wire [4:0] \$2493 ;
+  wire [4:0] \$2494 ;
+  wire [4:0] \$2495 ;
+  wire [4:0] \$2496 ;
+  wire [4:0] \$2497 ;
+  wire [4:0] \$2498 ;
+  wire [4:0] \$2499 ;
   wire \$25 ;
   wire [16:0] \$250 ;
-  wire [31:0] \$2500 ;
-  wire [1:0] \$2501 ;
-  wire [1:0] \$2502 ;
-  wire [1:0] \$2503 ;
-  wire [1:0] \$2504 ;
-  wire [1:0] \$2505 ;
-  wire [1:0] \$2506 ;
-  wire [1:0] \$2507 ;
-  wire [9:0] \$2508 ;
-  wire \$2509 ;
+  wire [4:0] \$2500 ;
+  wire [4:0] \$2501 ;
+  wire [4:0] \$2502 ;
+  wire [4:0] \$2503 ;
+  wire [5:0] \$2504 ;
+  wire [20:0] \$2505 ;
+  wire [31:0] \$2506 ;
+  wire [31:0] \$2507 ;
+  wire [22:0] \$2508 ;
+  wire [31:0] \$2509 ;
   wire \$251 ;
-  wire \$2510 ;
-  wire \$2511 ;
-  wire \$2512 ;
-  wire \$2513 ;
-  wire \$2514 ;
-  wire \$2515 ;
-  wire [10:0] \$2516 ;
-  wire \$2517 ;
-  wire \$2518 ;
-  wire \$2519 ;
+  wire [31:0] \$2510 ;
+  wire [22:0] \$2511 ;
+  wire [31:0] \$2512 ;
+  wire [31:0] \$2513 ;
+  wire [7:0] \$2514 ;
+  wire [10:0] \$2515 ;
+  wire [15:0] \$2516 ;
+  wire [18:0] \$2517 ;
+  wire [22:0] \$2518 ;
+  wire [23:0] \$2519 ;
   wire [16:0] \$252 ;
-  wire \$2520 ;
-  wire \$2521 ;
+  wire [31:0] \$2520 ;
+  wire [31:0] \$2521 ;
   wire \$2522 ;
-  wire \$2523 ;
-  wire [11:0] \$2524 ;
-  wire \$2525 ;
-  wire \$2526 ;
-  wire \$2527 ;
-  wire \$2528 ;
-  wire \$2529 ;
+  wire [15:0] \$2523 ;
+  wire [17:0] \$2524 ;
+  wire [25:0] \$2525 ;
+  wire [31:0] \$2526 ;
+  wire [31:0] \$2527 ;
+  wire [31:0] \$2528 ;
+  wire [31:0] \$2529 ;
   wire \$253 ;
-  wire \$2530 ;
-  wire \$2531 ;
-  wire [3:0] \$2532 ;
-  wire [3:0] \$2533 ;
-  wire [3:0] \$2534 ;
-  wire [3:0] \$2535 ;
-  wire [3:0] \$2536 ;
-  wire [3:0] \$2537 ;
-  wire [3:0] \$2538 ;
-  wire [3:0] \$2539 ;
+  wire [31:0] \$2530 ;
+  wire [7:0] \$2531 ;
+  wire [31:0] \$2532 ;
+  wire [31:0] \$2533 ;
+  wire [31:0] \$2534 ;
+  wire [31:0] \$2535 ;
+  wire [10:0] \$2536 ;
+  wire [23:0] \$2537 ;
+  wire [31:0] \$2538 ;
+  wire [31:0] \$2539 ;
   wire [16:0] \$254 ;
   wire [3:0] \$2540 ;
   wire [3:0] \$2541 ;
@@ -52274,8 +52298,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [3:0] \$2543 ;
   wire [3:0] \$2544 ;
   wire [3:0] \$2545 ;
-  wire \$2546 ;
-  wire \$2547 ;
+  wire [3:0] \$2546 ;
+  wire [3:0] \$2547 ;
   wire [3:0] \$2548 ;
   wire [3:0] \$2549 ;
   wire \$255 ;
@@ -52283,82 +52307,82 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [3:0] \$2551 ;
   wire [3:0] \$2552 ;
   wire [3:0] \$2553 ;
-  wire [3:0] \$2554 ;
-  wire [3:0] \$2555 ;
-  wire [3:0] \$2556 ;
-  wire [3:0] \$2557 ;
-  wire [3:0] \$2558 ;
-  wire [3:0] \$2559 ;
+  wire [1:0] \$2554 ;
+  wire [31:0] \$2555 ;
+  wire [31:0] \$2556 ;
+  wire [8:0] \$2557 ;
+  wire [1:0] \$2558 ;
+  wire [1:0] \$2559 ;
   wire [16:0] \$256 ;
-  wire [3:0] \$2560 ;
-  wire [3:0] \$2561 ;
-  wire [4:0] \$2562 ;
-  wire [4:0] \$2563 ;
-  wire [20:0] \$2564 ;
-  wire [31:0] \$2565 ;
-  wire [31:0] \$2566 ;
-  wire [31:0] \$2567 ;
-  wire [31:0] \$2568 ;
-  wire [7:0] \$2569 ;
+  wire [1:0] \$2560 ;
+  wire [1:0] \$2561 ;
+  wire [1:0] \$2562 ;
+  wire [1:0] \$2563 ;
+  wire [1:0] \$2564 ;
+  wire \$2565 ;
+  wire [1:0] \$2566 ;
+  wire [1:0] \$2567 ;
+  wire [1:0] \$2568 ;
+  wire [1:0] \$2569 ;
   wire \$257 ;
-  wire [31:0] \$2570 ;
-  wire [31:0] \$2571 ;
-  wire [4:0] \$2572 ;
-  wire [4:0] \$2573 ;
-  wire [4:0] \$2574 ;
-  wire [4:0] \$2575 ;
-  wire [4:0] \$2576 ;
-  wire [4:0] \$2577 ;
-  wire [4:0] \$2578 ;
-  wire [4:0] \$2579 ;
+  wire [1:0] \$2570 ;
+  wire [1:0] \$2571 ;
+  wire [1:0] \$2572 ;
+  wire \$2573 ;
+  wire \$2574 ;
+  wire [9:0] \$2575 ;
+  wire [10:0] \$2576 ;
+  wire [31:0] \$2577 ;
+  wire [31:0] \$2578 ;
+  wire [31:0] \$2579 ;
   wire [16:0] \$258 ;
-  wire [4:0] \$2580 ;
-  wire [4:0] \$2581 ;
-  wire [4:0] \$2582 ;
-  wire [4:0] \$2583 ;
-  wire [4:0] \$2584 ;
-  wire [4:0] \$2585 ;
-  wire [5:0] \$2586 ;
-  wire [4:0] \$2587 ;
-  wire [4:0] \$2588 ;
-  wire [4:0] \$2589 ;
+  wire [31:0] \$2580 ;
+  wire [31:0] \$2581 ;
+  wire [31:0] \$2582 ;
+  wire [31:0] \$2583 ;
+  wire [31:0] \$2584 ;
+  wire [31:0] \$2585 ;
+  wire [31:0] \$2586 ;
+  wire [31:0] \$2587 ;
+  wire [31:0] \$2588 ;
+  wire [31:0] \$2589 ;
   wire \$259 ;
-  wire [4:0] \$2590 ;
-  wire [4:0] \$2591 ;
-  wire [4:0] \$2592 ;
-  wire [4:0] \$2593 ;
-  wire [4:0] \$2594 ;
-  wire [4:0] \$2595 ;
-  wire [4:0] \$2596 ;
-  wire [4:0] \$2597 ;
-  wire [4:0] \$2598 ;
-  wire [4:0] \$2599 ;
+  wire [31:0] \$2590 ;
+  wire [31:0] \$2591 ;
+  wire [7:0] \$2592 ;
+  wire [31:0] \$2593 ;
+  wire [31:0] \$2594 ;
+  wire [7:0] \$2595 ;
+  wire [31:0] \$2596 ;
+  wire [31:0] \$2597 ;
+  wire [7:0] \$2598 ;
+  wire [31:0] \$2599 ;
   wire \$26 ;
   wire [16:0] \$260 ;
-  wire [4:0] \$2600 ;
-  wire [5:0] \$2601 ;
-  wire [20:0] \$2602 ;
+  wire [31:0] \$2600 ;
+  wire [7:0] \$2601 ;
+  wire [31:0] \$2602 ;
   wire [31:0] \$2603 ;
-  wire [31:0] \$2604 ;
-  wire [22:0] \$2605 ;
+  wire [7:0] \$2604 ;
+  wire [31:0] \$2605 ;
   wire [31:0] \$2606 ;
-  wire [31:0] \$2607 ;
-  wire [22:0] \$2608 ;
+  wire [8:0] \$2607 ;
+  wire [31:0] \$2608 ;
   wire [31:0] \$2609 ;
   wire \$261 ;
   wire [31:0] \$2610 ;
-  wire [22:0] \$2611 ;
+  wire [31:0] \$2611 ;
   wire [31:0] \$2612 ;
   wire [31:0] \$2613 ;
   wire [31:0] \$2614 ;
-  wire [31:0] \$2615 ;
-  wire [7:0] \$2616 ;
-  wire [10:0] \$2617 ;
-  wire [15:0] \$2618 ;
-  wire [18:0] \$2619 ;
+  wire [7:0] \$2615 ;
+  wire [31:0] \$2616 ;
+  wire [31:0] \$2617 ;
+  wire [22:0] \$2618 ;
+  wire [31:0] \$2619 ;
   wire [16:0] \$262 ;
-  wire [22:0] \$2620 ;
-  wire [23:0] \$2621 ;
+  wire [31:0] \$2620 ;
+  wire [31:0] \$2621 ;
   wire [31:0] \$2622 ;
   wire [31:0] \$2623 ;
   wire [31:0] \$2624 ;
@@ -52368,34 +52392,34 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [31:0] \$2628 ;
   wire [31:0] \$2629 ;
   wire \$263 ;
-  wire [31:0] \$2630 ;
-  wire [9:0] \$2631 ;
+  wire [9:0] \$2630 ;
+  wire [31:0] \$2631 ;
   wire [31:0] \$2632 ;
   wire [31:0] \$2633 ;
   wire [31:0] \$2634 ;
   wire [31:0] \$2635 ;
-  wire [31:0] \$2636 ;
-  wire [9:0] \$2637 ;
+  wire [9:0] \$2636 ;
+  wire [31:0] \$2637 ;
   wire [31:0] \$2638 ;
   wire [31:0] \$2639 ;
   wire [16:0] \$264 ;
   wire [31:0] \$2640 ;
   wire [31:0] \$2641 ;
   wire [31:0] \$2642 ;
-  wire [31:0] \$2643 ;
-  reg [3:0] \$2644 ;
-  reg [45:0] \$2645 ;
-  reg [3:0] \$2646 ;
-  reg [45:0] \$2647 ;
+  reg [3:0] \$2643 ;
+  reg [45:0] \$2644 ;
+  reg [3:0] \$2645 ;
+  reg [45:0] \$2646 ;
+  reg [3:0] \$2647 ;
   reg [3:0] \$2648 ;
-  reg [3:0] \$2649 ;
+  reg \$2649 ;
   wire \$265 ;
   reg \$2650 ;
   reg \$2651 ;
   reg \$2652 ;
   reg \$2653 ;
-  reg \$2654 ;
-  reg [31:0] \$2655 ;
+  reg [31:0] \$2654 ;
+  reg \$2655 ;
   reg \$2656 ;
   reg \$2657 ;
   reg \$2658 ;
@@ -52438,17 +52462,17 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   reg \$2691 ;
   reg \$2692 ;
   reg \$2693 ;
-  reg \$2694 ;
-  reg [3:0] \$2695 ;
-  reg [2:0] \$2696 ;
-  reg [5:0] \$2697 ;
+  reg [3:0] \$2694 ;
+  reg [2:0] \$2695 ;
+  reg [5:0] \$2696 ;
+  reg [2:0] \$2697 ;
   reg [2:0] \$2698 ;
   reg [2:0] \$2699 ;
   wire \$27 ;
   wire [16:0] \$270 ;
-  reg [2:0] \$2700 ;
-  reg [1:0] \$2701 ;
-  reg \$2702 ;
+  reg [1:0] \$2700 ;
+  reg \$2701 ;
+  reg [31:0] \$2702 ;
   reg \$2703 ;
   reg \$2704 ;
   reg [31:0] \$2705 ;
@@ -53304,15 +53328,17 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [16:0] \chosen.offset ;
   wire [3:0] \chosen.strobes ;
   wire [2:0] \chosen.vm ;
+  reg [31:0] chosen_word = 32'd0;
   input [6:0] clean;
   wire [6:0] clean;
   input clk;
   wire clk;
   wire closed;
+  reg [31:0] computed_word = 32'd0;
   output [1:0] core;
   reg [1:0] core = 2'h0;
   output [31:0] data;
-  reg [31:0] data = 32'd0;
+  wire [31:0] data;
   input [6:0] dirty;
   wire [6:0] dirty;
   input [7:0] doorbells;
@@ -53379,8 +53405,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   input [4:0] gone__7;
   wire [4:0] gone__7;
   wire good;
-  output \good$109 ;
-  reg \good$109  = 1'h0;
+  output \good$163 ;
+  reg \good$163  = 1'h0;
   wire [3:0] grant;
   wire [23:0] head;
   wire [7:0] \head.generation ;
@@ -53505,11 +53531,11 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   input [6:0] orphans;
   wire [6:0] orphans;
   reg [2:0] other;
-  output [2:0] \other$106 ;
-  reg [2:0] \other$106  = 3'h0;
+  output [2:0] \other$109 ;
+  reg [2:0] \other$109  = 3'h0;
   reg [2:0] own;
-  output [2:0] \own$105 ;
-  reg [2:0] \own$105  = 3'h0;
+  output [2:0] \own$108 ;
+  reg [2:0] \own$108  = 3'h0;
   input [7:0] own_generation;
   wire [7:0] own_generation;
   input [6:0] owned;
@@ -53518,66 +53544,66 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [7:0] permits;
   input permitted;
   wire permitted;
-  input [11:0] \port$12987$0 ;
-  wire [11:0] \port$12987$0 ;
-  input [3:0] \port$2731$0 ;
-  wire [3:0] \port$2731$0 ;
-  input [13:0] \port$4738$0 ;
-  wire [13:0] \port$4738$0 ;
-  output \port$4786$0 ;
-  wire \port$4786$0 ;
-  output \port$4792$0 ;
-  wire \port$4792$0 ;
-  output \port$4798$0 ;
-  wire \port$4798$0 ;
-  output \port$4804$0 ;
-  wire \port$4804$0 ;
-  output \port$4810$0 ;
-  wire \port$4810$0 ;
-  output \port$4816$0 ;
-  wire \port$4816$0 ;
-  output \port$4822$0 ;
-  wire \port$4822$0 ;
-  output \port$4828$0 ;
-  wire \port$4828$0 ;
-  output \port$4834$0 ;
-  wire \port$4834$0 ;
-  output \port$4840$0 ;
-  wire \port$4840$0 ;
-  output \port$4846$0 ;
-  wire \port$4846$0 ;
-  output \port$4852$0 ;
-  wire \port$4852$0 ;
-  output \port$4858$0 ;
-  wire \port$4858$0 ;
-  output \port$4864$0 ;
-  wire \port$4864$0 ;
-  output \port$4870$0 ;
-  wire \port$4870$0 ;
-  output \port$4876$0 ;
-  wire \port$4876$0 ;
-  input [9:0] \port$7538$0 ;
-  wire [9:0] \port$7538$0 ;
-  input [9:0] \port$7618$0 ;
-  wire [9:0] \port$7618$0 ;
-  input [9:0] \port$7698$0 ;
-  wire [9:0] \port$7698$0 ;
-  input [9:0] \port$7778$0 ;
-  wire [9:0] \port$7778$0 ;
-  input [9:0] \port$7858$0 ;
-  wire [9:0] \port$7858$0 ;
-  input [9:0] \port$7938$0 ;
-  wire [9:0] \port$7938$0 ;
-  input [9:0] \port$8018$0 ;
-  wire [9:0] \port$8018$0 ;
-  input [9:0] \port$8098$0 ;
-  wire [9:0] \port$8098$0 ;
+  input [11:0] \port$12956$0 ;
+  wire [11:0] \port$12956$0 ;
+  input [3:0] \port$2683$0 ;
+  wire [3:0] \port$2683$0 ;
+  input [13:0] \port$4707$0 ;
+  wire [13:0] \port$4707$0 ;
+  output \port$4755$0 ;
+  wire \port$4755$0 ;
+  output \port$4761$0 ;
+  wire \port$4761$0 ;
+  output \port$4767$0 ;
+  wire \port$4767$0 ;
+  output \port$4773$0 ;
+  wire \port$4773$0 ;
+  output \port$4779$0 ;
+  wire \port$4779$0 ;
+  output \port$4785$0 ;
+  wire \port$4785$0 ;
+  output \port$4791$0 ;
+  wire \port$4791$0 ;
+  output \port$4797$0 ;
+  wire \port$4797$0 ;
+  output \port$4803$0 ;
+  wire \port$4803$0 ;
+  output \port$4809$0 ;
+  wire \port$4809$0 ;
+  output \port$4815$0 ;
+  wire \port$4815$0 ;
+  output \port$4821$0 ;
+  wire \port$4821$0 ;
+  output \port$4827$0 ;
+  wire \port$4827$0 ;
+  output \port$4833$0 ;
+  wire \port$4833$0 ;
+  output \port$4839$0 ;
+  wire \port$4839$0 ;
+  output \port$4845$0 ;
+  wire \port$4845$0 ;
+  input [9:0] \port$7507$0 ;
+  wire [9:0] \port$7507$0 ;
+  input [9:0] \port$7587$0 ;
+  wire [9:0] \port$7587$0 ;
+  input [9:0] \port$7667$0 ;
+  wire [9:0] \port$7667$0 ;
+  input [9:0] \port$7747$0 ;
+  wire [9:0] \port$7747$0 ;
+  input [9:0] \port$7827$0 ;
+  wire [9:0] \port$7827$0 ;
+  input [9:0] \port$7907$0 ;
+  wire [9:0] \port$7907$0 ;
+  input [9:0] \port$7987$0 ;
+  wire [9:0] \port$7987$0 ;
+  input [9:0] \port$8067$0 ;
+  wire [9:0] \port$8067$0 ;
   output [3:0] record;
   reg [3:0] record = 4'h0;
   output [3:0] refused;
   wire [3:0] refused;
-  input [7:0] \refused$171 ;
-  wire [7:0] \refused$171 ;
+  input [7:0] \refused$142 ;
+  wire [7:0] \refused$142 ;
   wire [3:0] request;
   input [45:0] requests__0__payload;
   wire [45:0] requests__0__payload;
@@ -53875,6 +53901,7 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$147  = \$146  & good;
   assign \$148  = state != 2'h3;
   assign alloc = \$147  & \$148 ;
+  assign data = chosen_word | computed_word;
   assign \$149  = requests__0__payload & { requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready };
   assign \$150  = requests__1__payload & { requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready };
   assign \$151  = \$149  | \$150 ;
@@ -55412,404 +55439,405 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2364  = ~ \$2363 ;
   assign \$2365  = \$2362  & \$2364 ;
   assign \$2367  = chosen[35] ? chosen[24:22] : chosen[40:38];
-  assign \$2369  = ~ good;
-  assign \$2370  = { 13'h0000, _request[40:38] } | { own_generation, 8'h00 };
-  assign \$2371  = { 2'h0, \$2370  } | { state, 16'h0000 };
-  assign \$2372  = { 8'h00, \$2371  } | { fault__port, 24'h000000 };
-  assign \$2373  = { 6'h00, \$2372  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
-  assign \$2374  = epoch & { hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch };
-  assign \$2375  = \$2373  | \$2374 ;
-  assign \$2376  = { 25'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
-  assign \$2377  = \$2375  | \$2376 ;
-  assign \$2379  = { 24'h000000, \$2378  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
-  assign \$2380  = \$2377  | \$2379 ;
-  assign \$2381  = { 25'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
-  assign \$2382  = \$2380  | \$2381 ;
-  assign \$2383  = { 8'h00, \port$4738$0 [2:0] } | { \port$4738$0 [5:3], 8'h00 };
-  assign \$2384  = { 13'h0000, \$2383  } | { \port$4738$0 [13:6], 16'h0000 };
-  assign \$2385  = { 8'h00, \$2384  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
-  assign \$2386  = \$2382  | \$2385 ;
-  assign \$2387  = _request[38] ? rx_results__7 : rx_results__6;
-  assign \$2388  = _request[38] ? rx_results__5 : rx_results__4;
-  assign \$2389  = _request[39] ? \$2387  : \$2388 ;
-  assign \$2390  = _request[38] ? rx_results__3 : rx_results__2;
-  assign \$2391  = _request[38] ? rx_results__1 : rx_results__0;
-  assign \$2392  = _request[39] ? \$2390  : \$2391 ;
-  assign \$2393  = _request[40] ? \$2389  : \$2392 ;
-  assign \$2394  = _request[38] ? rx_results__7 : rx_results__6;
-  assign \$2395  = _request[38] ? rx_results__5 : rx_results__4;
-  assign \$2396  = _request[39] ? \$2394  : \$2395 ;
-  assign \$2397  = _request[38] ? rx_results__3 : rx_results__2;
-  assign \$2398  = _request[38] ? rx_results__1 : rx_results__0;
-  assign \$2399  = _request[39] ? \$2397  : \$2398 ;
-  assign \$2400  = _request[40] ? \$2396  : \$2399 ;
-  assign \$2401  = lane ? \$2393 [3:2] : \$2400 [1:0];
-  assign \$2402  = { 30'h00000000, \$2401  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
-  assign \$2403  = \$2386  | \$2402 ;
-  assign \$2405  = \other$106 [0] ? states__7 : states__6;
-  assign \$2406  = \other$106 [0] ? states__5 : states__4;
-  assign \$2407  = \other$106 [1] ? \$2405  : \$2406 ;
-  assign \$2408  = \other$106 [0] ? states__3 : states__2;
-  assign \$2409  = \other$106 [0] ? states__1 : states__0;
-  assign \$2410  = \other$106 [1] ? \$2408  : \$2409 ;
-  assign \$2411  = \other$106 [2] ? \$2407  : \$2410 ;
-  assign \$2412  = \$2411  == 1'h1;
-  assign \$2413  = \other$106 [0] ? states__7 : states__6;
-  assign \$2414  = \other$106 [0] ? states__5 : states__4;
-  assign \$2415  = \other$106 [1] ? \$2413  : \$2414 ;
-  assign \$2416  = \other$106 [0] ? states__3 : states__2;
-  assign \$2417  = \other$106 [0] ? states__1 : states__0;
-  assign \$2418  = \other$106 [1] ? \$2416  : \$2417 ;
-  assign \$2419  = \other$106 [2] ? \$2415  : \$2418 ;
-  assign \$2420  = \$2419  == 2'h2;
-  assign \$2421  = \$2412  | \$2420 ;
-  assign \$2422  = { 1'h0, \$2404  } | { \$2421 , 9'h000 };
-  assign \$2423  = { 1'h0, \$2422  } | { acknowledged, 10'h000 };
-  assign \$2424  = { 21'h000000, \$2423  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$2425  = \$2424  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
-  assign \$2426  = \$2403  | \$2425 ;
-  assign \$2427  = \other$106 [0] ? gone__7 : gone__6;
-  assign \$2428  = \other$106 [0] ? gone__5 : gone__4;
-  assign \$2429  = \other$106 [1] ? \$2427  : \$2428 ;
-  assign \$2430  = \other$106 [0] ? gone__3 : gone__2;
-  assign \$2431  = \other$106 [0] ? gone__1 : gone__0;
-  assign \$2432  = \other$106 [1] ? \$2430  : \$2431 ;
-  assign \$2433  = \other$106 [2] ? \$2429  : \$2432 ;
-  assign \$2434  = \other$106 [0] ? \port$8098$0 [9:5] : \port$8018$0 [9:5];
-  assign \$2435  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7858$0 [9:5];
-  assign \$2436  = \other$106 [1] ? \$2434  : \$2435 ;
-  assign \$2437  = \other$106 [0] ? \port$7778$0 [9:5] : \port$7698$0 [9:5];
-  assign \$2438  = \other$106 [0] ? \port$7618$0 [9:5] : \port$7538$0 [9:5];
-  assign \$2439  = \other$106 [1] ? \$2437  : \$2438 ;
-  assign \$2440  = \other$106 [2] ? \$2436  : \$2439 ;
-  assign \$2441  = \$2433  - \$2440 ;
-  assign \$2442  = \other$106 [0] ? \port$8098$0 [4:0] : \port$8018$0 [4:0];
-  assign \$2443  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7858$0 [4:0];
-  assign \$2444  = \other$106 [1] ? \$2442  : \$2443 ;
-  assign \$2445  = \other$106 [0] ? \port$7778$0 [4:0] : \port$7698$0 [4:0];
-  assign \$2446  = \other$106 [0] ? \port$7618$0 [4:0] : \port$7538$0 [4:0];
-  assign \$2447  = \other$106 [1] ? \$2445  : \$2446 ;
-  assign \$2448  = \other$106 [2] ? \$2444  : \$2447 ;
-  assign \$2449  = \other$106 [0] ? \port$8098$0 [9:5] : \port$8018$0 [9:5];
-  assign \$2450  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7858$0 [9:5];
-  assign \$2451  = \other$106 [1] ? \$2449  : \$2450 ;
-  assign \$2452  = \other$106 [0] ? \port$7778$0 [9:5] : \port$7698$0 [9:5];
-  assign \$2453  = \other$106 [0] ? \port$7618$0 [9:5] : \port$7538$0 [9:5];
-  assign \$2454  = \other$106 [1] ? \$2452  : \$2453 ;
-  assign \$2455  = \other$106 [2] ? \$2451  : \$2454 ;
-  assign \$2456  = \$2448  - \$2455 ;
-  assign \$2457  = { 16'h0000, \$2441 [4:0] } | { \$2456 [4:0], 16'h0000 };
-  assign \$2458  = { 11'h000, \$2457  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$2459  = \$2458  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
-  assign \$2460  = \$2426  | \$2459 ;
-  assign \$2461  = { 16'h0000, used } | { limit, 16'h0000 };
-  assign \$2462  = { 9'h000, \$2461  } & { hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota };
-  assign \$2463  = \$2460  | \$2462 ;
-  assign \$2465  = \$2464  & { alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given };
-  assign \$2466  = \$2465  & { hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc };
-  assign \$2467  = \$2463  | \$2466 ;
-  assign \$2468  = { 30'h00000000, settled } & { hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result };
-  assign \$2469  = \$2467  | \$2468 ;
-  assign \$2470  = { 8'h00, holding } | { holding_other, 8'h00 };
-  assign \$2471  = { 13'h0000, \$2470  } | { holding_tag, 16'h0000 };
-  assign \$2472  = { 8'h00, \$2471  } & { hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block };
-  assign \$2473  = \$2469  | \$2472 ;
-  assign \$2474  = epoch & { hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch };
-  assign \$2475  = \$2473  | \$2474 ;
-  assign \$2477  = \$2475  | \$2476 ;
-  assign \$2478  = { 27'h0000000, locked } & { hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock };
-  assign \$2479  = \$2477  | \$2478 ;
-  assign \$2481  = { 24'h000000, \$2480  } & { hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending };
-  assign \$2482  = \$2479  | \$2481 ;
-  assign \$2484  = { 24'h000000, \$2483  } & { hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable };
-  assign \$2485  = \$2482  | \$2484 ;
-  assign \$2487  = { 24'h000000, \$2486  } & { hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting };
-  assign \$2488  = \$2485  | \$2487 ;
-  assign \$2490  = { 24'h000000, \$2489  } & { hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm };
-  assign \$2491  = \$2488  | \$2490 ;
-  assign \$2493  = { 24'h000000, \$2492  } & { hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired };
-  assign \$2494  = \$2491  | \$2493 ;
-  assign \$2495  = { 8'h00, fault_pending[8] } | { fault_enable[8], 8'h00 };
-  assign \$2496  = { 23'h000000, \$2495  } & { hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray };
-  assign \$2497  = \$2494  | \$2496 ;
-  assign \$2498  = { 29'h00000000, \port$2731$0 [2:0] } | { \port$2731$0 [3], 31'h00000000 };
-  assign \$2499  = \$2498  & { hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident };
-  assign \$2500  = \$2497  | \$2499 ;
-  assign \$2501  = \other$106 [0] ? states__7 : states__6;
-  assign \$2502  = \other$106 [0] ? states__5 : states__4;
-  assign \$2503  = \other$106 [1] ? \$2501  : \$2502 ;
-  assign \$2504  = \other$106 [0] ? states__3 : states__2;
-  assign \$2505  = \other$106 [0] ? states__1 : states__0;
-  assign \$2506  = \other$106 [1] ? \$2504  : \$2505 ;
-  assign \$2507  = \other$106 [2] ? \$2503  : \$2506 ;
-  assign \$2509  = \other$106 [0] ? \refused$171 [7] : \refused$171 [6];
-  assign \$2510  = \other$106 [0] ? \refused$171 [5] : \refused$171 [4];
-  assign \$2511  = \other$106 [1] ? \$2509  : \$2510 ;
-  assign \$2512  = \other$106 [0] ? \refused$171 [3] : \refused$171 [2];
-  assign \$2513  = \other$106 [0] ? \refused$171 [1] : \refused$171 [0];
-  assign \$2514  = \other$106 [1] ? \$2512  : \$2513 ;
-  assign \$2515  = \other$106 [2] ? \$2511  : \$2514 ;
-  assign \$2516  = { 1'h0, \$2508  } | { \$2515 , 10'h000 };
-  assign \$2517  = \other$106 [0] ? dying[7] : dying[6];
-  assign \$2518  = \other$106 [0] ? dying[5] : dying[4];
-  assign \$2519  = \other$106 [1] ? \$2517  : \$2518 ;
-  assign \$2520  = \other$106 [0] ? dying[3] : dying[2];
-  assign \$2521  = \other$106 [0] ? dying[1] : dying[0];
-  assign \$2522  = \other$106 [1] ? \$2520  : \$2521 ;
-  assign \$2523  = \other$106 [2] ? \$2519  : \$2522 ;
-  assign \$2524  = { 1'h0, \$2516  } | { \$2523 , 11'h000 };
-  assign \$2525  = \other$106 [0] ? filled[7] : filled[6];
-  assign \$2526  = \other$106 [0] ? filled[5] : filled[4];
-  assign \$2527  = \other$106 [1] ? \$2525  : \$2526 ;
-  assign \$2528  = \other$106 [0] ? filled[3] : filled[2];
-  assign \$2529  = \other$106 [0] ? filled[1] : filled[0];
-  assign \$2530  = \other$106 [1] ? \$2528  : \$2529 ;
-  assign \$2531  = \other$106 [2] ? \$2527  : \$2530 ;
-  assign \$2532  = \other$106 [0] ? firsts__7 : firsts__6;
-  assign \$2533  = \other$106 [0] ? firsts__5 : firsts__4;
-  assign \$2534  = \other$106 [1] ? \$2532  : \$2533 ;
-  assign \$2535  = \other$106 [0] ? firsts__3 : firsts__2;
-  assign \$2536  = \other$106 [0] ? firsts__1 : firsts__0;
-  assign \$2537  = \other$106 [1] ? \$2535  : \$2536 ;
-  assign \$2538  = \other$106 [2] ? \$2534  : \$2537 ;
-  assign \$2539  = \other$106 [0] ? tails__7 : tails__6;
-  assign \$2540  = \other$106 [0] ? tails__5 : tails__4;
-  assign \$2541  = \other$106 [1] ? \$2539  : \$2540 ;
-  assign \$2542  = \other$106 [0] ? tails__3 : tails__2;
-  assign \$2543  = \other$106 [0] ? tails__1 : tails__0;
-  assign \$2544  = \other$106 [1] ? \$2542  : \$2543 ;
-  assign \$2545  = \other$106 [2] ? \$2541  : \$2544 ;
-  assign \$2546  = \$2538  == \$2545 ;
-  assign \$2547  = \$2531  & \$2546 ;
-  assign \$2548  = \other$106 [0] ? tails__7 : tails__6;
-  assign \$2549  = \other$106 [0] ? tails__5 : tails__4;
-  assign \$2550  = \other$106 [1] ? \$2548  : \$2549 ;
-  assign \$2551  = \other$106 [0] ? tails__3 : tails__2;
-  assign \$2552  = \other$106 [0] ? tails__1 : tails__0;
-  assign \$2553  = \other$106 [1] ? \$2551  : \$2552 ;
-  assign \$2554  = \other$106 [2] ? \$2550  : \$2553 ;
-  assign \$2555  = \other$106 [0] ? firsts__7 : firsts__6;
-  assign \$2556  = \other$106 [0] ? firsts__5 : firsts__4;
-  assign \$2557  = \other$106 [1] ? \$2555  : \$2556 ;
-  assign \$2558  = \other$106 [0] ? firsts__3 : firsts__2;
-  assign \$2559  = \other$106 [0] ? firsts__1 : firsts__0;
-  assign \$2560  = \other$106 [1] ? \$2558  : \$2559 ;
-  assign \$2561  = \other$106 [2] ? \$2557  : \$2560 ;
-  assign \$2562  = \$2554  - \$2561 ;
-  assign \$2563  = \$2547  ? 5'h10 : { 1'h0, \$2562 [3:0] };
-  assign \$2564  = { 9'h000, \$2524  } | { \$2563 , 16'h0000 };
-  assign \$2565  = { 11'h000, \$2564  } & { hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control };
-  assign \$2566  = \$2500  | \$2565 ;
-  assign \$2567  = { 24'h000000, generation } & { hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation };
-  assign \$2568  = \$2566  | \$2567 ;
-  assign \$2570  = { 24'h000000, \$2569  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
-  assign \$2571  = \$2568  | \$2570 ;
-  assign \$2572  = \other$106 [0] ? \port$8098$0 [4:0] : \port$8018$0 [4:0];
-  assign \$2573  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7858$0 [4:0];
-  assign \$2574  = \other$106 [1] ? \$2572  : \$2573 ;
-  assign \$2575  = \other$106 [0] ? \port$7778$0 [4:0] : \port$7698$0 [4:0];
-  assign \$2576  = \other$106 [0] ? \port$7618$0 [4:0] : \port$7538$0 [4:0];
-  assign \$2577  = \other$106 [1] ? \$2575  : \$2576 ;
-  assign \$2578  = \other$106 [2] ? \$2574  : \$2577 ;
-  assign \$2579  = \other$106 [0] ? \port$8098$0 [9:5] : \port$8018$0 [9:5];
-  assign \$2580  = \other$106 [0] ? \port$7938$0 [9:5] : \port$7858$0 [9:5];
-  assign \$2581  = \other$106 [1] ? \$2579  : \$2580 ;
-  assign \$2582  = \other$106 [0] ? \port$7778$0 [9:5] : \port$7698$0 [9:5];
-  assign \$2583  = \other$106 [0] ? \port$7618$0 [9:5] : \port$7538$0 [9:5];
-  assign \$2584  = \other$106 [1] ? \$2582  : \$2583 ;
-  assign \$2585  = \other$106 [2] ? \$2581  : \$2584 ;
-  assign \$2586  = \$2578  - \$2585 ;
-  assign \$2587  = \other$106 [0] ? \port$8098$0 [4:0] : \port$8018$0 [4:0];
-  assign \$2588  = \other$106 [0] ? \port$7938$0 [4:0] : \port$7858$0 [4:0];
-  assign \$2589  = \other$106 [1] ? \$2587  : \$2588 ;
-  assign \$2590  = \other$106 [0] ? \port$7778$0 [4:0] : \port$7698$0 [4:0];
-  assign \$2591  = \other$106 [0] ? \port$7618$0 [4:0] : \port$7538$0 [4:0];
-  assign \$2592  = \other$106 [1] ? \$2590  : \$2591 ;
-  assign \$2593  = \other$106 [2] ? \$2589  : \$2592 ;
-  assign \$2594  = \other$106 [0] ? gone__7 : gone__6;
-  assign \$2595  = \other$106 [0] ? gone__5 : gone__4;
-  assign \$2596  = \other$106 [1] ? \$2594  : \$2595 ;
-  assign \$2597  = \other$106 [0] ? gone__3 : gone__2;
-  assign \$2598  = \other$106 [0] ? gone__1 : gone__0;
-  assign \$2599  = \other$106 [1] ? \$2597  : \$2598 ;
-  assign \$2600  = \other$106 [2] ? \$2596  : \$2599 ;
-  assign \$2601  = \$2593  - \$2600 ;
-  assign \$2602  = { 16'h0000, \$2586 [4:0] } | { \$2601 [4:0], 16'h0000 };
-  assign \$2603  = { 11'h000, \$2602  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
-  assign \$2604  = \$2571  | \$2603 ;
-  assign \$2605  = { 16'h0000, clean } | { dirty, 16'h0000 };
-  assign \$2606  = { 9'h000, \$2605  } & { hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool };
-  assign \$2607  = \$2604  | \$2606 ;
-  assign \$2608  = { 16'h0000, limit } | { used, 16'h0000 };
-  assign \$2609  = { 9'h000, \$2608  } & { hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota };
-  assign \$2610  = \$2607  | \$2609 ;
-  assign \$2611  = { 16'h0000, owned } | { borrowed, 16'h0000 };
-  assign \$2612  = { 9'h000, \$2611  } & { hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings };
-  assign \$2613  = \$2610  | \$2612 ;
-  assign \$2614  = { 25'h0000000, orphans } & { hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans };
-  assign \$2615  = \$2613  | \$2614 ;
-  assign \$2616  = { 5'h00, rights[2:0] } | { rights[3], 7'h00 };
-  assign \$2617  = { 3'h0, \$2616  } | { rights[6:4], 8'h00 };
-  assign \$2618  = { 5'h00, \$2617  } | { rights[7], 15'h0000 };
-  assign \$2619  = { 3'h0, \$2618  } | { rights[10:8], 16'h0000 };
-  assign \$2620  = { 4'h0, \$2619  } | { rights[11], 22'h000000 };
-  assign \$2621  = { 1'h0, \$2620  } | { rights[12], 23'h000000 };
-  assign \$2622  = { 8'h00, \$2621  } & { hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights };
-  assign \$2623  = \$2615  | \$2622 ;
-  assign \$2624  = { 28'h0000000, \port$12987$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
-  assign \$2625  = \$2623  | \$2624 ;
-  assign \$2626  = { 28'h0000000, \port$12987$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
-  assign \$2627  = \$2625  | \$2626 ;
-  assign \$2628  = { 29'h00000000, \port$12987$0 [10:8] } | { \port$12987$0 [11], 31'h00000000 };
-  assign \$2629  = \$2628  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
-  assign \$2630  = \$2627  | \$2629 ;
-  assign \$2631  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
-  assign \$2632  = { 22'h000000, \$2631  } | { fault_write[39:24], 16'h0000 };
-  assign \$2633  = \$2632  & { hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write };
-  assign \$2634  = \$2630  | \$2633 ;
-  assign \$2635  = { 14'h0000, fault_write[23:6] } & { hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address };
-  assign \$2636  = \$2634  | \$2635 ;
-  assign \$2637  = { 6'h00, fault_read[3:0] } | { fault_read[5:4], 8'h00 };
-  assign \$2638  = { 22'h000000, \$2637  } | { fault_read[39:24], 16'h0000 };
-  assign \$2639  = \$2638  & { hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read };
-  assign \$2640  = \$2636  | \$2639 ;
-  assign \$2641  = { 14'h0000, fault_read[23:6] } & { hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address };
-  assign \$2642  = \$2640  | \$2641 ;
-  assign \$2643  = \$2642  | _early_word;
+  assign \$2369  = \other$109 [0] ? gone__7 : gone__6;
+  assign \$2370  = \other$109 [0] ? gone__5 : gone__4;
+  assign \$2371  = \other$109 [1] ? \$2369  : \$2370 ;
+  assign \$2372  = \other$109 [0] ? gone__3 : gone__2;
+  assign \$2373  = \other$109 [0] ? gone__1 : gone__0;
+  assign \$2374  = \other$109 [1] ? \$2372  : \$2373 ;
+  assign \$2375  = \other$109 [2] ? \$2371  : \$2374 ;
+  assign \$2376  = \other$109 [0] ? \port$8067$0 [9:5] : \port$7987$0 [9:5];
+  assign \$2377  = \other$109 [0] ? \port$7907$0 [9:5] : \port$7827$0 [9:5];
+  assign \$2378  = \other$109 [1] ? \$2376  : \$2377 ;
+  assign \$2379  = \other$109 [0] ? \port$7747$0 [9:5] : \port$7667$0 [9:5];
+  assign \$2380  = \other$109 [0] ? \port$7587$0 [9:5] : \port$7507$0 [9:5];
+  assign \$2381  = \other$109 [1] ? \$2379  : \$2380 ;
+  assign \$2382  = \other$109 [2] ? \$2378  : \$2381 ;
+  assign \$2383  = \$2375  - \$2382 ;
+  assign \$2384  = \other$109 [0] ? \port$8067$0 [4:0] : \port$7987$0 [4:0];
+  assign \$2385  = \other$109 [0] ? \port$7907$0 [4:0] : \port$7827$0 [4:0];
+  assign \$2386  = \other$109 [1] ? \$2384  : \$2385 ;
+  assign \$2387  = \other$109 [0] ? \port$7747$0 [4:0] : \port$7667$0 [4:0];
+  assign \$2388  = \other$109 [0] ? \port$7587$0 [4:0] : \port$7507$0 [4:0];
+  assign \$2389  = \other$109 [1] ? \$2387  : \$2388 ;
+  assign \$2390  = \other$109 [2] ? \$2386  : \$2389 ;
+  assign \$2391  = \other$109 [0] ? \port$8067$0 [9:5] : \port$7987$0 [9:5];
+  assign \$2392  = \other$109 [0] ? \port$7907$0 [9:5] : \port$7827$0 [9:5];
+  assign \$2393  = \other$109 [1] ? \$2391  : \$2392 ;
+  assign \$2394  = \other$109 [0] ? \port$7747$0 [9:5] : \port$7667$0 [9:5];
+  assign \$2395  = \other$109 [0] ? \port$7587$0 [9:5] : \port$7507$0 [9:5];
+  assign \$2396  = \other$109 [1] ? \$2394  : \$2395 ;
+  assign \$2397  = \other$109 [2] ? \$2393  : \$2396 ;
+  assign \$2398  = \$2390  - \$2397 ;
+  assign \$2399  = { 16'h0000, \$2383 [4:0] } | { \$2398 [4:0], 16'h0000 };
+  assign \$2400  = { 11'h000, \$2399  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
+  assign \$2401  = \$2400  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
+  assign \$2402  = { 16'h0000, used } | { limit, 16'h0000 };
+  assign \$2403  = { 9'h000, \$2402  } & { hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota, hit_guest_quota };
+  assign \$2404  = \$2401  | \$2403 ;
+  assign \$2405  = { 8'h00, holding } | { holding_other, 8'h00 };
+  assign \$2406  = { 13'h0000, \$2405  } | { holding_tag, 16'h0000 };
+  assign \$2407  = { 8'h00, \$2406  } & { hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block, hit_guest_block };
+  assign \$2408  = \$2404  | \$2407 ;
+  assign \$2409  = \other$109 [0] ? states__7 : states__6;
+  assign \$2410  = \other$109 [0] ? states__5 : states__4;
+  assign \$2411  = \other$109 [1] ? \$2409  : \$2410 ;
+  assign \$2412  = \other$109 [0] ? states__3 : states__2;
+  assign \$2413  = \other$109 [0] ? states__1 : states__0;
+  assign \$2414  = \other$109 [1] ? \$2412  : \$2413 ;
+  assign \$2415  = \other$109 [2] ? \$2411  : \$2414 ;
+  assign \$2417  = \other$109 [0] ? \refused$142 [7] : \refused$142 [6];
+  assign \$2418  = \other$109 [0] ? \refused$142 [5] : \refused$142 [4];
+  assign \$2419  = \other$109 [1] ? \$2417  : \$2418 ;
+  assign \$2420  = \other$109 [0] ? \refused$142 [3] : \refused$142 [2];
+  assign \$2421  = \other$109 [0] ? \refused$142 [1] : \refused$142 [0];
+  assign \$2422  = \other$109 [1] ? \$2420  : \$2421 ;
+  assign \$2423  = \other$109 [2] ? \$2419  : \$2422 ;
+  assign \$2424  = { 1'h0, \$2416  } | { \$2423 , 10'h000 };
+  assign \$2425  = \other$109 [0] ? dying[7] : dying[6];
+  assign \$2426  = \other$109 [0] ? dying[5] : dying[4];
+  assign \$2427  = \other$109 [1] ? \$2425  : \$2426 ;
+  assign \$2428  = \other$109 [0] ? dying[3] : dying[2];
+  assign \$2429  = \other$109 [0] ? dying[1] : dying[0];
+  assign \$2430  = \other$109 [1] ? \$2428  : \$2429 ;
+  assign \$2431  = \other$109 [2] ? \$2427  : \$2430 ;
+  assign \$2432  = { 1'h0, \$2424  } | { \$2431 , 11'h000 };
+  assign \$2433  = \other$109 [0] ? filled[7] : filled[6];
+  assign \$2434  = \other$109 [0] ? filled[5] : filled[4];
+  assign \$2435  = \other$109 [1] ? \$2433  : \$2434 ;
+  assign \$2436  = \other$109 [0] ? filled[3] : filled[2];
+  assign \$2437  = \other$109 [0] ? filled[1] : filled[0];
+  assign \$2438  = \other$109 [1] ? \$2436  : \$2437 ;
+  assign \$2439  = \other$109 [2] ? \$2435  : \$2438 ;
+  assign \$2440  = \other$109 [0] ? firsts__7 : firsts__6;
+  assign \$2441  = \other$109 [0] ? firsts__5 : firsts__4;
+  assign \$2442  = \other$109 [1] ? \$2440  : \$2441 ;
+  assign \$2443  = \other$109 [0] ? firsts__3 : firsts__2;
+  assign \$2444  = \other$109 [0] ? firsts__1 : firsts__0;
+  assign \$2445  = \other$109 [1] ? \$2443  : \$2444 ;
+  assign \$2446  = \other$109 [2] ? \$2442  : \$2445 ;
+  assign \$2447  = \other$109 [0] ? tails__7 : tails__6;
+  assign \$2448  = \other$109 [0] ? tails__5 : tails__4;
+  assign \$2449  = \other$109 [1] ? \$2447  : \$2448 ;
+  assign \$2450  = \other$109 [0] ? tails__3 : tails__2;
+  assign \$2451  = \other$109 [0] ? tails__1 : tails__0;
+  assign \$2452  = \other$109 [1] ? \$2450  : \$2451 ;
+  assign \$2453  = \other$109 [2] ? \$2449  : \$2452 ;
+  assign \$2454  = \$2446  == \$2453 ;
+  assign \$2455  = \$2439  & \$2454 ;
+  assign \$2456  = \other$109 [0] ? tails__7 : tails__6;
+  assign \$2457  = \other$109 [0] ? tails__5 : tails__4;
+  assign \$2458  = \other$109 [1] ? \$2456  : \$2457 ;
+  assign \$2459  = \other$109 [0] ? tails__3 : tails__2;
+  assign \$2460  = \other$109 [0] ? tails__1 : tails__0;
+  assign \$2461  = \other$109 [1] ? \$2459  : \$2460 ;
+  assign \$2462  = \other$109 [2] ? \$2458  : \$2461 ;
+  assign \$2463  = \other$109 [0] ? firsts__7 : firsts__6;
+  assign \$2464  = \other$109 [0] ? firsts__5 : firsts__4;
+  assign \$2465  = \other$109 [1] ? \$2463  : \$2464 ;
+  assign \$2466  = \other$109 [0] ? firsts__3 : firsts__2;
+  assign \$2467  = \other$109 [0] ? firsts__1 : firsts__0;
+  assign \$2468  = \other$109 [1] ? \$2466  : \$2467 ;
+  assign \$2469  = \other$109 [2] ? \$2465  : \$2468 ;
+  assign \$2470  = \$2462  - \$2469 ;
+  assign \$2471  = \$2455  ? 5'h10 : { 1'h0, \$2470 [3:0] };
+  assign \$2472  = { 9'h000, \$2432  } | { \$2471 , 16'h0000 };
+  assign \$2473  = { 11'h000, \$2472  } & { hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control, hit_manager_control };
+  assign \$2474  = \$2408  | \$2473 ;
+  assign \$2475  = \other$109 [0] ? \port$8067$0 [4:0] : \port$7987$0 [4:0];
+  assign \$2476  = \other$109 [0] ? \port$7907$0 [4:0] : \port$7827$0 [4:0];
+  assign \$2477  = \other$109 [1] ? \$2475  : \$2476 ;
+  assign \$2478  = \other$109 [0] ? \port$7747$0 [4:0] : \port$7667$0 [4:0];
+  assign \$2479  = \other$109 [0] ? \port$7587$0 [4:0] : \port$7507$0 [4:0];
+  assign \$2480  = \other$109 [1] ? \$2478  : \$2479 ;
+  assign \$2481  = \other$109 [2] ? \$2477  : \$2480 ;
+  assign \$2482  = \other$109 [0] ? \port$8067$0 [9:5] : \port$7987$0 [9:5];
+  assign \$2483  = \other$109 [0] ? \port$7907$0 [9:5] : \port$7827$0 [9:5];
+  assign \$2484  = \other$109 [1] ? \$2482  : \$2483 ;
+  assign \$2485  = \other$109 [0] ? \port$7747$0 [9:5] : \port$7667$0 [9:5];
+  assign \$2486  = \other$109 [0] ? \port$7587$0 [9:5] : \port$7507$0 [9:5];
+  assign \$2487  = \other$109 [1] ? \$2485  : \$2486 ;
+  assign \$2488  = \other$109 [2] ? \$2484  : \$2487 ;
+  assign \$2489  = \$2481  - \$2488 ;
+  assign \$2490  = \other$109 [0] ? \port$8067$0 [4:0] : \port$7987$0 [4:0];
+  assign \$2491  = \other$109 [0] ? \port$7907$0 [4:0] : \port$7827$0 [4:0];
+  assign \$2492  = \other$109 [1] ? \$2490  : \$2491 ;
+  assign \$2493  = \other$109 [0] ? \port$7747$0 [4:0] : \port$7667$0 [4:0];
+  assign \$2494  = \other$109 [0] ? \port$7587$0 [4:0] : \port$7507$0 [4:0];
+  assign \$2495  = \other$109 [1] ? \$2493  : \$2494 ;
+  assign \$2496  = \other$109 [2] ? \$2492  : \$2495 ;
+  assign \$2497  = \other$109 [0] ? gone__7 : gone__6;
+  assign \$2498  = \other$109 [0] ? gone__5 : gone__4;
+  assign \$2499  = \other$109 [1] ? \$2497  : \$2498 ;
+  assign \$2500  = \other$109 [0] ? gone__3 : gone__2;
+  assign \$2501  = \other$109 [0] ? gone__1 : gone__0;
+  assign \$2502  = \other$109 [1] ? \$2500  : \$2501 ;
+  assign \$2503  = \other$109 [2] ? \$2499  : \$2502 ;
+  assign \$2504  = \$2496  - \$2503 ;
+  assign \$2505  = { 16'h0000, \$2489 [4:0] } | { \$2504 [4:0], 16'h0000 };
+  assign \$2506  = { 11'h000, \$2505  } & { hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits, hit_manager_credits };
+  assign \$2507  = \$2474  | \$2506 ;
+  assign \$2508  = { 16'h0000, limit } | { used, 16'h0000 };
+  assign \$2509  = { 9'h000, \$2508  } & { hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota, hit_manager_quota };
+  assign \$2510  = \$2507  | \$2509 ;
+  assign \$2511  = { 16'h0000, owned } | { borrowed, 16'h0000 };
+  assign \$2512  = { 9'h000, \$2511  } & { hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings, hit_manager_holdings };
+  assign \$2513  = \$2510  | \$2512 ;
+  assign \$2514  = { 5'h00, rights[2:0] } | { rights[3], 7'h00 };
+  assign \$2515  = { 3'h0, \$2514  } | { rights[6:4], 8'h00 };
+  assign \$2516  = { 5'h00, \$2515  } | { rights[7], 15'h0000 };
+  assign \$2517  = { 3'h0, \$2516  } | { rights[10:8], 16'h0000 };
+  assign \$2518  = { 4'h0, \$2517  } | { rights[11], 22'h000000 };
+  assign \$2519  = { 1'h0, \$2518  } | { rights[12], 23'h000000 };
+  assign \$2520  = { 8'h00, \$2519  } & { hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights, hit_manager_rights };
+  assign \$2521  = \$2513  | \$2520 ;
+  assign \$2522  = ~ good;
+  assign \$2523  = { 13'h0000, _request[40:38] } | { own_generation, 8'h00 };
+  assign \$2524  = { 2'h0, \$2523  } | { state, 16'h0000 };
+  assign \$2525  = { 8'h00, \$2524  } | { fault__port, 24'h000000 };
+  assign \$2526  = { 6'h00, \$2525  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
+  assign \$2527  = epoch & { hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch, hit_guest_epoch };
+  assign \$2528  = \$2526  | \$2527 ;
+  assign \$2529  = { 25'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
+  assign \$2530  = \$2528  | \$2529 ;
+  assign \$2532  = { 24'h000000, \$2531  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
+  assign \$2533  = \$2530  | \$2532 ;
+  assign \$2534  = { 25'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
+  assign \$2535  = \$2533  | \$2534 ;
+  assign \$2536  = { 8'h00, \port$4707$0 [2:0] } | { \port$4707$0 [5:3], 8'h00 };
+  assign \$2537  = { 13'h0000, \$2536  } | { \port$4707$0 [13:6], 16'h0000 };
+  assign \$2538  = { 8'h00, \$2537  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
+  assign \$2539  = \$2535  | \$2538 ;
+  assign \$2540  = _request[38] ? rx_results__7 : rx_results__6;
+  assign \$2541  = _request[38] ? rx_results__5 : rx_results__4;
+  assign \$2542  = _request[39] ? \$2540  : \$2541 ;
+  assign \$2543  = _request[38] ? rx_results__3 : rx_results__2;
+  assign \$2544  = _request[38] ? rx_results__1 : rx_results__0;
+  assign \$2545  = _request[39] ? \$2543  : \$2544 ;
+  assign \$2546  = _request[40] ? \$2542  : \$2545 ;
+  assign \$2547  = _request[38] ? rx_results__7 : rx_results__6;
+  assign \$2548  = _request[38] ? rx_results__5 : rx_results__4;
+  assign \$2549  = _request[39] ? \$2547  : \$2548 ;
+  assign \$2550  = _request[38] ? rx_results__3 : rx_results__2;
+  assign \$2551  = _request[38] ? rx_results__1 : rx_results__0;
+  assign \$2552  = _request[39] ? \$2550  : \$2551 ;
+  assign \$2553  = _request[40] ? \$2549  : \$2552 ;
+  assign \$2554  = lane ? \$2546 [3:2] : \$2553 [1:0];
+  assign \$2555  = { 30'h00000000, \$2554  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
+  assign \$2556  = \$2539  | \$2555 ;
+  assign \$2558  = \other$109 [0] ? states__7 : states__6;
+  assign \$2559  = \other$109 [0] ? states__5 : states__4;
+  assign \$2560  = \other$109 [1] ? \$2558  : \$2559 ;
+  assign \$2561  = \other$109 [0] ? states__3 : states__2;
+  assign \$2562  = \other$109 [0] ? states__1 : states__0;
+  assign \$2563  = \other$109 [1] ? \$2561  : \$2562 ;
+  assign \$2564  = \other$109 [2] ? \$2560  : \$2563 ;
+  assign \$2565  = \$2564  == 1'h1;
+  assign \$2566  = \other$109 [0] ? states__7 : states__6;
+  assign \$2567  = \other$109 [0] ? states__5 : states__4;
+  assign \$2568  = \other$109 [1] ? \$2566  : \$2567 ;
+  assign \$2569  = \other$109 [0] ? states__3 : states__2;
+  assign \$2570  = \other$109 [0] ? states__1 : states__0;
+  assign \$2571  = \other$109 [1] ? \$2569  : \$2570 ;
+  assign \$2572  = \other$109 [2] ? \$2568  : \$2571 ;
+  assign \$2573  = \$2572  == 2'h2;
+  assign \$2574  = \$2565  | \$2573 ;
+  assign \$2575  = { 1'h0, \$2557  } | { \$2574 , 9'h000 };
+  assign \$2576  = { 1'h0, \$2575  } | { acknowledged, 10'h000 };
+  assign \$2577  = { 21'h000000, \$2576  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
+  assign \$2578  = \$2577  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
+  assign \$2579  = \$2556  | \$2578 ;
+  assign \$2581  = \$2580  & { alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given, alloc_given };
+  assign \$2582  = \$2581  & { hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc, hit_guest_alloc };
+  assign \$2583  = \$2579  | \$2582 ;
+  assign \$2584  = { 30'h00000000, settled } & { hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result, hit_guest_block_result };
+  assign \$2585  = \$2583  | \$2584 ;
+  assign \$2586  = epoch & { hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch, hit_manager_epoch };
+  assign \$2587  = \$2585  | \$2586 ;
+  assign \$2589  = \$2587  | \$2588 ;
+  assign \$2590  = { 27'h0000000, locked } & { hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock, hit_manager_lock };
+  assign \$2591  = \$2589  | \$2590 ;
+  assign \$2593  = { 24'h000000, \$2592  } & { hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending, hit_manager_fault_pending };
+  assign \$2594  = \$2591  | \$2593 ;
+  assign \$2596  = { 24'h000000, \$2595  } & { hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable, hit_manager_fault_enable };
+  assign \$2597  = \$2594  | \$2596 ;
+  assign \$2599  = { 24'h000000, \$2598  } & { hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting, hit_manager_waiting };
+  assign \$2600  = \$2597  | \$2599 ;
+  assign \$2602  = { 24'h000000, \$2601  } & { hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm, hit_manager_wait_arm };
+  assign \$2603  = \$2600  | \$2602 ;
+  assign \$2605  = { 24'h000000, \$2604  } & { hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired, hit_manager_wait_fired };
+  assign \$2606  = \$2603  | \$2605 ;
+  assign \$2607  = { 8'h00, fault_pending[8] } | { fault_enable[8], 8'h00 };
+  assign \$2608  = { 23'h000000, \$2607  } & { hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray, hit_manager_stray };
+  assign \$2609  = \$2606  | \$2608 ;
+  assign \$2610  = { 29'h00000000, \port$2683$0 [2:0] } | { \port$2683$0 [3], 31'h00000000 };
+  assign \$2611  = \$2610  & { hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident, hit_manager_resident };
+  assign \$2612  = \$2609  | \$2611 ;
+  assign \$2613  = { 24'h000000, generation } & { hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation, hit_manager_generation };
+  assign \$2614  = \$2612  | \$2613 ;
+  assign \$2616  = { 24'h000000, \$2615  } & { hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit, hit_manager_permit };
+  assign \$2617  = \$2614  | \$2616 ;
+  assign \$2618  = { 16'h0000, clean } | { dirty, 16'h0000 };
+  assign \$2619  = { 9'h000, \$2618  } & { hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool, hit_manager_pool };
+  assign \$2620  = \$2617  | \$2619 ;
+  assign \$2621  = { 25'h0000000, orphans } & { hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans, hit_manager_orphans };
+  assign \$2622  = \$2620  | \$2621 ;
+  assign \$2623  = { 28'h0000000, \port$12956$0 [3:0] } & { hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match, hit_manager_tag_match };
+  assign \$2624  = \$2622  | \$2623 ;
+  assign \$2625  = { 28'h0000000, \port$12956$0 [7:4] } & { hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask, hit_manager_tag_mask };
+  assign \$2626  = \$2624  | \$2625 ;
+  assign \$2627  = { 29'h00000000, \port$12956$0 [10:8] } | { \port$12956$0 [11], 31'h00000000 };
+  assign \$2628  = \$2627  & { hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm, hit_manager_tag_vm };
+  assign \$2629  = \$2626  | \$2628 ;
+  assign \$2630  = { 6'h00, fault_write[3:0] } | { fault_write[5:4], 8'h00 };
+  assign \$2631  = { 22'h000000, \$2630  } | { fault_write[39:24], 16'h0000 };
+  assign \$2632  = \$2631  & { hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write, hit_manager_fault_write };
+  assign \$2633  = \$2629  | \$2632 ;
+  assign \$2634  = { 14'h0000, fault_write[23:6] } & { hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address, hit_manager_fault_write_address };
+  assign \$2635  = \$2633  | \$2634 ;
+  assign \$2636  = { 6'h00, fault_read[3:0] } | { fault_read[5:4], 8'h00 };
+  assign \$2637  = { 22'h000000, \$2636  } | { fault_read[39:24], 16'h0000 };
+  assign \$2638  = \$2637  & { hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read, hit_manager_fault_read };
+  assign \$2639  = \$2635  | \$2638 ;
+  assign \$2640  = { 14'h0000, fault_read[23:6] } & { hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address, hit_manager_fault_read_address };
+  assign \$2641  = \$2639  | \$2640 ;
+  assign \$2642  = \$2641  | _early_word;
   always @(posedge clk)
-    here <= \$2644 ;
+    here <= \$2643 ;
   always @(posedge clk)
-    chosen <= \$2645 ;
+    chosen <= \$2644 ;
   always @(posedge clk)
-    _here <= \$2646 ;
+    _here <= \$2645 ;
   always @(posedge clk)
-    _request <= \$2647 ;
+    _request <= \$2646 ;
   always @(posedge clk)
-    _first <= \$2648 ;
+    _first <= \$2647 ;
   always @(posedge clk)
-    _late <= \$2649 ;
+    _late <= \$2648 ;
   always @(posedge clk)
-    _bad <= \$2650 ;
+    _bad <= \$2649 ;
   always @(posedge clk)
-    _guest <= \$2651 ;
+    _guest <= \$2650 ;
   always @(posedge clk)
-    _payload <= \$2652 ;
+    _payload <= \$2651 ;
   always @(posedge clk)
-    _looked <= \$2653 ;
+    _looked <= \$2652 ;
   always @(posedge clk)
-    _shut <= \$2654 ;
+    _shut <= \$2653 ;
   always @(posedge clk)
-    _early_word <= \$2655 ;
+    _early_word <= \$2654 ;
   always @(posedge clk)
-    hit_guest_self <= \$2656 ;
+    hit_guest_self <= \$2655 ;
   always @(posedge clk)
-    hit_guest_epoch <= \$2657 ;
+    hit_guest_epoch <= \$2656 ;
   always @(posedge clk)
-    hit_guest_quota <= \$2658 ;
+    hit_guest_quota <= \$2657 ;
   always @(posedge clk)
-    hit_guest_alloc <= \$2659 ;
+    hit_guest_alloc <= \$2658 ;
   always @(posedge clk)
-    hit_guest_irq_state <= \$2660 ;
+    hit_guest_irq_state <= \$2659 ;
   always @(posedge clk)
-    hit_guest_pending <= \$2661 ;
+    hit_guest_pending <= \$2660 ;
   always @(posedge clk)
-    hit_guest_irq_enable <= \$2662 ;
+    hit_guest_irq_enable <= \$2661 ;
   always @(posedge clk)
-    hit_guest_result <= \$2663 ;
+    hit_guest_result <= \$2662 ;
   always @(posedge clk)
-    hit_guest_rx_result <= \$2664 ;
+    hit_guest_rx_result <= \$2663 ;
   always @(posedge clk)
-    hit_guest_block_result <= \$2665 ;
+    hit_guest_block_result <= \$2664 ;
   always @(posedge clk)
-    hit_guest_peer <= \$2666 ;
+    hit_guest_peer <= \$2665 ;
   always @(posedge clk)
-    hit_guest_credit <= \$2667 ;
+    hit_guest_credit <= \$2666 ;
   always @(posedge clk)
-    hit_guest_block <= \$2668 ;
+    hit_guest_block <= \$2667 ;
   always @(posedge clk)
-    hit_manager_epoch <= \$2669 ;
+    hit_manager_epoch <= \$2668 ;
   always @(posedge clk)
-    hit_manager_drain <= \$2670 ;
+    hit_manager_drain <= \$2669 ;
   always @(posedge clk)
-    hit_manager_lock <= \$2671 ;
+    hit_manager_lock <= \$2670 ;
   always @(posedge clk)
-    hit_manager_fault_pending <= \$2672 ;
+    hit_manager_fault_pending <= \$2671 ;
   always @(posedge clk)
-    hit_manager_fault_enable <= \$2673 ;
+    hit_manager_fault_enable <= \$2672 ;
   always @(posedge clk)
-    hit_manager_waiting <= \$2674 ;
+    hit_manager_waiting <= \$2673 ;
   always @(posedge clk)
-    hit_manager_wait_arm <= \$2675 ;
+    hit_manager_wait_arm <= \$2674 ;
   always @(posedge clk)
-    hit_manager_wait_fired <= \$2676 ;
+    hit_manager_wait_fired <= \$2675 ;
   always @(posedge clk)
-    hit_manager_stray <= \$2677 ;
+    hit_manager_stray <= \$2676 ;
   always @(posedge clk)
-    hit_manager_pool <= \$2678 ;
+    hit_manager_pool <= \$2677 ;
   always @(posedge clk)
-    hit_manager_orphans <= \$2679 ;
+    hit_manager_orphans <= \$2678 ;
   always @(posedge clk)
-    hit_manager_resident <= \$2680 ;
+    hit_manager_resident <= \$2679 ;
   always @(posedge clk)
-    hit_manager_quota <= \$2681 ;
+    hit_manager_quota <= \$2680 ;
   always @(posedge clk)
-    hit_manager_holdings <= \$2682 ;
+    hit_manager_holdings <= \$2681 ;
   always @(posedge clk)
-    hit_manager_control <= \$2683 ;
+    hit_manager_control <= \$2682 ;
   always @(posedge clk)
-    hit_manager_generation <= \$2684 ;
+    hit_manager_generation <= \$2683 ;
   always @(posedge clk)
-    hit_manager_permit <= \$2685 ;
+    hit_manager_permit <= \$2684 ;
   always @(posedge clk)
-    hit_manager_tag_match <= \$2686 ;
+    hit_manager_tag_match <= \$2685 ;
   always @(posedge clk)
-    hit_manager_tag_mask <= \$2687 ;
+    hit_manager_tag_mask <= \$2686 ;
   always @(posedge clk)
-    hit_manager_tag_vm <= \$2688 ;
+    hit_manager_tag_vm <= \$2687 ;
   always @(posedge clk)
-    hit_manager_fault_write <= \$2689 ;
+    hit_manager_fault_write <= \$2688 ;
   always @(posedge clk)
-    hit_manager_fault_write_address <= \$2690 ;
+    hit_manager_fault_write_address <= \$2689 ;
   always @(posedge clk)
-    hit_manager_fault_read <= \$2691 ;
+    hit_manager_fault_read <= \$2690 ;
   always @(posedge clk)
-    hit_manager_fault_read_address <= \$2692 ;
+    hit_manager_fault_read_address <= \$2691 ;
   always @(posedge clk)
-    hit_manager_credits <= \$2693 ;
+    hit_manager_credits <= \$2692 ;
   always @(posedge clk)
-    hit_manager_rights <= \$2694 ;
+    hit_manager_rights <= \$2693 ;
   always @(posedge clk)
-    record <= \$2695 ;
+    record <= \$2694 ;
   always @(posedge clk)
-    tag_row <= \$2696 ;
+    tag_row <= \$2695 ;
   always @(posedge clk)
-    block <= \$2697 ;
+    block <= \$2696 ;
   always @(posedge clk)
-    account <= \$2698 ;
+    account <= \$2697 ;
   always @(posedge clk)
-    \own$105  <= \$2699 ;
+    \own$108  <= \$2698 ;
   always @(posedge clk)
-    \other$106  <= \$2700 ;
+    \other$109  <= \$2699 ;
   always @(posedge clk)
-    core <= \$2701 ;
+    core <= \$2700 ;
   always @(posedge clk)
-    lane <= \$2702 ;
+    lane <= \$2701 ;
   always @(posedge clk)
-    \good$109  <= \$2703 ;
+    computed_word <= \$2702 ;
+  always @(posedge clk)
+    \good$163  <= \$2703 ;
   always @(posedge clk)
     error <= \$2704 ;
   always @(posedge clk)
-    data <= \$2705 ;
+    chosen_word <= \$2705 ;
   \postern.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$10928$0 (requests__2__valid),
-    .\port$12146$0 (requests__3__valid),
-    .\port$7444$0 (requests__0__ready),
-    .\port$7451$0 (requests__1__ready),
-    .\port$7459$0 (requests__2__ready),
-    .\port$7468$0 (requests__3__ready),
-    .\port$8492$0 (requests__0__valid),
-    .\port$9710$0 (requests__1__valid),
+    .\port$10897$0 (requests__2__valid),
+    .\port$12115$0 (requests__3__valid),
+    .\port$7413$0 (requests__0__ready),
+    .\port$7420$0 (requests__1__ready),
+    .\port$7428$0 (requests__2__ready),
+    .\port$7437$0 (requests__3__ready),
+    .\port$8461$0 (requests__0__valid),
+    .\port$9679$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -55836,415 +55864,422 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2644  = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
+    \$2643  = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
     if (rst) begin
-      \$2644  = 4'h0;
+      \$2643  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2645  = \$155 ;
+    \$2644  = \$155 ;
     if (rst) begin
-      \$2645  = 46'h000000000000;
+      \$2644  = 46'h000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2646  = here;
+    \$2645  = here;
     if (rst) begin
-      \$2646  = 4'h0;
+      \$2645  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2647  = chosen;
+    \$2646  = chosen;
     if (rst) begin
-      \$2647  = 46'h000000000000;
+      \$2646  = 46'h000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2648  = \$161 ;
+    \$2647  = \$161 ;
+    if (rst) begin
+      \$2647  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    \$2648  = \$659 ;
     if (rst) begin
       \$2648  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2649  = \$659 ;
+    \$2649  = \$1166 ;
     if (rst) begin
-      \$2649  = 4'h0;
+      \$2649  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2650  = \$1166 ;
+    \$2650  = \$1170 ;
     if (rst) begin
       \$2650  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2651  = \$1170 ;
+    \$2651  = \$1172 ;
     if (rst) begin
       \$2651  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2652  = \$1172 ;
+    \$2652  = looks;
     if (rst) begin
       \$2652  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2653  = looks;
+    \$2653  = shut;
     if (rst) begin
       \$2653  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2654  = shut;
+    \$2654  = \$2032 ;
     if (rst) begin
-      \$2654  = 1'h0;
+      \$2654  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2655  = \$2032 ;
+    \$2655  = \$2041 ;
     if (rst) begin
-      \$2655  = 32'd0;
+      \$2655  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2656  = \$2041 ;
+    \$2656  = \$2050 ;
     if (rst) begin
       \$2656  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2657  = \$2050 ;
+    \$2657  = \$2059 ;
     if (rst) begin
       \$2657  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2658  = \$2059 ;
+    \$2658  = \$2068 ;
     if (rst) begin
       \$2658  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2659  = \$2068 ;
+    \$2659  = \$2077 ;
     if (rst) begin
       \$2659  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2660  = \$2077 ;
+    \$2660  = \$2086 ;
     if (rst) begin
       \$2660  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2661  = \$2086 ;
+    \$2661  = \$2095 ;
     if (rst) begin
       \$2661  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2662  = \$2095 ;
+    \$2662  = \$2104 ;
     if (rst) begin
       \$2662  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2663  = \$2104 ;
+    \$2663  = \$2113 ;
     if (rst) begin
       \$2663  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2664  = \$2113 ;
+    \$2664  = \$2122 ;
     if (rst) begin
       \$2664  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2665  = \$2122 ;
+    \$2665  = \$2131 ;
     if (rst) begin
       \$2665  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2666  = \$2131 ;
+    \$2666  = \$2140 ;
     if (rst) begin
       \$2666  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2667  = \$2140 ;
+    \$2667  = \$2149 ;
     if (rst) begin
       \$2667  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2668  = \$2149 ;
+    \$2668  = \$2157 ;
     if (rst) begin
       \$2668  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2669  = \$2157 ;
+    \$2669  = \$2165 ;
     if (rst) begin
       \$2669  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2670  = \$2165 ;
+    \$2670  = \$2173 ;
     if (rst) begin
       \$2670  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2671  = \$2173 ;
+    \$2671  = \$2181 ;
     if (rst) begin
       \$2671  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2672  = \$2181 ;
+    \$2672  = \$2189 ;
     if (rst) begin
       \$2672  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2673  = \$2189 ;
+    \$2673  = \$2197 ;
     if (rst) begin
       \$2673  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2674  = \$2197 ;
+    \$2674  = \$2205 ;
     if (rst) begin
       \$2674  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2675  = \$2205 ;
+    \$2675  = \$2213 ;
     if (rst) begin
       \$2675  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2676  = \$2213 ;
+    \$2676  = \$2221 ;
     if (rst) begin
       \$2676  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2677  = \$2221 ;
+    \$2677  = \$2229 ;
     if (rst) begin
       \$2677  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2678  = \$2229 ;
+    \$2678  = \$2237 ;
     if (rst) begin
       \$2678  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2679  = \$2237 ;
+    \$2679  = \$2245 ;
     if (rst) begin
       \$2679  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2680  = \$2245 ;
+    \$2680  = \$2253 ;
     if (rst) begin
       \$2680  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2681  = \$2253 ;
+    \$2681  = \$2261 ;
     if (rst) begin
       \$2681  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2682  = \$2261 ;
+    \$2682  = \$2269 ;
     if (rst) begin
       \$2682  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2683  = \$2269 ;
+    \$2683  = \$2277 ;
     if (rst) begin
       \$2683  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2684  = \$2277 ;
+    \$2684  = \$2285 ;
     if (rst) begin
       \$2684  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2685  = \$2285 ;
+    \$2685  = \$2293 ;
     if (rst) begin
       \$2685  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2686  = \$2293 ;
+    \$2686  = \$2301 ;
     if (rst) begin
       \$2686  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2687  = \$2301 ;
+    \$2687  = \$2309 ;
     if (rst) begin
       \$2687  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2688  = \$2309 ;
+    \$2688  = \$2319 ;
     if (rst) begin
       \$2688  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2689  = \$2319 ;
+    \$2689  = \$2329 ;
     if (rst) begin
       \$2689  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2690  = \$2329 ;
+    \$2690  = \$2339 ;
     if (rst) begin
       \$2690  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2691  = \$2339 ;
+    \$2691  = \$2349 ;
     if (rst) begin
       \$2691  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2692  = \$2349 ;
+    \$2692  = \$2357 ;
     if (rst) begin
       \$2692  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2693  = \$2357 ;
+    \$2693  = \$2365 ;
     if (rst) begin
       \$2693  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2694  = \$2365 ;
+    \$2694  = chosen[26:23];
     if (rst) begin
-      \$2694  = 1'h0;
+      \$2694  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2695  = chosen[26:23];
+    \$2695  = chosen[25:23];
     if (rst) begin
-      \$2695  = 4'h0;
+      \$2695  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2696  = chosen[25:23];
+    \$2696  = \$2366 ;
     if (rst) begin
-      \$2696  = 3'h0;
+      \$2696  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2697  = \$2366 ;
+    \$2697  = \$2367 ;
     if (rst) begin
-      \$2697  = 6'h00;
+      \$2697  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2698  = \$2367 ;
+    \$2698  = own;
     if (rst) begin
       \$2698  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2699  = own;
+    \$2699  = other;
     if (rst) begin
       \$2699  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2700  = other;
+    \$2700  = \$2368 ;
     if (rst) begin
-      \$2700  = 3'h0;
+      \$2700  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2701  = \$2368 ;
+    \$2701  = chosen[24];
     if (rst) begin
-      \$2701  = 2'h0;
+      \$2701  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2702  = chosen[24];
+    \$2702  = \$2521 ;
     if (rst) begin
-      \$2702  = 1'h0;
+      \$2702  = 32'd0;
     end
   end
   always @* begin
@@ -56256,14 +56291,14 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2704  = \$2369 ;
+    \$2704  = \$2522 ;
     if (rst) begin
       \$2704  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$2705  = \$2643 ;
+    \$2705  = \$2642 ;
     if (rst) begin
       \$2705  = 32'd0;
     end
@@ -56273,47 +56308,47 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign grant = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
   assign look = { \$119 , \$113 , \$107 , \$101 , \$95 , \$89 , \$83 , \$77 , \$71 , \$65 , \$59 , \$53 , \$47 , \$41 , \$35 , \$29  };
   assign fault__kind = refused;
-  assign result_code = \port$4738$0 [2:0];
-  assign result_vm = \port$4738$0 [5:3];
-  assign result_count = \port$4738$0 [13:6];
-  assign stops__0 = \port$7538$0 [9:5];
-  assign stops__1 = \port$7618$0 [9:5];
-  assign stops__2 = \port$7698$0 [9:5];
-  assign stops__3 = \port$7778$0 [9:5];
-  assign stops__4 = \port$7858$0 [9:5];
-  assign stops__5 = \port$7938$0 [9:5];
-  assign stops__6 = \port$8018$0 [9:5];
-  assign stops__7 = \port$8098$0 [9:5];
-  assign sent__0 = \port$7538$0 [4:0];
-  assign sent__1 = \port$7618$0 [4:0];
-  assign sent__2 = \port$7698$0 [4:0];
-  assign sent__3 = \port$7778$0 [4:0];
-  assign sent__4 = \port$7858$0 [4:0];
-  assign sent__5 = \port$7938$0 [4:0];
-  assign sent__6 = \port$8018$0 [4:0];
-  assign sent__7 = \port$8098$0 [4:0];
-  assign resident_vm = \port$2731$0 [2:0];
-  assign resident_valid = \port$2731$0 [3];
-  assign tag_match = \port$12987$0 [3:0];
-  assign tag_mask = \port$12987$0 [7:4];
-  assign tag_vm = \port$12987$0 [10:8];
-  assign tag_valid = \port$12987$0 [11];
-  assign \port$4786$0  = \$29 ;
-  assign \port$4792$0  = \$35 ;
-  assign \port$4798$0  = \$41 ;
-  assign \port$4804$0  = \$47 ;
-  assign \port$4810$0  = \$53 ;
-  assign \port$4816$0  = \$59 ;
-  assign \port$4822$0  = \$65 ;
-  assign \port$4828$0  = \$71 ;
-  assign \port$4834$0  = \$77 ;
-  assign \port$4840$0  = \$83 ;
-  assign \port$4846$0  = \$89 ;
-  assign \port$4852$0  = \$95 ;
-  assign \port$4858$0  = \$101 ;
-  assign \port$4864$0  = \$107 ;
-  assign \port$4870$0  = \$113 ;
-  assign \port$4876$0  = \$119 ;
+  assign stops__0 = \port$7507$0 [9:5];
+  assign stops__1 = \port$7587$0 [9:5];
+  assign stops__2 = \port$7667$0 [9:5];
+  assign stops__3 = \port$7747$0 [9:5];
+  assign stops__4 = \port$7827$0 [9:5];
+  assign stops__5 = \port$7907$0 [9:5];
+  assign stops__6 = \port$7987$0 [9:5];
+  assign stops__7 = \port$8067$0 [9:5];
+  assign sent__0 = \port$7507$0 [4:0];
+  assign sent__1 = \port$7587$0 [4:0];
+  assign sent__2 = \port$7667$0 [4:0];
+  assign sent__3 = \port$7747$0 [4:0];
+  assign sent__4 = \port$7827$0 [4:0];
+  assign sent__5 = \port$7907$0 [4:0];
+  assign sent__6 = \port$7987$0 [4:0];
+  assign sent__7 = \port$8067$0 [4:0];
+  assign result_code = \port$4707$0 [2:0];
+  assign result_vm = \port$4707$0 [5:3];
+  assign result_count = \port$4707$0 [13:6];
+  assign resident_vm = \port$2683$0 [2:0];
+  assign resident_valid = \port$2683$0 [3];
+  assign tag_match = \port$12956$0 [3:0];
+  assign tag_mask = \port$12956$0 [7:4];
+  assign tag_vm = \port$12956$0 [10:8];
+  assign tag_valid = \port$12956$0 [11];
+  assign \port$4755$0  = \$29 ;
+  assign \port$4761$0  = \$35 ;
+  assign \port$4767$0  = \$41 ;
+  assign \port$4773$0  = \$47 ;
+  assign \port$4779$0  = \$53 ;
+  assign \port$4785$0  = \$59 ;
+  assign \port$4791$0  = \$65 ;
+  assign \port$4797$0  = \$71 ;
+  assign \port$4803$0  = \$77 ;
+  assign \port$4809$0  = \$83 ;
+  assign \port$4815$0  = \$89 ;
+  assign \port$4821$0  = \$95 ;
+  assign \port$4827$0  = \$101 ;
+  assign \port$4833$0  = \$107 ;
+  assign \port$4839$0  = \$113 ;
+  assign \port$4845$0  = \$119 ;
   assign fault__address = _request[17:0];
   assign \head.slot  = head[7:0];
   assign \head.last  = head[11:8];
@@ -57785,23 +57820,23 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$2358 [16:9] = chosen[34:27];
   assign \$2366  = chosen[26:21];
   assign \$2368  = chosen[22:21];
-  assign \$2378  = doorbells;
-  assign \$2404 [7:0] = generation;
-  assign \$2404 [8] = 1'h1;
-  assign \$2464 [30:0] = { 25'h0000000, alloc_block };
-  assign \$2464 [31] = 1'h1;
-  assign \$2476 [31:1] = 31'h00000000;
-  assign \$2476 [0] = hit_manager_drain;
-  assign \$2480  = fault_pending[7:0];
-  assign \$2483  = fault_enable[7:0];
-  assign \$2486  = waiting;
-  assign \$2489  = armed;
-  assign \$2492  = fired;
-  assign \$2508  = { \$2507 , 8'h00 };
-  assign \$2569  = permits;
+  assign \$2416  = { \$2415 , 8'h00 };
+  assign \$2531  = doorbells;
+  assign \$2557 [7:0] = generation;
+  assign \$2557 [8] = 1'h1;
+  assign \$2580 [30:0] = { 25'h0000000, alloc_block };
+  assign \$2580 [31] = 1'h1;
+  assign \$2588 [31:1] = 31'h00000000;
+  assign \$2588 [0] = hit_manager_drain;
+  assign \$2592  = fault_pending[7:0];
+  assign \$2595  = fault_enable[7:0];
+  assign \$2598  = waiting;
+  assign \$2601  = armed;
+  assign \$2604  = fired;
+  assign \$2615  = permits;
 endmodule
 
-module \postern.read_engine.arbiter (rst, \port$7444$0 , \port$7451$0 , \port$7459$0 , \port$7468$0 , \port$8492$0 , \port$9710$0 , \port$10928$0 , \port$12146$0 , clk);
+module \postern.read_engine.arbiter (rst, \port$7413$0 , \port$7420$0 , \port$7428$0 , \port$7437$0 , \port$8461$0 , \port$9679$0 , \port$10897$0 , \port$12115$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -57861,22 +57896,22 @@ module \postern.read_engine.arbiter (rst, \port$7444$0 , \port$7451$0 , \port$74
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$10928$0 ;
-  wire \port$10928$0 ;
-  input \port$12146$0 ;
-  wire \port$12146$0 ;
-  output \port$7444$0 ;
-  wire \port$7444$0 ;
-  output \port$7451$0 ;
-  wire \port$7451$0 ;
-  output \port$7459$0 ;
-  wire \port$7459$0 ;
-  output \port$7468$0 ;
-  wire \port$7468$0 ;
-  input \port$8492$0 ;
-  wire \port$8492$0 ;
-  input \port$9710$0 ;
-  wire \port$9710$0 ;
+  input \port$10897$0 ;
+  wire \port$10897$0 ;
+  input \port$12115$0 ;
+  wire \port$12115$0 ;
+  output \port$7413$0 ;
+  wire \port$7413$0 ;
+  output \port$7420$0 ;
+  wire \port$7420$0 ;
+  output \port$7428$0 ;
+  wire \port$7428$0 ;
+  output \port$7437$0 ;
+  wire \port$7437$0 ;
+  input \port$8461$0 ;
+  wire \port$8461$0 ;
+  input \port$9679$0 ;
+  wire \port$9679$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -57890,36 +57925,36 @@ module \postern.read_engine.arbiter (rst, \port$7444$0 , \port$7451$0 , \port$74
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$9710$0 ;
-  assign \$14  = behind_0_2 & \port$10928$0 ;
-  assign \$15  = behind_0_3 & \port$12146$0 ;
+  assign \$13  = behind_0_1 & \port$9679$0 ;
+  assign \$14  = behind_0_2 & \port$10897$0 ;
+  assign \$15  = behind_0_3 & \port$12115$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$8492$0  & \$17 ;
+  assign \$18  = \port$8461$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$8492$0 ;
-  assign \$21  = behind_1_2 & \port$10928$0 ;
-  assign \$22  = behind_1_3 & \port$12146$0 ;
+  assign \$20  = \$19  & \port$8461$0 ;
+  assign \$21  = behind_1_2 & \port$10897$0 ;
+  assign \$22  = behind_1_3 & \port$12115$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$9710$0  & \$24 ;
+  assign \$25  = \port$9679$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$8492$0 ;
+  assign \$27  = \$26  & \port$8461$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$9710$0 ;
-  assign \$30  = behind_2_3 & \port$12146$0 ;
+  assign \$29  = \$28  & \port$9679$0 ;
+  assign \$30  = behind_2_3 & \port$12115$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$10928$0  & \$32 ;
+  assign \$33  = \port$10897$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$8492$0 ;
+  assign \$35  = \$34  & \port$8461$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$9710$0 ;
+  assign \$37  = \$36  & \port$9679$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$10928$0 ;
+  assign \$39  = \$38  & \port$10897$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$12146$0  & \$41 ;
+  assign \$42  = \port$12115$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -57990,11 +58025,11 @@ module \postern.read_engine.arbiter (rst, \port$7444$0 , \port$7451$0 , \port$74
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$12146$0 , \port$10928$0 , \port$9710$0 , \port$8492$0  };
-  assign \port$7444$0  = \$18 ;
-  assign \port$7451$0  = \$25 ;
-  assign \port$7459$0  = \$33 ;
-  assign \port$7468$0  = \$42 ;
+  assign request = { \port$12115$0 , \port$10897$0 , \port$9679$0 , \port$8461$0  };
+  assign \port$7413$0  = \$18 ;
+  assign \port$7420$0  = \$25 ;
+  assign \port$7428$0  = \$33 ;
+  assign \port$7437$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -58003,7 +58038,7 @@ module \postern.read_engine.arbiter (rst, \port$7444$0 , \port$7451$0 , \port$74
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19381$0 , \port$19383$0 , \port$19385$0 , \port$19387$0 , block, clk);
+module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, dirty, \block$16 , scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, clean, first, \port$19370$0 , \port$19372$0 , \port$19374$0 , \port$19376$0 , block, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire [3:0] \$1 ;
   wire [7:0] \$10 ;
@@ -58050,14 +58085,14 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   output first;
   reg first = 1'h0;
   reg [2:0] phase = 3'h0;
-  output [5:0] \port$19381$0 ;
-  wire [5:0] \port$19381$0 ;
-  output [5:0] \port$19383$0 ;
-  wire [5:0] \port$19383$0 ;
-  output [5:0] \port$19385$0 ;
-  wire [5:0] \port$19385$0 ;
-  output [5:0] \port$19387$0 ;
-  wire [5:0] \port$19387$0 ;
+  output [5:0] \port$19370$0 ;
+  wire [5:0] \port$19370$0 ;
+  output [5:0] \port$19372$0 ;
+  wire [5:0] \port$19372$0 ;
+  output [5:0] \port$19374$0 ;
+  wire [5:0] \port$19374$0 ;
+  output [5:0] \port$19376$0 ;
+  wire [5:0] \port$19376$0 ;
   reg [6:0] row_0 = 7'h00;
   reg [6:0] row_1 = 7'h00;
   reg [6:0] row_2 = 7'h00;
@@ -58215,10 +58250,10 @@ module \postern.scrubber (rst, scrub__0__taken, scrub__1__taken, scrub__2__taken
   assign scrub__1__row = { block, row_1[5:0] };
   assign scrub__2__row = { block, row_2[5:0] };
   assign scrub__3__row = { block, row_3[5:0] };
-  assign \port$19381$0  = row_0[5:0];
-  assign \port$19383$0  = row_1[5:0];
-  assign \port$19385$0  = row_2[5:0];
-  assign \port$19387$0  = row_3[5:0];
+  assign \port$19370$0  = row_0[5:0];
+  assign \port$19372$0  = row_1[5:0];
+  assign \port$19374$0  = row_2[5:0];
+  assign \port$19376$0  = row_3[5:0];
   assign done[3] = row_3[6];
   assign done[2] = row_2[6];
   assign done[1] = row_1[6];
@@ -58228,8 +58263,8 @@ endmodule
 
 module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__enable, w__0__data, w__1__request, w__1__enable, r__1__request, r__1__enable, w__1__data, w__2__request, w__2__enable, r__2__request, r__2__enable, w__2__data, w__3__request, w__3__enable, r__3__request, r__3__enable, w__3__data
 , scrub__0__taken, scrub__1__taken, scrub__2__taken, scrub__3__taken, w__0__grant, r__0__grant, w__0__refused, r__0__refused, r__0__data, w__1__grant, r__1__grant, w__1__refused, r__1__refused, r__1__data, w__2__grant, r__2__grant, w__2__refused, r__2__refused, r__2__data, w__3__grant, r__3__grant
-, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18229$3 , r__0__vm, r__0__word, w__1__vm, \port$18401$3 , r__1__vm, r__1__word, w__2__vm, \port$18573$3 , r__2__vm, r__2__word, w__3__vm, \port$18745$3 
-, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19381$0 , \port$19383$0 , \port$19385$0 , \port$19387$0 , \port$19391$0 , clk);
+, w__3__refused, r__3__refused, r__3__data, scrub__0__want, scrub__1__want, scrub__2__want, scrub__3__want, w__0__vm, \port$18218$3 , r__0__vm, r__0__word, w__1__vm, \port$18390$3 , r__1__vm, r__1__word, w__2__vm, \port$18562$3 , r__2__vm, r__2__word, w__3__vm, \port$18734$3 
+, r__3__vm, r__3__word, w_look__0, r_look__0, w_look__1, r_look__1, w_look__2, r_look__2, w_look__3, r_look__3, w_allowed, r_allowed, scrub_first, \port$19370$0 , \port$19372$0 , \port$19374$0 , \port$19376$0 , \port$19380$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -59037,24 +59072,24 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   reg passes_3_1 = 1'h0;
   reg passes_3_2 = 1'h0;
   reg passes_3_3 = 1'h0;
-  input [17:0] \port$18229$3 ;
-  wire [17:0] \port$18229$3 ;
-  input [17:0] \port$18401$3 ;
-  wire [17:0] \port$18401$3 ;
-  input [17:0] \port$18573$3 ;
-  wire [17:0] \port$18573$3 ;
-  input [17:0] \port$18745$3 ;
-  wire [17:0] \port$18745$3 ;
-  input [5:0] \port$19381$0 ;
-  wire [5:0] \port$19381$0 ;
-  input [5:0] \port$19383$0 ;
-  wire [5:0] \port$19383$0 ;
-  input [5:0] \port$19385$0 ;
-  wire [5:0] \port$19385$0 ;
-  input [5:0] \port$19387$0 ;
-  wire [5:0] \port$19387$0 ;
-  input [5:0] \port$19391$0 ;
-  wire [5:0] \port$19391$0 ;
+  input [17:0] \port$18218$3 ;
+  wire [17:0] \port$18218$3 ;
+  input [17:0] \port$18390$3 ;
+  wire [17:0] \port$18390$3 ;
+  input [17:0] \port$18562$3 ;
+  wire [17:0] \port$18562$3 ;
+  input [17:0] \port$18734$3 ;
+  wire [17:0] \port$18734$3 ;
+  input [5:0] \port$19370$0 ;
+  wire [5:0] \port$19370$0 ;
+  input [5:0] \port$19372$0 ;
+  wire [5:0] \port$19372$0 ;
+  input [5:0] \port$19374$0 ;
+  wire [5:0] \port$19374$0 ;
+  input [5:0] \port$19376$0 ;
+  wire [5:0] \port$19376$0 ;
+  input [5:0] \port$19380$0 ;
+  wire [5:0] \port$19380$0 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   input r__0__enable;
@@ -59535,7 +59570,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     _15_ <= lane_3_3[r_late_3[11:0]];
   end
   assign \r_port__data$316  = _15_;
-  assign \$236  = granted_0[3] ? { \port$18745$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$236  = granted_0[3] ? { \port$18734$3 [17:14], w__3__data } : 36'h000000000;
   assign \$237  = ~ w_allowed[0];
   assign \$238  = w_enable_0 & \$237 ;
   assign \$239  = ~ w_allowed[0];
@@ -59603,19 +59638,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$301  = \$299  | \$300 ;
   assign \$302  = w__3__enable & granted_1[3];
   assign \$303  = \$301  | \$302 ;
-  assign \$304  = { w__0__vm, \port$18229$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
-  assign \$305  = { w__1__vm, \port$18401$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
+  assign \$304  = { w__0__vm, \port$18218$3 [13:2] } & { granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0], granted_1[0] };
+  assign \$305  = { w__1__vm, \port$18390$3 [13:2] } & { granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1], granted_1[1] };
   assign \$306  = \$304  | \$305 ;
-  assign \$307  = { w__2__vm, \port$18573$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
+  assign \$307  = { w__2__vm, \port$18562$3 [13:2] } & { granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2], granted_1[2] };
   assign \$308  = \$306  | \$307 ;
-  assign \$309  = { w__3__vm, \port$18745$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
+  assign \$309  = { w__3__vm, \port$18734$3 [13:2] } & { granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3], granted_1[3] };
   assign \$310  = \$308  | \$309 ;
-  assign \$311  = { \port$19391$0 , \port$19383$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
+  assign \$311  = { \port$19380$0 , \port$19372$0  } & { scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken, scrub__1__taken };
   assign \$312  = \$310  | { 3'h0, \$311  };
-  assign \$313  = granted_1[0] ? { \port$18229$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$314  = granted_1[1] ? { \port$18401$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$315  = granted_1[2] ? { \port$18573$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$316  = granted_1[3] ? { \port$18745$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$313  = granted_1[0] ? { \port$18218$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$314  = granted_1[1] ? { \port$18390$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$315  = granted_1[2] ? { \port$18562$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$316  = granted_1[3] ? { \port$18734$3 [17:14], w__3__data } : 36'h000000000;
   assign \$317  = ~ w_allowed[1];
   assign \$318  = w_enable_1 & \$317 ;
   assign \$319  = ~ w_allowed[1];
@@ -59683,19 +59718,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$381  = \$379  | \$380 ;
   assign \$382  = w__3__enable & granted_2[3];
   assign \$383  = \$381  | \$382 ;
-  assign \$384  = { w__0__vm, \port$18229$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
-  assign \$385  = { w__1__vm, \port$18401$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
+  assign \$384  = { w__0__vm, \port$18218$3 [13:2] } & { granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0], granted_2[0] };
+  assign \$385  = { w__1__vm, \port$18390$3 [13:2] } & { granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1], granted_2[1] };
   assign \$386  = \$384  | \$385 ;
-  assign \$387  = { w__2__vm, \port$18573$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
+  assign \$387  = { w__2__vm, \port$18562$3 [13:2] } & { granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2], granted_2[2] };
   assign \$388  = \$386  | \$387 ;
-  assign \$389  = { w__3__vm, \port$18745$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
+  assign \$389  = { w__3__vm, \port$18734$3 [13:2] } & { granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3], granted_2[3] };
   assign \$390  = \$388  | \$389 ;
-  assign \$391  = { \port$19391$0 , \port$19385$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
+  assign \$391  = { \port$19380$0 , \port$19374$0  } & { scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken, scrub__2__taken };
   assign \$392  = \$390  | { 3'h0, \$391  };
-  assign \$393  = granted_2[0] ? { \port$18229$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$394  = granted_2[1] ? { \port$18401$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$395  = granted_2[2] ? { \port$18573$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$396  = granted_2[3] ? { \port$18745$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$393  = granted_2[0] ? { \port$18218$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$394  = granted_2[1] ? { \port$18390$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$395  = granted_2[2] ? { \port$18562$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$396  = granted_2[3] ? { \port$18734$3 [17:14], w__3__data } : 36'h000000000;
   assign \$397  = ~ w_allowed[2];
   assign \$398  = w_enable_2 & \$397 ;
   assign \$399  = ~ w_allowed[2];
@@ -59763,19 +59798,19 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$461  = \$459  | \$460 ;
   assign \$462  = w__3__enable & granted_3[3];
   assign \$463  = \$461  | \$462 ;
-  assign \$464  = { w__0__vm, \port$18229$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
-  assign \$465  = { w__1__vm, \port$18401$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
+  assign \$464  = { w__0__vm, \port$18218$3 [13:2] } & { granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0], granted_3[0] };
+  assign \$465  = { w__1__vm, \port$18390$3 [13:2] } & { granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1], granted_3[1] };
   assign \$466  = \$464  | \$465 ;
-  assign \$467  = { w__2__vm, \port$18573$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
+  assign \$467  = { w__2__vm, \port$18562$3 [13:2] } & { granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2], granted_3[2] };
   assign \$468  = \$466  | \$467 ;
-  assign \$469  = { w__3__vm, \port$18745$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
+  assign \$469  = { w__3__vm, \port$18734$3 [13:2] } & { granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3], granted_3[3] };
   assign \$470  = \$468  | \$469 ;
-  assign \$471  = { \port$19391$0 , \port$19387$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
+  assign \$471  = { \port$19380$0 , \port$19376$0  } & { scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken, scrub__3__taken };
   assign \$472  = \$470  | { 3'h0, \$471  };
-  assign \$473  = granted_3[0] ? { \port$18229$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$474  = granted_3[1] ? { \port$18401$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$475  = granted_3[2] ? { \port$18573$3 [17:14], w__2__data } : 36'h000000000;
-  assign \$476  = granted_3[3] ? { \port$18745$3 [17:14], w__3__data } : 36'h000000000;
+  assign \$473  = granted_3[0] ? { \port$18218$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$474  = granted_3[1] ? { \port$18390$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$475  = granted_3[2] ? { \port$18562$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$476  = granted_3[3] ? { \port$18734$3 [17:14], w__3__data } : 36'h000000000;
   assign \$477  = ~ w_allowed[3];
   assign \$478  = w_enable_3 & \$477 ;
   assign \$479  = ~ w_allowed[3];
@@ -60100,13 +60135,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     word_3_2 <= \$611 ;
   always @(posedge clk)
     word_3_3 <= \$616 ;
-  assign \$1  = ! \port$18229$3 [1:0];
+  assign \$1  = ! \port$18218$3 [1:0];
   assign \$2  = w__0__request & \$1 ;
-  assign \$3  = ! \port$18401$3 [1:0];
+  assign \$3  = ! \port$18390$3 [1:0];
   assign \$4  = w__1__request & \$3 ;
-  assign \$5  = ! \port$18573$3 [1:0];
+  assign \$5  = ! \port$18562$3 [1:0];
   assign \$6  = w__2__request & \$5 ;
-  assign \$7  = ! \port$18745$3 [1:0];
+  assign \$7  = ! \port$18734$3 [1:0];
   assign \$8  = w__3__request & \$7 ;
   assign first_0 = scrub__0__want & scrub_first;
   assign accept = ~ first_0;
@@ -60161,13 +60196,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$50  = w_word_0_0 | w_word_0_1;
   assign \$51  = \$50  | w_word_0_2;
   assign \$52  = \$51  | w_word_0_3;
-  assign \$53  = \port$18229$3 [1:0] == 1'h1;
+  assign \$53  = \port$18218$3 [1:0] == 1'h1;
   assign \$54  = w__0__request & \$53 ;
-  assign \$55  = \port$18401$3 [1:0] == 1'h1;
+  assign \$55  = \port$18390$3 [1:0] == 1'h1;
   assign \$56  = w__1__request & \$55 ;
-  assign \$57  = \port$18573$3 [1:0] == 1'h1;
+  assign \$57  = \port$18562$3 [1:0] == 1'h1;
   assign \$58  = w__2__request & \$57 ;
-  assign \$59  = \port$18745$3 [1:0] == 1'h1;
+  assign \$59  = \port$18734$3 [1:0] == 1'h1;
   assign \$60  = w__3__request & \$59 ;
   assign first_1 = scrub__1__want & scrub_first;
   assign \accept$64  = ~ first_1;
@@ -60222,13 +60257,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$102  = w_word_1_0 | w_word_1_1;
   assign \$103  = \$102  | w_word_1_2;
   assign \$104  = \$103  | w_word_1_3;
-  assign \$105  = \port$18229$3 [1:0] == 2'h2;
+  assign \$105  = \port$18218$3 [1:0] == 2'h2;
   assign \$106  = w__0__request & \$105 ;
-  assign \$107  = \port$18401$3 [1:0] == 2'h2;
+  assign \$107  = \port$18390$3 [1:0] == 2'h2;
   assign \$108  = w__1__request & \$107 ;
-  assign \$109  = \port$18573$3 [1:0] == 2'h2;
+  assign \$109  = \port$18562$3 [1:0] == 2'h2;
   assign \$110  = w__2__request & \$109 ;
-  assign \$111  = \port$18745$3 [1:0] == 2'h2;
+  assign \$111  = \port$18734$3 [1:0] == 2'h2;
   assign \$112  = w__3__request & \$111 ;
   assign first_2 = scrub__2__want & scrub_first;
   assign \accept$106  = ~ first_2;
@@ -60283,13 +60318,13 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$154  = w_word_2_0 | w_word_2_1;
   assign \$155  = \$154  | w_word_2_2;
   assign \$156  = \$155  | w_word_2_3;
-  assign \$157  = \port$18229$3 [1:0] == 2'h3;
+  assign \$157  = \port$18218$3 [1:0] == 2'h3;
   assign \$158  = w__0__request & \$157 ;
-  assign \$159  = \port$18401$3 [1:0] == 2'h3;
+  assign \$159  = \port$18390$3 [1:0] == 2'h3;
   assign \$160  = w__1__request & \$159 ;
-  assign \$161  = \port$18573$3 [1:0] == 2'h3;
+  assign \$161  = \port$18562$3 [1:0] == 2'h3;
   assign \$162  = w__2__request & \$161 ;
-  assign \$163  = \port$18745$3 [1:0] == 2'h3;
+  assign \$163  = \port$18734$3 [1:0] == 2'h3;
   assign \$164  = w__3__request & \$163 ;
   assign first_3 = scrub__3__want & scrub_first;
   assign \accept$148  = ~ first_3;
@@ -60379,116 +60414,116 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$221  = \$219  | \$220 ;
   assign \$222  = w__3__enable & granted_0[3];
   assign \$223  = \$221  | \$222 ;
-  assign \$224  = { w__0__vm, \port$18229$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
-  assign \$225  = { w__1__vm, \port$18401$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
+  assign \$224  = { w__0__vm, \port$18218$3 [13:2] } & { granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0], granted_0[0] };
+  assign \$225  = { w__1__vm, \port$18390$3 [13:2] } & { granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1], granted_0[1] };
   assign \$226  = \$224  | \$225 ;
-  assign \$227  = { w__2__vm, \port$18573$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
+  assign \$227  = { w__2__vm, \port$18562$3 [13:2] } & { granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2], granted_0[2] };
   assign \$228  = \$226  | \$227 ;
-  assign \$229  = { w__3__vm, \port$18745$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
+  assign \$229  = { w__3__vm, \port$18734$3 [13:2] } & { granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3], granted_0[3] };
   assign \$230  = \$228  | \$229 ;
-  assign \$231  = { \port$19391$0 , \port$19381$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
+  assign \$231  = { \port$19380$0 , \port$19370$0  } & { scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken, scrub__0__taken };
   assign \$232  = \$230  | { 3'h0, \$231  };
-  assign \$233  = granted_0[0] ? { \port$18229$3 [17:14], w__0__data } : 36'h000000000;
-  assign \$234  = granted_0[1] ? { \port$18401$3 [17:14], w__1__data } : 36'h000000000;
-  assign \$235  = granted_0[2] ? { \port$18573$3 [17:14], w__2__data } : 36'h000000000;
+  assign \$233  = granted_0[0] ? { \port$18218$3 [17:14], w__0__data } : 36'h000000000;
+  assign \$234  = granted_0[1] ? { \port$18390$3 [17:14], w__1__data } : 36'h000000000;
+  assign \$235  = granted_0[2] ? { \port$18562$3 [17:14], w__2__data } : 36'h000000000;
   \postern.sram.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$15216$0 (\$18 ),
-    .\port$15218$0 (\$20 ),
-    .\port$15220$0 (\$22 ),
-    .\port$15222$0 (\$24 ),
-    .\port$15953$0 (\$677 ),
-    .\port$15960$0 (\$678 ),
-    .\port$15968$0 (\$679 ),
-    .\port$15977$0 (\$680 ),
+    .\port$15185$0 (\$18 ),
+    .\port$15187$0 (\$20 ),
+    .\port$15189$0 (\$22 ),
+    .\port$15191$0 (\$24 ),
+    .\port$15922$0 (\$677 ),
+    .\port$15929$0 (\$678 ),
+    .\port$15937$0 (\$679 ),
+    .\port$15946$0 (\$680 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$15278$0 (\$70 ),
-    .\port$15280$0 (\$72 ),
-    .\port$15282$0 (\$74 ),
-    .\port$15284$0 (\$76 ),
-    .\port$16073$0 (\$685 ),
-    .\port$16080$0 (\$686 ),
-    .\port$16088$0 (\$687 ),
-    .\port$16097$0 (\$688 ),
+    .\port$15247$0 (\$70 ),
+    .\port$15249$0 (\$72 ),
+    .\port$15251$0 (\$74 ),
+    .\port$15253$0 (\$76 ),
+    .\port$16042$0 (\$685 ),
+    .\port$16049$0 (\$686 ),
+    .\port$16057$0 (\$687 ),
+    .\port$16066$0 (\$688 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_2  read_arbiter_2 (
     .clk(clk),
-    .\port$15340$0 (\$122 ),
-    .\port$15342$0 (\$124 ),
-    .\port$15344$0 (\$126 ),
-    .\port$15346$0 (\$128 ),
-    .\port$16193$0 (\$693 ),
-    .\port$16200$0 (\$694 ),
-    .\port$16208$0 (\$695 ),
-    .\port$16217$0 (\$696 ),
+    .\port$15309$0 (\$122 ),
+    .\port$15311$0 (\$124 ),
+    .\port$15313$0 (\$126 ),
+    .\port$15315$0 (\$128 ),
+    .\port$16162$0 (\$693 ),
+    .\port$16169$0 (\$694 ),
+    .\port$16177$0 (\$695 ),
+    .\port$16186$0 (\$696 ),
     .rst(rst)
   );
   \postern.sram.read_arbiter_3  read_arbiter_3 (
     .clk(clk),
-    .\port$15402$0 (\$174 ),
-    .\port$15404$0 (\$176 ),
-    .\port$15406$0 (\$178 ),
-    .\port$15408$0 (\$180 ),
-    .\port$16313$0 (\$701 ),
-    .\port$16320$0 (\$702 ),
-    .\port$16328$0 (\$703 ),
-    .\port$16337$0 (\$704 ),
+    .\port$15371$0 (\$174 ),
+    .\port$15373$0 (\$176 ),
+    .\port$15375$0 (\$178 ),
+    .\port$15377$0 (\$180 ),
+    .\port$16282$0 (\$701 ),
+    .\port$16289$0 (\$702 ),
+    .\port$16297$0 (\$703 ),
+    .\port$16306$0 (\$704 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_0  write_arbiter_0 (
     .accept(accept),
     .clk(clk),
-    .\port$15195$0 (\$2 ),
-    .\port$15197$0 (\$4 ),
-    .\port$15199$0 (\$6 ),
-    .\port$15201$0 (\$8 ),
-    .\port$15899$0 (\$673 ),
-    .\port$15906$0 (\$674 ),
-    .\port$15914$0 (\$675 ),
-    .\port$15923$0 (\$676 ),
+    .\port$15164$0 (\$2 ),
+    .\port$15166$0 (\$4 ),
+    .\port$15168$0 (\$6 ),
+    .\port$15170$0 (\$8 ),
+    .\port$15868$0 (\$673 ),
+    .\port$15875$0 (\$674 ),
+    .\port$15883$0 (\$675 ),
+    .\port$15892$0 (\$676 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_1  write_arbiter_1 (
     .accept(\accept$64 ),
     .clk(clk),
-    .\port$15257$0 (\$54 ),
-    .\port$15259$0 (\$56 ),
-    .\port$15261$0 (\$58 ),
-    .\port$15263$0 (\$60 ),
-    .\port$16019$0 (\$681 ),
-    .\port$16026$0 (\$682 ),
-    .\port$16034$0 (\$683 ),
-    .\port$16043$0 (\$684 ),
+    .\port$15226$0 (\$54 ),
+    .\port$15228$0 (\$56 ),
+    .\port$15230$0 (\$58 ),
+    .\port$15232$0 (\$60 ),
+    .\port$15988$0 (\$681 ),
+    .\port$15995$0 (\$682 ),
+    .\port$16003$0 (\$683 ),
+    .\port$16012$0 (\$684 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_2  write_arbiter_2 (
     .accept(\accept$106 ),
     .clk(clk),
-    .\port$15319$0 (\$106 ),
-    .\port$15321$0 (\$108 ),
-    .\port$15323$0 (\$110 ),
-    .\port$15325$0 (\$112 ),
-    .\port$16139$0 (\$689 ),
-    .\port$16146$0 (\$690 ),
-    .\port$16154$0 (\$691 ),
-    .\port$16163$0 (\$692 ),
+    .\port$15288$0 (\$106 ),
+    .\port$15290$0 (\$108 ),
+    .\port$15292$0 (\$110 ),
+    .\port$15294$0 (\$112 ),
+    .\port$16108$0 (\$689 ),
+    .\port$16115$0 (\$690 ),
+    .\port$16123$0 (\$691 ),
+    .\port$16132$0 (\$692 ),
     .rst(rst)
   );
   \postern.sram.write_arbiter_3  write_arbiter_3 (
     .accept(\accept$148 ),
     .clk(clk),
-    .\port$15381$0 (\$158 ),
-    .\port$15383$0 (\$160 ),
-    .\port$15385$0 (\$162 ),
-    .\port$15387$0 (\$164 ),
-    .\port$16259$0 (\$697 ),
-    .\port$16266$0 (\$698 ),
-    .\port$16274$0 (\$699 ),
-    .\port$16283$0 (\$700 ),
+    .\port$15350$0 (\$158 ),
+    .\port$15352$0 (\$160 ),
+    .\port$15354$0 (\$162 ),
+    .\port$15356$0 (\$164 ),
+    .\port$16228$0 (\$697 ),
+    .\port$16235$0 (\$698 ),
+    .\port$16243$0 (\$699 ),
+    .\port$16252$0 (\$700 ),
     .rst(rst)
   );
   always @* begin
@@ -60884,10 +60919,10 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
     end
   end
   assign wanted_0 = { \$8 , \$6 , \$4 , \$2  };
-  assign w__0__word = \port$18229$3 [13:0];
-  assign w__1__word = \port$18401$3 [13:0];
-  assign w__2__word = \port$18573$3 [13:0];
-  assign w__3__word = \port$18745$3 [13:0];
+  assign w__0__word = \port$18218$3 [13:0];
+  assign w__1__word = \port$18390$3 [13:0];
+  assign w__2__word = \port$18562$3 [13:0];
+  assign w__3__word = \port$18734$3 [13:0];
   assign request = { \$8 , \$6 , \$4 , \$2  };
   assign grant = { \$676 , \$675 , \$674 , \$673  };
   assign \request$22  = { \$24 , \$22 , \$20 , \$18  };
@@ -60975,14 +61010,14 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \grant$189  = { \$688 , \$687 , \$686 , \$685  };
   assign \grant$190  = { \$696 , \$695 , \$694 , \$693  };
   assign \grant$191  = { \$704 , \$703 , \$702 , \$701  };
-  assign scrub__0__row = { \port$19391$0 , \port$19381$0  };
-  assign w__0__strobes = \port$18229$3 [17:14];
-  assign w__1__strobes = \port$18401$3 [17:14];
-  assign w__2__strobes = \port$18573$3 [17:14];
-  assign w__3__strobes = \port$18745$3 [17:14];
-  assign scrub__1__row = { \port$19391$0 , \port$19383$0  };
-  assign scrub__2__row = { \port$19391$0 , \port$19385$0  };
-  assign scrub__3__row = { \port$19391$0 , \port$19387$0  };
+  assign scrub__0__row = { \port$19380$0 , \port$19370$0  };
+  assign w__0__strobes = \port$18218$3 [17:14];
+  assign w__1__strobes = \port$18390$3 [17:14];
+  assign w__2__strobes = \port$18562$3 [17:14];
+  assign w__3__strobes = \port$18734$3 [17:14];
+  assign scrub__1__row = { \port$19380$0 , \port$19372$0  };
+  assign scrub__2__row = { \port$19380$0 , \port$19374$0  };
+  assign scrub__3__row = { \port$19380$0 , \port$19376$0  };
   assign \w_look__0.block  = w_look__0[5:0];
   assign \w_look__0.vm  = w_look__0[8:6];
   assign \r_look__0.block  = r_look__0[5:0];
@@ -61021,7 +61056,7 @@ module \postern.sram (rst, w__0__request, w__0__enable, r__0__request, r__0__ena
   assign \$171  = \$170 ;
 endmodule
 
-module \postern.sram.read_arbiter_0 (rst, \port$15216$0 , \port$15218$0 , \port$15220$0 , \port$15222$0 , \port$15953$0 , \port$15960$0 , \port$15968$0 , \port$15977$0 , clk);
+module \postern.sram.read_arbiter_0 (rst, \port$15185$0 , \port$15187$0 , \port$15189$0 , \port$15191$0 , \port$15922$0 , \port$15929$0 , \port$15937$0 , \port$15946$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61081,22 +61116,22 @@ module \postern.sram.read_arbiter_0 (rst, \port$15216$0 , \port$15218$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15216$0 ;
-  wire \port$15216$0 ;
-  input \port$15218$0 ;
-  wire \port$15218$0 ;
-  input \port$15220$0 ;
-  wire \port$15220$0 ;
-  input \port$15222$0 ;
-  wire \port$15222$0 ;
-  output \port$15953$0 ;
-  wire \port$15953$0 ;
-  output \port$15960$0 ;
-  wire \port$15960$0 ;
-  output \port$15968$0 ;
-  wire \port$15968$0 ;
-  output \port$15977$0 ;
-  wire \port$15977$0 ;
+  input \port$15185$0 ;
+  wire \port$15185$0 ;
+  input \port$15187$0 ;
+  wire \port$15187$0 ;
+  input \port$15189$0 ;
+  wire \port$15189$0 ;
+  input \port$15191$0 ;
+  wire \port$15191$0 ;
+  output \port$15922$0 ;
+  wire \port$15922$0 ;
+  output \port$15929$0 ;
+  wire \port$15929$0 ;
+  output \port$15937$0 ;
+  wire \port$15937$0 ;
+  output \port$15946$0 ;
+  wire \port$15946$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61110,36 +61145,36 @@ module \postern.sram.read_arbiter_0 (rst, \port$15216$0 , \port$15218$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15218$0 ;
-  assign \$14  = behind_0_2 & \port$15220$0 ;
-  assign \$15  = behind_0_3 & \port$15222$0 ;
+  assign \$13  = behind_0_1 & \port$15187$0 ;
+  assign \$14  = behind_0_2 & \port$15189$0 ;
+  assign \$15  = behind_0_3 & \port$15191$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15216$0  & \$17 ;
+  assign \$18  = \port$15185$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15216$0 ;
-  assign \$21  = behind_1_2 & \port$15220$0 ;
-  assign \$22  = behind_1_3 & \port$15222$0 ;
+  assign \$20  = \$19  & \port$15185$0 ;
+  assign \$21  = behind_1_2 & \port$15189$0 ;
+  assign \$22  = behind_1_3 & \port$15191$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15218$0  & \$24 ;
+  assign \$25  = \port$15187$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15216$0 ;
+  assign \$27  = \$26  & \port$15185$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15218$0 ;
-  assign \$30  = behind_2_3 & \port$15222$0 ;
+  assign \$29  = \$28  & \port$15187$0 ;
+  assign \$30  = behind_2_3 & \port$15191$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15220$0  & \$32 ;
+  assign \$33  = \port$15189$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15216$0 ;
+  assign \$35  = \$34  & \port$15185$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15218$0 ;
+  assign \$37  = \$36  & \port$15187$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15220$0 ;
+  assign \$39  = \$38  & \port$15189$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15222$0  & \$41 ;
+  assign \$42  = \port$15191$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61210,11 +61245,11 @@ module \postern.sram.read_arbiter_0 (rst, \port$15216$0 , \port$15218$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15222$0 , \port$15220$0 , \port$15218$0 , \port$15216$0  };
-  assign \port$15953$0  = \$18 ;
-  assign \port$15960$0  = \$25 ;
-  assign \port$15968$0  = \$33 ;
-  assign \port$15977$0  = \$42 ;
+  assign request = { \port$15191$0 , \port$15189$0 , \port$15187$0 , \port$15185$0  };
+  assign \port$15922$0  = \$18 ;
+  assign \port$15929$0  = \$25 ;
+  assign \port$15937$0  = \$33 ;
+  assign \port$15946$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61223,7 +61258,7 @@ module \postern.sram.read_arbiter_0 (rst, \port$15216$0 , \port$15218$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_1 (rst, \port$15278$0 , \port$15280$0 , \port$15282$0 , \port$15284$0 , \port$16073$0 , \port$16080$0 , \port$16088$0 , \port$16097$0 , clk);
+module \postern.sram.read_arbiter_1 (rst, \port$15247$0 , \port$15249$0 , \port$15251$0 , \port$15253$0 , \port$16042$0 , \port$16049$0 , \port$16057$0 , \port$16066$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61283,22 +61318,22 @@ module \postern.sram.read_arbiter_1 (rst, \port$15278$0 , \port$15280$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15278$0 ;
-  wire \port$15278$0 ;
-  input \port$15280$0 ;
-  wire \port$15280$0 ;
-  input \port$15282$0 ;
-  wire \port$15282$0 ;
-  input \port$15284$0 ;
-  wire \port$15284$0 ;
-  output \port$16073$0 ;
-  wire \port$16073$0 ;
-  output \port$16080$0 ;
-  wire \port$16080$0 ;
-  output \port$16088$0 ;
-  wire \port$16088$0 ;
-  output \port$16097$0 ;
-  wire \port$16097$0 ;
+  input \port$15247$0 ;
+  wire \port$15247$0 ;
+  input \port$15249$0 ;
+  wire \port$15249$0 ;
+  input \port$15251$0 ;
+  wire \port$15251$0 ;
+  input \port$15253$0 ;
+  wire \port$15253$0 ;
+  output \port$16042$0 ;
+  wire \port$16042$0 ;
+  output \port$16049$0 ;
+  wire \port$16049$0 ;
+  output \port$16057$0 ;
+  wire \port$16057$0 ;
+  output \port$16066$0 ;
+  wire \port$16066$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61312,36 +61347,36 @@ module \postern.sram.read_arbiter_1 (rst, \port$15278$0 , \port$15280$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15280$0 ;
-  assign \$14  = behind_0_2 & \port$15282$0 ;
-  assign \$15  = behind_0_3 & \port$15284$0 ;
+  assign \$13  = behind_0_1 & \port$15249$0 ;
+  assign \$14  = behind_0_2 & \port$15251$0 ;
+  assign \$15  = behind_0_3 & \port$15253$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15278$0  & \$17 ;
+  assign \$18  = \port$15247$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15278$0 ;
-  assign \$21  = behind_1_2 & \port$15282$0 ;
-  assign \$22  = behind_1_3 & \port$15284$0 ;
+  assign \$20  = \$19  & \port$15247$0 ;
+  assign \$21  = behind_1_2 & \port$15251$0 ;
+  assign \$22  = behind_1_3 & \port$15253$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15280$0  & \$24 ;
+  assign \$25  = \port$15249$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15278$0 ;
+  assign \$27  = \$26  & \port$15247$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15280$0 ;
-  assign \$30  = behind_2_3 & \port$15284$0 ;
+  assign \$29  = \$28  & \port$15249$0 ;
+  assign \$30  = behind_2_3 & \port$15253$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15282$0  & \$32 ;
+  assign \$33  = \port$15251$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15278$0 ;
+  assign \$35  = \$34  & \port$15247$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15280$0 ;
+  assign \$37  = \$36  & \port$15249$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15282$0 ;
+  assign \$39  = \$38  & \port$15251$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15284$0  & \$41 ;
+  assign \$42  = \port$15253$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61412,11 +61447,11 @@ module \postern.sram.read_arbiter_1 (rst, \port$15278$0 , \port$15280$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15284$0 , \port$15282$0 , \port$15280$0 , \port$15278$0  };
-  assign \port$16073$0  = \$18 ;
-  assign \port$16080$0  = \$25 ;
-  assign \port$16088$0  = \$33 ;
-  assign \port$16097$0  = \$42 ;
+  assign request = { \port$15253$0 , \port$15251$0 , \port$15249$0 , \port$15247$0  };
+  assign \port$16042$0  = \$18 ;
+  assign \port$16049$0  = \$25 ;
+  assign \port$16057$0  = \$33 ;
+  assign \port$16066$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61425,7 +61460,7 @@ module \postern.sram.read_arbiter_1 (rst, \port$15278$0 , \port$15280$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_2 (rst, \port$15340$0 , \port$15342$0 , \port$15344$0 , \port$15346$0 , \port$16193$0 , \port$16200$0 , \port$16208$0 , \port$16217$0 , clk);
+module \postern.sram.read_arbiter_2 (rst, \port$15309$0 , \port$15311$0 , \port$15313$0 , \port$15315$0 , \port$16162$0 , \port$16169$0 , \port$16177$0 , \port$16186$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61485,22 +61520,22 @@ module \postern.sram.read_arbiter_2 (rst, \port$15340$0 , \port$15342$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15340$0 ;
-  wire \port$15340$0 ;
-  input \port$15342$0 ;
-  wire \port$15342$0 ;
-  input \port$15344$0 ;
-  wire \port$15344$0 ;
-  input \port$15346$0 ;
-  wire \port$15346$0 ;
-  output \port$16193$0 ;
-  wire \port$16193$0 ;
-  output \port$16200$0 ;
-  wire \port$16200$0 ;
-  output \port$16208$0 ;
-  wire \port$16208$0 ;
-  output \port$16217$0 ;
-  wire \port$16217$0 ;
+  input \port$15309$0 ;
+  wire \port$15309$0 ;
+  input \port$15311$0 ;
+  wire \port$15311$0 ;
+  input \port$15313$0 ;
+  wire \port$15313$0 ;
+  input \port$15315$0 ;
+  wire \port$15315$0 ;
+  output \port$16162$0 ;
+  wire \port$16162$0 ;
+  output \port$16169$0 ;
+  wire \port$16169$0 ;
+  output \port$16177$0 ;
+  wire \port$16177$0 ;
+  output \port$16186$0 ;
+  wire \port$16186$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61514,36 +61549,36 @@ module \postern.sram.read_arbiter_2 (rst, \port$15340$0 , \port$15342$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15342$0 ;
-  assign \$14  = behind_0_2 & \port$15344$0 ;
-  assign \$15  = behind_0_3 & \port$15346$0 ;
+  assign \$13  = behind_0_1 & \port$15311$0 ;
+  assign \$14  = behind_0_2 & \port$15313$0 ;
+  assign \$15  = behind_0_3 & \port$15315$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15340$0  & \$17 ;
+  assign \$18  = \port$15309$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15340$0 ;
-  assign \$21  = behind_1_2 & \port$15344$0 ;
-  assign \$22  = behind_1_3 & \port$15346$0 ;
+  assign \$20  = \$19  & \port$15309$0 ;
+  assign \$21  = behind_1_2 & \port$15313$0 ;
+  assign \$22  = behind_1_3 & \port$15315$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15342$0  & \$24 ;
+  assign \$25  = \port$15311$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15340$0 ;
+  assign \$27  = \$26  & \port$15309$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15342$0 ;
-  assign \$30  = behind_2_3 & \port$15346$0 ;
+  assign \$29  = \$28  & \port$15311$0 ;
+  assign \$30  = behind_2_3 & \port$15315$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15344$0  & \$32 ;
+  assign \$33  = \port$15313$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15340$0 ;
+  assign \$35  = \$34  & \port$15309$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15342$0 ;
+  assign \$37  = \$36  & \port$15311$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15344$0 ;
+  assign \$39  = \$38  & \port$15313$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15346$0  & \$41 ;
+  assign \$42  = \port$15315$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61614,11 +61649,11 @@ module \postern.sram.read_arbiter_2 (rst, \port$15340$0 , \port$15342$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15346$0 , \port$15344$0 , \port$15342$0 , \port$15340$0  };
-  assign \port$16193$0  = \$18 ;
-  assign \port$16200$0  = \$25 ;
-  assign \port$16208$0  = \$33 ;
-  assign \port$16217$0  = \$42 ;
+  assign request = { \port$15315$0 , \port$15313$0 , \port$15311$0 , \port$15309$0  };
+  assign \port$16162$0  = \$18 ;
+  assign \port$16169$0  = \$25 ;
+  assign \port$16177$0  = \$33 ;
+  assign \port$16186$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61627,7 +61662,7 @@ module \postern.sram.read_arbiter_2 (rst, \port$15340$0 , \port$15342$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.read_arbiter_3 (rst, \port$15402$0 , \port$15404$0 , \port$15406$0 , \port$15408$0 , \port$16313$0 , \port$16320$0 , \port$16328$0 , \port$16337$0 , clk);
+module \postern.sram.read_arbiter_3 (rst, \port$15371$0 , \port$15373$0 , \port$15375$0 , \port$15377$0 , \port$16282$0 , \port$16289$0 , \port$16297$0 , \port$16306$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61687,22 +61722,22 @@ module \postern.sram.read_arbiter_3 (rst, \port$15402$0 , \port$15404$0 , \port$
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15402$0 ;
-  wire \port$15402$0 ;
-  input \port$15404$0 ;
-  wire \port$15404$0 ;
-  input \port$15406$0 ;
-  wire \port$15406$0 ;
-  input \port$15408$0 ;
-  wire \port$15408$0 ;
-  output \port$16313$0 ;
-  wire \port$16313$0 ;
-  output \port$16320$0 ;
-  wire \port$16320$0 ;
-  output \port$16328$0 ;
-  wire \port$16328$0 ;
-  output \port$16337$0 ;
-  wire \port$16337$0 ;
+  input \port$15371$0 ;
+  wire \port$15371$0 ;
+  input \port$15373$0 ;
+  wire \port$15373$0 ;
+  input \port$15375$0 ;
+  wire \port$15375$0 ;
+  input \port$15377$0 ;
+  wire \port$15377$0 ;
+  output \port$16282$0 ;
+  wire \port$16282$0 ;
+  output \port$16289$0 ;
+  wire \port$16289$0 ;
+  output \port$16297$0 ;
+  wire \port$16297$0 ;
+  output \port$16306$0 ;
+  wire \port$16306$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61716,36 +61751,36 @@ module \postern.sram.read_arbiter_3 (rst, \port$15402$0 , \port$15404$0 , \port$
   assign \$7  = \$25  | \$33 ;
   assign \$9  = \$25  | \$42 ;
   assign \$11  = \$33  | \$42 ;
-  assign \$13  = behind_0_1 & \port$15404$0 ;
-  assign \$14  = behind_0_2 & \port$15406$0 ;
-  assign \$15  = behind_0_3 & \port$15408$0 ;
+  assign \$13  = behind_0_1 & \port$15373$0 ;
+  assign \$14  = behind_0_2 & \port$15375$0 ;
+  assign \$15  = behind_0_3 & \port$15377$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15402$0  & \$17 ;
+  assign \$18  = \port$15371$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15402$0 ;
-  assign \$21  = behind_1_2 & \port$15406$0 ;
-  assign \$22  = behind_1_3 & \port$15408$0 ;
+  assign \$20  = \$19  & \port$15371$0 ;
+  assign \$21  = behind_1_2 & \port$15375$0 ;
+  assign \$22  = behind_1_3 & \port$15377$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15404$0  & \$24 ;
+  assign \$25  = \port$15373$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15402$0 ;
+  assign \$27  = \$26  & \port$15371$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15404$0 ;
-  assign \$30  = behind_2_3 & \port$15408$0 ;
+  assign \$29  = \$28  & \port$15373$0 ;
+  assign \$30  = behind_2_3 & \port$15377$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15406$0  & \$32 ;
+  assign \$33  = \port$15375$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15402$0 ;
+  assign \$35  = \$34  & \port$15371$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15404$0 ;
+  assign \$37  = \$36  & \port$15373$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15406$0 ;
+  assign \$39  = \$38  & \port$15375$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15408$0  & \$41 ;
+  assign \$42  = \port$15377$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -61816,11 +61851,11 @@ module \postern.sram.read_arbiter_3 (rst, \port$15402$0 , \port$15404$0 , \port$
   end
   assign accept = 1'h1;
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15408$0 , \port$15406$0 , \port$15404$0 , \port$15402$0  };
-  assign \port$16313$0  = \$18 ;
-  assign \port$16320$0  = \$25 ;
-  assign \port$16328$0  = \$33 ;
-  assign \port$16337$0  = \$42 ;
+  assign request = { \port$15377$0 , \port$15375$0 , \port$15373$0 , \port$15371$0  };
+  assign \port$16282$0  = \$18 ;
+  assign \port$16289$0  = \$25 ;
+  assign \port$16297$0  = \$33 ;
+  assign \port$16306$0  = \$42 ;
   assign \$2  = \$1 ;
   assign \$4  = \$3 ;
   assign \$6  = \$5 ;
@@ -61829,7 +61864,7 @@ module \postern.sram.read_arbiter_3 (rst, \port$15402$0 , \port$15404$0 , \port$
   assign \$12  = \$11 ;
 endmodule
 
-module \postern.sram.write_arbiter_0 (rst, \port$15195$0 , \port$15197$0 , \port$15199$0 , \port$15201$0 , accept, \port$15899$0 , \port$15906$0 , \port$15914$0 , \port$15923$0 , clk);
+module \postern.sram.write_arbiter_0 (rst, \port$15164$0 , \port$15166$0 , \port$15168$0 , \port$15170$0 , accept, \port$15868$0 , \port$15875$0 , \port$15883$0 , \port$15892$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -61890,22 +61925,22 @@ module \postern.sram.write_arbiter_0 (rst, \port$15195$0 , \port$15197$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15195$0 ;
-  wire \port$15195$0 ;
-  input \port$15197$0 ;
-  wire \port$15197$0 ;
-  input \port$15199$0 ;
-  wire \port$15199$0 ;
-  input \port$15201$0 ;
-  wire \port$15201$0 ;
-  output \port$15899$0 ;
-  wire \port$15899$0 ;
-  output \port$15906$0 ;
-  wire \port$15906$0 ;
-  output \port$15914$0 ;
-  wire \port$15914$0 ;
-  output \port$15923$0 ;
-  wire \port$15923$0 ;
+  input \port$15164$0 ;
+  wire \port$15164$0 ;
+  input \port$15166$0 ;
+  wire \port$15166$0 ;
+  input \port$15168$0 ;
+  wire \port$15168$0 ;
+  input \port$15170$0 ;
+  wire \port$15170$0 ;
+  output \port$15868$0 ;
+  wire \port$15868$0 ;
+  output \port$15875$0 ;
+  wire \port$15875$0 ;
+  output \port$15883$0 ;
+  wire \port$15883$0 ;
+  output \port$15892$0 ;
+  wire \port$15892$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -61925,36 +61960,36 @@ module \postern.sram.write_arbiter_0 (rst, \port$15195$0 , \port$15197$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15197$0 ;
-  assign \$14  = behind_0_2 & \port$15199$0 ;
-  assign \$15  = behind_0_3 & \port$15201$0 ;
+  assign \$13  = behind_0_1 & \port$15166$0 ;
+  assign \$14  = behind_0_2 & \port$15168$0 ;
+  assign \$15  = behind_0_3 & \port$15170$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15195$0  & \$17 ;
+  assign \$18  = \port$15164$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15195$0 ;
-  assign \$21  = behind_1_2 & \port$15199$0 ;
-  assign \$22  = behind_1_3 & \port$15201$0 ;
+  assign \$20  = \$19  & \port$15164$0 ;
+  assign \$21  = behind_1_2 & \port$15168$0 ;
+  assign \$22  = behind_1_3 & \port$15170$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15197$0  & \$24 ;
+  assign \$25  = \port$15166$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15195$0 ;
+  assign \$27  = \$26  & \port$15164$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15197$0 ;
-  assign \$30  = behind_2_3 & \port$15201$0 ;
+  assign \$29  = \$28  & \port$15166$0 ;
+  assign \$30  = behind_2_3 & \port$15170$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15199$0  & \$32 ;
+  assign \$33  = \port$15168$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15195$0 ;
+  assign \$35  = \$34  & \port$15164$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15197$0 ;
+  assign \$37  = \$36  & \port$15166$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15199$0 ;
+  assign \$39  = \$38  & \port$15168$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15201$0  & \$41 ;
+  assign \$42  = \port$15170$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62024,14 +62059,14 @@ module \postern.sram.write_arbiter_0 (rst, \port$15195$0 , \port$15197$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15201$0 , \port$15199$0 , \port$15197$0 , \port$15195$0  };
-  assign \port$15899$0  = \$18 ;
-  assign \port$15906$0  = \$25 ;
-  assign \port$15914$0  = \$33 ;
-  assign \port$15923$0  = \$42 ;
+  assign request = { \port$15170$0 , \port$15168$0 , \port$15166$0 , \port$15164$0  };
+  assign \port$15868$0  = \$18 ;
+  assign \port$15875$0  = \$25 ;
+  assign \port$15883$0  = \$33 ;
+  assign \port$15892$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_1 (rst, \port$15257$0 , \port$15259$0 , \port$15261$0 , \port$15263$0 , accept, \port$16019$0 , \port$16026$0 , \port$16034$0 , \port$16043$0 , clk);
+module \postern.sram.write_arbiter_1 (rst, \port$15226$0 , \port$15228$0 , \port$15230$0 , \port$15232$0 , accept, \port$15988$0 , \port$15995$0 , \port$16003$0 , \port$16012$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62092,22 +62127,22 @@ module \postern.sram.write_arbiter_1 (rst, \port$15257$0 , \port$15259$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15257$0 ;
-  wire \port$15257$0 ;
-  input \port$15259$0 ;
-  wire \port$15259$0 ;
-  input \port$15261$0 ;
-  wire \port$15261$0 ;
-  input \port$15263$0 ;
-  wire \port$15263$0 ;
-  output \port$16019$0 ;
-  wire \port$16019$0 ;
-  output \port$16026$0 ;
-  wire \port$16026$0 ;
-  output \port$16034$0 ;
-  wire \port$16034$0 ;
-  output \port$16043$0 ;
-  wire \port$16043$0 ;
+  input \port$15226$0 ;
+  wire \port$15226$0 ;
+  input \port$15228$0 ;
+  wire \port$15228$0 ;
+  input \port$15230$0 ;
+  wire \port$15230$0 ;
+  input \port$15232$0 ;
+  wire \port$15232$0 ;
+  output \port$15988$0 ;
+  wire \port$15988$0 ;
+  output \port$15995$0 ;
+  wire \port$15995$0 ;
+  output \port$16003$0 ;
+  wire \port$16003$0 ;
+  output \port$16012$0 ;
+  wire \port$16012$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62127,36 +62162,36 @@ module \postern.sram.write_arbiter_1 (rst, \port$15257$0 , \port$15259$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15259$0 ;
-  assign \$14  = behind_0_2 & \port$15261$0 ;
-  assign \$15  = behind_0_3 & \port$15263$0 ;
+  assign \$13  = behind_0_1 & \port$15228$0 ;
+  assign \$14  = behind_0_2 & \port$15230$0 ;
+  assign \$15  = behind_0_3 & \port$15232$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15257$0  & \$17 ;
+  assign \$18  = \port$15226$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15257$0 ;
-  assign \$21  = behind_1_2 & \port$15261$0 ;
-  assign \$22  = behind_1_3 & \port$15263$0 ;
+  assign \$20  = \$19  & \port$15226$0 ;
+  assign \$21  = behind_1_2 & \port$15230$0 ;
+  assign \$22  = behind_1_3 & \port$15232$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15259$0  & \$24 ;
+  assign \$25  = \port$15228$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15257$0 ;
+  assign \$27  = \$26  & \port$15226$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15259$0 ;
-  assign \$30  = behind_2_3 & \port$15263$0 ;
+  assign \$29  = \$28  & \port$15228$0 ;
+  assign \$30  = behind_2_3 & \port$15232$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15261$0  & \$32 ;
+  assign \$33  = \port$15230$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15257$0 ;
+  assign \$35  = \$34  & \port$15226$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15259$0 ;
+  assign \$37  = \$36  & \port$15228$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15261$0 ;
+  assign \$39  = \$38  & \port$15230$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15263$0  & \$41 ;
+  assign \$42  = \port$15232$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62226,14 +62261,14 @@ module \postern.sram.write_arbiter_1 (rst, \port$15257$0 , \port$15259$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15263$0 , \port$15261$0 , \port$15259$0 , \port$15257$0  };
-  assign \port$16019$0  = \$18 ;
-  assign \port$16026$0  = \$25 ;
-  assign \port$16034$0  = \$33 ;
-  assign \port$16043$0  = \$42 ;
+  assign request = { \port$15232$0 , \port$15230$0 , \port$15228$0 , \port$15226$0  };
+  assign \port$15988$0  = \$18 ;
+  assign \port$15995$0  = \$25 ;
+  assign \port$16003$0  = \$33 ;
+  assign \port$16012$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_2 (rst, \port$15319$0 , \port$15321$0 , \port$15323$0 , \port$15325$0 , accept, \port$16139$0 , \port$16146$0 , \port$16154$0 , \port$16163$0 , clk);
+module \postern.sram.write_arbiter_2 (rst, \port$15288$0 , \port$15290$0 , \port$15292$0 , \port$15294$0 , accept, \port$16108$0 , \port$16115$0 , \port$16123$0 , \port$16132$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62294,22 +62329,22 @@ module \postern.sram.write_arbiter_2 (rst, \port$15319$0 , \port$15321$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15319$0 ;
-  wire \port$15319$0 ;
-  input \port$15321$0 ;
-  wire \port$15321$0 ;
-  input \port$15323$0 ;
-  wire \port$15323$0 ;
-  input \port$15325$0 ;
-  wire \port$15325$0 ;
-  output \port$16139$0 ;
-  wire \port$16139$0 ;
-  output \port$16146$0 ;
-  wire \port$16146$0 ;
-  output \port$16154$0 ;
-  wire \port$16154$0 ;
-  output \port$16163$0 ;
-  wire \port$16163$0 ;
+  input \port$15288$0 ;
+  wire \port$15288$0 ;
+  input \port$15290$0 ;
+  wire \port$15290$0 ;
+  input \port$15292$0 ;
+  wire \port$15292$0 ;
+  input \port$15294$0 ;
+  wire \port$15294$0 ;
+  output \port$16108$0 ;
+  wire \port$16108$0 ;
+  output \port$16115$0 ;
+  wire \port$16115$0 ;
+  output \port$16123$0 ;
+  wire \port$16123$0 ;
+  output \port$16132$0 ;
+  wire \port$16132$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62329,36 +62364,36 @@ module \postern.sram.write_arbiter_2 (rst, \port$15319$0 , \port$15321$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15321$0 ;
-  assign \$14  = behind_0_2 & \port$15323$0 ;
-  assign \$15  = behind_0_3 & \port$15325$0 ;
+  assign \$13  = behind_0_1 & \port$15290$0 ;
+  assign \$14  = behind_0_2 & \port$15292$0 ;
+  assign \$15  = behind_0_3 & \port$15294$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15319$0  & \$17 ;
+  assign \$18  = \port$15288$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15319$0 ;
-  assign \$21  = behind_1_2 & \port$15323$0 ;
-  assign \$22  = behind_1_3 & \port$15325$0 ;
+  assign \$20  = \$19  & \port$15288$0 ;
+  assign \$21  = behind_1_2 & \port$15292$0 ;
+  assign \$22  = behind_1_3 & \port$15294$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15321$0  & \$24 ;
+  assign \$25  = \port$15290$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15319$0 ;
+  assign \$27  = \$26  & \port$15288$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15321$0 ;
-  assign \$30  = behind_2_3 & \port$15325$0 ;
+  assign \$29  = \$28  & \port$15290$0 ;
+  assign \$30  = behind_2_3 & \port$15294$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15323$0  & \$32 ;
+  assign \$33  = \port$15292$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15319$0 ;
+  assign \$35  = \$34  & \port$15288$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15321$0 ;
+  assign \$37  = \$36  & \port$15290$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15323$0 ;
+  assign \$39  = \$38  & \port$15292$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15325$0  & \$41 ;
+  assign \$42  = \port$15294$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62428,14 +62463,14 @@ module \postern.sram.write_arbiter_2 (rst, \port$15319$0 , \port$15321$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15325$0 , \port$15323$0 , \port$15321$0 , \port$15319$0  };
-  assign \port$16139$0  = \$18 ;
-  assign \port$16146$0  = \$25 ;
-  assign \port$16154$0  = \$33 ;
-  assign \port$16163$0  = \$42 ;
+  assign request = { \port$15294$0 , \port$15292$0 , \port$15290$0 , \port$15288$0  };
+  assign \port$16108$0  = \$18 ;
+  assign \port$16115$0  = \$25 ;
+  assign \port$16123$0  = \$33 ;
+  assign \port$16132$0  = \$42 ;
 endmodule
 
-module \postern.sram.write_arbiter_3 (rst, \port$15381$0 , \port$15383$0 , \port$15385$0 , \port$15387$0 , accept, \port$16259$0 , \port$16266$0 , \port$16274$0 , \port$16283$0 , clk);
+module \postern.sram.write_arbiter_3 (rst, \port$15350$0 , \port$15352$0 , \port$15354$0 , \port$15356$0 , accept, \port$16228$0 , \port$16235$0 , \port$16243$0 , \port$16252$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -62496,22 +62531,22 @@ module \postern.sram.write_arbiter_3 (rst, \port$15381$0 , \port$15383$0 , \port
   input clk;
   wire clk;
   wire [3:0] grant;
-  input \port$15381$0 ;
-  wire \port$15381$0 ;
-  input \port$15383$0 ;
-  wire \port$15383$0 ;
-  input \port$15385$0 ;
-  wire \port$15385$0 ;
-  input \port$15387$0 ;
-  wire \port$15387$0 ;
-  output \port$16259$0 ;
-  wire \port$16259$0 ;
-  output \port$16266$0 ;
-  wire \port$16266$0 ;
-  output \port$16274$0 ;
-  wire \port$16274$0 ;
-  output \port$16283$0 ;
-  wire \port$16283$0 ;
+  input \port$15350$0 ;
+  wire \port$15350$0 ;
+  input \port$15352$0 ;
+  wire \port$15352$0 ;
+  input \port$15354$0 ;
+  wire \port$15354$0 ;
+  input \port$15356$0 ;
+  wire \port$15356$0 ;
+  output \port$16228$0 ;
+  wire \port$16228$0 ;
+  output \port$16235$0 ;
+  wire \port$16235$0 ;
+  output \port$16243$0 ;
+  wire \port$16243$0 ;
+  output \port$16252$0 ;
+  wire \port$16252$0 ;
   wire [3:0] request;
   input rst;
   wire rst;
@@ -62531,36 +62566,36 @@ module \postern.sram.write_arbiter_3 (rst, \port$15381$0 , \port$15383$0 , \port
   assign \$10  = accept & \$9 ;
   assign \$11  = \$33  | \$42 ;
   assign \$12  = accept & \$11 ;
-  assign \$13  = behind_0_1 & \port$15383$0 ;
-  assign \$14  = behind_0_2 & \port$15385$0 ;
-  assign \$15  = behind_0_3 & \port$15387$0 ;
+  assign \$13  = behind_0_1 & \port$15352$0 ;
+  assign \$14  = behind_0_2 & \port$15354$0 ;
+  assign \$15  = behind_0_3 & \port$15356$0 ;
   assign \$16  = | { \$15 , \$14 , \$13  };
   assign \$17  = ~ \$16 ;
-  assign \$18  = \port$15381$0  & \$17 ;
+  assign \$18  = \port$15350$0  & \$17 ;
   assign \$19  = ~ behind_0_1;
-  assign \$20  = \$19  & \port$15381$0 ;
-  assign \$21  = behind_1_2 & \port$15385$0 ;
-  assign \$22  = behind_1_3 & \port$15387$0 ;
+  assign \$20  = \$19  & \port$15350$0 ;
+  assign \$21  = behind_1_2 & \port$15354$0 ;
+  assign \$22  = behind_1_3 & \port$15356$0 ;
   assign \$23  = | { \$22 , \$21 , \$20  };
   assign \$24  = ~ \$23 ;
-  assign \$25  = \port$15383$0  & \$24 ;
+  assign \$25  = \port$15352$0  & \$24 ;
   assign \$26  = ~ behind_0_2;
-  assign \$27  = \$26  & \port$15381$0 ;
+  assign \$27  = \$26  & \port$15350$0 ;
   assign \$28  = ~ behind_1_2;
-  assign \$29  = \$28  & \port$15383$0 ;
-  assign \$30  = behind_2_3 & \port$15387$0 ;
+  assign \$29  = \$28  & \port$15352$0 ;
+  assign \$30  = behind_2_3 & \port$15356$0 ;
   assign \$31  = | { \$30 , \$29 , \$27  };
   assign \$32  = ~ \$31 ;
-  assign \$33  = \port$15385$0  & \$32 ;
+  assign \$33  = \port$15354$0  & \$32 ;
   assign \$34  = ~ behind_0_3;
-  assign \$35  = \$34  & \port$15381$0 ;
+  assign \$35  = \$34  & \port$15350$0 ;
   assign \$36  = ~ behind_1_3;
-  assign \$37  = \$36  & \port$15383$0 ;
+  assign \$37  = \$36  & \port$15352$0 ;
   assign \$38  = ~ behind_2_3;
-  assign \$39  = \$38  & \port$15385$0 ;
+  assign \$39  = \$38  & \port$15354$0 ;
   assign \$40  = | { \$39 , \$37 , \$35  };
   assign \$41  = ~ \$40 ;
-  assign \$42  = \port$15387$0  & \$41 ;
+  assign \$42  = \port$15356$0  & \$41 ;
   always @(posedge clk)
     behind_0_1 <= \$43 ;
   always @(posedge clk)
@@ -62630,11 +62665,11 @@ module \postern.sram.write_arbiter_3 (rst, \port$15381$0 , \port$15383$0 , \port
     end
   end
   assign grant = { \$42 , \$33 , \$25 , \$18  };
-  assign request = { \port$15387$0 , \port$15385$0 , \port$15383$0 , \port$15381$0  };
-  assign \port$16259$0  = \$18 ;
-  assign \port$16266$0  = \$25 ;
-  assign \port$16274$0  = \$33 ;
-  assign \port$16283$0  = \$42 ;
+  assign request = { \port$15356$0 , \port$15354$0 , \port$15352$0 , \port$15350$0  };
+  assign \port$16228$0  = \$18 ;
+  assign \port$16235$0  = \$25 ;
+  assign \port$16243$0  = \$33 ;
+  assign \port$16252$0  = \$42 ;
 endmodule
 
 module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_row, entries__0, entries__1, entries__2, entries__3, entries__4, entries__5, entries__6, entries__7, tag, known, \vm$32 , busy, clk
@@ -63342,9 +63377,9 @@ module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_r
   assign \$39  = \$10 ;
 endmodule
 
-module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open, source_draining, target_alive, target_open, refused_command, walk_last, will_walk, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, \port$2949$80 , acted
-, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$213 , \grant$224 , look_result, look_settled, free_slots__0, \port$7537$0 , gone__0, free_slots__1, \port$7617$0 , gone__1, free_slots__2
-, \port$7697$0 , gone__2, free_slots__3, \port$7777$0 , gone__3, free_slots__4, \port$7857$0 , gone__4, free_slots__5, \port$7937$0 , gone__5, free_slots__6, \port$8017$0 , gone__6, free_slots__7, \port$8097$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
+module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open, source_draining, target_alive, target_open, refused_command, walk_last, will_walk, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, \port$2901$80 , acted
+, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \idle$214 , \grant$225 , look_result, look_settled, free_slots__0, \port$7506$0 , gone__0, free_slots__1, \port$7586$0 , gone__1, free_slots__2
+, \port$7666$0 , gone__2, free_slots__3, \port$7746$0 , gone__3, free_slots__4, \port$7826$0 , gone__4, free_slots__5, \port$7906$0 , gone__5, free_slots__6, \port$7986$0 , gone__6, free_slots__7, \port$8066$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
 , may_give, tag, settled, limit_fits, spent, returns, fill_row, fill, closed_vm, walking, walk_vm, walk_step, killing, kill_vm, kill_step, message, refusing, new_sent, new_stop, word__request, hold
 , walk, kill, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__free, do__return, do__revoke, do__peer, do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm
 , do__wait_fired, do__stray, do__reclaim, do__resident, do__quota, do__control, do__permit, do__tag_match, do__tag_mask, do__tag_vm, data, epoch, locked, look_vm, look_lane, requests__0__payload, requests__1__payload, requests__2__payload, requests__3__payload, is_orphan, clk
@@ -63356,9 +63391,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1000 ;
   wire \$1001 ;
   wire \$1002 ;
-  wire [16:0] \$1003 ;
+  wire \$1003 ;
   wire \$1004 ;
-  wire \$1005 ;
+  wire [16:0] \$1005 ;
   wire \$1006 ;
   wire \$1007 ;
   wire \$1008 ;
@@ -63366,9 +63401,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$101 ;
   wire \$1010 ;
   wire \$1011 ;
-  wire [16:0] \$1012 ;
+  wire \$1012 ;
   wire \$1013 ;
-  wire \$1014 ;
+  wire [16:0] \$1014 ;
   wire \$1015 ;
   wire \$1016 ;
   wire \$1017 ;
@@ -63376,9 +63411,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1019 ;
   wire \$102 ;
   wire \$1020 ;
-  wire [16:0] \$1021 ;
+  wire \$1021 ;
   wire \$1022 ;
-  wire \$1023 ;
+  wire [16:0] \$1023 ;
   wire \$1024 ;
   wire \$1025 ;
   wire \$1026 ;
@@ -63386,38 +63421,38 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1028 ;
   wire \$1029 ;
   wire \$103 ;
-  wire [16:0] \$1030 ;
+  wire \$1030 ;
   wire \$1031 ;
-  wire \$1032 ;
+  wire [16:0] \$1032 ;
   wire \$1033 ;
   wire \$1034 ;
   wire \$1035 ;
   wire \$1036 ;
   wire \$1037 ;
   wire \$1038 ;
-  wire [16:0] \$1039 ;
+  wire \$1039 ;
   wire \$104 ;
   wire \$1040 ;
-  wire \$1041 ;
+  wire [16:0] \$1041 ;
   wire \$1042 ;
   wire \$1043 ;
   wire \$1044 ;
   wire \$1045 ;
   wire \$1046 ;
   wire \$1047 ;
-  wire [16:0] \$1048 ;
+  wire \$1048 ;
   wire \$1049 ;
   wire \$105 ;
-  wire \$1050 ;
+  wire [16:0] \$1050 ;
   wire \$1051 ;
   wire \$1052 ;
   wire \$1053 ;
   wire \$1054 ;
   wire \$1055 ;
   wire \$1056 ;
-  wire [16:0] \$1057 ;
+  wire \$1057 ;
   wire \$1058 ;
-  wire \$1059 ;
+  wire [16:0] \$1059 ;
   wire \$106 ;
   wire \$1060 ;
   wire \$1061 ;
@@ -63425,9 +63460,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1063 ;
   wire \$1064 ;
   wire \$1065 ;
-  wire [16:0] \$1066 ;
+  wire \$1066 ;
   wire \$1067 ;
-  wire \$1068 ;
+  wire [16:0] \$1068 ;
   wire \$1069 ;
   wire \$107 ;
   wire \$1070 ;
@@ -63435,142 +63470,142 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1072 ;
   wire \$1073 ;
   wire \$1074 ;
-  wire [16:0] \$1075 ;
+  wire \$1075 ;
   wire \$1076 ;
-  wire \$1077 ;
+  wire [16:0] \$1077 ;
   wire \$1078 ;
   wire \$1079 ;
   wire \$108 ;
   wire \$1080 ;
   wire \$1081 ;
   wire \$1082 ;
-  wire [16:0] \$1083 ;
+  wire \$1083 ;
   wire \$1084 ;
-  wire \$1085 ;
+  wire [16:0] \$1085 ;
   wire \$1086 ;
   wire \$1087 ;
   wire \$1088 ;
   wire \$1089 ;
   wire \$109 ;
   wire \$1090 ;
-  wire [16:0] \$1091 ;
+  wire \$1091 ;
   wire \$1092 ;
-  wire \$1093 ;
+  wire [16:0] \$1093 ;
   wire \$1094 ;
   wire \$1095 ;
   wire \$1096 ;
   wire \$1097 ;
   wire \$1098 ;
-  wire [16:0] \$1099 ;
+  wire \$1099 ;
   wire [2:0] \$11 ;
   wire \$110 ;
   wire \$1100 ;
-  wire \$1101 ;
+  wire [16:0] \$1101 ;
   wire \$1102 ;
   wire \$1103 ;
   wire \$1104 ;
   wire \$1105 ;
   wire \$1106 ;
-  wire [16:0] \$1107 ;
+  wire \$1107 ;
   wire \$1108 ;
-  wire \$1109 ;
+  wire [16:0] \$1109 ;
   wire \$111 ;
   wire \$1110 ;
   wire \$1111 ;
   wire \$1112 ;
   wire \$1113 ;
   wire \$1114 ;
-  wire [16:0] \$1115 ;
+  wire \$1115 ;
   wire \$1116 ;
-  wire \$1117 ;
+  wire [16:0] \$1117 ;
   wire \$1118 ;
   wire \$1119 ;
   wire \$112 ;
   wire \$1120 ;
   wire \$1121 ;
   wire \$1122 ;
-  wire [16:0] \$1123 ;
+  wire \$1123 ;
   wire \$1124 ;
-  wire \$1125 ;
+  wire [16:0] \$1125 ;
   wire \$1126 ;
   wire \$1127 ;
   wire \$1128 ;
   wire \$1129 ;
   wire \$113 ;
   wire \$1130 ;
-  wire [16:0] \$1131 ;
+  wire \$1131 ;
   wire \$1132 ;
-  wire \$1133 ;
+  wire [16:0] \$1133 ;
   wire \$1134 ;
   wire \$1135 ;
   wire \$1136 ;
   wire \$1137 ;
   wire \$1138 ;
-  wire [16:0] \$1139 ;
+  wire \$1139 ;
   wire \$114 ;
   wire \$1140 ;
-  wire \$1141 ;
+  wire [16:0] \$1141 ;
   wire \$1142 ;
   wire \$1143 ;
   wire \$1144 ;
   wire \$1145 ;
   wire \$1146 ;
-  wire [16:0] \$1147 ;
+  wire \$1147 ;
   wire \$1148 ;
-  wire \$1149 ;
+  wire [16:0] \$1149 ;
   wire \$115 ;
   wire \$1150 ;
   wire \$1151 ;
   wire \$1152 ;
   wire \$1153 ;
   wire \$1154 ;
-  wire [16:0] \$1155 ;
+  wire \$1155 ;
   wire \$1156 ;
-  wire \$1157 ;
+  wire [16:0] \$1157 ;
   wire \$1158 ;
   wire \$1159 ;
   wire \$116 ;
   wire \$1160 ;
   wire \$1161 ;
   wire \$1162 ;
-  wire [16:0] \$1163 ;
+  wire \$1163 ;
   wire \$1164 ;
-  wire \$1165 ;
+  wire [16:0] \$1165 ;
   wire \$1166 ;
   wire \$1167 ;
   wire \$1168 ;
   wire \$1169 ;
   wire \$117 ;
   wire \$1170 ;
-  wire [16:0] \$1171 ;
+  wire \$1171 ;
   wire \$1172 ;
-  wire \$1173 ;
+  wire [16:0] \$1173 ;
   wire \$1174 ;
   wire \$1175 ;
   wire \$1176 ;
   wire \$1177 ;
   wire \$1178 ;
-  wire [16:0] \$1179 ;
+  wire \$1179 ;
   wire \$118 ;
   wire \$1180 ;
-  wire \$1181 ;
+  wire [16:0] \$1181 ;
   wire \$1182 ;
   wire \$1183 ;
   wire \$1184 ;
   wire \$1185 ;
   wire \$1186 ;
-  wire [16:0] \$1187 ;
+  wire \$1187 ;
   wire \$1188 ;
-  wire \$1189 ;
+  wire [16:0] \$1189 ;
   wire \$119 ;
   wire \$1190 ;
   wire \$1191 ;
   wire \$1192 ;
   wire \$1193 ;
   wire \$1194 ;
-  wire [16:0] \$1195 ;
+  wire \$1195 ;
   wire \$1196 ;
-  wire \$1197 ;
+  wire [16:0] \$1197 ;
   wire \$1198 ;
   wire \$1199 ;
   wire [2:0] \$12 ;
@@ -63578,18 +63613,18 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1200 ;
   wire \$1201 ;
   wire \$1202 ;
-  wire [16:0] \$1203 ;
+  wire \$1203 ;
   wire \$1204 ;
-  wire \$1205 ;
+  wire [16:0] \$1205 ;
   wire \$1206 ;
   wire \$1207 ;
   wire \$1208 ;
   wire \$1209 ;
   wire \$121 ;
   wire \$1210 ;
-  wire [16:0] \$1211 ;
+  wire \$1211 ;
   wire \$1212 ;
-  wire \$1213 ;
+  wire [16:0] \$1213 ;
   wire \$1214 ;
   wire \$1215 ;
   wire \$1216 ;
@@ -63597,20 +63632,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1218 ;
   wire \$1219 ;
   wire \$122 ;
-  wire [16:0] \$1220 ;
+  wire \$1220 ;
   wire \$1221 ;
-  wire \$1222 ;
+  wire [16:0] \$1222 ;
   wire \$1223 ;
   wire \$1224 ;
   wire \$1225 ;
   wire \$1226 ;
-  wire [16:0] \$1227 ;
+  wire \$1227 ;
   wire \$1228 ;
-  wire [2:0] \$1229 ;
+  wire [16:0] \$1229 ;
   wire \$123 ;
-  wire [2:0] \$1230 ;
-  wire \$1231 ;
-  wire \$1232 ;
+  wire \$1230 ;
+  wire [2:0] \$1231 ;
+  wire [2:0] \$1232 ;
   wire \$1233 ;
   wire \$1234 ;
   wire \$1235 ;
@@ -63618,7 +63653,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1237 ;
   wire \$1238 ;
   wire \$1239 ;
-  wire [7:0] \$124 ;
+  wire \$124 ;
   wire \$1240 ;
   wire \$1241 ;
   wire \$1242 ;
@@ -63629,7 +63664,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1247 ;
   wire \$1248 ;
   wire \$1249 ;
-  wire [7:0] \$125 ;
+  wire \$125 ;
   wire \$1250 ;
   wire \$1251 ;
   wire \$1252 ;
@@ -63640,7 +63675,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1257 ;
   wire \$1258 ;
   wire \$1259 ;
-  wire \$126 ;
+  wire [7:0] \$126 ;
   wire \$1260 ;
   wire \$1261 ;
   wire \$1262 ;
@@ -63651,7 +63686,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1267 ;
   wire \$1268 ;
   wire \$1269 ;
-  wire \$127 ;
+  wire [7:0] \$127 ;
   wire \$1270 ;
   wire \$1271 ;
   wire \$1272 ;
@@ -63683,20 +63718,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1296 ;
   wire \$1297 ;
   wire \$1298 ;
-  wire [3:0] \$1299 ;
+  wire \$1299 ;
   wire [2:0] \$13 ;
-  wire [2:0] \$130 ;
-  wire [3:0] \$1300 ;
+  wire \$130 ;
+  wire \$1300 ;
   wire [3:0] \$1301 ;
-  wire \$1302 ;
-  wire \$1303 ;
+  wire [3:0] \$1302 ;
+  wire [3:0] \$1303 ;
   wire \$1304 ;
   wire \$1305 ;
   wire \$1306 ;
   wire \$1307 ;
   wire \$1308 ;
   wire \$1309 ;
-  wire [2:0] \$131 ;
+  wire \$131 ;
   wire \$1310 ;
   wire \$1311 ;
   wire \$1312 ;
@@ -63707,7 +63742,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1317 ;
   wire \$1318 ;
   wire \$1319 ;
-  wire [8:0] \$132 ;
+  wire [2:0] \$132 ;
   wire \$1320 ;
   wire \$1321 ;
   wire \$1322 ;
@@ -63718,7 +63753,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1327 ;
   wire \$1328 ;
   wire \$1329 ;
-  wire [7:0] \$133 ;
+  wire [2:0] \$133 ;
   wire \$1330 ;
   wire \$1331 ;
   wire \$1332 ;
@@ -63740,7 +63775,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1347 ;
   wire \$1348 ;
   wire \$1349 ;
-  wire \$135 ;
+  wire [7:0] \$135 ;
   wire \$1350 ;
   wire \$1351 ;
   wire \$1352 ;
@@ -63751,7 +63786,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1357 ;
   wire \$1358 ;
   wire \$1359 ;
-  wire \$136 ;
+  wire [8:0] \$136 ;
   wire \$1360 ;
   wire \$1361 ;
   wire \$1362 ;
@@ -63783,43 +63818,43 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1386 ;
   wire \$1387 ;
   wire \$1388 ;
-  wire [7:0] \$1389 ;
+  wire \$1389 ;
   wire \$139 ;
-  wire [7:0] \$1390 ;
-  wire [7:0] \$1391 ;
-  wire [7:0] \$1392 ;
-  wire [7:0] \$1393 ;
-  wire [7:0] \$1394 ;
-  wire [7:0] \$1395 ;
-  wire [7:0] \$1396 ;
-  wire [7:0] \$1397 ;
-  wire [7:0] \$1398 ;
-  wire [7:0] \$1399 ;
+  wire \$1390 ;
+  wire \$1391 ;
+  wire \$1392 ;
+  wire \$1393 ;
+  wire \$1394 ;
+  wire \$1395 ;
+  wire \$1396 ;
+  wire \$1397 ;
+  wire \$1398 ;
+  wire \$1399 ;
   wire [2:0] \$14 ;
   wire \$140 ;
   wire [7:0] \$1400 ;
   wire [7:0] \$1401 ;
   wire [7:0] \$1402 ;
-  wire [7:0] \$1403 ;
+  wire \$1403 ;
   wire \$1404 ;
   wire \$1405 ;
-  wire \$1406 ;
-  wire \$1407 ;
-  wire \$1408 ;
-  wire \$1409 ;
+  wire [7:0] \$1406 ;
+  wire [7:0] \$1407 ;
+  wire [7:0] \$1408 ;
+  wire [7:0] \$1409 ;
   wire \$141 ;
-  wire \$1410 ;
-  wire \$1411 ;
-  wire \$1412 ;
-  wire \$1413 ;
-  wire \$1414 ;
-  wire \$1415 ;
-  wire \$1416 ;
-  wire \$1417 ;
-  wire \$1418 ;
-  wire \$1419 ;
+  wire [7:0] \$1410 ;
+  wire [7:0] \$1411 ;
+  wire [7:0] \$1412 ;
+  wire [7:0] \$1413 ;
+  wire [7:0] \$1414 ;
+  wire [7:0] \$1415 ;
+  wire [7:0] \$1416 ;
+  wire [7:0] \$1417 ;
+  wire [7:0] \$1418 ;
+  wire [7:0] \$1419 ;
   wire \$142 ;
-  wire \$1420 ;
+  wire [7:0] \$1420 ;
   wire \$1421 ;
   wire \$1422 ;
   wire \$1423 ;
@@ -63894,27 +63929,27 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1486 ;
   wire \$1487 ;
   wire \$1488 ;
-  wire [5:0] \$1489 ;
-  wire [4:0] \$149 ;
-  wire [4:0] \$1490 ;
-  wire [4:0] \$1491 ;
-  wire [4:0] \$1492 ;
-  wire [4:0] \$1493 ;
-  wire [4:0] \$1494 ;
-  wire [4:0] \$1495 ;
-  wire [4:0] \$1496 ;
-  wire [4:0] \$1497 ;
-  wire [4:0] \$1498 ;
-  wire [4:0] \$1499 ;
+  wire \$1489 ;
+  wire \$149 ;
+  wire \$1490 ;
+  wire \$1491 ;
+  wire \$1492 ;
+  wire \$1493 ;
+  wire \$1494 ;
+  wire \$1495 ;
+  wire \$1496 ;
+  wire \$1497 ;
+  wire \$1498 ;
+  wire \$1499 ;
   wire [2:0] \$15 ;
-  wire [4:0] \$150 ;
-  wire [4:0] \$1500 ;
-  wire [4:0] \$1501 ;
-  wire [4:0] \$1502 ;
-  wire [4:0] \$1503 ;
-  wire [4:0] \$1504 ;
-  wire [4:0] \$1505 ;
-  wire [4:0] \$1506 ;
+  wire \$150 ;
+  wire \$1500 ;
+  wire \$1501 ;
+  wire \$1502 ;
+  wire \$1503 ;
+  wire \$1504 ;
+  wire \$1505 ;
+  wire [5:0] \$1506 ;
   wire [4:0] \$1507 ;
   wire [4:0] \$1508 ;
   wire [4:0] \$1509 ;
@@ -63930,7 +63965,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1518 ;
   wire [4:0] \$1519 ;
   wire [4:0] \$152 ;
-  wire [5:0] \$1520 ;
+  wire [4:0] \$1520 ;
   wire [4:0] \$1521 ;
   wire [4:0] \$1522 ;
   wire [4:0] \$1523 ;
@@ -63948,7 +63983,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1534 ;
   wire [4:0] \$1535 ;
   wire [4:0] \$1536 ;
-  wire [4:0] \$1537 ;
+  wire [5:0] \$1537 ;
   wire [4:0] \$1538 ;
   wire [4:0] \$1539 ;
   wire [4:0] \$154 ;
@@ -63964,10 +63999,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1549 ;
   wire [4:0] \$155 ;
   wire [4:0] \$1550 ;
-  wire [5:0] \$1551 ;
-  wire [5:0] \$1552 ;
-  wire [7:0] \$1553 ;
-  wire \$1554 ;
+  wire [4:0] \$1551 ;
+  wire [4:0] \$1552 ;
+  wire [4:0] \$1553 ;
+  wire [4:0] \$1554 ;
   wire [4:0] \$1555 ;
   wire [4:0] \$1556 ;
   wire [4:0] \$1557 ;
@@ -63982,41 +64017,41 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$1565 ;
   wire [4:0] \$1566 ;
   wire [4:0] \$1567 ;
-  wire [4:0] \$1568 ;
-  wire [4:0] \$1569 ;
+  wire [5:0] \$1568 ;
+  wire [5:0] \$1569 ;
   wire [4:0] \$157 ;
-  wire [5:0] \$1570 ;
+  wire [7:0] \$1570 ;
   wire \$1571 ;
-  reg \$1572 ;
-  reg [3:0] \$1573 ;
-  reg [3:0] \$1574 ;
-  reg [3:0] \$1575 ;
-  reg \$1576 ;
-  reg \$1577 ;
-  reg [3:0] \$1578 ;
-  reg [92:0] \$1579 ;
+  wire [4:0] \$1572 ;
+  wire [4:0] \$1573 ;
+  wire [4:0] \$1574 ;
+  wire [4:0] \$1575 ;
+  wire [4:0] \$1576 ;
+  wire [4:0] \$1577 ;
+  wire [4:0] \$1578 ;
+  wire [4:0] \$1579 ;
   wire [4:0] \$158 ;
-  reg [92:0] \$1580 ;
-  reg [92:0] \$1581 ;
-  reg [92:0] \$1582 ;
-  reg \$1583 ;
-  reg \$1584 ;
-  reg \$1585 ;
-  reg \$1586 ;
-  reg \$1587 ;
-  reg \$1588 ;
-  reg [3:0] \$1589 ;
+  wire [4:0] \$1580 ;
+  wire [4:0] \$1581 ;
+  wire [4:0] \$1582 ;
+  wire [4:0] \$1583 ;
+  wire [4:0] \$1584 ;
+  wire [4:0] \$1585 ;
+  wire [4:0] \$1586 ;
+  wire [5:0] \$1587 ;
+  wire \$1588 ;
+  reg \$1589 ;
   wire [4:0] \$159 ;
   reg [3:0] \$1590 ;
-  reg \$1591 ;
-  reg \$1592 ;
+  reg [3:0] \$1591 ;
+  reg [3:0] \$1592 ;
   reg \$1593 ;
   reg \$1594 ;
-  reg \$1595 ;
-  reg \$1596 ;
-  reg \$1597 ;
-  reg \$1598 ;
-  reg \$1599 ;
+  reg [3:0] \$1595 ;
+  reg [92:0] \$1596 ;
+  reg [92:0] \$1597 ;
+  reg [92:0] \$1598 ;
+  reg [92:0] \$1599 ;
   wire [16:0] \$16 ;
   wire [4:0] \$160 ;
   reg \$1600 ;
@@ -64025,8 +64060,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1603 ;
   reg \$1604 ;
   reg \$1605 ;
-  reg \$1606 ;
-  reg \$1607 ;
+  reg [3:0] \$1606 ;
+  reg [3:0] \$1607 ;
   reg \$1608 ;
   reg \$1609 ;
   wire [4:0] \$161 ;
@@ -64042,12 +64077,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1619 ;
   wire [4:0] \$162 ;
   reg \$1620 ;
-  reg [2:0] \$1621 ;
-  reg [2:0] \$1622 ;
-  reg [2:0] \$1623 ;
-  reg [7:0] \$1624 ;
-  reg [7:0] \$1625 ;
-  reg [3:0] \$1626 ;
+  reg \$1621 ;
+  reg \$1622 ;
+  reg \$1623 ;
+  reg \$1624 ;
+  reg \$1625 ;
+  reg \$1626 ;
   reg \$1627 ;
   reg \$1628 ;
   reg \$1629 ;
@@ -64060,13 +64095,13 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1635 ;
   reg \$1636 ;
   reg \$1637 ;
-  reg \$1638 ;
-  reg \$1639 ;
-  wire [5:0] \$164 ;
-  reg \$1640 ;
-  reg \$1641 ;
-  reg \$1642 ;
-  reg \$1643 ;
+  reg [2:0] \$1638 ;
+  reg [2:0] \$1639 ;
+  wire [4:0] \$164 ;
+  reg [2:0] \$1640 ;
+  reg [7:0] \$1641 ;
+  reg [7:0] \$1642 ;
+  reg [3:0] \$1643 ;
   reg \$1644 ;
   reg \$1645 ;
   reg \$1646 ;
@@ -64079,35 +64114,53 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1652 ;
   reg \$1653 ;
   reg \$1654 ;
-  reg [31:0] \$1655 ;
+  reg \$1655 ;
   reg \$1656 ;
-  reg [7:0] \$1657 ;
-  reg [7:0] \$1658 ;
-  reg [1:0] \$1659 ;
-  wire [4:0] \$166 ;
-  reg [1:0] \$1660 ;
-  reg [1:0] \$1661 ;
-  reg [1:0] \$1662 ;
-  reg [1:0] \$1663 ;
-  reg [1:0] \$1664 ;
-  reg [1:0] \$1665 ;
-  reg [1:0] \$1666 ;
-  reg [31:0] \$1667 ;
-  reg [4:0] \$1668 ;
-  reg [6:0] \$1669 ;
+  reg \$1657 ;
+  reg \$1658 ;
+  reg \$1659 ;
+  wire [5:0] \$166 ;
+  reg \$1660 ;
+  reg \$1661 ;
+  reg \$1662 ;
+  reg \$1663 ;
+  reg \$1664 ;
+  reg \$1665 ;
+  reg \$1666 ;
+  reg \$1667 ;
+  reg \$1668 ;
+  reg \$1669 ;
   wire [4:0] \$167 ;
-  reg [4:0] \$1670 ;
-  reg [5:0] \$1671 ;
-  reg \$1672 ;
-  reg [4:0] \$1673 ;
+  reg \$1670 ;
+  reg \$1671 ;
+  reg [31:0] \$1672 ;
+  reg \$1673 ;
   reg \$1674 ;
-  wire \$1675 ;
-  wire \$1676 ;
-  wire \$1677 ;
-  wire \$1678 ;
-  wire \$1679 ;
+  reg [7:0] \$1675 ;
+  reg [7:0] \$1676 ;
+  reg [1:0] \$1677 ;
+  reg [1:0] \$1678 ;
+  reg [1:0] \$1679 ;
   wire [4:0] \$168 ;
+  reg [1:0] \$1680 ;
+  reg [1:0] \$1681 ;
+  reg [1:0] \$1682 ;
+  reg [1:0] \$1683 ;
+  reg [1:0] \$1684 ;
+  reg [31:0] \$1685 ;
+  reg [4:0] \$1686 ;
+  reg [6:0] \$1687 ;
+  reg [4:0] \$1688 ;
+  reg [5:0] \$1689 ;
   wire [4:0] \$169 ;
+  reg \$1690 ;
+  reg [4:0] \$1691 ;
+  reg \$1692 ;
+  wire \$1693 ;
+  wire \$1694 ;
+  wire \$1695 ;
+  wire \$1696 ;
+  wire \$1697 ;
   wire [16:0] \$17 ;
   wire [4:0] \$170 ;
   wire [4:0] \$171 ;
@@ -64120,26 +64173,26 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] \$178 ;
   wire [4:0] \$179 ;
   wire [16:0] \$18 ;
-  wire [5:0] \$180 ;
-  wire \$181 ;
-  wire \$182 ;
+  wire [4:0] \$180 ;
+  wire [4:0] \$181 ;
+  wire [5:0] \$182 ;
   wire \$183 ;
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
   wire \$187 ;
   wire \$188 ;
-  wire [7:0] \$189 ;
+  wire \$189 ;
   wire [16:0] \$19 ;
   wire \$190 ;
-  wire \$191 ;
+  wire [7:0] \$191 ;
   wire \$192 ;
   wire \$193 ;
   wire \$194 ;
-  wire [5:0] \$195 ;
+  wire \$195 ;
   wire \$196 ;
-  wire [4:0] \$197 ;
-  wire [4:0] \$198 ;
+  wire [5:0] \$197 ;
+  wire \$198 ;
   wire [4:0] \$199 ;
   wire \$2 ;
   wire [16:0] \$20 ;
@@ -64156,8 +64209,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [16:0] \$21 ;
   wire [4:0] \$210 ;
   wire [4:0] \$211 ;
-  wire \$212 ;
-  wire \$213 ;
+  wire [4:0] \$212 ;
+  wire [4:0] \$213 ;
   wire \$214 ;
   wire \$215 ;
   wire \$216 ;
@@ -64176,10 +64229,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$228 ;
   wire \$229 ;
   wire \$23 ;
-  wire [3:0] \$230 ;
-  wire [3:0] \$231 ;
-  wire \$232 ;
-  wire \$233 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire [3:0] \$232 ;
+  wire [3:0] \$233 ;
   wire \$234 ;
   wire \$235 ;
   wire \$236 ;
@@ -64199,9 +64252,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$249 ;
   wire \$25 ;
   wire \$250 ;
-  wire [3:0] \$251 ;
+  wire \$251 ;
   wire \$252 ;
-  wire \$253 ;
+  wire [3:0] \$253 ;
   wire \$254 ;
   wire \$255 ;
   wire \$256 ;
@@ -64217,11 +64270,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
-  wire [3:0] \$268 ;
-  wire [3:0] \$269 ;
+  wire \$268 ;
+  wire \$269 ;
   wire \$27 ;
-  wire \$270 ;
-  wire \$271 ;
+  wire [3:0] \$270 ;
+  wire [3:0] \$271 ;
   wire \$272 ;
   wire \$273 ;
   wire \$274 ;
@@ -64237,10 +64290,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$283 ;
   wire \$284 ;
   wire \$285 ;
-  wire [3:0] \$286 ;
-  wire [3:0] \$287 ;
-  wire \$288 ;
-  wire \$289 ;
+  wire \$286 ;
+  wire \$287 ;
+  wire [3:0] \$288 ;
+  wire [3:0] \$289 ;
   wire \$29 ;
   wire \$290 ;
   wire \$291 ;
@@ -64258,11 +64311,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$301 ;
   wire \$302 ;
   wire \$303 ;
-  wire [3:0] \$304 ;
-  wire [3:0] \$305 ;
+  wire \$304 ;
+  wire \$305 ;
   wire [3:0] \$306 ;
-  wire \$307 ;
-  wire \$308 ;
+  wire [3:0] \$307 ;
+  wire [3:0] \$308 ;
   wire \$309 ;
   wire \$31 ;
   wire \$310 ;
@@ -64274,27 +64327,27 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$316 ;
   wire \$317 ;
   wire \$318 ;
-  wire [3:0] \$319 ;
+  wire \$319 ;
   wire \$32 ;
   wire \$320 ;
-  wire \$321 ;
+  wire [3:0] \$321 ;
   wire \$322 ;
   wire \$323 ;
   wire \$324 ;
   wire \$325 ;
   wire \$326 ;
   wire \$327 ;
-  wire [3:0] \$328 ;
-  wire [3:0] \$329 ;
+  wire \$328 ;
+  wire \$329 ;
   wire \$33 ;
-  wire \$330 ;
-  wire \$331 ;
+  wire [3:0] \$330 ;
+  wire [3:0] \$331 ;
   wire \$332 ;
   wire \$333 ;
-  wire [3:0] \$334 ;
-  wire [3:0] \$335 ;
-  wire \$336 ;
-  wire \$337 ;
+  wire \$334 ;
+  wire \$335 ;
+  wire [3:0] \$336 ;
+  wire [3:0] \$337 ;
   wire \$338 ;
   wire \$339 ;
   wire \$34 ;
@@ -64302,28 +64355,28 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$341 ;
   wire \$342 ;
   wire \$343 ;
-  wire [3:0] \$344 ;
-  wire [3:0] \$345 ;
+  wire \$344 ;
+  wire \$345 ;
   wire [3:0] \$346 ;
-  wire \$347 ;
-  wire \$348 ;
+  wire [3:0] \$347 ;
+  wire [3:0] \$348 ;
   wire \$349 ;
   wire \$35 ;
-  wire [92:0] \$350 ;
-  wire [92:0] \$351 ;
+  wire \$350 ;
+  wire \$351 ;
   wire [92:0] \$352 ;
   wire [92:0] \$353 ;
-  wire \$354 ;
-  wire [16:0] \$355 ;
-  wire [16:0] \$356 ;
+  wire [92:0] \$354 ;
+  wire [92:0] \$355 ;
+  wire \$356 ;
   wire [16:0] \$357 ;
   wire [16:0] \$358 ;
   wire [16:0] \$359 ;
   wire \$36 ;
   wire [16:0] \$360 ;
   wire [16:0] \$361 ;
-  wire \$362 ;
-  wire \$363 ;
+  wire [16:0] \$362 ;
+  wire [16:0] \$363 ;
   wire \$364 ;
   wire \$365 ;
   wire \$366 ;
@@ -64331,12 +64384,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$368 ;
   wire \$369 ;
   wire [2:0] \$37 ;
-  wire [3:0] \$370 ;
-  wire [3:0] \$371 ;
+  wire \$370 ;
+  wire \$371 ;
   wire [3:0] \$372 ;
   wire [3:0] \$373 ;
-  wire \$374 ;
-  wire [16:0] \$375 ;
+  wire [3:0] \$374 ;
+  wire [3:0] \$375 ;
   wire \$376 ;
   wire [16:0] \$377 ;
   wire \$378 ;
@@ -64390,28 +64443,28 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$420 ;
   wire [16:0] \$421 ;
   wire \$422 ;
-  wire \$423 ;
+  wire [16:0] \$423 ;
   wire \$424 ;
-  wire [16:0] \$425 ;
+  wire \$425 ;
   wire \$426 ;
-  wire \$427 ;
+  wire [16:0] \$427 ;
   wire \$428 ;
-  wire [16:0] \$429 ;
+  wire \$429 ;
   wire \$43 ;
   wire \$430 ;
-  wire \$431 ;
+  wire [16:0] \$431 ;
   wire \$432 ;
-  wire [16:0] \$433 ;
+  wire \$433 ;
   wire \$434 ;
-  wire \$435 ;
+  wire [16:0] \$435 ;
   wire \$436 ;
-  wire [16:0] \$437 ;
+  wire \$437 ;
   wire \$438 ;
   wire [16:0] \$439 ;
   wire \$44 ;
   wire \$440 ;
-  wire \$441 ;
-  wire [16:0] \$442 ;
+  wire [16:0] \$441 ;
+  wire \$442 ;
   wire \$443 ;
   wire [16:0] \$444 ;
   wire \$445 ;
@@ -64478,9 +64531,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$50 ;
   wire [16:0] \$500 ;
   wire \$501 ;
-  wire \$502 ;
+  wire [16:0] \$502 ;
   wire \$503 ;
-  wire [16:0] \$504 ;
+  wire \$504 ;
   wire \$505 ;
   wire [16:0] \$506 ;
   wire \$507 ;
@@ -64520,8 +64573,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [16:0] \$538 ;
   wire \$539 ;
   wire [16:0] \$54 ;
-  wire \$540 ;
-  wire [16:0] \$541 ;
+  wire [16:0] \$540 ;
+  wire \$541 ;
   wire \$542 ;
   wire [16:0] \$543 ;
   wire \$544 ;
@@ -64547,20 +64600,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$562 ;
   wire [16:0] \$563 ;
   wire \$564 ;
-  wire \$565 ;
+  wire [16:0] \$565 ;
   wire \$566 ;
-  wire [3:0] \$567 ;
-  wire [3:0] \$568 ;
+  wire \$567 ;
+  wire \$568 ;
   wire [3:0] \$569 ;
   wire [16:0] \$57 ;
-  wire \$570 ;
-  wire \$571 ;
+  wire [3:0] \$570 ;
+  wire [3:0] \$571 ;
   wire \$572 ;
   wire \$573 ;
   wire \$574 ;
   wire \$575 ;
   wire \$576 ;
-  wire [16:0] \$577 ;
+  wire \$577 ;
   wire \$578 ;
   wire [16:0] \$579 ;
   wire \$58 ;
@@ -64614,28 +64667,28 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$622 ;
   wire [16:0] \$623 ;
   wire \$624 ;
-  wire \$625 ;
+  wire [16:0] \$625 ;
   wire \$626 ;
-  wire [16:0] \$627 ;
+  wire \$627 ;
   wire \$628 ;
-  wire \$629 ;
+  wire [16:0] \$629 ;
   wire \$63 ;
   wire \$630 ;
-  wire [16:0] \$631 ;
+  wire \$631 ;
   wire \$632 ;
-  wire \$633 ;
+  wire [16:0] \$633 ;
   wire \$634 ;
-  wire [16:0] \$635 ;
+  wire \$635 ;
   wire \$636 ;
-  wire \$637 ;
+  wire [16:0] \$637 ;
   wire \$638 ;
-  wire [16:0] \$639 ;
+  wire \$639 ;
   wire \$64 ;
   wire \$640 ;
   wire [16:0] \$641 ;
   wire \$642 ;
-  wire \$643 ;
-  wire [16:0] \$644 ;
+  wire [16:0] \$643 ;
+  wire \$644 ;
   wire \$645 ;
   wire [16:0] \$646 ;
   wire \$647 ;
@@ -64702,9 +64755,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$701 ;
   wire [16:0] \$702 ;
   wire \$703 ;
-  wire \$704 ;
+  wire [16:0] \$704 ;
   wire \$705 ;
-  wire [16:0] \$706 ;
+  wire \$706 ;
   wire \$707 ;
   wire [16:0] \$708 ;
   wire \$709 ;
@@ -64744,8 +64797,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [3:0] \$74 ;
   wire [16:0] \$740 ;
   wire \$741 ;
-  wire \$742 ;
-  wire [16:0] \$743 ;
+  wire [16:0] \$742 ;
+  wire \$743 ;
   wire \$744 ;
   wire [16:0] \$745 ;
   wire \$746 ;
@@ -64771,24 +64824,24 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$764 ;
   wire [16:0] \$765 ;
   wire \$766 ;
-  wire \$767 ;
+  wire [16:0] \$767 ;
   wire \$768 ;
-  wire [3:0] \$769 ;
+  wire \$769 ;
   wire [3:0] \$77 ;
-  wire [3:0] \$770 ;
+  wire \$770 ;
   wire [3:0] \$771 ;
   wire [3:0] \$772 ;
   wire [3:0] \$773 ;
-  wire \$774 ;
-  wire \$775 ;
+  wire [3:0] \$774 ;
+  wire [3:0] \$775 ;
   wire \$776 ;
   wire \$777 ;
-  wire [3:0] \$778 ;
-  wire [3:0] \$779 ;
+  wire \$778 ;
+  wire \$779 ;
   wire [3:0] \$78 ;
   wire [3:0] \$780 ;
-  wire \$781 ;
-  wire [16:0] \$782 ;
+  wire [3:0] \$781 ;
+  wire [3:0] \$782 ;
   wire \$783 ;
   wire [16:0] \$784 ;
   wire \$785 ;
@@ -64842,27 +64895,27 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [16:0] \$828 ;
   wire \$829 ;
   wire \$83 ;
-  wire \$830 ;
+  wire [16:0] \$830 ;
   wire \$831 ;
-  wire [16:0] \$832 ;
+  wire \$832 ;
   wire \$833 ;
-  wire \$834 ;
+  wire [16:0] \$834 ;
   wire \$835 ;
-  wire [16:0] \$836 ;
+  wire \$836 ;
   wire \$837 ;
-  wire \$838 ;
+  wire [16:0] \$838 ;
   wire \$839 ;
   wire \$84 ;
-  wire [16:0] \$840 ;
+  wire \$840 ;
   wire \$841 ;
-  wire \$842 ;
+  wire [16:0] \$842 ;
   wire \$843 ;
-  wire [16:0] \$844 ;
+  wire \$844 ;
   wire \$845 ;
   wire [16:0] \$846 ;
   wire \$847 ;
-  wire \$848 ;
-  wire [16:0] \$849 ;
+  wire [16:0] \$848 ;
+  wire \$849 ;
   wire \$85 ;
   wire \$850 ;
   wire [16:0] \$851 ;
@@ -64929,10 +64982,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$906 ;
   wire [16:0] \$907 ;
   wire \$908 ;
-  wire \$909 ;
+  wire [16:0] \$909 ;
   wire \$91 ;
   wire \$910 ;
-  wire [16:0] \$911 ;
+  wire \$911 ;
   wire \$912 ;
   wire [16:0] \$913 ;
   wire \$914 ;
@@ -64971,8 +65024,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$944 ;
   wire [16:0] \$945 ;
   wire \$946 ;
-  wire \$947 ;
-  wire [16:0] \$948 ;
+  wire [16:0] \$947 ;
+  wire \$948 ;
   wire \$949 ;
   wire \$95 ;
   wire [16:0] \$950 ;
@@ -64999,13 +65052,13 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [7:0] \$97 ;
   wire [16:0] \$970 ;
   wire \$971 ;
-  wire \$972 ;
+  wire [16:0] \$972 ;
   wire \$973 ;
-  wire [3:0] \$974 ;
-  wire [3:0] \$975 ;
+  wire \$974 ;
+  wire \$975 ;
   wire [3:0] \$976 ;
-  wire \$977 ;
-  wire \$978 ;
+  wire [3:0] \$977 ;
+  wire [3:0] \$978 ;
   wire \$979 ;
   wire \$98 ;
   wire \$980 ;
@@ -65013,9 +65066,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$982 ;
   wire \$983 ;
   wire \$984 ;
-  wire [16:0] \$985 ;
+  wire \$985 ;
   wire \$986 ;
-  wire \$987 ;
+  wire [16:0] \$987 ;
   wire \$988 ;
   wire \$989 ;
   wire \$99 ;
@@ -65023,9 +65076,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$991 ;
   wire \$992 ;
   wire \$993 ;
-  wire [16:0] \$994 ;
+  wire \$994 ;
   wire \$995 ;
-  wire \$996 ;
+  wire [16:0] \$996 ;
   wire \$997 ;
   wire \$998 ;
   wire \$999 ;
@@ -65035,9 +65088,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [7:0] \$signal$116 ;
   (* init = 8'h00 *)
   wire [7:0] \$signal$118 ;
-  wire [6:0] \$signal$215 ;
-  reg [6:0] \$signal$216  = 7'h00;
-  reg [5:0] \$signal$220  = 6'h00;
+  wire [6:0] \$signal$216 ;
+  reg [6:0] \$signal$217  = 7'h00;
+  reg [5:0] \$signal$221  = 6'h00;
   reg _bad = 1'h0;
   (* init = 4'h0 *)
   wire [3:0] _banks;
@@ -65111,8 +65164,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   (* enum_value_01 = "DONE" *)
   (* enum_value_10 = "STALE" *)
   (* enum_value_11 = "REFUSED" *)
-  wire [1:0] \data_0$160 ;
-  wire [4:0] \data_0$282 ;
+  wire [1:0] \data_0$161 ;
+  wire [4:0] \data_0$284 ;
   wire [13:0] data_1;
   wire decoding;
   output do__control;
@@ -65230,13 +65283,13 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   input fill;
   wire fill;
   wire \fill$140 ;
-  wire \fill$157 ;
-  wire \fill$225 ;
+  wire \fill$158 ;
+  wire \fill$226 ;
   input [5:0] fill_row;
   wire [5:0] fill_row;
   wire [5:0] \fill_row$142 ;
-  wire [5:0] \fill_row$158 ;
-  wire [5:0] \fill_row$226 ;
+  wire [5:0] \fill_row$159 ;
+  wire [5:0] \fill_row$227 ;
   wire fits;
   input [7:0] free_slots__0;
   wire [7:0] free_slots__0;
@@ -65275,8 +65328,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [4:0] gone__7;
   wire good;
   wire [4:0] grant;
-  output [7:0] \grant$224 ;
-  wire [7:0] \grant$224 ;
+  output [7:0] \grant$225 ;
+  wire [7:0] \grant$225 ;
   wire grants;
   reg hit_ack = 1'h0;
   reg hit_control = 1'h0;
@@ -65309,8 +65362,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   output hold;
   reg hold = 1'h0;
   wire [7:0] idle;
-  output \idle$213 ;
-  wire \idle$213 ;
+  output \idle$214 ;
+  wire \idle$214 ;
   output [2:0] index;
   reg [2:0] index = 3'h0;
   input is_orphan;
@@ -65372,24 +65425,24 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg [3:0] others = 4'h0;
   input permitted;
   wire permitted;
-  output [11:0] \port$2949$80 ;
-  wire [11:0] \port$2949$80 ;
-  input [9:0] \port$7537$0 ;
-  wire [9:0] \port$7537$0 ;
-  input [9:0] \port$7617$0 ;
-  wire [9:0] \port$7617$0 ;
-  input [9:0] \port$7697$0 ;
-  wire [9:0] \port$7697$0 ;
-  input [9:0] \port$7777$0 ;
-  wire [9:0] \port$7777$0 ;
-  input [9:0] \port$7857$0 ;
-  wire [9:0] \port$7857$0 ;
-  input [9:0] \port$7937$0 ;
-  wire [9:0] \port$7937$0 ;
-  input [9:0] \port$8017$0 ;
-  wire [9:0] \port$8017$0 ;
-  input [9:0] \port$8097$0 ;
-  wire [9:0] \port$8097$0 ;
+  output [11:0] \port$2901$80 ;
+  wire [11:0] \port$2901$80 ;
+  input [9:0] \port$7506$0 ;
+  wire [9:0] \port$7506$0 ;
+  input [9:0] \port$7586$0 ;
+  wire [9:0] \port$7586$0 ;
+  input [9:0] \port$7666$0 ;
+  wire [9:0] \port$7666$0 ;
+  input [9:0] \port$7746$0 ;
+  wire [9:0] \port$7746$0 ;
+  input [9:0] \port$7826$0 ;
+  wire [9:0] \port$7826$0 ;
+  input [9:0] \port$7906$0 ;
+  wire [9:0] \port$7906$0 ;
+  input [9:0] \port$7986$0 ;
+  wire [9:0] \port$7986$0 ;
+  input [9:0] \port$8066$0 ;
+  wire [9:0] \port$8066$0 ;
   reg possible = 1'h0;
   output [7:0] push;
   wire [7:0] push;
@@ -65495,9 +65548,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   input [7:0] returns;
   wire [7:0] returns;
   wire [3:0] row_0;
-  wire [3:0] \row_0$156 ;
+  wire [3:0] \row_0$157 ;
   (* init = 3'h0 *)
-  wire [2:0] \row_0$214 ;
+  wire [2:0] \row_0$215 ;
   wire [3:0] row_1;
   input rst;
   wire rst;
@@ -65516,6 +65569,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   (* enum_value_11 = "REFUSED" *)
   input [1:0] settled;
   wire [1:0] settled;
+  reg settled_before = 1'h0;
   output [3:0] slot_back;
   wire [3:0] slot_back;
   output [2:0] source;
@@ -65574,15 +65628,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [7:0] word__slot;
   wire [3:0] word__word;
   reg write;
-  reg \write$173 ;
-  wire \write$227 ;
+  reg \write$174 ;
+  wire \write$228 ;
   reg [1:0] write_data;
-  wire [13:0] \write_data$176 ;
-  wire [4:0] \write_data$229 ;
+  wire [13:0] \write_data$177 ;
+  wire [4:0] \write_data$230 ;
   reg [3:0] write_row;
-  reg [3:0] \write_row$175 ;
+  reg [3:0] \write_row$176 ;
   (* init = 3'h0 *)
-  wire [2:0] \write_row$228 ;
+  wire [2:0] \write_row$229 ;
   assign \$1  = ~ walk;
   assign \$2  = ~ kill;
   assign \$3  = killing & \$2 ;
@@ -65591,40 +65645,40 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$5  = ~ busy;
   assign \$6  = ~ crowded;
   assign accept = \$5  & \$6 ;
-  assign requests__0__ready = \$1675  & accept;
-  assign requests__1__ready = \$1676  & accept;
-  assign requests__2__ready = \$1677  & accept;
-  assign requests__3__ready = \$1678  & accept;
+  assign requests__0__ready = \$1693  & accept;
+  assign requests__1__ready = \$1694  & accept;
+  assign requests__2__ready = \$1695  & accept;
+  assign requests__3__ready = \$1696  & accept;
   assign decoding = | others;
   assign \$7  = kept_0 | kept_1;
   assign \$8  = \$7  | kept_2;
   assign _request = \$8  | kept_3;
-  assign \$9  = requests__0__payload[40:38] & { \$1675 , \$1675 , \$1675  };
-  assign \$10  = requests__1__payload[40:38] & { \$1676 , \$1676 , \$1676  };
+  assign \$9  = requests__0__payload[40:38] & { \$1693 , \$1693 , \$1693  };
+  assign \$10  = requests__1__payload[40:38] & { \$1694 , \$1694 , \$1694  };
   assign \$11  = \$9  | \$10 ;
-  assign \$12  = requests__2__payload[40:38] & { \$1677 , \$1677 , \$1677  };
+  assign \$12  = requests__2__payload[40:38] & { \$1695 , \$1695 , \$1695  };
   assign \$13  = \$11  | \$12 ;
-  assign \$14  = requests__3__payload[40:38] & { \$1678 , \$1678 , \$1678  };
+  assign \$14  = requests__3__payload[40:38] & { \$1696 , \$1696 , \$1696  };
   assign \$15  = \$13  | \$14 ;
-  assign \$16  = requests__0__payload[34:18] & { \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675  };
-  assign \$17  = requests__1__payload[34:18] & { \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676  };
+  assign \$16  = requests__0__payload[34:18] & { \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693  };
+  assign \$17  = requests__1__payload[34:18] & { \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694  };
   assign \$18  = \$16  | \$17 ;
-  assign \$19  = requests__2__payload[34:18] & { \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677  };
+  assign \$19  = requests__2__payload[34:18] & { \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695  };
   assign \$20  = \$18  | \$19 ;
-  assign \$21  = requests__3__payload[34:18] & { \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678  };
+  assign \$21  = requests__3__payload[34:18] & { \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696  };
   assign \$22  = \$20  | \$21 ;
   assign \$23  = ~ _ordinary;
   assign \$24  = \$signal  & \$23 ;
   assign \$25  = requests__0__payload[35] & requests__0__payload[36];
-  assign \$26  = \$25  & \$1675 ;
+  assign \$26  = \$25  & \$1693 ;
   assign \$27  = requests__1__payload[35] & requests__1__payload[36];
-  assign \$28  = \$27  & \$1676 ;
+  assign \$28  = \$27  & \$1694 ;
   assign \$29  = \$26  | \$28 ;
   assign \$30  = requests__2__payload[35] & requests__2__payload[36];
-  assign \$31  = \$30  & \$1677 ;
+  assign \$31  = \$30  & \$1695 ;
   assign \$32  = \$29  | \$31 ;
   assign \$33  = requests__3__payload[35] & requests__3__payload[36];
-  assign \$34  = \$33  & \$1678 ;
+  assign \$34  = \$33  & \$1696 ;
   assign \$35  = \$32  | \$34 ;
   assign \$36  = \$35  & accept;
   assign manages = \$24  | \$36 ;
@@ -65711,1328 +65765,1347 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$109  = _request[92] & \$108 ;
   assign \$110  = ~ \$109 ;
   assign willing = \$107  & \$110 ;
-  assign give = \accept$149  & _request[92];
-  assign \$111  = ~ _request[79];
-  assign \$112  = \$111  & may;
-  assign \$113  = \$112  & reaches;
-  assign \$114  = ~ may_give;
-  assign \$115  = _request[92] & \$114 ;
-  assign \$116  = \$113  & \$115 ;
-  assign \$117  = do__free | do__return;
-  assign \$118  = \$117  | do__revoke;
+  assign \$111  = settled_before & _commits;
+  assign \$112  = \$111  & _request[92];
+  assign give = \$112  & may_give;
+  assign \$113  = ~ _request[79];
+  assign \$114  = \$113  & may;
+  assign \$115  = \$114  & reaches;
+  assign \$116  = ~ may_give;
+  assign \$117  = _request[92] & \$116 ;
+  assign \$118  = \$115  & \$117 ;
   assign \$119  = do__free | do__return;
   assign \$120  = \$119  | do__revoke;
-  assign \$121  = settled == 2'h3;
-  assign \$122  = \$120  & \$121 ;
-  assign \$123  = walk_step < 2'h2;
-  assign \$124  = ~ spent;
-  assign \$125  = targets & \$124 ;
-  assign push = \$125  & { willing, willing, willing, willing, willing, willing, willing, willing };
-  assign \$126  = ~ _request[79];
-  assign \$127  = ~ _request[79];
+  assign \$121  = do__free | do__return;
+  assign \$122  = \$121  | do__revoke;
+  assign \$123  = settled == 2'h3;
+  assign \$124  = \$122  & \$123 ;
+  assign \$125  = walk_step < 2'h2;
+  assign \$126  = ~ spent;
+  assign \$127  = targets & \$126 ;
+  assign push = \$127  & { willing, willing, willing, willing, willing, willing, willing, willing };
   assign \$128  = ~ _request[79];
   assign \$129  = ~ _request[79];
-  assign slot_back = _commit & { \$129 , \$128 , \$127 , \$126  };
+  assign \$130  = ~ _request[79];
+  assign \$131  = ~ _request[79];
+  assign slot_back = _commit & { \$131 , \$130 , \$129 , \$128  };
   assign back = accepted ? given_up : refused_slot;
-  assign \$130  = refuse ? code : 3'h1;
-  assign \$131  = refuse ? target : 3'h0;
-  assign \$132  = data_0[13:6] + 1'h1;
-  assign \$133  = commit ? data_0[13:6] : 8'h00;
-  assign \$134  = \accept$149  ? \$132  : { 1'h0, \$133  };
-  assign \$135  = commit | does_ack;
-  assign \$136  = walk_step < 2'h2;
-  assign \$137  = | refusing_0;
-  assign \$138  = | refusing_1;
-  assign \$139  = | refusing_2;
-  assign \$140  = | refusing_3;
-  assign \$141  = | refusing_4;
-  assign \$142  = | refusing_5;
-  assign \$143  = | refusing_6;
-  assign \$144  = | refusing_7;
-  assign \$145  = ~ _request[79];
-  assign \$146  = commit & \$145 ;
-  assign \$147  = ~ may;
-  assign \$148  = \$146  & \$147 ;
-  assign \$149  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$150  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$151  = \$149  | \$150 ;
-  assign \$152  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$132  = refuse ? code : 3'h1;
+  assign \$133  = refuse ? target : 3'h0;
+  assign \$134  = data_0[13:6] + 1'h1;
+  assign \$135  = commit ? data_0[13:6] : 8'h00;
+  assign \$136  = \accept$149  ? \$134  : { 1'h0, \$135  };
+  assign \$137  = commit | does_ack;
+  assign \$138  = walk_step < 2'h2;
+  assign \$139  = | refusing_0;
+  assign \$140  = | refusing_1;
+  assign \$141  = | refusing_2;
+  assign \$142  = | refusing_3;
+  assign \$143  = | refusing_4;
+  assign \$144  = | refusing_5;
+  assign \$145  = | refusing_6;
+  assign \$146  = | refusing_7;
+  assign \$147  = ~ _request[79];
+  assign \$148  = commit & \$147 ;
+  assign \$149  = ~ may;
+  assign \$150  = \$148  & \$149 ;
+  assign \$151  = \port$7506$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$152  = \port$7586$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$153  = \$151  | \$152 ;
-  assign \$154  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$154  = \port$7666$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$155  = \$153  | \$154 ;
-  assign \$156  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$156  = \port$7746$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$157  = \$155  | \$156 ;
-  assign \$158  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$158  = \port$7826$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$159  = \$157  | \$158 ;
-  assign \$160  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$160  = \port$7906$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$161  = \$159  | \$160 ;
-  assign \$162  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$162  = \port$7986$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$163  = \$161  | \$162 ;
-  assign \$164  = \$163  + 1'h1;
-  assign \$165  = \port$7537$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$166  = \port$7617$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$167  = \$165  | \$166 ;
-  assign \$168  = \port$7697$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$164  = \port$8066$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$165  = \$163  | \$164 ;
+  assign \$166  = \$165  + 1'h1;
+  assign \$167  = \port$7506$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$168  = \port$7586$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$169  = \$167  | \$168 ;
-  assign \$170  = \port$7777$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$170  = \port$7666$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$171  = \$169  | \$170 ;
-  assign \$172  = \port$7857$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$172  = \port$7746$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$173  = \$171  | \$172 ;
-  assign \$174  = \port$7937$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$174  = \port$7826$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$175  = \$173  | \$174 ;
-  assign \$176  = \port$8017$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$176  = \port$7906$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$177  = \$175  | \$176 ;
-  assign \$178  = \port$8097$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$178  = \port$7986$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$179  = \$177  | \$178 ;
-  assign \$180  = \$179  + 1'h1;
-  assign \$181  = \port$7537$0 [4:0] == gone__0;
-  assign \$182  = \port$7617$0 [4:0] == gone__1;
-  assign \$183  = \port$7697$0 [4:0] == gone__2;
-  assign \$184  = \port$7777$0 [4:0] == gone__3;
-  assign \$185  = \port$7857$0 [4:0] == gone__4;
-  assign \$186  = \port$7937$0 [4:0] == gone__5;
-  assign \$187  = \port$8017$0 [4:0] == gone__6;
-  assign \$188  = \port$8097$0 [4:0] == gone__7;
-  assign \idle$213  = & { \$188 , \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181  };
-  assign \$189  = \$signal$216  - limit;
-  assign \$190  = $signed(\$signal$220 ) >= $signed(1'h0);
-  assign \$191  = \$signal$220  == 6'h3f;
-  assign \$192  = late & \$191 ;
-  assign \$193  = \$190  | \$192 ;
-  assign \$194  = possible & \$193 ;
-  assign \$195  = 5'h10 + limit;
-  assign \$196  = \$signal$216  <= \$195 ;
-  assign fits = \$194  & \$196 ;
+  assign \$180  = \port$8066$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$181  = \$179  | \$180 ;
+  assign \$182  = \$181  + 1'h1;
+  assign \$183  = \port$7506$0 [4:0] == gone__0;
+  assign \$184  = \port$7586$0 [4:0] == gone__1;
+  assign \$185  = \port$7666$0 [4:0] == gone__2;
+  assign \$186  = \port$7746$0 [4:0] == gone__3;
+  assign \$187  = \port$7826$0 [4:0] == gone__4;
+  assign \$188  = \port$7906$0 [4:0] == gone__5;
+  assign \$189  = \port$7986$0 [4:0] == gone__6;
+  assign \$190  = \port$8066$0 [4:0] == gone__7;
+  assign \idle$214  = & { \$190 , \$189 , \$188 , \$187 , \$186 , \$185 , \$184 , \$183  };
+  assign \$191  = \$signal$217  - limit;
+  assign \$192  = $signed(\$signal$221 ) >= $signed(1'h0);
+  assign \$193  = \$signal$221  == 6'h3f;
+  assign \$194  = late & \$193 ;
+  assign \$195  = \$192  | \$194 ;
+  assign \$196  = possible & \$195 ;
+  assign \$197  = 5'h10 + limit;
+  assign \$198  = \$signal$217  <= \$197 ;
+  assign fits = \$196  & \$198 ;
   assign grants = does_credits & fits;
-  assign \grant$224  = targets & { grants, grants, grants, grants, grants, grants, grants, grants };
-  assign \$197  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$198  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$199  = \$197  | \$198 ;
-  assign \$200  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \grant$225  = targets & { grants, grants, grants, grants, grants, grants, grants, grants };
+  assign \$199  = \port$7506$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$200  = \port$7586$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$201  = \$199  | \$200 ;
-  assign \$202  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$202  = \port$7666$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$203  = \$201  | \$202 ;
-  assign \$204  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$204  = \port$7746$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$205  = \$203  | \$204 ;
-  assign \$206  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$206  = \port$7826$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$207  = \$205  | \$206 ;
-  assign \$208  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$208  = \port$7906$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$209  = \$207  | \$208 ;
-  assign \$210  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$210  = \port$7986$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$211  = \$209  | \$210 ;
-  assign \$212  = ~ fits;
-  assign \$213  = does_credits & \$212 ;
-  assign \$214  = do__control & refused_command;
-  assign \$215  = \$213  | \$214 ;
-  assign \$216  = ~ limit_fits;
-  assign \$217  = do__quota & \$216 ;
-  assign \$218  = \$215  | \$217 ;
-  assign \$219  = ~ is_orphan;
-  assign \$220  = do__reclaim & \$219 ;
-  assign \$221  = \$218  | \$220 ;
-  assign \$222  = ~ requests__0__payload[92];
-  assign \$223  = requests__0__payload[78] & \$222 ;
-  assign \$224  = ~ requests__1__payload[92];
-  assign \$225  = requests__1__payload[78] & \$224 ;
-  assign \$226  = ~ requests__2__payload[92];
-  assign \$227  = requests__2__payload[78] & \$226 ;
-  assign \$228  = ~ requests__3__payload[92];
-  assign \$229  = requests__3__payload[78] & \$228 ;
-  assign \$230  = { \$1678 , \$1677 , \$1676 , \$1675  } & { \$229 , \$227 , \$225 , \$223  };
-  assign \$231  = \$230  & { accept, accept, accept, accept };
-  assign \$232  = | \$231 ;
-  assign \$233  = _checking & _request[78];
-  assign \$234  = \$232  | \$233 ;
-  assign \$235  = ! requests__0__payload[81:80];
-  assign \$236  = ~ requests__0__payload[92];
-  assign \$237  = requests__0__payload[78] & \$236 ;
-  assign \$238  = \$235  & \$237 ;
-  assign \$239  = requests__0__payload[81:80] == 1'h1;
-  assign \$240  = ~ requests__0__payload[92];
-  assign \$241  = requests__0__payload[78] & \$240 ;
-  assign \$242  = \$239  & \$241 ;
-  assign \$243  = requests__0__payload[81:80] == 2'h2;
-  assign \$244  = ~ requests__0__payload[92];
-  assign \$245  = requests__0__payload[78] & \$244 ;
-  assign \$246  = \$243  & \$245 ;
-  assign \$247  = requests__0__payload[81:80] == 2'h3;
-  assign \$248  = ~ requests__0__payload[92];
-  assign \$249  = requests__0__payload[78] & \$248 ;
-  assign \$250  = \$247  & \$249 ;
-  assign \$251  = { \$250 , \$246 , \$242 , \$238  } & { \$1675 , \$1675 , \$1675 , \$1675  };
-  assign \$252  = ! requests__1__payload[81:80];
-  assign \$253  = ~ requests__1__payload[92];
-  assign \$254  = requests__1__payload[78] & \$253 ;
-  assign \$255  = \$252  & \$254 ;
-  assign \$256  = requests__1__payload[81:80] == 1'h1;
-  assign \$257  = ~ requests__1__payload[92];
-  assign \$258  = requests__1__payload[78] & \$257 ;
-  assign \$259  = \$256  & \$258 ;
-  assign \$260  = requests__1__payload[81:80] == 2'h2;
-  assign \$261  = ~ requests__1__payload[92];
-  assign \$262  = requests__1__payload[78] & \$261 ;
-  assign \$263  = \$260  & \$262 ;
-  assign \$264  = requests__1__payload[81:80] == 2'h3;
-  assign \$265  = ~ requests__1__payload[92];
-  assign \$266  = requests__1__payload[78] & \$265 ;
-  assign \$267  = \$264  & \$266 ;
-  assign \$268  = { \$267 , \$263 , \$259 , \$255  } & { \$1676 , \$1676 , \$1676 , \$1676  };
-  assign \$269  = \$251  | \$268 ;
-  assign \$270  = ! requests__2__payload[81:80];
-  assign \$271  = ~ requests__2__payload[92];
-  assign \$272  = requests__2__payload[78] & \$271 ;
-  assign \$273  = \$270  & \$272 ;
-  assign \$274  = requests__2__payload[81:80] == 1'h1;
-  assign \$275  = ~ requests__2__payload[92];
-  assign \$276  = requests__2__payload[78] & \$275 ;
-  assign \$277  = \$274  & \$276 ;
-  assign \$278  = requests__2__payload[81:80] == 2'h2;
-  assign \$279  = ~ requests__2__payload[92];
-  assign \$280  = requests__2__payload[78] & \$279 ;
-  assign \$281  = \$278  & \$280 ;
-  assign \$282  = requests__2__payload[81:80] == 2'h3;
-  assign \$283  = ~ requests__2__payload[92];
-  assign \$284  = requests__2__payload[78] & \$283 ;
-  assign \$285  = \$282  & \$284 ;
-  assign \$286  = { \$285 , \$281 , \$277 , \$273  } & { \$1677 , \$1677 , \$1677 , \$1677  };
-  assign \$287  = \$269  | \$286 ;
-  assign \$288  = ! requests__3__payload[81:80];
-  assign \$289  = ~ requests__3__payload[92];
-  assign \$290  = requests__3__payload[78] & \$289 ;
-  assign \$291  = \$288  & \$290 ;
-  assign \$292  = requests__3__payload[81:80] == 1'h1;
-  assign \$293  = ~ requests__3__payload[92];
-  assign \$294  = requests__3__payload[78] & \$293 ;
-  assign \$295  = \$292  & \$294 ;
-  assign \$296  = requests__3__payload[81:80] == 2'h2;
-  assign \$297  = ~ requests__3__payload[92];
-  assign \$298  = requests__3__payload[78] & \$297 ;
-  assign \$299  = \$296  & \$298 ;
-  assign \$300  = requests__3__payload[81:80] == 2'h3;
-  assign \$301  = ~ requests__3__payload[92];
-  assign \$302  = requests__3__payload[78] & \$301 ;
-  assign \$303  = \$300  & \$302 ;
-  assign \$304  = { \$303 , \$299 , \$295 , \$291  } & { \$1678 , \$1678 , \$1678 , \$1678  };
-  assign \$305  = \$287  | \$304 ;
-  assign \$306  = \$305  & { accept, accept, accept, accept };
-  assign \$307  = ! _request[81:80];
-  assign \$308  = _checking & _request[78];
-  assign \$309  = \$307  & \$308 ;
-  assign \$310  = _request[81:80] == 1'h1;
-  assign \$311  = _checking & _request[78];
-  assign \$312  = \$310  & \$311 ;
-  assign \$313  = _request[81:80] == 2'h2;
-  assign \$314  = _checking & _request[78];
-  assign \$315  = \$313  & \$314 ;
-  assign \$316  = _request[81:80] == 2'h3;
-  assign \$317  = _checking & _request[78];
-  assign \$318  = \$316  & \$317 ;
-  assign \$319  = \$306  | { \$318 , \$315 , \$312 , \$309  };
-  assign \$320  = ~ requests__0__payload[92];
-  assign \$321  = requests__0__payload[78] & \$320 ;
-  assign \$322  = ~ requests__1__payload[92];
-  assign \$323  = requests__1__payload[78] & \$322 ;
-  assign \$324  = ~ requests__2__payload[92];
-  assign \$325  = requests__2__payload[78] & \$324 ;
-  assign \$326  = ~ requests__3__payload[92];
-  assign \$327  = requests__3__payload[78] & \$326 ;
-  assign \$328  = { \$1678 , \$1677 , \$1676 , \$1675  } & { \$327 , \$325 , \$323 , \$321  };
-  assign \$329  = \$328  & { accept, accept, accept, accept };
-  assign \$330  = _checking & _request[78];
-  assign \$331  = _checking & _request[78];
+  assign \$212  = \port$8066$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$213  = \$211  | \$212 ;
+  assign \$214  = ~ fits;
+  assign \$215  = does_credits & \$214 ;
+  assign \$216  = do__control & refused_command;
+  assign \$217  = \$215  | \$216 ;
+  assign \$218  = ~ limit_fits;
+  assign \$219  = do__quota & \$218 ;
+  assign \$220  = \$217  | \$219 ;
+  assign \$221  = ~ is_orphan;
+  assign \$222  = do__reclaim & \$221 ;
+  assign \$223  = \$220  | \$222 ;
+  assign \$224  = ~ requests__0__payload[92];
+  assign \$225  = requests__0__payload[78] & \$224 ;
+  assign \$226  = ~ requests__1__payload[92];
+  assign \$227  = requests__1__payload[78] & \$226 ;
+  assign \$228  = ~ requests__2__payload[92];
+  assign \$229  = requests__2__payload[78] & \$228 ;
+  assign \$230  = ~ requests__3__payload[92];
+  assign \$231  = requests__3__payload[78] & \$230 ;
+  assign \$232  = { \$1696 , \$1695 , \$1694 , \$1693  } & { \$231 , \$229 , \$227 , \$225  };
+  assign \$233  = \$232  & { accept, accept, accept, accept };
+  assign \$234  = | \$233 ;
+  assign \$235  = _checking & _request[78];
+  assign \$236  = \$234  | \$235 ;
+  assign \$237  = ! requests__0__payload[81:80];
+  assign \$238  = ~ requests__0__payload[92];
+  assign \$239  = requests__0__payload[78] & \$238 ;
+  assign \$240  = \$237  & \$239 ;
+  assign \$241  = requests__0__payload[81:80] == 1'h1;
+  assign \$242  = ~ requests__0__payload[92];
+  assign \$243  = requests__0__payload[78] & \$242 ;
+  assign \$244  = \$241  & \$243 ;
+  assign \$245  = requests__0__payload[81:80] == 2'h2;
+  assign \$246  = ~ requests__0__payload[92];
+  assign \$247  = requests__0__payload[78] & \$246 ;
+  assign \$248  = \$245  & \$247 ;
+  assign \$249  = requests__0__payload[81:80] == 2'h3;
+  assign \$250  = ~ requests__0__payload[92];
+  assign \$251  = requests__0__payload[78] & \$250 ;
+  assign \$252  = \$249  & \$251 ;
+  assign \$253  = { \$252 , \$248 , \$244 , \$240  } & { \$1693 , \$1693 , \$1693 , \$1693  };
+  assign \$254  = ! requests__1__payload[81:80];
+  assign \$255  = ~ requests__1__payload[92];
+  assign \$256  = requests__1__payload[78] & \$255 ;
+  assign \$257  = \$254  & \$256 ;
+  assign \$258  = requests__1__payload[81:80] == 1'h1;
+  assign \$259  = ~ requests__1__payload[92];
+  assign \$260  = requests__1__payload[78] & \$259 ;
+  assign \$261  = \$258  & \$260 ;
+  assign \$262  = requests__1__payload[81:80] == 2'h2;
+  assign \$263  = ~ requests__1__payload[92];
+  assign \$264  = requests__1__payload[78] & \$263 ;
+  assign \$265  = \$262  & \$264 ;
+  assign \$266  = requests__1__payload[81:80] == 2'h3;
+  assign \$267  = ~ requests__1__payload[92];
+  assign \$268  = requests__1__payload[78] & \$267 ;
+  assign \$269  = \$266  & \$268 ;
+  assign \$270  = { \$269 , \$265 , \$261 , \$257  } & { \$1694 , \$1694 , \$1694 , \$1694  };
+  assign \$271  = \$253  | \$270 ;
+  assign \$272  = ! requests__2__payload[81:80];
+  assign \$273  = ~ requests__2__payload[92];
+  assign \$274  = requests__2__payload[78] & \$273 ;
+  assign \$275  = \$272  & \$274 ;
+  assign \$276  = requests__2__payload[81:80] == 1'h1;
+  assign \$277  = ~ requests__2__payload[92];
+  assign \$278  = requests__2__payload[78] & \$277 ;
+  assign \$279  = \$276  & \$278 ;
+  assign \$280  = requests__2__payload[81:80] == 2'h2;
+  assign \$281  = ~ requests__2__payload[92];
+  assign \$282  = requests__2__payload[78] & \$281 ;
+  assign \$283  = \$280  & \$282 ;
+  assign \$284  = requests__2__payload[81:80] == 2'h3;
+  assign \$285  = ~ requests__2__payload[92];
+  assign \$286  = requests__2__payload[78] & \$285 ;
+  assign \$287  = \$284  & \$286 ;
+  assign \$288  = { \$287 , \$283 , \$279 , \$275  } & { \$1695 , \$1695 , \$1695 , \$1695  };
+  assign \$289  = \$271  | \$288 ;
+  assign \$290  = ! requests__3__payload[81:80];
+  assign \$291  = ~ requests__3__payload[92];
+  assign \$292  = requests__3__payload[78] & \$291 ;
+  assign \$293  = \$290  & \$292 ;
+  assign \$294  = requests__3__payload[81:80] == 1'h1;
+  assign \$295  = ~ requests__3__payload[92];
+  assign \$296  = requests__3__payload[78] & \$295 ;
+  assign \$297  = \$294  & \$296 ;
+  assign \$298  = requests__3__payload[81:80] == 2'h2;
+  assign \$299  = ~ requests__3__payload[92];
+  assign \$300  = requests__3__payload[78] & \$299 ;
+  assign \$301  = \$298  & \$300 ;
+  assign \$302  = requests__3__payload[81:80] == 2'h3;
+  assign \$303  = ~ requests__3__payload[92];
+  assign \$304  = requests__3__payload[78] & \$303 ;
+  assign \$305  = \$302  & \$304 ;
+  assign \$306  = { \$305 , \$301 , \$297 , \$293  } & { \$1696 , \$1696 , \$1696 , \$1696  };
+  assign \$307  = \$289  | \$306 ;
+  assign \$308  = \$307  & { accept, accept, accept, accept };
+  assign \$309  = ! _request[81:80];
+  assign \$310  = _checking & _request[78];
+  assign \$311  = \$309  & \$310 ;
+  assign \$312  = _request[81:80] == 1'h1;
+  assign \$313  = _checking & _request[78];
+  assign \$314  = \$312  & \$313 ;
+  assign \$315  = _request[81:80] == 2'h2;
+  assign \$316  = _checking & _request[78];
+  assign \$317  = \$315  & \$316 ;
+  assign \$318  = _request[81:80] == 2'h3;
+  assign \$319  = _checking & _request[78];
+  assign \$320  = \$318  & \$319 ;
+  assign \$321  = \$308  | { \$320 , \$317 , \$314 , \$311  };
+  assign \$322  = ~ requests__0__payload[92];
+  assign \$323  = requests__0__payload[78] & \$322 ;
+  assign \$324  = ~ requests__1__payload[92];
+  assign \$325  = requests__1__payload[78] & \$324 ;
+  assign \$326  = ~ requests__2__payload[92];
+  assign \$327  = requests__2__payload[78] & \$326 ;
+  assign \$328  = ~ requests__3__payload[92];
+  assign \$329  = requests__3__payload[78] & \$328 ;
+  assign \$330  = { \$1696 , \$1695 , \$1694 , \$1693  } & { \$329 , \$327 , \$325 , \$323  };
+  assign \$331  = \$330  & { accept, accept, accept, accept };
   assign \$332  = _checking & _request[78];
   assign \$333  = _checking & _request[78];
-  assign \$334  = _taken & { \$333 , \$332 , \$331 , \$330  };
-  assign \$335  = \$329  | \$334 ;
-  assign \$336  = ~ requests__0__payload[92];
-  assign \$337  = requests__0__payload[78] & \$336 ;
-  assign \$338  = ~ requests__1__payload[92];
-  assign \$339  = requests__1__payload[78] & \$338 ;
-  assign \$340  = ~ requests__2__payload[92];
-  assign \$341  = requests__2__payload[78] & \$340 ;
-  assign \$342  = ~ requests__3__payload[92];
-  assign \$343  = requests__3__payload[78] & \$342 ;
-  assign \$344  = ~ { \$343 , \$341 , \$339 , \$337  };
-  assign \$345  = { \$1678 , \$1677 , \$1676 , \$1675  } & \$344 ;
-  assign \$346  = \$345  & { accept, accept, accept, accept };
-  assign \$347  = ~ _request[78];
-  assign \$348  = _checking & \$347 ;
-  assign \$349  = ~ busy;
-  assign \$350  = \$1675  ? requests__0__payload : 93'h000000000000000000000000;
-  assign \$351  = \$1676  ? requests__1__payload : 93'h000000000000000000000000;
-  assign \$352  = \$1677  ? requests__2__payload : 93'h000000000000000000000000;
-  assign \$353  = \$1678  ? requests__3__payload : 93'h000000000000000000000000;
-  assign \$354  = ~ busy;
-  assign \$355  = requests__0__payload[34:18] & { \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675 , \$1675  };
-  assign \$356  = requests__1__payload[34:18] & { \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676 , \$1676  };
-  assign \$357  = \$355  | \$356 ;
-  assign \$358  = requests__2__payload[34:18] & { \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677 , \$1677  };
+  assign \$334  = _checking & _request[78];
+  assign \$335  = _checking & _request[78];
+  assign \$336  = _taken & { \$335 , \$334 , \$333 , \$332  };
+  assign \$337  = \$331  | \$336 ;
+  assign \$338  = ~ requests__0__payload[92];
+  assign \$339  = requests__0__payload[78] & \$338 ;
+  assign \$340  = ~ requests__1__payload[92];
+  assign \$341  = requests__1__payload[78] & \$340 ;
+  assign \$342  = ~ requests__2__payload[92];
+  assign \$343  = requests__2__payload[78] & \$342 ;
+  assign \$344  = ~ requests__3__payload[92];
+  assign \$345  = requests__3__payload[78] & \$344 ;
+  assign \$346  = ~ { \$345 , \$343 , \$341 , \$339  };
+  assign \$347  = { \$1696 , \$1695 , \$1694 , \$1693  } & \$346 ;
+  assign \$348  = \$347  & { accept, accept, accept, accept };
+  assign \$349  = ~ _request[78];
+  assign \$350  = _checking & \$349 ;
+  assign \$351  = ~ busy;
+  assign \$352  = \$1693  ? requests__0__payload : 93'h000000000000000000000000;
+  assign \$353  = \$1694  ? requests__1__payload : 93'h000000000000000000000000;
+  assign \$354  = \$1695  ? requests__2__payload : 93'h000000000000000000000000;
+  assign \$355  = \$1696  ? requests__3__payload : 93'h000000000000000000000000;
+  assign \$356  = ~ busy;
+  assign \$357  = requests__0__payload[34:18] & { \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693 , \$1693  };
+  assign \$358  = requests__1__payload[34:18] & { \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694 , \$1694  };
   assign \$359  = \$357  | \$358 ;
-  assign \$360  = requests__3__payload[34:18] & { \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678 , \$1678  };
+  assign \$360  = requests__2__payload[34:18] & { \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695 , \$1695  };
   assign \$361  = \$359  | \$360 ;
-  assign \$362  = manages | will_walk;
-  assign \$363  = \$1679  & accept;
-  assign \$364  = \$363  & walking;
-  assign \$365  = \$1679  & accept;
-  assign \$366  = ~ walking;
-  assign \$367  = \$365  & \$366 ;
-  assign \$368  = ! _request[44:41];
-  assign \$369  = | _request[1:0];
-  assign \$370  = \$369  ? 4'h2 : 4'h0;
-  assign \$371  = _request[35] ? 4'h3 : 4'h1;
-  assign \$372  = _request[36] ? \$370  : \$371 ;
-  assign \$373  = \$368  ? 4'h0 : \$372 ;
-  assign \$374  = ! _request[44:41];
-  assign \$376  = ! \$375 ;
-  assign \$378  = \$377  == 4'h8;
-  assign \$380  = \$379  == 5'h10;
-  assign \$382  = \$381  == 5'h18;
-  assign \$384  = \$383  == 6'h20;
-  assign \$386  = \$385  == 6'h30;
-  assign \$388  = \$387  == 7'h40;
-  assign \$390  = \$389  == 7'h50;
-  assign \$392  = \$391  == 7'h60;
-  assign \$394  = \$393  == 7'h70;
-  assign \$396  = \$395  == 8'h80;
-  assign \$398  = \$397  == 8'h90;
-  assign \$400  = \$399  == 8'h98;
-  assign \$402  = \$401  == 8'ha0;
-  assign \$404  = \$403  == 9'h100;
-  assign \$406  = \$405  == 9'h180;
-  assign \$408  = \$407  == 9'h188;
-  assign \$410  = \$409  == 10'h200;
-  assign \$412  = \$411  == 10'h208;
-  assign \$414  = \$413  == 10'h280;
-  assign \$416  = \$415  == 10'h300;
-  assign \$418  = \$417  == 10'h308;
-  assign \$420  = \$419  == 10'h310;
-  assign \$422  = \$421  == 11'h400;
-  assign \$423  = _request[26:23] < 4'h9;
-  assign \$424  = \$422  & \$423 ;
-  assign \$426  = \$425  == 11'h408;
-  assign \$427  = _request[26:23] < 4'h9;
-  assign \$428  = \$426  & \$427 ;
-  assign \$430  = \$429  == 11'h410;
-  assign \$431  = _request[26:23] < 4'h9;
-  assign \$432  = \$430  & \$431 ;
-  assign \$434  = \$433  == 11'h418;
-  assign \$435  = _request[26:23] < 4'h9;
-  assign \$436  = \$434  & \$435 ;
-  assign \$438  = \$437  == 11'h600;
-  assign \$440  = \$439  == 12'h800;
-  assign \$441  = | { \$440 , \$438 , \$436 , \$432 , \$428 , \$424 , \$420 , \$418 , \$416 , \$414 , \$412 , \$410 , \$408 , \$406 , \$404 , \$402 , \$400 , \$398 , \$396 , \$394 , \$392 , \$390 , \$388 , \$386 , \$384 , \$382 , \$380 , \$378 , \$376  };
-  assign \$443  = ! \$442 ;
-  assign \$445  = \$444  == 4'h8;
-  assign \$447  = \$446  == 5'h10;
-  assign \$449  = \$448  == 5'h18;
-  assign \$451  = \$450  == 6'h20;
-  assign \$453  = \$452  == 6'h28;
-  assign \$455  = \$454  == 6'h30;
-  assign \$457  = \$456  == 6'h38;
-  assign \$459  = \$458  == 7'h40;
-  assign \$461  = \$460  == 7'h48;
-  assign \$463  = \$462  == 8'h80;
-  assign \$465  = \$464  == 8'h88;
-  assign \$467  = \$466  == 8'ha0;
-  assign \$469  = \$468  == 8'hb0;
-  assign \$471  = \$470  == 8'hc0;
-  assign \$473  = \$472  == 9'h100;
-  assign \$475  = \$474  == 9'h108;
-  assign \$477  = \$476  == 9'h110;
-  assign \$479  = \$478  == 9'h118;
-  assign \$481  = \$480  == 9'h120;
-  assign \$483  = \$482  == 9'h128;
-  assign \$485  = \$484  == 9'h130;
-  assign \$487  = \$486  == 9'h138;
-  assign \$489  = \$488  == 9'h180;
-  assign \$491  = \$490  == 9'h188;
-  assign \$493  = \$492  == 10'h200;
-  assign \$495  = \$494  == 11'h400;
-  assign \$497  = \$496  == 11'h500;
-  assign \$499  = \$498  == 11'h580;
-  assign \$501  = \$500  == 11'h600;
-  assign \$502  = | { \$501 , \$499 , \$497 , \$495 , \$493 , \$491 , \$489 , \$487 , \$485 , \$483 , \$481 , \$479 , \$477 , \$475 , \$473 , \$471 , \$469 , \$467 , \$465 , \$463 , \$461 , \$459 , \$457 , \$455 , \$453 , \$451 , \$449 , \$447 , \$445 , \$443  };
-  assign \$503  = _request[35] ? \$441  : \$502 ;
-  assign \$505  = ! \$504 ;
-  assign \$507  = \$506  == 5'h10;
-  assign \$509  = \$508  == 5'h18;
-  assign \$511  = \$510  == 6'h20;
-  assign \$513  = \$512  == 6'h30;
-  assign \$515  = \$514  == 7'h50;
-  assign \$517  = \$516  == 7'h60;
-  assign \$519  = \$518  == 7'h70;
-  assign \$521  = \$520  == 8'h80;
-  assign \$523  = \$522  == 8'ha0;
-  assign \$525  = \$524  == 9'h100;
-  assign \$527  = \$526  == 9'h180;
-  assign \$529  = \$528  == 10'h200;
-  assign \$531  = \$530  == 10'h280;
-  assign \$533  = \$532  == 10'h300;
-  assign \$535  = \$534  == 10'h308;
-  assign \$537  = \$536  == 10'h310;
-  assign \$539  = \$538  == 11'h600;
-  assign \$540  = | { \$539 , \$537 , \$535 , \$533 , \$531 , \$529 , \$527 , \$525 , \$523 , \$521 , \$519 , \$517 , \$515 , \$513 , \$511 , \$509 , \$507 , \$505  };
-  assign \$542  = \$541  == 8'h80;
-  assign \$544  = \$543  == 8'h88;
-  assign \$546  = \$545  == 8'ha0;
-  assign \$548  = \$547  == 8'hb0;
-  assign \$550  = \$549  == 8'hc0;
-  assign \$552  = \$551  == 9'h108;
-  assign \$554  = \$553  == 9'h120;
-  assign \$556  = \$555  == 9'h128;
-  assign \$558  = \$557  == 9'h130;
-  assign \$560  = \$559  == 9'h180;
-  assign \$562  = \$561  == 11'h400;
-  assign \$564  = \$563  == 11'h600;
-  assign \$565  = | { \$564 , \$562 , \$560 , \$558 , \$556 , \$554 , \$552 , \$550 , \$548 , \$546 , \$544 , \$542  };
-  assign \$566  = _request[35] ? \$540  : \$565 ;
-  assign \$567  = \$566  ? 4'h0 : 4'h6;
-  assign \$568  = \$503  ? \$567  : 4'h5;
-  assign \$569  = _request[2] ? 4'h0 : \$568 ;
-  assign \$570  = | \$569 ;
-  assign \$571  = ~ \$570 ;
-  assign \$572  = & _request[44:41];
+  assign \$362  = requests__3__payload[34:18] & { \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696 , \$1696  };
+  assign \$363  = \$361  | \$362 ;
+  assign \$364  = manages | will_walk;
+  assign \$365  = \$1697  & accept;
+  assign \$366  = \$365  & walking;
+  assign \$367  = \$1697  & accept;
+  assign \$368  = ~ walking;
+  assign \$369  = \$367  & \$368 ;
+  assign \$370  = ! _request[44:41];
+  assign \$371  = | _request[1:0];
+  assign \$372  = \$371  ? 4'h2 : 4'h0;
+  assign \$373  = _request[35] ? 4'h3 : 4'h1;
+  assign \$374  = _request[36] ? \$372  : \$373 ;
+  assign \$375  = \$370  ? 4'h0 : \$374 ;
+  assign \$376  = ! _request[44:41];
+  assign \$378  = ! \$377 ;
+  assign \$380  = \$379  == 4'h8;
+  assign \$382  = \$381  == 5'h10;
+  assign \$384  = \$383  == 5'h18;
+  assign \$386  = \$385  == 6'h20;
+  assign \$388  = \$387  == 6'h30;
+  assign \$390  = \$389  == 7'h40;
+  assign \$392  = \$391  == 7'h50;
+  assign \$394  = \$393  == 7'h60;
+  assign \$396  = \$395  == 7'h70;
+  assign \$398  = \$397  == 8'h80;
+  assign \$400  = \$399  == 8'h90;
+  assign \$402  = \$401  == 8'h98;
+  assign \$404  = \$403  == 8'ha0;
+  assign \$406  = \$405  == 9'h100;
+  assign \$408  = \$407  == 9'h180;
+  assign \$410  = \$409  == 9'h188;
+  assign \$412  = \$411  == 10'h200;
+  assign \$414  = \$413  == 10'h208;
+  assign \$416  = \$415  == 10'h280;
+  assign \$418  = \$417  == 10'h300;
+  assign \$420  = \$419  == 10'h308;
+  assign \$422  = \$421  == 10'h310;
+  assign \$424  = \$423  == 11'h400;
+  assign \$425  = _request[26:23] < 4'h9;
+  assign \$426  = \$424  & \$425 ;
+  assign \$428  = \$427  == 11'h408;
+  assign \$429  = _request[26:23] < 4'h9;
+  assign \$430  = \$428  & \$429 ;
+  assign \$432  = \$431  == 11'h410;
+  assign \$433  = _request[26:23] < 4'h9;
+  assign \$434  = \$432  & \$433 ;
+  assign \$436  = \$435  == 11'h418;
+  assign \$437  = _request[26:23] < 4'h9;
+  assign \$438  = \$436  & \$437 ;
+  assign \$440  = \$439  == 11'h600;
+  assign \$442  = \$441  == 12'h800;
+  assign \$443  = | { \$442 , \$440 , \$438 , \$434 , \$430 , \$426 , \$422 , \$420 , \$418 , \$416 , \$414 , \$412 , \$410 , \$408 , \$406 , \$404 , \$402 , \$400 , \$398 , \$396 , \$394 , \$392 , \$390 , \$388 , \$386 , \$384 , \$382 , \$380 , \$378  };
+  assign \$445  = ! \$444 ;
+  assign \$447  = \$446  == 4'h8;
+  assign \$449  = \$448  == 5'h10;
+  assign \$451  = \$450  == 5'h18;
+  assign \$453  = \$452  == 6'h20;
+  assign \$455  = \$454  == 6'h28;
+  assign \$457  = \$456  == 6'h30;
+  assign \$459  = \$458  == 6'h38;
+  assign \$461  = \$460  == 7'h40;
+  assign \$463  = \$462  == 7'h48;
+  assign \$465  = \$464  == 8'h80;
+  assign \$467  = \$466  == 8'h88;
+  assign \$469  = \$468  == 8'ha0;
+  assign \$471  = \$470  == 8'hb0;
+  assign \$473  = \$472  == 8'hc0;
+  assign \$475  = \$474  == 9'h100;
+  assign \$477  = \$476  == 9'h108;
+  assign \$479  = \$478  == 9'h110;
+  assign \$481  = \$480  == 9'h118;
+  assign \$483  = \$482  == 9'h120;
+  assign \$485  = \$484  == 9'h128;
+  assign \$487  = \$486  == 9'h130;
+  assign \$489  = \$488  == 9'h138;
+  assign \$491  = \$490  == 9'h180;
+  assign \$493  = \$492  == 9'h188;
+  assign \$495  = \$494  == 10'h200;
+  assign \$497  = \$496  == 11'h400;
+  assign \$499  = \$498  == 11'h500;
+  assign \$501  = \$500  == 11'h580;
+  assign \$503  = \$502  == 11'h600;
+  assign \$504  = | { \$503 , \$501 , \$499 , \$497 , \$495 , \$493 , \$491 , \$489 , \$487 , \$485 , \$483 , \$481 , \$479 , \$477 , \$475 , \$473 , \$471 , \$469 , \$467 , \$465 , \$463 , \$461 , \$459 , \$457 , \$455 , \$453 , \$451 , \$449 , \$447 , \$445  };
+  assign \$505  = _request[35] ? \$443  : \$504 ;
+  assign \$507  = ! \$506 ;
+  assign \$509  = \$508  == 5'h10;
+  assign \$511  = \$510  == 5'h18;
+  assign \$513  = \$512  == 6'h20;
+  assign \$515  = \$514  == 6'h30;
+  assign \$517  = \$516  == 7'h50;
+  assign \$519  = \$518  == 7'h60;
+  assign \$521  = \$520  == 7'h70;
+  assign \$523  = \$522  == 8'h80;
+  assign \$525  = \$524  == 8'ha0;
+  assign \$527  = \$526  == 9'h100;
+  assign \$529  = \$528  == 9'h180;
+  assign \$531  = \$530  == 10'h200;
+  assign \$533  = \$532  == 10'h280;
+  assign \$535  = \$534  == 10'h300;
+  assign \$537  = \$536  == 10'h308;
+  assign \$539  = \$538  == 10'h310;
+  assign \$541  = \$540  == 11'h600;
+  assign \$542  = | { \$541 , \$539 , \$537 , \$535 , \$533 , \$531 , \$529 , \$527 , \$525 , \$523 , \$521 , \$519 , \$517 , \$515 , \$513 , \$511 , \$509 , \$507  };
+  assign \$544  = \$543  == 8'h80;
+  assign \$546  = \$545  == 8'h88;
+  assign \$548  = \$547  == 8'ha0;
+  assign \$550  = \$549  == 8'hb0;
+  assign \$552  = \$551  == 8'hc0;
+  assign \$554  = \$553  == 9'h108;
+  assign \$556  = \$555  == 9'h120;
+  assign \$558  = \$557  == 9'h128;
+  assign \$560  = \$559  == 9'h130;
+  assign \$562  = \$561  == 9'h180;
+  assign \$564  = \$563  == 11'h400;
+  assign \$566  = \$565  == 11'h600;
+  assign \$567  = | { \$566 , \$564 , \$562 , \$560 , \$558 , \$556 , \$554 , \$552 , \$550 , \$548 , \$546 , \$544  };
+  assign \$568  = _request[35] ? \$542  : \$567 ;
+  assign \$569  = \$568  ? 4'h0 : 4'h6;
+  assign \$570  = \$505  ? \$569  : 4'h5;
+  assign \$571  = _request[2] ? 4'h0 : \$570 ;
+  assign \$572  = | \$571 ;
   assign \$573  = ~ \$572 ;
-  assign \$574  = ~ _request[2];
-  assign \$575  = \$573  & \$574 ;
-  assign \$576  = \$571  & \$575 ;
-  assign \$578  = ! \$577 ;
-  assign \$580  = \$579  == 4'h8;
-  assign \$582  = \$581  == 5'h10;
-  assign \$584  = \$583  == 5'h18;
-  assign \$586  = \$585  == 6'h20;
-  assign \$588  = \$587  == 6'h30;
-  assign \$590  = \$589  == 7'h40;
-  assign \$592  = \$591  == 7'h50;
-  assign \$594  = \$593  == 7'h60;
-  assign \$596  = \$595  == 7'h70;
-  assign \$598  = \$597  == 8'h80;
-  assign \$600  = \$599  == 8'h90;
-  assign \$602  = \$601  == 8'h98;
-  assign \$604  = \$603  == 8'ha0;
-  assign \$606  = \$605  == 9'h100;
-  assign \$608  = \$607  == 9'h180;
-  assign \$610  = \$609  == 9'h188;
-  assign \$612  = \$611  == 10'h200;
-  assign \$614  = \$613  == 10'h208;
-  assign \$616  = \$615  == 10'h280;
-  assign \$618  = \$617  == 10'h300;
-  assign \$620  = \$619  == 10'h308;
-  assign \$622  = \$621  == 10'h310;
-  assign \$624  = \$623  == 11'h400;
-  assign \$625  = _request[26:23] < 4'h9;
-  assign \$626  = \$624  & \$625 ;
-  assign \$628  = \$627  == 11'h408;
-  assign \$629  = _request[26:23] < 4'h9;
-  assign \$630  = \$628  & \$629 ;
-  assign \$632  = \$631  == 11'h410;
-  assign \$633  = _request[26:23] < 4'h9;
-  assign \$634  = \$632  & \$633 ;
-  assign \$636  = \$635  == 11'h418;
-  assign \$637  = _request[26:23] < 4'h9;
-  assign \$638  = \$636  & \$637 ;
-  assign \$640  = \$639  == 11'h600;
-  assign \$642  = \$641  == 12'h800;
-  assign \$643  = | { \$642 , \$640 , \$638 , \$634 , \$630 , \$626 , \$622 , \$620 , \$618 , \$616 , \$614 , \$612 , \$610 , \$608 , \$606 , \$604 , \$602 , \$600 , \$598 , \$596 , \$594 , \$592 , \$590 , \$588 , \$586 , \$584 , \$582 , \$580 , \$578  };
-  assign \$645  = ! \$644 ;
-  assign \$647  = \$646  == 4'h8;
-  assign \$649  = \$648  == 5'h10;
-  assign \$651  = \$650  == 5'h18;
-  assign \$653  = \$652  == 6'h20;
-  assign \$655  = \$654  == 6'h28;
-  assign \$657  = \$656  == 6'h30;
-  assign \$659  = \$658  == 6'h38;
-  assign \$661  = \$660  == 7'h40;
-  assign \$663  = \$662  == 7'h48;
-  assign \$665  = \$664  == 8'h80;
-  assign \$667  = \$666  == 8'h88;
-  assign \$669  = \$668  == 8'ha0;
-  assign \$671  = \$670  == 8'hb0;
-  assign \$673  = \$672  == 8'hc0;
-  assign \$675  = \$674  == 9'h100;
-  assign \$677  = \$676  == 9'h108;
-  assign \$679  = \$678  == 9'h110;
-  assign \$681  = \$680  == 9'h118;
-  assign \$683  = \$682  == 9'h120;
-  assign \$685  = \$684  == 9'h128;
-  assign \$687  = \$686  == 9'h130;
-  assign \$689  = \$688  == 9'h138;
-  assign \$691  = \$690  == 9'h180;
-  assign \$693  = \$692  == 9'h188;
-  assign \$695  = \$694  == 10'h200;
-  assign \$697  = \$696  == 11'h400;
-  assign \$699  = \$698  == 11'h500;
-  assign \$701  = \$700  == 11'h580;
-  assign \$703  = \$702  == 11'h600;
-  assign \$704  = | { \$703 , \$701 , \$699 , \$697 , \$695 , \$693 , \$691 , \$689 , \$687 , \$685 , \$683 , \$681 , \$679 , \$677 , \$675 , \$673 , \$671 , \$669 , \$667 , \$665 , \$663 , \$661 , \$659 , \$657 , \$655 , \$653 , \$651 , \$649 , \$647 , \$645  };
-  assign \$705  = _request[35] ? \$643  : \$704 ;
-  assign \$707  = ! \$706 ;
-  assign \$709  = \$708  == 5'h10;
-  assign \$711  = \$710  == 5'h18;
-  assign \$713  = \$712  == 6'h20;
-  assign \$715  = \$714  == 6'h30;
-  assign \$717  = \$716  == 7'h50;
-  assign \$719  = \$718  == 7'h60;
-  assign \$721  = \$720  == 7'h70;
-  assign \$723  = \$722  == 8'h80;
-  assign \$725  = \$724  == 8'ha0;
-  assign \$727  = \$726  == 9'h100;
-  assign \$729  = \$728  == 9'h180;
-  assign \$731  = \$730  == 10'h200;
-  assign \$733  = \$732  == 10'h280;
-  assign \$735  = \$734  == 10'h300;
-  assign \$737  = \$736  == 10'h308;
-  assign \$739  = \$738  == 10'h310;
-  assign \$741  = \$740  == 11'h600;
-  assign \$742  = | { \$741 , \$739 , \$737 , \$735 , \$733 , \$731 , \$729 , \$727 , \$725 , \$723 , \$721 , \$719 , \$717 , \$715 , \$713 , \$711 , \$709 , \$707  };
-  assign \$744  = \$743  == 8'h80;
-  assign \$746  = \$745  == 8'h88;
-  assign \$748  = \$747  == 8'ha0;
-  assign \$750  = \$749  == 8'hb0;
-  assign \$752  = \$751  == 8'hc0;
-  assign \$754  = \$753  == 9'h108;
-  assign \$756  = \$755  == 9'h120;
-  assign \$758  = \$757  == 9'h128;
-  assign \$760  = \$759  == 9'h130;
-  assign \$762  = \$761  == 9'h180;
-  assign \$764  = \$763  == 11'h400;
-  assign \$766  = \$765  == 11'h600;
-  assign \$767  = | { \$766 , \$764 , \$762 , \$760 , \$758 , \$756 , \$754 , \$752 , \$750 , \$748 , \$746 , \$744  };
-  assign \$768  = _request[35] ? \$742  : \$767 ;
-  assign \$769  = \$768  ? 4'h0 : 4'h6;
-  assign \$770  = \$705  ? \$769  : 4'h5;
-  assign \$771  = _request[2] ? 4'h0 : \$770 ;
-  assign \$772  = \$576  ? 4'h7 : \$771 ;
-  assign \$773  = \$374  ? 4'h0 : \$772 ;
-  assign \$774  = ! _request[44:41];
-  assign \$775  = ! _request[44:41];
-  assign \$776  = ~ \$775 ;
-  assign \$777  = | _request[1:0];
-  assign \$778  = \$777  ? 4'h2 : 4'h0;
-  assign \$779  = _request[35] ? 4'h3 : 4'h1;
-  assign \$780  = _request[36] ? \$778  : \$779 ;
-  assign \$781  = | \$780 ;
-  assign \$783  = ! \$782 ;
-  assign \$785  = \$784  == 4'h8;
-  assign \$787  = \$786  == 5'h10;
-  assign \$789  = \$788  == 5'h18;
-  assign \$791  = \$790  == 6'h20;
-  assign \$793  = \$792  == 6'h30;
-  assign \$795  = \$794  == 7'h40;
-  assign \$797  = \$796  == 7'h50;
-  assign \$799  = \$798  == 7'h60;
-  assign \$801  = \$800  == 7'h70;
-  assign \$803  = \$802  == 8'h80;
-  assign \$805  = \$804  == 8'h90;
-  assign \$807  = \$806  == 8'h98;
-  assign \$809  = \$808  == 8'ha0;
-  assign \$811  = \$810  == 9'h100;
-  assign \$813  = \$812  == 9'h180;
-  assign \$815  = \$814  == 9'h188;
-  assign \$817  = \$816  == 10'h200;
-  assign \$819  = \$818  == 10'h208;
-  assign \$821  = \$820  == 10'h280;
-  assign \$823  = \$822  == 10'h300;
-  assign \$825  = \$824  == 10'h308;
-  assign \$827  = \$826  == 10'h310;
-  assign \$829  = \$828  == 11'h400;
-  assign \$830  = _request[26:23] < 4'h9;
-  assign \$831  = \$829  & \$830 ;
-  assign \$833  = \$832  == 11'h408;
-  assign \$834  = _request[26:23] < 4'h9;
-  assign \$835  = \$833  & \$834 ;
-  assign \$837  = \$836  == 11'h410;
-  assign \$838  = _request[26:23] < 4'h9;
-  assign \$839  = \$837  & \$838 ;
-  assign \$841  = \$840  == 11'h418;
-  assign \$842  = _request[26:23] < 4'h9;
-  assign \$843  = \$841  & \$842 ;
-  assign \$845  = \$844  == 11'h600;
-  assign \$847  = \$846  == 12'h800;
-  assign \$848  = | { \$847 , \$845 , \$843 , \$839 , \$835 , \$831 , \$827 , \$825 , \$823 , \$821 , \$819 , \$817 , \$815 , \$813 , \$811 , \$809 , \$807 , \$805 , \$803 , \$801 , \$799 , \$797 , \$795 , \$793 , \$791 , \$789 , \$787 , \$785 , \$783  };
-  assign \$850  = ! \$849 ;
-  assign \$852  = \$851  == 4'h8;
-  assign \$854  = \$853  == 5'h10;
-  assign \$856  = \$855  == 5'h18;
-  assign \$858  = \$857  == 6'h20;
-  assign \$860  = \$859  == 6'h28;
-  assign \$862  = \$861  == 6'h30;
-  assign \$864  = \$863  == 6'h38;
-  assign \$866  = \$865  == 7'h40;
-  assign \$868  = \$867  == 7'h48;
-  assign \$870  = \$869  == 8'h80;
-  assign \$872  = \$871  == 8'h88;
-  assign \$874  = \$873  == 8'ha0;
-  assign \$876  = \$875  == 8'hb0;
-  assign \$878  = \$877  == 8'hc0;
-  assign \$880  = \$879  == 9'h100;
-  assign \$882  = \$881  == 9'h108;
-  assign \$884  = \$883  == 9'h110;
-  assign \$886  = \$885  == 9'h118;
-  assign \$888  = \$887  == 9'h120;
-  assign \$890  = \$889  == 9'h128;
-  assign \$892  = \$891  == 9'h130;
-  assign \$894  = \$893  == 9'h138;
-  assign \$896  = \$895  == 9'h180;
-  assign \$898  = \$897  == 9'h188;
-  assign \$900  = \$899  == 10'h200;
-  assign \$902  = \$901  == 11'h400;
-  assign \$904  = \$903  == 11'h500;
-  assign \$906  = \$905  == 11'h580;
-  assign \$908  = \$907  == 11'h600;
-  assign \$909  = | { \$908 , \$906 , \$904 , \$902 , \$900 , \$898 , \$896 , \$894 , \$892 , \$890 , \$888 , \$886 , \$884 , \$882 , \$880 , \$878 , \$876 , \$874 , \$872 , \$870 , \$868 , \$866 , \$864 , \$862 , \$860 , \$858 , \$856 , \$854 , \$852 , \$850  };
-  assign \$910  = _request[35] ? \$848  : \$909 ;
-  assign \$912  = ! \$911 ;
-  assign \$914  = \$913  == 5'h10;
-  assign \$916  = \$915  == 5'h18;
-  assign \$918  = \$917  == 6'h20;
-  assign \$920  = \$919  == 6'h30;
-  assign \$922  = \$921  == 7'h50;
-  assign \$924  = \$923  == 7'h60;
-  assign \$926  = \$925  == 7'h70;
-  assign \$928  = \$927  == 8'h80;
-  assign \$930  = \$929  == 8'ha0;
-  assign \$932  = \$931  == 9'h100;
-  assign \$934  = \$933  == 9'h180;
-  assign \$936  = \$935  == 10'h200;
-  assign \$938  = \$937  == 10'h280;
-  assign \$940  = \$939  == 10'h300;
-  assign \$942  = \$941  == 10'h308;
-  assign \$944  = \$943  == 10'h310;
-  assign \$946  = \$945  == 11'h600;
-  assign \$947  = | { \$946 , \$944 , \$942 , \$940 , \$938 , \$936 , \$934 , \$932 , \$930 , \$928 , \$926 , \$924 , \$922 , \$920 , \$918 , \$916 , \$914 , \$912  };
-  assign \$949  = \$948  == 8'h80;
-  assign \$951  = \$950  == 8'h88;
-  assign \$953  = \$952  == 8'ha0;
-  assign \$955  = \$954  == 8'hb0;
-  assign \$957  = \$956  == 8'hc0;
-  assign \$959  = \$958  == 9'h108;
-  assign \$961  = \$960  == 9'h120;
-  assign \$963  = \$962  == 9'h128;
-  assign \$965  = \$964  == 9'h130;
-  assign \$967  = \$966  == 9'h180;
-  assign \$969  = \$968  == 11'h400;
-  assign \$971  = \$970  == 11'h600;
-  assign \$972  = | { \$971 , \$969 , \$967 , \$965 , \$963 , \$961 , \$959 , \$957 , \$955 , \$953 , \$951 , \$949  };
-  assign \$973  = _request[35] ? \$947  : \$972 ;
-  assign \$974  = \$973  ? 4'h0 : 4'h6;
-  assign \$975  = \$910  ? \$974  : 4'h5;
-  assign \$976  = _request[2] ? 4'h0 : \$975 ;
-  assign \$977  = | \$976 ;
-  assign \$978  = \$781  | \$977 ;
-  assign \$979  = & _request[44:41];
-  assign \$980  = ~ \$979 ;
-  assign \$981  = ~ _request[2];
-  assign \$982  = \$980  & \$981 ;
-  assign \$983  = \$978  | \$982 ;
-  assign \$984  = \$776  & \$983 ;
-  assign \$986  = \$985  == 8'h80;
-  assign \$987  = ~ _request[35];
-  assign \$988  = \$986  & \$987 ;
-  assign \$989  = ~ _request[2];
+  assign \$574  = & _request[44:41];
+  assign \$575  = ~ \$574 ;
+  assign \$576  = ~ _request[2];
+  assign \$577  = \$575  & \$576 ;
+  assign \$578  = \$573  & \$577 ;
+  assign \$580  = ! \$579 ;
+  assign \$582  = \$581  == 4'h8;
+  assign \$584  = \$583  == 5'h10;
+  assign \$586  = \$585  == 5'h18;
+  assign \$588  = \$587  == 6'h20;
+  assign \$590  = \$589  == 6'h30;
+  assign \$592  = \$591  == 7'h40;
+  assign \$594  = \$593  == 7'h50;
+  assign \$596  = \$595  == 7'h60;
+  assign \$598  = \$597  == 7'h70;
+  assign \$600  = \$599  == 8'h80;
+  assign \$602  = \$601  == 8'h90;
+  assign \$604  = \$603  == 8'h98;
+  assign \$606  = \$605  == 8'ha0;
+  assign \$608  = \$607  == 9'h100;
+  assign \$610  = \$609  == 9'h180;
+  assign \$612  = \$611  == 9'h188;
+  assign \$614  = \$613  == 10'h200;
+  assign \$616  = \$615  == 10'h208;
+  assign \$618  = \$617  == 10'h280;
+  assign \$620  = \$619  == 10'h300;
+  assign \$622  = \$621  == 10'h308;
+  assign \$624  = \$623  == 10'h310;
+  assign \$626  = \$625  == 11'h400;
+  assign \$627  = _request[26:23] < 4'h9;
+  assign \$628  = \$626  & \$627 ;
+  assign \$630  = \$629  == 11'h408;
+  assign \$631  = _request[26:23] < 4'h9;
+  assign \$632  = \$630  & \$631 ;
+  assign \$634  = \$633  == 11'h410;
+  assign \$635  = _request[26:23] < 4'h9;
+  assign \$636  = \$634  & \$635 ;
+  assign \$638  = \$637  == 11'h418;
+  assign \$639  = _request[26:23] < 4'h9;
+  assign \$640  = \$638  & \$639 ;
+  assign \$642  = \$641  == 11'h600;
+  assign \$644  = \$643  == 12'h800;
+  assign \$645  = | { \$644 , \$642 , \$640 , \$636 , \$632 , \$628 , \$624 , \$622 , \$620 , \$618 , \$616 , \$614 , \$612 , \$610 , \$608 , \$606 , \$604 , \$602 , \$600 , \$598 , \$596 , \$594 , \$592 , \$590 , \$588 , \$586 , \$584 , \$582 , \$580  };
+  assign \$647  = ! \$646 ;
+  assign \$649  = \$648  == 4'h8;
+  assign \$651  = \$650  == 5'h10;
+  assign \$653  = \$652  == 5'h18;
+  assign \$655  = \$654  == 6'h20;
+  assign \$657  = \$656  == 6'h28;
+  assign \$659  = \$658  == 6'h30;
+  assign \$661  = \$660  == 6'h38;
+  assign \$663  = \$662  == 7'h40;
+  assign \$665  = \$664  == 7'h48;
+  assign \$667  = \$666  == 8'h80;
+  assign \$669  = \$668  == 8'h88;
+  assign \$671  = \$670  == 8'ha0;
+  assign \$673  = \$672  == 8'hb0;
+  assign \$675  = \$674  == 8'hc0;
+  assign \$677  = \$676  == 9'h100;
+  assign \$679  = \$678  == 9'h108;
+  assign \$681  = \$680  == 9'h110;
+  assign \$683  = \$682  == 9'h118;
+  assign \$685  = \$684  == 9'h120;
+  assign \$687  = \$686  == 9'h128;
+  assign \$689  = \$688  == 9'h130;
+  assign \$691  = \$690  == 9'h138;
+  assign \$693  = \$692  == 9'h180;
+  assign \$695  = \$694  == 9'h188;
+  assign \$697  = \$696  == 10'h200;
+  assign \$699  = \$698  == 11'h400;
+  assign \$701  = \$700  == 11'h500;
+  assign \$703  = \$702  == 11'h580;
+  assign \$705  = \$704  == 11'h600;
+  assign \$706  = | { \$705 , \$703 , \$701 , \$699 , \$697 , \$695 , \$693 , \$691 , \$689 , \$687 , \$685 , \$683 , \$681 , \$679 , \$677 , \$675 , \$673 , \$671 , \$669 , \$667 , \$665 , \$663 , \$661 , \$659 , \$657 , \$655 , \$653 , \$651 , \$649 , \$647  };
+  assign \$707  = _request[35] ? \$645  : \$706 ;
+  assign \$709  = ! \$708 ;
+  assign \$711  = \$710  == 5'h10;
+  assign \$713  = \$712  == 5'h18;
+  assign \$715  = \$714  == 6'h20;
+  assign \$717  = \$716  == 6'h30;
+  assign \$719  = \$718  == 7'h50;
+  assign \$721  = \$720  == 7'h60;
+  assign \$723  = \$722  == 7'h70;
+  assign \$725  = \$724  == 8'h80;
+  assign \$727  = \$726  == 8'ha0;
+  assign \$729  = \$728  == 9'h100;
+  assign \$731  = \$730  == 9'h180;
+  assign \$733  = \$732  == 10'h200;
+  assign \$735  = \$734  == 10'h280;
+  assign \$737  = \$736  == 10'h300;
+  assign \$739  = \$738  == 10'h308;
+  assign \$741  = \$740  == 10'h310;
+  assign \$743  = \$742  == 11'h600;
+  assign \$744  = | { \$743 , \$741 , \$739 , \$737 , \$735 , \$733 , \$731 , \$729 , \$727 , \$725 , \$723 , \$721 , \$719 , \$717 , \$715 , \$713 , \$711 , \$709  };
+  assign \$746  = \$745  == 8'h80;
+  assign \$748  = \$747  == 8'h88;
+  assign \$750  = \$749  == 8'ha0;
+  assign \$752  = \$751  == 8'hb0;
+  assign \$754  = \$753  == 8'hc0;
+  assign \$756  = \$755  == 9'h108;
+  assign \$758  = \$757  == 9'h120;
+  assign \$760  = \$759  == 9'h128;
+  assign \$762  = \$761  == 9'h130;
+  assign \$764  = \$763  == 9'h180;
+  assign \$766  = \$765  == 11'h400;
+  assign \$768  = \$767  == 11'h600;
+  assign \$769  = | { \$768 , \$766 , \$764 , \$762 , \$760 , \$758 , \$756 , \$754 , \$752 , \$750 , \$748 , \$746  };
+  assign \$770  = _request[35] ? \$744  : \$769 ;
+  assign \$771  = \$770  ? 4'h0 : 4'h6;
+  assign \$772  = \$707  ? \$771  : 4'h5;
+  assign \$773  = _request[2] ? 4'h0 : \$772 ;
+  assign \$774  = \$578  ? 4'h7 : \$773 ;
+  assign \$775  = \$376  ? 4'h0 : \$774 ;
+  assign \$776  = ! _request[44:41];
+  assign \$777  = ! _request[44:41];
+  assign \$778  = ~ \$777 ;
+  assign \$779  = | _request[1:0];
+  assign \$780  = \$779  ? 4'h2 : 4'h0;
+  assign \$781  = _request[35] ? 4'h3 : 4'h1;
+  assign \$782  = _request[36] ? \$780  : \$781 ;
+  assign \$783  = | \$782 ;
+  assign \$785  = ! \$784 ;
+  assign \$787  = \$786  == 4'h8;
+  assign \$789  = \$788  == 5'h10;
+  assign \$791  = \$790  == 5'h18;
+  assign \$793  = \$792  == 6'h20;
+  assign \$795  = \$794  == 6'h30;
+  assign \$797  = \$796  == 7'h40;
+  assign \$799  = \$798  == 7'h50;
+  assign \$801  = \$800  == 7'h60;
+  assign \$803  = \$802  == 7'h70;
+  assign \$805  = \$804  == 8'h80;
+  assign \$807  = \$806  == 8'h90;
+  assign \$809  = \$808  == 8'h98;
+  assign \$811  = \$810  == 8'ha0;
+  assign \$813  = \$812  == 9'h100;
+  assign \$815  = \$814  == 9'h180;
+  assign \$817  = \$816  == 9'h188;
+  assign \$819  = \$818  == 10'h200;
+  assign \$821  = \$820  == 10'h208;
+  assign \$823  = \$822  == 10'h280;
+  assign \$825  = \$824  == 10'h300;
+  assign \$827  = \$826  == 10'h308;
+  assign \$829  = \$828  == 10'h310;
+  assign \$831  = \$830  == 11'h400;
+  assign \$832  = _request[26:23] < 4'h9;
+  assign \$833  = \$831  & \$832 ;
+  assign \$835  = \$834  == 11'h408;
+  assign \$836  = _request[26:23] < 4'h9;
+  assign \$837  = \$835  & \$836 ;
+  assign \$839  = \$838  == 11'h410;
+  assign \$840  = _request[26:23] < 4'h9;
+  assign \$841  = \$839  & \$840 ;
+  assign \$843  = \$842  == 11'h418;
+  assign \$844  = _request[26:23] < 4'h9;
+  assign \$845  = \$843  & \$844 ;
+  assign \$847  = \$846  == 11'h600;
+  assign \$849  = \$848  == 12'h800;
+  assign \$850  = | { \$849 , \$847 , \$845 , \$841 , \$837 , \$833 , \$829 , \$827 , \$825 , \$823 , \$821 , \$819 , \$817 , \$815 , \$813 , \$811 , \$809 , \$807 , \$805 , \$803 , \$801 , \$799 , \$797 , \$795 , \$793 , \$791 , \$789 , \$787 , \$785  };
+  assign \$852  = ! \$851 ;
+  assign \$854  = \$853  == 4'h8;
+  assign \$856  = \$855  == 5'h10;
+  assign \$858  = \$857  == 5'h18;
+  assign \$860  = \$859  == 6'h20;
+  assign \$862  = \$861  == 6'h28;
+  assign \$864  = \$863  == 6'h30;
+  assign \$866  = \$865  == 6'h38;
+  assign \$868  = \$867  == 7'h40;
+  assign \$870  = \$869  == 7'h48;
+  assign \$872  = \$871  == 8'h80;
+  assign \$874  = \$873  == 8'h88;
+  assign \$876  = \$875  == 8'ha0;
+  assign \$878  = \$877  == 8'hb0;
+  assign \$880  = \$879  == 8'hc0;
+  assign \$882  = \$881  == 9'h100;
+  assign \$884  = \$883  == 9'h108;
+  assign \$886  = \$885  == 9'h110;
+  assign \$888  = \$887  == 9'h118;
+  assign \$890  = \$889  == 9'h120;
+  assign \$892  = \$891  == 9'h128;
+  assign \$894  = \$893  == 9'h130;
+  assign \$896  = \$895  == 9'h138;
+  assign \$898  = \$897  == 9'h180;
+  assign \$900  = \$899  == 9'h188;
+  assign \$902  = \$901  == 10'h200;
+  assign \$904  = \$903  == 11'h400;
+  assign \$906  = \$905  == 11'h500;
+  assign \$908  = \$907  == 11'h580;
+  assign \$910  = \$909  == 11'h600;
+  assign \$911  = | { \$910 , \$908 , \$906 , \$904 , \$902 , \$900 , \$898 , \$896 , \$894 , \$892 , \$890 , \$888 , \$886 , \$884 , \$882 , \$880 , \$878 , \$876 , \$874 , \$872 , \$870 , \$868 , \$866 , \$864 , \$862 , \$860 , \$858 , \$856 , \$854 , \$852  };
+  assign \$912  = _request[35] ? \$850  : \$911 ;
+  assign \$914  = ! \$913 ;
+  assign \$916  = \$915  == 5'h10;
+  assign \$918  = \$917  == 5'h18;
+  assign \$920  = \$919  == 6'h20;
+  assign \$922  = \$921  == 6'h30;
+  assign \$924  = \$923  == 7'h50;
+  assign \$926  = \$925  == 7'h60;
+  assign \$928  = \$927  == 7'h70;
+  assign \$930  = \$929  == 8'h80;
+  assign \$932  = \$931  == 8'ha0;
+  assign \$934  = \$933  == 9'h100;
+  assign \$936  = \$935  == 9'h180;
+  assign \$938  = \$937  == 10'h200;
+  assign \$940  = \$939  == 10'h280;
+  assign \$942  = \$941  == 10'h300;
+  assign \$944  = \$943  == 10'h308;
+  assign \$946  = \$945  == 10'h310;
+  assign \$948  = \$947  == 11'h600;
+  assign \$949  = | { \$948 , \$946 , \$944 , \$942 , \$940 , \$938 , \$936 , \$934 , \$932 , \$930 , \$928 , \$926 , \$924 , \$922 , \$920 , \$918 , \$916 , \$914  };
+  assign \$951  = \$950  == 8'h80;
+  assign \$953  = \$952  == 8'h88;
+  assign \$955  = \$954  == 8'ha0;
+  assign \$957  = \$956  == 8'hb0;
+  assign \$959  = \$958  == 8'hc0;
+  assign \$961  = \$960  == 9'h108;
+  assign \$963  = \$962  == 9'h120;
+  assign \$965  = \$964  == 9'h128;
+  assign \$967  = \$966  == 9'h130;
+  assign \$969  = \$968  == 9'h180;
+  assign \$971  = \$970  == 11'h400;
+  assign \$973  = \$972  == 11'h600;
+  assign \$974  = | { \$973 , \$971 , \$969 , \$967 , \$965 , \$963 , \$961 , \$959 , \$957 , \$955 , \$953 , \$951  };
+  assign \$975  = _request[35] ? \$949  : \$974 ;
+  assign \$976  = \$975  ? 4'h0 : 4'h6;
+  assign \$977  = \$912  ? \$976  : 4'h5;
+  assign \$978  = _request[2] ? 4'h0 : \$977 ;
+  assign \$979  = | \$978 ;
+  assign \$980  = \$783  | \$979 ;
+  assign \$981  = & _request[44:41];
+  assign \$982  = ~ \$981 ;
+  assign \$983  = ~ _request[2];
+  assign \$984  = \$982  & \$983 ;
+  assign \$985  = \$980  | \$984 ;
+  assign \$986  = \$778  & \$985 ;
+  assign \$988  = \$987  == 8'h80;
+  assign \$989  = ~ _request[35];
   assign \$990  = \$988  & \$989 ;
-  assign \$991  = ! _request[44:41];
-  assign \$992  = ~ \$991 ;
-  assign \$993  = \$990  & \$992 ;
-  assign \$995  = \$994  == 8'h88;
-  assign \$996  = ~ _request[35];
-  assign \$997  = \$995  & \$996 ;
-  assign \$998  = ~ _request[2];
+  assign \$991  = ~ _request[2];
+  assign \$992  = \$990  & \$991 ;
+  assign \$993  = ! _request[44:41];
+  assign \$994  = ~ \$993 ;
+  assign \$995  = \$992  & \$994 ;
+  assign \$997  = \$996  == 8'h88;
+  assign \$998  = ~ _request[35];
   assign \$999  = \$997  & \$998 ;
-  assign \$1000  = ! _request[44:41];
-  assign \$1001  = ~ \$1000 ;
-  assign \$1002  = \$999  & \$1001 ;
-  assign \$1004  = \$1003  == 8'ha0;
-  assign \$1005  = ~ _request[35];
-  assign \$1006  = \$1004  & \$1005 ;
-  assign \$1007  = ~ _request[2];
+  assign \$1000  = ~ _request[2];
+  assign \$1001  = \$999  & \$1000 ;
+  assign \$1002  = ! _request[44:41];
+  assign \$1003  = ~ \$1002 ;
+  assign \$1004  = \$1001  & \$1003 ;
+  assign \$1006  = \$1005  == 8'ha0;
+  assign \$1007  = ~ _request[35];
   assign \$1008  = \$1006  & \$1007 ;
-  assign \$1009  = ! _request[44:41];
-  assign \$1010  = ~ \$1009 ;
-  assign \$1011  = \$1008  & \$1010 ;
-  assign \$1013  = \$1012  == 8'hb0;
-  assign \$1014  = ~ _request[35];
-  assign \$1015  = \$1013  & \$1014 ;
-  assign \$1016  = ~ _request[2];
+  assign \$1009  = ~ _request[2];
+  assign \$1010  = \$1008  & \$1009 ;
+  assign \$1011  = ! _request[44:41];
+  assign \$1012  = ~ \$1011 ;
+  assign \$1013  = \$1010  & \$1012 ;
+  assign \$1015  = \$1014  == 8'hb0;
+  assign \$1016  = ~ _request[35];
   assign \$1017  = \$1015  & \$1016 ;
-  assign \$1018  = ! _request[44:41];
-  assign \$1019  = ~ \$1018 ;
-  assign \$1020  = \$1017  & \$1019 ;
-  assign \$1022  = \$1021  == 8'hc0;
-  assign \$1023  = ~ _request[35];
-  assign \$1024  = \$1022  & \$1023 ;
-  assign \$1025  = ~ _request[2];
+  assign \$1018  = ~ _request[2];
+  assign \$1019  = \$1017  & \$1018 ;
+  assign \$1020  = ! _request[44:41];
+  assign \$1021  = ~ \$1020 ;
+  assign \$1022  = \$1019  & \$1021 ;
+  assign \$1024  = \$1023  == 8'hc0;
+  assign \$1025  = ~ _request[35];
   assign \$1026  = \$1024  & \$1025 ;
-  assign \$1027  = ! _request[44:41];
-  assign \$1028  = ~ \$1027 ;
-  assign \$1029  = \$1026  & \$1028 ;
-  assign \$1031  = \$1030  == 9'h108;
-  assign \$1032  = ~ _request[35];
-  assign \$1033  = \$1031  & \$1032 ;
-  assign \$1034  = ~ _request[2];
+  assign \$1027  = ~ _request[2];
+  assign \$1028  = \$1026  & \$1027 ;
+  assign \$1029  = ! _request[44:41];
+  assign \$1030  = ~ \$1029 ;
+  assign \$1031  = \$1028  & \$1030 ;
+  assign \$1033  = \$1032  == 9'h108;
+  assign \$1034  = ~ _request[35];
   assign \$1035  = \$1033  & \$1034 ;
-  assign \$1036  = ! _request[44:41];
-  assign \$1037  = ~ \$1036 ;
-  assign \$1038  = \$1035  & \$1037 ;
-  assign \$1040  = \$1039  == 9'h120;
-  assign \$1041  = ~ _request[35];
-  assign \$1042  = \$1040  & \$1041 ;
-  assign \$1043  = ~ _request[2];
+  assign \$1036  = ~ _request[2];
+  assign \$1037  = \$1035  & \$1036 ;
+  assign \$1038  = ! _request[44:41];
+  assign \$1039  = ~ \$1038 ;
+  assign \$1040  = \$1037  & \$1039 ;
+  assign \$1042  = \$1041  == 9'h120;
+  assign \$1043  = ~ _request[35];
   assign \$1044  = \$1042  & \$1043 ;
-  assign \$1045  = ! _request[44:41];
-  assign \$1046  = ~ \$1045 ;
-  assign \$1047  = \$1044  & \$1046 ;
-  assign \$1049  = \$1048  == 9'h128;
-  assign \$1050  = ~ _request[35];
-  assign \$1051  = \$1049  & \$1050 ;
-  assign \$1052  = ~ _request[2];
+  assign \$1045  = ~ _request[2];
+  assign \$1046  = \$1044  & \$1045 ;
+  assign \$1047  = ! _request[44:41];
+  assign \$1048  = ~ \$1047 ;
+  assign \$1049  = \$1046  & \$1048 ;
+  assign \$1051  = \$1050  == 9'h128;
+  assign \$1052  = ~ _request[35];
   assign \$1053  = \$1051  & \$1052 ;
-  assign \$1054  = ! _request[44:41];
-  assign \$1055  = ~ \$1054 ;
-  assign \$1056  = \$1053  & \$1055 ;
-  assign \$1058  = \$1057  == 9'h130;
-  assign \$1059  = ~ _request[35];
-  assign \$1060  = \$1058  & \$1059 ;
-  assign \$1061  = ~ _request[2];
+  assign \$1054  = ~ _request[2];
+  assign \$1055  = \$1053  & \$1054 ;
+  assign \$1056  = ! _request[44:41];
+  assign \$1057  = ~ \$1056 ;
+  assign \$1058  = \$1055  & \$1057 ;
+  assign \$1060  = \$1059  == 9'h130;
+  assign \$1061  = ~ _request[35];
   assign \$1062  = \$1060  & \$1061 ;
-  assign \$1063  = ! _request[44:41];
-  assign \$1064  = ~ \$1063 ;
-  assign \$1065  = \$1062  & \$1064 ;
-  assign \$1067  = \$1066  == 9'h180;
-  assign \$1068  = ~ _request[35];
-  assign \$1069  = \$1067  & \$1068 ;
-  assign \$1070  = ~ _request[2];
+  assign \$1063  = ~ _request[2];
+  assign \$1064  = \$1062  & \$1063 ;
+  assign \$1065  = ! _request[44:41];
+  assign \$1066  = ~ \$1065 ;
+  assign \$1067  = \$1064  & \$1066 ;
+  assign \$1069  = \$1068  == 9'h180;
+  assign \$1070  = ~ _request[35];
   assign \$1071  = \$1069  & \$1070 ;
-  assign \$1072  = ! _request[44:41];
-  assign \$1073  = ~ \$1072 ;
-  assign \$1074  = \$1071  & \$1073 ;
-  assign \$1076  = ! \$1075 ;
-  assign \$1077  = \$1076  & _request[35];
-  assign \$1078  = ~ _request[2];
-  assign \$1079  = \$1077  & \$1078 ;
-  assign \$1080  = ! _request[44:41];
-  assign \$1081  = ~ \$1080 ;
-  assign \$1082  = \$1079  & \$1081 ;
-  assign \$1084  = \$1083  == 5'h10;
-  assign \$1085  = \$1084  & _request[35];
-  assign \$1086  = ~ _request[2];
-  assign \$1087  = \$1085  & \$1086 ;
-  assign \$1088  = ! _request[44:41];
-  assign \$1089  = ~ \$1088 ;
-  assign \$1090  = \$1087  & \$1089 ;
-  assign \$1092  = \$1091  == 5'h18;
-  assign \$1093  = \$1092  & _request[35];
-  assign \$1094  = ~ _request[2];
-  assign \$1095  = \$1093  & \$1094 ;
-  assign \$1096  = ! _request[44:41];
-  assign \$1097  = ~ \$1096 ;
-  assign \$1098  = \$1095  & \$1097 ;
-  assign \$1100  = \$1099  == 6'h20;
-  assign \$1101  = \$1100  & _request[35];
-  assign \$1102  = ~ _request[2];
-  assign \$1103  = \$1101  & \$1102 ;
-  assign \$1104  = ! _request[44:41];
-  assign \$1105  = ~ \$1104 ;
-  assign \$1106  = \$1103  & \$1105 ;
-  assign \$1108  = \$1107  == 6'h30;
-  assign \$1109  = \$1108  & _request[35];
-  assign \$1110  = ~ _request[2];
-  assign \$1111  = \$1109  & \$1110 ;
-  assign \$1112  = ! _request[44:41];
-  assign \$1113  = ~ \$1112 ;
-  assign \$1114  = \$1111  & \$1113 ;
-  assign \$1116  = \$1115  == 7'h50;
-  assign \$1117  = \$1116  & _request[35];
-  assign \$1118  = ~ _request[2];
-  assign \$1119  = \$1117  & \$1118 ;
-  assign \$1120  = ! _request[44:41];
-  assign \$1121  = ~ \$1120 ;
-  assign \$1122  = \$1119  & \$1121 ;
-  assign \$1124  = \$1123  == 7'h60;
-  assign \$1125  = \$1124  & _request[35];
-  assign \$1126  = ~ _request[2];
-  assign \$1127  = \$1125  & \$1126 ;
-  assign \$1128  = ! _request[44:41];
-  assign \$1129  = ~ \$1128 ;
-  assign \$1130  = \$1127  & \$1129 ;
-  assign \$1132  = \$1131  == 7'h70;
-  assign \$1133  = \$1132  & _request[35];
-  assign \$1134  = ~ _request[2];
-  assign \$1135  = \$1133  & \$1134 ;
-  assign \$1136  = ! _request[44:41];
-  assign \$1137  = ~ \$1136 ;
-  assign \$1138  = \$1135  & \$1137 ;
-  assign \$1140  = \$1139  == 8'h80;
-  assign \$1141  = \$1140  & _request[35];
-  assign \$1142  = ~ _request[2];
-  assign \$1143  = \$1141  & \$1142 ;
-  assign \$1144  = ! _request[44:41];
-  assign \$1145  = ~ \$1144 ;
-  assign \$1146  = \$1143  & \$1145 ;
-  assign \$1148  = \$1147  == 8'ha0;
-  assign \$1149  = \$1148  & _request[35];
-  assign \$1150  = ~ _request[2];
-  assign \$1151  = \$1149  & \$1150 ;
-  assign \$1152  = ! _request[44:41];
-  assign \$1153  = ~ \$1152 ;
-  assign \$1154  = \$1151  & \$1153 ;
-  assign \$1156  = \$1155  == 9'h100;
-  assign \$1157  = \$1156  & _request[35];
-  assign \$1158  = ~ _request[2];
-  assign \$1159  = \$1157  & \$1158 ;
-  assign \$1160  = ! _request[44:41];
-  assign \$1161  = ~ \$1160 ;
-  assign \$1162  = \$1159  & \$1161 ;
-  assign \$1164  = \$1163  == 9'h180;
-  assign \$1165  = \$1164  & _request[35];
-  assign \$1166  = ~ _request[2];
-  assign \$1167  = \$1165  & \$1166 ;
-  assign \$1168  = ! _request[44:41];
-  assign \$1169  = ~ \$1168 ;
-  assign \$1170  = \$1167  & \$1169 ;
-  assign \$1172  = \$1171  == 10'h200;
-  assign \$1173  = \$1172  & _request[35];
-  assign \$1174  = ~ _request[2];
-  assign \$1175  = \$1173  & \$1174 ;
-  assign \$1176  = ! _request[44:41];
-  assign \$1177  = ~ \$1176 ;
-  assign \$1178  = \$1175  & \$1177 ;
-  assign \$1180  = \$1179  == 10'h280;
-  assign \$1181  = \$1180  & _request[35];
-  assign \$1182  = ~ _request[2];
-  assign \$1183  = \$1181  & \$1182 ;
-  assign \$1184  = ! _request[44:41];
-  assign \$1185  = ~ \$1184 ;
-  assign \$1186  = \$1183  & \$1185 ;
-  assign \$1188  = \$1187  == 10'h300;
-  assign \$1189  = \$1188  & _request[35];
-  assign \$1190  = ~ _request[2];
-  assign \$1191  = \$1189  & \$1190 ;
-  assign \$1192  = ! _request[44:41];
-  assign \$1193  = ~ \$1192 ;
-  assign \$1194  = \$1191  & \$1193 ;
-  assign \$1196  = \$1195  == 10'h308;
-  assign \$1197  = \$1196  & _request[35];
-  assign \$1198  = ~ _request[2];
-  assign \$1199  = \$1197  & \$1198 ;
-  assign \$1200  = ! _request[44:41];
-  assign \$1201  = ~ \$1200 ;
-  assign \$1202  = \$1199  & \$1201 ;
-  assign \$1204  = \$1203  == 10'h310;
-  assign \$1205  = \$1204  & _request[35];
-  assign \$1206  = ~ _request[2];
-  assign \$1207  = \$1205  & \$1206 ;
-  assign \$1208  = ! _request[44:41];
-  assign \$1209  = ~ \$1208 ;
-  assign \$1210  = \$1207  & \$1209 ;
-  assign \$1212  = \$1211  == 11'h600;
-  assign \$1213  = \$1212  & _request[35];
-  assign \$1214  = ~ _request[2];
-  assign \$1215  = \$1213  & \$1214 ;
-  assign \$1216  = ! _request[44:41];
-  assign \$1217  = ~ \$1216 ;
-  assign \$1218  = \$1215  & \$1217 ;
-  assign \$1219  = ~ _request[35];
-  assign \$1221  = \$1220  == 8'ha0;
-  assign \$1222  = \$1219  & \$1221 ;
-  assign \$1223  = ~ \$1222 ;
-  assign \$1224  = _request[77:46] < 4'h8;
-  assign \$1225  = \$1223  | \$1224 ;
-  assign \$1226  = _request[78] ? _request[26] : _request[24];
-  assign \$1228  = \$1227  == 9'h100;
-  assign \$1229  = \$1228  ? { 1'h0, _request[22:21] } : _request[25:23];
-  assign \$1230  = _request[35] ? \$1229  : { 1'h0, _request[22:21] };
-  assign \$1231  = ~ _checking;
-  assign \$1232  = ! \$like ;
-  assign \$1234  = \$like  == 1'h1;
-  assign \$1236  = \$like  == 2'h2;
-  assign \$1238  = \$like  == 2'h3;
-  assign \$1240  = \$like  == 3'h4;
-  assign \$1242  = \$like  == 3'h5;
-  assign \$1244  = \$like  == 3'h6;
-  assign \$1246  = \$like  == 3'h7;
-  assign \$1248  = ! receiver;
-  assign \$1250  = receiver == 1'h1;
-  assign \$1252  = receiver == 2'h2;
-  assign \$1254  = receiver == 2'h3;
-  assign \$1256  = receiver == 3'h4;
-  assign \$1258  = receiver == 3'h5;
-  assign \$1260  = receiver == 3'h6;
-  assign \$1262  = receiver == 3'h7;
-  assign \$1264  = | refused;
-  assign \$1265  = ~ may;
-  assign \$1266  = hit_ring & \$1265 ;
-  assign \$1267  = permitted & _target_exists;
-  assign \$1268  = ~ \$1267 ;
-  assign \$1269  = hit_peer & \$1268 ;
-  assign \$1270  = \$1266  | \$1269 ;
-  assign \$1271  = data[5:0] < 4'h8;
-  assign \$1272  = data[11:8] < 3'h4;
-  assign \$1273  = \$1271  & \$1272 ;
-  assign \$1274  = ~ \$1273 ;
-  assign \$1275  = hit_tear & \$1274 ;
-  assign \$1276  = 1'h0 >> index[1:0];
-  assign \$1277  = data[5:0] < 4'h8;
-  assign \$1278  = ~ \$1277 ;
-  assign \$1279  = data[31] & \$1278 ;
-  assign \$1280  = \$1276  | \$1279 ;
-  assign \$1281  = \$1280  | locked[4];
-  assign \$1282  = hit_resident & \$1281 ;
-  assign \$1283  = data[5:0] < 4'h8;
-  assign \$1284  = ~ \$1283 ;
-  assign \$1285  = data[31] & \$1284 ;
-  assign \$1286  = \$1285  | locked[0];
-  assign \$1287  = hit_tag_vm & \$1286 ;
-  assign \$1289  = hit_tag_match & \$1288 ;
-  assign \$1291  = hit_tag_mask & \$1290 ;
-  assign \$1293  = hit_permit & \$1292 ;
-  assign \$1295  = hit_credits & \$1294 ;
-  assign \$1297  = hit_quota & \$1296 ;
-  assign \$1298  = | { \$1297 , \$1295 , \$1293 , \$1291 , \$1289 , \$1287 , \$1282 , \$1275  };
-  assign \$1299  = \$1298  ? 4'h9 : 4'h0;
-  assign \$1300  = \$1270  ? 4'h8 : \$1299 ;
-  assign \$1301  = \$1264  ? refused : \$1300 ;
-  assign \$1302  = good & hit_irq_state;
-  assign \$1304  = good & hit_irq_test;
-  assign \$1306  = good & hit_ring;
-  assign \$1307  = may & reaches;
-  assign \$1308  = \$1306  & \$1307 ;
-  assign \$1309  = good & hit_pending;
-  assign \$1311  = good & hit_irq_enable;
-  assign \$1313  = good & hit_ack;
-  assign \$1315  = good & hit_free;
-  assign \$1317  = good & hit_return;
-  assign \$1319  = good & hit_revoke;
-  assign \$1321  = good & hit_peer;
-  assign \$1322  = permitted & _target_exists;
-  assign \$1323  = data == target_generation;
-  assign \$1324  = \$1322  & \$1323 ;
-  assign \$1325  = \$1321  & \$1324 ;
-  assign \$1326  = good & hit_epoch;
-  assign \$1328  = good & hit_tear;
-  assign \$1329  = data[5:0] < 4'h8;
-  assign \$1330  = data[11:8] < 3'h4;
-  assign \$1331  = \$1329  & \$1330 ;
-  assign \$1332  = ~ \$1331 ;
-  assign \$1334  = \$1328  & \$1333 ;
-  assign \$1335  = good & hit_lock;
-  assign \$1337  = good & hit_fault_pending;
-  assign \$1339  = good & hit_fault_enable;
-  assign \$1341  = good & hit_wait_arm;
-  assign \$1343  = good & hit_wait_disarm;
-  assign \$1345  = good & hit_wait_fired;
-  assign \$1347  = good & hit_stray;
-  assign \$1349  = good & hit_reclaim;
-  assign \$1351  = good & hit_resident;
-  assign \$1352  = 1'h0 >> index[1:0];
-  assign \$1353  = data[5:0] < 4'h8;
-  assign \$1354  = ~ \$1353 ;
-  assign \$1355  = data[31] & \$1354 ;
-  assign \$1356  = \$1352  | \$1355 ;
-  assign \$1357  = \$1356  | locked[4];
-  assign \$1358  = ~ \$1357 ;
-  assign \$1359  = \$1351  & \$1358 ;
-  assign \$1360  = good & hit_quota;
-  assign \$1362  = ~ \$1361 ;
-  assign \$1363  = \$1360  & \$1362 ;
-  assign \$1364  = good & hit_control;
-  assign \$1366  = good & hit_permit;
-  assign \$1368  = ~ \$1367 ;
-  assign \$1369  = \$1366  & \$1368 ;
-  assign \$1370  = good & hit_tag_match;
-  assign \$1372  = ~ \$1371 ;
-  assign \$1373  = \$1370  & \$1372 ;
-  assign \$1374  = good & hit_tag_mask;
-  assign \$1376  = ~ \$1375 ;
-  assign \$1377  = \$1374  & \$1376 ;
-  assign \$1378  = good & hit_tag_vm;
-  assign \$1379  = data[5:0] < 4'h8;
-  assign \$1380  = ~ \$1379 ;
-  assign \$1381  = data[31] & \$1380 ;
-  assign \$1382  = \$1381  | locked[0];
-  assign \$1383  = ~ \$1382 ;
-  assign \$1384  = \$1378  & \$1383 ;
-  assign \$1385  = good & hit_credits;
-  assign \$1387  = ~ \$1386 ;
-  assign \$1388  = \$1385  & \$1387 ;
-  assign \$1389  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1390  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1391  = \$1389  | \$1390 ;
-  assign \$1392  = free_slots__2 & { targets[2], targets[2], targets[2], targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1393  = \$1391  | \$1392 ;
-  assign \$1394  = free_slots__3 & { targets[3], targets[3], targets[3], targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1395  = \$1393  | \$1394 ;
-  assign \$1396  = free_slots__4 & { targets[4], targets[4], targets[4], targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1397  = \$1395  | \$1396 ;
-  assign \$1398  = free_slots__5 & { targets[5], targets[5], targets[5], targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1399  = \$1397  | \$1398 ;
-  assign \$1400  = free_slots__6 & { targets[6], targets[6], targets[6], targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1401  = \$1399  | \$1400 ;
-  assign \$1402  = free_slots__7 & { targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1403  = \$1401  | \$1402 ;
-  assign \$1404  = ! _lane;
-  assign \$1406  = sources[0] & \$1405 ;
-  assign \$1407  = commit | does_ack;
-  assign \$1408  = \$1406  & \$1407 ;
-  assign \$1411  = sources[0] & \$1410 ;
-  assign \$1412  = commit | does_ack;
-  assign \$1413  = \$1411  & \$1412 ;
-  assign \$1414  = ! _lane;
-  assign \$1416  = sources[1] & \$1415 ;
-  assign \$1417  = commit | does_ack;
-  assign \$1418  = \$1416  & \$1417 ;
-  assign \$1421  = sources[1] & \$1420 ;
-  assign \$1422  = commit | does_ack;
-  assign \$1423  = \$1421  & \$1422 ;
-  assign \$1424  = ! _lane;
-  assign \$1426  = sources[2] & \$1425 ;
-  assign \$1427  = commit | does_ack;
-  assign \$1428  = \$1426  & \$1427 ;
-  assign \$1431  = sources[2] & \$1430 ;
-  assign \$1432  = commit | does_ack;
-  assign \$1433  = \$1431  & \$1432 ;
-  assign \$1434  = ! _lane;
-  assign \$1436  = sources[3] & \$1435 ;
-  assign \$1437  = commit | does_ack;
-  assign \$1438  = \$1436  & \$1437 ;
-  assign \$1441  = sources[3] & \$1440 ;
-  assign \$1442  = commit | does_ack;
-  assign \$1443  = \$1441  & \$1442 ;
-  assign \$1444  = ! _lane;
-  assign \$1446  = sources[4] & \$1445 ;
-  assign \$1447  = commit | does_ack;
-  assign \$1448  = \$1446  & \$1447 ;
-  assign \$1451  = sources[4] & \$1450 ;
-  assign \$1452  = commit | does_ack;
-  assign \$1453  = \$1451  & \$1452 ;
-  assign \$1454  = ! _lane;
-  assign \$1456  = sources[5] & \$1455 ;
-  assign \$1457  = commit | does_ack;
-  assign \$1458  = \$1456  & \$1457 ;
-  assign \$1461  = sources[5] & \$1460 ;
-  assign \$1462  = commit | does_ack;
-  assign \$1463  = \$1461  & \$1462 ;
-  assign \$1464  = ! _lane;
-  assign \$1466  = sources[6] & \$1465 ;
-  assign \$1467  = commit | does_ack;
-  assign \$1468  = \$1466  & \$1467 ;
-  assign \$1471  = sources[6] & \$1470 ;
-  assign \$1472  = commit | does_ack;
-  assign \$1473  = \$1471  & \$1472 ;
-  assign \$1474  = ! _lane;
-  assign \$1476  = sources[7] & \$1475 ;
-  assign \$1477  = commit | does_ack;
-  assign \$1478  = \$1476  & \$1477 ;
-  assign \$1481  = sources[7] & \$1480 ;
-  assign \$1482  = commit | does_ack;
-  assign \$1483  = \$1481  & \$1482 ;
-  assign \$1484  = does_lock & data[0];
-  assign \$1485  = does_lock & data[1];
-  assign \$1486  = does_lock & data[2];
-  assign \$1487  = does_lock & data[3];
-  assign \$1488  = does_lock & data[4];
-  assign \$1489  = \data_0$282  + data[4:0];
-  assign \$1490  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1491  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1492  = \$1490  | \$1491 ;
-  assign \$1493  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1494  = \$1492  | \$1493 ;
-  assign \$1495  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1496  = \$1494  | \$1495 ;
-  assign \$1497  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1498  = \$1496  | \$1497 ;
-  assign \$1499  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1500  = \$1498  | \$1499 ;
-  assign \$1501  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1502  = \$1500  | \$1501 ;
-  assign \$1503  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1504  = \$1502  | \$1503 ;
-  assign \$1505  = \port$7537$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1506  = \port$7617$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1507  = \$1505  | \$1506 ;
-  assign \$1508  = \port$7697$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1072  = ~ _request[2];
+  assign \$1073  = \$1071  & \$1072 ;
+  assign \$1074  = ! _request[44:41];
+  assign \$1075  = ~ \$1074 ;
+  assign \$1076  = \$1073  & \$1075 ;
+  assign \$1078  = ! \$1077 ;
+  assign \$1079  = \$1078  & _request[35];
+  assign \$1080  = ~ _request[2];
+  assign \$1081  = \$1079  & \$1080 ;
+  assign \$1082  = ! _request[44:41];
+  assign \$1083  = ~ \$1082 ;
+  assign \$1084  = \$1081  & \$1083 ;
+  assign \$1086  = \$1085  == 5'h10;
+  assign \$1087  = \$1086  & _request[35];
+  assign \$1088  = ~ _request[2];
+  assign \$1089  = \$1087  & \$1088 ;
+  assign \$1090  = ! _request[44:41];
+  assign \$1091  = ~ \$1090 ;
+  assign \$1092  = \$1089  & \$1091 ;
+  assign \$1094  = \$1093  == 5'h18;
+  assign \$1095  = \$1094  & _request[35];
+  assign \$1096  = ~ _request[2];
+  assign \$1097  = \$1095  & \$1096 ;
+  assign \$1098  = ! _request[44:41];
+  assign \$1099  = ~ \$1098 ;
+  assign \$1100  = \$1097  & \$1099 ;
+  assign \$1102  = \$1101  == 6'h20;
+  assign \$1103  = \$1102  & _request[35];
+  assign \$1104  = ~ _request[2];
+  assign \$1105  = \$1103  & \$1104 ;
+  assign \$1106  = ! _request[44:41];
+  assign \$1107  = ~ \$1106 ;
+  assign \$1108  = \$1105  & \$1107 ;
+  assign \$1110  = \$1109  == 6'h30;
+  assign \$1111  = \$1110  & _request[35];
+  assign \$1112  = ~ _request[2];
+  assign \$1113  = \$1111  & \$1112 ;
+  assign \$1114  = ! _request[44:41];
+  assign \$1115  = ~ \$1114 ;
+  assign \$1116  = \$1113  & \$1115 ;
+  assign \$1118  = \$1117  == 7'h50;
+  assign \$1119  = \$1118  & _request[35];
+  assign \$1120  = ~ _request[2];
+  assign \$1121  = \$1119  & \$1120 ;
+  assign \$1122  = ! _request[44:41];
+  assign \$1123  = ~ \$1122 ;
+  assign \$1124  = \$1121  & \$1123 ;
+  assign \$1126  = \$1125  == 7'h60;
+  assign \$1127  = \$1126  & _request[35];
+  assign \$1128  = ~ _request[2];
+  assign \$1129  = \$1127  & \$1128 ;
+  assign \$1130  = ! _request[44:41];
+  assign \$1131  = ~ \$1130 ;
+  assign \$1132  = \$1129  & \$1131 ;
+  assign \$1134  = \$1133  == 7'h70;
+  assign \$1135  = \$1134  & _request[35];
+  assign \$1136  = ~ _request[2];
+  assign \$1137  = \$1135  & \$1136 ;
+  assign \$1138  = ! _request[44:41];
+  assign \$1139  = ~ \$1138 ;
+  assign \$1140  = \$1137  & \$1139 ;
+  assign \$1142  = \$1141  == 8'h80;
+  assign \$1143  = \$1142  & _request[35];
+  assign \$1144  = ~ _request[2];
+  assign \$1145  = \$1143  & \$1144 ;
+  assign \$1146  = ! _request[44:41];
+  assign \$1147  = ~ \$1146 ;
+  assign \$1148  = \$1145  & \$1147 ;
+  assign \$1150  = \$1149  == 8'ha0;
+  assign \$1151  = \$1150  & _request[35];
+  assign \$1152  = ~ _request[2];
+  assign \$1153  = \$1151  & \$1152 ;
+  assign \$1154  = ! _request[44:41];
+  assign \$1155  = ~ \$1154 ;
+  assign \$1156  = \$1153  & \$1155 ;
+  assign \$1158  = \$1157  == 9'h100;
+  assign \$1159  = \$1158  & _request[35];
+  assign \$1160  = ~ _request[2];
+  assign \$1161  = \$1159  & \$1160 ;
+  assign \$1162  = ! _request[44:41];
+  assign \$1163  = ~ \$1162 ;
+  assign \$1164  = \$1161  & \$1163 ;
+  assign \$1166  = \$1165  == 9'h180;
+  assign \$1167  = \$1166  & _request[35];
+  assign \$1168  = ~ _request[2];
+  assign \$1169  = \$1167  & \$1168 ;
+  assign \$1170  = ! _request[44:41];
+  assign \$1171  = ~ \$1170 ;
+  assign \$1172  = \$1169  & \$1171 ;
+  assign \$1174  = \$1173  == 10'h200;
+  assign \$1175  = \$1174  & _request[35];
+  assign \$1176  = ~ _request[2];
+  assign \$1177  = \$1175  & \$1176 ;
+  assign \$1178  = ! _request[44:41];
+  assign \$1179  = ~ \$1178 ;
+  assign \$1180  = \$1177  & \$1179 ;
+  assign \$1182  = \$1181  == 10'h280;
+  assign \$1183  = \$1182  & _request[35];
+  assign \$1184  = ~ _request[2];
+  assign \$1185  = \$1183  & \$1184 ;
+  assign \$1186  = ! _request[44:41];
+  assign \$1187  = ~ \$1186 ;
+  assign \$1188  = \$1185  & \$1187 ;
+  assign \$1190  = \$1189  == 10'h300;
+  assign \$1191  = \$1190  & _request[35];
+  assign \$1192  = ~ _request[2];
+  assign \$1193  = \$1191  & \$1192 ;
+  assign \$1194  = ! _request[44:41];
+  assign \$1195  = ~ \$1194 ;
+  assign \$1196  = \$1193  & \$1195 ;
+  assign \$1198  = \$1197  == 10'h308;
+  assign \$1199  = \$1198  & _request[35];
+  assign \$1200  = ~ _request[2];
+  assign \$1201  = \$1199  & \$1200 ;
+  assign \$1202  = ! _request[44:41];
+  assign \$1203  = ~ \$1202 ;
+  assign \$1204  = \$1201  & \$1203 ;
+  assign \$1206  = \$1205  == 10'h310;
+  assign \$1207  = \$1206  & _request[35];
+  assign \$1208  = ~ _request[2];
+  assign \$1209  = \$1207  & \$1208 ;
+  assign \$1210  = ! _request[44:41];
+  assign \$1211  = ~ \$1210 ;
+  assign \$1212  = \$1209  & \$1211 ;
+  assign \$1214  = \$1213  == 11'h600;
+  assign \$1215  = \$1214  & _request[35];
+  assign \$1216  = ~ _request[2];
+  assign \$1217  = \$1215  & \$1216 ;
+  assign \$1218  = ! _request[44:41];
+  assign \$1219  = ~ \$1218 ;
+  assign \$1220  = \$1217  & \$1219 ;
+  assign \$1221  = ~ _request[35];
+  assign \$1223  = \$1222  == 8'ha0;
+  assign \$1224  = \$1221  & \$1223 ;
+  assign \$1225  = ~ \$1224 ;
+  assign \$1226  = _request[77:46] < 4'h8;
+  assign \$1227  = \$1225  | \$1226 ;
+  assign \$1228  = _request[78] ? _request[26] : _request[24];
+  assign \$1230  = \$1229  == 9'h100;
+  assign \$1231  = \$1230  ? { 1'h0, _request[22:21] } : _request[25:23];
+  assign \$1232  = _request[35] ? \$1231  : { 1'h0, _request[22:21] };
+  assign \$1233  = ~ _checking;
+  assign \$1234  = ! \$like ;
+  assign \$1236  = \$like  == 1'h1;
+  assign \$1238  = \$like  == 2'h2;
+  assign \$1240  = \$like  == 2'h3;
+  assign \$1242  = \$like  == 3'h4;
+  assign \$1244  = \$like  == 3'h5;
+  assign \$1246  = \$like  == 3'h6;
+  assign \$1248  = \$like  == 3'h7;
+  assign \$1250  = ! receiver;
+  assign \$1252  = receiver == 1'h1;
+  assign \$1254  = receiver == 2'h2;
+  assign \$1256  = receiver == 2'h3;
+  assign \$1258  = receiver == 3'h4;
+  assign \$1260  = receiver == 3'h5;
+  assign \$1262  = receiver == 3'h6;
+  assign \$1264  = receiver == 3'h7;
+  assign \$1266  = | refused;
+  assign \$1267  = ~ may;
+  assign \$1268  = hit_ring & \$1267 ;
+  assign \$1269  = permitted & _target_exists;
+  assign \$1270  = ~ \$1269 ;
+  assign \$1271  = hit_peer & \$1270 ;
+  assign \$1272  = \$1268  | \$1271 ;
+  assign \$1273  = data[5:0] < 4'h8;
+  assign \$1274  = data[11:8] < 3'h4;
+  assign \$1275  = \$1273  & \$1274 ;
+  assign \$1276  = ~ \$1275 ;
+  assign \$1277  = hit_tear & \$1276 ;
+  assign \$1278  = 1'h0 >> index[1:0];
+  assign \$1279  = data[5:0] < 4'h8;
+  assign \$1280  = ~ \$1279 ;
+  assign \$1281  = data[31] & \$1280 ;
+  assign \$1282  = \$1278  | \$1281 ;
+  assign \$1283  = \$1282  | locked[4];
+  assign \$1284  = hit_resident & \$1283 ;
+  assign \$1285  = data[5:0] < 4'h8;
+  assign \$1286  = ~ \$1285 ;
+  assign \$1287  = data[31] & \$1286 ;
+  assign \$1288  = \$1287  | locked[0];
+  assign \$1289  = hit_tag_vm & \$1288 ;
+  assign \$1291  = hit_tag_match & \$1290 ;
+  assign \$1293  = hit_tag_mask & \$1292 ;
+  assign \$1295  = hit_permit & \$1294 ;
+  assign \$1297  = hit_credits & \$1296 ;
+  assign \$1299  = hit_quota & \$1298 ;
+  assign \$1300  = | { \$1299 , \$1297 , \$1295 , \$1293 , \$1291 , \$1289 , \$1284 , \$1277  };
+  assign \$1301  = \$1300  ? 4'h9 : 4'h0;
+  assign \$1302  = \$1272  ? 4'h8 : \$1301 ;
+  assign \$1303  = \$1266  ? refused : \$1302 ;
+  assign \$1304  = good & hit_irq_state;
+  assign \$1306  = good & hit_irq_test;
+  assign \$1308  = good & hit_ring;
+  assign \$1309  = may & reaches;
+  assign \$1310  = \$1308  & \$1309 ;
+  assign \$1311  = good & hit_pending;
+  assign \$1313  = good & hit_irq_enable;
+  assign \$1315  = good & hit_ack;
+  assign \$1317  = good & hit_free;
+  assign \$1319  = good & hit_return;
+  assign \$1321  = good & hit_revoke;
+  assign \$1323  = good & hit_peer;
+  assign \$1324  = permitted & _target_exists;
+  assign \$1325  = data == target_generation;
+  assign \$1326  = \$1324  & \$1325 ;
+  assign \$1327  = \$1323  & \$1326 ;
+  assign \$1328  = good & hit_epoch;
+  assign \$1330  = good & hit_tear;
+  assign \$1331  = data[5:0] < 4'h8;
+  assign \$1332  = data[11:8] < 3'h4;
+  assign \$1333  = \$1331  & \$1332 ;
+  assign \$1334  = ~ \$1333 ;
+  assign \$1336  = \$1330  & \$1335 ;
+  assign \$1337  = good & hit_lock;
+  assign \$1339  = good & hit_fault_pending;
+  assign \$1341  = good & hit_fault_enable;
+  assign \$1343  = good & hit_wait_arm;
+  assign \$1345  = good & hit_wait_disarm;
+  assign \$1347  = good & hit_wait_fired;
+  assign \$1349  = good & hit_stray;
+  assign \$1351  = good & hit_reclaim;
+  assign \$1353  = good & hit_resident;
+  assign \$1354  = 1'h0 >> index[1:0];
+  assign \$1355  = data[5:0] < 4'h8;
+  assign \$1356  = ~ \$1355 ;
+  assign \$1357  = data[31] & \$1356 ;
+  assign \$1358  = \$1354  | \$1357 ;
+  assign \$1359  = \$1358  | locked[4];
+  assign \$1360  = ~ \$1359 ;
+  assign \$1361  = \$1353  & \$1360 ;
+  assign \$1362  = good & hit_quota;
+  assign \$1364  = ~ \$1363 ;
+  assign \$1365  = \$1362  & \$1364 ;
+  assign \$1366  = good & hit_control;
+  assign \$1368  = good & hit_permit;
+  assign \$1370  = ~ \$1369 ;
+  assign \$1371  = \$1368  & \$1370 ;
+  assign \$1372  = good & hit_tag_match;
+  assign \$1374  = ~ \$1373 ;
+  assign \$1375  = \$1372  & \$1374 ;
+  assign \$1376  = good & hit_tag_mask;
+  assign \$1378  = ~ \$1377 ;
+  assign \$1379  = \$1376  & \$1378 ;
+  assign \$1380  = good & hit_tag_vm;
+  assign \$1381  = data[5:0] < 4'h8;
+  assign \$1382  = ~ \$1381 ;
+  assign \$1383  = data[31] & \$1382 ;
+  assign \$1384  = \$1383  | locked[0];
+  assign \$1385  = ~ \$1384 ;
+  assign \$1386  = \$1380  & \$1385 ;
+  assign \$1387  = good & hit_credits;
+  assign \$1389  = ~ \$1388 ;
+  assign \$1390  = \$1387  & \$1389 ;
+  assign \$1391  = _checking & _request[78];
+  assign \$1392  = data_0[2:0] == 1'h1;
+  assign \$1393  = source_open & \$1392 ;
+  assign \$1394  = ~ _request[79];
+  assign \$1395  = \$1393  & \$1394 ;
+  assign \$1396  = \$1391  & \$1395 ;
+  assign \$1397  = \$1396  & may;
+  assign \$1398  = \$1397  & acknowledged;
+  assign \$1399  = \$1398  & target_open;
+  assign \$1400  = ~ returns;
+  assign \$1401  = spent & \$1400 ;
+  assign \$1402  = \$1401  & targets;
+  assign \$1403  = | \$1402 ;
+  assign \$1404  = ~ \$1403 ;
+  assign \$1405  = \$1399  & \$1404 ;
+  assign \$1406  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1407  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1408  = \$1406  | \$1407 ;
+  assign \$1409  = free_slots__2 & { targets[2], targets[2], targets[2], targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1410  = \$1408  | \$1409 ;
+  assign \$1411  = free_slots__3 & { targets[3], targets[3], targets[3], targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1412  = \$1410  | \$1411 ;
+  assign \$1413  = free_slots__4 & { targets[4], targets[4], targets[4], targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1414  = \$1412  | \$1413 ;
+  assign \$1415  = free_slots__5 & { targets[5], targets[5], targets[5], targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1416  = \$1414  | \$1415 ;
+  assign \$1417  = free_slots__6 & { targets[6], targets[6], targets[6], targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1418  = \$1416  | \$1417 ;
+  assign \$1419  = free_slots__7 & { targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1420  = \$1418  | \$1419 ;
+  assign \$1421  = ! _lane;
+  assign \$1423  = sources[0] & \$1422 ;
+  assign \$1424  = commit | does_ack;
+  assign \$1425  = \$1423  & \$1424 ;
+  assign \$1428  = sources[0] & \$1427 ;
+  assign \$1429  = commit | does_ack;
+  assign \$1430  = \$1428  & \$1429 ;
+  assign \$1431  = ! _lane;
+  assign \$1433  = sources[1] & \$1432 ;
+  assign \$1434  = commit | does_ack;
+  assign \$1435  = \$1433  & \$1434 ;
+  assign \$1438  = sources[1] & \$1437 ;
+  assign \$1439  = commit | does_ack;
+  assign \$1440  = \$1438  & \$1439 ;
+  assign \$1441  = ! _lane;
+  assign \$1443  = sources[2] & \$1442 ;
+  assign \$1444  = commit | does_ack;
+  assign \$1445  = \$1443  & \$1444 ;
+  assign \$1448  = sources[2] & \$1447 ;
+  assign \$1449  = commit | does_ack;
+  assign \$1450  = \$1448  & \$1449 ;
+  assign \$1451  = ! _lane;
+  assign \$1453  = sources[3] & \$1452 ;
+  assign \$1454  = commit | does_ack;
+  assign \$1455  = \$1453  & \$1454 ;
+  assign \$1458  = sources[3] & \$1457 ;
+  assign \$1459  = commit | does_ack;
+  assign \$1460  = \$1458  & \$1459 ;
+  assign \$1461  = ! _lane;
+  assign \$1463  = sources[4] & \$1462 ;
+  assign \$1464  = commit | does_ack;
+  assign \$1465  = \$1463  & \$1464 ;
+  assign \$1468  = sources[4] & \$1467 ;
+  assign \$1469  = commit | does_ack;
+  assign \$1470  = \$1468  & \$1469 ;
+  assign \$1471  = ! _lane;
+  assign \$1473  = sources[5] & \$1472 ;
+  assign \$1474  = commit | does_ack;
+  assign \$1475  = \$1473  & \$1474 ;
+  assign \$1478  = sources[5] & \$1477 ;
+  assign \$1479  = commit | does_ack;
+  assign \$1480  = \$1478  & \$1479 ;
+  assign \$1481  = ! _lane;
+  assign \$1483  = sources[6] & \$1482 ;
+  assign \$1484  = commit | does_ack;
+  assign \$1485  = \$1483  & \$1484 ;
+  assign \$1488  = sources[6] & \$1487 ;
+  assign \$1489  = commit | does_ack;
+  assign \$1490  = \$1488  & \$1489 ;
+  assign \$1491  = ! _lane;
+  assign \$1493  = sources[7] & \$1492 ;
+  assign \$1494  = commit | does_ack;
+  assign \$1495  = \$1493  & \$1494 ;
+  assign \$1498  = sources[7] & \$1497 ;
+  assign \$1499  = commit | does_ack;
+  assign \$1500  = \$1498  & \$1499 ;
+  assign \$1501  = does_lock & data[0];
+  assign \$1502  = does_lock & data[1];
+  assign \$1503  = does_lock & data[2];
+  assign \$1504  = does_lock & data[3];
+  assign \$1505  = does_lock & data[4];
+  assign \$1506  = \data_0$284  + data[4:0];
+  assign \$1507  = \port$7506$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1508  = \port$7586$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1509  = \$1507  | \$1508 ;
-  assign \$1510  = \port$7777$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1510  = \port$7666$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1511  = \$1509  | \$1510 ;
-  assign \$1512  = \port$7857$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1512  = \port$7746$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1513  = \$1511  | \$1512 ;
-  assign \$1514  = \port$7937$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1514  = \port$7826$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1515  = \$1513  | \$1514 ;
-  assign \$1516  = \port$8017$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1516  = \port$7906$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1517  = \$1515  | \$1516 ;
-  assign \$1518  = \port$8097$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1518  = \port$7986$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1519  = \$1517  | \$1518 ;
-  assign \$1520  = \$1504  - \$1519 ;
-  assign \$1521  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1522  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1523  = \$1521  | \$1522 ;
-  assign \$1524  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
-  assign \$1525  = \$1523  | \$1524 ;
-  assign \$1526  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
-  assign \$1527  = \$1525  | \$1526 ;
-  assign \$1528  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
-  assign \$1529  = \$1527  | \$1528 ;
-  assign \$1530  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
-  assign \$1531  = \$1529  | \$1530 ;
-  assign \$1532  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
-  assign \$1533  = \$1531  | \$1532 ;
-  assign \$1534  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1535  = \$1533  | \$1534 ;
-  assign \$1536  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1537  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$1538  = \$1536  | \$1537 ;
-  assign \$1539  = gone__2 & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1520  = \port$8066$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1521  = \$1519  | \$1520 ;
+  assign \$1522  = \port$7506$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1523  = \port$7586$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1524  = \$1522  | \$1523 ;
+  assign \$1525  = \port$7666$0 [9:5] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1526  = \$1524  | \$1525 ;
+  assign \$1527  = \port$7746$0 [9:5] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1528  = \$1526  | \$1527 ;
+  assign \$1529  = \port$7826$0 [9:5] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1530  = \$1528  | \$1529 ;
+  assign \$1531  = \port$7906$0 [9:5] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1532  = \$1530  | \$1531 ;
+  assign \$1533  = \port$7986$0 [9:5] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1534  = \$1532  | \$1533 ;
+  assign \$1535  = \port$8066$0 [9:5] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1536  = \$1534  | \$1535 ;
+  assign \$1537  = \$1521  - \$1536 ;
+  assign \$1538  = \port$7506$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1539  = \port$7586$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
   assign \$1540  = \$1538  | \$1539 ;
-  assign \$1541  = gone__3 & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1541  = \port$7666$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1542  = \$1540  | \$1541 ;
-  assign \$1543  = gone__4 & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1543  = \port$7746$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1544  = \$1542  | \$1543 ;
-  assign \$1545  = gone__5 & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1545  = \port$7826$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1546  = \$1544  | \$1545 ;
-  assign \$1547  = gone__6 & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1547  = \port$7906$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1548  = \$1546  | \$1547 ;
-  assign \$1549  = gone__7 & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1549  = \port$7986$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1550  = \$1548  | \$1549 ;
-  assign \$1551  = \$1535  - \$1550 ;
-  assign \$1552  = data[4:0] - \$1551 [4:0];
-  assign \$1553  = returns & targets;
-  assign \$1554  = | \$1553 ;
-  assign \$1555  = \port$7537$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$1556  = \port$7617$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1551  = \port$8066$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1552  = \$1550  | \$1551 ;
+  assign \$1553  = gone__0 & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1554  = gone__1 & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1555  = \$1553  | \$1554 ;
+  assign \$1556  = gone__2 & { targets[2], targets[2], targets[2], targets[2], targets[2] };
   assign \$1557  = \$1555  | \$1556 ;
-  assign \$1558  = \port$7697$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1558  = gone__3 & { targets[3], targets[3], targets[3], targets[3], targets[3] };
   assign \$1559  = \$1557  | \$1558 ;
-  assign \$1560  = \port$7777$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1560  = gone__4 & { targets[4], targets[4], targets[4], targets[4], targets[4] };
   assign \$1561  = \$1559  | \$1560 ;
-  assign \$1562  = \port$7857$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1562  = gone__5 & { targets[5], targets[5], targets[5], targets[5], targets[5] };
   assign \$1563  = \$1561  | \$1562 ;
-  assign \$1564  = \port$7937$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1564  = gone__6 & { targets[6], targets[6], targets[6], targets[6], targets[6] };
   assign \$1565  = \$1563  | \$1564 ;
-  assign \$1566  = \port$8017$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1566  = gone__7 & { targets[7], targets[7], targets[7], targets[7], targets[7] };
   assign \$1567  = \$1565  | \$1566 ;
-  assign \$1568  = \port$8097$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
-  assign \$1569  = \$1567  | \$1568 ;
-  assign \$1570  = \$1569  - data[4:0];
-  assign \$1571  = data[15:0] <= 5'h10;
+  assign \$1568  = \$1552  - \$1567 ;
+  assign \$1569  = data[4:0] - \$1568 [4:0];
+  assign \$1570  = returns & targets;
+  assign \$1571  = | \$1570 ;
+  assign \$1572  = \port$7506$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$1573  = \port$7586$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$1574  = \$1572  | \$1573 ;
+  assign \$1575  = \port$7666$0 [4:0] & { targets[2], targets[2], targets[2], targets[2], targets[2] };
+  assign \$1576  = \$1574  | \$1575 ;
+  assign \$1577  = \port$7746$0 [4:0] & { targets[3], targets[3], targets[3], targets[3], targets[3] };
+  assign \$1578  = \$1576  | \$1577 ;
+  assign \$1579  = \port$7826$0 [4:0] & { targets[4], targets[4], targets[4], targets[4], targets[4] };
+  assign \$1580  = \$1578  | \$1579 ;
+  assign \$1581  = \port$7906$0 [4:0] & { targets[5], targets[5], targets[5], targets[5], targets[5] };
+  assign \$1582  = \$1580  | \$1581 ;
+  assign \$1583  = \port$7986$0 [4:0] & { targets[6], targets[6], targets[6], targets[6], targets[6] };
+  assign \$1584  = \$1582  | \$1583 ;
+  assign \$1585  = \port$8066$0 [4:0] & { targets[7], targets[7], targets[7], targets[7], targets[7] };
+  assign \$1586  = \$1584  | \$1585 ;
+  assign \$1587  = \$1586  - data[4:0];
+  assign \$1588  = data[15:0] <= 5'h10;
   always @(posedge clk)
-    _commits <= \$1572 ;
+    _commits <= \$1589 ;
   always @(posedge clk)
-    word__request <= \$1573 ;
+    word__request <= \$1590 ;
   always @(posedge clk)
-    _commit <= \$1574 ;
+    _commit <= \$1591 ;
   always @(posedge clk)
-    others <= \$1575 ;
+    others <= \$1592 ;
   always @(posedge clk)
-    _checking <= \$1576 ;
+    _checking <= \$1593 ;
   always @(posedge clk)
-    _ordinary <= \$1577 ;
+    _ordinary <= \$1594 ;
   always @(posedge clk)
-    _taken <= \$1578 ;
+    _taken <= \$1595 ;
   always @(posedge clk)
-    kept_0 <= \$1579 ;
+    kept_0 <= \$1596 ;
   always @(posedge clk)
-    kept_1 <= \$1580 ;
+    kept_1 <= \$1597 ;
   always @(posedge clk)
-    kept_2 <= \$1581 ;
+    kept_2 <= \$1598 ;
   always @(posedge clk)
-    kept_3 <= \$1582 ;
+    kept_3 <= \$1599 ;
   always @(posedge clk)
-    _target_exists <= \$1583 ;
+    _target_exists <= \$1600 ;
   always @(posedge clk)
-    _lane <= \$1584 ;
+    _lane <= \$1601 ;
   always @(posedge clk)
-    \$signal  <= \$1585 ;
+    \$signal  <= \$1602 ;
   always @(posedge clk)
-    hold <= \$1586 ;
+    hold <= \$1603 ;
   always @(posedge clk)
-    walk <= \$1587 ;
+    walk <= \$1604 ;
   always @(posedge clk)
-    kill <= \$1588 ;
+    kill <= \$1605 ;
   always @(posedge clk)
-    _first <= \$1589 ;
+    _first <= \$1606 ;
   always @(posedge clk)
-    _late <= \$1590 ;
+    _late <= \$1607 ;
   always @(posedge clk)
-    _blank <= \$1591 ;
+    _blank <= \$1608 ;
   always @(posedge clk)
-    _bad <= \$1592 ;
+    _bad <= \$1609 ;
   always @(posedge clk)
-    hit_irq_state <= \$1593 ;
+    hit_irq_state <= \$1610 ;
   always @(posedge clk)
-    hit_irq_test <= \$1594 ;
+    hit_irq_test <= \$1611 ;
   always @(posedge clk)
-    hit_ring <= \$1595 ;
+    hit_ring <= \$1612 ;
   always @(posedge clk)
-    hit_pending <= \$1596 ;
+    hit_pending <= \$1613 ;
   always @(posedge clk)
-    hit_irq_enable <= \$1597 ;
+    hit_irq_enable <= \$1614 ;
   always @(posedge clk)
-    hit_ack <= \$1598 ;
+    hit_ack <= \$1615 ;
   always @(posedge clk)
-    hit_free <= \$1599 ;
+    hit_free <= \$1616 ;
   always @(posedge clk)
-    hit_return <= \$1600 ;
+    hit_return <= \$1617 ;
   always @(posedge clk)
-    hit_revoke <= \$1601 ;
+    hit_revoke <= \$1618 ;
   always @(posedge clk)
-    hit_peer <= \$1602 ;
+    hit_peer <= \$1619 ;
   always @(posedge clk)
-    hit_epoch <= \$1603 ;
+    hit_epoch <= \$1620 ;
   always @(posedge clk)
-    hit_tear <= \$1604 ;
+    hit_tear <= \$1621 ;
   always @(posedge clk)
-    hit_lock <= \$1605 ;
+    hit_lock <= \$1622 ;
   always @(posedge clk)
-    hit_fault_pending <= \$1606 ;
+    hit_fault_pending <= \$1623 ;
   always @(posedge clk)
-    hit_fault_enable <= \$1607 ;
+    hit_fault_enable <= \$1624 ;
   always @(posedge clk)
-    hit_wait_arm <= \$1608 ;
+    hit_wait_arm <= \$1625 ;
   always @(posedge clk)
-    hit_wait_disarm <= \$1609 ;
+    hit_wait_disarm <= \$1626 ;
   always @(posedge clk)
-    hit_wait_fired <= \$1610 ;
+    hit_wait_fired <= \$1627 ;
   always @(posedge clk)
-    hit_stray <= \$1611 ;
+    hit_stray <= \$1628 ;
   always @(posedge clk)
-    hit_reclaim <= \$1612 ;
+    hit_reclaim <= \$1629 ;
   always @(posedge clk)
-    hit_resident <= \$1613 ;
+    hit_resident <= \$1630 ;
   always @(posedge clk)
-    hit_quota <= \$1614 ;
+    hit_quota <= \$1631 ;
   always @(posedge clk)
-    hit_control <= \$1615 ;
+    hit_control <= \$1632 ;
   always @(posedge clk)
-    hit_permit <= \$1616 ;
+    hit_permit <= \$1633 ;
   always @(posedge clk)
-    hit_tag_match <= \$1617 ;
+    hit_tag_match <= \$1634 ;
   always @(posedge clk)
-    hit_tag_mask <= \$1618 ;
+    hit_tag_mask <= \$1635 ;
   always @(posedge clk)
-    hit_tag_vm <= \$1619 ;
+    hit_tag_vm <= \$1636 ;
   always @(posedge clk)
-    hit_credits <= \$1620 ;
+    hit_credits <= \$1637 ;
   always @(posedge clk)
-    index <= \$1621 ;
+    index <= \$1638 ;
   always @(posedge clk)
-    source <= \$1622 ;
+    source <= \$1639 ;
   always @(posedge clk)
-    target <= \$1623 ;
+    target <= \$1640 ;
   always @(posedge clk)
-    sources <= \$1624 ;
+    sources <= \$1641 ;
   always @(posedge clk)
-    targets <= \$1625 ;
+    targets <= \$1642 ;
   always @(posedge clk)
-    _refused <= \$1626 ;
+    _refused <= \$1643 ;
   always @(posedge clk)
-    do__irq_state <= \$1627 ;
+    do__irq_state <= \$1644 ;
   always @(posedge clk)
-    do__irq_test <= \$1628 ;
+    do__irq_test <= \$1645 ;
   always @(posedge clk)
-    do__ring <= \$1629 ;
+    do__ring <= \$1646 ;
   always @(posedge clk)
-    do__pending <= \$1630 ;
+    do__pending <= \$1647 ;
   always @(posedge clk)
-    do__irq_enable <= \$1631 ;
+    do__irq_enable <= \$1648 ;
   always @(posedge clk)
-    does_ack <= \$1632 ;
+    does_ack <= \$1649 ;
   always @(posedge clk)
-    do__free <= \$1633 ;
+    do__free <= \$1650 ;
   always @(posedge clk)
-    do__return <= \$1634 ;
+    do__return <= \$1651 ;
   always @(posedge clk)
-    do__revoke <= \$1635 ;
+    do__revoke <= \$1652 ;
   always @(posedge clk)
-    do__peer <= \$1636 ;
+    do__peer <= \$1653 ;
   always @(posedge clk)
-    does_epoch <= \$1637 ;
+    does_epoch <= \$1654 ;
   always @(posedge clk)
-    do__tear <= \$1638 ;
+    do__tear <= \$1655 ;
   always @(posedge clk)
-    does_lock <= \$1639 ;
+    does_lock <= \$1656 ;
   always @(posedge clk)
-    do__fault_pending <= \$1640 ;
+    do__fault_pending <= \$1657 ;
   always @(posedge clk)
-    do__fault_enable <= \$1641 ;
+    do__fault_enable <= \$1658 ;
   always @(posedge clk)
-    do__wait_arm <= \$1642 ;
+    do__wait_arm <= \$1659 ;
   always @(posedge clk)
-    do__wait_disarm <= \$1643 ;
+    do__wait_disarm <= \$1660 ;
   always @(posedge clk)
-    do__wait_fired <= \$1644 ;
+    do__wait_fired <= \$1661 ;
   always @(posedge clk)
-    do__stray <= \$1645 ;
+    do__stray <= \$1662 ;
   always @(posedge clk)
-    do__reclaim <= \$1646 ;
+    do__reclaim <= \$1663 ;
   always @(posedge clk)
-    do__resident <= \$1647 ;
+    do__resident <= \$1664 ;
   always @(posedge clk)
-    do__quota <= \$1648 ;
+    do__quota <= \$1665 ;
   always @(posedge clk)
-    do__control <= \$1649 ;
+    do__control <= \$1666 ;
   always @(posedge clk)
-    do__permit <= \$1650 ;
+    do__permit <= \$1667 ;
   always @(posedge clk)
-    do__tag_match <= \$1651 ;
+    do__tag_match <= \$1668 ;
   always @(posedge clk)
-    do__tag_mask <= \$1652 ;
+    do__tag_mask <= \$1669 ;
   always @(posedge clk)
-    do__tag_vm <= \$1653 ;
+    do__tag_vm <= \$1670 ;
   always @(posedge clk)
-    does_credits <= \$1654 ;
+    does_credits <= \$1671 ;
   always @(posedge clk)
-    data <= \$1655 ;
+    data <= \$1672 ;
   always @(posedge clk)
-    accepted <= \$1656 ;
+    settled_before <= \$1673 ;
   always @(posedge clk)
-    given_up <= \$1657 ;
+    accepted <= \$1674 ;
   always @(posedge clk)
-    refused_slot <= \$1658 ;
+    given_up <= \$1675 ;
   always @(posedge clk)
-    refusing_0 <= \$1659 ;
+    refused_slot <= \$1676 ;
   always @(posedge clk)
-    refusing_1 <= \$1660 ;
+    refusing_0 <= \$1677 ;
   always @(posedge clk)
-    refusing_2 <= \$1661 ;
+    refusing_1 <= \$1678 ;
   always @(posedge clk)
-    refusing_3 <= \$1662 ;
+    refusing_2 <= \$1679 ;
   always @(posedge clk)
-    refusing_4 <= \$1663 ;
+    refusing_3 <= \$1680 ;
   always @(posedge clk)
-    refusing_5 <= \$1664 ;
+    refusing_4 <= \$1681 ;
   always @(posedge clk)
-    refusing_6 <= \$1665 ;
+    refusing_5 <= \$1682 ;
   always @(posedge clk)
-    refusing_7 <= \$1666 ;
+    refusing_6 <= \$1683 ;
   always @(posedge clk)
-    epoch <= \$1667 ;
+    refusing_7 <= \$1684 ;
   always @(posedge clk)
-    locked <= \$1668 ;
+    epoch <= \$1685 ;
   always @(posedge clk)
-    \$signal$216  <= \$1669 ;
+    locked <= \$1686 ;
   always @(posedge clk)
-    limit <= \$1670 ;
+    \$signal$217  <= \$1687 ;
   always @(posedge clk)
-    \$signal$220  <= \$1671 ;
+    limit <= \$1688 ;
   always @(posedge clk)
-    late <= \$1672 ;
+    \$signal$221  <= \$1689 ;
   always @(posedge clk)
-    limited <= \$1673 ;
+    late <= \$1690 ;
   always @(posedge clk)
-    possible <= \$1674 ;
+    limited <= \$1691 ;
+  always @(posedge clk)
+    possible <= \$1692 ;
   \postern.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$10606$0 (requests__2__valid),
-    .\port$11824$0 (requests__3__valid),
-    .\port$2937$0 (\$4 ),
-    .\port$4691$0 (\$1675 ),
-    .\port$4699$0 (\$1676 ),
-    .\port$4708$0 (\$1677 ),
-    .\port$4718$0 (\$1678 ),
-    .\port$4729$0 (\$1679 ),
-    .\port$8170$0 (requests__0__valid),
-    .\port$9388$0 (requests__1__valid),
+    .\port$10575$0 (requests__2__valid),
+    .\port$11793$0 (requests__3__valid),
+    .\port$2889$0 (\$4 ),
+    .\port$4660$0 (\$1693 ),
+    .\port$4668$0 (\$1694 ),
+    .\port$4677$0 (\$1695 ),
+    .\port$4687$0 (\$1696 ),
+    .\port$4698$0 (\$1697 ),
+    .\port$8139$0 (requests__0__valid),
+    .\port$9357$0 (requests__1__valid),
     .rst(rst)
   );
   \postern.write_engine.outcomes  outcomes (
@@ -67040,8 +67113,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_0(look_settled),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$18083$0 (look_vm),
-    .\port$18089$0 (look_lane),
+    .\port$18070$0 (look_vm),
+    .\port$18076$0 (look_lane),
     .rst(rst),
     .write(write),
     .write_data(write_data),
@@ -67049,12 +67122,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   );
   \postern.write_engine.promised  promised (
     .clk(clk),
-    .data_0(\data_0$282 ),
+    .data_0(\data_0$284 ),
     .fill(fill),
     .fill_row(fill_row),
     .rst(rst),
     .write(grants),
-    .write_data(\$189 [4:0]),
+    .write_data(\$191 [4:0]),
     .write_row(target)
   );
   \postern.write_engine.results  results (
@@ -67063,19 +67136,19 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$17765$0 (_lane),
-    .\port$17841$0 (source),
-    .\port$18083$0 (look_vm),
-    .\port$18089$0 (look_lane),
+    .\port$17750$0 (_lane),
+    .\port$17826$0 (source),
+    .\port$18070$0 (look_vm),
+    .\port$18076$0 (look_lane),
     .rst(rst),
-    .write(\write$173 ),
+    .write(\write$174 ),
     .write_data(\new ),
-    .write_row(\write_row$175 )
+    .write_row(\write_row$176 )
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     \$like  = \$15 ;
-    if (\$1679 ) begin
+    if (\$1697 ) begin
       \$like  = \$37 ;
     end
     if (decoding) begin
@@ -67091,7 +67164,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     receiver = \$22 [5:3];
-    if (\$1679 ) begin
+    if (\$1697 ) begin
       receiver = \$39 [2:0];
     end
     if (decoding) begin
@@ -67143,33 +67216,33 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     end else if (\$102 ) begin
       code = 3'h4;
     end
-    if (\$116 ) begin
+    if (\$118 ) begin
       code = 3'h6;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     _late_fault = 4'h0;
-    if (\$116 ) begin
+    if (\$118 ) begin
       if (commit) begin
         _late_fault = 4'ha;
       end
     end
-    if (\$122 ) begin
+    if (\$124 ) begin
       _late_fault = 4'ha;
     end
-    if (\$148 ) begin
+    if (\$150 ) begin
       _late_fault = 4'h8;
     end
-    if (\$221 ) begin
+    if (\$223 ) begin
       _late_fault = 4'h9;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    write = \$118 ;
+    write = \$120 ;
     if (walk) begin
-      write = \$123 ;
+      write = \$125 ;
     end
   end
   always @* begin
@@ -67188,281 +67261,120 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \write$173  = \$135 ;
+    \write$174  = \$137 ;
     if (walk) begin
-      \write$173  = \$136 ;
+      \write$174  = \$138 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \write_row$175  = { source, _lane };
+    \write_row$176  = { source, _lane };
     if (walk) begin
-      \write_row$175  = { source, walk_step[0] };
+      \write_row$176  = { source, walk_step[0] };
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    new_sent = \$164 [4:0];
+    new_sent = \$166 [4:0];
     if (_ordinary) begin
-      new_sent = \$211 ;
+      new_sent = \$213 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    new_stop = \$180 [4:0];
+    new_stop = \$182 [4:0];
     if (_ordinary) begin
       new_stop = limited;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1572  = \$234 ;
+    \$1589  = \$236 ;
     if (rst) begin
-      \$1572  = 1'h0;
+      \$1589  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1573  = \$319 ;
-    if (rst) begin
-      \$1573  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1574  = \$335 ;
-    if (rst) begin
-      \$1574  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1575  = \$346 ;
-    if (rst) begin
-      \$1575  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1576  = decoding;
-    if (rst) begin
-      \$1576  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1577  = \$348 ;
-    if (rst) begin
-      \$1577  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1578  = _taken;
-    if (\$349 ) begin
-      \$1578  = { \$1678 , \$1677 , \$1676 , \$1675  };
-    end
-    if (rst) begin
-      \$1578  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1579  = kept_0;
-    if (\$349 ) begin
-      \$1579  = \$350 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1580  = kept_1;
-    if (\$349 ) begin
-      \$1580  = \$351 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1581  = kept_2;
-    if (\$349 ) begin
-      \$1581  = \$352 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1582  = kept_3;
-    if (\$349 ) begin
-      \$1582  = \$353 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1583  = _target_exists;
-    if (\$354 ) begin
-      \$1583  = 1'h1;
-    end
-    if (decoding) begin
-      \$1583  = \$1225 ;
-    end
-    if (rst) begin
-      \$1583  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1584  = _lane;
-    if (\$354 ) begin
-      \$1584  = \$361 [8];
-    end
-    if (decoding) begin
-      \$1584  = \$1226 ;
-    end
-    if (rst) begin
-      \$1584  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1585  = manages;
-    if (rst) begin
-      \$1585  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1586  = \$362 ;
-    if (rst) begin
-      \$1586  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1587  = \$364 ;
-    if (rst) begin
-      \$1587  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1588  = \$367 ;
-    if (rst) begin
-      \$1588  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1589  = _first;
-    if (decoding) begin
-      \$1589  = \$373 ;
-    end
-    if (rst) begin
-      \$1589  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1590  = _late;
-    if (decoding) begin
-      \$1590  = \$773 ;
-    end
+    \$1590  = \$321 ;
     if (rst) begin
       \$1590  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1591  = _blank;
-    if (decoding) begin
-      \$1591  = \$774 ;
-    end
+    \$1591  = \$337 ;
     if (rst) begin
-      \$1591  = 1'h0;
+      \$1591  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1592  = _bad;
-    if (decoding) begin
-      \$1592  = \$984 ;
-    end
+    \$1592  = \$348 ;
     if (rst) begin
-      \$1592  = 1'h0;
+      \$1592  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1593  = hit_irq_state;
-    if (decoding) begin
-      \$1593  = \$993 ;
-    end
+    \$1593  = decoding;
     if (rst) begin
       \$1593  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1594  = hit_irq_test;
-    if (decoding) begin
-      \$1594  = \$1002 ;
-    end
+    \$1594  = \$350 ;
     if (rst) begin
       \$1594  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1595  = hit_ring;
-    if (decoding) begin
-      \$1595  = \$1011 ;
+    \$1595  = _taken;
+    if (\$351 ) begin
+      \$1595  = { \$1696 , \$1695 , \$1694 , \$1693  };
     end
     if (rst) begin
-      \$1595  = 1'h0;
+      \$1595  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1596  = hit_pending;
-    if (decoding) begin
-      \$1596  = \$1020 ;
-    end
-    if (rst) begin
-      \$1596  = 1'h0;
+    \$1596  = kept_0;
+    if (\$351 ) begin
+      \$1596  = \$352 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1597  = hit_irq_enable;
-    if (decoding) begin
-      \$1597  = \$1029 ;
-    end
-    if (rst) begin
-      \$1597  = 1'h0;
+    \$1597  = kept_1;
+    if (\$351 ) begin
+      \$1597  = \$353 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1598  = hit_ack;
-    if (decoding) begin
-      \$1598  = \$1038 ;
-    end
-    if (rst) begin
-      \$1598  = 1'h0;
+    \$1598  = kept_2;
+    if (\$351 ) begin
+      \$1598  = \$354 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1599  = hit_free;
-    if (decoding) begin
-      \$1599  = \$1047 ;
-    end
-    if (rst) begin
-      \$1599  = 1'h0;
+    \$1599  = kept_3;
+    if (\$351 ) begin
+      \$1599  = \$355 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1600  = hit_return;
+    \$1600  = _target_exists;
+    if (\$356 ) begin
+      \$1600  = 1'h1;
+    end
     if (decoding) begin
-      \$1600  = \$1056 ;
+      \$1600  = \$1227 ;
     end
     if (rst) begin
       \$1600  = 1'h0;
@@ -67470,9 +67382,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1601  = hit_revoke;
+    \$1601  = _lane;
+    if (\$356 ) begin
+      \$1601  = \$363 [8];
+    end
     if (decoding) begin
-      \$1601  = \$1065 ;
+      \$1601  = \$1228 ;
     end
     if (rst) begin
       \$1601  = 1'h0;
@@ -67480,69 +67395,57 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1602  = hit_peer;
-    if (decoding) begin
-      \$1602  = \$1074 ;
-    end
+    \$1602  = manages;
     if (rst) begin
       \$1602  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1603  = hit_epoch;
-    if (decoding) begin
-      \$1603  = \$1082 ;
-    end
+    \$1603  = \$364 ;
     if (rst) begin
       \$1603  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1604  = hit_tear;
-    if (decoding) begin
-      \$1604  = \$1090 ;
-    end
+    \$1604  = \$366 ;
     if (rst) begin
       \$1604  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1605  = hit_lock;
-    if (decoding) begin
-      \$1605  = \$1098 ;
-    end
+    \$1605  = \$369 ;
     if (rst) begin
       \$1605  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1606  = hit_fault_pending;
+    \$1606  = _first;
     if (decoding) begin
-      \$1606  = \$1106 ;
+      \$1606  = \$375 ;
     end
     if (rst) begin
-      \$1606  = 1'h0;
+      \$1606  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1607  = hit_fault_enable;
+    \$1607  = _late;
     if (decoding) begin
-      \$1607  = \$1114 ;
+      \$1607  = \$775 ;
     end
     if (rst) begin
-      \$1607  = 1'h0;
+      \$1607  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1608  = hit_wait_arm;
+    \$1608  = _blank;
     if (decoding) begin
-      \$1608  = \$1122 ;
+      \$1608  = \$776 ;
     end
     if (rst) begin
       \$1608  = 1'h0;
@@ -67550,9 +67453,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1609  = hit_wait_disarm;
+    \$1609  = _bad;
     if (decoding) begin
-      \$1609  = \$1130 ;
+      \$1609  = \$986 ;
     end
     if (rst) begin
       \$1609  = 1'h0;
@@ -67560,9 +67463,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1610  = hit_wait_fired;
+    \$1610  = hit_irq_state;
     if (decoding) begin
-      \$1610  = \$1138 ;
+      \$1610  = \$995 ;
     end
     if (rst) begin
       \$1610  = 1'h0;
@@ -67570,9 +67473,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1611  = hit_stray;
+    \$1611  = hit_irq_test;
     if (decoding) begin
-      \$1611  = \$1146 ;
+      \$1611  = \$1004 ;
     end
     if (rst) begin
       \$1611  = 1'h0;
@@ -67580,9 +67483,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1612  = hit_reclaim;
+    \$1612  = hit_ring;
     if (decoding) begin
-      \$1612  = \$1154 ;
+      \$1612  = \$1013 ;
     end
     if (rst) begin
       \$1612  = 1'h0;
@@ -67590,9 +67493,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1613  = hit_resident;
+    \$1613  = hit_pending;
     if (decoding) begin
-      \$1613  = \$1162 ;
+      \$1613  = \$1022 ;
     end
     if (rst) begin
       \$1613  = 1'h0;
@@ -67600,9 +67503,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1614  = hit_quota;
+    \$1614  = hit_irq_enable;
     if (decoding) begin
-      \$1614  = \$1170 ;
+      \$1614  = \$1031 ;
     end
     if (rst) begin
       \$1614  = 1'h0;
@@ -67610,9 +67513,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1615  = hit_control;
+    \$1615  = hit_ack;
     if (decoding) begin
-      \$1615  = \$1178 ;
+      \$1615  = \$1040 ;
     end
     if (rst) begin
       \$1615  = 1'h0;
@@ -67620,9 +67523,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1616  = hit_permit;
+    \$1616  = hit_free;
     if (decoding) begin
-      \$1616  = \$1186 ;
+      \$1616  = \$1049 ;
     end
     if (rst) begin
       \$1616  = 1'h0;
@@ -67630,9 +67533,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1617  = hit_tag_match;
+    \$1617  = hit_return;
     if (decoding) begin
-      \$1617  = \$1194 ;
+      \$1617  = \$1058 ;
     end
     if (rst) begin
       \$1617  = 1'h0;
@@ -67640,9 +67543,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1618  = hit_tag_mask;
+    \$1618  = hit_revoke;
     if (decoding) begin
-      \$1618  = \$1202 ;
+      \$1618  = \$1067 ;
     end
     if (rst) begin
       \$1618  = 1'h0;
@@ -67650,9 +67553,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1619  = hit_tag_vm;
+    \$1619  = hit_peer;
     if (decoding) begin
-      \$1619  = \$1210 ;
+      \$1619  = \$1076 ;
     end
     if (rst) begin
       \$1619  = 1'h0;
@@ -67660,9 +67563,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1620  = hit_credits;
+    \$1620  = hit_epoch;
     if (decoding) begin
-      \$1620  = \$1218 ;
+      \$1620  = \$1084 ;
     end
     if (rst) begin
       \$1620  = 1'h0;
@@ -67670,490 +67573,667 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1621  = index;
+    \$1621  = hit_tear;
     if (decoding) begin
-      \$1621  = \$1230 ;
+      \$1621  = \$1092 ;
     end
     if (rst) begin
-      \$1621  = 3'h0;
+      \$1621  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1622  = source;
-    if (\$1231 ) begin
-      \$1622  = \$like ;
+    \$1622  = hit_lock;
+    if (decoding) begin
+      \$1622  = \$1100 ;
     end
     if (rst) begin
-      \$1622  = 3'h0;
+      \$1622  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1623  = target;
-    if (\$1231 ) begin
-      \$1623  = receiver;
+    \$1623  = hit_fault_pending;
+    if (decoding) begin
+      \$1623  = \$1108 ;
     end
     if (rst) begin
-      \$1623  = 3'h0;
+      \$1623  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1624  = sources;
-    if (\$1231 ) begin
-      \$1624  = { \$1247 , \$1245 , \$1243 , \$1241 , \$1239 , \$1237 , \$1235 , \$1233  };
+    \$1624  = hit_fault_enable;
+    if (decoding) begin
+      \$1624  = \$1116 ;
     end
     if (rst) begin
-      \$1624  = 8'h00;
+      \$1624  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1625  = targets;
-    if (\$1231 ) begin
-      \$1625  = { \$1263 , \$1261 , \$1259 , \$1257 , \$1255 , \$1253 , \$1251 , \$1249  };
+    \$1625  = hit_wait_arm;
+    if (decoding) begin
+      \$1625  = \$1124 ;
     end
     if (rst) begin
-      \$1625  = 8'h00;
+      \$1625  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1626  = \$1301 ;
+    \$1626  = hit_wait_disarm;
+    if (decoding) begin
+      \$1626  = \$1132 ;
+    end
     if (rst) begin
-      \$1626  = 4'h0;
+      \$1626  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1627  = \$1303 ;
+    \$1627  = hit_wait_fired;
+    if (decoding) begin
+      \$1627  = \$1140 ;
+    end
     if (rst) begin
       \$1627  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1628  = \$1305 ;
+    \$1628  = hit_stray;
+    if (decoding) begin
+      \$1628  = \$1148 ;
+    end
     if (rst) begin
       \$1628  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1629  = \$1308 ;
+    \$1629  = hit_reclaim;
+    if (decoding) begin
+      \$1629  = \$1156 ;
+    end
     if (rst) begin
       \$1629  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1630  = \$1310 ;
+    \$1630  = hit_resident;
+    if (decoding) begin
+      \$1630  = \$1164 ;
+    end
     if (rst) begin
       \$1630  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1631  = \$1312 ;
+    \$1631  = hit_quota;
+    if (decoding) begin
+      \$1631  = \$1172 ;
+    end
     if (rst) begin
       \$1631  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1632  = \$1314 ;
+    \$1632  = hit_control;
+    if (decoding) begin
+      \$1632  = \$1180 ;
+    end
     if (rst) begin
       \$1632  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1633  = \$1316 ;
+    \$1633  = hit_permit;
+    if (decoding) begin
+      \$1633  = \$1188 ;
+    end
     if (rst) begin
       \$1633  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1634  = \$1318 ;
+    \$1634  = hit_tag_match;
+    if (decoding) begin
+      \$1634  = \$1196 ;
+    end
     if (rst) begin
       \$1634  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1635  = \$1320 ;
+    \$1635  = hit_tag_mask;
+    if (decoding) begin
+      \$1635  = \$1204 ;
+    end
     if (rst) begin
       \$1635  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1636  = \$1325 ;
+    \$1636  = hit_tag_vm;
+    if (decoding) begin
+      \$1636  = \$1212 ;
+    end
     if (rst) begin
       \$1636  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1637  = \$1327 ;
+    \$1637  = hit_credits;
+    if (decoding) begin
+      \$1637  = \$1220 ;
+    end
     if (rst) begin
       \$1637  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1638  = \$1334 ;
+    \$1638  = index;
+    if (decoding) begin
+      \$1638  = \$1232 ;
+    end
     if (rst) begin
-      \$1638  = 1'h0;
+      \$1638  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1639  = \$1336 ;
+    \$1639  = source;
+    if (\$1233 ) begin
+      \$1639  = \$like ;
+    end
     if (rst) begin
-      \$1639  = 1'h0;
+      \$1639  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1640  = \$1338 ;
+    \$1640  = target;
+    if (\$1233 ) begin
+      \$1640  = receiver;
+    end
     if (rst) begin
-      \$1640  = 1'h0;
+      \$1640  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1641  = \$1340 ;
+    \$1641  = sources;
+    if (\$1233 ) begin
+      \$1641  = { \$1249 , \$1247 , \$1245 , \$1243 , \$1241 , \$1239 , \$1237 , \$1235  };
+    end
     if (rst) begin
-      \$1641  = 1'h0;
+      \$1641  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1642  = \$1342 ;
+    \$1642  = targets;
+    if (\$1233 ) begin
+      \$1642  = { \$1265 , \$1263 , \$1261 , \$1259 , \$1257 , \$1255 , \$1253 , \$1251  };
+    end
     if (rst) begin
-      \$1642  = 1'h0;
+      \$1642  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1643  = \$1344 ;
+    \$1643  = \$1303 ;
     if (rst) begin
-      \$1643  = 1'h0;
+      \$1643  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1644  = \$1346 ;
+    \$1644  = \$1305 ;
     if (rst) begin
       \$1644  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1645  = \$1348 ;
+    \$1645  = \$1307 ;
     if (rst) begin
       \$1645  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1646  = \$1350 ;
+    \$1646  = \$1310 ;
     if (rst) begin
       \$1646  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1647  = \$1359 ;
+    \$1647  = \$1312 ;
     if (rst) begin
       \$1647  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1648  = \$1363 ;
+    \$1648  = \$1314 ;
     if (rst) begin
       \$1648  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1649  = \$1365 ;
+    \$1649  = \$1316 ;
     if (rst) begin
       \$1649  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1650  = \$1369 ;
+    \$1650  = \$1318 ;
     if (rst) begin
       \$1650  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1651  = \$1373 ;
+    \$1651  = \$1320 ;
     if (rst) begin
       \$1651  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1652  = \$1377 ;
+    \$1652  = \$1322 ;
     if (rst) begin
       \$1652  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1653  = \$1384 ;
+    \$1653  = \$1327 ;
     if (rst) begin
       \$1653  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1654  = \$1388 ;
+    \$1654  = \$1329 ;
     if (rst) begin
       \$1654  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1655  = _request[77:46];
+    \$1655  = \$1336 ;
     if (rst) begin
-      \$1655  = 32'd0;
+      \$1655  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1656  = \accept$149 ;
+    \$1656  = \$1338 ;
     if (rst) begin
       \$1656  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1657  = \$1403 ;
+    \$1657  = \$1340 ;
     if (rst) begin
-      \$1657  = 8'h00;
+      \$1657  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1658  = _request[91:84];
+    \$1658  = \$1342 ;
     if (rst) begin
-      \$1658  = 8'h00;
+      \$1658  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1659  = refusing_0;
-    if (\$1408 ) begin
-      \$1659 [0] = refuse;
-    end
-    if (\$1413 ) begin
-      \$1659 [1] = refuse;
-    end
-    if (closed_vm[0]) begin
-      \$1659  = 2'h0;
-    end
+    \$1659  = \$1344 ;
     if (rst) begin
-      \$1659  = 2'h0;
+      \$1659  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1660  = refusing_1;
-    if (\$1418 ) begin
-      \$1660 [0] = refuse;
-    end
-    if (\$1423 ) begin
-      \$1660 [1] = refuse;
-    end
-    if (closed_vm[1]) begin
-      \$1660  = 2'h0;
-    end
+    \$1660  = \$1346 ;
     if (rst) begin
-      \$1660  = 2'h0;
+      \$1660  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1661  = refusing_2;
-    if (\$1428 ) begin
-      \$1661 [0] = refuse;
-    end
-    if (\$1433 ) begin
-      \$1661 [1] = refuse;
-    end
-    if (closed_vm[2]) begin
-      \$1661  = 2'h0;
-    end
+    \$1661  = \$1348 ;
     if (rst) begin
-      \$1661  = 2'h0;
+      \$1661  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1662  = refusing_3;
-    if (\$1438 ) begin
-      \$1662 [0] = refuse;
-    end
-    if (\$1443 ) begin
-      \$1662 [1] = refuse;
-    end
-    if (closed_vm[3]) begin
-      \$1662  = 2'h0;
-    end
+    \$1662  = \$1350 ;
     if (rst) begin
-      \$1662  = 2'h0;
+      \$1662  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1663  = refusing_4;
-    if (\$1448 ) begin
-      \$1663 [0] = refuse;
-    end
-    if (\$1453 ) begin
-      \$1663 [1] = refuse;
-    end
-    if (closed_vm[4]) begin
-      \$1663  = 2'h0;
-    end
+    \$1663  = \$1352 ;
     if (rst) begin
-      \$1663  = 2'h0;
+      \$1663  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1664  = refusing_5;
-    if (\$1458 ) begin
-      \$1664 [0] = refuse;
-    end
-    if (\$1463 ) begin
-      \$1664 [1] = refuse;
-    end
-    if (closed_vm[5]) begin
-      \$1664  = 2'h0;
-    end
+    \$1664  = \$1361 ;
     if (rst) begin
-      \$1664  = 2'h0;
+      \$1664  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1665  = refusing_6;
-    if (\$1468 ) begin
-      \$1665 [0] = refuse;
-    end
-    if (\$1473 ) begin
-      \$1665 [1] = refuse;
-    end
-    if (closed_vm[6]) begin
-      \$1665  = 2'h0;
-    end
+    \$1665  = \$1365 ;
     if (rst) begin
-      \$1665  = 2'h0;
+      \$1665  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1666  = refusing_7;
-    if (\$1478 ) begin
-      \$1666 [0] = refuse;
-    end
-    if (\$1483 ) begin
-      \$1666 [1] = refuse;
-    end
-    if (closed_vm[7]) begin
-      \$1666  = 2'h0;
-    end
+    \$1666  = \$1367 ;
     if (rst) begin
-      \$1666  = 2'h0;
+      \$1666  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1667  = epoch;
-    if (does_epoch) begin
-      \$1667  = data;
-    end
+    \$1667  = \$1371 ;
     if (rst) begin
-      \$1667  = 32'd0;
+      \$1667  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1668  = locked;
-    if (\$1484 ) begin
-      \$1668 [0] = 1'h1;
-    end
-    if (\$1485 ) begin
-      \$1668 [1] = 1'h1;
-    end
-    if (\$1486 ) begin
-      \$1668 [2] = 1'h1;
-    end
-    if (\$1487 ) begin
-      \$1668 [3] = 1'h1;
-    end
-    if (\$1488 ) begin
-      \$1668 [4] = 1'h1;
-    end
+    \$1668  = \$1375 ;
     if (rst) begin
-      \$1668  = 5'h00;
+      \$1668  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1669  = { 1'h0, \$1489  };
+    \$1669  = \$1379 ;
     if (rst) begin
-      \$1669  = 7'h00;
+      \$1669  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1670  = \$1520 [4:0];
+    \$1670  = \$1386 ;
     if (rst) begin
-      \$1670  = 5'h00;
+      \$1670  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1671  = \$1552 ;
+    \$1671  = \$1390 ;
     if (rst) begin
-      \$1671  = 6'h00;
+      \$1671  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1672  = \$1554 ;
+    \$1672  = _request[77:46];
     if (rst) begin
-      \$1672  = 1'h0;
+      \$1672  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1673  = \$1570 [4:0];
+    \$1673  = \$1405 ;
     if (rst) begin
-      \$1673  = 5'h00;
+      \$1673  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1674  = \$1571 ;
+    \$1674  = \accept$149 ;
     if (rst) begin
       \$1674  = 1'h0;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1675  = \$1420 ;
+    if (rst) begin
+      \$1675  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1676  = _request[91:84];
+    if (rst) begin
+      \$1676  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1677  = refusing_0;
+    if (\$1425 ) begin
+      \$1677 [0] = refuse;
+    end
+    if (\$1430 ) begin
+      \$1677 [1] = refuse;
+    end
+    if (closed_vm[0]) begin
+      \$1677  = 2'h0;
+    end
+    if (rst) begin
+      \$1677  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1678  = refusing_1;
+    if (\$1435 ) begin
+      \$1678 [0] = refuse;
+    end
+    if (\$1440 ) begin
+      \$1678 [1] = refuse;
+    end
+    if (closed_vm[1]) begin
+      \$1678  = 2'h0;
+    end
+    if (rst) begin
+      \$1678  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1679  = refusing_2;
+    if (\$1445 ) begin
+      \$1679 [0] = refuse;
+    end
+    if (\$1450 ) begin
+      \$1679 [1] = refuse;
+    end
+    if (closed_vm[2]) begin
+      \$1679  = 2'h0;
+    end
+    if (rst) begin
+      \$1679  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1680  = refusing_3;
+    if (\$1455 ) begin
+      \$1680 [0] = refuse;
+    end
+    if (\$1460 ) begin
+      \$1680 [1] = refuse;
+    end
+    if (closed_vm[3]) begin
+      \$1680  = 2'h0;
+    end
+    if (rst) begin
+      \$1680  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1681  = refusing_4;
+    if (\$1465 ) begin
+      \$1681 [0] = refuse;
+    end
+    if (\$1470 ) begin
+      \$1681 [1] = refuse;
+    end
+    if (closed_vm[4]) begin
+      \$1681  = 2'h0;
+    end
+    if (rst) begin
+      \$1681  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1682  = refusing_5;
+    if (\$1475 ) begin
+      \$1682 [0] = refuse;
+    end
+    if (\$1480 ) begin
+      \$1682 [1] = refuse;
+    end
+    if (closed_vm[5]) begin
+      \$1682  = 2'h0;
+    end
+    if (rst) begin
+      \$1682  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1683  = refusing_6;
+    if (\$1485 ) begin
+      \$1683 [0] = refuse;
+    end
+    if (\$1490 ) begin
+      \$1683 [1] = refuse;
+    end
+    if (closed_vm[6]) begin
+      \$1683  = 2'h0;
+    end
+    if (rst) begin
+      \$1683  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1684  = refusing_7;
+    if (\$1495 ) begin
+      \$1684 [0] = refuse;
+    end
+    if (\$1500 ) begin
+      \$1684 [1] = refuse;
+    end
+    if (closed_vm[7]) begin
+      \$1684  = 2'h0;
+    end
+    if (rst) begin
+      \$1684  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1685  = epoch;
+    if (does_epoch) begin
+      \$1685  = data;
+    end
+    if (rst) begin
+      \$1685  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1686  = locked;
+    if (\$1501 ) begin
+      \$1686 [0] = 1'h1;
+    end
+    if (\$1502 ) begin
+      \$1686 [1] = 1'h1;
+    end
+    if (\$1503 ) begin
+      \$1686 [2] = 1'h1;
+    end
+    if (\$1504 ) begin
+      \$1686 [3] = 1'h1;
+    end
+    if (\$1505 ) begin
+      \$1686 [4] = 1'h1;
+    end
+    if (rst) begin
+      \$1686  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1687  = { 1'h0, \$1506  };
+    if (rst) begin
+      \$1687  = 7'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1688  = \$1537 [4:0];
+    if (rst) begin
+      \$1688  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1689  = \$1569 ;
+    if (rst) begin
+      \$1689  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1690  = \$1571 ;
+    if (rst) begin
+      \$1690  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1691  = \$1587 [4:0];
+    if (rst) begin
+      \$1691  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$1692  = \$1588 ;
+    if (rst) begin
+      \$1692  = 1'h0;
+    end
+  end
   assign request = { \$4 , requests__3__valid, requests__2__valid, requests__1__valid, requests__0__valid };
   assign \accept$10  = accept;
-  assign grant = { \$1679 , \$1678 , \$1677 , \$1676 , \$1675  };
+  assign grant = { \$1697 , \$1696 , \$1695 , \$1694 , \$1693  };
   assign does_irq_state = do__irq_state;
   assign does_irq_test = do__irq_test;
   assign does_irq_enable = do__irq_enable;
@@ -68191,38 +68271,38 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \fill$140  = fill;
   assign \fill_row$142  = fill_row;
   assign data_1 = look_result;
-  assign \row_0$156  = { look_vm, look_lane };
-  assign \fill$157  = fill;
-  assign \fill_row$158  = fill_row;
-  assign \data_0$160  = look_settled;
-  assign \write_data$176  = \new ;
-  assign sent__0 = \port$7537$0 [4:0];
-  assign sent__1 = \port$7617$0 [4:0];
-  assign sent__2 = \port$7697$0 [4:0];
-  assign sent__3 = \port$7777$0 [4:0];
-  assign sent__4 = \port$7857$0 [4:0];
-  assign sent__5 = \port$7937$0 [4:0];
-  assign sent__6 = \port$8017$0 [4:0];
-  assign sent__7 = \port$8097$0 [4:0];
-  assign stops__0 = \port$7537$0 [9:5];
-  assign stops__1 = \port$7617$0 [9:5];
-  assign stops__2 = \port$7697$0 [9:5];
-  assign stops__3 = \port$7777$0 [9:5];
-  assign stops__4 = \port$7857$0 [9:5];
-  assign stops__5 = \port$7937$0 [9:5];
-  assign stops__6 = \port$8017$0 [9:5];
-  assign stops__7 = \port$8097$0 [9:5];
-  assign idle = { \$188 , \$187 , \$186 , \$185 , \$184 , \$183 , \$182 , \$181  };
-  assign \row_0$214  = target;
-  assign \$signal$215  = \$189 [6:0];
-  assign \fill$225  = fill;
-  assign \fill_row$226  = fill_row;
-  assign \write$227  = grants;
-  assign \write_row$228  = target;
-  assign \write_data$229  = \$189 [4:0];
+  assign \row_0$157  = { look_vm, look_lane };
+  assign \fill$158  = fill;
+  assign \fill_row$159  = fill_row;
+  assign \data_0$161  = look_settled;
+  assign \write_data$177  = \new ;
+  assign sent__0 = \port$7506$0 [4:0];
+  assign sent__1 = \port$7586$0 [4:0];
+  assign sent__2 = \port$7666$0 [4:0];
+  assign sent__3 = \port$7746$0 [4:0];
+  assign sent__4 = \port$7826$0 [4:0];
+  assign sent__5 = \port$7906$0 [4:0];
+  assign sent__6 = \port$7986$0 [4:0];
+  assign sent__7 = \port$8066$0 [4:0];
+  assign stops__0 = \port$7506$0 [9:5];
+  assign stops__1 = \port$7586$0 [9:5];
+  assign stops__2 = \port$7666$0 [9:5];
+  assign stops__3 = \port$7746$0 [9:5];
+  assign stops__4 = \port$7826$0 [9:5];
+  assign stops__5 = \port$7906$0 [9:5];
+  assign stops__6 = \port$7986$0 [9:5];
+  assign stops__7 = \port$8066$0 [9:5];
+  assign idle = { \$190 , \$189 , \$188 , \$187 , \$186 , \$185 , \$184 , \$183  };
+  assign \row_0$215  = target;
+  assign \$signal$216  = \$191 [6:0];
+  assign \fill$226  = fill;
+  assign \fill_row$227  = fill_row;
+  assign \write$228  = grants;
+  assign \write_row$229  = target;
+  assign \write_data$230  = \$191 [4:0];
   assign fault__address = _request[17:0];
   assign vm = _request[40:38];
-  assign \port$2949$80  = _request[91:80];
+  assign \port$2901$80  = _request[91:80];
   assign \_request.address  = _request[17:0];
   assign \_request.offset  = _request[34:18];
   assign \_request.manager  = _request[35];
@@ -68304,17 +68384,17 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \new.code  = \new [2:0];
   assign \new.vm  = \new [5:3];
   assign \new.count  = \new [13:6];
-  assign refusing[7] = \$144 ;
-  assign refusing[6] = \$143 ;
-  assign refusing[5] = \$142 ;
-  assign refusing[4] = \$141 ;
-  assign refusing[3] = \$140 ;
-  assign refusing[2] = \$139 ;
-  assign refusing[1] = \$138 ;
-  assign refusing[0] = \$137 ;
-  assign \new [13:6] = \$134 [7:0];
-  assign \new [5:3] = \$131 ;
-  assign \new [2:0] = \$130 ;
+  assign refusing[7] = \$146 ;
+  assign refusing[6] = \$145 ;
+  assign refusing[5] = \$144 ;
+  assign refusing[4] = \$143 ;
+  assign refusing[3] = \$142 ;
+  assign refusing[2] = \$141 ;
+  assign refusing[1] = \$140 ;
+  assign refusing[0] = \$139 ;
+  assign \new [13:6] = \$136 [7:0];
+  assign \new [5:3] = \$133 ;
+  assign \new [2:0] = \$132 ;
   assign message[22:15] = source_generation;
   assign message[14:12] = source;
   assign message[11:8] = _request[83:80];
@@ -68334,8 +68414,6 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign { \$57 [16:7], \$57 [3] } = { _request[34:25], _request[21] };
   assign \$83  = 1'h0;
   assign \$85  = \$84 ;
-  assign \$375 [2:0] = 3'h0;
-  assign \$375 [16:3] = _request[34:21];
   assign \$377 [2:0] = 3'h0;
   assign \$377 [16:3] = _request[34:21];
   assign \$379 [2:0] = 3'h0;
@@ -68362,10 +68440,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$399 [16:3] = _request[34:21];
   assign \$401 [2:0] = 3'h0;
   assign \$401 [16:3] = _request[34:21];
-  assign \$403 [4:0] = 5'h00;
-  assign \$403 [16:5] = _request[34:23];
-  assign { \$405 [6:4], \$405 [2:0] } = 6'h00;
-  assign { \$405 [16:7], \$405 [3] } = { _request[34:25], _request[21] };
+  assign \$403 [2:0] = 3'h0;
+  assign \$403 [16:3] = _request[34:21];
+  assign \$405 [4:0] = 5'h00;
+  assign \$405 [16:5] = _request[34:23];
   assign { \$407 [6:4], \$407 [2:0] } = 6'h00;
   assign { \$407 [16:7], \$407 [3] } = { _request[34:25], _request[21] };
   assign { \$409 [6:4], \$409 [2:0] } = 6'h00;
@@ -68374,26 +68452,26 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign { \$411 [16:7], \$411 [3] } = { _request[34:25], _request[21] };
   assign { \$413 [6:4], \$413 [2:0] } = 6'h00;
   assign { \$413 [16:7], \$413 [3] } = { _request[34:25], _request[21] };
-  assign { \$415 [7:5], \$415 [2:0] } = 6'h00;
-  assign { \$415 [16:8], \$415 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$415 [6:4], \$415 [2:0] } = 6'h00;
+  assign { \$415 [16:7], \$415 [3] } = { _request[34:25], _request[21] };
   assign { \$417 [7:5], \$417 [2:0] } = 6'h00;
   assign { \$417 [16:8], \$417 [4:3] } = { _request[34:26], _request[22:21] };
   assign { \$419 [7:5], \$419 [2:0] } = 6'h00;
   assign { \$419 [16:8], \$419 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$421 [8:5], \$421 [2:0] } = 7'h00;
-  assign { \$421 [16:9], \$421 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$425 [8:5], \$425 [2:0] } = 7'h00;
-  assign { \$425 [16:9], \$425 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$429 [8:5], \$429 [2:0] } = 7'h00;
-  assign { \$429 [16:9], \$429 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$433 [8:5], \$433 [2:0] } = 7'h00;
-  assign { \$433 [16:9], \$433 [4:3] } = { _request[34:27], _request[22:21] };
-  assign \$437 [8:0] = 9'h000;
-  assign \$437 [16:9] = _request[34:27];
+  assign { \$421 [7:5], \$421 [2:0] } = 6'h00;
+  assign { \$421 [16:8], \$421 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$423 [8:5], \$423 [2:0] } = 7'h00;
+  assign { \$423 [16:9], \$423 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$427 [8:5], \$427 [2:0] } = 7'h00;
+  assign { \$427 [16:9], \$427 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$431 [8:5], \$431 [2:0] } = 7'h00;
+  assign { \$431 [16:9], \$431 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$435 [8:5], \$435 [2:0] } = 7'h00;
+  assign { \$435 [16:9], \$435 [4:3] } = { _request[34:27], _request[22:21] };
   assign \$439 [8:0] = 9'h000;
   assign \$439 [16:9] = _request[34:27];
-  assign \$442 [2:0] = 3'h0;
-  assign \$442 [16:3] = _request[34:21];
+  assign \$441 [8:0] = 9'h000;
+  assign \$441 [16:9] = _request[34:27];
   assign \$444 [2:0] = 3'h0;
   assign \$444 [16:3] = _request[34:21];
   assign \$446 [2:0] = 3'h0;
@@ -68420,10 +68498,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$466 [16:3] = _request[34:21];
   assign \$468 [2:0] = 3'h0;
   assign \$468 [16:3] = _request[34:21];
-  assign \$470 [4:0] = 5'h00;
-  assign \$470 [16:5] = _request[34:23];
-  assign { \$472 [6], \$472 [2:0] } = 4'h0;
-  assign { \$472 [16:7], \$472 [5:3] } = { _request[34:25], _request[23:21] };
+  assign \$470 [2:0] = 3'h0;
+  assign \$470 [16:3] = _request[34:21];
+  assign \$472 [4:0] = 5'h00;
+  assign \$472 [16:5] = _request[34:23];
   assign { \$474 [6], \$474 [2:0] } = 4'h0;
   assign { \$474 [16:7], \$474 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$476 [6], \$476 [2:0] } = 4'h0;
@@ -68438,22 +68516,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign { \$484 [16:7], \$484 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$486 [6], \$486 [2:0] } = 4'h0;
   assign { \$486 [16:7], \$486 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$488 [6:4], \$488 [2:0] } = 6'h00;
-  assign { \$488 [16:7], \$488 [3] } = { _request[34:25], _request[21] };
+  assign { \$488 [6], \$488 [2:0] } = 4'h0;
+  assign { \$488 [16:7], \$488 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$490 [6:4], \$490 [2:0] } = 6'h00;
   assign { \$490 [16:7], \$490 [3] } = { _request[34:25], _request[21] };
-  assign \$492 [8:0] = 9'h000;
-  assign \$492 [16:9] = _request[34:27];
-  assign \$494 [7:0] = 8'h00;
-  assign \$494 [16:8] = _request[34:26];
-  assign \$496 [6:0] = 7'h00;
-  assign \$496 [16:7] = _request[34:25];
-  assign \$498 [3:0] = 4'h0;
-  assign \$498 [16:4] = _request[34:22];
-  assign \$500 [8:0] = 9'h000;
-  assign \$500 [16:9] = _request[34:27];
-  assign \$504 [2:0] = 3'h0;
-  assign \$504 [16:3] = _request[34:21];
+  assign { \$492 [6:4], \$492 [2:0] } = 6'h00;
+  assign { \$492 [16:7], \$492 [3] } = { _request[34:25], _request[21] };
+  assign \$494 [8:0] = 9'h000;
+  assign \$494 [16:9] = _request[34:27];
+  assign \$496 [7:0] = 8'h00;
+  assign \$496 [16:8] = _request[34:26];
+  assign \$498 [6:0] = 7'h00;
+  assign \$498 [16:7] = _request[34:25];
+  assign \$500 [3:0] = 4'h0;
+  assign \$500 [16:4] = _request[34:22];
+  assign \$502 [8:0] = 9'h000;
+  assign \$502 [16:9] = _request[34:27];
   assign \$506 [2:0] = 3'h0;
   assign \$506 [16:3] = _request[34:21];
   assign \$508 [2:0] = 3'h0;
@@ -68472,48 +68550,48 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$520 [16:3] = _request[34:21];
   assign \$522 [2:0] = 3'h0;
   assign \$522 [16:3] = _request[34:21];
-  assign \$524 [4:0] = 5'h00;
-  assign \$524 [16:5] = _request[34:23];
-  assign { \$526 [6:4], \$526 [2:0] } = 6'h00;
-  assign { \$526 [16:7], \$526 [3] } = { _request[34:25], _request[21] };
+  assign \$524 [2:0] = 3'h0;
+  assign \$524 [16:3] = _request[34:21];
+  assign \$526 [4:0] = 5'h00;
+  assign \$526 [16:5] = _request[34:23];
   assign { \$528 [6:4], \$528 [2:0] } = 6'h00;
   assign { \$528 [16:7], \$528 [3] } = { _request[34:25], _request[21] };
   assign { \$530 [6:4], \$530 [2:0] } = 6'h00;
   assign { \$530 [16:7], \$530 [3] } = { _request[34:25], _request[21] };
-  assign { \$532 [7:5], \$532 [2:0] } = 6'h00;
-  assign { \$532 [16:8], \$532 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$532 [6:4], \$532 [2:0] } = 6'h00;
+  assign { \$532 [16:7], \$532 [3] } = { _request[34:25], _request[21] };
   assign { \$534 [7:5], \$534 [2:0] } = 6'h00;
   assign { \$534 [16:8], \$534 [4:3] } = { _request[34:26], _request[22:21] };
   assign { \$536 [7:5], \$536 [2:0] } = 6'h00;
   assign { \$536 [16:8], \$536 [4:3] } = { _request[34:26], _request[22:21] };
-  assign \$538 [8:0] = 9'h000;
-  assign \$538 [16:9] = _request[34:27];
-  assign \$541 [2:0] = 3'h0;
-  assign \$541 [16:3] = _request[34:21];
+  assign { \$538 [7:5], \$538 [2:0] } = 6'h00;
+  assign { \$538 [16:8], \$538 [4:3] } = { _request[34:26], _request[22:21] };
+  assign \$540 [8:0] = 9'h000;
+  assign \$540 [16:9] = _request[34:27];
   assign \$543 [2:0] = 3'h0;
   assign \$543 [16:3] = _request[34:21];
   assign \$545 [2:0] = 3'h0;
   assign \$545 [16:3] = _request[34:21];
   assign \$547 [2:0] = 3'h0;
   assign \$547 [16:3] = _request[34:21];
-  assign \$549 [4:0] = 5'h00;
-  assign \$549 [16:5] = _request[34:23];
-  assign { \$551 [6], \$551 [2:0] } = 4'h0;
-  assign { \$551 [16:7], \$551 [5:3] } = { _request[34:25], _request[23:21] };
+  assign \$549 [2:0] = 3'h0;
+  assign \$549 [16:3] = _request[34:21];
+  assign \$551 [4:0] = 5'h00;
+  assign \$551 [16:5] = _request[34:23];
   assign { \$553 [6], \$553 [2:0] } = 4'h0;
   assign { \$553 [16:7], \$553 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$555 [6], \$555 [2:0] } = 4'h0;
   assign { \$555 [16:7], \$555 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$557 [6], \$557 [2:0] } = 4'h0;
   assign { \$557 [16:7], \$557 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$559 [6:4], \$559 [2:0] } = 6'h00;
-  assign { \$559 [16:7], \$559 [3] } = { _request[34:25], _request[21] };
-  assign \$561 [7:0] = 8'h00;
-  assign \$561 [16:8] = _request[34:26];
-  assign \$563 [8:0] = 9'h000;
-  assign \$563 [16:9] = _request[34:27];
-  assign \$577 [2:0] = 3'h0;
-  assign \$577 [16:3] = _request[34:21];
+  assign { \$559 [6], \$559 [2:0] } = 4'h0;
+  assign { \$559 [16:7], \$559 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$561 [6:4], \$561 [2:0] } = 6'h00;
+  assign { \$561 [16:7], \$561 [3] } = { _request[34:25], _request[21] };
+  assign \$563 [7:0] = 8'h00;
+  assign \$563 [16:8] = _request[34:26];
+  assign \$565 [8:0] = 9'h000;
+  assign \$565 [16:9] = _request[34:27];
   assign \$579 [2:0] = 3'h0;
   assign \$579 [16:3] = _request[34:21];
   assign \$581 [2:0] = 3'h0;
@@ -68540,10 +68618,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$601 [16:3] = _request[34:21];
   assign \$603 [2:0] = 3'h0;
   assign \$603 [16:3] = _request[34:21];
-  assign \$605 [4:0] = 5'h00;
-  assign \$605 [16:5] = _request[34:23];
-  assign { \$607 [6:4], \$607 [2:0] } = 6'h00;
-  assign { \$607 [16:7], \$607 [3] } = { _request[34:25], _request[21] };
+  assign \$605 [2:0] = 3'h0;
+  assign \$605 [16:3] = _request[34:21];
+  assign \$607 [4:0] = 5'h00;
+  assign \$607 [16:5] = _request[34:23];
   assign { \$609 [6:4], \$609 [2:0] } = 6'h00;
   assign { \$609 [16:7], \$609 [3] } = { _request[34:25], _request[21] };
   assign { \$611 [6:4], \$611 [2:0] } = 6'h00;
@@ -68552,26 +68630,26 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign { \$613 [16:7], \$613 [3] } = { _request[34:25], _request[21] };
   assign { \$615 [6:4], \$615 [2:0] } = 6'h00;
   assign { \$615 [16:7], \$615 [3] } = { _request[34:25], _request[21] };
-  assign { \$617 [7:5], \$617 [2:0] } = 6'h00;
-  assign { \$617 [16:8], \$617 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$617 [6:4], \$617 [2:0] } = 6'h00;
+  assign { \$617 [16:7], \$617 [3] } = { _request[34:25], _request[21] };
   assign { \$619 [7:5], \$619 [2:0] } = 6'h00;
   assign { \$619 [16:8], \$619 [4:3] } = { _request[34:26], _request[22:21] };
   assign { \$621 [7:5], \$621 [2:0] } = 6'h00;
   assign { \$621 [16:8], \$621 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$623 [8:5], \$623 [2:0] } = 7'h00;
-  assign { \$623 [16:9], \$623 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$627 [8:5], \$627 [2:0] } = 7'h00;
-  assign { \$627 [16:9], \$627 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$631 [8:5], \$631 [2:0] } = 7'h00;
-  assign { \$631 [16:9], \$631 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$635 [8:5], \$635 [2:0] } = 7'h00;
-  assign { \$635 [16:9], \$635 [4:3] } = { _request[34:27], _request[22:21] };
-  assign \$639 [8:0] = 9'h000;
-  assign \$639 [16:9] = _request[34:27];
+  assign { \$623 [7:5], \$623 [2:0] } = 6'h00;
+  assign { \$623 [16:8], \$623 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$625 [8:5], \$625 [2:0] } = 7'h00;
+  assign { \$625 [16:9], \$625 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$629 [8:5], \$629 [2:0] } = 7'h00;
+  assign { \$629 [16:9], \$629 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$633 [8:5], \$633 [2:0] } = 7'h00;
+  assign { \$633 [16:9], \$633 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$637 [8:5], \$637 [2:0] } = 7'h00;
+  assign { \$637 [16:9], \$637 [4:3] } = { _request[34:27], _request[22:21] };
   assign \$641 [8:0] = 9'h000;
   assign \$641 [16:9] = _request[34:27];
-  assign \$644 [2:0] = 3'h0;
-  assign \$644 [16:3] = _request[34:21];
+  assign \$643 [8:0] = 9'h000;
+  assign \$643 [16:9] = _request[34:27];
   assign \$646 [2:0] = 3'h0;
   assign \$646 [16:3] = _request[34:21];
   assign \$648 [2:0] = 3'h0;
@@ -68598,10 +68676,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$668 [16:3] = _request[34:21];
   assign \$670 [2:0] = 3'h0;
   assign \$670 [16:3] = _request[34:21];
-  assign \$672 [4:0] = 5'h00;
-  assign \$672 [16:5] = _request[34:23];
-  assign { \$674 [6], \$674 [2:0] } = 4'h0;
-  assign { \$674 [16:7], \$674 [5:3] } = { _request[34:25], _request[23:21] };
+  assign \$672 [2:0] = 3'h0;
+  assign \$672 [16:3] = _request[34:21];
+  assign \$674 [4:0] = 5'h00;
+  assign \$674 [16:5] = _request[34:23];
   assign { \$676 [6], \$676 [2:0] } = 4'h0;
   assign { \$676 [16:7], \$676 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$678 [6], \$678 [2:0] } = 4'h0;
@@ -68616,22 +68694,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign { \$686 [16:7], \$686 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$688 [6], \$688 [2:0] } = 4'h0;
   assign { \$688 [16:7], \$688 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$690 [6:4], \$690 [2:0] } = 6'h00;
-  assign { \$690 [16:7], \$690 [3] } = { _request[34:25], _request[21] };
+  assign { \$690 [6], \$690 [2:0] } = 4'h0;
+  assign { \$690 [16:7], \$690 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$692 [6:4], \$692 [2:0] } = 6'h00;
   assign { \$692 [16:7], \$692 [3] } = { _request[34:25], _request[21] };
-  assign \$694 [8:0] = 9'h000;
-  assign \$694 [16:9] = _request[34:27];
-  assign \$696 [7:0] = 8'h00;
-  assign \$696 [16:8] = _request[34:26];
-  assign \$698 [6:0] = 7'h00;
-  assign \$698 [16:7] = _request[34:25];
-  assign \$700 [3:0] = 4'h0;
-  assign \$700 [16:4] = _request[34:22];
-  assign \$702 [8:0] = 9'h000;
-  assign \$702 [16:9] = _request[34:27];
-  assign \$706 [2:0] = 3'h0;
-  assign \$706 [16:3] = _request[34:21];
+  assign { \$694 [6:4], \$694 [2:0] } = 6'h00;
+  assign { \$694 [16:7], \$694 [3] } = { _request[34:25], _request[21] };
+  assign \$696 [8:0] = 9'h000;
+  assign \$696 [16:9] = _request[34:27];
+  assign \$698 [7:0] = 8'h00;
+  assign \$698 [16:8] = _request[34:26];
+  assign \$700 [6:0] = 7'h00;
+  assign \$700 [16:7] = _request[34:25];
+  assign \$702 [3:0] = 4'h0;
+  assign \$702 [16:4] = _request[34:22];
+  assign \$704 [8:0] = 9'h000;
+  assign \$704 [16:9] = _request[34:27];
   assign \$708 [2:0] = 3'h0;
   assign \$708 [16:3] = _request[34:21];
   assign \$710 [2:0] = 3'h0;
@@ -68650,48 +68728,48 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$722 [16:3] = _request[34:21];
   assign \$724 [2:0] = 3'h0;
   assign \$724 [16:3] = _request[34:21];
-  assign \$726 [4:0] = 5'h00;
-  assign \$726 [16:5] = _request[34:23];
-  assign { \$728 [6:4], \$728 [2:0] } = 6'h00;
-  assign { \$728 [16:7], \$728 [3] } = { _request[34:25], _request[21] };
+  assign \$726 [2:0] = 3'h0;
+  assign \$726 [16:3] = _request[34:21];
+  assign \$728 [4:0] = 5'h00;
+  assign \$728 [16:5] = _request[34:23];
   assign { \$730 [6:4], \$730 [2:0] } = 6'h00;
   assign { \$730 [16:7], \$730 [3] } = { _request[34:25], _request[21] };
   assign { \$732 [6:4], \$732 [2:0] } = 6'h00;
   assign { \$732 [16:7], \$732 [3] } = { _request[34:25], _request[21] };
-  assign { \$734 [7:5], \$734 [2:0] } = 6'h00;
-  assign { \$734 [16:8], \$734 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$734 [6:4], \$734 [2:0] } = 6'h00;
+  assign { \$734 [16:7], \$734 [3] } = { _request[34:25], _request[21] };
   assign { \$736 [7:5], \$736 [2:0] } = 6'h00;
   assign { \$736 [16:8], \$736 [4:3] } = { _request[34:26], _request[22:21] };
   assign { \$738 [7:5], \$738 [2:0] } = 6'h00;
   assign { \$738 [16:8], \$738 [4:3] } = { _request[34:26], _request[22:21] };
-  assign \$740 [8:0] = 9'h000;
-  assign \$740 [16:9] = _request[34:27];
-  assign \$743 [2:0] = 3'h0;
-  assign \$743 [16:3] = _request[34:21];
+  assign { \$740 [7:5], \$740 [2:0] } = 6'h00;
+  assign { \$740 [16:8], \$740 [4:3] } = { _request[34:26], _request[22:21] };
+  assign \$742 [8:0] = 9'h000;
+  assign \$742 [16:9] = _request[34:27];
   assign \$745 [2:0] = 3'h0;
   assign \$745 [16:3] = _request[34:21];
   assign \$747 [2:0] = 3'h0;
   assign \$747 [16:3] = _request[34:21];
   assign \$749 [2:0] = 3'h0;
   assign \$749 [16:3] = _request[34:21];
-  assign \$751 [4:0] = 5'h00;
-  assign \$751 [16:5] = _request[34:23];
-  assign { \$753 [6], \$753 [2:0] } = 4'h0;
-  assign { \$753 [16:7], \$753 [5:3] } = { _request[34:25], _request[23:21] };
+  assign \$751 [2:0] = 3'h0;
+  assign \$751 [16:3] = _request[34:21];
+  assign \$753 [4:0] = 5'h00;
+  assign \$753 [16:5] = _request[34:23];
   assign { \$755 [6], \$755 [2:0] } = 4'h0;
   assign { \$755 [16:7], \$755 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$757 [6], \$757 [2:0] } = 4'h0;
   assign { \$757 [16:7], \$757 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$759 [6], \$759 [2:0] } = 4'h0;
   assign { \$759 [16:7], \$759 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$761 [6:4], \$761 [2:0] } = 6'h00;
-  assign { \$761 [16:7], \$761 [3] } = { _request[34:25], _request[21] };
-  assign \$763 [7:0] = 8'h00;
-  assign \$763 [16:8] = _request[34:26];
-  assign \$765 [8:0] = 9'h000;
-  assign \$765 [16:9] = _request[34:27];
-  assign \$782 [2:0] = 3'h0;
-  assign \$782 [16:3] = _request[34:21];
+  assign { \$761 [6], \$761 [2:0] } = 4'h0;
+  assign { \$761 [16:7], \$761 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$763 [6:4], \$763 [2:0] } = 6'h00;
+  assign { \$763 [16:7], \$763 [3] } = { _request[34:25], _request[21] };
+  assign \$765 [7:0] = 8'h00;
+  assign \$765 [16:8] = _request[34:26];
+  assign \$767 [8:0] = 9'h000;
+  assign \$767 [16:9] = _request[34:27];
   assign \$784 [2:0] = 3'h0;
   assign \$784 [16:3] = _request[34:21];
   assign \$786 [2:0] = 3'h0;
@@ -68718,10 +68796,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$806 [16:3] = _request[34:21];
   assign \$808 [2:0] = 3'h0;
   assign \$808 [16:3] = _request[34:21];
-  assign \$810 [4:0] = 5'h00;
-  assign \$810 [16:5] = _request[34:23];
-  assign { \$812 [6:4], \$812 [2:0] } = 6'h00;
-  assign { \$812 [16:7], \$812 [3] } = { _request[34:25], _request[21] };
+  assign \$810 [2:0] = 3'h0;
+  assign \$810 [16:3] = _request[34:21];
+  assign \$812 [4:0] = 5'h00;
+  assign \$812 [16:5] = _request[34:23];
   assign { \$814 [6:4], \$814 [2:0] } = 6'h00;
   assign { \$814 [16:7], \$814 [3] } = { _request[34:25], _request[21] };
   assign { \$816 [6:4], \$816 [2:0] } = 6'h00;
@@ -68730,26 +68808,26 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign { \$818 [16:7], \$818 [3] } = { _request[34:25], _request[21] };
   assign { \$820 [6:4], \$820 [2:0] } = 6'h00;
   assign { \$820 [16:7], \$820 [3] } = { _request[34:25], _request[21] };
-  assign { \$822 [7:5], \$822 [2:0] } = 6'h00;
-  assign { \$822 [16:8], \$822 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$822 [6:4], \$822 [2:0] } = 6'h00;
+  assign { \$822 [16:7], \$822 [3] } = { _request[34:25], _request[21] };
   assign { \$824 [7:5], \$824 [2:0] } = 6'h00;
   assign { \$824 [16:8], \$824 [4:3] } = { _request[34:26], _request[22:21] };
   assign { \$826 [7:5], \$826 [2:0] } = 6'h00;
   assign { \$826 [16:8], \$826 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$828 [8:5], \$828 [2:0] } = 7'h00;
-  assign { \$828 [16:9], \$828 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$832 [8:5], \$832 [2:0] } = 7'h00;
-  assign { \$832 [16:9], \$832 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$836 [8:5], \$836 [2:0] } = 7'h00;
-  assign { \$836 [16:9], \$836 [4:3] } = { _request[34:27], _request[22:21] };
-  assign { \$840 [8:5], \$840 [2:0] } = 7'h00;
-  assign { \$840 [16:9], \$840 [4:3] } = { _request[34:27], _request[22:21] };
-  assign \$844 [8:0] = 9'h000;
-  assign \$844 [16:9] = _request[34:27];
+  assign { \$828 [7:5], \$828 [2:0] } = 6'h00;
+  assign { \$828 [16:8], \$828 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$830 [8:5], \$830 [2:0] } = 7'h00;
+  assign { \$830 [16:9], \$830 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$834 [8:5], \$834 [2:0] } = 7'h00;
+  assign { \$834 [16:9], \$834 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$838 [8:5], \$838 [2:0] } = 7'h00;
+  assign { \$838 [16:9], \$838 [4:3] } = { _request[34:27], _request[22:21] };
+  assign { \$842 [8:5], \$842 [2:0] } = 7'h00;
+  assign { \$842 [16:9], \$842 [4:3] } = { _request[34:27], _request[22:21] };
   assign \$846 [8:0] = 9'h000;
   assign \$846 [16:9] = _request[34:27];
-  assign \$849 [2:0] = 3'h0;
-  assign \$849 [16:3] = _request[34:21];
+  assign \$848 [8:0] = 9'h000;
+  assign \$848 [16:9] = _request[34:27];
   assign \$851 [2:0] = 3'h0;
   assign \$851 [16:3] = _request[34:21];
   assign \$853 [2:0] = 3'h0;
@@ -68776,10 +68854,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$873 [16:3] = _request[34:21];
   assign \$875 [2:0] = 3'h0;
   assign \$875 [16:3] = _request[34:21];
-  assign \$877 [4:0] = 5'h00;
-  assign \$877 [16:5] = _request[34:23];
-  assign { \$879 [6], \$879 [2:0] } = 4'h0;
-  assign { \$879 [16:7], \$879 [5:3] } = { _request[34:25], _request[23:21] };
+  assign \$877 [2:0] = 3'h0;
+  assign \$877 [16:3] = _request[34:21];
+  assign \$879 [4:0] = 5'h00;
+  assign \$879 [16:5] = _request[34:23];
   assign { \$881 [6], \$881 [2:0] } = 4'h0;
   assign { \$881 [16:7], \$881 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$883 [6], \$883 [2:0] } = 4'h0;
@@ -68794,22 +68872,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign { \$891 [16:7], \$891 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$893 [6], \$893 [2:0] } = 4'h0;
   assign { \$893 [16:7], \$893 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$895 [6:4], \$895 [2:0] } = 6'h00;
-  assign { \$895 [16:7], \$895 [3] } = { _request[34:25], _request[21] };
+  assign { \$895 [6], \$895 [2:0] } = 4'h0;
+  assign { \$895 [16:7], \$895 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$897 [6:4], \$897 [2:0] } = 6'h00;
   assign { \$897 [16:7], \$897 [3] } = { _request[34:25], _request[21] };
-  assign \$899 [8:0] = 9'h000;
-  assign \$899 [16:9] = _request[34:27];
-  assign \$901 [7:0] = 8'h00;
-  assign \$901 [16:8] = _request[34:26];
-  assign \$903 [6:0] = 7'h00;
-  assign \$903 [16:7] = _request[34:25];
-  assign \$905 [3:0] = 4'h0;
-  assign \$905 [16:4] = _request[34:22];
-  assign \$907 [8:0] = 9'h000;
-  assign \$907 [16:9] = _request[34:27];
-  assign \$911 [2:0] = 3'h0;
-  assign \$911 [16:3] = _request[34:21];
+  assign { \$899 [6:4], \$899 [2:0] } = 6'h00;
+  assign { \$899 [16:7], \$899 [3] } = { _request[34:25], _request[21] };
+  assign \$901 [8:0] = 9'h000;
+  assign \$901 [16:9] = _request[34:27];
+  assign \$903 [7:0] = 8'h00;
+  assign \$903 [16:8] = _request[34:26];
+  assign \$905 [6:0] = 7'h00;
+  assign \$905 [16:7] = _request[34:25];
+  assign \$907 [3:0] = 4'h0;
+  assign \$907 [16:4] = _request[34:22];
+  assign \$909 [8:0] = 9'h000;
+  assign \$909 [16:9] = _request[34:27];
   assign \$913 [2:0] = 3'h0;
   assign \$913 [16:3] = _request[34:21];
   assign \$915 [2:0] = 3'h0;
@@ -68828,107 +68906,108 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$927 [16:3] = _request[34:21];
   assign \$929 [2:0] = 3'h0;
   assign \$929 [16:3] = _request[34:21];
-  assign \$931 [4:0] = 5'h00;
-  assign \$931 [16:5] = _request[34:23];
-  assign { \$933 [6:4], \$933 [2:0] } = 6'h00;
-  assign { \$933 [16:7], \$933 [3] } = { _request[34:25], _request[21] };
+  assign \$931 [2:0] = 3'h0;
+  assign \$931 [16:3] = _request[34:21];
+  assign \$933 [4:0] = 5'h00;
+  assign \$933 [16:5] = _request[34:23];
   assign { \$935 [6:4], \$935 [2:0] } = 6'h00;
   assign { \$935 [16:7], \$935 [3] } = { _request[34:25], _request[21] };
   assign { \$937 [6:4], \$937 [2:0] } = 6'h00;
   assign { \$937 [16:7], \$937 [3] } = { _request[34:25], _request[21] };
-  assign { \$939 [7:5], \$939 [2:0] } = 6'h00;
-  assign { \$939 [16:8], \$939 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$939 [6:4], \$939 [2:0] } = 6'h00;
+  assign { \$939 [16:7], \$939 [3] } = { _request[34:25], _request[21] };
   assign { \$941 [7:5], \$941 [2:0] } = 6'h00;
   assign { \$941 [16:8], \$941 [4:3] } = { _request[34:26], _request[22:21] };
   assign { \$943 [7:5], \$943 [2:0] } = 6'h00;
   assign { \$943 [16:8], \$943 [4:3] } = { _request[34:26], _request[22:21] };
-  assign \$945 [8:0] = 9'h000;
-  assign \$945 [16:9] = _request[34:27];
-  assign \$948 [2:0] = 3'h0;
-  assign \$948 [16:3] = _request[34:21];
+  assign { \$945 [7:5], \$945 [2:0] } = 6'h00;
+  assign { \$945 [16:8], \$945 [4:3] } = { _request[34:26], _request[22:21] };
+  assign \$947 [8:0] = 9'h000;
+  assign \$947 [16:9] = _request[34:27];
   assign \$950 [2:0] = 3'h0;
   assign \$950 [16:3] = _request[34:21];
   assign \$952 [2:0] = 3'h0;
   assign \$952 [16:3] = _request[34:21];
   assign \$954 [2:0] = 3'h0;
   assign \$954 [16:3] = _request[34:21];
-  assign \$956 [4:0] = 5'h00;
-  assign \$956 [16:5] = _request[34:23];
-  assign { \$958 [6], \$958 [2:0] } = 4'h0;
-  assign { \$958 [16:7], \$958 [5:3] } = { _request[34:25], _request[23:21] };
+  assign \$956 [2:0] = 3'h0;
+  assign \$956 [16:3] = _request[34:21];
+  assign \$958 [4:0] = 5'h00;
+  assign \$958 [16:5] = _request[34:23];
   assign { \$960 [6], \$960 [2:0] } = 4'h0;
   assign { \$960 [16:7], \$960 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$962 [6], \$962 [2:0] } = 4'h0;
   assign { \$962 [16:7], \$962 [5:3] } = { _request[34:25], _request[23:21] };
   assign { \$964 [6], \$964 [2:0] } = 4'h0;
   assign { \$964 [16:7], \$964 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$966 [6:4], \$966 [2:0] } = 6'h00;
-  assign { \$966 [16:7], \$966 [3] } = { _request[34:25], _request[21] };
-  assign \$968 [7:0] = 8'h00;
-  assign \$968 [16:8] = _request[34:26];
-  assign \$970 [8:0] = 9'h000;
-  assign \$970 [16:9] = _request[34:27];
-  assign \$985 [2:0] = 3'h0;
-  assign \$985 [16:3] = _request[34:21];
-  assign \$994 [2:0] = 3'h0;
-  assign \$994 [16:3] = _request[34:21];
-  assign \$1003 [2:0] = 3'h0;
-  assign \$1003 [16:3] = _request[34:21];
-  assign \$1012 [2:0] = 3'h0;
-  assign \$1012 [16:3] = _request[34:21];
-  assign \$1021 [4:0] = 5'h00;
-  assign \$1021 [16:5] = _request[34:23];
-  assign { \$1030 [6], \$1030 [2:0] } = 4'h0;
-  assign { \$1030 [16:7], \$1030 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$1039 [6], \$1039 [2:0] } = 4'h0;
-  assign { \$1039 [16:7], \$1039 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$1048 [6], \$1048 [2:0] } = 4'h0;
-  assign { \$1048 [16:7], \$1048 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$1057 [6], \$1057 [2:0] } = 4'h0;
-  assign { \$1057 [16:7], \$1057 [5:3] } = { _request[34:25], _request[23:21] };
-  assign { \$1066 [6:4], \$1066 [2:0] } = 6'h00;
-  assign { \$1066 [16:7], \$1066 [3] } = { _request[34:25], _request[21] };
-  assign \$1075 [2:0] = 3'h0;
-  assign \$1075 [16:3] = _request[34:21];
-  assign \$1083 [2:0] = 3'h0;
-  assign \$1083 [16:3] = _request[34:21];
-  assign \$1091 [2:0] = 3'h0;
-  assign \$1091 [16:3] = _request[34:21];
-  assign \$1099 [2:0] = 3'h0;
-  assign \$1099 [16:3] = _request[34:21];
-  assign \$1107 [2:0] = 3'h0;
-  assign \$1107 [16:3] = _request[34:21];
-  assign \$1115 [2:0] = 3'h0;
-  assign \$1115 [16:3] = _request[34:21];
-  assign \$1123 [2:0] = 3'h0;
-  assign \$1123 [16:3] = _request[34:21];
-  assign \$1131 [2:0] = 3'h0;
-  assign \$1131 [16:3] = _request[34:21];
-  assign \$1139 [2:0] = 3'h0;
-  assign \$1139 [16:3] = _request[34:21];
-  assign \$1147 [2:0] = 3'h0;
-  assign \$1147 [16:3] = _request[34:21];
-  assign \$1155 [4:0] = 5'h00;
-  assign \$1155 [16:5] = _request[34:23];
-  assign { \$1163 [6:4], \$1163 [2:0] } = 6'h00;
-  assign { \$1163 [16:7], \$1163 [3] } = { _request[34:25], _request[21] };
-  assign { \$1171 [6:4], \$1171 [2:0] } = 6'h00;
-  assign { \$1171 [16:7], \$1171 [3] } = { _request[34:25], _request[21] };
-  assign { \$1179 [6:4], \$1179 [2:0] } = 6'h00;
-  assign { \$1179 [16:7], \$1179 [3] } = { _request[34:25], _request[21] };
-  assign { \$1187 [7:5], \$1187 [2:0] } = 6'h00;
-  assign { \$1187 [16:8], \$1187 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$1195 [7:5], \$1195 [2:0] } = 6'h00;
-  assign { \$1195 [16:8], \$1195 [4:3] } = { _request[34:26], _request[22:21] };
-  assign { \$1203 [7:5], \$1203 [2:0] } = 6'h00;
-  assign { \$1203 [16:8], \$1203 [4:3] } = { _request[34:26], _request[22:21] };
-  assign \$1211 [8:0] = 9'h000;
-  assign \$1211 [16:9] = _request[34:27];
-  assign \$1220 [2:0] = 3'h0;
-  assign \$1220 [16:3] = _request[34:21];
-  assign \$1227 [4:0] = 5'h00;
-  assign \$1227 [16:5] = _request[34:23];
-  assign \$1233  = \$1232 ;
+  assign { \$966 [6], \$966 [2:0] } = 4'h0;
+  assign { \$966 [16:7], \$966 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$968 [6:4], \$968 [2:0] } = 6'h00;
+  assign { \$968 [16:7], \$968 [3] } = { _request[34:25], _request[21] };
+  assign \$970 [7:0] = 8'h00;
+  assign \$970 [16:8] = _request[34:26];
+  assign \$972 [8:0] = 9'h000;
+  assign \$972 [16:9] = _request[34:27];
+  assign \$987 [2:0] = 3'h0;
+  assign \$987 [16:3] = _request[34:21];
+  assign \$996 [2:0] = 3'h0;
+  assign \$996 [16:3] = _request[34:21];
+  assign \$1005 [2:0] = 3'h0;
+  assign \$1005 [16:3] = _request[34:21];
+  assign \$1014 [2:0] = 3'h0;
+  assign \$1014 [16:3] = _request[34:21];
+  assign \$1023 [4:0] = 5'h00;
+  assign \$1023 [16:5] = _request[34:23];
+  assign { \$1032 [6], \$1032 [2:0] } = 4'h0;
+  assign { \$1032 [16:7], \$1032 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$1041 [6], \$1041 [2:0] } = 4'h0;
+  assign { \$1041 [16:7], \$1041 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$1050 [6], \$1050 [2:0] } = 4'h0;
+  assign { \$1050 [16:7], \$1050 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$1059 [6], \$1059 [2:0] } = 4'h0;
+  assign { \$1059 [16:7], \$1059 [5:3] } = { _request[34:25], _request[23:21] };
+  assign { \$1068 [6:4], \$1068 [2:0] } = 6'h00;
+  assign { \$1068 [16:7], \$1068 [3] } = { _request[34:25], _request[21] };
+  assign \$1077 [2:0] = 3'h0;
+  assign \$1077 [16:3] = _request[34:21];
+  assign \$1085 [2:0] = 3'h0;
+  assign \$1085 [16:3] = _request[34:21];
+  assign \$1093 [2:0] = 3'h0;
+  assign \$1093 [16:3] = _request[34:21];
+  assign \$1101 [2:0] = 3'h0;
+  assign \$1101 [16:3] = _request[34:21];
+  assign \$1109 [2:0] = 3'h0;
+  assign \$1109 [16:3] = _request[34:21];
+  assign \$1117 [2:0] = 3'h0;
+  assign \$1117 [16:3] = _request[34:21];
+  assign \$1125 [2:0] = 3'h0;
+  assign \$1125 [16:3] = _request[34:21];
+  assign \$1133 [2:0] = 3'h0;
+  assign \$1133 [16:3] = _request[34:21];
+  assign \$1141 [2:0] = 3'h0;
+  assign \$1141 [16:3] = _request[34:21];
+  assign \$1149 [2:0] = 3'h0;
+  assign \$1149 [16:3] = _request[34:21];
+  assign \$1157 [4:0] = 5'h00;
+  assign \$1157 [16:5] = _request[34:23];
+  assign { \$1165 [6:4], \$1165 [2:0] } = 6'h00;
+  assign { \$1165 [16:7], \$1165 [3] } = { _request[34:25], _request[21] };
+  assign { \$1173 [6:4], \$1173 [2:0] } = 6'h00;
+  assign { \$1173 [16:7], \$1173 [3] } = { _request[34:25], _request[21] };
+  assign { \$1181 [6:4], \$1181 [2:0] } = 6'h00;
+  assign { \$1181 [16:7], \$1181 [3] } = { _request[34:25], _request[21] };
+  assign { \$1189 [7:5], \$1189 [2:0] } = 6'h00;
+  assign { \$1189 [16:8], \$1189 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$1197 [7:5], \$1197 [2:0] } = 6'h00;
+  assign { \$1197 [16:8], \$1197 [4:3] } = { _request[34:26], _request[22:21] };
+  assign { \$1205 [7:5], \$1205 [2:0] } = 6'h00;
+  assign { \$1205 [16:8], \$1205 [4:3] } = { _request[34:26], _request[22:21] };
+  assign \$1213 [8:0] = 9'h000;
+  assign \$1213 [16:9] = _request[34:27];
+  assign \$1222 [2:0] = 3'h0;
+  assign \$1222 [16:3] = _request[34:21];
+  assign \$1229 [4:0] = 5'h00;
+  assign \$1229 [16:5] = _request[34:23];
   assign \$1235  = \$1234 ;
   assign \$1237  = \$1236 ;
   assign \$1239  = \$1238 ;
@@ -68944,22 +69023,22 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1259  = \$1258 ;
   assign \$1261  = \$1260 ;
   assign \$1263  = \$1262 ;
-  assign \$1288  = locked[0];
+  assign \$1265  = \$1264 ;
   assign \$1290  = locked[0];
-  assign \$1292  = locked[1];
-  assign \$1294  = locked[2];
-  assign \$1296  = locked[3];
-  assign \$1303  = \$1302 ;
+  assign \$1292  = locked[0];
+  assign \$1294  = locked[1];
+  assign \$1296  = locked[2];
+  assign \$1298  = locked[3];
   assign \$1305  = \$1304 ;
-  assign \$1310  = \$1309 ;
+  assign \$1307  = \$1306 ;
   assign \$1312  = \$1311 ;
   assign \$1314  = \$1313 ;
   assign \$1316  = \$1315 ;
   assign \$1318  = \$1317 ;
   assign \$1320  = \$1319 ;
-  assign \$1327  = \$1326 ;
-  assign \$1333  = \$1331 ;
-  assign \$1336  = \$1335 ;
+  assign \$1322  = \$1321 ;
+  assign \$1329  = \$1328 ;
+  assign \$1335  = \$1333 ;
   assign \$1338  = \$1337 ;
   assign \$1340  = \$1339 ;
   assign \$1342  = \$1341 ;
@@ -68967,39 +69046,40 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1346  = \$1345 ;
   assign \$1348  = \$1347 ;
   assign \$1350  = \$1349 ;
-  assign \$1361  = locked[3];
-  assign \$1365  = \$1364 ;
-  assign \$1367  = locked[1];
-  assign \$1371  = locked[0];
-  assign \$1375  = locked[0];
-  assign \$1386  = locked[2];
-  assign \$1405  = \$1404 ;
-  assign \$1409  = _lane;
-  assign \$1410  = _lane;
-  assign \$1415  = \$1414 ;
-  assign \$1419  = _lane;
-  assign \$1420  = _lane;
-  assign \$1425  = \$1424 ;
-  assign \$1429  = _lane;
-  assign \$1430  = _lane;
-  assign \$1435  = \$1434 ;
-  assign \$1439  = _lane;
-  assign \$1440  = _lane;
-  assign \$1445  = \$1444 ;
-  assign \$1449  = _lane;
-  assign \$1450  = _lane;
-  assign \$1455  = \$1454 ;
-  assign \$1459  = _lane;
-  assign \$1460  = _lane;
-  assign \$1465  = \$1464 ;
-  assign \$1469  = _lane;
-  assign \$1470  = _lane;
-  assign \$1475  = \$1474 ;
-  assign \$1479  = _lane;
-  assign \$1480  = _lane;
+  assign \$1352  = \$1351 ;
+  assign \$1363  = locked[3];
+  assign \$1367  = \$1366 ;
+  assign \$1369  = locked[1];
+  assign \$1373  = locked[0];
+  assign \$1377  = locked[0];
+  assign \$1388  = locked[2];
+  assign \$1422  = \$1421 ;
+  assign \$1426  = _lane;
+  assign \$1427  = _lane;
+  assign \$1432  = \$1431 ;
+  assign \$1436  = _lane;
+  assign \$1437  = _lane;
+  assign \$1442  = \$1441 ;
+  assign \$1446  = _lane;
+  assign \$1447  = _lane;
+  assign \$1452  = \$1451 ;
+  assign \$1456  = _lane;
+  assign \$1457  = _lane;
+  assign \$1462  = \$1461 ;
+  assign \$1466  = _lane;
+  assign \$1467  = _lane;
+  assign \$1472  = \$1471 ;
+  assign \$1476  = _lane;
+  assign \$1477  = _lane;
+  assign \$1482  = \$1481 ;
+  assign \$1486  = _lane;
+  assign \$1487  = _lane;
+  assign \$1492  = \$1491 ;
+  assign \$1496  = _lane;
+  assign \$1497  = _lane;
 endmodule
 
-module \postern.write_engine.arbiter (rst, \port$2937$0 , accept, \port$4691$0 , \port$4699$0 , \port$4708$0 , \port$4718$0 , \port$4729$0 , \port$8170$0 , \port$9388$0 , \port$10606$0 , \port$11824$0 , clk);
+module \postern.write_engine.arbiter (rst, \port$2889$0 , accept, \port$4660$0 , \port$4668$0 , \port$4677$0 , \port$4687$0 , \port$4698$0 , \port$8139$0 , \port$9357$0 , \port$10575$0 , \port$11793$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -69091,70 +69171,70 @@ module \postern.write_engine.arbiter (rst, \port$2937$0 , accept, \port$4691$0 ,
   input clk;
   wire clk;
   wire [4:0] grant;
-  input \port$10606$0 ;
-  wire \port$10606$0 ;
-  input \port$11824$0 ;
-  wire \port$11824$0 ;
-  input \port$2937$0 ;
-  wire \port$2937$0 ;
-  output \port$4691$0 ;
-  wire \port$4691$0 ;
-  output \port$4699$0 ;
-  wire \port$4699$0 ;
-  output \port$4708$0 ;
-  wire \port$4708$0 ;
-  output \port$4718$0 ;
-  wire \port$4718$0 ;
-  output \port$4729$0 ;
-  wire \port$4729$0 ;
-  input \port$8170$0 ;
-  wire \port$8170$0 ;
-  input \port$9388$0 ;
-  wire \port$9388$0 ;
+  input \port$10575$0 ;
+  wire \port$10575$0 ;
+  input \port$11793$0 ;
+  wire \port$11793$0 ;
+  input \port$2889$0 ;
+  wire \port$2889$0 ;
+  output \port$4660$0 ;
+  wire \port$4660$0 ;
+  output \port$4668$0 ;
+  wire \port$4668$0 ;
+  output \port$4677$0 ;
+  wire \port$4677$0 ;
+  output \port$4687$0 ;
+  wire \port$4687$0 ;
+  output \port$4698$0 ;
+  wire \port$4698$0 ;
+  input \port$8139$0 ;
+  wire \port$8139$0 ;
+  input \port$9357$0 ;
+  wire \port$9357$0 ;
   wire [4:0] request;
   input rst;
   wire rst;
   assign \$25  = | { \$24 , \$23 , \$22 , \$21  };
   assign \$26  = ~ \$25 ;
-  assign \$27  = \port$8170$0  & \$26 ;
+  assign \$27  = \port$8139$0  & \$26 ;
   assign \$28  = ~ behind_0_1;
-  assign \$29  = \$28  & \port$8170$0 ;
-  assign \$30  = behind_1_2 & \port$10606$0 ;
-  assign \$31  = behind_1_3 & \port$11824$0 ;
-  assign \$32  = behind_1_4 & \port$2937$0 ;
+  assign \$29  = \$28  & \port$8139$0 ;
+  assign \$30  = behind_1_2 & \port$10575$0 ;
+  assign \$31  = behind_1_3 & \port$11793$0 ;
+  assign \$32  = behind_1_4 & \port$2889$0 ;
   assign \$33  = | { \$32 , \$31 , \$30 , \$29  };
   assign \$34  = ~ \$33 ;
-  assign \$35  = \port$9388$0  & \$34 ;
+  assign \$35  = \port$9357$0  & \$34 ;
   assign \$36  = ~ behind_0_2;
-  assign \$37  = \$36  & \port$8170$0 ;
+  assign \$37  = \$36  & \port$8139$0 ;
   assign \$38  = ~ behind_1_2;
-  assign \$39  = \$38  & \port$9388$0 ;
-  assign \$40  = behind_2_3 & \port$11824$0 ;
-  assign \$41  = behind_2_4 & \port$2937$0 ;
+  assign \$39  = \$38  & \port$9357$0 ;
+  assign \$40  = behind_2_3 & \port$11793$0 ;
+  assign \$41  = behind_2_4 & \port$2889$0 ;
   assign \$42  = | { \$41 , \$40 , \$39 , \$37  };
   assign \$43  = ~ \$42 ;
-  assign \$44  = \port$10606$0  & \$43 ;
+  assign \$44  = \port$10575$0  & \$43 ;
   assign \$45  = ~ behind_0_3;
-  assign \$46  = \$45  & \port$8170$0 ;
+  assign \$46  = \$45  & \port$8139$0 ;
   assign \$47  = ~ behind_1_3;
-  assign \$48  = \$47  & \port$9388$0 ;
+  assign \$48  = \$47  & \port$9357$0 ;
   assign \$49  = ~ behind_2_3;
-  assign \$50  = \$49  & \port$10606$0 ;
-  assign \$51  = behind_3_4 & \port$2937$0 ;
+  assign \$50  = \$49  & \port$10575$0 ;
+  assign \$51  = behind_3_4 & \port$2889$0 ;
   assign \$52  = | { \$51 , \$50 , \$48 , \$46  };
   assign \$53  = ~ \$52 ;
-  assign \$54  = \port$11824$0  & \$53 ;
+  assign \$54  = \port$11793$0  & \$53 ;
   assign \$55  = ~ behind_0_4;
-  assign \$56  = \$55  & \port$8170$0 ;
+  assign \$56  = \$55  & \port$8139$0 ;
   assign \$57  = ~ behind_1_4;
-  assign \$58  = \$57  & \port$9388$0 ;
+  assign \$58  = \$57  & \port$9357$0 ;
   assign \$59  = ~ behind_2_4;
-  assign \$60  = \$59  & \port$10606$0 ;
+  assign \$60  = \$59  & \port$10575$0 ;
   assign \$61  = ~ behind_3_4;
-  assign \$62  = \$61  & \port$11824$0 ;
+  assign \$62  = \$61  & \port$11793$0 ;
   assign \$63  = | { \$62 , \$60 , \$58 , \$56  };
   assign \$64  = ~ \$63 ;
-  assign \$65  = \port$2937$0  & \$64 ;
+  assign \$65  = \port$2889$0  & \$64 ;
   always @(posedge clk)
     behind_0_1 <= \$66 ;
   always @(posedge clk)
@@ -69195,10 +69275,10 @@ module \postern.write_engine.arbiter (rst, \port$2937$0 , accept, \port$4691$0 ,
   assign \$18  = accept & \$17 ;
   assign \$19  = \$54  | \$65 ;
   assign \$20  = accept & \$19 ;
-  assign \$21  = behind_0_1 & \port$9388$0 ;
-  assign \$22  = behind_0_2 & \port$10606$0 ;
-  assign \$23  = behind_0_3 & \port$11824$0 ;
-  assign \$24  = behind_0_4 & \port$2937$0 ;
+  assign \$21  = behind_0_1 & \port$9357$0 ;
+  assign \$22  = behind_0_2 & \port$10575$0 ;
+  assign \$23  = behind_0_3 & \port$11793$0 ;
+  assign \$24  = behind_0_4 & \port$2889$0 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
     \$66  = behind_0_1;
@@ -69300,15 +69380,15 @@ module \postern.write_engine.arbiter (rst, \port$2937$0 , accept, \port$4691$0 ,
     end
   end
   assign grant = { \$65 , \$54 , \$44 , \$35 , \$27  };
-  assign request = { \port$2937$0 , \port$11824$0 , \port$10606$0 , \port$9388$0 , \port$8170$0  };
-  assign \port$4691$0  = \$27 ;
-  assign \port$4699$0  = \$35 ;
-  assign \port$4708$0  = \$44 ;
-  assign \port$4718$0  = \$54 ;
-  assign \port$4729$0  = \$65 ;
+  assign request = { \port$2889$0 , \port$11793$0 , \port$10575$0 , \port$9357$0 , \port$8139$0  };
+  assign \port$4660$0  = \$27 ;
+  assign \port$4668$0  = \$35 ;
+  assign \port$4677$0  = \$44 ;
+  assign \port$4687$0  = \$54 ;
+  assign \port$4698$0  = \$65 ;
 endmodule
 
-module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18083$0 , \port$18089$0 , clk);
+module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write_row, write_data, \port$18070$0 , \port$18076$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69319,10 +69399,10 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [2:0] \port$18083$0 ;
-  wire [2:0] \port$18083$0 ;
-  input \port$18089$0 ;
-  wire \port$18089$0 ;
+  input [2:0] \port$18070$0 ;
+  wire [2:0] \port$18070$0 ;
+  input \port$18076$0 ;
+  wire \port$18076$0 ;
   wire [3:0] r_port__addr;
   wire [1:0] r_port__data;
   wire [3:0] row_0;
@@ -69360,14 +69440,14 @@ module \postern.write_engine.outcomes (rst, data_0, fill_row, fill, write, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$18083$0 , \port$18089$0  }];
+  assign data_0 = cells[{ \port$18070$0 , \port$18076$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 2'h0 : write_data;
-  assign r_port__addr = { \port$18083$0 , \port$18089$0  };
-  assign row_0 = { \port$18083$0 , \port$18089$0  };
+  assign r_port__addr = { \port$18070$0 , \port$18076$0  };
+  assign row_0 = { \port$18070$0 , \port$18076$0  };
   assign r_port__data = data_0;
 endmodule
 
@@ -69422,7 +69502,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17765$0 , \port$17841$0 , \port$18083$0 , \port$18089$0 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, write, write_row, \port$17750$0 , \port$17826$0 , \port$18070$0 , \port$18076$0 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -69435,14 +69515,14 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input \port$17765$0 ;
-  wire \port$17765$0 ;
-  input [2:0] \port$17841$0 ;
-  wire [2:0] \port$17841$0 ;
-  input [2:0] \port$18083$0 ;
-  wire [2:0] \port$18083$0 ;
-  input \port$18089$0 ;
-  wire \port$18089$0 ;
+  input \port$17750$0 ;
+  wire \port$17750$0 ;
+  input [2:0] \port$17826$0 ;
+  wire [2:0] \port$17826$0 ;
+  input [2:0] \port$18070$0 ;
+  wire [2:0] \port$18070$0 ;
+  input \port$18076$0 ;
+  wire \port$18076$0 ;
   wire [3:0] r_port__addr;
   wire [3:0] \r_port__addr$12 ;
   wire [13:0] r_port__data;
@@ -69483,17 +69563,17 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[{ \port$17841$0 , \port$17765$0  }];
-  assign data_1 = cells[{ \port$18083$0 , \port$18089$0  }];
+  assign data_0 = cells[{ \port$17826$0 , \port$17750$0  }];
+  assign data_1 = cells[{ \port$18070$0 , \port$18076$0  }];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
   assign w_port__en = write | \$2 ;
   assign w_port__addr = fill ? fill_row[3:0] : write_row;
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign r_port__addr = { \port$17841$0 , \port$17765$0  };
-  assign row_0 = { \port$17841$0 , \port$17765$0  };
+  assign r_port__addr = { \port$17826$0 , \port$17750$0  };
+  assign row_0 = { \port$17826$0 , \port$17750$0  };
   assign r_port__data = data_0;
-  assign \r_port__addr$12  = { \port$18083$0 , \port$18089$0  };
-  assign row_1 = { \port$18083$0 , \port$18089$0  };
+  assign \r_port__addr$12  = { \port$18070$0 , \port$18076$0  };
+  assign row_1 = { \port$18070$0 , \port$18076$0  };
   assign \r_port__data$15  = data_1;
 endmodule

@@ -436,6 +436,7 @@ class Blocks(wiring.Component):
         if self._managed:
             found = asker, owns, bought_now, held_now
             others = others | self._take_away(m, found, held, following, (leaves, over, orphans))
+        self._others = others
         with m.If(self.free | leaves):
             m.d.comb += [following.toggle.eq(~held.toggle), following.moved.eq(0)]
             if self._managed:
@@ -616,7 +617,7 @@ class Blocks(wiring.Component):
             return
         came, gone = self._table(m, "came", c.vms, count, 2), self._table(m, "gone", c.vms, count, 3)
         borrowed = self._table(m, "borrowed", c.vms, count, 3)
-        row = Mux(self._lends, self.target, self._borrower)
+        row = Mux(self._others, self._borrower, self.target)  # known before whether it is handed over
         loans = borrowed.read(m, 0, row)
         got = came.read(m, 0, self.target)
         own = Signal(count)
@@ -630,7 +631,7 @@ class Blocks(wiring.Component):
             gone.write_data.eq(gone.read(m, 0, self._giver) + 1),
             borrowed.write.eq(self._lends | self._ends),
             borrowed.write_row.eq(row),
-            borrowed.write_data.eq(Mux(self._lends, loans + 1, loans - 1)),
+            borrowed.write_data.eq(Mux(self._others, loans - 1, loans + 1)),
             own.eq(allocated.read(m, 2, self.target) + got - gone.read(m, 1, self.target)),
             self.keeps.eq(kept | same),
             self.look_owned.eq(

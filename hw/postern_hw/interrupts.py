@@ -1,6 +1,6 @@
 """Interrupts of the VMs, residency, and the wake-ups that the manager asked for."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -121,7 +121,15 @@ class Interrupts(wiring.Component):
             events = {Interrupt.CREDIT: self.credit[vm], Interrupt.PEER: self.peer[vm]}
             if c.blocks:
                 events |= {Interrupt.BLOCK: self.available[vm], Interrupt.LOAN: self.loan_over[vm]}
-            m.d.comb += state.eq(latch | Cat(levels.get(source, 0) for source in listed))
+            held: Value = latch
+            if c.request_register:
+                # Events come late in their cycle, so they wait beside the latches for a cycle. What clears meets them
+                # there.
+                came = Signal(self.sources, name=f"came_{vm}")
+                held = latch | came
+                m.d.sync += [came.eq(Cat(events.get(source, 0) for source in listed)), latch.eq(held)]
+                events = {}
+            m.d.comb += state.eq(held | Cat(levels.get(source, 0) for source in listed))
             # An event beats whatever clears: a write, or the VM being opened or closed.
             written = Signal(name=f"written_{vm}")
             m.d.comb += written.eq(own[vm] & (self.clear | self.test))

@@ -23,6 +23,9 @@ __all__ = ["ReadEngine"]
 FIXED = ("MAGIC", "VERSION", "FEATURES", "DIMENSIONS", "CAPACITY", "MEMORY")
 """Registers that never change."""
 
+COMPUTED = ("CREDIT", "CREDITS", "CONTROL", "QUOTA", "HOLDINGS", "BLOCK", "RIGHTS")
+"""Registers that are not just chosen: differences of counts, and what comes of several rows."""
+
 
 class ReadEngine(wiring.Component):
     """Takes one read per cycle and has the answer ``2 + read_delay`` cycles later.
@@ -304,15 +307,22 @@ class ReadEngine(wiring.Component):
         words = self._guest_words(state)
         if c.manager is not Manager.NONE:
             words |= self._manager_words()
-        found = [word & self._hits[name].replicate(32) for name, word in words.items()]
+        found = {name: word & self._hits[name].replicate(32) for name, word in words.items()}
+        late = []
+        if self.sizes.read_delay:  # CREDIT at least is there
+            # They come late in the cycle, so they have a register of their own and join the others behind it.
+            late = [found.pop(name) for name in list(found) if name[1] in COMPUTED]
+        early = list(found.values())
         if c.counters:
             counter = Cat(self._hits["manager", f"COUNT_{item.name}"] for item in counts(c)).any()
-            found.append(Mux(counter, self.count, 0))
-        m.d["sync" if self.sizes.read_delay else "comb"] += [
-            self.good.eq(good),
-            self.error.eq(~good),
-            self.data.eq(any_of([*found, self._early_word])),
-        ]
+            early.append(Mux(counter, self.count, 0))
+        early.append(self._early_word)
+        domain, word = "comb", self.data
+        if late:
+            domain, word, computed = "sync", Signal(32, name="chosen_word"), Signal(32, name="computed_word")
+            m.d.sync += computed.eq(any_of(late))
+            m.d.comb += self.data.eq(word | computed)
+        m.d[domain] += [self.good.eq(good), self.error.eq(~good), word.eq(any_of(early))]
 
     def _guest_words(self, state) -> dict:
         c, page = self.config, self.sizes.guest_page

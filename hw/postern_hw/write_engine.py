@@ -549,9 +549,17 @@ class WriteEngine(wiring.Component):
             m.d.comb += code.eq(Result.PEER_GONE)
         if c.blocks:
             bad_block = request.block & ~self.may_give
+            # A commit with a block is checked a cycle before it acts, and until then only pops change anything for it.
+            # Rights need not wait for the judgement, therefore: all of it but the block itself is settled here.
+            settled = Signal(name="settled_before")
+            spent = (self.spent & ~self.returns & self._targets).any()
+            fit = self.source_open & (result.code == Result.ACCEPTED) & ~request.torn
+            m.d.sync += settled.eq(
+                self._checking & request.commit & fit & may & self.acknowledged & self.target_open & ~spent
+            )
             m.d.comb += [
                 willing.eq(commit & ~request.torn & may & self.acknowledged & self.target_open & ~bad_block),
-                self.give.eq(accept & request.block),
+                self.give.eq(settled & self._commits & request.block & self.may_give),
                 self.message.kind.eq(request.block),
             ]
             with m.If(~request.torn & may & reaches & bad_block):

@@ -97,6 +97,7 @@ class Watch:
         self._queues(ctx)
         self._blocks(ctx, now)
         self._directory(ctx, now)
+        self._engine(ctx, now)
         self._ports(ctx, now, resets)
         self.before = now
 
@@ -159,6 +160,18 @@ class Watch:
             )
         if acknowledge:
             self.holds("engine-closed-acts-not", bool(ctx.get(d.source_open)))
+
+    def _engine(self, ctx, now) -> None:
+        engine = self.dut.writer
+        answers = (
+            engine.permitted, engine.acknowledged, engine.source_open, engine.source_draining, engine.target_open
+        )  # fmt: skip
+        told = [*map(ctx.get, answers)]
+        spent = ctx.get(engine.spent)
+        if self.before.get("checking"):
+            self.holds("checked-stays", told == self.before["told"] and spent == self.before["spent"])
+        now["checking"], now["told"] = ctx.get(engine._checking), told
+        now["spent"] = spent & ~ctx.get(engine.returns)
 
     def _ports(self, ctx, now, resets) -> None:
         for index, port in enumerate(self.dut.ports):

@@ -14,7 +14,7 @@ from ..engines import Induction
 from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
 
-__all__ = ["COMMIT_IS_ONE", "PROPERTIES", "any_writes", "reduced"]
+__all__ = ["CHECKED_STAYS", "COMMIT_IS_ONE", "PROPERTIES", "any_writes", "reduced"]
 
 
 def reduced(identity: Identity = Identity.SIDEBAND, bus: Bus = Bus.AXI4_LITE, **changes) -> Config:
@@ -40,6 +40,13 @@ COMMIT_IS_ONE = Assumption(
 )
 
 
+CHECKED_STAYS = Assumption(
+    "checked-stays",
+    "What the write engine is told in the cycle in which it checks a write still holds in the next, but for a credit"
+    " that a pop gives back.",
+)
+
+
 def is_commit(c: Config, payload):
     """Whether a write request is a commit."""
     page = Decoder(Sizes(c).guest_page, payload.offset)
@@ -61,6 +68,14 @@ def any_writes(m: Module, c: Config) -> WriteEngine:
         if c.manager is Manager.NONE:  # then there is no such page
             m.d.comb += Assume(~payload.manager)
         m.d.comb += Assume(~request.valid | ~payload.commit | commit_is_one(c, payload))
+    if c.blocks:
+        answers = Cat(dut.permitted, dut.acknowledged, dut.source_open, dut.source_draining, dut.target_open)
+        checked = past(m, inside.signal("_checking"), "checked")
+        m.d.comb += Assume(
+            ~checked
+            | (answers == past(m, answers, "answers_before"))
+            & (dut.spent == past(m, dut.spent & ~dut.returns, "spent_before"))
+        )
     line(m, inside.part("arbiter"), len(dut.requests) + (c.manager is not Manager.NONE))
     return dut
 
@@ -324,7 +339,7 @@ class Sender(Property):
     }
     short = ("small", "2 ports, blocks")
     engines = (Induction(5),)
-    assumptions = (COMMIT_IS_ONE,)
+    assumptions = (COMMIT_IS_ONE, CHECKED_STAYS)
     reduction = "What the rest of the block answers the engine is free; VM-IDs are compared with each other only."
     controls = (
         Control(

@@ -12,7 +12,7 @@ from postern_spec.regmap import Settled
 from ..engines import Induction
 from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free_inputs, symbolic
-from .identity import COMMIT_IS_ONE, any_writes, reduced
+from .identity import CHECKED_STAYS, COMMIT_IS_ONE, any_writes, reduced
 
 __all__ = ["PROPERTIES"]
 
@@ -26,7 +26,8 @@ class Write(Property):
     statement = (
         "A write that is logged as refused raises no strobe that anything acts on, pushes no message, hands no block"
         " over, gives no credit, and changes no lane's refusal but that of its own VM. A message is pushed only with"
-        " permission and credit, from an open VM that is not draining to an open one whose generation it knows."
+        " permission and credit, from an open VM that is not draining to an open one whose generation it knows; a block"
+        " is handed over with such a message, and only so."
     )
     parameters = {
         "2 ports, blocks": reduced(),
@@ -39,7 +40,7 @@ class Write(Property):
         "What the rest of the block answers the engine is free. FREE, RETURN, REVOKE, QUOTA and CONTROL that their"
         " component refuses are raised and refused there: see block-rights, block-quota and vm-states."
     )
-    assumptions = (COMMIT_IS_ONE,)
+    assumptions = (COMMIT_IS_ONE, CHECKED_STAYS)
     controls = (
         Control(
             "a message that may not be sent is sent all the same",
@@ -58,6 +59,12 @@ class Write(Property):
             "write_engine.py",
             "good.eq(self._checking & ~self._bad & ~closed),",
             "good.eq(self._checking & ~self._bad),",
+        ),
+        Control(
+            "a credit that comes back while a commit with a block is checked counts for the message only",
+            "write_engine.py",
+            "spent = (self.spent & ~self.returns & self._targets).any()",
+            "spent = (self.spent & self._targets).any()",
         ),
     )
 
@@ -90,6 +97,8 @@ class Write(Property):
             own_lanes=~changed | closed | (acted & (acted_vm == vm)),
             settings=~faulty | ((dut.epoch == epoch) & (dut.locked == locked)),
             one_message=(dut.push & (dut.push - 1)[: c.vms]) == 0,
+            # A block is handed over with its message, and with nothing else.
+            handed=(dut.give == (dut.push.any() & dut.message.kind)) | past(m, dut.fill, "filled") if c.blocks else 1,
             # Only what a port has passed on acts, and it acts for one port.
             acted=~(dut.push.any() | dut.fault.valid) | dut.acted.any() | dut.walk,
         )
