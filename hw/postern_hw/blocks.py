@@ -283,7 +283,8 @@ class Blocks(wiring.Component):
         the toggles are while nobody has it.
         """
         c, own = self.config, self.config.own_blocks
-        is_clean, is_dirty = Signal(c.blocks), Signal(c.blocks, init=(1 << c.blocks) - 1)
+        is_clean = Signal(c.blocks)
+        is_dirty = Signal(c.blocks, init=(1 << c.blocks) - 1)
 
         def first_of(bits, vm):
             pool = mux_by_index([bits[n * own : (n + 1) * own] for n in range(c.vms)], vm)

@@ -4,6 +4,7 @@ from amaranth.hdl import Assume, Cat, Const, Cover, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from postern_hw.blocks import Blocks
 from postern_hw.faults import Faults
 from postern_hw.pool import Pool
 from postern_hw.queue import Queue
@@ -11,14 +12,16 @@ from postern_hw.read_engine import ReadEngine
 from postern_hw.scrubber import Scrubber
 from postern_hw.select import after
 from postern_hw.sram import Sram
+from postern_hw.table import FLIP_FLOP_DEPTH
 from postern_hw.turns import Turns, rotated
 from postern_hw.write_engine import WriteEngine
 from postern_spec.config import Config, Identity, Manager, Port
 from postern_spec.sizes import scrub_window
 
 from ..engines import Induction
-from ..harness import at_most_one, claim, fill, window
+from ..harness import at_most_one, claim, fill, index, past, rows_of, window
 from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
+from .blocks import ENGINE
 from .identity import COMMIT_IS_ONE, commit_is_one, reduced
 
 __all__ = ["PROPERTIES"]
@@ -60,11 +63,11 @@ def same(m: Module, port, ones, twos) -> None:
 
     ``ones`` and ``twos`` are lists of inputs by port.
     """
-    for index, (a, b) in enumerate(zip(ones, twos, strict=True)):
+    for number, (a, b) in enumerate(zip(ones, twos, strict=True)):
         for one, two in zip(a, b, strict=True):
             first, second = Value.cast(one), Value.cast(two)
             free(m, first, second)
-            m.d.comb += Assume((port != index) | (first == second))
+            m.d.comb += Assume((port != number) | (first == second))
 
 
 def equal(port, ones, twos):
@@ -136,7 +139,7 @@ class Writes(Property):
         same(m, port, *offers)
         same(m, port, *stages)
         for engine, pool in zip(engines, pools, strict=True):
-            for index, (request, w) in enumerate(zip(engine.requests, pool.w, strict=True)):
+            for number, (request, w) in enumerate(zip(engine.requests, pool.w, strict=True)):
                 payload = request.payload
                 if c.manager is Manager.NONE:
                     m.d.comb += Assume(~payload.manager)
@@ -146,10 +149,10 @@ class Writes(Property):
                     Assume(~(request.valid & payload.commit & w.request.any() & w.enable)),
                 ]
                 if c.blocks:
-                    late = Signal(name=f"late_{index}")  # the engine has a commit with a block
+                    late = Signal(name=f"late_{number}")  # the engine has a commit with a block
                     with m.If(request.valid & request.ready & payload.commit & payload.block):
                         m.d.sync += late.eq(1)
-                    with m.Elif(engine.acted[index]):
+                    with m.Elif(engine.acted[number]):
                         m.d.sync += late.eq(0)
                     m.d.comb += Assume(~(late & w.request.any() & w.enable))
         a, b = engines
@@ -395,4 +398,114 @@ class Heads(Property):
         ]
 
 
-PROPERTIES = [Writes, Reads, Scrubbing, Heads]
+class Pools(Property):
+    """Blocks without an owner, by VM."""
+
+    name = "timing-pools"
+    promise = 10
+    also = (7,)
+    statement = (
+        "In a strict block, whether ALLOC gives a VM a block and which, whether it is told that one is to be had, and"
+        " which of its blocks is scrubbed next depends on nothing but what is allocated, given up and scrubbed of its"
+        " own pool, and what is paid and granted to it: with all else different in a second copy, it is the same."
+    )
+    parameters = {
+        "2 VMs": strict(),
+        "3 VMs, 6 blocks": strict(vms=3, blocks=6),
+        "no manager": strict(manager=Manager.NONE, open_at_reset=True, credits=1, block_quota=2),
+    }
+    short = ("2 VMs",)
+    engines = (Induction(2),)
+    covers = 24
+    reduction = "The watched VM is symbolic. What the write engine and the walk do to blocks of others is free."
+    limits = (
+        "That strangers give up or pay for nothing of its pool: a block is always of the pool of who allocated it, and"
+        " reaches others by messages of a permitted pair only (block-rights)."
+    )
+    assumptions = ENGINE[:3]
+    controls = (
+        Control(
+            "a hungry VM is told of any clean block",
+            "blocks.py",
+            "self.available.eq(hungry & ~spent & (some if c.strict else some.replicate(c.vms)))",
+            "self.available.eq(hungry & ~spent & (some.any().replicate(c.vms) if c.strict else some.replicate(c.vms)))",
+            depth=20,
+        ),
+        Control(
+            "a block is taken from any pool when the own one is empty",
+            "blocks.py",
+            "mine = mux_by_index(list(some), self.alloc_vm) if c.strict else some",
+            "mine = some.any() if c.strict else some",
+            depth=20,
+        ),
+    )
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        vm = symbolic(m, range(c.vms), "vm", below=c.vms)
+        a, b = copies = [Blocks(c) for _ in "ab"]
+        insides, tables = [], {}
+        accounts = ["allocated", "freed"] + (["limits"] if c.manager is not Manager.NONE else [])
+        filling = fill(m, c, *copies)
+        for name, dut in zip("ab", copies, strict=True):
+            m.submodules[f"blocks_{name}"] = inside = Inside(dut)
+            insides.append(inside)
+            tables[dut] = [getattr(inside.module.submodules, name) for name in accounts]
+            free_inputs(m, dut, but=("fill", "fill_row"))
+            one = Cat(dut.give, dut.free, dut.give_back, dut.revoke, dut.set_limit, dut.reclaim)
+            acts = Signal(name=f"acts_{name}")
+            torn = past(m, dut.kill, f"torn_{name}")
+            word = Cat(dut.data, dut.vm, dut.target)
+            m.d.comb += [
+                acts.eq(one.any()),
+                Assume(at_most_one(one)),
+                Assume(~acts | ~(dut.kill | torn | past(m, torn, f"was_torn_{name}"))),
+                Assume(~dut.kill | ~torn),
+                Assume(~acts | ~past(m, acts, f"acted_{name}")),
+                Assume(~acts | (word == past(m, word, f"word_{name}"))),
+                Assume(~filling | ~(acts | dut.kill | dut.alloc | dut.scrubbed)),
+                Assume((dut.alloc_vm < c.vms) & (dut.target < c.vms) & (dut.vm < c.vms)),
+            ]
+
+        def own(number):
+            return ((number >= vm * c.own_blocks) & (number < (vm + 1) * c.own_blocks)) & (number < c.blocks)
+
+        def told(dut, inside):
+            """What the statement lets the answer depend on."""
+            gives_up, number = inside.signal("_freed"), inside.signal("_block")
+            mine = dut.alloc & (dut.alloc_vm == vm)
+            freed, zero = gives_up & own(number), dut.scrubbed & own(dut.scrubbed_block)
+            parts = [mine, freed, Mux(freed, number, 0), zero, Mux(zero, dut.scrubbed_block, 0), dut.scrub_vm]
+            parts += [(dut.opened | dut.closed).bit_select(vm, 1)]
+            for table in tables[dut][1:]:
+                writes = table.write & (table.write_row == vm)
+                parts += [writes, Mux(writes, table.write_data, 0)]
+            return Cat(*parts)
+
+        def kept(inside):
+            pool = [inside.signal(name) for name in ("is_clean", "is_dirty")]
+            bits = [(bits >> (vm * c.own_blocks))[: c.own_blocks] for bits in pool]
+            return Cat(*bits, inside.signal("spent").bit_select(vm, 1), inside.signal("hungry").bit_select(vm, 1))
+
+        def rows(inside):
+            return Cat(index(rows_of(inside, name, c.vms), vm) for name in accounts)
+
+        unfilled = filling & (a.fill_row <= vm) if c.vms > FLIP_FLOP_DEPTH else Const(0)
+        m.d.comb += Assume(told(a, insides[0]) == told(b, insides[1]))
+        asks = a.alloc & (a.alloc_vm == vm)
+        claim(
+            m,
+            kept=kept(insides[0]) == kept(insides[1]),
+            rows=unfilled | (rows(insides[0]) == rows(insides[1])),
+            given=~asks | ((a.alloc_given == b.alloc_given) & (~a.alloc_given | (a.alloc_block == b.alloc_block))),
+            inside=~(asks & a.alloc_given) | own(a.alloc_block),
+            available=a.available.bit_select(vm, 1) == b.available.bit_select(vm, 1),
+            scrub=(a.scrub_vm != vm) | ((a.scrub == b.scrub) & (~a.scrub | (a.scrub_block == b.scrub_block))),
+        )
+        m.d.comb += [
+            Cover(asks & a.alloc_given & (a.clean != b.clean)),
+            Cover(a.available.bit_select(vm, 1) & (a.available != b.available)),
+        ]
+
+
+PROPERTIES = [Writes, Reads, Scrubbing, Heads, Pools]
