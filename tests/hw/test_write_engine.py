@@ -6,9 +6,20 @@ import pytest
 
 from postern_hw.write_engine import WriteEngine
 from postern_spec.config import Bus, Config, Identity, Port
-from postern_spec.regmap import LOCKED, Fault, Lock, Result, State, address_map, guest_page, locks, manager_page
+from postern_spec.regmap import (
+    LOCKED,
+    Arbitration,
+    Fault,
+    Lock,
+    Result,
+    State,
+    address_map,
+    guest_page,
+    locks,
+    manager_page,
+)
 
-from .support import FULL, bound, drive, fill, simulate
+from .support import FULL, bits, bound, drive, fill, simulate
 
 C = Config(
     ports=(Port(identity=Identity.PAGE), Port(identity=Identity.PAGE)), vms=5, lanes=2, words=4, depth=8,
@@ -237,6 +248,28 @@ def test_doorbells_and_greetings_need_permission(draining):
     simulate(dut, bench)
 
 
+def test_the_arbitration_is_chosen_until_it_is_locked():
+    c = C.replace(strict=True, blocks=0)
+    dut, page = WriteEngine(c), manager_page(c)
+    base, register = address_map(c, PORT).manager_base, page.ARBITRATION
+
+    async def bench(ctx):
+        await fill(ctx, dut, 32)
+        assert ctx.get(dut.strict)  # after reset
+        for mode in (Arbitration.ROUND_ROBIN, Arbitration.STRICT):
+            await write(ctx, dut, bound(c, PORT, base + register.at(), 0), data=mode)
+            assert fault(ctx, dut) == Fault.NONE
+            await ctx.tick()
+            assert ctx.get(dut.strict) == (mode is Arbitration.STRICT)
+        await write(ctx, dut, bound(c, PORT, base + page.LOCK.offset, 0), data=1 << Lock.ARBITRATION)
+        await write(ctx, dut, bound(c, PORT, base + register.at(), 0), data=Arbitration.ROUND_ROBIN)
+        assert fault(ctx, dut) == Fault.BAD_VALUE
+        await ctx.tick()
+        assert ctx.get(dut.strict)
+
+    simulate(dut, bench)
+
+
 def test_locks_refuse_writes_until_reset():
     c = C.replace(ports=(Port(), Port(identity=Identity.PAGE)), blocks=4)
     dut, page = WriteEngine(c), manager_page(c)
@@ -249,7 +282,7 @@ def test_locks_refuse_writes_until_reset():
         ctx.set(dut.limit_fits, 1)
         order = list(locks(c))
         Random(2).shuffle(order)
-        assert order != list(Lock)
+        assert order != list(locks(c))
         held = 0
         for lock in [None, *order]:
             if lock is not None:
@@ -267,6 +300,6 @@ def test_locks_refuse_writes_until_reset():
                 assert fault(ctx, dut) == (Fault.BAD_VALUE if locked else Fault.NONE)
         await write(ctx, dut, bound(c, PORT, base + page.LOCK.offset, 0), data=0)
         await ctx.tick()
-        assert ctx.get(dut.locked) == held == (1 << len(Lock)) - 1
+        assert ctx.get(dut.locked) == held == bits(locks(c))
 
     simulate(dut, bench)
