@@ -17,6 +17,8 @@ from generated import DOCS, parser, table, write
 FIGURES = DOCS / "figures"
 ABSENT = "not measured yet"
 TOO_LARGE = "does not fit"
+SEEDS = 5
+"""Runs of place and route whose median is published; where there were fewer, the table says so."""
 
 
 class Figure(NamedTuple):
@@ -148,6 +150,9 @@ def area(found: dict[str, Any]) -> str:
     for name, bars in BARS.items():
         figures = found.get(name, {})
         shown = [TOO_LARGE if figures.get(key, 0) is None else number(figures.get(key)) for key in AREA]
+        seeds = figures.get("fmax_mhz_seeds", [])
+        if 0 < len(seeds) < SEEDS:
+            shown[-1] += f" ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})"
         rows.append([f"`{name}`", *shown])
         if not bars:
             continue

@@ -170,6 +170,12 @@ def main() -> int:
     results: dict[str, Any] = {}
     areas: dict[str, Any] = {}
     paths: dict[str, Any] = {}
+
+    def keep() -> None:
+        """Write what is known, so that hours of work are not lost with a later block."""
+        report = results | {"parts": areas, "critical_paths": paths, "seeds": seeds}
+        arguments.out.write_text(json.dumps(report, indent=2) + "\n")
+
     try:
         for source in arguments.config:
             config = preset("default").replace(blocks=0) if source == WITHOUT_SRAM else load(source)
@@ -182,6 +188,7 @@ def main() -> int:
             if results[name]["lut4"] > DEVICE_LUTS:
                 _say(f"{name}: does not fit into a device of {DEVICE_LUTS:,} LUT4, so it has no clock")
                 results[name] |= {"fmax_mhz": None, "fmax_mhz_seeds": []}
+                keep()
                 continue
             if not arguments.quick:
                 _say(f"{name}: mapping each part")
@@ -194,13 +201,11 @@ def main() -> int:
             frequencies = [one["fmax_mhz"] for one in placed]
             results[name] |= {"fmax_mhz": median(frequencies), "fmax_mhz_seeds": frequencies}
             paths[name] = [one["path"] for one in sorted(placed, key=lambda one: one["fmax_mhz"])]
+            keep()
     except (ConfigError, ToolError, YosysError) as error:
         print(error, file=sys.stderr)
         return 1
 
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    report = results | {"parts": areas, "critical_paths": paths, "seeds": seeds}
-    arguments.out.write_text(json.dumps(report, indent=2) + "\n")
     _print(results, areas, paths)
     print(f"\nThe figures are in {arguments.out}, what the tools said in {arguments.out.parent / 'synth'}.")
     return 0

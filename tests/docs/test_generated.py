@@ -63,6 +63,13 @@ def test_a_block_that_the_device_cannot_hold_has_no_clock(docs):
     assert figures.ABSENT in text  # of the others
 
 
+def test_fewer_seeds_than_usual_are_told(docs):
+    figures, _ = docs
+    found = {"lut4": 1, "ff": 1, "dpr16x4": 1, "ccu2c": 1, "ebr": 1, "fmax_mhz": 60.0}
+    assert "| 60 (2 seeds) |" in figures.area({"default": found | {"fmax_mhz_seeds": [59.0, 61.0]}})
+    assert "| 60 |" in figures.area({"default": found | {"fmax_mhz_seeds": [60.0] * 5}})
+
+
 def test_figures_of_a_run_are_taken(docs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     figures, _ = docs
     monkeypatch.setattr(figures, "FIGURES", tmp_path / "committed")
