@@ -133,7 +133,7 @@ class Pool(wiring.Component):
                 return Cat(port.word[bank_log:word_log], port.slot)
 
             cells = memory.Memory(
-                shape=unsigned(32 + (check_bits(32) if self.config.protection else 0)),
+                shape=unsigned(32 + (check_bits(32) if c.protection else 0)),
                 depth=sizes.slots * sizes.rows,
                 init=[],
                 attrs={"no_rw_check": 1},  # spares the bypass around a collision that cannot happen
@@ -161,7 +161,7 @@ class Pool(wiring.Component):
                 w_port.en.eq(Mux(first, self.commit.enable, occupied)),
                 Cat(w_port.addr, w_port.data[:32]).eq(Mux(first, Cat(row(self.commit), self.commit.data), late)),
             ]
-            if self.config.protection:
+            if c.protection:
                 m.d.comb += w_port.data[32:].eq(encode(w_port.data[:32]))
             held_up.append(~free)
 
@@ -186,7 +186,7 @@ class Pool(wiring.Component):
                 r_grants[p].append(r_arbiter.grant[p])
                 kept_by_port[p].append(kept[p])
             word = r_port.data
-            if self.config.protection:
+            if c.protection:
                 word, corrected, lost = decode(m, r_port.data[:32], r_port.data[32:], f"bank_{bank}")
                 flips.append((corrected & kept.any(), lost & kept.any()))
             words.append(word)

@@ -137,16 +137,16 @@ class Port(wiring.Component):
 
     @staticmethod
     def _more(c: Config) -> dict:
-        waits = {"waits": Out(c.vms)} if c.counters else {}
+        others = {"waits": Out(c.vms)} if c.counters else {}
         if c.protection:
-            waits |= {"unsound": Out(1), "damaged": Out(1)}
+            others |= {"unsound": Out(1), "damaged": Out(1)}
         if not c.blocks:
-            return waits
+            return others
         shape = Shape(c)
         more = {"w_sram": Out(SramWriteSignature(shape)), "r_sram": Out(SramReadSignature(shape))}
         if c.manager is not Manager.NONE:
             more |= {f"{way}_refusals": Out(stream.Signature(refusal(c))) for way in "wr"}
-        return more | waits
+        return more | others
 
     @staticmethod
     def responses(c: Config) -> int:

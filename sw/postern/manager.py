@@ -640,10 +640,6 @@ class Manager:
         self._check_protection()
         self._write(self.page.INTEGRITY, self.page.INTEGRITY.pack(ENABLE=int(on)))
 
-    def _check_protection(self) -> None:
-        if not self.config.protection:
-            raise ValueError("block must be built with protection to look for flipped bits, not without")
-
     # All of it
 
     @property
@@ -751,6 +747,10 @@ class Manager:
     def _check_blocks(self) -> None:
         if not self.config.blocks:
             raise ValueError("block must be built with an SRAM to have blocks of it, not without")
+
+    def _check_protection(self) -> None:
+        if not self.config.protection:
+            raise ValueError("block must be built with protection to look for flipped bits, not without")
 
     def _check_strict(self) -> None:
         if not self.config.strict:
