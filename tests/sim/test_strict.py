@@ -7,9 +7,10 @@ import pytest
 from postern import Manager
 from postern_sim.lockstep import IRQ
 from postern_sim.rtl import EVENT, Request, Rtl, RtlBus
-from postern_spec.config import Bus, Config, Identity, Port
+from postern_spec.config import Bus, Config, Identity, Port, preset
 from postern_spec.config import Manager as Page
 from postern_spec.regmap import Arbitration, Handover, address_map, guest_page
+from postern_spec.sizes import scrub_window
 
 WATCHER, STRANGERS = 1, (2, 3)
 """The port that is watched, and those whose VMs have nothing to do with its VMs. Port 0 is the manager's."""
@@ -173,3 +174,20 @@ def test_what_was_seen_is_worth_comparing():
                 found["ALLOC"] += inside == page.ALLOC.at()
                 found["POP"] += inside in (page.POP.at(0), page.POP.at(1))
     assert min(found.values()) > 20, found
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("port", range(4))
+def test_a_port_that_reads_on_meets_its_turn_in_each_bank(port):
+    """With as many banks as ports, turns leave it a word of the SRAM per cycle, where it reads one after another."""
+    c = preset("default").replace(strict=True, open_at_reset=True, block_quota=4)
+    page, places = guest_page(c), address_map(c, port)
+    with Rtl(c) as rtl:
+        rtl.step(scrub_window(c) * c.vms + SETTLE)
+        block = page.ALLOC.BLOCK.get(rtl.read(port, page.ALLOC.at(), tag=port)[0])
+        words = c.block_size // 4
+        rtl.forget()
+        rtl.issue(port, [Request(places.sram(0) + block * c.block_size + 4 * at, tag=port) for at in range(words)])
+        rtl.run()
+        done = rtl.done(port)
+    assert done[-1].answered - done[0].answered <= words / 0.95
