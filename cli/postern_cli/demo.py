@@ -613,7 +613,8 @@ def _ending(config: str, c: Config, wave: str | None) -> None:
     folder = Path("build") / name
     if _is_block(folder, c):
         print(f"The block is in {folder}: {c.name}.v, {c.name}.h, registers.html and more.")
-    command = "postern" if shutil.which("postern") else os.path.relpath(sys.argv[0])
+    # As it was typed. Found on the PATH, it comes as an absolute path; make has more on its PATH than who called it.
+    command = "postern" if os.path.isabs(sys.argv[0]) and shutil.which("postern") else os.path.relpath(sys.argv[0])
     lines = [
         (f"{command} generate {config} -o {folder}", "write the block"),
         (f"{command} info {config}", "see its sizes and addresses"),
