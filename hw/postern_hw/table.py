@@ -90,7 +90,10 @@ class Table(wiring.Component):
                 m.d.comb += out.eq(mux_by_index(rows, row))
             return m
 
-        m.submodules.cells = cells = memory.Memory(shape=unsigned(width), depth=self.depth, init=[])
+        # With many readers a tool may find flip-flops cheaper, because it does not count how they are read.
+        m.submodules.cells = cells = memory.Memory(
+            shape=unsigned(width), depth=self.depth, init=[], attrs={"ram_style": "distributed"}
+        )
         w_port = cells.write_port()
         row, data, enable = self.write_row, write_data, self.write
         if init is not None:
