@@ -559,12 +559,9 @@ class Blocks(wiring.Component):
         if c.counters:
             m.d.comb += self.alloc_used.eq(sold - paid)
         initial = c.block_quota if c.open_at_reset else 0
-        same = Signal()  # the target allocates in this cycle
-        used = Signal(count)
-        m.d.comb += [
-            same.eq(given & (self.alloc_vm == self.target)),
-            used.eq(allocated.read(m, 2, self.target) - freed.read(m, 2, self.target)),
-        ]
+        same, before = Signal(), Signal()  # the target allocates in this cycle, or did in the one before
+        m.d.comb += same.eq(given & (self.alloc_vm == self.target))
+        m.d.sync += before.eq(same)
         limit = initial
         if managed:
             limits = self._table(m, "limits", c.vms, count, 3, initial)
@@ -574,13 +571,20 @@ class Blocks(wiring.Component):
             promised = Signal(count, init=initial * c.vms)  # and what orphans take: an orphan takes it from its payer
             account = Mux(orphaned, self._payer, self.target)
             granted = limits.read(m, 0, account)
-            m.d.sync += total.eq(promised - granted + asked)
+            # How many more than it has the target could have, looked up in the cycle before: since then it may have
+            # got two.
+            used = (allocated.read(m, 2, self.target) - freed.read(m, 2, self.target))[:count]
+            exact, above = (Signal(3, name=name) for name in ("exact", "above"))
+            got_since = same + before
+            possible = Signal(name="possible")
+            m.d.sync += [
+                total.eq(promised - granted + asked),
+                possible.eq(self.data[:16] <= (c.own_blocks or c.blocks)),
+                exact.eq(Cat(asked == used + n for n in range(3))),
+                above.eq(Cat(asked >= used + n for n in range(3))),
+            ]
             m.d.comb += [
-                self.limit_fits.eq(
-                    (self.data[:16] <= (c.own_blocks or c.blocks))
-                    & (total <= c.blocks)
-                    & Mux(same, asked > used, asked >= used)
-                ),
+                self.limit_fits.eq(possible & (total <= c.blocks) & above.bit_select(got_since, 1)),
                 limits.write.eq((self.set_limit & self.limit_fits) | orphaned),
                 limits.write_row.eq(account),
                 limits.write_data.eq(Mux(orphaned, granted - 1, asked)),
@@ -607,7 +611,7 @@ class Blocks(wiring.Component):
         last = (sold + 1 - paid)[:count] == limit
         for vm in range(c.vms):
             with m.If(gets[vm]):
-                full = Mux(same, (used + 1)[:count] == asked, used == asked) if managed else 0
+                full = exact.bit_select(got_since, 1) if managed else 0
                 m.d.sync += guard.set(self._spent, full, vm)
             with m.Elif(pays[vm]):
                 m.d.sync += guard.set(self._spent, 0, vm)

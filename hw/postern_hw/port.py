@@ -312,6 +312,9 @@ class Port(wiring.Component):
         flags["stage_bank"] = in_bank("STAGE", flags["near_stage"])
         flags["word_bank"] = in_bank("WORD", flags["near_read"] & ~flags["near_pop"])
         flags["manages"] = request.manager & request.allowed
+        for way in ("stage", "read"):  # what the engine gets only from closed VMs
+            near = flags[f"near_{way}"]
+            flags[f"own_{way}"] = near | request.sram if self.config.blocks else near
         return flags
 
     def _bank(self, word):
@@ -410,8 +413,12 @@ class Port(wiring.Component):
         ready = Signal()
         diverted = Signal()
         pending = Signal(range(ANSWERS + 1))
+        # Half of them are there. That it is known a cycle later shortens the way to the arbiters, and there is room for
+        # what passes meanwhile: a write in this cycle, one in the last, and one whose answer is on its way.
+        crammed = Signal()
+        m.d.sync += crammed.eq(pending[-1])
         m.d.comb += [
-            able.eq(~pending[-1] & ~slow),  # one answer more each is on its way from pool and engine
+            able.eq(~crammed & ~slow),
             ready.eq(valid & able),
             self.w_pool.request.eq(flags["stage_bank"] & (offered & able).replicate(sizes.banks)),
             # The word of a closed VM does no harm in its own slot, but the engine must log it.
@@ -434,12 +441,12 @@ class Port(wiring.Component):
             turned = diverted & ~self.changed  # or the usual way may be open to it after all
         payload = self.w_engine.payload
         self._engine_request(m, "w", payload, request)
-        quick, own = payload.commit, flags["near_stage"]
+        quick = payload.commit
         if c.blocks:
             m.d.comb += payload.block.eq(self._index("COMMIT", "kind", request))
-            quick, own = quick & ~payload.block, own | request.sram
+            quick = quick & ~payload.block
         m.d.comb += [
-            self.w_engine.valid.eq(ready & (~own | turned) & ~waits),
+            self.w_engine.valid.eq(ready & (~flags["own_stage"] | turned) & ~waits),
             payload.data.eq(request.data),
             payload.commit.eq(flags["commit"] & ~none),
             payload.direct.eq(flags["stage"]),
@@ -559,9 +566,7 @@ class Port(wiring.Component):
         self._engine_request(m, "r", payload, request)
         m.d.comb += [
             payload.direct.eq(flags["word"] | pops),
-            self.r_engine.valid.eq(
-                ready & (~(flags["near_read"] | request.sram if c.blocks else flags["near_read"]) | turned) & ~waits
-            ),
+            self.r_engine.valid.eq(ready & (~flags["own_read"] | turned) & ~waits),
         ]
         passed = self.r_engine.valid & self.r_engine.ready
         from_pool = ready & payload_read & self.r_pool.grant & ~diverted
@@ -587,19 +592,18 @@ class Port(wiring.Component):
         second = Signal()
         showing = Signal()
         engaged = Signal()
-        pop_lane = Signal(unsigned(sizes.lane_bits))
-        pop_vm = Signal(unsigned(sizes.vm_bits))
+        pop_of = Signal(c.vms * c.lanes)  # whose pop it would be, at which lane
+        pop_lane = self._index("POP", "lane", request)[: sizes.lane_bits]
+        for vm in self.vms:
+            mine = request.vm == vm if len(self.vms) > 1 else 1
+            m.d.sync += pop_of[vm * c.lanes : (vm + 1) * c.lanes].eq(Cat(one_hot(pop_lane, c.lanes, mine)))
         m.d.sync += [
             second.eq(go),
             popping.eq(go & payload_read & pops),
             showing.eq(payload_read & filled & (pops | (word <= last if c.words > 1 else 1))),
             engaged.eq(passed),
-            pop_lane.eq(self._index("POP", "lane", request)[: sizes.lane_bits]),
-            pop_vm.eq(request.vm),
         ]
-        for vm in self.vms:
-            mine = popping & ((pop_vm == vm) if len(self.vms) > 1 else 1)
-            m.d.comb += self.take[vm * c.lanes : (vm + 1) * c.lanes].eq(Cat(one_hot(pop_lane, c.lanes, mine)))
+        m.d.comb += self.take.eq(pop_of & popping.replicate(len(pop_of)))
         m.d.comb += self.r_pool.keep.eq(showing & (~popping | (self.take & self.fresh).any()))
 
         # What was read is put together with the answer of the engine.

@@ -1,6 +1,6 @@
 """The read engine: every read but that of payload, one per cycle for all ports."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,15 +16,15 @@ from .native import Sizes, read_request
 from .queue import entry, level
 from .select import any_of, bits_for, choose, mux_by_index, one_hot
 from .turns import TurnsSignature
-from .write_engine import early_fault
+from .write_engine import early_fault, late_fault
 
 __all__ = ["ReadEngine"]
 
 FIXED = ("MAGIC", "VERSION", "FEATURES", "DIMENSIONS", "CAPACITY", "MEMORY")
 """Registers that never change."""
 
-COMPUTED = ("CREDIT", "CREDITS", "CONTROL", "QUOTA", "HOLDINGS", "BLOCK", "RIGHTS")
-"""Registers that are not just chosen: differences of counts, and what comes of several rows."""
+COMPUTED = ("QUOTA", "HOLDINGS", "BLOCK", "RIGHTS")
+"""Registers that are not just chosen, but come of several rows. Counts of messages are computed later still."""
 
 
 class ReadEngine(wiring.Component):
@@ -176,28 +176,31 @@ class ReadEngine(wiring.Component):
         def either(wanted):
             return Mux(chosen.manager, manager.any(wanted), guest.any(wanted))
 
-        first, late = early_fault(chosen, either(lambda register: True), either(lambda register: register.readable))
         acting = guest["HEADER"] | guest["POP"]
         if c.blocks:
             acting = acting | guest["ALLOC"]
         acts = ~chosen.manager & acting
-        partial = acts & ~chosen.strobes.all()
+        partial = ~chosen.strobes.all()
         self._here = Signal(ports)
+        self._valid = Signal()
         self._request = Signal(read_request(c))
         self._first = Signal(4)
-        self._late = Signal(4)
-        self._bad = Signal()
+        self._mapped, self._directed, self._partial = (Signal(name=name) for name in ("mapped", "directed", "partial"))
+        self._fit = Signal()  # what hits a register that acts may do so
         self._guest = Signal()
         self._payload = Signal()
+        first = early_fault(chosen)
         blank = chosen.strobes == 0  # no access at all
-        first = Mux(blank, Fault.NONE, first)
-        late = Mux(blank, Fault.NONE, Mux(late.any() | chosen.address[2] | ~partial, late, Fault.PARTIAL))
+        nothing = blank | chosen.address[2]  # nor is there anything in upper halves: nothing is wrong with that
         m.d.sync += [
             self._here.eq(here),
+            self._valid.eq(here.any()),
             self._request.eq(chosen),
-            self._first.eq(first),
-            self._late.eq(late),
-            self._bad.eq(first.any() | late.any()),
+            self._first.eq(Mux(blank, Fault.NONE, first)),
+            self._mapped.eq(nothing | either(lambda register: True)),
+            self._directed.eq(nothing | either(lambda register: register.readable)),
+            self._partial.eq(partial & acts & ~nothing),
+            self._fit.eq(~first.any() & ~partial),
             self._guest.eq(~chosen.manager & ~blank),
             self._payload.eq(chosen.direct & chosen.strobes.all()),
         ]
@@ -215,6 +218,7 @@ class ReadEngine(wiring.Component):
                     self._hits[decoder.page.name, register.name] = hit
 
         own = Signal(unsigned(sizes.vm_bits))
+        self._owns = Signal(c.vms)  # for ALLOC, a bit each
         other = Signal(unsigned(sizes.vm_bits))
         core = guest.index("IRQ_ENABLE", "core")
         m.d.comb += [own.eq(chosen.vm), other.eq(guest.index("PEER", "vm"))]
@@ -245,6 +249,7 @@ class ReadEngine(wiring.Component):
             m.d.sync += [self.block.eq(block), self.account.eq(account)]
         m.d.sync += [
             self.own.eq(own),
+            *([self._owns.eq(Cat(one_hot(own, c.vms)))] if c.blocks else []),
             self.other.eq(other),
             self.core.eq(core),
             self.lane.eq(guest.index("RESULT", "lane")),
@@ -284,7 +289,7 @@ class ReadEngine(wiring.Component):
     def _answer(self, m: Module):
         """Stage 3: look and answer."""
         c = self.config
-        request, valid = self._request, self._here.any()
+        request = self._request
         closed = Signal()
         refused = Signal(4)
         good = Signal()
@@ -293,23 +298,32 @@ class ReadEngine(wiring.Component):
             state.eq(mux_by_index(list(self.states), request.vm)),
             # Payload is read here only from a closed VM: its port has looked already, as has stage 2 for a header.
             closed.eq(self._guest & Mux(self._looked, self._shut, (state == State.CLOSED) | self._payload)),
-            refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
-            good.eq(~self._bad & ~closed),
-            self.fault.valid.eq(valid & ~good),
+            refused.eq(
+                Mux(
+                    self._first.any(),
+                    self._first,
+                    Mux(closed, Fault.CLOSED, late_fault(self._mapped, self._directed, self._partial)),
+                )
+            ),
+            good.eq(~self._first.any() & self._directed & ~self._partial & ~closed),
+            self.fault.valid.eq(self._valid & ~good),
             self.fault.kind.eq(refused),
             self.fault.record.eq(Mux(request.known, request.vm, c.vms)),
             self.fault.address.eq(request.address),
             self.fault.port.eq(any_of([Mux(here, p, 0) for p, here in enumerate(self._here)])),
         ]
         if c.blocks:
-            allocates = self._hits["guest", "ALLOC"] & valid & good & (state != State.DRAINING)
+            # By itself, not by what is `good`, because it goes far.
+            may = [state[0] ^ state[1] for state in self.states]  # open or paused
+            allocates = self._hits["guest", "ALLOC"] & self._valid & self._fit & (Cat(may) & self._owns).any()
             m.d.comb += self.alloc.eq(allocates)
         words = self._guest_words(state)
         if c.manager is not Manager.NONE:
             words |= self._manager_words()
         found = {name: word & self._hits[name].replicate(32) for name, word in words.items()}
+        differences = self._differences(m)
         late = []
-        if self.sizes.read_delay:  # CREDIT at least is there
+        if self.sizes.read_delay:
             # They come late in the cycle, so they have a register of their own and join the others behind it.
             late = [found.pop(name) for name in list(found) if name[1] in COMPUTED]
         early = list(found.values())
@@ -317,12 +331,49 @@ class ReadEngine(wiring.Component):
             counter = Cat(self._hits["manager", f"COUNT_{item.name}"] for item in counts(c)).any()
             early.append(Mux(counter, self.count, 0))
         early.append(self._early_word)
-        domain, word = "comb", self.data
-        if late:
-            domain, word, computed = "sync", Signal(32, name="chosen_word"), Signal(32, name="computed_word")
-            m.d.sync += computed.eq(any_of(late))
-            m.d.comb += self.data.eq(word | computed)
-        m.d[domain] += [self.good.eq(good), self.error.eq(~good), word.eq(any_of(early))]
+        if self.sizes.read_delay:
+            word, computed = Signal(32, name="chosen_word"), Signal(32, name="computed_word")
+            m.d.sync += [self.good.eq(good), self.error.eq(~good), word.eq(any_of(early))]
+            if late:
+                m.d.sync += computed.eq(any_of(late))
+            m.d.comb += self.data.eq(word | computed | differences)
+        else:
+            m.d.comb += [self.good.eq(good), self.error.eq(~good), self.data.eq(any_of(early) | differences)]
+
+    def _later(self, m: Module, *values) -> list:
+        """Return these values in the cycle in which the answer is put together: in this one, or the next."""
+        if not self.sizes.read_delay:
+            return [Value.cast(value) for value in values]
+        kept = [Signal(len(Value.cast(value)), name=f"later_{i}") for i, value in enumerate(values)]
+        m.d.sync += [register.eq(value) for register, value in zip(kept, values, strict=True)]
+        return kept
+
+    def _differences(self, m: Module) -> Value:
+        """Counts of messages: of ``own`` that wait at ``other``, how many more could, and of anybody that wait there.
+
+        Each is a difference of what tables say, so it is subtracted where the answer is put together.
+        """
+        c, page = self.config, self.sizes.guest_page
+        sent, gone, stop = (mux_by_index(list(values), self.other) for values in (self.sent, self.gone, self.stops))
+        hit = self._hits["guest", "CREDIT"] & self.permitted
+        sent, gone, stop, hit = self._later(m, sent, gone, stop, hit)
+        used, available, limit = ((a - b)[: len(sent)] for a, b in ((sent, gone), (gone, stop), (sent, stop)))
+        if c.manager is Manager.NONE:  # see Queue
+            return pack(page.CREDIT, AVAILABLE=available, LIMIT=c.credits) & hit.replicate(32)
+        manager = self.sizes.manager_page
+        filled, first, tail, controls, credits = self._later(
+            m,
+            *(mux_by_index(list(values), self.other) for values in (self.filled, self.firsts, self.tails)),
+            self._hits["manager", "CONTROL"],
+            self._hits["manager", "CREDITS"],
+        )
+        return any_of(
+            [
+                pack(page.CREDIT, AVAILABLE=available, LIMIT=limit) & hit.replicate(32),
+                pack(manager.CREDITS, LIMIT=limit, USED=used) & credits.replicate(32),
+                pack(manager.CONTROL, QUEUED=level(filled, first, tail, c.depth)) & controls.replicate(32),
+            ]
+        )
 
     def _guest_words(self, state) -> dict:
         c, page = self.config, self.sizes.guest_page
@@ -331,9 +382,6 @@ class ReadEngine(wiring.Component):
         half_bit = Decoder(page, request.offset).index("PENDING", "half")
         rx_results = mux_by_index(list(self.rx_results), vm)
         rx = mux_by_index([rx_results[2 * lane : 2 * lane + 2] for lane in range(c.lanes)], self.lane)
-        _, available, limit = self._credits()
-        if c.manager is Manager.NONE:
-            limit = c.credits  # see Queue
         target_state = mux_by_index(list(self.states), self.other)
         alive = (target_state == State.OPEN) | (target_state == State.PAUSED)
         exists = self.permitted.replicate(32)
@@ -348,7 +396,6 @@ class ReadEngine(wiring.Component):
             "PEER": pack(
                 page.PEER, GENERATION=self.generation, REACHABLE=1, ALIVE=alive, ACKNOWLEDGED=self.acknowledged
             ) & exists,
-            "CREDIT": pack(page.CREDIT, AVAILABLE=available, LIMIT=limit) & exists,
         }  # fmt: skip
         if c.moderation:
             words["IRQ_MODERATION"] = self.irq_moderation
@@ -362,16 +409,6 @@ class ReadEngine(wiring.Component):
             }
         return {("guest", name): word for name, word in words.items()}
 
-    def _credits(self):
-        """Messages of ``own`` that wait at ``other``, how many more could, and its limit there."""
-        sent, gone, stop = (mux_by_index(list(values), self.other) for values in (self.sent, self.gone, self.stops))
-        return tuple((a - b)[: len(sent)] for a, b in ((sent, gone), (gone, stop), (sent, stop)))
-
-    def _queued(self):
-        """Messages that wait at ``other``."""
-        first, tail = mux_by_index(list(self.firsts), self.other), mux_by_index(list(self.tails), self.other)
-        return level(mux_by_index(list(self.filled), self.other), first, tail, self.config.depth)
-
     def _manager_words(self) -> dict:
         c, page = self.config, self.sizes.manager_page
         vms = c.vms
@@ -382,7 +419,6 @@ class ReadEngine(wiring.Component):
         def halves(bits, half):
             return mux_by_index([bits[:32], bits[32:vms]], half)[:32]
 
-        used, _, limit = self._credits()
         state = mux_by_index(list(self.states), self.other)
         words = {
             "EPOCH": self.epoch,
@@ -401,11 +437,9 @@ class ReadEngine(wiring.Component):
                 STATE=state,
                 REFUSED=mux_by_index(list(self.refused), self.other),
                 KILLING=mux_by_index(list(self.dying), self.other),
-                QUEUED=self._queued(),
             ),
             "GENERATION": self.generation,
             "PERMIT": halves(self.permits, permit_half),
-            "CREDITS": pack(page.CREDITS, LIMIT=limit, USED=used),
         }
         if c.blocks:
             words |= {

@@ -253,7 +253,9 @@ class Sram(wiring.Component):
             self.w_look[bank].vm.eq(w_vm),
             acts.eq(w_enable & self.w_allowed[bank]),
         ]
-        m.d.sync += w_refused.eq(w_taken & (w_enable & ~self.w_allowed[bank]).replicate(count))
+        w_told, w_wrong = signal(count, "w_told"), signal(1, "w_wrong")
+        m.d.sync += [w_told.eq(w_taken), w_wrong.eq(w_enable & ~self.w_allowed[bank])]
+        m.d.comb += w_refused.eq(w_told & w_wrong.replicate(count))
 
         # Reads.
         r_arbiter = arbitrate(m, self.config, f"read_arbiter_{bank}", count, strict, r_turn)
@@ -268,9 +270,11 @@ class Sram(wiring.Component):
         r_row, r_block, r_vm = parts(r_late)
         right = self.r_allowed[bank]
         m.d.comb += [self.r_look[bank].block.eq(r_block), self.r_look[bank].vm.eq(r_vm)]
-        m.d.sync += [
-            kept.eq(r_taken & (r_enable & right).replicate(count)),
-            r_refused.eq(r_taken & (r_enable & ~right).replicate(count)),
+        r_told, r_right, r_wrong = signal(count, "r_told"), signal(1, "r_right"), signal(1, "r_wrong")
+        m.d.sync += [r_told.eq(r_taken), r_right.eq(r_enable & right), r_wrong.eq(r_enable & ~right)]
+        m.d.comb += [
+            kept.eq(r_told & r_right.replicate(count)),
+            r_refused.eq(r_told & r_wrong.replicate(count)),
         ]
 
         # A memory per byte, so that no tool has to find out what byte enables are. What is written in the cycle in

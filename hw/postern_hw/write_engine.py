@@ -21,7 +21,7 @@ from .select import any_of, bits_for, choose, gated, log2, one_hot
 from .table import Table
 from .turns import TurnsSignature
 
-__all__ = ["WriteEngine", "early_fault", "result_entry"]
+__all__ = ["WriteEngine", "early_fault", "late_fault", "result_entry"]
 
 
 def result_entry(c: Config) -> data.StructLayout:
@@ -29,26 +29,30 @@ def result_entry(c: Config) -> data.StructLayout:
     return data.StructLayout({"code": 3, "vm": unsigned(bits_for(c.vms)), "count": 8})
 
 
-def early_fault(request, decoder_mapped, decoder_directed):
-    """Return the faults that an address alone decides: those that come before ``CLOSED``, and those after it.
+def early_fault(request):
+    """Return the fault that an address alone decides and that comes before ``CLOSED``.
 
     Parameters
     ----------
     request : View
         Of ``read_request`` or ``write_request``.
-    decoder_mapped, decoder_directed : Value
-        A register is there; it goes in this direction.
     """
     denied = Mux(request.manager, Fault.NOT_MANAGER, Fault.NO_VM)
     if "cacheable" in request.shape().members:
         denied = Mux(request.cacheable, Fault.CACHEABLE, denied)
-    first = Mux(request.allowed, Mux(request.address[:2].any(), Fault.UNALIGNED, Fault.NONE), denied)
-    late = Mux(
-        request.address[2],
-        Fault.NONE,
-        Mux(decoder_mapped, Mux(decoder_directed, Fault.NONE, Fault.DIRECTION), Fault.UNMAPPED),
-    )
-    return first, late
+    return Mux(request.allowed, Mux(request.address[:2].any(), Fault.UNALIGNED, Fault.NONE), denied)
+
+
+def late_fault(mapped, directed, partial):
+    """Return the fault that an address alone decides and that comes after ``CLOSED``.
+
+    Parameters
+    ----------
+    mapped, directed, partial : Value
+        A register is there; it goes in this direction; it would act, and not all byte lanes are there.
+    """
+    there = Mux(directed, Mux(partial, Fault.PARTIAL, Fault.NONE), Fault.DIRECTION)
+    return Mux(mapped, there, Fault.UNMAPPED)
 
 
 class WriteEngine(wiring.Component):
@@ -352,18 +356,21 @@ class WriteEngine(wiring.Component):
             return Mux(request.manager, manager.any(wanted), guest.any(wanted))
 
         self._first = Signal(4)
-        self._late = Signal(4)
+        self._mapped, self._directed, self._partial = (Signal(name=name) for name in ("mapped", "directed", "partial"))
         self._hit = {}
         self._blank = Signal()
-        self._bad = Signal()
-        first, late = early_fault(request, either(lambda register: True), either(lambda register: register.writable))
-        partial = ~request.strobes.all() & ~request.address[2]
+        self._fit = Signal()  # what hits a register may act
+        first = early_fault(request)
+        partial = ~request.strobes.all()
         blank = request.strobes == 0  # no access at all
+        nothing = blank | request.address[2]  # nor is there anything in upper halves: nothing is wrong with that
         m.d.sync += [
             self._first.eq(Mux(blank, Fault.NONE, first)),
-            self._late.eq(Mux(blank, Fault.NONE, Mux(~late.any() & partial, Fault.PARTIAL, late))),
+            self._mapped.eq(nothing | either(lambda register: True)),
+            self._directed.eq(nothing | either(lambda register: register.writable)),
+            self._partial.eq(partial & ~nothing),
             self._blank.eq(blank),
-            self._bad.eq(~blank & (first.any() | late.any() | partial)),
+            self._fit.eq(~first.any() & ~partial),
         ]
         for decoder, own in ((guest, ~request.manager), (manager, request.manager)):
             for register in decoder.page.registers:
@@ -425,8 +432,14 @@ class WriteEngine(wiring.Component):
             self._reaches.eq(self.target_alive & self.acknowledged),
             # A whole staged word comes here only from a closed VM: its port has looked already.
             closed.eq(~request.manager & ~self._blank & (~self.source_open | (request.direct & request.strobes.all()))),
-            refused.eq(Mux(self._first.any(), self._first, Mux(closed, Fault.CLOSED, self._late))),
-            good.eq(self._checking & ~self._bad & ~closed),
+            refused.eq(
+                Mux(
+                    self._first.any(),
+                    self._first,
+                    Mux(closed, Fault.CLOSED, late_fault(self._mapped, self._directed, self._partial)),
+                )
+            ),
+            good.eq(self._checking & self._fit & ~closed),
         ]
         greets = self.permitted & self._target_exists
         allowed = {"RING": self._may & self._reaches}
