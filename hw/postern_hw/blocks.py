@@ -518,11 +518,9 @@ class Blocks(wiring.Component):
             )
         with m.Elif(borrows):
             m.d.comb += self.look_holding.eq(Mux(held.shown, Holding.WATCHED, Holding.BORROWED))
+        tag = self._tags.read(m, 1, self.look_block)
         with m.If(held.loan & (owns | borrows)):
-            m.d.comb += [
-                self.look_other.eq(Mux(owns, held.borrower, self._owner(bought, held))),
-                self.look_tag.eq(self._tags.read(m, 1, self.look_block)),
-            ]
+            m.d.comb += [self.look_other.eq(Mux(owns, held.borrower, self._owner(bought, held))), self.look_tag.eq(tag)]
         if self._managed:
             owned = bought.toggle ^ held.toggle
             m.d.comb += [

@@ -39,6 +39,8 @@ class Directory(wiring.Component):
         The source has acknowledged the target's generation.
     source_open, source_draining : Out(1)
         The source is not closed; it is draining.
+    connected : Out(1)
+        All of these that let the source send: permitted, acknowledged, open and not draining.
     target_alive, target_open : Out(1)
         The target is open or paused; it is open.
     source_generation, target_generation : Out(8)
@@ -75,8 +77,8 @@ class Directory(wiring.Component):
     states : Out(2).array(vms)
     open : Out(vms)
         VMs whose accesses act.
-    opened, closed : Out(vms)
-        This VM is opened or closed at the end of this cycle.
+    opened, closed : Out(vms), closing : Out(1)
+        This VM is opened or closed at the end of this cycle; some VM is closed.
     dying : Out(vms)
         This VM was killed, and not torn down yet.
     changed : Out(vms)
@@ -106,6 +108,7 @@ class Directory(wiring.Component):
                 "acknowledged": Out(1),
                 "source_open": Out(1),
                 "source_draining": Out(1),
+                "connected": Out(1),
                 "target_alive": Out(1),
                 "target_open": Out(1),
                 "source_generation": Out(8),
@@ -133,6 +136,7 @@ class Directory(wiring.Component):
                 "open": Out(vms, init=((1 << vms) - 1) * (self.initial(config) is State.OPEN)),
                 "opened": Out(vms),
                 "closed": Out(vms),
+                "closing": Out(1),
                 "dying": Out(vms),
                 "changed": Out(vms),
                 "refused": Out(vms),
@@ -173,6 +177,7 @@ class Directory(wiring.Component):
             self.acknowledged.eq(1),
             self.look_acknowledged.eq(1),
             self.source_open.eq(1),
+            self.connected.eq(self.permitted),
             self.target_alive.eq(1),
             self.target_open.eq(1),
             self.open.eq((1 << self.config.vms) - 1),
@@ -221,6 +226,8 @@ class Directory(wiring.Component):
             self.look_own_generation.eq(generations.read(m, 3, self.look_source)),
             self.source_open.eq((self.sources & self.open).any()),
             self.source_draining.eq((self.sources & among[State.DRAINING,]).any()),
+            # Of bits, not of the others above: it goes furthest.
+            self.connected.eq((permit_row & known_row & self.sources & among[State.OPEN, State.PAUSED]).any()),
             self.target_alive.eq((self.targets & among[State.OPEN, State.PAUSED]).any()),
             self.target_open.eq((self.targets & among[State.OPEN,]).any()),
         ]
@@ -261,6 +268,7 @@ class Directory(wiring.Component):
             wrong.eq(illegal | (closes & ~self.empty)),
             self.refuse.eq(wrong | (opens & (wraps & ~self.idle | orphans))),
             done.eq(self.command & ~wrong & ~opens),
+            self.closing.eq(done & (closes | kills)),
             enters.eq(Mux(ends, State.OPEN, after)),
             self.walk_last.eq(self.walk_step == open_steps(c) - 1),
             ends.eq(self.walk & self.walk_last),
@@ -276,7 +284,7 @@ class Directory(wiring.Component):
                         for states, vms_there in among.items()
                     ),
                 ]
-            m.d.comb += [self.opened[vm].eq(target & ends), self.closed[vm].eq(target & done & (closes | kills))]
+            m.d.comb += [self.opened[vm].eq(target & ends), self.closed[vm].eq(target & self.closing)]
         m.d.comb += self.changed.eq(permit_row & (ends | done).replicate(vms) & ~self.targets)
         starts = Signal()
         guard = Guard(c.protection)

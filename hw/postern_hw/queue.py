@@ -67,6 +67,8 @@ class Queue(wiring.Component):
         The lane has read the header of the message that is now the head.
     popped : Out(1)
         The head goes.
+    stays : Out(1)
+        There is a message in the next cycle, even if none comes.
     rx_result : Out(2 * lanes)
         ``Popped`` of each lane.
     forget : In(1)
@@ -111,6 +113,7 @@ class Queue(wiring.Component):
                 "take": In(config.lanes),
                 "fresh": Out(config.lanes),
                 "popped": Out(1),
+                "stays": Out(1),
                 "rx_result": Out(2 * config.lanes),
                 "forget": In(1),
                 "drop": In(1),
@@ -171,6 +174,7 @@ class Queue(wiring.Component):
             self.first.eq(first),
             self.tail.eq(tail),
             self.level.eq(level(self.filled, first, tail, depth)),
+            self.stays.eq(self.filled & ~(self.popped & single)),
             self.free_slot.eq(slot_tail.data[:slot_bits]),
             slot_tail.addr.eq(tail),
             slot_next.addr.eq(next_first),

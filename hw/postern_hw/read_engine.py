@@ -321,7 +321,7 @@ class ReadEngine(wiring.Component):
         if c.manager is not Manager.NONE:
             words |= self._manager_words()
         found = {name: word & self._hits[name].replicate(32) for name, word in words.items()}
-        differences = self._differences(m)
+        joined = self._joined(m)
         late = []
         if self.sizes.read_delay:
             # They come late in the cycle, so they have a register of their own and join the others behind it.
@@ -336,9 +336,9 @@ class ReadEngine(wiring.Component):
             m.d.sync += [self.good.eq(good), self.error.eq(~good), word.eq(any_of(early))]
             if late:
                 m.d.sync += computed.eq(any_of(late))
-            m.d.comb += self.data.eq(word | computed | differences)
+            m.d.comb += self.data.eq(word | computed | joined)
         else:
-            m.d.comb += [self.good.eq(good), self.error.eq(~good), self.data.eq(any_of(early) | differences)]
+            m.d.comb += [self.good.eq(good), self.error.eq(~good), self.data.eq(any_of(early) | joined)]
 
     def _later(self, m: Module, *values) -> list:
         """Return these values in the cycle in which the answer is put together: in this one, or the next."""
@@ -348,32 +348,42 @@ class ReadEngine(wiring.Component):
         m.d.sync += [register.eq(value) for register, value in zip(kept, values, strict=True)]
         return kept
 
-    def _differences(self, m: Module) -> Value:
-        """Counts of messages: of ``own`` that wait at ``other``, how many more could, and of anybody that wait there.
-
-        Each is a difference of what tables say, so it is subtracted where the answer is put together.
+    def _joined(self, m: Module) -> Value:
+        """Words of which the parts come late, because tables are looked up for them: they are put together beside the
+        answer. Counts of messages are differences of what tables say: of ``own`` that wait at ``other``, how many more
+        could, and of anybody that wait there.
         """
         c, page = self.config, self.sizes.guest_page
-        sent, gone, stop = (mux_by_index(list(values), self.other) for values in (self.sent, self.gone, self.stops))
-        hit = self._hits["guest", "CREDIT"] & self.permitted
-        sent, gone, stop, hit = self._later(m, sent, gone, stop, hit)
+        state = mux_by_index(list(self.states), self.other)
+        alive = (state == State.OPEN) | (state == State.PAUSED)
+        peer, credit = (self._hits["guest", name] & self.permitted for name in ("PEER", "CREDIT"))
+        generation, alive, acknowledged, peer, credit, result = self._later(
+            m, self.generation, alive, self.acknowledged, peer, credit, self._hits["guest", "RESULT"]
+        )
+        sent, gone, stop = self._later(
+            m, *(mux_by_index(list(values), self.other) for values in (self.sent, self.gone, self.stops))
+        )
         used, available, limit = ((a - b)[: len(sent)] for a, b in ((sent, gone), (gone, stop), (sent, stop)))
         if c.manager is Manager.NONE:  # see Queue
-            return pack(page.CREDIT, AVAILABLE=available, LIMIT=c.credits) & hit.replicate(32)
-        manager = self.sizes.manager_page
-        filled, first, tail, controls, credits = self._later(
-            m,
-            *(mux_by_index(list(values), self.other) for values in (self.filled, self.firsts, self.tails)),
-            self._hits["manager", "CONTROL"],
-            self._hits["manager", "CREDITS"],
-        )
-        return any_of(
-            [
-                pack(page.CREDIT, AVAILABLE=available, LIMIT=limit) & hit.replicate(32),
-                pack(manager.CREDITS, LIMIT=limit, USED=used) & credits.replicate(32),
-                pack(manager.CONTROL, QUEUED=level(filled, first, tail, c.depth)) & controls.replicate(32),
+            limit = c.credits
+        words = [
+            (pack(page.PEER, GENERATION=generation, REACHABLE=1, ALIVE=alive, ACKNOWLEDGED=acknowledged), peer),
+            (pack(page.CREDIT, AVAILABLE=available, LIMIT=limit), credit),
+            (pack(page.RESULT, CODE=self.result_code, VM=self.result_vm, COUNT=self.result_count), result),
+        ]
+        if c.manager is not Manager.NONE:
+            manager = self.sizes.manager_page
+            filled, first, tail, control, credits = self._later(
+                m,
+                *(mux_by_index(list(values), self.other) for values in (self.filled, self.firsts, self.tails)),
+                self._hits["manager", "CONTROL"],
+                self._hits["manager", "CREDITS"],
+            )
+            words += [
+                (pack(manager.CREDITS, LIMIT=limit, USED=used), credits),
+                (pack(manager.CONTROL, QUEUED=level(filled, first, tail, c.depth)), control),
             ]
-        )
+        return any_of([word & hit.replicate(32) for word, hit in words])
 
     def _guest_words(self, state) -> dict:
         c, page = self.config, self.sizes.guest_page
@@ -382,21 +392,14 @@ class ReadEngine(wiring.Component):
         half_bit = Decoder(page, request.offset).index("PENDING", "half")
         rx_results = mux_by_index(list(self.rx_results), vm)
         rx = mux_by_index([rx_results[2 * lane : 2 * lane + 2] for lane in range(c.lanes)], self.lane)
-        target_state = mux_by_index(list(self.states), self.other)
-        alive = (target_state == State.OPEN) | (target_state == State.PAUSED)
-        exists = self.permitted.replicate(32)
         words = {
             "SELF": pack(page.SELF, VM=vm, GENERATION=self.own_generation, STATE=state, PORT=self.fault.port),
             "EPOCH": self.epoch,
             "IRQ_STATE": self.irq_state,
             "PENDING": mux_by_index([self.doorbells[:32], self.doorbells[32:]], half_bit)[:32],
             "IRQ_ENABLE": self.irq_enable,
-            "RESULT": pack(page.RESULT, CODE=self.result_code, VM=self.result_vm, COUNT=self.result_count),
             "RX_RESULT": rx,
-            "PEER": pack(
-                page.PEER, GENERATION=self.generation, REACHABLE=1, ALIVE=alive, ACKNOWLEDGED=self.acknowledged
-            ) & exists,
-        }  # fmt: skip
+        }
         if c.moderation:
             words["IRQ_MODERATION"] = self.irq_moderation
         if c.blocks:

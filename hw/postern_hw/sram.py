@@ -271,7 +271,11 @@ class Sram(wiring.Component):
         right = self.r_allowed[bank]
         m.d.comb += [self.r_look[bank].block.eq(r_block), self.r_look[bank].vm.eq(r_vm)]
         r_told, r_right, r_wrong = signal(count, "r_told"), signal(1, "r_right"), signal(1, "r_wrong")
-        m.d.sync += [r_told.eq(r_taken), r_right.eq(r_enable & right), r_wrong.eq(r_enable & ~right)]
+        m.d.sync += [
+            r_told.eq(r_taken),
+            r_right.eq(r_enable & right),
+            r_wrong.eq(r_enable & ~right),
+        ]
         m.d.comb += [
             kept.eq(r_told & r_right.replicate(count)),
             r_refused.eq(r_told & r_wrong.replicate(count)),

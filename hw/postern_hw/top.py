@@ -340,10 +340,10 @@ class Postern(wiring.Component):
         m.d.comb += self.writer.crowded.eq(self.pool.crowded)
         writer, directory, doorbells = self.writer, self.directory, self.doorbells
         do = writer.do
-        closing = directory.closed.any()
-        empty = ~(Cat(queue.filled for queue in self.queues) & writer.targets).any()
-        if self.sram is not None:
-            empty = empty & ~self.blocks.keeps
+        # Whether the target has messages is found out in the cycle before it matters: then only pops change it.
+        mail = Signal(name="target_has_mail")
+        m.d.sync += mail.eq((Cat(queue.stays for queue in self.queues) & writer.targets).any())
+        empty = ~mail & ~self.blocks.keeps if self.sram is not None else ~mail
         m.d.comb += [
             directory.source.eq(writer.source),
             directory.target.eq(writer.target),
@@ -361,6 +361,7 @@ class Postern(wiring.Component):
             writer.acknowledged.eq(directory.acknowledged),
             writer.source_open.eq(self._unless_failed(directory.source_open)),
             writer.source_draining.eq(directory.source_draining),
+            writer.connected.eq(self._unless_failed(directory.connected)),
             writer.target_alive.eq(self._unless_failed(directory.target_alive)),
             writer.target_open.eq(self._unless_failed(directory.target_open)),
             writer.source_generation.eq(directory.source_generation),
@@ -379,7 +380,7 @@ class Postern(wiring.Component):
             doorbells.half.eq(writer.half),
             doorbells.data.eq(writer.data),
             doorbells.forget_sender.eq(writer.walk & ~directory.walk_last),
-            doorbells.forget_all.eq((writer.walk & directory.walk_last) | closing),
+            doorbells.forget_all.eq((writer.walk & directory.walk_last) | directory.closing),
         ]
         if self.faults is not None:
             rings = directory.kill_step < self.config.vms  # a row of doorbells belongs to the step

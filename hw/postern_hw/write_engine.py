@@ -17,7 +17,7 @@ from .faults import FaultSignature
 from .native import Sizes, write_request
 from .pool import PoolWriteSignature
 from .queue import entry, fill_bits
-from .select import any_of, bits_for, choose, gated, log2, one_hot
+from .select import any_of, bits_for, choose, gated, log2, mux_by_index, one_hot
 from .table import Table
 from .turns import TurnsSignature
 
@@ -92,13 +92,13 @@ class WriteEngine(wiring.Component):
         The sender gets a new limit there.
     new_sent, new_stop : Out
         For the queue of the target, with ``push`` or ``grant``.
-    permitted, acknowledged, source_open, source_draining, target_alive, target_open : In
+    permitted, acknowledged, source_open, source_draining, connected, target_alive, target_open : In
     source_generation, target_generation : In
         From the directory.
     closed_vm : In(vms)
         This VM is closed at the end of this cycle.
     idle : Out(1)
-        No message from ``source`` waits anywhere.
+        No message from ``source`` waits anywhere, if it has been the source for a cycle and has sent nothing in it.
     walking, will_walk, walk_vm, walk_step, walk_last : In; walk : Out(1)
         Steps of a VM that is being opened.
     killing, kill_vm, kill_step : In; kill : Out(1)
@@ -113,7 +113,7 @@ class WriteEngine(wiring.Component):
         Of the manager page; ``locked`` has a bit per ``Lock``.
     fault : Out(FaultSignature)
     look_lane, look_vm : In, look_result : Out(result_entry)
-        A lane's result for the read engine.
+        A lane's result for the read engine: a cycle later where reads take one more.
     fill, fill_row : In
 
     With blocks:
@@ -188,6 +188,7 @@ class WriteEngine(wiring.Component):
                 "acknowledged": In(1),
                 "source_open": In(1),
                 "source_draining": In(1),
+                "connected": In(1),
                 "target_alive": In(1),
                 "target_open": In(1),
                 "source_generation": In(8),
@@ -534,22 +535,22 @@ class WriteEngine(wiring.Component):
             init=[int(Result.ACCEPTED)] * lane_rows,  # the other fields, above the code, are zero
             fill_bits=len(self.fill_row),
         )
-        result = data.View(result_entry(c), results.read(m, 0, row))
-        m.d.comb += [
-            results.fill.eq(self.fill),
-            results.fill_row.eq(self.fill_row),
-            self.look_result.as_value().eq(results.read(m, 1, Cat(self.look_lane[: sizes.lane_log], self.look_vm))),
-        ]
+        flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]  # who waits for an acknowledge
+        accepting = Signal()  # the lane: its result says the same, but comes later
+        refuses = [own & mux_by_index(list(lanes), self._lane) for own, lanes in zip(self._sources, flags, strict=True)]
+        m.d.comb += accepting.eq(~any_of(refuses))
 
         may, reaches = self._may, self._reaches
         willing, accept, refuse = (Signal(name=name) for name in ("willing", "accept", "refuse"))
-        commit = Signal()
+        commit, whole = Signal(), Signal()
         code = Signal(Result)
         accepted = Signal()  # in the cycle before
         given_up, refused = Signal.like(self.back, name="given_up"), Signal.like(self.back, name="refused_slot")
         m.d.comb += [
-            commit.eq(self._commits & self.source_open & (result.code == Result.ACCEPTED)),
-            willing.eq(commit & ~request.torn & may & self.acknowledged & self.target_open),
+            commit.eq(self._commits & self.source_open & accepting),
+            # Not of `commit` and `may`, which come later: who is connected is open, and may send.
+            whole.eq(self._commits & accepting & ~request.torn & self.connected),
+            willing.eq(whole & self.target_open),
             accept.eq(willing & ~(self.spent & self._targets).any()),
             refuse.eq(commit & ~accept),
             code.eq(Result.NO_CREDIT),
@@ -566,12 +567,10 @@ class WriteEngine(wiring.Component):
             # Rights need not wait for the judgement, therefore: all of it but the block itself is settled here.
             settled = Signal(name="settled_before")
             spent = (self.spent & ~self.returns & self._targets).any()
-            fit = self.source_open & (result.code == Result.ACCEPTED) & ~request.torn
-            m.d.sync += settled.eq(
-                self._checking & request.commit & fit & may & self.acknowledged & self.target_open & ~spent
-            )
+            fit = accepting & ~request.torn & self.connected & self.target_open
+            m.d.sync += settled.eq(self._checking & request.commit & fit & ~spent)
             m.d.comb += [
-                willing.eq(commit & ~request.torn & may & self.acknowledged & self.target_open & ~bad_block),
+                willing.eq(whole & self.target_open & ~bad_block),
                 self.give.eq(settled & self._commits & request.block & self.may_give),
                 self.message.kind.eq(request.block),
             ]
@@ -597,24 +596,45 @@ class WriteEngine(wiring.Component):
             refused.eq(request.slot),
         ]
 
-        # Results, and who waits for an acknowledge.
+        # Who waits for an acknowledge is known at once; the whole result follows, where reads look for it later, too.
         acknowledge = self._does["ACK"]
-        new = Signal(result_entry(c))
+        later = self.sizes.read_delay > 0
+        what = data.StructLayout(
+            {"row": len(row), "write": 1, "commit": 1, "accept": 1, "refuse": 1, "code": 3, "target": len(self._target)}
+        )
+        outcome, kept, new = Signal(what), Signal(what, name="outcome_kept"), Signal(result_entry(c))
         m.d.comb += [
-            new.code.eq(Mux(refuse, code, Result.ACCEPTED)),
-            new.vm.eq(Mux(refuse, self._target, 0)),
-            new.count.eq(Mux(accept, result.count + 1, Mux(commit, result.count, 0))),
-            results.write.eq(commit | acknowledge),
-            results.write_row.eq(row),
-            results.write_data.eq(new),
+            outcome.row.eq(row),
+            outcome.write.eq(commit | acknowledge),
+            outcome.commit.eq(commit),
+            outcome.accept.eq(accept),
+            outcome.refuse.eq(refuse),
+            outcome.code.eq(code),
+            outcome.target.eq(self._target),
         ]
         if c.manager is not Manager.NONE:
             with m.If(self._walk):
                 m.d.comb += [
-                    results.write.eq(self.walk_step < c.lanes),
-                    results.write_row.eq(Cat(self.walk_step[: sizes.lane_log], self._source)),
+                    outcome.write.eq(self.walk_step < c.lanes),
+                    outcome.row.eq(Cat(self.walk_step[: sizes.lane_log], self._source)),
                 ]
-        flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]
+        m.d["sync" if later else "comb"] += kept.eq(outcome)
+        looked = Cat(self.look_lane[: sizes.lane_log], self.look_vm)
+        if later:
+            m.d.sync += (wanted := Signal(len(looked), name="looked")).eq(looked)
+            looked = wanted
+        before = data.View(result_entry(c), results.read(m, 0, kept.row)).count
+        m.d.comb += [
+            self.look_result.as_value().eq(results.read(m, 1, looked)),
+            new.code.eq(Mux(kept.refuse, kept.code, Result.ACCEPTED)),
+            new.vm.eq(Mux(kept.refuse, kept.target, 0)),
+            new.count.eq(Mux(kept.commit, before + kept.accept, 0)),
+            results.fill.eq(self.fill),
+            results.fill_row.eq(self.fill_row),
+            results.write.eq(kept.write),
+            results.write_row.eq(kept.row),
+            results.write_data.eq(new),
+        ]
         for vm, (lanes, own) in enumerate(zip(flags, self._sources, strict=True)):
             for lane, here in enumerate(one_hot(self._lane, c.lanes)):
                 with m.If(own & here & (commit | acknowledge)):  # where it is set, there are no commits
@@ -667,11 +687,9 @@ class WriteEngine(wiring.Component):
         if c.manager is Manager.NONE:
             return
         word = self.data
-        idle = Signal(c.vms)
-        m.d.comb += [
-            idle.eq(Cat(sent == gone for sent, gone in zip(self.sent, self.gone, strict=True))),
-            self.idle.eq(idle.all()),
-        ]
+        # Looked up in the cycle before it matters: then nothing is sent, and what is popped counts already.
+        waiting = [(a - b)[:count] for a, b in zip(self.sent, self.gone, strict=True)]
+        m.d.sync += self.idle.eq(Cat(n == back for n, back in zip(waiting, self.returns, strict=True)).all())
         with m.If(self._does["EPOCH"]):
             m.d.sync += self.epoch.eq(word)
         guard = Guard(c.protection)

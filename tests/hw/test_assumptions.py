@@ -167,10 +167,14 @@ class Watch:
             engine.permitted, engine.acknowledged, engine.source_open, engine.source_draining, engine.target_open
         )  # fmt: skip
         told = [*map(ctx.get, answers)]
+        permitted, acknowledged, source_open, draining, _ = told
+        connected = permitted and acknowledged and source_open and not draining
+        self.holds("connected-is-all", ctx.get(engine.connected) == bool(connected))
         spent = ctx.get(engine.spent)
         if self.before.get("checking"):
             self.holds("checked-stays", told == self.before["told"] and spent == self.before["spent"])
         now["checking"], now["told"] = ctx.get(engine._checking), told
+        self.holds("checked-stays", not (now["checking"] and ctx.get(engine.closed_vm)))
         now["spent"] = spent & ~ctx.get(engine.returns)
 
     def _ports(self, ctx, now, resets) -> None:

@@ -52,10 +52,12 @@ def fault(ctx, dut):
     return Fault(ctx.get(dut.fault.kind) if ctx.get(dut.fault.valid) else 0)
 
 
-def states(ctx, dut, source, target):
-    """Tell the engine what it asks about the states of these two."""
+def pair(ctx, dut, source, target, may=0, acknowledged=0):
+    """Tell the engine what it asks about these two: their states, permission and acknowledgement."""
+    sends = source in (State.OPEN, State.PAUSED)
     drive(ctx, dut, source_open=source != State.CLOSED, source_draining=source == State.DRAINING)
     drive(ctx, dut, target_alive=target in (State.OPEN, State.PAUSED), target_open=target == State.OPEN)
+    drive(ctx, dut, permitted=may, acknowledged=acknowledged, connected=bool(sends and may and acknowledged))
 
 
 def outcome(torn, may, draining, target, acknowledged, spent):
@@ -82,6 +84,7 @@ def test_every_commit_is_judged_in_order():
 
         async def result():
             await ctx.tick()
+            await ctx.tick()  # it follows a cycle later where there is a request register
             found = ctx.get(dut.look_result)
             return found.code, found.vm, found.count
 
@@ -90,8 +93,7 @@ def test_every_commit_is_judged_in_order():
         ctx.set(dut.free_slots[target], 55)
         cases = product((0, 1), (0, 1), (State.OPEN, State.PAUSED, State.DRAINING), State, (0, 1), (0, 1))
         for torn, may, source, state, acknowledged, spent in cases:
-            states(ctx, dut, source, state)
-            drive(ctx, dut, permitted=may, acknowledged=acknowledged)
+            pair(ctx, dut, source, state, may, acknowledged)
             ctx.set(dut.spent, spent << target)
             await write(ctx, dut, bound(C, PORT, WHERE.guest(vm) + page.ACK.at(lane), vm))
             assert await result() == (Result.ACCEPTED, 0, 0)
@@ -123,12 +125,12 @@ def test_count_of_accepted_commits_wraps():
 
     async def bench(ctx):
         await fill(ctx, dut, 32)
-        states(ctx, dut, State.OPEN, State.OPEN)
-        drive(ctx, dut, permitted=1, acknowledged=1)
+        pair(ctx, dut, State.OPEN, State.OPEN, 1, 1)
         access = bound(C, PORT, WHERE.guest(0) + page.COMMIT.at(0, 0, 0, 1), 0)
         for count in range(1, 260):
             await write(ctx, dut, access, commit=1)
             await ctx.tick()
+            await ctx.tick()  # as above
             assert ctx.get(dut.look_result).count == count % 256
 
     simulate(dut, bench)
@@ -158,7 +160,7 @@ def test_first_check_that_fails_refuses():
             (State.CLOSED, State.OPEN, State.DRAINING),
             (FULL, 0b0111),
         ):
-            states(ctx, dut, state, State.CLOSED)
+            pair(ctx, dut, state, State.CLOSED)
             to_manager = address >= WHERE.manager_base
             known = vm if allowed or to_manager else None
             access = bound(C, PORT, address + low, known, allowed=allowed, strobes=strobes) | {"cacheable": cacheable}
@@ -230,16 +232,14 @@ def test_doorbells_and_greetings_need_permission(draining):
         sender = State.DRAINING if draining else State.OPEN
         ctx.set(dut.target_generation, 7)
         for word, may, state, acknowledged in product((0, 4, 5, 63, 64, 1 << 31), (0, 1), State, (0, 1)):
-            states(ctx, dut, sender, state)
-            drive(ctx, dut, permitted=may, acknowledged=acknowledged)
+            pair(ctx, dut, sender, state, may, acknowledged)
             await write(ctx, dut, bound(C, PORT, WHERE.guest(vm) + page.RING.offset, vm), data=word)
             may_ring = may and not draining and word < C.vms
             assert fault(ctx, dut) == (Fault.NONE if may_ring else Fault.DENIED)
             alive = state in (State.OPEN, State.PAUSED)
             assert ctx.get(dut.do.ring) == bool(may_ring and alive and acknowledged)
         for word, may in product((0, 6, 7, 7 | 1 << 8), (0, 1)):
-            states(ctx, dut, sender, State.CLOSED)
-            ctx.set(dut.permitted, may)
+            pair(ctx, dut, sender, State.CLOSED, may)
             await write(ctx, dut, bound(C, PORT, WHERE.guest(vm) + page.PEER.at(2), vm), data=word)
             assert (ctx.get(dut.source), ctx.get(dut.target)) == (vm, 2)
             assert ctx.get(dut.do.peer) == (may and word == 7)

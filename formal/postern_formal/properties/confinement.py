@@ -29,6 +29,8 @@ PEER = ("acknowledged", "generation")
 """What other components answer about the peer that the address names."""
 SHARED = ("epoch",)
 """What all may know."""
+RESULT = ("result_code", "result_vm", "result_count")
+"""What is asked for with the others, and answered in the cycle in which the answer is put together."""
 
 
 class Reads(Property):
@@ -62,8 +64,8 @@ class Reads(Property):
         Control(
             "credits at a peer are shown without permission",
             "read_engine.py",
-            "LIMIT=limit) & exists,",
-            "LIMIT=limit),",
+            '(self._hits["guest", name] & self.permitted for name in',
+            '(self._hits["guest", name] for name in',
         ),
         Control(
             "the header is that of the first VM",
@@ -95,6 +97,7 @@ class Reads(Property):
         # Whom the engine looks at now, and whether that is for the symbolic VM.
         asked = [past(m, self._granted(item, vm), f"asked_{i}") for i, item in enumerate(one.requests)]
         looks = past(m, Cat(asked).any(), "looks")
+        joins = past(m, looks, "joins") if one.sizes.read_delay else looks
         for name, member in one.signature.members.items():
             if member.flow is not In or name == "requests":
                 continue
@@ -114,6 +117,8 @@ class Reads(Property):
                 m.d.comb += Assume(same | ~(looks & one.permitted))
             elif name == "filled":
                 m.d.comb += Assume(~(one.filled ^ two.filled).bit_select(vm, 1))
+            elif name in RESULT:
+                m.d.comb += Assume(same | ~joins)
             elif name not in MANAGER:
                 m.d.comb += Assume(same | ~looks)
 

@@ -14,7 +14,7 @@ from ..engines import Induction
 from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
 
-__all__ = ["CHECKED_STAYS", "COMMIT_IS_ONE", "PROPERTIES", "any_writes", "reduced"]
+__all__ = ["CHECKED_STAYS", "COMMIT_IS_ONE", "CONNECTED", "PROPERTIES", "any_writes", "reduced"]
 
 
 def reduced(identity: Identity = Identity.SIDEBAND, bus: Bus = Bus.AXI4_LITE, **changes) -> Config:
@@ -40,10 +40,16 @@ COMMIT_IS_ONE = Assumption(
 )
 
 
+CONNECTED = Assumption(
+    "connected-is-all",
+    "The write engine is told that its source is connected where it may send to the target, has acknowledged it, and is"
+    " neither closed nor draining.",
+)
+
 CHECKED_STAYS = Assumption(
     "checked-stays",
     "What the write engine is told in the cycle in which it checks a write still holds in the next, but for a credit"
-    " that a pop gives back.",
+    " that a pop gives back, and nobody is closed in that cycle.",
 )
 
 
@@ -68,9 +74,13 @@ def any_writes(m: Module, c: Config) -> WriteEngine:
         if c.manager is Manager.NONE:  # then there is no such page
             m.d.comb += Assume(~payload.manager)
         m.d.comb += Assume(~request.valid | ~payload.commit | commit_is_one(c, payload))
+    connected = dut.permitted & dut.acknowledged & dut.source_open & ~dut.source_draining
+    m.d.comb += Assume(dut.connected == connected)
     if c.blocks:
         answers = Cat(dut.permitted, dut.acknowledged, dut.source_open, dut.source_draining, dut.target_open)
-        checked = past(m, inside.signal("_checking"), "checked")
+        checking = inside.signal("_checking")
+        checked = past(m, checking, "checked")
+        m.d.comb += Assume(~checking | (dut.closed_vm == 0))
         m.d.comb += Assume(
             ~checked
             | (answers == past(m, answers, "answers_before"))
@@ -339,7 +349,7 @@ class Sender(Property):
     }
     short = ("small", "2 ports, blocks")
     engines = (Induction(5),)
-    assumptions = (COMMIT_IS_ONE, CHECKED_STAYS)
+    assumptions = (COMMIT_IS_ONE, CONNECTED, CHECKED_STAYS)
     reduction = "What the rest of the block answers the engine is free; VM-IDs are compared with each other only."
     controls = (
         Control(

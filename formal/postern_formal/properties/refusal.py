@@ -12,7 +12,7 @@ from postern_spec.regmap import Settled
 from ..engines import Induction
 from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free_inputs, symbolic
-from .identity import CHECKED_STAYS, COMMIT_IS_ONE, any_writes, reduced
+from .identity import CHECKED_STAYS, COMMIT_IS_ONE, CONNECTED, any_writes, reduced
 
 __all__ = ["PROPERTIES"]
 
@@ -40,25 +40,25 @@ class Write(Property):
         "What the rest of the block answers the engine is free. FREE, RETURN, REVOKE, QUOTA and CONTROL that their"
         " component refuses are raised and refused there: see block-rights, block-quota and vm-states."
     )
-    assumptions = (COMMIT_IS_ONE, CHECKED_STAYS)
+    assumptions = (COMMIT_IS_ONE, CONNECTED, CHECKED_STAYS)
     controls = (
         Control(
             "a message that may not be sent is sent all the same",
             "write_engine.py",
-            "self._may.eq(self.permitted & ~self.source_draining & self._target_exists),",
-            "self._may.eq(self._target_exists),",
+            "whole.eq(self._commits & accepting & ~request.torn & self.connected),",
+            "whole.eq(self._commits & accepting & ~request.torn & self.source_open),",
         ),
         Control(
             "a partially strobed write acts",
             "write_engine.py",
-            "self._bad.eq(~blank & (first.any() | late.any() | partial)),",
-            "self._bad.eq(~blank & (first.any() | late.any())),",
+            "self._fit.eq(~first.any() & ~partial),",
+            "self._fit.eq(~first.any()),",
         ),
         Control(
             "a write of a closed VM acts",
             "write_engine.py",
-            "good.eq(self._checking & ~self._bad & ~closed),",
-            "good.eq(self._checking & ~self._bad),",
+            "good.eq(self._checking & self._fit & ~closed),",
+            "good.eq(self._checking & self._fit),",
         ),
         Control(
             "a credit that comes back while a commit with a block is checked counts for the message only",
@@ -144,8 +144,8 @@ class Memory(Property):
         Control(
             "a refused read shows the word",
             "sram.py",
-            "kept.eq(r_taken & (r_enable & right).replicate(count)),",
-            "kept.eq(r_taken & r_enable.replicate(count)),",
+            "r_right.eq(r_enable & right),",
+            "r_right.eq(r_enable),",
         ),
         Control(
             "what is written in the same cycle is missed",
