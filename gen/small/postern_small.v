@@ -14,7 +14,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \$16 ;
   wire \$17 ;
   wire [1:0] \$18 ;
-  wire [1:0] \$19 ;
+  wire \$19 ;
   wire \$2 ;
   wire \$20 ;
   wire \$21 ;
@@ -25,17 +25,17 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \$26 ;
   wire \$27 ;
   wire \$28 ;
-  wire \$29 ;
+  wire [4:0] \$29 ;
   wire \$3 ;
   wire \$30 ;
   wire \$31 ;
-  wire [4:0] \$32 ;
+  wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
+  wire [1:0] \$35 ;
   wire \$36 ;
-  wire \$37 ;
-  reg [3:0] \$38 ;
+  reg [3:0] \$37 ;
+  reg \$38 ;
   reg \$39 ;
   wire \$4 ;
   reg \$40 ;
@@ -49,8 +49,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] \$9 ;
   wire acknowledge;
   wire acknowledged;
-  wire \acknowledged$387 ;
-  wire \acknowledged$430 ;
+  wire \acknowledged$388 ;
+  wire \acknowledged$434 ;
   wire [1:0] acted;
   wire [32:0] answer__payload;
   wire [32:0] \answer__payload$100 ;
@@ -77,7 +77,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [11:0] \araddr$116 ;
   wire arm;
   wire [1:0] armed;
-  wire [1:0] \armed$471 ;
+  wire [1:0] \armed$475 ;
   wire [2:0] arprot;
   wire [2:0] \arprot$117 ;
   wire arready;
@@ -106,16 +106,17 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \changed$188 ;
   (* init = 1'h0 *)
   wire \changed$257 ;
-  wire [1:0] \changed$504 ;
+  wire [1:0] \changed$508 ;
   wire clear;
-  wire \clear$477 ;
+  wire \clear$481 ;
   wire clear_fired;
   input clk;
   wire clk;
   wire \clk$43 ;
   wire [1:0] closed;
-  wire [1:0] \closed$506 ;
+  wire [1:0] \closed$510 ;
   wire [1:0] closed_vm;
+  wire closing;
   wire command;
   wire [31:0] commit__data;
   wire commit__enable;
@@ -123,16 +124,18 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] commit__request;
   wire [5:0] commit__slot;
   wire [1:0] commit__word;
+  wire connected;
+  wire \connected$394 ;
   wire core;
-  wire \core$485 ;
+  wire \core$489 ;
   wire [1:0] credit;
   wire crowded;
   wire \crowded$362 ;
   wire [31:0] data;
   wire [31:0] \data$203 ;
   wire [31:0] \data$376 ;
-  wire [31:0] \data$420 ;
-  wire [31:0] \data$476 ;
+  wire [31:0] \data$423 ;
+  wire [31:0] \data$480 ;
   wire disarm;
   wire do__control;
   wire do__irq_enable;
@@ -155,7 +158,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] doorbells;
   wire empty;
   wire [31:0] epoch;
-  wire [31:0] \epoch$453 ;
+  wire [31:0] \epoch$457 ;
   wire error;
   reg fill = 1'h1;
   (* init = 1'h1 *)
@@ -188,11 +191,11 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \filled$210 ;
   wire [1:0] \filled$266 ;
   wire [1:0] \filled$302 ;
-  wire [1:0] \filled$496 ;
+  wire [1:0] \filled$500 ;
   (* init = 1'h1 *)
   wire filling;
   wire [1:0] fired;
-  wire [1:0] \fired$473 ;
+  wire [1:0] \fired$477 ;
   wire [3:0] first;
   wire [3:0] \first$340 ;
   wire [3:0] firsts__0;
@@ -221,8 +224,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] \grant$277 ;
   wire \grant$319 ;
   wire half;
-  wire \half$419 ;
-  wire \half$495 ;
+  wire \half$422 ;
+  wire \half$499 ;
   wire [8:0] head;
   wire [8:0] \head$217 ;
   wire [1:0] \head$217.last ;
@@ -259,7 +262,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \hold$195 ;
   wire \hold$259 ;
   wire idle;
-  wire \idle$381 ;
+  wire \idle$382 ;
   wire index;
   output [1:0] irq;
   wire [1:0] irq;
@@ -268,16 +271,16 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [4:0] irq_state;
   wire lane;
   wire [4:0] level;
-  wire [4:0] \level$513 ;
+  wire [4:0] \level$517 ;
   wire [4:0] level__0;
   wire [4:0] level__1;
   wire [1:0] lines;
   wire locked;
-  wire \locked$455 ;
+  wire \locked$459 ;
   wire look;
   wire [1:0] \look$285 ;
   wire \look$323 ;
-  wire [1:0] \look$444 ;
+  wire [1:0] \look$448 ;
   wire look_acknowledged;
   wire look_core;
   wire [4:0] look_enable;
@@ -305,7 +308,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [4:0] \look_stop$348 ;
   wire look_target;
   wire look_vm;
-  wire \look_vm$456 ;
+  wire \look_vm$460 ;
   wire [8:0] message;
   wire [8:0] \message$273 ;
   wire [1:0] \message$273.last ;
@@ -327,9 +330,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] open;
   wire [1:0] \open$186 ;
   wire [1:0] \open$256 ;
-  wire [1:0] \open$509 ;
+  wire [1:0] \open$513 ;
   wire [1:0] opened;
-  wire [1:0] \opened$505 ;
+  wire [1:0] \opened$509 ;
   wire other;
   wire own;
   wire [7:0] own_generation;
@@ -337,11 +340,11 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire permit_half;
   wire [1:0] permits;
   wire permitted;
-  wire \permitted$385 ;
-  wire \permitted$428 ;
+  wire \permitted$386 ;
+  wire \permitted$432 ;
   wire [1:0] popped;
-  wire \popped$498 ;
-  wire \popped$499 ;
+  wire \popped$502 ;
+  wire \popped$503 ;
   wire push;
   wire [1:0] \push$271 ;
   wire \push$316 ;
@@ -441,10 +444,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire \ready$62 ;
   wire refuse;
   wire [1:0] refused;
-  wire [1:0] \refused$437 ;
+  wire [1:0] \refused$441 ;
   wire refused_command;
   wire [1:0] refusing;
-  wire [1:0] \refusing$508 ;
+  wire [1:0] \refusing$512 ;
   wire [74:0] requests__0__payload;
   wire [32:0] \requests__0__payload$177 ;
   wire [11:0] \requests__0__payload$177.address ;
@@ -524,7 +527,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire ring;
   (* init = 4'h0 *)
   wire [3:0] row;
-  wire \row$413 ;
+  wire \row$416 ;
   wire rready;
   wire \rready$123 ;
   wire [1:0] rresp;
@@ -620,7 +623,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire s1_rst;
   wire sender;
   wire \sender$318 ;
-  wire \sender$416 ;
+  wire \sender$419 ;
   wire [4:0] sent;
   wire [4:0] \sent$329 ;
   wire [4:0] sent__0;
@@ -637,20 +640,22 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire source;
   wire \source$363 ;
   wire source_draining;
-  wire \source_draining$391 ;
+  wire \source_draining$392 ;
   wire [7:0] source_generation;
-  wire [7:0] \source_generation$397 ;
+  wire [7:0] \source_generation$400 ;
   wire source_open;
-  wire \source_open$389 ;
+  wire \source_open$390 ;
   wire [1:0] sources;
   wire [1:0] \sources$367 ;
   wire [1:0] spent;
   wire \spent$299 ;
   wire \spent$334 ;
   wire [1:0] states__0;
-  wire [1:0] \states__0$439 ;
+  wire [1:0] \states__0$443 ;
   wire [1:0] states__1;
-  wire [1:0] \states__1$441 ;
+  wire [1:0] \states__1$445 ;
+  wire stays;
+  wire \stays$523 ;
   wire [4:0] stop;
   wire [4:0] \stop$333 ;
   wire [4:0] stops__0;
@@ -668,18 +673,19 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire target;
   wire \target$365 ;
   wire target_alive;
-  wire \target_alive$393 ;
+  wire \target_alive$396 ;
   wire [7:0] target_generation;
-  wire [7:0] \target_generation$399 ;
+  wire [7:0] \target_generation$402 ;
+  reg target_has_mail = 1'h0;
   wire target_open;
-  wire \target_open$395 ;
+  wire \target_open$398 ;
   wire [1:0] targets;
   wire [1:0] \targets$369 ;
   wire [1:0] tear;
   wire [1:0] \tear$258 ;
   wire test;
   wire vm;
-  wire \vm$475 ;
+  wire \vm$479 ;
   wire [31:0] w__0__data;
   wire w__0__enable;
   wire w__0__grant;
@@ -739,21 +745,21 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [1:0] w_pool__word;
   wire [1:0] \w_pool__word$229 ;
   wire [1:0] waiting;
-  wire [1:0] \waiting$469 ;
+  wire [1:0] \waiting$473 ;
   wire walk;
-  wire \walk$383 ;
+  wire \walk$384 ;
   wire walk_last;
-  wire \walk_last$410 ;
+  wire \walk_last$413 ;
   wire [1:0] walk_step;
-  wire [1:0] \walk_step$408 ;
+  wire [1:0] \walk_step$411 ;
   wire walk_vm;
-  wire \walk_vm$406 ;
+  wire \walk_vm$409 ;
   wire walking;
-  wire \walking$402 ;
+  wire \walking$405 ;
   wire [31:0] wdata;
   wire [31:0] \wdata$109 ;
   wire will_walk;
-  wire \will_walk$404 ;
+  wire \will_walk$407 ;
   wire [31:0] word__data;
   wire word__enable;
   wire word__grant;
@@ -814,6 +820,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   wire [3:0] \wstrb$110 ;
   wire wvalid;
   wire \wvalid$111 ;
+  always @(posedge clk)
+    target_has_mail <= \$40 ;
   assign ready = ~ fill;
   assign \ready$62  = ~ fill;
   assign \$1  = ! data[5:0];
@@ -826,24 +834,24 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$16  = data[11:8] == 1'h1;
   assign take = \take$287 [0] | \take$288 [0];
   assign \take$324  = \take$287 [1] | \take$288 [1];
-  assign \$19  = { \filled$210 , \filled$209  } & targets;
-  assign \$20  = | \$19 ;
-  assign empty = ~ \$20 ;
-  assign \$24  = ! head__0[8];
-  assign \$25  = \$24  & \popped$498 ;
-  assign \$27  = \$26  & \popped$498 ;
-  assign \$28  = ! head__1[8];
-  assign \$29  = \$28  & \popped$499 ;
-  assign \$31  = \$30  & \popped$499 ;
-  assign credit = { \$27 , \$25  } | { \$31 , \$29  };
-  assign \$32  = fill_row + 1'h1;
-  assign \$33  = fill_row != 4'hf;
+  assign empty = ~ target_has_mail;
+  assign \$21  = ! head__0[8];
+  assign \$22  = \$21  & \popped$502 ;
+  assign \$24  = \$23  & \popped$502 ;
+  assign \$25  = ! head__1[8];
+  assign \$26  = \$25  & \popped$503 ;
+  assign \$28  = \$27  & \popped$503 ;
+  assign credit = { \$24 , \$22  } | { \$28 , \$26  };
+  assign \$29  = fill_row + 1'h1;
+  assign \$30  = fill_row != 4'hf;
+  assign \$35  = { \stays$523 , stays } & targets;
+  assign \$36  = | \$35 ;
   always @(posedge clk)
-    fill_row <= \$38 ;
+    fill_row <= \$37 ;
   always @(posedge clk)
-    fill <= \$39 ;
+    fill <= \$38 ;
   always @(posedge clk)
-    changed <= \$40 ;
+    changed <= \$39 ;
   \postern_small.bus_0  bus_0 (
     .answer__payload(answer__payload),
     .answer__ready(s0_axi_rready),
@@ -893,14 +901,14 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .wvalid(s1_axi_wvalid)
   );
   \postern_small.directory  directory (
-    .look_permitted(\permitted$428 ),
+    .look_permitted(\permitted$432 ),
     .look_source(reader),
     .look_target(look_target),
     .permitted(permitted),
     .source(sender),
     .target(target)
   );
-  \postern_small.doorbells$520  \doorbells$520  (
+  \postern_small.doorbells$526  \doorbells$526  (
     .any(doorbell),
     .clear(clear),
     .clk(clk),
@@ -917,9 +925,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .sender(sender)
   );
   \postern_small.interrupts  interrupts (
-    .clear(\clear$477 ),
+    .clear(\clear$481 ),
     .clk(clk),
-    .core(\core$485 ),
+    .core(\core$489 ),
     .credit(credit),
     .data(data),
     .doorbell(doorbell),
@@ -929,8 +937,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$3125$0 (\filled$209 ),
-    .\port$3147$0 (\filled$210 ),
+    .\port$2801$0 (\filled$209 ),
+    .\port$2823$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$254 ),
@@ -945,7 +953,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .commit__enable(commit__enable),
     .commit__request(commit__request),
     .crowded(crowded),
-    .\port$356$67 (\$41 ),
+    .\port$355$67 (\$41 ),
     .r__0__data(r_pool__data),
     .r__0__grant(r_pool__grant),
     .r__0__keep(r__0__keep),
@@ -981,10 +989,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$3125$0 (\filled$209 ),
-    .\port$3131$0 (\fresh$212 ),
-    .\port$3147$0 (\filled$210 ),
-    .\port$3153$0 (\fresh$213 ),
+    .\port$2801$0 (\filled$209 ),
+    .\port$2807$0 (\fresh$212 ),
+    .\port$2823$0 (\filled$210 ),
+    .\port$2829$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(r_engine__ready),
@@ -1030,10 +1038,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$3125$0 (\filled$209 ),
-    .\port$3131$0 (\fresh$212 ),
-    .\port$3147$0 (\filled$210 ),
-    .\port$3153$0 (\fresh$213 ),
+    .\port$2801$0 (\filled$209 ),
+    .\port$2807$0 (\fresh$212 ),
+    .\port$2823$0 (\filled$210 ),
+    .\port$2829$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$248 ),
     .r_engine__ready(\r_engine__ready$250 ),
@@ -1086,7 +1094,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .message(message),
     .new_sent(new_sent),
     .new_stop(new_stop),
-    .popped(\popped$498 ),
+    .popped(\popped$502 ),
     .push(\push$271 [0]),
     .returns(\returns$301 ),
     .row_0(sender),
@@ -1094,6 +1102,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .rst(rst),
     .rx_result(rx_results__0),
     .spent(\spent$299 ),
+    .stays(stays),
     .tail(tails__0),
     .take(take)
   );
@@ -1113,7 +1122,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .message(message),
     .new_sent(new_sent),
     .new_stop(new_stop),
-    .popped(\popped$499 ),
+    .popped(\popped$503 ),
     .push(\push$271 [1]),
     .returns(\returns$335 ),
     .row_0(sender),
@@ -1121,6 +1130,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .rst(rst),
     .rx_result(rx_results__1),
     .spent(\spent$334 ),
+    .stays(\stays$523 ),
     .tail(tails__1),
     .take(\take$324 )
   );
@@ -1139,12 +1149,12 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .irq_enable(irq_enable),
     .irq_state(irq_state),
     .lane(look_lane),
-    .\other$58 (look_target),
-    .\own$73 (reader),
-    .permitted(\permitted$428 ),
-    .\port$877$0 (look_result),
-    .\port$895$0 (look),
-    .\port$899$0 (\look$323 ),
+    .\other$57 (look_target),
+    .\own$76 (reader),
+    .permitted(\permitted$432 ),
+    .\port$736$0 (look_result),
+    .\port$754$0 (look),
+    .\port$758$0 (\look$323 ),
     .requests__0__payload(\requests__0__payload$177 ),
     .requests__0__ready(r_engine__ready),
     .requests__0__valid(\requests__0__valid$181 ),
@@ -1164,7 +1174,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .crowded(crowded),
     .data(data),
     .do__irq_enable(set_enable),
-    .do__irq_state(\clear$477 ),
+    .do__irq_state(\clear$481 ),
     .do__irq_test(test),
     .do__peer(acknowledge),
     .do__pending(clear),
@@ -1173,16 +1183,16 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill_row(fill_row),
     .free_slots__0(free_slots__0),
     .free_slots__1(free_slots__1),
-    .index(\core$485 ),
+    .index(\core$489 ),
     .look_lane(look_lane),
     .look_result(look_result),
     .message(message),
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$3137$0 (\$42 ),
-    .\port$3159$0 (\$43 ),
-    .\port$356$67 (\$41 ),
+    .\port$2813$0 (\$42 ),
+    .\port$2835$0 (\$43 ),
+    .\port$355$67 (\$41 ),
     .push(\push$271 ),
     .refusing(refusing),
     .requests__0__payload(requests__0__payload),
@@ -1206,27 +1216,34 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$38  = fill_row;
+    \$37  = fill_row;
     if (fill) begin
-      \$38  = \$32 [3:0];
+      \$37  = \$29 [3:0];
     end
     if (rst) begin
-      \$38  = 4'h0;
+      \$37  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$39  = fill;
+    \$38  = fill;
     if (fill) begin
-      \$39  = \$33 ;
+      \$38  = \$30 ;
     end
     if (rst) begin
-      \$39  = 1'h1;
+      \$38  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$40  = \$37 ;
+    \$39  = \$34 ;
+    if (rst) begin
+      \$39  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$40  = \$36 ;
     if (rst) begin
       \$40  = 1'h0;
     end
@@ -1465,72 +1482,75 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign command = 1'h0;
   assign do__control = 1'h0;
   assign idle = 1'h0;
-  assign \idle$381  = 1'h0;
+  assign \idle$382  = 1'h0;
   assign walk = 1'h0;
-  assign \walk$383  = 1'h0;
-  assign \permitted$385  = permitted;
+  assign \walk$384  = 1'h0;
+  assign \permitted$386  = permitted;
   assign acknowledged = 1'h1;
-  assign \acknowledged$387  = 1'h1;
+  assign \acknowledged$388  = 1'h1;
   assign source_open = 1'h1;
-  assign \source_open$389  = 1'h1;
+  assign \source_open$390  = 1'h1;
   assign source_draining = 1'h0;
-  assign \source_draining$391  = 1'h0;
+  assign \source_draining$392  = 1'h0;
+  assign connected = permitted;
+  assign \connected$394  = permitted;
   assign target_alive = 1'h1;
-  assign \target_alive$393  = 1'h1;
+  assign \target_alive$396  = 1'h1;
   assign target_open = 1'h1;
-  assign \target_open$395  = 1'h1;
+  assign \target_open$398  = 1'h1;
   assign source_generation = 8'h01;
-  assign \source_generation$397  = 8'h01;
+  assign \source_generation$400  = 8'h01;
   assign target_generation = 8'h01;
-  assign \target_generation$399  = 8'h01;
+  assign \target_generation$402  = 8'h01;
   assign closed_vm = 2'h0;
   assign walking = 1'h0;
-  assign \walking$402  = 1'h0;
+  assign \walking$405  = 1'h0;
   assign will_walk = 1'h0;
-  assign \will_walk$404  = 1'h0;
+  assign \will_walk$407  = 1'h0;
   assign walk_vm = 1'h0;
-  assign \walk_vm$406  = 1'h0;
+  assign \walk_vm$409  = 1'h0;
   assign walk_step = 2'h0;
-  assign \walk_step$408  = 2'h0;
+  assign \walk_step$411  = 2'h0;
   assign walk_last = 1'h0;
-  assign \walk_last$410  = 1'h0;
+  assign \walk_last$413  = 1'h0;
   assign refused_command = 1'h0;
   assign refuse = 1'h0;
-  assign \row$413  = target;
+  assign \row$416  = target;
   assign do__ring = ring;
-  assign \sender$416  = sender;
+  assign \sender$419  = sender;
   assign do__pending = clear;
-  assign \half$419  = 1'h0;
-  assign \data$420  = data;
+  assign \half$422  = 1'h0;
+  assign \data$423  = data;
+  assign closing = 1'h0;
   assign look_source = reader;
   assign other = look_target;
   assign permits = 2'h0;
   assign look_permits = 2'h0;
-  assign look_permitted = \permitted$428 ;
-  assign \acknowledged$430  = 1'h1;
+  assign look_permitted = \permitted$432 ;
+  assign \acknowledged$434  = 1'h1;
   assign look_acknowledged = 1'h1;
   assign generation = 8'h01;
   assign look_generation = 8'h01;
   assign own_generation = 8'h01;
   assign look_own_generation = 8'h01;
   assign refused = 2'h0;
-  assign \refused$437  = 2'h0;
+  assign \refused$441  = 2'h0;
   assign states__0 = 2'h1;
-  assign \states__0$439  = 2'h1;
+  assign \states__0$443  = 2'h1;
   assign states__1 = 2'h1;
-  assign \states__1$441  = 2'h1;
+  assign \states__1$445  = 2'h1;
   assign look_row = reader;
-  assign \look$444  = doorbells;
+  assign \look$448  = doorbells;
   assign look_vm = reader;
   assign lane = look_lane;
   assign result_code = look_result[2:0];
   assign result_vm = look_result[3];
   assign result_count = look_result[11:4];
   assign epoch = 32'd0;
-  assign \epoch$453  = 32'd0;
+  assign \epoch$457  = 32'd0;
   assign locked = 1'h0;
-  assign \locked$455  = 1'h0;
-  assign \look_vm$456  = reader;
+  assign \locked$459  = 1'h0;
+  assign \look_vm$460  = reader;
   assign core = look_core;
   assign look_state = irq_state;
   assign look_enable = irq_enable;
@@ -1539,19 +1559,19 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign resident_vm = look_resident[0];
   assign resident_valid = look_resident[1];
   assign waiting = 2'h0;
-  assign \waiting$469  = 2'h0;
+  assign \waiting$473  = 2'h0;
   assign armed = 2'h0;
-  assign \armed$471  = 2'h0;
+  assign \armed$475  = 2'h0;
   assign fired = 2'h0;
-  assign \fired$473  = 2'h0;
-  assign \vm$475  = vm;
-  assign \data$476  = data;
-  assign do__irq_state = \clear$477 ;
+  assign \fired$477  = 2'h0;
+  assign \vm$479  = vm;
+  assign \data$480  = data;
+  assign do__irq_state = \clear$481 ;
   assign do__irq_test = test;
   assign set_moderation = 1'h0;
   assign do__irq_moderation = 1'h0;
   assign do__irq_enable = set_enable;
-  assign index = \core$485 ;
+  assign index = \core$489 ;
   assign set_resident = 1'h0;
   assign do__resident = 1'h0;
   assign arm = 1'h0;
@@ -1560,18 +1580,18 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign do__wait_disarm = 1'h0;
   assign clear_fired = 1'h0;
   assign do__wait_fired = 1'h0;
-  assign \half$495  = 1'h0;
-  assign \filled$496  = { \filled$210 , \filled$209  };
-  assign popped = { \popped$499 , \popped$498  };
+  assign \half$499  = 1'h0;
+  assign \filled$500  = { \filled$210 , \filled$209  };
+  assign popped = { \popped$503 , \popped$502  };
   assign any = doorbell;
   assign peer = 2'h0;
-  assign \changed$504  = 2'h0;
-  assign \opened$505  = 2'h0;
-  assign \closed$506  = 2'h0;
-  assign \refusing$508  = refusing;
-  assign \open$509  = 2'h3;
+  assign \changed$508  = 2'h0;
+  assign \opened$509  = 2'h0;
+  assign \closed$510  = 2'h0;
+  assign \refusing$512  = refusing;
+  assign \open$513  = 2'h3;
   assign level = level__0;
-  assign \level$513  = level__1;
+  assign \level$517  = level__1;
   assign lines = irq;
   assign do__tag_match = 1'h0;
   assign do__tag_mask = 1'h0;
@@ -1788,17 +1808,16 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
   assign \$17  = 1'h0;
   assign \$18  = 2'h0;
   assign \tear$258  = 2'h0;
-  assign \$21  = 1'h1;
+  assign \$19  = 1'h1;
   assign forget_sender = 1'h0;
-  assign \$22  = 1'h0;
-  assign \$23  = 1'h0;
+  assign \$20  = 1'h0;
   assign forget_all = 1'h0;
-  assign \$26  = head__0[8];
-  assign \$30  = head__1[8];
+  assign \$23  = head__0[8];
+  assign \$27  = head__1[8];
+  assign \$31  = 1'h0;
+  assign \$32  = 1'h0;
+  assign \$33  = 1'h0;
   assign \$34  = 1'h0;
-  assign \$35  = 1'h0;
-  assign \$36  = 1'h0;
-  assign \$37  = 1'h0;
 endmodule
 
 module \postern_small.bus_0 (awprot, awvalid, wdata, wstrb, wvalid, written__ready, araddr, arprot, read__valid, answer__ready, write__ready, bvalid, arready, rvalid, answer__payload, write__valid, awready, wready, rresp, write__payload, read__payload
@@ -2033,6 +2052,7 @@ endmodule
 
 module \postern_small.directory (look_permitted, source, target, look_source, look_target, permitted);
   wire acknowledged;
+  wire connected;
   wire look_acknowledged;
   wire [7:0] look_generation;
   wire [7:0] look_own_generation;
@@ -2063,6 +2083,7 @@ module \postern_small.directory (look_permitted, source, target, look_source, lo
   assign acknowledged = 1'h1;
   assign look_acknowledged = 1'h1;
   assign source_open = 1'h1;
+  assign connected = permitted;
   assign target_alive = 1'h1;
   assign target_open = 1'h1;
   assign open = 2'h3;
@@ -2072,7 +2093,7 @@ module \postern_small.directory (look_permitted, source, target, look_source, lo
   assign look_own_generation = 8'h01;
 endmodule
 
-module \postern_small.doorbells$520 (rst, forget_sender, forget_all, look, fill_row, fill, any, sender, row_0, ring, clear, data, row_1, clk);
+module \postern_small.doorbells$526 (rst, forget_sender, forget_all, look, fill_row, fill, any, sender, row_0, ring, clear, data, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire \$1 ;
   wire [1:0] \$10 ;
@@ -2154,7 +2175,7 @@ module \postern_small.doorbells$520 (rst, forget_sender, forget_all, look, fill_
   assign \$24  = | following;
   always @(posedge clk)
     any <= \$25 ;
-  \postern_small.doorbells$520.pending  pending (
+  \postern_small.doorbells$526.pending  pending (
     .clk(clk),
     .data_0(data_0),
     .data_1(look),
@@ -2213,7 +2234,7 @@ module \postern_small.doorbells$520 (rst, forget_sender, forget_all, look, fill_
   assign \$23  = row_0;
 endmodule
 
-module \postern_small.doorbells$520.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
+module \postern_small.doorbells$526.pending (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -2273,7 +2294,7 @@ module \postern_small.doorbells$520.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, data, look_vm, look_core, \port$3125$0 , \port$3147$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, data, look_vm, look_core, \port$2801$0 , \port$2823$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2396,10 +2417,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$3125$0 ;
-  wire \port$3125$0 ;
-  input \port$3147$0 ;
-  wire \port$3147$0 ;
+  input \port$2801$0 ;
+  wire \port$2801$0 ;
+  input \port$2823$0 ;
+  wire \port$2823$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2467,11 +2488,11 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
     enable_1_0 <= \$83 ;
   always @(posedge clk)
     enable_1_1 <= \$84 ;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$3125$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2801$0  };
   assign \$1  = ! vm;
   assign \$3  = clear | test;
   assign written_0 = \$2  & \$3 ;
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$3147$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2823$0  };
   assign \$6  = clear | test;
   assign written_1 = \$5  & \$6 ;
   assign \$10  = state_0 & enable_0_0;
@@ -2596,7 +2617,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$84  = 5'h00;
     end
   end
-  assign filled = { \port$3147$0 , \port$3125$0  };
+  assign filled = { \port$2823$0 , \port$2801$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -2657,7 +2678,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   assign \$32  = \$30 ;
 endmodule
 
-module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$356$67 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
+module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, w__1__grant, r__1__grant, r__1__data, commit__data, \port$355$67 , commit__enable, w__0__request, w__0__enable, r__0__request, r__0__word, r__0__keep, w__1__request, w__1__enable, r__1__request, r__1__word, r__1__keep
 , commit__request, r__0__slot, r__1__slot, w__0__word, w__0__data, w__0__slot, w__1__word, w__1__data, w__1__slot, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -2737,8 +2758,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   reg [38:0] late_1_1 = 39'h0000000000;
   reg occupied_0 = 1'h0;
   reg occupied_1 = 1'h0;
-  input [7:0] \port$356$67 ;
-  wire [7:0] \port$356$67 ;
+  input [7:0] \port$355$67 ;
+  wire [7:0] \port$355$67 ;
   output [31:0] r__0__data;
   wire [31:0] r__0__data;
   output r__0__grant;
@@ -3016,7 +3037,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign granted_0 = { \$36 , \$35  } & { free_0, free_0 };
   assign w_port__en = commit__request[0] ? commit__enable : occupied_0;
   assign \$16  = late_0_0 | late_0_1;
-  assign \$17  = commit__request[0] ? { commit__data, \port$356$67 [7:1] } : \$16 ;
+  assign \$17  = commit__request[0] ? { commit__data, \port$355$67 [7:1] } : \$16 ;
   assign \$18  = { r__0__slot, r__0__word[1] } & { \$37 , \$37 , \$37 , \$37 , \$37 , \$37 , \$37  };
   assign \$19  = { r__1__slot, r__1__word[1] } & { \$38 , \$38 , \$38 , \$38 , \$38 , \$38 , \$38  };
   assign r_port__addr = \$18  | \$19 ;
@@ -3026,7 +3047,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign granted_1 = { \$40 , \$39  } & { free_1, free_1 };
   assign \w_port__en$62  = commit__request[1] ? commit__enable : occupied_1;
   assign \$21  = late_1_0 | late_1_1;
-  assign \$22  = commit__request[1] ? { commit__data, \port$356$67 [7:1] } : \$21 ;
+  assign \$22  = commit__request[1] ? { commit__data, \port$355$67 [7:1] } : \$21 ;
   assign \$23  = { r__0__slot, r__0__word[1] } & { \$41 , \$41 , \$41 , \$41 , \$41 , \$41 , \$41  };
   assign \$24  = { r__1__slot, r__1__word[1] } & { \$42 , \$42 , \$42 , \$42 , \$42 , \$42 , \$42  };
   assign \r_port__addr$68  = \$23  | \$24 ;
@@ -3048,36 +3069,36 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     taken_0 <= \$30 ;
   \postern_small.pool.read_arbiter_0  read_arbiter_0 (
     .clk(clk),
-    .\port$120$0 (\$37 ),
-    .\port$125$0 (\$38 ),
-    .\port$2353$0 (r__0__request[0]),
-    .\port$2707$0 (r__1__request[0]),
+    .\port$119$0 (\$37 ),
+    .\port$124$0 (\$38 ),
+    .\port$2016$0 (r__0__request[0]),
+    .\port$2370$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
-    .\port$149$0 (\$41 ),
-    .\port$154$0 (\$42 ),
-    .\port$2353$1 (r__0__request[1]),
-    .\port$2707$1 (r__1__request[1]),
+    .\port$148$0 (\$41 ),
+    .\port$153$0 (\$42 ),
+    .\port$2016$1 (r__0__request[1]),
+    .\port$2370$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_0  write_arbiter_0 (
     .accept(free_0),
     .clk(clk),
-    .\port$107$0 (\$35 ),
-    .\port$112$0 (\$36 ),
-    .\port$2208$0 (w__0__request[0]),
-    .\port$2562$0 (w__1__request[0]),
+    .\port$106$0 (\$35 ),
+    .\port$111$0 (\$36 ),
+    .\port$1871$0 (w__0__request[0]),
+    .\port$2225$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_1  write_arbiter_1 (
     .accept(free_1),
     .clk(clk),
-    .\port$136$0 (\$39 ),
-    .\port$141$0 (\$40 ),
-    .\port$2208$1 (w__0__request[1]),
-    .\port$2562$1 (w__1__request[1]),
+    .\port$135$0 (\$39 ),
+    .\port$140$0 (\$40 ),
+    .\port$1871$1 (w__0__request[1]),
+    .\port$2225$1 (w__1__request[1]),
     .rst(rst)
   );
   always @* begin
@@ -3151,8 +3172,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign accept = free_0;
   assign w_port__addr = \$17 [6:0];
   assign w_port__data = \$17 [38:7];
-  assign commit__word = \port$356$67 [1:0];
-  assign commit__slot = \port$356$67 [7:2];
+  assign commit__word = \port$355$67 [1:0];
+  assign commit__slot = \port$355$67 [7:2];
   assign \request$46  = { r__1__request[0], r__0__request[0] };
   assign \accept$49  = 1'h1;
   assign r_port__en = 1'h1;
@@ -3169,7 +3190,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$26  = \$20 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \port$2353$0 , \port$2707$0 , clk);
+module \postern_small.pool.read_arbiter_0 (rst, \port$119$0 , \port$124$0 , \port$2016$0 , \port$2370$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3188,25 +3209,25 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \por
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$120$0 ;
-  wire \port$120$0 ;
-  output \port$125$0 ;
-  wire \port$125$0 ;
-  input \port$2353$0 ;
-  wire \port$2353$0 ;
-  input \port$2707$0 ;
-  wire \port$2707$0 ;
+  output \port$119$0 ;
+  wire \port$119$0 ;
+  output \port$124$0 ;
+  wire \port$124$0 ;
+  input \port$2016$0 ;
+  wire \port$2016$0 ;
+  input \port$2370$0 ;
+  wire \port$2370$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2707$0 ;
+  assign \$3  = behind_0_1 & \port$2370$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2353$0  & \$5 ;
+  assign \$6  = \port$2016$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2353$0 ;
+  assign \$8  = \$7  & \port$2016$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2707$0  & \$10 ;
+  assign \$11  = \port$2370$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3221,15 +3242,15 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$120$0 , \port$125$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2707$0 , \port$2353$0  };
-  assign \port$120$0  = \$6 ;
-  assign \port$125$0  = \$11 ;
+  assign request = { \port$2370$0 , \port$2016$0  };
+  assign \port$119$0  = \$6 ;
+  assign \port$124$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \port$2353$1 , \port$2707$1 , clk);
+module \postern_small.pool.read_arbiter_1 (rst, \port$148$0 , \port$153$0 , \port$2016$1 , \port$2370$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3248,25 +3269,25 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \por
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$149$0 ;
-  wire \port$149$0 ;
-  output \port$154$0 ;
-  wire \port$154$0 ;
-  input \port$2353$1 ;
-  wire \port$2353$1 ;
-  input \port$2707$1 ;
-  wire \port$2707$1 ;
+  output \port$148$0 ;
+  wire \port$148$0 ;
+  output \port$153$0 ;
+  wire \port$153$0 ;
+  input \port$2016$1 ;
+  wire \port$2016$1 ;
+  input \port$2370$1 ;
+  wire \port$2370$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2707$1 ;
+  assign \$3  = behind_0_1 & \port$2370$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2353$1  & \$5 ;
+  assign \$6  = \port$2016$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2353$1 ;
+  assign \$8  = \$7  & \port$2016$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2707$1  & \$10 ;
+  assign \$11  = \port$2370$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3281,15 +3302,15 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$149$0 , \port$154$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2707$1 , \port$2353$1  };
-  assign \port$149$0  = \$6 ;
-  assign \port$154$0  = \$11 ;
+  assign request = { \port$2370$1 , \port$2016$1  };
+  assign \port$148$0  = \$6 ;
+  assign \port$153$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112$0 , \port$2208$0 , \port$2562$0 , clk);
+module \postern_small.pool.write_arbiter_0 (rst, accept, \port$106$0 , \port$111$0 , \port$1871$0 , \port$2225$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3309,26 +3330,26 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$107$0 ;
-  wire \port$107$0 ;
-  output \port$112$0 ;
-  wire \port$112$0 ;
-  input \port$2208$0 ;
-  wire \port$2208$0 ;
-  input \port$2562$0 ;
-  wire \port$2562$0 ;
+  output \port$106$0 ;
+  wire \port$106$0 ;
+  output \port$111$0 ;
+  wire \port$111$0 ;
+  input \port$1871$0 ;
+  wire \port$1871$0 ;
+  input \port$2225$0 ;
+  wire \port$2225$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2562$0 ;
+  assign \$3  = behind_0_1 & \port$2225$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2208$0  & \$5 ;
+  assign \$6  = \port$1871$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2208$0 ;
+  assign \$8  = \$7  & \port$1871$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2562$0  & \$10 ;
+  assign \$11  = \port$2225$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3342,14 +3363,14 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$107$0 , \port$112
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2562$0 , \port$2208$0  };
-  assign \port$107$0  = \$6 ;
-  assign \port$112$0  = \$11 ;
+  assign request = { \port$2225$0 , \port$1871$0  };
+  assign \port$106$0  = \$6 ;
+  assign \port$111$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141$0 , \port$2208$1 , \port$2562$1 , clk);
+module \postern_small.pool.write_arbiter_1 (rst, accept, \port$135$0 , \port$140$0 , \port$1871$1 , \port$2225$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3369,26 +3390,26 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$136$0 ;
-  wire \port$136$0 ;
-  output \port$141$0 ;
-  wire \port$141$0 ;
-  input \port$2208$1 ;
-  wire \port$2208$1 ;
-  input \port$2562$1 ;
-  wire \port$2562$1 ;
+  output \port$135$0 ;
+  wire \port$135$0 ;
+  output \port$140$0 ;
+  wire \port$140$0 ;
+  input \port$1871$1 ;
+  wire \port$1871$1 ;
+  input \port$2225$1 ;
+  wire \port$2225$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2562$1 ;
+  assign \$3  = behind_0_1 & \port$2225$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2208$1  & \$5 ;
+  assign \$6  = \port$1871$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2208$1 ;
+  assign \$8  = \$7  & \port$1871$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2562$1  & \$10 ;
+  assign \$11  = \port$2225$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3402,16 +3423,16 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$136$0 , \port$141
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2562$1 , \port$2208$1  };
-  assign \port$136$0  = \$6 ;
-  assign \port$141$0  = \$11 ;
+  assign request = { \port$2225$1 , \port$1871$1  };
+  assign \port$135$0  = \$6 ;
+  assign \port$140$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3125$0 , head__0, \port$3131$0 , \port$3147$0 , \port$3153$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
-, take, w_pool__slot, write__payload, read__payload, clk);
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, take, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2801$0 , head__0, \port$2807$0 , \port$2823$0 , \port$2829$0 , w_pool__word, w_pool__data, w_engine__payload
+, r_engine__payload, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3517,8 +3538,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
-  wire \$193 ;
-  wire [1:0] \$194 ;
+  wire [1:0] \$193 ;
+  wire \$194 ;
   wire \$195 ;
   wire \$196 ;
   wire \$197 ;
@@ -3557,14 +3578,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$226 ;
   wire \$227 ;
   wire \$228 ;
-  wire \$229 ;
+  wire [31:0] \$229 ;
   wire \$23 ;
   wire [31:0] \$230 ;
-  wire [31:0] \$231 ;
+  wire \$231 ;
   wire \$232 ;
   wire \$233 ;
-  wire \$234 ;
-  wire [11:0] \$235 ;
+  wire [11:0] \$234 ;
+  wire \$235 ;
   wire \$236 ;
   wire \$237 ;
   wire \$238 ;
@@ -3577,19 +3598,19 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$244 ;
   wire \$245 ;
   wire \$246 ;
-  wire \$247 ;
-  wire [5:0] \$248 ;
+  wire [5:0] \$247 ;
+  wire \$248 ;
   wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
-  wire [1:0] \$251 ;
-  wire [3:0] \$252 ;
-  wire \$253 ;
-  wire [4:0] \$254 ;
-  wire \$255 ;
-  wire [11:0] \$256 ;
-  wire \$257 ;
-  wire [11:0] \$258 ;
+  wire [1:0] \$250 ;
+  wire [3:0] \$251 ;
+  wire \$252 ;
+  wire [4:0] \$253 ;
+  wire \$254 ;
+  wire [11:0] \$255 ;
+  wire \$256 ;
+  wire [11:0] \$257 ;
+  wire \$258 ;
   wire \$259 ;
   wire \$26 ;
   wire \$260 ;
@@ -3608,14 +3629,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \$272 ;
   wire \$273 ;
   wire \$274 ;
-  wire \$275 ;
-  wire [3:0] \$276 ;
-  wire [4:0] \$277 ;
-  wire [3:0] \$278 ;
-  wire [4:0] \$279 ;
+  wire [3:0] \$275 ;
+  wire [4:0] \$276 ;
+  wire [3:0] \$277 ;
+  wire [4:0] \$278 ;
+  wire [2:0] \$279 ;
   wire \$28 ;
   wire [2:0] \$280 ;
-  wire [2:0] \$281 ;
+  reg \$281 ;
   reg \$282 ;
   reg \$283 ;
   reg \$284 ;
@@ -3626,20 +3647,19 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg [2:0] \$289 ;
   wire \$29 ;
   reg \$290 ;
-  reg \$291 ;
+  reg [1:0] \$291 ;
   reg \$292 ;
   reg \$293 ;
   reg \$294 ;
   reg \$295 ;
   reg \$296 ;
   reg \$297 ;
-  reg \$298 ;
+  reg [2:0] \$298 ;
   reg [2:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
-  reg [2:0] \$300 ;
+  reg [1:0] \$300 ;
   reg [1:0] \$301 ;
-  reg [1:0] \$302 ;
   wire \$31 ;
   wire [11:0] \$32 ;
   wire \$33 ;
@@ -3727,9 +3747,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \a_r__data.error ;
   wire able;
   wire [11:0] address;
-  wire [11:0] \address$76 ;
+  wire [11:0] \address$77 ;
   wire allowed;
-  wire \allowed$91 ;
+  wire \allowed$92 ;
   output [32:0] answer__payload;
   wire [32:0] answer__payload;
   wire [31:0] \answer__payload.data ;
@@ -3744,29 +3764,30 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg busy = 1'h0;
   reg by_engine_3 = 1'h0;
   wire cacheable;
-  wire \cacheable$81 ;
+  wire \cacheable$82 ;
   wire clear_busy;
   input clk;
   wire clk;
   wire compiled_known;
   wire \compiled_known$15 ;
-  wire \compiled_known$87 ;
+  wire \compiled_known$88 ;
   wire [3:0] compiled_tag;
   wire [3:0] \compiled_tag$13 ;
-  wire [3:0] \compiled_tag$86 ;
+  wire [3:0] \compiled_tag$87 ;
   wire compiled_vm;
   wire \compiled_vm$17 ;
-  wire \compiled_vm$88 ;
+  wire \compiled_vm$89 ;
   wire compiling;
   wire \compiling$11 ;
-  wire \compiling$85 ;
+  wire \compiling$86 ;
   wire continues;
-  wire \continues$80 ;
+  wire \continues$81 ;
+  reg crammed = 1'h0;
   wire [3:0] data_0;
   wire [5:0] \data_0$52 ;
   wire delivered;
   reg diverted = 1'h0;
-  reg \diverted$111  = 1'h0;
+  reg \diverted$112  = 1'h0;
   reg dropped = 1'h0;
   wire early;
   reg engaged = 1'h0;
@@ -3782,7 +3803,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \following.torn ;
   wire [1:0] fresh;
   wire full;
-  wire \full$99 ;
+  wire \full$100 ;
   (* init = 2'h0 *)
   wire [1:0] get;
   input [8:0] head__0;
@@ -3791,33 +3812,32 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \head__0.sender ;
   wire [5:0] \head__0.slot ;
   wire here;
-  reg [2:0] \here$132  = 3'h0;
+  reg [2:0] \here$134  = 3'h0;
   reg [5:0] kept_spare = 6'h20;
   wire known;
-  wire \known$92 ;
+  wire \known$93 ;
   wire lane;
   wire manager;
-  wire \manager$90 ;
+  wire \manager$91 ;
   reg new_spare = 1'h0;
   wire none;
-  wire \none$98 ;
+  wire \none$99 ;
   wire [11:0] offset;
-  wire [11:0] \offset$89 ;
+  wire [11:0] \offset$90 ;
   wire [1:0] open;
   reg [2:0] outstanding = 3'h0;
   reg [2:0] pending = 3'h0;
-  reg pop_lane = 1'h0;
-  reg pop_vm = 1'h0;
+  reg [1:0] pop_of = 2'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$3125$0 ;
-  wire \port$3125$0 ;
-  input \port$3131$0 ;
-  wire \port$3131$0 ;
-  input \port$3147$0 ;
-  wire \port$3147$0 ;
-  input \port$3153$0 ;
-  wire \port$3153$0 ;
+  input \port$2801$0 ;
+  wire \port$2801$0 ;
+  input \port$2807$0 ;
+  wire \port$2807$0 ;
+  input \port$2823$0 ;
+  wire \port$2823$0 ;
+  input \port$2829$0 ;
+  wire \port$2829$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -3879,7 +3899,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire reads;
   input ready;
   wire ready;
-  wire \ready$102 ;
+  wire \ready$103 ;
   wire \ready$48 ;
   input reset;
   wire reset;
@@ -3888,9 +3908,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] \resident$7 ;
   wire \resident$7.valid ;
   wire \resident$7.vm ;
-  wire [1:0] \resident$82 ;
-  wire \resident$82.valid ;
-  wire \resident$82.vm ;
+  wire [1:0] \resident$83 ;
+  wire \resident$83.valid ;
+  wire \resident$83.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire room;
@@ -3900,7 +3920,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire rst;
   reg second = 1'h0;
   wire secure;
-  wire \secure$79 ;
+  wire \secure$80 ;
   reg showing = 1'h0;
   input slot_back;
   wire slot_back;
@@ -3908,7 +3928,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg spare_here = 1'h1;
   wire staged;
   wire tag;
-  wire \tag$78 ;
+  wire \tag$79 ;
   output [1:0] take;
   wire [1:0] take;
   input [1:0] tear;
@@ -3916,7 +3936,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire torn;
   wire touched_0;
   wire vm;
-  wire \vm$84 ;
+  wire \vm$85 ;
   input w_acted;
   wire w_acted;
   output [74:0] w_engine__payload;
@@ -4022,7 +4042,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$25  = \$24  & w_incoming[25];
   assign \$28  = \$23  & \$27 ;
   assign staged = \$28  & full;
-  assign \$29  = ~ pending[2];
+  assign \$29  = ~ crammed;
   assign \$30  = ~ slow;
   assign able = \$29  & \$30 ;
   assign \ready$48  = w_valid & able;
@@ -4096,21 +4116,21 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$111  = ~ reset;
   assign \$112  = ready & \$111 ;
   assign r_valid = read__valid & r_usable;
-  assign \none$98  = ! r_incoming[33:30];
-  assign \full$99  = & r_incoming[33:30];
+  assign \none$99  = ! r_incoming[33:30];
+  assign \full$100  = & r_incoming[33:30];
   assign \$114  = \$113  == 9'h160;
   assign \$115  = ! r_incoming[2:0];
   assign \$116  = \$115  & r_incoming[25];
   assign \$119  = \$114  & \$118 ;
-  assign pops = \$119  & \full$99 ;
+  assign pops = \$119  & \full$100 ;
   assign \$121  = \$120  == 9'h140;
   assign \$122  = ! r_incoming[2:0];
   assign \$123  = \$122  & r_incoming[25];
   assign \$126  = \$121  & \$125 ;
-  assign \$127  = ~ \none$98 ;
+  assign \$127  = ~ \none$99 ;
   assign \$128  = \$126  & \$127 ;
   assign reads = \$128  | pops;
-  assign \ready$102  = r_valid & room;
+  assign \ready$103  = r_valid & room;
   assign \$129  = ! r_incoming[15];
   assign \$131  = \$130  == 7'h40;
   assign \$133  = \$132  == 7'h40;
@@ -4149,21 +4169,23 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$180  = \$179  == 7'h40;
   assign \$181  = \$178  | \$180 ;
   assign \$182  = ~ \$181 ;
-  assign \$183  = \$182  | \diverted$111 ;
-  assign \$184  = \ready$102  & \$183 ;
+  assign \$183  = \$182  | \diverted$112 ;
+  assign \$184  = \ready$103  & \$183 ;
   assign \$186  = \$185 [0] & r_engine__ready;
-  assign \$188  = \ready$102  & \$187 ;
+  assign \$188  = \ready$103  & \$187 ;
   assign \$189  = \$188  & r_pool__grant;
-  assign \$190  = ~ \diverted$111 ;
+  assign \$190  = ~ \diverted$112 ;
   assign \$191  = \$189  & \$190 ;
   assign read__ready = \$186  | \$191 ;
-  assign \$193  = ~ popping;
-  assign \$194  = take & { \port$3153$0 , \port$3131$0  };
-  assign \$195  = | \$194 ;
-  assign \$196  = \$193  | \$195 ;
-  assign r_pool__keep = showing & \$196 ;
-  assign \$197  = ~ reset;
-  assign arrives = read_3 & \$197 ;
+  assign take = pop_of & { popping, popping };
+  assign \$192  = ~ popping;
+  assign \$193  = take & { \port$2829$0 , \port$2807$0  };
+  assign \$194  = | \$193 ;
+  assign \$195  = \$192  | \$194 ;
+  assign r_pool__keep = showing & \$195 ;
+  assign \$196  = ~ reset;
+  assign arrives = read_3 & \$196 ;
+  assign \$197  = by_engine_3 & r_good;
   assign \$198  = by_engine_3 & r_good;
   assign \$199  = by_engine_3 & r_good;
   assign \$200  = by_engine_3 & r_good;
@@ -4195,59 +4217,60 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$226  = by_engine_3 & r_good;
   assign \$227  = by_engine_3 & r_good;
   assign \$228  = by_engine_3 & r_good;
-  assign \$229  = by_engine_3 & r_good;
-  assign \$230  = r_data & { \$229 , \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200 , \$199 , \$198  };
-  assign \$231  = r_pool__data | \$230 ;
-  assign \$232  = | \here$132 ;
-  assign \$233  = ~ reset;
-  assign answer__valid = \$232  & \$233 ;
+  assign \$229  = r_data & { \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200 , \$199 , \$198 , \$197  };
+  assign \$230  = r_pool__data | \$229 ;
+  assign \$231  = | \here$134 ;
+  assign \$232  = ~ reset;
+  assign answer__valid = \$231  & \$232 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$234  = write__ready | reset;
-  assign \$236  = \$235  == 6'h20;
-  assign \$237  = w_valid & \$236 ;
-  assign \$239  = ~ \$238 ;
-  assign \$240  = \$237  & \$239 ;
-  assign \$241  = ~ none;
-  assign \$242  = \$240  & \$241 ;
-  assign \$243  = w_engine__valid & w_engine__ready;
-  assign \$244  = ~ w_engine__payload[65];
-  assign \$245  = \$243  & \$244 ;
-  assign \$246  = touched_0 & write__ready;
-  assign \$247  = tear[0] | reset;
-  assign \$248  = new_spare ? back : kept_spare;
-  assign \$249  = ~ dropped;
-  assign \$250  = w_acted & \$249 ;
-  assign \$251  = early + \$250 ;
-  assign \$252  = pending + \$251 ;
-  assign \$253  = written__valid & written__ready;
-  assign \$254  = \$252  - \$253 ;
-  assign \$255  = read__ready | reset;
-  assign \$257  = \$256  == 7'h40;
-  assign \$259  = \$258  == 7'h40;
-  assign \$260  = \$257  | \$259 ;
-  assign \$261  = r_valid & \$260 ;
-  assign \$263  = ~ \$262 ;
-  assign \$264  = \$261  & \$263 ;
-  assign \$266  = read__ready & \$265 ;
-  assign \$267  = \$266  & pops;
-  assign \$269  = \$268  & \port$3125$0 ;
-  assign \$270  = r_incoming[16:15] <= head__0[7:6];
-  assign \$271  = pops | \$270 ;
-  assign \$272  = \$269  & \$271 ;
-  assign \$273  = \$185 [0] & r_engine__ready;
-  assign \$274  = ~ reset;
-  assign \$275  = second & \$274 ;
-  assign \$276  = outstanding + read__ready;
-  assign \$277  = \$276  - delivered;
-  assign \$278  = \here$132  + arrives;
-  assign \$279  = \$278  - delivered;
-  assign \$280  = \$signature__addr  + 1'h1;
-  assign \$281  = a_r__addr + 1'h1;
+  assign \$233  = write__ready | reset;
+  assign \$235  = \$234  == 6'h20;
+  assign \$236  = w_valid & \$235 ;
+  assign \$238  = ~ \$237 ;
+  assign \$239  = \$236  & \$238 ;
+  assign \$240  = ~ none;
+  assign \$241  = \$239  & \$240 ;
+  assign \$242  = w_engine__valid & w_engine__ready;
+  assign \$243  = ~ w_engine__payload[65];
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = touched_0 & write__ready;
+  assign \$246  = tear[0] | reset;
+  assign \$247  = new_spare ? back : kept_spare;
+  assign \$248  = ~ dropped;
+  assign \$249  = w_acted & \$248 ;
+  assign \$250  = early + \$249 ;
+  assign \$251  = pending + \$250 ;
+  assign \$252  = written__valid & written__ready;
+  assign \$253  = \$251  - \$252 ;
+  assign \$254  = read__ready | reset;
+  assign \$256  = \$255  == 7'h40;
+  assign \$258  = \$257  == 7'h40;
+  assign \$259  = \$256  | \$258 ;
+  assign \$260  = r_valid & \$259 ;
+  assign \$262  = ~ \$261 ;
+  assign \$263  = \$260  & \$262 ;
+  assign \$265  = read__ready & \$264 ;
+  assign \$266  = \$265  & pops;
+  assign \$268  = \$267  & \port$2801$0 ;
+  assign \$269  = r_incoming[16:15] <= head__0[7:6];
+  assign \$270  = pops | \$269 ;
+  assign \$271  = \$268  & \$270 ;
+  assign \$272  = \$185 [0] & r_engine__ready;
+  assign \$273  = ~ reset;
+  assign \$274  = second & \$273 ;
+  assign \$275  = outstanding + read__ready;
+  assign \$276  = \$275  - delivered;
+  assign \$277  = \here$134  + arrives;
+  assign \$278  = \$277  - delivered;
+  assign \$279  = \$signature__addr  + 1'h1;
+  assign \$280  = a_r__addr + 1'h1;
   always @(posedge clk)
-    slow <= \$282 ;
+    slow <= \$281 ;
   always @(posedge clk)
-    dropped <= \$283 ;
+    dropped <= \$282 ;
+  always @(posedge clk)
+    crammed <= \$283 ;
   always @(posedge clk)
     diverted <= \$284 ;
   always @(posedge clk)
@@ -4261,33 +4284,31 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   always @(posedge clk)
     pending <= \$289 ;
   always @(posedge clk)
-    \diverted$111  <= \$290 ;
+    \diverted$112  <= \$290 ;
   always @(posedge clk)
-    second <= \$291 ;
+    pop_of <= \$291 ;
   always @(posedge clk)
-    popping <= \$292 ;
+    second <= \$292 ;
   always @(posedge clk)
-    showing <= \$293 ;
+    popping <= \$293 ;
   always @(posedge clk)
-    engaged <= \$294 ;
+    showing <= \$294 ;
   always @(posedge clk)
-    pop_lane <= \$295 ;
+    engaged <= \$295 ;
   always @(posedge clk)
-    pop_vm <= \$296 ;
+    read_3 <= \$296 ;
   always @(posedge clk)
-    read_3 <= \$297 ;
+    by_engine_3 <= \$297 ;
   always @(posedge clk)
-    by_engine_3 <= \$298 ;
+    outstanding <= \$298 ;
   always @(posedge clk)
-    outstanding <= \$299 ;
+    \here$134  <= \$299 ;
   always @(posedge clk)
-    \here$132  <= \$300 ;
+    \$signature__addr  <= \$300 ;
   always @(posedge clk)
-    \$signature__addr  <= \$301 ;
-  always @(posedge clk)
-    a_r__addr <= \$302 ;
+    a_r__addr <= \$301 ;
   \postern_small.port_0.r_binding  r_binding (
-    .allowed(\allowed$91 ),
+    .allowed(\allowed$92 ),
     .cacheable(read__payload[19]),
     .offset(read__payload[11:0])
   );
@@ -4312,12 +4333,24 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$282  = slow;
+    \$281  = slow;
+    if (w_acted) begin
+      \$281  = 1'h0;
+    end
+    if (\$244 ) begin
+      \$281  = 1'h1;
+    end
+    if (rst) begin
+      \$281  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$282  = dropped;
     if (w_acted) begin
       \$282  = 1'h0;
-    end
-    if (\$245 ) begin
-      \$282  = 1'h1;
+    end else if (reset) begin
+      \$282  = slow;
     end
     if (rst) begin
       \$282  = 1'h0;
@@ -4325,12 +4358,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$283  = dropped;
-    if (w_acted) begin
-      \$283  = 1'h0;
-    end else if (reset) begin
-      \$283  = slow;
-    end
+    \$283  = pending[2];
     if (rst) begin
       \$283  = 1'h0;
     end
@@ -4338,10 +4366,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    if (\$234 ) begin
+    if (\$233 ) begin
       \$284  = 1'h0;
     end else begin
-      \$284  = \$242 ;
+      \$284  = \$241 ;
     end
     if (rst) begin
       \$284  = 1'h0;
@@ -4350,10 +4378,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     \$285  = busy;
-    if (\$246 ) begin
+    if (\$245 ) begin
       \$285  = \$signal ;
     end
-    if (\$247 ) begin
+    if (\$246 ) begin
       \$285  = 1'h0;
     end
     if (rst) begin
@@ -4382,14 +4410,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$288  = \$248 ;
+    \$288  = \$247 ;
     if (rst) begin
       \$288  = 6'h20;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$289  = \$254 [2:0];
+    \$289  = \$253 [2:0];
     if (reset) begin
       \$289  = 3'h0;
     end
@@ -4400,10 +4428,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    if (\$255 ) begin
+    if (\$254 ) begin
       \$290  = 1'h0;
     end else begin
-      \$290  = \$264 ;
+      \$290  = \$263 ;
     end
     if (rst) begin
       \$290  = 1'h0;
@@ -4411,63 +4439,67 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$291  = read__ready;
+    \$291 [1] = pop_of[1];
+    \$291 [0] = 1'h1;
     if (rst) begin
-      \$291  = 1'h0;
+      \$291  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$292  = \$267 ;
+    \$292  = read__ready;
     if (rst) begin
       \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$293  = \$272 ;
+    \$293  = \$266 ;
     if (rst) begin
       \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$294  = \$273 ;
+    \$294  = \$271 ;
     if (rst) begin
       \$294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$295  = 1'h0;
+    \$295  = \$272 ;
     if (rst) begin
       \$295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$296  = r_incoming[27];
+    \$296  = \$274 ;
     if (rst) begin
       \$296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$297  = \$275 ;
+    \$297  = engaged;
     if (rst) begin
       \$297  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$298  = engaged;
+    \$298  = \$276 [2:0];
+    if (reset) begin
+      \$298  = 3'h0;
+    end
     if (rst) begin
-      \$298  = 1'h0;
+      \$298  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$299  = \$277 [2:0];
+    \$299  = \$278 [2:0];
     if (reset) begin
       \$299  = 3'h0;
     end
@@ -4477,18 +4509,21 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$300  = \$279 [2:0];
-    if (reset) begin
-      \$300  = 3'h0;
-    end
-    if (rst) begin
-      \$300  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$301  = \$signature__addr ;
+    \$300  = \$signature__addr ;
     if (arrives) begin
+      \$300  = \$279 [1:0];
+    end
+    if (reset) begin
+      \$300  = 2'h0;
+    end
+    if (rst) begin
+      \$300  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$301  = a_r__addr;
+    if (delivered) begin
       \$301  = \$280 [1:0];
     end
     if (reset) begin
@@ -4496,19 +4531,6 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
     end
     if (rst) begin
       \$301  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$302  = a_r__addr;
-    if (delivered) begin
-      \$302  = \$281 [1:0];
-    end
-    if (reset) begin
-      \$302  = 2'h0;
-    end
-    if (rst) begin
-      \$302  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
@@ -4542,29 +4564,29 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign w_issue = write__ready;
   assign here = 1'h1;
   assign \write_row$69  = 1'h0;
-  assign \address$76  = read__payload[11:0];
-  assign \tag$78  = read__payload[16];
-  assign \secure$79  = read__payload[17];
-  assign \continues$80  = read__payload[18];
-  assign \cacheable$81  = read__payload[19];
-  assign \resident$82  = resident;
-  assign \vm$84  = 1'h0;
-  assign \compiling$85  = 1'h0;
-  assign \compiled_tag$86  = 4'h0;
-  assign \compiled_known$87  = 1'h0;
-  assign \compiled_vm$88  = 1'h0;
-  assign \offset$89  = read__payload[11:0];
-  assign \manager$90  = 1'h0;
-  assign \known$92  = 1'h1;
+  assign \address$77  = read__payload[11:0];
+  assign \tag$79  = read__payload[16];
+  assign \secure$80  = read__payload[17];
+  assign \continues$81  = read__payload[18];
+  assign \cacheable$82  = read__payload[19];
+  assign \resident$83  = resident;
+  assign \vm$85  = 1'h0;
+  assign \compiling$86  = 1'h0;
+  assign \compiled_tag$87  = 4'h0;
+  assign \compiled_known$88  = 1'h0;
+  assign \compiled_vm$89  = 1'h0;
+  assign \offset$90  = read__payload[11:0];
+  assign \manager$91  = 1'h0;
+  assign \known$93  = 1'h1;
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3153$0 , \port$3131$0  };
+  assign fresh = { \port$2829$0 , \port$2807$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3147$0 , \port$3125$0  };
+  assign filled = { \port$2823$0 , \port$2801$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -4610,8 +4632,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \read__payload.secure  = read__payload[17];
   assign \read__payload.continues  = read__payload[18];
   assign \read__payload.cacheable  = read__payload[19];
-  assign \resident$82.vm  = resident[0];
-  assign \resident$82.valid  = resident[1];
+  assign \resident$83.vm  = resident[0];
+  assign \resident$83.valid  = resident[1];
   assign \r_incoming.address  = r_incoming[11:0];
   assign \r_incoming.offset  = r_incoming[23:12];
   assign \r_incoming.manager  = r_incoming[24];
@@ -4639,9 +4661,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$231 ;
-  assign take[0] = \$192 ;
-  assign take[1] = 1'h0;
+  assign \$signature__data [31:0] = \$230 ;
   assign r_engine__payload[32] = \$176 ;
   assign r_engine__payload[31:28] = r_incoming[33:30];
   assign r_engine__payload[27] = r_incoming[27];
@@ -4652,7 +4672,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_engine__payload[11:0] = r_incoming[11:0];
   assign r_incoming[27] = 1'h0;
   assign r_incoming[26] = 1'h1;
-  assign r_incoming[25] = \allowed$91 ;
+  assign r_incoming[25] = \allowed$92 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
   assign r_incoming[29:28] = { \$110 , \$108  };
@@ -4772,17 +4792,16 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$179 [7:6] = read__payload[7:6];
   assign \$185  = { 1'h0, \$184  };
   assign \$187  = reads;
-  assign \$192  = popping;
-  assign { \$235 [11:8], \$235 [6], \$235 [4:0] } = 10'h000;
-  assign { \$235 [7], \$235 [5] } = { write__payload[7], write__payload[5] };
-  assign \$238  = staged;
-  assign { \$256 [11:8], \$256 [5:0] } = 10'h000;
-  assign \$256 [7:6] = read__payload[7:6];
-  assign { \$258 [11:8], \$258 [5:0] } = 10'h000;
-  assign \$258 [7:6] = read__payload[7:6];
-  assign \$262  = reads;
-  assign \$265  = reads;
-  assign \$268  = reads;
+  assign { \$234 [11:8], \$234 [6], \$234 [4:0] } = 10'h000;
+  assign { \$234 [7], \$234 [5] } = { write__payload[7], write__payload[5] };
+  assign \$237  = staged;
+  assign { \$255 [11:8], \$255 [5:0] } = 10'h000;
+  assign \$255 [7:6] = read__payload[7:6];
+  assign { \$257 [11:8], \$257 [5:0] } = 10'h000;
+  assign \$257 [7:6] = read__payload[7:6];
+  assign \$261  = reads;
+  assign \$264  = reads;
+  assign \$267  = reads;
 endmodule
 
 module \postern_small.port_0.r_binding (offset, cacheable, allowed);
@@ -4890,8 +4909,8 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$3125$0 , \port$3131$0 , \port$3147$0 , head__1, \port$3153$0 , w_pool__word, w_pool__data, w_engine__payload, r_engine__payload
-, take, w_pool__slot, write__payload, read__payload, clk);
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, take, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2801$0 , \port$2807$0 , \port$2823$0 , head__1, \port$2829$0 , w_pool__word, w_pool__data, w_engine__payload
+, r_engine__payload, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -4997,8 +5016,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
-  wire \$193 ;
-  wire [1:0] \$194 ;
+  wire [1:0] \$193 ;
+  wire \$194 ;
   wire \$195 ;
   wire \$196 ;
   wire \$197 ;
@@ -5037,14 +5056,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$226 ;
   wire \$227 ;
   wire \$228 ;
-  wire \$229 ;
+  wire [31:0] \$229 ;
   wire \$23 ;
   wire [31:0] \$230 ;
-  wire [31:0] \$231 ;
+  wire \$231 ;
   wire \$232 ;
   wire \$233 ;
-  wire \$234 ;
-  wire [11:0] \$235 ;
+  wire [11:0] \$234 ;
+  wire \$235 ;
   wire \$236 ;
   wire \$237 ;
   wire \$238 ;
@@ -5057,19 +5076,19 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$244 ;
   wire \$245 ;
   wire \$246 ;
-  wire \$247 ;
-  wire [5:0] \$248 ;
+  wire [5:0] \$247 ;
+  wire \$248 ;
   wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
-  wire [1:0] \$251 ;
-  wire [3:0] \$252 ;
-  wire \$253 ;
-  wire [4:0] \$254 ;
-  wire \$255 ;
-  wire [11:0] \$256 ;
-  wire \$257 ;
-  wire [11:0] \$258 ;
+  wire [1:0] \$250 ;
+  wire [3:0] \$251 ;
+  wire \$252 ;
+  wire [4:0] \$253 ;
+  wire \$254 ;
+  wire [11:0] \$255 ;
+  wire \$256 ;
+  wire [11:0] \$257 ;
+  wire \$258 ;
   wire \$259 ;
   wire \$26 ;
   wire \$260 ;
@@ -5088,14 +5107,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \$272 ;
   wire \$273 ;
   wire \$274 ;
-  wire \$275 ;
-  wire [3:0] \$276 ;
-  wire [4:0] \$277 ;
-  wire [3:0] \$278 ;
-  wire [4:0] \$279 ;
+  wire [3:0] \$275 ;
+  wire [4:0] \$276 ;
+  wire [3:0] \$277 ;
+  wire [4:0] \$278 ;
+  wire [2:0] \$279 ;
   wire \$28 ;
   wire [2:0] \$280 ;
-  wire [2:0] \$281 ;
+  reg \$281 ;
   reg \$282 ;
   reg \$283 ;
   reg \$284 ;
@@ -5106,20 +5125,19 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg [2:0] \$289 ;
   wire \$29 ;
   reg \$290 ;
-  reg \$291 ;
+  reg [1:0] \$291 ;
   reg \$292 ;
   reg \$293 ;
   reg \$294 ;
   reg \$295 ;
   reg \$296 ;
   reg \$297 ;
-  reg \$298 ;
+  reg [2:0] \$298 ;
   reg [2:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
-  reg [2:0] \$300 ;
+  reg [1:0] \$300 ;
   reg [1:0] \$301 ;
-  reg [1:0] \$302 ;
   wire \$31 ;
   wire [11:0] \$32 ;
   wire \$33 ;
@@ -5207,9 +5225,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \a_r__data.error ;
   wire able;
   wire [11:0] address;
-  wire [11:0] \address$76 ;
+  wire [11:0] \address$77 ;
   wire allowed;
-  wire \allowed$91 ;
+  wire \allowed$92 ;
   output [32:0] answer__payload;
   wire [32:0] answer__payload;
   wire [31:0] \answer__payload.data ;
@@ -5224,29 +5242,30 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg busy = 1'h0;
   reg by_engine_3 = 1'h0;
   wire cacheable;
-  wire \cacheable$81 ;
+  wire \cacheable$82 ;
   wire clear_busy;
   input clk;
   wire clk;
   wire compiled_known;
   wire \compiled_known$15 ;
-  wire \compiled_known$87 ;
+  wire \compiled_known$88 ;
   wire [3:0] compiled_tag;
   wire [3:0] \compiled_tag$13 ;
-  wire [3:0] \compiled_tag$86 ;
+  wire [3:0] \compiled_tag$87 ;
   wire compiled_vm;
   wire \compiled_vm$17 ;
-  wire \compiled_vm$88 ;
+  wire \compiled_vm$89 ;
   wire compiling;
   wire \compiling$11 ;
-  wire \compiling$85 ;
+  wire \compiling$86 ;
   wire continues;
-  wire \continues$80 ;
+  wire \continues$81 ;
+  reg crammed = 1'h0;
   wire [3:0] data_0;
   wire [5:0] \data_0$52 ;
   wire delivered;
   reg diverted = 1'h0;
-  reg \diverted$111  = 1'h0;
+  reg \diverted$112  = 1'h0;
   reg dropped = 1'h0;
   wire early;
   reg engaged = 1'h0;
@@ -5262,7 +5281,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \following.torn ;
   wire [1:0] fresh;
   wire full;
-  wire \full$99 ;
+  wire \full$100 ;
   (* init = 2'h0 *)
   wire [1:0] get;
   input [8:0] head__1;
@@ -5271,33 +5290,32 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \head__1.sender ;
   wire [5:0] \head__1.slot ;
   wire here;
-  reg [2:0] \here$132  = 3'h0;
+  reg [2:0] \here$134  = 3'h0;
   reg [5:0] kept_spare = 6'h22;
   wire known;
-  wire \known$92 ;
+  wire \known$93 ;
   wire lane;
   wire manager;
-  wire \manager$90 ;
+  wire \manager$91 ;
   reg new_spare = 1'h0;
   wire none;
-  wire \none$98 ;
+  wire \none$99 ;
   wire [11:0] offset;
-  wire [11:0] \offset$89 ;
+  wire [11:0] \offset$90 ;
   wire [1:0] open;
   reg [2:0] outstanding = 3'h0;
   reg [2:0] pending = 3'h0;
-  reg pop_lane = 1'h0;
-  reg pop_vm = 1'h0;
+  reg [1:0] pop_of = 2'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$3125$0 ;
-  wire \port$3125$0 ;
-  input \port$3131$0 ;
-  wire \port$3131$0 ;
-  input \port$3147$0 ;
-  wire \port$3147$0 ;
-  input \port$3153$0 ;
-  wire \port$3153$0 ;
+  input \port$2801$0 ;
+  wire \port$2801$0 ;
+  input \port$2807$0 ;
+  wire \port$2807$0 ;
+  input \port$2823$0 ;
+  wire \port$2823$0 ;
+  input \port$2829$0 ;
+  wire \port$2829$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5359,7 +5377,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire reads;
   input ready;
   wire ready;
-  wire \ready$102 ;
+  wire \ready$103 ;
   wire \ready$48 ;
   input reset;
   wire reset;
@@ -5368,9 +5386,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire [1:0] \resident$7 ;
   wire \resident$7.valid ;
   wire \resident$7.vm ;
-  wire [1:0] \resident$82 ;
-  wire \resident$82.valid ;
-  wire \resident$82.vm ;
+  wire [1:0] \resident$83 ;
+  wire \resident$83.valid ;
+  wire \resident$83.vm ;
   wire \resident.valid ;
   wire \resident.vm ;
   wire room;
@@ -5380,7 +5398,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire rst;
   reg second = 1'h0;
   wire secure;
-  wire \secure$79 ;
+  wire \secure$80 ;
   reg showing = 1'h0;
   input slot_back;
   wire slot_back;
@@ -5388,7 +5406,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg spare_here = 1'h1;
   wire staged;
   wire tag;
-  wire \tag$78 ;
+  wire \tag$79 ;
   output [1:0] take;
   wire [1:0] take;
   input [1:0] tear;
@@ -5396,7 +5414,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire torn;
   wire touched_0;
   wire vm;
-  wire \vm$84 ;
+  wire \vm$85 ;
   input w_acted;
   wire w_acted;
   output [74:0] w_engine__payload;
@@ -5502,7 +5520,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$25  = \$24  & w_incoming[25];
   assign \$28  = \$23  & \$27 ;
   assign staged = \$28  & full;
-  assign \$29  = ~ pending[2];
+  assign \$29  = ~ crammed;
   assign \$30  = ~ slow;
   assign able = \$29  & \$30 ;
   assign \ready$48  = w_valid & able;
@@ -5576,21 +5594,21 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$111  = ~ reset;
   assign \$112  = ready & \$111 ;
   assign r_valid = read__valid & r_usable;
-  assign \none$98  = ! r_incoming[33:30];
-  assign \full$99  = & r_incoming[33:30];
+  assign \none$99  = ! r_incoming[33:30];
+  assign \full$100  = & r_incoming[33:30];
   assign \$114  = \$113  == 9'h160;
   assign \$115  = ! r_incoming[2:0];
   assign \$116  = \$115  & r_incoming[25];
   assign \$119  = \$114  & \$118 ;
-  assign pops = \$119  & \full$99 ;
+  assign pops = \$119  & \full$100 ;
   assign \$121  = \$120  == 9'h140;
   assign \$122  = ! r_incoming[2:0];
   assign \$123  = \$122  & r_incoming[25];
   assign \$126  = \$121  & \$125 ;
-  assign \$127  = ~ \none$98 ;
+  assign \$127  = ~ \none$99 ;
   assign \$128  = \$126  & \$127 ;
   assign reads = \$128  | pops;
-  assign \ready$102  = r_valid & room;
+  assign \ready$103  = r_valid & room;
   assign \$129  = ! r_incoming[15];
   assign \$131  = \$130  == 7'h40;
   assign \$133  = \$132  == 7'h40;
@@ -5629,21 +5647,23 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$180  = \$179  == 7'h40;
   assign \$181  = \$178  | \$180 ;
   assign \$182  = ~ \$181 ;
-  assign \$183  = \$182  | \diverted$111 ;
-  assign \$184  = \ready$102  & \$183 ;
+  assign \$183  = \$182  | \diverted$112 ;
+  assign \$184  = \ready$103  & \$183 ;
   assign \$186  = \$185 [0] & r_engine__ready;
-  assign \$188  = \ready$102  & \$187 ;
+  assign \$188  = \ready$103  & \$187 ;
   assign \$189  = \$188  & r_pool__grant;
-  assign \$190  = ~ \diverted$111 ;
+  assign \$190  = ~ \diverted$112 ;
   assign \$191  = \$189  & \$190 ;
   assign read__ready = \$186  | \$191 ;
-  assign \$193  = ~ popping;
-  assign \$194  = take & { \port$3153$0 , \port$3131$0  };
-  assign \$195  = | \$194 ;
-  assign \$196  = \$193  | \$195 ;
-  assign r_pool__keep = showing & \$196 ;
-  assign \$197  = ~ reset;
-  assign arrives = read_3 & \$197 ;
+  assign take = pop_of & { popping, popping };
+  assign \$192  = ~ popping;
+  assign \$193  = take & { \port$2829$0 , \port$2807$0  };
+  assign \$194  = | \$193 ;
+  assign \$195  = \$192  | \$194 ;
+  assign r_pool__keep = showing & \$195 ;
+  assign \$196  = ~ reset;
+  assign arrives = read_3 & \$196 ;
+  assign \$197  = by_engine_3 & r_good;
   assign \$198  = by_engine_3 & r_good;
   assign \$199  = by_engine_3 & r_good;
   assign \$200  = by_engine_3 & r_good;
@@ -5675,59 +5695,60 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$226  = by_engine_3 & r_good;
   assign \$227  = by_engine_3 & r_good;
   assign \$228  = by_engine_3 & r_good;
-  assign \$229  = by_engine_3 & r_good;
-  assign \$230  = r_data & { \$229 , \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200 , \$199 , \$198  };
-  assign \$231  = r_pool__data | \$230 ;
-  assign \$232  = | \here$132 ;
-  assign \$233  = ~ reset;
-  assign answer__valid = \$232  & \$233 ;
+  assign \$229  = r_data & { \$228 , \$227 , \$226 , \$225 , \$224 , \$223 , \$222 , \$221 , \$220 , \$219 , \$218 , \$217 , \$216 , \$215 , \$214 , \$213 , \$212 , \$211 , \$210 , \$209 , \$208 , \$207 , \$206 , \$205 , \$204 , \$203 , \$202 , \$201 , \$200 , \$199 , \$198 , \$197  };
+  assign \$230  = r_pool__data | \$229 ;
+  assign \$231  = | \here$134 ;
+  assign \$232  = ~ reset;
+  assign answer__valid = \$231  & \$232 ;
   assign delivered = answer__valid & answer__ready;
   assign room = ~ outstanding[2];
-  assign \$234  = write__ready | reset;
-  assign \$236  = \$235  == 6'h20;
-  assign \$237  = w_valid & \$236 ;
-  assign \$239  = ~ \$238 ;
-  assign \$240  = \$237  & \$239 ;
-  assign \$241  = ~ none;
-  assign \$242  = \$240  & \$241 ;
-  assign \$243  = w_engine__valid & w_engine__ready;
-  assign \$244  = ~ w_engine__payload[65];
-  assign \$245  = \$243  & \$244 ;
-  assign \$246  = touched_0 & write__ready;
-  assign \$247  = tear[1] | reset;
-  assign \$248  = new_spare ? back : kept_spare;
-  assign \$249  = ~ dropped;
-  assign \$250  = w_acted & \$249 ;
-  assign \$251  = early + \$250 ;
-  assign \$252  = pending + \$251 ;
-  assign \$253  = written__valid & written__ready;
-  assign \$254  = \$252  - \$253 ;
-  assign \$255  = read__ready | reset;
-  assign \$257  = \$256  == 7'h40;
-  assign \$259  = \$258  == 7'h40;
-  assign \$260  = \$257  | \$259 ;
-  assign \$261  = r_valid & \$260 ;
-  assign \$263  = ~ \$262 ;
-  assign \$264  = \$261  & \$263 ;
-  assign \$266  = read__ready & \$265 ;
-  assign \$267  = \$266  & pops;
-  assign \$269  = \$268  & \port$3147$0 ;
-  assign \$270  = r_incoming[16:15] <= head__1[7:6];
-  assign \$271  = pops | \$270 ;
-  assign \$272  = \$269  & \$271 ;
-  assign \$273  = \$185 [0] & r_engine__ready;
-  assign \$274  = ~ reset;
-  assign \$275  = second & \$274 ;
-  assign \$276  = outstanding + read__ready;
-  assign \$277  = \$276  - delivered;
-  assign \$278  = \here$132  + arrives;
-  assign \$279  = \$278  - delivered;
-  assign \$280  = \$signature__addr  + 1'h1;
-  assign \$281  = a_r__addr + 1'h1;
+  assign \$233  = write__ready | reset;
+  assign \$235  = \$234  == 6'h20;
+  assign \$236  = w_valid & \$235 ;
+  assign \$238  = ~ \$237 ;
+  assign \$239  = \$236  & \$238 ;
+  assign \$240  = ~ none;
+  assign \$241  = \$239  & \$240 ;
+  assign \$242  = w_engine__valid & w_engine__ready;
+  assign \$243  = ~ w_engine__payload[65];
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = touched_0 & write__ready;
+  assign \$246  = tear[1] | reset;
+  assign \$247  = new_spare ? back : kept_spare;
+  assign \$248  = ~ dropped;
+  assign \$249  = w_acted & \$248 ;
+  assign \$250  = early + \$249 ;
+  assign \$251  = pending + \$250 ;
+  assign \$252  = written__valid & written__ready;
+  assign \$253  = \$251  - \$252 ;
+  assign \$254  = read__ready | reset;
+  assign \$256  = \$255  == 7'h40;
+  assign \$258  = \$257  == 7'h40;
+  assign \$259  = \$256  | \$258 ;
+  assign \$260  = r_valid & \$259 ;
+  assign \$262  = ~ \$261 ;
+  assign \$263  = \$260  & \$262 ;
+  assign \$265  = read__ready & \$264 ;
+  assign \$266  = \$265  & pops;
+  assign \$268  = \$267  & \port$2823$0 ;
+  assign \$269  = r_incoming[16:15] <= head__1[7:6];
+  assign \$270  = pops | \$269 ;
+  assign \$271  = \$268  & \$270 ;
+  assign \$272  = \$185 [0] & r_engine__ready;
+  assign \$273  = ~ reset;
+  assign \$274  = second & \$273 ;
+  assign \$275  = outstanding + read__ready;
+  assign \$276  = \$275  - delivered;
+  assign \$277  = \here$134  + arrives;
+  assign \$278  = \$277  - delivered;
+  assign \$279  = \$signature__addr  + 1'h1;
+  assign \$280  = a_r__addr + 1'h1;
   always @(posedge clk)
-    slow <= \$282 ;
+    slow <= \$281 ;
   always @(posedge clk)
-    dropped <= \$283 ;
+    dropped <= \$282 ;
+  always @(posedge clk)
+    crammed <= \$283 ;
   always @(posedge clk)
     diverted <= \$284 ;
   always @(posedge clk)
@@ -5741,33 +5762,31 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   always @(posedge clk)
     pending <= \$289 ;
   always @(posedge clk)
-    \diverted$111  <= \$290 ;
+    \diverted$112  <= \$290 ;
   always @(posedge clk)
-    second <= \$291 ;
+    pop_of <= \$291 ;
   always @(posedge clk)
-    popping <= \$292 ;
+    second <= \$292 ;
   always @(posedge clk)
-    showing <= \$293 ;
+    popping <= \$293 ;
   always @(posedge clk)
-    engaged <= \$294 ;
+    showing <= \$294 ;
   always @(posedge clk)
-    pop_lane <= \$295 ;
+    engaged <= \$295 ;
   always @(posedge clk)
-    pop_vm <= \$296 ;
+    read_3 <= \$296 ;
   always @(posedge clk)
-    read_3 <= \$297 ;
+    by_engine_3 <= \$297 ;
   always @(posedge clk)
-    by_engine_3 <= \$298 ;
+    outstanding <= \$298 ;
   always @(posedge clk)
-    outstanding <= \$299 ;
+    \here$134  <= \$299 ;
   always @(posedge clk)
-    \here$132  <= \$300 ;
+    \$signature__addr  <= \$300 ;
   always @(posedge clk)
-    \$signature__addr  <= \$301 ;
-  always @(posedge clk)
-    a_r__addr <= \$302 ;
+    a_r__addr <= \$301 ;
   \postern_small.port_1.r_binding  r_binding (
-    .allowed(\allowed$91 ),
+    .allowed(\allowed$92 ),
     .cacheable(read__payload[19]),
     .offset(read__payload[11:0])
   );
@@ -5792,12 +5811,24 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$282  = slow;
+    \$281  = slow;
+    if (w_acted) begin
+      \$281  = 1'h0;
+    end
+    if (\$244 ) begin
+      \$281  = 1'h1;
+    end
+    if (rst) begin
+      \$281  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$282  = dropped;
     if (w_acted) begin
       \$282  = 1'h0;
-    end
-    if (\$245 ) begin
-      \$282  = 1'h1;
+    end else if (reset) begin
+      \$282  = slow;
     end
     if (rst) begin
       \$282  = 1'h0;
@@ -5805,12 +5836,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$283  = dropped;
-    if (w_acted) begin
-      \$283  = 1'h0;
-    end else if (reset) begin
-      \$283  = slow;
-    end
+    \$283  = pending[2];
     if (rst) begin
       \$283  = 1'h0;
     end
@@ -5818,10 +5844,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    if (\$234 ) begin
+    if (\$233 ) begin
       \$284  = 1'h0;
     end else begin
-      \$284  = \$242 ;
+      \$284  = \$241 ;
     end
     if (rst) begin
       \$284  = 1'h0;
@@ -5830,10 +5856,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     \$285  = busy;
-    if (\$246 ) begin
+    if (\$245 ) begin
       \$285  = \$signal ;
     end
-    if (\$247 ) begin
+    if (\$246 ) begin
       \$285  = 1'h0;
     end
     if (rst) begin
@@ -5862,14 +5888,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$288  = \$248 ;
+    \$288  = \$247 ;
     if (rst) begin
       \$288  = 6'h22;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$289  = \$254 [2:0];
+    \$289  = \$253 [2:0];
     if (reset) begin
       \$289  = 3'h0;
     end
@@ -5880,10 +5906,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    if (\$255 ) begin
+    if (\$254 ) begin
       \$290  = 1'h0;
     end else begin
-      \$290  = \$264 ;
+      \$290  = \$263 ;
     end
     if (rst) begin
       \$290  = 1'h0;
@@ -5891,63 +5917,67 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$291  = read__ready;
+    \$291 [0] = pop_of[0];
+    \$291 [1] = 1'h1;
     if (rst) begin
-      \$291  = 1'h0;
+      \$291  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$292  = \$267 ;
+    \$292  = read__ready;
     if (rst) begin
       \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$293  = \$272 ;
+    \$293  = \$266 ;
     if (rst) begin
       \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$294  = \$273 ;
+    \$294  = \$271 ;
     if (rst) begin
       \$294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$295  = 1'h0;
+    \$295  = \$272 ;
     if (rst) begin
       \$295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$296  = r_incoming[27];
+    \$296  = \$274 ;
     if (rst) begin
       \$296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$297  = \$275 ;
+    \$297  = engaged;
     if (rst) begin
       \$297  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$298  = engaged;
+    \$298  = \$276 [2:0];
+    if (reset) begin
+      \$298  = 3'h0;
+    end
     if (rst) begin
-      \$298  = 1'h0;
+      \$298  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$299  = \$277 [2:0];
+    \$299  = \$278 [2:0];
     if (reset) begin
       \$299  = 3'h0;
     end
@@ -5957,18 +5987,21 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$300  = \$279 [2:0];
-    if (reset) begin
-      \$300  = 3'h0;
-    end
-    if (rst) begin
-      \$300  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$301  = \$signature__addr ;
+    \$300  = \$signature__addr ;
     if (arrives) begin
+      \$300  = \$279 [1:0];
+    end
+    if (reset) begin
+      \$300  = 2'h0;
+    end
+    if (rst) begin
+      \$300  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$301  = a_r__addr;
+    if (delivered) begin
       \$301  = \$280 [1:0];
     end
     if (reset) begin
@@ -5976,19 +6009,6 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
     end
     if (rst) begin
       \$301  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$302  = a_r__addr;
-    if (delivered) begin
-      \$302  = \$281 [1:0];
-    end
-    if (reset) begin
-      \$302  = 2'h0;
-    end
-    if (rst) begin
-      \$302  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
@@ -6022,29 +6042,29 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign w_issue = write__ready;
   assign here = 1'h1;
   assign \write_row$69  = 1'h0;
-  assign \address$76  = read__payload[11:0];
-  assign \tag$78  = read__payload[16];
-  assign \secure$79  = read__payload[17];
-  assign \continues$80  = read__payload[18];
-  assign \cacheable$81  = read__payload[19];
-  assign \resident$82  = resident;
-  assign \vm$84  = 1'h1;
-  assign \compiling$85  = 1'h0;
-  assign \compiled_tag$86  = 4'h0;
-  assign \compiled_known$87  = 1'h0;
-  assign \compiled_vm$88  = 1'h0;
-  assign \offset$89  = read__payload[11:0];
-  assign \manager$90  = 1'h0;
-  assign \known$92  = 1'h1;
+  assign \address$77  = read__payload[11:0];
+  assign \tag$79  = read__payload[16];
+  assign \secure$80  = read__payload[17];
+  assign \continues$81  = read__payload[18];
+  assign \cacheable$82  = read__payload[19];
+  assign \resident$83  = resident;
+  assign \vm$85  = 1'h1;
+  assign \compiling$86  = 1'h0;
+  assign \compiled_tag$87  = 4'h0;
+  assign \compiled_known$88  = 1'h0;
+  assign \compiled_vm$89  = 1'h0;
+  assign \offset$90  = read__payload[11:0];
+  assign \manager$91  = 1'h0;
+  assign \known$93  = 1'h1;
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$3153$0 , \port$3131$0  };
+  assign fresh = { \port$2829$0 , \port$2807$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$3147$0 , \port$3125$0  };
+  assign filled = { \port$2823$0 , \port$2801$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -6090,8 +6110,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \read__payload.secure  = read__payload[17];
   assign \read__payload.continues  = read__payload[18];
   assign \read__payload.cacheable  = read__payload[19];
-  assign \resident$82.vm  = resident[0];
-  assign \resident$82.valid  = resident[1];
+  assign \resident$83.vm  = resident[0];
+  assign \resident$83.valid  = resident[1];
   assign \r_incoming.address  = r_incoming[11:0];
   assign \r_incoming.offset  = r_incoming[23:12];
   assign \r_incoming.manager  = r_incoming[24];
@@ -6119,9 +6139,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \a_r__data.data  = answer__payload[31:0];
   assign \a_r__data.error  = answer__payload[32];
   assign \$signature__data [32] = 1'h0;
-  assign \$signature__data [31:0] = \$231 ;
-  assign take[1] = \$192 ;
-  assign take[0] = 1'h0;
+  assign \$signature__data [31:0] = \$230 ;
   assign r_engine__payload[32] = \$176 ;
   assign r_engine__payload[31:28] = r_incoming[33:30];
   assign r_engine__payload[27] = r_incoming[27];
@@ -6132,7 +6150,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_engine__payload[11:0] = r_incoming[11:0];
   assign r_incoming[27] = 1'h1;
   assign r_incoming[26] = 1'h1;
-  assign r_incoming[25] = \allowed$91 ;
+  assign r_incoming[25] = \allowed$92 ;
   assign r_incoming[24] = 1'h0;
   assign r_incoming[23:12] = read__payload[11:0];
   assign r_incoming[29:28] = { \$110 , \$108  };
@@ -6252,17 +6270,16 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$179 [7:6] = read__payload[7:6];
   assign \$185  = { 1'h0, \$184  };
   assign \$187  = reads;
-  assign \$192  = popping;
-  assign { \$235 [11:8], \$235 [6], \$235 [4:0] } = 10'h000;
-  assign { \$235 [7], \$235 [5] } = { write__payload[7], write__payload[5] };
-  assign \$238  = staged;
-  assign { \$256 [11:8], \$256 [5:0] } = 10'h000;
-  assign \$256 [7:6] = read__payload[7:6];
-  assign { \$258 [11:8], \$258 [5:0] } = 10'h000;
-  assign \$258 [7:6] = read__payload[7:6];
-  assign \$262  = reads;
-  assign \$265  = reads;
-  assign \$268  = reads;
+  assign { \$234 [11:8], \$234 [6], \$234 [4:0] } = 10'h000;
+  assign { \$234 [7], \$234 [5] } = { write__payload[7], write__payload[5] };
+  assign \$237  = staged;
+  assign { \$255 [11:8], \$255 [5:0] } = 10'h000;
+  assign \$255 [7:6] = read__payload[7:6];
+  assign { \$257 [11:8], \$257 [5:0] } = 10'h000;
+  assign \$257 [7:6] = read__payload[7:6];
+  assign \$261  = reads;
+  assign \$264  = reads;
+  assign \$267  = reads;
 endmodule
 
 module \postern_small.port_1.r_binding (offset, cacheable, allowed);
@@ -6369,55 +6386,57 @@ module \postern_small.port_1.w_binding (offset, cacheable, allowed);
   assign allowed = \$2 ;
 endmodule
 
-module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level, popped, spent, returns, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head, fresh
-, rx_result, data_0, gone, clk);
+module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level, stays, popped, spent, returns, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head
+, fresh, rx_result, data_0, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire [4:0] \$1 ;
-  wire [5:0] \$10 ;
+  wire \$10 ;
   wire \$11 ;
-  wire [4:0] \$12 ;
+  wire [5:0] \$12 ;
   wire \$13 ;
-  wire \$14 ;
+  wire [4:0] \$14 ;
   wire \$15 ;
-  wire [8:0] \$16 ;
+  wire \$16 ;
   wire \$17 ;
-  wire [1:0] \$18 ;
-  reg [3:0] \$19 ;
+  wire [8:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  reg \$20 ;
+  wire [1:0] \$20 ;
   reg [3:0] \$21 ;
-  reg [8:0] \$22 ;
-  reg \$23 ;
-  reg [1:0] \$24 ;
+  reg \$22 ;
+  reg [3:0] \$23 ;
+  reg [8:0] \$24 ;
+  reg \$25 ;
+  reg [1:0] \$26 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
   wire \$6 ;
-  wire [4:0] \$7 ;
+  wire \$7 ;
   wire \$8 ;
-  wire \$9 ;
+  wire [4:0] \$9 ;
   wire [3:0] \$signature__addr ;
-  wire [3:0] \$signature__addr$23 ;
+  wire [3:0] \$signature__addr$25 ;
   wire [5:0] \$signature__data ;
-  wire [5:0] \$signature__data$64 ;
+  wire [5:0] \$signature__data$65 ;
   wire \$signature__en ;
   input clk;
   wire clk;
   output [9:0] data_0;
   wire [9:0] data_0;
-  wire [4:0] \data_0$44 ;
+  wire [4:0] \data_0$45 ;
   wire [9:0] data_1;
-  wire [4:0] \data_1$51 ;
+  wire [4:0] \data_1$52 ;
   wire [4:0] data_2;
   input fill;
   wire fill;
-  wire \fill$28 ;
-  wire \fill$30 ;
+  wire \fill$29 ;
+  wire \fill$31 ;
   wire fill_here;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$29 ;
-  wire [3:0] \fill_row$31 ;
+  wire [3:0] \fill_row$30 ;
+  wire [3:0] \fill_row$32 ;
   output filled;
   reg filled = 1'h0;
   output [3:0] first;
@@ -6469,10 +6488,10 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   wire returns;
   input row_0;
   wire row_0;
-  wire \row_0$36 ;
+  wire \row_0$37 ;
   input row_1;
   wire row_1;
-  wire \row_1$37 ;
+  wire \row_1$38 ;
   wire row_2;
   input rst;
   wire rst;
@@ -6486,6 +6505,8 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   wire [5:0] slot_tail__data;
   output spent;
   wire spent;
+  output stays;
+  wire stays;
   wire [4:0] stop;
   wire straight;
   output [3:0] tail;
@@ -6495,11 +6516,11 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   input take;
   wire take;
   wire write;
-  wire \write$58 ;
+  wire \write$59 ;
   wire [9:0] write_data;
-  wire [4:0] \write_data$60 ;
+  wire [4:0] \write_data$61 ;
   wire write_row;
-  wire \write_row$59 ;
+  wire \write_row$60 ;
   reg [2:0] rest [15:0];
   initial begin
     rest[0] = 3'h0;
@@ -6544,10 +6565,10 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   end
   always @(posedge clk) begin
     if (\$signature__en )
-      slots[\$signature__addr$23 ] <= \$signature__data ;
+      slots[\$signature__addr$25 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
-  assign \$signature__data$64  = slots[\$1 [3:0]];
+  assign \$signature__data$65  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
@@ -6556,40 +6577,43 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \$4  = filled & \$3 ;
   assign \$5  = tail - first;
   assign level = \$4  ? 5'h10 : { 1'h0, \$5 [3:0] };
-  assign \$6  = fill_row < 5'h10;
-  assign fill_here = fill & \$6 ;
+  assign \$6  = popped & single;
+  assign \$7  = ~ \$6 ;
+  assign stays = filled & \$7 ;
+  assign \$8  = fill_row < 5'h10;
+  assign fill_here = fill & \$8 ;
   assign \$signature__en  = push | fill_here;
-  assign \$signature__addr$23  = fill ? fill_row : tail;
-  assign \$7  = 1'h0 + fill_row;
-  assign \$signature__data  = fill ? { 1'h0, \$7  } : message[5:0];
-  assign \$8  = take & fresh;
+  assign \$signature__addr$25  = fill ? fill_row : tail;
+  assign \$9  = 1'h0 + fill_row;
+  assign \$signature__data  = fill ? { 1'h0, \$9  } : message[5:0];
+  assign \$10  = take & fresh;
   assign spent = gone == data_0[9:5];
-  assign \$9  = head[8] == row_0;
-  assign returns = popped & \$9 ;
-  assign \$10  = gone + 1'h1;
-  assign \$11  = popped & single;
-  assign \$12  = tail + 1'h1;
-  assign \$13  = ~ filled;
-  assign \$14  = push & \$13 ;
-  assign \$15  = popped | \$14 ;
-  assign \$16  = straight ? message : { rest_next__data, \$signature__data$64  };
-  assign \$18  = fresh ? 2'h1 : 2'h2;
+  assign \$11  = head[8] == row_0;
+  assign returns = popped & \$11 ;
+  assign \$12  = gone + 1'h1;
+  assign \$13  = popped & single;
+  assign \$14  = tail + 1'h1;
+  assign \$15  = ~ filled;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$20  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$19 ;
+    tail <= \$21 ;
   always @(posedge clk)
-    filled <= \$20 ;
+    filled <= \$22 ;
   always @(posedge clk)
-    first <= \$21 ;
+    first <= \$23 ;
   always @(posedge clk)
-    head <= \$22 ;
+    head <= \$24 ;
   always @(posedge clk)
-    fresh <= \$23 ;
+    fresh <= \$25 ;
   always @(posedge clk)
-    rx_result <= \$24 ;
+    rx_result <= \$26 ;
   \postern_small.queue_0.counts  counts (
     .clk(clk),
-    .\port$460$0 (new_sent),
-    .\port$464$0 (new_stop),
+    .\port$463$0 (new_sent),
+    .\port$467$0 (new_stop),
     .row0(data_0),
     .rst(rst),
     .write(write)
@@ -6599,35 +6623,13 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
     .row0(gone),
     .rst(rst),
     .write(popped),
-    .write_data(\$10 [4:0])
+    .write_data(\$12 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$19  = tail;
+    \$21  = tail;
     if (push) begin
-      \$19  = \$12 [3:0];
-    end
-    if (rst) begin
-      \$19  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$20  = filled;
-    if (push) begin
-      \$20  = 1'h1;
-    end else if (\$11 ) begin
-      \$20  = 1'h0;
-    end
-    if (rst) begin
-      \$20  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$21  = first;
-    if (popped) begin
-      \$21  = \$1 [3:0];
+      \$21  = \$14 [3:0];
     end
     if (rst) begin
       \$21  = 4'h0;
@@ -6635,35 +6637,57 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$22  = head;
-    if (\$15 ) begin
-      \$22  = \$16 ;
+    \$22  = filled;
+    if (push) begin
+      \$22  = 1'h1;
+    end else if (\$13 ) begin
+      \$22  = 1'h0;
     end
     if (rst) begin
-      \$22  = 9'h000;
+      \$22  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$23  = fresh;
-    if (look) begin
-      \$23  = filled;
+    \$23  = first;
+    if (popped) begin
+      \$23  = \$1 [3:0];
     end
+    if (rst) begin
+      \$23  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$24  = head;
     if (\$17 ) begin
-      \$23  = 1'h0;
-    end
-    if (rst) begin
-      \$23  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$24  = rx_result;
-    if (take) begin
       \$24  = \$18 ;
     end
     if (rst) begin
-      \$24  = 2'h0;
+      \$24  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$25  = fresh;
+    if (look) begin
+      \$25  = filled;
+    end
+    if (\$19 ) begin
+      \$25  = 1'h0;
+    end
+    if (rst) begin
+      \$25  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$26  = rx_result;
+    if (take) begin
+      \$26  = \$20 ;
+    end
+    if (rst) begin
+      \$26  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -6676,29 +6700,29 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign rest_w__addr = tail;
   assign rest_w__en = 1'h1;
   assign rest_w__data = message[8:6];
-  assign \fill$28  = fill;
-  assign \fill_row$29  = fill_row;
-  assign \fill$30  = fill;
-  assign \fill_row$31  = fill_row;
+  assign \fill$29  = fill;
+  assign \fill_row$30  = fill_row;
+  assign \fill$31  = fill;
+  assign \fill_row$32  = fill_row;
   assign sender = row_0;
   assign reader = row_1;
-  assign \row_0$36  = row_0;
-  assign \row_1$37  = row_1;
+  assign \row_0$37  = row_0;
+  assign \row_1$38  = row_1;
   assign row_2 = head[8];
   assign sent = data_0[4:0];
   assign stop = data_0[9:5];
-  assign \data_0$44  = gone;
+  assign \data_0$45  = gone;
   assign look_sent = data_0[4:0];
   assign data_1 = data_0;
   assign look_stop = data_0[9:5];
   assign look_gone = gone;
-  assign \data_1$51  = gone;
+  assign \data_1$52  = gone;
   assign grant = 1'h0;
   assign write_row = row_0;
   assign write_data = { new_stop, new_sent };
-  assign \write$58  = popped;
-  assign \write_row$59  = head[8];
-  assign \write_data$60  = \$10 [4:0];
+  assign \write$59  = popped;
+  assign \write_row$60  = head[8];
+  assign \write_data$61  = \$12 [4:0];
   assign data_2 = gone;
   assign forget = 1'h0;
   assign \message.slot  = message[5:0];
@@ -6707,12 +6731,12 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
-  assign popped = \$8 ;
+  assign popped = \$10 ;
   assign write = push;
-  assign \$17  = \$8 ;
+  assign \$19  = \$10 ;
 endmodule
 
-module \postern_small.queue_0.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
+module \postern_small.queue_0.counts (rst, \port$463$0 , \port$467$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   reg [9:0] \$1 ;
   input clk;
@@ -6721,10 +6745,10 @@ module \postern_small.queue_0.counts (rst, \port$460$0 , \port$464$0 , write, ro
   wire [9:0] data_0;
   (* init = 10'h200 *)
   wire [9:0] data_1;
-  input [4:0] \port$460$0 ;
-  wire [4:0] \port$460$0 ;
-  input [4:0] \port$464$0 ;
-  wire [4:0] \port$464$0 ;
+  input [4:0] \port$463$0 ;
+  wire [4:0] \port$463$0 ;
+  input [4:0] \port$467$0 ;
+  wire [4:0] \port$467$0 ;
   output [9:0] row0;
   reg [9:0] row0 = 10'h200;
   input rst;
@@ -6738,13 +6762,13 @@ module \postern_small.queue_0.counts (rst, \port$460$0 , \port$464$0 , write, ro
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = { \port$464$0 , \port$460$0  };
+      \$1  = { \port$467$0 , \port$463$0  };
     end
     if (rst) begin
       \$1  = 10'h200;
     end
   end
-  assign write_data = { \port$464$0 , \port$460$0  };
+  assign write_data = { \port$467$0 , \port$463$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -6785,55 +6809,57 @@ module \postern_small.queue_0.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level, popped, spent, returns, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head, fresh
-, rx_result, data_0, gone, clk);
+module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level, stays, popped, spent, returns, free_slot, fill_row, fill, message, row_0, row_1, tail, filled, first, head
+, fresh, rx_result, data_0, gone, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire [4:0] \$1 ;
-  wire [5:0] \$10 ;
+  wire \$10 ;
   wire \$11 ;
-  wire [4:0] \$12 ;
+  wire [5:0] \$12 ;
   wire \$13 ;
-  wire \$14 ;
+  wire [4:0] \$14 ;
   wire \$15 ;
-  wire [8:0] \$16 ;
+  wire \$16 ;
   wire \$17 ;
-  wire [1:0] \$18 ;
-  reg [3:0] \$19 ;
+  wire [8:0] \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  reg \$20 ;
+  wire [1:0] \$20 ;
   reg [3:0] \$21 ;
-  reg [8:0] \$22 ;
-  reg \$23 ;
-  reg [1:0] \$24 ;
+  reg \$22 ;
+  reg [3:0] \$23 ;
+  reg [8:0] \$24 ;
+  reg \$25 ;
+  reg [1:0] \$26 ;
   wire \$3 ;
   wire \$4 ;
   wire [4:0] \$5 ;
   wire \$6 ;
-  wire [5:0] \$7 ;
+  wire \$7 ;
   wire \$8 ;
-  wire \$9 ;
+  wire [5:0] \$9 ;
   wire [3:0] \$signature__addr ;
-  wire [3:0] \$signature__addr$23 ;
+  wire [3:0] \$signature__addr$25 ;
   wire [5:0] \$signature__data ;
-  wire [5:0] \$signature__data$64 ;
+  wire [5:0] \$signature__data$65 ;
   wire \$signature__en ;
   input clk;
   wire clk;
   output [9:0] data_0;
   wire [9:0] data_0;
-  wire [4:0] \data_0$44 ;
+  wire [4:0] \data_0$45 ;
   wire [9:0] data_1;
-  wire [4:0] \data_1$51 ;
+  wire [4:0] \data_1$52 ;
   wire [4:0] data_2;
   input fill;
   wire fill;
-  wire \fill$28 ;
-  wire \fill$30 ;
+  wire \fill$29 ;
+  wire \fill$31 ;
   wire fill_here;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$29 ;
-  wire [3:0] \fill_row$31 ;
+  wire [3:0] \fill_row$30 ;
+  wire [3:0] \fill_row$32 ;
   output filled;
   reg filled = 1'h0;
   output [3:0] first;
@@ -6885,10 +6911,10 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   wire returns;
   input row_0;
   wire row_0;
-  wire \row_0$36 ;
+  wire \row_0$37 ;
   input row_1;
   wire row_1;
-  wire \row_1$37 ;
+  wire \row_1$38 ;
   wire row_2;
   input rst;
   wire rst;
@@ -6902,6 +6928,8 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   wire [5:0] slot_tail__data;
   output spent;
   wire spent;
+  output stays;
+  wire stays;
   wire [4:0] stop;
   wire straight;
   output [3:0] tail;
@@ -6911,11 +6939,11 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   input take;
   wire take;
   wire write;
-  wire \write$58 ;
+  wire \write$59 ;
   wire [9:0] write_data;
-  wire [4:0] \write_data$60 ;
+  wire [4:0] \write_data$61 ;
   wire write_row;
-  wire \write_row$59 ;
+  wire \write_row$60 ;
   reg [2:0] rest [15:0];
   initial begin
     rest[0] = 3'h0;
@@ -6960,10 +6988,10 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   end
   always @(posedge clk) begin
     if (\$signature__en )
-      slots[\$signature__addr$23 ] <= \$signature__data ;
+      slots[\$signature__addr$25 ] <= \$signature__data ;
   end
   assign free_slot = slots[tail];
-  assign \$signature__data$64  = slots[\$1 [3:0]];
+  assign \$signature__data$65  = slots[\$1 [3:0]];
   assign \$1  = first + 1'h1;
   assign single = \$1 [3:0] == tail;
   assign \$2  = ~ filled;
@@ -6972,40 +7000,43 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \$4  = filled & \$3 ;
   assign \$5  = tail - first;
   assign level = \$4  ? 5'h10 : { 1'h0, \$5 [3:0] };
-  assign \$6  = fill_row < 5'h10;
-  assign fill_here = fill & \$6 ;
+  assign \$6  = popped & single;
+  assign \$7  = ~ \$6 ;
+  assign stays = filled & \$7 ;
+  assign \$8  = fill_row < 5'h10;
+  assign fill_here = fill & \$8 ;
   assign \$signature__en  = push | fill_here;
-  assign \$signature__addr$23  = fill ? fill_row : tail;
-  assign \$7  = 5'h10 + fill_row;
-  assign \$signature__data  = fill ? \$7  : message[5:0];
-  assign \$8  = take & fresh;
+  assign \$signature__addr$25  = fill ? fill_row : tail;
+  assign \$9  = 5'h10 + fill_row;
+  assign \$signature__data  = fill ? \$9  : message[5:0];
+  assign \$10  = take & fresh;
   assign spent = gone == data_0[9:5];
-  assign \$9  = head[8] == row_0;
-  assign returns = popped & \$9 ;
-  assign \$10  = gone + 1'h1;
-  assign \$11  = popped & single;
-  assign \$12  = tail + 1'h1;
-  assign \$13  = ~ filled;
-  assign \$14  = push & \$13 ;
-  assign \$15  = popped | \$14 ;
-  assign \$16  = straight ? message : { rest_next__data, \$signature__data$64  };
-  assign \$18  = fresh ? 2'h1 : 2'h2;
+  assign \$11  = head[8] == row_0;
+  assign returns = popped & \$11 ;
+  assign \$12  = gone + 1'h1;
+  assign \$13  = popped & single;
+  assign \$14  = tail + 1'h1;
+  assign \$15  = ~ filled;
+  assign \$16  = push & \$15 ;
+  assign \$17  = popped | \$16 ;
+  assign \$18  = straight ? message : { rest_next__data, \$signature__data$65  };
+  assign \$20  = fresh ? 2'h1 : 2'h2;
   always @(posedge clk)
-    tail <= \$19 ;
+    tail <= \$21 ;
   always @(posedge clk)
-    filled <= \$20 ;
+    filled <= \$22 ;
   always @(posedge clk)
-    first <= \$21 ;
+    first <= \$23 ;
   always @(posedge clk)
-    head <= \$22 ;
+    head <= \$24 ;
   always @(posedge clk)
-    fresh <= \$23 ;
+    fresh <= \$25 ;
   always @(posedge clk)
-    rx_result <= \$24 ;
+    rx_result <= \$26 ;
   \postern_small.queue_1.counts  counts (
     .clk(clk),
-    .\port$460$0 (new_sent),
-    .\port$464$0 (new_stop),
+    .\port$463$0 (new_sent),
+    .\port$467$0 (new_stop),
     .row0(data_0),
     .rst(rst),
     .write(write)
@@ -7015,35 +7046,13 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
     .row0(gone),
     .rst(rst),
     .write(popped),
-    .write_data(\$10 [4:0])
+    .write_data(\$12 [4:0])
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$19  = tail;
+    \$21  = tail;
     if (push) begin
-      \$19  = \$12 [3:0];
-    end
-    if (rst) begin
-      \$19  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$20  = filled;
-    if (push) begin
-      \$20  = 1'h1;
-    end else if (\$11 ) begin
-      \$20  = 1'h0;
-    end
-    if (rst) begin
-      \$20  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$21  = first;
-    if (popped) begin
-      \$21  = \$1 [3:0];
+      \$21  = \$14 [3:0];
     end
     if (rst) begin
       \$21  = 4'h0;
@@ -7051,35 +7060,57 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$22  = head;
-    if (\$15 ) begin
-      \$22  = \$16 ;
+    \$22  = filled;
+    if (push) begin
+      \$22  = 1'h1;
+    end else if (\$13 ) begin
+      \$22  = 1'h0;
     end
     if (rst) begin
-      \$22  = 9'h000;
+      \$22  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$23  = fresh;
-    if (look) begin
-      \$23  = filled;
+    \$23  = first;
+    if (popped) begin
+      \$23  = \$1 [3:0];
     end
+    if (rst) begin
+      \$23  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$24  = head;
     if (\$17 ) begin
-      \$23  = 1'h0;
-    end
-    if (rst) begin
-      \$23  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$24  = rx_result;
-    if (take) begin
       \$24  = \$18 ;
     end
     if (rst) begin
-      \$24  = 2'h0;
+      \$24  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$25  = fresh;
+    if (look) begin
+      \$25  = filled;
+    end
+    if (\$19 ) begin
+      \$25  = 1'h0;
+    end
+    if (rst) begin
+      \$25  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$26  = rx_result;
+    if (take) begin
+      \$26  = \$20 ;
+    end
+    if (rst) begin
+      \$26  = 2'h0;
     end
   end
   assign next_first = \$1 [3:0];
@@ -7092,29 +7123,29 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign rest_w__addr = tail;
   assign rest_w__en = 1'h1;
   assign rest_w__data = message[8:6];
-  assign \fill$28  = fill;
-  assign \fill_row$29  = fill_row;
-  assign \fill$30  = fill;
-  assign \fill_row$31  = fill_row;
+  assign \fill$29  = fill;
+  assign \fill_row$30  = fill_row;
+  assign \fill$31  = fill;
+  assign \fill_row$32  = fill_row;
   assign sender = row_0;
   assign reader = row_1;
-  assign \row_0$36  = row_0;
-  assign \row_1$37  = row_1;
+  assign \row_0$37  = row_0;
+  assign \row_1$38  = row_1;
   assign row_2 = head[8];
   assign sent = data_0[4:0];
   assign stop = data_0[9:5];
-  assign \data_0$44  = gone;
+  assign \data_0$45  = gone;
   assign look_sent = data_0[4:0];
   assign data_1 = data_0;
   assign look_stop = data_0[9:5];
   assign look_gone = gone;
-  assign \data_1$51  = gone;
+  assign \data_1$52  = gone;
   assign grant = 1'h0;
   assign write_row = row_0;
   assign write_data = { new_stop, new_sent };
-  assign \write$58  = popped;
-  assign \write_row$59  = head[8];
-  assign \write_data$60  = \$10 [4:0];
+  assign \write$59  = popped;
+  assign \write_row$60  = head[8];
+  assign \write_data$61  = \$12 [4:0];
   assign data_2 = gone;
   assign forget = 1'h0;
   assign \message.slot  = message[5:0];
@@ -7123,12 +7154,12 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
-  assign popped = \$8 ;
+  assign popped = \$10 ;
   assign write = push;
-  assign \$17  = \$8 ;
+  assign \$19  = \$10 ;
 endmodule
 
-module \postern_small.queue_1.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
+module \postern_small.queue_1.counts (rst, \port$463$0 , \port$467$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [9:0] \$1 ;
   input clk;
@@ -7137,10 +7168,10 @@ module \postern_small.queue_1.counts (rst, \port$460$0 , \port$464$0 , write, ro
   wire [9:0] data_0;
   (* init = 10'h200 *)
   wire [9:0] data_1;
-  input [4:0] \port$460$0 ;
-  wire [4:0] \port$460$0 ;
-  input [4:0] \port$464$0 ;
-  wire [4:0] \port$464$0 ;
+  input [4:0] \port$463$0 ;
+  wire [4:0] \port$463$0 ;
+  input [4:0] \port$467$0 ;
+  wire [4:0] \port$467$0 ;
   output [9:0] row0;
   reg [9:0] row0 = 10'h200;
   input rst;
@@ -7154,13 +7185,13 @@ module \postern_small.queue_1.counts (rst, \port$460$0 , \port$464$0 , write, ro
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = { \port$464$0 , \port$460$0  };
+      \$1  = { \port$467$0 , \port$463$0  };
     end
     if (rst) begin
       \$1  = 10'h200;
     end
   end
-  assign write_data = { \port$464$0 , \port$460$0  };
+  assign write_data = { \port$467$0 , \port$463$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -7201,236 +7232,63 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$877$0 , \port$895$0 , \port$899$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$73 , \other$58 , core, lane, heads__0
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$736$0 , \port$754$0 , \port$758$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$76 , \other$57 , core, lane, heads__0
 , rx_results__0, stops__0, gone__0, heads__1, rx_results__1, stops__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
   wire \$10 ;
   wire \$100 ;
-  wire \$1000 ;
-  wire \$1001 ;
-  wire \$1002 ;
-  wire \$1003 ;
-  wire \$1004 ;
-  wire \$1005 ;
-  wire \$1006 ;
-  wire \$1007 ;
-  wire \$1008 ;
-  wire \$1009 ;
-  wire [11:0] \$101 ;
-  wire \$1010 ;
-  wire \$1011 ;
-  wire \$1012 ;
-  wire \$1013 ;
-  wire \$1014 ;
-  wire \$1015 ;
-  wire \$1016 ;
-  wire \$1017 ;
-  wire \$1018 ;
-  wire \$1019 ;
+  wire \$101 ;
   wire \$102 ;
-  wire \$1020 ;
-  wire \$1021 ;
-  wire \$1022 ;
-  wire \$1023 ;
-  wire \$1024 ;
-  wire \$1025 ;
-  wire \$1026 ;
-  wire \$1027 ;
-  wire \$1028 ;
-  wire \$1029 ;
-  wire [11:0] \$103 ;
-  wire \$1030 ;
-  wire \$1031 ;
-  wire \$1032 ;
-  wire \$1033 ;
-  wire \$1034 ;
-  wire \$1035 ;
-  wire \$1036 ;
-  wire \$1037 ;
-  wire \$1038 ;
-  wire \$1039 ;
+  wire \$103 ;
   wire \$104 ;
-  wire \$1040 ;
-  wire \$1041 ;
-  wire \$1042 ;
-  wire \$1043 ;
-  wire \$1044 ;
-  wire \$1045 ;
-  wire \$1046 ;
-  wire \$1047 ;
-  wire \$1048 ;
-  wire \$1049 ;
-  wire [11:0] \$105 ;
-  wire \$1050 ;
-  wire \$1051 ;
-  wire \$1052 ;
-  wire \$1053 ;
-  wire \$1054 ;
-  wire \$1055 ;
-  wire \$1056 ;
-  wire \$1057 ;
-  wire \$1058 ;
-  wire \$1059 ;
+  wire \$105 ;
   wire \$106 ;
-  wire \$1060 ;
-  wire \$1061 ;
-  wire \$1062 ;
-  wire \$1063 ;
-  wire \$1064 ;
-  wire [31:0] \$1065 ;
-  wire [31:0] \$1066 ;
-  wire [11:0] \$1067 ;
-  wire \$1068 ;
-  wire \$1069 ;
-  wire [11:0] \$107 ;
-  wire \$1070 ;
-  wire \$1071 ;
-  wire \$1072 ;
-  wire \$1073 ;
-  wire \$1074 ;
-  wire \$1075 ;
-  wire [11:0] \$1076 ;
-  wire \$1077 ;
-  wire \$1078 ;
-  wire \$1079 ;
+  wire \$107 ;
   wire \$108 ;
-  wire \$1080 ;
-  wire \$1081 ;
-  wire \$1082 ;
-  wire \$1083 ;
-  wire \$1084 ;
-  wire [11:0] \$1085 ;
-  wire \$1086 ;
-  wire \$1087 ;
-  wire \$1088 ;
-  wire \$1089 ;
-  wire [11:0] \$109 ;
-  wire \$1090 ;
-  wire \$1091 ;
-  wire \$1092 ;
-  wire \$1093 ;
-  wire [11:0] \$1094 ;
-  wire \$1095 ;
-  wire \$1096 ;
-  wire \$1097 ;
-  wire \$1098 ;
-  wire \$1099 ;
+  wire \$109 ;
   wire \$11 ;
   wire \$110 ;
-  wire \$1100 ;
-  wire \$1101 ;
-  wire \$1102 ;
-  wire [11:0] \$1103 ;
-  wire \$1104 ;
-  wire \$1105 ;
-  wire \$1106 ;
-  wire \$1107 ;
-  wire \$1108 ;
-  wire \$1109 ;
-  wire [11:0] \$111 ;
-  wire \$1110 ;
-  wire \$1111 ;
-  wire [11:0] \$1112 ;
-  wire \$1113 ;
-  wire \$1114 ;
-  wire \$1115 ;
-  wire \$1116 ;
-  wire \$1117 ;
-  wire \$1118 ;
-  wire \$1119 ;
+  wire \$111 ;
   wire \$112 ;
-  wire \$1120 ;
-  wire [11:0] \$1121 ;
-  wire \$1122 ;
-  wire \$1123 ;
-  wire \$1124 ;
-  wire \$1125 ;
-  wire \$1126 ;
-  wire \$1127 ;
-  wire \$1128 ;
-  wire \$1129 ;
-  wire [11:0] \$113 ;
-  wire [11:0] \$1130 ;
-  wire \$1131 ;
-  wire \$1132 ;
-  wire \$1133 ;
-  wire \$1134 ;
-  wire \$1135 ;
-  wire \$1136 ;
-  wire \$1137 ;
-  wire \$1138 ;
-  wire [11:0] \$1139 ;
+  wire \$113 ;
   wire \$114 ;
-  wire \$1140 ;
-  wire \$1141 ;
-  wire \$1142 ;
-  wire \$1143 ;
-  wire \$1144 ;
-  wire \$1145 ;
-  wire \$1146 ;
-  wire \$1147 ;
-  reg [1:0] \$1148 ;
-  reg [32:0] \$1149 ;
-  wire [11:0] \$115 ;
-  reg [1:0] \$1150 ;
-  reg [32:0] \$1151 ;
-  reg [3:0] \$1152 ;
-  reg [3:0] \$1153 ;
-  reg \$1154 ;
-  reg \$1155 ;
-  reg \$1156 ;
-  reg \$1157 ;
-  reg \$1158 ;
-  reg [31:0] \$1159 ;
+  wire \$115 ;
   wire \$116 ;
-  reg \$1160 ;
-  reg \$1161 ;
-  reg \$1162 ;
-  reg \$1163 ;
-  reg \$1164 ;
-  reg \$1165 ;
-  reg \$1166 ;
-  reg \$1167 ;
-  reg \$1168 ;
-  reg \$1169 ;
-  wire [11:0] \$117 ;
-  reg \$1170 ;
-  reg \$1171 ;
-  reg \$1172 ;
+  wire \$117 ;
   wire \$118 ;
-  wire [11:0] \$119 ;
+  wire \$119 ;
   wire \$12 ;
   wire \$120 ;
-  wire [11:0] \$121 ;
+  wire \$121 ;
   wire \$122 ;
   wire \$123 ;
   wire \$124 ;
-  wire [11:0] \$125 ;
+  wire \$125 ;
   wire \$126 ;
-  wire [11:0] \$127 ;
+  wire \$127 ;
   wire \$128 ;
-  wire [11:0] \$129 ;
+  wire \$129 ;
   wire \$13 ;
   wire \$130 ;
-  wire [11:0] \$131 ;
-  wire \$132 ;
-  wire [11:0] \$133 ;
-  wire \$134 ;
-  wire [11:0] \$135 ;
-  wire \$136 ;
-  wire [11:0] \$137 ;
-  wire \$138 ;
-  wire [11:0] \$139 ;
+  wire [31:0] \$131 ;
+  wire [31:0] \$132 ;
+  wire [8:0] \$133 ;
+  wire [23:0] \$134 ;
+  wire [31:0] \$135 ;
+  wire [31:0] \$136 ;
+  wire [32:0] \$137 ;
+  wire [32:0] \$138 ;
+  wire [32:0] \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire [11:0] \$141 ;
+  wire \$141 ;
   wire \$142 ;
-  wire [11:0] \$143 ;
-  wire \$144 ;
-  wire [11:0] \$145 ;
-  wire \$146 ;
-  wire [11:0] \$147 ;
+  wire [3:0] \$143 ;
+  wire [3:0] \$144 ;
+  wire [3:0] \$145 ;
+  wire [3:0] \$146 ;
+  wire \$147 ;
   wire \$148 ;
   wire [11:0] \$149 ;
   wire \$15 ;
@@ -7443,48 +7301,48 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$156 ;
   wire [11:0] \$157 ;
   wire \$158 ;
-  wire \$159 ;
+  wire [11:0] \$159 ;
   wire \$16 ;
   wire \$160 ;
-  wire [3:0] \$161 ;
-  wire [3:0] \$162 ;
-  wire [3:0] \$163 ;
+  wire [11:0] \$161 ;
+  wire \$162 ;
+  wire [11:0] \$163 ;
   wire \$164 ;
-  wire \$165 ;
+  wire [11:0] \$165 ;
   wire \$166 ;
   wire [11:0] \$167 ;
   wire \$168 ;
   wire [11:0] \$169 ;
   wire \$17 ;
   wire \$170 ;
-  wire \$171 ;
+  wire [11:0] \$171 ;
   wire \$172 ;
-  wire \$173 ;
+  wire [11:0] \$173 ;
   wire \$174 ;
-  wire \$175 ;
+  wire [11:0] \$175 ;
   wire \$176 ;
-  wire \$177 ;
-  wire [11:0] \$178 ;
-  wire \$179 ;
+  wire [11:0] \$177 ;
+  wire \$178 ;
+  wire [11:0] \$179 ;
   wire \$18 ;
-  wire [11:0] \$180 ;
-  wire \$181 ;
-  wire [11:0] \$182 ;
-  wire \$183 ;
-  wire [11:0] \$184 ;
-  wire \$185 ;
-  wire [11:0] \$186 ;
-  wire \$187 ;
-  wire [11:0] \$188 ;
-  wire \$189 ;
+  wire \$180 ;
+  wire [11:0] \$181 ;
+  wire \$182 ;
+  wire [11:0] \$183 ;
+  wire \$184 ;
+  wire [11:0] \$185 ;
+  wire \$186 ;
+  wire [11:0] \$187 ;
+  wire \$188 ;
+  wire [11:0] \$189 ;
   wire \$19 ;
-  wire [11:0] \$190 ;
-  wire \$191 ;
-  wire [11:0] \$192 ;
+  wire \$190 ;
+  wire [11:0] \$191 ;
+  wire \$192 ;
   wire \$193 ;
-  wire [11:0] \$194 ;
+  wire \$194 ;
   wire \$195 ;
-  wire [11:0] \$196 ;
+  wire \$196 ;
   wire \$197 ;
   wire [11:0] \$198 ;
   wire \$199 ;
@@ -7514,7 +7372,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$22 ;
   wire [11:0] \$220 ;
   wire \$221 ;
-  wire \$222 ;
+  wire [11:0] \$222 ;
   wire \$223 ;
   wire [11:0] \$224 ;
   wire \$225 ;
@@ -7525,160 +7383,160 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$23 ;
   wire [11:0] \$230 ;
   wire \$231 ;
-  wire [11:0] \$232 ;
+  wire \$232 ;
   wire \$233 ;
-  wire [11:0] \$234 ;
+  wire \$234 ;
   wire \$235 ;
-  wire [11:0] \$236 ;
+  wire \$236 ;
   wire \$237 ;
   wire [11:0] \$238 ;
   wire \$239 ;
   wire [3:0] \$24 ;
   wire [11:0] \$240 ;
   wire \$241 ;
-  wire [11:0] \$242 ;
+  wire \$242 ;
   wire \$243 ;
-  wire [11:0] \$244 ;
+  wire \$244 ;
   wire \$245 ;
-  wire [11:0] \$246 ;
+  wire \$246 ;
   wire \$247 ;
-  wire [11:0] \$248 ;
+  wire \$248 ;
   wire \$249 ;
-  wire \$25 ;
-  wire [11:0] \$250 ;
-  wire \$251 ;
-  wire [11:0] \$252 ;
+  wire [3:0] \$25 ;
+  wire [3:0] \$250 ;
+  wire [3:0] \$251 ;
+  wire [3:0] \$252 ;
   wire \$253 ;
-  wire [11:0] \$254 ;
+  wire \$254 ;
   wire \$255 ;
-  wire [11:0] \$256 ;
+  wire \$256 ;
   wire \$257 ;
   wire \$258 ;
   wire \$259 ;
-  wire \$26 ;
-  wire [3:0] \$260 ;
-  wire [3:0] \$261 ;
-  wire [3:0] \$262 ;
-  wire [3:0] \$263 ;
-  wire [3:0] \$264 ;
-  wire \$265 ;
-  wire \$266 ;
-  wire [3:0] \$267 ;
-  wire [3:0] \$268 ;
-  wire [3:0] \$269 ;
-  wire \$27 ;
-  wire [3:0] \$270 ;
+  wire [3:0] \$26 ;
+  wire \$260 ;
+  wire \$261 ;
+  wire \$262 ;
+  wire \$263 ;
+  wire \$264 ;
+  wire [2:0] \$265 ;
+  wire [7:0] \$266 ;
+  wire [8:0] \$267 ;
+  wire [16:0] \$268 ;
+  wire \$269 ;
+  wire [3:0] \$27 ;
+  wire \$270 ;
   wire \$271 ;
   wire \$272 ;
-  wire [11:0] \$273 ;
+  wire \$273 ;
   wire \$274 ;
-  wire [11:0] \$275 ;
+  wire \$275 ;
   wire \$276 ;
-  wire [11:0] \$277 ;
+  wire \$277 ;
   wire \$278 ;
-  wire [11:0] \$279 ;
+  wire \$279 ;
   wire \$28 ;
   wire \$280 ;
-  wire [11:0] \$281 ;
+  wire \$281 ;
   wire \$282 ;
-  wire [11:0] \$283 ;
+  wire \$283 ;
   wire \$284 ;
-  wire [11:0] \$285 ;
+  wire \$285 ;
   wire \$286 ;
-  wire [11:0] \$287 ;
+  wire \$287 ;
   wire \$288 ;
-  wire [11:0] \$289 ;
+  wire \$289 ;
   wire \$29 ;
   wire \$290 ;
-  wire [11:0] \$291 ;
+  wire \$291 ;
   wire \$292 ;
-  wire [11:0] \$293 ;
+  wire \$293 ;
   wire \$294 ;
-  wire [11:0] \$295 ;
+  wire \$295 ;
   wire \$296 ;
-  wire [11:0] \$297 ;
+  wire \$297 ;
   wire \$298 ;
-  wire [11:0] \$299 ;
+  wire \$299 ;
   wire [11:0] \$3 ;
   wire \$30 ;
   wire \$300 ;
-  wire [11:0] \$301 ;
+  wire \$301 ;
   wire \$302 ;
-  wire [11:0] \$303 ;
+  wire \$303 ;
   wire \$304 ;
-  wire [11:0] \$305 ;
+  wire \$305 ;
   wire \$306 ;
-  wire [11:0] \$307 ;
+  wire \$307 ;
   wire \$308 ;
-  wire [11:0] \$309 ;
-  wire [15:0] \$31 ;
+  wire \$309 ;
+  wire \$31 ;
   wire \$310 ;
-  wire [11:0] \$311 ;
+  wire \$311 ;
   wire \$312 ;
-  wire [11:0] \$313 ;
+  wire \$313 ;
   wire \$314 ;
-  wire [11:0] \$315 ;
+  wire \$315 ;
   wire \$316 ;
   wire \$317 ;
   wire \$318 ;
-  wire [11:0] \$319 ;
-  wire [17:0] \$32 ;
+  wire \$319 ;
+  wire \$32 ;
   wire \$320 ;
-  wire [11:0] \$321 ;
+  wire \$321 ;
   wire \$322 ;
-  wire [11:0] \$323 ;
+  wire \$323 ;
   wire \$324 ;
-  wire [11:0] \$325 ;
+  wire \$325 ;
   wire \$326 ;
-  wire [11:0] \$327 ;
+  wire \$327 ;
   wire \$328 ;
-  wire [11:0] \$329 ;
-  wire [24:0] \$33 ;
+  wire \$329 ;
+  wire \$33 ;
   wire \$330 ;
-  wire [11:0] \$331 ;
+  wire \$331 ;
   wire \$332 ;
-  wire [11:0] \$333 ;
-  wire \$334 ;
-  wire [11:0] \$335 ;
-  wire \$336 ;
-  wire [11:0] \$337 ;
-  wire \$338 ;
-  wire [11:0] \$339 ;
-  wire [31:0] \$34 ;
-  wire \$340 ;
-  wire [11:0] \$341 ;
-  wire \$342 ;
-  wire [11:0] \$343 ;
-  wire \$344 ;
-  wire [11:0] \$345 ;
-  wire \$346 ;
-  wire [11:0] \$347 ;
-  wire \$348 ;
-  wire [11:0] \$349 ;
-  wire [31:0] \$35 ;
-  wire \$350 ;
-  wire [11:0] \$351 ;
-  wire \$352 ;
+  wire [31:0] \$333 ;
+  wire [11:0] \$334 ;
+  wire \$335 ;
+  wire [11:0] \$336 ;
+  wire \$337 ;
+  wire [11:0] \$338 ;
+  wire \$339 ;
+  wire \$34 ;
+  wire [11:0] \$340 ;
+  wire \$341 ;
+  wire [11:0] \$342 ;
+  wire \$343 ;
+  wire [11:0] \$344 ;
+  wire \$345 ;
+  wire [11:0] \$346 ;
+  wire \$347 ;
+  wire [11:0] \$348 ;
+  wire \$349 ;
+  wire \$35 ;
+  wire [11:0] \$350 ;
+  wire \$351 ;
+  wire [11:0] \$352 ;
   wire \$353 ;
-  wire \$354 ;
-  wire [3:0] \$355 ;
-  wire [3:0] \$356 ;
-  wire [3:0] \$357 ;
-  wire \$358 ;
+  wire [11:0] \$354 ;
+  wire \$355 ;
+  wire [11:0] \$356 ;
+  wire \$357 ;
+  wire [11:0] \$358 ;
   wire \$359 ;
-  wire [31:0] \$36 ;
-  wire \$360 ;
-  wire [11:0] \$361 ;
-  wire \$362 ;
-  wire [11:0] \$363 ;
-  wire \$364 ;
+  wire \$36 ;
+  wire [11:0] \$360 ;
+  wire \$361 ;
+  wire [11:0] \$362 ;
+  wire \$363 ;
+  wire [11:0] \$364 ;
   wire \$365 ;
-  wire \$366 ;
+  wire [11:0] \$366 ;
   wire \$367 ;
-  wire \$368 ;
+  wire [11:0] \$368 ;
   wire \$369 ;
-  wire [31:0] \$37 ;
-  wire \$370 ;
+  wire [15:0] \$37 ;
+  wire [11:0] \$370 ;
   wire \$371 ;
   wire [11:0] \$372 ;
   wire \$373 ;
@@ -7688,7 +7546,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$377 ;
   wire [11:0] \$378 ;
   wire \$379 ;
-  wire [31:0] \$38 ;
+  wire [17:0] \$38 ;
   wire [11:0] \$380 ;
   wire \$381 ;
   wire [11:0] \$382 ;
@@ -7699,7 +7557,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$387 ;
   wire [11:0] \$388 ;
   wire \$389 ;
-  wire [1:0] \$39 ;
+  wire [24:0] \$39 ;
   wire [11:0] \$390 ;
   wire \$391 ;
   wire [11:0] \$392 ;
@@ -7708,8 +7566,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$395 ;
   wire [11:0] \$396 ;
   wire \$397 ;
-  wire [11:0] \$398 ;
-  wire \$399 ;
+  wire [31:0] \$398 ;
+  wire [16:0] \$399 ;
   wire \$4 ;
   wire [31:0] \$40 ;
   wire [11:0] \$400 ;
@@ -7729,7 +7587,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$413 ;
   wire [11:0] \$414 ;
   wire \$415 ;
-  wire \$416 ;
+  wire [11:0] \$416 ;
   wire \$417 ;
   wire [11:0] \$418 ;
   wire \$419 ;
@@ -7755,7 +7613,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$437 ;
   wire [11:0] \$438 ;
   wire \$439 ;
-  wire [8:0] \$44 ;
+  wire [31:0] \$44 ;
   wire [11:0] \$440 ;
   wire \$441 ;
   wire [11:0] \$442 ;
@@ -7766,107 +7624,107 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$447 ;
   wire [11:0] \$448 ;
   wire \$449 ;
-  wire [23:0] \$45 ;
+  wire [1:0] \$45 ;
   wire [11:0] \$450 ;
   wire \$451 ;
-  wire \$452 ;
+  wire [11:0] \$452 ;
   wire \$453 ;
-  wire [3:0] \$454 ;
-  wire [3:0] \$455 ;
-  wire [3:0] \$456 ;
-  wire [3:0] \$457 ;
-  wire [3:0] \$458 ;
+  wire [11:0] \$454 ;
+  wire \$455 ;
+  wire [11:0] \$456 ;
+  wire \$457 ;
+  wire [11:0] \$458 ;
   wire \$459 ;
   wire [31:0] \$46 ;
-  wire \$460 ;
+  wire [11:0] \$460 ;
   wire \$461 ;
-  wire \$462 ;
+  wire [11:0] \$462 ;
   wire \$463 ;
-  wire \$464 ;
-  wire \$465 ;
-  wire \$466 ;
+  wire [31:0] \$464 ;
+  wire [31:0] \$465 ;
+  wire [1:0] \$466 ;
   wire [2:0] \$467 ;
-  wire [7:0] \$468 ;
-  wire [8:0] \$469 ;
+  wire [3:0] \$468 ;
+  wire [11:0] \$469 ;
   wire [31:0] \$47 ;
-  wire [16:0] \$470 ;
-  wire \$471 ;
+  wire \$470 ;
+  wire [11:0] \$471 ;
   wire \$472 ;
-  wire \$473 ;
+  wire [11:0] \$473 ;
   wire \$474 ;
-  wire \$475 ;
+  wire [11:0] \$475 ;
   wire \$476 ;
-  wire \$477 ;
+  wire [11:0] \$477 ;
   wire \$478 ;
-  wire \$479 ;
-  wire [1:0] \$48 ;
+  wire [11:0] \$479 ;
+  wire [31:0] \$48 ;
   wire \$480 ;
-  wire \$481 ;
+  wire [11:0] \$481 ;
   wire \$482 ;
-  wire \$483 ;
+  wire [11:0] \$483 ;
   wire \$484 ;
-  wire \$485 ;
+  wire [11:0] \$485 ;
   wire \$486 ;
-  wire \$487 ;
+  wire [11:0] \$487 ;
   wire \$488 ;
-  wire \$489 ;
+  wire [11:0] \$489 ;
   wire [31:0] \$49 ;
   wire \$490 ;
-  wire \$491 ;
+  wire [11:0] \$491 ;
   wire \$492 ;
-  wire \$493 ;
+  wire [11:0] \$493 ;
   wire \$494 ;
-  wire \$495 ;
+  wire [11:0] \$495 ;
   wire \$496 ;
-  wire \$497 ;
+  wire [11:0] \$497 ;
   wire \$498 ;
-  wire \$499 ;
+  wire [11:0] \$499 ;
   wire \$5 ;
-  wire [31:0] \$50 ;
+  wire [1:0] \$50 ;
   wire \$500 ;
-  wire \$501 ;
+  wire [11:0] \$501 ;
   wire \$502 ;
-  wire \$503 ;
+  wire [11:0] \$503 ;
   wire \$504 ;
-  wire \$505 ;
+  wire [11:0] \$505 ;
   wire \$506 ;
-  wire \$507 ;
+  wire [11:0] \$507 ;
   wire \$508 ;
-  wire \$509 ;
-  wire [8:0] \$51 ;
+  wire [11:0] \$509 ;
+  wire [31:0] \$51 ;
   wire \$510 ;
-  wire \$511 ;
+  wire [11:0] \$511 ;
   wire \$512 ;
-  wire \$513 ;
+  wire [11:0] \$513 ;
   wire \$514 ;
-  wire \$515 ;
+  wire [11:0] \$515 ;
   wire \$516 ;
-  wire \$517 ;
+  wire [11:0] \$517 ;
   wire \$518 ;
-  wire \$519 ;
-  wire [1:0] \$52 ;
+  wire [11:0] \$519 ;
+  wire [31:0] \$52 ;
   wire \$520 ;
-  wire \$521 ;
+  wire [11:0] \$521 ;
   wire \$522 ;
-  wire \$523 ;
+  wire [11:0] \$523 ;
   wire \$524 ;
-  wire \$525 ;
+  wire [11:0] \$525 ;
   wire \$526 ;
-  wire \$527 ;
+  wire [11:0] \$527 ;
   wire \$528 ;
-  wire \$529 ;
-  wire \$53 ;
+  wire [11:0] \$529 ;
+  wire [31:0] \$53 ;
   wire \$530 ;
-  wire \$531 ;
+  wire [11:0] \$531 ;
   wire \$532 ;
-  wire \$533 ;
-  wire \$534 ;
-  wire [31:0] \$535 ;
-  wire [11:0] \$536 ;
-  wire \$537 ;
+  wire [31:0] \$533 ;
+  wire [31:0] \$534 ;
+  wire [8:0] \$535 ;
+  wire [18:0] \$536 ;
+  wire [25:0] \$537 ;
   wire [11:0] \$538 ;
   wire \$539 ;
-  wire [1:0] \$54 ;
+  wire [8:0] \$54 ;
   wire [11:0] \$540 ;
   wire \$541 ;
   wire [11:0] \$542 ;
@@ -7877,7 +7735,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$547 ;
   wire [11:0] \$548 ;
   wire \$549 ;
-  wire \$55 ;
+  wire [1:0] \$55 ;
   wire [11:0] \$550 ;
   wire \$551 ;
   wire [11:0] \$552 ;
@@ -7899,7 +7757,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$567 ;
   wire [11:0] \$568 ;
   wire \$569 ;
-  wire [9:0] \$57 ;
+  wire [1:0] \$57 ;
   wire [11:0] \$570 ;
   wire \$571 ;
   wire [11:0] \$572 ;
@@ -7910,7 +7768,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$577 ;
   wire [11:0] \$578 ;
   wire \$579 ;
-  wire [10:0] \$58 ;
+  wire \$58 ;
   wire [11:0] \$580 ;
   wire \$581 ;
   wire [11:0] \$582 ;
@@ -7921,7 +7779,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$587 ;
   wire [11:0] \$588 ;
   wire \$589 ;
-  wire [31:0] \$59 ;
+  wire \$59 ;
   wire [11:0] \$590 ;
   wire \$591 ;
   wire [11:0] \$592 ;
@@ -7933,311 +7791,311 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [11:0] \$598 ;
   wire \$599 ;
   wire \$6 ;
-  wire [31:0] \$60 ;
-  wire [31:0] \$600 ;
-  wire [16:0] \$601 ;
-  wire [11:0] \$602 ;
-  wire \$603 ;
-  wire [11:0] \$604 ;
-  wire \$605 ;
-  wire [11:0] \$606 ;
-  wire \$607 ;
-  wire [11:0] \$608 ;
-  wire \$609 ;
-  wire [31:0] \$61 ;
-  wire [11:0] \$610 ;
-  wire \$611 ;
-  wire [11:0] \$612 ;
-  wire \$613 ;
-  wire [11:0] \$614 ;
-  wire \$615 ;
-  wire [11:0] \$616 ;
-  wire \$617 ;
-  wire [11:0] \$618 ;
-  wire \$619 ;
-  wire [4:0] \$62 ;
-  wire [11:0] \$620 ;
-  wire \$621 ;
-  wire [11:0] \$622 ;
-  wire \$623 ;
-  wire [11:0] \$624 ;
-  wire \$625 ;
-  wire [11:0] \$626 ;
-  wire \$627 ;
-  wire [11:0] \$628 ;
-  wire \$629 ;
-  wire [4:0] \$63 ;
-  wire [11:0] \$630 ;
-  wire \$631 ;
-  wire [11:0] \$632 ;
-  wire \$633 ;
-  wire [11:0] \$634 ;
-  wire \$635 ;
-  wire [11:0] \$636 ;
-  wire \$637 ;
-  wire [11:0] \$638 ;
-  wire \$639 ;
-  wire [5:0] \$64 ;
-  wire [11:0] \$640 ;
-  wire \$641 ;
-  wire [11:0] \$642 ;
-  wire \$643 ;
-  wire [11:0] \$644 ;
-  wire \$645 ;
-  wire [11:0] \$646 ;
-  wire \$647 ;
-  wire [11:0] \$648 ;
-  wire \$649 ;
-  wire [20:0] \$65 ;
-  wire [11:0] \$650 ;
-  wire \$651 ;
-  wire [11:0] \$652 ;
-  wire \$653 ;
-  wire [11:0] \$654 ;
-  wire \$655 ;
-  wire [11:0] \$656 ;
-  wire \$657 ;
-  wire [11:0] \$658 ;
-  wire \$659 ;
-  wire [31:0] \$66 ;
-  wire [11:0] \$660 ;
-  wire \$661 ;
-  wire [11:0] \$662 ;
-  wire \$663 ;
-  wire [11:0] \$664 ;
-  wire \$665 ;
-  wire [31:0] \$666 ;
-  wire [31:0] \$667 ;
-  wire [1:0] \$668 ;
-  wire [2:0] \$669 ;
-  wire [31:0] \$67 ;
-  wire [3:0] \$670 ;
-  wire [11:0] \$671 ;
+  wire [9:0] \$60 ;
+  wire [11:0] \$600 ;
+  wire \$601 ;
+  wire [31:0] \$602 ;
+  wire [31:0] \$603 ;
+  wire [17:0] \$604 ;
+  wire [11:0] \$605 ;
+  wire \$606 ;
+  wire [11:0] \$607 ;
+  wire \$608 ;
+  wire [11:0] \$609 ;
+  wire [10:0] \$61 ;
+  wire \$610 ;
+  wire [11:0] \$611 ;
+  wire \$612 ;
+  wire [11:0] \$613 ;
+  wire \$614 ;
+  wire [11:0] \$615 ;
+  wire \$616 ;
+  wire [11:0] \$617 ;
+  wire \$618 ;
+  wire [11:0] \$619 ;
+  wire \$62 ;
+  wire \$620 ;
+  wire [11:0] \$621 ;
+  wire \$622 ;
+  wire [11:0] \$623 ;
+  wire \$624 ;
+  wire [11:0] \$625 ;
+  wire \$626 ;
+  wire [11:0] \$627 ;
+  wire \$628 ;
+  wire [11:0] \$629 ;
+  wire \$63 ;
+  wire \$630 ;
+  wire [11:0] \$631 ;
+  wire \$632 ;
+  wire [11:0] \$633 ;
+  wire \$634 ;
+  wire [11:0] \$635 ;
+  wire \$636 ;
+  wire [11:0] \$637 ;
+  wire \$638 ;
+  wire [11:0] \$639 ;
+  wire \$64 ;
+  wire \$640 ;
+  wire [11:0] \$641 ;
+  wire \$642 ;
+  wire [11:0] \$643 ;
+  wire \$644 ;
+  wire [11:0] \$645 ;
+  wire \$646 ;
+  wire [11:0] \$647 ;
+  wire \$648 ;
+  wire [11:0] \$649 ;
+  wire \$65 ;
+  wire \$650 ;
+  wire [11:0] \$651 ;
+  wire \$652 ;
+  wire [11:0] \$653 ;
+  wire \$654 ;
+  wire [11:0] \$655 ;
+  wire \$656 ;
+  wire [11:0] \$657 ;
+  wire \$658 ;
+  wire [11:0] \$659 ;
+  wire \$66 ;
+  wire \$660 ;
+  wire [11:0] \$661 ;
+  wire \$662 ;
+  wire [11:0] \$663 ;
+  wire \$664 ;
+  wire [11:0] \$665 ;
+  wire \$666 ;
+  wire [11:0] \$667 ;
+  wire \$668 ;
+  wire [31:0] \$669 ;
+  wire \$67 ;
+  wire [31:0] \$670 ;
+  wire \$671 ;
   wire \$672 ;
-  wire [11:0] \$673 ;
+  wire \$673 ;
   wire \$674 ;
-  wire [11:0] \$675 ;
+  wire \$675 ;
   wire \$676 ;
-  wire [11:0] \$677 ;
+  wire \$677 ;
   wire \$678 ;
-  wire [11:0] \$679 ;
-  wire [31:0] \$68 ;
+  wire \$679 ;
+  wire \$68 ;
   wire \$680 ;
-  wire [11:0] \$681 ;
+  wire \$681 ;
   wire \$682 ;
-  wire [11:0] \$683 ;
+  wire \$683 ;
   wire \$684 ;
-  wire [11:0] \$685 ;
+  wire \$685 ;
   wire \$686 ;
-  wire [11:0] \$687 ;
+  wire \$687 ;
   wire \$688 ;
-  wire [11:0] \$689 ;
-  wire [32:0] \$69 ;
+  wire \$689 ;
+  wire \$69 ;
   wire \$690 ;
-  wire [11:0] \$691 ;
+  wire \$691 ;
   wire \$692 ;
-  wire [11:0] \$693 ;
+  wire \$693 ;
   wire \$694 ;
-  wire [11:0] \$695 ;
+  wire \$695 ;
   wire \$696 ;
-  wire [11:0] \$697 ;
+  wire \$697 ;
   wire \$698 ;
-  wire [11:0] \$699 ;
+  wire \$699 ;
   wire \$7 ;
-  wire [32:0] \$70 ;
+  wire \$70 ;
   wire \$700 ;
-  wire [11:0] \$701 ;
+  wire \$701 ;
   wire \$702 ;
-  wire [11:0] \$703 ;
+  wire \$703 ;
   wire \$704 ;
-  wire [11:0] \$705 ;
+  wire \$705 ;
   wire \$706 ;
-  wire [11:0] \$707 ;
+  wire \$707 ;
   wire \$708 ;
-  wire [11:0] \$709 ;
-  wire [32:0] \$71 ;
+  wire \$709 ;
+  wire \$71 ;
   wire \$710 ;
-  wire [11:0] \$711 ;
+  wire \$711 ;
   wire \$712 ;
-  wire [11:0] \$713 ;
+  wire \$713 ;
   wire \$714 ;
-  wire [11:0] \$715 ;
+  wire \$715 ;
   wire \$716 ;
-  wire [11:0] \$717 ;
+  wire \$717 ;
   wire \$718 ;
-  wire [11:0] \$719 ;
+  wire \$719 ;
   wire \$72 ;
   wire \$720 ;
-  wire [11:0] \$721 ;
+  wire \$721 ;
   wire \$722 ;
-  wire [11:0] \$723 ;
+  wire \$723 ;
   wire \$724 ;
-  wire [11:0] \$725 ;
+  wire \$725 ;
   wire \$726 ;
-  wire [11:0] \$727 ;
+  wire \$727 ;
   wire \$728 ;
-  wire [11:0] \$729 ;
+  wire \$729 ;
   wire \$73 ;
   wire \$730 ;
-  wire [11:0] \$731 ;
+  wire \$731 ;
   wire \$732 ;
-  wire [11:0] \$733 ;
+  wire \$733 ;
   wire \$734 ;
-  wire [31:0] \$735 ;
-  wire [31:0] \$736 ;
-  wire [8:0] \$737 ;
-  wire [18:0] \$738 ;
-  wire [25:0] \$739 ;
-  wire [3:0] \$74 ;
-  wire [11:0] \$740 ;
+  wire \$735 ;
+  wire \$736 ;
+  wire \$737 ;
+  wire \$738 ;
+  wire \$739 ;
+  wire \$74 ;
+  wire \$740 ;
   wire \$741 ;
-  wire [11:0] \$742 ;
+  wire \$742 ;
   wire \$743 ;
-  wire [11:0] \$744 ;
+  wire \$744 ;
   wire \$745 ;
-  wire [11:0] \$746 ;
+  wire \$746 ;
   wire \$747 ;
-  wire [11:0] \$748 ;
+  wire \$748 ;
   wire \$749 ;
-  wire [3:0] \$75 ;
-  wire [11:0] \$750 ;
+  wire \$75 ;
+  wire \$750 ;
   wire \$751 ;
-  wire [11:0] \$752 ;
+  wire \$752 ;
   wire \$753 ;
-  wire [11:0] \$754 ;
+  wire \$754 ;
   wire \$755 ;
-  wire [11:0] \$756 ;
+  wire \$756 ;
   wire \$757 ;
-  wire [11:0] \$758 ;
+  wire \$758 ;
   wire \$759 ;
-  wire [3:0] \$76 ;
-  wire [11:0] \$760 ;
+  wire \$76 ;
+  wire \$760 ;
   wire \$761 ;
-  wire [11:0] \$762 ;
+  wire \$762 ;
   wire \$763 ;
-  wire [11:0] \$764 ;
+  wire \$764 ;
   wire \$765 ;
-  wire [11:0] \$766 ;
+  wire \$766 ;
   wire \$767 ;
-  wire [11:0] \$768 ;
+  wire \$768 ;
   wire \$769 ;
-  wire [3:0] \$77 ;
-  wire [11:0] \$770 ;
+  wire \$77 ;
+  wire \$770 ;
   wire \$771 ;
-  wire [11:0] \$772 ;
+  wire \$772 ;
   wire \$773 ;
-  wire [11:0] \$774 ;
+  wire \$774 ;
   wire \$775 ;
-  wire [11:0] \$776 ;
+  wire \$776 ;
   wire \$777 ;
-  wire [11:0] \$778 ;
+  wire \$778 ;
   wire \$779 ;
   wire \$78 ;
-  wire [11:0] \$780 ;
+  wire \$780 ;
   wire \$781 ;
-  wire [11:0] \$782 ;
+  wire \$782 ;
   wire \$783 ;
-  wire [11:0] \$784 ;
+  wire \$784 ;
   wire \$785 ;
-  wire [11:0] \$786 ;
+  wire \$786 ;
   wire \$787 ;
-  wire [11:0] \$788 ;
+  wire \$788 ;
   wire \$789 ;
-  wire [11:0] \$79 ;
-  wire [11:0] \$790 ;
+  wire \$79 ;
+  wire \$790 ;
   wire \$791 ;
-  wire [11:0] \$792 ;
+  wire \$792 ;
   wire \$793 ;
-  wire [11:0] \$794 ;
+  wire \$794 ;
   wire \$795 ;
-  wire [11:0] \$796 ;
+  wire \$796 ;
   wire \$797 ;
-  wire [11:0] \$798 ;
+  wire \$798 ;
   wire \$799 ;
   wire \$8 ;
   wire \$80 ;
-  wire [11:0] \$800 ;
+  wire \$800 ;
   wire \$801 ;
-  wire [11:0] \$802 ;
+  wire \$802 ;
   wire \$803 ;
-  wire [31:0] \$804 ;
-  wire [31:0] \$805 ;
-  wire [17:0] \$806 ;
-  wire [11:0] \$807 ;
+  wire \$804 ;
+  wire \$805 ;
+  wire \$806 ;
+  wire \$807 ;
   wire \$808 ;
-  wire [11:0] \$809 ;
-  wire [11:0] \$81 ;
+  wire \$809 ;
+  wire \$81 ;
   wire \$810 ;
-  wire [11:0] \$811 ;
+  wire \$811 ;
   wire \$812 ;
-  wire [11:0] \$813 ;
+  wire \$813 ;
   wire \$814 ;
-  wire [11:0] \$815 ;
+  wire \$815 ;
   wire \$816 ;
-  wire [11:0] \$817 ;
+  wire \$817 ;
   wire \$818 ;
-  wire [11:0] \$819 ;
+  wire \$819 ;
   wire \$82 ;
   wire \$820 ;
-  wire [11:0] \$821 ;
+  wire \$821 ;
   wire \$822 ;
-  wire [11:0] \$823 ;
+  wire \$823 ;
   wire \$824 ;
-  wire [11:0] \$825 ;
+  wire \$825 ;
   wire \$826 ;
-  wire [11:0] \$827 ;
+  wire \$827 ;
   wire \$828 ;
-  wire [11:0] \$829 ;
-  wire [11:0] \$83 ;
+  wire \$829 ;
+  wire \$83 ;
   wire \$830 ;
-  wire [11:0] \$831 ;
+  wire \$831 ;
   wire \$832 ;
-  wire [11:0] \$833 ;
+  wire \$833 ;
   wire \$834 ;
-  wire [11:0] \$835 ;
+  wire \$835 ;
   wire \$836 ;
-  wire [11:0] \$837 ;
+  wire \$837 ;
   wire \$838 ;
-  wire [11:0] \$839 ;
+  wire \$839 ;
   wire \$84 ;
   wire \$840 ;
-  wire [11:0] \$841 ;
+  wire \$841 ;
   wire \$842 ;
-  wire [11:0] \$843 ;
+  wire \$843 ;
   wire \$844 ;
-  wire [11:0] \$845 ;
+  wire \$845 ;
   wire \$846 ;
-  wire [11:0] \$847 ;
+  wire \$847 ;
   wire \$848 ;
-  wire [11:0] \$849 ;
-  wire [11:0] \$85 ;
+  wire \$849 ;
+  wire \$85 ;
   wire \$850 ;
-  wire [11:0] \$851 ;
+  wire \$851 ;
   wire \$852 ;
-  wire [11:0] \$853 ;
+  wire \$853 ;
   wire \$854 ;
-  wire [11:0] \$855 ;
+  wire \$855 ;
   wire \$856 ;
-  wire [11:0] \$857 ;
+  wire \$857 ;
   wire \$858 ;
-  wire [11:0] \$859 ;
+  wire \$859 ;
   wire \$86 ;
   wire \$860 ;
-  wire [11:0] \$861 ;
+  wire \$861 ;
   wire \$862 ;
-  wire [11:0] \$863 ;
-  wire \$864 ;
+  wire [31:0] \$863 ;
+  wire [31:0] \$864 ;
   wire [11:0] \$865 ;
   wire \$866 ;
-  wire [11:0] \$867 ;
+  wire \$867 ;
   wire \$868 ;
-  wire [11:0] \$869 ;
-  wire [11:0] \$87 ;
+  wire \$869 ;
+  wire \$87 ;
   wire \$870 ;
-  wire [31:0] \$871 ;
-  wire [31:0] \$872 ;
+  wire \$871 ;
+  wire \$872 ;
   wire \$873 ;
-  wire \$874 ;
+  wire [11:0] \$874 ;
   wire \$875 ;
   wire \$876 ;
   wire \$877 ;
@@ -8247,17 +8105,17 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$880 ;
   wire \$881 ;
   wire \$882 ;
-  wire \$883 ;
+  wire [11:0] \$883 ;
   wire \$884 ;
   wire \$885 ;
   wire \$886 ;
   wire \$887 ;
   wire \$888 ;
   wire \$889 ;
-  wire [11:0] \$89 ;
+  wire \$89 ;
   wire \$890 ;
   wire \$891 ;
-  wire \$892 ;
+  wire [11:0] \$892 ;
   wire \$893 ;
   wire \$894 ;
   wire \$895 ;
@@ -8268,7 +8126,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$9 ;
   wire \$90 ;
   wire \$900 ;
-  wire \$901 ;
+  wire [11:0] \$901 ;
   wire \$902 ;
   wire \$903 ;
   wire \$904 ;
@@ -8277,8 +8135,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$907 ;
   wire \$908 ;
   wire \$909 ;
-  wire [11:0] \$91 ;
-  wire \$910 ;
+  wire \$91 ;
+  wire [11:0] \$910 ;
   wire \$911 ;
   wire \$912 ;
   wire \$913 ;
@@ -8287,7 +8145,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$916 ;
   wire \$917 ;
   wire \$918 ;
-  wire \$919 ;
+  wire [11:0] \$919 ;
   wire \$92 ;
   wire \$920 ;
   wire \$921 ;
@@ -8297,9 +8155,9 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$925 ;
   wire \$926 ;
   wire \$927 ;
-  wire \$928 ;
+  wire [11:0] \$928 ;
   wire \$929 ;
-  wire [11:0] \$93 ;
+  wire \$93 ;
   wire \$930 ;
   wire \$931 ;
   wire \$932 ;
@@ -8307,81 +8165,54 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire \$934 ;
   wire \$935 ;
   wire \$936 ;
-  wire \$937 ;
+  wire [11:0] \$937 ;
   wire \$938 ;
   wire \$939 ;
-  wire \$94 ;
+  wire [31:0] \$94 ;
   wire \$940 ;
   wire \$941 ;
   wire \$942 ;
   wire \$943 ;
   wire \$944 ;
   wire \$945 ;
-  wire \$946 ;
-  wire \$947 ;
-  wire \$948 ;
-  wire \$949 ;
-  wire [11:0] \$95 ;
-  wire \$950 ;
-  wire \$951 ;
-  wire \$952 ;
-  wire \$953 ;
-  wire \$954 ;
-  wire \$955 ;
-  wire \$956 ;
-  wire \$957 ;
-  wire \$958 ;
-  wire \$959 ;
-  wire \$96 ;
-  wire \$960 ;
-  wire \$961 ;
-  wire \$962 ;
-  wire \$963 ;
-  wire \$964 ;
-  wire \$965 ;
-  wire \$966 ;
-  wire \$967 ;
-  wire \$968 ;
-  wire \$969 ;
-  wire [11:0] \$97 ;
-  wire \$970 ;
-  wire \$971 ;
-  wire \$972 ;
-  wire \$973 ;
-  wire \$974 ;
-  wire \$975 ;
-  wire \$976 ;
-  wire \$977 ;
-  wire \$978 ;
-  wire \$979 ;
-  wire \$98 ;
-  wire \$980 ;
-  wire \$981 ;
-  wire \$982 ;
-  wire \$983 ;
-  wire \$984 ;
-  wire \$985 ;
-  wire \$986 ;
-  wire \$987 ;
-  wire \$988 ;
-  wire \$989 ;
-  wire [11:0] \$99 ;
-  wire \$990 ;
-  wire \$991 ;
-  wire \$992 ;
-  wire \$993 ;
-  wire \$994 ;
-  wire \$995 ;
-  wire \$996 ;
-  wire \$997 ;
-  wire \$998 ;
-  wire \$999 ;
-  reg _bad = 1'h0;
+  reg [1:0] \$946 ;
+  reg [32:0] \$947 ;
+  reg [1:0] \$948 ;
+  reg \$949 ;
+  wire [4:0] \$95 ;
+  reg [32:0] \$950 ;
+  reg [3:0] \$951 ;
+  reg \$952 ;
+  reg \$953 ;
+  reg \$954 ;
+  reg \$955 ;
+  reg \$956 ;
+  reg \$957 ;
+  reg \$958 ;
+  reg \$959 ;
+  wire [4:0] \$96 ;
+  reg [31:0] \$960 ;
+  reg \$961 ;
+  reg \$962 ;
+  reg \$963 ;
+  reg \$964 ;
+  reg \$965 ;
+  reg \$966 ;
+  reg \$967 ;
+  reg \$968 ;
+  reg \$969 ;
+  wire [5:0] \$97 ;
+  reg \$970 ;
+  reg \$971 ;
+  reg \$972 ;
+  reg \$973 ;
+  wire [20:0] \$98 ;
+  wire \$99 ;
   reg [31:0] _early_word = 32'd0;
   reg [3:0] _first = 4'h0;
+  reg _fit = 1'h0;
   reg _guest = 1'h0;
   reg [1:0] _here = 2'h0;
-  reg [3:0] _late = 4'h0;
   reg _looked = 1'h0;
   reg _payload = 1'h0;
   reg [32:0] _request = 33'h000000000;
@@ -8394,6 +8225,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [3:0] \_request.strobes ;
   wire \_request.vm ;
   reg _shut = 1'h0;
+  reg _valid = 1'h0;
   wire accept;
   wire acknowledged;
   reg [32:0] chosen = 33'h000000000;
@@ -8412,6 +8244,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg core = 1'h0;
   output [31:0] data;
   wire [31:0] data;
+  reg directed = 1'h0;
   input [1:0] doorbells;
   wire [1:0] doorbells;
   wire [31:0] epoch;
@@ -8431,7 +8264,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [4:0] gone__1;
   output good;
   wire good;
-  wire \good$37 ;
+  wire \good$39 ;
   wire [1:0] grant;
   wire [8:0] head;
   wire [1:0] \head.last ;
@@ -8465,21 +8298,23 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg lane = 1'h0;
   wire [1:0] look;
   wire looks;
+  reg mapped = 1'h0;
   wire other;
-  output \other$58 ;
-  reg \other$58  = 1'h0;
+  output \other$57 ;
+  reg \other$57  = 1'h0;
   wire own;
-  output \own$73 ;
-  reg \own$73  = 1'h0;
+  output \own$76 ;
+  reg \own$76  = 1'h0;
   wire [7:0] own_generation;
+  reg partial = 1'h0;
   input permitted;
   wire permitted;
-  input [11:0] \port$877$0 ;
-  wire [11:0] \port$877$0 ;
-  output \port$895$0 ;
-  wire \port$895$0 ;
-  output \port$899$0 ;
-  wire \port$899$0 ;
+  input [11:0] \port$736$0 ;
+  wire [11:0] \port$736$0 ;
+  output \port$754$0 ;
+  wire \port$754$0 ;
+  output \port$758$0 ;
+  wire \port$758$0 ;
   wire [3:0] refused;
   wire [1:0] request;
   input [32:0] requests__0__payload;
@@ -8527,6 +8362,749 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   wire [4:0] stops__0;
   input [4:0] stops__1;
   wire [4:0] stops__1;
+  assign closed = _guest & \$22 ;
+  assign \$23  = | _first;
+  assign \$24  = partial ? 4'h7 : 4'h0;
+  assign \$25  = directed ? \$24  : 4'h6;
+  assign \$26  = mapped ? \$25  : 4'h5;
+  assign \$27  = closed ? 4'h4 : \$26 ;
+  assign refused = \$23  ? _first : \$27 ;
+  assign \$28  = | _first;
+  assign \$29  = ~ \$28 ;
+  assign \$30  = \$29  & directed;
+  assign \$31  = ~ partial;
+  assign \$32  = \$30  & \$31 ;
+  assign \$33  = ~ closed;
+  assign good = \$32  & \$33 ;
+  assign \$34  = ~ good;
+  assign fault__valid = _valid & \$34 ;
+  assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
+  assign \$36  = _here[1] ? 1'h1 : 1'h0;
+  assign error = ~ good;
+  assign \$39  = { 7'h00, \$38  } | { fault__port, 24'h000000 };
+  assign \$40  = { 7'h00, \$39  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
+  assign \$43  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
+  assign \$44  = \$42  | \$43 ;
+  assign \$46  = { 30'h00000000, \$45  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
+  assign \$47  = \$44  | \$46 ;
+  assign \$48  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
+  assign \$49  = \$47  | \$48 ;
+  assign \$50  = _request[27] ? rx_results__1 : rx_results__0;
+  assign \$51  = { 30'h00000000, \$50  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
+  assign \$52  = \$49  | \$51 ;
+  assign \$53  = \$52  | _early_word;
+  assign \$62  = hit_guest_peer & permitted;
+  assign \$63  = hit_guest_peer & permitted;
+  assign \$64  = hit_guest_peer & permitted;
+  assign \$65  = hit_guest_peer & permitted;
+  assign \$66  = hit_guest_peer & permitted;
+  assign \$67  = hit_guest_peer & permitted;
+  assign \$68  = hit_guest_peer & permitted;
+  assign \$69  = hit_guest_peer & permitted;
+  assign \$70  = hit_guest_peer & permitted;
+  assign \$71  = hit_guest_peer & permitted;
+  assign \$72  = hit_guest_peer & permitted;
+  assign \$73  = hit_guest_peer & permitted;
+  assign \$74  = hit_guest_peer & permitted;
+  assign \$75  = hit_guest_peer & permitted;
+  assign \$76  = hit_guest_peer & permitted;
+  assign \$77  = hit_guest_peer & permitted;
+  assign \$78  = hit_guest_peer & permitted;
+  assign \$79  = hit_guest_peer & permitted;
+  assign \$80  = hit_guest_peer & permitted;
+  assign \$81  = hit_guest_peer & permitted;
+  assign \$82  = hit_guest_peer & permitted;
+  assign \$83  = hit_guest_peer & permitted;
+  assign \$84  = hit_guest_peer & permitted;
+  assign \$85  = hit_guest_peer & permitted;
+  assign \$86  = hit_guest_peer & permitted;
+  assign \$87  = hit_guest_peer & permitted;
+  assign \$88  = hit_guest_peer & permitted;
+  assign \$89  = hit_guest_peer & permitted;
+  assign \$90  = hit_guest_peer & permitted;
+  assign \$91  = hit_guest_peer & permitted;
+  assign \$92  = hit_guest_peer & permitted;
+  assign \$93  = hit_guest_peer & permitted;
+  assign \$95  = \other$57  ? gone__1 : gone__0;
+  assign \$96  = \other$57  ? stops__1 : stops__0;
+  assign \$97  = \$95  - \$96 ;
+  assign \$99  = hit_guest_credit & permitted;
+  assign \$100  = hit_guest_credit & permitted;
+  assign \$101  = hit_guest_credit & permitted;
+  assign \$102  = hit_guest_credit & permitted;
+  assign \$103  = hit_guest_credit & permitted;
+  assign \$104  = hit_guest_credit & permitted;
+  assign \$105  = hit_guest_credit & permitted;
+  assign \$106  = hit_guest_credit & permitted;
+  assign \$107  = hit_guest_credit & permitted;
+  assign \$108  = hit_guest_credit & permitted;
+  assign \$109  = hit_guest_credit & permitted;
+  assign \$110  = hit_guest_credit & permitted;
+  assign \$111  = hit_guest_credit & permitted;
+  assign \$112  = hit_guest_credit & permitted;
+  assign \$113  = hit_guest_credit & permitted;
+  assign \$114  = hit_guest_credit & permitted;
+  assign \$115  = hit_guest_credit & permitted;
+  assign \$116  = hit_guest_credit & permitted;
+  assign \$117  = hit_guest_credit & permitted;
+  assign \$118  = hit_guest_credit & permitted;
+  assign \$119  = hit_guest_credit & permitted;
+  assign \$120  = hit_guest_credit & permitted;
+  assign \$121  = hit_guest_credit & permitted;
+  assign \$122  = hit_guest_credit & permitted;
+  assign \$123  = hit_guest_credit & permitted;
+  assign \$124  = hit_guest_credit & permitted;
+  assign \$125  = hit_guest_credit & permitted;
+  assign \$126  = hit_guest_credit & permitted;
+  assign \$127  = hit_guest_credit & permitted;
+  assign \$128  = hit_guest_credit & permitted;
+  assign \$129  = hit_guest_credit & permitted;
+  assign \$130  = hit_guest_credit & permitted;
+  assign \$131  = { 11'h000, \$98  } & { \$130 , \$129 , \$128 , \$127 , \$126 , \$125 , \$124 , \$123 , \$122 , \$121 , \$120 , \$119 , \$118 , \$117 , \$116 , \$115 , \$114 , \$113 , \$112 , \$111 , \$110 , \$109 , \$108 , \$107 , \$106 , \$105 , \$104 , \$103 , \$102 , \$101 , \$100 , \$99  };
+  assign \$132  = \$94  | \$131 ;
+  assign \$133  = { 6'h00, \port$736$0 [2:0] } | { \port$736$0 [3], 8'h00 };
+  assign \$134  = { 15'h0000, \$133  } | { \port$736$0 [11:4], 16'h0000 };
+  assign \$135  = { 8'h00, \$134  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
+  assign \$136  = \$132  | \$135 ;
+  assign data = \$53  | \$136 ;
+  assign \$137  = requests__0__payload & { requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready };
+  assign \$138  = requests__1__payload & { requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready };
+  assign \$139  = \$137  | \$138 ;
+  assign \$140  = | here;
+  assign \$141  = ! chosen[31:28];
+  assign \$142  = | chosen[1:0];
+  assign \$143  = \$142  ? 4'h2 : 4'h0;
+  assign \$144  = chosen[24] ? 4'h3 : 4'h1;
+  assign \$145  = chosen[25] ? \$143  : \$144 ;
+  assign \$146  = \$141  ? 4'h0 : \$145 ;
+  assign \$147  = ! chosen[31:28];
+  assign \$148  = \$147  | chosen[2];
+  assign \$150  = ! \$149 ;
+  assign \$152  = \$151  == 4'h8;
+  assign \$154  = \$153  == 5'h10;
+  assign \$156  = \$155  == 5'h18;
+  assign \$158  = \$157  == 6'h20;
+  assign \$160  = \$159  == 6'h28;
+  assign \$162  = \$161  == 6'h30;
+  assign \$164  = \$163  == 8'h80;
+  assign \$166  = \$165  == 8'h88;
+  assign \$168  = \$167  == 8'ha0;
+  assign \$170  = \$169  == 8'hb0;
+  assign \$172  = \$171  == 8'hc0;
+  assign \$174  = \$173  == 8'he0;
+  assign \$176  = \$175  == 8'he8;
+  assign \$178  = \$177  == 8'hf0;
+  assign \$180  = \$179  == 8'hf8;
+  assign \$182  = \$181  == 9'h100;
+  assign \$184  = \$183  == 9'h108;
+  assign \$186  = \$185  == 9'h120;
+  assign \$188  = \$187  == 9'h140;
+  assign \$190  = \$189  == 9'h160;
+  assign \$192  = \$191  == 9'h180;
+  assign \$193  = | { \$192 , \$190 , \$188 , \$186 , \$184 , \$182 , \$180 , \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162 , \$160 , \$158 , \$156 , \$154 , \$152 , \$150  };
+  assign \$194  = chosen[24] ? 1'h0 : \$193 ;
+  assign \$195  = \$148  | \$194 ;
+  assign \$196  = ! chosen[31:28];
+  assign \$197  = \$196  | chosen[2];
+  assign \$199  = ! \$198 ;
+  assign \$201  = \$200  == 4'h8;
+  assign \$203  = \$202  == 5'h10;
+  assign \$205  = \$204  == 5'h18;
+  assign \$207  = \$206  == 6'h20;
+  assign \$209  = \$208  == 6'h28;
+  assign \$211  = \$210  == 6'h30;
+  assign \$213  = \$212  == 8'h80;
+  assign \$215  = \$214  == 8'hb0;
+  assign \$217  = \$216  == 8'hc0;
+  assign \$219  = \$218  == 8'he0;
+  assign \$221  = \$220  == 8'hf0;
+  assign \$223  = \$222  == 8'hf8;
+  assign \$225  = \$224  == 9'h100;
+  assign \$227  = \$226  == 9'h108;
+  assign \$229  = \$228  == 9'h140;
+  assign \$231  = \$230  == 9'h160;
+  assign \$232  = | { \$231 , \$229 , \$227 , \$225 , \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199  };
+  assign \$233  = chosen[24] ? 1'h0 : \$232 ;
+  assign \$234  = \$197  | \$233 ;
+  assign \$235  = & chosen[31:28];
+  assign \$236  = ~ \$235 ;
+  assign \$237  = ~ chosen[24];
+  assign \$239  = \$238  == 8'hf0;
+  assign \$241  = \$240  == 9'h160;
+  assign \$242  = \$239  | \$241 ;
+  assign \$243  = \$237  & \$242 ;
+  assign \$244  = \$236  & \$243 ;
+  assign \$245  = ! chosen[31:28];
+  assign \$246  = \$245  | chosen[2];
+  assign \$247  = ~ \$246 ;
+  assign \$248  = \$244  & \$247 ;
+  assign \$249  = | chosen[1:0];
+  assign \$250  = \$249  ? 4'h2 : 4'h0;
+  assign \$251  = chosen[24] ? 4'h3 : 4'h1;
+  assign \$252  = chosen[25] ? \$250  : \$251 ;
+  assign \$253  = | \$252 ;
+  assign \$254  = ~ \$253 ;
+  assign \$255  = & chosen[31:28];
+  assign \$256  = ~ \$255 ;
+  assign \$258  = \$254  & \$257 ;
+  assign \$259  = ~ chosen[24];
+  assign \$260  = ! chosen[31:28];
+  assign \$261  = ~ \$260 ;
+  assign \$262  = \$259  & \$261 ;
+  assign \$263  = & chosen[31:28];
+  assign \$264  = chosen[32] & \$263 ;
+  assign \$265  = head[7:6] + 1'h1;
+  assign \$267  = { 1'h0, \$266  } | { head[8], 8'h00 };
+  assign \$269  = chosen[27] ? filled[1] : filled[0];
+  assign \$270  = looks & \$269 ;
+  assign \$271  = chosen[27] ? filled[1] : filled[0];
+  assign \$272  = looks & \$271 ;
+  assign \$273  = chosen[27] ? filled[1] : filled[0];
+  assign \$274  = looks & \$273 ;
+  assign \$275  = chosen[27] ? filled[1] : filled[0];
+  assign \$276  = looks & \$275 ;
+  assign \$277  = chosen[27] ? filled[1] : filled[0];
+  assign \$278  = looks & \$277 ;
+  assign \$279  = chosen[27] ? filled[1] : filled[0];
+  assign \$280  = looks & \$279 ;
+  assign \$281  = chosen[27] ? filled[1] : filled[0];
+  assign \$282  = looks & \$281 ;
+  assign \$283  = chosen[27] ? filled[1] : filled[0];
+  assign \$284  = looks & \$283 ;
+  assign \$285  = chosen[27] ? filled[1] : filled[0];
+  assign \$286  = looks & \$285 ;
+  assign \$287  = chosen[27] ? filled[1] : filled[0];
+  assign \$288  = looks & \$287 ;
+  assign \$289  = chosen[27] ? filled[1] : filled[0];
+  assign \$290  = looks & \$289 ;
+  assign \$291  = chosen[27] ? filled[1] : filled[0];
+  assign \$292  = looks & \$291 ;
+  assign \$293  = chosen[27] ? filled[1] : filled[0];
+  assign \$294  = looks & \$293 ;
+  assign \$295  = chosen[27] ? filled[1] : filled[0];
+  assign \$296  = looks & \$295 ;
+  assign \$297  = chosen[27] ? filled[1] : filled[0];
+  assign \$298  = looks & \$297 ;
+  assign \$299  = chosen[27] ? filled[1] : filled[0];
+  assign \$300  = looks & \$299 ;
+  assign \$301  = chosen[27] ? filled[1] : filled[0];
+  assign \$302  = looks & \$301 ;
+  assign \$303  = chosen[27] ? filled[1] : filled[0];
+  assign \$304  = looks & \$303 ;
+  assign \$305  = chosen[27] ? filled[1] : filled[0];
+  assign \$306  = looks & \$305 ;
+  assign \$307  = chosen[27] ? filled[1] : filled[0];
+  assign \$308  = looks & \$307 ;
+  assign \$309  = chosen[27] ? filled[1] : filled[0];
+  assign \$310  = looks & \$309 ;
+  assign \$311  = chosen[27] ? filled[1] : filled[0];
+  assign \$312  = looks & \$311 ;
+  assign \$313  = chosen[27] ? filled[1] : filled[0];
+  assign \$314  = looks & \$313 ;
+  assign \$315  = chosen[27] ? filled[1] : filled[0];
+  assign \$316  = looks & \$315 ;
+  assign \$317  = chosen[27] ? filled[1] : filled[0];
+  assign \$318  = looks & \$317 ;
+  assign \$319  = chosen[27] ? filled[1] : filled[0];
+  assign \$320  = looks & \$319 ;
+  assign \$321  = chosen[27] ? filled[1] : filled[0];
+  assign \$322  = looks & \$321 ;
+  assign \$323  = chosen[27] ? filled[1] : filled[0];
+  assign \$324  = looks & \$323 ;
+  assign \$325  = chosen[27] ? filled[1] : filled[0];
+  assign \$326  = looks & \$325 ;
+  assign \$327  = chosen[27] ? filled[1] : filled[0];
+  assign \$328  = looks & \$327 ;
+  assign \$329  = chosen[27] ? filled[1] : filled[0];
+  assign \$330  = looks & \$329 ;
+  assign \$331  = chosen[27] ? filled[1] : filled[0];
+  assign \$332  = looks & \$331 ;
+  assign \$333  = { 15'h0000, \$268  } & { \$332 , \$330 , \$328 , \$326 , \$324 , \$322 , \$320 , \$318 , \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276 , \$274 , \$272 , \$270  };
+  assign \$335  = ! \$334 ;
+  assign \$337  = ! \$336 ;
+  assign \$339  = ! \$338 ;
+  assign \$341  = ! \$340 ;
+  assign \$343  = ! \$342 ;
+  assign \$345  = ! \$344 ;
+  assign \$347  = ! \$346 ;
+  assign \$349  = ! \$348 ;
+  assign \$351  = ! \$350 ;
+  assign \$353  = ! \$352 ;
+  assign \$355  = ! \$354 ;
+  assign \$357  = ! \$356 ;
+  assign \$359  = ! \$358 ;
+  assign \$361  = ! \$360 ;
+  assign \$363  = ! \$362 ;
+  assign \$365  = ! \$364 ;
+  assign \$367  = ! \$366 ;
+  assign \$369  = ! \$368 ;
+  assign \$371  = ! \$370 ;
+  assign \$373  = ! \$372 ;
+  assign \$375  = ! \$374 ;
+  assign \$377  = ! \$376 ;
+  assign \$379  = ! \$378 ;
+  assign \$381  = ! \$380 ;
+  assign \$383  = ! \$382 ;
+  assign \$385  = ! \$384 ;
+  assign \$387  = ! \$386 ;
+  assign \$389  = ! \$388 ;
+  assign \$391  = ! \$390 ;
+  assign \$393  = ! \$392 ;
+  assign \$395  = ! \$394 ;
+  assign \$397  = ! \$396 ;
+  assign \$401  = \$400  == 4'h8;
+  assign \$403  = \$402  == 4'h8;
+  assign \$405  = \$404  == 4'h8;
+  assign \$407  = \$406  == 4'h8;
+  assign \$409  = \$408  == 4'h8;
+  assign \$411  = \$410  == 4'h8;
+  assign \$413  = \$412  == 4'h8;
+  assign \$415  = \$414  == 4'h8;
+  assign \$417  = \$416  == 4'h8;
+  assign \$419  = \$418  == 4'h8;
+  assign \$421  = \$420  == 4'h8;
+  assign \$423  = \$422  == 4'h8;
+  assign \$425  = \$424  == 4'h8;
+  assign \$427  = \$426  == 4'h8;
+  assign \$429  = \$428  == 4'h8;
+  assign \$431  = \$430  == 4'h8;
+  assign \$433  = \$432  == 4'h8;
+  assign \$435  = \$434  == 4'h8;
+  assign \$437  = \$436  == 4'h8;
+  assign \$439  = \$438  == 4'h8;
+  assign \$441  = \$440  == 4'h8;
+  assign \$443  = \$442  == 4'h8;
+  assign \$445  = \$444  == 4'h8;
+  assign \$447  = \$446  == 4'h8;
+  assign \$449  = \$448  == 4'h8;
+  assign \$451  = \$450  == 4'h8;
+  assign \$453  = \$452  == 4'h8;
+  assign \$455  = \$454  == 4'h8;
+  assign \$457  = \$456  == 4'h8;
+  assign \$459  = \$458  == 4'h8;
+  assign \$461  = \$460  == 4'h8;
+  assign \$463  = \$462  == 4'h8;
+  assign \$465  = \$398  | \$464 ;
+  assign \$470  = \$469  == 5'h10;
+  assign \$472  = \$471  == 5'h10;
+  assign \$474  = \$473  == 5'h10;
+  assign \$476  = \$475  == 5'h10;
+  assign \$478  = \$477  == 5'h10;
+  assign \$480  = \$479  == 5'h10;
+  assign \$482  = \$481  == 5'h10;
+  assign \$484  = \$483  == 5'h10;
+  assign \$486  = \$485  == 5'h10;
+  assign \$488  = \$487  == 5'h10;
+  assign \$490  = \$489  == 5'h10;
+  assign \$492  = \$491  == 5'h10;
+  assign \$494  = \$493  == 5'h10;
+  assign \$496  = \$495  == 5'h10;
+  assign \$498  = \$497  == 5'h10;
+  assign \$500  = \$499  == 5'h10;
+  assign \$502  = \$501  == 5'h10;
+  assign \$504  = \$503  == 5'h10;
+  assign \$506  = \$505  == 5'h10;
+  assign \$508  = \$507  == 5'h10;
+  assign \$510  = \$509  == 5'h10;
+  assign \$512  = \$511  == 5'h10;
+  assign \$514  = \$513  == 5'h10;
+  assign \$516  = \$515  == 5'h10;
+  assign \$518  = \$517  == 5'h10;
+  assign \$520  = \$519  == 5'h10;
+  assign \$522  = \$521  == 5'h10;
+  assign \$524  = \$523  == 5'h10;
+  assign \$526  = \$525  == 5'h10;
+  assign \$528  = \$527  == 5'h10;
+  assign \$530  = \$529  == 5'h10;
+  assign \$532  = \$531  == 5'h10;
+  assign \$539  = \$538  == 5'h18;
+  assign \$541  = \$540  == 5'h18;
+  assign \$543  = \$542  == 5'h18;
+  assign \$545  = \$544  == 5'h18;
+  assign \$547  = \$546  == 5'h18;
+  assign \$549  = \$548  == 5'h18;
+  assign \$551  = \$550  == 5'h18;
+  assign \$553  = \$552  == 5'h18;
+  assign \$555  = \$554  == 5'h18;
+  assign \$557  = \$556  == 5'h18;
+  assign \$559  = \$558  == 5'h18;
+  assign \$561  = \$560  == 5'h18;
+  assign \$563  = \$562  == 5'h18;
+  assign \$565  = \$564  == 5'h18;
+  assign \$567  = \$566  == 5'h18;
+  assign \$569  = \$568  == 5'h18;
+  assign \$571  = \$570  == 5'h18;
+  assign \$573  = \$572  == 5'h18;
+  assign \$575  = \$574  == 5'h18;
+  assign \$577  = \$576  == 5'h18;
+  assign \$579  = \$578  == 5'h18;
+  assign \$581  = \$580  == 5'h18;
+  assign \$583  = \$582  == 5'h18;
+  assign \$585  = \$584  == 5'h18;
+  assign \$587  = \$586  == 5'h18;
+  assign \$589  = \$588  == 5'h18;
+  assign \$591  = \$590  == 5'h18;
+  assign \$593  = \$592  == 5'h18;
+  assign \$595  = \$594  == 5'h18;
+  assign \$597  = \$596  == 5'h18;
+  assign \$599  = \$598  == 5'h18;
+  assign \$601  = \$600  == 5'h18;
+  assign \$603  = \$534  | \$602 ;
+  assign \$606  = \$605  == 6'h20;
+  assign \$608  = \$607  == 6'h20;
+  assign \$610  = \$609  == 6'h20;
+  assign \$612  = \$611  == 6'h20;
+  assign \$614  = \$613  == 6'h20;
+  assign \$616  = \$615  == 6'h20;
+  assign \$618  = \$617  == 6'h20;
+  assign \$620  = \$619  == 6'h20;
+  assign \$622  = \$621  == 6'h20;
+  assign \$624  = \$623  == 6'h20;
+  assign \$626  = \$625  == 6'h20;
+  assign \$628  = \$627  == 6'h20;
+  assign \$630  = \$629  == 6'h20;
+  assign \$632  = \$631  == 6'h20;
+  assign \$634  = \$633  == 6'h20;
+  assign \$636  = \$635  == 6'h20;
+  assign \$638  = \$637  == 6'h20;
+  assign \$640  = \$639  == 6'h20;
+  assign \$642  = \$641  == 6'h20;
+  assign \$644  = \$643  == 6'h20;
+  assign \$646  = \$645  == 6'h20;
+  assign \$648  = \$647  == 6'h20;
+  assign \$650  = \$649  == 6'h20;
+  assign \$652  = \$651  == 6'h20;
+  assign \$654  = \$653  == 6'h20;
+  assign \$656  = \$655  == 6'h20;
+  assign \$658  = \$657  == 6'h20;
+  assign \$660  = \$659  == 6'h20;
+  assign \$662  = \$661  == 6'h20;
+  assign \$664  = \$663  == 6'h20;
+  assign \$666  = \$665  == 6'h20;
+  assign \$668  = \$667  == 6'h20;
+  assign \$670  = \$603  | \$669 ;
+  assign \$671  = ~ chosen[24];
+  assign \$672  = ~ chosen[2];
+  assign \$673  = \$671  & \$672 ;
+  assign \$674  = ! chosen[31:28];
+  assign \$675  = ~ \$674 ;
+  assign \$676  = \$673  & \$675 ;
+  assign \$677  = ~ chosen[24];
+  assign \$678  = ~ chosen[2];
+  assign \$679  = \$677  & \$678 ;
+  assign \$680  = ! chosen[31:28];
+  assign \$681  = ~ \$680 ;
+  assign \$682  = \$679  & \$681 ;
+  assign \$683  = ~ chosen[24];
+  assign \$684  = ~ chosen[2];
+  assign \$685  = \$683  & \$684 ;
+  assign \$686  = ! chosen[31:28];
+  assign \$687  = ~ \$686 ;
+  assign \$688  = \$685  & \$687 ;
+  assign \$689  = ~ chosen[24];
+  assign \$690  = ~ chosen[2];
+  assign \$691  = \$689  & \$690 ;
+  assign \$692  = ! chosen[31:28];
+  assign \$693  = ~ \$692 ;
+  assign \$694  = \$691  & \$693 ;
+  assign \$695  = ~ chosen[24];
+  assign \$696  = ~ chosen[2];
+  assign \$697  = \$695  & \$696 ;
+  assign \$698  = ! chosen[31:28];
+  assign \$699  = ~ \$698 ;
+  assign \$700  = \$697  & \$699 ;
+  assign \$701  = ~ chosen[24];
+  assign \$702  = ~ chosen[2];
+  assign \$703  = \$701  & \$702 ;
+  assign \$704  = ! chosen[31:28];
+  assign \$705  = ~ \$704 ;
+  assign \$706  = \$703  & \$705 ;
+  assign \$707  = ~ chosen[24];
+  assign \$708  = ~ chosen[2];
+  assign \$709  = \$707  & \$708 ;
+  assign \$710  = ! chosen[31:28];
+  assign \$711  = ~ \$710 ;
+  assign \$712  = \$709  & \$711 ;
+  assign \$713  = ~ chosen[24];
+  assign \$714  = ~ chosen[2];
+  assign \$715  = \$713  & \$714 ;
+  assign \$716  = ! chosen[31:28];
+  assign \$717  = ~ \$716 ;
+  assign \$718  = \$715  & \$717 ;
+  assign \$719  = ~ chosen[24];
+  assign \$720  = ~ chosen[2];
+  assign \$721  = \$719  & \$720 ;
+  assign \$722  = ! chosen[31:28];
+  assign \$723  = ~ \$722 ;
+  assign \$724  = \$721  & \$723 ;
+  assign \$725  = ~ chosen[24];
+  assign \$726  = ~ chosen[2];
+  assign \$727  = \$725  & \$726 ;
+  assign \$728  = ! chosen[31:28];
+  assign \$729  = ~ \$728 ;
+  assign \$730  = \$727  & \$729 ;
+  assign \$731  = ~ chosen[24];
+  assign \$732  = ~ chosen[2];
+  assign \$733  = \$731  & \$732 ;
+  assign \$734  = ! chosen[31:28];
+  assign \$735  = ~ \$734 ;
+  assign \$736  = \$733  & \$735 ;
+  assign \$737  = ~ chosen[24];
+  assign \$738  = ~ chosen[2];
+  assign \$739  = \$737  & \$738 ;
+  assign \$740  = ! chosen[31:28];
+  assign \$741  = ~ \$740 ;
+  assign \$742  = \$739  & \$741 ;
+  assign \$743  = ~ chosen[24];
+  assign \$744  = ~ chosen[2];
+  assign \$745  = \$743  & \$744 ;
+  assign \$746  = ! chosen[31:28];
+  assign \$747  = ~ \$746 ;
+  assign \$748  = \$745  & \$747 ;
+  assign \$749  = ~ chosen[24];
+  assign \$750  = ~ chosen[2];
+  assign \$751  = \$749  & \$750 ;
+  assign \$752  = ! chosen[31:28];
+  assign \$753  = ~ \$752 ;
+  assign \$754  = \$751  & \$753 ;
+  assign \$755  = ~ chosen[24];
+  assign \$756  = ~ chosen[2];
+  assign \$757  = \$755  & \$756 ;
+  assign \$758  = ! chosen[31:28];
+  assign \$759  = ~ \$758 ;
+  assign \$760  = \$757  & \$759 ;
+  assign \$761  = ~ chosen[24];
+  assign \$762  = ~ chosen[2];
+  assign \$763  = \$761  & \$762 ;
+  assign \$764  = ! chosen[31:28];
+  assign \$765  = ~ \$764 ;
+  assign \$766  = \$763  & \$765 ;
+  assign \$767  = ~ chosen[24];
+  assign \$768  = ~ chosen[2];
+  assign \$769  = \$767  & \$768 ;
+  assign \$770  = ! chosen[31:28];
+  assign \$771  = ~ \$770 ;
+  assign \$772  = \$769  & \$771 ;
+  assign \$773  = ~ chosen[24];
+  assign \$774  = ~ chosen[2];
+  assign \$775  = \$773  & \$774 ;
+  assign \$776  = ! chosen[31:28];
+  assign \$777  = ~ \$776 ;
+  assign \$778  = \$775  & \$777 ;
+  assign \$779  = ~ chosen[24];
+  assign \$780  = ~ chosen[2];
+  assign \$781  = \$779  & \$780 ;
+  assign \$782  = ! chosen[31:28];
+  assign \$783  = ~ \$782 ;
+  assign \$784  = \$781  & \$783 ;
+  assign \$785  = ~ chosen[24];
+  assign \$786  = ~ chosen[2];
+  assign \$787  = \$785  & \$786 ;
+  assign \$788  = ! chosen[31:28];
+  assign \$789  = ~ \$788 ;
+  assign \$790  = \$787  & \$789 ;
+  assign \$791  = ~ chosen[24];
+  assign \$792  = ~ chosen[2];
+  assign \$793  = \$791  & \$792 ;
+  assign \$794  = ! chosen[31:28];
+  assign \$795  = ~ \$794 ;
+  assign \$796  = \$793  & \$795 ;
+  assign \$797  = ~ chosen[24];
+  assign \$798  = ~ chosen[2];
+  assign \$799  = \$797  & \$798 ;
+  assign \$800  = ! chosen[31:28];
+  assign \$801  = ~ \$800 ;
+  assign \$802  = \$799  & \$801 ;
+  assign \$803  = ~ chosen[24];
+  assign \$804  = ~ chosen[2];
+  assign \$805  = \$803  & \$804 ;
+  assign \$806  = ! chosen[31:28];
+  assign \$807  = ~ \$806 ;
+  assign \$808  = \$805  & \$807 ;
+  assign \$809  = ~ chosen[24];
+  assign \$810  = ~ chosen[2];
+  assign \$811  = \$809  & \$810 ;
+  assign \$812  = ! chosen[31:28];
+  assign \$813  = ~ \$812 ;
+  assign \$814  = \$811  & \$813 ;
+  assign \$815  = ~ chosen[24];
+  assign \$816  = ~ chosen[2];
+  assign \$817  = \$815  & \$816 ;
+  assign \$818  = ! chosen[31:28];
+  assign \$819  = ~ \$818 ;
+  assign \$820  = \$817  & \$819 ;
+  assign \$821  = ~ chosen[24];
+  assign \$822  = ~ chosen[2];
+  assign \$823  = \$821  & \$822 ;
+  assign \$824  = ! chosen[31:28];
+  assign \$825  = ~ \$824 ;
+  assign \$826  = \$823  & \$825 ;
+  assign \$827  = ~ chosen[24];
+  assign \$828  = ~ chosen[2];
+  assign \$829  = \$827  & \$828 ;
+  assign \$830  = ! chosen[31:28];
+  assign \$831  = ~ \$830 ;
+  assign \$832  = \$829  & \$831 ;
+  assign \$833  = ~ chosen[24];
+  assign \$834  = ~ chosen[2];
+  assign \$835  = \$833  & \$834 ;
+  assign \$836  = ! chosen[31:28];
+  assign \$837  = ~ \$836 ;
+  assign \$838  = \$835  & \$837 ;
+  assign \$839  = ~ chosen[24];
+  assign \$840  = ~ chosen[2];
+  assign \$841  = \$839  & \$840 ;
+  assign \$842  = ! chosen[31:28];
+  assign \$843  = ~ \$842 ;
+  assign \$844  = \$841  & \$843 ;
+  assign \$845  = ~ chosen[24];
+  assign \$846  = ~ chosen[2];
+  assign \$847  = \$845  & \$846 ;
+  assign \$848  = ! chosen[31:28];
+  assign \$849  = ~ \$848 ;
+  assign \$850  = \$847  & \$849 ;
+  assign \$851  = ~ chosen[24];
+  assign \$852  = ~ chosen[2];
+  assign \$853  = \$851  & \$852 ;
+  assign \$854  = ! chosen[31:28];
+  assign \$855  = ~ \$854 ;
+  assign \$856  = \$853  & \$855 ;
+  assign \$857  = ~ chosen[24];
+  assign \$858  = ~ chosen[2];
+  assign \$859  = \$857  & \$858 ;
+  assign \$860  = ! chosen[31:28];
+  assign \$861  = ~ \$860 ;
+  assign \$862  = \$859  & \$861 ;
+  assign \$863  = \$670  & { \$862 , \$856 , \$850 , \$844 , \$838 , \$832 , \$826 , \$820 , \$814 , \$808 , \$802 , \$796 , \$790 , \$784 , \$778 , \$772 , \$766 , \$760 , \$754 , \$748 , \$742 , \$736 , \$730 , \$724 , \$718 , \$712 , \$706 , \$700 , \$694 , \$688 , \$682 , \$676  };
+  assign \$864  = \$333  | \$863 ;
+  assign \$866  = \$865  == 6'h28;
+  assign \$867  = ~ chosen[24];
+  assign \$868  = \$866  & \$867 ;
+  assign \$869  = ~ chosen[2];
+  assign \$870  = \$868  & \$869 ;
+  assign \$871  = ! chosen[31:28];
+  assign \$872  = ~ \$871 ;
+  assign \$873  = \$870  & \$872 ;
+  assign \$875  = \$874  == 6'h30;
+  assign \$876  = ~ chosen[24];
+  assign \$877  = \$875  & \$876 ;
+  assign \$878  = ~ chosen[2];
+  assign \$879  = \$877  & \$878 ;
+  assign \$880  = ! chosen[31:28];
+  assign \$881  = ~ \$880 ;
+  assign \$882  = \$879  & \$881 ;
+  assign \$884  = \$883  == 8'h80;
+  assign \$885  = ~ chosen[24];
+  assign \$886  = \$884  & \$885 ;
+  assign \$887  = ~ chosen[2];
+  assign \$888  = \$886  & \$887 ;
+  assign \$889  = ! chosen[31:28];
+  assign \$890  = ~ \$889 ;
+  assign \$891  = \$888  & \$890 ;
+  assign \$893  = \$892  == 8'hb0;
+  assign \$894  = ~ chosen[24];
+  assign \$895  = \$893  & \$894 ;
+  assign \$896  = ~ chosen[2];
+  assign \$897  = \$895  & \$896 ;
+  assign \$898  = ! chosen[31:28];
+  assign \$899  = ~ \$898 ;
+  assign \$900  = \$897  & \$899 ;
+  assign \$902  = \$901  == 8'hc0;
+  assign \$903  = ~ chosen[24];
+  assign \$904  = \$902  & \$903 ;
+  assign \$905  = ~ chosen[2];
+  assign \$906  = \$904  & \$905 ;
+  assign \$907  = ! chosen[31:28];
+  assign \$908  = ~ \$907 ;
+  assign \$909  = \$906  & \$908 ;
+  assign \$911  = \$910  == 8'he0;
+  assign \$912  = ~ chosen[24];
+  assign \$913  = \$911  & \$912 ;
+  assign \$914  = ~ chosen[2];
+  assign \$915  = \$913  & \$914 ;
+  assign \$916  = ! chosen[31:28];
+  assign \$917  = ~ \$916 ;
+  assign \$918  = \$915  & \$917 ;
+  assign \$920  = \$919  == 8'hf8;
+  assign \$921  = ~ chosen[24];
+  assign \$922  = \$920  & \$921 ;
+  assign \$923  = ~ chosen[2];
+  assign \$924  = \$922  & \$923 ;
+  assign \$925  = ! chosen[31:28];
+  assign \$926  = ~ \$925 ;
+  assign \$927  = \$924  & \$926 ;
+  assign \$929  = \$928  == 9'h100;
+  assign \$930  = ~ chosen[24];
+  assign \$931  = \$929  & \$930 ;
+  assign \$932  = ~ chosen[2];
+  assign \$933  = \$931  & \$932 ;
+  assign \$934  = ! chosen[31:28];
+  assign \$935  = ~ \$934 ;
+  assign \$936  = \$933  & \$935 ;
+  assign \$938  = \$937  == 9'h108;
+  assign \$939  = ~ chosen[24];
+  assign \$940  = \$938  & \$939 ;
+  assign \$941  = ~ chosen[2];
+  assign \$942  = \$940  & \$941 ;
+  assign \$943  = ! chosen[31:28];
+  assign \$944  = ~ \$943 ;
+  assign \$945  = \$942  & \$944 ;
+  always @(posedge clk)
+    here <= \$946 ;
+  always @(posedge clk)
+    chosen <= \$947 ;
+  always @(posedge clk)
+    _here <= \$948 ;
+  always @(posedge clk)
+    _valid <= \$949 ;
+  always @(posedge clk)
+    _request <= \$950 ;
+  always @(posedge clk)
+    _first <= \$951 ;
+  always @(posedge clk)
+    mapped <= \$952 ;
+  always @(posedge clk)
+    directed <= \$953 ;
+  always @(posedge clk)
+    partial <= \$954 ;
+  always @(posedge clk)
+    _fit <= \$955 ;
+  always @(posedge clk)
+    _guest <= \$956 ;
+  always @(posedge clk)
+    _payload <= \$957 ;
+  always @(posedge clk)
+    _looked <= \$958 ;
+  always @(posedge clk)
+    _shut <= \$959 ;
+  always @(posedge clk)
+    _early_word <= \$960 ;
+  always @(posedge clk)
+    hit_guest_self <= \$961 ;
+  always @(posedge clk)
+    hit_guest_epoch <= \$962 ;
+  always @(posedge clk)
+    hit_guest_irq_state <= \$963 ;
+  always @(posedge clk)
+    hit_guest_pending <= \$964 ;
+  always @(posedge clk)
+    hit_guest_irq_enable <= \$965 ;
+  always @(posedge clk)
+    hit_guest_result <= \$966 ;
+  always @(posedge clk)
+    hit_guest_rx_result <= \$967 ;
+  always @(posedge clk)
+    hit_guest_peer <= \$968 ;
+  always @(posedge clk)
+    hit_guest_credit <= \$969 ;
+  always @(posedge clk)
+    \own$76  <= \$970 ;
+  always @(posedge clk)
+    \other$57  <= \$971 ;
+  always @(posedge clk)
+    core <= \$972 ;
+  always @(posedge clk)
+    lane <= \$973 ;
   assign head = chosen[27] ? heads__1 : heads__0;
   assign \$2  = | here;
   assign \$4  = \$3  == 8'hf0;
@@ -8542,1008 +9120,208 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$15  = \$12  & \$14 ;
   assign \$19  = \$16  & \$18 ;
   assign \$22  = _looked ? _shut : \$21 ;
-  assign closed = _guest & \$22 ;
-  assign \$23  = | _first;
-  assign \$24  = closed ? 4'h4 : _late;
-  assign refused = \$23  ? _first : \$24 ;
-  assign \$25  = ~ _bad;
-  assign \$26  = ~ closed;
-  assign good = \$25  & \$26 ;
-  assign \$27  = | _here;
-  assign \$28  = ~ good;
-  assign fault__valid = \$27  & \$28 ;
-  assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
-  assign \$30  = _here[1] ? 1'h1 : 1'h0;
-  assign error = ~ good;
-  assign \$33  = { 7'h00, \$32  } | { fault__port, 24'h000000 };
-  assign \$34  = { 7'h00, \$33  } & { hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self, hit_guest_self };
-  assign \$37  = { 27'h0000000, irq_state } & { hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state, hit_guest_irq_state };
-  assign \$38  = \$36  | \$37 ;
-  assign \$40  = { 30'h00000000, \$39  } & { hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending, hit_guest_pending };
-  assign \$41  = \$38  | \$40 ;
-  assign \$42  = { 27'h0000000, irq_enable } & { hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable, hit_guest_irq_enable };
-  assign \$43  = \$41  | \$42 ;
-  assign \$44  = { 6'h00, \port$877$0 [2:0] } | { \port$877$0 [3], 8'h00 };
-  assign \$45  = { 15'h0000, \$44  } | { \port$877$0 [11:4], 16'h0000 };
-  assign \$46  = { 8'h00, \$45  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
-  assign \$47  = \$43  | \$46 ;
-  assign \$48  = _request[27] ? rx_results__1 : rx_results__0;
-  assign \$49  = { 30'h00000000, \$48  } & { hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result, hit_guest_rx_result };
-  assign \$50  = \$47  | \$49 ;
-  assign \$60  = \$59  & { hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer, hit_guest_peer };
-  assign \$61  = \$50  | \$60 ;
-  assign \$62  = \other$58  ? gone__1 : gone__0;
-  assign \$63  = \other$58  ? stops__1 : stops__0;
-  assign \$64  = \$62  - \$63 ;
-  assign \$66  = { 11'h000, \$65  } & { permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted, permitted };
-  assign \$67  = \$66  & { hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit, hit_guest_credit };
-  assign \$68  = \$61  | \$67 ;
-  assign data = \$68  | _early_word;
-  assign \$69  = requests__0__payload & { requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready, requests__0__ready };
-  assign \$70  = requests__1__payload & { requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready, requests__1__ready };
-  assign \$71  = \$69  | \$70 ;
-  assign \$72  = ! chosen[31:28];
-  assign \$73  = | chosen[1:0];
-  assign \$74  = \$73  ? 4'h2 : 4'h0;
-  assign \$75  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$76  = chosen[25] ? \$74  : \$75 ;
-  assign \$77  = \$72  ? 4'h0 : \$76 ;
-  assign \$78  = ! chosen[31:28];
-  assign \$80  = ! \$79 ;
-  assign \$82  = \$81  == 4'h8;
-  assign \$84  = \$83  == 5'h10;
-  assign \$86  = \$85  == 5'h18;
-  assign \$88  = \$87  == 6'h20;
-  assign \$90  = \$89  == 6'h28;
-  assign \$92  = \$91  == 6'h30;
-  assign \$94  = \$93  == 8'h80;
-  assign \$96  = \$95  == 8'h88;
-  assign \$98  = \$97  == 8'ha0;
-  assign \$100  = \$99  == 8'hb0;
-  assign \$102  = \$101  == 8'hc0;
-  assign \$104  = \$103  == 8'he0;
-  assign \$106  = \$105  == 8'he8;
-  assign \$108  = \$107  == 8'hf0;
-  assign \$110  = \$109  == 8'hf8;
-  assign \$112  = \$111  == 9'h100;
-  assign \$114  = \$113  == 9'h108;
-  assign \$116  = \$115  == 9'h120;
-  assign \$118  = \$117  == 9'h140;
-  assign \$120  = \$119  == 9'h160;
-  assign \$122  = \$121  == 9'h180;
-  assign \$123  = | { \$122 , \$120 , \$118 , \$116 , \$114 , \$112 , \$110 , \$108 , \$106 , \$104 , \$102 , \$100 , \$98 , \$96 , \$94 , \$92 , \$90 , \$88 , \$86 , \$84 , \$82 , \$80  };
-  assign \$124  = chosen[24] ? 1'h0 : \$123 ;
-  assign \$126  = ! \$125 ;
-  assign \$128  = \$127  == 4'h8;
-  assign \$130  = \$129  == 5'h10;
-  assign \$132  = \$131  == 5'h18;
-  assign \$134  = \$133  == 6'h20;
-  assign \$136  = \$135  == 6'h28;
-  assign \$138  = \$137  == 6'h30;
-  assign \$140  = \$139  == 8'h80;
-  assign \$142  = \$141  == 8'hb0;
-  assign \$144  = \$143  == 8'hc0;
-  assign \$146  = \$145  == 8'he0;
-  assign \$148  = \$147  == 8'hf0;
-  assign \$150  = \$149  == 8'hf8;
-  assign \$152  = \$151  == 9'h100;
-  assign \$154  = \$153  == 9'h108;
-  assign \$156  = \$155  == 9'h140;
-  assign \$158  = \$157  == 9'h160;
-  assign \$159  = | { \$158 , \$156 , \$154 , \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126  };
-  assign \$160  = chosen[24] ? 1'h0 : \$159 ;
-  assign \$161  = \$160  ? 4'h0 : 4'h6;
-  assign \$162  = \$124  ? \$161  : 4'h5;
-  assign \$163  = chosen[2] ? 4'h0 : \$162 ;
-  assign \$164  = | \$163 ;
-  assign \$165  = \$164  | chosen[2];
-  assign \$166  = ~ chosen[24];
-  assign \$168  = \$167  == 8'hf0;
-  assign \$170  = \$169  == 9'h160;
-  assign \$171  = \$168  | \$170 ;
-  assign \$172  = \$166  & \$171 ;
-  assign \$173  = & chosen[31:28];
-  assign \$174  = ~ \$173 ;
-  assign \$175  = \$172  & \$174 ;
-  assign \$176  = ~ \$175 ;
-  assign \$177  = \$165  | \$176 ;
-  assign \$179  = ! \$178 ;
-  assign \$181  = \$180  == 4'h8;
-  assign \$183  = \$182  == 5'h10;
-  assign \$185  = \$184  == 5'h18;
-  assign \$187  = \$186  == 6'h20;
-  assign \$189  = \$188  == 6'h28;
-  assign \$191  = \$190  == 6'h30;
-  assign \$193  = \$192  == 8'h80;
-  assign \$195  = \$194  == 8'h88;
-  assign \$197  = \$196  == 8'ha0;
-  assign \$199  = \$198  == 8'hb0;
-  assign \$201  = \$200  == 8'hc0;
-  assign \$203  = \$202  == 8'he0;
-  assign \$205  = \$204  == 8'he8;
-  assign \$207  = \$206  == 8'hf0;
-  assign \$209  = \$208  == 8'hf8;
-  assign \$211  = \$210  == 9'h100;
-  assign \$213  = \$212  == 9'h108;
-  assign \$215  = \$214  == 9'h120;
-  assign \$217  = \$216  == 9'h140;
-  assign \$219  = \$218  == 9'h160;
-  assign \$221  = \$220  == 9'h180;
-  assign \$222  = | { \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185 , \$183 , \$181 , \$179  };
-  assign \$223  = chosen[24] ? 1'h0 : \$222 ;
-  assign \$225  = ! \$224 ;
-  assign \$227  = \$226  == 4'h8;
-  assign \$229  = \$228  == 5'h10;
-  assign \$231  = \$230  == 5'h18;
-  assign \$233  = \$232  == 6'h20;
-  assign \$235  = \$234  == 6'h28;
-  assign \$237  = \$236  == 6'h30;
-  assign \$239  = \$238  == 8'h80;
-  assign \$241  = \$240  == 8'hb0;
-  assign \$243  = \$242  == 8'hc0;
-  assign \$245  = \$244  == 8'he0;
-  assign \$247  = \$246  == 8'hf0;
-  assign \$249  = \$248  == 8'hf8;
-  assign \$251  = \$250  == 9'h100;
-  assign \$253  = \$252  == 9'h108;
-  assign \$255  = \$254  == 9'h140;
-  assign \$257  = \$256  == 9'h160;
-  assign \$258  = | { \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241 , \$239 , \$237 , \$235 , \$233 , \$231 , \$229 , \$227 , \$225  };
-  assign \$259  = chosen[24] ? 1'h0 : \$258 ;
-  assign \$260  = \$259  ? 4'h0 : 4'h6;
-  assign \$261  = \$223  ? \$260  : 4'h5;
-  assign \$262  = chosen[2] ? 4'h0 : \$261 ;
-  assign \$263  = \$177  ? \$262  : 4'h7;
-  assign \$264  = \$78  ? 4'h0 : \$263 ;
-  assign \$265  = ! chosen[31:28];
-  assign \$266  = | chosen[1:0];
-  assign \$267  = \$266  ? 4'h2 : 4'h0;
-  assign \$268  = chosen[24] ? 4'h3 : 4'h1;
-  assign \$269  = chosen[25] ? \$267  : \$268 ;
-  assign \$270  = \$265  ? 4'h0 : \$269 ;
-  assign \$271  = | \$270 ;
-  assign \$272  = ! chosen[31:28];
-  assign \$274  = ! \$273 ;
-  assign \$276  = \$275  == 4'h8;
-  assign \$278  = \$277  == 5'h10;
-  assign \$280  = \$279  == 5'h18;
-  assign \$282  = \$281  == 6'h20;
-  assign \$284  = \$283  == 6'h28;
-  assign \$286  = \$285  == 6'h30;
-  assign \$288  = \$287  == 8'h80;
-  assign \$290  = \$289  == 8'h88;
-  assign \$292  = \$291  == 8'ha0;
-  assign \$294  = \$293  == 8'hb0;
-  assign \$296  = \$295  == 8'hc0;
-  assign \$298  = \$297  == 8'he0;
-  assign \$300  = \$299  == 8'he8;
-  assign \$302  = \$301  == 8'hf0;
-  assign \$304  = \$303  == 8'hf8;
-  assign \$306  = \$305  == 9'h100;
-  assign \$308  = \$307  == 9'h108;
-  assign \$310  = \$309  == 9'h120;
-  assign \$312  = \$311  == 9'h140;
-  assign \$314  = \$313  == 9'h160;
-  assign \$316  = \$315  == 9'h180;
-  assign \$317  = | { \$316 , \$314 , \$312 , \$310 , \$308 , \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276 , \$274  };
-  assign \$318  = chosen[24] ? 1'h0 : \$317 ;
-  assign \$320  = ! \$319 ;
-  assign \$322  = \$321  == 4'h8;
-  assign \$324  = \$323  == 5'h10;
-  assign \$326  = \$325  == 5'h18;
-  assign \$328  = \$327  == 6'h20;
-  assign \$330  = \$329  == 6'h28;
-  assign \$332  = \$331  == 6'h30;
-  assign \$334  = \$333  == 8'h80;
-  assign \$336  = \$335  == 8'hb0;
-  assign \$338  = \$337  == 8'hc0;
-  assign \$340  = \$339  == 8'he0;
-  assign \$342  = \$341  == 8'hf0;
-  assign \$344  = \$343  == 8'hf8;
-  assign \$346  = \$345  == 9'h100;
-  assign \$348  = \$347  == 9'h108;
-  assign \$350  = \$349  == 9'h140;
-  assign \$352  = \$351  == 9'h160;
-  assign \$353  = | { \$352 , \$350 , \$348 , \$346 , \$344 , \$342 , \$340 , \$338 , \$336 , \$334 , \$332 , \$330 , \$328 , \$326 , \$324 , \$322 , \$320  };
-  assign \$354  = chosen[24] ? 1'h0 : \$353 ;
-  assign \$355  = \$354  ? 4'h0 : 4'h6;
-  assign \$356  = \$318  ? \$355  : 4'h5;
-  assign \$357  = chosen[2] ? 4'h0 : \$356 ;
-  assign \$358  = | \$357 ;
-  assign \$359  = \$358  | chosen[2];
-  assign \$360  = ~ chosen[24];
-  assign \$362  = \$361  == 8'hf0;
-  assign \$364  = \$363  == 9'h160;
-  assign \$365  = \$362  | \$364 ;
-  assign \$366  = \$360  & \$365 ;
-  assign \$367  = & chosen[31:28];
-  assign \$368  = ~ \$367 ;
-  assign \$369  = \$366  & \$368 ;
-  assign \$370  = ~ \$369 ;
-  assign \$371  = \$359  | \$370 ;
-  assign \$373  = ! \$372 ;
-  assign \$375  = \$374  == 4'h8;
-  assign \$377  = \$376  == 5'h10;
-  assign \$379  = \$378  == 5'h18;
-  assign \$381  = \$380  == 6'h20;
-  assign \$383  = \$382  == 6'h28;
-  assign \$385  = \$384  == 6'h30;
-  assign \$387  = \$386  == 8'h80;
-  assign \$389  = \$388  == 8'h88;
-  assign \$391  = \$390  == 8'ha0;
-  assign \$393  = \$392  == 8'hb0;
-  assign \$395  = \$394  == 8'hc0;
-  assign \$397  = \$396  == 8'he0;
-  assign \$399  = \$398  == 8'he8;
-  assign \$401  = \$400  == 8'hf0;
-  assign \$403  = \$402  == 8'hf8;
-  assign \$405  = \$404  == 9'h100;
-  assign \$407  = \$406  == 9'h108;
-  assign \$409  = \$408  == 9'h120;
-  assign \$411  = \$410  == 9'h140;
-  assign \$413  = \$412  == 9'h160;
-  assign \$415  = \$414  == 9'h180;
-  assign \$416  = | { \$415 , \$413 , \$411 , \$409 , \$407 , \$405 , \$403 , \$401 , \$399 , \$397 , \$395 , \$393 , \$391 , \$389 , \$387 , \$385 , \$383 , \$381 , \$379 , \$377 , \$375 , \$373  };
-  assign \$417  = chosen[24] ? 1'h0 : \$416 ;
-  assign \$419  = ! \$418 ;
-  assign \$421  = \$420  == 4'h8;
-  assign \$423  = \$422  == 5'h10;
-  assign \$425  = \$424  == 5'h18;
-  assign \$427  = \$426  == 6'h20;
-  assign \$429  = \$428  == 6'h28;
-  assign \$431  = \$430  == 6'h30;
-  assign \$433  = \$432  == 8'h80;
-  assign \$435  = \$434  == 8'hb0;
-  assign \$437  = \$436  == 8'hc0;
-  assign \$439  = \$438  == 8'he0;
-  assign \$441  = \$440  == 8'hf0;
-  assign \$443  = \$442  == 8'hf8;
-  assign \$445  = \$444  == 9'h100;
-  assign \$447  = \$446  == 9'h108;
-  assign \$449  = \$448  == 9'h140;
-  assign \$451  = \$450  == 9'h160;
-  assign \$452  = | { \$451 , \$449 , \$447 , \$445 , \$443 , \$441 , \$439 , \$437 , \$435 , \$433 , \$431 , \$429 , \$427 , \$425 , \$423 , \$421 , \$419  };
-  assign \$453  = chosen[24] ? 1'h0 : \$452 ;
-  assign \$454  = \$453  ? 4'h0 : 4'h6;
-  assign \$455  = \$417  ? \$454  : 4'h5;
-  assign \$456  = chosen[2] ? 4'h0 : \$455 ;
-  assign \$457  = \$371  ? \$456  : 4'h7;
-  assign \$458  = \$272  ? 4'h0 : \$457 ;
-  assign \$459  = | \$458 ;
-  assign \$460  = \$271  | \$459 ;
-  assign \$461  = ~ chosen[24];
-  assign \$462  = ! chosen[31:28];
-  assign \$463  = ~ \$462 ;
-  assign \$464  = \$461  & \$463 ;
-  assign \$465  = & chosen[31:28];
-  assign \$466  = chosen[32] & \$465 ;
-  assign \$467  = head[7:6] + 1'h1;
-  assign \$469  = { 1'h0, \$468  } | { head[8], 8'h00 };
-  assign \$471  = chosen[27] ? filled[1] : filled[0];
-  assign \$472  = looks & \$471 ;
-  assign \$473  = chosen[27] ? filled[1] : filled[0];
-  assign \$474  = looks & \$473 ;
-  assign \$475  = chosen[27] ? filled[1] : filled[0];
-  assign \$476  = looks & \$475 ;
-  assign \$477  = chosen[27] ? filled[1] : filled[0];
-  assign \$478  = looks & \$477 ;
-  assign \$479  = chosen[27] ? filled[1] : filled[0];
-  assign \$480  = looks & \$479 ;
-  assign \$481  = chosen[27] ? filled[1] : filled[0];
-  assign \$482  = looks & \$481 ;
-  assign \$483  = chosen[27] ? filled[1] : filled[0];
-  assign \$484  = looks & \$483 ;
-  assign \$485  = chosen[27] ? filled[1] : filled[0];
-  assign \$486  = looks & \$485 ;
-  assign \$487  = chosen[27] ? filled[1] : filled[0];
-  assign \$488  = looks & \$487 ;
-  assign \$489  = chosen[27] ? filled[1] : filled[0];
-  assign \$490  = looks & \$489 ;
-  assign \$491  = chosen[27] ? filled[1] : filled[0];
-  assign \$492  = looks & \$491 ;
-  assign \$493  = chosen[27] ? filled[1] : filled[0];
-  assign \$494  = looks & \$493 ;
-  assign \$495  = chosen[27] ? filled[1] : filled[0];
-  assign \$496  = looks & \$495 ;
-  assign \$497  = chosen[27] ? filled[1] : filled[0];
-  assign \$498  = looks & \$497 ;
-  assign \$499  = chosen[27] ? filled[1] : filled[0];
-  assign \$500  = looks & \$499 ;
-  assign \$501  = chosen[27] ? filled[1] : filled[0];
-  assign \$502  = looks & \$501 ;
-  assign \$503  = chosen[27] ? filled[1] : filled[0];
-  assign \$504  = looks & \$503 ;
-  assign \$505  = chosen[27] ? filled[1] : filled[0];
-  assign \$506  = looks & \$505 ;
-  assign \$507  = chosen[27] ? filled[1] : filled[0];
-  assign \$508  = looks & \$507 ;
-  assign \$509  = chosen[27] ? filled[1] : filled[0];
-  assign \$510  = looks & \$509 ;
-  assign \$511  = chosen[27] ? filled[1] : filled[0];
-  assign \$512  = looks & \$511 ;
-  assign \$513  = chosen[27] ? filled[1] : filled[0];
-  assign \$514  = looks & \$513 ;
-  assign \$515  = chosen[27] ? filled[1] : filled[0];
-  assign \$516  = looks & \$515 ;
-  assign \$517  = chosen[27] ? filled[1] : filled[0];
-  assign \$518  = looks & \$517 ;
-  assign \$519  = chosen[27] ? filled[1] : filled[0];
-  assign \$520  = looks & \$519 ;
-  assign \$521  = chosen[27] ? filled[1] : filled[0];
-  assign \$522  = looks & \$521 ;
-  assign \$523  = chosen[27] ? filled[1] : filled[0];
-  assign \$524  = looks & \$523 ;
-  assign \$525  = chosen[27] ? filled[1] : filled[0];
-  assign \$526  = looks & \$525 ;
-  assign \$527  = chosen[27] ? filled[1] : filled[0];
-  assign \$528  = looks & \$527 ;
-  assign \$529  = chosen[27] ? filled[1] : filled[0];
-  assign \$530  = looks & \$529 ;
-  assign \$531  = chosen[27] ? filled[1] : filled[0];
-  assign \$532  = looks & \$531 ;
-  assign \$533  = chosen[27] ? filled[1] : filled[0];
-  assign \$534  = looks & \$533 ;
-  assign \$535  = { 15'h0000, \$470  } & { \$534 , \$532 , \$530 , \$528 , \$526 , \$524 , \$522 , \$520 , \$518 , \$516 , \$514 , \$512 , \$510 , \$508 , \$506 , \$504 , \$502 , \$500 , \$498 , \$496 , \$494 , \$492 , \$490 , \$488 , \$486 , \$484 , \$482 , \$480 , \$478 , \$476 , \$474 , \$472  };
-  assign \$537  = ! \$536 ;
-  assign \$539  = ! \$538 ;
-  assign \$541  = ! \$540 ;
-  assign \$543  = ! \$542 ;
-  assign \$545  = ! \$544 ;
-  assign \$547  = ! \$546 ;
-  assign \$549  = ! \$548 ;
-  assign \$551  = ! \$550 ;
-  assign \$553  = ! \$552 ;
-  assign \$555  = ! \$554 ;
-  assign \$557  = ! \$556 ;
-  assign \$559  = ! \$558 ;
-  assign \$561  = ! \$560 ;
-  assign \$563  = ! \$562 ;
-  assign \$565  = ! \$564 ;
-  assign \$567  = ! \$566 ;
-  assign \$569  = ! \$568 ;
-  assign \$571  = ! \$570 ;
-  assign \$573  = ! \$572 ;
-  assign \$575  = ! \$574 ;
-  assign \$577  = ! \$576 ;
-  assign \$579  = ! \$578 ;
-  assign \$581  = ! \$580 ;
-  assign \$583  = ! \$582 ;
-  assign \$585  = ! \$584 ;
-  assign \$587  = ! \$586 ;
-  assign \$589  = ! \$588 ;
-  assign \$591  = ! \$590 ;
-  assign \$593  = ! \$592 ;
-  assign \$595  = ! \$594 ;
-  assign \$597  = ! \$596 ;
-  assign \$599  = ! \$598 ;
-  assign \$603  = \$602  == 4'h8;
-  assign \$605  = \$604  == 4'h8;
-  assign \$607  = \$606  == 4'h8;
-  assign \$609  = \$608  == 4'h8;
-  assign \$611  = \$610  == 4'h8;
-  assign \$613  = \$612  == 4'h8;
-  assign \$615  = \$614  == 4'h8;
-  assign \$617  = \$616  == 4'h8;
-  assign \$619  = \$618  == 4'h8;
-  assign \$621  = \$620  == 4'h8;
-  assign \$623  = \$622  == 4'h8;
-  assign \$625  = \$624  == 4'h8;
-  assign \$627  = \$626  == 4'h8;
-  assign \$629  = \$628  == 4'h8;
-  assign \$631  = \$630  == 4'h8;
-  assign \$633  = \$632  == 4'h8;
-  assign \$635  = \$634  == 4'h8;
-  assign \$637  = \$636  == 4'h8;
-  assign \$639  = \$638  == 4'h8;
-  assign \$641  = \$640  == 4'h8;
-  assign \$643  = \$642  == 4'h8;
-  assign \$645  = \$644  == 4'h8;
-  assign \$647  = \$646  == 4'h8;
-  assign \$649  = \$648  == 4'h8;
-  assign \$651  = \$650  == 4'h8;
-  assign \$653  = \$652  == 4'h8;
-  assign \$655  = \$654  == 4'h8;
-  assign \$657  = \$656  == 4'h8;
-  assign \$659  = \$658  == 4'h8;
-  assign \$661  = \$660  == 4'h8;
-  assign \$663  = \$662  == 4'h8;
-  assign \$665  = \$664  == 4'h8;
-  assign \$667  = \$600  | \$666 ;
-  assign \$672  = \$671  == 5'h10;
-  assign \$674  = \$673  == 5'h10;
-  assign \$676  = \$675  == 5'h10;
-  assign \$678  = \$677  == 5'h10;
-  assign \$680  = \$679  == 5'h10;
-  assign \$682  = \$681  == 5'h10;
-  assign \$684  = \$683  == 5'h10;
-  assign \$686  = \$685  == 5'h10;
-  assign \$688  = \$687  == 5'h10;
-  assign \$690  = \$689  == 5'h10;
-  assign \$692  = \$691  == 5'h10;
-  assign \$694  = \$693  == 5'h10;
-  assign \$696  = \$695  == 5'h10;
-  assign \$698  = \$697  == 5'h10;
-  assign \$700  = \$699  == 5'h10;
-  assign \$702  = \$701  == 5'h10;
-  assign \$704  = \$703  == 5'h10;
-  assign \$706  = \$705  == 5'h10;
-  assign \$708  = \$707  == 5'h10;
-  assign \$710  = \$709  == 5'h10;
-  assign \$712  = \$711  == 5'h10;
-  assign \$714  = \$713  == 5'h10;
-  assign \$716  = \$715  == 5'h10;
-  assign \$718  = \$717  == 5'h10;
-  assign \$720  = \$719  == 5'h10;
-  assign \$722  = \$721  == 5'h10;
-  assign \$724  = \$723  == 5'h10;
-  assign \$726  = \$725  == 5'h10;
-  assign \$728  = \$727  == 5'h10;
-  assign \$730  = \$729  == 5'h10;
-  assign \$732  = \$731  == 5'h10;
-  assign \$734  = \$733  == 5'h10;
-  assign \$741  = \$740  == 5'h18;
-  assign \$743  = \$742  == 5'h18;
-  assign \$745  = \$744  == 5'h18;
-  assign \$747  = \$746  == 5'h18;
-  assign \$749  = \$748  == 5'h18;
-  assign \$751  = \$750  == 5'h18;
-  assign \$753  = \$752  == 5'h18;
-  assign \$755  = \$754  == 5'h18;
-  assign \$757  = \$756  == 5'h18;
-  assign \$759  = \$758  == 5'h18;
-  assign \$761  = \$760  == 5'h18;
-  assign \$763  = \$762  == 5'h18;
-  assign \$765  = \$764  == 5'h18;
-  assign \$767  = \$766  == 5'h18;
-  assign \$769  = \$768  == 5'h18;
-  assign \$771  = \$770  == 5'h18;
-  assign \$773  = \$772  == 5'h18;
-  assign \$775  = \$774  == 5'h18;
-  assign \$777  = \$776  == 5'h18;
-  assign \$779  = \$778  == 5'h18;
-  assign \$781  = \$780  == 5'h18;
-  assign \$783  = \$782  == 5'h18;
-  assign \$785  = \$784  == 5'h18;
-  assign \$787  = \$786  == 5'h18;
-  assign \$789  = \$788  == 5'h18;
-  assign \$791  = \$790  == 5'h18;
-  assign \$793  = \$792  == 5'h18;
-  assign \$795  = \$794  == 5'h18;
-  assign \$797  = \$796  == 5'h18;
-  assign \$799  = \$798  == 5'h18;
-  assign \$801  = \$800  == 5'h18;
-  assign \$803  = \$802  == 5'h18;
-  assign \$805  = \$736  | \$804 ;
-  assign \$808  = \$807  == 6'h20;
-  assign \$810  = \$809  == 6'h20;
-  assign \$812  = \$811  == 6'h20;
-  assign \$814  = \$813  == 6'h20;
-  assign \$816  = \$815  == 6'h20;
-  assign \$818  = \$817  == 6'h20;
-  assign \$820  = \$819  == 6'h20;
-  assign \$822  = \$821  == 6'h20;
-  assign \$824  = \$823  == 6'h20;
-  assign \$826  = \$825  == 6'h20;
-  assign \$828  = \$827  == 6'h20;
-  assign \$830  = \$829  == 6'h20;
-  assign \$832  = \$831  == 6'h20;
-  assign \$834  = \$833  == 6'h20;
-  assign \$836  = \$835  == 6'h20;
-  assign \$838  = \$837  == 6'h20;
-  assign \$840  = \$839  == 6'h20;
-  assign \$842  = \$841  == 6'h20;
-  assign \$844  = \$843  == 6'h20;
-  assign \$846  = \$845  == 6'h20;
-  assign \$848  = \$847  == 6'h20;
-  assign \$850  = \$849  == 6'h20;
-  assign \$852  = \$851  == 6'h20;
-  assign \$854  = \$853  == 6'h20;
-  assign \$856  = \$855  == 6'h20;
-  assign \$858  = \$857  == 6'h20;
-  assign \$860  = \$859  == 6'h20;
-  assign \$862  = \$861  == 6'h20;
-  assign \$864  = \$863  == 6'h20;
-  assign \$866  = \$865  == 6'h20;
-  assign \$868  = \$867  == 6'h20;
-  assign \$870  = \$869  == 6'h20;
-  assign \$872  = \$805  | \$871 ;
-  assign \$873  = ~ chosen[24];
-  assign \$874  = ~ chosen[2];
-  assign \$875  = \$873  & \$874 ;
-  assign \$876  = ! chosen[31:28];
-  assign \$877  = ~ \$876 ;
-  assign \$878  = \$875  & \$877 ;
-  assign \$879  = ~ chosen[24];
-  assign \$880  = ~ chosen[2];
-  assign \$881  = \$879  & \$880 ;
-  assign \$882  = ! chosen[31:28];
-  assign \$883  = ~ \$882 ;
-  assign \$884  = \$881  & \$883 ;
-  assign \$885  = ~ chosen[24];
-  assign \$886  = ~ chosen[2];
-  assign \$887  = \$885  & \$886 ;
-  assign \$888  = ! chosen[31:28];
-  assign \$889  = ~ \$888 ;
-  assign \$890  = \$887  & \$889 ;
-  assign \$891  = ~ chosen[24];
-  assign \$892  = ~ chosen[2];
-  assign \$893  = \$891  & \$892 ;
-  assign \$894  = ! chosen[31:28];
-  assign \$895  = ~ \$894 ;
-  assign \$896  = \$893  & \$895 ;
-  assign \$897  = ~ chosen[24];
-  assign \$898  = ~ chosen[2];
-  assign \$899  = \$897  & \$898 ;
-  assign \$900  = ! chosen[31:28];
-  assign \$901  = ~ \$900 ;
-  assign \$902  = \$899  & \$901 ;
-  assign \$903  = ~ chosen[24];
-  assign \$904  = ~ chosen[2];
-  assign \$905  = \$903  & \$904 ;
-  assign \$906  = ! chosen[31:28];
-  assign \$907  = ~ \$906 ;
-  assign \$908  = \$905  & \$907 ;
-  assign \$909  = ~ chosen[24];
-  assign \$910  = ~ chosen[2];
-  assign \$911  = \$909  & \$910 ;
-  assign \$912  = ! chosen[31:28];
-  assign \$913  = ~ \$912 ;
-  assign \$914  = \$911  & \$913 ;
-  assign \$915  = ~ chosen[24];
-  assign \$916  = ~ chosen[2];
-  assign \$917  = \$915  & \$916 ;
-  assign \$918  = ! chosen[31:28];
-  assign \$919  = ~ \$918 ;
-  assign \$920  = \$917  & \$919 ;
-  assign \$921  = ~ chosen[24];
-  assign \$922  = ~ chosen[2];
-  assign \$923  = \$921  & \$922 ;
-  assign \$924  = ! chosen[31:28];
-  assign \$925  = ~ \$924 ;
-  assign \$926  = \$923  & \$925 ;
-  assign \$927  = ~ chosen[24];
-  assign \$928  = ~ chosen[2];
-  assign \$929  = \$927  & \$928 ;
-  assign \$930  = ! chosen[31:28];
-  assign \$931  = ~ \$930 ;
-  assign \$932  = \$929  & \$931 ;
-  assign \$933  = ~ chosen[24];
-  assign \$934  = ~ chosen[2];
-  assign \$935  = \$933  & \$934 ;
-  assign \$936  = ! chosen[31:28];
-  assign \$937  = ~ \$936 ;
-  assign \$938  = \$935  & \$937 ;
-  assign \$939  = ~ chosen[24];
-  assign \$940  = ~ chosen[2];
-  assign \$941  = \$939  & \$940 ;
-  assign \$942  = ! chosen[31:28];
-  assign \$943  = ~ \$942 ;
-  assign \$944  = \$941  & \$943 ;
-  assign \$945  = ~ chosen[24];
-  assign \$946  = ~ chosen[2];
-  assign \$947  = \$945  & \$946 ;
-  assign \$948  = ! chosen[31:28];
-  assign \$949  = ~ \$948 ;
-  assign \$950  = \$947  & \$949 ;
-  assign \$951  = ~ chosen[24];
-  assign \$952  = ~ chosen[2];
-  assign \$953  = \$951  & \$952 ;
-  assign \$954  = ! chosen[31:28];
-  assign \$955  = ~ \$954 ;
-  assign \$956  = \$953  & \$955 ;
-  assign \$957  = ~ chosen[24];
-  assign \$958  = ~ chosen[2];
-  assign \$959  = \$957  & \$958 ;
-  assign \$960  = ! chosen[31:28];
-  assign \$961  = ~ \$960 ;
-  assign \$962  = \$959  & \$961 ;
-  assign \$963  = ~ chosen[24];
-  assign \$964  = ~ chosen[2];
-  assign \$965  = \$963  & \$964 ;
-  assign \$966  = ! chosen[31:28];
-  assign \$967  = ~ \$966 ;
-  assign \$968  = \$965  & \$967 ;
-  assign \$969  = ~ chosen[24];
-  assign \$970  = ~ chosen[2];
-  assign \$971  = \$969  & \$970 ;
-  assign \$972  = ! chosen[31:28];
-  assign \$973  = ~ \$972 ;
-  assign \$974  = \$971  & \$973 ;
-  assign \$975  = ~ chosen[24];
-  assign \$976  = ~ chosen[2];
-  assign \$977  = \$975  & \$976 ;
-  assign \$978  = ! chosen[31:28];
-  assign \$979  = ~ \$978 ;
-  assign \$980  = \$977  & \$979 ;
-  assign \$981  = ~ chosen[24];
-  assign \$982  = ~ chosen[2];
-  assign \$983  = \$981  & \$982 ;
-  assign \$984  = ! chosen[31:28];
-  assign \$985  = ~ \$984 ;
-  assign \$986  = \$983  & \$985 ;
-  assign \$987  = ~ chosen[24];
-  assign \$988  = ~ chosen[2];
-  assign \$989  = \$987  & \$988 ;
-  assign \$990  = ! chosen[31:28];
-  assign \$991  = ~ \$990 ;
-  assign \$992  = \$989  & \$991 ;
-  assign \$993  = ~ chosen[24];
-  assign \$994  = ~ chosen[2];
-  assign \$995  = \$993  & \$994 ;
-  assign \$996  = ! chosen[31:28];
-  assign \$997  = ~ \$996 ;
-  assign \$998  = \$995  & \$997 ;
-  assign \$999  = ~ chosen[24];
-  assign \$1000  = ~ chosen[2];
-  assign \$1001  = \$999  & \$1000 ;
-  assign \$1002  = ! chosen[31:28];
-  assign \$1003  = ~ \$1002 ;
-  assign \$1004  = \$1001  & \$1003 ;
-  assign \$1005  = ~ chosen[24];
-  assign \$1006  = ~ chosen[2];
-  assign \$1007  = \$1005  & \$1006 ;
-  assign \$1008  = ! chosen[31:28];
-  assign \$1009  = ~ \$1008 ;
-  assign \$1010  = \$1007  & \$1009 ;
-  assign \$1011  = ~ chosen[24];
-  assign \$1012  = ~ chosen[2];
-  assign \$1013  = \$1011  & \$1012 ;
-  assign \$1014  = ! chosen[31:28];
-  assign \$1015  = ~ \$1014 ;
-  assign \$1016  = \$1013  & \$1015 ;
-  assign \$1017  = ~ chosen[24];
-  assign \$1018  = ~ chosen[2];
-  assign \$1019  = \$1017  & \$1018 ;
-  assign \$1020  = ! chosen[31:28];
-  assign \$1021  = ~ \$1020 ;
-  assign \$1022  = \$1019  & \$1021 ;
-  assign \$1023  = ~ chosen[24];
-  assign \$1024  = ~ chosen[2];
-  assign \$1025  = \$1023  & \$1024 ;
-  assign \$1026  = ! chosen[31:28];
-  assign \$1027  = ~ \$1026 ;
-  assign \$1028  = \$1025  & \$1027 ;
-  assign \$1029  = ~ chosen[24];
-  assign \$1030  = ~ chosen[2];
-  assign \$1031  = \$1029  & \$1030 ;
-  assign \$1032  = ! chosen[31:28];
-  assign \$1033  = ~ \$1032 ;
-  assign \$1034  = \$1031  & \$1033 ;
-  assign \$1035  = ~ chosen[24];
-  assign \$1036  = ~ chosen[2];
-  assign \$1037  = \$1035  & \$1036 ;
-  assign \$1038  = ! chosen[31:28];
-  assign \$1039  = ~ \$1038 ;
-  assign \$1040  = \$1037  & \$1039 ;
-  assign \$1041  = ~ chosen[24];
-  assign \$1042  = ~ chosen[2];
-  assign \$1043  = \$1041  & \$1042 ;
-  assign \$1044  = ! chosen[31:28];
-  assign \$1045  = ~ \$1044 ;
-  assign \$1046  = \$1043  & \$1045 ;
-  assign \$1047  = ~ chosen[24];
-  assign \$1048  = ~ chosen[2];
-  assign \$1049  = \$1047  & \$1048 ;
-  assign \$1050  = ! chosen[31:28];
-  assign \$1051  = ~ \$1050 ;
-  assign \$1052  = \$1049  & \$1051 ;
-  assign \$1053  = ~ chosen[24];
-  assign \$1054  = ~ chosen[2];
-  assign \$1055  = \$1053  & \$1054 ;
-  assign \$1056  = ! chosen[31:28];
-  assign \$1057  = ~ \$1056 ;
-  assign \$1058  = \$1055  & \$1057 ;
-  assign \$1059  = ~ chosen[24];
-  assign \$1060  = ~ chosen[2];
-  assign \$1061  = \$1059  & \$1060 ;
-  assign \$1062  = ! chosen[31:28];
-  assign \$1063  = ~ \$1062 ;
-  assign \$1064  = \$1061  & \$1063 ;
-  assign \$1065  = \$872  & { \$1064 , \$1058 , \$1052 , \$1046 , \$1040 , \$1034 , \$1028 , \$1022 , \$1016 , \$1010 , \$1004 , \$998 , \$992 , \$986 , \$980 , \$974 , \$968 , \$962 , \$956 , \$950 , \$944 , \$938 , \$932 , \$926 , \$920 , \$914 , \$908 , \$902 , \$896 , \$890 , \$884 , \$878  };
-  assign \$1066  = \$535  | \$1065 ;
-  assign \$1068  = \$1067  == 6'h28;
-  assign \$1069  = ~ chosen[24];
-  assign \$1070  = \$1068  & \$1069 ;
-  assign \$1071  = ~ chosen[2];
-  assign \$1072  = \$1070  & \$1071 ;
-  assign \$1073  = ! chosen[31:28];
-  assign \$1074  = ~ \$1073 ;
-  assign \$1075  = \$1072  & \$1074 ;
-  assign \$1077  = \$1076  == 6'h30;
-  assign \$1078  = ~ chosen[24];
-  assign \$1079  = \$1077  & \$1078 ;
-  assign \$1080  = ~ chosen[2];
-  assign \$1081  = \$1079  & \$1080 ;
-  assign \$1082  = ! chosen[31:28];
-  assign \$1083  = ~ \$1082 ;
-  assign \$1084  = \$1081  & \$1083 ;
-  assign \$1086  = \$1085  == 8'h80;
-  assign \$1087  = ~ chosen[24];
-  assign \$1088  = \$1086  & \$1087 ;
-  assign \$1089  = ~ chosen[2];
-  assign \$1090  = \$1088  & \$1089 ;
-  assign \$1091  = ! chosen[31:28];
-  assign \$1092  = ~ \$1091 ;
-  assign \$1093  = \$1090  & \$1092 ;
-  assign \$1095  = \$1094  == 8'hb0;
-  assign \$1096  = ~ chosen[24];
-  assign \$1097  = \$1095  & \$1096 ;
-  assign \$1098  = ~ chosen[2];
-  assign \$1099  = \$1097  & \$1098 ;
-  assign \$1100  = ! chosen[31:28];
-  assign \$1101  = ~ \$1100 ;
-  assign \$1102  = \$1099  & \$1101 ;
-  assign \$1104  = \$1103  == 8'hc0;
-  assign \$1105  = ~ chosen[24];
-  assign \$1106  = \$1104  & \$1105 ;
-  assign \$1107  = ~ chosen[2];
-  assign \$1108  = \$1106  & \$1107 ;
-  assign \$1109  = ! chosen[31:28];
-  assign \$1110  = ~ \$1109 ;
-  assign \$1111  = \$1108  & \$1110 ;
-  assign \$1113  = \$1112  == 8'he0;
-  assign \$1114  = ~ chosen[24];
-  assign \$1115  = \$1113  & \$1114 ;
-  assign \$1116  = ~ chosen[2];
-  assign \$1117  = \$1115  & \$1116 ;
-  assign \$1118  = ! chosen[31:28];
-  assign \$1119  = ~ \$1118 ;
-  assign \$1120  = \$1117  & \$1119 ;
-  assign \$1122  = \$1121  == 8'hf8;
-  assign \$1123  = ~ chosen[24];
-  assign \$1124  = \$1122  & \$1123 ;
-  assign \$1125  = ~ chosen[2];
-  assign \$1126  = \$1124  & \$1125 ;
-  assign \$1127  = ! chosen[31:28];
-  assign \$1128  = ~ \$1127 ;
-  assign \$1129  = \$1126  & \$1128 ;
-  assign \$1131  = \$1130  == 9'h100;
-  assign \$1132  = ~ chosen[24];
-  assign \$1133  = \$1131  & \$1132 ;
-  assign \$1134  = ~ chosen[2];
-  assign \$1135  = \$1133  & \$1134 ;
-  assign \$1136  = ! chosen[31:28];
-  assign \$1137  = ~ \$1136 ;
-  assign \$1138  = \$1135  & \$1137 ;
-  assign \$1140  = \$1139  == 9'h108;
-  assign \$1141  = ~ chosen[24];
-  assign \$1142  = \$1140  & \$1141 ;
-  assign \$1143  = ~ chosen[2];
-  assign \$1144  = \$1142  & \$1143 ;
-  assign \$1145  = ! chosen[31:28];
-  assign \$1146  = ~ \$1145 ;
-  assign \$1147  = \$1144  & \$1146 ;
-  always @(posedge clk)
-    here <= \$1148 ;
-  always @(posedge clk)
-    chosen <= \$1149 ;
-  always @(posedge clk)
-    _here <= \$1150 ;
-  always @(posedge clk)
-    _request <= \$1151 ;
-  always @(posedge clk)
-    _first <= \$1152 ;
-  always @(posedge clk)
-    _late <= \$1153 ;
-  always @(posedge clk)
-    _bad <= \$1154 ;
-  always @(posedge clk)
-    _guest <= \$1155 ;
-  always @(posedge clk)
-    _payload <= \$1156 ;
-  always @(posedge clk)
-    _looked <= \$1157 ;
-  always @(posedge clk)
-    _shut <= \$1158 ;
-  always @(posedge clk)
-    _early_word <= \$1159 ;
-  always @(posedge clk)
-    hit_guest_self <= \$1160 ;
-  always @(posedge clk)
-    hit_guest_epoch <= \$1161 ;
-  always @(posedge clk)
-    hit_guest_irq_state <= \$1162 ;
-  always @(posedge clk)
-    hit_guest_pending <= \$1163 ;
-  always @(posedge clk)
-    hit_guest_irq_enable <= \$1164 ;
-  always @(posedge clk)
-    hit_guest_result <= \$1165 ;
-  always @(posedge clk)
-    hit_guest_rx_result <= \$1166 ;
-  always @(posedge clk)
-    hit_guest_peer <= \$1167 ;
-  always @(posedge clk)
-    hit_guest_credit <= \$1168 ;
-  always @(posedge clk)
-    \own$73  <= \$1169 ;
-  always @(posedge clk)
-    \other$58  <= \$1170 ;
-  always @(posedge clk)
-    core <= \$1171 ;
-  always @(posedge clk)
-    lane <= \$1172 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$2044$0 (requests__0__ready),
-    .\port$2049$0 (requests__1__ready),
-    .\port$2373$0 (requests__0__valid),
-    .\port$2727$0 (requests__1__valid),
+    .\port$1701$0 (requests__0__ready),
+    .\port$1706$0 (requests__1__ready),
+    .\port$2036$0 (requests__0__valid),
+    .\port$2390$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1148  = { requests__1__ready, requests__0__ready };
+    \$946  = { requests__1__ready, requests__0__ready };
     if (rst) begin
-      \$1148  = 2'h0;
+      \$946  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1149  = \$71 ;
+    \$947  = \$139 ;
     if (rst) begin
-      \$1149  = 33'h000000000;
+      \$947  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1150  = here;
+    \$948  = here;
     if (rst) begin
-      \$1150  = 2'h0;
+      \$948  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1151  = chosen;
+    \$949  = \$140 ;
     if (rst) begin
-      \$1151  = 33'h000000000;
+      \$949  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1152  = \$77 ;
+    \$950  = chosen;
     if (rst) begin
-      \$1152  = 4'h0;
+      \$950  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1153  = \$264 ;
+    \$951  = \$146 ;
     if (rst) begin
-      \$1153  = 4'h0;
+      \$951  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1154  = \$460 ;
+    \$952  = \$195 ;
     if (rst) begin
-      \$1154  = 1'h0;
+      \$952  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1155  = \$464 ;
+    \$953  = \$234 ;
     if (rst) begin
-      \$1155  = 1'h0;
+      \$953  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1156  = \$466 ;
+    \$954  = \$248 ;
     if (rst) begin
-      \$1156  = 1'h0;
+      \$954  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1157  = looks;
+    \$955  = \$258 ;
     if (rst) begin
-      \$1157  = 1'h0;
+      \$955  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1158  = shut;
+    \$956  = \$262 ;
     if (rst) begin
-      \$1158  = 1'h0;
+      \$956  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1159  = \$1066 ;
+    \$957  = \$264 ;
     if (rst) begin
-      \$1159  = 32'd0;
+      \$957  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1160  = \$1075 ;
+    \$958  = looks;
     if (rst) begin
-      \$1160  = 1'h0;
+      \$958  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1161  = \$1084 ;
+    \$959  = shut;
     if (rst) begin
-      \$1161  = 1'h0;
+      \$959  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1162  = \$1093 ;
+    \$960  = \$864 ;
     if (rst) begin
-      \$1162  = 1'h0;
+      \$960  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1163  = \$1102 ;
+    \$961  = \$873 ;
     if (rst) begin
-      \$1163  = 1'h0;
+      \$961  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1164  = \$1111 ;
+    \$962  = \$882 ;
     if (rst) begin
-      \$1164  = 1'h0;
+      \$962  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1165  = \$1120 ;
+    \$963  = \$891 ;
     if (rst) begin
-      \$1165  = 1'h0;
+      \$963  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1166  = \$1129 ;
+    \$964  = \$900 ;
     if (rst) begin
-      \$1166  = 1'h0;
+      \$964  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1167  = \$1138 ;
+    \$965  = \$909 ;
     if (rst) begin
-      \$1167  = 1'h0;
+      \$965  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1168  = \$1147 ;
+    \$966  = \$918 ;
     if (rst) begin
-      \$1168  = 1'h0;
+      \$966  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1169  = chosen[27];
+    \$967  = \$927 ;
     if (rst) begin
-      \$1169  = 1'h0;
+      \$967  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1170  = chosen[16];
+    \$968  = \$936 ;
     if (rst) begin
-      \$1170  = 1'h0;
+      \$968  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1171  = chosen[15];
+    \$969  = \$945 ;
     if (rst) begin
-      \$1171  = 1'h0;
+      \$969  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$1172  = 1'h0;
+    \$970  = chosen[27];
     if (rst) begin
-      \$1172  = 1'h0;
+      \$970  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$971  = chosen[16];
+    if (rst) begin
+      \$971  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$972  = chosen[15];
+    if (rst) begin
+      \$972  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$973  = 1'h0;
+    if (rst) begin
+      \$973  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
@@ -9556,16 +9334,16 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign other = chosen[16];
   assign fault__kind = refused;
   assign fault__address = _request[11:0];
-  assign \good$37  = good;
+  assign \good$39  = good;
   assign own_generation = 8'h01;
   assign epoch = 32'd0;
-  assign result_code = \port$877$0 [2:0];
-  assign result_vm = \port$877$0 [3];
-  assign result_count = \port$877$0 [11:4];
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
-  assign \port$895$0  = \$15 ;
-  assign \port$899$0  = \$19 ;
+  assign result_code = \port$736$0 [2:0];
+  assign result_vm = \port$736$0 [3];
+  assign result_count = \port$736$0 [11:4];
+  assign \port$754$0  = \$15 ;
+  assign \port$758$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -9612,133 +9390,75 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$3 [11:3] = chosen[23:15];
   assign \$16  = chosen[27];
   assign state = 2'h1;
-  assign \$29  = 1'h0;
-  assign fault__port = \$30 ;
-  assign { \$31 [15:9], \$31 [7:0] } = { 14'h0000, _request[27] };
-  assign \$31 [8] = 1'h1;
-  assign { \$32 [17], \$32 [15:0] } = { 16'h0080, _request[27] };
-  assign \$32 [16] = 1'h1;
-  assign \$35  = 32'd0;
-  assign \$36  = \$34 ;
-  assign \$39  = doorbells;
-  assign \$51  = 9'h101;
-  assign \$52  = 2'h1;
-  assign \$53  = 1'h1;
-  assign \$54  = 2'h1;
-  assign \$55  = 1'h0;
+  assign \$35  = 1'h0;
+  assign fault__port = \$36 ;
+  assign { \$37 [15:9], \$37 [7:0] } = { 14'h0000, _request[27] };
+  assign \$37 [8] = 1'h1;
+  assign { \$38 [17], \$38 [15:0] } = { 16'h0080, _request[27] };
+  assign \$38 [16] = 1'h1;
+  assign \$41  = 32'd0;
+  assign \$42  = \$40 ;
+  assign \$45  = doorbells;
+  assign \$54  = 9'h101;
+  assign \$55  = 2'h1;
   assign \$56  = 1'h1;
-  assign \$57  = 10'h301;
-  assign \$58  = 11'h701;
-  assign { \$59 [31:11], \$59 [7:1] } = 28'h0000000;
-  assign { \$59 [10:8], \$59 [0] } = { permitted, permitted, permitted, permitted };
-  assign \$65 [19:0] = { 15'h0000, \$64 [4:0] };
-  assign \$65 [20] = 1'h1;
-  assign \$79 [2:0] = 3'h0;
-  assign \$79 [11:3] = chosen[23:15];
-  assign \$81 [2:0] = 3'h0;
-  assign \$81 [11:3] = chosen[23:15];
-  assign \$83 [2:0] = 3'h0;
-  assign \$83 [11:3] = chosen[23:15];
-  assign \$85 [2:0] = 3'h0;
-  assign \$85 [11:3] = chosen[23:15];
-  assign \$87 [2:0] = 3'h0;
-  assign \$87 [11:3] = chosen[23:15];
-  assign \$89 [2:0] = 3'h0;
-  assign \$89 [11:3] = chosen[23:15];
-  assign \$91 [2:0] = 3'h0;
-  assign \$91 [11:3] = chosen[23:15];
-  assign \$93 [2:0] = 3'h0;
-  assign \$93 [11:3] = chosen[23:15];
-  assign \$95 [2:0] = 3'h0;
-  assign \$95 [11:3] = chosen[23:15];
-  assign \$97 [2:0] = 3'h0;
-  assign \$97 [11:3] = chosen[23:15];
-  assign \$99 [2:0] = 3'h0;
-  assign \$99 [11:3] = chosen[23:15];
-  assign \$101 [3:0] = 4'h0;
-  assign \$101 [11:4] = chosen[23:16];
-  assign \$103 [2:0] = 3'h0;
-  assign \$103 [11:3] = chosen[23:15];
-  assign \$105 [2:0] = 3'h0;
-  assign \$105 [11:3] = chosen[23:15];
-  assign \$107 [2:0] = 3'h0;
-  assign \$107 [11:3] = chosen[23:15];
-  assign \$109 [2:0] = 3'h0;
-  assign \$109 [11:3] = chosen[23:15];
-  assign { \$111 [4], \$111 [2:0] } = 4'h0;
-  assign { \$111 [11:5], \$111 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$113 [4], \$113 [2:0] } = 4'h0;
-  assign { \$113 [11:5], \$113 [3] } = { chosen[23:17], chosen[15] };
-  assign \$115 [4:0] = 5'h00;
-  assign \$115 [11:5] = chosen[23:17];
-  assign \$117 [4:0] = 5'h00;
-  assign \$117 [11:5] = chosen[23:17];
-  assign \$119 [2:0] = 3'h0;
-  assign \$119 [11:3] = chosen[23:15];
-  assign \$121 [4:0] = 5'h00;
-  assign \$121 [11:5] = chosen[23:17];
-  assign \$125 [2:0] = 3'h0;
-  assign \$125 [11:3] = chosen[23:15];
-  assign \$127 [2:0] = 3'h0;
-  assign \$127 [11:3] = chosen[23:15];
-  assign \$129 [2:0] = 3'h0;
-  assign \$129 [11:3] = chosen[23:15];
-  assign \$131 [2:0] = 3'h0;
-  assign \$131 [11:3] = chosen[23:15];
-  assign \$133 [2:0] = 3'h0;
-  assign \$133 [11:3] = chosen[23:15];
-  assign \$135 [2:0] = 3'h0;
-  assign \$135 [11:3] = chosen[23:15];
-  assign \$137 [2:0] = 3'h0;
-  assign \$137 [11:3] = chosen[23:15];
-  assign \$139 [2:0] = 3'h0;
-  assign \$139 [11:3] = chosen[23:15];
-  assign \$141 [2:0] = 3'h0;
-  assign \$141 [11:3] = chosen[23:15];
-  assign \$143 [3:0] = 4'h0;
-  assign \$143 [11:4] = chosen[23:16];
-  assign \$145 [2:0] = 3'h0;
-  assign \$145 [11:3] = chosen[23:15];
-  assign \$147 [2:0] = 3'h0;
-  assign \$147 [11:3] = chosen[23:15];
+  assign \$57  = 2'h1;
+  assign \$58  = 1'h0;
+  assign \$59  = 1'h1;
+  assign \$60  = 10'h301;
+  assign \$61  = 11'h701;
+  assign { \$94 [31:11], \$94 [7:1] } = 28'h0000000;
+  assign { \$94 [10:8], \$94 [0] } = { \$72 , \$71 , \$70 , \$62  };
+  assign \$98 [19:0] = { 15'h0000, \$97 [4:0] };
+  assign \$98 [20] = 1'h1;
   assign \$149 [2:0] = 3'h0;
   assign \$149 [11:3] = chosen[23:15];
-  assign { \$151 [4], \$151 [2:0] } = 4'h0;
-  assign { \$151 [11:5], \$151 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$153 [4], \$153 [2:0] } = 4'h0;
-  assign { \$153 [11:5], \$153 [3] } = { chosen[23:17], chosen[15] };
-  assign \$155 [4:0] = 5'h00;
-  assign \$155 [11:5] = chosen[23:17];
+  assign \$151 [2:0] = 3'h0;
+  assign \$151 [11:3] = chosen[23:15];
+  assign \$153 [2:0] = 3'h0;
+  assign \$153 [11:3] = chosen[23:15];
+  assign \$155 [2:0] = 3'h0;
+  assign \$155 [11:3] = chosen[23:15];
   assign \$157 [2:0] = 3'h0;
   assign \$157 [11:3] = chosen[23:15];
+  assign \$159 [2:0] = 3'h0;
+  assign \$159 [11:3] = chosen[23:15];
+  assign \$161 [2:0] = 3'h0;
+  assign \$161 [11:3] = chosen[23:15];
+  assign \$163 [2:0] = 3'h0;
+  assign \$163 [11:3] = chosen[23:15];
+  assign \$165 [2:0] = 3'h0;
+  assign \$165 [11:3] = chosen[23:15];
   assign \$167 [2:0] = 3'h0;
   assign \$167 [11:3] = chosen[23:15];
   assign \$169 [2:0] = 3'h0;
   assign \$169 [11:3] = chosen[23:15];
-  assign \$178 [2:0] = 3'h0;
-  assign \$178 [11:3] = chosen[23:15];
-  assign \$180 [2:0] = 3'h0;
-  assign \$180 [11:3] = chosen[23:15];
-  assign \$182 [2:0] = 3'h0;
-  assign \$182 [11:3] = chosen[23:15];
-  assign \$184 [2:0] = 3'h0;
-  assign \$184 [11:3] = chosen[23:15];
-  assign \$186 [2:0] = 3'h0;
-  assign \$186 [11:3] = chosen[23:15];
-  assign \$188 [2:0] = 3'h0;
-  assign \$188 [11:3] = chosen[23:15];
-  assign \$190 [2:0] = 3'h0;
-  assign \$190 [11:3] = chosen[23:15];
-  assign \$192 [2:0] = 3'h0;
-  assign \$192 [11:3] = chosen[23:15];
-  assign \$194 [2:0] = 3'h0;
-  assign \$194 [11:3] = chosen[23:15];
-  assign \$196 [2:0] = 3'h0;
-  assign \$196 [11:3] = chosen[23:15];
+  assign \$171 [3:0] = 4'h0;
+  assign \$171 [11:4] = chosen[23:16];
+  assign \$173 [2:0] = 3'h0;
+  assign \$173 [11:3] = chosen[23:15];
+  assign \$175 [2:0] = 3'h0;
+  assign \$175 [11:3] = chosen[23:15];
+  assign \$177 [2:0] = 3'h0;
+  assign \$177 [11:3] = chosen[23:15];
+  assign \$179 [2:0] = 3'h0;
+  assign \$179 [11:3] = chosen[23:15];
+  assign { \$181 [4], \$181 [2:0] } = 4'h0;
+  assign { \$181 [11:5], \$181 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$183 [4], \$183 [2:0] } = 4'h0;
+  assign { \$183 [11:5], \$183 [3] } = { chosen[23:17], chosen[15] };
+  assign \$185 [4:0] = 5'h00;
+  assign \$185 [11:5] = chosen[23:17];
+  assign \$187 [4:0] = 5'h00;
+  assign \$187 [11:5] = chosen[23:17];
+  assign \$189 [2:0] = 3'h0;
+  assign \$189 [11:3] = chosen[23:15];
+  assign \$191 [4:0] = 5'h00;
+  assign \$191 [11:5] = chosen[23:17];
   assign \$198 [2:0] = 3'h0;
   assign \$198 [11:3] = chosen[23:15];
-  assign \$200 [3:0] = 4'h0;
-  assign \$200 [11:4] = chosen[23:16];
+  assign \$200 [2:0] = 3'h0;
+  assign \$200 [11:3] = chosen[23:15];
   assign \$202 [2:0] = 3'h0;
   assign \$202 [11:3] = chosen[23:15];
   assign \$204 [2:0] = 3'h0;
@@ -9747,134 +9467,74 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$206 [11:3] = chosen[23:15];
   assign \$208 [2:0] = 3'h0;
   assign \$208 [11:3] = chosen[23:15];
-  assign { \$210 [4], \$210 [2:0] } = 4'h0;
-  assign { \$210 [11:5], \$210 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$212 [4], \$212 [2:0] } = 4'h0;
-  assign { \$212 [11:5], \$212 [3] } = { chosen[23:17], chosen[15] };
-  assign \$214 [4:0] = 5'h00;
-  assign \$214 [11:5] = chosen[23:17];
-  assign \$216 [4:0] = 5'h00;
-  assign \$216 [11:5] = chosen[23:17];
+  assign \$210 [2:0] = 3'h0;
+  assign \$210 [11:3] = chosen[23:15];
+  assign \$212 [2:0] = 3'h0;
+  assign \$212 [11:3] = chosen[23:15];
+  assign \$214 [2:0] = 3'h0;
+  assign \$214 [11:3] = chosen[23:15];
+  assign \$216 [3:0] = 4'h0;
+  assign \$216 [11:4] = chosen[23:16];
   assign \$218 [2:0] = 3'h0;
   assign \$218 [11:3] = chosen[23:15];
-  assign \$220 [4:0] = 5'h00;
-  assign \$220 [11:5] = chosen[23:17];
-  assign \$224 [2:0] = 3'h0;
-  assign \$224 [11:3] = chosen[23:15];
-  assign \$226 [2:0] = 3'h0;
-  assign \$226 [11:3] = chosen[23:15];
-  assign \$228 [2:0] = 3'h0;
-  assign \$228 [11:3] = chosen[23:15];
+  assign \$220 [2:0] = 3'h0;
+  assign \$220 [11:3] = chosen[23:15];
+  assign \$222 [2:0] = 3'h0;
+  assign \$222 [11:3] = chosen[23:15];
+  assign { \$224 [4], \$224 [2:0] } = 4'h0;
+  assign { \$224 [11:5], \$224 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$226 [4], \$226 [2:0] } = 4'h0;
+  assign { \$226 [11:5], \$226 [3] } = { chosen[23:17], chosen[15] };
+  assign \$228 [4:0] = 5'h00;
+  assign \$228 [11:5] = chosen[23:17];
   assign \$230 [2:0] = 3'h0;
   assign \$230 [11:3] = chosen[23:15];
-  assign \$232 [2:0] = 3'h0;
-  assign \$232 [11:3] = chosen[23:15];
-  assign \$234 [2:0] = 3'h0;
-  assign \$234 [11:3] = chosen[23:15];
-  assign \$236 [2:0] = 3'h0;
-  assign \$236 [11:3] = chosen[23:15];
   assign \$238 [2:0] = 3'h0;
   assign \$238 [11:3] = chosen[23:15];
   assign \$240 [2:0] = 3'h0;
   assign \$240 [11:3] = chosen[23:15];
-  assign \$242 [3:0] = 4'h0;
-  assign \$242 [11:4] = chosen[23:16];
-  assign \$244 [2:0] = 3'h0;
-  assign \$244 [11:3] = chosen[23:15];
-  assign \$246 [2:0] = 3'h0;
-  assign \$246 [11:3] = chosen[23:15];
-  assign \$248 [2:0] = 3'h0;
-  assign \$248 [11:3] = chosen[23:15];
-  assign { \$250 [4], \$250 [2:0] } = 4'h0;
-  assign { \$250 [11:5], \$250 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$252 [4], \$252 [2:0] } = 4'h0;
-  assign { \$252 [11:5], \$252 [3] } = { chosen[23:17], chosen[15] };
-  assign \$254 [4:0] = 5'h00;
-  assign \$254 [11:5] = chosen[23:17];
-  assign \$256 [2:0] = 3'h0;
-  assign \$256 [11:3] = chosen[23:15];
-  assign \$273 [2:0] = 3'h0;
-  assign \$273 [11:3] = chosen[23:15];
-  assign \$275 [2:0] = 3'h0;
-  assign \$275 [11:3] = chosen[23:15];
-  assign \$277 [2:0] = 3'h0;
-  assign \$277 [11:3] = chosen[23:15];
-  assign \$279 [2:0] = 3'h0;
-  assign \$279 [11:3] = chosen[23:15];
-  assign \$281 [2:0] = 3'h0;
-  assign \$281 [11:3] = chosen[23:15];
-  assign \$283 [2:0] = 3'h0;
-  assign \$283 [11:3] = chosen[23:15];
-  assign \$285 [2:0] = 3'h0;
-  assign \$285 [11:3] = chosen[23:15];
-  assign \$287 [2:0] = 3'h0;
-  assign \$287 [11:3] = chosen[23:15];
-  assign \$289 [2:0] = 3'h0;
-  assign \$289 [11:3] = chosen[23:15];
-  assign \$291 [2:0] = 3'h0;
-  assign \$291 [11:3] = chosen[23:15];
-  assign \$293 [2:0] = 3'h0;
-  assign \$293 [11:3] = chosen[23:15];
-  assign \$295 [3:0] = 4'h0;
-  assign \$295 [11:4] = chosen[23:16];
-  assign \$297 [2:0] = 3'h0;
-  assign \$297 [11:3] = chosen[23:15];
-  assign \$299 [2:0] = 3'h0;
-  assign \$299 [11:3] = chosen[23:15];
-  assign \$301 [2:0] = 3'h0;
-  assign \$301 [11:3] = chosen[23:15];
-  assign \$303 [2:0] = 3'h0;
-  assign \$303 [11:3] = chosen[23:15];
-  assign { \$305 [4], \$305 [2:0] } = 4'h0;
-  assign { \$305 [11:5], \$305 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$307 [4], \$307 [2:0] } = 4'h0;
-  assign { \$307 [11:5], \$307 [3] } = { chosen[23:17], chosen[15] };
-  assign \$309 [4:0] = 5'h00;
-  assign \$309 [11:5] = chosen[23:17];
-  assign \$311 [4:0] = 5'h00;
-  assign \$311 [11:5] = chosen[23:17];
-  assign \$313 [2:0] = 3'h0;
-  assign \$313 [11:3] = chosen[23:15];
-  assign \$315 [4:0] = 5'h00;
-  assign \$315 [11:5] = chosen[23:17];
-  assign \$319 [2:0] = 3'h0;
-  assign \$319 [11:3] = chosen[23:15];
-  assign \$321 [2:0] = 3'h0;
-  assign \$321 [11:3] = chosen[23:15];
-  assign \$323 [2:0] = 3'h0;
-  assign \$323 [11:3] = chosen[23:15];
-  assign \$325 [2:0] = 3'h0;
-  assign \$325 [11:3] = chosen[23:15];
-  assign \$327 [2:0] = 3'h0;
-  assign \$327 [11:3] = chosen[23:15];
-  assign \$329 [2:0] = 3'h0;
-  assign \$329 [11:3] = chosen[23:15];
-  assign \$331 [2:0] = 3'h0;
-  assign \$331 [11:3] = chosen[23:15];
-  assign \$333 [2:0] = 3'h0;
-  assign \$333 [11:3] = chosen[23:15];
-  assign \$335 [2:0] = 3'h0;
-  assign \$335 [11:3] = chosen[23:15];
-  assign \$337 [3:0] = 4'h0;
-  assign \$337 [11:4] = chosen[23:16];
-  assign \$339 [2:0] = 3'h0;
-  assign \$339 [11:3] = chosen[23:15];
-  assign \$341 [2:0] = 3'h0;
-  assign \$341 [11:3] = chosen[23:15];
-  assign \$343 [2:0] = 3'h0;
-  assign \$343 [11:3] = chosen[23:15];
-  assign { \$345 [4], \$345 [2:0] } = 4'h0;
-  assign { \$345 [11:5], \$345 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$347 [4], \$347 [2:0] } = 4'h0;
-  assign { \$347 [11:5], \$347 [3] } = { chosen[23:17], chosen[15] };
-  assign \$349 [4:0] = 5'h00;
-  assign \$349 [11:5] = chosen[23:17];
-  assign \$351 [2:0] = 3'h0;
-  assign \$351 [11:3] = chosen[23:15];
-  assign \$361 [2:0] = 3'h0;
-  assign \$361 [11:3] = chosen[23:15];
-  assign \$363 [2:0] = 3'h0;
-  assign \$363 [11:3] = chosen[23:15];
+  assign \$257  = \$255 ;
+  assign \$266  = { 5'h00, \$265  };
+  assign \$268 [15:0] = { 7'h00, \$267  };
+  assign \$268 [16] = 1'h1;
+  assign \$334 [2:0] = 3'h0;
+  assign \$334 [11:3] = chosen[23:15];
+  assign \$336 [2:0] = 3'h0;
+  assign \$336 [11:3] = chosen[23:15];
+  assign \$338 [2:0] = 3'h0;
+  assign \$338 [11:3] = chosen[23:15];
+  assign \$340 [2:0] = 3'h0;
+  assign \$340 [11:3] = chosen[23:15];
+  assign \$342 [2:0] = 3'h0;
+  assign \$342 [11:3] = chosen[23:15];
+  assign \$344 [2:0] = 3'h0;
+  assign \$344 [11:3] = chosen[23:15];
+  assign \$346 [2:0] = 3'h0;
+  assign \$346 [11:3] = chosen[23:15];
+  assign \$348 [2:0] = 3'h0;
+  assign \$348 [11:3] = chosen[23:15];
+  assign \$350 [2:0] = 3'h0;
+  assign \$350 [11:3] = chosen[23:15];
+  assign \$352 [2:0] = 3'h0;
+  assign \$352 [11:3] = chosen[23:15];
+  assign \$354 [2:0] = 3'h0;
+  assign \$354 [11:3] = chosen[23:15];
+  assign \$356 [2:0] = 3'h0;
+  assign \$356 [11:3] = chosen[23:15];
+  assign \$358 [2:0] = 3'h0;
+  assign \$358 [11:3] = chosen[23:15];
+  assign \$360 [2:0] = 3'h0;
+  assign \$360 [11:3] = chosen[23:15];
+  assign \$362 [2:0] = 3'h0;
+  assign \$362 [11:3] = chosen[23:15];
+  assign \$364 [2:0] = 3'h0;
+  assign \$364 [11:3] = chosen[23:15];
+  assign \$366 [2:0] = 3'h0;
+  assign \$366 [11:3] = chosen[23:15];
+  assign \$368 [2:0] = 3'h0;
+  assign \$368 [11:3] = chosen[23:15];
+  assign \$370 [2:0] = 3'h0;
+  assign \$370 [11:3] = chosen[23:15];
   assign \$372 [2:0] = 3'h0;
   assign \$372 [11:3] = chosen[23:15];
   assign \$374 [2:0] = 3'h0;
@@ -9897,28 +9557,31 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$390 [11:3] = chosen[23:15];
   assign \$392 [2:0] = 3'h0;
   assign \$392 [11:3] = chosen[23:15];
-  assign \$394 [3:0] = 4'h0;
-  assign \$394 [11:4] = chosen[23:16];
+  assign \$394 [2:0] = 3'h0;
+  assign \$394 [11:3] = chosen[23:15];
   assign \$396 [2:0] = 3'h0;
   assign \$396 [11:3] = chosen[23:15];
-  assign \$398 [2:0] = 3'h0;
-  assign \$398 [11:3] = chosen[23:15];
+  assign { \$398 [31], \$398 [29:28], \$398 [24:23], \$398 [21], \$398 [19], \$398 [17:15], \$398 [13], \$398 [11:10], \$398 [7], \$398 [5], \$398 [3:0] } = 19'h00000;
+  assign { \$398 [30], \$398 [27:25], \$398 [22], \$398 [20], \$398 [18], \$398 [14], \$398 [12], \$398 [9:8], \$398 [6], \$398 [4] } = { \$395 , \$389 , \$387 , \$385 , \$379 , \$375 , \$371 , \$363 , \$359 , \$353 , \$351 , \$347 , \$343  };
+  assign \$399  = 17'h10000;
   assign \$400 [2:0] = 3'h0;
   assign \$400 [11:3] = chosen[23:15];
   assign \$402 [2:0] = 3'h0;
   assign \$402 [11:3] = chosen[23:15];
-  assign { \$404 [4], \$404 [2:0] } = 4'h0;
-  assign { \$404 [11:5], \$404 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$406 [4], \$406 [2:0] } = 4'h0;
-  assign { \$406 [11:5], \$406 [3] } = { chosen[23:17], chosen[15] };
-  assign \$408 [4:0] = 5'h00;
-  assign \$408 [11:5] = chosen[23:17];
-  assign \$410 [4:0] = 5'h00;
-  assign \$410 [11:5] = chosen[23:17];
+  assign \$404 [2:0] = 3'h0;
+  assign \$404 [11:3] = chosen[23:15];
+  assign \$406 [2:0] = 3'h0;
+  assign \$406 [11:3] = chosen[23:15];
+  assign \$408 [2:0] = 3'h0;
+  assign \$408 [11:3] = chosen[23:15];
+  assign \$410 [2:0] = 3'h0;
+  assign \$410 [11:3] = chosen[23:15];
   assign \$412 [2:0] = 3'h0;
   assign \$412 [11:3] = chosen[23:15];
-  assign \$414 [4:0] = 5'h00;
-  assign \$414 [11:5] = chosen[23:17];
+  assign \$414 [2:0] = 3'h0;
+  assign \$414 [11:3] = chosen[23:15];
+  assign \$416 [2:0] = 3'h0;
+  assign \$416 [11:3] = chosen[23:15];
   assign \$418 [2:0] = 3'h0;
   assign \$418 [11:3] = chosen[23:15];
   assign \$420 [2:0] = 3'h0;
@@ -9937,27 +9600,108 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$432 [11:3] = chosen[23:15];
   assign \$434 [2:0] = 3'h0;
   assign \$434 [11:3] = chosen[23:15];
-  assign \$436 [3:0] = 4'h0;
-  assign \$436 [11:4] = chosen[23:16];
+  assign \$436 [2:0] = 3'h0;
+  assign \$436 [11:3] = chosen[23:15];
   assign \$438 [2:0] = 3'h0;
   assign \$438 [11:3] = chosen[23:15];
   assign \$440 [2:0] = 3'h0;
   assign \$440 [11:3] = chosen[23:15];
   assign \$442 [2:0] = 3'h0;
   assign \$442 [11:3] = chosen[23:15];
-  assign { \$444 [4], \$444 [2:0] } = 4'h0;
-  assign { \$444 [11:5], \$444 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$446 [4], \$446 [2:0] } = 4'h0;
-  assign { \$446 [11:5], \$446 [3] } = { chosen[23:17], chosen[15] };
-  assign \$448 [4:0] = 5'h00;
-  assign \$448 [11:5] = chosen[23:17];
+  assign \$444 [2:0] = 3'h0;
+  assign \$444 [11:3] = chosen[23:15];
+  assign \$446 [2:0] = 3'h0;
+  assign \$446 [11:3] = chosen[23:15];
+  assign \$448 [2:0] = 3'h0;
+  assign \$448 [11:3] = chosen[23:15];
   assign \$450 [2:0] = 3'h0;
   assign \$450 [11:3] = chosen[23:15];
-  assign \$468  = { 5'h00, \$467  };
-  assign \$470 [15:0] = { 7'h00, \$469  };
-  assign \$470 [16] = 1'h1;
-  assign \$536 [2:0] = 3'h0;
-  assign \$536 [11:3] = chosen[23:15];
+  assign \$452 [2:0] = 3'h0;
+  assign \$452 [11:3] = chosen[23:15];
+  assign \$454 [2:0] = 3'h0;
+  assign \$454 [11:3] = chosen[23:15];
+  assign \$456 [2:0] = 3'h0;
+  assign \$456 [11:3] = chosen[23:15];
+  assign \$458 [2:0] = 3'h0;
+  assign \$458 [11:3] = chosen[23:15];
+  assign \$460 [2:0] = 3'h0;
+  assign \$460 [11:3] = chosen[23:15];
+  assign \$462 [2:0] = 3'h0;
+  assign \$462 [11:3] = chosen[23:15];
+  assign { \$464 [31:17], \$464 [15:0] } = 31'h00000000;
+  assign \$464 [16] = \$433 ;
+  assign \$466  = 2'h0;
+  assign \$467  = 3'h0;
+  assign \$468  = 4'h0;
+  assign \$469 [2:0] = 3'h0;
+  assign \$469 [11:3] = chosen[23:15];
+  assign \$471 [2:0] = 3'h0;
+  assign \$471 [11:3] = chosen[23:15];
+  assign \$473 [2:0] = 3'h0;
+  assign \$473 [11:3] = chosen[23:15];
+  assign \$475 [2:0] = 3'h0;
+  assign \$475 [11:3] = chosen[23:15];
+  assign \$477 [2:0] = 3'h0;
+  assign \$477 [11:3] = chosen[23:15];
+  assign \$479 [2:0] = 3'h0;
+  assign \$479 [11:3] = chosen[23:15];
+  assign \$481 [2:0] = 3'h0;
+  assign \$481 [11:3] = chosen[23:15];
+  assign \$483 [2:0] = 3'h0;
+  assign \$483 [11:3] = chosen[23:15];
+  assign \$485 [2:0] = 3'h0;
+  assign \$485 [11:3] = chosen[23:15];
+  assign \$487 [2:0] = 3'h0;
+  assign \$487 [11:3] = chosen[23:15];
+  assign \$489 [2:0] = 3'h0;
+  assign \$489 [11:3] = chosen[23:15];
+  assign \$491 [2:0] = 3'h0;
+  assign \$491 [11:3] = chosen[23:15];
+  assign \$493 [2:0] = 3'h0;
+  assign \$493 [11:3] = chosen[23:15];
+  assign \$495 [2:0] = 3'h0;
+  assign \$495 [11:3] = chosen[23:15];
+  assign \$497 [2:0] = 3'h0;
+  assign \$497 [11:3] = chosen[23:15];
+  assign \$499 [2:0] = 3'h0;
+  assign \$499 [11:3] = chosen[23:15];
+  assign \$501 [2:0] = 3'h0;
+  assign \$501 [11:3] = chosen[23:15];
+  assign \$503 [2:0] = 3'h0;
+  assign \$503 [11:3] = chosen[23:15];
+  assign \$505 [2:0] = 3'h0;
+  assign \$505 [11:3] = chosen[23:15];
+  assign \$507 [2:0] = 3'h0;
+  assign \$507 [11:3] = chosen[23:15];
+  assign \$509 [2:0] = 3'h0;
+  assign \$509 [11:3] = chosen[23:15];
+  assign \$511 [2:0] = 3'h0;
+  assign \$511 [11:3] = chosen[23:15];
+  assign \$513 [2:0] = 3'h0;
+  assign \$513 [11:3] = chosen[23:15];
+  assign \$515 [2:0] = 3'h0;
+  assign \$515 [11:3] = chosen[23:15];
+  assign \$517 [2:0] = 3'h0;
+  assign \$517 [11:3] = chosen[23:15];
+  assign \$519 [2:0] = 3'h0;
+  assign \$519 [11:3] = chosen[23:15];
+  assign \$521 [2:0] = 3'h0;
+  assign \$521 [11:3] = chosen[23:15];
+  assign \$523 [2:0] = 3'h0;
+  assign \$523 [11:3] = chosen[23:15];
+  assign \$525 [2:0] = 3'h0;
+  assign \$525 [11:3] = chosen[23:15];
+  assign \$527 [2:0] = 3'h0;
+  assign \$527 [11:3] = chosen[23:15];
+  assign \$529 [2:0] = 3'h0;
+  assign \$529 [11:3] = chosen[23:15];
+  assign \$531 [2:0] = 3'h0;
+  assign \$531 [11:3] = chosen[23:15];
+  assign \$533  = 32'd0;
+  assign \$534  = \$465 ;
+  assign \$535  = 9'h102;
+  assign \$536  = 19'h40102;
+  assign \$537  = 26'h2040102;
   assign \$538 [2:0] = 3'h0;
   assign \$538 [11:3] = chosen[23:15];
   assign \$540 [2:0] = 3'h0;
@@ -10020,298 +9764,95 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$596 [11:3] = chosen[23:15];
   assign \$598 [2:0] = 3'h0;
   assign \$598 [11:3] = chosen[23:15];
-  assign { \$600 [31], \$600 [29:28], \$600 [24:23], \$600 [21], \$600 [19], \$600 [17:15], \$600 [13], \$600 [11:10], \$600 [7], \$600 [5], \$600 [3:0] } = 19'h00000;
-  assign { \$600 [30], \$600 [27:25], \$600 [22], \$600 [20], \$600 [18], \$600 [14], \$600 [12], \$600 [9:8], \$600 [6], \$600 [4] } = { \$597 , \$591 , \$589 , \$587 , \$581 , \$577 , \$573 , \$565 , \$561 , \$555 , \$553 , \$549 , \$545  };
-  assign \$601  = 17'h10000;
-  assign \$602 [2:0] = 3'h0;
-  assign \$602 [11:3] = chosen[23:15];
-  assign \$604 [2:0] = 3'h0;
-  assign \$604 [11:3] = chosen[23:15];
-  assign \$606 [2:0] = 3'h0;
-  assign \$606 [11:3] = chosen[23:15];
-  assign \$608 [2:0] = 3'h0;
-  assign \$608 [11:3] = chosen[23:15];
-  assign \$610 [2:0] = 3'h0;
-  assign \$610 [11:3] = chosen[23:15];
-  assign \$612 [2:0] = 3'h0;
-  assign \$612 [11:3] = chosen[23:15];
-  assign \$614 [2:0] = 3'h0;
-  assign \$614 [11:3] = chosen[23:15];
-  assign \$616 [2:0] = 3'h0;
-  assign \$616 [11:3] = chosen[23:15];
-  assign \$618 [2:0] = 3'h0;
-  assign \$618 [11:3] = chosen[23:15];
-  assign \$620 [2:0] = 3'h0;
-  assign \$620 [11:3] = chosen[23:15];
-  assign \$622 [2:0] = 3'h0;
-  assign \$622 [11:3] = chosen[23:15];
-  assign \$624 [2:0] = 3'h0;
-  assign \$624 [11:3] = chosen[23:15];
-  assign \$626 [2:0] = 3'h0;
-  assign \$626 [11:3] = chosen[23:15];
-  assign \$628 [2:0] = 3'h0;
-  assign \$628 [11:3] = chosen[23:15];
-  assign \$630 [2:0] = 3'h0;
-  assign \$630 [11:3] = chosen[23:15];
-  assign \$632 [2:0] = 3'h0;
-  assign \$632 [11:3] = chosen[23:15];
-  assign \$634 [2:0] = 3'h0;
-  assign \$634 [11:3] = chosen[23:15];
-  assign \$636 [2:0] = 3'h0;
-  assign \$636 [11:3] = chosen[23:15];
-  assign \$638 [2:0] = 3'h0;
-  assign \$638 [11:3] = chosen[23:15];
-  assign \$640 [2:0] = 3'h0;
-  assign \$640 [11:3] = chosen[23:15];
-  assign \$642 [2:0] = 3'h0;
-  assign \$642 [11:3] = chosen[23:15];
-  assign \$644 [2:0] = 3'h0;
-  assign \$644 [11:3] = chosen[23:15];
-  assign \$646 [2:0] = 3'h0;
-  assign \$646 [11:3] = chosen[23:15];
-  assign \$648 [2:0] = 3'h0;
-  assign \$648 [11:3] = chosen[23:15];
-  assign \$650 [2:0] = 3'h0;
-  assign \$650 [11:3] = chosen[23:15];
-  assign \$652 [2:0] = 3'h0;
-  assign \$652 [11:3] = chosen[23:15];
-  assign \$654 [2:0] = 3'h0;
-  assign \$654 [11:3] = chosen[23:15];
-  assign \$656 [2:0] = 3'h0;
-  assign \$656 [11:3] = chosen[23:15];
-  assign \$658 [2:0] = 3'h0;
-  assign \$658 [11:3] = chosen[23:15];
-  assign \$660 [2:0] = 3'h0;
-  assign \$660 [11:3] = chosen[23:15];
-  assign \$662 [2:0] = 3'h0;
-  assign \$662 [11:3] = chosen[23:15];
-  assign \$664 [2:0] = 3'h0;
-  assign \$664 [11:3] = chosen[23:15];
-  assign { \$666 [31:17], \$666 [15:0] } = 31'h00000000;
-  assign \$666 [16] = \$635 ;
-  assign \$668  = 2'h0;
-  assign \$669  = 3'h0;
-  assign \$670  = 4'h0;
-  assign \$671 [2:0] = 3'h0;
-  assign \$671 [11:3] = chosen[23:15];
-  assign \$673 [2:0] = 3'h0;
-  assign \$673 [11:3] = chosen[23:15];
-  assign \$675 [2:0] = 3'h0;
-  assign \$675 [11:3] = chosen[23:15];
-  assign \$677 [2:0] = 3'h0;
-  assign \$677 [11:3] = chosen[23:15];
-  assign \$679 [2:0] = 3'h0;
-  assign \$679 [11:3] = chosen[23:15];
-  assign \$681 [2:0] = 3'h0;
-  assign \$681 [11:3] = chosen[23:15];
-  assign \$683 [2:0] = 3'h0;
-  assign \$683 [11:3] = chosen[23:15];
-  assign \$685 [2:0] = 3'h0;
-  assign \$685 [11:3] = chosen[23:15];
-  assign \$687 [2:0] = 3'h0;
-  assign \$687 [11:3] = chosen[23:15];
-  assign \$689 [2:0] = 3'h0;
-  assign \$689 [11:3] = chosen[23:15];
-  assign \$691 [2:0] = 3'h0;
-  assign \$691 [11:3] = chosen[23:15];
-  assign \$693 [2:0] = 3'h0;
-  assign \$693 [11:3] = chosen[23:15];
-  assign \$695 [2:0] = 3'h0;
-  assign \$695 [11:3] = chosen[23:15];
-  assign \$697 [2:0] = 3'h0;
-  assign \$697 [11:3] = chosen[23:15];
-  assign \$699 [2:0] = 3'h0;
-  assign \$699 [11:3] = chosen[23:15];
-  assign \$701 [2:0] = 3'h0;
-  assign \$701 [11:3] = chosen[23:15];
-  assign \$703 [2:0] = 3'h0;
-  assign \$703 [11:3] = chosen[23:15];
-  assign \$705 [2:0] = 3'h0;
-  assign \$705 [11:3] = chosen[23:15];
-  assign \$707 [2:0] = 3'h0;
-  assign \$707 [11:3] = chosen[23:15];
-  assign \$709 [2:0] = 3'h0;
-  assign \$709 [11:3] = chosen[23:15];
-  assign \$711 [2:0] = 3'h0;
-  assign \$711 [11:3] = chosen[23:15];
-  assign \$713 [2:0] = 3'h0;
-  assign \$713 [11:3] = chosen[23:15];
-  assign \$715 [2:0] = 3'h0;
-  assign \$715 [11:3] = chosen[23:15];
-  assign \$717 [2:0] = 3'h0;
-  assign \$717 [11:3] = chosen[23:15];
-  assign \$719 [2:0] = 3'h0;
-  assign \$719 [11:3] = chosen[23:15];
-  assign \$721 [2:0] = 3'h0;
-  assign \$721 [11:3] = chosen[23:15];
-  assign \$723 [2:0] = 3'h0;
-  assign \$723 [11:3] = chosen[23:15];
-  assign \$725 [2:0] = 3'h0;
-  assign \$725 [11:3] = chosen[23:15];
-  assign \$727 [2:0] = 3'h0;
-  assign \$727 [11:3] = chosen[23:15];
-  assign \$729 [2:0] = 3'h0;
-  assign \$729 [11:3] = chosen[23:15];
-  assign \$731 [2:0] = 3'h0;
-  assign \$731 [11:3] = chosen[23:15];
-  assign \$733 [2:0] = 3'h0;
-  assign \$733 [11:3] = chosen[23:15];
-  assign \$735  = 32'd0;
-  assign \$736  = \$667 ;
-  assign \$737  = 9'h102;
-  assign \$738  = 19'h40102;
-  assign \$739  = 26'h2040102;
-  assign \$740 [2:0] = 3'h0;
-  assign \$740 [11:3] = chosen[23:15];
-  assign \$742 [2:0] = 3'h0;
-  assign \$742 [11:3] = chosen[23:15];
-  assign \$744 [2:0] = 3'h0;
-  assign \$744 [11:3] = chosen[23:15];
-  assign \$746 [2:0] = 3'h0;
-  assign \$746 [11:3] = chosen[23:15];
-  assign \$748 [2:0] = 3'h0;
-  assign \$748 [11:3] = chosen[23:15];
-  assign \$750 [2:0] = 3'h0;
-  assign \$750 [11:3] = chosen[23:15];
-  assign \$752 [2:0] = 3'h0;
-  assign \$752 [11:3] = chosen[23:15];
-  assign \$754 [2:0] = 3'h0;
-  assign \$754 [11:3] = chosen[23:15];
-  assign \$756 [2:0] = 3'h0;
-  assign \$756 [11:3] = chosen[23:15];
-  assign \$758 [2:0] = 3'h0;
-  assign \$758 [11:3] = chosen[23:15];
-  assign \$760 [2:0] = 3'h0;
-  assign \$760 [11:3] = chosen[23:15];
-  assign \$762 [2:0] = 3'h0;
-  assign \$762 [11:3] = chosen[23:15];
-  assign \$764 [2:0] = 3'h0;
-  assign \$764 [11:3] = chosen[23:15];
-  assign \$766 [2:0] = 3'h0;
-  assign \$766 [11:3] = chosen[23:15];
-  assign \$768 [2:0] = 3'h0;
-  assign \$768 [11:3] = chosen[23:15];
-  assign \$770 [2:0] = 3'h0;
-  assign \$770 [11:3] = chosen[23:15];
-  assign \$772 [2:0] = 3'h0;
-  assign \$772 [11:3] = chosen[23:15];
-  assign \$774 [2:0] = 3'h0;
-  assign \$774 [11:3] = chosen[23:15];
-  assign \$776 [2:0] = 3'h0;
-  assign \$776 [11:3] = chosen[23:15];
-  assign \$778 [2:0] = 3'h0;
-  assign \$778 [11:3] = chosen[23:15];
-  assign \$780 [2:0] = 3'h0;
-  assign \$780 [11:3] = chosen[23:15];
-  assign \$782 [2:0] = 3'h0;
-  assign \$782 [11:3] = chosen[23:15];
-  assign \$784 [2:0] = 3'h0;
-  assign \$784 [11:3] = chosen[23:15];
-  assign \$786 [2:0] = 3'h0;
-  assign \$786 [11:3] = chosen[23:15];
-  assign \$788 [2:0] = 3'h0;
-  assign \$788 [11:3] = chosen[23:15];
-  assign \$790 [2:0] = 3'h0;
-  assign \$790 [11:3] = chosen[23:15];
-  assign \$792 [2:0] = 3'h0;
-  assign \$792 [11:3] = chosen[23:15];
-  assign \$794 [2:0] = 3'h0;
-  assign \$794 [11:3] = chosen[23:15];
-  assign \$796 [2:0] = 3'h0;
-  assign \$796 [11:3] = chosen[23:15];
-  assign \$798 [2:0] = 3'h0;
-  assign \$798 [11:3] = chosen[23:15];
-  assign \$800 [2:0] = 3'h0;
-  assign \$800 [11:3] = chosen[23:15];
-  assign \$802 [2:0] = 3'h0;
-  assign \$802 [11:3] = chosen[23:15];
-  assign { \$804 [31:26], \$804 [24:19], \$804 [17:9], \$804 [7:2], \$804 [0] } = 28'h0000000;
-  assign { \$804 [25], \$804 [18], \$804 [8], \$804 [1] } = { \$791 , \$777 , \$757 , \$743  };
-  assign \$806  = 18'h20010;
-  assign \$807 [2:0] = 3'h0;
-  assign \$807 [11:3] = chosen[23:15];
-  assign \$809 [2:0] = 3'h0;
-  assign \$809 [11:3] = chosen[23:15];
-  assign \$811 [2:0] = 3'h0;
-  assign \$811 [11:3] = chosen[23:15];
-  assign \$813 [2:0] = 3'h0;
-  assign \$813 [11:3] = chosen[23:15];
-  assign \$815 [2:0] = 3'h0;
-  assign \$815 [11:3] = chosen[23:15];
-  assign \$817 [2:0] = 3'h0;
-  assign \$817 [11:3] = chosen[23:15];
-  assign \$819 [2:0] = 3'h0;
-  assign \$819 [11:3] = chosen[23:15];
-  assign \$821 [2:0] = 3'h0;
-  assign \$821 [11:3] = chosen[23:15];
-  assign \$823 [2:0] = 3'h0;
-  assign \$823 [11:3] = chosen[23:15];
-  assign \$825 [2:0] = 3'h0;
-  assign \$825 [11:3] = chosen[23:15];
-  assign \$827 [2:0] = 3'h0;
-  assign \$827 [11:3] = chosen[23:15];
-  assign \$829 [2:0] = 3'h0;
-  assign \$829 [11:3] = chosen[23:15];
-  assign \$831 [2:0] = 3'h0;
-  assign \$831 [11:3] = chosen[23:15];
-  assign \$833 [2:0] = 3'h0;
-  assign \$833 [11:3] = chosen[23:15];
-  assign \$835 [2:0] = 3'h0;
-  assign \$835 [11:3] = chosen[23:15];
-  assign \$837 [2:0] = 3'h0;
-  assign \$837 [11:3] = chosen[23:15];
-  assign \$839 [2:0] = 3'h0;
-  assign \$839 [11:3] = chosen[23:15];
-  assign \$841 [2:0] = 3'h0;
-  assign \$841 [11:3] = chosen[23:15];
-  assign \$843 [2:0] = 3'h0;
-  assign \$843 [11:3] = chosen[23:15];
-  assign \$845 [2:0] = 3'h0;
-  assign \$845 [11:3] = chosen[23:15];
-  assign \$847 [2:0] = 3'h0;
-  assign \$847 [11:3] = chosen[23:15];
-  assign \$849 [2:0] = 3'h0;
-  assign \$849 [11:3] = chosen[23:15];
-  assign \$851 [2:0] = 3'h0;
-  assign \$851 [11:3] = chosen[23:15];
-  assign \$853 [2:0] = 3'h0;
-  assign \$853 [11:3] = chosen[23:15];
-  assign \$855 [2:0] = 3'h0;
-  assign \$855 [11:3] = chosen[23:15];
-  assign \$857 [2:0] = 3'h0;
-  assign \$857 [11:3] = chosen[23:15];
-  assign \$859 [2:0] = 3'h0;
-  assign \$859 [11:3] = chosen[23:15];
-  assign \$861 [2:0] = 3'h0;
-  assign \$861 [11:3] = chosen[23:15];
-  assign \$863 [2:0] = 3'h0;
-  assign \$863 [11:3] = chosen[23:15];
+  assign \$600 [2:0] = 3'h0;
+  assign \$600 [11:3] = chosen[23:15];
+  assign { \$602 [31:26], \$602 [24:19], \$602 [17:9], \$602 [7:2], \$602 [0] } = 28'h0000000;
+  assign { \$602 [25], \$602 [18], \$602 [8], \$602 [1] } = { \$589 , \$575 , \$555 , \$541  };
+  assign \$604  = 18'h20010;
+  assign \$605 [2:0] = 3'h0;
+  assign \$605 [11:3] = chosen[23:15];
+  assign \$607 [2:0] = 3'h0;
+  assign \$607 [11:3] = chosen[23:15];
+  assign \$609 [2:0] = 3'h0;
+  assign \$609 [11:3] = chosen[23:15];
+  assign \$611 [2:0] = 3'h0;
+  assign \$611 [11:3] = chosen[23:15];
+  assign \$613 [2:0] = 3'h0;
+  assign \$613 [11:3] = chosen[23:15];
+  assign \$615 [2:0] = 3'h0;
+  assign \$615 [11:3] = chosen[23:15];
+  assign \$617 [2:0] = 3'h0;
+  assign \$617 [11:3] = chosen[23:15];
+  assign \$619 [2:0] = 3'h0;
+  assign \$619 [11:3] = chosen[23:15];
+  assign \$621 [2:0] = 3'h0;
+  assign \$621 [11:3] = chosen[23:15];
+  assign \$623 [2:0] = 3'h0;
+  assign \$623 [11:3] = chosen[23:15];
+  assign \$625 [2:0] = 3'h0;
+  assign \$625 [11:3] = chosen[23:15];
+  assign \$627 [2:0] = 3'h0;
+  assign \$627 [11:3] = chosen[23:15];
+  assign \$629 [2:0] = 3'h0;
+  assign \$629 [11:3] = chosen[23:15];
+  assign \$631 [2:0] = 3'h0;
+  assign \$631 [11:3] = chosen[23:15];
+  assign \$633 [2:0] = 3'h0;
+  assign \$633 [11:3] = chosen[23:15];
+  assign \$635 [2:0] = 3'h0;
+  assign \$635 [11:3] = chosen[23:15];
+  assign \$637 [2:0] = 3'h0;
+  assign \$637 [11:3] = chosen[23:15];
+  assign \$639 [2:0] = 3'h0;
+  assign \$639 [11:3] = chosen[23:15];
+  assign \$641 [2:0] = 3'h0;
+  assign \$641 [11:3] = chosen[23:15];
+  assign \$643 [2:0] = 3'h0;
+  assign \$643 [11:3] = chosen[23:15];
+  assign \$645 [2:0] = 3'h0;
+  assign \$645 [11:3] = chosen[23:15];
+  assign \$647 [2:0] = 3'h0;
+  assign \$647 [11:3] = chosen[23:15];
+  assign \$649 [2:0] = 3'h0;
+  assign \$649 [11:3] = chosen[23:15];
+  assign \$651 [2:0] = 3'h0;
+  assign \$651 [11:3] = chosen[23:15];
+  assign \$653 [2:0] = 3'h0;
+  assign \$653 [11:3] = chosen[23:15];
+  assign \$655 [2:0] = 3'h0;
+  assign \$655 [11:3] = chosen[23:15];
+  assign \$657 [2:0] = 3'h0;
+  assign \$657 [11:3] = chosen[23:15];
+  assign \$659 [2:0] = 3'h0;
+  assign \$659 [11:3] = chosen[23:15];
+  assign \$661 [2:0] = 3'h0;
+  assign \$661 [11:3] = chosen[23:15];
+  assign \$663 [2:0] = 3'h0;
+  assign \$663 [11:3] = chosen[23:15];
+  assign \$665 [2:0] = 3'h0;
+  assign \$665 [11:3] = chosen[23:15];
+  assign \$667 [2:0] = 3'h0;
+  assign \$667 [11:3] = chosen[23:15];
+  assign { \$669 [31:18], \$669 [16:5], \$669 [3:0] } = 30'h00000000;
+  assign { \$669 [17], \$669 [4] } = { \$640 , \$614  };
   assign \$865 [2:0] = 3'h0;
   assign \$865 [11:3] = chosen[23:15];
-  assign \$867 [2:0] = 3'h0;
-  assign \$867 [11:3] = chosen[23:15];
-  assign \$869 [2:0] = 3'h0;
-  assign \$869 [11:3] = chosen[23:15];
-  assign { \$871 [31:18], \$871 [16:5], \$871 [3:0] } = 30'h00000000;
-  assign { \$871 [17], \$871 [4] } = { \$842 , \$816  };
-  assign \$1067 [2:0] = 3'h0;
-  assign \$1067 [11:3] = chosen[23:15];
-  assign \$1076 [2:0] = 3'h0;
-  assign \$1076 [11:3] = chosen[23:15];
-  assign \$1085 [2:0] = 3'h0;
-  assign \$1085 [11:3] = chosen[23:15];
-  assign \$1094 [2:0] = 3'h0;
-  assign \$1094 [11:3] = chosen[23:15];
-  assign \$1103 [3:0] = 4'h0;
-  assign \$1103 [11:4] = chosen[23:16];
-  assign \$1112 [2:0] = 3'h0;
-  assign \$1112 [11:3] = chosen[23:15];
-  assign \$1121 [2:0] = 3'h0;
-  assign \$1121 [11:3] = chosen[23:15];
-  assign { \$1130 [4], \$1130 [2:0] } = 4'h0;
-  assign { \$1130 [11:5], \$1130 [3] } = { chosen[23:17], chosen[15] };
-  assign { \$1139 [4], \$1139 [2:0] } = 4'h0;
-  assign { \$1139 [11:5], \$1139 [3] } = { chosen[23:17], chosen[15] };
+  assign \$874 [2:0] = 3'h0;
+  assign \$874 [11:3] = chosen[23:15];
+  assign \$883 [2:0] = 3'h0;
+  assign \$883 [11:3] = chosen[23:15];
+  assign \$892 [2:0] = 3'h0;
+  assign \$892 [11:3] = chosen[23:15];
+  assign \$901 [3:0] = 4'h0;
+  assign \$901 [11:4] = chosen[23:16];
+  assign \$910 [2:0] = 3'h0;
+  assign \$910 [11:3] = chosen[23:15];
+  assign \$919 [2:0] = 3'h0;
+  assign \$919 [11:3] = chosen[23:15];
+  assign { \$928 [4], \$928 [2:0] } = 4'h0;
+  assign { \$928 [11:5], \$928 [3] } = { chosen[23:17], chosen[15] };
+  assign { \$937 [4], \$937 [2:0] } = 4'h0;
+  assign { \$937 [11:5], \$937 [3] } = { chosen[23:17], chosen[15] };
   assign shut = 1'h0;
   assign \$13  = 1'h1;
   assign \$14  = looks;
@@ -10321,7 +9862,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \port$2373$0 , \port$2727$0 , clk);
+module \postern_small.read_engine.arbiter (rst, \port$1701$0 , \port$1706$0 , \port$2036$0 , \port$2390$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -10340,25 +9881,25 @@ module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \p
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$2044$0 ;
-  wire \port$2044$0 ;
-  output \port$2049$0 ;
-  wire \port$2049$0 ;
-  input \port$2373$0 ;
-  wire \port$2373$0 ;
-  input \port$2727$0 ;
-  wire \port$2727$0 ;
+  output \port$1701$0 ;
+  wire \port$1701$0 ;
+  output \port$1706$0 ;
+  wire \port$1706$0 ;
+  input \port$2036$0 ;
+  wire \port$2036$0 ;
+  input \port$2390$0 ;
+  wire \port$2390$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2727$0 ;
+  assign \$3  = behind_0_1 & \port$2390$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2373$0  & \$5 ;
+  assign \$6  = \port$2036$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2373$0 ;
+  assign \$8  = \$7  & \port$2036$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2727$0  & \$10 ;
+  assign \$11  = \port$2390$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -10373,32 +9914,32 @@ module \postern_small.read_engine.arbiter (rst, \port$2044$0 , \port$2049$0 , \p
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2727$0 , \port$2373$0  };
-  assign \port$2044$0  = \$6 ;
-  assign \port$2049$0  = \$11 ;
+  assign request = { \port$2390$0 , \port$2036$0  };
+  assign \port$1701$0  = \$6 ;
+  assign \port$1706$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, word__data, \port$356$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, row_1, look_lane, \port$3137$0 , \port$3159$0 
+module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, word__data, \port$355$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
+, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, row_1, look_lane, \port$2813$0 , \port$2835$0 
 , requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire [11:0] \$10 ;
   wire \$100 ;
-  wire \$101 ;
-  wire \$102 ;
-  wire [3:0] \$103 ;
-  wire [3:0] \$104 ;
-  wire [3:0] \$105 ;
+  wire [74:0] \$101 ;
+  wire [74:0] \$102 ;
+  wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
   wire [3:0] \$106 ;
-  wire \$107 ;
-  wire [11:0] \$108 ;
-  wire \$109 ;
+  wire [3:0] \$107 ;
+  wire [3:0] \$108 ;
+  wire [3:0] \$109 ;
   wire \$11 ;
-  wire [11:0] \$110 ;
+  wire \$110 ;
   wire \$111 ;
   wire [11:0] \$112 ;
   wire \$113 ;
@@ -10444,34 +9985,34 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$15 ;
   wire [11:0] \$150 ;
   wire \$151 ;
-  wire \$152 ;
+  wire [11:0] \$152 ;
   wire \$153 ;
   wire [11:0] \$154 ;
   wire \$155 ;
-  wire [11:0] \$156 ;
+  wire \$156 ;
   wire \$157 ;
-  wire [11:0] \$158 ;
+  wire \$158 ;
   wire \$159 ;
   wire \$16 ;
-  wire [11:0] \$160 ;
-  wire \$161 ;
-  wire [11:0] \$162 ;
-  wire \$163 ;
-  wire [11:0] \$164 ;
-  wire \$165 ;
-  wire [11:0] \$166 ;
-  wire \$167 ;
-  wire [11:0] \$168 ;
-  wire \$169 ;
+  wire \$160 ;
+  wire [11:0] \$161 ;
+  wire \$162 ;
+  wire [11:0] \$163 ;
+  wire \$164 ;
+  wire [11:0] \$165 ;
+  wire \$166 ;
+  wire [11:0] \$167 ;
+  wire \$168 ;
+  wire [11:0] \$169 ;
   wire \$17 ;
-  wire [11:0] \$170 ;
-  wire \$171 ;
+  wire \$170 ;
+  wire [11:0] \$171 ;
   wire \$172 ;
-  wire \$173 ;
-  wire [3:0] \$174 ;
-  wire [3:0] \$175 ;
-  wire [3:0] \$176 ;
-  wire \$177 ;
+  wire [11:0] \$173 ;
+  wire \$174 ;
+  wire [11:0] \$175 ;
+  wire \$176 ;
+  wire [11:0] \$177 ;
   wire \$178 ;
   wire \$179 ;
   wire \$18 ;
@@ -10479,413 +10020,282 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$181 ;
   wire \$182 ;
   wire \$183 ;
-  wire [11:0] \$184 ;
+  wire \$184 ;
   wire \$185 ;
-  wire [11:0] \$186 ;
+  wire \$186 ;
   wire \$187 ;
-  wire [11:0] \$188 ;
+  wire \$188 ;
   wire \$189 ;
   wire \$19 ;
-  wire [11:0] \$190 ;
-  wire \$191 ;
-  wire [11:0] \$192 ;
+  wire [3:0] \$190 ;
+  wire [3:0] \$191 ;
+  wire [3:0] \$192 ;
   wire \$193 ;
-  wire [11:0] \$194 ;
+  wire \$194 ;
   wire \$195 ;
-  wire [11:0] \$196 ;
+  wire \$196 ;
   wire \$197 ;
-  wire [11:0] \$198 ;
-  wire \$199 ;
+  wire \$198 ;
+  wire [11:0] \$199 ;
   wire \$2 ;
   wire \$20 ;
-  wire [11:0] \$200 ;
+  wire \$200 ;
   wire \$201 ;
-  wire [11:0] \$202 ;
+  wire \$202 ;
   wire \$203 ;
-  wire [11:0] \$204 ;
+  wire \$204 ;
   wire \$205 ;
-  wire [11:0] \$206 ;
+  wire \$206 ;
   wire \$207 ;
   wire [11:0] \$208 ;
   wire \$209 ;
   wire \$21 ;
-  wire [11:0] \$210 ;
+  wire \$210 ;
   wire \$211 ;
-  wire [11:0] \$212 ;
+  wire \$212 ;
   wire \$213 ;
-  wire [11:0] \$214 ;
+  wire \$214 ;
   wire \$215 ;
-  wire [11:0] \$216 ;
-  wire \$217 ;
-  wire [11:0] \$218 ;
+  wire \$216 ;
+  wire [11:0] \$217 ;
+  wire \$218 ;
   wire \$219 ;
   wire \$22 ;
-  wire [11:0] \$220 ;
+  wire \$220 ;
   wire \$221 ;
-  wire [11:0] \$222 ;
+  wire \$222 ;
   wire \$223 ;
-  wire [11:0] \$224 ;
+  wire \$224 ;
   wire \$225 ;
   wire [11:0] \$226 ;
   wire \$227 ;
   wire \$228 ;
   wire \$229 ;
   wire \$23 ;
-  wire [11:0] \$230 ;
+  wire \$230 ;
   wire \$231 ;
-  wire [11:0] \$232 ;
+  wire \$232 ;
   wire \$233 ;
-  wire [11:0] \$234 ;
-  wire \$235 ;
-  wire [11:0] \$236 ;
+  wire \$234 ;
+  wire [11:0] \$235 ;
+  wire \$236 ;
   wire \$237 ;
-  wire [11:0] \$238 ;
+  wire \$238 ;
   wire \$239 ;
   wire \$24 ;
-  wire [11:0] \$240 ;
+  wire \$240 ;
   wire \$241 ;
-  wire [11:0] \$242 ;
+  wire \$242 ;
   wire \$243 ;
   wire [11:0] \$244 ;
   wire \$245 ;
-  wire [11:0] \$246 ;
+  wire \$246 ;
   wire \$247 ;
   wire \$248 ;
   wire \$249 ;
   wire \$25 ;
-  wire [3:0] \$250 ;
-  wire [3:0] \$251 ;
-  wire [3:0] \$252 ;
-  wire [3:0] \$253 ;
-  wire [3:0] \$254 ;
+  wire \$250 ;
+  wire \$251 ;
+  wire \$252 ;
+  wire [11:0] \$253 ;
+  wire \$254 ;
   wire \$255 ;
   wire \$256 ;
   wire \$257 ;
   wire \$258 ;
-  wire [3:0] \$259 ;
+  wire \$259 ;
   wire \$26 ;
-  wire [3:0] \$260 ;
-  wire [3:0] \$261 ;
+  wire \$260 ;
+  wire \$261 ;
   wire \$262 ;
   wire [11:0] \$263 ;
   wire \$264 ;
-  wire [11:0] \$265 ;
+  wire \$265 ;
   wire \$266 ;
-  wire [11:0] \$267 ;
+  wire \$267 ;
   wire \$268 ;
-  wire [11:0] \$269 ;
+  wire \$269 ;
   wire [3:0] \$27 ;
   wire \$270 ;
-  wire [11:0] \$271 ;
+  wire \$271 ;
   wire \$272 ;
-  wire [11:0] \$273 ;
+  wire \$273 ;
   wire \$274 ;
-  wire [11:0] \$275 ;
+  wire \$275 ;
   wire \$276 ;
-  wire [11:0] \$277 ;
+  wire \$277 ;
   wire \$278 ;
-  wire [11:0] \$279 ;
-  wire \$28 ;
+  wire \$279 ;
+  wire [3:0] \$28 ;
   wire \$280 ;
-  wire [11:0] \$281 ;
+  wire \$281 ;
   wire \$282 ;
-  wire [11:0] \$283 ;
+  wire \$283 ;
   wire \$284 ;
-  wire [11:0] \$285 ;
-  wire \$286 ;
-  wire [11:0] \$287 ;
+  wire [3:0] \$285 ;
+  wire [3:0] \$286 ;
+  wire [3:0] \$287 ;
   wire \$288 ;
-  wire [11:0] \$289 ;
-  wire \$29 ;
+  wire \$289 ;
+  wire [3:0] \$29 ;
   wire \$290 ;
-  wire [11:0] \$291 ;
+  wire \$291 ;
   wire \$292 ;
-  wire [11:0] \$293 ;
+  wire \$293 ;
   wire \$294 ;
-  wire [11:0] \$295 ;
+  wire \$295 ;
   wire \$296 ;
-  wire [11:0] \$297 ;
+  wire \$297 ;
   wire \$298 ;
-  wire [11:0] \$299 ;
+  wire \$299 ;
   wire \$3 ;
-  wire \$30 ;
+  wire [3:0] \$30 ;
   wire \$300 ;
-  wire [11:0] \$301 ;
+  wire \$301 ;
   wire \$302 ;
-  wire [11:0] \$303 ;
-  wire \$304 ;
-  wire [11:0] \$305 ;
+  wire [5:0] \$303 ;
+  wire [5:0] \$304 ;
+  wire [5:0] \$305 ;
   wire \$306 ;
   wire \$307 ;
   wire \$308 ;
-  wire [11:0] \$309 ;
-  wire [1:0] \$31 ;
+  wire \$309 ;
+  wire \$31 ;
   wire \$310 ;
-  wire [11:0] \$311 ;
-  wire \$312 ;
-  wire [11:0] \$313 ;
-  wire \$314 ;
-  wire [11:0] \$315 ;
-  wire \$316 ;
-  wire [11:0] \$317 ;
-  wire \$318 ;
-  wire [11:0] \$319 ;
+  wire \$311 ;
+  reg \$312 ;
+  reg [1:0] \$313 ;
+  reg [1:0] \$314 ;
+  reg [1:0] \$315 ;
+  reg \$316 ;
+  reg \$317 ;
+  reg [1:0] \$318 ;
+  reg [74:0] \$319 ;
   wire \$32 ;
-  wire \$320 ;
-  wire [11:0] \$321 ;
-  wire \$322 ;
-  wire [11:0] \$323 ;
-  wire \$324 ;
-  wire [11:0] \$325 ;
-  wire \$326 ;
-  wire \$327 ;
-  wire \$328 ;
-  wire [3:0] \$329 ;
-  wire \$33 ;
-  wire [3:0] \$330 ;
-  wire [3:0] \$331 ;
-  wire \$332 ;
-  wire \$333 ;
-  wire \$334 ;
-  wire \$335 ;
-  wire \$336 ;
-  wire \$337 ;
-  wire \$338 ;
-  wire \$339 ;
-  wire [3:0] \$34 ;
-  wire [11:0] \$340 ;
-  wire \$341 ;
-  wire \$342 ;
-  wire \$343 ;
-  wire \$344 ;
-  wire \$345 ;
-  wire \$346 ;
-  wire \$347 ;
-  wire \$348 ;
-  wire [11:0] \$349 ;
-  wire [3:0] \$35 ;
-  wire \$350 ;
-  wire \$351 ;
-  wire \$352 ;
-  wire \$353 ;
-  wire \$354 ;
+  reg [74:0] \$320 ;
+  reg \$321 ;
+  reg \$322 ;
+  reg [3:0] \$323 ;
+  reg \$324 ;
+  reg \$325 ;
+  reg \$326 ;
+  reg \$327 ;
+  reg \$328 ;
+  reg \$329 ;
+  wire [1:0] \$33 ;
+  reg \$330 ;
+  reg \$331 ;
+  reg \$332 ;
+  reg \$333 ;
+  reg \$334 ;
+  reg \$335 ;
+  reg \$336 ;
+  reg \$337 ;
+  reg \$338 ;
+  reg [1:0] \$339 ;
+  wire \$34 ;
+  reg [1:0] \$340 ;
+  reg [3:0] \$341 ;
+  reg \$342 ;
+  reg \$343 ;
+  reg \$344 ;
+  reg \$345 ;
+  reg \$346 ;
+  reg \$347 ;
+  reg \$348 ;
+  reg [31:0] \$349 ;
+  wire \$35 ;
+  reg \$350 ;
+  reg [5:0] \$351 ;
+  reg [5:0] \$352 ;
+  reg \$353 ;
+  reg \$354 ;
   wire \$355 ;
   wire \$356 ;
-  wire \$357 ;
-  wire [11:0] \$358 ;
-  wire \$359 ;
-  wire \$36 ;
-  wire \$360 ;
-  wire \$361 ;
-  wire \$362 ;
-  wire \$363 ;
-  wire \$364 ;
-  wire \$365 ;
-  wire \$366 ;
-  wire [11:0] \$367 ;
-  wire \$368 ;
-  wire \$369 ;
-  wire \$37 ;
-  wire \$370 ;
-  wire \$371 ;
-  wire \$372 ;
-  wire \$373 ;
-  wire \$374 ;
-  wire \$375 ;
-  wire [11:0] \$376 ;
-  wire \$377 ;
-  wire \$378 ;
-  wire \$379 ;
+  wire [3:0] \$36 ;
+  wire [3:0] \$37 ;
   wire \$38 ;
-  wire \$380 ;
-  wire \$381 ;
-  wire \$382 ;
-  wire \$383 ;
-  wire \$384 ;
-  wire [11:0] \$385 ;
-  wire \$386 ;
-  wire \$387 ;
-  wire \$388 ;
-  wire \$389 ;
   wire \$39 ;
-  wire \$390 ;
-  wire \$391 ;
-  wire \$392 ;
-  wire \$393 ;
-  wire [11:0] \$394 ;
-  wire \$395 ;
-  wire \$396 ;
-  wire \$397 ;
-  wire \$398 ;
-  wire \$399 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$400 ;
-  wire \$401 ;
-  wire \$402 ;
-  wire \$403 ;
-  wire [11:0] \$404 ;
-  wire \$405 ;
-  wire \$406 ;
-  wire \$407 ;
-  wire \$408 ;
-  wire \$409 ;
   wire \$41 ;
-  wire \$410 ;
-  wire \$411 ;
-  wire \$412 ;
-  wire \$413 ;
-  wire \$414 ;
-  wire \$415 ;
-  wire \$416 ;
-  wire \$417 ;
-  wire \$418 ;
-  wire \$419 ;
   wire \$42 ;
-  wire \$420 ;
-  wire \$421 ;
-  wire \$422 ;
-  wire \$423 ;
-  wire \$424 ;
-  wire \$425 ;
-  wire [3:0] \$426 ;
-  wire [3:0] \$427 ;
-  wire [3:0] \$428 ;
-  wire \$429 ;
   wire \$43 ;
-  wire \$430 ;
-  wire \$431 ;
-  wire \$432 ;
-  wire \$433 ;
-  wire \$434 ;
-  wire \$435 ;
-  wire \$436 ;
-  wire \$437 ;
-  wire \$438 ;
-  wire \$439 ;
   wire \$44 ;
-  wire \$440 ;
-  wire \$441 ;
-  wire \$442 ;
-  wire \$443 ;
-  wire [5:0] \$444 ;
-  wire [5:0] \$445 ;
-  wire [5:0] \$446 ;
-  wire \$447 ;
-  wire \$448 ;
-  wire \$449 ;
   wire \$45 ;
-  wire \$450 ;
-  wire \$451 ;
-  wire \$452 ;
-  reg \$453 ;
-  reg [1:0] \$454 ;
-  reg [1:0] \$455 ;
-  reg [1:0] \$456 ;
-  reg \$457 ;
-  reg \$458 ;
-  reg [1:0] \$459 ;
   wire \$46 ;
-  reg [74:0] \$460 ;
-  reg [74:0] \$461 ;
-  reg \$462 ;
-  reg \$463 ;
-  reg [3:0] \$464 ;
-  reg [3:0] \$465 ;
-  reg \$466 ;
-  reg \$467 ;
-  reg \$468 ;
-  reg \$469 ;
   wire \$47 ;
-  reg \$470 ;
-  reg \$471 ;
-  reg \$472 ;
-  reg \$473 ;
-  reg \$474 ;
-  reg \$475 ;
-  reg \$476 ;
-  reg \$477 ;
-  reg [1:0] \$478 ;
-  reg [1:0] \$479 ;
-  wire [1:0] \$48 ;
-  reg [3:0] \$480 ;
-  reg \$481 ;
-  reg \$482 ;
-  reg \$483 ;
-  reg \$484 ;
-  reg \$485 ;
-  reg \$486 ;
-  reg \$487 ;
-  reg [31:0] \$488 ;
-  reg \$489 ;
+  wire \$48 ;
   wire \$49 ;
-  reg [5:0] \$490 ;
-  reg [5:0] \$491 ;
-  reg \$492 ;
-  reg \$493 ;
-  wire \$494 ;
-  wire \$495 ;
   wire \$5 ;
   wire \$50 ;
-  wire \$51 ;
+  wire [1:0] \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire [1:0] \$54 ;
-  wire [1:0] \$55 ;
+  wire \$54 ;
+  wire \$55 ;
   wire \$56 ;
-  wire \$57 ;
-  wire [2:0] \$58 ;
+  wire [1:0] \$57 ;
+  wire [1:0] \$58 ;
   wire \$59 ;
   wire [11:0] \$6 ;
-  wire [8:0] \$60 ;
-  wire [7:0] \$61 ;
-  wire [8:0] \$62 ;
+  wire \$60 ;
+  wire \$61 ;
+  wire [2:0] \$62 ;
   wire \$63 ;
-  wire \$64 ;
-  wire \$65 ;
+  wire [8:0] \$64 ;
+  wire [8:0] \$65 ;
   wire \$66 ;
   wire \$67 ;
   wire \$68 ;
-  wire [4:0] \$69 ;
+  wire \$69 ;
   wire [11:0] \$7 ;
-  wire [4:0] \$70 ;
-  wire [4:0] \$71 ;
-  wire [5:0] \$72 ;
+  wire \$70 ;
+  wire \$71 ;
+  wire [4:0] \$72 ;
   wire [4:0] \$73 ;
   wire [4:0] \$74 ;
-  wire [4:0] \$75 ;
-  wire [5:0] \$76 ;
-  wire [1:0] \$77 ;
-  wire [1:0] \$78 ;
-  wire \$79 ;
+  wire [5:0] \$75 ;
+  wire [4:0] \$76 ;
+  wire [4:0] \$77 ;
+  wire [4:0] \$78 ;
+  wire [5:0] \$79 ;
   wire [11:0] \$8 ;
-  wire \$80 ;
-  wire \$81 ;
+  wire [1:0] \$80 ;
+  wire [1:0] \$81 ;
   wire \$82 ;
   wire \$83 ;
-  wire [1:0] \$84 ;
+  wire \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire \$87 ;
+  wire [1:0] \$87 ;
   wire \$88 ;
-  wire [1:0] \$89 ;
+  wire \$89 ;
   wire \$9 ;
-  wire [1:0] \$90 ;
-  wire [1:0] \$91 ;
+  wire \$90 ;
+  wire \$91 ;
   wire [1:0] \$92 ;
   wire [1:0] \$93 ;
   wire [1:0] \$94 ;
   wire [1:0] \$95 ;
   wire [1:0] \$96 ;
-  wire \$97 ;
-  wire [74:0] \$98 ;
-  wire [74:0] \$99 ;
+  wire [1:0] \$97 ;
+  wire [1:0] \$98 ;
+  wire [1:0] \$99 ;
   reg \$like ;
   (* init = 2'h0 *)
   wire [1:0] \$signal ;
+  wire [8:0] \$signal$100 ;
+  wire \$signal$100.accept ;
+  wire [2:0] \$signal$100.code ;
+  wire \$signal$100.commit ;
+  wire \$signal$100.refuse ;
+  wire \$signal$100.row ;
+  wire \$signal$100.target ;
+  wire \$signal$100.write ;
   (* init = 2'h0 *)
-  wire [1:0] \$signal$64 ;
-  reg _bad = 1'h0;
+  wire [1:0] \$signal$66 ;
+  wire \$signal$84 ;
   (* init = 2'h0 *)
   wire [1:0] _banks;
   reg _blank = 1'h0;
@@ -10893,8 +10303,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg [1:0] _commit = 2'h0;
   reg _commits = 1'h0;
   reg [3:0] _first = 4'h0;
+  reg _fit = 1'h0;
   reg _lane = 1'h0;
-  reg [3:0] _late = 4'h0;
   reg [3:0] _late_fault;
   reg _ordinary = 1'h0;
   reg [3:0] _refused = 4'h0;
@@ -10921,8 +10331,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire _walk;
   wire accept;
   wire \accept$4 ;
-  wire \accept$94 ;
+  wire \accept$89 ;
   reg accepted = 1'h0;
+  wire accepting;
   wire acknowledged;
   output [1:0] acted;
   wire [1:0] acted;
@@ -10943,7 +10354,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   (* enum_value_101 = "TORN" *)
   (* enum_value_110 = "BAD_BLOCK" *)
   reg [2:0] code;
-  wire commit;
+  wire connected;
   input crowded;
   wire crowded;
   output [31:0] data;
@@ -10951,6 +10362,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [11:0] data_0;
   wire [11:0] data_1;
   wire decoding;
+  reg directed = 1'h0;
   output do__irq_enable;
   reg do__irq_enable = 1'h0;
   output do__irq_state;
@@ -10983,10 +10395,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire fault__valid;
   input fill;
   wire fill;
-  wire \fill$85 ;
+  wire \fill$113 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$87 ;
+  wire [3:0] \fill_row$115 ;
   input [5:0] free_slots__0;
   wire [5:0] free_slots__0;
   input [5:0] free_slots__1;
@@ -11013,6 +10425,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [7:0] \look_result.count ;
   wire \look_result.vm ;
   wire look_vm;
+  reg mapped = 1'h0;
   wire may;
   output [8:0] message;
   wire [8:0] message;
@@ -11028,21 +10441,30 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   output [4:0] new_stop;
   wire [4:0] new_stop;
   reg [1:0] others = 2'h0;
+  wire [8:0] outcome_kept;
+  wire \outcome_kept.accept ;
+  wire [2:0] \outcome_kept.code ;
+  wire \outcome_kept.commit ;
+  wire \outcome_kept.refuse ;
+  wire \outcome_kept.row ;
+  wire \outcome_kept.target ;
+  wire \outcome_kept.write ;
+  reg partial = 1'h0;
   input permitted;
   wire permitted;
-  input [9:0] \port$3137$0 ;
-  wire [9:0] \port$3137$0 ;
-  input [9:0] \port$3159$0 ;
-  wire [9:0] \port$3159$0 ;
-  output [7:0] \port$356$67 ;
-  wire [7:0] \port$356$67 ;
+  input [9:0] \port$2813$0 ;
+  wire [9:0] \port$2813$0 ;
+  input [9:0] \port$2835$0 ;
+  wire [9:0] \port$2835$0 ;
+  output [7:0] \port$355$67 ;
+  wire [7:0] \port$355$67 ;
   output [1:0] push;
   wire [1:0] push;
   wire reaches;
   reg receiver;
   wire refuse;
   wire [3:0] refused;
-  reg [3:0] \refused$65 ;
+  reg [3:0] \refused$67 ;
   reg [5:0] refused_slot = 6'h00;
   output [1:0] refusing;
   wire [1:0] refusing;
@@ -11087,7 +10509,6 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire requests__1__ready;
   input requests__1__valid;
   wire requests__1__valid;
-  (* init = 1'h0 *)
   wire row_0;
   input row_1;
   wire row_1;
@@ -11116,6 +10537,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   output vm;
   wire vm;
   wire walk;
+  wire whole;
   wire willing;
   output [31:0] word__data;
   wire [31:0] word__data;
@@ -11127,87 +10549,20 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [1:0] word__word;
   wire write;
   wire [11:0] write_data;
-  (* init = 1'h0 *)
   wire write_row;
-  always @(posedge clk)
-    kept_1 <= \$461 ;
-  always @(posedge clk)
-    _target_exists <= \$462 ;
-  always @(posedge clk)
-    _lane <= \$463 ;
-  always @(posedge clk)
-    _first <= \$464 ;
-  always @(posedge clk)
-    _late <= \$465 ;
-  always @(posedge clk)
-    _blank <= \$466 ;
-  always @(posedge clk)
-    _bad <= \$467 ;
-  always @(posedge clk)
-    hit_irq_state <= \$468 ;
-  always @(posedge clk)
-    hit_irq_test <= \$469 ;
-  always @(posedge clk)
-    hit_ring <= \$470 ;
-  always @(posedge clk)
-    hit_pending <= \$471 ;
-  always @(posedge clk)
-    hit_irq_enable <= \$472 ;
-  always @(posedge clk)
-    hit_ack <= \$473 ;
-  always @(posedge clk)
-    hit_peer <= \$474 ;
-  always @(posedge clk)
-    index <= \$475 ;
-  always @(posedge clk)
-    source <= \$476 ;
-  always @(posedge clk)
-    target <= \$477 ;
-  always @(posedge clk)
-    sources <= \$478 ;
-  always @(posedge clk)
-    targets <= \$479 ;
-  always @(posedge clk)
-    _refused <= \$480 ;
-  always @(posedge clk)
-    do__irq_state <= \$481 ;
-  always @(posedge clk)
-    do__irq_test <= \$482 ;
-  always @(posedge clk)
-    do__ring <= \$483 ;
-  always @(posedge clk)
-    do__pending <= \$484 ;
-  always @(posedge clk)
-    do__irq_enable <= \$485 ;
-  always @(posedge clk)
-    does_ack <= \$486 ;
-  always @(posedge clk)
-    do__peer <= \$487 ;
-  always @(posedge clk)
-    data <= \$488 ;
-  always @(posedge clk)
-    accepted <= \$489 ;
-  always @(posedge clk)
-    given_up <= \$490 ;
-  always @(posedge clk)
-    refused_slot <= \$491 ;
-  always @(posedge clk)
-    refusing_0 <= \$492 ;
-  always @(posedge clk)
-    refusing_1 <= \$493 ;
   assign busy = decoding | _checking;
   assign \$1  = ~ busy;
   assign \$2  = ~ crowded;
   assign accept = \$1  & \$2 ;
-  assign requests__0__ready = \$494  & accept;
-  assign requests__1__ready = \$495  & accept;
+  assign requests__0__ready = \$355  & accept;
+  assign requests__1__ready = \$356  & accept;
   assign decoding = | others;
   assign _request = kept_0 | kept_1;
-  assign \$3  = requests__0__payload[27] & \$494 ;
-  assign \$4  = requests__1__payload[27] & \$495 ;
+  assign \$3  = requests__0__payload[27] & \$355 ;
+  assign \$4  = requests__1__payload[27] & \$356 ;
   assign \$5  = \$3  | \$4 ;
-  assign \$6  = requests__0__payload[23:12] & { \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494 , \$494  };
-  assign \$7  = requests__1__payload[23:12] & { \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495 , \$495  };
+  assign \$6  = requests__0__payload[23:12] & { \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355  };
+  assign \$7  = requests__1__payload[23:12] & { \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356  };
   assign \$8  = \$6  | \$7 ;
   assign \$9  = ~ _request[24];
   assign \$11  = \$10  == 8'ha0;
@@ -11223,646 +10578,347 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$24  = _request[32] & \$23 ;
   assign closed = \$21  & \$25 ;
   assign \$26  = | _first;
-  assign \$27  = closed ? 4'h4 : _late;
-  assign refused = \$26  ? _first : \$27 ;
-  assign \$28  = ~ _bad;
-  assign \$29  = _checking & \$28 ;
-  assign \$30  = ~ closed;
-  assign good = \$29  & \$30 ;
+  assign \$27  = partial ? 4'h7 : 4'h0;
+  assign \$28  = directed ? \$27  : 4'h6;
+  assign \$29  = mapped ? \$28  : 4'h5;
+  assign \$30  = closed ? 4'h4 : \$29 ;
+  assign refused = \$26  ? _first : \$30 ;
+  assign \$31  = _checking & _fit;
+  assign \$32  = ~ closed;
+  assign good = \$31  & \$32 ;
   assign acts = _commits | _ordinary;
-  assign \$31  = _taken & { _ordinary, _ordinary };
-  assign acted = _commit | \$31 ;
-  assign \$32  = ~ _ordinary;
-  assign \$33  = & _request[31:28];
-  assign \$34  = \$33  ? 4'h0 : 4'h7;
-  assign \$36  = | \refused$65 ;
-  assign \$37  = | _late_fault;
-  assign \$38  = \$36  | \$37 ;
-  assign fault__valid = acts & \$38 ;
-  assign \$39  = | \refused$65 ;
-  assign fault__kind = \$39  ? \refused$65  : _late_fault;
+  assign \$33  = _taken & { _ordinary, _ordinary };
+  assign acted = _commit | \$33 ;
+  assign \$34  = ~ _ordinary;
+  assign \$35  = & _request[31:28];
+  assign \$36  = \$35  ? 4'h0 : 4'h7;
+  assign \$38  = | \refused$67 ;
+  assign \$39  = | _late_fault;
+  assign \$40  = \$38  | \$39 ;
+  assign fault__valid = acts & \$40 ;
+  assign \$41  = | \refused$67 ;
+  assign fault__kind = \$41  ? \refused$67  : _late_fault;
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
-  assign \$41  = _taken[1] ? 1'h1 : 1'h0;
+  assign \$43  = _taken[1] ? 1'h1 : 1'h0;
   assign word__enable = ~ _request[66];
-  assign \$43  = data_0[2:0] == 1'h1;
-  assign commit = \$42  & \$43 ;
-  assign \$44  = ~ _request[66];
-  assign \$45  = commit & \$44 ;
-  assign \$46  = \$45  & may;
-  assign \$48  = spent & targets;
-  assign \$49  = | \$48 ;
-  assign \$50  = ~ \$49 ;
-  assign \accept$94  = willing & \$50 ;
-  assign \$51  = ~ \accept$94 ;
-  assign refuse = commit & \$51 ;
-  assign \$52  = ~ may;
-  assign \$54  = ~ spent;
-  assign \$55  = targets & \$54 ;
-  assign push = \$55  & { willing, willing };
-  assign \$56  = ~ _request[66];
-  assign \$57  = ~ _request[66];
-  assign slot_back = _commit & { \$57 , \$56  };
+  assign \$44  = sources[0] & refusing_0;
+  assign \$45  = sources[1] & refusing_1;
+  assign \$46  = \$44  | \$45 ;
+  assign accepting = ~ \$46 ;
+  assign \$signal$84  = \$47  & accepting;
+  assign \$48  = _commits & accepting;
+  assign \$49  = ~ _request[66];
+  assign \$50  = \$48  & \$49 ;
+  assign whole = \$50  & permitted;
+  assign \$51  = spent & targets;
+  assign \$52  = | \$51 ;
+  assign \$53  = ~ \$52 ;
+  assign \accept$89  = willing & \$53 ;
+  assign \$54  = ~ \accept$89 ;
+  assign refuse = \$signal$84  & \$54 ;
+  assign \$55  = ~ may;
+  assign \$57  = ~ spent;
+  assign \$58  = targets & \$57 ;
+  assign push = \$58  & { willing, willing };
+  assign \$59  = ~ _request[66];
+  assign \$60  = ~ _request[66];
+  assign slot_back = _commit & { \$60 , \$59  };
   assign back = accepted ? given_up : refused_slot;
-  assign \$58  = refuse ? code : 3'h1;
-  assign \$59  = refuse ? target : 1'h0;
-  assign \$60  = data_0[11:4] + 1'h1;
-  assign \$61  = commit ? data_0[11:4] : 8'h00;
-  assign \$62  = \accept$94  ? \$60  : { 1'h0, \$61  };
-  assign write = commit | does_ack;
-  assign \$65  = ~ _request[66];
-  assign \$66  = commit & \$65 ;
-  assign \$67  = ~ may;
-  assign \$68  = \$66  & \$67 ;
-  assign \$69  = \port$3137$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$70  = \port$3159$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$71  = \$69  | \$70 ;
-  assign \$72  = \$71  + 1'h1;
-  assign \$73  = \port$3137$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$74  = \port$3159$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$75  = \$73  | \$74 ;
-  assign \$76  = \$75  + 1'h1;
-  assign \$77  = { \$495 , \$494  } & { requests__1__payload[65], requests__0__payload[65] };
-  assign \$78  = \$77  & { accept, accept };
-  assign \$79  = | \$78 ;
-  assign \$80  = ! requests__0__payload[67];
-  assign \$81  = \$80  & requests__0__payload[65];
-  assign \$83  = \$82  & requests__0__payload[65];
-  assign \$84  = { \$83 , \$81  } & { \$494 , \$494  };
-  assign \$85  = ! requests__1__payload[67];
-  assign \$86  = \$85  & requests__1__payload[65];
-  assign \$88  = \$87  & requests__1__payload[65];
-  assign \$89  = { \$88 , \$86  } & { \$495 , \$495  };
-  assign \$90  = \$84  | \$89 ;
-  assign \$91  = \$90  & { accept, accept };
-  assign \$92  = { \$495 , \$494  } & { requests__1__payload[65], requests__0__payload[65] };
-  assign \$93  = \$92  & { accept, accept };
-  assign \$94  = ~ { requests__1__payload[65], requests__0__payload[65] };
-  assign \$95  = { \$495 , \$494  } & \$94 ;
+  assign \$61  = \$signal$84  | does_ack;
+  assign \$62  = \$signal$100 [4] ? \$signal$100 [7:5] : 3'h1;
+  assign \$63  = \$signal$100 [4] ? \$signal$100 [8] : 1'h0;
+  assign \$64  = data_0[11:4] + \$signal$100 [3];
+  assign \$65  = \$signal$100 [2] ? \$64  : 9'h000;
+  assign \$68  = ~ _request[66];
+  assign \$69  = \$signal$84  & \$68 ;
+  assign \$70  = ~ may;
+  assign \$71  = \$69  & \$70 ;
+  assign \$72  = \port$2813$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$73  = \port$2835$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$74  = \$72  | \$73 ;
+  assign \$75  = \$74  + 1'h1;
+  assign \$76  = \port$2813$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$77  = \port$2835$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$78  = \$76  | \$77 ;
+  assign \$79  = \$78  + 1'h1;
+  assign \$80  = { \$356 , \$355  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$81  = \$80  & { accept, accept };
+  assign \$82  = | \$81 ;
+  assign \$83  = ! requests__0__payload[67];
+  assign \$84  = \$83  & requests__0__payload[65];
+  assign \$86  = \$85  & requests__0__payload[65];
+  assign \$87  = { \$86 , \$84  } & { \$355 , \$355  };
+  assign \$88  = ! requests__1__payload[67];
+  assign \$89  = \$88  & requests__1__payload[65];
+  assign \$91  = \$90  & requests__1__payload[65];
+  assign \$92  = { \$91 , \$89  } & { \$356 , \$356  };
+  assign \$93  = \$87  | \$92 ;
+  assign \$94  = \$93  & { accept, accept };
+  assign \$95  = { \$356 , \$355  } & { requests__1__payload[65], requests__0__payload[65] };
   assign \$96  = \$95  & { accept, accept };
-  assign \$97  = ~ busy;
-  assign \$98  = \$494  ? requests__0__payload : 75'h0000000000000000000;
-  assign \$99  = \$495  ? requests__1__payload : 75'h0000000000000000000;
+  assign \$97  = ~ { requests__1__payload[65], requests__0__payload[65] };
+  assign \$98  = { \$356 , \$355  } & \$97 ;
+  assign \$99  = \$98  & { accept, accept };
   assign \$100  = ~ busy;
-  assign \$101  = ! _request[31:28];
-  assign \$102  = | _request[1:0];
-  assign \$103  = \$102  ? 4'h2 : 4'h0;
-  assign \$104  = _request[24] ? 4'h3 : 4'h1;
-  assign \$105  = _request[25] ? \$103  : \$104 ;
-  assign \$106  = \$101  ? 4'h0 : \$105 ;
-  assign \$107  = ! _request[31:28];
-  assign \$109  = ! \$108 ;
-  assign \$111  = \$110  == 4'h8;
-  assign \$113  = \$112  == 5'h10;
-  assign \$115  = \$114  == 5'h18;
-  assign \$117  = \$116  == 6'h20;
-  assign \$119  = \$118  == 6'h28;
-  assign \$121  = \$120  == 6'h30;
-  assign \$123  = \$122  == 8'h80;
-  assign \$125  = \$124  == 8'h88;
-  assign \$127  = \$126  == 8'ha0;
-  assign \$129  = \$128  == 8'hb0;
-  assign \$131  = \$130  == 8'hc0;
-  assign \$133  = \$132  == 8'he0;
-  assign \$135  = \$134  == 8'he8;
-  assign \$137  = \$136  == 8'hf0;
-  assign \$139  = \$138  == 8'hf8;
-  assign \$141  = \$140  == 9'h100;
-  assign \$143  = \$142  == 9'h108;
-  assign \$145  = \$144  == 9'h120;
-  assign \$147  = \$146  == 9'h140;
-  assign \$149  = \$148  == 9'h160;
-  assign \$151  = \$150  == 9'h180;
-  assign \$152  = | { \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127 , \$125 , \$123 , \$121 , \$119 , \$117 , \$115 , \$113 , \$111 , \$109  };
-  assign \$153  = _request[24] ? 1'h0 : \$152 ;
-  assign \$155  = \$154  == 8'h80;
-  assign \$157  = \$156  == 8'h88;
-  assign \$159  = \$158  == 8'ha0;
-  assign \$161  = \$160  == 8'hb0;
-  assign \$163  = \$162  == 8'hc0;
-  assign \$165  = \$164  == 8'he8;
-  assign \$167  = \$166  == 9'h100;
-  assign \$169  = \$168  == 9'h120;
-  assign \$171  = \$170  == 9'h180;
-  assign \$172  = | { \$171 , \$169 , \$167 , \$165 , \$163 , \$161 , \$159 , \$157 , \$155  };
-  assign \$173  = _request[24] ? 1'h0 : \$172 ;
-  assign \$174  = \$173  ? 4'h0 : 4'h6;
-  assign \$175  = \$153  ? \$174  : 4'h5;
-  assign \$176  = _request[2] ? 4'h0 : \$175 ;
-  assign \$177  = | \$176 ;
-  assign \$178  = ~ \$177 ;
-  assign \$179  = & _request[31:28];
-  assign \$180  = ~ \$179 ;
-  assign \$181  = ~ _request[2];
-  assign \$182  = \$180  & \$181 ;
-  assign \$183  = \$178  & \$182 ;
-  assign \$185  = ! \$184 ;
-  assign \$187  = \$186  == 4'h8;
-  assign \$189  = \$188  == 5'h10;
-  assign \$191  = \$190  == 5'h18;
-  assign \$193  = \$192  == 6'h20;
-  assign \$195  = \$194  == 6'h28;
-  assign \$197  = \$196  == 6'h30;
-  assign \$199  = \$198  == 8'h80;
-  assign \$201  = \$200  == 8'h88;
-  assign \$203  = \$202  == 8'ha0;
-  assign \$205  = \$204  == 8'hb0;
-  assign \$207  = \$206  == 8'hc0;
-  assign \$209  = \$208  == 8'he0;
-  assign \$211  = \$210  == 8'he8;
-  assign \$213  = \$212  == 8'hf0;
-  assign \$215  = \$214  == 8'hf8;
-  assign \$217  = \$216  == 9'h100;
-  assign \$219  = \$218  == 9'h108;
-  assign \$221  = \$220  == 9'h120;
-  assign \$223  = \$222  == 9'h140;
-  assign \$225  = \$224  == 9'h160;
-  assign \$227  = \$226  == 9'h180;
-  assign \$228  = | { \$227 , \$225 , \$223 , \$221 , \$219 , \$217 , \$215 , \$213 , \$211 , \$209 , \$207 , \$205 , \$203 , \$201 , \$199 , \$197 , \$195 , \$193 , \$191 , \$189 , \$187 , \$185  };
-  assign \$229  = _request[24] ? 1'h0 : \$228 ;
-  assign \$231  = \$230  == 8'h80;
-  assign \$233  = \$232  == 8'h88;
-  assign \$235  = \$234  == 8'ha0;
-  assign \$237  = \$236  == 8'hb0;
-  assign \$239  = \$238  == 8'hc0;
-  assign \$241  = \$240  == 8'he8;
-  assign \$243  = \$242  == 9'h100;
-  assign \$245  = \$244  == 9'h120;
-  assign \$247  = \$246  == 9'h180;
-  assign \$248  = | { \$247 , \$245 , \$243 , \$241 , \$239 , \$237 , \$235 , \$233 , \$231  };
-  assign \$249  = _request[24] ? 1'h0 : \$248 ;
-  assign \$250  = \$249  ? 4'h0 : 4'h6;
-  assign \$251  = \$229  ? \$250  : 4'h5;
-  assign \$252  = _request[2] ? 4'h0 : \$251 ;
-  assign \$253  = \$183  ? 4'h7 : \$252 ;
-  assign \$254  = \$107  ? 4'h0 : \$253 ;
-  assign \$255  = ! _request[31:28];
-  assign \$256  = ! _request[31:28];
-  assign \$257  = ~ \$256 ;
-  assign \$258  = | _request[1:0];
-  assign \$259  = \$258  ? 4'h2 : 4'h0;
-  assign \$260  = _request[24] ? 4'h3 : 4'h1;
-  assign \$261  = _request[25] ? \$259  : \$260 ;
-  assign \$262  = | \$261 ;
-  assign \$264  = ! \$263 ;
-  assign \$266  = \$265  == 4'h8;
-  assign \$268  = \$267  == 5'h10;
-  assign \$270  = \$269  == 5'h18;
-  assign \$272  = \$271  == 6'h20;
-  assign \$274  = \$273  == 6'h28;
-  assign \$276  = \$275  == 6'h30;
-  assign \$278  = \$277  == 8'h80;
-  assign \$280  = \$279  == 8'h88;
-  assign \$282  = \$281  == 8'ha0;
-  assign \$284  = \$283  == 8'hb0;
-  assign \$286  = \$285  == 8'hc0;
-  assign \$288  = \$287  == 8'he0;
-  assign \$290  = \$289  == 8'he8;
-  assign \$292  = \$291  == 8'hf0;
-  assign \$294  = \$293  == 8'hf8;
-  assign \$296  = \$295  == 9'h100;
-  assign \$298  = \$297  == 9'h108;
-  assign \$300  = \$299  == 9'h120;
-  assign \$302  = \$301  == 9'h140;
-  assign \$304  = \$303  == 9'h160;
-  assign \$306  = \$305  == 9'h180;
-  assign \$307  = | { \$306 , \$304 , \$302 , \$300 , \$298 , \$296 , \$294 , \$292 , \$290 , \$288 , \$286 , \$284 , \$282 , \$280 , \$278 , \$276 , \$274 , \$272 , \$270 , \$268 , \$266 , \$264  };
-  assign \$308  = _request[24] ? 1'h0 : \$307 ;
-  assign \$310  = \$309  == 8'h80;
-  assign \$312  = \$311  == 8'h88;
-  assign \$314  = \$313  == 8'ha0;
-  assign \$316  = \$315  == 8'hb0;
-  assign \$318  = \$317  == 8'hc0;
-  assign \$320  = \$319  == 8'he8;
-  assign \$322  = \$321  == 9'h100;
-  assign \$324  = \$323  == 9'h120;
-  assign \$326  = \$325  == 9'h180;
-  assign \$327  = | { \$326 , \$324 , \$322 , \$320 , \$318 , \$316 , \$314 , \$312 , \$310  };
-  assign \$328  = _request[24] ? 1'h0 : \$327 ;
-  assign \$329  = \$328  ? 4'h0 : 4'h6;
-  assign \$330  = \$308  ? \$329  : 4'h5;
-  assign \$331  = _request[2] ? 4'h0 : \$330 ;
-  assign \$332  = | \$331 ;
-  assign \$333  = \$262  | \$332 ;
-  assign \$334  = & _request[31:28];
-  assign \$335  = ~ \$334 ;
-  assign \$336  = ~ _request[2];
-  assign \$337  = \$335  & \$336 ;
-  assign \$338  = \$333  | \$337 ;
-  assign \$339  = \$257  & \$338 ;
-  assign \$341  = \$340  == 8'h80;
-  assign \$342  = ~ _request[24];
-  assign \$343  = \$341  & \$342 ;
-  assign \$344  = ~ _request[2];
-  assign \$345  = \$343  & \$344 ;
-  assign \$346  = ! _request[31:28];
-  assign \$347  = ~ \$346 ;
-  assign \$348  = \$345  & \$347 ;
-  assign \$350  = \$349  == 8'h88;
-  assign \$351  = ~ _request[24];
-  assign \$352  = \$350  & \$351 ;
-  assign \$353  = ~ _request[2];
-  assign \$354  = \$352  & \$353 ;
-  assign \$355  = ! _request[31:28];
-  assign \$356  = ~ \$355 ;
-  assign \$357  = \$354  & \$356 ;
-  assign \$359  = \$358  == 8'ha0;
-  assign \$360  = ~ _request[24];
-  assign \$361  = \$359  & \$360 ;
-  assign \$362  = ~ _request[2];
-  assign \$363  = \$361  & \$362 ;
-  assign \$364  = ! _request[31:28];
-  assign \$365  = ~ \$364 ;
-  assign \$366  = \$363  & \$365 ;
-  assign \$368  = \$367  == 8'hb0;
-  assign \$369  = ~ _request[24];
-  assign \$370  = \$368  & \$369 ;
-  assign \$371  = ~ _request[2];
-  assign \$372  = \$370  & \$371 ;
-  assign \$373  = ! _request[31:28];
-  assign \$374  = ~ \$373 ;
-  assign \$375  = \$372  & \$374 ;
-  assign \$377  = \$376  == 8'hc0;
-  assign \$378  = ~ _request[24];
-  assign \$379  = \$377  & \$378 ;
-  assign \$380  = ~ _request[2];
-  assign \$381  = \$379  & \$380 ;
-  assign \$382  = ! _request[31:28];
-  assign \$383  = ~ \$382 ;
-  assign \$384  = \$381  & \$383 ;
-  assign \$386  = \$385  == 8'he8;
-  assign \$387  = ~ _request[24];
-  assign \$388  = \$386  & \$387 ;
-  assign \$389  = ~ _request[2];
-  assign \$390  = \$388  & \$389 ;
-  assign \$391  = ! _request[31:28];
-  assign \$392  = ~ \$391 ;
-  assign \$393  = \$390  & \$392 ;
-  assign \$395  = \$394  == 9'h100;
-  assign \$396  = ~ _request[24];
-  assign \$397  = \$395  & \$396 ;
-  assign \$398  = ~ _request[2];
-  assign \$399  = \$397  & \$398 ;
-  assign \$400  = ! _request[31:28];
-  assign \$401  = ~ \$400 ;
-  assign \$402  = \$399  & \$401 ;
-  assign \$403  = ~ _request[24];
-  assign \$405  = \$404  == 8'ha0;
-  assign \$406  = \$403  & \$405 ;
-  assign \$407  = ~ \$406 ;
-  assign \$408  = _request[64:33] < 2'h2;
-  assign \$409  = \$407  | \$408 ;
-  assign \$410  = ~ _checking;
-  assign \$411  = ! \$like ;
-  assign \$415  = ! receiver;
-  assign \$419  = | refused;
-  assign \$420  = ~ may;
-  assign \$421  = hit_ring & \$420 ;
-  assign \$422  = permitted & _target_exists;
-  assign \$423  = ~ \$422 ;
-  assign \$424  = hit_peer & \$423 ;
-  assign \$425  = \$421  | \$424 ;
-  assign \$427  = \$425  ? 4'h8 : 4'h0;
-  assign \$428  = \$419  ? refused : \$427 ;
-  assign \$429  = good & hit_irq_state;
-  assign \$431  = good & hit_irq_test;
-  assign \$433  = good & hit_ring;
-  assign \$435  = \$433  & \$434 ;
-  assign \$436  = good & hit_pending;
-  assign \$438  = good & hit_irq_enable;
-  assign \$440  = good & hit_ack;
-  assign \$442  = good & hit_peer;
-  assign \$444  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$445  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$446  = \$444  | \$445 ;
-  assign \$448  = commit | does_ack;
-  assign \$449  = \$447  & \$448 ;
-  assign \$451  = commit | does_ack;
-  assign \$452  = \$450  & \$451 ;
+  assign \$101  = \$355  ? requests__0__payload : 75'h0000000000000000000;
+  assign \$102  = \$356  ? requests__1__payload : 75'h0000000000000000000;
+  assign \$103  = ~ busy;
+  assign \$104  = ! _request[31:28];
+  assign \$105  = | _request[1:0];
+  assign \$106  = \$105  ? 4'h2 : 4'h0;
+  assign \$107  = _request[24] ? 4'h3 : 4'h1;
+  assign \$108  = _request[25] ? \$106  : \$107 ;
+  assign \$109  = \$104  ? 4'h0 : \$108 ;
+  assign \$110  = ! _request[31:28];
+  assign \$111  = \$110  | _request[2];
+  assign \$113  = ! \$112 ;
+  assign \$115  = \$114  == 4'h8;
+  assign \$117  = \$116  == 5'h10;
+  assign \$119  = \$118  == 5'h18;
+  assign \$121  = \$120  == 6'h20;
+  assign \$123  = \$122  == 6'h28;
+  assign \$125  = \$124  == 6'h30;
+  assign \$127  = \$126  == 8'h80;
+  assign \$129  = \$128  == 8'h88;
+  assign \$131  = \$130  == 8'ha0;
+  assign \$133  = \$132  == 8'hb0;
+  assign \$135  = \$134  == 8'hc0;
+  assign \$137  = \$136  == 8'he0;
+  assign \$139  = \$138  == 8'he8;
+  assign \$141  = \$140  == 8'hf0;
+  assign \$143  = \$142  == 8'hf8;
+  assign \$145  = \$144  == 9'h100;
+  assign \$147  = \$146  == 9'h108;
+  assign \$149  = \$148  == 9'h120;
+  assign \$151  = \$150  == 9'h140;
+  assign \$153  = \$152  == 9'h160;
+  assign \$155  = \$154  == 9'h180;
+  assign \$156  = | { \$155 , \$153 , \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127 , \$125 , \$123 , \$121 , \$119 , \$117 , \$115 , \$113  };
+  assign \$157  = _request[24] ? 1'h0 : \$156 ;
+  assign \$158  = \$111  | \$157 ;
+  assign \$159  = ! _request[31:28];
+  assign \$160  = \$159  | _request[2];
+  assign \$162  = \$161  == 8'h80;
+  assign \$164  = \$163  == 8'h88;
+  assign \$166  = \$165  == 8'ha0;
+  assign \$168  = \$167  == 8'hb0;
+  assign \$170  = \$169  == 8'hc0;
+  assign \$172  = \$171  == 8'he8;
+  assign \$174  = \$173  == 9'h100;
+  assign \$176  = \$175  == 9'h120;
+  assign \$178  = \$177  == 9'h180;
+  assign \$179  = | { \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162  };
+  assign \$180  = _request[24] ? 1'h0 : \$179 ;
+  assign \$181  = \$160  | \$180 ;
+  assign \$182  = & _request[31:28];
+  assign \$183  = ~ \$182 ;
+  assign \$184  = ! _request[31:28];
+  assign \$185  = \$184  | _request[2];
+  assign \$186  = ~ \$185 ;
+  assign \$187  = \$183  & \$186 ;
+  assign \$188  = ! _request[31:28];
+  assign \$189  = | _request[1:0];
+  assign \$190  = \$189  ? 4'h2 : 4'h0;
+  assign \$191  = _request[24] ? 4'h3 : 4'h1;
+  assign \$192  = _request[25] ? \$190  : \$191 ;
+  assign \$193  = | \$192 ;
+  assign \$194  = ~ \$193 ;
+  assign \$195  = & _request[31:28];
+  assign \$196  = ~ \$195 ;
+  assign \$198  = \$194  & \$197 ;
+  assign \$200  = \$199  == 8'h80;
+  assign \$201  = ~ _request[24];
+  assign \$202  = \$200  & \$201 ;
+  assign \$203  = ~ _request[2];
+  assign \$204  = \$202  & \$203 ;
+  assign \$205  = ! _request[31:28];
+  assign \$206  = ~ \$205 ;
+  assign \$207  = \$204  & \$206 ;
+  assign \$209  = \$208  == 8'h88;
+  assign \$210  = ~ _request[24];
+  assign \$211  = \$209  & \$210 ;
+  assign \$212  = ~ _request[2];
+  assign \$213  = \$211  & \$212 ;
+  assign \$214  = ! _request[31:28];
+  assign \$215  = ~ \$214 ;
+  assign \$216  = \$213  & \$215 ;
+  assign \$218  = \$217  == 8'ha0;
+  assign \$219  = ~ _request[24];
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = ~ _request[2];
+  assign \$222  = \$220  & \$221 ;
+  assign \$223  = ! _request[31:28];
+  assign \$224  = ~ \$223 ;
+  assign \$225  = \$222  & \$224 ;
+  assign \$227  = \$226  == 8'hb0;
+  assign \$228  = ~ _request[24];
+  assign \$229  = \$227  & \$228 ;
+  assign \$230  = ~ _request[2];
+  assign \$231  = \$229  & \$230 ;
+  assign \$232  = ! _request[31:28];
+  assign \$233  = ~ \$232 ;
+  assign \$234  = \$231  & \$233 ;
+  assign \$236  = \$235  == 8'hc0;
+  assign \$237  = ~ _request[24];
+  assign \$238  = \$236  & \$237 ;
+  assign \$239  = ~ _request[2];
+  assign \$240  = \$238  & \$239 ;
+  assign \$241  = ! _request[31:28];
+  assign \$242  = ~ \$241 ;
+  assign \$243  = \$240  & \$242 ;
+  assign \$245  = \$244  == 8'he8;
+  assign \$246  = ~ _request[24];
+  assign \$247  = \$245  & \$246 ;
+  assign \$248  = ~ _request[2];
+  assign \$249  = \$247  & \$248 ;
+  assign \$250  = ! _request[31:28];
+  assign \$251  = ~ \$250 ;
+  assign \$252  = \$249  & \$251 ;
+  assign \$254  = \$253  == 9'h100;
+  assign \$255  = ~ _request[24];
+  assign \$256  = \$254  & \$255 ;
+  assign \$257  = ~ _request[2];
+  assign \$258  = \$256  & \$257 ;
+  assign \$259  = ! _request[31:28];
+  assign \$260  = ~ \$259 ;
+  assign \$261  = \$258  & \$260 ;
+  assign \$262  = ~ _request[24];
+  assign \$264  = \$263  == 8'ha0;
+  assign \$265  = \$262  & \$264 ;
+  assign \$266  = ~ \$265 ;
+  assign \$267  = _request[64:33] < 2'h2;
+  assign \$268  = \$266  | \$267 ;
+  assign \$269  = ~ _checking;
+  assign \$270  = ! \$like ;
+  assign \$274  = ! receiver;
+  assign \$278  = | refused;
+  assign \$279  = ~ may;
+  assign \$280  = hit_ring & \$279 ;
+  assign \$281  = permitted & _target_exists;
+  assign \$282  = ~ \$281 ;
+  assign \$283  = hit_peer & \$282 ;
+  assign \$284  = \$280  | \$283 ;
+  assign \$286  = \$284  ? 4'h8 : 4'h0;
+  assign \$287  = \$278  ? refused : \$286 ;
+  assign \$288  = good & hit_irq_state;
+  assign \$290  = good & hit_irq_test;
+  assign \$292  = good & hit_ring;
+  assign \$294  = \$292  & \$293 ;
+  assign \$295  = good & hit_pending;
+  assign \$297  = good & hit_irq_enable;
+  assign \$299  = good & hit_ack;
+  assign \$301  = good & hit_peer;
+  assign \$303  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$304  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$305  = \$303  | \$304 ;
+  assign \$307  = \$signal$84  | does_ack;
+  assign \$308  = \$306  & \$307 ;
+  assign \$310  = \$signal$84  | does_ack;
+  assign \$311  = \$309  & \$310 ;
   always @(posedge clk)
-    _commits <= \$453 ;
+    _commits <= \$312 ;
   always @(posedge clk)
-    word__request <= \$454 ;
+    word__request <= \$313 ;
   always @(posedge clk)
-    _commit <= \$455 ;
+    _commit <= \$314 ;
   always @(posedge clk)
-    others <= \$456 ;
+    others <= \$315 ;
   always @(posedge clk)
-    _checking <= \$457 ;
+    _checking <= \$316 ;
   always @(posedge clk)
-    _ordinary <= \$458 ;
+    _ordinary <= \$317 ;
   always @(posedge clk)
-    _taken <= \$459 ;
+    _taken <= \$318 ;
   always @(posedge clk)
-    kept_0 <= \$460 ;
+    kept_0 <= \$319 ;
+  always @(posedge clk)
+    kept_1 <= \$320 ;
+  always @(posedge clk)
+    _target_exists <= \$321 ;
+  always @(posedge clk)
+    _lane <= \$322 ;
+  always @(posedge clk)
+    _first <= \$323 ;
+  always @(posedge clk)
+    mapped <= \$324 ;
+  always @(posedge clk)
+    directed <= \$325 ;
+  always @(posedge clk)
+    partial <= \$326 ;
+  always @(posedge clk)
+    _blank <= \$327 ;
+  always @(posedge clk)
+    _fit <= \$328 ;
+  always @(posedge clk)
+    hit_irq_state <= \$329 ;
+  always @(posedge clk)
+    hit_irq_test <= \$330 ;
+  always @(posedge clk)
+    hit_ring <= \$331 ;
+  always @(posedge clk)
+    hit_pending <= \$332 ;
+  always @(posedge clk)
+    hit_irq_enable <= \$333 ;
+  always @(posedge clk)
+    hit_ack <= \$334 ;
+  always @(posedge clk)
+    hit_peer <= \$335 ;
+  always @(posedge clk)
+    index <= \$336 ;
+  always @(posedge clk)
+    source <= \$337 ;
+  always @(posedge clk)
+    target <= \$338 ;
+  always @(posedge clk)
+    sources <= \$339 ;
+  always @(posedge clk)
+    targets <= \$340 ;
+  always @(posedge clk)
+    _refused <= \$341 ;
+  always @(posedge clk)
+    do__irq_state <= \$342 ;
+  always @(posedge clk)
+    do__irq_test <= \$343 ;
+  always @(posedge clk)
+    do__ring <= \$344 ;
+  always @(posedge clk)
+    do__pending <= \$345 ;
+  always @(posedge clk)
+    do__irq_enable <= \$346 ;
+  always @(posedge clk)
+    does_ack <= \$347 ;
+  always @(posedge clk)
+    do__peer <= \$348 ;
+  always @(posedge clk)
+    data <= \$349 ;
+  always @(posedge clk)
+    accepted <= \$350 ;
+  always @(posedge clk)
+    given_up <= \$351 ;
+  always @(posedge clk)
+    refused_slot <= \$352 ;
+  always @(posedge clk)
+    refusing_0 <= \$353 ;
+  always @(posedge clk)
+    refusing_1 <= \$354 ;
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$2218$0 (requests__0__valid),
-    .\port$2572$0 (requests__1__valid),
-    .\port$862$0 (\$494 ),
-    .\port$867$0 (\$495 ),
+    .\port$1881$0 (requests__0__valid),
+    .\port$2235$0 (requests__1__valid),
+    .\port$721$0 (\$355 ),
+    .\port$726$0 (\$356 ),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
     .clk(clk),
     .data_0(data_0),
     .data_1(look_result),
+    .\port$2632$0 (\$signal$100 [1:0]),
     .row_1(row_1),
     .rst(rst),
-    .write(write),
-    .write_data(\new ),
-    .write_row(source)
+    .write_data(\new )
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$462  = _target_exists;
-    if (\$100 ) begin
-      \$462  = 1'h1;
-    end
-    if (decoding) begin
-      \$462  = \$409 ;
-    end
-    if (rst) begin
-      \$462  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$463  = _lane;
-    if (\$100 ) begin
-      \$463  = 1'h0;
-    end
-    if (decoding) begin
-      \$463  = 1'h0;
-    end
-    if (rst) begin
-      \$463  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$464  = _first;
-    if (decoding) begin
-      \$464  = \$106 ;
-    end
-    if (rst) begin
-      \$464  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$465  = _late;
-    if (decoding) begin
-      \$465  = \$254 ;
-    end
-    if (rst) begin
-      \$465  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$466  = _blank;
-    if (decoding) begin
-      \$466  = \$255 ;
-    end
-    if (rst) begin
-      \$466  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$467  = _bad;
-    if (decoding) begin
-      \$467  = \$339 ;
-    end
-    if (rst) begin
-      \$467  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$468  = hit_irq_state;
-    if (decoding) begin
-      \$468  = \$348 ;
-    end
-    if (rst) begin
-      \$468  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$469  = hit_irq_test;
-    if (decoding) begin
-      \$469  = \$357 ;
-    end
-    if (rst) begin
-      \$469  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$470  = hit_ring;
-    if (decoding) begin
-      \$470  = \$366 ;
-    end
-    if (rst) begin
-      \$470  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$471  = hit_pending;
-    if (decoding) begin
-      \$471  = \$375 ;
-    end
-    if (rst) begin
-      \$471  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$472  = hit_irq_enable;
-    if (decoding) begin
-      \$472  = \$384 ;
-    end
-    if (rst) begin
-      \$472  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$473  = hit_ack;
-    if (decoding) begin
-      \$473  = \$393 ;
-    end
-    if (rst) begin
-      \$473  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$474  = hit_peer;
-    if (decoding) begin
-      \$474  = \$402 ;
-    end
-    if (rst) begin
-      \$474  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$475  = index;
-    if (decoding) begin
-      \$475  = _request[15];
-    end
-    if (rst) begin
-      \$475  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$476  = source;
-    if (\$410 ) begin
-      \$476  = \$like ;
-    end
-    if (rst) begin
-      \$476  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$477  = target;
-    if (\$410 ) begin
-      \$477  = receiver;
-    end
-    if (rst) begin
-      \$477  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$478  = sources;
-    if (\$410 ) begin
-      \$478  = { \$414 , \$412  };
-    end
-    if (rst) begin
-      \$478  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$479  = targets;
-    if (\$410 ) begin
-      \$479  = { \$418 , \$416  };
-    end
-    if (rst) begin
-      \$479  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$480  = \$428 ;
-    if (rst) begin
-      \$480  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$481  = \$430 ;
-    if (rst) begin
-      \$481  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$482  = \$432 ;
-    if (rst) begin
-      \$482  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$483  = \$435 ;
-    if (rst) begin
-      \$483  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$484  = \$437 ;
-    if (rst) begin
-      \$484  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$485  = \$439 ;
-    if (rst) begin
-      \$485  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$486  = \$441 ;
-    if (rst) begin
-      \$486  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$487  = \$443 ;
-    if (rst) begin
-      \$487  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$488  = _request[64:33];
-    if (rst) begin
-      \$488  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$489  = \accept$94 ;
-    if (rst) begin
-      \$489  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$490  = \$446 ;
-    if (rst) begin
-      \$490  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$491  = _request[74:69];
-    if (rst) begin
-      \$491  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$492  = refusing_0;
-    if (\$449 ) begin
-      \$492  = refuse;
-    end
-    if (rst) begin
-      \$492  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$493  = refusing_1;
-    if (\$452 ) begin
-      \$493  = refuse;
-    end
-    if (rst) begin
-      \$493  = 1'h0;
-    end
-  end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \$like  = \$5 ;
@@ -11892,9 +10948,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \refused$65  = _refused;
-    if (\$32 ) begin
-      \refused$65  = \$35 ;
+    \refused$67  = _refused;
+    if (\$34 ) begin
+      \refused$67  = \$37 ;
     end
   end
   always @* begin
@@ -11902,88 +10958,398 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     code = 3'h2;
     if (_request[66]) begin
       code = 3'h5;
-    end else if (\$52 ) begin
+    end else if (\$55 ) begin
       code = 3'h3;
-    end else if (\$53 ) begin
+    end else if (\$56 ) begin
       code = 3'h4;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     _late_fault = 4'h0;
-    if (\$68 ) begin
+    if (\$71 ) begin
       _late_fault = 4'h8;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$453  = \$79 ;
+    \$312  = \$82 ;
     if (rst) begin
-      \$453  = 1'h0;
+      \$312  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$454  = \$91 ;
+    \$313  = \$94 ;
     if (rst) begin
-      \$454  = 2'h0;
+      \$313  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$455  = \$93 ;
+    \$314  = \$96 ;
     if (rst) begin
-      \$455  = 2'h0;
+      \$314  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$456  = \$96 ;
+    \$315  = \$99 ;
     if (rst) begin
-      \$456  = 2'h0;
+      \$315  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$457  = decoding;
+    \$316  = decoding;
     if (rst) begin
-      \$457  = 1'h0;
+      \$316  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$458  = _checking;
+    \$317  = _checking;
     if (rst) begin
-      \$458  = 1'h0;
+      \$317  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$459  = _taken;
-    if (\$97 ) begin
-      \$459  = { \$495 , \$494  };
+    \$318  = _taken;
+    if (\$100 ) begin
+      \$318  = { \$356 , \$355  };
     end
     if (rst) begin
-      \$459  = 2'h0;
+      \$318  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$460  = kept_0;
-    if (\$97 ) begin
-      \$460  = \$98 ;
+    \$319  = kept_0;
+    if (\$100 ) begin
+      \$319  = \$101 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$461  = kept_1;
-    if (\$97 ) begin
-      \$461  = \$99 ;
+    \$320  = kept_1;
+    if (\$100 ) begin
+      \$320  = \$102 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$321  = _target_exists;
+    if (\$103 ) begin
+      \$321  = 1'h1;
+    end
+    if (decoding) begin
+      \$321  = \$268 ;
+    end
+    if (rst) begin
+      \$321  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$322  = _lane;
+    if (\$103 ) begin
+      \$322  = 1'h0;
+    end
+    if (decoding) begin
+      \$322  = 1'h0;
+    end
+    if (rst) begin
+      \$322  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$323  = _first;
+    if (decoding) begin
+      \$323  = \$109 ;
+    end
+    if (rst) begin
+      \$323  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$324  = mapped;
+    if (decoding) begin
+      \$324  = \$158 ;
+    end
+    if (rst) begin
+      \$324  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$325  = directed;
+    if (decoding) begin
+      \$325  = \$181 ;
+    end
+    if (rst) begin
+      \$325  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$326  = partial;
+    if (decoding) begin
+      \$326  = \$187 ;
+    end
+    if (rst) begin
+      \$326  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$327  = _blank;
+    if (decoding) begin
+      \$327  = \$188 ;
+    end
+    if (rst) begin
+      \$327  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$328  = _fit;
+    if (decoding) begin
+      \$328  = \$198 ;
+    end
+    if (rst) begin
+      \$328  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$329  = hit_irq_state;
+    if (decoding) begin
+      \$329  = \$207 ;
+    end
+    if (rst) begin
+      \$329  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$330  = hit_irq_test;
+    if (decoding) begin
+      \$330  = \$216 ;
+    end
+    if (rst) begin
+      \$330  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$331  = hit_ring;
+    if (decoding) begin
+      \$331  = \$225 ;
+    end
+    if (rst) begin
+      \$331  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$332  = hit_pending;
+    if (decoding) begin
+      \$332  = \$234 ;
+    end
+    if (rst) begin
+      \$332  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$333  = hit_irq_enable;
+    if (decoding) begin
+      \$333  = \$243 ;
+    end
+    if (rst) begin
+      \$333  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$334  = hit_ack;
+    if (decoding) begin
+      \$334  = \$252 ;
+    end
+    if (rst) begin
+      \$334  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$335  = hit_peer;
+    if (decoding) begin
+      \$335  = \$261 ;
+    end
+    if (rst) begin
+      \$335  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$336  = index;
+    if (decoding) begin
+      \$336  = _request[15];
+    end
+    if (rst) begin
+      \$336  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$337  = source;
+    if (\$269 ) begin
+      \$337  = \$like ;
+    end
+    if (rst) begin
+      \$337  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$338  = target;
+    if (\$269 ) begin
+      \$338  = receiver;
+    end
+    if (rst) begin
+      \$338  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$339  = sources;
+    if (\$269 ) begin
+      \$339  = { \$273 , \$271  };
+    end
+    if (rst) begin
+      \$339  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$340  = targets;
+    if (\$269 ) begin
+      \$340  = { \$277 , \$275  };
+    end
+    if (rst) begin
+      \$340  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$341  = \$287 ;
+    if (rst) begin
+      \$341  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$342  = \$289 ;
+    if (rst) begin
+      \$342  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$343  = \$291 ;
+    if (rst) begin
+      \$343  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$344  = \$294 ;
+    if (rst) begin
+      \$344  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$345  = \$296 ;
+    if (rst) begin
+      \$345  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$346  = \$298 ;
+    if (rst) begin
+      \$346  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$347  = \$300 ;
+    if (rst) begin
+      \$347  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$348  = \$302 ;
+    if (rst) begin
+      \$348  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$349  = _request[64:33];
+    if (rst) begin
+      \$349  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$350  = \accept$89 ;
+    if (rst) begin
+      \$350  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$351  = \$305 ;
+    if (rst) begin
+      \$351  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$352  = _request[74:69];
+    if (rst) begin
+      \$352  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$353  = refusing_0;
+    if (\$308 ) begin
+      \$353  = refuse;
+    end
+    if (rst) begin
+      \$353  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$354  = refusing_1;
+    if (\$311 ) begin
+      \$354  = refuse;
+    end
+    if (rst) begin
+      \$354  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
   assign \accept$4  = accept;
-  assign grant = { \$495 , \$494  };
+  assign grant = { \$356 , \$355  };
   assign source_draining = 1'h0;
   assign target_alive = 1'h1;
   assign acknowledged = 1'h1;
@@ -11999,29 +11365,32 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign _source = source;
   assign _target = target;
   assign \$signal  = sources;
-  assign \$signal$64  = targets;
+  assign \$signal$66  = targets;
   assign fault__address = _request[11:0];
   assign _banks = word__request;
   assign word__slot = _request[74:69];
   assign word__word = _request[68:67];
-  assign row_0 = source;
-  assign look_vm = row_1;
-  assign \fill$85  = fill;
-  assign \fill_row$87  = fill_row;
-  assign data_1 = look_result;
+  assign connected = permitted;
   assign target_open = 1'h1;
-  assign write_row = source;
+  assign outcome_kept = \$signal$100 ;
+  assign row_0 = \$signal$100 [0];
+  assign look_vm = row_1;
+  assign data_1 = look_result;
+  assign \fill$113  = fill;
+  assign \fill_row$115  = fill_row;
+  assign write = \$signal$100 [1];
+  assign write_row = \$signal$100 [0];
   assign write_data = \new ;
-  assign sent__0 = \port$3137$0 [4:0];
-  assign sent__1 = \port$3159$0 [4:0];
-  assign stops__0 = \port$3137$0 [9:5];
-  assign stops__1 = \port$3159$0 [9:5];
+  assign sent__0 = \port$2813$0 [4:0];
+  assign sent__1 = \port$2835$0 [4:0];
+  assign stops__0 = \port$2813$0 [9:5];
+  assign stops__1 = \port$2835$0 [9:5];
   assign closed_vm = 2'h0;
   assign vm = _request[27];
   assign word__data = _request[64:33];
-  assign \port$356$67  = _request[74:67];
-  assign new_sent = \$72 [4:0];
-  assign new_stop = \$76 [4:0];
+  assign \port$355$67  = _request[74:67];
+  assign new_sent = \$75 [4:0];
+  assign new_stop = \$79 [4:0];
   assign \_request.address  = _request[11:0];
   assign \_request.offset  = _request[23:12];
   assign \_request.manager  = _request[24];
@@ -12061,20 +11430,41 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \requests__1__payload.torn  = requests__1__payload[66];
   assign \requests__1__payload.last  = requests__1__payload[68:67];
   assign \requests__1__payload.slot  = requests__1__payload[74:69];
-  assign \look_result.code  = look_result[2:0];
-  assign \look_result.vm  = look_result[3];
-  assign \look_result.count  = look_result[11:4];
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
   assign \message.sender  = message[8];
+  assign \$signal$100.row  = \$signal$100 [0];
+  assign \$signal$100.write  = \$signal$100 [1];
+  assign \$signal$100.commit  = \$signal$100 [2];
+  assign \$signal$100.accept  = \$signal$100 [3];
+  assign \$signal$100.refuse  = \$signal$100 [4];
+  assign \$signal$100.code  = \$signal$100 [7:5];
+  assign \$signal$100.target  = \$signal$100 [8];
+  assign \outcome_kept.row  = \$signal$100 [0];
+  assign \outcome_kept.write  = \$signal$100 [1];
+  assign \outcome_kept.commit  = \$signal$100 [2];
+  assign \outcome_kept.accept  = \$signal$100 [3];
+  assign \outcome_kept.refuse  = \$signal$100 [4];
+  assign \outcome_kept.code  = \$signal$100 [7:5];
+  assign \outcome_kept.target  = \$signal$100 [8];
+  assign \look_result.code  = look_result[2:0];
+  assign \look_result.vm  = look_result[3];
+  assign \look_result.count  = look_result[11:4];
   assign \new.code  = \new [2:0];
   assign \new.vm  = \new [3];
   assign \new.count  = \new [11:4];
-  assign refusing[1] = \$64 ;
-  assign refusing[0] = \$63 ;
-  assign \new [11:4] = \$62 [7:0];
-  assign \new [3] = \$59 ;
-  assign \new [2:0] = \$58 ;
+  assign refusing[1] = \$67 ;
+  assign refusing[0] = \$66 ;
+  assign \new [11:4] = \$65 [7:0];
+  assign \new [3] = \$63 ;
+  assign \new [2:0] = \$62 ;
+  assign \$signal$100 [8] = target;
+  assign \$signal$100 [7:5] = code;
+  assign \$signal$100 [4] = refuse;
+  assign \$signal$100 [3] = \accept$89 ;
+  assign \$signal$100 [2] = \$signal$84 ;
+  assign \$signal$100 [1] = \$61 ;
+  assign \$signal$100 [0] = source;
   assign message[8] = source;
   assign message[7:6] = _request[68:67];
   assign message[5:0] = _request[74:69];
@@ -12087,21 +11477,16 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign reaches = 1'h1;
   assign \$22  = 1'h0;
   assign \$25  = \$24 ;
-  assign \$35  = \$34 ;
-  assign \$40  = 1'h0;
-  assign fault__port = \$41 ;
-  assign \$42  = _commits;
-  assign \$47  = \$46 ;
-  assign willing = \$46 ;
-  assign \$53  = 1'h0;
-  assign \$63  = refusing_0;
-  assign \$64  = refusing_1;
-  assign \$82  = requests__0__payload[67];
-  assign \$87  = requests__1__payload[67];
-  assign \$108 [2:0] = 3'h0;
-  assign \$108 [11:3] = _request[23:15];
-  assign \$110 [2:0] = 3'h0;
-  assign \$110 [11:3] = _request[23:15];
+  assign \$37  = \$36 ;
+  assign \$42  = 1'h0;
+  assign fault__port = \$43 ;
+  assign \$47  = _commits;
+  assign willing = whole;
+  assign \$56  = 1'h0;
+  assign \$66  = refusing_0;
+  assign \$67  = refusing_1;
+  assign \$85  = requests__0__payload[67];
+  assign \$90  = requests__1__payload[67];
   assign \$112 [2:0] = 3'h0;
   assign \$112 [11:3] = _request[23:15];
   assign \$114 [2:0] = 3'h0;
@@ -12120,205 +11505,86 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$126 [11:3] = _request[23:15];
   assign \$128 [2:0] = 3'h0;
   assign \$128 [11:3] = _request[23:15];
-  assign \$130 [3:0] = 4'h0;
-  assign \$130 [11:4] = _request[23:16];
+  assign \$130 [2:0] = 3'h0;
+  assign \$130 [11:3] = _request[23:15];
   assign \$132 [2:0] = 3'h0;
   assign \$132 [11:3] = _request[23:15];
-  assign \$134 [2:0] = 3'h0;
-  assign \$134 [11:3] = _request[23:15];
+  assign \$134 [3:0] = 4'h0;
+  assign \$134 [11:4] = _request[23:16];
   assign \$136 [2:0] = 3'h0;
   assign \$136 [11:3] = _request[23:15];
   assign \$138 [2:0] = 3'h0;
   assign \$138 [11:3] = _request[23:15];
-  assign { \$140 [4], \$140 [2:0] } = 4'h0;
-  assign { \$140 [11:5], \$140 [3] } = { _request[23:17], _request[15] };
-  assign { \$142 [4], \$142 [2:0] } = 4'h0;
-  assign { \$142 [11:5], \$142 [3] } = { _request[23:17], _request[15] };
-  assign \$144 [4:0] = 5'h00;
-  assign \$144 [11:5] = _request[23:17];
-  assign \$146 [4:0] = 5'h00;
-  assign \$146 [11:5] = _request[23:17];
-  assign \$148 [2:0] = 3'h0;
-  assign \$148 [11:3] = _request[23:15];
+  assign \$140 [2:0] = 3'h0;
+  assign \$140 [11:3] = _request[23:15];
+  assign \$142 [2:0] = 3'h0;
+  assign \$142 [11:3] = _request[23:15];
+  assign { \$144 [4], \$144 [2:0] } = 4'h0;
+  assign { \$144 [11:5], \$144 [3] } = { _request[23:17], _request[15] };
+  assign { \$146 [4], \$146 [2:0] } = 4'h0;
+  assign { \$146 [11:5], \$146 [3] } = { _request[23:17], _request[15] };
+  assign \$148 [4:0] = 5'h00;
+  assign \$148 [11:5] = _request[23:17];
   assign \$150 [4:0] = 5'h00;
   assign \$150 [11:5] = _request[23:17];
-  assign \$154 [2:0] = 3'h0;
-  assign \$154 [11:3] = _request[23:15];
-  assign \$156 [2:0] = 3'h0;
-  assign \$156 [11:3] = _request[23:15];
-  assign \$158 [2:0] = 3'h0;
-  assign \$158 [11:3] = _request[23:15];
-  assign \$160 [2:0] = 3'h0;
-  assign \$160 [11:3] = _request[23:15];
-  assign \$162 [3:0] = 4'h0;
-  assign \$162 [11:4] = _request[23:16];
-  assign \$164 [2:0] = 3'h0;
-  assign \$164 [11:3] = _request[23:15];
-  assign { \$166 [4], \$166 [2:0] } = 4'h0;
-  assign { \$166 [11:5], \$166 [3] } = { _request[23:17], _request[15] };
-  assign \$168 [4:0] = 5'h00;
-  assign \$168 [11:5] = _request[23:17];
-  assign \$170 [4:0] = 5'h00;
-  assign \$170 [11:5] = _request[23:17];
-  assign \$184 [2:0] = 3'h0;
-  assign \$184 [11:3] = _request[23:15];
-  assign \$186 [2:0] = 3'h0;
-  assign \$186 [11:3] = _request[23:15];
-  assign \$188 [2:0] = 3'h0;
-  assign \$188 [11:3] = _request[23:15];
-  assign \$190 [2:0] = 3'h0;
-  assign \$190 [11:3] = _request[23:15];
-  assign \$192 [2:0] = 3'h0;
-  assign \$192 [11:3] = _request[23:15];
-  assign \$194 [2:0] = 3'h0;
-  assign \$194 [11:3] = _request[23:15];
-  assign \$196 [2:0] = 3'h0;
-  assign \$196 [11:3] = _request[23:15];
-  assign \$198 [2:0] = 3'h0;
-  assign \$198 [11:3] = _request[23:15];
-  assign \$200 [2:0] = 3'h0;
-  assign \$200 [11:3] = _request[23:15];
-  assign \$202 [2:0] = 3'h0;
-  assign \$202 [11:3] = _request[23:15];
-  assign \$204 [2:0] = 3'h0;
-  assign \$204 [11:3] = _request[23:15];
-  assign \$206 [3:0] = 4'h0;
-  assign \$206 [11:4] = _request[23:16];
+  assign \$152 [2:0] = 3'h0;
+  assign \$152 [11:3] = _request[23:15];
+  assign \$154 [4:0] = 5'h00;
+  assign \$154 [11:5] = _request[23:17];
+  assign \$161 [2:0] = 3'h0;
+  assign \$161 [11:3] = _request[23:15];
+  assign \$163 [2:0] = 3'h0;
+  assign \$163 [11:3] = _request[23:15];
+  assign \$165 [2:0] = 3'h0;
+  assign \$165 [11:3] = _request[23:15];
+  assign \$167 [2:0] = 3'h0;
+  assign \$167 [11:3] = _request[23:15];
+  assign \$169 [3:0] = 4'h0;
+  assign \$169 [11:4] = _request[23:16];
+  assign \$171 [2:0] = 3'h0;
+  assign \$171 [11:3] = _request[23:15];
+  assign { \$173 [4], \$173 [2:0] } = 4'h0;
+  assign { \$173 [11:5], \$173 [3] } = { _request[23:17], _request[15] };
+  assign \$175 [4:0] = 5'h00;
+  assign \$175 [11:5] = _request[23:17];
+  assign \$177 [4:0] = 5'h00;
+  assign \$177 [11:5] = _request[23:17];
+  assign \$197  = \$195 ;
+  assign \$199 [2:0] = 3'h0;
+  assign \$199 [11:3] = _request[23:15];
   assign \$208 [2:0] = 3'h0;
   assign \$208 [11:3] = _request[23:15];
-  assign \$210 [2:0] = 3'h0;
-  assign \$210 [11:3] = _request[23:15];
-  assign \$212 [2:0] = 3'h0;
-  assign \$212 [11:3] = _request[23:15];
-  assign \$214 [2:0] = 3'h0;
-  assign \$214 [11:3] = _request[23:15];
-  assign { \$216 [4], \$216 [2:0] } = 4'h0;
-  assign { \$216 [11:5], \$216 [3] } = { _request[23:17], _request[15] };
-  assign { \$218 [4], \$218 [2:0] } = 4'h0;
-  assign { \$218 [11:5], \$218 [3] } = { _request[23:17], _request[15] };
-  assign \$220 [4:0] = 5'h00;
-  assign \$220 [11:5] = _request[23:17];
-  assign \$222 [4:0] = 5'h00;
-  assign \$222 [11:5] = _request[23:17];
-  assign \$224 [2:0] = 3'h0;
-  assign \$224 [11:3] = _request[23:15];
-  assign \$226 [4:0] = 5'h00;
-  assign \$226 [11:5] = _request[23:17];
-  assign \$230 [2:0] = 3'h0;
-  assign \$230 [11:3] = _request[23:15];
-  assign \$232 [2:0] = 3'h0;
-  assign \$232 [11:3] = _request[23:15];
-  assign \$234 [2:0] = 3'h0;
-  assign \$234 [11:3] = _request[23:15];
-  assign \$236 [2:0] = 3'h0;
-  assign \$236 [11:3] = _request[23:15];
-  assign \$238 [3:0] = 4'h0;
-  assign \$238 [11:4] = _request[23:16];
-  assign \$240 [2:0] = 3'h0;
-  assign \$240 [11:3] = _request[23:15];
-  assign { \$242 [4], \$242 [2:0] } = 4'h0;
-  assign { \$242 [11:5], \$242 [3] } = { _request[23:17], _request[15] };
-  assign \$244 [4:0] = 5'h00;
-  assign \$244 [11:5] = _request[23:17];
-  assign \$246 [4:0] = 5'h00;
-  assign \$246 [11:5] = _request[23:17];
+  assign \$217 [2:0] = 3'h0;
+  assign \$217 [11:3] = _request[23:15];
+  assign \$226 [2:0] = 3'h0;
+  assign \$226 [11:3] = _request[23:15];
+  assign \$235 [3:0] = 4'h0;
+  assign \$235 [11:4] = _request[23:16];
+  assign \$244 [2:0] = 3'h0;
+  assign \$244 [11:3] = _request[23:15];
+  assign { \$253 [4], \$253 [2:0] } = 4'h0;
+  assign { \$253 [11:5], \$253 [3] } = { _request[23:17], _request[15] };
   assign \$263 [2:0] = 3'h0;
   assign \$263 [11:3] = _request[23:15];
-  assign \$265 [2:0] = 3'h0;
-  assign \$265 [11:3] = _request[23:15];
-  assign \$267 [2:0] = 3'h0;
-  assign \$267 [11:3] = _request[23:15];
-  assign \$269 [2:0] = 3'h0;
-  assign \$269 [11:3] = _request[23:15];
-  assign \$271 [2:0] = 3'h0;
-  assign \$271 [11:3] = _request[23:15];
-  assign \$273 [2:0] = 3'h0;
-  assign \$273 [11:3] = _request[23:15];
-  assign \$275 [2:0] = 3'h0;
-  assign \$275 [11:3] = _request[23:15];
-  assign \$277 [2:0] = 3'h0;
-  assign \$277 [11:3] = _request[23:15];
-  assign \$279 [2:0] = 3'h0;
-  assign \$279 [11:3] = _request[23:15];
-  assign \$281 [2:0] = 3'h0;
-  assign \$281 [11:3] = _request[23:15];
-  assign \$283 [2:0] = 3'h0;
-  assign \$283 [11:3] = _request[23:15];
-  assign \$285 [3:0] = 4'h0;
-  assign \$285 [11:4] = _request[23:16];
-  assign \$287 [2:0] = 3'h0;
-  assign \$287 [11:3] = _request[23:15];
-  assign \$289 [2:0] = 3'h0;
-  assign \$289 [11:3] = _request[23:15];
-  assign \$291 [2:0] = 3'h0;
-  assign \$291 [11:3] = _request[23:15];
-  assign \$293 [2:0] = 3'h0;
-  assign \$293 [11:3] = _request[23:15];
-  assign { \$295 [4], \$295 [2:0] } = 4'h0;
-  assign { \$295 [11:5], \$295 [3] } = { _request[23:17], _request[15] };
-  assign { \$297 [4], \$297 [2:0] } = 4'h0;
-  assign { \$297 [11:5], \$297 [3] } = { _request[23:17], _request[15] };
-  assign \$299 [4:0] = 5'h00;
-  assign \$299 [11:5] = _request[23:17];
-  assign \$301 [4:0] = 5'h00;
-  assign \$301 [11:5] = _request[23:17];
-  assign \$303 [2:0] = 3'h0;
-  assign \$303 [11:3] = _request[23:15];
-  assign \$305 [4:0] = 5'h00;
-  assign \$305 [11:5] = _request[23:17];
-  assign \$309 [2:0] = 3'h0;
-  assign \$309 [11:3] = _request[23:15];
-  assign \$311 [2:0] = 3'h0;
-  assign \$311 [11:3] = _request[23:15];
-  assign \$313 [2:0] = 3'h0;
-  assign \$313 [11:3] = _request[23:15];
-  assign \$315 [2:0] = 3'h0;
-  assign \$315 [11:3] = _request[23:15];
-  assign \$317 [3:0] = 4'h0;
-  assign \$317 [11:4] = _request[23:16];
-  assign \$319 [2:0] = 3'h0;
-  assign \$319 [11:3] = _request[23:15];
-  assign { \$321 [4], \$321 [2:0] } = 4'h0;
-  assign { \$321 [11:5], \$321 [3] } = { _request[23:17], _request[15] };
-  assign \$323 [4:0] = 5'h00;
-  assign \$323 [11:5] = _request[23:17];
-  assign \$325 [4:0] = 5'h00;
-  assign \$325 [11:5] = _request[23:17];
-  assign \$340 [2:0] = 3'h0;
-  assign \$340 [11:3] = _request[23:15];
-  assign \$349 [2:0] = 3'h0;
-  assign \$349 [11:3] = _request[23:15];
-  assign \$358 [2:0] = 3'h0;
-  assign \$358 [11:3] = _request[23:15];
-  assign \$367 [2:0] = 3'h0;
-  assign \$367 [11:3] = _request[23:15];
-  assign \$376 [3:0] = 4'h0;
-  assign \$376 [11:4] = _request[23:16];
-  assign \$385 [2:0] = 3'h0;
-  assign \$385 [11:3] = _request[23:15];
-  assign { \$394 [4], \$394 [2:0] } = 4'h0;
-  assign { \$394 [11:5], \$394 [3] } = { _request[23:17], _request[15] };
-  assign \$404 [2:0] = 3'h0;
-  assign \$404 [11:3] = _request[23:15];
-  assign \$412  = \$411 ;
-  assign \$413  = \$like ;
-  assign \$414  = \$like ;
-  assign \$416  = \$415 ;
-  assign \$417  = receiver;
-  assign \$418  = receiver;
-  assign \$426  = 4'h0;
-  assign \$430  = \$429 ;
-  assign \$432  = \$431 ;
-  assign \$434  = may;
-  assign \$437  = \$436 ;
-  assign \$439  = \$438 ;
-  assign \$441  = \$440 ;
-  assign \$443  = \$442 ;
-  assign \$447  = sources[0];
-  assign \$450  = sources[1];
+  assign \$271  = \$270 ;
+  assign \$272  = \$like ;
+  assign \$273  = \$like ;
+  assign \$275  = \$274 ;
+  assign \$276  = receiver;
+  assign \$277  = receiver;
+  assign \$285  = 4'h0;
+  assign \$289  = \$288 ;
+  assign \$291  = \$290 ;
+  assign \$293  = may;
+  assign \$296  = \$295 ;
+  assign \$298  = \$297 ;
+  assign \$300  = \$299 ;
+  assign \$302  = \$301 ;
+  assign \$306  = sources[0];
+  assign \$309  = sources[1];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867$0 , \port$2218$0 , \port$2572$0 , clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$721$0 , \port$726$0 , \port$1881$0 , \port$2235$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -12338,26 +11604,26 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867
   input clk;
   wire clk;
   wire [1:0] grant;
-  input \port$2218$0 ;
-  wire \port$2218$0 ;
-  input \port$2572$0 ;
-  wire \port$2572$0 ;
-  output \port$862$0 ;
-  wire \port$862$0 ;
-  output \port$867$0 ;
-  wire \port$867$0 ;
+  input \port$1881$0 ;
+  wire \port$1881$0 ;
+  input \port$2235$0 ;
+  wire \port$2235$0 ;
+  output \port$721$0 ;
+  wire \port$721$0 ;
+  output \port$726$0 ;
+  wire \port$726$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2572$0 ;
+  assign \$3  = behind_0_1 & \port$2235$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2218$0  & \$5 ;
+  assign \$6  = \port$1881$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2218$0 ;
+  assign \$8  = \$7  & \port$1881$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2572$0  & \$10 ;
+  assign \$11  = \port$2235$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -12371,14 +11637,14 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$862$0 , \port$867
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2572$0 , \port$2218$0  };
-  assign \port$862$0  = \$6 ;
-  assign \port$867$0  = \$11 ;
+  assign request = { \port$2235$0 , \port$1881$0  };
+  assign \port$721$0  = \$6 ;
+  assign \port$726$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.write_engine.results (rst, write, data_0, data_1, write_data, write_row, row_1, clk);
+module \postern_small.write_engine.results (rst, data_0, data_1, \port$2632$0 , write_data, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -12392,6 +11658,8 @@ module \postern_small.write_engine.results (rst, write, data_0, data_1, write_da
   wire [11:0] data_0;
   output [11:0] data_1;
   wire [11:0] data_1;
+  input [1:0] \port$2632$0 ;
+  wire [1:0] \port$2632$0 ;
   reg [11:0] row0 = 12'h001;
   reg [11:0] row1 = 12'h001;
   wire row_0;
@@ -12399,21 +11667,19 @@ module \postern_small.write_engine.results (rst, write, data_0, data_1, write_da
   wire row_1;
   input rst;
   wire rst;
-  input write;
   wire write;
   input [11:0] write_data;
   wire [11:0] write_data;
-  input write_row;
   wire write_row;
-  assign \$4  = write & \$3 ;
-  assign data_0 = write_row ? row1 : row0;
+  assign \$4  = \port$2632$0 [1] & \$3 ;
+  assign data_0 = \port$2632$0 [0] ? row1 : row0;
   assign data_1 = row_1 ? row1 : row0;
   always @(posedge clk)
     row0 <= \$5 ;
   always @(posedge clk)
     row1 <= \$6 ;
-  assign \$1  = ! write_row;
-  assign \$2  = write & \$1 ;
+  assign \$1  = ! \port$2632$0 [0];
+  assign \$2  = \port$2632$0 [1] & \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$5  = row0;
@@ -12434,6 +11700,8 @@ module \postern_small.write_engine.results (rst, write, data_0, data_1, write_da
       \$6  = 12'h001;
     end
   end
-  assign row_0 = write_row;
-  assign \$3  = write_row;
+  assign write = \port$2632$0 [1];
+  assign write_row = \port$2632$0 [0];
+  assign row_0 = \port$2632$0 [0];
+  assign \$3  = \port$2632$0 [0];
 endmodule
