@@ -62411,7 +62411,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [7:0] \$1198 ;
   wire \$1199 ;
   wire [2:0] \$12 ;
-  wire [7:0] \$120 ;
+  wire \$120 ;
   wire [4:0] \$1200 ;
   wire [4:0] \$1201 ;
   wire [4:0] \$1202 ;
@@ -62433,7 +62433,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1217 ;
   reg [3:0] \$1218 ;
   reg [3:0] \$1219 ;
-  wire \$122 ;
+  wire [7:0] \$122 ;
   reg [3:0] \$1220 ;
   reg \$1221 ;
   reg \$1222 ;
@@ -62444,7 +62444,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg [92:0] \$1227 ;
   reg \$1228 ;
   reg \$1229 ;
-  wire \$123 ;
+  wire [7:0] \$123 ;
   reg \$1230 ;
   reg \$1231 ;
   reg \$1232 ;
@@ -62569,8 +62569,8 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$142 ;
   wire \$143 ;
   wire \$144 ;
-  wire [7:0] \$145 ;
-  wire [7:0] \$146 ;
+  wire \$145 ;
+  wire \$146 ;
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
@@ -63484,7 +63484,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$967 ;
   wire \$968 ;
   wire \$969 ;
-  wire \$97 ;
+  wire [7:0] \$97 ;
   wire \$970 ;
   wire \$971 ;
   wire \$972 ;
@@ -63523,15 +63523,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [7:0] \$signal$118 ;
   (* init = 8'h00 *)
   wire [7:0] \$signal$120 ;
-  wire \$signal$146 ;
-  reg [13:0] \$signal$179 ;
-  wire \$signal$179.accept ;
-  wire [2:0] \$signal$179.code ;
-  wire \$signal$179.commit ;
-  wire \$signal$179.refuse ;
-  wire [3:0] \$signal$179.row ;
-  wire [2:0] \$signal$179.target ;
-  wire \$signal$179.write ;
+  wire \$signal$136 ;
+  reg [13:0] \$signal$171 ;
+  wire \$signal$171.accept ;
+  wire [2:0] \$signal$171.code ;
+  wire \$signal$171.commit ;
+  wire \$signal$171.refuse ;
+  wire [3:0] \$signal$171.row ;
+  wire [2:0] \$signal$171.target ;
+  wire \$signal$171.write ;
   wire [6:0] \$signal$214 ;
   reg [6:0] \$signal$215  = 7'h00;
   reg [5:0] \$signal$219  = 6'h00;
@@ -63572,7 +63572,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire _walk;
   wire accept;
   wire \accept$10 ;
-  wire \accept$151 ;
+  wire \accept$142 ;
   reg accepted = 1'h0;
   wire accepting;
   input acknowledged;
@@ -63728,12 +63728,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire fault__valid;
   input fill;
   wire fill;
-  wire \fill$163 ;
+  wire \fill$154 ;
   wire \fill$189 ;
   wire \fill$224 ;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  wire [5:0] \fill_row$165 ;
+  wire [5:0] \fill_row$156 ;
   wire [5:0] \fill_row$190 ;
   wire [5:0] \fill_row$225 ;
   wire fits;
@@ -64005,7 +64005,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   input [7:0] returns;
   wire [7:0] returns;
   wire [3:0] row_0;
-  wire [3:0] \row_0$181 ;
+  wire [3:0] \row_0$173 ;
   (* init = 3'h0 *)
   wire [2:0] \row_0$213 ;
   reg [3:0] row_1 = 4'h0;
@@ -64200,77 +64200,77 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign word__enable = ~ _request[79];
   assign \$91  = tag & { _request[92], _request[92], _request[92], _request[92], _request[92], _request[92], _request[92], _request[92] };
   assign word__data = _request[77:46] | { 8'h00, \$91 , 16'h0000 };
-  assign \$92  = _lane ? refusing_0[1] : refusing_0[0];
-  assign \$93  = sources[0] & \$92 ;
-  assign \$94  = _lane ? refusing_1[1] : refusing_1[0];
-  assign \$95  = sources[1] & \$94 ;
-  assign \$96  = \$93  | \$95 ;
-  assign \$97  = _lane ? refusing_2[1] : refusing_2[0];
-  assign \$98  = sources[2] & \$97 ;
-  assign \$99  = \$96  | \$98 ;
-  assign \$100  = _lane ? refusing_3[1] : refusing_3[0];
-  assign \$101  = sources[3] & \$100 ;
-  assign \$102  = \$99  | \$101 ;
-  assign \$103  = _lane ? refusing_4[1] : refusing_4[0];
-  assign \$104  = sources[4] & \$103 ;
-  assign \$105  = \$102  | \$104 ;
-  assign \$106  = _lane ? refusing_5[1] : refusing_5[0];
-  assign \$107  = sources[5] & \$106 ;
-  assign \$108  = \$105  | \$107 ;
-  assign \$109  = _lane ? refusing_6[1] : refusing_6[0];
-  assign \$110  = sources[6] & \$109 ;
-  assign \$111  = \$108  | \$110 ;
-  assign \$112  = _lane ? refusing_7[1] : refusing_7[0];
-  assign \$113  = sources[7] & \$112 ;
-  assign \$114  = \$111  | \$113 ;
-  assign accepting = ~ \$114 ;
-  assign \$115  = _commits & source_open;
-  assign \$signal$146  = \$115  & accepting;
-  assign \$116  = _commits & accepting;
-  assign \$117  = ~ _request[79];
-  assign \$118  = \$116  & \$117 ;
-  assign whole = \$118  & connected;
-  assign \$119  = whole & target_open;
-  assign \$120  = spent & targets;
-  assign \$121  = | \$120 ;
-  assign \$122  = ~ \$121 ;
-  assign \accept$151  = willing & \$122 ;
-  assign \$123  = ~ \accept$151 ;
-  assign refuse = \$signal$146  & \$123 ;
-  assign \$124  = ~ may;
-  assign \$125  = ~ reaches;
-  assign \$126  = whole & target_open;
-  assign \$127  = ~ may_give;
-  assign \$128  = _request[92] & \$127 ;
-  assign \$129  = ~ \$128 ;
-  assign willing = \$126  & \$129 ;
-  assign \$130  = settled_before & _commits;
-  assign \$131  = \$130  & _request[92];
-  assign give = \$131  & may_give;
-  assign \$132  = ~ _request[79];
-  assign \$133  = \$132  & may;
-  assign \$134  = \$133  & reaches;
-  assign \$135  = ~ may_give;
-  assign \$136  = _request[92] & \$135 ;
-  assign \$137  = \$134  & \$136 ;
-  assign \$138  = do__free | do__return;
-  assign \$139  = \$138  | do__revoke;
-  assign \$140  = do__free | do__return;
-  assign \$141  = \$140  | do__revoke;
-  assign \$142  = settled == 2'h3;
-  assign \$143  = \$141  & \$142 ;
-  assign \$144  = walk_step < 2'h2;
-  assign \$145  = ~ spent;
-  assign \$146  = targets & \$145 ;
-  assign push = \$146  & { willing, willing, willing, willing, willing, willing, willing, willing };
-  assign \$147  = ~ _request[79];
-  assign \$148  = ~ _request[79];
-  assign \$149  = ~ _request[79];
-  assign \$150  = ~ _request[79];
-  assign slot_back = _commit & { \$150 , \$149 , \$148 , \$147  };
+  assign \$92  = _commits & source_open;
+  assign \$signal$136  = \$92  & accepting;
+  assign \$93  = _commits & accepting;
+  assign \$94  = ~ _request[79];
+  assign \$95  = \$93  & \$94 ;
+  assign whole = \$95  & connected;
+  assign \$96  = whole & target_open;
+  assign \$97  = spent & targets;
+  assign \$98  = | \$97 ;
+  assign \$99  = ~ \$98 ;
+  assign \accept$142  = willing & \$99 ;
+  assign \$100  = ~ \accept$142 ;
+  assign refuse = \$signal$136  & \$100 ;
+  assign \$101  = ~ may;
+  assign \$102  = ~ reaches;
+  assign \$103  = whole & target_open;
+  assign \$104  = ~ may_give;
+  assign \$105  = _request[92] & \$104 ;
+  assign \$106  = ~ \$105 ;
+  assign willing = \$103  & \$106 ;
+  assign \$107  = settled_before & _commits;
+  assign \$108  = \$107  & _request[92];
+  assign give = \$108  & may_give;
+  assign \$109  = ~ _request[79];
+  assign \$110  = \$109  & may;
+  assign \$111  = \$110  & reaches;
+  assign \$112  = ~ may_give;
+  assign \$113  = _request[92] & \$112 ;
+  assign \$114  = \$111  & \$113 ;
+  assign \$115  = do__free | do__return;
+  assign \$116  = \$115  | do__revoke;
+  assign \$117  = do__free | do__return;
+  assign \$118  = \$117  | do__revoke;
+  assign \$119  = settled == 2'h3;
+  assign \$120  = \$118  & \$119 ;
+  assign \$121  = walk_step < 2'h2;
+  assign \$122  = ~ spent;
+  assign \$123  = targets & \$122 ;
+  assign push = \$123  & { willing, willing, willing, willing, willing, willing, willing, willing };
+  assign \$124  = ~ _request[79];
+  assign \$125  = ~ _request[79];
+  assign \$126  = ~ _request[79];
+  assign \$127  = ~ _request[79];
+  assign slot_back = _commit & { \$127 , \$126 , \$125 , \$124  };
   assign back = accepted ? given_up : refused_slot;
-  assign \$151  = \$signal$146  | does_ack;
-  assign \$152  = walk_step < 2'h2;
+  assign \$128  = \$signal$136  | does_ack;
+  assign \$129  = walk_step < 2'h2;
+  assign \$130  = _lane ? refusing_0[1] : refusing_0[0];
+  assign \$131  = sources[0] & \$130 ;
+  assign \$132  = _lane ? refusing_1[1] : refusing_1[0];
+  assign \$133  = sources[1] & \$132 ;
+  assign \$134  = \$131  | \$133 ;
+  assign \$135  = _lane ? refusing_2[1] : refusing_2[0];
+  assign \$136  = sources[2] & \$135 ;
+  assign \$137  = \$134  | \$136 ;
+  assign \$138  = _lane ? refusing_3[1] : refusing_3[0];
+  assign \$139  = sources[3] & \$138 ;
+  assign \$140  = \$137  | \$139 ;
+  assign \$141  = _lane ? refusing_4[1] : refusing_4[0];
+  assign \$142  = sources[4] & \$141 ;
+  assign \$143  = \$140  | \$142 ;
+  assign \$144  = _lane ? refusing_5[1] : refusing_5[0];
+  assign \$145  = sources[5] & \$144 ;
+  assign \$146  = \$143  | \$145 ;
+  assign \$147  = _lane ? refusing_6[1] : refusing_6[0];
+  assign \$148  = sources[6] & \$147 ;
+  assign \$149  = \$146  | \$148 ;
+  assign \$150  = _lane ? refusing_7[1] : refusing_7[0];
+  assign \$151  = sources[7] & \$150 ;
+  assign \$152  = \$149  | \$151 ;
+  assign accepting = ~ \$152 ;
   assign \$153  = outcome_kept[7] ? outcome_kept[10:8] : 3'h1;
   assign \$154  = outcome_kept[7] ? outcome_kept[13:11] : 3'h0;
   assign \$155  = \data_0$188 [13:6] + outcome_kept[6];
@@ -64284,7 +64284,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$163  = | refusing_6;
   assign \$164  = | refusing_7;
   assign \$165  = ~ _request[79];
-  assign \$166  = \$signal$146  & \$165 ;
+  assign \$166  = \$signal$136  & \$165 ;
   assign \$167  = ~ may;
   assign \$168  = \$166  & \$167 ;
   assign \$169  = \port$6379$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
@@ -64990,59 +64990,59 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \$1031  = \$1029  | \$1030 ;
   assign \$1032  = ! _lane;
   assign \$1034  = sources[0] & \$1033 ;
-  assign \$1035  = \$signal$146  | does_ack;
+  assign \$1035  = \$signal$136  | does_ack;
   assign \$1036  = \$1034  & \$1035 ;
   assign \$1039  = sources[0] & \$1038 ;
-  assign \$1040  = \$signal$146  | does_ack;
+  assign \$1040  = \$signal$136  | does_ack;
   assign \$1041  = \$1039  & \$1040 ;
   assign \$1042  = ! _lane;
   assign \$1044  = sources[1] & \$1043 ;
-  assign \$1045  = \$signal$146  | does_ack;
+  assign \$1045  = \$signal$136  | does_ack;
   assign \$1046  = \$1044  & \$1045 ;
   assign \$1049  = sources[1] & \$1048 ;
-  assign \$1050  = \$signal$146  | does_ack;
+  assign \$1050  = \$signal$136  | does_ack;
   assign \$1051  = \$1049  & \$1050 ;
   assign \$1052  = ! _lane;
   assign \$1054  = sources[2] & \$1053 ;
-  assign \$1055  = \$signal$146  | does_ack;
+  assign \$1055  = \$signal$136  | does_ack;
   assign \$1056  = \$1054  & \$1055 ;
   assign \$1059  = sources[2] & \$1058 ;
-  assign \$1060  = \$signal$146  | does_ack;
+  assign \$1060  = \$signal$136  | does_ack;
   assign \$1061  = \$1059  & \$1060 ;
   assign \$1062  = ! _lane;
   assign \$1064  = sources[3] & \$1063 ;
-  assign \$1065  = \$signal$146  | does_ack;
+  assign \$1065  = \$signal$136  | does_ack;
   assign \$1066  = \$1064  & \$1065 ;
   assign \$1069  = sources[3] & \$1068 ;
-  assign \$1070  = \$signal$146  | does_ack;
+  assign \$1070  = \$signal$136  | does_ack;
   assign \$1071  = \$1069  & \$1070 ;
   assign \$1072  = ! _lane;
   assign \$1074  = sources[4] & \$1073 ;
-  assign \$1075  = \$signal$146  | does_ack;
+  assign \$1075  = \$signal$136  | does_ack;
   assign \$1076  = \$1074  & \$1075 ;
   assign \$1079  = sources[4] & \$1078 ;
-  assign \$1080  = \$signal$146  | does_ack;
+  assign \$1080  = \$signal$136  | does_ack;
   assign \$1081  = \$1079  & \$1080 ;
   assign \$1082  = ! _lane;
   assign \$1084  = sources[5] & \$1083 ;
-  assign \$1085  = \$signal$146  | does_ack;
+  assign \$1085  = \$signal$136  | does_ack;
   assign \$1086  = \$1084  & \$1085 ;
   assign \$1089  = sources[5] & \$1088 ;
-  assign \$1090  = \$signal$146  | does_ack;
+  assign \$1090  = \$signal$136  | does_ack;
   assign \$1091  = \$1089  & \$1090 ;
   assign \$1092  = ! _lane;
   assign \$1094  = sources[6] & \$1093 ;
-  assign \$1095  = \$signal$146  | does_ack;
+  assign \$1095  = \$signal$136  | does_ack;
   assign \$1096  = \$1094  & \$1095 ;
   assign \$1099  = sources[6] & \$1098 ;
-  assign \$1100  = \$signal$146  | does_ack;
+  assign \$1100  = \$signal$136  | does_ack;
   assign \$1101  = \$1099  & \$1100 ;
   assign \$1102  = ! _lane;
   assign \$1104  = sources[7] & \$1103 ;
-  assign \$1105  = \$signal$146  | does_ack;
+  assign \$1105  = \$signal$136  | does_ack;
   assign \$1106  = \$1104  & \$1105 ;
   assign \$1109  = sources[7] & \$1108 ;
-  assign \$1110  = \$signal$146  | does_ack;
+  assign \$1110  = \$signal$136  | does_ack;
   assign \$1111  = \$1109  & \$1110 ;
   assign \$1112  = \port$6379$0 [4:0] - gone__0;
   assign \$1113  = \$1112 [4:0] == returns[0];
@@ -65481,24 +65481,24 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
     code = 3'h2;
     if (_request[79]) begin
       code = 3'h5;
-    end else if (\$124 ) begin
+    end else if (\$101 ) begin
       code = 3'h3;
-    end else if (\$125 ) begin
+    end else if (\$102 ) begin
       code = 3'h4;
     end
-    if (\$137 ) begin
+    if (\$114 ) begin
       code = 3'h6;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     _late_fault = 4'h0;
-    if (\$137 ) begin
-      if (\$signal$146 ) begin
+    if (\$114 ) begin
+      if (\$signal$136 ) begin
         _late_fault = 4'ha;
       end
     end
-    if (\$143 ) begin
+    if (\$120 ) begin
       _late_fault = 4'ha;
     end
     if (\$168 ) begin
@@ -65510,9 +65510,9 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    write = \$139 ;
+    write = \$116 ;
     if (walk) begin
-      write = \$144 ;
+      write = \$121 ;
     end
   end
   always @* begin
@@ -65531,11 +65531,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$signal$179 [3:0] = { source, _lane };
-    \$signal$179 [4] = \$151 ;
+    \$signal$171 [3:0] = { source, _lane };
+    \$signal$171 [4] = \$128 ;
     if (walk) begin
-      \$signal$179 [4] = \$152 ;
-      \$signal$179 [3:0] = { source, walk_step[0] };
+      \$signal$171 [4] = \$129 ;
+      \$signal$171 [3:0] = { source, walk_step[0] };
     end
   end
   always @* begin
@@ -66295,7 +66295,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1304  = \accept$151 ;
+    \$1304  = \accept$142 ;
     if (rst) begin
       \$1304  = 1'h0;
     end
@@ -66316,7 +66316,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1307  = \$signal$179 ;
+    \$1307  = \$signal$171 ;
     if (rst) begin
       \$1307  = 14'h0000;
     end
@@ -66573,10 +66573,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign word__slot = _request[91:84];
   assign word__word = _request[83:80];
   assign row_0 = { look_vm, look_lane };
-  assign \fill$163  = fill;
-  assign \fill_row$165  = fill_row;
+  assign \fill$154  = fill;
+  assign \fill_row$156  = fill_row;
   assign data_0 = look_settled;
-  assign \row_0$181  = outcome_kept[3:0];
+  assign \row_0$173  = outcome_kept[3:0];
   assign looked = row_1;
   assign data_1 = look_result;
   assign \fill$189  = fill;
@@ -66685,13 +66685,13 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \message.sender  = message[14:12];
   assign \message.generation  = message[22:15];
   assign \message.kind  = message[23];
-  assign \$signal$179.row  = \$signal$179 [3:0];
-  assign \$signal$179.write  = \$signal$179 [4];
-  assign \$signal$179.commit  = \$signal$179 [5];
-  assign \$signal$179.accept  = \$signal$179 [6];
-  assign \$signal$179.refuse  = \$signal$179 [7];
-  assign \$signal$179.code  = \$signal$179 [10:8];
-  assign \$signal$179.target  = \$signal$179 [13:11];
+  assign \$signal$171.row  = \$signal$171 [3:0];
+  assign \$signal$171.write  = \$signal$171 [4];
+  assign \$signal$171.commit  = \$signal$171 [5];
+  assign \$signal$171.accept  = \$signal$171 [6];
+  assign \$signal$171.refuse  = \$signal$171 [7];
+  assign \$signal$171.code  = \$signal$171 [10:8];
+  assign \$signal$171.target  = \$signal$171 [13:11];
   assign \outcome_kept.row  = outcome_kept[3:0];
   assign \outcome_kept.write  = outcome_kept[4];
   assign \outcome_kept.commit  = outcome_kept[5];
@@ -66717,15 +66717,15 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \new [5:3] = \$154 ;
   assign \new [2:0] = \$153 ;
   always @*
-    \$signal$179 [13:11] = target;
+    \$signal$171 [13:11] = target;
   always @*
-    \$signal$179 [10:8] = code;
+    \$signal$171 [10:8] = code;
   always @*
-    \$signal$179 [7] = refuse;
+    \$signal$171 [7] = refuse;
   always @*
-    \$signal$179 [6] = \accept$151 ;
+    \$signal$171 [6] = \accept$142 ;
   always @*
-    \$signal$179 [5] = \$signal$146 ;
+    \$signal$171 [5] = \$signal$136 ;
   assign message[22:15] = source_generation;
   assign message[14:12] = source;
   assign message[11:8] = _request[83:80];

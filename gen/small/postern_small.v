@@ -937,8 +937,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .look_resident(look_resident),
     .look_state(irq_state),
     .look_vm(reader),
-    .\port$2801$0 (\filled$209 ),
-    .\port$2823$0 (\filled$210 ),
+    .\port$2798$0 (\filled$209 ),
+    .\port$2820$0 (\filled$210 ),
     .refusing(refusing),
     .residents__0(resident),
     .residents__1(\resident$254 ),
@@ -989,10 +989,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__0(head__0),
-    .\port$2801$0 (\filled$209 ),
-    .\port$2807$0 (\fresh$212 ),
-    .\port$2823$0 (\filled$210 ),
-    .\port$2829$0 (\fresh$213 ),
+    .\port$2798$0 (\filled$209 ),
+    .\port$2804$0 (\fresh$212 ),
+    .\port$2820$0 (\filled$210 ),
+    .\port$2826$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__0__payload$177 ),
     .r_engine__ready(r_engine__ready),
@@ -1038,10 +1038,10 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .fill(fill),
     .fill_row(fill_row),
     .head__1(head__1),
-    .\port$2801$0 (\filled$209 ),
-    .\port$2807$0 (\fresh$212 ),
-    .\port$2823$0 (\filled$210 ),
-    .\port$2829$0 (\fresh$213 ),
+    .\port$2798$0 (\filled$209 ),
+    .\port$2804$0 (\fresh$212 ),
+    .\port$2820$0 (\filled$210 ),
+    .\port$2826$0 (\fresh$213 ),
     .r_data(r_data),
     .r_engine__payload(\requests__1__payload$248 ),
     .r_engine__ready(\r_engine__ready$250 ),
@@ -1152,9 +1152,9 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .\other$57 (look_target),
     .\own$76 (reader),
     .permitted(\permitted$432 ),
-    .\port$736$0 (look_result),
-    .\port$754$0 (look),
-    .\port$758$0 (\look$323 ),
+    .\port$733$0 (look_result),
+    .\port$751$0 (look),
+    .\port$755$0 (\look$323 ),
     .requests__0__payload(\requests__0__payload$177 ),
     .requests__0__ready(r_engine__ready),
     .requests__0__valid(\requests__0__valid$181 ),
@@ -1190,8 +1190,8 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .new_sent(new_sent),
     .new_stop(new_stop),
     .permitted(permitted),
-    .\port$2813$0 (\$42 ),
-    .\port$2835$0 (\$43 ),
+    .\port$2810$0 (\$42 ),
+    .\port$2832$0 (\$43 ),
     .\port$355$67 (\$41 ),
     .push(\push$271 ),
     .refusing(refusing),
@@ -2294,7 +2294,7 @@ module \postern_small.doorbells$526.pending (rst, write, data_0, data_1, write_d
   assign \$3  = write_row;
 endmodule
 
-module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, data, look_vm, look_core, \port$2801$0 , \port$2823$0 , clk
+module \postern_small.interrupts (rst, credit, look_state, look_enable, look_resident, vm, doorbell, residents__0, residents__1, lines, refusing, core, clear, test, set_enable, data, look_vm, look_core, \port$2798$0 , \port$2820$0 , clk
 );
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -2417,10 +2417,10 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
   wire look_vm;
   wire [1:0] opened;
   wire [1:0] peer;
-  input \port$2801$0 ;
-  wire \port$2801$0 ;
-  input \port$2823$0 ;
-  wire \port$2823$0 ;
+  input \port$2798$0 ;
+  wire \port$2798$0 ;
+  input \port$2820$0 ;
+  wire \port$2820$0 ;
   input [1:0] refusing;
   wire [1:0] refusing;
   output [1:0] residents__0;
@@ -2488,11 +2488,11 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
     enable_1_0 <= \$83 ;
   always @(posedge clk)
     enable_1_1 <= \$84 ;
-  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2801$0  };
+  assign state_0 = latch_0 | { refusing[0], 2'h0, doorbell[0], \port$2798$0  };
   assign \$1  = ! vm;
   assign \$3  = clear | test;
   assign written_0 = \$2  & \$3 ;
-  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2823$0  };
+  assign state_1 = latch_1 | { refusing[1], 2'h0, doorbell[1], \port$2820$0  };
   assign \$6  = clear | test;
   assign written_1 = \$5  & \$6 ;
   assign \$10  = state_0 & enable_0_0;
@@ -2617,7 +2617,7 @@ module \postern_small.interrupts (rst, credit, look_state, look_enable, look_res
       \$84  = 5'h00;
     end
   end
-  assign filled = { \port$2823$0 , \port$2801$0  };
+  assign filled = { \port$2820$0 , \port$2798$0  };
   assign opened = 2'h0;
   assign closed = 2'h0;
   assign peer = 2'h0;
@@ -3071,16 +3071,16 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$119$0 (\$37 ),
     .\port$124$0 (\$38 ),
-    .\port$2016$0 (r__0__request[0]),
-    .\port$2370$0 (r__1__request[0]),
+    .\port$2013$0 (r__0__request[0]),
+    .\port$2367$0 (r__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.read_arbiter_1  read_arbiter_1 (
     .clk(clk),
     .\port$148$0 (\$41 ),
     .\port$153$0 (\$42 ),
-    .\port$2016$1 (r__0__request[1]),
-    .\port$2370$1 (r__1__request[1]),
+    .\port$2013$1 (r__0__request[1]),
+    .\port$2367$1 (r__1__request[1]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_0  write_arbiter_0 (
@@ -3088,8 +3088,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$106$0 (\$35 ),
     .\port$111$0 (\$36 ),
-    .\port$1871$0 (w__0__request[0]),
-    .\port$2225$0 (w__1__request[0]),
+    .\port$1868$0 (w__0__request[0]),
+    .\port$2222$0 (w__1__request[0]),
     .rst(rst)
   );
   \postern_small.pool.write_arbiter_1  write_arbiter_1 (
@@ -3097,8 +3097,8 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
     .clk(clk),
     .\port$135$0 (\$39 ),
     .\port$140$0 (\$40 ),
-    .\port$1871$1 (w__0__request[1]),
-    .\port$2225$1 (w__1__request[1]),
+    .\port$1868$1 (w__0__request[1]),
+    .\port$2222$1 (w__1__request[1]),
     .rst(rst)
   );
   always @* begin
@@ -3190,7 +3190,7 @@ module \postern_small.pool (rst, crowded, w__0__grant, r__0__grant, r__0__data, 
   assign \$26  = \$20 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_0 (rst, \port$119$0 , \port$124$0 , \port$2016$0 , \port$2370$0 , clk);
+module \postern_small.pool.read_arbiter_0 (rst, \port$119$0 , \port$124$0 , \port$2013$0 , \port$2367$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3213,21 +3213,21 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$119$0 , \port$124$0 , \por
   wire \port$119$0 ;
   output \port$124$0 ;
   wire \port$124$0 ;
-  input \port$2016$0 ;
-  wire \port$2016$0 ;
-  input \port$2370$0 ;
-  wire \port$2370$0 ;
+  input \port$2013$0 ;
+  wire \port$2013$0 ;
+  input \port$2367$0 ;
+  wire \port$2367$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2370$0 ;
+  assign \$3  = behind_0_1 & \port$2367$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2016$0  & \$5 ;
+  assign \$6  = \port$2013$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2016$0 ;
+  assign \$8  = \$7  & \port$2013$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2370$0  & \$10 ;
+  assign \$11  = \port$2367$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3242,7 +3242,7 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$119$0 , \port$124$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2370$0 , \port$2016$0  };
+  assign request = { \port$2367$0 , \port$2013$0  };
   assign \port$119$0  = \$6 ;
   assign \port$124$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3250,7 +3250,7 @@ module \postern_small.pool.read_arbiter_0 (rst, \port$119$0 , \port$124$0 , \por
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.read_arbiter_1 (rst, \port$148$0 , \port$153$0 , \port$2016$1 , \port$2370$1 , clk);
+module \postern_small.pool.read_arbiter_1 (rst, \port$148$0 , \port$153$0 , \port$2013$1 , \port$2367$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3273,21 +3273,21 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$148$0 , \port$153$0 , \por
   wire \port$148$0 ;
   output \port$153$0 ;
   wire \port$153$0 ;
-  input \port$2016$1 ;
-  wire \port$2016$1 ;
-  input \port$2370$1 ;
-  wire \port$2370$1 ;
+  input \port$2013$1 ;
+  wire \port$2013$1 ;
+  input \port$2367$1 ;
+  wire \port$2367$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2370$1 ;
+  assign \$3  = behind_0_1 & \port$2367$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2016$1  & \$5 ;
+  assign \$6  = \port$2013$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2016$1 ;
+  assign \$8  = \$7  & \port$2013$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2370$1  & \$10 ;
+  assign \$11  = \port$2367$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3302,7 +3302,7 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$148$0 , \port$153$0 , \por
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2370$1 , \port$2016$1  };
+  assign request = { \port$2367$1 , \port$2013$1  };
   assign \port$148$0  = \$6 ;
   assign \port$153$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3310,7 +3310,7 @@ module \postern_small.pool.read_arbiter_1 (rst, \port$148$0 , \port$153$0 , \por
   assign \$2  = \$1 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_0 (rst, accept, \port$106$0 , \port$111$0 , \port$1871$0 , \port$2225$0 , clk);
+module \postern_small.pool.write_arbiter_0 (rst, accept, \port$106$0 , \port$111$0 , \port$1868$0 , \port$2222$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3334,22 +3334,22 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$106$0 , \port$111
   wire \port$106$0 ;
   output \port$111$0 ;
   wire \port$111$0 ;
-  input \port$1871$0 ;
-  wire \port$1871$0 ;
-  input \port$2225$0 ;
-  wire \port$2225$0 ;
+  input \port$1868$0 ;
+  wire \port$1868$0 ;
+  input \port$2222$0 ;
+  wire \port$2222$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2225$0 ;
+  assign \$3  = behind_0_1 & \port$2222$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$1871$0  & \$5 ;
+  assign \$6  = \port$1868$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$1871$0 ;
+  assign \$8  = \$7  & \port$1868$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2225$0  & \$10 ;
+  assign \$11  = \port$2222$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3363,14 +3363,14 @@ module \postern_small.pool.write_arbiter_0 (rst, accept, \port$106$0 , \port$111
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2225$0 , \port$1871$0  };
+  assign request = { \port$2222$0 , \port$1868$0  };
   assign \port$106$0  = \$6 ;
   assign \port$111$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.pool.write_arbiter_1 (rst, accept, \port$135$0 , \port$140$0 , \port$1871$1 , \port$2225$1 , clk);
+module \postern_small.pool.write_arbiter_1 (rst, accept, \port$135$0 , \port$140$0 , \port$1868$1 , \port$2222$1 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -3394,22 +3394,22 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$135$0 , \port$140
   wire \port$135$0 ;
   output \port$140$0 ;
   wire \port$140$0 ;
-  input \port$1871$1 ;
-  wire \port$1871$1 ;
-  input \port$2225$1 ;
-  wire \port$2225$1 ;
+  input \port$1868$1 ;
+  wire \port$1868$1 ;
+  input \port$2222$1 ;
+  wire \port$2222$1 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2225$1 ;
+  assign \$3  = behind_0_1 & \port$2222$1 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$1871$1  & \$5 ;
+  assign \$6  = \port$1868$1  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$1871$1 ;
+  assign \$8  = \$7  & \port$1868$1 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2225$1  & \$10 ;
+  assign \$11  = \port$2222$1  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -3423,7 +3423,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$135$0 , \port$140
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2225$1 , \port$1871$1  };
+  assign request = { \port$2222$1 , \port$1868$1  };
   assign \port$135$0  = \$6 ;
   assign \port$140$0  = \$11 ;
   assign \$4  = \$3 ;
@@ -3431,7 +3431,7 @@ module \postern_small.pool.write_arbiter_1 (rst, accept, \port$135$0 , \port$140
 endmodule
 
 module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, take, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2801$0 , head__0, \port$2807$0 , \port$2823$0 , \port$2829$0 , w_pool__word, w_pool__data, w_engine__payload
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, take, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2798$0 , head__0, \port$2804$0 , \port$2820$0 , \port$2826$0 , w_pool__word, w_pool__data, w_engine__payload
 , r_engine__payload, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
@@ -3642,24 +3642,23 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg \$284 ;
   reg \$285 ;
   reg \$286 ;
-  reg \$287 ;
-  reg [5:0] \$288 ;
-  reg [2:0] \$289 ;
+  reg [5:0] \$287 ;
+  reg [2:0] \$288 ;
+  reg \$289 ;
   wire \$29 ;
-  reg \$290 ;
-  reg [1:0] \$291 ;
+  reg [1:0] \$290 ;
+  reg \$291 ;
   reg \$292 ;
   reg \$293 ;
   reg \$294 ;
   reg \$295 ;
   reg \$296 ;
-  reg \$297 ;
+  reg [2:0] \$297 ;
   reg [2:0] \$298 ;
-  reg [2:0] \$299 ;
+  reg [1:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
   reg [1:0] \$300 ;
-  reg [1:0] \$301 ;
   wire \$31 ;
   wire [11:0] \$32 ;
   wire \$33 ;
@@ -3782,9 +3781,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire \compiling$86 ;
   wire continues;
   wire \continues$81 ;
-  reg crammed = 1'h0;
+  wire crammed;
   wire [3:0] data_0;
-  wire [5:0] \data_0$52 ;
+  wire [5:0] \data_0$53 ;
   wire delivered;
   reg diverted = 1'h0;
   reg \diverted$112  = 1'h0;
@@ -3830,14 +3829,14 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   reg [1:0] pop_of = 2'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$2801$0 ;
-  wire \port$2801$0 ;
-  input \port$2807$0 ;
-  wire \port$2807$0 ;
-  input \port$2823$0 ;
-  wire \port$2823$0 ;
-  input \port$2829$0 ;
-  wire \port$2829$0 ;
+  input \port$2798$0 ;
+  wire \port$2798$0 ;
+  input \port$2804$0 ;
+  wire \port$2804$0 ;
+  input \port$2820$0 ;
+  wire \port$2820$0 ;
+  input \port$2826$0 ;
+  wire \port$2826$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -3900,7 +3899,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   input ready;
   wire ready;
   wire \ready$103 ;
-  wire \ready$48 ;
+  wire \ready$49 ;
   input reset;
   wire reset;
   input [1:0] resident;
@@ -3986,7 +3985,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   wire w_usable;
   wire w_valid;
   wire write;
-  wire \write$68 ;
+  wire \write$69 ;
   input [51:0] write__payload;
   wire [51:0] write__payload;
   wire [11:0] \write__payload.address ;
@@ -4001,9 +4000,9 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   input write__valid;
   wire write__valid;
   wire [3:0] write_data;
-  wire [5:0] \write_data$70 ;
+  wire [5:0] \write_data$71 ;
   wire write_row;
-  wire \write_row$69 ;
+  wire \write_row$70 ;
   input written__ready;
   wire written__ready;
   output written__valid;
@@ -4042,10 +4041,10 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$25  = \$24  & w_incoming[25];
   assign \$28  = \$23  & \$27 ;
   assign staged = \$28  & full;
-  assign \$29  = ~ crammed;
+  assign \$29  = ~ pending[2];
   assign \$30  = ~ slow;
   assign able = \$29  & \$30 ;
-  assign \ready$48  = w_valid & able;
+  assign \ready$49  = w_valid & able;
   assign \$31  = ! w_incoming[15];
   assign \$33  = \$32  == 6'h20;
   assign \$34  = \$31  & \$33 ;
@@ -4059,7 +4058,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$43  = \$42  == 6'h20;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$44  | diverted;
-  assign \$46  = \ready$48  & \$45 ;
+  assign \$46  = \ready$49  & \$45 ;
   assign \$47  = ~ spare_here;
   assign w_engine__valid = \$46  & \$48 ;
   assign \$50  = \$49  == 9'h180;
@@ -4074,7 +4073,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$64  = \$59  & \$63 ;
   assign \$65  = w_incoming[16] ? data_0[2:0] : 3'h0;
   assign \$67  = \$66  == 6'h20;
-  assign \$68  = \ready$48  & \$67 ;
+  assign \$68  = \ready$49  & \$67 ;
   assign \$70  = \$69  & w_pool__grant;
   assign \$71  = none | \$70 ;
   assign \$72  = \$68  & \$71 ;
@@ -4107,8 +4106,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$101  = w_engine__valid & w_engine__ready;
   assign \$102  = \$101  & w_engine__payload[65];
   assign \$103  = ~ torn;
-  assign \write$68  = \$102  & \$103 ;
-  assign \write_data$70  = new_spare ? back : kept_spare;
+  assign \write$69  = \$102  & \$103 ;
+  assign \write_data$71  = new_spare ? back : kept_spare;
   assign \$104  = \$signal  | clear_busy;
   assign \$105  = | pending;
   assign \$106  = ~ reset;
@@ -4179,7 +4178,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign read__ready = \$186  | \$191 ;
   assign take = pop_of & { popping, popping };
   assign \$192  = ~ popping;
-  assign \$193  = take & { \port$2829$0 , \port$2807$0  };
+  assign \$193  = take & { \port$2826$0 , \port$2804$0  };
   assign \$194  = | \$193 ;
   assign \$195  = \$192  | \$194 ;
   assign r_pool__keep = showing & \$195 ;
@@ -4252,7 +4251,7 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign \$263  = \$260  & \$262 ;
   assign \$265  = read__ready & \$264 ;
   assign \$266  = \$265  & pops;
-  assign \$268  = \$267  & \port$2801$0 ;
+  assign \$268  = \$267  & \port$2798$0 ;
   assign \$269  = r_incoming[16:15] <= head__0[7:6];
   assign \$270  = pops | \$269 ;
   assign \$271  = \$268  & \$270 ;
@@ -4270,43 +4269,41 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   always @(posedge clk)
     dropped <= \$282 ;
   always @(posedge clk)
-    crammed <= \$283 ;
+    diverted <= \$283 ;
   always @(posedge clk)
-    diverted <= \$284 ;
+    busy <= \$284 ;
   always @(posedge clk)
-    busy <= \$285 ;
+    spare_here <= \$285 ;
   always @(posedge clk)
-    spare_here <= \$286 ;
+    new_spare <= \$286 ;
   always @(posedge clk)
-    new_spare <= \$287 ;
+    kept_spare <= \$287 ;
   always @(posedge clk)
-    kept_spare <= \$288 ;
+    pending <= \$288 ;
   always @(posedge clk)
-    pending <= \$289 ;
+    \diverted$112  <= \$289 ;
   always @(posedge clk)
-    \diverted$112  <= \$290 ;
+    pop_of <= \$290 ;
   always @(posedge clk)
-    pop_of <= \$291 ;
+    second <= \$291 ;
   always @(posedge clk)
-    second <= \$292 ;
+    popping <= \$292 ;
   always @(posedge clk)
-    popping <= \$293 ;
+    showing <= \$293 ;
   always @(posedge clk)
-    showing <= \$294 ;
+    engaged <= \$294 ;
   always @(posedge clk)
-    engaged <= \$295 ;
+    read_3 <= \$295 ;
   always @(posedge clk)
-    read_3 <= \$296 ;
+    by_engine_3 <= \$296 ;
   always @(posedge clk)
-    by_engine_3 <= \$297 ;
+    outstanding <= \$297 ;
   always @(posedge clk)
-    outstanding <= \$298 ;
+    \here$134  <= \$298 ;
   always @(posedge clk)
-    \here$134  <= \$299 ;
+    \$signature__addr  <= \$299 ;
   always @(posedge clk)
-    \$signature__addr  <= \$300 ;
-  always @(posedge clk)
-    a_r__addr <= \$301 ;
+    a_r__addr <= \$300 ;
   \postern_small.port_0.r_binding  r_binding (
     .allowed(\allowed$92 ),
     .cacheable(read__payload[19]),
@@ -4316,8 +4313,8 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
     .clk(clk),
     .row0(w_pool__slot),
     .rst(rst),
-    .write(\write$68 ),
-    .write_data(\write_data$70 )
+    .write(\write$69 ),
+    .write_data(\write_data$71 )
   );
   \postern_small.port_0.states  states (
     .clk(clk),
@@ -4358,138 +4355,141 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$283  = pending[2];
+    (* full_case = 32'd1 *)
+    if (\$233 ) begin
+      \$283  = 1'h0;
+    end else begin
+      \$283  = \$241 ;
+    end
     if (rst) begin
       \$283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$233 ) begin
-      \$284  = 1'h0;
-    end else begin
-      \$284  = \$241 ;
-    end
-    if (rst) begin
-      \$284  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$285  = busy;
+    \$284  = busy;
     if (\$245 ) begin
-      \$285  = \$signal ;
+      \$284  = \$signal ;
     end
     if (\$246 ) begin
-      \$285  = 1'h0;
+      \$284  = 1'h0;
     end
     if (rst) begin
-      \$285  = 1'h0;
+      \$284  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$286  = spare_here;
-    if (\write$68 ) begin
-      \$286  = 1'h0;
+    \$285  = spare_here;
+    if (\write$69 ) begin
+      \$285  = 1'h0;
     end
     if (slot_back) begin
-      \$286  = 1'h1;
+      \$285  = 1'h1;
     end
     if (rst) begin
-      \$286  = 1'h1;
+      \$285  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$287  = slot_back;
+    \$286  = slot_back;
     if (rst) begin
-      \$287  = 1'h0;
+      \$286  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$288  = \$247 ;
+    \$287  = \$247 ;
     if (rst) begin
-      \$288  = 6'h20;
+      \$287  = 6'h20;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$289  = \$253 [2:0];
+    \$288  = \$253 [2:0];
     if (reset) begin
-      \$289  = 3'h0;
+      \$288  = 3'h0;
     end
     if (rst) begin
-      \$289  = 3'h0;
+      \$288  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
     if (\$254 ) begin
-      \$290  = 1'h0;
+      \$289  = 1'h0;
     end else begin
-      \$290  = \$263 ;
+      \$289  = \$263 ;
     end
     if (rst) begin
-      \$290  = 1'h0;
+      \$289  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$291 [1] = pop_of[1];
-    \$291 [0] = 1'h1;
+    \$290 [1] = pop_of[1];
+    \$290 [0] = 1'h1;
     if (rst) begin
-      \$291  = 2'h0;
+      \$290  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$292  = read__ready;
+    \$291  = read__ready;
+    if (rst) begin
+      \$291  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$292  = \$266 ;
     if (rst) begin
       \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$293  = \$266 ;
+    \$293  = \$271 ;
     if (rst) begin
       \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$294  = \$271 ;
+    \$294  = \$272 ;
     if (rst) begin
       \$294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$295  = \$272 ;
+    \$295  = \$274 ;
     if (rst) begin
       \$295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$296  = \$274 ;
+    \$296  = engaged;
     if (rst) begin
       \$296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$297  = engaged;
+    \$297  = \$276 [2:0];
+    if (reset) begin
+      \$297  = 3'h0;
+    end
     if (rst) begin
-      \$297  = 1'h0;
+      \$297  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$298  = \$276 [2:0];
+    \$298  = \$278 [2:0];
     if (reset) begin
       \$298  = 3'h0;
     end
@@ -4499,38 +4499,28 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$299  = \$278 [2:0];
-    if (reset) begin
-      \$299  = 3'h0;
-    end
-    if (rst) begin
-      \$299  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$300  = \$signature__addr ;
+    \$299  = \$signature__addr ;
     if (arrives) begin
-      \$300  = \$279 [1:0];
+      \$299  = \$279 [1:0];
     end
     if (reset) begin
-      \$300  = 2'h0;
+      \$299  = 2'h0;
     end
     if (rst) begin
-      \$300  = 2'h0;
+      \$299  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$301  = a_r__addr;
+    \$300  = a_r__addr;
     if (delivered) begin
-      \$301  = \$280 [1:0];
+      \$300  = \$280 [1:0];
     end
     if (reset) begin
-      \$301  = 2'h0;
+      \$300  = 2'h0;
     end
     if (rst) begin
-      \$301  = 2'h0;
+      \$300  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
@@ -4559,11 +4549,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign write_row = 1'h0;
   assign following = write_data;
   assign \row_0$38  = 1'h0;
-  assign \data_0$52  = w_pool__slot;
+  assign crammed = pending[2];
+  assign \data_0$53  = w_pool__slot;
   assign open = 2'h3;
   assign w_issue = write__ready;
   assign here = 1'h1;
-  assign \write_row$69  = 1'h0;
+  assign \write_row$70  = 1'h0;
   assign \address$77  = read__payload[11:0];
   assign \tag$79  = read__payload[16];
   assign \secure$80  = read__payload[17];
@@ -4581,12 +4572,12 @@ module \postern_small.port_0 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__0[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2829$0 , \port$2807$0  };
+  assign fresh = { \port$2826$0 , \port$2804$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2823$0 , \port$2801$0  };
+  assign filled = { \port$2820$0 , \port$2798$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -4909,7 +4900,7 @@ module \postern_small.port_0.w_binding (offset, cacheable, allowed);
 endmodule
 
 module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, reset, ready, tear, w_pool__grant, r_pool__grant, r_pool__data, w_engine__ready, w_acted, slot_back, back, r_good, r_data, r_engine__ready, w_pool__request, w_pool__enable, w_engine__valid, write__ready
-, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, take, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2801$0 , \port$2807$0 , \port$2823$0 , head__1, \port$2829$0 , w_pool__word, w_pool__data, w_engine__payload
+, written__valid, r_pool__request, r_pool__word, r_engine__valid, read__ready, take, r_pool__keep, answer__valid, answer__payload, write__valid, fill_row, fill, resident, \port$2798$0 , \port$2804$0 , \port$2820$0 , head__1, \port$2826$0 , w_pool__word, w_pool__data, w_engine__payload
 , r_engine__payload, w_pool__slot, write__payload, read__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
@@ -5120,24 +5111,23 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg \$284 ;
   reg \$285 ;
   reg \$286 ;
-  reg \$287 ;
-  reg [5:0] \$288 ;
-  reg [2:0] \$289 ;
+  reg [5:0] \$287 ;
+  reg [2:0] \$288 ;
+  reg \$289 ;
   wire \$29 ;
-  reg \$290 ;
-  reg [1:0] \$291 ;
+  reg [1:0] \$290 ;
+  reg \$291 ;
   reg \$292 ;
   reg \$293 ;
   reg \$294 ;
   reg \$295 ;
   reg \$296 ;
-  reg \$297 ;
+  reg [2:0] \$297 ;
   reg [2:0] \$298 ;
-  reg [2:0] \$299 ;
+  reg [1:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
   reg [1:0] \$300 ;
-  reg [1:0] \$301 ;
   wire \$31 ;
   wire [11:0] \$32 ;
   wire \$33 ;
@@ -5260,9 +5250,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire \compiling$86 ;
   wire continues;
   wire \continues$81 ;
-  reg crammed = 1'h0;
+  wire crammed;
   wire [3:0] data_0;
-  wire [5:0] \data_0$52 ;
+  wire [5:0] \data_0$53 ;
   wire delivered;
   reg diverted = 1'h0;
   reg \diverted$112  = 1'h0;
@@ -5308,14 +5298,14 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   reg [1:0] pop_of = 2'h0;
   reg popping = 1'h0;
   wire pops;
-  input \port$2801$0 ;
-  wire \port$2801$0 ;
-  input \port$2807$0 ;
-  wire \port$2807$0 ;
-  input \port$2823$0 ;
-  wire \port$2823$0 ;
-  input \port$2829$0 ;
-  wire \port$2829$0 ;
+  input \port$2798$0 ;
+  wire \port$2798$0 ;
+  input \port$2804$0 ;
+  wire \port$2804$0 ;
+  input \port$2820$0 ;
+  wire \port$2820$0 ;
+  input \port$2826$0 ;
+  wire \port$2826$0 ;
   (* init = 2'h0 *)
   wire [1:0] put;
   input [31:0] r_data;
@@ -5378,7 +5368,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   input ready;
   wire ready;
   wire \ready$103 ;
-  wire \ready$48 ;
+  wire \ready$49 ;
   input reset;
   wire reset;
   input [1:0] resident;
@@ -5464,7 +5454,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   wire w_usable;
   wire w_valid;
   wire write;
-  wire \write$68 ;
+  wire \write$69 ;
   input [51:0] write__payload;
   wire [51:0] write__payload;
   wire [11:0] \write__payload.address ;
@@ -5479,9 +5469,9 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   input write__valid;
   wire write__valid;
   wire [3:0] write_data;
-  wire [5:0] \write_data$70 ;
+  wire [5:0] \write_data$71 ;
   wire write_row;
-  wire \write_row$69 ;
+  wire \write_row$70 ;
   input written__ready;
   wire written__ready;
   output written__valid;
@@ -5520,10 +5510,10 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$25  = \$24  & w_incoming[25];
   assign \$28  = \$23  & \$27 ;
   assign staged = \$28  & full;
-  assign \$29  = ~ crammed;
+  assign \$29  = ~ pending[2];
   assign \$30  = ~ slow;
   assign able = \$29  & \$30 ;
-  assign \ready$48  = w_valid & able;
+  assign \ready$49  = w_valid & able;
   assign \$31  = ! w_incoming[15];
   assign \$33  = \$32  == 6'h20;
   assign \$34  = \$31  & \$33 ;
@@ -5537,7 +5527,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$43  = \$42  == 6'h20;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$44  | diverted;
-  assign \$46  = \ready$48  & \$45 ;
+  assign \$46  = \ready$49  & \$45 ;
   assign \$47  = ~ spare_here;
   assign w_engine__valid = \$46  & \$48 ;
   assign \$50  = \$49  == 9'h180;
@@ -5552,7 +5542,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$64  = \$59  & \$63 ;
   assign \$65  = w_incoming[16] ? data_0[2:0] : 3'h0;
   assign \$67  = \$66  == 6'h20;
-  assign \$68  = \ready$48  & \$67 ;
+  assign \$68  = \ready$49  & \$67 ;
   assign \$70  = \$69  & w_pool__grant;
   assign \$71  = none | \$70 ;
   assign \$72  = \$68  & \$71 ;
@@ -5585,8 +5575,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$101  = w_engine__valid & w_engine__ready;
   assign \$102  = \$101  & w_engine__payload[65];
   assign \$103  = ~ torn;
-  assign \write$68  = \$102  & \$103 ;
-  assign \write_data$70  = new_spare ? back : kept_spare;
+  assign \write$69  = \$102  & \$103 ;
+  assign \write_data$71  = new_spare ? back : kept_spare;
   assign \$104  = \$signal  | clear_busy;
   assign \$105  = | pending;
   assign \$106  = ~ reset;
@@ -5657,7 +5647,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign read__ready = \$186  | \$191 ;
   assign take = pop_of & { popping, popping };
   assign \$192  = ~ popping;
-  assign \$193  = take & { \port$2829$0 , \port$2807$0  };
+  assign \$193  = take & { \port$2826$0 , \port$2804$0  };
   assign \$194  = | \$193 ;
   assign \$195  = \$192  | \$194 ;
   assign r_pool__keep = showing & \$195 ;
@@ -5730,7 +5720,7 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign \$263  = \$260  & \$262 ;
   assign \$265  = read__ready & \$264 ;
   assign \$266  = \$265  & pops;
-  assign \$268  = \$267  & \port$2823$0 ;
+  assign \$268  = \$267  & \port$2820$0 ;
   assign \$269  = r_incoming[16:15] <= head__1[7:6];
   assign \$270  = pops | \$269 ;
   assign \$271  = \$268  & \$270 ;
@@ -5748,43 +5738,41 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   always @(posedge clk)
     dropped <= \$282 ;
   always @(posedge clk)
-    crammed <= \$283 ;
+    diverted <= \$283 ;
   always @(posedge clk)
-    diverted <= \$284 ;
+    busy <= \$284 ;
   always @(posedge clk)
-    busy <= \$285 ;
+    spare_here <= \$285 ;
   always @(posedge clk)
-    spare_here <= \$286 ;
+    new_spare <= \$286 ;
   always @(posedge clk)
-    new_spare <= \$287 ;
+    kept_spare <= \$287 ;
   always @(posedge clk)
-    kept_spare <= \$288 ;
+    pending <= \$288 ;
   always @(posedge clk)
-    pending <= \$289 ;
+    \diverted$112  <= \$289 ;
   always @(posedge clk)
-    \diverted$112  <= \$290 ;
+    pop_of <= \$290 ;
   always @(posedge clk)
-    pop_of <= \$291 ;
+    second <= \$291 ;
   always @(posedge clk)
-    second <= \$292 ;
+    popping <= \$292 ;
   always @(posedge clk)
-    popping <= \$293 ;
+    showing <= \$293 ;
   always @(posedge clk)
-    showing <= \$294 ;
+    engaged <= \$294 ;
   always @(posedge clk)
-    engaged <= \$295 ;
+    read_3 <= \$295 ;
   always @(posedge clk)
-    read_3 <= \$296 ;
+    by_engine_3 <= \$296 ;
   always @(posedge clk)
-    by_engine_3 <= \$297 ;
+    outstanding <= \$297 ;
   always @(posedge clk)
-    outstanding <= \$298 ;
+    \here$134  <= \$298 ;
   always @(posedge clk)
-    \here$134  <= \$299 ;
+    \$signature__addr  <= \$299 ;
   always @(posedge clk)
-    \$signature__addr  <= \$300 ;
-  always @(posedge clk)
-    a_r__addr <= \$301 ;
+    a_r__addr <= \$300 ;
   \postern_small.port_1.r_binding  r_binding (
     .allowed(\allowed$92 ),
     .cacheable(read__payload[19]),
@@ -5794,8 +5782,8 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
     .clk(clk),
     .row0(w_pool__slot),
     .rst(rst),
-    .write(\write$68 ),
-    .write_data(\write_data$70 )
+    .write(\write$69 ),
+    .write_data(\write_data$71 )
   );
   \postern_small.port_1.states  states (
     .clk(clk),
@@ -5836,138 +5824,141 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$283  = pending[2];
+    (* full_case = 32'd1 *)
+    if (\$233 ) begin
+      \$283  = 1'h0;
+    end else begin
+      \$283  = \$241 ;
+    end
     if (rst) begin
       \$283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    (* full_case = 32'd1 *)
-    if (\$233 ) begin
-      \$284  = 1'h0;
-    end else begin
-      \$284  = \$241 ;
-    end
-    if (rst) begin
-      \$284  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$285  = busy;
+    \$284  = busy;
     if (\$245 ) begin
-      \$285  = \$signal ;
+      \$284  = \$signal ;
     end
     if (\$246 ) begin
-      \$285  = 1'h0;
+      \$284  = 1'h0;
     end
     if (rst) begin
-      \$285  = 1'h0;
+      \$284  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$286  = spare_here;
-    if (\write$68 ) begin
-      \$286  = 1'h0;
+    \$285  = spare_here;
+    if (\write$69 ) begin
+      \$285  = 1'h0;
     end
     if (slot_back) begin
-      \$286  = 1'h1;
+      \$285  = 1'h1;
     end
     if (rst) begin
-      \$286  = 1'h1;
+      \$285  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$287  = slot_back;
+    \$286  = slot_back;
     if (rst) begin
-      \$287  = 1'h0;
+      \$286  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$288  = \$247 ;
+    \$287  = \$247 ;
     if (rst) begin
-      \$288  = 6'h22;
+      \$287  = 6'h22;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$289  = \$253 [2:0];
+    \$288  = \$253 [2:0];
     if (reset) begin
-      \$289  = 3'h0;
+      \$288  = 3'h0;
     end
     if (rst) begin
-      \$289  = 3'h0;
+      \$288  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     if (\$254 ) begin
-      \$290  = 1'h0;
+      \$289  = 1'h0;
     end else begin
-      \$290  = \$263 ;
+      \$289  = \$263 ;
     end
     if (rst) begin
-      \$290  = 1'h0;
+      \$289  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$291 [0] = pop_of[0];
-    \$291 [1] = 1'h1;
+    \$290 [0] = pop_of[0];
+    \$290 [1] = 1'h1;
     if (rst) begin
-      \$291  = 2'h0;
+      \$290  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$292  = read__ready;
+    \$291  = read__ready;
+    if (rst) begin
+      \$291  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$292  = \$266 ;
     if (rst) begin
       \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$293  = \$266 ;
+    \$293  = \$271 ;
     if (rst) begin
       \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$294  = \$271 ;
+    \$294  = \$272 ;
     if (rst) begin
       \$294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$295  = \$272 ;
+    \$295  = \$274 ;
     if (rst) begin
       \$295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$296  = \$274 ;
+    \$296  = engaged;
     if (rst) begin
       \$296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$297  = engaged;
+    \$297  = \$276 [2:0];
+    if (reset) begin
+      \$297  = 3'h0;
+    end
     if (rst) begin
-      \$297  = 1'h0;
+      \$297  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$298  = \$276 [2:0];
+    \$298  = \$278 [2:0];
     if (reset) begin
       \$298  = 3'h0;
     end
@@ -5977,38 +5968,28 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$299  = \$278 [2:0];
-    if (reset) begin
-      \$299  = 3'h0;
-    end
-    if (rst) begin
-      \$299  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$300  = \$signature__addr ;
+    \$299  = \$signature__addr ;
     if (arrives) begin
-      \$300  = \$279 [1:0];
+      \$299  = \$279 [1:0];
     end
     if (reset) begin
-      \$300  = 2'h0;
+      \$299  = 2'h0;
     end
     if (rst) begin
-      \$300  = 2'h0;
+      \$299  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$301  = a_r__addr;
+    \$300  = a_r__addr;
     if (delivered) begin
-      \$301  = \$280 [1:0];
+      \$300  = \$280 [1:0];
     end
     if (reset) begin
-      \$301  = 2'h0;
+      \$300  = 2'h0;
     end
     if (rst) begin
-      \$301  = 2'h0;
+      \$300  = 2'h0;
     end
   end
   assign address = write__payload[11:0];
@@ -6037,11 +6018,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign write_row = 1'h0;
   assign following = write_data;
   assign \row_0$38  = 1'h0;
-  assign \data_0$52  = w_pool__slot;
+  assign crammed = pending[2];
+  assign \data_0$53  = w_pool__slot;
   assign open = 2'h3;
   assign w_issue = write__ready;
   assign here = 1'h1;
-  assign \write_row$69  = 1'h0;
+  assign \write_row$70  = 1'h0;
   assign \address$77  = read__payload[11:0];
   assign \tag$79  = read__payload[16];
   assign \secure$80  = read__payload[17];
@@ -6059,12 +6041,12 @@ module \postern_small.port_1 (rst, written__ready, read__valid, answer__ready, r
   assign r_go = read__ready;
   assign r_pool__slot = head__1[5:0];
   assign r_issue = read__ready;
-  assign fresh = { \port$2829$0 , \port$2807$0  };
+  assign fresh = { \port$2826$0 , \port$2804$0  };
   assign \$signature__en  = arrives;
   assign put = \$signature__addr ;
   assign get = a_r__addr;
   assign a_r__data = answer__payload;
-  assign filled = { \port$2823$0 , \port$2801$0  };
+  assign filled = { \port$2820$0 , \port$2798$0  };
   assign r_engine__valid = \$185 [0];
   assign w_pool__word = w_incoming[16:15];
   assign w_pool__data = w_incoming[66:35];
@@ -6612,8 +6594,8 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
     rx_result <= \$26 ;
   \postern_small.queue_0.counts  counts (
     .clk(clk),
-    .\port$463$0 (new_sent),
-    .\port$467$0 (new_stop),
+    .\port$460$0 (new_sent),
+    .\port$464$0 (new_stop),
     .row0(data_0),
     .rst(rst),
     .write(write)
@@ -6736,7 +6718,7 @@ module \postern_small.queue_0 (rst, take, push, new_sent, new_stop, look, level,
   assign \$19  = \$10 ;
 endmodule
 
-module \postern_small.queue_0.counts (rst, \port$463$0 , \port$467$0 , write, row0, clk);
+module \postern_small.queue_0.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   reg [9:0] \$1 ;
   input clk;
@@ -6745,10 +6727,10 @@ module \postern_small.queue_0.counts (rst, \port$463$0 , \port$467$0 , write, ro
   wire [9:0] data_0;
   (* init = 10'h200 *)
   wire [9:0] data_1;
-  input [4:0] \port$463$0 ;
-  wire [4:0] \port$463$0 ;
-  input [4:0] \port$467$0 ;
-  wire [4:0] \port$467$0 ;
+  input [4:0] \port$460$0 ;
+  wire [4:0] \port$460$0 ;
+  input [4:0] \port$464$0 ;
+  wire [4:0] \port$464$0 ;
   output [9:0] row0;
   reg [9:0] row0 = 10'h200;
   input rst;
@@ -6762,13 +6744,13 @@ module \postern_small.queue_0.counts (rst, \port$463$0 , \port$467$0 , write, ro
     if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = { \port$467$0 , \port$463$0  };
+      \$1  = { \port$464$0 , \port$460$0  };
     end
     if (rst) begin
       \$1  = 10'h200;
     end
   end
-  assign write_data = { \port$467$0 , \port$463$0  };
+  assign write_data = { \port$464$0 , \port$460$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -7035,8 +7017,8 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
     rx_result <= \$26 ;
   \postern_small.queue_1.counts  counts (
     .clk(clk),
-    .\port$463$0 (new_sent),
-    .\port$467$0 (new_stop),
+    .\port$460$0 (new_sent),
+    .\port$464$0 (new_stop),
     .row0(data_0),
     .rst(rst),
     .write(write)
@@ -7159,7 +7141,7 @@ module \postern_small.queue_1 (rst, take, push, new_sent, new_stop, look, level,
   assign \$19  = \$10 ;
 endmodule
 
-module \postern_small.queue_1.counts (rst, \port$463$0 , \port$467$0 , write, row0, clk);
+module \postern_small.queue_1.counts (rst, \port$460$0 , \port$464$0 , write, row0, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   reg [9:0] \$1 ;
   input clk;
@@ -7168,10 +7150,10 @@ module \postern_small.queue_1.counts (rst, \port$463$0 , \port$467$0 , write, ro
   wire [9:0] data_0;
   (* init = 10'h200 *)
   wire [9:0] data_1;
-  input [4:0] \port$463$0 ;
-  wire [4:0] \port$463$0 ;
-  input [4:0] \port$467$0 ;
-  wire [4:0] \port$467$0 ;
+  input [4:0] \port$460$0 ;
+  wire [4:0] \port$460$0 ;
+  input [4:0] \port$464$0 ;
+  wire [4:0] \port$464$0 ;
   output [9:0] row0;
   reg [9:0] row0 = 10'h200;
   input rst;
@@ -7185,13 +7167,13 @@ module \postern_small.queue_1.counts (rst, \port$463$0 , \port$467$0 , write, ro
     if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$1  = row0;
     if (write) begin
-      \$1  = { \port$467$0 , \port$463$0  };
+      \$1  = { \port$464$0 , \port$460$0  };
     end
     if (rst) begin
       \$1  = 10'h200;
     end
   end
-  assign write_data = { \port$467$0 , \port$463$0  };
+  assign write_data = { \port$464$0 , \port$460$0  };
   assign data_0 = row0;
   assign data_1 = row0;
 endmodule
@@ -7232,7 +7214,7 @@ module \postern_small.queue_1.went (rst, write, write_data, row0, clk);
   assign data_2 = row0;
 endmodule
 
-module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$736$0 , \port$754$0 , \port$758$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$76 , \other$57 , core, lane, heads__0
+module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_enable, \port$733$0 , \port$751$0 , \port$755$0 , good, error, data, requests__0__ready, requests__1__ready, requests__0__valid, requests__1__valid, filled, \own$76 , \other$57 , core, lane, heads__0
 , rx_results__0, stops__0, gone__0, heads__1, rx_results__1, stops__1, gone__1, requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire [1:0] \$1 ;
@@ -8309,12 +8291,12 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   reg partial = 1'h0;
   input permitted;
   wire permitted;
-  input [11:0] \port$736$0 ;
-  wire [11:0] \port$736$0 ;
-  output \port$754$0 ;
-  wire \port$754$0 ;
-  output \port$758$0 ;
-  wire \port$758$0 ;
+  input [11:0] \port$733$0 ;
+  wire [11:0] \port$733$0 ;
+  output \port$751$0 ;
+  wire \port$751$0 ;
+  output \port$755$0 ;
+  wire \port$755$0 ;
   wire [3:0] refused;
   wire [1:0] request;
   input [32:0] requests__0__payload;
@@ -8462,8 +8444,8 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$130  = hit_guest_credit & permitted;
   assign \$131  = { 11'h000, \$98  } & { \$130 , \$129 , \$128 , \$127 , \$126 , \$125 , \$124 , \$123 , \$122 , \$121 , \$120 , \$119 , \$118 , \$117 , \$116 , \$115 , \$114 , \$113 , \$112 , \$111 , \$110 , \$109 , \$108 , \$107 , \$106 , \$105 , \$104 , \$103 , \$102 , \$101 , \$100 , \$99  };
   assign \$132  = \$94  | \$131 ;
-  assign \$133  = { 6'h00, \port$736$0 [2:0] } | { \port$736$0 [3], 8'h00 };
-  assign \$134  = { 15'h0000, \$133  } | { \port$736$0 [11:4], 16'h0000 };
+  assign \$133  = { 6'h00, \port$733$0 [2:0] } | { \port$733$0 [3], 8'h00 };
+  assign \$134  = { 15'h0000, \$133  } | { \port$733$0 [11:4], 16'h0000 };
   assign \$135  = { 8'h00, \$134  } & { hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result, hit_guest_result };
   assign \$136  = \$132  | \$135 ;
   assign data = \$53  | \$136 ;
@@ -9122,10 +9104,10 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$22  = _looked ? _shut : \$21 ;
   \postern_small.read_engine.arbiter  arbiter (
     .clk(clk),
-    .\port$1701$0 (requests__0__ready),
-    .\port$1706$0 (requests__1__ready),
-    .\port$2036$0 (requests__0__valid),
-    .\port$2390$0 (requests__1__valid),
+    .\port$1698$0 (requests__0__ready),
+    .\port$1703$0 (requests__1__ready),
+    .\port$2033$0 (requests__0__valid),
+    .\port$2387$0 (requests__1__valid),
     .rst(rst)
   );
   always @* begin
@@ -9339,11 +9321,11 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign epoch = 32'd0;
   assign generation = 8'h01;
   assign acknowledged = 1'h1;
-  assign result_code = \port$736$0 [2:0];
-  assign result_vm = \port$736$0 [3];
-  assign result_count = \port$736$0 [11:4];
-  assign \port$754$0  = \$15 ;
-  assign \port$758$0  = \$19 ;
+  assign result_code = \port$733$0 [2:0];
+  assign result_vm = \port$733$0 [3];
+  assign result_count = \port$733$0 [11:4];
+  assign \port$751$0  = \$15 ;
+  assign \port$755$0  = \$19 ;
   assign \head.slot  = head[5:0];
   assign \head.last  = head[7:6];
   assign \head.sender  = head[8];
@@ -9862,7 +9844,7 @@ module \postern_small.read_engine (rst, permitted, doorbells, irq_state, irq_ena
   assign \$21  = _payload;
 endmodule
 
-module \postern_small.read_engine.arbiter (rst, \port$1701$0 , \port$1706$0 , \port$2036$0 , \port$2390$0 , clk);
+module \postern_small.read_engine.arbiter (rst, \port$1698$0 , \port$1703$0 , \port$2033$0 , \port$2387$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -9881,25 +9863,25 @@ module \postern_small.read_engine.arbiter (rst, \port$1701$0 , \port$1706$0 , \p
   input clk;
   wire clk;
   wire [1:0] grant;
-  output \port$1701$0 ;
-  wire \port$1701$0 ;
-  output \port$1706$0 ;
-  wire \port$1706$0 ;
-  input \port$2036$0 ;
-  wire \port$2036$0 ;
-  input \port$2390$0 ;
-  wire \port$2390$0 ;
+  output \port$1698$0 ;
+  wire \port$1698$0 ;
+  output \port$1703$0 ;
+  wire \port$1703$0 ;
+  input \port$2033$0 ;
+  wire \port$2033$0 ;
+  input \port$2387$0 ;
+  wire \port$2387$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
-  assign \$3  = behind_0_1 & \port$2390$0 ;
+  assign \$3  = behind_0_1 & \port$2387$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$2036$0  & \$5 ;
+  assign \$6  = \port$2033$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$2036$0 ;
+  assign \$8  = \$7  & \port$2033$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2390$0  & \$10 ;
+  assign \$11  = \port$2387$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -9914,105 +9896,105 @@ module \postern_small.read_engine.arbiter (rst, \port$1701$0 , \port$1706$0 , \p
   end
   assign accept = 1'h1;
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2390$0 , \port$2036$0  };
-  assign \port$1701$0  = \$6 ;
-  assign \port$1706$0  = \$11 ;
+  assign request = { \port$2387$0 , \port$2033$0  };
+  assign \port$1698$0  = \$6 ;
+  assign \port$1703$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
   assign \$2  = \$1 ;
 endmodule
 
 module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, word__data, \port$355$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, row_1, look_lane, \port$2813$0 , \port$2835$0 
+, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, row_1, look_lane, \port$2810$0 , \port$2832$0 
 , requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
   wire [11:0] \$10 ;
   wire \$100 ;
-  wire [74:0] \$101 ;
-  wire [74:0] \$102 ;
-  wire \$103 ;
-  wire \$104 ;
-  wire \$105 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire [3:0] \$103 ;
+  wire [3:0] \$104 ;
+  wire [3:0] \$105 ;
   wire [3:0] \$106 ;
-  wire [3:0] \$107 ;
-  wire [3:0] \$108 ;
-  wire [3:0] \$109 ;
+  wire \$107 ;
+  wire \$108 ;
+  wire [11:0] \$109 ;
   wire \$11 ;
   wire \$110 ;
-  wire \$111 ;
-  wire [11:0] \$112 ;
-  wire \$113 ;
-  wire [11:0] \$114 ;
-  wire \$115 ;
-  wire [11:0] \$116 ;
-  wire \$117 ;
-  wire [11:0] \$118 ;
-  wire \$119 ;
+  wire [11:0] \$111 ;
+  wire \$112 ;
+  wire [11:0] \$113 ;
+  wire \$114 ;
+  wire [11:0] \$115 ;
+  wire \$116 ;
+  wire [11:0] \$117 ;
+  wire \$118 ;
+  wire [11:0] \$119 ;
   wire \$12 ;
-  wire [11:0] \$120 ;
-  wire \$121 ;
-  wire [11:0] \$122 ;
-  wire \$123 ;
-  wire [11:0] \$124 ;
-  wire \$125 ;
-  wire [11:0] \$126 ;
-  wire \$127 ;
-  wire [11:0] \$128 ;
-  wire \$129 ;
+  wire \$120 ;
+  wire [11:0] \$121 ;
+  wire \$122 ;
+  wire [11:0] \$123 ;
+  wire \$124 ;
+  wire [11:0] \$125 ;
+  wire \$126 ;
+  wire [11:0] \$127 ;
+  wire \$128 ;
+  wire [11:0] \$129 ;
   wire \$13 ;
-  wire [11:0] \$130 ;
-  wire \$131 ;
-  wire [11:0] \$132 ;
-  wire \$133 ;
-  wire [11:0] \$134 ;
-  wire \$135 ;
-  wire [11:0] \$136 ;
-  wire \$137 ;
-  wire [11:0] \$138 ;
-  wire \$139 ;
+  wire \$130 ;
+  wire [11:0] \$131 ;
+  wire \$132 ;
+  wire [11:0] \$133 ;
+  wire \$134 ;
+  wire [11:0] \$135 ;
+  wire \$136 ;
+  wire [11:0] \$137 ;
+  wire \$138 ;
+  wire [11:0] \$139 ;
   wire [11:0] \$14 ;
-  wire [11:0] \$140 ;
-  wire \$141 ;
-  wire [11:0] \$142 ;
-  wire \$143 ;
-  wire [11:0] \$144 ;
-  wire \$145 ;
-  wire [11:0] \$146 ;
-  wire \$147 ;
-  wire [11:0] \$148 ;
-  wire \$149 ;
+  wire \$140 ;
+  wire [11:0] \$141 ;
+  wire \$142 ;
+  wire [11:0] \$143 ;
+  wire \$144 ;
+  wire [11:0] \$145 ;
+  wire \$146 ;
+  wire [11:0] \$147 ;
+  wire \$148 ;
+  wire [11:0] \$149 ;
   wire \$15 ;
-  wire [11:0] \$150 ;
-  wire \$151 ;
-  wire [11:0] \$152 ;
+  wire \$150 ;
+  wire [11:0] \$151 ;
+  wire \$152 ;
   wire \$153 ;
-  wire [11:0] \$154 ;
+  wire \$154 ;
   wire \$155 ;
   wire \$156 ;
   wire \$157 ;
-  wire \$158 ;
+  wire [11:0] \$158 ;
   wire \$159 ;
   wire \$16 ;
-  wire \$160 ;
-  wire [11:0] \$161 ;
-  wire \$162 ;
-  wire [11:0] \$163 ;
-  wire \$164 ;
-  wire [11:0] \$165 ;
-  wire \$166 ;
-  wire [11:0] \$167 ;
-  wire \$168 ;
-  wire [11:0] \$169 ;
+  wire [11:0] \$160 ;
+  wire \$161 ;
+  wire [11:0] \$162 ;
+  wire \$163 ;
+  wire [11:0] \$164 ;
+  wire \$165 ;
+  wire [11:0] \$166 ;
+  wire \$167 ;
+  wire [11:0] \$168 ;
+  wire \$169 ;
   wire \$17 ;
-  wire \$170 ;
-  wire [11:0] \$171 ;
-  wire \$172 ;
-  wire [11:0] \$173 ;
-  wire \$174 ;
-  wire [11:0] \$175 ;
+  wire [11:0] \$170 ;
+  wire \$171 ;
+  wire [11:0] \$172 ;
+  wire \$173 ;
+  wire [11:0] \$174 ;
+  wire \$175 ;
   wire \$176 ;
-  wire [11:0] \$177 ;
+  wire \$177 ;
   wire \$178 ;
   wire \$179 ;
   wire \$18 ;
@@ -10023,20 +10005,20 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
-  wire \$187 ;
-  wire \$188 ;
-  wire \$189 ;
+  wire [3:0] \$187 ;
+  wire [3:0] \$188 ;
+  wire [3:0] \$189 ;
   wire \$19 ;
-  wire [3:0] \$190 ;
-  wire [3:0] \$191 ;
-  wire [3:0] \$192 ;
+  wire \$190 ;
+  wire \$191 ;
+  wire \$192 ;
   wire \$193 ;
   wire \$194 ;
   wire \$195 ;
-  wire \$196 ;
+  wire [11:0] \$196 ;
   wire \$197 ;
   wire \$198 ;
-  wire [11:0] \$199 ;
+  wire \$199 ;
   wire \$2 ;
   wire \$20 ;
   wire \$200 ;
@@ -10044,60 +10026,60 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$202 ;
   wire \$203 ;
   wire \$204 ;
-  wire \$205 ;
+  wire [11:0] \$205 ;
   wire \$206 ;
   wire \$207 ;
-  wire [11:0] \$208 ;
+  wire \$208 ;
   wire \$209 ;
   wire \$21 ;
   wire \$210 ;
   wire \$211 ;
   wire \$212 ;
   wire \$213 ;
-  wire \$214 ;
+  wire [11:0] \$214 ;
   wire \$215 ;
   wire \$216 ;
-  wire [11:0] \$217 ;
+  wire \$217 ;
   wire \$218 ;
   wire \$219 ;
   wire \$22 ;
   wire \$220 ;
   wire \$221 ;
   wire \$222 ;
-  wire \$223 ;
+  wire [11:0] \$223 ;
   wire \$224 ;
   wire \$225 ;
-  wire [11:0] \$226 ;
+  wire \$226 ;
   wire \$227 ;
   wire \$228 ;
   wire \$229 ;
   wire \$23 ;
   wire \$230 ;
   wire \$231 ;
-  wire \$232 ;
+  wire [11:0] \$232 ;
   wire \$233 ;
   wire \$234 ;
-  wire [11:0] \$235 ;
+  wire \$235 ;
   wire \$236 ;
   wire \$237 ;
   wire \$238 ;
   wire \$239 ;
   wire \$24 ;
   wire \$240 ;
-  wire \$241 ;
+  wire [11:0] \$241 ;
   wire \$242 ;
   wire \$243 ;
-  wire [11:0] \$244 ;
+  wire \$244 ;
   wire \$245 ;
   wire \$246 ;
   wire \$247 ;
   wire \$248 ;
   wire \$249 ;
   wire \$25 ;
-  wire \$250 ;
+  wire [11:0] \$250 ;
   wire \$251 ;
   wire \$252 ;
-  wire [11:0] \$253 ;
+  wire \$253 ;
   wire \$254 ;
   wire \$255 ;
   wire \$256 ;
@@ -10105,10 +10087,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$258 ;
   wire \$259 ;
   wire \$26 ;
-  wire \$260 ;
+  wire [11:0] \$260 ;
   wire \$261 ;
   wire \$262 ;
-  wire [11:0] \$263 ;
+  wire \$263 ;
   wire \$264 ;
   wire \$265 ;
   wire \$266 ;
@@ -10129,12 +10111,12 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [3:0] \$28 ;
   wire \$280 ;
   wire \$281 ;
-  wire \$282 ;
-  wire \$283 ;
-  wire \$284 ;
-  wire [3:0] \$285 ;
-  wire [3:0] \$286 ;
-  wire [3:0] \$287 ;
+  wire [3:0] \$282 ;
+  wire [3:0] \$283 ;
+  wire [3:0] \$284 ;
+  wire \$285 ;
+  wire \$286 ;
+  wire \$287 ;
   wire \$288 ;
   wire \$289 ;
   wire [3:0] \$29 ;
@@ -10150,32 +10132,32 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$299 ;
   wire \$3 ;
   wire [3:0] \$30 ;
-  wire \$300 ;
-  wire \$301 ;
-  wire \$302 ;
-  wire [5:0] \$303 ;
-  wire [5:0] \$304 ;
-  wire [5:0] \$305 ;
+  wire [5:0] \$300 ;
+  wire [5:0] \$301 ;
+  wire [5:0] \$302 ;
+  wire \$303 ;
+  wire \$304 ;
+  wire \$305 ;
   wire \$306 ;
   wire \$307 ;
   wire \$308 ;
-  wire \$309 ;
+  reg \$309 ;
   wire \$31 ;
-  wire \$310 ;
-  wire \$311 ;
-  reg \$312 ;
-  reg [1:0] \$313 ;
-  reg [1:0] \$314 ;
+  reg [1:0] \$310 ;
+  reg [1:0] \$311 ;
+  reg [1:0] \$312 ;
+  reg \$313 ;
+  reg \$314 ;
   reg [1:0] \$315 ;
-  reg \$316 ;
-  reg \$317 ;
-  reg [1:0] \$318 ;
-  reg [74:0] \$319 ;
+  reg [74:0] \$316 ;
+  reg [74:0] \$317 ;
+  reg \$318 ;
+  reg \$319 ;
   wire \$32 ;
-  reg [74:0] \$320 ;
+  reg [3:0] \$320 ;
   reg \$321 ;
   reg \$322 ;
-  reg [3:0] \$323 ;
+  reg \$323 ;
   reg \$324 ;
   reg \$325 ;
   reg \$326 ;
@@ -10189,29 +10171,26 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg \$333 ;
   reg \$334 ;
   reg \$335 ;
-  reg \$336 ;
-  reg \$337 ;
-  reg \$338 ;
-  reg [1:0] \$339 ;
+  reg [1:0] \$336 ;
+  reg [1:0] \$337 ;
+  reg [3:0] \$338 ;
+  reg \$339 ;
   wire \$34 ;
-  reg [1:0] \$340 ;
-  reg [3:0] \$341 ;
+  reg \$340 ;
+  reg \$341 ;
   reg \$342 ;
   reg \$343 ;
   reg \$344 ;
   reg \$345 ;
-  reg \$346 ;
+  reg [31:0] \$346 ;
   reg \$347 ;
-  reg \$348 ;
-  reg [31:0] \$349 ;
+  reg [5:0] \$348 ;
+  reg [5:0] \$349 ;
   wire \$35 ;
   reg \$350 ;
-  reg [5:0] \$351 ;
-  reg [5:0] \$352 ;
-  reg \$353 ;
-  reg \$354 ;
-  wire \$355 ;
-  wire \$356 ;
+  reg \$351 ;
+  wire \$352 ;
+  wire \$353 ;
   wire [3:0] \$36 ;
   wire [3:0] \$37 ;
   wire \$38 ;
@@ -10225,77 +10204,77 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire \$45 ;
   wire \$46 ;
   wire \$47 ;
-  wire \$48 ;
+  wire [1:0] \$48 ;
   wire \$49 ;
   wire \$5 ;
   wire \$50 ;
-  wire [1:0] \$51 ;
+  wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire \$54 ;
-  wire \$55 ;
+  wire [1:0] \$54 ;
+  wire [1:0] \$55 ;
   wire \$56 ;
-  wire [1:0] \$57 ;
-  wire [1:0] \$58 ;
-  wire \$59 ;
+  wire \$57 ;
+  wire \$58 ;
+  wire [2:0] \$59 ;
   wire [11:0] \$6 ;
   wire \$60 ;
-  wire \$61 ;
-  wire [2:0] \$62 ;
+  wire [8:0] \$61 ;
+  wire [8:0] \$62 ;
   wire \$63 ;
-  wire [8:0] \$64 ;
-  wire [8:0] \$65 ;
+  wire \$64 ;
+  wire \$65 ;
   wire \$66 ;
   wire \$67 ;
   wire \$68 ;
-  wire \$69 ;
+  wire [4:0] \$69 ;
   wire [11:0] \$7 ;
-  wire \$70 ;
-  wire \$71 ;
-  wire [4:0] \$72 ;
+  wire [4:0] \$70 ;
+  wire [4:0] \$71 ;
+  wire [5:0] \$72 ;
   wire [4:0] \$73 ;
   wire [4:0] \$74 ;
-  wire [5:0] \$75 ;
-  wire [4:0] \$76 ;
-  wire [4:0] \$77 ;
-  wire [4:0] \$78 ;
-  wire [5:0] \$79 ;
+  wire [4:0] \$75 ;
+  wire [5:0] \$76 ;
+  wire [1:0] \$77 ;
+  wire [1:0] \$78 ;
+  wire \$79 ;
   wire [11:0] \$8 ;
-  wire [1:0] \$80 ;
-  wire [1:0] \$81 ;
+  wire \$80 ;
+  wire \$81 ;
   wire \$82 ;
   wire \$83 ;
-  wire \$84 ;
+  wire [1:0] \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire [1:0] \$87 ;
+  wire \$87 ;
   wire \$88 ;
-  wire \$89 ;
+  wire [1:0] \$89 ;
   wire \$9 ;
-  wire \$90 ;
-  wire \$91 ;
+  wire [1:0] \$90 ;
+  wire [1:0] \$91 ;
   wire [1:0] \$92 ;
   wire [1:0] \$93 ;
   wire [1:0] \$94 ;
   wire [1:0] \$95 ;
   wire [1:0] \$96 ;
-  wire [1:0] \$97 ;
-  wire [1:0] \$98 ;
-  wire [1:0] \$99 ;
+  wire \$97 ;
+  wire [74:0] \$98 ;
+  wire [74:0] \$99 ;
   reg \$like ;
   (* init = 2'h0 *)
   wire [1:0] \$signal ;
-  wire [8:0] \$signal$100 ;
-  wire \$signal$100.accept ;
-  wire [2:0] \$signal$100.code ;
-  wire \$signal$100.commit ;
-  wire \$signal$100.refuse ;
-  wire \$signal$100.row ;
-  wire \$signal$100.target ;
-  wire \$signal$100.write ;
   (* init = 2'h0 *)
   wire [1:0] \$signal$66 ;
-  wire \$signal$84 ;
+  wire \$signal$81 ;
+  wire [8:0] \$signal$98 ;
+  wire \$signal$98.accept ;
+  wire [2:0] \$signal$98.code ;
+  wire \$signal$98.commit ;
+  wire \$signal$98.refuse ;
+  wire \$signal$98.row ;
+  wire \$signal$98.target ;
+  wire \$signal$98.write ;
   (* init = 2'h0 *)
   wire [1:0] _banks;
   reg _blank = 1'h0;
@@ -10331,7 +10310,7 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire _walk;
   wire accept;
   wire \accept$4 ;
-  wire \accept$89 ;
+  wire \accept$87 ;
   reg accepted = 1'h0;
   wire accepting;
   wire acknowledged;
@@ -10395,10 +10374,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire fault__valid;
   input fill;
   wire fill;
-  wire \fill$113 ;
+  wire \fill$111 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$115 ;
+  wire [3:0] \fill_row$113 ;
   input [5:0] free_slots__0;
   wire [5:0] free_slots__0;
   input [5:0] free_slots__1;
@@ -10452,10 +10431,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg partial = 1'h0;
   input permitted;
   wire permitted;
-  input [9:0] \port$2813$0 ;
-  wire [9:0] \port$2813$0 ;
-  input [9:0] \port$2835$0 ;
-  wire [9:0] \port$2835$0 ;
+  input [9:0] \port$2810$0 ;
+  wire [9:0] \port$2810$0 ;
+  input [9:0] \port$2832$0 ;
+  wire [9:0] \port$2832$0 ;
   output [7:0] \port$355$67 ;
   wire [7:0] \port$355$67 ;
   output [1:0] push;
@@ -10554,15 +10533,15 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$1  = ~ busy;
   assign \$2  = ~ crowded;
   assign accept = \$1  & \$2 ;
-  assign requests__0__ready = \$355  & accept;
-  assign requests__1__ready = \$356  & accept;
+  assign requests__0__ready = \$352  & accept;
+  assign requests__1__ready = \$353  & accept;
   assign decoding = | others;
   assign _request = kept_0 | kept_1;
-  assign \$3  = requests__0__payload[27] & \$355 ;
-  assign \$4  = requests__1__payload[27] & \$356 ;
+  assign \$3  = requests__0__payload[27] & \$352 ;
+  assign \$4  = requests__1__payload[27] & \$353 ;
   assign \$5  = \$3  | \$4 ;
-  assign \$6  = requests__0__payload[23:12] & { \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355 , \$355  };
-  assign \$7  = requests__1__payload[23:12] & { \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356 , \$356  };
+  assign \$6  = requests__0__payload[23:12] & { \$352 , \$352 , \$352 , \$352 , \$352 , \$352 , \$352 , \$352 , \$352 , \$352 , \$352 , \$352  };
+  assign \$7  = requests__1__payload[23:12] & { \$353 , \$353 , \$353 , \$353 , \$353 , \$353 , \$353 , \$353 , \$353 , \$353 , \$353 , \$353  };
   assign \$8  = \$6  | \$7 ;
   assign \$9  = ~ _request[24];
   assign \$11  = \$10  == 8'ha0;
@@ -10601,320 +10580,317 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign fault__record = _request[26] ? { 1'h0, _request[27] } : 2'h2;
   assign \$43  = _taken[1] ? 1'h1 : 1'h0;
   assign word__enable = ~ _request[66];
-  assign \$44  = sources[0] & refusing_0;
-  assign \$45  = sources[1] & refusing_1;
-  assign \$46  = \$44  | \$45 ;
-  assign accepting = ~ \$46 ;
-  assign \$signal$84  = \$47  & accepting;
-  assign \$48  = _commits & accepting;
-  assign \$49  = ~ _request[66];
-  assign \$50  = \$48  & \$49 ;
-  assign whole = \$50  & permitted;
-  assign \$51  = spent & targets;
-  assign \$52  = | \$51 ;
-  assign \$53  = ~ \$52 ;
-  assign \accept$89  = willing & \$53 ;
-  assign \$54  = ~ \accept$89 ;
-  assign refuse = \$signal$84  & \$54 ;
-  assign \$55  = ~ may;
-  assign \$57  = ~ spent;
-  assign \$58  = targets & \$57 ;
-  assign push = \$58  & { willing, willing };
-  assign \$59  = ~ _request[66];
-  assign \$60  = ~ _request[66];
-  assign slot_back = _commit & { \$60 , \$59  };
+  assign \$signal$81  = \$44  & accepting;
+  assign \$45  = _commits & accepting;
+  assign \$46  = ~ _request[66];
+  assign \$47  = \$45  & \$46 ;
+  assign whole = \$47  & permitted;
+  assign \$48  = spent & targets;
+  assign \$49  = | \$48 ;
+  assign \$50  = ~ \$49 ;
+  assign \accept$87  = willing & \$50 ;
+  assign \$51  = ~ \accept$87 ;
+  assign refuse = \$signal$81  & \$51 ;
+  assign \$52  = ~ may;
+  assign \$54  = ~ spent;
+  assign \$55  = targets & \$54 ;
+  assign push = \$55  & { willing, willing };
+  assign \$56  = ~ _request[66];
+  assign \$57  = ~ _request[66];
+  assign slot_back = _commit & { \$57 , \$56  };
   assign back = accepted ? given_up : refused_slot;
-  assign \$61  = \$signal$84  | does_ack;
-  assign \$62  = \$signal$100 [4] ? \$signal$100 [7:5] : 3'h1;
-  assign \$63  = \$signal$100 [4] ? \$signal$100 [8] : 1'h0;
-  assign \$64  = data_0[11:4] + \$signal$100 [3];
-  assign \$65  = \$signal$100 [2] ? \$64  : 9'h000;
-  assign \$68  = ~ _request[66];
-  assign \$69  = \$signal$84  & \$68 ;
-  assign \$70  = ~ may;
-  assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$2813$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$73  = \port$2835$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$74  = \$72  | \$73 ;
-  assign \$75  = \$74  + 1'h1;
-  assign \$76  = \port$2813$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$77  = \port$2835$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$78  = \$76  | \$77 ;
-  assign \$79  = \$78  + 1'h1;
-  assign \$80  = { \$356 , \$355  } & { requests__1__payload[65], requests__0__payload[65] };
-  assign \$81  = \$80  & { accept, accept };
-  assign \$82  = | \$81 ;
-  assign \$83  = ! requests__0__payload[67];
-  assign \$84  = \$83  & requests__0__payload[65];
-  assign \$86  = \$85  & requests__0__payload[65];
-  assign \$87  = { \$86 , \$84  } & { \$355 , \$355  };
-  assign \$88  = ! requests__1__payload[67];
-  assign \$89  = \$88  & requests__1__payload[65];
-  assign \$91  = \$90  & requests__1__payload[65];
-  assign \$92  = { \$91 , \$89  } & { \$356 , \$356  };
-  assign \$93  = \$87  | \$92 ;
-  assign \$94  = \$93  & { accept, accept };
-  assign \$95  = { \$356 , \$355  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$58  = \$signal$81  | does_ack;
+  assign accepting = data_0[2:0] == 1'h1;
+  assign \$59  = \$signal$98 [4] ? \$signal$98 [7:5] : 3'h1;
+  assign \$60  = \$signal$98 [4] ? \$signal$98 [8] : 1'h0;
+  assign \$61  = data_0[11:4] + \$signal$98 [3];
+  assign \$62  = \$signal$98 [2] ? \$61  : 9'h000;
+  assign \$65  = ~ _request[66];
+  assign \$66  = \$signal$81  & \$65 ;
+  assign \$67  = ~ may;
+  assign \$68  = \$66  & \$67 ;
+  assign \$69  = \port$2810$0 [4:0] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$70  = \port$2832$0 [4:0] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$71  = \$69  | \$70 ;
+  assign \$72  = \$71  + 1'h1;
+  assign \$73  = \port$2810$0 [9:5] & { targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$74  = \port$2832$0 [9:5] & { targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$75  = \$73  | \$74 ;
+  assign \$76  = \$75  + 1'h1;
+  assign \$77  = { \$353 , \$352  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$78  = \$77  & { accept, accept };
+  assign \$79  = | \$78 ;
+  assign \$80  = ! requests__0__payload[67];
+  assign \$81  = \$80  & requests__0__payload[65];
+  assign \$83  = \$82  & requests__0__payload[65];
+  assign \$84  = { \$83 , \$81  } & { \$352 , \$352  };
+  assign \$85  = ! requests__1__payload[67];
+  assign \$86  = \$85  & requests__1__payload[65];
+  assign \$88  = \$87  & requests__1__payload[65];
+  assign \$89  = { \$88 , \$86  } & { \$353 , \$353  };
+  assign \$90  = \$84  | \$89 ;
+  assign \$91  = \$90  & { accept, accept };
+  assign \$92  = { \$353 , \$352  } & { requests__1__payload[65], requests__0__payload[65] };
+  assign \$93  = \$92  & { accept, accept };
+  assign \$94  = ~ { requests__1__payload[65], requests__0__payload[65] };
+  assign \$95  = { \$353 , \$352  } & \$94 ;
   assign \$96  = \$95  & { accept, accept };
-  assign \$97  = ~ { requests__1__payload[65], requests__0__payload[65] };
-  assign \$98  = { \$356 , \$355  } & \$97 ;
-  assign \$99  = \$98  & { accept, accept };
+  assign \$97  = ~ busy;
+  assign \$98  = \$352  ? requests__0__payload : 75'h0000000000000000000;
+  assign \$99  = \$353  ? requests__1__payload : 75'h0000000000000000000;
   assign \$100  = ~ busy;
-  assign \$101  = \$355  ? requests__0__payload : 75'h0000000000000000000;
-  assign \$102  = \$356  ? requests__1__payload : 75'h0000000000000000000;
-  assign \$103  = ~ busy;
-  assign \$104  = ! _request[31:28];
-  assign \$105  = | _request[1:0];
-  assign \$106  = \$105  ? 4'h2 : 4'h0;
-  assign \$107  = _request[24] ? 4'h3 : 4'h1;
-  assign \$108  = _request[25] ? \$106  : \$107 ;
-  assign \$109  = \$104  ? 4'h0 : \$108 ;
-  assign \$110  = ! _request[31:28];
-  assign \$111  = \$110  | _request[2];
-  assign \$113  = ! \$112 ;
-  assign \$115  = \$114  == 4'h8;
-  assign \$117  = \$116  == 5'h10;
-  assign \$119  = \$118  == 5'h18;
-  assign \$121  = \$120  == 6'h20;
-  assign \$123  = \$122  == 6'h28;
-  assign \$125  = \$124  == 6'h30;
-  assign \$127  = \$126  == 8'h80;
-  assign \$129  = \$128  == 8'h88;
-  assign \$131  = \$130  == 8'ha0;
-  assign \$133  = \$132  == 8'hb0;
-  assign \$135  = \$134  == 8'hc0;
-  assign \$137  = \$136  == 8'he0;
-  assign \$139  = \$138  == 8'he8;
-  assign \$141  = \$140  == 8'hf0;
-  assign \$143  = \$142  == 8'hf8;
-  assign \$145  = \$144  == 9'h100;
-  assign \$147  = \$146  == 9'h108;
-  assign \$149  = \$148  == 9'h120;
-  assign \$151  = \$150  == 9'h140;
-  assign \$153  = \$152  == 9'h160;
-  assign \$155  = \$154  == 9'h180;
-  assign \$156  = | { \$155 , \$153 , \$151 , \$149 , \$147 , \$145 , \$143 , \$141 , \$139 , \$137 , \$135 , \$133 , \$131 , \$129 , \$127 , \$125 , \$123 , \$121 , \$119 , \$117 , \$115 , \$113  };
-  assign \$157  = _request[24] ? 1'h0 : \$156 ;
-  assign \$158  = \$111  | \$157 ;
-  assign \$159  = ! _request[31:28];
-  assign \$160  = \$159  | _request[2];
-  assign \$162  = \$161  == 8'h80;
-  assign \$164  = \$163  == 8'h88;
-  assign \$166  = \$165  == 8'ha0;
-  assign \$168  = \$167  == 8'hb0;
-  assign \$170  = \$169  == 8'hc0;
-  assign \$172  = \$171  == 8'he8;
-  assign \$174  = \$173  == 9'h100;
-  assign \$176  = \$175  == 9'h120;
-  assign \$178  = \$177  == 9'h180;
-  assign \$179  = | { \$178 , \$176 , \$174 , \$172 , \$170 , \$168 , \$166 , \$164 , \$162  };
-  assign \$180  = _request[24] ? 1'h0 : \$179 ;
-  assign \$181  = \$160  | \$180 ;
-  assign \$182  = & _request[31:28];
+  assign \$101  = ! _request[31:28];
+  assign \$102  = | _request[1:0];
+  assign \$103  = \$102  ? 4'h2 : 4'h0;
+  assign \$104  = _request[24] ? 4'h3 : 4'h1;
+  assign \$105  = _request[25] ? \$103  : \$104 ;
+  assign \$106  = \$101  ? 4'h0 : \$105 ;
+  assign \$107  = ! _request[31:28];
+  assign \$108  = \$107  | _request[2];
+  assign \$110  = ! \$109 ;
+  assign \$112  = \$111  == 4'h8;
+  assign \$114  = \$113  == 5'h10;
+  assign \$116  = \$115  == 5'h18;
+  assign \$118  = \$117  == 6'h20;
+  assign \$120  = \$119  == 6'h28;
+  assign \$122  = \$121  == 6'h30;
+  assign \$124  = \$123  == 8'h80;
+  assign \$126  = \$125  == 8'h88;
+  assign \$128  = \$127  == 8'ha0;
+  assign \$130  = \$129  == 8'hb0;
+  assign \$132  = \$131  == 8'hc0;
+  assign \$134  = \$133  == 8'he0;
+  assign \$136  = \$135  == 8'he8;
+  assign \$138  = \$137  == 8'hf0;
+  assign \$140  = \$139  == 8'hf8;
+  assign \$142  = \$141  == 9'h100;
+  assign \$144  = \$143  == 9'h108;
+  assign \$146  = \$145  == 9'h120;
+  assign \$148  = \$147  == 9'h140;
+  assign \$150  = \$149  == 9'h160;
+  assign \$152  = \$151  == 9'h180;
+  assign \$153  = | { \$152 , \$150 , \$148 , \$146 , \$144 , \$142 , \$140 , \$138 , \$136 , \$134 , \$132 , \$130 , \$128 , \$126 , \$124 , \$122 , \$120 , \$118 , \$116 , \$114 , \$112 , \$110  };
+  assign \$154  = _request[24] ? 1'h0 : \$153 ;
+  assign \$155  = \$108  | \$154 ;
+  assign \$156  = ! _request[31:28];
+  assign \$157  = \$156  | _request[2];
+  assign \$159  = \$158  == 8'h80;
+  assign \$161  = \$160  == 8'h88;
+  assign \$163  = \$162  == 8'ha0;
+  assign \$165  = \$164  == 8'hb0;
+  assign \$167  = \$166  == 8'hc0;
+  assign \$169  = \$168  == 8'he8;
+  assign \$171  = \$170  == 9'h100;
+  assign \$173  = \$172  == 9'h120;
+  assign \$175  = \$174  == 9'h180;
+  assign \$176  = | { \$175 , \$173 , \$171 , \$169 , \$167 , \$165 , \$163 , \$161 , \$159  };
+  assign \$177  = _request[24] ? 1'h0 : \$176 ;
+  assign \$178  = \$157  | \$177 ;
+  assign \$179  = & _request[31:28];
+  assign \$180  = ~ \$179 ;
+  assign \$181  = ! _request[31:28];
+  assign \$182  = \$181  | _request[2];
   assign \$183  = ~ \$182 ;
-  assign \$184  = ! _request[31:28];
-  assign \$185  = \$184  | _request[2];
-  assign \$186  = ~ \$185 ;
-  assign \$187  = \$183  & \$186 ;
-  assign \$188  = ! _request[31:28];
-  assign \$189  = | _request[1:0];
-  assign \$190  = \$189  ? 4'h2 : 4'h0;
-  assign \$191  = _request[24] ? 4'h3 : 4'h1;
-  assign \$192  = _request[25] ? \$190  : \$191 ;
-  assign \$193  = | \$192 ;
-  assign \$194  = ~ \$193 ;
-  assign \$195  = & _request[31:28];
-  assign \$196  = ~ \$195 ;
-  assign \$198  = \$194  & \$197 ;
-  assign \$200  = \$199  == 8'h80;
-  assign \$201  = ~ _request[24];
-  assign \$202  = \$200  & \$201 ;
-  assign \$203  = ~ _request[2];
-  assign \$204  = \$202  & \$203 ;
-  assign \$205  = ! _request[31:28];
-  assign \$206  = ~ \$205 ;
-  assign \$207  = \$204  & \$206 ;
-  assign \$209  = \$208  == 8'h88;
-  assign \$210  = ~ _request[24];
-  assign \$211  = \$209  & \$210 ;
-  assign \$212  = ~ _request[2];
-  assign \$213  = \$211  & \$212 ;
-  assign \$214  = ! _request[31:28];
-  assign \$215  = ~ \$214 ;
-  assign \$216  = \$213  & \$215 ;
-  assign \$218  = \$217  == 8'ha0;
-  assign \$219  = ~ _request[24];
-  assign \$220  = \$218  & \$219 ;
-  assign \$221  = ~ _request[2];
-  assign \$222  = \$220  & \$221 ;
-  assign \$223  = ! _request[31:28];
-  assign \$224  = ~ \$223 ;
-  assign \$225  = \$222  & \$224 ;
-  assign \$227  = \$226  == 8'hb0;
-  assign \$228  = ~ _request[24];
-  assign \$229  = \$227  & \$228 ;
-  assign \$230  = ~ _request[2];
-  assign \$231  = \$229  & \$230 ;
-  assign \$232  = ! _request[31:28];
-  assign \$233  = ~ \$232 ;
-  assign \$234  = \$231  & \$233 ;
-  assign \$236  = \$235  == 8'hc0;
-  assign \$237  = ~ _request[24];
-  assign \$238  = \$236  & \$237 ;
-  assign \$239  = ~ _request[2];
-  assign \$240  = \$238  & \$239 ;
-  assign \$241  = ! _request[31:28];
-  assign \$242  = ~ \$241 ;
-  assign \$243  = \$240  & \$242 ;
-  assign \$245  = \$244  == 8'he8;
-  assign \$246  = ~ _request[24];
-  assign \$247  = \$245  & \$246 ;
-  assign \$248  = ~ _request[2];
-  assign \$249  = \$247  & \$248 ;
-  assign \$250  = ! _request[31:28];
-  assign \$251  = ~ \$250 ;
-  assign \$252  = \$249  & \$251 ;
-  assign \$254  = \$253  == 9'h100;
-  assign \$255  = ~ _request[24];
-  assign \$256  = \$254  & \$255 ;
-  assign \$257  = ~ _request[2];
-  assign \$258  = \$256  & \$257 ;
-  assign \$259  = ! _request[31:28];
-  assign \$260  = ~ \$259 ;
-  assign \$261  = \$258  & \$260 ;
-  assign \$262  = ~ _request[24];
-  assign \$264  = \$263  == 8'ha0;
-  assign \$265  = \$262  & \$264 ;
-  assign \$266  = ~ \$265 ;
-  assign \$267  = _request[64:33] < 2'h2;
-  assign \$268  = \$266  | \$267 ;
-  assign \$269  = ~ _checking;
-  assign \$270  = ! \$like ;
-  assign \$274  = ! receiver;
-  assign \$278  = | refused;
-  assign \$279  = ~ may;
-  assign \$280  = hit_ring & \$279 ;
-  assign \$281  = permitted & _target_exists;
-  assign \$282  = ~ \$281 ;
-  assign \$283  = hit_peer & \$282 ;
-  assign \$284  = \$280  | \$283 ;
-  assign \$286  = \$284  ? 4'h8 : 4'h0;
-  assign \$287  = \$278  ? refused : \$286 ;
-  assign \$288  = good & hit_irq_state;
-  assign \$290  = good & hit_irq_test;
-  assign \$292  = good & hit_ring;
-  assign \$294  = \$292  & \$293 ;
-  assign \$295  = good & hit_pending;
-  assign \$297  = good & hit_irq_enable;
-  assign \$299  = good & hit_ack;
-  assign \$301  = good & hit_peer;
-  assign \$303  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
-  assign \$304  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
-  assign \$305  = \$303  | \$304 ;
-  assign \$307  = \$signal$84  | does_ack;
+  assign \$184  = \$180  & \$183 ;
+  assign \$185  = ! _request[31:28];
+  assign \$186  = | _request[1:0];
+  assign \$187  = \$186  ? 4'h2 : 4'h0;
+  assign \$188  = _request[24] ? 4'h3 : 4'h1;
+  assign \$189  = _request[25] ? \$187  : \$188 ;
+  assign \$190  = | \$189 ;
+  assign \$191  = ~ \$190 ;
+  assign \$192  = & _request[31:28];
+  assign \$193  = ~ \$192 ;
+  assign \$195  = \$191  & \$194 ;
+  assign \$197  = \$196  == 8'h80;
+  assign \$198  = ~ _request[24];
+  assign \$199  = \$197  & \$198 ;
+  assign \$200  = ~ _request[2];
+  assign \$201  = \$199  & \$200 ;
+  assign \$202  = ! _request[31:28];
+  assign \$203  = ~ \$202 ;
+  assign \$204  = \$201  & \$203 ;
+  assign \$206  = \$205  == 8'h88;
+  assign \$207  = ~ _request[24];
+  assign \$208  = \$206  & \$207 ;
+  assign \$209  = ~ _request[2];
+  assign \$210  = \$208  & \$209 ;
+  assign \$211  = ! _request[31:28];
+  assign \$212  = ~ \$211 ;
+  assign \$213  = \$210  & \$212 ;
+  assign \$215  = \$214  == 8'ha0;
+  assign \$216  = ~ _request[24];
+  assign \$217  = \$215  & \$216 ;
+  assign \$218  = ~ _request[2];
+  assign \$219  = \$217  & \$218 ;
+  assign \$220  = ! _request[31:28];
+  assign \$221  = ~ \$220 ;
+  assign \$222  = \$219  & \$221 ;
+  assign \$224  = \$223  == 8'hb0;
+  assign \$225  = ~ _request[24];
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = ~ _request[2];
+  assign \$228  = \$226  & \$227 ;
+  assign \$229  = ! _request[31:28];
+  assign \$230  = ~ \$229 ;
+  assign \$231  = \$228  & \$230 ;
+  assign \$233  = \$232  == 8'hc0;
+  assign \$234  = ~ _request[24];
+  assign \$235  = \$233  & \$234 ;
+  assign \$236  = ~ _request[2];
+  assign \$237  = \$235  & \$236 ;
+  assign \$238  = ! _request[31:28];
+  assign \$239  = ~ \$238 ;
+  assign \$240  = \$237  & \$239 ;
+  assign \$242  = \$241  == 8'he8;
+  assign \$243  = ~ _request[24];
+  assign \$244  = \$242  & \$243 ;
+  assign \$245  = ~ _request[2];
+  assign \$246  = \$244  & \$245 ;
+  assign \$247  = ! _request[31:28];
+  assign \$248  = ~ \$247 ;
+  assign \$249  = \$246  & \$248 ;
+  assign \$251  = \$250  == 9'h100;
+  assign \$252  = ~ _request[24];
+  assign \$253  = \$251  & \$252 ;
+  assign \$254  = ~ _request[2];
+  assign \$255  = \$253  & \$254 ;
+  assign \$256  = ! _request[31:28];
+  assign \$257  = ~ \$256 ;
+  assign \$258  = \$255  & \$257 ;
+  assign \$259  = ~ _request[24];
+  assign \$261  = \$260  == 8'ha0;
+  assign \$262  = \$259  & \$261 ;
+  assign \$263  = ~ \$262 ;
+  assign \$264  = _request[64:33] < 2'h2;
+  assign \$265  = \$263  | \$264 ;
+  assign \$266  = ~ _checking;
+  assign \$267  = ! \$like ;
+  assign \$271  = ! receiver;
+  assign \$275  = | refused;
+  assign \$276  = ~ may;
+  assign \$277  = hit_ring & \$276 ;
+  assign \$278  = permitted & _target_exists;
+  assign \$279  = ~ \$278 ;
+  assign \$280  = hit_peer & \$279 ;
+  assign \$281  = \$277  | \$280 ;
+  assign \$283  = \$281  ? 4'h8 : 4'h0;
+  assign \$284  = \$275  ? refused : \$283 ;
+  assign \$285  = good & hit_irq_state;
+  assign \$287  = good & hit_irq_test;
+  assign \$289  = good & hit_ring;
+  assign \$291  = \$289  & \$290 ;
+  assign \$292  = good & hit_pending;
+  assign \$294  = good & hit_irq_enable;
+  assign \$296  = good & hit_ack;
+  assign \$298  = good & hit_peer;
+  assign \$300  = free_slots__0 & { targets[0], targets[0], targets[0], targets[0], targets[0], targets[0] };
+  assign \$301  = free_slots__1 & { targets[1], targets[1], targets[1], targets[1], targets[1], targets[1] };
+  assign \$302  = \$300  | \$301 ;
+  assign \$304  = \$signal$81  | does_ack;
+  assign \$305  = \$303  & \$304 ;
+  assign \$307  = \$signal$81  | does_ack;
   assign \$308  = \$306  & \$307 ;
-  assign \$310  = \$signal$84  | does_ack;
-  assign \$311  = \$309  & \$310 ;
   always @(posedge clk)
-    _commits <= \$312 ;
+    _commits <= \$309 ;
   always @(posedge clk)
-    word__request <= \$313 ;
+    word__request <= \$310 ;
   always @(posedge clk)
-    _commit <= \$314 ;
+    _commit <= \$311 ;
   always @(posedge clk)
-    others <= \$315 ;
+    others <= \$312 ;
   always @(posedge clk)
-    _checking <= \$316 ;
+    _checking <= \$313 ;
   always @(posedge clk)
-    _ordinary <= \$317 ;
+    _ordinary <= \$314 ;
   always @(posedge clk)
-    _taken <= \$318 ;
+    _taken <= \$315 ;
   always @(posedge clk)
-    kept_0 <= \$319 ;
+    kept_0 <= \$316 ;
   always @(posedge clk)
-    kept_1 <= \$320 ;
+    kept_1 <= \$317 ;
   always @(posedge clk)
-    _target_exists <= \$321 ;
+    _target_exists <= \$318 ;
   always @(posedge clk)
-    _lane <= \$322 ;
+    _lane <= \$319 ;
   always @(posedge clk)
-    _first <= \$323 ;
+    _first <= \$320 ;
   always @(posedge clk)
-    mapped <= \$324 ;
+    mapped <= \$321 ;
   always @(posedge clk)
-    directed <= \$325 ;
+    directed <= \$322 ;
   always @(posedge clk)
-    partial <= \$326 ;
+    partial <= \$323 ;
   always @(posedge clk)
-    _blank <= \$327 ;
+    _blank <= \$324 ;
   always @(posedge clk)
-    _fit <= \$328 ;
+    _fit <= \$325 ;
   always @(posedge clk)
-    hit_irq_state <= \$329 ;
+    hit_irq_state <= \$326 ;
   always @(posedge clk)
-    hit_irq_test <= \$330 ;
+    hit_irq_test <= \$327 ;
   always @(posedge clk)
-    hit_ring <= \$331 ;
+    hit_ring <= \$328 ;
   always @(posedge clk)
-    hit_pending <= \$332 ;
+    hit_pending <= \$329 ;
   always @(posedge clk)
-    hit_irq_enable <= \$333 ;
+    hit_irq_enable <= \$330 ;
   always @(posedge clk)
-    hit_ack <= \$334 ;
+    hit_ack <= \$331 ;
   always @(posedge clk)
-    hit_peer <= \$335 ;
+    hit_peer <= \$332 ;
   always @(posedge clk)
-    index <= \$336 ;
+    index <= \$333 ;
   always @(posedge clk)
-    source <= \$337 ;
+    source <= \$334 ;
   always @(posedge clk)
-    target <= \$338 ;
+    target <= \$335 ;
   always @(posedge clk)
-    sources <= \$339 ;
+    sources <= \$336 ;
   always @(posedge clk)
-    targets <= \$340 ;
+    targets <= \$337 ;
   always @(posedge clk)
-    _refused <= \$341 ;
+    _refused <= \$338 ;
   always @(posedge clk)
-    do__irq_state <= \$342 ;
+    do__irq_state <= \$339 ;
   always @(posedge clk)
-    do__irq_test <= \$343 ;
+    do__irq_test <= \$340 ;
   always @(posedge clk)
-    do__ring <= \$344 ;
+    do__ring <= \$341 ;
   always @(posedge clk)
-    do__pending <= \$345 ;
+    do__pending <= \$342 ;
   always @(posedge clk)
-    do__irq_enable <= \$346 ;
+    do__irq_enable <= \$343 ;
   always @(posedge clk)
-    does_ack <= \$347 ;
+    does_ack <= \$344 ;
   always @(posedge clk)
-    do__peer <= \$348 ;
+    do__peer <= \$345 ;
   always @(posedge clk)
-    data <= \$349 ;
+    data <= \$346 ;
   always @(posedge clk)
-    accepted <= \$350 ;
+    accepted <= \$347 ;
   always @(posedge clk)
-    given_up <= \$351 ;
+    given_up <= \$348 ;
   always @(posedge clk)
-    refused_slot <= \$352 ;
+    refused_slot <= \$349 ;
   always @(posedge clk)
-    refusing_0 <= \$353 ;
+    refusing_0 <= \$350 ;
   always @(posedge clk)
-    refusing_1 <= \$354 ;
+    refusing_1 <= \$351 ;
   \postern_small.write_engine.arbiter  arbiter (
     .accept(accept),
     .clk(clk),
-    .\port$1881$0 (requests__0__valid),
-    .\port$2235$0 (requests__1__valid),
-    .\port$721$0 (\$355 ),
-    .\port$726$0 (\$356 ),
+    .\port$1878$0 (requests__0__valid),
+    .\port$2232$0 (requests__1__valid),
+    .\port$718$0 (\$352 ),
+    .\port$723$0 (\$353 ),
     .rst(rst)
   );
   \postern_small.write_engine.results  results (
     .clk(clk),
     .data_0(data_0),
     .data_1(look_result),
-    .\port$2632$0 (\$signal$100 [1:0]),
+    .\port$2629$0 (\$signal$98 [1:0]),
     .row_1(row_1),
     .rst(rst),
     .write_data(\new )
@@ -10958,93 +10934,126 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     code = 3'h2;
     if (_request[66]) begin
       code = 3'h5;
-    end else if (\$55 ) begin
+    end else if (\$52 ) begin
       code = 3'h3;
-    end else if (\$56 ) begin
+    end else if (\$53 ) begin
       code = 3'h4;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     _late_fault = 4'h0;
-    if (\$71 ) begin
+    if (\$68 ) begin
       _late_fault = 4'h8;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$312  = \$82 ;
+    \$309  = \$79 ;
     if (rst) begin
-      \$312  = 1'h0;
+      \$309  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$313  = \$94 ;
+    \$310  = \$91 ;
     if (rst) begin
-      \$313  = 2'h0;
+      \$310  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$314  = \$96 ;
+    \$311  = \$93 ;
     if (rst) begin
-      \$314  = 2'h0;
+      \$311  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$315  = \$99 ;
+    \$312  = \$96 ;
+    if (rst) begin
+      \$312  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$313  = decoding;
+    if (rst) begin
+      \$313  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$314  = _checking;
+    if (rst) begin
+      \$314  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$315  = _taken;
+    if (\$97 ) begin
+      \$315  = { \$353 , \$352  };
+    end
     if (rst) begin
       \$315  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$316  = decoding;
-    if (rst) begin
-      \$316  = 1'h0;
+    \$316  = kept_0;
+    if (\$97 ) begin
+      \$316  = \$98 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$317  = _checking;
-    if (rst) begin
-      \$317  = 1'h0;
+    \$317  = kept_1;
+    if (\$97 ) begin
+      \$317  = \$99 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$318  = _taken;
+    \$318  = _target_exists;
     if (\$100 ) begin
-      \$318  = { \$356 , \$355  };
-    end
-    if (rst) begin
-      \$318  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$319  = kept_0;
-    if (\$100 ) begin
-      \$319  = \$101 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$320  = kept_1;
-    if (\$100 ) begin
-      \$320  = \$102 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$321  = _target_exists;
-    if (\$103 ) begin
-      \$321  = 1'h1;
+      \$318  = 1'h1;
     end
     if (decoding) begin
-      \$321  = \$268 ;
+      \$318  = \$265 ;
+    end
+    if (rst) begin
+      \$318  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$319  = _lane;
+    if (\$100 ) begin
+      \$319  = 1'h0;
+    end
+    if (decoding) begin
+      \$319  = 1'h0;
+    end
+    if (rst) begin
+      \$319  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$320  = _first;
+    if (decoding) begin
+      \$320  = \$106 ;
+    end
+    if (rst) begin
+      \$320  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$321  = mapped;
+    if (decoding) begin
+      \$321  = \$155 ;
     end
     if (rst) begin
       \$321  = 1'h0;
@@ -11052,12 +11061,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$322  = _lane;
-    if (\$103 ) begin
-      \$322  = 1'h0;
-    end
+    \$322  = directed;
     if (decoding) begin
-      \$322  = 1'h0;
+      \$322  = \$178 ;
     end
     if (rst) begin
       \$322  = 1'h0;
@@ -11065,19 +11071,19 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$323  = _first;
+    \$323  = partial;
     if (decoding) begin
-      \$323  = \$109 ;
+      \$323  = \$184 ;
     end
     if (rst) begin
-      \$323  = 4'h0;
+      \$323  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$324  = mapped;
+    \$324  = _blank;
     if (decoding) begin
-      \$324  = \$158 ;
+      \$324  = \$185 ;
     end
     if (rst) begin
       \$324  = 1'h0;
@@ -11085,9 +11091,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$325  = directed;
+    \$325  = _fit;
     if (decoding) begin
-      \$325  = \$181 ;
+      \$325  = \$195 ;
     end
     if (rst) begin
       \$325  = 1'h0;
@@ -11095,9 +11101,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$326  = partial;
+    \$326  = hit_irq_state;
     if (decoding) begin
-      \$326  = \$187 ;
+      \$326  = \$204 ;
     end
     if (rst) begin
       \$326  = 1'h0;
@@ -11105,9 +11111,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$327  = _blank;
+    \$327  = hit_irq_test;
     if (decoding) begin
-      \$327  = \$188 ;
+      \$327  = \$213 ;
     end
     if (rst) begin
       \$327  = 1'h0;
@@ -11115,9 +11121,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$328  = _fit;
+    \$328  = hit_ring;
     if (decoding) begin
-      \$328  = \$198 ;
+      \$328  = \$222 ;
     end
     if (rst) begin
       \$328  = 1'h0;
@@ -11125,9 +11131,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$329  = hit_irq_state;
+    \$329  = hit_pending;
     if (decoding) begin
-      \$329  = \$207 ;
+      \$329  = \$231 ;
     end
     if (rst) begin
       \$329  = 1'h0;
@@ -11135,9 +11141,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$330  = hit_irq_test;
+    \$330  = hit_irq_enable;
     if (decoding) begin
-      \$330  = \$216 ;
+      \$330  = \$240 ;
     end
     if (rst) begin
       \$330  = 1'h0;
@@ -11145,9 +11151,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$331  = hit_ring;
+    \$331  = hit_ack;
     if (decoding) begin
-      \$331  = \$225 ;
+      \$331  = \$249 ;
     end
     if (rst) begin
       \$331  = 1'h0;
@@ -11155,9 +11161,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$332  = hit_pending;
+    \$332  = hit_peer;
     if (decoding) begin
-      \$332  = \$234 ;
+      \$332  = \$258 ;
     end
     if (rst) begin
       \$332  = 1'h0;
@@ -11165,9 +11171,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$333  = hit_irq_enable;
+    \$333  = index;
     if (decoding) begin
-      \$333  = \$243 ;
+      \$333  = _request[15];
     end
     if (rst) begin
       \$333  = 1'h0;
@@ -11175,9 +11181,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$334  = hit_ack;
-    if (decoding) begin
-      \$334  = \$252 ;
+    \$334  = source;
+    if (\$266 ) begin
+      \$334  = \$like ;
     end
     if (rst) begin
       \$334  = 1'h0;
@@ -11185,9 +11191,9 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$335  = hit_peer;
-    if (decoding) begin
-      \$335  = \$261 ;
+    \$335  = target;
+    if (\$266 ) begin
+      \$335  = receiver;
     end
     if (rst) begin
       \$335  = 1'h0;
@@ -11195,99 +11201,90 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$336  = index;
-    if (decoding) begin
-      \$336  = _request[15];
+    \$336  = sources;
+    if (\$266 ) begin
+      \$336  = { \$270 , \$268  };
     end
     if (rst) begin
-      \$336  = 1'h0;
+      \$336  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$337  = source;
-    if (\$269 ) begin
-      \$337  = \$like ;
+    \$337  = targets;
+    if (\$266 ) begin
+      \$337  = { \$274 , \$272  };
     end
     if (rst) begin
-      \$337  = 1'h0;
+      \$337  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$338  = target;
-    if (\$269 ) begin
-      \$338  = receiver;
-    end
+    \$338  = \$284 ;
     if (rst) begin
-      \$338  = 1'h0;
+      \$338  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$339  = sources;
-    if (\$269 ) begin
-      \$339  = { \$273 , \$271  };
-    end
+    \$339  = \$286 ;
     if (rst) begin
-      \$339  = 2'h0;
+      \$339  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$340  = targets;
-    if (\$269 ) begin
-      \$340  = { \$277 , \$275  };
-    end
+    \$340  = \$288 ;
     if (rst) begin
-      \$340  = 2'h0;
+      \$340  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$341  = \$287 ;
+    \$341  = \$291 ;
     if (rst) begin
-      \$341  = 4'h0;
+      \$341  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$342  = \$289 ;
+    \$342  = \$293 ;
     if (rst) begin
       \$342  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$343  = \$291 ;
+    \$343  = \$295 ;
     if (rst) begin
       \$343  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$344  = \$294 ;
+    \$344  = \$297 ;
     if (rst) begin
       \$344  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$345  = \$296 ;
+    \$345  = \$299 ;
     if (rst) begin
       \$345  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$346  = \$298 ;
+    \$346  = _request[64:33];
     if (rst) begin
-      \$346  = 1'h0;
+      \$346  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$347  = \$300 ;
+    \$347  = \accept$87 ;
     if (rst) begin
       \$347  = 1'h0;
     end
@@ -11296,60 +11293,39 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \$348  = \$302 ;
     if (rst) begin
-      \$348  = 1'h0;
+      \$348  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$349  = _request[64:33];
+    \$349  = _request[74:69];
     if (rst) begin
-      \$349  = 32'd0;
+      \$349  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$350  = \accept$89 ;
+    \$350  = refusing_0;
+    if (\$305 ) begin
+      \$350  = refuse;
+    end
     if (rst) begin
       \$350  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$351  = \$305 ;
-    if (rst) begin
-      \$351  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$352  = _request[74:69];
-    if (rst) begin
-      \$352  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$353  = refusing_0;
+    \$351  = refusing_1;
     if (\$308 ) begin
-      \$353  = refuse;
+      \$351  = refuse;
     end
     if (rst) begin
-      \$353  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
-    \$354  = refusing_1;
-    if (\$311 ) begin
-      \$354  = refuse;
-    end
-    if (rst) begin
-      \$354  = 1'h0;
+      \$351  = 1'h0;
     end
   end
   assign request = { requests__1__valid, requests__0__valid };
   assign \accept$4  = accept;
-  assign grant = { \$356 , \$355  };
+  assign grant = { \$353 , \$352  };
   assign source_draining = 1'h0;
   assign target_alive = 1'h1;
   assign acknowledged = 1'h1;
@@ -11372,25 +11348,25 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign word__word = _request[68:67];
   assign connected = permitted;
   assign target_open = 1'h1;
-  assign outcome_kept = \$signal$100 ;
-  assign row_0 = \$signal$100 [0];
+  assign outcome_kept = \$signal$98 ;
+  assign row_0 = \$signal$98 [0];
   assign look_vm = row_1;
   assign data_1 = look_result;
-  assign \fill$113  = fill;
-  assign \fill_row$115  = fill_row;
-  assign write = \$signal$100 [1];
-  assign write_row = \$signal$100 [0];
+  assign \fill$111  = fill;
+  assign \fill_row$113  = fill_row;
+  assign write = \$signal$98 [1];
+  assign write_row = \$signal$98 [0];
   assign write_data = \new ;
-  assign sent__0 = \port$2813$0 [4:0];
-  assign sent__1 = \port$2835$0 [4:0];
-  assign stops__0 = \port$2813$0 [9:5];
-  assign stops__1 = \port$2835$0 [9:5];
+  assign sent__0 = \port$2810$0 [4:0];
+  assign sent__1 = \port$2832$0 [4:0];
+  assign stops__0 = \port$2810$0 [9:5];
+  assign stops__1 = \port$2832$0 [9:5];
   assign closed_vm = 2'h0;
   assign vm = _request[27];
   assign word__data = _request[64:33];
   assign \port$355$67  = _request[74:67];
-  assign new_sent = \$75 [4:0];
-  assign new_stop = \$79 [4:0];
+  assign new_sent = \$72 [4:0];
+  assign new_stop = \$76 [4:0];
   assign \_request.address  = _request[11:0];
   assign \_request.offset  = _request[23:12];
   assign \_request.manager  = _request[24];
@@ -11433,38 +11409,38 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
   assign \message.sender  = message[8];
-  assign \$signal$100.row  = \$signal$100 [0];
-  assign \$signal$100.write  = \$signal$100 [1];
-  assign \$signal$100.commit  = \$signal$100 [2];
-  assign \$signal$100.accept  = \$signal$100 [3];
-  assign \$signal$100.refuse  = \$signal$100 [4];
-  assign \$signal$100.code  = \$signal$100 [7:5];
-  assign \$signal$100.target  = \$signal$100 [8];
-  assign \outcome_kept.row  = \$signal$100 [0];
-  assign \outcome_kept.write  = \$signal$100 [1];
-  assign \outcome_kept.commit  = \$signal$100 [2];
-  assign \outcome_kept.accept  = \$signal$100 [3];
-  assign \outcome_kept.refuse  = \$signal$100 [4];
-  assign \outcome_kept.code  = \$signal$100 [7:5];
-  assign \outcome_kept.target  = \$signal$100 [8];
+  assign \$signal$98.row  = \$signal$98 [0];
+  assign \$signal$98.write  = \$signal$98 [1];
+  assign \$signal$98.commit  = \$signal$98 [2];
+  assign \$signal$98.accept  = \$signal$98 [3];
+  assign \$signal$98.refuse  = \$signal$98 [4];
+  assign \$signal$98.code  = \$signal$98 [7:5];
+  assign \$signal$98.target  = \$signal$98 [8];
+  assign \outcome_kept.row  = \$signal$98 [0];
+  assign \outcome_kept.write  = \$signal$98 [1];
+  assign \outcome_kept.commit  = \$signal$98 [2];
+  assign \outcome_kept.accept  = \$signal$98 [3];
+  assign \outcome_kept.refuse  = \$signal$98 [4];
+  assign \outcome_kept.code  = \$signal$98 [7:5];
+  assign \outcome_kept.target  = \$signal$98 [8];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[3];
   assign \look_result.count  = look_result[11:4];
   assign \new.code  = \new [2:0];
   assign \new.vm  = \new [3];
   assign \new.count  = \new [11:4];
-  assign refusing[1] = \$67 ;
-  assign refusing[0] = \$66 ;
-  assign \new [11:4] = \$65 [7:0];
-  assign \new [3] = \$63 ;
-  assign \new [2:0] = \$62 ;
-  assign \$signal$100 [8] = target;
-  assign \$signal$100 [7:5] = code;
-  assign \$signal$100 [4] = refuse;
-  assign \$signal$100 [3] = \accept$89 ;
-  assign \$signal$100 [2] = \$signal$84 ;
-  assign \$signal$100 [1] = \$61 ;
-  assign \$signal$100 [0] = source;
+  assign refusing[1] = \$64 ;
+  assign refusing[0] = \$63 ;
+  assign \new [11:4] = \$62 [7:0];
+  assign \new [3] = \$60 ;
+  assign \new [2:0] = \$59 ;
+  assign \$signal$98 [8] = target;
+  assign \$signal$98 [7:5] = code;
+  assign \$signal$98 [4] = refuse;
+  assign \$signal$98 [3] = \accept$87 ;
+  assign \$signal$98 [2] = \$signal$81 ;
+  assign \$signal$98 [1] = \$58 ;
+  assign \$signal$98 [0] = source;
   assign message[8] = source;
   assign message[7:6] = _request[68:67];
   assign message[5:0] = _request[74:69];
@@ -11480,111 +11456,111 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \$37  = \$36 ;
   assign \$42  = 1'h0;
   assign fault__port = \$43 ;
-  assign \$47  = _commits;
+  assign \$44  = _commits;
   assign willing = whole;
-  assign \$56  = 1'h0;
-  assign \$66  = refusing_0;
-  assign \$67  = refusing_1;
-  assign \$85  = requests__0__payload[67];
-  assign \$90  = requests__1__payload[67];
-  assign \$112 [2:0] = 3'h0;
-  assign \$112 [11:3] = _request[23:15];
-  assign \$114 [2:0] = 3'h0;
-  assign \$114 [11:3] = _request[23:15];
-  assign \$116 [2:0] = 3'h0;
-  assign \$116 [11:3] = _request[23:15];
-  assign \$118 [2:0] = 3'h0;
-  assign \$118 [11:3] = _request[23:15];
-  assign \$120 [2:0] = 3'h0;
-  assign \$120 [11:3] = _request[23:15];
-  assign \$122 [2:0] = 3'h0;
-  assign \$122 [11:3] = _request[23:15];
-  assign \$124 [2:0] = 3'h0;
-  assign \$124 [11:3] = _request[23:15];
-  assign \$126 [2:0] = 3'h0;
-  assign \$126 [11:3] = _request[23:15];
-  assign \$128 [2:0] = 3'h0;
-  assign \$128 [11:3] = _request[23:15];
-  assign \$130 [2:0] = 3'h0;
-  assign \$130 [11:3] = _request[23:15];
-  assign \$132 [2:0] = 3'h0;
-  assign \$132 [11:3] = _request[23:15];
-  assign \$134 [3:0] = 4'h0;
-  assign \$134 [11:4] = _request[23:16];
-  assign \$136 [2:0] = 3'h0;
-  assign \$136 [11:3] = _request[23:15];
-  assign \$138 [2:0] = 3'h0;
-  assign \$138 [11:3] = _request[23:15];
-  assign \$140 [2:0] = 3'h0;
-  assign \$140 [11:3] = _request[23:15];
-  assign \$142 [2:0] = 3'h0;
-  assign \$142 [11:3] = _request[23:15];
-  assign { \$144 [4], \$144 [2:0] } = 4'h0;
-  assign { \$144 [11:5], \$144 [3] } = { _request[23:17], _request[15] };
-  assign { \$146 [4], \$146 [2:0] } = 4'h0;
-  assign { \$146 [11:5], \$146 [3] } = { _request[23:17], _request[15] };
-  assign \$148 [4:0] = 5'h00;
-  assign \$148 [11:5] = _request[23:17];
-  assign \$150 [4:0] = 5'h00;
-  assign \$150 [11:5] = _request[23:17];
-  assign \$152 [2:0] = 3'h0;
-  assign \$152 [11:3] = _request[23:15];
-  assign \$154 [4:0] = 5'h00;
-  assign \$154 [11:5] = _request[23:17];
-  assign \$161 [2:0] = 3'h0;
-  assign \$161 [11:3] = _request[23:15];
-  assign \$163 [2:0] = 3'h0;
-  assign \$163 [11:3] = _request[23:15];
-  assign \$165 [2:0] = 3'h0;
-  assign \$165 [11:3] = _request[23:15];
-  assign \$167 [2:0] = 3'h0;
-  assign \$167 [11:3] = _request[23:15];
-  assign \$169 [3:0] = 4'h0;
-  assign \$169 [11:4] = _request[23:16];
-  assign \$171 [2:0] = 3'h0;
-  assign \$171 [11:3] = _request[23:15];
-  assign { \$173 [4], \$173 [2:0] } = 4'h0;
-  assign { \$173 [11:5], \$173 [3] } = { _request[23:17], _request[15] };
-  assign \$175 [4:0] = 5'h00;
-  assign \$175 [11:5] = _request[23:17];
-  assign \$177 [4:0] = 5'h00;
-  assign \$177 [11:5] = _request[23:17];
-  assign \$197  = \$195 ;
-  assign \$199 [2:0] = 3'h0;
-  assign \$199 [11:3] = _request[23:15];
-  assign \$208 [2:0] = 3'h0;
-  assign \$208 [11:3] = _request[23:15];
-  assign \$217 [2:0] = 3'h0;
-  assign \$217 [11:3] = _request[23:15];
-  assign \$226 [2:0] = 3'h0;
-  assign \$226 [11:3] = _request[23:15];
-  assign \$235 [3:0] = 4'h0;
-  assign \$235 [11:4] = _request[23:16];
-  assign \$244 [2:0] = 3'h0;
-  assign \$244 [11:3] = _request[23:15];
-  assign { \$253 [4], \$253 [2:0] } = 4'h0;
-  assign { \$253 [11:5], \$253 [3] } = { _request[23:17], _request[15] };
-  assign \$263 [2:0] = 3'h0;
-  assign \$263 [11:3] = _request[23:15];
-  assign \$271  = \$270 ;
-  assign \$272  = \$like ;
-  assign \$273  = \$like ;
-  assign \$275  = \$274 ;
-  assign \$276  = receiver;
-  assign \$277  = receiver;
-  assign \$285  = 4'h0;
-  assign \$289  = \$288 ;
-  assign \$291  = \$290 ;
-  assign \$293  = may;
-  assign \$296  = \$295 ;
-  assign \$298  = \$297 ;
-  assign \$300  = \$299 ;
-  assign \$302  = \$301 ;
-  assign \$306  = sources[0];
-  assign \$309  = sources[1];
+  assign \$53  = 1'h0;
+  assign \$63  = refusing_0;
+  assign \$64  = refusing_1;
+  assign \$82  = requests__0__payload[67];
+  assign \$87  = requests__1__payload[67];
+  assign \$109 [2:0] = 3'h0;
+  assign \$109 [11:3] = _request[23:15];
+  assign \$111 [2:0] = 3'h0;
+  assign \$111 [11:3] = _request[23:15];
+  assign \$113 [2:0] = 3'h0;
+  assign \$113 [11:3] = _request[23:15];
+  assign \$115 [2:0] = 3'h0;
+  assign \$115 [11:3] = _request[23:15];
+  assign \$117 [2:0] = 3'h0;
+  assign \$117 [11:3] = _request[23:15];
+  assign \$119 [2:0] = 3'h0;
+  assign \$119 [11:3] = _request[23:15];
+  assign \$121 [2:0] = 3'h0;
+  assign \$121 [11:3] = _request[23:15];
+  assign \$123 [2:0] = 3'h0;
+  assign \$123 [11:3] = _request[23:15];
+  assign \$125 [2:0] = 3'h0;
+  assign \$125 [11:3] = _request[23:15];
+  assign \$127 [2:0] = 3'h0;
+  assign \$127 [11:3] = _request[23:15];
+  assign \$129 [2:0] = 3'h0;
+  assign \$129 [11:3] = _request[23:15];
+  assign \$131 [3:0] = 4'h0;
+  assign \$131 [11:4] = _request[23:16];
+  assign \$133 [2:0] = 3'h0;
+  assign \$133 [11:3] = _request[23:15];
+  assign \$135 [2:0] = 3'h0;
+  assign \$135 [11:3] = _request[23:15];
+  assign \$137 [2:0] = 3'h0;
+  assign \$137 [11:3] = _request[23:15];
+  assign \$139 [2:0] = 3'h0;
+  assign \$139 [11:3] = _request[23:15];
+  assign { \$141 [4], \$141 [2:0] } = 4'h0;
+  assign { \$141 [11:5], \$141 [3] } = { _request[23:17], _request[15] };
+  assign { \$143 [4], \$143 [2:0] } = 4'h0;
+  assign { \$143 [11:5], \$143 [3] } = { _request[23:17], _request[15] };
+  assign \$145 [4:0] = 5'h00;
+  assign \$145 [11:5] = _request[23:17];
+  assign \$147 [4:0] = 5'h00;
+  assign \$147 [11:5] = _request[23:17];
+  assign \$149 [2:0] = 3'h0;
+  assign \$149 [11:3] = _request[23:15];
+  assign \$151 [4:0] = 5'h00;
+  assign \$151 [11:5] = _request[23:17];
+  assign \$158 [2:0] = 3'h0;
+  assign \$158 [11:3] = _request[23:15];
+  assign \$160 [2:0] = 3'h0;
+  assign \$160 [11:3] = _request[23:15];
+  assign \$162 [2:0] = 3'h0;
+  assign \$162 [11:3] = _request[23:15];
+  assign \$164 [2:0] = 3'h0;
+  assign \$164 [11:3] = _request[23:15];
+  assign \$166 [3:0] = 4'h0;
+  assign \$166 [11:4] = _request[23:16];
+  assign \$168 [2:0] = 3'h0;
+  assign \$168 [11:3] = _request[23:15];
+  assign { \$170 [4], \$170 [2:0] } = 4'h0;
+  assign { \$170 [11:5], \$170 [3] } = { _request[23:17], _request[15] };
+  assign \$172 [4:0] = 5'h00;
+  assign \$172 [11:5] = _request[23:17];
+  assign \$174 [4:0] = 5'h00;
+  assign \$174 [11:5] = _request[23:17];
+  assign \$194  = \$192 ;
+  assign \$196 [2:0] = 3'h0;
+  assign \$196 [11:3] = _request[23:15];
+  assign \$205 [2:0] = 3'h0;
+  assign \$205 [11:3] = _request[23:15];
+  assign \$214 [2:0] = 3'h0;
+  assign \$214 [11:3] = _request[23:15];
+  assign \$223 [2:0] = 3'h0;
+  assign \$223 [11:3] = _request[23:15];
+  assign \$232 [3:0] = 4'h0;
+  assign \$232 [11:4] = _request[23:16];
+  assign \$241 [2:0] = 3'h0;
+  assign \$241 [11:3] = _request[23:15];
+  assign { \$250 [4], \$250 [2:0] } = 4'h0;
+  assign { \$250 [11:5], \$250 [3] } = { _request[23:17], _request[15] };
+  assign \$260 [2:0] = 3'h0;
+  assign \$260 [11:3] = _request[23:15];
+  assign \$268  = \$267 ;
+  assign \$269  = \$like ;
+  assign \$270  = \$like ;
+  assign \$272  = \$271 ;
+  assign \$273  = receiver;
+  assign \$274  = receiver;
+  assign \$282  = 4'h0;
+  assign \$286  = \$285 ;
+  assign \$288  = \$287 ;
+  assign \$290  = may;
+  assign \$293  = \$292 ;
+  assign \$295  = \$294 ;
+  assign \$297  = \$296 ;
+  assign \$299  = \$298 ;
+  assign \$303  = sources[0];
+  assign \$306  = sources[1];
 endmodule
 
-module \postern_small.write_engine.arbiter (rst, accept, \port$721$0 , \port$726$0 , \port$1881$0 , \port$2235$0 , clk);
+module \postern_small.write_engine.arbiter (rst, accept, \port$718$0 , \port$723$0 , \port$1878$0 , \port$2232$0 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11604,26 +11580,26 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$721$0 , \port$726
   input clk;
   wire clk;
   wire [1:0] grant;
-  input \port$1881$0 ;
-  wire \port$1881$0 ;
-  input \port$2235$0 ;
-  wire \port$2235$0 ;
-  output \port$721$0 ;
-  wire \port$721$0 ;
-  output \port$726$0 ;
-  wire \port$726$0 ;
+  input \port$1878$0 ;
+  wire \port$1878$0 ;
+  input \port$2232$0 ;
+  wire \port$2232$0 ;
+  output \port$718$0 ;
+  wire \port$718$0 ;
+  output \port$723$0 ;
+  wire \port$723$0 ;
   wire [1:0] request;
   input rst;
   wire rst;
   assign \$1  = \$6  | \$11 ;
   assign \$2  = accept & \$1 ;
-  assign \$3  = behind_0_1 & \port$2235$0 ;
+  assign \$3  = behind_0_1 & \port$2232$0 ;
   assign \$5  = ~ \$4 ;
-  assign \$6  = \port$1881$0  & \$5 ;
+  assign \$6  = \port$1878$0  & \$5 ;
   assign \$7  = ~ behind_0_1;
-  assign \$8  = \$7  & \port$1881$0 ;
+  assign \$8  = \$7  & \port$1878$0 ;
   assign \$10  = ~ \$9 ;
-  assign \$11  = \port$2235$0  & \$10 ;
+  assign \$11  = \port$2232$0  & \$10 ;
   always @(posedge clk)
     behind_0_1 <= \$12 ;
   always @* begin
@@ -11637,14 +11613,14 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$721$0 , \port$726
     end
   end
   assign grant = { \$11 , \$6  };
-  assign request = { \port$2235$0 , \port$1881$0  };
-  assign \port$721$0  = \$6 ;
-  assign \port$726$0  = \$11 ;
+  assign request = { \port$2232$0 , \port$1878$0  };
+  assign \port$718$0  = \$6 ;
+  assign \port$723$0  = \$11 ;
   assign \$4  = \$3 ;
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.write_engine.results (rst, data_0, data_1, \port$2632$0 , write_data, row_1, clk);
+module \postern_small.write_engine.results (rst, data_0, data_1, \port$2629$0 , write_data, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -11658,8 +11634,8 @@ module \postern_small.write_engine.results (rst, data_0, data_1, \port$2632$0 , 
   wire [11:0] data_0;
   output [11:0] data_1;
   wire [11:0] data_1;
-  input [1:0] \port$2632$0 ;
-  wire [1:0] \port$2632$0 ;
+  input [1:0] \port$2629$0 ;
+  wire [1:0] \port$2629$0 ;
   reg [11:0] row0 = 12'h001;
   reg [11:0] row1 = 12'h001;
   wire row_0;
@@ -11671,15 +11647,15 @@ module \postern_small.write_engine.results (rst, data_0, data_1, \port$2632$0 , 
   input [11:0] write_data;
   wire [11:0] write_data;
   wire write_row;
-  assign \$4  = \port$2632$0 [1] & \$3 ;
-  assign data_0 = \port$2632$0 [0] ? row1 : row0;
+  assign \$4  = \port$2629$0 [1] & \$3 ;
+  assign data_0 = \port$2629$0 [0] ? row1 : row0;
   assign data_1 = row_1 ? row1 : row0;
   always @(posedge clk)
     row0 <= \$5 ;
   always @(posedge clk)
     row1 <= \$6 ;
-  assign \$1  = ! \port$2632$0 [0];
-  assign \$2  = \port$2632$0 [1] & \$1 ;
+  assign \$1  = ! \port$2629$0 [0];
+  assign \$2  = \port$2629$0 [1] & \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$5  = row0;
@@ -11700,8 +11676,8 @@ module \postern_small.write_engine.results (rst, data_0, data_1, \port$2632$0 , 
       \$6  = 12'h001;
     end
   end
-  assign write = \port$2632$0 [1];
-  assign write_row = \port$2632$0 [0];
-  assign row_0 = \port$2632$0 [0];
-  assign \$3  = \port$2632$0 [0];
+  assign write = \port$2629$0 [1];
+  assign write_row = \port$2629$0 [0];
+  assign row_0 = \port$2629$0 [0];
+  assign \$3  = \port$2629$0 [0];
 endmodule

@@ -413,10 +413,11 @@ class Port(wiring.Component):
         ready = Signal()
         diverted = Signal()
         pending = Signal(range(ANSWERS + 1))
-        # Half of them are there. That it is known a cycle later shortens the way to the arbiters, and there is room for
-        # what passes meanwhile: a write in this cycle, one in the last, and one whose answer is on its way.
+        # Half of them are there. With a request register that is known a cycle later, which shortens the way to the
+        # arbiters: there is room for what passes meanwhile, which is a write in this cycle, one in the last, and one
+        # whose answer is on its way.
         crammed = Signal()
-        m.d.sync += crammed.eq(pending[-1])
+        m.d["sync" if c.request_register else "comb"] += crammed.eq(pending[-1])
         m.d.comb += [
             able.eq(~crammed & ~slow),
             ready.eq(valid & able),

@@ -536,9 +536,7 @@ class WriteEngine(wiring.Component):
             fill_bits=len(self.fill_row),
         )
         flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]  # who waits for an acknowledge
-        accepting = Signal()  # the lane: its result says the same, but comes later
-        refuses = [own & mux_by_index(list(lanes), self._lane) for own, lanes in zip(self._sources, flags, strict=True)]
-        m.d.comb += accepting.eq(~any_of(refuses))
+        accepting = Signal()  # the lane
 
         may, reaches = self._may, self._reaches
         willing, accept, refuse = (Signal(name=name) for name in ("willing", "accept", "refuse"))
@@ -623,12 +621,14 @@ class WriteEngine(wiring.Component):
         if later:
             m.d.sync += (wanted := Signal(len(looked), name="looked")).eq(looked)
             looked = wanted
-        before = data.View(result_entry(c), results.read(m, 0, kept.row)).count
+        before = data.View(result_entry(c), results.read(m, 0, kept.row))
+        refuses = [own & mux_by_index(list(lanes), self._lane) for own, lanes in zip(self._sources, flags, strict=True)]
         m.d.comb += [
+            accepting.eq(~any_of(refuses) if later else before.code == Result.ACCEPTED),
             self.look_result.as_value().eq(results.read(m, 1, looked)),
             new.code.eq(Mux(kept.refuse, kept.code, Result.ACCEPTED)),
             new.vm.eq(Mux(kept.refuse, kept.target, 0)),
-            new.count.eq(Mux(kept.commit, before + kept.accept, 0)),
+            new.count.eq(Mux(kept.commit, before.count + kept.accept, 0)),
             results.fill.eq(self.fill),
             results.fill_row.eq(self.fill_row),
             results.write.eq(kept.write),
