@@ -4345,7 +4345,7 @@ module postern(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awuser, s0_axi_awvalid,
     .permitted(\permitted$1027 ),
     .\port$11886$0 (entry),
     .\port$2672$0 (look_resident),
-    .\port$4325$0 (look_result),
+    .\port$4333$0 (look_result),
     .\port$4373$0 (\$306 ),
     .\port$4379$0 (\$307 ),
     .\port$4385$0 (\$308 ),
@@ -51027,7 +51027,7 @@ module \postern.queue_7.went (rst, write, write_data, data_0, data_1, data_2, fi
   assign \r_port__data$19  = data_2;
 endmodule
 
-module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2672$0 , \port$4325$0 , settled, \port$4373$0 , \port$4379$0 , \port$4385$0 , \port$4391$0 , \port$4397$0 , \port$4403$0 , \port$4409$0 , \port$4415$0 , \port$4421$0 
+module \postern.read_engine (rst, permitted, acknowledged, permits, generation, own_generation, doorbells, irq_state, irq_enable, \port$2672$0 , settled, \port$4333$0 , \port$4373$0 , \port$4379$0 , \port$4385$0 , \port$4391$0 , \port$4397$0 , \port$4403$0 , \port$4409$0 , \port$4415$0 , \port$4421$0 
 , \port$4427$0 , \port$4433$0 , \port$4439$0 , \port$4445$0 , \port$4451$0 , \port$4457$0 , \port$4463$0 , refused, fault__valid, fault__record, fault__port, alloc, data, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, \port$6380$0 , gone__0, \port$6463$0 , gone__1
 , \port$6546$0 , gone__2, \port$6629$0 , gone__3, \port$6712$0 , gone__4, \port$6795$0 , gone__5, \port$6878$0 , gone__6, \port$6961$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid, \port$11886$0 , fault_pending, alloc_given, used, owned
 , limit, borrowed, filled, \refused$202 , states__0, states__1, states__2, states__3, states__4, states__5, states__6, states__7, dying, armed, fired, waiting, epoch, locked, fault__address, record, tag_row
@@ -53292,8 +53292,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   wire [11:0] \port$11886$0 ;
   input [3:0] \port$2672$0 ;
   wire [3:0] \port$2672$0 ;
-  input [13:0] \port$4325$0 ;
-  wire [13:0] \port$4325$0 ;
+  input [13:0] \port$4333$0 ;
+  wire [13:0] \port$4333$0 ;
   output \port$4373$0 ;
   wire \port$4373$0 ;
   output \port$4379$0 ;
@@ -53668,8 +53668,8 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign \$170  = { 16'h0000, \$168 [4:0] } | { \$169 [4:0], 16'h0000 };
   assign \$171  = { 11'h000, \$170  } & { later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4, later_4 };
   assign \$172  = \$167  | \$171 ;
-  assign \$173  = { 8'h00, \port$4325$0 [2:0] } | { \port$4325$0 [5:3], 8'h00 };
-  assign \$174  = { 13'h0000, \$173  } | { \port$4325$0 [13:6], 16'h0000 };
+  assign \$173  = { 8'h00, \port$4333$0 [2:0] } | { \port$4333$0 [5:3], 8'h00 };
+  assign \$174  = { 13'h0000, \$173  } | { \port$4333$0 [13:6], 16'h0000 };
   assign \$175  = { 8'h00, \$174  } & { later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5, later_5 };
   assign \$176  = \$172  | \$175 ;
   assign \$177  = \later_0$68  - \later_2$67 ;
@@ -55776,9 +55776,9 @@ module \postern.read_engine (rst, permitted, acknowledged, permits, generation, 
   assign grant = { requests__3__ready, requests__2__ready, requests__1__ready, requests__0__ready };
   assign look = { \$119 , \$113 , \$107 , \$101 , \$95 , \$89 , \$83 , \$77 , \$71 , \$65 , \$59 , \$53 , \$47 , \$41 , \$35 , \$29  };
   assign fault__kind = refused;
-  assign result_code = \port$4325$0 [2:0];
-  assign result_vm = \port$4325$0 [5:3];
-  assign result_count = \port$4325$0 [13:6];
+  assign result_code = \port$4333$0 [2:0];
+  assign result_vm = \port$4333$0 [5:3];
+  assign result_count = \port$4333$0 [13:6];
   assign sent__0 = \port$6380$0 [4:0];
   assign sent__1 = \port$6463$0 [4:0];
   assign sent__2 = \port$6546$0 [4:0];
@@ -62180,7 +62180,7 @@ module \postern.tags (rst, entry, row, set_match, set_mask, set_vm, data, read_r
 endmodule
 
 module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open, source_draining, connected, target_alive, target_open, refused_command, walk_last, will_walk, source_generation, target_generation, requests__0__ready, requests__1__ready, requests__2__ready, requests__3__ready, fault__address, vm, \port$2890$80 
-, acted, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \grant$223 , look_result, look_settled, free_slots__0, \port$6379$0 , gone__0, free_slots__1, \port$6462$0 , gone__1, free_slots__2
+, acted, fault__valid, fault__kind, fault__record, fault__port, word__enable, word__data, give, push, slot_back, back, \grant$223 , look_settled, look_result, free_slots__0, \port$6379$0 , gone__0, free_slots__1, \port$6462$0 , gone__1, free_slots__2
 , \port$6545$0 , gone__2, free_slots__3, \port$6628$0 , gone__3, free_slots__4, \port$6711$0 , gone__4, free_slots__5, \port$6794$0 , gone__5, free_slots__6, \port$6877$0 , gone__6, free_slots__7, \port$6960$0 , gone__7, requests__0__valid, requests__1__valid, requests__2__valid, requests__3__valid
 , may_give, tag, settled, limit_fits, spent, returns, fill_row, fill, closed_vm, walking, walk_vm, walk_step, killing, kill_vm, kill_step, message, refusing, new_sent, new_stop, word__request, hold
 , walk, kill, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__free, do__return, do__revoke, do__peer, do__tear, do__fault_pending, do__fault_enable, do__wait_arm, do__wait_disarm
@@ -62522,7 +62522,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1298 ;
   reg \$1299 ;
   wire [2:0] \$13 ;
-  wire \$130 ;
+  wire [2:0] \$130 ;
   reg \$1300 ;
   reg \$1301 ;
   reg [31:0] \$1302 ;
@@ -62533,7 +62533,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg [13:0] \$1307 ;
   reg [3:0] \$1308 ;
   reg [1:0] \$1309 ;
-  wire \$131 ;
+  wire [2:0] \$131 ;
   reg [1:0] \$1310 ;
   reg [1:0] \$1311 ;
   reg [1:0] \$1312 ;
@@ -62544,7 +62544,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg \$1317 ;
   reg [31:0] \$1318 ;
   reg [4:0] \$1319 ;
-  wire \$132 ;
+  wire [8:0] \$132 ;
   reg [6:0] \$1320 ;
   reg [4:0] \$1321 ;
   reg [5:0] \$1322 ;
@@ -62555,7 +62555,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$1327 ;
   wire \$1328 ;
   wire \$1329 ;
-  wire \$133 ;
+  wire [8:0] \$133 ;
   wire \$1330 ;
   wire \$134 ;
   wire \$135 ;
@@ -62578,10 +62578,10 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire \$150 ;
   wire \$151 ;
   wire \$152 ;
-  wire [2:0] \$153 ;
-  wire [2:0] \$154 ;
-  wire [8:0] \$155 ;
-  wire [8:0] \$156 ;
+  wire \$153 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire \$156 ;
   wire \$157 ;
   wire \$158 ;
   wire \$159 ;
@@ -63524,14 +63524,6 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   (* init = 8'h00 *)
   wire [7:0] \$signal$120 ;
   wire \$signal$136 ;
-  reg [13:0] \$signal$171 ;
-  wire \$signal$171.accept ;
-  wire [2:0] \$signal$171.code ;
-  wire \$signal$171.commit ;
-  wire \$signal$171.refuse ;
-  wire [3:0] \$signal$171.row ;
-  wire [2:0] \$signal$171.target ;
-  wire \$signal$171.write ;
   wire [6:0] \$signal$214 ;
   reg [6:0] \$signal$215  = 7'h00;
   reg [5:0] \$signal$219  = 6'h00;
@@ -63609,7 +63601,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   (* enum_value_10 = "STALE" *)
   (* enum_value_11 = "REFUSED" *)
   wire [1:0] data_0;
-  wire [13:0] \data_0$188 ;
+  wire [13:0] \data_0$180 ;
   wire [4:0] \data_0$291 ;
   wire [13:0] data_1;
   wire decoding;
@@ -63729,12 +63721,12 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   input fill;
   wire fill;
   wire \fill$154 ;
-  wire \fill$189 ;
+  wire \fill$181 ;
   wire \fill$224 ;
   input [5:0] fill_row;
   wire [5:0] fill_row;
   wire [5:0] \fill_row$156 ;
-  wire [5:0] \fill_row$190 ;
+  wire [5:0] \fill_row$182 ;
   wire [5:0] \fill_row$225 ;
   wire fits;
   input [7:0] free_slots__0;
@@ -63817,6 +63809,14 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   reg [92:0] kept_1 = 93'h000000000000000000000000;
   reg [92:0] kept_2 = 93'h000000000000000000000000;
   reg [92:0] kept_3 = 93'h000000000000000000000000;
+  reg [13:0] kept_outcome = 14'h0000;
+  wire \kept_outcome.accept ;
+  wire [2:0] \kept_outcome.code ;
+  wire \kept_outcome.commit ;
+  wire \kept_outcome.refuse ;
+  wire [3:0] \kept_outcome.row ;
+  wire [2:0] \kept_outcome.target ;
+  wire \kept_outcome.write ;
   output kill;
   reg kill = 1'h0;
   input [5:0] kill_step;
@@ -63871,14 +63871,14 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   output [4:0] new_stop;
   reg [4:0] new_stop;
   reg [3:0] others = 4'h0;
-  reg [13:0] outcome_kept = 14'h0000;
-  wire \outcome_kept.accept ;
-  wire [2:0] \outcome_kept.code ;
-  wire \outcome_kept.commit ;
-  wire \outcome_kept.refuse ;
-  wire [3:0] \outcome_kept.row ;
-  wire [2:0] \outcome_kept.target ;
-  wire \outcome_kept.write ;
+  reg [13:0] outcome;
+  wire \outcome.accept ;
+  wire [2:0] \outcome.code ;
+  wire \outcome.commit ;
+  wire \outcome.refuse ;
+  wire [3:0] \outcome.row ;
+  wire [2:0] \outcome.target ;
+  wire \outcome.write ;
   reg partial = 1'h0;
   input permitted;
   wire permitted;
@@ -64086,13 +64086,13 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   wire [7:0] word__slot;
   wire [3:0] word__word;
   reg write;
-  wire \write$191 ;
+  wire \write$183 ;
   wire \write$226 ;
   reg [1:0] write_data;
-  wire [13:0] \write_data$193 ;
+  wire [13:0] \write_data$185 ;
   wire [4:0] \write_data$228 ;
   reg [3:0] write_row;
-  wire [3:0] \write_row$192 ;
+  wire [3:0] \write_row$184 ;
   (* init = 3'h0 *)
   wire [2:0] \write_row$227 ;
   assign \$1  = ~ walk;
@@ -64247,34 +64247,34 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign back = accepted ? given_up : refused_slot;
   assign \$128  = \$signal$136  | does_ack;
   assign \$129  = walk_step < 2'h2;
-  assign \$130  = _lane ? refusing_0[1] : refusing_0[0];
-  assign \$131  = sources[0] & \$130 ;
-  assign \$132  = _lane ? refusing_1[1] : refusing_1[0];
-  assign \$133  = sources[1] & \$132 ;
-  assign \$134  = \$131  | \$133 ;
-  assign \$135  = _lane ? refusing_2[1] : refusing_2[0];
-  assign \$136  = sources[2] & \$135 ;
-  assign \$137  = \$134  | \$136 ;
-  assign \$138  = _lane ? refusing_3[1] : refusing_3[0];
-  assign \$139  = sources[3] & \$138 ;
-  assign \$140  = \$137  | \$139 ;
-  assign \$141  = _lane ? refusing_4[1] : refusing_4[0];
-  assign \$142  = sources[4] & \$141 ;
-  assign \$143  = \$140  | \$142 ;
-  assign \$144  = _lane ? refusing_5[1] : refusing_5[0];
-  assign \$145  = sources[5] & \$144 ;
-  assign \$146  = \$143  | \$145 ;
-  assign \$147  = _lane ? refusing_6[1] : refusing_6[0];
-  assign \$148  = sources[6] & \$147 ;
-  assign \$149  = \$146  | \$148 ;
-  assign \$150  = _lane ? refusing_7[1] : refusing_7[0];
-  assign \$151  = sources[7] & \$150 ;
-  assign \$152  = \$149  | \$151 ;
-  assign accepting = ~ \$152 ;
-  assign \$153  = outcome_kept[7] ? outcome_kept[10:8] : 3'h1;
-  assign \$154  = outcome_kept[7] ? outcome_kept[13:11] : 3'h0;
-  assign \$155  = \data_0$188 [13:6] + outcome_kept[6];
-  assign \$156  = outcome_kept[5] ? \$155  : 9'h000;
+  assign \$130  = kept_outcome[2] ? kept_outcome[5:3] : 3'h1;
+  assign \$131  = kept_outcome[2] ? kept_outcome[13:11] : 3'h0;
+  assign \$132  = \data_0$180 [13:6] + kept_outcome[1];
+  assign \$133  = kept_outcome[0] ? \$132  : 9'h000;
+  assign \$134  = _lane ? refusing_0[1] : refusing_0[0];
+  assign \$135  = sources[0] & \$134 ;
+  assign \$136  = _lane ? refusing_1[1] : refusing_1[0];
+  assign \$137  = sources[1] & \$136 ;
+  assign \$138  = \$135  | \$137 ;
+  assign \$139  = _lane ? refusing_2[1] : refusing_2[0];
+  assign \$140  = sources[2] & \$139 ;
+  assign \$141  = \$138  | \$140 ;
+  assign \$142  = _lane ? refusing_3[1] : refusing_3[0];
+  assign \$143  = sources[3] & \$142 ;
+  assign \$144  = \$141  | \$143 ;
+  assign \$145  = _lane ? refusing_4[1] : refusing_4[0];
+  assign \$146  = sources[4] & \$145 ;
+  assign \$147  = \$144  | \$146 ;
+  assign \$148  = _lane ? refusing_5[1] : refusing_5[0];
+  assign \$149  = sources[5] & \$148 ;
+  assign \$150  = \$147  | \$149 ;
+  assign \$151  = _lane ? refusing_6[1] : refusing_6[0];
+  assign \$152  = sources[6] & \$151 ;
+  assign \$153  = \$150  | \$152 ;
+  assign \$154  = _lane ? refusing_7[1] : refusing_7[0];
+  assign \$155  = sources[7] & \$154 ;
+  assign \$156  = \$153  | \$155 ;
+  assign accepting = ~ \$156 ;
   assign \$157  = | refusing_0;
   assign \$158  = | refusing_1;
   assign \$159  = | refusing_2;
@@ -65330,7 +65330,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   always @(posedge clk)
     refused_slot <= \$1306 ;
   always @(posedge clk)
-    outcome_kept <= \$1307 ;
+    kept_outcome <= \$1307 ;
   always @(posedge clk)
     row_1 <= \$1308 ;
   always @(posedge clk)
@@ -65406,11 +65406,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   );
   \postern.write_engine.results  results (
     .clk(clk),
-    .data_0(\data_0$188 ),
+    .data_0(\data_0$180 ),
     .data_1(look_result),
     .fill(fill),
     .fill_row(fill_row),
-    .\port$16777$0 (outcome_kept[4:0]),
+    .\port$16777$6 (kept_outcome[10:6]),
     .\r_port__addr$12 (row_1),
     .rst(rst),
     .write_data(\new )
@@ -65531,11 +65531,11 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$signal$171 [3:0] = { source, _lane };
-    \$signal$171 [4] = \$128 ;
+    outcome[6] = \$128 ;
+    outcome[10:7] = { source, _lane };
     if (walk) begin
-      \$signal$171 [4] = \$129 ;
-      \$signal$171 [3:0] = { source, walk_step[0] };
+      outcome[6] = \$129 ;
+      outcome[10:7] = { source, walk_step[0] };
     end
   end
   always @* begin
@@ -66316,7 +66316,7 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
-    \$1307  = \$signal$171 ;
+    \$1307  = outcome;
     if (rst) begin
       \$1307  = 14'h0000;
     end
@@ -66576,14 +66576,14 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \fill$154  = fill;
   assign \fill_row$156  = fill_row;
   assign data_0 = look_settled;
-  assign \row_0$173  = outcome_kept[3:0];
+  assign \row_0$173  = kept_outcome[10:7];
   assign looked = row_1;
   assign data_1 = look_result;
-  assign \fill$189  = fill;
-  assign \fill_row$190  = fill_row;
-  assign \write$191  = outcome_kept[4];
-  assign \write_row$192  = outcome_kept[3:0];
-  assign \write_data$193  = \new ;
+  assign \fill$181  = fill;
+  assign \fill_row$182  = fill_row;
+  assign \write$183  = kept_outcome[6];
+  assign \write_row$184  = kept_outcome[10:7];
+  assign \write_data$185  = \new ;
   assign sent__0 = \port$6379$0 [4:0];
   assign sent__1 = \port$6462$0 [4:0];
   assign sent__2 = \port$6545$0 [4:0];
@@ -66685,20 +66685,20 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign \message.sender  = message[14:12];
   assign \message.generation  = message[22:15];
   assign \message.kind  = message[23];
-  assign \$signal$171.row  = \$signal$171 [3:0];
-  assign \$signal$171.write  = \$signal$171 [4];
-  assign \$signal$171.commit  = \$signal$171 [5];
-  assign \$signal$171.accept  = \$signal$171 [6];
-  assign \$signal$171.refuse  = \$signal$171 [7];
-  assign \$signal$171.code  = \$signal$171 [10:8];
-  assign \$signal$171.target  = \$signal$171 [13:11];
-  assign \outcome_kept.row  = outcome_kept[3:0];
-  assign \outcome_kept.write  = outcome_kept[4];
-  assign \outcome_kept.commit  = outcome_kept[5];
-  assign \outcome_kept.accept  = outcome_kept[6];
-  assign \outcome_kept.refuse  = outcome_kept[7];
-  assign \outcome_kept.code  = outcome_kept[10:8];
-  assign \outcome_kept.target  = outcome_kept[13:11];
+  assign \outcome.commit  = outcome[0];
+  assign \outcome.accept  = outcome[1];
+  assign \outcome.refuse  = outcome[2];
+  assign \outcome.code  = outcome[5:3];
+  assign \outcome.write  = outcome[6];
+  assign \outcome.row  = outcome[10:7];
+  assign \outcome.target  = outcome[13:11];
+  assign \kept_outcome.commit  = kept_outcome[0];
+  assign \kept_outcome.accept  = kept_outcome[1];
+  assign \kept_outcome.refuse  = kept_outcome[2];
+  assign \kept_outcome.code  = kept_outcome[5:3];
+  assign \kept_outcome.write  = kept_outcome[6];
+  assign \kept_outcome.row  = kept_outcome[10:7];
+  assign \kept_outcome.target  = kept_outcome[13:11];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[5:3];
   assign \look_result.count  = look_result[13:6];
@@ -66713,19 +66713,19 @@ module \postern.write_engine (rst, crowded, permitted, acknowledged, source_open
   assign refusing[2] = \$159 ;
   assign refusing[1] = \$158 ;
   assign refusing[0] = \$157 ;
-  assign \new [13:6] = \$156 [7:0];
-  assign \new [5:3] = \$154 ;
-  assign \new [2:0] = \$153 ;
+  assign \new [13:6] = \$133 [7:0];
+  assign \new [5:3] = \$131 ;
+  assign \new [2:0] = \$130 ;
   always @*
-    \$signal$171 [13:11] = target;
+    outcome[13:11] = target;
   always @*
-    \$signal$171 [10:8] = code;
+    outcome[5:3] = code;
   always @*
-    \$signal$171 [7] = refuse;
+    outcome[2] = refuse;
   always @*
-    \$signal$171 [6] = \accept$142 ;
+    outcome[1] = \accept$142 ;
   always @*
-    \$signal$171 [5] = \$signal$136 ;
+    outcome[0] = \$signal$136 ;
   assign message[22:15] = source_generation;
   assign message[14:12] = source;
   assign message[11:8] = _request[83:80];
@@ -67480,7 +67480,7 @@ module \postern.write_engine.promised (rst, write_data, write, data_0, fill_row,
   assign r_port__data = data_0;
 endmodule
 
-module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, \port$16777$0 , \r_port__addr$12 , clk);
+module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write_data, \port$16777$6 , \r_port__addr$12 , clk);
   wire \$1 ;
   wire \$2 ;
   input clk;
@@ -67493,8 +67493,8 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
   wire fill;
   input [5:0] fill_row;
   wire [5:0] fill_row;
-  input [4:0] \port$16777$0 ;
-  wire [4:0] \port$16777$0 ;
+  input [4:0] \port$16777$6 ;
+  wire [4:0] \port$16777$6 ;
   wire [3:0] r_port__addr;
   input [3:0] \r_port__addr$12 ;
   wire [3:0] \r_port__addr$12 ;
@@ -67535,17 +67535,17 @@ module \postern.write_engine.results (rst, data_0, data_1, fill_row, fill, write
     if (w_port__en)
       cells[w_port__addr] <= w_port__data;
   end
-  assign data_0 = cells[\port$16777$0 [3:0]];
+  assign data_0 = cells[\port$16777$6 [4:1]];
   assign data_1 = cells[\r_port__addr$12 ];
   assign \$1  = fill_row < 5'h10;
   assign \$2  = fill & \$1 ;
-  assign w_port__en = \port$16777$0 [4] | \$2 ;
-  assign w_port__addr = fill ? fill_row[3:0] : \port$16777$0 [3:0];
+  assign w_port__en = \port$16777$6 [0] | \$2 ;
+  assign w_port__addr = fill ? fill_row[3:0] : \port$16777$6 [4:1];
   assign w_port__data = fill ? 14'h0001 : write_data;
-  assign write = \port$16777$0 [4];
-  assign write_row = \port$16777$0 [3:0];
-  assign r_port__addr = \port$16777$0 [3:0];
-  assign row_0 = \port$16777$0 [3:0];
+  assign write = \port$16777$6 [0];
+  assign write_row = \port$16777$6 [4:1];
+  assign r_port__addr = \port$16777$6 [4:1];
+  assign row_0 = \port$16777$6 [4:1];
   assign r_port__data = data_0;
   assign row_1 = \r_port__addr$12 ;
   assign \r_port__data$15  = data_1;

@@ -1186,6 +1186,7 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .index(\core$489 ),
     .look_lane(look_lane),
     .look_result(look_result),
+    .looked(reader),
     .message(message),
     .new_sent(new_sent),
     .new_stop(new_stop),
@@ -1201,7 +1202,6 @@ module postern_small(rst, s0_axi_awaddr, s0_axi_awprot, s0_axi_awvalid, s0_axi_w
     .requests__1__payload(requests__1__payload),
     .requests__1__ready(\w_engine__ready$244 ),
     .requests__1__valid(requests__1__valid),
-    .row_1(reader),
     .rst(rst),
     .slot_back(\slot_back$199 ),
     .source(sender),
@@ -9905,7 +9905,7 @@ module \postern_small.read_engine.arbiter (rst, \port$1698$0 , \port$1703$0 , \p
 endmodule
 
 module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready, requests__1__ready, vm, word__data, \port$355$67 , acted, word__enable, push, slot_back, back, new_sent, new_stop, look_result, free_slots__0, free_slots__1, requests__0__valid, requests__1__valid, spent
-, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, row_1, look_lane, \port$2810$0 , \port$2832$0 
+, fill_row, fill, message, refusing, word__request, index, source, target, sources, targets, do__irq_state, do__irq_test, do__ring, do__pending, do__irq_enable, do__peer, data, looked, look_lane, \port$2810$0 , \port$2832$0 
 , requests__0__payload, requests__1__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
@@ -10267,14 +10267,6 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   (* init = 2'h0 *)
   wire [1:0] \$signal$66 ;
   wire \$signal$81 ;
-  wire [8:0] \$signal$98 ;
-  wire \$signal$98.accept ;
-  wire [2:0] \$signal$98.code ;
-  wire \$signal$98.commit ;
-  wire \$signal$98.refuse ;
-  wire \$signal$98.row ;
-  wire \$signal$98.target ;
-  wire \$signal$98.write ;
   (* init = 2'h0 *)
   wire [1:0] _banks;
   reg _blank = 1'h0;
@@ -10374,10 +10366,10 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire fault__valid;
   input fill;
   wire fill;
-  wire \fill$111 ;
+  wire \fill$112 ;
   input [3:0] fill_row;
   wire [3:0] fill_row;
-  wire [3:0] \fill_row$113 ;
+  wire [3:0] \fill_row$114 ;
   input [5:0] free_slots__0;
   wire [5:0] free_slots__0;
   input [5:0] free_slots__1;
@@ -10396,6 +10388,14 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   reg index = 1'h0;
   reg [74:0] kept_0 = 75'h0000000000000000000;
   reg [74:0] kept_1 = 75'h0000000000000000000;
+  wire [8:0] kept_outcome;
+  wire \kept_outcome.accept ;
+  wire [2:0] \kept_outcome.code ;
+  wire \kept_outcome.commit ;
+  wire \kept_outcome.refuse ;
+  wire \kept_outcome.row ;
+  wire \kept_outcome.target ;
+  wire \kept_outcome.write ;
   input look_lane;
   wire look_lane;
   output [11:0] look_result;
@@ -10404,6 +10404,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   wire [7:0] \look_result.count ;
   wire \look_result.vm ;
   wire look_vm;
+  input looked;
+  wire looked;
   reg mapped = 1'h0;
   wire may;
   output [8:0] message;
@@ -10420,14 +10422,14 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   output [4:0] new_stop;
   wire [4:0] new_stop;
   reg [1:0] others = 2'h0;
-  wire [8:0] outcome_kept;
-  wire \outcome_kept.accept ;
-  wire [2:0] \outcome_kept.code ;
-  wire \outcome_kept.commit ;
-  wire \outcome_kept.refuse ;
-  wire \outcome_kept.row ;
-  wire \outcome_kept.target ;
-  wire \outcome_kept.write ;
+  wire [8:0] outcome;
+  wire \outcome.accept ;
+  wire [2:0] \outcome.code ;
+  wire \outcome.commit ;
+  wire \outcome.refuse ;
+  wire \outcome.row ;
+  wire \outcome.target ;
+  wire \outcome.write ;
   reg partial = 1'h0;
   input permitted;
   wire permitted;
@@ -10489,7 +10491,6 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   input requests__1__valid;
   wire requests__1__valid;
   wire row_0;
-  input row_1;
   wire row_1;
   input rst;
   wire rst;
@@ -10600,11 +10601,11 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign slot_back = _commit & { \$57 , \$56  };
   assign back = accepted ? given_up : refused_slot;
   assign \$58  = \$signal$81  | does_ack;
+  assign \$59  = outcome[2] ? outcome[5:3] : 3'h1;
+  assign \$60  = outcome[2] ? outcome[8] : 1'h0;
+  assign \$61  = data_0[11:4] + outcome[1];
+  assign \$62  = outcome[0] ? \$61  : 9'h000;
   assign accepting = data_0[2:0] == 1'h1;
-  assign \$59  = \$signal$98 [4] ? \$signal$98 [7:5] : 3'h1;
-  assign \$60  = \$signal$98 [4] ? \$signal$98 [8] : 1'h0;
-  assign \$61  = data_0[11:4] + \$signal$98 [3];
-  assign \$62  = \$signal$98 [2] ? \$61  : 9'h000;
   assign \$65  = ~ _request[66];
   assign \$66  = \$signal$81  & \$65 ;
   assign \$67  = ~ may;
@@ -10890,8 +10891,8 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
     .clk(clk),
     .data_0(data_0),
     .data_1(look_result),
-    .\port$2629$0 (\$signal$98 [1:0]),
-    .row_1(row_1),
+    .\port$2629$6 (outcome[7:6]),
+    .row_1(looked),
     .rst(rst),
     .write_data(\new )
   );
@@ -11348,14 +11349,15 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign word__word = _request[68:67];
   assign connected = permitted;
   assign target_open = 1'h1;
-  assign outcome_kept = \$signal$98 ;
-  assign row_0 = \$signal$98 [0];
-  assign look_vm = row_1;
+  assign kept_outcome = outcome;
+  assign look_vm = looked;
+  assign row_0 = outcome[7];
+  assign row_1 = looked;
   assign data_1 = look_result;
-  assign \fill$111  = fill;
-  assign \fill_row$113  = fill_row;
-  assign write = \$signal$98 [1];
-  assign write_row = \$signal$98 [0];
+  assign \fill$112  = fill;
+  assign \fill_row$114  = fill_row;
+  assign write = outcome[6];
+  assign write_row = outcome[7];
   assign write_data = \new ;
   assign sent__0 = \port$2810$0 [4:0];
   assign sent__1 = \port$2832$0 [4:0];
@@ -11409,20 +11411,20 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \message.slot  = message[5:0];
   assign \message.last  = message[7:6];
   assign \message.sender  = message[8];
-  assign \$signal$98.row  = \$signal$98 [0];
-  assign \$signal$98.write  = \$signal$98 [1];
-  assign \$signal$98.commit  = \$signal$98 [2];
-  assign \$signal$98.accept  = \$signal$98 [3];
-  assign \$signal$98.refuse  = \$signal$98 [4];
-  assign \$signal$98.code  = \$signal$98 [7:5];
-  assign \$signal$98.target  = \$signal$98 [8];
-  assign \outcome_kept.row  = \$signal$98 [0];
-  assign \outcome_kept.write  = \$signal$98 [1];
-  assign \outcome_kept.commit  = \$signal$98 [2];
-  assign \outcome_kept.accept  = \$signal$98 [3];
-  assign \outcome_kept.refuse  = \$signal$98 [4];
-  assign \outcome_kept.code  = \$signal$98 [7:5];
-  assign \outcome_kept.target  = \$signal$98 [8];
+  assign \outcome.commit  = outcome[0];
+  assign \outcome.accept  = outcome[1];
+  assign \outcome.refuse  = outcome[2];
+  assign \outcome.code  = outcome[5:3];
+  assign \outcome.write  = outcome[6];
+  assign \outcome.row  = outcome[7];
+  assign \outcome.target  = outcome[8];
+  assign \kept_outcome.commit  = outcome[0];
+  assign \kept_outcome.accept  = outcome[1];
+  assign \kept_outcome.refuse  = outcome[2];
+  assign \kept_outcome.code  = outcome[5:3];
+  assign \kept_outcome.write  = outcome[6];
+  assign \kept_outcome.row  = outcome[7];
+  assign \kept_outcome.target  = outcome[8];
   assign \look_result.code  = look_result[2:0];
   assign \look_result.vm  = look_result[3];
   assign \look_result.count  = look_result[11:4];
@@ -11434,13 +11436,13 @@ module \postern_small.write_engine (rst, crowded, permitted, requests__0__ready,
   assign \new [11:4] = \$62 [7:0];
   assign \new [3] = \$60 ;
   assign \new [2:0] = \$59 ;
-  assign \$signal$98 [8] = target;
-  assign \$signal$98 [7:5] = code;
-  assign \$signal$98 [4] = refuse;
-  assign \$signal$98 [3] = \accept$87 ;
-  assign \$signal$98 [2] = \$signal$81 ;
-  assign \$signal$98 [1] = \$58 ;
-  assign \$signal$98 [0] = source;
+  assign outcome[8] = target;
+  assign outcome[7] = source;
+  assign outcome[6] = \$58 ;
+  assign outcome[5:3] = code;
+  assign outcome[2] = refuse;
+  assign outcome[1] = \accept$87 ;
+  assign outcome[0] = \$signal$81 ;
   assign message[8] = source;
   assign message[7:6] = _request[68:67];
   assign message[5:0] = _request[74:69];
@@ -11620,7 +11622,7 @@ module \postern_small.write_engine.arbiter (rst, accept, \port$718$0 , \port$723
   assign \$9  = \$8 ;
 endmodule
 
-module \postern_small.write_engine.results (rst, data_0, data_1, \port$2629$0 , write_data, row_1, clk);
+module \postern_small.write_engine.results (rst, data_0, data_1, \port$2629$6 , write_data, row_1, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$2 ;
@@ -11634,8 +11636,8 @@ module \postern_small.write_engine.results (rst, data_0, data_1, \port$2629$0 , 
   wire [11:0] data_0;
   output [11:0] data_1;
   wire [11:0] data_1;
-  input [1:0] \port$2629$0 ;
-  wire [1:0] \port$2629$0 ;
+  input [1:0] \port$2629$6 ;
+  wire [1:0] \port$2629$6 ;
   reg [11:0] row0 = 12'h001;
   reg [11:0] row1 = 12'h001;
   wire row_0;
@@ -11647,15 +11649,15 @@ module \postern_small.write_engine.results (rst, data_0, data_1, \port$2629$0 , 
   input [11:0] write_data;
   wire [11:0] write_data;
   wire write_row;
-  assign \$4  = \port$2629$0 [1] & \$3 ;
-  assign data_0 = \port$2629$0 [0] ? row1 : row0;
+  assign \$4  = \port$2629$6 [0] & \$3 ;
+  assign data_0 = \port$2629$6 [1] ? row1 : row0;
   assign data_1 = row_1 ? row1 : row0;
   always @(posedge clk)
     row0 <= \$5 ;
   always @(posedge clk)
     row1 <= \$6 ;
-  assign \$1  = ! \port$2629$0 [0];
-  assign \$2  = \port$2629$0 [1] & \$1 ;
+  assign \$1  = ! \port$2629$6 [1];
+  assign \$2  = \port$2629$6 [0] & \$1 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$5  = row0;
@@ -11676,8 +11678,8 @@ module \postern_small.write_engine.results (rst, data_0, data_1, \port$2629$0 , 
       \$6  = 12'h001;
     end
   end
-  assign write = \port$2629$0 [1];
-  assign write_row = \port$2629$0 [0];
-  assign row_0 = \port$2629$0 [0];
-  assign \$3  = \port$2629$0 [0];
+  assign write = \port$2629$6 [0];
+  assign write_row = \port$2629$6 [1];
+  assign row_0 = \port$2629$6 [1];
+  assign \$3  = \port$2629$6 [1];
 endmodule

@@ -527,15 +527,6 @@ class WriteEngine(wiring.Component):
         c, sizes = self.config, self.sizes
         request = self._request
         row = Cat(self._lane[: sizes.lane_log], self._source)  # who commits or acknowledges is the source
-        lane_rows = c.vms * pow2(c.lanes)
-        m.submodules.results = results = Table(
-            lane_rows,
-            result_entry(c).size,
-            readers=2,
-            init=[int(Result.ACCEPTED)] * lane_rows,  # the other fields, above the code, are zero
-            fill_bits=len(self.fill_row),
-        )
-        flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]  # who waits for an acknowledge
         accepting = Signal()  # the lane
 
         may, reaches = self._may, self._reaches
@@ -594,20 +585,42 @@ class WriteEngine(wiring.Component):
             refused.eq(request.slot),
         ]
 
-        # Who waits for an acknowledge is known at once; the whole result follows, where reads look for it later, too.
-        acknowledge = self._does["ACK"]
-        later = self.sizes.read_delay > 0
-        what = data.StructLayout(
-            {"row": len(row), "write": 1, "commit": 1, "accept": 1, "refuse": 1, "code": 3, "target": len(self._target)}
+        self._keep_results(m, row, accepting, {"commit": commit, "accept": accept, "refuse": refuse, "code": code})
+
+        with m.If(commit & ~request.torn & ~may):
+            m.d.comb += self._late_fault.eq(Fault.DENIED)
+        if c.counters:
+            verdict = Mux(commit, Mux(accept, Result.ACCEPTED, code), Count.IGNORED)
+            m.d.comb += [
+                self.event.eq((self._commits & self.source_open) | self._does["RING"]),
+                self.what.eq(Mux(self._commits, verdict, Count.DOORBELLS)),
+            ]
+
+    def _keep_results(self, m: Module, row, accepting, verdict: dict):
+        """Results of all lanes, and ``refusing``: who waits for an acknowledge.
+
+        That is known at once, and decides whether a lane is ``accepting``. The whole result follows in the next cycle
+        where reads look for it a cycle later, too; where they do not, it is there at once, and decides itself.
+        """
+        c, sizes = self.config, self.sizes
+        lane_rows = c.vms * pow2(c.lanes)
+        m.submodules.results = results = Table(
+            lane_rows,
+            result_entry(c).size,
+            readers=2,
+            init=[int(Result.ACCEPTED)] * lane_rows,  # the other fields, above the code, are zero
+            fill_bits=len(self.fill_row),
         )
-        outcome, kept, new = Signal(what), Signal(what, name="outcome_kept"), Signal(result_entry(c))
+        follows = self.sizes.read_delay > 0
+        domain = "sync" if follows else "comb"
+        commit, refuse, acknowledge = verdict["commit"], verdict["refuse"], self._does["ACK"]
+        layout = {name: len(value) for name, value in verdict.items()}
+        layout |= {"write": 1, "row": len(row), "target": len(self._target)}
+        outcome, kept = (Signal(data.StructLayout(layout), name=name) for name in ("outcome", "kept_outcome"))
         m.d.comb += [
-            outcome.row.eq(row),
+            *(getattr(outcome, name).eq(value) for name, value in verdict.items()),
             outcome.write.eq(commit | acknowledge),
-            outcome.commit.eq(commit),
-            outcome.accept.eq(accept),
-            outcome.refuse.eq(refuse),
-            outcome.code.eq(code),
+            outcome.row.eq(row),
             outcome.target.eq(self._target),
         ]
         if c.manager is not Manager.NONE:
@@ -616,15 +629,12 @@ class WriteEngine(wiring.Component):
                     outcome.write.eq(self.walk_step < c.lanes),
                     outcome.row.eq(Cat(self.walk_step[: sizes.lane_log], self._source)),
                 ]
-        m.d["sync" if later else "comb"] += kept.eq(outcome)
-        looked = Cat(self.look_lane[: sizes.lane_log], self.look_vm)
-        if later:
-            m.d.sync += (wanted := Signal(len(looked), name="looked")).eq(looked)
-            looked = wanted
-        before = data.View(result_entry(c), results.read(m, 0, kept.row))
-        refuses = [own & mux_by_index(list(lanes), self._lane) for own, lanes in zip(self._sources, flags, strict=True)]
+        wanted = Cat(self.look_lane[: sizes.lane_log], self.look_vm)
+        looked = Signal(len(wanted))
+        m.d[domain] += [kept.eq(outcome), looked.eq(wanted)]
+
+        before, new = data.View(result_entry(c), results.read(m, 0, kept.row)), Signal(result_entry(c))
         m.d.comb += [
-            accepting.eq(~any_of(refuses) if later else before.code == Result.ACCEPTED),
             self.look_result.as_value().eq(results.read(m, 1, looked)),
             new.code.eq(Mux(kept.refuse, kept.code, Result.ACCEPTED)),
             new.vm.eq(Mux(kept.refuse, kept.target, 0)),
@@ -635,6 +645,9 @@ class WriteEngine(wiring.Component):
             results.write_row.eq(kept.row),
             results.write_data.eq(new),
         ]
+        flags = [Signal(c.lanes, name=f"refusing_{vm}") for vm in range(c.vms)]
+        refuses = [own & mux_by_index(list(lanes), self._lane) for own, lanes in zip(self._sources, flags, strict=True)]
+        m.d.comb += accepting.eq(~any_of(refuses) if follows else before.code == Result.ACCEPTED)
         for vm, (lanes, own) in enumerate(zip(flags, self._sources, strict=True)):
             for lane, here in enumerate(one_hot(self._lane, c.lanes)):
                 with m.If(own & here & (commit | acknowledge)):  # where it is set, there are no commits
@@ -642,15 +655,6 @@ class WriteEngine(wiring.Component):
             with m.If(self.closed_vm[vm]):
                 m.d.sync += lanes.eq(0)
             m.d.comb += self.refusing[vm].eq(lanes.any())
-
-        with m.If(commit & ~request.torn & ~may):
-            m.d.comb += self._late_fault.eq(Fault.DENIED)
-        if c.counters:
-            outcome = Mux(commit, Mux(accept, Result.ACCEPTED, code), Count.IGNORED)
-            m.d.comb += [
-                self.event.eq((self._commits & self.source_open) | self._does["RING"]),
-                self.what.eq(Mux(self._commits, outcome, Count.DOORBELLS)),
-            ]
 
     def _settle(self, m: Module, row):
         """Keep what became of ``FREE``, ``RETURN`` and ``REVOKE``, per lane."""
