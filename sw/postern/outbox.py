@@ -8,7 +8,8 @@ from postern_spec.regmap import Handover, Result
 
 from . import wire
 from .driver import Mailbox
-from .errors import REFUSALS, Denied, DeviceError, PeerGone, PosternError, Torn
+from .errors import REFUSALS, Denied, PeerGone, PosternError, Torn
+from .ledger import Ledger
 from .stock import Stock
 from .wire import Content
 
@@ -96,7 +97,6 @@ class Outbox:
     ):
         self._mailbox = mailbox
         self._lane = lane
-        self._batch = batch
         self._stock = stock
         self.threshold = threshold
         self.patience = patience
@@ -104,10 +104,8 @@ class Outbox:
         self._block_size = mailbox.config.block_size
         self._single = wire.capacity(self._words, False)
         self._destinations = [_Destination(vm) for vm in range(mailbox.config.vms)]
-        self._sent: deque[tuple[_Destination, _Item]] = deque()  # committed, but RESULT has not been read since
+        self._ledger: Ledger[tuple[_Destination, _Item]] = Ledger(mailbox, lane, batch)
         self.changes = 0  # counts what somebody might wait for: commits, and transfers given up
-        self._torn = False  # the last refusal was TORN, and nothing has gone since
-        self._accepted = mailbox.result(lane).check()
 
     # Peers
 
@@ -308,8 +306,7 @@ class Outbox:
             self._mailbox.send_block(to.vm, item.words, item.block, item.how, self._lane)
         to.credits -= 1
         self.changes += 1
-        self._sent.append((to, item))
-        if len(self._sent) >= self._batch:
+        if self._ledger.add(to.vm, (to, item)):
             self.confirm()
 
     def confirm(self) -> None:
@@ -323,45 +320,30 @@ class Outbox:
         DeviceError
             The block tells what cannot be.
         """
-        sent = self._sent
-        if not sent:
-            return
-        outcome = self._mailbox.result(self._lane)
-        went = outcome.accepted - self._accepted & 0xFF
-        refused = outcome.code is not Result.ACCEPTED
-        if went > len(sent) or (went < len(sent)) != refused or (refused and sent[went][0].vm != outcome.vm):
-            raise DeviceError(f"RESULT must count {len(sent)} commits or say why not, not {went}")
-        self._accepted = outcome.accepted
-        for _ in range(went):
-            to, item = sent.popleft()
+        went, refused = self._ledger.settle()
+        for to, item in went:
             if item.block is not None and self._stock and item.how is not Handover.SHOW:
                 self._stock.sent(to.vm, item.block, item.how)
-        if went:
-            self._torn = False
-        if not refused:
+        if refused is None:
             return
-        self._accepted = 0
-        self._mailbox.acknowledge(self._lane)
-        refuser, cause = sent[0]
-        if outcome.code is Result.BAD_BLOCK and self._stock:
+        back = self._ledger.take_back()
+        refuser, cause = back[0]
+        if refused.code is Result.BAD_BLOCK and self._stock:
             if cause.how is not Handover.SHOW:
                 self._stock.lost(refuser.vm)
-            sent[0] = (refuser, cause._replace(block=None))
-        while sent:
-            to, item = sent.pop()
+            back[0] = (refuser, cause._replace(block=None))
+        for to, item in reversed(back):
             to.credits += 1
             if not self._stale(to, item):
                 to.redo.appendleft(item)
-        again = self._torn and outcome.code is Result.TORN
-        self._torn = outcome.code is Result.TORN
-        if outcome.code is Result.NO_CREDIT:
+        if refused.code is Result.NO_CREDIT:
             refuser.credits, refuser.starved = 0, True
-        elif outcome.code is not Result.TORN:
-            error = REFUSALS[outcome.code](outcome.vm)
+        elif refused.code is not Result.TORN:
+            error = REFUSALS[refused.code](refused.vm)
             self._give_up(refuser, error)
             refuser.error = error
-        elif again:
-            raise Torn(outcome.vm, outcome.accepted)
+        elif refused.again:
+            raise Torn(refused.vm, refused.accepted)
 
     def _stale(self, to: _Destination, item: _Item) -> bool:
         """Whether a message that did not go belongs to a transfer that was given up; then release its block."""

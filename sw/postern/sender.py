@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from postern_spec.regmap import Result
 
 from .driver import Mailbox, Source
-from .errors import REFUSALS, DeviceError
+from .errors import REFUSALS
+from .ledger import Ledger
 
 __all__ = ["Sender"]
 
@@ -39,17 +40,12 @@ class Sender:
     """
 
     def __init__(self, mailbox: Mailbox, lane: int = 0, *, batch: int = 64):
-        if not 1 <= batch <= 255:
-            raise ValueError(f"batch must be from 1 to 255, not {batch}")
         self.mailbox = mailbox
         self.lane = lane
-        self.batch = batch
         self._unsent: deque[tuple[int, tuple[int, ...]]] = deque()
-        self._sent: deque[tuple[int, tuple[int, ...]]] = deque()  # committed, but RESULT has not been read since
+        self._ledger: Ledger[tuple[int, tuple[int, ...]]] = Ledger(mailbox, lane, batch)
         self._credits = [0] * mailbox.config.vms  # commits that can be tried without asking
         self._starved = False  # the last refusal was NO_CREDIT
-        self._torn = False  # the first of the unsent was refused as TORN
-        self._accepted = mailbox.result(lane).check()
 
     @property
     def unsent(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
@@ -59,7 +55,7 @@ class Sender:
     @property
     def unconfirmed(self) -> int:
         """How many messages were committed since ``RESULT`` was read."""
-        return len(self._sent)
+        return len(self._ledger)
 
     def send(self, dest: int, words: Sequence[int], timeout: float | None = None) -> None:
         """Commit a message after all earlier ones, waiting for credit where needed.
@@ -84,7 +80,7 @@ class Sender:
 
     def flush(self, timeout: float | None = None) -> None:
         """Return when every message has been accepted. Raises what ``send`` raises."""
-        while self._unsent or self._sent:
+        while self._unsent or self._ledger:
             self._push(timeout)
             self._confirm()
 
@@ -92,7 +88,7 @@ class Sender:
         """Forget the unsent messages to a VM, and return them."""
         dropped = [words for to, words in self._unsent if to == dest]
         self._unsent = deque(item for item in self._unsent if item[0] != dest)
-        self._torn = False
+        self._ledger.torn = False
         return dropped
 
     def _push(self, timeout: float | None) -> None:
@@ -104,8 +100,7 @@ class Sender:
                 continue
             self.mailbox.send(dest, words, self.lane)
             self._credits[dest] -= 1
-            self._sent.append(self._unsent.popleft())
-            if len(self._sent) >= self.batch:
+            if self._ledger.add(dest, self._unsent.popleft()):
                 self._confirm()
 
     def _refill(self, dest: int, timeout: float | None) -> None:
@@ -121,27 +116,11 @@ class Sender:
         self._credits[dest] = max(1, available)
 
     def _confirm(self) -> None:
-        if not self._sent:
+        _, refused = self._ledger.settle()
+        if refused is None:
             return
-        outcome = self.mailbox.result(self.lane)
-        went = outcome.accepted - self._accepted & 0xFF
-        refused = outcome.code is not Result.ACCEPTED
-        if went > len(self._sent) or (went < len(self._sent)) != refused:
-            raise DeviceError(f"RESULT must count {len(self._sent)} commits or say why not, not {went}")
-        self._accepted = outcome.accepted
-        for _ in range(went):
-            self._sent.popleft()
-        if went:
-            self._torn = False
-        if not refused:
-            return
-        self._unsent.extendleft(reversed(self._sent))
-        self._sent.clear()
+        self._unsent.extendleft(reversed(self._ledger.take_back()))
         self._credits = [0] * len(self._credits)
-        self._accepted = 0
-        self.mailbox.acknowledge(self.lane)
-        again = self._torn and outcome.code is Result.TORN
-        self._torn = outcome.code is Result.TORN
-        self._starved = outcome.code is Result.NO_CREDIT
-        if again or outcome.code in (Result.DENIED, Result.PEER_GONE):
-            raise REFUSALS[outcome.code](outcome.vm, outcome.accepted)
+        self._starved = refused.code is Result.NO_CREDIT
+        if refused.again or refused.code in (Result.DENIED, Result.PEER_GONE):
+            raise REFUSALS[refused.code](refused.vm, refused.accepted)
