@@ -577,7 +577,7 @@ class Blocks(wiring.Component):
             possible = Signal(name="possible")
             m.d.sync += [
                 total.eq(promised - granted + asked),
-                possible.eq(self.data[:16] <= (c.own_blocks or c.blocks)),
+                possible.eq(self.data[:16] <= c.largest_quota),
                 exact.eq(Cat(asked == used + n for n in range(3))),
                 above.eq(Cat(asked >= used + n for n in range(3))),
             ]

@@ -205,6 +205,11 @@ class Config:
         """Blocks that each VM has for itself in a strict block: VM ``v`` those from ``v * own_blocks`` on. Else 0."""
         return self.blocks // self.vms if self.strict else 0
 
+    @property
+    def largest_quota(self) -> int:
+        """Most blocks that a VM may be allowed to have allocated at a time: those of its pool in a strict block."""
+        return self.own_blocks or self.blocks
+
     def core_base(self, port: int) -> int:
         """Index of the first core behind ``port``."""
         return sum(p.cores for p in self.ports[:port])

@@ -1264,7 +1264,7 @@ class Model:
 
     def _manager_quota_write(self, vm: int, data: int) -> Fault:
         it, limit = self._vms[vm], data & 0xFFFF  # a number too large for the field is no smaller one
-        most = self.config.own_blocks or self.config.blocks
+        most = self.config.largest_quota
         if limit < it.charged or limit > most or self._promised() - it.quota + limit > self.config.blocks:
             return Fault.BAD_VALUE
         it.quota = limit

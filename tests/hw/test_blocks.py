@@ -306,7 +306,7 @@ def use(config, cycles, *, deadly):
                     ctx.set(dut.set_limit, 1)
                     asked = word & 0xFFFF
                     fits = (
-                        it.used(target) <= asked <= (c.own_blocks or c.blocks)
+                        it.used(target) <= asked <= c.largest_quota
                         and it.promised() - it.limit[target] + asked <= c.blocks
                     )
                     assert ctx.get(dut.limit_fits) == fits
