@@ -1,5 +1,7 @@
 """Identity: from the bus to the tag of a message."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Assume, Cat, Const, Cover, Module, Mux, Signal, Value
 
 from postern_hw.decode import Decoder
@@ -64,11 +66,11 @@ def commit_is_one(c: Config, payload):
     return is_commit(c, payload) & (payload.torn | payload.strobes.all())
 
 
-def any_writes(m: Module, c: Config) -> WriteEngine:
-    """Add a write engine that gets any requests that ports may make, and any answers."""
+def any_writes(m: Module, c: Config, *, but: Sequence[str] = ()) -> tuple[WriteEngine, Inside]:
+    """Add a write engine that gets any requests that ports may make, and any answers but those in ``but``."""
     dut = WriteEngine(c)
     m.submodules.engine = inside = Inside(dut)
-    free_inputs(m, dut)
+    free_inputs(m, dut, but=but)
     for request in dut.requests:
         payload = request.payload
         if c.manager is Manager.NONE:  # then there is no such page
@@ -87,7 +89,7 @@ def any_writes(m: Module, c: Config) -> WriteEngine:
             & (dut.spent == past(m, dut.spent & ~dut.returns, "spent_before"))
         )
     line(m, inside.part("arbiter"), len(dut.requests) + (c.manager is not Manager.NONE))
-    return dut
+    return dut, inside
 
 
 class Bound(Property):
@@ -362,7 +364,7 @@ class Sender(Property):
 
     def build(self, m: Module, parameters: Config) -> None:
         c = parameters
-        dut = any_writes(m, c)
+        dut, _ = any_writes(m, c)
         vm, commits = Signal(range(c.vms)), Signal()
         for request in dut.requests:
             with m.If(request.valid & request.ready):

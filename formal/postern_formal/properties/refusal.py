@@ -70,7 +70,7 @@ class Write(Property):
 
     def build(self, m: Module, parameters: Config) -> None:
         c = parameters
-        dut = any_writes(m, c)
+        dut, _ = any_writes(m, c)
         do = {name.lower(): getattr(dut.do, name.lower()) for name in dut.strobes(c)}
         if c.manager is Manager.NONE:
             del do["peer"]  # all generations are known for ever: nothing listens
