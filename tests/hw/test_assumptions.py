@@ -191,6 +191,7 @@ class Watch:
                         and (ctx.get(payload.torn) or ctx.get(payload.strobes) == FULL)
                     ),
                 )
+                self.holds("requester-exists", ctx.get(payload.vm) < self.c.vms)
             commits = ctx.get(port.w_engine.valid) and ctx.get(payload.commit)
             held = self.before.get(("late", index), False)
             if commits or held:

@@ -12,7 +12,7 @@ from postern_spec.config import Config, Identity, Manager, preset
 from ..engines import Induction
 from ..harness import claim, count, fill, index, rows_of, window
 from ..property import Assumption, Control, Inside, Property, free, free_inputs
-from .identity import CHECKED_STAYS, COMMIT_IS_ONE, any_writes, reduced
+from .identity import CHECKED_STAYS, COMMIT_IS_ONE, CONNECTED, any_writes, reduced
 
 __all__ = ["PROPERTIES"]
 
@@ -45,10 +45,10 @@ class Sum(Property):
     }
     engines = (Induction(5),)
     covers = 40
-    assumptions = (COMMIT_IS_ONE, CHECKED_STAYS, EXISTS)
+    assumptions = (COMMIT_IS_ONE, CONNECTED, CHECKED_STAYS, EXISTS)
     reduction = (
-        "One queue; others differ in their number. What else the rest of the block answers the engine is free, and so is"
-        " what is read, popped and dropped of the queue. Depth and VMs are widths of counters and rows of tables."
+        "One queue; others differ in their number. What else the rest of the block answers the engine is free, and"
+        " so is what is read, popped and dropped of the queue. Depth and VMs are widths of counters and rows of tables."
     )
     controls = (
         Control(
@@ -134,7 +134,9 @@ class Sum(Property):
             used, limit = (Signal(width, name=f"{name}_{sender}") for name in ("used", "limit"))
             m.d.comb += [used.eq(row.sent - gone), limit.eq(row.sent - row.stop)]
             # Of two VMs without a manager just one sends here.
-            here = [(value == sender if senders > 1 else 1) & place for value, place in zip(stored, behind, strict=True)]
+            here = [
+                (value == sender if senders > 1 else 1) & place for value, place in zip(stored, behind, strict=True)
+            ]
             first = queue.filled & (head == sender if senders > 1 else 1)
             claims[f"counted_{sender}"] = used == count([first, *(queue.filled & bit for bit in here)])
             claims[f"within_{sender}"] = (used <= limit) & (limit <= c.depth)

@@ -16,7 +16,7 @@ from postern_spec.config import Config, Identity, Manager, Port
 from ..engines import Induction
 from ..harness import claim, fill, past, rows_of
 from ..property import Control, Inside, Property, free_inputs, symbolic
-from .identity import CHECKED_STAYS, COMMIT_IS_ONE, any_writes
+from .identity import CHECKED_STAYS, COMMIT_IS_ONE, CONNECTED, any_writes
 
 __all__ = ["PROPERTIES"]
 
@@ -56,11 +56,11 @@ class Permutation(Property):
     }
     engines = (Induction(4),)
     covers = 24
-    assumptions = (COMMIT_IS_ONE, CHECKED_STAYS)
+    assumptions = (COMMIT_IS_ONE, CONNECTED, CHECKED_STAYS)
     reduction = (
-        "The slot is symbolic. All queues, all ports and the engine are there; what else the block answers them is free,"
-        " also whether there is credit: a slot is exchanged, not made, even in a full queue. More VMs, lanes and ports"
-        " are more rows of the same tables, and more terms of the same sum."
+        "The slot is symbolic. All queues, all ports and the engine are there; what else the block answers them is"
+        " free, also whether there is credit: a slot is exchanged, not made, even in a full queue. More VMs, lanes and"
+        " ports are more rows of the same tables, and more terms of the same sum."
     )
     controls = (
         Control(
