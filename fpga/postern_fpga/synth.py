@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -144,11 +145,26 @@ def _seeds(text: str) -> list[int]:
     return seeds
 
 
+def _change(text: str) -> tuple[str, Any]:
+    """``name=value``, as a line of a TOML file would say it."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        raise argparse.ArgumentTypeError(
+            f"change must be the name of an option, =, and its value as in TOML, not {text!r}"
+        ) from None
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="postern_fpga.synth", description=__doc__.split("\n\n")[0])
     parser.add_argument(
         "--config", nargs="+", default=list(BARS), metavar="CONFIG", help="presets, default_without_sram or TOML files"
     )
+    parser.add_argument(
+        "--set", type=_change, nargs="+", default=[], metavar="NAME=VALUE", help="change these options of all of them"
+    )
+    parser.add_argument("--area", action="store_true", help="area only: nothing is placed, and parts are not mapped")
     parser.add_argument("--seeds", type=_seeds, default="1-5", help="seeds of place and route (1-5)")
     parser.add_argument("--quick", action="store_true", help="the first seed only, and no areas of parts")
     parser.add_argument("--jobs", type=int, default=2, help="place and route this many at once (2)")
@@ -179,12 +195,17 @@ def main() -> int:
     try:
         for source in arguments.config:
             config = preset("default").replace(blocks=0) if source == WITHOUT_SRAM else load(source)
-            name = Path(source).stem
+            name = Path(source).stem + "".join(f",{option}={value}" for option, value in arguments.set)
+            if arguments.set:
+                config = Config.from_dict(dict(arguments.set), base=config)
             _say(f"{name}: generating Verilog")
             synthesis = Synthesis(config, arguments.out.parent / "synth" / name)
             _say(f"{name}: mapping to ECP5")
             results[name] = synthesis.area()
             _say(f"{name}: " + ", ".join(f"{number} {AREA[figure]}" for figure, number in results[name].items()))
+            if arguments.area:
+                keep()
+                continue
             if results[name]["lut4"] > DEVICE_LUTS:
                 _say(f"{name}: does not fit into a device of {DEVICE_LUTS:,} LUT4, so it has no clock")
                 results[name] |= {"fmax_mhz": None, "fmax_mhz_seeds": []}
@@ -216,11 +237,13 @@ def _print(results: dict[str, Any], areas: dict[str, Any], paths: dict[str, Any]
     titles = ["LUT4", "FF", "DPR16X4", "CCU2C", "DP16KD", "Fmax MHz"]
     print(f"\n{'':12}" + "".join(f"{title:>12}" for title in titles) + "   seeds")
     for name, found in results.items():
-        seeds = found["fmax_mhz_seeds"]
-        spread = f"   {min(seeds)} to {max(seeds)}" if seeds else "   does not fit"
+        seeds = found.get("fmax_mhz_seeds")
+        spread = (
+            f"   {min(seeds)} to {max(seeds)}" if seeds else "   not placed" if seeds is None else "   does not fit"
+        )
         print(
             f"{name:12}"
-            + "".join(f"{'' if found[figure] is None else found[figure]:>12}" for figure in figures)
+            + "".join(f"{'' if found.get(figure) is None else found[figure]:>12}" for figure in figures)
             + spread
         )
         if name in BARS and seeds:

@@ -98,6 +98,8 @@ class Blocks(wiring.Component):
     fill, fill_row : In
     unsound, damaged : Out(1)
         With protection: a register has a flipped bit; a row of a table that is read has one.
+    inject_rights, inject_pointers : In(1)
+        With protection: flip one for the check.
     """
 
     def __init__(self, config: Config):
@@ -160,7 +162,11 @@ class Blocks(wiring.Component):
             }
             | ({"alloc_used": Out(count)} if config.counters else {})
             | ({"scrub_vm": In(vm), "scrubbed_block": In(block)} if config.strict else {})
-            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
+            | (
+                {"unsound": Out(1), "damaged": Out(1), "inject_rights": In(1), "inject_pointers": In(1)}
+                if config.protection
+                else {}
+            )
         )
         self._bought = data.StructLayout({"toggle": 1, "payer": vm})
         self._managed = config.manager is not Manager.NONE
@@ -171,7 +177,7 @@ class Blocks(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self._guard = Guard(self.config.protection)
+        self._guard = Guard(self.config.protection, inject=self.inject_pointers if self.config.protection else None)
         self._errors: list[Value] = []  # of the tables
         self._rights(m)
         self._allocate(m)
@@ -203,6 +209,8 @@ class Blocks(wiring.Component):
         readers = len(looks) + 2
         self._alloc_table = self._table(m, "bought", c.blocks, self._bought.size, readers)
         self._held_table = self._table(m, "held", c.blocks, self._held.size, readers + c.strict)
+        if c.protection:
+            m.d.comb += self._held_table.inject.eq(self.inject_rights)
         self._tags = self._table(m, "tags", c.blocks, len(self.tag), 2)
         self._doomed = Signal(name="doomed")  # a VM was closed in the last cycle: this one
         self._doomed_vm = Signal(len(self.vm), name="doomed_vm")

@@ -91,6 +91,8 @@ class Directory(wiring.Component):
     fill, fill_row : In
     unsound, damaged : Out(1)
         With protection: a register has a flipped bit; a row of a table that is read has one.
+    inject_states, inject_permits : In(1)
+        With protection: flip one for the check.
     """
 
     def __init__(self, config: Config):
@@ -151,7 +153,11 @@ class Directory(wiring.Component):
                 "fill_row": In(fill_bits(config)),
             }
             | ({"orphans": In(1)} if config.strict and config.blocks else {})
-            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
+            | (
+                {"unsound": Out(1), "damaged": Out(1), "inject_states": In(1), "inject_permits": In(1)}
+                if config.protection
+                else {}
+            )
         )
 
     @staticmethod
@@ -306,7 +312,9 @@ class Directory(wiring.Component):
                 for vm, state in enumerate(self.states)
                 for states, vms_there in among.items()
             ]
+            twisted[0] = twisted[0] ^ self.inject_states
             m.d.comb += [
+                permits.inject.eq(self.inject_permits),
                 self.unsound.eq(guard.error | any_of(twisted)),
                 self.damaged.eq(permits.error | known.error | generations.error),
             ]

@@ -81,10 +81,13 @@ class Guard:
     ----------
     enabled : bool
         Without it nothing is added.
+    inject : Value or None
+        Flips a bit for the check of the first register. The register itself stays as it is.
     """
 
-    def __init__(self, enabled: bool):
+    def __init__(self, enabled: bool, inject: Value | None = None):
         self._enabled = enabled
+        self._inject = inject
         self._pairs: list[tuple[Signal, Signal]] = []
 
     def _complement(self, register: Signal) -> Signal:
@@ -119,4 +122,7 @@ class Guard:
     @property
     def error(self) -> Value:
         """Some register differs from its complement, in this cycle. Depends on nothing but registers."""
-        return any_of([~(register ^ opposite).all() for register, opposite in self._pairs])
+        pairs = [Value.cast(register) ^ opposite for register, opposite in self._pairs]
+        if self._inject is not None and pairs:
+            pairs[0] = (pairs[0] ^ self._inject)[: len(pairs[0])]
+        return any_of([~pair.all() for pair in pairs])

@@ -54,6 +54,8 @@ class TagTable(wiring.Component):
     data : In(32)
     unsound : Out(1)
         With protection: an entry has a flipped bit. Then none is used.
+    inject : In(1)
+        With protection: flip one for the check.
     """
 
     def __init__(self, config: Config):
@@ -75,7 +77,7 @@ class TagTable(wiring.Component):
                 "set_vm": In(1),
                 "data": In(32),
             }
-            | ({"unsound": Out(1)} if config.protection else {})
+            | ({"unsound": Out(1), "inject": In(1)} if config.protection else {})
         )
 
     def elaborate(self, platform):
@@ -83,7 +85,7 @@ class TagTable(wiring.Component):
         c = self.config
         layout = tag_entry(c)
         kept = []
-        guard = Guard(c.protection)
+        guard = Guard(c.protection, inject=self.inject if c.protection else None)
         for i in range(c.tags):
             used = i < min(c.vms, 1 << c.tag_bits)
             init = {"match": i if used else 0, "mask": (1 << c.tag_bits) - 1, "vm": i if used else 0, "valid": used}

@@ -57,9 +57,11 @@ class PoolReadSignature(wiring.Signature):
         In the cycle after the grant: whether the word is wanted.
     data : In(32)
         The word, if it is, ``2 + read_delay`` cycles after the grant; zero in any other.
+    pops : Out(1)
+        With protection, in the cycle after the grant: it is read by a pop. No bits are flipped of that.
     """
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: Sizes, protection: bool = False):
         super().__init__(
             {
                 "request": Out(sizes.banks),
@@ -69,6 +71,7 @@ class PoolReadSignature(wiring.Signature):
                 "keep": Out(1),
                 "data": In(32),
             }
+            | ({"pops": Out(1)} if protection else {})
         )
 
 
@@ -94,6 +97,9 @@ class Pool(wiring.Component):
         Last word of a message. Written in the same cycle: it goes before a staged word.
     corrected, lost : Out(1)
         With protection: a word that is read had one flipped bit, which does not show; or two, and reads as zero.
+    inject : In(2), inject_at : In(ports), injected : Out(1)
+        With protection: flip one bit or two, of the word whose read is granted to this port now; done, in the next
+        cycle, unless it is not wanted or is read by a pop. Who asks must stop asking in that cycle.
     crowded : Out(1)
         A staged word has to wait for a commit in this cycle. Whoever grants commits must leave this cycle out, so that
         the wait stays bounded, and a message does not come before its words. By turns this never happens.
@@ -108,12 +114,22 @@ class Pool(wiring.Component):
         super().__init__(
             {
                 "w": In(PoolWriteSignature(sizes)).array(count),
-                "r": In(PoolReadSignature(sizes)).array(count),
+                "r": In(PoolReadSignature(sizes, config.protection)).array(count),
                 "commit": In(PoolWriteSignature(sizes)),
                 "crowded": Out(1),
             }
             | ({"turns": In(TurnsSignature(config))} if config.strict else {})
-            | ({"corrected": Out(1), "lost": Out(1)} if config.protection else {})
+            | (
+                {
+                    "corrected": Out(1),
+                    "lost": Out(1),
+                    "inject": In(2),
+                    "inject_at": In(count),
+                    "injected": Out(1),
+                }
+                if config.protection
+                else {}
+            )
         )
 
     def elaborate(self, platform):
@@ -126,6 +142,7 @@ class Pool(wiring.Component):
         words = []
         held_up = []
         flips: list[tuple[Value, Value]] = []
+        injected: list[Value] = []
 
         for bank in range(sizes.banks):
 
@@ -187,12 +204,21 @@ class Pool(wiring.Component):
                 kept_by_port[p].append(kept[p])
             word = r_port.data
             if c.protection:
-                word, corrected, lost = decode(m, r_port.data[:32], r_port.data[32:], f"bank_{bank}")
+                aimed, hit, flipped = (Signal(2, name=f"{name}_{bank}") for name in ("aimed", "hit", "flipped"))
+                at = (r_arbiter.grant & self.inject_at).any()
+                wanted = (taken & Cat(port.keep & ~port.pops for port in self.r)).any()
+                m.d.sync += aimed.eq(self.inject & at.replicate(2))
+                m.d.comb += hit.eq(aimed & wanted.replicate(2))
+                m.d["sync" if sizes.read_delay else "comb"] += flipped.eq(hit)
+                injected.append(hit.any())
+                stored = Cat(r_port.data[:2] ^ flipped, r_port.data[2:])
+                word, corrected, lost = decode(m, stored[:32], stored[32:], f"bank_{bank}")
                 flips.append((corrected & kept.any(), lost & kept.any()))
             words.append(word)
 
         if flips:
             m.d.comb += [
+                self.injected.eq(any_of(injected)),
                 self.corrected.eq(any_of([corrected for corrected, _ in flips])),
                 self.lost.eq(any_of([lost for _, lost in flips])),
             ]

@@ -88,6 +88,8 @@ class Port(wiring.Component):
         VMs of which a request is held up by somebody else's, where there are counters.
     unsound, damaged : Out(1)
         With protection: a register has a flipped bit; a row of a table that is read has one.
+    inject_request, inject_lanes : In(1)
+        With protection: flip one for the check.
     """
 
     def __init__(self, config: Config, index: int):
@@ -116,7 +118,7 @@ class Port(wiring.Component):
                 "tear": In(config.vms),
                 "hold": In(1),
                 "w_pool": Out(PoolWriteSignature(sizes)),
-                "r_pool": Out(PoolReadSignature(sizes)),
+                "r_pool": Out(PoolReadSignature(sizes, config.protection)),
                 "w_engine": Out(stream.Signature(write_request(config))),
                 "r_engine": Out(stream.Signature(read_request(config))),
                 "w_acted": In(1),
@@ -139,7 +141,7 @@ class Port(wiring.Component):
     def _more(c: Config) -> dict:
         others = {"waits": Out(c.vms)} if c.counters else {}
         if c.protection:
-            others |= {"unsound": Out(1), "damaged": Out(1)}
+            others |= {"unsound": Out(1), "damaged": Out(1), "inject_request": In(1), "inject_lanes": In(1)}
         if not c.blocks:
             return others
         shape = Shape(c)
@@ -270,8 +272,9 @@ class Port(wiring.Component):
                 m.d.sync += parity.eq(_who(incoming).xor())
         if c.protection:
             self._twisted[name] = Signal(name=f"{name}_twisted")
-            m.d.comb += self._twisted[name].eq(occupied & (_who(held).xor() ^ parity))
-            self._unsound.append(self._twisted[name])
+            wrong = _who(held).xor() ^ parity
+            m.d.comb += self._twisted[name].eq(occupied & wrong)
+            self._unsound.append((occupied | self.inject_request) & (wrong ^ self.inject_request))
         with m.If(self.reset):
             m.d.sync += occupied.eq(0)
         valid = Signal(name=f"{name}_valid")
@@ -369,7 +372,7 @@ class Port(wiring.Component):
             fill_bits=len(self.fill_row),
             parity=c.protection,
         )
-        guard = Guard(c.protection)
+        guard = Guard(c.protection, inject=self.inject_lanes if c.protection else None)
         kept = data.View(state, states.read(m, 0, lane))
         following = Signal(state)
         busy = Signal(lane_count)  # beside the table, because many can be emptied at once
@@ -606,6 +609,8 @@ class Port(wiring.Component):
         ]
         m.d.comb += self.take.eq(pop_of & popping.replicate(len(pop_of)))
         m.d.comb += self.r_pool.keep.eq(showing & (~popping | (self.take & self.fresh).any()))
+        if c.protection:
+            m.d.comb += self.r_pool.pops.eq(popping)
 
         # What was read is put together with the answer of the engine.
         read, by_engine = second, engaged

@@ -91,6 +91,8 @@ class Queue(wiring.Component):
         Tables are filled after reset.
     unsound, damaged : Out(1)
         With protection: a register has a flipped bit; a row of a table that is read has one.
+    inject_head, inject_counts : In(1)
+        With protection: flip one for the check.
     """
 
     def __init__(self, config: Config, vm: int):
@@ -133,7 +135,11 @@ class Queue(wiring.Component):
                 "fill": In(1),
                 "fill_row": In(self._fill_bits),
             }
-            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
+            | (
+                {"unsound": Out(1), "damaged": Out(1), "inject_head": In(1), "inject_counts": In(1)}
+                if config.protection
+                else {}
+            )
         )
 
     def elaborate(self, platform):
@@ -204,8 +210,10 @@ class Queue(wiring.Component):
                 read = slot_next.data[slot_bits] ^ rest_next.data[rest_bits]
                 m.d.sync += parity.eq(Mux(straight, self.message.as_value().xor(), read))
         if checked:
+            twisted = Signal(name="head_twisted")
             m.d.comb += [
-                self.unsound.eq(guard.error | (self.filled & (self.head.as_value().xor() ^ parity))),
+                twisted.eq(self.head.as_value().xor() ^ parity ^ self.inject_head),
+                self.unsound.eq(guard.error | ((self.filled | self.inject_head) & twisted)),
                 self.damaged.eq((slot_tail.data.xor() & ~self.fill) | self._counts_error),
             ]
 
@@ -251,7 +259,7 @@ class Queue(wiring.Component):
         spent = self.gone == self.stop
         if c.protection:
             spent = spent | counts.bad_0 | went.bad_0
-            m.d.comb += self._counts_error.eq(counts.error | went.error)
+            m.d.comb += [counts.inject.eq(self.inject_counts), self._counts_error.eq(counts.error | went.error)]
         m.d.comb += [
             self.sent.eq(mine.sent),
             self.stop.eq(mine.stop),

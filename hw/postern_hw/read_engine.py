@@ -118,7 +118,17 @@ class ReadEngine(wiring.Component):
                 "tag_valid": In(1),
             }
             | self._blocks(config)
-            | ({"integrity": In(9), "pool_flips": In(32), "sram_flips": In(32)} if config.protection else {})
+            | (
+                {
+                    "integrity": In(9),
+                    "pool_flips": In(32),
+                    "sram_flips": In(32),
+                    "stray_damaged": In(1),
+                    "inject": In(14),
+                }
+                if config.protection
+                else {}
+            )
             | (
                 {"count_vm": Out(vm), "count_what": Out(range(pow2(len(Count)))), "count": In(32)}
                 if config.counters
@@ -455,7 +465,12 @@ class ReadEngine(wiring.Component):
                 ),
             }
         if c.protection:
-            words |= {"INTEGRITY": self.integrity, "INTEGRITY_POOL": self.pool_flips}
+            words |= {
+                "INTEGRITY": self.integrity,
+                "INTEGRITY_POOL": self.pool_flips,
+                "INJECT": self.inject,
+                "STRAY": words["STRAY"] | self.stray_damaged << page.STRAY.DAMAGED.lsb,
+            }
             if c.blocks:
                 words["INTEGRITY_SRAM"] = self.sram_flips
         if c.tags:

@@ -154,6 +154,8 @@ class Sram(wiring.Component):
     corrected, lost : Out(1)
         With protection: a byte that is read had one flipped bit, which does not show; or two, and its word reads as
         zero.
+    inject : In(2), inject_at : In(ports), injected : Out(1)
+        With protection: flip one bit or two, of a word that this port may read and that is looked up now; done.
     """
 
     def __init__(self, config: Config, *, width: int | None = None):
@@ -174,7 +176,17 @@ class Sram(wiring.Component):
                 "r_allowed": In(banks),
             }
             | ({"turns": In(TurnsSignature(config))} if config.strict else {})
-            | ({"corrected": Out(1), "lost": Out(1)} if config.protection else {})
+            | (
+                {
+                    "corrected": Out(1),
+                    "lost": Out(1),
+                    "inject": In(2),
+                    "inject_at": In(ports),
+                    "injected": Out(1),
+                }
+                if config.protection
+                else {}
+            )
         )
 
     def elaborate(self, platform):
@@ -183,7 +195,8 @@ class Sram(wiring.Component):
         banks = [self._bank(m, bank) for bank in range(self.config.banks)]
         if self.config.protection:
             m.d.comb += [
-                getattr(self, name).eq(any_of([bank[name] for bank in banks])) for name in ("corrected", "lost")
+                getattr(self, name).eq(any_of([bank[name] for bank in banks]))
+                for name in ("corrected", "lost", "injected")
             ]
         for p in ports:
             w, r = self.w[p], self.r[p]
@@ -282,7 +295,7 @@ class Sram(wiring.Component):
         ]
 
         # A memory per byte, so that no tool has to find out what byte enables are. What is written in the cycle in
-        # which it is read comes through `passed`.
+        # which it is read comes through `passed`, with its check bits.
         same = signal(1, "same")
         passed = signal(shape.width, "passed", reset_less=True)
         m.d.comb += same.eq(w_row == r_row)
@@ -290,6 +303,11 @@ class Sram(wiring.Component):
         read = []
         checks = check_bits(8) if self.config.protection else 0  # of each byte, so that bytes are written alone
         flips: list[tuple[Value, Value]] = []
+        hit, flipped = Const(0), Value.cast(Const(0, 2))
+        if checks:
+            hit, flipped = signal(1, "hit"), signal(2, "flipped")
+            m.d.comb += hit.eq((r_taken & self.inject_at).any() & r_enable & right & self.inject.any())
+            m.d.sync += flipped.eq(self.inject & hit.replicate(2))
         for lane in range(shape.lanes):
             byte = slice(8 * lane, 8 * lane + 8)
             cells = memory.Memory(shape=unsigned(8 + checks), depth=shape.rows, init=[], attrs={"no_rw_check": 1})
@@ -304,17 +322,27 @@ class Sram(wiring.Component):
                 r_port.addr.eq(r_row),
             ]
             m.d.sync += passes.eq(acts & strobes[lane] & same)
-            stored = r_port.data
-            if checks:
-                stored, corrected, lost = decode(m, stored[:8], stored[8:], f"byte_{bank}_{lane}")
-                flips.append((corrected & ~passes, lost & ~passes))
-            read.append(Mux(passes, passed[byte], stored))
+            if not checks:
+                read.append(Mux(passes, passed[byte], r_port.data))
+                continue
+            passed_checks = signal(checks, f"passed_checks_{lane}", reset_less=True)
+            m.d.sync += passed_checks.eq(w_port.data[8:])
+            stored = Mux(passes, Cat(passed[byte], passed_checks), r_port.data)
+            if lane == 0:
+                stored = stored ^ flipped
+            kept_byte, corrected, lost = decode(m, stored[:8], stored[8:], f"byte_{bank}_{lane}")
+            flips.append((corrected, lost))
+            read.append(kept_byte)
         word = Cat(read)
         found = {}
         if checks:
             poisoned = any_of([lost for _, lost in flips])
             word = word & (~poisoned).replicate(shape.width)
-            found = {"corrected": any_of([item for item, _ in flips]) & kept.any(), "lost": poisoned & kept.any()}
+            found = {
+                "corrected": any_of([item for item, _ in flips]) & kept.any(),
+                "lost": poisoned & kept.any(),
+                "injected": hit,
+            }
         return found | {
             "w_grant": granted,
             "r_grant": r_arbiter.grant,

@@ -41,6 +41,8 @@ class Table(wiring.Component):
         Read ports. With parity a row with a flipped bit reads as zero.
     bad_0, ... : Out(1), error : Out(1)
         With parity: what this port, or any port, reads in this cycle has a flipped bit.
+    inject : In(1)
+        With parity: flips a bit of what the first port reads, for ``error`` alone.
     """
 
     def __init__(self, depth: int, width: int, *, readers: int, init: list[int] | None, fill_bits: int, parity=False):
@@ -64,7 +66,7 @@ class Table(wiring.Component):
         for i in range(readers):
             members |= {f"row_{i}": In(row), f"data_{i}": Out(width)}
             if parity:
-                members |= {f"bad_{i}": Out(1), "error": Out(1)}
+                members |= {f"bad_{i}": Out(1), "error": Out(1), "inject": In(1)}
         super().__init__(members)
 
     def read(self, m: Module, port: int, row):
@@ -121,5 +123,7 @@ class Table(wiring.Component):
             getattr(self, f"data_{port}").eq(kept[:-1] & (~bad).replicate(self.width)),
         ]
         if port == self.readers - 1:
-            m.d.comb += self.error.eq(Cat(getattr(self, f"bad_{i}") for i in range(self.readers)).any())
+            seen = [getattr(self, f"bad_{i}") for i in range(self.readers)]
+            seen[0] = seen[0] ^ self.inject
+            m.d.comb += self.error.eq(Cat(seen).any())
         return kept

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.pins import Pin, pins, port_pins
-from postern_spec.regmap import Damage
+from postern_spec.regmap import Damage, Injection
 
 from .blocks import Blocks
 from .bus import ADAPTERS
@@ -211,18 +211,67 @@ class Postern(wiring.Component):
             reader.integrity.eq(
                 pack(
                     self.sizes.manager_page.INTEGRITY,
-                    FATAL=integrity.fatal,
+                    FATAL=integrity.found,
                     KIND=integrity.kind,
                     ENABLE=integrity.enable,
                 )
             ),
             reader.pool_flips.eq(Cat(*pool)),
             reader.sram_flips.eq(Cat(*lost)),
+            reader.stray_damaged.eq(integrity.found | integrity.lost),
+            reader.inject.eq(
+                pack(self.sizes.manager_page.INJECT, KIND=integrity.waiting, INDEX=self._waiting_index(integrity))
+            ),
+            integrity.set_inject.eq(writer.do.inject),
         ]
+        self._inject(m)
         if self.sram is not None:
             m.d.comb += [
                 integrity.sram_corrected.eq(self.sram.corrected),
                 integrity.sram_lost.eq(self.sram.lost),
+            ]
+
+    @staticmethod
+    def _waiting_index(integrity) -> Value:
+        return integrity.index & integrity.waiting.any().replicate(len(integrity.index))
+
+    def _inject(self, m: Module):
+        """Have the checks find what the manager asks for."""
+        integrity, inject, index = self.integrity, self.integrity.inject, self.integrity.index
+        at_port = Cat(one_hot(index, len(self.ports)))
+        m.d.comb += [
+            self.writer.inject.eq(inject[Injection.LOCKS]),
+            self.directory.inject_states.eq(inject[Injection.STATES]),
+            self.directory.inject_permits.eq(inject[Injection.PERMISSIONS]),
+            *(port.inject_lanes.eq(inject[Injection.LANES] & (index == p)) for p, port in enumerate(self.ports)),
+            *(port.inject_request.eq(inject[Injection.REQUEST] & (index == p)) for p, port in enumerate(self.ports)),
+            *(
+                queue.inject_head.eq(inject[Injection.DESCRIPTOR] & (index == vm))
+                for vm, queue in enumerate(self.queues)
+            ),
+            *(
+                queue.inject_counts.eq(inject[Injection.CREDITS] & (index == vm))
+                for vm, queue in enumerate(self.queues)
+            ),
+        ]
+        if self.tags is not None:
+            m.d.comb += self.tags.inject.eq(inject[Injection.TAGS])
+        # A word of a message is hit a cycle after its read was granted: no other may be aimed at in that cycle.
+        struck = self.pool.injected & ~integrity.renewed
+        pool_flips = Cat(inject[Injection.WORD_ONE] | inject[Injection.WORD_TWO], inject[Injection.WORD_TWO])
+        m.d.comb += [
+            self.pool.inject.eq(pool_flips & (~struck).replicate(2)),
+            self.pool.inject_at.eq(at_port),
+            integrity.injected.eq(struck),
+        ]
+        if self.sram is not None:
+            one, two = inject[Injection.SRAM_ONE], inject[Injection.SRAM_TWO]
+            m.d.comb += [
+                self.sram.inject.eq(Cat(one | two, two)),
+                self.sram.inject_at.eq(at_port),
+                integrity.injected.eq(struck | self.sram.injected),
+                self.blocks.inject_rights.eq(inject[Injection.RIGHTS]),
+                self.blocks.inject_pointers.eq(inject[Injection.BLOCKS]),
             ]
 
     def _fill(self, m: Module):
@@ -240,7 +289,10 @@ class Postern(wiring.Component):
             filled.append(self.counters)
         for component in filled:
             m.d.comb += [component.fill.eq(filling), component.fill_row.eq(row)]
-        m.d.comb += [port.ready.eq(~filling) for port in self.ports]
+        ready = ~filling
+        if self.integrity is not None:  # an injection may take all meaning from tags for a cycle
+            ready = ready & ~self.integrity.closing
+        m.d.comb += [port.ready.eq(ready) for port in self.ports]
 
     def _buses(self, m: Module):
         for index, port in enumerate(self.ports):
@@ -283,7 +335,7 @@ class Postern(wiring.Component):
                 port.r_good.eq(reader.good),
                 port.r_error.eq(reader.error),
                 port.filled.eq(Cat(queue.filled for queue in self.queues)),
-                port.fresh.eq(Cat(queue.fresh for queue in self.queues)),
+                port.fresh.eq(self._unless_failed(Cat(queue.fresh for queue in self.queues))),
                 *(port.head[vm].eq(queue.head) for vm, queue in enumerate(self.queues)),
             ]
             if c.protection and c.ports[index].identity is Identity.RESIDENT:  # nobody is, rather than somebody else
@@ -310,7 +362,7 @@ class Postern(wiring.Component):
                 queue.new_stop.eq(writer.new_stop),
                 queue.reader.eq(reader.own),
                 queue.look.eq(reader.look[lanes]),
-                queue.take.eq(any_of([port.take[lanes] for port in self.ports])),
+                queue.take.eq(self._unless_failed(any_of([port.take[lanes] for port in self.ports]))),
                 queue.forget.eq(self.directory.opened[vm]),
                 writer.free_slots[vm].eq(queue.free_slot),
                 writer.sent[vm].eq(queue.sent),
@@ -469,9 +521,9 @@ class Postern(wiring.Component):
             interrupts.opened.eq(self.directory.opened),
             interrupts.closed.eq(self.directory.closed),
             interrupts.refusing.eq(writer.refusing),
-            interrupts.open.eq(self.directory.open),
+            interrupts.open.eq(self._unless_failed(self.directory.open)),
             *(interrupts.level[vm].eq(queue.level) for vm, queue in enumerate(self.queues)),
-            self.irq.eq(interrupts.lines),
+            self.irq.eq(self._unless_failed(interrupts.lines)),
         ]
         if self.faults is not None:
             line = interrupts.fired.any() | self.faults.interrupt

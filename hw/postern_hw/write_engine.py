@@ -6,7 +6,19 @@ from amaranth.lib.wiring import In, Out
 
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import pow2
-from postern_spec.regmap import LOCKED, Arbitration, Count, Fault, Result, Settled, locks
+from postern_spec.regmap import (
+    INJECTED_PER_PORT,
+    INJECTED_PER_VM,
+    LOCKED,
+    Arbitration,
+    Count,
+    Fault,
+    Injection,
+    Result,
+    Settled,
+    injections,
+    locks,
+)
 from postern_spec.sizes import kill_steps, open_steps
 
 from .arbiter import arbitrate
@@ -147,7 +159,7 @@ class WriteEngine(wiring.Component):
     def strobes(cls, c: Config) -> tuple[str, ...]:
         """Return the names of the strobes that a block has."""
         blocks = ("FREE", "RETURN", "REVOKE", "QUOTA", "RECLAIM") if c.blocks else ()
-        more = (("COUNT_CLEAR",) if c.counters else ()) + (("INTEGRITY",) if c.protection else ())
+        more = (("COUNT_CLEAR",) if c.counters else ()) + (("INTEGRITY", "INJECT") if c.protection else ())
         return cls.STROBES + blocks + more
 
     def __init__(self, config: Config):
@@ -217,7 +229,7 @@ class WriteEngine(wiring.Component):
                 "fill": In(1),
                 "fill_row": In(fill_bits(config)),
             }
-            | ({"unsound": Out(1), "damaged": Out(1)} if config.protection else {})
+            | ({"unsound": Out(1), "damaged": Out(1), "inject": In(1)} if config.protection else {})
             | (
                 {
                     "may_give": In(1),
@@ -474,6 +486,18 @@ class WriteEngine(wiring.Component):
         bad = {"TEAR": ~(vm_exists & port_exists), "RESIDENT": at_static | (word[31] & ~vm_exists)}
         if c.tags:
             bad["TAG_VM"] = word[31] & ~vm_exists
+        if c.protection:
+            kinds = injections(c)
+            possible = Const(sum(1 << kind for kind in (Injection.NONE, *kinds)), len(Injection))
+            per_port, per_vm = (
+                Const(sum(1 << kind for kind in some), len(Injection)) for some in (INJECTED_PER_PORT, INJECTED_PER_VM)
+            )
+            kind, index = word[:4], word[8:14]
+            bad["INJECT"] = (
+                ~possible.bit_select(kind, 1)
+                | (per_port.bit_select(kind, 1) & (index >= len(c.ports)))
+                | (per_vm.bit_select(kind, 1) & (index >= c.vms))
+            )
         for lock in locks(c):
             for name in LOCKED[lock]:
                 bad[name] = bad.get(name, 0) | self.locked[lock]
@@ -696,7 +720,7 @@ class WriteEngine(wiring.Component):
         m.d.sync += self.idle.eq(Cat(n == back for n, back in zip(waiting, self.returns, strict=True)).all())
         with m.If(self._does["EPOCH"]):
             m.d.sync += self.epoch.eq(word)
-        guard = Guard(c.protection)
+        guard = Guard(c.protection, inject=self.inject if c.protection else None)
         if c.strict:
             with m.If(self._does["ARBITRATION"]):
                 m.d.sync += guard.set(self.strict, word[0] == Arbitration.STRICT)

@@ -26,7 +26,19 @@ from functools import lru_cache
 
 from postern.model import Model, Token
 from postern_spec.config import Config, Manager
-from postern_spec.regmap import Command, Fault, Handover, Popped, Result, State, address_map, guest_page
+from postern_spec.regmap import (
+    Command,
+    Damage,
+    Fault,
+    Handover,
+    Injection,
+    Popped,
+    Result,
+    State,
+    address_map,
+    guest_page,
+    manager_page,
+)
 
 from .rtl import EVENT, Pace, ProtocolError, Request, Rtl, varied
 from .traffic import ALLOC, HEADER, NOTHING, POP, SRAM_READ, SRAM_WRITE, WORD, WRITE, Access, Traffic, describe
@@ -238,6 +250,12 @@ class Kills:
         kills = decoded.name == "CONTROL" and data == Command.KILL and whole and not decoded.fault
         return decoded.where[0] if kills else None
 
+    @staticmethod
+    def closes(token: Token) -> bool:
+        """Return whether a write asks for a flip that closes the block."""
+        decoded, _, _, _, data, whole, _, _ = token
+        return decoded.name == "INJECT" and whole and not decoded.fault and data & 0xF > Injection.SRAM_TWO
+
     def before(self, token: Token, doing: set[str]) -> None:
         """Look at a VM that is about to be killed, and at what it does, or others do with it, in this cycle."""
         model, vm = self.model, self.victim(token)
@@ -355,6 +373,7 @@ class Scoreboard:
         self._manager_line = (config.cores + 31) // 32 * 32  # above the words of the cores' lines
         self._coverage = self.episode.coverage
         self._guest = guest_page(config)
+        self._manager = manager_page(config)
 
     def replay(self, events: bytes, end: int) -> None:
         """Replay the events of all cycles before ``end``.
@@ -499,12 +518,15 @@ class Scoreboard:
             model.tear_block(self._torn)
             self._torn = None
         killing: tuple[int, int, Token] | None = None
+        closing: tuple[int, int, Token] | None = None
         doing: set[str] = set()
         if self._writes[0] or self._walk or self._kill:
             for passed in self._writes[0]:
                 victim = self._kills.victim(passed[2])
                 if victim is not None:
                     killing, doing = passed, self._doing(victim)
+                elif self._kills.closes(passed[2]):
+                    closing = passed
                 else:
                     self._write(*passed)
             if self._kill:
@@ -547,6 +569,10 @@ class Scoreboard:
         if killing:
             self._kills.before(killing[2], doing)
             self._write(*killing)
+        if closing:
+            self._write(*closing)
+        if self.config.protection and model.flipped():
+            self._doubtful = _SETTLING
         self._crossings.end()
         self._logged, self._faults, self._late_faults = self._faults + self._late_faults, [], []
         if self._answers:
@@ -748,6 +774,15 @@ class Scoreboard:
         elif name == "HEADER":
             count = guest.HEADER.COUNT.get(data)
             self._coverage[f"message of {count} words" if count else "no message"] += 1
+        elif name == "INTEGRITY":
+            self._coverage[f"damage {Damage(self._manager.INTEGRITY.KIND.get(data)).name}"] += 1
+        elif name in ("INTEGRITY_POOL", "INTEGRITY_SRAM"):
+            register = getattr(self._manager, name)
+            for what in ("CORRECTED", "LOST"):
+                if getattr(register, what).get(data):
+                    self._coverage[f"{name} {what} not zero"] += 1
+        elif name == "INJECT" and data:
+            self._coverage[f"waiting {Injection(self._manager.INJECT.KIND.get(data)).name}"] += 1
         elif name.startswith("COUNT_") and data:
             self._coverage[f"{name} not zero"] += 1
 
@@ -821,7 +856,9 @@ class Scoreboard:
 @lru_cache(maxsize=32)
 def _model(config: Config) -> Model:
     """Return a model that is used again, because it remembers what addresses mean."""
-    return Model(config, stepped_open=True, stepped_kill=True, stepped_scrub=True, stepped_counts=True)
+    return Model(
+        config, stepped_open=True, stepped_kill=True, stepped_scrub=True, stepped_counts=True, stepped_flips=True
+    )
 
 
 class Plan:

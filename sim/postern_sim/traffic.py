@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from postern_spec.config import Bus, Config, Identity, Manager
 from postern_spec.model import Register
-from postern_spec.regmap import Command, Handover, Lock, address_map, guest_page, manager_page, sources
+from postern_spec.regmap import Command, Handover, Injection, Lock, address_map, guest_page, manager_page, sources
 
 from .rtl import (
     INSECURE,
@@ -32,6 +32,10 @@ WRITE, READ, WORD, HEADER, POP, NOTHING, ALLOC, SRAM_READ, SRAM_WRITE = range(9)
 # Strobes of an access that is not whole: mostly none, one byte, or all but one, which is where checks go wrong.
 _PARTIAL = (0, 0, 0, 0, 1, 2, 4, 8, 14, 13, 11, 7, 3, 12, 5, 10)
 _PHRASES = 160  # of a port; its program is made of them in random order
+
+
+CLOSES = 0.05
+"""Share of the injections that close the block: small, because that ends all traffic of guests."""
 
 
 class Access(NamedTuple):
@@ -771,6 +775,7 @@ class _Speaker:
             "TEAR": 3,
             "LOCK": 0.3,
             "ARBITRATION": 1,
+            "INJECT": 12,
             "TAG_MATCH": 1,
             "TAG_MASK": 1,
             "TAG_VM": 1,
@@ -792,7 +797,14 @@ class _Speaker:
             case "TEAR":
                 data = register.pack(VM=vm, PORT=rng.choice((rng.randrange(len(c.ports)), rng.randrange(16))))
             case "LOCK":
-                data = rng.choice((0, *(1 << lock for lock in Lock), 1 << 6))
+                found = [lock for lock in Lock if c.protection or lock is not Lock.INJECTION]
+                data = rng.choice((0, *(1 << lock for lock in found), 1 << len(found)))
+            case "INJECT":
+                words = [kind for kind in Injection if kind <= Injection.SRAM_TWO]
+                closes = rng.random() < CLOSES
+                kind = rng.choice([kind for kind in Injection if kind > Injection.SRAM_TWO] if closes else words)
+                index = rng.randrange(64) if rng.random() < 0.05 else rng.randrange(max(c.vms, len(c.ports)))
+                data = register.pack(KIND=kind, INDEX=index)
             case "PERMIT":
                 data = self._word() | self._word() | self._word()
             case "TAG_MATCH" | "TAG_MASK" | "TAG_VM":

@@ -24,6 +24,9 @@ __all__ = [
     "Fault",
     "Handover",
     "Holding",
+    "INJECTED_PER_PORT",
+    "INJECTED_PER_VM",
+    "Injection",
     "Interrupt",
     "Kind",
     "LOCKED",
@@ -37,6 +40,7 @@ __all__ = [
     "address_map",
     "counts",
     "guest_page",
+    "injections",
     "locks",
     "manager_page",
     "sources",
@@ -161,6 +165,7 @@ class Lock(IntEnum):
     QUOTAS = 3
     RESIDENCY = 4
     ARBITRATION = 5
+    INJECTION = 6
 
 
 class Arbitration(IntEnum):
@@ -180,6 +185,36 @@ class Damage(IntEnum):
     VMS = 4  # states, generations, permissions
     QUEUES = 5  # descriptors and credits
     BLOCKS = 6  # owners, quotas, the ring of free blocks, scrubbing
+
+
+class Injection(IntEnum):
+    """What INJECT flips for the checks to find. ``docs/states.md``, section 17."""
+
+    NONE = 0
+    WORD_ONE = 1  # one bit of a word of a message, two
+    WORD_TWO = 2
+    SRAM_ONE = 3  # one bit of a byte of the SRAM, two
+    SRAM_TWO = 4
+    FATAL = 5  # the fatal state itself
+    TAGS = 6  # an entry of the tag table
+    LOCKS = 7
+    REQUEST = 8  # whose request a port holds
+    LANES = 9  # which lanes of a port are in use
+    STATES = 10  # of VMs
+    PERMISSIONS = 11
+    DESCRIPTOR = 12  # the head of a queue
+    CREDITS = 13
+    RIGHTS = 14  # whose a block is
+    BLOCKS = 15  # counts and pointers of blocks without an owner
+
+
+INJECTED_PER_PORT = (
+    Injection.WORD_ONE, Injection.WORD_TWO, Injection.SRAM_ONE, Injection.SRAM_TWO, Injection.REQUEST, Injection.LANES,
+)  # fmt: skip
+"""Kinds for which INJECT names a port."""
+
+INJECTED_PER_VM = (Injection.DESCRIPTOR, Injection.CREDITS)
+"""Kinds for which INJECT names a VM."""
 
 
 class Count(IntEnum):
@@ -206,6 +241,7 @@ LOCKED = {
     Lock.QUOTAS: ("QUOTA",),
     Lock.RESIDENCY: ("RESIDENT",),
     Lock.ARBITRATION: ("ARBITRATION",),
+    Lock.INJECTION: ("INJECT",),
 }
 """Registers of the manager page that a lock keeps from being written."""
 
@@ -237,8 +273,22 @@ def locks(c: Config) -> tuple[Lock, ...]:
     return tuple(
         item for item in Lock
         if (c.tags or item is not Lock.TAGS) and (c.blocks or item is not Lock.QUOTAS)
-        and (c.strict or item is not Lock.ARBITRATION)
+        and (c.strict or item is not Lock.ARBITRATION) and (c.protection or item is not Lock.INJECTION)
     )
+
+
+def injections(c: Config) -> tuple[Injection, ...]:
+    """Return what can be injected into a block: flips of what it has."""
+    if not c.protection:
+        return ()
+    missing = set()
+    if not c.blocks:
+        missing |= {Injection.SRAM_ONE, Injection.SRAM_TWO, Injection.RIGHTS, Injection.BLOCKS}
+    if not c.tags:
+        missing |= {Injection.TAGS}
+    if not c.request_register:
+        missing |= {Injection.REQUEST}
+    return tuple(item for item in Injection if item not in missing and item is not Injection.NONE)
 
 
 def counts(c: Config) -> tuple[Count, ...]:
@@ -405,6 +455,7 @@ def manager_page(c: Config) -> Page:
         Lock.QUOTAS: "`QUOTA` cannot be written any more.",
         Lock.RESIDENCY: "`RESIDENT` cannot be written any more.",
         Lock.ARBITRATION: "`ARBITRATION` cannot be written any more.",
+        Lock.INJECTION: "`INJECT` cannot be written any more.",
     }
     counted = {
         Count.DOORBELLS: "Doorbells that the VM rang.",
@@ -443,6 +494,7 @@ def manager_page(c: Config) -> Page:
             Field("VMS", 0, bits, W1C, "VM-ID `32 * half + bit`.", 0),), halves),
         Register("STRAY", 0x80, "Faults of requests without a VM-ID.", (
             Field("PENDING", 0, 1, W1C, "There is a record. A written one clears it and arms it again.", 0),
+            *([Field("DAMAGED", 4, 1, RO, "`INTEGRITY` has `FATAL`, or a word was lost.", 0)] if c.protection else ()),
             Field("ENABLE", 8, 1, RW, "It raises the manager's interrupt.", 0))),
     ]
     if c.blocks:
@@ -473,6 +525,9 @@ def manager_page(c: Config) -> Page:
         ]
         if c.blocks:
             regs.append(Register("INTEGRITY_SRAM", 0xC0, "Flipped bits in words of the SRAM.", flips))
+        regs.append(Register("INJECT", 0xC8, "Flips bits once, for the checks to find. Reads what is still to come.", (
+            Field("KIND", 0, 4, RW, "What, see `Injection`; 0 takes back what is still to come.", 0, Injection),
+            Field("INDEX", 8, 6, RW, "Of which port, or which VM, where the kind has one of each.", 0))))
     if c.counters:
         regs.append(Register("COUNT_CLEAR", 0xF0, "Sets all counters and peaks of VMs to zero.", (
             Field("VMS", 0, bits, WO, "VM-ID `32 * half + bit`.", 0),), halves))

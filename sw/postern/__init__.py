@@ -1,7 +1,7 @@
 """Driver and functional model of the Postern mailbox; standard library only."""
 
 from postern_spec.config import Config, ConfigError, load, preset
-from postern_spec.regmap import Arbitration, Fault, Handover, Holding, Kind, Lock, Result, State
+from postern_spec.regmap import Arbitration, Fault, Handover, Holding, Injection, Kind, Lock, Result, State
 
 from .bus import Access, Bus, MmapBus, ModelBus, TracingBus
 from .channel import Channel
@@ -96,6 +96,7 @@ __all__ = [
     "Header",
     "Holding",
     "Holdings",
+    "Injection",
     "Integrity",
     "Kind",
     "Limit",

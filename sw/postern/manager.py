@@ -5,14 +5,18 @@ from dataclasses import fields
 from postern_spec.config import Config, Identity
 from postern_spec.model import Page, Register
 from postern_spec.regmap import (
+    INJECTED_PER_PORT,
+    INJECTED_PER_VM,
     Arbitration,
     Command,
     Damage,
     Fault,
+    Injection,
     Lock,
     State,
     address_map,
     counts,
+    injections,
     locks,
     manager_page,
 )
@@ -629,6 +633,18 @@ class Manager:
             None if sram is None else Flips(flips.CORRECTED.get(sram), flips.LOST.get(sram)),
         )
 
+    @property
+    def damaged(self) -> bool:
+        """Whether the block is closed by damage, or a word was lost: one read, of a register of the fault log.
+
+        Raises
+        ------
+        ValueError
+            The block was built without ``protection``.
+        """
+        self._check_protection()
+        return bool(self.page.STRAY.DAMAGED.get(self._read(self.page.STRAY)))
+
     def alarm(self, on: bool) -> None:
         """Choose whether a closed block, or a lost word, raises the manager's interrupt: until reset.
 
@@ -639,6 +655,51 @@ class Manager:
         """
         self._check_protection()
         self._write(self.page.INTEGRITY, self.page.INTEGRITY.pack(ENABLE=int(on)))
+
+    def inject(self, kind: Injection, index: int = 0) -> None:
+        """Flip bits once, so that it is seen that the check of them finds them.
+
+        One or two bits of a word are flipped at the next read that gives a port a word of this memory; of messages, at
+        the next read of ``WORD``. Any other kind acts at once and closes the block until reset: for tests of a block
+        that nobody needs. ``lock(Lock.INJECTION)`` ends it.
+
+        Parameters
+        ----------
+        kind : Injection
+            What to flip. ``NONE`` takes back what still waits for a read.
+        index : int
+            At which port, or of which VM, for a kind of which each has one.
+
+        Raises
+        ------
+        ValueError
+            The block was built without ``protection``, or has nothing of that kind, or no such port or VM.
+        CommandRefused
+            Injections are locked.
+        """
+        self._check_protection()
+        kind = Injection(kind)
+        kinds = (Injection.NONE, *injections(self.config))
+        if kind not in kinds:
+            raise ValueError(f"injection must be one of {', '.join(item.name for item in kinds)}, not {kind.name}")
+        if kind in INJECTED_PER_PORT and not 0 <= index < len(self.config.ports):
+            raise ValueError(f"port must be from 0 to {len(self.config.ports) - 1}, not {index}")
+        if kind in INJECTED_PER_VM:
+            self._check_vm(index)
+        self._check_unlocked(Lock.INJECTION, "injections")
+        self._write(self.page.INJECT, self.page.INJECT.pack(KIND=kind, INDEX=index))
+
+    def injection(self) -> tuple[Injection, int] | None:
+        """Return which flip of a word still waits for a read, and at which port; ``None``: none does.
+
+        Raises
+        ------
+        ValueError
+            The block was built without ``protection``.
+        """
+        self._check_protection()
+        word = self._read(self.page.INJECT)
+        return (Injection(self.page.INJECT.KIND.get(word)), self.page.INJECT.INDEX.get(word)) if word else None
 
     # All of it
 

@@ -14,13 +14,17 @@ from typing import Any, NamedTuple
 from postern_spec.config import Config, Identity, Manager
 from postern_spec.model import Access, Page, Register, pow2
 from postern_spec.regmap import (
+    INJECTED_PER_PORT,
+    INJECTED_PER_VM,
     LOCKED,
     Arbitration,
     Command,
     Count,
+    Damage,
     Fault,
     Handover,
     Holding,
+    Injection,
     Interrupt,
     Lock,
     Popped,
@@ -30,6 +34,7 @@ from postern_spec.regmap import (
     address_map,
     counts,
     guest_page,
+    injections,
     manager_page,
 )
 from postern_spec.sizes import kill_steps, scrub_window
@@ -43,6 +48,21 @@ _NOTHING = Fault.NONE
 _CLOSED = State.CLOSED
 _ACCEPTED = Result.ACCEPTED
 _SRAM = "SRAM"  # in the place of a register's name
+_DAMAGE = {
+    Injection.FATAL: Damage.FATAL,
+    Injection.TAGS: Damage.TAGS,
+    Injection.LOCKS: Damage.TAGS,
+    Injection.REQUEST: Damage.PORT,
+    Injection.LANES: Damage.PORT,
+    Injection.STATES: Damage.VMS,
+    Injection.PERMISSIONS: Damage.VMS,
+    Injection.DESCRIPTOR: Damage.QUEUES,
+    Injection.CREDITS: Damage.QUEUES,
+    Injection.RIGHTS: Damage.BLOCKS,
+    Injection.BLOCKS: Damage.BLOCKS,
+}
+"""What an injection that closes the block is found as."""
+
 _LEFT_OVER = 0x0BAD_B10C  # what a block that was never scrubbed holds; nobody ever reads it
 
 
@@ -184,6 +204,9 @@ class Model:
     stepped_counts : bool
         An event is in its counter after the second ``counted`` from then on, as in the hardware after the second cycle.
         Without it, at once.
+    stepped_flips : bool
+        What an injection into a word does to ``INJECT`` and to the counts of flipped bits is seen some calls of
+        ``flipped`` later, as in the hardware as many cycles. Without it, at once.
     """
 
     def __init__(
@@ -194,6 +217,7 @@ class Model:
         stepped_kill: bool = False,
         stepped_scrub: bool = False,
         stepped_counts: bool = False,
+        stepped_flips: bool = False,
     ) -> None:
         self.config = config
         self.now = 0
@@ -201,6 +225,9 @@ class Model:
         self._stepped_kill = stepped_kill
         self._stepped_scrub = stepped_scrub
         self._stepped_counts = stepped_counts
+        self._stepped_flips = stepped_flips
+        self._read_delay = int(config.request_register or config.blocks > 0)  # of words of messages
+        self._injections = injections(config)
         self._guest = guest_page(config)
         self._manager = manager_page(config)
         guest = self._guest  # packers of what is read often; the rest names its fields where it packs them
@@ -231,6 +258,12 @@ class Model:
         ]  # of port, VM and lane: the words that it holds, or ``None`` where it is torn
         self._epoch = 0
         self._integrity_enable = 0
+        self._damage = Damage.NONE  # that closed the block
+        self._injection: tuple[Injection, int] | None = None  # what is still to be flipped, and at which port
+        self._injection_seen = 0  # as it reads
+        self._injections_written = 0
+        self._flips = {True: [0, 0], False: [0, 0]}  # words of the SRAM, of messages: corrected, lost
+        self._unseen: list[tuple[int, Callable[[], None]]] = []  # in how many cycles what is seen
         self._fixed = [p.vm if p.identity is Identity.STATIC else None for p in c.ports for _ in range(p.cores)]
         self._resident = list(self._fixed)  # of core: the VM, if any
         self._resident_vm = [vm or 0 for vm in self._fixed]  # of core: the field, which is kept without a VM, too
@@ -305,6 +338,47 @@ class Model:
             else:
                 it[what] = (it[what] + 1) & _WORD
         self._uncounted = (new, [])
+
+    def flipped(self) -> bool:
+        """End a cycle in which flips of words come to be seen. Return whether some are still to come."""
+        due, self._unseen = self._unseen, []
+        for cycles, see in due:
+            if cycles > 1:
+                self._unseen.append((cycles - 1, see))
+            else:
+                see()
+        return bool(due)
+
+    def _later(self, cycles: int, see: Callable[[], None]) -> None:
+        if self._stepped_flips:
+            self._unseen.append((cycles, see))
+        else:
+            see()
+
+    def _hit(self, port: int, value: int, *, sram: bool) -> int:
+        """Return a word as this port reads it: as it is, or zero where two of its bits are flipped for the check."""
+        if self._injection is None or self._injection[1] != port:
+            return value
+        kind = self._injection[0]
+        if (kind in (Injection.SRAM_ONE, Injection.SRAM_TWO)) is not sram:
+            return value
+        self._injection = None
+        lost = kind in (Injection.WORD_TWO, Injection.SRAM_TWO)
+
+        def count() -> None:
+            counts = self._flips[sram]
+            counts[lost] = min(counts[lost] + 1, _COUNT_MAX)
+
+        written = self._injections_written
+
+        def clear() -> None:
+            if self._injections_written == written:  # nothing else was written meanwhile
+                self._injection_seen = 0
+
+        delay = 0 if sram else self._read_delay
+        self._later(1 if sram else 2, clear)
+        self._later(2 + delay, count)
+        return 0 if lost else value
 
     def waited(self, vm: int, cycles: int) -> None:
         """Count cycles in which a request of a VM waited: the model has no timing, and cannot know."""
@@ -493,7 +567,7 @@ class Model:
     def irq(self, core: int) -> bool:
         """Return the level of a core's interrupt line."""
         vm = self._resident[core]
-        if vm is None:
+        if vm is None or self._damage:
             return False
         enable = self._vms[vm].enable[core]
         return bool(enable and self._irq_state(vm) & enable)
@@ -502,7 +576,14 @@ class Model:
     def manager_irq(self) -> bool:
         """Level of the manager's interrupt line."""
         stray = self._stray_enable << self.config.vms
-        return bool(self._fired or self._faulty & (self._fault_enable | stray))
+        return bool(
+            self._fired or self._faulty & (self._fault_enable | stray) or (self._integrity_enable and self._damaged)
+        )
+
+    @property
+    def _damaged(self) -> bool:
+        """Whether the block is closed by damage, or a word was lost."""
+        return bool(self._damage or self._flips[False][1] or self._flips[True][1])
 
     @property
     def waiting(self) -> int:
@@ -514,7 +595,7 @@ class Model:
         for vm in range(mask.bit_length()):
             if mask >> vm & 1 and vm not in self._resident:
                 it = self._vms[vm]
-                state = it.state is not _CLOSED and self._irq_state(vm)
+                state = self.state(vm) is not _CLOSED and self._irq_state(vm)
                 for enable in it.enable:
                     if state & enable:
                         found |= 1 << vm
@@ -540,8 +621,8 @@ class Model:
         return self._vms[vm].lanes[lane].fresh
 
     def state(self, vm: int) -> State:
-        """Return the state of a VM."""
-        return self._vms[vm].state
+        """Return the state of a VM, as everybody sees it."""
+        return _CLOSED if self._damage else self._vms[vm].state
 
     @property
     def dirty(self) -> int:
@@ -630,7 +711,7 @@ class Model:
         if cacheable and self.config.ports[port].refuse_cacheable:
             decoded = _CACHEABLE
         fault = decoded.fault
-        if vm is not None and decoded.guest and self._vms[vm].state is _CLOSED:
+        if vm is not None and decoded.guest and (self._damage or self._vms[vm].state is _CLOSED):
             fault = Fault.CLOSED
         elif fault is _NOTHING:
             if full or decoded.name not in self._acting:
@@ -728,7 +809,7 @@ class Model:
         decoded, port, vm, address, data, whole, fault, words = token
         if fault is None:
             fault = decoded.fault
-            if vm is not None and decoded.guest and self._vms[vm].state is _CLOSED:
+            if vm is not None and decoded.guest and (self._damage or self._vms[vm].state is _CLOSED):
                 fault = Fault.CLOSED
             elif fault is _NOTHING:
                 if vm is not None and decoded.name == "COMMIT":
@@ -805,7 +886,7 @@ class Model:
         return block * self._block_words + offset
 
     def _lives(self, vm: int | None) -> bool:
-        return vm is not None and self._vms[vm].state is not _CLOSED
+        return vm is not None and self.state(vm) is not _CLOSED
 
     def _may_read(self, vm: int | None, block: int) -> bool:
         it = self._blocks[block]
@@ -815,8 +896,10 @@ class Model:
         it = self._blocks[block]
         return self._lives(vm) and vm == it.owner and (it.borrower is None or it.how is Handover.SHOW)
 
-    def _fetch(self, vm: int, index: int) -> int | None:
-        return self._sram[index] if self._may_read(vm, index // self._block_words) else None
+    def _fetch(self, port: int, vm: int, index: int) -> int | None:
+        if not self._may_read(vm, index // self._block_words):
+            return None
+        return self._hit(port, self._sram[index], sram=True)
 
     def _put(self, vm: int, index: int, data: int, strobes: int) -> Fault:
         if not self._may_write(vm, index // self._block_words):
@@ -891,7 +974,8 @@ class Model:
         index = self._start(port, vm, address, 1)
         if index is None:
             return _refused(Fault.UNMAPPED)
-        return _Decoded(_NOTHING, False, _SRAM, partial(self._put if write else self._fetch, vm, index), ())
+        act = partial(self._put, vm, index) if write else partial(self._fetch, port, vm, index)
+        return _Decoded(_NOTHING, False, _SRAM, act, ())
 
     def _find(self, page: Page, offset: int, write: bool, requester: tuple[int, ...]) -> _Decoded:
         if offset % 4:
@@ -932,7 +1016,7 @@ class Model:
         lane, word = where
         lanes = self._staged[port][vm]
         held = lanes[lane]
-        closed = self._vms[vm].state is _CLOSED
+        closed = self.state(vm) is _CLOSED
         if not whole:
             if not closed:
                 lanes[lane] = None
@@ -1125,7 +1209,7 @@ class Model:
 
     def _guest_word_read(self, port: int, vm: int, word: int) -> int:
         queue = self._vms[vm].queue
-        return queue[0].words[word] if queue and word < len(queue[0].words) else 0
+        return self._hit(port, queue[0].words[word], sram=False) if queue and word < len(queue[0].words) else 0
 
     def _guest_pop_read(self, port: int, vm: int, lane: int) -> int:
         it = self._vms[vm]
@@ -1284,19 +1368,44 @@ class Model:
         self._epoch = data
         return _NOTHING
 
-    # Nothing flips here, so that all there is to see is what was written.
+    # Nothing flips here but what is injected.
     def _manager_integrity_read(self) -> int:
-        return self._manager.INTEGRITY.pack(ENABLE=self._integrity_enable)
+        return self._manager.INTEGRITY.pack(
+            FATAL=int(self._damage is not Damage.NONE), KIND=self._damage, ENABLE=self._integrity_enable
+        )
 
     def _manager_integrity_write(self, data: int) -> Fault:
         self._integrity_enable = self._manager.INTEGRITY.ENABLE.get(data)
         return _NOTHING
 
     def _manager_integrity_pool_read(self) -> int:
-        return 0
+        corrected, lost = self._flips[False]
+        return self._manager.INTEGRITY_POOL.pack(CORRECTED=corrected, LOST=lost)
 
     def _manager_integrity_sram_read(self) -> int:
-        return 0
+        corrected, lost = self._flips[True]
+        return self._manager.INTEGRITY_SRAM.pack(CORRECTED=corrected, LOST=lost)
+
+    def _manager_inject_read(self) -> int:
+        return self._injection_seen
+
+    def _manager_inject_write(self, data: int) -> Fault:
+        register = self._manager.INJECT
+        kind, index = Injection(register.KIND.get(data)), register.INDEX.get(data)
+        if (
+            kind not in (Injection.NONE, *self._injections)
+            or (kind in INJECTED_PER_PORT and index >= len(self.config.ports))
+            or (kind in INJECTED_PER_VM and index >= self.config.vms)
+        ):
+            return Fault.BAD_VALUE
+        self._injection, self._injection_seen = None, 0
+        self._injections_written += 1
+        if kind in _DAMAGE:
+            self._damage = self._damage or _DAMAGE[kind]
+        elif kind is not Injection.NONE:
+            self._injection = kind, index
+            self._injection_seen = register.pack(KIND=kind, INDEX=index)
+        return _NOTHING
 
     def _manager_tear_write(self, data: int) -> Fault:
         register = self._manager.TEAR
@@ -1345,7 +1454,8 @@ class Model:
         return _NOTHING
 
     def _manager_stray_read(self) -> int:
-        return self._manager.STRAY.pack(PENDING=self._faulty >> self.config.vms, ENABLE=self._stray_enable)
+        damaged = {"DAMAGED": int(self._damaged)} if self.config.protection else {}
+        return self._manager.STRAY.pack(PENDING=self._faulty >> self.config.vms, ENABLE=self._stray_enable, **damaged)
 
     def _manager_stray_write(self, data: int) -> Fault:
         register = self._manager.STRAY
@@ -1392,7 +1502,9 @@ class Model:
 
     def _manager_control_read(self, vm: int) -> int:
         it = self._vms[vm]
-        return self._manager.CONTROL.pack(STATE=it.state, REFUSED=it.refused, KILLING=it.dying, QUEUED=len(it.queue))
+        return self._manager.CONTROL.pack(
+            STATE=self.state(vm), REFUSED=it.refused, KILLING=it.dying, QUEUED=len(it.queue)
+        )
 
     def _wraps(self, vm: int) -> bool:
         """Return whether the generation that comes next may still be on a message."""

@@ -98,6 +98,26 @@ def test_guard():
     simulator.run()
 
 
+def test_guard_with_a_flip_injected():
+    m = Module()
+    inject = Signal()
+    guard = Guard(enabled=True, inject=inject)
+    register, other, wrong = Signal(3, name="register"), Signal(name="other"), Signal()
+    m.d.sync += [guard.set(register, register + 3), guard.set(other, ~other)]
+    m.d.comb += wrong.eq(guard.error)
+
+    async def bench(ctx):
+        for cycle in range(8):
+            ctx.set(inject, cycle % 2)
+            assert (ctx.get(register), ctx.get(wrong)) == (cycle * 3 % 8, cycle % 2)
+            await ctx.tick()
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
 def test_guard_off():
     m = Module()
     register = Signal(4)
@@ -126,6 +146,9 @@ def test_table_keeps_parity(depth):
             ctx.set(dut.row_1, other)
             assert [ctx.get(dut.data_0), ctx.get(dut.data_1)] == [rows[row], rows[other]]
             assert [ctx.get(dut.bad_0), ctx.get(dut.bad_1), ctx.get(dut.error)] == [0, 0, 0]
+            ctx.set(dut.inject, 1)  # for the error alone: what is read is as it is
+            assert [ctx.get(dut.bad_0), ctx.get(dut.data_0), ctx.get(dut.error)] == [0, rows[row], 1]
+            ctx.set(dut.inject, 0)
             await ctx.tick()
             rows[row] = value
 

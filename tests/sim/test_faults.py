@@ -4,14 +4,14 @@ import random
 
 import pytest
 
-from postern import Flips, Mailbox, Manager
+from postern import Flips, Injection, Lock, Mailbox, Manager, Model, ModelBus, State
 from postern_sim import build, faults
 from postern_sim.lockstep import run_episode
 from postern_sim.rtl import Request, Rtl, RtlBus
 from postern_sim.soak import CONFIGURATIONS
 from postern_spec.config import Config, Identity, Port
 from postern_spec.config import Manager as Kind
-from postern_spec.regmap import address_map
+from postern_spec.regmap import Damage, Fault, address_map, guest_page, injections
 
 TEXT = r"""module \top.queue_1 (rst, clk);
   reg [3:0] first = 4'h0;
@@ -174,3 +174,59 @@ def test_flipped_bits_of_payload(flipped):
     bus.write32(at, 0xDEADBEEF)  # and is whole again
     assert bus.read32(at) == 0xDEADBEEF
     assert not manager.integrity().fatal
+
+
+# Injections, at the bus: of each kind the same is seen of the RTL and of the model
+
+GUARDED = CONFIGURATIONS["guarded"]
+
+
+def strike(kind, bus, manager):
+    """Have bits of this kind flipped; return what everybody sees then."""
+    manager.open(0)
+    manager.connect(0, 0, 1)
+    manager.quota(0, 1)
+    manager.alarm(True)
+    guest = Mailbox(bus, 0, GUARDED)
+    guest.connect(0)
+    guest.send(0, [1, 0x1234])
+    block = guest.alloc()
+    while block is None:  # it is being scrubbed
+        block = guest.alloc()
+    at = address_map(GUARDED, 0).sram(0) + block * GUARDED.block_size
+    bus.write32(at, 0xDEADBEEF)
+    manager.inject(kind)
+    words = [bus.read32(where) for where in (guest_page(GUARDED).WORD.offset, at) for _ in range(2)]
+    return manager.integrity(), manager.injection(), manager.damaged, manager.state(0), words, manager.faults()
+
+
+def test_injections_are_found():
+    with Rtl(GUARDED, probe=True) as rtl:
+        damages = set()
+        for kind in injections(GUARDED):
+            rtl.reset()
+            bus, model = RtlBus(rtl, 0), Model(GUARDED)
+            model.tick(10_000)
+            seen = strike(kind, bus, Manager(bus, GUARDED))
+            twin = ModelBus(model, tag=0)
+            assert seen == strike(kind, twin, Manager(twin, GUARDED)), kind.name
+            assert seen[0].fatal == (kind > Injection.SRAM_TWO)
+            assert rtl.manager_irq == model.manager_irq == seen[2]
+            damages.add(seen[0].damage)
+        assert damages == set(Damage)
+
+
+def test_injections_by_others_and_after_the_lock():
+    with Rtl(GUARDED, probe=True) as rtl:
+        rtl.reset()
+        manager = Manager(RtlBus(rtl, 0), GUARDED)
+        register, base = manager.page.INJECT, address_map(GUARDED, 0).manager_base
+        manager.open(1)
+        RtlBus(rtl, 0, tag=1).write32(base + register.offset, register.pack(KIND=Injection.FATAL))
+        assert manager.faults()[0].kind is Fault.NOT_MANAGER
+        manager.clear_faults(1)
+        manager.lock(Lock.INJECTION)
+        RtlBus(rtl, 0).write32(base + register.offset, register.pack(KIND=Injection.FATAL))
+        assert manager.faults()[0].kind is Fault.BAD_VALUE
+        assert not manager.integrity().fatal
+        assert manager.state(1) is State.OPEN

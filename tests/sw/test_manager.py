@@ -12,6 +12,7 @@ from postern import (
     Flips,
     Handover,
     Holdings,
+    Injection,
     Integrity,
     Limit,
     Mailbox,
@@ -29,7 +30,7 @@ from postern import (
     VmSetup,
 )
 from postern_spec.config import Identity, Port, preset
-from postern_spec.regmap import Damage, Fault, Lock, address_map, locks, manager_page
+from postern_spec.regmap import Damage, Fault, Lock, address_map, guest_page, injections, locks, manager_page
 
 
 @pytest.fixture
@@ -638,8 +639,71 @@ def test_integrity_without_sram():
     assert Manager(ModelBus(Model(config), tag=0), config).integrity().sram is None
 
 
+def test_injection_into_words():
+    config = preset("default").replace(protection=True)
+    model = Model(config)
+    bus = ModelBus(model, tag=0)
+    manager = Manager(bus, config)
+    manager.open(0)
+    manager.quota(0, 1)
+    model.tick(10_000)
+    at = address_map(config, 0).sram(0) + Mailbox(bus, 0, config).alloc() * config.block_size
+    bus.write32(at, 0x1234)
+    assert manager.injection() is None
+    for kind, word, flips in ((Injection.SRAM_ONE, 0x1234, Flips(1, 0)), (Injection.SRAM_TWO, 0, Flips(1, 1))):
+        manager.inject(kind, 0)
+        assert manager.injection() == (kind, 0)
+        assert [bus.read32(at), bus.read32(at)] == [word, 0x1234]  # it acts once
+        assert manager.injection() is None
+        assert manager.integrity().sram == flips
+        assert manager.damaged == bool(flips.lost)
+    manager.inject(Injection.WORD_ONE, 1)
+    manager.inject(Injection.NONE)
+    assert manager.injection() is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in injections(preset("default").replace(protection=True)) if kind > 4])
+def test_injection_closes_the_block(kind):
+    config = preset("default").replace(protection=True)
+    model = Model(config)
+    manager = Manager(ModelBus(model, tag=0), config)
+    manager.open(0)
+    manager.alarm(True)
+    assert manager.state(0) is State.OPEN
+    manager.inject(kind)
+    seen = manager.integrity()
+    assert seen.fatal
+    assert seen.damage is not Damage.NONE
+    assert (manager.state(0), manager.damaged, model.manager_irq) == (State.CLOSED, True, True)
+    assert manager.injection() is None
+    assert model.read(0, 0, guest_page(config).SELF.offset) == (0, Fault.CLOSED)
+    model.reset()
+    assert not manager.integrity().fatal
+
+
+def test_injection_that_must_not_be():
+    config = preset("default").replace(protection=True, blocks=0)
+    manager = Manager(ModelBus(Model(config), tag=0), config)
+    with pytest.raises(ValueError, match=r"^injection must be one of NONE, WORD_ONE, .*CREDITS, not SRAM_ONE$"):
+        manager.inject(Injection.SRAM_ONE)
+    with pytest.raises(ValueError, match=rf"^port must be from 0 to {len(config.ports) - 1}, not 16$"):
+        manager.inject(Injection.WORD_ONE, 16)
+    with pytest.raises(ValueError, match=rf"^VM must be from 0 to {config.vms - 1}, not 63$"):
+        manager.inject(Injection.CREDITS, 63)
+    manager.lock(Lock.INJECTION)
+    with pytest.raises(CommandRefused, match=r"^injections must be unlocked to change, not locked until reset$"):
+        manager.inject(Injection.WORD_ONE)
+
+
 def test_block_without_protection(manager):
-    for step in (manager.integrity, lambda: manager.alarm(True)):
+    steps = (
+        manager.integrity,
+        lambda: manager.alarm(True),
+        lambda: manager.inject(Injection.FATAL),
+        manager.injection,
+        lambda: manager.damaged,
+    )
+    for step in steps:
         with pytest.raises(
             ValueError, match=r"^block must be built with protection to look for flipped bits, not without$"
         ):

@@ -1,11 +1,25 @@
 """All properties, in the order in which they are listed."""
 
 from ..property import Property
-from . import arbiter, blocks, bus, confinement, credits, directory, faults, identity, queue, refusal, slots, timing
+from . import (
+    arbiter,
+    blocks,
+    bus,
+    confinement,
+    credits,
+    directory,
+    ecc,
+    faults,
+    identity,
+    queue,
+    refusal,
+    slots,
+    timing,
+)
 
 __all__ = ["PROPERTIES", "by_name"]
 
-MODULES = (identity, confinement, refusal, faults, queue, slots, credits, blocks, directory, bus, arbiter, timing)
+MODULES = (identity, confinement, refusal, faults, queue, slots, credits, blocks, directory, bus, arbiter, timing, ecc)
 
 PROPERTIES: list[Property] = [item() for module in MODULES for item in module.PROPERTIES]
 
