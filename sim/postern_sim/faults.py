@@ -1,4 +1,4 @@
-"""Flips the flip-flops of the protected state that have a name, and bits of memories, and says what became of each.
+"""Flips the flip-flops of the protected state, and bits of memories, and says what became of each.
 
 python -m postern_sim.faults                all of these flip-flops, and a sample of the memories
 python -m postern_sim.faults --short        a sample of both
@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+from postern import Mailbox, Manager
 from postern_spec.regmap import AddressMap, address_map
 
 from . import build
 from .lockstep import Plan
-from .rtl import REQUEST, Done, ProtocolError, Rtl
+from .rtl import REQUEST, Done, ProtocolError, Rtl, RtlBus
 from .soak import CONFIGURATIONS
 
 __all__ = ["Outcome", "Target", "instrument", "main", "targets"]
@@ -50,7 +51,14 @@ MEMORIES = re.compile(
 MODULE = re.compile(r"^module (\S+?) ?\(.*?^endmodule", re.M | re.S)
 REGISTER = re.compile(r"^  reg (?:\[(\d+):0\] )?(\S+)(?: += [^;]*)? *;", re.M)
 MEMORY = re.compile(r"^  reg (?:\[(\d+):0\] )?(\S+) +\[(\d+):0\];", re.M)
-STORE = re.compile(r"^(  always @\(posedge clk\)\n    (\S+) <= )([^;]+);", re.M)
+STORE = re.compile(r"^(  always @\(posedge clk\)\n    (\S+) +<= )([^;]+);", re.M)
+COMPLEMENT = re.compile(r"^  assign \S+ += (\S+) +\^ (\\?not_\S+) *;", re.M)
+"""A register that is compared with its complement: Yosys may know it by another name."""
+
+HELD = re.compile(
+    r"^  assign (\S+) += \^ (\S+) \[(\d+):(\d+)\];(?=(?:.*\n)*?  assign \S+ += \1 +\^ ([rw]_parity) *;)", re.M
+)
+"""The bits of a held request that have a parity."""
 
 
 class Target(NamedTuple):
@@ -64,12 +72,21 @@ class Target(NamedTuple):
         Of a memory; -1 of a register.
     width : int
         Bits.
+    first, last : int
+        Of these, the bits that are protected; by default all.
     """
 
     module: str
     name: str
     row: int
     width: int
+    first: int = 0
+    last: int | None = None
+
+    @property
+    def bits(self) -> range:
+        """Bits that are flipped."""
+        return range(self.first, self.width if self.last is None else self.last + 1)
 
     @property
     def group(self) -> str:
@@ -119,9 +136,15 @@ def targets(text: str, top: str) -> list[Target]:
         widths = {match[2]: int(match[1] or 0) + 1 for match in REGISTER.finditer(body)}
         stored = {match[2] for match in STORE.finditer(body)}
         remembers = MEMORIES.fullmatch(module)
+        compared = {match[1]: match[2] for match in COMPLEMENT.finditer(body) if match[2] in stored}
+        if re.fullmatch(r"port_\d+", module):
+            held = {match[2]: (int(match[4]), int(match[3])) for match in HELD.finditer(body) if match[2] in stored}
+            found += [Target(module, name, -1, widths[name], *places) for name, places in held.items()]
         for name in sorted(stored & set(widths)):
             if (
-                f"not_{name.removeprefix('not_')}" in stored
+                name in compared
+                or name in compared.values()
+                or f"not_{name.removeprefix('not_')}" in stored
                 or (remembers and re.fullmatch(r"row\d+", name))
                 or any(re.fullmatch(place, module) and re.fullmatch(pattern, name) for place, pattern in PROTECTED)
             ):
@@ -259,9 +282,54 @@ class _Episode:
         return Outcome(where, bit, at, target.group, result, reaction, leaks)
 
 
+class _Reader:
+    """A program that writes payload everywhere, and reads all of it again after a flip.
+
+    One VM fills all queues with messages of full length, and all blocks. A word that nobody put there is masked.
+    """
+
+    def __init__(self, rtl: Rtl):
+        self.rtl = rtl
+        self.config = c = rtl.config
+        self._bus = RtlBus(rtl, 0)
+        self._guests = [Mailbox(RtlBus(rtl, 0, tag=vm), 0, c) for vm in range(c.vms)]
+        self._words = [0x9E37_79B9 * (n + 1) & 0xFFFF_FFFF for n in range(c.words)]
+
+    def flip(self, number: int, target: Target, bit: int) -> Outcome:
+        rtl, c = self.rtl, self.config
+        rtl.reset()
+        manager, guests, bus = Manager(self._bus, c), self._guests, self._bus
+        for vm in range(c.vms):
+            manager.open(vm)
+        manager.quota(0, c.blocks)
+        for vm in range(c.vms):
+            manager.credits(0, vm, c.depth)
+            manager.permit(0, vm)
+            guests[0].connect(vm)
+            for _ in range(c.depth):
+                guests[0].send(vm, self._words)
+        base, blocks = address_map(c, 0).sram(0), 0
+        while blocks < c.blocks:
+            blocks += guests[0].alloc() is not None  # otherwise it is being scrubbed
+        places = range(base, base + c.sram_bytes, 4)
+        for at in places:
+            bus.write32(at, at * 0x0101_0101 & 0xFFFF_FFFF)
+        at_cycle = rtl.cycle
+        rtl.mutate(number)
+        rtl.step()
+        rtl.mutate(0)
+        wrong = sum(bus.read32(at) != at * 0x0101_0101 & 0xFFFF_FFFF for at in places)
+        for guest in guests:
+            for _ in range(c.depth):
+                wrong += guest.receive().words != tuple(self._words)
+        result = "silent" if wrong else "corrected" if rtl.irq(0) else "masked"
+        where = f"{target.module}.{target.name}[{target.row}]"
+        return Outcome(where, bit, at_cycle, f"{target.module.split('.')[0]}, read again", result, None, 0)
+
+
 def _choose(found: list[Target], rng: random.Random, short: bool) -> dict[int, tuple[Target, int]]:
     """Return the bits to flip, by number: all of the registers and a sample of the memories; or a sample of both."""
-    registers = [(target, bit) for target in found if target.row < 0 for bit in range(target.width)]
+    registers = [(target, bit) for target in found if target.row < 0 for bit in target.bits]
     by_memory: dict[tuple[str, str], list[tuple[Target, int]]] = {}
     for target in found:
         if target.row >= 0:
@@ -318,7 +386,7 @@ def main(arguments: list[str] | None = None) -> int:
         numbers = {
             number: (target._replace(width=there[target[:3]]), bit)
             for number, (target, bit) in numbers.items()
-            if bit < there.get(target[:3], 0)
+            if bit < there.get(target[:3], 0) and not target.name.startswith("\\")  # Yosys' own name: another's there
         }
     text = instrument(build.verilog(config, probe=True), top, numbers)
     outcomes: list[Outcome] = []
@@ -331,6 +399,13 @@ def main(arguments: list[str] | None = None) -> int:
             if time.monotonic() - said > 2:
                 said = time.monotonic()
                 print(f"faults: {len(outcomes):,} of {len(numbers):,} flips", flush=True)
+        reader = _Reader(rtl)
+        payload = [(number, *item) for number, item in numbers.items() if PAYLOAD.fullmatch(item[0].module)]
+        for number, target, bit in payload:
+            outcomes.append(reader.flip(number, target, bit))
+            if time.monotonic() - said > 2:
+                said = time.monotonic()
+                print(f"faults: {len(outcomes) - len(numbers):,} of {len(payload):,} flips of payload", flush=True)
     print(_table(outcomes))
     kind = "without protection" if options.unprotected else "with protection"
     print(f"faults: {len(outcomes):,} flips {kind}, {episode.cycles:,} cycles each, {time.monotonic() - start:.0f} s")

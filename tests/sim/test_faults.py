@@ -49,11 +49,38 @@ endmodule
 
 def test_what_is_protected_is_found():
     assert faults.targets(TEXT, "top") == [
-        ("queue_1", "first", -1, 4),
-        ("queue_1", "not_first", -1, 4),
-        ("queue_1", "slots", 0, 7),
-        ("queue_1", "slots", 1, 7),
+        faults.Target("queue_1", "first", -1, 4),
+        faults.Target("queue_1", "not_first", -1, 4),
+        faults.Target("queue_1", "slots", 0, 7),
+        faults.Target("queue_1", "slots", 1, 7),
     ]
+
+
+def test_registers_that_yosys_named():
+    """A register is found by what it is compared with: its complement, or the parity of some of its bits."""
+    text = r"""module \top.port_0 (rst, clk);
+  reg [2:0] \orphans$24  = 3'h0;
+  reg [2:0] not_orphans = 3'h7;
+  reg [9:0] \$7  = 10'h000;
+  assign \$3  = \orphans$24  ^ not_orphans;
+  assign \$5  = ^ \$7 [6:4];
+  assign \$6  = \$5  ^ r_parity;
+  always @(posedge clk)
+    \orphans$24  <= \$8 ;
+  always @(posedge clk)
+    not_orphans <= \$9 ;
+  always @(posedge clk)
+    \$7  <= \$10 ;
+endmodule
+"""
+    found = faults.targets(text, "top")
+    assert {(item.name, *item.bits) for item in found} == {
+        (r"\$7", 4, 5, 6),
+        (r"\orphans$24", 0, 1, 2),
+        ("not_orphans", 0, 1, 2),
+    }
+    held = next(item for item in found if item.name == r"\$7")
+    assert r"    \$7  <= (\$10 ) ^ (10'd1 << (top.mutant - 16'd1));" in faults.instrument(text, "top", {5: (held, 4)})
 
 
 def test_bits_are_flipped_by_number():

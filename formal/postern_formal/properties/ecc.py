@@ -98,18 +98,21 @@ class Complement(Property):
             "ecc.py",
             "return any_of([~pair.all() for pair in pairs])",
             "return any_of([~pair.any() for pair in pairs])",
+            "8 bits",
         ),
         Control(
             "the last register is not looked at",
             "ecc.py",
             "return any_of([~pair.all() for pair in pairs])",
             "return any_of([~pair.all() for pair in pairs[:-1]])",
+            "8 bits",
         ),
         Control(
             "the complement is written whole where a part of the register is",
             "ecc.py",
             "stores.append(self._complement(register)[part].eq(~exact))",
             "stores.append(self._complement(register).eq(~exact))",
+            "8 bits",
         ),
     )
 
