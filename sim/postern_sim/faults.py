@@ -212,8 +212,8 @@ def _guest_reads(packed: bytes, where: AddressMap) -> list[bool]:
 
 def _show(body: str) -> str:
     """Return the top module with interrupt lines that tell what was found."""
-    pins = dict(re.findall(r"^    \.(fatal|counts__\d)\((.*)\),?$", body, re.M))
-    closed = pins.get("fatal", "1'b0")
+    pins = dict(re.findall(r"^    \.(failed|counts__\d)\((.*)\),?$", body, re.M))
+    closed = pins["failed"] if pins else "1'b0"
     corrected, lost = (
         " | ".join(f"(| {pins[f'counts__{i}']})" for i in which) if pins else "1'b0" for which in ((0, 2), (1, 3))
     )

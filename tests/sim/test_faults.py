@@ -31,9 +31,9 @@ TEXT = r"""module \top.queue_1 (rst, clk);
 endmodule
 module top(rst, irq, manager_irq, clk);
   input clk;
-  wire fatal;
+  wire failed;
   \top.integrity  integrity (
-    .fatal(fatal),
+    .failed(failed),
     .counts__0(a),
     .counts__1(b),
     .counts__2(c),
@@ -96,7 +96,7 @@ def test_lines_tell_what_was_found():
     assert "module top(rst, irq, manager_irq, clk, mutant);\n  input [15:0] mutant;\n  input clk;\n" in text
     assert "    .lines()\n" in text
     assert text.count("assign manager_irq") == 1
-    assert "  assign manager_irq = fatal;\n  assign irq = {(| b) | (| d), (| a) | (| c)};\nendmodule" in text
+    assert "  assign manager_irq = failed;\n  assign irq = {(| b) | (| d), (| a) | (| c)};\nendmodule" in text
 
 
 def test_a_memory_without_a_store_is_refused():
