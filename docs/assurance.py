@@ -38,7 +38,7 @@ def properties() -> str:
     """Return a section per property."""
     parts = []
     for item in PROPERTIES:
-        numbers = ", ".join(str(number) for number in (item.promise, *item.also))
+        numbers = ", ".join(str(number or "order") for number in (item.promise, *item.also))
         lines = [f"### {item.name}", f"Promise {numbers}. {item.statement}"]
         lines.append(f"- Proven for: {'; '.join(item.parameters)}. By: {_engines(item)}.")
         if item.reduction:

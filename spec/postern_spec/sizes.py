@@ -13,6 +13,7 @@ __all__ = [
     "scrub_window",
     "slots",
     "sram_block_rams",
+    "step_wait",
 ]
 
 
@@ -52,14 +53,24 @@ def kill_steps(c: Config) -> int:
     return max(c.vms, c.blocks)
 
 
+def step_wait(c: Config) -> int:
+    """Return how many cycles after it was offered a step of that walk acts, at most, whatever all ports do.
+
+    It waits for one write of each port: three cycles, and after a commit with a block, where there are any, one more
+    for a staged word. By turns it waits for one turn of each port.
+    """
+    write = 4 if c.blocks and not c.strict else 3
+    return write * len(c.ports) + 1
+
+
 def kill_cycles(c: Config) -> int:
     """Return in how many cycles after a kill, at most, ``CONTROL.KILLING`` is 0, whatever all ports do.
 
-    Each step waits for one write of each port, three cycles at most, and asks again three cycles after it was
-    granted; the queue loses a message a cycle. To be added is the time for VMs that were killed before, this many
-    cycles each, and for openings that begin meanwhile, whose steps go first.
+    Each step waits for its turn (``step_wait``), and the next one is offered two cycles after it acted; the queue loses
+    a message a cycle. To be added is the time for VMs that were killed before, this many cycles each, and for openings
+    that begin meanwhile, whose steps go first.
     """
-    return c.depth + kill_steps(c) * (3 * len(c.ports) + 3) + 3
+    return c.depth + kill_steps(c) * (step_wait(c) + 2) + 3
 
 
 def scrub_window(c: Config) -> int:

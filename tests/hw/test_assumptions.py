@@ -11,6 +11,7 @@ from postern_hw.top import Postern
 from postern_spec.config import Bus, Config, Identity, Manager, Port
 from postern_spec.pins import port_prefix
 from postern_spec.regmap import Command, Handover, address_map, guest_page, manager_page
+from postern_spec.sizes import step_wait
 
 from .support import FULL, MASTERS, Design, Guest, Pins, coin, simulate
 
@@ -98,6 +99,7 @@ class Watch:
         self._blocks(ctx, now)
         self._directory(ctx, now)
         self._engine(ctx, now)
+        self._teardown(ctx, now)
         self._ports(ctx, now, resets)
         self.before = now
 
@@ -129,6 +131,7 @@ class Watch:
             self.holds("dead-are-closed", bool(living >> ctx.get(blocks.alloc_vm) & 1))
         if ctx.get(blocks.give):
             self.holds("gives-what-it-may", bool(ctx.get(blocks.may_give)))
+            self.holds("gives-to-the-open", bool(living >> ctx.get(blocks.target) & 1))
         rows = self.dut.scrubber.rows
         for bank in range(self.c.banks):
             scrub = self.dut.scrubber.scrub[bank]
@@ -177,6 +180,30 @@ class Watch:
         self.holds("checked-stays", not (now["checking"] and ctx.get(engine.closed_vm)))
         now["spent"] = spent & ~ctx.get(engine.returns)
 
+    def _teardown(self, ctx, now) -> None:
+        c, d, engine, bells = self.c, self.dut.directory, self.dut.writer, self.dut.doorbells
+        self.holds("crowded-by-a-commit", bool(not ctx.get(engine.crowded) or ctx.get(engine.word.request)))
+        killing, kill, walking = (ctx.get(value) for value in (engine.killing, engine.kill, engine.walking))
+        which = ctx.get(engine.kill_vm), ctx.get(engine.kill_step)
+        if offered := self.before.get("offered step"):
+            self.holds("step-stays", bool(killing) and which == offered)
+        now["offered step"] = which if killing and not kill else None
+        now["step waits"] = waits = self.before.get("step waits", 0) + 1 if killing and not kill and not walking else 0
+        if killing:
+            self.holds("step-is-taken", waits <= step_wait(c))
+        if kill:
+            row = ctx.get(d.target) == which[1] or which[1] >= c.vms
+            self.holds("step-is-taken", ctx.get(d.source) == which[0] and row)
+        if ctx.get(bells.ring):
+            self.holds("rings-living", bool(ctx.get(d.source_open) and ctx.get(d.target_alive)))
+        dying = ctx.get(d.dying)
+        for vm, queue in enumerate(self.dut.queues):
+            dead = dying >> vm & 1
+            now["dead for", vm] = since = self.before.get(("dead for", vm), -1) + 1 if dead else -1
+            if dead:
+                self.holds("queue-empties", since < c.depth or not ctx.get(queue.filled))
+                self.holds("dead-get-nothing", not ctx.get(queue.push))
+
     def _ports(self, ctx, now, resets) -> None:
         for index, port in enumerate(self.dut.ports):
             payload = port.w_engine.payload
@@ -199,6 +226,8 @@ class Watch:
                 self.holds("stages-alone", not stages)
             granted = commits and ctx.get(port.w_engine.ready) and ctx.get(payload.block)
             now["late", index] = granted or (held and not ctx.get(port.w_acted))
+            if ctx.get(port.w_sram.grant):
+                self.holds("granted-has-asked", bool(ctx.get(port.w_sram.request)))
             for way, request, answer in (("w", port.write, port.written), ("r", port.read, port.answer)):
                 valid, ready = ctx.get(answer.valid), ctx.get(answer.ready)
                 word = [ctx.get(port.answer.payload.data), ctx.get(port.answer.payload.error)] if way == "r" else []

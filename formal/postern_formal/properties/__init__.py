@@ -11,15 +11,33 @@ from . import (
     ecc,
     faults,
     identity,
+    order,
     queue,
     refusal,
     slots,
+    teardown,
     timing,
 )
 
 __all__ = ["PROPERTIES", "by_name"]
 
-MODULES = (identity, confinement, refusal, faults, queue, slots, credits, blocks, directory, bus, arbiter, timing, ecc)
+MODULES = (
+    identity,
+    confinement,
+    refusal,
+    faults,
+    queue,
+    slots,
+    credits,
+    order,
+    blocks,
+    directory,
+    teardown,
+    bus,
+    arbiter,
+    timing,
+    ecc,
+)
 
 PROPERTIES: list[Property] = [item() for module in MODULES for item in module.PROPERTIES]
 

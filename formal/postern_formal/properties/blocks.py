@@ -1,7 +1,8 @@
 """Blocks: who may read and write them, that they are zero when they are handed out, and who pays."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from amaranth.hdl import Assume, Cat, Cover, Module, Mux, Signal, Value
 from amaranth.lib import enum, wiring
@@ -19,7 +20,7 @@ from ..engines import Induction
 from ..harness import at_most_one, claim, count, fill, index, past, rows_of, window
 from ..property import Assumption, Control, Inside, Property, free, symbolic
 
-__all__ = ["PROPERTIES", "config"]
+__all__ = ["ENGINE", "PROPERTIES", "Ownership", "config"]
 
 
 def config(*, vms: int, blocks: int, banks: int = 2, ports: int = 2) -> Config:
@@ -69,11 +70,8 @@ class _Rights(Property):
     short = ("2 VMs, 2 blocks",)
     engines = (Induction(2),)
     covers = 26
-    assumptions = ENGINE
-    limits = (
-        "That the walk after a kill comes to every block in bounded time, and what it does to queues and doorbells,"
-        " is tested (test plan: Kill), not proven."
-    )
+    assumptions: ClassVar[Sequence[Assumption]] = ENGINE
+    limits = "That tearing down ends in bounded time, and what it leaves: teardown-walk, -steps, -queue and -blocks."
     reduction = (
         "Blocks and VMs are only compared with each other, block by block: a violation names one block and two VMs. "
         "Which ones is symbolic; more of them add rows of the same tables. The SRAM may take as long as it likes."
@@ -209,7 +207,7 @@ class Ownership(_Rights):
         " end of the loan is visible, nobody who was killed has any from the next cycle on, and only clean blocks are"
         " handed out."
     )
-    controls = (
+    controls: ClassVar[Sequence[Control]] = (
         Control(
             "a lent block can still be written by its owner",
             "blocks.py",
@@ -248,7 +246,10 @@ class Ownership(_Rights):
     )
 
     def build(self, m: Module, parameters: Config) -> None:
-        c = parameters
+        self.follow(m, parameters)
+
+    def follow(self, m: Module, c: Config) -> SimpleNamespace:
+        """Follow a symbolic block through its states, beside what a symbolic VM may do with it."""
         parts = self.parts(m, c)
         dut = parts.dut
         block, vm = symbolic(m, range(c.blocks), "block", below=c.blocks), symbolic(m, range(c.vms), "vm", below=c.vms)
@@ -345,6 +346,7 @@ class Ownership(_Rights):
             Cover(torn & (borrower == dead) & running),
             Cover(reclaims),
         ]
+        return SimpleNamespace(parts=parts, block=block, vm=vm)
 
     @staticmethod
     def _owner(parts: SimpleNamespace, block: Signal):

@@ -12,7 +12,46 @@ from ..harness import at_most_one, claim, fill, index, past, rows_of
 from ..property import Assumption, Control, Inside, Property, free, symbolic
 from .identity import reduced
 
-__all__ = ["PROPERTIES"]
+__all__ = ["ENGINE", "PROPERTIES", "any_commands"]
+
+
+ENGINE = (
+    Assumption("engine-one-at-a-time", "The write engine has the directory do one thing at a time."),
+    Assumption("engine-command-stays", "Command and target have been there for a cycle, with the state settled."),
+    Assumption("engine-walks-alone", "While a VM is being opened the manager waits; each step names its row."),
+    Assumption("engine-closed-acts-not", "No VM that is closed acknowledges anything."),
+)
+
+
+def any_commands(m: Module, c: Config, dut: Directory, filling: Signal) -> None:
+    """Drive a directory as the write engine may."""
+    free(m, dut.source, dut.target, dut.data, dut.permit_half, dut.empty, dut.idle)
+    free(m, dut.acknowledge, dut.set_permit, dut.command, dut.walk, dut.kill, dut.filled)
+    vms = range(c.vms)
+    m.d.comb += [
+        dut.targets.eq(Cat(dut.target == vm for vm in vms)),
+        dut.sources.eq(Cat(dut.source == vm for vm in vms)),
+        Assume((dut.target < c.vms) & (dut.source < c.vms)),
+    ]
+    acts = Signal()
+    what = Cat(dut.target, dut.data)
+    step_row = dut.target == dut.walk_step
+    m.d.comb += [
+        acts.eq(dut.acknowledge | dut.set_permit | dut.command | dut.walk | dut.kill),
+        Assume(at_most_one(Cat(dut.acknowledge, dut.set_permit, dut.command, dut.walk, dut.kill))),
+        Assume(~acts | ~filling & ~past(m, filling, "filled_before")),
+        Assume(~dut.command | (what == past(m, what, "what_before"))),
+        Assume(~dut.command | ~past(m, dut.command | dut.walk, "settling")),
+        Assume(~(dut.command | dut.set_permit) | ~dut.walking),
+        Assume(~dut.walk | (dut.walking & (dut.source == dut.walk_vm))),
+        Assume(~dut.walk | (dut.walk_last & (dut.target == dut.walk_vm)) | (~dut.walk_last & step_row)
+               | (~dut.walk_last & (dut.walk_step >= c.vms))),
+        Assume(~dut.acknowledge | dut.source_open),
+        Assume(~dut.kill | dut.killing),
+    ]  # fmt: skip
+    if any(step >= c.vms for step in range(open_steps(c) - 1)):
+        # Steps beyond the last row (there are more lanes than VMs) clear a row again.
+        m.d.comb += Assume(~dut.walk | dut.walk_last | (dut.walk_step < c.vms) | (dut.target < c.vms))
 
 
 class States(Property):
@@ -35,17 +74,9 @@ class States(Property):
     short = ("3 VMs",)
     engines = (Induction(3),)
     covers = 22
-    assumptions = (
-        Assumption("engine-one-at-a-time", "The write engine has the directory do one thing at a time."),
-        Assumption("engine-command-stays", "Command and target have been there for a cycle, with the state settled."),
-        Assumption("engine-walks-alone", "While a VM is being opened the manager waits; each step names its row."),
-        Assumption("engine-closed-acts-not", "No VM that is closed acknowledges anything."),
-    )
+    assumptions = ENGINE
     reduction = "A VM is compared with one peer at a time; which ones is symbolic. More VMs are more rows."
-    limits = (
-        "That the tearing down of a killed VM ends in bounded time, and what it takes out of queues, blocks and"
-        " doorbells, is tested (test plan: Kill), not proven."
-    )
+    limits = "That tearing down ends in bounded time, and what it leaves: teardown-walk, -steps, -queue and -blocks."
     controls = (
         Control(
             "a VM closes with messages in its queue",
@@ -68,33 +99,8 @@ class States(Property):
         dut = Directory(c)
         m.submodules.directory = inside = Inside(dut)
         filling = fill(m, c, dut, rows=c.vms)
-        free(m, dut.source, dut.target, dut.data, dut.permit_half, dut.empty, dut.idle)
-        free(m, dut.acknowledge, dut.set_permit, dut.command, dut.walk, dut.kill, dut.filled)
+        any_commands(m, c, dut, filling)
         vms = range(c.vms)
-        m.d.comb += [
-            dut.targets.eq(Cat(dut.target == vm for vm in vms)),
-            dut.sources.eq(Cat(dut.source == vm for vm in vms)),
-            Assume((dut.target < c.vms) & (dut.source < c.vms)),
-        ]
-        acts = Signal()
-        what = Cat(dut.target, dut.data)
-        step_row = dut.target == dut.walk_step
-        m.d.comb += [
-            acts.eq(dut.acknowledge | dut.set_permit | dut.command | dut.walk | dut.kill),
-            Assume(at_most_one(Cat(dut.acknowledge, dut.set_permit, dut.command, dut.walk, dut.kill))),
-            Assume(~acts | ~filling & ~past(m, filling, "filled_before")),
-            Assume(~dut.command | (what == past(m, what, "what_before"))),
-            Assume(~dut.command | ~past(m, dut.command | dut.walk, "settling")),
-            Assume(~(dut.command | dut.set_permit) | ~dut.walking),
-            Assume(~dut.walk | (dut.walking & (dut.source == dut.walk_vm))),
-            Assume(~dut.walk | (dut.walk_last & (dut.target == dut.walk_vm)) | (~dut.walk_last & step_row)
-                   | (~dut.walk_last & (dut.walk_step >= c.vms))),
-            Assume(~dut.acknowledge | dut.source_open),
-            Assume(~dut.kill | dut.killing),
-        ]  # fmt: skip
-        if any(step >= c.vms for step in range(open_steps(c) - 1)):
-            # Steps beyond the last row (there are more lanes than VMs) clear a row again.
-            m.d.comb += Assume(~dut.walk | dut.walk_last | (dut.walk_step < c.vms) | (dut.target < c.vms))
         vm, peer = symbolic(m, vms, "vm", below=c.vms), symbolic(m, vms, "peer", below=c.vms)
         states = [dut.states[i] for i in vms]
         state = index(states, vm)
