@@ -40,12 +40,16 @@ class Wild(Guest):
 
     def __init__(self, c: Config, port: int, vm: int, random: Random):
         super().__init__(c, port, vm, random)
-        self.manager = address_map(c, port).manager_base - self.base
+        mapped = address_map(c, port)
+        self.manager = mapped.manager_base - self.base
+        self.sram = mapped.sram_base + vm * mapped.sram_stride - self.base
 
     def _plan(self):
         guest, manager, random, c = guest_page(self.c), manager_page(self.c), self.random, self.c
         lane, vm, block = random.randrange(c.lanes), random.randrange(c.vms), random.randrange(c.blocks)
-        kind = random.choices(("mail", "allocate", "hand over", "end", "command", "configure"), (16, 6, 8, 8, 1, 1))[0]
+        kind = random.choices(
+            ("mail", "allocate", "hand over", "end", "write", "command", "configure"), (16, 6, 8, 8, 4, 1, 1)
+        )[0]
         number, how = guest.RETURN.BLOCK, guest.RETURN.KIND
         if kind == "mail":
             super()._plan()
@@ -60,6 +64,8 @@ class Wild(Guest):
         elif kind == "end":
             name = random.choice(("FREE", "RETURN", "REVOKE"))
             self.script.append((getattr(guest, name).at(lane), block << number.lsb | random.choice((0, 1 << 16)), FULL))
+        elif kind == "write":  # its block, or somebody else's
+            self.script.append((self.sram + block * c.block_size, random.getrandbits(32), FULL))
         elif kind == "command":
             self.script.append((self.manager + manager.CONTROL.at(vm), random.choice(list(Command)), FULL))
             self.script.append((self.manager + manager.CONTROL.at(vm), Command.OPEN, FULL))
