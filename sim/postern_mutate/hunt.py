@@ -1,14 +1,17 @@
-"""The lockstep tests on mutants: which of them does the scoreboard notice?"""
+"""The lockstep tests and attacks on mutants: which of them does the scoreboard notice, which break a promised wait?"""
 
 import multiprocessing
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from postern_sim.lockstep import Mismatch, Plan
+from postern_sim.rtl import ProtocolError
+from postern_sim.waits import alone, attack, bounds, silence
 from postern_spec.config import Config
 
-__all__ = ["Kill", "hunt"]
+__all__ = ["Kill", "hunt", "rush"]
 
 _STEP = 256  # cycles between comparisons
 
@@ -118,3 +121,61 @@ def hunt(
     context = multiprocessing.get_context("fork")
     with context.Pool(min(jobs, len(mutants)), _begin, (config, text, seed, length)) as pool:
         yield from pool.imap_unordered(_job, mutants, chunksize=max(1, min(16, len(mutants) // (4 * jobs))))
+
+
+@lru_cache(maxsize=1)
+def _undisturbed(config: Config, text: str) -> tuple[list[int], Counter[str]]:
+    return silence(config, text=text, mutant=0), alone(config, 0, text=text, mutant=0)
+
+
+def _rush(mutant: int) -> tuple[int, str]:
+    config, text, attacks, count = _work
+    try:
+        first, expected = _undisturbed(config, text)
+        accepted = silence(config, text=text, mutant=mutant)
+        if accepted != first:
+            return mutant, f"the ports must be ready in cycles {first} after reset, not {accepted}"
+        times = alone(config, 0, text=text, mutant=mutant)
+        for what, cycles in expected.items():
+            if times[what] > cycles:
+                return mutant, f"{what} must take {cycles} cycles undisturbed, not {times[what]}"
+        for seed in range(attacks):
+            longest = attack(config, seed, count=count, text=text, mutant=mutant)
+            for kind, bound in bounds(config).items():
+                if longest[kind] > bound:
+                    return mutant, f"{kind} must take up to {bound} cycles, not {longest[kind]}"
+    except (ProtocolError, TimeoutError) as error:
+        return mutant, str(error)
+    return mutant, ""
+
+
+def rush(
+    config: Config, text: str, mutants: Sequence[int], *, attacks: int, count: int, jobs: int
+) -> Iterator[tuple[int, str]]:
+    """Let one port of each of some mutants work undisturbed, then attack it from all ports at once.
+
+    Parameters
+    ----------
+    config, text, mutants, jobs
+        As ``hunt`` takes them.
+    attacks, count : int
+        How many, and of how many accesses at each port.
+
+    Returns
+    -------
+    iterator of tuple
+        Of each mutant, in any order: its number, and which wait was longer than it is without a mutant or than is
+        promised, or an empty text.
+
+    Raises
+    ------
+    Mismatch
+        A wait is longer without any mutant.
+    """
+    if not mutants:
+        return
+    context = multiprocessing.get_context("fork")
+    with context.Pool(min(jobs, len(mutants)), _begin, (config, text, attacks, count)) as pool:
+        if why := pool.apply(_rush, (0,))[1]:
+            raise Mismatch(why)
+        yield from pool.imap_unordered(_rush, mutants)

@@ -4,6 +4,7 @@ Both steps are cached by content in ``build/sim`` (``POSTERN_BUILD`` names anoth
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -232,6 +233,7 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
+@functools.cache
 def _compiler_version() -> str:
     return subprocess.run(
         ["c++", "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True, check=True

@@ -5,6 +5,7 @@ python -m postern_sim.coverage --short   fewer configurations and episodes, for 
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import postern_hw
 from postern_spec.config import Config
@@ -37,6 +39,7 @@ __all__ = [
     "main",
     "parse",
     "points",
+    "source_text",
 ]
 
 KINDS = {"v_line": "line", "v_branch": "line", "v_toggle": "toggle", "v_expr": "expression"}
@@ -87,6 +90,14 @@ class Hole:
     what: str
 
 
+class Found(Protocol):
+    """What is explained: a data class with text in all of its fields."""
+
+    @property
+    def source(self) -> str:
+        """The line of the Python source that it was made from."""
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Why holes of some kind are none.
@@ -102,10 +113,13 @@ class Explanation:
     reason: str
     patterns: Mapping[str, str]
 
-    def covers(self, hole: Hole) -> bool:
+    def covers(self, hole: Found) -> bool:
         """Return whether it is about a hole."""
         fields = {**vars(hole), "text": source_text(hole.source)}
         return all(re.fullmatch(pattern, fields[name]) for name, pattern in self.patterns.items())
+
+
+AnyFound = TypeVar("AnyFound", bound=Found)
 
 
 @cache
@@ -118,36 +132,45 @@ def source_text(source: str) -> str:
     return path.read_text(encoding="utf-8").splitlines()[int(number) - 1].strip()
 
 
-def explanations(path: Path = EXPLANATIONS) -> list[Explanation]:
+def explanations(path: Path = EXPLANATIONS, *, table: str = "hole", kind: type = Hole) -> list[Explanation]:
     """Read the explanations of holes.
+
+    Parameters
+    ----------
+    path : Path
+        The TOML file.
+    table : str
+        Its array of tables: each has a reason, and patterns.
+    kind : type
+        The data class of what is explained.
 
     Raises
     ------
     ValueError
         One of them has no reason, or a pattern for what holes do not have.
     """
-    fields = {"config", "part", "kind", "source", "what", "text"}
+    known = {field.name for field in dataclasses.fields(kind)} | {"text"}
     found = []
-    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["hole"]:
+    for entry in tomllib.loads(path.read_text(encoding="utf-8"))[table]:
         reason = entry.pop("reason", "")
         if not reason:
-            raise ValueError(f"explanation of holes must have a reason, not only {entry}")
-        if not entry or set(entry) - fields:
-            raise ValueError(f"patterns must be for {', '.join(sorted(fields))}, not {', '.join(sorted(entry))}")
+            raise ValueError(f"explanation of {table}s must have a reason, not only {entry}")
+        if not entry or set(entry) - known:
+            raise ValueError(f"patterns must be for {', '.join(sorted(known))}, not {', '.join(sorted(entry))}")
         found.append(Explanation(reason, entry))
     return found
 
 
 def explain(
-    found: Iterable[Hole], known: Sequence[Explanation]
-) -> tuple[list[tuple[Explanation, list[Hole]]], list[Hole], list[Explanation]]:
+    found: Iterable[AnyFound], known: Sequence[Explanation]
+) -> tuple[list[tuple[Explanation, list[AnyFound]]], list[AnyFound], list[Explanation]]:
     """Return the holes of each explanation, the holes without one, and the explanations without a hole.
 
     A hole belongs to the first explanation that covers it.
     """
-    sorted_out: dict[int, list[Hole]] = {}
+    sorted_out: dict[int, list[AnyFound]] = {}
     without = []
-    for hole in sorted(found):
+    for hole in sorted(found):  # type: ignore[type-var]
         index = next((index for index, one in enumerate(known) if one.covers(hole)), None)
         if index is None:
             without.append(hole)

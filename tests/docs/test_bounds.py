@@ -8,25 +8,12 @@ from pathlib import Path
 import pytest
 
 from postern_sim.rtl import Request, Rtl
-from postern_spec.config import Config, Manager, preset
+from postern_sim.waits import attack, bounds
+from postern_spec.config import Config, preset
 from postern_spec.regmap import Command, address_map, guest_page, manager_page
 from postern_spec.sizes import kill_cycles, kill_steps
 
-READS = ("payload read", "other read")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "theory_of_operation.md"
-
-
-def bounds(c: Config) -> dict[str, int]:
-    """Cycles from acceptance to answer, at most; without request register from the cycle of the offer."""
-    ports, managed, register = len(c.ports), c.manager is not Manager.NONE, c.request_register
-    engine = 3 * (ports + managed) - 1 if c.strict else 3 * ports + managed
-    return {
-        "staged word": register + (engine if c.strict else 2 * ports + 2) + 1,
-        "commit": register + engine + 2,
-        "other write": register + engine + 4,
-        "payload read": 2 * register + ports + 3,
-        "other read": 2 * register + (ports - 1) + 3,
-    }
 
 
 def sram_bounds(c: Config) -> dict[str, int]:
@@ -53,44 +40,6 @@ def test_the_table_has_the_derived_figures():
         assert table[kind] == ["none", *(str(sram_bounds(c)[kind]) for c in presets[1:])]
     assert table["tearing down after a kill"] == ["none", *(str(kill_cycles(c)) for c in presets[1:])]
     assert table["manager page during an opening, added"] == ["none", *(str(opening(c)) for c in presets[1:])]
-
-
-def request(c: Config, kind: str, port: int, chance: random.Random) -> Request:
-    """One access of a kind; all ports want the same bank."""
-    page, lane = guest_page(c), chance.randrange(c.lanes)
-    if kind == "staged word":
-        return Request(page.STAGE.at(lane, 0), 1, True, tag=port)
-    if kind == "commit":
-        return Request(page.COMMIT.at(lane, 0, 0, (port + 1) % len(c.ports)), 1, True, tag=port)
-    if kind == "other write":
-        return Request(page.ACK.at(lane), 1, True, tag=port)
-    if kind == "payload read":
-        return Request(chance.choice([page.WORD.at(0), page.POP.at(lane)]), tag=port)
-    return Request(chance.choice([page.HEADER.at(lane), page.RESULT.at(lane)]), tag=port)
-
-
-def attack(c: Config, seed: int, count: int = 200) -> Counter[str]:
-    """Let every port issue as fast as it can, each with a mixture of its own. Returns the longest time of each kind."""
-    chance = random.Random(seed)
-    kinds: list[list[str]] = []
-    with Rtl(c) as rtl:
-        rtl.step(100)
-        for port in range(len(c.ports)):
-            mixture = [chance.choice([0, 1, 1, 3, 8]) for _ in bounds(c)]
-            kinds.append(chance.choices(list(bounds(c)), mixture if any(mixture) else None, k=count))
-            rtl.issue(port, [request(c, kind, port, chance) for kind in kinds[-1]])
-        rtl.run()
-        longest: Counter[str] = Counter()
-        for port, names in enumerate(kinds):
-            accepted: dict[bool, int] = {}
-            for kind, done in zip(names, rtl.done(port), strict=True):
-                # The queue of the master is full: without request register a request is offered in the cycle after the
-                # one before it in its direction was accepted.
-                reads = kind in READS
-                start = done.accepted if c.request_register else accepted.get(reads, done.accepted - 1) + 1
-                accepted[reads] = done.accepted
-                longest[kind] = max(longest[kind], done.answered - start)
-    return longest
 
 
 @pytest.mark.sim

@@ -1,12 +1,14 @@
 """Mutants: which there are, that tests notice them, that proofs know equivalent ones, that holes are reported."""
 
 import json
+import re
 
 import pytest
 
 from postern_mutate import equivalence, netlist, proofs, run
-from postern_mutate.hunt import hunt
+from postern_mutate.hunt import hunt, rush
 from postern_sim import lockstep
+from postern_sim.coverage import source_text
 from postern_sim.soak import CONFIGURATIONS
 
 pytestmark = [pytest.mark.formal, pytest.mark.sim]
@@ -68,6 +70,21 @@ def test_a_mutant_that_hangs_the_bus_is_noticed_by_its_time_limit(kills):
     assert any("in time" in kill.why for kill in kills.values())
 
 
+def test_an_attack_notices_what_only_comes_later():
+    """A port that takes the long way does all that the model says, but a staged word then takes longer than alone."""
+    slow = [
+        mutant
+        for mutant in netlist.choose(CONFIG, 10_000, files=("port.py",))
+        if mutant.part == "port_0"
+        and mutant.port == "D"
+        and mutant.mode == "const1"
+        and "diverted" in source_text(mutant.source)
+    ]
+    late = dict(rush(CONFIG, netlist.mutated(CONFIG, slow), [1, 2], attacks=1, count=50, jobs=JOBS))
+    # The long way of a staged word is longer, that of a payload read is not.
+    assert sorted(late.values()) == ["", "staged word must take 1 cycles undisturbed, not 4"]
+
+
 def test_a_property_refutes_an_arbiter_that_is_not_fair():
     """A line that never moves is seen by no program that gets on, but by the proof of bounded waiting."""
     unfair = [
@@ -93,6 +110,28 @@ def test_no_mutant_that_was_noticed_is_called_equivalent(mutants, kills):
     assert equivalence.EQUIVALENT not in {verdicts[number] for number in list(kills)[:12]}
 
 
+def test_what_is_left_needs_a_reason(monkeypatch, tmp_path, capsys):
+    """The full form fails where a survivor has no reason, or a reason no survivor."""
+    blind = run.Survivor("small", "hw/postern_hw/port.py:1", "port_0", "A", "inv", "surviving")
+    hole = {**vars(blind), "cell": "$1", "bit": 0, "visible": True}
+    monkeypatch.setattr(run, "TARGETS", (run.Target("small", 1, 1),))
+    monkeypatch.setattr(run, "load", lambda source: CONFIG)
+    monkeypatch.setattr(run.Campaign, "holes", lambda self: [hole])
+    for step in ("lockstep", "compare_together", "rush", "prove", "compare"):
+        monkeypatch.setattr(run.Campaign, step, lambda self, *_: None)
+    reasons = tmp_path / "survivors.toml"
+    monkeypatch.setattr(run, "SURVIVORS", reasons)
+    path = tmp_path / "mutation.json"
+    entry = '[[survivor]]\nreason = "because"\npart = "port_0"\n'
+    for text, code in (("survivor = []\n", 1), (entry, 0), (entry + '[[survivor]]\nreason = "old"\nmode = "x"\n', 1)):
+        reasons.write_text(text)
+        assert run.main(["-o", str(path)]) == code
+        assert json.loads(path.read_text())["survivors"][0]["reason"] == (
+            "because" if text != "survivor = []\n" else None
+        )
+    assert "reason must explain a survivor, not none: old" in capsys.readouterr().err
+
+
 def test_blind_tests_leave_survivors_that_are_reported(mutants, kills, monkeypatch):
     few = [mutants[number - 1] for number in list(kills)[:4]]
     monkeypatch.setattr(lockstep.Scoreboard, "replay", lambda self, events, end: None)
@@ -101,7 +140,7 @@ def test_blind_tests_leave_survivors_that_are_reported(mutants, kills, monkeypat
     campaign.lockstep(((0, 200),))
     campaign.compare(2)
     assert campaign.counts() == {"mutants": 4, "killed": 0, "equivalent": 0, "undecided": 0, "surviving": 4}
-    shown = run.report([campaign])
+    shown = run.report([campaign], {})
     for mutant, hole in zip(sorted(few, key=lambda m: (m.source, m.cell, m.mode)), campaign.holes(), strict=True):
         assert f"blind, {mutant.source}: " in shown
         assert hole["status"] == "surviving"
