@@ -506,6 +506,24 @@ def test_every_arc_of_a_lane(name):
     simulate(dut, bench)
 
 
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_write_without_strobes_leaves_a_staged_word_as_it_is(name):
+    c = CONFIGURATIONS[name]
+    dut, random = Port(c, PORT), Random(name)
+
+    async def bench(ctx):
+        rig = await start(ctx, c, dut, random, offer=1, take=1, pool=1, engine=1)
+        for _ in range(4):
+            rig.write("STAGE", rig.vms[-1], 0, 0)
+            rig.write("STAGE", rig.vms[-1], 0, 0, strobes=0)
+            rig.write("COMMIT", rig.vms[-1], 0, 0, 1, 0)
+            while rig.writes or rig.accepted["write"]:
+                await rig.step(ctx)
+        assert len(rig.messages) == 4
+
+    simulate(dut, bench)
+
+
 def random_head(c, random, slots):
     head = {"slot": random.choice(slots), "last": random.randrange(c.words), "sender": random.randrange(c.vms)}
     return head if c.manager is Manager.NONE else head | {"generation": random.getrandbits(8)}

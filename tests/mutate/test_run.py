@@ -1,7 +1,6 @@
 """Mutants: which there are, that tests notice them, that proofs know equivalent ones, that holes are reported."""
 
 import json
-import re
 
 import pytest
 
