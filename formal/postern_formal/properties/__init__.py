@@ -15,6 +15,7 @@ from . import (
     queue,
     refusal,
     slots,
+    tables,
     teardown,
     timing,
 )
@@ -24,6 +25,7 @@ __all__ = ["PROPERTIES", "by_name"]
 MODULES = (
     identity,
     confinement,
+    tables,
     refusal,
     faults,
     queue,
