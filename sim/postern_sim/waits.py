@@ -5,6 +5,7 @@ from collections import Counter
 
 from postern_spec.config import Config, Manager
 from postern_spec.regmap import Command, address_map, guest_page, manager_page
+from postern_spec.sizes import write_cycles
 
 from .rtl import Request, Rtl, State
 
@@ -19,7 +20,7 @@ def bounds(c: Config) -> dict[str, int]:
     Without request register they count from the cycle of the offer.
     """
     ports, managed, register = len(c.ports), c.manager is not Manager.NONE, c.request_register
-    engine = 3 * (ports + managed) - 1 if c.strict else 3 * ports + managed
+    engine = 3 * (ports + managed) - 1 if c.strict else 3 + write_cycles(c) * (ports - 1) + managed
     return {
         "staged word": register + (engine if c.strict else 2 * ports + 2) + 1,
         "commit": register + engine + 2,
@@ -37,6 +38,8 @@ def _request(c: Config, kind: str, port: int, chance: random.Random) -> Request:
     if kind == "commit":
         return Request(page.COMMIT.at(lane, 0, 0, (port + 1) % len(c.ports)), 1, True, tag=port)
     if kind == "other write":
+        if write_cycles(c) > 3 and chance.random() < 0.8:  # a commit with a block takes longest, whatever comes of it
+            return Request(page.COMMIT.at(lane, 1, 0, (port + 1) % len(c.ports)), 1, True, tag=port)
         return Request(page.ACK.at(lane), 1, True, tag=port)
     if kind == "payload read":
         return Request(chance.choice([page.WORD.at(0), page.POP.at(lane)]), tag=port)

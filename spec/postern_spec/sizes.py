@@ -14,6 +14,7 @@ __all__ = [
     "slots",
     "sram_block_rams",
     "step_wait",
+    "write_cycles",
 ]
 
 
@@ -53,14 +54,21 @@ def kill_steps(c: Config) -> int:
     return max(c.vms, c.blocks)
 
 
+def write_cycles(c: Config) -> int:
+    """Return for how many cycles a write of one port keeps the write engine from others, at most.
+
+    Three; after a commit with a block, where there are any, one more for a staged word that goes to the same bank. By
+    turns there is no such word.
+    """
+    return 4 if c.blocks and not c.strict else 3
+
+
 def step_wait(c: Config) -> int:
     """Return how many cycles after it was offered a step of that walk acts, at most, whatever all ports do.
 
-    It waits for one write of each port: three cycles, and after a commit with a block, where there are any, one more
-    for a staged word. By turns it waits for one turn of each port.
+    It waits for one write of each port, or by turns for one turn of each.
     """
-    write = 4 if c.blocks and not c.strict else 3
-    return write * len(c.ports) + 1
+    return write_cycles(c) * len(c.ports) + 1
 
 
 def kill_cycles(c: Config) -> int:

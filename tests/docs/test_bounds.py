@@ -11,7 +11,7 @@ from postern_sim.rtl import Request, Rtl
 from postern_sim.waits import attack, bounds
 from postern_spec.config import Config, preset
 from postern_spec.regmap import Command, address_map, guest_page, manager_page
-from postern_spec.sizes import kill_cycles, kill_steps
+from postern_spec.sizes import kill_cycles, kill_steps, write_cycles
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "theory_of_operation.md"
 
@@ -27,7 +27,7 @@ def sram_bounds(c: Config) -> dict[str, int]:
 
 def opening(c: Config) -> int:
     """Cycles that an opening adds to an access of the manager page, at most."""
-    return 3 + (max(c.vms, c.lanes) + 1) * (3 * len(c.ports) + 2)
+    return 3 + (max(c.vms, c.lanes) + 1) * (write_cycles(c) * len(c.ports) + 2)
 
 
 def test_the_table_has_the_derived_figures():
