@@ -8,8 +8,9 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PY := .venv/bin/python
 
-# More arguments for pytest, such as PYTEST_ARGS="-k driver -x".
+# More arguments for pytest, such as PYTEST_ARGS="-k driver -x"; "-n 0" runs the tests in one process.
 PYTEST_ARGS ?=
+ALL_PROCESSORS := -n auto --dist worksteal
 # More arguments for `make prove`, such as PROVE_ARGS="--short", "--list" or "--only NAME".
 PROVE_ARGS ?=
 # The same for `make mutate`, `make faults` and `make cover`.
@@ -60,7 +61,7 @@ wave: setup ## run the demonstration and record its waveform in build/demo.vcd
 	@.venv/bin/postern demo --wave build/demo.vcd
 
 test: setup ## run the tests
-	@$(PY) -m pytest -m "not fpga and not formal" $(PYTEST_ARGS)
+	@$(PY) -m pytest -m "not fpga and not formal" $(ALL_PROCESSORS) $(PYTEST_ARGS)
 
 test-fpga: setup-fpga ## run the tests that need synthesis (installs Yosys and nextpnr)
 	@$(PY) -m pytest -m fpga $(PYTEST_ARGS)

