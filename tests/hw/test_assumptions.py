@@ -203,7 +203,20 @@ class Watch:
         if ctx.get(bells.ring):
             self.holds("rings-living", bool(ctx.get(d.source_open) and ctx.get(d.target_alive)))
         dying = ctx.get(d.dying)
+        interrupts = self.dut.interrupts
+        if any(
+            ctx.get(act)
+            for act in (interrupts.clear, interrupts.test, interrupts.set_moderation, interrupts.set_enable)
+        ):
+            self.holds("registers-of-the-open", bool(ctx.get(interrupts.open) >> ctx.get(interrupts.vm) & 1))
+        if self.before.get("opened"):
+            self.holds("opened-is-told", all(ctx.get(port.changed) for port in self.dut.ports))
+        now["opened"] = ctx.get(d.opened)
+        if turns := ctx.get(d.opened) | ctx.get(d.closed):
+            self.holds("closed-are-torn", all(turns & ~ctx.get(port.tear) == 0 for port in self.dut.ports))
         for vm, queue in enumerate(self.dut.queues):
+            if ctx.get(queue.look):
+                self.holds("registers-of-the-open", bool(ctx.get(d.open) >> vm & 1))
             dead = dying >> vm & 1
             now["dead for", vm] = since = self.before.get(("dead for", vm), -1) + 1 if dead else -1
             if dead:
@@ -234,6 +247,12 @@ class Watch:
             now["late", index] = granted or (held and not ctx.get(port.w_acted))
             if ctx.get(port.w_sram.grant):
                 self.holds("granted-has-asked", bool(ctx.get(port.w_sram.request)))
+            asked = ctx.get(port.write.payload.as_value())
+            asks = self.before.get(("asks", index))
+            if asks is not None and ctx.get(port.write.valid) and not ctx.get(port.reset):
+                self.holds("request-stays", asked == asks)
+            waits = ctx.get(port.write.valid) and not ctx.get(port.write.ready) and not ctx.get(port.reset)
+            now["asks", index] = asked if waits else None
             for way, request, answer in (("w", port.write, port.written), ("r", port.read, port.answer)):
                 valid, ready = ctx.get(answer.valid), ctx.get(answer.ready)
                 word = [ctx.get(port.answer.payload.data), ctx.get(port.answer.payload.error)] if way == "r" else []

@@ -12,13 +12,14 @@ from ..harness import at_most_one, claim, fill, index, past, rows_of
 from ..property import Assumption, Control, Inside, Property, free, symbolic
 from .identity import reduced
 
-__all__ = ["ENGINE", "PROPERTIES", "any_commands"]
+__all__ = ["ENGINE", "PROPERTIES", "WALKS_ALONE", "any_commands"]
 
 
+WALKS_ALONE = Assumption("engine-walks-alone", "While a VM is being opened the manager waits; each step names its row.")
 ENGINE = (
     Assumption("engine-one-at-a-time", "The write engine has the directory do one thing at a time."),
     Assumption("engine-command-stays", "Command and target have been there for a cycle, with the state settled."),
-    Assumption("engine-walks-alone", "While a VM is being opened the manager waits; each step names its row."),
+    WALKS_ALONE,
     Assumption("engine-closed-acts-not", "No VM that is closed acknowledges anything."),
 )
 

