@@ -90,6 +90,8 @@ class Property(ABC):
         Sets of parameters that it is proven for, by label; what each is, ``build`` knows.
     short : sequence of str
         Those of the short run. By default the first.
+    long : bool
+        Takes too long for the short run.
     engines : sequence of Engine
         All of them must prove it.
     covers : int
@@ -110,6 +112,7 @@ class Property(ABC):
     statement: ClassVar[str]
     parameters: ClassVar[Mapping[str, Any]]
     short: ClassVar[Sequence[str]] = ()
+    long: ClassVar[bool] = False
     engines: ClassVar[Sequence[Engine]] = (Pdr(),)
     covers: ClassVar[int] = 12
     seconds: ClassVar[int] = 300

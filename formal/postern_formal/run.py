@@ -96,6 +96,8 @@ def tasks(items: list[Property], *, short: bool = False, controls: bool = False)
                 engine = "yices search" if control.depth else item.engines[0].name
                 found.append(Task("control", item, label, engine, (str(number), "-"), CONTROL_SECONDS, control.title))
             continue
+        if short and item.long:
+            continue
         labels = (item.short or [next(iter(item.parameters))]) if short else item.parameters
         for label in labels:
             engines = list(enumerate(item.engines_for(item.parameters[label])))

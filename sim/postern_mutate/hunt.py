@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from postern_sim.lockstep import Mismatch, Plan
 from postern_sim.rtl import ProtocolError
-from postern_sim.waits import alone, attack, bounds, silence
+from postern_sim.waits import alone, attack, silence
 from postern_spec.config import Config
+from postern_spec.sizes import longest_waits
 
 __all__ = ["Kill", "hunt", "rush"]
 
@@ -141,7 +142,7 @@ def _rush(mutant: int) -> tuple[int, str]:
                 return mutant, f"{what} must take {cycles} cycles undisturbed, not {times[what]}"
         for seed in range(attacks):
             longest = attack(config, seed, count=count, text=text, mutant=mutant)
-            for kind, bound in bounds(config).items():
+            for kind, bound in longest_waits(config).items():
                 if longest[kind] > bound:
                     return mutant, f"{kind} must take up to {bound} cycles, not {longest[kind]}"
     except (ProtocolError, TimeoutError) as error:

@@ -1,33 +1,17 @@
-"""Longest waits that docs/theory_of_operation.md derives, attacks that come near to them, and undisturbed accesses."""
+"""Attacks that come near to the longest waits that are published, and undisturbed accesses."""
 
 import random
 from collections import Counter
 
 from postern_spec.config import Config, Manager
 from postern_spec.regmap import Command, address_map, guest_page, manager_page
-from postern_spec.sizes import write_cycles
+from postern_spec.sizes import longest_waits, write_cycles
 
 from .rtl import Request, Rtl, State
 
-__all__ = ["alone", "attack", "bounds", "silence"]
+__all__ = ["alone", "attack", "silence"]
 
 _READS = ("payload read", "other read")
-
-
-def bounds(c: Config) -> dict[str, int]:
-    """Return of each kind of access the cycles from acceptance to answer, at most.
-
-    Without request register they count from the cycle of the offer.
-    """
-    ports, managed, register = len(c.ports), c.manager is not Manager.NONE, c.request_register
-    engine = 3 * (ports + managed) - 1 if c.strict else 3 + write_cycles(c) * (ports - 1) + managed
-    return {
-        "staged word": register + (engine if c.strict else 2 * ports + 2) + 1,
-        "commit": register + engine + 2,
-        "other write": register + engine + 4,
-        "payload read": 2 * register + ports + 3,
-        "other read": 2 * register + (ports - 1) + 3,
-    }
 
 
 def _request(c: Config, kind: str, port: int, chance: random.Random) -> Request:
@@ -90,8 +74,8 @@ def attack(
         _open(c, rtl)
         before = len(rtl.done(0))
         for port in range(len(c.ports)):
-            mixture = [chance.choice([0, 1, 1, 3, 8]) for _ in bounds(c)]
-            kinds.append(chance.choices(list(bounds(c)), mixture if any(mixture) else None, k=count))
+            mixture = [chance.choice([0, 1, 1, 3, 8]) for _ in longest_waits(c)]
+            kinds.append(chance.choices(list(longest_waits(c)), mixture if any(mixture) else None, k=count))
             rtl.issue(port, [_request(c, kind, port, chance) for kind in kinds[-1]])
         rtl.run(1000 * count)
         longest: Counter[str] = Counter()
@@ -135,13 +119,13 @@ def alone(c: Config, seed: int, *, count: int = 60, text: str | None = None, mut
         _open(c, rtl)
         for port in range(len(c.ports)):
             before = len(rtl.done(port))
-            kinds = chance.choices(list(bounds(c)), k=count)
+            kinds = chance.choices(list(longest_waits(c)), k=count)
             rtl.issue(port, [_request(c, kind, port, chance)._replace(fence=True) for kind in kinds])
             rtl.run(1000 * count)
             for kind, done in zip(kinds, rtl.done(port)[before:], strict=True):
                 end = done.answered if done.state == State.ANSWERED else rtl.cycle
                 times[kind] = max(times[kind], end - done.accepted)
-            for name, mixture in [(kind, [kind]) for kind in bounds(c)] + [("anything", list(bounds(c)))]:
+            for name, mixture in [(kind, [kind]) for kind in longest_waits(c)] + [("anything", list(longest_waits(c)))]:
                 rtl.issue(port, [_request(c, kind, port, chance) for kind in chance.choices(mixture, k=count)])
                 times[f"{count} of {name} at port {port}"] = rtl.run(1000 * count)
             rtl.issue(port, _messages(c, port, count))

@@ -1,13 +1,14 @@
 """What the memories of a block hold, and how long its manager's commands take, for estimates. The hardware computes the
 same (``postern_hw.native``)."""
 
-from .config import Config
+from .config import Config, Manager
 from .model import pow2
 
 __all__ = [
     "block_rams",
     "kill_cycles",
     "kill_steps",
+    "longest_waits",
     "open_steps",
     "pool_banks",
     "scrub_window",
@@ -61,6 +62,24 @@ def write_cycles(c: Config) -> int:
     turns there is no such word.
     """
     return 4 if c.blocks and not c.strict else 3
+
+
+def longest_waits(c: Config) -> dict[str, int]:
+    """Return of each kind of access the cycles from acceptance to answer, at most, whatever all ports do.
+
+    Derived in docs/theory_of_operation.md. Without request register they count from the cycle of the offer. What the
+    opening of a VM adds for the manager is not in them.
+    """
+    ports, managed, register = len(c.ports), c.manager is not Manager.NONE, c.request_register
+    stages = register or c.blocks > 0  # reads take one more
+    engine = 3 * (ports + managed) - 1 if c.strict else 3 + write_cycles(c) * (ports - 1) + managed
+    return {
+        "staged word": register + (engine if c.strict else 2 * ports + 2) + 1,
+        "commit": register + engine + 2,
+        "other write": register + engine + 4,
+        "payload read": register + stages + ports + 3,
+        "other read": register + stages + (ports - 1) + 3,
+    }
 
 
 def step_wait(c: Config) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from postern_sim.rtl import Request, Rtl
-from postern_sim.waits import attack, bounds
+from postern_sim.waits import attack
 from postern_spec.config import Config, preset
 from postern_spec.regmap import Command, address_map, guest_page, manager_page
-from postern_spec.sizes import kill_cycles, kill_steps, write_cycles
+from postern_spec.sizes import kill_cycles, kill_steps, longest_waits, write_cycles
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "theory_of_operation.md"
 
@@ -34,8 +34,8 @@ def test_the_table_has_the_derived_figures():
     rows = re.findall(r"^\| ([A-Za-z ,]+) \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     table = {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
     presets = [preset(name) for name in ("small", "default", "large")]
-    for kind in bounds(presets[0]):
-        assert table[kind] == [str(bounds(c)[kind]) for c in presets]
+    for kind in longest_waits(presets[0]):
+        assert table[kind] == [str(longest_waits(c)[kind]) for c in presets]
     for kind in sram_bounds(presets[1]):
         assert table[kind] == ["none", *(str(sram_bounds(c)[kind]) for c in presets[1:])]
     assert table["tearing down after a kill"] == ["none", *(str(kill_cycles(c)) for c in presets[1:])]
@@ -56,9 +56,9 @@ def test_attacks_stay_within_the_bounds(c: Config):
     longest: Counter[str] = Counter()
     for seed in range(60):
         longest |= attack(c, seed)
-    for kind, bound in bounds(c).items():
+    for kind, bound in longest_waits(c).items():
         assert bound - 3 <= longest[kind] <= bound, f"{kind} must take up to {bound} cycles, not {longest[kind]}"
-    assert longest["other read"] == bounds(c)["other read"], "the attack must reach the worst case of a read"
+    assert longest["other read"] == longest_waits(c)["other read"], "the attack must reach the worst case of a read"
 
 
 @pytest.mark.sim
@@ -138,7 +138,7 @@ def test_a_killed_vm_is_torn_down_in_the_published_time(attacked: bool):
     assert words == sorted(words, reverse=True)
     end = asked[words.index(0)]
     took = end.answered - kill.answered
-    assert took <= kill_cycles(c) + bounds(c)["other read"]
+    assert took <= kill_cycles(c) + longest_waits(c)["other read"]
     if attacked:
         assert end.answered < min(served), "the ports must write until it is done"
         assert took > kill_cycles(c) / 2, "the attack must come near to what is published"
@@ -163,5 +163,5 @@ def test_writes_of_guests_to_the_manager_page_do_not_hold_the_manager_up():
         last = min(rtl.done(port)[-1].answered for port in guests)
     assert served[-1].answered < last, "the guests must write until the manager is done"
     assert [done.data for done in served[1::2]] == list(range(50))
-    assert max(done.answered - done.accepted for done in served[::2]) <= bounds(c)["other write"]
-    assert max(done.answered - done.accepted for done in served[1::2]) <= bounds(c)["other read"]
+    assert max(done.answered - done.accepted for done in served[::2]) <= longest_waits(c)["other write"]
+    assert max(done.answered - done.accepted for done in served[1::2]) <= longest_waits(c)["other read"]

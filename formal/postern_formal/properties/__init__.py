@@ -5,6 +5,7 @@ from . import (
     arbiter,
     blocks,
     bus,
+    composed,
     confinement,
     credits,
     directory,
@@ -41,6 +42,7 @@ MODULES = (
     arbiter,
     timing,
     ecc,
+    composed,
 )
 
 PROPERTIES: list[Property] = [item() for module in MODULES for item in module.PROPERTIES]

@@ -43,6 +43,48 @@ def _config(bus: Bus) -> Config:
     )
 
 
+def any_master(m: Module, dut: Any, bus: Bus) -> dict:
+    """Drive the bus as the protocol allows. Returns which requests and answers pass on it, for both directions."""
+
+    def channel(name: str, valid: Signal, ready: Signal, *payload: Signal) -> None:
+        free(m, valid, *payload)
+        stays = past(m, valid & ~ready, f"{name}_stays")
+        bits = Cat(*payload)
+        m.d.comb += [Assume(~stays | valid), Assume(~stays | (bits == past(m, bits, f"{name}_was")))]
+
+    if bus in (Bus.AXI4_LITE, Bus.AXI4):
+        more = ("id", "len", "size", "burst", "lock", "cache") if bus is Bus.AXI4 else ()
+        for way in "wr":
+            names = (f"a{way}{name}" for name in ("addr", "prot", *more))
+            payload = [getattr(dut, name) for name in names]
+            channel(f"a{way}", getattr(dut, f"a{way}valid"), getattr(dut, f"a{way}ready"), *payload)
+        channel("w", dut.wvalid, dut.wready, dut.wdata, dut.wstrb, *([dut.wlast] if bus is Bus.AXI4 else []))
+        free(m, dut.bready, dut.rready)
+        return {
+            "b": dut.bvalid & dut.bready,
+            "answers": ((dut.bvalid, dut.bready, (dut.bresp,)), (dut.rvalid, dut.rready, (dut.rdata, dut.rresp))),
+        }
+    if bus is Bus.WISHBONE:
+        free(m, dut.cyc, dut.stb, dut.we, dut.adr, dut.dat_w, dut.sel)
+        bits = Cat(dut.we, dut.adr, dut.dat_w, dut.sel)
+        stays = past(m, dut.cyc & dut.stb & dut.stall, "stays")
+        m.d.comb += [
+            Assume(dut.cyc | ~dut.stb),
+            Assume(~stays | (dut.cyc & dut.stb & (bits == past(m, bits, "was")))),
+        ]
+        return {}
+    free(m, dut.psel, dut.penable, dut.paddr, dut.pprot, dut.pwrite, dut.pwdata, dut.pstrb)
+    bits = Cat(dut.paddr, dut.pprot, dut.pwrite, dut.pwdata, dut.pstrb)
+    # Setup is one cycle, access lasts until PREADY, and nothing changes meanwhile.
+    setup, access = past(m, dut.psel & ~dut.penable, "setup"), past(m, dut.penable & ~dut.pready, "access")
+    m.d.comb += [
+        Assume(dut.psel | ~dut.penable),
+        Assume(dut.penable == (setup | access)),
+        Assume(~dut.penable | (bits == past(m, bits, "was"))),
+    ]
+    return {}
+
+
 class _Adapter(Property):
     """An adapter between any master that keeps to the protocol and any port."""
 
@@ -90,48 +132,7 @@ class _Adapter(Property):
             ways[name] = SimpleNamespace(
                 request=request, answer=answer, owed=owed, taken=taken, given=given, waits=waits, silent=silent
             )
-        return SimpleNamespace(dut=dut, inside=inside, w=ways["w"], r=ways["r"], **self._master(m, dut, bus))
-
-    def _master(self, m: Module, dut: Any, bus: Bus) -> dict:
-        """Drive the bus as the protocol allows. Returns which requests and answers pass on it, for both directions."""
-
-        def channel(name: str, valid: Signal, ready: Signal, *payload: Signal) -> None:
-            free(m, valid, *payload)
-            stays = past(m, valid & ~ready, f"{name}_stays")
-            bits = Cat(*payload)
-            m.d.comb += [Assume(~stays | valid), Assume(~stays | (bits == past(m, bits, f"{name}_was")))]
-
-        if bus in (Bus.AXI4_LITE, Bus.AXI4):
-            more = ("id", "len", "size", "burst", "lock", "cache") if bus is Bus.AXI4 else ()
-            for way in "wr":
-                names = (f"a{way}{name}" for name in ("addr", "prot", *more))
-                payload = [getattr(dut, name) for name in names]
-                channel(f"a{way}", getattr(dut, f"a{way}valid"), getattr(dut, f"a{way}ready"), *payload)
-            channel("w", dut.wvalid, dut.wready, dut.wdata, dut.wstrb, *([dut.wlast] if bus is Bus.AXI4 else []))
-            free(m, dut.bready, dut.rready)
-            return {
-                "b": dut.bvalid & dut.bready,
-                "answers": ((dut.bvalid, dut.bready, (dut.bresp,)), (dut.rvalid, dut.rready, (dut.rdata, dut.rresp))),
-            }
-        if bus is Bus.WISHBONE:
-            free(m, dut.cyc, dut.stb, dut.we, dut.adr, dut.dat_w, dut.sel)
-            bits = Cat(dut.we, dut.adr, dut.dat_w, dut.sel)
-            stays = past(m, dut.cyc & dut.stb & dut.stall, "stays")
-            m.d.comb += [
-                Assume(dut.cyc | ~dut.stb),
-                Assume(~stays | (dut.cyc & dut.stb & (bits == past(m, bits, "was")))),
-            ]
-            return {}
-        free(m, dut.psel, dut.penable, dut.paddr, dut.pprot, dut.pwrite, dut.pwdata, dut.pstrb)
-        bits = Cat(dut.paddr, dut.pprot, dut.pwrite, dut.pwdata, dut.pstrb)
-        # Setup is one cycle, access lasts until PREADY, and nothing changes meanwhile.
-        setup, access = past(m, dut.psel & ~dut.penable, "setup"), past(m, dut.penable & ~dut.pready, "access")
-        m.d.comb += [
-            Assume(dut.psel | ~dut.penable),
-            Assume(dut.penable == (setup | access)),
-            Assume(~dut.penable | (bits == past(m, bits, "was"))),
-        ]
-        return {}
+        return SimpleNamespace(dut=dut, inside=inside, w=ways["w"], r=ways["r"], **any_master(m, dut, bus))
 
 
 class Answers(_Adapter):
