@@ -1,12 +1,12 @@
 # amaranth: UnusedElaboratable=no
 """What the proofs assume of the rest of the block, watched in whole blocks at work."""
 
-from itertools import product
 from random import Random
 
 import pytest
 
 from postern_formal.properties import PROPERTIES
+from postern_formal.properties.composed import places
 from postern_hw.top import Postern
 from postern_spec.config import Bus, Config, Identity, Manager, Port
 from postern_spec.pins import port_prefix
@@ -88,11 +88,7 @@ class Watch:
         self.met: dict[str, int] = {}
         self.before: dict = {}
         self.owed = {(port, way): 0 for port in range(len(self.c.ports)) for way in "wr"}
-        register = guest_page(self.c).COMMIT
-        self.commits = {
-            register.offset + sum(place) for place in
-            product(*([dim.stride * i for i in range(dim.count)] for dim in register.dims))
-        }  # fmt: skip
+        self.commits = set(places(guest_page(self.c).COMMIT))
 
     def holds(self, name: str, holds: bool) -> None:
         self.met[name] = self.met.get(name, 0) + 1
@@ -247,6 +243,7 @@ class Watch:
             now["late", index] = granted or (held and not ctx.get(port.w_acted))
             if ctx.get(port.w_sram.grant):
                 self.holds("granted-has-asked", bool(ctx.get(port.w_sram.request)))
+            self._paths(ctx, port)
             asked = ctx.get(port.write.payload.as_value())
             asks = self.before.get(("asks", index))
             if asks is not None and ctx.get(port.write.valid) and not ctx.get(port.reset):
@@ -266,6 +263,19 @@ class Watch:
                 self.owed[index, way] += bool(taken) - bool(valid and ready)
                 if resets[index]:
                     self.owed[index, way] = 0
+
+    def _paths(self, ctx, port) -> None:
+        page = guest_page(self.c)
+        for stream, names in ((port.w_engine, ("STAGE",)), (port.r_engine, ("WORD", "POP"))):
+            if not ctx.get(stream.valid):
+                continue
+            payload, own = stream.payload, {place for name in names for place in places(getattr(page, name))}
+            guest = ctx.get(payload.allowed) and not ctx.get(payload.manager) and ctx.get(payload.address) % 8 == 0
+            offset = ctx.get(payload.offset)
+            self.holds("port-decodes", ctx.get(payload.direct) == bool(guest and offset in own))
+            if names == ("STAGE",):
+                commits = bool(guest and offset in self.commits and ctx.get(payload.strobes))
+                self.holds("port-decodes", ctx.get(payload.commit) == commits)
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)

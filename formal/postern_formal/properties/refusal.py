@@ -3,9 +3,10 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Assume, Cat, Const, Cover, Module, Mux, Signal
+from amaranth.hdl import Assume, Cat, Const, Cover, Module, Mux, Signal, Value
 
 from postern_hw.sram import LANE, Sram
+from postern_hw.write_engine import WriteEngine
 from postern_spec.config import Config, Manager, preset
 from postern_spec.regmap import Settled
 
@@ -14,7 +15,21 @@ from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free_inputs, symbolic
 from .identity import CHECKED_STAYS, COMMIT_IS_ONE, CONNECTED, any_writes, reduced
 
-__all__ = ["PROPERTIES"]
+__all__ = ["PROPERTIES", "effects"]
+
+
+def effects(dut: WriteEngine, c: Config) -> Value:
+    """Return a bit for everything that a write does to others, but for what its component refuses."""
+    do = {name.lower(): getattr(dut.do, name.lower()) for name in dut.strobes(c)}
+    if c.manager is Manager.NONE:
+        del do["peer"]  # all generations are known for ever: nothing listens
+    if c.blocks:
+        do |= {name: do[name] & (dut.settled != Settled.REFUSED) for name in ("free", "return", "revoke")}
+        do["quota"] &= dut.limit_fits
+        if c.manager is not Manager.NONE:
+            do["reclaim"] &= dut.is_orphan
+    do["control"] &= ~dut.refused_command
+    return Cat(*do.values(), dut.push, dut.grant, dut.give if c.blocks else Const(0, 1))
 
 
 class Write(Property):
@@ -71,16 +86,6 @@ class Write(Property):
     def build(self, m: Module, parameters: Config) -> None:
         c = parameters
         dut, _ = any_writes(m, c)
-        do = {name.lower(): getattr(dut.do, name.lower()) for name in dut.strobes(c)}
-        if c.manager is Manager.NONE:
-            del do["peer"]  # all generations are known for ever: nothing listens
-        if c.blocks:
-            do |= {name: do[name] & (dut.settled != Settled.REFUSED) for name in ("free", "return", "revoke")}
-            do["quota"] &= dut.limit_fits
-            if c.manager is not Manager.NONE:
-                do["reclaim"] &= dut.is_orphan
-        do["control"] &= ~dut.refused_command
-        effects = Cat(*do.values(), dut.push, dut.grant, dut.give if c.blocks else Const(0, 1))
         vm = symbolic(m, range(c.vms), "vm", below=c.vms)
         refusing = past(m, dut.refusing, "refusing_before")
         changed = (dut.refusing ^ refusing).bit_select(vm, 1)
@@ -90,7 +95,7 @@ class Write(Property):
         epoch, locked = past(m, dut.epoch, "epoch_before"), past(m, dut.locked, "locked_before")
         claim(
             m,
-            nothing=~dut.fault.valid | (effects == 0),
+            nothing=~dut.fault.valid | ~effects(dut, c).any(),
             accepted=~dut.push.any()
             | (dut.permitted & dut.acknowledged & dut.source_open & ~dut.source_draining & dut.target_open),
             credit=(dut.push & dut.spent) == 0,
