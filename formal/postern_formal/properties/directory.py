@@ -74,7 +74,7 @@ class States(Property):
     }
     short = ("3 VMs",)
     engines = (Induction(3),)
-    covers = 22
+    covers = 34
     assumptions = ENGINE
     reduction = "A VM is compared with one peer at a time; which ones is symbolic. More VMs are more rows."
     limits = "That tearing down ends in bounded time, and what it leaves: teardown-walk, -steps, -queue and -blocks."

@@ -12,7 +12,7 @@ from postern_hw.write_engine import WriteEngine
 from postern_spec.config import Bus, Config, Identity, Manager, Port, preset
 from postern_spec.regmap import address_map
 
-from ..engines import Induction
+from ..engines import Induction, Pdr
 from ..harness import claim, line, past
 from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
 
@@ -285,6 +285,10 @@ class Held(Property):
             depth=8,
         ),
     )
+
+    def engines_for(self, parameters: Config):
+        # Of a port with one VM an induction would have to be told that no other is ever meant.
+        return (Pdr(),) if parameters.ports[0].identity is Identity.STATIC else self.engines
 
     def build(self, m: Module, parameters: Config) -> None:
         c = parameters

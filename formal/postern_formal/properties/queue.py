@@ -111,7 +111,8 @@ class Fresh(_Queue):
     promise = 3
     statement = (
         "A pop acts only for a lane that has read the header of the message that is still the head; nothing is popped"
-        " twice, nor from an empty queue, and the lane's result says which it was."
+        " twice, nor from an empty queue, and the lane's result says which it was. Nothing else takes a message away"
+        " but the tearing down of a killed VM."
     )
     controls = (
         Control(
@@ -135,6 +136,7 @@ class Fresh(_Queue):
         dut, _, _ = self.queue(m, c)
         lane = symbolic(m, range(c.lanes), "lane", below=c.lanes)
         looks, takes, fresh = (bits.bit_select(lane, 1) for bits in (dut.look, dut.take, dut.fresh))
+        dropped = dut.drop & dut.filled if c.manager is not Manager.NONE else 0  # with its VM, which was killed
         # Since the present head came, the lane has read its header, and nobody has popped.
         seen = Signal()
         with m.If(dut.popped | dut.forget):
@@ -147,7 +149,7 @@ class Fresh(_Queue):
         claim(
             m,
             fresh=fresh == seen,
-            popped=dut.popped == (dut.take & dut.fresh).any(),
+            popped=dut.popped == ((dut.take & dut.fresh).any() | dropped),
             there=~dut.popped | dut.filled,
             told=~took | forgot | (result == Mux(was_seen, Popped.POPPED, Popped.STALE)),
             forgot=~forgot | (result == Popped.NONE) & ~seen,
