@@ -116,6 +116,9 @@ class Complement(Property):
         ),
     )
 
+    def engines_for(self, parameters: int):
+        return self.engines if parameters <= 8 else self.engines[:1]  # single bits of a whole word are too many
+
     def build(self, m: Module, parameters: int) -> None:
         width = parameters
         guard = Guard(enabled=True)
