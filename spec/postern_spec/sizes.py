@@ -1,5 +1,5 @@
-"""What the memories of a block hold, and how long its manager's commands take, for estimates. The hardware computes the
-same (``postern_hw.native``)."""
+"""What the memories of a block hold, and how long accesses and its manager's commands take at most, for estimates. The
+hardware computes the same sizes (``postern_hw.native``)."""
 
 from .config import Config, Manager
 from .model import pow2
