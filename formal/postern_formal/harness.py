@@ -1,5 +1,6 @@
 """What harnesses have in common."""
 
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
@@ -7,12 +8,13 @@ from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from postern_hw.queue import fill_bits, fill_rows
+from postern_hw.select import any_of
 from postern_hw.table import FLIP_FLOP_DEPTH
 from postern_spec.config import Config
 
 from .property import Inside
 
-__all__ = ["at_most_one", "claim", "count", "fill", "index", "line", "past", "rows_of", "window"]
+__all__ = ["at_most_one", "claim", "count", "fill", "index", "is_among", "line", "past", "rows_of", "window"]
 
 
 def fill(m: Module, config: Config, *components: Any, rows: int = 0) -> Signal:
@@ -80,6 +82,11 @@ def index(values: list[Value], number: Value) -> Value:
     for i in reversed(range(len(values) - 1)):
         found = Mux(number == i, values[i], found)
     return found
+
+
+def is_among(value: Value, numbers: Iterable[int]) -> Value:
+    """Whether a value is one of those numbers."""
+    return any_of([value == number for number in numbers])
 
 
 def window(first: Value, length: Value, size: int) -> Value:

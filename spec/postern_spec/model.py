@@ -126,15 +126,15 @@ class Register:
             raise AttributeError(f"field of {self.name} must be one of {names}, not {name}")
         raise AttributeError(name)
 
-    def offsets(self) -> Iterator[int]:
-        """Yield the offset of every register of the array."""
+    def offsets(self, **fixed: int) -> Iterator[int]:
+        """Yield the offsets of all registers of an array, or of those with the given indices, such as ``vm=1``."""
 
         def walk(base: int, dims: tuple[Dim, ...]) -> Iterator[int]:
             if not dims:
                 yield base
-            else:
-                for index in range(dims[0].count):
-                    yield from walk(base + index * dims[0].stride, dims[1:])
+                return
+            for index in [fixed[dims[0].name]] if dims[0].name in fixed else range(dims[0].count):
+                yield from walk(base + index * dims[0].stride, dims[1:])
 
         return walk(self.offset, self.dims)
 

@@ -6,7 +6,6 @@ from random import Random
 import pytest
 
 from postern_formal.properties import PROPERTIES
-from postern_formal.properties.composed import places
 from postern_hw.top import Postern
 from postern_spec.config import Bus, Config, Identity, Manager, Port
 from postern_spec.pins import port_prefix
@@ -88,7 +87,7 @@ class Watch:
         self.met: dict[str, int] = {}
         self.before: dict = {}
         self.owed = {(port, way): 0 for port in range(len(self.c.ports)) for way in "wr"}
-        self.commits = set(places(guest_page(self.c).COMMIT))
+        self.commits = set(guest_page(self.c).COMMIT.offsets())
 
     def holds(self, name: str, holds: bool) -> None:
         self.met[name] = self.met.get(name, 0) + 1
@@ -269,7 +268,7 @@ class Watch:
         for stream, names in ((port.w_engine, ("STAGE",)), (port.r_engine, ("WORD", "POP"))):
             if not ctx.get(stream.valid):
                 continue
-            payload, own = stream.payload, {place for name in names for place in places(getattr(page, name))}
+            payload, own = stream.payload, {place for name in names for place in getattr(page.offsets(name))}
             guest = ctx.get(payload.allowed) and not ctx.get(payload.manager) and ctx.get(payload.address) % 8 == 0
             offset = ctx.get(payload.offset)
             self.holds("port-decodes", ctx.get(payload.direct) == bool(guest and offset in own))

@@ -8,13 +8,12 @@ from postern_hw.queue import fill_rows
 from postern_hw.select import any_of
 from postern_hw.top import Postern
 from postern_spec.config import Bus, Config, Identity, Manager, Port
-from postern_spec.model import Register
 from postern_spec.pins import port_pins
 from postern_spec.regmap import guest_page
 from postern_spec.sizes import longest_waits
 
 from ..engines import Pdr
-from ..harness import claim, past
+from ..harness import claim, is_among, past
 from ..property import Control, Property, free, symbolic
 from .bus import MASTER, any_master
 from .timing import ROUND_ROBIN
@@ -56,20 +55,6 @@ def block(m: Module, c: Config, name: str = "block") -> list[SimpleNamespace]:
         any_master(m, pins, port.bus)
         ports.append(pins)
     return ports
-
-
-def places(register: Register, **fixed: int) -> list[int]:
-    """Return the addresses of an array of registers, or of those with the given indices."""
-    found = [register.offset]
-    for dim in register.dims:
-        chosen = [fixed[dim.name]] if dim.name in fixed else range(dim.count)
-        found = [address + i * dim.stride for address in found for i in chosen]
-    return found
-
-
-def is_among(address: Value, found: list[int]) -> Value:
-    """Whether an address is one of those."""
-    return any_of([address == one for one in found])
 
 
 def offers(pins: SimpleNamespace, bus: Bus, found: list[int]) -> Value:
@@ -118,11 +103,11 @@ class Senders(Property):
         for index, pins in enumerate(ports):
             free(m, pins.rst)
             if index < receiver:
-                with m.If(offers(pins, c.ports[index].bus, places(page.COMMIT, vm=receiver))):
+                with m.If(offers(pins, c.ports[index].bus, page.COMMIT.offsets(vm=receiver))):
                     m.d.sync += committed[index].eq(1)
         pins = ports[receiver]
         ends = pins.psel & pins.penable & pins.pready & ~pins.pwrite
-        header = ends & is_among(pins.paddr, places(page.HEADER))
+        header = ends & is_among(pins.paddr, page.HEADER.offsets())
         words, sender = page.HEADER.COUNT.get(pins.prdata), page.HEADER.SENDER.get(pins.prdata)
         claim(
             m,
@@ -173,7 +158,7 @@ class Waits(Property):
             address
             for register in page.registers
             if register.readable and register.name not in ("WORD", "POP")
-            for address in places(register)
+            for address in register.offsets()
         ]
         watched = symbolic(m, range(len(ports)), "watched", below=len(ports))
         since, filled = Signal(range(fill_rows(c) + 2)), Signal()
@@ -183,8 +168,8 @@ class Waits(Property):
         for index, pins in enumerate(ports):
             m.d.comb += [pins.rst.eq(0), Assume(filled | ~pins.psel)]
             kinds = (
-                (pins.pwrite & pins.pstrb.all() & is_among(pins.paddr, places(page.STAGE)), "staged word"),
-                (pins.pwrite & pins.pstrb.any() & is_among(pins.paddr, places(page.COMMIT, kind=0)), "commit"),
+                (pins.pwrite & pins.pstrb.all() & is_among(pins.paddr, page.STAGE.offsets()), "staged word"),
+                (pins.pwrite & pins.pstrb.any() & is_among(pins.paddr, page.COMMIT.offsets(kind=0)), "commit"),
                 (pins.pwrite, "other write"),
                 (is_among(pins.paddr, others), "other read"),
                 (Const(1), "payload read"),
@@ -248,13 +233,13 @@ class Words(Property):
             m.d.comb += Assume(pins.pwdata[-1] == (index == 0))
             ends = pins.psel & pins.penable & pins.pready & ~pins.pwrite & ~pins.rst
             header, pops, reads = (
-                ends & is_among(pins.paddr, places(register)) for register in (page.HEADER, page.POP, page.WORD)
+                ends & is_among(pins.paddr, register.offsets()) for register in (page.HEADER, page.POP, page.WORD)
             )
             # Between its header and its pop a message is the one that was looked at.
             known = Signal(name=f"known_{index}")
             with m.If(header):
                 m.d.sync += known.eq(page.HEADER.COUNT.get(pins.prdata) != 0)
-            with m.If((pins.psel & ~pins.pwrite & is_among(pins.paddr, places(page.POP))) | pins.rst):
+            with m.If((pins.psel & ~pins.pwrite & is_among(pins.paddr, page.POP.offsets())) | pins.rst):
                 m.d.sync += known.eq(0)
             before = past(m, known, f"known_before_{index}")
             claim(m, **{f"word_{index}": ~((reads & known) | (pops & before)) | (pins.prdata[-1] == (index == 1))})
@@ -300,11 +285,11 @@ class Timing(Property):
         for name in inputs:
             m.d.comb += Assume(getattr(mine, name) == getattr(again, name))
         m.d.comb += [pins.rst.eq(0) for pins in (mine, again)]
-        asks = [*places(page.COMMIT, vm=1), *places(page.CREDIT, vm=1), *places(page.PEER, vm=1), page.RING.offset]
+        asks = [*page.COMMIT.offsets(vm=1), *page.CREDIT.offsets(vm=1), *page.PEER.offsets(vm=1), page.RING.offset]
         m.d.comb += Assume(~mine.psel | ~is_among(mine.paddr, asks))
         for pins in (theirs, others):
             free(m, pins.rst)
-            sends = [*places(page.COMMIT, vm=0), page.RING.offset]
+            sends = [*page.COMMIT.offsets(vm=0), page.RING.offset]
             m.d.comb += Assume(~pins.psel | ~is_among(pins.paddr, sends))
         outputs = [
             Cat(pins.pready, Mux(pins.pready & ~pins.pwrite, Cat(pins.prdata, pins.pslverr), 0))

@@ -1,5 +1,7 @@
 """What is refused is reported: nothing that asked for something goes without effect and unseen."""
 
+from operator import attrgetter
+
 from amaranth.hdl import Assume, Cat, Const, Cover, Module, Mux, Signal, Value
 
 from postern_hw.read_engine import ReadEngine
@@ -9,9 +11,8 @@ from postern_spec.model import Page, Register
 from postern_spec.regmap import Result, State
 
 from ..engines import Induction
-from ..harness import claim, fill, index, line, past, rows_of
+from ..harness import claim, fill, index, is_among, line, past, rows_of
 from ..property import Assumption, Control, Inside, Property, free_inputs
-from .composed import is_among, places
 from .identity import CHECKED_STAYS, COMMIT_IS_ONE, CONNECTED, any_writes, is_commit, reduced
 from .refusal import effects
 
@@ -26,16 +27,21 @@ ACTING = ("HEADER", "POP", "ALLOC")
 
 def there(page: Page, offset: Value, wanted) -> Value:
     """Whether an offset, whose lowest three bits are zero, is that of a register for which ``wanted`` holds."""
-    found = [place for register in page.registers if wanted(register) for place in places(register)]
+    found = [place for register in page.registers if wanted(register) for place in register.offsets()]
     return is_among(offset, found) if found else Const(0)
 
 
-def writable(register: Register) -> bool:
-    return register.writable
+def own_path(payload, *registers: Register) -> Value:
+    """Whether a request is one of these registers of the guest page, which ports serve themselves."""
+    own = payload.allowed & ~payload.manager & (payload.address[:3] == 0)
+    offsets = [offset for register in registers for offset in register.offsets()]
+    return own & is_among(Cat(Const(0, 3), payload.offset[3:]), offsets)
 
 
-def readable(register: Register) -> bool:
-    return register.readable
+def names(fault, payload, port, vms: int) -> Value:
+    """Whether a report says who asked for what, and where."""
+    who = fault.record == Mux(payload.known, payload.vm, vms)
+    return who & (fault.address == payload.address) & (fault.port == port)
 
 
 class Watched:
@@ -59,13 +65,8 @@ class Watched:
         self.aligned = self.payload.address[:2] == 0
         self.mapped = {
             name: Mux(self.payload.manager, there(manager, self.place, wanted), there(guest, self.place, wanted))
-            for name, wanted in (("writable", writable), ("readable", readable))
+            for name, wanted in (("writable", attrgetter("writable")), ("readable", attrgetter("readable")))
         }
-
-    def names(self, fault, vms: int) -> Value:
-        """Whether a report says who asked for what, and where."""
-        who = fault.record == Mux(self.payload.known, self.payload.vm, vms)
-        return who & (fault.address == self.payload.address) & (fault.port == self.port)
 
 
 class Writes(Property):
@@ -125,11 +126,9 @@ class Writes(Property):
         guest = dut.sizes.guest_page
         for request in dut.requests:
             payload = request.payload
-            stages = is_among(Cat(Const(0, 3), payload.offset[3:]), places(guest.STAGE))
-            own = payload.allowed & ~payload.manager & (payload.address[:3] == 0)
             m.d.comb += [
                 Assume(payload.commit == (is_commit(c, payload) & payload.strobes.any())),
-                Assume(payload.direct == (own & stages)),
+                Assume(payload.direct == own_path(payload, guest.STAGE)),
                 Assume(~filling | ~request.valid),
             ]
         watched = Watched(m, c, dut.requests, dut.sizes)
@@ -137,10 +136,10 @@ class Writes(Property):
         busy = Cat(inside.signal(name) for name in ("_commits", "_ordinary", "_checking", "decoding")).any()
         claim(m, quiet=~filling | ~busy)
         acted, fault = dut.acted.any(), dut.fault
-        names = ["ACK", "EPOCH", "LOCK", "ARBITRATION"]
+        kept = ["ACK", "EPOCH", "LOCK", "ARBITRATION"]
         if c.manager is Manager.NONE:
-            names.append("PEER")  # all generations are known for ever
-        settings = [dut._does[name] for name in names if name in dut._does]
+            kept.append("PEER")  # all generations are known for ever
+        settings = [dut._does[name] for name in kept if name in dut._does]
         effect = effects(dut, c).any() | Cat(settings).any()
         was_open, permitted = past(m, dut.source_open, "was_open"), past(m, dut.permitted, "may")  # when it was checked
         # A doorbell for a peer that is gone, and an acknowledgement of another generation, are in vain but not wrong.
@@ -154,7 +153,7 @@ class Writes(Property):
             m,
             seen=~ordinary | fault.valid | effect | (vain & permitted),
             legal=~ordinary | fault.valid | (legal & (payload.manager | was_open)),
-            names=~(acted & fault.valid) | watched.names(fault, c.vms),
+            names=~(acted & fault.valid) | names(fault, payload, watched.port, c.vms),
             lane=~dropped | dut.refusing.bit_select(whose, 1),
             denied=~(unseen & ~refusing & ~payload.torn & payload.strobes.all()) | dut.permitted,
             closed=~(acted & payload.commit) | dut.source_open | fault.valid,
@@ -217,11 +216,7 @@ class Reads(Property):
         line(m, inside.part("arbiter"), len(c.ports))
         page = dut.sizes.guest_page
         for request in dut.requests:
-            payload = request.payload
-            own = payload.allowed & ~payload.manager & (payload.address[:3] == 0)
-            paths = [*places(page.WORD), *places(page.POP)]
-            direct = own & is_among(Cat(Const(0, 3), payload.offset[3:]), paths)
-            m.d.comb += Assume(payload.direct == direct)
+            m.d.comb += Assume(request.payload.direct == own_path(request.payload, page.WORD, page.POP))
         watched = Watched(m, c, dut.requests, dut.sizes)
         granted = Cat(request.valid & request.ready for request in dut.requests).any()
         # Granted, decoded in the next cycle, looked at in the one after.
@@ -238,11 +233,10 @@ class Reads(Property):
         was_open = past(m, index([state != State.CLOSED for state in dut.states], watched.payload.vm), "was_open")
         direct = payload.direct & payload.strobes.all()
         served = legal & (payload.manager | (Mux(early, was_open, is_open) & ~direct))
-        who = dut.fault.record == Mux(payload.known, payload.vm, c.vms)
         claim(
             m,
             seen=~looks | empty | dut.fault.valid | served,
-            names=~dut.fault.valid | (who & (dut.fault.address == payload.address) & (dut.fault.port == port)),
+            names=~dut.fault.valid | names(dut.fault, payload, port, c.vms),
             only=~dut.fault.valid | looks,
         )
         answered = past(m, looks, "answered") if dut.sizes.read_delay else looks

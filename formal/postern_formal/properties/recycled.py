@@ -4,7 +4,6 @@ from amaranth.hdl import Assume, Cat, Const, Cover, Module, Signal, Value
 
 from postern_hw.decode import Decoder
 from postern_hw.directory import Directory
-from postern_hw.doorbells import Doorbells
 from postern_hw.interrupts import Interrupts
 from postern_hw.port import Port as PortComponent
 from postern_hw.queue import Queue
@@ -13,12 +12,12 @@ from postern_spec.config import Bus, Config, Identity
 from postern_spec.regmap import Interrupt, Popped, Result, Settled, sources
 
 from ..engines import Induction
-from ..harness import at_most_one, claim, fill, index, past, rows_of
+from ..harness import claim, fill, index, past, rows_of
 from ..property import Assumption, Control, Inside, Property, free, free_inputs, symbolic
-from .directory import ENGINE, WALKS_ALONE, any_commands
+from .directory import ENGINE, WALKS_ALONE
 from .identity import CHECKED_STAYS, COMMIT_IS_ONE, CONNECTED, any_writes, reduced
 from .order import GRANTED
-from .teardown import RINGS
+from .teardown import RINGS, any_bells
 
 __all__ = ["PROPERTIES"]
 
@@ -329,23 +328,7 @@ class Bells(Property):
 
     def build(self, m: Module, parameters: Config) -> None:
         c = parameters
-        dut, bells = Directory(c), Doorbells(c)
-        m.submodules.directory = dut
-        m.submodules.doorbells = inside = Inside(bells)
-        filling = fill(m, c, dut, bells, rows=c.vms)
-        any_commands(m, c, dut, filling)
-        free(m, bells.ring, bells.clear, bells.half, bells.data)
-        m.d.comb += [
-            bells.row.eq(dut.target),
-            bells.sender.eq(dut.source),
-            bells.forget_sender.eq((dut.walk & ~dut.walk_last) | (dut.kill & (dut.kill_step < c.vms))),
-            bells.forget_all.eq((dut.walk & dut.walk_last) | dut.closing),
-            Assume(at_most_one(Cat(bells.ring, bells.clear, dut.walk, dut.kill, dut.command))),
-            Assume(~(bells.ring | bells.clear) | ~filling),
-            Assume(~bells.ring | (dut.source_open & dut.target_alive)),
-            Assume(~dut.kill | (dut.source == dut.kill_vm)),
-            Assume(~dut.kill | (dut.target == dut.kill_step) | (dut.kill_step >= c.vms)),
-        ]
+        dut, bells, inside, filling = any_bells(m, c)
         vm, peer = (symbolic(m, range(c.vms), name, below=c.vms) for name in ("vm", "peer"))
         opened, is_open = dut.opened.bit_select(vm, 1), dut.open.bit_select(vm, 1)
         untouched = since(m, opened, bells.ring & ((dut.source == vm) | (dut.target == vm)))

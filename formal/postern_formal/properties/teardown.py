@@ -16,7 +16,7 @@ from . import blocks
 from .directory import ENGINE, any_commands
 from .identity import CHECKED_STAYS, COMMIT_IS_ONE, CONNECTED, any_writes, reduced
 
-__all__ = ["PROPERTIES", "RINGS"]
+__all__ = ["PROPERTIES", "RINGS", "any_bells"]
 
 CROWDED = Assumption("crowded-by-a-commit", "The pool is crowded only in a cycle in which a commit acts.")
 STEP_STAYS = Assumption("step-stays", "A step of tearing down is offered, unchanged, until it is taken.")
@@ -93,6 +93,31 @@ class Steps(Property):
         m.d.comb += [Cover(waited == most), Cover(dut.kill)]
 
 
+def any_bells(m: Module, c: Config) -> tuple[Directory, Doorbells, Inside, Signal]:
+    """Add directory and doorbells, wired as in the block and used as the write engine may.
+
+    Returns both, the insides of the doorbells, and whether tables are being filled.
+    """
+    dut, bells = Directory(c), Doorbells(c)
+    m.submodules.directory = dut
+    m.submodules.doorbells = inside = Inside(bells)
+    filling = fill(m, c, dut, bells, rows=c.vms)
+    any_commands(m, c, dut, filling)
+    free(m, bells.ring, bells.clear, bells.half, bells.data)
+    m.d.comb += [
+        bells.row.eq(dut.target),
+        bells.sender.eq(dut.source),
+        bells.forget_sender.eq((dut.walk & ~dut.walk_last) | (dut.kill & (dut.kill_step < c.vms))),
+        bells.forget_all.eq((dut.walk & dut.walk_last) | dut.closing),
+        Assume(at_most_one(Cat(bells.ring, bells.clear, dut.walk, dut.kill, dut.command))),
+        Assume(~(bells.ring | bells.clear) | ~filling),
+        Assume(~bells.ring | (dut.source_open & dut.target_alive)),
+        Assume(~dut.kill | (dut.source == dut.kill_vm)),
+        Assume(~dut.kill | (dut.target == dut.kill_step) | (dut.kill_step >= c.vms)),
+    ]
+    return dut, bells, inside, filling
+
+
 class Walk(Property):
     """Directory and doorbells; a symbolic VM, and a symbolic peer of it."""
 
@@ -141,24 +166,8 @@ class Walk(Property):
 
     def build(self, m: Module, parameters: Config) -> None:
         c = parameters
-        dut, bells = Directory(c), Doorbells(c)
-        m.submodules.directory, m.submodules.doorbells = dut, Inside(bells)
-        inside = m.submodules.doorbells
-        filling = fill(m, c, dut, bells, rows=c.vms)
-        any_commands(m, c, dut, filling)
+        dut, _, inside, filling = any_bells(m, c)
         vms, steps = range(c.vms), kill_steps(c)
-        free(m, bells.ring, bells.clear, bells.half, bells.data)
-        m.d.comb += [
-            bells.row.eq(dut.target),
-            bells.sender.eq(dut.source),
-            bells.forget_sender.eq((dut.walk & ~dut.walk_last) | (dut.kill & (dut.kill_step < c.vms))),
-            bells.forget_all.eq((dut.walk & dut.walk_last) | dut.closed.any()),
-            Assume(at_most_one(Cat(bells.ring, bells.clear, dut.walk, dut.kill, dut.command))),
-            Assume(~(bells.ring | bells.clear) | ~filling),
-            Assume(~bells.ring | (dut.source_open & dut.target_alive)),
-            Assume(~dut.kill | (dut.source == dut.kill_vm)),
-            Assume(~dut.kill | (dut.target == dut.kill_step) | (dut.kill_step >= c.vms)),
-        ]
         vm, peer = symbolic(m, vms, "vm", below=c.vms), symbolic(m, vms, "peer", below=c.vms)
         dying, killed, opened = (bits.bit_select(vm, 1) for bits in (dut.dying, dut.closed, dut.opened))
         mine = dut.kill_vm == vm
