@@ -268,7 +268,7 @@ class Watch:
         for stream, names in ((port.w_engine, ("STAGE",)), (port.r_engine, ("WORD", "POP"))):
             if not ctx.get(stream.valid):
                 continue
-            payload, own = stream.payload, {place for name in names for place in getattr(page.offsets(name))}
+            payload, own = stream.payload, {place for name in names for place in getattr(page, name).offsets()}
             guest = ctx.get(payload.allowed) and not ctx.get(payload.manager) and ctx.get(payload.address) % 8 == 0
             offset = ctx.get(payload.offset)
             self.holds("port-decodes", ctx.get(payload.direct) == bool(guest and offset in own))
