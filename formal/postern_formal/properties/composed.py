@@ -9,7 +9,7 @@ from postern_hw.select import any_of
 from postern_hw.top import Postern
 from postern_spec.config import Bus, Config, Identity, Manager, Port
 from postern_spec.pins import port_pins
-from postern_spec.regmap import guest_page
+from postern_spec.regmap import Command, address_map, guest_page, manager_page
 from postern_spec.sizes import longest_waits
 
 from ..engines import Pdr
@@ -299,4 +299,52 @@ class Timing(Property):
         m.d.comb += Cover(mine.pready & past(m, theirs.psel ^ others.psel, "differs"))
 
 
-PROPERTIES = [Senders, Words, Waits, Timing]
+class Closed(Property):
+    """The guest's port, while whoever is at the other is the manager, too, and opens and kills it."""
+
+    name = "composed-closed"
+    promise = 8
+    also = (2, 6)
+    statement = (
+        "In a whole block with a manager, from pins to pins: from the cycle after a kill was answered until the VM is"
+        " asked to be opened again, every read that its port begins is answered with zero, and its line is low."
+    )
+    parameters = {"2 APB": tiny(Bus.APB, Bus.APB, manager=Manager.PORT, open_at_reset=False)}
+    engines = (REDUCED,)
+    covers = 24
+    seconds = 1200
+    assumptions = (MASTER,)
+    controls = (
+        Control(
+            "who reads is open if the first VM is",
+            "top.py",
+            "for vm, state in enumerate(directory.states)),",
+            "for vm, state in enumerate([directory.states[0]] * 2)),",
+            depth=0,
+        ),
+    )
+
+    def build(self, m: Module, parameters: Config) -> None:
+        c = parameters
+        manager, guest = block(m, c)
+        m.d.comb += manager.rst.eq(0)
+        free(m, guest.rst)
+        base = address_map(c, c.manager_port).manager_base
+        assert base is not None
+        control = manager_page(c).CONTROL.at(c.ports[1].vm)
+        asked = manager.psel & manager.pwrite & (manager.paddr == base + control)
+        answered = manager.penable & manager.pready & manager.pstrb.all()
+        alive = Signal()  # the VM may be open
+        with m.If(asked & (manager.pwdata == Command.OPEN)):
+            m.d.sync += alive.eq(1)
+        with m.Elif(asked & answered & (manager.pwdata == Command.KILL)):
+            m.d.sync += alive.eq(0)
+        began = Signal()  # it may have been since the access began
+        with m.If(alive | (guest.psel & ~guest.penable)):
+            m.d.sync += began.eq(alive)
+        ends = guest.psel & guest.penable & guest.pready & ~guest.pwrite
+        claim(m, zero=~ends | began | (guest.prdata == 0), line=alive | ~guest.irq)
+        m.d.comb += [Cover(ends & ~began), Cover(ends & guest.prdata.any()), Cover(guest.irq)]
+
+
+PROPERTIES = [Senders, Words, Waits, Timing, Closed]
