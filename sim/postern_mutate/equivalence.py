@@ -25,6 +25,11 @@ __all__ = ["DIFFERS", "EQUIVALENT", "UNDECIDED", "alone", "together"]
 
 EQUIVALENT, DIFFERS, UNDECIDED = "equivalent", "differs", "undecided"
 
+_TOGETHER = 100, 25  # mutants in one proof, at depth 0 and beyond: its time grows faster than their number
+_INVARIANTS = (
+    "scorr -C 10000 -F 2"  # signals that are the same in all states that can be reached, by induction over two steps
+)
+
 
 def _cut(module: dict[str, Any]) -> None:
     """Turn the ports of memories into ports of the module."""
@@ -115,7 +120,7 @@ def _function(config: Config, mutants: dict[int, Mutant], folder: Path) -> _Func
 
 
 class _Comparison:
-    """Builds miters of the original and its mutants."""
+    """Builds miters of the original and its mutants. In all of them there is one original."""
 
     def __init__(self, function: _Function):
         self.function = function
@@ -131,59 +136,48 @@ class _Comparison:
             to.follow(leaves[latch], values[following >> 1] ^ following & 1)
         return leaves, values
 
-    def same_state(self, numbers: Sequence[int]) -> tuple[Builder, list[int]]:
-        """Return one miter for many mutants: whether any of them would leave the path of the original.
+    def miter(self, numbers: Sequence[int], *, depth: int | None = None) -> tuple[Builder, list[int]]:
+        """Return one miter for some mutants: of each, whether it may show that it is another block.
 
-        It has one copy of the state only, because whoever never differs in one step never differs.
+        A mutant has copies of the registers that can differ from the original's: of those that it changes itself, of
+        those that these change and so on, ``depth`` steps far. Where others would differ, it counts as shown. So what
+        is proven of it holds for any depth; a small one is proven faster, and none at all (0) is one copy of the state
+        for all, in which no mutant ever takes another step.
         """
         to = Builder()
         leaves, values = self._original(to)
         outputs = self.function.outputs(to, values)
         bad = []
         for number in numbers:
-            others = self.function.values(to, leaves, number)
-            differences = [
-                to.differ(values[following >> 1], others[following >> 1]) for _, following in self.graph.latches
-            ]
+            copies, steps = dict(leaves), 0
+            while True:
+                others = self.function.values(to, copies, number)
+                shared = [(latch, n) for latch, n in self.graph.latches if copies[latch] == leaves[latch]]
+                differing = [latch for latch, n in shared if others[n >> 1] != values[n >> 1]]
+                if not differing or steps == depth:
+                    break
+                copies |= {latch: to.latch() for latch in differing}
+                steps += 1
+            for latch, n in self.graph.latches:
+                if copies[latch] != leaves[latch]:
+                    to.follow(copies[latch], others[n >> 1] ^ n & 1)
             seen = self.function.outputs(to, others)
-            differences += [to.differ(a, b) for a, b in zip(outputs, seen, strict=True)]
-            bad.append(to.any(differences))
+            shown = [to.differ(values[n >> 1], others[n >> 1]) for _, n in shared]
+            bad.append(to.any(shown + [to.differ(a, b) for a, b in zip(outputs, seen, strict=True)]))
         return to, bad
-
-    def two_copies(self, number: int) -> tuple[Builder, list[int]]:
-        """Return the miter of a mutant, with a second copy of the state that can become another one."""
-        to = Builder()
-        leaves, values = self._original(to)
-        outputs = self.function.outputs(to, values)
-        copies = dict(leaves)
-        while True:
-            others = self.function.values(to, copies, number)
-            new = [
-                latch
-                for latch, following in self.graph.latches
-                if copies[latch] == leaves[latch] and others[following >> 1] != values[following >> 1]
-            ]
-            if not new:
-                break
-            copies |= {latch: to.latch() for latch in new}
-        for latch, following in self.graph.latches:
-            if copies[latch] != leaves[latch]:
-                to.follow(copies[latch], others[following >> 1] ^ following & 1)
-        seen = self.function.outputs(to, others)
-        return to, [to.any([to.differ(a, b) for a, b in zip(outputs, seen, strict=True)])]
 
 
 def _prove(folder: Path, number: int, seconds: float) -> str:
     """Ask ABC whether a miter that was written can become true."""
     name = f"miter_{number}"
-    if _asserted(abc(f"read_aiger {name}.aig; bmc3 -F 8 -C 2000 -T 5", folder, 60)):
+    if _asserted(abc(f"read_aiger {name}.aig; bmc3 -F 8 -C 2000", folder, 60)):
         return DIFFERS
-    said = abc(f"read_aiger {name}.aig; scorr -C 1000; write_aiger {name}_small.aig", folder, seconds)
+    said = abc(f"read_aiger {name}.aig; {_INVARIANTS}; write_aiger {name}_small.aig", folder, seconds)
     small = folder / f"{name}_small.aig"
     if said is not None and small.exists() and constant_outputs(small) == [True]:
         return EQUIVALENT
     source = small.name if said is not None and small.exists() else f"{name}.aig"
-    said = abc(f"read_aiger {source}; pdr -T {seconds:.0f}", folder, seconds + 30)
+    said = abc(f"read_aiger {source}; pdr", folder, seconds)
     if said is None:
         return UNDECIDED
     if "Property proved" in said:
@@ -201,8 +195,10 @@ def _comparison(config: Config, mutants: dict[int, Mutant]) -> tuple[_Comparison
     return _Comparison(_function(config, mutants, folder)), folder
 
 
-def together(config: Config, mutants: dict[int, Mutant], *, seconds: float) -> list[int]:
-    """Return which mutants never take another step than the original, as far as one proof for all of them shows.
+def together(
+    config: Config, mutants: dict[int, Mutant], *, depth: int, seconds: float, jobs: int
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Sort out mutants that are no other block, many in one proof.
 
     Parameters
     ----------
@@ -210,18 +206,36 @@ def together(config: Config, mutants: dict[int, Mutant], *, seconds: float) -> l
         The block.
     mutants : dict of int to Mutant
         By their numbers.
+    depth : int
+        How many registers deep the state of a mutant may be another one.
     seconds : float
-        For the proof.
+        Of processor time, for each proof.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    iterator of tuple
+        Of each proof, in any order: the numbers that it was about, and those of them for which it holds.
     """
     if not mutants:
-        return []
+        return
     comparison, folder = _comparison(config, mutants)
-    to, bad = comparison.same_state(list(mutants))
-    to.write(folder / "together.aig", bad)
-    said = abc("read_aiger together.aig; scorr -C 1000; write_aiger together_small.aig", folder, seconds)
-    if said is None:
-        return []
-    return [n for n, same in zip(mutants, constant_outputs(folder / "together_small.aig"), strict=True) if same]
+
+    def job(numbers: list[int]) -> tuple[list[int], list[int]]:
+        to, bad = comparison.miter(numbers, depth=depth)
+        name = f"together_{depth}_{numbers[0]}"
+        to.write(folder / f"{name}.aig", bad)
+        said = abc(f"read_aiger {name}.aig; {_INVARIANTS}; write_aiger {name}_small.aig", folder, seconds)
+        same = [False] * len(numbers) if said is None else constant_outputs(folder / f"{name}_small.aig")
+        return numbers, [number for number, held in zip(numbers, same, strict=True) if held]
+
+    # Mutants of one part need the same invariants of the original.
+    order = sorted(mutants, key=lambda number: (mutants[number].part, mutants[number].cell))
+    size = _TOGETHER[min(depth, 1)]
+    with ThreadPoolExecutor(jobs) as pool:
+        for done in as_completed([pool.submit(job, order[i : i + size]) for i in range(0, len(order), size)]):
+            yield done.result()
 
 
 def alone(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs: int) -> Iterator[tuple[int, str]]:
@@ -234,7 +248,7 @@ def alone(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs: i
     mutants : dict of int to Mutant
         By their numbers.
     seconds : float
-        For each of two proofs of a mutant.
+        Of processor time, for each of two proofs of a mutant.
     jobs : int
         Processes.
 
@@ -250,7 +264,7 @@ def alone(config: Config, mutants: dict[int, Mutant], *, seconds: float, jobs: i
     comparison, folder = _comparison(config, mutants)
 
     def job(number: int) -> tuple[int, str]:
-        to, bad = comparison.two_copies(number)
+        to, bad = comparison.miter([number])
         to.write(folder / f"miter_{number}.aig", bad)
         return number, _prove(folder, number, seconds)
 

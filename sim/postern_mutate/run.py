@@ -158,6 +158,11 @@ class Campaign:
         noticed = {*self.kills, *self.late, *self.refuted}
         return [number for number in numbers if number not in noticed and self.verdicts.get(number) != same]
 
+    @property
+    def _silent(self) -> list[int]:
+        """Numbers of the mutants that are alive and never did anything else than the original."""
+        return [number for number in self.alive if number not in self.visible]
+
     def lockstep(self, episodes: Episodes) -> None:
         """Run episodes on the mutants that are alive."""
         for seed, length in episodes:
@@ -201,20 +206,23 @@ class Campaign:
         self._ran.add("proofs")
         self._keep()
 
-    def compare_together(self, seconds: float) -> None:
-        """Sort out what is equivalent at first sight: one proof for all."""
-        if "together" in self._ran:
+    def compare_together(self, depth: int, seconds: float) -> None:
+        """Sort out what is equivalent, a proof for many at once."""
+        key = f"together {depth}"
+        if key in self._ran:
             return
-        mutants = {number: self.mutants[number - 1] for number in self.alive}
-        with build.wait_with_progress(f"mutate: {self.name}, one proof for {len(mutants):,} mutants"):
-            same = equivalence.together(self.config, mutants, seconds=seconds)
-        self.verdicts |= dict.fromkeys(same, equivalence.EQUIVALENT)
-        self._ran.add("together")
+        mutants = {number: self.mutants[number - 1] for number in self._silent}
+        done = 0
+        for numbers, same in equivalence.together(self.config, mutants, depth=depth, seconds=seconds, jobs=self.jobs):
+            done += len(numbers)
+            self.verdicts |= dict.fromkeys(same, equivalence.EQUIVALENT)
+            self._say(f"common proofs: {done:,} of {len(mutants):,} mutants, {len(self.verdicts):,} equivalent so far")
+        self._ran.add(key)
         self._keep()
 
     def compare(self, seconds: float) -> None:
-        """Compare each mutant that is alive with the original."""
-        mutants = {number: self.mutants[number - 1] for number in self.alive if number not in self.verdicts}
+        """Compare each mutant that is alive, and never did anything else, with the original."""
+        mutants = {number: self.mutants[number - 1] for number in self._silent if number not in self.verdicts}
         found = equivalence.alone(self.config, mutants, seconds=seconds, jobs=self.jobs)
         for done, (number, verdict) in enumerate(found, 1):
             self.verdicts[number] = verdict
@@ -326,7 +334,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", action="append", help=f"only {' or '.join(t.source for t in TARGETS)}")
     parser.add_argument("--mutants", type=int, help="so many of each configuration")
     parser.add_argument("--episodes", type=int, default=len(MORE), help=f"more of them for what is left ({len(MORE)})")
-    parser.add_argument("--seconds", type=float, default=20, help="for the proof of each mutant (20)")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="of processor time, for the proof of each mutant (10)"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("-o", "--output", type=Path, help="where to write (build/mutation.json)")
     options = parser.parse_args(arguments)
@@ -341,10 +351,11 @@ def main(arguments: list[str] | None = None) -> int:
             mutants = netlist.choose(config, count, files=target.files)
             campaign = Campaign(target.source, config, mutants, options.jobs)
             campaign.lockstep(FIRST)
-            campaign.compare_together(600)
+            campaign.compare_together(0, 60)
             if not options.short:
                 campaign.lockstep(MORE[: options.episodes])
             campaign.rush(*(SHORT_RUSH if options.short else RUSH))
+            campaign.compare_together(1, 120)
             campaign.prove(min(options.seconds, 10))
             campaign.compare(min(options.seconds, 5) if options.short else options.seconds)
             campaigns.append(campaign)
